@@ -1,0 +1,183 @@
+# tapedeck: build, test, check. `make help` explains every target.
+#
+# One file, no recursion. Objects lie in build/<variant>/obj, programs in build/<variant>/bin, and the
+# release programs are also reached as build/bin. Sources are listed, so a stray file is never built.
+
+VARIANT ?= release
+B := build/$(VARIANT)
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+TAPEDECK_CAPTURES ?= ../shared/captures
+export TAPEDECK_CAPTURES
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+
+# ---- sources, module by module (see docs/architecture.md for what each is) -----------------------
+
+SRC_base := base/assert.c base/err.c base/alloc.c base/buf.c base/io.c
+
+SRC_schema :=
+SRC_schema_cc :=
+
+SRC_book :=
+
+SRC_format :=
+
+SRC_tape :=
+
+SRC_wire :=
+
+SRC_cli :=
+
+SRC_recorder :=
+
+SRC_replay :=
+
+SRC_archive :=
+
+SRC_sim :=
+
+# ---- tests: tests/<module>/test_<name>.c, each one program ---------------------------------------
+
+TESTS_base :=
+
+TESTS_schema :=
+
+TESTS_book :=
+
+TESTS_format :=
+
+TESTS_tape :=
+
+TESTS_wire :=
+
+TESTS_cli :=
+
+TESTS_recorder :=
+
+TESTS_replay :=
+
+TESTS_archive :=
+
+TESTS_sim :=
+
+# ---- compiler -------------------------------------------------------------------------------------
+
+CC ?= gcc
+CXX ?= g++
+AR_release := gcc-ar
+AR_tool := $(or $(AR_$(VARIANT)),ar)
+
+WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
+            -Wvla -Wformat=2 -Wundef -Wswitch-enum -Wpointer-arith -Wwrite-strings
+WARNINGS_CXX := -Wall -Wextra -Wshadow -Wconversion
+# simdjson's and libwebsockets' own headers are not ours to mend: they are included as system headers.
+
+FLAGS_release := -O2 -g -DNDEBUG -flto=auto -fno-semantic-interposition
+FLAGS_debug := -Og -g
+FLAGS_asan := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+FLAGS_tsan := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
+FLAGS_fuzz := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \
+              -fno-sanitize-recover=all
+FLAGS_cov := -O0 -g --coverage
+
+VARIANT_FLAGS := $(FLAGS_$(VARIANT))
+ifeq ($(VARIANT_FLAGS),)
+$(error unknown VARIANT '$(VARIANT)': release, debug, asan, tsan, fuzz or cov)
+endif
+
+CPPFLAGS += -I. -D_GNU_SOURCE
+CFLAGS_ALL := -std=c17 $(WARNINGS) $(VARIANT_FLAGS) -pthread $(WERROR) $(CFLAGS)
+CXXFLAGS_ALL := -std=c++17 $(WARNINGS_CXX) $(VARIANT_FLAGS) -pthread $(WERROR) $(CXXFLAGS)
+LDFLAGS_ALL := $(VARIANT_FLAGS) -pthread $(LDFLAGS)
+
+LIBS_core := -lsimdjson -lzstd -lsqlite3 -ldeflate -lz -lxxhash -lcrypto -lm
+LIBS_wire := -lwebsockets -lssl -lcrypto
+LIBS_recorder := -lcyaml -lyaml
+
+# ---- objects and libraries ------------------------------------------------------------------------
+
+obj = $(patsubst %.cc,$(B)/obj/%.o,$(patsubst %.c,$(B)/obj/%.o,$(1)))
+
+# What a user's own program links: everything below the programs that needs no socket.
+OBJ_core := $(call obj,$(SRC_base) $(SRC_schema) $(SRC_schema_cc) $(SRC_book) $(SRC_format) $(SRC_tape))
+OBJ_services := $(call obj,$(SRC_cli) $(SRC_wire))
+OBJ_programs := $(call obj,$(filter-out %/main.c,$(SRC_recorder) $(SRC_replay) $(SRC_archive) $(SRC_sim)))
+OBJ_all := $(OBJ_core) $(OBJ_services) $(OBJ_programs)
+
+LIB_core := $(B)/libtapedeck.a
+LIB_services := $(B)/libservices.a
+LIB_programs := $(B)/libprograms.a
+LIBS_own := $(LIB_programs) $(LIB_services) $(LIB_core)
+
+PROGRAMS := $(if $(wildcard archive/main.c),tapedeck) $(if $(wildcard recorder/main.c),tapedeck-record) \
+            $(if $(wildcard replay/main.c),tapedeck-replay) $(if $(wildcard sim/main.c),tapedeck-sim)
+DIR_tapedeck := archive
+DIR_tapedeck-record := recorder
+DIR_tapedeck-replay := replay
+DIR_tapedeck-sim := sim
+BINS := $(addprefix $(B)/bin/,$(PROGRAMS))
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SECONDARY:
+MAKEFLAGS += --no-builtin-rules
+
+##@ Everyday
+
+## all: build the programs into build/bin (VARIANT=release|debug|asan|tsan)
+.PHONY: all
+all: $(BINS) $(if $(filter release,$(VARIANT)),build/bin)
+
+build/bin: $(BINS)
+	@mkdir -p build && ln -sfn $(VARIANT)/bin build/bin
+
+$(B)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) -include base/banned.h -MMD -MP -c $< -o $@
+
+$(B)/obj/%.o: %.cc
+	@mkdir -p $(@D)
+	$(CXX) $(CPPFLAGS) $(CXXFLAGS_ALL) -MMD -MP -c $< -o $@
+
+$(LIB_core): $(OBJ_core)
+$(LIB_services): $(OBJ_services)
+$(LIB_programs): $(OBJ_programs)
+$(LIBS_own):
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(AR_tool) rcs $@ $^
+
+define program_rule
+$(B)/bin/$(1): $(B)/obj/$(DIR_$(1))/main.o $(LIBS_own)
+	@mkdir -p $$(@D)
+	$$(CXX) $$(LDFLAGS_ALL) -o $$@ $$< $$(LIBS_own) $$(LIBS_recorder) $$(LIBS_wire) $$(LIBS_core)
+endef
+$(foreach p,$(PROGRAMS),$(eval $(call program_rule,$(p))))
+
+# ---- unit tests -----------------------------------------------------------------------------------
+
+MODULES := base schema book format tape wire cli recorder replay archive sim
+TEST_SOURCES := $(foreach m,$(MODULES),$(TESTS_$(m)))
+TEST_BINS := $(patsubst tests/%.c,$(B)/tests/%,$(TEST_SOURCES))
+# Code that several tests share (fixtures, capture lookup); listed, and linked into every test.
+SRC_testing :=
+OBJ_testing := $(call obj,$(SRC_testing))
+
+$(B)/tests/%: $(B)/obj/tests/%.o $(OBJ_testing) $(LIBS_own)
+	@mkdir -p $(@D)
+	$(CXX) $(LDFLAGS_ALL) -o $@ $< $(OBJ_testing) $(LIBS_own) -lcmocka $(LIBS_recorder) $(LIBS_wire) $(LIBS_core)
+
+## unit: build and run the unit tests only (VARIANT=debug by habit; T=name runs those that match)
+.PHONY: unit tests-build
+tests-build: $(TEST_BINS)
+unit: tests-build
+	@tests/run-unit $(B) $(filter %$(T)%,$(TEST_BINS))
+
+-include $(OBJ_all:.o=.d) $(OBJ_testing:.o=.d) $(patsubst tests/%.c,$(B)/obj/tests/%.d,$(TEST_SOURCES)) \
+         $(foreach p,$(PROGRAMS),$(B)/obj/$(DIR_$(p))/main.d)
+
+## clean: remove build/
+.PHONY: clean
+clean:
+	rm -rf build

@@ -1,0 +1,30 @@
+/* Memory. Every allocation of the project goes through these, so that a test can make the n-th one
+ * fail (it links its own td_alloc_raw with --wrap). Results are NULL when there is no memory; the
+ * caller reports TD_E_NOMEM. Not for hot paths: those use rings, arenas and buffers made before. */
+#ifndef TD_BASE_ALLOC_H
+#define TD_BASE_ALLOC_H
+
+#include <stddef.h>
+
+#include "base/attr.h"
+
+/* The one place that asks the C library: resize (old != NULL) or allocate bytes > 0. */
+TD_MUST_USE void *td_alloc_raw(void *old, size_t bytes);
+
+/* bytes of memory, not initialised; bytes 0 gives a valid pointer. Free with td_free. */
+TD_MUST_USE void *td_alloc(size_t bytes);
+
+/* count * size bytes, all zero; NULL also when the product overflows. */
+TD_MUST_USE void *td_alloc_zero(size_t count, size_t size);
+
+/* Resize an array to count elements of size bytes; on NULL the old one is still valid. */
+TD_MUST_USE void *td_realloc(void *old, size_t count, size_t size);
+
+/* Copy of a string, or of length bytes with a NUL behind. NULL text gives NULL. */
+TD_MUST_USE char *td_strdup(const char *text);
+TD_MUST_USE char *td_strndup(const char *bytes, size_t length);
+
+/* Free what any of the above gave; NULL is fine. */
+void td_free(void *memory);
+
+#endif

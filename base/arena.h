@@ -1,0 +1,25 @@
+/* Memory for one message: allocate many, free all at once. Blocks are kept over resets, so after the
+ * first messages nothing is asked of the system. One thread. */
+#ifndef TD_BASE_ARENA_H
+#define TD_BASE_ARENA_H
+
+#include <stddef.h>
+
+#include "base/attr.h"
+
+typedef struct td_arena td_arena;
+
+/* An arena that holds at most bytes_max; NULL without memory. */
+TD_MUST_USE td_arena *td_arena_open(size_t bytes_max);
+void td_arena_close(td_arena *arena);
+
+/* size bytes, 16-byte aligned, valid until reset; NULL at the bound or without memory. */
+TD_MUST_USE void *td_arena_alloc(td_arena *arena, size_t size);
+
+/* Take everything back; memory is kept for the next message. */
+void td_arena_reset(td_arena *arena);
+
+/* Bytes handed out since the last reset. */
+size_t td_arena_used_bytes(const td_arena *arena);
+
+#endif

@@ -1,0 +1,74 @@
+#include "base/buf.h"
+
+#include <stdio.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+
+enum { FIRST_CAPACITY_BYTES = 256 };
+
+void td_buf_init(td_buf *buf, size_t size_max)
+{
+    *buf = (td_buf){.size_max = size_max};
+}
+
+void td_buf_fini(td_buf *buf)
+{
+    td_free(buf->data);
+    td_buf_init(buf, buf->size_max);
+}
+
+td_result td_buf_reserve(td_buf *buf, size_t extra, td_err *err)
+{
+    TD_ASSERT(buf->size <= buf->capacity || buf->capacity == 0);
+    if (extra <= buf->capacity - buf->size)
+        return TD_OK;
+    if (extra > buf->size_max - buf->size)
+        return td_err_set(err, TD_E_LIMIT, "buffer of %zu bytes cannot take %zu more: limit %zu",
+                          buf->size, extra, buf->size_max);
+    size_t needed = buf->size + extra;
+    size_t capacity = buf->capacity < FIRST_CAPACITY_BYTES ? FIRST_CAPACITY_BYTES : buf->capacity;
+    while (capacity < needed)
+        capacity = capacity > buf->size_max / 2 ? buf->size_max : capacity * 2;
+    if (capacity > buf->size_max)
+        capacity = buf->size_max;
+    uint8_t *data = td_realloc(buf->data, capacity, 1);
+    if (data == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a buffer of %zu bytes", capacity);
+    buf->data = data;
+    buf->capacity = capacity;
+    return TD_OK;
+}
+
+td_result td_buf_append(td_buf *buf, const void *bytes, size_t size, td_err *err)
+{
+    if (size == 0)
+        return TD_OK;
+    td_result rc = td_buf_reserve(buf, size, err);
+    if (rc != TD_OK)
+        return rc;
+    memcpy(buf->data + buf->size, bytes, size);
+    buf->size += size;
+    return TD_OK;
+}
+
+td_result td_buf_printf(td_buf *buf, td_err *err, const char *format, ...)
+{
+    va_list values;
+    va_start(values, format);
+    va_list again;
+    va_copy(again, values);
+    int length = vsnprintf(NULL, 0, format, values);
+    va_end(values);
+    td_result rc = TD_OK;
+    if (length < 0)
+        rc = td_err_set(err, TD_E_INVALID, "text cannot be formatted");
+    if (rc == TD_OK)
+        rc = td_buf_reserve(buf, (size_t)length + 1, err);
+    if (rc == TD_OK) {
+        vsnprintf((char *)buf->data + buf->size, (size_t)length + 1, format, again);
+        buf->size += (size_t)length;
+    }
+    va_end(again);
+    return rc;
+}

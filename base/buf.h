@@ -1,0 +1,45 @@
+/* A growing byte buffer with a bound. Owns its memory; one thread at a time.
+ * Growth doubles, so appending is amortised O(1); td_buf_reserve before a hot loop makes the
+ * appends in it free of allocation. Every failure leaves the buffer as it was. */
+#ifndef TD_BASE_BUF_H
+#define TD_BASE_BUF_H
+
+#include "base/bytes.h"
+#include "base/err.h"
+
+typedef struct td_buf {
+    uint8_t *data;
+    size_t size;     /* bytes in use */
+    size_t capacity; /* bytes allocated */
+    size_t size_max; /* bound on size, set by td_buf_init */
+} td_buf;
+
+/* Empty buffer that holds at most size_max bytes. Allocates nothing. */
+void td_buf_init(td_buf *buf, size_t size_max);
+
+/* Free the memory; the buffer is as after td_buf_init. */
+void td_buf_fini(td_buf *buf);
+
+/* Forget the content, keep the memory. */
+static inline void td_buf_clear(td_buf *buf)
+{
+    buf->size = 0;
+}
+
+/* Make room for extra more bytes. TD_OK, TD_E_LIMIT, TD_E_NOMEM. */
+TD_MUST_USE td_result td_buf_reserve(td_buf *buf, size_t extra, td_err *err);
+
+/* Append bytes. As td_buf_reserve. */
+TD_MUST_USE td_result td_buf_append(td_buf *buf, const void *bytes, size_t size, td_err *err);
+
+/* Append formatted text, without a NUL. As td_buf_reserve. */
+TD_MUST_USE td_result td_buf_printf(td_buf *buf, td_err *err, const char *format, ...)
+    TD_PRINTF(3, 4);
+
+/* View on the content; valid until the next call that changes the buffer. */
+static inline td_bytes td_buf_view(const td_buf *buf)
+{
+    return td_bytes_of(buf->data, buf->size);
+}
+
+#endif

@@ -1,0 +1,83 @@
+/* Views on bytes, and little-endian numbers read from and written to them.
+ * A td_bytes borrows: whoever made it says how long it stays valid. Never NUL-terminated. */
+#ifndef TD_BASE_BYTES_H
+#define TD_BASE_BYTES_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+typedef struct td_bytes {
+    const uint8_t *data;
+    size_t size; /* bytes */
+} td_bytes;
+
+/* View on length bytes at data. */
+static inline td_bytes td_bytes_of(const void *data, size_t size)
+{
+    return (td_bytes){.data = data, .size = size};
+}
+
+/* View on a C string without its NUL; NULL gives an empty view. */
+static inline td_bytes td_bytes_str(const char *text)
+{
+    return (td_bytes){.data = (const uint8_t *)text, .size = text == NULL ? 0 : strlen(text)};
+}
+
+/* 1 if both hold the same bytes, else 0. */
+static inline int td_bytes_equal(td_bytes a, td_bytes b)
+{
+    return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
+}
+
+/* 1 if the view holds just this C string. */
+static inline int td_bytes_is(td_bytes a, const char *text)
+{
+    return td_bytes_equal(a, td_bytes_str(text));
+}
+
+/* Order as memcmp, a prefix before the longer one: <0, 0, >0. */
+static inline int td_bytes_compare(td_bytes a, td_bytes b)
+{
+    size_t shorter = a.size < b.size ? a.size : b.size;
+    int order = shorter == 0 ? 0 : memcmp(a.data, b.data, shorter);
+    if (order != 0)
+        return order;
+    return a.size < b.size ? -1 : a.size > b.size;
+}
+
+/* Little-endian numbers at p; p need not be aligned, and has the bytes. */
+static inline uint16_t td_le16(const uint8_t *p)
+{
+    return (uint16_t)(p[0] | (p[1] << 8));
+}
+
+static inline uint32_t td_le32(const uint8_t *p)
+{
+    return (uint32_t)p[0] | ((uint32_t)p[1] << 8) | ((uint32_t)p[2] << 16) | ((uint32_t)p[3] << 24);
+}
+
+static inline uint64_t td_le64(const uint8_t *p)
+{
+    return (uint64_t)td_le32(p) | ((uint64_t)td_le32(p + 4) << 32);
+}
+
+static inline void td_put_le16(uint8_t *p, uint16_t v)
+{
+    p[0] = (uint8_t)v;
+    p[1] = (uint8_t)(v >> 8);
+}
+
+static inline void td_put_le32(uint8_t *p, uint32_t v)
+{
+    td_put_le16(p, (uint16_t)v);
+    td_put_le16(p + 2, (uint16_t)(v >> 16));
+}
+
+static inline void td_put_le64(uint8_t *p, uint64_t v)
+{
+    td_put_le32(p, (uint32_t)v);
+    td_put_le32(p + 4, (uint32_t)(v >> 32));
+}
+
+#endif

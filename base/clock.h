@@ -1,0 +1,48 @@
+/* Time, through a table, so that tests run at no real time. Real: clock_real(). Simulated:
+ * clock_sim.h. No other module asks the operating system for the time or sleeps. */
+#ifndef TD_BASE_CLOCK_H
+#define TD_BASE_CLOCK_H
+
+#include <stdint.h>
+
+#include "base/attr.h"
+
+#define TD_NS_PER_S UINT64_C(1000000000)
+#define TD_NS_PER_MS UINT64_C(1000000)
+#define TD_NS_PER_US UINT64_C(1000)
+
+typedef struct td_clock_ops {
+    uint64_t (*wall_ns)(void *ctx);
+    uint64_t (*mono_ns)(void *ctx);
+    void (*sleep_until)(void *ctx, uint64_t mono_ns);
+} td_clock_ops;
+
+/* A table and its context; passed by value. All functions may be called by any thread. */
+typedef struct td_clock {
+    const td_clock_ops *ops;
+    void *ctx;
+} td_clock;
+
+/* The machine's clocks: CLOCK_REALTIME, CLOCK_MONOTONIC, clock_nanosleep to an absolute time. */
+td_clock clock_real(void);
+
+/* Nanoseconds since 1970-01-01 UTC; may step either way. */
+static inline uint64_t clock_wall_ns(td_clock clock)
+{
+    return clock.ops->wall_ns(clock.ctx);
+}
+
+/* Nanoseconds since some fixed moment; never steps. */
+static inline uint64_t clock_mono_ns(td_clock clock)
+{
+    return clock.ops->mono_ns(clock.ctx);
+}
+
+/* Sleep until the monotonic clock shows mono_ns; returns at once if it does already. May return
+ * early when a signal arrives. */
+static inline void clock_sleep_until(td_clock clock, uint64_t mono_ns)
+{
+    clock.ops->sleep_until(clock.ctx, mono_ns);
+}
+
+#endif

@@ -1,0 +1,60 @@
+/* Results and error texts.
+ *
+ * A function that can fail returns td_result and takes a td_err last. The level where it happened
+ * calls td_err_set(); every caller that knows more calls td_err_add() with what it was doing. The
+ * text reads from the outside in: "archive 'x': segment y: footer at 12: 8 bytes, expected 20".
+ * Codes are few and tell what the caller can do about it; their values are stable.
+ *
+ * A td_err may be NULL: then only the code is returned. One thread at a time per td_err. */
+#ifndef TD_BASE_ERR_H
+#define TD_BASE_ERR_H
+
+#include <stdarg.h>
+
+#include "base/attr.h"
+
+typedef enum td_result {
+    TD_OK = 0,
+    TD_EOF = 1,             /* end of input; no error */
+    TD_E_IO = -1,           /* the operating system refused or failed; os_errno says more */
+    TD_E_NOSPACE = -2,      /* the disk is full; nothing was written, may be tried again */
+    TD_E_CORRUPT = -3,      /* data contradicts itself or its checksum */
+    TD_E_TRUNCATED = -4,    /* data ends early: a torn tail, which recovery can handle */
+    TD_E_LIMIT = -5,        /* a limit of base/limits.h was met */
+    TD_E_NOMEM = -6,        /* no memory */
+    TD_E_INVALID = -7,      /* an argument or a configuration is wrong */
+    TD_E_UNSUPPORTED = -8,  /* well formed, and beyond what this version does */
+    TD_E_BUSY = -9,         /* somebody else holds it */
+    TD_E_NOTFOUND = -10,    /* no such thing */
+    TD_E_NETWORK = -11,     /* a peer refused, vanished or broke the protocol */
+} td_result;
+
+enum { TD_ERR_TEXT_BYTES = 1024, TD_ERR_HINT_BYTES = 256 };
+
+typedef struct td_err {
+    td_result code;
+    int os_errno;                 /* errno of a TD_E_IO or TD_E_NOSPACE, else 0 */
+    char text[TD_ERR_TEXT_BYTES]; /* one line, no LF; cut with "..." where it is too long */
+    char hint[TD_ERR_HINT_BYTES]; /* how to fix it, or empty */
+} td_err;
+
+/* Make err empty: TD_OK and no text. */
+void td_err_clear(td_err *err);
+
+/* Set code and text, forgetting what was there. Returns code, so that a function can end with it. */
+td_result td_err_set(td_err *err, td_result code, const char *format, ...) TD_PRINTF(3, 4);
+
+/* As td_err_set(), with ": <text of os_errno>" behind; os_errno ENOSPC and EDQUOT turn TD_E_IO
+ * into TD_E_NOSPACE. Returns the code that was set. */
+td_result td_err_set_os(td_err *err, int os_errno, const char *format, ...) TD_PRINTF(3, 4);
+
+/* Put "<text>: " in front of what is there; the code stays. Returns code. */
+td_result td_err_add(td_err *err, td_result code, const char *format, ...) TD_PRINTF(3, 4);
+
+/* Say how to fix it, as one sentence. Replaces an earlier hint. */
+void td_err_hint(td_err *err, const char *format, ...) TD_PRINTF(2, 3);
+
+/* Short fixed name of a code, such as "corrupt"; valid for ever. */
+const char *td_result_name(td_result code);
+
+#endif

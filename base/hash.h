@@ -1,0 +1,53 @@
+/* Checksums and digests, one name each, over the libraries that compute them. */
+#ifndef TD_BASE_HASH_H
+#define TD_BASE_HASH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/err.h"
+
+/* 128 bits of XXH3, kept as the 16 bytes of its canonical (big-endian) form. */
+typedef struct td_hash128 {
+    uint8_t bytes[16];
+} td_hash128;
+
+/* Streaming state of XXH3-128; owned by the caller through open and close. */
+typedef struct td_hasher td_hasher;
+
+enum { TD_HASH128_HEX_BYTES = 33, TD_SHA1_BYTES = 20, TD_SHA1_HEX_BYTES = 41 };
+
+/* CRC-32 (IEEE, as MCAP and gzip use it) of bytes, going on from crc; start with 0. */
+uint32_t td_crc32(uint32_t crc, const void *bytes, size_t size);
+
+/* XXH64 with seed 0. */
+uint64_t td_xxh64(const void *bytes, size_t size);
+
+/* XXH3-128 of bytes at once. */
+td_hash128 td_hash128_of(const void *bytes, size_t size);
+
+/* New state; NULL without memory. Free with td_hasher_close. */
+TD_MUST_USE td_hasher *td_hasher_open(void);
+void td_hasher_close(td_hasher *hasher);
+
+/* Start over. */
+void td_hasher_reset(td_hasher *hasher);
+
+/* Take in bytes. */
+void td_hasher_update(td_hasher *hasher, const void *bytes, size_t size);
+
+/* Digest of what was taken in since open or reset; the state stays and can go on. */
+td_hash128 td_hasher_digest(const td_hasher *hasher);
+
+/* 32 hex digits, lower case, and a NUL. */
+void td_hash128_hex(td_hash128 hash, char out[TD_HASH128_HEX_BYTES]);
+
+/* 1 if equal. */
+int td_hash128_equal(td_hash128 a, td_hash128 b);
+
+/* SHA-1 of bytes as 40 hex digits and a NUL (only to state book levels; not for security). */
+TD_MUST_USE td_result td_sha1_hex(const void *bytes, size_t size, char out[TD_SHA1_HEX_BYTES],
+                                  td_err *err);
+
+#endif

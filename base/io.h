@@ -1,0 +1,133 @@
+/* Files, through one small table of functions.
+ *
+ * The real table (io_posix.h) calls the operating system. The simulated one (io_fault.h) models a
+ * disk with a page cache: it can tell what would be on disk after a power loss now, and can make
+ * the n-th call fail. No other module opens, reads, writes, renames or locks anything itself
+ * (SQLite's own files, and pipes and sockets, excepted).
+ *
+ * Durability order of everything that must survive: append, sync, (rename, sync_dir,) and only
+ * then tell somebody. Paths are UTF-8, used as given. A td_file belongs to one thread at a time. */
+#ifndef TD_BASE_IO_H
+#define TD_BASE_IO_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+typedef struct td_file td_file;
+typedef struct td_lock td_lock;
+
+/* How to open. CREATE makes the file (its folder must exist) and fails if it is there already. */
+typedef enum td_open_mode {
+    TD_OPEN_READ,   /* existing file, reading */
+    TD_OPEN_CREATE, /* new file, reading and appending */
+    TD_OPEN_APPEND, /* existing file, reading and appending */
+} td_open_mode;
+
+typedef enum td_entry_kind { TD_ENTRY_FILE, TD_ENTRY_DIR, TD_ENTRY_OTHER } td_entry_kind;
+
+/* Called by list for each entry of a folder, in byte order of names, "." and ".." left out.
+ * Anything but TD_OK ends the listing and is its result. */
+typedef td_result td_list_fn(void *user, const char *name, td_entry_kind kind, td_err *err);
+
+typedef struct td_space {
+    uint64_t free_bytes;  /* free to this user */
+    uint64_t total_bytes; /* size of the file system */
+} td_space;
+
+typedef struct td_io_ops {
+    td_result (*open)(void *ctx, const char *path, td_open_mode mode, td_file **out, td_err *err);
+    void (*close)(td_file *file);
+    td_result (*size)(td_file *file, uint64_t *out, td_err *err);
+    td_result (*read_at)(td_file *file, uint64_t at, void *buf, size_t size, size_t *got,
+                         td_err *err);
+    td_result (*append)(td_file *file, const void *bytes, size_t size, td_err *err);
+    td_result (*truncate)(td_file *file, uint64_t size, td_err *err);
+    td_result (*sync)(td_file *file, td_err *err);
+    td_result (*rename)(void *ctx, const char *from, const char *to, td_err *err);
+    td_result (*unlink)(void *ctx, const char *path, td_err *err);
+    td_result (*mkdir)(void *ctx, const char *path, td_err *err);
+    td_result (*list)(void *ctx, const char *path, td_list_fn *fn, void *user, td_err *err);
+    td_result (*sync_dir)(void *ctx, const char *path, td_err *err);
+    td_result (*space)(void *ctx, const char *path, td_space *out, td_err *err);
+    td_result (*lock)(void *ctx, const char *path, const char *holder, td_lock **out, td_err *err);
+    void (*unlock)(td_lock *lock);
+} td_io_ops;
+
+/* A table and its context; passed by value, borrowed by whoever gets it. */
+typedef struct td_io {
+    const td_io_ops *ops;
+    void *ctx;
+} td_io;
+
+/* What every td_file starts with; implementations put their own fields behind it. */
+struct td_file {
+    const td_io_ops *ops;
+};
+struct td_lock {
+    const td_io_ops *ops;
+};
+
+/* Open path. TD_E_NOTFOUND if it is not there, TD_E_INVALID if CREATE finds it there already,
+ * TD_E_IO. On success *out is the caller's, for td_io_close. */
+TD_MUST_USE td_result td_io_open(td_io io, const char *path, td_open_mode mode, td_file **out,
+                                 td_err *err);
+
+/* Close; NULL is fine. What was appended and not synced may be lost by a power cut, no sooner. */
+void td_io_close(td_file *file);
+
+/* Size in bytes now. */
+TD_MUST_USE td_result td_io_size(td_file *file, uint64_t *out, td_err *err);
+
+/* Read up to size bytes at offset at; *got < size only at the end of the file. */
+TD_MUST_USE td_result td_io_read_at(td_file *file, uint64_t at, void *buf, size_t size, size_t *got,
+                                    td_err *err);
+
+/* Read exactly size bytes; TD_E_TRUNCATED if the file ends before. */
+TD_MUST_USE td_result td_io_read_exact(td_file *file, uint64_t at, void *buf, size_t size,
+                                       td_err *err);
+
+/* Append all bytes at the end. On failure some of them may be there: truncate to the size before,
+ * or treat the file as torn. TD_E_NOSPACE, TD_E_IO. */
+TD_MUST_USE td_result td_io_append(td_file *file, const void *bytes, size_t size, td_err *err);
+
+/* Cut the file to size bytes. */
+TD_MUST_USE td_result td_io_truncate(td_file *file, uint64_t size, td_err *err);
+
+/* Make what was appended survive a power cut (fdatasync). After a failure nothing that was not
+ * durable before may be announced as durable, ever: the kernel may have dropped the pages. */
+TD_MUST_USE td_result td_io_sync(td_file *file, td_err *err);
+
+/* Rename within one file system, replacing to. Durable after sync_dir of both folders. */
+TD_MUST_USE td_result td_io_rename(td_io io, const char *from, const char *to, td_err *err);
+
+/* Remove a file. TD_E_NOTFOUND if it is not there. */
+TD_MUST_USE td_result td_io_unlink(td_io io, const char *path, td_err *err);
+
+/* Make a folder, its parents must exist; one that is there already is fine. */
+TD_MUST_USE td_result td_io_mkdir(td_io io, const char *path, td_err *err);
+
+/* Make a folder and every missing parent, syncing each parent that got a new entry. */
+TD_MUST_USE td_result td_io_mkdir_all(td_io io, const char *path, td_err *err);
+
+/* List a folder; see td_list_fn. TD_E_NOTFOUND if there is none. */
+TD_MUST_USE td_result td_io_list(td_io io, const char *path, td_list_fn *fn, void *user,
+                                 td_err *err);
+
+/* Make new, renamed and removed entries of a folder survive a power cut. */
+TD_MUST_USE td_result td_io_sync_dir(td_io io, const char *path, td_err *err);
+
+/* Room on the file system that holds path. */
+TD_MUST_USE td_result td_io_space(td_io io, const char *path, td_space *out, td_err *err);
+
+/* Take the exclusive lock of the file at path (made if missing), without waiting, and write holder
+ * (one line: pid, verb, start) into it. TD_E_BUSY, with the present holder's line in the error, if
+ * another process or another lock of this one has it. Ends with the process, at the latest. */
+TD_MUST_USE td_result td_io_lock(td_io io, const char *path, const char *holder, td_lock **out,
+                                 td_err *err);
+
+/* Let go of a lock; NULL is fine. */
+void td_io_unlock(td_lock *lock);
+
+#endif

@@ -1,0 +1,66 @@
+/* Every bound of the project: what it bounds, in which unit, and why that number. Meeting one is a
+ * named result and a counter, never a silent drop. */
+#ifndef TD_BASE_LIMITS_H
+#define TD_BASE_LIMITS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Largest WebSocket message that is accepted: some eighty times the largest documented frame
+ * (1,024 trades, 180 KB), yet one bad length cannot take the ring. */
+#define LIMIT_FRAME_BYTES ((size_t)16 << 20)
+
+/* Ring between the network and the encoder thread: at 560 bytes a frame some 115,000 frames, about
+ * a minute of all topics of a family at their busiest. */
+#define LIMIT_RING_BYTES ((size_t)64 << 20)
+_Static_assert(LIMIT_FRAME_BYTES < LIMIT_RING_BYTES / 2, "a frame must never fill the ring");
+
+/* A chunk closes once it holds this many uncompressed bytes: larger ones compress less than 1 %
+ * better (zstd 1), smaller ones cost index. */
+#define LIMIT_CHUNK_TARGET_BYTES ((size_t)1 << 20)
+
+/* Largest uncompressed chunk that is written or read: one frame of the largest size on top of a
+ * chunk that was about to close, and its schema and channel records. */
+#define LIMIT_CHUNK_BYTES ((size_t)40 << 20)
+
+/* Largest MCAP record outside a chunk that a reader accepts (attachments are skipped unread). */
+#define LIMIT_RECORD_BYTES ((size_t)64 << 20)
+
+/* Channels of one segment; MCAP's ids are 16 bit, and a catalog bitmap of a chunk stays at 2 KiB. */
+#define LIMIT_SEGMENT_CHANNELS 16384u
+
+/* Rotation of a capture segment, besides the UTC hour: bytes, and chunks (bounds the summary). */
+#define LIMIT_SEGMENT_BYTES ((uint64_t)1 << 30)
+#define LIMIT_SEGMENT_CHUNKS 4096u
+
+/* Connections (slots) that one feed may hold at once, and feeds of one configuration. */
+#define LIMIT_FEED_SLOTS 256u
+#define LIMIT_FEEDS 64u
+
+/* Names: a feed or family, a topic as the exchange writes it, a symbol, a URL, a path, in bytes with
+ * the NUL. The longest topics known have about 60. */
+#define LIMIT_NAME_BYTES 64u
+#define LIMIT_TOPIC_BYTES 256u
+#define LIMIT_SYMBOL_BYTES 128u
+#define LIMIT_URL_BYTES 2048u
+#define LIMIT_PATH_BYTES 4096u
+
+/* Levels of one side of a book: the deepest topic has 10,000 (a REST snapshot of orderbook.full). */
+#define LIMIT_BOOK_LEVELS 16384u
+
+/* Entries (levels, trades, updates) of one frame: a 10,000-level snapshot has 20,000. */
+#define LIMIT_FRAME_ITEMS 65536u
+
+/* Nesting of a frame's JSON. Real frames have 5. */
+#define LIMIT_JSON_DEPTH 64u
+
+/* Digits of a decimal; 19 fit in 64 bits. */
+#define LIMIT_DECIMAL_DIGITS 19u
+
+/* Chunks that a merge holds decompressed at once, over all segments that overlap in time. */
+#define LIMIT_MERGE_CHUNKS 256u
+
+/* Threads of one program (-j). */
+#define LIMIT_THREADS 64u
+
+#endif

@@ -1,0 +1,27 @@
+/* What a library has to say to a person while it works. Libraries never print: they are given a
+ * td_log, and the program that owns it decides where lines go and which are shown. */
+#ifndef TD_BASE_LOG_H
+#define TD_BASE_LOG_H
+
+#include "base/attr.h"
+
+typedef enum td_log_level {
+    TD_LOG_ERROR,   /* something was lost or cannot be done */
+    TD_LOG_WARNING, /* somebody should look at it */
+    TD_LOG_INFO,    /* what a person who watches wants to know */
+    TD_LOG_DEBUG,   /* for finding faults (-v) */
+} td_log_level;
+
+/* Receives one line without LF. Must be callable by any thread. */
+typedef void td_log_fn(void *ctx, td_log_level level, const char *line);
+
+typedef struct td_log {
+    td_log_fn *fn; /* NULL: nobody listens */
+    void *ctx;
+    td_log_level level_max; /* lines above this level are not even formatted */
+} td_log;
+
+/* Say one line, cut at 1,024 bytes. log may be NULL. */
+void td_log_say(const td_log *log, td_log_level level, const char *format, ...) TD_PRINTF(3, 4);
+
+#endif

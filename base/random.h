@@ -1,0 +1,27 @@
+/* Randomness: a seeded generator (simulator, jitter, tests: same seed, same numbers, everywhere)
+ * and the system's (session ids). */
+#ifndef TD_BASE_RANDOM_H
+#define TD_BASE_RANDOM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+typedef struct td_random {
+    uint64_t state[4]; /* xoshiro256**; never all zero */
+} td_random;
+
+/* Start from a seed; equal seeds give equal sequences on any machine. */
+void td_random_init(td_random *random, uint64_t seed);
+
+/* 64 random bits. */
+uint64_t td_random_next(td_random *random);
+
+/* Uniform in [0, bound), bound > 0, without bias. */
+uint64_t td_random_below(td_random *random, uint64_t bound);
+
+/* bytes from the operating system, for things that must not repeat over processes. */
+TD_MUST_USE td_result td_random_system(void *bytes, size_t size, td_err *err);
+
+#endif

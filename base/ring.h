@@ -1,0 +1,48 @@
+/* A lock-free ring of byte records between one producer and one consumer thread.
+ *
+ * Records are contiguous in memory (the ring is mapped twice in a row, so nothing wraps) and keep
+ * their order. The producer reserves, fills and commits; the consumer peeks and releases. Neither
+ * waits: a full ring is the producer's decision (wait, stop reading, drop and count). Memory is
+ * bounded by the capacity given at open. */
+#ifndef TD_BASE_RING_H
+#define TD_BASE_RING_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+
+typedef struct td_ring td_ring;
+
+/* A ring of capacity_bytes (rounded up to a power of two, at least a page). TD_E_NOMEM. */
+TD_MUST_USE td_result td_ring_open(size_t capacity_bytes, td_ring **out, td_err *err);
+void td_ring_close(td_ring *ring);
+
+/* Producer: room for one record of at most size bytes, 8-byte aligned, valid until commit; NULL if
+ * the ring has no room now. At most one reservation at a time; it may be given up by not committing. */
+void *td_ring_reserve(td_ring *ring, size_t size);
+
+/* Producer: publish the reserved record with its final size (<= the reserved one). */
+void td_ring_commit(td_ring *ring, size_t size);
+
+/* Consumer: the oldest record, valid until release; an empty view (data NULL) if there is none. */
+td_bytes td_ring_peek(td_ring *ring);
+
+/* Consumer: the record behind what was peeked last, without releasing; data NULL if none. */
+td_bytes td_ring_peek_next(td_ring *ring);
+
+/* Consumer: give back everything that was peeked. */
+void td_ring_release(td_ring *ring);
+
+/* Bytes in use, and the capacity. Any thread; a moment's value. */
+size_t td_ring_used_bytes(const td_ring *ring);
+size_t td_ring_capacity_bytes(const td_ring *ring);
+
+/* Block the consumer until there is a record, the ring was woken, or timeout_ns has passed. */
+void td_ring_wait(td_ring *ring, uint64_t timeout_ns);
+
+/* Wake a waiting consumer without a record (to make it look at something else). Any thread. */
+void td_ring_wake(td_ring *ring);
+
+#endif

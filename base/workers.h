@@ -1,0 +1,39 @@
+/* A fixed set of threads that take jobs in order of submission. For work that is split by chunk or
+ * by channel; results are collected by the submitter in its own order, so thread counts change
+ * nothing but speed. */
+#ifndef TD_BASE_WORKERS_H
+#define TD_BASE_WORKERS_H
+
+#include <stddef.h>
+
+#include "base/err.h"
+
+typedef struct td_workers td_workers;
+
+/* One piece of work, in caller's memory until it is done. Zero-initialise, set run and arg. */
+typedef struct td_job {
+    void (*run)(void *arg);
+    void *arg;
+    struct td_job *next; /* the pool's own */
+    int is_done;         /* the pool's own; ask td_workers_wait */
+} td_job;
+
+/* Start thread_count threads, 1 to LIMIT_THREADS. TD_E_NOMEM, TD_E_IO. */
+TD_MUST_USE td_result td_workers_open(unsigned thread_count, td_workers **out, td_err *err);
+
+/* Finish all submitted jobs, then end the threads. NULL is fine. */
+void td_workers_close(td_workers *workers);
+
+/* Hand over a job; it runs once, on one of the threads. */
+void td_workers_submit(td_workers *workers, td_job *job);
+
+/* Block until the job has run. */
+void td_workers_wait(td_workers *workers, td_job *job);
+
+/* The most threads that were busy at one moment so far (shows that work really is parallel). */
+unsigned td_workers_busy_max(td_workers *workers);
+
+/* Cores that this process may use, at least 1. */
+unsigned td_core_count(void);
+
+#endif

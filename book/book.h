@@ -1,0 +1,61 @@
+/* One level-2 order book: what the exchange says is in it, nothing more. A book takes typed messages,
+ * keeps both sides sorted by price, and says for each operation whether it fitted. It does no I/O,
+ * knows no clock and no thread, and judges nothing: rules are book/continuity.h's.
+ *
+ * Prices and sizes are integers at a scale that the book keeps per kind and widens when a frame has
+ * more places; equal values are equal whatever text they had. */
+#ifndef TD_BOOK_BOOK_H
+#define TD_BOOK_BOOK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/decimal.h"
+#include "base/err.h"
+#include "base/hash.h"
+#include "schema/message.h"
+
+typedef struct book book;
+
+/* What applying a frame met. Counts of entries that did not fit; the book is changed all the same,
+ * as far as it can be (a delete of nothing deletes nothing, an insert of a level sets it). */
+typedef struct book_outcome {
+    uint32_t delete_misses; /* deletes of levels that were not there */
+    uint32_t update_misses; /* updates of levels that were not there (the level is set) */
+    uint32_t insert_hits;   /* inserts of levels that were there (the size is replaced) */
+    uint32_t overflows;     /* levels beyond the book's bound: not kept */
+    uint32_t out_of_range;  /* prices or sizes that do not fit at the book's scale: not kept */
+} book_outcome;
+
+typedef struct book_level {
+    td_decimal price;
+    td_decimal size;
+} book_level;
+
+/* An empty book that holds up to levels_max levels a side (1 to LIMIT_BOOK_LEVELS). TD_E_NOMEM. */
+TD_MUST_USE td_result book_open(uint32_t levels_max, book **out, td_err *err);
+void book_close(book *book);
+
+/* Forget all levels. */
+void book_clear(book *book);
+
+/* Apply one frame: a snapshot replaces everything, else deletes, updates and inserts in that order. */
+void book_apply(book *book, const msg_book *message, book_outcome *outcome);
+
+/* Levels of one side now. */
+size_t book_level_count(const book *book, msg_side side);
+
+/* The index-th best level of a side, 0 = best. Returns 1, or 0 if there is none. */
+int book_level_at(const book *book, msg_side side, size_t index, book_level *out);
+
+/* 1 if the best bid is at or above the best ask. */
+int book_is_crossed(const book *book);
+
+/* Digest over both sides: equal for equal books, by value, whatever the scale. */
+void book_hash(const book *book, td_hasher *into);
+
+/* SHA-1 as the report states it: lines "SIDE PRICE SIZE" joined by LF, none at the end, Buy first,
+ * each side ascending by price, shortest decimals. */
+TD_MUST_USE td_result book_levels_sha1(const book *book, char out[TD_SHA1_HEX_BYTES], td_err *err);
+
+#endif

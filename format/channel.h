@@ -1,0 +1,44 @@
+/* Channels: what a segment knows about a stream of frames. One per (feed, slot, direction, topic,
+ * symbol, opcode); kept as the metadata of an MCAP channel, so that any MCAP reader sees it too. */
+#ifndef TD_FORMAT_CHANNEL_H
+#define TD_FORMAT_CHANNEL_H
+
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+
+typedef enum channel_dir { CHANNEL_IN, CHANNEL_OUT, CHANNEL_HTTP, CHANNEL_EVENT } channel_dir;
+
+/* WebSocket opcodes that a frame can have (RFC 6455, 5.2). */
+typedef enum channel_opcode { OPCODE_TEXT = 1, OPCODE_BINARY = 2 } channel_opcode;
+
+/* Topics that no exchange has: where frames without a topic, unclassified ones and our own events go. */
+#define CHANNEL_TOPIC_CONTROL "_control"
+#define CHANNEL_TOPIC_UNKNOWN "_unknown"
+#define CHANNEL_TOPIC_EVENTS "_events"
+
+/* Identity and attributes of a channel. Strings are NUL-terminated and borrowed from whoever made it. */
+typedef struct channel_info {
+    const char *feed;
+    const char *family;
+    uint32_t line;
+    uint32_t shard;
+    channel_dir dir;
+    const char *topic;          /* without the symbol, or one of CHANNEL_TOPIC_* */
+    const char *exchange_topic; /* as it stands in the frames; "" for CHANNEL_TOPIC_* */
+    const char *symbol;         /* "" if none, "*" if a frame may hold several */
+    channel_opcode opcode;
+    const char *message_encoding; /* "json" or "raw" */
+    const char *schema_name;      /* "" = no schema */
+    td_bytes schema;              /* JSON Schema text */
+} channel_info;
+
+/* <0, 0, >0 by feed, line, shard, dir, topic, symbol, opcode: the fixed order of channels. */
+int channel_info_compare(const channel_info *a, const channel_info *b);
+
+/* "in", "out", "http", "event"; and back (0 if it is none of them). */
+const char *channel_dir_name(channel_dir dir);
+int channel_dir_parse(td_bytes name, channel_dir *out);
+
+#endif

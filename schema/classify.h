@@ -1,0 +1,42 @@
+/* What a frame is, before anything is decoded: data of a topic, a control frame, a request, or unknown.
+ * The order of the tests is that of the dialects' control frames; key order in a frame does not
+ * matter. Works on any bytes. */
+#ifndef TD_SCHEMA_CLASSIFY_H
+#define TD_SCHEMA_CLASSIFY_H
+
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "schema/topic.h"
+
+typedef enum frame_dir { DIR_IN, DIR_OUT, DIR_HTTP } frame_dir;
+
+typedef enum frame_class {
+    CLASS_DATA,    /* a topic's frame; topic.row is NULL if the family has no row for it */
+    CLASS_ACK,     /* answer to subscribe or unsubscribe */
+    CLASS_AUTH,    /* answer to auth */
+    CLASS_PING,    /* the server's own ping */
+    CLASS_PONG,
+    CLASS_ERROR,   /* a refusal that answers no known request */
+    CLASS_REQUEST, /* outbound */
+    CLASS_UNKNOWN, /* none of these: kept as it is */
+} frame_class;
+
+typedef struct classification {
+    frame_class frame_class;
+    topic_match topic;       /* of data frames; views into the frame (or the arena if escaped) */
+    td_bytes exchange_topic; /* the topic string as it stands in the frame */
+    uint64_t exchange_ns;    /* the exchange's time, 0 if the frame has none */
+    int8_t success;          /* acks and auth: 1, 0, or -1 if it is not said */
+} classification;
+
+/* 1 for what belongs on a feed's _control channel. */
+static inline int frame_class_is_control(frame_class c)
+{
+    return c != CLASS_DATA && c != CLASS_UNKNOWN;
+}
+
+/* Stable name ("data", "ack"). */
+const char *frame_class_name(frame_class c);
+
+#endif

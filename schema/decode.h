@@ -1,0 +1,68 @@
+/* From a frame's bytes to a typed message.
+ *
+ * A decoder owns a JSON parser and an arena, and belongs to one thread. Order book and trade frames
+ * go through decoders of their own into plain structs; every other topic, and those two on demand,
+ * goes through the one decoder that reads the topic's row. Both give equal messages.
+ * Nothing here keeps state between frames. */
+#ifndef TD_SCHEMA_DECODE_H
+#define TD_SCHEMA_DECODE_H
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "schema/classify.h"
+#include "schema/family.h"
+#include "schema/message.h"
+
+typedef struct decoder decoder;
+
+/* Why a frame could not be decoded. Stable names by decode_reason_name. */
+typedef enum decode_reason {
+    DECODE_OK,
+    DECODE_NOT_JSON,         /* malformed JSON, or no object or array at the top */
+    DECODE_UNKNOWN_TOPIC,    /* no row of the family fits */
+    DECODE_MISSING_FIELD,    /* a required field is not there */
+    DECODE_WRONG_TYPE,       /* a field has a JSON type that its row does not allow */
+    DECODE_BAD_NUMBER,       /* a number that is none, or beyond 64 bits and 18 places */
+    DECODE_BAD_TIME,         /* a time that cannot be read */
+    DECODE_BAD_SIDE,         /* a side other than Buy and Sell */
+    DECODE_LIMIT,            /* more entries, nesting or bytes than base/limits.h allows */
+    DECODE_TOPIC_MISMATCH,   /* the frame's topic is not the one that it is filed under */
+    DECODE_REASON_COUNT,
+} decode_reason;
+
+/* What went wrong, where. */
+typedef struct decode_error {
+    decode_reason reason;
+    size_t offset;     /* byte of the frame where it showed */
+    const char *field; /* JSON key of the row that it is about, or NULL */
+} decode_error;
+
+enum {
+    /* Bytes behind a frame that must be readable (their values do not matter): the JSON parser
+     * works in blocks. Chunk buffers have them, so that frames are decoded in place. */
+    DECODE_PADDING_BYTES = 64,
+};
+
+typedef enum decode_path {
+    DECODE_PATH_HOT,  /* books and trades through their own decoders */
+    DECODE_PATH_ROWS, /* everything through the row-driven one (tests compare the two) */
+} decode_path;
+
+/* A new decoder; TD_E_NOMEM. */
+TD_MUST_USE td_result decoder_open(decoder **out, td_err *err);
+void decoder_close(decoder *decoder);
+
+/* Decode a frame of a known topic (from its channel or from classify). frame must have
+ * DECODE_PADDING_BYTES readable bytes behind it. Returns 1 and fills *out (valid until the next call
+ * and while the frame's bytes are), or 0 and fills *why. */
+int decoder_decode(decoder *decoder, const topic_match *topic, td_bytes frame, decode_path path,
+                   message *out, decode_error *why);
+
+/* As classify_frame (schema/classify.h), with this decoder's parser. */
+void decoder_classify(decoder *decoder, const family *family, td_bytes frame, frame_dir dir,
+                      classification *out);
+
+/* Stable name of a reason ("missing_field"). */
+const char *decode_reason_name(decode_reason reason);
+
+#endif

@@ -1,0 +1,57 @@
+/* Families: what the exchange calls a product line, as rows of one table. A row names hosts and paths,
+ * the dialect that its connections speak, and its topics. A topic string alone is ambiguous; with its
+ * family it is not. Constant data only; any thread. */
+#ifndef TD_SCHEMA_FAMILY_H
+#define TD_SCHEMA_FAMILY_H
+
+#include <stddef.h>
+
+#include "base/bytes.h"
+#include "schema/topic.h"
+
+/* How requests, acks and heartbeats look on a connection. */
+typedef enum dialect_id {
+    DIALECT_OP,           /* {"op":..,"args":[..]}, ack with success, ret_msg, request */
+    DIALECT_V3,           /* the same requests with req_id, ack names op */
+    DIALECT_USDC,         /* COMMAND_RESP acks, pong with args */
+    DIALECT_SPOT,         /* {"topic","event":"sub","params"} */
+    DIALECT_SPOT_PRIVATE, /* subscribes by authenticating; frames are arrays */
+} dialect_id;
+
+typedef enum family_net { NET_MAIN, NET_TEST } family_net;
+typedef enum family_access { ACCESS_PUBLIC, ACCESS_PRIVATE } family_access;
+
+/* One address of a family. */
+typedef struct family_endpoint {
+    family_net net;
+    family_access access;
+    const char *url; /* "wss://host/path", no query */
+} family_endpoint;
+
+enum { FAMILY_ENDPOINTS_MAX = 6 };
+
+typedef struct family {
+    const char *name; /* as users write it: "inverse", "v5-linear" */
+    dialect_id dialect;
+    family_endpoint endpoints[FAMILY_ENDPOINTS_MAX]; /* ends with url NULL or the array */
+    const topic_row *topics;                         /* rows of schema/topics/<family>.c */
+    size_t topic_count;                              /* 0: no rows yet, every frame is raw */
+} family;
+
+/* All families, in the order of DESIGN; *count of them. */
+const family *family_table(size_t *count);
+
+/* The family of that name, or NULL. */
+const family *family_find(td_bytes name);
+
+/* The first family that has an endpoint with this URL's host (any known one) and path; a query is
+ * ignored. NULL if there is none: a private address shared by several families gives the first. */
+const family *family_find_by_url(td_bytes url);
+
+/* URL of a family's endpoint, or NULL if it has none of that kind. */
+const char *family_url(const family *family, family_net net, family_access access);
+
+/* Names of all families joined by ", ", for error texts; valid for ever. */
+const char *family_names(void);
+
+#endif

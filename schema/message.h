@@ -1,0 +1,205 @@
+/* Typed messages: what a frame says, with exact decimals. One meaning has one member, however the
+ * families spell it. Order books and trades, the hot ones, are plain structs; every other type is a
+ * list of (member, value) pairs per entry.
+ *
+ * All views point into the frame or the decoder's arena: a message is valid until the decoder's next
+ * call, and as long as the frame's bytes are. */
+#ifndef TD_SCHEMA_MESSAGE_H
+#define TD_SCHEMA_MESSAGE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/decimal.h"
+
+struct topic_row;
+
+typedef enum msg_type {
+    MSG_RAW, /* unknown, or not decodable: the bytes are all there is */
+    MSG_BOOK_CHANGE,
+    MSG_TRADE,
+    MSG_TICKER,
+    MSG_KLINE,
+    MSG_LIQUIDATION,
+    MSG_INSURANCE,
+    MSG_ORDER,
+    MSG_STOP_ORDER,
+    MSG_EXECUTION,
+    MSG_POSITION,
+    MSG_WALLET,
+    MSG_GREEKS,
+    MSG_INDEX,
+    MSG_NOTICE,
+    MSG_CONTROL, /* acks, pongs, errors of the connection itself */
+    MSG_REQUEST, /* a client's own frame */
+    MSG_TYPE_COUNT,
+} msg_type;
+
+/* A frame's own "type". FRAME_UNTYPED: it has none. FRAME_ANY: in tables only. */
+typedef enum frame_kind { FRAME_UNTYPED, FRAME_SNAPSHOT, FRAME_DELTA, FRAME_ANY } frame_kind;
+
+typedef enum msg_side { SIDE_BUY, SIDE_SELL, SIDE_NONE } msg_side;
+
+/* What an entry does to the state that its topic keeps. */
+typedef enum msg_action {
+    ACTION_NONE,   /* an event: a trade, a candle */
+    ACTION_SET,    /* part of a full picture, or put this level whatever was there */
+    ACTION_DELETE,
+    ACTION_UPDATE,
+    ACTION_INSERT,
+} msg_action;
+
+/* Every meaning that a field of any topic can have. Grows with the topics; values are not stored. The
+ * table of names is in message.c, in the same order. */
+typedef enum msg_member {
+    MEMBER_NONE,
+    /* identity and order */
+    MEMBER_SYMBOL,
+    MEMBER_SIDE,
+    MEMBER_PRICE,
+    MEMBER_SIZE,
+    MEMBER_LEVEL_ID,
+    MEMBER_CROSS_SEQ,
+    MEMBER_U,
+    MEMBER_SEQ,
+    MEMBER_EXCHANGE_TIME,
+    MEMBER_TRANSACT_TIME,
+    MEMBER_TIME_TEXT,
+    MEMBER_TRADE_ID,
+    MEMBER_TICK_DIRECTION,
+    MEMBER_IS_BLOCK_TRADE,
+    /* ticker */
+    MEMBER_INSTRUMENT_ID,
+    MEMBER_LAST_PRICE,
+    MEMBER_BID1_PRICE,
+    MEMBER_ASK1_PRICE,
+    MEMBER_PREV_PRICE_24H,
+    MEMBER_PRICE_24H_PCNT,
+    MEMBER_HIGH_PRICE_24H,
+    MEMBER_LOW_PRICE_24H,
+    MEMBER_PREV_PRICE_1H,
+    MEMBER_PRICE_1H_PCNT,
+    MEMBER_MARK_PRICE,
+    MEMBER_INDEX_PRICE,
+    MEMBER_OPEN_INTEREST,
+    MEMBER_OPEN_VALUE,
+    MEMBER_TOTAL_TURNOVER,
+    MEMBER_TURNOVER_24H,
+    MEMBER_TOTAL_VOLUME,
+    MEMBER_VOLUME_24H,
+    MEMBER_FUNDING_RATE,
+    MEMBER_PREDICTED_FUNDING_RATE,
+    MEMBER_ITEM_CROSS_SEQ,
+    MEMBER_CREATED_AT,
+    MEMBER_UPDATED_AT,
+    MEMBER_NEXT_FUNDING_TIME,
+    MEMBER_COUNTDOWN_HOUR,
+    MEMBER_FUNDING_RATE_INTERVAL,
+    MEMBER_SETTLE_TIME,
+    MEMBER_DELISTING_STATUS,
+    MEMBER_COUNT,
+} msg_member;
+
+/* Head of every message. */
+typedef struct msg_head {
+    msg_type type;
+    frame_kind kind;
+    const struct topic_row *row; /* NULL for raw, control and request */
+    td_bytes topic;              /* without the symbol */
+    td_bytes symbol;             /* empty if the topic has none; "*" if entries name several */
+    uint64_t exchange_ns;        /* the exchange's own time; 0 = the frame has none */
+    int64_t cross_seq;           /* valid if has_cross_seq; likewise below */
+    int64_t u;
+    int64_t seq;
+    uint8_t has_cross_seq;
+    uint8_t has_u;
+    uint8_t has_seq;
+    uint32_t unknown_fields;     /* fields that the row does not name: counted, not fatal */
+} msg_head;
+
+/* One level of an order book change. Prices and sizes keep the scale they were written with. */
+typedef struct msg_level {
+    int64_t price;
+    int64_t size; /* 0 with ACTION_DELETE */
+    uint8_t price_scale;
+    uint8_t size_scale;
+    uint8_t side;   /* msg_side */
+    uint8_t action; /* msg_action */
+} msg_level;
+
+typedef struct msg_book {
+    msg_head head;
+    const msg_level *levels; /* in order of application: deletes, updates, inserts */
+    size_t level_count;
+} msg_book;
+
+typedef struct msg_trade {
+    td_decimal price;
+    td_decimal size;
+    uint64_t exchange_ns;
+    int64_t cross_seq; /* valid if has_cross_seq */
+    td_bytes trade_id;
+    td_bytes tick_direction; /* empty if absent */
+    uint8_t side;            /* taker's, msg_side */
+    uint8_t has_cross_seq;
+} msg_trade;
+
+typedef struct msg_trades {
+    msg_head head;
+    const msg_trade *trades;
+    size_t trade_count;
+} msg_trades;
+
+/* A value of a field, by the type that the row gives it. */
+typedef enum value_type { VALUE_ABSENT, VALUE_TEXT, VALUE_DECIMAL, VALUE_INTEGER, VALUE_BOOL,
+                          VALUE_SIDE, VALUE_TIME_NS } value_type;
+
+typedef struct msg_value {
+    msg_member member;
+    value_type type;
+    union {
+        td_bytes text;
+        td_decimal decimal;
+        int64_t integer;
+        uint64_t time_ns;
+        uint8_t side;
+        uint8_t is_true;
+    } as;
+} msg_value;
+
+typedef struct msg_item {
+    msg_action action;
+    const msg_value *values; /* in the order of the row's fields, absent ones left out */
+    size_t value_count;
+} msg_item;
+
+/* What the row-driven decoder makes of any topic. */
+typedef struct msg_record {
+    msg_head head;
+    const msg_item *items;
+    size_t item_count;
+} msg_record;
+
+/* The message of a frame: head is valid for all types. */
+typedef struct message {
+    union {
+        msg_head head;
+        msg_book book;      /* MSG_BOOK_CHANGE from the hot decoder */
+        msg_trades trades;  /* MSG_TRADE from the hot decoder */
+        msg_record record;  /* everything else */
+    };
+    uint8_t is_record; /* 1: record, whatever the type */
+} message;
+
+/* Number of entries (levels, trades, updates). */
+size_t message_item_count(const message *message);
+
+/* Names as they stand in reports and JSON ("book_change", "snapshot", "Buy", "insert", "price"). */
+const char *msg_type_name(msg_type type);
+const char *frame_kind_name(frame_kind kind);
+const char *msg_side_name(msg_side side);
+const char *msg_action_name(msg_action action);
+const char *msg_member_name(msg_member member);
+
+#endif

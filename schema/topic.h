@@ -1,0 +1,137 @@
+/* Topics as rows of a table. A row says all there is to know about a topic: its name pattern, where its
+ * entries stand in a frame, each field with JSON key, type, unit and scale, how its symbol, exchange
+ * time and sequence are found, and which continuity rules hold with which strength. The row-driven
+ * decoder, the JSON Schema, the list of topics for people and the continuity checks all read the
+ * same row, so adding a topic is adding a row.
+ *
+ * Constant data only; any thread. */
+#ifndef TD_SCHEMA_TOPIC_H
+#define TD_SCHEMA_TOPIC_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "schema/message.h"
+
+/* How a field's JSON value is read. Numbers are accepted as JSON numbers and as strings, because the
+ * families differ in it; "", "None" and null mean absent. */
+typedef enum field_type {
+    FIELD_TEXT,    /* string, kept as it is */
+    FIELD_DECIMAL, /* number or numeric string, exact; scale_e10 > 0: an integer times 10^-scale_e10 */
+    FIELD_INTEGER, /* whole number, 64 bit signed */
+    FIELD_BOOL,    /* true, false, "true", "False", 0, 1 */
+    FIELD_SIDE,    /* "Buy" or "Sell" */
+    FIELD_TIME,    /* a moment; unit says how it is written */
+} field_type;
+
+/* What a number counts, or how a time is written. */
+typedef enum field_unit {
+    UNIT_NONE,
+    UNIT_PRICE,    /* quote currency for one base unit */
+    UNIT_QUANTITY, /* contracts (inverse) or base units (linear, spot) */
+    UNIT_MONEY,    /* an amount of the settlement coin */
+    UNIT_RATE,     /* a fraction: 0.0001 = 1 basis point */
+    UNIT_S,        /* times: seconds, milli-, micro-, nanoseconds since 1970, or RFC 3339 text */
+    UNIT_MS,
+    UNIT_US,
+    UNIT_NS,
+    UNIT_RFC3339,
+} field_unit;
+
+/* One field of a topic's entries (or of the envelope around them). */
+typedef struct field_row {
+    msg_member member;    /* what it means: one meaning, one member, however families spell it */
+    const char *key;      /* JSON key, case-sensitive */
+    field_type type;
+    field_unit unit;
+    uint8_t scale_e10;    /* decimals sent as scaled integers: "_e4" = 4 */
+    uint8_t flags;        /* FIELD_* below */
+} field_row;
+
+enum {
+    FIELD_REQUIRED = 1 << 0, /* a frame without it is not decodable */
+    FIELD_PREFERRED = 1 << 1, /* of two keys with the same member this one wins */
+};
+
+/* Where entries stand: a path of at most three keys from the top, and what being there means. */
+typedef struct items_row {
+    const char *path;    /* "data", "data.order_book", "data.delete" */
+    msg_action action;   /* what its entries do */
+    frame_kind kind;     /* only in frames of this kind; FRAME_ANY: in all */
+} items_row;
+
+/* Continuity rules. What each means, and what is known about it, is in book/continuity.h. */
+typedef enum rule_id {
+    RULE_NONE,
+    RULE_SEQ_STRICT,      /* sequence strictly up from frame to frame */
+    RULE_SEQ_WEAK,        /* sequence never down */
+    RULE_SEQ_DENSE,       /* sequence exactly one up */
+    RULE_SEQ_FRAME_EQUAL, /* all entries of one frame share their sequence */
+    RULE_TIME_STRICT,     /* exchange time strictly up from frame to frame */
+    RULE_TIME_WEAK,       /* exchange time never down */
+    RULE_ANCHORED,        /* no delta before the snapshot */
+    RULE_DELETE_EXISTS,   /* a delete hits an existing level */
+    RULE_UPDATE_EXISTS,   /* an update hits an existing level */
+    RULE_INSERT_NEW,      /* an insert makes a level that was not there */
+    RULE_NOT_CROSSED,     /* best bid below best ask */
+    RULE_DEPTH,           /* as many levels a side as the topic has */
+    RULE_SYMBOL_MATCHES,  /* every entry's symbol is the topic's */
+    RULE_COUNT,
+} rule_id;
+
+typedef enum rule_strength {
+    STRENGTH_ERROR,     /* a violation: data is missing, repeated or reordered */
+    STRENGTH_WARNING,   /* look at it */
+    STRENGTH_STATISTIC, /* counted, proves nothing */
+} rule_strength;
+
+typedef struct rule_row {
+    rule_id rule;
+    rule_strength strength;
+} rule_row;
+
+/* Where the number that a topic's sequence rules look at is found. */
+typedef enum seq_source {
+    SEQ_NONE,
+    SEQ_ENVELOPE, /* member of the frame itself */
+    SEQ_ITEM,     /* member of each entry */
+} seq_source;
+
+enum { TOPIC_ITEMS_MAX = 6, TOPIC_RULES_MAX = 16 };
+
+typedef struct topic_row {
+    const char *name;    /* the topic without its symbol: "orderBook_200.100ms" */
+    const char *pattern; /* as the exchange writes it: "orderBook_200.100ms.{symbol}"; other
+                            placeholders ("{interval}") become part of the topic's name */
+    msg_type type;
+    const char *title;          /* one line for people */
+    uint32_t book_depth;        /* levels a side of a book topic, 0 = unbounded or no book */
+    seq_source sequence;
+    msg_member time_member;     /* the exchange time: this member of the envelope, or of the first
+                                   entry; MEMBER_NONE: the topic has none */
+    const items_row items[TOPIC_ITEMS_MAX]; /* ends with path NULL or the array */
+    const field_row *envelope;  /* fields of the frame itself besides "topic" and "type" */
+    size_t envelope_count;
+    const field_row *fields;    /* fields of one entry */
+    size_t field_count;
+    const rule_row rules[TOPIC_RULES_MAX]; /* ends with RULE_NONE or the array */
+} topic_row;
+
+/* What a topic string on the wire turned out to be. Views point into the string that was parsed. */
+typedef struct topic_match {
+    const topic_row *row; /* NULL: no row of the family fits */
+    td_bytes topic;       /* without the symbol: "klineV2.1" */
+    td_bytes symbol;      /* "BTCUSD"; empty if the pattern has none */
+} topic_match;
+
+/* Match a topic as the exchange writes it ("klineV2.1.BTCUSD") against rows. Whole dot-separated
+ * parts are compared, so "order" never matches "orderBook"; a symbol is what is left and may hold
+ * anything but a dot. Returns 1 and fills *out, or 0. */
+int topic_match_text(const topic_row *rows, size_t row_count, td_bytes text, topic_match *out);
+
+/* Stable name of a rule for reports ("seq_strict"), and of a strength ("error"). */
+const char *rule_name(rule_id rule);
+const char *rule_strength_name(rule_strength strength);
+
+#endif
