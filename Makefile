@@ -63,8 +63,12 @@ TESTS_sim :=
 
 # ---- compiler -------------------------------------------------------------------------------------
 
-CC ?= gcc
-CXX ?= g++
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+ifeq ($(origin CXX),default)
+CXX := g++
+endif
 AR_release := gcc-ar
 AR_tool := $(or $(AR_$(VARIANT)),ar)
 
@@ -125,7 +129,7 @@ MAKEFLAGS += --no-builtin-rules
 
 ##@ Everyday
 
-## all: build the programs into build/bin (VARIANT=release|debug|asan|tsan)
+## all: build the programs into build/bin (VARIANT=release|debug|asan|tsan|fuzz|cov)
 .PHONY: all
 all: $(BINS) $(if $(filter release,$(VARIANT)),build/bin)
 
@@ -176,6 +180,140 @@ unit: tests-build
 
 -include $(OBJ_all:.o=.d) $(OBJ_testing:.o=.d) $(patsubst tests/%.c,$(B)/obj/tests/%.d,$(TEST_SOURCES)) \
          $(foreach p,$(PROGRAMS),$(B)/obj/$(DIR_$(p))/main.d)
+
+##@ First steps
+
+## help: this list
+.PHONY: help
+help:
+	@awk '/^##@/ { printf "\n%s\n", substr($$0, 5) } \
+	      /^## / { text = substr($$0, 4); at = index(text, ":"); \
+	               printf "  %-11s %s\n", substr(text, 1, at - 1), substr(text, at + 2) }' Makefile
+
+## deps: install the packages that are missing (apt, with sudo where needed)
+.PHONY: deps
+deps:
+	@.ci/deps build test
+
+## demo: simulated exchange over TLS -> record -> replay -> a report, in half a minute
+.PHONY: demo
+demo:
+	@.ci/deps build
+	@$(MAKE) --no-print-directory -s -j$(JOBS) VARIANT=release all
+	@docs/examples/demo.sh build/bin build/demo
+
+## test: the whole suite; ends with "N passed, N failed"
+.PHONY: test
+test:
+	@.ci/deps build test
+	@$(MAKE) --no-print-directory -s -j$(JOBS) VARIANT=release all
+	@$(MAKE) --no-print-directory -s -j$(JOBS) VARIANT=debug tests-build
+	@tests/run build/bin build/debug
+
+##@ Before a change is done
+
+# What the strict gate reads: our own sources, not what builds or tests generate.
+LINT_C = $(filter %.c,$(SRC_base) $(SRC_schema) $(SRC_book) $(SRC_format) $(SRC_tape) $(SRC_wire) $(SRC_cli) \
+         $(SRC_recorder) $(SRC_replay) $(SRC_archive) $(SRC_sim))
+LINT_FORMAT = $(shell git ls-files '*.c' '*.h' '*.cc')
+
+## check: the strict gate: format, structure, clang-tidy, cppcheck, suite under ASan+UBSan, threads under TSan
+.PHONY: check check-format check-structure check-tidy check-cppcheck check-asan check-tsan
+check:
+	@.ci/deps build test check fuzz
+	@$(MAKE) --no-print-directory check-format check-structure check-cppcheck check-tidy
+	@$(MAKE) --no-print-directory check-asan
+	@$(MAKE) --no-print-directory check-tsan
+	@echo "check: all passed"
+
+check-format:
+	@clang-format --dry-run --Werror $(LINT_FORMAT) && echo "check: format ok"
+
+check-structure:
+	@tests/check/structure && echo "check: structure ok"
+
+check-cppcheck:
+	@cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr -I. -D_GNU_SOURCE \
+	    --enable=warning,performance,portability --suppress=missingIncludeSystem -j$(JOBS) $(LINT_C) \
+	    && echo "check: cppcheck ok"
+
+check-tidy:
+	@printf '%s\n' $(LINT_C) | xargs -P$(JOBS) -n4 clang-tidy --quiet -- $(CPPFLAGS) -std=c17 2>&1 \
+	    | { ! grep -E 'warning:|error:'; } && echo "check: clang-tidy ok"
+
+# Optimised-build warnings count as errors here; then the whole suite with the sanitizers watching.
+check-asan:
+	@$(MAKE) --no-print-directory -s -j$(JOBS) VARIANT=release WERROR=-Werror all
+	@$(MAKE) --no-print-directory -s -j$(JOBS) VARIANT=asan WERROR=-Werror all tests-build
+	@tests/run build/asan/bin build/asan
+
+check-tsan:
+	@$(MAKE) --no-print-directory -s -j$(JOBS) VARIANT=tsan all tests-build
+	@tests/run --threads build/tsan/bin build/tsan
+
+## format: rewrite the sources with clang-format
+.PHONY: format
+format:
+	@.ci/deps check
+	@clang-format -i $(LINT_FORMAT)
+
+##@ Longer runs
+
+## bench: our paths beside their limits, in one run; a table, and build/bench/results.jsonl
+.PHONY: bench
+bench:
+	@.ci/deps build bench
+	@$(MAKE) --no-print-directory -s -j$(JOBS) VARIANT=release all bench-build
+	@benchmarks/run build/release build/bench
+
+## fuzz: fuzz every parser for FUZZ_SECONDS each (default 60) under ASan+UBSan
+FUZZ_SECONDS ?= 60
+.PHONY: fuzz
+fuzz:
+	@.ci/deps build fuzz
+	@$(MAKE) --no-print-directory -s -j$(JOBS) VARIANT=fuzz CC=clang CXX=clang++ fuzz-build
+	@tests/fuzz/run build/fuzz/tests/fuzz $(FUZZ_SECONDS)
+
+## soak: recorder and simulator under SOAK_ROUNDS rounds of kill -9 (default 20), one archive throughout
+SOAK_ROUNDS ?= 20
+.PHONY: soak
+soak:
+	@.ci/deps build test
+	@$(MAKE) --no-print-directory -s -j$(JOBS) VARIANT=release all
+	@tests/e2e/soak build/bin $(SOAK_ROUNDS)
+
+# ---- fuzz targets and benchmarks: one source, one program each -------------------------------------
+
+FUZZ_SOURCES := $(wildcard tests/fuzz/fuzz_*.c)
+FUZZ_BINS := $(patsubst %.c,$(B)/%,$(FUZZ_SOURCES))
+.PHONY: fuzz-build bench-build
+fuzz-build: $(FUZZ_BINS)
+$(B)/tests/fuzz/%: $(B)/obj/tests/fuzz/%.o $(LIBS_own)
+	@mkdir -p $(@D)
+	$(CXX) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $< $(LIBS_own) $(LIBS_recorder) $(LIBS_wire) $(LIBS_core)
+
+BENCH_SOURCES :=
+BENCH_BINS := $(patsubst benchmarks/%.c,$(B)/bench/%,$(patsubst benchmarks/%.cc,$(B)/bench/%,$(BENCH_SOURCES)))
+bench-build: $(BENCH_BINS)
+$(B)/bench/%: $(B)/obj/benchmarks/%.o $(LIBS_own)
+	@mkdir -p $(@D)
+	$(CXX) $(LDFLAGS_ALL) -o $@ $< $(LIBS_own) $(LIBS_recorder) $(LIBS_wire) $(LIBS_core)
+
+##@ On this machine
+
+## install: copy programs, library, headers and man pages below PREFIX (/usr/local), DESTDIR in front
+.PHONY: install uninstall
+install: all $(LIB_core)
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 755 $(BINS) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 $(LIB_core) $(DESTDIR)$(PREFIX)/lib
+	for page in $(wildcard docs/man/*.1); do \
+	    install -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man1 || exit 1; done
+
+## uninstall: remove what install put there
+uninstall:
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,$(PROGRAMS)) $(DESTDIR)$(PREFIX)/lib/libtapedeck.a
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/share/man/man1/,$(notdir $(wildcard docs/man/*.1)))
 
 ## clean: remove build/
 .PHONY: clean
