@@ -208,7 +208,11 @@ test:
 	@.ci/deps build test
 	@$(MAKE) --no-print-directory -s -j$(JOBS) VARIANT=release all
 	@$(MAKE) --no-print-directory -s -j$(JOBS) VARIANT=debug tests-build
-	@tests/run build/bin build/debug
+	@$(MAKE) --no-print-directory -s VARIANT=debug suite BIN=build/bin
+
+.PHONY: suite
+suite:
+	@tests/run $(BIN) $(B) $(TEST_BINS)
 
 ##@ Before a change is done
 
@@ -245,11 +249,11 @@ check-tidy:
 check-asan:
 	@$(MAKE) --no-print-directory -s -j$(JOBS) VARIANT=release WERROR=-Werror all
 	@$(MAKE) --no-print-directory -s -j$(JOBS) VARIANT=asan WERROR=-Werror all tests-build
-	@tests/run build/asan/bin build/asan
+	@$(MAKE) --no-print-directory -s VARIANT=asan suite BIN=build/asan/bin
 
 check-tsan:
 	@$(MAKE) --no-print-directory -s -j$(JOBS) VARIANT=tsan all tests-build
-	@tests/run --threads build/tsan/bin build/tsan
+	@$(MAKE) --no-print-directory -s VARIANT=tsan suite BIN=build/tsan/bin
 
 ## format: rewrite the sources with clang-format
 .PHONY: format

@@ -37,7 +37,7 @@ typedef struct tape_frame {
     tape_channel *channel;
     uint64_t recv_ns;
     uint64_t publish_ns; /* exchange time; recv_ns where the frame has none */
-    uint64_t ordinal;    /* on its connection, from 1, both directions counted; 0 for events */
+    uint64_t ordinal;    /* on its connection, in and out each from 1; 0 for events */
     uint32_t conn;       /* connection number of its slot, from 1; 0 = not known */
     td_bytes bytes;      /* DECODE_PADDING_BYTES readable behind it; valid while block is held */
     tape_block *block;   /* borrowed until the next call of tape_next; acquire to keep it */
