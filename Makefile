@@ -16,7 +16,7 @@ DESTDIR ?=
 
 SRC_base := base/assert.c base/err.c base/alloc.c base/buf.c base/io.c
 
-SRC_schema :=
+SRC_schema := schema/json_write.c
 SRC_schema_cc :=
 
 SRC_book :=

@@ -1,0 +1,255 @@
+#include "schema/json_write.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/assert.h"
+
+/* What an open container is and what it has so far, as bits of json_writer.frames. */
+enum {
+    FRAME_OBJECT = 1 << 0,    /* else an array */
+    FRAME_NOT_EMPTY = 1 << 1, /* a comma comes before the next member */
+    FRAME_KEY_OPEN = 1 << 2,  /* a key was written, its value is due */
+};
+
+static void put(json_writer *writer, const void *bytes, size_t size)
+{
+    if (writer->rc != TD_OK)
+        return;
+    writer->rc = td_buf_append(writer->out, bytes, size, &writer->err);
+}
+
+static void put_text(json_writer *writer, const char *text)
+{
+    put(writer, text, strlen(text));
+}
+
+/* Length of the UTF-8 sequence at p (1 to 4), or 0 if the bytes there are none. Table 3-7 of the
+ * Unicode standard: no overlong forms, no surrogates, nothing above U+10FFFF. */
+static size_t utf8_sequence_bytes(const uint8_t *p, size_t left)
+{
+    uint8_t lead = p[0];
+    if (lead < 0x80)
+        return 1;
+    size_t size = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+    if (lead < 0xc2 || lead > 0xf4 || size > left)
+        return 0;
+    uint8_t second_min = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
+    uint8_t second_max = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
+    if (p[1] < second_min || p[1] > second_max)
+        return 0;
+    for (size_t i = 2; i < size; i++)
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+    return size;
+}
+
+/* The escape of one byte below 0x20, of '"' or of '\\'. */
+static void put_escape(json_writer *writer, uint8_t byte)
+{
+    static const char SHORT_FROM[] = "\"\\\b\f\n\r\t";
+    static const char SHORT_TO[] = "\"\\bfnrt";
+    const char *found = byte == 0 ? NULL : strchr(SHORT_FROM, byte);
+    if (found != NULL) {
+        char text[2] = {'\\', SHORT_TO[found - SHORT_FROM]};
+        put(writer, text, sizeof text);
+        return;
+    }
+    char text[8];
+    int size = snprintf(text, sizeof text, "\\u%04x", byte);
+    TD_ASSERT(size == 6);
+    put(writer, text, (size_t)size);
+}
+
+static void put_string(json_writer *writer, td_bytes text)
+{
+    put(writer, "\"", 1);
+    size_t done = 0; /* text before it is in the buffer */
+    for (size_t at = 0; at < text.size;) {
+        uint8_t byte = text.data[at];
+        size_t size = utf8_sequence_bytes(text.data + at, text.size - at);
+        int is_plain = size != 0 && byte >= 0x20 && byte != '"' && byte != '\\';
+        if (is_plain) {
+            at += size;
+            continue;
+        }
+        put(writer, text.data + done, at - done);
+        if (size == 0)
+            put_text(writer, "\xef\xbf\xbd"); /* U+FFFD */
+        else
+            put_escape(writer, byte);
+        done = ++at;
+    }
+    put(writer, text.data + done, text.size - done);
+    put(writer, "\"", 1);
+}
+
+/* Comma or nothing before a value, and the bookkeeping that makes misuse an assertion. */
+static void value_begins(json_writer *writer)
+{
+    if (writer->depth == 0) {
+        TD_ASSERT(!writer->is_complete);
+        return;
+    }
+    uint8_t *frame = &writer->frames[writer->depth - 1];
+    if (*frame & FRAME_OBJECT) {
+        TD_ASSERT(*frame & FRAME_KEY_OPEN);
+        *frame &= (uint8_t)~FRAME_KEY_OPEN;
+        return;
+    }
+    if (*frame & FRAME_NOT_EMPTY)
+        put(writer, ",", 1);
+    *frame |= FRAME_NOT_EMPTY;
+}
+
+static void value_ends(json_writer *writer)
+{
+    if (writer->depth == 0)
+        writer->is_complete = 1;
+}
+
+/* A value that is a few bytes of text. */
+static void put_value(json_writer *writer, const void *text, size_t size)
+{
+    value_begins(writer);
+    put(writer, text, size);
+    value_ends(writer);
+}
+
+void json_write_begin(json_writer *writer, td_buf *out)
+{
+    TD_ASSERT(out != NULL);
+    writer->out = out;
+    td_err_clear(&writer->err);
+    writer->rc = TD_OK;
+    writer->depth = 0;
+    writer->is_complete = 0;
+}
+
+td_result json_write_end(json_writer *writer, td_err *err)
+{
+    TD_ASSERT(writer->depth == 0);
+    TD_ASSERT(writer->is_complete);
+    if (writer->rc == TD_OK)
+        return TD_OK;
+    return td_err_set(err, writer->rc, "writing JSON: %s", writer->err.text);
+}
+
+static void container_begin(json_writer *writer, uint8_t frame, const char *bracket)
+{
+    TD_ASSERT(writer->depth < LIMIT_JSON_DEPTH);
+    value_begins(writer);
+    writer->frames[writer->depth++] = frame;
+    put(writer, bracket, 1);
+}
+
+static void container_end(json_writer *writer, uint8_t frame, const char *bracket)
+{
+    TD_ASSERT(writer->depth > 0);
+    uint8_t open = writer->frames[writer->depth - 1];
+    TD_ASSERT((open & FRAME_OBJECT) == frame);
+    TD_ASSERT(!(open & FRAME_KEY_OPEN));
+    writer->depth--;
+    put(writer, bracket, 1);
+    value_ends(writer);
+}
+
+void json_write_object_begin(json_writer *writer)
+{
+    container_begin(writer, FRAME_OBJECT, "{");
+}
+
+void json_write_object_end(json_writer *writer)
+{
+    container_end(writer, FRAME_OBJECT, "}");
+}
+
+void json_write_array_begin(json_writer *writer)
+{
+    container_begin(writer, 0, "[");
+}
+
+void json_write_array_end(json_writer *writer)
+{
+    container_end(writer, 0, "]");
+}
+
+void json_write_key_bytes(json_writer *writer, td_bytes key)
+{
+    TD_ASSERT(writer->depth > 0);
+    uint8_t *frame = &writer->frames[writer->depth - 1];
+    TD_ASSERT(*frame & FRAME_OBJECT);
+    TD_ASSERT(!(*frame & FRAME_KEY_OPEN));
+    if (*frame & FRAME_NOT_EMPTY)
+        put(writer, ",", 1);
+    *frame |= FRAME_NOT_EMPTY | FRAME_KEY_OPEN;
+    put_string(writer, key);
+    put(writer, ":", 1);
+}
+
+void json_write_key(json_writer *writer, const char *key)
+{
+    json_write_key_bytes(writer, td_bytes_str(key));
+}
+
+void json_write_bytes(json_writer *writer, td_bytes text)
+{
+    value_begins(writer);
+    put_string(writer, text);
+    value_ends(writer);
+}
+
+void json_write_text(json_writer *writer, const char *text)
+{
+    if (text == NULL)
+        json_write_null(writer);
+    else
+        json_write_bytes(writer, td_bytes_str(text));
+}
+
+void json_write_i64(json_writer *writer, int64_t value)
+{
+    char text[24];
+    int size = snprintf(text, sizeof text, "%" PRId64, value);
+    TD_ASSERT(size > 0);
+    put_value(writer, text, (size_t)size);
+}
+
+void json_write_u64(json_writer *writer, uint64_t value)
+{
+    char text[24];
+    int size = snprintf(text, sizeof text, "%" PRIu64, value);
+    TD_ASSERT(size > 0);
+    put_value(writer, text, (size_t)size);
+}
+
+void json_write_decimal(json_writer *writer, td_decimal value)
+{
+    char text[TD_DECIMAL_TEXT_BYTES];
+    size_t size = td_decimal_format(value, text);
+    json_write_bytes(writer, td_bytes_of(text, size));
+}
+
+void json_write_number(json_writer *writer, td_decimal value)
+{
+    char text[TD_DECIMAL_TEXT_BYTES];
+    size_t size = td_decimal_format(value, text);
+    put_value(writer, text, size);
+}
+
+void json_write_bool(json_writer *writer, int value)
+{
+    put_value(writer, value ? "true" : "false", value ? 4 : 5);
+}
+
+void json_write_null(json_writer *writer)
+{
+    put_value(writer, "null", 4);
+}
+
+void json_write_raw(json_writer *writer, td_bytes json)
+{
+    TD_ASSERT(json.size > 0);
+    put_value(writer, json.data, json.size);
+}

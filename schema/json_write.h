@@ -1,0 +1,112 @@
+/* JSON text, written piece by piece into a td_buf: reports, events, requests, schemas.
+ *
+ * The writer puts in commas and colons, escapes strings, and asserts that calls nest as JSON does
+ * (a key only in an object, a value only where one belongs): a wrong order is our own fault, never
+ * the input's. The first failure of the buffer (bound, memory) is kept: everything behind it is
+ * ignored and json_write_end() returns it, so that callers look once.
+ *
+ * Text is compact, without white space. Strings may hold any bytes: what is no UTF-8 becomes
+ * U+FFFD, one for each byte that belongs to no valid sequence. Decimals are exact: strings in
+ * shortest form, or plain numbers without exponent. The writer lives on the caller's stack; one
+ * thread. */
+#ifndef TD_SCHEMA_JSON_WRITE_H
+#define TD_SCHEMA_JSON_WRITE_H
+
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/bytes.h"
+#include "base/decimal.h"
+#include "base/err.h"
+#include "base/limits.h"
+
+typedef struct json_writer {
+    td_buf *out;
+    td_err err;                       /* of the first failure */
+    td_result rc;                     /* TD_OK, or the first failure */
+    uint32_t depth;                   /* open objects and arrays */
+    uint8_t frames[LIMIT_JSON_DEPTH]; /* what each of them is, and has (json_write.c) */
+    uint8_t is_complete;              /* 1: a whole value was written at depth 0 */
+} json_writer;
+
+/* Start one JSON value at the end of out, which is borrowed until json_write_end(). */
+void json_write_begin(json_writer *writer, td_buf *out);
+
+/* The value is complete (asserted). Returns the first failure; out then holds the text so far. */
+TD_MUST_USE td_result json_write_end(json_writer *writer, td_err *err);
+
+/* Containers. Nesting beyond LIMIT_JSON_DEPTH is an assertion: what we write has a known depth. */
+void json_write_object_begin(json_writer *writer);
+void json_write_object_end(json_writer *writer);
+void json_write_array_begin(json_writer *writer);
+void json_write_array_end(json_writer *writer);
+
+/* Key of the next member of the open object. */
+void json_write_key(json_writer *writer, const char *key);
+void json_write_key_bytes(json_writer *writer, td_bytes key);
+
+/* Strings, escaped. NULL text writes null. */
+void json_write_text(json_writer *writer, const char *text);
+void json_write_bytes(json_writer *writer, td_bytes text);
+
+/* Whole numbers, as they are. Readers that use floating point lose digits above 2^53. */
+void json_write_i64(json_writer *writer, int64_t value);
+void json_write_u64(json_writer *writer, uint64_t value);
+
+/* A decimal as a string in shortest form: "60591", "0.5". */
+void json_write_decimal(json_writer *writer, td_decimal value);
+
+/* A decimal as a plain JSON number in shortest form: elapsed_s, frames_per_s. */
+void json_write_number(json_writer *writer, td_decimal value);
+
+/* true for any value but 0. */
+void json_write_bool(json_writer *writer, int value);
+void json_write_null(json_writer *writer);
+
+/* A value that is JSON text already; taken as it is, and not checked. */
+void json_write_raw(json_writer *writer, td_bytes json);
+
+/* Key and value in one call. */
+static inline void json_write_member_text(json_writer *writer, const char *key, const char *text)
+{
+    json_write_key(writer, key);
+    json_write_text(writer, text);
+}
+
+static inline void json_write_member_bytes(json_writer *writer, const char *key, td_bytes text)
+{
+    json_write_key(writer, key);
+    json_write_bytes(writer, text);
+}
+
+static inline void json_write_member_i64(json_writer *writer, const char *key, int64_t value)
+{
+    json_write_key(writer, key);
+    json_write_i64(writer, value);
+}
+
+static inline void json_write_member_u64(json_writer *writer, const char *key, uint64_t value)
+{
+    json_write_key(writer, key);
+    json_write_u64(writer, value);
+}
+
+static inline void json_write_member_bool(json_writer *writer, const char *key, int value)
+{
+    json_write_key(writer, key);
+    json_write_bool(writer, value);
+}
+
+static inline void json_write_member_decimal(json_writer *writer, const char *key, td_decimal value)
+{
+    json_write_key(writer, key);
+    json_write_decimal(writer, value);
+}
+
+static inline void json_write_member_null(json_writer *writer, const char *key)
+{
+    json_write_key(writer, key);
+    json_write_null(writer);
+}
+
+#endif
