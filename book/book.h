@@ -3,7 +3,12 @@
  * knows no clock and no thread, and judges nothing: rules are book/continuity.h's.
  *
  * Prices and sizes are integers at a scale that the book keeps per kind and widens when a frame has
- * more places; equal values are equal whatever text they had. */
+ * more places; equal values are equal whatever text they had. A level is known by its side and price,
+ * so a price may be on both sides at once (the book is crossed then).
+ *
+ * Cost: a side is two arrays sorted by price, best last. Up to 32 levels the place is found by
+ * counting worse prices without a branch, beyond that by a search that starts at the best, because
+ * that is where changes are. Nothing is allocated while levels fit the depth that was expected. */
 #ifndef TD_BOOK_BOOK_H
 #define TD_BOOK_BOOK_H
 
@@ -23,7 +28,8 @@ typedef struct book_outcome {
     uint32_t delete_misses; /* deletes of levels that were not there */
     uint32_t update_misses; /* updates of levels that were not there (the level is set) */
     uint32_t insert_hits;   /* inserts of levels that were there (the size is replaced) */
-    uint32_t overflows;     /* levels beyond the book's bound: not kept */
+    uint32_t empty_sizes;   /* levels set, updated or inserted with a size of 0 or less */
+    uint32_t overflows;     /* levels beyond the book's bound (or memory): not kept */
     uint32_t out_of_range;  /* prices or sizes that do not fit at the book's scale: not kept */
 } book_outcome;
 
@@ -32,14 +38,17 @@ typedef struct book_level {
     td_decimal size;
 } book_level;
 
-/* An empty book that holds up to levels_max levels a side (1 to LIMIT_BOOK_LEVELS). TD_E_NOMEM. */
-TD_MUST_USE td_result book_open(uint32_t levels_max, book **out, td_err *err);
+/* An empty book with room for depth levels a side, and double that while a frame is applied, before
+ * it has to allocate; depth 0: not known. Whatever the depth, it holds up to LIMIT_BOOK_LEVELS.
+ * TD_E_NOMEM. */
+TD_MUST_USE td_result book_open(uint32_t depth, book **out, td_err *err);
 void book_close(book *book);
 
 /* Forget all levels. */
 void book_clear(book *book);
 
-/* Apply one frame: a snapshot replaces everything, else deletes, updates and inserts in that order. */
+/* Apply one frame: a snapshot replaces everything; else levels change in the order they are in, which
+ * is deletes, updates, inserts. A price that is in a snapshot twice counts as an insert hit. */
 void book_apply(book *book, const msg_book *message, book_outcome *outcome);
 
 /* Levels of one side now. */
@@ -51,8 +60,10 @@ int book_level_at(const book *book, msg_side side, size_t index, book_level *out
 /* 1 if the best bid is at or above the best ask. */
 int book_is_crossed(const book *book);
 
-/* Digest over both sides: equal for equal books, by value, whatever the scale. */
-void book_hash(const book *book, td_hasher *into);
+/* Digest over both sides: equal for equal books, by value, whatever the scale and whatever way led
+ * there. From the first call on the book keeps it up to date with each change, so that asking after
+ * every frame costs what changed, not what is there. Finds accidents, not forgery. */
+void book_hash(book *book, td_hasher *into);
 
 /* SHA-1 as the report states it: lines "SIDE PRICE SIZE" joined by LF, none at the end, Buy first,
  * each side ascending by price, shortest decimals. */

@@ -1,13 +1,20 @@
 /* A verdict for each frame: ok, or the first rule of its topic that it broke.
  *
  * A track holds what the rules of one (feed, line, shard, topic, symbol) need to remember, and the
- * topic's book if it has one. Rules and their strength are data (schema/topic.h); what a rule means
- * is here and nowhere else. A track is told when its connection ends: sequences may restart, the book
- * is unanchored until the next snapshot. One thread per track; no I/O.
+ * topic's book if it has one. Rules and their strength are data (schema/topic.h); what a rule means,
+ * with the facts that it stands on, is beside its function in continuity_rules.c and nowhere else.
  *
- *   seq_strict     cross_seq must rise from frame to frame; finds repeats and reordering, no loss
- *                  (wire facts: 4,268 of 4,268 steps up, any step size)
- *   ...            each rule is described beside its function in continuity.c */
+ * States of a topic that starts with a snapshot (RULE_ANCHORED):
+ *   unanchored   nothing yet, or the connection is a new one: a delta breaks the rule "anchored"
+ *   anchored     every rule is checked
+ *   broken       a rule of strength error was broken: the book is kept up as well as it can be, but
+ *                rules about its content are not checked any more, because what they would find is
+ *                the same break again; sequences and times still are
+ * A snapshot leads to anchored from anywhere, and sequences and times start over with it: on a live
+ * topic it is a reset, counted as such and no fault (wire facts 6.6). A frame with no predecessor
+ * cannot break a rule about order.
+ *
+ * One thread per track; no I/O. */
 #ifndef TD_BOOK_CONTINUITY_H
 #define TD_BOOK_CONTINUITY_H
 
@@ -28,29 +35,39 @@ typedef struct verdict_item {
     int64_t found;
 } verdict_item;
 
+/* Rules that hold without standing in a row: RULE_BOOK_FITS and RULE_SNAPSHOT_RESET. */
+enum { VERDICT_ITEMS_MAX = TOPIC_RULES_MAX + 2 };
+
 typedef struct verdict {
-    uint32_t count;                     /* 0: ok */
-    verdict_item items[TOPIC_RULES_MAX]; /* in the order of checking; the first is "the" verdict */
+    uint32_t count;    /* 0: ok; items of strength error are violations */
+    uint8_t unchecked; /* 1: the book was broken before, its content was not judged */
+    verdict_item items[VERDICT_ITEMS_MAX]; /* in the row's order; the first error is "the" verdict */
 } verdict;
+
+/* The first item of strength error, or NULL. */
+const verdict_item *verdict_violation(const verdict *verdict);
 
 /* A track for a topic; opens its book if the topic has one. TD_E_NOMEM. */
 TD_MUST_USE td_result track_open(const topic_row *row, track **out, td_err *err);
 void track_close(track *track);
 
-/* Take one decoded frame: check every rule of the row, apply it to the book. A broken rule of strength
- * error marks the book broken until the next snapshot. */
+/* Take one decoded frame of the track's row: apply it to the book, check every rule of the row. */
 void track_apply(track *track, const message *message, verdict *out);
 
 /* The frame could not be decoded: the book can no longer be trusted until the next snapshot. */
 void track_skip(track *track);
 
-/* The connection ended or a new one began: nothing that came before binds what follows. */
+/* The connection ended or a new one began: nothing that came before binds what follows. Levels stay
+ * until the snapshot, so that the book does not depend on where a connection ended. */
 void track_reset(track *track);
 
 /* The book, or NULL if the topic has none. Valid while the track is. */
 const book *track_book(const track *track);
 
-/* 1 while the book is marked broken or has had no snapshot yet. */
+/* Digest of the book's levels (book_hash); nothing if the topic has no book. */
+void track_hash(track *track, td_hasher *into);
+
+/* 1 while the book is marked broken or has had no snapshot on this connection yet. */
 int track_is_broken(const track *track);
 
 /* Last sequence numbers seen; 0 before any. */

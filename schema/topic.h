@@ -77,6 +77,9 @@ typedef enum rule_id {
     RULE_NOT_CROSSED,     /* best bid below best ask */
     RULE_DEPTH,           /* as many levels a side as the topic has */
     RULE_SYMBOL_MATCHES,  /* every entry's symbol is the topic's */
+    RULE_SIZE_POSITIVE,   /* a level that is set has a size above 0 */
+    RULE_BOOK_FITS,       /* no level was beyond the book's bounds; holds for every book unasked */
+    RULE_SNAPSHOT_RESET,  /* statistic, counted unasked: a snapshot on a topic that had one already */
     RULE_COUNT,
 } rule_id;
 

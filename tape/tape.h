@@ -38,6 +38,8 @@ typedef struct tape_frame {
     uint64_t recv_ns;
     uint64_t publish_ns; /* exchange time; recv_ns where the frame has none */
     uint64_t ordinal;    /* on its connection, in and out each from 1; 0 for events */
+    uint32_t session;    /* which recording it is from: 1, 2 … in order of first sight; (session,
+                            conn) names a connection of a slot, conn alone starts over */
     uint32_t conn;       /* connection number of its slot, from 1; 0 = not known */
     td_bytes bytes;      /* DECODE_PADDING_BYTES readable behind it; valid while block is held */
     tape_block *block;   /* borrowed until the next call of tape_next; acquire to keep it */

@@ -1,0 +1,47 @@
+/* Where replayed frames go. A sink is a table of functions and a context; the player calls it for every
+ * frame of the tape, in total order, on the thread that runs the player, at the moment the frame is
+ * due. Report and digests are not sinks of this kind: they are gathered where frames are decoded.
+ *
+ * A sink may block (it holds the tape back then, and the frame's lateness shows it) and may end the
+ * replay. Frames before the selection that only warm books up are never handed to sinks. */
+#ifndef TD_REPLAY_SINK_H
+#define TD_REPLAY_SINK_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "tape/tape.h"
+
+/* What a frame of the tape is to a replay. */
+typedef enum frame_role {
+    ROLE_DATA,    /* inbound frame of a topic */
+    ROLE_CONTROL, /* inbound, without a topic: acks, pongs, errors */
+    ROLE_UNKNOWN, /* inbound, and cannot be classified with this version's rows either */
+    ROLE_OUT,     /* what the recorded client sent */
+    ROLE_HTTP,    /* an answer to an HTTP request, from captures that have such */
+    ROLE_EVENT,   /* the recorder's own */
+} frame_role;
+
+typedef struct sink_frame {
+    const tape_frame *tape; /* valid during the call; hold tape->block to keep the bytes */
+    frame_role role;
+    topic_match topic;      /* of data frames, also of those filed under _unknown; row may be NULL */
+    uint64_t deadline_ns;   /* when it was due on the pacer's clock; 0 at full speed */
+} sink_frame;
+
+typedef struct sink_ops {
+    const char *name; /* for error texts */
+    /* Take one frame. TD_OK; TD_EOF: nobody wants more, end the replay as if the tape had ended;
+     * an error ends the replay with that error. */
+    td_result (*frame)(void *ctx, const sink_frame *frame, td_err *err);
+    /* The tape has ended, or was ended: write what is left. NULL: nothing to do. */
+    td_result (*finish)(void *ctx, td_err *err);
+    uint8_t wants_events; /* 1: ROLE_EVENT frames too */
+} sink_ops;
+
+typedef struct sink {
+    const sink_ops *ops;
+    void *ctx;
+} sink;
+
+#endif
