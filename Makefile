@@ -27,7 +27,8 @@ SRC_tape :=
 
 SRC_wire :=
 
-SRC_cli :=
+SRC_cli := cli/options.c cli/options_value.c cli/options_help.c cli/option_groups.c cli/report.c \
+           cli/progress.c cli/verbs.c cli/output.c cli/table.c
 
 SRC_recorder :=
 

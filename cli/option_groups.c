@@ -1,0 +1,156 @@
+#include "cli/option_groups.h"
+
+#include "base/assert.h"
+#include "base/limits.h"
+#include "base/workers.h"
+
+#define ROW_COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
+
+static const option_row ARCHIVE_ROWS[] = {
+    {.short_name = 'a',
+     .long_name = "archive",
+     .type = OPTION_TEXT,
+     .offset = offsetof(archive_options, path),
+     .metavar = "DIR",
+     .help = "the archive; for reading also a single .mcap file",
+     .environment = "TAPEDECK_ARCHIVE"},
+};
+
+option_group option_group_archive(archive_options *target)
+{
+    return (option_group){"Archive", ARCHIVE_ROWS, ROW_COUNT(ARCHIVE_ROWS), target};
+}
+
+td_result archive_options_require(const archive_options *options, const char **path, td_err *err)
+{
+    if (options->path == NULL) {
+        td_err_set(err, TD_E_INVALID, "no archive was named");
+        td_err_hint(err, "name one with --archive DIR, or set TAPEDECK_ARCHIVE");
+        return TD_E_INVALID;
+    }
+    *path = options->path;
+    return TD_OK;
+}
+
+static const option_row SELECTION_ROWS[] = {
+    {.long_name = "feed",
+     .type = OPTION_LIST,
+     .offset = offsetof(selection_options, feeds),
+     .metavar = "GLOB",
+     .help = "only these feeds (may be repeated)"},
+    {.long_name = "topic",
+     .type = OPTION_LIST,
+     .offset = offsetof(selection_options, topics),
+     .metavar = "GLOB",
+     .help = "only these topics: 'trade', 'orderBook*' (may be repeated)"},
+    {.long_name = "symbol",
+     .type = OPTION_LIST,
+     .offset = offsetof(selection_options, symbols),
+     .metavar = "GLOB",
+     .help = "only these symbols: BTCUSD, 'BTC*' (may be repeated)"},
+    {.long_name = "from",
+     .type = OPTION_TIME,
+     .offset = offsetof(selection_options, from),
+     .metavar = "TIME",
+     .help = "first moment: RFC 3339, a date, an integer epoch (s, ms, us, ns),\n"
+             "now-2h, or +90s from the first frame of the selected feeds",
+     .edge = TD_DATE_BEGINS},
+    {.long_name = "to",
+     .type = OPTION_TIME,
+     .offset = offsetof(selection_options, to),
+     .metavar = "TIME",
+     .help = "first moment that is left out; a bare date: the end of that day",
+     .edge = TD_DATE_ENDS},
+};
+
+option_group option_group_selection(selection_options *target)
+{
+    return (option_group){"Selection", SELECTION_ROWS, ROW_COUNT(SELECTION_ROWS), target};
+}
+
+static const option_row THREADS_ROWS[] = {
+    {.short_name = 'j',
+     .long_name = "threads",
+     .type = OPTION_UINT,
+     .offset = offsetof(threads_options, count),
+     .metavar = "N",
+     .help = "threads to use (default: the cores)",
+     .min = 1,
+     .max = LIMIT_THREADS},
+};
+
+option_group option_group_threads(threads_options *target)
+{
+    return (option_group){"Work", THREADS_ROWS, ROW_COUNT(THREADS_ROWS), target};
+}
+
+unsigned threads_options_count(const threads_options *options)
+{
+    TD_ASSERT(options->count <= LIMIT_THREADS);
+    if (options->count != 0)
+        return (unsigned)options->count;
+    unsigned cores = td_core_count();
+    return cores > LIMIT_THREADS ? LIMIT_THREADS : cores;
+}
+
+static const option_row JSON_ROWS[] = {
+    {.long_name = "json",
+     .type = OPTION_FLAG,
+     .offset = offsetof(json_options, is_json),
+     .help = "print JSON on stdout instead of text for people"},
+};
+
+option_group option_group_json(json_options *target)
+{
+    return (option_group){"Output", JSON_ROWS, ROW_COUNT(JSON_ROWS), target};
+}
+
+static const option_row TALK_ROWS[] = {
+    {.short_name = 'q',
+     .long_name = "quiet",
+     .type = OPTION_FLAG,
+     .offset = offsetof(talk_options, is_quiet),
+     .help = "say nothing but errors"},
+    {.short_name = 'v',
+     .long_name = "verbose",
+     .type = OPTION_COUNT,
+     .offset = offsetof(talk_options, verbose_count),
+     .help = "say more; twice: still more"},
+};
+
+option_group option_group_talk(talk_options *target)
+{
+    return (option_group){"Talk (stderr)", TALK_ROWS, ROW_COUNT(TALK_ROWS), target};
+}
+
+static const option_row LISTEN_ROWS[] = {
+    {.long_name = "listen",
+     .type = OPTION_TEXT,
+     .offset = offsetof(listen_options, address),
+     .metavar = "HOST:PORT",
+     .help = "where to accept connections; port 0: the kernel chooses one"},
+    {.long_name = "ready-file",
+     .type = OPTION_TEXT,
+     .offset = offsetof(listen_options, ready_file),
+     .metavar = "FILE",
+     .help = "appears with {\"url\",\"ca_file\"} once connections are accepted"},
+    {.long_name = "plain",
+     .type = OPTION_FLAG,
+     .offset = offsetof(listen_options, is_plain),
+     .help = "without TLS"},
+    {.long_name = "tls-cert",
+     .type = OPTION_TEXT,
+     .offset = offsetof(listen_options, tls_cert),
+     .metavar = "FILE",
+     .help = "PEM certificate chain (default: one made for this run)"},
+    {.long_name = "tls-key",
+     .type = OPTION_TEXT,
+     .offset = offsetof(listen_options, tls_key),
+     .metavar = "FILE",
+     .help = "PEM key of --tls-cert"},
+};
+
+option_group option_group_listen(listen_options *target)
+{
+    return (option_group){"Server", LISTEN_ROWS, ROW_COUNT(LISTEN_ROWS), target};
+}

@@ -1,0 +1,61 @@
+/* Option groups that many verbs share, each with the struct that it fills. The words and letters
+ * are the same everywhere; a verb that takes the group takes all of it. */
+#ifndef TD_CLI_OPTION_GROUPS_H
+#define TD_CLI_OPTION_GROUPS_H
+
+#include <stdint.h>
+
+#include "cli/options.h"
+
+/* -a, --archive, TAPEDECK_ARCHIVE */
+typedef struct archive_options {
+    const char *path; /* folder, or a single .mcap file for reading; NULL: not given */
+} archive_options;
+option_group option_group_archive(archive_options *target);
+
+/* Path of the archive, or TD_E_INVALID with how to name one. */
+TD_MUST_USE td_result archive_options_require(const archive_options *options, const char **path,
+                                              td_err *err);
+
+/* --feed --topic --symbol --from --to. The globs of one option are alternatives; the options narrow
+ * each other. */
+typedef struct selection_options {
+    options_list feeds;
+    options_list topics;
+    options_list symbols;
+    options_time from; /* inclusive */
+    options_time to;   /* exclusive */
+} selection_options;
+option_group option_group_selection(selection_options *target);
+
+/* -j, --threads; 0: as many as cores, which threads_options_count resolves. */
+typedef struct threads_options {
+    uint64_t count;
+} threads_options;
+option_group option_group_threads(threads_options *target);
+unsigned threads_options_count(const threads_options *options);
+
+/* --json */
+typedef struct json_options {
+    uint8_t is_json;
+} json_options;
+option_group option_group_json(json_options *target);
+
+/* -q, -v (and --help, which every verb has without listing it) */
+typedef struct talk_options {
+    uint8_t is_quiet;
+    uint32_t verbose_count;
+} talk_options;
+option_group option_group_talk(talk_options *target);
+
+/* --listen HOST:PORT --ready-file --plain --tls-cert --tls-key: programs that listen */
+typedef struct listen_options {
+    const char *address; /* "127.0.0.1:0" */
+    const char *ready_file;
+    const char *tls_cert;
+    const char *tls_key;
+    uint8_t is_plain;
+} listen_options;
+option_group option_group_listen(listen_options *target);
+
+#endif

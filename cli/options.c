@@ -1,0 +1,234 @@
+#include "cli/options.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "cli/options_impl.h"
+
+/* State of one walk over argv. Operands are moved behind everything that was read already, so that
+ * in the end they are the last operand_count entries of argv, in their order. */
+typedef struct walk {
+    const options_spec *spec;
+    char **argv;
+    int argc;
+    int at;
+    int operand_count; /* operands moved so far; they lie just before argv[at] */
+    td_err *err;
+} walk;
+
+void options_command_name(const options_spec *spec, char *out, size_t out_bytes)
+{
+    TD_ASSERT(out_bytes > 0);
+    if (spec->verb == NULL)
+        snprintf(out, out_bytes, "%s", spec->program);
+    else
+        snprintf(out, out_bytes, "%s %s", spec->program, spec->verb);
+}
+
+static void hint_help(const walk *w)
+{
+    char name[64];
+    options_command_name(w->spec, name, sizeof name);
+    td_err_hint(w->err, "'%s --help' lists the options", name);
+}
+
+typedef int match_fn(const option_row *row, const char *name, size_t length);
+
+static int match_long(const option_row *row, const char *name, size_t length)
+{
+    return strlen(row->long_name) == length && memcmp(row->long_name, name, length) == 0;
+}
+
+static int match_short(const option_row *row, const char *name, size_t length)
+{
+    TD_ASSERT(length == 1);
+    return row->short_name != 0 && row->short_name == name[0];
+}
+
+static const option_row *find_row(const options_spec *spec, match_fn *match, const char *name,
+                                  size_t length, const option_group **group)
+{
+    for (size_t g = 0; g < spec->group_count; g++) {
+        for (size_t r = 0; r < spec->groups[g].row_count; r++) {
+            const option_row *row = &spec->groups[g].rows[r];
+            if (match(row, name, length)) {
+                *group = &spec->groups[g];
+                return row;
+            }
+        }
+    }
+    return NULL;
+}
+
+/* Length of the common beginning; enough to find what somebody meant by "--symbols" or "--topc". */
+static size_t common_prefix(const char *a, const char *b, size_t b_length)
+{
+    size_t length = 0;
+    while (length < b_length && a[length] != '\0' && a[length] == b[length])
+        length++;
+    return length;
+}
+
+static td_result refuse_unknown(const walk *w, const char *name, size_t length)
+{
+    const char *nearest = NULL;
+    size_t best = 2;
+    for (size_t g = 0; g < w->spec->group_count; g++) {
+        for (size_t r = 0; r < w->spec->groups[g].row_count; r++) {
+            const char *candidate = w->spec->groups[g].rows[r].long_name;
+            size_t same = common_prefix(candidate, name, length);
+            if (same > best) {
+                best = same;
+                nearest = candidate;
+            }
+        }
+    }
+    td_err_set(w->err, TD_E_INVALID, "unknown option --%.*s", (int)length, name);
+    if (nearest != NULL)
+        td_err_hint(w->err, "did you mean --%s?", nearest);
+    else
+        hint_help(w);
+    return TD_E_INVALID;
+}
+
+/* Set a row's target from its value, which is given, or the next word of the command line. */
+static td_result take_value(walk *w, const option_group *group, const option_row *row,
+                            const char *value)
+{
+    void *target = option_target(group, row);
+    if (option_type_is_bare(row->type)) {
+        if (value != NULL)
+            return td_err_set(w->err, TD_E_INVALID, "--%s takes no value, found '%s'",
+                              row->long_name, value);
+        return options_set_value(row, "", w->spec->now_ns, target, w->err);
+    }
+    if (value == NULL) {
+        if (w->at >= w->argc) {
+            td_err_set(w->err, TD_E_INVALID, "--%s needs a value: --%s %s", row->long_name,
+                       row->long_name, row->metavar);
+            hint_help(w);
+            return TD_E_INVALID;
+        }
+        value = w->argv[w->at++];
+    }
+    td_result rc = options_set_value(row, value, w->spec->now_ns, target, w->err);
+    return rc;
+}
+
+static td_result take_long(walk *w, const char *word)
+{
+    const char *equals = strchr(word, '=');
+    size_t length = equals == NULL ? strlen(word) : (size_t)(equals - word);
+    if (match_long(&(option_row){.long_name = "help"}, word, length))
+        return TD_EOF;
+    const option_group *group = NULL;
+    const option_row *row = find_row(w->spec, match_long, word, length, &group);
+    if (row == NULL)
+        return refuse_unknown(w, word, length);
+    return take_value(w, group, row, equals == NULL ? NULL : equals + 1);
+}
+
+/* A word such as "-qv" or "-j4": flags, of which the last may be an option with its value. */
+static td_result take_short(walk *w, const char *word)
+{
+    for (const char *c = word; *c != '\0'; c++) {
+        if (*c == 'h')
+            return TD_EOF;
+        const option_group *group = NULL;
+        const option_row *row = find_row(w->spec, match_short, c, 1, &group);
+        if (row == NULL) {
+            td_err_set(w->err, TD_E_INVALID, "unknown option -%c", *c);
+            hint_help(w);
+            return TD_E_INVALID;
+        }
+        if (!option_type_is_bare(row->type))
+            return take_value(w, group, row, c[1] == '\0' ? NULL : c + 1);
+        td_result rc = take_value(w, group, row, NULL);
+        if (rc != TD_OK)
+            return rc;
+    }
+    return TD_OK;
+}
+
+/* Move the operands seen so far behind what was read since: argv[from .. at) were options. */
+static void keep_operands_last(walk *w, int from)
+{
+    int first = from - w->operand_count;
+    TD_ASSERT(first >= 1);
+    for (int moved = from; moved < w->at; moved++) {
+        char *word = w->argv[moved];
+        memmove(&w->argv[first + 1], &w->argv[first], (size_t)(moved - first) * sizeof w->argv[0]);
+        w->argv[first++] = word;
+    }
+}
+
+static td_result take_word(walk *w)
+{
+    int from = w->at;
+    const char *word = w->argv[w->at++];
+    td_result rc = TD_OK;
+    if (word[0] != '-' || word[1] == '\0') {
+        w->operand_count++;
+        return TD_OK;
+    }
+    if (strcmp(word, "--") == 0) {
+        keep_operands_last(w, from);
+        w->operand_count += w->argc - w->at;
+        w->at = w->argc;
+        return TD_OK;
+    }
+    rc = word[1] == '-' ? take_long(w, word + 2) : take_short(w, word + 1);
+    keep_operands_last(w, from);
+    return rc;
+}
+
+/* What was not given may come from the environment. */
+static void take_environment(const options_spec *spec)
+{
+    for (size_t g = 0; g < spec->group_count; g++) {
+        for (size_t r = 0; r < spec->groups[g].row_count; r++) {
+            const option_row *row = &spec->groups[g].rows[r];
+            if (row->environment == NULL)
+                continue;
+            TD_ASSERT(row->type == OPTION_TEXT);
+            const char **target = option_target(&spec->groups[g], row);
+            const char *value = getenv(row->environment);
+            if (*target == NULL && value != NULL && value[0] != '\0')
+                *target = value;
+        }
+    }
+}
+
+static td_result check_operand_count(walk *w, const options_operands *operands)
+{
+    const options_spec *spec = w->spec;
+    td_result rc = TD_OK;
+    if (operands->count > spec->operand_max)
+        rc = td_err_set(w->err, TD_E_INVALID, "unexpected argument '%s'",
+                        operands->items[spec->operand_max]);
+    else if (operands->count < spec->operand_min)
+        rc = td_err_set(w->err, TD_E_INVALID, "missing argument: %s",
+                        spec->operands == NULL ? "" : spec->operands);
+    if (rc != TD_OK)
+        hint_help(w);
+    return rc;
+}
+
+td_result options_parse(const options_spec *spec, int argc, char **argv, options_operands *operands,
+                        td_err *err)
+{
+    TD_ASSERT(spec->group_count <= OPTIONS_GROUPS_MAX);
+    TD_ASSERT(spec->operand_max == 0 || spec->operands != NULL);
+    walk w = {.spec = spec, .argv = argv, .argc = argc, .at = 1, .err = err};
+    while (w.at < w.argc) {
+        td_result rc = take_word(&w);
+        if (rc != TD_OK)
+            return rc;
+    }
+    take_environment(spec);
+    TD_ASSERT(w.operand_count < argc || argc == 0);
+    operands->count = (size_t)w.operand_count;
+    operands->items = (const char *const *)argv + (argc - w.operand_count);
+    return check_operand_count(&w, operands);
+}

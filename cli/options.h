@@ -1,0 +1,108 @@
+/* The command line as tables. One row says all there is to know about an option: its names, what
+ * its value is, where the value goes, and what to tell people. Parser and --help read the same
+ * rows.
+ *
+ * A verb lists groups: its own rows, and the common ones of cli/option_groups.h; each group comes
+ * with the struct that its rows' offsets point into. Defaults are what that struct holds before.
+ *
+ * Grammar: "--name VALUE", "--name=VALUE", "-n VALUE", "-nVALUE", flags in one word ("-qv"), "--"
+ * ends the options, "-" is an operand. Options and operands may be mixed. Nothing is guessed: a
+ * shortened or unknown name, a missing or a needless value is refused. Values borrow from argv and
+ * from the environment. One thread. */
+#ifndef TD_CLI_OPTIONS_H
+#define TD_CLI_OPTIONS_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/err.h"
+#include "base/time_text.h"
+
+/* What an option's value is, and the C type of its target. */
+typedef enum option_type {
+    OPTION_FLAG,     /* no value; uint8_t becomes 1 */
+    OPTION_COUNT,    /* no value; uint32_t counts how often it was given */
+    OPTION_TEXT,     /* const char *; the last one wins */
+    OPTION_LIST,     /* options_list; each one is added */
+    OPTION_UINT,     /* uint64_t within [min, max] (max 0: no upper bound) */
+    OPTION_DURATION, /* uint64_t ns, a DURATION, bounds as for OPTION_UINT */
+    OPTION_SIZE,     /* uint64_t bytes, a SIZE ("64MiB"), bounds as for OPTION_UINT */
+    OPTION_TIME,     /* options_time, a TIME */
+    OPTION_ENUM,     /* int: index of the value in choices */
+} option_type;
+
+/* Values of one option that may be repeated. */
+enum { OPTIONS_LIST_MAX = 512 };
+
+typedef struct options_list {
+    const char *items[OPTIONS_LIST_MAX];
+    size_t count;
+} options_list;
+
+typedef struct options_time {
+    td_time_spec at;
+    uint8_t is_given;
+} options_time;
+
+typedef struct option_row {
+    char short_name;       /* 0: none */
+    const char *long_name; /* without the dashes */
+    option_type type;
+    size_t offset;              /* of the target in the group's struct */
+    const char *metavar;        /* "DIR"; NULL for flags */
+    const char *help;           /* one line or more, LF between them */
+    uint64_t min, max;          /* see OPTION_UINT */
+    const char *const *choices; /* OPTION_ENUM: names, then NULL */
+    td_date_edge edge;          /* OPTION_TIME: what a bare date means */
+    const char *environment;    /* OPTION_TEXT: taken from here if it is not given */
+} option_row;
+
+typedef struct option_group {
+    const char *title; /* heading in --help */
+    const option_row *rows;
+    size_t row_count;
+    void *target; /* the struct that the offsets point into */
+} option_group;
+
+enum { OPTIONS_GROUPS_MAX = 12 };
+
+/* A verb's whole command line. */
+typedef struct options_spec {
+    const char *program;  /* "tapedeck" */
+    const char *verb;     /* "cat"; NULL if the program has no verbs */
+    const char *summary;  /* one sentence */
+    const char *operands; /* "[FILE]..." as --help prints it; NULL if it takes none */
+    size_t operand_min;
+    size_t operand_max;
+    const option_group *groups;
+    size_t group_count;
+    const char *examples; /* lines, each one a command that works */
+    uint64_t now_ns;      /* wall clock, for TIME values such as now-2h */
+} options_spec;
+
+/* What stood on the command line besides options; borrows from argv. */
+typedef struct options_operands {
+    const char *const *items;
+    size_t count;
+} options_operands;
+
+/* Read argv[1 ...] into the targets. The order of argv's entries is changed: operands come last.
+ * TD_OK; TD_EOF: --help was asked for (the rest was not read); TD_E_INVALID with what is wrong, and
+ * a hint. */
+TD_MUST_USE td_result options_parse(const options_spec *spec, int argc, char **argv,
+                                    options_operands *operands, td_err *err);
+
+/* Print usage, options and examples. */
+void options_print_help(const options_spec *spec, FILE *out);
+
+/* Read the text of one value as the row says, into target. TD_E_INVALID names the option, the value
+ * and what is allowed. For configuration files too, so that both accept the same. */
+TD_MUST_USE td_result options_set_value(const option_row *row, const char *text, uint64_t now_ns,
+                                        void *target, td_err *err);
+
+/* Parse a SIZE: a whole number and optionally K, KiB, M, MiB, G, GiB, T, TiB (powers of 1,024) or
+ * kB, MB, GB, TB (powers of 1,000). TD_E_INVALID. */
+TD_MUST_USE td_result options_parse_size(const char *text, uint64_t *bytes, td_err *err);
+
+#endif

@@ -1,0 +1,22 @@
+/* Shared by options.c, options_value.c and options_help.c; nobody else's. */
+#ifndef TD_CLI_OPTIONS_IMPL_H
+#define TD_CLI_OPTIONS_IMPL_H
+
+#include "cli/options.h"
+
+/* 1 if an option of this type stands alone, without a value. */
+static inline int option_type_is_bare(option_type type)
+{
+    return type == OPTION_FLAG || type == OPTION_COUNT;
+}
+
+/* The target of a row in its group. */
+static inline void *option_target(const option_group *group, const option_row *row)
+{
+    return (char *)group->target + row->offset;
+}
+
+/* Write "tapedeck cat" or "tapedeck-sim" (cut if it does not fit). */
+void options_command_name(const options_spec *spec, char *out, size_t out_bytes);
+
+#endif

@@ -1,0 +1,174 @@
+/* Texts of values into numbers, times, choices. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/buf.h"
+#include "base/time_text.h"
+#include "cli/options.h"
+#include "cli/options_impl.h"
+
+/* Digits only: no sign, no blanks, no "0x". Returns what stands behind them, or NULL. */
+static const char *parse_digits(const char *text, uint64_t *out)
+{
+    if (text[0] < '0' || text[0] > '9')
+        return NULL;
+    char *end = NULL;
+    errno = 0;
+    unsigned long long value = strtoull(text, &end, 10);
+    if (errno != 0)
+        return NULL;
+    *out = value;
+    return end;
+}
+
+typedef struct size_unit {
+    const char *name;
+    uint64_t bytes;
+} size_unit;
+
+static const size_unit SIZE_UNITS[] = {
+    {"", 1},
+    {"B", 1},
+    {"K", UINT64_C(1) << 10},
+    {"KiB", UINT64_C(1) << 10},
+    {"kB", 1000},
+    {"M", UINT64_C(1) << 20},
+    {"MiB", UINT64_C(1) << 20},
+    {"MB", UINT64_C(1000000)},
+    {"G", UINT64_C(1) << 30},
+    {"GiB", UINT64_C(1) << 30},
+    {"GB", UINT64_C(1000000000)},
+    {"T", UINT64_C(1) << 40},
+    {"TiB", UINT64_C(1) << 40},
+    {"TB", UINT64_C(1000000000000)},
+};
+
+td_result options_parse_size(const char *text, uint64_t *bytes, td_err *err)
+{
+    uint64_t number = 0;
+    const char *unit = parse_digits(text, &number);
+    for (size_t i = 0; unit != NULL && i < sizeof SIZE_UNITS / sizeof SIZE_UNITS[0]; i++) {
+        if (strcmp(unit, SIZE_UNITS[i].name) != 0)
+            continue;
+        if (__builtin_mul_overflow(number, SIZE_UNITS[i].bytes, bytes))
+            break;
+        return TD_OK;
+    }
+    return td_err_set(err, TD_E_INVALID,
+                      "'%s' is no size: a whole number and K, M, G, T (or kB, MB, GB, TB)", text);
+}
+
+/* The text of a row's bounds in its own unit. */
+static void format_bound(const option_row *row, uint64_t value, char out[TD_TIME_TEXT_BYTES])
+{
+    if (row->type == OPTION_DURATION)
+        td_duration_format(value, out);
+    else
+        snprintf(out, TD_TIME_TEXT_BYTES, "%" PRIu64, value);
+}
+
+static td_result check_bounds(const option_row *row, const char *text, uint64_t value, td_err *err)
+{
+    if (value >= row->min && (row->max == 0 || value <= row->max))
+        return TD_OK;
+    char low[TD_TIME_TEXT_BYTES];
+    char high[TD_TIME_TEXT_BYTES];
+    format_bound(row, row->min, low);
+    format_bound(row, row->max, high);
+    if (row->max == 0)
+        return td_err_set(err, TD_E_INVALID, "--%s: '%s' is below %s", row->long_name, text, low);
+    return td_err_set(err, TD_E_INVALID, "--%s: '%s' is not from %s to %s", row->long_name, text,
+                      low, high);
+}
+
+static td_result set_number(const option_row *row, const char *text, uint64_t *target, td_err *err)
+{
+    uint64_t value = 0;
+    td_result rc = TD_OK;
+    if (row->type == OPTION_DURATION) {
+        rc = td_duration_parse(text, &value, err);
+    } else if (row->type == OPTION_SIZE) {
+        rc = options_parse_size(text, &value, err);
+    } else {
+        const char *end = parse_digits(text, &value);
+        if (end == NULL || *end != '\0')
+            rc = td_err_set(err, TD_E_INVALID, "'%s' is no whole number", text);
+    }
+    if (rc != TD_OK)
+        return td_err_add(err, TD_E_INVALID, "--%s", row->long_name);
+    rc = check_bounds(row, text, value, err);
+    if (rc == TD_OK)
+        *target = value;
+    return rc;
+}
+
+static td_result set_choice(const option_row *row, const char *text, int *target, td_err *err)
+{
+    char allowed[512] = "";
+    size_t used = 0;
+    for (int i = 0; row->choices[i] != NULL; i++) {
+        if (strcmp(row->choices[i], text) == 0) {
+            *target = i;
+            return TD_OK;
+        }
+        int written = snprintf(allowed + used, sizeof allowed - used, "%s%s", i == 0 ? "" : ", ",
+                               row->choices[i]);
+        if (written > 0 && used + (size_t)written < sizeof allowed)
+            used += (size_t)written;
+    }
+    return td_err_set(err, TD_E_INVALID, "--%s: '%s' is none of %s", row->long_name, text, allowed);
+}
+
+static td_result add_to_list(const option_row *row, const char *text, options_list *list,
+                             td_err *err)
+{
+    TD_ASSERT(list->count <= OPTIONS_LIST_MAX);
+    if (list->count == OPTIONS_LIST_MAX)
+        return td_err_set(err, TD_E_INVALID, "--%s: given more than %d times", row->long_name,
+                          OPTIONS_LIST_MAX);
+    list->items[list->count++] = text;
+    return TD_OK;
+}
+
+static td_result set_time(const option_row *row, const char *text, uint64_t now_ns,
+                          options_time *target, td_err *err)
+{
+    td_result rc = td_time_parse(text, now_ns, row->edge, &target->at, err);
+    if (rc != TD_OK)
+        return td_err_add(err, TD_E_INVALID, "--%s", row->long_name);
+    target->is_given = 1;
+    return TD_OK;
+}
+
+td_result options_set_value(const option_row *row, const char *text, uint64_t now_ns, void *target,
+                            td_err *err)
+{
+    if (!option_type_is_bare(row->type) && text[0] == '\0')
+        return td_err_set(err, TD_E_INVALID, "--%s: its value is empty", row->long_name);
+    switch (row->type) {
+    case OPTION_FLAG:
+        *(uint8_t *)target = 1;
+        return TD_OK;
+    case OPTION_COUNT:
+        *(uint32_t *)target += 1;
+        return TD_OK;
+    case OPTION_TEXT:
+        *(const char **)target = text;
+        return TD_OK;
+    case OPTION_LIST:
+        return add_to_list(row, text, target, err);
+    case OPTION_UINT:
+    case OPTION_DURATION:
+    case OPTION_SIZE:
+        return set_number(row, text, target, err);
+    case OPTION_TIME:
+        return set_time(row, text, now_ns, target, err);
+    case OPTION_ENUM:
+        return set_choice(row, text, target, err);
+    }
+    TD_ASSERT(!"every type is handled");
+    return TD_E_INVALID;
+}

@@ -1,0 +1,110 @@
+#include "cli/output.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/limits.h"
+
+enum {
+    OUTPUT_FLUSH_BYTES = 64 << 10,
+    /* The largest value we print is a frame in JSON escapes: six bytes for one, at the worst. */
+    OUTPUT_VALUE_FACTOR = 8,
+};
+
+void output_init(output_stream *output, FILE *out)
+{
+    output->out = out;
+    output->rc = TD_OK;
+    td_err_clear(&output->err);
+    td_buf_init(&output->line, OUTPUT_VALUE_FACTOR * LIMIT_FRAME_BYTES);
+}
+
+static void keep_failure(output_stream *output, td_result rc)
+{
+    TD_ASSERT(rc < 0);
+    if (output->rc == TD_OK)
+        output->rc = rc;
+    td_buf_clear(&output->line);
+}
+
+static void write_out(output_stream *output)
+{
+    td_bytes left = td_buf_view(&output->line);
+    if (output->rc != TD_OK || left.size == 0)
+        return;
+    errno = 0;
+    size_t written = fwrite(left.data, 1, left.size, output->out);
+    td_buf_clear(&output->line);
+    if (written != left.size)
+        keep_failure(output, td_err_set_os(&output->err, errno, "cannot write output"));
+}
+
+void output_flush(output_stream *output)
+{
+    write_out(output);
+    if (output->rc != TD_OK)
+        return;
+    errno = 0;
+    if (fflush(output->out) != 0)
+        keep_failure(output, td_err_set_os(&output->err, errno, "cannot write output"));
+}
+
+td_result output_finish(output_stream *output, td_err *err)
+{
+    output_flush(output);
+    td_buf_fini(&output->line);
+    if (output->rc != TD_OK && err != NULL)
+        *err = output->err;
+    return output->rc;
+}
+
+static void end_piece(output_stream *output, td_result rc)
+{
+    if (rc != TD_OK)
+        keep_failure(output, rc);
+    else if (output->line.size >= OUTPUT_FLUSH_BYTES)
+        write_out(output);
+}
+
+void output_bytes(output_stream *output, td_bytes bytes)
+{
+    if (output->rc == TD_OK)
+        end_piece(output, td_buf_append(&output->line, bytes.data, bytes.size, &output->err));
+}
+
+void output_printf(output_stream *output, const char *format, ...)
+{
+    if (output->rc != TD_OK)
+        return;
+    va_list values;
+    va_start(values, format);
+    va_list again;
+    va_copy(again, values);
+    int length = vsnprintf(NULL, 0, format, values);
+    va_end(values);
+    TD_ASSERT(length >= 0);
+    td_result rc = td_buf_reserve(&output->line, (size_t)length + 1, &output->err);
+    if (rc == TD_OK) {
+        char *at = (char *)output->line.data + output->line.size;
+        vsnprintf(at, (size_t)length + 1, format, again);
+        output->line.size += (size_t)length;
+    }
+    va_end(again);
+    end_piece(output, rc);
+}
+
+json_writer *output_json_begin(output_stream *output)
+{
+    json_write_begin(&output->json, &output->line);
+    return &output->json;
+}
+
+void output_json_end(output_stream *output)
+{
+    td_result rc = json_write_end(&output->json, &output->err);
+    if (output->rc == TD_OK && rc == TD_OK)
+        rc = td_buf_append(&output->line, "\n", 1, &output->err);
+    end_piece(output, rc);
+}

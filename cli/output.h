@@ -1,0 +1,49 @@
+/* A verb's data on stdout: buffered, checked, JSON or lines.
+ *
+ * JSON is written with output_json_begin/end, one value and LF each time, so that a verb with one
+ * document and a verb with JSON lines do the same. A failed write is kept: output_finish() returns
+ * it and every call behind it does nothing. One thread. */
+#ifndef TD_CLI_OUTPUT_H
+#define TD_CLI_OUTPUT_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/buf.h"
+#include "base/bytes.h"
+#include "base/err.h"
+#include "schema/json_write.h"
+
+typedef struct output_stream {
+    FILE *out;
+    td_buf line;      /* what is not written yet */
+    json_writer json; /* of the value between begin and end */
+    td_result rc;     /* TD_OK, or the first failure */
+    td_err err;
+} output_stream;
+
+/* Write to out (stdout, or a file for tests), which is borrowed. */
+void output_init(output_stream *output, FILE *out);
+
+/* Write what is left, flush, free. The first failure of all calls: TD_E_IO, TD_E_NOSPACE,
+ * TD_E_NOMEM. */
+TD_MUST_USE td_result output_finish(output_stream *output, td_err *err);
+
+/* Bytes as they are; text with a format. */
+void output_bytes(output_stream *output, td_bytes bytes);
+void output_printf(output_stream *output, const char *format, ...) TD_PRINTF(2, 3);
+
+/* Start a JSON value; write it with the writer that this returns; end it with LF. */
+json_writer *output_json_begin(output_stream *output);
+void output_json_end(output_stream *output);
+
+/* Hand everything to the operating system now, so that a reader of a pipe sees it. */
+void output_flush(output_stream *output);
+
+/* 1 once writing has failed (a reader went away, a disk is full): no use going on. */
+static inline int output_is_broken(const output_stream *output)
+{
+    return output->rc != TD_OK;
+}
+
+#endif

@@ -1,0 +1,34 @@
+/* One status line that is written over and over while a program works: only on a terminal, at most
+ * ten times a second, and gone before anything else is said. Quiet programs show none. One thread.
+ */
+#ifndef TD_CLI_PROGRESS_H
+#define TD_CLI_PROGRESS_H
+
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "cli/report.h"
+
+typedef struct progress_line {
+    reporter *report;
+    uint64_t next_mono_ns; /* not shown again before */
+    uint8_t is_shown;      /* 0: no terminal, or quiet */
+} progress_line;
+
+/* A status line on the report's terminal; shows nothing if that is none, or is quiet. */
+void progress_init(progress_line *progress, reporter *report);
+
+/* 1 if a line is wanted at mono_ns, so that callers need not gather what it would say. */
+static inline int progress_is_due(const progress_line *progress, uint64_t mono_ns)
+{
+    return progress->is_shown && mono_ns >= progress->next_mono_ns;
+}
+
+/* Show a line in place of the last one; does nothing unless progress_is_due. */
+void progress_show(progress_line *progress, uint64_t mono_ns, const char *format, ...)
+    TD_PRINTF(3, 4);
+
+/* Wipe the line. */
+void progress_end(progress_line *progress);
+
+#endif

@@ -1,0 +1,44 @@
+/* What a program says to a person, on stderr: errors, warnings, news, and one status line.
+ *
+ *   tapedeck-record: cannot open archive 'x': Permission denied
+ *   tapedeck-record: hint: ...
+ *
+ * Only main.c and cmd_*.c files say errors; libraries get report_log's td_log for the rest. Lines
+ * and the status line (cli/progress.h) do not mix: a line wipes the status line first. Any thread.
+ */
+#ifndef TD_CLI_REPORT_H
+#define TD_CLI_REPORT_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "cli/exit_codes.h"
+#include "cli/option_groups.h"
+
+typedef struct reporter {
+    const char *program; /* stands before every line */
+    FILE *out;
+    td_log_level level_max;
+    uint8_t is_terminal;
+    atomic_int has_status; /* a status line is on the terminal, not ended by LF */
+} reporter;
+
+/* Start to report to out, normally stderr: errors, warnings and news. */
+void report_init(reporter *report, const char *program, FILE *out);
+
+/* As -q and -v say: quiet shows errors only, -v shows debug lines too. */
+void report_apply(reporter *report, const talk_options *talk);
+
+/* Say an error and its hint; returns the exit status that fits its code. */
+exit_code report_error(reporter *report, const td_err *err);
+
+/* Say one line of that level. */
+void report_say(reporter *report, td_log_level level, const char *format, ...) TD_PRINTF(3, 4);
+
+/* A log for libraries that ends here; report is borrowed by it. */
+td_log report_log(reporter *report);
+
+#endif

@@ -1,0 +1,50 @@
+/* Tables for people: columns as wide as their widest cell, numbers to the right. Cells are copied.
+ * And the units in which sizes and counts are printed. One thread. */
+#ifndef TD_CLI_TABLE_H
+#define TD_CLI_TABLE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "cli/output.h"
+
+enum { TABLE_COLUMNS_MAX = 16, TABLE_UNIT_BYTES = 32 };
+
+typedef enum table_align { TABLE_LEFT, TABLE_RIGHT } table_align;
+
+typedef struct table_column {
+    const char *title;
+    table_align align;
+} table_column;
+
+typedef struct text_table {
+    const table_column *columns;
+    size_t column_count;
+    td_buf cells; /* texts in order of rows, each with its NUL */
+    size_t cell_count;
+    size_t widths[TABLE_COLUMNS_MAX];
+    td_result rc;
+    td_err err;
+} text_table;
+
+/* An empty table; the columns are borrowed. */
+void table_init(text_table *table, const table_column *columns, size_t column_count);
+void table_fini(text_table *table);
+
+/* Add the next cell, from left to right, row by row. */
+void table_cell(text_table *table, const char *format, ...) TD_PRINTF(2, 3);
+
+/* Number of complete rows. */
+size_t table_row_count(const text_table *table);
+
+/* Print head and rows; nothing at all if there are no rows. TD_E_NOMEM, TD_E_LIMIT of a cell
+ * before. */
+TD_MUST_USE td_result table_print(const text_table *table, output_stream *output, td_err *err);
+
+/* "1.2 GiB", "800 B"; "1,016,334". */
+void format_size(uint64_t bytes, char out[TABLE_UNIT_BYTES]);
+void format_count(uint64_t count, char out[TABLE_UNIT_BYTES]);
+
+#endif

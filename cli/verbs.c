@@ -1,0 +1,156 @@
+#include "cli/verbs.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/limits.h"
+#include "cli/version.h"
+
+static const verb_row *find_verb(const verb_table *table, const char *name)
+{
+    for (size_t i = 0; i < table->row_count; i++) {
+        if (strcmp(table->rows[i].name, name) == 0)
+            return &table->rows[i];
+    }
+    return NULL;
+}
+
+static void print_verbs(const verb_table *table, FILE *out)
+{
+    fprintf(out, "usage: %s VERB [OPTION]...\n%s\n\nVerbs\n", table->program, table->summary);
+    for (size_t i = 0; i < table->row_count; i++)
+        fprintf(out, "  %-14s%s\n", table->rows[i].name, table->rows[i].summary);
+    fprintf(out, "\n'%s VERB --help' shows a verb's options and an example.\n", table->program);
+}
+
+static exit_code run_verb(const verb_context *context, const verb_row *row, int argc, char **argv)
+{
+    if (row->run != NULL)
+        return row->run(context, argc, argv);
+    TD_ASSERT(row->program != NULL);
+    td_err err;
+    td_err_clear(&err);
+    td_result rc = verb_exec(row->program, argv, &err);
+    TD_ASSERT(rc != TD_OK);
+    return report_error(context->report, &err);
+}
+
+static exit_code refuse_verb(const verb_table *table, const verb_context *context, const char *name)
+{
+    td_err err;
+    td_err_clear(&err);
+    if (name == NULL)
+        td_err_set(&err, TD_E_INVALID, "a verb is missing");
+    else
+        td_err_set(&err, TD_E_INVALID, "unknown verb '%s'", name);
+    td_err_hint(&err, "'%s --help' lists the verbs", table->program);
+    return report_error(context->report, &err);
+}
+
+/* 1 for the words that ask for the program's own help or version. */
+static int is_asked(const char *word, const char *a, const char *b)
+{
+    return strcmp(word, a) == 0 || strcmp(word, b) == 0;
+}
+
+/* "help VERB" is "VERB --help". */
+static exit_code show_help(const verb_table *table, const verb_context *context, const char *verb)
+{
+    if (verb == NULL) {
+        print_verbs(table, stdout);
+        return EXIT_CODE_DONE;
+    }
+    const verb_row *row = find_verb(table, verb);
+    if (row == NULL)
+        return refuse_verb(table, context, verb);
+    char name[LIMIT_NAME_BYTES];
+    snprintf(name, sizeof name, "%s", verb);
+    char flag[] = "--help";
+    char *words[] = {name, flag, NULL};
+    return run_verb(context, row, 2, words);
+}
+
+int verbs_main(const verb_table *table, int argc, char **argv)
+{
+    reporter report;
+    report_init(&report, table->program, stderr);
+    verb_context context = {.program = table->program, .report = &report};
+    const char *word = argc > 1 ? argv[1] : NULL;
+    const verb_row *row = word == NULL ? NULL : find_verb(table, word);
+    if (row != NULL)
+        return (int)run_verb(&context, row, argc - 1, argv + 1);
+    if (word != NULL && is_asked(word, "--version", "-V")) {
+        printf("%s %s\n", table->program, TAPEDECK_VERSION);
+        return EXIT_CODE_DONE;
+    }
+    if (table->default_verb != NULL) {
+        row = find_verb(table, table->default_verb);
+        TD_ASSERT(row != NULL);
+        TD_ASSERT(row->run != NULL);
+        return (int)row->run(&context, argc, argv);
+    }
+    if (word != NULL && (is_asked(word, "--help", "-h") || strcmp(word, "help") == 0))
+        return (int)show_help(table, &context, argc > 2 ? argv[2] : NULL);
+    return (int)refuse_verb(table, &context, word);
+}
+
+int verb_begin(const verb_context *context, const options_spec *spec, int argc, char **argv,
+               options_operands *operands, exit_code *status)
+{
+    td_err err;
+    td_err_clear(&err);
+    td_result rc = options_parse(spec, argc, argv, operands, &err);
+    if (rc == TD_OK)
+        return 1;
+    *status = EXIT_CODE_DONE;
+    if (rc == TD_EOF)
+        options_print_help(spec, stdout);
+    else
+        *status = report_error(context->report, &err);
+    return 0;
+}
+
+/* Path of a file beside the running program; 0 if that cannot be told. */
+static int path_beside(const char *program, char *out, size_t out_bytes)
+{
+    char self[LIMIT_PATH_BYTES];
+    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (length <= 0)
+        return 0;
+    self[length] = '\0';
+    char *slash = strrchr(self, '/');
+    if (slash == NULL)
+        return 0;
+    slash[1] = '\0';
+    int written = snprintf(out, out_bytes, "%s%s", self, program);
+    return written > 0 && (size_t)written < out_bytes;
+}
+
+td_result verb_exec(const char *program, char **argv, td_err *err)
+{
+    size_t count = 0;
+    while (argv[count] != NULL)
+        count++;
+    char **words = td_alloc_zero(count + 2, sizeof *words);
+    if (words == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory to start %s", program);
+    char path[2 * LIMIT_PATH_BYTES];
+    words[0] = td_strdup(program);
+    if (words[0] == NULL) {
+        td_free(words);
+        return td_err_set(err, TD_E_NOMEM, "no memory to start %s", program);
+    }
+    memcpy(words + 1, argv, count * sizeof *words);
+    if (path_beside(program, path, sizeof path))
+        execv(path, words);
+    if (errno == ENOENT || errno == 0)
+        execvp(program, words);
+    td_err_set_os(err, errno, "cannot start %s", program);
+    td_err_hint(err, "it belongs beside this program, or on PATH");
+    td_free(words[0]);
+    td_free(words);
+    return err == NULL ? TD_E_IO : err->code;
+}

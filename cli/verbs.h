@@ -1,0 +1,46 @@
+/* A program's verbs as one table: dispatch and the list in --help come from it. */
+#ifndef TD_CLI_VERBS_H
+#define TD_CLI_VERBS_H
+
+#include <stddef.h>
+
+#include "cli/exit_codes.h"
+#include "cli/options.h"
+#include "cli/report.h"
+
+/* What a verb is given. */
+typedef struct verb_context {
+    const char *program; /* "tapedeck" */
+    reporter *report;    /* the program's, for its own lines */
+} verb_context;
+
+typedef struct verb_row {
+    const char *name;
+    const char *summary; /* for the list */
+    /* argv[0] is the verb. Returns the exit status; prints for itself. */
+    exit_code (*run)(const verb_context *context, int argc, char **argv);
+    const char *program; /* run NULL: the program beside this one that knows the verb */
+} verb_row;
+
+typedef struct verb_table {
+    const char *program;
+    const char *summary; /* one or two lines on what the program is for */
+    const verb_row *rows;
+    size_t row_count;
+    const char *default_verb; /* taken when argv[1] names none of them; NULL: one must be named */
+} verb_table;
+
+/* Run the verb that argv[1] names. Handles --help, --version, "help VERB", and a missing or unknown
+ * verb (status 2). For main.c only. */
+int verbs_main(const verb_table *table, int argc, char **argv);
+
+/* Start of every verb: parse argv, or print help or the error. Returns 1 to go on; 0: end with
+ * *status. */
+int verb_begin(const verb_context *context, const options_spec *spec, int argc, char **argv,
+               options_operands *operands, exit_code *status);
+
+/* Replace this process by program: the file of that name beside our own, then on PATH. argv[0] is
+ * the verb, and is passed on. Returns only on failure. */
+TD_MUST_USE td_result verb_exec(const char *program, char **argv, td_err *err);
+
+#endif

@@ -1,0 +1,7 @@
+/* The version of all programs and of what they write into archives. */
+#ifndef TD_CLI_VERSION_H
+#define TD_CLI_VERSION_H
+
+#define TAPEDECK_VERSION "0.1.0"
+
+#endif
