@@ -1,0 +1,68 @@
+/* From a frame to its channel: classify it, find or make the channel that it belongs on, and say the
+ * exchange's time. What the recorder's encoder and import have in common; one router per feed.
+ *
+ *   data frame of a known topic      feed/topic/symbol
+ *   ack, pong, error, any outbound   feed/_control
+ *   HTTP reply                       feed/_control, dir http: raw, never classified
+ *   everything else                  feed/_unknown (also a topic that the family has no row for)
+ *
+ * A channel is made at its first frame and then found by a hash of the exchange's topic string:
+ * no allocation per frame of a known channel. Channels are numbered 0, 1, 2 … in order of first
+ * sight, and neither number nor channel_info moves until close. The feed has at most
+ * LIMIT_SEGMENT_CHANNELS of them; what would need one more goes to _unknown and is counted.
+ *
+ * One thread per router. */
+#ifndef TD_TAPE_CHANNEL_ROUTER_H
+#define TD_TAPE_CHANNEL_ROUTER_H
+
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "format/channel.h"
+#include "schema/classify.h"
+#include "schema/family.h"
+
+typedef struct channel_router channel_router;
+
+/* A frame as it came. */
+typedef struct router_frame {
+    uint32_t line; /* the slot that it came over: below LIMIT_FEED_SLOTS each */
+    uint32_t shard;
+    frame_dir dir;
+    channel_opcode opcode;
+    uint64_t recv_ns;
+    td_bytes bytes; /* DECODE_PADDING_BYTES (schema/decode.h) readable behind it */
+} router_frame;
+
+/* Where it goes. */
+typedef struct channel_route {
+    uint32_t index;           /* the channel's number in this router */
+    const channel_info *info; /* valid until the router closes */
+    frame_class frame_class;
+    uint64_t publish_ns; /* the exchange's time, recv_ns where the frame has none */
+    int8_t success;      /* of an ack or an answer to auth: 1, 0, -1 = not said */
+} channel_route;
+
+/* What a router met. */
+typedef struct channel_router_stats {
+    uint32_t channels;
+    uint64_t overflow_frames; /* sent to _unknown because the feed had no channel left */
+} channel_router_stats;
+
+/* A router for a feed (its name is copied) of a family. TD_E_NOMEM; TD_E_LIMIT: name too long. */
+TD_MUST_USE td_result channel_router_open(const char *feed, const family *family,
+                                          channel_router **out, td_err *err);
+void channel_router_close(channel_router *router);
+
+/* Classify a frame and find its channel. TD_E_NOMEM only; any bytes are fine. */
+TD_MUST_USE td_result channel_router_route(channel_router *router, const router_frame *frame,
+                                           channel_route *out, td_err *err);
+
+/* The channel of the feed's own events (dir event, slot 0/0), made at the first call. TD_E_NOMEM. */
+TD_MUST_USE td_result channel_router_events(channel_router *router, channel_route *out,
+                                            td_err *err);
+
+void channel_router_get_stats(const channel_router *router, channel_router_stats *out);
+
+#endif
