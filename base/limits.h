@@ -60,6 +60,10 @@ _Static_assert(LIMIT_FRAME_BYTES < LIMIT_RING_BYTES / 2, "a frame must never fil
 /* Chunks that a merge holds decompressed at once, over all segments that overlap in time. */
 #define LIMIT_MERGE_CHUNKS 256u
 
+/* A line of a capture file that import reads: a frame of the largest size cannot come in a line, and
+ * has never come near it. A longer line is reported and passed over. */
+#define LIMIT_IMPORT_LINE_BYTES ((size_t)16 << 20)
+
 /* Threads of one program (-j). */
 #define LIMIT_THREADS 64u
 

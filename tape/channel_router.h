@@ -1,5 +1,5 @@
-/* From a frame to its channel: classify it, find or make the channel that it belongs on, and say the
- * exchange's time. What the recorder's encoder and import have in common; one router per feed.
+/* From a frame to its channel: classify it, find or make the channel that it belongs on, and say
+ * the exchange's time. What the recorder's encoder and import have in common; one router per feed.
  *
  *   data frame of a known topic      feed/topic/symbol
  *   ack, pong, error, any outbound   feed/_control
@@ -59,7 +59,8 @@ void channel_router_close(channel_router *router);
 TD_MUST_USE td_result channel_router_route(channel_router *router, const router_frame *frame,
                                            channel_route *out, td_err *err);
 
-/* The channel of the feed's own events (dir event, slot 0/0), made at the first call. TD_E_NOMEM. */
+/* The channel of the feed's own events (dir event, slot 0/0), made at the first call. TD_E_NOMEM.
+ */
 TD_MUST_USE td_result channel_router_events(channel_router *router, channel_route *out,
                                             td_err *err);
 

@@ -1,0 +1,58 @@
+/* One line of a capture, read into what it says: a frame, a connection, or nothing. Two formats,
+ * specified in docs/import.md:
+ *
+ *   cryptofeed   its line format ("TIME: DATA", "URL <- TIME: DATA", "URL -> TIME: DATA",
+ *                "URL <-> TIME", "configuration: …") and its format 2 (one JSON object a line); the
+ *                two are told apart line by line
+ *   jsonl        {"recv_ns" or "ts", "data", …} around a frame, or the bare frame
+ *
+ * Times are exact: decimal seconds become nanoseconds digit by digit, never through a double.
+ * A reader keeps nothing from line to line but memory. One thread. */
+#ifndef TD_ARCHIVE_IMPORT_LINE_H
+#define TD_ARCHIVE_IMPORT_LINE_H
+
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "schema/classify.h"
+
+typedef enum import_format { IMPORT_CRYPTOFEED, IMPORT_JSONL } import_format;
+
+typedef enum import_kind {
+    IMPORT_NOTHING, /* empty line, header, settings: fine, and nothing to keep */
+    IMPORT_FRAME,
+    IMPORT_CONNECT, /* a connection was made here */
+} import_kind;
+
+/* What a line says. Views point into the line or the reader: valid until its next call. */
+typedef struct import_record {
+    import_kind kind;
+    frame_dir dir;    /* of a frame */
+    uint8_t is_binary; /* 1: the frame had the binary opcode (jsonl only) */
+    uint8_t has_time; /* 0: a bare frame, whose line says no receive time */
+    uint64_t time_ns; /* as in the file, > 0 if has_time */
+    td_bytes conn;    /* the file's own name of the connection; empty if the line names none */
+    td_bytes url;     /* as in the file, secrets and all; empty if the line names none */
+    td_bytes data;    /* the frame; DECODE_PADDING_BYTES readable behind it */
+} import_record;
+
+typedef struct import_line_reader import_line_reader;
+
+TD_MUST_USE td_result import_line_reader_open(import_format format, import_line_reader **out,
+                                              td_err *err);
+void import_line_reader_close(import_line_reader *reader);
+
+/* Read one line (JSON_PADDING_BYTES readable behind it). Returns 1 and fills *out, or 0 for a
+ * malformed line, with the reason as a text that is valid until the next call. */
+int import_line_read(import_line_reader *reader, td_bytes line, import_record *out,
+                     const char **reason);
+
+/* Decimal seconds ("1618677785.489609") as ns. 1, or 0 if that is no time in (0, 2^63) ns with at
+ * most nine decimal places (zeros behind them are fine). */
+int import_time_parse(td_bytes text, uint64_t *ns);
+
+/* "cryptofeed", "jsonl"; 0 if it is neither. */
+int import_format_parse(td_bytes name, import_format *out);
+
+#endif
