@@ -13,12 +13,14 @@ typedef enum channel_dir { CHANNEL_IN, CHANNEL_OUT, CHANNEL_HTTP, CHANNEL_EVENT 
 /* WebSocket opcodes that a frame can have (RFC 6455, 5.2). */
 typedef enum channel_opcode { OPCODE_TEXT = 1, OPCODE_BINARY = 2 } channel_opcode;
 
-/* Topics that no exchange has: where frames without a topic, unclassified ones and our own events go. */
+/* Topics that no exchange has: where frames without a topic, unclassified ones and our own events
+ * go. */
 #define CHANNEL_TOPIC_CONTROL "_control"
 #define CHANNEL_TOPIC_UNKNOWN "_unknown"
-#define CHANNEL_TOPIC_EVENTS "_events"
+#define CHANNEL_TOPIC_EVENTS  "_events"
 
-/* Identity and attributes of a channel. Strings are NUL-terminated and borrowed from whoever made it. */
+/* Identity and attributes of a channel. Strings are NUL-terminated and borrowed from whoever made
+ * it. */
 typedef struct channel_info {
     const char *feed;
     const char *family;

@@ -1,0 +1,174 @@
+/* From frames to sealed chunks, on the encoder thread; no file is touched here.
+ *
+ * A sealed chunk is position independent: a Chunk record, its Message Index records, and all that
+ * the catalog and the chain record want to know about it. The disk thread hands it to
+ * segment_writer. Segments are cut here too, because channel ids belong to a segment: a new one
+ * begins with the first frame of another UTC hour, or when the one before is full (bytes, chunks,
+ * summary).
+ *
+ * Use, for each frame:
+ *     if (chunk_builder_wants_seal(b, recv_ns, size)) seal, hand the chunk over;
+ *     if (chunk_builder_starts_segment(b, recv_ns)) append the `segment` event first;
+ *     chunk_builder_append(b, &frame, err);
+ * and, by a timer of the caller's, seal what waits too long. chunk_builder_append allocates nothing
+ * but for the first frame of a channel in a segment. One thread. */
+#ifndef TD_FORMAT_CHUNK_BUILDER_H
+#define TD_FORMAT_CHUNK_BUILDER_H
+
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/buf.h"
+#include "base/bytes.h"
+#include "base/err.h"
+#include "format/chain.h"
+#include "format/channel.h"
+
+typedef struct chunk_builder chunk_builder;
+
+/* A channel that the builder knows. Goes stale when a whole segment passes without its use. */
+typedef struct chunk_channel {
+    uint32_t index;
+    uint32_t generation;
+} chunk_channel;
+
+enum {
+    CHUNK_LEVEL_DEFAULT = 1, /* zstd 1: on these frames 3 gains nothing over it */
+    CHUNK_LEVEL_FAST = -5,   /* for overload: half the time, a third larger */
+};
+
+/* Zero takes the default everywhere. */
+typedef struct chunk_builder_options {
+    int level;                  /* zstd level, negative = its fast ones */
+    size_t target_bytes;        /* chunk closes at this size; LIMIT_CHUNK_TARGET_BYTES */
+    uint64_t interval_ns;       /* chunk closes this long after its first frame; 0 = by size only */
+    uint64_t segment_bytes_max; /* LIMIT_SEGMENT_BYTES */
+    uint32_t segment_chunks_max;   /* LIMIT_SEGMENT_CHUNKS */
+    uint32_t segment_channels_max; /* LIMIT_SEGMENT_CHANNELS */
+} chunk_builder_options;
+
+/* A frame to append. Events (CHANNEL_EVENT) and HTTP answers have conn 0 and ordinal 0. */
+typedef struct chunk_frame {
+    chunk_channel channel;
+    uint32_t conn; /* connection of the channel's slot, from 1, never falling */
+    uint64_t
+        ordinal; /* on that connection and direction, from 1, rising; a hole = dropped frames */
+    uint64_t recv_ns; /* rising over the frames of a builder; an event may repeat the time before */
+    uint64_t publish_ns; /* exchange time; recv_ns where there is none */
+    td_bytes bytes;      /* borrowed for the call; at most LIMIT_FRAME_BYTES */
+} chunk_frame;
+
+/* One channel's part of a sealed chunk; all of it can be read back from the message indexes. */
+typedef struct sealed_channel {
+    uint16_t id;            /* in the segment, from 1 */
+    uint64_t message_count; /* > 0 */
+    uint64_t first_ns, last_ns;
+    uint64_t index_offset; /* of its Message Index record, from the end of the Chunk record */
+} sealed_channel;
+
+/* A channel that occurs in this chunk for the first time in its segment. */
+typedef struct sealed_new_channel {
+    uint16_t id;
+    channel_info info; /* strings live as long as the chunk's content */
+} sealed_new_channel;
+
+/* Why a segment began. */
+typedef enum segment_cause {
+    SEGMENT_CAUSE_FIRST,
+    SEGMENT_CAUSE_HOUR,
+    SEGMENT_CAUSE_BYTES,
+    SEGMENT_CAUSE_CHUNKS,
+    SEGMENT_CAUSE_SUMMARY,
+    SEGMENT_CAUSE_ASKED,
+} segment_cause;
+
+/* A chunk ready to be written. Filled by chunk_builder_seal, read-only then but for segment_writer,
+ * which appends the chain record to bytes. Keep a few and use them in turn: memory is kept. May
+ * move to another thread as a whole. */
+typedef struct sealed_chunk {
+    td_buf bytes;         /* Chunk record, then its Message Index records */
+    uint64_t chunk_bytes; /* of these, the Chunk record */
+    uint64_t index_bytes; /* of these, the Message Index records */
+    uint64_t compressed_bytes, uncompressed_bytes;
+    uint64_t first_ns, last_ns; /* recv_ns of the first and last message */
+    uint64_t message_count;     /* frames and events */
+    uint64_t frame_count;       /* without events */
+    uint64_t segment_first_ns;  /* recv_ns of the segment's first message: names the segment */
+    uint32_t segment_number;    /* 1, 2 … over the builder's life */
+    uint8_t starts_segment;     /* 1: the segment's first chunk */
+    segment_cause cause;        /* why that segment began */
+    sealed_channel *channels;   /* by rising id */
+    uint32_t channel_count;
+    sealed_new_channel *new_channels; /* by rising id */
+    uint32_t new_channel_count;
+    uint32_t new_schema_count;
+    td_buf schema_records;  /* new schemas as MCAP records, for the summary */
+    td_buf channel_records; /* new channels as MCAP records, for the summary */
+    chain_totals totals;    /* after this chunk */
+    chain_conn *conns;      /* open connections, and those that had frames in this chunk */
+    uint32_t conn_count;
+    /* memory, the builder's business */
+    td_buf names;
+    uint32_t channel_capacity, new_channel_capacity, conn_capacity;
+} sealed_chunk;
+
+/* Make an empty sealed chunk, and free one (NULL is fine). NULL without memory. */
+TD_MUST_USE sealed_chunk *sealed_chunk_open(void);
+void sealed_chunk_close(sealed_chunk *chunk);
+
+/* The chunk's channels as a bitmap, bit (id % 8) of byte (id / 8), no zero byte at the end: what
+ * the catalog keeps. Appended to out. TD_OK, TD_E_LIMIT, TD_E_NOMEM. */
+TD_MUST_USE td_result sealed_chunk_bitmap(const sealed_chunk *chunk, td_buf *out, td_err *err);
+
+/* Open a builder; options NULL = all defaults. TD_OK, TD_E_NOMEM, TD_E_INVALID. */
+TD_MUST_USE td_result chunk_builder_open(const chunk_builder_options *options, chunk_builder **out,
+                                         td_err *err);
+void chunk_builder_close(chunk_builder *builder);
+
+/* The channel for info, found or added (strings and schema are copied). TD_OK; TD_E_LIMIT: no more
+ * channels (those of CHANNEL_TOPIC_* always find room): use the feed's _unknown channel and count
+ * it; TD_E_NOMEM; TD_E_INVALID: a name too long or empty where it must not be. */
+TD_MUST_USE td_result chunk_builder_channel(chunk_builder *builder, const channel_info *info,
+                                            chunk_channel *out, td_err *err);
+
+/* Change the zstd level from the next seal on. */
+void chunk_builder_set_level(chunk_builder *builder, int level);
+
+/* 1 if what is pending must be sealed before a frame of this time and size is appended. */
+int chunk_builder_wants_seal(const chunk_builder *builder, uint64_t recv_ns, size_t frame_bytes);
+
+/* 1 if a message of this time would be the first of a segment (nothing is pending, then). */
+int chunk_builder_starts_segment(const chunk_builder *builder, uint64_t recv_ns);
+
+/* Append a frame. TD_OK; TD_E_NOTFOUND: the channel is stale, get it again; TD_E_LIMIT: frame too
+ * large, or no channel id left in this segment (as chunk_builder_channel), or it should have been
+ * sealed first; TD_E_INVALID: time, connection or ordinal fell; TD_E_NOMEM. On failure nothing
+ * changed. */
+TD_MUST_USE td_result chunk_builder_append(chunk_builder *builder, const chunk_frame *frame,
+                                           td_err *err);
+
+/* A connection opened, or frames were counted on it that are not written (dropped by overload): its
+ * ordinals so far, none lower than known. Goes into the next chain record. TD_OK, TD_E_INVALID,
+ * TD_E_LIMIT (too many connections since the last seal). */
+TD_MUST_USE td_result chunk_builder_note_ordinals(chunk_builder *builder, uint32_t line,
+                                                  uint32_t shard, uint32_t conn, uint64_t in,
+                                                  uint64_t out, td_err *err);
+
+/* The slot's connection is closed: chain records after the next one leave it out. */
+void chunk_builder_note_closed(chunk_builder *builder, uint32_t line, uint32_t shard);
+
+/* The next message starts a segment of its own (asked for, not by the rules). */
+void chunk_builder_end_segment(chunk_builder *builder);
+
+/* Messages pending, and recv_ns of the first of them (0 without any). */
+uint64_t chunk_builder_pending_count(const chunk_builder *builder);
+uint64_t chunk_builder_pending_since_ns(const chunk_builder *builder);
+
+/* Totals so far, pending messages included. */
+chain_totals chunk_builder_totals(const chunk_builder *builder);
+
+/* Make a chunk of what is pending; out's earlier content is forgotten. TD_OK; TD_EOF if nothing is
+ * pending; TD_E_NOMEM (still pending; may be tried again). */
+TD_MUST_USE td_result chunk_builder_seal(chunk_builder *builder, sealed_chunk *out, td_err *err);
+
+#endif

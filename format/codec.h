@@ -1,0 +1,40 @@
+/* Compression of chunks: none and zstd. lz4 is named in the MCAP specification and refused here by
+ * name. The only place that includes zstd.h. A codec belongs to one thread; contexts are kept. */
+#ifndef TD_FORMAT_CODEC_H
+#define TD_FORMAT_CODEC_H
+
+#include <stddef.h>
+
+#include "base/attr.h"
+#include "base/bytes.h"
+#include "base/err.h"
+
+typedef enum codec_kind { CODEC_NONE, CODEC_ZSTD } codec_kind;
+
+typedef struct codec codec;
+
+/* Contexts are made at first use. NULL without memory. */
+TD_MUST_USE codec *codec_open(void);
+void codec_close(codec *codec);
+
+/* The compression that a chunk names. TD_OK; TD_E_UNSUPPORTED, with the name in err. */
+TD_MUST_USE td_result codec_find(td_bytes name, codec_kind *out, td_err *err);
+
+/* "" or "zstd". */
+const char *codec_name(codec_kind kind);
+
+/* Most bytes that compressing size bytes can give. */
+size_t codec_bound(codec_kind kind, size_t size);
+
+/* Compress in into out (out_capacity >= codec_bound). level: zstd's, negative = fast. *out_bytes
+ * gets the size. TD_OK, TD_E_NOMEM. */
+TD_MUST_USE td_result codec_compress(codec *codec, codec_kind kind, int level, td_bytes in,
+                                     uint8_t *out, size_t out_capacity, size_t *out_bytes,
+                                     td_err *err);
+
+/* Decompress in into exactly out_bytes at out. TD_OK; TD_E_CORRUPT if it is not just that;
+ * TD_E_NOMEM. */
+TD_MUST_USE td_result codec_decompress(codec *codec, codec_kind kind, td_bytes in, uint8_t *out,
+                                       size_t out_bytes, td_err *err);
+
+#endif

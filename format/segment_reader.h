@@ -1,0 +1,162 @@
+/* Any MCAP file as a list of chunks: finished segments, those still being written, torn and
+ * recovered ones, and files that other programs wrote (chunked or not, with or without indexes).
+ *
+ * With a sound summary, opening reads that alone. Else the file is walked once: chunks are found by
+ * their headers, and only those that bring channels not seen yet are decompressed. In our own
+ * profile without an end (`.open`), a chunk counts once its chain record stands behind it; what
+ * follows the last chain record is a torn tail. Messages outside of chunks are grouped into runs of
+ * about 1 MiB, which look like uncompressed chunks. Memory: the lists, plus one chunk per
+ * segment_scratch.
+ *
+ * Threads: segment_reader_read may be called from several threads at once, each with a scratch and
+ * an out buffer of its own. segment_reader_refresh, open and close exclude all else. */
+#ifndef TD_FORMAT_SEGMENT_READER_H
+#define TD_FORMAT_SEGMENT_READER_H
+
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/buf.h"
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/hash.h"
+#include "base/io.h"
+#include "format/chain.h"
+#include "format/channel.h"
+#include "format/chunk_builder.h"
+#include "format/mcap.h"
+#include "format/segment_writer.h"
+
+/* Readable bytes behind a chunk's records, zero: what a JSON parser wants behind a frame. */
+enum { SEGMENT_PADDING_BYTES = 64 };
+
+typedef enum segment_state {
+    SEGMENT_FINISHED, /* has footer and closing magic */
+    SEGMENT_OPEN,     /* ends without: still being written, or torn */
+} segment_state;
+
+/* What is known of a file after opening it. Views and strings: valid until close. */
+typedef struct segment_info {
+    segment_state state;
+    uint8_t is_ours;     /* 1: profile `tapedeck`, session is filled in */
+    uint8_t has_summary; /* 1: the chunk list comes from a sound summary */
+    td_bytes profile, library;
+    segment_session session; /* is_ours only; strings as in the file, "" where missing */
+    uint64_t file_bytes;     /* at open or the last refresh */
+    uint64_t sound_bytes;    /* up to here the records are complete (our `.open`: the last chain
+                                record);    file_bytes - sound_bytes = torn tail */
+    uint64_t message_count;  /* UINT64_MAX if not known without reading all */
+    uint64_t first_ns, last_ns;
+    uint64_t damaged_count; /* places passed over while walking; first one in `damage` */
+    const char *damage;     /* text of the first, or "" */
+} segment_info;
+
+/* One chunk (or run of messages outside of chunks). */
+typedef struct segment_chunk {
+    uint64_t offset;       /* of the Chunk record (a run: of its first record) */
+    uint64_t record_bytes; /* of the Chunk record (a run: all of it) */
+    uint64_t index_bytes;  /* of the Message Index records behind; 0 = none */
+    uint64_t compressed_bytes, uncompressed_bytes;
+    uint64_t first_ns, last_ns;
+    uint64_t message_count; /* UINT64_MAX = not known (no message indexes) */
+    uint8_t is_run;         /* 1: records outside of chunks */
+    uint8_t has_channels;   /* 1: the bitmap is known; 0: any channel may be in it */
+} segment_chunk;
+
+/* A channel of the file. index counts from 0 in order of first sight and never changes. */
+typedef struct segment_channel {
+    uint32_t index;
+    uint16_t id;
+    channel_info info; /* from our metadata keys; where these are missing: feed "mcap", topic = the
+                          MCAP topic, dir in, the rest empty or 0. Strings valid until close. */
+    td_bytes mcap_topic;
+    mcap_packed metadata;
+    uint64_t message_count; /* in the file, from the statistics; UINT64_MAX = not known */
+} segment_channel;
+
+/* A message out of a chunk's records. */
+typedef struct segment_message {
+    const segment_channel *channel;
+    uint32_t sequence;
+    uint64_t log_ns, publish_ns;
+    td_bytes data;   /* into the records */
+    uint64_t offset; /* of the Message record in the uncompressed chunk */
+} segment_message;
+
+typedef struct segment_reader segment_reader;
+typedef struct segment_scratch segment_scratch;
+
+/* Open the file at path for reading. TD_OK; TD_E_NOTFOUND, TD_E_IO; TD_E_CORRUPT if it does not
+ * begin as MCAP; TD_E_TRUNCATED if it ends within magic or header; TD_E_UNSUPPORTED for another
+ * major version; TD_E_LIMIT, TD_E_NOMEM. Damage behind the header is no failure: see damaged_count.
+ */
+TD_MUST_USE td_result segment_reader_open(td_io io, const char *path, segment_reader **out,
+                                          td_err *err);
+void segment_reader_close(segment_reader *reader);
+
+/* State, valid until refresh or close. */
+const segment_info *segment_reader_info(const segment_reader *reader);
+
+/* Chunks in file order, index < segment_reader_chunk_count. Pointers are valid until refresh or
+ * close. */
+uint32_t segment_reader_chunk_count(const segment_reader *reader);
+const segment_chunk *segment_reader_chunk(const segment_reader *reader, uint32_t index);
+
+/* Channel ids of a chunk, bit (id % 8) of byte (id / 8), no zero byte at the end; empty if
+ * has_channels is 0. As sealed_chunk_bitmap. */
+td_bytes segment_reader_bitmap(const segment_reader *reader, uint32_t chunk_index);
+
+/* 1 if messages of the channel may be in the chunk. */
+int segment_reader_chunk_has(const segment_reader *reader, uint32_t chunk_index,
+                             const segment_channel *channel);
+
+/* Channels known so far, index < segment_reader_channel_count; pointers are valid until close. */
+uint32_t segment_reader_channel_count(const segment_reader *reader);
+const segment_channel *segment_reader_channel(const segment_reader *reader, uint32_t index);
+
+/* The channel with an MCAP id, or NULL. */
+const segment_channel *segment_reader_channel_by_id(const segment_reader *reader, uint16_t id);
+
+/* Look for what was appended since open or the last refresh (file still open): new chunks and
+ * channels are added behind the known ones; state turns to SEGMENT_FINISHED when the end is there.
+ * The file may be renamed meanwhile. *added gets the number of new chunks. TD_OK, TD_E_IO,
+ * TD_E_NOMEM. */
+TD_MUST_USE td_result segment_reader_refresh(segment_reader *reader, uint32_t *added, td_err *err);
+
+/* Working memory for reading chunks: one per thread, any reader. NULL without memory. */
+TD_MUST_USE segment_scratch *segment_scratch_open(void);
+void segment_scratch_close(segment_scratch *scratch);
+
+/* Read chunk index, decompress it into out (which is cleared; size_max at least LIMIT_CHUNK_BYTES +
+ * SEGMENT_PADDING_BYTES) and check its CRC. out->size = its records, SEGMENT_PADDING_BYTES of zeros
+ * readable behind. TD_OK; TD_E_CORRUPT (CRC, sizes), TD_E_TRUNCATED, TD_E_UNSUPPORTED (compression,
+ * named), TD_E_LIMIT, TD_E_IO, TD_E_NOMEM. */
+TD_MUST_USE td_result segment_reader_read(const segment_reader *reader, uint32_t index,
+                                          segment_scratch *scratch, td_buf *out, td_err *err);
+
+/* Next message of records that segment_reader_read gave; *at is 0 at first. Other records are
+ * passed over. TD_OK; TD_EOF; TD_E_CORRUPT: structure broken (the rest cannot be read: *at is at
+ * the end) or a message of an unknown channel (*at is behind it: go on if you like). */
+TD_MUST_USE td_result segment_reader_message(const segment_reader *reader, td_bytes records,
+                                             size_t *at, segment_message *out, td_err *err);
+
+/* Per channel counts and times of a chunk from its message indexes, without decompressing: cleared
+ * and filled, array of sealed_channel in out->data, by rising id; index_offset from the end of the
+ * Chunk record. TD_OK; TD_E_UNSUPPORTED if the chunk has no indexes; TD_E_CORRUPT, TD_E_IO,
+ * TD_E_NOMEM. */
+TD_MUST_USE td_result segment_reader_chunk_channels(const segment_reader *reader, uint32_t index,
+                                                    segment_scratch *scratch, td_buf *out,
+                                                    td_err *err);
+
+/* Called for each Metadata record of the file in order; views are valid during the call. Anything
+ * but TD_OK ends the walk and is its result. */
+typedef td_result segment_metadata_fn(void *user, const mcap_metadata *metadata, td_err *err);
+TD_MUST_USE td_result segment_reader_each_metadata(segment_reader *reader, segment_metadata_fn *fn,
+                                                   void *user, td_err *err);
+
+/* The last chain record: value and totals, connections in conns (room for CHAIN_CONNS_MAX, or
+ * NULL). TD_OK, TD_E_NOTFOUND if there is none (not ours), TD_E_CORRUPT, TD_E_IO. */
+TD_MUST_USE td_result segment_reader_last_chain(segment_reader *reader, chain_conn *conns,
+                                                chain_record *out, td_err *err);
+
+#endif

@@ -1,0 +1,90 @@
+/* One capture segment on its way to disk: NAME.mcap.open while it grows, NAME.mcap once finished.
+ *
+ * Layout: magic, header (profile `tapedeck`), metadata `tapedeck.session`, then per chunk the Chunk
+ * record, its Message Index records and a chain record (chain.h); finish adds Data End, summary,
+ * summary offsets, footer, magic. Order of durability: create, sync the folder | append, fdatasync
+ * | … | append the end, fdatasync, rename, sync the folder. What segment_writer_sync returned TD_OK
+ * for is durable; nothing else may be announced.
+ *
+ * TD_E_NOSPACE leaves the writer as before the call (what was half written is cut off again) and
+ * the call may be repeated. Any other failure of append, sync or finish makes the writer dead:
+ * every later call fails with TD_E_IO, the file is left for recover. One thread at a time. */
+#ifndef TD_FORMAT_SEGMENT_WRITER_H
+#define TD_FORMAT_SEGMENT_WRITER_H
+
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/err.h"
+#include "base/hash.h"
+#include "base/io.h"
+#include "format/chunk_builder.h"
+
+/* The MCAP profile of our segments, what an unfinished one is called, and the session's metadata.
+ */
+#define SEGMENT_PROFILE          "tapedeck"
+#define SEGMENT_OPEN_SUFFIX      ".open"
+#define SEGMENT_SESSION_METADATA "tapedeck.session"
+
+/* What the first record behind the header says. Strings are borrowed; "" = none. */
+typedef struct segment_session {
+    const char *session; /* 8 hex digits */
+    uint64_t start_ns;   /* when the session began */
+    const char *feed, *family;
+    const char *previous_segment; /* file name of the feed's segment before, or "" */
+    td_hash128 previous_chain;    /* its last chain value, all zero if there is none */
+    const char *verb;             /* "record", "import" … */
+    const char *version;          /* of the program */
+} segment_session;
+
+/* Where a chunk lies. */
+typedef struct segment_place {
+    uint64_t chunk_offset; /* of the Chunk record */
+    uint64_t chunk_bytes;  /* with opcode and length */
+    uint64_t index_bytes;  /* of the Message Index records behind it */
+    uint64_t chain_offset; /* of the chain record behind those */
+    uint64_t end;          /* file size after the chain record */
+} segment_place;
+
+/* What a segment holds, so far or at its end. */
+typedef struct segment_totals {
+    uint64_t file_bytes;
+    uint64_t first_ns, last_ns; /* of its messages; 0 without any */
+    uint64_t message_count;     /* frames and events */
+    uint32_t chunk_count, channel_count;
+    td_hash128 chain; /* last value: seeds the feed's next segment */
+} segment_totals;
+
+typedef struct segment_writer segment_writer;
+
+/* Create path + ".open" (path: the final name, ends in .mcap; its folder exists) and write header
+ * and session into it. TD_OK; TD_E_INVALID if it is there already; TD_E_IO, TD_E_NOSPACE,
+ * TD_E_NOMEM. */
+TD_MUST_USE td_result segment_writer_open(td_io io, const char *path,
+                                          const segment_session *session, segment_writer **out,
+                                          td_err *err);
+
+/* Close without finishing (after finish: just free). NULL is fine. */
+void segment_writer_close(segment_writer *writer);
+
+/* Write a sealed chunk and its chain record; place (may be NULL) gets where. Chunks must come in
+ * the order they were sealed, the segment's first one first. TD_OK, TD_E_NOSPACE, TD_E_IO,
+ * TD_E_NOMEM. */
+TD_MUST_USE td_result segment_writer_append(segment_writer *writer, sealed_chunk *chunk,
+                                            segment_place *place, td_err *err);
+
+/* fdatasync: on TD_OK every chunk appended so far is durable. On failure the writer is dead. */
+TD_MUST_USE td_result segment_writer_sync(segment_writer *writer, td_err *err);
+
+/* Write the end of the file, sync, rename to the final name, sync the folder. TD_OK, TD_E_NOSPACE
+ * (may be tried again), TD_E_IO (dead). totals (may be NULL) gets the final state. */
+TD_MUST_USE td_result segment_writer_finish(segment_writer *writer, segment_totals *totals,
+                                            td_err *err);
+
+/* State now; appended chunks count, durable or not. */
+segment_totals segment_writer_totals(const segment_writer *writer);
+
+/* The final path, valid until close. */
+const char *segment_writer_path(const segment_writer *writer);
+
+#endif
