@@ -1,0 +1,142 @@
+/* The archive: a folder that holds capture segments, the journal, the catalog and the locks; or,
+ * for reading, a single .mcap file. FORMAT.md has the layout.
+ *
+ * Reading needs no write permission and makes no file. One appender (record, import, merge) and,
+ * beside it, one maintainer (recover, reindex) may have an archive open at a time; locks say so,
+ * and a refused one names pid, verb and start of its holder. What is in the folder and is not ours
+ * is listed apart, passed over, and never touched.
+ *
+ * One thread at a time per archive, but for the functions that only return what is fixed since open
+ * (archive_path, archive_io, archive_clock, archive_log). */
+#ifndef TD_FORMAT_ARCHIVE_H
+#define TD_FORMAT_ARCHIVE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/io.h"
+#include "base/limits.h"
+#include "base/log.h"
+
+typedef struct archive archive;
+
+typedef enum archive_mode {
+    ARCHIVE_READ,     /* no lock, nothing is written */
+    ARCHIVE_APPEND,   /* the one appender; makes the folder if it is missing */
+    ARCHIVE_MAINTAIN, /* the one maintainer, which never touches a live session's open segments */
+} archive_mode;
+
+typedef struct archive_options {
+    td_io io;
+    td_clock clock;
+    const td_log *log;        /* may be NULL; borrowed until close */
+    const char *verb;         /* for the lock's holder line; NULL is fine for readers */
+    const char *catalog_path; /* NULL: catalog.sqlite in the archive (SQLite does its own I/O, so a
+                               * simulated disk needs the catalog elsewhere) */
+} archive_options;
+
+/* Open. TD_E_NOTFOUND; TD_E_BUSY naming the holder; TD_E_INVALID if path is neither a folder nor,
+ * for reading, a file; TD_E_IO. On success *out is the caller's, for archive_close. */
+TD_MUST_USE td_result archive_open(const archive_options *options, const char *path,
+                                   archive_mode mode, archive **out, td_err *err);
+
+/* Let go of the lock and free; NULL is fine. */
+void archive_close(archive *archive);
+
+/* As given to open. Strings are valid until close. */
+const char *archive_path(const archive *archive);
+archive_mode archive_get_mode(const archive *archive);
+td_io archive_io(const archive *archive);
+td_clock archive_clock(const archive *archive);
+const td_log *archive_log(const archive *archive);
+const char *archive_verb(const archive *archive);
+
+/* 1 if the archive is a single .mcap file: it has no catalog, no journal and no locks. */
+int archive_is_single_file(const archive *archive);
+
+/* Where the catalog is; NULL for a single file. */
+const char *archive_catalog_path(const archive *archive);
+
+/* Session id (8 hex digits) of an appender, chosen at open; "" for the others. */
+const char *archive_session(const archive *archive);
+
+/* "<archive>/<relative>" in out, or the file itself for a single file (relative is then its name).
+ * TD_E_LIMIT if it is too long. */
+TD_MUST_USE td_result archive_join(const archive *archive, const char *relative,
+                                   char out[LIMIT_PATH_BYTES], td_err *err);
+
+/* ---- names of segments ---------------------------------------------------------------------- */
+
+enum { SESSION_ID_BYTES = 9 }; /* 8 hex digits and a NUL */
+
+/* What a capture segment's name says:
+ * <feed>-<YYYYMMDD>T<HHMMSS>Z-<session>-<number>.mcap[.open] */
+typedef struct segment_name {
+    char feed[LIMIT_NAME_BYTES];
+    char session[SESSION_ID_BYTES];
+    uint64_t first_s;  /* second of the first frame, since 1970 */
+    uint32_t number;   /* 1, 2, … within session and feed */
+    uint8_t is_open;   /* 1: still being written, or left by a crash */
+    uint8_t is_parsed; /* 0: a file of another name (a single file); all fields above are empty */
+} segment_name;
+
+/* Read a file name without folder. 1 if it is a capture segment's, else 0 and *out is not parsed.
+ */
+int segment_name_parse(const char *file_name, segment_name *out);
+
+/* Path below the archive of a segment whose first frame came at first_ns, without ".open":
+ * "capture/2026/11/20/inverse-20261120T060000Z-3f2a9c01-000001.mcap". */
+void segment_name_format(const char *feed, const char *session, uint64_t first_ns, uint32_t number,
+                         char out[LIMIT_PATH_BYTES]);
+
+/* 1 if feed may be a feed's name: letters, digits, '.', '_' and '-', not '.' first, and short. */
+int feed_name_is_valid(const char *feed);
+
+/* ---- what is in the folder ------------------------------------------------------------------ */
+
+typedef struct archive_segment {
+    char *path; /* below the archive, with ".open" where it has it; a single file: its name */
+    segment_name name;
+    uint64_t size_bytes;
+} archive_segment;
+
+/* A file or folder that is in the way: not ours, or unreadable. */
+typedef struct archive_stranger {
+    char *path; /* below the archive */
+    char *what; /* "not a segment", "cannot be listed: Permission denied" */
+} archive_stranger;
+
+typedef struct archive_listing {
+    archive_segment *segments; /* in byte order of path: by day, then feed, then time */
+    size_t segment_count;
+    archive_stranger *strangers;
+    size_t stranger_count;
+} archive_listing;
+
+/* List the capture segments. *out is the caller's, for archive_listing_fini, also after a failure.
+ * A folder that cannot be read is a stranger; TD_E_IO only if the archive itself cannot be listed.
+ */
+TD_MUST_USE td_result archive_list(archive *archive, archive_listing *out, td_err *err);
+void archive_listing_fini(archive_listing *listing);
+
+/* ---- who else is here ----------------------------------------------------------------------- */
+
+/* The session that an appender is running now: *out is its id, or "" if nobody appends. "?" if
+ * there is an appender that has not said yet. For maintainers: list open segments first, ask then.
+ */
+TD_MUST_USE td_result archive_live_session(archive *archive, char out[SESSION_ID_BYTES],
+                                           td_err *err);
+
+/* Take maintain.lock for an appender that has to recover before it goes on; waits up to a second.
+ * Unlock with td_io_unlock. A maintainer has it already: *out is NULL then. TD_E_BUSY. */
+TD_MUST_USE td_result archive_lock_maintain(archive *archive, td_lock **out, td_err *err);
+
+/* Keep a tail of a file: copy [from, from + size) of the file at path to torn/<name>, and make the
+ * copy durable. name must not exist there yet (a number is put behind it if it does). */
+TD_MUST_USE td_result archive_keep_torn(archive *archive, const char *path, uint64_t from,
+                                        uint64_t size, const char *name, td_err *err);
+
+#endif

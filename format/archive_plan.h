@@ -1,0 +1,88 @@
+/* What to read for a selection: segments, their channels, their chunks. Each segment comes out of
+ * the catalog if that has it as it is on disk, and out of the segment itself if not (no catalog,
+ * one that is behind or unusable, a segment being written, a single file); the caller cannot tell
+ * and need not. What a plan says is as of its making; an open segment may have grown since.
+ *
+ * One thread at a time. */
+#ifndef TD_FORMAT_ARCHIVE_PLAN_H
+#define TD_FORMAT_ARCHIVE_PLAN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "format/archive.h"
+#include "format/segment_index.h"
+
+/* What is wanted. */
+typedef struct plan_query {
+    uint64_t from_ns; /* inclusive */
+    uint64_t to_ns;   /* exclusive; UINT64_MAX: no end */
+    /* 1 if frames of this channel are wanted. NULL: all are. */
+    int (*wants_channel)(void *user, const channel_info *info);
+    /* 1 if segments of this feed are of interest at all (asked before a segment is opened; a single
+     * file of another name is not asked). NULL: all are. */
+    int (*wants_feed)(void *user, const char *feed);
+    void *user;
+} plan_query;
+
+typedef struct plan_channel {
+    uint16_t id; /* MCAP channel id in this segment */
+    uint8_t is_wanted;
+    const channel_info *info; /* valid until the plan closes; without the schema text */
+    uint64_t message_count;   /* in this segment; UINT64_MAX: not known */
+} plan_channel;
+
+typedef struct plan_segment {
+    const char *path; /* to open with archive_io; all strings valid until the plan closes */
+    const char *name; /* below the archive, for messages */
+    const char *feed;
+    const char *family;
+    const char *session; /* "" if the file does not say */
+    uint64_t session_start_ns;
+    uint32_t number;   /* within session and feed; 0 if the name does not say */
+    uint8_t is_open;   /* 1: has no summary, may be growing */
+    uint64_t first_ns; /* of all its frames */
+    uint64_t last_ns;
+    uint64_t file_bytes;
+    uint64_t message_count;
+    const plan_channel *channels; /* all of them, by id */
+    size_t channel_count;
+    size_t wanted_count;
+} plan_segment;
+
+typedef struct plan_chunk {
+    uint32_t index; /* for segment_reader_read */
+    uint64_t offset;
+    uint64_t chunk_bytes;
+    uint64_t index_bytes;
+    uint64_t uncompressed_bytes;
+    uint64_t first_ns;
+    uint64_t last_ns;
+    uint64_t message_count; /* UINT64_MAX: not known */
+} plan_chunk;
+
+typedef struct archive_plan archive_plan;
+
+/* Make a plan: the segments that have frames of wanted channels and overlap [from_ns, to_ns), by
+ * (first_ns, session start, session id, feed, number). A segment that cannot be read is said by the
+ * archive's log, counted, and left out. query is borrowed for the call. */
+TD_MUST_USE td_result archive_plan_open(archive *archive, const plan_query *query,
+                                        archive_plan **out, td_err *err);
+void archive_plan_close(archive_plan *plan);
+
+size_t archive_plan_count(const archive_plan *plan);
+
+/* Segments that could not be read and are not in the plan. */
+size_t archive_plan_unreadable_count(const archive_plan *plan);
+
+/* Segment i < count; valid until the plan closes. */
+const plan_segment *archive_plan_segment(const archive_plan *plan, size_t i);
+
+/* Chunks of segment i that overlap the time and hold wanted channels, in file order (which is time
+ * order). *out is NULL for none; valid until the plan closes or archive_plan_drop_chunks(i). */
+TD_MUST_USE td_result archive_plan_chunks(archive_plan *plan, size_t i, const plan_chunk **out,
+                                          size_t *count, td_err *err);
+void archive_plan_drop_chunks(archive_plan *plan, size_t i);
+
+#endif

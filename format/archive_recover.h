@@ -1,0 +1,43 @@
+/* Recovery of an archive: open segments that a crash left are cut to what the chain proves,
+ * finished and renamed; what was cut off is kept in torn/. Idempotent, and safe to be killed
+ * itself. Never touches open segments of a live session. */
+#ifndef TD_FORMAT_ARCHIVE_RECOVER_H
+#define TD_FORMAT_ARCHIVE_RECOVER_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "format/archive.h"
+#include "format/gap.h"
+
+typedef struct recover_report {
+    uint64_t segments_recovered; /* finished, or put away because nothing durable was in them */
+    uint64_t segments_live;      /* left alone */
+    uint64_t segments_failed;    /* could not be recovered: said by the log, left as they are */
+    uint64_t frames_kept;
+    uint64_t torn_bytes;       /* cut off and kept in torn/ */
+    uint64_t sessions_crashed; /* sessions found to have ended without a stop */
+    uint64_t gaps_opened;
+    uint8_t is_lossy; /* 1: something that had been durable is lost */
+} recover_report;
+
+/* What one segment came to, for progress. path as before recovery, below the archive. */
+typedef struct recover_event {
+    const char *path;
+    uint64_t frames_kept;
+    uint64_t torn_bytes;
+    uint8_t is_lossy;
+    const char *what; /* "recovered", "discarded: nothing durable in it", "left: …" */
+} recover_event;
+typedef void recover_event_fn(void *user, const recover_event *event);
+
+/* Recover the crashed segments of a feed (NULL: of all). A maintainer, or an appender before it
+ * connects (it then takes maintain.lock for the time: TD_E_BUSY if a maintainer keeps it). Gaps of
+ * reason crash are opened in the journal, one per slot of a recorder's segment. The catalog is
+ * brought up to date if nobody appends. TD_E_BUSY, TD_E_IO, TD_E_NOSPACE. gaps as in reindex.h;
+ * progress may be NULL. */
+TD_MUST_USE td_result archive_recover(archive *archive, const char *feed, const gap_reader *gaps,
+                                      recover_event_fn *progress, void *user,
+                                      recover_report *report, td_err *err);
+
+#endif

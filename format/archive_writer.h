@@ -1,0 +1,79 @@
+/* Appending to an archive: one session, one segment being written per feed, and what belongs to
+ * them: journal acts, the chain from one segment of a feed to the next, rows in the catalog. Both
+ * writers use it: import from its one thread, the recorder from its disk thread.
+ *
+ * Order, for every chunk: append, fdatasync, durable callback, catalog. A frame is durable when the
+ * callback says so, and not before; if a sync fails, never. The catalog is derived: when it cannot
+ * be written it is left behind, marked so, and brought up to date when the session ends.
+ *
+ * One thread at a time. */
+#ifndef TD_FORMAT_ARCHIVE_WRITER_H
+#define TD_FORMAT_ARCHIVE_WRITER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "format/archive.h"
+#include "format/chunk_builder.h"
+#include "format/gap.h"
+
+typedef struct archive_writer archive_writer;
+
+typedef struct archive_writer_options {
+    const char *version; /* of the program; goes into segments and the journal */
+    uint64_t start_ns;   /* start of the session, wall clock */
+    gap_reader gaps; /* to bring the catalog up to date; read may be NULL: no gaps from events */
+    /* The frames of this chunk are durable now. Called inside archive_writer_put. May be NULL. */
+    void (*durable)(void *user, size_t feed_index, const sealed_chunk *chunk);
+    void *user;
+} archive_writer_options;
+
+/* Begin a session: it is in the journal when this returns. The archive is open for appending, and
+ * borrowed until close. A catalog that cannot be used does not stop it. TD_E_IO, TD_E_NOSPACE. */
+TD_MUST_USE td_result archive_writer_open(archive *archive, const archive_writer_options *options,
+                                          archive_writer **out, td_err *err);
+
+/* What the archive knows of a feed before this session. */
+typedef struct feed_history {
+    uint8_t is_known;   /* 0: the feed's first session; nothing below is set */
+    uint8_t is_crashed; /* 1: the previous session of the feed did not stop cleanly */
+    char session[SESSION_ID_BYTES];
+    uint64_t last_ns; /* recv_ns of its last durable frame */
+    uint64_t stop_ns; /* when it stopped cleanly; 0 if it did not or does not say */
+} feed_history;
+
+/* Add a feed (1 to LIMIT_FEEDS; name as feed_name_is_valid wants it). Its first chunk opens a
+ * segment. *index counts 0, 1, … in order of adding. history may be NULL. Crashed segments of the
+ * feed should have been recovered before (archive_recover): if not, the chain goes on from the last
+ * that can be proved. TD_E_INVALID, TD_E_LIMIT, TD_E_CORRUPT. */
+TD_MUST_USE td_result archive_writer_add_feed(archive_writer *writer, const char *feed,
+                                              const char *family, size_t *index,
+                                              feed_history *history, td_err *err);
+
+/* Write a sealed chunk and make it durable; one that starts a segment finishes the one before it.
+ * gaps: rows that events in this chunk open or close, for the catalog.
+ * TD_OK; TD_E_NOSPACE: nothing of it is durable, the same chunk may be put again; anything else:
+ * this feed's writer is dead (every later put is TD_E_IO), close the archive_writer and let recover
+ * look. */
+TD_MUST_USE td_result archive_writer_put(archive_writer *writer, size_t feed_index,
+                                         sealed_chunk *chunk, const gap_row *gaps, size_t gap_count,
+                                         td_err *err);
+
+/* Where a feed's current segment is (below the archive, with ".open"), "" if it has none yet; valid
+ * until the next put. */
+const char *archive_writer_segment(const archive_writer *writer, size_t feed_index);
+
+/* 1 while the catalog has everything that was put. */
+int archive_writer_catalog_is_current(const archive_writer *writer);
+
+typedef enum writer_end {
+    WRITER_STOP,    /* clean: finish segments, journal the stop, leave a matching catalog */
+    WRITER_ABANDON, /* after a failure: close files as they are; recover will look at them */
+} writer_end;
+
+/* End the session and free; NULL is fine. The first failure is returned, the rest is still done. */
+TD_MUST_USE td_result archive_writer_close(archive_writer *writer, writer_end end, uint64_t stop_ns,
+                                           td_err *err);
+
+#endif

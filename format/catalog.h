@@ -1,0 +1,146 @@
+/* The catalog: an SQLite index of an archive, derived from its segments and its journal. Deleting
+ * it loses nothing (reindex.h). Nobody trusts it: a segment whose row is not as the file on disk is
+ * read from the file instead, and values out of range make the catalog unusable, not the program.
+ *
+ * WAL mode, so readers work while an appender writes; writing is done in short IMMEDIATE
+ * transactions. On an appender's connection automatic checkpoints are off (they would fsync inside
+ * a COMMIT); it checkpoints when it is closed. sqlite3.h is included in catalog*.c only.
+ *
+ * One thread at a time per catalog. */
+#ifndef TD_FORMAT_CATALOG_H
+#define TD_FORMAT_CATALOG_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/err.h"
+#include "format/gap.h"
+#include "format/segment_index.h"
+
+typedef struct catalog catalog;
+
+enum { CATALOG_SCHEMA_VERSION = 2 };
+
+typedef enum catalog_mode {
+    CATALOG_READ,     /* nothing is written; works on a read-only folder */
+    CATALOG_WRITE,    /* made if missing, migrated if older; automatic checkpoints */
+    CATALOG_APPENDER, /* as CATALOG_WRITE, without automatic checkpoints, and short waits for locks
+                       */
+    CATALOG_MEMORY,   /* path is not looked at; a catalog that nobody else sees */
+} catalog_mode;
+
+/* Open. TD_E_NOTFOUND (reading), TD_E_CORRUPT (not a catalog, or damaged), TD_E_UNSUPPORTED (made
+ * by a newer version, or an older one and opened for reading), TD_E_BUSY (locked), TD_E_IO,
+ * TD_E_NOSPACE. */
+TD_MUST_USE td_result catalog_open(const char *path, catalog_mode mode, catalog **out, td_err *err);
+
+/* Close, with a checkpoint where it was written; NULL is fine. */
+void catalog_close(catalog *catalog);
+
+/* Remove the catalog's files (database, WAL, shared memory); none there is fine. */
+TD_MUST_USE td_result catalog_remove(const char *path, td_err *err);
+
+/* ---- writing: between begin and commit ------------------------------------------------------- */
+
+/* One transaction at a time. After any failure: catalog_abort. TD_E_BUSY, TD_E_NOSPACE, TD_E_IO,
+ * TD_E_CORRUPT; TD_E_NOTFOUND if the file was removed or replaced under us. */
+TD_MUST_USE td_result catalog_begin(catalog *catalog, td_err *err);
+TD_MUST_USE td_result catalog_commit(catalog *catalog, td_err *err);
+void catalog_abort(catalog *catalog);
+
+/* A session, by id. stop_ns 0 while it has none. */
+typedef enum session_state { SESSION_OPEN, SESSION_STOPPED, SESSION_CRASHED } session_state;
+const char *session_state_name(session_state state);
+typedef struct session_row {
+    char session[SESSION_ID_BYTES];
+    uint64_t start_ns;
+    uint64_t stop_ns;
+    session_state state;
+    char verb[LIMIT_NAME_BYTES];
+    char version[LIMIT_NAME_BYTES];
+} session_row;
+
+/* Insert or replace. */
+TD_MUST_USE td_result catalog_put_session(catalog *catalog, const session_row *row, td_err *err);
+
+/* Insert or replace a segment with everything in it (INDEX_FULL). A row of the same segment under
+ * its other name (open, finished) goes. */
+TD_MUST_USE td_result catalog_put_segment(catalog *catalog, const segment_index *index,
+                                          td_err *err);
+
+/* One more chunk of an open segment: the segment's row is made or brought up to date. index holds
+ * the whole segment as it is now; chunks from first_new on, and the channels' counts, are written.
+ */
+TD_MUST_USE td_result catalog_extend_segment(catalog *catalog, const segment_index *index,
+                                             size_t first_new_chunk, td_err *err);
+
+/* Forget a segment (path with or without ".open"). */
+TD_MUST_USE td_result catalog_drop_segment(catalog *catalog, const char *path, td_err *err);
+
+/* Insert, or merge into the row of the same key. */
+TD_MUST_USE td_result catalog_put_gap(catalog *catalog, const gap_row *row, td_err *err);
+
+/* A note that somebody made on the archive. */
+typedef struct note_row {
+    uint64_t time_ns; /* when it was made */
+    uint64_t from_ns; /* what it is about; 0 = no bound */
+    uint64_t to_ns;
+    const char *feed; /* "" = all */
+    const char *text;
+} note_row;
+TD_MUST_USE td_result catalog_put_note(catalog *catalog, const note_row *row, td_err *err);
+
+/* How far into the journal the catalog has read; and whether an appender had to leave it behind. */
+TD_MUST_USE td_result catalog_set_journal_bytes(catalog *catalog, uint64_t bytes, td_err *err);
+TD_MUST_USE td_result catalog_set_behind(catalog *catalog, int is_behind, td_err *err);
+
+/* Remove channels that no segment has, and sessions and gaps if what says so (before they are read
+ * anew from the journal and the segments). */
+typedef enum catalog_forget { FORGET_ORPHANS, FORGET_LEDGER, FORGET_ALL } catalog_forget;
+TD_MUST_USE td_result catalog_forget_rows(catalog *catalog, catalog_forget what, td_err *err);
+
+/* ---- reading ----------------------------------------------------------------------------------
+ */
+
+TD_MUST_USE td_result catalog_get_state(catalog *catalog, uint64_t *journal_bytes, int *is_behind,
+                                        td_err *err);
+
+/* A segment as the catalog has it, for comparing with the disk. */
+typedef struct catalog_segment {
+    int64_t id;       /* for catalog_load_segment; means nothing elsewhere */
+    const char *path; /* valid during the call */
+    uint64_t file_bytes;
+    uint64_t first_ns, last_ns;
+} catalog_segment;
+typedef td_result catalog_segment_fn(void *user, const catalog_segment *segment, td_err *err);
+
+/* Every segment, by path. */
+TD_MUST_USE td_result catalog_each_segment(catalog *catalog, catalog_segment_fn *fn, void *user,
+                                           td_err *err);
+
+/* What to load of a segment. */
+typedef enum catalog_part { CATALOG_CHANNELS, CATALOG_CHANNELS_AND_CHUNKS } catalog_part;
+
+/* The segment of that path as the catalog has it. TD_E_NOTFOUND. On success *out is the caller's,
+ * for segment_index_fini. Chunks are loaded as far as part says, and only those that overlap
+ * [from_ns, to_ns) and have a bit in common with wanted (wanted_bytes 0: all). */
+typedef struct catalog_chunk_filter {
+    catalog_part part;
+    uint64_t from_ns, to_ns;
+    const uint8_t *wanted;
+    size_t wanted_bytes;
+} catalog_chunk_filter;
+TD_MUST_USE td_result catalog_load_segment(catalog *catalog, const char *path,
+                                           const catalog_chunk_filter *filter, segment_index *out,
+                                           td_err *err);
+
+/* Every gap, in the order of gap_row_compare. */
+TD_MUST_USE td_result catalog_each_gap(catalog *catalog, gap_row_fn *fn, void *user, td_err *err);
+
+/* Every row of every table by natural key, sorted, one per line: the same for equal archives,
+ * whatever the order of writing. line is without LF. */
+typedef td_result catalog_line_fn(void *user, td_bytes line, td_err *err);
+TD_MUST_USE td_result catalog_dump(catalog *catalog, catalog_line_fn *fn, void *user, td_err *err);
+
+#endif

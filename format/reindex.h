@@ -1,0 +1,74 @@
+/* The catalog, made from what is on disk: segments and journal alone. */
+#ifndef TD_FORMAT_REINDEX_H
+#define TD_FORMAT_REINDEX_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "format/archive.h"
+#include "format/catalog.h"
+#include "format/gap.h"
+
+typedef enum reindex_scope {
+    REINDEX_ALL,     /* forget the old catalog and read every segment */
+    REINDEX_CHANGED, /* read only segments that the catalog has not as they are on disk */
+} reindex_scope;
+
+typedef struct reindex_report {
+    uint64_t segments_read;
+    uint64_t segments_kept; /* the catalog had them as they are */
+    uint64_t segments_gone; /* rows without a file, forgotten */
+    uint64_t segments_unreadable;
+    uint64_t strangers;
+    uint64_t gaps;
+} reindex_report;
+
+/* Called after each segment; done of total. */
+typedef void reindex_progress_fn(void *user, uint64_t done, uint64_t total);
+
+typedef struct reindex_options {
+    reindex_scope scope;
+    const gap_reader *gaps;        /* NULL: the gaps that events tell are left out */
+    reindex_progress_fn *progress; /* may be NULL */
+    void *user;
+} reindex_options;
+
+/* Rebuild the archive's catalog on disk. A catalog that cannot be used is removed first. A
+ * maintainer, or an appender. TD_E_IO, TD_E_NOSPACE, TD_E_BUSY (the catalog is locked for good). */
+TD_MUST_USE td_result archive_reindex(archive *archive, const reindex_options *options,
+                                      reindex_report *report, td_err *err);
+
+/* The same into an open catalog (for instance CATALOG_MEMORY: reading only, also from a read-only
+ * archive or a single file). report may be NULL. */
+TD_MUST_USE td_result archive_reindex_into(archive *archive, catalog *catalog,
+                                           const reindex_options *options, reindex_report *report,
+                                           td_err *err);
+
+/* Why the catalog is not as the archive is, as one line in what ("missing", "segment x is not in
+ * it");
+ * "" if it is current. Nothing is written. */
+enum { CATALOG_WHAT_BYTES = 512 };
+TD_MUST_USE td_result archive_check_catalog(archive *archive, char what[CATALOG_WHAT_BYTES],
+                                            td_err *err);
+
+/* Every gap of the archive, merged and in order: from the catalog if it is current, else from the
+ * journal and the segments' own events. *out is the caller's, for gap_list_fini. */
+TD_MUST_USE td_result archive_gaps(archive *archive, const gap_reader *gaps, gap_list *out,
+                                   td_err *err);
+
+/* Gaps that the events of one segment tell, in file order. */
+TD_MUST_USE td_result segment_gaps(archive *archive, const char *path, const gap_reader *gaps,
+                                   gap_row_fn *emit, void *emit_user, td_err *err);
+
+/* Every session of the archive, by start: from the journal, and from segments whose session it does
+ * not know. Rows are valid during the call. */
+typedef td_result session_row_fn(void *user, const session_row *row, td_err *err);
+TD_MUST_USE td_result archive_sessions(archive *archive, session_row_fn *fn, void *user,
+                                       td_err *err);
+
+/* Every note, in the order in which they were made. */
+typedef td_result note_row_fn(void *user, const note_row *row, td_err *err);
+TD_MUST_USE td_result archive_notes(archive *archive, note_row_fn *fn, void *user, td_err *err);
+
+#endif

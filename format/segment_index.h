@@ -1,0 +1,82 @@
+/* What one segment holds, without its frames: who made it, its channels, its chunks. The catalog
+ * keeps it, reindex makes it from the segment, verify compares the two, and a plan is made from
+ * either. */
+#ifndef TD_FORMAT_SEGMENT_INDEX_H
+#define TD_FORMAT_SEGMENT_INDEX_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "format/archive.h"
+#include "format/channel.h"
+
+/* How much of the segment was read to make the index. */
+typedef enum index_depth {
+    INDEX_SUMMARY, /* chunks with channels and times; no counts per channel beyond the totals */
+    INDEX_FULL,    /* message indexes too: counts and times of each channel */
+} index_depth;
+
+typedef struct index_channel {
+    uint16_t id;       /* MCAP channel id; also the bit in chunk bitmaps */
+    channel_info info; /* strings owned by the index; the schema text is left out */
+    uint64_t message_count;
+    uint64_t first_ns; /* recv_ns; INDEX_SUMMARY: those of the segment */
+    uint64_t last_ns;
+} index_channel;
+
+typedef struct index_chunk {
+    uint64_t offset;             /* of the chunk record in the file */
+    uint64_t chunk_bytes;        /* the whole record, opcode and length included */
+    uint64_t index_bytes;        /* its message index records behind it */
+    uint64_t uncompressed_bytes; /* of its records */
+    uint64_t first_ns;           /* least and greatest recv_ns */
+    uint64_t last_ns;
+    uint64_t
+        message_count; /* all channels, events included; UINT64_MAX: a foreign file, not known */
+    uint32_t bitmap_offset; /* into segment_index.bitmaps */
+    uint32_t bitmap_bytes;  /* bit (id % 8) of byte (id / 8): the chunk has frames of channel id;
+                             * no zero byte at the end */
+    uint8_t has_channels;   /* 0: a foreign file does not say, any channel may be in it */
+} index_chunk;
+
+typedef struct segment_index {
+    char *path;      /* below the archive, with ".open" where it has it */
+    uint8_t is_open; /* 1: no summary; chunks as far as the chain proves them */
+    uint8_t is_torn; /* 1: bytes behind the last chain record (an open one: may be in flight) */
+    index_depth depth;
+    char session[SESSION_ID_BYTES]; /* "" if the segment does not say (not written by tapedeck) */
+    uint64_t session_start_ns;
+    char feed[LIMIT_NAME_BYTES];
+    char family[LIMIT_NAME_BYTES];
+    char verb[LIMIT_NAME_BYTES];
+    char version[LIMIT_NAME_BYTES];
+    uint32_t number;            /* within session and feed, from the name; 0 if it has none */
+    char *previous_segment;     /* file name of the feed's segment before, "" if it is the first */
+    char chain_hex[33];         /* last value of the chain; "" if there is none */
+    uint64_t file_bytes;        /* an open one: up to its last chain record */
+    uint64_t message_count;     /* all channels */
+    uint64_t first_ns, last_ns; /* over all messages; 0 if there are none */
+    index_channel *channels;    /* by id */
+    size_t channel_count;
+    index_chunk *chunks; /* in file order */
+    size_t chunk_count;
+    uint8_t *bitmaps;
+    size_t bitmap_bytes;
+} segment_index;
+
+/* Read a segment of the archive (path below it). What cannot be read is an error, with path and
+ * offset: TD_E_CORRUPT, TD_E_TRUNCATED, TD_E_IO, TD_E_LIMIT. On success *out is the caller's. */
+TD_MUST_USE td_result segment_index_read(archive *archive, const char *path, index_depth depth,
+                                         segment_index *out, td_err *err);
+
+/* Free what the index owns; it is empty then. */
+void segment_index_fini(segment_index *index);
+
+/* The channel of that id, or NULL. */
+const index_channel *segment_index_find_channel(const segment_index *index, uint16_t id);
+
+/* 1 if the chunk has frames of channel id. */
+int segment_index_has(const segment_index *index, const index_chunk *chunk, uint16_t id);
+
+#endif
