@@ -1,6 +1,6 @@
-/* What a frame is, before anything is decoded: data of a topic, a control frame, a request, or unknown.
- * The order of the tests is that of the dialects' control frames; key order in a frame does not
- * matter. Works on any bytes. */
+/* What a frame is, before anything is decoded: data of a topic, a control frame, a request, or
+ * unknown. The order of the tests is that of the dialects' control frames; key order in a frame
+ * does not matter. Works on any bytes. */
 #ifndef TD_SCHEMA_CLASSIFY_H
 #define TD_SCHEMA_CLASSIFY_H
 
@@ -12,10 +12,10 @@
 typedef enum frame_dir { DIR_IN, DIR_OUT, DIR_HTTP } frame_dir;
 
 typedef enum frame_class {
-    CLASS_DATA,    /* a topic's frame; topic.row is NULL if the family has no row for it */
-    CLASS_ACK,     /* answer to subscribe or unsubscribe */
-    CLASS_AUTH,    /* answer to auth */
-    CLASS_PING,    /* the server's own ping */
+    CLASS_DATA, /* a topic's frame; topic.row is NULL if the family has no row for it */
+    CLASS_ACK,  /* answer to subscribe or unsubscribe */
+    CLASS_AUTH, /* answer to auth */
+    CLASS_PING, /* the server's own ping */
     CLASS_PONG,
     CLASS_ERROR,   /* a refusal that answers no known request */
     CLASS_REQUEST, /* outbound */

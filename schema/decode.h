@@ -18,15 +18,15 @@ typedef struct decoder decoder;
 /* Why a frame could not be decoded. Stable names by decode_reason_name. */
 typedef enum decode_reason {
     DECODE_OK,
-    DECODE_NOT_JSON,         /* malformed JSON, or no object or array at the top */
-    DECODE_UNKNOWN_TOPIC,    /* no row of the family fits */
-    DECODE_MISSING_FIELD,    /* a required field is not there */
-    DECODE_WRONG_TYPE,       /* a field has a JSON type that its row does not allow */
-    DECODE_BAD_NUMBER,       /* a number that is none, or beyond 64 bits and 18 places */
-    DECODE_BAD_TIME,         /* a time that cannot be read */
-    DECODE_BAD_SIDE,         /* a side other than Buy and Sell */
-    DECODE_LIMIT,            /* more entries, nesting or bytes than base/limits.h allows */
-    DECODE_TOPIC_MISMATCH,   /* the frame's topic is not the one that it is filed under */
+    DECODE_NOT_JSON,       /* malformed JSON, or no object or array at the top */
+    DECODE_UNKNOWN_TOPIC,  /* no row of the family fits */
+    DECODE_MISSING_FIELD,  /* a required field is not there */
+    DECODE_WRONG_TYPE,     /* a field has a JSON type that its row does not allow */
+    DECODE_BAD_NUMBER,     /* a number that is none, or beyond 64 bits and 18 places */
+    DECODE_BAD_TIME,       /* a time that cannot be read */
+    DECODE_BAD_SIDE,       /* a side other than Buy and Sell */
+    DECODE_LIMIT,          /* more entries, nesting or bytes than base/limits.h allows */
+    DECODE_TOPIC_MISMATCH, /* the frame's topic is not the one that it is filed under */
     DECODE_REASON_COUNT,
 } decode_reason;
 
@@ -53,8 +53,8 @@ TD_MUST_USE td_result decoder_open(decoder **out, td_err *err);
 void decoder_close(decoder *decoder);
 
 /* Decode a frame of a known topic (from its channel or from classify). frame must have
- * DECODE_PADDING_BYTES readable bytes behind it. Returns 1 and fills *out (valid until the next call
- * and while the frame's bytes are), or 0 and fills *why. */
+ * DECODE_PADDING_BYTES readable bytes behind it. Returns 1 and fills *out (valid until the next
+ * call and while the frame's bytes are), or 0 and fills *why. */
 int decoder_decode(decoder *decoder, const topic_match *topic, td_bytes frame, decode_path path,
                    message *out, decode_error *why);
 

@@ -1,6 +1,6 @@
-/* Families: what the exchange calls a product line, as rows of one table. A row names hosts and paths,
- * the dialect that its connections speak, and its topics. A topic string alone is ambiguous; with its
- * family it is not. Constant data only; any thread. */
+/* Families: what the exchange calls a product line, as rows of one table. A row names hosts and
+ * paths, the dialect that its connections speak, and its topics. A topic string alone is ambiguous;
+ * with its family it is not. Constant data only; any thread. */
 #ifndef TD_SCHEMA_FAMILY_H
 #define TD_SCHEMA_FAMILY_H
 

@@ -2,8 +2,8 @@
  * families spell it. Order books and trades, the hot ones, are plain structs; every other type is a
  * list of (member, value) pairs per entry.
  *
- * All views point into the frame or the decoder's arena: a message is valid until the decoder's next
- * call, and as long as the frame's bytes are. */
+ * All views point into the frame or the decoder's arena: a message is valid until the decoder's
+ * next call, and as long as the frame's bytes are. */
 #ifndef TD_SCHEMA_MESSAGE_H
 #define TD_SCHEMA_MESSAGE_H
 
@@ -12,6 +12,7 @@
 
 #include "base/bytes.h"
 #include "base/decimal.h"
+#include "base/hash.h"
 
 struct topic_row;
 
@@ -43,15 +44,15 @@ typedef enum msg_side { SIDE_BUY, SIDE_SELL, SIDE_NONE } msg_side;
 
 /* What an entry does to the state that its topic keeps. */
 typedef enum msg_action {
-    ACTION_NONE,   /* an event: a trade, a candle */
-    ACTION_SET,    /* part of a full picture, or put this level whatever was there */
+    ACTION_NONE, /* an event: a trade, a candle */
+    ACTION_SET,  /* part of a full picture, or put this level whatever was there */
     ACTION_DELETE,
     ACTION_UPDATE,
     ACTION_INSERT,
 } msg_action;
 
-/* Every meaning that a field of any topic can have. Grows with the topics; values are not stored. The
- * table of names is in message.c, in the same order. */
+/* Every meaning that a field of any topic can have. Grows with the topics; values are not stored.
+ * The table of names is in message.c, in the same order. */
 typedef enum msg_member {
     MEMBER_NONE,
     /* identity and order */
@@ -98,6 +99,26 @@ typedef enum msg_member {
     MEMBER_FUNDING_RATE_INTERVAL,
     MEMBER_SETTLE_TIME,
     MEMBER_DELISTING_STATUS,
+    /* ticker of dated futures */
+    MEMBER_SYMBOL_NAME,
+    MEMBER_SYMBOL_YEAR,
+    MEMBER_CONTRACT_TYPE,
+    MEMBER_COIN,
+    MEMBER_QUOTE_SYMBOL,
+    MEMBER_POSITION_MODE,
+    MEMBER_IS_UP_BORROWABLE,
+    MEMBER_IMPORT_TIME,
+    MEMBER_START_TRADING_TIME,
+    MEMBER_TIME_TO_SETTLE,
+    MEMBER_SETTLE_FEE_RATE,
+    MEMBER_CONTRACT_STATUS,
+    MEMBER_SYSTEM_SUBSIDY,
+    MEMBER_FAIR_BASIS,
+    MEMBER_FAIR_BASIS_RATE,
+    MEMBER_BASIS_IN_YEAR,
+    MEMBER_EXPECT_PRICE,
+    /* funds */
+    MEMBER_WALLET_BALANCE,
     MEMBER_COUNT,
 } msg_member;
 
@@ -115,7 +136,9 @@ typedef struct msg_head {
     uint8_t has_cross_seq;
     uint8_t has_u;
     uint8_t has_seq;
-    uint32_t unknown_fields;     /* fields that the row does not name: counted, not fatal */
+    uint32_t unknown_fields;  /* fields that the row does not name, and repeated keys: counted,
+                                 not fatal */
+    uint32_t foreign_symbols; /* entries that name another symbol than the topic does */
 } msg_head;
 
 /* One level of an order book change. Prices and sizes keep the scale they were written with. */
@@ -143,6 +166,7 @@ typedef struct msg_trade {
     td_bytes tick_direction; /* empty if absent */
     uint8_t side;            /* taker's, msg_side */
     uint8_t has_cross_seq;
+    int8_t is_block_trade; /* 1, 0, or -1: not said */
 } msg_trade;
 
 typedef struct msg_trades {
@@ -152,8 +176,15 @@ typedef struct msg_trades {
 } msg_trades;
 
 /* A value of a field, by the type that the row gives it. */
-typedef enum value_type { VALUE_ABSENT, VALUE_TEXT, VALUE_DECIMAL, VALUE_INTEGER, VALUE_BOOL,
-                          VALUE_SIDE, VALUE_TIME_NS } value_type;
+typedef enum value_type {
+    VALUE_ABSENT,
+    VALUE_TEXT,
+    VALUE_DECIMAL,
+    VALUE_INTEGER,
+    VALUE_BOOL,
+    VALUE_SIDE,
+    VALUE_TIME_NS
+} value_type;
 
 typedef struct msg_value {
     msg_member member;
@@ -177,6 +208,8 @@ typedef struct msg_item {
 /* What the row-driven decoder makes of any topic. */
 typedef struct msg_record {
     msg_head head;
+    const msg_value *values; /* of the envelope, besides what the head has */
+    size_t value_count;
     const msg_item *items;
     size_t item_count;
 } msg_record;
@@ -185,15 +218,27 @@ typedef struct msg_record {
 typedef struct message {
     union {
         msg_head head;
-        msg_book book;      /* MSG_BOOK_CHANGE from the hot decoder */
-        msg_trades trades;  /* MSG_TRADE from the hot decoder */
-        msg_record record;  /* everything else */
+        msg_book book;     /* MSG_BOOK_CHANGE from the hot decoder */
+        msg_trades trades; /* MSG_TRADE from the hot decoder */
+        msg_record record; /* everything else */
     };
     uint8_t is_record; /* 1: record, whatever the type */
 } message;
 
 /* Number of entries (levels, trades, updates). */
 size_t message_item_count(const message *message);
+
+/* Feed a message's canonical form to a digest: type, kind, topic, symbol, exchange time, sequences
+ * and entries. Equal for equal messages, whichever decoder they came from and however the frame was
+ * written: key order, white space, trailing zeros and scaled spellings do not matter. Levels count
+ * as (action, side, price, size), a deleted one without size. Unknown fields are not in it. */
+void message_hash(const message *message, td_hasher *into);
+
+/* A stable 64-bit number of one message, from the same form; for comparing decoders. */
+uint64_t message_hash64(const message *message);
+
+/* The value of a member among count values; NULL if it is absent. */
+const msg_value *msg_value_find(const msg_value *values, size_t count, msg_member member);
 
 /* Names as they stand in reports and JSON ("book_change", "snapshot", "Buy", "insert", "price"). */
 const char *msg_type_name(msg_type type);

@@ -1,8 +1,8 @@
-/* Topics as rows of a table. A row says all there is to know about a topic: its name pattern, where its
- * entries stand in a frame, each field with JSON key, type, unit and scale, how its symbol, exchange
- * time and sequence are found, and which continuity rules hold with which strength. The row-driven
- * decoder, the JSON Schema, the list of topics for people and the continuity checks all read the
- * same row, so adding a topic is adding a row.
+/* Topics as rows of a table. A row says all there is to know about a topic: its name pattern, where
+ * its entries stand in a frame, each field with JSON key, type, unit and scale, how its symbol,
+ * exchange time and sequence are found, and which continuity rules hold with which strength. The
+ * row-driven decoder, the JSON Schema, the list of topics for people and the continuity checks all
+ * read the same row, so adding a topic is adding a row.
  *
  * Constant data only; any thread. */
 #ifndef TD_SCHEMA_TOPIC_H
@@ -14,11 +14,12 @@
 #include "base/bytes.h"
 #include "schema/message.h"
 
-/* How a field's JSON value is read. Numbers are accepted as JSON numbers and as strings, because the
- * families differ in it; "", "None" and null mean absent. */
+/* How a field's JSON value is read. Numbers are accepted as JSON numbers and as strings, because
+ * the families differ in it; "", "None" and null mean absent. */
 typedef enum field_type {
     FIELD_TEXT,    /* string, kept as it is */
-    FIELD_DECIMAL, /* number or numeric string, exact; scale_e10 > 0: an integer times 10^-scale_e10 */
+    FIELD_DECIMAL, /* number or numeric string, exact; scale_e10 > 0: an integer times 10^-scale_e10
+                    */
     FIELD_INTEGER, /* whole number, 64 bit signed */
     FIELD_BOOL,    /* true, false, "true", "False", 0, 1 */
     FIELD_SIDE,    /* "Buy" or "Sell" */
@@ -41,25 +42,37 @@ typedef enum field_unit {
 
 /* One field of a topic's entries (or of the envelope around them). */
 typedef struct field_row {
-    msg_member member;    /* what it means: one meaning, one member, however families spell it */
-    const char *key;      /* JSON key, case-sensitive */
+    msg_member member; /* what it means: one meaning, one member, however families spell it */
+    const char *key;   /* JSON key, case-sensitive */
     field_type type;
     field_unit unit;
-    uint8_t scale_e10;    /* decimals sent as scaled integers: "_e4" = 4 */
-    uint8_t flags;        /* FIELD_* below */
+    uint8_t scale_e10; /* decimals sent as scaled integers: "_e4" = 4 */
+    uint8_t flags;     /* FIELD_* below */
 } field_row;
 
 enum {
-    FIELD_REQUIRED = 1 << 0, /* a frame without it is not decodable */
-    FIELD_PREFERRED = 1 << 1, /* of two keys with the same member this one wins */
+    FIELD_REQUIRED = 1 << 0,        /* a frame without it is not decodable */
+    FIELD_PREFERRED = 1 << 1,       /* of two keys with the same member this one wins */
+    FIELD_REQUIRED_TO_SET = 1 << 2, /* as FIELD_REQUIRED, but a delete can do without */
 };
 
-/* Where entries stand: a path of at most three keys from the top, and what being there means. */
+/* Where entries stand: a path of keys from the top, and what being there means. An array on the
+ * way, or at its end, stands for its elements; an object at its end is one entry; null, an empty
+ * array or nothing there is none. */
 typedef struct items_row {
-    const char *path;    /* "data", "data.order_book", "data.delete" */
-    msg_action action;   /* what its entries do */
-    frame_kind kind;     /* only in frames of this kind; FRAME_ANY: in all */
+    const char *path;  /* "data", "data.order_book", "data.delete"; "" is the frame itself */
+    msg_action action; /* what its entries do */
+    frame_kind kind;   /* only in frames of this kind; FRAME_ANY: in all */
+    uint8_t flags;     /* ITEMS_* below */
 } items_row;
+
+enum {
+    ITEMS_REQUIRED = 1 << 0, /* a frame of this kind in which the path leads nowhere is an error */
+    ITEMS_POSITIONAL = 1 << 1,   /* entries are arrays; a field's key is its position: "0", "1" */
+    ITEMS_BUY = 1 << 2,          /* entries name no side, the path does: bids */
+    ITEMS_SELL = 1 << 3,         /* likewise: asks */
+    ITEMS_ZERO_DELETES = 1 << 4, /* an entry of size 0 deletes its level */
+};
 
 /* Continuity rules. What each means, and what is known about it, is in book/continuity.h. */
 typedef enum rule_id {
@@ -73,13 +86,16 @@ typedef enum rule_id {
     RULE_ANCHORED,        /* no delta before the snapshot */
     RULE_DELETE_EXISTS,   /* a delete hits an existing level */
     RULE_UPDATE_EXISTS,   /* an update hits an existing level */
+    RULE_UPDATE_CHANGES,  /* an update changes the size of its level */
     RULE_INSERT_NEW,      /* an insert makes a level that was not there */
     RULE_NOT_CROSSED,     /* best bid below best ask */
+    RULE_SIZE_POSITIVE,   /* sizes are above 0, except in deletes */
     RULE_DEPTH,           /* as many levels a side as the topic has */
     RULE_SYMBOL_MATCHES,  /* every entry's symbol is the topic's */
     RULE_SIZE_POSITIVE,   /* a level that is set has a size above 0 */
     RULE_BOOK_FITS,       /* no level was beyond the book's bounds; holds for every book unasked */
-    RULE_SNAPSHOT_RESET,  /* statistic, counted unasked: a snapshot on a topic that had one already */
+    RULE_SNAPSHOT_RESET,  /* statistic, counted unasked: a snapshot on a topic that had one already
+                           */
     RULE_COUNT,
 } rule_id;
 
@@ -92,6 +108,8 @@ typedef enum rule_strength {
 typedef struct rule_row {
     rule_id rule;
     rule_strength strength;
+    msg_member member; /* which number a RULE_SEQ_* is about: MEMBER_CROSS_SEQ (also for
+                          MEMBER_NONE), MEMBER_U or MEMBER_SEQ */
 } rule_row;
 
 /* Where the number that a topic's sequence rules look at is found. */
@@ -108,15 +126,17 @@ typedef struct topic_row {
     const char *pattern; /* as the exchange writes it: "orderBook_200.100ms.{symbol}"; other
                             placeholders ("{interval}") become part of the topic's name */
     msg_type type;
-    const char *title;          /* one line for people */
-    uint32_t book_depth;        /* levels a side of a book topic, 0 = unbounded or no book */
+    const char *title;   /* one line for people */
+    uint32_t book_depth; /* levels a side of a book topic, 0 = unbounded or no book */
     seq_source sequence;
-    msg_member time_member;     /* the exchange time: this member of the envelope, or of the first
-                                   entry; MEMBER_NONE: the topic has none */
+    msg_member time_member; /* the exchange time: this member of the envelope, or of the first
+                               entry; MEMBER_NONE: the topic has none */
     const items_row items[TOPIC_ITEMS_MAX]; /* ends with path NULL or the array */
-    const field_row *envelope;  /* fields of the frame itself besides "topic" and "type" */
+    const char *kind_key;                   /* path of the frame's kind; NULL: "type" */
+    const field_row *envelope; /* fields of the frame itself besides topic and kind; a key may be a
+                                  path ("data.u") */
     size_t envelope_count;
-    const field_row *fields;    /* fields of one entry */
+    const field_row *fields; /* fields of one entry */
     size_t field_count;
     const rule_row rules[TOPIC_RULES_MAX]; /* ends with RULE_NONE or the array */
 } topic_row;
@@ -129,9 +149,18 @@ typedef struct topic_match {
 } topic_match;
 
 /* Match a topic as the exchange writes it ("klineV2.1.BTCUSD") against rows. Whole dot-separated
- * parts are compared, so "order" never matches "orderBook"; a symbol is what is left and may hold
- * anything but a dot. Returns 1 and fills *out, or 0. */
+ * parts are compared, so "order" never matches "orderBook"; a placeholder takes one part that is
+ * not empty, which may hold anything but a dot. The first row that fits wins; a row without
+ * placeholders only fits itself. Returns 1 and fills *out, or 0. */
 int topic_match_text(const topic_row *rows, size_t row_count, td_bytes text, topic_match *out);
+
+/* Is a row sound? Names, paths, keys and counts as the decoder needs them. NULL, or what is wrong
+ * with it in words. For tests over all rows, and for rows that somebody else made. */
+const char *topic_row_fault(const topic_row *row);
+
+/* Names of types and units as topic listings print them ("decimal", "us"). */
+const char *field_type_name(field_type type);
+const char *field_unit_name(field_unit unit);
 
 /* Stable name of a rule for reports ("seq_strict"), and of a strength ("error"). */
 const char *rule_name(rule_id rule);

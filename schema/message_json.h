@@ -1,0 +1,36 @@
+/* Messages as JSON, the same for `tapedeck decode` and the JSON lines of replay: normalised names,
+ * decimals as strings in shortest form, times in ns since 1970, absent values null or left out.
+ * Each function writes members into an object that the caller has open, so that others (feed,
+ * recv_ns) can stand beside them. "type" is always the first. */
+#ifndef TD_SCHEMA_MESSAGE_JSON_H
+#define TD_SCHEMA_MESSAGE_JSON_H
+
+#include "base/bytes.h"
+#include "schema/classify.h"
+#include "schema/decode.h"
+#include "schema/json_write.h"
+#include "schema/message.h"
+#include "schema/topic.h"
+
+/* A decoded message:
+ *   type, kind ("snapshot", "delta" or null), topic, symbol (null if none), exchange_ns (or null),
+ *   cross_seq, u, seq (left out if the frame has none), unknown_fields (left out if 0), and
+ *   book_change  levels: [{action, side, price, size}], size null in a delete
+ *   trade        trades: [{side, price, size, exchange_ns, trade_id, …}]
+ *   others       items: [{action?, member: value …}] in the order of the row, absent ones left out
+ */
+void message_json_members(json_writer *writer, const message *message);
+
+/* A frame without a topic: type "control" (with control: "ack", "pong" …, success or null) or
+ * "request", and frame: its text. */
+void message_json_control(json_writer *writer, const classification *what, td_bytes frame);
+
+/* A frame that could not be decoded: type "raw", error {reason, topic (or null), offset, field (or
+ * null)}. */
+void message_json_raw(json_writer *writer, td_bytes exchange_topic, const decode_error *why);
+
+/* One row of `tapedeck topics`: family, topic, pattern, type, title, fields [{member, key, type,
+ * unit, scale_e10, required}], rules [{rule, strength}]. */
+void topic_json_members(json_writer *writer, const family *family, const topic_row *row);
+
+#endif
