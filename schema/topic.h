@@ -89,7 +89,6 @@ typedef enum rule_id {
     RULE_UPDATE_CHANGES,  /* an update changes the size of its level */
     RULE_INSERT_NEW,      /* an insert makes a level that was not there */
     RULE_NOT_CROSSED,     /* best bid below best ask */
-    RULE_SIZE_POSITIVE,   /* sizes are above 0, except in deletes */
     RULE_DEPTH,           /* as many levels a side as the topic has */
     RULE_SYMBOL_MATCHES,  /* every entry's symbol is the topic's */
     RULE_SIZE_POSITIVE,   /* a level that is set has a size above 0 */
