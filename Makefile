@@ -16,8 +16,8 @@ DESTDIR ?=
 
 SRC_base := base/assert.c base/err.c base/alloc.c base/buf.c base/io.c
 
-SRC_schema := schema/json_write.c
-SRC_schema_cc :=
+SRC_schema := schema/json_write.c schema/json_value.c schema/json_check.c schema/json_scalar.c
+SRC_schema_cc := schema/json.cc
 
 SRC_book :=
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "schema/json_utf8.h"
 
 /* What an open container is and what it has so far, as bits of json_writer.frames. */
 enum {
@@ -23,26 +24,6 @@ static void put(json_writer *writer, const void *bytes, size_t size)
 static void put_text(json_writer *writer, const char *text)
 {
     put(writer, text, strlen(text));
-}
-
-/* Length of the UTF-8 sequence at p (1 to 4), or 0 if the bytes there are none. Table 3-7 of the
- * Unicode standard: no overlong forms, no surrogates, nothing above U+10FFFF. */
-static size_t utf8_sequence_bytes(const uint8_t *p, size_t left)
-{
-    uint8_t lead = p[0];
-    if (lead < 0x80)
-        return 1;
-    size_t size = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-    if (lead < 0xc2 || lead > 0xf4 || size > left)
-        return 0;
-    uint8_t second_min = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
-    uint8_t second_max = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
-    if (p[1] < second_min || p[1] > second_max)
-        return 0;
-    for (size_t i = 2; i < size; i++)
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-    return size;
 }
 
 /* The escape of one byte below 0x20, of '"' or of '\\'. */
@@ -68,7 +49,7 @@ static void put_string(json_writer *writer, td_bytes text)
     size_t done = 0; /* text before it is in the buffer */
     for (size_t at = 0; at < text.size;) {
         uint8_t byte = text.data[at];
-        size_t size = utf8_sequence_bytes(text.data + at, text.size - at);
+        size_t size = json_utf8_bytes(text.data + at, text.size - at);
         int is_plain = size != 0 && byte >= 0x20 && byte != '"' && byte != '\\';
         if (is_plain) {
             at += size;

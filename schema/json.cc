@@ -1,0 +1,66 @@
+#include "schema/json_index.h"
+
+#include <memory>
+#include <new>
+
+#include <simdjson.h>
+
+/* simdjson keeps the index inside its parser implementation (one per instruction set, chosen at run
+ * time); parsers of its own, DOM and on-demand, begin with the same stage1() call. */
+struct json_indexer {
+    std::unique_ptr<simdjson::internal::dom_parser_implementation> stage;
+    size_t capacity = 0; /* bytes of text that stage has room for */
+};
+
+namespace
+{
+
+/* Small enough for a thread that only reads requests, large enough for any ordinary frame. */
+constexpr size_t CAPACITY_MIN = 16 << 10;
+
+bool reserve(json_indexer &indexer, size_t size)
+{
+    if (size <= indexer.capacity)
+        return true;
+    size_t capacity = CAPACITY_MIN;
+    while (capacity < size)
+        capacity *= 2;
+    /* Depth is stage 2's business, which is never run: 1 keeps its memory small. */
+    simdjson::error_code error =
+        indexer.stage == nullptr
+            ? simdjson::get_active_implementation()->create_dom_parser_implementation(capacity, 1,
+                                                                                      indexer.stage)
+            : indexer.stage->set_capacity(capacity);
+    if (error != simdjson::SUCCESS)
+        return false;
+    indexer.capacity = capacity;
+    return true;
+}
+
+} // namespace
+
+json_indexer *json_indexer_open(void)
+{
+    return new (std::nothrow) json_indexer;
+}
+
+void json_indexer_close(json_indexer *indexer)
+{
+    delete indexer;
+}
+
+json_index_result json_indexer_run(json_indexer *indexer, const uint8_t *bytes, size_t size,
+                                   json_index *out)
+{
+    if (size == 0)
+        return JSON_INDEX_REFUSED;
+    if (!reserve(*indexer, size))
+        return JSON_INDEX_NOMEM;
+    if (indexer->stage->stage1(bytes, size, simdjson::stage1_mode::regular) != simdjson::SUCCESS)
+        return JSON_INDEX_REFUSED;
+    uint32_t *starts = indexer->stage->structural_indexes.get();
+    uint32_t count = indexer->stage->n_structural_indexes;
+    starts[count] = static_cast<uint32_t>(size); /* simdjson leaves room for sentinels */
+    *out = json_index{bytes, starts, count, static_cast<uint32_t>(size)};
+    return JSON_INDEX_OK;
+}

@@ -1,0 +1,49 @@
+/* The structure of a JSON text as simdjson's first stage finds it: where each token begins. This is
+ * the only door to simdjson (schema/json.cc is the only C++ of the project); its on-demand front
+ * end walks the very same index, but only in C++ and only forwards. Walking it in C costs no call
+ * per token, knows the byte offset of everything, and can check what on-demand skips unseen.
+ *
+ * A token is one of { } [ ] : , or the first byte of a string, number or word. Tokens lie apart
+ * from each other by white space at most, so that a scalar ends at the next token, trimmed. The
+ * index proves that the text is UTF-8, that strings are closed and hold no control characters;
+ * nothing else. */
+#ifndef TD_SCHEMA_JSON_INDEX_H
+#define TD_SCHEMA_JSON_INDEX_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct json_index {
+    const uint8_t *bytes;   /* the text, borrowed */
+    const uint32_t *starts; /* byte offset of each token; starts[count] is size */
+    uint32_t count;
+    uint32_t size; /* bytes of the text */
+} json_index;
+
+typedef enum json_index_result {
+    JSON_INDEX_OK,
+    JSON_INDEX_REFUSED, /* empty, no UTF-8, an open string, or a control character in one */
+    JSON_INDEX_NOMEM,
+} json_index_result;
+
+/* Memory of indexes: 4 bytes per byte of the longest text so far. One thread. */
+typedef struct json_indexer json_indexer;
+
+/* New indexer; NULL without memory. */
+json_indexer *json_indexer_open(void);
+void json_indexer_close(json_indexer *indexer);
+
+/* Index size bytes, behind which JSON_PADDING_BYTES are readable. *out is valid until the next
+ * call. */
+json_index_result json_indexer_run(json_indexer *indexer, const uint8_t *bytes, size_t size,
+                                   json_index *out);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
