@@ -23,7 +23,7 @@ SRC_book :=
 
 SRC_format :=
 
-SRC_tape :=
+SRC_tape := tape/selection.c tape/event.c
 
 SRC_wire :=
 

@@ -1,0 +1,393 @@
+#include "tape/event.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "schema/json.h"
+#include "schema/json_write.h"
+
+/* Largest JSON of one event: 256 slots of at most 150 bytes, and texts such as a list of topics. */
+enum { EVENT_BYTES_MAX = 4 << 20, EVENT_FIELDS_MAX = 64 };
+
+struct event_reader {
+    json_parser *parser;
+    td_buf texts; /* reserved before decoding, so that pointers into it stay */
+    event_slot slots[LIMIT_FEED_SLOTS];
+};
+
+/* How a member is written, and when it is left out. */
+typedef enum member_type {
+    MEMBER_TYPE_U32,    /* always written */
+    MEMBER_TYPE_U64,    /* always written */
+    MEMBER_TYPE_I64,    /* always written */
+    MEMBER_TYPE_SET,    /* uint64_t, 0 = absent */
+    MEMBER_TYPE_LOST,   /* uint64_t, GAP_FRAMES_UNKNOWN = absent */
+    MEMBER_TYPE_TEXT,   /* const char *, NULL or "" = absent */
+    MEMBER_TYPE_REASON, /* gap_reason by its name */
+} member_type;
+
+typedef struct member_row {
+    const char *key;
+    member_type type;
+    size_t offset;
+    uint32_t kinds; /* bit 1 << event_kind */
+} member_row;
+
+#define KIND(name) (UINT32_C(1) << EVENT_##name)
+#define KINDS_OF_CONNECTION                                                                        \
+    (KIND(CONNECT) | KIND(TLS) | KIND(SUBSCRIBE) | KIND(DISCONNECT) | KIND(HEARTBEAT) |            \
+     KIND(CLOSE) | KIND(REDACTED))
+#define KINDS_ALL (KIND(KIND_COUNT) - 1)
+
+/* Every member of every kind, in the order in which it is written. */
+static const member_row MEMBERS[] = {
+    {"session", MEMBER_TYPE_TEXT, offsetof(event, session), KIND(SESSION) | KIND(SEGMENT)},
+    {"state", MEMBER_TYPE_TEXT, offsetof(event, state),
+     KIND(SESSION) | KIND(SUBSCRIBE) | KIND(CLOCK) | KIND(OVERLOAD)},
+    {"start_ns", MEMBER_TYPE_SET, offsetof(event, start_ns), KIND(SESSION) | KIND(SEGMENT)},
+    {"verb", MEMBER_TYPE_TEXT, offsetof(event, verb), KIND(SESSION)},
+    {"version", MEMBER_TYPE_TEXT, offsetof(event, version), KIND(SESSION)},
+    {"number", MEMBER_TYPE_U64, offsetof(event, number), KIND(SEGMENT) | KIND(ROTATE)},
+    {"line", MEMBER_TYPE_U32, offsetof(event, line), KINDS_OF_CONNECTION | KIND(OVERLOAD)},
+    {"shard", MEMBER_TYPE_U32, offsetof(event, shard), KINDS_OF_CONNECTION | KIND(OVERLOAD)},
+    {"conn", MEMBER_TYPE_U32, offsetof(event, conn), KINDS_OF_CONNECTION | KIND(OVERLOAD)},
+    {"url", MEMBER_TYPE_TEXT, offsetof(event, url), KIND(CONNECT)},
+    {"attempt", MEMBER_TYPE_SET, offsetof(event, attempt), KIND(CONNECT)},
+    {"tls_version", MEMBER_TYPE_TEXT, offsetof(event, tls_version), KIND(TLS)},
+    {"cipher", MEMBER_TYPE_TEXT, offsetof(event, cipher), KIND(TLS)},
+    {"verified", MEMBER_TYPE_TEXT, offsetof(event, verified), KIND(TLS)},
+    {"topics", MEMBER_TYPE_TEXT, offsetof(event, topics), KIND(SUBSCRIBE)},
+    {"what", MEMBER_TYPE_TEXT, offsetof(event, what), KIND(HEARTBEAT) | KIND(REDACTED)},
+    {"dir", MEMBER_TYPE_TEXT, offsetof(event, dir), KIND(HEARTBEAT) | KIND(CLOSE) | KIND(REDACTED)},
+    {"in", MEMBER_TYPE_U64, offsetof(event, in), KIND(DISCONNECT)},
+    {"out", MEMBER_TYPE_U64, offsetof(event, out), KIND(DISCONNECT)},
+    {"code", MEMBER_TYPE_SET, offsetof(event, code), KIND(DISCONNECT) | KIND(CLOSE)},
+    {"reason", MEMBER_TYPE_TEXT, offsetof(event, reason),
+     KIND(DISCONNECT) | KIND(CLOSE) | KIND(SESSION)},
+    {"by", MEMBER_TYPE_TEXT, offsetof(event, by), KIND(DISCONNECT) | KIND(CLOSE)},
+    {"from_ns", MEMBER_TYPE_SET, offsetof(event, from_ns), KIND(OVERLOAD)},
+    {"to_ns", MEMBER_TYPE_SET, offsetof(event, to_ns), KIND(OVERLOAD)},
+    {"ordinal", MEMBER_TYPE_SET, offsetof(event, ordinal), KIND(REDACTED)},
+    {"offset", MEMBER_TYPE_U64, offsetof(event, offset), KIND(REDACTED)},
+    {"frames", MEMBER_TYPE_U64, offsetof(event, frames), KIND(OVERLOAD) | KIND(ROTATE)},
+    {"bytes", MEMBER_TYPE_U64, offsetof(event, bytes),
+     KIND(OVERLOAD) | KIND(ROTATE) | KIND(REDACTED)},
+    {"step_ns", MEMBER_TYPE_I64, offsetof(event, step_ns), KIND(CLOCK)},
+    {"offset_ns", MEMBER_TYPE_I64, offsetof(event, offset_ns), KIND(CLOCK)},
+    {"cause", MEMBER_TYPE_TEXT, offsetof(event, cause),
+     KIND(DISCONNECT) | KIND(OVERLOAD) | KIND(ROTATE)},
+    {"reason", MEMBER_TYPE_REASON, offsetof(event, gap.reason), KIND(GAP)},
+    {"line", MEMBER_TYPE_U32, offsetof(event, gap.line), KIND(GAP)},
+    {"shard", MEMBER_TYPE_U32, offsetof(event, gap.shard), KIND(GAP)},
+    {"conn", MEMBER_TYPE_U32, offsetof(event, gap.conn), KIND(GAP)},
+    {"topic", MEMBER_TYPE_TEXT, offsetof(event, gap.topic), KIND(GAP)},
+    {"symbol", MEMBER_TYPE_TEXT, offsetof(event, gap.symbol), KIND(GAP)},
+    {"from_ns", MEMBER_TYPE_U64, offsetof(event, gap.from_ns), KIND(GAP)},
+    {"to_ns", MEMBER_TYPE_SET, offsetof(event, gap.to_ns), KIND(GAP)},
+    {"frames_lost", MEMBER_TYPE_LOST, offsetof(event, gap.frames_lost), KIND(GAP)},
+    {"covered_by", MEMBER_TYPE_TEXT, offsetof(event, gap.covered_by), KIND(GAP)},
+    {"cause", MEMBER_TYPE_TEXT, offsetof(event, gap.cause), KIND(GAP)},
+    {"detail", MEMBER_TYPE_TEXT, offsetof(event, gap.detail), KIND(GAP)},
+    {"detail", MEMBER_TYPE_TEXT, offsetof(event, detail), KINDS_ALL & ~KIND(GAP)},
+};
+
+enum { MEMBER_ROWS = sizeof MEMBERS / sizeof MEMBERS[0] };
+_Static_assert(MEMBER_ROWS < EVENT_FIELDS_MAX, "texts need a NUL each: see event_decode");
+
+static const char *const KIND_NAMES[EVENT_KIND_COUNT] = {
+    [EVENT_SESSION] = "session",
+    [EVENT_SEGMENT] = "segment",
+    [EVENT_CONNECT] = "connect",
+    [EVENT_TLS] = "tls",
+    [EVENT_SUBSCRIBE] = "subscribe",
+    [EVENT_DISCONNECT] = "disconnect",
+    [EVENT_GAP] = "gap",
+    [EVENT_CLOCK] = "clock",
+    [EVENT_OVERLOAD] = "overload",
+    [EVENT_ROTATE] = "rotate",
+    [EVENT_HEARTBEAT] = "heartbeat",
+    [EVENT_CLOSE] = "close",
+    [EVENT_REDACTED] = "redacted",
+};
+
+const char *event_kind_name(event_kind kind)
+{
+    TD_ASSERT(kind < EVENT_KIND_COUNT);
+    return KIND_NAMES[kind];
+}
+
+/* ---- writing ---- */
+
+static void write_u64(json_writer *json, const char *key, uint64_t value, uint64_t absent)
+{
+    if (value != absent)
+        json_write_member_u64(json, key, value);
+}
+
+static void write_member(json_writer *json, const member_row *row, const event *from)
+{
+    const char *at = (const char *)from + row->offset;
+    const char *text = NULL;
+    uint64_t number = 0;
+    switch (row->type) {
+    case MEMBER_TYPE_U32:
+        json_write_member_u64(json, row->key, *(const uint32_t *)at);
+        return;
+    case MEMBER_TYPE_U64:
+        json_write_member_u64(json, row->key, *(const uint64_t *)at);
+        return;
+    case MEMBER_TYPE_I64:
+        json_write_member_i64(json, row->key, *(const int64_t *)at);
+        return;
+    case MEMBER_TYPE_SET:
+    case MEMBER_TYPE_LOST:
+        number = *(const uint64_t *)at;
+        write_u64(json, row->key, number, row->type == MEMBER_TYPE_SET ? 0 : GAP_FRAMES_UNKNOWN);
+        return;
+    case MEMBER_TYPE_TEXT:
+        text = *(const char *const *)at;
+        if (text != NULL && text[0] != '\0')
+            json_write_member_text(json, row->key, text);
+        return;
+    case MEMBER_TYPE_REASON:
+        json_write_member_text(json, row->key, gap_reason_name(*(const gap_reason *)at));
+        return;
+    }
+}
+
+static void write_slots(json_writer *json, const event *from)
+{
+    json_write_key(json, "slots");
+    json_write_array_begin(json);
+    for (size_t i = 0; i < from->slot_count; i++) {
+        const event_slot *slot = &from->slots[i];
+        json_write_object_begin(json);
+        json_write_member_u64(json, "line", slot->line);
+        json_write_member_u64(json, "shard", slot->shard);
+        json_write_member_u64(json, "conn", slot->conn);
+        json_write_member_u64(json, "in", slot->in);
+        json_write_member_u64(json, "out", slot->out);
+        json_write_member_u64(json, "since_ns", slot->since_ns);
+        json_write_object_end(json);
+    }
+    json_write_array_end(json);
+}
+
+td_result event_encode(const event *from, td_buf *out, td_err *err)
+{
+    TD_ASSERT(from->kind < EVENT_KIND_COUNT);
+    TD_ASSERT(from->slot_count <= LIMIT_FEED_SLOTS);
+    json_writer json;
+    json_write_begin(&json, out);
+    json_write_object_begin(&json);
+    json_write_member_text(&json, "event", KIND_NAMES[from->kind]);
+    for (size_t i = 0; i < MEMBER_ROWS; i++) {
+        if ((MEMBERS[i].kinds >> from->kind & 1) != 0)
+            write_member(&json, &MEMBERS[i], from);
+    }
+    if (from->kind == EVENT_SEGMENT)
+        write_slots(&json, from);
+    json_write_object_end(&json);
+    return json_write_end(&json, err);
+}
+
+/* ---- reading ---- */
+
+td_result event_reader_open(event_reader **out, td_err *err)
+{
+    event_reader *reader = td_alloc_zero(1, sizeof *reader);
+    if (reader == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a reader of events");
+    td_buf_init(&reader->texts, EVENT_BYTES_MAX + EVENT_FIELDS_MAX);
+    td_result rc = json_parser_open(EVENT_BYTES_MAX, &reader->parser, err);
+    if (rc != TD_OK) {
+        event_reader_close(reader);
+        return rc;
+    }
+    *out = reader;
+    return TD_OK;
+}
+
+void event_reader_close(event_reader *reader)
+{
+    if (reader == NULL)
+        return;
+    json_parser_close(reader->parser);
+    td_buf_fini(&reader->texts);
+    td_free(reader);
+}
+
+/* Copy a text behind the others, with a NUL; the room was reserved for the whole event. */
+static const char *keep_text(event_reader *reader, td_bytes text)
+{
+    td_buf *texts = &reader->texts;
+    TD_ASSERT(texts->capacity - texts->size > text.size);
+    char *kept = (char *)texts->data + texts->size;
+    if (text.size > 0)
+        memcpy(kept, text.data, text.size);
+    kept[text.size] = '\0';
+    texts->size += text.size + 1;
+    return kept;
+}
+
+static int read_text(event_reader *reader, json_value value, const char **out)
+{
+    td_bytes text;
+    if (!json_text(value, &text))
+        return 0;
+    *out = keep_text(reader, text);
+    return 1;
+}
+
+static int read_u32(json_value value, uint32_t *out)
+{
+    uint64_t number = 0;
+    if (!json_u64(value, &number) || number > UINT32_MAX)
+        return 0;
+    *out = (uint32_t)number;
+    return 1;
+}
+
+/* 1 if the value has the member's type. */
+static int read_member(event_reader *reader, const member_row *row, json_value value, event *out)
+{
+    char *at = (char *)out + row->offset;
+    td_bytes text;
+    switch (row->type) {
+    case MEMBER_TYPE_U32:
+        return read_u32(value, (uint32_t *)at);
+    case MEMBER_TYPE_U64:
+    case MEMBER_TYPE_SET:
+    case MEMBER_TYPE_LOST:
+        return json_u64(value, (uint64_t *)at);
+    case MEMBER_TYPE_I64:
+        return json_i64(value, (int64_t *)at);
+    case MEMBER_TYPE_TEXT:
+        return read_text(reader, value, (const char **)at);
+    case MEMBER_TYPE_REASON:
+        return json_text(value, &text) && gap_reason_parse(text, (gap_reason *)at);
+    }
+    return 0;
+}
+
+static int read_slot(json_value value, event_slot *out)
+{
+    json_value part;
+    return json_find(value, "line", &part) && read_u32(part, &out->line) &&
+           json_find(value, "shard", &part) && read_u32(part, &out->shard) &&
+           json_find(value, "conn", &part) && read_u32(part, &out->conn) &&
+           json_find_u64(value, "in", &out->in) && json_find_u64(value, "out", &out->out) &&
+           json_find_u64(value, "since_ns", &out->since_ns);
+}
+
+static td_result read_slots(event_reader *reader, json_value root, event *out, td_err *err)
+{
+    json_value slots;
+    if (!json_find(root, "slots", &slots) || json_type_of(slots) != JSON_ARRAY)
+        return td_err_set(err, TD_E_INVALID, "segment event without slots");
+    json_iter iter = json_iter_of(slots);
+    json_value slot;
+    while (json_next(&iter, NULL, &slot)) {
+        if (out->slot_count == LIMIT_FEED_SLOTS)
+            return td_err_set(err, TD_E_INVALID, "segment event with over %u slots",
+                              LIMIT_FEED_SLOTS);
+        if (!read_slot(slot, &reader->slots[out->slot_count]))
+            return td_err_set(err, TD_E_INVALID, "segment event: slot %zu cannot be read",
+                              out->slot_count);
+        out->slot_count++;
+    }
+    out->slots = reader->slots;
+    return TD_OK;
+}
+
+static int read_kind(json_value root, event_kind *out)
+{
+    td_bytes name;
+    if (!json_find_text(root, "event", &name))
+        return 0;
+    for (unsigned i = 0; i < EVENT_KIND_COUNT; i++) {
+        if (td_bytes_is(name, KIND_NAMES[i])) {
+            *out = (event_kind)i;
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Members that are always written must be there; the others keep their "absent". */
+static int is_required(const member_row *row)
+{
+    return row->type == MEMBER_TYPE_U32 || row->type == MEMBER_TYPE_U64 ||
+           row->type == MEMBER_TYPE_I64 || row->type == MEMBER_TYPE_REASON;
+}
+
+static td_result read_members(event_reader *reader, json_value root, event *out, td_err *err)
+{
+    for (size_t i = 0; i < MEMBER_ROWS; i++) {
+        const member_row *row = &MEMBERS[i];
+        json_value value;
+        if ((row->kinds >> out->kind & 1) == 0)
+            continue;
+        if (!json_find(root, row->key, &value) || json_is_null(value)) {
+            if (is_required(row))
+                return td_err_set(err, TD_E_INVALID, "%s event without '%s'", KIND_NAMES[out->kind],
+                                  row->key);
+            continue;
+        }
+        if (!read_member(reader, row, value, out))
+            return td_err_set(err, TD_E_INVALID, "%s event: '%s' cannot be read",
+                              KIND_NAMES[out->kind], row->key);
+    }
+    return out->kind == EVENT_SEGMENT ? read_slots(reader, root, out, err) : TD_OK;
+}
+
+/* An event of which nothing was read yet: gap texts are "" where absent, as gap_row wants them. */
+static event blank_event(void)
+{
+    return (event){.gap = {.feed = "",
+                           .topic = "",
+                           .symbol = "",
+                           .frames_lost = GAP_FRAMES_UNKNOWN,
+                           .covered_by = "",
+                           .cause = "",
+                           .detail = ""}};
+}
+
+td_result event_decode(event_reader *reader, td_bytes text, event *out, td_err *err)
+{
+    *out = blank_event();
+    if (text.size > EVENT_BYTES_MAX)
+        return td_err_set(err, TD_E_INVALID, "event of %zu bytes", text.size);
+    json_value root;
+    td_result rc = json_parse(reader->parser, text, JSON_COPIED, &root, err);
+    if (rc != TD_OK)
+        return td_err_add(err, rc == TD_E_NOMEM ? rc : TD_E_INVALID, "event");
+    if (!read_kind(root, &out->kind))
+        return td_err_set(err, TD_E_INVALID, "event of no known kind");
+    td_buf_clear(&reader->texts);
+    rc = td_buf_reserve(&reader->texts, text.size + EVENT_FIELDS_MAX, err);
+    if (rc != TD_OK)
+        return rc;
+    return read_members(reader, root, out, err);
+}
+
+static td_result read_gaps(void *user, const channel_info *channel, uint64_t recv_ns,
+                           td_bytes event_text, gap_row_fn *emit, void *emit_user, td_err *err)
+{
+    (void)recv_ns; /* a gap event says its own times */
+    event found;
+    td_result rc = event_decode(user, event_text, &found, err);
+    if (rc == TD_E_NOMEM)
+        return rc;
+    if (rc != TD_OK || found.kind != EVENT_GAP)
+        return TD_OK;
+    found.gap.feed = channel->feed;
+    return emit(emit_user, &found.gap, err);
+}
+
+gap_reader event_gap_reader(event_reader *reader)
+{
+    TD_ASSERT(reader != NULL);
+    return (gap_reader){.read = read_gaps, .user = reader};
+}

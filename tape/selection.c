@@ -1,0 +1,163 @@
+#include "tape/selection.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/limits.h"
+
+/* Read one class "[a-c]" at glob. *fits: whether byte is in it. Returns what stands behind, or NULL
+ * if the class never ends. */
+static const char *match_class(const char *glob, uint8_t byte, int *fits)
+{
+    TD_ASSERT(*glob == '[');
+    const char *at = glob + 1;
+    int is_negated = *at == '!' || *at == '^';
+    at += is_negated;
+    int is_in = 0;
+    for (const char *first = at; *at != '\0' && (*at != ']' || at == first); at++) {
+        uint8_t low = (uint8_t)*at;
+        uint8_t high = low;
+        if (at[1] == '-' && at[2] != ']' && at[2] != '\0') {
+            high = (uint8_t)at[2];
+            at += 2;
+        }
+        is_in |= byte >= low && byte <= high;
+    }
+    *fits = is_in != is_negated;
+    return *at == ']' ? at + 1 : NULL;
+}
+
+/* Match one element of the glob that is no star against byte. NULL if it does not fit. */
+static const char *match_one(const char *glob, uint8_t byte)
+{
+    int fits = 1;
+    const char *behind = glob + 1;
+    if (*glob == '[')
+        behind = match_class(glob, byte, &fits);
+    else if (*glob == '\\' && glob[1] != '\0')
+        return (uint8_t)glob[1] == byte ? glob + 2 : NULL;
+    else if (*glob != '?')
+        fits = *glob != '\0' && (uint8_t)*glob == byte;
+    return fits ? behind : NULL;
+}
+
+int selection_glob_fits(const char *glob, td_bytes text)
+{
+    TD_ASSERT(glob != NULL);
+    const char *star = NULL; /* behind the last star, to which a mismatch goes back */
+    size_t star_at = 0;
+    size_t at = 0;
+    while (at < text.size) {
+        if (*glob == '*') {
+            star = ++glob;
+            star_at = at;
+            continue;
+        }
+        const char *behind = match_one(glob, text.data[at]);
+        if (behind != NULL) {
+            glob = behind;
+            at++;
+        } else if (star != NULL) {
+            glob = star;
+            at = ++star_at;
+        } else {
+            return 0;
+        }
+    }
+    while (*glob == '*')
+        glob++;
+    return *glob == '\0';
+}
+
+static int any_fits(const selection_globs *globs, td_bytes text)
+{
+    for (size_t i = 0; i < globs->count; i++) {
+        if (selection_glob_fits(globs->items[i], text))
+            return 1;
+    }
+    return globs->count == 0;
+}
+
+static td_result check_globs(const selection_globs *globs, const char *what, td_err *err)
+{
+    for (size_t i = 0; i < globs->count; i++) {
+        const char *glob = globs->items[i];
+        if (glob[0] == '\0')
+            return td_err_set(err, TD_E_INVALID, "%s: an empty glob selects nothing", what);
+        for (const char *at = glob; *at != '\0';) {
+            int fits = 0;
+            const char *behind = at + 1;
+            if (*at == '[')
+                behind = match_class(at, 0, &fits);
+            else if (*at == '\\' && at[1] != '\0')
+                behind = at + 2;
+            if (behind == NULL)
+                return td_err_set(err, TD_E_INVALID, "%s: glob '%s': '[' without ']'", what, glob);
+            at = behind;
+        }
+    }
+    return TD_OK;
+}
+
+td_result selection_check(const selection *selection, td_err *err)
+{
+    td_result rc = check_globs(&selection->feeds, "feed", err);
+    if (rc == TD_OK)
+        rc = check_globs(&selection->topics, "topic", err);
+    if (rc == TD_OK)
+        rc = check_globs(&selection->symbols, "symbol", err);
+    if (rc == TD_OK && selection->has_from && selection->has_to &&
+        selection->from.kind == selection->to.kind && selection->from.ns >= selection->to.ns)
+        rc = td_err_set(err, TD_E_INVALID, "--from is not before --to: nothing lies between");
+    return rc;
+}
+
+int selection_is_relative(const selection *selection)
+{
+    return (selection->has_from && selection->from.kind == TD_TIME_SINCE_FIRST) ||
+           (selection->has_to && selection->to.kind == TD_TIME_SINCE_FIRST);
+}
+
+static uint64_t resolve(td_time_spec spec, uint64_t first_ns)
+{
+    if (spec.kind == TD_TIME_ABSOLUTE)
+        return spec.ns;
+    return spec.ns > UINT64_MAX - first_ns ? UINT64_MAX : first_ns + spec.ns;
+}
+
+selection_window selection_resolve(const selection *selection, uint64_t first_ns)
+{
+    selection_window window = {0, UINT64_MAX};
+    if (selection->has_from)
+        window.from_ns = resolve(selection->from, first_ns);
+    if (selection->has_to)
+        window.to_ns = resolve(selection->to, first_ns);
+    return window;
+}
+
+int selection_has_feed(const selection *selection, const char *feed)
+{
+    return any_fits(&selection->feeds, td_bytes_str(feed));
+}
+
+int selection_has_topic(const selection *selection, td_bytes topic, td_bytes exchange_topic,
+                        td_bytes symbol)
+{
+    if (!any_fits(&selection->topics, topic) && !any_fits(&selection->topics, exchange_topic))
+        return 0;
+    return td_bytes_is(symbol, "*") || any_fits(&selection->symbols, symbol);
+}
+
+selection_answer selection_ask(const selection *selection, const channel_info *channel)
+{
+    TD_ASSERT(channel->feed != NULL);
+    TD_ASSERT(channel->topic != NULL);
+    if (!selection_has_feed(selection, channel->feed))
+        return SELECTION_NO;
+    if (strcmp(channel->topic, CHANNEL_TOPIC_EVENTS) == 0)
+        return SELECTION_EVENTS;
+    if (selection_has_topic(selection, td_bytes_str(channel->topic),
+                            td_bytes_str(channel->exchange_topic), td_bytes_str(channel->symbol)))
+        return SELECTION_YES;
+    return strcmp(channel->topic, CHANNEL_TOPIC_UNKNOWN) == 0 ? SELECTION_CLASSIFY : SELECTION_NO;
+}

@@ -1,0 +1,77 @@
+/* Which frames somebody wants: feeds, topics and symbols by glob, and a window of time.
+ *
+ * The globs of one kind are alternatives (one of them must match; none given: all match); the kinds
+ * narrow each other. A glob is compared with the whole name, case-sensitive: "*" is any run of
+ * bytes,
+ * "?" one byte, "[a-c]" one of them, "[!a-c]" none of them, "\" takes the next byte as it is. A
+ * topic glob may fit the topic ("trade") or the exchange's text ("trade.BTCUSD"). A channel whose
+ * symbol is
+ * "*" (frames with several symbols) is found by any symbol.
+ *
+ * Plain data that borrows its texts; any thread. */
+#ifndef TD_TAPE_SELECTION_H
+#define TD_TAPE_SELECTION_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/time_text.h"
+#include "format/channel.h"
+
+typedef struct selection_globs {
+    const char *const *items;
+    size_t count;
+} selection_globs;
+
+typedef struct selection {
+    selection_globs feeds;
+    selection_globs topics;
+    selection_globs symbols;
+    td_time_spec from; /* inclusive; only if has_from */
+    td_time_spec to;   /* exclusive; only if has_to */
+    uint8_t has_from;
+    uint8_t has_to;
+} selection;
+
+/* Times as a plan uses them: from_ns <= recv_ns < to_ns. */
+typedef struct selection_window {
+    uint64_t from_ns;
+    uint64_t to_ns; /* UINT64_MAX: no end */
+} selection_window;
+
+/* What a selection says about a channel. */
+typedef enum selection_answer {
+    SELECTION_NO,
+    SELECTION_YES,
+    SELECTION_CLASSIFY, /* "_unknown" of a selected feed: look at each frame's own topic and symbol
+                         */
+    SELECTION_EVENTS,   /* "_events" of a selected feed: read for what it says about the others */
+} selection_answer;
+
+/* 1 if the glob fits the whole text. A glob that selection_check refuses fits nothing. */
+int selection_glob_fits(const char *glob, td_bytes text);
+
+/* TD_OK, or TD_E_INVALID naming a glob that cannot be read, or a window that is empty. */
+TD_MUST_USE td_result selection_check(const selection *selection, td_err *err);
+
+/* 1 if a time counts from the first frame, so that selection_resolve needs to know it. */
+int selection_is_relative(const selection *selection);
+
+/* The window, with times such as "+90s" put behind first_ns, the first frame of the selected feeds.
+ */
+selection_window selection_resolve(const selection *selection, uint64_t first_ns);
+
+/* 1 if the feed is selected. */
+int selection_has_feed(const selection *selection, const char *feed);
+
+/* 1 if a frame of this topic (exchange_topic: as it stands in frames) and symbol is selected; feed
+ * and time are not looked at. */
+int selection_has_topic(const selection *selection, td_bytes topic, td_bytes exchange_topic,
+                        td_bytes symbol);
+
+/* What the selection says about a channel, time not looked at. */
+selection_answer selection_ask(const selection *selection, const channel_info *channel);
+
+#endif
