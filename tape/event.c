@@ -92,7 +92,7 @@ static const member_row MEMBERS[] = {
     {"detail", MEMBER_TYPE_TEXT, offsetof(event, detail), KINDS_ALL & ~KIND(GAP)},
 };
 
-enum { MEMBER_ROWS = sizeof MEMBERS / sizeof MEMBERS[0] };
+#define MEMBER_ROWS (sizeof MEMBERS / sizeof MEMBERS[0])
 _Static_assert(MEMBER_ROWS < EVENT_FIELDS_MAX, "texts need a NUL each: see event_decode");
 
 static const char *const KIND_NAMES[EVENT_KIND_COUNT] = {

@@ -99,23 +99,23 @@ static td_result check_globs(const selection_globs *globs, const char *what, td_
     return TD_OK;
 }
 
-td_result selection_check(const selection *selection, td_err *err)
+td_result selection_check(const selection *wanted, td_err *err)
 {
-    td_result rc = check_globs(&selection->feeds, "feed", err);
+    td_result rc = check_globs(&wanted->feeds, "feed", err);
     if (rc == TD_OK)
-        rc = check_globs(&selection->topics, "topic", err);
+        rc = check_globs(&wanted->topics, "topic", err);
     if (rc == TD_OK)
-        rc = check_globs(&selection->symbols, "symbol", err);
-    if (rc == TD_OK && selection->has_from && selection->has_to &&
-        selection->from.kind == selection->to.kind && selection->from.ns >= selection->to.ns)
+        rc = check_globs(&wanted->symbols, "symbol", err);
+    if (rc == TD_OK && wanted->has_from && wanted->has_to && wanted->from.kind == wanted->to.kind &&
+        wanted->from.ns >= wanted->to.ns)
         rc = td_err_set(err, TD_E_INVALID, "--from is not before --to: nothing lies between");
     return rc;
 }
 
-int selection_is_relative(const selection *selection)
+int selection_is_relative(const selection *wanted)
 {
-    return (selection->has_from && selection->from.kind == TD_TIME_SINCE_FIRST) ||
-           (selection->has_to && selection->to.kind == TD_TIME_SINCE_FIRST);
+    return (wanted->has_from && wanted->from.kind == TD_TIME_SINCE_FIRST) ||
+           (wanted->has_to && wanted->to.kind == TD_TIME_SINCE_FIRST);
 }
 
 static uint64_t resolve(td_time_spec spec, uint64_t first_ns)
@@ -125,38 +125,38 @@ static uint64_t resolve(td_time_spec spec, uint64_t first_ns)
     return spec.ns > UINT64_MAX - first_ns ? UINT64_MAX : first_ns + spec.ns;
 }
 
-selection_window selection_resolve(const selection *selection, uint64_t first_ns)
+selection_window selection_resolve(const selection *wanted, uint64_t first_ns)
 {
     selection_window window = {0, UINT64_MAX};
-    if (selection->has_from)
-        window.from_ns = resolve(selection->from, first_ns);
-    if (selection->has_to)
-        window.to_ns = resolve(selection->to, first_ns);
+    if (wanted->has_from)
+        window.from_ns = resolve(wanted->from, first_ns);
+    if (wanted->has_to)
+        window.to_ns = resolve(wanted->to, first_ns);
     return window;
 }
 
-int selection_has_feed(const selection *selection, const char *feed)
+int selection_has_feed(const selection *wanted, const char *feed)
 {
-    return any_fits(&selection->feeds, td_bytes_str(feed));
+    return any_fits(&wanted->feeds, td_bytes_str(feed));
 }
 
-int selection_has_topic(const selection *selection, td_bytes topic, td_bytes exchange_topic,
+int selection_has_topic(const selection *wanted, td_bytes topic, td_bytes exchange_topic,
                         td_bytes symbol)
 {
-    if (!any_fits(&selection->topics, topic) && !any_fits(&selection->topics, exchange_topic))
+    if (!any_fits(&wanted->topics, topic) && !any_fits(&wanted->topics, exchange_topic))
         return 0;
-    return td_bytes_is(symbol, "*") || any_fits(&selection->symbols, symbol);
+    return td_bytes_is(symbol, "*") || any_fits(&wanted->symbols, symbol);
 }
 
-selection_answer selection_ask(const selection *selection, const channel_info *channel)
+selection_answer selection_ask(const selection *wanted, const channel_info *channel)
 {
     TD_ASSERT(channel->feed != NULL);
     TD_ASSERT(channel->topic != NULL);
-    if (!selection_has_feed(selection, channel->feed))
+    if (!selection_has_feed(wanted, channel->feed))
         return SELECTION_NO;
     if (strcmp(channel->topic, CHANNEL_TOPIC_EVENTS) == 0)
         return SELECTION_EVENTS;
-    if (selection_has_topic(selection, td_bytes_str(channel->topic),
+    if (selection_has_topic(wanted, td_bytes_str(channel->topic),
                             td_bytes_str(channel->exchange_topic), td_bytes_str(channel->symbol)))
         return SELECTION_YES;
     return strcmp(channel->topic, CHANNEL_TOPIC_UNKNOWN) == 0 ? SELECTION_CLASSIFY : SELECTION_NO;

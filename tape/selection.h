@@ -54,24 +54,24 @@ typedef enum selection_answer {
 int selection_glob_fits(const char *glob, td_bytes text);
 
 /* TD_OK, or TD_E_INVALID naming a glob that cannot be read, or a window that is empty. */
-TD_MUST_USE td_result selection_check(const selection *selection, td_err *err);
+TD_MUST_USE td_result selection_check(const selection *wanted, td_err *err);
 
 /* 1 if a time counts from the first frame, so that selection_resolve needs to know it. */
-int selection_is_relative(const selection *selection);
+int selection_is_relative(const selection *wanted);
 
 /* The window, with times such as "+90s" put behind first_ns, the first frame of the selected feeds.
  */
-selection_window selection_resolve(const selection *selection, uint64_t first_ns);
+selection_window selection_resolve(const selection *wanted, uint64_t first_ns);
 
 /* 1 if the feed is selected. */
-int selection_has_feed(const selection *selection, const char *feed);
+int selection_has_feed(const selection *wanted, const char *feed);
 
 /* 1 if a frame of this topic (exchange_topic: as it stands in frames) and symbol is selected; feed
  * and time are not looked at. */
-int selection_has_topic(const selection *selection, td_bytes topic, td_bytes exchange_topic,
+int selection_has_topic(const selection *wanted, td_bytes topic, td_bytes exchange_topic,
                         td_bytes symbol);
 
 /* What the selection says about a channel, time not looked at. */
-selection_answer selection_ask(const selection *selection, const channel_info *channel);
+selection_answer selection_ask(const selection *wanted, const channel_info *channel);
 
 #endif
