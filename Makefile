@@ -19,7 +19,7 @@ SRC_base := base/assert.c base/err.c base/alloc.c base/buf.c base/io.c
 SRC_schema := schema/json_write.c schema/json_value.c schema/json_check.c schema/json_scalar.c
 SRC_schema_cc := schema/json.cc
 
-SRC_book :=
+SRC_book := book/book.c book/continuity.c book/continuity_rules.c
 
 SRC_format :=
 

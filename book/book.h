@@ -1,10 +1,10 @@
-/* One level-2 order book: what the exchange says is in it, nothing more. A book takes typed messages,
- * keeps both sides sorted by price, and says for each operation whether it fitted. It does no I/O,
- * knows no clock and no thread, and judges nothing: rules are book/continuity.h's.
+/* One level-2 order book: what the exchange says is in it, nothing more. A book takes typed
+ * messages, keeps both sides sorted by price, and says for each operation whether it fitted. It
+ * does no I/O, knows no clock and no thread, and judges nothing: rules are book/continuity.h's.
  *
  * Prices and sizes are integers at a scale that the book keeps per kind and widens when a frame has
- * more places; equal values are equal whatever text they had. A level is known by its side and price,
- * so a price may be on both sides at once (the book is crossed then).
+ * more places; equal values are equal whatever text they had. A level is known by its side and
+ * price, so a price may be on both sides at once (the book is crossed then).
  *
  * Cost: a side is two arrays sorted by price, best last. Up to 32 levels the place is found by
  * counting worse prices without a branch, beyond that by a search that starts at the best, because
@@ -25,12 +25,13 @@ typedef struct book book;
 /* What applying a frame met. Counts of entries that did not fit; the book is changed all the same,
  * as far as it can be (a delete of nothing deletes nothing, an insert of a level sets it). */
 typedef struct book_outcome {
-    uint32_t delete_misses; /* deletes of levels that were not there */
-    uint32_t update_misses; /* updates of levels that were not there (the level is set) */
-    uint32_t insert_hits;   /* inserts of levels that were there (the size is replaced) */
-    uint32_t empty_sizes;   /* levels set, updated or inserted with a size of 0 or less */
-    uint32_t overflows;     /* levels beyond the book's bound (or memory): not kept */
-    uint32_t out_of_range;  /* prices or sizes that do not fit at the book's scale: not kept */
+    uint32_t delete_misses;  /* deletes of levels that were not there */
+    uint32_t update_misses;  /* updates of levels that were not there (the level is set) */
+    uint32_t update_repeats; /* updates to the size that the level has already */
+    uint32_t insert_hits;    /* inserts of levels that were there (the size is replaced) */
+    uint32_t empty_sizes;    /* levels set, updated or inserted with a size of 0 or less */
+    uint32_t overflows;      /* levels beyond the book's bound (or memory): not kept */
+    uint32_t out_of_range;   /* prices or sizes that do not fit at the book's scale: not kept */
 } book_outcome;
 
 typedef struct book_level {
@@ -47,8 +48,9 @@ void book_close(book *book);
 /* Forget all levels. */
 void book_clear(book *book);
 
-/* Apply one frame: a snapshot replaces everything; else levels change in the order they are in, which
- * is deletes, updates, inserts. A price that is in a snapshot twice counts as an insert hit. */
+/* Apply one frame: a snapshot replaces everything; else levels change in the order they are in,
+ * which is deletes, updates, inserts. A price that is in a snapshot twice counts as an insert hit.
+ */
 void book_apply(book *book, const msg_book *message, book_outcome *outcome);
 
 /* Levels of one side now. */

@@ -1,8 +1,9 @@
 /* A verdict for each frame: ok, or the first rule of its topic that it broke.
  *
  * A track holds what the rules of one (feed, line, shard, topic, symbol) need to remember, and the
- * topic's book if it has one. Rules and their strength are data (schema/topic.h); what a rule means,
- * with the facts that it stands on, is beside its function in continuity_rules.c and nowhere else.
+ * topic's book if it has one. Rules and their strength are data (schema/topic.h); what a rule
+ * means, with the facts that it stands on, is beside its function in continuity_rules.c and nowhere
+ * else.
  *
  * States of a topic that starts with a snapshot (RULE_ANCHORED):
  *   unanchored   nothing yet, or the connection is a new one: a delta breaks the rule "anchored"
@@ -41,7 +42,8 @@ enum { VERDICT_ITEMS_MAX = TOPIC_RULES_MAX + 2 };
 typedef struct verdict {
     uint32_t count;    /* 0: ok; items of strength error are violations */
     uint8_t unchecked; /* 1: the book was broken before, its content was not judged */
-    verdict_item items[VERDICT_ITEMS_MAX]; /* in the row's order; the first error is "the" verdict */
+    verdict_item
+        items[VERDICT_ITEMS_MAX]; /* in the row's order; the first error is "the" verdict */
 } verdict;
 
 /* The first item of strength error, or NULL. */

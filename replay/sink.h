@@ -1,6 +1,7 @@
-/* Where replayed frames go. A sink is a table of functions and a context; the player calls it for every
- * frame of the tape, in total order, on the thread that runs the player, at the moment the frame is
- * due. Report and digests are not sinks of this kind: they are gathered where frames are decoded.
+/* Where replayed frames go. A sink is a table of functions and a context; the player calls it for
+ * every frame of the tape, in total order, on the thread that runs the player, at the moment the
+ * frame is due. Report and digests are not sinks of this kind: they are gathered where frames are
+ * decoded.
  *
  * A sink may block (it holds the tape back then, and the frame's lateness shows it) and may end the
  * replay. Frames before the selection that only warm books up are never handed to sinks. */
@@ -25,8 +26,8 @@ typedef enum frame_role {
 typedef struct sink_frame {
     const tape_frame *tape; /* valid during the call; hold tape->block to keep the bytes */
     frame_role role;
-    topic_match topic;      /* of data frames, also of those filed under _unknown; row may be NULL */
-    uint64_t deadline_ns;   /* when it was due on the pacer's clock; 0 at full speed */
+    topic_match topic;    /* of data frames, also of those filed under _unknown; row may be NULL */
+    uint64_t deadline_ns; /* when it was due on the pacer's clock; 0 at full speed */
 } sink_frame;
 
 typedef struct sink_ops {

@@ -1,0 +1,441 @@
+#include "book/book.h"
+
+#include <stdint.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/buf.h"
+#include "base/limits.h"
+
+enum {
+    COUNT_SEARCH_MAX = 32, /* up to here counting beats any search (measured at 25 levels) */
+    GALLOP_START = 8,      /* most changes of a deep book are within the best eight levels */
+    CAPACITY_MIN = 64,     /* levels a side of a book whose depth is not known */
+    LEVEL_TEXT_BYTES = 64, /* "Sell ", two decimals, a space, LF */
+    SIDES = 2,
+};
+#define BOOK_MAGIC UINT32_C(0x626f6f6b)
+
+/* One side, ordered so that the best is last: changes are mostly near the best, so little moves.
+ * Keys are prices for bids and negated prices for asks, so that both sides are the same code. */
+typedef struct book_side {
+    int64_t *keys;  /* strictly ascending */
+    int64_t *sizes; /* sizes[i] belongs to keys[i] */
+    uint32_t count;
+    uint32_t capacity;
+} book_side;
+
+struct book {
+    uint32_t magic;
+    uint8_t price_scale;
+    uint8_t size_scale;
+    uint8_t is_hashing;     /* 1 once book_hash was called: sums are kept up to date */
+    book_side sides[SIDES]; /* by msg_side */
+    uint64_t sums[2];       /* of level_mix over all levels, modulo 2^64 */
+};
+
+/* ---- the digest of a set of levels
+ * ---------------------------------------------------------------- */
+
+/* Finaliser of MurmurHash3: every input bit reaches every output bit. */
+static uint64_t mix64(uint64_t x)
+{
+    x ^= x >> 33;
+    x *= UINT64_C(0xff51afd7ed558ccd);
+    x ^= x >> 33;
+    x *= UINT64_C(0xc4ceb9fe1a85ec53);
+    x ^= x >> 33;
+    return x;
+}
+
+/* Add (sign 1) or take out (sign -1) one level. Values go in by their shortest form, so that the
+ * scale does not show. The sum does not depend on order: it can follow changes one by one. */
+static void hash_level(book *b, msg_side at, int64_t key, int64_t size, uint64_t sign)
+{
+    td_decimal price = td_decimal_shortest((td_decimal){key, b->price_scale});
+    td_decimal amount = td_decimal_shortest((td_decimal){size, b->size_scale});
+    uint64_t tag = ((uint64_t)at << 16 | (uint64_t)price.scale << 8 | amount.scale) + 1;
+    uint64_t p = (uint64_t)price.mantissa;
+    uint64_t s = (uint64_t)amount.mantissa;
+    uint64_t low = mix64(p + mix64(s + tag * UINT64_C(0x9e3779b97f4a7c15)));
+    uint64_t high = mix64(s + mix64(p + tag * UINT64_C(0xc2b2ae3d27d4eb4f)));
+    b->sums[0] += sign * low;
+    b->sums[1] += sign * high;
+}
+
+static void hash_change(book *b, msg_side at, int64_t key, int64_t size, uint64_t sign)
+{
+    if (b->is_hashing)
+        hash_level(b, at, key, size, sign);
+}
+
+static const uint64_t HASH_ADD = 1;
+static const uint64_t HASH_TAKE = UINT64_MAX; /* -1 modulo 2^64 */
+
+/* ---- one side
+ * ------------------------------------------------------------------------------------- */
+
+static td_result side_grow(book_side *side, uint32_t capacity)
+{
+    TD_ASSERT(capacity > side->capacity);
+    int64_t *keys = td_realloc(side->keys, capacity, sizeof *keys);
+    if (keys == NULL)
+        return TD_E_NOMEM;
+    side->keys = keys;
+    int64_t *sizes = td_realloc(side->sizes, capacity, sizeof *sizes);
+    if (sizes == NULL)
+        return TD_E_NOMEM;
+    side->sizes = sizes;
+    side->capacity = capacity;
+    return TD_OK;
+}
+
+/* Number of keys below key in a short side: no branch that the data could mislead. */
+static uint32_t rank_by_count(const book_side *side, int64_t key)
+{
+    uint32_t rank = 0;
+    for (uint32_t i = 0; i < side->count; i++)
+        rank += side->keys[i] < key;
+    return rank;
+}
+
+/* The same for a deep side: strides that double from the best, then bisection of the last one. */
+static uint32_t rank_by_gallop(const book_side *side, int64_t key)
+{
+    uint32_t high = side->count; /* every key from here on is >= key */
+    uint32_t step = GALLOP_START;
+    while (step <= high && side->keys[high - step] >= key) {
+        high -= step;
+        step *= 2;
+    }
+    uint32_t low = step <= high ? high - step : 0; /* every key before here is < key */
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (side->keys[middle] < key)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static uint32_t side_rank(const book_side *side, int64_t key)
+{
+    uint32_t rank =
+        side->count <= COUNT_SEARCH_MAX ? rank_by_count(side, key) : rank_by_gallop(side, key);
+    TD_ASSERT_SLOW(rank == side->count || side->keys[rank] >= key);
+    TD_ASSERT_SLOW(rank == 0 || side->keys[rank - 1] < key);
+    return rank;
+}
+
+static int side_has(const book_side *side, uint32_t rank, int64_t key)
+{
+    return rank < side->count && side->keys[rank] == key;
+}
+
+/* Open a hole at rank. 0 if the side is at its bound, or there is no memory. */
+static int side_make_room(book_side *side, uint32_t rank)
+{
+    TD_ASSERT(rank <= side->count);
+    if (side->count == side->capacity) {
+        if (side->capacity >= LIMIT_BOOK_LEVELS)
+            return 0;
+        uint32_t twice = side->capacity * 2;
+        if (side_grow(side, twice > LIMIT_BOOK_LEVELS ? LIMIT_BOOK_LEVELS : twice) != TD_OK)
+            return 0;
+    }
+    size_t behind = side->count - rank;
+    memmove(side->keys + rank + 1, side->keys + rank, behind * sizeof *side->keys);
+    memmove(side->sizes + rank + 1, side->sizes + rank, behind * sizeof *side->sizes);
+    side->count++;
+    return 1;
+}
+
+static void side_remove(book_side *side, uint32_t rank)
+{
+    TD_ASSERT(rank < side->count);
+    size_t behind = side->count - rank - 1;
+    memmove(side->keys + rank, side->keys + rank + 1, behind * sizeof *side->keys);
+    memmove(side->sizes + rank, side->sizes + rank + 1, behind * sizeof *side->sizes);
+    side->count--;
+}
+
+/* ---- scales
+ * --------------------------------------------------------------------------------------- */
+
+/* Multiply count values; nothing is changed if one would not fit. */
+static int values_widen(int64_t *values, uint32_t count, int64_t factor)
+{
+    int64_t product;
+    for (uint32_t i = 0; i < count; i++) {
+        if (__builtin_mul_overflow(values[i], factor, &product))
+            return 0;
+    }
+    for (uint32_t i = 0; i < count; i++)
+        values[i] *= factor;
+    return 1;
+}
+
+static void values_narrow(int64_t *values, uint32_t count, int64_t factor)
+{
+    for (uint32_t i = 0; i < count; i++)
+        values[i] /= factor;
+}
+
+/* What of a level is meant: the two have scales of their own. */
+typedef enum level_part { PART_PRICE, PART_SIZE } level_part;
+
+static uint8_t *part_scale(book *b, level_part part)
+{
+    return part == PART_PRICE ? &b->price_scale : &b->size_scale;
+}
+
+static int64_t *part_values(book_side *side, level_part part)
+{
+    return part == PART_PRICE ? side->keys : side->sizes;
+}
+
+/* Bring one part of all levels to a larger scale. 0, and nothing changed, if one would not fit. */
+static int book_widen(book *b, level_part part, uint8_t scale)
+{
+    uint8_t *old_scale = part_scale(b, part);
+    TD_ASSERT(scale > *old_scale);
+    int64_t factor;
+    if (td_decimal_rescale((td_decimal){1, 0}, (uint8_t)(scale - *old_scale), &factor) != TD_OK)
+        return 0;
+    book_side *bids = &b->sides[SIDE_BUY];
+    book_side *asks = &b->sides[SIDE_SELL];
+    if (!values_widen(part_values(bids, part), bids->count, factor))
+        return 0;
+    if (!values_widen(part_values(asks, part), asks->count, factor)) {
+        values_narrow(part_values(bids, part), bids->count, factor);
+        return 0;
+    }
+    *old_scale = scale;
+    return 1;
+}
+
+/* value at the book's scale, which is widened if it has to be. 0 if there is no common scale. */
+static int value_scale(book *b, td_decimal value, level_part part, int64_t *out)
+{
+    const uint8_t *scale = part_scale(b, part);
+    if (value.scale > *scale)
+        value = td_decimal_shortest(value);
+    if (value.scale > *scale && !book_widen(b, part, value.scale))
+        return 0;
+    if (td_decimal_rescale(value, *scale, out) != TD_OK)
+        return 0;
+    return *out != INT64_MIN; /* has no negative: it could not be the key of an ask */
+}
+
+/* Price and size of a level at the book's scales; the usual case costs two comparisons. */
+static int level_scale(book *b, const msg_level *level, int64_t *key, int64_t *size)
+{
+    int64_t price = level->price;
+    *size = level->size;
+    if (TD_UNLIKELY(level->price_scale != b->price_scale || price == INT64_MIN) &&
+        !value_scale(b, (td_decimal){level->price, level->price_scale}, PART_PRICE, &price))
+        return 0;
+    if (TD_UNLIKELY(level->size_scale != b->size_scale) && level->action != ACTION_DELETE &&
+        !value_scale(b, (td_decimal){level->size, level->size_scale}, PART_SIZE, size))
+        return 0;
+    *key = level->side == SIDE_BUY ? price : -price;
+    return 1;
+}
+
+/* ---- changes
+ * -------------------------------------------------------------------------------------- */
+
+static void level_delete(book *b, msg_side at, int64_t key, book_outcome *outcome)
+{
+    book_side *side = &b->sides[at];
+    uint32_t rank = side_rank(side, key);
+    if (!side_has(side, rank, key)) {
+        outcome->delete_misses++;
+        return;
+    }
+    hash_change(b, at, key, side->sizes[rank], HASH_TAKE);
+    side_remove(side, rank);
+}
+
+static void level_put(book *b, msg_side at, int64_t key, int64_t size, msg_action action,
+                      book_outcome *outcome)
+{
+    book_side *side = &b->sides[at];
+    uint32_t rank = side_rank(side, key);
+    outcome->empty_sizes += size <= 0;
+    if (side_has(side, rank, key)) {
+        outcome->insert_hits += action == ACTION_INSERT;
+        outcome->update_repeats += action == ACTION_UPDATE && side->sizes[rank] == size;
+        hash_change(b, at, key, side->sizes[rank], HASH_TAKE);
+    } else {
+        outcome->update_misses += action == ACTION_UPDATE;
+        if (!side_make_room(side, rank)) {
+            outcome->overflows++;
+            return;
+        }
+        side->keys[rank] = key;
+    }
+    side->sizes[rank] = size;
+    hash_change(b, at, key, size, HASH_ADD);
+}
+
+static void level_apply(book *b, const msg_level *level, msg_action action, book_outcome *outcome)
+{
+    TD_ASSERT(level->side == SIDE_BUY || level->side == SIDE_SELL);
+    int64_t key;
+    int64_t size;
+    if (!level_scale(b, level, &key, &size)) {
+        outcome->out_of_range++;
+        return;
+    }
+    if (action == ACTION_DELETE)
+        level_delete(b, (msg_side)level->side, key, outcome);
+    else
+        level_put(b, (msg_side)level->side, key, size, action, outcome);
+}
+
+void book_apply(book *b, const msg_book *change, book_outcome *outcome)
+{
+    TD_ASSERT(b->magic == BOOK_MAGIC);
+    *outcome = (book_outcome){0};
+    int is_snapshot = change->head.kind == FRAME_SNAPSHOT;
+    if (is_snapshot)
+        book_clear(b);
+    for (size_t i = 0; i < change->level_count; i++) {
+        const msg_level *level = &change->levels[i];
+        /* Every level of a snapshot is new, so one that is there already is there twice. */
+        level_apply(b, level, is_snapshot ? ACTION_INSERT : (msg_action)level->action, outcome);
+    }
+}
+
+/* ---- life and questions
+ * --------------------------------------------------------------------------- */
+
+td_result book_open(uint32_t depth, book **out, td_err *err)
+{
+    TD_ASSERT(depth <= LIMIT_BOOK_LEVELS);
+    book *made = td_alloc_zero(1, sizeof *made);
+    if (made == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for an order book");
+    made->magic = BOOK_MAGIC;
+    uint32_t capacity = depth * 2 < CAPACITY_MIN ? CAPACITY_MIN : depth * 2;
+    if (capacity > LIMIT_BOOK_LEVELS)
+        capacity = LIMIT_BOOK_LEVELS;
+    for (size_t i = 0; i < SIDES; i++) {
+        if (side_grow(&made->sides[i], capacity) != TD_OK) {
+            book_close(made);
+            return td_err_set(err, TD_E_NOMEM, "no memory for an order book of %u levels", depth);
+        }
+    }
+    *out = made;
+    return TD_OK;
+}
+
+void book_close(book *b)
+{
+    if (b == NULL)
+        return;
+    TD_ASSERT(b->magic == BOOK_MAGIC);
+    for (size_t i = 0; i < SIDES; i++) {
+        td_free(b->sides[i].keys);
+        td_free(b->sides[i].sizes);
+    }
+    b->magic = 0;
+    td_free(b);
+}
+
+void book_clear(book *b)
+{
+    TD_ASSERT(b->magic == BOOK_MAGIC);
+    for (size_t i = 0; i < SIDES; i++)
+        b->sides[i].count = 0;
+    b->price_scale = 0;
+    b->size_scale = 0;
+    b->sums[0] = 0;
+    b->sums[1] = 0;
+}
+
+size_t book_level_count(const book *b, msg_side at)
+{
+    TD_ASSERT(at == SIDE_BUY || at == SIDE_SELL);
+    return b->sides[at].count;
+}
+
+int book_level_at(const book *b, msg_side at, size_t index, book_level *out)
+{
+    TD_ASSERT(at == SIDE_BUY || at == SIDE_SELL);
+    const book_side *side = &b->sides[at];
+    if (index >= side->count)
+        return 0;
+    size_t i = side->count - 1 - index;
+    int64_t price = at == SIDE_BUY ? side->keys[i] : -side->keys[i];
+    *out = (book_level){{price, b->price_scale}, {side->sizes[i], b->size_scale}};
+    return 1;
+}
+
+int book_is_crossed(const book *b)
+{
+    const book_side *bids = &b->sides[SIDE_BUY];
+    const book_side *asks = &b->sides[SIDE_SELL];
+    if (bids->count == 0 || asks->count == 0)
+        return 0;
+    return bids->keys[bids->count - 1] >= -asks->keys[asks->count - 1];
+}
+
+static void hash_all(book *b)
+{
+    for (size_t at = 0; at < SIDES; at++) {
+        const book_side *side = &b->sides[at];
+        for (uint32_t i = 0; i < side->count; i++)
+            hash_level(b, (msg_side)at, side->keys[i], side->sizes[i], HASH_ADD);
+    }
+}
+
+void book_hash(book *b, td_hasher *into)
+{
+    TD_ASSERT(b->magic == BOOK_MAGIC);
+    if (!b->is_hashing) {
+        hash_all(b);
+        b->is_hashing = 1;
+    }
+    uint8_t state[24];
+    td_put_le64(state, b->sums[0]);
+    td_put_le64(state + 8, b->sums[1]);
+    td_put_le32(state + 16, b->sides[SIDE_BUY].count);
+    td_put_le32(state + 20, b->sides[SIDE_SELL].count);
+    td_hasher_update(into, state, sizeof state);
+}
+
+/* Append one level as the report states it, with an LF in front of all but the first. */
+static td_result level_text(td_buf *text, msg_side at, const book_level *level, td_err *err)
+{
+    char price[TD_DECIMAL_TEXT_BYTES];
+    char size[TD_DECIMAL_TEXT_BYTES];
+    (void)td_decimal_format(level->price, price); /* the length is not needed */
+    (void)td_decimal_format(level->size, size);
+    return td_buf_printf(text, err, "%s%s %s %s", text->size == 0 ? "" : "\n",
+                         at == SIDE_BUY ? "Buy" : "Sell", price, size);
+}
+
+td_result book_levels_sha1(const book *b, char out[TD_SHA1_HEX_BYTES], td_err *err)
+{
+    td_buf text;
+    td_buf_init(&text, (size_t)SIDES * LIMIT_BOOK_LEVELS * LEVEL_TEXT_BYTES);
+    td_result rc = TD_OK;
+    for (size_t at = 0; at < SIDES; at++) {
+        size_t count = b->sides[at].count;
+        for (size_t i = 0; i < count && rc == TD_OK; i++) {
+            /* ascending by price: bids from the worst, asks from the best */
+            size_t index = at == SIDE_BUY ? count - 1 - i : i;
+            book_level level;
+            int found = book_level_at(b, (msg_side)at, index, &level);
+            TD_ASSERT(found);
+            rc = level_text(&text, (msg_side)at, &level, err);
+        }
+    }
+    if (rc == TD_OK)
+        rc = td_sha1_hex(text.data, text.size, out, err);
+    td_buf_fini(&text);
+    return rc;
+}

@@ -1,0 +1,91 @@
+/* What continuity.c (the track: its states and what it remembers) and continuity_rules.c (what each
+ * rule means) share. Nobody else includes this. */
+#ifndef TD_BOOK_CONTINUITY_IMPL_H
+#define TD_BOOK_CONTINUITY_IMPL_H
+
+#include "book/continuity.h"
+
+/* How full one side of a windowed book is. */
+typedef enum depth_state {
+    DEPTH_THIN, /* fewer levels than the topic shows: fine in a thin market, while it was never more
+                 */
+    DEPTH_FULL, /* just as many */
+    DEPTH_OVER, /* more: a delete is missing */
+} depth_state;
+
+/* A number that rules compare with the one of the frame before. Over a frame with several entries
+ * that carry it: its course. */
+typedef struct course {
+    uint8_t is_known;
+    uint8_t falls;    /* 1: an entry is below the one before it */
+    uint8_t differs;  /* 1: not all entries have the same */
+    uint8_t has_hole; /* 1: a frame behind it could not be read */
+    int64_t first;
+    int64_t last;
+} course;
+
+/* The numbers that order a topic's frames; a rule's member says which one it is about. */
+typedef enum seq_number { SEQ_NUMBER_CROSS, SEQ_NUMBER_U, SEQ_NUMBER_SEQ, SEQ_NUMBERS } seq_number;
+
+/* What the rules look at, worked out once per frame, after the book took it. */
+typedef struct frame_facts {
+    const message *message;
+    uint8_t is_delta;
+    uint8_t was_anchored;   /* before this frame */
+    uint8_t judges_content; /* the book is anchored and was not broken before */
+    course seqs[SEQ_NUMBERS];
+    course time;          /* exchange time in ns */
+    depth_state depth[2]; /* by msg_side, after the frame */
+    book_outcome outcome;
+} frame_facts;
+
+typedef struct track_rule track_rule;
+
+/* All that a rule may look at. */
+typedef struct rule_view {
+    const track *track; /* as the frame before left it; the book has taken this frame */
+    const track_rule *rule;
+    const frame_facts *facts;
+} rule_view;
+
+/* 1 if the frame breaks the rule; then item's expected and found are filled. */
+typedef int rule_fn(const rule_view *view, verdict_item *item);
+
+typedef enum rule_scope {
+    SCOPE_FRAME,   /* always checked */
+    SCOPE_CONTENT, /* about the book's content: only while that can be trusted */
+} rule_scope;
+
+typedef struct rule_check {
+    rule_fn *fn;
+    rule_scope scope;
+} rule_check;
+
+/* The function of a rule. */
+const rule_check *rule_check_find(rule_id rule);
+
+/* One rule of a track, ready to be called. */
+struct track_rule {
+    rule_fn *fn;
+    rule_id rule;
+    rule_strength strength;
+    rule_scope scope;
+    seq_number number; /* of RULE_SEQ_* */
+};
+
+struct track {
+    uint32_t magic;
+    const topic_row *row;
+    book *book; /* NULL if the topic has none */
+    uint32_t rule_count;
+    track_rule rules[VERDICT_ITEMS_MAX];
+    uint8_t needs_anchor; /* the row has RULE_ANCHORED */
+    uint8_t is_anchored;  /* a snapshot came on this connection, or none is needed */
+    uint8_t is_broken;
+    course seqs[SEQ_NUMBERS]; /* of the frame before; is_known 0: there is none to compare with */
+    course time;
+    depth_state depth[2];
+    track_seqs last;
+};
+
+#endif

@@ -1,0 +1,197 @@
+#include "book/continuity_impl.h"
+
+#include "base/assert.h"
+
+/* Each rule: what it says, why it is believed (sections of wire-facts.md), and what it can find.
+ * "Frame before" is the one of the same connection, topic and symbol; without one a rule about
+ * order holds. */
+
+static int broken(verdict_item *item, int64_t expected, int64_t found)
+{
+    item->expected = expected;
+    item->found = found;
+    return 1;
+}
+
+/* seq_strict: the number rises from frame to frame, by any step. Books: 4,268 of 4,268 steps (6.1);
+ * trades: 74 of 74 frames (6.2). Finds repeated and reordered frames, never a loss: it counts the
+ * symbol's matching events, and a topic only samples them. */
+static int check_seq_strict(const rule_view *v, verdict_item *item)
+{
+    const course *before = &v->track->seqs[v->rule->number];
+    const course *now = &v->facts->seqs[v->rule->number];
+    if (!before->is_known || !now->is_known || now->first > before->last)
+        return 0;
+    return broken(item, before->last, now->first);
+}
+
+/* seq_weak: the number never falls, neither from frame to frame nor inside one. v5 trades: 341 of
+ * 341; spot tickers repeat it (6.5). */
+static int check_seq_weak(const rule_view *v, verdict_item *item)
+{
+    const course *before = &v->track->seqs[v->rule->number];
+    const course *now = &v->facts->seqs[v->rule->number];
+    if (!now->is_known)
+        return 0;
+    if (before->is_known && now->first < before->last)
+        return broken(item, before->last, now->first);
+    return now->falls ? broken(item, now->first, now->last) : 0;
+}
+
+/* seq_dense: the number rises by exactly one. u: 2,142 of 2,142 (6.5); finds every loss. A frame
+ * with 1 begins a count anew: the exchange's service was restarted. */
+static int check_seq_dense(const rule_view *v, verdict_item *item)
+{
+    const course *before = &v->track->seqs[v->rule->number];
+    const course *now = &v->facts->seqs[v->rule->number];
+    if (!before->is_known || before->has_hole || !now->is_known || now->first == 1)
+        return 0;
+    int64_t expected;
+    if (__builtin_add_overflow(before->last, 1, &expected))
+        expected = INT64_MAX;
+    return now->first == expected ? 0 : broken(item, expected, now->first);
+}
+
+/* seq_frame_equal: all entries of one frame share their number. Inverse trades: 31 of 31 frames
+ * with more than one (6.2). Together with seq_strict: equal inside a frame only. */
+static int check_seq_frame_equal(const rule_view *v, verdict_item *item)
+{
+    const course *now = &v->facts->seqs[v->rule->number];
+    return now->differs ? broken(item, now->first, now->last) : 0;
+}
+
+/* time_strict: the exchange's time rises from frame to frame. Books: 4,268 of 4,268 (6.1). */
+static int check_time_strict(const rule_view *v, verdict_item *item)
+{
+    if (!v->track->time.is_known || !v->facts->time.is_known ||
+        v->facts->time.first > v->track->time.last)
+        return 0;
+    return broken(item, v->track->time.last, v->facts->time.first);
+}
+
+/* time_weak: the exchange's time never falls, neither from frame to frame nor from trade to trade
+ * inside one (6.2). */
+static int check_time_weak(const rule_view *v, verdict_item *item)
+{
+    if (!v->facts->time.is_known)
+        return 0;
+    if (v->track->time.is_known && v->facts->time.first < v->track->time.last)
+        return broken(item, v->track->time.last, v->facts->time.first);
+    return v->facts->time.falls ? broken(item, v->facts->time.first, v->facts->time.last) : 0;
+}
+
+/* anchored: no delta before the topic's snapshot on this connection: 10 of 10 (6.1, 6.3 point 1).
+ * Finds a lost snapshot, and a recording that starts in the middle. */
+static int check_anchored(const rule_view *v, verdict_item *item)
+{
+    return v->facts->is_delta && !v->facts->was_anchored ? broken(item, 0, 0) : 0;
+}
+
+/* delete_exists: every delete hits a level of its side (4,316 of 4,316; 6.3 point 2). The rule that
+ * finds most lost frames (6.4). */
+static int check_delete_exists(const rule_view *v, verdict_item *item)
+{
+    return v->facts->outcome.delete_misses == 0 ? 0
+                                                : broken(item, 0, v->facts->outcome.delete_misses);
+}
+
+/* update_exists: every update hits a level of its side (6.3 point 3). */
+static int check_update_exists(const rule_view *v, verdict_item *item)
+{
+    return v->facts->outcome.update_misses == 0 ? 0
+                                                : broken(item, 0, v->facts->outcome.update_misses);
+}
+
+/* update_changes: an update brings another size than the level has (6.3 point 3). */
+static int check_update_changes(const rule_view *v, verdict_item *item)
+{
+    return v->facts->outcome.update_repeats == 0
+               ? 0
+               : broken(item, 0, v->facts->outcome.update_repeats);
+}
+
+/* insert_new: every insert makes a level that was not there once the frame's deletes are done (6.3
+ * point 4); a snapshot names no price of a side twice. */
+static int check_insert_new(const rule_view *v, verdict_item *item)
+{
+    return v->facts->outcome.insert_hits == 0 ? 0 : broken(item, 0, v->facts->outcome.insert_hits);
+}
+
+/* not_crossed: after each frame the best bid is below the best ask (6.3 point 6). Expected and
+ * found say nothing: the two prices have the book's scale, the report reads them from the book. */
+static int check_not_crossed(const rule_view *v, verdict_item *item)
+{
+    return v->track->book != NULL && book_is_crossed(v->track->book) ? broken(item, 0, 0) : 0;
+}
+
+/* depth: a windowed book shows as many levels a side as its topic has (6.3 points 6 and 7). A thin
+ * market may have fewer, so it is broken by more, and by fewer after there were enough; once for
+ * each such change. */
+static int check_depth(const rule_view *v, verdict_item *item)
+{
+    for (int at = SIDE_BUY; at <= SIDE_SELL; at++) {
+        if (v->facts->depth[at] == v->track->depth[at] || v->facts->depth[at] == DEPTH_FULL)
+            continue;
+        if (v->facts->depth[at] == DEPTH_THIN && v->facts->message->head.kind == FRAME_SNAPSHOT)
+            continue;
+        return broken(item, v->track->row->book_depth,
+                      (int64_t)book_level_count(v->track->book, (msg_side)at));
+    }
+    return 0;
+}
+
+/* symbol_matches: every entry names the topic's symbol (6.3 point 5). Decoders say "*" for a frame
+ * that holds several. */
+static int check_symbol_matches(const rule_view *v, verdict_item *item)
+{
+    uint32_t foreign = v->facts->message->head.foreign_symbols;
+    return foreign == 0 ? 0 : broken(item, 0, foreign);
+}
+
+/* size_positive: what is set has a size (6.3 point 5). */
+static int check_size_positive(const rule_view *v, verdict_item *item)
+{
+    return v->facts->outcome.empty_sizes == 0 ? 0 : broken(item, 0, v->facts->outcome.empty_sizes);
+}
+
+/* book_fits: our own bounds (base/limits.h, 64-bit mantissas) kept no level out of the book. */
+static int check_book_fits(const rule_view *v, verdict_item *item)
+{
+    uint32_t lost = v->facts->outcome.overflows + v->facts->outcome.out_of_range;
+    return lost == 0 ? 0 : broken(item, 0, lost);
+}
+
+/* snapshot_reset: a snapshot where one was already: a resubscription, or the exchange starting
+ * over. No fault (6.6), but worth counting. */
+static int check_snapshot_reset(const rule_view *v, verdict_item *item)
+{
+    int is_reset = v->facts->was_anchored && v->facts->message->head.kind == FRAME_SNAPSHOT;
+    return is_reset ? broken(item, 0, 0) : 0;
+}
+
+static const rule_check RULES[RULE_COUNT] = {
+    [RULE_SEQ_STRICT] = {check_seq_strict, SCOPE_FRAME},
+    [RULE_SEQ_WEAK] = {check_seq_weak, SCOPE_FRAME},
+    [RULE_SEQ_DENSE] = {check_seq_dense, SCOPE_FRAME},
+    [RULE_SEQ_FRAME_EQUAL] = {check_seq_frame_equal, SCOPE_FRAME},
+    [RULE_TIME_STRICT] = {check_time_strict, SCOPE_FRAME},
+    [RULE_TIME_WEAK] = {check_time_weak, SCOPE_FRAME},
+    [RULE_ANCHORED] = {check_anchored, SCOPE_FRAME},
+    [RULE_DELETE_EXISTS] = {check_delete_exists, SCOPE_CONTENT},
+    [RULE_UPDATE_EXISTS] = {check_update_exists, SCOPE_CONTENT},
+    [RULE_UPDATE_CHANGES] = {check_update_changes, SCOPE_CONTENT},
+    [RULE_INSERT_NEW] = {check_insert_new, SCOPE_CONTENT},
+    [RULE_NOT_CROSSED] = {check_not_crossed, SCOPE_CONTENT},
+    [RULE_DEPTH] = {check_depth, SCOPE_CONTENT},
+    [RULE_SYMBOL_MATCHES] = {check_symbol_matches, SCOPE_FRAME},
+    [RULE_SIZE_POSITIVE] = {check_size_positive, SCOPE_FRAME},
+    [RULE_BOOK_FITS] = {check_book_fits, SCOPE_CONTENT},
+    [RULE_SNAPSHOT_RESET] = {check_snapshot_reset, SCOPE_FRAME},
+};
+
+const rule_check *rule_check_find(rule_id rule)
+{
+    TD_ASSERT(rule > RULE_NONE && rule < RULE_COUNT);
+    TD_ASSERT(RULES[rule].fn != NULL);
+    return &RULES[rule];
+}

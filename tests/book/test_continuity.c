@@ -1,0 +1,393 @@
+/* Verdicts, frame by frame. Expected ones are written by hand from wire-facts.md 6 and the states
+ * in book/continuity.h; no expectation comes from the program. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include "book/continuity.h"
+#include "tests/testing/book_text.h"
+
+enum { STEPS_MAX = 8, MS = 1000000 };
+
+static const topic_row BOOK_ROW = {
+    .name = "book",
+    .pattern = "book.{symbol}",
+    .type = MSG_BOOK_CHANGE,
+    .book_depth = 2,
+    .sequence = SEQ_ENVELOPE,
+    .rules = {{RULE_SEQ_STRICT, STRENGTH_ERROR, MEMBER_CROSS_SEQ},
+              {RULE_TIME_STRICT, STRENGTH_ERROR, MEMBER_NONE},
+              {RULE_ANCHORED, STRENGTH_ERROR, MEMBER_NONE},
+              {RULE_DELETE_EXISTS, STRENGTH_ERROR, MEMBER_NONE},
+              {RULE_UPDATE_EXISTS, STRENGTH_ERROR, MEMBER_NONE},
+              {RULE_UPDATE_CHANGES, STRENGTH_STATISTIC, MEMBER_NONE},
+              {RULE_INSERT_NEW, STRENGTH_ERROR, MEMBER_NONE},
+              {RULE_NOT_CROSSED, STRENGTH_ERROR, MEMBER_NONE},
+              {RULE_DEPTH, STRENGTH_WARNING, MEMBER_NONE},
+              {RULE_SYMBOL_MATCHES, STRENGTH_ERROR, MEMBER_NONE},
+              {RULE_SIZE_POSITIVE, STRENGTH_ERROR, MEMBER_NONE}},
+};
+
+static const topic_row DENSE_ROW = {
+    .name = "orderbook.50",
+    .pattern = "orderbook.50.{symbol}",
+    .type = MSG_BOOK_CHANGE,
+    .sequence = SEQ_ENVELOPE,
+    .rules = {{RULE_SEQ_DENSE, STRENGTH_ERROR, MEMBER_U},
+              {RULE_SEQ_STRICT, STRENGTH_ERROR, MEMBER_SEQ},
+              {RULE_ANCHORED, STRENGTH_ERROR, MEMBER_NONE}},
+};
+
+/* orderbook.1: every frame is a snapshot; nothing has to come before it. */
+static const topic_row LEVEL1_ROW = {
+    .name = "orderbook.1",
+    .pattern = "orderbook.1.{symbol}",
+    .type = MSG_BOOK_CHANGE,
+    .sequence = SEQ_ENVELOPE,
+    .rules = {{RULE_SEQ_WEAK, STRENGTH_ERROR, MEMBER_SEQ},
+              {RULE_NOT_CROSSED, STRENGTH_ERROR, MEMBER_NONE}},
+};
+
+/* One frame and what is expected of it. In front of the frame's text: "~" a new connection began,
+ * "!" a frame that could not be decoded came in between, "*" one entry names another symbol. */
+typedef struct step {
+    const char *frame;
+    int64_t cross_seq, u, seq; /* 0: the frame has none */
+    uint64_t time_ms;
+    const char
+        *verdict;  /* names of the broken rules in order, "" for none, "?" in front: unchecked */
+    int is_broken; /* afterwards */
+} step;
+
+typedef struct scenario {
+    const char *name;
+    const topic_row *row;
+    step steps[STEPS_MAX];
+} scenario;
+
+static const scenario SCENARIOS[] = {
+    {"a sound course: any step size, first delta right behind the snapshot",
+     &BOOK_ROW,
+     {{"S B99x1 B98x1 A101x1 A102x1", 100, 0, 0, 5, "", 0},
+      {"D =B99x2", 101, 0, 0, 6, "", 0},
+      {"D -B98 +B97x5", 339, 0, 0, 1006, "", 0}}},
+    {"delta before the snapshot, each of them",
+     &BOOK_ROW,
+     {{"D =B99x2", 101, 0, 0, 6, "?anchored", 1},
+      {"D =B99x3", 102, 0, 0, 7, "?anchored", 1},
+      {"S B99x1 B98x1 A101x1 A102x1", 100, 0, 0, 5, "", 0}}},
+    {"repeated frame",
+     &BOOK_ROW,
+     {{"S B99x1 B98x1 A101x1 A102x1", 100, 0, 0, 5, "", 0},
+      {"D -B98 +B97x5", 101, 0, 0, 6, "", 0},
+      {"D -B98 +B97x5", 101, 0, 0, 6, "seq_strict time_strict delete_exists insert_new", 1},
+      {"D =B97x6", 102, 0, 0, 7, "?", 1},
+      {"S B99x1 B98x1 A101x1 A102x1", 102, 0, 0, 6, "snapshot_reset", 0}}},
+    {"swapped frames: each fall is one violation",
+     &BOOK_ROW,
+     {{"S B99x1 B98x1 A101x1 A102x1", 100, 0, 0, 5, "", 0},
+      {"D =B99x3", 102, 0, 0, 7, "", 0},
+      {"D =B99x2", 101, 0, 0, 6, "seq_strict time_strict", 1},
+      {"D =B99x4", 103, 0, 0, 8, "?", 1}}},
+    {"broken content is judged once, order goes on being judged",
+     &BOOK_ROW,
+     {{"S B99x1 B98x1 A101x1 A102x1", 100, 0, 0, 5, "", 0},
+      {"D -B97", 101, 0, 0, 6, "delete_exists", 1},
+      {"D -B97 =B50x1", 102, 0, 0, 7, "?", 1},
+      {"D =B99x9", 102, 0, 0, 8, "?seq_strict", 1}}},
+    {"update of a level that is not there",
+     &BOOK_ROW,
+     {{"S B99x1 B98x1 A101x1 A102x1", 100, 0, 0, 5, "", 0},
+      {"D =B97x1", 101, 0, 0, 6, "update_exists depth", 1}}},
+    {"insert of a level that is there",
+     &BOOK_ROW,
+     {{"S B99x1 B98x1 A101x1 A102x1", 100, 0, 0, 5, "", 0},
+      {"D +A101x5", 101, 0, 0, 6, "insert_new", 1}}},
+    {"an update that changes nothing is a statistic",
+     &BOOK_ROW,
+     {{"S B99x1 B98x1 A101x1 A102x1", 100, 0, 0, 5, "", 0},
+      {"D =B99x1.0", 101, 0, 0, 6, "update_changes", 0}}},
+    {"crossed book, also by equal prices",
+     &BOOK_ROW,
+     {{"S B99x1 B98x1 A101x1 A102x1", 100, 0, 0, 5, "", 0},
+      {"D -B98 +B101x5", 101, 0, 0, 6, "not_crossed", 1},
+      {"S B99x1 B98x1 A99x1 A102x1", 102, 0, 0, 7, "not_crossed snapshot_reset", 1}}},
+    {"exchange time fell, numbers did not",
+     &BOOK_ROW,
+     {{"S B99x1 B98x1 A101x1 A102x1", 100, 0, 0, 5, "", 0},
+      {"D =B99x2", 101, 0, 0, 9, "", 0},
+      {"D =B99x3", 102, 0, 0, 8, "time_strict", 1}}},
+    {"a number or time that is missing binds nothing, and does not wipe what was there",
+     &BOOK_ROW,
+     {{"S B99x1 B98x1 A101x1 A102x1", 100, 0, 0, 5, "", 0},
+      {"D =B99x2", 0, 0, 0, 0, "", 0},
+      {"D =B99x3", 100, 0, 0, 6, "seq_strict", 1}}},
+    {"windowed depth: too many, then too few after enough; a thin snapshot is fine",
+     &BOOK_ROW,
+     {{"S B99x1 A101x1 A102x1", 100, 0, 0, 5, "", 0},
+      {"D +B98x1", 101, 0, 0, 6, "", 0},
+      {"D +B97x1", 102, 0, 0, 7, "depth", 0},
+      {"D =B97x2", 103, 0, 0, 8, "", 0},
+      {"D -B97", 104, 0, 0, 9, "", 0},
+      {"D -B98", 105, 0, 0, 10, "depth", 0},
+      {"D =B99x7", 106, 0, 0, 11, "", 0}}},
+    {"an entry of another symbol",
+     &BOOK_ROW,
+     {{"S B99x1 B98x1 A101x1 A102x1", 100, 0, 0, 5, "", 0},
+      {"*D =B99x2", 101, 0, 0, 6, "symbol_matches", 1}}},
+    {"a size of zero",
+     &BOOK_ROW,
+     {{"S B99x1 B98x1 A101x1 A102x1", 100, 0, 0, 5, "", 0},
+      {"D =B99x0", 101, 0, 0, 6, "size_positive", 1}}},
+    {"a level that no scale fits, beside one that fills 64 bits",
+     &BOOK_ROW,
+     {{"S B99x9223372036854775807 B98x1 A101x1 A102x1", 100, 0, 0, 5, "", 0},
+      {"D =B98x0.5", 101, 0, 0, 6, "book_fits", 1}}},
+    {"a new connection: nothing binds, a snapshot is needed again",
+     &BOOK_ROW,
+     {{"S B99x1 B98x1 A101x1 A102x1", 100, 0, 0, 5, "", 0},
+      {"D =B99x2", 101, 0, 0, 6, "", 0},
+      {"~S B99x1 B98x1 A101x1 A102x1", 50, 0, 0, 2, "", 0},
+      {"D =B99x2", 51, 0, 0, 3, "", 0},
+      {"~D =B99x3", 7, 0, 0, 1, "?anchored", 1}}},
+    {"a frame that could not be decoded breaks the book, and is no hole in the numbers",
+     &DENSE_ROW,
+     {{"S B99x1 A101x1", 0, 7, 70, 5, "", 0},
+      {"D B99x2", 0, 8, 75, 6, "", 0},
+      {"!D B99x3", 0, 10, 80, 7, "?", 1},
+      {"D B99x3", 0, 12, 79, 7, "?seq_dense seq_strict", 1}}},
+    {"u: a hole is a loss; a snapshot or 1 begins anew",
+     &DENSE_ROW,
+     {{"S B99x1 A101x1", 0, 7, 70, 5, "", 0},
+      {"D B99x2", 0, 8, 75, 6, "", 0},
+      {"D B99x3", 0, 10, 76, 7, "seq_dense", 1},
+      {"D B99x4", 0, 11, 77, 8, "?", 1},
+      {"S B99x1 A101x1", 0, 1, 3, 9, "snapshot_reset", 0},
+      {"D B99x2", 0, 2, 4, 10, "", 0},
+      {"D B99x2", 0, 1, 5, 11, "", 0},
+      {"D B99x2", 0, 9223372036854775807, 6, 11, "seq_dense", 1}}},
+    {"level 1: re-sent snapshots with equal numbers are fine, a fall is not",
+     &LEVEL1_ROW,
+     {{"S B99x1 A101x1", 0, 7, 70, 5, "", 0},
+      {"S B99x1 A101x1", 0, 7, 70, 6, "", 0},
+      {"S B99x2 A101x1", 0, 8, 69, 7, "seq_weak", 1},
+      {"S B99x2 A101x1", 0, 9, 71, 8, "", 0}}},
+};
+
+static void verdict_to_text(const verdict *v, td_buf *out)
+{
+    td_buf_clear(out);
+    assert_int_equal(td_buf_printf(out, NULL, "%s", v->unchecked ? "?" : ""), TD_OK);
+    for (uint32_t i = 0; i < v->count; i++)
+        assert_int_equal(
+            td_buf_printf(out, NULL, "%s%s", i == 0 ? "" : " ", rule_name(v->items[i].rule)),
+            TD_OK);
+    assert_int_equal(td_buf_append(out, "", 1, NULL), TD_OK);
+}
+
+static void step_message(const step *s, book_frame *frame, message *out)
+{
+    book_frame_parse(s->frame + strspn(s->frame, "~!*"), frame);
+    msg_head *head = &frame->message.head;
+    head->cross_seq = s->cross_seq;
+    head->has_cross_seq = s->cross_seq != 0;
+    head->u = s->u;
+    head->has_u = s->u != 0;
+    head->seq = s->seq;
+    head->has_seq = s->seq != 0;
+    head->exchange_ns = s->time_ms * MS;
+    head->foreign_symbols = *s->frame == '*';
+    *out = (message){.book = frame->message};
+}
+
+static track *open_track(const topic_row *row)
+{
+    track *t = NULL;
+    td_err err;
+    assert_int_equal(track_open(row, &t, &err), TD_OK);
+    return t;
+}
+
+static void run_scenario(const scenario *c, td_buf *text)
+{
+    track *t = open_track(c->row);
+    for (size_t i = 0; i < STEPS_MAX && c->steps[i].frame != NULL; i++) {
+        const step *s = &c->steps[i];
+        if (*s->frame == '~')
+            track_reset(t);
+        if (*s->frame == '!')
+            track_skip(t);
+        book_frame frame;
+        message m;
+        step_message(s, &frame, &m);
+        verdict v;
+        track_apply(t, &m, &v);
+        verdict_to_text(&v, text);
+        if (strcmp((const char *)text->data, s->verdict) != 0)
+            fail_msg("%s: frame %zu: verdict is '%s', expected '%s'", c->name, i,
+                     (const char *)text->data, s->verdict);
+        if (track_is_broken(t) != s->is_broken)
+            fail_msg("%s: frame %zu: broken %d", c->name, i, track_is_broken(t));
+    }
+    track_close(t);
+}
+
+static void test_scenarios(void **state)
+{
+    (void)state;
+    td_buf text;
+    td_buf_init(&text, 4096);
+    for (size_t i = 0; i < sizeof SCENARIOS / sizeof *SCENARIOS; i++)
+        run_scenario(&SCENARIOS[i], &text);
+    td_buf_fini(&text);
+}
+
+/* What a verdict says about a violation, and that warnings and statistics are none. */
+static void test_violation(void **state)
+{
+    (void)state;
+    static const step STEPS[] = {
+        {"S B99x1 B98x1 A101x1 A102x1", 100, 0, 0, 5, "", 0},
+        {"D =B99x1 +B97x1", 101, 0, 0, 6, "", 0},
+        {"D =B99x3", 40, 0, 0, 7, "", 0},
+    };
+    track *t = open_track(&BOOK_ROW);
+    verdict v;
+    for (size_t i = 0; i < 3; i++) {
+        book_frame frame;
+        message m;
+        step_message(&STEPS[i], &frame, &m);
+        track_apply(t, &m, &v);
+        if (i == 1) {
+            assert_int_equal(v.count, 2);
+            assert_null(verdict_violation(&v));
+            assert_int_equal(v.items[1].rule, RULE_DEPTH);
+            assert_int_equal(v.items[1].expected, 2);
+            assert_int_equal(v.items[1].found, 3);
+        }
+    }
+    const verdict_item *violation = verdict_violation(&v);
+    assert_non_null(violation);
+    assert_int_equal(violation->rule, RULE_SEQ_STRICT);
+    assert_int_equal(violation->expected, 101);
+    assert_int_equal(violation->found, 40);
+    track_seqs last;
+    track_last(t, &last);
+    assert_true(last.has_cross_seq && !last.has_u && !last.has_seq);
+    assert_int_equal(last.cross_seq, 40);
+    track_close(t);
+}
+
+/* ---- trades
+ * --------------------------------------------------------------------------------------- */
+
+static const topic_row TRADE_ROW = {
+    .name = "trade",
+    .pattern = "trade.{symbol}",
+    .type = MSG_TRADE,
+    .sequence = SEQ_ITEM,
+    .rules = {{RULE_SEQ_STRICT, STRENGTH_ERROR, MEMBER_CROSS_SEQ},
+              {RULE_SEQ_FRAME_EQUAL, STRENGTH_ERROR, MEMBER_CROSS_SEQ},
+              {RULE_TIME_WEAK, STRENGTH_ERROR, MEMBER_NONE}},
+};
+
+enum { TRADES_MAX = 3 };
+
+typedef struct trade_step {
+    int64_t cross_seq[TRADES_MAX]; /* 0 ends the frame */
+    uint64_t time_ms[TRADES_MAX];
+    const char *verdict;
+} trade_step;
+
+/* wire-facts.md 6.2: equal inside a frame, strictly up between frames; times never fall. */
+static const trade_step TRADE_STEPS[] = {
+    {{10}, {1000}, ""},
+    {{12, 12, 12}, {1000, 1003, 1007}, ""},
+    {{13, 14}, {1007, 1007}, "seq_frame_equal"},
+    {{14}, {1008}, "seq_strict"},
+    {{15}, {1007}, "time_weak"},
+    {{16, 16}, {1009, 1008}, "time_weak"},
+    {{17}, {1008}, ""},
+};
+
+static void trade_message(const trade_step *s, msg_trade trades[TRADES_MAX], message *out)
+{
+    size_t count = 0;
+    for (; count < TRADES_MAX && s->cross_seq[count] != 0; count++)
+        trades[count] = (msg_trade){.cross_seq = s->cross_seq[count],
+                                    .has_cross_seq = 1,
+                                    .exchange_ns = s->time_ms[count] * MS};
+    *out = (message){.trades = {.head = {.type = MSG_TRADE, .exchange_ns = s->time_ms[0] * MS},
+                                .trades = trades,
+                                .trade_count = count}};
+}
+
+static void test_trades(void **state)
+{
+    (void)state;
+    track *t = open_track(&TRADE_ROW);
+    assert_null(track_book(t));
+    td_buf text;
+    td_buf_init(&text, 4096);
+    for (size_t i = 0; i < sizeof TRADE_STEPS / sizeof *TRADE_STEPS; i++) {
+        msg_trade trades[TRADES_MAX];
+        message m;
+        trade_message(&TRADE_STEPS[i], trades, &m);
+        verdict v;
+        track_apply(t, &m, &v);
+        verdict_to_text(&v, &text);
+        if (strcmp((const char *)text.data, TRADE_STEPS[i].verdict) != 0)
+            fail_msg("trade frame %zu: verdict is '%s'", i, (const char *)text.data);
+    }
+    td_buf_fini(&text);
+    track_close(t);
+}
+
+/* ---- other topics
+ * --------------------------------------------------------------------------------- */
+
+static const topic_row CANDLE_ROW = {
+    .name = "candle.1",
+    .pattern = "candle.1.{symbol}",
+    .type = MSG_KLINE,
+    .sequence = SEQ_ITEM,
+    .rules = {{RULE_SEQ_WEAK, STRENGTH_ERROR, MEMBER_CROSS_SEQ}},
+};
+
+/* A sequence inside the entries of a topic that only its row describes. */
+static void test_record(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t seqs[2];
+        const char *verdict;
+    } STEPS[] = {{{5, 5}, ""}, {{5, 6}, ""}, {{5, 7}, "seq_weak"}, {{9, 8}, "seq_weak"}};
+    track *t = open_track(&CANDLE_ROW);
+    td_buf text;
+    td_buf_init(&text, 4096);
+    for (size_t i = 0; i < sizeof STEPS / sizeof *STEPS; i++) {
+        msg_value values[2] = {{MEMBER_CROSS_SEQ, VALUE_INTEGER, {.integer = STEPS[i].seqs[0]}},
+                               {MEMBER_CROSS_SEQ, VALUE_INTEGER, {.integer = STEPS[i].seqs[1]}}};
+        msg_item items[2] = {{ACTION_NONE, &values[0], 1}, {ACTION_NONE, &values[1], 1}};
+        message m = {.record = {.head = {.type = MSG_KLINE}, .items = items, .item_count = 2},
+                     .is_record = 1};
+        verdict v;
+        track_apply(t, &m, &v);
+        verdict_to_text(&v, &text);
+        assert_string_equal((const char *)text.data, STEPS[i].verdict);
+    }
+    td_buf_fini(&text);
+    track_close(t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_scenarios),
+        cmocka_unit_test(test_violation),
+        cmocka_unit_test(test_trades),
+        cmocka_unit_test(test_record),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
