@@ -14,7 +14,9 @@ DESTDIR ?=
 
 # ---- sources, module by module (see docs/architecture.md for what each is) -----------------------
 
-SRC_base := base/assert.c base/err.c base/alloc.c base/buf.c base/io.c
+SRC_base := base/assert.c base/err.c base/alloc.c base/buf.c base/io.c base/io_posix.c base/clock.c \
+            base/log.c base/hash.c base/decimal.c base/random.c base/time_text.c base/arena.c \
+            base/workers.c base/ring.c
 
 SRC_schema := schema/json_write.c schema/json_value.c schema/json_check.c schema/json_scalar.c
 SRC_schema_cc := schema/json.cc
@@ -40,7 +42,8 @@ SRC_sim :=
 
 # ---- tests: tests/<module>/test_<name>.c, each one program ---------------------------------------
 
-TESTS_base :=
+TESTS_base := tests/base/test_decimal.c tests/base/test_io_posix.c tests/base/test_ring.c \
+              tests/base/test_time_text.c
 
 TESTS_schema :=
 
@@ -177,7 +180,7 @@ $(B)/tests/%: $(B)/obj/tests/%.o $(OBJ_testing) $(LIBS_own)
 .PHONY: unit tests-build
 tests-build: $(TEST_BINS)
 unit: tests-build
-	@tests/run-unit $(B) $(filter %$(T)%,$(TEST_BINS))
+	@tests/run-unit $(B) $(foreach t,$(TEST_BINS),$(if $(findstring $(or $(T),/),$(t)),$(t)))
 
 -include $(OBJ_all:.o=.d) $(OBJ_testing:.o=.d) $(patsubst tests/%.c,$(B)/obj/tests/%.d,$(TEST_SOURCES)) \
          $(foreach p,$(PROGRAMS),$(B)/obj/$(DIR_$(p))/main.d)

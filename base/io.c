@@ -68,40 +68,64 @@ td_result td_io_mkdir(td_io io, const char *path, td_err *err)
     return io.ops->mkdir(io.ctx, path, err);
 }
 
-static td_result mkdir_and_sync_parent(td_io io, char *path, td_err *err)
+/* Make the folder that path[0..length) names and sync the one it lies in. path is restored. */
+static td_result mkdir_and_sync_parent(td_io io, char *path, size_t length, td_err *err)
 {
+    char cut = path[length];
+    path[length] = '\0';
     td_result rc = io.ops->mkdir(io.ctx, path, err);
-    if (rc != TD_OK)
-        return rc;
     char *slash = strrchr(path, '/');
-    if (slash == NULL)
-        return io.ops->sync_dir(io.ctx, ".", err);
-    if (slash == path)
-        return io.ops->sync_dir(io.ctx, "/", err);
-    *slash = '\0';
-    rc = io.ops->sync_dir(io.ctx, path, err);
-    *slash = '/';
+    if (rc == TD_OK && slash == NULL)
+        rc = io.ops->sync_dir(io.ctx, ".", err);
+    else if (rc == TD_OK && slash == path)
+        rc = io.ops->sync_dir(io.ctx, "/", err);
+    else if (rc == TD_OK) {
+        *slash = '\0';
+        rc = io.ops->sync_dir(io.ctx, path, err);
+        *slash = '/';
+    }
+    path[length] = cut;
     return rc;
 }
 
+/* Length of the parent's path, without slashes behind it; 0 if there is none to make. */
+static size_t parent_length(const char *path, size_t length)
+{
+    while (length > 0 && path[length - 1] != '/')
+        length--;
+    while (length > 0 && path[length - 1] == '/')
+        length--;
+    return length;
+}
+
+/* From the inside out to the first folder whose parent is there, then back: folders above the
+ * archive are not touched, they may be unreadable to us. */
 td_result td_io_mkdir_all(td_io io, const char *path, td_err *err)
 {
-    char prefix[LIMIT_PATH_BYTES];
+    char copy[LIMIT_PATH_BYTES];
     size_t length = strlen(path);
-    if (length == 0 || length >= sizeof prefix)
+    if (length == 0 || length >= sizeof copy)
         return td_err_set(err, TD_E_LIMIT, "folder name of %zu bytes: 1 to %zu are allowed", length,
-                          sizeof prefix - 1);
-    memcpy(prefix, path, length + 1);
-    for (char *c = prefix + 1; *c != '\0'; c++) {
-        if (*c != '/' || c[1] == '\0')
-            continue;
-        *c = '\0';
-        td_result rc = mkdir_and_sync_parent(io, prefix, err);
-        *c = '/';
-        if (rc != TD_OK)
-            return rc;
+                          sizeof copy - 1);
+    memcpy(copy, path, length + 1);
+    while (length > 1 && copy[length - 1] == '/')
+        copy[--length] = '\0';
+    size_t here = length;
+    td_result rc = mkdir_and_sync_parent(io, copy, here, err);
+    while (rc == TD_E_NOTFOUND && parent_length(copy, here) > 0) {
+        here = parent_length(copy, here);
+        rc = mkdir_and_sync_parent(io, copy, here, err);
     }
-    return mkdir_and_sync_parent(io, prefix, err);
+    while (rc == TD_OK && here < length) {
+        while (copy[here] == '/')
+            here++;
+        while (here < length && copy[here] != '/')
+            here++;
+        rc = mkdir_and_sync_parent(io, copy, here, err);
+    }
+    if (rc == TD_OK)
+        td_err_clear(err);
+    return rc;
 }
 
 td_result td_io_list(td_io io, const char *path, td_list_fn *fn, void *user, td_err *err)

@@ -64,6 +64,9 @@ _Static_assert(LIMIT_FRAME_BYTES < LIMIT_RING_BYTES / 2, "a frame must never fil
  * has never come near it. A longer line is reported and passed over. */
 #define LIMIT_IMPORT_LINE_BYTES ((size_t)16 << 20)
 
+/* Entries of one folder: they are sorted in memory. A day of 64 feeds has some 1,600 segments. */
+#define LIMIT_FOLDER_ENTRIES (1u << 20)
+
 /* Threads of one program (-j). */
 #define LIMIT_THREADS 64u
 

@@ -1,0 +1,114 @@
+#include "base/hash.h"
+
+#include <string.h>
+
+#include <libdeflate.h>
+#include <openssl/evp.h>
+#define XXH_STATIC_LINKING_ONLY /* the size of the state, to allocate it ourselves */
+#include <xxhash.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+
+struct td_hasher {
+    XXH3_state_t *state; /* in memory[], aligned as XXH3 needs it */
+    unsigned char memory[];
+};
+
+enum { STATE_ALIGN_BYTES = 64 };
+
+_Static_assert(sizeof(XXH128_canonical_t) == sizeof(td_hash128), "both hold 16 bytes");
+
+static const char HEX[] = "0123456789abcdef";
+
+static void hex_text(const uint8_t *bytes, size_t size, char *out)
+{
+    for (size_t i = 0; i < size; i++) {
+        *out++ = HEX[bytes[i] >> 4];
+        *out++ = HEX[bytes[i] & 15];
+    }
+    *out = '\0';
+}
+
+static td_hash128 canonical(XXH128_hash_t hash)
+{
+    XXH128_canonical_t big_endian;
+    XXH128_canonicalFromHash(&big_endian, hash);
+    td_hash128 out;
+    memcpy(out.bytes, big_endian.digest, sizeof out.bytes);
+    return out;
+}
+
+uint32_t td_crc32(uint32_t crc, const void *bytes, size_t size)
+{
+    /* libdeflate starts over when it is given no buffer; an empty piece changes nothing here. */
+    return size == 0 ? crc : libdeflate_crc32(crc, bytes, size);
+}
+
+uint64_t td_xxh64(const void *bytes, size_t size)
+{
+    return XXH64(bytes, size, 0);
+}
+
+td_hash128 td_hash128_of(const void *bytes, size_t size)
+{
+    return canonical(XXH3_128bits(bytes, size));
+}
+
+td_hasher *td_hasher_open(void)
+{
+    td_hasher *hasher = td_alloc(sizeof *hasher + sizeof(XXH3_state_t) + STATE_ALIGN_BYTES);
+    if (hasher == NULL)
+        return NULL;
+    uintptr_t at = (uintptr_t)hasher->memory;
+    at = (at + STATE_ALIGN_BYTES - 1) & ~(uintptr_t)(STATE_ALIGN_BYTES - 1);
+    hasher->state = (XXH3_state_t *)at;
+    XXH3_INITSTATE(hasher->state);
+    td_hasher_reset(hasher);
+    return hasher;
+}
+
+void td_hasher_close(td_hasher *hasher)
+{
+    td_free(hasher);
+}
+
+void td_hasher_reset(td_hasher *hasher)
+{
+    XXH_errorcode rc = XXH3_128bits_reset(hasher->state);
+    TD_ASSERT(rc == XXH_OK);
+}
+
+void td_hasher_update(td_hasher *hasher, const void *bytes, size_t size)
+{
+    if (size == 0)
+        return;
+    XXH_errorcode rc = XXH3_128bits_update(hasher->state, bytes, size);
+    TD_ASSERT(rc == XXH_OK);
+}
+
+td_hash128 td_hasher_digest(const td_hasher *hasher)
+{
+    return canonical(XXH3_128bits_digest(hasher->state));
+}
+
+void td_hash128_hex(td_hash128 hash, char out[TD_HASH128_HEX_BYTES])
+{
+    hex_text(hash.bytes, sizeof hash.bytes, out);
+}
+
+int td_hash128_equal(td_hash128 a, td_hash128 b)
+{
+    return memcmp(a.bytes, b.bytes, sizeof a.bytes) == 0;
+}
+
+td_result td_sha1_hex(const void *bytes, size_t size, char out[TD_SHA1_HEX_BYTES], td_err *err)
+{
+    uint8_t digest[EVP_MAX_MD_SIZE];
+    unsigned length = 0;
+    if (EVP_Digest(bytes, size, digest, &length, EVP_sha1(), NULL) != 1)
+        return td_err_set(err, TD_E_UNSUPPORTED, "OpenSSL refuses to compute SHA-1");
+    TD_ASSERT(length == TD_SHA1_BYTES);
+    hex_text(digest, TD_SHA1_BYTES, out);
+    return TD_OK;
+}

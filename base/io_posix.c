@@ -1,0 +1,416 @@
+#include "base/io_posix.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/limits.h"
+
+enum { HOLDER_BYTES = 256 };
+
+typedef struct posix_file {
+    td_file base;
+    int fd;
+} posix_file;
+
+typedef struct posix_lock {
+    td_lock base;
+    int fd;
+} posix_lock;
+
+static const td_io_ops POSIX_OPS;
+
+static posix_file *as_file(td_file *file)
+{
+    TD_ASSERT(file->ops == &POSIX_OPS);
+    return (posix_file *)file;
+}
+
+/* An error about a path: a missing one has a code of its own, because callers act on it. */
+static td_result path_error(td_err *err, int os_errno, const char *doing, const char *path)
+{
+    if (os_errno == ENOENT || os_errno == ENOTDIR) {
+        char reason[96];
+        return td_err_set(err, TD_E_NOTFOUND, "cannot %s '%s': %s", doing, path,
+                          strerror_r(os_errno, reason, sizeof reason));
+    }
+    return td_err_set_os(err, os_errno, "cannot %s '%s'", doing, path);
+}
+
+static int open_again(const char *path, int flags)
+{
+    int fd;
+    do
+        fd = open(path, flags | O_CLOEXEC, 0644);
+    while (fd < 0 && errno == EINTR);
+    return fd;
+}
+
+/* O_NONBLOCK so that a foreign FIFO in an archive cannot hang us; for regular files it means
+ * nothing. Only those can be read at an offset. */
+static td_result posix_open(void *ctx, const char *path, td_open_mode mode, td_file **out,
+                            td_err *err)
+{
+    (void)ctx;
+    static const int FLAGS[] = {
+        [TD_OPEN_READ] = O_RDONLY,
+        [TD_OPEN_CREATE] = O_RDWR | O_APPEND | O_CREAT | O_EXCL,
+        [TD_OPEN_APPEND] = O_RDWR | O_APPEND,
+    };
+    int fd = open_again(path, FLAGS[mode] | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0 && errno == EEXIST)
+        return td_err_set(err, TD_E_INVALID, "cannot create '%s': it exists already", path);
+    if (fd < 0)
+        return path_error(err, errno, mode == TD_OPEN_CREATE ? "create" : "open", path);
+    struct stat info;
+    td_result rc = TD_OK;
+    posix_file *file = NULL;
+    if (fstat(fd, &info) != 0)
+        rc = td_err_set_os(err, errno, "cannot look at '%s'", path);
+    else if (!S_ISREG(info.st_mode))
+        rc = td_err_set(err, TD_E_INVALID, "cannot open '%s': not a regular file", path);
+    else if ((file = td_alloc_zero(1, sizeof *file)) == NULL)
+        rc = td_err_set(err, TD_E_NOMEM, "no memory to open '%s'", path);
+    if (rc != TD_OK) {
+        close(fd);
+        return rc;
+    }
+    file->base.ops = &POSIX_OPS;
+    file->fd = fd;
+    *out = &file->base;
+    return TD_OK;
+}
+
+static void posix_close(td_file *base)
+{
+    posix_file *file = as_file(base);
+    /* What must be durable was synced before; an error here could tell nothing that is of use. */
+    (void)close(file->fd);
+    td_free(file);
+}
+
+static td_result posix_size(td_file *base, uint64_t *out, td_err *err)
+{
+    struct stat info;
+    if (fstat(as_file(base)->fd, &info) != 0)
+        return td_err_set_os(err, errno, "cannot tell the size");
+    TD_ASSERT(info.st_size >= 0);
+    *out = (uint64_t)info.st_size;
+    return TD_OK;
+}
+
+static td_result posix_read_at(td_file *base, uint64_t at, void *buf, size_t size, size_t *got,
+                               td_err *err)
+{
+    posix_file *file = as_file(base);
+    *got = 0;
+    if (at > INT64_MAX - size)
+        return td_err_set(err, TD_E_INVALID, "read at offset %llu: beyond any file",
+                          (unsigned long long)at);
+    while (*got < size) {
+        ssize_t n = pread(file->fd, (char *)buf + *got, size - *got, (off_t)(at + *got));
+        if (n == 0)
+            break;
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return td_err_set_os(err, errno, "read of %zu bytes at offset %llu", size,
+                                 (unsigned long long)at);
+        *got += (size_t)n;
+    }
+    return TD_OK;
+}
+
+static td_result write_all(int fd, const char *bytes, size_t size, td_err *err)
+{
+    size_t done = 0;
+    while (done < size) {
+        ssize_t n = write(fd, bytes + done, size - done);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return td_err_set_os(err, n == 0 ? EIO : errno, "write of %zu bytes, %zu done", size,
+                                 done);
+        done += (size_t)n;
+    }
+    return TD_OK;
+}
+
+static td_result posix_append(td_file *base, const void *bytes, size_t size, td_err *err)
+{
+    return write_all(as_file(base)->fd, bytes, size, err);
+}
+
+static td_result posix_truncate(td_file *base, uint64_t size, td_err *err)
+{
+    posix_file *file = as_file(base);
+    int rc;
+    if (size > INT64_MAX)
+        return td_err_set(err, TD_E_INVALID, "cut to %llu bytes: beyond any file",
+                          (unsigned long long)size);
+    do
+        rc = ftruncate(file->fd, (off_t)size);
+    while (rc != 0 && errno == EINTR);
+    if (rc != 0)
+        return td_err_set_os(err, errno, "cut to %llu bytes", (unsigned long long)size);
+    return TD_OK;
+}
+
+/* A repeat after EINTR is safe: only a reported write error means that pages were dropped. */
+static td_result posix_sync(td_file *base, td_err *err)
+{
+    posix_file *file = as_file(base);
+    int rc;
+    do
+        rc = fdatasync(file->fd);
+    while (rc != 0 && errno == EINTR);
+    return rc == 0 ? TD_OK : td_err_set_os(err, errno, "fdatasync");
+}
+
+static td_result posix_rename(void *ctx, const char *from, const char *to, td_err *err)
+{
+    (void)ctx;
+    if (rename(from, to) == 0)
+        return TD_OK;
+    td_result rc = path_error(err, errno, "rename", from);
+    return td_err_add(err, rc, "to '%s'", to);
+}
+
+static td_result posix_unlink(void *ctx, const char *path, td_err *err)
+{
+    (void)ctx;
+    return unlink(path) == 0 ? TD_OK : path_error(err, errno, "remove", path);
+}
+
+static td_result posix_mkdir(void *ctx, const char *path, td_err *err)
+{
+    (void)ctx;
+    if (mkdir(path, 0755) == 0)
+        return TD_OK;
+    int os_errno = errno;
+    struct stat info;
+    if (os_errno == EEXIST && stat(path, &info) == 0 && S_ISDIR(info.st_mode))
+        return TD_OK;
+    return path_error(err, os_errno, "make folder", path);
+}
+
+typedef struct dir_entry {
+    char *name;
+    td_entry_kind kind;
+} dir_entry;
+
+typedef struct dir_entries {
+    dir_entry *rows;
+    size_t count;
+    size_t capacity;
+} dir_entries;
+
+static int compare_entries(const void *a, const void *b)
+{
+    return strcmp(((const dir_entry *)a)->name, ((const dir_entry *)b)->name);
+}
+
+/* Links count as what they point to: an archive may have its bulk on another disk. */
+static td_entry_kind entry_kind(int dir_fd, const struct dirent *entry)
+{
+    if (entry->d_type == DT_REG)
+        return TD_ENTRY_FILE;
+    if (entry->d_type == DT_DIR)
+        return TD_ENTRY_DIR;
+    struct stat info;
+    if ((entry->d_type != DT_LNK && entry->d_type != DT_UNKNOWN) ||
+        fstatat(dir_fd, entry->d_name, &info, 0) != 0)
+        return TD_ENTRY_OTHER;
+    if (S_ISREG(info.st_mode))
+        return TD_ENTRY_FILE;
+    return S_ISDIR(info.st_mode) ? TD_ENTRY_DIR : TD_ENTRY_OTHER;
+}
+
+static td_result add_entry(dir_entries *all, int dir_fd, const struct dirent *entry, td_err *err)
+{
+    if (all->count == LIMIT_FOLDER_ENTRIES)
+        return td_err_set(err, TD_E_LIMIT, "more than %u entries", LIMIT_FOLDER_ENTRIES);
+    if (all->count == all->capacity) {
+        size_t capacity = all->capacity == 0 ? 64 : all->capacity * 2;
+        dir_entry *rows = td_realloc(all->rows, capacity, sizeof *rows);
+        if (rows == NULL)
+            return td_err_set(err, TD_E_NOMEM, "no memory for %zu entries", capacity);
+        all->rows = rows;
+        all->capacity = capacity;
+    }
+    char *name = td_strdup(entry->d_name);
+    if (name == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for %zu entries", all->count + 1);
+    all->rows[all->count++] = (dir_entry){.name = name, .kind = entry_kind(dir_fd, entry)};
+    return TD_OK;
+}
+
+static td_result read_entries(DIR *dir, dir_entries *all, td_err *err)
+{
+    for (;;) {
+        errno = 0;
+        /* readdir is safe here: the stream is this call's own. */
+        const struct dirent *entry = readdir(dir); /* NOLINT(concurrency-mt-unsafe) */
+        if (entry == NULL)
+            return errno == 0 ? TD_OK : td_err_set_os(err, errno, "reading entries");
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        td_result rc = add_entry(all, dirfd(dir), entry, err);
+        if (rc != TD_OK)
+            return rc;
+    }
+}
+
+/* All names are read before the first callback, which may then change the folder. */
+static td_result posix_list(void *ctx, const char *path, td_list_fn *fn, void *user, td_err *err)
+{
+    (void)ctx;
+    DIR *dir = opendir(path);
+    if (dir == NULL)
+        return path_error(err, errno, "list", path);
+    dir_entries all = {0};
+    td_result rc = read_entries(dir, &all, err);
+    closedir(dir);
+    if (rc != TD_OK)
+        rc = td_err_add(err, rc, "cannot list '%s'", path);
+    else if (all.count > 0)
+        qsort(all.rows, all.count, sizeof *all.rows, compare_entries);
+    for (size_t i = 0; rc == TD_OK && i < all.count; i++)
+        rc = fn(user, all.rows[i].name, all.rows[i].kind, err);
+    for (size_t i = 0; i < all.count; i++)
+        td_free(all.rows[i].name);
+    td_free(all.rows);
+    return rc;
+}
+
+static td_result posix_sync_dir(void *ctx, const char *path, td_err *err)
+{
+    (void)ctx;
+    int fd = open_again(path, O_RDONLY | O_DIRECTORY);
+    if (fd < 0)
+        return path_error(err, errno, "sync folder", path);
+    int rc;
+    do
+        rc = fsync(fd);
+    while (rc != 0 && errno == EINTR);
+    int os_errno = rc == 0 ? 0 : errno;
+    close(fd);
+    /* EINVAL: this file system has no way to sync a folder (some network ones); it is then as
+     * durable as it can be. */
+    if (os_errno != 0 && os_errno != EINVAL)
+        return path_error(err, os_errno, "sync folder", path);
+    return TD_OK;
+}
+
+static td_result posix_space(void *ctx, const char *path, td_space *out, td_err *err)
+{
+    (void)ctx;
+    struct statvfs info;
+    int rc;
+    do
+        rc = statvfs(path, &info);
+    while (rc != 0 && errno == EINTR);
+    if (rc != 0)
+        return path_error(err, errno, "tell the free space of", path);
+    out->free_bytes = (uint64_t)info.f_bavail * info.f_frsize;
+    out->total_bytes = (uint64_t)info.f_blocks * info.f_frsize;
+    return TD_OK;
+}
+
+static td_result lock_refused(int fd, const char *path, td_err *err)
+{
+    char holder[HOLDER_BYTES];
+    ssize_t n = pread(fd, holder, sizeof holder - 1, 0);
+    holder[n < 0 ? 0 : n] = '\0';
+    holder[strcspn(holder, "\n")] = '\0';
+    return td_err_set(err, TD_E_BUSY, "'%s' is locked by %s", path,
+                      holder[0] == '\0' ? "another process" : holder);
+}
+
+/* The lock is what counts, the line is for people: on a full disk the lock is taken without it
+ * (an empty file rather than the line of an earlier holder). */
+static td_result write_holder(int fd, const char *holder, td_err *err)
+{
+    char line[HOLDER_BYTES];
+    int length = snprintf(line, sizeof line - 1, "%s", holder);
+    if (length < 0 || (size_t)length >= sizeof line - 1)
+        length = (int)sizeof line - 2;
+    line[length++] = '\n';
+    if (ftruncate(fd, 0) != 0)
+        return td_err_set_os(err, errno, "cannot empty the lock file");
+    if (pwrite(fd, line, (size_t)length, 0) == length || errno == ENOSPC || errno == EDQUOT)
+        return TD_OK;
+    return td_err_set_os(err, errno, "cannot write the lock file");
+}
+
+static td_result posix_lock_take(void *ctx, const char *path, const char *holder, td_lock **out,
+                                 td_err *err)
+{
+    (void)ctx;
+    int fd = open_again(path, O_RDWR | O_CREAT | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
+        return path_error(err, errno, "open lock", path);
+    td_result rc = TD_OK;
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    if (fcntl(fd, F_OFD_SETLK, &whole) != 0)
+        rc = errno == EAGAIN || errno == EACCES
+                 ? lock_refused(fd, path, err)
+                 : td_err_set_os(err, errno, "cannot lock '%s'", path);
+    if (rc == TD_OK)
+        rc = write_holder(fd, holder, err);
+    posix_lock *lock = NULL;
+    if (rc == TD_OK && (lock = td_alloc_zero(1, sizeof *lock)) == NULL)
+        rc = td_err_set(err, TD_E_NOMEM, "no memory for the lock '%s'", path);
+    if (rc != TD_OK) {
+        close(fd);
+        return rc;
+    }
+    lock->base.ops = &POSIX_OPS;
+    lock->fd = fd;
+    *out = &lock->base;
+    return TD_OK;
+}
+
+static void posix_unlock(td_lock *base)
+{
+    TD_ASSERT(base->ops == &POSIX_OPS);
+    posix_lock *lock = (posix_lock *)base;
+    /* The line would name a holder that has gone; if it stays, nobody reads it while the lock is
+     * free. */
+    if (ftruncate(lock->fd, 0) != 0)
+        errno = 0;
+    (void)close(lock->fd); /* ends the lock; nothing to be done about an error */
+    td_free(lock);
+}
+
+static const td_io_ops POSIX_OPS = {
+    .open = posix_open,
+    .close = posix_close,
+    .size = posix_size,
+    .read_at = posix_read_at,
+    .append = posix_append,
+    .truncate = posix_truncate,
+    .sync = posix_sync,
+    .rename = posix_rename,
+    .unlink = posix_unlink,
+    .mkdir = posix_mkdir,
+    .list = posix_list,
+    .sync_dir = posix_sync_dir,
+    .space = posix_space,
+    .lock = posix_lock_take,
+    .unlock = posix_unlock,
+};
+
+td_io io_posix(void)
+{
+    return (td_io){.ops = &POSIX_OPS, .ctx = NULL};
+}

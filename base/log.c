@@ -1,0 +1,26 @@
+#include "base/log.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+
+enum { LINE_BYTES = 1024 };
+
+void td_log_say(const td_log *log, td_log_level level, const char *format, ...)
+{
+    if (log == NULL || log->fn == NULL || level > log->level_max)
+        return;
+    char line[LINE_BYTES];
+    va_list values;
+    va_start(values, format);
+    int length = vsnprintf(line, sizeof line, format, values);
+    va_end(values);
+    if (length < 0)
+        return;
+    /* One line stays one line, whatever a peer put into the values. */
+    for (char *c = line; *c != '\0'; c++) {
+        if ((unsigned char)*c < ' ')
+            *c = ' ';
+    }
+    log->fn(log->ctx, level, line);
+}

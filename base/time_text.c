@@ -1,0 +1,401 @@
+#include "base/time_text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/clock.h"
+
+__extension__ typedef unsigned __int128 uint128;
+
+enum {
+    SECONDS_PER_DAY = 86400,
+    DATE_CHARS = 10, /* 2021-04-17 */
+    NANO_DIGITS = 9,
+    FRACTION_DIGITS = 18, /* of a duration: more could not change a nanosecond of a day */
+};
+
+static const char TIME_FORMS[] =
+    "expected RFC 3339 (2021-04-17T16:43:05Z), a date (2021-04-17), an epoch in s, ms, us or ns, "
+    "now, now-2h or +90s";
+static const char DURATION_FORMS[] = "expected a number and ns, us, ms, s, m, h or d (200ms, 1.5h)";
+
+typedef struct civil_time {
+    unsigned year, month, day, hour, minute, second;
+} civil_time;
+
+/* Days since 1970-01-01 of a date from then on; months counted from March, so that the leap day
+ * comes last (H. Hinnant, "chrono-compatible low-level date algorithms"). */
+static uint64_t days_of_date(unsigned year, unsigned month, unsigned day)
+{
+    TD_ASSERT(year >= 1970 && month >= 1 && month <= 12);
+    uint64_t y = month <= 2 ? year - 1 : year;
+    uint64_t era = y / 400;
+    uint64_t year_of_era = y % 400;
+    uint64_t day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    uint64_t day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    return era * 146097 + day_of_era - 719468;
+}
+
+static void date_of_days(uint64_t days, civil_time *out)
+{
+    uint64_t shifted = days + 719468;
+    uint64_t era = shifted / 146097;
+    uint64_t doe = shifted % 146097;
+    uint64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
+    uint64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+    uint64_t shifted_month = (5 * doy + 2) / 153;
+    out->day = (unsigned)(doy - (153 * shifted_month + 2) / 5 + 1);
+    out->month = (unsigned)(shifted_month < 10 ? shifted_month + 3 : shifted_month - 9);
+    out->year = (unsigned)(yoe + era * 400 + (out->month <= 2));
+}
+
+static void split_time(uint64_t ns, civil_time *out)
+{
+    uint64_t seconds = ns / TD_NS_PER_S;
+    date_of_days(seconds / SECONDS_PER_DAY, out);
+    unsigned of_day = (unsigned)(seconds % SECONDS_PER_DAY);
+    out->hour = of_day / 3600;
+    out->minute = of_day / 60 % 60;
+    out->second = of_day % 60;
+}
+
+static unsigned days_in_month(unsigned year, unsigned month)
+{
+    static const uint8_t DAYS[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    int is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    return DAYS[month - 1] + (month == 2 && is_leap ? 1u : 0u);
+}
+
+/* A place in a text; every take_ function moves on only if it finds what it looks for. */
+typedef struct text_cursor {
+    const uint8_t *p;
+    const uint8_t *end;
+} text_cursor;
+
+static int is_digit(uint8_t c)
+{
+    return (unsigned)c - '0' < 10;
+}
+
+static int take_char(text_cursor *at, const char *any_of)
+{
+    if (at->p == at->end || *at->p == '\0' || strchr(any_of, *at->p) == NULL)
+        return 0;
+    at->p++;
+    return 1;
+}
+
+/* Just so many digits. */
+static int take_number(text_cursor *at, unsigned digits, unsigned *out)
+{
+    if ((size_t)(at->end - at->p) < digits)
+        return 0;
+    unsigned value = 0;
+    for (unsigned i = 0; i < digits; i++) {
+        if (!is_digit(at->p[i]))
+            return 0;
+        value = value * 10 + (at->p[i] - '0');
+    }
+    at->p += digits;
+    *out = value;
+    return 1;
+}
+
+static int take_date(text_cursor *at, civil_time *out)
+{
+    return take_number(at, 4, &out->year) && take_char(at, "-") &&
+           take_number(at, 2, &out->month) && take_char(at, "-") && take_number(at, 2, &out->day) &&
+           out->year >= 1970 && out->month >= 1 && out->month <= 12 && out->day >= 1 &&
+           out->day <= days_in_month(out->year, out->month);
+}
+
+/* No second 60: the exchanges' clocks smear leap seconds, and ns since 1970 cannot say them. */
+static int take_clock(text_cursor *at, civil_time *out)
+{
+    return take_number(at, 2, &out->hour) && take_char(at, ":") &&
+           take_number(at, 2, &out->minute) && take_char(at, ":") &&
+           take_number(at, 2, &out->second) && out->hour < 24 && out->minute < 60 &&
+           out->second < 60;
+}
+
+/* ".5" up to nine digits, in ns; nothing there is 0 ns. */
+static int take_fraction(text_cursor *at, uint64_t *ns)
+{
+    *ns = 0;
+    if (!take_char(at, "."))
+        return 1;
+    uint64_t unit = TD_NS_PER_S;
+    const uint8_t *first = at->p;
+    while (at->p < at->end && is_digit(*at->p) && at->p - first < NANO_DIGITS) {
+        unit /= 10;
+        *ns += (uint64_t)(*at->p++ - '0') * unit;
+    }
+    return at->p > first;
+}
+
+/* "Z" or "+08:00", in seconds east of Greenwich. */
+static int take_offset(text_cursor *at, int64_t *seconds)
+{
+    *seconds = 0;
+    if (take_char(at, "Zz"))
+        return 1;
+    int is_west = at->p < at->end && *at->p == '-';
+    unsigned hours = 0;
+    unsigned minutes = 0;
+    if (!take_char(at, "+-") || !take_number(at, 2, &hours) || !take_char(at, ":") ||
+        !take_number(at, 2, &minutes) || hours > 23 || minutes > 59)
+        return 0;
+    *seconds = ((int64_t)hours * 60 + minutes) * 60;
+    if (is_west)
+        *seconds = -*seconds;
+    return 1;
+}
+
+/* seconds + ns as ns since 1970; 0 if they do not fit. */
+static int time_to_ns(int64_t seconds, uint64_t ns, uint64_t *out)
+{
+    uint64_t whole;
+    if (seconds < 0 || __builtin_mul_overflow((uint64_t)seconds, TD_NS_PER_S, &whole))
+        return 0;
+    return !__builtin_add_overflow(whole, ns, out);
+}
+
+static td_result not_a_time(td_err *err, td_bytes text)
+{
+    int shown = text.size > 40 ? 40 : (int)text.size;
+    return td_err_set(err, TD_E_INVALID, "'%.*s' is not a time from 1970 to 2554: %s", shown,
+                      (const char *)text.data, TIME_FORMS);
+}
+
+td_result td_time_parse_rfc3339(td_bytes text, uint64_t *ns, td_err *err)
+{
+    text_cursor at = {.p = text.data, .end = text.data + text.size};
+    civil_time time = {0};
+    uint64_t fraction_ns = 0;
+    int64_t offset_s = 0;
+    if (text.size == 0 || !take_date(&at, &time) || !take_char(&at, "Tt ") ||
+        !take_clock(&at, &time) || !take_fraction(&at, &fraction_ns) ||
+        !take_offset(&at, &offset_s) || at.p != at.end)
+        return not_a_time(err, text);
+    uint64_t days = days_of_date(time.year, time.month, time.day);
+    int64_t seconds = (int64_t)(days * SECONDS_PER_DAY) +
+                      (int64_t)((time.hour * 60 + time.minute) * 60 + time.second) - offset_s;
+    return time_to_ns(seconds, fraction_ns, ns) ? TD_OK : not_a_time(err, text);
+}
+
+static td_result parse_date(td_bytes text, td_date_edge edge, uint64_t *ns, td_err *err)
+{
+    text_cursor at = {.p = text.data, .end = text.data + text.size};
+    civil_time date = {0};
+    if (!take_date(&at, &date))
+        return not_a_time(err, text);
+    uint64_t days = days_of_date(date.year, date.month, date.day) + (edge == TD_DATE_ENDS ? 1 : 0);
+    return time_to_ns((int64_t)(days * SECONDS_PER_DAY), 0, ns) ? TD_OK : not_a_time(err, text);
+}
+
+/* Units by magnitude: what is below 10^11 are seconds (until the year 5138), below 10^14
+ * milliseconds (from 1973 on), below 10^17 microseconds, and nanoseconds above. */
+static td_result parse_epoch(td_bytes text, uint64_t *ns, td_err *err)
+{
+    uint64_t value = 0;
+    for (size_t i = 0; i < text.size; i++) {
+        if (!is_digit(text.data[i]) || __builtin_mul_overflow(value, UINT64_C(10), &value) ||
+            __builtin_add_overflow(value, (uint64_t)(text.data[i] - '0'), &value))
+            return not_a_time(err, text);
+    }
+    static const struct {
+        uint64_t below;
+        uint64_t unit_ns;
+    } UNITS[] = {
+        {UINT64_C(100000000000), TD_NS_PER_S},
+        {UINT64_C(100000000000000), TD_NS_PER_MS},
+        {UINT64_C(100000000000000000), TD_NS_PER_US},
+        {UINT64_MAX, 1},
+    };
+    size_t unit = 0;
+    while (unit < sizeof UNITS / sizeof UNITS[0] - 1 && value >= UNITS[unit].below)
+        unit++;
+    if (__builtin_mul_overflow(value, UNITS[unit].unit_ns, ns))
+        return not_a_time(err, text);
+    return TD_OK;
+}
+
+/* text begins with "now". */
+static td_result parse_before_now(const char *text, uint64_t now_ns, uint64_t *ns, td_err *err)
+{
+    const char *rest = text + 3;
+    uint64_t back_ns = 0;
+    if (rest[0] != '\0' && rest[0] != '-')
+        return not_a_time(err, td_bytes_str(text));
+    if (rest[0] == '-') {
+        td_result rc = td_duration_parse(rest + 1, &back_ns, err);
+        if (rc != TD_OK)
+            return td_err_add(err, rc, "'%.40s'", text);
+    }
+    if (back_ns > now_ns)
+        return td_err_set(err, TD_E_INVALID, "'%.40s' is before 1970", text);
+    *ns = now_ns - back_ns;
+    return TD_OK;
+}
+
+td_result td_time_parse(const char *text, uint64_t now_ns, td_date_edge edge, td_time_spec *out,
+                        td_err *err)
+{
+    td_bytes bytes = td_bytes_str(text);
+    td_time_spec spec = {.kind = TD_TIME_ABSOLUTE};
+    td_result rc;
+    if (bytes.size == 0) {
+        rc = not_a_time(err, bytes);
+    } else if (text[0] == '+') {
+        spec.kind = TD_TIME_SINCE_FIRST;
+        rc = td_duration_parse(text + 1, &spec.ns, err);
+        if (rc != TD_OK)
+            rc = td_err_add(err, rc, "'%.40s'", text);
+    } else if (strncmp(text, "now", 3) == 0) {
+        rc = parse_before_now(text, now_ns, &spec.ns, err);
+    } else if (strspn(text, "0123456789") == bytes.size) {
+        rc = parse_epoch(bytes, &spec.ns, err);
+    } else if (bytes.size == DATE_CHARS) {
+        rc = parse_date(bytes, edge, &spec.ns, err);
+    } else {
+        rc = td_time_parse_rfc3339(bytes, &spec.ns, err);
+    }
+    if (rc == TD_OK)
+        *out = spec;
+    return rc;
+}
+
+static const struct {
+    const char *name;
+    uint64_t ns;
+} UNITS[] = {
+    {"ns", 1},
+    {"us", TD_NS_PER_US},
+    {"ms", TD_NS_PER_MS},
+    {"s", TD_NS_PER_S},
+    {"m", 60 * TD_NS_PER_S},
+    {"h", 3600 * TD_NS_PER_S},
+    {"d", SECONDS_PER_DAY *TD_NS_PER_S},
+};
+
+enum { UNIT_COUNT = sizeof UNITS / sizeof UNITS[0] };
+
+/* Digits as a number: at least one, at most 18. power gets 10^digits. */
+static int take_digits(text_cursor *at, uint64_t *value, uint64_t *power)
+{
+    const uint8_t *first = at->p;
+    *value = 0;
+    *power = 1;
+    while (at->p < at->end && is_digit(*at->p)) {
+        if (at->p - first == FRACTION_DIGITS)
+            return 0;
+        *value = *value * 10 + (uint64_t)(*at->p++ - '0');
+        *power *= 10;
+    }
+    return at->p > first;
+}
+
+static td_result not_a_duration(td_err *err, const char *text)
+{
+    return td_err_set(err, TD_E_INVALID, "'%.40s' is not a duration: %s", text, DURATION_FORMS);
+}
+
+td_result td_duration_parse(const char *text, uint64_t *ns, td_err *err)
+{
+    td_bytes bytes = td_bytes_str(text);
+    text_cursor at = {.p = bytes.data, .end = bytes.data + bytes.size};
+    uint64_t whole = 0;
+    uint64_t part = 0;
+    uint64_t power = 1;
+    if (!take_digits(&at, &whole, &power))
+        return not_a_duration(err, text);
+    power = 1;
+    if (take_char(&at, ".") && !take_digits(&at, &part, &power))
+        return not_a_duration(err, text);
+    td_bytes unit = td_bytes_of(at.p, (size_t)(at.end - at.p));
+    for (size_t i = 0; i < UNIT_COUNT; i++) {
+        if (!td_bytes_is(unit, UNITS[i].name))
+            continue;
+        /* Below 2^60 * 2^47 and 2^60 * 2^47. */
+        uint128 total = (uint128)whole * UNITS[i].ns + (uint128)part * UNITS[i].ns / power;
+        if (total > UINT64_MAX)
+            return td_err_set(err, TD_E_INVALID, "'%.40s' is longer than 584 years", text);
+        *ns = (uint64_t)total;
+        return TD_OK;
+    }
+    return not_a_duration(err, text);
+}
+
+void td_time_format(uint64_t ns, char out[TD_TIME_TEXT_BYTES])
+{
+    civil_time t;
+    split_time(ns, &t);
+    int length = snprintf(out, TD_TIME_TEXT_BYTES, "%04u-%02u-%02uT%02u:%02u:%02u.%09uZ", t.year,
+                          t.month, t.day, t.hour, t.minute, t.second, (unsigned)(ns % TD_NS_PER_S));
+    TD_ASSERT(length == 30);
+}
+
+void td_time_format_compact(uint64_t ns, char out[TD_TIME_TEXT_BYTES])
+{
+    civil_time t;
+    split_time(ns, &t);
+    int length = snprintf(out, TD_TIME_TEXT_BYTES, "%04u%02u%02uT%02u%02u%02uZ", t.year, t.month,
+                          t.day, t.hour, t.minute, t.second);
+    TD_ASSERT(length == 16);
+}
+
+void td_time_date(uint64_t ns, unsigned *year, unsigned *month, unsigned *day)
+{
+    civil_time t;
+    split_time(ns, &t);
+    *year = t.year;
+    *month = t.month;
+    *day = t.day;
+}
+
+/* "12 s" or "12.3 s": tenths of the unit, rounded to the nearest. */
+static void format_tenths(uint64_t tenths, const char *unit, char *out)
+{
+    if (tenths % 10 == 0)
+        snprintf(out, TD_TIME_TEXT_BYTES, "%llu %s", (unsigned long long)tenths / 10, unit);
+    else
+        snprintf(out, TD_TIME_TEXT_BYTES, "%llu.%llu %s", (unsigned long long)tenths / 10,
+                 (unsigned long long)tenths % 10, unit);
+}
+
+/* "2 h 5 m": the unit i and the next smaller one, rounded to that one. */
+static void format_pair(uint64_t smaller, uint64_t ratio, size_t i, char *out)
+{
+    int length = snprintf(out, TD_TIME_TEXT_BYTES, "%llu %s", (unsigned long long)(smaller / ratio),
+                          UNITS[i].name);
+    if (smaller % ratio != 0)
+        snprintf(out + length, TD_TIME_TEXT_BYTES - (size_t)length, " %llu %s",
+                 (unsigned long long)(smaller % ratio), UNITS[i - 1].name);
+}
+
+void td_duration_format(uint64_t ns, char out[TD_TIME_TEXT_BYTES])
+{
+    if (ns < TD_NS_PER_US) {
+        format_tenths(ns * 10, "ns", out);
+        return;
+    }
+    /* A unit is left for the next one only after rounding: 59.96 s is "1 m", not "60 s". */
+    for (size_t i = 1; i < 4; i++) {
+        uint64_t tenth = UNITS[i].ns / 10;
+        uint64_t tenths = ns / tenth + (ns % tenth >= tenth / 2);
+        if (tenths < UNITS[i + 1].ns / tenth) {
+            format_tenths(tenths, UNITS[i].name, out);
+            return;
+        }
+    }
+    for (size_t i = 4; i < UNIT_COUNT; i++) {
+        uint64_t unit = UNITS[i - 1].ns;
+        uint64_t smaller = ns / unit + (ns % unit >= unit / 2);
+        uint64_t ratio = UNITS[i].ns / unit;
+        if (i + 1 == UNIT_COUNT || smaller < UNITS[i + 1].ns / unit) {
+            format_pair(smaller, ratio, i, out);
+            return;
+        }
+    }
+}

@@ -1,0 +1,163 @@
+#include "base/workers.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/limits.h"
+
+/* One mutex guards everything below it: a job is a chunk's worth of work (a millisecond), so the
+ * lock is not what limits. */
+struct td_workers {
+    pthread_t threads[LIMIT_THREADS];
+    unsigned thread_count;
+
+    pthread_mutex_t mutex;
+    pthread_cond_t has_work; /* a job was submitted, or the pool closes */
+    pthread_cond_t has_done; /* a job has run */
+    td_job *first;
+    td_job *last;
+    unsigned busy_count;
+    unsigned busy_max;
+    int is_closing;
+};
+
+static td_job *take_job(td_workers *pool)
+{
+    td_job *job = pool->first;
+    pool->first = job->next;
+    if (pool->first == NULL)
+        pool->last = NULL;
+    job->next = NULL;
+    return job;
+}
+
+static void *worker_main(void *arg)
+{
+    td_workers *pool = arg;
+    pthread_mutex_lock(&pool->mutex);
+    for (;;) {
+        while (pool->first == NULL && !pool->is_closing)
+            pthread_cond_wait(&pool->has_work, &pool->mutex);
+        if (pool->first == NULL)
+            break;
+        td_job *job = take_job(pool);
+        pool->busy_count++;
+        TD_ASSERT(pool->busy_count <= pool->thread_count);
+        if (pool->busy_count > pool->busy_max)
+            pool->busy_max = pool->busy_count;
+        pthread_mutex_unlock(&pool->mutex);
+        job->run(job->arg);
+        pthread_mutex_lock(&pool->mutex);
+        pool->busy_count--;
+        job->is_done = 1; /* the submitter may free the job from here on */
+        pthread_cond_broadcast(&pool->has_done);
+    }
+    pthread_mutex_unlock(&pool->mutex);
+    return NULL;
+}
+
+static int start_threads(td_workers *pool, unsigned count)
+{
+    /* Signals are the main thread's: a worker must not take one away from it. */
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int rc = 0;
+    /* Under the mutex, because workers compare against thread_count. */
+    pthread_mutex_lock(&pool->mutex);
+    while (rc == 0 && pool->thread_count < count) {
+        rc = pthread_create(&pool->threads[pool->thread_count], NULL, worker_main, pool);
+        if (rc == 0)
+            pool->thread_count++;
+    }
+    pthread_mutex_unlock(&pool->mutex);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return rc;
+}
+
+td_result td_workers_open(unsigned thread_count, td_workers **out, td_err *err)
+{
+    *out = NULL;
+    if (thread_count < 1 || thread_count > LIMIT_THREADS)
+        return td_err_set(err, TD_E_INVALID, "%u threads: 1 to %u are allowed", thread_count,
+                          LIMIT_THREADS);
+    td_workers *pool = td_alloc_zero(1, sizeof *pool);
+    if (pool == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for %u threads", thread_count);
+    pthread_mutex_init(&pool->mutex, NULL);
+    pthread_cond_init(&pool->has_work, NULL);
+    pthread_cond_init(&pool->has_done, NULL);
+    int rc = start_threads(pool, thread_count);
+    if (rc != 0) {
+        unsigned started = pool->thread_count;
+        td_workers_close(pool);
+        return td_err_set_os(err, rc, "cannot start thread %u of %u", started + 1, thread_count);
+    }
+    *out = pool;
+    return TD_OK;
+}
+
+void td_workers_close(td_workers *pool)
+{
+    if (pool == NULL)
+        return;
+    pthread_mutex_lock(&pool->mutex);
+    pool->is_closing = 1;
+    pthread_cond_broadcast(&pool->has_work);
+    pthread_mutex_unlock(&pool->mutex);
+    for (unsigned i = 0; i < pool->thread_count; i++)
+        pthread_join(pool->threads[i], NULL);
+    TD_ASSERT(pool->first == NULL);
+    TD_ASSERT(pool->busy_count == 0);
+    pthread_cond_destroy(&pool->has_done);
+    pthread_cond_destroy(&pool->has_work);
+    pthread_mutex_destroy(&pool->mutex);
+    td_free(pool);
+}
+
+void td_workers_submit(td_workers *pool, td_job *job)
+{
+    TD_ASSERT(job->run != NULL);
+    pthread_mutex_lock(&pool->mutex);
+    TD_ASSERT(!pool->is_closing);
+    job->next = NULL;
+    job->is_done = 0;
+    if (pool->last == NULL)
+        pool->first = job;
+    else
+        pool->last->next = job;
+    pool->last = job;
+    pthread_cond_signal(&pool->has_work);
+    pthread_mutex_unlock(&pool->mutex);
+}
+
+void td_workers_wait(td_workers *pool, td_job *job)
+{
+    pthread_mutex_lock(&pool->mutex);
+    while (!job->is_done)
+        pthread_cond_wait(&pool->has_done, &pool->mutex);
+    pthread_mutex_unlock(&pool->mutex);
+}
+
+unsigned td_workers_busy_max(td_workers *pool)
+{
+    pthread_mutex_lock(&pool->mutex);
+    unsigned busy_max = pool->busy_max;
+    pthread_mutex_unlock(&pool->mutex);
+    return busy_max;
+}
+
+unsigned td_core_count(void)
+{
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0)
+        return (unsigned)CPU_COUNT(&set);
+    /* More cores than the set can name. */
+    long online = sysconf(_SC_NPROCESSORS_ONLN);
+    return online < 1 ? 1 : (unsigned)online;
+}

@@ -1,0 +1,289 @@
+/* The real I/O table, in a folder of its own. Expected results: the contract in base/io.h. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/io_posix.h"
+
+static int enter_folder(void **state)
+{
+    static char path[] = "/tmp/tapedeck-test-io-XXXXXX";
+    memcpy(path + sizeof path - 7, "XXXXXX", 6);
+    *state = mkdtemp(path);
+    return *state == NULL ? -1 : chdir(path);
+}
+
+static int leave_folder(void **state)
+{
+    char command[128];
+    snprintf(command, sizeof command, "chmod -R u+w '%s'; rm -rf '%s'", (char *)*state,
+             (char *)*state);
+    return chdir("/") != 0 ? -1 : system(command);
+}
+
+static td_file *make_file(const char *path, const char *content)
+{
+    td_file *file = NULL;
+    assert_int_equal(td_io_open(io_posix(), path, TD_OPEN_CREATE, &file, NULL), TD_OK);
+    assert_int_equal(td_io_append(file, content, strlen(content), NULL), TD_OK);
+    return file;
+}
+
+static void test_write_and_read(void **state)
+{
+    (void)state;
+    td_io io = io_posix();
+    td_err err = {0};
+    td_file *file = make_file("a", "hello ");
+    assert_int_equal(td_io_append(file, "world", 5, &err), TD_OK);
+    assert_int_equal(td_io_sync(file, &err), TD_OK);
+    uint64_t size = 0;
+    assert_int_equal(td_io_size(file, &size, &err), TD_OK);
+    assert_int_equal(size, 11);
+    char buf[32] = "";
+    size_t got = 0;
+    assert_int_equal(td_io_read_at(file, 6, buf, sizeof buf, &got, &err), TD_OK);
+    assert_int_equal(got, 5);
+    assert_memory_equal(buf, "world", 5);
+    assert_int_equal(td_io_read_at(file, 99, buf, sizeof buf, &got, &err), TD_OK);
+    assert_int_equal(got, 0);
+    assert_int_equal(td_io_read_at(file, UINT64_MAX, buf, 1, &got, &err), TD_E_INVALID);
+    assert_int_equal(td_io_read_exact(file, 6, buf, 6, &err), TD_E_TRUNCATED);
+    assert_int_equal(td_io_truncate(file, 5, &err), TD_OK);
+    assert_int_equal(td_io_append(file, "!", 1, &err), TD_OK); /* at the new end */
+    td_io_close(file);
+
+    assert_int_equal(td_io_open(io, "a", TD_OPEN_APPEND, &file, &err), TD_OK);
+    assert_int_equal(td_io_append(file, "?", 1, &err), TD_OK);
+    assert_int_equal(td_io_append(file, NULL, 0, &err), TD_OK);
+    assert_int_equal(td_io_read_exact(file, 0, buf, 7, &err), TD_OK);
+    assert_memory_equal(buf, "hello!?", 7);
+    td_io_close(file);
+
+    assert_int_equal(td_io_open(io, "a", TD_OPEN_READ, &file, &err), TD_OK);
+    assert_int_equal(td_io_append(file, "?", 1, &err), TD_E_IO);
+    assert_int_not_equal(err.os_errno, 0);
+    td_io_close(file);
+    td_io_close(NULL);
+}
+
+static void test_open_refusals(void **state)
+{
+    (void)state;
+    td_io io = io_posix();
+    td_io_close(make_file("a", "x"));
+    assert_int_equal(mkdir("dir", 0755), 0);
+    assert_int_equal(mkfifo("fifo", 0644), 0);
+    static const struct {
+        const char *path;
+        td_open_mode mode;
+        td_result rc;
+        const char *text;
+    } ROWS[] = {
+        {"none", TD_OPEN_READ, TD_E_NOTFOUND, "cannot open 'none': No such file"},
+        {"none", TD_OPEN_APPEND, TD_E_NOTFOUND, "cannot open 'none': No such file"},
+        {"a/b", TD_OPEN_READ, TD_E_NOTFOUND, "cannot open 'a/b': Not a directory"},
+        {"none/b", TD_OPEN_CREATE, TD_E_NOTFOUND, "cannot create 'none/b': No such file"},
+        {"a", TD_OPEN_CREATE, TD_E_INVALID, "cannot create 'a': it exists already"},
+        {"dir", TD_OPEN_READ, TD_E_INVALID, "cannot open 'dir': not a regular file"},
+        {"fifo", TD_OPEN_READ, TD_E_INVALID, "cannot open 'fifo': not a regular file"},
+        {"/dev/null", TD_OPEN_READ, TD_E_INVALID, "cannot open '/dev/null': not a regular file"},
+    };
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        td_file *file = NULL;
+        td_err err = {0};
+        assert_int_equal(td_io_open(io, ROWS[i].path, ROWS[i].mode, &file, &err), ROWS[i].rc);
+        assert_null(file);
+        if (strstr(err.text, ROWS[i].text) != err.text)
+            fail_msg("'%s', expected '%s…'", err.text, ROWS[i].text);
+    }
+}
+
+static void test_names(void **state)
+{
+    (void)state;
+    td_io io = io_posix();
+    td_err err = {0};
+    td_io_close(make_file("a", "1"));
+    td_io_close(make_file("b", "22"));
+    assert_int_equal(td_io_rename(io, "a", "b", &err), TD_OK);
+    td_file *file = NULL;
+    uint64_t size = 0;
+    assert_int_equal(td_io_open(io, "b", TD_OPEN_READ, &file, &err), TD_OK);
+    assert_int_equal(td_io_size(file, &size, &err), TD_OK);
+    assert_int_equal(size, 1);
+    td_io_close(file);
+    assert_int_equal(td_io_rename(io, "a", "c", &err), TD_E_NOTFOUND);
+    assert_int_equal(td_io_unlink(io, "b", &err), TD_OK);
+    assert_int_equal(td_io_unlink(io, "b", &err), TD_E_NOTFOUND);
+    assert_int_equal(td_io_mkdir(io, "d", &err), TD_OK);
+    assert_int_equal(td_io_mkdir(io, "d", &err), TD_OK);
+    assert_int_equal(td_io_mkdir(io, "e/f", &err), TD_E_NOTFOUND);
+    assert_int_equal(td_io_mkdir_all(io, "e/f//g/", &err), TD_OK);
+    assert_int_equal(td_io_mkdir_all(io, "e/f/g", &err), TD_OK);
+    assert_int_equal(td_io_mkdir_all(io, "", &err), TD_E_LIMIT);
+    struct stat info;
+    assert_int_equal(stat("e/f/g", &info), 0);
+    assert_true(S_ISDIR(info.st_mode));
+    td_io_close(make_file("file", ""));
+    assert_int_equal(td_io_mkdir(io, "file", &err), TD_E_IO);
+    assert_int_equal(td_io_mkdir_all(io, "file/x", &err), TD_E_IO);
+    assert_int_equal(td_io_sync_dir(io, "e/f", &err), TD_OK);
+    assert_int_equal(td_io_sync_dir(io, "none", &err), TD_E_NOTFOUND);
+    td_space space = {0};
+    assert_int_equal(td_io_space(io, ".", &space, &err), TD_OK);
+    assert_true(space.total_bytes > 0 && space.free_bytes <= space.total_bytes);
+    assert_int_equal(td_io_space(io, "none", &space, &err), TD_E_NOTFOUND);
+}
+
+static td_result note_entry(void *user, const char *name, td_entry_kind kind, td_err *err)
+{
+    static const char KINDS[] = {
+        [TD_ENTRY_FILE] = 'f', [TD_ENTRY_DIR] = 'd', [TD_ENTRY_OTHER] = 'o'};
+    if (strcmp(name, "stop") == 0)
+        return td_err_set(err, TD_E_LIMIT, "stopped");
+    return td_buf_printf(user, err, "%s:%c ", name, KINDS[kind]);
+}
+
+static void test_list(void **state)
+{
+    (void)state;
+    td_io io = io_posix();
+    td_err err = {0};
+    td_buf names;
+    td_buf_init(&names, 1000);
+    assert_int_equal(mkdir("l", 0755), 0);
+    assert_int_equal(td_io_list(io, "l", note_entry, &names, &err), TD_OK);
+    assert_int_equal(names.size, 0);
+    static const char *const FILES[] = {"l/b",        "l/a",  "l/Z", "l/a.open",
+                                        "l/\xc3\xa4", "l/10", "l/9"};
+    for (size_t i = 0; i < sizeof FILES / sizeof FILES[0]; i++)
+        td_io_close(make_file(FILES[i], ""));
+    assert_int_equal(mkdir("l/dir", 0755), 0);
+    assert_int_equal(mkfifo("l/fifo", 0644), 0);
+    assert_int_equal(symlink("dir", "l/link"), 0);
+    assert_int_equal(symlink("nowhere", "l/dangling"), 0);
+    assert_int_equal(td_io_list(io, "l", note_entry, &names, &err), TD_OK);
+    /* Byte order: digits, upper case, lower case, then what is not ASCII. */
+    assert_true(td_bytes_is(td_buf_view(&names),
+                            "10:f 9:f Z:f a:f a.open:f b:f dangling:o dir:d fifo:o link:d "
+                            "\xc3\xa4:f "));
+    td_io_close(make_file("l/stop", ""));
+    assert_int_equal(td_io_list(io, "l", note_entry, &names, &err), TD_E_LIMIT);
+    assert_int_equal(td_io_list(io, "none", note_entry, &names, &err), TD_E_NOTFOUND);
+    assert_int_equal(td_io_list(io, "l/a", note_entry, &names, &err), TD_E_NOTFOUND);
+    td_buf_fini(&names);
+}
+
+static void test_lock(void **state)
+{
+    (void)state;
+    td_io io = io_posix();
+    td_err err = {0};
+    td_lock *lock = NULL;
+    td_lock *second = NULL;
+    assert_int_equal(td_io_lock(io, "lock", "pid 12, record, since noon", &lock, &err), TD_OK);
+    /* Another lock of this process. */
+    assert_int_equal(td_io_lock(io, "lock", "pid 13", &second, &err), TD_E_BUSY);
+    assert_null(second);
+    assert_string_equal(err.text, "'lock' is locked by pid 12, record, since noon");
+    /* Another process. */
+    pid_t child = fork();
+    if (child == 0) {
+        td_result rc = td_io_lock(io, "lock", "child", &second, &err);
+        _exit(rc == TD_E_BUSY && strstr(err.text, "pid 12") != NULL ? 0 : 1);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    td_io_unlock(lock);
+    assert_int_equal(td_io_lock(io, "lock", "pid 13", &second, &err), TD_OK);
+    td_io_unlock(second);
+    td_io_unlock(NULL);
+    assert_int_equal(td_io_lock(io, "none/lock", "x", &lock, &err), TD_E_NOTFOUND);
+    assert_null(lock);
+}
+
+/* A process that is killed leaves no lock, but its line: the next holder replaces it. */
+static void test_lock_of_a_killed_process(void **state)
+{
+    (void)state;
+    td_io io = io_posix();
+    int pipe_fd[2];
+    assert_int_equal(pipe(pipe_fd), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        td_lock *lock = NULL;
+        char ok = td_io_lock(io, "lock", "a much longer line of the child", &lock, NULL) == TD_OK;
+        if (write(pipe_fd[1], &ok, 1) != 1)
+            _exit(1);
+        pause();
+        _exit(0);
+    }
+    char ok = 0;
+    assert_int_equal(read(pipe_fd[0], &ok, 1), 1);
+    assert_int_equal(ok, 1);
+    td_lock *lock = NULL;
+    td_err err = {0};
+    assert_int_equal(td_io_lock(io, "lock", "me", &lock, &err), TD_E_BUSY);
+    assert_non_null(strstr(err.text, "a much longer line of the child"));
+    kill(child, SIGKILL);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    assert_int_equal(td_io_lock(io, "lock", "me", &lock, &err), TD_OK);
+    td_lock *second = NULL;
+    assert_int_equal(td_io_lock(io, "lock", "x", &second, &err), TD_E_BUSY);
+    assert_string_equal(err.text, "'lock' is locked by me");
+    td_io_unlock(lock);
+    close(pipe_fd[0]);
+    close(pipe_fd[1]);
+}
+
+static void test_no_descriptor_stays(void **state)
+{
+    (void)state;
+    td_io io = io_posix();
+    int before = dup(0);
+    close(before);
+    td_file *file = make_file("a", "x");
+    assert_int_equal(fcntl(before, F_GETFD), FD_CLOEXEC);
+    td_lock *lock = NULL;
+    assert_int_equal(td_io_lock(io, "lock", "me", &lock, NULL), TD_OK);
+    td_lock *second = NULL;
+    assert_int_equal(td_io_lock(io, "lock", "me", &second, NULL), TD_E_BUSY);
+    td_file *refused = NULL;
+    assert_int_equal(td_io_open(io, ".", TD_OPEN_READ, &refused, NULL), TD_E_INVALID);
+    assert_int_equal(td_io_sync_dir(io, ".", NULL), TD_OK);
+    td_io_unlock(lock);
+    td_io_close(file);
+    int after = dup(0);
+    close(after);
+    assert_int_equal(after, before);
+}
+
+#define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, enter_folder, leave_folder)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        IN_FOLDER(test_write_and_read),
+        IN_FOLDER(test_open_refusals),
+        IN_FOLDER(test_names),
+        IN_FOLDER(test_list),
+        IN_FOLDER(test_lock),
+        IN_FOLDER(test_lock_of_a_killed_process),
+        IN_FOLDER(test_no_descriptor_stays),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
