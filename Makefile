@@ -18,7 +18,7 @@ SRC_base := base/assert.c base/err.c base/alloc.c base/buf.c base/io.c base/io_p
             base/log.c base/hash.c base/decimal.c base/random.c base/time_text.c base/arena.c \
             base/workers.c base/ring.c
 
-SRC_schema := schema/json_write.c schema/json_value.c schema/json_check.c schema/json_scalar.c
+SRC_schema := schema/json_write.c schema/json_value.c schema/json_check.c schema/json_scalar.c schema/family.c schema/topic.c schema/topics/inverse.c schema/topics/linear.c schema/message.c schema/message_hash.c
 SRC_schema_cc := schema/json.cc
 
 SRC_book := book/book.c book/continuity.c book/continuity_rules.c

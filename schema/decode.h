@@ -59,7 +59,7 @@ int decoder_decode(decoder *decoder, const topic_match *topic, td_bytes frame, d
                    message *out, decode_error *why);
 
 /* As classify_frame (schema/classify.h), with this decoder's parser. */
-void decoder_classify(decoder *decoder, const family *family, td_bytes frame, frame_dir dir,
+void decoder_classify(decoder *decoder, const family *of, td_bytes frame, frame_dir dir,
                       classification *out);
 
 /* Stable name of a reason ("missing_field"). */

@@ -49,7 +49,7 @@ const family *family_find(td_bytes name);
 const family *family_find_by_url(td_bytes url);
 
 /* URL of a family's endpoint, or NULL if it has none of that kind. */
-const char *family_url(const family *family, family_net net, family_access access);
+const char *family_url(const family *of, family_net net, family_access access);
 
 /* Names of all families joined by ", ", for error texts; valid for ever. */
 const char *family_names(void);

@@ -13,7 +13,7 @@
 enum { JSON_SCHEMA_BYTES_MAX = 64 << 10 };
 
 /* Append the schema text of a row. The same bytes each time. TD_E_LIMIT, TD_E_NOMEM. */
-TD_MUST_USE td_result json_schema_write(const family *family, const topic_row *row, td_buf *out,
+TD_MUST_USE td_result json_schema_write(const family *of, const topic_row *row, td_buf *out,
                                         td_err *err);
 
 #endif

@@ -226,16 +226,26 @@ typedef struct message {
 } message;
 
 /* Number of entries (levels, trades, updates). */
-size_t message_item_count(const message *message);
+size_t message_item_count(const message *m);
 
 /* Feed a message's canonical form to a digest: type, kind, topic, symbol, exchange time, sequences
  * and entries. Equal for equal messages, whichever decoder they came from and however the frame was
  * written: key order, white space, trailing zeros and scaled spellings do not matter. Levels count
  * as (action, side, price, size), a deleted one without size. Unknown fields are not in it. */
-void message_hash(const message *message, td_hasher *into);
+void message_hash(const message *m, td_hasher *into);
 
 /* A stable 64-bit number of one message, from the same form; for comparing decoders. */
-uint64_t message_hash64(const message *message);
+uint64_t message_hash64(const message *m);
+
+/* One entry of a book change or of trades (head.type says which), whichever decoder it came from.
+ * index < message_item_count(). */
+msg_level message_level(const message *m, size_t index);
+msg_trade message_trade(const message *m, size_t index);
+
+/* An entry of a record as the level or trade that it describes; absent members are 0, empty, or
+ * SIDE_NONE. */
+msg_level msg_item_level(const msg_item *item);
+msg_trade msg_item_trade(const msg_item *item);
 
 /* The value of a member among count values; NULL if it is absent. */
 const msg_value *msg_value_find(const msg_value *values, size_t count, msg_member member);

@@ -19,7 +19,7 @@
  *   trade        trades: [{side, price, size, exchange_ns, trade_id, …}]
  *   others       items: [{action?, member: value …}] in the order of the row, absent ones left out
  */
-void message_json_members(json_writer *writer, const message *message);
+void message_json_members(json_writer *writer, const message *m);
 
 /* A frame without a topic: type "control" (with control: "ack", "pong" …, success or null) or
  * "request", and frame: its text. */
@@ -31,6 +31,6 @@ void message_json_raw(json_writer *writer, td_bytes exchange_topic, const decode
 
 /* One row of `tapedeck topics`: family, topic, pattern, type, title, fields [{member, key, type,
  * unit, scale_e10, required}], rules [{rule, strength}]. */
-void topic_json_members(json_writer *writer, const family *family, const topic_row *row);
+void topic_json_members(json_writer *writer, const family *of, const topic_row *row);
 
 #endif

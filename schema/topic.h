@@ -118,7 +118,12 @@ typedef enum seq_source {
     SEQ_ITEM,     /* member of each entry */
 } seq_source;
 
-enum { TOPIC_ITEMS_MAX = 6, TOPIC_RULES_MAX = 16 };
+enum {
+    TOPIC_ITEMS_MAX = 6,
+    TOPIC_RULES_MAX = 16,
+    TOPIC_FIELDS_MAX = 128, /* of an entry; the widest, an order, has some 60 */
+    TOPIC_ENVELOPE_MAX = 16,
+};
 
 typedef struct topic_row {
     const char *name;    /* the topic without its symbol: "orderBook_200.100ms" */
