@@ -27,7 +27,8 @@ SRC_format :=
 
 SRC_tape := tape/selection.c tape/event.c
 
-SRC_wire :=
+SRC_wire := wire/url.c wire/proxy.c wire/tls.c wire/tls_judge.c wire/resolve.c wire/assembly.c wire/loop.c \
+            wire/client.c wire/client_connect.c wire/client_callback.c wire/server.c wire/server_peer.c wire/ready.c
 
 SRC_cli := cli/options.c cli/options_value.c cli/options_help.c cli/option_groups.c cli/report.c \
            cli/progress.c cli/verbs.c cli/output.c cli/table.c

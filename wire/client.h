@@ -1,9 +1,15 @@
-/* The client's end of a WebSocket connection: TLS, upgrade, whole messages in and out. One wire_loop
- * serves any number of connections on one thread; callbacks run on that thread. Knows frames, not
- * archives, and no dialect: it hands over bytes.
+/* The client's end of a WebSocket connection: TLS, upgrade, whole messages in and out. One
+ * wire_loop serves any number of connections on one thread; callbacks run on that thread. Knows
+ * frames, not archives, and no dialect: it hands over bytes.
  *
- * libwebsockets is behind this header and appears nowhere else. Its own proxy handling is off:
- * HTTPS_PROXY, ALL_PROXY and NO_PROXY are read here. */
+ * Certificates are verified by default, and what is wrong with one is said in words. Names are
+ * looked up on a thread of their own, so a slow resolver holds no other connection up. Redirects
+ * are not followed. HTTPS_PROXY, ALL_PROXY and NO_PROXY are read here (see wire/proxy.h).
+ *
+ * libwebsockets 4.1.6 is behind this header and appears nowhere else. What it cannot tell: a ping
+ * of the peer is answered but not reported, and the close codes 1012 to 1014 arrive as 1002 (their
+ * reason text is right). Memory: 128 KiB a connection, and up to LIMIT_FRAME_BYTES while a message
+ * in pieces is put together. */
 #ifndef TD_WIRE_CLIENT_H
 #define TD_WIRE_CLIENT_H
 
@@ -21,18 +27,19 @@ typedef struct wire_conn wire_conn;
 /* Why a connection ended or never was. Stable names by wire_cause_name. */
 typedef enum wire_cause {
     WIRE_CAUSE_NONE,
-    WIRE_CAUSE_RESOLVE,         /* the name has no address */
-    WIRE_CAUSE_CONNECT,         /* nobody listens, unreachable */
-    WIRE_CAUSE_TIMEOUT,         /* no answer to connect, TLS or upgrade within connect_timeout */
-    WIRE_CAUSE_TLS_UNTRUSTED,   /* certificate of an unknown CA, expired, … : tls_text says it */
-    WIRE_CAUSE_TLS_WRONG_HOST,  /* a good certificate of another host */
+    WIRE_CAUSE_RESOLVE,        /* the name has no address */
+    WIRE_CAUSE_CONNECT,        /* nobody listens, unreachable */
+    WIRE_CAUSE_TIMEOUT,        /* no answer to connect, TLS or upgrade within connect_timeout */
+    WIRE_CAUSE_TLS_UNTRUSTED,  /* certificate of an unknown CA, expired, … : tls_text says it */
+    WIRE_CAUSE_TLS_WRONG_HOST, /* a good certificate of another host */
     WIRE_CAUSE_TLS_OTHER,
-    WIRE_CAUSE_REFUSED,         /* the upgrade was answered with an HTTP status other than 101 */
-    WIRE_CAUSE_PROTOCOL,        /* the peer broke RFC 6455 */
-    WIRE_CAUSE_TOO_LARGE,       /* a message over LIMIT_FRAME_BYTES */
-    WIRE_CAUSE_CLOSED_BY_PEER,  /* close frame, or the end of the stream */
+    WIRE_CAUSE_REFUSED,        /* the upgrade was answered with an HTTP status other than 101 */
+    WIRE_CAUSE_PROTOCOL,       /* the peer broke RFC 6455 */
+    WIRE_CAUSE_TOO_LARGE,      /* a message over LIMIT_FRAME_BYTES */
+    WIRE_CAUSE_CLOSED_BY_PEER, /* close frame, or the end of the stream */
     WIRE_CAUSE_CLOSED_BY_US,
-    WIRE_CAUSE_RESET,           /* connection reset, network error */
+    WIRE_CAUSE_RESET, /* connection reset, network error */
+    WIRE_CAUSE_NOMEM, /* no memory for a message or a connection */
     WIRE_CAUSE_COUNT,
 } wire_cause;
 
@@ -42,7 +49,7 @@ typedef struct wire_end {
     unsigned http_status; /* of WIRE_CAUSE_REFUSED, else 0 */
     unsigned close_code;  /* RFC 6455 7.4 of a close frame, else 0 */
     td_bytes close_reason;
-    const char *text;     /* one line for people, in words: what failed and how to fix it */
+    const char *text; /* one line for people, in words: what failed and how to fix it */
 } wire_end;
 
 /* What was agreed with the peer. Valid during the callback. */
@@ -63,53 +70,65 @@ typedef struct wire_client_ops {
     /* A message was handed to the socket: what was sent, for the record. */
     void (*sent)(void *user, wire_conn *conn, unsigned opcode, td_bytes bytes,
                  uint64_t sent_mono_ns);
-    /* WebSocket ping (9) or pong (10) from the peer; pings are answered already. */
+    /* A WebSocket pong (10) from the peer. */
     void (*heartbeat)(void *user, wire_conn *conn, unsigned opcode, td_bytes bytes);
     /* The last call for this connection: conn is gone when it returns. */
     void (*ended)(void *user, const wire_end *end);
 } wire_client_ops;
 
 typedef struct wire_client_options {
-    const char *url;          /* ws:// or wss://, with path and query */
-    const char *ca_file;      /* PEM to trust besides nothing else; NULL: the system's CAs */
-    uint64_t connect_timeout_ns; /* for everything up to the upgrade; 0: 10 s */
+    const char *url;     /* ws:// or wss://, with path and query */
+    const char *ca_file; /* PEM to trust, and nothing else; NULL: the system's CAs. Read anew for
+                            each connection. */
+    const char *proxy;   /* "http://[user:password@]host:port"; "": none; NULL: as the environment
+                            says */
+    uint64_t connect_timeout_ns; /* for everything up to the upgrade, at most 60 s; 0: 10 s */
     const wire_client_ops *ops;
     void *user;
 } wire_client_options;
 
-/* A loop. The clock stamps messages. TD_E_NOMEM, TD_E_INVALID. */
+/* A loop. The clock stamps messages and timers; log (may be NULL) is borrowed. A process may have
+ * several, each for one thread. TD_E_NOMEM, TD_E_IO. */
 TD_MUST_USE td_result wire_loop_open(td_clock clock, const td_log *log, wire_loop **out,
                                      td_err *err);
-/* Ends every connection (with its ended callback) and frees the loop. */
+/* Ends every connection (with its ended callback), closes what servers are left, and frees the loop
+ * and its timers. Not from inside a callback. */
 void wire_loop_close(wire_loop *loop);
 
-/* Serve sockets and timers until something happened or timeout_ns passed. Returns after any batch of
- * callbacks. TD_E_NETWORK if the loop itself failed. */
+/* Serve sockets and timers until something happened or timeout_ns passed; it may also return
+ * earlier. 0 does not wait. TD_E_NETWORK if the loop itself failed. */
 TD_MUST_USE td_result wire_loop_run(wire_loop *loop, uint64_t timeout_ns, td_err *err);
 
 /* Make a running or the next wire_loop_run return at once. Any thread, also a signal handler. */
 void wire_loop_wake(wire_loop *loop);
 
-/* Call fn on the loop's thread once the monotonic clock is at mono_ns. One shot. *out may be used to
- * cancel until it has fired. */
+/* Call fn on the loop's thread once the monotonic clock is at mono_ns (late by tens of microseconds
+ * at most while the thread is idle). One shot; *out, which may be NULL, is good for a cancel until
+ * fn is called, no longer. Timers of one moment fire in the order they were made. In a steady state
+ * this allocates nothing. Cancelling NULL is fine. */
 typedef struct wire_timer wire_timer;
 TD_MUST_USE td_result wire_timer_at(wire_loop *loop, uint64_t mono_ns, void (*fn)(void *user),
                                     void *user, wire_timer **out, td_err *err);
 void wire_timer_cancel(wire_timer *timer);
 
-/* Begin to connect; everything after is callbacks. TD_E_INVALID for a URL that is none. On success
- * exactly one ended callback follows, sooner or later. */
+/* Begin to connect; everything after is callbacks, none of them before this returns. TD_E_INVALID
+ * for a URL or proxy that is none, TD_E_UNSUPPORTED for a proxy of another kind, TD_E_NOMEM. On
+ * success exactly one ended callback follows, sooner or later. options is borrowed for the call. */
 TD_MUST_USE td_result wire_connect(wire_loop *loop, const wire_client_options *options,
                                    wire_conn **out, td_err *err);
 
-/* Queue a text message. TD_E_LIMIT if more than 1 MiB are queued. */
+/* Queue a text message, copied; before opened too. TD_E_LIMIT if more than WIRE_SEND_BYTES_MAX
+ * would be queued. */
+enum { WIRE_SEND_BYTES_MAX = 1 << 20 };
 TD_MUST_USE td_result wire_send(wire_conn *conn, td_bytes text, td_err *err);
 
-/* Stop and resume reading this connection's socket: the peer is held back by TCP. */
+/* Stop and resume reading this connection's socket: the peer is held back by TCP. Inside a message
+ * callback up to 128 KiB that were read before may still follow after resuming, none before it. */
 void wire_pause(wire_conn *conn);
 void wire_resume(wire_conn *conn);
 
-/* Close: a close frame with code (1000 = normal), then ended with WIRE_CAUSE_CLOSED_BY_US. */
+/* Close: what is queued, a close frame with code (1000 = normal), then ended with
+ * WIRE_CAUSE_CLOSED_BY_US, after 2 s at the latest. No message callback comes after this call. */
 void wire_close(wire_conn *conn, unsigned code);
 
 /* Stable name of a cause ("tls_wrong_host"). */

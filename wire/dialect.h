@@ -32,9 +32,9 @@ typedef enum request_kind {
 
 typedef struct dialect_request {
     request_kind kind;
-    td_bytes id;           /* req_id, empty if absent */
-    td_bytes frame;        /* the request as it came, for answers that echo it */
-    const td_bytes *args;  /* topics, or the members of auth's args as text */
+    td_bytes id;          /* req_id, empty if absent */
+    td_bytes frame;       /* the request as it came, for answers that echo it */
+    const td_bytes *args; /* topics, or the members of auth's args as text */
     size_t arg_count;
 } dialect_request;
 
@@ -51,10 +51,12 @@ typedef struct dialect {
                                    const char *id, td_err *err);
     td_result (*build_ping)(td_buf *out, uint64_t now_ms, td_err *err);
     td_result (*build_auth)(td_buf *out, const dialect_auth *auth, td_err *err);
-    /* Client: append "?api_key=..&expires=..&signature=.."; NULL if the dialect has no such thing. */
+    /* Client: append "?api_key=..&expires=..&signature=.."; NULL if the dialect has no such thing.
+     */
     td_result (*build_auth_query)(td_buf *out, const dialect_auth *auth, td_err *err);
 
-    /* Server: append the answer to a request. reason is empty for success, else the exchange's words
+    /* Server: append the answer to a request. reason is empty for success, else the exchange's
+     * words
      * ("error:handler not found,topic:x"). */
     td_result (*build_answer)(td_buf *out, const dialect_request *request, const char *conn_id,
                               const char *reason, td_err *err);
@@ -71,8 +73,8 @@ void request_parser_close(request_parser *parser);
 TD_MUST_USE td_result request_parse(request_parser *parser, const dialect *dialect, td_bytes frame,
                                     dialect_request *out, td_err *err);
 
-/* Does a subscription as the exchange takes it ("trade.BTCUSD|XRPUSD", "trade.*", bare "trade") cover
- * a frame's topic ("trade.XRPUSD")? 1 or 0. */
+/* Does a subscription as the exchange takes it ("trade.BTCUSD|XRPUSD", "trade.*", bare "trade")
+ * cover a frame's topic ("trade.XRPUSD")? 1 or 0. */
 int dialect_filter_covers(td_bytes subscription, td_bytes exchange_topic);
 
 /* hex(HMAC-SHA256(secret, "GET/realtime" + expires_ms)) and a NUL. */

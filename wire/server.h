@@ -1,12 +1,17 @@
 /* The server's end: a TLS WebSocket server that accepts clients on the paths it is told and answers
- * 404 elsewhere. Runs in a wire_loop beside client connections; callbacks on the loop's thread. */
+ * 404 elsewhere. Runs in a wire_loop beside client connections; callbacks on the loop's thread.
+ *
+ * Messages to a peer are framed once into a queue and go out in batches of about 64 KiB, because a
+ * system call per message costs more than the message. permessage-deflate is not offered. */
 #ifndef TD_WIRE_SERVER_H
 #define TD_WIRE_SERVER_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/io.h"
 #include "wire/client.h"
 
 typedef struct wire_server wire_server;
@@ -16,11 +21,13 @@ typedef struct wire_server_ops {
     /* A client asks to upgrade on path with query (text behind "?", may be empty). Returns the HTTP
      * status to answer: 101 accepts, 404, 401, 403, 502 … refuse. */
     unsigned (*accept)(void *server_user, td_bytes path, td_bytes query);
-    /* The upgrade is done. The result becomes the connection's user pointer; NULL refuses (1011). */
+    /* The upgrade is done. The result becomes the connection's user pointer; NULL refuses (1011).
+     */
     void *(*opened)(void *server_user, wire_peer_conn *conn, td_bytes path, td_bytes query);
     void (*message)(void *user, wire_peer_conn *conn, unsigned opcode, td_bytes bytes);
-    /* Everything that was queued has been handed to the socket: send more now. */
+    /* Everything that was queued has been handed to the socket: send more now. May be NULL. */
     void (*drained)(void *user, wire_peer_conn *conn);
+    /* The last call for a connection that opened took: conn is gone. */
     void (*closed)(void *user);
 } wire_server_ops;
 
@@ -28,14 +35,17 @@ typedef struct wire_server_options {
     const char *listen;   /* "HOST:PORT"; port 0: the kernel chooses; "[::1]:0" for IPv6 */
     const char *tls_cert; /* PEM files; both NULL: a certificate is made (see wire/tls.h) */
     const char *tls_key;
-    uint8_t is_plain;     /* 1: no TLS */
+    uint8_t is_plain; /* 1: no TLS */
     const wire_server_ops *ops;
     void *user;
 } wire_server_options;
 
-/* Listen. TD_E_INVALID (address, certificate), TD_E_NETWORK (port taken). */
+/* Listen. TD_E_INVALID (address, certificate), TD_E_NETWORK (port taken, no such address), TD_E_IO,
+ * TD_E_NOMEM. options is borrowed for the call, ops for the server's life. */
 TD_MUST_USE td_result wire_server_open(wire_loop *loop, const wire_server_options *options,
                                        wire_server **out, td_err *err);
+/* Ends all its connections, with their closed callbacks. Not from inside a callback. NULL is fine.
+ */
 void wire_server_close(wire_server *server);
 
 /* The URL that clients use, without a path: "wss://127.0.0.1:41234"; valid until close. */
@@ -44,13 +54,14 @@ const char *wire_server_url(const wire_server *server);
 /* PEM of the certificate that clients should trust, or NULL without TLS; valid until close. */
 const char *wire_server_ca_pem(const wire_server *server);
 
-/* Write the ready file ({"url":..,"ca_file":..}) and, beside it, <path>.pem, complete before either
- * appears under its name. */
-TD_MUST_USE td_result wire_server_write_ready(const wire_server *server, const char *path,
+/* Write the ready file ({"url":..,"ca_file":..}) and, beside it, <path>.pem: each appears under its
+ * name complete, the ready file last. ca_file is absolute; null without TLS. */
+TD_MUST_USE td_result wire_server_write_ready(const wire_server *server, td_io io, const char *path,
                                               td_err *err);
 
-/* Queue a message (opcode 1 text, 2 binary). The bytes are copied. TD_E_LIMIT once more than
- * wire_peer_queue_bytes_max are queued: wait for drained. */
+/* Queue a message (opcode 1 text, 2 binary). The bytes are copied. TD_E_LIMIT if something is
+ * queued and this would make it more than WIRE_PEER_QUEUE_BYTES_MAX: wait for drained. An empty
+ * queue takes any message up to LIMIT_FRAME_BYTES. Above 1 MiB it goes out in fragments. */
 TD_MUST_USE td_result wire_peer_send(wire_peer_conn *conn, unsigned opcode, td_bytes bytes,
                                      td_err *err);
 
@@ -58,7 +69,13 @@ TD_MUST_USE td_result wire_peer_send(wire_peer_conn *conn, unsigned opcode, td_b
 size_t wire_peer_queued_bytes(const wire_peer_conn *conn);
 enum { WIRE_PEER_QUEUE_BYTES_MAX = 8 << 20 };
 
-/* Close with a code once what is queued has gone out. */
+/* Close with a code once what is queued has gone out; 0 drops the queue and cuts the connection
+ * without a close frame, as a crashed server would. closed follows later, never inside this call.
+ */
 void wire_peer_close(wire_peer_conn *conn, unsigned code);
+
+/* Stop and resume reading this connection's socket. */
+void wire_peer_pause(wire_peer_conn *conn);
+void wire_peer_resume(wire_peer_conn *conn);
 
 #endif

@@ -1,0 +1,221 @@
+/* What libwebsockets says about client connections, turned into our own callbacks. */
+#include "wire/client_impl.h"
+
+#include <string.h>
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+/* ---- why it ended */
+
+/* An attempt that did not come as far as an open WebSocket; text is libwebsockets' own reason. */
+static void say_why_not_open(wire_conn *conn, unsigned status, td_bytes text)
+{
+    const char *where = conn->url.authority;
+    int words = (int)(text.size < 200 ? text.size : 200);
+    if (conn->finding.verdict == TLS_UNTRUSTED)
+        conn_fail(conn, WIRE_CAUSE_TLS_UNTRUSTED, "%s", conn->finding.text);
+    else if (conn->finding.verdict == TLS_WRONG_HOST)
+        conn_fail(conn, WIRE_CAUSE_TLS_WRONG_HOST, "%s", conn->finding.text);
+    else if (status != 0 && status != 101)
+        conn_fail(conn, WIRE_CAUSE_REFUSED, "%s refused the upgrade with HTTP status %u%s", where,
+                  status,
+                  status == 401   ? " (unauthorized: check the API key and its expiry)"
+                  : status == 404 ? " (not found: check the path of the URL)"
+                                  : "");
+    else if (status == 101)
+        conn_fail(conn, WIRE_CAUSE_PROTOCOL, "%s answered the upgrade wrongly: %.*s", where, words,
+                  (const char *)text.data);
+    else if (conn->stage == CONN_CONNECTING)
+        conn_fail(conn, WIRE_CAUSE_CONNECT, "nobody answers at %s: refused or unreachable", where);
+    else if (conn->proxy.is_used && conn->stage == CONN_SECURING && !conn->url.is_tls)
+        conn_fail(conn, WIRE_CAUSE_CONNECT, "the proxy %s:%u did not connect to %s",
+                  conn->proxy.host, conn->proxy.port, where);
+    else if (conn->stage == CONN_SECURING)
+        conn_fail(conn, conn->proxy.is_used ? WIRE_CAUSE_CONNECT : WIRE_CAUSE_TLS_OTHER,
+                  conn->proxy.is_used
+                      ? "the proxy did not connect to %s, or that is no TLS server: %.*s"
+                      : "%s does not speak TLS with us (%.*s); is it ws:// rather than wss://?",
+                  where, words, (const char *)text.data);
+    else
+        conn_fail(conn, WIRE_CAUSE_CLOSED_BY_PEER,
+                  "%s closed the connection before it answered the upgrade", where);
+}
+
+void conn_attempt_failed(wire_conn *conn, unsigned status, td_bytes text)
+{
+    int may_go_on = conn->end.cause == WIRE_CAUSE_NONE && conn->stage == CONN_CONNECTING &&
+                    conn_has_next_address(conn);
+    if (may_go_on) {
+        if (conn->wsi != NULL)
+            lws_set_opaque_user_data(conn->wsi, NULL);
+        conn->wsi = NULL;
+        conn_next_later(conn);
+        return;
+    }
+    say_why_not_open(conn, status, text);
+    conn_end(conn);
+}
+
+/* libwebsockets does not say what ended an open connection; the kernel still knows. */
+static void say_why_closed(wire_conn *conn, struct lws *wsi)
+{
+    struct tcp_info info = {0};
+    socklen_t size = sizeof info;
+    int fd = lws_get_socket_fd(wsi);
+    int is_known = fd >= 0 && getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0;
+    const char *where = conn->url.authority;
+    if (is_known && info.tcpi_state == TCP_CLOSE)
+        conn_fail(conn, WIRE_CAUSE_RESET, "%s reset the connection", where);
+    else if (is_known && info.tcpi_state == TCP_ESTABLISHED)
+        conn_fail(conn, WIRE_CAUSE_PROTOCOL, "%s broke the WebSocket protocol (RFC 6455)", where);
+    else
+        conn_fail(conn, WIRE_CAUSE_CLOSED_BY_PEER, "%s ended the connection without a close frame",
+                  where);
+}
+
+static void on_peer_close(wire_conn *conn, td_bytes payload)
+{
+    if (conn->end.cause != WIRE_CAUSE_NONE)
+        return;
+    if (payload.size >= 2) {
+        size_t size = payload.size - 2;
+        if (size > sizeof conn->end_reason)
+            size = sizeof conn->end_reason;
+        memcpy(conn->end_reason, payload.data + 2, size);
+        conn->end.close_code = (unsigned)payload.data[0] << 8 | payload.data[1];
+        conn->end.close_reason = td_bytes_of(conn->end_reason, size);
+    }
+    conn_fail(conn, WIRE_CAUSE_CLOSED_BY_PEER, "%s closed the connection (code %u%s%.*s)",
+              conn->url.authority, conn->end.close_code, payload.size > 2 ? ": " : "",
+              (int)conn->end.close_reason.size, (const char *)conn->end.close_reason.data);
+}
+
+/* ---- open */
+
+static void on_open(wire_conn *conn, struct lws *wsi)
+{
+    conn->stage = CONN_OPEN;
+    wire_timer_cancel(conn->deadline);
+    conn->deadline = NULL;
+    char address[RESOLVE_ADDRESS_BYTES] = "";
+    lws_get_peer_simple(wsi, address, sizeof address);
+    struct ssl_st *ssl = conn->url.is_tls ? lws_get_ssl(wsi) : NULL;
+    tls_agreed agreed = {0};
+    if (ssl != NULL)
+        tls_describe(ssl, &agreed);
+    wire_peer peer = {.address = address,
+                      .tls_version = agreed.version,
+                      .tls_cipher = agreed.cipher,
+                      .tls_subject = ssl == NULL ? NULL : agreed.subject};
+    if (conn->queue.size > conn->queue_at)
+        lws_callback_on_writable(wsi);
+    if (conn->is_paused)
+        lws_rx_flow_control(wsi, 0);
+    if (conn->ops->opened != NULL)
+        conn->ops->opened(conn->user, conn, &peer);
+}
+
+static int refuse_message(wire_conn *conn, struct lws *wsi, assembly_state state)
+{
+    if (state == ASSEMBLY_TOO_LARGE) {
+        conn_fail(conn, WIRE_CAUSE_TOO_LARGE, "%s sent a message of more than %zu bytes",
+                  conn->url.authority, (size_t)LIMIT_FRAME_BYTES);
+        lws_close_reason(wsi, LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE, NULL, 0);
+    } else {
+        conn_fail(conn, WIRE_CAUSE_NOMEM, "no memory for a message of %s", conn->url.authority);
+        lws_close_reason(wsi, LWS_CLOSE_STATUS_UNEXPECTED_CONDITION, NULL, 0);
+    }
+    return -1;
+}
+
+static int on_receive(wire_conn *conn, struct lws *wsi, td_bytes piece)
+{
+    if (conn->end.cause != WIRE_CAUSE_NONE)
+        return 0; /* closing: what still comes is nobody's */
+    td_bytes whole;
+    assembly_state state =
+        assembly_take(&conn->assembly, wsi, piece, loop_now_ns(conn->loop), &whole);
+    if (state == ASSEMBLY_MORE)
+        return 0;
+    if (state != ASSEMBLY_WHOLE)
+        return refuse_message(conn, wsi, state);
+    conn->ops->message(conn->user, conn, lws_frame_is_binary(wsi) ? 2 : 1, whole,
+                       conn->assembly.begin_ns);
+    assembly_done(&conn->assembly);
+    return 0;
+}
+
+/* ---- the callback */
+
+int client_verify(struct lws *wsi, struct x509_store_ctx_st *store, int is_good)
+{
+    wire_conn *conn = lws_get_opaque_user_data(wsi);
+    if (conn == NULL)
+        return 1;
+    tls_verdict verdict = tls_judge(store, is_good, &conn->url, conn->ca_file, &conn->finding);
+    TD_ASSERT(is_good || verdict != TLS_TRUSTED);
+    return verdict != TLS_TRUSTED;
+}
+
+static int on_user_agent(struct lws *wsi, unsigned char **at, size_t room)
+{
+    static const char TEXT[] = "tapedeck";
+    return lws_add_http_header_by_token(wsi, WSI_TOKEN_HTTP_USER_AGENT, (const unsigned char *)TEXT,
+                                        (int)sizeof TEXT - 1, at, *at + room);
+}
+
+/* While an attempt is being started its failure is the starter's result, not a callback's. */
+static int is_end(enum lws_callback_reasons reason)
+{
+    return reason == LWS_CALLBACK_CLIENT_CONNECTION_ERROR || reason == LWS_CALLBACK_CLIENT_CLOSED ||
+           reason == LWS_CALLBACK_WSI_DESTROY;
+}
+
+static int client_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
+                           size_t size)
+{
+    (void)user;
+    wire_conn *conn = wsi == NULL ? NULL : lws_get_opaque_user_data(wsi);
+    if (conn == NULL || (conn->is_starting && is_end(reason)))
+        return 0;
+    switch ((int)reason) { /* a hundred others are not ours */
+    case LWS_CALLBACK_WSI_CREATE:
+        conn->stage = conn->url.is_tls || conn->proxy.is_used ? CONN_SECURING : CONN_UPGRADING;
+        return 0;
+    case LWS_CALLBACK_CLIENT_APPEND_HANDSHAKE_HEADER:
+        conn->stage = CONN_UPGRADING;
+        return on_user_agent(wsi, in, size);
+    case LWS_CALLBACK_CLIENT_CONNECTION_ERROR:
+        conn_attempt_failed(conn, lws_http_client_http_response(wsi),
+                            td_bytes_of(in, in == NULL ? 0 : size));
+        return 0;
+    case LWS_CALLBACK_CLIENT_ESTABLISHED:
+        on_open(conn, wsi);
+        return 0;
+    case LWS_CALLBACK_CLIENT_RECEIVE:
+        return on_receive(conn, wsi, td_bytes_of(in, size));
+    case LWS_CALLBACK_CLIENT_RECEIVE_PONG:
+        if (conn->ops->heartbeat != NULL)
+            conn->ops->heartbeat(conn->user, conn, 10, td_bytes_of(in, size));
+        return 0;
+    case LWS_CALLBACK_CLIENT_WRITEABLE:
+        return conn_on_writable(conn);
+    case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
+        on_peer_close(conn, td_bytes_of(in, size));
+        return 0;
+    case LWS_CALLBACK_CLIENT_CLOSED:
+    case LWS_CALLBACK_WSI_DESTROY:
+        say_why_closed(conn, wsi);
+        conn_end(conn);
+        return 0;
+    default:
+        return 0;
+    }
+}
+
+const struct lws_protocols CLIENT_PROTOCOLS[] = {
+    {.name = "wire-client", .callback = client_callback, .rx_buffer_size = WIRE_READ_BYTES},
+    {0},
+};

@@ -1,0 +1,90 @@
+/* Inside of the client's end: shared by client.c (its functions), client_connect.c (from URL to
+ * libwebsockets) and client_callback.c (what libwebsockets says). */
+#ifndef TD_WIRE_CLIENT_IMPL_H
+#define TD_WIRE_CLIENT_IMPL_H
+
+#include "wire/loop_impl.h"
+#include "wire/proxy.h"
+#include "wire/tls.h"
+#include "wire/url.h"
+
+enum { CLOSE_REASON_BYTES_MAX = 123 }; /* RFC 6455, 5.5 */
+
+/* How far a connection has come; says what a failure means. */
+typedef enum conn_stage {
+    CONN_RESOLVING,
+    CONN_CONNECTING, /* TCP */
+    CONN_SECURING,   /* TLS, or the proxy's answer before it */
+    CONN_UPGRADING,
+    CONN_OPEN,
+} conn_stage;
+
+/* One wire_send, queued: header and text lie one behind the other in wire_conn.queue. */
+typedef struct queued_send {
+    size_t size;
+} queued_send;
+
+struct wire_conn {
+    wire_loop *loop;
+    wire_conn *next, *prev; /* in the loop's list */
+    const wire_client_ops *ops;
+    void *user;
+
+    wire_url url;
+    wire_proxy proxy;
+    char *ca_file;
+    conn_stage stage;
+    struct lws *wsi;      /* NULL before and between attempts */
+    wire_timer *deadline; /* of connecting, then of closing */
+    wire_timer *step;     /* the next attempt, or an end to be told */
+    resolve_job *job;
+    resolve_answer addresses;
+    size_t address_next;
+
+    wire_assembly assembly;
+    td_buf queue;    /* queued_send and text, one after the other */
+    size_t queue_at; /* what is before was handed over */
+    td_buf scratch;  /* one message with libwebsockets' room in front; masked in place */
+
+    uint8_t is_starting; /* inside libwebsockets' connect */
+    uint8_t is_paused;
+    uint8_t is_closing;  /* wire_close was called */
+    uint16_t close_code; /* ours */
+
+    tls_finding finding;
+    wire_end end; /* cause NONE until something said why; text and reason below */
+    char end_text[768];
+    char end_reason[CLOSE_REASON_BYTES_MAX];
+};
+
+extern const struct lws_protocols CLIENT_PROTOCOLS[];
+extern const lws_retry_bo_t CLIENT_NO_KEEPALIVE;
+
+/* Remember why the connection ends, unless something earlier did. */
+void conn_fail(wire_conn *conn, wire_cause cause, const char *format, ...) TD_PRINTF(3, 4);
+
+/* Take the connection off the loop, tell its user, free it. */
+void conn_end(wire_conn *conn);
+
+/* End it on the loop's next turn, for places that must not call back. */
+void conn_end_later(wire_conn *conn);
+
+/* Cut the TCP connection on the loop's next turn, without a close frame. */
+void conn_cut(wire_conn *conn);
+
+/* Begin: look the name up, or go to the first address at once. */
+TD_MUST_USE td_result conn_begin(wire_conn *conn, td_err *err);
+
+/* Is an address left to try, and: try it on the loop's next turn. */
+int conn_has_next_address(const wire_conn *conn);
+void conn_next_later(wire_conn *conn);
+
+/* An attempt came to nothing, with HTTP status (0: none) and libwebsockets' own reason: tries the
+ * next address, or ends the connection. */
+void conn_attempt_failed(wire_conn *conn, unsigned status, td_bytes text);
+
+/* Writable: send what is queued, then close if that was asked for. The result is libwebsockets': -1
+ * closes the connection. */
+int conn_on_writable(wire_conn *conn);
+
+#endif

@@ -1,0 +1,151 @@
+#include "wire/proxy.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/assert.h"
+#include "base/bytes.h"
+
+static const char *const VARIABLES_TLS[] = {"HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"};
+static const char *const VARIABLES_PLAIN[] = {"ALL_PROXY", "all_proxy"};
+static const char *const VARIABLES_NOT[] = {"NO_PROXY", "no_proxy"};
+
+enum { PORT_HTTP = 80 };
+
+/* The first variable that is set and not empty; *name is its name. */
+static const char *first_set(const char *const *names, size_t count, const char **name)
+{
+    for (size_t i = 0; i < count; i++) {
+        const char *value = getenv(names[i]);
+        if (value != NULL && *value != '\0') {
+            *name = names[i];
+            return value;
+        }
+    }
+    return NULL;
+}
+
+static int is_loopback(const wire_url *url)
+{
+    if (url->is_ipv6)
+        return strcmp(url->host, "::1") == 0;
+    if (url->is_numeric)
+        return strncmp(url->host, "127.", 4) == 0;
+    return strcasecmp(url->host, "localhost") == 0;
+}
+
+static int name_covers(td_bytes name, const char *host)
+{
+    if (name.size > 0 && name.data[0] == '.')
+        name = td_bytes_of(name.data + 1, name.size - 1);
+    size_t host_size = strlen(host);
+    if (name.size == 0 || name.size > host_size)
+        return 0;
+    const char *tail = host + (host_size - name.size);
+    if (strncasecmp(tail, (const char *)name.data, name.size) != 0)
+        return 0;
+    return tail == host || tail[-1] == '.';
+}
+
+/* One entry of NO_PROXY: NAME, NAME:PORT, ADDRESS, [IPV6]:PORT. */
+static int entry_covers(td_bytes entry, const wire_url *url)
+{
+    char text[WIRE_HOST_BYTES];
+    if (entry.size == 0 || entry.size >= sizeof text)
+        return 0;
+    memcpy(text, entry.data, entry.size);
+    text[entry.size] = '\0';
+    if (strcmp(text, "*") == 0)
+        return 1;
+    char host[WIRE_HOST_BYTES];
+    uint16_t port = url->port;
+    const char *name = text;
+    if (wire_address_version(text) != 6 && wire_host_port_parse(text, host, &port, NULL) == TD_OK)
+        name = host;
+    return port == url->port && name_covers(td_bytes_str(name), url->host);
+}
+
+int wire_no_proxy_covers(const char *list, const wire_url *url)
+{
+    while (*list != '\0') {
+        size_t size = strcspn(list, ", ");
+        if (entry_covers(td_bytes_of(list, size), url))
+            return 1;
+        list += size;
+        list += strspn(list, ", ");
+    }
+    return 0;
+}
+
+/* Takes "user:password@" off the front. */
+static td_result parse_user(const char **text, wire_proxy *out, td_err *err)
+{
+    const char *at = strrchr(*text, '@');
+    if (at == NULL)
+        return TD_OK;
+    size_t size = (size_t)(at - *text);
+    if (size >= sizeof out->user_password)
+        return td_err_set(err, TD_E_UNSUPPORTED, "user and password of %zu bytes: at most %zu",
+                          size, sizeof out->user_password - 1);
+    memcpy(out->user_password, *text, size);
+    out->user_password[size] = '\0';
+    *text = at + 1;
+    return TD_OK;
+}
+
+/* host[:port][/] */
+static td_result parse_place(const char *text, wire_proxy *out, td_err *err)
+{
+    char place[WIRE_HOST_BYTES + 16];
+    size_t size = strcspn(text, "/");
+    if (size >= sizeof place)
+        return td_err_set(err, TD_E_INVALID, "the host is too long");
+    memcpy(place, text, size);
+    place[size] = '\0';
+    const char *bracket = strchr(place, ']');
+    if (strchr(bracket == NULL ? place : bracket, ':') != NULL)
+        return wire_host_port_parse(place, out->host, &out->port, err);
+    char with_port[sizeof place + 4];
+    int length = snprintf(with_port, sizeof with_port, "%s:%d", place, PORT_HTTP);
+    TD_ASSERT(length > 0 && (size_t)length < sizeof with_port);
+    return wire_host_port_parse(with_port, out->host, &out->port, err);
+}
+
+td_result wire_proxy_parse(const char *text, wire_proxy *out, td_err *err)
+{
+    memset(out, 0, sizeof *out);
+    const char *rest = text;
+    const char *scheme_end = strstr(text, "://");
+    if (scheme_end != NULL) {
+        if (strncasecmp(text, "http://", 7) != 0)
+            return td_err_set(err, TD_E_UNSUPPORTED, "proxy of the kind '%.*s': only http is known",
+                              (int)(scheme_end - text), text);
+        rest = scheme_end + 3;
+    }
+    td_result rc = parse_user(&rest, out, err);
+    if (rc == TD_OK)
+        rc = parse_place(rest, out, err);
+    if (rc != TD_OK)
+        return td_err_add(err, rc, "proxy '%s'", rest); /* never with its password */
+    TD_ASSERT(out->host[0] != '\0');
+    out->is_used = 1;
+    return TD_OK;
+}
+
+td_result wire_proxy_of_environment(const wire_url *url, wire_proxy *out, td_err *err)
+{
+    memset(out, 0, sizeof *out);
+    const char *name = NULL;
+    const char *value =
+        url->is_tls ? first_set(VARIABLES_TLS, 4, &name) : first_set(VARIABLES_PLAIN, 2, &name);
+    if (value == NULL || is_loopback(url))
+        return TD_OK;
+    const char *not_name = NULL;
+    const char *list = first_set(VARIABLES_NOT, 2, &not_name);
+    if (list != NULL && wire_no_proxy_covers(list, url))
+        return TD_OK;
+    td_result rc = wire_proxy_parse(value, out, err);
+    return rc == TD_OK ? TD_OK : td_err_add(err, rc, "environment variable %s", name);
+}

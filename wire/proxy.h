@@ -1,0 +1,39 @@
+/* Which proxy a connection goes through. The environment is read by ourselves, because
+ * libwebsockets' own reading knows one variable, ignores NO_PROXY, and would catch loopback.
+ *
+ *   wss://   HTTPS_PROXY, https_proxy, ALL_PROXY, all_proxy: the first that is set and not empty
+ *   ws://    ALL_PROXY, all_proxy
+ *   NO_PROXY, no_proxy: "*", or names and addresses divided by commas; a name stands for itself and
+ *   everything below it ("bybit.com" and ".bybit.com" both cover "stream.bybit.com"), and may have
+ * a port. localhost, 127.0.0.0/8 and ::1 never go through a proxy of the environment.
+ *
+ * Only HTTP proxies (CONNECT), with basic authentication. Pure but for getenv; any thread. */
+#ifndef TD_WIRE_PROXY_H
+#define TD_WIRE_PROXY_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "wire/url.h"
+
+enum { WIRE_PROXY_USER_BYTES = 96 };
+
+typedef struct wire_proxy {
+    uint8_t is_used;
+    uint16_t port;
+    char host[WIRE_HOST_BYTES];
+    char user_password[WIRE_PROXY_USER_BYTES]; /* "user:password", empty if none */
+} wire_proxy;
+
+/* Take apart "[http://][user:password@]host[:port]"; the port is 80 where there is none.
+ * TD_E_INVALID; TD_E_UNSUPPORTED for https and socks proxies and over-long passwords. */
+TD_MUST_USE td_result wire_proxy_parse(const char *text, wire_proxy *out, td_err *err);
+
+/* What the environment says for this URL; is_used is 0 if nothing. As wire_proxy_parse, with the
+ * variable's name in the text. */
+TD_MUST_USE td_result wire_proxy_of_environment(const wire_url *url, wire_proxy *out, td_err *err);
+
+/* 1 if a NO_PROXY list covers the URL. */
+int wire_no_proxy_covers(const char *list, const wire_url *url);
+
+#endif

@@ -1,0 +1,80 @@
+/* The ready file of a program that listens. Whoever waits for it may read it the moment it is
+ * there: both files are written under another name and renamed, the certificate first. Neither is
+ * synced: after a power cut nobody listens there any more. */
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "schema/json_write.h"
+#include "wire/server_impl.h"
+
+enum { READY_BYTES_MAX = 16 << 10 };
+
+/* Writes path by way of path.tmp. */
+static td_result write_whole(td_io io, const char *path, td_bytes content, td_err *err)
+{
+    char temporary[LIMIT_PATH_BYTES + 8];
+    int length = snprintf(temporary, sizeof temporary, "%s.tmp", path);
+    if (length < 0 || (size_t)length >= LIMIT_PATH_BYTES)
+        return td_err_set(err, TD_E_INVALID, "file name '%.60s...' is too long", path);
+    td_result rc = td_io_unlink(io, temporary, NULL);
+    if (rc != TD_OK && rc != TD_E_NOTFOUND)
+        return td_err_set(err, rc, "cannot remove '%s'", temporary);
+    td_file *file = NULL;
+    rc = td_io_open(io, temporary, TD_OPEN_CREATE, &file, err);
+    if (rc == TD_OK)
+        rc = td_io_append(file, content.data, content.size, err);
+    td_io_close(file);
+    if (rc == TD_OK)
+        rc = td_io_rename(io, temporary, path, err);
+    return rc;
+}
+
+/* "<path>.pem", absolute. The folder exists: the file has just been written into it. */
+static td_result write_pem(const wire_server *server, td_io io, const char *path,
+                           char absolute[PATH_MAX], td_err *err)
+{
+    char pem_path[LIMIT_PATH_BYTES];
+    int length = snprintf(pem_path, sizeof pem_path, "%s.pem", path);
+    if (length < 0 || (size_t)length >= sizeof pem_path)
+        return td_err_set(err, TD_E_INVALID, "file name '%.60s...' is too long", path);
+    td_result rc = write_whole(io, pem_path, td_bytes_str(wire_server_ca_pem(server)), err);
+    if (rc == TD_OK && realpath(pem_path, absolute) == NULL)
+        rc = td_err_set(err, TD_E_IO, "'%s' has no absolute name", pem_path);
+    return rc;
+}
+
+static td_result ready_text(td_buf *out, const char *url, const char *ca_file, td_err *err)
+{
+    json_writer writer;
+    json_write_begin(&writer, out);
+    json_write_object_begin(&writer);
+    json_write_member_text(&writer, "url", url);
+    json_write_member_text(&writer, "ca_file", ca_file);
+    json_write_object_end(&writer);
+    td_result rc = json_write_end(&writer, err);
+    return rc == TD_OK ? td_buf_append(out, "\n", 1, err) : rc;
+}
+
+td_result wire_server_write_ready(const wire_server *server, td_io io, const char *path,
+                                  td_err *err)
+{
+    char pem_path[PATH_MAX];
+    _Static_assert(PATH_MAX >= LIMIT_PATH_BYTES, "realpath writes that much");
+    const char *ca_file = NULL;
+    td_buf text;
+    td_buf_init(&text, READY_BYTES_MAX);
+    td_result rc = TD_OK;
+    if (wire_server_ca_pem(server) != NULL) {
+        rc = write_pem(server, io, path, pem_path, err);
+        ca_file = pem_path;
+    }
+    if (rc == TD_OK)
+        rc = ready_text(&text, wire_server_url(server), ca_file, err);
+    if (rc == TD_OK)
+        rc = write_whole(io, path, td_buf_view(&text), err);
+    td_buf_fini(&text);
+    return rc == TD_OK ? TD_OK : td_err_add(err, rc, "ready file '%s'", path);
+}

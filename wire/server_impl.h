@@ -1,0 +1,55 @@
+/* Inside of the server's end: shared by server.c (listening, accepting) and server_peer.c (one
+ * accepted connection). */
+#ifndef TD_WIRE_SERVER_IMPL_H
+#define TD_WIRE_SERVER_IMPL_H
+
+#include "wire/loop_impl.h"
+#include "wire/tls.h"
+
+enum {
+    /* One write to the socket: more gains nothing, less costs system calls (PERF 3). */
+    SERVER_BATCH_BYTES = 64 << 10,
+    SERVER_FRAGMENT_BYTES = 1 << 20, /* larger messages go out in fragments of this size */
+    SERVER_FRAME_HEADER_BYTES_MAX = 10,
+    /* Largest message of a client: requests have kilobytes. */
+    SERVER_MESSAGE_BYTES_MAX = 1 << 20,
+};
+
+struct wire_server {
+    wire_loop *loop;
+    wire_server *next;
+    const wire_server_ops *ops;
+    void *user;
+    tls_identity *identity; /* NULL: plain */
+    struct lws_vhost *vhost;
+    struct lws *listener;
+    int listen_fd;
+    uint8_t is_closed; /* refuses everybody */
+    wire_peer_conn *peers;
+    char url[WIRE_HOST_BYTES + 32];
+};
+
+struct wire_peer_conn {
+    wire_server *server;
+    wire_peer_conn *next, *prev;
+    struct lws *wsi;
+    void *user; /* NULL until opened took it */
+    wire_assembly assembly;
+    td_buf queue;        /* whole WebSocket frames, ready for the socket */
+    size_t queue_at;     /* what is before was handed over */
+    uint16_t close_code; /* 0: not closing */
+    uint8_t is_cut;      /* without a good-bye */
+    char *path;          /* until opened */
+    char *query;
+};
+
+/* The protocols of a server's vhost. */
+extern const struct lws_protocols SERVER_PROTOCOLS[];
+
+/* Put the server's certificate into its vhost's context; 0, or -1 to fail. */
+int server_use_identity(struct lws_vhost *vhost, struct ssl_ctx_st *context);
+
+/* Tell every peer's user that it is gone, and free them. */
+void server_end_peers(wire_server *server);
+
+#endif

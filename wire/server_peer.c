@@ -1,0 +1,361 @@
+/* One client of a server: its upgrade, its requests, and the queue of frames towards it. */
+#include "wire/server_impl.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+
+enum { FIN = 0x80, OPCODE_CONTINUATION = 0, LENGTH_16 = 126, LENGTH_64 = 127 };
+
+/* ---- the queue of frames */
+
+/* Moves what is left to the front once that is cheap. */
+static void queue_compact(wire_peer_conn *peer)
+{
+    td_buf *queue = &peer->queue;
+    size_t left = queue->size - peer->queue_at;
+    if (peer->queue_at == 0 || left > peer->queue_at)
+        return;
+    memmove(queue->data, queue->data + peer->queue_at, left);
+    queue->size = left;
+    peer->queue_at = 0;
+}
+
+static void queue_clear(wire_peer_conn *peer)
+{
+    size_t size_max = peer->queue.size_max;
+    peer->queue_at = 0;
+    td_buf_clear(&peer->queue);
+    if (peer->queue.capacity > 2 * WIRE_PEER_QUEUE_BYTES_MAX) {
+        td_buf_fini(&peer->queue);
+        td_buf_init(&peer->queue, size_max);
+    }
+}
+
+/* RFC 6455, 5.2; a server does not mask. Returns the header's size. */
+static size_t put_header(uint8_t out[SERVER_FRAME_HEADER_BYTES_MAX], unsigned first, size_t size)
+{
+    out[0] = (uint8_t)first;
+    if (size < LENGTH_16) {
+        out[1] = (uint8_t)size;
+        return 2;
+    }
+    size_t length_bytes = size <= UINT16_MAX ? 2 : 8;
+    out[1] = length_bytes == 2 ? LENGTH_16 : LENGTH_64;
+    for (size_t i = 0; i < length_bytes; i++)
+        out[2 + i] = (uint8_t)(size >> (8 * (length_bytes - 1 - i)));
+    return 2 + length_bytes;
+}
+
+/* Size of the whole frame that begins at p; we wrote it, so it is all there. */
+static size_t frame_size(const uint8_t *p)
+{
+    size_t size = p[1];
+    size_t length_bytes = size == LENGTH_16 ? 2 : size == LENGTH_64 ? 8 : 0;
+    if (length_bytes == 0)
+        return 2 + size;
+    size = 0;
+    for (size_t i = 0; i < length_bytes; i++)
+        size = size << 8 | p[2 + i];
+    return 2 + length_bytes + size;
+}
+
+size_t wire_peer_queued_bytes(const wire_peer_conn *peer)
+{
+    return peer->queue.size - peer->queue_at;
+}
+
+static td_result queue_frames(wire_peer_conn *peer, unsigned opcode, td_bytes bytes, td_err *err)
+{
+    size_t fragments = bytes.size / SERVER_FRAGMENT_BYTES + 1;
+    td_result rc =
+        td_buf_reserve(&peer->queue, bytes.size + fragments * SERVER_FRAME_HEADER_BYTES_MAX, err);
+    if (rc != TD_OK)
+        return rc;
+    unsigned first = opcode;
+    do {
+        size_t size = bytes.size < SERVER_FRAGMENT_BYTES ? bytes.size : SERVER_FRAGMENT_BYTES;
+        uint8_t header[SERVER_FRAME_HEADER_BYTES_MAX];
+        size_t header_size = put_header(header, size == bytes.size ? first | FIN : first, size);
+        rc = td_buf_append(&peer->queue, header, header_size, err);
+        if (rc == TD_OK)
+            rc = td_buf_append(&peer->queue, bytes.data, size, err);
+        TD_ASSERT(rc == TD_OK); /* room was reserved */
+        bytes = td_bytes_of(bytes.data + size, bytes.size - size);
+        first = OPCODE_CONTINUATION;
+    } while (bytes.size > 0);
+    return TD_OK;
+}
+
+td_result wire_peer_send(wire_peer_conn *peer, unsigned opcode, td_bytes bytes, td_err *err)
+{
+    TD_ASSERT(opcode == 1 || opcode == 2);
+    if (peer->close_code != 0 || peer->is_cut)
+        return td_err_set(err, TD_E_NETWORK, "the connection is closing");
+    size_t queued = wire_peer_queued_bytes(peer);
+    int has_room = queued == 0 || queued + bytes.size <= WIRE_PEER_QUEUE_BYTES_MAX;
+    if (bytes.size > LIMIT_FRAME_BYTES || !has_room)
+        return td_err_set(err, TD_E_LIMIT, "%zu bytes queued and %zu more: %d are allowed", queued,
+                          bytes.size, WIRE_PEER_QUEUE_BYTES_MAX);
+    queue_compact(peer);
+    td_result rc = queue_frames(peer, opcode, bytes, err);
+    if (rc == TD_OK && queued == 0)
+        lws_callback_on_writable(peer->wsi);
+    return rc;
+}
+
+/* A batch ends between frames: libwebsockets may put a pong in between. */
+static size_t batch_size(const wire_peer_conn *peer)
+{
+    const uint8_t *at = peer->queue.data + peer->queue_at;
+    size_t queued = wire_peer_queued_bytes(peer);
+    size_t size = frame_size(at);
+    while (size < queued) {
+        size_t next = frame_size(at + size);
+        if (size + next > SERVER_BATCH_BYTES)
+            break;
+        size += next;
+    }
+    TD_ASSERT(size <= queued);
+    return size;
+}
+
+/* Hands over batches until the socket is full. What it takes in part, libwebsockets keeps, and it
+ * says writable again only when that is gone. */
+static int send_batches(wire_peer_conn *peer)
+{
+    while (wire_peer_queued_bytes(peer) > 0) {
+        size_t size = batch_size(peer);
+        /* LWS_WRITE_HTTP: the bytes as they are, for they are framed already. */
+        if (lws_write(peer->wsi, peer->queue.data + peer->queue_at, size, LWS_WRITE_HTTP) < 0)
+            return -1;
+        peer->queue_at += size;
+        if (lws_partial_buffered(peer->wsi) || lws_send_pipe_choked(peer->wsi))
+            break;
+    }
+    return 0;
+}
+
+static int on_writable(wire_peer_conn *peer)
+{
+    if (peer->is_cut)
+        return -1;
+    if (wire_peer_queued_bytes(peer) == 0 && peer->close_code != 0) {
+        lws_close_reason(peer->wsi, (enum lws_close_status)peer->close_code, NULL, 0);
+        return -1;
+    }
+    if (send_batches(peer) != 0)
+        return -1;
+    if (wire_peer_queued_bytes(peer) > 0 || peer->close_code != 0) {
+        lws_callback_on_writable(peer->wsi);
+        return 0;
+    }
+    queue_clear(peer);
+    if (peer->user != NULL && peer->server->ops->drained != NULL)
+        peer->server->ops->drained(peer->user, peer);
+    return 0;
+}
+
+void wire_peer_close(wire_peer_conn *peer, unsigned code)
+{
+    TD_ASSERT(code == 0 || (code >= 1000 && code < 5000));
+    if (code == 0) {
+        peer->is_cut = 1;
+        queue_clear(peer);
+        lws_set_timeout(peer->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
+        return;
+    }
+    if (peer->close_code != 0)
+        return;
+    peer->close_code = (uint16_t)code;
+    lws_callback_on_writable(peer->wsi);
+}
+
+void wire_peer_pause(wire_peer_conn *peer)
+{
+    lws_rx_flow_control(peer->wsi, 0);
+}
+
+void wire_peer_resume(wire_peer_conn *peer)
+{
+    lws_rx_flow_control(peer->wsi, 1);
+}
+
+/* ---- life */
+
+static void peer_free(wire_peer_conn *peer)
+{
+    wire_server *server = peer->server;
+    *(peer->prev == NULL ? &server->peers : &peer->prev->next) = peer->next;
+    if (peer->next != NULL)
+        peer->next->prev = peer->prev;
+    assembly_fini(&peer->assembly);
+    td_buf_fini(&peer->queue);
+    td_free(peer->path);
+    td_free(peer->query);
+    td_free(peer);
+}
+
+static wire_peer_conn *peer_new(wire_server *server, struct lws *wsi, td_bytes path, td_bytes query)
+{
+    wire_peer_conn *peer = td_alloc_zero(1, sizeof *peer);
+    if (peer == NULL)
+        return NULL;
+    peer->server = server;
+    peer->wsi = wsi;
+    assembly_init(&peer->assembly, SERVER_MESSAGE_BYTES_MAX);
+    td_buf_init(&peer->queue, 2 * WIRE_PEER_QUEUE_BYTES_MAX + LIMIT_FRAME_BYTES);
+    peer->next = server->peers;
+    if (peer->next != NULL)
+        peer->next->prev = peer;
+    server->peers = peer;
+    peer->path = td_strndup((const char *)path.data, path.size);
+    peer->query = td_strndup((const char *)query.data, query.size);
+    if (peer->path != NULL && peer->query != NULL)
+        return peer;
+    peer_free(peer);
+    return NULL;
+}
+
+/* libwebsockets has closed it, or is about to. */
+static void peer_end(wire_peer_conn *peer)
+{
+    lws_set_opaque_user_data(peer->wsi, NULL);
+    void *user = peer->user;
+    const wire_server_ops *ops = peer->server->ops;
+    peer_free(peer);
+    if (user != NULL && ops->closed != NULL)
+        ops->closed(user);
+}
+
+void server_end_peers(wire_server *server)
+{
+    while (server->peers != NULL) {
+        struct lws *wsi = server->peers->wsi;
+        peer_end(server->peers);
+        lws_set_timeout(wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
+    }
+}
+
+/* ---- what libwebsockets says */
+
+static wire_server *server_of(struct lws *wsi)
+{
+    return lws_get_vhost_user(lws_get_vhost(wsi));
+}
+
+/* The query as it was sent: libwebsockets keeps it in pieces. Cut at what out holds. */
+static size_t copy_query(struct lws *wsi, char *out, size_t out_bytes)
+{
+    size_t size = 0;
+    for (int i = 0;; i++) {
+        if (size + 2 >= out_bytes)
+            return size;
+        size_t at = size + (i > 0);
+        int got =
+            lws_hdr_copy_fragment(wsi, out + at, (int)(out_bytes - at), WSI_TOKEN_HTTP_URI_ARGS, i);
+        if (got < 0)
+            return size;
+        if (i > 0)
+            out[size] = '&';
+        size = at + (size_t)got;
+    }
+}
+
+/* Answers a request to upgrade: 0 goes on, 1 was answered, -1 hangs up. */
+static int on_upgrade(struct lws *wsi)
+{
+    wire_server *server = server_of(wsi);
+    char path[LIMIT_URL_BYTES];
+    char query[LIMIT_URL_BYTES];
+    int path_size = lws_hdr_copy(wsi, path, sizeof path, WSI_TOKEN_GET_URI);
+    if (path_size <= 0)
+        return -1;
+    td_bytes path_view = td_bytes_of(path, (size_t)path_size);
+    td_bytes query_view = td_bytes_of(query, copy_query(wsi, query, sizeof query));
+    unsigned status =
+        server->is_closed ? 503 : server->ops->accept(server->user, path_view, query_view);
+    if (status != 101)
+        return lws_return_http_status(wsi, status, NULL) == 0 ? 1 : -1;
+    wire_peer_conn *peer = peer_new(server, wsi, path_view, query_view);
+    if (peer == NULL)
+        return -1;
+    lws_set_opaque_user_data(wsi, peer);
+    return 0;
+}
+
+static int on_established(wire_peer_conn *peer)
+{
+    wire_server *server = peer->server;
+    peer->user = server->ops->opened(server->user, peer, td_bytes_str(peer->path),
+                                     td_bytes_str(peer->query));
+    if (peer->user == NULL)
+        wire_peer_close(peer, 1011);
+    return 0;
+}
+
+static int on_receive(wire_peer_conn *peer, td_bytes piece)
+{
+    if (peer->user == NULL || peer->close_code != 0 || peer->is_cut)
+        return 0;
+    td_bytes whole;
+    switch (assembly_take(&peer->assembly, peer->wsi, piece, 0, &whole)) {
+    case ASSEMBLY_MORE:
+        return 0;
+    case ASSEMBLY_WHOLE:
+        peer->server->ops->message(peer->user, peer, lws_frame_is_binary(peer->wsi) ? 2 : 1, whole);
+        assembly_done(&peer->assembly);
+        return 0;
+    case ASSEMBLY_TOO_LARGE:
+        lws_close_reason(peer->wsi, LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE, NULL, 0);
+        return -1;
+    case ASSEMBLY_NOMEM:
+        lws_close_reason(peer->wsi, LWS_CLOSE_STATUS_UNEXPECTED_CONDITION, NULL, 0);
+        return -1;
+    }
+    return -1;
+}
+
+static int on_plain_http(struct lws *wsi)
+{
+    /* No pages here: this is for WebSocket clients. */
+    if (lws_return_http_status(wsi, HTTP_STATUS_NOT_FOUND, NULL) != 0)
+        return -1;
+    return lws_http_transaction_completed(wsi) != 0 ? -1 : 0;
+}
+
+static int server_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
+                           size_t size)
+{
+    if (reason == LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS)
+        return server_use_identity(in, user);
+    if (reason == LWS_CALLBACK_HTTP_CONFIRM_UPGRADE)
+        return on_upgrade(wsi);
+    if (reason == LWS_CALLBACK_HTTP)
+        return on_plain_http(wsi);
+    wire_peer_conn *peer = wsi == NULL ? NULL : lws_get_opaque_user_data(wsi);
+    if (peer == NULL)
+        return 0;
+    switch ((int)reason) { /* a hundred others are not ours */
+    case LWS_CALLBACK_ESTABLISHED:
+        return on_established(peer);
+    case LWS_CALLBACK_RECEIVE:
+        return on_receive(peer, td_bytes_of(in, size));
+    case LWS_CALLBACK_SERVER_WRITEABLE:
+        return on_writable(peer);
+    case LWS_CALLBACK_CLOSED:
+    case LWS_CALLBACK_WSI_DESTROY:
+        peer_end(peer);
+        return 0;
+    default:
+        return 0;
+    }
+}
+
+const struct lws_protocols SERVER_PROTOCOLS[] = {
+    {.name = "wire-server",
+     .callback = server_callback,
+     .rx_buffer_size = 16 << 10,
+     .tx_packet_size = 2 * SERVER_BATCH_BYTES},
+    {0},
+};

@@ -1,0 +1,151 @@
+#include "wire/url.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <arpa/inet.h>
+
+#include "base/assert.h"
+
+enum { PORT_WS = 80, PORT_WSS = 443, PORT_DIGITS_MAX = 5, PORT_MAX = 65535 };
+
+unsigned wire_address_version(const char *text)
+{
+    struct in6_addr any;
+    if (inet_pton(AF_INET, text, &any) == 1)
+        return 4;
+    return inet_pton(AF_INET6, text, &any) == 1 ? 6 : 0;
+}
+
+static int is_name_char(char c)
+{
+    return isalnum((unsigned char)c) || c == '-' || c == '.' || c == '_';
+}
+
+/* Copies HOST from the front of text; *rest is behind it, and behind the brackets if it had any. */
+static td_result parse_host(const char *text, char host[WIRE_HOST_BYTES], const char **rest,
+                            td_err *err)
+{
+    int has_brackets = text[0] == '[';
+    const char *begin = text + has_brackets;
+    const char *end = begin;
+    if (has_brackets)
+        end = strchr(begin, ']');
+    else
+        while (is_name_char(*end))
+            end++;
+    if (end == NULL)
+        return td_err_set(err, TD_E_INVALID, "'[' without ']'");
+    size_t size = (size_t)(end - begin);
+    if (size == 0 || size >= WIRE_HOST_BYTES)
+        return td_err_set(err, TD_E_INVALID, "a host of %zu characters: 1 to %d are allowed", size,
+                          WIRE_HOST_BYTES - 1);
+    memcpy(host, begin, size);
+    host[size] = '\0';
+    *rest = end + has_brackets;
+    if (has_brackets && wire_address_version(host) != 6)
+        return td_err_set(err, TD_E_INVALID, "'%s' in brackets is no IPv6 address", host);
+    return TD_OK;
+}
+
+/* Digits from the front of text. */
+static td_result parse_port(const char *text, uint16_t *port, const char **rest, td_err *err)
+{
+    unsigned value = 0;
+    const char *c = text;
+    for (; isdigit((unsigned char)*c) && c - text < PORT_DIGITS_MAX; c++)
+        value = value * 10 + (unsigned)(*c - '0');
+    if (c == text || isdigit((unsigned char)*c) || value > PORT_MAX)
+        return td_err_set(err, TD_E_INVALID, "'%s' is no port: 0 to %d are", text, PORT_MAX);
+    *port = (uint16_t)value;
+    *rest = c;
+    return TD_OK;
+}
+
+static td_result parse_target(const char *text, wire_url *out, td_err *err)
+{
+    if (*text != '\0' && *text != '/' && *text != '?' && *text != '#')
+        return td_err_set(err, TD_E_INVALID, "'%s' cannot follow a host", text);
+    size_t size = strcspn(text, "#");
+    int needs_slash = *text != '/';
+    if (size + (size_t)needs_slash >= sizeof out->target)
+        return td_err_set(err, TD_E_INVALID, "path of %zu bytes: at most %zu are allowed", size,
+                          sizeof out->target - 2);
+    for (size_t i = 0; i < size; i++) {
+        if (text[i] <= ' ' || text[i] == 0x7f)
+            return td_err_set(err, TD_E_INVALID, "a space or control character in the path");
+    }
+    out->target[0] = '/';
+    memcpy(out->target + needs_slash, text, size);
+    out->target[size + (size_t)needs_slash] = '\0';
+    return TD_OK;
+}
+
+static void set_authority(wire_url *url)
+{
+    const char *open = url->is_ipv6 ? "[" : "";
+    const char *close = url->is_ipv6 ? "]" : "";
+    int is_default = url->port == (url->is_tls ? PORT_WSS : PORT_WS);
+    char port[PORT_DIGITS_MAX + 2] = "";
+    if (!is_default)
+        (void)snprintf(port, sizeof port, ":%u", url->port); /* at most ":65535" */
+    int length = snprintf(url->authority, sizeof url->authority, "%s%.*s%s%s", open,
+                          WIRE_HOST_BYTES - 3, url->host, close, port);
+    TD_ASSERT(length > 0);
+    TD_ASSERT((size_t)length < sizeof url->authority);
+}
+
+static td_result parse_parts(const char *text, wire_url *out, td_err *err)
+{
+    const char *rest = NULL;
+    if (strncmp(text, "wss://", 6) == 0) {
+        out->is_tls = 1;
+        out->port = PORT_WSS;
+        rest = text + 6;
+    } else if (strncmp(text, "ws://", 5) == 0) {
+        out->port = PORT_WS;
+        rest = text + 5;
+    } else {
+        return td_err_set(err, TD_E_INVALID, "it begins with neither ws:// nor wss://");
+    }
+    if (rest[strcspn(rest, "@/?#")] == '@')
+        return td_err_set(err, TD_E_INVALID, "a user name has no place in it");
+    td_result rc = parse_host(rest, out->host, &rest, err);
+    if (rc == TD_OK && *rest == ':')
+        rc = parse_port(rest + 1, &out->port, &rest, err);
+    if (rc != TD_OK)
+        return rc;
+    if (out->port == 0)
+        return td_err_set(err, TD_E_INVALID, "port 0 cannot be connected to");
+    unsigned version = wire_address_version(out->host);
+    out->is_numeric = version != 0;
+    out->is_ipv6 = version == 6;
+    set_authority(out);
+    return parse_target(rest, out, err);
+}
+
+td_result wire_url_parse(const char *text, wire_url *out, td_err *err)
+{
+    memset(out, 0, sizeof *out);
+    if (strlen(text) >= LIMIT_URL_BYTES)
+        return td_err_set(err, TD_E_INVALID, "URL of %zu bytes: at most %u are allowed",
+                          strlen(text), LIMIT_URL_BYTES - 1);
+    td_result rc = parse_parts(text, out, err);
+    /* The query may hold a signature: errors show the URL without it. */
+    return rc == TD_OK ? TD_OK : td_err_add(err, rc, "URL '%.*s'", (int)strcspn(text, "?"), text);
+}
+
+td_result wire_host_port_parse(const char *text, char host[WIRE_HOST_BYTES], uint16_t *port,
+                               td_err *err)
+{
+    const char *rest = NULL;
+    td_result rc = parse_host(text, host, &rest, err);
+    if (rc == TD_OK && *rest != ':')
+        rc = td_err_set(err, TD_E_INVALID, "':PORT' is missing");
+    if (rc == TD_OK)
+        rc = parse_port(rest + 1, port, &rest, err);
+    if (rc == TD_OK && *rest != '\0')
+        rc = td_err_set(err, TD_E_INVALID, "'%s' cannot follow a port", rest);
+    return rc == TD_OK ? TD_OK : td_err_add(err, rc, "'%s' is not HOST:PORT", text);
+}

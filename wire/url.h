@@ -1,0 +1,34 @@
+/* Taking apart the URLs of WebSocket servers and proxies. Pure; any thread. */
+#ifndef TD_WIRE_URL_H
+#define TD_WIRE_URL_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/limits.h"
+
+enum { WIRE_HOST_BYTES = 128 };
+
+typedef struct wire_url {
+    uint8_t is_tls;
+    uint16_t port;      /* the scheme's default where the URL has none */
+    uint8_t is_ipv6;    /* host is an IPv6 address, without its brackets */
+    uint8_t is_numeric; /* host is an address, not a name */
+    char host[WIRE_HOST_BYTES];
+    char authority[WIRE_HOST_BYTES + 8]; /* for the Host header: brackets, port unless default */
+    char target[LIMIT_URL_BYTES];        /* path and query, at least "/"; no fragment */
+} wire_url;
+
+/* ws://HOST[:PORT][/PATH][?QUERY] or wss://…; HOST a name, an IPv4 address, or [an IPv6 address].
+ * TD_E_INVALID and what is wrong with it; a URL with a user name is refused. */
+TD_MUST_USE td_result wire_url_parse(const char *text, wire_url *out, td_err *err);
+
+/* HOST:PORT, as --listen and proxies have it: a name, an address, or [an IPv6 address], and a port.
+ * host gets WIRE_HOST_BYTES. TD_E_INVALID. */
+TD_MUST_USE td_result wire_host_port_parse(const char *text, char host[WIRE_HOST_BYTES],
+                                           uint16_t *port, td_err *err);
+
+/* 4 or 6 if the text is a numeric address of that version, else 0. */
+unsigned wire_address_version(const char *text);
+
+#endif
