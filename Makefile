@@ -25,7 +25,7 @@ SRC_book := book/book.c book/continuity.c book/continuity_rules.c
 
 SRC_format :=
 
-SRC_tape := tape/selection.c tape/event.c
+SRC_tape := tape/selection.c tape/event.c tape/channel_router.c
 
 SRC_wire := wire/url.c wire/proxy.c wire/tls.c wire/tls_judge.c wire/resolve.c wire/assembly.c wire/loop.c \
             wire/client.c wire/client_connect.c wire/client_callback.c wire/server.c wire/server_peer.c wire/ready.c
@@ -37,7 +37,8 @@ SRC_recorder :=
 
 SRC_replay :=
 
-SRC_archive :=
+SRC_archive := archive/import.c archive/import_feed.c archive/import_line.c archive/import_plan.c \
+               archive/import_slots.c archive/import_source.c archive/import_spool.c
 
 SRC_sim :=
 
@@ -62,7 +63,8 @@ TESTS_recorder :=
 
 TESTS_replay :=
 
-TESTS_archive :=
+TESTS_archive := tests/archive/test_import_source.c tests/archive/test_import_line.c \
+                 tests/archive/test_import_order.c
 
 TESTS_sim :=
 
