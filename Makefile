@@ -23,9 +23,11 @@ SRC_schema_cc := schema/json.cc
 
 SRC_book := book/book.c book/continuity.c book/continuity_rules.c
 
-SRC_format :=
+SRC_format := format/chain.c format/channel.c format/chunk_builder.c format/chunk_channels.c \
+              format/chunk_conns.c format/chunk_seal.c format/codec.c format/mcap_decode.c \
+              format/mcap_encode.c format/mcap_summary.c format/segment_writer.c
 
-SRC_tape := tape/selection.c tape/event.c tape/channel_router.c
+SRC_tape := tape/selection.c tape/event.c
 
 SRC_wire := wire/url.c wire/proxy.c wire/tls.c wire/tls_judge.c wire/resolve.c wire/assembly.c wire/loop.c \
             wire/client.c wire/client_connect.c wire/client_callback.c wire/server.c wire/server_peer.c wire/ready.c
@@ -37,8 +39,7 @@ SRC_recorder :=
 
 SRC_replay :=
 
-SRC_archive := archive/import.c archive/import_feed.c archive/import_line.c archive/import_plan.c \
-               archive/import_slots.c archive/import_source.c archive/import_spool.c
+SRC_archive :=
 
 SRC_sim :=
 
@@ -63,8 +64,7 @@ TESTS_recorder :=
 
 TESTS_replay :=
 
-TESTS_archive := tests/archive/test_import_source.c tests/archive/test_import_line.c \
-                 tests/archive/test_import_order.c
+TESTS_archive :=
 
 TESTS_sim :=
 

@@ -7,7 +7,7 @@
  * summary).
  *
  * Use, for each frame:
- *     if (chunk_builder_wants_seal(b, recv_ns, size)) seal, hand the chunk over;
+ *     if (chunk_builder_wants_seal(b, recv_ns)) seal, hand the chunk over;
  *     if (chunk_builder_starts_segment(b, recv_ns)) append the `segment` event first;
  *     chunk_builder_append(b, &frame, err);
  * and, by a timer of the caller's, seal what waits too long. chunk_builder_append allocates nothing
@@ -134,8 +134,8 @@ TD_MUST_USE td_result chunk_builder_channel(chunk_builder *builder, const channe
 /* Change the zstd level from the next seal on. */
 void chunk_builder_set_level(chunk_builder *builder, int level);
 
-/* 1 if what is pending must be sealed before a frame of this time and size is appended. */
-int chunk_builder_wants_seal(const chunk_builder *builder, uint64_t recv_ns, size_t frame_bytes);
+/* 1 if what is pending must be sealed before a message of this time is appended. */
+int chunk_builder_wants_seal(const chunk_builder *builder, uint64_t recv_ns);
 
 /* 1 if a message of this time would be the first of a segment (nothing is pending, then). */
 int chunk_builder_starts_segment(const chunk_builder *builder, uint64_t recv_ns);

@@ -15,7 +15,7 @@ typedef struct codec codec;
 
 /* Contexts are made at first use. NULL without memory. */
 TD_MUST_USE codec *codec_open(void);
-void codec_close(codec *codec);
+void codec_close(codec *coder);
 
 /* The compression that a chunk names. TD_OK; TD_E_UNSUPPORTED, with the name in err. */
 TD_MUST_USE td_result codec_find(td_bytes name, codec_kind *out, td_err *err);
@@ -28,13 +28,13 @@ size_t codec_bound(codec_kind kind, size_t size);
 
 /* Compress in into out (out_capacity >= codec_bound). level: zstd's, negative = fast. *out_bytes
  * gets the size. TD_OK, TD_E_NOMEM. */
-TD_MUST_USE td_result codec_compress(codec *codec, codec_kind kind, int level, td_bytes in,
+TD_MUST_USE td_result codec_compress(codec *coder, codec_kind kind, int level, td_bytes in,
                                      uint8_t *out, size_t out_capacity, size_t *out_bytes,
                                      td_err *err);
 
 /* Decompress in into exactly out_bytes at out. TD_OK; TD_E_CORRUPT if it is not just that;
  * TD_E_NOMEM. */
-TD_MUST_USE td_result codec_decompress(codec *codec, codec_kind kind, td_bytes in, uint8_t *out,
+TD_MUST_USE td_result codec_decompress(codec *coder, codec_kind kind, td_bytes in, uint8_t *out,
                                        size_t out_bytes, td_err *err);
 
 #endif

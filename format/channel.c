@@ -1,0 +1,51 @@
+#include "format/channel.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+
+static const char *const DIR_NAMES[] = {
+    [CHANNEL_IN] = "in",
+    [CHANNEL_OUT] = "out",
+    [CHANNEL_HTTP] = "http",
+    [CHANNEL_EVENT] = "event",
+};
+enum { DIR_COUNT = sizeof DIR_NAMES / sizeof DIR_NAMES[0] };
+
+static int compare_u32(uint32_t a, uint32_t b)
+{
+    return a < b ? -1 : a > b;
+}
+
+int channel_info_compare(const channel_info *a, const channel_info *b)
+{
+    int order = strcmp(a->feed, b->feed);
+    if (order == 0)
+        order = compare_u32(a->line, b->line);
+    if (order == 0)
+        order = compare_u32(a->shard, b->shard);
+    if (order == 0)
+        order = compare_u32(a->dir, b->dir);
+    if (order == 0)
+        order = strcmp(a->topic, b->topic);
+    if (order == 0)
+        order = strcmp(a->symbol, b->symbol);
+    return order != 0 ? order : compare_u32(a->opcode, b->opcode);
+}
+
+const char *channel_dir_name(channel_dir dir)
+{
+    TD_ASSERT((unsigned)dir < DIR_COUNT);
+    return DIR_NAMES[dir];
+}
+
+int channel_dir_parse(td_bytes name, channel_dir *out)
+{
+    for (unsigned i = 0; i < DIR_COUNT; i++) {
+        if (td_bytes_is(name, DIR_NAMES[i])) {
+            *out = (channel_dir)i;
+            return 1;
+        }
+    }
+    return 0;
+}

@@ -1,0 +1,107 @@
+#include "format/codec.h"
+
+#include <string.h>
+
+#include <zstd.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+
+struct codec {
+    ZSTD_CCtx *compressor;
+    ZSTD_DCtx *decompressor;
+};
+
+codec *codec_open(void)
+{
+    return td_alloc_zero(1, sizeof(codec));
+}
+
+void codec_close(codec *coder)
+{
+    if (coder == NULL)
+        return;
+    ZSTD_freeCCtx(coder->compressor);
+    ZSTD_freeDCtx(coder->decompressor);
+    td_free(coder);
+}
+
+td_result codec_find(td_bytes name, codec_kind *out, td_err *err)
+{
+    if (name.size == 0) {
+        *out = CODEC_NONE;
+        return TD_OK;
+    }
+    if (td_bytes_is(name, "zstd")) {
+        *out = CODEC_ZSTD;
+        return TD_OK;
+    }
+    int length = (int)(name.size < 32 ? name.size : 32);
+    return td_err_set(err, TD_E_UNSUPPORTED,
+                      "compression '%.*s' is not supported: zstd and none are", length,
+                      (const char *)name.data);
+}
+
+const char *codec_name(codec_kind kind)
+{
+    return kind == CODEC_ZSTD ? "zstd" : "";
+}
+
+size_t codec_bound(codec_kind kind, size_t size)
+{
+    return kind == CODEC_ZSTD ? ZSTD_compressBound(size) : size;
+}
+
+td_result codec_compress(codec *coder, codec_kind kind, int level, td_bytes in, uint8_t *out,
+                         size_t out_capacity, size_t *out_bytes, td_err *err)
+{
+    TD_ASSERT(out_capacity >= codec_bound(kind, in.size));
+    if (kind == CODEC_NONE) {
+        if (in.size > 0)
+            memcpy(out, in.data, in.size);
+        *out_bytes = in.size;
+        return TD_OK;
+    }
+    if (coder->compressor == NULL)
+        coder->compressor = ZSTD_createCCtx();
+    if (coder->compressor == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a zstd compressor");
+    size_t got = ZSTD_compressCCtx(coder->compressor, out, out_capacity, in.data, in.size, level);
+    /* With room for the bound, memory is all that can be missing. */
+    if (ZSTD_isError(got))
+        return td_err_set(err, TD_E_NOMEM, "zstd, %zu bytes at level %d: %s", in.size, level,
+                          ZSTD_getErrorName(got));
+    TD_ASSERT(got <= out_capacity);
+    *out_bytes = got;
+    return TD_OK;
+}
+
+static td_result decompress_zstd(codec *coder, td_bytes in, uint8_t *out, size_t out_bytes,
+                                 td_err *err)
+{
+    if (coder->decompressor == NULL)
+        coder->decompressor = ZSTD_createDCtx();
+    if (coder->decompressor == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a zstd decompressor");
+    size_t got = ZSTD_decompressDCtx(coder->decompressor, out, out_bytes, in.data, in.size);
+    if (ZSTD_isError(got))
+        return td_err_set(err, TD_E_CORRUPT, "zstd, %zu bytes: %s", in.size,
+                          ZSTD_getErrorName(got));
+    if (got != out_bytes)
+        return td_err_set(err, TD_E_CORRUPT, "zstd, %zu bytes: gave %zu bytes, %zu expected",
+                          in.size, got, out_bytes);
+    return TD_OK;
+}
+
+td_result codec_decompress(codec *coder, codec_kind kind, td_bytes in, uint8_t *out,
+                           size_t out_bytes, td_err *err)
+{
+    if (kind == CODEC_ZSTD)
+        return decompress_zstd(coder, in, out, out_bytes, err);
+    if (in.size != out_bytes)
+        return td_err_set(err, TD_E_CORRUPT, "stored records of %zu bytes, %zu expected", in.size,
+                          out_bytes);
+    if (out_bytes > 0)
+        memcpy(out, in.data, out_bytes);
+    return TD_OK;
+}

@@ -1,0 +1,378 @@
+#include "format/mcap_decode.h"
+
+#include <inttypes.h>
+
+#include "base/assert.h"
+
+/* Reads fields one after the other. The first one that does not fit makes it bad; later reads give
+ * zero, so that a decoder checks once, at its end. */
+typedef struct cursor {
+    const uint8_t *p;
+    size_t left;
+    const char *bad_field; /* NULL = all well */
+    uint64_t wanted;
+} cursor;
+
+static cursor cursor_of(td_bytes content)
+{
+    return (cursor){.p = content.data, .left = content.size};
+}
+
+static const uint8_t *take(cursor *c, uint64_t bytes, const char *field)
+{
+    if (c->bad_field != NULL || bytes > c->left) {
+        if (c->bad_field == NULL) {
+            c->bad_field = field;
+            c->wanted = bytes;
+        }
+        return NULL;
+    }
+    const uint8_t *p = c->p;
+    c->p += bytes;
+    c->left -= (size_t)bytes;
+    return p;
+}
+
+static uint16_t get_u16(cursor *c, const char *field)
+{
+    const uint8_t *p = take(c, 2, field);
+    return p == NULL ? 0 : td_le16(p);
+}
+
+static uint32_t get_u32(cursor *c, const char *field)
+{
+    const uint8_t *p = take(c, 4, field);
+    return p == NULL ? 0 : td_le32(p);
+}
+
+static uint64_t get_u64(cursor *c, const char *field)
+{
+    const uint8_t *p = take(c, 8, field);
+    return p == NULL ? 0 : td_le64(p);
+}
+
+static td_bytes get_bytes(cursor *c, uint64_t size, const char *field)
+{
+    const uint8_t *p = take(c, size, field);
+    return td_bytes_of(p, p == NULL ? 0 : (size_t)size);
+}
+
+static td_bytes get_counted(cursor *c, const char *field)
+{
+    uint32_t size = get_u32(c, field);
+    return get_bytes(c, size, field);
+}
+
+/* A map or array of entries of one size. */
+static mcap_packed get_packed(cursor *c, size_t entry_bytes, const char *field)
+{
+    td_bytes bytes = get_counted(c, field);
+    if (c->bad_field == NULL && bytes.size % entry_bytes != 0) {
+        c->bad_field = field;
+        c->wanted = entry_bytes;
+    }
+    return (mcap_packed){bytes};
+}
+
+static mcap_packed get_pairs(cursor *c, const char *field)
+{
+    mcap_packed packed = {get_counted(c, field)};
+    cursor inner = cursor_of(packed.bytes);
+    while (inner.left > 0 && inner.bad_field == NULL) {
+        (void)get_counted(&inner, field); /* only walked here: mcap_next_pair reads it */
+        (void)get_counted(&inner, field);
+    }
+    if (c->bad_field == NULL && inner.bad_field != NULL) {
+        c->bad_field = field;
+        c->wanted = inner.wanted;
+    }
+    return packed;
+}
+
+static td_result finish(const cursor *c, uint8_t opcode, td_err *err)
+{
+    if (TD_LIKELY(c->bad_field == NULL))
+        return TD_OK;
+    return td_err_set(err, TD_E_CORRUPT,
+                      "%s record: field %s wants %" PRIu64 " bytes, %zu are left",
+                      mcap_opcode_name(opcode), c->bad_field, c->wanted, c->left);
+}
+
+td_result mcap_decode_header(td_bytes content, mcap_header *out, td_err *err)
+{
+    cursor c = cursor_of(content);
+    out->profile = get_counted(&c, "profile");
+    out->library = get_counted(&c, "library");
+    return finish(&c, MCAP_HEADER, err);
+}
+
+td_result mcap_decode_footer(td_bytes content, mcap_footer *out, td_err *err)
+{
+    cursor c = cursor_of(content);
+    out->summary_start = get_u64(&c, "summary_start");
+    out->summary_offset_start = get_u64(&c, "summary_offset_start");
+    out->summary_crc = get_u32(&c, "summary_crc");
+    return finish(&c, MCAP_FOOTER, err);
+}
+
+td_result mcap_decode_schema(td_bytes content, mcap_schema *out, td_err *err)
+{
+    cursor c = cursor_of(content);
+    out->id = get_u16(&c, "id");
+    out->name = get_counted(&c, "name");
+    out->encoding = get_counted(&c, "encoding");
+    out->data = get_counted(&c, "data");
+    return finish(&c, MCAP_SCHEMA, err);
+}
+
+td_result mcap_decode_channel(td_bytes content, mcap_channel *out, td_err *err)
+{
+    cursor c = cursor_of(content);
+    out->id = get_u16(&c, "id");
+    out->schema_id = get_u16(&c, "schema_id");
+    out->topic = get_counted(&c, "topic");
+    out->message_encoding = get_counted(&c, "message_encoding");
+    out->metadata = get_pairs(&c, "metadata");
+    return finish(&c, MCAP_CHANNEL, err);
+}
+
+td_result mcap_decode_message(td_bytes content, mcap_message *out, td_err *err)
+{
+    cursor c = cursor_of(content);
+    out->channel_id = get_u16(&c, "channel_id");
+    out->sequence = get_u32(&c, "sequence");
+    out->log_ns = get_u64(&c, "log_time");
+    out->publish_ns = get_u64(&c, "publish_time");
+    out->data = td_bytes_of(c.p, c.left);
+    return finish(&c, MCAP_MESSAGE, err);
+}
+
+static void get_chunk_fields(cursor *c, mcap_chunk *out, uint64_t *records_bytes)
+{
+    out->start_ns = get_u64(c, "message_start_time");
+    out->end_ns = get_u64(c, "message_end_time");
+    out->uncompressed_bytes = get_u64(c, "uncompressed_size");
+    out->uncompressed_crc = get_u32(c, "uncompressed_crc");
+    out->compression = get_counted(c, "compression");
+    *records_bytes = get_u64(c, "records");
+}
+
+td_result mcap_decode_chunk(td_bytes content, mcap_chunk *out, td_err *err)
+{
+    cursor c = cursor_of(content);
+    uint64_t records_bytes;
+    get_chunk_fields(&c, out, &records_bytes);
+    out->records = get_bytes(&c, records_bytes, "records");
+    return finish(&c, MCAP_CHUNK, err);
+}
+
+td_result mcap_decode_chunk_fields(td_bytes head, uint64_t content_bytes, mcap_chunk *out,
+                                   uint64_t *records_at, td_err *err)
+{
+    TD_ASSERT(head.size <= content_bytes);
+    cursor c = cursor_of(head);
+    uint64_t records_bytes;
+    get_chunk_fields(&c, out, &records_bytes);
+    td_result rc = finish(&c, MCAP_CHUNK, err);
+    if (rc != TD_OK)
+        return rc;
+    *records_at = head.size - c.left;
+    TD_ASSERT(*records_at <= content_bytes);
+    if (records_bytes > content_bytes - *records_at)
+        return td_err_set(err, TD_E_CORRUPT,
+                          "Chunk record: %" PRIu64
+                          " bytes of records in a record with room for %" PRIu64,
+                          records_bytes, content_bytes - *records_at);
+    out->records = td_bytes_of(NULL, (size_t)records_bytes);
+    return TD_OK;
+}
+
+td_result mcap_decode_message_index(td_bytes content, mcap_message_index *out, td_err *err)
+{
+    cursor c = cursor_of(content);
+    out->channel_id = get_u16(&c, "channel_id");
+    out->entries = get_packed(&c, MCAP_INDEX_ENTRY_BYTES, "records");
+    return finish(&c, MCAP_MESSAGE_INDEX, err);
+}
+
+td_result mcap_decode_chunk_index(td_bytes content, mcap_chunk_index *out, td_err *err)
+{
+    cursor c = cursor_of(content);
+    out->start_ns = get_u64(&c, "message_start_time");
+    out->end_ns = get_u64(&c, "message_end_time");
+    out->chunk_offset = get_u64(&c, "chunk_start_offset");
+    out->chunk_bytes = get_u64(&c, "chunk_length");
+    out->index_offsets = get_packed(&c, 10, "message_index_offsets");
+    out->index_bytes = get_u64(&c, "message_index_length");
+    out->compression = get_counted(&c, "compression");
+    out->compressed_bytes = get_u64(&c, "compressed_size");
+    out->uncompressed_bytes = get_u64(&c, "uncompressed_size");
+    return finish(&c, MCAP_CHUNK_INDEX, err);
+}
+
+td_result mcap_decode_attachment(td_bytes content, mcap_attachment *out, td_err *err)
+{
+    cursor c = cursor_of(content);
+    out->log_ns = get_u64(&c, "log_time");
+    out->create_ns = get_u64(&c, "create_time");
+    out->name = get_counted(&c, "name");
+    out->media_type = get_counted(&c, "media_type");
+    uint64_t data_bytes = get_u64(&c, "data");
+    out->data = get_bytes(&c, data_bytes, "data");
+    out->covered_bytes = content.size - c.left;
+    out->crc = get_u32(&c, "crc");
+    return finish(&c, MCAP_ATTACHMENT, err);
+}
+
+td_result mcap_decode_attachment_index(td_bytes content, mcap_attachment_index *out, td_err *err)
+{
+    cursor c = cursor_of(content);
+    out->offset = get_u64(&c, "offset");
+    out->length = get_u64(&c, "length");
+    out->log_ns = get_u64(&c, "log_time");
+    out->create_ns = get_u64(&c, "create_time");
+    out->data_bytes = get_u64(&c, "data_size");
+    out->name = get_counted(&c, "name");
+    out->media_type = get_counted(&c, "media_type");
+    return finish(&c, MCAP_ATTACHMENT_INDEX, err);
+}
+
+td_result mcap_decode_statistics(td_bytes content, mcap_statistics *out, td_err *err)
+{
+    cursor c = cursor_of(content);
+    out->message_count = get_u64(&c, "message_count");
+    out->schema_count = get_u16(&c, "schema_count");
+    out->channel_count = get_u32(&c, "channel_count");
+    out->attachment_count = get_u32(&c, "attachment_count");
+    out->metadata_count = get_u32(&c, "metadata_count");
+    out->chunk_count = get_u32(&c, "chunk_count");
+    out->start_ns = get_u64(&c, "message_start_time");
+    out->end_ns = get_u64(&c, "message_end_time");
+    out->channel_counts = get_packed(&c, 10, "channel_message_counts");
+    return finish(&c, MCAP_STATISTICS, err);
+}
+
+td_result mcap_decode_metadata(td_bytes content, mcap_metadata *out, td_err *err)
+{
+    cursor c = cursor_of(content);
+    out->name = get_counted(&c, "name");
+    out->pairs = get_pairs(&c, "metadata");
+    return finish(&c, MCAP_METADATA, err);
+}
+
+td_result mcap_decode_metadata_index(td_bytes content, mcap_metadata_index *out, td_err *err)
+{
+    cursor c = cursor_of(content);
+    out->offset = get_u64(&c, "offset");
+    out->length = get_u64(&c, "length");
+    out->name = get_counted(&c, "name");
+    return finish(&c, MCAP_METADATA_INDEX, err);
+}
+
+td_result mcap_decode_summary_offset(td_bytes content, mcap_summary_offset *out, td_err *err)
+{
+    cursor c = cursor_of(content);
+    const uint8_t *group = take(&c, 1, "group_opcode");
+    out->group_opcode = group == NULL ? 0 : *group;
+    out->group_start = get_u64(&c, "group_start");
+    out->group_bytes = get_u64(&c, "group_length");
+    return finish(&c, MCAP_SUMMARY_OFFSET, err);
+}
+
+td_result mcap_decode_data_end(td_bytes content, mcap_data_end *out, td_err *err)
+{
+    cursor c = cursor_of(content);
+    out->data_section_crc = get_u32(&c, "data_section_crc");
+    return finish(&c, MCAP_DATA_END, err);
+}
+
+td_result mcap_next_record(td_bytes records, size_t *at, mcap_record *out, td_err *err)
+{
+    TD_ASSERT(*at <= records.size);
+    size_t left = records.size - *at;
+    if (left == 0)
+        return TD_EOF;
+    if (left < MCAP_PREFIX_BYTES)
+        return td_err_set(err, TD_E_TRUNCATED, "record at %zu: %zu bytes, at least %d expected",
+                          *at, left, MCAP_PREFIX_BYTES);
+    const uint8_t *p = records.data + *at;
+    uint64_t size = td_le64(p + 1);
+    left -= MCAP_PREFIX_BYTES;
+    if (size > left)
+        return td_err_set(err, TD_E_TRUNCATED,
+                          "%s record at %zu: content of %" PRIu64 " bytes, %zu are left",
+                          mcap_opcode_name(p[0]), *at, size, left);
+    out->opcode = p[0];
+    out->offset = *at;
+    out->content = td_bytes_of(p + MCAP_PREFIX_BYTES, (size_t)size);
+    *at += MCAP_PREFIX_BYTES + (size_t)size;
+    return TD_OK;
+}
+
+int mcap_next_pair(mcap_packed *rest, mcap_pair *out)
+{
+    cursor c = cursor_of(rest->bytes);
+    if (c.left == 0)
+        return 0;
+    out->key = get_counted(&c, "key");
+    out->value = get_counted(&c, "value");
+    rest->bytes = td_bytes_of(c.p, c.bad_field == NULL ? c.left : 0);
+    return c.bad_field == NULL;
+}
+
+int mcap_next_count(mcap_packed *rest, uint16_t *key, uint64_t *value)
+{
+    if (rest->bytes.size < 10)
+        return 0;
+    *key = td_le16(rest->bytes.data);
+    *value = td_le64(rest->bytes.data + 2);
+    rest->bytes = td_bytes_of(rest->bytes.data + 10, rest->bytes.size - 10);
+    return 1;
+}
+
+int mcap_next_entry(mcap_packed *rest, uint64_t *log_ns, uint64_t *offset)
+{
+    if (rest->bytes.size < MCAP_INDEX_ENTRY_BYTES)
+        return 0;
+    *log_ns = td_le64(rest->bytes.data);
+    *offset = td_le64(rest->bytes.data + 8);
+    rest->bytes = td_bytes_of(rest->bytes.data + MCAP_INDEX_ENTRY_BYTES,
+                              rest->bytes.size - MCAP_INDEX_ENTRY_BYTES);
+    return 1;
+}
+
+td_bytes mcap_find_pair(mcap_packed pairs, const char *key)
+{
+    mcap_pair pair;
+    while (mcap_next_pair(&pairs, &pair)) {
+        if (td_bytes_is(pair.key, key))
+            return pair.value;
+    }
+    return td_bytes_of(NULL, 0);
+}
+
+const char *mcap_opcode_name(uint8_t opcode)
+{
+    static const char *const NAMES[] = {
+        [MCAP_HEADER] = "Header",
+        [MCAP_FOOTER] = "Footer",
+        [MCAP_SCHEMA] = "Schema",
+        [MCAP_CHANNEL] = "Channel",
+        [MCAP_MESSAGE] = "Message",
+        [MCAP_CHUNK] = "Chunk",
+        [MCAP_MESSAGE_INDEX] = "Message Index",
+        [MCAP_CHUNK_INDEX] = "Chunk Index",
+        [MCAP_ATTACHMENT] = "Attachment",
+        [MCAP_ATTACHMENT_INDEX] = "Attachment Index",
+        [MCAP_STATISTICS] = "Statistics",
+        [MCAP_METADATA] = "Metadata",
+        [MCAP_METADATA_INDEX] = "Metadata Index",
+        [MCAP_SUMMARY_OFFSET] = "Summary Offset",
+        [MCAP_DATA_END] = "Data End",
+    };
+    if (opcode >= MCAP_PRIVATE_FIRST)
+        return "private";
+    if (opcode < sizeof NAMES / sizeof NAMES[0] && NAMES[opcode] != NULL)
+        return NAMES[opcode];
+    return "unknown";
+}

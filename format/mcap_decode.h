@@ -1,0 +1,59 @@
+/* MCAP records out of bytes. Each function reads one record's content (without opcode and length);
+ * views in the result point into it. Fields behind the known ones are ignored, as the specification
+ * wants. TD_OK; TD_E_CORRUPT: a length field says more than there is, a map does not come out even,
+ * or a value is not allowed. No state, no allocation, any thread. */
+#ifndef TD_FORMAT_MCAP_DECODE_H
+#define TD_FORMAT_MCAP_DECODE_H
+
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/bytes.h"
+#include "base/err.h"
+#include "format/mcap.h"
+
+TD_MUST_USE td_result mcap_decode_header(td_bytes content, mcap_header *out, td_err *err);
+TD_MUST_USE td_result mcap_decode_footer(td_bytes content, mcap_footer *out, td_err *err);
+TD_MUST_USE td_result mcap_decode_schema(td_bytes content, mcap_schema *out, td_err *err);
+TD_MUST_USE td_result mcap_decode_channel(td_bytes content, mcap_channel *out, td_err *err);
+TD_MUST_USE td_result mcap_decode_message(td_bytes content, mcap_message *out, td_err *err);
+TD_MUST_USE td_result mcap_decode_message_index(td_bytes content, mcap_message_index *out,
+                                                td_err *err);
+TD_MUST_USE td_result mcap_decode_chunk_index(td_bytes content, mcap_chunk_index *out, td_err *err);
+TD_MUST_USE td_result mcap_decode_attachment(td_bytes content, mcap_attachment *out, td_err *err);
+TD_MUST_USE td_result mcap_decode_attachment_index(td_bytes content, mcap_attachment_index *out,
+                                                   td_err *err);
+TD_MUST_USE td_result mcap_decode_statistics(td_bytes content, mcap_statistics *out, td_err *err);
+TD_MUST_USE td_result mcap_decode_metadata(td_bytes content, mcap_metadata *out, td_err *err);
+TD_MUST_USE td_result mcap_decode_metadata_index(td_bytes content, mcap_metadata_index *out,
+                                                 td_err *err);
+TD_MUST_USE td_result mcap_decode_summary_offset(td_bytes content, mcap_summary_offset *out,
+                                                 td_err *err);
+TD_MUST_USE td_result mcap_decode_data_end(td_bytes content, mcap_data_end *out, td_err *err);
+
+/* A chunk. */
+TD_MUST_USE td_result mcap_decode_chunk(td_bytes content, mcap_chunk *out, td_err *err);
+
+/* The fields of a chunk before its records, from the beginning of its content (head may end before
+ * the content does; content_bytes is the whole size). out->records has the size and no data;
+ * *records_at is where they begin in the content. */
+TD_MUST_USE td_result mcap_decode_chunk_fields(td_bytes head, uint64_t content_bytes,
+                                               mcap_chunk *out, uint64_t *records_at, td_err *err);
+
+/* The next record of a chunk or of another run of records in memory; *at is 0 at first. TD_OK;
+ * TD_EOF at the end; TD_E_TRUNCATED if the rest is no whole record (*at stays). */
+TD_MUST_USE td_result mcap_next_record(td_bytes records, size_t *at, mcap_record *out, td_err *err);
+
+/* Entries of maps and arrays one after the other: 1 and the entry, or 0 at the end. What a decode
+ * function gave comes out even. */
+int mcap_next_pair(mcap_packed *rest, mcap_pair *out);
+int mcap_next_count(mcap_packed *rest, uint16_t *key, uint64_t *value);
+int mcap_next_entry(mcap_packed *rest, uint64_t *log_ns, uint64_t *offset);
+
+/* The value of key in a map of strings; empty view with data NULL if it is not there. */
+td_bytes mcap_find_pair(mcap_packed pairs, const char *key);
+
+/* Short name of an opcode ("Chunk"; "private" from 0x80; "unknown"), valid for ever. */
+const char *mcap_opcode_name(uint8_t opcode);
+
+#endif

@@ -1,0 +1,65 @@
+/* MCAP records into bytes. Each function appends one whole record (opcode, length, content) to a
+ * buffer, or leaves it as it was: TD_OK, TD_E_NOMEM, TD_E_LIMIT (buffer full, or a string or map
+ * over the 4 GiB that its length field can say). No state, any thread. */
+#ifndef TD_FORMAT_MCAP_ENCODE_H
+#define TD_FORMAT_MCAP_ENCODE_H
+
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/buf.h"
+#include "format/mcap.h"
+
+/* The eight bytes that a file begins and ends with. */
+TD_MUST_USE td_result mcap_encode_magic(td_buf *buf, td_err *err);
+
+TD_MUST_USE td_result mcap_encode_header(td_buf *buf, const mcap_header *in, td_err *err);
+TD_MUST_USE td_result mcap_encode_footer(td_buf *buf, const mcap_footer *in, td_err *err);
+TD_MUST_USE td_result mcap_encode_schema(td_buf *buf, const mcap_schema *in, td_err *err);
+TD_MUST_USE td_result mcap_encode_channel(td_buf *buf, const mcap_channel *in, td_err *err);
+TD_MUST_USE td_result mcap_encode_message(td_buf *buf, const mcap_message *in, td_err *err);
+TD_MUST_USE td_result mcap_encode_chunk(td_buf *buf, const mcap_chunk *in, td_err *err);
+TD_MUST_USE td_result mcap_encode_message_index(td_buf *buf, const mcap_message_index *in,
+                                                td_err *err);
+TD_MUST_USE td_result mcap_encode_chunk_index(td_buf *buf, const mcap_chunk_index *in, td_err *err);
+TD_MUST_USE td_result mcap_encode_attachment_index(td_buf *buf, const mcap_attachment_index *in,
+                                                   td_err *err);
+TD_MUST_USE td_result mcap_encode_statistics(td_buf *buf, const mcap_statistics *in, td_err *err);
+TD_MUST_USE td_result mcap_encode_metadata(td_buf *buf, const mcap_metadata *in, td_err *err);
+TD_MUST_USE td_result mcap_encode_metadata_index(td_buf *buf, const mcap_metadata_index *in,
+                                                 td_err *err);
+TD_MUST_USE td_result mcap_encode_summary_offset(td_buf *buf, const mcap_summary_offset *in,
+                                                 td_err *err);
+TD_MUST_USE td_result mcap_encode_data_end(td_buf *buf, const mcap_data_end *in, td_err *err);
+
+/* An attachment; its CRC is computed, in->crc is not looked at. */
+TD_MUST_USE td_result mcap_encode_attachment(td_buf *buf, const mcap_attachment *in, td_err *err);
+
+/* Any other record, such as a private one or one of a later specification, as it is. */
+TD_MUST_USE td_result mcap_encode_raw(td_buf *buf, uint8_t opcode, td_bytes content, td_err *err);
+
+/* Pack entries of maps and arrays, for the mcap_packed fields above. */
+TD_MUST_USE td_result mcap_pack_pair(td_buf *buf, td_bytes key, td_bytes value, td_err *err);
+TD_MUST_USE td_result mcap_pack_count(td_buf *buf, uint16_t key, uint64_t value, td_err *err);
+TD_MUST_USE td_result mcap_pack_entry(td_buf *buf, uint64_t log_ns, uint64_t offset, td_err *err);
+
+/* Everything of a Message record before its data, MCAP_MESSAGE_OVERHEAD_BYTES, straight into
+ * memory: the hot path of a chunk. Looks at all fields of in but the bytes of data. */
+static inline void mcap_write_message_fields(uint8_t *p, const mcap_message *in)
+{
+    p[0] = MCAP_MESSAGE;
+    td_put_le64(p + 1, MCAP_MESSAGE_FIELDS_BYTES + in->data.size);
+    td_put_le16(p + 9, in->channel_id);
+    td_put_le32(p + 11, in->sequence);
+    td_put_le64(p + 15, in->log_ns);
+    td_put_le64(p + 23, in->publish_ns);
+}
+
+/* Opcode and length of a record, MCAP_PREFIX_BYTES. */
+static inline void mcap_write_prefix(uint8_t *p, uint8_t opcode, uint64_t content_bytes)
+{
+    p[0] = opcode;
+    td_put_le64(p + 1, content_bytes);
+}
+
+#endif

@@ -1,0 +1,354 @@
+#include "format/segment_writer.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/limits.h"
+#include "format/mcap_encode.h"
+#include "format/mcap_summary.h"
+
+struct segment_writer {
+    td_io io;
+    td_file *file;
+    char path[LIMIT_PATH_BYTES];      /* final */
+    char open_path[LIMIT_PATH_BYTES]; /* while it grows */
+    char folder[LIMIT_PATH_BYTES];
+    td_buf head; /* magic, header, session: covered by the first chain record */
+    td_buf pack; /* maps while they are encoded; the end of the file */
+    mcap_summary summary;
+    td_hasher *hasher;
+    td_hash128 chain;
+    uint64_t size;     /* bytes in the file */
+    uint32_t data_crc; /* CRC-32 of them */
+    uint8_t is_dead;
+    uint8_t is_finished;
+};
+
+static td_result set_paths(segment_writer *w, const char *path, td_err *err)
+{
+    size_t length = strlen(path);
+    size_t suffix = strlen(SEGMENT_OPEN_SUFFIX);
+    if (length == 0 || length + suffix >= sizeof w->open_path)
+        return td_err_set(err, TD_E_INVALID, "segment path of %zu bytes", length);
+    memcpy(w->path, path, length + 1);
+    memcpy(w->open_path, path, length);
+    memcpy(w->open_path + length, SEGMENT_OPEN_SUFFIX, suffix + 1);
+    const char *slash = strrchr(path, '/');
+    if (slash == NULL) {
+        memcpy(w->folder, ".", 2);
+        return TD_OK;
+    }
+    size_t folder_length = slash == path ? 1 : (size_t)(slash - path);
+    memcpy(w->folder, path, folder_length);
+    w->folder[folder_length] = '\0';
+    return TD_OK;
+}
+
+static td_result pack_session(td_buf *pack, const segment_session *session, td_err *err)
+{
+    char start[21], chain[TD_HASH128_HEX_BYTES];
+    (void)snprintf(start, sizeof start, "%" PRIu64, session->start_ns); /* fits: 20 digits */
+    td_hash128_hex(session->previous_chain, chain);
+    const char *const pairs[][2] = {
+        {"session", session->session},
+        {"start_ns", start},
+        {"feed", session->feed},
+        {"family", session->family},
+        {"previous_segment", session->previous_segment},
+        {"previous_chain", chain},
+        {"verb", session->verb},
+        {"version", session->version},
+    };
+    td_buf_clear(pack);
+    td_result rc = TD_OK;
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0] && rc == TD_OK; i++)
+        rc = mcap_pack_pair(pack, td_bytes_str(pairs[i][0]), td_bytes_str(pairs[i][1]), err);
+    return rc;
+}
+
+static td_result encode_head(segment_writer *w, const segment_session *session, td_err *err)
+{
+    char library[LIMIT_NAME_BYTES];
+    (void)snprintf(library, sizeof library, "tapedeck %s", session->version); /* may be cut */
+    mcap_header header = {.profile = td_bytes_str(SEGMENT_PROFILE),
+                          .library = td_bytes_str(library)};
+    td_result rc = mcap_encode_magic(&w->head, err);
+    if (rc == TD_OK)
+        rc = mcap_encode_header(&w->head, &header, err);
+    if (rc == TD_OK)
+        rc = pack_session(&w->pack, session, err);
+    size_t at = w->head.size;
+    mcap_metadata metadata = {.name = td_bytes_str(SEGMENT_SESSION_METADATA),
+                              .pairs = {td_buf_view(&w->pack)}};
+    if (rc == TD_OK)
+        rc = mcap_encode_metadata(&w->head, &metadata, err);
+    mcap_metadata_index index = {.offset = at, .length = w->head.size - at, .name = metadata.name};
+    if (rc == TD_OK)
+        rc = mcap_summary_add_metadata(&w->summary, &index, err);
+    return rc;
+}
+
+/* Create the file with its head. The folder is synced so that a durable chunk cannot lie in a file
+ * whose name a power cut takes away. */
+static td_result create_file(segment_writer *w, td_err *err)
+{
+    td_result rc = td_io_open(w->io, w->open_path, TD_OPEN_CREATE, &w->file, err);
+    if (rc != TD_OK)
+        return rc;
+    rc = td_io_append(w->file, w->head.data, w->head.size, err);
+    if (rc == TD_OK)
+        rc = td_io_sync_dir(w->io, w->folder, err);
+    if (rc == TD_OK) {
+        w->size = w->head.size;
+        w->data_crc = td_crc32(0, w->head.data, w->head.size);
+        return TD_OK;
+    }
+    td_io_close(w->file);
+    w->file = NULL;
+    /* If it cannot be removed it stays: without a chunk in it nothing is lost. */
+    td_result unlinked = td_io_unlink(w->io, w->open_path, NULL);
+    (void)unlinked;
+    return rc;
+}
+
+td_result segment_writer_open(td_io io, const char *path, const segment_session *session,
+                              segment_writer **out, td_err *err)
+{
+    *out = NULL;
+    segment_writer *w = td_alloc_zero(1, sizeof *w);
+    if (w == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a segment writer");
+    w->io = io;
+    w->chain = session->previous_chain;
+    td_buf_init(&w->head, LIMIT_RECORD_BYTES);
+    td_buf_init(&w->pack, 2 * SUMMARY_BYTES_MAX);
+    mcap_summary_init(&w->summary);
+    td_result rc = set_paths(w, path, err);
+    w->hasher = td_hasher_open();
+    if (rc == TD_OK && w->hasher == NULL)
+        rc = td_err_set(err, TD_E_NOMEM, "no memory for a segment writer");
+    if (rc == TD_OK)
+        rc = encode_head(w, session, err);
+    if (rc == TD_OK)
+        rc = create_file(w, err);
+    if (rc != TD_OK) {
+        segment_writer_close(w);
+        return td_err_add(err, rc, "segment %s", path);
+    }
+    *out = w;
+    return TD_OK;
+}
+
+void segment_writer_close(segment_writer *writer)
+{
+    if (writer == NULL)
+        return;
+    td_io_close(writer->file);
+    td_hasher_close(writer->hasher);
+    mcap_summary_fini(&writer->summary);
+    td_buf_fini(&writer->head);
+    td_buf_fini(&writer->pack);
+    td_free(writer);
+}
+
+static td_result refuse_dead(const segment_writer *w, td_err *err)
+{
+    if (w->is_finished)
+        return td_err_set(err, TD_E_INVALID, "segment %s is finished", w->path);
+    if (w->is_dead)
+        return td_err_set(err, TD_E_IO, "segment %s: an earlier write or sync failed", w->path);
+    return TD_OK;
+}
+
+/* Append bytes whole or not at all: after a failure what got into the file is cut off again. If
+ * that fails too, or the failure was not just a full disk, the writer is dead. */
+static td_result append_whole(segment_writer *w, const uint8_t *bytes, size_t size, td_err *err)
+{
+    td_result rc = td_io_append(w->file, bytes, size, err);
+    if (rc == TD_OK) {
+        w->data_crc = td_crc32(w->data_crc, bytes, size);
+        w->size += size;
+        return TD_OK;
+    }
+    if (td_io_truncate(w->file, w->size, NULL) != TD_OK || rc != TD_E_NOSPACE)
+        w->is_dead = 1;
+    return rc;
+}
+
+static td_result pack_index_offsets(segment_writer *w, const sealed_chunk *chunk, td_err *err)
+{
+    td_buf_clear(&w->pack);
+    td_result rc = TD_OK;
+    for (uint32_t i = 0; i < chunk->channel_count && rc == TD_OK; i++)
+        rc = mcap_pack_count(&w->pack, chunk->channels[i].id,
+                             w->size + chunk->chunk_bytes + chunk->channels[i].index_offset, err);
+    return rc;
+}
+
+/* Enter the chunk into the summary, counts excepted: those cannot fail and follow the write. */
+static td_result add_to_summary(segment_writer *w, const sealed_chunk *chunk, td_err *err)
+{
+    TD_ASSERT(chunk->channel_count > 0);
+    mcap_chunk_index index = {.start_ns = chunk->first_ns,
+                              .end_ns = chunk->last_ns,
+                              .chunk_offset = w->size,
+                              .chunk_bytes = chunk->chunk_bytes,
+                              .index_bytes = chunk->index_bytes,
+                              .compression = td_bytes_str("zstd"),
+                              .compressed_bytes = chunk->compressed_bytes,
+                              .uncompressed_bytes = chunk->uncompressed_bytes};
+    td_result rc = pack_index_offsets(w, chunk, err);
+    index.index_offsets.bytes = td_buf_view(&w->pack);
+    if (rc == TD_OK)
+        rc = mcap_summary_add_chunk(&w->summary, &index, err);
+    if (rc == TD_OK)
+        rc = mcap_summary_add_schemas(&w->summary, td_buf_view(&chunk->schema_records),
+                                      chunk->new_schema_count, err);
+    if (rc == TD_OK)
+        rc = mcap_summary_add_channels(&w->summary, td_buf_view(&chunk->channel_records),
+                                       chunk->new_channel_count, err);
+    if (rc == TD_OK)
+        rc = mcap_summary_reserve_count(&w->summary, chunk->channels[chunk->channel_count - 1].id,
+                                        err);
+    return rc;
+}
+
+/* Put the chain record behind the chunk's bytes. */
+static td_result append_chain(segment_writer *w, sealed_chunk *chunk, td_hash128 *value,
+                              td_err *err)
+{
+    int is_first = w->summary.chunk_count == 1;
+    chain_record record = {.covers_from = is_first ? 0 : w->size,
+                           .chunk_count = w->summary.chunk_count,
+                           .totals = chunk->totals,
+                           .conns = chunk->conns,
+                           .conn_count = chunk->conn_count};
+    td_result rc = chain_append_fields(&chunk->bytes, &record, err);
+    if (rc != TD_OK)
+        return rc;
+    chain_start(w->hasher, w->chain);
+    if (is_first)
+        td_hasher_update(w->hasher, w->head.data, w->head.size);
+    td_hasher_update(w->hasher, chunk->bytes.data, chunk->bytes.size);
+    *value = chain_append_value(&chunk->bytes, w->hasher);
+    return TD_OK;
+}
+
+static void count_messages(segment_writer *w, const sealed_chunk *chunk)
+{
+    uint64_t before = w->summary.message_count;
+    for (uint32_t i = 0; i < chunk->channel_count; i++) {
+        const sealed_channel *channel = &chunk->channels[i];
+        mcap_summary_count_messages(&w->summary, channel->id, channel->message_count,
+                                    channel->first_ns, channel->last_ns);
+    }
+    TD_ASSERT(w->summary.message_count - before == chunk->message_count);
+}
+
+td_result segment_writer_append(segment_writer *writer, sealed_chunk *chunk, segment_place *place,
+                                td_err *err)
+{
+    segment_writer *w = writer;
+    size_t sealed_bytes = (size_t)(chunk->chunk_bytes + chunk->index_bytes);
+    TD_ASSERT(chunk->bytes.size == sealed_bytes);
+    TD_ASSERT(w->is_dead || (w->summary.chunk_count == 0) == (chunk->starts_segment != 0));
+    td_result rc = refuse_dead(w, err);
+    if (rc != TD_OK)
+        return rc;
+    mcap_summary_mark mark = mcap_summary_get_mark(&w->summary);
+    uint64_t chunk_offset = w->size;
+    td_hash128 value = w->chain;
+    rc = add_to_summary(w, chunk, err);
+    if (rc == TD_OK)
+        rc = append_chain(w, chunk, &value, err);
+    if (rc == TD_OK)
+        rc = append_whole(w, chunk->bytes.data, chunk->bytes.size, err);
+    chunk->bytes.size = sealed_bytes;
+    if (rc != TD_OK) {
+        mcap_summary_undo(&w->summary, mark);
+        return td_err_add(err, rc, "segment %s: chunk at %" PRIu64, w->path, chunk_offset);
+    }
+    count_messages(w, chunk);
+    w->chain = value;
+    if (place != NULL)
+        *place = (segment_place){.chunk_offset = chunk_offset,
+                                 .chunk_bytes = chunk->chunk_bytes,
+                                 .index_bytes = chunk->index_bytes,
+                                 .chain_offset = chunk_offset + sealed_bytes,
+                                 .end = w->size};
+    return TD_OK;
+}
+
+td_result segment_writer_sync(segment_writer *writer, td_err *err)
+{
+    td_result rc = refuse_dead(writer, err);
+    if (rc != TD_OK)
+        return rc;
+    rc = td_io_sync(writer->file, err);
+    if (rc == TD_OK)
+        return TD_OK;
+    /* The kernel may have dropped the pages: nothing more of this file may be called durable. */
+    writer->is_dead = 1;
+    return td_err_add(err, TD_E_IO, "segment %s: sync at %" PRIu64, writer->path, writer->size);
+}
+
+/* Write the end of the file and make it durable; on a full disk it is taken off again. */
+static td_result write_end(segment_writer *w, td_err *err)
+{
+    uint64_t data_bytes = w->size;
+    uint32_t data_crc = w->data_crc;
+    td_buf_clear(&w->pack);
+    td_result rc = mcap_summary_append_end(&w->summary, &w->pack, w->size, data_crc, err);
+    if (rc == TD_OK)
+        rc = append_whole(w, w->pack.data, w->pack.size, err);
+    if (rc != TD_OK)
+        return rc;
+    rc = td_io_sync(w->file, err);
+    if (rc == TD_OK)
+        return TD_OK;
+    w->is_dead = 1;
+    w->size = data_bytes;
+    return td_err_add(err, TD_E_IO, "sync of the end");
+}
+
+td_result segment_writer_finish(segment_writer *writer, segment_totals *totals, td_err *err)
+{
+    segment_writer *w = writer;
+    td_result rc = refuse_dead(w, err);
+    if (rc != TD_OK)
+        return rc;
+    rc = write_end(w, err);
+    if (rc == TD_OK) {
+        /* The end is written; from here on a failure leaves a file that recover just renames. */
+        w->is_dead = 1;
+        rc = td_io_rename(w->io, w->open_path, w->path, err);
+        if (rc == TD_OK)
+            rc = td_io_sync_dir(w->io, w->folder, err);
+    }
+    if (rc != TD_OK)
+        return td_err_add(err, rc, "segment %s: finishing it", w->path);
+    w->is_finished = 1;
+    td_io_close(w->file);
+    w->file = NULL;
+    if (totals != NULL)
+        *totals = segment_writer_totals(w);
+    return TD_OK;
+}
+
+segment_totals segment_writer_totals(const segment_writer *writer)
+{
+    return (segment_totals){.file_bytes = writer->size,
+                            .first_ns = writer->summary.start_ns,
+                            .last_ns = writer->summary.end_ns,
+                            .message_count = writer->summary.message_count,
+                            .chunk_count = writer->summary.chunk_count,
+                            .channel_count = writer->summary.channel_count,
+                            .chain = writer->chain};
+}
+
+const char *segment_writer_path(const segment_writer *writer)
+{
+    return writer->path;
+}
