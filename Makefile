@@ -27,7 +27,8 @@ SRC_format := format/chain.c format/channel.c format/chunk_builder.c format/chun
               format/chunk_conns.c format/chunk_seal.c format/codec.c format/mcap_decode.c \
               format/mcap_encode.c format/mcap_summary.c format/segment_writer.c
 
-SRC_tape := tape/selection.c tape/event.c
+SRC_tape := tape/selection.c tape/event.c tape/block.c tape/roster.c tape/source.c tape/plan.c \
+            tape/loader.c tape/merge.c tape/tape.c
 
 SRC_wire := wire/url.c wire/proxy.c wire/tls.c wire/tls_judge.c wire/resolve.c wire/assembly.c wire/loop.c \
             wire/client.c wire/client_connect.c wire/client_callback.c wire/server.c wire/server_peer.c wire/ready.c

@@ -1,10 +1,12 @@
 /* One ordered stream of frames out of an archive: selection -> plan -> chunk readers -> merge.
  *
  * Order is total and the same for every reader: (recv_ns, session start, session id, feed, line,
- * shard, connection, in before out, ordinal). Chunks that hold nothing of the selection are not read;
- * each feed's events are always read, because they say which connection a frame came over.
- * Memory is bounded by the chunks that overlap in time (LIMIT_MERGE_CHUNKS). Threads only read and
- * decompress ahead; they never change what comes out. */
+ * shard, connection, in before out, ordinal). Chunks that hold nothing of the selection are not
+ * read; each feed's events are always read, because they say which connection a frame came over.
+ * Frames that were filed under "_unknown" are classified again: those that this version has a row
+ * for come out on their own topic's channel, and are selected by it. Memory is bounded by the
+ * chunks that overlap in time (LIMIT_MERGE_CHUNKS). Threads only read and decompress ahead; they
+ * never change what comes out. One thread at a time per tape. */
 #ifndef TD_TAPE_TAPE_H
 #define TD_TAPE_TAPE_H
 
@@ -20,14 +22,14 @@
 #include "schema/topic.h"
 #include "tape/selection.h"
 
-/* A channel as frames of the tape refer to it: the same one object for all segments of an archive, so
- * pointers can be compared. Valid until the tape closes. */
+/* A channel as frames of the tape refer to it: the same one object for all segments of an archive,
+ * so pointers can be compared. Valid until the tape closes. */
 typedef struct tape_channel {
     uint32_t index; /* 0, 1, 2 … in order of first sight; for the user's own tables */
     channel_info info;
-    const family *family;  /* NULL if this version does not know it */
-    topic_match topic;     /* row NULL for control, events, unknown */
-    void *user;            /* for the reader of the tape; NULL at first */
+    const family *family; /* NULL if this version does not know it */
+    topic_match topic;    /* row NULL for control, events, unknown */
+    void *user;           /* for the reader of the tape; NULL at first */
 } tape_channel;
 
 /* A reference-counted piece of memory that frames point into: one decompressed chunk. */
@@ -41,20 +43,32 @@ typedef struct tape_frame {
     uint32_t session;    /* which recording it is from: 1, 2 … in order of first sight; (session,
                             conn) names a connection of a slot, conn alone starts over */
     uint32_t conn;       /* connection number of its slot, from 1; 0 = not known */
+    uint8_t is_lead_in;  /* before the selection: see tape_options */
     td_bytes bytes;      /* DECODE_PADDING_BYTES readable behind it; valid while block is held */
     tape_block *block;   /* borrowed until the next call of tape_next; acquire to keep it */
 } tape_frame;
 
+/* Zero takes the default everywhere. */
 typedef struct tape_options {
-    unsigned threads;      /* 1: no thread of its own; more: read and decompress ahead */
-    const td_log *log;     /* may be NULL */
-    uint8_t with_events;   /* 1: frames of _events channels are returned too */
+    unsigned threads;     /* 0 or 1: no thread of its own; more: read and decompress ahead */
+    const td_log *log;    /* may be NULL */
+    uint8_t with_events;  /* 1: frames of _events channels are returned too */
+    uint8_t with_lead_in; /* 1: frames before the selection's from that books need are returned,
+                             is_lead_in set: those of topics with snapshots, from the moment when
+                             the connections began that were open at from */
+    uint8_t is_following; /* 1: tape_follow may be called; segments stay open */
 } tape_options;
 
 /* What a tape has read so far. */
 typedef struct tape_stats {
-    uint64_t chunks_read, chunks_skipped, segments, bytes_read;
-    uint64_t damaged_chunks; /* chunks that could not be read: reported by log, passed over */
+    uint64_t segments;       /* opened */
+    uint64_t chunks_read;    /* damaged ones too */
+    uint64_t chunks_skipped; /* of opened segments: they hold nothing that is wanted */
+    uint64_t bytes_read;     /* of chunk records */
+    uint64_t damaged_chunks; /* could not be read, all or in part: said by the log, passed over */
+    uint64_t frames_unknown; /* came out on an _unknown channel: no row fits them */
+    uint64_t segments_unreadable; /* left out of the plan: said by the archive's log */
+    unsigned workers_busy_max;    /* threads that were reading ahead at one moment */
 } tape_stats;
 
 typedef struct tape tape;
@@ -64,9 +78,18 @@ TD_MUST_USE td_result tape_open(archive *archive, const selection *selection,
                                 const tape_options *options, tape **out, td_err *err);
 void tape_close(tape *tape);
 
-/* The next frame. TD_OK, TD_EOF; TD_E_IO and TD_E_NOMEM end the tape. Damage inside a chunk is
- * counted, logged, and passed over. */
+/* The next frame. TD_OK, TD_EOF; TD_E_IO, TD_E_NOMEM and TD_E_LIMIT (too many chunks overlap in
+ * time) end the tape. Damage inside a chunk is counted, logged, and passed over. */
 TD_MUST_USE td_result tape_next(tape *tape, tape_frame *out, td_err *err);
+
+/* Behind TD_EOF of a following tape: look for what was recorded meanwhile, in segments that are
+ * being written and in new ones. TD_OK: tape_next goes on; TD_EOF: nothing new (wait, and ask
+ * again). Order is that of time among what is there at each call; a feed whose chunk became durable
+ * later comes later. */
+TD_MUST_USE td_result tape_follow(tape *tape, td_err *err);
+
+/* The selection's window, relative times resolved; from_ns 0: no lower bound. */
+selection_window tape_get_window(const tape *tape);
 
 /* Keep a frame's memory beyond the next tape_next, and give it back. Any thread. */
 void tape_block_acquire(tape_block *block);

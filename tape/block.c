@@ -1,0 +1,176 @@
+#include "tape/block.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/limits.h"
+#include "schema/decode.h"
+
+enum {
+    /* Blocks kept for later: as many as a merge of many feeds has in hand at a time. */
+    POOL_KEEP_MAX = 32,
+    /* Larger ones are given back: they held one extreme frame, and the next chunk is ordinary. */
+    POOL_KEEP_BYTES = 8 << 20,
+    ENTRIES_FIRST = 2048,
+};
+
+struct tape_block {
+    atomic_uint references;
+    td_buf bytes;
+    block_entry *entries;
+    size_t entry_count;
+    size_t entry_capacity;
+    block_pool *pool;
+    tape_block *next; /* in the pool's list */
+};
+
+struct block_pool {
+    pthread_mutex_t mutex;
+    tape_block *kept;
+    size_t kept_count;
+    size_t out_count; /* blocks that somebody holds */
+    int is_closed;
+};
+
+block_pool *block_pool_open(void)
+{
+    block_pool *pool = td_alloc_zero(1, sizeof *pool);
+    if (pool != NULL && pthread_mutex_init(&pool->mutex, NULL) != 0) {
+        td_free(pool);
+        return NULL;
+    }
+    return pool;
+}
+
+static void free_block(tape_block *block)
+{
+    td_buf_fini(&block->bytes);
+    td_free(block->entries);
+    td_free(block);
+}
+
+static void free_pool(block_pool *pool)
+{
+    TD_ASSERT(pool->out_count == 0);
+    TD_ASSERT(pool->kept == NULL);
+    pthread_mutex_destroy(&pool->mutex);
+    td_free(pool);
+}
+
+void block_pool_close(block_pool *pool)
+{
+    if (pool == NULL)
+        return;
+    pthread_mutex_lock(&pool->mutex);
+    tape_block *kept = pool->kept;
+    pool->kept = NULL;
+    pool->is_closed = 1;
+    int is_last = pool->out_count == 0;
+    pthread_mutex_unlock(&pool->mutex);
+    while (kept != NULL) {
+        tape_block *next = kept->next;
+        free_block(kept);
+        kept = next;
+    }
+    if (is_last)
+        free_pool(pool);
+}
+
+tape_block *block_pool_take(block_pool *pool)
+{
+    pthread_mutex_lock(&pool->mutex);
+    TD_ASSERT(!pool->is_closed);
+    tape_block *block = pool->kept;
+    if (block != NULL) {
+        pool->kept = block->next;
+        pool->kept_count--;
+    } else {
+        block = td_alloc_zero(1, sizeof *block);
+    }
+    pool->out_count += block != NULL;
+    pthread_mutex_unlock(&pool->mutex);
+    if (block == NULL)
+        return NULL;
+    if (block->pool == NULL)
+        td_buf_init(&block->bytes, LIMIT_CHUNK_BYTES + DECODE_PADDING_BYTES);
+    block->pool = pool;
+    block->next = NULL;
+    block->entry_count = 0;
+    td_buf_clear(&block->bytes);
+    atomic_init(&block->references, 1);
+    return block;
+}
+
+/* The last reference is gone: keep the block for later, or free it. */
+static void give_back(tape_block *block)
+{
+    block_pool *pool = block->pool;
+    pthread_mutex_lock(&pool->mutex);
+    TD_ASSERT(pool->out_count > 0);
+    pool->out_count--;
+    int is_kept = !pool->is_closed && pool->kept_count < POOL_KEEP_MAX &&
+                  block->bytes.capacity <= POOL_KEEP_BYTES;
+    if (is_kept) {
+        block->next = pool->kept;
+        pool->kept = block;
+        pool->kept_count++;
+    }
+    int is_last = pool->is_closed && pool->out_count == 0;
+    pthread_mutex_unlock(&pool->mutex);
+    if (!is_kept)
+        free_block(block);
+    if (is_last)
+        free_pool(pool);
+}
+
+void tape_block_acquire(tape_block *block)
+{
+    /* Relaxed: whoever acquires holds a reference already, so nothing has to be seen first. */
+    unsigned before = atomic_fetch_add_explicit(&block->references, 1, memory_order_relaxed);
+    TD_ASSERT(before > 0);
+}
+
+void tape_block_release(tape_block *block)
+{
+    if (block == NULL)
+        return;
+    /* Release: what this thread read of the block stays before its reuse; acquire: the last one
+     * sees the end of all other threads' reads. */
+    unsigned before = atomic_fetch_sub_explicit(&block->references, 1, memory_order_acq_rel);
+    TD_ASSERT(before > 0);
+    if (before == 1)
+        give_back(block);
+}
+
+td_buf *block_bytes(tape_block *block)
+{
+    return &block->bytes;
+}
+
+const block_entry *block_entries(const tape_block *block, size_t *count)
+{
+    *count = block->entry_count;
+    return block->entries;
+}
+
+block_entry *block_entries_edit(tape_block *block)
+{
+    return block->entries;
+}
+
+td_result block_add(tape_block *block, const block_entry *entry, td_err *err)
+{
+    if (block->entry_count == block->entry_capacity) {
+        size_t capacity = block->entry_capacity == 0 ? ENTRIES_FIRST : block->entry_capacity * 2;
+        block_entry *entries = td_realloc(block->entries, capacity, sizeof *entries);
+        if (entries == NULL)
+            return td_err_set(err, TD_E_NOMEM, "no memory for %zu messages of a chunk", capacity);
+        block->entries = entries;
+        block->entry_capacity = capacity;
+    }
+    TD_ASSERT(block->entry_count < block->entry_capacity);
+    block->entries[block->entry_count++] = *entry;
+    return TD_OK;
+}

@@ -1,0 +1,42 @@
+/* Decompressed chunks, counted by reference and used again. A pool belongs to a tape; blocks that
+ * somebody still holds when the pool is closed live on until released. Blocks may be released by
+ * any thread; taken by any thread. */
+#ifndef TD_TAPE_BLOCK_H
+#define TD_TAPE_BLOCK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/buf.h"
+#include "tape/tape.h"
+
+/* One message of a chunk, found and checked by whoever loaded it. */
+typedef struct block_entry {
+    uint64_t recv_ns;
+    uint32_t offset; /* of its data in the block's bytes; its publish time is the 8 bytes before */
+    uint32_t size;   /* of its data */
+    uint32_t sequence; /* as in the message: ordinal modulo 2^32 */
+    uint16_t channel;  /* index of the channel in its segment */
+} block_entry;
+
+typedef struct block_pool block_pool;
+
+/* New pool; NULL without memory. */
+TD_MUST_USE block_pool *block_pool_open(void);
+void block_pool_close(block_pool *pool);
+
+/* A block with one reference, empty; NULL without memory. */
+TD_MUST_USE tape_block *block_pool_take(block_pool *pool);
+
+/* Its bytes (size_max LIMIT_CHUNK_BYTES and padding), to be filled by the only holder. */
+td_buf *block_bytes(tape_block *block);
+
+/* Its messages, and one more; TD_E_NOMEM. */
+const block_entry *block_entries(const tape_block *block, size_t *count);
+TD_MUST_USE td_result block_add(tape_block *block, const block_entry *entry, td_err *err);
+
+/* The entries themselves, to be sorted. */
+block_entry *block_entries_edit(tape_block *block);
+
+#endif

@@ -1,0 +1,152 @@
+#include "tape/loader.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/limits.h"
+
+chunk_load *chunk_load_open(void)
+{
+    chunk_load *load = td_alloc_zero(1, sizeof *load);
+    if (load == NULL)
+        return NULL;
+    load->scratch = segment_scratch_open();
+    if (load->scratch == NULL) {
+        td_free(load);
+        return NULL;
+    }
+    return load;
+}
+
+void chunk_load_close(chunk_load *load)
+{
+    if (load == NULL)
+        return;
+    tape_block_release(load->block);
+    segment_scratch_close(load->scratch);
+    td_free(load);
+}
+
+/* 1 if the tape wants a message of this channel and time. Events before the window are wanted for
+ * what they say, those behind it are not. */
+static int wants_message(const plan_options *options, const source_channel *channel, uint64_t ns)
+{
+    if (channel->use == SOURCE_SKIP || ns >= options->window.to_ns)
+        return 0;
+    if (ns >= options->window.from_ns || channel->use == SOURCE_EVENT)
+        return 1;
+    return channel->has_lead_in && ns >= options->lead_from_ns;
+}
+
+static td_result add_message(chunk_load *load, td_bytes records, const segment_message *found)
+{
+    uint32_t channel = found->channel->index;
+    TD_ASSERT(channel < load->source->channel_count);
+    if (!wants_message(load->options, &load->source->channels[channel], found->log_ns))
+        return TD_OK;
+    if (found->data.size > LIMIT_FRAME_BYTES) {
+        load->damage_count++;
+        return TD_OK;
+    }
+    _Static_assert(LIMIT_CHUNK_BYTES < UINT32_MAX, "an offset in a chunk has 32 bits");
+    block_entry entry = {.recv_ns = found->log_ns,
+                         .offset = (uint32_t)(found->data.data - records.data),
+                         .size = (uint32_t)found->data.size,
+                         .sequence = found->sequence,
+                         .channel = (uint16_t)channel};
+    TD_ASSERT(entry.offset >= sizeof(uint64_t));
+    return block_add(load->block, &entry, &load->err);
+}
+
+/* Find the messages that are wanted. A message that cannot be read is counted; one whose length is
+ * wrong ends the chunk, because nothing says where the next begins. */
+static td_result find_messages(chunk_load *load)
+{
+    td_bytes records = td_buf_view(block_bytes(load->block));
+    size_t at = 0;
+    for (;;) {
+        segment_message found;
+        td_err err;
+        td_result rc = segment_reader_message(load->source->reader, records, &at, &found, &err);
+        if (rc == TD_EOF)
+            return TD_OK;
+        if (rc == TD_OK)
+            rc = add_message(load, records, &found);
+        else if (rc == TD_E_CORRUPT) {
+            if (load->damage_count++ == 0)
+                load->err = err;
+            rc = TD_OK;
+        } else {
+            load->err = err;
+        }
+        if (rc != TD_OK)
+            return rc;
+    }
+}
+
+/* ---- order within a chunk ---- */
+
+typedef struct sort_context {
+    const tape_source *source;
+} sort_context;
+
+/* The tape's order of two messages of one chunk, as far as their channels decide it. */
+static int compare_entries(const void *a, const void *b, void *user)
+{
+    const block_entry *left = a;
+    const block_entry *right = b;
+    const sort_context *context = user;
+    if (left->recv_ns != right->recv_ns)
+        return left->recv_ns < right->recv_ns ? -1 : 1;
+    if (left->channel != right->channel) {
+        const channel_info *l = &context->source->channels[left->channel].channel->info;
+        const channel_info *r = &context->source->channels[right->channel].channel->info;
+        int by_feed = strcmp(l->feed, r->feed);
+        if (by_feed != 0)
+            return by_feed;
+        if (l->line != r->line)
+            return l->line < r->line ? -1 : 1;
+        if (l->shard != r->shard)
+            return l->shard < r->shard ? -1 : 1;
+        if (l->dir != r->dir)
+            return l->dir < r->dir ? -1 : 1;
+    }
+    if (left->sequence != right->sequence)
+        return left->sequence < right->sequence ? -1 : 1;
+    return left->offset < right->offset ? -1 : left->offset > right->offset;
+}
+
+/* Our own chunks are in order, and only an event may repeat the time before it: where it stands is
+ * when it happened. Files of others are put in order. */
+static void sort_messages(chunk_load *load)
+{
+    size_t count = 0;
+    const block_entry *entries = block_entries(load->block, &count);
+    int is_ours = segment_reader_info(load->source->reader)->is_ours;
+    for (size_t i = 1; i < count; i++) {
+        if (entries[i].recv_ns > entries[i - 1].recv_ns ||
+            (is_ours && entries[i].recv_ns == entries[i - 1].recv_ns))
+            continue;
+        sort_context context = {.source = load->source};
+        qsort_r(block_entries_edit(load->block), count, sizeof *entries, compare_entries, &context);
+        return;
+    }
+}
+
+void chunk_load_run(void *arg)
+{
+    chunk_load *load = arg;
+    TD_ASSERT(load->block != NULL);
+    load->damage_count = 0;
+    td_err_clear(&load->err);
+    load->rc = segment_reader_read(load->source->reader, load->chunk_index, load->scratch,
+                                   block_bytes(load->block), &load->err);
+    if (load->rc == TD_OK)
+        load->rc = find_messages(load);
+    if (load->rc == TD_OK)
+        sort_messages(load);
+    load->entries = block_entries(load->block, &load->entry_count);
+    load->at = 0;
+}

@@ -1,0 +1,37 @@
+/* Reading one chunk: from the file into a block, its wanted messages found, checked and in order.
+ * What can be done beside the merge is done here, on a worker where there are some. */
+#ifndef TD_TAPE_LOADER_H
+#define TD_TAPE_LOADER_H
+
+#include "base/workers.h"
+#include "tape/block.h"
+#include "tape/plan.h"
+
+/* A chunk that is being read, or merged. Kept in a pool of its own and used again. */
+typedef struct chunk_load {
+    td_job job;
+    const plan_options *options;
+    tape_source *source;
+    uint32_t chunk_index;
+    uint64_t first_ns; /* as the segment says: no message is before it */
+    segment_scratch *scratch;
+    tape_block *block;
+    td_result rc;          /* TD_OK, also if only a part could be read: see damage_count */
+    td_err err;            /* of rc, or of the first damage */
+    uint32_t damage_count; /* messages, or a rest, that could not be read */
+    /* the merge's: */
+    const block_entry *entries;
+    size_t entry_count;
+    size_t at;
+    uint8_t is_submitted;
+} chunk_load;
+
+/* New, with its working memory; NULL without. */
+TD_MUST_USE chunk_load *chunk_load_open(void);
+void chunk_load_close(chunk_load *load);
+
+/* Read source's chunk into load->block, which is the load's alone. Fills rc, err, damage_count. The
+ * arg of a td_job. */
+void chunk_load_run(void *load);
+
+#endif

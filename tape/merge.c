@@ -1,0 +1,328 @@
+#include "tape/merge.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/limits.h"
+
+enum { AHEAD_MAX = 2 * LIMIT_THREADS + 1 };
+
+/* Decompressed bytes that may be in memory at once, whatever files say: chunks of an ordinary
+ * archive have 1 MiB, so this never binds before LIMIT_MERGE_CHUNKS does. */
+#define MERGE_BYTES_MAX ((uint64_t)1 << 30)
+
+struct merge {
+    tape_plan *plan;
+    const plan_options *options;
+    td_workers *workers;
+    tape_stats *stats;
+    block_pool *pool;
+    /* Chunks that overlap now: a heap by the tape's order of their next messages. */
+    chunk_load *heap[LIMIT_MERGE_CHUNKS];
+    size_t heap_count;
+    /* The fast path: while the first chunk's next message is before limit_ns, no other chunk has to
+     * be looked at. */
+    uint64_t limit_ns;
+    /* Chunks that are read ahead, oldest first: a ring. */
+    chunk_load *ahead[AHEAD_MAX];
+    size_t ahead_first, ahead_count, ahead_max;
+    chunk_load *spare[LIMIT_MERGE_CHUNKS + AHEAD_MAX];
+    size_t spare_count;
+    uint64_t bytes;   /* decompressed, in the heap */
+    uint8_t is_given; /* 1: the next message of heap[0] was given by the last call */
+};
+
+td_result merge_open(tape_plan *plan, const plan_options *options, td_workers *workers,
+                     unsigned ahead, tape_stats *stats, merge **out, td_err *err)
+{
+    TD_ASSERT(ahead >= 1 && ahead <= AHEAD_MAX);
+    merge *m = td_alloc_zero(1, sizeof *m);
+    if (m != NULL)
+        m->pool = block_pool_open();
+    if (m == NULL || m->pool == NULL) {
+        td_free(m);
+        return td_err_set(err, TD_E_NOMEM, "no memory for a merge");
+    }
+    m->plan = plan;
+    m->options = options;
+    m->workers = workers;
+    m->stats = stats;
+    m->ahead_max = ahead;
+    *out = m;
+    return TD_OK;
+}
+
+void merge_close(merge *m)
+{
+    if (m == NULL)
+        return;
+    for (; m->ahead_count > 0; m->ahead_count--) {
+        chunk_load *load = m->ahead[m->ahead_first];
+        m->ahead_first = (m->ahead_first + 1) % AHEAD_MAX;
+        if (load->is_submitted)
+            td_workers_wait(m->workers, &load->job);
+        load->source->loads--;
+        chunk_load_close(load);
+    }
+    for (size_t i = 0; i < m->heap_count; i++) {
+        m->heap[i]->source->loads--;
+        chunk_load_close(m->heap[i]);
+    }
+    for (size_t i = 0; i < m->spare_count; i++)
+        chunk_load_close(m->spare[i]);
+    block_pool_close(m->pool);
+    td_free(m);
+}
+
+/* ---- order over chunks ---- */
+
+static int compare_u64(uint64_t a, uint64_t b)
+{
+    return a < b ? -1 : a > b;
+}
+
+/* Messages of the same time: by session, feed, and what the total order says behind it. */
+static int compare_equal_times(const chunk_load *a, const chunk_load *b)
+{
+    const block_entry *left = &a->entries[a->at];
+    const block_entry *right = &b->entries[b->at];
+    const source_channel *l = &a->source->channels[left->channel];
+    const source_channel *r = &b->source->channels[right->channel];
+    const roster_session *l_session = l->feed->session;
+    const roster_session *r_session = r->feed->session;
+    int order = compare_u64(l_session->start_ns, r_session->start_ns);
+    if (order == 0)
+        order = strcmp(l_session->id, r_session->id);
+    if (order == 0)
+        order = strcmp(l->channel->info.feed, r->channel->info.feed);
+    /* Within a session only events repeat a time; where they stand is when they happened. */
+    if (order == 0 && (l->use == SOURCE_EVENT || r->use == SOURCE_EVENT))
+        order = compare_u64(a->source->number, b->source->number);
+    else if (order == 0) {
+        order = compare_u64(l->channel->info.line, r->channel->info.line);
+        if (order == 0)
+            order = compare_u64(l->channel->info.shard, r->channel->info.shard);
+        if (order == 0)
+            order = compare_u64(l->channel->info.dir, r->channel->info.dir);
+        if (order == 0)
+            order = compare_u64(left->sequence, right->sequence);
+    }
+    if (order == 0)
+        order = strcmp(a->source->name, b->source->name);
+    return order != 0 ? order : compare_u64(a->chunk_index, b->chunk_index);
+}
+
+static uint64_t next_ns(const chunk_load *load)
+{
+    return load->entries[load->at].recv_ns;
+}
+
+static int load_before(const chunk_load *a, const chunk_load *b)
+{
+    if (next_ns(a) != next_ns(b))
+        return next_ns(a) < next_ns(b);
+    return compare_equal_times(a, b) < 0;
+}
+
+static void swap(chunk_load **heap, size_t a, size_t b)
+{
+    chunk_load *kept = heap[a];
+    heap[a] = heap[b];
+    heap[b] = kept;
+}
+
+static void sift_down(merge *m)
+{
+    for (size_t at = 0;;) {
+        size_t least = at;
+        for (size_t child = 2 * at + 1; child <= 2 * at + 2 && child < m->heap_count; child++) {
+            if (load_before(m->heap[child], m->heap[least]))
+                least = child;
+        }
+        if (least == at)
+            return;
+        swap(m->heap, at, least);
+        at = least;
+    }
+}
+
+static void push_heap(merge *m, chunk_load *load)
+{
+    size_t at = m->heap_count++;
+    m->heap[at] = load;
+    while (at > 0 && load_before(m->heap[at], m->heap[(at - 1) / 2])) {
+        swap(m->heap, at, (at - 1) / 2);
+        at = (at - 1) / 2;
+    }
+}
+
+/* ---- loads ---- */
+
+static td_result take_load(merge *m, chunk_load **out, td_err *err)
+{
+    chunk_load *load = m->spare_count > 0 ? m->spare[--m->spare_count] : chunk_load_open();
+    if (load == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory to read a chunk");
+    TD_ASSERT(load->block == NULL);
+    load->block = block_pool_take(m->pool);
+    if (load->block == NULL) {
+        chunk_load_close(load);
+        return td_err_set(err, TD_E_NOMEM, "no memory for a chunk");
+    }
+    *out = load;
+    return TD_OK;
+}
+
+/* A chunk is finished with. Its block lives on if somebody holds it. */
+static void give_load(merge *m, chunk_load *load)
+{
+    tape_source *source = load->source;
+    tape_block_release(load->block);
+    load->block = NULL;
+    load->source = NULL;
+    TD_ASSERT(m->spare_count < sizeof m->spare / sizeof m->spare[0]);
+    m->spare[m->spare_count++] = load;
+    tape_plan_done(m->plan, source);
+}
+
+/* Start reading chunks until enough are ahead, or the plan has no more. */
+static td_result read_ahead(merge *m, td_err *err)
+{
+    while (m->ahead_count < m->ahead_max) {
+        plan_item item;
+        td_result rc = tape_plan_next(m->plan, &item, err);
+        if (rc != TD_OK)
+            return rc == TD_EOF ? TD_OK : rc;
+        chunk_load *load = NULL;
+        rc = take_load(m, &load, err);
+        if (rc != TD_OK) {
+            tape_plan_done(m->plan, item.source);
+            return rc;
+        }
+        load->options = m->options;
+        load->source = item.source;
+        load->chunk_index = item.chunk_index;
+        load->first_ns = item.first_ns;
+        load->job = (td_job){.run = chunk_load_run, .arg = load};
+        load->is_submitted = m->workers != NULL;
+        m->stats->chunks_read++;
+        m->stats->bytes_read += item.record_bytes;
+        m->ahead[(m->ahead_first + m->ahead_count++) % AHEAD_MAX] = load;
+        if (load->is_submitted)
+            td_workers_submit(m->workers, &load->job);
+    }
+    return TD_OK;
+}
+
+/* Say what could not be read. TD_OK if the tape goes on without it. */
+static td_result judge_load(merge *m, const chunk_load *load, td_err *err)
+{
+    if (load->rc == TD_OK && load->damage_count == 0)
+        return TD_OK;
+    const segment_chunk *chunk = segment_reader_chunk(load->source->reader, load->chunk_index);
+    if (load->rc == TD_E_IO || load->rc == TD_E_NOMEM) {
+        if (err != NULL)
+            *err = load->err;
+        return td_err_add(err, load->rc, "segment %s: chunk at %llu", load->source->name,
+                          (unsigned long long)chunk->offset);
+    }
+    m->stats->damaged_chunks++;
+    td_log_say(m->options->log, TD_LOG_WARNING, "segment %s: chunk at %llu%s is passed over: %s",
+               load->source->name, (unsigned long long)chunk->offset,
+               load->rc == TD_OK ? ": a part of it" : "", load->err.text);
+    return TD_OK;
+}
+
+static uint64_t ahead_ns(const merge *m)
+{
+    return m->ahead_count == 0 ? UINT64_MAX : m->ahead[m->ahead_first]->first_ns;
+}
+
+/* Bring the oldest chunk that was read ahead into the merge. */
+static td_result join_oldest(merge *m, td_err *err)
+{
+    TD_ASSERT(m->ahead_count > 0);
+    chunk_load *load = m->ahead[m->ahead_first];
+    uint64_t size =
+        segment_reader_chunk(load->source->reader, load->chunk_index)->uncompressed_bytes;
+    if (m->heap_count == LIMIT_MERGE_CHUNKS || m->bytes + size > MERGE_BYTES_MAX)
+        return td_err_set(err, TD_E_LIMIT,
+                          "segment %s: more than %zu chunks (%llu bytes) overlap in time",
+                          load->source->name, m->heap_count, (unsigned long long)m->bytes);
+    m->ahead_first = (m->ahead_first + 1) % AHEAD_MAX;
+    m->ahead_count--;
+    if (load->is_submitted)
+        td_workers_wait(m->workers, &load->job);
+    else
+        chunk_load_run(load);
+    td_result rc = judge_load(m, load, err);
+    if (rc == TD_OK && load->rc == TD_OK && load->entry_count > 0) {
+        m->bytes += block_bytes(load->block)->size;
+        push_heap(m, load);
+    } else {
+        give_load(m, load);
+    }
+    return rc == TD_OK ? read_ahead(m, err) : rc;
+}
+
+/* The first chunk can no longer go alone: put it where it belongs now, or give it back if it has no
+ * more. */
+static void leave_first(merge *m)
+{
+    chunk_load *first = m->heap[0];
+    if (first->at == first->entry_count) {
+        m->bytes -= block_bytes(first->block)->size;
+        m->heap[0] = m->heap[--m->heap_count];
+        give_load(m, first);
+    }
+    sift_down(m);
+}
+
+/* Join every chunk that may hold something before the first message, then see how far that chunk
+ * can go alone. */
+static td_result settle(merge *m, td_err *err)
+{
+    if (m->ahead_count == 0) {
+        td_result rc = read_ahead(m, err);
+        if (rc != TD_OK)
+            return rc;
+    }
+    while (m->ahead_count > 0 && (m->heap_count == 0 || ahead_ns(m) <= next_ns(m->heap[0]))) {
+        td_result rc = join_oldest(m, err);
+        if (rc != TD_OK)
+            return rc;
+    }
+    m->limit_ns = ahead_ns(m);
+    for (size_t child = 1; child <= 2 && child < m->heap_count; child++) {
+        if (next_ns(m->heap[child]) < m->limit_ns)
+            m->limit_ns = next_ns(m->heap[child]);
+    }
+    return m->heap_count > 0 ? TD_OK : TD_EOF;
+}
+
+static void give_first(const merge *m, merge_item *out)
+{
+    const chunk_load *first = m->heap[0];
+    out->entry = &first->entries[first->at];
+    out->source = first->source;
+    out->block = first->block;
+}
+
+td_result merge_next(merge *m, merge_item *out, td_err *err)
+{
+    if (TD_LIKELY(m->is_given)) {
+        chunk_load *first = m->heap[0];
+        first->at++;
+        if (TD_LIKELY(first->at < first->entry_count && next_ns(first) < m->limit_ns)) {
+            give_first(m, out);
+            return TD_OK;
+        }
+        leave_first(m);
+    }
+    td_result rc = settle(m, err);
+    m->is_given = rc == TD_OK;
+    if (rc == TD_OK)
+        give_first(m, out);
+    return rc;
+}

@@ -1,0 +1,33 @@
+/* Many chunks, one order. A chunk is read before the tape reaches its first message and given back
+ * behind its last one; at any time those that overlap are in memory, at most LIMIT_MERGE_CHUNKS.
+ * With workers, the next few chunks by time are read ahead. The order of what comes out depends on
+ * the messages alone. */
+#ifndef TD_TAPE_MERGE_H
+#define TD_TAPE_MERGE_H
+
+#include "base/workers.h"
+#include "tape/loader.h"
+#include "tape/plan.h"
+
+typedef struct merge merge;
+
+/* The next message. All pointers are valid until the next call. */
+typedef struct merge_item {
+    const block_entry *entry;
+    tape_source *source;
+    tape_block *block;
+} merge_item;
+
+/* Merge what the plan gives; plan, options, stats, log and workers (NULL: none) are borrowed.
+ * TD_E_NOMEM. */
+TD_MUST_USE td_result merge_open(tape_plan *plan, const plan_options *options, td_workers *workers,
+                                 unsigned ahead, tape_stats *stats, merge **out, td_err *err);
+
+/* Wait for reads that are under way, and free. */
+void merge_close(merge *m);
+
+/* TD_OK, TD_EOF (the plan has no more: after tape_plan_follow it may go on), TD_E_IO, TD_E_NOMEM,
+ * TD_E_LIMIT. */
+TD_MUST_USE td_result merge_next(merge *m, merge_item *out, td_err *err);
+
+#endif

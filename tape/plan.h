@@ -1,0 +1,103 @@
+/* From a selection to the chunks that must be read, in order of their first frame.
+ *
+ * Which segments matter comes from format/archive_plan.h (catalog, or the segments' summaries); a
+ * segment is opened when the tape gets to its time, and closed when its last chunk has been merged,
+ * so that an archive of any length is read with few files open. Within a segment the chunks are
+ * those that overlap the window and hold a wanted channel, and before the window those with events,
+ * because these say which connection a frame came over.
+ *
+ * One thread, but for source fields that loaders read: they do not change while loads are under
+ * way. */
+#ifndef TD_TAPE_PLAN_H
+#define TD_TAPE_PLAN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "format/archive.h"
+#include "format/segment_reader.h"
+#include "tape/roster.h"
+#include "tape/selection.h"
+#include "tape/tape.h"
+
+/* What becomes of a channel's messages. */
+typedef enum source_use {
+    SOURCE_SKIP,
+    SOURCE_FRAME,
+    SOURCE_UNKNOWN, /* "_unknown": classified again, message by message */
+    SOURCE_EVENT,
+} source_use;
+
+/* A channel of a segment. */
+typedef struct source_channel {
+    tape_channel *channel; /* NULL if skipped */
+    roster_feed *feed;
+    roster_slot *slot;
+    uint8_t use;         /* source_use */
+    uint8_t has_lead_in; /* 1: frames before the window are wanted too */
+} source_channel;
+
+/* A segment on its way through the tape. */
+typedef struct tape_source {
+    char *path; /* to open */
+    char
+        *name; /* below the archive, for messages and for telling segments apart, without ".open" */
+    char *session;
+    uint64_t session_start_ns;
+    uint32_t number;          /* within session and feed */
+    uint64_t next_ns;         /* of the next chunk; before opening, of the segment */
+    segment_reader *reader;   /* NULL: not open yet, or done */
+    source_channel *channels; /* by segment_channel.index */
+    uint32_t channel_count;
+    uint8_t *wanted_bits; /* bit per channel id: has messages that are wanted */
+    uint8_t *event_bits;  /* bit per channel id: is an events channel */
+    uint32_t *order;      /* chunks to read, by time */
+    uint32_t order_count, order_capacity, order_next;
+    uint32_t chunks_seen; /* of the reader, sorted in already */
+    uint32_t loads;       /* chunks handed out and not done */
+    uint8_t is_live;      /* follows a segment that is being written */
+    uint8_t is_waiting;   /* 1: has a next chunk, and is in the plan's heap */
+} tape_source;
+
+typedef struct plan_options {
+    const selection *wanted;
+    selection_window window;
+    uint64_t lead_from_ns; /* <= window.from_ns; frames from here on if has_lead_in */
+    const td_log *log;
+    uint8_t with_events;
+    uint8_t events_only; /* 1: nothing but events */
+    uint8_t is_following;
+} plan_options;
+
+typedef struct tape_plan tape_plan;
+
+/* The next chunk of the tape. */
+typedef struct plan_item {
+    tape_source *source;
+    uint32_t chunk_index; /* for segment_reader_read */
+    uint64_t first_ns;
+    uint64_t record_bytes;
+} plan_item;
+
+/* Plan; archive, roster and the selection are borrowed until close. stats is counted into. */
+TD_MUST_USE td_result tape_plan_open(archive *archive, roster *roster, const plan_options *options,
+                                     tape_stats *stats, tape_plan **out, td_err *err);
+void tape_plan_close(tape_plan *plan);
+
+/* Time of what tape_plan_next would give; UINT64_MAX if nothing. A lower bound. */
+uint64_t tape_plan_next_ns(const tape_plan *plan);
+
+/* The next chunk by time. TD_EOF; TD_E_IO, TD_E_NOMEM. A segment that cannot be opened is logged,
+ * counted, and left out. */
+TD_MUST_USE td_result tape_plan_next(tape_plan *plan, plan_item *out, td_err *err);
+
+/* A chunk that was handed out is merged; its source is closed if that was the last one. */
+void tape_plan_done(tape_plan *plan, tape_source *source);
+
+/* Look for new chunks and segments; no load may be under way. TD_OK: there are some; TD_EOF: none.
+ */
+TD_MUST_USE td_result tape_plan_follow(tape_plan *plan, td_err *err);
+
+#endif

@@ -1,0 +1,316 @@
+#include "tape/roster.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/hash.h"
+#include "base/limits.h"
+#include "schema/family.h"
+
+enum {
+    /* Channels of a whole archive: bounds memory against a folder full of invented topics. At some
+     * 300 bytes each this is 300 MB. */
+    ROSTER_CHANNELS_MAX = 1 << 20,
+    ROSTER_FIRST_BUCKETS = 256,
+};
+
+/* A channel and the strings of its info, in one piece of memory. */
+typedef struct channel_node {
+    tape_channel channel;
+    struct channel_node *next; /* in its bucket */
+    uint64_t hash;
+    char texts[];
+} channel_node;
+
+struct roster {
+    channel_node **buckets;
+    size_t bucket_count; /* a power of two */
+    size_t channel_count;
+    roster_session **sessions;
+    size_t session_count;
+    roster_feed *feeds;
+};
+
+roster *roster_open(void)
+{
+    roster *made = td_alloc_zero(1, sizeof *made);
+    if (made == NULL)
+        return NULL;
+    made->bucket_count = ROSTER_FIRST_BUCKETS;
+    made->buckets = td_alloc_zero(made->bucket_count, sizeof(channel_node *));
+    if (made->buckets == NULL) {
+        td_free(made);
+        return NULL;
+    }
+    return made;
+}
+
+static void free_feed(roster_feed *feed)
+{
+    while (feed->slots != NULL) {
+        roster_slot *next = feed->slots->next;
+        td_free(feed->slots);
+        feed->slots = next;
+    }
+    td_free(feed->name);
+    td_free(feed);
+}
+
+void roster_close(roster *r)
+{
+    if (r == NULL)
+        return;
+    for (size_t i = 0; i < r->bucket_count; i++) {
+        while (r->buckets[i] != NULL) {
+            channel_node *next = r->buckets[i]->next;
+            td_free(r->buckets[i]);
+            r->buckets[i] = next;
+        }
+    }
+    while (r->feeds != NULL) {
+        roster_feed *next = r->feeds->next;
+        free_feed(r->feeds);
+        r->feeds = next;
+    }
+    for (size_t i = 0; i < r->session_count; i++) {
+        td_free(r->sessions[i]->id);
+        td_free(r->sessions[i]);
+    }
+    td_free(r->sessions);
+    td_free(r->buckets);
+    td_free(r);
+}
+
+/* ---- channels ---- */
+
+static uint64_t hash_info(const channel_info *info)
+{
+    uint64_t hash = td_xxh64(info->feed, strlen(info->feed));
+    hash = hash * 31 + td_xxh64(info->topic, strlen(info->topic));
+    hash = hash * 31 + td_xxh64(info->symbol, strlen(info->symbol));
+    return hash * 31 + info->line * 7 + info->shard * 5 + (unsigned)info->dir;
+}
+
+/* Copy a text behind the others and move on. */
+static const char *put_text(char **at, const char *text)
+{
+    size_t bytes = strlen(text) + 1;
+    memcpy(*at, text, bytes);
+    const char *put = *at;
+    *at += bytes;
+    return put;
+}
+
+static size_t texts_bytes(const channel_info *info)
+{
+    return strlen(info->feed) + strlen(info->family) + strlen(info->topic) +
+           strlen(info->exchange_topic) + strlen(info->symbol) + strlen(info->message_encoding) +
+           strlen(info->schema_name) + 7;
+}
+
+static void copy_info(const channel_info *from, char *texts, channel_info *to)
+{
+    char *at = texts;
+    *to = *from;
+    to->feed = put_text(&at, from->feed);
+    to->family = put_text(&at, from->family);
+    to->topic = put_text(&at, from->topic);
+    to->exchange_topic = put_text(&at, from->exchange_topic);
+    to->symbol = put_text(&at, from->symbol);
+    to->message_encoding = put_text(&at, from->message_encoding);
+    to->schema_name = put_text(&at, from->schema_name);
+    to->schema = td_bytes_of(NULL, 0);
+    TD_ASSERT((size_t)(at - texts) == texts_bytes(from));
+}
+
+/* Find the row that says what the channel's frames are. */
+static void match_topic(tape_channel *channel)
+{
+    channel->family = family_find(td_bytes_str(channel->info.family));
+    channel->topic = (topic_match){0};
+    if (channel->family == NULL || channel->info.topic[0] == '_')
+        return;
+    const char *text = channel->info.exchange_topic;
+    if (text[0] == '\0')
+        text = channel->info.topic;
+    if (!topic_match_text(channel->family->topics, channel->family->topic_count, td_bytes_str(text),
+                          &channel->topic))
+        channel->topic = (topic_match){0};
+}
+
+static td_result grow_buckets(roster *r, td_err *err)
+{
+    if (r->channel_count < r->bucket_count)
+        return TD_OK;
+    size_t count = r->bucket_count * 2;
+    channel_node **buckets = td_alloc_zero(count, sizeof(channel_node *));
+    if (buckets == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for %zu channels", count);
+    for (size_t i = 0; i < r->bucket_count; i++) {
+        while (r->buckets[i] != NULL) {
+            channel_node *node = r->buckets[i];
+            r->buckets[i] = node->next;
+            node->next = buckets[node->hash & (count - 1)];
+            buckets[node->hash & (count - 1)] = node;
+        }
+    }
+    td_free(r->buckets);
+    r->buckets = buckets;
+    r->bucket_count = count;
+    return TD_OK;
+}
+
+static td_result add_channel(roster *r, const channel_info *info, uint64_t hash, tape_channel **out,
+                             td_err *err)
+{
+    if (r->channel_count == ROSTER_CHANNELS_MAX)
+        return td_err_set(err, TD_E_LIMIT, "more than %d channels", ROSTER_CHANNELS_MAX);
+    td_result rc = grow_buckets(r, err);
+    if (rc != TD_OK)
+        return rc;
+    channel_node *node = td_alloc(sizeof *node + texts_bytes(info));
+    if (node == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a channel");
+    *node = (channel_node){.hash = hash, .next = r->buckets[hash & (r->bucket_count - 1)]};
+    copy_info(info, node->texts, &node->channel.info);
+    node->channel.index = (uint32_t)r->channel_count++;
+    match_topic(&node->channel);
+    r->buckets[hash & (r->bucket_count - 1)] = node;
+    *out = &node->channel;
+    return TD_OK;
+}
+
+td_result roster_channel(roster *r, const channel_info *info, tape_channel **out, td_err *err)
+{
+    TD_ASSERT(info->feed != NULL);
+    TD_ASSERT(info->schema_name != NULL);
+    uint64_t hash = hash_info(info);
+    for (channel_node *n = r->buckets[hash & (r->bucket_count - 1)]; n != NULL; n = n->next) {
+        if (n->hash == hash && channel_info_compare(&n->channel.info, info) == 0) {
+            *out = &n->channel;
+            return TD_OK;
+        }
+    }
+    return add_channel(r, info, hash, out, err);
+}
+
+/* ---- sessions, feeds, slots ---- */
+
+static td_result get_session(roster *r, const char *id, uint64_t start_ns, roster_session **out,
+                             td_err *err)
+{
+    for (size_t i = 0; i < r->session_count; i++) {
+        roster_session *session = r->sessions[i];
+        if (session->start_ns == start_ns && strcmp(session->id, id) == 0) {
+            *out = session;
+            return TD_OK;
+        }
+    }
+    roster_session **grown = td_realloc(r->sessions, r->session_count + 1, sizeof *grown);
+    roster_session *made = td_alloc_zero(1, sizeof *made);
+    char *copy = td_strdup(id);
+    if (grown != NULL)
+        r->sessions = grown;
+    if (grown == NULL || made == NULL || copy == NULL) {
+        td_free(made);
+        td_free(copy);
+        return td_err_set(err, TD_E_NOMEM, "no memory for a session");
+    }
+    made->id = copy;
+    made->start_ns = start_ns;
+    r->sessions[r->session_count++] = made;
+    made->number = (uint32_t)r->session_count;
+    *out = made;
+    return TD_OK;
+}
+
+td_result roster_get_feed(roster *r, const char *session, uint64_t start_ns, const char *feed,
+                          roster_feed **out, td_err *err)
+{
+    roster_session *of = NULL;
+    td_result rc = get_session(r, session, start_ns, &of, err);
+    if (rc != TD_OK)
+        return rc;
+    for (roster_feed *f = r->feeds; f != NULL; f = f->next) {
+        if (f->session == of && strcmp(f->name, feed) == 0) {
+            *out = f;
+            return TD_OK;
+        }
+    }
+    roster_feed *made = td_alloc_zero(1, sizeof *made);
+    char *name = td_strdup(feed);
+    if (made == NULL || name == NULL) {
+        td_free(made);
+        td_free(name);
+        return td_err_set(err, TD_E_NOMEM, "no memory for a feed");
+    }
+    *made = (roster_feed){.session = of, .name = name, .next = r->feeds};
+    r->feeds = made;
+    *out = made;
+    return TD_OK;
+}
+
+td_result roster_get_slot(roster_feed *feed, uint32_t line, uint32_t shard, roster_slot **out,
+                          td_err *err)
+{
+    for (roster_slot *slot = feed->slots; slot != NULL; slot = slot->next) {
+        if (slot->line == line && slot->shard == shard) {
+            *out = slot;
+            return TD_OK;
+        }
+    }
+    roster_slot *made = td_alloc_zero(1, sizeof *made);
+    if (made == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a slot");
+    *made = (roster_slot){.line = line, .shard = shard, .next = feed->slots};
+    feed->slots = made;
+    *out = made;
+    return TD_OK;
+}
+
+const roster_feed *roster_feeds(const roster *r)
+{
+    return r->feeds;
+}
+
+/* A segment begins: what it restates is so, and nothing else is open. */
+static td_result restate(roster_feed *feed, const event *said, td_err *err)
+{
+    for (roster_slot *slot = feed->slots; slot != NULL; slot = slot->next)
+        slot->is_open = 0;
+    for (size_t i = 0; i < said->slot_count; i++) {
+        const event_slot *from = &said->slots[i];
+        roster_slot *slot = NULL;
+        td_result rc = roster_get_slot(feed, from->line, from->shard, &slot, err);
+        if (rc != TD_OK)
+            return rc;
+        slot->conn = from->conn;
+        slot->in = from->in;
+        slot->out = from->out;
+        slot->since_ns = from->since_ns;
+        slot->is_open = 1;
+    }
+    return TD_OK;
+}
+
+td_result roster_apply(roster_feed *feed, const event *said, uint64_t recv_ns, td_err *err)
+{
+    TD_ASSERT(said->kind < EVENT_KIND_COUNT);
+    if (said->kind == EVENT_SEGMENT)
+        return restate(feed, said, err);
+    if (said->kind != EVENT_CONNECT && said->kind != EVENT_DISCONNECT)
+        return TD_OK;
+    roster_slot *slot = NULL;
+    td_result rc = roster_get_slot(feed, said->line, said->shard, &slot, err);
+    if (rc != TD_OK)
+        return rc;
+    slot->is_open = said->kind == EVENT_CONNECT;
+    if (said->kind == EVENT_DISCONNECT)
+        return TD_OK;
+    slot->conn = said->conn;
+    slot->in = 0;
+    slot->out = 0;
+    slot->since_ns = recv_ns;
+    return TD_OK;
+}

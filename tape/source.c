@@ -1,0 +1,283 @@
+#include "tape/source.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/limits.h"
+
+enum { BITMAP_BYTES = (UINT16_MAX + 1) / 8 };
+
+#define OPEN_SUFFIX ".open"
+
+/* Length of a segment's name without ".open". */
+static size_t base_length(const char *name)
+{
+    size_t length = strlen(name);
+    size_t suffix = sizeof OPEN_SUFFIX - 1;
+    if (length > suffix && strcmp(name + length - suffix, OPEN_SUFFIX) == 0)
+        length -= suffix;
+    return length;
+}
+
+td_result source_make(const plan_segment *segment, tape_source **out, td_err *err)
+{
+    tape_source *made = td_alloc_zero(1, sizeof *made);
+    if (made == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a segment of the plan");
+    made->path = td_strdup(segment->path);
+    made->name = td_strndup(segment->name, base_length(segment->name));
+    /* A file that says no session is a session of its own, told apart by its name. */
+    made->session = td_strdup(segment->session[0] == '\0' ? segment->name : segment->session);
+    made->session_start_ns = segment->session_start_ns;
+    made->number = segment->number;
+    made->next_ns = segment->first_ns;
+    if (made->path == NULL || made->name == NULL || made->session == NULL) {
+        source_free(made);
+        return td_err_set(err, TD_E_NOMEM, "no memory for a segment of the plan");
+    }
+    *out = made;
+    return TD_OK;
+}
+
+void source_shut(tape_source *source)
+{
+    TD_ASSERT(source->loads == 0);
+    segment_reader_close(source->reader);
+    source->reader = NULL;
+    td_free(source->channels);
+    td_free(source->wanted_bits);
+    td_free(source->event_bits);
+    td_free(source->order);
+    source->channels = NULL;
+    source->wanted_bits = NULL;
+    source->event_bits = NULL;
+    source->order = NULL;
+    source->channel_count = 0;
+    source->order_count = 0;
+    source->order_capacity = 0;
+    source->order_next = 0;
+}
+
+void source_free(tape_source *source)
+{
+    if (source == NULL)
+        return;
+    source_shut(source);
+    td_free(source->path);
+    td_free(source->name);
+    td_free(source->session);
+    td_free(source);
+}
+
+/* ---- channels ---- */
+
+static source_use use_of(const plan_options *options, const channel_info *info)
+{
+    selection_answer answer = selection_ask(options->wanted, info);
+    if (answer == SELECTION_EVENTS)
+        return SOURCE_EVENT;
+    if (answer == SELECTION_NO || options->events_only)
+        return SOURCE_SKIP;
+    return strcmp(info->topic, CHANNEL_TOPIC_UNKNOWN) == 0 ? SOURCE_UNKNOWN : SOURCE_FRAME;
+}
+
+/* 1 if what came before a moment is needed to understand the topic's frames after it. */
+static int has_state(const topic_row *row)
+{
+    if (row == NULL)
+        return 0;
+    if (row->type == MSG_BOOK_CHANGE)
+        return 1;
+    for (size_t i = 0; i < TOPIC_RULES_MAX && row->rules[i].rule != RULE_NONE; i++) {
+        if (row->rules[i].rule == RULE_ANCHORED)
+            return 1;
+    }
+    return 0;
+}
+
+static td_result map_channel(tape_source *source, roster *who, const plan_options *options,
+                             const segment_channel *from, source_channel *to, td_err *err)
+{
+    *to = (source_channel){.use = (uint8_t)use_of(options, &from->info)};
+    if (to->use == SOURCE_SKIP)
+        return TD_OK;
+    td_result rc = roster_channel(who, &from->info, &to->channel, err);
+    if (rc == TD_OK)
+        rc = roster_get_feed(who, source->session, source->session_start_ns, from->info.feed,
+                             &to->feed, err);
+    if (rc == TD_OK)
+        rc = roster_get_slot(to->feed, from->info.line, from->info.shard, &to->slot, err);
+    if (rc != TD_OK)
+        return rc;
+    to->has_lead_in = to->use == SOURCE_FRAME && from->info.dir == CHANNEL_IN &&
+                      has_state(to->channel->topic.row);
+    uint8_t bit = (uint8_t)(1u << (from->id % 8));
+    source->wanted_bits[from->id / 8] |= bit;
+    if (to->use == SOURCE_EVENT)
+        source->event_bits[from->id / 8] |= bit;
+    return TD_OK;
+}
+
+/* Map the channels that are new since the last call. */
+static td_result map_channels(tape_source *source, roster *who, const plan_options *options,
+                              td_err *err)
+{
+    uint32_t count = segment_reader_channel_count(source->reader);
+    TD_ASSERT(count >= source->channel_count);
+    if (source->wanted_bits == NULL) {
+        source->wanted_bits = td_alloc_zero(BITMAP_BYTES, 1);
+        source->event_bits = td_alloc_zero(BITMAP_BYTES, 1);
+    }
+    source_channel *grown = td_realloc(source->channels, count + 1, sizeof *grown);
+    if (grown != NULL)
+        source->channels = grown;
+    if (grown == NULL || source->wanted_bits == NULL || source->event_bits == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for %u channels", count);
+    td_result rc = TD_OK;
+    for (uint32_t i = source->channel_count; i < count && rc == TD_OK; i++) {
+        const segment_channel *from = segment_reader_channel(source->reader, i);
+        TD_ASSERT(from->index == i);
+        rc = map_channel(source, who, options, from, &source->channels[i], err);
+    }
+    if (rc == TD_OK)
+        source->channel_count = count;
+    return rc;
+}
+
+/* ---- chunks ---- */
+
+static int has_common_bit(td_bytes bitmap, const uint8_t *bits)
+{
+    size_t size = bitmap.size < BITMAP_BYTES ? bitmap.size : BITMAP_BYTES;
+    for (size_t i = 0; i < size; i++) {
+        if ((bitmap.data[i] & bits[i]) != 0)
+            return 1;
+    }
+    return 0;
+}
+
+/* 1 if the chunk may hold something that the tape wants to see. */
+static int wants_chunk(const tape_source *source, const plan_options *options, uint32_t index)
+{
+    const segment_chunk *chunk = segment_reader_chunk(source->reader, index);
+    if (chunk->first_ns >= options->window.to_ns)
+        return 0;
+    td_bytes bitmap = segment_reader_bitmap(source->reader, index);
+    if (chunk->last_ns >= options->lead_from_ns)
+        return !chunk->has_channels || has_common_bit(bitmap, source->wanted_bits);
+    return !chunk->has_channels || has_common_bit(bitmap, source->event_bits);
+}
+
+static td_result add_to_order(tape_source *source, uint32_t chunk_index, td_err *err)
+{
+    if (source->order_count == source->order_capacity) {
+        uint32_t capacity = source->order_capacity == 0 ? 64 : source->order_capacity * 2;
+        uint32_t *grown = td_realloc(source->order, capacity, sizeof *grown);
+        if (grown == NULL)
+            return td_err_set(err, TD_E_NOMEM, "no memory for %u chunks", capacity);
+        source->order = grown;
+        source->order_capacity = capacity;
+    }
+    source->order[source->order_count++] = chunk_index;
+    return TD_OK;
+}
+
+static uint64_t chunk_first_ns(const tape_source *source, uint32_t order_index)
+{
+    return segment_reader_chunk(source->reader, source->order[order_index])->first_ns;
+}
+
+static int compare_chunks(const void *a, const void *b, void *user)
+{
+    uint32_t left = *(const uint32_t *)a;
+    uint32_t right = *(const uint32_t *)b;
+    const segment_reader *reader = user;
+    uint64_t left_ns = segment_reader_chunk(reader, left)->first_ns;
+    uint64_t right_ns = segment_reader_chunk(reader, right)->first_ns;
+    if (left_ns != right_ns)
+        return left_ns < right_ns ? -1 : 1;
+    return left < right ? -1 : left > right;
+}
+
+/* Our own segments are in order; files of others need not be. */
+static void sort_order(tape_source *source)
+{
+    uint32_t from = source->order_next;
+    for (uint32_t i = from + 1; i < source->order_count; i++) {
+        if (chunk_first_ns(source, i) < chunk_first_ns(source, i - 1)) {
+            qsort_r(source->order + from, source->order_count - from, sizeof source->order[0],
+                    compare_chunks, source->reader);
+            return;
+        }
+    }
+}
+
+/* Choose among the chunks that are new since the last call. */
+static td_result choose_chunks(tape_source *source, const plan_options *options, tape_stats *stats,
+                               td_err *err)
+{
+    uint32_t count = segment_reader_chunk_count(source->reader);
+    td_result rc = TD_OK;
+    for (uint32_t i = source->chunks_seen; i < count && rc == TD_OK; i++) {
+        if (wants_chunk(source, options, i))
+            rc = add_to_order(source, i, err);
+        else
+            stats->chunks_skipped++;
+    }
+    if (rc != TD_OK)
+        return rc;
+    source->chunks_seen = count;
+    sort_order(source);
+    if (source->order_next < source->order_count)
+        source->next_ns = chunk_first_ns(source, source->order_next);
+    return TD_OK;
+}
+
+/* The recorder may have finished the segment since the plan was made: it has lost its ".open" then.
+ */
+static td_result open_reader(tape_source *source, td_io io, td_err *err)
+{
+    td_result rc = segment_reader_open(io, source->path, &source->reader, err);
+    size_t length = base_length(source->path);
+    if (rc != TD_E_NOTFOUND || source->path[length] == '\0')
+        return rc;
+    source->path[length] = '\0';
+    return segment_reader_open(io, source->path, &source->reader, err);
+}
+
+td_result source_open(tape_source *source, td_io io, roster *who, const plan_options *options,
+                      tape_stats *stats, td_err *err)
+{
+    TD_ASSERT(source->reader == NULL);
+    td_result rc = open_reader(source, io, err);
+    if (rc == TD_OK)
+        rc = map_channels(source, who, options, err);
+    if (rc == TD_OK)
+        rc = choose_chunks(source, options, stats, err);
+    if (rc != TD_OK) {
+        source_shut(source);
+        return rc;
+    }
+    stats->segments++;
+    source->is_live =
+        options->is_following && segment_reader_info(source->reader)->state == SEGMENT_OPEN;
+    return TD_OK;
+}
+
+td_result source_refresh(tape_source *source, roster *who, const plan_options *options,
+                         tape_stats *stats, td_err *err)
+{
+    TD_ASSERT(source->loads == 0);
+    TD_ASSERT(source->reader != NULL);
+    uint32_t added = 0;
+    td_result rc = segment_reader_refresh(source->reader, &added, err);
+    if (rc == TD_OK)
+        rc = map_channels(source, who, options, err);
+    if (rc == TD_OK)
+        rc = choose_chunks(source, options, stats, err);
+    if (rc == TD_OK && segment_reader_info(source->reader)->state == SEGMENT_FINISHED)
+        source->is_live = 0;
+    return rc;
+}

@@ -1,0 +1,314 @@
+#include "tape/tape.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/limits.h"
+#include "base/workers.h"
+#include "schema/decode.h"
+#include "tape/event.h"
+#include "tape/merge.h"
+#include "tape/plan.h"
+#include "tape/roster.h"
+
+_Static_assert((int)DECODE_PADDING_BYTES <= (int)SEGMENT_PADDING_BYTES,
+               "frames are decoded in their chunk");
+
+struct tape {
+    selection wanted;
+    plan_options plan_options;
+    const td_log *log;
+    uint8_t with_events;
+    uint8_t wants_unknown; /* 1: _unknown frames that no row fits are selected, too */
+    roster *roster;
+    tape_plan *plan;
+    merge *merge;
+    td_workers *workers; /* NULL: one thread */
+    event_reader *events;
+    decoder *decoder; /* to classify what was unknown; made when first needed */
+    tape_stats stats;
+};
+
+/* ---- opening ---- */
+
+static td_result open_parts(tape *t, archive *of, unsigned threads, td_err *err)
+{
+    t->roster = roster_open();
+    if (t->roster == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a tape");
+    td_result rc = event_reader_open(&t->events, err);
+    if (rc == TD_OK && threads > 1)
+        rc = td_workers_open(threads, &t->workers, err);
+    if (rc == TD_OK)
+        rc = tape_plan_open(of, t->roster, &t->plan_options, &t->stats, &t->plan, err);
+    /* Two chunks a thread: one that is being read, one that waits for the thread. */
+    if (rc == TD_OK)
+        rc = merge_open(t->plan, &t->plan_options, t->workers, threads > 1 ? 2 * threads : 1,
+                        &t->stats, &t->merge, err);
+    return rc;
+}
+
+/* How a tape differs from what its user asked for. */
+typedef struct inner_options {
+    selection_window window;
+    uint64_t lead_from_ns;
+    uint8_t events_only;
+} inner_options;
+
+static td_result open_tape(archive *of, const selection *wanted, const tape_options *options,
+                           const inner_options *inner, tape **out, td_err *err)
+{
+    tape *t = td_alloc_zero(1, sizeof *t);
+    if (t == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a tape");
+    t->wanted = *wanted;
+    t->log = options->log;
+    t->with_events = options->with_events || inner->events_only;
+    t->plan_options = (plan_options){.wanted = &t->wanted,
+                                     .window = inner->window,
+                                     .lead_from_ns = inner->lead_from_ns,
+                                     .log = options->log,
+                                     .with_events = options->with_events,
+                                     .events_only = inner->events_only,
+                                     .is_following = options->is_following};
+    t->wants_unknown = (uint8_t)selection_has_topic(wanted, td_bytes_str(CHANNEL_TOPIC_UNKNOWN),
+                                                    td_bytes_str(""), td_bytes_str(""));
+    td_result rc = open_parts(t, of, options->threads, err);
+    if (rc != TD_OK) {
+        tape_close(t);
+        return rc;
+    }
+    *out = t;
+    return TD_OK;
+}
+
+/* Time of the first frame of the selected feeds, for times such as "+90s"; 0 if there is none. */
+static td_result find_first_ns(archive *of, const selection *wanted, uint64_t *first_ns,
+                               td_err *err)
+{
+    selection feeds = {.feeds = wanted->feeds};
+    inner_options inner = {.window = {0, UINT64_MAX}};
+    tape *t = NULL;
+    td_result rc = open_tape(of, &feeds, &(tape_options){0}, &inner, &t, err);
+    if (rc != TD_OK)
+        return rc;
+    tape_frame frame;
+    *first_ns = 0;
+    rc = tape_next(t, &frame, err);
+    if (rc == TD_OK)
+        *first_ns = frame.recv_ns;
+    tape_close(t);
+    return rc == TD_EOF ? TD_OK : rc;
+}
+
+/* The moment from which frames are needed to know the books at from_ns: when the oldest of the
+ * connections that were open then began. An exchange sends a snapshot at the start of each. */
+static td_result find_lead_from(archive *of, const selection *wanted, uint64_t from_ns,
+                                uint64_t *lead_from_ns, td_err *err)
+{
+    *lead_from_ns = from_ns;
+    selection feeds = {.feeds = wanted->feeds};
+    inner_options inner = {
+        .window = {from_ns, from_ns + 1}, .lead_from_ns = from_ns, .events_only = 1};
+    tape *t = NULL;
+    td_result rc = open_tape(of, &feeds, &(tape_options){0}, &inner, &t, err);
+    if (rc != TD_OK)
+        return rc;
+    tape_frame last;
+    do
+        rc = tape_next(t, &last, err);
+    while (rc == TD_OK);
+    for (const roster_feed *feed = roster_feeds(t->roster); feed != NULL; feed = feed->next) {
+        for (const roster_slot *slot = feed->slots; slot != NULL; slot = slot->next) {
+            if (slot->is_open && slot->since_ns < *lead_from_ns)
+                *lead_from_ns = slot->since_ns;
+        }
+    }
+    tape_close(t);
+    return rc == TD_EOF ? TD_OK : rc;
+}
+
+td_result tape_open(archive *of, const selection *wanted, const tape_options *options, tape **out,
+                    td_err *err)
+{
+    TD_ASSERT(options->threads <= LIMIT_THREADS);
+    td_result rc = selection_check(wanted, err);
+    uint64_t first_ns = 0;
+    if (rc == TD_OK && selection_is_relative(wanted))
+        rc = find_first_ns(of, wanted, &first_ns, err);
+    if (rc != TD_OK)
+        return rc;
+    inner_options inner = {.window = selection_resolve(wanted, first_ns)};
+    inner.lead_from_ns = inner.window.from_ns;
+    if (options->with_lead_in && inner.window.from_ns > 0 && inner.window.from_ns < UINT64_MAX)
+        rc = find_lead_from(of, wanted, inner.window.from_ns, &inner.lead_from_ns, err);
+    if (rc != TD_OK)
+        return rc;
+    return open_tape(of, wanted, options, &inner, out, err);
+}
+
+void tape_close(tape *t)
+{
+    if (t == NULL)
+        return;
+    merge_close(t->merge);
+    tape_plan_close(t->plan);
+    td_workers_close(t->workers);
+    event_reader_close(t->events);
+    decoder_close(t->decoder);
+    roster_close(t->roster);
+    td_free(t);
+}
+
+/* ---- frames ---- */
+
+/* The frame as its message and its channel say. */
+static void fill_frame(const merge_item *item, const source_channel *from, uint8_t *records,
+                       tape_frame *out)
+{
+    const block_entry *entry = item->entry;
+    roster_slot *slot = from->slot;
+    out->channel = from->channel;
+    out->recv_ns = entry->recv_ns;
+    out->publish_ns = td_le64(records + entry->offset - sizeof(uint64_t));
+    out->session = from->feed->session->number;
+    out->is_lead_in = 0;
+    out->bytes = td_bytes_of(records + entry->offset, entry->size);
+    out->block = item->block;
+    out->ordinal = 0;
+    out->conn = 0;
+    channel_dir dir = from->channel->info.dir;
+    if (dir == CHANNEL_IN || dir == CHANNEL_OUT) {
+        uint64_t *last = dir == CHANNEL_IN ? &slot->in : &slot->out;
+        *last = roster_ordinal(*last, entry->sequence);
+        out->ordinal = *last;
+        out->conn = slot->conn;
+    }
+}
+
+/* An event changes what is known of its feed's connections. One that cannot be read does not: it is
+ * said, and frames behind it keep what was known before. */
+static td_result take_event(tape *t, const source_channel *from, const tape_frame *frame,
+                            td_err *err)
+{
+    event said;
+    td_err why;
+    td_result rc = event_decode(t->events, frame->bytes, &said, &why);
+    if (rc == TD_OK)
+        return roster_apply(from->feed, &said, frame->recv_ns, err);
+    if (rc == TD_E_NOMEM)
+        return td_err_set(err, rc, "%s", why.text);
+    td_log_say(t->log, TD_LOG_WARNING, "feed %s: an event cannot be read: %s", from->feed->name,
+               why.text);
+    return TD_OK;
+}
+
+static frame_dir classify_dir(channel_dir dir)
+{
+    return dir == CHANNEL_OUT ? DIR_OUT : dir == CHANNEL_HTTP ? DIR_HTTP : DIR_IN;
+}
+
+/* Copy a view into out as a C string; 0 if it does not fit or holds a NUL. */
+static int copy_name(td_bytes from, char *out, size_t out_bytes)
+{
+    if (from.size >= out_bytes || memchr(from.data, '\0', from.size) != NULL)
+        return 0;
+    if (from.size > 0)
+        memcpy(out, from.data, from.size);
+    out[from.size] = '\0';
+    return 1;
+}
+
+/* The channel on which a frame would be filed today, if this version has a row for it. */
+static td_result reclassify(tape *t, const tape_frame *frame, tape_channel **out, td_err *err)
+{
+    const tape_channel *from = frame->channel;
+    if (from->family == NULL || from->family->topic_count == 0)
+        return TD_OK;
+    if (t->decoder == NULL) {
+        td_result rc = decoder_open(&t->decoder, err);
+        if (rc != TD_OK)
+            return rc;
+    }
+    classification what;
+    decoder_classify(t->decoder, from->family, frame->bytes, classify_dir(from->info.dir), &what);
+    if (what.frame_class != CLASS_DATA || what.topic.row == NULL)
+        return TD_OK;
+    char topic[LIMIT_TOPIC_BYTES];
+    char exchange_topic[LIMIT_TOPIC_BYTES];
+    char symbol[LIMIT_SYMBOL_BYTES];
+    if (!copy_name(what.topic.topic, topic, sizeof topic) ||
+        !copy_name(what.exchange_topic, exchange_topic, sizeof exchange_topic) ||
+        !copy_name(what.topic.symbol, symbol, sizeof symbol))
+        return TD_OK;
+    channel_info info = from->info;
+    info.topic = topic;
+    info.exchange_topic = exchange_topic;
+    info.symbol = symbol;
+    return roster_channel(t->roster, &info, out, err);
+}
+
+/* A frame that was unknown when it was recorded. *is_wanted: whether it is selected, as what it is
+ * now. */
+static td_result take_unknown(tape *t, tape_frame *frame, int *is_wanted, td_err *err)
+{
+    tape_channel *known = NULL;
+    td_result rc = reclassify(t, frame, &known, err);
+    if (rc != TD_OK)
+        return rc;
+    if (known == NULL) {
+        *is_wanted = t->wants_unknown;
+        t->stats.frames_unknown += t->wants_unknown;
+        return TD_OK;
+    }
+    const channel_info *info = &known->info;
+    frame->channel = known;
+    *is_wanted =
+        selection_has_topic(&t->wanted, td_bytes_str(info->topic),
+                            td_bytes_str(info->exchange_topic), td_bytes_str(info->symbol));
+    return TD_OK;
+}
+
+td_result tape_next(tape *t, tape_frame *out, td_err *err)
+{
+    for (;;) {
+        merge_item item;
+        td_result rc = merge_next(t->merge, &item, err);
+        if (rc != TD_OK)
+            return rc;
+        TD_ASSERT_SLOW(item.entry->channel < item.source->channel_count);
+        const source_channel *from = &item.source->channels[item.entry->channel];
+        fill_frame(&item, from, block_bytes(item.block)->data, out);
+        int is_wanted = 1;
+        if (TD_UNLIKELY(from->use == SOURCE_EVENT)) {
+            rc = take_event(t, from, out, err);
+            is_wanted = t->with_events && out->recv_ns >= t->plan_options.window.from_ns;
+        } else if (TD_UNLIKELY(from->use == SOURCE_UNKNOWN)) {
+            rc = take_unknown(t, out, &is_wanted, err);
+        }
+        if (TD_UNLIKELY(rc != TD_OK))
+            return rc;
+        out->is_lead_in = out->recv_ns < t->plan_options.window.from_ns;
+        if (TD_LIKELY(is_wanted))
+            return TD_OK;
+    }
+}
+
+td_result tape_follow(tape *t, td_err *err)
+{
+    TD_ASSERT(t->plan_options.is_following);
+    return tape_plan_follow(t->plan, err);
+}
+
+selection_window tape_get_window(const tape *t)
+{
+    return t->plan_options.window;
+}
+
+void tape_get_stats(const tape *t, tape_stats *out)
+{
+    *out = t->stats;
+    if (t->workers != NULL)
+        out->workers_busy_max = td_workers_busy_max(t->workers);
+}
