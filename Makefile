@@ -27,7 +27,7 @@ SRC_format := format/chain.c format/channel.c format/chunk_builder.c format/chun
               format/chunk_conns.c format/chunk_seal.c format/codec.c format/mcap_decode.c \
               format/mcap_encode.c format/mcap_summary.c format/segment_writer.c
 
-SRC_tape := tape/selection.c tape/event.c tape/block.c tape/roster.c tape/source.c tape/plan.c \
+SRC_tape := tape/selection.c tape/event.c tape/channel_router.c tape/block.c tape/roster.c tape/source.c tape/plan.c \
             tape/loader.c tape/merge.c tape/tape.c
 
 SRC_wire := wire/url.c wire/proxy.c wire/tls.c wire/tls_judge.c wire/resolve.c wire/assembly.c wire/loop.c \
@@ -40,7 +40,9 @@ SRC_recorder :=
 
 SRC_replay :=
 
-SRC_archive :=
+SRC_archive := archive/import.c archive/import_feed.c archive/import_line.c archive/import_plan.c \
+               archive/import_slots.c archive/import_source.c archive/import_spool.c \
+               archive/cmd_import.c
 
 SRC_sim :=
 
@@ -65,7 +67,8 @@ TESTS_recorder :=
 
 TESTS_replay :=
 
-TESTS_archive :=
+TESTS_archive := tests/archive/test_import_source.c tests/archive/test_import_line.c \
+                 tests/archive/test_import_order.c
 
 TESTS_sim :=
 

@@ -25,13 +25,19 @@ typedef enum import_kind {
     IMPORT_CONNECT, /* a connection was made here */
 } import_kind;
 
+/* What a record's time is. */
+typedef enum import_time_source {
+    IMPORT_TIME_NONE,     /* a bare frame, whose line says no receive time */
+    IMPORT_TIME_FILE,     /* as the file has it */
+    IMPORT_TIME_EXCHANGE, /* a bare frame's own exchange time, for want of a better one */
+} import_time_source;
+
 /* What a line says. Views point into the line or the reader: valid until its next call. */
 typedef struct import_record {
     import_kind kind;
-    frame_dir dir;    /* of a frame */
-    uint8_t is_binary; /* 1: the frame had the binary opcode (jsonl only) */
-    uint8_t has_time; /* 0: a bare frame, whose line says no receive time */
-    uint64_t time_ns; /* as in the file, > 0 if has_time */
+    frame_dir dir; /* of a frame */
+    import_time_source time_source;
+    uint64_t time_ns; /* > 0 but for IMPORT_TIME_NONE */
     td_bytes conn;    /* the file's own name of the connection; empty if the line names none */
     td_bytes url;     /* as in the file, secrets and all; empty if the line names none */
     td_bytes data;    /* the frame; DECODE_PADDING_BYTES readable behind it */

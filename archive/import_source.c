@@ -32,7 +32,8 @@ struct import_source {
     uint8_t is_in_member;  /* gzip: between a member's header and its trailer */
     uint8_t is_raw_ended;  /* the file or pipe has no more */
     uint8_t is_text_ended; /* nothing more will come out */
-    uint8_t is_damaged;    /* gzip: the unfinished line in front of the damage is not given out */
+    td_result damage;      /* gzip: what ended it early, not said yet; TD_OK if nothing did */
+    uint8_t is_damaged;    /* and the unfinished line in front of it is not given out */
     uint8_t is_skipping;   /* inside a line that is too long */
     td_buf text;           /* text_at..size: not yet given out */
     size_t text_at;
@@ -100,6 +101,7 @@ td_result import_source_rewind(import_source *source, td_err *err)
     source->raw_at = source->raw_size = 0;
     source->is_in_member = source->is_raw_ended = source->is_text_ended = 0;
     source->is_skipping = source->is_damaged = 0;
+    source->damage = TD_OK;
     td_buf_clear(&source->text);
     source->text_at = source->searched = 0;
     source->line_number = 0;
@@ -161,12 +163,21 @@ static td_result find_coding(import_source *s, td_err *err)
     return TD_OK;
 }
 
-/* Say that the gzip stream is no good from here; nothing more comes out of it. */
-static td_result gzip_failed(import_source *s, td_result code, const char *what, td_err *err)
+/* The gzip stream is no good from here: said once the lines in front of it are given out. */
+static td_result gzip_failed(import_source *s, td_result code)
 {
     s->is_text_ended = s->is_damaged = 1;
+    s->damage = code;
+    return TD_OK;
+}
+
+static td_result tell_damage(import_source *s, td_err *err)
+{
     uint64_t at = s->file_at - (s->raw_size - s->raw_at);
-    return td_err_set(err, code, "gzip stream %s at byte %llu", what, (unsigned long long)at);
+    td_result code = s->damage;
+    s->damage = TD_OK;
+    return td_err_set(err, code, "gzip stream %s at byte %llu",
+                      code == TD_E_TRUNCATED ? "breaks off" : "is damaged", (unsigned long long)at);
 }
 
 /* Inflate into text[size..size + room). Sets *made; is_text_ended at the end of the last member. */
@@ -182,13 +193,12 @@ static td_result inflate_some(import_source *s, size_t room, size_t *made, td_er
     *made = room - s->inflater.avail_out;
     if (z == Z_STREAM_END) {
         s->is_in_member = 0;
-        return inflateReset(&s->inflater) == Z_OK ? TD_OK
-                                                  : gzip_failed(s, TD_E_CORRUPT, "is damaged", err);
+        return inflateReset(&s->inflater) == Z_OK ? TD_OK : gzip_failed(s, TD_E_CORRUPT);
     }
     if (z == Z_MEM_ERROR)
         return td_err_set(err, TD_E_NOMEM, "no memory for the gzip reader");
     if (z != Z_OK && z != Z_BUF_ERROR)
-        return gzip_failed(s, TD_E_CORRUPT, "is damaged", err);
+        return gzip_failed(s, TD_E_CORRUPT);
     return TD_OK;
 }
 
@@ -202,7 +212,7 @@ static td_result next_gzip(import_source *s, size_t room, size_t *made, td_err *
     }
     if (s->raw_at == s->raw_size) {
         if (s->is_in_member)
-            return gzip_failed(s, TD_E_TRUNCATED, "breaks off", err);
+            return gzip_failed(s, TD_E_TRUNCATED);
         s->is_text_ended = 1;
         return TD_OK;
     }
@@ -305,6 +315,8 @@ td_result import_source_next(import_source *source, import_text_line *out, td_er
         if (rc != TD_OK)
             return rc;
     }
+    if (source->damage != TD_OK)
+        return tell_damage(source, err);
     if (source->is_damaged || (source->text_at == source->text.size && !source->is_skipping))
         return TD_EOF;
     take_line(source, source->text.size, source->text.size, out);

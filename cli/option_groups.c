@@ -10,18 +10,18 @@ static const option_row ARCHIVE_ROWS[] = {
     {.short_name = 'a',
      .long_name = "archive",
      .type = OPTION_TEXT,
-     .offset = offsetof(archive_options, path),
+     .offset = offsetof(archive_choice, path),
      .metavar = "DIR",
      .help = "the archive; for reading also a single .mcap file",
      .environment = "TAPEDECK_ARCHIVE"},
 };
 
-option_group option_group_archive(archive_options *target)
+option_group option_group_archive(archive_choice *target)
 {
     return (option_group){"Archive", ARCHIVE_ROWS, ROW_COUNT(ARCHIVE_ROWS), target};
 }
 
-td_result archive_options_require(const archive_options *options, const char **path, td_err *err)
+td_result archive_choice_require(const archive_choice *options, const char **path, td_err *err)
 {
     if (options->path == NULL) {
         td_err_set(err, TD_E_INVALID, "no archive was named");

@@ -8,14 +8,14 @@
 #include "cli/options.h"
 
 /* -a, --archive, TAPEDECK_ARCHIVE */
-typedef struct archive_options {
+typedef struct archive_choice {
     const char *path; /* folder, or a single .mcap file for reading; NULL: not given */
-} archive_options;
-option_group option_group_archive(archive_options *target);
+} archive_choice;
+option_group option_group_archive(archive_choice *target);
 
 /* Path of the archive, or TD_E_INVALID with how to name one. */
-TD_MUST_USE td_result archive_options_require(const archive_options *options, const char **path,
-                                              td_err *err);
+TD_MUST_USE td_result archive_choice_require(const archive_choice *options, const char **path,
+                                             td_err *err);
 
 /* --feed --topic --symbol --from --to. The globs of one option are alternatives; the options narrow
  * each other. */

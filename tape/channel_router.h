@@ -8,8 +8,9 @@
  *
  * A channel is made at its first frame and then found by a hash of the exchange's topic string:
  * no allocation per frame of a known channel. Channels are numbered 0, 1, 2 … in order of first
- * sight, and neither number nor channel_info moves until close. The feed has at most
- * LIMIT_SEGMENT_CHANNELS of them; what would need one more goes to _unknown and is counted.
+ * sight, and neither number nor channel_info moves until channel_router_forget or close. There are
+ * at most LIMIT_SEGMENT_CHANNELS topics' channels; a frame that would need one more goes to
+ * _unknown and is counted.
  *
  * One thread per router. */
 #ifndef TD_TAPE_CHANNEL_ROUTER_H
@@ -51,13 +52,23 @@ typedef struct channel_router_stats {
 } channel_router_stats;
 
 /* A router for a feed (its name is copied) of a family. TD_E_NOMEM; TD_E_LIMIT: name too long. */
-TD_MUST_USE td_result channel_router_open(const char *feed, const family *family,
-                                          channel_router **out, td_err *err);
+TD_MUST_USE td_result channel_router_open(const char *feed, const family *of, channel_router **out,
+                                          td_err *err);
 void channel_router_close(channel_router *router);
 
 /* Classify a frame and find its channel. TD_E_NOMEM only; any bytes are fine. */
 TD_MUST_USE td_result channel_router_route(channel_router *router, const router_frame *frame,
                                            channel_route *out, td_err *err);
+
+/* The frame's _unknown channel, whatever the frame is: for a segment that has no channel left
+ * (chunk_builder_channel: TD_E_LIMIT). Counted as overflow; fills index and info only. TD_E_NOMEM.
+ */
+TD_MUST_USE td_result channel_router_unknown(channel_router *router, const router_frame *frame,
+                                             channel_route *out, td_err *err);
+
+/* Forget all channels: numbers start at 0 again, no channel_info is valid any more. Symbols come
+ * and go (options), so a recorder that runs for months does this where a segment begins. */
+void channel_router_forget(channel_router *router);
 
 /* The channel of the feed's own events (dir event, slot 0/0), made at the first call. TD_E_NOMEM.
  */

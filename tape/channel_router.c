@@ -1,0 +1,355 @@
+#include "tape/channel_router.h"
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/buf.h"
+#include "base/hash.h"
+#include "base/limits.h"
+#include "schema/decode.h"
+#include "schema/json_schema.h"
+
+enum {
+    /* Besides topics: each slot has control and unknown, or HTTP, in at most two directions,
+     * opcodes and encodings each, and the feed has its events. They always find room. */
+    OWN_CHANNELS_MAX = 16 * LIMIT_FEED_SLOTS + 1,
+    CHANNELS_MAX = LIMIT_SEGMENT_CHANNELS + OWN_CHANNELS_MAX,
+    /* Open addressing, at most a third full; 256 KiB. */
+    TABLE_PLACES = 1 << 16,
+    NO_CHANNEL = 0, /* a free place; others hold index + 1 */
+    /* Channels are made in blocks that never move, because callers keep pointers to them. */
+    BLOCK_CHANNELS = 64,
+    BLOCK_COUNT = CHANNELS_MAX / BLOCK_CHANNELS + 1,
+};
+
+_Static_assert((TABLE_PLACES & (TABLE_PLACES - 1)) == 0, "the table is indexed by a mask");
+_Static_assert(TABLE_PLACES > 3 * CHANNELS_MAX, "probing stays short");
+
+/* What a channel is found by. Views are borrowed from the frame or from the channel's own strings.
+ */
+typedef struct route_key {
+    uint32_t line;
+    uint32_t shard;
+    channel_dir dir;
+    channel_opcode opcode;
+    const char *encoding; /* one of two constants: compared as pointers */
+    td_bytes topic;
+    td_bytes exchange_topic;
+    td_bytes symbol;
+} route_key;
+
+typedef struct routed_channel {
+    channel_info info;
+    route_key key; /* views into info's strings */
+    uint64_t hash;
+    char *names; /* topic, exchange_topic, symbol, each with its NUL: what info points into */
+} routed_channel;
+
+struct channel_router {
+    char feed[LIMIT_NAME_BYTES];
+    const family *family;
+    decoder *decoder;
+    td_buf *schemas; /* text per row of the family, empty until it is needed */
+    char (*schema_names)[2 * LIMIT_NAME_BYTES];
+    routed_channel *blocks[BLOCK_COUNT];
+    uint32_t channel_count;
+    uint32_t topic_channel_count; /* of these, channels of topics */
+    uint64_t overflow_frames;
+    uint32_t table[TABLE_PLACES];
+};
+
+static const char ENCODING_JSON[] = "json";
+static const char ENCODING_RAW[] = "raw";
+
+td_result channel_router_open(const char *feed, const family *of, channel_router **out, td_err *err)
+{
+    size_t feed_size = strlen(feed);
+    if (feed_size >= LIMIT_NAME_BYTES)
+        return td_err_set(err, TD_E_LIMIT, "feed name '%s' is longer than %u bytes", feed,
+                          LIMIT_NAME_BYTES - 1);
+    channel_router *r = td_alloc_zero(1, sizeof *r);
+    if (r == NULL)
+        return td_err_set(err, TD_E_NOMEM, "feed %s: no memory for its channels", feed);
+    memcpy(r->feed, feed, feed_size + 1);
+    r->family = of;
+    r->schemas = td_alloc_zero(of->topic_count, sizeof *r->schemas);
+    r->schema_names = td_alloc_zero(of->topic_count, sizeof *r->schema_names);
+    td_result rc = TD_OK;
+    if (r->schemas == NULL || r->schema_names == NULL)
+        rc = td_err_set(err, TD_E_NOMEM, "feed %s: no memory for its channels", feed);
+    if (rc == TD_OK)
+        rc = decoder_open(&r->decoder, err);
+    if (rc != TD_OK) {
+        channel_router_close(r);
+        return rc;
+    }
+    *out = r;
+    return TD_OK;
+}
+
+static routed_channel *channel_at(const channel_router *r, uint32_t index)
+{
+    TD_ASSERT(index < r->channel_count);
+    return &r->blocks[index / BLOCK_CHANNELS][index % BLOCK_CHANNELS];
+}
+
+void channel_router_forget(channel_router *router)
+{
+    for (uint32_t i = 0; i < router->channel_count; i++)
+        td_free(channel_at(router, i)->names);
+    router->channel_count = router->topic_channel_count = 0;
+    memset(router->table, 0, sizeof router->table);
+}
+
+void channel_router_close(channel_router *router)
+{
+    if (router == NULL)
+        return;
+    channel_router_forget(router);
+    for (uint32_t i = 0; i < BLOCK_COUNT; i++)
+        td_free(router->blocks[i]);
+    for (size_t i = 0; router->schemas != NULL && i < router->family->topic_count; i++)
+        td_buf_fini(&router->schemas[i]);
+    td_free(router->schemas);
+    td_free(router->schema_names);
+    decoder_close(router->decoder);
+    td_free(router);
+}
+
+/* ---- finding
+ * ------------------------------------------------------------------------------------- */
+
+static uint64_t hash_key(const route_key *key)
+{
+    uint64_t ints[2] = {((uint64_t)key->line << 32) | key->shard,
+                        ((uint64_t)key->dir << 8) | key->opcode};
+    if (key->encoding == ENCODING_RAW)
+        ints[1] |= 1u << 16;
+    /* Odd constants keep the parts apart; most topics hold their symbol and differ in one part. */
+    uint64_t hash = td_xxh64(ints, sizeof ints);
+    hash = hash * UINT64_C(0x9e3779b97f4a7c15) + td_xxh64(key->topic.data, key->topic.size);
+    hash = hash * UINT64_C(0x9e3779b97f4a7c15) + td_xxh64(key->symbol.data, key->symbol.size);
+    return hash * UINT64_C(0x9e3779b97f4a7c15) +
+           td_xxh64(key->exchange_topic.data, key->exchange_topic.size);
+}
+
+static int keys_equal(const route_key *a, const route_key *b)
+{
+    return a->line == b->line && a->shard == b->shard && a->dir == b->dir &&
+           a->opcode == b->opcode && a->encoding == b->encoding &&
+           td_bytes_equal(a->topic, b->topic) && td_bytes_equal(a->symbol, b->symbol) &&
+           td_bytes_equal(a->exchange_topic, b->exchange_topic);
+}
+
+/* The place in the table that holds the key's channel, or the free one where it belongs. */
+static uint32_t find_place(const channel_router *r, const route_key *key, uint64_t hash)
+{
+    uint32_t place = (uint32_t)(hash ^ (hash >> 32)) & (TABLE_PLACES - 1);
+    while (r->table[place] != NO_CHANNEL) {
+        const routed_channel *channel = channel_at(r, r->table[place] - 1);
+        if (channel->hash == hash && keys_equal(&channel->key, key))
+            break;
+        place = (place + 1) & (TABLE_PLACES - 1);
+    }
+    return place;
+}
+
+/* ---- making
+ * -------------------------------------------------------------------------------------- */
+
+/* Schema of a row, written once. */
+static td_result fill_schema(channel_router *r, const topic_row *row, channel_info *info,
+                             td_err *err)
+{
+    size_t index = (size_t)(row - r->family->topics);
+    TD_ASSERT(index < r->family->topic_count);
+    td_buf *schema = &r->schemas[index];
+    if (schema->size == 0) {
+        td_buf_init(schema, JSON_SCHEMA_BYTES_MAX);
+        td_result rc = json_schema_write(r->family, row, schema, err);
+        if (rc != TD_OK) {
+            td_buf_fini(schema);
+            return td_err_add(err, rc, "schema of topic %s", row->name);
+        }
+        int n = snprintf(r->schema_names[index], sizeof r->schema_names[index], "%s/%s",
+                         r->family->name, row->name);
+        TD_ASSERT(n > 0 && (size_t)n < sizeof r->schema_names[index]);
+    }
+    info->schema_name = r->schema_names[index];
+    info->schema = td_buf_view(schema);
+    return TD_OK;
+}
+
+/* Copy a name behind what is in names already; moves *at on. */
+static const char *copy_name(char **at, td_bytes *view)
+{
+    char *copy = *at;
+    if (view->size > 0)
+        memcpy(copy, view->data, view->size);
+    copy[view->size] = '\0';
+    *at = copy + view->size + 1;
+    *view = td_bytes_of(copy, view->size);
+    return copy;
+}
+
+/* A channel of the key's identity, strings its own. */
+static td_result fill_channel(channel_router *r, const route_key *key, const topic_row *row,
+                              routed_channel *out, td_err *err)
+{
+    routed_channel made = {.key = *key};
+    made.info = (channel_info){.feed = r->feed,
+                               .family = r->family->name,
+                               .line = key->line,
+                               .shard = key->shard,
+                               .dir = key->dir,
+                               .opcode = key->opcode,
+                               .message_encoding = key->encoding,
+                               .schema_name = ""};
+    if (row != NULL) {
+        td_result rc = fill_schema(r, row, &made.info, err);
+        if (rc != TD_OK)
+            return rc;
+    }
+    made.names = td_alloc(key->topic.size + key->exchange_topic.size + key->symbol.size + 3);
+    if (made.names == NULL)
+        return td_err_set(err, TD_E_NOMEM, "feed %s: no memory for a channel", r->feed);
+    char *at = made.names;
+    made.info.topic = copy_name(&at, &made.key.topic);
+    made.info.exchange_topic = copy_name(&at, &made.key.exchange_topic);
+    made.info.symbol = copy_name(&at, &made.key.symbol);
+    *out = made;
+    return TD_OK;
+}
+
+/* Make the key's channel and enter it at the free place. */
+static td_result make_channel(channel_router *r, const route_key *key, uint64_t hash,
+                              const topic_row *row, uint32_t place, td_err *err)
+{
+    TD_ASSERT(r->channel_count < CHANNELS_MAX);
+    TD_ASSERT(r->table[place] == NO_CHANNEL);
+    routed_channel **block = &r->blocks[r->channel_count / BLOCK_CHANNELS];
+    if (*block == NULL)
+        *block = td_alloc_zero(BLOCK_CHANNELS, sizeof **block);
+    if (*block == NULL)
+        return td_err_set(err, TD_E_NOMEM, "feed %s: no memory for a channel", r->feed);
+    routed_channel *channel = &(*block)[r->channel_count % BLOCK_CHANNELS];
+    td_result rc = fill_channel(r, key, row, channel, err);
+    if (rc != TD_OK)
+        return rc;
+    channel->hash = hash;
+    r->table[place] = ++r->channel_count;
+    r->topic_channel_count += row != NULL;
+    return TD_OK;
+}
+
+/* TD_E_LIMIT, without a text, if a topic's channel would be one too many. */
+static td_result get_channel(channel_router *r, const route_key *key, const topic_row *row,
+                             channel_route *out, td_err *err)
+{
+    uint64_t hash = hash_key(key);
+    uint32_t place = find_place(r, key, hash);
+    if (TD_UNLIKELY(r->table[place] == NO_CHANNEL)) {
+        if (row != NULL && r->topic_channel_count == LIMIT_SEGMENT_CHANNELS)
+            return TD_E_LIMIT;
+        td_result rc = make_channel(r, key, hash, row, place, err);
+        if (rc != TD_OK)
+            return rc;
+    }
+    out->index = r->table[place] - 1;
+    out->info = &channel_at(r, out->index)->info;
+    return TD_OK;
+}
+
+/* ---- routing
+ * ------------------------------------------------------------------------------------- */
+
+/* Can a name from the wire be a channel's? A NUL in it cannot be kept in a C string. */
+static int is_name(td_bytes name, size_t bytes_max)
+{
+    return name.size < bytes_max && (name.size == 0 || memchr(name.data, '\0', name.size) == NULL);
+}
+
+/* Does the classified frame get a channel of its topic's own? */
+static int has_topic_channel(const classification *what)
+{
+    return what->frame_class == CLASS_DATA && what->topic.row != NULL &&
+           what->topic.topic.size > 0 && is_name(what->topic.topic, LIMIT_TOPIC_BYTES) &&
+           is_name(what->exchange_topic, LIMIT_TOPIC_BYTES) &&
+           is_name(what->topic.symbol, LIMIT_SYMBOL_BYTES);
+}
+
+/* "json" for what begins as an object or array; whether it is valid is the decoder's to say. */
+static const char *encoding_of(td_bytes bytes)
+{
+    size_t at = 0;
+    if (bytes.size >= 3 && memcmp(bytes.data, "\xef\xbb\xbf", 3) == 0)
+        at = 3;
+    while (at < bytes.size && (bytes.data[at] == ' ' || bytes.data[at] == '\t' ||
+                               bytes.data[at] == '\n' || bytes.data[at] == '\r'))
+        at++;
+    return at < bytes.size && (bytes.data[at] == '{' || bytes.data[at] == '[') ? ENCODING_JSON
+                                                                               : ENCODING_RAW;
+}
+
+static channel_dir channel_dir_of(frame_dir dir)
+{
+    return dir == DIR_IN ? CHANNEL_IN : dir == DIR_OUT ? CHANNEL_OUT : CHANNEL_HTTP;
+}
+
+static route_key key_of(const router_frame *frame)
+{
+    TD_ASSERT(frame->line < LIMIT_FEED_SLOTS);
+    TD_ASSERT(frame->shard < LIMIT_FEED_SLOTS);
+    return (route_key){.line = frame->line,
+                       .shard = frame->shard,
+                       .dir = channel_dir_of(frame->dir),
+                       .opcode = frame->opcode,
+                       .encoding = encoding_of(frame->bytes)};
+}
+
+td_result channel_router_unknown(channel_router *router, const router_frame *frame,
+                                 channel_route *out, td_err *err)
+{
+    route_key key = key_of(frame);
+    key.topic = td_bytes_str(CHANNEL_TOPIC_UNKNOWN);
+    router->overflow_frames++;
+    return get_channel(router, &key, NULL, out, err);
+}
+
+td_result channel_router_route(channel_router *router, const router_frame *frame,
+                               channel_route *out, td_err *err)
+{
+    route_key key = key_of(frame);
+    classification what = {.frame_class = CLASS_UNKNOWN, .success = -1};
+    if (frame->dir != DIR_HTTP)
+        decoder_classify(router->decoder, router->family, frame->bytes, frame->dir, &what);
+    *out = (channel_route){.frame_class = what.frame_class,
+                           .publish_ns = what.exchange_ns != 0 ? what.exchange_ns : frame->recv_ns,
+                           .success = what.success};
+    if (TD_LIKELY(frame->dir == DIR_IN && has_topic_channel(&what))) {
+        key.topic = what.topic.topic;
+        key.exchange_topic = what.exchange_topic;
+        key.symbol = what.topic.symbol;
+        td_result rc = get_channel(router, &key, what.topic.row, out, err);
+        return TD_LIKELY(rc != TD_E_LIMIT) ? rc : channel_router_unknown(router, frame, out, err);
+    }
+    /* Outbound frames and HTTP answers are control whatever they say. */
+    int is_control = frame->dir != DIR_IN || frame_class_is_control(what.frame_class);
+    key.topic = td_bytes_str(is_control ? CHANNEL_TOPIC_CONTROL : CHANNEL_TOPIC_UNKNOWN);
+    return get_channel(router, &key, NULL, out, err);
+}
+
+td_result channel_router_events(channel_router *router, channel_route *out, td_err *err)
+{
+    route_key key = {.dir = CHANNEL_EVENT,
+                     .opcode = OPCODE_TEXT,
+                     .encoding = ENCODING_JSON,
+                     .topic = td_bytes_str(CHANNEL_TOPIC_EVENTS)};
+    *out = (channel_route){.frame_class = CLASS_UNKNOWN, .success = -1};
+    return get_channel(router, &key, NULL, out, err);
+}
+
+void channel_router_get_stats(const channel_router *router, channel_router_stats *out)
+{
+    *out = (channel_router_stats){.channels = router->channel_count,
+                                  .overflow_frames = router->overflow_frames};
+}
