@@ -13,9 +13,8 @@ enum {
     /* A chunk closes after this much of the capture's own time too, so that a slow one can be read
      * by time without unpacking an hour. */
     CHUNK_INTERVAL_S = 60,
-    EVENT_BYTES_MAX = 1 << 20,  /* 256 slots of a segment event have some 40 KiB */
-    EVENT_ROOM_BYTES = 4 << 10, /* more than any other event has: the longest holds a URL */
-    GAPS_PENDING_MAX = 64,      /* events of one chunk that are gaps; then it is sealed */
+    EVENT_BYTES_MAX = 1 << 20, /* 256 slots of a segment event have some 40 KiB */
+    GAPS_PENDING_MAX = 64,     /* events of one chunk that are gaps; then it is sealed */
 };
 
 /* A slot's present connection. */
@@ -198,11 +197,11 @@ static td_result begin_segment(import_feed *f, uint64_t recv_ns, td_err *err)
     return append_event(f, &session, recv_ns, err);
 }
 
-/* Make the builder ready for a message of this time and size. */
-static td_result make_room(import_feed *f, uint64_t recv_ns, size_t bytes, td_err *err)
+/* Make the builder ready for a message of this time. */
+static td_result make_room(import_feed *f, uint64_t recv_ns, td_err *err)
 {
     td_result rc = TD_OK;
-    if (chunk_builder_wants_seal(f->builder, recv_ns, bytes) || f->gap_count == GAPS_PENDING_MAX)
+    if (chunk_builder_wants_seal(f->builder, recv_ns) || f->gap_count == GAPS_PENDING_MAX)
         rc = write_chunk(f, err);
     if (rc == TD_OK && chunk_builder_starts_segment(f->builder, recv_ns))
         rc = begin_segment(f, recv_ns, err);
@@ -211,7 +210,7 @@ static td_result make_room(import_feed *f, uint64_t recv_ns, size_t bytes, td_er
 
 static td_result put_event(import_feed *f, const event *what, uint64_t recv_ns, td_err *err)
 {
-    td_result rc = make_room(f, recv_ns, EVENT_ROOM_BYTES, err);
+    td_result rc = make_room(f, recv_ns, err);
     return rc == TD_OK ? append_event(f, what, recv_ns, err) : rc;
 }
 
@@ -308,7 +307,7 @@ td_result import_feed_frame_put(import_feed *feed, const import_feed_frame *fram
     feed_slot *slot = &feed->slots[frame->shard];
     int is_http = frame->dir == DIR_HTTP;
     TD_ASSERT(is_http || slot->conn > 0);
-    td_result rc = make_room(feed, frame->recv_ns, frame->bytes.size, err);
+    td_result rc = make_room(feed, frame->recv_ns, err);
     if (rc != TD_OK)
         return rc;
     const router_frame routed = {.shard = frame->shard,
