@@ -31,7 +31,8 @@ SRC_tape := tape/selection.c tape/event.c tape/channel_router.c tape/block.c tap
             tape/loader.c tape/merge.c tape/tape.c
 
 SRC_wire := wire/url.c wire/proxy.c wire/tls.c wire/tls_judge.c wire/resolve.c wire/assembly.c wire/loop.c \
-            wire/client.c wire/client_connect.c wire/client_callback.c wire/server.c wire/server_peer.c wire/ready.c
+            wire/client.c wire/client_connect.c wire/client_callback.c wire/server.c wire/server_peer.c wire/ready.c wire/dialect.c wire/dialect_op.c \
+            wire/filters.c
 
 SRC_cli := cli/options.c cli/options_value.c cli/options_help.c cli/option_groups.c cli/report.c \
            cli/progress.c cli/verbs.c cli/output.c cli/table.c
