@@ -238,7 +238,7 @@ static td_result look_at_path(archive *a, td_err *err)
         td_err_hint(err, "an archive is made by record or import");
         return rc;
     }
-    if (rc != TD_E_NOTFOUND && a->mode == ARCHIVE_READ && look_at_file(a, NULL) == TD_OK) {
+    if (a->mode == ARCHIVE_READ && look_at_file(a, NULL) == TD_OK) {
         a->is_single_file = 1;
         td_err_clear(err);
         return TD_OK;
