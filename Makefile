@@ -26,6 +26,11 @@ SRC_book := book/book.c book/continuity.c book/continuity_rules.c
 SRC_format := format/chain.c format/channel.c format/chunk_builder.c format/chunk_channels.c \
               format/chunk_conns.c format/chunk_seal.c format/codec.c format/mcap_decode.c \
               format/mcap_encode.c format/mcap_summary.c format/segment_writer.c
+SRC_format += format/gap.c format/segment_name.c format/archive.c format/archive_list.c format/segment_index.c \
+              format/archive_plan.c format/journal.c format/catalog.c format/catalog_read.c \
+              format/catalog_write.c
+# catalog.sql as C strings, one per schema version.
+GEN_format := $(B)/gen/format/catalog_sql.c
 
 SRC_tape := tape/selection.c tape/event.c tape/channel_router.c tape/block.c tape/roster.c tape/source.c tape/plan.c \
             tape/loader.c tape/merge.c tape/tape.c
@@ -116,7 +121,8 @@ LIBS_recorder := -lcyaml -lyaml
 obj = $(patsubst %.cc,$(B)/obj/%.o,$(patsubst %.c,$(B)/obj/%.o,$(1)))
 
 # What a user's own program links: everything below the programs that needs no socket.
-OBJ_core := $(call obj,$(SRC_base) $(SRC_schema) $(SRC_schema_cc) $(SRC_book) $(SRC_format) $(SRC_tape))
+OBJ_core := $(call obj,$(SRC_base) $(SRC_schema) $(SRC_schema_cc) $(SRC_book) $(SRC_format) $(SRC_tape)) \
+            $(GEN_format:.c=.o)
 OBJ_services := $(call obj,$(SRC_cli) $(SRC_wire))
 OBJ_programs := $(call obj,$(filter-out %/main.c,$(SRC_recorder) $(SRC_replay) $(SRC_archive) $(SRC_sim)))
 OBJ_all := $(OBJ_core) $(OBJ_services) $(OBJ_programs)
@@ -155,6 +161,13 @@ $(B)/obj/%.o: %.c
 $(B)/obj/%.o: %.cc
 	@mkdir -p $(@D)
 	$(CXX) $(CPPFLAGS) $(CXXFLAGS_ALL) -MMD -MP -c $< -o $@
+
+$(GEN_format): format/catalog.sql format/catalog_sql.awk
+	@mkdir -p $(@D)
+	awk -f format/catalog_sql.awk $< > $@
+
+$(B)/gen/%.o: $(B)/gen/%.c
+	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) -include base/banned.h -MMD -MP -c $< -o $@
 
 $(LIB_core): $(OBJ_core)
 $(LIB_services): $(OBJ_services)
