@@ -26,11 +26,6 @@ SRC_book := book/book.c book/continuity.c book/continuity_rules.c
 SRC_format := format/chain.c format/channel.c format/chunk_builder.c format/chunk_channels.c \
               format/chunk_conns.c format/chunk_seal.c format/codec.c format/mcap_decode.c \
               format/mcap_encode.c format/mcap_summary.c format/segment_writer.c
-SRC_format += format/gap.c format/segment_name.c format/archive.c format/archive_list.c format/segment_index.c \
-              format/archive_plan.c format/journal.c format/catalog.c format/catalog_read.c \
-              format/catalog_write.c
-# catalog.sql as C strings, one per schema version.
-GEN_format := $(B)/gen/format/catalog_sql.c
 
 SRC_tape := tape/selection.c tape/event.c tape/channel_router.c tape/block.c tape/roster.c tape/source.c tape/plan.c \
             tape/loader.c tape/merge.c tape/tape.c
@@ -44,7 +39,8 @@ SRC_cli := cli/options.c cli/options_value.c cli/options_help.c cli/option_group
 
 SRC_recorder :=
 
-SRC_replay :=
+SRC_replay := replay/digest.c replay/lateness.c replay/pacer.c replay/player.c replay/strands.c \
+    replay/stream.c replay/stream_table.c
 
 SRC_archive := archive/import.c archive/import_feed.c archive/import_line.c archive/import_plan.c \
                archive/import_slots.c archive/import_source.c archive/import_spool.c \
@@ -59,7 +55,7 @@ TESTS_base := tests/base/test_decimal.c tests/base/test_io_posix.c tests/base/te
 
 TESTS_schema :=
 
-TESTS_book :=
+TESTS_book := tests/book/test_book.c tests/book/test_continuity.c
 
 TESTS_format :=
 
@@ -121,8 +117,7 @@ LIBS_recorder := -lcyaml -lyaml
 obj = $(patsubst %.cc,$(B)/obj/%.o,$(patsubst %.c,$(B)/obj/%.o,$(1)))
 
 # What a user's own program links: everything below the programs that needs no socket.
-OBJ_core := $(call obj,$(SRC_base) $(SRC_schema) $(SRC_schema_cc) $(SRC_book) $(SRC_format) $(SRC_tape)) \
-            $(GEN_format:.c=.o)
+OBJ_core := $(call obj,$(SRC_base) $(SRC_schema) $(SRC_schema_cc) $(SRC_book) $(SRC_format) $(SRC_tape))
 OBJ_services := $(call obj,$(SRC_cli) $(SRC_wire))
 OBJ_programs := $(call obj,$(filter-out %/main.c,$(SRC_recorder) $(SRC_replay) $(SRC_archive) $(SRC_sim)))
 OBJ_all := $(OBJ_core) $(OBJ_services) $(OBJ_programs)
@@ -162,13 +157,6 @@ $(B)/obj/%.o: %.cc
 	@mkdir -p $(@D)
 	$(CXX) $(CPPFLAGS) $(CXXFLAGS_ALL) -MMD -MP -c $< -o $@
 
-$(GEN_format): format/catalog.sql format/catalog_sql.awk
-	@mkdir -p $(@D)
-	awk -f format/catalog_sql.awk $< > $@
-
-$(B)/gen/%.o: $(B)/gen/%.c
-	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) -include base/banned.h -MMD -MP -c $< -o $@
-
 $(LIB_core): $(OBJ_core)
 $(LIB_services): $(OBJ_services)
 $(LIB_programs): $(OBJ_programs)
@@ -190,7 +178,7 @@ MODULES := base schema book format tape wire cli recorder replay archive sim
 TEST_SOURCES := $(foreach m,$(MODULES),$(TESTS_$(m)))
 TEST_BINS := $(patsubst tests/%.c,$(B)/tests/%,$(TEST_SOURCES))
 # Code that several tests share (fixtures, capture lookup); listed, and linked into every test.
-SRC_testing :=
+SRC_testing := tests/testing/book_text.c
 OBJ_testing := $(call obj,$(SRC_testing))
 
 $(B)/tests/%: $(B)/obj/tests/%.o $(OBJ_testing) $(LIBS_own)

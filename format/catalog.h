@@ -108,19 +108,12 @@ TD_MUST_USE td_result catalog_get_state(catalog *catalog, uint64_t *journal_byte
 
 /* A segment as the catalog has it, for comparing with the disk. */
 typedef struct catalog_segment {
-    const char *path; /* without ".open"; valid during the call */
-    uint8_t is_open;
-    uint8_t has_wanted; /* 1: has channels that catalog_want picked, in that time */
+    int64_t id;       /* for catalog_load_segment; means nothing elsewhere */
+    const char *path; /* valid during the call */
     uint64_t file_bytes;
     uint64_t first_ns, last_ns;
 } catalog_segment;
 typedef td_result catalog_segment_fn(void *user, const catalog_segment *segment, td_err *err);
-
-/* Say which channels and which time [from_ns, to_ns) catalog_segment.has_wanted is about; before
- * the first call it is 0 for all. */
-TD_MUST_USE td_result catalog_want(catalog *catalog,
-                                   int (*wants_channel)(void *user, const channel_info *info),
-                                   void *user, uint64_t from_ns, uint64_t to_ns, td_err *err);
 
 /* Every segment, by path. */
 TD_MUST_USE td_result catalog_each_segment(catalog *catalog, catalog_segment_fn *fn, void *user,

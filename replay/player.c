@@ -1,0 +1,288 @@
+#include "replay/player.h"
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/limits.h"
+#include "replay/strands.h"
+
+enum { PROGRESS_FRAMES = 4096 };
+
+struct player {
+    player_options options;
+    strands *strands;
+    stream_table streams;
+    uint32_t next_strand;
+    uint64_t position;
+    uint64_t first_recv_ns;
+    uint64_t last_recv_ns;
+    uint8_t wants_events;
+    uint8_t is_finished;
+};
+
+/* ---- life
+ * ----------------------------------------------------------------------------------------- */
+
+td_result player_open(const player_options *options, player **out, td_err *err)
+{
+    TD_ASSERT(options->sink_count <= PLAYER_SINKS_MAX);
+    player *made = td_alloc_zero(1, sizeof *made);
+    if (made == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a player");
+    made->options = *options;
+    for (size_t i = 0; i < options->sink_count; i++)
+        made->wants_events |= options->sinks[i].ops->wants_events;
+    td_result rc = strands_open(options->threads, &made->strands, err);
+    if (rc != TD_OK) {
+        player_close(made);
+        return rc;
+    }
+    *out = made;
+    return TD_OK;
+}
+
+void player_close(player *p)
+{
+    if (p == NULL)
+        return;
+    strands_close(p->strands); /* before the streams that they work on */
+    stream_table_fini(&p->streams);
+    td_free(p);
+}
+
+/* ---- which stream
+ * --------------------------------------------------------------------------------- */
+
+/* What a frame is, and which stream it belongs to. */
+typedef struct route {
+    frame_role role;
+    topic_match match; /* of data; row NULL if no row fits */
+} route;
+
+static route route_named(const tape_channel *channel, frame_role role)
+{
+    return (route){role,
+                   {role == ROLE_DATA ? channel->topic.row : NULL,
+                    td_bytes_str(channel->info.topic), td_bytes_str(channel->info.symbol)}};
+}
+
+static route route_of(const tape_frame *frame)
+{
+    const channel_info *info = &frame->channel->info;
+    switch (info->dir) {
+    case CHANNEL_OUT:
+        return route_named(frame->channel, ROLE_OUT);
+    case CHANNEL_HTTP:
+        return route_named(frame->channel, ROLE_HTTP);
+    case CHANNEL_EVENT:
+        return route_named(frame->channel, ROLE_EVENT);
+    case CHANNEL_IN:
+        break;
+    }
+    if (strcmp(info->topic, CHANNEL_TOPIC_CONTROL) == 0)
+        return route_named(frame->channel, ROLE_CONTROL);
+    if (strcmp(info->topic, CHANNEL_TOPIC_UNKNOWN) == 0)
+        return route_named(frame->channel, ROLE_UNKNOWN);
+    if (strcmp(info->topic, CHANNEL_TOPIC_EVENTS) == 0)
+        return route_named(frame->channel, ROLE_EVENT);
+    return route_named(frame->channel, ROLE_DATA);
+}
+
+/* All topics of one feed's symbol are on one strand; symbols take turns. */
+static uint32_t strand_for(player *p, const stream *made)
+{
+    for (size_t i = 0; i < p->streams.count; i++) {
+        const stream *other = p->streams.items[i];
+        if (other != made && strcmp(other->symbol, made->symbol) == 0 &&
+            strcmp(other->feed, made->feed) == 0)
+            return other->strand;
+    }
+    return p->next_strand++ % strands_count(p->strands);
+}
+
+/* The stream of a channel: looked up once, and then kept with it. */
+static td_result find_stream(player *p, tape_channel *channel, const route *to, stream **out,
+                             td_err *err)
+{
+    if (channel->user != NULL) {
+        *out = channel->user;
+        return TD_OK;
+    }
+    stream_key key = {channel->info.feed, to->match.topic, to->match.symbol, channel->info.dir};
+    size_t known = p->streams.count;
+    td_result rc = stream_table_get(&p->streams, &key, to->match.row, out, err);
+    if (rc != TD_OK)
+        return rc;
+    if (p->streams.count > known)
+        (*out)->strand = strand_for(p, *out);
+    channel->user = *out;
+    return TD_OK;
+}
+
+/* ---- frames
+ * --------------------------------------------------------------------------------------- */
+
+static stream_frame frame_for_stream(const player *p, const tape_frame *frame, frame_role role)
+{
+    const channel_info *info = &frame->channel->info;
+    return (stream_frame){.position = p->position,
+                          .recv_ns = frame->recv_ns,
+                          .ordinal = frame->ordinal,
+                          .session = frame->session,
+                          .conn = frame->conn,
+                          .line = info->line,
+                          .shard = info->shard,
+                          .opcode = info->opcode,
+                          .role = role,
+                          .is_lead_in = frame->is_lead_in,
+                          .bytes = frame->bytes};
+}
+
+static td_result show_to_sinks(player *p, const sink_frame *shown, td_err *err)
+{
+    for (size_t i = 0; i < p->options.sink_count; i++) {
+        const sink *to = &p->options.sinks[i];
+        if (shown->role == ROLE_EVENT && !to->ops->wants_events)
+            continue;
+        td_result rc = to->ops->frame(to->ctx, shown, err);
+        if (rc != TD_OK)
+            return rc == TD_EOF ? rc : td_err_add(err, rc, "%s", to->ops->name);
+    }
+    return TD_OK;
+}
+
+static td_result wait_until_due(player *p, const tape_frame *frame, uint64_t *deadline_ns)
+{
+    *deadline_ns = 0;
+    if (p->options.pacer != NULL &&
+        pacer_take(p->options.pacer, frame->recv_ns, deadline_ns) == PACER_STOP)
+        return TD_EOF;
+    return TD_OK;
+}
+
+static td_result pass_on(player *p, const tape_frame *frame, const route *to, td_err *err)
+{
+    stream *s;
+    td_result rc = find_stream(p, frame->channel, to, &s, err);
+    if (rc != TD_OK)
+        return rc;
+    stream_frame own = frame_for_stream(p, frame, to->role);
+    p->position++;
+    return strands_add(p->strands, s, &own, frame->block, err);
+}
+
+td_result player_take(player *p, const tape_frame *frame, td_err *err)
+{
+    TD_ASSERT(!p->is_finished);
+    route to = route_of(frame);
+    if (to.role == ROLE_EVENT && !p->wants_events)
+        return TD_OK;
+    if (frame->is_lead_in)
+        return to.role == ROLE_DATA ? pass_on(p, frame, &to, err) : TD_OK;
+    sink_frame shown = {.tape = frame, .role = to.role, .topic = to.match};
+    td_result rc = wait_until_due(p, frame, &shown.deadline_ns);
+    if (rc == TD_OK && p->options.sink_count > 0)
+        rc = show_to_sinks(p, &shown, err);
+    if (rc != TD_OK || to.role == ROLE_EVENT)
+        return rc;
+    if (p->first_recv_ns == 0)
+        p->first_recv_ns = frame->recv_ns;
+    p->last_recv_ns = frame->recv_ns;
+    rc = pass_on(p, frame, &to, err);
+    if (rc == TD_OK && p->options.progress != NULL && p->position % PROGRESS_FRAMES == 0 &&
+        p->options.progress(p->options.progress_ctx, p->position, frame->recv_ns) == PACER_STOP)
+        return TD_EOF;
+    return rc;
+}
+
+td_result player_play(player *p, tape *from, td_err *err)
+{
+    for (;;) {
+        tape_frame frame;
+        td_result rc = tape_next(from, &frame, err);
+        if (rc == TD_OK)
+            rc = player_take(p, &frame, err);
+        if (rc != TD_OK)
+            return rc == TD_EOF ? TD_OK : rc;
+    }
+}
+
+td_result player_finish(player *p, td_err *err)
+{
+    TD_ASSERT(!p->is_finished);
+    td_result rc = strands_drain(p->strands, err);
+    for (size_t i = 0; i < p->options.sink_count; i++) {
+        const sink *to = &p->options.sinks[i];
+        if (to->ops->finish == NULL)
+            continue;
+        td_err own;
+        td_result own_rc = to->ops->finish(to->ctx, &own);
+        if (own_rc != TD_OK && rc == TD_OK) {
+            rc = td_err_add(&own, own_rc, "%s", to->ops->name);
+            if (err != NULL)
+                *err = own;
+        }
+    }
+    stream_table_sort(&p->streams);
+    p->is_finished = 1;
+    return rc;
+}
+
+/* ---- results
+ * -------------------------------------------------------------------------------------- */
+
+const stream_table *player_streams(const player *p)
+{
+    TD_ASSERT(p->is_finished);
+    return &p->streams;
+}
+
+static void totals_add(player_totals *sum, const stream *s)
+{
+    const stream_counts *c = &s->counts;
+    sum->lead_in += c->lead_in;
+    if (s->dir == CHANNEL_OUT)
+        sum->out += c->frames;
+    if (s->dir == CHANNEL_HTTP)
+        sum->http += c->frames;
+    if (s->dir != CHANNEL_IN)
+        return;
+    sum->frames += c->frames;
+    sum->bytes += c->bytes;
+    sum->decoded += c->decoded;
+    sum->undecoded += c->undecoded;
+    sum->control += c->frames - c->decoded - c->undecoded;
+    sum->unchecked += c->unchecked;
+    sum->unknown_fields += c->unknown_fields;
+    for (size_t i = 0; i < RULE_COUNT; i++)
+        sum->violations += s->verdicts.violations[i];
+}
+
+void player_get_totals(const player *p, player_totals *out)
+{
+    TD_ASSERT(p->is_finished);
+    *out = (player_totals){.first_recv_ns = p->first_recv_ns, .last_recv_ns = p->last_recv_ns};
+    for (size_t i = 0; i < p->streams.count; i++)
+        totals_add(out, p->streams.items[i]);
+    TD_ASSERT(out->frames == out->decoded + out->undecoded + out->control);
+}
+
+td_result player_digests(const player *p, char out[DIGEST_PARTS][TD_HASH128_HEX_BYTES], td_err *err)
+{
+    TD_ASSERT(p->is_finished);
+    digest_sum sum;
+    td_result rc = digest_sum_init(&sum, err);
+    if (rc != TD_OK)
+        return rc;
+    for (size_t i = 0; i < p->streams.count; i++) {
+        const stream *s = p->streams.items[i];
+        digest_sum_add(&sum, s->feed, s->topic, s->symbol, s->dir, &s->digest);
+    }
+    digest_sum_hex(&sum, out);
+    digest_sum_fini(&sum);
+    return TD_OK;
+}
+
+unsigned player_busy_max(const player *p)
+{
+    return strands_busy_max(p->strands);
+}

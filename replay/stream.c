@@ -1,0 +1,241 @@
+#include "replay/stream.h"
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/hash.h"
+#include "base/limits.h"
+
+/* ---- life
+ * ----------------------------------------------------------------------------------------- */
+
+static td_result copy_names(stream *s, const stream_key *key, td_err *err)
+{
+    s->feed = td_strdup(key->feed);
+    s->topic = td_strndup((const char *)key->topic.data, key->topic.size);
+    s->symbol = td_strndup((const char *)key->symbol.data, key->symbol.size);
+    if (s->feed == NULL || s->topic == NULL || s->symbol == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a stream's names");
+    return TD_OK;
+}
+
+td_result stream_open(const stream_key *key, const topic_row *row, stream **out, td_err *err)
+{
+    stream *made = td_alloc_zero(1, sizeof *made);
+    if (made == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a stream");
+    td_result rc = copy_names(made, key, err);
+    if (rc == TD_OK)
+        rc = digest_init(&made->digest, err);
+    if (rc != TD_OK) {
+        stream_close(made);
+        return rc;
+    }
+    made->dir = key->dir;
+    made->row = row;
+    made->match = (topic_match){row, td_bytes_str(made->topic), td_bytes_str(made->symbol)};
+    *out = made;
+    return TD_OK;
+}
+
+void stream_close(stream *s)
+{
+    if (s == NULL)
+        return;
+    for (size_t i = 0; i < s->slot_count; i++)
+        track_close(s->slots[i].track);
+    td_free(s->slots);
+    digest_fini(&s->digest);
+    td_free(s->feed);
+    td_free(s->topic);
+    td_free(s->symbol);
+    td_free(s);
+}
+
+int stream_compare(const stream *a, const stream *b)
+{
+    int order = strcmp(a->feed, b->feed);
+    if (order == 0)
+        order = strcmp(a->topic, b->topic);
+    if (order == 0)
+        order = strcmp(a->symbol, b->symbol);
+    return order != 0 ? order : (int)a->dir - (int)b->dir;
+}
+
+/* ---- slots
+ * ---------------------------------------------------------------------------------------- */
+
+static td_result slot_add(stream *s, const stream_frame *frame, stream_slot **out, td_err *err)
+{
+    TD_ASSERT(s->slot_count < LIMIT_FEED_SLOTS * LIMIT_FEED_SLOTS);
+    stream_slot *slots = td_realloc(s->slots, s->slot_count + 1, sizeof *slots);
+    if (slots == NULL)
+        return td_err_set(err, TD_E_NOMEM, "%s/%s/%s: no memory for a slot", s->feed, s->topic,
+                          s->symbol);
+    s->slots = slots;
+    stream_slot made = {
+        .line = frame->line, .shard = frame->shard, .session = frame->session, .conn = frame->conn};
+    td_result rc = track_open(s->row, &made.track, err);
+    if (rc != TD_OK)
+        return rc;
+    s->slots[s->slot_count] = made;
+    *out = &s->slots[s->slot_count++];
+    return TD_OK;
+}
+
+/* The frame's slot. Nearly every stream has one: a topic's symbol is on one connection at a time. A
+ * frame of another connection than the one before begins anew. */
+static td_result slot_of(stream *s, const stream_frame *frame, stream_slot **out, td_err *err)
+{
+    for (size_t i = 0; i < s->slot_count; i++) {
+        stream_slot *slot = &s->slots[i];
+        if (slot->line != frame->line || slot->shard != frame->shard)
+            continue;
+        if (slot->session != frame->session || slot->conn != frame->conn) {
+            track_reset(slot->track);
+            slot->session = frame->session;
+            slot->conn = frame->conn;
+        }
+        *out = slot;
+        return TD_OK;
+    }
+    return slot_add(s, frame, out, err);
+}
+
+const track *stream_last_track(const stream *s)
+{
+    const stream_slot *last = NULL;
+    for (size_t i = 0; i < s->slot_count; i++) {
+        if (last == NULL || s->slots[i].position >= last->position)
+            last = &s->slots[i];
+    }
+    return last == NULL ? NULL : last->track;
+}
+
+/* ---- one frame
+ * ------------------------------------------------------------------------------------ */
+
+static stream_frame without_bytes(const stream_frame *frame)
+{
+    stream_frame copy = *frame;
+    copy.bytes = (td_bytes){0};
+    return copy;
+}
+
+static void note_violation(stream *s, const stream_frame *frame, const msg_head *head,
+                           const verdict_item *item)
+{
+    s->verdicts.violations[item->rule]++;
+    if (s->verdicts.first.is_set)
+        return;
+    stream_violation first = {.is_set = 1,
+                              .rule = item->rule,
+                              .expected = item->expected,
+                              .found = item->found,
+                              .frame = without_bytes(frame)};
+    first.has_seq = head->has_cross_seq || head->has_seq || head->has_u;
+    first.seq = head->has_cross_seq ? head->cross_seq : head->has_seq ? head->seq : head->u;
+    s->verdicts.first = first;
+}
+
+static void count_verdict(stream *s, const stream_frame *frame, const msg_head *head,
+                          const verdict *v)
+{
+    s->counts.unchecked += v->unchecked;
+    if (v->count == 0)
+        return;
+    const verdict_item *violation = verdict_violation(v);
+    if (violation != NULL)
+        note_violation(s, frame, head, violation);
+    for (uint32_t i = 0; i < v->count; i++) {
+        const verdict_item *item = &v->items[i];
+        s->verdicts.warnings[item->rule] += item->strength == STRENGTH_WARNING;
+        s->verdicts.statistics[item->rule] += item->strength == STRENGTH_STATISTIC;
+    }
+}
+
+static void count_message(stream *s, const message *m)
+{
+    s->counts.decoded++;
+    s->counts.snapshots += m->head.kind == FRAME_SNAPSHOT;
+    s->counts.deltas += m->head.kind == FRAME_DELTA;
+    s->counts.items += message_item_count(m);
+    s->counts.unknown_fields += m->head.unknown_fields;
+}
+
+static void count_undecoded(stream *s, const stream_frame *frame, const decode_error *why)
+{
+    s->counts.undecoded++;
+    if (s->undecoded.is_set)
+        return;
+    s->undecoded = (stream_undecoded){.is_set = 1,
+                                      .reason = why->reason,
+                                      .offset = why->offset,
+                                      .field = why->field,
+                                      .frame = without_bytes(frame)};
+}
+
+/* Decode, apply, judge. *m is NULL afterwards if the frame is not decodable; *t if it has no track.
+ */
+static td_result take_data(stream *s, decoder *d, const stream_frame *frame, message *storage,
+                           const message **m, track **t, td_err *err)
+{
+    *m = NULL;
+    *t = NULL;
+    decode_error why = {.reason = DECODE_UNKNOWN_TOPIC};
+    if (s->row == NULL) {
+        if (!frame->is_lead_in)
+            count_undecoded(s, frame, &why);
+        return TD_OK;
+    }
+    stream_slot *slot = NULL;
+    td_result rc = slot_of(s, frame, &slot, err);
+    if (rc != TD_OK)
+        return rc;
+    slot->position = frame->position;
+    *t = slot->track;
+    if (!decoder_decode(d, &s->match, frame->bytes, DECODE_PATH_HOT, storage, &why)) {
+        track_skip(slot->track);
+        if (!frame->is_lead_in)
+            count_undecoded(s, frame, &why);
+        return TD_OK;
+    }
+    *m = storage;
+    verdict v;
+    track_apply(slot->track, storage, &v);
+    if (!frame->is_lead_in) {
+        count_message(s, storage);
+        count_verdict(s, frame, &storage->head, &v);
+    }
+    return TD_OK;
+}
+
+static int has_payload(frame_role role)
+{
+    return role == ROLE_DATA || role == ROLE_UNKNOWN;
+}
+
+td_result stream_take(stream *s, decoder *d, const stream_frame *frame, td_err *err)
+{
+    TD_ASSERT(frame->role != ROLE_EVENT);
+    message storage;
+    const message *m = NULL;
+    track *t = NULL;
+    if (has_payload(frame->role)) {
+        td_result rc = take_data(s, d, frame, &storage, &m, &t, err);
+        if (rc != TD_OK)
+            return rc;
+    }
+    if (frame->is_lead_in) {
+        s->counts.lead_in++;
+        return TD_OK;
+    }
+    s->counts.frames++;
+    s->counts.bytes += frame->bytes.size;
+    td_hash128 hash = td_hash128_of(frame->bytes.data, frame->bytes.size);
+    const digest_frame_head head = {frame->recv_ns, frame->ordinal, frame->line, frame->shard,
+                                    frame->opcode};
+    digest_add_frame(&s->digest, &head, hash);
+    if (has_payload(frame->role))
+        digest_add_payload(&s->digest, hash, frame->bytes.size, m, t);
+    return TD_OK;
+}

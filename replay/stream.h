@@ -1,0 +1,123 @@
+/* A stream: all frames of one (feed, topic, symbol, direction), over all slots and connections. It
+ * decodes them, keeps their books, judges their continuity, counts, and digests. Streams share
+ * nothing, so each may be worked on by another thread; a stream itself belongs to one thread at a
+ * time, and gets its frames in the tape's order. */
+#ifndef TD_REPLAY_STREAM_H
+#define TD_REPLAY_STREAM_H
+
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "book/continuity.h"
+#include "format/channel.h"
+#include "replay/digest.h"
+#include "replay/sink.h"
+#include "schema/decode.h"
+
+/* One frame as streams see it. */
+typedef struct stream_frame {
+    uint64_t position; /* in the replay, from 0: orders frames of different streams */
+    uint64_t recv_ns;
+    uint64_t ordinal;
+    uint32_t session;
+    uint32_t conn;
+    uint32_t line;
+    uint32_t shard;
+    channel_opcode opcode;
+    frame_role role;
+    uint8_t is_lead_in; /* 1: only to bring the book up to date: not counted, digested or judged */
+    td_bytes bytes;     /* DECODE_PADDING_BYTES readable behind it */
+} stream_frame;
+
+typedef struct stream_counts {
+    uint64_t frames;
+    uint64_t bytes;
+    uint64_t decoded;
+    uint64_t undecoded;
+    uint64_t snapshots; /* frames whose type says so */
+    uint64_t deltas;
+    uint64_t items;          /* levels, trades, updates */
+    uint64_t unknown_fields; /* that the topic's row does not name */
+    uint64_t unchecked;      /* frames on a book that was broken before */
+    uint64_t lead_in;        /* frames before the selection, in none of the above */
+} stream_counts;
+
+/* The first rule that was broken. */
+typedef struct stream_violation {
+    uint8_t is_set;
+    rule_id rule;
+    int64_t expected;
+    int64_t found;
+    int64_t seq; /* the frame's own number: cross_seq, else seq, else u; if has_seq */
+    uint8_t has_seq;
+    stream_frame frame; /* without bytes */
+} stream_violation;
+
+/* The first frame that could not be decoded. */
+typedef struct stream_undecoded {
+    uint8_t is_set;
+    decode_reason reason;
+    size_t offset;
+    const char *field;  /* or NULL; valid for ever */
+    stream_frame frame; /* without bytes */
+} stream_undecoded;
+
+/* Verdicts: for each frame the first error (or none), and every warning and statistic. */
+typedef struct stream_verdicts {
+    uint64_t violations[RULE_COUNT];
+    uint64_t warnings[RULE_COUNT];
+    uint64_t statistics[RULE_COUNT];
+    stream_violation first;
+} stream_verdicts;
+
+/* What a slot's frames of this stream need remembered. */
+typedef struct stream_slot {
+    uint32_t line;
+    uint32_t shard;
+    uint32_t session; /* connection of the last frame */
+    uint32_t conn;
+    uint64_t position; /* of the last frame */
+    track *track;
+} stream_slot;
+
+typedef struct stream {
+    char *feed;
+    char *topic;
+    char *symbol;
+    channel_dir dir;
+    const topic_row *row; /* NULL: frames are not decoded */
+    uint32_t strand;      /* which worker has it; the player's */
+    stream_counts counts;
+    stream_verdicts verdicts;
+    stream_undecoded undecoded;
+    digest digest;
+    stream_slot *slots;
+    size_t slot_count;
+    topic_match match; /* row, and views on topic and symbol */
+} stream;
+
+/* Identity of a stream. Strings are copied on open. */
+typedef struct stream_key {
+    const char *feed;
+    td_bytes topic;
+    td_bytes symbol;
+    channel_dir dir;
+} stream_key;
+
+/* A stream without frames. TD_E_NOMEM. */
+TD_MUST_USE td_result stream_open(const stream_key *key, const topic_row *row, stream **out,
+                                  td_err *err);
+void stream_close(stream *stream);
+
+/* <0, 0, >0 by feed, topic, symbol, direction: the order of reports and digests. */
+int stream_compare(const stream *a, const stream *b);
+
+/* Take the next frame. Whatever is in it, this succeeds; TD_E_NOMEM only. */
+TD_MUST_USE td_result stream_take(stream *stream, decoder *decoder, const stream_frame *frame,
+                                  td_err *err);
+
+/* The track that saw the stream's last frame, or NULL. */
+const track *stream_last_track(const stream *stream);
+
+#endif
