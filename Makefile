@@ -59,11 +59,11 @@ TESTS_book := tests/book/test_book.c tests/book/test_continuity.c
 
 TESTS_format :=
 
-TESTS_tape :=
+TESTS_tape := tests/tape/test_selection.c
 
 TESTS_wire :=
 
-TESTS_cli :=
+TESTS_cli := tests/cli/test_options.c tests/cli/test_output.c
 
 TESTS_recorder :=
 

@@ -1,0 +1,254 @@
+/* What programs print: JSON and lines on stdout, tables, errors on stderr, and exit status.
+ * Expected texts are written from DESIGN.md ("Errors", "Exit status") and the headers. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "cli/exit_codes.h"
+#include "cli/output.h"
+#include "cli/progress.h"
+#include "cli/report.h"
+#include "cli/table.h"
+#include "cli/verbs.h"
+
+/* A file of its own, whose text can be looked at. */
+typedef struct sink_file {
+    FILE *file;
+    char text[4096];
+} sink_file;
+
+static void sink_open(sink_file *sink)
+{
+    sink->file = tmpfile();
+    assert_non_null(sink->file);
+}
+
+static const char *sink_text(sink_file *sink)
+{
+    fflush(sink->file);
+    rewind(sink->file);
+    size_t got = fread(sink->text, 1, sizeof sink->text - 1, sink->file);
+    sink->text[got] = '\0';
+    return sink->text;
+}
+
+static void test_json_lines(void **state)
+{
+    (void)state;
+    sink_file sink;
+    sink_open(&sink);
+    output_stream output;
+    output_init(&output, sink.file);
+    for (uint64_t i = 0; i < 2; i++) {
+        json_writer *json = output_json_begin(&output);
+        json_write_object_begin(json);
+        json_write_member_u64(json, "n", i);
+        json_write_object_end(json);
+        output_json_end(&output);
+    }
+    output_printf(&output, "%s %d\n", "text", 3);
+    assert_int_equal(output_finish(&output, NULL), TD_OK);
+    assert_string_equal(sink_text(&sink), "{\"n\":0}\n{\"n\":1}\ntext 3\n");
+    fclose(sink.file);
+}
+
+/* A device that is always full: the failure is kept, and comes out as TD_E_NOSPACE, status 4. */
+static void test_full_output(void **state)
+{
+    (void)state;
+    FILE *full = fopen("/dev/full", "w");
+    if (full == NULL)
+        skip();
+    output_stream output;
+    output_init(&output, full);
+    output_bytes(&output, td_bytes_str("lost\n"));
+    output_flush(&output);
+    assert_true(output_is_broken(&output));
+    output_bytes(&output, td_bytes_str("more\n"));
+    td_err err;
+    assert_int_equal(output_finish(&output, &err), TD_E_NOSPACE);
+    assert_int_equal(exit_code_of(err.code), EXIT_CODE_FAILED);
+    fclose(full);
+}
+
+static void test_table(void **state)
+{
+    (void)state;
+    static const table_column COLUMNS[] = {{"feed", TABLE_LEFT}, {"frames", TABLE_RIGHT}};
+    sink_file sink;
+    sink_open(&sink);
+    output_stream output;
+    output_init(&output, sink.file);
+    text_table table;
+    table_init(&table, COLUMNS, 2);
+    assert_int_equal(table_print(&table, &output, NULL), TD_OK); /* no rows: nothing at all */
+    table_cell(&table, "inverse");
+    table_cell(&table, "%d", 7);
+    table_cell(&table, "x");
+    table_cell(&table, "%d", 12345678);
+    assert_int_equal(table_row_count(&table), 2);
+    assert_int_equal(table_print(&table, &output, NULL), TD_OK);
+    table_fini(&table);
+    assert_int_equal(output_finish(&output, NULL), TD_OK);
+    assert_string_equal(sink_text(&sink), "feed       frames\n"
+                                          "inverse         7\n"
+                                          "x        12345678\n");
+    fclose(sink.file);
+}
+
+typedef struct unit_row {
+    uint64_t value;
+    const char *size;
+    const char *count;
+} unit_row;
+
+static void test_units(void **state)
+{
+    (void)state;
+    static const unit_row ROWS[] = {
+        {0, "0 B", "0"},
+        {999, "999 B", "999"},
+        {1000, "1000 B", "1,000"},
+        {1024, "1.0 KiB", "1,024"},
+        {1536, "1.5 KiB", "1,536"},
+        {UINT64_C(1073741823), "1023.9 MiB", "1,073,741,823"},
+        {UINT64_C(1) << 30, "1.0 GiB", "1,073,741,824"},
+        {UINT64_MAX, "15.9 EiB", "18,446,744,073,709,551,615"},
+    };
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        char text[TABLE_UNIT_BYTES];
+        format_size(ROWS[i].value, text);
+        assert_string_equal(text, ROWS[i].size);
+        format_count(ROWS[i].value, text);
+        assert_string_equal(text, ROWS[i].count);
+    }
+}
+
+/* Errors: "program: what: why", and a second line with the fix. */
+static void test_errors(void **state)
+{
+    (void)state;
+    sink_file sink;
+    sink_open(&sink);
+    reporter report;
+    report_init(&report, "tapedeck-record", sink.file);
+    td_err err;
+    td_err_set(&err, TD_E_IO, "cannot open archive 'x': Permission denied");
+    td_err_hint(&err, "try another");
+    assert_int_equal(report_error(&report, &err), 4);
+    report_say(&report, TD_LOG_WARNING, "odd %d", 1);
+    report_say(&report, TD_LOG_DEBUG, "not shown");
+    report_apply(&report, &(talk_options){.is_quiet = 1});
+    report_say(&report, TD_LOG_WARNING, "quiet");
+    td_log log = report_log(&report);
+    log.fn(log.ctx, TD_LOG_ERROR, "from a library");
+    assert_string_equal(sink_text(&sink),
+                        "tapedeck-record: cannot open archive 'x': Permission denied\n"
+                        "tapedeck-record: hint: try another\n"
+                        "tapedeck-record: warning: odd 1\n"
+                        "tapedeck-record: error: from a library\n");
+    fclose(sink.file);
+}
+
+/* Not a terminal: no status line, whatever happens. On one: at most ten a second, and wiped. */
+static void test_progress(void **state)
+{
+    (void)state;
+    sink_file sink;
+    sink_open(&sink);
+    reporter report;
+    report_init(&report, "p", sink.file);
+    progress_line progress;
+    progress_init(&progress, &report);
+    progress_show(&progress, 0, "1 of 2");
+    progress_end(&progress);
+    assert_string_equal(sink_text(&sink), "");
+
+    report.is_terminal = 1;
+    progress_init(&progress, &report);
+    progress_show(&progress, 5, "1 of 2");
+    progress_show(&progress, 6, "too soon");
+    report_say(&report, TD_LOG_INFO, "news");
+    progress_show(&progress, 100000005, "2 of 2");
+    progress_end(&progress);
+    assert_string_equal(sink_text(&sink), "\r1 of 2\033[K\r\033[Kp: news\n\r2 of 2\033[K\r\033[K");
+    fclose(sink.file);
+}
+
+typedef struct status_row {
+    td_result result;
+    int status;
+} status_row;
+
+/* DESIGN.md, "Exit status". */
+static void test_exit_status(void **state)
+{
+    (void)state;
+    static const status_row ROWS[] = {
+        {TD_OK, 0},          {TD_EOF, 0},        {TD_E_INVALID, 2}, {TD_E_CORRUPT, 3},
+        {TD_E_TRUNCATED, 3}, {TD_E_IO, 4},       {TD_E_NOSPACE, 4}, {TD_E_BUSY, 4},
+        {TD_E_NETWORK, 4},   {TD_E_NOTFOUND, 4}, {TD_E_NOMEM, 4},   {TD_E_LIMIT, 4},
+    };
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++)
+        assert_int_equal(exit_code_of(ROWS[i].result), ROWS[i].status);
+    assert_int_equal(EXIT_CODE_FAULT, 70);
+}
+
+static exit_code run_differs(const verb_context *context, int argc, char **argv)
+{
+    assert_string_equal(context->program, "prog");
+    assert_string_equal(argv[0], "differs");
+    assert_int_equal(argc, 2);
+    return EXIT_CODE_DIFFERS;
+}
+
+static exit_code run_default(const verb_context *context, int argc, char **argv)
+{
+    (void)context;
+    assert_string_equal(argv[1], "-a");
+    return argc == 3 ? EXIT_CODE_DONE : EXIT_CODE_FAILED;
+}
+
+/* A verb runs with argv[0] its own name; a default verb takes a command line without one. */
+static void test_verbs(void **state)
+{
+    (void)state;
+    static const verb_row ROWS[] = {
+        {"differs", "differs always", run_differs, NULL},
+        {"plain", "the default", run_default, NULL},
+        {"absent", "not installed", NULL, "no-such-program-anywhere"},
+    };
+    verb_table table = {"prog", "For tests.", ROWS, 3, NULL};
+    char prog[] = "prog";
+    char differs[] = "differs";
+    char x[] = "x";
+    char absent[] = "absent";
+    char a[] = "-a";
+    char *named[] = {prog, differs, x, NULL};
+    assert_int_equal(verbs_main(&table, 3, named), EXIT_CODE_DIFFERS);
+    char *unknown[] = {prog, x, NULL};
+    assert_int_equal(verbs_main(&table, 2, unknown), EXIT_CODE_USAGE);
+    char *none[] = {prog, NULL};
+    assert_int_equal(verbs_main(&table, 1, none), EXIT_CODE_USAGE);
+    char *gone[] = {prog, absent, NULL};
+    assert_int_equal(verbs_main(&table, 2, gone), EXIT_CODE_FAILED);
+    table.default_verb = "plain";
+    char *without[] = {prog, a, x, NULL};
+    assert_int_equal(verbs_main(&table, 3, without), EXIT_CODE_DONE);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_json_lines),  cmocka_unit_test(test_full_output),
+        cmocka_unit_test(test_table),       cmocka_unit_test(test_units),
+        cmocka_unit_test(test_errors),      cmocka_unit_test(test_progress),
+        cmocka_unit_test(test_exit_status), cmocka_unit_test(test_verbs),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

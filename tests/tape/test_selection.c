@@ -1,0 +1,156 @@
+/* Selections, against DESIGN.md ("Selection") and tape/selection.h. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tape/selection.h"
+
+typedef struct glob_row {
+    const char *glob;
+    const char *text;
+    int fits;
+} glob_row;
+
+static const glob_row GLOBS[] = {
+    {"trade", "trade", 1},
+    {"trade", "trades", 0},
+    {"trade", "Trade", 0},
+    {"*", "", 1},
+    {"*", "anything.at-all", 1},
+    {"orderBook*", "orderBookL2_25", 1},
+    {"orderBook*", "order", 0},
+    {"*USD", "BTCUSD", 1},
+    {"*USD", "BTCUSDT", 0},
+    {"*A*B*", "xxAyyAzzBB", 1},
+    {"*A*B*", "xxByyA", 0},
+    {"BTC?SD", "BTCUSD", 1},
+    {"BTC?SD", "BTCSD", 0},
+    {"[A-C]TC", "BTC", 1},
+    {"[A-C]TC", "DTC", 0},
+    {"[!A-C]TC", "DTC", 1},
+    {"[]x]", "]", 1},
+    {"[a-]", "-", 1},
+    {"\\*", "*", 1},
+    {"\\*", "x", 0},
+    {"", "", 1},
+    {"", "x", 0},
+    {"a**b", "ab", 1},
+    {"a*a*a*a*b", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", 0},
+};
+
+static void test_globs(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof GLOBS / sizeof GLOBS[0]; i++) {
+        int fits = selection_glob_fits(GLOBS[i].glob, td_bytes_str(GLOBS[i].text));
+        if (fits != GLOBS[i].fits)
+            fail_msg("'%s' on '%s': %d", GLOBS[i].glob, GLOBS[i].text, fits);
+    }
+}
+
+static const char *const TRADE[] = {"trade"};
+static const char *const BTC[] = {"BTC*", "ETHUSD"};
+static const char *const INVERSE[] = {"inv*"};
+static const char *const WIRE[] = {"trade.BTCUSD"};
+static const char *const CONTROL[] = {"_control"};
+
+typedef struct ask_row {
+    const char *name;
+    selection_globs feeds, topics, symbols;
+    const char *feed, *topic, *exchange_topic, *symbol;
+    selection_answer answer;
+} ask_row;
+
+#define ANY                                                                                        \
+    {                                                                                              \
+        NULL, 0                                                                                    \
+    }
+
+static const ask_row ASKS[] = {
+    {"nothing given: all", ANY, ANY, ANY, "f", "trade", "trade.X", "X", SELECTION_YES},
+    {"control too", ANY, ANY, ANY, "f", "_control", "", "", SELECTION_YES},
+    {"topic", ANY, {TRADE, 1}, ANY, "f", "trade", "trade.X", "X", SELECTION_YES},
+    {"another topic", ANY, {TRADE, 1}, ANY, "f", "klineV2.1", "", "X", SELECTION_NO},
+    {"exchange's text", ANY, {WIRE, 1}, ANY, "f", "trade", "trade.BTCUSD", "BTCUSD", SELECTION_YES},
+    {"symbols are alternatives", ANY, ANY, {BTC, 2}, "f", "trade", "", "ETHUSD", SELECTION_YES},
+    {"another symbol", ANY, ANY, {BTC, 2}, "f", "trade", "", "EOSUSD", SELECTION_NO},
+    {"kinds narrow", ANY, {TRADE, 1}, {BTC, 2}, "f", "order", "", "BTCUSD", SELECTION_NO},
+    {"several symbols in a frame", ANY, ANY, {BTC, 2}, "f", "order", "order", "*", SELECTION_YES},
+    {"no symbol is no match", ANY, ANY, {BTC, 2}, "f", "_control", "", "", SELECTION_NO},
+    {"control by name", ANY, {CONTROL, 1}, ANY, "f", "_control", "", "", SELECTION_YES},
+    {"another feed", {INVERSE, 1}, ANY, ANY, "linear", "trade", "", "X", SELECTION_NO},
+    {"feed", {INVERSE, 1}, ANY, ANY, "inverse", "trade", "", "X", SELECTION_YES},
+    {"events always", ANY, {TRADE, 1}, {BTC, 2}, "f", "_events", "", "", SELECTION_EVENTS},
+    {"events of other feeds", {INVERSE, 1}, ANY, ANY, "x", "_events", "", "", SELECTION_NO},
+    {"unknown is looked into", ANY, {TRADE, 1}, ANY, "f", "_unknown", "", "", SELECTION_CLASSIFY},
+    {"unknown with all topics", ANY, ANY, ANY, "f", "_unknown", "", "", SELECTION_YES},
+};
+
+static void test_channels(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof ASKS / sizeof ASKS[0]; i++) {
+        const ask_row *row = &ASKS[i];
+        selection wanted = {.feeds = row->feeds, .topics = row->topics, .symbols = row->symbols};
+        channel_info info = {.feed = row->feed,
+                             .topic = row->topic,
+                             .exchange_topic = row->exchange_topic,
+                             .symbol = row->symbol};
+        selection_answer answer = selection_ask(&wanted, &info);
+        if (answer != row->answer)
+            fail_msg("%s: %d", row->name, (int)answer);
+    }
+}
+
+static void test_windows(void **state)
+{
+    (void)state;
+    selection wanted = {0};
+    selection_window window = selection_resolve(&wanted, 1000);
+    assert_int_equal(window.from_ns, 0);
+    assert_true(window.to_ns == UINT64_MAX);
+    assert_false(selection_is_relative(&wanted));
+    wanted.has_from = 1;
+    wanted.from = (td_time_spec){TD_TIME_SINCE_FIRST, 90};
+    wanted.has_to = 1;
+    wanted.to = (td_time_spec){TD_TIME_ABSOLUTE, 5000};
+    assert_true(selection_is_relative(&wanted));
+    window = selection_resolve(&wanted, 1000);
+    assert_int_equal(window.from_ns, 1090);
+    assert_int_equal(window.to_ns, 5000);
+    wanted.from.ns = UINT64_MAX;
+    assert_true(selection_resolve(&wanted, 1000).from_ns == UINT64_MAX);
+}
+
+static const char *const OPEN_CLASS[] = {"good", "[a-"};
+static const char *const EMPTY[] = {""};
+
+static void test_refused(void **state)
+{
+    (void)state;
+    td_err err;
+    selection bad = {.topics = {OPEN_CLASS, 2}};
+    assert_int_equal(selection_check(&bad, &err), TD_E_INVALID);
+    assert_non_null(strstr(err.text, "topic: glob '[a-'"));
+    bad = (selection){.symbols = {EMPTY, 1}};
+    assert_int_equal(selection_check(&bad, &err), TD_E_INVALID);
+    bad = (selection){.has_from = 1, .has_to = 1, .from = {0, 7}, .to = {0, 7}};
+    assert_int_equal(selection_check(&bad, &err), TD_E_INVALID);
+    bad.to.ns = 8;
+    assert_int_equal(selection_check(&bad, &err), TD_OK);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_globs),
+        cmocka_unit_test(test_channels),
+        cmocka_unit_test(test_windows),
+        cmocka_unit_test(test_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
