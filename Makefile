@@ -35,9 +35,13 @@ SRC_wire := wire/url.c wire/proxy.c wire/tls.c wire/tls_judge.c wire/resolve.c w
             wire/filters.c
 
 SRC_cli := cli/options.c cli/options_value.c cli/options_help.c cli/option_groups.c cli/report.c \
-           cli/progress.c cli/verbs.c cli/output.c cli/table.c
+           cli/progress.c cli/verbs.c cli/output.c cli/table.c cli/stop_signal.c
 
-SRC_recorder :=
+SRC_recorder := recorder/backoff.c recorder/chunk_queue.c recorder/cmd_record.c recorder/config.c \
+                recorder/config_yaml.c recorder/connection.c recorder/credentials.c recorder/disk.c recorder/drop_count.c \
+                recorder/encoder.c recorder/findings.c recorder/intake.c recorder/redact.c \
+                recorder/session_clock.c recorder/subscriber.c recorder/subscription.c \
+                recorder/supervisor.c recorder/watch.c
 
 SRC_replay := replay/digest.c replay/lateness.c replay/pacer.c replay/player.c replay/strands.c \
     replay/stream.c replay/stream_table.c
@@ -110,7 +114,7 @@ LDFLAGS_ALL := $(VARIANT_FLAGS) -pthread $(LDFLAGS)
 
 LIBS_core := -lsimdjson -lzstd -lsqlite3 -ldeflate -lz -lxxhash -lcrypto -lm
 LIBS_wire := -lwebsockets -lssl -lcrypto
-LIBS_recorder := -lcyaml -lyaml
+LIBS_recorder := -lyaml
 
 # ---- objects and libraries ------------------------------------------------------------------------
 

@@ -1,0 +1,83 @@
+#include "cli/stop_signal.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/clock.h"
+
+#define SECOND_WITHIN_NS (5 * TD_NS_PER_S)
+
+/* What a shell expects of a program that SIGINT ended. */
+enum { EXIT_BY_SIGNAL = 128 };
+
+struct stop_signal {
+    pthread_t thread;
+    sigset_t signals;
+    void (*stop)(void *user);
+    void *user;
+    atomic_int is_closing;
+};
+
+static void *run(void *arg)
+{
+    stop_signal *self = arg;
+    td_clock clock = clock_real();
+    uint64_t first_ns = 0;
+    int number;
+    while (sigwait(&self->signals, &number) == 0) {
+        if (atomic_load_explicit(&self->is_closing, memory_order_acquire))
+            break;
+        uint64_t now_ns = clock_mono_ns(clock);
+        if (first_ns != 0 && now_ns - first_ns < SECOND_WITHIN_NS)
+            _exit(EXIT_BY_SIGNAL + number);
+        first_ns = now_ns;
+        self->stop(self->user);
+    }
+    return NULL;
+}
+
+static void both(sigset_t *signals)
+{
+    sigemptyset(signals);
+    sigaddset(signals, SIGINT);
+    sigaddset(signals, SIGTERM);
+}
+
+void stop_signal_block(void)
+{
+    sigset_t signals;
+    both(&signals);
+    int failure = pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    TD_ASSERT(failure == 0);
+}
+
+td_result stop_signal_open(void (*stop)(void *user), void *user, stop_signal **out, td_err *err)
+{
+    stop_signal *self = td_alloc_zero(1, sizeof *self);
+    if (self == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory to wait for signals");
+    self->stop = stop;
+    self->user = user;
+    both(&self->signals);
+    int failure = pthread_create(&self->thread, NULL, run, self);
+    if (failure != 0) {
+        td_free(self);
+        return td_err_set_os(err, failure, "cannot wait for signals");
+    }
+    *out = self;
+    return TD_OK;
+}
+
+void stop_signal_close(stop_signal *self)
+{
+    if (self == NULL)
+        return;
+    atomic_store_explicit(&self->is_closing, 1, memory_order_release);
+    pthread_kill(self->thread, SIGTERM);
+    pthread_join(self->thread, NULL);
+    td_free(self);
+}

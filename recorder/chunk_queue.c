@@ -1,0 +1,121 @@
+#include "recorder/chunk_queue.h"
+
+#include <pthread.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+
+struct chunk_queue {
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    queued_chunk *items; /* all of them */
+    size_t count;
+    queued_chunk *free_first;
+    queued_chunk *filled_first, *filled_last;
+    uint8_t is_ended;
+    uint8_t has_failed;
+};
+
+td_result chunk_queue_open(size_t count, chunk_queue **out, td_err *err)
+{
+    TD_ASSERT(count > 0);
+    chunk_queue *queue = td_alloc_zero(1, sizeof *queue);
+    if (queue != NULL)
+        queue->items = td_alloc_zero(count, sizeof *queue->items);
+    if (queue == NULL || queue->items == NULL) {
+        td_free(queue);
+        return td_err_set(err, TD_E_NOMEM, "no memory for the chunk queue");
+    }
+    queue->count = count;
+    pthread_mutex_init(&queue->mutex, NULL);
+    pthread_cond_init(&queue->changed, NULL);
+    for (size_t i = 0; i < count; i++) {
+        queued_chunk *item = &queue->items[i];
+        item->chunk = sealed_chunk_open();
+        if (item->chunk == NULL) {
+            chunk_queue_close(queue);
+            return td_err_set(err, TD_E_NOMEM, "no memory for %zu chunks", count);
+        }
+        item->next = queue->free_first;
+        queue->free_first = item;
+    }
+    *out = queue;
+    return TD_OK;
+}
+
+void chunk_queue_close(chunk_queue *queue)
+{
+    if (queue == NULL)
+        return;
+    for (size_t i = 0; i < queue->count; i++) {
+        sealed_chunk_close(queue->items[i].chunk);
+        gap_list_fini(&queue->items[i].gaps);
+    }
+    pthread_cond_destroy(&queue->changed);
+    pthread_mutex_destroy(&queue->mutex);
+    td_free(queue->items);
+    td_free(queue);
+}
+
+queued_chunk *chunk_queue_take(chunk_queue *queue)
+{
+    pthread_mutex_lock(&queue->mutex);
+    while (queue->free_first == NULL && !queue->has_failed)
+        pthread_cond_wait(&queue->changed, &queue->mutex);
+    queued_chunk *item = queue->has_failed ? NULL : queue->free_first;
+    if (item != NULL)
+        queue->free_first = item->next;
+    pthread_mutex_unlock(&queue->mutex);
+    return item;
+}
+
+void chunk_queue_push(chunk_queue *queue, queued_chunk *item)
+{
+    pthread_mutex_lock(&queue->mutex);
+    TD_ASSERT(!queue->is_ended);
+    if (item == NULL) {
+        queue->is_ended = 1;
+    } else {
+        item->next = NULL;
+        if (queue->filled_last == NULL)
+            queue->filled_first = item;
+        else
+            queue->filled_last->next = item;
+        queue->filled_last = item;
+    }
+    pthread_cond_broadcast(&queue->changed);
+    pthread_mutex_unlock(&queue->mutex);
+}
+
+queued_chunk *chunk_queue_pop(chunk_queue *queue)
+{
+    pthread_mutex_lock(&queue->mutex);
+    while (queue->filled_first == NULL && !queue->is_ended)
+        pthread_cond_wait(&queue->changed, &queue->mutex);
+    queued_chunk *item = queue->filled_first;
+    if (item != NULL) {
+        queue->filled_first = item->next;
+        if (queue->filled_first == NULL)
+            queue->filled_last = NULL;
+    }
+    pthread_mutex_unlock(&queue->mutex);
+    return item;
+}
+
+void chunk_queue_give(chunk_queue *queue, queued_chunk *item)
+{
+    gap_list_fini(&item->gaps);
+    pthread_mutex_lock(&queue->mutex);
+    item->next = queue->free_first;
+    queue->free_first = item;
+    pthread_cond_broadcast(&queue->changed);
+    pthread_mutex_unlock(&queue->mutex);
+}
+
+void chunk_queue_fail(chunk_queue *queue)
+{
+    pthread_mutex_lock(&queue->mutex);
+    queue->has_failed = 1;
+    pthread_cond_broadcast(&queue->changed);
+    pthread_mutex_unlock(&queue->mutex);
+}

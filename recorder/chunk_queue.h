@@ -1,0 +1,43 @@
+/* Sealed chunks on their way from the encoder to the disk thread, and back as empty ones. The
+ * number of chunks is fixed at open, so memory is bounded and a slow disk holds the encoder back,
+ * which lets the ring fill, which is where overload is decided. One producer, one consumer. */
+#ifndef TD_RECORDER_CHUNK_QUEUE_H
+#define TD_RECORDER_CHUNK_QUEUE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "format/chunk_builder.h"
+#include "format/gap.h"
+
+/* A chunk and what the catalog wants to know about the events in it. */
+typedef struct queued_chunk {
+    sealed_chunk *chunk;
+    gap_list gaps; /* rows that events in this chunk open or close */
+    size_t feed_index;
+    struct queued_chunk *next; /* the queue's own */
+} queued_chunk;
+
+typedef struct chunk_queue chunk_queue;
+
+/* A queue with count chunks, all empty. TD_E_NOMEM. */
+TD_MUST_USE td_result chunk_queue_open(size_t count, chunk_queue **out, td_err *err);
+void chunk_queue_close(chunk_queue *queue);
+
+/* Producer: an empty chunk; waits until the disk gives one back. NULL once the queue has failed. */
+queued_chunk *chunk_queue_take(chunk_queue *queue);
+
+/* Producer: hand over a filled chunk, or end the queue with NULL. */
+void chunk_queue_push(chunk_queue *queue, queued_chunk *item);
+
+/* Consumer: the oldest filled chunk; waits for one. NULL: the producer ended the queue. */
+queued_chunk *chunk_queue_pop(chunk_queue *queue);
+
+/* Consumer: give a chunk back, its gaps forgotten. */
+void chunk_queue_give(chunk_queue *queue, queued_chunk *item);
+
+/* Consumer: nothing will be written any more. Wakes the producer; filled chunks are dropped. */
+void chunk_queue_fail(chunk_queue *queue);
+
+#endif

@@ -1,0 +1,277 @@
+#include "recorder/cmd_record.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/io_posix.h"
+#include "cli/option_groups.h"
+#include "cli/output.h"
+#include "cli/progress.h"
+#include "cli/stop_signal.h"
+#include "recorder/config.h"
+#include "recorder/supervisor.h"
+
+/* Options that only this verb has. */
+typedef struct record_choice {
+    const char *config_file;
+} record_choice;
+
+static const option_row CHOICE_ROWS[] = {
+    {.short_name = 'c',
+     .long_name = "config",
+     .type = OPTION_TEXT,
+     .offset = offsetof(record_choice, config_file),
+     .metavar = "FILE",
+     .help = "record what this YAML file says, instead of one feed from the command line"},
+};
+
+/* Everything that the command line can say. */
+typedef struct record_line {
+    archive_choice archive;
+    record_choice choice;
+    feed_config feed;
+    recorder_config config;
+    json_options json;
+    talk_options talk;
+    options_operands operands;
+} record_line;
+
+/* What the supervisor's callbacks write to. */
+typedef struct record_talk {
+    output_stream output; /* JSON lines; the disk thread's while recording */
+    pthread_mutex_t mutex;
+    progress_line progress;
+    td_clock clock;
+    uint8_t is_json;
+} record_talk;
+
+static int parse_line(const verb_context *context, record_line *line, int argc, char **argv,
+                      exit_code *status)
+{
+    size_t feed_rows, recorder_rows, run_rows;
+    const option_row *feed = config_feed_rows(&feed_rows);
+    const option_row *recorder = config_recorder_rows(&recorder_rows);
+    const option_row *run = config_run_rows(&run_rows);
+    option_group groups[] = {
+        option_group_archive(&line->archive),
+        {"Which feeds", CHOICE_ROWS, sizeof CHOICE_ROWS / sizeof CHOICE_ROWS[0], &line->choice},
+        {"The feed, without --config", feed, feed_rows, &line->feed},
+        {"Recording", recorder, recorder_rows, &line->config},
+        {"When to stop (besides SIGINT and SIGTERM)", run, run_rows, &line->config},
+        option_group_json(&line->json),
+        option_group_talk(&line->talk),
+    };
+    options_spec spec = {
+        .program = context->program,
+        .verb = "record",
+        .summary = "Capture live feeds into an archive, until stopped.",
+        .operands = "[URL]",
+        .operand_max = 1,
+        .groups = groups,
+        .group_count = sizeof groups / sizeof groups[0],
+        .examples = "tapedeck record -a tape --family inverse --topic trade --symbol BTCUSD\n"
+                    "tapedeck record -a tape wss://stream.bybit.com/realtime --topic "
+                    "'trade.BTCUSD|EOSUSD'\n"
+                    "tapedeck record -a tape -c feeds.yaml --duration 1h",
+        .now_ns = clock_wall_ns(clock_real()),
+    };
+    return verb_begin(context, &spec, argc, argv, &line->operands, status);
+}
+
+/* A feed option was given beside --config. */
+static int has_feed_option(const record_line *line)
+{
+    feed_config untouched;
+    config_feed_init(&untouched);
+    return memcmp(&untouched, &line->feed, sizeof untouched) != 0;
+}
+
+static td_result settle(record_line *line, td_err *err)
+{
+    if (line->choice.config_file != NULL) {
+        if (line->operands.count > 0 || has_feed_option(line)) {
+            td_err_set(err, TD_E_INVALID,
+                       "a feed is given on the command line and another way by --config");
+            td_err_hint(err, "put the feed into the file, or leave --config out");
+            return TD_E_INVALID;
+        }
+        td_result rc = config_load(&line->config, io_posix(), line->choice.config_file, err);
+        return rc == TD_OK ? config_finish(&line->config, err) : rc;
+    }
+    if (line->operands.count == 1) {
+        if (line->feed.url != NULL)
+            return td_err_set(err, TD_E_INVALID, "two URLs are given: '%s' and --url '%s'",
+                              line->operands.items[0], line->feed.url);
+        line->feed.url = line->operands.items[0];
+    }
+    line->config.feeds[0] = line->feed;
+    line->config.feed_count = 1;
+    return config_finish(&line->config, err);
+}
+
+static void on_durable(void *user, const durable_count *count)
+{
+    record_talk *talk = user;
+    if (!talk->is_json)
+        return;
+    pthread_mutex_lock(&talk->mutex);
+    json_writer *json = output_json_begin(&talk->output);
+    json_write_object_begin(json);
+    json_write_key(json, "durable");
+    json_write_object_begin(json);
+    json_write_member_text(json, "feed", count->feed);
+    json_write_member_u64(json, "line", count->line);
+    json_write_member_u64(json, "shard", count->shard);
+    json_write_member_u64(json, "conn", count->conn);
+    json_write_member_u64(json, "in", count->in);
+    json_write_member_u64(json, "out", count->out);
+    json_write_object_end(json);
+    json_write_object_end(json);
+    output_json_end(&talk->output);
+    output_flush(&talk->output);
+    pthread_mutex_unlock(&talk->mutex);
+}
+
+static void on_status(void *user, const supervisor_status *status)
+{
+    record_talk *talk = user;
+    uint64_t mono_ns = clock_mono_ns(talk->clock);
+    if (!progress_is_due(&talk->progress, mono_ns))
+        return;
+    double seconds = (double)status->elapsed_ns / 1e9;
+    progress_show(&talk->progress, mono_ns,
+                  "%" PRIu64 "/%" PRIu64 " live  %" PRIu64 " frames  %.0f/s  %.1f MB  ring %" PRIu64
+                  " %%  dropped %" PRIu64 "  broken books %" PRIu64,
+                  status->live, status->connections, status->intake.frames_in,
+                  seconds > 0 ? (double)status->intake.frames_in / seconds : 0,
+                  (double)status->intake.bytes_in / 1e6, status->ring_percent,
+                  status->intake.frames_dropped, status->watch.broken);
+}
+
+static void write_summary(record_talk *talk, const char *session, const supervisor_status *status)
+{
+    json_writer *json = output_json_begin(&talk->output);
+    json_write_object_begin(json);
+    json_write_key(json, "recorded");
+    json_write_object_begin(json);
+    json_write_member_text(json, "session", session);
+    json_write_member_u64(json, "frames", status->intake.frames_in);
+    json_write_member_u64(json, "out", status->intake.frames_out);
+    json_write_member_u64(json, "bytes", status->intake.bytes_in);
+    json_write_member_u64(json, "dropped", status->intake.frames_dropped);
+    json_write_member_u64(json, "unknown", status->encoder.unknown_frames);
+    json_write_member_u64(json, "chunks", status->encoder.chunks);
+    json_write_member_u64(json, "compressed_bytes", status->encoder.compressed_bytes);
+    json_write_member_u64(json, "redactions", status->encoder.redactions);
+    json_write_member_u64(json, "violations", status->watch.violations);
+    json_write_member_u64(json, "unchecked", status->watch.skipped);
+    json_write_key(json, "elapsed_s");
+    json_write_number(
+        json, (td_decimal){.mantissa = (int64_t)(status->elapsed_ns / TD_NS_PER_MS), .scale = 3});
+    json_write_object_end(json);
+    json_write_object_end(json);
+    output_json_end(&talk->output);
+}
+
+static void say_summary(reporter *report, const char *path, const supervisor_status *status)
+{
+    char elapsed[TD_TIME_TEXT_BYTES];
+    td_duration_format(status->elapsed_ns, elapsed);
+    report_say(report, TD_LOG_INFO,
+               "recorded %" PRIu64 " frames (%.1f MB) in %s into %s: %.1f MB on disk",
+               status->intake.frames_in, (double)status->intake.bytes_in / 1e6, elapsed, path,
+               (double)status->encoder.compressed_bytes / 1e6);
+    if (status->intake.frames_dropped > 0)
+        report_say(report, TD_LOG_WARNING, "%" PRIu64 " frames were discarded by overload",
+                   status->intake.frames_dropped);
+    if (status->watch.violations > 0)
+        report_say(report, TD_LOG_WARNING, "%" PRIu64 " frames broke a continuity rule",
+                   status->watch.violations);
+}
+
+static void ask_to_stop(void *user)
+{
+    supervisor_stop(user);
+}
+
+static td_result run(record_talk *talk, archive *into, const recorder_config *config,
+                     const td_log *log, supervisor_status *final, td_err *err)
+{
+    supervisor *recorder = NULL;
+    stop_signal *signals = NULL;
+    supervisor_options options = {.archive = into,
+                                  .config = config,
+                                  .clock = talk->clock,
+                                  .log = log,
+                                  .durable = on_durable,
+                                  .status = on_status,
+                                  .user = talk};
+    stop_signal_block();
+    td_result rc = supervisor_open(&options, &recorder, err);
+    if (rc == TD_OK)
+        rc = stop_signal_open(ask_to_stop, recorder, &signals, err);
+    if (rc == TD_OK)
+        rc = supervisor_run(recorder, final, err);
+    stop_signal_close(signals);
+    supervisor_close(recorder);
+    return rc;
+}
+
+static td_result record(const verb_context *context, const record_line *line, td_err *err)
+{
+    const char *path = NULL;
+    archive *into = NULL;
+    supervisor_status final = {0};
+    td_err late;
+    td_log log = report_log(context->report);
+    record_talk talk = {.clock = clock_real(), .is_json = line->json.is_json};
+    pthread_mutex_init(&talk.mutex, NULL);
+    output_init(&talk.output, stdout);
+    progress_init(&talk.progress, context->report);
+    archive_options options = {
+        .io = io_posix(), .clock = talk.clock, .log = &log, .verb = "record"};
+    td_result rc = archive_choice_require(&line->archive, &path, err);
+    if (rc == TD_OK)
+        rc = archive_open(&options, path, ARCHIVE_APPEND, &into, err);
+    if (rc == TD_OK)
+        rc = run(&talk, into, &line->config, &log, &final, err);
+    progress_end(&talk.progress);
+    if (rc == TD_OK && talk.is_json)
+        write_summary(&talk, archive_session(into), &final);
+    else if (rc == TD_OK)
+        say_summary(context->report, path, &final);
+    archive_close(into);
+    td_result written = output_finish(&talk.output, rc == TD_OK ? err : &late);
+    pthread_mutex_destroy(&talk.mutex);
+    return rc == TD_OK ? written : rc;
+}
+
+static exit_code run_line(const verb_context *context, record_line *line)
+{
+    td_err err;
+    report_apply(context->report, &line->talk);
+    td_result rc = settle(line, &err);
+    if (rc == TD_OK)
+        rc = record(context, line, &err);
+    return rc == TD_OK ? EXIT_CODE_DONE : report_error(context->report, &err);
+}
+
+exit_code cmd_record(const verb_context *context, int argc, char **argv)
+{
+    td_err err;
+    exit_code status;
+    record_line *line = td_alloc_zero(1, sizeof *line); /* too large for a stack */
+    if (line == NULL) {
+        td_err_set(&err, TD_E_NOMEM, "no memory for the command line");
+        return report_error(context->report, &err);
+    }
+    config_init(&line->config);
+    config_feed_init(&line->feed);
+    if (parse_line(context, line, argc, argv, &status))
+        status = run_line(context, line);
+    config_fini(&line->config);
+    td_free(line);
+    return status;
+}

@@ -1,0 +1,10 @@
+/* The verb `record`. */
+#ifndef TD_RECORDER_CMD_RECORD_H
+#define TD_RECORDER_CMD_RECORD_H
+
+#include "cli/verbs.h"
+
+/* Read the command line, record until told to stop, say what was recorded. */
+exit_code cmd_record(const verb_context *context, int argc, char **argv);
+
+#endif

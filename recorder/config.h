@@ -1,0 +1,84 @@
+/* What a recorder is told to do: from a YAML file, or, for one feed, from the command line. One
+ * table of keys serves both: "stale_after" in the file is --stale-after on the command line, with
+ * the same grammar, the same bounds and the same words when it is wrong.
+ *
+ * Secrets are never values here: a configuration names the environment variable or the file that
+ * holds them. A configuration owns every text it points to. */
+#ifndef TD_RECORDER_CONFIG_H
+#define TD_RECORDER_CONFIG_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/io.h"
+#include "base/limits.h"
+#include "cli/options.h"
+#include "schema/family.h"
+
+/* What to do when the encoder or the disk cannot keep up. */
+typedef enum overload_mode {
+    OVERLOAD_PAUSE, /* hold the peer back for up to overload_max, then count and discard */
+    OVERLOAD_DROP,  /* count and discard at once */
+} overload_mode;
+
+/* How a private connection says who it is. */
+typedef enum auth_mode {
+    AUTH_NONE,
+    AUTH_OP,  /* {"op":"auth"} after connecting */
+    AUTH_URL, /* api_key, expires and signature in the URL's query */
+} auth_mode;
+
+typedef struct feed_config {
+    const char *name;        /* as the archive calls it; default: the family's name */
+    const char *family_name; /* default: by URL */
+    const char *url;         /* default: the family's, by net */
+    int net;                 /* family_net */
+    options_list topics;     /* "trade", "orderBookL2_25", or with symbols in place */
+    options_list symbols; /* each topic is subscribed for each of them; none: topics as they are */
+    const char *ca_file;
+    uint64_t stale_after_ns; /* no data frame for so long: connect again; 0: never */
+    uint64_t connect_timeout_ns;
+    uint64_t max_topics_per_connection; /* 0: all on one */
+    uint8_t is_strict;                  /* a refused subscription ends the recorder */
+    int auth;                           /* auth_mode */
+    const char *api_key_env, *api_key_file;
+    const char *api_secret_env, *api_secret_file;
+    const family *family; /* resolved by config_finish */
+} feed_config;
+
+typedef struct recorder_config {
+    feed_config feeds[LIMIT_FEEDS];
+    size_t feed_count;
+    uint64_t commit_interval_ns; /* a frame is durable at most so long after its receipt */
+    int overload;                /* overload_mode */
+    uint64_t overload_max_ns;
+    uint64_t ring_bytes;
+    uint64_t duration_ns;     /* stop after; 0: never. Command line only, like the rest */
+    uint64_t max_frames;      /* stop after so many inbound frames; 0: never */
+    uint8_t until_close;      /* stop at the first close by a peer */
+    struct config_file *file; /* the file that the texts above are from; NULL: the command line */
+} recorder_config;
+
+/* The keys of a feed and of the recorder, for the command line (offsets into feed_config and
+ * recorder_config), and the options that only a command line has. */
+const option_row *config_feed_rows(size_t *count);
+const option_row *config_recorder_rows(size_t *count);
+const option_row *config_run_rows(size_t *count);
+
+/* Defaults everywhere, no feeds. */
+void config_init(recorder_config *config);
+void config_fini(recorder_config *config);
+
+/* A feed with defaults. */
+void config_feed_init(feed_config *feed);
+
+/* Read a YAML file into config. TD_E_INVALID says file, line, key, and what is allowed. */
+TD_MUST_USE td_result config_load(recorder_config *config, td_io io, const char *path, td_err *err);
+
+/* Settle what was left open (family by URL, URL by family, names) and check the whole: unknown
+ * families, no feeds, no topics, two feeds of one name, credentials without auth and the reverse.
+ */
+TD_MUST_USE td_result config_finish(recorder_config *config, td_err *err);
+
+#endif

@@ -1,0 +1,625 @@
+#include "recorder/connection.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "recorder/subscriber.h"
+
+/* Close codes of RFC 6455 7.4 that we send. */
+enum { CLOSE_NORMAL = 1000, CLOSE_GOING_AWAY = 1001 };
+
+/* An auth request must reach the exchange before it expires; clocks may differ by seconds. */
+enum { AUTH_EXPIRES_MS = 10000 };
+
+typedef enum connection_state {
+    STATE_IDLE,
+    STATE_WAITING, /* for the time to connect again */
+    STATE_CONNECTING,
+    STATE_AUTHENTICATING, /* op:auth was sent, nothing is subscribed yet */
+    STATE_SUBSCRIBING,    /* some requests are not answered yet */
+    STATE_LIVE,
+    STATE_STOPPED,
+} connection_state;
+
+struct connection {
+    connection_options options;
+    const dialect *dialect;
+    connection_state state;
+    wire_conn *wire;
+    wire_timer *timer; /* reconnect or tick */
+    intake_slot slot;
+    backoff backoff;
+    subscriber *subscriber;
+    uint64_t attempt;           /* since the last connection that stood */
+    uint64_t connected_ns;      /* recv time of the connect event; 0: it never stood */
+    uint64_t last_frame_ns;     /* recv time of the latest frame on this connection */
+    uint64_t last_data_mono_ns; /* when data came last, or the connection opened */
+    uint64_t next_ping_mono_ns;
+    gap_reason gap_reason;
+    uint64_t gap_from_ns; /* a gap is open since; 0: none */
+    uint32_t gap_conn;
+    char gap_cause[64];
+    uint8_t is_stopping;
+    uint8_t is_stale;  /* we close it because no data came */
+    uint8_t has_stood; /* it was open once in this session */
+    uint8_t is_refused;
+    td_buf out; /* request being built */
+};
+
+static const char *feed_name(const connection *self)
+{
+    return self->options.feed->name;
+}
+
+static uint64_t now_mono_ns(const connection *self)
+{
+    return clock_mono_ns(self->options.env->clock);
+}
+
+/* ---- events
+ * --------------------------------------------------------------------------------------- */
+
+static event new_event(const connection *self, event_kind kind)
+{
+    return (event){
+        .kind = kind, .line = self->slot.line, .shard = self->slot.shard, .conn = self->slot.conn};
+}
+
+static uint64_t say(connection *self, const event *what)
+{
+    return intake_event(self->options.env->intake, self->options.feed_index, what);
+}
+
+/* Text that may quote a URL or an answer: without what must not be recorded. */
+static const char *hide(const connection *self, char *text)
+{
+    size_t offset;
+    if (self->options.redactor != NULL)
+        redactor_apply(self->options.redactor, (uint8_t *)text, strlen(text), &offset);
+    return text;
+}
+
+static void say_gap(connection *self, uint64_t to_ns)
+{
+    event gap = new_event(self, EVENT_GAP);
+    gap.gap = (gap_row){.reason = self->gap_reason,
+                        .feed = feed_name(self),
+                        .line = self->slot.line,
+                        .shard = self->slot.shard,
+                        .conn = self->gap_conn,
+                        .topic = "",
+                        .symbol = "",
+                        .from_ns = self->gap_from_ns,
+                        .to_ns = to_ns,
+                        .frames_lost = GAP_FRAMES_UNKNOWN,
+                        .covered_by = "",
+                        .cause = self->gap_cause,
+                        .detail = ""};
+    say(self, &gap);
+}
+
+static void open_gap(connection *self, gap_reason reason, const char *cause)
+{
+    if (self->gap_from_ns != 0)
+        return;
+    self->gap_reason = reason;
+    self->gap_from_ns = self->last_frame_ns != 0 ? self->last_frame_ns : self->connected_ns;
+    self->gap_conn = self->slot.conn;
+    snprintf(self->gap_cause, sizeof self->gap_cause, "%s", cause);
+    say_gap(self, GAP_OPEN);
+}
+
+/* Every subscription is acknowledged: from now on nothing is missing. */
+static void close_gap(connection *self, uint64_t to_ns)
+{
+    if (self->gap_from_ns == 0)
+        return;
+    say_gap(self, to_ns);
+    self->gap_from_ns = 0;
+}
+
+static void say_connect(connection *self)
+{
+    char url[LIMIT_URL_BYTES + 64];
+    snprintf(url, sizeof url, "%s%s", self->options.feed->url,
+             self->options.feed->auth == AUTH_URL ? "?api_key=*&expires=*&signature=*" : "");
+    event connect = new_event(self, EVENT_CONNECT);
+    connect.url = hide(self, url);
+    connect.attempt = self->attempt;
+    self->connected_ns = say(self, &connect);
+    if (self->options.feed->auth == AUTH_URL) {
+        event redacted = new_event(self, EVENT_REDACTED);
+        redacted.what = "url";
+        say(self, &redacted);
+    }
+}
+
+static void say_tls(connection *self, const wire_peer *peer)
+{
+    if (peer->tls_version == NULL)
+        return;
+    event tls = new_event(self, EVENT_TLS);
+    tls.tls_version = peer->tls_version;
+    tls.cipher = peer->tls_cipher;
+    tls.verified = peer->tls_subject;
+    say(self, &tls);
+}
+
+static void say_disconnect(connection *self, const wire_end *end)
+{
+    char reason[256];
+    size_t length =
+        end->close_reason.size < sizeof reason - 1 ? end->close_reason.size : sizeof reason - 1;
+    if (length > 0)
+        memcpy(reason, end->close_reason.data, length);
+    reason[length] = '\0';
+    event disconnect = new_event(self, EVENT_DISCONNECT);
+    disconnect.in = self->slot.in;
+    disconnect.out = self->slot.out;
+    disconnect.code = end->close_code;
+    disconnect.reason = hide(self, reason);
+    disconnect.by = end->cause == WIRE_CAUSE_CLOSED_BY_US ? "us" : "peer";
+    disconnect.cause = self->is_stale ? "stale" : wire_cause_name(end->cause);
+    say(self, &disconnect);
+}
+
+/* ---- sending
+ * -------------------------------------------------------------------------------------- */
+
+static void send_built(connection *self, td_result rc, td_err *err)
+{
+    if (rc == TD_OK)
+        rc = wire_send(self->wire, td_buf_view(&self->out), err);
+    if (rc != TD_OK)
+        td_log_say(self->options.env->log, TD_LOG_ERROR, "%s: a request could not be sent: %s",
+                   feed_name(self), err->text);
+}
+
+static dialect_auth new_auth(const connection *self)
+{
+    uint64_t now_ms = clock_wall_ns(self->options.env->clock) / TD_NS_PER_MS;
+    return (dialect_auth){.api_key = self->options.api_key,
+                          .secret = self->options.api_secret,
+                          .expires_ms = now_ms + AUTH_EXPIRES_MS};
+}
+
+static td_result remember_signature(connection *self, const dialect_auth *auth, td_err *err)
+{
+    char signature[DIALECT_SIGNATURE_BYTES];
+    td_result rc = dialect_sign(auth, signature, err);
+    return rc == TD_OK ? redactor_add_signature(self->options.redactor, signature, err) : rc;
+}
+
+static void send_auth(connection *self)
+{
+    td_err err;
+    dialect_auth auth = new_auth(self);
+    td_buf_clear(&self->out);
+    td_result rc = remember_signature(self, &auth, &err);
+    if (rc == TD_OK)
+        rc = self->dialect->build_auth(&self->out, &auth, &err);
+    send_built(self, rc, &err);
+    self->state = STATE_AUTHENTICATING;
+}
+
+static void send_subscriptions(connection *self)
+{
+    td_err err;
+    self->state = STATE_SUBSCRIBING;
+    subscriber_restart(self->subscriber);
+    int more = 1;
+    while (more) {
+        const char *topics = "";
+        td_buf_clear(&self->out);
+        td_result rc = subscriber_build(self->subscriber, &self->out, &topics, &more, &err);
+        event subscribe = new_event(self, EVENT_SUBSCRIBE);
+        subscribe.state = "sent";
+        subscribe.topics = topics;
+        say(self, &subscribe);
+        send_built(self, rc, &err);
+    }
+}
+
+/* ---- timers
+ * --------------------------------------------------------------------------------------- */
+
+static void tick(void *user);
+static void connect_now(void *user);
+
+static void set_timer(connection *self, uint64_t mono_ns, void (*fn)(void *user))
+{
+    td_err err;
+    wire_timer_cancel(self->timer);
+    self->timer = NULL;
+    if (wire_timer_at(self->options.env->loop, mono_ns, fn, self, &self->timer, &err) != TD_OK)
+        td_log_say(self->options.env->log, TD_LOG_ERROR, "%s: no timer: %s", feed_name(self),
+                   err.text);
+}
+
+static uint64_t stale_at_mono_ns(const connection *self)
+{
+    uint64_t after_ns = self->options.feed->stale_after_ns;
+    return after_ns == 0 ? UINT64_MAX : self->last_data_mono_ns + after_ns;
+}
+
+static void set_tick(connection *self)
+{
+    uint64_t stale_ns = stale_at_mono_ns(self);
+    set_timer(self, stale_ns < self->next_ping_mono_ns ? stale_ns : self->next_ping_mono_ns, tick);
+}
+
+static void tick(void *user)
+{
+    connection *self = user;
+    uint64_t mono_ns = now_mono_ns(self);
+    self->timer = NULL;
+    if (mono_ns >= stale_at_mono_ns(self)) {
+        char silence[TD_TIME_TEXT_BYTES];
+        td_duration_format(self->options.feed->stale_after_ns, silence);
+        td_log_say(self->options.env->log, TD_LOG_WARNING, "%s: no data for %s: connecting again",
+                   feed_name(self), silence);
+        self->is_stale = 1;
+        wire_close(self->wire, CLOSE_GOING_AWAY);
+        return;
+    }
+    if (mono_ns >= self->next_ping_mono_ns) {
+        td_err err;
+        td_buf_clear(&self->out);
+        uint64_t now_ms = clock_wall_ns(self->options.env->clock) / TD_NS_PER_MS;
+        send_built(self, self->dialect->build_ping(&self->out, now_ms, &err), &err);
+        self->next_ping_mono_ns = mono_ns + self->dialect->ping_interval_ns;
+    }
+    set_tick(self);
+}
+
+static void schedule_connect(connection *self, uint64_t wait_ns)
+{
+    self->state = STATE_WAITING;
+    set_timer(self, now_mono_ns(self) + wait_ns, connect_now);
+}
+
+/* ---- the connection's life
+ * ------------------------------------------------------------------------ */
+
+static void on_opened(void *user, wire_conn *conn, const wire_peer *peer)
+{
+    connection *self = user;
+    TD_ASSERT(self->wire == conn);
+    self->slot.conn++;
+    self->slot.in = self->slot.out = 0;
+    self->has_stood = 1;
+    self->is_refused = 0;
+    self->last_frame_ns = 0;
+    self->last_data_mono_ns = now_mono_ns(self);
+    self->next_ping_mono_ns = self->last_data_mono_ns + self->dialect->ping_interval_ns;
+    intake_opened(self->options.env->intake, &self->slot);
+    say_connect(self);
+    say_tls(self, peer);
+    td_log_say(self->options.env->log, TD_LOG_INFO, "%s: connected to %s (connection %" PRIu32 ")",
+               feed_name(self), self->options.feed->url, self->slot.conn);
+    if (self->options.feed->auth == AUTH_OP)
+        send_auth(self);
+    else
+        send_subscriptions(self);
+    set_tick(self);
+}
+
+static void on_subscribed(connection *self, uint64_t recv_ns)
+{
+    self->state = STATE_LIVE;
+    self->attempt = 0;
+    backoff_succeeded(&self->backoff);
+    close_gap(self, recv_ns);
+    td_log_say(self->options.env->log, TD_LOG_INFO, "%s: subscribed to %zu topics", feed_name(self),
+               self->options.topic_count);
+}
+
+/* An answer to a subscribe request: requests are answered in order. */
+static void on_ack(connection *self, int is_success, td_bytes frame, uint64_t recv_ns)
+{
+    const char *topics = subscriber_answered(self->subscriber, is_success);
+    if (topics == NULL)
+        return;
+    char detail[512];
+    size_t length = frame.size < sizeof detail - 1 ? frame.size : sizeof detail - 1;
+    memcpy(detail, frame.data, length);
+    detail[length] = '\0';
+    event answered = new_event(self, EVENT_SUBSCRIBE);
+    answered.state = is_success ? "acknowledged" : "refused";
+    answered.topics = topics;
+    answered.detail = is_success ? "" : hide(self, detail);
+    say(self, &answered);
+    if (!is_success) {
+        td_log_say(self->options.env->log, TD_LOG_WARNING,
+                   "%s: the exchange refused to subscribe %s: %s", feed_name(self), topics, detail);
+        if (self->options.feed->is_strict)
+            self->options.env->strict(self->options.env->user, detail);
+    }
+    if (subscriber_is_done(self->subscriber) && self->state == STATE_SUBSCRIBING)
+        on_subscribed(self, recv_ns);
+}
+
+static void on_auth(connection *self, int is_success, td_bytes frame)
+{
+    if (self->state != STATE_AUTHENTICATING)
+        return;
+    if (is_success) {
+        send_subscriptions(self);
+        return;
+    }
+    char detail[512];
+    size_t length = frame.size < sizeof detail - 1 ? frame.size : sizeof detail - 1;
+    memcpy(detail, frame.data, length);
+    detail[length] = '\0';
+    td_log_say(self->options.env->log, TD_LOG_ERROR, "%s: the exchange refused the credentials: %s",
+               feed_name(self), hide(self, detail));
+    wire_close(self->wire, CLOSE_NORMAL);
+}
+
+/* Frames of a topic begin so in every recording of the op dialect; only others are worth a closer
+ * look on this thread. The encoder classifies all of them properly. */
+static int begins_like_data(td_bytes frame)
+{
+    static const char START[] = "{\"topic\":\"";
+    return frame.size > sizeof START && memcmp(frame.data, START, sizeof START - 1) == 0;
+}
+
+static void look_closer(connection *self, td_bytes frame, uint64_t recv_ns)
+{
+    enum { CONTROL_BYTES_MAX = 32 << 10 };
+    uint8_t padded[CONTROL_BYTES_MAX + DECODE_PADDING_BYTES];
+    if (frame.size > CONTROL_BYTES_MAX) {
+        self->last_data_mono_ns = now_mono_ns(self);
+        return;
+    }
+    memcpy(padded, frame.data, frame.size);
+    memset(padded + frame.size, 0, DECODE_PADDING_BYTES);
+    classification found;
+    decoder_classify(self->options.env->decoder, self->options.feed->family,
+                     td_bytes_of(padded, frame.size), DIR_IN, &found);
+    if (found.frame_class == CLASS_DATA)
+        self->last_data_mono_ns = now_mono_ns(self);
+    else if (found.frame_class == CLASS_ACK)
+        on_ack(self, found.success == 1, frame, recv_ns);
+    else if (found.frame_class == CLASS_AUTH)
+        on_auth(self, found.success == 1, frame);
+    else if (found.frame_class == CLASS_ERROR)
+        on_ack(self, 0, frame, recv_ns);
+}
+
+static void on_message(void *user, wire_conn *conn, unsigned opcode, td_bytes bytes,
+                       uint64_t recv_mono_ns)
+{
+    connection *self = user;
+    (void)conn;
+    if (self->is_stopping)
+        return;
+    uint64_t recv_ns =
+        intake_frame(self->options.env->intake, &self->slot, DIR_IN, opcode, bytes, recv_mono_ns);
+    self->last_frame_ns = recv_ns;
+    if (begins_like_data(bytes))
+        self->last_data_mono_ns = recv_mono_ns;
+    else
+        look_closer(self, bytes, recv_ns);
+    self->options.env->frame(self->options.env->user);
+}
+
+static void on_sent(void *user, wire_conn *conn, unsigned opcode, td_bytes bytes,
+                    uint64_t sent_mono_ns)
+{
+    connection *self = user;
+    (void)conn;
+    intake_frame(self->options.env->intake, &self->slot, DIR_OUT, opcode, bytes, sent_mono_ns);
+}
+
+static void on_heartbeat(void *user, wire_conn *conn, unsigned opcode, td_bytes bytes)
+{
+    connection *self = user;
+    (void)conn;
+    (void)bytes;
+    event heartbeat = new_event(self, EVENT_HEARTBEAT);
+    heartbeat.what = opcode == 9 ? "ping" : "pong";
+    heartbeat.dir = "in";
+    say(self, &heartbeat);
+}
+
+static int is_final_refusal(const wire_end *end)
+{
+    return end->cause == WIRE_CAUSE_TLS_UNTRUSTED || end->cause == WIRE_CAUSE_TLS_WRONG_HOST ||
+           (end->cause == WIRE_CAUSE_REFUSED && end->http_status >= 400 && end->http_status < 500);
+}
+
+/* A connection that stood has ended. */
+static void after_stood(connection *self, const wire_end *end)
+{
+    say_disconnect(self, end);
+    intake_closed(self->options.env->intake, &self->slot);
+    if (self->is_stopping)
+        return;
+    td_log_say(self->options.env->log, TD_LOG_WARNING, "%s: %s", feed_name(self), end->text);
+    int is_by_peer = end->cause != WIRE_CAUSE_CLOSED_BY_US;
+    if (is_by_peer)
+        self->options.env->closed_by_peer(self->options.env->user);
+    if (!self->is_stopping)
+        open_gap(self, self->is_stale ? GAP_STALE : GAP_DISCONNECT, wire_cause_name(end->cause));
+}
+
+static void on_ended(void *user, const wire_end *end)
+{
+    connection *self = user;
+    int stood = self->state >= STATE_AUTHENTICATING && self->state <= STATE_LIVE;
+    self->wire = NULL;
+    wire_timer_cancel(self->timer);
+    self->timer = NULL;
+    if (stood)
+        after_stood(self, end);
+    if (self->is_stopping) {
+        self->state = STATE_STOPPED;
+        return;
+    }
+    if (!stood) {
+        td_log_say(self->options.env->log, TD_LOG_ERROR, "%s: cannot connect to %s: %s",
+                   feed_name(self), self->options.feed->url, end->text);
+        if (!self->has_stood && is_final_refusal(end)) {
+            self->is_refused = 1;
+            self->options.env->refused(self->options.env->user, self, end->text);
+        }
+    }
+    self->is_stale = 0;
+    uint64_t wait_ns =
+        backoff_next_ns(&self->backoff, backoff_classify(end->cause, end->http_status));
+    schedule_connect(self, wait_ns);
+}
+
+static const wire_client_ops CLIENT_OPS = {
+    .opened = on_opened,
+    .message = on_message,
+    .sent = on_sent,
+    .heartbeat = on_heartbeat,
+    .ended = on_ended,
+};
+
+/* The feed's URL, with credentials in the query if that is how it authenticates. */
+static td_result build_url(connection *self, td_err *err)
+{
+    td_buf_clear(&self->out);
+    td_result rc =
+        td_buf_append(&self->out, self->options.feed->url, strlen(self->options.feed->url), err);
+    if (rc == TD_OK && self->options.feed->auth == AUTH_URL) {
+        dialect_auth auth = new_auth(self);
+        rc = remember_signature(self, &auth, err);
+        if (rc == TD_OK)
+            rc = self->dialect->build_auth_query(&self->out, &auth, err);
+    }
+    return rc == TD_OK ? td_buf_append(&self->out, "", 1, err) : rc;
+}
+
+static void connect_now(void *user)
+{
+    connection *self = user;
+    td_err err;
+    self->timer = NULL;
+    uint64_t wait_ns = connect_budget_take(self->options.budget, now_mono_ns(self));
+    if (wait_ns > 0) {
+        td_log_say(self->options.env->log, TD_LOG_WARNING,
+                   "%s: %d connections in five minutes: waiting, as the exchange asks",
+                   feed_name(self), BACKOFF_CONNECTS_MAX);
+        schedule_connect(self, wait_ns);
+        return;
+    }
+    self->attempt++;
+    self->state = STATE_CONNECTING;
+    td_result rc = build_url(self, &err);
+    if (rc == TD_OK) {
+        wire_client_options options = {.url = (const char *)self->out.data,
+                                       .ca_file = self->options.feed->ca_file,
+                                       .connect_timeout_ns = self->options.feed->connect_timeout_ns,
+                                       .ops = &CLIENT_OPS,
+                                       .user = self};
+        rc = wire_connect(self->options.env->loop, &options, &self->wire, &err);
+    }
+    if (rc == TD_OK)
+        return;
+    td_log_say(self->options.env->log, TD_LOG_ERROR, "%s: cannot connect: %s", feed_name(self),
+               err.text);
+    if (rc == TD_E_INVALID) {
+        self->is_refused = 1;
+        self->options.env->refused(self->options.env->user, self, err.text);
+    }
+    schedule_connect(self, backoff_next_ns(&self->backoff, BACKOFF_REFUSED));
+}
+
+td_result connection_open(const connection_options *options, connection **out, td_err *err)
+{
+    TD_ASSERT(options->topic_count > 0 && options->budget != NULL);
+    const dialect *spoken = dialect_find(options->feed->family->dialect);
+    if (spoken == NULL)
+        return td_err_set(err, TD_E_UNSUPPORTED,
+                          "feed '%s': the dialect of family '%s' is not "
+                          "spoken by this version",
+                          options->feed->name, options->feed->family->name);
+    if (options->feed->auth == AUTH_URL && spoken->build_auth_query == NULL)
+        return td_err_set(err, TD_E_INVALID,
+                          "feed '%s': family '%s' has no authentication by URL: use auth op",
+                          options->feed->name, options->feed->family->name);
+    connection *self = td_alloc_zero(1, sizeof *self);
+    if (self == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a connection");
+    self->options = *options;
+    self->dialect = spoken;
+    self->slot = (intake_slot){
+        .feed_index = options->feed_index, .line = options->line, .shard = options->shard};
+    self->gap_from_ns = options->earlier_from_ns;
+    self->gap_reason = options->earlier_reason;
+    snprintf(self->gap_cause, sizeof self->gap_cause, "%s",
+             options->earlier_reason == GAP_CRASH ? "the recorder was killed"
+                                                  : "nothing was recording");
+    td_buf_init(&self->out, WIRE_SEND_BYTES_MAX);
+    backoff_init(&self->backoff, options->seed);
+    td_result rc =
+        subscriber_open(spoken, options->topics, options->topic_count, &self->subscriber, err);
+    if (rc != TD_OK) {
+        connection_close(self);
+        return rc;
+    }
+    *out = self;
+    return TD_OK;
+}
+
+void connection_start(connection *self)
+{
+    TD_ASSERT(self->state == STATE_IDLE);
+    connect_now(self);
+}
+
+void connection_stop(connection *self)
+{
+    if (self->is_stopping)
+        return;
+    self->is_stopping = 1;
+    wire_timer_cancel(self->timer);
+    self->timer = NULL;
+    if (self->wire != NULL)
+        wire_close(self->wire, CLOSE_NORMAL);
+    else
+        self->state = STATE_STOPPED;
+}
+
+int connection_is_down(const connection *self)
+{
+    return self->state == STATE_STOPPED;
+}
+
+void connection_close(connection *self)
+{
+    if (self == NULL)
+        return;
+    subscriber_close(self->subscriber);
+    td_buf_fini(&self->out);
+    td_free(self);
+}
+
+void connection_pause(connection *self)
+{
+    if (self->wire != NULL)
+        wire_pause(self->wire);
+}
+
+void connection_resume(connection *self)
+{
+    if (self->wire != NULL)
+        wire_resume(self->wire);
+}
+
+int connection_is_live(const connection *self)
+{
+    return self->state == STATE_LIVE;
+}
+
+int connection_is_refused(const connection *self)
+{
+    return self->is_refused;
+}

@@ -1,0 +1,84 @@
+/* One slot of a feed: a connection that is kept up. Connects, authenticates, subscribes, pings,
+ * notices silence, connects again; hands every frame of both directions to the intake, and says in
+ * events and gaps what happened to it. Network thread only. */
+#ifndef TD_RECORDER_CONNECTION_H
+#define TD_RECORDER_CONNECTION_H
+
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "format/gap.h"
+#include "recorder/backoff.h"
+#include "recorder/config.h"
+#include "recorder/intake.h"
+#include "recorder/redact.h"
+#include "schema/decode.h"
+#include "wire/client.h"
+#include "wire/dialect.h"
+
+typedef struct connection connection;
+
+/* What connections share, and whom they tell. Borrowed. */
+typedef struct connection_env {
+    wire_loop *loop;
+    intake *intake;
+    decoder *decoder; /* to read control frames */
+    td_clock clock;
+    const td_log *log;
+    /* A frame came in. */
+    void (*frame)(void *user);
+    /* The peer closed a connection that stood. */
+    void (*closed_by_peer)(void *user);
+    /* An attempt was refused in a way that trying again cannot mend (wrong certificate, wrong host,
+     * HTTP 4xx), and no connection of this slot has ever stood. */
+    void (*refused)(void *user, const connection *who, const char *why);
+    /* A subscription was refused and the feed is strict. */
+    void (*strict)(void *user, const char *why);
+    void *user;
+} connection_env;
+
+typedef struct connection_options {
+    const connection_env *env;
+    const feed_config *feed;
+    uint16_t feed_index;
+    uint16_t line;
+    uint32_t shard;
+    const char *const *topics; /* as the exchange writes them */
+    size_t topic_count;
+    const char *api_key; /* NULL without auth */
+    const char *api_secret;
+    redactor *redactor;        /* NULL without auth */
+    connect_budget *budget;    /* of the host */
+    uint64_t earlier_from_ns;  /* where the feed's earlier session ended; 0: it has none */
+    gap_reason earlier_reason; /* GAP_RESTART or GAP_CRASH */
+    uint64_t seed;             /* of the jitter */
+} connection_options;
+
+/* Make a slot; nothing is connected yet. TD_E_NOMEM; TD_E_UNSUPPORTED: no dialect for the family.
+ */
+TD_MUST_USE td_result connection_open(const connection_options *options, connection **out,
+                                      td_err *err);
+
+/* Begin to connect. From here on the slot keeps itself up. */
+void connection_start(connection *self);
+
+/* Close for good, politely; connection_is_down says when it is. */
+void connection_stop(connection *self);
+int connection_is_down(const connection *self);
+
+/* Free; the wire connection must be down, or its loop closed. NULL is fine. */
+void connection_close(connection *self);
+
+/* Stop and resume reading the socket, if there is one. */
+void connection_pause(connection *self);
+void connection_resume(connection *self);
+
+/* 1 while all its subscriptions are acknowledged. */
+int connection_is_live(const connection *self);
+
+/* 1 once a refusal was final (see refused) and nothing has stood since. */
+int connection_is_refused(const connection *self);
+
+#endif

@@ -1,0 +1,21 @@
+/* API key and secret of a feed, from the environment or from files, and nowhere else. */
+#ifndef TD_RECORDER_CREDENTIALS_H
+#define TD_RECORDER_CREDENTIALS_H
+
+#include "base/err.h"
+#include "base/io.h"
+#include "recorder/config.h"
+#include "recorder/redact.h"
+
+typedef struct credentials {
+    char *api_key; /* owned; NULL without auth */
+    char *api_secret;
+} credentials;
+
+/* Read a feed's credentials, and have both hidden from now on. Nothing to do without auth.
+ * TD_E_INVALID: a variable is not set, a file is empty; TD_E_NOTFOUND, TD_E_IO. */
+TD_MUST_USE td_result credentials_read(const feed_config *feed, td_io io, redactor *hide,
+                                       credentials *out, td_err *err);
+void credentials_fini(credentials *self);
+
+#endif

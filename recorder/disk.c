@@ -1,0 +1,60 @@
+#include "recorder/disk.h"
+
+#include <pthread.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+
+struct disk {
+    disk_options options;
+    pthread_t thread;
+    td_result result;
+    td_err err;
+};
+
+static void *run(void *arg)
+{
+    disk *self = arg;
+    chunk_queue *queue = self->options.queue;
+    queued_chunk *item;
+    while ((item = chunk_queue_pop(queue)) != NULL) {
+        if (self->result == TD_OK) {
+            self->result = archive_writer_put(self->options.writer, item->feed_index, item->chunk,
+                                              item->gaps.rows, item->gaps.count, &self->err);
+            if (self->result != TD_OK) {
+                chunk_queue_fail(queue);
+                self->options.failed(self->options.user);
+            }
+        }
+        chunk_queue_give(queue, item);
+    }
+    return NULL;
+}
+
+td_result disk_open(const disk_options *options, disk **out, td_err *err)
+{
+    TD_ASSERT(options->queue != NULL && options->writer != NULL && options->failed != NULL);
+    disk *self = td_alloc_zero(1, sizeof *self);
+    if (self == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for the disk thread");
+    self->options = *options;
+    int failure = pthread_create(&self->thread, NULL, run, self);
+    if (failure != 0) {
+        td_free(self);
+        return td_err_set_os(err, failure, "cannot start the disk thread");
+    }
+    *out = self;
+    return TD_OK;
+}
+
+td_result disk_close(disk *self, td_err *err)
+{
+    if (self == NULL)
+        return TD_OK;
+    pthread_join(self->thread, NULL);
+    td_result rc = self->result;
+    if (rc != TD_OK && err != NULL)
+        *err = self->err;
+    td_free(self);
+    return rc;
+}

@@ -1,0 +1,143 @@
+#include "recorder/drop_count.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/hash.h"
+#include "format/channel.h"
+#include "schema/decode.h"
+
+enum { TABLE_SIZE = DROP_ROWS_MAX * 2 };
+
+struct drop_count {
+    decoder *decoder;
+    drop_row *rows;
+    size_t row_count;
+    uint16_t table[TABLE_SIZE]; /* index + 1 into rows, open addressing */
+    uint8_t frame[DROP_FRAME_BYTES_MAX + DECODE_PADDING_BYTES];
+};
+_Static_assert(DROP_ROWS_MAX < UINT16_MAX, "row numbers are 16 bit");
+
+td_result drop_count_open(drop_count **out, td_err *err)
+{
+    drop_count *self = td_alloc_zero(1, sizeof *self);
+    if (self == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory to count drops");
+    self->rows = td_alloc_zero(DROP_ROWS_MAX, sizeof *self->rows);
+    td_result rc = self->rows == NULL ? td_err_set(err, TD_E_NOMEM, "no memory to count drops")
+                                      : decoder_open(&self->decoder, err);
+    if (rc != TD_OK) {
+        drop_count_close(self);
+        return rc;
+    }
+    *out = self;
+    return TD_OK;
+}
+
+void drop_count_close(drop_count *self)
+{
+    if (self == NULL)
+        return;
+    decoder_close(self->decoder);
+    td_free(self->rows);
+    td_free(self);
+}
+
+static void copy_name(char *out, size_t out_bytes, td_bytes name)
+{
+    size_t length = name.size < out_bytes ? name.size : out_bytes - 1;
+    if (length > 0)
+        memcpy(out, name.data, length);
+    out[length] = '\0';
+}
+
+/* The frame's topic and symbol into row; a frame that is too long to look at is filed as unknown.
+ */
+static void name_frame(drop_count *self, const family *of, frame_dir dir, td_bytes frame,
+                       drop_row *row)
+{
+    copy_name(row->topic, sizeof row->topic,
+              td_bytes_str(dir == DIR_IN ? CHANNEL_TOPIC_UNKNOWN : CHANNEL_TOPIC_CONTROL));
+    if (dir != DIR_IN || frame.size > DROP_FRAME_BYTES_MAX)
+        return;
+    memcpy(self->frame, frame.data, frame.size);
+    classification found;
+    decoder_classify(self->decoder, of, td_bytes_of(self->frame, frame.size), DIR_IN, &found);
+    if (frame_class_is_control(found.frame_class))
+        copy_name(row->topic, sizeof row->topic, td_bytes_str(CHANNEL_TOPIC_CONTROL));
+    if (found.frame_class != CLASS_DATA)
+        return;
+    int has_row = found.topic.row != NULL;
+    copy_name(row->topic, sizeof row->topic, has_row ? found.topic.topic : found.exchange_topic);
+    if (has_row)
+        copy_name(row->symbol, sizeof row->symbol, found.topic.symbol);
+}
+
+static int is_same_place(const drop_row *a, const drop_row *b)
+{
+    return a->feed_index == b->feed_index && a->line == b->line && a->shard == b->shard &&
+           a->conn == b->conn && strcmp(a->topic, b->topic) == 0 &&
+           strcmp(a->symbol, b->symbol) == 0;
+}
+
+static uint64_t place_hash(const drop_row *row)
+{
+    uint64_t where[2] = {((uint64_t)row->feed_index << 32) | row->line,
+                         ((uint64_t)row->shard << 32) | row->conn};
+    return td_xxh64(where, sizeof where) ^ td_xxh64(row->topic, strlen(row->topic)) ^
+           (td_xxh64(row->symbol, strlen(row->symbol)) << 1);
+}
+
+static drop_row *find_row(drop_count *self, const drop_row *wanted)
+{
+    size_t slot = place_hash(wanted) % TABLE_SIZE;
+    while (self->table[slot] != 0) {
+        drop_row *row = &self->rows[self->table[slot] - 1];
+        if (is_same_place(row, wanted))
+            return row;
+        slot = (slot + 1) % TABLE_SIZE;
+    }
+    if (self->row_count == DROP_ROWS_MAX)
+        return NULL;
+    self->rows[self->row_count] = *wanted;
+    self->table[slot] = (uint16_t)++self->row_count;
+    return &self->rows[self->row_count - 1];
+}
+
+void drop_count_add(drop_count *self, const family *of, const drop_row *at, frame_dir dir,
+                    td_bytes frame, uint64_t recv_ns)
+{
+    drop_row wanted = {.feed_index = at->feed_index,
+                       .line = at->line,
+                       .shard = at->shard,
+                       .conn = at->conn,
+                       .first_ns = recv_ns};
+    name_frame(self, of, dir, frame, &wanted);
+    drop_row *row = find_row(self, &wanted);
+    if (row == NULL) {
+        /* No room for one more topic: the connection's own row takes it, or at worst the last one.
+         */
+        wanted.topic[0] = wanted.symbol[0] = '\0';
+        row = find_row(self, &wanted);
+        if (row == NULL)
+            row = &self->rows[DROP_ROWS_MAX - 1];
+    }
+    TD_ASSERT(row->frames == 0 || recv_ns > row->last_ns);
+    row->last_ns = recv_ns;
+    row->frames++;
+    row->bytes += frame.size;
+}
+
+size_t drop_count_rows(const drop_count *self, const drop_row **rows)
+{
+    *rows = self->rows;
+    return self->row_count;
+}
+
+void drop_count_clear(drop_count *self)
+{
+    memset(self->rows, 0, self->row_count * sizeof *self->rows);
+    memset(self->table, 0, sizeof self->table);
+    self->row_count = 0;
+}

@@ -1,0 +1,47 @@
+/* Counts what overload made the recorder discard, per connection and topic, so that the ledger can
+ * say for each channel what is missing and from when to when. Bounded: topics beyond the bound
+ * share one row per connection. Network thread only. */
+#ifndef TD_RECORDER_DROP_COUNT_H
+#define TD_RECORDER_DROP_COUNT_H
+
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/limits.h"
+#include "schema/classify.h"
+#include "schema/family.h"
+
+enum { DROP_ROWS_MAX = 2048, DROP_FRAME_BYTES_MAX = 64 << 10 };
+
+/* Frames of one topic and symbol on one connection: "_control" and "_unknown" for what has none,
+ * and "" for the topics beyond the bound. */
+typedef struct drop_row {
+    uint64_t first_ns, last_ns;
+    uint64_t frames;
+    uint64_t bytes;
+    uint32_t conn;
+    uint32_t shard;
+    uint16_t line;
+    uint16_t feed_index;
+    char topic[LIMIT_NAME_BYTES];
+    char symbol[LIMIT_SYMBOL_BYTES];
+} drop_row;
+
+typedef struct drop_count drop_count;
+
+/* An empty count; TD_E_NOMEM. */
+TD_MUST_USE td_result drop_count_open(drop_count **out, td_err *err);
+void drop_count_close(drop_count *self);
+
+/* Count a discarded frame; at says whose it was (its feed_index, line, shard, conn). */
+void drop_count_add(drop_count *self, const family *of, const drop_row *at, frame_dir dir,
+                    td_bytes frame, uint64_t recv_ns);
+
+/* Rows so far, in order of first sight. */
+size_t drop_count_rows(const drop_count *self, const drop_row **rows);
+
+/* Forget all. */
+void drop_count_clear(drop_count *self);
+
+#endif

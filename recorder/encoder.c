@@ -1,0 +1,492 @@
+#include "recorder/encoder.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "recorder/intake.h"
+#include "schema/decode.h"
+#include "tape/channel_router.h"
+#include "tape/event.h"
+
+/* Chunks close after this part of the commit interval, which leaves the rest to compress and sync.
+ */
+#define CLOSE_PART_NUMERATOR   3
+#define CLOSE_PART_DENOMINATOR 4
+
+/* Ring fill in percent: from here on the fast levels, and back to normal below the lower one. */
+enum { FAST_FROM_PERCENT = 50, FAST_UNTIL_PERCENT = 25 };
+
+enum { EVENT_BYTES_MAX = 4 << 20 };
+
+/* An open connection of a feed, for `segment` events. */
+typedef struct open_slot {
+    event_slot slot;
+    uint8_t is_open;
+} open_slot;
+
+/* One feed on its way to disk. */
+typedef struct feed_state {
+    channel_router *router;
+    chunk_builder *builder;
+    chunk_channel *channels; /* by the router's number */
+    uint8_t *is_known;       /* 1: channels[i] was asked for */
+    uint32_t channel_capacity;
+    open_slot slots[LIMIT_FEED_SLOTS];
+    size_t slot_count;
+    gap_list gaps;                  /* of the events that are pending */
+    uint64_t pending_since_mono_ns; /* of the first pending message; 0: nothing is pending */
+    uint64_t segment_number;
+} feed_state;
+
+struct encoder {
+    encoder_options options;
+    pthread_t thread;
+    feed_state *feeds;
+    event_reader *events;
+    td_buf event_json;
+    uint64_t close_after_ns;
+    uint8_t is_fast;
+    uint8_t has_failed; /* nothing can be written any more: records are taken and forgotten */
+    td_result result;
+    td_err err;
+    /* Relaxed: each is a number of its own that a status line shows. */
+    atomic_ullong frames, chunks, fast_chunks, compressed_bytes, unknown_frames, redactions;
+};
+
+static void count(atomic_ullong *counter, uint64_t more)
+{
+    atomic_fetch_add_explicit(counter, more, memory_order_relaxed);
+}
+
+static void fail(encoder *self, td_result rc)
+{
+    if (self->result == TD_OK)
+        self->result = rc;
+    self->has_failed = 1;
+    chunk_queue_fail(self->options.queue);
+}
+
+/* ---- chunks
+ * --------------------------------------------------------------------------------------- */
+
+static void choose_level(encoder *self, chunk_builder *builder)
+{
+    size_t used = td_ring_used_bytes(self->options.ring);
+    size_t percent = used / (td_ring_capacity_bytes(self->options.ring) / 100);
+    if (percent >= FAST_FROM_PERCENT)
+        self->is_fast = 1;
+    else if (percent < FAST_UNTIL_PERCENT)
+        self->is_fast = 0;
+    chunk_builder_set_level(builder, self->is_fast ? CHUNK_LEVEL_FAST : CHUNK_LEVEL_DEFAULT);
+}
+
+static void seal(encoder *self, size_t feed_index)
+{
+    feed_state *feed = &self->feeds[feed_index];
+    feed->pending_since_mono_ns = 0;
+    if (self->has_failed || chunk_builder_pending_count(feed->builder) == 0)
+        return;
+    queued_chunk *item = chunk_queue_take(self->options.queue);
+    if (item == NULL) {
+        self->has_failed = 1;
+        return;
+    }
+    choose_level(self, feed->builder);
+    td_result rc = chunk_builder_seal(feed->builder, item->chunk, &self->err);
+    if (rc != TD_OK) {
+        fail(self, rc);
+        chunk_queue_give(self->options.queue, item);
+        return;
+    }
+    item->feed_index = feed_index;
+    item->gaps = feed->gaps;
+    memset(&feed->gaps, 0, sizeof feed->gaps);
+    count(&self->chunks, 1);
+    count(&self->fast_chunks, self->is_fast);
+    count(&self->compressed_bytes, item->chunk->compressed_bytes);
+    chunk_queue_push(self->options.queue, item);
+}
+
+/* ---- channels
+ * ------------------------------------------------------------------------------------- */
+
+static td_result grow_channels(feed_state *feed, uint32_t index, td_err *err)
+{
+    uint32_t capacity = feed->channel_capacity == 0 ? 64 : feed->channel_capacity;
+    while (capacity <= index)
+        capacity *= 2;
+    if (capacity == feed->channel_capacity)
+        return TD_OK;
+    chunk_channel *channels = td_realloc(feed->channels, capacity, sizeof *channels);
+    if (channels == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for %u channels", capacity);
+    feed->channels = channels;
+    uint8_t *is_known = td_realloc(feed->is_known, capacity, 1);
+    if (is_known == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for %u channels", capacity);
+    memset(is_known + feed->channel_capacity, 0, capacity - feed->channel_capacity);
+    feed->is_known = is_known;
+    feed->channel_capacity = capacity;
+    return TD_OK;
+}
+
+static td_result find_channel(feed_state *feed, const channel_route *route, chunk_channel *out,
+                              td_err *err)
+{
+    if (route->index >= feed->channel_capacity) {
+        td_result rc = grow_channels(feed, route->index, err);
+        if (rc != TD_OK)
+            return rc;
+    }
+    if (!feed->is_known[route->index]) {
+        td_result rc =
+            chunk_builder_channel(feed->builder, route->info, &feed->channels[route->index], err);
+        if (rc != TD_OK)
+            return rc;
+        feed->is_known[route->index] = 1;
+    }
+    *out = feed->channels[route->index];
+    return TD_OK;
+}
+
+/* Append a message to the feed's chunk, getting its channel anew when a segment made it stale. */
+static td_result append(encoder *self, feed_state *feed, const channel_route *route,
+                        chunk_frame *frame, td_err *err)
+{
+    td_result rc = find_channel(feed, route, &frame->channel, err);
+    if (rc == TD_OK)
+        rc = chunk_builder_append(feed->builder, frame, err);
+    if (rc == TD_E_NOTFOUND) {
+        feed->is_known[route->index] = 0;
+        rc = find_channel(feed, route, &frame->channel, err);
+        if (rc == TD_OK)
+            rc = chunk_builder_append(feed->builder, frame, err);
+    }
+    if (rc == TD_OK && feed->pending_since_mono_ns == 0)
+        feed->pending_since_mono_ns = clock_mono_ns(self->options.clock);
+    return rc;
+}
+
+/* ---- events
+ * --------------------------------------------------------------------------------------- */
+
+static td_result append_event(encoder *self, feed_state *feed, uint64_t recv_ns, td_bytes json,
+                              td_err *err)
+{
+    channel_route route;
+    td_result rc = channel_router_events(feed->router, &route, err);
+    if (rc != TD_OK)
+        return rc;
+    chunk_frame frame = {.recv_ns = recv_ns, .publish_ns = recv_ns, .bytes = json};
+    return append(self, feed, &route, &frame, err);
+}
+
+/* A segment begins: say which connections are open and how far their ordinals are. */
+static td_result append_segment_event(encoder *self, feed_state *feed, uint64_t recv_ns,
+                                      td_err *err)
+{
+    event_slot slots[LIMIT_FEED_SLOTS];
+    size_t slot_count = 0;
+    for (size_t i = 0; i < feed->slot_count; i++) {
+        if (feed->slots[i].is_open)
+            slots[slot_count++] = feed->slots[i].slot;
+    }
+    event begun = {.kind = EVENT_SEGMENT,
+                   .session = self->options.session,
+                   .number = ++feed->segment_number,
+                   .slots = slots,
+                   .slot_count = slot_count};
+    td_buf_clear(&self->event_json);
+    td_result rc = event_encode(&begun, &self->event_json, err);
+    if (rc == TD_OK)
+        rc = append_event(self, feed, recv_ns, td_buf_view(&self->event_json), err);
+    return rc;
+}
+
+/* Make ready for a message of this time: seal what must be, and begin a segment if it is
+ * its first. */
+static td_result make_ready(encoder *self, size_t feed_index, uint64_t recv_ns, td_err *err)
+{
+    feed_state *feed = &self->feeds[feed_index];
+    if (chunk_builder_wants_seal(feed->builder, recv_ns))
+        seal(self, feed_index);
+    if (chunk_builder_starts_segment(feed->builder, recv_ns))
+        return append_segment_event(self, feed, recv_ns, err);
+    return TD_OK;
+}
+
+static td_result take_event(encoder *self, const intake_record *record, td_bytes json, td_err *err)
+{
+    feed_state *feed = &self->feeds[record->feed_index];
+    td_result rc = make_ready(self, record->feed_index, record->recv_ns, err);
+    if (rc == TD_OK)
+        rc = append_event(self, feed, record->recv_ns, json, err);
+    if (rc != TD_OK)
+        return rc;
+    channel_route route;
+    rc = channel_router_events(feed->router, &route, err);
+    if (rc != TD_OK)
+        return rc;
+    gap_reader reader = event_gap_reader(self->events);
+    return reader.read(reader.user, route.info, record->recv_ns, json, gap_list_emit, &feed->gaps,
+                       err);
+}
+
+/* ---- frames
+ * --------------------------------------------------------------------------------------- */
+
+static open_slot *find_slot(feed_state *feed, const intake_record *record)
+{
+    for (size_t i = 0; i < feed->slot_count; i++) {
+        event_slot *slot = &feed->slots[i].slot;
+        if (slot->line == record->line && slot->shard == record->shard)
+            return &feed->slots[i];
+    }
+    TD_ASSERT(feed->slot_count < LIMIT_FEED_SLOTS);
+    open_slot *slot = &feed->slots[feed->slot_count++];
+    *slot = (open_slot){.slot = {.line = record->line, .shard = record->shard}};
+    return slot;
+}
+
+static td_result take_ordinals(encoder *self, const intake_record *record, td_err *err)
+{
+    feed_state *feed = &self->feeds[record->feed_index];
+    open_slot *slot = find_slot(feed, record);
+    if (slot->slot.conn != record->conn || !slot->is_open)
+        slot->slot.since_ns = record->recv_ns;
+    slot->is_open = 1;
+    slot->slot.conn = record->conn;
+    slot->slot.in = record->ordinal;
+    slot->slot.out = record->ordinal_out;
+    return chunk_builder_note_ordinals(feed->builder, record->line, record->shard, record->conn,
+                                       record->ordinal, record->ordinal_out, err);
+}
+
+static void take_closed(encoder *self, const intake_record *record)
+{
+    feed_state *feed = &self->feeds[record->feed_index];
+    find_slot(feed, record)->is_open = 0;
+    chunk_builder_note_closed(feed->builder, record->line, record->shard);
+}
+
+static td_result redact(encoder *self, const intake_record *record, uint8_t *bytes, td_err *err)
+{
+    redactor *secrets = self->options.redactors[record->feed_index];
+    if (secrets == NULL)
+        return TD_OK;
+    size_t offset;
+    uint32_t found = redactor_apply(secrets, bytes, record->size, &offset);
+    if (found == 0)
+        return TD_OK;
+    count(&self->redactions, found);
+    event hidden = {.kind = EVENT_REDACTED,
+                    .line = record->line,
+                    .shard = record->shard,
+                    .conn = record->conn,
+                    .what = "frame",
+                    .dir = record->dir == DIR_IN ? "in" : "out",
+                    .ordinal = record->ordinal,
+                    .offset = offset,
+                    .number = found};
+    td_buf_clear(&self->event_json);
+    td_result rc = event_encode(&hidden, &self->event_json, err);
+    if (rc == TD_OK)
+        rc = make_ready(self, record->feed_index, record->recv_ns, err);
+    if (rc == TD_OK)
+        rc = append_event(self, &self->feeds[record->feed_index], record->recv_ns,
+                          td_buf_view(&self->event_json), err);
+    return rc;
+}
+
+static td_result take_frame(encoder *self, const intake_record *record, td_bytes bytes, td_err *err)
+{
+    feed_state *feed = &self->feeds[record->feed_index];
+    router_frame in = {.line = record->line,
+                       .shard = record->shard,
+                       .dir = (frame_dir)record->dir,
+                       .opcode = (channel_opcode)record->opcode,
+                       .recv_ns = record->recv_ns,
+                       .bytes = bytes};
+    channel_route route;
+    td_result rc = channel_router_route(feed->router, &in, &route, err);
+    if (rc == TD_OK)
+        rc = make_ready(self, record->feed_index, record->recv_ns, err);
+    chunk_frame frame = {.conn = record->conn,
+                         .ordinal = record->ordinal,
+                         .recv_ns = record->recv_ns,
+                         .publish_ns = route.publish_ns,
+                         .bytes = bytes};
+    if (rc == TD_OK)
+        rc = append(self, feed, &route, &frame, err);
+    if (rc != TD_OK)
+        return rc;
+    open_slot *slot = find_slot(feed, record);
+    if (record->dir == DIR_IN)
+        slot->slot.in = record->ordinal;
+    else
+        slot->slot.out = record->ordinal;
+    count(&self->frames, 1);
+    if (route.frame_class == CLASS_UNKNOWN)
+        count(&self->unknown_frames, 1);
+    if (self->options.watch != NULL && route.frame_class == CLASS_DATA)
+        watch_put(self->options.watch, record->feed_index, route.index, route.info, record->conn,
+                  record->recv_ns, bytes);
+    return TD_OK;
+}
+
+/* ---- the thread
+ * ----------------------------------------------------------------------------------- */
+
+static td_result take(encoder *self, const intake_record *record, uint8_t *bytes, td_err *err)
+{
+    switch ((intake_kind)record->kind) {
+    case INTAKE_FRAME: {
+        td_result rc = redact(self, record, bytes, err);
+        return rc == TD_OK ? take_frame(self, record, td_bytes_of(bytes, record->size), err) : rc;
+    }
+    case INTAKE_EVENT:
+        return take_event(self, record, td_bytes_of(bytes, record->size), err);
+    case INTAKE_ORDINALS:
+        return take_ordinals(self, record, err);
+    case INTAKE_CLOSED:
+        take_closed(self, record);
+        return TD_OK;
+    case INTAKE_STOP:
+        break;
+    }
+    return TD_OK;
+}
+
+/* Seal what has waited long enough; returns how long until the next one has. */
+static uint64_t seal_due(encoder *self)
+{
+    uint64_t mono_ns = clock_mono_ns(self->options.clock);
+    uint64_t wait_ns = self->close_after_ns;
+    for (size_t i = 0; i < self->options.config->feed_count; i++) {
+        uint64_t since_ns = self->feeds[i].pending_since_mono_ns;
+        if (since_ns == 0)
+            continue;
+        uint64_t due_ns = since_ns + self->close_after_ns;
+        if (due_ns <= mono_ns)
+            seal(self, i);
+        else if (due_ns - mono_ns < wait_ns)
+            wait_ns = due_ns - mono_ns;
+    }
+    return wait_ns;
+}
+
+/* Take records while there are any, then wait: how many are taken between two looks at the clock.
+ */
+enum { BATCH_RECORDS = 256 };
+
+static void *run(void *arg)
+{
+    encoder *self = arg;
+    td_ring *ring = self->options.ring;
+    int is_stopped = 0;
+    while (!is_stopped) {
+        uint64_t wait_ns = seal_due(self);
+        td_bytes view = td_ring_peek(ring);
+        if (view.data == NULL) {
+            td_ring_wait(ring, wait_ns);
+            continue;
+        }
+        for (int i = 0; i < BATCH_RECORDS && view.data != NULL && !is_stopped; i++) {
+            intake_record record;
+            TD_ASSERT(view.size >= sizeof record);
+            memcpy(&record, view.data, sizeof record);
+            /* The ring's memory is ours until release: secrets are overwritten in place. */
+            uint8_t *bytes = (uint8_t *)(uintptr_t)view.data + sizeof record;
+            is_stopped = record.kind == INTAKE_STOP;
+            td_result rc = self->has_failed ? TD_OK : take(self, &record, bytes, &self->err);
+            if (rc != TD_OK)
+                fail(self, rc);
+            td_ring_release(ring);
+            view = td_ring_peek(ring);
+        }
+    }
+    for (size_t i = 0; i < self->options.config->feed_count; i++)
+        seal(self, i);
+    chunk_queue_push(self->options.queue, NULL);
+    return NULL;
+}
+
+static td_result open_feed(encoder *self, size_t index, td_err *err)
+{
+    const feed_config *config = &self->options.config->feeds[index];
+    feed_state *feed = &self->feeds[index];
+    td_result rc = channel_router_open(config->name, config->family, &feed->router, err);
+    if (rc != TD_OK)
+        return rc;
+    chunk_builder_options options = {.level = CHUNK_LEVEL_DEFAULT};
+    return chunk_builder_open(&options, &feed->builder, err);
+}
+
+void encoder_close(encoder *self)
+{
+    if (self == NULL)
+        return;
+    for (size_t i = 0; self->feeds != NULL && i < self->options.config->feed_count; i++) {
+        feed_state *feed = &self->feeds[i];
+        channel_router_close(feed->router);
+        chunk_builder_close(feed->builder);
+        gap_list_fini(&feed->gaps);
+        td_free(feed->channels);
+        td_free(feed->is_known);
+    }
+    event_reader_close(self->events);
+    td_buf_fini(&self->event_json);
+    td_free(self->feeds);
+    td_free(self);
+}
+
+td_result encoder_open(const encoder_options *options, encoder **out, td_err *err)
+{
+    TD_ASSERT(options->ring != NULL && options->queue != NULL && options->config->feed_count > 0);
+    encoder *self = td_alloc_zero(1, sizeof *self);
+    if (self == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for the encoder");
+    self->options = *options;
+    self->close_after_ns =
+        options->config->commit_interval_ns / CLOSE_PART_DENOMINATOR * CLOSE_PART_NUMERATOR;
+    td_buf_init(&self->event_json, EVENT_BYTES_MAX);
+    self->feeds = td_alloc_zero(options->config->feed_count, sizeof *self->feeds);
+    td_result rc = self->feeds == NULL ? td_err_set(err, TD_E_NOMEM, "no memory for the feeds")
+                                       : event_reader_open(&self->events, err);
+    for (size_t i = 0; rc == TD_OK && i < options->config->feed_count; i++)
+        rc = open_feed(self, i, err);
+    if (rc == TD_OK) {
+        int failure = pthread_create(&self->thread, NULL, run, self);
+        if (failure != 0)
+            rc = td_err_set_os(err, failure, "cannot start the encoder thread");
+    }
+    if (rc != TD_OK) {
+        encoder_close(self);
+        return rc;
+    }
+    *out = self;
+    return TD_OK;
+}
+
+td_result encoder_join(encoder *self, td_err *err)
+{
+    pthread_join(self->thread, NULL);
+    if (self->result != TD_OK && err != NULL)
+        *err = self->err;
+    return self->result;
+}
+
+void encoder_get_stats(const encoder *self, encoder_stats *out)
+{
+    *out = (encoder_stats){
+        .frames = atomic_load_explicit(&self->frames, memory_order_relaxed),
+        .chunks = atomic_load_explicit(&self->chunks, memory_order_relaxed),
+        .fast_chunks = atomic_load_explicit(&self->fast_chunks, memory_order_relaxed),
+        .compressed_bytes = atomic_load_explicit(&self->compressed_bytes, memory_order_relaxed),
+        .unknown_frames = atomic_load_explicit(&self->unknown_frames, memory_order_relaxed),
+        .redactions = atomic_load_explicit(&self->redactions, memory_order_relaxed),
+    };
+}

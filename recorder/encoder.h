@@ -1,0 +1,58 @@
+/* The encoder thread: takes records from the ring, hides secrets, finds each frame's channel,
+ * builds chunks and hands them to the disk thread; and passes data frames on to the continuity
+ * thread.
+ *
+ * Nothing is allocated per frame. When the ring fills, chunks are compressed with zstd's fast
+ * levels until it is nearly empty again. Frames of a feed end up in its own segment, in the ring's
+ * order. */
+#ifndef TD_RECORDER_ENCODER_H
+#define TD_RECORDER_ENCODER_H
+
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/ring.h"
+#include "recorder/chunk_queue.h"
+#include "recorder/config.h"
+#include "recorder/redact.h"
+#include "recorder/watch.h"
+
+typedef struct encoder encoder;
+
+typedef struct encoder_options {
+    td_ring *ring;      /* borrowed, like the rest */
+    chunk_queue *queue; /* the encoder ends it when it is done */
+    watch *watch;       /* continuity; NULL: none */
+    const recorder_config *config;
+    redactor *const *redactors; /* one per feed; NULL entries: nothing to hide */
+    const char *session;        /* id, for `segment` events */
+    td_clock clock;
+    const td_log *log;
+} encoder_options;
+
+/* What the encoder has done so far; any thread may ask. */
+typedef struct encoder_stats {
+    uint64_t frames;
+    uint64_t chunks;
+    uint64_t fast_chunks; /* compressed with the fast levels */
+    uint64_t compressed_bytes;
+    uint64_t unknown_frames; /* filed under _unknown */
+    uint64_t redactions;
+} encoder_stats;
+
+/* Start the thread. TD_E_NOMEM, TD_E_IO. */
+TD_MUST_USE td_result encoder_open(const encoder_options *options, encoder **out, td_err *err);
+
+/* Wait until the stop record was met and everything before it handed over. The first failure (out
+ * of memory) is the result; a failed disk is the disk's to report. */
+TD_MUST_USE td_result encoder_join(encoder *self, td_err *err);
+
+/* Free a joined encoder; NULL is fine. The continuity thread borrows its channels: close that
+ * first. */
+void encoder_close(encoder *self);
+
+void encoder_get_stats(const encoder *self, encoder_stats *out);
+
+#endif

@@ -1,0 +1,90 @@
+#include "recorder/findings.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+
+struct findings {
+    pthread_mutex_t mutex;
+    watch_finding items[FINDINGS_MAX];
+    size_t first;
+    size_t count;
+};
+
+td_result findings_open(findings **out, td_err *err)
+{
+    findings *self = td_alloc_zero(1, sizeof *self);
+    if (self == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for findings");
+    pthread_mutex_init(&self->mutex, NULL);
+    *out = self;
+    return TD_OK;
+}
+
+void findings_close(findings *self)
+{
+    if (self == NULL)
+        return;
+    pthread_mutex_destroy(&self->mutex);
+    td_free(self);
+}
+
+void findings_put(findings *self, const watch_finding *finding)
+{
+    pthread_mutex_lock(&self->mutex);
+    /* Full: the newest replaces the last, so that the most recent state is always told. Every
+     * finding counts in the watch's statistics all the same, and replay finds it again. */
+    if (self->count == FINDINGS_MAX)
+        self->count--;
+    self->items[(self->first + self->count) % FINDINGS_MAX] = *finding;
+    self->count++;
+    pthread_mutex_unlock(&self->mutex);
+}
+
+int findings_take(findings *self, watch_finding *out)
+{
+    pthread_mutex_lock(&self->mutex);
+    int has_one = self->count > 0;
+    if (has_one) {
+        *out = self->items[self->first];
+        self->first = (self->first + 1) % FINDINGS_MAX;
+        self->count--;
+    }
+    pthread_mutex_unlock(&self->mutex);
+    return has_one;
+}
+
+void findings_say(const watch_finding *finding, intake *into, const td_log *log)
+{
+    const channel_info *channel = finding->channel;
+    char detail[160];
+    snprintf(detail, sizeof detail, "%s: expected %" PRId64 ", found %" PRId64,
+             rule_name(finding->rule), finding->expected, finding->found);
+    event gap = {.kind = EVENT_GAP,
+                 .line = channel->line,
+                 .shard = channel->shard,
+                 .conn = finding->conn,
+                 .gap = {.reason = GAP_SEQUENCE,
+                         .feed = channel->feed,
+                         .line = channel->line,
+                         .shard = channel->shard,
+                         .conn = finding->conn,
+                         .topic = channel->topic,
+                         .symbol = channel->symbol,
+                         .from_ns = finding->from_ns,
+                         .to_ns = finding->to_ns,
+                         .frames_lost = GAP_FRAMES_UNKNOWN,
+                         .covered_by = "",
+                         .cause = rule_name(finding->rule),
+                         .detail = detail}};
+    intake_event(into, finding->feed_index, &gap);
+    if (finding->to_ns == GAP_OPEN)
+        td_log_say(log, TD_LOG_WARNING, "%s %s: the book is broken (%s)", channel->feed,
+                   channel->exchange_topic, detail);
+    else
+        td_log_say(log, TD_LOG_INFO, "%s %s: a snapshot mended the book", channel->feed,
+                   channel->exchange_topic);
+}

@@ -1,0 +1,28 @@
+/* What the continuity thread found, on its way to the network thread, which writes it down as
+ * events: a book that breaks opens a `sequence` gap, the snapshot that mends it closes the gap.
+ * Bounded: what does not fit is counted, and said. */
+#ifndef TD_RECORDER_FINDINGS_H
+#define TD_RECORDER_FINDINGS_H
+
+#include "base/err.h"
+#include "base/log.h"
+#include "recorder/intake.h"
+#include "recorder/watch.h"
+
+typedef struct findings findings;
+
+enum { FINDINGS_MAX = 1024 };
+
+TD_MUST_USE td_result findings_open(findings **out, td_err *err);
+void findings_close(findings *self);
+
+/* Continuity thread: put one; its strings must live as long as the encoder does. */
+void findings_put(findings *self, const watch_finding *finding);
+
+/* Network thread: take the oldest; 0 if there is none. */
+int findings_take(findings *self, watch_finding *out);
+
+/* Write one down as an event, and log it. Network thread. */
+void findings_say(const watch_finding *finding, intake *into, const td_log *log);
+
+#endif

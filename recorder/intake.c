@@ -1,0 +1,318 @@
+#include "recorder/intake.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/buf.h"
+#include "recorder/drop_count.h"
+#include "schema/decode.h"
+
+/* Room that must be left when sockets are paused: one frame of the largest size that is being read
+ * already, and what every connection's TLS and WebSocket buffers may still hand over. */
+#define HEADROOM_BYTES (LIMIT_FRAME_BYTES + ((size_t)1 << 20))
+
+/* An event's JSON; a segment or subscribe event with thousands of topics is the longest. */
+enum { EVENT_BYTES_MAX = 4 << 20 };
+
+typedef enum intake_state { STATE_FLOWING, STATE_PAUSED, STATE_DROPPING } intake_state;
+
+struct intake {
+    intake_options options;
+    session_clock clock;
+    intake_state state;
+    uint64_t paused_at_mono_ns;
+    uint64_t paused_at_recv_ns;
+    drop_count *drops;
+    td_buf event_json;
+    intake_stats stats;
+};
+
+td_result intake_open(const intake_options *options, intake **out, td_err *err)
+{
+    TD_ASSERT(options->ring != NULL && options->pause != NULL && options->resume != NULL);
+    TD_ASSERT(td_ring_capacity_bytes(options->ring) > 2 * LIMIT_FRAME_BYTES);
+    intake *self = td_alloc_zero(1, sizeof *self);
+    if (self == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for the intake");
+    self->options = *options;
+    session_clock_init(&self->clock, options->clock, options->after_ns);
+    td_buf_init(&self->event_json, EVENT_BYTES_MAX);
+    td_result rc = drop_count_open(&self->drops, err);
+    if (rc != TD_OK) {
+        intake_close(self);
+        return rc;
+    }
+    *out = self;
+    return TD_OK;
+}
+
+void intake_close(intake *self)
+{
+    if (self == NULL)
+        return;
+    drop_count_close(self->drops);
+    td_buf_fini(&self->event_json);
+    td_free(self);
+}
+
+static intake_record *reserve(intake *self, size_t size)
+{
+    return td_ring_reserve(self->options.ring, sizeof(intake_record) + size + DECODE_PADDING_BYTES);
+}
+
+static void commit(intake *self, size_t size)
+{
+    td_ring_commit(self->options.ring, sizeof(intake_record) + size + DECODE_PADDING_BYTES);
+}
+
+/* Put a record without a frame. They are few and small: should the ring be full to the brim, the
+ * network thread waits here for the encoder, because losing one would break the archive's account.
+ */
+static void put_small(intake *self, const intake_record *record, td_bytes bytes)
+{
+    intake_record *place;
+    while ((place = reserve(self, bytes.size)) == NULL)
+        clock_sleep_until(self->options.clock,
+                          clock_mono_ns(self->options.clock) + TD_NS_PER_MS / 10);
+    *place = *record;
+    place->size = (uint32_t)bytes.size;
+    if (bytes.size > 0)
+        memcpy(place + 1, bytes.data, bytes.size);
+    commit(self, bytes.size);
+}
+
+uint64_t intake_event(intake *self, uint16_t feed_index, const event *what)
+{
+    uint64_t recv_ns = session_clock_stamp(&self->clock, clock_mono_ns(self->options.clock));
+    td_err err;
+    td_buf_clear(&self->event_json);
+    if (event_encode(what, &self->event_json, &err) != TD_OK) {
+        td_log_say(self->options.log, TD_LOG_ERROR, "a %s event could not be kept: %s",
+                   event_kind_name(what->kind), err.text);
+        return recv_ns;
+    }
+    intake_record record = {.kind = INTAKE_EVENT, .recv_ns = recv_ns, .feed_index = feed_index};
+    put_small(self, &record, td_buf_view(&self->event_json));
+    return recv_ns;
+}
+
+static intake_record slot_record(const intake_slot *slot, intake_kind kind, uint64_t recv_ns)
+{
+    return (intake_record){.kind = (uint8_t)kind,
+                           .recv_ns = recv_ns,
+                           .ordinal = slot->in,
+                           .ordinal_out = slot->out,
+                           .conn = slot->conn,
+                           .shard = slot->shard,
+                           .line = slot->line,
+                           .feed_index = slot->feed_index};
+}
+
+void intake_opened(intake *self, const intake_slot *slot)
+{
+    TD_ASSERT(slot->conn > 0 && slot->in == 0 && slot->out == 0);
+    intake_record record = slot_record(slot, INTAKE_ORDINALS, self->clock.last_recv_ns);
+    put_small(self, &record, (td_bytes){0});
+}
+
+void intake_closed(intake *self, const intake_slot *slot)
+{
+    intake_record record = slot_record(slot, INTAKE_ORDINALS, self->clock.last_recv_ns);
+    put_small(self, &record, (td_bytes){0});
+    record.kind = INTAKE_CLOSED;
+    put_small(self, &record, (td_bytes){0});
+}
+
+void intake_stop(intake *self)
+{
+    intake_record record = {.kind = INTAKE_STOP, .recv_ns = self->clock.last_recv_ns};
+    put_small(self, &record, (td_bytes){0});
+    td_ring_wake(self->options.ring);
+}
+
+static void say_overload(intake *self, const char *state, uint64_t from_ns, uint64_t to_ns,
+                         uint64_t frames, const char *cause)
+{
+    event said = {.kind = EVENT_OVERLOAD,
+                  .state = state,
+                  .from_ns = from_ns,
+                  .to_ns = to_ns,
+                  .frames = frames,
+                  .cause = cause};
+    for (size_t i = 0; i < self->options.config->feed_count; i++)
+        intake_event(self, (uint16_t)i, &said);
+}
+
+static void begin_pause(intake *self)
+{
+    self->state = STATE_PAUSED;
+    self->paused_at_mono_ns = clock_mono_ns(self->options.clock);
+    self->paused_at_recv_ns = self->clock.last_recv_ns;
+    self->stats.pauses++;
+    self->options.pause(self->options.user);
+    say_overload(self, "begins", self->paused_at_recv_ns, 0, 0, "sockets are left unread");
+    td_log_say(self->options.log, TD_LOG_WARNING,
+               "overload: the disk cannot keep up; the exchange is held back");
+}
+
+static void end_pause(intake *self)
+{
+    uint64_t mono_ns = clock_mono_ns(self->options.clock);
+    self->stats.paused_ns += mono_ns - self->paused_at_mono_ns;
+    /* Everything received until now was late; what comes from here on has waited in the socket too,
+     * but is read at once, so the stretch ends when the sockets are empty: soon. */
+    uint64_t until_ns = session_clock_stamp(&self->clock, mono_ns);
+    say_overload(self, "ends", self->paused_at_recv_ns, until_ns, 0, "sockets are read again");
+    self->options.resume(self->options.user);
+}
+
+static void begin_drop(intake *self)
+{
+    if (self->state == STATE_PAUSED)
+        end_pause(self);
+    self->state = STATE_DROPPING;
+    td_log_say(self->options.log, TD_LOG_ERROR,
+               "overload: frames are read, counted and discarded until the ring is half empty");
+}
+
+static void end_drop(intake *self)
+{
+    const drop_row *rows;
+    size_t row_count = drop_count_rows(self->drops, &rows);
+    uint64_t frames = 0;
+    for (size_t i = 0; i < row_count; i++) {
+        const drop_row *row = &rows[i];
+        event lost = {.kind = EVENT_GAP,
+                      .line = row->line,
+                      .shard = row->shard,
+                      .conn = row->conn,
+                      .gap = {.reason = GAP_OVERLOAD,
+                              .feed = self->options.config->feeds[row->feed_index].name,
+                              .line = row->line,
+                              .shard = row->shard,
+                              .conn = row->conn,
+                              .topic = row->topic,
+                              .symbol = row->symbol,
+                              .from_ns = row->first_ns,
+                              .to_ns = row->last_ns,
+                              .frames_lost = row->frames,
+                              .covered_by = "",
+                              .cause = "disk too slow",
+                              .detail = ""}};
+        intake_event(self, row->feed_index, &lost);
+        frames += row->frames;
+    }
+    drop_count_clear(self->drops);
+    self->state = STATE_FLOWING;
+    td_log_say(self->options.log, TD_LOG_WARNING, "overload: over; %llu frames were discarded",
+               (unsigned long long)frames);
+}
+
+static int is_half_empty(const intake *self)
+{
+    return td_ring_used_bytes(self->options.ring) <= td_ring_capacity_bytes(self->options.ring) / 2;
+}
+
+static int is_nearly_full(const intake *self, size_t size)
+{
+    return td_ring_used_bytes(self->options.ring) + size + HEADROOM_BYTES >
+           td_ring_capacity_bytes(self->options.ring);
+}
+
+static void drop_frame(intake *self, const intake_slot *slot, frame_dir dir, td_bytes bytes,
+                       uint64_t recv_ns)
+{
+    drop_row at = {.feed_index = slot->feed_index,
+                   .line = slot->line,
+                   .shard = slot->shard,
+                   .conn = slot->conn};
+    const feed_config *feed = &self->options.config->feeds[slot->feed_index];
+    drop_count_add(self->drops, feed->family, &at, dir, bytes, recv_ns);
+    self->stats.frames_dropped++;
+}
+
+/* Copy the frame into the ring; 0 if there is no room. */
+static int put_frame(intake *self, const intake_slot *slot, frame_dir dir, unsigned opcode,
+                     td_bytes bytes, uint64_t recv_ns)
+{
+    intake_record *place = reserve(self, bytes.size);
+    if (place == NULL)
+        return 0;
+    *place = slot_record(slot, INTAKE_FRAME, recv_ns);
+    place->ordinal = dir == DIR_IN ? slot->in : slot->out;
+    place->size = (uint32_t)bytes.size;
+    place->dir = (uint8_t)dir;
+    place->opcode = (uint8_t)opcode;
+    memcpy(place + 1, bytes.data, bytes.size);
+    commit(self, bytes.size);
+    return 1;
+}
+
+uint64_t intake_frame(intake *self, intake_slot *slot, frame_dir dir, unsigned opcode,
+                      td_bytes bytes, uint64_t mono_ns)
+{
+    TD_ASSERT(bytes.size <= LIMIT_FRAME_BYTES);
+    uint64_t recv_ns = session_clock_stamp(&self->clock, mono_ns);
+    if (dir == DIR_IN) {
+        slot->in++;
+        self->stats.frames_in++;
+        self->stats.bytes_in += bytes.size;
+        self->stats.last_data_ns = recv_ns;
+    } else {
+        slot->out++;
+        self->stats.frames_out++;
+    }
+    if (self->state == STATE_DROPPING && is_half_empty(self))
+        end_drop(self);
+    if (self->state != STATE_DROPPING && put_frame(self, slot, dir, opcode, bytes, recv_ns)) {
+        if (self->state == STATE_FLOWING && is_nearly_full(self, bytes.size)) {
+            if (self->options.config->overload == OVERLOAD_DROP)
+                begin_drop(self);
+            else
+                begin_pause(self);
+        }
+        return recv_ns;
+    }
+    if (self->state != STATE_DROPPING)
+        begin_drop(self);
+    drop_frame(self, slot, dir, bytes, recv_ns);
+    return recv_ns;
+}
+
+static void say_clock_step(intake *self, session_clock_step step, int64_t step_ns)
+{
+    event said = {.kind = EVENT_CLOCK,
+                  .step_ns = step == CLOCK_STEP_FORWARD ? step_ns : -step_ns,
+                  .offset_ns = self->clock.offset_ns,
+                  .state = step == CLOCK_STEP_FORWARD ? "adopted" : "held"};
+    for (size_t i = 0; i < self->options.config->feed_count; i++)
+        intake_event(self, (uint16_t)i, &said);
+    td_log_say(self->options.log, TD_LOG_WARNING, "the wall clock stepped %s by %.3f s%s",
+               step == CLOCK_STEP_FORWARD ? "forward" : "back", (double)step_ns / 1e9,
+               step == CLOCK_STEP_FORWARD ? "; adopted" : "; held until the next session");
+}
+
+void intake_tick(intake *self)
+{
+    int64_t step_ns;
+    session_clock_step step = session_clock_check(&self->clock, &step_ns);
+    if (step != CLOCK_STEP_NONE)
+        say_clock_step(self, step, step_ns);
+    if (self->state == STATE_DROPPING && is_half_empty(self)) {
+        end_drop(self);
+    } else if (self->state == STATE_PAUSED) {
+        uint64_t paused_ns = clock_mono_ns(self->options.clock) - self->paused_at_mono_ns;
+        if (is_half_empty(self)) {
+            end_pause(self);
+            self->state = STATE_FLOWING;
+        } else if (paused_ns >= self->options.config->overload_max_ns) {
+            begin_drop(self);
+        }
+    }
+}
+
+void intake_get_stats(const intake *self, intake_stats *out)
+{
+    *out = self->stats;
+}

@@ -1,0 +1,109 @@
+/* The network thread's way into the ring: stamps, copies, and decides what happens when the encoder
+ * or the disk cannot keep up. It never waits.
+ *
+ * Overload. With the ring nearly full the sockets are left unread, so that TCP holds the frames in
+ * order; receive times of that stretch are late, and an overload event says from when to when.
+ * After overload_max (or at once with OVERLOAD_DROP) frames are read, counted per topic and
+ * discarded until the ring is half empty: then each topic gets an overload gap with first and last
+ * time and count.
+ *
+ * Network thread only. */
+#ifndef TD_RECORDER_INTAKE_H
+#define TD_RECORDER_INTAKE_H
+
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/ring.h"
+#include "format/channel.h"
+#include "recorder/config.h"
+#include "recorder/session_clock.h"
+#include "schema/classify.h"
+#include "tape/event.h"
+
+/* What a record in the ring is. */
+typedef enum intake_kind {
+    INTAKE_FRAME,
+    INTAKE_EVENT,    /* bytes: the event's JSON */
+    INTAKE_ORDINALS, /* in/out ordinals of a slot's connection that no frame shows (new, or dropped)
+                      */
+    INTAKE_CLOSED,   /* the slot's connection is gone */
+    INTAKE_STOP,     /* nothing follows */
+} intake_kind;
+
+/* A record in the ring, before its bytes. Bytes have DECODE_PADDING_BYTES readable behind them. */
+typedef struct intake_record {
+    uint64_t recv_ns;
+    uint64_t ordinal;     /* of a frame; INTAKE_ORDINALS: in */
+    uint64_t ordinal_out; /* INTAKE_ORDINALS only */
+    uint32_t size;        /* bytes behind this record */
+    uint32_t conn;
+    uint32_t shard;
+    uint16_t line;
+    uint16_t feed_index;
+    uint8_t kind;   /* intake_kind */
+    uint8_t dir;    /* frame_dir */
+    uint8_t opcode; /* channel_opcode */
+} intake_record;
+
+/* A slot of a feed, and its present connection. */
+typedef struct intake_slot {
+    uint16_t feed_index;
+    uint16_t line;
+    uint32_t shard;
+    uint32_t conn; /* from 1; 0 before the first */
+    uint64_t in;   /* ordinal of the last inbound frame of this connection */
+    uint64_t out;
+} intake_slot;
+
+typedef struct intake intake;
+
+typedef struct intake_options {
+    td_ring *ring; /* borrowed */
+    td_clock clock;
+    const recorder_config *config; /* borrowed */
+    const td_log *log;
+    uint64_t after_ns; /* no receive time at or below this */
+    /* Stop and resume reading all sockets. */
+    void (*pause)(void *user);
+    void (*resume)(void *user);
+    void *user;
+} intake_options;
+
+/* Running totals, for the status line and the report at the end. */
+typedef struct intake_stats {
+    uint64_t frames_in, frames_out;
+    uint64_t bytes_in;
+    uint64_t frames_dropped;
+    uint64_t pauses;
+    uint64_t paused_ns;
+    uint64_t last_data_ns; /* recv_ns of the latest frame */
+} intake_stats;
+
+TD_MUST_USE td_result intake_open(const intake_options *options, intake **out, td_err *err);
+void intake_close(intake *self);
+
+/* A frame that came in, or was handed to the socket, at mono_ns (monotonic clock). Counts its
+ * ordinal; returns its receive time. */
+uint64_t intake_frame(intake *self, intake_slot *slot, frame_dir dir, unsigned opcode,
+                      td_bytes bytes, uint64_t mono_ns);
+
+/* The slot has a new connection (its conn was just raised, its ordinals are 0), or lost it. */
+void intake_opened(intake *self, const intake_slot *slot);
+void intake_closed(intake *self, const intake_slot *slot);
+
+/* An event of a feed, stamped with the time of now; its feed, kind and fields are the caller's.
+ * What cannot be kept (no memory) is logged. Returns the event's time. */
+uint64_t intake_event(intake *self, uint16_t feed_index, const event *what);
+
+/* To be called at least every 10 ms: ends pauses and drops, compares clocks. */
+void intake_tick(intake *self);
+
+/* The last record: waits for room, for by now nobody reads sockets any more. */
+void intake_stop(intake *self);
+
+void intake_get_stats(const intake *self, intake_stats *out);
+
+#endif

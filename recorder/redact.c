@@ -1,0 +1,94 @@
+#include "recorder/redact.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+
+void redactor_init(redactor *self)
+{
+    memset(self, 0, sizeof *self);
+    pthread_mutex_init(&self->mutex, NULL);
+}
+
+void redactor_fini(redactor *self)
+{
+    for (uint32_t i = 0; i < self->count; i++)
+        td_free(self->secrets[i]);
+    pthread_mutex_destroy(&self->mutex);
+    memset(self, 0, sizeof *self);
+}
+
+static td_result put(redactor *self, uint32_t place, const char *secret, td_err *err)
+{
+    TD_ASSERT(place <= self->count && place < REDACT_SECRETS_MAX);
+    size_t length = strlen(secret);
+    if (length < REDACT_SECRET_BYTES_MIN)
+        return td_err_set(
+            err, TD_E_INVALID,
+            "a secret of %zu characters: %d is the least that can be hidden in frames", length,
+            REDACT_SECRET_BYTES_MIN);
+    char *copy = td_strndup(secret, length);
+    if (copy == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a secret");
+    td_free(self->secrets[place]);
+    self->secrets[place] = copy;
+    self->lengths[place] = length;
+    if (place == self->count)
+        self->count++;
+    return TD_OK;
+}
+
+td_result redactor_add(redactor *self, const char *secret, td_err *err)
+{
+    TD_ASSERT(self->fixed == self->count);
+    if (self->count == REDACT_SECRETS_MAX / 2)
+        return td_err_set(err, TD_E_LIMIT, "more than %d secrets", REDACT_SECRETS_MAX / 2);
+    td_result rc = put(self, self->count, secret, err);
+    if (rc == TD_OK)
+        self->fixed = self->count;
+    return rc;
+}
+
+td_result redactor_add_signature(redactor *self, const char *secret, td_err *err)
+{
+    pthread_mutex_lock(&self->mutex);
+    uint32_t place = self->count;
+    if (place == REDACT_SECRETS_MAX) {
+        uint32_t reusable = REDACT_SECRETS_MAX - self->fixed;
+        place = self->fixed + self->next_signature % reusable;
+        self->next_signature++;
+    }
+    td_result rc = put(self, place, secret, err);
+    pthread_mutex_unlock(&self->mutex);
+    return rc;
+}
+
+static uint32_t hide_one(uint8_t *bytes, size_t size, const char *secret, size_t length,
+                         size_t *first_offset)
+{
+    uint32_t found = 0;
+    uint8_t *at = bytes;
+    size_t left = size;
+    uint8_t *hit;
+    while ((hit = memmem(at, left, secret, length)) != NULL) {
+        memset(hit, '*', length);
+        if ((size_t)(hit - bytes) < *first_offset)
+            *first_offset = (size_t)(hit - bytes);
+        found++;
+        left -= (size_t)(hit - at) + length;
+        at = hit + length;
+    }
+    return found;
+}
+
+uint32_t redactor_apply(redactor *self, uint8_t *bytes, size_t size, size_t *first_offset)
+{
+    uint32_t found = 0;
+    *first_offset = size;
+    pthread_mutex_lock(&self->mutex);
+    for (uint32_t i = 0; i < self->count; i++)
+        found += hide_one(bytes, size, self->secrets[i], self->lengths[i], first_offset);
+    pthread_mutex_unlock(&self->mutex);
+    return found;
+}

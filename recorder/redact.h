@@ -1,0 +1,39 @@
+/* Secrets never reach a disk: they are searched for by value in every frame of both directions
+ * (auth acks echo them) and in URLs, and overwritten by '*' in the same length. Found by memory
+ * search, so a feed without credentials costs nothing. One thread. */
+#ifndef TD_RECORDER_REDACT_H
+#define TD_RECORDER_REDACT_H
+
+#include <pthread.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+/* API key, secret, and the signatures of the latest connections (an echo may come late). */
+enum { REDACT_SECRETS_MAX = 16, REDACT_SECRET_BYTES_MIN = 4 };
+
+typedef struct redactor {
+    pthread_mutex_t mutex;
+    char *secrets[REDACT_SECRETS_MAX]; /* owned */
+    size_t lengths[REDACT_SECRETS_MAX];
+    uint32_t count;
+    uint32_t next_signature; /* which place the next signature takes once all are used */
+    uint32_t fixed;          /* places that are never reused: key and secret */
+} redactor;
+
+void redactor_init(redactor *self);
+void redactor_fini(redactor *self);
+
+/* Hide this value for good. Shorter than REDACT_SECRET_BYTES_MIN: TD_E_INVALID, for it would hit
+ * ordinary data. All of these come before the first signature. TD_E_NOMEM, TD_E_LIMIT. */
+TD_MUST_USE td_result redactor_add(redactor *self, const char *secret, td_err *err);
+
+/* Hide a value that is replaced on every connect; the oldest such value is forgotten at the bound.
+ */
+TD_MUST_USE td_result redactor_add_signature(redactor *self, const char *secret, td_err *err);
+
+/* Overwrite every occurrence in bytes. Returns how many; *first_offset is that of the first. */
+uint32_t redactor_apply(redactor *self, uint8_t *bytes, size_t size, size_t *first_offset);
+
+#endif

@@ -1,0 +1,584 @@
+#include "recorder/supervisor.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/random.h"
+#include "cli/version.h"
+#include "format/archive_recover.h"
+#include "format/archive_writer.h"
+#include "recorder/chunk_queue.h"
+#include "recorder/connection.h"
+#include "recorder/credentials.h"
+#include "recorder/disk.h"
+#include "recorder/findings.h"
+#include "recorder/subscription.h"
+
+/* Chunks between encoder and disk: at 1 MiB each some seconds of a busy feed, and a bound on
+ * memory. */
+enum { QUEUE_CHUNKS = 8 };
+
+/* Behind the second ring: continuity may lag by so much before it skips. */
+enum { WATCH_RING_BYTES = 32 << 20 };
+_Static_assert(WATCH_RING_BYTES > LIMIT_FRAME_BYTES, "the largest frame can be watched");
+
+#define TICK_NS      (10 * TD_NS_PER_MS)
+#define STATUS_NS    (100 * TD_NS_PER_MS)
+#define CLOSE_MAX_NS (3 * TD_NS_PER_S)
+
+typedef struct feed_state {
+    subscription subscription;
+    credentials credentials;
+    redactor redactor;
+    connect_budget *budget; /* shared by the feeds of one host */
+    uint8_t owns_budget;
+    feed_history history;
+} feed_state;
+
+struct supervisor {
+    supervisor_options options;
+    wire_loop *loop;
+    td_ring *ring;
+    intake *intake;
+    decoder *decoder;
+    event_reader *events;
+    findings *findings;
+    watch *watch;
+    chunk_queue *queue;
+    encoder *encoder;
+    archive_writer *writer;
+    disk *disk;
+    connection_env env;
+    feed_state *feeds;
+    redactor **redactors;
+    connection **connections;
+    size_t connection_count;
+    uint64_t started_mono_ns;
+    atomic_int is_asked_to_stop; /* release/acquire: also set by a signal handler */
+    atomic_int has_disk_failed;
+    td_result result; /* why it has to stop, if not because it was asked to */
+    td_err err;
+};
+
+/* ---- what the threads tell
+ * ------------------------------------------------------------------------ */
+
+static void on_durable(void *user, size_t feed_index, const sealed_chunk *chunk)
+{
+    supervisor *self = user;
+    if (self->options.durable == NULL)
+        return;
+    for (uint32_t i = 0; i < chunk->conn_count; i++) {
+        const chain_conn *conn = &chunk->conns[i];
+        durable_count count = {.feed = self->options.config->feeds[feed_index].name,
+                               .line = conn->line,
+                               .shard = conn->shard,
+                               .conn = conn->conn,
+                               .in = conn->in,
+                               .out = conn->out};
+        self->options.durable(self->options.user, &count);
+    }
+}
+
+static void on_disk_failed(void *user)
+{
+    supervisor *self = user;
+    atomic_store_explicit(&self->has_disk_failed, 1, memory_order_release);
+    wire_loop_wake(self->loop);
+}
+
+static void on_found(void *user, const watch_finding *finding)
+{
+    supervisor *self = user;
+    findings_put(self->findings, finding);
+    wire_loop_wake(self->loop);
+}
+
+/* ---- what connections tell
+ * ------------------------------------------------------------------------ */
+
+static void give_up(supervisor *self, td_result rc, const char *why)
+{
+    if (self->result != TD_OK)
+        return;
+    self->result = td_err_set(&self->err, rc, "%s", why);
+    supervisor_stop(self);
+}
+
+static void on_frame(void *user)
+{
+    supervisor *self = user;
+    intake_stats stats;
+    if (self->options.config->max_frames == 0)
+        return;
+    intake_get_stats(self->intake, &stats);
+    if (stats.frames_in < self->options.config->max_frames)
+        return;
+    for (size_t i = 0; i < self->connection_count; i++)
+        connection_stop(self->connections[i]);
+    supervisor_stop(self);
+}
+
+static void on_closed_by_peer(void *user)
+{
+    supervisor *self = user;
+    if (!self->options.config->until_close)
+        return;
+    for (size_t i = 0; i < self->connection_count; i++)
+        connection_stop(self->connections[i]);
+    supervisor_stop(self);
+}
+
+static void on_refused(void *user, const connection *who, const char *why)
+{
+    supervisor *self = user;
+    (void)who;
+    for (size_t i = 0; i < self->connection_count; i++) {
+        if (!connection_is_refused(self->connections[i]))
+            return;
+    }
+    give_up(self, TD_E_NETWORK, why);
+}
+
+static void on_strict(void *user, const char *why)
+{
+    give_up(user, TD_E_NETWORK, why);
+}
+
+static void pause_all(void *user)
+{
+    supervisor *self = user;
+    for (size_t i = 0; i < self->connection_count; i++)
+        connection_pause(self->connections[i]);
+}
+
+static void resume_all(void *user)
+{
+    supervisor *self = user;
+    for (size_t i = 0; i < self->connection_count; i++)
+        connection_resume(self->connections[i]);
+}
+
+/* ---- opening
+ * -------------------------------------------------------------------------------------- */
+
+/* The host of a URL, for connections that share its limit. */
+static td_bytes url_host(const char *url)
+{
+    const char *host = strstr(url, "://");
+    host = host == NULL ? url : host + 3;
+    return td_bytes_of(host, strcspn(host, "/?"));
+}
+
+static td_result open_budget(supervisor *self, size_t feed_index, td_err *err)
+{
+    const recorder_config *config = self->options.config;
+    td_bytes host = url_host(config->feeds[feed_index].url);
+    for (size_t i = 0; i < feed_index; i++) {
+        if (td_bytes_equal(host, url_host(config->feeds[i].url))) {
+            self->feeds[feed_index].budget = self->feeds[i].budget;
+            return TD_OK;
+        }
+    }
+    self->feeds[feed_index].budget = td_alloc_zero(1, sizeof(connect_budget));
+    self->feeds[feed_index].owns_budget = 1;
+    return self->feeds[feed_index].budget == NULL
+               ? td_err_set(err, TD_E_NOMEM, "no memory for feed '%s'",
+                            config->feeds[feed_index].name)
+               : TD_OK;
+}
+
+static td_result open_feed(supervisor *self, size_t index, td_err *err)
+{
+    const feed_config *config = &self->options.config->feeds[index];
+    feed_state *feed = &self->feeds[index];
+    redactor_init(&feed->redactor);
+    td_result rc = credentials_read(config, archive_io(self->options.archive), &feed->redactor,
+                                    &feed->credentials, err);
+    if (rc != TD_OK)
+        return rc;
+    self->redactors[index] = config->auth == AUTH_NONE ? NULL : &feed->redactor;
+    rc = subscription_open(config, &feed->subscription, err);
+    if (rc == TD_OK)
+        rc = open_budget(self, index, err);
+    return rc;
+}
+
+static td_result open_feeds(supervisor *self, td_err *err)
+{
+    size_t count = self->options.config->feed_count;
+    self->feeds = td_alloc_zero(count, sizeof *self->feeds);
+    self->redactors = td_alloc_zero(count, sizeof *self->redactors);
+    if (self->feeds == NULL || self->redactors == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for %zu feeds", count);
+    for (size_t i = 0; i < count; i++) {
+        td_result rc = open_feed(self, i, err);
+        if (rc != TD_OK)
+            return rc;
+    }
+    return TD_OK;
+}
+
+/* Close what a crash left open, begin the session, and look up what is known of each feed. */
+static td_result open_session(supervisor *self, td_err *err)
+{
+    gap_reader gaps = event_gap_reader(self->events);
+    const recorder_config *config = self->options.config;
+    td_result rc = TD_OK;
+    for (size_t i = 0; i < config->feed_count && rc == TD_OK; i++) {
+        recover_report report;
+        rc = archive_recover(self->options.archive, config->feeds[i].name, &gaps, NULL, NULL,
+                             &report, err);
+        if (rc == TD_OK && report.segments_recovered > 0)
+            td_log_say(self->options.log, TD_LOG_WARNING,
+                       "%s: the recorder was killed before; %" PRIu64 " frames of its last segment "
+                       "are safe, %" PRIu64 " bytes were torn",
+                       config->feeds[i].name, report.frames_kept, report.torn_bytes);
+    }
+    archive_writer_options options = {.version = TAPEDECK_VERSION,
+                                      .start_ns = clock_wall_ns(self->options.clock),
+                                      .gaps = gaps,
+                                      .durable = on_durable,
+                                      .user = self};
+    if (rc == TD_OK)
+        rc = archive_writer_open(self->options.archive, &options, &self->writer, err);
+    for (size_t i = 0; i < config->feed_count && rc == TD_OK; i++) {
+        size_t index;
+        rc = archive_writer_add_feed(self->writer, config->feeds[i].name,
+                                     config->feeds[i].family->name, &index, &self->feeds[i].history,
+                                     err);
+        TD_ASSERT(rc != TD_OK || index == i);
+    }
+    return rc;
+}
+
+static td_result open_threads(supervisor *self, td_err *err)
+{
+    const recorder_config *config = self->options.config;
+    watch_options watching = {.config = config,
+                              .log = self->options.log,
+                              .ring_bytes = WATCH_RING_BYTES,
+                              .found = on_found,
+                              .user = self};
+    td_result rc = td_ring_open(config->ring_bytes, &self->ring, err);
+    if (rc == TD_OK)
+        rc = chunk_queue_open(QUEUE_CHUNKS, &self->queue, err);
+    if (rc == TD_OK)
+        rc = findings_open(&self->findings, err);
+    if (rc == TD_OK)
+        rc = watch_open(&watching, &self->watch, err);
+    disk_options writing = {
+        .queue = self->queue, .writer = self->writer, .failed = on_disk_failed, .user = self};
+    if (rc == TD_OK)
+        rc = disk_open(&writing, &self->disk, err);
+    encoder_options encoding = {.ring = self->ring,
+                                .queue = self->queue,
+                                .watch = self->watch,
+                                .config = config,
+                                .redactors = self->redactors,
+                                .session = archive_session(self->options.archive),
+                                .clock = self->options.clock,
+                                .log = self->options.log};
+    return rc == TD_OK ? encoder_open(&encoding, &self->encoder, err) : rc;
+}
+
+static td_result open_intake(supervisor *self, td_err *err)
+{
+    uint64_t after_ns = 0;
+    for (size_t i = 0; i < self->options.config->feed_count; i++) {
+        if (self->feeds[i].history.is_known && self->feeds[i].history.last_ns > after_ns)
+            after_ns = self->feeds[i].history.last_ns;
+    }
+    intake_options options = {.ring = self->ring,
+                              .clock = self->options.clock,
+                              .config = self->options.config,
+                              .log = self->options.log,
+                              .after_ns = after_ns,
+                              .pause = pause_all,
+                              .resume = resume_all,
+                              .user = self};
+    return intake_open(&options, &self->intake, err);
+}
+
+static td_result open_slot(supervisor *self, size_t feed_index, uint32_t shard, td_err *err)
+{
+    feed_state *feed = &self->feeds[feed_index];
+    const feed_history *history = &feed->history;
+    connection_options options = {
+        .env = &self->env,
+        .feed = &self->options.config->feeds[feed_index],
+        .feed_index = (uint16_t)feed_index,
+        .shard = shard,
+        .api_key = feed->credentials.api_key,
+        .api_secret = feed->credentials.api_secret,
+        .redactor = self->redactors[feed_index],
+        .budget = feed->budget,
+    };
+    options.topics = subscription_shard(&feed->subscription, shard, &options.topic_count);
+    if (history->is_known) {
+        options.earlier_reason = history->is_crashed ? GAP_CRASH : GAP_RESTART;
+        options.earlier_from_ns = !history->is_crashed && history->stop_ns > history->last_ns
+                                      ? history->stop_ns
+                                      : history->last_ns;
+    }
+    td_result rc = td_random_system(&options.seed, sizeof options.seed, err);
+    if (rc == TD_OK)
+        rc = connection_open(&options, &self->connections[self->connection_count], err);
+    if (rc == TD_OK)
+        self->connection_count++;
+    return rc;
+}
+
+static td_result open_slots(supervisor *self, td_err *err)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < self->options.config->feed_count; i++)
+        count += self->feeds[i].subscription.shard_count;
+    self->connections = td_alloc_zero(count, sizeof *self->connections);
+    if (self->connections == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for %zu connections", count);
+    self->env = (connection_env){.loop = self->loop,
+                                 .intake = self->intake,
+                                 .decoder = self->decoder,
+                                 .clock = self->options.clock,
+                                 .log = self->options.log,
+                                 .frame = on_frame,
+                                 .closed_by_peer = on_closed_by_peer,
+                                 .refused = on_refused,
+                                 .strict = on_strict,
+                                 .user = self};
+    for (size_t i = 0; i < self->options.config->feed_count; i++) {
+        for (uint32_t shard = 0; shard < self->feeds[i].subscription.shard_count; shard++) {
+            td_result rc = open_slot(self, i, shard, err);
+            if (rc != TD_OK)
+                return rc;
+        }
+    }
+    return TD_OK;
+}
+
+td_result supervisor_open(const supervisor_options *options, supervisor **out, td_err *err)
+{
+    supervisor *self = td_alloc_zero(1, sizeof *self);
+    if (self == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a recorder");
+    self->options = *options;
+    td_result rc = open_feeds(self, err);
+    if (rc == TD_OK)
+        rc = event_reader_open(&self->events, err);
+    if (rc == TD_OK)
+        rc = decoder_open(&self->decoder, err);
+    if (rc == TD_OK)
+        rc = wire_loop_open(options->clock, options->log, &self->loop, err);
+    if (rc == TD_OK)
+        rc = open_session(self, err);
+    if (rc == TD_OK)
+        rc = open_threads(self, err);
+    if (rc == TD_OK)
+        rc = open_intake(self, err);
+    if (rc == TD_OK)
+        rc = open_slots(self, err);
+    if (rc != TD_OK) {
+        supervisor_close(self);
+        return rc;
+    }
+    *out = self;
+    return TD_OK;
+}
+
+/* ---- running
+ * -------------------------------------------------------------------------------------- */
+
+void supervisor_stop(supervisor *self)
+{
+    atomic_store_explicit(&self->is_asked_to_stop, 1, memory_order_release);
+    wire_loop_wake(self->loop);
+}
+
+static uint64_t elapsed_ns(const supervisor *self)
+{
+    return clock_mono_ns(self->options.clock) - self->started_mono_ns;
+}
+
+static void fill_status(const supervisor *self, supervisor_status *out)
+{
+    memset(out, 0, sizeof *out);
+    intake_get_stats(self->intake, &out->intake);
+    encoder_get_stats(self->encoder, &out->encoder);
+    watch_get_stats(self->watch, &out->watch);
+    out->ring_percent = td_ring_used_bytes(self->ring) * 100 / td_ring_capacity_bytes(self->ring);
+    out->connections = self->connection_count;
+    for (size_t i = 0; i < self->connection_count; i++)
+        out->live += (uint64_t)connection_is_live(self->connections[i]);
+    out->elapsed_ns = elapsed_ns(self);
+}
+
+static void say_findings(supervisor *self)
+{
+    watch_finding finding;
+    while (findings_take(self->findings, &finding))
+        findings_say(&finding, self->intake, self->options.log);
+}
+
+static int is_over(const supervisor *self)
+{
+    if (atomic_load_explicit(&self->is_asked_to_stop, memory_order_acquire) ||
+        atomic_load_explicit(&self->has_disk_failed, memory_order_acquire))
+        return 1;
+    uint64_t duration_ns = self->options.config->duration_ns;
+    return duration_ns != 0 && elapsed_ns(self) >= duration_ns;
+}
+
+static void tick(supervisor *self, uint64_t *status_at_ns)
+{
+    uint64_t mono_ns = clock_mono_ns(self->options.clock);
+    intake_tick(self->intake);
+    say_findings(self);
+    if (self->options.status != NULL && mono_ns >= *status_at_ns) {
+        supervisor_status status;
+        fill_status(self, &status);
+        self->options.status(self->options.user, &status);
+        *status_at_ns = mono_ns + STATUS_NS;
+    }
+}
+
+/* Say at the head of each feed's tape who records. */
+static void say_session(supervisor *self, const char *state)
+{
+    event session = {.kind = EVENT_SESSION,
+                     .session = archive_session(self->options.archive),
+                     .state = state,
+                     .verb = "record",
+                     .version = TAPEDECK_VERSION,
+                     .start_ns = clock_wall_ns(self->options.clock)};
+    for (size_t i = 0; i < self->options.config->feed_count; i++)
+        intake_event(self->intake, (uint16_t)i, &session);
+}
+
+static td_result serve_loop(supervisor *self, td_err *err)
+{
+    uint64_t status_at_ns = 0;
+    while (!is_over(self)) {
+        td_result rc = wire_loop_run(self->loop, TICK_NS, err);
+        if (rc != TD_OK)
+            return rc;
+        tick(self, &status_at_ns);
+    }
+    return TD_OK;
+}
+
+static int are_all_down(const supervisor *self)
+{
+    for (size_t i = 0; i < self->connection_count; i++) {
+        if (!connection_is_down(self->connections[i]))
+            return 0;
+    }
+    return 1;
+}
+
+/* Close politely; who does not answer in time is cut off when the loop closes. */
+static void close_connections(supervisor *self)
+{
+    td_err err;
+    uint64_t until_ns = clock_mono_ns(self->options.clock) + CLOSE_MAX_NS;
+    for (size_t i = 0; i < self->connection_count; i++)
+        connection_stop(self->connections[i]);
+    while (!are_all_down(self) && clock_mono_ns(self->options.clock) < until_ns) {
+        if (wire_loop_run(self->loop, TICK_NS, &err) != TD_OK)
+            break;
+        intake_tick(self->intake);
+    }
+}
+
+/* Wait until everything received is encoded and checked, so that what the check found is recorded.
+ */
+static void drain(supervisor *self)
+{
+    while (!atomic_load_explicit(&self->has_disk_failed, memory_order_acquire) &&
+           (td_ring_used_bytes(self->ring) > 0 || !watch_is_idle(self->watch)))
+        clock_sleep_until(self->options.clock, clock_mono_ns(self->options.clock) + TD_NS_PER_MS);
+    intake_tick(self->intake);
+    say_findings(self);
+}
+
+static void keep_first(supervisor *self, td_result rc, const td_err *err)
+{
+    if (rc == TD_OK || self->result != TD_OK)
+        return;
+    self->result = rc;
+    self->err = *err;
+}
+
+td_result supervisor_run(supervisor *self, supervisor_status *final, td_err *err)
+{
+    td_err failure;
+    self->started_mono_ns = clock_mono_ns(self->options.clock);
+    say_session(self, "starts");
+    for (size_t i = 0; i < self->connection_count; i++)
+        connection_start(self->connections[i]);
+    keep_first(self, serve_loop(self, &failure), &failure);
+    close_connections(self);
+    drain(self);
+    say_session(self, "stops");
+    intake_stop(self->intake);
+    keep_first(self, encoder_join(self->encoder, &failure), &failure);
+    td_result rc = disk_close(self->disk, &failure);
+    self->disk = NULL;
+    keep_first(self, rc, &failure);
+    fill_status(self, final);
+    rc = archive_writer_close(self->writer, rc == TD_OK ? WRITER_STOP : WRITER_ABANDON,
+                              clock_wall_ns(self->options.clock), &failure);
+    self->writer = NULL;
+    keep_first(self, rc, &failure);
+    if (self->result != TD_OK && err != NULL)
+        *err = self->err;
+    return self->result;
+}
+
+static void close_feeds(supervisor *self)
+{
+    for (size_t i = 0; self->feeds != NULL && i < self->options.config->feed_count; i++) {
+        feed_state *feed = &self->feeds[i];
+        subscription_fini(&feed->subscription);
+        credentials_fini(&feed->credentials);
+        redactor_fini(&feed->redactor);
+        if (feed->owns_budget)
+            td_free(feed->budget);
+    }
+    td_free(self->feeds);
+    td_free(self->redactors);
+}
+
+void supervisor_close(supervisor *self)
+{
+    td_result rc = TD_OK;
+    td_err ignored;
+    if (self == NULL)
+        return;
+    wire_loop_close(self->loop);
+    for (size_t i = 0; i < self->connection_count; i++)
+        connection_close(self->connections[i]);
+    td_free(self->connections);
+    if (self->disk != NULL) {
+        /* Opening failed half way: nothing was recorded, and the first error is the one to tell. */
+        chunk_queue_push(self->queue, NULL);
+        rc = disk_close(self->disk, &ignored);
+    }
+    watch_close(self->watch);
+    encoder_close(self->encoder);
+    rc = archive_writer_close(self->writer, WRITER_ABANDON, 0, &ignored);
+    (void)rc; /* as above: after a good run the writer is closed already */
+    intake_close(self->intake);
+    findings_close(self->findings);
+    chunk_queue_close(self->queue);
+    td_ring_close(self->ring);
+    decoder_close(self->decoder);
+    event_reader_close(self->events);
+    close_feeds(self);
+    td_free(self);
+}

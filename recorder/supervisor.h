@@ -1,0 +1,72 @@
+/* A recorder's whole life: recover what a crash left, open the session, start the threads, keep the
+ * connections up, and stop in an order that loses nothing.
+ *
+ *   network thread (the caller's)  connections, timers, intake
+ *        | ring
+ *   encoder thread                 classify, chunk, compress
+ *        | chunk queue                  | ring
+ *   disk thread                    continuity thread
+ *
+ * Stopping: connections are closed; the rings are drained; the encoder seals what is left; the disk
+ * thread makes it durable; the session's end goes into the journal. */
+#ifndef TD_RECORDER_SUPERVISOR_H
+#define TD_RECORDER_SUPERVISOR_H
+
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "format/archive.h"
+#include "recorder/config.h"
+#include "recorder/encoder.h"
+#include "recorder/intake.h"
+#include "recorder/watch.h"
+
+typedef struct supervisor supervisor;
+
+/* What of a connection is durable now. Totals of that connection. */
+typedef struct durable_count {
+    const char *feed;
+    uint32_t line, shard, conn;
+    uint64_t in, out;
+} durable_count;
+
+/* A moment's totals, for a status line and the report at the end. */
+typedef struct supervisor_status {
+    intake_stats intake;
+    encoder_stats encoder;
+    watch_stats watch;
+    uint64_t ring_percent;
+    uint64_t connections, live; /* slots, and those whose subscriptions are all acknowledged */
+    uint64_t elapsed_ns;
+} supervisor_status;
+
+typedef struct supervisor_options {
+    archive *archive; /* open for appending; borrowed, like the rest */
+    const recorder_config *config;
+    td_clock clock;
+    const td_log *log;
+    /* Called on the disk thread after each chunk's fdatasync, once per connection in it. */
+    void (*durable)(void *user, const durable_count *count);
+    /* Called on the network thread about every 100 ms. */
+    void (*status)(void *user, const supervisor_status *status);
+    void *user;
+} supervisor_options;
+
+/* Make ready: recover, session, threads; nothing is connected yet. */
+TD_MUST_USE td_result supervisor_open(const supervisor_options *options, supervisor **out,
+                                      td_err *err);
+
+/* Record until told to stop (supervisor_stop, duration, max_frames, until_close), or until it
+ * cannot go on: TD_E_IO, TD_E_NOSPACE, TD_E_NOMEM; TD_E_NETWORK: every feed refused us for good
+ * before anything stood, or a strict feed's subscription was refused. Everything received before is
+ * durable when it returns, but after TD_E_IO and TD_E_NOSPACE. */
+TD_MUST_USE td_result supervisor_run(supervisor *self, supervisor_status *final, td_err *err);
+
+/* Ask a running supervisor to stop. Any thread, also a signal handler. */
+void supervisor_stop(supervisor *self);
+
+void supervisor_close(supervisor *self);
+
+#endif

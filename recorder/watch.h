@@ -1,0 +1,67 @@
+/* Live continuity, on a thread of its own behind a ring of its own: every data frame goes through
+ * the decoders and books that replay uses. It never holds up recording: when its ring is full,
+ * frames are skipped here (they are recorded all the same), their books are unchecked until the
+ * next snapshot, and the skips are counted.
+ *
+ * A book that breaks opens a `sequence` gap, which the next snapshot closes; both are told to the
+ * network thread through `found`. */
+#ifndef TD_RECORDER_WATCH_H
+#define TD_RECORDER_WATCH_H
+
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "format/channel.h"
+#include "recorder/config.h"
+#include "schema/topic.h"
+
+typedef struct watch watch;
+
+/* A gap that was found or has ended. Strings are valid during the call. */
+typedef struct watch_finding {
+    uint16_t feed_index;
+    const channel_info *channel;
+    uint32_t conn;
+    uint64_t from_ns; /* the last frame that was right, or the one that broke the rule */
+    uint64_t to_ns;   /* the snapshot that mended it; 0: still broken */
+    rule_id rule;     /* that broke first */
+    int64_t expected, found;
+} watch_finding;
+
+typedef struct watch_options {
+    const recorder_config *config; /* borrowed */
+    const td_log *log;
+    size_t ring_bytes;
+    /* Called on the watch thread. */
+    void (*found)(void *user, const watch_finding *finding);
+    void *user;
+} watch_options;
+
+/* What was checked so far; any thread may ask. */
+typedef struct watch_stats {
+    uint64_t frames;
+    uint64_t skipped; /* not checked: the ring was full */
+    uint64_t undecoded;
+    uint64_t violations; /* frames that broke a rule of strength error */
+    uint64_t broken;     /* books that are broken now */
+} watch_stats;
+
+/* Start the thread. TD_E_NOMEM, TD_E_IO. */
+TD_MUST_USE td_result watch_open(const watch_options *options, watch **out, td_err *err);
+
+/* Check what is left, end the thread, free; NULL is fine. */
+void watch_close(watch *self);
+
+/* Encoder thread: pass on a data frame of channel number channel_index of a feed. info stays valid
+ * until close. bytes are copied, or skipped and counted. */
+void watch_put(watch *self, uint16_t feed_index, uint32_t channel_index, const channel_info *info,
+               uint32_t conn, uint64_t recv_ns, td_bytes bytes);
+
+/* 1 if everything that was put has been checked. Any thread but the watch's own. */
+int watch_is_idle(const watch *self);
+
+void watch_get_stats(const watch *self, watch_stats *out);
+
+#endif
