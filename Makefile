@@ -69,7 +69,8 @@ TESTS_wire :=
 
 TESTS_cli := tests/cli/test_options.c tests/cli/test_output.c
 
-TESTS_recorder :=
+TESTS_recorder := tests/recorder/test_backoff.c tests/recorder/test_config.c \
+                  tests/recorder/test_redact.c tests/recorder/test_subscription.c
 
 TESTS_replay :=
 
