@@ -113,7 +113,7 @@ static td_result take_value(walk *w, const option_group *group, const option_row
         value = w->argv[w->at++];
     }
     td_result rc = options_set_value(row, value, w->spec->now_ns, target, w->err);
-    return rc;
+    return rc == TD_OK ? rc : td_err_add(w->err, rc, "--%s", row->long_name);
 }
 
 static td_result take_long(walk *w, const char *word)

@@ -79,9 +79,8 @@ static td_result check_bounds(const option_row *row, const char *text, uint64_t 
     format_bound(row, row->min, low);
     format_bound(row, row->max, high);
     if (row->max == 0)
-        return td_err_set(err, TD_E_INVALID, "--%s: '%s' is below %s", row->long_name, text, low);
-    return td_err_set(err, TD_E_INVALID, "--%s: '%s' is not from %s to %s", row->long_name, text,
-                      low, high);
+        return td_err_set(err, TD_E_INVALID, "'%s' is below %s", text, low);
+    return td_err_set(err, TD_E_INVALID, "'%s' is not from %s to %s", text, low, high);
 }
 
 static td_result set_number(const option_row *row, const char *text, uint64_t *target, td_err *err)
@@ -97,9 +96,8 @@ static td_result set_number(const option_row *row, const char *text, uint64_t *t
         if (end == NULL || *end != '\0')
             rc = td_err_set(err, TD_E_INVALID, "'%s' is no whole number", text);
     }
-    if (rc != TD_OK)
-        return td_err_add(err, TD_E_INVALID, "--%s", row->long_name);
-    rc = check_bounds(row, text, value, err);
+    if (rc == TD_OK)
+        rc = check_bounds(row, text, value, err);
     if (rc == TD_OK)
         *target = value;
     return rc;
@@ -119,16 +117,14 @@ static td_result set_choice(const option_row *row, const char *text, int *target
         if (written > 0 && used + (size_t)written < sizeof allowed)
             used += (size_t)written;
     }
-    return td_err_set(err, TD_E_INVALID, "--%s: '%s' is none of %s", row->long_name, text, allowed);
+    return td_err_set(err, TD_E_INVALID, "'%s' is none of %s", text, allowed);
 }
 
-static td_result add_to_list(const option_row *row, const char *text, options_list *list,
-                             td_err *err)
+static td_result add_to_list(const char *text, options_list *list, td_err *err)
 {
     TD_ASSERT(list->count <= OPTIONS_LIST_MAX);
     if (list->count == OPTIONS_LIST_MAX)
-        return td_err_set(err, TD_E_INVALID, "--%s: given more than %d times", row->long_name,
-                          OPTIONS_LIST_MAX);
+        return td_err_set(err, TD_E_INVALID, "more than %d values", OPTIONS_LIST_MAX);
     list->items[list->count++] = text;
     return TD_OK;
 }
@@ -137,17 +133,15 @@ static td_result set_time(const option_row *row, const char *text, uint64_t now_
                           options_time *target, td_err *err)
 {
     td_result rc = td_time_parse(text, now_ns, row->edge, &target->at, err);
-    if (rc != TD_OK)
-        return td_err_add(err, TD_E_INVALID, "--%s", row->long_name);
-    target->is_given = 1;
-    return TD_OK;
+    target->is_given = rc == TD_OK;
+    return rc;
 }
 
 td_result options_set_value(const option_row *row, const char *text, uint64_t now_ns, void *target,
                             td_err *err)
 {
     if (!option_type_is_bare(row->type) && text[0] == '\0')
-        return td_err_set(err, TD_E_INVALID, "--%s: its value is empty", row->long_name);
+        return td_err_set(err, TD_E_INVALID, "the value is empty");
     switch (row->type) {
     case OPTION_FLAG:
         *(uint8_t *)target = 1;
@@ -159,7 +153,7 @@ td_result options_set_value(const option_row *row, const char *text, uint64_t no
         *(const char **)target = text;
         return TD_OK;
     case OPTION_LIST:
-        return add_to_list(row, text, target, err);
+        return add_to_list(text, target, err);
     case OPTION_UINT:
     case OPTION_DURATION:
     case OPTION_SIZE:

@@ -92,7 +92,7 @@ static td_result set_scalar(const option_row *row, const yaml_node_t *node, void
 {
     if (row->type == OPTION_FLAG)
         return set_flag(row, scalar_text(node), target, err);
-    return options_set_value(row, scalar_text(node), 0, target, err);
+    return options_set_value(row, scalar_text(node), 0, (uint8_t *)target + row->offset, err);
 }
 
 static td_result set_list(const config_file *file, const option_row *row, const yaml_node_t *node,
@@ -103,7 +103,8 @@ static td_result set_list(const config_file *file, const option_row *row, const 
          item < node->data.sequence.items.top; item++) {
         const yaml_node_t *entry = yaml_document_get_node(document, *item);
         td_result rc = entry->type == YAML_SCALAR_NODE
-                           ? options_set_value(row, scalar_text(entry), 0, target, err)
+                           ? options_set_value(row, scalar_text(entry), 0,
+                                               (uint8_t *)target + row->offset, err)
                            : td_err_set(err, TD_E_INVALID, "an entry of the list is no plain text");
         if (rc != TD_OK)
             return blame_node(file, entry, rc, err);

@@ -188,7 +188,7 @@ static const refusal_row REFUSALS[] = {
     {"missing value", "--topic", "--topic needs a value", "--help"},
     {"missing short value", "-q -n", "--limit needs a value", "--help"},
     {"needless value", "--dry-run=yes", "--dry-run takes no value", NULL},
-    {"empty value", "--topic ~", "--topic: its value is empty", NULL},
+    {"empty value", "--topic ~", "--topic: the value is empty", NULL},
     {"not a number", "-n seven", "--limit: 'seven' is no whole number", NULL},
     {"negative", "-n -7", "--limit: '-7' is no whole number", NULL},
     {"too large for 64 bits", "-n 99999999999999999999", "no whole number", NULL},
@@ -227,7 +227,7 @@ static void test_list_is_bounded(void **state)
     option_row row = {.long_name = "symbol", .type = OPTION_LIST, .metavar = "GLOB", .help = ""};
     td_err err;
     assert_int_equal(options_set_value(&row, "X", 0, &list, &err), TD_E_INVALID);
-    assert_non_null(strstr(err.text, "more than 512 times"));
+    assert_non_null(strstr(err.text, "more than 512 values"));
     assert_int_equal(list.count, OPTIONS_LIST_MAX);
 }
 

@@ -88,7 +88,7 @@ static void faults_are_named_by_line_and_key(void **state)
          "topics"},
         {"unknown key at the top", "feed: []\n", ":1: ", "'feed'", "commit_interval"},
         {"value out of bounds", "commit_interval: 5ms\nfeeds: []\n", ":1: ", "commit_interval",
-         "10ms"},
+         "10 ms"},
         {"no duration", "feeds:\n  - family: inverse\n    stale_after: soon\n",
          ":3: ", "stale_after", "soon"},
         {"no choice", "overload: panic\nfeeds: []\n", ":1: ", "overload", "pause"},

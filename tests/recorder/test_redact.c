@@ -19,7 +19,7 @@ static void occurrences_are_overwritten_in_place(void **state)
     } ROWS[] = {
         {"none", "{\"op\":\"ping\"}", "{\"op\":\"ping\"}", 0, 13},
         {"auth", "{\"op\":\"auth\",\"args\":[\"KEY12345\",1,\"secret-sig\"]}",
-         "{\"op\":\"auth\",\"args\":[\"********\",1,\"**********\"]}", 2, 21},
+         "{\"op\":\"auth\",\"args\":[\"********\",1,\"**********\"]}", 2, 22},
         {"twice", "KEY12345KEY12345", "****************", 2, 0},
         {"half", "KEY1234", "KEY1234", 0, 7},
         {"at the end", "x=secret-sig", "x=**********", 1, 2},
