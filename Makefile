@@ -16,7 +16,8 @@ DESTDIR ?=
 
 SRC_base := base/assert.c base/err.c base/alloc.c base/buf.c base/io.c base/io_posix.c base/clock.c \
             base/log.c base/hash.c base/decimal.c base/random.c base/time_text.c base/arena.c \
-            base/workers.c base/ring.c
+            base/workers.c base/ring.c base/io_fault.c base/io_fault_control.c \
+            base/io_fault_cut.c base/io_fault_disk.c base/clock_sim.c
 
 SRC_schema := schema/json_write.c schema/json_value.c schema/json_check.c schema/json_scalar.c schema/family.c schema/topic.c schema/topics/inverse.c schema/topics/linear.c schema/message.c schema/message_hash.c
 SRC_schema_cc := schema/json.cc
@@ -54,8 +55,10 @@ SRC_sim :=
 
 # ---- tests: tests/<module>/test_<name>.c, each one program ---------------------------------------
 
-TESTS_base := tests/base/test_decimal.c tests/base/test_io_posix.c tests/base/test_ring.c \
-              tests/base/test_time_text.c
+TESTS_base := tests/base/test_arena.c tests/base/test_buf.c tests/base/test_clock.c \
+              tests/base/test_decimal.c tests/base/test_err.c tests/base/test_hash.c \
+              tests/base/test_io_posix.c tests/base/test_random.c tests/base/test_ring.c \
+              tests/base/test_time_text.c tests/base/test_workers.c
 
 TESTS_schema :=
 

@@ -7,8 +7,8 @@
 #define TD_MUST_USE __attribute__((warn_unused_result))
 /* printf-style checking: argument numbers of the format and of its first value. */
 #define TD_PRINTF(format_at, values_at) __attribute__((format(printf, format_at, values_at)))
-#define TD_LIKELY(x) __builtin_expect(!!(x), 1)
-#define TD_UNLIKELY(x) __builtin_expect(!!(x), 0)
-#define TD_NORETURN __attribute__((noreturn))
+#define TD_LIKELY(x)                    __builtin_expect(!!(x), 1)
+#define TD_UNLIKELY(x)                  __builtin_expect(!!(x), 0)
+#define TD_NORETURN                     __attribute__((noreturn))
 
 #endif

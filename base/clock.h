@@ -7,7 +7,7 @@
 
 #include "base/attr.h"
 
-#define TD_NS_PER_S UINT64_C(1000000000)
+#define TD_NS_PER_S  UINT64_C(1000000000)
 #define TD_NS_PER_MS UINT64_C(1000000)
 #define TD_NS_PER_US UINT64_C(1000)
 

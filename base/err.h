@@ -15,18 +15,18 @@
 
 typedef enum td_result {
     TD_OK = 0,
-    TD_EOF = 1,             /* end of input; no error */
-    TD_E_IO = -1,           /* the operating system refused or failed; os_errno says more */
-    TD_E_NOSPACE = -2,      /* the disk is full; nothing was written, may be tried again */
-    TD_E_CORRUPT = -3,      /* data contradicts itself or its checksum */
-    TD_E_TRUNCATED = -4,    /* data ends early: a torn tail, which recovery can handle */
-    TD_E_LIMIT = -5,        /* a limit of base/limits.h was met */
-    TD_E_NOMEM = -6,        /* no memory */
-    TD_E_INVALID = -7,      /* an argument or a configuration is wrong */
-    TD_E_UNSUPPORTED = -8,  /* well formed, and beyond what this version does */
-    TD_E_BUSY = -9,         /* somebody else holds it */
-    TD_E_NOTFOUND = -10,    /* no such thing */
-    TD_E_NETWORK = -11,     /* a peer refused, vanished or broke the protocol */
+    TD_EOF = 1,            /* end of input; no error */
+    TD_E_IO = -1,          /* the operating system refused or failed; os_errno says more */
+    TD_E_NOSPACE = -2,     /* the disk is full; nothing was written, may be tried again */
+    TD_E_CORRUPT = -3,     /* data contradicts itself or its checksum */
+    TD_E_TRUNCATED = -4,   /* data ends early: a torn tail, which recovery can handle */
+    TD_E_LIMIT = -5,       /* a limit of base/limits.h was met */
+    TD_E_NOMEM = -6,       /* no memory */
+    TD_E_INVALID = -7,     /* an argument or a configuration is wrong */
+    TD_E_UNSUPPORTED = -8, /* well formed, and beyond what this version does */
+    TD_E_BUSY = -9,        /* somebody else holds it */
+    TD_E_NOTFOUND = -10,   /* no such thing */
+    TD_E_NETWORK = -11,    /* a peer refused, vanished or broke the protocol */
 } td_result;
 
 enum { TD_ERR_TEXT_BYTES = 1024, TD_ERR_HINT_BYTES = 256 };
@@ -41,7 +41,8 @@ typedef struct td_err {
 /* Make err empty: TD_OK and no text. */
 void td_err_clear(td_err *err);
 
-/* Set code and text, forgetting what was there. Returns code, so that a function can end with it. */
+/* Set code and text, forgetting what was there. Returns code, so that a function can end with it.
+ */
 td_result td_err_set(td_err *err, td_result code, const char *format, ...) TD_PRINTF(3, 4);
 
 /* As td_err_set(), with ": <text of os_errno>" behind; os_errno ENOSPC and EDQUOT turn TD_E_IO

@@ -26,26 +26,28 @@ _Static_assert(LIMIT_FRAME_BYTES < LIMIT_RING_BYTES / 2, "a frame must never fil
 /* Largest MCAP record outside a chunk that a reader accepts (attachments are skipped unread). */
 #define LIMIT_RECORD_BYTES ((size_t)64 << 20)
 
-/* Channels of one segment; MCAP's ids are 16 bit, and a catalog bitmap of a chunk stays at 2 KiB. */
+/* Channels of one segment; MCAP's ids are 16 bit, and a catalog bitmap of a chunk stays at 2 KiB.
+ */
 #define LIMIT_SEGMENT_CHANNELS 16384u
 
 /* Rotation of a capture segment, besides the UTC hour: bytes, and chunks (bounds the summary). */
-#define LIMIT_SEGMENT_BYTES ((uint64_t)1 << 30)
+#define LIMIT_SEGMENT_BYTES  ((uint64_t)1 << 30)
 #define LIMIT_SEGMENT_CHUNKS 4096u
 
 /* Connections (slots) that one feed may hold at once, and feeds of one configuration. */
 #define LIMIT_FEED_SLOTS 256u
-#define LIMIT_FEEDS 64u
+#define LIMIT_FEEDS      64u
 
-/* Names: a feed or family, a topic as the exchange writes it, a symbol, a URL, a path, in bytes with
- * the NUL. The longest topics known have about 60. */
-#define LIMIT_NAME_BYTES 64u
-#define LIMIT_TOPIC_BYTES 256u
+/* Names: a feed or family, a topic as the exchange writes it, a symbol, a URL, a path, in bytes
+ * with the NUL. The longest topics known have about 60. */
+#define LIMIT_NAME_BYTES   64u
+#define LIMIT_TOPIC_BYTES  256u
 #define LIMIT_SYMBOL_BYTES 128u
-#define LIMIT_URL_BYTES 2048u
-#define LIMIT_PATH_BYTES 4096u
+#define LIMIT_URL_BYTES    2048u
+#define LIMIT_PATH_BYTES   4096u
 
-/* Levels of one side of a book: the deepest topic has 10,000 (a REST snapshot of orderbook.full). */
+/* Levels of one side of a book: the deepest topic has 10,000 (a REST snapshot of orderbook.full).
+ */
 #define LIMIT_BOOK_LEVELS 16384u
 
 /* Entries (levels, trades, updates) of one frame: a 10,000-level snapshot has 20,000. */
@@ -60,8 +62,8 @@ _Static_assert(LIMIT_FRAME_BYTES < LIMIT_RING_BYTES / 2, "a frame must never fil
 /* Chunks that a merge holds decompressed at once, over all segments that overlap in time. */
 #define LIMIT_MERGE_CHUNKS 256u
 
-/* A line of a capture file that import reads: a frame of the largest size cannot come in a line, and
- * has never come near it. A longer line is reported and passed over. */
+/* A line of a capture file that import reads: a frame of the largest size cannot come in a line,
+ * and has never come near it. A longer line is reported and passed over. */
 #define LIMIT_IMPORT_LINE_BYTES ((size_t)16 << 20)
 
 /* Entries of one folder: they are sorted in memory. A day of 64 feeds has some 1,600 segments. */

@@ -20,7 +20,8 @@ TD_MUST_USE td_result td_ring_open(size_t capacity_bytes, td_ring **out, td_err 
 void td_ring_close(td_ring *ring);
 
 /* Producer: room for one record of at most size bytes, 8-byte aligned, valid until commit; NULL if
- * the ring has no room now. At most one reservation at a time; it may be given up by not committing. */
+ * the ring has no room now. At most one reservation at a time; it may be given up by not
+ * committing. */
 void *td_ring_reserve(td_ring *ring, size_t size);
 
 /* Producer: publish the reserved record with its final size (<= the reserved one). */

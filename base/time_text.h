@@ -11,8 +11,8 @@
 enum { TD_TIME_TEXT_BYTES = 40 };
 
 typedef enum td_time_kind {
-    TD_TIME_ABSOLUTE,       /* ns since 1970 */
-    TD_TIME_SINCE_FIRST,    /* "+90s": ns behind the first frame of the selection */
+    TD_TIME_ABSOLUTE,    /* ns since 1970 */
+    TD_TIME_SINCE_FIRST, /* "+90s": ns behind the first frame of the selection */
 } td_time_kind;
 
 typedef enum td_date_edge {

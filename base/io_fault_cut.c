@@ -1,0 +1,300 @@
+#include "base/io_fault_impl.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/random.h"
+
+/* ---- what survives a power cut ---- */
+
+enum { SECTOR_BYTES = 512, CHANCES = 8 };
+
+/* How the disk at hand happens to behave. Some keep nearly everything, some nearly nothing, and
+ * some write strictly in order: faults hide in all three. */
+typedef struct cut_luck {
+    td_random random;
+    unsigned keep_of_8; /* of 8 changes, so many survive */
+    int is_ordered;     /* nothing survives behind the first that did not */
+    int is_best;
+} cut_luck;
+
+typedef enum write_fate {
+    FATE_WHOLE,
+    FATE_NONE,
+    FATE_PREFIX,  /* sectors up to some point */
+    FATE_SECTORS, /* any of its sectors */
+    FATE_ZEROS,   /* the file has grown, the data was not written */
+    FATE_COUNT,
+} write_fate;
+
+static cut_luck luck_init(uint64_t seed)
+{
+    cut_luck luck = {0};
+    td_random_init(&luck.random, seed);
+    luck.keep_of_8 = (unsigned)td_random_below(&luck.random, CHANCES + 1);
+    luck.is_ordered = (int)td_random_below(&luck.random, 2);
+    if (seed == IO_FAULT_CUT_WORST)
+        luck.keep_of_8 = 0;
+    luck.is_best = seed == IO_FAULT_CUT_BEST;
+    return luck;
+}
+
+static int luck_keeps(cut_luck *luck)
+{
+    return luck->is_best || td_random_below(&luck->random, CHANCES) < luck->keep_of_8;
+}
+
+/* A write that is not kept whole is torn only where luck keeps anything at all. */
+static write_fate luck_fate(cut_luck *luck)
+{
+    if (luck_keeps(luck))
+        return FATE_WHOLE;
+    if (luck->keep_of_8 == 0)
+        return FATE_NONE;
+    return (write_fate)(FATE_NONE + td_random_below(&luck->random, FATE_COUNT - FATE_NONE));
+}
+
+/* End of the sector that holds offset at, or of the write if that is sooner. */
+static uint64_t sector_end(uint64_t at, uint64_t write_end)
+{
+    uint64_t end = (at / SECTOR_BYTES + 1) * SECTOR_BYTES;
+    return end < write_end ? end : write_end;
+}
+
+/* Those sectors of a write that survived; the file may have grown to the end of the last one. */
+static int keep_sectors(td_buf *content, const file_change *change, write_fate fate, cut_luck *luck)
+{
+    uint64_t write_end = change->at + change->size;
+    uint64_t sectors = change->size / SECTOR_BYTES + 2;
+    uint64_t stop = td_random_below(&luck->random, sectors);
+    uint64_t number = 0;
+    for (uint64_t at = change->at; at < write_end; number++) {
+        uint64_t end = sector_end(at, write_end);
+        int is_kept = fate == FATE_PREFIX ? number < stop : td_random_below(&luck->random, 2) == 0;
+        file_change part = {.at = at, .size = end - at};
+        part.bytes = change->bytes + (at - change->at);
+        if (is_kept && !content_apply(content, &part))
+            return 0;
+        at = end;
+    }
+    return 1;
+}
+
+static int cut_write(td_buf *content, const file_change *change, write_fate fate, cut_luck *luck)
+{
+    if (fate == FATE_WHOLE)
+        return content_apply(content, change);
+    if (fate == FATE_ZEROS) {
+        file_change grow = {.size = change->at + change->size};
+        return grow.size <= content->size || content_apply(content, &grow);
+    }
+    return fate == FATE_NONE || keep_sectors(content, change, fate, luck);
+}
+
+/* The content of a file after the cut, in content, which holds what is durable. */
+static int cut_file(td_buf *content, const inode *node, cut_luck *luck)
+{
+    for (size_t i = 0; i < node->change_count; i++) {
+        const file_change *change = &node->changes[i];
+        write_fate fate = FATE_NONE;
+        if (change->bytes != NULL)
+            fate = luck_fate(luck);
+        else if (luck_keeps(luck))
+            fate = FATE_WHOLE;
+        if (!cut_write(content, change, fate, luck))
+            return 0;
+        if (fate != FATE_WHOLE && luck->is_ordered)
+            break;
+    }
+    return 1;
+}
+
+/* Folders first: which of the changes of names survived. */
+static int cut_names(io_fault *to, const io_fault *from, cut_luck *luck)
+{
+    for (uint32_t i = 1; i < from->inode_count; i++) {
+        const inode *node = disk_inode(from, i);
+        if (disk_add_inode(to, node->kind) != i)
+            return 0;
+        for (size_t n = 0; n < node->durable_names.count; n++) {
+            const dir_name *name = &node->durable_names.rows[n];
+            if (!names_set(&to->inodes[i]->names, name->name, name->inode))
+                return 0;
+        }
+    }
+    for (size_t i = 0; i < from->name_change_count; i++) {
+        const name_change *change = &from->name_changes[i];
+        int is_kept = luck_keeps(luck);
+        for (unsigned s = 0; is_kept && s < change->set_count; s++) {
+            const name_set *set = &change->sets[s];
+            if (!names_set(&to->inodes[set->dir]->names, set->name, set->inode))
+                return 0;
+        }
+        if (!is_kept && luck->is_ordered)
+            break;
+    }
+    return 1;
+}
+
+/* After the reboot the cache holds what the platter does. */
+static int settle(inode *node)
+{
+    for (size_t i = 0; i < node->names.count; i++) {
+        if (!names_set(&node->durable_names, node->names.rows[i].name, node->names.rows[i].inode))
+            return 0;
+    }
+    return td_buf_append(&node->durable, node->cache.data, node->cache.size, NULL) == TD_OK;
+}
+
+static int cut_disk(io_fault *to, const io_fault *from, cut_luck *luck)
+{
+    if (!cut_names(to, from, luck))
+        return 0;
+    for (uint32_t i = 1; i < from->inode_count; i++) {
+        const inode *node = disk_inode(from, i);
+        inode *copy = disk_inode(to, i);
+        if (td_buf_append(&copy->cache, node->durable.data, node->durable.size, NULL) != TD_OK ||
+            !cut_file(&copy->cache, node, luck) || !settle(copy))
+            return 0;
+    }
+    return 1;
+}
+
+io_fault *io_fault_power_cut(io_fault *disk, uint64_t seed)
+{
+    cut_luck luck = luck_init(seed);
+    io_fault *after = disk_new();
+    if (after == NULL)
+        return NULL;
+    pthread_mutex_lock(&disk->mutex);
+    after->free_bytes = disk->free_bytes;
+    int ok = cut_disk(after, disk, &luck);
+    pthread_mutex_unlock(&disk->mutex);
+    if (ok)
+        return after;
+    io_fault_close(after);
+    return NULL;
+}
+
+io_fault *io_fault_kill(io_fault *disk)
+{
+    pthread_mutex_lock(&disk->mutex);
+    io_fault *after = disk_clone(disk);
+    pthread_mutex_unlock(&disk->mutex);
+    return after;
+}
+
+/* ---- the log ---- */
+
+static void free_row(log_row *row)
+{
+    /* name and to_name point into the row's own memory; see disk_note. */
+    td_free((void *)(uintptr_t)row->change.name);
+    td_free((void *)(uintptr_t)row->change.to_name);
+    td_free((void *)(uintptr_t)row->change.bytes.data);
+    td_free(row->path);
+    td_free(row->to_path);
+}
+
+void disk_forget_log(io_fault *disk)
+{
+    for (size_t i = 0; i < disk->log_count; i++)
+        free_row(&disk->log[i]);
+    td_free(disk->log);
+    disk->log = NULL;
+    disk->log_count = 0;
+    disk->log_capacity = 0;
+    io_fault *base = disk->log_base;
+    disk->log_base = NULL;
+    io_fault_close(base);
+}
+
+/* A copy that must succeed where there is something to copy. */
+static int copy_text(char **out, const char *text)
+{
+    *out = td_strdup(text);
+    return text == NULL || *out != NULL;
+}
+
+static int row_fill(log_row *row, const disk_change *change, const char *path, const char *to_path)
+{
+    *row = (log_row){.change = *change};
+    row->change.bytes = (td_bytes){0};
+    char *name = NULL;
+    char *to_name = NULL;
+    int ok = copy_text(&name, change->name) & copy_text(&to_name, change->to_name) &
+             copy_text(&row->path, path) & copy_text(&row->to_path, to_path);
+    row->change.name = name;
+    row->change.to_name = to_name;
+    if (change->bytes.size > 0) {
+        char *bytes = td_strndup((const char *)change->bytes.data, change->bytes.size);
+        row->change.bytes = td_bytes_of(bytes, change->bytes.size);
+        ok = ok && bytes != NULL;
+    }
+    return ok;
+}
+
+int disk_note(io_fault *disk, const disk_change *change, const char *path, const char *to_path)
+{
+    if (disk->log_base == NULL)
+        return 1;
+    void *rows = disk->log;
+    int ok = disk_make_room(&rows, &disk->log_capacity, disk->log_count, sizeof *disk->log);
+    disk->log = rows;
+    log_row row = {0};
+    ok = ok && row_fill(&row, change, path, to_path);
+    if (ok)
+        disk->log[disk->log_count++] = row;
+    else
+        free_row(&row);
+    return ok;
+}
+
+td_result io_fault_log_start(io_fault *disk, td_err *err)
+{
+    pthread_mutex_lock(&disk->mutex);
+    disk_forget_log(disk);
+    disk->log_base = disk_clone(disk);
+    int ok = disk->log_base != NULL;
+    pthread_mutex_unlock(&disk->mutex);
+    return ok ? TD_OK : td_err_set(err, TD_E_NOMEM, "no memory to copy the disk");
+}
+
+uint64_t io_fault_log_count(io_fault *disk)
+{
+    pthread_mutex_lock(&disk->mutex);
+    uint64_t count = disk->log_count;
+    pthread_mutex_unlock(&disk->mutex);
+    return count;
+}
+
+io_fault_log_row io_fault_log_get(io_fault *disk, uint64_t index)
+{
+    pthread_mutex_lock(&disk->mutex);
+    TD_ASSERT(index < disk->log_count);
+    const log_row *row = &disk->log[index];
+    io_fault_log_row out = {.change = row->change.what, .path = row->path, .to_path = row->to_path};
+    if (row->change.what == IO_FAULT_CHANGE_APPEND)
+        out.size = row->change.bytes.size;
+    else if (row->change.what == IO_FAULT_CHANGE_TRUNCATE)
+        out.size = row->change.size;
+    pthread_mutex_unlock(&disk->mutex);
+    return out;
+}
+
+io_fault *io_fault_at(io_fault *disk, uint64_t change_count)
+{
+    pthread_mutex_lock(&disk->mutex);
+    TD_ASSERT(disk->log_base != NULL);
+    TD_ASSERT(change_count <= disk->log_count);
+    io_fault *then = disk_clone(disk->log_base);
+    int ok = then != NULL;
+    for (uint64_t i = 0; ok && i < change_count; i++)
+        ok = disk_apply(then, &disk->log[i].change);
+    pthread_mutex_unlock(&disk->mutex);
+    if (ok)
+        return then;
+    io_fault_close(then);
+    return NULL;
+}

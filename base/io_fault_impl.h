@@ -1,0 +1,154 @@
+/* The simulated disk's insides, shared by io_fault.c (the table, faults), io_fault_disk.c (the
+ * model) and io_fault_cut.c (crashes, the log). Nobody else includes this.
+ *
+ * A disk is an array of inodes; an inode's number is its index and never changes, so that a change
+ * noted on one disk can be applied to a copy. Every change, live or from the log, goes through
+ * disk_apply. Everything here expects the disk's mutex to be held, or the disk to be nobody else's.
+ */
+#ifndef TD_BASE_IO_FAULT_IMPL_H
+#define TD_BASE_IO_FAULT_IMPL_H
+
+#include <pthread.h>
+
+#include "base/buf.h"
+#include "base/io_fault.h"
+
+enum { NO_INODE = 0, ROOT_INODE = 1, NAMES_OF_RENAME = 2 };
+
+/* A change of a file since its last sync. */
+typedef struct file_change {
+    uint64_t at;    /* append: where */
+    uint64_t size;  /* append: bytes; truncate: new size */
+    uint8_t *bytes; /* append: what, owned; NULL: a truncate */
+    int is_dropped; /* a sync has failed to write it, and no later one will */
+} file_change;
+
+typedef struct dir_name {
+    char *name; /* owned */
+    uint32_t inode;
+} dir_name;
+
+/* Entries of a folder, in byte order of names. */
+typedef struct dir_names {
+    dir_name *rows;
+    size_t count;
+    size_t capacity;
+} dir_names;
+
+typedef struct inode {
+    td_entry_kind kind;
+    uint64_t magic;
+    /* A file: content as read, and as on the platter. */
+    td_buf cache;
+    td_buf durable;
+    file_change *changes;
+    size_t change_count;
+    size_t change_capacity;
+    /* A folder: the same. */
+    dir_names names;
+    dir_names durable_names;
+    char *holder; /* line of the lock's holder; NULL: not locked */
+} inode;
+
+/* "In folder dir, name stands for inode" (NO_INODE: for nothing). */
+typedef struct name_set {
+    uint32_t dir;
+    uint32_t inode;
+    char *name; /* owned */
+} name_set;
+
+/* A change of folders that is not durable yet: all of it or nothing survives. */
+typedef struct name_change {
+    name_set sets[NAMES_OF_RENAME];
+    unsigned set_count;
+} name_change;
+
+/* One change of the disk, in terms of inodes. */
+typedef struct disk_change {
+    io_fault_change what;
+    uint32_t inode; /* file or folder it is about; CREATE: the number that the new one gets */
+    td_entry_kind kind;
+    uint32_t dir; /* CREATE, UNLINK, RENAME: the entry */
+    const char *name;
+    uint32_t to_dir; /* RENAME: the new entry */
+    const char *to_name;
+    uint64_t size;  /* TRUNCATE */
+    td_bytes bytes; /* APPEND */
+} disk_change;
+
+typedef struct log_row {
+    disk_change change; /* its name, to_name and bytes are owned */
+    char *path;
+    char *to_path;
+} log_row;
+
+struct io_fault {
+    pthread_mutex_t mutex;
+    inode **inodes; /* [NO_INODE] is NULL, all others are there; kept even without a name */
+    uint32_t inode_count;
+    size_t inode_capacity;
+    name_change *name_changes;
+    size_t name_change_count;
+    size_t name_change_capacity;
+    uint64_t free_bytes;
+    unsigned open_count;
+
+    io_fault_plan plan;
+    uint64_t planned_calls; /* calls that the plan has counted */
+    int did_fire;
+    uint64_t calls[IO_FAULT_OP_COUNT];
+
+    pthread_cond_t sync_changed;
+    io_fault_sync_mode sync_mode;
+    unsigned held_count;
+    unsigned let_count;
+
+    io_fault *log_base; /* NULL: nothing is noted */
+    log_row *log;
+    size_t log_count;
+    size_t log_capacity;
+};
+
+/* Make room for one more row of an array; 0 without memory. */
+TD_MUST_USE int disk_make_room(void **rows, size_t *capacity, size_t count, size_t row_bytes);
+
+/* A disk with nothing in it, not even a root; NULL without memory. */
+TD_MUST_USE io_fault *disk_new(void);
+
+/* Put a new, empty inode on the disk; NO_INODE without memory. */
+TD_MUST_USE uint32_t disk_add_inode(io_fault *disk, td_entry_kind kind);
+
+/* The inode, which is there. */
+inode *disk_inode(const io_fault *disk, uint32_t number);
+
+/* The inode behind a path, NO_INODE if there is none. */
+uint32_t disk_find(const io_fault *disk, const char *path);
+
+/* The folder that holds the last part of a path (NO_INODE if there is none), and that part, which
+ * points into path. TD_OK or TD_E_INVALID for a path without a last part. */
+uint32_t disk_find_parent(const io_fault *disk, const char *path, const char **name,
+                          size_t *name_length);
+
+/* What a name stands for in a set of entries; NO_INODE for nothing. */
+uint32_t names_find(const dir_names *names, const char *name, size_t name_length);
+
+/* Set or (NO_INODE) remove one; 0 without memory. */
+TD_MUST_USE int names_set(dir_names *names, const char *name, uint32_t number);
+
+/* Make the change; 0 without memory, and then nothing has changed. */
+TD_MUST_USE int disk_apply(io_fault *disk, const disk_change *change);
+
+/* Apply one file change to a content; 0 without memory. */
+TD_MUST_USE int content_apply(td_buf *content, const file_change *change);
+
+/* A copy with everything but open files, locks, faults and log; NULL without memory. */
+TD_MUST_USE io_fault *disk_clone(const io_fault *disk);
+
+/* Note a change that was made, if changes are noted; 0 without memory. */
+TD_MUST_USE int disk_note(io_fault *disk, const disk_change *change, const char *path,
+                          const char *to_path);
+
+/* Free the log. */
+void disk_forget_log(io_fault *disk);
+
+#endif
