@@ -57,8 +57,9 @@ SRC_sim :=
 
 TESTS_base := tests/base/test_arena.c tests/base/test_buf.c tests/base/test_clock.c \
               tests/base/test_decimal.c tests/base/test_err.c tests/base/test_hash.c \
-              tests/base/test_io_posix.c tests/base/test_random.c tests/base/test_ring.c \
-              tests/base/test_time_text.c tests/base/test_workers.c
+              tests/base/test_io_fault.c tests/base/test_io_fault_plan.c tests/base/test_io_posix.c \
+              tests/base/test_random.c tests/base/test_ring.c tests/base/test_time_text.c \
+              tests/base/test_workers.c
 
 TESTS_schema :=
 
@@ -195,9 +196,11 @@ $(B)/tests/%: $(B)/obj/tests/%.o $(OBJ_testing) $(LIBS_own)
 
 ## unit: build and run the unit tests only (VARIANT=debug by habit; T=name runs those that match)
 .PHONY: unit tests-build
+# Only those that match are built, so that one's own tests run while others' do not compile.
+UNIT_BINS := $(foreach t,$(TEST_BINS),$(if $(findstring $(or $(T),/),$(t)),$(t)))
 tests-build: $(TEST_BINS)
-unit: tests-build
-	@tests/run-unit $(B) $(foreach t,$(TEST_BINS),$(if $(findstring $(or $(T),/),$(t)),$(t)))
+unit: $(UNIT_BINS)
+	@tests/run-unit $(B) $^
 
 -include $(OBJ_all:.o=.d) $(OBJ_testing:.o=.d) $(patsubst tests/%.c,$(B)/obj/tests/%.d,$(TEST_SOURCES)) \
          $(foreach p,$(PROGRAMS),$(B)/obj/$(DIR_$(p))/main.d)
