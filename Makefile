@@ -19,18 +19,16 @@ SRC_base := base/assert.c base/err.c base/alloc.c base/buf.c base/io.c base/io_p
             base/workers.c base/ring.c base/io_fault.c base/io_fault_control.c \
             base/io_fault_cut.c base/io_fault_disk.c base/clock_sim.c
 
-SRC_schema := schema/json_write.c schema/json_value.c schema/json_check.c schema/json_scalar.c \
-              schema/family.c schema/topic.c schema/topics/inverse.c schema/topics/linear.c \
-              schema/message.c schema/message_hash.c schema/message_json.c schema/plan.c \
-              schema/decode.c schema/decode_rows.c schema/decode_value.c schema/decode_hot.c \
-              schema/decode_book.c schema/decode_trade.c schema/classify.c
+SRC_schema := schema/json_write.c schema/json_value.c schema/json_check.c schema/json_scalar.c schema/family.c schema/topic.c schema/topics/inverse.c schema/topics/linear.c schema/message.c schema/message_hash.c
 SRC_schema_cc := schema/json.cc
 
 SRC_book := book/book.c book/continuity.c book/continuity_rules.c
 
 SRC_format := format/chain.c format/channel.c format/chunk_builder.c format/chunk_channels.c \
               format/chunk_conns.c format/chunk_seal.c format/codec.c format/mcap_decode.c \
-              format/mcap_encode.c format/mcap_summary.c format/segment_writer.c
+              format/mcap_encode.c format/mcap_source.c format/mcap_summary.c \
+              format/segment_channels.c format/segment_reader.c format/segment_scan.c \
+              format/segment_summary.c format/segment_walk.c format/segment_writer.c
 
 SRC_tape := tape/selection.c tape/event.c tape/channel_router.c tape/block.c tape/roster.c tape/source.c tape/plan.c \
             tape/loader.c tape/merge.c tape/tape.c
@@ -65,11 +63,11 @@ TESTS_base := tests/base/test_arena.c tests/base/test_buf.c tests/base/test_cloc
               tests/base/test_random.c tests/base/test_ring.c tests/base/test_time_text.c \
               tests/base/test_workers.c
 
-TESTS_schema := tests/schema/test_decode_captures.c
+TESTS_schema :=
 
 TESTS_book := tests/book/test_book.c tests/book/test_continuity.c
 
-TESTS_format :=
+TESTS_format := tests/format/test_segment.c
 
 TESTS_tape := tests/tape/test_selection.c
 
@@ -191,7 +189,7 @@ MODULES := base schema book format tape wire cli recorder replay archive sim
 TEST_SOURCES := $(foreach m,$(MODULES),$(TESTS_$(m)))
 TEST_BINS := $(patsubst tests/%.c,$(B)/tests/%,$(TEST_SOURCES))
 # Code that several tests share (fixtures, capture lookup); listed, and linked into every test.
-SRC_testing := tests/testing/book_text.c tests/testing/capture.c tests/testing/message_compare.c
+SRC_testing := tests/testing/book_text.c tests/testing/segment_fixture.c
 OBJ_testing := $(call obj,$(SRC_testing))
 
 $(B)/tests/%: $(B)/obj/tests/%.o $(OBJ_testing) $(LIBS_own)

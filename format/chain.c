@@ -7,7 +7,7 @@
 #include "format/mcap.h"
 #include "format/mcap_encode.h"
 
-static const char MAGIC[8] = {'T', 'D', 'C', 'H', 'A', 'I', 'N', '1'};
+enum { MAGIC_BYTES = sizeof CHAIN_MAGIC - 1 };
 
 static size_t content_bytes(uint32_t conn_count)
 {
@@ -49,7 +49,7 @@ td_result chain_append_fields(td_buf *buf, const chain_record *record, td_err *e
     uint8_t *p = buf->data + buf->size;
     mcap_write_prefix(p, CHAIN_OPCODE, content);
     p += MCAP_PREFIX_BYTES;
-    memcpy(p, MAGIC, sizeof MAGIC);
+    memcpy(p, CHAIN_MAGIC, MAGIC_BYTES);
     td_put_le64(p + 8, record->covers_from);
     td_put_le64(p + 16, record->chunk_count);
     td_put_le64(p + 24, record->totals.frames_in);
@@ -102,7 +102,7 @@ static td_result check_fields(const chain_record *record, size_t size, td_err *e
 
 td_result chain_decode(td_bytes content, chain_conn *conns, chain_record *out, td_err *err)
 {
-    if (content.size < content_bytes(0) || memcmp(content.data, MAGIC, sizeof MAGIC) != 0)
+    if (content.size < content_bytes(0) || memcmp(content.data, CHAIN_MAGIC, MAGIC_BYTES) != 0)
         return td_err_set(err, TD_E_CORRUPT, "private record of %zu bytes is no chain record",
                           content.size);
     const uint8_t *p = content.data;

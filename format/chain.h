@@ -21,6 +21,8 @@
 #include "base/hash.h"
 #include "base/limits.h"
 
+#define CHAIN_MAGIC "TDCHAIN1"
+
 enum {
     CHAIN_OPCODE = 0x80,
     CHAIN_FIXED_BYTES = 68,

@@ -30,6 +30,9 @@
 /* Readable bytes behind a chunk's records, zero: what a JSON parser wants behind a frame. */
 enum { SEGMENT_PADDING_BYTES = 64 };
 
+/* Feed of channels that name none: files of other programs. */
+#define SEGMENT_FOREIGN_FEED "mcap"
+
 typedef enum segment_state {
     SEGMENT_FINISHED, /* has footer and closing magic */
     SEGMENT_OPEN,     /* ends without: still being written, or torn */

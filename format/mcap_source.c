@@ -1,0 +1,159 @@
+#include "format/mcap_source.h"
+
+#include <inttypes.h>
+
+#include "base/assert.h"
+#include "base/limits.h"
+#include "format/mcap_decode.h"
+
+enum {
+    WINDOW_BYTES = 256 << 10,
+    /* A chunk's fields before its records, with a compression name as long as we look at. */
+    CHUNK_HEAD_BYTES = 8 + 8 + 8 + 4 + 4 + 64 + 8,
+};
+
+td_result mcap_source_init(mcap_source *source, td_file *file, td_err *err)
+{
+    *source = (mcap_source){.file = file};
+    td_buf_init(&source->window, LIMIT_RECORD_BYTES);
+    return mcap_source_refresh(source, err);
+}
+
+void mcap_source_fini(mcap_source *source)
+{
+    td_buf_fini(&source->window);
+    source->file = NULL;
+}
+
+td_result mcap_source_refresh(mcap_source *source, td_err *err)
+{
+    td_buf_clear(&source->window);
+    return td_io_size(source->file, &source->size, err);
+}
+
+/* Fill the window from at on, with at least size bytes. */
+static td_result fill(mcap_source *source, uint64_t at, size_t size, td_err *err)
+{
+    TD_ASSERT(size <= source->size - at);
+    uint64_t left = source->size - at;
+    size_t wanted = size > WINDOW_BYTES ? size : WINDOW_BYTES;
+    if (wanted > left)
+        wanted = (size_t)left;
+    td_buf_clear(&source->window);
+    td_result rc = td_buf_reserve(&source->window, wanted, err);
+    if (rc == TD_OK)
+        rc = td_io_read_exact(source->file, at, source->window.data, wanted, err);
+    if (rc != TD_OK)
+        return rc;
+    source->window.size = wanted;
+    source->window_at = at;
+    return TD_OK;
+}
+
+td_result mcap_source_view(mcap_source *source, uint64_t at, uint64_t size, td_bytes *out,
+                           td_err *err)
+{
+    if (at > source->size || size > source->size - at)
+        return td_err_set(err, TD_E_TRUNCATED,
+                          "%" PRIu64 " bytes at offset %" PRIu64 " wanted: the file has %" PRIu64,
+                          size, at, source->size);
+    if (size > LIMIT_RECORD_BYTES)
+        return td_err_set(err, TD_E_LIMIT,
+                          "record of %" PRIu64 " bytes at offset %" PRIu64 ": limit %zu", size, at,
+                          LIMIT_RECORD_BYTES);
+    uint64_t skip = at - source->window_at;
+    if (at < source->window_at || skip > source->window.size || size > source->window.size - skip) {
+        td_result rc = fill(source, at, (size_t)size, err);
+        if (rc != TD_OK)
+            return rc;
+        skip = 0;
+    }
+    TD_ASSERT(skip + size <= source->window.size);
+    *out = td_bytes_of(source->window.data + skip, (size_t)size);
+    return TD_OK;
+}
+
+td_result mcap_source_record(mcap_source *source, uint64_t at, uint64_t end, mcap_place *out,
+                             td_err *err)
+{
+    TD_ASSERT(end <= source->size);
+    if (at >= end)
+        return TD_EOF;
+    if (end - at < MCAP_PREFIX_BYTES)
+        return td_err_set(err, TD_E_TRUNCATED,
+                          "record at offset %" PRIu64 ": %" PRIu64
+                          " bytes are left, at least %d expected",
+                          at, end - at, MCAP_PREFIX_BYTES);
+    td_bytes prefix;
+    td_result rc = mcap_source_view(source, at, MCAP_PREFIX_BYTES, &prefix, err);
+    if (rc != TD_OK)
+        return rc;
+    uint64_t content_bytes = td_le64(prefix.data + 1);
+    uint64_t left = end - at - MCAP_PREFIX_BYTES;
+    if (content_bytes > left)
+        return td_err_set(err, TD_E_TRUNCATED,
+                          "%s record at offset %" PRIu64 ": content of %" PRIu64 " bytes, %" PRIu64
+                          " are left",
+                          mcap_opcode_name(prefix.data[0]), at, content_bytes, left);
+    *out = (mcap_place){.opcode = prefix.data[0],
+                        .offset = at,
+                        .content_at = at + MCAP_PREFIX_BYTES,
+                        .content_bytes = content_bytes,
+                        .end = at + MCAP_PREFIX_BYTES + content_bytes};
+    return TD_OK;
+}
+
+td_result mcap_source_content(mcap_source *source, const mcap_place *place, td_bytes *out,
+                              td_err *err)
+{
+    td_result rc = mcap_source_view(source, place->content_at, place->content_bytes, out, err);
+    if (rc != TD_OK)
+        return td_err_add(err, rc, "%s record", mcap_opcode_name(place->opcode));
+    return TD_OK;
+}
+
+td_result mcap_source_chunk(mcap_source *source, const mcap_place *place, mcap_chunk *out,
+                            uint64_t *records_at, td_err *err)
+{
+    TD_ASSERT(place->opcode == MCAP_CHUNK);
+    uint64_t head_bytes =
+        place->content_bytes < CHUNK_HEAD_BYTES ? place->content_bytes : CHUNK_HEAD_BYTES;
+    td_bytes head;
+    td_result rc = mcap_source_view(source, place->content_at, head_bytes, &head, err);
+    if (rc == TD_OK)
+        rc = mcap_decode_chunk_fields(head, place->content_bytes, out, records_at, err);
+    if (rc != TD_OK)
+        return td_err_add(err, rc, "chunk at offset %" PRIu64, place->offset);
+    *records_at += place->content_at;
+    return TD_OK;
+}
+
+td_result mcap_source_crc(mcap_source *source, uint64_t from, uint64_t to, uint32_t *crc,
+                          td_err *err)
+{
+    while (from < to) {
+        uint64_t size = to - from < WINDOW_BYTES ? to - from : WINDOW_BYTES;
+        td_bytes piece;
+        td_result rc = mcap_source_view(source, from, size, &piece, err);
+        if (rc != TD_OK)
+            return rc;
+        *crc = td_crc32(*crc, piece.data, piece.size);
+        from += size;
+    }
+    return TD_OK;
+}
+
+td_result mcap_source_hash(mcap_source *source, uint64_t from, uint64_t to, td_hasher *hasher,
+                           td_err *err)
+{
+    while (from < to) {
+        uint64_t size = to - from < WINDOW_BYTES ? to - from : WINDOW_BYTES;
+        td_bytes piece;
+        td_result rc = mcap_source_view(source, from, size, &piece, err);
+        if (rc != TD_OK)
+            return rc;
+        td_hasher_update(hasher, piece.data, piece.size);
+        from += size;
+    }
+    return TD_OK;
+}

@@ -1,0 +1,64 @@
+/* A file as records: positional reads through a window that is read ahead, so that walking a file
+ * costs one read per quarter megabyte. Views stay valid until the next call. Borrows the file; one
+ * thread. */
+#ifndef TD_FORMAT_MCAP_SOURCE_H
+#define TD_FORMAT_MCAP_SOURCE_H
+
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/buf.h"
+#include "base/bytes.h"
+#include "base/hash.h"
+#include "base/io.h"
+#include "format/mcap.h"
+
+typedef struct mcap_source {
+    td_file *file;
+    uint64_t size; /* of the file, as last looked up */
+    td_buf window;
+    uint64_t window_at; /* file offset of the window */
+} mcap_source;
+
+/* Where a record stands. */
+typedef struct mcap_place {
+    uint8_t opcode;
+    uint64_t offset;     /* of the opcode */
+    uint64_t content_at; /* of the content */
+    uint64_t content_bytes;
+    uint64_t end; /* behind the content */
+} mcap_place;
+
+/* Look at file (borrowed), and find out its size. TD_OK, TD_E_IO. Free with fini. */
+TD_MUST_USE td_result mcap_source_init(mcap_source *source, td_file *file, td_err *err);
+void mcap_source_fini(mcap_source *source);
+
+/* Look up the size again; the window is forgotten. */
+TD_MUST_USE td_result mcap_source_refresh(mcap_source *source, td_err *err);
+
+/* The size bytes at at, at most LIMIT_RECORD_BYTES (else TD_E_LIMIT). TD_OK; TD_E_TRUNCATED if the
+ * file ends before; TD_E_IO, TD_E_NOMEM. */
+TD_MUST_USE td_result mcap_source_view(mcap_source *source, uint64_t at, uint64_t size,
+                                       td_bytes *out, td_err *err);
+
+/* The record at at, which must fit before end. TD_OK; TD_EOF if at is end; TD_E_TRUNCATED if it
+ * does not fit; TD_E_IO. Its content is not read: mcap_source_content does that. */
+TD_MUST_USE td_result mcap_source_record(mcap_source *source, uint64_t at, uint64_t end,
+                                         mcap_place *out, td_err *err);
+
+/* A record's content; as mcap_source_view. */
+TD_MUST_USE td_result mcap_source_content(mcap_source *source, const mcap_place *place,
+                                          td_bytes *out, td_err *err);
+
+/* A chunk's fields before its records, without reading those. As mcap_decode_chunk_fields;
+ * *records_at is a file offset. The compression's name is a view. */
+TD_MUST_USE td_result mcap_source_chunk(mcap_source *source, const mcap_place *place,
+                                        mcap_chunk *out, uint64_t *records_at, td_err *err);
+
+/* Go on with a CRC-32, or with a hasher, over the bytes [from, to), however many. */
+TD_MUST_USE td_result mcap_source_crc(mcap_source *source, uint64_t from, uint64_t to,
+                                      uint32_t *crc, td_err *err);
+TD_MUST_USE td_result mcap_source_hash(mcap_source *source, uint64_t from, uint64_t to,
+                                       td_hasher *hasher, td_err *err);
+
+#endif

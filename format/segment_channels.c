@@ -1,0 +1,236 @@
+#include "format/segment_reader_impl.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "format/mcap_decode.h"
+
+enum { FIRST_PLACES = 16, MCAP_IDS = UINT16_MAX + 1 };
+
+/* A channel and the strings that its info points to. */
+typedef struct owned_channel {
+    segment_channel channel; /* first: reader->channels points to it */
+    char text[];
+} owned_channel;
+
+static td_result make_room(void **array, uint32_t *capacity, uint32_t count, size_t element_bytes,
+                           td_err *err)
+{
+    if (count < *capacity)
+        return TD_OK;
+    uint32_t wanted = *capacity == 0 ? FIRST_PLACES : *capacity * 2;
+    void *bigger = td_realloc(*array, wanted, element_bytes);
+    if (bigger == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for %u channels", wanted);
+    *array = bigger;
+    *capacity = wanted;
+    return TD_OK;
+}
+
+static const file_schema *find_schema(const segment_reader *r, uint16_t id)
+{
+    for (uint32_t i = 0; i < r->schema_count; i++) {
+        if (r->schemas[i].id == id)
+            return &r->schemas[i];
+    }
+    return NULL;
+}
+
+td_result reader_add_schema(segment_reader *reader, td_bytes content, td_err *err)
+{
+    segment_reader *r = reader;
+    mcap_schema schema;
+    td_result rc = mcap_decode_schema(content, &schema, err);
+    if (rc != TD_OK)
+        return rc;
+    /* Id 0 is invalid and to be ignored by readers (specification, "Schema"). */
+    if (schema.id == 0 || find_schema(r, schema.id) != NULL)
+        return TD_OK;
+    void *array = r->schemas;
+    rc = make_room(&array, &r->schema_capacity, r->schema_count, sizeof *r->schemas, err);
+    r->schemas = array;
+    if (rc != TD_OK)
+        return rc;
+    char *name = td_strndup((const char *)schema.name.data, schema.name.size);
+    char *text = td_strndup((const char *)schema.data.data, schema.data.size);
+    if (name == NULL || text == NULL) {
+        td_free(name);
+        td_free(text);
+        return td_err_set(err, TD_E_NOMEM, "no memory for a schema of %zu bytes", schema.data.size);
+    }
+    r->schemas[r->schema_count++] = (file_schema){
+        .id = schema.id, .name = name, .text = (uint8_t *)text, .text_bytes = schema.data.size};
+    return TD_OK;
+}
+
+/* Copy bytes to *at with a NUL, move *at behind it. What follows a NUL in bytes is out of sight. */
+static const char *place_text(char **at, td_bytes bytes)
+{
+    char *start = *at;
+    if (bytes.size > 0)
+        memcpy(start, bytes.data, bytes.size);
+    start[bytes.size] = '\0';
+    *at = start + bytes.size + 1;
+    return start;
+}
+
+/* A number out of metadata; what is none counts as 0. */
+static uint32_t parse_number(td_bytes text)
+{
+    uint64_t value = 0;
+    for (size_t i = 0; i < text.size; i++) {
+        if (text.data[i] < '0' || text.data[i] > '9' || value > UINT32_MAX / 10)
+            return 0;
+        value = value * 10 + (uint64_t)(text.data[i] - '0');
+    }
+    return value > UINT32_MAX ? 0 : (uint32_t)value;
+}
+
+static channel_dir parse_dir(td_bytes text)
+{
+    channel_dir dir;
+    return channel_dir_parse(text, &dir) ? dir : CHANNEL_IN;
+}
+
+/* Fill info from our metadata keys, or from the MCAP topic where a file is not ours. */
+static void fill_info(owned_channel *owned, const mcap_channel *in, const file_schema *schema)
+{
+    segment_channel *channel = &owned->channel;
+    char *at = owned->text;
+    td_bytes feed = mcap_find_pair(in->metadata, "feed");
+    td_bytes topic = mcap_find_pair(in->metadata, "topic");
+    td_bytes opcode = mcap_find_pair(in->metadata, "opcode");
+    if (feed.size == 0)
+        feed = td_bytes_str(SEGMENT_FOREIGN_FEED);
+    if (topic.size == 0)
+        topic = in->topic;
+    channel->info = (channel_info){
+        .feed = place_text(&at, feed),
+        .family = place_text(&at, mcap_find_pair(in->metadata, "family")),
+        .line = parse_number(mcap_find_pair(in->metadata, "line")),
+        .shard = parse_number(mcap_find_pair(in->metadata, "shard")),
+        .dir = parse_dir(mcap_find_pair(in->metadata, "dir")),
+        .topic = place_text(&at, topic),
+        .exchange_topic = place_text(&at, mcap_find_pair(in->metadata, "exchange_topic")),
+        .symbol = place_text(&at, mcap_find_pair(in->metadata, "symbol")),
+        .opcode = parse_number(opcode) == OPCODE_BINARY ? OPCODE_BINARY : OPCODE_TEXT,
+        .message_encoding = place_text(&at, in->message_encoding),
+        .schema_name = schema == NULL ? "" : schema->name,
+        .schema =
+            schema == NULL ? td_bytes_of(NULL, 0) : td_bytes_of(schema->text, schema->text_bytes)};
+    const char *mcap_topic = place_text(&at, in->topic);
+    channel->mcap_topic = td_bytes_of(mcap_topic, in->topic.size);
+    if (in->metadata.bytes.size > 0)
+        memcpy(at, in->metadata.bytes.data, in->metadata.bytes.size);
+    channel->metadata.bytes = td_bytes_of(at, in->metadata.bytes.size);
+}
+
+/* Map id to index. */
+static td_result set_index(segment_reader *r, uint16_t id, uint32_t index, td_err *err)
+{
+    size_t wanted = ((size_t)id + 1) * sizeof(uint32_t);
+    if (wanted > r->by_id.size) {
+        td_result rc = td_buf_reserve(&r->by_id, wanted - r->by_id.size, err);
+        if (rc != TD_OK)
+            return rc;
+        memset(r->by_id.data + r->by_id.size, 0, wanted - r->by_id.size);
+        r->by_id.size = wanted;
+    }
+    uint32_t stored = index + 1;
+    memcpy(r->by_id.data + wanted - sizeof stored, &stored, sizeof stored);
+    return TD_OK;
+}
+
+td_result reader_add_channel(segment_reader *reader, td_bytes content, td_err *err)
+{
+    segment_reader *r = reader;
+    mcap_channel in;
+    td_result rc = mcap_decode_channel(content, &in, err);
+    if (rc != TD_OK)
+        return rc;
+    if (segment_reader_channel_by_id(r, in.id) != NULL)
+        return TD_OK;
+    TD_ASSERT(r->channel_count < MCAP_IDS);
+    void *array = r->channels;
+    rc = make_room(&array, &r->channel_capacity, r->channel_count, sizeof *r->channels, err);
+    r->channels = array;
+    if (rc != TD_OK)
+        return rc;
+    /* Every string comes from the record, the topic perhaps twice; each gets a NUL. */
+    size_t text_bytes = 2 * content.size + sizeof SEGMENT_FOREIGN_FEED + 8;
+    owned_channel *owned = td_alloc(sizeof *owned + text_bytes + in.metadata.bytes.size);
+    if (owned == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a channel");
+    owned->channel =
+        (segment_channel){.index = r->channel_count, .id = in.id, .message_count = UINT64_MAX};
+    fill_info(owned, &in, find_schema(r, in.schema_id));
+    rc = set_index(r, in.id, r->channel_count, err);
+    if (rc != TD_OK) {
+        td_free(owned);
+        return rc;
+    }
+    r->channels[r->channel_count++] = &owned->channel;
+    return TD_OK;
+}
+
+void reader_free_channels(segment_reader *reader)
+{
+    for (uint32_t i = 0; i < reader->channel_count; i++)
+        td_free(reader->channels[i]);
+    for (uint32_t i = 0; i < reader->schema_count; i++) {
+        td_free(reader->schemas[i].name);
+        td_free(reader->schemas[i].text);
+    }
+    reader->channel_count = 0;
+    reader->schema_count = 0;
+    td_buf_clear(&reader->by_id);
+}
+
+td_result reader_learn_channels(segment_reader *reader, td_bytes records, td_err *err)
+{
+    size_t at = 0;
+    mcap_record record;
+    while (mcap_next_record(records, &at, &record, NULL) == TD_OK) {
+        td_result rc = TD_OK;
+        if (record.opcode == MCAP_SCHEMA)
+            rc = reader_add_schema(reader, record.content, err);
+        else if (record.opcode == MCAP_CHANNEL)
+            rc = reader_add_channel(reader, record.content, err);
+        if (rc == TD_E_NOMEM || rc == TD_E_LIMIT)
+            return rc;
+    }
+    return TD_OK;
+}
+
+int reader_knows_all(const segment_reader *reader, td_bytes bitmap)
+{
+    for (size_t byte = 0; byte < bitmap.size; byte++) {
+        for (unsigned bit = 0; bitmap.data[byte] >> bit != 0; bit++) {
+            uint16_t id = (uint16_t)(byte * 8 + bit);
+            if ((bitmap.data[byte] >> bit & 1) && segment_reader_channel_by_id(reader, id) == NULL)
+                return 0;
+        }
+    }
+    return 1;
+}
+
+uint32_t segment_reader_channel_count(const segment_reader *reader)
+{
+    return reader->channel_count;
+}
+
+const segment_channel *segment_reader_channel(const segment_reader *reader, uint32_t index)
+{
+    TD_ASSERT(index < reader->channel_count);
+    return reader->channels[index];
+}
+
+const segment_channel *segment_reader_channel_by_id(const segment_reader *reader, uint16_t id)
+{
+    uint32_t stored = 0;
+    size_t at = (size_t)id * sizeof stored;
+    if (at + sizeof stored <= reader->by_id.size)
+        memcpy(&stored, reader->by_id.data + at, sizeof stored);
+    return stored == 0 ? NULL : reader->channels[stored - 1];
+}

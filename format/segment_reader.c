@@ -1,0 +1,587 @@
+#include "format/segment_reader.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/hash.h"
+#include "base/limits.h"
+#include "format/mcap_decode.h"
+#include "format/segment_reader_impl.h"
+
+enum { FIRST_CHUNKS = 64, MCAP_IDS = UINT16_MAX + 1 };
+
+/* Bitmaps of all chunks of a file: many more than a segment's 4,096 chunks can need. */
+static const size_t BITMAPS_BYTES_MAX = (size_t)256 << 20;
+
+void reader_note_damage(segment_reader *reader, const td_err *why, uint64_t offset)
+{
+    if (reader->info.damaged_count++ == 0)
+        (void)snprintf(reader->damage, sizeof reader->damage, "offset %" PRIu64 ": %.*s", offset,
+                       DAMAGE_TEXT_BYTES - 40, why->text); /* a long text may be cut */
+}
+
+static td_result check_magic(const uint8_t *magic, td_err *err)
+{
+    if (memcmp(magic, MCAP_MAGIC, MCAP_MAGIC_BYTES) == 0)
+        return TD_OK;
+    if (memcmp(magic, MCAP_MAGIC, 5) == 0 && memcmp(magic + 6, MCAP_MAGIC + 6, 2) == 0)
+        return td_err_set(err, TD_E_UNSUPPORTED, "MCAP major version 0x%02x, 0x30 is known",
+                          magic[5]);
+    return td_err_set(err, TD_E_CORRUPT, "does not begin as an MCAP file");
+}
+
+/* Magic and header: who wrote the file. */
+static td_result read_header(segment_reader *r, td_err *err)
+{
+    td_bytes magic;
+    td_result rc = mcap_source_view(&r->source, 0, MCAP_MAGIC_BYTES, &magic, err);
+    if (rc == TD_OK)
+        rc = check_magic(magic.data, err);
+    mcap_place place;
+    if (rc == TD_OK)
+        rc = mcap_source_record(&r->source, MCAP_MAGIC_BYTES, r->source.size, &place, err);
+    if (rc == TD_EOF)
+        return td_err_set(err, TD_E_TRUNCATED, "ends behind the magic");
+    if (rc == TD_OK && place.opcode != MCAP_HEADER)
+        return td_err_set(err, TD_E_CORRUPT, "begins with record 0x%02x, a Header is expected",
+                          place.opcode);
+    td_bytes content;
+    mcap_header header;
+    if (rc == TD_OK)
+        rc = mcap_source_content(&r->source, &place, &content, err);
+    if (rc == TD_OK)
+        rc = mcap_decode_header(content, &header, err);
+    if (rc == TD_OK)
+        rc = td_buf_append(&r->names, header.profile.data, header.profile.size, err);
+    if (rc == TD_OK)
+        rc = td_buf_append(&r->names, header.library.data, header.library.size, err);
+    if (rc != TD_OK)
+        return rc;
+    r->info.profile = td_bytes_of(r->names.data, header.profile.size);
+    r->info.library = td_bytes_of(r->names.data + header.profile.size, header.library.size);
+    r->info.is_ours = (uint8_t)td_bytes_is(r->info.profile, SEGMENT_PROFILE);
+    r->data_start = place.end;
+    return TD_OK;
+}
+
+static const char *place_text(char **at, td_bytes bytes)
+{
+    char *start = *at;
+    if (bytes.size > 0)
+        memcpy(start, bytes.data, bytes.size);
+    start[bytes.size] = '\0';
+    *at += bytes.size + 1;
+    return start;
+}
+
+static uint64_t parse_u64(td_bytes text)
+{
+    uint64_t value = 0;
+    for (size_t i = 0; i < text.size; i++) {
+        if (text.data[i] < '0' || text.data[i] > '9')
+            return 0;
+        if (__builtin_mul_overflow(value, UINT64_C(10), &value) ||
+            __builtin_add_overflow(value, (uint64_t)(text.data[i] - '0'), &value))
+            return 0;
+    }
+    return value;
+}
+
+td_result reader_take_session(segment_reader *reader, const mcap_place *place, td_err *err)
+{
+    segment_reader *r = reader;
+    td_bytes content;
+    mcap_metadata metadata;
+    td_result rc = mcap_source_content(&r->source, place, &content, err);
+    if (rc == TD_OK)
+        rc = mcap_decode_metadata(content, &metadata, err);
+    if (rc != TD_OK)
+        return rc;
+    if (!td_bytes_is(metadata.name, SEGMENT_SESSION_METADATA))
+        return TD_OK;
+    char *at = td_alloc(content.size + SESSION_STRINGS);
+    if (at == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for session names");
+    td_free(r->strings);
+    r->strings = at;
+    segment_session *session = &r->info.session;
+    session->session = place_text(&at, mcap_find_pair(metadata.pairs, "session"));
+    session->feed = place_text(&at, mcap_find_pair(metadata.pairs, "feed"));
+    session->family = place_text(&at, mcap_find_pair(metadata.pairs, "family"));
+    session->previous_segment = place_text(&at, mcap_find_pair(metadata.pairs, "previous_segment"));
+    session->verb = place_text(&at, mcap_find_pair(metadata.pairs, "verb"));
+    session->version = place_text(&at, mcap_find_pair(metadata.pairs, "version"));
+    session->start_ns = parse_u64(mcap_find_pair(metadata.pairs, "start_ns"));
+    td_bytes chain = mcap_find_pair(metadata.pairs, "previous_chain");
+    if (!chain_value_parse(chain, &session->previous_chain))
+        return td_err_set(err, TD_E_CORRUPT, "session record without a chain value");
+    return TD_OK;
+}
+
+/* The session is the record behind the header. A file of ours without one is damaged, and read on.
+ */
+static td_result read_session(segment_reader *r, td_err *err)
+{
+    mcap_place place;
+    td_err why;
+    td_err_clear(&why);
+    td_result rc = mcap_source_record(&r->source, r->data_start, r->source.size, &place, &why);
+    if (rc == TD_OK && place.opcode == MCAP_METADATA)
+        rc = reader_take_session(r, &place, &why);
+    else if (rc == TD_OK)
+        rc = td_err_set(&why, TD_E_CORRUPT, "no session record behind the header");
+    if (rc == TD_E_IO || rc == TD_E_NOMEM) {
+        if (err != NULL)
+            *err = why;
+        return rc;
+    }
+    if (rc == TD_E_CORRUPT)
+        reader_note_damage(r, &why, r->data_start);
+    r->scan_chain = r->info.session.previous_chain;
+    return TD_OK;
+}
+
+static void sum_up(segment_reader *r)
+{
+    segment_info *info = &r->info;
+    info->file_bytes = r->source.size;
+    info->damage = r->damage;
+    info->first_ns = 0;
+    info->last_ns = 0;
+    uint64_t count = 0;
+    uint8_t is_known = 1, is_first = 1;
+    for (uint32_t i = 0; i < r->chunk_count; i++) {
+        const segment_chunk *chunk = &r->chunks[i].chunk;
+        is_known &= chunk->message_count != UINT64_MAX;
+        count += chunk->message_count;
+        if (chunk->message_count == 0)
+            continue;
+        if (is_first || chunk->first_ns < info->first_ns)
+            info->first_ns = chunk->first_ns;
+        if (chunk->last_ns > info->last_ns)
+            info->last_ns = chunk->last_ns;
+        is_first = 0;
+    }
+    if (is_known)
+        info->message_count = count;
+    else if (!info->has_summary)
+        info->message_count = UINT64_MAX;
+}
+
+/* From the summary if that is sound, else by walking the file. */
+static td_result read_lists(segment_reader *r, td_err *err)
+{
+    td_err why;
+    td_err_clear(&why);
+    td_result rc = reader_load_summary(r, &why);
+    if (rc == TD_E_IO || rc == TD_E_NOMEM) {
+        if (err != NULL)
+            *err = why;
+        return rc;
+    }
+    if (rc == TD_OK)
+        return TD_OK;
+    reader_clear_lists(r);
+    if (rc != TD_EOF)
+        reader_note_damage(r, &why, r->source.size);
+    return reader_scan(r, err);
+}
+
+static td_result open_parts(segment_reader *r, const char *path, td_err *err)
+{
+    td_buf_init(&r->names, LIMIT_RECORD_BYTES);
+    td_buf_init(&r->bitmaps, BITMAPS_BYTES_MAX);
+    td_buf_init(&r->by_id, MCAP_IDS * sizeof(uint32_t));
+    td_buf_init(&r->records, LIMIT_CHUNK_BYTES + SEGMENT_PADDING_BYTES);
+    r->scratch = segment_scratch_open();
+    if (r->scratch == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a segment reader");
+    td_result rc = td_io_open(r->io, path, TD_OPEN_READ, &r->file, err);
+    if (rc == TD_OK)
+        rc = mcap_source_init(&r->source, r->file, err);
+    return rc;
+}
+
+static td_result read_all(segment_reader *r, td_err *err)
+{
+    r->info.state = SEGMENT_OPEN;
+    r->info.session = (segment_session){
+        .session = "", .feed = "", .family = "", .previous_segment = "", .verb = "", .version = ""};
+    td_result rc = read_header(r, err);
+    if (rc == TD_OK && r->info.is_ours)
+        rc = read_session(r, err);
+    if (rc == TD_OK)
+        rc = read_lists(r, err);
+    if (rc == TD_OK)
+        sum_up(r);
+    return rc;
+}
+
+td_result segment_reader_open(td_io io, const char *path, segment_reader **out, td_err *err)
+{
+    *out = NULL;
+    segment_reader *r = td_alloc_zero(1, sizeof *r);
+    if (r == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a segment reader");
+    r->io = io;
+    (void)pthread_mutex_init(&r->file_lock, NULL); /* cannot fail with default attributes */
+    td_result rc = open_parts(r, path, err);
+    if (rc == TD_OK)
+        rc = read_all(r, err);
+    if (rc != TD_OK) {
+        segment_reader_close(r);
+        return td_err_add(err, rc, "segment %s", path);
+    }
+    *out = r;
+    return TD_OK;
+}
+
+void segment_reader_close(segment_reader *reader)
+{
+    if (reader == NULL)
+        return;
+    reader_free_channels(reader);
+    td_free(reader->channels);
+    td_free(reader->schemas);
+    td_free(reader->chunks);
+    td_free(reader->strings);
+    td_buf_fini(&reader->names);
+    td_buf_fini(&reader->bitmaps);
+    td_buf_fini(&reader->by_id);
+    td_buf_fini(&reader->records);
+    segment_scratch_close(reader->scratch);
+    mcap_source_fini(&reader->source);
+    td_io_close(reader->file);
+    (void)pthread_mutex_destroy(&reader->file_lock); /* nobody holds it */
+    td_free(reader);
+}
+
+void reader_clear_lists(segment_reader *reader)
+{
+    reader_free_channels(reader);
+    reader->chunk_count = 0;
+    td_buf_clear(&reader->bitmaps);
+}
+
+td_result reader_add_chunk(segment_reader *reader, const segment_chunk *chunk, td_bytes bitmap,
+                           td_err *err)
+{
+    segment_reader *r = reader;
+    while (bitmap.size > 0 && bitmap.data[bitmap.size - 1] == 0)
+        bitmap.size--;
+    if (r->chunk_count == r->chunk_capacity) {
+        uint32_t wanted = r->chunk_capacity == 0 ? FIRST_CHUNKS : r->chunk_capacity * 2;
+        chunk_entry *bigger = td_realloc(r->chunks, wanted, sizeof *bigger);
+        if (bigger == NULL)
+            return td_err_set(err, TD_E_NOMEM, "no memory for %u chunks", wanted);
+        r->chunks = bigger;
+        r->chunk_capacity = wanted;
+    }
+    size_t at = r->bitmaps.size;
+    td_result rc = td_buf_append(&r->bitmaps, bitmap.data, bitmap.size, err);
+    if (rc != TD_OK)
+        return rc;
+    r->chunks[r->chunk_count++] =
+        (chunk_entry){.chunk = *chunk, .bitmap_at = at, .bitmap_bytes = bitmap.size};
+    return TD_OK;
+}
+
+const segment_info *segment_reader_info(const segment_reader *reader)
+{
+    return &reader->info;
+}
+
+uint32_t segment_reader_chunk_count(const segment_reader *reader)
+{
+    return reader->chunk_count;
+}
+
+const segment_chunk *segment_reader_chunk(const segment_reader *reader, uint32_t index)
+{
+    TD_ASSERT(index < reader->chunk_count);
+    return &reader->chunks[index].chunk;
+}
+
+td_bytes segment_reader_bitmap(const segment_reader *reader, uint32_t chunk_index)
+{
+    TD_ASSERT(chunk_index < reader->chunk_count);
+    const chunk_entry *entry = &reader->chunks[chunk_index];
+    return td_bytes_of(entry->bitmap_bytes == 0 ? NULL : reader->bitmaps.data + entry->bitmap_at,
+                       entry->bitmap_bytes);
+}
+
+int segment_reader_chunk_has(const segment_reader *reader, uint32_t chunk_index,
+                             const segment_channel *channel)
+{
+    if (!segment_reader_chunk(reader, chunk_index)->has_channels)
+        return 1;
+    td_bytes bitmap = segment_reader_bitmap(reader, chunk_index);
+    size_t byte = channel->id / 8;
+    return byte < bitmap.size && (bitmap.data[byte] >> (channel->id % 8) & 1);
+}
+
+td_result segment_reader_refresh(segment_reader *reader, uint32_t *added, td_err *err)
+{
+    segment_reader *r = reader;
+    *added = 0;
+    if (r->info.state == SEGMENT_FINISHED)
+        return TD_OK;
+    uint64_t known = r->source.size;
+    uint32_t before = r->chunk_count;
+    td_result rc = mcap_source_refresh(&r->source, err);
+    if (rc == TD_OK && r->source.size != known)
+        rc = reader_scan(r, err);
+    if (rc != TD_OK)
+        return td_err_add(err, rc, "looking for new chunks");
+    TD_ASSERT(r->chunk_count >= before);
+    *added = r->chunk_count - before;
+    sum_up(r);
+    return TD_OK;
+}
+
+segment_scratch *segment_scratch_open(void)
+{
+    segment_scratch *scratch = td_alloc_zero(1, sizeof *scratch);
+    if (scratch == NULL)
+        return NULL;
+    td_buf_init(&scratch->bytes, LIMIT_RECORD_BYTES);
+    scratch->coder = codec_open();
+    if (scratch->coder == NULL) {
+        td_free(scratch);
+        return NULL;
+    }
+    return scratch;
+}
+
+void segment_scratch_close(segment_scratch *scratch)
+{
+    if (scratch == NULL)
+        return;
+    td_buf_fini(&scratch->bytes);
+    codec_close(scratch->coder);
+    td_free(scratch);
+}
+
+/* Read [at, at + size) into out. The file belongs to one thread at a time. */
+static td_result read_range(const segment_reader *reader, uint64_t at, uint64_t size, td_buf *out,
+                            td_err *err)
+{
+    td_buf_clear(out);
+    if (size > LIMIT_RECORD_BYTES)
+        return td_err_set(err, TD_E_LIMIT, "%" PRIu64 " bytes at %" PRIu64 ": limit %zu", size, at,
+                          LIMIT_RECORD_BYTES);
+    td_result rc = td_buf_reserve(out, (size_t)size, err);
+    if (rc != TD_OK)
+        return rc;
+    pthread_mutex_t *lock = (pthread_mutex_t *)&reader->file_lock;
+    (void)pthread_mutex_lock(lock); /* cannot fail: initialised, not held by this thread */
+    rc = td_io_read_exact(reader->file, at, out->data, (size_t)size, err);
+    (void)pthread_mutex_unlock(lock);
+    if (rc == TD_OK)
+        out->size = (size_t)size;
+    return rc;
+}
+
+static void add_padding(td_buf *out)
+{
+    TD_ASSERT(out->capacity - out->size >= SEGMENT_PADDING_BYTES);
+    memset(out->data + out->size, 0, SEGMENT_PADDING_BYTES);
+}
+
+static td_result unpack_chunk(const segment_reader *reader, const mcap_chunk *chunk,
+                              segment_scratch *scratch, td_buf *out, td_err *err)
+{
+    if (chunk->uncompressed_bytes > LIMIT_CHUNK_BYTES)
+        return td_err_set(err, TD_E_LIMIT, "%" PRIu64 " bytes uncompressed: limit %zu",
+                          chunk->uncompressed_bytes, LIMIT_CHUNK_BYTES);
+    codec_kind kind;
+    td_result rc = codec_find(chunk->compression, &kind, err);
+    size_t size = (size_t)chunk->uncompressed_bytes;
+    if (rc == TD_OK)
+        rc = td_buf_reserve(out, size + SEGMENT_PADDING_BYTES, err);
+    if (rc == TD_OK)
+        rc = codec_decompress(scratch->coder, kind, chunk->records, out->data, size, err);
+    if (rc != TD_OK)
+        return rc;
+    out->size = size;
+    uint32_t expected = chunk->uncompressed_crc;
+    if (expected == 0 && !reader->info.is_ours)
+        return TD_OK;
+    uint32_t crc = td_crc32(0, out->data, size);
+    if (crc != expected)
+        return td_err_set(err, TD_E_CORRUPT, "CRC of the records is %08x, %08x expected", crc,
+                          expected);
+    return TD_OK;
+}
+
+static td_result read_chunk(const segment_reader *reader, const segment_chunk *chunk,
+                            segment_scratch *scratch, td_buf *out, td_err *err)
+{
+    td_result rc = read_range(reader, chunk->offset, chunk->record_bytes, &scratch->bytes, err);
+    if (rc != TD_OK)
+        return rc;
+    const uint8_t *p = scratch->bytes.data;
+    if (chunk->record_bytes < MCAP_PREFIX_BYTES || p[0] != MCAP_CHUNK ||
+        td_le64(p + 1) != chunk->record_bytes - MCAP_PREFIX_BYTES)
+        return td_err_set(err, TD_E_CORRUPT, "no chunk of %" PRIu64 " bytes there",
+                          chunk->record_bytes);
+    mcap_chunk record;
+    rc = mcap_decode_chunk(
+        td_bytes_of(p + MCAP_PREFIX_BYTES, scratch->bytes.size - MCAP_PREFIX_BYTES), &record, err);
+    if (rc == TD_OK)
+        rc = unpack_chunk(reader, &record, scratch, out, err);
+    return rc;
+}
+
+td_result segment_reader_read(const segment_reader *reader, uint32_t index,
+                              segment_scratch *scratch, td_buf *out, td_err *err)
+{
+    const segment_chunk *chunk = segment_reader_chunk(reader, index);
+    td_buf_clear(out);
+    td_result rc;
+    if (chunk->is_run) {
+        rc = td_buf_reserve(out, (size_t)chunk->record_bytes + SEGMENT_PADDING_BYTES, err);
+        if (rc == TD_OK)
+            rc = read_range(reader, chunk->offset, chunk->record_bytes, out, err);
+    } else {
+        rc = read_chunk(reader, chunk, scratch, out, err);
+    }
+    if (rc != TD_OK) {
+        td_buf_clear(out);
+        return td_err_add(err, rc, "chunk at %" PRIu64, chunk->offset);
+    }
+    add_padding(out);
+    return TD_OK;
+}
+
+td_result segment_reader_message(const segment_reader *reader, td_bytes records, size_t *at,
+                                 segment_message *out, td_err *err)
+{
+    mcap_record record;
+    do {
+        td_result rc = mcap_next_record(records, at, &record, err);
+        if (rc == TD_EOF)
+            return TD_EOF;
+        if (TD_UNLIKELY(rc != TD_OK)) {
+            *at = records.size;
+            return td_err_add(err, TD_E_CORRUPT, "messages of a chunk");
+        }
+    } while (record.opcode != MCAP_MESSAGE);
+    mcap_message message;
+    td_result rc = mcap_decode_message(record.content, &message, err);
+    if (TD_UNLIKELY(rc != TD_OK))
+        return rc;
+    const segment_channel *channel = segment_reader_channel_by_id(reader, message.channel_id);
+    if (TD_UNLIKELY(channel == NULL))
+        return td_err_set(err, TD_E_CORRUPT, "message at %" PRIu64 " of unknown channel %u",
+                          record.offset, message.channel_id);
+    *out = (segment_message){.channel = channel,
+                             .sequence = message.sequence,
+                             .log_ns = message.log_ns,
+                             .publish_ns = message.publish_ns,
+                             .data = message.data,
+                             .offset = record.offset};
+    return TD_OK;
+}
+
+static td_result append_index_channel(const mcap_message_index *index, uint64_t offset, td_buf *out,
+                                      td_err *err)
+{
+    sealed_channel channel = {.id = index->channel_id, .index_offset = offset};
+    mcap_packed rest = index->entries;
+    uint64_t log_ns, message_at;
+    while (mcap_next_entry(&rest, &log_ns, &message_at)) {
+        if (channel.message_count == 0 || log_ns < channel.first_ns)
+            channel.first_ns = log_ns;
+        if (log_ns > channel.last_ns)
+            channel.last_ns = log_ns;
+        channel.message_count++;
+    }
+    return channel.message_count == 0 ? TD_OK : td_buf_append(out, &channel, sizeof channel, err);
+}
+
+static int by_id(const void *a, const void *b)
+{
+    const sealed_channel *x = a, *y = b;
+    return x->id < y->id ? -1 : x->id > y->id;
+}
+
+td_result segment_reader_chunk_channels(const segment_reader *reader, uint32_t index,
+                                        segment_scratch *scratch, td_buf *out, td_err *err)
+{
+    const segment_chunk *chunk = segment_reader_chunk(reader, index);
+    td_buf_clear(out);
+    if (chunk->index_bytes == 0)
+        return td_err_set(err, TD_E_UNSUPPORTED, "chunk at %" PRIu64 " has no message indexes",
+                          chunk->offset);
+    td_result rc = read_range(reader, chunk->offset + chunk->record_bytes, chunk->index_bytes,
+                              &scratch->bytes, err);
+    size_t at = 0;
+    mcap_record record;
+    while (rc == TD_OK) {
+        rc = mcap_next_record(td_buf_view(&scratch->bytes), &at, &record, err);
+        mcap_message_index entry;
+        if (rc == TD_OK && record.opcode != MCAP_MESSAGE_INDEX)
+            rc = td_err_set(err, TD_E_CORRUPT, "%s record among the message indexes",
+                            mcap_opcode_name(record.opcode));
+        if (rc == TD_OK)
+            rc = mcap_decode_message_index(record.content, &entry, err);
+        if (rc == TD_OK)
+            rc = append_index_channel(&entry, record.offset, out, err);
+    }
+    if (rc == TD_E_TRUNCATED)
+        rc = TD_E_CORRUPT;
+    if (rc != TD_EOF)
+        return td_err_add(err, rc, "message indexes of the chunk at %" PRIu64, chunk->offset);
+    if (out->size > 0)
+        qsort(out->data, out->size / sizeof(sealed_channel), sizeof(sealed_channel), by_id);
+    return TD_OK;
+}
+
+td_result segment_reader_each_metadata(segment_reader *reader, segment_metadata_fn *fn, void *user,
+                                       td_err *err)
+{
+    segment_reader *r = reader;
+    uint64_t at = r->data_start;
+    mcap_place place;
+    td_result rc = TD_OK;
+    while (rc == TD_OK) {
+        rc = mcap_source_record(&r->source, at, r->info.sound_bytes, &place, err);
+        if (rc != TD_OK || place.opcode == MCAP_DATA_END || place.opcode == MCAP_FOOTER)
+            break;
+        at = place.end;
+        if (place.opcode != MCAP_METADATA)
+            continue;
+        td_bytes content;
+        mcap_metadata metadata;
+        rc = mcap_source_content(&r->source, &place, &content, err);
+        if (rc == TD_OK)
+            rc = mcap_decode_metadata(content, &metadata, err);
+        if (rc == TD_OK)
+            rc = fn(user, &metadata, err);
+    }
+    return rc == TD_EOF ? TD_OK : rc;
+}
+
+td_result segment_reader_last_chain(segment_reader *reader, chain_conn *conns, chain_record *out,
+                                    td_err *err)
+{
+    segment_reader *r = reader;
+    if (!r->info.is_ours || r->chunk_count == 0)
+        return td_err_set(err, TD_E_NOTFOUND, "no chain record");
+    const segment_chunk *last = &r->chunks[r->chunk_count - 1].chunk;
+    uint64_t at = last->offset + last->record_bytes + last->index_bytes;
+    mcap_place place;
+    td_result rc = mcap_source_record(&r->source, at, r->info.sound_bytes, &place, err);
+    if (rc == TD_EOF || (rc == TD_OK && place.opcode != CHAIN_OPCODE))
+        rc = td_err_set(err, TD_E_CORRUPT, "no chain record behind the last chunk");
+    td_bytes content;
+    if (rc == TD_OK)
+        rc = mcap_source_content(&r->source, &place, &content, err);
+    if (rc == TD_OK)
+        rc = chain_decode(content, conns, out, err);
+    return rc == TD_OK ? TD_OK : td_err_add(err, rc, "chain record at %" PRIu64, at);
+}

@@ -1,0 +1,102 @@
+/* The inside of segment_reader, shared by its sources: segment_reader (open, chunks, messages),
+ * segment_channels (schemas and channels), segment_summary (lists from the summary), segment_scan
+ * (lists from a walk over the file). */
+#ifndef TD_FORMAT_SEGMENT_READER_IMPL_H
+#define TD_FORMAT_SEGMENT_READER_IMPL_H
+
+#include <pthread.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/io.h"
+#include "format/codec.h"
+#include "format/mcap_source.h"
+#include "format/segment_reader.h"
+
+enum {
+    /* Messages outside of chunks are grouped into runs of this size. */
+    RUN_BYTES = 1 << 20,
+    DAMAGE_TEXT_BYTES = 512,
+    SESSION_STRINGS = 6,
+};
+
+/* A chunk as the reader keeps it; what callers see comes first. */
+typedef struct chunk_entry {
+    segment_chunk chunk;
+    size_t bitmap_at, bitmap_bytes; /* in the reader's bitmaps */
+} chunk_entry;
+
+/* A schema of the file: channels point to its name and text. */
+typedef struct file_schema {
+    uint16_t id;
+    char *name;
+    uint8_t *text;
+    size_t text_bytes;
+} file_schema;
+
+struct segment_scratch {
+    td_buf bytes; /* compressed records */
+    codec *coder;
+};
+
+struct segment_reader {
+    td_io io;
+    td_file *file;
+    pthread_mutex_t file_lock; /* segment_reader_read from several threads */
+    mcap_source source;        /* open, refresh and the walks; not for segment_reader_read */
+    segment_info info;
+    char damage[DAMAGE_TEXT_BYTES];
+    char *strings;       /* session strings */
+    td_buf names;        /* profile, library */
+    uint64_t data_start; /* behind the header */
+    chunk_entry *chunks;
+    uint32_t chunk_count, chunk_capacity;
+    td_buf bitmaps;
+    segment_channel **channels; /* pointers stay when the array grows */
+    uint32_t channel_count, channel_capacity;
+    td_buf by_id; /* uint32_t index + 1 by channel id, 0 = unknown */
+    file_schema *schemas;
+    uint32_t schema_count, schema_capacity;
+    segment_scratch *scratch; /* to look into chunks for channels */
+    td_buf records;
+    /* the walk over a file without summary */
+    uint64_t scan_at;       /* ours: where the next block starts; else: the next record */
+    td_hash128 scan_chain;  /* ours: value that block starts from */
+    uint64_t last_chain_at; /* of the last chain record; 0 = none */
+};
+
+/* Remember a place that is damaged. */
+void reader_note_damage(segment_reader *reader, const td_err *why, uint64_t offset);
+
+/* Forget chunks and channels. */
+void reader_clear_lists(segment_reader *reader);
+
+/* Add a schema or channel record (a known id: left as it is). TD_OK, TD_E_CORRUPT, TD_E_NOMEM. */
+TD_MUST_USE td_result reader_add_schema(segment_reader *reader, td_bytes content, td_err *err);
+TD_MUST_USE td_result reader_add_channel(segment_reader *reader, td_bytes content, td_err *err);
+void reader_free_channels(segment_reader *reader);
+
+/* Add the schemas and channels among records. What is broken there is left out. TD_OK, TD_E_NOMEM.
+ */
+TD_MUST_USE td_result reader_learn_channels(segment_reader *reader, td_bytes records, td_err *err);
+
+/* Append an entry; bitmap: its channels (one bit per id, any number of zero bytes at the end), or
+ * empty with has_channels 0. TD_OK, TD_E_NOMEM, TD_E_LIMIT. */
+TD_MUST_USE td_result reader_add_chunk(segment_reader *reader, const segment_chunk *chunk,
+                                       td_bytes bitmap, td_err *err);
+
+/* 1 if every channel of a bitmap is known. */
+int reader_knows_all(const segment_reader *reader, td_bytes bitmap);
+
+/* Fill the lists from the summary. TD_OK; TD_EOF: there is none that can stand for the file;
+ * TD_E_CORRUPT: it is damaged (lists are to be cleared); TD_E_IO, TD_E_NOMEM. */
+TD_MUST_USE td_result reader_load_summary(segment_reader *reader, td_err *err);
+
+/* Fill the lists by walking from scan_at. TD_OK (damage is noted), TD_E_IO, TD_E_NOMEM. */
+TD_MUST_USE td_result reader_scan(segment_reader *reader, td_err *err);
+
+/* If the record is our session's metadata, take it over. TD_OK, TD_E_NOMEM. */
+TD_MUST_USE td_result reader_take_session(segment_reader *reader, const mcap_place *place,
+                                          td_err *err);
+
+#endif

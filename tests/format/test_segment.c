@@ -1,0 +1,448 @@
+/* Segments written, and read back in each of their states. Expected: the fixture's own frames
+ * (tests/testing/segment_fixture.h), and what format/FORMAT.md says of the bytes. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/io_fault.h"
+#include "base/limits.h"
+#include "format/segment_reader.h"
+#include "format/segment_writer.h"
+#include "tests/testing/segment_fixture.h"
+
+static const char PATH[] = "a.mcap";
+static const char OPEN_PATH[] = "a.mcap.open";
+
+static io_fault *open_disk(void)
+{
+    io_fault *disk = io_fault_open();
+    assert_non_null(disk);
+    return disk;
+}
+
+static segment_reader *open_reader(io_fault *disk, const char *path)
+{
+    segment_reader *reader;
+    td_err err;
+    if (segment_reader_open(io_fault_io(disk), path, &reader, &err) != TD_OK)
+        fail_msg("%s: %s", path, err.text);
+    return reader;
+}
+
+static void check_message(const segment_message *got, uint64_t i)
+{
+    fixture_frame want;
+    fixture_get(i, &want);
+    assert_string_equal(got->channel->info.feed, FIXTURE_FEED);
+    assert_string_equal(got->channel->info.topic, want.topic);
+    assert_string_equal(got->channel->info.symbol, want.symbol);
+    assert_int_equal(got->channel->info.dir, want.dir);
+    assert_int_equal(got->sequence, want.ordinal);
+    assert_int_equal(got->log_ns, want.recv_ns);
+    assert_int_equal(got->publish_ns, want.publish_ns);
+    assert_int_equal(got->data.size, want.size);
+    assert_memory_equal(got->data.data, want.text, want.size);
+}
+
+/* Read chunks [from, to) and compare with the fixture's frames from *next on. */
+static void check_chunks(segment_reader *reader, uint32_t from, uint32_t to, uint64_t *next)
+{
+    segment_scratch *scratch = segment_scratch_open();
+    td_buf records;
+    td_buf_init(&records, LIMIT_CHUNK_BYTES + SEGMENT_PADDING_BYTES);
+    td_err err;
+    for (uint32_t i = from; i < to; i++) {
+        if (segment_reader_read(reader, i, scratch, &records, &err) != TD_OK)
+            fail_msg("%s", err.text);
+        for (int k = 0; k < SEGMENT_PADDING_BYTES; k++)
+            assert_int_equal(records.data[records.size + (size_t)k], 0);
+        size_t at = 0;
+        segment_message message;
+        td_result rc;
+        while ((rc = segment_reader_message(reader, td_buf_view(&records), &at, &message, &err)) ==
+               TD_OK)
+            check_message(&message, (*next)++);
+        assert_int_equal(rc, TD_EOF);
+    }
+    td_buf_fini(&records);
+    segment_scratch_close(scratch);
+}
+
+static void check_all(segment_reader *reader, uint64_t frame_count)
+{
+    uint64_t next = 0;
+    check_chunks(reader, 0, segment_reader_chunk_count(reader), &next);
+    assert_int_equal(next, frame_count);
+}
+
+/* Every state in which a segment of ours can be found. */
+static void test_states(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        uint64_t frames, per_chunk;
+        fixture_end end;
+        uint32_t chunks;
+        segment_state expected;
+    } rows[] = {
+        {"finished, one chunk", 10, 100, FIXTURE_FINISHED, 1, SEGMENT_FINISHED},
+        {"finished", 1000, 64, FIXTURE_FINISHED, 16, SEGMENT_FINISHED},
+        {"open", 1000, 100, FIXTURE_SYNCED, 10, SEGMENT_OPEN},
+        {"open, not synced", 95, 10, FIXTURE_WRITTEN, 10, SEGMENT_OPEN},
+        {"finished without a chunk", 0, 1, FIXTURE_FINISHED, 0, SEGMENT_FINISHED},
+        {"open without a chunk", 0, 1, FIXTURE_SYNCED, 0, SEGMENT_OPEN},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        print_message("%s\n", rows[i].name);
+        io_fault *disk = open_disk();
+        fixture_spec spec = {.path = PATH,
+                             .frame_count = rows[i].frames,
+                             .frames_per_chunk = rows[i].per_chunk,
+                             .end = rows[i].end};
+        segment_totals totals = fixture_write(io_fault_io(disk), &spec);
+        segment_reader *reader =
+            open_reader(disk, rows[i].end == FIXTURE_FINISHED ? PATH : OPEN_PATH);
+        const segment_info *info = segment_reader_info(reader);
+        assert_int_equal(info->state, rows[i].expected);
+        assert_true(info->is_ours);
+        assert_int_equal(info->has_summary, rows[i].expected == SEGMENT_FINISHED);
+        assert_int_equal(info->damaged_count, 0);
+        assert_int_equal(info->message_count, rows[i].frames);
+        assert_int_equal(segment_reader_chunk_count(reader), rows[i].chunks);
+        assert_int_equal(info->file_bytes, totals.file_bytes);
+        assert_string_equal(info->session.session, "3f2a9c01");
+        assert_string_equal(info->session.verb, "record");
+        assert_int_equal(info->session.start_ns, FIXTURE_START_NS - 5);
+        if (rows[i].chunks > 0) {
+            assert_int_equal(info->first_ns, FIXTURE_START_NS);
+            assert_int_equal(info->last_ns,
+                             FIXTURE_START_NS + (rows[i].frames - 1) * FIXTURE_STEP_NS);
+            assert_int_equal(info->sound_bytes, info->file_bytes);
+        }
+        check_all(reader, rows[i].frames);
+        segment_reader_close(reader);
+        io_fault_close(disk);
+    }
+}
+
+static void test_channels_and_indexes(void **state)
+{
+    (void)state;
+    static const char *const files[] = {PATH, OPEN_PATH};
+    for (size_t f = 0; f < 2; f++) {
+        io_fault *disk = open_disk();
+        fixture_spec spec = {.path = PATH,
+                             .frame_count = 1000,
+                             .frames_per_chunk = 100,
+                             .end = f == 0 ? FIXTURE_FINISHED : FIXTURE_SYNCED};
+        fixture_write(io_fault_io(disk), &spec);
+        segment_reader *reader = open_reader(disk, files[f]);
+        /* event, out, pong, trade, book */
+        assert_int_equal(segment_reader_channel_count(reader), 5);
+        const segment_channel *trade = segment_reader_channel_by_id(reader, 4);
+        assert_non_null(trade);
+        assert_string_equal(trade->info.topic, "trade");
+        assert_string_equal(trade->info.family, "inverse");
+        assert_string_equal(trade->info.schema_name, "trade");
+        assert_true(td_bytes_is(trade->info.schema, "{\"type\":\"object\"}"));
+        assert_true(td_bytes_is(trade->mcap_topic, "inverse/trade/BTCUSD"));
+        assert_true(
+            td_bytes_is(segment_reader_channel_by_id(reader, 2)->mcap_topic, "inverse/_control"));
+        assert_null(segment_reader_channel_by_id(reader, 6));
+        if (f == 0)
+            assert_int_equal(trade->message_count, 400);
+        td_bytes bitmap = segment_reader_bitmap(reader, 3);
+        assert_int_equal(bitmap.size, 1);
+        assert_int_equal(bitmap.data[0], 0x3e); /* ids 1 to 5 */
+        assert_true(segment_reader_chunk_has(reader, 3, trade));
+
+        segment_scratch *scratch = segment_scratch_open();
+        td_buf list;
+        td_buf_init(&list, 1 << 20);
+        assert_int_equal(segment_reader_chunk_channels(reader, 3, scratch, &list, NULL), TD_OK);
+        assert_int_equal(list.size, 5 * sizeof(sealed_channel));
+        const sealed_channel *counts = (const sealed_channel *)(const void *)list.data;
+        assert_int_equal(counts[0].message_count, 10);
+        assert_int_equal(counts[3].id, 4);
+        assert_int_equal(counts[3].message_count, 40);
+        assert_int_equal(counts[3].first_ns, FIXTURE_START_NS + 303 * FIXTURE_STEP_NS);
+        assert_int_equal(counts[3].last_ns, FIXTURE_START_NS + 399 * FIXTURE_STEP_NS);
+        td_buf_fini(&list);
+        segment_scratch_close(scratch);
+        segment_reader_close(reader);
+        io_fault_close(disk);
+    }
+}
+
+/* The last chain record: counts follow from the fixture's frames. */
+static void test_last_chain(void **state)
+{
+    (void)state;
+    io_fault *disk = open_disk();
+    fixture_spec spec = {
+        .path = PATH, .frame_count = 1000, .frames_per_chunk = 100, .end = FIXTURE_FINISHED};
+    segment_totals totals = fixture_write(io_fault_io(disk), &spec);
+    segment_reader *reader = open_reader(disk, PATH);
+    chain_conn *conns = td_alloc_zero(CHAIN_CONNS_MAX, sizeof *conns);
+    chain_record record;
+    assert_int_equal(segment_reader_last_chain(reader, conns, &record, NULL), TD_OK);
+    assert_true(td_hash128_equal(record.value, totals.chain));
+    assert_int_equal(record.chunk_count, 10);
+    assert_int_equal(record.totals.events_written, 100);
+    assert_int_equal(record.totals.frames_in, 900);
+    assert_int_equal(record.totals.frames_written, 900);
+    assert_int_equal(record.totals.frames_dropped, 0);
+    assert_int_equal(record.conn_count, 1);
+    assert_int_equal(conns[0].conn, 1);
+    assert_int_equal(conns[0].in, 800);
+    assert_int_equal(conns[0].out, 100);
+    assert_int_equal(conns[0].in_ordinal, 800);
+    td_free(conns);
+    segment_reader_close(reader);
+    io_fault_close(disk);
+}
+
+/* A reader that follows a writer, over the rename at the end. */
+static void test_follow(void **state)
+{
+    (void)state;
+    io_fault *disk = open_disk();
+    td_io io = io_fault_io(disk);
+    fixture_spec spec = {.path = PATH};
+    segment_session session = fixture_session(&spec);
+    segment_writer *writer;
+    chunk_builder *builder;
+    sealed_chunk *sealed = sealed_chunk_open();
+    assert_int_equal(chunk_builder_open(NULL, &builder, NULL), TD_OK);
+    assert_int_equal(segment_writer_open(io, PATH, &session, &writer, NULL), TD_OK);
+    segment_reader *reader = open_reader(disk, OPEN_PATH);
+    uint64_t next = 0;
+    for (uint32_t chunk = 0; chunk < 5; chunk++) {
+        fixture_append(builder, chunk * 20, chunk * 20 + 20);
+        assert_int_equal(chunk_builder_seal(builder, sealed, NULL), TD_OK);
+        assert_int_equal(segment_writer_append(writer, sealed, NULL, NULL), TD_OK);
+        uint32_t added;
+        assert_int_equal(segment_reader_refresh(reader, &added, NULL), TD_OK);
+        assert_int_equal(added, 1);
+        check_chunks(reader, chunk, chunk + 1, &next);
+        assert_int_equal(segment_reader_refresh(reader, &added, NULL), TD_OK);
+        assert_int_equal(added, 0);
+    }
+    assert_int_equal(segment_writer_finish(writer, NULL, NULL), TD_OK);
+    uint32_t added;
+    assert_int_equal(segment_reader_refresh(reader, &added, NULL), TD_OK);
+    assert_int_equal(added, 0);
+    assert_int_equal(segment_reader_info(reader)->state, SEGMENT_FINISHED);
+    assert_int_equal(next, 100);
+    segment_reader_close(reader);
+    segment_writer_close(writer);
+    sealed_chunk_close(sealed);
+    chunk_builder_close(builder);
+    io_fault_close(disk);
+}
+
+/* Cut anywhere, an open segment gives exactly the chunks whose chain records are whole. */
+static void test_cut_anywhere(void **state)
+{
+    (void)state;
+    io_fault *disk = open_disk();
+    td_io io = io_fault_io(disk);
+    fixture_spec spec = {
+        .path = PATH, .frame_count = 60, .frames_per_chunk = 20, .end = FIXTURE_SYNCED};
+    fixture_write(io, &spec);
+    segment_reader *whole = open_reader(disk, OPEN_PATH);
+    uint64_t ends[3];
+    for (uint32_t i = 0; i < 3; i++)
+        ends[i] = i < 2 ? segment_reader_chunk(whole, i + 1)->offset
+                        : segment_reader_info(whole)->file_bytes;
+    uint64_t head = segment_reader_chunk(whole, 0)->offset;
+    segment_reader_close(whole);
+    size_t size;
+    uint8_t *bytes = fixture_read_file(io, OPEN_PATH, &size);
+    for (size_t cut = (size_t)head; cut <= size; cut += cut + 97 < size ? 97 : 1) {
+        io_fault *other = open_disk();
+        fixture_make_file(io_fault_io(other), OPEN_PATH, bytes, cut);
+        segment_reader *reader = open_reader(other, OPEN_PATH);
+        uint32_t expected = 0;
+        while (expected < 3 && cut >= ends[expected])
+            expected++;
+        assert_int_equal(segment_reader_chunk_count(reader), expected);
+        assert_int_equal(segment_reader_info(reader)->sound_bytes,
+                         expected == 0 ? 0 : ends[expected - 1]);
+        check_all(reader, (uint64_t)expected * 20);
+        segment_reader_close(reader);
+        io_fault_close(other);
+    }
+    td_free(bytes);
+    io_fault_close(disk);
+}
+
+/* A damaged block costs no other: structure broken (length of a chunk), or only content. */
+static void test_damage_in_the_middle(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        uint64_t offset_in_chunk;
+        uint32_t lost;
+    } rows[] = {
+        {"length of the chunk", 5, 1},
+        {"opcode of the chunk", 0, 1},
+        {"compressed records", 80, 1},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        print_message("%s\n", rows[i].name);
+        io_fault *disk = open_disk();
+        fixture_spec spec = {
+            .path = PATH, .frame_count = 100, .frames_per_chunk = 20, .end = FIXTURE_SYNCED};
+        fixture_write(io_fault_io(disk), &spec);
+        segment_reader *reader = open_reader(disk, OPEN_PATH);
+        uint64_t at = segment_reader_chunk(reader, 2)->offset + rows[i].offset_in_chunk;
+        segment_reader_close(reader);
+        assert_int_equal(io_fault_damage(disk, OPEN_PATH, at, 0x10, NULL), TD_OK);
+        reader = open_reader(disk, OPEN_PATH);
+        const segment_info *info = segment_reader_info(reader);
+        assert_true(info->damaged_count > 0);
+        assert_int_equal(info->sound_bytes, info->file_bytes);
+        assert_true(segment_reader_chunk_count(reader) >= 4);
+        uint64_t next = 0;
+        check_chunks(reader, 0, 2, &next);
+        next = 60;
+        uint32_t count = segment_reader_chunk_count(reader);
+        check_chunks(reader, count - 2, count, &next);
+        assert_int_equal(next, 100);
+        segment_reader_close(reader);
+        io_fault_close(disk);
+    }
+}
+
+/* A finished file whose summary was damaged is read by walking it. */
+static void test_damaged_summary(void **state)
+{
+    (void)state;
+    io_fault *disk = open_disk();
+    fixture_spec spec = {
+        .path = PATH, .frame_count = 100, .frames_per_chunk = 20, .end = FIXTURE_FINISHED};
+    segment_totals totals = fixture_write(io_fault_io(disk), &spec);
+    assert_int_equal(io_fault_damage(disk, PATH, totals.file_bytes - 300, 1, NULL), TD_OK);
+    segment_reader *reader = open_reader(disk, PATH);
+    const segment_info *info = segment_reader_info(reader);
+    assert_int_equal(info->state, SEGMENT_FINISHED);
+    assert_false(info->has_summary);
+    assert_int_equal(info->damaged_count, 1);
+    assert_non_null(strstr(info->damage, "CRC"));
+    check_all(reader, 100);
+    segment_reader_close(reader);
+    io_fault_close(disk);
+}
+
+static void test_bad_files(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        const char *bytes;
+        size_t size;
+        td_result expected;
+    } rows[] = {
+        {"empty", "", 0, TD_E_TRUNCATED},
+        {"text", "hello, this is no MCAP file", 27, TD_E_CORRUPT},
+        {"magic only", "\x89MCAP0\r\n", 8, TD_E_TRUNCATED},
+        {"version 1", "\x89MCAP1\r\n", 8, TD_E_UNSUPPORTED},
+        {"no header", "\x89MCAP0\r\n\x03\0\0\0\0\0\0\0\0", 17, TD_E_CORRUPT},
+        {"header ends early", "\x89MCAP0\r\n\x01\x08\0\0\0\0\0\0\0", 17, TD_E_TRUNCATED},
+        {"header too small", "\x89MCAP0\r\n\x01\x01\0\0\0\0\0\0\0x", 18, TD_E_CORRUPT},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        io_fault *disk = open_disk();
+        fixture_make_file(io_fault_io(disk), "x.mcap", rows[i].bytes, rows[i].size);
+        segment_reader *reader;
+        td_err err;
+        td_result rc = segment_reader_open(io_fault_io(disk), "x.mcap", &reader, &err);
+        if (rc != rows[i].expected)
+            fail_msg("%s: %s, %s expected", rows[i].name, td_result_name(rc),
+                     td_result_name(rows[i].expected));
+        assert_null(reader);
+        assert_non_null(strstr(err.text, "x.mcap"));
+        assert_int_equal(io_fault_open_count(disk), 0);
+        io_fault_close(disk);
+    }
+}
+
+/* A disk that fills up: nothing of the chunk stays, and the same chunk can be put again. */
+static void test_full_disk(void **state)
+{
+    (void)state;
+    io_fault *disk = open_disk();
+    td_io io = io_fault_io(disk);
+    fixture_spec spec = {.path = PATH};
+    segment_session session = fixture_session(&spec);
+    segment_writer *writer;
+    chunk_builder *builder;
+    sealed_chunk *sealed = sealed_chunk_open();
+    assert_int_equal(chunk_builder_open(NULL, &builder, NULL), TD_OK);
+    assert_int_equal(segment_writer_open(io, PATH, &session, &writer, NULL), TD_OK);
+    fixture_append(builder, 0, 50);
+    assert_int_equal(chunk_builder_seal(builder, sealed, NULL), TD_OK);
+    io_fault_set_plan(disk, (io_fault_plan){.kind = IO_FAULT_SHORT, .fail_at = 1});
+    assert_int_equal(segment_writer_append(writer, sealed, NULL, NULL), TD_E_NOSPACE);
+    assert_int_equal(segment_writer_append(writer, sealed, NULL, NULL), TD_OK);
+    io_fault_set_plan(disk, (io_fault_plan){.kind = IO_FAULT_SHORT, .fail_at = 1});
+    assert_int_equal(segment_writer_finish(writer, NULL, NULL), TD_E_NOSPACE);
+    assert_int_equal(segment_writer_finish(writer, NULL, NULL), TD_OK);
+    segment_writer_close(writer);
+    segment_reader *reader = open_reader(disk, PATH);
+    assert_int_equal(segment_reader_info(reader)->damaged_count, 0);
+    check_all(reader, 50);
+    segment_reader_close(reader);
+    sealed_chunk_close(sealed);
+    chunk_builder_close(builder);
+    io_fault_close(disk);
+}
+
+/* After a sync that failed, the writer never says OK again. */
+static void test_dead_after_failed_sync(void **state)
+{
+    (void)state;
+    io_fault *disk = open_disk();
+    fixture_spec spec = {.path = PATH};
+    segment_session session = fixture_session(&spec);
+    segment_writer *writer;
+    chunk_builder *builder;
+    sealed_chunk *sealed = sealed_chunk_open();
+    assert_int_equal(chunk_builder_open(NULL, &builder, NULL), TD_OK);
+    assert_int_equal(segment_writer_open(io_fault_io(disk), PATH, &session, &writer, NULL), TD_OK);
+    fixture_append(builder, 0, 50);
+    assert_int_equal(chunk_builder_seal(builder, sealed, NULL), TD_OK);
+    assert_int_equal(segment_writer_append(writer, sealed, NULL, NULL), TD_OK);
+    io_fault_set_sync(disk, IO_FAULT_SYNC_FAILS);
+    assert_int_equal(segment_writer_sync(writer, NULL), TD_E_IO);
+    io_fault_set_sync(disk, IO_FAULT_SYNC_WORKS);
+    assert_int_equal(segment_writer_sync(writer, NULL), TD_E_IO);
+    assert_int_equal(segment_writer_finish(writer, NULL, NULL), TD_E_IO);
+    assert_int_equal(segment_writer_append(writer, sealed, NULL, NULL), TD_E_IO);
+    segment_writer_close(writer);
+    sealed_chunk_close(sealed);
+    chunk_builder_close(builder);
+    io_fault_close(disk);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_states),          cmocka_unit_test(test_channels_and_indexes),
+        cmocka_unit_test(test_last_chain),      cmocka_unit_test(test_follow),
+        cmocka_unit_test(test_cut_anywhere),    cmocka_unit_test(test_damage_in_the_middle),
+        cmocka_unit_test(test_damaged_summary), cmocka_unit_test(test_bad_files),
+        cmocka_unit_test(test_full_disk),       cmocka_unit_test(test_dead_after_failed_sync),
+    };
+    return cmocka_run_group_tests_name("format/segment", tests, NULL, NULL);
+}

@@ -1,0 +1,144 @@
+#include "tests/testing/segment_fixture.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/alloc.h"
+
+void fixture_get(uint64_t i, fixture_frame *out)
+{
+    uint64_t tens = i / 10, digit = i % 10;
+    *out = (fixture_frame){
+        .recv_ns = FIXTURE_START_NS + FIXTURE_STEP_NS * i, .dir = CHANNEL_IN, .symbol = ""};
+    out->publish_ns = out->recv_ns - 1000;
+    if (digit == 0) {
+        out->dir = CHANNEL_EVENT;
+        out->topic = CHANNEL_TOPIC_EVENTS;
+    } else if (digit == 1) {
+        out->dir = CHANNEL_OUT;
+        out->topic = CHANNEL_TOPIC_CONTROL;
+        out->ordinal = tens + 1;
+    } else {
+        out->ordinal = tens * 8 + digit - 1;
+        out->topic = digit == 2 ? CHANNEL_TOPIC_CONTROL : digit % 2 == 1 ? "trade" : "book";
+        out->symbol = digit == 2 ? "" : digit % 2 == 1 ? "BTCUSD" : "EOSUSD";
+    }
+    /* A few bytes that do not compress, so that chunks are not all alike. */
+    uint64_t noise = i * UINT64_C(0x9e3779b97f4a7c15);
+    out->size =
+        (size_t)snprintf(out->text, sizeof out->text,
+                         "{\"topic\":\"%s.%s\",\"n\":%" PRIu64 ",\"noise\":\"%016" PRIx64 "\"}",
+                         out->topic, out->symbol, i, noise);
+}
+
+static chunk_channel get_channel(chunk_builder *builder, const fixture_frame *frame)
+{
+    channel_info info = {.feed = FIXTURE_FEED,
+                         .family = "inverse",
+                         .dir = frame->dir,
+                         .topic = frame->topic,
+                         .exchange_topic = frame->topic[0] == '_' ? "" : frame->topic,
+                         .symbol = frame->symbol,
+                         .opcode = OPCODE_TEXT,
+                         .message_encoding = "json",
+                         .schema_name = frame->topic[0] == '_' ? "" : frame->topic,
+                         .schema = td_bytes_str("{\"type\":\"object\"}")};
+    chunk_channel channel;
+    assert_int_equal(chunk_builder_channel(builder, &info, &channel, NULL), TD_OK);
+    return channel;
+}
+
+void fixture_append(chunk_builder *builder, uint64_t from, uint64_t to)
+{
+    for (uint64_t i = from; i < to; i++) {
+        fixture_frame frame;
+        fixture_get(i, &frame);
+        chunk_frame in = {.channel = get_channel(builder, &frame),
+                          .conn = frame.dir == CHANNEL_EVENT ? 0 : 1,
+                          .ordinal = frame.ordinal,
+                          .recv_ns = frame.recv_ns,
+                          .publish_ns = frame.publish_ns,
+                          .bytes = td_bytes_of(frame.text, frame.size)};
+        td_err err;
+        if (chunk_builder_append(builder, &in, &err) != TD_OK)
+            fail_msg("frame %" PRIu64 ": %s", i, err.text);
+    }
+}
+
+segment_session fixture_session(const fixture_spec *spec)
+{
+    return (segment_session){.session = "3f2a9c01",
+                             .start_ns = FIXTURE_START_NS - 5,
+                             .feed = FIXTURE_FEED,
+                             .family = "inverse",
+                             .previous_segment =
+                                 spec->previous_segment == NULL ? "" : spec->previous_segment,
+                             .previous_chain = spec->previous_chain,
+                             .verb = "record",
+                             .version = "0.1"};
+}
+
+static void write_chunks(segment_writer *writer, const fixture_spec *spec)
+{
+    chunk_builder *builder;
+    sealed_chunk *sealed = sealed_chunk_open();
+    assert_non_null(sealed);
+    assert_int_equal(chunk_builder_open(NULL, &builder, NULL), TD_OK);
+    for (uint64_t from = 0; from < spec->frame_count; from += spec->frames_per_chunk) {
+        uint64_t to = from + spec->frames_per_chunk;
+        fixture_append(builder, from, to < spec->frame_count ? to : spec->frame_count);
+        td_err err;
+        assert_int_equal(chunk_builder_seal(builder, sealed, &err), TD_OK);
+        if (segment_writer_append(writer, sealed, NULL, &err) != TD_OK)
+            fail_msg("%s", err.text);
+        if (spec->end != FIXTURE_WRITTEN)
+            assert_int_equal(segment_writer_sync(writer, &err), TD_OK);
+    }
+    sealed_chunk_close(sealed);
+    chunk_builder_close(builder);
+}
+
+segment_totals fixture_write(td_io io, const fixture_spec *spec)
+{
+    segment_session session = fixture_session(spec);
+    segment_writer *writer;
+    td_err err;
+    if (segment_writer_open(io, spec->path, &session, &writer, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    write_chunks(writer, spec);
+    segment_totals totals = segment_writer_totals(writer);
+    if (spec->end == FIXTURE_FINISHED)
+        assert_int_equal(segment_writer_finish(writer, &totals, &err), TD_OK);
+    segment_writer_close(writer);
+    return totals;
+}
+
+uint8_t *fixture_read_file(td_io io, const char *path, size_t *size)
+{
+    td_file *file;
+    uint64_t file_bytes;
+    assert_int_equal(td_io_open(io, path, TD_OPEN_READ, &file, NULL), TD_OK);
+    assert_int_equal(td_io_size(file, &file_bytes, NULL), TD_OK);
+    uint8_t *bytes = td_alloc((size_t)file_bytes);
+    assert_non_null(bytes);
+    assert_int_equal(td_io_read_exact(file, 0, bytes, (size_t)file_bytes, NULL), TD_OK);
+    td_io_close(file);
+    *size = (size_t)file_bytes;
+    return bytes;
+}
+
+void fixture_make_file(td_io io, const char *path, const void *bytes, size_t size)
+{
+    td_file *file;
+    assert_int_equal(td_io_open(io, path, TD_OPEN_CREATE, &file, NULL), TD_OK);
+    assert_int_equal(td_io_append(file, bytes, size, NULL), TD_OK);
+    assert_int_equal(td_io_sync(file, NULL), TD_OK);
+    td_io_close(file);
+}

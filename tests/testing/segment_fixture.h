@@ -1,0 +1,65 @@
+/* Segments with known frames, for tests: frame i is a function of i alone, so a test can say what
+ * must come back without asking the code that wrote it. Fails the running cmocka test on any error.
+ *
+ * Of every 10 frames: 0 is an event, 1 an outbound request, 2 a pong on _control, the others go
+ * alternately to trade/BTCUSD and book/EOSUSD; in and out ordinals count each for itself. */
+#ifndef TD_TESTS_TESTING_SEGMENT_FIXTURE_H
+#define TD_TESTS_TESTING_SEGMENT_FIXTURE_H
+
+#include <stdint.h>
+
+#include "base/io.h"
+#include "format/chunk_builder.h"
+#include "format/segment_writer.h"
+
+#define FIXTURE_FEED "inverse"
+/* 2026-11-20T06:00:00Z; frame i is received FIXTURE_STEP_NS * i later. */
+#define FIXTURE_START_NS UINT64_C(1795154400000000000)
+#define FIXTURE_STEP_NS  UINT64_C(1000003)
+
+enum { FIXTURE_FRAME_BYTES = 256 };
+
+/* What frame i is. */
+typedef struct fixture_frame {
+    channel_dir dir;
+    const char *topic, *symbol;
+    uint64_t ordinal; /* 0 for an event */
+    uint64_t recv_ns, publish_ns;
+    char text[FIXTURE_FRAME_BYTES];
+    size_t size;
+} fixture_frame;
+
+void fixture_get(uint64_t i, fixture_frame *out);
+
+/* Append frames [from, to) to a builder, without sealing. */
+void fixture_append(chunk_builder *builder, uint64_t from, uint64_t to);
+
+/* How a fixture segment ends. */
+typedef enum fixture_end {
+    FIXTURE_FINISHED, /* renamed to its final name */
+    FIXTURE_SYNCED,   /* NAME.open, every chunk durable */
+    FIXTURE_WRITTEN,  /* NAME.open, never synced */
+} fixture_end;
+
+typedef struct fixture_spec {
+    const char *path; /* final name */
+    uint64_t frame_count;
+    uint64_t frames_per_chunk;
+    fixture_end end;
+    td_hash128 previous_chain;
+    const char *previous_segment; /* NULL = "" */
+} fixture_spec;
+
+/* Session that fixture segments carry. */
+segment_session fixture_session(const fixture_spec *spec);
+
+/* Write a segment; its totals. */
+segment_totals fixture_write(td_io io, const fixture_spec *spec);
+
+/* The bytes of a file, in memory of td_alloc. */
+uint8_t *fixture_read_file(td_io io, const char *path, size_t *size);
+
+/* Make a file of bytes, synced. */
+void fixture_make_file(td_io io, const char *path, const void *bytes, size_t size);
+
+#endif
