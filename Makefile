@@ -260,6 +260,7 @@ check-format:
 	@clang-format --dry-run --Werror $(LINT_FORMAT) && echo "check: format ok"
 
 check-structure:
+	@tests/check/structure-test
 	@tests/check/structure && echo "check: structure ok"
 
 check-cppcheck:

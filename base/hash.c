@@ -60,9 +60,9 @@ td_hasher *td_hasher_open(void)
     td_hasher *hasher = td_alloc(sizeof *hasher + sizeof(XXH3_state_t) + STATE_ALIGN_BYTES);
     if (hasher == NULL)
         return NULL;
-    uintptr_t at = (uintptr_t)hasher->memory;
-    at = (at + STATE_ALIGN_BYTES - 1) & ~(uintptr_t)(STATE_ALIGN_BYTES - 1);
-    hasher->state = (XXH3_state_t *)at;
+    size_t beyond = (uintptr_t)hasher->memory % STATE_ALIGN_BYTES;
+    size_t skipped = beyond == 0 ? 0 : STATE_ALIGN_BYTES - beyond;
+    hasher->state = (XXH3_state_t *)(void *)(hasher->memory + skipped);
     XXH3_INITSTATE(hasher->state);
     td_hasher_reset(hasher);
     return hasher;

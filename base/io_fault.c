@@ -163,6 +163,7 @@ static td_result fault_open(void *ctx, const char *path, td_open_mode mode, td_f
     if (rc == TD_OK)
         rc = find_to_open(disk, path, mode, &number, err);
     if (rc == TD_OK) {
+        TD_ASSERT(file != NULL);
         *file = (fault_file){.base = {.ops = &FAULT_OPS}, .disk = disk, .inode = number};
         file->mode = mode;
         file->path = copy;

@@ -67,6 +67,7 @@ td_result io_fault_damage(io_fault *disk, const char *path, uint64_t at, uint8_t
         rc = td_err_set(err, TD_E_INVALID, "cannot damage '%s' at %llu: it has %zu bytes", path,
                         (unsigned long long)at, node->cache.size);
     if (rc == TD_OK) {
+        TD_ASSERT(node != NULL);
         damage_content(&node->cache, at, mask);
         damage_content(&node->durable, at, mask);
     }

@@ -189,10 +189,9 @@ io_fault *io_fault_kill(io_fault *disk)
 
 static void free_row(log_row *row)
 {
-    /* name and to_name point into the row's own memory; see disk_note. */
-    td_free((void *)(uintptr_t)row->change.name);
-    td_free((void *)(uintptr_t)row->change.to_name);
-    td_free((void *)(uintptr_t)row->change.bytes.data);
+    td_free(row->name);
+    td_free(row->to_name);
+    td_free(row->bytes);
     td_free(row->path);
     td_free(row->to_path);
 }
@@ -219,20 +218,17 @@ static int copy_text(char **out, const char *text)
 
 static int row_fill(log_row *row, const disk_change *change, const char *path, const char *to_path)
 {
+    size_t size = change->bytes.size;
     *row = (log_row){.change = *change};
-    row->change.bytes = (td_bytes){0};
-    char *name = NULL;
-    char *to_name = NULL;
-    int ok = copy_text(&name, change->name) & copy_text(&to_name, change->to_name) &
-             copy_text(&row->path, path) & copy_text(&row->to_path, to_path);
-    row->change.name = name;
-    row->change.to_name = to_name;
-    if (change->bytes.size > 0) {
-        char *bytes = td_strndup((const char *)change->bytes.data, change->bytes.size);
-        row->change.bytes = td_bytes_of(bytes, change->bytes.size);
-        ok = ok && bytes != NULL;
-    }
-    return ok;
+    if (!copy_text(&row->name, change->name) || !copy_text(&row->to_name, change->to_name) ||
+        !copy_text(&row->path, path) || !copy_text(&row->to_path, to_path))
+        return 0;
+    if (size > 0 && (row->bytes = td_strndup((const char *)change->bytes.data, size)) == NULL)
+        return 0;
+    row->change.name = row->name;
+    row->change.to_name = row->to_name;
+    row->change.bytes = td_bytes_of(row->bytes, size);
+    return 1;
 }
 
 int disk_note(io_fault *disk, const disk_change *change, const char *path, const char *to_path)

@@ -114,14 +114,13 @@ io_fault *disk_new(void)
     pthread_mutex_init(&disk->mutex, NULL);
     pthread_cond_init(&disk->sync_changed, NULL);
     disk->free_bytes = UINT64_C(1) << FREE_BYTES_AT_FIRST_LOG2;
-    void *rows = NULL;
-    if (!disk_make_room(&rows, &disk->inode_capacity, 0, sizeof(inode *))) {
+    disk->inodes = td_alloc_zero(1, sizeof(inode *));
+    if (disk->inodes == NULL) {
         io_fault_close(disk);
         return NULL;
     }
-    disk->inodes = rows;
-    disk->inodes[NO_INODE] = NULL;
-    disk->inode_count = 1;
+    disk->inode_capacity = 1;
+    disk->inode_count = 1; /* NO_INODE */
     return disk;
 }
 
@@ -136,6 +135,7 @@ void io_fault_close(io_fault *disk)
     if (disk == NULL)
         return;
     TD_ASSERT(disk->open_count == 0);
+    TD_ASSERT(disk->inode_count == 0 || disk->inodes != NULL);
     for (uint32_t i = 0; i < disk->inode_count; i++)
         inode_free(disk->inodes[i]);
     td_free(disk->inodes);

@@ -76,8 +76,12 @@ typedef struct disk_change {
     td_bytes bytes; /* APPEND */
 } disk_change;
 
+/* A noted change. It points into the strings behind it, which are owned. */
 typedef struct log_row {
-    disk_change change; /* its name, to_name and bytes are owned */
+    disk_change change;
+    char *name;
+    char *to_name;
+    char *bytes;
     char *path;
     char *to_path;
 } log_row;

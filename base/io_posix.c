@@ -84,6 +84,7 @@ static td_result posix_open(void *ctx, const char *path, td_open_mode mode, td_f
         close(fd);
         return rc;
     }
+    TD_ASSERT(file != NULL);
     file->base.ops = &POSIX_OPS;
     file->fd = fd;
     *out = &file->base;
@@ -374,6 +375,7 @@ static td_result posix_lock_take(void *ctx, const char *path, const char *holder
         close(fd);
         return rc;
     }
+    TD_ASSERT(lock != NULL);
     lock->base.ops = &POSIX_OPS;
     lock->fd = fd;
     *out = &lock->base;
