@@ -1,0 +1,102 @@
+/* tapedeck reindex and dump-catalog: the catalog, made anew, and as text. */
+#include <inttypes.h>
+
+#include "archive/verb_run.h"
+#include "archive/cmds.h"
+#include "base/clock.h"
+#include "format/catalog.h"
+#include "format/reindex.h"
+
+static void show_progress(void *user, uint64_t done, uint64_t total)
+{
+    verb_run *verb = user;
+    progress_show(&verb->progress, clock_mono_ns(clock_real()),
+                  "read %" PRIu64 " of %" PRIu64 " segments", done, total);
+}
+
+static void print_report(verb_run *verb, const reindex_report *report)
+{
+    if (!verb->json.is_json) {
+        output_printf(&verb->output, "catalog rebuilt from %" PRIu64 " segments, %" PRIu64 " gaps",
+                      report->segments_read, report->gaps);
+        if (report->segments_unreadable > 0)
+            output_printf(&verb->output, "; %" PRIu64 " segments cannot be read",
+                          report->segments_unreadable);
+        output_printf(&verb->output, "\n");
+        return;
+    }
+    json_writer *json = output_json_begin(&verb->output);
+    json_write_object_begin(json);
+    json_write_member_text(json, "archive", archive_path(verb->archive));
+    json_write_member_u64(json, "segments", report->segments_read);
+    json_write_member_u64(json, "segments_unreadable", report->segments_unreadable);
+    json_write_member_u64(json, "segments_gone", report->segments_gone);
+    json_write_member_u64(json, "strangers", report->strangers);
+    json_write_member_u64(json, "gaps", report->gaps);
+    json_write_object_end(json);
+    output_json_end(&verb->output);
+}
+
+exit_code cmd_reindex(const verb_context *context, int argc, char **argv)
+{
+    verb_run verb = {0};
+    const verb_run_spec spec = {.name = "reindex",
+                                .summary = "Rebuild the catalog from the segments and the journal.",
+                                .examples = "tapedeck reindex -a archive",
+                                .takes = VERB_TAKES_JSON,
+                                .mode = ARCHIVE_MAINTAIN};
+    exit_code status = EXIT_CODE_DONE;
+    if (!verb_run_begin(&verb, context, &spec, argc, argv, &status))
+        return status;
+    reindex_options options = {
+        .scope = REINDEX_ALL, .gaps = &verb.gaps, .progress = show_progress, .user = &verb};
+    reindex_report report = {0};
+    td_result rc = archive_reindex(verb.archive, &options, &report, &verb.err);
+    progress_end(&verb.progress);
+    if (rc == TD_OK)
+        print_report(&verb, &report);
+    return verb_run_end(&verb, rc,
+                        report.segments_unreadable > 0 ? EXIT_CODE_DAMAGE : EXIT_CODE_DONE);
+}
+
+static td_result print_line(void *user, td_bytes line, td_err *err)
+{
+    (void)err;
+    verb_run *verb = user;
+    output_bytes(&verb->output, line);
+    output_bytes(&verb->output, td_bytes_str("\n"));
+    return output_is_broken(&verb->output) ? TD_EOF : TD_OK;
+}
+
+static td_result dump(verb_run *verb)
+{
+    const char *path = archive_catalog_path(verb->archive);
+    if (path == NULL)
+        return td_err_set(&verb->err, TD_E_INVALID, "%s: a single file has no catalog",
+                          archive_path(verb->archive));
+    catalog *rows = NULL;
+    td_result rc = catalog_open(path, CATALOG_READ, &rows, &verb->err);
+    if (rc == TD_OK)
+        rc = catalog_dump(rows, print_line, verb, &verb->err);
+    catalog_close(rows);
+    if (rc < 0) {
+        td_err_add(&verb->err, rc, "catalog of %s", archive_path(verb->archive));
+        td_err_hint(&verb->err, "'tapedeck reindex -a %.200s' rebuilds it",
+                    archive_path(verb->archive));
+    }
+    return rc;
+}
+
+exit_code cmd_dump_catalog(const verb_context *context, int argc, char **argv)
+{
+    verb_run verb = {0};
+    const verb_run_spec spec = {.name = "dump-catalog",
+                                .summary = "Print every row of the catalog by natural key, sorted.",
+                                .examples = "tapedeck dump-catalog -a archive | sha256sum",
+                                .mode = ARCHIVE_READ};
+    exit_code status = EXIT_CODE_DONE;
+    if (!verb_run_begin(&verb, context, &spec, argc, argv, &status))
+        return status;
+    td_result rc = dump(&verb);
+    return verb_run_end(&verb, rc, EXIT_CODE_DONE);
+}

@@ -1,0 +1,167 @@
+/* tapedeck topics: what the schema knows. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "archive/cmds.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "cli/option_groups.h"
+#include "cli/output.h"
+#include "cli/table.h"
+#include "schema/family.h"
+#include "schema/json_schema.h"
+#include "schema/message_json.h"
+
+typedef struct topics_options {
+    const char *family;
+    const char *json_schema;
+} topics_options;
+
+static const option_row TOPICS_ROWS[] = {
+    {.long_name = "family",
+     .type = OPTION_TEXT,
+     .offset = offsetof(topics_options, family),
+     .metavar = "FAMILY",
+     .help = "only this family's topics"},
+    {.long_name = "json-schema",
+     .type = OPTION_TEXT,
+     .offset = offsetof(topics_options, json_schema),
+     .metavar = "TOPIC",
+     .help = "print the JSON Schema of this topic's frames (the name as listed,\n"
+             "or as the exchange writes it)"},
+};
+
+static const table_column TOPIC_COLUMNS[] = {
+    {"family", TABLE_LEFT},
+    {"topic", TABLE_LEFT},
+    {"type", TABLE_LEFT},
+    {"what it is", TABLE_LEFT},
+};
+
+typedef struct topics_run {
+    topics_options options;
+    json_options json;
+    talk_options talk;
+    output_stream output;
+    td_err err;
+} topics_run;
+
+/* 1 if the family's topics are asked for. */
+static int wants_family(const topics_run *run, const family *candidate)
+{
+    return run->options.family == NULL || strcmp(run->options.family, candidate->name) == 0;
+}
+
+static td_result list_topics(topics_run *run)
+{
+    size_t count = 0;
+    const family *families = family_table(&count);
+    text_table table;
+    table_init(&table, TOPIC_COLUMNS, sizeof TOPIC_COLUMNS / sizeof TOPIC_COLUMNS[0]);
+    for (size_t f = 0; f < count; f++) {
+        for (size_t t = 0; wants_family(run, &families[f]) && t < families[f].topic_count; t++) {
+            const topic_row *row = &families[f].topics[t];
+            if (run->json.is_json) {
+                json_writer *json = output_json_begin(&run->output);
+                json_write_object_begin(json);
+                topic_json_members(json, &families[f], row);
+                json_write_object_end(json);
+                output_json_end(&run->output);
+                continue;
+            }
+            table_cell(&table, "%s", families[f].name);
+            table_cell(&table, "%s", row->pattern);
+            table_cell(&table, "%s", msg_type_name(row->type));
+            table_cell(&table, "%s", row->title);
+        }
+    }
+    td_result rc = table_print(&table, &run->output, &run->err);
+    table_fini(&table);
+    return rc;
+}
+
+/* The row of a family that a name stands for, or NULL. */
+static const topic_row *find_row(const family *in, const char *name)
+{
+    for (size_t i = 0; i < in->topic_count; i++) {
+        if (strcmp(in->topics[i].name, name) == 0 || strcmp(in->topics[i].pattern, name) == 0)
+            return &in->topics[i];
+    }
+    topic_match match;
+    if (topic_match_text(in->topics, in->topic_count, td_bytes_str(name), &match))
+        return match.row;
+    return NULL;
+}
+
+static td_result print_schema(topics_run *run)
+{
+    const char *name = run->options.json_schema;
+    size_t count = 0;
+    const family *families = family_table(&count);
+    const family *of = NULL;
+    const topic_row *row = NULL;
+    for (size_t f = 0; f < count; f++) {
+        const topic_row *found =
+            wants_family(run, &families[f]) ? find_row(&families[f], name) : NULL;
+        if (found == NULL)
+            continue;
+        if (row != NULL) {
+            td_err_set(&run->err, TD_E_INVALID, "several families have a topic '%s': %s and %s",
+                       name, of->name, families[f].name);
+            td_err_hint(&run->err, "say which with --family");
+            return TD_E_INVALID;
+        }
+        of = &families[f];
+        row = found;
+    }
+    if (row == NULL) {
+        td_err_set(&run->err, TD_E_INVALID, "there is no topic '%s'", name);
+        td_err_hint(&run->err, "'tapedeck topics' lists them");
+        return TD_E_INVALID;
+    }
+    td_buf text;
+    td_buf_init(&text, JSON_SCHEMA_BYTES_MAX);
+    td_result rc = json_schema_write(of, row, &text, &run->err);
+    if (rc == TD_OK) {
+        output_bytes(&run->output, td_buf_view(&text));
+        output_bytes(&run->output, td_bytes_str("\n"));
+    }
+    td_buf_fini(&text);
+    return rc;
+}
+
+exit_code cmd_topics(const verb_context *context, int argc, char **argv)
+{
+    topics_run run = {0};
+    const option_group groups[] = {
+        {"Topics", TOPICS_ROWS, sizeof TOPICS_ROWS / sizeof TOPICS_ROWS[0], &run.options},
+        option_group_json(&run.json),
+        option_group_talk(&run.talk),
+    };
+    const options_spec spec = {.program = context->program,
+                               .verb = "topics",
+                               .summary = "List the topics that can be decoded, by family.",
+                               .groups = groups,
+                               .group_count = sizeof groups / sizeof groups[0],
+                               .examples = "tapedeck topics --family inverse\n"
+                                           "tapedeck topics --family linear --json-schema trade",
+                               .now_ns = clock_wall_ns(clock_real())};
+    options_operands none;
+    exit_code status = EXIT_CODE_DONE;
+    if (!verb_begin(context, &spec, argc, argv, &none, &status))
+        return status;
+    report_apply(context->report, &run.talk);
+    td_err_clear(&run.err);
+    output_init(&run.output, stdout);
+    td_result rc = TD_OK;
+    if (run.options.family != NULL && family_find(td_bytes_str(run.options.family)) == NULL) {
+        rc = td_err_set(&run.err, TD_E_INVALID, "there is no family '%s'", run.options.family);
+        td_err_hint(&run.err, "families: %s", family_names());
+    }
+    if (rc == TD_OK)
+        rc = run.options.json_schema != NULL ? print_schema(&run) : list_topics(&run);
+    td_err output_err;
+    if (output_finish(&run.output, &output_err) != TD_OK && rc == TD_OK)
+        return report_error(context->report, &output_err);
+    return rc == TD_OK ? EXIT_CODE_DONE : report_error(context->report, &run.err);
+}

@@ -1,0 +1,213 @@
+/* tapedeck verify: is what was recorded still there, bit for bit? */
+#include <inttypes.h>
+
+#include "archive/verb_run.h"
+#include "archive/cmds.h"
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "cli/table.h"
+#include "format/reindex.h"
+#include "format/verify.h"
+
+/* Findings that are kept to be printed; more are only counted. An archive with a thousand of them
+ * has one cause, and its first ones show it. */
+enum { FINDINGS_KEPT_MAX = 10000 };
+
+typedef struct kept_finding {
+    verify_severity severity;
+    char *segment;
+    char *what;
+    uint64_t offset;
+} kept_finding;
+
+typedef struct findings {
+    verb_run *verb;
+    kept_finding *items;
+    size_t count;
+    size_t capacity;
+    uint64_t dropped;
+} findings;
+
+static void free_findings(findings *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        td_free(list->items[i].segment);
+        td_free(list->items[i].what);
+    }
+    td_free(list->items);
+}
+
+static int make_room(findings *list)
+{
+    if (list->count < list->capacity)
+        return 1;
+    size_t capacity = list->capacity == 0 ? 16 : list->capacity * 2;
+    kept_finding *grown =
+        capacity > FINDINGS_KEPT_MAX ? NULL : td_realloc(list->items, capacity, sizeof *grown);
+    if (grown == NULL)
+        return 0;
+    list->items = grown;
+    list->capacity = capacity;
+    return 1;
+}
+
+static void take_finding(void *user, const verify_finding *finding)
+{
+    findings *list = user;
+    if (!make_room(list)) {
+        list->dropped++;
+        return;
+    }
+    kept_finding kept = {.severity = finding->severity,
+                         .segment = td_strdup(finding->segment),
+                         .what = td_strdup(finding->what),
+                         .offset = finding->offset};
+    if (kept.segment == NULL || kept.what == NULL) {
+        td_free(kept.segment);
+        td_free(kept.what);
+        list->dropped++;
+        return;
+    }
+    list->items[list->count++] = kept;
+}
+
+static void show_progress(void *user, uint64_t bytes_done, uint64_t bytes_total)
+{
+    findings *list = user;
+    progress_line *progress = &list->verb->progress;
+    uint64_t now_ns = clock_mono_ns(clock_real());
+    if (!progress_is_due(progress, now_ns))
+        return;
+    char done[TABLE_UNIT_BYTES];
+    char total[TABLE_UNIT_BYTES];
+    format_size(bytes_done, done);
+    format_size(bytes_total, total);
+    progress_show(progress, now_ns, "verified %s of %s", done, total);
+}
+
+static void write_findings(json_writer *json, const findings *list)
+{
+    json_write_key(json, "findings");
+    json_write_array_begin(json);
+    for (size_t i = 0; i < list->count; i++) {
+        const kept_finding *finding = &list->items[i];
+        json_write_object_begin(json);
+        json_write_member_text(json, "severity", verify_severity_name(finding->severity));
+        verb_run_write_text(json, "segment", finding->segment);
+        json_write_member_u64(json, "offset", finding->offset);
+        json_write_member_text(json, "what", finding->what);
+        json_write_object_end(json);
+    }
+    json_write_array_end(json);
+}
+
+static void print_json(verb_run *verb, const verify_report *report, const findings *list,
+                       const gap_list *gaps)
+{
+    json_writer *json = output_json_begin(&verb->output);
+    json_write_object_begin(json);
+    json_write_member_text(json, "archive", archive_path(verb->archive));
+    json_write_member_text(json, "verdict", verify_severity_name(report->verdict));
+    json_write_member_u64(json, "segments", report->segments);
+    json_write_member_u64(json, "chunks", report->chunks);
+    json_write_member_u64(json, "frames", report->frames);
+    json_write_member_u64(json, "bytes", report->bytes);
+    json_write_member_u64(json, "damaged", report->findings[VERIFY_DAMAGED]);
+    json_write_member_u64(json, "recoverable", report->findings[VERIFY_RECOVERABLE]);
+    json_write_member_u64(json, "findings_dropped", list->dropped);
+    write_findings(json, list);
+    json_write_key(json, "gaps");
+    json_write_array_begin(json);
+    for (size_t i = 0; i < gaps->count; i++)
+        verb_run_write_gap(json, &gaps->rows[i]);
+    json_write_array_end(json);
+    json_write_object_end(json);
+    output_json_end(&verb->output);
+}
+
+static const char *verdict_text(verify_severity verdict)
+{
+    switch (verdict) {
+    case VERIFY_SOUND:
+        return "sound";
+    case VERIFY_RECOVERABLE:
+        return "sound once 'tapedeck recover' and 'tapedeck reindex' have run";
+    case VERIFY_DAMAGED:
+        return "DAMAGED: something that was recorded is lost or changed";
+    }
+    return "?";
+}
+
+static void print_people(verb_run *verb, const verify_report *report, const findings *list,
+                         const gap_list *gaps)
+{
+    char bytes[TABLE_UNIT_BYTES];
+    char frames[TABLE_UNIT_BYTES];
+    output_stream *output = &verb->output;
+    format_size(report->bytes, bytes);
+    format_count(report->frames, frames);
+    for (size_t i = 0; i < list->count; i++) {
+        const kept_finding *finding = &list->items[i];
+        output_printf(output, "%-11s %s", verify_severity_name(finding->severity),
+                      finding->segment[0] == '\0' ? "archive" : finding->segment);
+        if (finding->offset > 0)
+            output_printf(output, " at %" PRIu64, finding->offset);
+        output_printf(output, ": %s\n", finding->what);
+    }
+    if (list->dropped > 0)
+        output_printf(output, "and %" PRIu64 " more findings\n", list->dropped);
+    output_printf(output, "%s: %s\n", archive_path(verb->archive), verdict_text(report->verdict));
+    output_printf(output, "  %" PRIu64 " segments, %" PRIu64 " chunks, %s frames, %s read\n",
+                  report->segments, report->chunks, frames, bytes);
+    if (gaps->count > 0)
+        output_printf(output, "  %zu gaps in the ledger ('tapedeck gaps' lists them)\n",
+                      gaps->count);
+}
+
+static exit_code status_of(verify_severity verdict)
+{
+    switch (verdict) {
+    case VERIFY_SOUND:
+        return EXIT_CODE_DONE;
+    case VERIFY_RECOVERABLE:
+        return EXIT_CODE_DIFFERS;
+    case VERIFY_DAMAGED:
+        return EXIT_CODE_DAMAGE;
+    }
+    return EXIT_CODE_DAMAGE;
+}
+
+exit_code cmd_verify(const verb_context *context, int argc, char **argv)
+{
+    verb_run verb = {0};
+    const verb_run_spec spec = {
+        .name = "verify",
+        .summary = "Read every byte of the archive and prove that it is as it was written.",
+        .examples = "tapedeck verify -a archive --json",
+        .takes = VERB_TAKES_THREADS | VERB_TAKES_JSON,
+        .mode = ARCHIVE_READ};
+    exit_code status = EXIT_CODE_DONE;
+    if (!verb_run_begin(&verb, context, &spec, argc, argv, &status))
+        return status;
+    findings list = {.verb = &verb};
+    gap_list gaps = {0};
+    verify_report report = {0};
+    verify_options options = {.threads = threads_options_count(&verb.threads),
+                              .finding = take_finding,
+                              .progress = show_progress,
+                              .user = &list,
+                              .gaps = &verb.gaps};
+    td_result rc = archive_verify(verb.archive, &options, &report, &verb.err);
+    progress_end(&verb.progress);
+    td_err gaps_err;
+    /* Gaps are only listed: where the ledger itself is damaged, the findings say so. */
+    if (rc == TD_OK && archive_gaps(verb.archive, &verb.gaps, &gaps, &gaps_err) != TD_OK)
+        report_say(context->report, TD_LOG_WARNING, "gaps cannot be listed: %s", gaps_err.text);
+    if (rc == TD_OK && verb.json.is_json)
+        print_json(&verb, &report, &list, &gaps);
+    else if (rc == TD_OK)
+        print_people(&verb, &report, &list, &gaps);
+    gap_list_fini(&gaps);
+    free_findings(&list);
+    return verb_run_end(&verb, rc, status_of(report.verdict));
+}

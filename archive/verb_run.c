@@ -1,0 +1,160 @@
+#include "archive/verb_run.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/io_posix.h"
+#include "base/time_text.h"
+#include "tape/tape.h"
+
+static td_result open_parts(verb_run *verb, const verb_run_spec *spec)
+{
+    const char *path = NULL;
+    td_result rc = archive_choice_require(&verb->choice, &path, &verb->err);
+    if (rc == TD_OK)
+        rc = event_reader_open(&verb->events, &verb->err);
+    if (rc != TD_OK)
+        return rc;
+    verb->gaps = event_gap_reader(verb->events);
+    archive_options options = {
+        .io = io_posix(), .clock = clock_real(), .log = &verb->log, .verb = spec->name};
+    return archive_open(&options, path, spec->mode, &verb->archive, &verb->err);
+}
+
+int verb_run_begin(verb_run *verb, const verb_context *context, const verb_run_spec *spec, int argc,
+                   char **argv, exit_code *status)
+{
+    option_group groups[OPTIONS_GROUPS_MAX];
+    size_t count = 0;
+    groups[count++] = option_group_archive(&verb->choice);
+    if (spec->own.rows != NULL)
+        groups[count++] = spec->own;
+    if ((spec->takes & VERB_TAKES_SELECTION) != 0)
+        groups[count++] = option_group_selection(&verb->selection);
+    if ((spec->takes & VERB_TAKES_THREADS) != 0)
+        groups[count++] = option_group_threads(&verb->threads);
+    if ((spec->takes & VERB_TAKES_JSON) != 0)
+        groups[count++] = option_group_json(&verb->json);
+    groups[count++] = option_group_talk(&verb->talk);
+    TD_ASSERT(count <= OPTIONS_GROUPS_MAX);
+    options_spec line = {.program = context->program,
+                         .verb = spec->name,
+                         .summary = spec->summary,
+                         .groups = groups,
+                         .group_count = count,
+                         .examples = spec->examples,
+                         .now_ns = clock_wall_ns(clock_real())};
+    options_operands none;
+    if (!verb_begin(context, &line, argc, argv, &none, status))
+        return 0;
+    verb->context = context;
+    report_apply(context->report, &verb->talk);
+    verb->log = report_log(context->report);
+    progress_init(&verb->progress, context->report);
+    output_init(&verb->output, stdout);
+    td_err_clear(&verb->err);
+    td_result rc = open_parts(verb, spec);
+    if (rc == TD_OK)
+        return 1;
+    *status = verb_run_end(verb, rc, EXIT_CODE_DONE);
+    return 0;
+}
+
+exit_code verb_run_end(verb_run *verb, td_result rc, exit_code done)
+{
+    progress_end(&verb->progress);
+    td_err output_err;
+    td_result output_rc = output_finish(&verb->output, &output_err);
+    archive_close(verb->archive);
+    event_reader_close(verb->events);
+    if (rc < 0)
+        return report_error(verb->context->report, &verb->err);
+    return output_rc < 0 ? report_error(verb->context->report, &output_err) : done;
+}
+
+selection verb_run_selection(const verb_run *verb)
+{
+    const selection_options *from = &verb->selection;
+    return (selection){.feeds = {from->feeds.items, from->feeds.count},
+                       .topics = {from->topics.items, from->topics.count},
+                       .symbols = {from->symbols.items, from->symbols.count},
+                       .from = from->from.at,
+                       .to = from->to.at,
+                       .has_from = from->from.is_given,
+                       .has_to = from->to.is_given};
+}
+
+td_result verb_run_window(verb_run *verb, const selection *wanted, selection_window *out)
+{
+    td_result rc = selection_check(wanted, &verb->err);
+    *out = selection_resolve(wanted, 0);
+    if (rc != TD_OK || !selection_is_relative(wanted))
+        return rc;
+    tape *of = NULL;
+    rc = tape_open(verb->archive, wanted, &(tape_options){.log = &verb->log}, &of, &verb->err);
+    if (rc == TD_OK)
+        *out = tape_get_window(of);
+    tape_close(of);
+    return rc;
+}
+
+int verb_run_wants_gap(const selection *wanted, const selection_window *window, const gap_row *row)
+{
+    if (!selection_has_feed(wanted, row->feed))
+        return 0;
+    if (row->from_ns >= window->to_ns || (row->to_ns != GAP_OPEN && row->to_ns < window->from_ns))
+        return 0;
+    td_bytes any = td_bytes_str("*");
+    td_bytes symbol = row->symbol[0] == '\0' ? any : td_bytes_str(row->symbol);
+    if (row->topic[0] != '\0')
+        return selection_has_topic(wanted, td_bytes_str(row->topic), td_bytes_str(row->topic),
+                                   symbol);
+    selection symbols_only = {.symbols = wanted->symbols};
+    return selection_has_topic(&symbols_only, any, any, symbol);
+}
+
+void verb_run_write_text(json_writer *json, const char *key, const char *text)
+{
+    json_write_member_text(json, key, text == NULL || text[0] == '\0' ? NULL : text);
+}
+
+static void write_number(json_writer *json, const char *key, uint64_t value, uint64_t absent)
+{
+    if (value == absent)
+        json_write_member_null(json, key);
+    else
+        json_write_member_u64(json, key, value);
+}
+
+void verb_run_write_gap(json_writer *json, const gap_row *row)
+{
+    json_write_object_begin(json);
+    json_write_member_text(json, "reason", gap_reason_name(row->reason));
+    json_write_member_text(json, "feed", row->feed);
+    json_write_member_u64(json, "line", row->line);
+    json_write_member_u64(json, "shard", row->shard);
+    write_number(json, "conn", row->conn, 0);
+    verb_run_write_text(json, "topic", row->topic);
+    verb_run_write_text(json, "symbol", row->symbol);
+    json_write_member_u64(json, "from_ns", row->from_ns);
+    write_number(json, "to_ns", row->to_ns, GAP_OPEN);
+    write_number(json, "frames_lost", row->frames_lost, GAP_FRAMES_UNKNOWN);
+    verb_run_write_text(json, "covered_by", row->covered_by);
+    verb_run_write_text(json, "cause", row->cause);
+    verb_run_write_text(json, "detail", row->detail);
+    json_write_object_end(json);
+}
+
+void verb_run_format_time(uint64_t ns, char out[SHORT_TIME_BYTES])
+{
+    if (ns == 0) {
+        snprintf(out, SHORT_TIME_BYTES, "-");
+        return;
+    }
+    char text[TD_TIME_TEXT_BYTES];
+    td_time_format(ns, text);
+    /* "2021-04-17T16:43:05.489609000Z": date, time, three digits of the fraction */
+    snprintf(out, SHORT_TIME_BYTES, "%.10s %.12s", text, text + 11);
+}

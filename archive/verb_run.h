@@ -1,0 +1,77 @@
+/* What every verb on an archive has: the common options, the opened archive, a log that ends on
+ * stderr, and an output. A verb fills its own rows in and calls begin; end closes and says what
+ * went wrong. */
+#ifndef TD_ARCHIVE_VERB_RUN_H
+#define TD_ARCHIVE_VERB_RUN_H
+
+#include "cli/option_groups.h"
+#include "cli/output.h"
+#include "cli/progress.h"
+#include "cli/verbs.h"
+#include "format/archive.h"
+#include "format/gap.h"
+#include "tape/event.h"
+#include "tape/selection.h"
+
+typedef struct verb_run {
+    const verb_context *context;
+    archive_choice choice;
+    selection_options selection;
+    threads_options threads;
+    json_options json;
+    talk_options talk;
+    td_log log;
+    archive *archive;
+    event_reader *events;
+    gap_reader gaps; /* reads the recorder's events for format/ */
+    output_stream output;
+    progress_line progress;
+    td_err err;
+} verb_run;
+
+/* Which of the common groups a verb takes; archive and talk always. */
+enum {
+    VERB_TAKES_SELECTION = 1 << 0,
+    VERB_TAKES_THREADS = 1 << 1,
+    VERB_TAKES_JSON = 1 << 2,
+};
+
+/* What a verb says of itself. */
+typedef struct verb_run_spec {
+    const char *name;
+    const char *summary;
+    const char *examples;
+    unsigned takes;
+    option_group own; /* rows NULL: none */
+    archive_mode mode;
+} verb_run_spec;
+
+/* Parse, open the archive, make the output on stdout. Returns 1 to go on, and then verb_run_end
+ * must be called; 0: end with *status. verb is zeroed by the caller. */
+int verb_run_begin(verb_run *verb, const verb_context *context, const verb_run_spec *spec, int argc,
+                   char **argv, exit_code *status);
+
+/* Close everything. rc is what stopped the verb, TD_OK if nothing did; done is the status then. */
+exit_code verb_run_end(verb_run *verb, td_result rc, exit_code done);
+
+/* The selection of the command line; borrows from verb. */
+selection verb_run_selection(const verb_run *verb);
+
+/* The window of that selection with relative times resolved, which may read the archive. */
+TD_MUST_USE td_result verb_run_window(verb_run *verb, const selection *wanted,
+                                      selection_window *out);
+
+/* 1 if a gap belongs to the selection: a gap of a whole connection belongs to any topic. */
+int verb_run_wants_gap(const selection *wanted, const selection_window *window, const gap_row *row);
+
+/* A gap as an object with the keys of DESIGN.md, absent values null. */
+void verb_run_write_gap(json_writer *json, const gap_row *row);
+
+/* Text or null: "" is null. */
+void verb_run_write_text(json_writer *json, const char *key, const char *text);
+
+/* A time for people, to the millisecond ("2021-04-17 16:43:06.801"), "-" for 0. */
+enum { SHORT_TIME_BYTES = 32 };
+void verb_run_format_time(uint64_t ns, char out[SHORT_TIME_BYTES]);
+
+#endif
