@@ -30,6 +30,13 @@ SRC_format := format/chain.c format/channel.c format/chunk_builder.c format/chun
               format/segment_channels.c format/segment_reader.c format/segment_scan.c \
               format/segment_summary.c format/segment_walk.c format/segment_writer.c
 
+SRC_format += format/gap.c format/segment_name.c format/archive.c format/archive_list.c format/segment_index.c \
+              format/archive_plan.c format/journal.c format/catalog.c format/catalog_read.c \
+              format/catalog_write.c format/catalog_known.c format/ledger.c format/reindex.c format/feed_past.c \
+              format/archive_writer.c format/archive_feed.c
+# catalog.sql as C strings, one per schema version.
+GEN_format := $(B)/gen/format/catalog_sql.c
+
 SRC_tape := tape/selection.c tape/event.c tape/channel_router.c tape/block.c tape/roster.c tape/source.c tape/plan.c \
             tape/loader.c tape/merge.c tape/tape.c
 
@@ -130,7 +137,8 @@ LIBS_recorder := -lyaml
 obj = $(patsubst %.cc,$(B)/obj/%.o,$(patsubst %.c,$(B)/obj/%.o,$(1)))
 
 # What a user's own program links: everything below the programs that needs no socket.
-OBJ_core := $(call obj,$(SRC_base) $(SRC_schema) $(SRC_schema_cc) $(SRC_book) $(SRC_format) $(SRC_tape))
+OBJ_core := $(call obj,$(SRC_base) $(SRC_schema) $(SRC_schema_cc) $(SRC_book) $(SRC_format) $(SRC_tape)) \
+            $(GEN_format:.c=.o)
 OBJ_services := $(call obj,$(SRC_cli) $(SRC_wire))
 OBJ_programs := $(call obj,$(filter-out %/main.c,$(SRC_recorder) $(SRC_replay) $(SRC_archive) $(SRC_sim)))
 OBJ_all := $(OBJ_core) $(OBJ_services) $(OBJ_programs)
@@ -169,6 +177,13 @@ $(B)/obj/%.o: %.c
 $(B)/obj/%.o: %.cc
 	@mkdir -p $(@D)
 	$(CXX) $(CPPFLAGS) $(CXXFLAGS_ALL) -MMD -MP -c $< -o $@
+
+$(GEN_format): format/catalog.sql format/catalog_sql.awk
+	@mkdir -p $(@D)
+	awk -f format/catalog_sql.awk $< > $@
+
+$(B)/gen/%.o: $(B)/gen/%.c
+	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) -include base/banned.h -MMD -MP -c $< -o $@
 
 $(LIB_core): $(OBJ_core)
 $(LIB_services): $(OBJ_services)

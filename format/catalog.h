@@ -64,6 +64,13 @@ typedef struct session_row {
 /* Insert or replace. */
 TD_MUST_USE td_result catalog_put_session(catalog *catalog, const session_row *row, td_err *err);
 
+/* How a session ended; one that is not there stays so. */
+TD_MUST_USE td_result catalog_end_session(catalog *catalog, const char *session,
+                                          session_state state, uint64_t stop_ns, td_err *err);
+
+/* Add the sessions that only segments know (a lost journal); their end is not known. */
+TD_MUST_USE td_result catalog_add_segment_sessions(catalog *catalog, td_err *err);
+
 /* Insert or replace a segment with everything in it (INDEX_FULL). A row of the same segment under
  * its other name (open, finished) goes. */
 TD_MUST_USE td_result catalog_put_segment(catalog *catalog, const segment_index *index,
@@ -108,12 +115,19 @@ TD_MUST_USE td_result catalog_get_state(catalog *catalog, uint64_t *journal_byte
 
 /* A segment as the catalog has it, for comparing with the disk. */
 typedef struct catalog_segment {
-    int64_t id;       /* for catalog_load_segment; means nothing elsewhere */
-    const char *path; /* valid during the call */
+    const char *path; /* without ".open"; valid during the call */
+    uint8_t is_open;
+    uint8_t has_wanted; /* 1: has channels that catalog_want picked, in that time */
     uint64_t file_bytes;
     uint64_t first_ns, last_ns;
 } catalog_segment;
 typedef td_result catalog_segment_fn(void *user, const catalog_segment *segment, td_err *err);
+
+/* Say which channels and which time [from_ns, to_ns) catalog_segment.has_wanted is about; before
+ * the first call it is 0 for all. */
+TD_MUST_USE td_result catalog_want(catalog *catalog,
+                                   int (*wants_channel)(void *user, const channel_info *info),
+                                   void *user, uint64_t from_ns, uint64_t to_ns, td_err *err);
 
 /* Every segment, by path. */
 TD_MUST_USE td_result catalog_each_segment(catalog *catalog, catalog_segment_fn *fn, void *user,

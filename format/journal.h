@@ -69,6 +69,11 @@ typedef struct journal_state {
 TD_MUST_USE td_result journal_read(archive *archive, journal_fn *fn, void *user,
                                    journal_state *state, td_err *err);
 
+/* The same from an entry's beginning on, as state.sound_bytes was once; 0: from the first one. Only
+ * what follows is proved. TD_E_NOTFOUND if no entry can begin there. */
+TD_MUST_USE td_result journal_read_from(archive *archive, uint64_t from, journal_fn *fn, void *user,
+                                        journal_state *state, td_err *err);
+
 typedef struct journal journal;
 
 /* Open for writing; makes the file, cuts a torn tail off (kept in torn/). Appender or maintainer.

@@ -9,6 +9,7 @@
 #include "format/archive.h"
 #include "format/catalog.h"
 #include "format/gap.h"
+#include "format/ledger.h"
 
 typedef enum reindex_scope {
     REINDEX_ALL,     /* forget the old catalog and read every segment */
@@ -51,24 +52,5 @@ TD_MUST_USE td_result archive_reindex_into(archive *archive, catalog *catalog,
 enum { CATALOG_WHAT_BYTES = 512 };
 TD_MUST_USE td_result archive_check_catalog(archive *archive, char what[CATALOG_WHAT_BYTES],
                                             td_err *err);
-
-/* Every gap of the archive, merged and in order: from the catalog if it is current, else from the
- * journal and the segments' own events. *out is the caller's, for gap_list_fini. */
-TD_MUST_USE td_result archive_gaps(archive *archive, const gap_reader *gaps, gap_list *out,
-                                   td_err *err);
-
-/* Gaps that the events of one segment tell, in file order. */
-TD_MUST_USE td_result segment_gaps(archive *archive, const char *path, const gap_reader *gaps,
-                                   gap_row_fn *emit, void *emit_user, td_err *err);
-
-/* Every session of the archive, by start: from the journal, and from segments whose session it does
- * not know. Rows are valid during the call. */
-typedef td_result session_row_fn(void *user, const session_row *row, td_err *err);
-TD_MUST_USE td_result archive_sessions(archive *archive, session_row_fn *fn, void *user,
-                                       td_err *err);
-
-/* Every note, in the order in which they were made. */
-typedef td_result note_row_fn(void *user, const note_row *row, td_err *err);
-TD_MUST_USE td_result archive_notes(archive *archive, note_row_fn *fn, void *user, td_err *err);
 
 #endif

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "format/archive.h"
 #include "format/channel.h"
+#include "format/chunk_builder.h"
 
 /* How much of the segment was read to make the index. */
 typedef enum index_depth {
@@ -26,6 +27,7 @@ typedef struct index_channel {
 } index_channel;
 
 typedef struct index_chunk {
+    uint32_t number;             /* 0, 1, … in file order, as segment_reader counts them */
     uint64_t offset;             /* of the chunk record in the file */
     uint64_t chunk_bytes;        /* the whole record, opcode and length included */
     uint64_t index_bytes;        /* its message index records behind it */
@@ -69,6 +71,17 @@ typedef struct segment_index {
  * offset: TD_E_CORRUPT, TD_E_TRUNCATED, TD_E_IO, TD_E_LIMIT. On success *out is the caller's. */
 TD_MUST_USE td_result segment_index_read(archive *archive, const char *path, index_depth depth,
                                          segment_index *out, td_err *err);
+
+/* Making an index by hand: add a channel (ids rising; its strings are copied) or a chunk with its
+ * bitmap. *capacity is 0 at first and the callee's. TD_E_NOMEM, TD_E_LIMIT. */
+TD_MUST_USE td_result segment_index_add_channel(segment_index *index, size_t *capacity,
+                                                const index_channel *channel, td_err *err);
+TD_MUST_USE td_result segment_index_add_chunk(segment_index *index, size_t *capacity,
+                                              const index_chunk *chunk, td_bytes bitmap,
+                                              td_err *err);
+
+/* Add a chunk's counts and times to its channels (INDEX_FULL). */
+void segment_index_count(segment_index *index, const sealed_channel *channels, size_t count);
 
 /* Free what the index owns; it is empty then. */
 void segment_index_fini(segment_index *index);

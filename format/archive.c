@@ -1,0 +1,410 @@
+#include "format/archive.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/random.h"
+#include "base/time_text.h"
+
+#define LOCK_FILE     "lock"
+#define MAINTAIN_FILE "maintain.lock"
+/* What stands in a holder line in front of its session, and as the verb of one who only looks
+ * whether anybody appends. */
+#define HOLDER_SESSION ", session "
+#define HOLDER_PROBE   ", look, "
+
+enum {
+    HOLDER_BYTES = 160,
+    RETRY_COUNT_MAX = 100, /* of a lock that is held for a moment only */
+    COPY_BYTES = 1 << 20,
+};
+#define RETRY_PAUSE_NS (10 * TD_NS_PER_MS)
+
+struct archive {
+    td_io io;
+    td_clock clock;
+    const td_log *log;
+    archive_mode mode;
+    uint8_t is_single_file;
+    char *path;
+    char *verb;
+    char *catalog_path;
+    td_lock *lock;
+    char session[SESSION_ID_BYTES];
+};
+
+const char *archive_path(const archive *a)
+{
+    return a->path;
+}
+
+archive_mode archive_get_mode(const archive *a)
+{
+    return a->mode;
+}
+
+td_io archive_io(const archive *a)
+{
+    return a->io;
+}
+
+td_clock archive_clock(const archive *a)
+{
+    return a->clock;
+}
+
+const td_log *archive_log(const archive *a)
+{
+    return a->log;
+}
+
+const char *archive_verb(const archive *a)
+{
+    return a->verb;
+}
+
+int archive_is_single_file(const archive *a)
+{
+    return a->is_single_file;
+}
+
+const char *archive_catalog_path(const archive *a)
+{
+    return a->is_single_file ? NULL : a->catalog_path;
+}
+
+const char *archive_session(const archive *a)
+{
+    return a->session;
+}
+
+td_result archive_join(const archive *a, const char *relative, char out[LIMIT_PATH_BYTES],
+                       td_err *err)
+{
+    int length = a->is_single_file ? snprintf(out, LIMIT_PATH_BYTES, "%s", a->path)
+                                   : snprintf(out, LIMIT_PATH_BYTES, "%s/%s", a->path, relative);
+    if (length < 0 || length >= (int)LIMIT_PATH_BYTES)
+        return td_err_set(err, TD_E_LIMIT, "path below archive '%s' is longer than %u bytes",
+                          a->path, LIMIT_PATH_BYTES - 1);
+    return TD_OK;
+}
+
+/* ---- locks ---------------------------------------------------------------------------------- */
+
+/* One line: pid, verb, start, and an appender's session. */
+static void holder_line(const archive *a, const char *verb, char out[HOLDER_BYTES])
+{
+    char since[TD_TIME_TEXT_BYTES];
+    td_time_format(clock_wall_ns(a->clock), since);
+    since[strlen("2026-11-20T06:00:00")] = '\0'; /* whole seconds are enough for people */
+    int has_session = a->session[0] != '\0';
+    (void)snprintf(out, HOLDER_BYTES, "pid %ld, %.40s, since %sZ%s%s", (long)getpid(), verb, since,
+                   has_session ? HOLDER_SESSION : "", a->session);
+}
+
+/* Take a lock; one that is_momentary says is held for a moment only is waited for. */
+static td_result take_lock(const archive *a, const char *file, const char *verb,
+                           int (*is_momentary)(const td_err *busy), td_lock **out, td_err *err)
+{
+    char path[LIMIT_PATH_BYTES];
+    td_err own;
+    td_result rc = archive_join(a, file, path, err);
+    if (rc != TD_OK)
+        return rc;
+    char holder[HOLDER_BYTES];
+    holder_line(a, verb, holder);
+    td_err *seen = err == NULL ? &own : err;
+    for (unsigned attempt = 0;; attempt++) {
+        td_err_clear(seen);
+        rc = td_io_lock(a->io, path, holder, out, seen);
+        if (rc != TD_E_BUSY || attempt == RETRY_COUNT_MAX || !is_momentary(seen))
+            return rc;
+        clock_sleep_until(a->clock, clock_mono_ns(a->clock) + RETRY_PAUSE_NS);
+    }
+}
+
+static int held_by_probe(const td_err *busy)
+{
+    return strstr(busy->text, HOLDER_PROBE) != NULL;
+}
+
+static int held_at_all(const td_err *busy)
+{
+    return busy->code == TD_E_BUSY;
+}
+
+static td_result lock_for_mode(archive *a, td_err *err)
+{
+    td_result rc = TD_OK;
+    if (a->mode == ARCHIVE_APPEND)
+        rc = take_lock(a, LOCK_FILE, a->verb, held_by_probe, &a->lock, err);
+    else if (a->mode == ARCHIVE_MAINTAIN)
+        rc = take_lock(a, MAINTAIN_FILE, a->verb, held_by_probe, &a->lock, err);
+    if (rc == TD_E_BUSY) {
+        rc = td_err_add(err, rc, "archive '%s' is in use", a->path);
+        td_err_hint(err, "wait for it to end, or give another archive with -a");
+    } else if (rc != TD_OK) {
+        rc = td_err_add(err, rc, "cannot lock archive '%s'", a->path);
+    }
+    return rc;
+}
+
+static int has_file(const archive *a, const char *path)
+{
+    td_file *file = NULL;
+    td_result rc = td_io_open(a->io, path, TD_OPEN_READ, &file, NULL);
+    td_io_close(file);
+    return rc != TD_E_NOTFOUND;
+}
+
+/* The session in a holder line, "?" if there is none that can be read. */
+static void read_holder_session(const char *holder, char out[SESSION_ID_BYTES])
+{
+    const char *at = strstr(holder, HOLDER_SESSION);
+    size_t length = 0;
+    if (at != NULL) {
+        at += strlen(HOLDER_SESSION);
+        while (length < SESSION_ID_BYTES - 1 && isxdigit((unsigned char)at[length]))
+            length++;
+    }
+    (void)snprintf(out, SESSION_ID_BYTES, "%.8s", length == SESSION_ID_BYTES - 1 ? at : "?");
+}
+
+td_result archive_live_session(archive *a, char out[SESSION_ID_BYTES], td_err *err)
+{
+    out[0] = '\0';
+    if (a->is_single_file)
+        return TD_OK;
+    if (a->mode == ARCHIVE_APPEND) {
+        memcpy(out, a->session, SESSION_ID_BYTES);
+        return TD_OK;
+    }
+    char path[LIMIT_PATH_BYTES];
+    char holder[HOLDER_BYTES];
+    td_lock *probe = NULL;
+    td_err busy;
+    td_err_clear(&busy);
+    td_result rc = archive_join(a, LOCK_FILE, path, err);
+    if (rc != TD_OK || !has_file(a, path))
+        return rc; /* no lock file: nobody ever appended, and looking must not make one */
+    holder_line(a, "look", holder);
+    rc = td_io_lock(a->io, path, holder, &probe, &busy);
+    td_io_unlock(probe);
+    if (rc == TD_OK)
+        return TD_OK;
+    if (rc != TD_E_BUSY && a->mode != ARCHIVE_READ)
+        return td_err_set(err, rc, "cannot see who appends to '%s': %s", a->path, busy.text);
+    read_holder_session(busy.text, out);
+    return TD_OK;
+}
+
+td_result archive_lock_maintain(archive *a, td_lock **out, td_err *err)
+{
+    TD_ASSERT(a->mode != ARCHIVE_READ);
+    *out = NULL;
+    if (a->mode == ARCHIVE_MAINTAIN)
+        return TD_OK;
+    return take_lock(a, MAINTAIN_FILE, a->verb, held_at_all, out, err);
+}
+
+/* ---- opening -------------------------------------------------------------------------------- */
+
+static td_result note_entry(void *user, const char *name, td_entry_kind kind, td_err *err)
+{
+    (void)err;
+    int *is_archive = user;
+    if ((kind == TD_ENTRY_DIR && strcmp(name, "capture") == 0) ||
+        (kind == TD_ENTRY_FILE && strcmp(name, "journal.mcap.open") == 0))
+        *is_archive = 1;
+    return TD_OK;
+}
+
+static td_result look_at_file(archive *a, td_err *err)
+{
+    td_file *file = NULL;
+    uint64_t size = 0;
+    td_result rc = td_io_open(a->io, a->path, TD_OPEN_READ, &file, err);
+    if (rc == TD_OK)
+        rc = td_io_size(file, &size, err);
+    td_io_close(file);
+    return rc;
+}
+
+/* A folder with a journal or a capture folder in it, or a file: what a reader can open. */
+static td_result look_at_path(archive *a, td_err *err)
+{
+    int is_archive = 0;
+    td_result rc = td_io_list(a->io, a->path, note_entry, &is_archive, err);
+    if (rc == TD_OK && is_archive)
+        return TD_OK;
+    if (rc == TD_OK) {
+        rc = td_err_set(err, TD_E_INVALID,
+                        "'%s' is not an archive: neither capture/ nor a journal "
+                        "is in it",
+                        a->path);
+        td_err_hint(err, "an archive is made by record or import");
+        return rc;
+    }
+    if (a->mode == ARCHIVE_READ && look_at_file(a, NULL) == TD_OK) {
+        a->is_single_file = 1;
+        td_err_clear(err);
+        return TD_OK;
+    }
+    return td_err_add(err, rc, "cannot open archive '%s'", a->path);
+}
+
+static td_result draw_session(archive *a, td_err *err)
+{
+    uint8_t random[4];
+    td_result rc = td_random_system(random, sizeof random, err);
+    if (rc == TD_OK)
+        (void)snprintf(a->session, sizeof a->session, "%02x%02x%02x%02x", random[0], random[1],
+                       random[2], random[3]);
+    return rc;
+}
+
+static td_result open_by_mode(archive *a, td_err *err)
+{
+    td_result rc = TD_OK;
+    if (a->mode != ARCHIVE_APPEND) {
+        rc = look_at_path(a, err);
+    } else {
+        rc = td_io_mkdir_all(a->io, a->path, err);
+        if (rc != TD_OK)
+            return td_err_add(err, rc, "cannot make archive '%s'", a->path);
+        rc = draw_session(a, err);
+    }
+    if (rc == TD_OK)
+        rc = lock_for_mode(a, err);
+    return rc;
+}
+
+static char *default_catalog_path(const char *path)
+{
+    char text[LIMIT_PATH_BYTES];
+    int length = snprintf(text, sizeof text, "%s/catalog.sqlite", path);
+    return length > 0 && length < (int)sizeof text ? td_strdup(text) : NULL;
+}
+
+/* "dir/" and "dir" are the same archive; "/" stays. */
+static void drop_trailing_slashes(char *path)
+{
+    size_t length = strlen(path);
+    while (length > 1 && path[length - 1] == '/')
+        path[--length] = '\0';
+}
+
+td_result archive_open(const archive_options *options, const char *path, archive_mode mode,
+                       archive **out, td_err *err)
+{
+    TD_ASSERT(mode == ARCHIVE_READ || options->verb != NULL);
+    *out = NULL;
+    if (path[0] == '\0' || strlen(path) >= LIMIT_PATH_BYTES - 64)
+        return td_err_set(err, TD_E_INVALID, "archive path of %zu bytes: 1 to %u are allowed",
+                          strlen(path), LIMIT_PATH_BYTES - 65);
+    archive *made = td_alloc_zero(1, sizeof *made);
+    if (made == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory to open archive '%s'", path);
+    made->io = options->io;
+    made->clock = options->clock;
+    made->log = options->log;
+    made->mode = mode;
+    made->path = td_strdup(path);
+    made->verb = td_strdup(options->verb == NULL ? "read" : options->verb);
+    if (made->path != NULL)
+        drop_trailing_slashes(made->path);
+    made->catalog_path = options->catalog_path != NULL ? td_strdup(options->catalog_path)
+                         : made->path != NULL          ? default_catalog_path(made->path)
+                                                       : NULL;
+    td_result rc = TD_OK;
+    if (made->path == NULL || made->verb == NULL || made->catalog_path == NULL)
+        rc = td_err_set(err, TD_E_NOMEM, "no memory to open archive '%s'", path);
+    else
+        rc = open_by_mode(made, err);
+    if (rc != TD_OK) {
+        archive_close(made);
+        return rc;
+    }
+    *out = made;
+    return TD_OK;
+}
+
+void archive_close(archive *a)
+{
+    if (a == NULL)
+        return;
+    td_io_unlock(a->lock);
+    td_free(a->path);
+    td_free(a->verb);
+    td_free(a->catalog_path);
+    td_free(a);
+}
+
+/* ---- torn tails ----------------------------------------------------------------------------- */
+
+/* Create torn/<name>, or torn/<name>.2, … if that is taken. */
+static td_result create_torn(archive *a, const char *name, td_file **out, td_err *err)
+{
+    for (unsigned i = 1; i <= 1000; i++) {
+        char relative[LIMIT_NAME_BYTES * 8];
+        char path[LIMIT_PATH_BYTES];
+        if (i == 1)
+            (void)snprintf(relative, sizeof relative, "torn/%s", name);
+        else
+            (void)snprintf(relative, sizeof relative, "torn/%s.%u", name, i);
+        td_result rc = archive_join(a, relative, path, err);
+        if (rc == TD_OK)
+            rc = td_io_open(a->io, path, TD_OPEN_CREATE, out, err);
+        if (rc != TD_E_INVALID) /* TD_E_INVALID: there already */
+            return rc;
+    }
+    return td_err_set(err, TD_E_LIMIT, "torn/%s: a thousand of that name are there", name);
+}
+
+static td_result copy_range(td_file *from, uint64_t at, uint64_t size, td_file *to, td_err *err)
+{
+    uint8_t *block = td_alloc(COPY_BYTES);
+    if (block == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory to copy");
+    td_result rc = TD_OK;
+    while (rc == TD_OK && size > 0) {
+        size_t part = size < COPY_BYTES ? (size_t)size : COPY_BYTES;
+        rc = td_io_read_exact(from, at, block, part, err);
+        if (rc == TD_OK)
+            rc = td_io_append(to, block, part, err);
+        at += part;
+        size -= part;
+    }
+    td_free(block);
+    return rc;
+}
+
+td_result archive_keep_torn(archive *a, const char *path, uint64_t from, uint64_t size,
+                            const char *name, td_err *err)
+{
+    TD_ASSERT(a->mode != ARCHIVE_READ);
+    TD_ASSERT(strlen(name) < LIMIT_NAME_BYTES * 6);
+    char folder[LIMIT_PATH_BYTES];
+    td_file *source = NULL;
+    td_file *copy = NULL;
+    td_result rc = archive_join(a, "torn", folder, err);
+    if (rc == TD_OK)
+        rc = td_io_mkdir_all(a->io, folder, err);
+    if (rc == TD_OK)
+        rc = td_io_open(a->io, path, TD_OPEN_READ, &source, err);
+    if (rc == TD_OK)
+        rc = create_torn(a, name, &copy, err);
+    if (rc == TD_OK)
+        rc = copy_range(source, from, size, copy, err);
+    if (rc == TD_OK)
+        rc = td_io_sync(copy, err);
+    if (rc == TD_OK)
+        rc = td_io_sync_dir(a->io, folder, err);
+    td_io_close(copy);
+    td_io_close(source);
+    return rc == TD_OK ? TD_OK : td_err_add(err, rc, "keeping the tail of '%s' in torn/", path);
+}

@@ -1,0 +1,267 @@
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "format/archive.h"
+
+/* The folders are read one after the other and no listing is open while another is, so that one
+ * level of names, not a tree of calls, is what memory and stack hold. */
+
+/* More entries than this in one folder are not looked at: a year of hourly segments of all feeds of
+ * one day stays far below. */
+enum { FOLDER_ENTRIES_MAX = 1 << 20, LEVEL_SEGMENTS = 3 };
+
+typedef struct entry {
+    char *name;
+    td_entry_kind kind;
+} entry;
+
+typedef struct folder {
+    entry *entries;
+    size_t count;
+    size_t capacity;
+} folder;
+
+/* Everything that is ours at the top of an archive. */
+static const char *const TOP_NAMES[] = {
+    "catalog.sqlite",
+    "catalog.sqlite-wal",
+    "catalog.sqlite-shm",
+    "catalog.sqlite-journal",
+    "cache.sqlite",
+    "cache.sqlite-wal",
+    "cache.sqlite-shm",
+    "journal.mcap.open",
+    "journal.lock",
+    "lock",
+    "maintain.lock",
+    "capture",
+    "packed",
+    "torn",
+};
+
+static void folder_fini(folder *f)
+{
+    for (size_t i = 0; i < f->count; i++)
+        td_free(f->entries[i].name);
+    td_free(f->entries);
+    f->entries = NULL;
+    f->count = f->capacity = 0;
+}
+
+static td_result folder_add(void *user, const char *name, td_entry_kind kind, td_err *err)
+{
+    folder *f = user;
+    if (f->count == FOLDER_ENTRIES_MAX)
+        return td_err_set(err, TD_E_LIMIT, "more than %d entries", FOLDER_ENTRIES_MAX);
+    if (f->count == f->capacity) {
+        size_t capacity = f->capacity == 0 ? 64 : f->capacity * 2;
+        entry *entries = td_realloc(f->entries, capacity, sizeof *entries);
+        if (entries == NULL)
+            return td_err_set(err, TD_E_NOMEM, "no memory for %zu names", capacity);
+        f->entries = entries;
+        f->capacity = capacity;
+    }
+    char *copy = td_strdup(name);
+    if (copy == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a name");
+    f->entries[f->count++] = (entry){.name = copy, .kind = kind};
+    return TD_OK;
+}
+
+typedef struct walk {
+    archive *archive;
+    archive_listing *out;
+    size_t segment_capacity;
+    size_t stranger_capacity;
+} walk;
+
+static td_result add_stranger(walk *w, const char *path, const char *what, td_err *err)
+{
+    archive_listing *out = w->out;
+    if (out->stranger_count == w->stranger_capacity) {
+        size_t capacity = w->stranger_capacity == 0 ? 16 : w->stranger_capacity * 2;
+        archive_stranger *grown = td_realloc(out->strangers, capacity, sizeof *grown);
+        if (grown == NULL)
+            return td_err_set(err, TD_E_NOMEM, "no memory for %zu names", capacity);
+        out->strangers = grown;
+        w->stranger_capacity = capacity;
+    }
+    archive_stranger row = {.path = td_strdup(path), .what = td_strdup(what)};
+    if (row.path == NULL || row.what == NULL) {
+        td_free(row.path);
+        td_free(row.what);
+        return td_err_set(err, TD_E_NOMEM, "no memory for a name");
+    }
+    out->strangers[out->stranger_count++] = row;
+    return TD_OK;
+}
+
+static td_result add_segment(walk *w, const char *path, const segment_name *name, uint64_t size,
+                             td_err *err)
+{
+    archive_listing *out = w->out;
+    if (out->segment_count == w->segment_capacity) {
+        size_t capacity = w->segment_capacity == 0 ? 64 : w->segment_capacity * 2;
+        archive_segment *grown = td_realloc(out->segments, capacity, sizeof *grown);
+        if (grown == NULL)
+            return td_err_set(err, TD_E_NOMEM, "no memory for %zu segments", capacity);
+        out->segments = grown;
+        w->segment_capacity = capacity;
+    }
+    archive_segment row = {.path = td_strdup(path), .name = *name, .size_bytes = size};
+    if (row.path == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a name");
+    out->segments[out->segment_count++] = row;
+    return TD_OK;
+}
+
+static td_result file_size(archive *a, const char *relative, uint64_t *size, td_err *err)
+{
+    char path[LIMIT_PATH_BYTES];
+    td_file *file = NULL;
+    td_result rc = archive_join(a, relative, path, err);
+    if (rc == TD_OK)
+        rc = td_io_open(archive_io(a), path, TD_OPEN_READ, &file, err);
+    if (rc == TD_OK)
+        rc = td_io_size(file, size, err);
+    td_io_close(file);
+    return rc;
+}
+
+/* A file in a day's folder: a segment that can be read, or a stranger. */
+static td_result take_file(walk *w, const char *relative, const char *file_name, td_err *err)
+{
+    segment_name name;
+    uint64_t size = 0;
+    td_err cause;
+    td_err_clear(&cause);
+    if (!segment_name_parse(file_name, &name))
+        return add_stranger(w, relative, "not a segment's name", err);
+    td_result rc = file_size(w->archive, relative, &size, &cause);
+    if (rc == TD_E_NOMEM)
+        return td_err_set(err, rc, "no memory to look at %s", relative);
+    /* A writer may have finished and renamed it since the folder was read; the new name is listed
+     * by the next look, and a reader of an archive in use must live with that. */
+    if (rc == TD_E_NOTFOUND && name.is_open) {
+        char finished[LIMIT_PATH_BYTES];
+        (void)snprintf(finished, sizeof finished, "%.*s", (int)(strlen(relative) - strlen(".open")),
+                       relative);
+        name.is_open = 0;
+        if (file_size(w->archive, finished, &size, NULL) == TD_OK)
+            return add_segment(w, finished, &name, size, err);
+    }
+    if (rc != TD_OK)
+        return add_stranger(w, relative, cause.text, err);
+    return add_segment(w, relative, &name, size, err);
+}
+
+static int is_number_of(const char *name, size_t digits)
+{
+    if (strlen(name) != digits)
+        return 0;
+    for (const char *c = name; *c != '\0'; c++) {
+        if (!isdigit((unsigned char)*c))
+            return 0;
+    }
+    return 1;
+}
+
+static td_result list_names(walk *w, const char *relative, folder *out, td_err *err)
+{
+    char path[LIMIT_PATH_BYTES];
+    td_result rc = archive_join(w->archive, relative, path, err);
+    if (rc == TD_OK)
+        rc = td_io_list(archive_io(w->archive), path, folder_add, out, err);
+    return rc;
+}
+
+/* level 0: capture/, with years in it; 1: months; 2: days; 3: the segments of a day. */
+static td_result walk_level(walk *w, const char *relative, unsigned level,
+                            td_err *err) // NOLINT(misc-no-recursion): four levels
+{
+    folder names = {0};
+    td_err cause;
+    td_err_clear(&cause);
+    td_result rc = list_names(w, relative, &names, &cause);
+    if (rc != TD_OK) {
+        folder_fini(&names);
+        if (rc == TD_E_NOMEM)
+            return td_err_set(err, rc, "%s", cause.text);
+        return level == 0 && rc == TD_E_NOTFOUND ? TD_OK
+                                                 : add_stranger(w, relative, cause.text, err);
+    }
+    for (size_t i = 0; i < names.count && rc == TD_OK; i++) {
+        const entry *e = &names.entries[i];
+        char below[LIMIT_PATH_BYTES];
+        if (snprintf(below, sizeof below, "%s/%s", relative, e->name) >= (int)sizeof below)
+            continue; /* longer than any path of ours */
+        if (level == LEVEL_SEGMENTS && e->kind == TD_ENTRY_FILE)
+            rc = take_file(w, below, e->name, err);
+        else if (level < LEVEL_SEGMENTS && e->kind == TD_ENTRY_DIR &&
+                 is_number_of(e->name, level == 0 ? 4 : 2))
+            rc = walk_level(w, below, level + 1, err);
+        else
+            rc = add_stranger(w, below, "not a part of an archive", err);
+    }
+    folder_fini(&names);
+    return rc;
+}
+
+static td_result list_top_strangers(walk *w, td_err *err)
+{
+    folder names = {0};
+    td_result rc = list_names(w, ".", &names, err);
+    for (size_t i = 0; i < names.count && rc == TD_OK; i++) {
+        int is_ours = 0;
+        for (size_t k = 0; k < sizeof TOP_NAMES / sizeof TOP_NAMES[0]; k++)
+            is_ours = is_ours || strcmp(names.entries[i].name, TOP_NAMES[k]) == 0;
+        if (!is_ours)
+            rc = add_stranger(w, names.entries[i].name, "not a part of an archive", err);
+    }
+    folder_fini(&names);
+    return rc;
+}
+
+static td_result list_single_file(walk *w, td_err *err)
+{
+    const char *path = archive_path(w->archive);
+    const char *slash = strrchr(path, '/');
+    const char *file_name = slash == NULL ? path : slash + 1;
+    segment_name name;
+    uint64_t size = 0;
+    (void)segment_name_parse(file_name, &name); /* a file of another name is fine here */
+    td_result rc = file_size(w->archive, file_name, &size, err);
+    return rc == TD_OK ? add_segment(w, file_name, &name, size, err) : rc;
+}
+
+td_result archive_list(archive *a, archive_listing *out, td_err *err)
+{
+    *out = (archive_listing){0};
+    walk w = {.archive = a, .out = out};
+    td_result rc = TD_OK;
+    if (archive_is_single_file(a)) {
+        rc = list_single_file(&w, err);
+    } else {
+        rc = list_top_strangers(&w, err);
+        if (rc == TD_OK)
+            rc = walk_level(&w, "capture", 0, err);
+    }
+    TD_ASSERT(out->segment_count <= w.segment_capacity);
+    return rc == TD_OK ? TD_OK : td_err_add(err, rc, "listing archive '%s'", archive_path(a));
+}
+
+void archive_listing_fini(archive_listing *listing)
+{
+    for (size_t i = 0; i < listing->segment_count; i++)
+        td_free(listing->segments[i].path);
+    for (size_t i = 0; i < listing->stranger_count; i++) {
+        td_free(listing->strangers[i].path);
+        td_free(listing->strangers[i].what);
+    }
+    td_free(listing->segments);
+    td_free(listing->strangers);
+    *listing = (archive_listing){0};
+}

@@ -1,0 +1,96 @@
+/* Inside of the catalog: what catalog*.c share. The only header of ours that knows SQLite's types.
+ */
+#ifndef TD_FORMAT_CATALOG_IMPL_H
+#define TD_FORMAT_CATALOG_IMPL_H
+
+#include <sqlite3.h>
+
+#include "format/catalog.h"
+
+/* Statements that are prepared once and kept. Their text is in catalog.c. */
+typedef enum catalog_statement {
+    STATEMENT_BEGIN,
+    STATEMENT_COMMIT,
+    STATEMENT_PUT_META,
+    STATEMENT_GET_META,
+    STATEMENT_PUT_SESSION,
+    STATEMENT_END_SESSION,
+    STATEMENT_PUT_SEGMENT,
+    STATEMENT_FIND_SEGMENT,
+    STATEMENT_DROP_SEGMENT,
+    STATEMENT_DROP_CHUNKS,
+    STATEMENT_DROP_SEGMENT_CHANNELS,
+    STATEMENT_FIND_CHANNEL,
+    STATEMENT_PUT_CHANNEL,
+    STATEMENT_PUT_SEGMENT_CHANNEL,
+    STATEMENT_PUT_CHUNK,
+    STATEMENT_PUT_GAP,
+    STATEMENT_PUT_NOTE,
+    STATEMENT_LOAD_SEGMENT,
+    STATEMENT_LOAD_CHANNELS,
+    STATEMENT_LOAD_CHUNKS,
+    STATEMENT_EACH_SEGMENT,
+    STATEMENT_EACH_GAP,
+    STATEMENT_COUNT,
+} catalog_statement;
+
+struct catalog {
+    sqlite3 *db;
+    catalog_mode mode;
+    char *path; /* NULL in memory */
+    sqlite3_stmt *statements[STATEMENT_COUNT];
+    uint8_t is_immutable; /* 1: read without locks, because nobody had it open for writing */
+    uint8_t is_in_transaction;
+    int wal_pages; /* after the last commit */
+};
+
+/* A statement with its values being bound, in order; the first failure is kept. */
+typedef struct catalog_query {
+    catalog *catalog;
+    sqlite3_stmt *stmt;
+    int next; /* number of the next parameter */
+    int rc;   /* SQLite's */
+} catalog_query;
+
+/* Set err for one of SQLite's results; returns the code that belongs to it. */
+td_result catalog_fail(catalog *catalog, int sqlite_rc, const char *doing, td_err *err);
+
+/* The statement, ready for binding. TD_E_CORRUPT if it does not fit this database. */
+TD_MUST_USE td_result catalog_query_begin(catalog *catalog, catalog_statement which,
+                                          catalog_query *out, td_err *err);
+
+/* Bind the next parameter. Numbers beyond 2^63 - 1 are cut to it; text is borrowed until the end.
+ */
+void catalog_bind_u64(catalog_query *query, uint64_t value);
+void catalog_bind_i64(catalog_query *query, int64_t value);
+void catalog_bind_text(catalog_query *query, const char *text);
+void catalog_bind_blob(catalog_query *query, const void *bytes, size_t size);
+
+/* The next row: TD_OK, TD_EOF, TD_E_*. At TD_EOF and on failure the statement is reset. */
+TD_MUST_USE td_result catalog_query_next(catalog_query *query, td_err *err);
+
+/* Give up a statement before TD_EOF. */
+void catalog_query_end(catalog_query *query);
+
+/* Run a statement that gives no rows. */
+TD_MUST_USE td_result catalog_query_run(catalog_query *query, td_err *err);
+
+/* Column as a number >= 0 (anything else reads as 0), and as text ("" for anything else), valid
+ * until the next row. */
+uint64_t catalog_column_u64(const catalog_query *query, int column);
+const char *catalog_column_text(const catalog_query *query, int column);
+
+/* Prepare text that is not in the table, for a statement used once: finish with catalog_once_end.
+ */
+TD_MUST_USE td_result catalog_once_begin(catalog *catalog, const char *sql, catalog_query *out,
+                                         td_err *err);
+void catalog_once_end(catalog_query *query);
+
+/* 1 if a catalog that is read without locks has got a writer meanwhile: what was read may be torn.
+ */
+int catalog_is_disturbed(const catalog *catalog);
+
+/* Statements of catalog.sql by version, element 0 leading to version 1: made by the build. */
+extern const char *const catalog_sql_versions[CATALOG_SCHEMA_VERSION];
+
+#endif

@@ -1,0 +1,17 @@
+# format/catalog.sql as C: an array of strings, one for each "-- version N".
+BEGIN {
+    print "/* Made from format/catalog.sql by format/catalog_sql.awk. */"
+    print "#include \"format/catalog_impl.h\"\n"
+    print "const char *const catalog_sql_versions[CATALOG_SCHEMA_VERSION] = {"
+}
+/^-- version / {
+    if (versions++ > 0)
+        print "    ,"
+}
+versions == 0 || /^[ \t]*(--.*)?$/ { next }
+{
+    gsub(/\\/, "\\\\")
+    gsub(/"/, "\\\"")
+    print "    \"" $0 "\\n\""
+}
+END { print "};" }

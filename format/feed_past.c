@@ -1,0 +1,236 @@
+#include "format/feed_past.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "format/chain.h"
+#include "format/journal.h"
+#include "format/segment_index.h"
+
+/* ---- the journal ----------------------------------------------------------------------------- */
+
+past_session *archive_past_session(const archive_past *past, const char *session)
+{
+    for (size_t i = past->session_count; i > 0; i--) { /* mostly the latest is asked for */
+        if (strcmp(past->sessions[i - 1].session, session) == 0)
+            return &past->sessions[i - 1];
+    }
+    return NULL;
+}
+
+/* Room for one more in an array that is full at every power of two. */
+static void *grow(void *rows, size_t count, size_t size, td_err *err)
+{
+    if ((count & (count - 1)) != 0)
+        return rows;
+    void *grown = td_realloc(rows, count == 0 ? 1 : count * 2, size);
+    if (grown == NULL)
+        (void)td_err_set(err, TD_E_NOMEM, "no memory for what the journal knows");
+    return grown;
+}
+
+static td_result begin_session(archive_past *past, const journal_entry *entry, td_err *err)
+{
+    past_session *rows = grow(past->sessions, past->session_count, sizeof past->sessions[0], err);
+    if (rows == NULL)
+        return TD_E_NOMEM;
+    past->sessions = rows;
+    past_session *made = &rows[past->session_count++];
+    *made = (past_session){.start_ns = journal_get_u64(entry, "start_ns", 0)};
+    journal_get_text(entry, "session", made->session, sizeof made->session);
+    journal_get_text(entry, "verb", made->verb, sizeof made->verb);
+    return TD_OK;
+}
+
+static past_segment *find_segment(const archive_past *past, const char *path)
+{
+    for (size_t i = past->segment_count; i > 0; i--) {
+        if (strcmp(past->segments[i - 1].path, path) == 0)
+            return &past->segments[i - 1];
+    }
+    return NULL;
+}
+
+static td_result open_segment(archive_past *past, const journal_entry *entry, const char *path,
+                              td_err *err)
+{
+    past_segment *rows = grow(past->segments, past->segment_count, sizeof past->segments[0], err);
+    if (rows == NULL)
+        return TD_E_NOMEM;
+    past->segments = rows;
+    past_segment made = {.path = td_strdup(path), .stage = PAST_OPENED};
+    if (made.path == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for what the journal knows");
+    journal_get_text(entry, "feed", made.feed, sizeof made.feed);
+    journal_get_text(entry, "session", made.session, sizeof made.session);
+    rows[past->segment_count++] = made;
+    return TD_OK;
+}
+
+static void finish_segment(past_segment *segment, const journal_entry *entry)
+{
+    segment->stage = PAST_FINISHED;
+    segment->chunk_count = journal_get_u64(entry, "chunks", 0);
+    segment->file_bytes = journal_get_u64(entry, "bytes", 0);
+    if (!chain_value_parse(journal_get(entry, "chain"), &segment->chain))
+        segment->chain = (td_hash128){0};
+}
+
+static td_result note_segment(archive_past *past, const journal_entry *entry, td_err *err)
+{
+    char path[LIMIT_PATH_BYTES];
+    journal_get_text(entry, "segment", path, sizeof path);
+    past_segment *segment = find_segment(past, path);
+    if (td_bytes_is(entry->act, JOURNAL_SEGMENT_OPENED))
+        return segment == NULL ? open_segment(past, entry, path, err) : TD_OK;
+    int is_end = td_bytes_is(entry->act, JOURNAL_SEGMENT_FINISHED) ||
+                 td_bytes_is(entry->act, JOURNAL_RECOVERED);
+    if (segment == NULL && is_end) { /* an earlier part of the journal is lost */
+        td_result rc = open_segment(past, entry, path, err);
+        if (rc != TD_OK)
+            return rc;
+        segment = &past->segments[past->segment_count - 1];
+    }
+    if (is_end)
+        finish_segment(segment, entry);
+    else if (segment != NULL && td_bytes_is(entry->act, JOURNAL_DISCARDED))
+        segment->stage = PAST_DISCARDED;
+    else if (segment != NULL && td_bytes_is(entry->act, JOURNAL_RECOVERING))
+        segment->stage = PAST_RECOVERING;
+    return TD_OK;
+}
+
+static td_result note(void *user, const journal_entry *entry, td_err *err)
+{
+    archive_past *past = user;
+    char id[SESSION_ID_BYTES];
+    if (td_bytes_is(entry->act, JOURNAL_SESSION_START))
+        return begin_session(past, entry, err);
+    int is_stop = td_bytes_is(entry->act, JOURNAL_SESSION_STOP);
+    if (is_stop || td_bytes_is(entry->act, JOURNAL_SESSION_CRASHED)) {
+        journal_get_text(entry, "session", id, sizeof id);
+        past_session *session = archive_past_session(past, id);
+        if (session != NULL) {
+            session->has_stopped = is_stop != 0;
+            session->is_crashed = is_stop == 0;
+            session->stop_ns = is_stop ? journal_get_u64(entry, "stop_ns", 0) : 0;
+        }
+        return TD_OK;
+    }
+    return journal_get(entry, "segment").size > 0 ? note_segment(past, entry, err) : TD_OK;
+}
+
+td_result archive_past_read(archive *a, archive_past *out, td_err *err)
+{
+    journal_state state;
+    *out = (archive_past){0};
+    return journal_read(a, note, out, &state, err);
+}
+
+void archive_past_fini(archive_past *past)
+{
+    for (size_t i = 0; i < past->segment_count; i++)
+        td_free(past->segments[i].path);
+    td_free(past->segments);
+    td_free(past->sessions);
+    *past = (archive_past){0};
+}
+
+/* ---- links ----------------------------------------------------------------------------------- */
+
+static const char *file_name_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash == NULL ? path : slash + 1;
+}
+
+static void set_link(feed_link *link, const char *path, const char *session, td_hash128 chain,
+                     uint64_t last_ns)
+{
+    *link = (feed_link){.is_known = 1, .chain = chain, .last_ns = last_ns};
+    const char *name = file_name_of(path);
+    size_t length = strlen(name);
+    size_t suffix = strlen(".open");
+    if (length > suffix && strcmp(name + length - suffix, ".open") == 0)
+        length -= suffix;
+    (void)snprintf(link->segment, sizeof link->segment, "%.*s", (int)length, name);
+    (void)snprintf(link->session, sizeof link->session, "%s", session);
+}
+
+/* What the file of a segment says, under its one name or the other. TD_EOF: nothing durable in it;
+ * TD_E_NOTFOUND and others: it cannot say. */
+static td_result link_from_file(archive *a, const char *path, feed_link *out, uint64_t *start_ns,
+                                uint32_t *number)
+{
+    char open_path[LIMIT_PATH_BYTES];
+    segment_index index;
+    (void)snprintf(open_path, sizeof open_path, "%s.open", path);
+    td_result rc = segment_index_read(a, path, INDEX_SUMMARY, &index, NULL);
+    if (rc == TD_E_NOTFOUND)
+        rc = segment_index_read(a, open_path, INDEX_SUMMARY, &index, NULL);
+    if (rc != TD_OK)
+        return rc;
+    td_hash128 chain;
+    if (index.chunk_count == 0 || !chain_value_parse(td_bytes_str(index.chain_hex), &chain)) {
+        rc = TD_EOF;
+    } else {
+        set_link(out, path, index.session, chain, index.last_ns);
+        *start_ns = index.session_start_ns;
+        *number = index.number;
+    }
+    segment_index_fini(&index);
+    return rc;
+}
+
+/* The journal is lost or knows nothing of this feed: the latest by (session start, number). */
+static td_result link_from_listing(archive *a, const char *feed, feed_link *out, td_err *err)
+{
+    archive_listing listing;
+    uint64_t best_start = 0;
+    uint32_t best_number = 0;
+    td_result rc = archive_list(a, &listing, err);
+    for (size_t i = 0; i < listing.segment_count && rc == TD_OK; i++) {
+        const archive_segment *segment = &listing.segments[i];
+        if (strcmp(segment->name.feed, feed) != 0)
+            continue;
+        char path[LIMIT_PATH_BYTES];
+        size_t suffix = segment->name.is_open ? strlen(".open") : 0;
+        (void)snprintf(path, sizeof path, "%.*s", (int)(strlen(segment->path) - suffix),
+                       segment->path);
+        feed_link link;
+        uint64_t start = 0;
+        uint32_t number = 0;
+        if (link_from_file(a, path, &link, &start, &number) != TD_OK)
+            continue;
+        if (out->is_known && (start < best_start || (start == best_start && number < best_number)))
+            continue;
+        *out = link;
+        best_start = start;
+        best_number = number;
+    }
+    archive_listing_fini(&listing);
+    return rc;
+}
+
+td_result archive_past_link(archive *a, const archive_past *past, const char *feed, feed_link *out,
+                            td_err *err)
+{
+    *out = (feed_link){0};
+    for (size_t i = past->segment_count; i > 0; i--) {
+        const past_segment *segment = &past->segments[i - 1];
+        if (strcmp(segment->feed, feed) != 0 || segment->stage == PAST_DISCARDED)
+            continue;
+        uint64_t start = 0;
+        uint32_t number = 0;
+        td_result rc = link_from_file(a, segment->path, out, &start, &number);
+        if (rc == TD_OK)
+            return TD_OK;
+        if (segment->stage == PAST_FINISHED) { /* the file is gone or broken; verify says so */
+            set_link(out, segment->path, segment->session, segment->chain, 0);
+            return TD_OK;
+        }
+    }
+    return link_from_listing(a, feed, out, err);
+}

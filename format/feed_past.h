@@ -1,0 +1,68 @@
+/* What the journal and the segments tell of each feed's past: the segment that its chain goes on
+ * from, and how the session that wrote it ended. Read once when a writer or a recovery begins. */
+#ifndef TD_FORMAT_FEED_PAST_H
+#define TD_FORMAT_FEED_PAST_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/hash.h"
+#include "format/archive.h"
+
+/* How far a segment that the journal knows has come. */
+typedef enum past_stage {
+    PAST_OPENED,     /* and nothing more: being written, or left by a crash */
+    PAST_RECOVERING, /* a recovery began and its end is not in the journal */
+    PAST_FINISHED,   /* finished or recovered */
+    PAST_DISCARDED,  /* nothing durable was in it; it is in torn/ */
+} past_stage;
+
+typedef struct past_segment {
+    char *path; /* below the archive, without ".open" */
+    char feed[LIMIT_NAME_BYTES];
+    char session[SESSION_ID_BYTES];
+    past_stage stage;
+    td_hash128 chain; /* of a finished one */
+    uint64_t chunk_count;
+    uint64_t file_bytes;
+} past_segment;
+
+typedef struct past_session {
+    char session[SESSION_ID_BYTES];
+    char verb[LIMIT_NAME_BYTES];
+    uint64_t start_ns;
+    uint64_t stop_ns; /* 0: no clean stop */
+    uint8_t has_stopped;
+    uint8_t is_crashed; /* 1: a recovery has said so already */
+} past_session;
+
+typedef struct archive_past {
+    past_segment *segments; /* in the order in which they were opened */
+    size_t segment_count;
+    past_session *sessions; /* in the order in which they began */
+    size_t session_count;
+} archive_past;
+
+/* Read the journal. *out is the caller's, for archive_past_fini, also after a failure. */
+TD_MUST_USE td_result archive_past_read(archive *archive, archive_past *out, td_err *err);
+void archive_past_fini(archive_past *past);
+
+/* The session of that id, or NULL. */
+past_session *archive_past_session(const archive_past *past, const char *session);
+
+/* Where a feed's chain goes on. */
+typedef struct feed_link {
+    uint8_t is_known;               /* 0: the feed's first segment is still to come */
+    char segment[LIMIT_PATH_BYTES]; /* file name of the last segment, without ".open" */
+    char session[SESSION_ID_BYTES];
+    td_hash128 chain;
+    uint64_t last_ns; /* of its last durable message; 0 if the file cannot say */
+} feed_link;
+
+/* The last segment of a feed in order of writing that has anything durable. If the journal knows
+ * none, the segments themselves are asked. */
+TD_MUST_USE td_result archive_past_link(archive *archive, const archive_past *past,
+                                        const char *feed, feed_link *out, td_err *err);
+
+#endif

@@ -1,0 +1,426 @@
+#include "format/ledger.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/buf.h"
+#include "format/reindex.h"
+#include "format/segment_reader.h"
+
+/* ---- journal entries as rows ----------------------------------------------------------------- */
+
+enum { LEDGER_TEXT_BYTES = 4096 }; /* a cause, a detail, a note: longer ones are cut */
+
+/* Memory for the strings of one row. */
+typedef struct row_texts {
+    char feed[LIMIT_NAME_BYTES];
+    char topic[LIMIT_TOPIC_BYTES];
+    char symbol[LIMIT_SYMBOL_BYTES];
+    char covered_by[LIMIT_NAME_BYTES];
+    char cause[LEDGER_TEXT_BYTES];
+    char detail[LEDGER_TEXT_BYTES];
+} row_texts;
+
+/* 1 if the entry is a gap that can be understood. */
+static int read_gap(const journal_entry *entry, row_texts *texts, gap_row *out)
+{
+    gap_reason reason;
+    if (!gap_reason_parse(journal_get(entry, "reason"), &reason))
+        return 0;
+    journal_get_text(entry, "feed", texts->feed, sizeof texts->feed);
+    journal_get_text(entry, "topic", texts->topic, sizeof texts->topic);
+    journal_get_text(entry, "symbol", texts->symbol, sizeof texts->symbol);
+    journal_get_text(entry, "covered_by", texts->covered_by, sizeof texts->covered_by);
+    journal_get_text(entry, "cause", texts->cause, sizeof texts->cause);
+    journal_get_text(entry, "detail", texts->detail, sizeof texts->detail);
+    *out = (gap_row){
+        .reason = reason,
+        .feed = texts->feed,
+        .line = (uint32_t)journal_get_u64(entry, "line", 0),
+        .shard = (uint32_t)journal_get_u64(entry, "shard", 0),
+        .conn = (uint32_t)journal_get_u64(entry, "conn", 0),
+        .topic = texts->topic,
+        .symbol = texts->symbol,
+        .from_ns = journal_get_u64(entry, "from_ns", 0),
+        .to_ns = journal_get_u64(entry, "to_ns", GAP_OPEN),
+        .frames_lost = journal_get_u64(entry, "frames_lost", GAP_FRAMES_UNKNOWN),
+        .covered_by = texts->covered_by,
+        .cause = texts->cause,
+        .detail = texts->detail,
+    };
+    return 1;
+}
+
+static void read_note(const journal_entry *entry, row_texts *texts, note_row *out)
+{
+    journal_get_text(entry, "feed", texts->feed, sizeof texts->feed);
+    journal_get_text(entry, "text", texts->detail, sizeof texts->detail);
+    *out = (note_row){
+        .time_ns = journal_get_u64(entry, "time_ns", 0),
+        .from_ns = journal_get_u64(entry, "from_ns", 0),
+        .to_ns = journal_get_u64(entry, "to_ns", 0),
+        .feed = texts->feed,
+        .text = texts->detail,
+    };
+}
+
+static void read_session_start(const journal_entry *entry, session_row *out)
+{
+    *out = (session_row){.state = SESSION_OPEN, .start_ns = journal_get_u64(entry, "start_ns", 0)};
+    journal_get_text(entry, "session", out->session, sizeof out->session);
+    journal_get_text(entry, "verb", out->verb, sizeof out->verb);
+    journal_get_text(entry, "version", out->version, sizeof out->version);
+}
+
+td_result ledger_write_gap(journal *j, const gap_row *row, td_err *err)
+{
+    char numbers[6][24];
+    journal_field fields[JOURNAL_FIELDS_MAX];
+    size_t count = 0;
+    fields[count++] = journal_text("reason", gap_reason_name(row->reason));
+    fields[count++] = journal_text("feed", row->feed);
+    fields[count++] = journal_u64("line", row->line, numbers[0]);
+    fields[count++] = journal_u64("shard", row->shard, numbers[1]);
+    fields[count++] = journal_u64("from_ns", row->from_ns, numbers[2]);
+    if (row->conn != 0)
+        fields[count++] = journal_u64("conn", row->conn, numbers[3]);
+    if (row->to_ns != GAP_OPEN)
+        fields[count++] = journal_u64("to_ns", row->to_ns, numbers[4]);
+    if (row->frames_lost != GAP_FRAMES_UNKNOWN)
+        fields[count++] = journal_u64("frames_lost", row->frames_lost, numbers[5]);
+    const struct {
+        const char *key;
+        const char *value;
+    } texts[] = {{"topic", row->topic},
+                 {"symbol", row->symbol},
+                 {"covered_by", row->covered_by},
+                 {"cause", row->cause},
+                 {"detail", row->detail}};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        if (texts[i].value[0] != '\0')
+            fields[count++] = journal_text(texts[i].key, texts[i].value);
+    }
+    TD_ASSERT(count <= JOURNAL_FIELDS_MAX);
+    return journal_append(j, JOURNAL_GAP, fields, count, err);
+}
+
+td_result ledger_write_note(journal *j, const note_row *row, td_err *err)
+{
+    char numbers[3][24];
+    const journal_field fields[] = {
+        journal_u64("time_ns", row->time_ns, numbers[0]),
+        journal_u64("from_ns", row->from_ns, numbers[1]),
+        journal_u64("to_ns", row->to_ns, numbers[2]),
+        journal_text("feed", row->feed),
+        journal_text("text", row->text),
+    };
+    return journal_append(j, JOURNAL_NOTE, fields, sizeof fields / sizeof fields[0], err);
+}
+
+/* ---- into the catalog ------------------------------------------------------------------------ */
+
+static td_result enter(void *user, const journal_entry *entry, td_err *err)
+{
+    catalog *c = user;
+    char session[SESSION_ID_BYTES];
+    row_texts texts;
+    if (td_bytes_is(entry->act, JOURNAL_GAP)) {
+        gap_row row;
+        return read_gap(entry, &texts, &row) ? catalog_put_gap(c, &row, err) : TD_OK;
+    }
+    if (td_bytes_is(entry->act, JOURNAL_NOTE)) {
+        note_row row;
+        read_note(entry, &texts, &row);
+        return catalog_put_note(c, &row, err);
+    }
+    if (td_bytes_is(entry->act, JOURNAL_SESSION_START)) {
+        session_row row;
+        read_session_start(entry, &row);
+        return catalog_put_session(c, &row, err);
+    }
+    journal_get_text(entry, "session", session, sizeof session);
+    if (td_bytes_is(entry->act, JOURNAL_SESSION_STOP))
+        return catalog_end_session(c, session, SESSION_STOPPED,
+                                   journal_get_u64(entry, "stop_ns", 0), err);
+    if (td_bytes_is(entry->act, JOURNAL_SESSION_CRASHED))
+        return catalog_end_session(c, session, SESSION_CRASHED, 0, err);
+    return TD_OK;
+}
+
+td_result ledger_catch_up(archive *a, catalog *c, td_err *err)
+{
+    uint64_t from = 0;
+    int is_behind = 0;
+    journal_state state;
+    td_result rc = catalog_get_state(c, &from, &is_behind, err);
+    if (rc == TD_OK)
+        rc = journal_read_from(a, from, enter, c, &state, err);
+    if (rc == TD_OK)
+        rc = catalog_set_journal_bytes(c, state.sound_bytes, err);
+    return rc;
+}
+
+/* ---- reading without a catalog --------------------------------------------------------------- */
+
+typedef struct session_list {
+    session_row *rows;
+    size_t count;
+} session_list;
+
+static session_row *find_session(const session_list *list, const char *session)
+{
+    for (size_t i = list->count; i > 0; i--) { /* what ends is mostly the latest */
+        if (strcmp(list->rows[i - 1].session, session) == 0)
+            return &list->rows[i - 1];
+    }
+    return NULL;
+}
+
+static td_result add_session(session_list *list, const session_row *row, td_err *err)
+{
+    session_row *old = find_session(list, row->session);
+    if (old != NULL) {
+        *old = *row;
+        return TD_OK;
+    }
+    if ((list->count & (list->count - 1)) == 0) { /* full at every power of two */
+        size_t capacity = list->count == 0 ? 1 : list->count * 2;
+        session_row *grown = td_realloc(list->rows, capacity, sizeof *grown);
+        if (grown == NULL)
+            return td_err_set(err, TD_E_NOMEM, "no memory for %zu sessions", capacity);
+        list->rows = grown;
+    }
+    list->rows[list->count++] = *row;
+    return TD_OK;
+}
+
+static td_result note_session(void *user, const journal_entry *entry, td_err *err)
+{
+    session_list *list = user;
+    int is_stop = td_bytes_is(entry->act, JOURNAL_SESSION_STOP);
+    if (td_bytes_is(entry->act, JOURNAL_SESSION_START)) {
+        session_row row;
+        read_session_start(entry, &row);
+        return add_session(list, &row, err);
+    }
+    if (is_stop || td_bytes_is(entry->act, JOURNAL_SESSION_CRASHED)) {
+        char session[SESSION_ID_BYTES];
+        journal_get_text(entry, "session", session, sizeof session);
+        session_row *row = find_session(list, session);
+        if (row != NULL) {
+            row->state = is_stop ? SESSION_STOPPED : SESSION_CRASHED;
+            row->stop_ns = is_stop ? journal_get_u64(entry, "stop_ns", 0) : 0;
+        }
+    }
+    return TD_OK;
+}
+
+/* Sessions that only a segment knows: the journal was lost, or the archive is a single file. */
+static td_result add_from_segments(archive *a, session_list *list, td_err *err)
+{
+    archive_listing listing;
+    td_result rc = archive_list(a, &listing, err);
+    for (size_t i = 0; i < listing.segment_count && rc == TD_OK; i++) {
+        const archive_segment *segment = &listing.segments[i];
+        if (segment->name.is_parsed && find_session(list, segment->name.session) != NULL)
+            continue;
+        char path[LIMIT_PATH_BYTES];
+        segment_reader *reader = NULL;
+        rc = archive_join(a, segment->path, path, err);
+        if (rc != TD_OK)
+            break;
+        if (segment_reader_open(archive_io(a), path, &reader, NULL) != TD_OK)
+            continue; /* verify names it; here it only cannot tell */
+        const segment_info *info = segment_reader_info(reader);
+        session_row row = {.state = SESSION_OPEN};
+        if (info->is_ours) {
+            (void)snprintf(row.session, sizeof row.session, "%s", info->session.session);
+            (void)snprintf(row.verb, sizeof row.verb, "%s", info->session.verb);
+            (void)snprintf(row.version, sizeof row.version, "%s", info->session.version);
+            row.start_ns = info->session.start_ns;
+        }
+        if (row.session[0] != '\0' && find_session(list, row.session) == NULL)
+            rc = add_session(list, &row, err);
+        segment_reader_close(reader);
+    }
+    archive_listing_fini(&listing);
+    return rc;
+}
+
+static int compare_sessions(const void *a, const void *b)
+{
+    const session_row *left = a;
+    const session_row *right = b;
+    if (left->start_ns != right->start_ns)
+        return left->start_ns < right->start_ns ? -1 : 1;
+    return strcmp(left->session, right->session);
+}
+
+td_result archive_sessions(archive *a, session_row_fn *fn, void *user, td_err *err)
+{
+    session_list list = {0};
+    journal_state state;
+    td_result rc = journal_read(a, note_session, &list, &state, err);
+    if (rc == TD_OK)
+        rc = add_from_segments(a, &list, err);
+    if (list.count > 0)
+        qsort(list.rows, list.count, sizeof list.rows[0], compare_sessions);
+    for (size_t i = 0; i < list.count && rc == TD_OK; i++)
+        rc = fn(user, &list.rows[i], err);
+    td_free(list.rows);
+    return rc;
+}
+
+typedef struct note_call {
+    note_row_fn *fn;
+    void *user;
+} note_call;
+
+static td_result pass_note(void *user, const journal_entry *entry, td_err *err)
+{
+    const note_call *call = user;
+    row_texts texts;
+    note_row row;
+    if (!td_bytes_is(entry->act, JOURNAL_NOTE))
+        return TD_OK;
+    read_note(entry, &texts, &row);
+    return call->fn(call->user, &row, err);
+}
+
+td_result archive_notes(archive *a, note_row_fn *fn, void *user, td_err *err)
+{
+    note_call call = {.fn = fn, .user = user};
+    journal_state state;
+    return journal_read(a, pass_note, &call, &state, err);
+}
+
+/* ---- gaps ------------------------------------------------------------------------------------ */
+
+typedef struct gap_call {
+    gap_row_fn *fn;
+    void *user;
+} gap_call;
+
+static td_result pass_gap(void *user, const journal_entry *entry, td_err *err)
+{
+    const gap_call *call = user;
+    row_texts texts;
+    gap_row row;
+    if (!td_bytes_is(entry->act, JOURNAL_GAP) || !read_gap(entry, &texts, &row))
+        return TD_OK;
+    return call->fn(call->user, &row, err);
+}
+
+static int has_events(const segment_reader *reader, uint32_t chunk)
+{
+    for (uint32_t i = 0; i < segment_reader_channel_count(reader); i++) {
+        const segment_channel *channel = segment_reader_channel(reader, i);
+        if (channel->info.dir == CHANNEL_EVENT && segment_reader_chunk_has(reader, chunk, channel))
+            return 1;
+    }
+    return 0;
+}
+
+static td_result chunk_gaps(const segment_reader *reader, td_bytes records, const gap_reader *gaps,
+                            gap_row_fn *emit, void *emit_user, td_err *err)
+{
+    size_t at = 0;
+    td_result rc = TD_OK;
+    while (rc == TD_OK) {
+        segment_message message;
+        rc = segment_reader_message(reader, records, &at, &message, err);
+        if (rc == TD_OK && message.channel->info.dir == CHANNEL_EVENT)
+            rc = gaps->read(gaps->user, &message.channel->info, message.log_ns, message.data, emit,
+                            emit_user, err);
+    }
+    /* What is broken inside a chunk is for verify to say: its other events still count. */
+    return rc == TD_EOF || rc == TD_E_CORRUPT ? TD_OK : rc;
+}
+
+static td_result reader_gaps(const segment_reader *reader, const gap_reader *gaps, gap_row_fn *emit,
+                             void *emit_user, td_err *err)
+{
+    td_buf records;
+    td_buf_init(&records, LIMIT_CHUNK_BYTES + SEGMENT_PADDING_BYTES);
+    segment_scratch *scratch = segment_scratch_open();
+    td_result rc =
+        scratch == NULL ? td_err_set(err, TD_E_NOMEM, "no memory to read events") : TD_OK;
+    for (uint32_t i = 0; i < segment_reader_chunk_count(reader) && rc == TD_OK; i++) {
+        if (!has_events(reader, i))
+            continue;
+        rc = segment_reader_read(reader, i, scratch, &records, err);
+        if (rc == TD_OK)
+            rc = chunk_gaps(reader, td_buf_view(&records), gaps, emit, emit_user, err);
+        else if (rc != TD_E_NOMEM && rc != TD_E_IO)
+            rc = TD_OK; /* a damaged chunk: for verify */
+    }
+    segment_scratch_close(scratch);
+    td_buf_fini(&records);
+    return rc;
+}
+
+td_result segment_gaps(archive *a, const char *path, const gap_reader *gaps, gap_row_fn *emit,
+                       void *emit_user, td_err *err)
+{
+    char full[LIMIT_PATH_BYTES];
+    segment_reader *reader = NULL;
+    if (gaps == NULL || gaps->read == NULL)
+        return TD_OK;
+    td_result rc = archive_join(a, path, full, err);
+    if (rc == TD_OK)
+        rc = segment_reader_open(archive_io(a), full, &reader, err);
+    if (rc == TD_OK)
+        rc = reader_gaps(reader, gaps, emit, emit_user, err);
+    segment_reader_close(reader);
+    return rc == TD_OK ? TD_OK : td_err_add(err, rc, "events of segment %s", path);
+}
+
+/* TD_E_NOTFOUND if the catalog cannot say. */
+static td_result gaps_from_catalog(archive *a, gap_list *out)
+{
+    char what[CATALOG_WHAT_BYTES];
+    catalog *c = NULL;
+    if (archive_is_single_file(a) || archive_check_catalog(a, what, NULL) != TD_OK ||
+        what[0] != '\0' || catalog_open(archive_catalog_path(a), CATALOG_READ, &c, NULL) != TD_OK)
+        return TD_E_NOTFOUND;
+    td_result rc = catalog_each_gap(c, gap_list_emit, out, NULL);
+    catalog_close(c);
+    if (rc == TD_OK)
+        return TD_OK;
+    gap_list_fini(out);
+    return TD_E_NOTFOUND;
+}
+
+static td_result gaps_from_archive(archive *a, const gap_reader *gaps, gap_list *out, td_err *err)
+{
+    gap_call call = {.fn = gap_list_emit, .user = out};
+    journal_state state;
+    archive_listing listing = {0};
+    td_result rc = journal_read(a, pass_gap, &call, &state, err);
+    if (rc == TD_OK)
+        rc = archive_list(a, &listing, err);
+    for (size_t i = 0; i < listing.segment_count && rc == TD_OK; i++) {
+        td_err cause;
+        td_err_clear(&cause);
+        rc = segment_gaps(a, listing.segments[i].path, gaps, gap_list_emit, out, &cause);
+        if (rc == TD_E_NOMEM)
+            rc = td_err_set(err, rc, "%s", cause.text);
+        else if (rc != TD_OK) {
+            td_log_say(archive_log(a), TD_LOG_WARNING, "passed over: %s", cause.text);
+            rc = TD_OK;
+        }
+    }
+    archive_listing_fini(&listing);
+    return rc;
+}
+
+td_result archive_gaps(archive *a, const gap_reader *gaps, gap_list *out, td_err *err)
+{
+    *out = (gap_list){0};
+    if (gaps_from_catalog(a, out) == TD_OK)
+        return TD_OK;
+    return gaps_from_archive(a, gaps, out, err);
+}

@@ -1,0 +1,42 @@
+/* The ledger: sessions, gaps and notes. It is the union of the journal and of the segments' own
+ * events; the catalog has a copy. One thread at a time per archive. */
+#ifndef TD_FORMAT_LEDGER_H
+#define TD_FORMAT_LEDGER_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "format/archive.h"
+#include "format/catalog.h"
+#include "format/gap.h"
+#include "format/journal.h"
+
+/* Every gap of the archive, merged and in order: from the catalog if it is current, else from the
+ * journal and the segments' own events. *out is the caller's, for gap_list_fini. */
+TD_MUST_USE td_result archive_gaps(archive *archive, const gap_reader *gaps, gap_list *out,
+                                   td_err *err);
+
+/* Gaps that the events of one segment tell, in file order. */
+TD_MUST_USE td_result segment_gaps(archive *archive, const char *path, const gap_reader *gaps,
+                                   gap_row_fn *emit, void *emit_user, td_err *err);
+
+/* Every session of the archive, by start: from the journal, and from segments whose session it does
+ * not know. Rows are valid during the call. */
+typedef td_result session_row_fn(void *user, const session_row *row, td_err *err);
+TD_MUST_USE td_result archive_sessions(archive *archive, session_row_fn *fn, void *user,
+                                       td_err *err);
+
+/* Every note, in the order in which they were made. */
+typedef td_result note_row_fn(void *user, const note_row *row, td_err *err);
+TD_MUST_USE td_result archive_notes(archive *archive, note_row_fn *fn, void *user, td_err *err);
+
+/* Write a gap, or a note, into the journal. */
+TD_MUST_USE td_result ledger_write_gap(journal *journal, const gap_row *row, td_err *err);
+TD_MUST_USE td_result ledger_write_note(journal *journal, const note_row *row, td_err *err);
+
+/* Enter what the journal says from where the catalog has read it to its end: sessions, gaps, notes.
+ * Within a transaction. TD_E_NOTFOUND if the catalog's place is none in this journal: it belongs to
+ * another one, and all has to be read anew. */
+TD_MUST_USE td_result ledger_catch_up(archive *archive, catalog *catalog, td_err *err);
+
+#endif

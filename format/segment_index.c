@@ -1,0 +1,349 @@
+#include "format/segment_index.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/buf.h"
+#include "format/segment_reader.h"
+
+/* Bytes of a bitmap over all ids that MCAP can have. */
+enum { BITMAP_BYTES_MAX = (1 << 16) / 8 };
+
+/* ---- building -------------------------------------------------------------------------------- */
+
+/* Owned strings of a channel, so that copying and freeing are one loop. */
+enum { CHANNEL_STRINGS = 7 };
+static void channel_strings(channel_info *info, const char **out[CHANNEL_STRINGS])
+{
+    out[0] = &info->feed;
+    out[1] = &info->family;
+    out[2] = &info->topic;
+    out[3] = &info->exchange_topic;
+    out[4] = &info->symbol;
+    out[5] = &info->message_encoding;
+    out[6] = &info->schema_name;
+}
+
+static void channel_fini(channel_info *info)
+{
+    const char **strings[CHANNEL_STRINGS];
+    channel_strings(info, strings);
+    for (size_t i = 0; i < CHANNEL_STRINGS; i++)
+        td_free((void *)(uintptr_t)*strings[i]);
+}
+
+td_result segment_index_add_channel(segment_index *index, size_t *capacity,
+                                    const index_channel *channel, td_err *err)
+{
+    TD_ASSERT(index->channel_count == 0 ||
+              index->channels[index->channel_count - 1].id < channel->id);
+    if (index->channel_count == *capacity) {
+        size_t more = *capacity == 0 ? 32 : *capacity * 2;
+        index_channel *grown = td_realloc(index->channels, more, sizeof *grown);
+        if (grown == NULL)
+            return td_err_set(err, TD_E_NOMEM, "no memory for %zu channels", more);
+        index->channels = grown;
+        *capacity = more;
+    }
+    index_channel *made = &index->channels[index->channel_count];
+    *made = *channel;
+    made->info.schema = td_bytes_of(NULL, 0);
+    const char **strings[CHANNEL_STRINGS];
+    channel_strings(&made->info, strings);
+    int is_complete = 1;
+    for (size_t i = 0; i < CHANNEL_STRINGS; i++) {
+        *strings[i] = td_strdup(*strings[i] == NULL ? "" : *strings[i]);
+        is_complete = is_complete && *strings[i] != NULL;
+    }
+    if (!is_complete) {
+        channel_fini(&made->info);
+        return td_err_set(err, TD_E_NOMEM, "no memory for a channel");
+    }
+    index->channel_count++;
+    return TD_OK;
+}
+
+/* One array for the bitmaps of all chunks: it grows by doubling at powers of two. */
+static td_result add_bitmap(segment_index *index, td_bytes bitmap, td_err *err)
+{
+    size_t used = index->bitmap_bytes;
+    size_t wanted = used + bitmap.size;
+    size_t room = 256;
+    while (room < used)
+        room *= 2;
+    if (wanted > UINT32_MAX)
+        return td_err_set(err, TD_E_LIMIT, "chunk bitmaps of more than 4 GiB");
+    if (index->bitmaps == NULL || wanted > room) {
+        while (room < wanted)
+            room *= 2;
+        uint8_t *grown = td_realloc(index->bitmaps, room, 1);
+        if (grown == NULL)
+            return td_err_set(err, TD_E_NOMEM, "no memory for %zu bytes of bitmaps", room);
+        index->bitmaps = grown;
+    }
+    if (bitmap.size > 0)
+        memcpy(index->bitmaps + used, bitmap.data, bitmap.size);
+    index->bitmap_bytes = wanted;
+    return TD_OK;
+}
+
+td_result segment_index_add_chunk(segment_index *index, size_t *capacity, const index_chunk *chunk,
+                                  td_bytes bitmap, td_err *err)
+{
+    TD_ASSERT(bitmap.size <= BITMAP_BYTES_MAX);
+    if (index->chunk_count == *capacity) {
+        size_t more = *capacity == 0 ? 64 : *capacity * 2;
+        index_chunk *grown = td_realloc(index->chunks, more, sizeof *grown);
+        if (grown == NULL)
+            return td_err_set(err, TD_E_NOMEM, "no memory for %zu chunks", more);
+        index->chunks = grown;
+        *capacity = more;
+    }
+    size_t offset = index->bitmap_bytes;
+    td_result rc = add_bitmap(index, bitmap, err);
+    if (rc != TD_OK)
+        return rc;
+    index_chunk *made = &index->chunks[index->chunk_count++];
+    *made = *chunk;
+    made->bitmap_offset = (uint32_t)offset;
+    made->bitmap_bytes = (uint32_t)bitmap.size;
+    return TD_OK;
+}
+
+void segment_index_fini(segment_index *index)
+{
+    for (size_t i = 0; i < index->channel_count; i++)
+        channel_fini(&index->channels[i].info);
+    td_free(index->channels);
+    td_free(index->chunks);
+    td_free(index->bitmaps);
+    td_free(index->path);
+    td_free(index->previous_segment);
+    *index = (segment_index){0};
+}
+
+/* Position of the first channel whose id is not below. */
+static size_t channel_position(const segment_index *index, uint16_t id)
+{
+    size_t low = 0;
+    size_t high = index->channel_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (index->channels[middle].id < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+const index_channel *segment_index_find_channel(const segment_index *index, uint16_t id)
+{
+    size_t at = channel_position(index, id);
+    return at < index->channel_count && index->channels[at].id == id ? &index->channels[at] : NULL;
+}
+
+int segment_index_has(const segment_index *index, const index_chunk *chunk, uint16_t id)
+{
+    TD_ASSERT((size_t)chunk->bitmap_offset + chunk->bitmap_bytes <= index->bitmap_bytes);
+    if (!chunk->has_channels)
+        return 1;
+    size_t byte = id / 8;
+    return byte < chunk->bitmap_bytes &&
+           (index->bitmaps[chunk->bitmap_offset + byte] >> (id % 8) & 1) != 0;
+}
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+static int order_by_id(const void *a, const void *b)
+{
+    const segment_channel *left = *(const segment_channel *const *)a;
+    const segment_channel *right = *(const segment_channel *const *)b;
+    return left->id < right->id ? -1 : left->id > right->id;
+}
+
+static td_result read_channels(const segment_reader *reader, segment_index *out, td_err *err)
+{
+    const segment_info *info = segment_reader_info(reader);
+    uint32_t count = segment_reader_channel_count(reader);
+    size_t capacity = 0;
+    const segment_channel **sorted = td_alloc_zero(count + 1, sizeof(segment_channel *));
+    if (sorted == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for %u channels", count);
+    for (uint32_t i = 0; i < count; i++)
+        sorted[i] = segment_reader_channel(reader, i);
+    qsort(sorted, count, sizeof sorted[0], order_by_id);
+    td_result rc = TD_OK;
+    for (uint32_t i = 0; i < count && rc == TD_OK; i++) {
+        index_channel row = {
+            .id = sorted[i]->id,
+            .info = sorted[i]->info,
+            .message_count = out->depth == INDEX_FULL ? 0 : sorted[i]->message_count,
+            .first_ns = out->depth == INDEX_FULL ? 0 : info->first_ns,
+            .last_ns = out->depth == INDEX_FULL ? 0 : info->last_ns,
+        };
+        rc = segment_index_add_channel(out, &capacity, &row, err);
+    }
+    td_free(sorted);
+    return rc;
+}
+
+/* A chunk that does not say what is in it may hold any channel of the file. */
+static td_bytes bitmap_of_all(const segment_index *index, uint8_t out[BITMAP_BYTES_MAX])
+{
+    size_t size = 0;
+    memset(out, 0, BITMAP_BYTES_MAX);
+    for (size_t i = 0; i < index->channel_count; i++) {
+        uint16_t id = index->channels[i].id;
+        out[id / 8] = (uint8_t)(out[id / 8] | (1U << (id % 8)));
+        size = (size_t)id / 8 + 1;
+    }
+    return td_bytes_of(out, size);
+}
+
+static td_result read_chunks(const segment_reader *reader, segment_index *out, td_err *err)
+{
+    uint8_t all[BITMAP_BYTES_MAX];
+    size_t capacity = 0;
+    td_result rc = TD_OK;
+    for (uint32_t i = 0; i < segment_reader_chunk_count(reader) && rc == TD_OK; i++) {
+        const segment_chunk *chunk = segment_reader_chunk(reader, i);
+        index_chunk row = {
+            .number = i,
+            .offset = chunk->offset,
+            .chunk_bytes = chunk->record_bytes,
+            .index_bytes = chunk->index_bytes,
+            .uncompressed_bytes = chunk->uncompressed_bytes,
+            .first_ns = chunk->first_ns,
+            .last_ns = chunk->last_ns,
+            .message_count = chunk->message_count,
+            .has_channels = chunk->has_channels,
+        };
+        td_bytes bitmap =
+            chunk->has_channels ? segment_reader_bitmap(reader, i) : bitmap_of_all(out, all);
+        rc = segment_index_add_chunk(out, &capacity, &row, bitmap, err);
+    }
+    return rc;
+}
+
+void segment_index_count(segment_index *index, const sealed_channel *channels, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        size_t at = channel_position(index, channels[i].id);
+        if (at == index->channel_count || index->channels[at].id != channels[i].id)
+            continue; /* a message index of a channel that the file does not define */
+        index_channel *channel = &index->channels[at];
+        if (channel->message_count == 0 || channels[i].first_ns < channel->first_ns)
+            channel->first_ns = channels[i].first_ns;
+        if (channels[i].last_ns > channel->last_ns)
+            channel->last_ns = channels[i].last_ns;
+        channel->message_count += channels[i].message_count;
+    }
+}
+
+static td_result read_counts(const segment_reader *reader, segment_index *out, td_err *err)
+{
+    segment_scratch *scratch = segment_scratch_open();
+    if (scratch == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory to read message indexes");
+    td_buf channels;
+    td_buf_init(&channels, LIMIT_CHUNK_BYTES);
+    td_result rc = TD_OK;
+    for (uint32_t i = 0; i < segment_reader_chunk_count(reader) && rc == TD_OK; i++) {
+        rc = segment_reader_chunk_channels(reader, i, scratch, &channels, err);
+        if (rc == TD_OK)
+            segment_index_count(out, (const sealed_channel *)(const void *)channels.data,
+                                channels.size / sizeof(sealed_channel));
+        else if (rc == TD_E_UNSUPPORTED)
+            rc = TD_OK; /* no message indexes: a foreign file, whose counts stay unknown */
+    }
+    td_buf_fini(&channels);
+    segment_scratch_close(scratch);
+    return rc;
+}
+
+static void copy_text(char *out, size_t out_bytes, const char *text)
+{
+    (void)snprintf(out, out_bytes, "%s", text == NULL ? "" : text);
+}
+
+static td_result read_chain(segment_reader *reader, segment_index *out, td_err *err)
+{
+    chain_record chain;
+    td_result rc = segment_reader_last_chain(reader, NULL, &chain, err);
+    if (rc == TD_E_NOTFOUND) {
+        td_err_clear(err);
+        return TD_OK;
+    }
+    if (rc == TD_OK)
+        td_hash128_hex(chain.value, out->chain_hex);
+    return rc;
+}
+
+/* Who made the segment: what it says itself, and else what its name says. */
+static td_result read_origin(const segment_info *info, const char *path, segment_index *out,
+                             td_err *err)
+{
+    const char *slash = strrchr(path, '/');
+    segment_name name;
+    (void)segment_name_parse(slash == NULL ? path : slash + 1, &name); /* empty fields will do */
+    out->number = name.number;
+    copy_text(out->session, sizeof out->session, name.session);
+    copy_text(out->feed, sizeof out->feed, name.feed);
+    if (info->is_ours) {
+        copy_text(out->session, sizeof out->session, info->session.session);
+        copy_text(out->feed, sizeof out->feed, info->session.feed);
+        copy_text(out->family, sizeof out->family, info->session.family);
+        copy_text(out->verb, sizeof out->verb, info->session.verb);
+        copy_text(out->version, sizeof out->version, info->session.version);
+        out->session_start_ns = info->session.start_ns;
+    }
+    const char *previous = info->is_ours ? info->session.previous_segment : "";
+    out->previous_segment = td_strdup(previous == NULL ? "" : previous);
+    out->path = td_strdup(path);
+    if (out->previous_segment == NULL || out->path == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory");
+    return TD_OK;
+}
+
+static td_result read_all(segment_reader *reader, const char *path, segment_index *out, td_err *err)
+{
+    const segment_info *info = segment_reader_info(reader);
+    out->is_open = info->state == SEGMENT_OPEN;
+    out->is_torn = info->file_bytes > info->sound_bytes;
+    out->file_bytes = out->is_open ? info->sound_bytes : info->file_bytes;
+    out->message_count = info->message_count;
+    out->first_ns = info->first_ns;
+    out->last_ns = info->last_ns;
+    td_result rc = read_origin(info, path, out, err);
+    if (rc == TD_OK && info->is_ours)
+        rc = read_chain(reader, out, err);
+    if (rc == TD_OK)
+        rc = read_channels(reader, out, err);
+    if (rc == TD_OK)
+        rc = read_chunks(reader, out, err);
+    if (rc == TD_OK && out->depth == INDEX_FULL)
+        rc = read_counts(reader, out, err);
+    return rc;
+}
+
+td_result segment_index_read(archive *a, const char *path, index_depth depth, segment_index *out,
+                             td_err *err)
+{
+    char full[LIMIT_PATH_BYTES];
+    segment_reader *reader = NULL;
+    *out = (segment_index){.depth = depth};
+    td_result rc = archive_join(a, path, full, err);
+    if (rc == TD_OK)
+        rc = segment_reader_open(archive_io(a), full, &reader, err);
+    if (rc == TD_OK)
+        rc = read_all(reader, path, out, err);
+    segment_reader_close(reader);
+    if (rc == TD_OK)
+        return TD_OK;
+    segment_index_fini(out);
+    return td_err_add(err, rc, "segment %s", path);
+}

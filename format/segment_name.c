@@ -1,0 +1,130 @@
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/time_text.h"
+#include "format/archive.h"
+
+/* Lengths of the parts behind the feed: "-20261120T060000Z", "-3f2a9c01", and at least "-000001".
+ */
+enum { NAME_TIME_CHARS = 16, NAME_SESSION_CHARS = 8, NAME_NUMBER_CHARS_MIN = 6 };
+
+int feed_name_is_valid(const char *feed)
+{
+    size_t length = strlen(feed);
+    if (length == 0 || length >= LIMIT_NAME_BYTES || feed[0] == '.')
+        return 0;
+    for (const char *c = feed; *c != '\0'; c++) {
+        if (!isalnum((unsigned char)*c) && strchr("._-", *c) == NULL)
+            return 0;
+    }
+    return 1;
+}
+
+void segment_name_format(const char *feed, const char *session, uint64_t first_ns, uint32_t number,
+                         char out[LIMIT_PATH_BYTES])
+{
+    TD_ASSERT(feed_name_is_valid(feed));
+    TD_ASSERT(strlen(session) == NAME_SESSION_CHARS);
+    unsigned year = 0;
+    unsigned month = 0;
+    unsigned day = 0;
+    td_time_date(first_ns, &year, &month, &day);
+    char time[TD_TIME_TEXT_BYTES];
+    td_time_format_compact(first_ns, time);
+    int length = snprintf(out, LIMIT_PATH_BYTES, "capture/%04u/%02u/%02u/%s-%s-%s-%06u.mcap", year,
+                          month, day, feed, time, session, number);
+    TD_ASSERT(length > 0 && length < (int)LIMIT_PATH_BYTES);
+}
+
+/* Take the last "-part" off [name, name + *length); 0 if there is no '-' or nothing before it. */
+static int cut_last_part(const char *name, size_t *length, td_bytes *part)
+{
+    size_t at = *length;
+    while (at > 0 && name[at - 1] != '-')
+        at--;
+    if (at < 2)
+        return 0;
+    *part = td_bytes_of(name + at, *length - at);
+    *length = at - 1;
+    return 1;
+}
+
+static int parse_number(td_bytes digits, uint32_t *out)
+{
+    uint64_t value = 0;
+    if (digits.size < NAME_NUMBER_CHARS_MIN || digits.size > 10)
+        return 0;
+    for (size_t i = 0; i < digits.size; i++) {
+        if (!isdigit(digits.data[i]))
+            return 0;
+        value = value * 10 + (uint64_t)(digits.data[i] - '0');
+    }
+    *out = (uint32_t)value;
+    return value > 0 && value <= UINT32_MAX;
+}
+
+static int parse_session(td_bytes hex, char out[SESSION_ID_BYTES])
+{
+    if (hex.size != NAME_SESSION_CHARS)
+        return 0;
+    for (size_t i = 0; i < hex.size; i++) {
+        if (!isdigit(hex.data[i]) && (hex.data[i] < 'a' || hex.data[i] > 'f'))
+            return 0;
+    }
+    memcpy(out, hex.data, hex.size);
+    out[hex.size] = '\0';
+    return 1;
+}
+
+/* "20261120T060000Z", by way of the one parser of dates that there is. */
+static int parse_time(td_bytes compact, uint64_t *seconds)
+{
+    if (compact.size != NAME_TIME_CHARS)
+        return 0;
+    const char *c = (const char *)compact.data;
+    char text[TD_TIME_TEXT_BYTES];
+    (void)snprintf(text, sizeof text, "%.4s-%.2s-%.2sT%.2s:%.2s:%.2sZ", c, c + 4, c + 6, c + 9,
+                   c + 11, c + 13);
+    uint64_t ns = 0;
+    if (c[8] != 'T' || c[15] != 'Z' ||
+        td_time_parse_rfc3339(td_bytes_str(text), &ns, NULL) != TD_OK)
+        return 0;
+    *seconds = ns / UINT64_C(1000000000);
+    return 1;
+}
+
+static int ends_with(const char *name, size_t length, const char *suffix)
+{
+    size_t suffix_length = strlen(suffix);
+    return length > suffix_length &&
+           memcmp(name + length - suffix_length, suffix, suffix_length) == 0;
+}
+
+int segment_name_parse(const char *file_name, segment_name *out)
+{
+    *out = (segment_name){0};
+    segment_name name = {.is_parsed = 1};
+    size_t length = strlen(file_name);
+    if (ends_with(file_name, length, ".open")) {
+        name.is_open = 1;
+        length -= strlen(".open");
+    }
+    if (!ends_with(file_name, length, ".mcap"))
+        return 0;
+    length -= strlen(".mcap");
+    td_bytes number;
+    td_bytes session;
+    td_bytes time;
+    if (!cut_last_part(file_name, &length, &number) || !parse_number(number, &name.number) ||
+        !cut_last_part(file_name, &length, &session) || !parse_session(session, name.session) ||
+        !cut_last_part(file_name, &length, &time) || !parse_time(time, &name.first_s) ||
+        length >= sizeof name.feed)
+        return 0;
+    memcpy(name.feed, file_name, length);
+    if (!feed_name_is_valid(name.feed))
+        return 0;
+    *out = name;
+    return 1;
+}
