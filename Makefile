@@ -19,7 +19,11 @@ SRC_base := base/assert.c base/err.c base/alloc.c base/buf.c base/io.c base/io_p
             base/workers.c base/ring.c base/io_fault.c base/io_fault_control.c \
             base/io_fault_cut.c base/io_fault_disk.c base/clock_sim.c
 
-SRC_schema := schema/json_write.c schema/json_value.c schema/json_check.c schema/json_scalar.c schema/family.c schema/topic.c schema/topics/inverse.c schema/topics/linear.c schema/message.c schema/message_hash.c
+SRC_schema := schema/json_write.c schema/json_value.c schema/json_check.c schema/json_scalar.c \
+              schema/family.c schema/topic.c schema/topics/inverse.c schema/topics/linear.c \
+              schema/message.c schema/message_hash.c schema/message_json.c schema/plan.c \
+              schema/decode.c schema/decode_rows.c schema/decode_value.c schema/decode_hot.c \
+              schema/decode_book.c schema/decode_trade.c schema/classify.c
 SRC_schema_cc := schema/json.cc
 
 SRC_book := book/book.c book/continuity.c book/continuity_rules.c
@@ -72,7 +76,7 @@ TESTS_base := tests/base/test_arena.c tests/base/test_buf.c tests/base/test_cloc
               tests/base/test_random.c tests/base/test_ring.c tests/base/test_time_text.c \
               tests/base/test_workers.c
 
-TESTS_schema :=
+TESTS_schema := tests/schema/test_decode_captures.c
 
 TESTS_book := tests/book/test_book.c tests/book/test_continuity.c
 
@@ -206,7 +210,8 @@ MODULES := base schema book format tape wire cli recorder replay archive sim
 TEST_SOURCES := $(foreach m,$(MODULES),$(TESTS_$(m)))
 TEST_BINS := $(patsubst tests/%.c,$(B)/tests/%,$(TEST_SOURCES))
 # Code that several tests share (fixtures, capture lookup); listed, and linked into every test.
-SRC_testing := tests/testing/book_text.c tests/testing/segment_fixture.c
+SRC_testing := tests/testing/book_text.c tests/testing/capture.c tests/testing/message_compare.c \
+               tests/testing/segment_fixture.c
 OBJ_testing := $(call obj,$(SRC_testing))
 
 $(B)/tests/%: $(B)/obj/tests/%.o $(OBJ_testing) $(LIBS_own)

@@ -50,17 +50,21 @@ typedef enum decode_path {
 
 /* A new decoder; TD_E_NOMEM. */
 TD_MUST_USE td_result decoder_open(decoder **out, td_err *err);
-void decoder_close(decoder *decoder);
+void decoder_close(decoder *d);
 
 /* Decode a frame of a known topic (from its channel or from classify). frame must have
  * DECODE_PADDING_BYTES readable bytes behind it. Returns 1 and fills *out (valid until the next
  * call and while the frame's bytes are), or 0 and fills *why. */
-int decoder_decode(decoder *decoder, const topic_match *topic, td_bytes frame, decode_path path,
+int decoder_decode(decoder *d, const topic_match *topic, td_bytes frame, decode_path path,
                    message *out, decode_error *why);
 
 /* As classify_frame (schema/classify.h), with this decoder's parser. */
-void decoder_classify(decoder *decoder, const family *of, td_bytes frame, frame_dir dir,
+void decoder_classify(decoder *d, const family *of, td_bytes frame, frame_dir dir,
                       classification *out);
+
+/* How many frames of books and trades had to be left to the row-driven decoder, which is some five
+ * times slower: those that are not written as the exchange writes them. */
+uint64_t decoder_slow_count(const decoder *d);
 
 /* Stable name of a reason ("missing_field"). */
 const char *decode_reason_name(decode_reason reason);

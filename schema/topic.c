@@ -28,6 +28,16 @@ static int is_symbol(td_bytes part)
     return td_bytes_is(part, "{symbol}") || td_bytes_is(part, "{coin}");
 }
 
+int topic_row_has_symbol(const topic_row *row)
+{
+    td_bytes rest = td_bytes_str(row->pattern);
+    td_bytes part;
+    while (next_part(&rest, &part))
+        if (is_symbol(part))
+            return 1;
+    return 0;
+}
+
 static int row_fits(const topic_row *row, td_bytes text, topic_match *out)
 {
     td_bytes pattern_rest = td_bytes_str(row->pattern);
@@ -69,6 +79,8 @@ static const char *fields_fault(const field_row *fields, size_t count)
     for (size_t i = 0; i < count; i++) {
         if (fields[i].key == NULL || fields[i].key[0] == '\0')
             return "a field without a key";
+        if (strlen(fields[i].key) >= LIMIT_NAME_BYTES)
+            return "a key that is too long";
         if (fields[i].member == MEMBER_NONE || fields[i].member >= MEMBER_COUNT)
             return "a field without a member";
         if (fields[i].scale_e10 > 18)

@@ -158,6 +158,9 @@ typedef struct topic_match {
  * placeholders only fits itself. Returns 1 and fills *out, or 0. */
 int topic_match_text(const topic_row *rows, size_t row_count, td_bytes text, topic_match *out);
 
+/* 1 if the row's pattern has a symbol (or a coin in its place). */
+int topic_row_has_symbol(const topic_row *row);
+
 /* Is a row sound? Names, paths, keys and counts as the decoder needs them. NULL, or what is wrong
  * with it in words. For tests over all rows, and for rows that somebody else made. */
 const char *topic_row_fault(const topic_row *row);

@@ -1,0 +1,166 @@
+#include "schema/decode.h"
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "schema/decode_impl.h"
+
+td_result decoder_open(decoder **out, td_err *err)
+{
+    *out = NULL;
+    decoder *d = td_alloc_zero(1, sizeof *d);
+    if (d == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a decoder");
+    td_result rc = json_parser_open(0, &d->parser, err);
+    if (rc != TD_OK) {
+        decoder_close(d);
+        return td_err_add(err, rc, "decoder");
+    }
+    *out = d;
+    return TD_OK;
+}
+
+void decoder_close(decoder *d)
+{
+    if (d == NULL)
+        return;
+    for (size_t i = 0; i < DECODER_PLANS_MAX; i++)
+        plan_close(d->plans[i]);
+    json_parser_close(d->parser);
+    td_free(d->levels);
+    td_free(d->trades);
+    td_free(d->items);
+    td_free(d->values);
+    td_free(d);
+}
+
+/* More rows than any version has: somebody makes them up as he goes. Start over rather than grow.
+ */
+static void forget_plans(decoder *d)
+{
+    for (size_t i = 0; i < DECODER_PLANS_MAX; i++) {
+        plan_close(d->plans[i]);
+        d->plans[i] = NULL;
+    }
+    d->plan_count = 0;
+}
+
+plan *decoder_plan(decoder *d, const topic_row *row)
+{
+    _Static_assert((DECODER_PLANS_MAX & (DECODER_PLANS_MAX - 1)) == 0, "a mask makes a slot");
+    size_t slot = ((uintptr_t)row / sizeof *row) & (DECODER_PLANS_MAX - 1);
+    while (d->plans[slot] != NULL) {
+        if (d->plans[slot]->row == row)
+            return d->plans[slot];
+        slot = (slot + 1) & (DECODER_PLANS_MAX - 1);
+    }
+    if (d->plan_count >= DECODER_PLANS_MAX / 4 * 3) {
+        forget_plans(d);
+        slot = ((uintptr_t)row / sizeof *row) & (DECODER_PLANS_MAX - 1);
+    }
+    if (plan_open(row, &d->plans[slot], NULL) != TD_OK)
+        return NULL;
+    d->plan_count++;
+    return d->plans[slot];
+}
+
+int decoder_grow(void **memory, size_t *capacity, size_t count, size_t size)
+{
+    if (TD_LIKELY(count < *capacity))
+        return 1;
+    size_t wanted = *capacity == 0 ? 512 : *capacity * 2;
+    void *grown = td_realloc(*memory, wanted, size);
+    if (grown == NULL)
+        return 0;
+    *memory = grown;
+    *capacity = wanted;
+    return 1;
+}
+
+void decode_head_init(msg_head *head, const topic_match *topic)
+{
+    *head = (msg_head){
+        .type = topic->row->type,
+        .kind = FRAME_UNTYPED,
+        .row = topic->row,
+        .topic = topic->topic,
+        .symbol = topic->symbol,
+    };
+}
+
+int decode_record_to_struct(decoder *d, message *m)
+{
+    TD_ASSERT(m->is_record);
+    msg_record record = m->record;
+    int is_book = record.head.type == MSG_BOOK_CHANGE;
+    TD_ASSERT(is_book || record.head.type == MSG_TRADE);
+    for (size_t i = 0; i < record.item_count; i++) {
+        if (is_book) {
+            if (!decoder_grow((void **)&d->levels, &d->level_capacity, i, sizeof *d->levels))
+                return 0;
+            d->levels[i] = msg_item_level(&record.items[i]);
+        } else {
+            if (!decoder_grow((void **)&d->trades, &d->trade_capacity, i, sizeof *d->trades))
+                return 0;
+            d->trades[i] = msg_item_trade(&record.items[i]);
+        }
+    }
+    if (is_book)
+        m->book = (msg_book){record.head, d->levels, record.item_count};
+    else
+        m->trades = (msg_trades){record.head, d->trades, record.item_count};
+    m->is_record = 0;
+    return 1;
+}
+
+static int refuse(decode_error *why, decode_reason reason)
+{
+    *why = (decode_error){.reason = reason};
+    return 0;
+}
+
+int decoder_decode(decoder *d, const topic_match *topic, td_bytes frame, decode_path path,
+                   message *out, decode_error *why)
+{
+    *why = (decode_error){.reason = DECODE_OK};
+    if (topic->row == NULL)
+        return refuse(why, DECODE_UNKNOWN_TOPIC);
+    plan *p = decoder_plan(d, topic->row);
+    if (p == NULL)
+        return refuse(why, DECODE_LIMIT);
+    msg_type type = topic->row->type;
+    int is_struct = path == DECODE_PATH_HOT && (type == MSG_BOOK_CHANGE || type == MSG_TRADE);
+    if (is_struct && p->is_hot && decode_hot(d, p, topic, frame, out))
+        return 1;
+    d->slow_count += is_struct ? 1 : 0;
+    if (!decode_rows(d, p, topic, frame, out, why)) {
+        TD_ASSERT(why->reason != DECODE_OK);
+        return 0;
+    }
+    if (is_struct && !decode_record_to_struct(d, out))
+        return refuse(why, DECODE_LIMIT);
+    return 1;
+}
+
+uint64_t decoder_slow_count(const decoder *d)
+{
+    return d->slow_count;
+}
+
+const char *decode_reason_name(decode_reason reason)
+{
+    static const char *const NAMES[DECODE_REASON_COUNT] = {
+        [DECODE_OK] = "ok",
+        [DECODE_NOT_JSON] = "not_json",
+        [DECODE_UNKNOWN_TOPIC] = "unknown_topic",
+        [DECODE_MISSING_FIELD] = "missing_field",
+        [DECODE_WRONG_TYPE] = "wrong_type",
+        [DECODE_BAD_NUMBER] = "bad_number",
+        [DECODE_BAD_TIME] = "bad_time",
+        [DECODE_BAD_SIDE] = "bad_side",
+        [DECODE_LIMIT] = "limit",
+        [DECODE_TOPIC_MISMATCH] = "topic_mismatch",
+    };
+    TD_ASSERT(reason < DECODE_REASON_COUNT);
+    TD_ASSERT(NAMES[reason] != NULL);
+    return NAMES[reason];
+}

@@ -1,0 +1,180 @@
+/* Inside of the decoders: what they make of a row once, and keep (plans), and the decoder's parts.
+ *
+ * A plan is a row made quick to read by: keys as words that are compared eight bytes at a time,
+ * paths as a small tree of nodes, and guesses of the order in which keys come, learned from the
+ * frames. */
+#ifndef TD_SCHEMA_DECODE_IMPL_H
+#define TD_SCHEMA_DECODE_IMPL_H
+
+#include <stdint.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/limits.h"
+#include "schema/decode.h"
+#include "schema/json.h"
+#include "schema/json_impl.h"
+#include "schema/message.h"
+#include "schema/topic.h"
+
+/* ---- keys ---- */
+
+enum { KEY_NONE = 0xff, KEY_WORD_BYTES = 16 };
+_Static_assert((int)TOPIC_FIELDS_MAX < (int)KEY_NONE, "an index of a field fits in a byte");
+_Static_assert((int)KEY_WORD_BYTES <= (int)JSON_PADDING_BYTES,
+               "keys are compared past the end of a text");
+
+/* A key and its closing quote as two words; what is longer is compared on. */
+typedef struct key_word {
+    uint64_t word[2];
+    uint64_t mask[2];
+    const char *text;
+    uint32_t bytes; /* without the quote */
+} key_word;
+
+static inline uint64_t key_load(const uint8_t *p)
+{
+    uint64_t word;
+    memcpy(&word, p, sizeof word);
+    return word;
+}
+
+/* 1 if the string that begins at p (behind its quote) is this key. KEY_WORD_BYTES are readable. */
+static inline int key_is(const key_word *key, const uint8_t *p)
+{
+    uint64_t differs = ((key_load(p) ^ key->word[0]) & key->mask[0]) |
+                       ((key_load(p + 8) ^ key->word[1]) & key->mask[1]);
+    if (differs != 0)
+        return 0;
+    return key->bytes < KEY_WORD_BYTES || (memcmp(p + KEY_WORD_BYTES, key->text + KEY_WORD_BYTES,
+                                                  key->bytes - KEY_WORD_BYTES) == 0 &&
+                                           p[key->bytes] == '"');
+}
+
+void key_word_init(key_word *key, td_bytes text);
+
+/* Some keys of one object. guess[i]: the one that stood at place i last time. */
+typedef struct key_set {
+    uint32_t count;
+    key_word *keys;
+    uint8_t *guess; /* as many as keys, and one that ends the search for unknown ones */
+} key_set;
+
+/* Which key begins at p (as for key_is), the place-th of its object; KEY_NONE if none. */
+static inline uint32_t key_set_find(key_set *set, uint32_t place, const uint8_t *p)
+{
+    uint32_t slot = place < set->count ? place : set->count;
+    uint32_t guess = set->guess[slot];
+    if (guess < set->count && key_is(&set->keys[guess], p))
+        return guess;
+    for (uint32_t i = 0; i < set->count; i++) {
+        if (key_is(&set->keys[i], p)) {
+            set->guess[slot] = (uint8_t)i;
+            return i;
+        }
+    }
+    return KEY_NONE;
+}
+
+/* The same for a key with its escapes resolved. */
+uint32_t key_set_find_text(key_set *set, uint32_t place, td_bytes text);
+
+/* ---- plans ---- */
+
+enum { PLAN_NODES_MAX = 8, PLAN_NODE_KEYS_MAX = 24, PLAN_NO_ITEMS = -1 };
+
+/* What a key of a node's object leads to. */
+typedef enum target_kind { TARGET_TOPIC, TARGET_KIND, TARGET_FIELD, TARGET_NODE } target_kind;
+
+typedef struct plan_target {
+    target_kind kind;
+    uint32_t index; /* of the envelope field, or of the node */
+} plan_target;
+
+/* An object on the way to entries; node 0 is the frame itself. */
+typedef struct plan_node {
+    key_set keys;
+    key_word words[PLAN_NODE_KEYS_MAX];
+    uint8_t guesses[PLAN_NODE_KEYS_MAX + 1];
+    plan_target targets[PLAN_NODE_KEYS_MAX];
+    int8_t
+        items[FRAME_ANY]; /* by kind of frame: the row's items that stand here, or PLAN_NO_ITEMS */
+} plan_node;
+
+/* Fields that the hot decoders look for by meaning. */
+typedef struct plan_roles {
+    uint8_t price, size, side, symbol, time, cross_seq, trade_id, tick_direction, block;
+} plan_roles;
+
+typedef struct plan {
+    const topic_row *row;
+    plan_node nodes[PLAN_NODES_MAX];
+    uint32_t node_count;
+    key_set entry; /* keys of an entry, in the order of the row's fields */
+    key_word words[TOPIC_FIELDS_MAX];
+    uint8_t guesses[TOPIC_FIELDS_MAX + 1];
+    uint8_t has_rival[TOPIC_FIELDS_MAX]; /* another field has the same member */
+    plan_roles roles;                    /* KEY_NONE where the row has no such field */
+    uint8_t has_symbol;                  /* the topic's pattern has one */
+    uint8_t needs_kind;                  /* which entries count depends on the frame's kind */
+    uint8_t is_hot;                      /* the hot decoder of its type can read it */
+} plan;
+
+/* Make a plan for a sound row. TD_E_NOMEM, TD_E_INVALID (what topic_row_fault says, or too many
+ * paths). */
+TD_MUST_USE td_result plan_open(const topic_row *row, plan **out, td_err *err);
+void plan_close(plan *p);
+
+/* ---- the decoder ---- */
+
+enum { DECODER_PLANS_MAX = 256 };
+
+struct decoder {
+    json_parser *parser;
+    plan *plans[DECODER_PLANS_MAX]; /* by a hash of the row's address; NULL: free */
+    uint32_t plan_count;
+    uint64_t slow_count;
+
+    /* Results of the last frame. They grow to the largest frame so far, and stay. */
+    msg_level *levels;
+    size_t level_capacity;
+    msg_trade *trades;
+    size_t trade_capacity;
+    msg_item *items;
+    size_t item_capacity;
+    msg_value *values;
+    size_t value_capacity;
+};
+
+/* The plan of a row, made at first sight. NULL: no memory, or the row is not sound. */
+plan *decoder_plan(decoder *d, const topic_row *row);
+
+/* Make room for one more element at index count; 0 if there is no memory. */
+int decoder_grow(void **memory, size_t *capacity, size_t count, size_t size);
+
+/* Fill a head: everything absent. */
+void decode_head_init(msg_head *head, const topic_match *topic);
+
+/* The row-driven decoder: a record of any topic. 1, or 0 and *why. */
+int decode_rows(decoder *d, plan *p, const topic_match *topic, td_bytes frame, message *out,
+                decode_error *why);
+
+/* The hot road, for frames as the exchange writes them. 1; or 0: this frame needs the row-driven
+ * decoder, which alone says what is wrong with a frame. */
+int decode_hot(decoder *d, plan *p, const topic_match *topic, td_bytes frame, message *out);
+
+/* A book's or trades' record as the plain struct that its users expect. 1, or 0 without memory. */
+int decode_record_to_struct(decoder *d, message *m);
+
+/* ---- scalars, by their field's row ---- */
+
+/* Read a scalar value. 1; 0 and *why; a value that says "nothing" gives VALUE_ABSENT. */
+int decode_field(const field_row *field, json_value value, msg_value *out, decode_error *why);
+
+/* The frame kind that a value of kind_key names; 0 if it names none. */
+int decode_kind(json_value value, frame_kind *out);
+
+/* ns in one unit of time; 0 for RFC 3339. */
+uint64_t field_unit_ns(field_unit unit);
+
+#endif

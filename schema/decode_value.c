@@ -1,0 +1,166 @@
+/* Scalars: from a JSON value to a typed one, as a field's row wants it. Numbers may be strings and
+ * the reverse, because the families differ in it for the same field. */
+#include "base/assert.h"
+#include "base/decimal.h"
+#include "base/time_text.h"
+#include "schema/decode_impl.h"
+
+static int refuse(decode_error *why, decode_reason reason, json_value value, const field_row *field)
+{
+    *why = (decode_error){.reason = reason, .offset = json_offset(value), .field = field->key};
+    return 0;
+}
+
+/* "", "None" and null say that there is no value. */
+static int says_nothing(td_bytes text)
+{
+    return text.size == 0 || td_bytes_is(text, "None");
+}
+
+static int read_decimal(const field_row *field, td_bytes text, td_decimal *out)
+{
+    if (td_decimal_parse(text, out, NULL) != TD_OK)
+        return 0;
+    if (field->scale_e10 == 0)
+        return 1;
+    if (out->scale + field->scale_e10 > TD_DECIMAL_SCALE_MAX)
+        *out = td_decimal_shortest(*out);
+    if (out->scale + field->scale_e10 > TD_DECIMAL_SCALE_MAX)
+        return 0;
+    out->scale = (uint8_t)(out->scale + field->scale_e10);
+    return 1;
+}
+
+static int read_integer(td_bytes text, int64_t *out)
+{
+    td_decimal value;
+    if (td_decimal_parse(text, &value, NULL) != TD_OK)
+        return 0;
+    value = td_decimal_shortest(value);
+    *out = value.mantissa;
+    return value.scale == 0;
+}
+
+static int read_bool(td_bytes text, uint8_t *out)
+{
+    int is_true = td_bytes_is(text, "true") || td_bytes_is(text, "True") || td_bytes_is(text, "1");
+    int is_false =
+        td_bytes_is(text, "false") || td_bytes_is(text, "False") || td_bytes_is(text, "0");
+    *out = (uint8_t)is_true;
+    return is_true || is_false;
+}
+
+static int read_side(td_bytes text, uint8_t *out)
+{
+    *out = td_bytes_is(text, "Buy") ? (uint8_t)SIDE_BUY : (uint8_t)SIDE_SELL;
+    return td_bytes_is(text, "Buy") || td_bytes_is(text, "Sell");
+}
+
+/* A time as the unit says; RFC 3339 is taken for any of them, because some fields changed over. */
+static int read_time(const field_row *field, td_bytes text, uint64_t *out)
+{
+    if (text.size > 4 && text.data[4] == '-')
+        return td_time_parse_rfc3339(text, out, NULL) == TD_OK;
+    uint64_t unit_ns = field_unit_ns(field->unit);
+    uint8_t places = 0;
+    for (uint64_t left = unit_ns; left > 1; left /= 10)
+        places++;
+    td_decimal value;
+    int64_t ns = 0;
+    if (unit_ns == 0 || td_decimal_parse(text, &value, NULL) != TD_OK)
+        return 0;
+    value = td_decimal_shortest(value);
+    if (value.scale > places || value.mantissa < 0 ||
+        td_decimal_rescale(value, places, &ns) != TD_OK)
+        return 0;
+    *out = (uint64_t)ns;
+    return 1;
+}
+
+static int read_typed(const field_row *field, td_bytes text, msg_value *out, decode_reason *reason)
+{
+    switch (field->type) {
+    case FIELD_TEXT:
+        out->type = VALUE_TEXT;
+        out->as.text = text;
+        return 1;
+    case FIELD_DECIMAL:
+        out->type = VALUE_DECIMAL;
+        *reason = DECODE_BAD_NUMBER;
+        return read_decimal(field, text, &out->as.decimal);
+    case FIELD_INTEGER:
+        out->type = VALUE_INTEGER;
+        *reason = DECODE_BAD_NUMBER;
+        return read_integer(text, &out->as.integer);
+    case FIELD_BOOL:
+        out->type = VALUE_BOOL;
+        *reason = DECODE_WRONG_TYPE;
+        return read_bool(text, &out->as.is_true);
+    case FIELD_SIDE:
+        out->type = VALUE_SIDE;
+        *reason = DECODE_BAD_SIDE;
+        return read_side(text, &out->as.side);
+    case FIELD_TIME:
+        out->type = VALUE_TIME_NS;
+        *reason = DECODE_BAD_TIME;
+        return read_time(field, text, &out->as.time_ns);
+    }
+    TD_ASSERT(!"a field type that is none");
+    return 0;
+}
+
+int decode_field(const field_row *field, json_value value, msg_value *out, decode_error *why)
+{
+    td_bytes text = td_bytes_of(NULL, 0);
+    out->member = field->member;
+    out->type = VALUE_ABSENT;
+    switch (json_type_of(value)) {
+    case JSON_NULL:
+        return 1;
+    case JSON_STRING: {
+        int is_text = json_text(value, &text);
+        TD_ASSERT(is_text);
+        if (says_nothing(text))
+            return 1;
+        break;
+    }
+    case JSON_NUMBER:
+        if (field->type == FIELD_SIDE)
+            return refuse(why, DECODE_WRONG_TYPE, value, field);
+        text = json_raw(value);
+        break;
+    case JSON_BOOL:
+        if (field->type != FIELD_BOOL)
+            return refuse(why, DECODE_WRONG_TYPE, value, field);
+        text = json_raw(value);
+        break;
+    case JSON_ARRAY:
+    case JSON_OBJECT:
+        return refuse(why, DECODE_WRONG_TYPE, value, field);
+    }
+    decode_reason reason = DECODE_WRONG_TYPE;
+    return read_typed(field, text, out, &reason) || refuse(why, reason, value, field);
+}
+
+/* snapshot and delta in most families; NEW and CHANGE in USDC ones; spot's "f": true for the first.
+ */
+int decode_kind(json_value value, frame_kind *out)
+{
+    td_bytes text = td_bytes_of(NULL, 0);
+    int is_true = 0;
+    if (json_bool(value, &is_true)) {
+        *out = is_true ? FRAME_SNAPSHOT : FRAME_DELTA;
+        return 1;
+    }
+    if (json_is_null(value) || (json_text(value, &text) && text.size == 0)) {
+        *out = FRAME_UNTYPED;
+        return 1;
+    }
+    if (td_bytes_is(text, "snapshot") || td_bytes_is(text, "NEW"))
+        *out = FRAME_SNAPSHOT;
+    else if (td_bytes_is(text, "delta") || td_bytes_is(text, "CHANGE"))
+        *out = FRAME_DELTA;
+    else
+        return 0;
+    return 1;
+}

@@ -1,0 +1,202 @@
+#include "schema/message_json.h"
+
+#include "base/assert.h"
+
+static void member_optional(json_writer *w, const char *key, int is_present, int64_t value)
+{
+    if (is_present)
+        json_write_member_i64(w, key, value);
+}
+
+static void member_text_or_null(json_writer *w, const char *key, td_bytes text)
+{
+    json_write_key(w, key);
+    if (text.size == 0)
+        json_write_null(w);
+    else
+        json_write_bytes(w, text);
+}
+
+static void member_time_or_null(json_writer *w, const char *key, uint64_t ns)
+{
+    json_write_key(w, key);
+    if (ns == 0)
+        json_write_null(w);
+    else
+        json_write_u64(w, ns);
+}
+
+static void write_head(json_writer *w, const msg_head *head)
+{
+    json_write_member_text(w, "type", msg_type_name(head->type));
+    json_write_member_text(w, "kind",
+                           head->kind == FRAME_UNTYPED ? NULL : frame_kind_name(head->kind));
+    json_write_member_bytes(w, "topic", head->topic);
+    member_text_or_null(w, "symbol", head->symbol);
+    member_time_or_null(w, "exchange_ns", head->exchange_ns);
+    member_optional(w, "cross_seq", head->has_cross_seq, head->cross_seq);
+    member_optional(w, "u", head->has_u, head->u);
+    member_optional(w, "seq", head->has_seq, head->seq);
+    member_optional(w, "unknown_fields", head->unknown_fields != 0, head->unknown_fields);
+}
+
+static void write_level(json_writer *w, const msg_level *level)
+{
+    json_write_object_begin(w);
+    json_write_member_text(w, "action", msg_action_name((msg_action)level->action));
+    json_write_member_text(w, "side", msg_side_name((msg_side)level->side));
+    json_write_member_decimal(w, "price", (td_decimal){level->price, level->price_scale});
+    json_write_key(w, "size");
+    if (level->action == ACTION_DELETE)
+        json_write_null(w);
+    else
+        json_write_decimal(w, (td_decimal){level->size, level->size_scale});
+    json_write_object_end(w);
+}
+
+static void write_trade(json_writer *w, const msg_trade *trade)
+{
+    json_write_object_begin(w);
+    json_write_member_text(w, "side", msg_side_name((msg_side)trade->side));
+    json_write_member_decimal(w, "price", trade->price);
+    json_write_member_decimal(w, "size", trade->size);
+    member_time_or_null(w, "exchange_ns", trade->exchange_ns);
+    member_text_or_null(w, "trade_id", trade->trade_id);
+    member_text_or_null(w, "tick_direction", trade->tick_direction);
+    member_optional(w, "cross_seq", trade->has_cross_seq, trade->cross_seq);
+    if (trade->is_block_trade >= 0)
+        json_write_member_bool(w, "is_block_trade", trade->is_block_trade);
+    json_write_object_end(w);
+}
+
+static void write_value(json_writer *w, const msg_value *value)
+{
+    json_write_key(w, msg_member_name(value->member));
+    switch (value->type) {
+    case VALUE_ABSENT:
+        json_write_null(w);
+        break;
+    case VALUE_TEXT:
+        json_write_bytes(w, value->as.text);
+        break;
+    case VALUE_DECIMAL:
+        json_write_decimal(w, value->as.decimal);
+        break;
+    case VALUE_INTEGER:
+        json_write_i64(w, value->as.integer);
+        break;
+    case VALUE_BOOL:
+        json_write_bool(w, value->as.is_true);
+        break;
+    case VALUE_SIDE:
+        json_write_text(w, msg_side_name((msg_side)value->as.side));
+        break;
+    case VALUE_TIME_NS:
+        json_write_u64(w, value->as.time_ns);
+        break;
+    }
+}
+
+static void write_item(json_writer *w, const msg_item *item)
+{
+    json_write_object_begin(w);
+    if (item->action != ACTION_NONE)
+        json_write_member_text(w, "action", msg_action_name(item->action));
+    for (size_t i = 0; i < item->value_count; i++)
+        write_value(w, &item->values[i]);
+    json_write_object_end(w);
+}
+
+void message_json_members(json_writer *writer, const message *m)
+{
+    msg_type type = m->head.type;
+    size_t count = message_item_count(m);
+    write_head(writer, &m->head);
+    /* Plain structs have no envelope of their own, so a record of theirs shows none either. */
+    if (m->is_record && type != MSG_BOOK_CHANGE && type != MSG_TRADE)
+        for (size_t i = 0; i < m->record.value_count; i++)
+            write_value(writer, &m->record.values[i]);
+    json_write_key(writer, type == MSG_BOOK_CHANGE ? "levels"
+                           : type == MSG_TRADE     ? "trades"
+                                                   : "items");
+    json_write_array_begin(writer);
+    for (size_t i = 0; i < count; i++) {
+        if (type == MSG_BOOK_CHANGE) {
+            msg_level level = message_level(m, i);
+            write_level(writer, &level);
+        } else if (type == MSG_TRADE) {
+            msg_trade trade = message_trade(m, i);
+            write_trade(writer, &trade);
+        } else {
+            write_item(writer, &m->record.items[i]);
+        }
+    }
+    json_write_array_end(writer);
+}
+
+void message_json_control(json_writer *writer, const classification *what, td_bytes frame)
+{
+    int is_request = what->frame_class == CLASS_REQUEST;
+    TD_ASSERT(frame_class_is_control(what->frame_class));
+    json_write_member_text(writer, "type", msg_type_name(is_request ? MSG_REQUEST : MSG_CONTROL));
+    if (!is_request) {
+        json_write_member_text(writer, "control", frame_class_name(what->frame_class));
+        json_write_key(writer, "success");
+        if (what->success < 0)
+            json_write_null(writer);
+        else
+            json_write_bool(writer, what->success);
+    }
+    json_write_member_bytes(writer, "frame", frame);
+}
+
+void message_json_raw(json_writer *writer, td_bytes exchange_topic, const decode_error *why)
+{
+    TD_ASSERT(why->reason != DECODE_OK);
+    json_write_member_text(writer, "type", msg_type_name(MSG_RAW));
+    json_write_key(writer, "error");
+    json_write_object_begin(writer);
+    json_write_member_text(writer, "reason", decode_reason_name(why->reason));
+    member_text_or_null(writer, "topic", exchange_topic);
+    json_write_member_u64(writer, "offset", why->offset);
+    json_write_member_text(writer, "field", why->field);
+    json_write_object_end(writer);
+}
+
+static void write_field_row(json_writer *w, const field_row *field)
+{
+    json_write_object_begin(w);
+    json_write_member_text(w, "member", msg_member_name(field->member));
+    json_write_member_text(w, "key", field->key);
+    json_write_member_text(w, "type", field_type_name(field->type));
+    json_write_member_text(w, "unit",
+                           field->unit == UNIT_NONE ? NULL : field_unit_name(field->unit));
+    json_write_member_u64(w, "scale_e10", field->scale_e10);
+    json_write_member_bool(w, "required", field->flags & FIELD_REQUIRED);
+    json_write_object_end(w);
+}
+
+void topic_json_members(json_writer *writer, const family *of, const topic_row *row)
+{
+    json_write_member_text(writer, "family", of->name);
+    json_write_member_text(writer, "topic", row->name);
+    json_write_member_text(writer, "pattern", row->pattern);
+    json_write_member_text(writer, "type", msg_type_name(row->type));
+    json_write_member_text(writer, "title", row->title);
+    json_write_key(writer, "fields");
+    json_write_array_begin(writer);
+    for (size_t i = 0; i < row->envelope_count; i++)
+        write_field_row(writer, &row->envelope[i]);
+    for (size_t i = 0; i < row->field_count; i++)
+        write_field_row(writer, &row->fields[i]);
+    json_write_array_end(writer);
+    json_write_key(writer, "rules");
+    json_write_array_begin(writer);
+    for (size_t i = 0; i < TOPIC_RULES_MAX && row->rules[i].rule != RULE_NONE; i++) {
+        json_write_object_begin(writer);
+        json_write_member_text(writer, "rule", rule_name(row->rules[i].rule));
+        json_write_member_text(writer, "strength", rule_strength_name(row->rules[i].strength));
+        json_write_object_end(writer);
+    }
+    json_write_array_end(writer);
+}

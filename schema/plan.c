@@ -1,0 +1,273 @@
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "schema/decode_impl.h"
+
+void key_word_init(key_word *key, td_bytes text)
+{
+    uint8_t bytes[KEY_WORD_BYTES] = {0};
+    uint8_t mask[KEY_WORD_BYTES] = {0};
+    size_t size = text.size < KEY_WORD_BYTES ? text.size : KEY_WORD_BYTES;
+    if (size > 0)
+        memcpy(bytes, text.data, size);
+    memset(mask, 0xff, size);
+    if (size < KEY_WORD_BYTES) {
+        bytes[size] = '"';
+        mask[size] = 0xff;
+    }
+    memcpy(key->word, bytes, sizeof bytes);
+    memcpy(key->mask, mask, sizeof mask);
+    key->text = (const char *)text.data;
+    key->bytes = (uint32_t)text.size;
+}
+
+uint32_t key_set_find_text(key_set *set, uint32_t place, td_bytes text)
+{
+    uint32_t slot = place < set->count ? place : set->count;
+    uint32_t guess = set->guess[slot];
+    if (guess < set->count &&
+        td_bytes_equal(text, td_bytes_of(set->keys[guess].text, set->keys[guess].bytes)))
+        return guess;
+    for (uint32_t i = 0; i < set->count; i++) {
+        if (td_bytes_equal(text, td_bytes_of(set->keys[i].text, set->keys[i].bytes))) {
+            set->guess[slot] = (uint8_t)i;
+            return i;
+        }
+    }
+    return KEY_NONE;
+}
+
+uint64_t field_unit_ns(field_unit unit)
+{
+    switch (unit) {
+    case UNIT_S:
+        return 1000000000;
+    case UNIT_MS:
+        return 1000000;
+    case UNIT_US:
+        return 1000;
+    case UNIT_NS:
+        return 1;
+    case UNIT_NONE:
+    case UNIT_PRICE:
+    case UNIT_QUANTITY:
+    case UNIT_MONEY:
+    case UNIT_RATE:
+    case UNIT_RFC3339:
+        break;
+    }
+    return 0;
+}
+
+static plan_node *node_new(plan *p)
+{
+    if (p->node_count == PLAN_NODES_MAX)
+        return NULL;
+    plan_node *node = &p->nodes[p->node_count++];
+    node->keys.keys = node->words;
+    node->keys.guess = node->guesses;
+    for (int kind = 0; kind < FRAME_ANY; kind++)
+        node->items[kind] = PLAN_NO_ITEMS;
+    return node;
+}
+
+/* Add a key to a node, at the end of the order that it is guessed in. NULL if there is no room. */
+static plan_target *node_add(plan_node *node, td_bytes key, plan_target target)
+{
+    uint32_t at = node->keys.count;
+    if (at == PLAN_NODE_KEYS_MAX)
+        return NULL;
+    key_word_init(&node->words[at], key);
+    node->guesses[at] = (uint8_t)at;
+    node->targets[at] = target;
+    node->keys.count++;
+    return &node->targets[at];
+}
+
+/* Cut the next key off a path. */
+static td_bytes path_next(td_bytes *path)
+{
+    const uint8_t *dot = memchr(path->data, '.', path->size);
+    size_t size = dot == NULL ? path->size : (size_t)(dot - path->data);
+    td_bytes key = td_bytes_of(path->data, size);
+    *path = dot == NULL ? td_bytes_of(path->data + size, 0)
+                        : td_bytes_of(dot + 1, path->size - size - 1);
+    return key;
+}
+
+/* The node that a key of a node leads to; made if there is none. NULL if there is no room, or the
+ * key leads elsewhere already. */
+static plan_node *node_child(plan *p, plan_node *node, td_bytes key)
+{
+    uint32_t found = key_set_find_text(&node->keys, node->keys.count, key);
+    if (found != KEY_NONE)
+        return node->targets[found].kind == TARGET_NODE ? &p->nodes[node->targets[found].index]
+                                                        : NULL;
+    plan_node *child = node_new(p);
+    if (child == NULL)
+        return NULL;
+    plan_target target = {TARGET_NODE, (uint32_t)(child - p->nodes)};
+    return node_add(node, key, target) == NULL ? NULL : child;
+}
+
+/* Lead a path to a target, through nodes. 0 if there is no room. */
+static int plan_lead(plan *p, const char *path, plan_target target)
+{
+    td_bytes rest = td_bytes_str(path);
+    plan_node *node = &p->nodes[0];
+    td_bytes key = path_next(&rest);
+    while (rest.size > 0) {
+        node = node_child(p, node, key);
+        if (node == NULL)
+            return 0;
+        key = path_next(&rest);
+    }
+    return node_add(node, key, target) != NULL;
+}
+
+/* Note where entries stand. */
+static int plan_items(plan *p, uint32_t index)
+{
+    const items_row *items = &p->row->items[index];
+    td_bytes rest = td_bytes_str(items->path);
+    plan_node *node = &p->nodes[0];
+    while (rest.size > 0) {
+        node = node_child(p, node, path_next(&rest));
+        if (node == NULL)
+            return 0;
+    }
+    for (int kind = 0; kind < FRAME_ANY; kind++)
+        if ((items->kind == FRAME_ANY || (int)items->kind == kind) &&
+            node->items[kind] == PLAN_NO_ITEMS)
+            node->items[kind] = (int8_t)index;
+    return 1;
+}
+
+static uint8_t role(const topic_row *row, msg_member member)
+{
+    uint8_t found = KEY_NONE;
+    for (size_t i = 0; i < row->field_count; i++) {
+        if (row->fields[i].member != member)
+            continue;
+        if (found == KEY_NONE || (row->fields[i].flags & FIELD_PREFERRED))
+            found = (uint8_t)i;
+    }
+    return found;
+}
+
+static void plan_entry(plan *p)
+{
+    const topic_row *row = p->row;
+    p->entry = (key_set){(uint32_t)row->field_count, p->words, p->guesses};
+    for (size_t i = 0; i < row->field_count; i++) {
+        key_word_init(&p->words[i], td_bytes_str(row->fields[i].key));
+        p->guesses[i] = (uint8_t)i;
+        for (size_t j = 0; j < row->field_count; j++)
+            p->has_rival[i] |= j != i && row->fields[j].member == row->fields[i].member;
+    }
+    p->roles = (plan_roles){
+        .price = role(row, MEMBER_PRICE),
+        .size = role(row, MEMBER_SIZE),
+        .side = role(row, MEMBER_SIDE),
+        .symbol = role(row, MEMBER_SYMBOL),
+        .time = role(row, MEMBER_EXCHANGE_TIME),
+        .cross_seq = role(row, MEMBER_CROSS_SEQ),
+        .trade_id = role(row, MEMBER_TRADE_ID),
+        .tick_direction = role(row, MEMBER_TICK_DIRECTION),
+        .block = role(row, MEMBER_IS_BLOCK_TRADE),
+    };
+}
+
+/* 1 if every field is one that the hot decoders keep, or text (such as a level's id) that needs no
+ * reading to be accepted. */
+static int fields_are_hot(const topic_row *row, const plan_roles *roles)
+{
+    for (size_t i = 0; i < row->field_count; i++) {
+        int is_role = memchr(roles, (int)i, sizeof *roles) != NULL;
+        const field_row *field = &row->fields[i];
+        int is_twin = field->member == MEMBER_EXCHANGE_TIME; /* of the preferred time */
+        if (!is_role && !is_twin && field->type != FIELD_TEXT)
+            return 0;
+        if (field->scale_e10 != 0)
+            return 0;
+    }
+    return 1;
+}
+
+/* The hot decoders always want price and side, and a size of what is no delete: so must the row. */
+static int roles_are_required(const topic_row *row, const plan_roles *roles)
+{
+    if (roles->price == KEY_NONE || roles->size == KEY_NONE || roles->side == KEY_NONE)
+        return 0;
+    unsigned size_flag = row->type == MSG_TRADE ? FIELD_REQUIRED : FIELD_REQUIRED_TO_SET;
+    return (row->fields[roles->price].flags & FIELD_REQUIRED) != 0 &&
+           (row->fields[roles->side].flags & FIELD_REQUIRED) != 0 &&
+           (row->fields[roles->size].flags & size_flag) != 0;
+}
+
+/* Can the hot decoder of the row's type read its frames? Entries must be objects with price, size
+ * and side; the ordinary frame is then read without the row-driven decoder. */
+static int plan_is_hot(const plan *p)
+{
+    const topic_row *row = p->row;
+    const plan_roles *roles = &p->roles;
+    if (row->type != MSG_BOOK_CHANGE && row->type != MSG_TRADE)
+        return 0;
+    if (!roles_are_required(row, roles))
+        return 0;
+    for (size_t i = 0; i < TOPIC_ITEMS_MAX && row->items[i].path != NULL; i++)
+        if ((row->items[i].flags & ~(unsigned)(ITEMS_REQUIRED | ITEMS_ZERO_DELETES)) != 0 ||
+            row->items[i].path[0] == '\0')
+            return 0;
+    if (roles->time != KEY_NONE && field_unit_ns(row->fields[roles->time].unit) == 0)
+        return 0;
+    for (size_t i = 0; i < row->envelope_count; i++)
+        if (row->envelope[i].flags & FIELD_REQUIRED)
+            return 0;
+    return fields_are_hot(row, roles);
+}
+
+static int plan_fill(plan *p)
+{
+    const topic_row *row = p->row;
+    plan_node *root = node_new(p);
+    TD_ASSERT(root != NULL);
+    const char *kind_key = row->kind_key == NULL ? "type" : row->kind_key;
+    if (!plan_lead(p, "topic", (plan_target){TARGET_TOPIC, 0}) ||
+        !plan_lead(p, kind_key, (plan_target){TARGET_KIND, 0}))
+        return 0;
+    for (uint32_t i = 0; i < TOPIC_ITEMS_MAX && row->items[i].path != NULL; i++) {
+        p->needs_kind |= row->items[i].kind != FRAME_ANY;
+        if (!plan_items(p, i))
+            return 0;
+    }
+    for (uint32_t i = 0; i < row->envelope_count; i++)
+        if (!plan_lead(p, row->envelope[i].key, (plan_target){TARGET_FIELD, i}))
+            return 0;
+    plan_entry(p);
+    p->has_symbol = (uint8_t)topic_row_has_symbol(row);
+    p->is_hot = (uint8_t)plan_is_hot(p);
+    return 1;
+}
+
+td_result plan_open(const topic_row *row, plan **out, td_err *err)
+{
+    *out = NULL;
+    const char *fault = topic_row_fault(row);
+    if (fault != NULL)
+        return td_err_set(err, TD_E_INVALID, "topic row: %s", fault);
+    plan *p = td_alloc_zero(1, sizeof *p);
+    if (p == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for the plan of topic %s", row->name);
+    p->row = row;
+    if (!plan_fill(p)) {
+        plan_close(p);
+        return td_err_set(err, TD_E_INVALID, "topic row %s: too many paths", row->name);
+    }
+    *out = p;
+    return TD_OK;
+}
+
+void plan_close(plan *p)
+{
+    td_free(p);
+}

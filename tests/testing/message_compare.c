@@ -1,0 +1,78 @@
+#include "tests/testing/message_compare.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+static void assert_bytes_equal(td_bytes a, td_bytes b)
+{
+    assert_int_equal(a.size, b.size);
+    assert_true(td_bytes_equal(a, b));
+}
+
+static void assert_decimals_identical(td_decimal a, td_decimal b)
+{
+    assert_int_equal(a.mantissa, b.mantissa);
+    assert_int_equal(a.scale, b.scale);
+}
+
+static void assert_heads_equal(const msg_head *a, const msg_head *b)
+{
+    assert_int_equal(a->type, b->type);
+    assert_int_equal(a->kind, b->kind);
+    assert_ptr_equal(a->row, b->row);
+    assert_bytes_equal(a->topic, b->topic);
+    assert_bytes_equal(a->symbol, b->symbol);
+    assert_int_equal(a->exchange_ns, b->exchange_ns);
+    assert_int_equal(a->has_cross_seq, b->has_cross_seq);
+    assert_int_equal(a->cross_seq, b->cross_seq);
+    assert_int_equal(a->has_u, b->has_u);
+    assert_int_equal(a->u, b->u);
+    assert_int_equal(a->has_seq, b->has_seq);
+    assert_int_equal(a->seq, b->seq);
+    assert_int_equal(a->unknown_fields, b->unknown_fields);
+    assert_int_equal(a->foreign_symbols, b->foreign_symbols);
+}
+
+static void assert_trades_equal(const msg_trade *a, const msg_trade *b)
+{
+    assert_decimals_identical(a->price, b->price);
+    assert_decimals_identical(a->size, b->size);
+    assert_int_equal(a->exchange_ns, b->exchange_ns);
+    assert_int_equal(a->has_cross_seq, b->has_cross_seq);
+    assert_int_equal(a->cross_seq, b->cross_seq);
+    assert_bytes_equal(a->trade_id, b->trade_id);
+    assert_bytes_equal(a->tick_direction, b->tick_direction);
+    assert_int_equal(a->side, b->side);
+    assert_int_equal(a->is_block_trade, b->is_block_trade);
+}
+
+static void assert_levels_equal(const msg_level *a, const msg_level *b)
+{
+    assert_int_equal(a->price, b->price);
+    assert_int_equal(a->price_scale, b->price_scale);
+    assert_int_equal(a->size, b->size);
+    assert_int_equal(a->size_scale, b->size_scale);
+    assert_int_equal(a->side, b->side);
+    assert_int_equal(a->action, b->action);
+}
+
+void assert_messages_equal(const message *a, const message *b)
+{
+    assert_heads_equal(&a->head, &b->head);
+    assert_int_equal(message_item_count(a), message_item_count(b));
+    for (size_t i = 0; i < message_item_count(a); i++) {
+        if (a->head.type == MSG_BOOK_CHANGE) {
+            msg_level left = message_level(a, i);
+            msg_level right = message_level(b, i);
+            assert_levels_equal(&left, &right);
+        } else if (a->head.type == MSG_TRADE) {
+            msg_trade left = message_trade(a, i);
+            msg_trade right = message_trade(b, i);
+            assert_trades_equal(&left, &right);
+        }
+    }
+    assert_int_equal(message_hash64(a), message_hash64(b));
+}

@@ -1,0 +1,11 @@
+/* Are two messages the same, whichever decoder made them? Fails the test at the first difference.
+ * Reads the messages with its own eyes, member by member, and then compares their hashes as well.
+ */
+#ifndef TD_TESTS_TESTING_MESSAGE_COMPARE_H
+#define TD_TESTS_TESTING_MESSAGE_COMPARE_H
+
+#include "schema/message.h"
+
+void assert_messages_equal(const message *a, const message *b);
+
+#endif
