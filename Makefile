@@ -31,6 +31,7 @@ SRC_book := book/book.c book/continuity.c book/continuity_rules.c
 SRC_format := format/chain.c format/channel.c format/chunk_builder.c format/chunk_channels.c \
               format/chunk_conns.c format/chunk_seal.c format/codec.c format/mcap_decode.c \
               format/mcap_encode.c format/mcap_source.c format/mcap_summary.c \
+              format/recover.c format/recover_walk.c \
               format/segment_channels.c format/segment_reader.c format/segment_scan.c \
               format/segment_summary.c format/segment_walk.c format/segment_writer.c
 
@@ -80,7 +81,7 @@ TESTS_schema := tests/schema/test_decode_captures.c
 
 TESTS_book := tests/book/test_book.c tests/book/test_continuity.c
 
-TESTS_format := tests/format/test_segment.c
+TESTS_format := tests/format/test_recover.c tests/format/test_segment.c
 
 TESTS_tape := tests/tape/test_selection.c
 

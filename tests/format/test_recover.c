@@ -1,0 +1,334 @@
+/* Recovery of segments that a crash left. Expected: the very bytes that the writer's own finish
+ * gives for the chunks that were whole (segment_writer and recover share only the summary's
+ * encoder), and that no byte of a tail is lost. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/io_fault.h"
+#include "format/recover.h"
+#include "format/segment_reader.h"
+#include "tests/testing/segment_fixture.h"
+
+enum { PER_CHUNK = 20, SWEEP_CALLS_MAX = 200 };
+static const char FINAL[] = "a.mcap";
+static const char OPEN[] = "a.mcap.open";
+static const char TORN[] = "torn";
+
+/* The bytes of a finished segment of n chunks, and where its data section ends. */
+typedef struct expected {
+    uint8_t *bytes;
+    size_t size, data_bytes;
+} expected;
+
+static io_fault *open_disk(void)
+{
+    io_fault *disk = io_fault_open();
+    assert_non_null(disk);
+    assert_int_equal(td_io_mkdir(io_fault_io(disk), TORN, NULL), TD_OK);
+    assert_int_equal(td_io_sync_dir(io_fault_io(disk), ".", NULL), TD_OK);
+    return disk;
+}
+
+static expected expect(uint64_t chunks, fixture_end end)
+{
+    io_fault *disk = open_disk();
+    fixture_spec spec = {.path = FINAL,
+                         .frame_count = chunks * PER_CHUNK,
+                         .frames_per_chunk = PER_CHUNK,
+                         .end = end};
+    expected out = {0};
+    fixture_write(io_fault_io(disk), &spec);
+    out.bytes =
+        fixture_read_file(io_fault_io(disk), end == FIXTURE_FINISHED ? FINAL : OPEN, &out.size);
+    io_fault_close(disk);
+    return out;
+}
+
+static td_result recover(io_fault *disk, recover_result *result, td_err *err)
+{
+    return recover_segment(io_fault_io(disk), OPEN, TORN, result, err);
+}
+
+static void check_file(io_fault *disk, const char *path, const uint8_t *bytes, size_t size)
+{
+    size_t got_size;
+    uint8_t *got = fixture_read_file(io_fault_io(disk), path, &got_size);
+    assert_int_equal(got_size, size);
+    if (size > 0)
+        assert_memory_equal(got, bytes, size);
+    td_free(got);
+}
+
+static int has_file(io_fault *disk, const char *path)
+{
+    td_file *file;
+    if (td_io_open(io_fault_io(disk), path, TD_OPEN_READ, &file, NULL) != TD_OK)
+        return 0;
+    td_io_close(file);
+    return 1;
+}
+
+/* Cut at every place: the whole chunks are finished as the writer would have done, the rest is
+ * kept. */
+static void test_every_tail(void **state)
+{
+    (void)state;
+    recover_result *result = td_alloc(sizeof *result);
+    expected open = expect(3, FIXTURE_SYNCED);
+    expected done[4];
+    uint64_t ends[4] = {0};
+    for (uint64_t n = 1; n <= 3; n++) {
+        done[n] = expect(n, FIXTURE_FINISHED);
+        expected part = expect(n, FIXTURE_SYNCED);
+        ends[n] = part.size;
+        td_free(part.bytes);
+    }
+    for (size_t cut = 0; cut <= open.size; cut += cut + 61 < open.size ? 61 : 1) {
+        io_fault *disk = open_disk();
+        fixture_make_file(io_fault_io(disk), OPEN, open.bytes, cut);
+        td_err err;
+        if (recover(disk, result, &err) != TD_OK)
+            fail_msg("cut at %zu: %s", cut, err.text);
+        uint64_t whole = 0;
+        while (whole < 3 && cut >= ends[whole + 1])
+            whole++;
+        assert_false(has_file(disk, OPEN));
+        assert_int_equal(result->has_segment, whole > 0);
+        assert_int_equal(result->torn_bytes, cut - ends[whole]);
+        if (whole > 0) {
+            assert_string_equal(result->path, FINAL);
+            assert_int_equal(result->damaged_blocks, 0);
+            assert_int_equal(result->totals.message_count, whole * PER_CHUNK);
+            assert_int_equal(result->totals.last_ns,
+                             FIXTURE_START_NS + (whole * PER_CHUNK - 1) * FIXTURE_STEP_NS);
+            check_file(disk, FINAL, done[whole].bytes, done[whole].size);
+        }
+        if (result->torn_bytes > 0 || whole == 0)
+            check_file(disk, result->torn_path, open.bytes + ends[whole], cut - ends[whole]);
+        else
+            assert_string_equal(result->torn_path, "");
+        assert_int_equal(io_fault_open_count(disk), 0);
+        io_fault_close(disk);
+    }
+    for (int n = 1; n <= 3; n++)
+        td_free(done[n].bytes);
+    td_free(open.bytes);
+    td_free(result);
+}
+
+/* A writer that died while it wrote the end, at any byte of it. */
+static void test_half_written_end(void **state)
+{
+    (void)state;
+    recover_result *result = td_alloc(sizeof *result);
+    expected open = expect(2, FIXTURE_SYNCED);
+    expected done = expect(2, FIXTURE_FINISHED);
+    for (size_t cut = open.size; cut <= done.size; cut++) {
+        io_fault *disk = open_disk();
+        fixture_make_file(io_fault_io(disk), OPEN, done.bytes, cut);
+        assert_int_equal(recover(disk, result, NULL), TD_OK);
+        check_file(disk, FINAL, done.bytes, done.size);
+        assert_int_equal(result->torn_bytes, 0);
+        io_fault_close(disk);
+    }
+    td_free(open.bytes);
+    td_free(done.bytes);
+    td_free(result);
+}
+
+/* One call after the other fails once, or for ever until the second run; then all is as it should
+ * be. */
+static void test_failing_calls(void **state)
+{
+    (void)state;
+    static const io_fault_plan plans[] = {
+        {.kind = IO_FAULT_EIO, .mode = IO_FAULT_ONCE},
+        {.kind = IO_FAULT_EIO, .mode = IO_FAULT_FOR_EVER},
+        {.kind = IO_FAULT_ENOSPC, .mode = IO_FAULT_ONCE},
+        {.kind = IO_FAULT_SHORT, .mode = IO_FAULT_FOR_EVER},
+    };
+    recover_result *result = td_alloc(sizeof *result);
+    expected open = expect(2, FIXTURE_SYNCED);
+    expected done = expect(2, FIXTURE_FINISHED);
+    for (size_t p = 0; p < sizeof plans / sizeof plans[0]; p++) {
+        for (uint64_t fail_at = 1;; fail_at++) {
+            io_fault *disk = open_disk();
+            uint8_t *torn = td_alloc(open.size + 1000);
+            memcpy(torn, open.bytes, open.size);
+            memset(torn + open.size, 0x5a, 1000);
+            fixture_make_file(io_fault_io(disk), OPEN, torn, open.size + 1000);
+            io_fault_plan plan = plans[p];
+            plan.fail_at = fail_at;
+            io_fault_set_plan(disk, plan);
+            td_result rc = recover(disk, result, NULL);
+            int did_fire = io_fault_did_fire(disk);
+            io_fault_set_plan(disk, (io_fault_plan){0});
+            if (!did_fire)
+                assert_int_equal(rc, TD_OK);
+            if (has_file(disk, OPEN))
+                assert_int_equal(recover(disk, result, NULL), TD_OK);
+            check_file(disk, FINAL, done.bytes, done.size);
+            char tail[64];
+            snprintf(tail, sizeof tail, "torn/a.mcap.%zu.tail", open.size);
+            check_file(disk, tail, torn + open.size, 1000);
+            assert_int_equal(io_fault_open_count(disk), 0);
+            td_free(torn);
+            io_fault_close(disk);
+            if (!did_fire)
+                break;
+            assert_true(fail_at < SWEEP_CALLS_MAX);
+        }
+    }
+    td_free(open.bytes);
+    td_free(done.bytes);
+    td_free(result);
+}
+
+static void check_after_cut(io_fault *disk, const expected *open, const expected *done,
+                            recover_result *result)
+{
+    if (has_file(disk, OPEN)) {
+        td_err err;
+        if (recover(disk, result, &err) != TD_OK)
+            fail_msg("%s", err.text);
+    }
+    check_file(disk, FINAL, done->bytes, done->size);
+    uint8_t tail_bytes[100];
+    memset(tail_bytes, 0x5a, sizeof tail_bytes);
+    char tail[64];
+    snprintf(tail, sizeof tail, "torn/a.mcap.%zu.tail", open->size);
+    check_file(disk, tail, tail_bytes, sizeof tail_bytes);
+}
+
+/* The power fails behind each change that recovery makes to the disk; it runs again, and once more.
+ */
+static void test_power_cuts(void **state)
+{
+    (void)state;
+    recover_result *result = td_alloc(sizeof *result);
+    expected open = expect(2, FIXTURE_SYNCED);
+    expected done = expect(2, FIXTURE_FINISHED);
+    io_fault *disk = open_disk();
+    uint8_t *torn = td_alloc(open.size + 100);
+    memcpy(torn, open.bytes, open.size);
+    memset(torn + open.size, 0x5a, 100);
+    fixture_make_file(io_fault_io(disk), OPEN, torn, open.size + 100);
+    assert_int_equal(td_io_sync_dir(io_fault_io(disk), ".", NULL), TD_OK);
+    assert_int_equal(io_fault_log_start(disk, NULL), TD_OK);
+    assert_int_equal(recover(disk, result, NULL), TD_OK);
+    uint64_t changes = io_fault_log_count(disk);
+    assert_true(changes >= 10);
+    for (uint64_t behind = 0; behind <= changes; behind++) {
+        for (uint64_t seed = 0; seed < 12; seed++) {
+            io_fault *then = io_fault_at(disk, behind);
+            io_fault *cut = io_fault_power_cut(then, seed == 11 ? IO_FAULT_CUT_BEST : seed);
+            check_after_cut(cut, &open, &done, result);
+            io_fault_close(cut);
+            io_fault_close(then);
+        }
+    }
+    io_fault_close(disk);
+    td_free(torn);
+    td_free(open.bytes);
+    td_free(done.bytes);
+    td_free(result);
+}
+
+/* Whatever is no segment goes to torn/ whole. */
+static void test_strangers(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        const char *bytes;
+        size_t size;
+    } rows[] = {
+        {"empty", "", 0},
+        {"text", "what is this", 12},
+        {"magic", "\x89MCAP0\r\n", 8},
+        {"foreign", "\x89MCAP0\r\n\x01\x08\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 25},
+    };
+    recover_result *result = td_alloc(sizeof *result);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        io_fault *disk = open_disk();
+        fixture_make_file(io_fault_io(disk), OPEN, rows[i].bytes, rows[i].size);
+        assert_int_equal(recover(disk, result, NULL), TD_OK);
+        assert_false(result->has_segment);
+        assert_false(has_file(disk, OPEN));
+        check_file(disk, "torn/a.mcap.0.open", (const uint8_t *)rows[i].bytes, rows[i].size);
+        /* The same again: the name is taken, and what has it is not overwritten. */
+        fixture_make_file(io_fault_io(disk), OPEN, "other", 5);
+        assert_int_equal(recover(disk, result, NULL), TD_OK);
+        check_file(disk, "torn/a.mcap.0.open", (const uint8_t *)rows[i].bytes, rows[i].size);
+        check_file(disk, "torn/a.mcap.0.open.1", (const uint8_t *)"other", 5);
+        io_fault_close(disk);
+    }
+    td_free(result);
+}
+
+/* Damage before the end: the block is reported, and all others are read. */
+static void test_damage_in_the_middle(void **state)
+{
+    (void)state;
+    static const uint64_t offsets[] = {0, 5, 60};
+    recover_result *result = td_alloc(sizeof *result);
+    expected open = expect(5, FIXTURE_SYNCED);
+    expected part = expect(2, FIXTURE_SYNCED);
+    for (size_t i = 0; i < sizeof offsets / sizeof offsets[0]; i++) {
+        io_fault *disk = open_disk();
+        fixture_make_file(io_fault_io(disk), OPEN, open.bytes, open.size);
+        assert_int_equal(io_fault_damage(disk, OPEN, part.size + offsets[i], 0x20, NULL), TD_OK);
+        assert_int_equal(recover(disk, result, NULL), TD_OK);
+        assert_int_equal(result->damaged_blocks, 1);
+        assert_int_equal(result->damaged_from, part.size);
+        assert_int_equal(result->torn_bytes, 0);
+        segment_reader *reader;
+        assert_int_equal(segment_reader_open(io_fault_io(disk), FINAL, &reader, NULL), TD_OK);
+        assert_true(segment_reader_info(reader)->has_summary);
+        assert_true(segment_reader_chunk_count(reader) >= 4);
+        segment_reader_close(reader);
+        io_fault_close(disk);
+    }
+    td_free(part.bytes);
+    td_free(open.bytes);
+    td_free(result);
+}
+
+static void test_refusals(void **state)
+{
+    (void)state;
+    recover_result *result = td_alloc(sizeof *result);
+    io_fault *disk = open_disk();
+    td_io io = io_fault_io(disk);
+    td_err err;
+    assert_int_equal(recover(disk, result, &err), TD_E_NOTFOUND);
+    assert_non_null(strstr(err.text, OPEN));
+    assert_int_equal(recover_segment(io, FINAL, TORN, result, NULL), TD_E_INVALID);
+    assert_int_equal(recover_segment(io, ".open", TORN, result, NULL), TD_E_INVALID);
+    fixture_make_file(io, OPEN, "x", 1);
+    fixture_make_file(io, FINAL, "finished", 8);
+    assert_int_equal(recover(disk, result, NULL), TD_E_INVALID);
+    check_file(disk, FINAL, (const uint8_t *)"finished", 8);
+    io_fault_close(disk);
+    td_free(result);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_tail),    cmocka_unit_test(test_half_written_end),
+        cmocka_unit_test(test_failing_calls), cmocka_unit_test(test_power_cuts),
+        cmocka_unit_test(test_strangers),     cmocka_unit_test(test_damage_in_the_middle),
+        cmocka_unit_test(test_refusals),
+    };
+    return cmocka_run_group_tests_name("format/recover", tests, NULL, NULL);
+}
