@@ -85,7 +85,7 @@ TESTS_format := tests/format/test_recover.c tests/format/test_segment.c
 
 TESTS_tape := tests/tape/test_selection.c
 
-TESTS_wire :=
+TESTS_wire := tests/wire/test_url.c tests/wire/test_dialect.c tests/wire/test_client.c
 
 TESTS_cli := tests/cli/test_options.c tests/cli/test_output.c
 
@@ -211,8 +211,12 @@ MODULES := base schema book format tape wire cli recorder replay archive sim
 TEST_SOURCES := $(foreach m,$(MODULES),$(TESTS_$(m)))
 TEST_BINS := $(patsubst tests/%.c,$(B)/tests/%,$(TEST_SOURCES))
 # Code that several tests share (fixtures, capture lookup); listed, and linked into every test.
+<<<<<<< HEAD
 SRC_testing := tests/testing/book_text.c tests/testing/capture.c tests/testing/message_compare.c \
                tests/testing/segment_fixture.c
+=======
+SRC_testing := tests/testing/raw_peer.c tests/testing/wire_side.c
+>>>>>>> 6a42441 (wire: tests of the client's end against peers that misbehave)
 OBJ_testing := $(call obj,$(SRC_testing))
 
 $(B)/tests/%: $(B)/obj/tests/%.o $(OBJ_testing) $(LIBS_own)

@@ -72,6 +72,9 @@ void conn_end_later(wire_conn *conn);
 /* Cut the TCP connection on the loop's next turn, without a close frame. */
 void conn_cut(wire_conn *conn);
 
+/* Start to say good-bye on an open connection, because of a cause that is set. */
+void conn_start_close(wire_conn *conn, unsigned code);
+
 /* Begin: look the name up, or go to the first address at once. */
 TD_MUST_USE td_result conn_begin(wire_conn *conn, td_err *err);
 
