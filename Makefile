@@ -85,7 +85,8 @@ TESTS_format := tests/format/test_recover.c tests/format/test_segment.c
 
 TESTS_tape := tests/tape/test_selection.c
 
-TESTS_wire := tests/wire/test_url.c tests/wire/test_dialect.c tests/wire/test_client.c
+TESTS_wire := tests/wire/test_url.c tests/wire/test_dialect.c tests/wire/test_client.c tests/wire/test_link.c \
+              tests/wire/test_loop.c
 
 TESTS_cli := tests/cli/test_options.c tests/cli/test_output.c
 

@@ -224,6 +224,9 @@ static int send_first(wire_conn *conn)
 
 int conn_on_writable(wire_conn *conn)
 {
+    if (conn->is_close_sent)
+        return 0; /* a second -1 would cut the connection, and what the peer has yet to read with it
+                   */
     int was_idle = conn->queue_at == conn->queue.size;
     while (conn->queue_at < conn->queue.size) {
         if (send_first(conn) != 0)
@@ -236,6 +239,7 @@ int conn_on_writable(wire_conn *conn)
     if (!conn->is_closing || !was_idle)
         return 0; /* a close frame only goes out whole when nothing of ours is left in lws' buffers
                    */
+    conn->is_close_sent = 1;
     lws_close_reason(conn->wsi, (enum lws_close_status)conn->close_code, NULL, 0);
     return -1;
 }

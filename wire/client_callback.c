@@ -1,6 +1,7 @@
 /* What libwebsockets says about client connections, turned into our own callbacks. */
 #include "wire/client_impl.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include <netinet/in.h>
@@ -59,7 +60,18 @@ void conn_attempt_failed(wire_conn *conn, unsigned status, td_bytes text)
     conn_end(conn);
 }
 
-/* libwebsockets does not say what ended an open connection; the kernel still knows. */
+/* Was an open connection reset? libwebsockets does not say; the kernel still knows. A peer that
+ * closed in order and then answers our TLS good-bye with a reset leaves EPIPE behind (Linux,
+ * tcp_reset), one that reset an established connection ECONNRESET, which the read has consumed. */
+static int was_reset(int fd, const struct tcp_info *info)
+{
+    int error = 0;
+    socklen_t size = sizeof error;
+    if (info->tcpi_state != TCP_CLOSE)
+        return 0;
+    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0 || error != EPIPE;
+}
+
 static void say_why_closed(wire_conn *conn, struct lws *wsi)
 {
     struct tcp_info info = {0};
@@ -67,7 +79,7 @@ static void say_why_closed(wire_conn *conn, struct lws *wsi)
     int fd = lws_get_socket_fd(wsi);
     int is_known = fd >= 0 && getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0;
     const char *where = conn->url.authority;
-    if (is_known && info.tcpi_state == TCP_CLOSE)
+    if (is_known && was_reset(fd, &info))
         conn_fail(conn, WIRE_CAUSE_RESET, "%s reset the connection", where);
     else if (is_known && info.tcpi_state == TCP_ESTABLISHED)
         conn_fail(conn, WIRE_CAUSE_PROTOCOL, "%s broke the WebSocket protocol (RFC 6455)", where);

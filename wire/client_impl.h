@@ -48,7 +48,8 @@ struct wire_conn {
 
     uint8_t is_starting; /* inside libwebsockets' connect */
     uint8_t is_paused;
-    uint8_t is_closing;  /* wire_close was called */
+    uint8_t is_closing; /* wire_close was called */
+    uint8_t is_close_sent;
     uint16_t close_code; /* ours */
 
     tls_finding finding;

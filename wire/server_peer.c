@@ -140,7 +140,10 @@ static int on_writable(wire_peer_conn *peer)
 {
     if (peer->is_cut)
         return -1;
+    if (peer->is_close_sent)
+        return 0; /* a second -1 would cut the connection */
     if (wire_peer_queued_bytes(peer) == 0 && peer->close_code != 0) {
+        peer->is_close_sent = 1;
         lws_close_reason(peer->wsi, (enum lws_close_status)peer->close_code, NULL, 0);
         return -1;
     }
