@@ -212,12 +212,9 @@ MODULES := base schema book format tape wire cli recorder replay archive sim
 TEST_SOURCES := $(foreach m,$(MODULES),$(TESTS_$(m)))
 TEST_BINS := $(patsubst tests/%.c,$(B)/tests/%,$(TEST_SOURCES))
 # Code that several tests share (fixtures, capture lookup); listed, and linked into every test.
-<<<<<<< HEAD
 SRC_testing := tests/testing/book_text.c tests/testing/capture.c tests/testing/message_compare.c \
-               tests/testing/segment_fixture.c
-=======
-SRC_testing := tests/testing/raw_peer.c tests/testing/wire_side.c
->>>>>>> 6a42441 (wire: tests of the client's end against peers that misbehave)
+               tests/testing/segment_fixture.c \
+               tests/testing/raw_peer.c tests/testing/wire_side.c
 OBJ_testing := $(call obj,$(SRC_testing))
 
 $(B)/tests/%: $(B)/obj/tests/%.o $(OBJ_testing) $(LIBS_own)
