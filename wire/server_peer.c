@@ -140,10 +140,7 @@ static int on_writable(wire_peer_conn *peer)
 {
     if (peer->is_cut)
         return -1;
-    if (peer->is_close_sent)
-        return 0; /* a second -1 would cut the connection */
     if (wire_peer_queued_bytes(peer) == 0 && peer->close_code != 0) {
-        peer->is_close_sent = 1;
         lws_close_reason(peer->wsi, (enum lws_close_status)peer->close_code, NULL, 0);
         return -1;
     }
@@ -297,26 +294,26 @@ static int on_established(wire_peer_conn *peer)
     return 0;
 }
 
-/* Closes by way of the queue only: see refuse_message in client_callback.c. */
-static void on_receive(wire_peer_conn *peer, td_bytes piece)
+static int on_receive(wire_peer_conn *peer, td_bytes piece)
 {
     if (peer->user == NULL || peer->close_code != 0 || peer->is_cut)
-        return;
+        return 0;
     td_bytes whole;
     switch (assembly_take(&peer->assembly, peer->wsi, piece, 0, &whole)) {
     case ASSEMBLY_MORE:
-        break;
+        return 0;
     case ASSEMBLY_WHOLE:
         peer->server->ops->message(peer->user, peer, lws_frame_is_binary(peer->wsi) ? 2 : 1, whole);
         assembly_done(&peer->assembly);
-        break;
+        return 0;
     case ASSEMBLY_TOO_LARGE:
-        wire_peer_close(peer, LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE);
-        break;
+        lws_close_reason(peer->wsi, LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE, NULL, 0);
+        return -1;
     case ASSEMBLY_NOMEM:
-        wire_peer_close(peer, LWS_CLOSE_STATUS_UNEXPECTED_CONDITION);
-        break;
+        lws_close_reason(peer->wsi, LWS_CLOSE_STATUS_UNEXPECTED_CONDITION, NULL, 0);
+        return -1;
     }
+    return -1;
 }
 
 static int on_plain_http(struct lws *wsi)
@@ -343,8 +340,7 @@ static int server_callback(struct lws *wsi, enum lws_callback_reasons reason, vo
     case LWS_CALLBACK_ESTABLISHED:
         return on_established(peer);
     case LWS_CALLBACK_RECEIVE:
-        on_receive(peer, td_bytes_of(in, size));
-        return 0;
+        return on_receive(peer, td_bytes_of(in, size));
     case LWS_CALLBACK_SERVER_WRITEABLE:
         return on_writable(peer);
     case LWS_CALLBACK_CLOSED:

@@ -1,0 +1,334 @@
+#include "replay/cmd_replay.h"
+
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/time_text.h"
+#include "cli/option_groups.h"
+#include "cli/output.h"
+#include "cli/progress.h"
+#include "cli/report.h"
+#include "cli/stop_signal.h"
+#include "format/reindex.h"
+#include "replay/keyboard.h"
+#include "replay/pacer.h"
+#include "replay/player.h"
+#include "replay/report.h"
+#include "replay/sink_jsonl.h"
+#include "replay/source.h"
+#include "tape/event.h"
+#include "tape/tape.h"
+
+#define IDLE_SLICE_NS (200 * TD_NS_PER_MS)
+
+typedef struct replay_flags {
+    const char *speed;
+    uint64_t gap_ns_max;
+    uint8_t with_messages;
+} replay_flags;
+
+static const option_row REPLAY_ROWS[] = {
+    {.long_name = "speed",
+     .type = OPTION_TEXT,
+     .offset = offsetof(replay_flags, speed),
+     .metavar = "N",
+     .help = "1 as recorded, 10 ten times as fast, 0.5 half as fast, max (the default)"},
+    {.long_name = "max-gap",
+     .type = OPTION_DURATION,
+     .offset = offsetof(replay_flags, gap_ns_max),
+     .metavar = "DURATION",
+     .help = "play longer stretches without a frame as if they were this long",
+     .min = 1},
+    {.long_name = "messages",
+     .type = OPTION_FLAG,
+     .offset = offsetof(replay_flags, with_messages),
+     .help = "print each frame as a typed message, one JSON object a line, in place\n"
+             "of the report"},
+};
+
+/* Everything of one run of the verb. */
+typedef struct replay_command {
+    reporter *report;
+    archive_choice archive_options;
+    selection_options selecting;
+    threads_options threads;
+    json_options json;
+    talk_options talk;
+    replay_flags flags;
+
+    td_clock clock;
+    td_log log;
+    atomic_int is_stopped; /* set by the signals' thread */
+    archive *archive;
+    tape *tape;
+    player *player;
+    pacer pacer;
+    keyboard *keyboard; /* NULL: nobody is there to press keys */
+    progress_line progress;
+    output_stream output;
+    sink_jsonl *messages; /* NULL: not asked for */
+    selection wanted;
+} replay_command;
+
+/* ---- while it plays
+ * ------------------------------------------------------------------------------- */
+
+static void on_stop(void *user)
+{
+    replay_command *command = user;
+    /* only a flag: nothing that was written before it is read through it */
+    atomic_store_explicit(&command->is_stopped, 1, memory_order_relaxed);
+}
+
+static int is_stopped(const replay_command *command)
+{
+    return atomic_load_explicit(&command->is_stopped, memory_order_relaxed);
+}
+
+static void show_progress(replay_command *command, uint64_t now_ns)
+{
+    if (!progress_is_due(&command->progress, now_ns))
+        return;
+    char when[TD_TIME_TEXT_BYTES];
+    char speed[TD_DECIMAL_TEXT_BYTES];
+    td_time_format(command->pacer.recv_ns, when);
+    pacer_speed_format(command->pacer.options.speed, speed);
+    progress_show(&command->progress, now_ns, "%s  speed %s%s%s", when, speed,
+                  command->pacer.is_paused ? "  paused" : "",
+                  command->keyboard == NULL ? ""
+                                            : "  [space . + - 1 m f q: pause, step, faster, "
+                                              "slower, as recorded, max, 10 s on, end]");
+}
+
+/* The key for the end is the same as a signal. */
+static pacer_answer read_keys(replay_command *command, uint64_t wait_ns)
+{
+    pacer_answer answer = keyboard_wait(command->keyboard, &command->pacer, wait_ns);
+    if (answer == PACER_STOP)
+        on_stop(command);
+    return answer;
+}
+
+/* What the pacer does until the next frame: read keys, and look whether to stop. */
+static pacer_answer idle_wait(void *ctx, uint64_t mono_ns)
+{
+    replay_command *command = ctx;
+    if (is_stopped(command))
+        return PACER_STOP;
+    uint64_t now_ns = clock_mono_ns(command->clock);
+    show_progress(command, now_ns);
+    uint64_t end_ns = mono_ns < now_ns + IDLE_SLICE_NS ? mono_ns : now_ns + IDLE_SLICE_NS;
+    if (command->keyboard != NULL && end_ns > now_ns)
+        return read_keys(command, end_ns - now_ns);
+    clock_sleep_until(command->clock, end_ns);
+    return PACER_GO;
+}
+
+static pacer_answer on_progress(void *ctx, uint64_t frames, uint64_t recv_ns)
+{
+    replay_command *command = ctx;
+    (void)frames;
+    (void)recv_ns;
+    if (is_stopped(command))
+        return PACER_STOP;
+    show_progress(command, clock_mono_ns(command->clock));
+    if (command->keyboard != NULL)
+        return read_keys(command, 0);
+    return PACER_GO;
+}
+
+/* ---- before
+ * --------------------------------------------------------------------------------------- */
+
+static td_result check_flags(const replay_command *command, pacer_speed *speed, td_err *err)
+{
+    if (command->json.is_json && command->flags.with_messages)
+        return td_err_set(err, TD_E_INVALID,
+                          "--json and --messages both print on standard output: give one of them");
+    td_result rc = pacer_speed_parse(command->flags.speed, speed, err);
+    return rc == TD_OK ? rc : td_err_add(err, rc, "--speed");
+}
+
+/* Keys are read where a person is: a terminal on both sides, and something to steer. */
+static td_result open_keyboard(replay_command *command, td_err *err)
+{
+    if (command->pacer.options.speed.is_max || !command->progress.is_shown || !isatty(STDIN_FILENO))
+        return TD_OK;
+    td_result rc = keyboard_open(STDIN_FILENO, &command->keyboard, err);
+    return rc == TD_E_UNSUPPORTED ? TD_OK : rc;
+}
+
+static td_result open_player(replay_command *command, pacer_speed speed, td_err *err)
+{
+    const pacer_options pacing = {.clock = command->clock,
+                                  .speed = speed,
+                                  .gap_ns_max = command->flags.gap_ns_max,
+                                  .spin_ns = PACER_SPIN_NS,
+                                  .idle = {idle_wait, command}};
+    pacer_init(&command->pacer, &pacing);
+    player_options options = {.threads = threads_options_count(&command->threads),
+                              .pacer = &command->pacer,
+                              .progress = on_progress,
+                              .progress_ctx = command};
+    td_result rc = TD_OK;
+    if (command->flags.with_messages) {
+        rc = sink_jsonl_open(&command->output, &command->messages, err);
+        if (rc == TD_OK)
+            options.sinks[options.sink_count++] = sink_jsonl_get(command->messages);
+    }
+    if (rc == TD_OK)
+        rc = player_open(&options, &command->player, err);
+    return rc == TD_OK ? open_keyboard(command, err) : rc;
+}
+
+static td_result open_all(replay_command *command, td_err *err)
+{
+    pacer_speed speed;
+    td_result rc = check_flags(command, &speed, err);
+    if (rc != TD_OK)
+        return rc;
+    rc = source_open_archive(&command->archive_options, &command->log, &command->archive, err);
+    if (rc != TD_OK)
+        return rc;
+    command->wanted = source_selection(&command->selecting);
+    const tape_options reading = {.threads = threads_options_count(&command->threads),
+                                  .log = &command->log,
+                                  .with_lead_in = 1};
+    rc = tape_open(command->archive, &command->wanted, &reading, &command->tape, err);
+    return rc == TD_OK ? open_player(command, speed, err) : rc;
+}
+
+static void close_all(replay_command *command)
+{
+    keyboard_close(command->keyboard);
+    progress_end(&command->progress);
+    player_close(command->player); /* its streams are known to the tape's channels */
+    sink_jsonl_close(command->messages);
+    tape_close(command->tape);
+    archive_close(command->archive);
+}
+
+/* ---- afterwards
+ * ----------------------------------------------------------------------------------- */
+
+/* The ledger's rows that touch the selection. */
+static td_result gather_gaps(const replay_command *command, replay_report *report, td_err *err)
+{
+    event_reader *events;
+    td_result rc = event_reader_open(&events, err);
+    if (rc != TD_OK)
+        return rc;
+    gap_reader reader = event_gap_reader(events);
+    gap_list all = {0};
+    rc = archive_gaps(command->archive, &reader, &all, err);
+    if (rc == TD_OK)
+        rc = report_add_gaps(report, &all, &command->wanted, tape_get_window(command->tape), err);
+    gap_list_fini(&all);
+    event_reader_close(events);
+    return rc;
+}
+
+static td_result print_report(replay_command *command, const replay_report *report, td_err *err)
+{
+    if (command->json.is_json) {
+        td_result rc = report_write_json(report, output_json_begin(&command->output), err);
+        output_json_end(&command->output);
+        return rc;
+    }
+    if (command->flags.with_messages || command->talk.is_quiet)
+        return TD_OK;
+    return report_write_text(report, &command->output, err);
+}
+
+/* Gather, print; *status as the findings say. */
+static td_result conclude(replay_command *command, uint64_t started_ns, exit_code *status,
+                          td_err *err)
+{
+    replay_report report;
+    td_result rc = report_init_replay(&report, command->player, &command->pacer, err);
+    report.elapsed_ns = clock_mono_ns(command->clock) - started_ns;
+    report.is_stopped = is_stopped(command) ? 1 : 0;
+    tape_get_stats(command->tape, &report.tape);
+    if (rc == TD_OK)
+        rc = gather_gaps(command, &report, err);
+    if (rc == TD_OK)
+        rc = print_report(command, &report, err);
+    static const exit_code STATUS[] = {[REPLAY_COMPLETE] = EXIT_CODE_DONE,
+                                       [REPLAY_INCOMPLETE] = EXIT_CODE_DIFFERS,
+                                       [REPLAY_DAMAGED] = EXIT_CODE_DAMAGE};
+    *status = STATUS[report_verdict(&report)];
+    report_fini_replay(&report);
+    return rc;
+}
+
+static td_result play(replay_command *command, exit_code *status, td_err *err)
+{
+    uint64_t started_ns = clock_mono_ns(command->clock);
+    td_result rc = open_all(command, err);
+    if (rc != TD_OK)
+        return rc;
+    rc = player_play(command->player, command->tape, err);
+    if (rc == TD_OK)
+        rc = player_finish(command->player, err);
+    progress_end(&command->progress);
+    return rc == TD_OK ? conclude(command, started_ns, status, err) : rc;
+}
+
+static exit_code run_stoppable(replay_command *command)
+{
+    exit_code status = EXIT_CODE_DONE;
+    td_err err;
+    td_err_clear(&err);
+    stop_signal_block();
+    stop_signal *signals = NULL;
+    output_init(&command->output, stdout);
+    td_result rc = stop_signal_open(on_stop, command, &signals, &err);
+    if (rc == TD_OK)
+        rc = play(command, &status, &err);
+    close_all(command);
+    stop_signal_close(signals);
+    td_err output_err;
+    td_result output_rc = output_finish(&command->output, &output_err);
+    if (rc != TD_OK)
+        return report_error(command->report, &err);
+    return output_rc == TD_OK ? status : report_error(command->report, &output_err);
+}
+
+exit_code cmd_replay(const verb_context *context, int argc, char **argv)
+{
+    replay_command command = {
+        .report = context->report, .clock = clock_real(), .flags = {.speed = "max"}};
+    const option_group groups[] = {
+        option_group_archive(&command.archive_options),
+        option_group_selection(&command.selecting),
+        {"Replay", REPLAY_ROWS, sizeof REPLAY_ROWS / sizeof *REPLAY_ROWS, &command.flags},
+        option_group_threads(&command.threads),
+        option_group_json(&command.json),
+        option_group_talk(&command.talk),
+    };
+    const options_spec spec = {
+        .program = context->program,
+        .verb = "replay",
+        .summary = "Run what was recorded through decoders and order books, judge every frame, and "
+                   "report\nwhether the recording is complete. Exit status: 0 complete, 1 a rule "
+                   "was broken, a frame\nnot decoded, or an uncovered gap in the selection, 3 "
+                   "stored frames damaged.",
+        .groups = groups,
+        .group_count = sizeof groups / sizeof *groups,
+        .examples = "tapedeck replay -a DIR\n"
+                    "tapedeck replay -a DIR --symbol BTCUSD --from 2021-04-17 --json\n"
+                    "tapedeck replay -a DIR --speed 10 --max-gap 5s --messages",
+        .now_ns = clock_wall_ns(command.clock),
+    };
+    options_operands operands;
+    exit_code status;
+    if (!verb_begin(context, &spec, argc, argv, &operands, &status))
+        return status;
+    report_apply(context->report, &command.talk);
+    command.log = report_log(context->report);
+    progress_init(&command.progress, context->report);
+    return run_stoppable(&command);
+}

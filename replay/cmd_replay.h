@@ -1,0 +1,10 @@
+/* The verb `replay`. */
+#ifndef TD_REPLAY_CMD_REPLAY_H
+#define TD_REPLAY_CMD_REPLAY_H
+
+#include "cli/verbs.h"
+
+/* Run the verb; a verb_row's function. */
+exit_code cmd_replay(const verb_context *context, int argc, char **argv);
+
+#endif

@@ -1,0 +1,113 @@
+#include "replay/keyboard.h"
+
+#include <poll.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+
+#define FORWARD_NS (10 * TD_NS_PER_S)
+
+enum { SPEED_STEPS_MAX = 20 }; /* a million times, and its inverse at six places */
+
+struct keyboard {
+    int fd;
+    struct termios before;
+};
+
+td_result keyboard_open(int fd, keyboard **out, td_err *err)
+{
+    struct termios now;
+    if (tcgetattr(fd, &now) != 0)
+        return td_err_set(err, TD_E_UNSUPPORTED, "no terminal to read keys from");
+    keyboard *made = td_alloc_zero(1, sizeof *made);
+    if (made == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for the keyboard");
+    *made = (keyboard){.fd = fd, .before = now};
+    now.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+    now.c_cc[VMIN] = 0;
+    now.c_cc[VTIME] = 0;
+    (void)tcsetattr(fd, TCSANOW, &now); /* then keys come a line at a time: no harm */
+    *out = made;
+    return TD_OK;
+}
+
+void keyboard_close(keyboard *self)
+{
+    if (self == NULL)
+        return;
+    (void)tcsetattr(self->fd, TCSANOW, &self->before); /* nothing to be done about it */
+    td_free(self);
+}
+
+/* Twice as fast, or half; stays where it is at the bounds. */
+static void change_speed(pacer *p, int64_t multiplier, int64_t divisor)
+{
+    if (p->options.speed.is_max)
+        return;
+    td_decimal value = p->options.speed.value;
+    if (value.mantissa % divisor != 0) {
+        int64_t finer;
+        if (value.scale >= SPEED_STEPS_MAX / 3 ||
+            td_decimal_rescale(value, (uint8_t)(value.scale + 1), &finer) != TD_OK)
+            return;
+        value = (td_decimal){finer, (uint8_t)(value.scale + 1)};
+    }
+    if (value.mantissa / divisor > INT64_MAX / (1 << SPEED_STEPS_MAX))
+        return;
+    value.mantissa = value.mantissa / divisor * multiplier;
+    TD_ASSERT(value.mantissa > 0);
+    pacer_set_speed(p, (pacer_speed){.value = td_decimal_shortest(value)});
+}
+
+pacer_answer keyboard_apply(pacer *p, char key)
+{
+    switch (key) {
+    case ' ':
+        if (p->is_paused)
+            pacer_resume(p);
+        else
+            pacer_pause(p);
+        break;
+    case '.':
+        pacer_step(p);
+        break;
+    case '+':
+        change_speed(p, 2, 1);
+        break;
+    case '-':
+        change_speed(p, 1, 2);
+        break;
+    case '1':
+        pacer_set_speed(p, (pacer_speed){.value = {1, 0}});
+        break;
+    case 'm':
+        pacer_set_speed(p, (pacer_speed){.is_max = 1});
+        break;
+    case 'f':
+        pacer_skip(p, FORWARD_NS);
+        break;
+    case 'q':
+        return PACER_STOP;
+    default: /* other keys mean nothing */
+        break;
+    }
+    return PACER_GO;
+}
+
+pacer_answer keyboard_wait(keyboard *self, pacer *p, uint64_t wait_ns)
+{
+    struct pollfd ready = {.fd = self->fd, .events = POLLIN};
+    struct timespec timeout = {.tv_sec = (time_t)(wait_ns / TD_NS_PER_S),
+                               .tv_nsec = (long)(wait_ns % TD_NS_PER_S)};
+    if (ppoll(&ready, 1, &timeout, NULL) <= 0)
+        return PACER_GO;
+    char keys[16];
+    ssize_t count = read(self->fd, keys, sizeof keys);
+    for (ssize_t i = 0; i < count; i++) {
+        if (keyboard_apply(p, keys[i]) == PACER_STOP)
+            return PACER_STOP;
+    }
+    return count == 0 ? PACER_STOP : PACER_GO; /* the terminal went away */
+}

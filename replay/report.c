@@ -1,0 +1,86 @@
+#include "replay/report.h"
+
+#include "base/assert.h"
+
+td_result report_init_replay(replay_report *report, const player *player_done, const pacer *paced,
+                             td_err *err)
+{
+    *report = (replay_report){.player = player_done, .pacer = paced};
+    player_get_totals(player_done, &report->totals);
+    return player_digests(player_done, report->digests, err);
+}
+
+void report_fini_replay(replay_report *report)
+{
+    gap_list_fini(&report->gaps);
+}
+
+/* A gap of a whole connection concerns every topic of its feed. */
+static int gap_is_selected(const gap_row *gap, const selection *wanted, selection_window window)
+{
+    if (gap->from_ns >= window.to_ns)
+        return 0;
+    if (gap->to_ns != GAP_OPEN && gap->to_ns <= window.from_ns)
+        return 0;
+    if (!selection_has_feed(wanted, gap->feed))
+        return 0;
+    if (gap->topic[0] == '\0')
+        return 1;
+    td_bytes topic = td_bytes_str(gap->topic);
+    return selection_has_topic(wanted, topic, topic, td_bytes_str(gap->symbol));
+}
+
+td_result report_add_gaps(replay_report *report, const gap_list *all, const selection *wanted,
+                          selection_window window, td_err *err)
+{
+    for (size_t i = 0; i < all->count; i++) {
+        const gap_row *gap = &all->rows[i];
+        if (!gap_is_selected(gap, wanted, window))
+            continue;
+        td_result rc = gap_list_add(&report->gaps, gap, err);
+        if (rc != TD_OK)
+            return td_err_add(err, rc, "gaps of the selection");
+        report->uncovered_gaps += gap->covered_by[0] == '\0';
+    }
+    return TD_OK;
+}
+
+replay_verdict report_verdict(const replay_report *report)
+{
+    if (report->tape.damaged_chunks > 0 || report->tape.segments_unreadable > 0)
+        return REPLAY_DAMAGED;
+    int is_complete = report->totals.violations == 0 && report->totals.undecoded == 0 &&
+                      report->uncovered_gaps == 0;
+    return is_complete ? REPLAY_COMPLETE : REPLAY_INCOMPLETE;
+}
+
+const stream *report_first_violation(const replay_report *report)
+{
+    const stream_table *streams = player_streams(report->player);
+    const stream *first = NULL;
+    for (size_t i = 0; i < streams->count; i++) {
+        const stream *s = streams->items[i];
+        if (!s->verdicts.first.is_set)
+            continue;
+        if (first == NULL ||
+            s->verdicts.first.frame.position < first->verdicts.first.frame.position)
+            first = s;
+    }
+    TD_ASSERT((first != NULL) == (report->totals.violations > 0));
+    return first;
+}
+
+const stream *report_first_undecoded(const replay_report *report)
+{
+    const stream_table *streams = player_streams(report->player);
+    const stream *first = NULL;
+    for (size_t i = 0; i < streams->count; i++) {
+        const stream *s = streams->items[i];
+        if (!s->undecoded.is_set)
+            continue;
+        if (first == NULL || s->undecoded.frame.position < first->undecoded.frame.position)
+            first = s;
+    }
+    TD_ASSERT((first != NULL) == (report->totals.undecoded > 0));
+    return first;
+}

@@ -1,0 +1,62 @@
+/* What a replay found, put together: for programs (`replay --json`) and for people. The library
+ * part of the verb; printing is the verb's. One thread, after player_finish. */
+#ifndef TD_REPLAY_REPORT_H
+#define TD_REPLAY_REPORT_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "cli/output.h"
+#include "format/gap.h"
+#include "replay/pacer.h"
+#include "replay/player.h"
+#include "schema/json_write.h"
+#include "tape/selection.h"
+#include "tape/tape.h"
+
+typedef struct replay_report {
+    const player *player; /* finished; borrowed */
+    const pacer *pacer;   /* borrowed */
+    player_totals totals;
+    char digests[DIGEST_PARTS][TD_HASH128_HEX_BYTES];
+    gap_list gaps; /* those that touch the selection */
+    uint64_t uncovered_gaps;
+    tape_stats tape;
+    uint64_t elapsed_ns;
+    uint8_t is_stopped; /* 1: ended before the tape did (signal, key) */
+} replay_report;
+
+typedef enum replay_verdict {
+    REPLAY_COMPLETE,   /* no rule broken, all decoded, no uncovered gap */
+    REPLAY_INCOMPLETE, /* one of these */
+    REPLAY_DAMAGED,    /* stored frames could not be read */
+} replay_verdict;
+
+/* Gather totals and digests from a finished player. Fill in elapsed_ns, tape and is_stopped
+ * besides. TD_E_NOMEM. */
+TD_MUST_USE td_result report_init_replay(replay_report *report, const player *player,
+                                         const pacer *pacer, td_err *err);
+void report_fini_replay(replay_report *report);
+
+/* Keep those of the archive's gaps that touch what was selected. TD_E_NOMEM. */
+TD_MUST_USE td_result report_add_gaps(replay_report *report, const gap_list *all,
+                                      const selection *wanted, selection_window window,
+                                      td_err *err);
+
+replay_verdict report_verdict(const replay_report *report);
+
+/* The stream that broke a rule first, or NULL; and the one whose frame could first not be decoded.
+ */
+const stream *report_first_violation(const replay_report *report);
+const stream *report_first_undecoded(const replay_report *report);
+
+/* The document of `replay --json`: the fields that DESIGN.md lists, and some more. Writes
+ * one object. TD_E_NOMEM. */
+TD_MUST_USE td_result report_write_json(const replay_report *report, json_writer *writer,
+                                        td_err *err);
+
+/* The same for people who have not read a manual. TD_E_NOMEM. */
+TD_MUST_USE td_result report_write_text(const replay_report *report, output_stream *output,
+                                        td_err *err);
+
+#endif

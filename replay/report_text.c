@@ -1,0 +1,309 @@
+#include "replay/report.h"
+
+#include <inttypes.h>
+
+#include "base/time_text.h"
+#include "cli/table.h"
+
+/* What a broken rule means, for somebody who has never heard of it. */
+static const char *const RULE_WORDS[RULE_COUNT] = {
+    [RULE_SEQ_STRICT] = "its sequence number did not rise: a frame came twice, or out of order",
+    [RULE_SEQ_WEAK] = "its sequence number fell: frames came out of order",
+    [RULE_SEQ_DENSE] = "its sequence number did not go up by one: a frame was lost, or came twice",
+    [RULE_SEQ_FRAME_EQUAL] = "its entries have different sequence numbers, which never happens in "
+                             "one frame",
+    [RULE_TIME_STRICT] = "the exchange's time did not rise: a frame came twice, or out of order",
+    [RULE_TIME_WEAK] = "the exchange's time fell: frames came out of order",
+    [RULE_ANCHORED] = "it changes something of which no snapshot has come on this connection: the "
+                      "snapshot is missing",
+    [RULE_DELETE_EXISTS] = "it deletes a price that the book does not have: an earlier frame is "
+                           "missing",
+    [RULE_UPDATE_EXISTS] = "it changes a price that the book does not have: an earlier frame is "
+                           "missing",
+    [RULE_UPDATE_CHANGES] = "it sets a price to the size that it has already",
+    [RULE_INSERT_NEW] = "it adds a price that the book has already: an earlier frame is missing",
+    [RULE_NOT_CROSSED] = "afterwards the best bid is not below the best ask: an earlier frame is "
+                         "missing",
+    [RULE_DEPTH] = "the book has another number of levels than its topic shows",
+    [RULE_SYMBOL_MATCHES] = "an entry names another symbol than the topic",
+    [RULE_SIZE_POSITIVE] = "it sets a price to a size of zero or less",
+    [RULE_BOOK_FITS] = "it has levels beyond what a book here can hold",
+    [RULE_SNAPSHOT_RESET] = "a snapshot came on a topic that had one",
+};
+
+enum { PLACE_BYTES = 96 };
+
+static void slot_words(const stream_frame *frame, char out[PLACE_BYTES])
+{
+    if (frame->line == 0 && frame->shard == 0)
+        (void)snprintf(out, PLACE_BYTES, "connection %u", frame->conn); /* fits */
+    else
+        (void)snprintf(out, PLACE_BYTES, "line %u, shard %u, connection %u", frame->line,
+                       frame->shard, frame->conn);
+}
+
+static void print_place(output_stream *o, const stream *s, const stream_frame *frame)
+{
+    char when[TD_TIME_TEXT_BYTES];
+    char where[PLACE_BYTES];
+    td_time_format(frame->recv_ns, when);
+    slot_words(frame, where);
+    output_printf(o, "    frame    %" PRIu64 " of %s, received %s\n", frame->ordinal, where, when);
+    output_printf(o, "    topic    %s %s%s%s\n", s->feed, s->topic, s->symbol[0] == '\0' ? "" : " ",
+                  s->symbol);
+}
+
+/* ---- head
+ * ----------------------------------------------------------------------------------------- */
+
+static void print_head(const replay_report *report, output_stream *o)
+{
+    char frames[TABLE_UNIT_BYTES];
+    char bytes[TABLE_UNIT_BYTES];
+    char took[TD_TIME_TEXT_BYTES];
+    const player_totals *totals = &report->totals;
+    format_count(totals->frames, frames);
+    format_size(totals->bytes, bytes);
+    td_duration_format(report->elapsed_ns, took);
+    output_printf(o, "Replayed %s frames (%s) in %s%s.\n", frames, bytes, took,
+                  report->is_stopped ? ", then stopped before the end of the tape" : "");
+    if (totals->first_recv_ns == 0)
+        return;
+    char first[TD_TIME_TEXT_BYTES];
+    char last[TD_TIME_TEXT_BYTES];
+    char length[TD_TIME_TEXT_BYTES];
+    td_time_format(totals->first_recv_ns, first);
+    td_time_format(totals->last_recv_ns, last);
+    td_duration_format(totals->last_recv_ns - totals->first_recv_ns, length);
+    output_printf(o, "Recorded from %s to %s (%s).\n", first, last, length);
+    output_printf(o,
+                  "%" PRIu64 " data frames decoded, %" PRIu64 " not; %" PRIu64
+                  " control frames; %" PRIu64 " sent by the recording client.\n",
+                  totals->decoded, totals->undecoded, totals->control, totals->out);
+    if (totals->lead_in > 0)
+        output_printf(o,
+                      "%" PRIu64 " frames from before the selection were used to build the books; "
+                      "they are not counted.\n",
+                      totals->lead_in);
+}
+
+/* ---- is it complete
+ * ------------------------------------------------------------------------------- */
+
+static void print_counts(output_stream *o, const stream_table *streams)
+{
+    const char *before = "    by rule  ";
+    for (size_t rule = 0; rule < RULE_COUNT; rule++) {
+        uint64_t count = 0;
+        for (size_t i = 0; i < streams->count; i++)
+            count += streams->items[i]->verdicts.violations[rule];
+        if (count == 0)
+            continue;
+        output_printf(o, "%s%s %" PRIu64, before, rule_name((rule_id)rule), count);
+        before = ", ";
+    }
+    output_printf(o, "\n");
+}
+
+static void print_violation(const replay_report *report, output_stream *o)
+{
+    const stream *s = report_first_violation(report);
+    if (s == NULL)
+        return;
+    const stream_violation *first = &s->verdicts.first;
+    output_printf(o, "\n  %" PRIu64 " frame%s broke a rule. The first:\n",
+                  report->totals.violations, report->totals.violations == 1 ? "" : "s");
+    output_printf(o, "    rule     %s: %s\n", rule_name(first->rule), RULE_WORDS[first->rule]);
+    print_place(o, s, &first->frame);
+    if (first->has_seq)
+        output_printf(o, "    number   %" PRId64, first->seq);
+    if (first->has_seq && first->expected != 0)
+        output_printf(o, " (found %" PRId64 ", after or expected %" PRId64 ")", first->found,
+                      first->expected);
+    output_printf(o, first->has_seq ? "\n" : "");
+    print_counts(o, player_streams(report->player));
+    if (report->totals.unchecked > 0)
+        output_printf(o,
+                      "    After a break the book is not to be trusted until its next snapshot: "
+                      "%" PRIu64 " frames were\n    applied to it, but their operations were not "
+                      "judged.\n",
+                      report->totals.unchecked);
+}
+
+static void print_undecoded(const replay_report *report, output_stream *o)
+{
+    const stream *s = report_first_undecoded(report);
+    if (s == NULL)
+        return;
+    const stream_undecoded *first = &s->undecoded;
+    output_printf(o, "\n  %" PRIu64 " frame%s could not be decoded. The first:\n",
+                  report->totals.undecoded, report->totals.undecoded == 1 ? "" : "s");
+    output_printf(o, "    reason   %s at byte %zu%s%s\n", decode_reason_name(first->reason),
+                  first->offset, first->field == NULL ? "" : ", field ",
+                  first->field == NULL ? "" : first->field);
+    print_place(o, s, &first->frame);
+}
+
+static void print_gap(const gap_row *gap, output_stream *o)
+{
+    char from[TD_TIME_TEXT_BYTES];
+    char length[TD_TIME_TEXT_BYTES] = "still open";
+    td_time_format(gap->from_ns, from);
+    if (gap->to_ns != GAP_OPEN)
+        td_duration_format(gap->to_ns - gap->from_ns, length);
+    output_printf(o, "    %-10s  %s  %s%s%s%s%s, from %s, %s%s%s\n", gap_reason_name(gap->reason),
+                  gap->feed, gap->topic[0] == '\0' ? "all topics" : gap->topic,
+                  gap->symbol[0] == '\0' ? "" : " ", gap->symbol, gap->cause[0] == '\0' ? "" : ", ",
+                  gap->cause, from, length, gap->covered_by[0] == '\0' ? "" : ", covered by ",
+                  gap->covered_by);
+}
+
+enum { GAPS_SHOWN = 20 };
+
+static void print_gaps(const replay_report *report, output_stream *o)
+{
+    const gap_list *gaps = &report->gaps;
+    if (gaps->count == 0)
+        return;
+    output_printf(o,
+                  "\n  %zu gap%s in the recording, %" PRIu64 " of them covered by nothing else:\n",
+                  gaps->count, gaps->count == 1 ? "" : "s", report->uncovered_gaps);
+    for (size_t i = 0; i < gaps->count && i < GAPS_SHOWN; i++)
+        print_gap(&gaps->rows[i], o);
+    if (gaps->count > GAPS_SHOWN)
+        output_printf(o, "    … and %zu more: 'tapedeck gaps' lists them\n",
+                      gaps->count - GAPS_SHOWN);
+}
+
+static void print_verdict(const replay_report *report, output_stream *o)
+{
+    replay_verdict found = report_verdict(report);
+    if (found == REPLAY_COMPLETE) {
+        output_printf(o, "\nComplete: yes. No rule was broken, every data frame was decoded, and "
+                         "the recording has no\nuncovered gap here.\n");
+        return;
+    }
+    output_printf(o, "\nComplete: no.\n");
+    if (found == REPLAY_DAMAGED)
+        output_printf(o,
+                      "\n  %" PRIu64 " chunks and %" PRIu64
+                      " segments could not be read: 'tapedeck verify' says more.\n",
+                      report->tape.damaged_chunks, report->tape.segments_unreadable);
+    print_violation(report, o);
+    print_undecoded(report, o);
+}
+
+/* ---- tables
+ * --------------------------------------------------------------------------------------- */
+
+static td_result print_topics(const replay_report *report, output_stream *o, td_err *err)
+{
+    static const table_column COLUMNS[] = {{"FEED", TABLE_LEFT},       {"TOPIC", TABLE_LEFT},
+                                           {"SYMBOL", TABLE_LEFT},     {"FRAMES", TABLE_RIGHT},
+                                           {"SNAPSHOTS", TABLE_RIGHT}, {"DELTAS", TABLE_RIGHT},
+                                           {"ENTRIES", TABLE_RIGHT}};
+    const stream_table *streams = player_streams(report->player);
+    text_table table;
+    table_init(&table, COLUMNS, sizeof COLUMNS / sizeof *COLUMNS);
+    for (size_t i = 0; i < streams->count; i++) {
+        const stream *s = streams->items[i];
+        if (s->dir != CHANNEL_IN || s->counts.frames == 0)
+            continue;
+        char counts[4][TABLE_UNIT_BYTES];
+        format_count(s->counts.frames, counts[0]);
+        format_count(s->counts.snapshots, counts[1]);
+        format_count(s->counts.deltas, counts[2]);
+        format_count(s->counts.items, counts[3]);
+        table_cell(&table, "%s", s->feed);
+        table_cell(&table, "%s", s->topic);
+        table_cell(&table, "%s", s->symbol);
+        for (size_t k = 0; k < 4; k++)
+            table_cell(&table, "%s", counts[k]);
+    }
+    output_printf(o, "\n");
+    td_result rc = table_print(&table, o, err);
+    table_fini(&table);
+    return rc;
+}
+
+static void best_cell(text_table *table, const book *b, msg_side side)
+{
+    book_level best;
+    if (!book_level_at(b, side, 0, &best)) {
+        table_cell(table, "-");
+        return;
+    }
+    char price[TD_DECIMAL_TEXT_BYTES];
+    char size[TD_DECIMAL_TEXT_BYTES];
+    (void)td_decimal_format(best.price, price); /* the length is not needed */
+    (void)td_decimal_format(best.size, size);
+    table_cell(table, "%s x %s", price, size);
+}
+
+static void book_cells(text_table *table, const stream *s, const track *t)
+{
+    const book *b = track_book(t);
+    table_cell(table, "%s", s->feed);
+    table_cell(table, "%s", s->topic);
+    table_cell(table, "%s", s->symbol);
+    best_cell(table, b, SIDE_BUY);
+    best_cell(table, b, SIDE_SELL);
+    table_cell(table, "%zu x %zu", book_level_count(b, SIDE_BUY), book_level_count(b, SIDE_SELL));
+    table_cell(table, "%s", track_is_broken(t) ? "broken" : "sound");
+}
+
+static td_result print_books(const replay_report *report, output_stream *o, td_err *err)
+{
+    static const table_column COLUMNS[] = {{"FEED", TABLE_LEFT},      {"BOOK", TABLE_LEFT},
+                                           {"SYMBOL", TABLE_LEFT},    {"BEST BID", TABLE_RIGHT},
+                                           {"BEST ASK", TABLE_RIGHT}, {"LEVELS", TABLE_RIGHT},
+                                           {"AT THE END", TABLE_LEFT}};
+    const stream_table *streams = player_streams(report->player);
+    text_table table;
+    table_init(&table, COLUMNS, sizeof COLUMNS / sizeof *COLUMNS);
+    for (size_t i = 0; i < streams->count; i++) {
+        const track *t = stream_last_track(streams->items[i]);
+        if (t != NULL && track_book(t) != NULL)
+            book_cells(&table, streams->items[i], t);
+    }
+    if (table_row_count(&table) > 0)
+        output_printf(o, "\n");
+    td_result rc = table_print(&table, o, err);
+    table_fini(&table);
+    return rc;
+}
+
+static void print_pace(const replay_report *report, output_stream *o)
+{
+    const pacer *p = report->pacer;
+    if (p->late.count == 0)
+        return;
+    char speed[TD_DECIMAL_TEXT_BYTES];
+    pacer_speed_format(p->options.speed, speed);
+    output_printf(o,
+                  "\nPace: %s times as recorded; frames were late by %.1f us (half of them less), "
+                  "%.1f us (99 of 100), %.1f us (the latest).\n",
+                  speed, (double)lateness_quantile_ns(&p->late, 500) / 1e3,
+                  (double)lateness_quantile_ns(&p->late, 990) / 1e3, (double)p->late.ns_max / 1e3);
+}
+
+static void print_digests(const replay_report *report, output_stream *o)
+{
+    output_printf(o, "\nDigests (equal for equal selections, at any speed and with any number of "
+                     "threads)\n");
+    for (size_t i = 0; i < DIGEST_PARTS; i++)
+        output_printf(o, "  %-9s %s\n", digest_part_name((digest_part)i), report->digests[i]);
+}
+
+td_result report_write_text(const replay_report *report, output_stream *o, td_err *err)
+{
+    print_head(report, o);
+    print_verdict(report, o);
+    print_gaps(report, o);
+    td_result rc = print_topics(report, o, err);
+    if (rc == TD_OK)
+        rc = print_books(report, o, err);
+    print_pace(report, o);
+    print_digests(report, o);
+    return rc;
+}

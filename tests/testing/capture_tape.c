@@ -1,0 +1,132 @@
+#include "tests/testing/capture_tape.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+#include "base/alloc.h"
+#include "schema/decode.h"
+#include "tests/testing/capture.h"
+
+enum { CHANNELS_MAX = 256, FRAMES_MAX = 8192, BYTES_MAX = 16 << 20 };
+
+typedef struct loader {
+    capture_tape *tape;
+    const family *family;
+    decoder *decoder;
+    size_t bytes_used;
+    uint64_t recv_ns;
+    uint64_t in;
+    uint64_t out;
+    uint32_t conn;
+} loader;
+
+static td_bytes keep_bytes(loader *l, td_bytes frame)
+{
+    assert_true(l->bytes_used + frame.size + DECODE_PADDING_BYTES <= BYTES_MAX);
+    uint8_t *at = l->tape->bytes + l->bytes_used;
+    memcpy(at, frame.data, frame.size);
+    l->bytes_used += frame.size + DECODE_PADDING_BYTES;
+    return td_bytes_of(at, frame.size);
+}
+
+static const char *keep_name(td_bytes name)
+{
+    char *copy = td_strndup(name.size == 0 ? "" : (const char *)name.data, name.size);
+    assert_non_null(copy);
+    return copy;
+}
+
+/* The channel of that direction and exchange topic; control frames have the topic "". */
+static tape_channel *channel_of(loader *l, const classification *what, channel_dir dir)
+{
+    capture_tape *made = l->tape;
+    int is_data = what->frame_class == CLASS_DATA;
+    td_bytes name = is_data ? what->exchange_topic : td_bytes_str("");
+    for (size_t i = 0; i < made->channel_count; i++) {
+        tape_channel *known = &made->channels[i];
+        if (known->info.dir == dir && td_bytes_is(name, known->info.exchange_topic))
+            return known;
+    }
+    assert_true(made->channel_count < CHANNELS_MAX);
+    tape_channel *channel = &made->channels[made->channel_count];
+    td_bytes topic = is_data ? what->topic.topic : td_bytes_str(CHANNEL_TOPIC_CONTROL);
+    *channel = (tape_channel){.index = (uint32_t)made->channel_count,
+                              .family = l->family,
+                              .info = {.feed = l->family->name,
+                                       .family = l->family->name,
+                                       .dir = dir,
+                                       .topic = keep_name(topic),
+                                       .exchange_topic = keep_name(name),
+                                       .symbol = keep_name(is_data ? what->topic.symbol : name),
+                                       .opcode = OPCODE_TEXT}};
+    (void)topic_match_text(l->family->topics, l->family->topic_count,
+                           td_bytes_str(channel->info.exchange_topic),
+                           &channel->topic); /* control frames have none */
+    made->channel_count++;
+    return channel;
+}
+
+static void add_line(loader *l, const capture_line *line)
+{
+    if (line->kind == CAPTURE_CONNECT) {
+        l->conn++;
+        l->in = 0;
+        l->out = 0;
+    }
+    if (line->kind != CAPTURE_IN && line->kind != CAPTURE_OUT)
+        return;
+    int is_in = line->kind == CAPTURE_IN;
+    l->recv_ns = line->recv_ns > l->recv_ns ? line->recv_ns : l->recv_ns + 1;
+    td_bytes bytes = keep_bytes(l, line->frame);
+    classification what;
+    decoder_classify(l->decoder, l->family, bytes, is_in ? DIR_IN : DIR_OUT, &what);
+    assert_true(l->tape->frame_count < FRAMES_MAX);
+    l->tape->frames[l->tape->frame_count++] =
+        (tape_frame){.channel = channel_of(l, &what, is_in ? CHANNEL_IN : CHANNEL_OUT),
+                     .recv_ns = l->recv_ns,
+                     .publish_ns = what.exchange_ns,
+                     .ordinal = is_in ? ++l->in : ++l->out,
+                     .session = 1,
+                     .conn = l->conn,
+                     .bytes = bytes};
+}
+
+void capture_tape_load(capture_tape *made, const char *name, const char *family_name)
+{
+    const char *path = capture_path_or_skip(name);
+    td_err err;
+    *made = (capture_tape){.channels = td_alloc_zero(CHANNELS_MAX, sizeof *made->channels),
+                           .bytes = td_alloc_zero(BYTES_MAX, 1),
+                           .frames = td_alloc_zero(FRAMES_MAX, sizeof *made->frames)};
+    assert_true(made->channels != NULL && made->bytes != NULL && made->frames != NULL);
+    loader l = {.tape = made, .family = family_find(td_bytes_str(family_name))};
+    assert_non_null(l.family);
+    assert_int_equal(decoder_open(&l.decoder, &err), TD_OK);
+    capture *from = capture_open(path);
+    capture_line line;
+    while (capture_next(from, &line))
+        add_line(&l, &line);
+    capture_close(from);
+    decoder_close(l.decoder);
+    assert_true(made->frame_count > 0);
+}
+
+void capture_tape_fini(capture_tape *made)
+{
+    for (size_t i = 0; i < made->channel_count; i++) {
+        td_free((char *)made->channels[i].info.topic);
+        td_free((char *)made->channels[i].info.exchange_topic);
+        td_free((char *)made->channels[i].info.symbol);
+    }
+    td_free(made->channels);
+    td_free(made->bytes);
+    td_free(made->frames);
+    *made = (capture_tape){0};
+}
+
+void capture_tape_rewind(capture_tape *made)
+{
+    for (size_t i = 0; i < made->channel_count; i++)
+        made->channels[i].user = NULL;
+}
