@@ -23,7 +23,7 @@ SRC_schema := schema/json_write.c schema/json_value.c schema/json_check.c schema
               schema/family.c schema/topic.c schema/topics/inverse.c schema/topics/linear.c \
               schema/message.c schema/message_hash.c schema/message_json.c schema/plan.c \
               schema/decode.c schema/decode_rows.c schema/decode_value.c schema/decode_hot.c \
-              schema/decode_book.c schema/decode_trade.c schema/classify.c
+              schema/decode_book.c schema/decode_trade.c schema/classify.c schema/json_schema.c
 SRC_schema_cc := schema/json.cc
 
 SRC_book := book/book.c book/continuity.c book/continuity_rules.c
@@ -38,7 +38,8 @@ SRC_format := format/chain.c format/channel.c format/chunk_builder.c format/chun
 SRC_format += format/gap.c format/segment_name.c format/archive.c format/archive_list.c format/segment_index.c \
               format/archive_plan.c format/journal.c format/catalog.c format/catalog_read.c \
               format/catalog_write.c format/catalog_known.c format/ledger.c format/reindex.c format/feed_past.c \
-              format/archive_writer.c format/archive_feed.c
+              format/archive_writer.c format/archive_feed.c format/archive_recover.c format/verify.c \
+              format/verify_segments.c format/verify_links.c format/verify_sessions.c format/verify_catalog.c
 # catalog.sql as C strings, one per schema version.
 GEN_format := $(B)/gen/format/catalog_sql.c
 
@@ -86,7 +87,8 @@ TESTS_format := tests/format/test_recover.c tests/format/test_segment.c
 
 TESTS_tape := tests/tape/test_selection.c
 
-TESTS_wire :=
+TESTS_wire := tests/wire/test_url.c tests/wire/test_dialect.c tests/wire/test_client.c tests/wire/test_link.c \
+              tests/wire/test_loop.c
 
 TESTS_cli := tests/cli/test_options.c tests/cli/test_output.c
 
@@ -213,7 +215,9 @@ TEST_SOURCES := $(foreach m,$(MODULES),$(TESTS_$(m)))
 TEST_BINS := $(patsubst tests/%.c,$(B)/tests/%,$(TEST_SOURCES))
 # Code that several tests share (fixtures, capture lookup); listed, and linked into every test.
 SRC_testing := tests/testing/book_text.c tests/testing/capture.c tests/testing/capture_tape.c \
-    tests/testing/message_compare.c tests/testing/segment_fixture.c
+               tests/testing/message_compare.c \
+               tests/testing/segment_fixture.c \
+               tests/testing/raw_peer.c tests/testing/wire_side.c
 OBJ_testing := $(call obj,$(SRC_testing))
 
 $(B)/tests/%: $(B)/obj/tests/%.o $(OBJ_testing) $(LIBS_own)

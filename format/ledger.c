@@ -394,8 +394,9 @@ static td_result gaps_from_catalog(archive *a, gap_list *out)
     return TD_E_NOTFOUND;
 }
 
-static td_result gaps_from_archive(archive *a, const gap_reader *gaps, gap_list *out, td_err *err)
+td_result archive_gaps_from_segments(archive *a, const gap_reader *gaps, gap_list *out, td_err *err)
 {
+    *out = (gap_list){0};
     gap_call call = {.fn = gap_list_emit, .user = out};
     journal_state state;
     archive_listing listing = {0};
@@ -422,5 +423,5 @@ td_result archive_gaps(archive *a, const gap_reader *gaps, gap_list *out, td_err
     *out = (gap_list){0};
     if (gaps_from_catalog(a, out) == TD_OK)
         return TD_OK;
-    return gaps_from_archive(a, gaps, out, err);
+    return archive_gaps_from_segments(a, gaps, out, err);
 }

@@ -16,6 +16,10 @@
 TD_MUST_USE td_result archive_gaps(archive *archive, const gap_reader *gaps, gap_list *out,
                                    td_err *err);
 
+/* The same, without a look at the catalog. */
+TD_MUST_USE td_result archive_gaps_from_segments(archive *archive, const gap_reader *gaps,
+                                                 gap_list *out, td_err *err);
+
 /* Gaps that the events of one segment tell, in file order. */
 TD_MUST_USE td_result segment_gaps(archive *archive, const char *path, const gap_reader *gaps,
                                    gap_row_fn *emit, void *emit_user, td_err *err);

@@ -8,11 +8,46 @@
 #include "schema/classify.h"
 
 #include "base/assert.h"
-#include "schema/decode_impl.h"
+#include "schema/decode_scan.h"
 
 enum {
     TOP_KEYS_MAX = 24,
     SMALL_TOKENS = 96, /* the longest control frame known, an ack of ten topics, has about 60 */
+};
+
+/* Keys that tell frames apart. */
+typedef enum known_key {
+    KNOWN_TOPIC,
+    KNOWN_TYPE,
+    KNOWN_DATA,
+    KNOWN_OP,
+    KNOWN_PONG,
+    KNOWN_PING,
+    KNOWN_RET_MSG,
+    KNOWN_AUTH,
+    KNOWN_SUCCESS,
+    KNOWN_REQUEST,
+    KNOWN_CODE,
+    KNOWN_EVENT,
+    KNOWN_RET_CODE,
+    KNOWN_E,
+    KNOWN_TIME_E,
+    KNOWN_COUNT,
+} known_key;
+
+#define KEY(text)                                                                                  \
+    {                                                                                              \
+        (const uint8_t *)(text), sizeof(text) - 1                                                  \
+    }
+static const td_bytes KNOWN[KNOWN_COUNT] = {
+    [KNOWN_TOPIC] = KEY("topic"),      [KNOWN_TYPE] = KEY("type"),
+    [KNOWN_DATA] = KEY("data"),        [KNOWN_OP] = KEY("op"),
+    [KNOWN_PONG] = KEY("pong"),        [KNOWN_PING] = KEY("ping"),
+    [KNOWN_RET_MSG] = KEY("ret_msg"),  [KNOWN_AUTH] = KEY("auth"),
+    [KNOWN_SUCCESS] = KEY("success"),  [KNOWN_REQUEST] = KEY("request"),
+    [KNOWN_CODE] = KEY("code"),        [KNOWN_EVENT] = KEY("event"),
+    [KNOWN_RET_CODE] = KEY("retCode"), [KNOWN_E] = KEY("e"),
+    [KNOWN_TIME_E] = KEY("E"),
 };
 
 /* Keys of a frame's object, with the tokens of their values. */
@@ -20,6 +55,7 @@ typedef struct top_keys {
     td_bytes key[TOP_KEYS_MAX];
     uint32_t value[TOP_KEYS_MAX];
     uint32_t count;
+    uint32_t known[KNOWN_COUNT]; /* token of the first value of each known key; 0: not there */
 } top_keys;
 
 static void add_key(top_keys *top, const json_index *index, uint32_t token)
@@ -29,6 +65,13 @@ static void add_key(top_keys *top, const json_index *index, uint32_t token)
         return;
     top->key[top->count] = key;
     top->value[top->count++] = token + 2;
+    for (size_t i = 0; i < KNOWN_COUNT; i++) {
+        if (KNOWN[i].size != key.size || memcmp(KNOWN[i].data, key.data, key.size) != 0)
+            continue;
+        if (top->known[i] == 0)
+            top->known[i] = token + 2;
+        break;
+    }
 }
 
 static int is_scalar_at(const json_index *index, uint32_t token)
@@ -72,7 +115,6 @@ static void read_backwards(top_keys *top, const json_index *index, uint32_t firs
 
 static void read_top(top_keys *top, const json_index *index)
 {
-    top->count = 0;
     if (index->count <= SMALL_TOKENS || json_char(index, index->count - 1) != '}') {
         read_forwards(top, index, 1, STOP_AT_END);
         return;
@@ -84,26 +126,26 @@ static void read_top(top_keys *top, const json_index *index)
 
 /* Token of a key's value; 0 if it is not there. Keys with escapes are not looked for: no exchange
  * writes any here, and the decoder resolves them. */
-static uint32_t find(const top_keys *top, const char *key)
+static uint32_t find(const top_keys *top, td_bytes key)
 {
     for (uint32_t i = 0; i < top->count; i++)
-        if (td_bytes_is(top->key[i], key))
+        if (td_bytes_equal(top->key[i], key))
             return top->value[i];
     return 0;
 }
 
 /* A string value; empty if it is none. */
-static td_bytes find_text(const top_keys *top, const json_index *index, const char *key)
+static td_bytes find_text(const top_keys *top, const json_index *index, known_key key)
 {
-    uint32_t token = find(top, key);
+    uint32_t token = top->known[key];
     if (token == 0 || token >= index->count)
         return td_bytes_of(NULL, 0);
     return json_string_token(index, token);
 }
 
-static int8_t find_success(const top_keys *top, const json_index *index, const char *key)
+static int8_t find_success(const top_keys *top, const json_index *index, known_key key)
 {
-    uint32_t token = find(top, key);
+    uint32_t token = top->known[key];
     if (token == 0 || token >= index->count)
         return -1;
     td_bytes text = json_token(index, token);
@@ -115,18 +157,18 @@ static int8_t find_success(const top_keys *top, const json_index *index, const c
 /* The op of the request that an ack of dialect A echoes. */
 static td_bytes echoed_op(const top_keys *top, const json_index *index)
 {
-    uint32_t token = find(top, "request");
-    top_keys inside = {.count = 0};
+    uint32_t token = top->known[KNOWN_REQUEST];
+    top_keys inside = {0};
     if (token == 0 || json_char(index, token) != '{')
         return td_bytes_of(NULL, 0);
     read_forwards(&inside, index, token + 1, STOP_AT_END);
-    return find_text(&inside, index, "op");
+    return find_text(&inside, index, KNOWN_OP);
 }
 
 /* An answer with "success": what it answers decides. */
 static frame_class classify_answer(const top_keys *top, const json_index *index, int8_t success)
 {
-    td_bytes op = find_text(top, index, "op");
+    td_bytes op = find_text(top, index, KNOWN_OP);
     if (op.size == 0)
         op = echoed_op(top, index);
     if (td_bytes_is(op, "auth"))
@@ -140,31 +182,31 @@ static frame_class classify_answer(const top_keys *top, const json_index *index,
 static frame_class classify_control(const top_keys *top, const json_index *index,
                                     classification *out)
 {
-    td_bytes type = find_text(top, index, "type");
-    td_bytes op = find_text(top, index, "op");
-    if (find(top, "pong"))
+    td_bytes type = find_text(top, index, KNOWN_TYPE);
+    td_bytes op = find_text(top, index, KNOWN_OP);
+    if (top->known[KNOWN_PONG])
         return CLASS_PONG;
-    if (find(top, "ping"))
+    if (top->known[KNOWN_PING])
         return CLASS_PING;
-    if (td_bytes_is(op, "pong") || td_bytes_is(find_text(top, index, "ret_msg"), "pong"))
+    if (td_bytes_is(op, "pong") || td_bytes_is(find_text(top, index, KNOWN_RET_MSG), "pong"))
         return CLASS_PONG;
-    out->success = find_success(top, index, "success");
+    out->success = find_success(top, index, KNOWN_SUCCESS);
     if (td_bytes_is(type, "AUTH_RESP"))
         return CLASS_AUTH;
     if (td_bytes_is(type, "COMMAND_RESP"))
         return CLASS_ACK;
-    if (find(top, "auth")) {
-        out->success = find_success(top, index, "auth");
+    if (top->known[KNOWN_AUTH]) {
+        out->success = find_success(top, index, KNOWN_AUTH);
         return CLASS_AUTH;
     }
-    if (find(top, "success"))
+    if (top->known[KNOWN_SUCCESS])
         return classify_answer(top, index, out->success);
-    if (find(top, "code") || find(top, "event")) {
-        td_bytes code = find_text(top, index, "code");
+    if (top->known[KNOWN_CODE] || top->known[KNOWN_EVENT]) {
+        td_bytes code = find_text(top, index, KNOWN_CODE);
         out->success = code.data == NULL ? (int8_t)-1 : (int8_t)td_bytes_is(code, "0");
-        return out->success == 0 && !find(top, "event") ? CLASS_ERROR : CLASS_ACK;
+        return out->success == 0 && !top->known[KNOWN_EVENT] ? CLASS_ERROR : CLASS_ACK;
     }
-    if (find(top, "retCode"))
+    if (top->known[KNOWN_RET_CODE])
         return CLASS_ERROR;
     return CLASS_UNKNOWN;
 }
@@ -179,6 +221,12 @@ static uint64_t read_time(json_parser *parser, const field_row *field, uint32_t 
     decode_error why;
     if (token == 0 || token >= parser->index.count || !is_scalar_at(&parser->index, token))
         return 0;
+    const uint8_t *text = parser->index.bytes + parser->index.starts[token];
+    uint64_t unit_ns = field_unit_ns(field->unit);
+    uint64_t ns = 0;
+    if (unit_ns != 0 && token + 1 < parser->index.count &&
+        scan_time(text, unit_ns, &ns) == parser->index.bytes + parser->index.starts[token + 1])
+        return ns;
     parser->has_escapes = 0; /* of this text nobody has made room for any */
     if (!decode_field(field, (json_value){parser, token}, &value, &why) ||
         value.type != VALUE_TIME_NS)
@@ -189,28 +237,25 @@ static uint64_t read_time(json_parser *parser, const field_row *field, uint32_t 
 /* The value that a path leads to from a frame's keys; 0 if there is none. */
 static uint32_t follow(const top_keys *top, const json_index *index, const char *path)
 {
-    top_keys inside = *top;
-    for (;;) {
-        size_t size = strcspn(path, ".");
-        uint32_t token = 0;
-        for (uint32_t i = 0; i < inside.count && token == 0; i++)
-            if (td_bytes_equal(inside.key[i], td_bytes_of(path, size)))
-                token = inside.value[i];
-        if (token == 0 || path[size] == '\0')
-            return token;
+    size_t size = strcspn(path, ".");
+    uint32_t token = find(top, td_bytes_of(path, size));
+    while (token != 0 && path[size] == '.') {
+        top_keys inside = {0};
         if (json_char(index, token) != '{')
             return 0;
-        inside.count = 0;
         read_forwards(&inside, index, token + 1, STOP_AT_END);
         path += size + 1;
+        size = strcspn(path, ".");
+        token = find(&inside, td_bytes_of(path, size));
     }
+    return token;
 }
 
 /* Time of the first entry at a path, by the row's fields; the preferred spelling first. */
 static uint64_t first_entry_time(json_parser *parser, const topic_row *row, uint32_t token)
 {
     const json_index *index = &parser->index;
-    top_keys entry = {.count = 0};
+    top_keys entry = {0};
     if (json_char(index, token) == '[')
         token++;
     if (json_char(index, token) != '{')
@@ -221,7 +266,7 @@ static uint64_t first_entry_time(json_parser *parser, const topic_row *row, uint
         const field_row *field = &row->fields[i];
         if (field->member != row->time_member || field->type != FIELD_TIME)
             continue;
-        uint64_t time = read_time(parser, field, find(&entry, field->key));
+        uint64_t time = read_time(parser, field, find(&entry, td_bytes_str(field->key)));
         if (time != 0 && (found == 0 || (field->flags & FIELD_PREFERRED)))
             found = time;
     }
@@ -251,37 +296,73 @@ static uint64_t exchange_time(json_parser *parser, const topic_row *row, const t
 
 /* ---- data ---- */
 
-static void classify_topic(json_parser *parser, const family *of, const top_keys *top,
-                           classification *out)
+/* Which of the decoder's slots a topic's text would lie in. */
+static topic_slot *slot_of(decoder *d, td_bytes text)
 {
-    td_bytes text = find_text(top, &parser->index, "topic");
+    const uint8_t *end = text.data + text.size;
+    uint64_t mix = text.size;
+    for (size_t i = 1; i <= text.size && i <= 8; i++) /* the end tells symbols apart */
+        mix = mix * 31 + end[-i];
+    mix = mix * 31 + text.data[text.size / 2];
+    return &d->topics[mix % DECODER_TOPICS_MAX];
+}
+
+/* topic_match_text() over the family's rows, remembered: a connection has few topics and many
+ * frames. */
+static int match_topic(decoder *d, const family *of, td_bytes text, topic_match *out)
+{
+    if (text.size > TOPIC_SLOT_BYTES)
+        return topic_match_text(of->topics, of->topic_count, text, out);
+    topic_slot *slot = slot_of(d, text);
+    if (slot->of != of || !td_bytes_equal(td_bytes_of(slot->text, slot->bytes), text)) {
+        if (!topic_match_text(of->topics, of->topic_count, text, out))
+            return 0;
+        memcpy(slot->text, text.data, text.size);
+        slot->of = of;
+        slot->row = out->row;
+        slot->bytes = (uint8_t)text.size;
+        slot->topic_bytes = (uint8_t)out->topic.size;
+        slot->symbol_bytes = (uint8_t)out->symbol.size;
+        return 1;
+    }
+    TD_ASSERT(slot->topic_bytes + slot->symbol_bytes <= slot->bytes);
+    *out = (topic_match){.row = slot->row, .topic = td_bytes_of(text.data, slot->topic_bytes)};
+    if (slot->symbol_bytes != 0)
+        out->symbol = td_bytes_of(text.data + slot->topic_bytes + 1, slot->symbol_bytes);
+    return 1;
+}
+
+static void classify_topic(decoder *d, const family *of, const top_keys *top, classification *out)
+{
+    td_bytes text = find_text(top, &d->parser->index, KNOWN_TOPIC);
     out->frame_class = CLASS_DATA;
     out->exchange_topic = text;
-    if (of == NULL || !topic_match_text(of->topics, of->topic_count, text, &out->topic)) {
+    if (of == NULL || !match_topic(d, of, text, &out->topic)) {
         out->topic = (topic_match){.topic = text};
         return;
     }
-    out->exchange_ns = exchange_time(parser, out->topic.row, top);
+    out->exchange_ns = exchange_time(d->parser, out->topic.row, top);
 }
 
 /* Spot's private frames: an array of events, or one event bare; "e" names the topic. */
 static void classify_event(json_parser *parser, uint32_t object, classification *out)
 {
     const json_index *index = &parser->index;
-    top_keys event = {.count = 0};
+    top_keys event = {0};
     if (json_char(index, object) != '{')
         return;
     read_forwards(&event, index, object + 1, STOP_AT_END);
-    td_bytes name = find_text(&event, index, "e");
-    if (name.size == 0 || find(&event, "topic") || !find(&event, "E"))
+    td_bytes name = find_text(&event, index, KNOWN_E);
+    if (name.size == 0 || event.known[KNOWN_TOPIC] || !event.known[KNOWN_TIME_E])
         return;
     out->frame_class = CLASS_DATA;
     out->exchange_topic = name;
     out->topic = (topic_match){.topic = name};
 }
 
-static void classify_in(json_parser *parser, const family *of, classification *out)
+static void classify_in(decoder *d, const family *of, classification *out)
 {
+    json_parser *parser = d->parser;
     const json_index *index = &parser->index;
     uint8_t first = json_char(index, 0);
     if (first == '[') {
@@ -290,13 +371,13 @@ static void classify_in(json_parser *parser, const family *of, classification *o
     }
     if (first != '{')
         return;
-    top_keys top;
+    top_keys top = {0};
     read_top(&top, index);
     frame_class control = classify_control(&top, index, out);
     if (control != CLASS_UNKNOWN)
         out->frame_class = control;
-    else if (find_text(&top, index, "topic").size != 0 && find(&top, "data"))
-        classify_topic(parser, of, &top, out);
+    else if (find_text(&top, index, KNOWN_TOPIC).size != 0 && top.known[KNOWN_DATA])
+        classify_topic(d, of, &top, out);
     else
         classify_event(parser, 0, out);
 }
@@ -310,7 +391,7 @@ void decoder_classify(decoder *d, const family *of, td_bytes frame, frame_dir di
     if (dir != DIR_IN)
         return;
     if (json_parser_index(d->parser, frame, JSON_PADDED) == TD_OK)
-        classify_in(d->parser, of, out);
+        classify_in(d, of, out);
 }
 
 const char *frame_class_name(frame_class c)

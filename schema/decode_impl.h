@@ -106,6 +106,40 @@ typedef struct plan_roles {
     uint8_t price, size, side, symbol, time, cross_seq, trade_id, tick_direction, block;
 } plan_roles;
 
+/* What stands in front of a field's value when fields come in the order of the row: {"price": or
+ * ,"size": */
+enum { PLAN_LEAD_WORDS = 3 };
+typedef struct plan_lead {
+    uint64_t word[PLAN_LEAD_WORDS];
+    uint64_t mask[PLAN_LEAD_WORDS];
+    uint32_t bytes; /* 0: too long to be compared at once */
+} plan_lead;
+
+/* 1 if the text at p begins so. Three words are readable at p. */
+static inline int plan_lead_is(const plan_lead *lead, const uint8_t *p)
+{
+    uint64_t differs = ((key_load(p) ^ lead->word[0]) & lead->mask[0]) |
+                       ((key_load(p + 8) ^ lead->word[1]) & lead->mask[1]) |
+                       ((key_load(p + 16) ^ lead->word[2]) & lead->mask[2]);
+    return differs == 0 && lead->bytes != 0;
+}
+
+/* What a field is to the hot decoders. */
+typedef enum hot_role {
+    HOT_UNREAD, /* has no place in their structs */
+    HOT_PRICE,
+    HOT_SIZE,
+    HOT_SIDE,
+    HOT_SYMBOL,
+    HOT_TIME,
+    HOT_CROSS_SEQ,
+    HOT_TRADE_ID,
+    HOT_TICK_DIRECTION,
+    HOT_BLOCK,
+} hot_role;
+
+enum { HOT_FIELDS_MAX = 63 }; /* of an entry: a bit for each */
+
 typedef struct plan {
     const topic_row *row;
     plan_node nodes[PLAN_NODES_MAX];
@@ -114,10 +148,13 @@ typedef struct plan {
     key_word words[TOPIC_FIELDS_MAX];
     uint8_t guesses[TOPIC_FIELDS_MAX + 1];
     uint8_t has_rival[TOPIC_FIELDS_MAX]; /* another field has the same member */
-    plan_roles roles;                    /* KEY_NONE where the row has no such field */
-    uint8_t has_symbol;                  /* the topic's pattern has one */
-    uint8_t needs_kind;                  /* which entries count depends on the frame's kind */
-    uint8_t is_hot;                      /* the hot decoder of its type can read it */
+    plan_lead leads[HOT_FIELDS_MAX];
+    uint8_t role_of[HOT_FIELDS_MAX]; /* hot_role of each field */
+    uint64_t time_unit_ns;           /* of the entries' preferred time */
+    plan_roles roles;                /* KEY_NONE where the row has no such field */
+    uint8_t has_symbol;              /* the topic's pattern has one */
+    uint8_t needs_kind;              /* which entries count depends on the frame's kind */
+    uint8_t is_hot;                  /* the hot decoder of its type can read it */
 } plan;
 
 /* Make a plan for a sound row. TD_E_NOMEM, TD_E_INVALID (what topic_row_fault says, or too many
@@ -127,13 +164,24 @@ void plan_close(plan *p);
 
 /* ---- the decoder ---- */
 
-enum { DECODER_PLANS_MAX = 256 };
+enum { DECODER_PLANS_MAX = 256, DECODER_TOPICS_MAX = 256, TOPIC_SLOT_BYTES = 64 };
+
+/* A topic's text and what it matched, remembered. */
+typedef struct topic_slot {
+    const family *of; /* NULL: free */
+    const topic_row *row;
+    uint8_t bytes;
+    uint8_t topic_bytes;
+    uint8_t symbol_bytes;
+    uint8_t text[TOPIC_SLOT_BYTES];
+} topic_slot;
 
 struct decoder {
     json_parser *parser;
     plan *plans[DECODER_PLANS_MAX]; /* by a hash of the row's address; NULL: free */
     uint32_t plan_count;
     uint64_t slow_count;
+    topic_slot topics[DECODER_TOPICS_MAX]; /* by a hash of their text */
 
     /* Results of the last frame. They grow to the largest frame so far, and stay. */
     msg_level *levels;

@@ -1,139 +1,214 @@
-/* The hot decoders' hands: reading tokens of an unchecked index that look just as the exchange
- * writes them.
+/* The hot decoders' hands: reading bytes that look just as the exchange writes them.
  *
- * Everything here says 1 only for what the row-driven decoder would accept with the same value, and
- * 0 for the rest, valid or not: escapes, white space between tokens, odd numbers. 0 costs time,
- * never truth. No function reads behind the token after the one it is at, so each needs one more
- * token in the text; keys are compared over at most KEY_WORD_BYTES more, which padding covers. */
+ * Measured on the recorded frames, walking simdjson's index costs as much as indexing and reading
+ * the bytes together, so the hot road does without: every byte is either compared with what a row
+ * wants there, or belongs to a number or to a string of printable ASCII. What these functions
+ * accept, the row-driven decoder accepts with the same value; the rest, valid or not (escapes,
+ * white space, other characters, odd numbers), they refuse, and it costs time, never truth.
+ *
+ * Each takes the place where something should begin and returns the place behind it, or NULL. None
+ * reads more than SCAN_REACH bytes beyond the place where it begins, or beyond the end of the text:
+ * whoever calls makes sure that it begins inside the text, and padding covers the rest. */
 #ifndef TD_SCHEMA_DECODE_SCAN_H
 #define TD_SCHEMA_DECODE_SCAN_H
 
+#include "base/attr.h"
 #include "schema/decode_impl.h"
 
 enum {
     SCAN_DIGITS_MAX = 18,
-    SCAN_ENTRY_DEPTH = 5,       /* containers around an entry's fields, at most: nodes and a list */
-    SCAN_SYMBOL_BYTES_MAX = 40, /* longer ones are not compared beyond the end of a text */
+    SCAN_KEY_BYTES_MAX = 40,
+    SCAN_REACH = 60, /* a sign, digits, a point, digits, a quote */
 };
+_Static_assert((int)SCAN_REACH < (int)JSON_PADDING_BYTES, "padding covers what is read ahead");
+_Static_assert((int)SCAN_KEY_BYTES_MAX + 8 < (int)SCAN_REACH, "a key, its quotes and its colon");
 
-/* Where a token begins. */
-static inline const uint8_t *scan_at(const json_index *index, uint32_t token)
+/* The digits in the low bytes of word (each byte 0 to 9, the first digit lowest) as a number:
+ * pairs, then fours, then all eight, three multiplications instead of eight. */
+static inline uint64_t scan_eight_digits(uint64_t word)
 {
-    return index->bytes + index->starts[token];
+    const uint64_t mask = UINT64_C(0x000000ff000000ff);
+    word = word * 10 + (word >> 8);
+    return ((word & mask) * UINT64_C(0x000f424000000064) +
+            ((word >> 16) & mask) * UINT64_C(0x0000271000000001)) >>
+           32;
 }
 
-/* Digits with an optional sign and point: at most 18, no leading zero, no exponent. Goes behind
- * them; NULL if it is anything else, or the digits run on. */
-static inline const uint8_t *scan_decimal_text(const uint8_t *p, int64_t *mantissa, uint8_t *scale)
+/* The top bit of each byte that is no digit. */
+static inline uint64_t scan_other_bytes(uint64_t word)
+{
+    uint64_t digits = word ^ UINT64_C(0x3030303030303030);
+    return ((digits + UINT64_C(0x7676767676767676)) | digits) & UINT64_C(0x8080808080808080);
+}
+
+/* Digits, added to *value; *count of them, more than SCAN_DIGITS_MAX if there are too many. Eight
+ * at a time: a loop over single digits misses its end in every second size. */
+static inline const uint8_t *scan_digits(const uint8_t *p, uint64_t *value, size_t *count)
+{
+    static const uint32_t POW10[8] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000};
+    uint64_t total = *value;
+    size_t whole = 0; /* digits in full words */
+    for (;;) {
+        uint64_t digits = td_le64(p + whole) ^ UINT64_C(0x3030303030303030);
+        uint64_t others =
+            ((digits + UINT64_C(0x7676767676767676)) | digits) & UINT64_C(0x8080808080808080);
+        if (TD_UNLIKELY(others == 0)) {
+            whole += 8;
+            *count = whole;
+            if (whole > SCAN_DIGITS_MAX)
+                return p;
+            total = total * 100000000 + scan_eight_digits(digits);
+            continue;
+        }
+        size_t rest = (size_t)__builtin_ctzll(others) / 8;
+        digits = digits << (56 - 8 * rest) << 8; /* in two steps: rest may be 0 */
+        *value = total * POW10[rest] + scan_eight_digits(digits);
+        *count = whole + rest;
+        return p + *count;
+    }
+}
+
+/* A decimal without quotes: no leading zero, no exponent, at most 18 digits. */
+static inline const uint8_t *scan_number(const uint8_t *p, int64_t *mantissa, uint8_t *scale)
 {
     int is_negative = *p == '-';
     p += is_negative;
-    const uint8_t *begin = p;
+    uint8_t first = *p;
     uint64_t value = 0;
-    uint64_t digit;
-    while ((digit = (uint64_t)*p - '0') < 10) {
-        value = value * 10 + digit;
-        p++;
-    }
-    size_t whole = (size_t)(p - begin);
-    if (whole == 0 || (*begin == '0' && whole > 1))
-        return NULL;
+    size_t whole;
     size_t places = 0;
+    p = scan_digits(p, &value, &whole);
+    if (TD_UNLIKELY(whole == 0 || (first == '0' && whole > 1)))
+        return NULL;
     if (*p == '.') {
-        const uint8_t *point = p++;
-        while ((digit = (uint64_t)*p - '0') < 10) {
-            value = value * 10 + digit;
-            p++;
-        }
-        places = (size_t)(p - point) - 1;
-        if (places == 0)
+        p = scan_digits(p + 1, &value, &places);
+        if (TD_UNLIKELY(places == 0))
             return NULL;
     }
-    if (whole + places > SCAN_DIGITS_MAX)
+    if (TD_UNLIKELY(whole + places > SCAN_DIGITS_MAX))
         return NULL;
     *mantissa = is_negative ? -(int64_t)value : (int64_t)value;
     *scale = (uint8_t)places;
     return p;
 }
 
-/* 1 if a scalar that was read up to end really ends there: a string at its quote, else at the next
- * token. */
-static inline int scan_ends(const json_index *index, uint32_t token, const uint8_t *end,
-                            int is_string)
+/* A decimal, with quotes or without. */
+static inline const uint8_t *scan_decimal(const uint8_t *p, int64_t *mantissa, uint8_t *scale)
 {
-    return (!is_string || *end == '"') && end + is_string == scan_at(index, token + 1);
+    if (*p != '"')
+        return scan_number(p, mantissa, scale);
+    p = scan_number(p + 1, mantissa, scale);
+    return p != NULL && *p == '"' ? p + 1 : NULL;
 }
 
-/* A decimal, as a number or a string. */
-static inline int scan_decimal(const json_index *index, uint32_t token, int64_t *mantissa,
-                               uint8_t *scale)
-{
-    const uint8_t *p = scan_at(index, token);
-    int is_string = *p == '"';
-    const uint8_t *end = scan_decimal_text(p + is_string, mantissa, scale);
-    return end != NULL && scan_ends(index, token, end, is_string);
-}
-
-/* A whole number, as a number or a string. */
-static inline int scan_integer(const json_index *index, uint32_t token, int64_t *value)
+/* A whole number, with quotes or without. */
+static inline const uint8_t *scan_integer(const uint8_t *p, int64_t *value)
 {
     uint8_t scale = 0;
-    return scan_decimal(index, token, value, &scale) && scale == 0;
+    p = scan_decimal(p, value, &scale);
+    return scale == 0 ? p : NULL;
 }
 
 /* A time of unit_ns each since 1970. */
-static inline int scan_time(const json_index *index, uint32_t token, uint64_t unit_ns, uint64_t *ns)
+static inline const uint8_t *scan_time(const uint8_t *p, uint64_t unit_ns, uint64_t *ns)
 {
     int64_t value = 0;
-    if (!scan_integer(index, token, &value) || value < 0 ||
-        (uint64_t)value > (uint64_t)INT64_MAX / unit_ns)
-        return 0;
+    p = scan_integer(p, &value);
+    if (p == NULL || value < 0 || (uint64_t)value > (uint64_t)INT64_MAX / unit_ns)
+        return NULL;
     *ns = (uint64_t)value * unit_ns;
-    return 1;
+    return p;
 }
 
-/* A string without escapes that says something: not "" and not "None". */
-static inline int scan_text(const json_index *index, uint32_t token, td_bytes *out)
+/* A bit in the top of each byte of word that is a control character, '"', '\\' or no ASCII.
+ * (Borrows may set bits above the first one that is right; only the first is used.) */
+static inline uint64_t scan_special_bytes(uint64_t word)
 {
-    const uint8_t *p = scan_at(index, token);
-    const uint8_t *next = scan_at(index, token + 1);
-    if (*p != '"' || next - p < 3 || next[-1] != '"')
-        return 0;
-    *out = td_bytes_of(p + 1, (size_t)(next - p) - 2);
-    if (out->size == 4 && memcmp(out->data, "None", 4) == 0)
-        return 0;
-    return !json_has_escape(*out);
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t quote = word ^ (ones * '"');
+    uint64_t backslash = word ^ (ones * '\\');
+    uint64_t special = (word - ones * 0x20) | (quote - ones) | (backslash - ones) | word;
+    return special & (ones * 0x80);
 }
 
-static inline int scan_side(const json_index *index, uint32_t token, uint8_t *side)
+/* A string of printable ASCII without escapes, of any length. The text between its quotes. */
+static inline const uint8_t *scan_string(const uint8_t *p, const uint8_t *end, td_bytes *text)
 {
-    const uint8_t *p = scan_at(index, token);
-    if (memcmp(p, "\"Buy\"", 5) == 0) {
-        *side = SIDE_BUY;
-        return p + 5 == scan_at(index, token + 1);
+    if (TD_UNLIKELY(*p != '"'))
+        return NULL;
+    const uint8_t *begin = ++p;
+    for (; p < end; p += 8) {
+        uint64_t special = scan_special_bytes(td_le64(p));
+        if (special == 0)
+            continue;
+        p += __builtin_ctzll(special) / 8;
+        *text = td_bytes_of(begin, (size_t)(p - begin));
+        return *p == '"' && p < end ? p + 1 : NULL;
     }
-    *side = SIDE_SELL;
-    return memcmp(p, "\"Sell\"", 6) == 0 && p + 6 == scan_at(index, token + 1);
+    return NULL;
 }
 
-/* A scalar that nobody reads, and that text fields take as it is: a string without escapes, or a
- * plain number. */
-static inline int scan_unread(const json_index *index, uint32_t token)
+/* A string that says something: not "" and not "None". */
+static inline const uint8_t *scan_text(const uint8_t *p, const uint8_t *end, td_bytes *text)
 {
-    const uint8_t *p = scan_at(index, token);
-    int64_t mantissa;
-    uint8_t scale;
-    if (*p != '"')
-        return scan_decimal(index, token, &mantissa, &scale);
-    const uint8_t *next = scan_at(index, token + 1);
-    return next - p >= 2 && next[-1] == '"' &&
-           !json_has_escape(td_bytes_of(p + 1, (size_t)(next - p) - 2));
+    p = scan_string(p, end, text);
+    if (p == NULL || text->size == 0 || (text->size == 4 && memcmp(text->data, "None", 4) == 0))
+        return NULL;
+    return p;
 }
 
-/* Fields of one flat object: at[i] is the token of the plan's i-th field, 0 if it is not there.
- * Unknown scalars and containers are checked and counted. *token goes from the brace to behind its
- * end. */
-int scan_object(const json_index *index, plan *p, uint32_t *token, uint32_t *at, uint32_t *unknown);
+/* "Buy" or "Sell", without a branch on which: nobody can guess it. */
+static inline const uint8_t *scan_side(const uint8_t *p, uint8_t *side)
+{
+    static const char TEXTS[2][8] = {"\"Sell\"", "\"Buy\""};
+    static const char MASKS[2][8] = {"\xff\xff\xff\xff\xff\xff", "\xff\xff\xff\xff\xff"};
+    size_t is_buy = p[1] == 'B';
+    uint64_t text = key_load((const uint8_t *)TEXTS[is_buy]);
+    uint64_t mask = key_load((const uint8_t *)MASKS[is_buy]);
+    _Static_assert(SIDE_BUY == 0 && SIDE_SELL == 1, "a side is computed from the text");
+    *side = (uint8_t)(1 - is_buy);
+    return ((key_load(p) ^ text) & mask) == 0 ? p + 6 - is_buy : NULL;
+}
+
+/* A whole number of 1 to 15 digits that nobody reads. */
+static inline const uint8_t *scan_unread_digits(const uint8_t *p)
+{
+    uint64_t low = scan_other_bytes(td_le64(p));
+    uint64_t high = scan_other_bytes(td_le64(p + 8));
+    size_t low_digits = (size_t)__builtin_ctzll(low | UINT64_C(1) << 63) / 8;
+    size_t high_digits = (size_t)__builtin_ctzll(high | UINT64_C(1) << 63) / 8;
+    size_t count = low == 0 ? 8 + high_digits : low_digits;
+    int is_plain = count > 0 && (*p != '0' || count == 1) && (low | high) != 0;
+    return is_plain ? p + count : NULL;
+}
+
+/* A string or number that nobody reads, and that text fields take as it is. */
+static inline const uint8_t *scan_unread(const uint8_t *p, const uint8_t *end)
+{
+    td_bytes text;
+    return *p == '"' ? scan_string(p, end, &text) : scan_unread_digits(p);
+}
+
+/* Any plain scalar: the value of a key that no row names. */
+const uint8_t *scan_scalar(const uint8_t *p, const uint8_t *end);
+
+/* A key and its colon, the place-th of its object: which of the set's it is (KEY_NONE: none). */
+static inline const uint8_t *scan_key(key_set *set, uint32_t place, const uint8_t *p,
+                                      const uint8_t *end, uint32_t *found)
+{
+    if (TD_UNLIKELY(*p != '"'))
+        return NULL;
+    *found = key_set_find(set, place, p + 1);
+    if (TD_LIKELY(*found != KEY_NONE)) {
+        p += set->keys[*found].bytes + 2;
+    } else {
+        td_bytes text;
+        p = scan_string(p, end, &text);
+        if (p == NULL)
+            return NULL;
+    }
+    return *p == ':' ? p + 1 : NULL;
+}
 
 /* ---- what the walker of decode_hot.c and the decoders of entries share ---- */
 
@@ -141,32 +216,93 @@ typedef struct hot {
     decoder *d;
     plan *p;
     const topic_match *topic;
-    const json_index *index;
+    const uint8_t *end; /* of the text */
     msg_head head;
     key_word symbol; /* the topic's, to compare each entry's with */
     size_t count;    /* entries so far */
 } hot;
 
-/* Entries of a list that begins at *token; goes behind its end. 0: not for the hot road. */
-typedef int hot_entries(hot *h, uint32_t *token, const items_row *items);
-hot_entries hot_book_entries;
-hot_entries hot_trade_entries;
-
-/* Compare an entry's symbol (token 0: it names none) with the topic's, and count a foreign one. */
-static inline int hot_symbol(hot *h, uint32_t token)
+/* Behind a member of an object: 1 another one follows, 0 it was the last. *p goes behind it, or is
+ * NULL. */
+static inline int hot_goes_on(const uint8_t **p, const uint8_t *end)
 {
-    if (token == 0)
-        return 1;
-    const uint8_t *p = scan_at(h->index, token);
-    if (TD_LIKELY(h->symbol.bytes <= SCAN_SYMBOL_BYTES_MAX && *p == '"' &&
-                  key_is(&h->symbol, p + 1) &&
-                  p + h->symbol.bytes + 2 == scan_at(h->index, token + 1)))
-        return 1;
-    td_bytes text;
-    if (!scan_text(h->index, token, &text) || !h->p->has_symbol)
+    const uint8_t *at = *p;
+    if (TD_UNLIKELY(at == NULL || at >= end || (*at != ',' && *at != '}'))) {
+        *p = NULL;
         return 0;
-    h->head.foreign_symbols += !td_bytes_equal(text, h->topic->symbol);
-    return 1;
+    }
+    *p = at + 1;
+    return *at == ',';
+}
+
+/* Read the value of an entry's field at p into the entry (a msg_level or msg_trade). */
+typedef const uint8_t *hot_value(hot *h, hot_role role, const uint8_t *p, void *entry);
+
+/* hot_fields() from where the order of the row ends. p is at the brace or comma in front of the
+ * next field, or at the closing brace. */
+static inline __attribute__((always_inline)) const uint8_t *
+hot_other_fields(hot *h, const uint8_t *p, hot_value *value, void *entry, uint64_t *seen)
+{
+    uint32_t place = 0;
+    if (*p != '{' && *p != ',')
+        return NULL;
+    p++;
+    do {
+        uint32_t field;
+        p = p < h->end ? scan_key(&h->p->entry, place++, p, h->end, &field) : NULL;
+        if (p == NULL || p >= h->end)
+            return NULL;
+        if (field == KEY_NONE) {
+            h->head.unknown_fields++;
+            p = scan_scalar(p, h->end);
+            continue;
+        }
+        if (*seen & (UINT64_C(1) << field))
+            return NULL;
+        *seen |= UINT64_C(1) << field;
+        p = value(h, (hot_role)h->p->role_of[field], p, entry);
+    } while (hot_goes_on(&p, h->end));
+    return p;
+}
+
+/* The fields of the object at p, and which there were: a bit for each. Frames have them in the
+ * order of the row, mostly: then brace or comma, key and colon are one comparison. From where that
+ * ends, each key is looked for. Always inlined, so that value is no call. */
+static inline __attribute__((always_inline)) const uint8_t *
+hot_fields(hot *h, const uint8_t *p, hot_value *value, void *entry, uint64_t *seen)
+{
+    const plan_lead *leads = h->p->leads;
+    const uint8_t *roles = h->p->role_of;
+    const uint8_t *end = h->end;
+    uint32_t count = h->p->entry.count;
+    uint32_t field = 0;
+    while (field < count && plan_lead_is(&leads[field], p)) {
+        p = value(h, (hot_role)roles[field], p + leads[field].bytes, entry);
+        if (TD_UNLIKELY(p == NULL || p >= end))
+            return NULL;
+        field++;
+    }
+    *seen = (UINT64_C(1) << field) - 1;
+    if (TD_LIKELY(field > 0 && *p == '}'))
+        return p + 1;
+    return hot_other_fields(h, p, value, entry, seen);
+}
+
+/* One entry of a list: an object at p. */
+typedef const uint8_t *hot_entry(hot *h, const uint8_t *p, const items_row *items);
+hot_entry hot_book_entry;
+hot_entry hot_trade_entry;
+
+/* An entry's symbol: compare it with the topic's, and count a foreign one. */
+static inline const uint8_t *hot_symbol(hot *h, const uint8_t *p)
+{
+    if (TD_LIKELY(*p == '"' && h->symbol.bytes <= SCAN_KEY_BYTES_MAX && key_is(&h->symbol, p + 1)))
+        return p + h->symbol.bytes + 2;
+    td_bytes text;
+    p = scan_text(p, h->end, &text);
+    if (p != NULL)
+        h->head.foreign_symbols += !td_bytes_equal(text, h->topic->symbol);
+    return p;
 }
 
 #endif

@@ -1,3 +1,5 @@
+#include <stdio.h>
+
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "schema/decode_impl.h"
@@ -110,7 +112,7 @@ static plan_node *node_child(plan *p, plan_node *node, td_bytes key)
 }
 
 /* Lead a path to a target, through nodes. 0 if there is no room. */
-static int plan_lead(plan *p, const char *path, plan_target target)
+static int plan_route(plan *p, const char *path, plan_target target)
 {
     td_bytes rest = td_bytes_str(path);
     plan_node *node = &p->nodes[0];
@@ -140,6 +142,44 @@ static int plan_items(plan *p, uint32_t index)
             node->items[kind] == PLAN_NO_ITEMS)
             node->items[kind] = (int8_t)index;
     return 1;
+}
+
+/* The bytes in front of a field's value. */
+static void plan_lead_init(plan_lead *lead, char first, const char *key)
+{
+    char text[sizeof lead->word] = {0};
+    uint8_t mask[sizeof lead->mask] = {0};
+    int size = snprintf(text, sizeof text, "%c\"%s\":", first, key);
+    *lead = (plan_lead){.bytes = 0};
+    if (size < 0 || (size_t)size >= sizeof text)
+        return;
+    memset(mask, 0xff, (size_t)size);
+    memcpy(lead->word, text, sizeof text);
+    memcpy(lead->mask, mask, sizeof mask);
+    lead->bytes = (uint32_t)size;
+}
+
+/* Note what the hot decoders want of each field. */
+static void plan_hot_fields(plan *p)
+{
+    const topic_row *row = p->row;
+    const struct {
+        uint8_t field;
+        hot_role role;
+    } roles[] = {
+        {p->roles.price, HOT_PRICE},       {p->roles.size, HOT_SIZE},
+        {p->roles.side, HOT_SIDE},         {p->roles.symbol, HOT_SYMBOL},
+        {p->roles.time, HOT_TIME},         {p->roles.cross_seq, HOT_CROSS_SEQ},
+        {p->roles.trade_id, HOT_TRADE_ID}, {p->roles.tick_direction, HOT_TICK_DIRECTION},
+        {p->roles.block, HOT_BLOCK},
+    };
+    for (size_t i = 0; i < row->field_count; i++)
+        plan_lead_init(&p->leads[i], i == 0 ? '{' : ',', row->fields[i].key);
+    for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++)
+        if (roles[i].field != KEY_NONE)
+            p->role_of[roles[i].field] = (uint8_t)roles[i].role;
+    if (p->roles.time != KEY_NONE)
+        p->time_unit_ns = field_unit_ns(row->fields[p->roles.time].unit);
 }
 
 static uint8_t role(const topic_row *row, msg_member member)
@@ -212,7 +252,7 @@ static int plan_is_hot(const plan *p)
     const plan_roles *roles = &p->roles;
     if (row->type != MSG_BOOK_CHANGE && row->type != MSG_TRADE)
         return 0;
-    if (!roles_are_required(row, roles))
+    if (row->field_count > HOT_FIELDS_MAX || !roles_are_required(row, roles))
         return 0;
     for (size_t i = 0; i < TOPIC_ITEMS_MAX && row->items[i].path != NULL; i++)
         if ((row->items[i].flags & ~(unsigned)(ITEMS_REQUIRED | ITEMS_ZERO_DELETES)) != 0 ||
@@ -232,8 +272,8 @@ static int plan_fill(plan *p)
     plan_node *root = node_new(p);
     TD_ASSERT(root != NULL);
     const char *kind_key = row->kind_key == NULL ? "type" : row->kind_key;
-    if (!plan_lead(p, "topic", (plan_target){TARGET_TOPIC, 0}) ||
-        !plan_lead(p, kind_key, (plan_target){TARGET_KIND, 0}))
+    if (!plan_route(p, "topic", (plan_target){TARGET_TOPIC, 0}) ||
+        !plan_route(p, kind_key, (plan_target){TARGET_KIND, 0}))
         return 0;
     for (uint32_t i = 0; i < TOPIC_ITEMS_MAX && row->items[i].path != NULL; i++) {
         p->needs_kind |= row->items[i].kind != FRAME_ANY;
@@ -241,11 +281,13 @@ static int plan_fill(plan *p)
             return 0;
     }
     for (uint32_t i = 0; i < row->envelope_count; i++)
-        if (!plan_lead(p, row->envelope[i].key, (plan_target){TARGET_FIELD, i}))
+        if (!plan_route(p, row->envelope[i].key, (plan_target){TARGET_FIELD, i}))
             return 0;
     plan_entry(p);
     p->has_symbol = (uint8_t)topic_row_has_symbol(row);
     p->is_hot = (uint8_t)plan_is_hot(p);
+    if (p->is_hot)
+        plan_hot_fields(p);
     return 1;
 }
 

@@ -224,6 +224,9 @@ static int send_first(wire_conn *conn)
 
 int conn_on_writable(wire_conn *conn)
 {
+    if (conn->is_close_sent)
+        return 0; /* a second -1 would cut the connection, and what the peer has yet to read with it
+                   */
     int was_idle = conn->queue_at == conn->queue.size;
     while (conn->queue_at < conn->queue.size) {
         if (send_first(conn) != 0)
@@ -236,6 +239,7 @@ int conn_on_writable(wire_conn *conn)
     if (!conn->is_closing || !was_idle)
         return 0; /* a close frame only goes out whole when nothing of ours is left in lws' buffers
                    */
+    conn->is_close_sent = 1;
     lws_close_reason(conn->wsi, (enum lws_close_status)conn->close_code, NULL, 0);
     return -1;
 }
@@ -266,24 +270,30 @@ static void on_close_grace_over(void *user)
     conn_cut(conn);
 }
 
-void wire_close(wire_conn *conn, unsigned code)
+void conn_start_close(wire_conn *conn, unsigned code)
 {
-    TD_ASSERT(code >= 1000);
-    TD_ASSERT(code < 5000);
-    if (conn->is_closing || conn->end.cause != WIRE_CAUSE_NONE)
-        return;
-    conn_fail(conn, WIRE_CAUSE_CLOSED_BY_US, "closed by us");
+    TD_ASSERT(conn->stage == CONN_OPEN);
+    TD_ASSERT(conn->end.cause != WIRE_CAUSE_NONE);
+    TD_ASSERT(conn->deadline == NULL);
     conn->is_closing = 1;
     conn->close_code = (uint16_t)code;
-    if (conn->stage < CONN_OPEN) {
-        conn_cut(conn);
-        return;
-    }
-    TD_ASSERT(conn->deadline == NULL);
     uint64_t at_ns = loop_now_ns(conn->loop) + WIRE_CLOSE_GRACE_S * TD_NS_PER_S;
     if (wire_timer_at(conn->loop, at_ns, on_close_grace_over, conn, &conn->deadline, NULL) != TD_OK)
         conn_cut(conn);
     if (conn->is_paused)
         set_reading(conn, 0); /* the peer's own close frame must be read */
     lws_callback_on_writable(conn->wsi);
+}
+
+void wire_close(wire_conn *conn, unsigned code)
+{
+    TD_ASSERT(code >= 1000);
+    TD_ASSERT(code < 5000);
+    if (conn->end.cause != WIRE_CAUSE_NONE)
+        return; /* it is ending already */
+    conn_fail(conn, WIRE_CAUSE_CLOSED_BY_US, "closed by us");
+    if (conn->stage < CONN_OPEN)
+        conn_cut(conn);
+    else
+        conn_start_close(conn, code);
 }

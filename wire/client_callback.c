@@ -1,6 +1,7 @@
 /* What libwebsockets says about client connections, turned into our own callbacks. */
 #include "wire/client_impl.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include <netinet/in.h>
@@ -45,6 +46,7 @@ static void say_why_not_open(wire_conn *conn, unsigned status, td_bytes text)
 
 void conn_attempt_failed(wire_conn *conn, unsigned status, td_bytes text)
 {
+    conn->end.http_status = status == 101 ? 0 : status;
     int may_go_on = conn->end.cause == WIRE_CAUSE_NONE && conn->stage == CONN_CONNECTING &&
                     conn_has_next_address(conn);
     if (may_go_on) {
@@ -58,7 +60,18 @@ void conn_attempt_failed(wire_conn *conn, unsigned status, td_bytes text)
     conn_end(conn);
 }
 
-/* libwebsockets does not say what ended an open connection; the kernel still knows. */
+/* Was an open connection reset? libwebsockets does not say; the kernel still knows. A peer that
+ * closed in order and then answers our TLS good-bye with a reset leaves EPIPE behind (Linux,
+ * tcp_reset), one that reset an established connection ECONNRESET, which the read has consumed. */
+static int was_reset(int fd, const struct tcp_info *info)
+{
+    int error = 0;
+    socklen_t size = sizeof error;
+    if (info->tcpi_state != TCP_CLOSE)
+        return 0;
+    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0 || error != EPIPE;
+}
+
 static void say_why_closed(wire_conn *conn, struct lws *wsi)
 {
     struct tcp_info info = {0};
@@ -66,7 +79,7 @@ static void say_why_closed(wire_conn *conn, struct lws *wsi)
     int fd = lws_get_socket_fd(wsi);
     int is_known = fd >= 0 && getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0;
     const char *where = conn->url.authority;
-    if (is_known && info.tcpi_state == TCP_CLOSE)
+    if (is_known && was_reset(fd, &info))
         conn_fail(conn, WIRE_CAUSE_RESET, "%s reset the connection", where);
     else if (is_known && info.tcpi_state == TCP_ESTABLISHED)
         conn_fail(conn, WIRE_CAUSE_PROTOCOL, "%s broke the WebSocket protocol (RFC 6455)", where);
@@ -117,34 +130,36 @@ static void on_open(wire_conn *conn, struct lws *wsi)
         conn->ops->opened(conn->user, conn, &peer);
 }
 
-static int refuse_message(wire_conn *conn, struct lws *wsi, assembly_state state)
+/* Never by returning -1 to libwebsockets 4.1.6 from here: it then forgets to reset its buffer's
+ * fill, goes on filling while the close frame waits to be sent, and writes behind the buffer's end.
+ */
+static void refuse_message(wire_conn *conn, assembly_state state)
 {
-    if (state == ASSEMBLY_TOO_LARGE) {
+    if (state == ASSEMBLY_TOO_LARGE)
         conn_fail(conn, WIRE_CAUSE_TOO_LARGE, "%s sent a message of more than %zu bytes",
                   conn->url.authority, (size_t)LIMIT_FRAME_BYTES);
-        lws_close_reason(wsi, LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE, NULL, 0);
-    } else {
+    else
         conn_fail(conn, WIRE_CAUSE_NOMEM, "no memory for a message of %s", conn->url.authority);
-        lws_close_reason(wsi, LWS_CLOSE_STATUS_UNEXPECTED_CONDITION, NULL, 0);
-    }
-    return -1;
+    conn_start_close(conn, state == ASSEMBLY_TOO_LARGE ? LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE
+                                                       : LWS_CLOSE_STATUS_UNEXPECTED_CONDITION);
 }
 
-static int on_receive(wire_conn *conn, struct lws *wsi, td_bytes piece)
+static void on_receive(wire_conn *conn, struct lws *wsi, td_bytes piece)
 {
     if (conn->end.cause != WIRE_CAUSE_NONE)
-        return 0; /* closing: what still comes is nobody's */
+        return; /* closing: what still comes is nobody's */
     td_bytes whole;
     assembly_state state =
         assembly_take(&conn->assembly, wsi, piece, loop_now_ns(conn->loop), &whole);
     if (state == ASSEMBLY_MORE)
-        return 0;
-    if (state != ASSEMBLY_WHOLE)
-        return refuse_message(conn, wsi, state);
+        return;
+    if (state != ASSEMBLY_WHOLE) {
+        refuse_message(conn, state);
+        return;
+    }
     conn->ops->message(conn->user, conn, lws_frame_is_binary(wsi) ? 2 : 1, whole,
                        conn->assembly.begin_ns);
     assembly_done(&conn->assembly);
-    return 0;
 }
 
 /* ---- the callback */
@@ -195,7 +210,8 @@ static int client_callback(struct lws *wsi, enum lws_callback_reasons reason, vo
         on_open(conn, wsi);
         return 0;
     case LWS_CALLBACK_CLIENT_RECEIVE:
-        return on_receive(conn, wsi, td_bytes_of(in, size));
+        on_receive(conn, wsi, td_bytes_of(in, size));
+        return 0;
     case LWS_CALLBACK_CLIENT_RECEIVE_PONG:
         if (conn->ops->heartbeat != NULL)
             conn->ops->heartbeat(conn->user, conn, 10, td_bytes_of(in, size));

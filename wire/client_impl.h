@@ -48,7 +48,8 @@ struct wire_conn {
 
     uint8_t is_starting; /* inside libwebsockets' connect */
     uint8_t is_paused;
-    uint8_t is_closing;  /* wire_close was called */
+    uint8_t is_closing; /* wire_close was called */
+    uint8_t is_close_sent;
     uint16_t close_code; /* ours */
 
     tls_finding finding;
@@ -71,6 +72,9 @@ void conn_end_later(wire_conn *conn);
 
 /* Cut the TCP connection on the loop's next turn, without a close frame. */
 void conn_cut(wire_conn *conn);
+
+/* Start to say good-bye on an open connection, because of a cause that is set. */
+void conn_start_close(wire_conn *conn, unsigned code);
 
 /* Begin: look the name up, or go to the first address at once. */
 TD_MUST_USE td_result conn_begin(wire_conn *conn, td_err *err);

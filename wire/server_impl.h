@@ -21,6 +21,7 @@ struct wire_server {
     const wire_server_ops *ops;
     void *user;
     tls_identity *identity; /* NULL: plain */
+    struct ssl_ctx_st *unused_client_tls;
     struct lws_vhost *vhost;
     struct lws *listener;
     int listen_fd;
@@ -38,8 +39,9 @@ struct wire_peer_conn {
     td_buf queue;        /* whole WebSocket frames, ready for the socket */
     size_t queue_at;     /* what is before was handed over */
     uint16_t close_code; /* 0: not closing */
-    uint8_t is_cut;      /* without a good-bye */
-    char *path;          /* until opened */
+    uint8_t is_close_sent;
+    uint8_t is_cut; /* without a good-bye */
+    char *path;     /* until opened */
     char *query;
 };
 

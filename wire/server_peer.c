@@ -140,7 +140,10 @@ static int on_writable(wire_peer_conn *peer)
 {
     if (peer->is_cut)
         return -1;
+    if (peer->is_close_sent)
+        return 0; /* a second -1 would cut the connection */
     if (wire_peer_queued_bytes(peer) == 0 && peer->close_code != 0) {
+        peer->is_close_sent = 1;
         lws_close_reason(peer->wsi, (enum lws_close_status)peer->close_code, NULL, 0);
         return -1;
     }
@@ -294,26 +297,26 @@ static int on_established(wire_peer_conn *peer)
     return 0;
 }
 
-static int on_receive(wire_peer_conn *peer, td_bytes piece)
+/* Closes by way of the queue only: see refuse_message in client_callback.c. */
+static void on_receive(wire_peer_conn *peer, td_bytes piece)
 {
     if (peer->user == NULL || peer->close_code != 0 || peer->is_cut)
-        return 0;
+        return;
     td_bytes whole;
     switch (assembly_take(&peer->assembly, peer->wsi, piece, 0, &whole)) {
     case ASSEMBLY_MORE:
-        return 0;
+        break;
     case ASSEMBLY_WHOLE:
         peer->server->ops->message(peer->user, peer, lws_frame_is_binary(peer->wsi) ? 2 : 1, whole);
         assembly_done(&peer->assembly);
-        return 0;
+        break;
     case ASSEMBLY_TOO_LARGE:
-        lws_close_reason(peer->wsi, LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE, NULL, 0);
-        return -1;
+        wire_peer_close(peer, LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE);
+        break;
     case ASSEMBLY_NOMEM:
-        lws_close_reason(peer->wsi, LWS_CLOSE_STATUS_UNEXPECTED_CONDITION, NULL, 0);
-        return -1;
+        wire_peer_close(peer, LWS_CLOSE_STATUS_UNEXPECTED_CONDITION);
+        break;
     }
-    return -1;
 }
 
 static int on_plain_http(struct lws *wsi)
@@ -340,7 +343,8 @@ static int server_callback(struct lws *wsi, enum lws_callback_reasons reason, vo
     case LWS_CALLBACK_ESTABLISHED:
         return on_established(peer);
     case LWS_CALLBACK_RECEIVE:
-        return on_receive(peer, td_bytes_of(in, size));
+        on_receive(peer, td_bytes_of(in, size));
+        return 0;
     case LWS_CALLBACK_SERVER_WRITEABLE:
         return on_writable(peer);
     case LWS_CALLBACK_CLOSED:

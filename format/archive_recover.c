@@ -1,0 +1,398 @@
+#include "format/archive_recover.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/hash.h"
+#include "format/catalog.h"
+#include "format/feed_past.h"
+#include "format/journal.h"
+#include "format/ledger.h"
+#include "format/recover.h"
+#include "format/reindex.h"
+#include "format/segment_reader.h"
+
+/* Steps for one segment, each durable before the next, so that a recovery that is killed is gone on
+ * with by the next one:
+ *   1. journal `recovering`
+ *   2. recover_segment: keep the tail, cut, finish, rename (recover.h)
+ *   3. journal a `gap` for each slot, if a recorder wrote it
+ *   4. journal `recovered` or `discarded`
+ * Killed between 2 and 4, the segment is found by its entry: opened, not finished, and yet there
+ * under its final name. A gap that is written twice has the same key, and is one. */
+
+typedef struct work {
+    archive *archive;
+    const char *feed; /* NULL: all */
+    const gap_reader *gaps;
+    recover_event_fn *progress;
+    void *user;
+    recover_report *report;
+    journal *journal;
+    archive_past past;
+    archive_listing listing;
+    char live[SESSION_ID_BYTES];
+    recover_result *result; /* one for all segments: it is large */
+} work;
+
+static void tell(const work *w, const char *path, const recover_result *result, int is_lossy,
+                 const char *what)
+{
+    const recover_event event = {
+        .path = path,
+        .frames_kept = result == NULL ? 0 : result->totals.message_count,
+        .torn_bytes = result == NULL ? 0 : result->torn_bytes,
+        .is_lossy = is_lossy != 0,
+        .what = what,
+    };
+    if (w->progress != NULL)
+        w->progress(w->user, &event);
+}
+
+static int is_live(const work *w, const char *session)
+{
+    return w->live[0] != '\0' && (w->live[0] == '?' || strcmp(w->live, session) == 0);
+}
+
+static void without_open(const char *path, char out[LIMIT_PATH_BYTES])
+{
+    size_t length = strlen(path);
+    size_t suffix = strlen(".open");
+    if (length > suffix && strcmp(path + length - suffix, ".open") == 0)
+        length -= suffix;
+    (void)snprintf(out, LIMIT_PATH_BYTES, "%.*s", (int)length, path);
+}
+
+/* ---- what the journal gets ------------------------------------------------------------------- */
+
+/* Was it a recorder that ended without a stop? Only where somebody listened can something be
+ * missing. A session that the journal does not know may have been one. */
+static int has_gap(const work *w, const char *session)
+{
+    const past_session *row = archive_past_session(&w->past, session);
+    return row == NULL || (strcmp(row->verb, "record") == 0 && !row->has_stopped);
+}
+
+static td_result open_gap(const work *w, const char *feed, const chain_conn *conn, uint64_t from_ns,
+                          td_err *err)
+{
+    const gap_row row = {
+        .reason = GAP_CRASH,
+        .feed = feed,
+        .line = conn->line,
+        .shard = conn->shard,
+        .conn = conn->conn,
+        .topic = "",
+        .symbol = "",
+        .from_ns = from_ns,
+        .to_ns = GAP_OPEN,
+        .frames_lost = GAP_FRAMES_UNKNOWN,
+        .covered_by = "",
+        .cause = "recorder ended without a stop",
+        .detail = "",
+    };
+    w->report->gaps_opened++;
+    return ledger_write_gap(w->journal, &row, err);
+}
+
+/* 1 if a later connection of the same slot is in the list: then this one had ended. */
+static int is_superseded(const recover_result *result, const chain_conn *conn)
+{
+    for (uint32_t i = 0; i < result->conn_count; i++) {
+        const chain_conn *other = &result->conns[i];
+        if (other->line == conn->line && other->shard == conn->shard && other->conn > conn->conn)
+            return 1;
+    }
+    return 0;
+}
+
+/* One gap per slot, from the last durable message on. */
+static td_result open_gaps(const work *w, const segment_name *name, const recover_result *result,
+                           td_err *err)
+{
+    const chain_conn nobody = {0};
+    uint64_t from_ns = result->totals.last_ns;
+    td_result rc = TD_OK;
+    if (!has_gap(w, name->session) || from_ns == 0)
+        return TD_OK;
+    for (uint32_t i = 0; i < result->conn_count && rc == TD_OK; i++) {
+        if (!is_superseded(result, &result->conns[i]))
+            rc = open_gap(w, name->feed, &result->conns[i], from_ns, err);
+    }
+    /* Killed while no connection was up: the slot is not known, the gap is there all the same. */
+    if (rc == TD_OK && result->conn_count == 0)
+        rc = open_gap(w, name->feed, &nobody, from_ns, err);
+    return rc;
+}
+
+static td_result journal_recovered(const work *w, const char *path, const segment_name *name,
+                                   const recover_result *result, td_err *err)
+{
+    char numbers[5][24];
+    char chain[TD_HASH128_HEX_BYTES];
+    td_hash128_hex(result->totals.chain, chain);
+    const journal_field fields[] = {
+        journal_text("segment", path),
+        journal_text("feed", name->feed),
+        journal_text("session", name->session),
+        journal_text("chain", chain),
+        journal_u64("messages", result->totals.message_count, numbers[0]),
+        journal_u64("bytes", result->totals.file_bytes, numbers[1]),
+        journal_u64("chunks", result->totals.chunk_count, numbers[2]),
+        journal_u64("torn_bytes", result->torn_bytes, numbers[3]),
+        journal_u64("damaged_blocks", result->damaged_blocks, numbers[4]),
+    };
+    return journal_append(w->journal, JOURNAL_RECOVERED, fields, sizeof fields / sizeof fields[0],
+                          err);
+}
+
+static td_result journal_about(const work *w, const char *act, const char *path,
+                               const segment_name *name, td_err *err)
+{
+    const journal_field fields[] = {
+        journal_text("segment", path),
+        journal_text("feed", name->feed),
+        journal_text("session", name->session),
+    };
+    return journal_append(w->journal, act, fields, sizeof fields / sizeof fields[0], err);
+}
+
+/* ---- segments -------------------------------------------------------------------------------- */
+
+static td_result recover_file(const work *w, const char *open_path, td_err *err)
+{
+    char full[LIMIT_PATH_BYTES];
+    char torn[LIMIT_PATH_BYTES];
+    td_result rc = archive_join(w->archive, open_path, full, err);
+    if (rc == TD_OK)
+        rc = archive_join(w->archive, "torn", torn, err);
+    if (rc == TD_OK)
+        rc = td_io_mkdir_all(archive_io(w->archive), torn, err);
+    if (rc == TD_OK)
+        rc = recover_segment(archive_io(w->archive), full, torn, w->result, err);
+    return rc;
+}
+
+static td_result close_books(work *w, const char *path, const segment_name *name, td_err *err)
+{
+    const recover_result *result = w->result;
+    if (!result->has_segment)
+        return journal_about(w, JOURNAL_DISCARDED, path, name, err);
+    td_result rc = open_gaps(w, name, result, err);
+    return rc == TD_OK ? journal_recovered(w, path, name, result, err) : rc;
+}
+
+static td_result recover_one(work *w, const archive_segment *segment, td_err *err)
+{
+    char path[LIMIT_PATH_BYTES];
+    without_open(segment->path, path);
+    td_result rc = journal_about(w, JOURNAL_RECOVERING, path, &segment->name, err);
+    if (rc == TD_OK)
+        rc = recover_file(w, segment->path, err);
+    if (rc == TD_OK)
+        rc = close_books(w, path, &segment->name, err);
+    if (rc != TD_OK)
+        return rc;
+    const recover_result *result = w->result;
+    int is_lossy = result->damaged_blocks > 0;
+    w->report->segments_recovered++;
+    w->report->frames_kept += result->has_segment ? result->totals.message_count : 0;
+    w->report->torn_bytes += result->torn_bytes;
+    w->report->is_lossy = w->report->is_lossy || is_lossy;
+    if (is_lossy)
+        td_log_say(
+            archive_log(w->archive), TD_LOG_ERROR,
+            "%s: %llu damaged blocks between %llu and %llu: frames that were durable are lost",
+            path, (unsigned long long)result->damaged_blocks,
+            (unsigned long long)result->damaged_from, (unsigned long long)result->damaged_to);
+    tell(w, segment->path, result, is_lossy,
+         result->has_segment ? "recovered" : "discarded: nothing durable was in it");
+    return TD_OK;
+}
+
+static td_result recover_open_segments(work *w, td_err *err)
+{
+    for (size_t i = 0; i < w->listing.segment_count; i++) {
+        const archive_segment *segment = &w->listing.segments[i];
+        if (!segment->name.is_open || (w->feed != NULL && strcmp(w->feed, segment->name.feed) != 0))
+            continue;
+        if (is_live(w, segment->name.session)) {
+            w->report->segments_live++;
+            tell(w, segment->path, NULL, 0, "left: its session is live");
+            continue;
+        }
+        td_err cause;
+        td_err_clear(&cause);
+        td_result rc = recover_one(w, segment, &cause);
+        if (rc == TD_OK)
+            continue;
+        if (rc == TD_E_NOMEM || rc == TD_E_NOSPACE || rc == TD_E_IO)
+            return td_err_set(err, rc, "%s: %s", segment->path, cause.text);
+        w->report->segments_failed++;
+        w->report->is_lossy = 1;
+        td_log_say(archive_log(w->archive), TD_LOG_ERROR, "cannot recover %s: %s", segment->path,
+                   cause.text);
+        tell(w, segment->path, NULL, 1, "cannot be recovered");
+    }
+    return TD_OK;
+}
+
+/* ---- what was interrupted between rename and journal ------------------------------------------
+ */
+
+static td_result fill_from_reader(segment_reader *reader, recover_result *result, td_err *err)
+{
+    const segment_info *info = segment_reader_info(reader);
+    chain_record chain;
+    td_result rc = segment_reader_last_chain(reader, result->conns, &chain, err);
+    if (rc != TD_OK)
+        return rc;
+    result->has_segment = 1;
+    result->conn_count = chain.conn_count;
+    result->chain_totals = chain.totals;
+    result->totals = (segment_totals){
+        .file_bytes = info->file_bytes,
+        .first_ns = info->first_ns,
+        .last_ns = info->last_ns,
+        .message_count = info->message_count,
+        .chunk_count = segment_reader_chunk_count(reader),
+        .channel_count = segment_reader_channel_count(reader),
+        .chain = chain.value,
+    };
+    return TD_OK;
+}
+
+/* What recover_segment would have said of a segment that is finished already. */
+static td_result fill_from_file(const work *w, const char *path)
+{
+    char full[LIMIT_PATH_BYTES];
+    segment_reader *reader = NULL;
+    *w->result = (recover_result){0};
+    td_result rc = archive_join(w->archive, path, full, NULL);
+    if (rc == TD_OK)
+        rc = segment_reader_open(archive_io(w->archive), full, &reader, NULL);
+    if (rc == TD_OK)
+        rc = fill_from_reader(reader, w->result, NULL);
+    segment_reader_close(reader);
+    return rc;
+}
+
+static td_result finish_books(work *w, const past_segment *row, td_err *err)
+{
+    segment_name name;
+    const char *slash = strrchr(row->path, '/');
+    if (!segment_name_parse(slash == NULL ? row->path : slash + 1, &name) ||
+        fill_from_file(w, row->path) != TD_OK)
+        return TD_OK; /* under neither of its names: verify says what is missing */
+    return close_books(w, row->path, &name, err);
+}
+
+static int is_listed_open(const work *w, const char *path)
+{
+    char open_path[LIMIT_PATH_BYTES];
+    (void)snprintf(open_path, sizeof open_path, "%.4000s.open", path);
+    for (size_t i = 0; i < w->listing.segment_count; i++) {
+        if (strcmp(w->listing.segments[i].path, open_path) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+static td_result finish_interrupted(work *w, td_err *err)
+{
+    td_result rc = TD_OK;
+    for (size_t i = 0; i < w->past.segment_count && rc == TD_OK; i++) {
+        const past_segment *row = &w->past.segments[i];
+        int is_pending = row->stage == PAST_OPENED || row->stage == PAST_RECOVERING;
+        if (is_pending && !is_live(w, row->session) && !is_listed_open(w, row->path) &&
+            (w->feed == NULL || strcmp(w->feed, row->feed) == 0))
+            rc = finish_books(w, row, err);
+    }
+    return rc;
+}
+
+static td_result end_sessions(work *w, td_err *err)
+{
+    td_result rc = TD_OK;
+    for (size_t i = 0; i < w->past.session_count && rc == TD_OK; i++) {
+        const past_session *session = &w->past.sessions[i];
+        if (session->has_stopped || session->is_crashed || is_live(w, session->session))
+            continue;
+        const journal_field field = journal_text("session", session->session);
+        rc = journal_append(w->journal, JOURNAL_SESSION_CRASHED, &field, 1, err);
+        w->report->sessions_crashed++;
+    }
+    return rc;
+}
+
+/* ---- all of it ------------------------------------------------------------------------------- */
+
+/* A recorder that is about to connect must not wait until a catalog of years is made: without one,
+ * it is made when the session ends. What is usable only needs what has changed. */
+static void update_catalog(work *w)
+{
+    catalog *c = NULL;
+    td_err cause;
+    td_err_clear(&cause);
+    if (archive_get_mode(w->archive) == ARCHIVE_APPEND) {
+        td_result rc = catalog_open(archive_catalog_path(w->archive), CATALOG_READ, &c, NULL);
+        catalog_close(c);
+        if (rc != TD_OK)
+            return;
+    }
+    const reindex_options options = {.scope = REINDEX_CHANGED, .gaps = w->gaps};
+    reindex_report report;
+    if (archive_reindex(w->archive, &options, &report, &cause) != TD_OK)
+        td_log_say(archive_log(w->archive), TD_LOG_WARNING,
+                   "the catalog could not be brought up to date, 'tapedeck reindex' will: %s",
+                   cause.text);
+}
+
+static td_result do_work(work *w, td_err *err)
+{
+    td_result rc = archive_list(w->archive, &w->listing, err);
+    if (rc == TD_OK) /* after listing: whoever begins now has none of these */
+        rc = archive_live_session(w->archive, w->live, err);
+    if (rc == TD_OK)
+        rc = journal_open(w->archive, &w->journal, err);
+    if (rc == TD_OK)
+        rc = archive_past_read(w->archive, &w->past, err);
+    if (rc == TD_OK)
+        rc = recover_open_segments(w, err);
+    if (rc == TD_OK)
+        rc = finish_interrupted(w, err);
+    if (rc == TD_OK)
+        rc = end_sessions(w, err);
+    if (rc == TD_OK)
+        update_catalog(w);
+    return rc;
+}
+
+td_result archive_recover(archive *a, const char *feed, const gap_reader *gaps,
+                          recover_event_fn *progress, void *user, recover_report *report,
+                          td_err *err)
+{
+    TD_ASSERT(archive_get_mode(a) != ARCHIVE_READ);
+    *report = (recover_report){0};
+    work w = {.archive = a,
+              .feed = feed,
+              .gaps = gaps,
+              .progress = progress,
+              .user = user,
+              .report = report,
+              .result = td_alloc_zero(1, sizeof(recover_result))};
+    td_lock *lock = NULL;
+    td_result rc = w.result == NULL ? td_err_set(err, TD_E_NOMEM, "no memory to recover") : TD_OK;
+    if (rc == TD_OK)
+        rc = archive_lock_maintain(a, &lock, err);
+    if (rc == TD_OK)
+        rc = do_work(&w, err);
+    journal_close(w.journal);
+    archive_past_fini(&w.past);
+    archive_listing_fini(&w.listing);
+    td_io_unlock(lock);
+    td_free(w.result);
+    return rc == TD_OK ? TD_OK : td_err_add(err, rc, "recovering archive '%s'", archive_path(a));
+}

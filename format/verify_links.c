@@ -1,0 +1,109 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/hash.h"
+#include "format/verify_impl.h"
+
+static const char *file_name_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash == NULL ? path : slash + 1;
+}
+
+/* 1 if path is name, or name with ".open" behind. */
+static int is_called(const char *path, const char *name)
+{
+    size_t length = strlen(name);
+    return strncmp(path, name, length) == 0 &&
+           (path[length] == '\0' || strcmp(path + length, ".open") == 0);
+}
+
+static const checked_segment *find_by_file_name(const verification *v, const char *name)
+{
+    for (size_t i = 0; i < v->segment_count; i++) {
+        if (is_called(file_name_of(v->segments[i].listed->path), name))
+            return &v->segments[i];
+    }
+    return NULL;
+}
+
+static const checked_segment *find_by_path(const verification *v, const char *path)
+{
+    for (size_t i = 0; i < v->segment_count; i++) {
+        if (is_called(v->segments[i].listed->path, path))
+            return &v->segments[i];
+    }
+    return NULL;
+}
+
+/* A segment must begin its chain with the last value of the one before it. */
+static void check_link(verification *v, const checked_segment *segment)
+{
+    const td_hash128 none = {0};
+    const char *path = segment->listed->path;
+    if (segment->previous_segment[0] == '\0') {
+        if (!td_hash128_equal(segment->result.previous_chain, none))
+            findings_add(&v->findings, VERIFY_DAMAGED, path, 0,
+                         "chain: goes on from a value, but names no segment before it");
+        return;
+    }
+    const checked_segment *before = find_by_file_name(v, segment->previous_segment);
+    if (before == NULL)
+        findings_add(&v->findings, VERIFY_DAMAGED, path, 0,
+                     "chain: the segment before it, %s, is not there", segment->previous_segment);
+    else if (before->rc == TD_OK &&
+             !td_hash128_equal(segment->result.previous_chain, before->result.totals.chain))
+        findings_add(&v->findings, VERIFY_DAMAGED, path, 0,
+                     "chain: does not go on from the last value of %s", segment->previous_segment);
+}
+
+static void check_known(verification *v, const past_segment *known)
+{
+    const checked_segment *segment = find_by_path(v, known->path);
+    if (known->stage == PAST_DISCARDED)
+        return;
+    if (segment == NULL) {
+        findings_add(&v->findings, VERIFY_DAMAGED, known->path, 0,
+                     "the journal knows this segment, and it is not there");
+        return;
+    }
+    if (known->stage != PAST_FINISHED || segment->rc != TD_OK)
+        return; /* what is wrong with the file itself has been said */
+    if (segment->listed->name.is_open)
+        findings_add(&v->findings, VERIFY_DAMAGED, segment->listed->path, 0,
+                     "the journal says that this segment was finished");
+    else if (!td_hash128_equal(known->chain, segment->result.totals.chain))
+        findings_add(&v->findings, VERIFY_DAMAGED, segment->listed->path, 0,
+                     "the journal knows another last chain value of this segment");
+    else if (known->file_bytes != segment->listed->size_bytes)
+        findings_add(&v->findings, VERIFY_DAMAGED, segment->listed->path, 0,
+                     "the journal knows this segment with %llu bytes, it has %llu",
+                     (unsigned long long)known->file_bytes,
+                     (unsigned long long)segment->listed->size_bytes);
+}
+
+static void check_session_end(verification *v, const past_session *session)
+{
+    int is_live = v->live[0] == '?' || strcmp(v->live, session->session) == 0;
+    if (!session->has_stopped && !session->is_crashed && !is_live)
+        findings_add(&v->findings, VERIFY_RECOVERABLE, "", 0, "session %s ended without a stop",
+                     session->session);
+}
+
+td_result verify_links(verification *v, td_err *err)
+{
+    (void)err;
+    if (archive_is_single_file(v->archive))
+        return TD_OK; /* its neighbours are elsewhere */
+    for (size_t i = 0; i < v->segment_count; i++) {
+        const checked_segment *segment = &v->segments[i];
+        if (segment->rc == TD_OK && segment->result.is_ours && segment->previous_segment != NULL)
+            check_link(v, segment);
+    }
+    for (size_t i = 0; i < v->past.segment_count; i++)
+        check_known(v, &v->past.segments[i]);
+    for (size_t i = 0; i < v->past.session_count; i++)
+        check_session_end(v, &v->past.sessions[i]);
+    return TD_OK;
+}

@@ -1,0 +1,251 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/buf.h"
+#include "format/mcap_decode.h"
+#include "format/segment_reader.h"
+#include "format/verify_impl.h"
+
+/* Within one file segment_verify looks at the receive times. Over the feeds of a session they are
+ * merged here: one stream per feed, its segments in order, chunk by chunk, times out of the message
+ * indexes (which are proved to agree with the chunks). Events are left out: they may share a
+ * frame's time. */
+
+typedef struct time_stream {
+    verification *v;
+    const checked_segment **segments; /* of one feed in one session, by number */
+    size_t segment_count;
+    size_t next_segment;
+    segment_reader *reader;
+    td_file *file;
+    uint32_t next_chunk;
+    td_buf times; /* of the present chunk, rising */
+    size_t at;
+} time_stream;
+
+static uint64_t head_of(const time_stream *s)
+{
+    uint64_t ns;
+    TD_ASSERT((s->at + 1) * sizeof ns <= s->times.size);
+    memcpy(&ns, s->times.data + s->at * sizeof ns, sizeof ns);
+    return ns;
+}
+
+static int compare_times(const void *a, const void *b)
+{
+    uint64_t left;
+    uint64_t right;
+    memcpy(&left, a, sizeof left);
+    memcpy(&right, b, sizeof right);
+    return left < right ? -1 : left > right;
+}
+
+static td_result add_index(time_stream *s, td_bytes content, td_err *err)
+{
+    mcap_message_index index;
+    td_result rc = mcap_decode_message_index(content, &index, err);
+    if (rc != TD_OK)
+        return rc;
+    const segment_channel *channel = segment_reader_channel_by_id(s->reader, index.channel_id);
+    if (channel == NULL || channel->info.dir == CHANNEL_EVENT)
+        return TD_OK;
+    uint64_t ns = 0;
+    uint64_t offset = 0;
+    while (rc == TD_OK && mcap_next_entry(&index.entries, &ns, &offset))
+        rc = td_buf_append(&s->times, &ns, sizeof ns, err);
+    return rc;
+}
+
+/* Times of a chunk's frames. What cannot be read has been found by segment_verify. */
+static td_result load_times(time_stream *s, const segment_chunk *chunk, td_err *err)
+{
+    td_buf records;
+    td_buf_init(&records, LIMIT_CHUNK_BYTES);
+    td_buf_clear(&s->times);
+    s->at = 0;
+    td_result rc = td_buf_reserve(&records, (size_t)chunk->index_bytes + 1, err);
+    size_t got = 0;
+    if (rc == TD_OK)
+        rc = td_io_read_at(s->file, chunk->offset + chunk->record_bytes, records.data,
+                           (size_t)chunk->index_bytes, &got, err);
+    records.size = rc == TD_OK ? got : 0;
+    size_t at = 0;
+    mcap_record record;
+    while (rc == TD_OK && mcap_next_record(td_buf_view(&records), &at, &record, NULL) == TD_OK) {
+        if (record.opcode == MCAP_MESSAGE_INDEX)
+            rc = add_index(s, record.content, err);
+    }
+    td_buf_fini(&records);
+    size_t count = s->times.size / sizeof(uint64_t);
+    if (rc == TD_OK && count > 0)
+        qsort(s->times.data, count, sizeof(uint64_t), compare_times);
+    return rc;
+}
+
+static td_result open_next_segment(time_stream *s, td_err *err)
+{
+    char path[LIMIT_PATH_BYTES];
+    td_io io = archive_io(s->v->archive);
+    td_io_close(s->file);
+    segment_reader_close(s->reader);
+    s->file = NULL;
+    s->reader = NULL;
+    s->next_chunk = 0;
+    if (s->next_segment == s->segment_count)
+        return TD_EOF;
+    const checked_segment *segment = s->segments[s->next_segment++];
+    td_result rc = archive_join(s->v->archive, segment->listed->path, path, err);
+    if (rc == TD_OK)
+        rc = segment_reader_open(io, path, &s->reader, err);
+    if (rc == TD_OK)
+        rc = td_io_open(io, path, TD_OPEN_READ, &s->file, err);
+    return rc;
+}
+
+/* Go to the next time; TD_EOF at the end of the feed. A segment or chunk that cannot be read is
+ * passed over. */
+static td_result stream_next(time_stream *s, td_err *err)
+{
+    s->at++;
+    while (s->at * sizeof(uint64_t) >= s->times.size) {
+        td_result rc = TD_OK;
+        if (s->reader == NULL || s->next_chunk == segment_reader_chunk_count(s->reader))
+            rc = open_next_segment(s, err);
+        else
+            rc = load_times(s, segment_reader_chunk(s->reader, s->next_chunk++), err);
+        if (rc == TD_EOF || rc == TD_E_NOMEM)
+            return rc;
+        if (rc != TD_OK)
+            td_err_clear(err);
+    }
+    return TD_OK;
+}
+
+static void stream_fini(time_stream *s)
+{
+    td_io_close(s->file);
+    segment_reader_close(s->reader);
+    td_buf_fini(&s->times);
+    td_free(s->segments);
+}
+
+/* ---- one session ----------------------------------------------------------------------------- */
+
+static td_result merge_streams(verification *v, const char *session, time_stream *streams,
+                               size_t count, td_err *err)
+{
+    uint64_t last = 0;
+    uint64_t repeats = 0;
+    uint64_t first_repeat = 0;
+    while (count > 0) {
+        size_t least = 0;
+        for (size_t i = 1; i < count; i++) {
+            if (head_of(&streams[i]) < head_of(&streams[least]))
+                least = i;
+        }
+        uint64_t now = head_of(&streams[least]);
+        TD_ASSERT(now >= last);
+        if (now == last && repeats++ == 0)
+            first_repeat = now;
+        last = now;
+        td_result rc = stream_next(&streams[least], err);
+        if (rc == TD_EOF) {
+            stream_fini(&streams[least]);
+            streams[least] = streams[--count];
+            streams[count] = (time_stream){0};
+        } else if (rc != TD_OK) {
+            return rc;
+        }
+    }
+    if (repeats > 0)
+        findings_add(
+            &v->findings, VERIFY_DAMAGED, "", 0,
+            "session %s: %llu frames have a receive time that another feed's frame has, the "
+            "first at %llu",
+            session, (unsigned long long)repeats, (unsigned long long)first_repeat);
+    return TD_OK;
+}
+
+static td_result add_to_stream(time_stream *s, const checked_segment *segment, td_err *err)
+{
+    const checked_segment **grown =
+        td_realloc(s->segments, s->segment_count + 1, sizeof(checked_segment *));
+    if (grown == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory to check receive times");
+    s->segments = grown;
+    size_t at = s->segment_count++;
+    for (; at > 0 && grown[at - 1]->number > segment->number; at--)
+        grown[at] = grown[at - 1];
+    grown[at] = segment;
+    return TD_OK;
+}
+
+static td_result gather(verification *v, const char *session, time_stream *streams, size_t *count,
+                        td_err *err)
+{
+    td_result rc = TD_OK;
+    for (size_t i = 0; i < v->segment_count && rc == TD_OK; i++) {
+        const checked_segment *segment = &v->segments[i];
+        if (segment->rc != TD_OK || strcmp(segment->session, session) != 0)
+            continue;
+        size_t k = 0;
+        while (k < *count && strcmp(streams[k].segments[0]->feed, segment->feed) != 0)
+            k++;
+        if (k == LIMIT_FEEDS)
+            continue; /* no session of ours has that many */
+        if (k == *count) {
+            streams[k] = (time_stream){.v = v};
+            td_buf_init(&streams[k].times, LIMIT_CHUNK_BYTES);
+            (*count)++;
+        }
+        rc = add_to_stream(&streams[k], segment, err);
+    }
+    return rc;
+}
+
+static td_result check_session(verification *v, const char *session, td_err *err)
+{
+    time_stream streams[LIMIT_FEEDS] = {0};
+    size_t count = 0;
+    td_result rc = gather(v, session, streams, &count, err);
+    size_t started = 0;
+    if (rc == TD_OK && count > 1) { /* one feed alone has been checked */
+        for (size_t i = 0; i < count && rc == TD_OK; i++) {
+            rc = stream_next(&streams[i], err);
+            if (rc == TD_OK && i != started) {
+                time_stream empty = streams[started];
+                streams[started] = streams[i];
+                streams[i] = empty;
+            }
+            started += rc == TD_OK;
+            rc = rc == TD_EOF ? TD_OK : rc;
+        }
+        if (rc == TD_OK)
+            rc = merge_streams(v, session, streams, started, err);
+    }
+    for (size_t i = 0; i < count; i++)
+        stream_fini(&streams[i]);
+    return rc;
+}
+
+static int is_first_of_session(const verification *v, size_t at)
+{
+    for (size_t i = 0; i < at; i++) {
+        if (strcmp(v->segments[i].session, v->segments[at].session) == 0)
+            return 0;
+    }
+    return 1;
+}
+
+td_result verify_sessions(verification *v, td_err *err)
+{
+    td_result rc = TD_OK;
+    for (size_t i = 0; i < v->segment_count && rc == TD_OK; i++) {
+        if (v->segments[i].session[0] != '\0' && is_first_of_session(v, i))
+            rc = check_session(v, v->segments[i].session, err);
+    }
+    return rc;
+}

@@ -1,0 +1,21 @@
+/* tapedeck-replay: what an archive is good for. Replays a selection through decoders and books, and
+ * serves it again. */
+#include "cli/verbs.h"
+#include "replay/cmd_replay.h"
+
+static const verb_row VERBS[] = {
+    {"replay", "run a selection through decoders and order books; is it complete?", cmd_replay,
+     NULL},
+};
+
+static const verb_table TABLE = {
+    .program = "tapedeck-replay",
+    .summary = "Plays what tapedeck recorded.",
+    .rows = VERBS,
+    .row_count = sizeof VERBS / sizeof *VERBS,
+};
+
+int main(int argc, char **argv)
+{
+    return verbs_main(&TABLE, argc, argv);
+}

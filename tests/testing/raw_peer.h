@@ -1,0 +1,36 @@
+/* WebSocket peers that misbehave on purpose, over plain blocking sockets on a thread of their own:
+ * what a test needs and libwebsockets would not do. They serve one connection each, on 127.0.0.1.
+ */
+#ifndef TD_TESTS_RAW_PEER_H
+#define TD_TESTS_RAW_PEER_H
+
+#include <stdint.h>
+
+#include "base/bytes.h"
+
+typedef enum raw_end {
+    RAW_END_CLOSE, /* close the TCP connection in order */
+    RAW_END_RESET, /* reset it */
+    RAW_END_HOLD,  /* leave it open until the client closes */
+} raw_end;
+
+typedef struct raw_script {
+    const char *answer; /* to the upgrade; "": none; NULL: a correct 101 */
+    td_bytes after;     /* then these bytes */
+    raw_end end;
+    uint8_t is_hasty; /* 1: answers the first bytes, whatever they are */
+} raw_script;
+
+typedef struct raw_peer raw_peer;
+
+/* Listen and serve one connection by the script, which is borrowed until raw_peer_stop. */
+raw_peer *raw_peer_start(const raw_script *script);
+uint16_t raw_peer_port(const raw_peer *peer);
+
+/* An HTTP proxy for one CONNECT: goes to target_port of 127.0.0.1 whatever host was asked for. */
+raw_peer *raw_proxy_start(uint16_t target_port);
+
+/* Wait for its end. request gets the head of what the client asked, NUL-terminated; may be NULL. */
+void raw_peer_stop(raw_peer *peer, char *request, size_t request_bytes);
+
+#endif

@@ -1,0 +1,303 @@
+/* The op dialect. Expected texts are real frames and requests: seeds 002 and 003,
+ * captures/inverse-*.jsonl.gz and captures/frames (acks, pongs, errors), wire-facts 1 and 5.3.
+ * Signatures come from Python's hmac: hmac.new(secret, b"GET/realtime" + expires,
+ * hashlib.sha256).hexdigest() */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/alloc.h"
+#include "wire/dialect.h"
+#include "wire/filters.h"
+
+#define CONN_ID   "95a3336b-365a-4fad-9540-ede1104f1260"
+#define SIGNATURE "b58818aaa8f96ee686003165a8802339b0f879903c25a09db34dc813f1eef037"
+
+static const dialect_auth AUTH = {.api_key = "OZUDHROKUZZNVZWHKN",
+                                  .secret = "t7T0YlFnYXk0Fx3JswQsDrViLg1Gh3DUU5Mr",
+                                  .expires_ms = 1542434791000};
+
+static void assert_text(const td_buf *out, const char *expected)
+{
+    if (!td_bytes_is(td_buf_view(out), expected))
+        fail_msg("got %.*s, not %s", (int)out->size, (const char *)out->data, expected);
+}
+
+static void test_requests(void **state)
+{
+    (void)state;
+    const dialect *op = dialect_find(DIALECT_OP);
+    assert_non_null(op);
+    static const char *const TOPICS[] = {"trade.BTCUSD", "orderBookL2_25.EOSUSD", "trade.A|B"};
+    td_buf out;
+    td_buf_init(&out, 4096);
+    assert_int_equal(op->build_subscribe(&out, TOPICS, 1, "7", NULL), TD_OK);
+    assert_text(&out, "{\"op\":\"subscribe\",\"args\":[\"trade.BTCUSD\"]}");
+    td_buf_clear(&out);
+    assert_int_equal(op->build_subscribe(&out, TOPICS, 3, NULL, NULL), TD_OK);
+    assert_text(&out, "{\"op\":\"subscribe\",\"args\":[\"trade.BTCUSD\",\"orderBookL2_25.EOSUSD\","
+                      "\"trade.A|B\"]}");
+    td_buf_clear(&out);
+    assert_int_equal(op->build_unsubscribe(&out, TOPICS, 1, NULL, NULL), TD_OK);
+    assert_text(&out, "{\"op\":\"unsubscribe\",\"args\":[\"trade.BTCUSD\"]}");
+    td_buf_clear(&out);
+    assert_int_equal(op->build_ping(&out, 1, NULL), TD_OK);
+    assert_text(&out, "{\"op\":\"ping\"}");
+    td_buf_clear(&out);
+    assert_int_equal(op->build_auth(&out, &AUTH, NULL), TD_OK);
+    assert_text(&out, "{\"op\":\"auth\",\"args\":[\"OZUDHROKUZZNVZWHKN\",1542434791000,\"" SIGNATURE
+                      "\"]}");
+    td_buf_fini(&out);
+}
+
+static void test_auth_query(void **state)
+{
+    (void)state;
+    const dialect *op = dialect_find(DIALECT_OP);
+    td_buf out;
+    td_buf_init(&out, 4096);
+    assert_int_equal(td_buf_printf(&out, NULL, "wss://h/realtime"), TD_OK);
+    assert_int_equal(op->build_auth_query(&out, &AUTH, NULL), TD_OK);
+    assert_text(
+        &out,
+        "wss://h/realtime?api_key=OZUDHROKUZZNVZWHKN&expires=1542434791000&signature=" SIGNATURE);
+    td_buf_clear(&out);
+    dialect_auth odd = AUTH;
+    odd.api_key = "a&b=c d";
+    assert_int_equal(td_buf_printf(&out, NULL, "wss://h/?x"), TD_OK);
+    assert_int_equal(op->build_auth_query(&out, &odd, NULL), TD_OK);
+    assert_text(&out,
+                "wss://h/?x&api_key=a%26b%3Dc%20d&expires=1542434791000&signature=" SIGNATURE);
+    td_buf_fini(&out);
+}
+
+static void test_sign(void **state)
+{
+    (void)state;
+    char signature[DIALECT_SIGNATURE_BYTES];
+    dialect_auth empty = {.api_key = "", .secret = "", .expires_ms = 0};
+    assert_int_equal(dialect_sign(&AUTH, signature, NULL), TD_OK);
+    assert_string_equal(signature, SIGNATURE);
+    assert_int_equal(dialect_sign(&empty, signature, NULL), TD_OK);
+    assert_string_equal(signature,
+                        "ad8dd7a28aaa78fe63ba365b9b2f6b8e12de8bc3830a68dbed971d5421420992");
+}
+
+/* Request, reason of the refusal (NULL: none), and the answer. */
+static const struct {
+    const char *name, *request, *reason, *answer;
+} ANSWERS[] = {
+    {"subscribe, as captured", "{\"op\":\"subscribe\",\"args\":[\"trade.EOSUSD\"]}", NULL,
+     "{\"success\":true,\"ret_msg\":\"\",\"conn_id\":\"" CONN_ID
+     "\",\"request\":{\"op\":\"subscribe\",\"args\":[\"trade.EOSUSD\"]}}"},
+    {"white space and other members are not echoed",
+     "{ \"args\" : [ \"trade.EOSUSD\" ] , \"x\":1, \"op\" : \"unsubscribe\" }", NULL,
+     "{\"success\":true,\"ret_msg\":\"\",\"conn_id\":\"" CONN_ID
+     "\",\"request\":{\"op\":\"unsubscribe\",\"args\":[\"trade.EOSUSD\"]}}"},
+    {"ping, as captured", "{\"op\":\"ping\"}", NULL,
+     "{\"success\":true,\"ret_msg\":\"pong\",\"conn_id\":\"" CONN_ID
+     "\",\"request\":{\"op\":\"ping\",\"args\":null}}"},
+    {"auth, expires as a number", "{\"op\":\"auth\",\"args\":[\"k\",1673261297304,\"s\"]}", NULL,
+     "{\"success\":true,\"ret_msg\":\"\",\"conn_id\":\"" CONN_ID
+     "\",\"request\":{\"op\":\"auth\",\"args\":[\"k\",\"1673261297304\",\"s\"]}}"},
+    {"unknown op, as captured", "{\"op\":\"dance\",\"args\":[\"x\"]}", DIALECT_ERROR_INVALID_OP,
+     "{\"success\":false,\"ret_msg\":\"error:invalid op\",\"conn_id\":\"" CONN_ID
+     "\",\"request\":{\"op\":\"\",\"args\":null}}"},
+    {"unknown topic", "{\"op\":\"subscribe\",\"args\":[\"nonsense\"]}",
+     "error:handler not found,topic:nonsense",
+     "{\"success\":false,\"ret_msg\":\"error:handler not "
+     "found,topic:nonsense\",\"conn_id\":\"" CONN_ID
+     "\",\"request\":{\"op\":\"subscribe\",\"args\":[\"nonsense\"]}}"},
+    {"empty list", "{\"op\":\"subscribe\",\"args\":[]}", NULL,
+     "{\"success\":true,\"ret_msg\":\"\",\"conn_id\":\"" CONN_ID
+     "\",\"request\":{\"op\":\"subscribe\",\"args\":[]}}"},
+    {"escapes survive", "{\"op\":\"subscribe\",\"args\":[\"a\\\"\\u003e\"]}", NULL,
+     "{\"success\":true,\"ret_msg\":\"\",\"conn_id\":\"" CONN_ID
+     "\",\"request\":{\"op\":\"subscribe\",\"args\":[\"a\\\">\"]}}"},
+};
+
+static void test_answers(void **state)
+{
+    (void)state;
+    const dialect *op = dialect_find(DIALECT_OP);
+    request_parser *parser = NULL;
+    assert_int_equal(request_parser_open(&parser, NULL), TD_OK);
+    td_buf out;
+    td_buf_init(&out, 4096);
+    for (size_t i = 0; i < sizeof ANSWERS / sizeof *ANSWERS; i++) {
+        dialect_request request;
+        td_err err;
+        td_bytes frame = td_bytes_str(ANSWERS[i].request);
+        if (request_parse(parser, op, frame, &request, &err) != TD_OK)
+            fail_msg("%s: %s", ANSWERS[i].name, err.text);
+        td_buf_clear(&out);
+        assert_int_equal(op->build_answer(&out, &request, CONN_ID, ANSWERS[i].reason, NULL), TD_OK);
+        assert_text(&out, ANSWERS[i].answer);
+    }
+    td_buf_fini(&out);
+    request_parser_close(parser);
+}
+
+static void test_requests_refused(void **state)
+{
+    (void)state;
+    static const char *const TEXTS[] = {
+        "",
+        "x",
+        "[]",
+        "1",
+        "\"op\"",
+        "{\"op\":\"subscribe\"",
+        "{\"op\":\"subscribe\",\"args\":1}",
+        "{\"op\":\"subscribe\",\"args\":{}}",
+        "{\"op\":\"ping\"}{}",
+    };
+    const dialect *op = dialect_find(DIALECT_OP);
+    request_parser *parser = NULL;
+    assert_int_equal(request_parser_open(&parser, NULL), TD_OK);
+    dialect_request request;
+    for (size_t i = 0; i < sizeof TEXTS / sizeof *TEXTS; i++) {
+        if (request_parse(parser, op, td_bytes_str(TEXTS[i]), &request, NULL) != TD_E_INVALID)
+            fail_msg("accepted %s", TEXTS[i]);
+    }
+    /* One more than is read. */
+    td_buf many;
+    td_buf_init(&many, 1 << 20);
+    assert_int_equal(td_buf_printf(&many, NULL, "{\"op\":\"subscribe\",\"args\":[0"), TD_OK);
+    for (int i = 0; i < DIALECT_ARGS_MAX; i++)
+        assert_int_equal(td_buf_append(&many, ",0", 2, NULL), TD_OK);
+    assert_int_equal(td_buf_append(&many, "]}", 2, NULL), TD_OK);
+    assert_int_equal(request_parse(parser, op, td_buf_view(&many), &request, NULL), TD_E_LIMIT);
+    td_buf_fini(&many);
+    /* The parser goes on. */
+    assert_int_equal(request_parse(parser, op, td_bytes_str("{\"op\":\"ping\",\"req_id\":\"r\"}"),
+                                   &request, NULL),
+                     TD_OK);
+    assert_int_equal(request.kind, REQUEST_PING);
+    assert_true(td_bytes_is(request.id, "r"));
+    assert_null(request.args);
+    request_parser_close(parser);
+}
+
+static void test_filter_covers(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *subscription, *topic;
+        int covers;
+    } ROWS[] = {
+        {"trade.BTCUSD", "trade.BTCUSD", 1},
+        {"trade.BTCUSD", "trade.BTCUSDT", 0},
+        {"trade.BTCUSD|XRPUSD", "trade.XRPUSD", 1},
+        {"trade.BTCUSD|XRPUSD", "trade.BTCUSD", 1},
+        {"trade.BTCUSD|XRPUSD", "trade.EOSUSD", 0},
+        {"trade.BTCUSD|XRPUSD", "trade.BTCUS", 0},
+        {"trade.*", "trade.EOSUSD", 1},
+        {"trade", "trade.EOSUSD", 1},
+        {"trade", "trades.EOSUSD", 0},
+        {"trade.", "trade.EOSUSD", 0},
+        {"position", "position", 1},
+        {"order", "orderBookL2_25.BTCUSD", 0},
+        {"orderBook_200", "orderBook_200.100ms.BTCUSD", 0},
+        {"orderBook_200.100ms", "orderBook_200.100ms.BTCUSD", 1},
+        {"orderBook_200.100ms.*", "orderBook_200.100ms.BTCUSD", 1},
+        {"orderBook_200.100ms.EOSUSD|BTCUSD", "orderBook_200.100ms.BTCUSD", 1},
+        {"klineV2.1.*", "klineV2.5.BTCUSD", 0},
+        {"klineV2.1", "klineV2.1.BTCUSD", 1},
+        {"*", "position", 0},
+        {"", "trade.BTCUSD", 0},
+        {"trade.BTC-31DEC21-36000-P", "trade.BTC-31DEC21-36000-P", 1},
+    };
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        int covers =
+            dialect_filter_covers(td_bytes_str(ROWS[i].subscription), td_bytes_str(ROWS[i].topic));
+        if (covers != ROWS[i].covers)
+            fail_msg("'%s' and %s: %d", ROWS[i].subscription, ROWS[i].topic, covers);
+    }
+}
+
+static void test_filters(void **state)
+{
+    (void)state;
+    wire_filters filters;
+    wire_filters_init(&filters);
+    assert_false(wire_filters_cover(&filters, td_bytes_str("trade.A")));
+    assert_int_equal(wire_filters_add(&filters, td_bytes_str("trade.A|B|C"), NULL), TD_OK);
+    assert_int_equal(wire_filters_add(&filters, td_bytes_str("trade.B"), NULL), TD_OK);
+    assert_int_equal(filters.count, 3);
+    assert_true(wire_filters_cover(&filters, td_bytes_str("trade.B")));
+    wire_filters_remove(&filters, td_bytes_str("trade.B"));
+    assert_false(wire_filters_cover(&filters, td_bytes_str("trade.B")));
+    assert_true(wire_filters_cover(&filters, td_bytes_str("trade.A")));
+    assert_true(wire_filters_cover(&filters, td_bytes_str("trade.C")));
+    assert_int_equal(wire_filters_add(&filters, td_bytes_str("orderBookL2_25.*"), NULL), TD_OK);
+    assert_true(wire_filters_cover(&filters, td_bytes_str("orderBookL2_25.X")));
+    wire_filters_remove(&filters, td_bytes_str("trade.C|A|Z"));
+    assert_int_equal(filters.count, 1);
+    wire_filters_remove(&filters, td_bytes_str("orderBookL2_25.*"));
+    wire_filters_remove(&filters, td_bytes_str("orderBookL2_25.*"));
+    assert_int_equal(filters.count, 0);
+    assert_int_equal(wire_filters_add(&filters, td_bytes_str(""), NULL), TD_E_INVALID);
+    assert_int_equal(wire_filters_add(&filters, td_bytes_str("a\nb"), NULL), TD_E_INVALID);
+    wire_filters_fini(&filters);
+}
+
+static void test_filters_are_bounded(void **state)
+{
+    (void)state;
+    wire_filters filters;
+    wire_filters_init(&filters);
+    char topic[2000];
+    memset(topic, 'a', sizeof topic);
+    td_result rc = TD_OK;
+    size_t added = 0;
+    for (unsigned i = 0; i < 2000 && rc == TD_OK; i++) {
+        (void)snprintf(topic, 8, "%06u.", i);
+        topic[7] = 'a';
+        rc = wire_filters_add(&filters, td_bytes_of(topic, sizeof topic), NULL);
+        added += rc == TD_OK;
+    }
+    assert_int_equal(rc, TD_E_LIMIT);
+    assert_int_equal(filters.count, added);
+    assert_true(filters.texts.size <= WIRE_FILTERS_BYTES_MAX);
+    wire_filters_fini(&filters);
+}
+
+static void test_words(void **state)
+{
+    (void)state;
+    char reason[DIALECT_REASON_BYTES];
+    dialect_needs_auth(td_bytes_str("order"), reason);
+    assert_string_equal(reason, "error:topic:order needs auth first");
+    char long_topic[4096];
+    memset(long_topic, 'x', sizeof long_topic);
+    dialect_unknown_topic(td_bytes_of(long_topic, sizeof long_topic), reason);
+    assert_true(strlen(reason) < DIALECT_REASON_BYTES);
+    char id[DIALECT_CONN_ID_BYTES];
+    dialect_conn_id(0, 0, id);
+    assert_string_equal(id, "00000000-0000-4000-8000-000000000000"); /* RFC 4122, 4.4 */
+    dialect_conn_id(UINT64_MAX, UINT64_MAX, id);
+    assert_string_equal(id, "ffffffff-ffff-4fff-bfff-ffffffffffff");
+    assert_null(dialect_find((dialect_id)99));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_requests),
+        cmocka_unit_test(test_auth_query),
+        cmocka_unit_test(test_sign),
+        cmocka_unit_test(test_answers),
+        cmocka_unit_test(test_requests_refused),
+        cmocka_unit_test(test_filter_covers),
+        cmocka_unit_test(test_filters),
+        cmocka_unit_test(test_filters_are_bounded),
+        cmocka_unit_test(test_words),
+    };
+    return cmocka_run_group_tests_name("wire/dialect", tests, NULL, NULL);
+}

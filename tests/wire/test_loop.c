@@ -1,0 +1,161 @@
+/* Timers and waking. Expected values are what wire/client.h promises. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <pthread.h>
+#include <signal.h>
+
+#include "wire/client.h"
+
+static wire_loop *open_loop(void)
+{
+    wire_loop *loop = NULL;
+    assert_int_equal(wire_loop_open(clock_real(), NULL, &loop, NULL), TD_OK);
+    return loop;
+}
+
+typedef struct fired {
+    wire_loop *loop;
+    char order[16];
+    size_t count;
+    wire_timer *victim;
+} fired;
+
+typedef struct one {
+    fired *all;
+    char name;
+} one;
+
+static void note(void *user)
+{
+    one *o = user;
+    o->all->order[o->all->count++] = o->name;
+}
+
+static void cancel_victim(void *user)
+{
+    one *o = user;
+    note(o);
+    wire_timer_cancel(o->all->victim);
+    assert_int_equal(
+        wire_timer_at(o->all->loop, 0, note, &(one){o->all, 'x'}, &o->all->victim, NULL), TD_OK);
+    wire_timer_cancel(o->all->victim);
+}
+
+static void run_until(fired *all, size_t count)
+{
+    while (all->count < count)
+        assert_int_equal(wire_loop_run(all->loop, TD_NS_PER_S, NULL), TD_OK);
+}
+
+static void test_timers_in_order(void **state)
+{
+    (void)state;
+    fired all = {.loop = open_loop()};
+    uint64_t now_ns = clock_mono_ns(clock_real());
+    one a = {&all, 'a'}, b = {&all, 'b'}, c = {&all, 'c'}, d = {&all, 'd'}, v = {&all, 'v'};
+    wire_timer *gone = NULL;
+    assert_int_equal(wire_timer_at(all.loop, now_ns + 3 * TD_NS_PER_MS, note, &d, NULL, NULL),
+                     TD_OK);
+    assert_int_equal(wire_timer_at(all.loop, now_ns + TD_NS_PER_MS, note, &b, NULL, NULL), TD_OK);
+    assert_int_equal(wire_timer_at(all.loop, now_ns + TD_NS_PER_MS, note, &c, NULL, NULL), TD_OK);
+    assert_int_equal(wire_timer_at(all.loop, now_ns, cancel_victim, &a, NULL, NULL), TD_OK);
+    assert_int_equal(wire_timer_at(all.loop, now_ns, note, &v, &all.victim, NULL), TD_OK);
+    assert_int_equal(wire_timer_at(all.loop, now_ns + 2 * TD_NS_PER_MS, note, &v, &gone, NULL),
+                     TD_OK);
+    wire_timer_cancel(gone);
+    wire_timer_cancel(NULL);
+    run_until(&all, 4);
+    assert_memory_equal(all.order, "abcd", 4);
+    assert_true(clock_mono_ns(clock_real()) >= now_ns + 3 * TD_NS_PER_MS);
+    wire_loop_close(all.loop);
+}
+
+static void again(void *user)
+{
+    one *o = user;
+    o->all->count++;
+    assert_int_equal(wire_timer_at(o->all->loop, 0, again, o, NULL, NULL), TD_OK);
+}
+
+/* A timer that makes another one that is due at once does not keep the loop from returning. */
+static void test_timers_do_not_starve(void **state)
+{
+    (void)state;
+    fired all = {.loop = open_loop()};
+    one o = {&all, 'o'};
+    assert_int_equal(wire_timer_at(all.loop, 0, again, &o, NULL, NULL), TD_OK);
+    for (size_t i = 1; i <= 5; i++) {
+        assert_int_equal(wire_loop_run(all.loop, TD_NS_PER_S, NULL), TD_OK);
+        assert_int_equal(all.count, i);
+    }
+    wire_loop_close(all.loop); /* with a timer left */
+}
+
+static void test_run_times_out(void **state)
+{
+    (void)state;
+    wire_loop *loop = open_loop();
+    assert_int_equal(wire_loop_run(loop, 0, NULL), TD_OK);
+    uint64_t limit_ns = clock_mono_ns(clock_real()) + 2 * TD_NS_PER_MS;
+    while (clock_mono_ns(clock_real()) < limit_ns)
+        assert_int_equal(wire_loop_run(loop, TD_NS_PER_MS, NULL), TD_OK);
+    wire_loop_close(loop);
+}
+
+static void *wake_from_thread(void *loop)
+{
+    wire_loop_wake(loop);
+    return NULL;
+}
+
+static wire_loop *signalled;
+
+static void wake_from_handler(int signal_number)
+{
+    (void)signal_number;
+    wire_loop_wake(signalled);
+}
+
+/* Each run would wait for an hour. */
+static void test_wake(void **state)
+{
+    (void)state;
+    wire_loop *loop = open_loop();
+    uint64_t hour_ns = 3600 * TD_NS_PER_S;
+    wire_loop_wake(loop); /* before anybody waits */
+    assert_int_equal(wire_loop_run(loop, hour_ns, NULL), TD_OK);
+    for (int i = 0; i < 50; i++) {
+        pthread_t thread;
+        assert_int_equal(pthread_create(&thread, NULL, wake_from_thread, loop), 0);
+        assert_int_equal(wire_loop_run(loop, hour_ns, NULL), TD_OK);
+        assert_int_equal(pthread_join(thread, NULL), 0);
+    }
+    signalled = loop;
+    struct sigaction action = {.sa_handler = wake_from_handler};
+    assert_int_equal(sigaction(SIGUSR1, &action, NULL), 0);
+    assert_int_equal(raise(SIGUSR1), 0);
+    assert_int_equal(wire_loop_run(loop, hour_ns, NULL), TD_OK);
+    wire_loop_close(loop);
+}
+
+static void test_cause_names(void **state)
+{
+    (void)state;
+    assert_string_equal(wire_cause_name(WIRE_CAUSE_TLS_WRONG_HOST), "tls_wrong_host");
+    for (int i = 0; i < WIRE_CAUSE_COUNT; i++)
+        assert_non_null(wire_cause_name((wire_cause)i));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_timers_in_order), cmocka_unit_test(test_timers_do_not_starve),
+        cmocka_unit_test(test_run_times_out),   cmocka_unit_test(test_wake),
+        cmocka_unit_test(test_cause_names),
+    };
+    return cmocka_run_group_tests_name("wire/loop", tests, NULL, NULL);
+}

@@ -1,0 +1,266 @@
+/* URLs, HOST:PORT, proxies and NO_PROXY. Expected values by hand from RFC 3986, RFC 6455 section 3,
+ * and what wire/proxy.h promises. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "wire/proxy.h"
+#include "wire/url.h"
+
+static void test_url_parts(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *host, *authority, *target;
+        unsigned port, is_tls, is_numeric, is_ipv6;
+    } ROWS[] = {
+        {"wss://stream.bybit.com/realtime", "stream.bybit.com", "stream.bybit.com", "/realtime",
+         443, 1, 0, 0},
+        {"ws://localhost:8080", "localhost", "localhost:8080", "/", 8080, 0, 0, 0},
+        {"ws://h:80/", "h", "h", "/", 80, 0, 0, 0},
+        {"wss://h:80/", "h", "h:80", "/", 80, 1, 0, 0},
+        {"wss://h?api_key=x&y=/z", "h", "h", "/?api_key=x&y=/z", 443, 1, 0, 0},
+        {"wss://127.0.0.1:65535/a/b?c", "127.0.0.1", "127.0.0.1:65535", "/a/b?c", 65535, 1, 1, 0},
+        {"wss://[::1]:9/x", "::1", "[::1]:9", "/x", 9, 1, 1, 1},
+        {"wss://[2001:db8::2]", "2001:db8::2", "[2001:db8::2]", "/", 443, 1, 1, 1},
+        {"ws://h/p#fragment", "h", "h", "/p", 80, 0, 0, 0},
+        {"ws://h/p?q=a@b", "h", "h", "/p?q=a@b", 80, 0, 0, 0},
+    };
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        wire_url url;
+        td_err err;
+        if (wire_url_parse(ROWS[i].text, &url, &err) != TD_OK)
+            fail_msg("%s: %s", ROWS[i].text, err.text);
+        assert_string_equal(url.host, ROWS[i].host);
+        assert_string_equal(url.authority, ROWS[i].authority);
+        assert_string_equal(url.target, ROWS[i].target);
+        assert_int_equal(url.port, ROWS[i].port);
+        assert_int_equal(url.is_tls, ROWS[i].is_tls);
+        assert_int_equal(url.is_numeric, ROWS[i].is_numeric);
+        assert_int_equal(url.is_ipv6, ROWS[i].is_ipv6);
+    }
+}
+
+static void test_url_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *says;
+    } ROWS[] = {
+        {"", "neither ws:// nor wss://"},
+        {"https://h/", "neither ws:// nor wss://"},
+        {"wss://", "0 characters"},
+        {"wss://:80/", "0 characters"},
+        {"wss://user:secret@h/", "user name"},
+        {"wss://[::1/", "without ']'"},
+        {"wss://[h]/", "no IPv6 address"},
+        {"wss://h:/", "no port"},
+        {"wss://h:65536/", "no port"},
+        {"wss://h:123456/", "no port"},
+        {"wss://h:0/", "port 0"},
+        {"wss://h:1x/", "cannot follow a host"},
+        {"wss://h h/", "cannot follow a host"},
+        {"wss://h/a b", "space or control"},
+        {"wss://h/\r\nX: y", "space or control"},
+    };
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        wire_url url;
+        td_err err;
+        assert_int_equal(wire_url_parse(ROWS[i].text, &url, &err), TD_E_INVALID);
+        if (strstr(err.text, ROWS[i].says) == NULL)
+            fail_msg("'%s' gave '%s', not '%s'", ROWS[i].text, err.text, ROWS[i].says);
+    }
+}
+
+/* A query may hold a signature. */
+static void test_url_error_hides_the_query(void **state)
+{
+    (void)state;
+    wire_url url;
+    td_err err;
+    assert_int_equal(wire_url_parse("wss://h:x/?signature=deadbeef", &url, &err), TD_E_INVALID);
+    assert_int_equal(wire_url_parse("http://h/?signature=deadbeef", &url, &err), TD_E_INVALID);
+    assert_null(strstr(err.text, "deadbeef"));
+}
+
+static void test_url_too_long(void **state)
+{
+    (void)state;
+    char text[4096] = "wss://h/";
+    memset(text + 8, 'a', sizeof text - 9);
+    text[sizeof text - 1] = '\0';
+    wire_url url;
+    assert_int_equal(wire_url_parse(text, &url, NULL), TD_E_INVALID);
+    char host[512] = "wss://";
+    memset(host + 6, 'a', 200);
+    assert_int_equal(wire_url_parse(host, &url, NULL), TD_E_INVALID);
+}
+
+static void test_host_port(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *host;
+        int port; /* -1: refused */
+    } ROWS[] = {
+        {"127.0.0.1:0", "127.0.0.1", 0},
+        {"[::1]:8080", "::1", 8080},
+        {"localhost:1", "localhost", 1},
+        {"127.0.0.1", "", -1},
+        {":80", "", -1},
+        {"h:80x", "", -1},
+        {"::1:80", "", -1},
+        {"h:-1", "", -1},
+    };
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        char host[WIRE_HOST_BYTES];
+        uint16_t port = 0;
+        td_result rc = wire_host_port_parse(ROWS[i].text, host, &port, NULL);
+        assert_int_equal(rc, ROWS[i].port < 0 ? TD_E_INVALID : TD_OK);
+        if (rc != TD_OK)
+            continue;
+        assert_string_equal(host, ROWS[i].host);
+        assert_int_equal(port, ROWS[i].port);
+    }
+}
+
+static void test_proxy_parts(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *host, *user;
+        unsigned port;
+        td_result rc;
+    } ROWS[] = {
+        {"http://proxy.corp:3128", "proxy.corp", "", 3128, TD_OK},
+        {"proxy.corp:3128", "proxy.corp", "", 3128, TD_OK},
+        {"http://proxy.corp", "proxy.corp", "", 80, TD_OK},
+        {"http://proxy.corp/", "proxy.corp", "", 80, TD_OK},
+        {"http://u:p%40@10.0.0.1:1/", "10.0.0.1", "u:p%40", 1, TD_OK},
+        {"http://[fd00::1]:8080", "fd00::1", "", 8080, TD_OK},
+        {"http://[fd00::1]", "fd00::1", "", 80, TD_OK},
+        {"https://proxy.corp", "", "", 0, TD_E_UNSUPPORTED},
+        {"socks5://proxy.corp", "", "", 0, TD_E_UNSUPPORTED},
+        {"http://", "", "", 0, TD_E_INVALID},
+        {"http://h:99999", "", "", 0, TD_E_INVALID},
+    };
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        wire_proxy proxy;
+        assert_int_equal(wire_proxy_parse(ROWS[i].text, &proxy, NULL), ROWS[i].rc);
+        assert_int_equal(proxy.is_used, ROWS[i].rc == TD_OK);
+        if (ROWS[i].rc != TD_OK)
+            continue;
+        assert_string_equal(proxy.host, ROWS[i].host);
+        assert_string_equal(proxy.user_password, ROWS[i].user);
+        assert_int_equal(proxy.port, ROWS[i].port);
+    }
+}
+
+static void test_proxy_error_hides_the_password(void **state)
+{
+    (void)state;
+    wire_proxy proxy;
+    td_err err;
+    assert_int_equal(wire_proxy_parse("http://u:hunter2@h:x", &proxy, &err), TD_E_INVALID);
+    assert_null(strstr(err.text, "hunter2"));
+}
+
+static void clear_environment(void)
+{
+    static const char *const NAMES[] = {"HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy",
+                                        "NO_PROXY",    "no_proxy",    "http_proxy"};
+    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++)
+        assert_int_equal(unsetenv(NAMES[i]), 0);
+}
+
+static void test_proxy_of_environment(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *value, *no_proxy, *url, *host; /* host "": no proxy */
+    } ROWS[] = {
+        {"HTTPS_PROXY", "http://a:1", NULL, "wss://stream.bybit.com/", "a"},
+        {"https_proxy", "http://a:1", NULL, "wss://stream.bybit.com/", "a"},
+        {"ALL_PROXY", "http://a:1", NULL, "wss://stream.bybit.com/", "a"},
+        {"ALL_PROXY", "http://a:1", NULL, "ws://stream.bybit.com/", "a"},
+        {"HTTPS_PROXY", "http://a:1", NULL, "ws://stream.bybit.com/", ""},
+        {"http_proxy", "http://a:1", NULL, "ws://stream.bybit.com/", ""},
+        {"HTTPS_PROXY", "", NULL, "wss://stream.bybit.com/", ""},
+        {"HTTPS_PROXY", "http://a:1", "bybit.com", "wss://stream.bybit.com/", ""},
+        {"HTTPS_PROXY", "http://a:1", NULL, "wss://localhost:1/", ""},
+        {"HTTPS_PROXY", "http://a:1", NULL, "wss://127.0.0.2/", ""},
+        {"HTTPS_PROXY", "http://a:1", NULL, "wss://[::1]/", ""},
+    };
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        clear_environment();
+        assert_int_equal(setenv(ROWS[i].name, ROWS[i].value, 1), 0);
+        if (ROWS[i].no_proxy != NULL)
+            assert_int_equal(setenv("NO_PROXY", ROWS[i].no_proxy, 1), 0);
+        wire_url url;
+        wire_proxy proxy;
+        assert_int_equal(wire_url_parse(ROWS[i].url, &url, NULL), TD_OK);
+        assert_int_equal(wire_proxy_of_environment(&url, &proxy, NULL), TD_OK);
+        if (strcmp(proxy.host, ROWS[i].host) != 0)
+            fail_msg("row %zu: proxy '%s', not '%s'", i, proxy.host, ROWS[i].host);
+    }
+    clear_environment();
+    td_err err;
+    wire_url url;
+    wire_proxy proxy;
+    assert_int_equal(setenv("ALL_PROXY", "socks5://a", 1), 0);
+    assert_int_equal(wire_url_parse("wss://h/", &url, NULL), TD_OK);
+    assert_int_equal(wire_proxy_of_environment(&url, &proxy, &err), TD_E_UNSUPPORTED);
+    assert_non_null(strstr(err.text, "ALL_PROXY"));
+    clear_environment();
+}
+
+static void test_no_proxy(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *list, *url;
+        int covers;
+    } ROWS[] = {
+        {"*", "wss://h/", 1},
+        {"bybit.com", "wss://stream.bybit.com/", 1},
+        {".bybit.com", "wss://stream.bybit.com/", 1},
+        {"bybit.com", "wss://bybit.com/", 1},
+        {"BYBIT.com", "wss://Stream.bybit.COM/", 1},
+        {"bybit.com", "wss://notbybit.com/", 0},
+        {"it.com", "wss://bybit.com/", 0},
+        {"a.com, b.com,c.com", "wss://b.com/", 1},
+        {"a.com,,", "wss://b.com/", 0},
+        {"", "wss://b.com/", 0},
+        {"b.com:444", "wss://b.com/", 0},
+        {"b.com:443", "wss://b.com/", 1},
+        {"10.0.0.1", "wss://10.0.0.1/", 1},
+        {"[fd00::1]:443", "wss://[fd00::1]/", 1},
+        {"fd00::1", "wss://[fd00::1]/", 1},
+    };
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        wire_url url;
+        assert_int_equal(wire_url_parse(ROWS[i].url, &url, NULL), TD_OK);
+        if (wire_no_proxy_covers(ROWS[i].list, &url) != ROWS[i].covers)
+            fail_msg("row %zu: '%s' and %s", i, ROWS[i].list, ROWS[i].url);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_url_parts),
+        cmocka_unit_test(test_url_refused),
+        cmocka_unit_test(test_url_error_hides_the_query),
+        cmocka_unit_test(test_url_too_long),
+        cmocka_unit_test(test_host_port),
+        cmocka_unit_test(test_proxy_parts),
+        cmocka_unit_test(test_proxy_error_hides_the_password),
+        cmocka_unit_test(test_proxy_of_environment),
+        cmocka_unit_test(test_no_proxy),
+    };
+    return cmocka_run_group_tests_name("wire/url", tests, NULL, NULL);
+}
