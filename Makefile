@@ -33,7 +33,8 @@ SRC_format := format/chain.c format/channel.c format/chunk_builder.c format/chun
               format/mcap_encode.c format/mcap_source.c format/mcap_summary.c \
               format/recover.c format/recover_walk.c \
               format/segment_channels.c format/segment_reader.c format/segment_scan.c \
-              format/segment_summary.c format/segment_walk.c format/segment_writer.c
+              format/segment_summary.c format/segment_verify.c format/segment_verify_chain.c \
+              format/segment_verify_chunk.c format/segment_verify_end.c format/segment_walk.c format/segment_writer.c
 
 SRC_format += format/gap.c format/segment_name.c format/archive.c format/archive_list.c format/segment_index.c \
               format/archive_plan.c format/journal.c format/catalog.c format/catalog_read.c \
@@ -83,7 +84,7 @@ TESTS_schema := tests/schema/test_decode_captures.c
 
 TESTS_book := tests/book/test_book.c tests/book/test_continuity.c tests/book/test_loss.c
 
-TESTS_format := tests/format/test_recover.c tests/format/test_segment.c
+TESTS_format := tests/format/test_recover.c tests/format/test_segment.c tests/format/test_segment_verify.c
 
 TESTS_tape := tests/tape/test_selection.c
 

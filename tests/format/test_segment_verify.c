@@ -1,0 +1,288 @@
+/* Verification of one file. Expected: DESIGN's list of what must show (a flipped bit anywhere, a
+ * missing chunk, bytes behind the end, a zero CRC, an index that disagrees with its chunk,
+ * ordinals). */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/io_fault.h"
+#include "format/recover.h"
+#include "format/segment_verify.h"
+#include "tests/testing/segment_fixture.h"
+
+static const char FINAL[] = "a.mcap";
+static const char OPEN[] = "a.mcap.open";
+
+typedef struct seen {
+    unsigned counts[FINDING_TORN + 1];
+    char first[1024];
+} seen;
+
+static void see(void *user, const segment_finding *finding)
+{
+    seen *s = user;
+    assert_non_null(segment_finding_name(finding->kind));
+    if (s->first[0] == '\0')
+        snprintf(s->first, sizeof s->first, "%s: %s", segment_finding_name(finding->kind),
+                 finding->text);
+    s->counts[finding->kind]++;
+}
+
+static seen verify(io_fault *disk, const char *path, segment_verify_result *result)
+{
+    seen s = {0};
+    td_err err;
+    if (segment_verify(io_fault_io(disk), path, see, &s, result, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    assert_int_equal(io_fault_open_count(disk), 0);
+    return s;
+}
+
+static io_fault *disk_with(uint64_t frames, uint64_t per_chunk, fixture_end end)
+{
+    io_fault *disk = io_fault_open();
+    fixture_spec spec = {
+        .path = FINAL, .frame_count = frames, .frames_per_chunk = per_chunk, .end = end};
+    fixture_write(io_fault_io(disk), &spec);
+    return disk;
+}
+
+static void test_sound(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t frames, per_chunk;
+        fixture_end end;
+    } rows[] = {
+        {1000, 100, FIXTURE_FINISHED}, {10, 100, FIXTURE_FINISHED}, {1000, 77, FIXTURE_SYNCED},
+        {0, 1, FIXTURE_FINISHED},      {3, 1, FIXTURE_FINISHED},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        io_fault *disk = disk_with(rows[i].frames, rows[i].per_chunk, rows[i].end);
+        segment_verify_result result;
+        seen s = verify(disk, rows[i].end == FIXTURE_FINISHED ? FINAL : OPEN, &result);
+        assert_string_equal(s.first, "");
+        assert_int_equal(result.damage_count, 0);
+        assert_true(result.is_ours);
+        assert_int_equal(result.totals.message_count, rows[i].frames);
+        assert_int_equal(result.frame_count, rows[i].frames - (rows[i].frames + 9) / 10);
+        io_fault_close(disk);
+    }
+}
+
+/* Every byte of a file, one bit each (all eight bits every 16th byte). */
+static void test_every_flipped_bit(void **state)
+{
+    (void)state;
+    io_fault *disk = disk_with(30, 15, FIXTURE_FINISHED);
+    size_t size;
+    uint8_t *bytes = fixture_read_file(io_fault_io(disk), FINAL, &size);
+    for (size_t at = 0; at < size; at++) {
+        for (unsigned bit = 0; bit < (at % 16 == 0 ? 8 : 1); bit++) {
+            uint8_t mask = (uint8_t)(1u << (at % 16 == 0 ? bit : at % 8));
+            assert_int_equal(io_fault_damage(disk, FINAL, at, mask, NULL), TD_OK);
+            segment_verify_result result;
+            seen s = {0};
+            td_result rc = segment_verify(io_fault_io(disk), FINAL, see, &s, &result, NULL);
+            if (rc == TD_OK && result.damage_count == 0)
+                fail_msg("bit %02x of byte %zu of %zu went unseen", mask, at, size);
+            assert_int_equal(io_fault_damage(disk, FINAL, at, mask, NULL), TD_OK);
+        }
+    }
+    td_free(bytes);
+    io_fault_close(disk);
+}
+
+/* Whole parts of a file taken out, put in or cut off. */
+static void test_parts(void **state)
+{
+    (void)state;
+    io_fault *disk = disk_with(60, 20, FIXTURE_FINISHED);
+    td_io io = io_fault_io(disk);
+    segment_reader *reader;
+    assert_int_equal(segment_reader_open(io, FINAL, &reader, NULL), TD_OK);
+    size_t second = (size_t)segment_reader_chunk(reader, 1)->offset;
+    size_t third = (size_t)segment_reader_chunk(reader, 2)->offset;
+    segment_reader_close(reader);
+    size_t size;
+    uint8_t *bytes = fixture_read_file(io, FINAL, &size);
+    uint8_t *other = td_alloc(size + 8);
+    segment_verify_result result;
+
+    memcpy(other, bytes, second);
+    memcpy(other + second, bytes + third, size - third);
+    fixture_make_file(io, "missing-chunk.mcap", other, size - (third - second));
+    seen s = verify(disk, "missing-chunk.mcap", &result);
+    assert_true(s.counts[FINDING_CHAIN] > 0);
+    assert_true(s.counts[FINDING_DATA_CRC] > 0);
+
+    memcpy(other, bytes, size);
+    memcpy(other + size, "trailing", 8);
+    fixture_make_file(io, "trailing.mcap", other, size + 8);
+    s = verify(disk, "trailing.mcap", &result);
+    assert_int_equal(result.damage_count > 0, 1);
+
+    fixture_make_file(io, "cut.mcap", bytes, size - 50);
+    s = verify(disk, "cut.mcap", &result);
+    assert_true(s.counts[FINDING_STRUCTURE] > 0);
+
+    fixture_make_file(io, "cut.mcap.open", bytes, third + 100);
+    s = verify(disk, "cut.mcap.open", &result);
+    assert_int_equal(s.counts[FINDING_TORN], 1);
+    assert_int_equal(result.damage_count, 0);
+    assert_int_equal(result.torn_bytes, 100);
+    td_free(other);
+    td_free(bytes);
+    io_fault_close(disk);
+}
+
+/* What a writer would have to get wrong: the chunk is changed before it is written, so that chain
+ * and CRCs of the file are right. */
+typedef enum forgery {
+    FORGE_NOTHING,
+    FORGE_TOTAL,
+    FORGE_BYTES,
+    FORGE_DROPPED,
+    FORGE_CONN,
+    FORGE_NO_CONN,
+    FORGE_LAST_ORDINAL,
+    FORGE_INDEX_TIME,
+    FORGE_INDEX_OFFSET,
+    FORGE_CHUNK_TIME,
+    FORGE_ZERO_CRC,
+} forgery;
+
+static void forge(sealed_chunk *sealed, forgery how)
+{
+    uint8_t *index = sealed->bytes.data + sealed->chunk_bytes;
+    switch (how) {
+    case FORGE_NOTHING:
+        break;
+    case FORGE_TOTAL:
+        sealed->totals.frames_written++;
+        sealed->totals.frames_in++;
+        break;
+    case FORGE_BYTES:
+        sealed->totals.bytes_written--;
+        break;
+    case FORGE_DROPPED:
+        sealed->totals.frames_dropped = 0;
+        sealed->totals.frames_in = sealed->totals.frames_written;
+        break;
+    case FORGE_CONN:
+        sealed->conns[0].in++;
+        break;
+    case FORGE_NO_CONN:
+        sealed->conn_count = 0;
+        break;
+    case FORGE_LAST_ORDINAL:
+        sealed->conns[0].in_ordinal++;
+        break;
+    case FORGE_INDEX_TIME:
+        index[15] ^= 1;
+        break;
+    case FORGE_INDEX_OFFSET:
+        index[23] ^= 1;
+        break;
+    case FORGE_CHUNK_TIME:
+        sealed->bytes.data[9] ^= 1;
+        break;
+    case FORGE_ZERO_CRC:
+        memset(sealed->bytes.data + 33, 0, 4);
+        break;
+    }
+}
+
+/* Two chunks; the second one is forged. hole: frames left out between them. */
+static void write_forged(td_io io, forgery how, uint64_t hole)
+{
+    fixture_spec spec = {.path = FINAL};
+    segment_session session = fixture_session(&spec);
+    segment_writer *writer;
+    chunk_builder *builder;
+    sealed_chunk *sealed = sealed_chunk_open();
+    assert_int_equal(chunk_builder_open(NULL, &builder, NULL), TD_OK);
+    assert_int_equal(segment_writer_open(io, FINAL, &session, &writer, NULL), TD_OK);
+    fixture_append(builder, 0, 20);
+    assert_int_equal(chunk_builder_seal(builder, sealed, NULL), TD_OK);
+    assert_int_equal(segment_writer_append(writer, sealed, NULL, NULL), TD_OK);
+    fixture_append(builder, 20 + hole, 40);
+    assert_int_equal(chunk_builder_seal(builder, sealed, NULL), TD_OK);
+    forge(sealed, how);
+    assert_int_equal(segment_writer_append(writer, sealed, NULL, NULL), TD_OK);
+    assert_int_equal(segment_writer_finish(writer, NULL, NULL), TD_OK);
+    segment_writer_close(writer);
+    sealed_chunk_close(sealed);
+    chunk_builder_close(builder);
+}
+
+static void test_forged(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        forgery how;
+        uint64_t hole;
+        int expected; /* kind of a finding that must be there; -1 = none at all */
+    } rows[] = {
+        {"nothing", FORGE_NOTHING, 0, -1},
+        {"dropped frames that are known", FORGE_NOTHING, 10, -1},
+        {"dropped frames that are not", FORGE_DROPPED, 10, FINDING_ORDINAL},
+        {"one frame too many", FORGE_TOTAL, 0, FINDING_TOTALS},
+        {"a byte too few", FORGE_BYTES, 0, FINDING_TOTALS},
+        {"frames of a connection", FORGE_CONN, 0, FINDING_TOTALS},
+        {"no connection", FORGE_NO_CONN, 0, FINDING_TOTALS},
+        {"last ordinal", FORGE_LAST_ORDINAL, 0, FINDING_ORDINAL},
+        {"time in an index", FORGE_INDEX_TIME, 0, FINDING_INDEX},
+        {"offset in an index", FORGE_INDEX_OFFSET, 0, FINDING_INDEX},
+        {"time of a chunk", FORGE_CHUNK_TIME, 0, FINDING_TIME},
+        {"zero CRC", FORGE_ZERO_CRC, 0, FINDING_CRC_MISSING},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        io_fault *disk = io_fault_open();
+        write_forged(io_fault_io(disk), rows[i].how, rows[i].hole);
+        segment_verify_result result;
+        seen s = verify(disk, FINAL, &result);
+        if (rows[i].expected < 0 && s.first[0] != '\0')
+            fail_msg("%s: %s", rows[i].name, s.first);
+        if (rows[i].expected >= 0 && s.counts[rows[i].expected] == 0)
+            fail_msg("%s: %s", rows[i].name, s.first);
+        assert_int_equal(s.counts[FINDING_CHAIN], 0);
+        assert_int_equal(s.counts[FINDING_DATA_CRC], 0);
+        io_fault_close(disk);
+    }
+}
+
+/* A recovered segment is as sound as one that its writer finished. */
+static void test_recovered(void **state)
+{
+    (void)state;
+    io_fault *disk = disk_with(100, 30, FIXTURE_SYNCED);
+    td_io io = io_fault_io(disk);
+    assert_int_equal(td_io_mkdir(io, "torn", NULL), TD_OK);
+    recover_result *recovered = td_alloc(sizeof *recovered);
+    assert_int_equal(recover_segment(io, OPEN, "torn", recovered, NULL), TD_OK);
+    segment_verify_result result;
+    seen s = verify(disk, FINAL, &result);
+    assert_string_equal(s.first, "");
+    assert_true(td_hash128_equal(result.totals.chain, recovered->totals.chain));
+    td_free(recovered);
+    io_fault_close(disk);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sound),     cmocka_unit_test(test_every_flipped_bit),
+        cmocka_unit_test(test_parts),     cmocka_unit_test(test_forged),
+        cmocka_unit_test(test_recovered),
+    };
+    return cmocka_run_group_tests_name("format/segment_verify", tests, NULL, NULL);
+}
