@@ -342,7 +342,8 @@ static td_result print_feeds(verb_run *verb, const archive_totals *totals)
         table_cell(&table, "%s", first);
         table_cell(&table, "%s", lasts);
     }
-    output_printf(&verb->output, "\n");
+    if (table_row_count(&table) > 0)
+        output_printf(&verb->output, "\n");
     td_result rc = table_print(&table, &verb->output, &verb->err);
     table_fini(&table);
     return rc;
@@ -360,7 +361,8 @@ static td_result print_topics(verb_run *verb, const archive_totals *totals)
         table_cell(&table, "%s", or_dash(totals->topics[i].symbol));
         table_cell(&table, "%s", frames);
     }
-    output_printf(&verb->output, "\n");
+    if (table_row_count(&table) > 0)
+        output_printf(&verb->output, "\n");
     td_result rc = table_print(&table, &verb->output, &verb->err);
     table_fini(&table);
     return rc;

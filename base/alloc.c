@@ -42,7 +42,8 @@ char *td_strndup(const char *bytes, size_t length)
     char *copy = td_alloc(length + 1);
     if (copy == NULL)
         return NULL;
-    memcpy(copy, bytes, length);
+    if (length > 0) /* an empty view may have no bytes to point to */
+        memcpy(copy, bytes, length);
     copy[length] = '\0';
     return copy;
 }
