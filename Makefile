@@ -86,7 +86,8 @@ TESTS_book := tests/book/test_book.c tests/book/test_continuity.c tests/book/tes
 
 TESTS_format := tests/format/test_recover.c tests/format/test_segment.c tests/format/test_segment_verify.c
 
-TESTS_tape := tests/tape/test_selection.c
+TESTS_tape := tests/tape/test_selection.c tests/tape/test_event.c tests/tape/test_tape.c \
+              tests/tape/test_tape_files.c
 
 TESTS_wire := tests/wire/test_url.c tests/wire/test_dialect.c tests/wire/test_client.c tests/wire/test_link.c \
               tests/wire/test_loop.c
@@ -218,7 +219,7 @@ TEST_BINS := $(patsubst tests/%.c,$(B)/tests/%,$(TEST_SOURCES))
 SRC_testing := tests/testing/book_text.c tests/testing/capture.c tests/testing/capture_tape.c \
                tests/testing/message_compare.c \
                tests/testing/segment_fixture.c \
-               tests/testing/raw_peer.c tests/testing/wire_side.c
+               tests/testing/raw_peer.c tests/testing/wire_side.c tests/testing/tape_fixture.c
 OBJ_testing := $(call obj,$(SRC_testing))
 
 $(B)/tests/%: $(B)/obj/tests/%.o $(OBJ_testing) $(LIBS_own)

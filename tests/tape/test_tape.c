@@ -1,0 +1,603 @@
+/* The tape: what comes out, and in which order. The order that is expected is DESIGN.md's P3,
+ * sorted here by its own comparison; segments are written with format/, archives without catalog.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/hash.h"
+#include "base/random.h"
+#include "tape/tape.h"
+#include "tests/testing/tape_fixture.h"
+
+static tape *open_tape(tape_fixture *f, const selection *wanted, const tape_options *options)
+{
+    tape *t = NULL;
+    td_err err;
+    if (tape_open(tape_fixture_archive(f), wanted, options, &t, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    return t;
+}
+
+static const selection EVERYTHING = {.has_from = 0};
+
+/* ---- total order ---- */
+
+/* One frame as it was made: the text is its number. */
+typedef struct made {
+    const char *feed;
+    const char *session;
+    uint64_t start_ns, recv_ns;
+    uint32_t line;
+    channel_dir dir;
+    uint64_t ordinal;
+    unsigned number;
+} made;
+
+enum { ORDER_FRAMES = 1200, ORDER_SEGMENTS = 4, FRAMES_PER_CHUNK = 37 };
+
+static const tape_segment_spec ORDER_SPECS[ORDER_SEGMENTS] = {
+    {"beta", "aaaaaaaa", 100, 1000, 1},
+    {"alpha", "aaaaaaaa", 100, 1000, 1},
+    {"alpha", "bbbbbbbb", 100, 1000, 1},
+    {"gamma", "cccccccc", 50, 1000, 1},
+};
+
+/* DESIGN.md, P3: (recv_ns, session start, session id, feed, line, shard, conn, in before out,
+ * ordinal). */
+static int compare_made(const void *a, const void *b)
+{
+    const made *l = a;
+    const made *r = b;
+    if (l->recv_ns != r->recv_ns)
+        return l->recv_ns < r->recv_ns ? -1 : 1;
+    if (l->start_ns != r->start_ns)
+        return l->start_ns < r->start_ns ? -1 : 1;
+    int order = strcmp(l->session, r->session);
+    if (order == 0)
+        order = strcmp(l->feed, r->feed);
+    if (order == 0)
+        order = (int)l->line - (int)r->line;
+    if (order == 0)
+        order = (int)l->dir - (int)r->dir;
+    return order != 0 ? order : l->ordinal < r->ordinal ? -1 : 1;
+}
+
+/* Sessions that overlap in time, on a grid so coarse that times are equal all the time. Session
+ * "aaaaaaaa" has two feeds, whose times differ as P3 wants. */
+static void make_overlapping(tape_fixture *f, made *frames)
+{
+    tape_segment *segments[ORDER_SEGMENTS];
+    uint64_t session_ns[ORDER_SEGMENTS] = {1000, 0, 1000, 1000}; /* [1] shares [0]'s */
+    uint64_t ordinals[ORDER_SEGMENTS][2][2] = {0};
+    unsigned in_chunk[ORDER_SEGMENTS] = {0};
+    td_random random;
+    td_random_init(&random, 7);
+    for (size_t i = 0; i < ORDER_SEGMENTS; i++) {
+        segments[i] = tape_segment_open(f, &ORDER_SPECS[i]);
+        tape_segment_connect(segments[i], 1, 500);
+    }
+    for (unsigned n = 0; n < ORDER_FRAMES; n++) {
+        size_t of = td_random_below(&random, ORDER_SEGMENTS);
+        uint64_t *now_ns = &session_ns[of == 1 ? 0 : of];
+        *now_ns += 1 + td_random_below(&random, 2);
+        uint32_t line = (uint32_t)td_random_below(&random, 2);
+        channel_dir dir = td_random_below(&random, 4) == 0 ? CHANNEL_OUT : CHANNEL_IN;
+        frames[n] = (made){.feed = ORDER_SPECS[of].feed,
+                           .session = ORDER_SPECS[of].session,
+                           .start_ns = ORDER_SPECS[of].start_ns,
+                           .recv_ns = *now_ns,
+                           .line = line,
+                           .dir = dir,
+                           .ordinal = ++ordinals[of][line][dir == CHANNEL_OUT],
+                           .number = n};
+        char text[32];
+        snprintf(text, sizeof text, "%u", n);
+        tape_segment_put(segments[of],
+                         &(tape_put){.line = line,
+                                     .dir = dir,
+                                     .topic = dir == CHANNEL_OUT ? CHANNEL_TOPIC_CONTROL : "trade",
+                                     .symbol = dir == CHANNEL_OUT ? "" : "BTCUSD",
+                                     .conn = 1,
+                                     .ordinal = frames[n].ordinal,
+                                     .recv_ns = *now_ns,
+                                     .text = text});
+        if (++in_chunk[of] % FRAMES_PER_CHUNK == 0)
+            tape_segment_seal(segments[of]);
+    }
+    for (size_t i = 0; i < ORDER_SEGMENTS; i++)
+        tape_segment_finish(segments[i]);
+}
+
+static unsigned frame_number(const tape_frame *frame)
+{
+    char text[32];
+    assert_true(frame->bytes.size < sizeof text);
+    memcpy(text, frame->bytes.data, frame->bytes.size);
+    text[frame->bytes.size] = '\0';
+    return (unsigned)strtoul(text, NULL, 10);
+}
+
+static void test_total_order(void **state)
+{
+    (void)state;
+    tape_fixture f;
+    tape_fixture_init(&f);
+    made *frames = td_alloc_zero(ORDER_FRAMES, sizeof *frames);
+    make_overlapping(&f, frames);
+    qsort(frames, ORDER_FRAMES, sizeof *frames, compare_made);
+    unsigned equal_times = 0;
+    for (unsigned n = 1; n < ORDER_FRAMES; n++)
+        equal_times += frames[n].recv_ns == frames[n - 1].recv_ns;
+    assert_true(equal_times > 100); /* else this test shows little */
+    tape *t = open_tape(&f, &EVERYTHING, &(tape_options){.threads = 1});
+    for (unsigned n = 0; n < ORDER_FRAMES; n++) {
+        tape_frame frame;
+        assert_int_equal(tape_next(t, &frame, NULL), TD_OK);
+        if (frame_number(&frame) != frames[n].number)
+            fail_msg("at %u: frame %u, expected %u", n, frame_number(&frame), frames[n].number);
+        assert_int_equal(frame.ordinal, frames[n].ordinal);
+        assert_int_equal(frame.recv_ns, TAPE_FIXTURE_NS + frames[n].recv_ns);
+        assert_int_equal(frame.publish_ns, frame.recv_ns);
+        assert_string_equal(frame.channel->info.feed, frames[n].feed);
+    }
+    tape_frame none;
+    assert_int_equal(tape_next(t, &none, NULL), TD_EOF);
+    assert_int_equal(tape_next(t, &none, NULL), TD_EOF);
+    tape_close(t);
+    td_free(frames);
+    tape_fixture_fini(&f);
+}
+
+/* ---- threads ---- */
+
+static td_hash128 hash_tape(tape_fixture *f, unsigned threads, tape_stats *stats)
+{
+    tape *t = open_tape(f, &EVERYTHING, &(tape_options){.threads = threads, .with_events = 1});
+    td_hasher *hasher = td_hasher_open();
+    tape_frame frame;
+    td_result rc;
+    while ((rc = tape_next(t, &frame, NULL)) == TD_OK) {
+        const channel_info *info = &frame.channel->info;
+        uint64_t numbers[] = {frame.recv_ns, frame.publish_ns, frame.ordinal,      frame.conn,
+                              frame.session, info->line,       (uint64_t)info->dir};
+        td_hasher_update(hasher, info->feed, strlen(info->feed));
+        td_hasher_update(hasher, numbers, sizeof numbers);
+        td_hasher_update(hasher, frame.bytes.data, frame.bytes.size);
+    }
+    assert_int_equal(rc, TD_EOF);
+    td_hash128 hash = td_hasher_digest(hasher);
+    td_hasher_close(hasher);
+    tape_get_stats(t, stats);
+    tape_close(t);
+    return hash;
+}
+
+/* P6: thread counts change nothing that comes out. */
+static void test_threads_give_equal_streams(void **state)
+{
+    (void)state;
+    tape_fixture f;
+    tape_fixture_init(&f);
+    made *frames = td_alloc_zero(ORDER_FRAMES, sizeof *frames);
+    make_overlapping(&f, frames);
+    td_free(frames);
+    static const unsigned COUNTS[] = {1, 2, 3, 8};
+    td_hash128 first = {{0}};
+    for (size_t i = 0; i < sizeof COUNTS / sizeof COUNTS[0]; i++) {
+        tape_stats stats;
+        td_hash128 hash = hash_tape(&f, COUNTS[i], &stats);
+        assert_int_equal(stats.segments, ORDER_SEGMENTS);
+        assert_int_equal(stats.damaged_chunks, 0);
+        if (i == 0)
+            first = hash;
+        assert_true(td_hash128_equal(hash, first));
+    }
+    tape_fixture_fini(&f);
+}
+
+enum { BIG_FRAME_BYTES = 60000, BIG_FRAMES = 160, BIG_PER_CHUNK = 16 };
+
+/* Chunks so large that reading one takes longer than handing out the next. */
+static void make_big(tape_fixture *f)
+{
+    tape_segment *segment =
+        tape_segment_open(f, &(tape_segment_spec){"alpha", "aaaaaaaa", 1, 1000, 1});
+    char *text = td_alloc(BIG_FRAME_BYTES);
+    td_random random;
+    td_random_init(&random, 11);
+    for (uint64_t n = 0; n < BIG_FRAMES; n++) {
+        for (size_t i = 0; i + 1 < BIG_FRAME_BYTES; i++)
+            text[i] = (char)('a' + td_random_below(&random, 26));
+        text[BIG_FRAME_BYTES - 1] = '\0';
+        tape_segment_put(segment, &(tape_put){.topic = "trade",
+                                              .symbol = "BTCUSD",
+                                              .conn = 1,
+                                              .ordinal = n + 1,
+                                              .recv_ns = 1000 + n,
+                                              .text = text});
+        if (n % BIG_PER_CHUNK == BIG_PER_CHUNK - 1)
+            tape_segment_seal(segment);
+    }
+    td_free(text);
+    tape_segment_finish(segment);
+}
+
+/* -j really is parallel: two workers are seen busy at one moment. A machine with other work may not
+ * schedule them so in one run; in fifty it does. */
+static void test_two_workers_are_busy(void **state)
+{
+    (void)state;
+    tape_fixture f;
+    tape_fixture_init(&f);
+    make_big(&f);
+    tape_stats stats = {0};
+    for (unsigned run = 0; run < 50 && stats.workers_busy_max < 2; run++)
+        hash_tape(&f, 2, &stats);
+    assert_int_equal(stats.workers_busy_max, 2);
+    hash_tape(&f, 1, &stats);
+    assert_int_equal(stats.workers_busy_max, 0);
+    tape_fixture_fini(&f);
+}
+
+/* ---- selection and window ---- */
+
+/* Four chunks: trade and book frames of two symbols, chunk by chunk; a connection from 500 on. */
+static void make_plain(tape_fixture *f)
+{
+    static const struct {
+        const char *topic, *symbol;
+    } CHUNKS[] = {{"trade", "BTCUSD"},
+                  {"orderBookL2_25", "BTCUSD"},
+                  {"trade", "EOSUSD"},
+                  {"trade", "BTCUSD"}};
+    tape_segment *segment =
+        tape_segment_open(f, &(tape_segment_spec){"alpha", "aaaaaaaa", 1, 500, 1});
+    event said = {.kind = EVENT_SEGMENT, .session = "aaaaaaaa", .number = 1};
+    tape_segment_event(segment, &said, 499);
+    tape_segment_connect(segment, 3, 500);
+    for (uint64_t n = 0; n < 40; n++) {
+        char text[32];
+        snprintf(text, sizeof text, "%u", (unsigned)n);
+        tape_segment_put(segment, &(tape_put){.topic = CHUNKS[n / 10].topic,
+                                              .symbol = CHUNKS[n / 10].symbol,
+                                              .conn = 3,
+                                              .ordinal = n + 1,
+                                              .recv_ns = 1000 + n * 10,
+                                              .text = text});
+        if (n % 10 == 9)
+            tape_segment_seal(segment);
+    }
+    tape_segment_finish(segment);
+}
+
+static const char *const EOS[] = {"EOS*"};
+static const char *const BOOK[] = {"orderBook*"};
+static const char *const NOBODY[] = {"nobody"};
+
+typedef struct pick_row {
+    const char *name;
+    selection wanted;
+    unsigned first, count;   /* frames [first, first + count) come out */
+    unsigned chunks_skipped; /* of the four */
+} pick_row;
+
+/* "+200ns" counts from the first frame of the selected feeds (frame 0, at 1000), not from the event
+ * before it. */
+static const pick_row PICKS[] = {
+    {"all", {.has_from = 0}, 0, 40, 0},
+    {"symbol", {.symbols = {EOS, 1}}, 20, 10, 2}, /* the first chunk has the events */
+    {"topic", {.topics = {BOOK, 1}}, 10, 10, 2},
+    {"window",
+     {.has_from = 1,
+      .has_to = 1,
+      .from = {TD_TIME_ABSOLUTE, TAPE_FIXTURE_NS + 1050},
+      .to = {TD_TIME_ABSOLUTE, TAPE_FIXTURE_NS + 1150}},
+     5,
+     10,
+     2},
+    {"window within a later chunk",
+     {.has_from = 1, .from = {TD_TIME_ABSOLUTE, TAPE_FIXTURE_NS + 1355}},
+     36,
+     4,
+     2},
+    {"relative",
+     {.has_from = 1,
+      .from = {TD_TIME_SINCE_FIRST, 200},
+      .has_to = 1,
+      .to = {TD_TIME_SINCE_FIRST, 210}},
+     20,
+     1,
+     2},
+    {"to before all", {.has_to = 1, .to = {TD_TIME_ABSOLUTE, 5}}, 0, 0, 0},
+    {"no such feed", {.feeds = {NOBODY, 1}}, 0, 0, 0},
+};
+
+static void test_selections(void **state)
+{
+    (void)state;
+    tape_fixture f;
+    tape_fixture_init(&f);
+    make_plain(&f);
+    for (size_t i = 0; i < sizeof PICKS / sizeof PICKS[0]; i++) {
+        const pick_row *row = &PICKS[i];
+        tape *t = open_tape(&f, &row->wanted, &(tape_options){.threads = 1});
+        tape_frame frame;
+        for (unsigned n = row->first; n < row->first + row->count; n++) {
+            if (tape_next(t, &frame, NULL) != TD_OK || frame_number(&frame) != n)
+                fail_msg("%s: frame %u is missing", row->name, n);
+            assert_int_equal(frame.ordinal, n + 1);
+            if (frame.conn != 3) /* known by the events, though these lie before the window */
+                fail_msg("%s: frame %u came over connection %u", row->name, n, frame.conn);
+        }
+        assert_int_equal(tape_next(t, &frame, NULL), TD_EOF);
+        tape_stats stats;
+        tape_get_stats(t, &stats);
+        if (stats.chunks_skipped != row->chunks_skipped)
+            fail_msg("%s: %u chunks skipped", row->name, (unsigned)stats.chunks_skipped);
+        tape_close(t);
+    }
+    tape_fixture_fini(&f);
+}
+
+static void test_events_are_returned_on_demand(void **state)
+{
+    (void)state;
+    tape_fixture f;
+    tape_fixture_init(&f);
+    make_plain(&f);
+    tape *t = open_tape(&f, &EVERYTHING, &(tape_options){.with_events = 1});
+    tape_frame frame;
+    assert_int_equal(tape_next(t, &frame, NULL), TD_OK);
+    assert_string_equal(frame.channel->info.topic, CHANNEL_TOPIC_EVENTS);
+    assert_int_equal(frame.ordinal, 0);
+    assert_int_equal(tape_next(t, &frame, NULL), TD_OK);
+    assert_non_null(strstr((const char *)frame.bytes.data, "\"event\":\"connect\""));
+    assert_int_equal(tape_next(t, &frame, NULL), TD_OK);
+    assert_int_equal(frame_number(&frame), 0);
+    tape_close(t);
+    tape_fixture_fini(&f);
+}
+
+/* Starting inside a tape: book frames since the connection began come first, marked; a connection
+ * that had ended before counts no more. */
+static void test_lead_in(void **state)
+{
+    (void)state;
+    tape_fixture f;
+    tape_fixture_init(&f);
+    tape_segment *segment =
+        tape_segment_open(&f, &(tape_segment_spec){"alpha", "aaaaaaaa", 1, 100, 1});
+    static const struct {
+        uint64_t recv_ns;
+        const char *topic; /* NULL: a new connection */
+        unsigned expected; /* 0 not at all, 1 lead-in, 2 selected */
+    } STEPS[] = {{100, NULL, 0},    {110, "orderBookL2_25", 0},
+                 {200, NULL, 0},    {210, "orderBookL2_25", 1},
+                 {220, "trade", 0}, {230, "orderBookL2_25", 1},
+                 {300, "trade", 2}, {310, "orderBookL2_25", 2}};
+    uint32_t conn = 0;
+    uint64_t ordinal = 0;
+    for (unsigned n = 0; n < sizeof STEPS / sizeof STEPS[0]; n++) {
+        if (STEPS[n].topic == NULL) {
+            tape_segment_connect(segment, ++conn, STEPS[n].recv_ns);
+            ordinal = 0;
+            continue;
+        }
+        char text[32];
+        snprintf(text, sizeof text, "%u", n);
+        tape_segment_put(segment, &(tape_put){.topic = STEPS[n].topic,
+                                              .symbol = "BTCUSD",
+                                              .conn = conn,
+                                              .ordinal = ++ordinal,
+                                              .recv_ns = STEPS[n].recv_ns,
+                                              .text = text});
+        tape_segment_seal(segment);
+    }
+    tape_segment_finish(segment);
+    selection wanted = {.has_from = 1, .from = {TD_TIME_ABSOLUTE, TAPE_FIXTURE_NS + 300}};
+    tape *t = open_tape(&f, &wanted, &(tape_options){.with_lead_in = 1});
+    tape_frame frame;
+    for (unsigned n = 0; n < sizeof STEPS / sizeof STEPS[0]; n++) {
+        if (STEPS[n].expected == 0)
+            continue;
+        assert_int_equal(tape_next(t, &frame, NULL), TD_OK);
+        assert_int_equal(frame_number(&frame), n);
+        assert_int_equal(frame.is_lead_in, STEPS[n].expected == 1);
+        assert_int_equal(frame.conn, 2);
+    }
+    assert_int_equal(tape_next(t, &frame, NULL), TD_EOF);
+    tape_close(t);
+    tape_fixture_fini(&f);
+}
+
+/* A segment restates its connections: 64-bit ordinals go on over the 32 bits of a message. */
+static void test_long_connections(void **state)
+{
+    (void)state;
+    tape_fixture f;
+    tape_fixture_init(&f);
+    tape_segment *segment =
+        tape_segment_open(&f, &(tape_segment_spec){"alpha", "aaaaaaaa", 1, 100, 4});
+    static const uint64_t FIRST = UINT64_C(0xfffffffe);
+    event_slot slot = {.conn = 9, .in = FIRST - 1, .out = 7, .since_ns = TAPE_FIXTURE_NS};
+    event said = {.kind = EVENT_SEGMENT, .number = 4, .slots = &slot, .slot_count = 1};
+    tape_segment_event(segment, &said, 100);
+    for (uint64_t n = 0; n < 5; n++)
+        tape_segment_put(segment, &(tape_put){.topic = "trade",
+                                              .symbol = "BTCUSD",
+                                              .conn = 9,
+                                              .ordinal = FIRST + n,
+                                              .recv_ns = 200 + n,
+                                              .text = "{}"});
+    tape_segment_finish(segment);
+    tape *t = open_tape(&f, &EVERYTHING, &(tape_options){0});
+    for (uint64_t n = 0; n < 5; n++) {
+        tape_frame frame;
+        assert_int_equal(tape_next(t, &frame, NULL), TD_OK);
+        assert_int_equal(frame.conn, 9);
+        assert_true(frame.ordinal == FIRST + n);
+    }
+    tape_close(t);
+    tape_fixture_fini(&f);
+}
+
+/* ---- damage ---- */
+
+/* One chunk of four cannot be read: it is counted, and the others come out. */
+static void test_damage_is_passed_over(void **state)
+{
+    (void)state;
+    tape_fixture f;
+    tape_fixture_init(&f);
+    tape_segment *segment =
+        tape_segment_open(&f, &(tape_segment_spec){"alpha", "aaaaaaaa", 1, 1000, 1});
+    char path[LIMIT_PATH_BYTES];
+    snprintf(path, sizeof path, "%s", tape_segment_path(segment));
+    segment_place second = {0};
+    for (uint64_t n = 0; n < 40; n++) {
+        char text[32];
+        snprintf(text, sizeof text, "%u", (unsigned)n);
+        tape_segment_put(segment, &(tape_put){.topic = "trade",
+                                              .symbol = "BTCUSD",
+                                              .conn = 1,
+                                              .ordinal = n + 1,
+                                              .recv_ns = 1000 + n,
+                                              .text = text});
+        if (n % 10 == 9) {
+            segment_place place = tape_segment_seal(segment);
+            if (n == 19)
+                second = place;
+        }
+    }
+    tape_segment_finish(segment);
+    tape_fixture_damage(path, second.chunk_offset + second.chunk_bytes - 5);
+    static const unsigned COUNTS[] = {1, 2};
+    for (size_t i = 0; i < 2; i++) {
+        tape *t = open_tape(&f, &EVERYTHING, &(tape_options){.threads = COUNTS[i]});
+        tape_frame frame;
+        for (unsigned n = 0; n < 30; n++) {
+            assert_int_equal(tape_next(t, &frame, NULL), TD_OK);
+            assert_int_equal(frame_number(&frame), n < 10 ? n : n + 10);
+        }
+        assert_int_equal(tape_next(t, &frame, NULL), TD_EOF);
+        tape_stats stats;
+        tape_get_stats(t, &stats);
+        assert_int_equal(stats.damaged_chunks, 1);
+        tape_close(t);
+    }
+    tape_fixture_fini(&f);
+}
+
+/* ---- what was unknown ---- */
+
+/* A real frame's shape (wire-facts.md, section 2), recorded by a version that had no row for it. */
+static const char TRADE_FRAME[] =
+    "{\"topic\":\"trade.BTCUSD\",\"data\":[{\"trade_time_ms\":1618677786670,\"timestamp\":"
+    "\"2021-04-17T16:43:06.000Z\",\"symbol\":\"BTCUSD\",\"side\":\"Buy\",\"size\":77,\"price\":"
+    "60622,"
+    "\"tick_direction\":\"PlusTick\",\"trade_id\":\"1d28db3f-725d-5f15-9d9a-22719888546c\","
+    "\"cross_seq\":5938955471}]}";
+
+static const char *const TRADES[] = {"trade"};
+
+static void test_unknown_is_classified_again(void **state)
+{
+    (void)state;
+    tape_fixture f;
+    tape_fixture_init(&f);
+    tape_segment *segment =
+        tape_segment_open(&f, &(tape_segment_spec){"alpha", "aaaaaaaa", 1, 100, 1});
+    const char *texts[] = {TRADE_FRAME, "{\"topic\":\"nobody.knows\",\"data\":[]}"};
+    for (uint64_t n = 0; n < 2; n++)
+        tape_segment_put(segment, &(tape_put){.topic = CHANNEL_TOPIC_UNKNOWN,
+                                              .conn = 1,
+                                              .ordinal = n + 1,
+                                              .recv_ns = 100 + n,
+                                              .text = texts[n]});
+    tape_segment_finish(segment);
+    selection trades = {.topics = {TRADES, 1}};
+    tape *t = open_tape(&f, &trades, &(tape_options){0});
+    tape_frame frame;
+    assert_int_equal(tape_next(t, &frame, NULL), TD_OK);
+    assert_string_equal(frame.channel->info.topic, "trade");
+    assert_string_equal(frame.channel->info.symbol, "BTCUSD");
+    assert_non_null(frame.channel->topic.row);
+    assert_int_equal(tape_next(t, &frame, NULL), TD_EOF);
+    tape_close(t);
+    t = open_tape(&f, &EVERYTHING, &(tape_options){0});
+    assert_int_equal(tape_next(t, &frame, NULL), TD_OK);
+    assert_int_equal(tape_next(t, &frame, NULL), TD_OK);
+    assert_string_equal(frame.channel->info.topic, CHANNEL_TOPIC_UNKNOWN);
+    assert_int_equal(tape_next(t, &frame, NULL), TD_EOF);
+    tape_stats stats;
+    tape_get_stats(t, &stats);
+    assert_int_equal(stats.frames_unknown, 1);
+    tape_close(t);
+    tape_fixture_fini(&f);
+}
+
+/* ---- memory ---- */
+
+/* A block that somebody holds outlives the next frames, and the tape. */
+static void test_held_blocks(void **state)
+{
+    (void)state;
+    tape_fixture f;
+    tape_fixture_init(&f);
+    make_plain(&f);
+    tape *t = open_tape(&f, &EVERYTHING, &(tape_options){.threads = 2});
+    tape_frame first;
+    assert_int_equal(tape_next(t, &first, NULL), TD_OK);
+    tape_block_acquire(first.block);
+    tape_frame frame;
+    while (tape_next(t, &frame, NULL) == TD_OK)
+        ;
+    tape_close(t);
+    assert_int_equal(frame_number(&first), 0);
+    tape_block_release(first.block);
+    tape_fixture_fini(&f);
+}
+
+/* A tape may be closed anywhere, with chunks still being read. */
+static void test_closed_early(void **state)
+{
+    (void)state;
+    tape_fixture f;
+    tape_fixture_init(&f);
+    make_plain(&f);
+    for (unsigned stop = 0; stop < 40; stop += 7) {
+        tape *t = open_tape(&f, &EVERYTHING, &(tape_options){.threads = 3});
+        tape_frame frame;
+        for (unsigned n = 0; n < stop; n++)
+            assert_int_equal(tape_next(t, &frame, NULL), TD_OK);
+        tape_close(t);
+    }
+    tape_fixture_fini(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_total_order),
+        cmocka_unit_test(test_threads_give_equal_streams),
+        cmocka_unit_test(test_two_workers_are_busy),
+        cmocka_unit_test(test_selections),
+        cmocka_unit_test(test_events_are_returned_on_demand),
+        cmocka_unit_test(test_lead_in),
+        cmocka_unit_test(test_long_connections),
+        cmocka_unit_test(test_damage_is_passed_over),
+        cmocka_unit_test(test_unknown_is_classified_again),
+        cmocka_unit_test(test_held_blocks),
+        cmocka_unit_test(test_closed_early),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,190 @@
+#include "tests/testing/tape_fixture.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/io_posix.h"
+
+struct tape_segment {
+    char path[LIMIT_PATH_BYTES];
+    char feed[LIMIT_NAME_BYTES];
+    chunk_builder *builder;
+    sealed_chunk *sealed;
+    segment_writer *writer;
+    segment_place last;
+};
+
+static void expect_ok(td_result rc, const td_err *err)
+{
+    if (rc != TD_OK)
+        fail_msg("%s", err->text);
+}
+
+void tape_fixture_init(tape_fixture *fixture)
+{
+    *fixture = (tape_fixture){.folder = "/tmp/tapedeck-tape-XXXXXX"};
+    assert_non_null(mkdtemp(fixture->folder));
+    char capture[sizeof fixture->folder + sizeof "/capture"];
+    snprintf(capture, sizeof capture, "%s/capture", fixture->folder);
+    assert_int_equal(td_io_mkdir(io_posix(), capture, NULL), TD_OK);
+}
+
+static int remove_entry(const char *path, const struct stat *status, int flag, struct FTW *where)
+{
+    (void)status;
+    (void)flag;
+    (void)where;
+    return remove(path);
+}
+
+void tape_fixture_fini(tape_fixture *fixture)
+{
+    archive_close(fixture->archive);
+    fixture->archive = NULL;
+    assert_int_equal(nftw(fixture->folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS), 0);
+}
+
+archive *tape_fixture_archive(tape_fixture *fixture)
+{
+    if (fixture->archive != NULL)
+        return fixture->archive;
+    archive_options options = {.io = io_posix(), .clock = clock_real()};
+    td_err err;
+    expect_ok(archive_open(&options, fixture->folder, ARCHIVE_READ, &fixture->archive, &err), &err);
+    return fixture->archive;
+}
+
+tape_segment *tape_segment_open(tape_fixture *fixture, const tape_segment_spec *spec)
+{
+    tape_segment *segment = td_alloc_zero(1, sizeof *segment);
+    assert_non_null(segment);
+    char name[LIMIT_PATH_BYTES];
+    segment_name_format(spec->feed, spec->session, TAPE_FIXTURE_NS + spec->first_ns, spec->number,
+                        name);
+    int length = snprintf(segment->path, sizeof segment->path, "%s/%.1024s", fixture->folder, name);
+    assert_true(length > 0 && (size_t)length < sizeof segment->path);
+    snprintf(segment->feed, sizeof segment->feed, "%s", spec->feed);
+    char *slash = strrchr(segment->path, '/');
+    td_err err;
+    *slash = '\0';
+    expect_ok(td_io_mkdir_all(io_posix(), segment->path, &err), &err);
+    *slash = '/';
+    segment_session session = {.session = spec->session,
+                               .start_ns = TAPE_FIXTURE_NS + spec->start_ns,
+                               .feed = segment->feed,
+                               .family = "inverse",
+                               .previous_segment = "",
+                               .verb = "record",
+                               .version = "test"};
+    expect_ok(segment_writer_open(io_posix(), segment->path, &session, &segment->writer, &err),
+              &err);
+    expect_ok(chunk_builder_open(NULL, &segment->builder, &err), &err);
+    segment->sealed = sealed_chunk_open();
+    assert_non_null(segment->sealed);
+    return segment;
+}
+
+void tape_segment_put(tape_segment *segment, const tape_put *put)
+{
+    char exchange_topic[LIMIT_TOPIC_BYTES] = "";
+    if (put->topic[0] != '_')
+        snprintf(exchange_topic, sizeof exchange_topic, "%s.%s", put->topic, put->symbol);
+    channel_info info = {.feed = segment->feed,
+                         .family = "inverse",
+                         .line = put->line,
+                         .dir = put->dir,
+                         .topic = put->topic,
+                         .exchange_topic = exchange_topic,
+                         .symbol = put->symbol == NULL ? "" : put->symbol,
+                         .opcode = OPCODE_TEXT,
+                         .message_encoding = "json",
+                         .schema_name = ""};
+    td_err err;
+    chunk_frame frame = {.conn = put->conn,
+                         .ordinal = put->ordinal,
+                         .recv_ns = TAPE_FIXTURE_NS + put->recv_ns,
+                         .publish_ns = TAPE_FIXTURE_NS + put->recv_ns,
+                         .bytes = td_bytes_str(put->text)};
+    expect_ok(chunk_builder_channel(segment->builder, &info, &frame.channel, &err), &err);
+    expect_ok(chunk_builder_append(segment->builder, &frame, &err), &err);
+}
+
+void tape_segment_event(tape_segment *segment, const event *said, uint64_t recv_ns)
+{
+    td_buf text;
+    td_err err;
+    td_buf_init(&text, 1 << 20);
+    expect_ok(event_encode(said, &text, &err), &err);
+    expect_ok(td_buf_append(&text, "", 1, &err), &err);
+    tape_segment_put(segment, &(tape_put){.dir = CHANNEL_EVENT,
+                                          .topic = CHANNEL_TOPIC_EVENTS,
+                                          .recv_ns = recv_ns,
+                                          .text = (const char *)text.data});
+    td_buf_fini(&text);
+}
+
+void tape_segment_connect(tape_segment *segment, uint32_t conn, uint64_t recv_ns)
+{
+    event said = {.kind = EVENT_CONNECT, .conn = conn, .url = "wss://example/realtime"};
+    tape_segment_event(segment, &said, recv_ns);
+}
+
+segment_place tape_segment_seal(tape_segment *segment)
+{
+    td_err err;
+    expect_ok(chunk_builder_seal(segment->builder, segment->sealed, &err), &err);
+    expect_ok(segment_writer_append(segment->writer, segment->sealed, &segment->last, &err), &err);
+    expect_ok(segment_writer_sync(segment->writer, &err), &err);
+    return segment->last;
+}
+
+static void free_segment(tape_segment *segment)
+{
+    segment_writer_close(segment->writer);
+    sealed_chunk_close(segment->sealed);
+    chunk_builder_close(segment->builder);
+    td_free(segment);
+}
+
+void tape_segment_finish(tape_segment *segment)
+{
+    td_err err;
+    if (chunk_builder_pending_count(segment->builder) > 0)
+        tape_segment_seal(segment);
+    expect_ok(segment_writer_finish(segment->writer, NULL, &err), &err);
+    free_segment(segment);
+}
+
+void tape_segment_leave(tape_segment *segment)
+{
+    free_segment(segment);
+}
+
+const char *tape_segment_path(const tape_segment *segment)
+{
+    return segment->path;
+}
+
+void tape_fixture_damage(const char *path, uint64_t offset)
+{
+    int file = open(path, O_RDWR | O_CLOEXEC);
+    assert_true(file >= 0);
+    uint8_t byte = 0;
+    assert_int_equal(pread(file, &byte, 1, (off_t)offset), 1);
+    byte ^= 0x10;
+    assert_int_equal(pwrite(file, &byte, 1, (off_t)offset), 1);
+    close(file);
+}

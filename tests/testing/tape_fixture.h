@@ -1,0 +1,72 @@
+/* Small archives for tests of the tape: segments written frame by frame, chunk by chunk, without
+ * journal, locks or catalog, as a reader may find them. Fails the running cmocka test on any error.
+ */
+#ifndef TD_TESTS_TESTING_TAPE_FIXTURE_H
+#define TD_TESTS_TESTING_TAPE_FIXTURE_H
+
+#include <stdint.h>
+
+#include "format/archive.h"
+#include "format/channel.h"
+#include "format/segment_writer.h"
+#include "tape/event.h"
+
+/* 2026-11-20T06:00:00Z: times in these tests count from here. */
+#define TAPE_FIXTURE_NS UINT64_C(1795154400000000000)
+
+typedef struct tape_fixture {
+    char folder[64];
+    archive *archive; /* opened for reading by tape_fixture_archive */
+} tape_fixture;
+
+/* An empty archive in a temporary folder. */
+void tape_fixture_init(tape_fixture *fixture);
+void tape_fixture_fini(tape_fixture *fixture);
+
+/* The archive, opened for reading. */
+archive *tape_fixture_archive(tape_fixture *fixture);
+
+/* A segment being written. */
+typedef struct tape_segment tape_segment;
+
+typedef struct tape_segment_spec {
+    const char *feed;
+    const char *session; /* 8 hex digits */
+    uint64_t start_ns;   /* of the session; all times here are behind TAPE_FIXTURE_NS */
+    uint64_t first_ns;   /* names the file */
+    uint32_t number;
+} tape_segment_spec;
+
+/* A frame. Topics with a leading "_" have no exchange's text. */
+typedef struct tape_put {
+    uint32_t line;
+    channel_dir dir;
+    const char *topic;
+    const char *symbol;
+    uint32_t conn;
+    uint64_t ordinal;
+    uint64_t recv_ns;
+    const char *text;
+} tape_put;
+
+tape_segment *tape_segment_open(tape_fixture *fixture, const tape_segment_spec *spec);
+void tape_segment_put(tape_segment *segment, const tape_put *put);
+void tape_segment_event(tape_segment *segment, const event *said, uint64_t recv_ns);
+
+/* A connection of slot 0/0 begins. */
+void tape_segment_connect(tape_segment *segment, uint32_t conn, uint64_t recv_ns);
+
+/* End the chunk: it is written and synced. Returns where it lies. */
+segment_place tape_segment_seal(tape_segment *segment);
+
+/* Seal what is pending and finish the segment; or leave it as a crash would. */
+void tape_segment_finish(tape_segment *segment);
+void tape_segment_leave(tape_segment *segment);
+
+/* Path of the file as it is now (with ".open" or without). */
+const char *tape_segment_path(const tape_segment *segment);
+
+/* Turn over one bit of a file. */
+void tape_fixture_damage(const char *path, uint64_t offset);
+
+#endif
