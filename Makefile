@@ -68,7 +68,7 @@ SRC_archive := archive/import.c archive/import_feed.c archive/import_line.c arch
                archive/import_slots.c archive/import_source.c archive/import_spool.c \
                archive/cmd_import.c archive/verb_run.c archive/cmd_info.c archive/cmd_ls.c \
                archive/cmd_cat.c archive/cmd_gaps.c archive/cmd_verify.c archive/cmd_recover.c \
-               archive/cmd_reindex.c archive/cmd_decode.c archive/cmd_topics.c
+               archive/cmd_reindex.c archive/cmd_decode.c archive/cmd_topics.c archive/main.c
 
 SRC_sim :=
 
