@@ -95,7 +95,10 @@ TESTS_wire := tests/wire/test_url.c tests/wire/test_dialect.c tests/wire/test_cl
 TESTS_cli := tests/cli/test_options.c tests/cli/test_output.c
 
 TESTS_recorder := tests/recorder/test_backoff.c tests/recorder/test_config.c \
-                  tests/recorder/test_redact.c tests/recorder/test_subscription.c
+                  tests/recorder/test_intake.c tests/recorder/test_pipeline.c \
+                  tests/recorder/test_redact.c \
+                  tests/recorder/test_session_clock.c \
+                  tests/recorder/test_subscription.c
 
 TESTS_replay := tests/replay/test_player.c tests/replay/test_pacer.c
 
@@ -323,9 +326,9 @@ format:
 ## bench: our paths beside their limits, in one run; a table, and build/bench/results.jsonl
 .PHONY: bench
 bench:
-	@.ci/deps build bench
+	@.ci/deps build test bench
 	@$(MAKE) --no-print-directory -s -j$(JOBS) VARIANT=release all bench-build
-	@benchmarks/run build/release build/bench
+	@node benchmarks/run.mjs build/release build/bench
 
 ## fuzz: fuzz every parser for FUZZ_SECONDS each (default 60) under ASan+UBSan
 FUZZ_SECONDS ?= 60
@@ -353,9 +356,16 @@ $(B)/tests/fuzz/%: $(B)/obj/tests/fuzz/%.o $(LIBS_own)
 	@mkdir -p $(@D)
 	$(CXX) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $< $(LIBS_own) $(LIBS_recorder) $(LIBS_wire) $(LIBS_core)
 
-BENCH_SOURCES :=
-BENCH_BINS := $(patsubst benchmarks/%.c,$(B)/bench/%,$(patsubst benchmarks/%.cc,$(B)/bench/%,$(BENCH_SOURCES)))
+# Ours link our libraries; the limits link only what they measure.
+BENCH_SOURCES := benchmarks/bench_write.c
+LIMIT_SOURCES := benchmarks/limits/blaster.c benchmarks/limits/limit_receive.c \
+                 benchmarks/limits/limit_write.c benchmarks/limits/limit_read.cc
+BENCH_BINS := $(patsubst benchmarks/%.c,$(B)/bench/%,$(BENCH_SOURCES)) \
+              $(patsubst benchmarks/limits/%,$(B)/bench/limits/%,$(basename $(LIMIT_SOURCES)))
 bench-build: $(BENCH_BINS)
+$(B)/bench/limits/%: $(B)/obj/benchmarks/limits/%.o
+	@mkdir -p $(@D)
+	$(CXX) $(LDFLAGS_ALL) -o $@ $< $(LIBS_wire) $(LIBS_core)
 $(B)/bench/%: $(B)/obj/benchmarks/%.o $(LIBS_own)
 	@mkdir -p $(@D)
 	$(CXX) $(LDFLAGS_ALL) -o $@ $< $(LIBS_own) $(LIBS_recorder) $(LIBS_wire) $(LIBS_core)

@@ -253,6 +253,9 @@ uint64_t intake_frame(intake *self, intake_slot *slot, frame_dir dir, unsigned o
                       td_bytes bytes, uint64_t mono_ns)
 {
     TD_ASSERT(bytes.size <= LIMIT_FRAME_BYTES);
+    /* Before this frame gets its time, for what was lost is written down before it. */
+    if (self->state == STATE_DROPPING && is_half_empty(self))
+        end_drop(self);
     uint64_t recv_ns = session_clock_stamp(&self->clock, mono_ns);
     if (dir == DIR_IN) {
         slot->in++;
@@ -263,8 +266,6 @@ uint64_t intake_frame(intake *self, intake_slot *slot, frame_dir dir, unsigned o
         slot->out++;
         self->stats.frames_out++;
     }
-    if (self->state == STATE_DROPPING && is_half_empty(self))
-        end_drop(self);
     if (self->state != STATE_DROPPING && put_frame(self, slot, dir, opcode, bytes, recv_ns)) {
         if (self->state == STATE_FLOWING && is_nearly_full(self, bytes.size)) {
             if (self->options.config->overload == OVERLOAD_DROP)

@@ -68,7 +68,7 @@ static void too_many_connections_are_refused(void **state)
 static void requests_are_cut_and_answers_matched_in_order(void **state)
 {
     (void)state;
-    static char names[1500][32];
+    static char names[1500][40];
     static const char *topics[1500];
     for (int i = 0; i < 1500; i++) {
         snprintf(names[i], sizeof names[i], "orderBookL2_25.SYMBOL%04d", i);

@@ -1,0 +1,19 @@
+/* tapedeck-record: captures live feeds into an archive. Stands alone, so that a capture host need
+ * not carry replay code. */
+#include "recorder/cmd_record.h"
+
+static const verb_row VERBS[] = {
+    {.name = "record", .summary = "capture live feeds into an archive", .run = cmd_record},
+};
+
+int main(int argc, char **argv)
+{
+    static const verb_table TABLE = {
+        .program = "tapedeck-record",
+        .summary = "captures exchange WebSocket feeds, byte for byte, into an archive",
+        .rows = VERBS,
+        .row_count = sizeof VERBS / sizeof VERBS[0],
+        .default_verb = "record",
+    };
+    return verbs_main(&TABLE, argc, argv);
+}

@@ -1,0 +1,274 @@
+/* Overload as DESIGN's recorder section describes it. Expected values: counted by the test itself
+ * as it feeds frames; topics and sizes chosen here. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/alloc.h"
+#include "recorder/intake.h"
+
+enum { BIG_FRAME_BYTES = 1 << 20, EVENTS_MAX = 64 };
+
+typedef struct fixture {
+    td_ring *ring;
+    recorder_config *config;
+    intake *intake;
+    intake_slot slot;
+    char *big; /* a data frame of BIG_FRAME_BYTES */
+    uint64_t mono_ns;
+    int pauses, resumes;
+    /* what was read back from the ring */
+    event_reader *reader;
+    uint64_t frames_read, last_ordinal, last_recv_ns, holes;
+    event_kind kinds[EVENTS_MAX];
+    char states[EVENTS_MAX][16];
+    size_t event_count;
+    uint64_t gap_frames, gap_count;
+    char gap_topics[8][64];
+} fixture;
+
+static uint64_t fake_wall(void *ctx)
+{
+    return ((fixture *)ctx)->mono_ns + UINT64_C(1600000000) * TD_NS_PER_S;
+}
+
+static uint64_t fake_mono(void *ctx)
+{
+    return ((fixture *)ctx)->mono_ns;
+}
+
+static void fake_sleep(void *ctx, uint64_t mono_ns)
+{
+    ((fixture *)ctx)->mono_ns = mono_ns;
+}
+
+static const td_clock_ops FAKE_CLOCK = {
+    .wall_ns = fake_wall, .mono_ns = fake_mono, .sleep_until = fake_sleep};
+
+static void on_pause(void *user)
+{
+    ((fixture *)user)->pauses++;
+}
+
+static void on_resume(void *user)
+{
+    ((fixture *)user)->resumes++;
+}
+
+static void open_fixture(fixture *f, overload_mode mode)
+{
+    memset(f, 0, sizeof *f);
+    f->config = td_alloc(sizeof *f->config);
+    config_init(f->config);
+    config_feed_init(&f->config->feeds[0]);
+    f->config->feeds[0].name = "inverse";
+    f->config->feeds[0].family = family_find(td_bytes_str("inverse"));
+    f->config->feed_count = 1;
+    f->config->overload = mode;
+    f->slot.conn = 1;
+    f->mono_ns = TD_NS_PER_S;
+    f->big = td_alloc(BIG_FRAME_BYTES);
+    memset(f->big, ' ', BIG_FRAME_BYTES);
+    assert_int_equal(td_ring_open(LIMIT_RING_BYTES, &f->ring, NULL), TD_OK);
+    assert_int_equal(event_reader_open(&f->reader, NULL), TD_OK);
+    intake_options options = {.ring = f->ring,
+                              .clock = {.ops = &FAKE_CLOCK, .ctx = f},
+                              .config = f->config,
+                              .pause = on_pause,
+                              .resume = on_resume,
+                              .user = f};
+    assert_int_equal(intake_open(&options, &f->intake, NULL), TD_OK);
+}
+
+static void close_fixture(fixture *f)
+{
+    intake_close(f->intake);
+    event_reader_close(f->reader);
+    td_ring_close(f->ring);
+    td_free(f->big);
+    config_fini(f->config);
+    td_free(f->config);
+}
+
+static void put(fixture *f, td_bytes frame)
+{
+    f->mono_ns += TD_NS_PER_MS;
+    intake_frame(f->intake, &f->slot, DIR_IN, OPCODE_TEXT, frame, f->mono_ns);
+}
+
+static void put_big(fixture *f)
+{
+    put(f, td_bytes_of(f->big, BIG_FRAME_BYTES));
+}
+
+static void read_event(fixture *f, td_bytes json)
+{
+    event found;
+    assert_int_equal(event_decode(f->reader, json, &found, NULL), TD_OK);
+    assert_true(f->event_count < EVENTS_MAX);
+    f->kinds[f->event_count] = found.kind;
+    snprintf(f->states[f->event_count++], 16, "%s", found.state == NULL ? "" : found.state);
+    if (found.kind != EVENT_GAP)
+        return;
+    assert_int_equal(found.gap.reason, GAP_OVERLOAD);
+    assert_true(found.gap.to_ns >= found.gap.from_ns && found.gap.from_ns > 0);
+    snprintf(f->gap_topics[f->gap_count++ % 8], 64, "%s/%s", found.gap.topic, found.gap.symbol);
+    f->gap_frames += found.gap.frames_lost;
+}
+
+/* Read at most count records out of the ring. */
+static void drain(fixture *f, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        td_bytes view = td_ring_peek(f->ring);
+        if (view.data == NULL)
+            return;
+        intake_record record;
+        memcpy(&record, view.data, sizeof record);
+        assert_true(view.size >= sizeof record + record.size);
+        td_bytes bytes = td_bytes_of(view.data + sizeof record, record.size);
+        if (record.kind == INTAKE_FRAME) {
+            assert_true(record.recv_ns > f->last_recv_ns);
+            f->holes += record.ordinal - f->last_ordinal - 1;
+            f->last_ordinal = record.ordinal;
+            f->frames_read++;
+        } else if (record.kind == INTAKE_EVENT) {
+            read_event(f, bytes);
+        }
+        if (record.kind == INTAKE_FRAME || record.kind == INTAKE_EVENT)
+            f->last_recv_ns = record.recv_ns;
+        td_ring_release(f->ring);
+    }
+}
+
+static void frames_are_stamped_and_counted(void **state)
+{
+    (void)state;
+    fixture f;
+    open_fixture(&f, OVERLOAD_PAUSE);
+    uint64_t last_ns = 0;
+    for (int i = 0; i < 100; i++) {
+        /* Two frames of one moment, and one from the past: times rise all the same. */
+        uint64_t mono_ns = i % 3 == 0 ? f.mono_ns : f.mono_ns - 5;
+        uint64_t at_ns =
+            intake_frame(f.intake, &f.slot, DIR_IN, OPCODE_TEXT, td_bytes_str("{}"), mono_ns);
+        assert_true(at_ns > last_ns);
+        last_ns = at_ns;
+    }
+    assert_int_equal(f.slot.in, 100);
+    drain(&f, 1000);
+    assert_int_equal(f.frames_read, 100);
+    assert_int_equal(f.holes, 0);
+    close_fixture(&f);
+}
+
+static void a_full_ring_pauses_the_sockets_and_loses_nothing(void **state)
+{
+    (void)state;
+    fixture f;
+    open_fixture(&f, OVERLOAD_PAUSE);
+    int put_count = 0;
+    while (f.pauses == 0 && put_count < 100) {
+        put_big(&f);
+        put_count++;
+    }
+    /* Paused while the largest frame still fits. */
+    assert_true(td_ring_used_bytes(f.ring) + LIMIT_FRAME_BYTES < td_ring_capacity_bytes(f.ring));
+    /* What was read from sockets before still comes, and is kept. */
+    put_big(&f);
+    put_count++;
+    intake_tick(f.intake);
+    assert_int_equal(f.resumes, 0);
+    drain(&f, 1000);
+    intake_tick(f.intake);
+    assert_int_equal(f.pauses, 1);
+    assert_int_equal(f.resumes, 1);
+    drain(&f, 1000);
+    assert_int_equal(f.frames_read, put_count);
+    assert_int_equal(f.holes, 0);
+    assert_int_equal(f.event_count, 2);
+    assert_string_equal(f.states[0], "begins");
+    assert_string_equal(f.states[1], "ends");
+    intake_stats stats;
+    intake_get_stats(f.intake, &stats);
+    assert_int_equal(stats.frames_dropped, 0);
+    close_fixture(&f);
+}
+
+static void put_topic(fixture *f, const char *topic)
+{
+    char frame[256];
+    int length = snprintf(frame, sizeof frame, "{\"topic\":\"%s\",\"data\":[]}", topic);
+    put(f, td_bytes_of(frame, (size_t)length));
+}
+
+static void what_is_dropped_is_counted_by_topic(void **state)
+{
+    (void)state;
+    fixture f;
+    open_fixture(&f, OVERLOAD_DROP);
+    int put_count = 0;
+    while (td_ring_used_bytes(f.ring) + LIMIT_FRAME_BYTES + ((size_t)2 << 20) <
+           td_ring_capacity_bytes(f.ring)) {
+        put_big(&f);
+        put_count++;
+    }
+    /* The one that tipped it over was kept; from here on frames are dropped. */
+    for (int i = 0; i < 7; i++)
+        put_topic(&f, "trade.BTCUSD");
+    for (int i = 0; i < 5; i++)
+        put_topic(&f, "orderBookL2_25.EOSUSD");
+    put(&f, td_bytes_str("{\"success\":true,\"ret_msg\":\"pong\",\"conn_id\":\"x\"}"));
+    drain(&f, 1000);
+    put_topic(&f, "trade.BTCUSD"); /* the ring is empty: this one is kept, after the account */
+    drain(&f, 1000);
+    assert_int_equal(f.frames_read, put_count + 1);
+    assert_int_equal(f.holes, 13);
+    assert_int_equal(f.gap_frames, 13);
+    assert_int_equal(f.gap_count, 3);
+    assert_string_equal(f.gap_topics[0], "trade/BTCUSD");
+    assert_string_equal(f.gap_topics[1], "orderBookL2_25/EOSUSD");
+    assert_string_equal(f.gap_topics[2], "_control/");
+    assert_int_equal(f.pauses, 0);
+    close_fixture(&f);
+}
+
+static void a_pause_that_lasts_too_long_becomes_a_drop(void **state)
+{
+    (void)state;
+    fixture f;
+    open_fixture(&f, OVERLOAD_PAUSE);
+    while (f.pauses == 0)
+        put_big(&f);
+    f.mono_ns += f.config->overload_max_ns - TD_NS_PER_MS;
+    intake_tick(f.intake);
+    assert_int_equal(f.resumes, 0);
+    f.mono_ns += 2 * TD_NS_PER_MS;
+    intake_tick(f.intake);
+    assert_int_equal(f.resumes, 1);
+    put_topic(&f, "trade.BTCUSD");
+    intake_stats stats;
+    intake_get_stats(f.intake, &stats);
+    assert_int_equal(stats.frames_dropped, 1);
+    drain(&f, 1000);
+    intake_tick(f.intake); /* half empty: the account is written without a further frame */
+    drain(&f, 1000);
+    assert_int_equal(f.gap_frames, 1);
+    close_fixture(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(frames_are_stamped_and_counted),
+        cmocka_unit_test(a_full_ring_pauses_the_sockets_and_loses_nothing),
+        cmocka_unit_test(what_is_dropped_is_counted_by_topic),
+        cmocka_unit_test(a_pause_that_lasts_too_long_becomes_a_drop),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

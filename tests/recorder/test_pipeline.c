@@ -1,0 +1,283 @@
+/* The recorder from intake to disk, on a simulated disk: what is announced is durable, and what is
+ * not durable is not announced. Expected values: counted by the test as it feeds frames; promises
+ * P1 and P2. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/alloc.h"
+#include "base/io_fault.h"
+#include "format/archive_writer.h"
+#include "recorder/disk.h"
+#include "recorder/encoder.h"
+#include "recorder/intake.h"
+#include "tape/tape.h"
+
+#define SECRET "VERYSECRETKEY"
+
+enum { FRAME_COUNT = 300 };
+
+typedef struct fixture {
+    io_fault *disk_model;
+    char catalog_folder[64];
+    char catalog[96];
+    recorder_config *config;
+    redactor secrets;
+    redactor *redactors[1];
+    archive *into;
+    archive_writer *writer;
+    td_ring *ring;
+    chunk_queue *queue;
+    encoder *encoder;
+    disk *disk;
+    intake *intake;
+    intake_slot slot;
+    atomic_ullong durable_in, durable_calls;
+    atomic_int has_failed;
+} fixture;
+
+static void on_durable(void *user, size_t feed_index, const sealed_chunk *chunk)
+{
+    fixture *f = user;
+    assert_int_equal(feed_index, 0);
+    for (uint32_t i = 0; i < chunk->conn_count; i++)
+        atomic_store(&f->durable_in, chunk->conns[i].in);
+    atomic_fetch_add(&f->durable_calls, 1);
+}
+
+static void on_failed(void *user)
+{
+    atomic_store(&((fixture *)user)->has_failed, 1);
+}
+
+static void do_nothing(void *user)
+{
+    (void)user;
+}
+
+static archive_options options_of(const fixture *f)
+{
+    return (archive_options){.io = io_fault_io(f->disk_model),
+                             .clock = clock_real(),
+                             .verb = "record",
+                             .catalog_path = f->catalog};
+}
+
+static void open_archive(fixture *f)
+{
+    td_err err;
+    size_t index;
+    snprintf(f->catalog_folder, sizeof f->catalog_folder, "/tmp/tapedeck-pipeline-XXXXXX");
+    assert_non_null(mkdtemp(f->catalog_folder));
+    snprintf(f->catalog, sizeof f->catalog, "%s/catalog.sqlite", f->catalog_folder);
+    archive_options options = options_of(f);
+    if (archive_open(&options, "tape", ARCHIVE_APPEND, &f->into, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    archive_writer_options writing = {.version = "test",
+                                      .start_ns = clock_wall_ns(clock_real()),
+                                      .durable = on_durable,
+                                      .user = f};
+    assert_int_equal(archive_writer_open(f->into, &writing, &f->writer, &err), TD_OK);
+    assert_int_equal(archive_writer_add_feed(f->writer, "inverse", "inverse", &index, NULL, &err),
+                     TD_OK);
+}
+
+static void open_pipeline(fixture *f)
+{
+    disk_options writing = {.queue = NULL, .writer = f->writer, .failed = on_failed, .user = f};
+    assert_int_equal(td_ring_open(LIMIT_RING_BYTES, &f->ring, NULL), TD_OK);
+    assert_int_equal(chunk_queue_open(4, &f->queue, NULL), TD_OK);
+    writing.queue = f->queue;
+    assert_int_equal(disk_open(&writing, &f->disk, NULL), TD_OK);
+    encoder_options encoding = {.ring = f->ring,
+                                .queue = f->queue,
+                                .config = f->config,
+                                .redactors = f->redactors,
+                                .session = archive_session(f->into),
+                                .clock = clock_real()};
+    assert_int_equal(encoder_open(&encoding, &f->encoder, NULL), TD_OK);
+    intake_options taking = {.ring = f->ring,
+                             .clock = clock_real(),
+                             .config = f->config,
+                             .pause = do_nothing,
+                             .resume = do_nothing};
+    assert_int_equal(intake_open(&taking, &f->intake, NULL), TD_OK);
+}
+
+static void open_fixture(fixture *f)
+{
+    memset(f, 0, sizeof *f);
+    f->disk_model = io_fault_open();
+    f->config = td_alloc(sizeof *f->config);
+    config_init(f->config);
+    config_feed_init(&f->config->feeds[0]);
+    f->config->feeds[0].name = "inverse";
+    f->config->feeds[0].family = family_find(td_bytes_str("inverse"));
+    f->config->feed_count = 1;
+    f->config->commit_interval_ns = 20 * TD_NS_PER_MS;
+    redactor_init(&f->secrets);
+    assert_int_equal(redactor_add(&f->secrets, SECRET, NULL), TD_OK);
+    f->redactors[0] = &f->secrets;
+    f->slot.conn = 1;
+    open_archive(f);
+    open_pipeline(f);
+}
+
+static void put_frame(fixture *f, int n)
+{
+    char text[256];
+    int length =
+        n % 50 == 7
+            ? snprintf(text, sizeof text, "{\"success\":true,\"args\":[\"%s\"]}", SECRET)
+            : snprintf(text, sizeof text, "{\"topic\":\"trade.BTCUSD\",\"data\":[],\"n\":%d}", n);
+    intake_frame(f->intake, &f->slot, DIR_IN, OPCODE_TEXT, td_bytes_of(text, (size_t)length),
+                 clock_mono_ns(clock_real()));
+}
+
+static void put_frames(fixture *f)
+{
+    event connect = {.kind = EVENT_CONNECT, .conn = 1, .url = "wss://test/"};
+    intake_opened(f->intake, &f->slot);
+    intake_event(f->intake, 0, &connect);
+    for (int n = 0; n < FRAME_COUNT; n++)
+        put_frame(f, n);
+}
+
+/* End the threads; returns what the disk thread ended with. */
+static td_result finish_pipeline(fixture *f, writer_end end)
+{
+    td_err err;
+    intake_stop(f->intake);
+    td_result encoded = encoder_join(f->encoder, &err);
+    assert_int_equal(encoded, TD_OK);
+    td_result rc = disk_close(f->disk, &err);
+    td_result closed = archive_writer_close(f->writer, end, clock_wall_ns(clock_real()), &err);
+    if (end == WRITER_STOP)
+        assert_int_equal(closed, TD_OK);
+    encoder_close(f->encoder);
+    intake_close(f->intake);
+    chunk_queue_close(f->queue);
+    td_ring_close(f->ring);
+    archive_close(f->into);
+    return rc;
+}
+
+static void remove_catalog(const fixture *f)
+{
+    static const char *const TAILS[] = {"", "-wal", "-shm", "-journal"};
+    for (size_t i = 0; i < sizeof TAILS / sizeof TAILS[0]; i++) {
+        char path[128];
+        snprintf(path, sizeof path, "%s%s", f->catalog, TAILS[i]);
+        unlink(path);
+    }
+    rmdir(f->catalog_folder);
+}
+
+static void close_fixture(fixture *f)
+{
+    assert_int_equal(io_fault_open_count(f->disk_model), 0);
+    io_fault_close(f->disk_model);
+    redactor_fini(&f->secrets);
+    config_fini(f->config);
+    td_free(f->config);
+    remove_catalog(f);
+}
+
+/* Read the archive back: every frame with its ordinal, no secret anywhere. */
+static uint64_t read_back(fixture *f)
+{
+    td_err err;
+    archive *from = NULL;
+    tape *frames = NULL;
+    tape_frame frame;
+    uint64_t count = 0;
+    selection everything = {0};
+    tape_options reading = {.threads = 1};
+    archive_options options = options_of(f);
+    assert_int_equal(archive_open(&options, "tape", ARCHIVE_READ, &from, &err), TD_OK);
+    assert_int_equal(tape_open(from, &everything, &reading, &frames, &err), TD_OK);
+    while (tape_next(frames, &frame, &err) == TD_OK) {
+        count++;
+        assert_int_equal(frame.ordinal, count);
+        assert_int_equal(frame.conn, 1);
+        assert_null(memmem(frame.bytes.data, frame.bytes.size, SECRET, strlen(SECRET)));
+        if ((count - 1) % 50 == 7)
+            assert_non_null(memmem(frame.bytes.data, frame.bytes.size, "\"*************\"", 15));
+    }
+    tape_close(frames);
+    archive_close(from);
+    return count;
+}
+
+static void everything_is_written_and_announced(void **state)
+{
+    (void)state;
+    fixture f;
+    open_fixture(&f);
+    put_frames(&f);
+    assert_int_equal(finish_pipeline(&f, WRITER_STOP), TD_OK);
+    assert_int_equal(atomic_load(&f.durable_in), FRAME_COUNT);
+    assert_int_equal(read_back(&f), FRAME_COUNT);
+    close_fixture(&f);
+}
+
+static void nothing_is_announced_while_sync_is_held(void **state)
+{
+    (void)state;
+    fixture f;
+    open_fixture(&f);
+    io_fault_set_sync(f.disk_model, IO_FAULT_SYNC_HELD);
+    put_frames(&f);
+    io_fault_await_held(f.disk_model, 1);
+    assert_int_equal(atomic_load(&f.durable_calls), 0);
+    assert_int_equal(atomic_load(&f.durable_in), 0);
+    io_fault_set_sync(f.disk_model, IO_FAULT_SYNC_WORKS);
+    assert_int_equal(finish_pipeline(&f, WRITER_STOP), TD_OK);
+    assert_int_equal(atomic_load(&f.durable_in), FRAME_COUNT);
+    close_fixture(&f);
+}
+
+static void nothing_is_ever_announced_when_sync_fails(void **state)
+{
+    (void)state;
+    fixture f;
+    open_fixture(&f);
+    io_fault_set_sync(f.disk_model, IO_FAULT_SYNC_FAILS);
+    put_frames(&f);
+    assert_int_equal(finish_pipeline(&f, WRITER_ABANDON), TD_E_IO);
+    assert_int_equal(atomic_load(&f.durable_calls), 0);
+    assert_int_equal(atomic_load(&f.has_failed), 1);
+    close_fixture(&f);
+}
+
+static void a_full_disk_ends_it_with_its_own_result(void **state)
+{
+    (void)state;
+    fixture f;
+    open_fixture(&f);
+    io_fault_set_free_bytes(f.disk_model, 100);
+    put_frames(&f);
+    assert_int_equal(finish_pipeline(&f, WRITER_ABANDON), TD_E_NOSPACE);
+    assert_int_equal(atomic_load(&f.durable_calls), 0);
+    close_fixture(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(everything_is_written_and_announced),
+        cmocka_unit_test(nothing_is_announced_while_sync_is_held),
+        cmocka_unit_test(nothing_is_ever_announced_when_sync_fails),
+        cmocka_unit_test(a_full_disk_ends_it_with_its_own_result),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
