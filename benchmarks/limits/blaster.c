@@ -1,0 +1,232 @@
+/* A server that is never the limit: it hands pre-encoded WebSocket frames to one client as fast as
+ * the socket takes them, then closes with 1000 and ends. What it serves is a file of frames, one a
+ * line, over and over until --frames of them are sent.
+ *
+ *   blaster CORPUS --frames N [--cert PEM --key PEM]      prints its port, then serves one client
+ *
+ * It reads the upgrade request and, after it, nothing: whatever the client sends stays unread. */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/sha.h>
+#include <openssl/ssl.h>
+
+/* Bytes per write: the largest TLS record is 16 KiB, so four of them. */
+enum { WRITE_BYTES = 64 << 10, REQUEST_BYTES = 16 << 10, FRAME_HEAD_BYTES = 10 };
+
+typedef struct peer {
+    int fd;
+    SSL *tls; /* NULL: plain */
+} peer;
+
+static void die(const char *what)
+{
+    fprintf(stderr, "blaster: %s\n", what);
+    exit(4);
+}
+
+static void send_all(peer *to, const void *bytes, size_t size)
+{
+    const char *at = bytes;
+    while (size > 0) {
+        ssize_t sent = to->tls != NULL ? SSL_write(to->tls, at, (int)size)
+                                       : send(to->fd, at, size, MSG_NOSIGNAL);
+        if (sent <= 0)
+            die("the client went away");
+        at += sent;
+        size -= (size_t)sent;
+    }
+}
+
+static size_t receive(peer *from, char *out, size_t room)
+{
+    ssize_t got =
+        from->tls != NULL ? SSL_read(from->tls, out, (int)room) : recv(from->fd, out, room, 0);
+    if (got <= 0)
+        die("the client sent no request");
+    return (size_t)got;
+}
+
+/* RFC 6455 4.2.2: the accept value of a key. */
+static void accept_value(const char *key, size_t key_bytes, char out[64])
+{
+    static const char GUID[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+    unsigned char text[128], digest[SHA_DIGEST_LENGTH];
+    if (key_bytes + sizeof GUID > sizeof text)
+        die("a key that is too long");
+    memcpy(text, key, key_bytes);
+    memcpy(text + key_bytes, GUID, sizeof GUID - 1);
+    SHA1(text, key_bytes + sizeof GUID - 1, digest);
+    EVP_EncodeBlock((unsigned char *)out, digest, sizeof digest);
+}
+
+static void upgrade(peer *client)
+{
+    static const char KEY[] = "Sec-WebSocket-Key: ";
+    char request[REQUEST_BYTES + 1];
+    size_t size = 0;
+    do {
+        size += receive(client, request + size, REQUEST_BYTES - size);
+        request[size] = '\0';
+    } while (strstr(request, "\r\n\r\n") == NULL && size < REQUEST_BYTES);
+    const char *key = strcasestr(request, KEY);
+    if (key == NULL)
+        die("the request has no Sec-WebSocket-Key");
+    key += sizeof KEY - 1;
+    char accepted[64], answer[256];
+    accept_value(key, strcspn(key, "\r\n"), accepted);
+    int length = snprintf(answer, sizeof answer,
+                          "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+                          "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n",
+                          accepted);
+    send_all(client, answer, (size_t)length);
+}
+
+static char *read_file(const char *path, size_t *size)
+{
+    FILE *in = fopen(path, "rb");
+    struct stat about;
+    if (in == NULL || fstat(fileno(in), &about) != 0)
+        die("the corpus cannot be read");
+    char *bytes = malloc((size_t)about.st_size + 1);
+    if (bytes == NULL || fread(bytes, 1, (size_t)about.st_size, in) != (size_t)about.st_size)
+        die("the corpus cannot be read");
+    fclose(in);
+    *size = (size_t)about.st_size;
+    return bytes;
+}
+
+/* A server's frame head: unmasked text, final. */
+static size_t put_head(unsigned char *out, size_t size)
+{
+    out[0] = 0x81;
+    if (size < 126) {
+        out[1] = (unsigned char)size;
+        return 2;
+    }
+    if (size < 65536) {
+        out[1] = 126;
+        out[2] = (unsigned char)(size >> 8);
+        out[3] = (unsigned char)size;
+        return 4;
+    }
+    out[1] = 127;
+    for (int i = 0; i < 8; i++)
+        out[2 + i] = (unsigned char)((uint64_t)size >> (56 - 8 * i));
+    return 10;
+}
+
+/* The corpus as WebSocket frames, ready to be sent. */
+static unsigned char *encode(const char *corpus, size_t size, size_t *encoded_bytes,
+                             uint64_t *frames)
+{
+    size_t lines = 0;
+    for (size_t i = 0; i < size; i++)
+        lines += corpus[i] == '\n';
+    unsigned char *out = malloc(size + lines * FRAME_HEAD_BYTES);
+    if (out == NULL)
+        die("no memory");
+    size_t used = 0;
+    *frames = 0;
+    for (const char *at = corpus, *end = corpus + size; at < end;) {
+        const char *newline = memchr(at, '\n', (size_t)(end - at));
+        if (newline == NULL)
+            break;
+        size_t length = (size_t)(newline - at);
+        used += put_head(out + used, length);
+        memcpy(out + used, at, length);
+        used += length;
+        (*frames)++;
+        at = newline + 1;
+    }
+    if (*frames == 0)
+        die("the corpus holds no frame");
+    *encoded_bytes = used;
+    return out;
+}
+
+static void blast(peer *client, const unsigned char *encoded, size_t encoded_bytes, uint64_t rounds)
+{
+    static const unsigned char CLOSE[] = {0x88, 2, 0x03, 0xe8};
+    for (uint64_t round = 0; round < rounds; round++) {
+        for (size_t at = 0; at < encoded_bytes; at += WRITE_BYTES) {
+            size_t left = encoded_bytes - at;
+            send_all(client, encoded + at, left < WRITE_BYTES ? left : WRITE_BYTES);
+        }
+    }
+    send_all(client, CLOSE, sizeof CLOSE);
+    shutdown(client->fd, SHUT_WR);
+    char rest[4096];
+    while (recv(client->fd, rest, sizeof rest, 0) > 0)
+        ;
+}
+
+static int listen_anywhere(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, size) != 0 || listen(fd, 1) != 0 ||
+        getsockname(fd, (struct sockaddr *)&address, &size) != 0)
+        die("cannot listen");
+    printf("%u\n", ntohs(address.sin_port));
+    fflush(stdout);
+    return fd;
+}
+
+static SSL *start_tls(int fd, const char *cert, const char *key)
+{
+    SSL_CTX *context = SSL_CTX_new(TLS_server_method());
+    if (context == NULL || SSL_CTX_use_certificate_chain_file(context, cert) != 1 ||
+        SSL_CTX_use_PrivateKey_file(context, key, SSL_FILETYPE_PEM) != 1)
+        die("the certificate or key cannot be used");
+    SSL *tls = SSL_new(context);
+    if (tls == NULL || SSL_set_fd(tls, fd) != 1 || SSL_accept(tls) != 1)
+        die("TLS failed");
+    return tls;
+}
+
+int main(int argc, char **argv)
+{
+    const char *corpus_path = NULL, *cert = NULL, *key = NULL;
+    uint64_t wanted = 0;
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--frames") == 0 && i + 1 < argc)
+            wanted = strtoull(argv[++i], NULL, 10);
+        else if (strcmp(argv[i], "--cert") == 0 && i + 1 < argc)
+            cert = argv[++i];
+        else if (strcmp(argv[i], "--key") == 0 && i + 1 < argc)
+            key = argv[++i];
+        else
+            corpus_path = argv[i];
+    }
+    if (corpus_path == NULL)
+        die("usage: blaster CORPUS --frames N [--cert PEM --key PEM]");
+    signal(SIGPIPE, SIG_IGN);
+    size_t corpus_bytes, encoded_bytes;
+    uint64_t frames;
+    char *corpus = read_file(corpus_path, &corpus_bytes);
+    unsigned char *encoded = encode(corpus, corpus_bytes, &encoded_bytes, &frames);
+    int listener = listen_anywhere();
+    peer client = {.fd = accept(listener, NULL, NULL)};
+    if (client.fd < 0)
+        die("no client came");
+    int one = 1;
+    setsockopt(client.fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    if (cert != NULL)
+        client.tls = start_tls(client.fd, cert, key);
+    upgrade(&client);
+    blast(&client, encoded, encoded_bytes, (wanted + frames - 1) / frames);
+    return 0;
+}
