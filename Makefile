@@ -100,7 +100,7 @@ TESTS_recorder := tests/recorder/test_backoff.c tests/recorder/test_config.c \
                   tests/recorder/test_session_clock.c \
                   tests/recorder/test_subscription.c
 
-TESTS_replay := tests/replay/test_player.c tests/replay/test_pacer.c
+TESTS_replay := tests/replay/test_player.c tests/replay/test_digest.c tests/replay/test_pacer.c
 
 TESTS_archive := tests/archive/test_import_source.c tests/archive/test_import_line.c \
                  tests/archive/test_import_order.c
@@ -220,6 +220,7 @@ TEST_SOURCES := $(foreach m,$(MODULES),$(TESTS_$(m)))
 TEST_BINS := $(patsubst tests/%.c,$(B)/tests/%,$(TEST_SOURCES))
 # Code that several tests share (fixtures, capture lookup); listed, and linked into every test.
 SRC_testing := tests/testing/book_text.c tests/testing/capture.c tests/testing/capture_tape.c \
+               tests/testing/played.c \
                tests/testing/message_compare.c \
                tests/testing/segment_fixture.c \
                tests/testing/raw_peer.c tests/testing/wire_side.c tests/testing/tape_fixture.c

@@ -238,7 +238,7 @@ static td_result print_report(replay_command *command, const replay_report *repo
         output_json_end(&command->output);
         return rc;
     }
-    if (command->flags.with_messages || command->talk.is_quiet)
+    if (command->flags.with_messages)
         return TD_OK;
     return report_write_text(report, &command->output, err);
 }

@@ -67,8 +67,11 @@ static void print_head(const replay_report *report, output_stream *o)
     td_duration_format(report->elapsed_ns, took);
     output_printf(o, "Replayed %s frames (%s) in %s%s.\n", frames, bytes, took,
                   report->is_stopped ? ", then stopped before the end of the tape" : "");
-    if (totals->first_recv_ns == 0)
+    if (totals->first_recv_ns == 0) {
+        output_printf(o, "Nothing that was selected is in the archive: 'tapedeck ls' shows what "
+                         "there is.\n");
         return;
+    }
     char first[TD_TIME_TEXT_BYTES];
     char last[TD_TIME_TEXT_BYTES];
     char length[TD_TIME_TEXT_BYTES];
@@ -298,7 +301,8 @@ static void print_digests(const replay_report *report, output_stream *o)
 td_result report_write_text(const replay_report *report, output_stream *o, td_err *err)
 {
     print_head(report, o);
-    print_verdict(report, o);
+    if (report->totals.first_recv_ns != 0 || report_verdict(report) != REPLAY_COMPLETE)
+        print_verdict(report, o);
     print_gaps(report, o);
     td_result rc = print_topics(report, o, err);
     if (rc == TD_OK)

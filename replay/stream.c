@@ -66,7 +66,7 @@ int stream_compare(const stream *a, const stream *b)
 
 static td_result slot_add(stream *s, const stream_frame *frame, stream_slot **out, td_err *err)
 {
-    TD_ASSERT(s->slot_count < LIMIT_FEED_SLOTS * LIMIT_FEED_SLOTS);
+    TD_ASSERT(s->slot_count < (size_t)LIMIT_FEED_SLOTS * LIMIT_FEED_SLOTS);
     stream_slot *slots = td_realloc(s->slots, s->slot_count + 1, sizeof *slots);
     if (slots == NULL)
         return td_err_set(err, TD_E_NOMEM, "%s/%s/%s: no memory for a slot", s->feed, s->topic,
@@ -191,6 +191,7 @@ static td_result take_data(stream *s, decoder *d, const stream_frame *frame, mes
     td_result rc = slot_of(s, frame, &slot, err);
     if (rc != TD_OK)
         return rc;
+    TD_ASSERT(slot != NULL);
     slot->position = frame->position;
     *t = slot->track;
     if (!decoder_decode(d, &s->match, frame->bytes, DECODE_PATH_HOT, storage, &why)) {

@@ -54,7 +54,7 @@ static td_result table_grow(stream_table *table, td_err *err)
     uint32_t *slots = td_alloc_zero(slot_count, sizeof *slots);
     if (slots == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for %zu streams", slot_count);
-    stream **items = td_realloc(table->items, slot_count, sizeof *items);
+    stream **items = td_realloc(table->items, slot_count, sizeof(stream *));
     if (items == NULL) {
         td_free(slots);
         return td_err_set(err, TD_E_NOMEM, "no memory for %zu streams", slot_count);

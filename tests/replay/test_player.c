@@ -7,60 +7,15 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#include "base/alloc.h"
 #include "base/clock_sim.h"
 #include "replay/player.h"
-#include "tests/testing/capture_tape.h"
+#include "tests/testing/played.h"
 
 #define INVERSE "inverse-2021-04-17.jsonl.gz"
 #define LINEAR  "linear-2021-04-17.jsonl.gz"
 
-typedef char digest_text[DIGEST_PARTS][TD_HASH128_HEX_BYTES];
-
-static player *open_player(unsigned threads)
-{
-    player_options options = {.threads = threads};
-    player *p;
-    td_err err;
-    assert_int_equal(player_open(&options, &p, &err), TD_OK);
-    return p;
-}
-
-static void push_all(player *p, const capture_tape *from)
-{
-    td_err err;
-    for (size_t i = 0; i < from->frame_count; i++)
-        assert_int_equal(player_take(p, &from->frames[i], &err), TD_OK);
-}
-
-/* Play everything and finish. */
-static player *play(capture_tape *from, unsigned threads)
-{
-    capture_tape_rewind(from);
-    player *p = open_player(threads);
-    push_all(p, from);
-    td_err err;
-    assert_int_equal(player_finish(p, &err), TD_OK);
-    return p;
-}
-
-static void digests_of(const player *p, digest_text out)
-{
-    td_err err;
-    assert_int_equal(player_digests(p, out, &err), TD_OK);
-}
-
-static const stream *find_stream(const player *p, const char *topic, const char *symbol)
-{
-    const stream_table *streams = player_streams(p);
-    for (size_t i = 0; i < streams->count; i++) {
-        const stream *s = streams->items[i];
-        if (strcmp(s->topic, topic) == 0 && strcmp(s->symbol, symbol) == 0 && s->dir == CHANNEL_IN)
-            return s;
-    }
-    fail_msg("there is no stream %s %s", topic, symbol);
-    return NULL;
-}
+/* Frames of the inverse capture: outbound ones are 0 to 3, acks 4 and 5, the EOSUSD snapshot 6. */
+enum { FRAME_SNAPSHOT_AT = 6 };
 
 /* ---- the two captures
  * ----------------------------------------------------------------------------- */
@@ -89,7 +44,7 @@ typedef struct topic_case {
 static void assert_topics(const player *p, const topic_case *cases, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        const stream_counts *got = &find_stream(p, cases[i].topic, cases[i].symbol)->counts;
+        const stream_counts *got = &played_stream(p, cases[i].topic, cases[i].symbol)->counts;
         assert_int_equal(got->frames, cases[i].frames);
         assert_int_equal(got->snapshots, cases[i].snapshots);
         assert_int_equal(got->deltas, cases[i].deltas);
@@ -117,7 +72,7 @@ static void assert_level(const book *b, msg_side side, const char *price, const 
 
 static void assert_book(const player *p, const book_case *expected)
 {
-    const track *t = stream_last_track(find_stream(p, "orderBookL2_25", expected->symbol));
+    const track *t = stream_last_track(played_stream(p, "orderBookL2_25", expected->symbol));
     assert_non_null(t);
     const book *b = track_book(t);
     assert_int_equal(book_level_count(b, SIDE_BUY), 25);
@@ -150,7 +105,7 @@ static void test_inverse(void **state)
                                        "3ec2da5420c2c140ef8b7bff6ed6e47c5b517026"}};
     capture_tape from;
     capture_tape_load(&from, INVERSE, "inverse");
-    player *p = play(&from, 1);
+    player *p = played(&from, 1);
     assert_totals(p, &(player_totals){
                          .frames = 1098, .bytes = 407010, .out = 4, .decoded = 1094, .control = 4});
     assert_topics(p, TOPICS, sizeof TOPICS / sizeof *TOPICS);
@@ -172,7 +127,7 @@ static void test_linear(void **state)
         {"ETHUSDT", NULL, NULL, NULL, NULL, 0, "38fde336b5d9c3914950755b7d13d890b1b5ac15"}};
     capture_tape from;
     capture_tape_load(&from, LINEAR, "linear");
-    player *p = play(&from, 1);
+    player *p = played(&from, 1);
     assert_totals(p, &(player_totals){
                          .frames = 983, .bytes = 623651, .out = 16, .decoded = 967, .control = 16});
     assert_topics(p, TOPICS, sizeof TOPICS / sizeof *TOPICS);
@@ -190,14 +145,14 @@ static void test_threads_change_nothing(void **state)
     (void)state;
     capture_tape from;
     capture_tape_load(&from, LINEAR, "linear");
-    player *one = play(&from, 1);
-    digest_text expected;
-    digests_of(one, expected);
+    player *one = played(&from, 1);
+    digest_texts expected;
+    played_digests(one, expected);
     static const unsigned THREADS[] = {2, 3, 8};
     for (size_t i = 0; i < sizeof THREADS / sizeof *THREADS; i++) {
-        player *p = play(&from, THREADS[i]);
-        digest_text got;
-        digests_of(p, got);
+        player *p = played(&from, THREADS[i]);
+        digest_texts got;
+        played_digests(p, got);
         assert_memory_equal(got, expected, sizeof expected);
         assert_totals(
             p, &(player_totals){
@@ -217,12 +172,12 @@ static void test_two_workers_busy(void **state)
     (void)state;
     capture_tape from;
     capture_tape_load(&from, LINEAR, "linear");
-    player *p = open_player(2);
+    player *p = played_open(2);
     td_err err;
     for (uint32_t round = 0; round < ROUNDS_MAX && player_busy_max(p) < 2; round++) {
         for (size_t i = 0; i < from.frame_count; i++)
             from.frames[i].conn = round + 1;
-        push_all(p, &from);
+        played_push(p, &from);
     }
     assert_int_equal(player_finish(p, &err), TD_OK);
     assert_int_equal(player_busy_max(p), 2);
@@ -274,11 +229,11 @@ static void test_cut_frames_are_found(void **state)
         const cut_case *c = &CUTS[i];
         capture_tape from;
         capture_tape_load(&from, c->capture, c->family);
-        player *p = open_player(2);
+        player *p = played_open(2);
         push_without(p, &from, c);
         td_err err;
         assert_int_equal(player_finish(p, &err), TD_OK);
-        const stream *s = find_stream(p, "orderBookL2_25", c->symbol);
+        const stream *s = played_stream(p, "orderBookL2_25", c->symbol);
         assert_true(s->verdicts.first.is_set);
         assert_string_equal(rule_name(s->verdicts.first.rule), rule_name(c->rule));
         assert_int_equal(s->verdicts.first.frame.ordinal, c->ordinal);
@@ -292,185 +247,6 @@ static void test_cut_frames_are_found(void **state)
         player_close(p);
         capture_tape_fini(&from);
     }
-}
-
-/* ---- digests
- * -------------------------------------------------------------------------------------- */
-
-/* What is done to one frame, and which digests must change for it (DESIGN.md, "Digests"). */
-typedef enum twist {
-    TWIST_TIME,
-    TWIST_ORDINAL,
-    TWIST_SPACE,
-    TWIST_KEYS,
-    TWIST_SIZE,
-    TWIST_ACK,
-    TWIST_TRADE_ID,
-    TWIST_GARBAGE
-} twist;
-
-typedef struct twist_case {
-    const char *name;
-    twist twist;
-    size_t frame; /* of the inverse capture: see below */
-    const char *changed;
-} twist_case;
-
-/* Outbound frames are 0 to 3, acks 4 and 5, the EOSUSD snapshot 6. */
-enum { FRAME_ACK = 4, FRAME_SNAPSHOT_AT = 6 };
-
-static const twist_case TWISTS[] = {
-    {"receive time", TWIST_TIME, FRAME_SNAPSHOT_AT, "frames"},
-    {"ordinal", TWIST_ORDINAL, FRAME_SNAPSHOT_AT, "frames"},
-    {"white space", TWIST_SPACE, FRAME_SNAPSHOT_AT, "frames payload"},
-    {"order of keys", TWIST_KEYS, FRAME_SNAPSHOT_AT, "frames payload"},
-    {"a level's size", TWIST_SIZE, FRAME_SNAPSHOT_AT, "frames payload messages books"},
-    {"a bit of an ack", TWIST_ACK, FRAME_ACK, "frames"},
-    {"a trade's id", TWIST_TRADE_ID, 0, "frames payload messages"},
-    {"not JSON any more", TWIST_GARBAGE, FRAME_SNAPSHOT_AT, "frames payload messages books"},
-};
-
-/* Replace the first occurrence of a text in a frame by one of the same length. */
-static void replace(const tape_frame *frame, const char *old, const char *new)
-{
-    assert_int_equal(strlen(old), strlen(new));
-    uint8_t *at = memmem(frame->bytes.data, frame->bytes.size, old, strlen(old));
-    assert_non_null(at);
-    memcpy(at, new, strlen(new));
-}
-
-/* Turn a frame {"topic":T,...} into { "topic":T,...} with a space, in the padding's room. */
-static void add_space(tape_frame *frame)
-{
-    uint8_t *bytes = (uint8_t *)frame->bytes.data;
-    memmove(bytes + 2, bytes + 1, frame->bytes.size - 1);
-    bytes[1] = ' ';
-    frame->bytes.size++;
-}
-
-/* Swap the first two members: {"topic":T,"type":K,...} becomes {"type":K,"topic":T,...}. */
-static void swap_keys(const tape_frame *frame)
-{
-    static const char OLD[] = "{\"topic\":\"orderBookL2_25.EOSUSD\",\"type\":\"snapshot\",";
-    static const char NEW[] = "{\"type\":\"snapshot\",\"topic\":\"orderBookL2_25.EOSUSD\",";
-    replace(frame, OLD, NEW);
-}
-
-static tape_frame *first_trade(const capture_tape *from)
-{
-    for (size_t i = 0; i < from->frame_count; i++) {
-        if (strcmp(from->frames[i].channel->info.topic, "trade") == 0)
-            return &from->frames[i];
-    }
-    fail_msg("no trade");
-    return NULL;
-}
-
-/* One hex digit of the first trade's id, which begins behind the key. */
-static void change_trade_id(const tape_frame *frame)
-{
-    static const char KEY[] = "\"trade_id\":\"";
-    uint8_t *at = memmem(frame->bytes.data, frame->bytes.size, KEY, strlen(KEY));
-    assert_non_null(at);
-    at += strlen(KEY);
-    *at = *at == '0' ? '1' : '0';
-}
-
-static void apply_twist(const capture_tape *from, const twist_case *c)
-{
-    tape_frame *frame = &from->frames[c->frame];
-    switch (c->twist) {
-    case TWIST_TIME:
-        frame->recv_ns++;
-        break;
-    case TWIST_ORDINAL:
-        frame->ordinal++;
-        break;
-    case TWIST_SPACE:
-        add_space(frame);
-        break;
-    case TWIST_KEYS:
-        swap_keys(frame);
-        break;
-    case TWIST_SIZE:
-        replace(frame, "\"size\":154219", "\"size\":154218");
-        break;
-    case TWIST_ACK:
-        replace(frame, "95a3336b", "95a3336c");
-        break;
-    case TWIST_TRADE_ID:
-        change_trade_id(first_trade(from));
-        break;
-    case TWIST_GARBAGE:
-        replace(frame, "{\"topic\"", "{\"topic ");
-        break;
-    }
-}
-
-static void changed_parts(digest_text a, digest_text b, char out[64])
-{
-    out[0] = '\0';
-    for (size_t i = 0; i < DIGEST_PARTS; i++) {
-        if (strcmp(a[i], b[i]) == 0)
-            continue;
-        size_t used = strlen(out);
-        (void)snprintf(out + used, 64 - used, "%s%s", used == 0 ? "" : " ",
-                       digest_part_name((digest_part)i)); /* fits */
-    }
-}
-
-static void test_digests(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < sizeof TWISTS / sizeof *TWISTS; i++) {
-        capture_tape from;
-        capture_tape_load(&from, INVERSE, "inverse");
-        player *before = play(&from, 1);
-        apply_twist(&from, &TWISTS[i]);
-        player *after = play(&from, 1);
-        digest_text a;
-        digest_text b;
-        digests_of(before, a);
-        digests_of(after, b);
-        char changed[64];
-        changed_parts(a, b, changed);
-        if (strcmp(changed, TWISTS[i].changed) != 0)
-            fail_msg("%s: changes %s, expected %s", TWISTS[i].name, changed, TWISTS[i].changed);
-        player_close(before);
-        player_close(after);
-        capture_tape_fini(&from);
-    }
-}
-
-/* Another connection, other times, no control frames: what serve and record do to a tape. */
-static void test_payload_survives_a_new_recording(void **state)
-{
-    (void)state;
-    capture_tape from;
-    capture_tape_load(&from, INVERSE, "inverse");
-    player *before = play(&from, 1);
-    size_t kept = 0;
-    for (size_t i = 0; i < from.frame_count; i++) {
-        tape_frame frame = from.frames[i];
-        if (strcmp(frame.channel->info.topic, "_control") == 0)
-            continue;
-        frame.recv_ns = 1000000000000000000 + kept;
-        frame.conn = 7;
-        frame.ordinal = kept + 1;
-        from.frames[kept++] = frame;
-    }
-    from.frame_count = kept;
-    player *after = play(&from, 2);
-    digest_text a;
-    digest_text b;
-    digests_of(before, a);
-    digests_of(after, b);
-    char changed[64];
-    changed_parts(a, b, changed);
-    assert_string_equal(changed, "frames");
-    player_close(before);
-    player_close(after);
-    capture_tape_fini(&from);
 }
 
 /* ---- where a selection begins
@@ -490,7 +266,7 @@ static void test_lead_in(void **state)
         books += i < LEAD_IN && is_data;
         inbound += i >= LEAD_IN && from.frames[i].channel->info.dir == CHANNEL_IN;
     }
-    player *p = play(&from, 2);
+    player *p = played(&from, 2);
     player_totals totals;
     player_get_totals(p, &totals);
     assert_int_equal(totals.lead_in, books);
@@ -513,13 +289,13 @@ static void test_undecodable(void **state)
     capture_tape from;
     capture_tape_load(&from, INVERSE, "inverse");
     from.frames[FRAME_SNAPSHOT_AT].bytes.size -= 1; /* cut: the last brace is gone */
-    player *p = play(&from, 1);
+    player *p = played(&from, 1);
     player_totals totals;
     player_get_totals(p, &totals);
     assert_int_equal(totals.frames, 1098);
     assert_int_equal(totals.undecoded, 1);
     assert_int_equal(totals.decoded, 1093);
-    const stream *s = find_stream(p, "orderBookL2_25", "EOSUSD");
+    const stream *s = played_stream(p, "orderBookL2_25", "EOSUSD");
     assert_true(s->undecoded.is_set);
     assert_int_equal(s->undecoded.reason, DECODE_NOT_JSON);
     assert_int_equal(s->undecoded.frame.ordinal, 3);
@@ -544,13 +320,13 @@ static void test_unknown_topics(void **state)
     later.info.topic = "orderBook_9000";
     from.frames[FRAME_SNAPSHOT_AT].channel = &unknown;
     from.frames[FRAME_SNAPSHOT_AT + 1].channel = &later;
-    player *p = play(&from, 1);
+    player *p = played(&from, 1);
     player_totals totals;
     player_get_totals(p, &totals);
     assert_int_equal(totals.undecoded, 2);
-    assert_int_equal(find_stream(p, CHANNEL_TOPIC_UNKNOWN, "")->undecoded.reason,
+    assert_int_equal(played_stream(p, CHANNEL_TOPIC_UNKNOWN, "")->undecoded.reason,
                      DECODE_UNKNOWN_TOPIC);
-    assert_int_equal(find_stream(p, "orderBook_9000", "")->counts.undecoded, 1);
+    assert_int_equal(played_stream(p, "orderBook_9000", "")->counts.undecoded, 1);
     player_close(p);
     capture_tape_fini(&from);
 }
@@ -668,8 +444,6 @@ int main(void)
         cmocka_unit_test(test_threads_change_nothing),
         cmocka_unit_test(test_two_workers_busy),
         cmocka_unit_test(test_cut_frames_are_found),
-        cmocka_unit_test(test_digests),
-        cmocka_unit_test(test_payload_survives_a_new_recording),
         cmocka_unit_test(test_lead_in),
         cmocka_unit_test(test_undecodable),
         cmocka_unit_test(test_unknown_topics),

@@ -1,0 +1,195 @@
+/* Digests: what changes them, and what does not (DESIGN.md, "Digests"). Which of the four a change
+ * must show in is written by hand from that text. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include "tests/testing/played.h"
+
+#define INVERSE "inverse-2021-04-17.jsonl.gz"
+
+/* What is done to one frame, and which digests must change for it (DESIGN.md, "Digests"). */
+typedef enum twist {
+    TWIST_TIME,
+    TWIST_ORDINAL,
+    TWIST_SPACE,
+    TWIST_KEYS,
+    TWIST_SIZE,
+    TWIST_ACK,
+    TWIST_TRADE_ID,
+    TWIST_GARBAGE
+} twist;
+
+typedef struct twist_case {
+    const char *name;
+    twist twist;
+    size_t frame; /* of the inverse capture: see below */
+    const char *changed;
+} twist_case;
+
+/* Outbound frames are 0 to 3, acks 4 and 5, the EOSUSD snapshot 6. */
+enum { FRAME_ACK = 4, FRAME_SNAPSHOT_AT = 6 };
+
+static const twist_case TWISTS[] = {
+    {"receive time", TWIST_TIME, FRAME_SNAPSHOT_AT, "frames"},
+    {"ordinal", TWIST_ORDINAL, FRAME_SNAPSHOT_AT, "frames"},
+    {"white space", TWIST_SPACE, FRAME_SNAPSHOT_AT, "frames payload"},
+    {"order of keys", TWIST_KEYS, FRAME_SNAPSHOT_AT, "frames payload"},
+    {"a level's size", TWIST_SIZE, FRAME_SNAPSHOT_AT, "frames payload messages books"},
+    {"a bit of an ack", TWIST_ACK, FRAME_ACK, "frames"},
+    {"a trade's id", TWIST_TRADE_ID, 0, "frames payload messages"},
+    {"not JSON any more", TWIST_GARBAGE, FRAME_SNAPSHOT_AT, "frames payload messages books"},
+};
+
+/* Replace the first occurrence of a text in a frame by one of the same length. */
+static void replace(const tape_frame *frame, const char *old, const char *new)
+{
+    assert_int_equal(strlen(old), strlen(new));
+    uint8_t *at = memmem(frame->bytes.data, frame->bytes.size, old, strlen(old));
+    assert_non_null(at);
+    memcpy(at, new, strlen(new));
+}
+
+/* Turn a frame {"topic":T,...} into { "topic":T,...} with a space, in the padding's room. */
+static void add_space(tape_frame *frame)
+{
+    uint8_t *bytes = (uint8_t *)frame->bytes.data;
+    memmove(bytes + 2, bytes + 1, frame->bytes.size - 1);
+    bytes[1] = ' ';
+    frame->bytes.size++;
+}
+
+/* Swap the first two members: {"topic":T,"type":K,...} becomes {"type":K,"topic":T,...}. */
+static void swap_keys(const tape_frame *frame)
+{
+    static const char OLD[] = "{\"topic\":\"orderBookL2_25.EOSUSD\",\"type\":\"snapshot\",";
+    static const char NEW[] = "{\"type\":\"snapshot\",\"topic\":\"orderBookL2_25.EOSUSD\",";
+    replace(frame, OLD, NEW);
+}
+
+static tape_frame *first_trade(const capture_tape *from)
+{
+    for (size_t i = 0; i < from->frame_count; i++) {
+        if (strcmp(from->frames[i].channel->info.topic, "trade") == 0)
+            return &from->frames[i];
+    }
+    fail_msg("no trade");
+    return NULL;
+}
+
+/* One hex digit of the first trade's id, which begins behind the key. */
+static void change_trade_id(const tape_frame *frame)
+{
+    static const char KEY[] = "\"trade_id\":\"";
+    uint8_t *at = memmem(frame->bytes.data, frame->bytes.size, KEY, strlen(KEY));
+    assert_non_null(at);
+    at += strlen(KEY);
+    *at = *at == '0' ? '1' : '0';
+}
+
+static void apply_twist(const capture_tape *from, const twist_case *c)
+{
+    tape_frame *frame = &from->frames[c->frame];
+    switch (c->twist) {
+    case TWIST_TIME:
+        frame->recv_ns++;
+        break;
+    case TWIST_ORDINAL:
+        frame->ordinal++;
+        break;
+    case TWIST_SPACE:
+        add_space(frame);
+        break;
+    case TWIST_KEYS:
+        swap_keys(frame);
+        break;
+    case TWIST_SIZE:
+        replace(frame, "\"size\":154219", "\"size\":154218");
+        break;
+    case TWIST_ACK:
+        replace(frame, "95a3336b", "95a3336c");
+        break;
+    case TWIST_TRADE_ID:
+        change_trade_id(first_trade(from));
+        break;
+    case TWIST_GARBAGE:
+        replace(frame, "{\"topic\"", "{\"topic ");
+        break;
+    }
+}
+
+static void changed_parts(digest_texts a, digest_texts b, char out[64])
+{
+    out[0] = '\0';
+    for (size_t i = 0; i < DIGEST_PARTS; i++) {
+        if (strcmp(a[i], b[i]) == 0)
+            continue;
+        size_t used = strlen(out);
+        (void)snprintf(out + used, 64 - used, "%s%s", used == 0 ? "" : " ",
+                       digest_part_name((digest_part)i)); /* fits */
+    }
+}
+
+static void test_digests(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof TWISTS / sizeof *TWISTS; i++) {
+        capture_tape from;
+        capture_tape_load(&from, INVERSE, "inverse");
+        player *before = played(&from, 1);
+        apply_twist(&from, &TWISTS[i]);
+        player *after = played(&from, 1);
+        digest_texts a;
+        digest_texts b;
+        played_digests(before, a);
+        played_digests(after, b);
+        char changed[64];
+        changed_parts(a, b, changed);
+        if (strcmp(changed, TWISTS[i].changed) != 0)
+            fail_msg("%s: changes %s, expected %s", TWISTS[i].name, changed, TWISTS[i].changed);
+        player_close(before);
+        player_close(after);
+        capture_tape_fini(&from);
+    }
+}
+
+/* Another connection, other times, no control frames: what serve and record do to a tape. */
+static void test_payload_survives_a_new_recording(void **state)
+{
+    (void)state;
+    capture_tape from;
+    capture_tape_load(&from, INVERSE, "inverse");
+    player *before = played(&from, 1);
+    size_t kept = 0;
+    for (size_t i = 0; i < from.frame_count; i++) {
+        tape_frame frame = from.frames[i];
+        if (strcmp(frame.channel->info.topic, "_control") == 0)
+            continue;
+        frame.recv_ns = 1000000000000000000 + kept;
+        frame.conn = 7;
+        frame.ordinal = kept + 1;
+        from.frames[kept++] = frame;
+    }
+    from.frame_count = kept;
+    player *after = played(&from, 2);
+    digest_texts a;
+    digest_texts b;
+    played_digests(before, a);
+    played_digests(after, b);
+    char changed[64];
+    changed_parts(a, b, changed);
+    assert_string_equal(changed, "frames");
+    player_close(before);
+    player_close(after);
+    capture_tape_fini(&from);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_digests),
+        cmocka_unit_test(test_payload_survives_a_new_recording),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,49 @@
+#include "tests/testing/played.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+player *played_open(unsigned threads)
+{
+    player_options options = {.threads = threads};
+    player *p;
+    td_err err;
+    assert_int_equal(player_open(&options, &p, &err), TD_OK);
+    return p;
+}
+
+void played_push(player *p, const capture_tape *from)
+{
+    td_err err;
+    for (size_t i = 0; i < from->frame_count; i++)
+        assert_int_equal(player_take(p, &from->frames[i], &err), TD_OK);
+}
+
+player *played(capture_tape *from, unsigned threads)
+{
+    capture_tape_rewind(from);
+    player *p = played_open(threads);
+    played_push(p, from);
+    td_err err;
+    assert_int_equal(player_finish(p, &err), TD_OK);
+    return p;
+}
+
+void played_digests(const player *p, digest_texts out)
+{
+    td_err err;
+    assert_int_equal(player_digests(p, out, &err), TD_OK);
+}
+
+const stream *played_stream(const player *p, const char *topic, const char *symbol)
+{
+    const stream_table *streams = player_streams(p);
+    for (size_t i = 0; i < streams->count; i++) {
+        const stream *s = streams->items[i];
+        if (strcmp(s->topic, topic) == 0 && strcmp(s->symbol, symbol) == 0 && s->dir == CHANNEL_IN)
+            return s;
+    }
+    fail_msg("there is no stream %s %s", topic, symbol);
+    return NULL;
+}

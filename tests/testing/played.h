@@ -1,0 +1,26 @@
+/* A capture, played: what tests of replay begin with. All functions fail the test if something
+ * fails. */
+#ifndef TD_TESTS_TESTING_PLAYED_H
+#define TD_TESTS_TESTING_PLAYED_H
+
+#include "replay/player.h"
+#include "tests/testing/capture_tape.h"
+
+typedef char digest_texts[DIGEST_PARTS][TD_HASH128_HEX_BYTES];
+
+/* A player without sinks and pacer. */
+player *played_open(unsigned threads);
+
+/* Give the player every frame. */
+void played_push(player *player, const capture_tape *from);
+
+/* Play everything and finish; close with player_close. */
+player *played(capture_tape *from, unsigned threads);
+
+/* The four digests of a finished player. */
+void played_digests(const player *player, digest_texts out);
+
+/* An inbound stream by name. */
+const stream *played_stream(const player *player, const char *topic, const char *symbol);
+
+#endif
