@@ -1,0 +1,141 @@
+// Import, replay, and what an archive tells about itself.
+// Expected values: the table of facts about the two recordings of 2021-04-17 (counted from the captures by
+// scripts that share no code with the programs), and the capture files themselves.
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+import { capture, captureLines, filesBelow, inboundFrames, json, jsonLines, tapedeck, temporary, withoutCapture } from "./lib.mjs";
+
+const INVERSE = "inverse-2021-04-17.jsonl.gz";
+const LINEAR = "linear-2021-04-17.jsonl.gz";
+
+async function imported(t, name) {
+  const archive = path.join(temporary(t), "tape");
+  await tapedeck(t, ["import", "-a", archive, "--format", "cryptofeed", capture(name)]);
+  return archive;
+}
+
+function book(report, symbol) {
+  const found = report.books.filter((b) => b.symbol === symbol);
+  assert.equal(found.length, 1, `one book of ${symbol}`);
+  return found[0];
+}
+
+test("the inverse capture replays with the known counts and books", { skip: withoutCapture(INVERSE) }, async (t) => {
+  const archive = await imported(t, INVERSE);
+  const report = await json(t, ["replay", "-a", archive, "--speed", "max", "--json"]);
+  assert.equal(report.frames, 1098);
+  assert.equal(report.control, 4);
+  assert.equal(report.out, 4);
+  assert.equal(report.undecoded, 0);
+  assert.equal(report.decoded, 1094);
+  const sum = (key) => report.topics.reduce((n, row) => n + row[key], 0);
+  assert.equal(sum("snapshots"), 2);
+  assert.equal(sum("deltas"), 1016);
+  const trades = report.topics.filter((row) => row.topic === "trade");
+  assert.equal(trades.reduce((n, row) => n + row.items, 0), 150);
+  assert.equal(trades.reduce((n, row) => n + row.frames, 0), 76);
+  assert.equal(report.continuity.violations, 0);
+  assert.equal(report.continuity.first, null);
+  for (const b of report.books) assert.deepEqual([b.bids, b.asks, b.broken], [25, 25, false], b.symbol);
+  const btc = book(report, "BTCUSD");
+  assert.deepEqual(
+    [btc.best_bid, btc.best_bid_size, btc.best_ask, btc.best_ask_size, btc.cross_seq, btc.levels_sha1],
+    ["60622.5", "12836512", "60623", "1656505", 5938958627, "057317dcce6407a6b42bd093cfcfc72a3f0527c0"],
+  );
+  const eos = book(report, "EOSUSD");
+  assert.deepEqual(
+    [eos.best_bid, eos.best_bid_size, eos.best_ask, eos.best_ask_size, eos.cross_seq, eos.levels_sha1],
+    ["7.978", "90650", "7.979", "10007", 1225779041, "3ec2da5420c2c140ef8b7bff6ed6e47c5b517026"],
+  );
+});
+
+test("the linear capture replays with the known counts and books", { skip: withoutCapture(LINEAR) }, async (t) => {
+  const archive = await imported(t, LINEAR);
+  const report = await json(t, ["replay", "-a", archive, "--speed", "max", "--json"]);
+  assert.equal(report.frames, 983);
+  assert.equal(report.control, 16);
+  const sum = (key) => report.topics.reduce((n, row) => n + row[key], 0);
+  assert.equal(sum("snapshots"), 8);
+  assert.equal(sum("deltas"), 937);
+  const trades = report.topics.filter((row) => row.topic === "trade");
+  assert.equal(trades.reduce((n, row) => n + row.items, 0), 25);
+  assert.equal(trades.reduce((n, row) => n + row.frames, 0), 22);
+  assert.equal(report.continuity.violations, 0);
+  assert.equal(book(report, "LTCUSDT").levels_sha1, "390c8ee3390af63509da70ff0165f2e4e5acda47");
+  assert.equal(book(report, "ETHUSDT").levels_sha1, "38fde336b5d9c3914950755b7d13d890b1b5ac15");
+});
+
+test("cat --raw gives back the captured bytes, in order", { skip: withoutCapture(INVERSE) }, async (t) => {
+  const archive = await imported(t, INVERSE);
+  const { stdout } = await tapedeck(t, ["cat", "-a", archive, "--raw"]);
+  const inbound = inboundFrames(INVERSE).map((f) => f.text);
+  const got = stdout.trimEnd().split("\n");
+  assert.deepEqual(got.filter((line) => !line.startsWith('{"op":')), inbound);
+  assert.equal(got.length, inbound.length + 4);
+});
+
+test("an imported archive is sound, and says so", { skip: withoutCapture(INVERSE) }, async (t) => {
+  const archive = await imported(t, INVERSE);
+  await tapedeck(t, ["verify", "-a", archive]);
+  assert.deepEqual(await jsonLines(t, ["gaps", "-a", archive, "--json"]), []);
+  const info = await json(t, ["info", "-a", archive, "--json"]);
+  assert.ok(JSON.stringify(info).includes("orderBookL2_25"));
+});
+
+test("the catalog can be deleted and comes back the same", { skip: withoutCapture(LINEAR) }, async (t) => {
+  const archive = await imported(t, LINEAR);
+  const before = (await tapedeck(t, ["dump-catalog", "-a", archive])).stdout;
+  assert.ok(before.length > 100);
+  for (const file of filesBelow(archive).filter((f) => f.startsWith("catalog.sqlite")))
+    fs.rmSync(path.join(archive, file));
+  await tapedeck(t, ["reindex", "-a", archive]);
+  const after = (await tapedeck(t, ["dump-catalog", "-a", archive])).stdout;
+  assert.equal(after, before);
+});
+
+test("digests do not depend on speed or threads", { skip: withoutCapture(INVERSE) }, async (t) => {
+  const archive = await imported(t, INVERSE);
+  const digests = [];
+  for (const args of [["--speed", "max", "-j", "1"], ["--speed", "max", "-j", "2"], ["--speed", "50", "-j", "2"]])
+    digests.push((await json(t, ["replay", "-a", archive, ...args, "--json"])).digest);
+  assert.match(digests[0].frames, /^[0-9a-f]{32}$/);
+  assert.deepEqual(digests[1], digests[0]);
+  assert.deepEqual(digests[2], digests[0]);
+});
+
+test("cut out frames are found: rule, topic and frame", { skip: withoutCapture(LINEAR) }, async (t) => {
+  // LTCUSDT's book loses 40 deltas in a row: some delete, update or insert behind them must miss its level.
+  const dir = temporary(t);
+  let seen = 0;
+  const lines = captureLines(LINEAR).filter((line) => {
+    if (!line.includes('"topic":"orderBookL2_25.LTCUSDT","type":"delta"')) return true;
+    seen++;
+    return seen < 100 || seen >= 140;
+  });
+  assert.ok(seen > 140);
+  fs.writeFileSync(path.join(dir, "cut.txt"), lines.join("\n"));
+  const archive = path.join(dir, "tape");
+  await tapedeck(t, ["import", "-a", archive, "--format", "cryptofeed", path.join(dir, "cut.txt")]);
+  const report = await json(t, ["replay", "-a", archive, "--speed", "max", "--json"], { status: 1 });
+  assert.ok(report.continuity.violations > 0);
+  const first = report.continuity.first;
+  assert.ok(["delete_exists", "update_exists", "insert_new", "not_crossed"].includes(first.rule), first.rule);
+  assert.deepEqual([first.topic, first.symbol, first.feed], ["orderBookL2_25", "LTCUSDT", "linear"]);
+  assert.ok(first.ordinal > 0 && first.recv_ns > 0);
+  const people = await tapedeck(t, ["replay", "-a", archive, "--speed", "max"], { status: 1 });
+  assert.match(people.stdout + people.stderr, /orderBookL2_25/);
+});
+
+test("a malformed line is named, and the rest is imported", { skip: withoutCapture(INVERSE) }, async (t) => {
+  const dir = temporary(t);
+  const lines = captureLines(INVERSE).slice(0, 50);
+  lines.splice(20, 0, "this is no capture line");
+  fs.writeFileSync(path.join(dir, "bad.txt"), lines.join("\n"));
+  const archive = path.join(dir, "tape");
+  const end = await tapedeck(t, ["import", "-a", archive, "--format", "cryptofeed", path.join(dir, "bad.txt")], { status: 1 });
+  assert.match(end.stderr, /21/);
+  const report = await json(t, ["replay", "-a", archive, "--speed", "max", "--json"]);
+  assert.equal(report.frames, 45);
+});

@@ -1,0 +1,135 @@
+// What the end-to-end tests share: running the real programs, waiting for conditions (never for a time),
+// temporary folders, captures. The programs are in $TAPEDECK_BIN.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import readline from "node:readline";
+import zlib from "node:zlib";
+
+export const BIN = process.env.TAPEDECK_BIN ?? "build/bin";
+export const CAPTURES = process.env.TAPEDECK_CAPTURES ?? "../shared/captures";
+const DEADLINE_MS = 120_000;
+
+/** Reason to skip a test that needs this capture, or false. */
+export function withoutCapture(name) {
+  return fs.existsSync(path.join(CAPTURES, name)) ? false : `needs ${name}: set TAPEDECK_CAPTURES`;
+}
+
+export function capture(name) {
+  return path.join(CAPTURES, name);
+}
+
+/** A folder that is gone when the test ends. */
+export function temporary(t) {
+  const dir = fs.mkdtempSync(path.join(os.tmpdir(), "tapedeck-e2e-"));
+  t.after(() => fs.rmSync(dir, { recursive: true, force: true }));
+  return dir;
+}
+
+/** A running program. Its output is collected; lines of stdout can be awaited. */
+export class Program {
+  constructor(t, name, args, options = {}) {
+    this.name = name;
+    this.args = args;
+    this.stdout = "";
+    this.stderr = "";
+    this.lines = [];
+    this.waiting = [];
+    this.child = spawn(path.join(BIN, name), args, {
+      stdio: [options.stdin === undefined ? "ignore" : "pipe", "pipe", "pipe"],
+      env: { ...process.env, ...(options.env ?? {}) },
+    });
+    if (options.stdin !== undefined) this.child.stdin.end(options.stdin);
+    this.child.stderr.on("data", (d) => (this.stderr += d));
+    const lines = readline.createInterface({ input: this.child.stdout });
+    lines.on("line", (line) => {
+      this.stdout += line + "\n";
+      this.lines.push(line);
+      this.waiting = this.waiting.filter((w) => !w(line));
+    });
+    this.closed = once(this.child, "close");
+    this.ended = this.closed.then(([code, signal]) => ({ code, signal, stdout: this.stdout, stderr: this.stderr }));
+    this.timer = setTimeout(() => this.child.kill("SIGKILL"), options.deadlineMs ?? DEADLINE_MS);
+    this.closed.then(() => clearTimeout(this.timer));
+    t?.after(() => this.child.kill("SIGKILL"));
+  }
+
+  /** The first line of stdout, from now on, for which test(line) is true. */
+  line(test) {
+    return new Promise((resolve, reject) => {
+      this.waiting.push((line) => {
+        if (!test(line)) return false;
+        resolve(line);
+        return true;
+      });
+      this.ended.then((end) => reject(new Error(`${this.name} ended (${end.code}) before the awaited line\n${end.stderr}`)));
+    });
+  }
+
+  kill(signal) {
+    this.child.kill(signal);
+    return this.ended;
+  }
+}
+
+/** Run to the end. Throws unless the exit status is the expected one. */
+export async function run(t, name, args, { status = 0, ...options } = {}) {
+  const end = await new Program(t, name, args, options).ended;
+  if (status !== null && end.code !== status)
+    throw new Error(`${name} ${args.join(" ")}: status ${end.code ?? end.signal}, expected ${status}\n${end.stdout.slice(-2000)}\n${end.stderr}`);
+  return end;
+}
+
+export const tapedeck = (t, args, options) => run(t, "tapedeck", args, options);
+
+export async function json(t, args, options) {
+  return JSON.parse((await tapedeck(t, args, options)).stdout);
+}
+
+export async function jsonLines(t, args, options) {
+  const { stdout } = await tapedeck(t, args, options);
+  return stdout.split("\n").filter((l) => l !== "").map((l) => JSON.parse(l));
+}
+
+/** The content of a ready file, once the program has written it. */
+export async function ready(program, file) {
+  const until = Date.now() + 30_000;
+  let over = false;
+  program.ended.then(() => (over = true));
+  while (!fs.existsSync(file)) {
+    if (over) throw new Error(`${program.name} ended before it was ready\n${program.stderr}`);
+    if (Date.now() > until) throw new Error(`${program.name} was not ready in 30 s\n${program.stderr}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  return JSON.parse(fs.readFileSync(file, "utf8"));
+}
+
+/** Start a listening verb and wait for it. */
+export async function listening(t, args, dir, options) {
+  const file = path.join(dir, `ready-${Math.random().toString(36).slice(2)}.json`);
+  const program = new Program(t, "tapedeck", [...args, "--listen", "127.0.0.1:0", "--ready-file", file], options);
+  const info = await ready(program, file);
+  return { program, url: info.url, ca: info.ca_file };
+}
+
+/** Lines of a gzipped or plain capture. */
+export function captureLines(name) {
+  const bytes = fs.readFileSync(capture(name));
+  const text = bytes[0] === 0x1f && bytes[1] === 0x8b ? zlib.gunzipSync(bytes) : bytes;
+  return text.toString("utf8").split("\n");
+}
+
+/** Inbound frames of a cryptofeed capture of the first generation: "RECV: JSON". */
+export function inboundFrames(name) {
+  return captureLines(name)
+    .map((line) => /^(\d+\.\d+): (.*)$/.exec(line))
+    .filter((m) => m)
+    .map((m) => ({ at: m[1], text: m[2] }));
+}
+
+/** Every file below a folder, as paths relative to it. */
+export function filesBelow(dir) {
+  return fs.readdirSync(dir, { recursive: true }).filter((f) => fs.statSync(path.join(dir, f)).isFile());
+}
