@@ -85,6 +85,7 @@ TESTS_schema := tests/schema/test_decode_captures.c
 TESTS_book := tests/book/test_book.c tests/book/test_continuity.c tests/book/test_loss.c
 
 TESTS_format := tests/format/test_recover.c tests/format/test_segment.c tests/format/test_segment_verify.c
+TESTS_format += tests/format/test_archive.c tests/format/test_gap.c tests/format/test_journal.c
 
 TESTS_tape := tests/tape/test_selection.c tests/tape/test_event.c tests/tape/test_tape.c \
               tests/tape/test_tape_files.c
@@ -220,7 +221,7 @@ TEST_SOURCES := $(foreach m,$(MODULES),$(TESTS_$(m)))
 TEST_BINS := $(patsubst tests/%.c,$(B)/tests/%,$(TEST_SOURCES))
 # Code that several tests share (fixtures, capture lookup); listed, and linked into every test.
 SRC_testing := tests/testing/book_text.c tests/testing/capture.c tests/testing/capture_tape.c \
-               tests/testing/played.c \
+               tests/testing/played.c tests/testing/archive_fixture.c \
                tests/testing/message_compare.c \
                tests/testing/segment_fixture.c \
                tests/testing/raw_peer.c tests/testing/wire_side.c tests/testing/tape_fixture.c

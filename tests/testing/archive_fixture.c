@@ -1,0 +1,361 @@
+#include "tests/testing/archive_fixture.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <ftw.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/io_posix.h"
+#include "base/limits.h"
+#include "format/archive_plan.h"
+#include "format/catalog.h"
+#include "format/reindex.h"
+#include "format/segment_reader.h"
+#include "tests/testing/segment_fixture.h"
+
+enum { CHUNK_FRAMES = 20, CHUNKS_PER_SEGMENT = 3, DUMP_BYTES_MAX = 16 << 20 };
+
+/* ---- places ---------------------------------------------------------------------------------- */
+
+static void init_folder(archive_place *place)
+{
+    *place = (archive_place){0};
+    (void)snprintf(place->folder, sizeof place->folder, "/tmp/tapedeck-test-XXXXXX");
+    assert_non_null(mkdtemp(place->folder));
+    place->clock = clock_sim_open(FIXTURE_START_NS, 1);
+    assert_non_null(place->clock);
+}
+
+void archive_place_init_sim(archive_place *place)
+{
+    init_folder(place);
+    place->disk = io_fault_open();
+    assert_non_null(place->disk);
+    (void)snprintf(place->path, sizeof place->path, ARCHIVE_FIXTURE_PATH);
+    (void)snprintf(place->catalog_path, sizeof place->catalog_path, "%s/catalog.sqlite",
+                   place->folder);
+}
+
+void archive_place_init_real(archive_place *place)
+{
+    init_folder(place);
+    (void)snprintf(place->path, sizeof place->path, "%s/" ARCHIVE_FIXTURE_PATH, place->folder);
+    (void)snprintf(place->catalog_path, sizeof place->catalog_path, "%s/catalog.sqlite",
+                   place->path);
+}
+
+static int remove_entry(const char *path, const struct stat *info, int kind, struct FTW *walk)
+{
+    (void)info;
+    (void)kind;
+    (void)walk;
+    return remove(path);
+}
+
+void archive_place_fini(archive_place *place)
+{
+    io_fault_close(place->disk);
+    clock_sim_close(place->clock);
+    assert_int_equal(nftw(place->folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS), 0);
+}
+
+void archive_place_swap_disk(archive_place *place, io_fault *disk)
+{
+    assert_non_null(disk);
+    io_fault_close(place->disk);
+    place->disk = disk;
+}
+
+td_result archive_place_try_open(archive_place *place, archive_mode mode, const char *verb,
+                                 archive **out, td_err *err)
+{
+    const archive_options options = {
+        .io = place->disk == NULL ? io_posix() : io_fault_io(place->disk),
+        .clock = clock_sim_clock(place->clock),
+        .verb = verb,
+        .catalog_path = place->catalog_path,
+    };
+    return archive_open(&options, place->path, mode, out, err);
+}
+
+archive *archive_place_open(archive_place *place, archive_mode mode, const char *verb)
+{
+    archive *a = NULL;
+    td_err err;
+    if (archive_place_try_open(place, mode, verb, &a, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    return a;
+}
+
+/* ---- gaps ------------------------------------------------------------------------------------ */
+
+int archive_fixture_gap(const char *feed, uint64_t i, gap_row *out)
+{
+    uint64_t place = i % 100;
+    if (place != 50 && place != 60)
+        return 0;
+    uint64_t opened = place == 50 ? i : i - 10;
+    *out = (gap_row){
+        .reason = GAP_DISCONNECT,
+        .feed = feed,
+        .conn = 1,
+        .topic = "",
+        .symbol = "",
+        .from_ns = FIXTURE_START_NS + FIXTURE_STEP_NS * opened,
+        .to_ns = place == 50 ? GAP_OPEN : FIXTURE_START_NS + FIXTURE_STEP_NS * i,
+        .frames_lost = GAP_FRAMES_UNKNOWN,
+        .covered_by = "",
+        .cause = "closed_by_peer",
+        .detail = place == 50 ? "" : "came back",
+    };
+    return 1;
+}
+
+static td_result read_gap(void *user, const channel_info *channel, uint64_t recv_ns, td_bytes event,
+                          gap_row_fn *emit, void *emit_user, td_err *err)
+{
+    (void)user;
+    (void)recv_ns;
+    static const char MARK[] = "\"n\":";
+    char text[FIXTURE_FRAME_BYTES] = {0};
+    gap_row row;
+    memcpy(text, event.data, event.size < sizeof text ? event.size : sizeof text - 1);
+    const char *at = strstr(text, MARK);
+    assert_non_null(at);
+    if (!archive_fixture_gap(channel->feed, strtoull(at + strlen(MARK), NULL, 10), &row))
+        return TD_OK;
+    return emit(emit_user, &row, err);
+}
+
+gap_reader archive_fixture_gaps(void)
+{
+    return (gap_reader){.read = read_gap};
+}
+
+/* ---- writing --------------------------------------------------------------------------------- */
+
+td_result archive_fixture_try_begin(archive *a,
+                                    void (*durable)(void *, size_t, const sealed_chunk *),
+                                    void *user, archive_writer **out, td_err *err)
+{
+    const archive_writer_options options = {
+        .version = "0.1",
+        .start_ns = clock_wall_ns(archive_clock(a)),
+        .gaps = archive_fixture_gaps(),
+        .durable = durable,
+        .user = user,
+    };
+    return archive_writer_open(a, &options, out, err);
+}
+
+archive_writer *archive_fixture_begin(archive *a)
+{
+    archive_writer *writer = NULL;
+    td_err err;
+    if (archive_fixture_try_begin(a, NULL, NULL, &writer, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    return writer;
+}
+
+td_result fixture_feed_open(fixture_feed *feed, archive_writer *writer, const char *name,
+                            uint64_t first, uint32_t step, feed_history *history, td_err *err)
+{
+    *feed = (fixture_feed){.writer = writer, .name = name, .next = first, .step = step};
+    td_result rc = archive_writer_add_feed(writer, name, "inverse", &feed->index, history, err);
+    feed->chunk = sealed_chunk_open();
+    assert_non_null(feed->chunk);
+    assert_int_equal(chunk_builder_open(NULL, &feed->builder, NULL), TD_OK);
+    return rc;
+}
+
+void fixture_feed_close(fixture_feed *feed)
+{
+    chunk_builder_close(feed->builder);
+    sealed_chunk_close(feed->chunk);
+    *feed = (fixture_feed){0};
+}
+
+void fixture_feed_rotate(fixture_feed *feed)
+{
+    chunk_builder_end_segment(feed->builder);
+}
+
+/* Ordinals as the fixture gives them have holes unless every frame comes: they are counted anew. */
+static void append_frame(fixture_feed *feed)
+{
+    fixture_frame frame;
+    fixture_get(feed->next, &frame);
+    const channel_info info = {.feed = feed->name,
+                               .family = "inverse",
+                               .dir = frame.dir,
+                               .topic = frame.topic,
+                               .exchange_topic = frame.topic[0] == '_' ? "" : frame.topic,
+                               .symbol = frame.symbol,
+                               .opcode = OPCODE_TEXT,
+                               .message_encoding = "json",
+                               .schema_name = "",
+                               .schema = td_bytes_of(NULL, 0)};
+    chunk_channel channel;
+    td_err err;
+    assert_int_equal(chunk_builder_channel(feed->builder, &info, &channel, NULL), TD_OK);
+    int is_event = frame.dir == CHANNEL_EVENT;
+    uint64_t *ordinal = &feed->ordinals[frame.dir == CHANNEL_OUT];
+    const chunk_frame in = {.channel = channel,
+                            .conn = is_event ? 0 : 1,
+                            .ordinal = is_event ? 0 : ++*ordinal,
+                            .recv_ns = frame.recv_ns,
+                            .publish_ns = frame.publish_ns,
+                            .bytes = td_bytes_of(frame.text, frame.size)};
+    if (chunk_builder_append(feed->builder, &in, &err) != TD_OK)
+        fail_msg("frame %" PRIu64 ": %s", feed->next, err.text);
+}
+
+td_result fixture_feed_put(fixture_feed *feed, uint64_t count, td_err *err)
+{
+    gap_row gaps[64];
+    size_t gap_count = 0;
+    for (uint64_t i = 0; i < count; i++) {
+        append_frame(feed);
+        if (feed->next % 10 == 0 && gap_count < 64)
+            gap_count += (size_t)archive_fixture_gap(feed->name, feed->next, &gaps[gap_count]);
+        feed->next += feed->step;
+    }
+    assert_int_equal(chunk_builder_seal(feed->builder, feed->chunk, err), TD_OK);
+    return archive_writer_put(feed->writer, feed->index, feed->chunk, gaps, gap_count, err);
+}
+
+void archive_fixture_record(archive_place *place, uint64_t from, unsigned chunk_count)
+{
+    archive *a = archive_place_open(place, ARCHIVE_APPEND, "record");
+    archive_writer *writer = archive_fixture_begin(a);
+    fixture_feed feed;
+    td_err err;
+    td_err_clear(&err);
+    assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, from, 1, NULL, &err), TD_OK);
+    for (unsigned i = 0; i < chunk_count; i++) {
+        if (i > 0 && i % CHUNKS_PER_SEGMENT == 0)
+            fixture_feed_rotate(&feed);
+        if (fixture_feed_put(&feed, CHUNK_FRAMES, &err) != TD_OK)
+            fail_msg("chunk %u: %s", i, err.text);
+    }
+    fixture_feed_close(&feed);
+    uint64_t stop_ns = FIXTURE_START_NS + FIXTURE_STEP_NS * (from + CHUNK_FRAMES * chunk_count);
+    if (archive_writer_close(writer, WRITER_STOP, stop_ns, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    archive_close(a);
+}
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+static td_result add_line(void *user, td_bytes line, td_err *err)
+{
+    td_result rc = td_buf_append(user, line.data, line.size, err);
+    return rc == TD_OK ? td_buf_append(user, "\n", 1, err) : rc;
+}
+
+static char *dump(catalog *c)
+{
+    td_buf text;
+    td_err err;
+    td_buf_init(&text, DUMP_BYTES_MAX);
+    if (catalog_dump(c, add_line, &text, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    assert_int_equal(td_buf_append(&text, "", 1, &err), TD_OK);
+    return (char *)text.data;
+}
+
+char *archive_fixture_dump(archive_place *place)
+{
+    catalog *c = NULL;
+    td_err err;
+    if (catalog_open(place->catalog_path, CATALOG_READ, &c, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    char *text = dump(c);
+    catalog_close(c);
+    return text;
+}
+
+char *archive_fixture_dump_rebuilt(archive_place *place)
+{
+    catalog *c = NULL;
+    td_err err;
+    archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
+    const gap_reader gaps = archive_fixture_gaps();
+    const reindex_options options = {.scope = REINDEX_ALL, .gaps = &gaps};
+    if (catalog_open(NULL, CATALOG_MEMORY, &c, &err) != TD_OK ||
+        archive_reindex_into(a, c, &options, NULL, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    char *text = dump(c);
+    catalog_close(c);
+    archive_close(a);
+    return text;
+}
+
+static void check_message(const segment_message *got, uint64_t i)
+{
+    fixture_frame want;
+    fixture_get(i, &want);
+    assert_int_equal(got->log_ns, want.recv_ns);
+    assert_int_equal(got->data.size, want.size);
+    assert_memory_equal(got->data.data, want.text, want.size);
+    assert_string_equal(got->channel->info.topic, want.topic);
+}
+
+static void check_segment(td_io io, const plan_segment *segment, uint64_t first, uint32_t step,
+                          uint64_t *count)
+{
+    segment_reader *reader = NULL;
+    segment_scratch *scratch = segment_scratch_open();
+    td_buf records;
+    td_err err;
+    td_buf_init(&records, LIMIT_CHUNK_BYTES + SEGMENT_PADDING_BYTES);
+    if (segment_reader_open(io, segment->path, &reader, &err) != TD_OK)
+        fail_msg("%s: %s", segment->path, err.text);
+    for (uint32_t i = 0; i < segment_reader_chunk_count(reader); i++) {
+        if (segment_reader_read(reader, i, scratch, &records, &err) != TD_OK)
+            fail_msg("%s: chunk %u: %s", segment->path, i, err.text);
+        size_t at = 0;
+        segment_message message;
+        while (segment_reader_message(reader, td_buf_view(&records), &at, &message, &err) == TD_OK)
+            check_message(&message, first + step * (*count)++);
+    }
+    td_buf_fini(&records);
+    segment_scratch_close(scratch);
+    segment_reader_close(reader);
+}
+
+static int wants_feed(void *user, const char *feed)
+{
+    return strcmp(user, feed) == 0;
+}
+
+uint64_t archive_fixture_check_frames(archive_place *place, const char *feed, uint64_t first,
+                                      uint32_t step)
+{
+    archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
+    archive_plan *plan = NULL;
+    td_err err;
+    const plan_query query = {
+        .to_ns = UINT64_MAX, .wants_feed = wants_feed, .user = (void *)(uintptr_t)feed};
+    if (archive_plan_open(a, &query, &plan, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    assert_int_equal(archive_plan_unreadable_count(plan), 0);
+    uint64_t count = 0;
+    for (size_t i = 0; i < archive_plan_count(plan); i++)
+        check_segment(archive_io(a), archive_plan_segment(plan, i), first, step, &count);
+    archive_plan_close(plan);
+    archive_close(a);
+    return count;
+}

@@ -1,0 +1,91 @@
+/* Archives for tests: on a simulated disk or in a temporary folder, written by archive_writer with
+ * the frames of segment_fixture.h. Fails the running cmocka test on any error that it is not asked
+ * about. */
+#ifndef TD_TESTS_TESTING_ARCHIVE_FIXTURE_H
+#define TD_TESTS_TESTING_ARCHIVE_FIXTURE_H
+
+#include <stdint.h>
+
+#include "base/clock_sim.h"
+#include "base/io_fault.h"
+#include "format/archive.h"
+#include "format/archive_writer.h"
+#include "format/chunk_builder.h"
+#include "format/gap.h"
+
+#define ARCHIVE_FIXTURE_PATH "archive"
+
+/* Where an archive lives: a simulated disk (disk != NULL) or a temporary folder, and in any case a
+ * real temporary folder for the catalog, because SQLite does its own I/O. */
+typedef struct archive_place {
+    io_fault *disk; /* NULL: the real one */
+    clock_sim *clock;
+    char folder[64];        /* temporary, real */
+    char path[128];         /* of the archive */
+    char catalog_path[160]; /* of its catalog */
+} archive_place;
+
+/* Make a place on a simulated disk, or in a real folder; and remove all of it. */
+void archive_place_init_sim(archive_place *place);
+void archive_place_init_real(archive_place *place);
+void archive_place_fini(archive_place *place);
+
+/* Go on with another disk (after a kill or a power cut); the one before is closed. */
+void archive_place_swap_disk(archive_place *place, io_fault *disk);
+
+/* Open the archive; fails the test if that fails. */
+archive *archive_place_open(archive_place *place, archive_mode mode, const char *verb);
+td_result archive_place_try_open(archive_place *place, archive_mode mode, const char *verb,
+                                 archive **out, td_err *err);
+
+/* Gaps told by fixture events: every event i with i % 100 == 50 opens a gap at its receive time,
+ * every one with i % 100 == 60 closes the one of 10 events before. */
+gap_reader archive_fixture_gaps(void);
+
+/* The gap rows that frame i tells; 1 if there is one. feed as in the channel. */
+int archive_fixture_gap(const char *feed, uint64_t i, gap_row *out);
+
+/* One feed being written. */
+typedef struct fixture_feed {
+    archive_writer *writer;
+    size_t index;
+    const char *name;
+    chunk_builder *builder;
+    sealed_chunk *chunk;
+    uint64_t next; /* frame */
+    uint32_t step; /* frames go next, next + step, … so that feeds do not share receive times */
+    uint64_t ordinals[2]; /* in, out */
+} fixture_feed;
+
+/* Begin a session with the fixture's gap reader, starting at frame first's receive time. */
+archive_writer *archive_fixture_begin(archive *archive);
+td_result archive_fixture_try_begin(archive *archive,
+                                    void (*durable)(void *, size_t, const sealed_chunk *),
+                                    void *user, archive_writer **out, td_err *err);
+
+/* Add a feed whose first frame is first, and then every step-th. */
+td_result fixture_feed_open(fixture_feed *feed, archive_writer *writer, const char *name,
+                            uint64_t first, uint32_t step, feed_history *history, td_err *err);
+void fixture_feed_close(fixture_feed *feed);
+
+/* Append count frames to the builder, seal, put; the result of the put. */
+td_result fixture_feed_put(fixture_feed *feed, uint64_t count, td_err *err);
+
+/* The next chunk begins a segment. */
+void fixture_feed_rotate(fixture_feed *feed);
+
+/* A session of one feed "inverse": chunks of 20 frames, a new segment after every 3 of them, then
+ * stopped cleanly. Frames [from, from + 20 * chunk_count). */
+void archive_fixture_record(archive_place *place, uint64_t from, unsigned chunk_count);
+
+/* The dump of the archive's catalog, in memory of td_alloc; of one that is made in memory from the
+ * segments and the journal; NUL-terminated. */
+char *archive_fixture_dump(archive_place *place);
+char *archive_fixture_dump_rebuilt(archive_place *place);
+
+/* Every frame of feed on disk in order of segments, open ones up to their last chain: checks each
+ * against the fixture's, returns how many, and that they are first, first + step, … */
+uint64_t archive_fixture_check_frames(archive_place *place, const char *feed, uint64_t first,
+                                      uint32_t step);
+
+#endif
