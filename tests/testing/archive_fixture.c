@@ -224,16 +224,22 @@ static void append_frame(fixture_feed *feed)
 
 td_result fixture_feed_put(fixture_feed *feed, uint64_t count, td_err *err)
 {
-    gap_row gaps[64];
-    size_t gap_count = 0;
+    feed->gap_count = 0;
     for (uint64_t i = 0; i < count; i++) {
         append_frame(feed);
-        if (feed->next % 10 == 0 && gap_count < 64)
-            gap_count += (size_t)archive_fixture_gap(feed->name, feed->next, &gaps[gap_count]);
+        if (feed->next % 10 == 0 && feed->gap_count < 64)
+            feed->gap_count +=
+                (size_t)archive_fixture_gap(feed->name, feed->next, &feed->gaps[feed->gap_count]);
         feed->next += feed->step;
     }
     assert_int_equal(chunk_builder_seal(feed->builder, feed->chunk, err), TD_OK);
-    return archive_writer_put(feed->writer, feed->index, feed->chunk, gaps, gap_count, err);
+    return fixture_feed_put_again(feed, err);
+}
+
+td_result fixture_feed_put_again(fixture_feed *feed, td_err *err)
+{
+    return archive_writer_put(feed->writer, feed->index, feed->chunk, feed->gaps, feed->gap_count,
+                              err);
 }
 
 void archive_fixture_record(archive_place *place, uint64_t from, unsigned chunk_count)

@@ -55,6 +55,8 @@ typedef struct fixture_feed {
     uint64_t next; /* frame */
     uint32_t step; /* frames go next, next + step, … so that feeds do not share receive times */
     uint64_t ordinals[2]; /* in, out */
+    gap_row gaps[64];     /* that the last chunk's events tell */
+    size_t gap_count;
 } fixture_feed;
 
 /* Begin a session with the fixture's gap reader, starting at frame first's receive time. */
@@ -70,6 +72,9 @@ void fixture_feed_close(fixture_feed *feed);
 
 /* Append count frames to the builder, seal, put; the result of the put. */
 td_result fixture_feed_put(fixture_feed *feed, uint64_t count, td_err *err);
+
+/* Put the last chunk again, after a full disk. */
+td_result fixture_feed_put_again(fixture_feed *feed, td_err *err);
 
 /* The next chunk begins a segment. */
 void fixture_feed_rotate(fixture_feed *feed);
