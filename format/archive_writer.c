@@ -182,6 +182,7 @@ static void fill_history(const archive_writer *w, const feed_link *link, feed_hi
     /* A session that the journal does not know belongs to a journal that is lost: nobody can say
      * how it ended, and only "crashed" makes sure that a gap is shown. */
     out->is_crashed = session == NULL || !session->has_stopped;
+    out->is_live = session == NULL || strcmp(session->verb, "record") == 0;
     out->stop_ns = session == NULL ? 0 : session->stop_ns;
     out->last_ns = link->last_ns;
     memcpy(out->session, link->session, sizeof out->session);

@@ -38,6 +38,7 @@ TD_MUST_USE td_result archive_writer_open(archive *archive, const archive_writer
 typedef struct feed_history {
     uint8_t is_known;   /* 0: the feed's first session; nothing below is set */
     uint8_t is_crashed; /* 1: the previous session of the feed did not stop cleanly */
+    uint8_t is_live;    /* 1: it was a recorder's, or nobody knows; 0: an import's or merge's */
     char session[SESSION_ID_BYTES];
     uint64_t last_ns; /* recv_ns of its last durable frame */
     uint64_t stop_ns; /* when it stopped cleanly; 0 if it did not or does not say */

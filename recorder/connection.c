@@ -43,8 +43,9 @@ struct connection {
     uint32_t gap_conn;
     char gap_cause[64];
     uint8_t is_stopping;
-    uint8_t is_stale;  /* we close it because no data came */
-    uint8_t has_stood; /* it was open once in this session */
+    uint8_t is_stale;      /* we close it because no data came */
+    uint8_t has_been_live; /* all subscriptions were acknowledged once in this session */
+    uint8_t has_stood;     /* it was open once in this session */
     uint8_t is_refused;
     td_buf out; /* request being built */
 };
@@ -110,6 +111,57 @@ static void open_gap(connection *self, gap_reason reason, const char *cause)
     self->gap_conn = self->slot.conn;
     snprintf(self->gap_cause, sizeof self->gap_cause, "%s", cause);
     say_gap(self, GAP_OPEN);
+}
+
+/* Is this gap of an earlier session ours to end? */
+static int is_ours(const connection *self, const gap_row *row)
+{
+    if (row->to_ns != GAP_OPEN || strcmp(row->feed, feed_name(self)) != 0)
+        return 0;
+    if (row->line == self->slot.line && row->shard == self->slot.shard)
+        return 1;
+    int is_first = self->slot.line == 0 && self->slot.shard == 0;
+    return is_first && (row->line > 0 || row->shard >= self->options.shard_count);
+}
+
+/* The slot is live for the first time in this session: what was open since earlier ones ends here.
+ * If nothing was, the time between the sessions is a gap of its own. */
+static void close_earlier(connection *self, uint64_t to_ns)
+{
+    size_t closed = 0;
+    for (size_t i = 0; i < self->options.earlier->count; i++) {
+        const gap_row *row = &self->options.earlier->rows[i];
+        if (!is_ours(self, row))
+            continue;
+        event ended = {.kind = EVENT_GAP,
+                       .line = row->line,
+                       .shard = row->shard,
+                       .conn = row->conn,
+                       .gap = *row};
+        ended.gap.to_ns = to_ns;
+        say(self, &ended);
+        closed++;
+    }
+    if (closed == 0 && self->options.earlier_from_ns != 0) {
+        event between = new_event(self, EVENT_GAP);
+        between.conn = 0;
+        between.gap = (gap_row){.reason = self->options.earlier_reason,
+                                .feed = feed_name(self),
+                                .line = self->slot.line,
+                                .shard = self->slot.shard,
+                                .topic = "",
+                                .symbol = "",
+                                .from_ns = self->options.earlier_from_ns,
+                                .to_ns = to_ns,
+                                .frames_lost = GAP_FRAMES_UNKNOWN,
+                                .covered_by = "",
+                                .cause = self->options.earlier_reason == GAP_CRASH
+                                             ? "recorder ended without a stop"
+                                             : "nothing was recording",
+                                .detail = ""};
+        say(self, &between);
+    }
+    self->has_been_live = 1;
 }
 
 /* Every subscription is acknowledged: from now on nothing is missing. */
@@ -312,6 +364,8 @@ static void on_subscribed(connection *self, uint64_t recv_ns)
     self->state = STATE_LIVE;
     self->attempt = 0;
     backoff_succeeded(&self->backoff);
+    if (!self->has_been_live)
+        close_earlier(self, recv_ns);
     close_gap(self, recv_ns);
     td_log_say(self->options.env->log, TD_LOG_INFO, "%s: subscribed to %zu topics", feed_name(self),
                self->options.topic_count);
@@ -552,11 +606,6 @@ td_result connection_open(const connection_options *options, connection **out, t
     self->dialect = spoken;
     self->slot = (intake_slot){
         .feed_index = options->feed_index, .line = options->line, .shard = options->shard};
-    self->gap_from_ns = options->earlier_from_ns;
-    self->gap_reason = options->earlier_reason;
-    snprintf(self->gap_cause, sizeof self->gap_cause, "%s",
-             options->earlier_reason == GAP_CRASH ? "the recorder was killed"
-                                                  : "nothing was recording");
     td_buf_init(&self->out, WIRE_SEND_BYTES_MAX);
     backoff_init(&self->backoff, options->seed);
     td_result rc =

@@ -51,8 +51,10 @@ typedef struct connection_options {
     const char *api_secret;
     redactor *redactor;        /* NULL without auth */
     connect_budget *budget;    /* of the host */
+    const gap_list *earlier;   /* gaps that earlier sessions left open; of all feeds, borrowed */
+    uint32_t shard_count;      /* of the feed: the first slot also ends gaps of slots it lost */
     uint64_t earlier_from_ns;  /* where the feed's earlier session ended; 0: it has none */
-    gap_reason earlier_reason; /* GAP_RESTART or GAP_CRASH */
+    gap_reason earlier_reason; /* GAP_RESTART or GAP_CRASH, if none of earlier is this slot's */
     uint64_t seed;             /* of the jitter */
 } connection_options;
 

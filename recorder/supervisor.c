@@ -12,6 +12,7 @@
 #include "cli/version.h"
 #include "format/archive_recover.h"
 #include "format/archive_writer.h"
+#include "format/ledger.h"
 #include "recorder/chunk_queue.h"
 #include "recorder/connection.h"
 #include "recorder/credentials.h"
@@ -52,6 +53,7 @@ struct supervisor {
     chunk_queue *queue;
     encoder *encoder;
     archive_writer *writer;
+    gap_list earlier; /* gaps that earlier sessions left open */
     disk *disk;
     connection_env env;
     feed_state *feeds;
@@ -240,6 +242,8 @@ static td_result open_session(supervisor *self, td_err *err)
                        "are safe, %" PRIu64 " bytes were torn",
                        config->feeds[i].name, report.frames_kept, report.torn_bytes);
     }
+    if (rc == TD_OK)
+        rc = archive_gaps(self->options.archive, &gaps, &self->earlier, err);
     archive_writer_options options = {.version = TAPEDECK_VERSION,
                                       .start_ns = clock_wall_ns(self->options.clock),
                                       .gaps = gaps,
@@ -318,9 +322,11 @@ static td_result open_slot(supervisor *self, size_t feed_index, uint32_t shard, 
         .api_secret = feed->credentials.api_secret,
         .redactor = self->redactors[feed_index],
         .budget = feed->budget,
+        .earlier = &self->earlier,
+        .shard_count = feed->subscription.shard_count,
     };
     options.topics = subscription_shard(&feed->subscription, shard, &options.topic_count);
-    if (history->is_known) {
+    if (history->is_known && history->is_live) {
         options.earlier_reason = history->is_crashed ? GAP_CRASH : GAP_RESTART;
         options.earlier_from_ns = !history->is_crashed && history->stop_ns > history->last_ns
                                       ? history->stop_ns
@@ -579,6 +585,7 @@ void supervisor_close(supervisor *self)
     td_ring_close(self->ring);
     decoder_close(self->decoder);
     event_reader_close(self->events);
+    gap_list_fini(&self->earlier);
     close_feeds(self);
     td_free(self);
 }
