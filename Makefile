@@ -304,7 +304,7 @@ check-cppcheck:
 	    && echo "check: cppcheck ok"
 
 check-tidy:
-	@printf '%s\n' $(LINT_C) | xargs -P$(JOBS) -n4 clang-tidy --quiet -- $(CPPFLAGS) -std=c17 2>&1 \
+	@printf '%s\n' $(LINT_C) | xargs -P$(JOBS) -n1 clang-tidy --quiet -- $(CPPFLAGS) -std=c17 2>&1 \
 	    | { ! grep -E 'warning:|error:'; } && echo "check: clang-tidy ok"
 
 # Optimised-build warnings count as errors here; then the whole suite with the sanitizers watching.

@@ -5,9 +5,31 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/io_posix.h"
 #include "base/time_text.h"
 #include "tape/tape.h"
+
+/* 1 the first time that this line is to be said. Any thread. */
+static int is_new_line(verb_run *verb, const char *line)
+{
+    uint64_t hash = td_xxh64(line, strlen(line));
+    int is_new = 1;
+    pthread_mutex_lock(&verb->said_mutex);
+    for (size_t i = 0; i < verb->said_count && is_new; i++)
+        is_new = verb->said[i] != hash;
+    if (is_new && verb->said_count < VERB_LINES_SAID_MAX)
+        verb->said[verb->said_count++] = hash;
+    pthread_mutex_unlock(&verb->said_mutex);
+    return is_new;
+}
+
+static void say_once(void *ctx, td_log_level level, const char *line)
+{
+    verb_run *verb = ctx;
+    if (is_new_line(verb, line))
+        report_say(verb->context->report, level, "%s", line);
+}
 
 static td_result open_parts(verb_run *verb, const verb_run_spec *spec)
 {
@@ -37,8 +59,8 @@ int verb_run_begin(verb_run *verb, const verb_context *context, const verb_run_s
         groups[count++] = option_group_threads(&verb->threads);
     if ((spec->takes & VERB_TAKES_JSON) != 0)
         groups[count++] = option_group_json(&verb->json);
+    TD_ASSERT(count < OPTIONS_GROUPS_MAX);
     groups[count++] = option_group_talk(&verb->talk);
-    TD_ASSERT(count <= OPTIONS_GROUPS_MAX);
     options_spec line = {.program = context->program,
                          .verb = spec->name,
                          .summary = spec->summary,
@@ -51,7 +73,8 @@ int verb_run_begin(verb_run *verb, const verb_context *context, const verb_run_s
         return 0;
     verb->context = context;
     report_apply(context->report, &verb->talk);
-    verb->log = report_log(context->report);
+    pthread_mutex_init(&verb->said_mutex, NULL);
+    verb->log = (td_log){say_once, verb, context->report->level_max};
     progress_init(&verb->progress, context->report);
     output_init(&verb->output, stdout);
     td_err_clear(&verb->err);
@@ -69,6 +92,7 @@ exit_code verb_run_end(verb_run *verb, td_result rc, exit_code done)
     td_result output_rc = output_finish(&verb->output, &output_err);
     archive_close(verb->archive);
     event_reader_close(verb->events);
+    pthread_mutex_destroy(&verb->said_mutex);
     if (rc < 0)
         return report_error(verb->context->report, &verb->err);
     return output_rc < 0 ? report_error(verb->context->report, &output_err) : done;

@@ -4,6 +4,9 @@
 #ifndef TD_ARCHIVE_VERB_RUN_H
 #define TD_ARCHIVE_VERB_RUN_H
 
+#include <pthread.h>
+#include <stdint.h>
+
 #include "cli/option_groups.h"
 #include "cli/output.h"
 #include "cli/progress.h"
@@ -13,6 +16,9 @@
 #include "tape/event.h"
 #include "tape/selection.h"
 
+/* Lines that are remembered, so as not to be said twice; further ones are said each time. */
+enum { VERB_LINES_SAID_MAX = 256 };
+
 typedef struct verb_run {
     const verb_context *context;
     archive_choice choice;
@@ -20,7 +26,11 @@ typedef struct verb_run {
     threads_options threads;
     json_options json;
     talk_options talk;
-    td_log log;
+    td_log
+        log; /* ends on stderr, each line once: a verb may ask the archive the same thing often */
+    pthread_mutex_t said_mutex;
+    uint64_t said[VERB_LINES_SAID_MAX]; /* hashes of the lines that were said */
+    size_t said_count;
     archive *archive;
     event_reader *events;
     gap_reader gaps; /* reads the recorder's events for format/ */

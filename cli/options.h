@@ -46,16 +46,16 @@ typedef struct options_time {
 } options_time;
 
 typedef struct option_row {
-    char short_name;       /* 0: none */
-    const char *long_name; /* without the dashes */
-    option_type type;
+    const char *long_name;      /* without the dashes */
     size_t offset;              /* of the target in the group's struct */
     const char *metavar;        /* "DIR"; NULL for flags */
     const char *help;           /* one line or more, LF between them */
     uint64_t min, max;          /* see OPTION_UINT */
     const char *const *choices; /* OPTION_ENUM: names, then NULL */
-    td_date_edge edge;          /* OPTION_TIME: what a bare date means */
     const char *environment;    /* OPTION_TEXT: taken from here if it is not given */
+    option_type type;
+    td_date_edge edge; /* OPTION_TIME: what a bare date means */
+    char short_name;   /* 0: none */
 } option_row;
 
 typedef struct option_group {

@@ -159,19 +159,22 @@ static void push_heap(merge *m, chunk_load *load)
 
 /* ---- loads ---- */
 
-static td_result take_load(merge *m, chunk_load **out, td_err *err)
+/* A load with an empty block; NULL and err without memory. */
+static chunk_load *take_load(merge *m, td_err *err)
 {
     chunk_load *load = m->spare_count > 0 ? m->spare[--m->spare_count] : chunk_load_open();
-    if (load == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory to read a chunk");
+    if (load == NULL) {
+        td_err_set(err, TD_E_NOMEM, "no memory to read a chunk");
+        return NULL;
+    }
     TD_ASSERT(load->block == NULL);
     load->block = block_pool_take(m->pool);
     if (load->block == NULL) {
         chunk_load_close(load);
-        return td_err_set(err, TD_E_NOMEM, "no memory for a chunk");
+        td_err_set(err, TD_E_NOMEM, "no memory for a chunk");
+        return NULL;
     }
-    *out = load;
-    return TD_OK;
+    return load;
 }
 
 /* A chunk is finished with. Its block lives on if somebody holds it. */
@@ -194,11 +197,10 @@ static td_result read_ahead(merge *m, td_err *err)
         td_result rc = tape_plan_next(m->plan, &item, err);
         if (rc != TD_OK)
             return rc == TD_EOF ? TD_OK : rc;
-        chunk_load *load = NULL;
-        rc = take_load(m, &load, err);
-        if (rc != TD_OK) {
+        chunk_load *load = take_load(m, err);
+        if (load == NULL) {
             tape_plan_done(m->plan, item.source);
-            return rc;
+            return TD_E_NOMEM;
         }
         load->options = m->options;
         load->source = item.source;

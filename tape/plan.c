@@ -102,10 +102,10 @@ static td_result make_room(tape_plan *plan, size_t count, td_err *err)
     size_t needed = plan->source_count + count;
     if (needed <= plan->source_capacity)
         return TD_OK;
-    tape_source **sources = td_realloc(plan->sources, needed, sizeof *sources);
+    tape_source **sources = td_realloc(plan->sources, needed, sizeof(tape_source *));
     if (sources != NULL)
         plan->sources = sources;
-    tape_source **waiting = td_realloc(plan->waiting, needed, sizeof *waiting);
+    tape_source **waiting = td_realloc(plan->waiting, needed, sizeof(tape_source *));
     if (waiting != NULL)
         plan->waiting = waiting;
     if (sources == NULL || waiting == NULL)

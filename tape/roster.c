@@ -89,7 +89,7 @@ static uint64_t hash_info(const channel_info *info)
     uint64_t hash = td_xxh64(info->feed, strlen(info->feed));
     hash = hash * 31 + td_xxh64(info->topic, strlen(info->topic));
     hash = hash * 31 + td_xxh64(info->symbol, strlen(info->symbol));
-    return hash * 31 + info->line * 7 + info->shard * 5 + (unsigned)info->dir;
+    return hash * 31 + info->line * UINT64_C(7) + info->shard * UINT64_C(5) + (unsigned)info->dir;
 }
 
 /* Copy a text behind the others and move on. */
@@ -207,7 +207,8 @@ static td_result get_session(roster *r, const char *id, uint64_t start_ns, roste
             return TD_OK;
         }
     }
-    roster_session **grown = td_realloc(r->sessions, r->session_count + 1, sizeof *grown);
+    roster_session **grown =
+        td_realloc(r->sessions, r->session_count + 1, sizeof(roster_session *));
     roster_session *made = td_alloc_zero(1, sizeof *made);
     char *copy = td_strdup(id);
     if (grown != NULL)
@@ -285,6 +286,7 @@ static td_result restate(roster_feed *feed, const event *said, td_err *err)
         td_result rc = roster_get_slot(feed, from->line, from->shard, &slot, err);
         if (rc != TD_OK)
             return rc;
+        TD_ASSERT(slot != NULL);
         slot->conn = from->conn;
         slot->in = from->in;
         slot->out = from->out;
@@ -305,6 +307,7 @@ td_result roster_apply(roster_feed *feed, const event *said, uint64_t recv_ns, t
     td_result rc = roster_get_slot(feed, said->line, said->shard, &slot, err);
     if (rc != TD_OK)
         return rc;
+    TD_ASSERT(slot != NULL);
     slot->is_open = said->kind == EVENT_CONNECT;
     if (said->kind == EVENT_DISCONNECT)
         return TD_OK;

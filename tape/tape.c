@@ -272,6 +272,7 @@ static td_result take_unknown(tape *t, tape_frame *frame, int *is_wanted, td_err
 
 td_result tape_next(tape *t, tape_frame *out, td_err *err)
 {
+    TD_ASSERT_SLOW(t != NULL);
     for (;;) {
         merge_item item;
         td_result rc = merge_next(t->merge, &item, err);
