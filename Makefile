@@ -70,7 +70,8 @@ SRC_archive := archive/import.c archive/import_feed.c archive/import_line.c arch
                archive/cmd_cat.c archive/cmd_gaps.c archive/cmd_verify.c archive/cmd_recover.c \
                archive/cmd_reindex.c archive/cmd_decode.c archive/cmd_topics.c archive/main.c
 
-SRC_sim :=
+SRC_sim := sim/market.c sim/flow.c sim/instrument.c sim/shape_book.c sim/shape_ticker.c sim/venue.c sim/truth.c \
+           sim/fault.c sim/exchange.c sim/exchange_pace.c sim/cmd_sim.c
 
 # ---- tests: tests/<module>/test_<name>.c, each one program ---------------------------------------
 

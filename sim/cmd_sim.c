@@ -1,0 +1,307 @@
+#include "sim/cmd_sim.h"
+
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/io_posix.h"
+#include "base/limits.h"
+#include "cli/option_groups.h"
+#include "cli/output.h"
+#include "cli/report.h"
+#include "cli/stop_signal.h"
+#include "sim/exchange.h"
+#include "sim/instrument.h"
+
+enum { FAULTS_MAX = 64, POLL_MS = 200 };
+
+typedef struct sim_flags {
+    const char *families;
+    uint64_t symbols;
+    uint64_t rate;
+    uint64_t seed;
+    const char *truth;
+    uint64_t frames;
+    uint64_t duration_ns;
+    options_time epoch;
+    options_list faults;
+    const char *secret;
+} sim_flags;
+
+static const option_row SIM_ROWS[] = {
+    {.long_name = "families",
+     .type = OPTION_TEXT,
+     .offset = offsetof(sim_flags, families),
+     .metavar = "LIST",
+     .help = "families to serve, joined by commas (default: inverse)"},
+    {.long_name = "symbols",
+     .type = OPTION_UINT,
+     .offset = offsetof(sim_flags, symbols),
+     .metavar = "N",
+     .help = "symbols of each family (default: 5)",
+     .min = 1,
+     .max = INSTRUMENTS_MAX},
+    {.long_name = "rate",
+     .type = OPTION_UINT,
+     .offset = offsetof(sim_flags, rate),
+     .metavar = "N",
+     .help = "data frames a second of each family, over all topics and symbols\n"
+             "(default: 100; 0: as fast as clients take them)",
+     .max = 10000000},
+    {.long_name = "seed",
+     .type = OPTION_UINT,
+     .offset = offsetof(sim_flags, seed),
+     .metavar = "N",
+     .help = "the same seed gives the same frames (default: 1)"},
+    {.long_name = "truth",
+     .type = OPTION_TEXT,
+     .offset = offsetof(sim_flags, truth),
+     .metavar = "FILE",
+     .help = "write down what is sent, and the books behind it (a new file)"},
+    {.long_name = "frames",
+     .type = OPTION_UINT,
+     .offset = offsetof(sim_flags, frames),
+     .metavar = "N",
+     .help = "close a family's clients after N data frames, and end"},
+    {.long_name = "duration",
+     .type = OPTION_DURATION,
+     .offset = offsetof(sim_flags, duration_ns),
+     .metavar = "DURATION",
+     .help = "end this long after the first subscription"},
+    {.long_name = "epoch",
+     .type = OPTION_TIME,
+     .offset = offsetof(sim_flags, epoch),
+     .metavar = "TIME",
+     .help = "exchange time of the first subscription (default: now)"},
+    {.long_name = "fault",
+     .type = OPTION_LIST,
+     .offset = offsetof(sim_flags, faults),
+     .metavar = "KIND@N",
+     .help = "inject a fault at data frame N of each family: disconnect, cut, drop,\n"
+             "repeat, silence; or refuse upgrade N (may be repeated)"},
+    {.long_name = "secret",
+     .type = OPTION_TEXT,
+     .offset = offsetof(sim_flags, secret),
+     .metavar = "TEXT",
+     .help = "check the signatures of clients with it (default: let any key in)"},
+};
+
+typedef struct sim_command {
+    reporter *report;
+    sim_flags flags;
+    listen_options listen;
+    json_options json;
+    talk_options talk;
+    exchange_options options;
+    fault faults[FAULTS_MAX];
+    td_log log;
+    wire_loop *loop;
+    exchange *exchange;
+    atomic_int is_asked_to_stop;
+} sim_command;
+
+/* ---- options
+ * ----------------------------------------------------------------------------------------- */
+
+static td_result add_family(sim_command *command, td_bytes name, td_err *err)
+{
+    exchange_options *options = &command->options;
+    const family *found = family_find(name);
+    if (found == NULL || !exchange_can_serve(found)) {
+        td_result rc =
+            td_err_set(err, TD_E_INVALID, "there is no simulated family '%.*s'",
+                       (int)(name.size < LIMIT_NAME_BYTES ? name.size : LIMIT_NAME_BYTES),
+                       (const char *)name.data);
+        td_err_hint(err, "families: inverse, linear");
+        return rc;
+    }
+    for (uint32_t i = 0; i < options->family_count; i++)
+        if (options->families[i] == found)
+            return td_err_set(err, TD_E_INVALID, "family '%s' is named twice", found->name);
+    if (options->family_count == EXCHANGE_FAMILIES_MAX)
+        return td_err_set(err, TD_E_INVALID, "more than %d families", EXCHANGE_FAMILIES_MAX);
+    options->families[options->family_count++] = found;
+    return TD_OK;
+}
+
+static td_result read_families(sim_command *command, td_err *err)
+{
+    const char *at = command->flags.families;
+    td_result rc = TD_OK;
+    while (rc == TD_OK) {
+        size_t size = strcspn(at, ",");
+        rc = add_family(command, td_bytes_of(at, size), err);
+        if (at[size] == '\0')
+            break;
+        at += size + 1;
+    }
+    return rc;
+}
+
+static int compare_faults(const void *left, const void *right)
+{
+    const fault *a = left;
+    const fault *b = right;
+    return a->at < b->at ? -1 : a->at > b->at;
+}
+
+static td_result read_faults(sim_command *command, td_err *err)
+{
+    const options_list *list = &command->flags.faults;
+    if (list->count > FAULTS_MAX)
+        return td_err_set(err, TD_E_INVALID, "more than %d faults", FAULTS_MAX);
+    for (size_t i = 0; i < list->count; i++) {
+        td_result rc = fault_parse(list->items[i], &command->faults[i], err);
+        if (rc != TD_OK)
+            return rc;
+    }
+    qsort(command->faults, list->count, sizeof command->faults[0], compare_faults);
+    command->options.faults = command->faults;
+    command->options.fault_count = list->count;
+    return TD_OK;
+}
+
+static td_result read_options(sim_command *command, td_err *err)
+{
+    const sim_flags *flags = &command->flags;
+    exchange_options *options = &command->options;
+    options->symbol_count = (uint32_t)flags->symbols;
+    options->rate = flags->rate;
+    options->seed = flags->seed;
+    options->frames_max = flags->frames;
+    options->duration_ns = flags->duration_ns;
+    options->secret = flags->secret;
+    options->listen = command->listen.address;
+    options->tls_cert = command->listen.tls_cert;
+    options->tls_key = command->listen.tls_key;
+    options->is_plain = command->listen.is_plain;
+    options->clock = clock_real();
+    options->log = &command->log;
+    if (flags->epoch.is_given) {
+        if (flags->epoch.at.kind != TD_TIME_ABSOLUTE || flags->epoch.at.ns == 0)
+            return td_err_set(err, TD_E_INVALID, "--epoch needs a moment after 1970");
+        options->epoch_ns = flags->epoch.at.ns;
+    }
+    if ((options->tls_cert == NULL) != (options->tls_key == NULL))
+        return td_err_set(err, TD_E_INVALID, "--tls-cert and --tls-key go together");
+    td_result rc = read_families(command, err);
+    return rc == TD_OK ? read_faults(command, err) : rc;
+}
+
+/* ---- running
+ * ------------------------------------------------------------------------------------------- */
+
+/* On the signals' thread: only what any thread may do. */
+static void ask_to_stop(void *user)
+{
+    sim_command *command = user;
+    atomic_store(&command->is_asked_to_stop, 1);
+    wire_loop_wake(command->loop);
+}
+
+static td_result run_loop(sim_command *command, td_err *err)
+{
+    int is_stopping = 0;
+    while (!exchange_is_done(command->exchange)) {
+        td_result rc = wire_loop_run(command->loop, POLL_MS * TD_NS_PER_MS, err);
+        if (rc != TD_OK)
+            return rc;
+        if (!is_stopping && atomic_load(&command->is_asked_to_stop)) {
+            is_stopping = 1;
+            exchange_stop(command->exchange);
+        }
+    }
+    return exchange_failure(command->exchange, err);
+}
+
+static td_result serve(sim_command *command, td_err *err)
+{
+    stop_signal *signals = NULL;
+    td_result rc = exchange_open(&command->options, command->loop, &command->exchange, err);
+    if (rc != TD_OK)
+        return rc;
+    const wire_server *server = exchange_server(command->exchange);
+    rc = stop_signal_open(ask_to_stop, command, &signals, err);
+    if (rc == TD_OK && command->listen.ready_file != NULL)
+        rc = wire_server_write_ready(server, io_posix(), command->listen.ready_file, err);
+    if (rc == TD_OK) {
+        report_say(command->report, TD_LOG_INFO, "listening at %s", wire_server_url(server));
+        rc = run_loop(command, err);
+    }
+    stop_signal_close(signals);
+    return rc;
+}
+
+static td_result run(sim_command *command, td_err *err)
+{
+    stop_signal_block();
+    td_result rc = read_options(command, err);
+    if (rc == TD_OK && command->flags.truth != NULL)
+        rc = truth_open(io_posix(), command->flags.truth, &command->options.truth, err);
+    if (rc == TD_OK)
+        rc = wire_loop_open(command->options.clock, &command->log, &command->loop, err);
+    if (rc == TD_OK)
+        rc = serve(command, err);
+    return rc;
+}
+
+static td_result print_counts(const sim_command *command, td_err *err)
+{
+    exchange_counts counts = exchange_get_counts(command->exchange);
+    output_stream output;
+    output_init(&output, stdout);
+    json_writer *json = output_json_begin(&output);
+    json_write_object_begin(json);
+    json_write_member_u64(json, "connections", counts.connections);
+    json_write_member_u64(json, "refused", counts.refused);
+    json_write_member_u64(json, "data_frames", counts.data_frames);
+    json_write_member_u64(json, "control_frames", counts.control_frames);
+    json_write_member_u64(json, "bytes", counts.bytes);
+    json_write_member_u64(json, "made_frames", counts.made_frames);
+    json_write_member_u64(json, "late_ns_max", counts.late_ns_max);
+    json_write_object_end(json);
+    output_json_end(&output);
+    return output_finish(&output, err);
+}
+
+exit_code cmd_sim(const verb_context *context, int argc, char **argv)
+{
+    sim_command command = {.report = context->report,
+                           .flags = {.families = "inverse", .symbols = 5, .rate = 100, .seed = 1},
+                           .listen = {.address = "127.0.0.1:0"}};
+    const option_group groups[] = {
+        {"Exchange", SIM_ROWS, sizeof SIM_ROWS / sizeof SIM_ROWS[0], &command.flags},
+        option_group_listen(&command.listen),
+        option_group_json(&command.json),
+        option_group_talk(&command.talk),
+    };
+    const options_spec spec = {
+        .program = context->program,
+        .verb = "sim",
+        .summary = "Run a simulated exchange: seeded order flow through a matching engine.",
+        .groups = groups,
+        .group_count = sizeof groups / sizeof groups[0],
+        .examples = "tapedeck sim --listen 127.0.0.1:0 --ready-file sim.json --families "
+                    "inverse,linear --symbols 5 --rate 1000 --seed 7 --truth truth.jsonl\n",
+        .now_ns = clock_wall_ns(clock_real()),
+    };
+    options_operands operands;
+    exit_code status;
+    td_err err;
+    if (!verb_begin(context, &spec, argc, argv, &operands, &status))
+        return status;
+    report_apply(context->report, &command.talk);
+    command.log = report_log(context->report);
+    td_err_clear(&err);
+    td_result rc = run(&command, &err);
+    if (rc == TD_OK && command.json.is_json)
+        rc = print_counts(&command, &err);
+    status = rc == TD_OK ? EXIT_CODE_DONE : report_error(context->report, &err);
+    exchange_close(command.exchange);
+    wire_loop_close(command.loop);
+    truth_close(command.options.truth);
+    return status;
+}

@@ -1,0 +1,92 @@
+#include "sim/flow.h"
+
+#include "base/assert.h"
+
+enum {
+    FILL_LEVELS = 300, /* of each side at the start */
+    ORDERS_WANTED = 2200,
+    TAKE_PERMILLE = 45, /* market orders: with this mix some 7 % of frames are trades */
+};
+
+void flow_init(flow *f, const instrument *traded, uint64_t seed)
+{
+    td_random_init(&f->random, seed);
+    f->lots_typical = traded->lots_typical;
+    f->price_min = FLOW_LEVELS_MAX;
+    TD_ASSERT(traded->first_price > 2 * (FILL_LEVELS + f->price_min));
+}
+
+/* A number from 0 on that halves in likelihood with every mean steps or so, at most max. */
+static int64_t draw_distance(flow *f, uint32_t mean, int64_t max)
+{
+    int64_t distance = 0;
+    while (distance < max && td_random_below(&f->random, mean + 1) != 0)
+        distance++;
+    return distance;
+}
+
+/* Order sizes span three powers of ten; round ones are no likelier than others. */
+static int64_t draw_size(flow *f)
+{
+    uint64_t scale = td_random_below(&f->random, 100);
+    uint64_t most = (uint64_t)f->lots_typical * (scale < 70 ? 1 : scale < 95 ? 6 : 40);
+    return 1 + (int64_t)td_random_below(&f->random, most);
+}
+
+static market_side draw_side(flow *f)
+{
+    return td_random_below(&f->random, 2) == 0 ? MARKET_BUY : MARKET_SELL;
+}
+
+void flow_fill(flow *f, const instrument *traded, market *m)
+{
+    for (int64_t i = 1; i <= FILL_LEVELS; i++) {
+        (void)market_limit(m, MARKET_BUY, traded->first_price - i, draw_size(f));
+        (void)market_limit(m, MARKET_SELL, traded->first_price + i, draw_size(f));
+    }
+    TD_ASSERT(market_level_count(m, MARKET_BUY) == FILL_LEVELS);
+    TD_ASSERT(market_level_count(m, MARKET_SELL) == FILL_LEVELS);
+}
+
+/* Put an order behind the worst level of a side that has become short. */
+static void deepen(flow *f, market *m, market_side side)
+{
+    market_level worst = market_level_at(m, side, market_level_count(m, side) - 1);
+    int64_t step = 1 + (int64_t)td_random_below(&f->random, 2);
+    int64_t price = side == MARKET_BUY ? worst.price - step : worst.price + step;
+    if (price < 1)
+        price = 1; /* the grid ends here: a level more is not to be had */
+    (void)market_limit(m, side, price, draw_size(f));
+}
+
+/* A limit order: mostly close to the best price of its side, at times inside or across the spread.
+ */
+static void place(flow *f, market *m, market_side side)
+{
+    market_side other = side == MARKET_BUY ? MARKET_SELL : MARKET_BUY;
+    int64_t far_best = market_level_at(m, other, 0).price;
+    int64_t distance = draw_distance(f, td_random_below(&f->random, 8) == 0 ? 60 : 9, 300);
+    int64_t price = side == MARKET_BUY ? far_best - distance : far_best + distance;
+    if (price < f->price_min)
+        price = f->price_min + (int64_t)td_random_below(&f->random, 4);
+    (void)market_limit(m, side, price, draw_size(f));
+}
+
+void flow_step(flow *f, market *m)
+{
+    for (int side = MARKET_BUY; side <= MARKET_SELL; side++) {
+        if (market_level_count(m, (market_side)side) < FLOW_LEVELS_MIN) {
+            deepen(f, m, (market_side)side);
+            return;
+        }
+    }
+    uint32_t orders = market_order_count(m);
+    uint64_t what = td_random_below(&f->random, 1000);
+    uint64_t cancels = orders > ORDERS_WANTED ? 520 : 400;
+    if (what < TAKE_PERMILLE)
+        market_take(m, draw_side(f), draw_size(f));
+    else if (what < TAKE_PERMILLE + cancels)
+        market_cancel(m, market_order_at(m, (uint32_t)td_random_below(&f->random, orders)));
+    else
+        place(f, m, draw_side(f));
+}

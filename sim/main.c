@@ -1,0 +1,19 @@
+/* tapedeck-sim: the simulated exchange, a program of its own that the front execs too. */
+#include "cli/verbs.h"
+#include "sim/cmd_sim.h"
+
+static const verb_row VERBS[] = {
+    {"sim", "run a simulated exchange that clients can connect to", cmd_sim, NULL},
+};
+
+int main(int argc, char **argv)
+{
+    static const verb_table TABLE = {
+        .program = "tapedeck-sim",
+        .summary = "A deterministic exchange for demos, tests and benchmarks.",
+        .rows = VERBS,
+        .row_count = sizeof VERBS / sizeof VERBS[0],
+        .default_verb = "sim",
+    };
+    return verbs_main(&TABLE, argc, argv);
+}
