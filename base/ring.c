@@ -25,13 +25,16 @@
  *   consumer: reads the record, then stores tail with release; the producer's load of tail is
  *             acquire: who sees the room sees that reading it has ended.
  *
- * Sleeping. The consumer stores is_waiting = 1, then looks at head once more, then sleeps. The
- * producer stores head, then looks at is_waiting. One of the two must see the other's store, which
- * needs all four to be sequentially consistent: an exchange of head instead of a plain store, some
- * 5 ns beside the 45 to 70 ns that copying a frame takes. Only if somebody waits there is a
- * system call. */
+ * Sleeping. The consumer stores in wake_at the head that it waits for, then looks at head once
+ * more, then sleeps. The producer stores head, then looks at wake_at. One of the two must see the
+ * other's store, which needs all four to be sequentially consistent: an exchange of head instead of
+ * a plain store, some 5 ns beside the 45 to 70 ns that copying a frame takes. Only when head has
+ * got to wake_at there is a system call; it costs more than a frame, so a consumer that keeps up
+ * should wait for more than one. */
 
 enum { CACHE_LINE_BYTES = 64, RECORD_ALIGN_BYTES = 8 };
+
+static const uint64_t NOBODY_WAITS = UINT64_MAX;
 
 typedef struct record_header {
     uint64_t size; /* bytes of the record, without header and padding */
@@ -57,7 +60,8 @@ struct td_ring {
     uint64_t peeked; /* end of what was peeked: tail <= peeked <= head */
 
     /* Both look at it, but it changes only around a sleep. */
-    _Alignas(CACHE_LINE_BYTES) _Atomic uint32_t is_waiting; /* futex word */
+    _Alignas(CACHE_LINE_BYTES) _Atomic uint64_t wake_at; /* NOBODY_WAITS, or a value of head */
+    _Atomic uint32_t is_waiting;                         /* futex word */
     _Atomic uint32_t is_woken;
 };
 
@@ -111,6 +115,7 @@ td_result td_ring_open(size_t capacity_bytes, td_ring **out, td_err *err)
     ring->capacity = capacity;
     ring->mask = capacity - 1;
     ring->control_bytes = control;
+    ring->wake_at = NOBODY_WAITS;
     *out = ring;
     return TD_OK;
 }
@@ -139,7 +144,10 @@ void *td_ring_reserve(td_ring *ring, size_t size)
 
 static void wake_sleeper(td_ring *ring)
 {
-    /* Of producer and wakers only the one that takes the 1 away makes the system call. */
+    /* Of producer and wakers only the one that takes the 1 away makes the system call; until the
+     * sleeper runs, the producer comes by here with every record. */
+    if (atomic_load_explicit(&ring->is_waiting, memory_order_seq_cst) == 0)
+        return;
     if (atomic_exchange_explicit(&ring->is_waiting, 0, memory_order_seq_cst) == 1)
         (void)syscall(SYS_futex, &ring->is_waiting, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
@@ -152,9 +160,10 @@ void td_ring_commit(td_ring *ring, size_t size)
     uint64_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
     record_header *header = (record_header *)(void *)(ring->data + (head & ring->mask));
     header->size = size;
-    /* seq_cst exchange: release for the record, and ordered before the look at is_waiting. */
+    /* seq_cst exchange: release for the record, and ordered before the look at wake_at. */
     atomic_exchange_explicit(&ring->head, head + used, memory_order_seq_cst);
-    if (TD_UNLIKELY(atomic_load_explicit(&ring->is_waiting, memory_order_seq_cst) != 0))
+    uint64_t wake_at = atomic_load_explicit(&ring->wake_at, memory_order_seq_cst);
+    if (TD_UNLIKELY(head + used >= wake_at))
         wake_sleeper(ring);
 }
 
@@ -201,12 +210,15 @@ size_t td_ring_capacity_bytes(const td_ring *ring)
     return ring->capacity;
 }
 
-void td_ring_wait(td_ring *ring, uint64_t timeout_ns)
+void td_ring_wait_bytes(td_ring *ring, size_t bytes, uint64_t timeout_ns)
 {
-    /* seq_cst on both sides, see the top: this store, then the looks at head and is_woken. */
+    TD_ASSERT(bytes > 0 && bytes <= ring->capacity);
+    uint64_t wake_at = ring->peeked + bytes;
+    /* seq_cst on both sides, see the top: these stores, then the looks at head and is_woken. */
     atomic_store_explicit(&ring->is_waiting, 1, memory_order_seq_cst);
+    atomic_store_explicit(&ring->wake_at, wake_at, memory_order_seq_cst);
     uint64_t head = atomic_load_explicit(&ring->head, memory_order_seq_cst);
-    if (head == ring->peeked && atomic_load_explicit(&ring->is_woken, memory_order_seq_cst) == 0) {
+    if (head < wake_at && atomic_load_explicit(&ring->is_woken, memory_order_seq_cst) == 0) {
         struct timespec timeout = {
             .tv_sec = (time_t)(timeout_ns / TD_NS_PER_S),
             .tv_nsec = (long)(timeout_ns % TD_NS_PER_S),
@@ -215,13 +227,22 @@ void td_ring_wait(td_ring *ring, uint64_t timeout_ns)
          */
         (void)syscall(SYS_futex, &ring->is_waiting, FUTEX_WAIT_PRIVATE, 1, &timeout, NULL, 0);
     }
+    /* relaxed: a producer that still sees the old values wakes once for nothing. */
+    atomic_store_explicit(&ring->wake_at, NOBODY_WAITS, memory_order_relaxed);
     atomic_store_explicit(&ring->is_waiting, 0, memory_order_relaxed);
     /* A wake counts for one wait. An exchange, so that what the waker did before is seen now. */
     (void)atomic_exchange_explicit(&ring->is_woken, 0, memory_order_seq_cst);
 }
 
+void td_ring_wait(td_ring *ring, uint64_t timeout_ns)
+{
+    td_ring_wait_bytes(ring, 1, timeout_ns);
+}
+
 void td_ring_wake(td_ring *ring)
 {
+    /* seq_cst, like the look at is_waiting behind it: either the consumer sees this, or we see it.
+     */
     atomic_store_explicit(&ring->is_woken, 1, memory_order_seq_cst);
     wake_sleeper(ring);
 }

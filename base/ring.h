@@ -40,8 +40,14 @@ void td_ring_release(td_ring *ring);
 size_t td_ring_used_bytes(const td_ring *ring);
 size_t td_ring_capacity_bytes(const td_ring *ring);
 
-/* Block the consumer until there is a record, the ring was woken, or timeout_ns has passed. */
+/* Block the consumer until there is a record that was not peeked, the ring was woken, or timeout_ns
+ * has passed; may return early. Each wake costs the producer a system call (a microsecond, more
+ * than the record itself): where a few milliseconds do not matter, use td_ring_wait_bytes. */
 void td_ring_wait(td_ring *ring, uint64_t timeout_ns);
+
+/* The same until there are at least bytes of such records, headers and padding of 8 to 15 bytes
+ * each included; 0 < bytes <= capacity. The producer wakes the consumer once for all of them. */
+void td_ring_wait_bytes(td_ring *ring, size_t bytes, uint64_t timeout_ns);
 
 /* Wake a waiting consumer without a record (to make it look at something else). Any thread. */
 void td_ring_wake(td_ring *ring);

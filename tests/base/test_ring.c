@@ -222,6 +222,38 @@ static void test_sleeps_and_wakes(void **state)
     td_ring_close(pair.ring);
 }
 
+static void *produce_small(void *arg)
+{
+    for (int i = 0; i < 200; i++)
+        put(arg, "0123456789abcdef");
+    return NULL;
+}
+
+/* 200 records of 24 bytes; nobody is woken before 3,000 bytes are there. */
+static void test_wait_for_many(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 50; round++) {
+        td_ring *ring = open_ring(8192);
+        pthread_t producer;
+        assert_int_equal(pthread_create(&producer, NULL, produce_small, ring), 0);
+        while (td_ring_used_bytes(ring) < 3000)
+            td_ring_wait_bytes(ring, 3000, WAIT_NS);
+        pthread_join(producer, NULL);
+        assert_int_equal(td_ring_used_bytes(ring), 200 * 24);
+        td_ring_wait_bytes(ring, 200 * 24, WAIT_NS); /* there already */
+        unsigned count = 0;
+        for (td_bytes got = td_ring_peek(ring); got.data != NULL; got = td_ring_peek_next(ring))
+            count++;
+        assert_int_equal(count, 200);
+        /* What was peeked does not count again. */
+        td_ring_wait_bytes(ring, 1, 1000);
+        td_ring_wake(ring);
+        td_ring_wait_bytes(ring, 8192, WAIT_NS);
+        td_ring_close(ring);
+    }
+}
+
 static void *wake_once(void *arg)
 {
     td_ring_wake(arg);
@@ -253,6 +285,7 @@ int main(void)
         cmocka_unit_test(test_reservation),      cmocka_unit_test(test_full),
         cmocka_unit_test(test_wraps_unseen),     cmocka_unit_test(test_two_threads),
         cmocka_unit_test(test_sleeps_and_wakes), cmocka_unit_test(test_wait_ends),
+        cmocka_unit_test(test_wait_for_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
