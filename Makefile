@@ -14,8 +14,8 @@ DESTDIR ?=
 
 # ---- sources, module by module (see docs/architecture.md for what each is) -----------------------
 
-SRC_base := base/assert.c base/err.c base/alloc.c base/buf.c base/io.c base/io_posix.c base/clock.c \
-            base/log.c base/hash.c base/decimal.c base/random.c base/time_text.c base/arena.c \
+SRC_base := base/assert.c base/err.c base/alloc.c base/alloc_raw.c base/buf.c base/io.c \
+            base/io_posix.c base/clock.c base/log.c base/hash.c base/decimal.c base/random.c base/time_text.c base/arena.c \
             base/workers.c base/ring.c base/io_fault.c base/io_fault_control.c \
             base/io_fault_cut.c base/io_fault_disk.c base/clock_sim.c
 
@@ -75,7 +75,7 @@ SRC_sim := sim/market.c sim/flow.c sim/instrument.c sim/shape_book.c sim/shape_t
 
 # ---- tests: tests/<module>/test_<name>.c, each one program ---------------------------------------
 
-TESTS_base := tests/base/test_arena.c tests/base/test_buf.c tests/base/test_clock.c \
+TESTS_base := tests/base/test_alloc.c tests/base/test_arena.c tests/base/test_buf.c tests/base/test_clock.c \
               tests/base/test_decimal.c tests/base/test_err.c tests/base/test_hash.c \
               tests/base/test_io_fault.c tests/base/test_io_fault_plan.c tests/base/test_io_posix.c \
               tests/base/test_random.c tests/base/test_ring.c tests/base/test_time_text.c \
@@ -222,7 +222,8 @@ MODULES := base schema book format tape wire cli recorder replay archive sim
 TEST_SOURCES := $(foreach m,$(MODULES),$(TESTS_$(m)))
 TEST_BINS := $(patsubst tests/%.c,$(B)/tests/%,$(TEST_SOURCES))
 # Code that several tests share (fixtures, capture lookup); listed, and linked into every test.
-SRC_testing := tests/testing/book_text.c tests/testing/capture.c tests/testing/capture_tape.c \
+SRC_testing := tests/testing/alloc_fault.c tests/testing/book_text.c tests/testing/capture.c \
+               tests/testing/capture_tape.c \
                tests/testing/played.c tests/testing/archive_fixture.c \
                tests/testing/message_compare.c \
                tests/testing/segment_fixture.c \

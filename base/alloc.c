@@ -3,11 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-void *td_alloc_raw(void *old, size_t bytes)
-{
-    return realloc(old, bytes);
-}
-
 void *td_alloc(size_t bytes)
 {
     return td_alloc_raw(NULL, bytes == 0 ? 1 : bytes);

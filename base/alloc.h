@@ -1,6 +1,7 @@
 /* Memory. Every allocation of the project goes through these, so that a test can make the n-th one
- * fail (it links its own td_alloc_raw with --wrap). Results are NULL when there is no memory; the
- * caller reports TD_E_NOMEM. Not for hot paths: those use rings, arenas and buffers made before. */
+ * fail: td_alloc_raw has an object file of its own, and a test links another one in its place.
+ * Results are NULL when there is no memory; the caller reports TD_E_NOMEM. Not for hot paths: those
+ * use rings, arenas and buffers made before. */
 #ifndef TD_BASE_ALLOC_H
 #define TD_BASE_ALLOC_H
 
