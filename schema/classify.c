@@ -299,10 +299,9 @@ static uint64_t exchange_time(json_parser *parser, const topic_row *row, const t
 /* Which of the decoder's slots a topic's text would lie in. */
 static topic_slot *slot_of(decoder *d, td_bytes text)
 {
-    const uint8_t *end = text.data + text.size;
     uint64_t mix = text.size;
     for (size_t i = 1; i <= text.size && i <= 8; i++) /* the end tells symbols apart */
-        mix = mix * 31 + end[-i];
+        mix = mix * 31 + text.data[text.size - i];
     mix = mix * 31 + text.data[text.size / 2];
     return &d->topics[mix % DECODER_TOPICS_MAX];
 }

@@ -307,7 +307,7 @@ static int add_entry(rows *r, const items_row *items, const slots *s, size_t off
         return refuse(r, DECODE_LIMIT, offset, NULL);
     if (!read_slots(r, s) || !add_side_of_path(r, items))
         return 0;
-    const msg_value *values = d->values + first;
+    const msg_value *values = d->values == NULL ? NULL : d->values + first;
     size_t count = r->value_count - first;
     msg_action action = entry_action(items, values, count);
     if (!check_required(r, values, count, action, offset))
@@ -463,7 +463,7 @@ static int parse_frame(rows *r, td_bytes frame)
 static void publish(const rows *r, message *out)
 {
     decoder *d = r->d;
-    const msg_value *values = d->values + r->envelope_count;
+    const msg_value *values = d->values == NULL ? NULL : d->values + r->envelope_count;
     for (size_t i = 0; i < r->item_count; i++) {
         d->items[i].values = values;
         values += d->items[i].value_count;
