@@ -1,0 +1,212 @@
+/* Classification. Frames and verdicts are from wire facts, sections 1 and 5, and the v5 ones,
+ * section 1.1. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "schema/decode.h"
+
+typedef struct row {
+    const char *family;
+    const char *frame;
+    frame_class frame_class;
+    int success;
+    const char *topic; /* of data; NULL: not looked at */
+    const char *symbol;
+    uint64_t exchange_ns;
+} row;
+
+static const row ROWS[] = {
+    /* A */
+    {"inverse",
+     "{\"success\":true,\"ret_msg\":\"\",\"conn_id\":\"x\",\"request\":{\"op\":\"subscribe\","
+     "\"args\":[\"trade.BTCUSD\"]}}",
+     CLASS_ACK, 1, NULL, NULL, 0},
+    {"inverse",
+     "{\"request\":{\"args\":[\"k\",\"1\",\"s\"],\"op\":\"auth\"},\"success\":true,\"ret_msg\":"
+     "\"\"}",
+     CLASS_AUTH, 1, NULL, NULL, 0},
+    {"linear",
+     "{\"success\":false,\"ret_msg\":\"error:USVC1111\",\"conn_id\":\"e\",\"request\":{\"op\":"
+     "\"auth\","
+     "\"args\":[]}}",
+     CLASS_AUTH, 0, NULL, NULL, 0},
+    {"linear",
+     "{\"success\":true,\"ret_msg\":\"pong\",\"conn_id\":\"d\",\"request\":{\"op\":\"ping\","
+     "\"args\":null}}",
+     CLASS_PONG, -1, NULL, NULL, 0},
+    {"linear",
+     "{\"success\":false,\"ret_msg\":\"error:invalid op\",\"request\":{\"op\":\"\",\"args\":null}}",
+     CLASS_ERROR, 0, NULL, NULL, 0},
+    {"inverse",
+     "{\"success\":false,\"ret_msg\":\"error:handler not found,topic:x\",\"request\":{\"op\":"
+     "\"subscribe\",\"args\":[\"x\"]}}",
+     CLASS_ACK, 0, NULL, NULL, 0},
+    {"inverse", "{\"success\":false,\"conn_id\":\"\",\"op\":\"\"}", CLASS_ERROR, 0, NULL, NULL, 0},
+    /* B */
+    {"contract-v3", "{\"success\":true,\"ret_msg\":\"pong\",\"conn_id\":\"c\",\"op\":\"ping\"}",
+     CLASS_PONG, -1, NULL, NULL, 0},
+    {"v5-linear",
+     "{\"success\":true,\"ret_msg\":\"\",\"conn_id\":\"c\",\"req_id\":\"\",\"op\":\"subscribe\"}",
+     CLASS_ACK, 1, NULL, NULL, 0},
+    {"v5-private", "{\"success\":false,\"ret_msg\":\"Params Error\",\"op\":\"auth\"}", CLASS_AUTH,
+     0, NULL, NULL, 0},
+    /* C */
+    {"usdc-option", "{\"op\":\"pong\",\"args\":[\"1535975085052\"]}", CLASS_PONG, -1, NULL, NULL,
+     0},
+    {"usdc-option",
+     "{\"success\":true,\"conn_id\":\"c\",\"data\":{\"failTopics\":[],\"successTopics\":[\"t\"]},"
+     "\"type\":\"COMMAND_RESP\"}",
+     CLASS_ACK, 1, NULL, NULL, 0},
+    {"usdc-private", "{\"success\":false,\"ret_msg\":\"3303006\",\"type\":\"AUTH_RESP\"}",
+     CLASS_AUTH, 0, NULL, NULL, 0},
+    /* D */
+    {"spot-v1", "{\"pong\":1535975085152}", CLASS_PONG, -1, NULL, NULL, 0},
+    {"spot-v1", "{\"ping\":1535975085152}", CLASS_PING, -1, NULL, NULL, 0},
+    {"spot-v2",
+     "{\"topic\":\"depth\",\"event\":\"sub\",\"params\":{\"symbol\":\"BTCUSDT\"},\"code\":\"0\","
+     "\"msg\":\"Success\"}",
+     CLASS_ACK, 1, NULL, NULL, 0},
+    {"spot-v1", "{\"code\":\"-100010\",\"desc\":\"Invalid Symbols!\"}", CLASS_ERROR, 0, NULL, NULL,
+     0},
+    /* E */
+    {"spot-private", "{\"auth\":\"success\"}", CLASS_AUTH, 1, NULL, NULL, 0},
+    {"spot-private", "{\"auth\":\"fail\"}", CLASS_AUTH, 0, NULL, NULL, 0},
+    {"spot-private", "[{\"e\":\"outboundAccountInfo\",\"E\":\"1629969654753\",\"B\":[]}]",
+     CLASS_DATA, -1, "outboundAccountInfo", "", 0},
+    {"spot-private", "{\"e\":\"executionReport\",\"E\":\"1499405658658\",\"s\":\"ETHBTC\"}",
+     CLASS_DATA, -1, "executionReport", "", 0},
+    /* data, with the exchange's time in each of its places */
+    {"inverse",
+     "{\"topic\":\"orderBookL2_25.BTCUSD\",\"type\":\"delta\",\"data\":{},\"cross_seq\":1,"
+     "\"timestamp_e6\":1573044650028026}",
+     CLASS_DATA, -1, "orderBookL2_25", "BTCUSD", 1573044650028026000},
+    {"linear",
+     " { \"timestamp_e6\" : \"1626255132104671\" , \"data\" : [ ] , \"type\" : \"delta\" , "
+     "\"topic\" : "
+     "\"orderBook_200.100ms.BTCUSDT\" } ",
+     CLASS_DATA, -1, "orderBook_200.100ms", "BTCUSDT", 1626255132104671000},
+    {"linear", "{\"topic\":\"trade.BTCUSDT\",\"data\":[{\"trade_time_ms\":\"1616304737092\"},{}]}",
+     CLASS_DATA, -1, "trade", "BTCUSDT", 1616304737092000000},
+    {"inverse",
+     "{\"topic\":\"trade.BTCUSD\",\"data\":[{\"timestamp\":\"2019-11-06T12:50:50.000Z\"}]}",
+     CLASS_DATA, -1, "trade", "BTCUSD", 1573044650000000000},
+    {"inverse", "{\"topic\":\"trade.BTCUSD\",\"data\":[]}", CLASS_DATA, -1, "trade", "BTCUSD", 0},
+    {"inverse", "\xef\xbb\xbf{\"topic\":\"trade.BTCUSD\",\"data\":[]}", CLASS_DATA, -1, "trade",
+     "BTCUSD", 0},
+    /* a topic that has no row, and a family that has none */
+    {"inverse", "{\"topic\":\"wallet\",\"data\":[]}", CLASS_DATA, -1, "wallet", "", 0},
+    {"v5-spot", "{\"topic\":\"tickers.BTCUSDT\",\"ts\":1,\"data\":{}}", CLASS_DATA, -1,
+     "tickers.BTCUSDT", "", 0},
+    /* the frame's end is missing: still its topic's, the decoder says what is wrong */
+    {"inverse", "{\"topic\":\"trade.BTCUSD\",\"data\":[", CLASS_DATA, -1, "trade", "BTCUSD", 0},
+    /* unknown */
+    {"inverse", "{\"topic\":\"trade.BTCUSD\"}", CLASS_UNKNOWN, -1, NULL, NULL, 0},
+    {"inverse", "{}", CLASS_UNKNOWN, -1, NULL, NULL, 0},
+    {"inverse", "[]", CLASS_UNKNOWN, -1, NULL, NULL, 0},
+    {"inverse", "[1]", CLASS_UNKNOWN, -1, NULL, NULL, 0},
+    {"inverse", "5", CLASS_UNKNOWN, -1, NULL, NULL, 0},
+    {"inverse", "", CLASS_UNKNOWN, -1, NULL, NULL, 0},
+    {"inverse", "\x1f\x8b\x08", CLASS_UNKNOWN, -1, NULL, NULL, 0},
+    {"inverse", "{\"topic\":\"trade.BTC", CLASS_UNKNOWN, -1, NULL, NULL, 0},
+};
+
+static classification classify(decoder *d, const char *family_name, const char *text, frame_dir dir)
+{
+    static char buffer[32768];
+    size_t size = strlen(text);
+    assert_true(size + DECODE_PADDING_BYTES < sizeof buffer);
+    memcpy(buffer, text, size);
+    memset(buffer + size, '"', DECODE_PADDING_BYTES);
+    classification what;
+    decoder_classify(d, family_find(td_bytes_str(family_name)), td_bytes_of(buffer, size), dir,
+                     &what);
+    return what;
+}
+
+static void test_table(void **state)
+{
+    (void)state;
+    decoder *d = NULL;
+    td_err err;
+    assert_int_equal(decoder_open(&d, &err), TD_OK);
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        const row *r = &ROWS[i];
+        print_message("%s: %s\n", r->family, r->frame);
+        classification what = classify(d, r->family, r->frame, DIR_IN);
+        assert_string_equal(frame_class_name(what.frame_class), frame_class_name(r->frame_class));
+        assert_int_equal(what.exchange_ns, r->exchange_ns);
+        if (r->frame_class != CLASS_PONG)
+            assert_int_equal(what.success, r->success);
+        if (r->topic == NULL)
+            continue;
+        assert_true(td_bytes_is(what.topic.topic, r->topic));
+        assert_true(td_bytes_is(what.topic.symbol, r->symbol));
+    }
+    decoder_close(d);
+}
+
+static void test_directions(void **state)
+{
+    (void)state;
+    decoder *d = NULL;
+    td_err err;
+    assert_int_equal(decoder_open(&d, &err), TD_OK);
+    const char *data = "{\"topic\":\"trade.BTCUSD\",\"data\":[]}";
+    assert_int_equal(classify(d, "inverse", data, DIR_OUT).frame_class, CLASS_REQUEST);
+    assert_int_equal(classify(d, "inverse", data, DIR_HTTP).frame_class, CLASS_UNKNOWN);
+    assert_true(frame_class_is_control(CLASS_REQUEST));
+    assert_false(frame_class_is_control(CLASS_DATA));
+    assert_false(frame_class_is_control(CLASS_UNKNOWN));
+    decoder_close(d);
+}
+
+/* Large frames are read from both ends: the order of keys must not matter there either. */
+static void test_large_frames(void **state)
+{
+    (void)state;
+    static char levels[16384];
+    static char frame[20000];
+    size_t size = 0;
+    for (int i = 0; i < 100; i++)
+        size += (size_t)snprintf(
+            levels + size, sizeof levels - size,
+            "%s{\"price\":\"%d.50\",\"symbol\":\"BTCUSD\",\"side\":\"Buy\",\"size\":1}",
+            i == 0 ? "" : ",", 9000 + i);
+    static const char *const shapes[] = {
+        "{\"topic\":\"orderBookL2_25.BTCUSD\",\"type\":\"snapshot\",\"data\":[%s],\"cross_seq\":1,"
+        "\"timestamp_e6\":1573044650028026}",
+        "{\"timestamp_e6\":1573044650028026,\"topic\":\"orderBookL2_25.BTCUSD\",\"data\":[%s],"
+        "\"cross_seq\":1,\"type\":\"snapshot\"}",
+        "{\"data\":[%s],\"timestamp_e6\":1573044650028026,\"cross_seq\":1,\"type\":\"snapshot\","
+        "\"topic\":\"orderBookL2_25.BTCUSD\"}",
+        "{\"data\":[%s], \"timestamp_e6\" : 1573044650028026 , \"topic\" : "
+        "\"orderBookL2_25.BTCUSD\" } ",
+    };
+    decoder *d = NULL;
+    td_err err;
+    assert_int_equal(decoder_open(&d, &err), TD_OK);
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+        const char *at = strstr(shapes[i], "%s");
+        snprintf(frame, sizeof frame, "%.*s%s%s", (int)(at - shapes[i]), shapes[i], levels, at + 2);
+        classification what = classify(d, "inverse", frame, DIR_IN);
+        assert_int_equal(what.frame_class, CLASS_DATA);
+        assert_true(td_bytes_is(what.topic.symbol, "BTCUSD"));
+        assert_int_equal(what.exchange_ns, UINT64_C(1573044650028026000));
+    }
+    decoder_close(d);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_table),
+        cmocka_unit_test(test_directions),
+        cmocka_unit_test(test_large_frames),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,265 @@
+/* Families and topics. URLs and names are those of DESIGN and of the wire facts (sections 1 to 4;
+ * v5: 1). */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "schema/family.h"
+#include "schema/topic.h"
+
+static void test_families(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        dialect_id dialect;
+        const char *main_public;
+        const char *main_private;
+        const char *test_public;
+    } rows[] = {
+        {"inverse", DIALECT_OP, "wss://stream.bybit.com/realtime",
+         "wss://stream.bybit.com/realtime", "wss://stream-testnet.bybit.com/realtime"},
+        {"linear", DIALECT_OP, "wss://stream.bybit.com/realtime_public",
+         "wss://stream.bybit.com/realtime_private",
+         "wss://stream-testnet.bybit.com/realtime_public"},
+        {"copytrade", DIALECT_OP, "wss://stream.bybit.com/realtime_public",
+         "wss://stream.bybit.com/realtime_private", NULL},
+        {"usdc-perp", DIALECT_OP, "wss://stream.bybit.com/perpetual/ws/v1/realtime_public", NULL,
+         NULL},
+        {"usdc-option", DIALECT_USDC, "wss://stream.bybit.com/trade/option/usdc/public/v1", NULL,
+         NULL},
+        {"usdc-private", DIALECT_USDC, NULL, "wss://stream.bybit.com/trade/option/usdc/private/v1",
+         NULL},
+        {"spot-v1", DIALECT_SPOT, "wss://stream.bybit.com/spot/quote/ws/v1", NULL, NULL},
+        {"spot-v2", DIALECT_SPOT, "wss://stream.bybit.com/spot/quote/ws/v2", NULL, NULL},
+        {"spot-private", DIALECT_SPOT_PRIVATE, NULL, "wss://stream.bybit.com/spot/ws", NULL},
+        {"contract-v3", DIALECT_V3, "wss://stream.bybit.com/contract/usdt/public/v3",
+         "wss://stream.bybit.com/contract/private/v3", NULL},
+        {"v5-linear", DIALECT_V3, "wss://stream.bybit.com/v5/public/linear", NULL,
+         "wss://stream-testnet.bybit.com/v5/public/linear"},
+        {"v5-inverse", DIALECT_V3, "wss://stream.bybit.com/v5/public/inverse", NULL, NULL},
+        {"v5-spot", DIALECT_V3, "wss://stream.bybit.com/v5/public/spot", NULL, NULL},
+        {"v5-option", DIALECT_USDC, "wss://stream.bybit.com/v5/public/option", NULL, NULL},
+        {"v5-private", DIALECT_V3, NULL, "wss://stream.bybit.com/v5/private", NULL},
+        {"v5-spread", DIALECT_USDC, "wss://stream.bybit.com/v5/public/spread", NULL, NULL},
+        {"v5-misc", DIALECT_V3, "wss://stream.bybit.com/v5/public/misc/status", NULL, NULL},
+    };
+    size_t count = 0;
+    const family *table = family_table(&count);
+    assert_int_equal(count, sizeof rows / sizeof rows[0]);
+    const char *names = family_names();
+    for (size_t i = 0; i < count; i++) {
+        print_message("%s\n", rows[i].name);
+        assert_string_equal(table[i].name, rows[i].name);
+        assert_int_equal(table[i].dialect, rows[i].dialect);
+        assert_ptr_equal(family_find(td_bytes_str(rows[i].name)), &table[i]);
+        const char *main_public = family_url(&table[i], NET_MAIN, ACCESS_PUBLIC);
+        const char *main_private = family_url(&table[i], NET_MAIN, ACCESS_PRIVATE);
+        assert_true((main_public == NULL) == (rows[i].main_public == NULL));
+        assert_true((main_private == NULL) == (rows[i].main_private == NULL));
+        if (main_public != NULL)
+            assert_string_equal(main_public, rows[i].main_public);
+        if (main_private != NULL)
+            assert_string_equal(main_private, rows[i].main_private);
+        if (rows[i].test_public != NULL)
+            assert_string_equal(family_url(&table[i], NET_TEST, ACCESS_PUBLIC),
+                                rows[i].test_public);
+        /* family_names() joins the names of the table, in its order. */
+        size_t size = strlen(rows[i].name);
+        assert_memory_equal(names, rows[i].name, size);
+        names += size;
+        assert_memory_equal(names, i + 1 < count ? ", " : "", i + 1 < count ? 2 : 1);
+        names += 2;
+    }
+    assert_null(family_find(td_bytes_str("Inverse")));
+    assert_null(family_find(td_bytes_str("")));
+}
+
+static void test_find_by_url(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *url;
+        const char *family; /* NULL: none */
+    } rows[] = {
+        {"wss://stream.bybit.com/realtime", "inverse"},
+        {"wss://stream.bytick.com/realtime", "inverse"},
+        {"wss://stream-testnet.bybit.com/realtime_public", "linear"},
+        {"wss://stream.bybit.com/realtime_private", "linear"},
+        {"wss://stream.bybit.com/realtime?api_key=x&expires=1&signature=y", "inverse"},
+        {"wss://stream.bybit.com:443/v5/public/linear", "v5-linear"},
+        {"wss://stream.bybit.tr/v5/public/spot", "v5-spot"},
+        {"wss://stream.bybit.com/v5/private?max_active_time=30s", "v5-private"},
+        {"wss://stream-demo.bybit.com/v5/private", "v5-private"},
+        {"wss://stream.bybit.com/contract/inverse/public/v3", "contract-v3"},
+        {"wss://stream.bybit.com/v5/public/rfq", "v5-misc"},
+        {"wss://stream.bybit.com/realtime_", NULL},
+        {"wss://stream.bybit.com/", NULL},
+        {"wss://stream.bybit.com", NULL},
+        {"wss://example.com/realtime", NULL},
+        {"stream.bybit.com/realtime", NULL},
+        {"", NULL},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const family *found = family_find_by_url(td_bytes_str(rows[i].url));
+        print_message("%s\n", rows[i].url);
+        assert_true((found == NULL) == (rows[i].family == NULL));
+        if (found != NULL)
+            assert_string_equal(found->name, rows[i].family);
+    }
+}
+
+static const field_row ONE_FIELD[] = {{MEMBER_PRICE, "p", FIELD_DECIMAL, UNIT_PRICE, 0, 0}};
+#define ROW(name_, pattern_)                                                                       \
+    {                                                                                              \
+        .name = (name_), .pattern = (pattern_), .type = MSG_NOTICE, .title = "t",                  \
+        .items = {{"data", ACTION_NONE, FRAME_ANY, 0}}, .fields = ONE_FIELD, .field_count = 1      \
+    }
+
+/* Patterns as later families have them. */
+static const topic_row ROWS[] = {
+    ROW("order", "order"),
+    ROW("orderbook.rpi", "orderbook.rpi.{symbol}"),
+    ROW("orderbook", "orderbook.{depth}.{symbol}"),
+    ROW("klineV2", "klineV2.{interval}.{symbol}"),
+    ROW("insurance", "insurance.{coin}"),
+    ROW("execution.fast", "execution.fast"),
+    ROW("execution", "execution"),
+    ROW("trade", "trade.{symbol}"),
+};
+
+static void test_match(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int row; /* -1: none fits */
+        const char *topic;
+        const char *symbol;
+    } rows[] = {
+        {"order", 0, "order", ""},
+        {"orderbook.50.BTCUSDT", 2, "orderbook.50", "BTCUSDT"},
+        {"orderbook.rpi.BTCUSDT", 1, "orderbook.rpi", "BTCUSDT"},
+        {"klineV2.1.BTCUSD", 3, "klineV2.1", "BTCUSD"},
+        {"insurance.BTC", 4, "insurance", "BTC"},
+        {"execution.fast", 5, "execution.fast", ""},
+        {"execution", 6, "execution", ""},
+        {"trade.BTC-31DEC21-36000-P", 7, "trade", "BTC-31DEC21-36000-P"},
+        {"trade.SOLUSDT_SOL/USDT", 7, "trade", "SOLUSDT_SOL/USDT"},
+        {"trade", -1, NULL, NULL},
+        {"trade.", -1, NULL, NULL},
+        {"trade.A.B", -1, NULL, NULL},
+        {"orders", -1, NULL, NULL},
+        {"order.linear", -1, NULL, NULL},
+        {"orderBook.50.BTCUSDT", -1, NULL, NULL},
+        {"klineV2.BTCUSD", -1, NULL, NULL},
+        {"klineV2..BTCUSD", -1, NULL, NULL},
+        {".", -1, NULL, NULL},
+        {"", -1, NULL, NULL},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        topic_match match;
+        print_message("'%s'\n", rows[i].text);
+        int found = topic_match_text(ROWS, sizeof ROWS / sizeof ROWS[0], td_bytes_str(rows[i].text),
+                                     &match);
+        assert_int_equal(found, rows[i].row >= 0);
+        if (!found)
+            continue;
+        assert_ptr_equal(match.row, &ROWS[rows[i].row]);
+        assert_true(td_bytes_is(match.topic, rows[i].topic));
+        assert_true(td_bytes_is(match.symbol, rows[i].symbol));
+    }
+}
+
+/* Every shipped row is sound, and its name is what its pattern gives for its first placeholder-free
+ * part. */
+static void test_shipped_rows(void **state)
+{
+    (void)state;
+    size_t count = 0;
+    size_t row_count = 0;
+    const family *table = family_table(&count);
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = 0; j < table[i].topic_count; j++) {
+            const topic_row *row = &table[i].topics[j];
+            const char *fault = topic_row_fault(row);
+            if (fault != NULL)
+                fail_msg("%s, row %zu: %s", table[i].name, j, fault);
+            assert_memory_equal(row->pattern, row->name, strlen(row->name));
+            for (size_t k = 0; k < TOPIC_RULES_MAX && row->rules[k].rule != RULE_NONE; k++)
+                assert_non_null(rule_name(row->rules[k].rule));
+            row_count++;
+        }
+    }
+    assert_int_equal(row_count, 8);
+}
+
+static void test_faults(void **state)
+{
+    (void)state;
+    static const field_row twice[] = {{MEMBER_PRICE, "p", FIELD_DECIMAL, UNIT_PRICE, 0, 0},
+                                      {MEMBER_SIZE, "p", FIELD_DECIMAL, UNIT_PRICE, 0, 0}};
+    static const field_row scaled[] = {{MEMBER_PRICE, "p", FIELD_DECIMAL, UNIT_PRICE, 19, 0}};
+    const topic_row no_items = {.name = "a",
+                                .pattern = "a",
+                                .type = MSG_TRADE,
+                                .title = "t",
+                                .fields = ONE_FIELD,
+                                .field_count = 1};
+    topic_row symbol_first = ROW("a", "{symbol}.a");
+    topic_row same_key = ROW("a", "a");
+    same_key.fields = twice;
+    same_key.field_count = 2;
+    topic_row far_scale = ROW("a", "a");
+    far_scale.fields = scaled;
+    assert_non_null(topic_row_fault(&no_items));
+    assert_non_null(topic_row_fault(&symbol_first));
+    assert_non_null(topic_row_fault(&same_key));
+    assert_non_null(topic_row_fault(&far_scale));
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++)
+        assert_null(topic_row_fault(&ROWS[i]));
+}
+
+/* Strengths as wire facts 6.3 and 6.6 want them. */
+static void test_rules(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *family, *topic;
+        rule_id rule;
+        int strength; /* -1: not a rule of this topic */
+    } rows[] = {
+        {"inverse", "orderBookL2_25.BTCUSD", RULE_SEQ_STRICT, STRENGTH_ERROR},
+        {"inverse", "orderBookL2_25.BTCUSD", RULE_DEPTH, STRENGTH_WARNING},
+        {"linear", "orderBook_200.100ms.BTCUSDT", RULE_DELETE_EXISTS, STRENGTH_ERROR},
+        {"linear", "orderBook_200.100ms.BTCUSDT", RULE_SEQ_DENSE, -1},
+        {"inverse", "trade.BTCUSD", RULE_SEQ_FRAME_EQUAL, STRENGTH_ERROR},
+        {"linear", "trade.BTCUSDT", RULE_SEQ_STRICT, -1},
+        {"linear", "instrument_info.100ms.BTCUSDT", RULE_SEQ_STRICT, STRENGTH_ERROR},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const family *of = family_find(td_bytes_str(rows[i].family));
+        topic_match match;
+        int strength = -1;
+        assert_true(
+            topic_match_text(of->topics, of->topic_count, td_bytes_str(rows[i].topic), &match));
+        for (size_t k = 0; k < TOPIC_RULES_MAX && match.row->rules[k].rule != RULE_NONE; k++)
+            if (match.row->rules[k].rule == rows[i].rule)
+                strength = (int)match.row->rules[k].strength;
+        print_message("%s %s %s\n", rows[i].family, rows[i].topic, rule_name(rows[i].rule));
+        assert_int_equal(strength, rows[i].strength);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_families), cmocka_unit_test(test_find_by_url),
+        cmocka_unit_test(test_match),    cmocka_unit_test(test_shipped_rows),
+        cmocka_unit_test(test_faults),   cmocka_unit_test(test_rules),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
