@@ -30,7 +30,7 @@ SRC_book := book/book.c book/continuity.c book/continuity_rules.c
 
 SRC_format := format/chain.c format/channel.c format/chunk_builder.c format/chunk_channels.c \
               format/chunk_conns.c format/chunk_seal.c format/codec.c format/mcap_decode.c \
-              format/mcap_encode.c format/mcap_source.c format/mcap_summary.c \
+              format/mcap_encode.c format/mcap_reader.c format/mcap_source.c format/mcap_summary.c format/mcap_writer.c \
               format/recover.c format/recover_walk.c \
               format/segment_channels.c format/segment_reader.c format/segment_scan.c \
               format/segment_summary.c format/segment_verify.c format/segment_verify_chain.c \
@@ -86,7 +86,7 @@ TESTS_schema := tests/schema/test_decode_captures.c tests/schema/test_json.c \
 
 TESTS_book := tests/book/test_book.c tests/book/test_continuity.c tests/book/test_loss.c
 
-TESTS_format := tests/format/test_recover.c tests/format/test_segment.c tests/format/test_segment_verify.c
+TESTS_format := tests/format/test_mcap.c tests/format/test_recover.c tests/format/test_segment.c tests/format/test_segment_verify.c
 TESTS_format += tests/format/test_archive.c tests/format/test_archive_writer.c tests/format/test_gap.c tests/format/test_journal.c
 
 TESTS_tape := tests/tape/test_selection.c tests/tape/test_event.c tests/tape/test_tape.c \
