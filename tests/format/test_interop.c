@@ -1,0 +1,283 @@
+/* @mcap/core, an MCAP implementation that shares no code with ours, reads what we write, and we
+ * read what it writes. Expected: the fixture's frames in one direction, the messages that
+ * tests/npm/mcap_write.mjs describes in the other. Skipped where node or the packages cannot be
+ * had. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/io_posix.h"
+#include "base/limits.h"
+#include "format/mcap_reader.h"
+#include "format/recover.h"
+#include "format/segment_reader.h"
+#include "format/segment_verify.h"
+#include "tests/testing/segment_fixture.h"
+
+enum { COMMAND_BYTES = 512, LINE_BYTES = 2 * FIXTURE_FRAME_BYTES + 256 };
+
+static char folder[] = "/tmp/tapedeck-interop-XXXXXX";
+
+/* Tests run in the top folder of the tree. */
+static int enter(void **state)
+{
+    (void)state;
+    return mkdtemp(folder) == NULL ? -1 : 0;
+}
+
+static int leave(void **state)
+{
+    (void)state;
+    char command[COMMAND_BYTES];
+    snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    return system(command);
+}
+
+static void need_node(void)
+{
+    if (system("command -v node >/dev/null 2>&1 && tests/npm/install 2>/dev/null") != 0)
+        skip();
+}
+
+static const char *in_folder(const char *name)
+{
+    static char path[COMMAND_BYTES];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    return path;
+}
+
+static FILE *read_by_node(const char *how, const char *name)
+{
+    char command[COMMAND_BYTES];
+    snprintf(command, sizeof command, "node tests/npm/mcap_read.mjs %s '%s/%s'", how, folder, name);
+    FILE *lines = popen(command, "r");
+    assert_non_null(lines);
+    return lines;
+}
+
+/* The line that mcap_read.mjs prints for frame i. */
+static void expected_line(uint64_t i, char *out, size_t out_bytes)
+{
+    fixture_frame frame;
+    fixture_get(i, &frame);
+    int length = snprintf(out, out_bytes, "%s/%s%s%s %" PRIu64 " %" PRIu64 " %" PRIu64 " ",
+                          FIXTURE_FEED, frame.topic, frame.symbol[0] == '\0' ? "" : "/",
+                          frame.symbol, frame.ordinal, frame.recv_ns, frame.publish_ns);
+    for (size_t k = 0; k < frame.size; k++)
+        length += snprintf(out + length, out_bytes - (size_t)length, "%02x",
+                           (unsigned char)frame.text[k]);
+    snprintf(out + length, out_bytes - (size_t)length, "\n");
+}
+
+/* Both of its readers give frames [from, to) of the fixture, in order. */
+static void check_by_node(const char *name, uint64_t from, uint64_t to)
+{
+    static const char *const readers[] = {"stream", "indexed"};
+    for (size_t r = 0; r < 2; r++) {
+        FILE *lines = read_by_node(readers[r], name);
+        char got[LINE_BYTES], want[LINE_BYTES];
+        for (uint64_t i = from; i < to; i++) {
+            expected_line(i, want, sizeof want);
+            assert_non_null(fgets(got, sizeof got, lines));
+            assert_string_equal(got, want);
+        }
+        assert_non_null(fgets(got, sizeof got, lines));
+        assert_string_equal(got, "metadata tapedeck.session\n");
+        assert_non_null(fgets(got, sizeof got, lines));
+        assert_string_equal(got, "channels 5\n");
+        assert_null(fgets(got, sizeof got, lines));
+        assert_int_equal(pclose(lines), 0);
+    }
+}
+
+static void test_fresh_segment(void **state)
+{
+    (void)state;
+    need_node();
+    fixture_spec spec = {.path = in_folder("fresh.mcap"),
+                         .frame_count = 500,
+                         .frames_per_chunk = 60,
+                         .end = FIXTURE_FINISHED};
+    fixture_write(io_posix(), &spec);
+    check_by_node("fresh.mcap", 0, 500);
+}
+
+static void test_recovered_segment(void **state)
+{
+    (void)state;
+    need_node();
+    td_io io = io_posix();
+    fixture_spec spec = {.path = in_folder("crashed.mcap"),
+                         .frame_count = 500,
+                         .frames_per_chunk = 50,
+                         .end = FIXTURE_SYNCED};
+    segment_totals totals = fixture_write(io, &spec);
+    td_file *file;
+    assert_int_equal(td_io_open(io, in_folder("crashed.mcap.open"), TD_OPEN_APPEND, &file, NULL),
+                     TD_OK);
+    assert_int_equal(td_io_truncate(file, totals.file_bytes - 10, NULL), TD_OK);
+    td_io_close(file);
+    char torn[COMMAND_BYTES];
+    snprintf(torn, sizeof torn, "%s/torn", folder);
+    assert_int_equal(td_io_mkdir(io, torn, NULL), TD_OK);
+    recover_result *result = td_alloc(sizeof *result);
+    assert_int_equal(recover_segment(io, in_folder("crashed.mcap.open"), torn, result, NULL),
+                     TD_OK);
+    assert_true(result->torn_bytes > 0);
+    td_free(result);
+    check_by_node("crashed.mcap", 0, 450);
+}
+
+/* A second segment of one builder: channel ids begin anew, and each file can be read alone. */
+static void test_rotated_segment(void **state)
+{
+    (void)state;
+    need_node();
+    static const char *const names[] = {"first.mcap", "second.mcap"};
+    chunk_builder *builder;
+    chunk_builder_options options = {.segment_chunks_max = 2};
+    sealed_chunk *sealed = sealed_chunk_open();
+    assert_int_equal(chunk_builder_open(&options, &builder, NULL), TD_OK);
+    segment_totals totals = {0};
+    for (uint64_t n = 0; n < 2; n++) {
+        fixture_spec spec = {.path = in_folder(names[n]), .previous_chain = totals.chain};
+        segment_session session = fixture_session(&spec);
+        segment_writer *writer;
+        assert_int_equal(segment_writer_open(io_posix(), spec.path, &session, &writer, NULL),
+                         TD_OK);
+        for (uint64_t chunk = 0; chunk < 2; chunk++) {
+            uint64_t from = (n * 2 + chunk) * 50;
+            fixture_append(builder, from, from + 50);
+            assert_int_equal(chunk_builder_seal(builder, sealed, NULL), TD_OK);
+            assert_int_equal(sealed->starts_segment, chunk == 0);
+            assert_int_equal(sealed->segment_number, n + 1);
+            assert_int_equal(segment_writer_append(writer, sealed, NULL, NULL), TD_OK);
+        }
+        assert_int_equal(segment_writer_finish(writer, &totals, NULL), TD_OK);
+        segment_writer_close(writer);
+        check_by_node(names[n], n * 100, n * 100 + 100);
+        segment_verify_result result;
+        assert_int_equal(segment_verify(io_posix(), in_folder(names[n]), NULL, NULL, &result, NULL),
+                         TD_OK);
+        assert_int_equal(result.damage_count, 0);
+    }
+    sealed_chunk_close(sealed);
+    chunk_builder_close(builder);
+}
+
+/* Message i of tests/npm/mcap_write.mjs. */
+static void check_foreign(const segment_message *got, uint64_t i)
+{
+    char data[100];
+    int size = snprintf(data, sizeof data, "message %" PRIu64, i);
+    for (uint64_t dots = 0; dots < i % 50; dots++)
+        data[size++] = '.';
+    assert_string_equal(got->channel->info.topic, i % 2 == 0 ? "a" : "b");
+    assert_string_equal(got->channel->info.feed, SEGMENT_FOREIGN_FEED);
+    assert_int_equal(got->sequence, i);
+    assert_int_equal(got->log_ns, 1000000 + 1000 * i);
+    assert_int_equal(got->publish_ns, got->log_ns - 1);
+    assert_int_equal(got->data.size, size);
+    assert_memory_equal(got->data.data, data, (size_t)size);
+}
+
+static void check_segment_reader(const char *name)
+{
+    segment_reader *reader;
+    td_err err;
+    if (segment_reader_open(io_posix(), in_folder(name), &reader, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    const segment_info *info = segment_reader_info(reader);
+    assert_false(info->is_ours);
+    assert_int_equal(info->state, SEGMENT_FINISHED);
+    assert_string_equal(info->damage, "");
+    assert_int_equal(segment_reader_channel_count(reader), 2);
+    const segment_channel *a = segment_reader_channel(reader, 0);
+    assert_string_equal(a->info.message_encoding, "json");
+    assert_string_equal(a->info.schema_name, "S");
+    segment_scratch *scratch = segment_scratch_open();
+    td_buf records;
+    td_buf_init(&records, LIMIT_CHUNK_BYTES + SEGMENT_PADDING_BYTES);
+    uint64_t next = 0;
+    for (uint32_t i = 0; i < segment_reader_chunk_count(reader); i++) {
+        assert_int_equal(segment_reader_read(reader, i, scratch, &records, NULL), TD_OK);
+        size_t at = 0;
+        segment_message message;
+        while (segment_reader_message(reader, td_buf_view(&records), &at, &message, NULL) == TD_OK)
+            check_foreign(&message, next++);
+    }
+    assert_int_equal(next, 200);
+    td_buf_fini(&records);
+    segment_scratch_close(scratch);
+    segment_reader_close(reader);
+}
+
+static void check_mcap_reader(const char *name)
+{
+    mcap_reader *reader;
+    mcap_record record;
+    unsigned counts[256] = {0};
+    assert_int_equal(
+        mcap_reader_open(io_posix(), in_folder(name), MCAP_CHUNKS_EXPANDED, &reader, NULL), TD_OK);
+    td_result rc;
+    td_err err;
+    while ((rc = mcap_reader_next(reader, &record, &err)) == TD_OK)
+        counts[record.opcode]++;
+    if (rc != TD_EOF)
+        fail_msg("%s: %s", name, err.text);
+    assert_int_equal(counts[MCAP_MESSAGE], 200);
+    assert_int_equal(counts[MCAP_ATTACHMENT], 1);
+    assert_int_equal(counts[MCAP_METADATA], 1);
+    assert_true(mcap_reader_get_stats(reader).crc_checked_count > 0);
+    mcap_reader_close(reader);
+}
+
+static void tell(void *user, const segment_finding *finding)
+{
+    print_message("%s: %s: %s\n", (const char *)user, segment_finding_name(finding->kind),
+                  finding->text);
+}
+
+static void test_foreign_files(void **state)
+{
+    (void)state;
+    need_node();
+    char command[COMMAND_BYTES];
+    snprintf(command, sizeof command, "node tests/npm/mcap_write.mjs '%s'", folder);
+    assert_int_equal(system(command), 0);
+    static const char *const names[] = {"zstd.mcap", "stored.mcap", "noindex.mcap",
+                                        "nosummary.mcap", "unchunked.mcap"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        print_message("%s\n", names[i]);
+        check_segment_reader(names[i]);
+        check_mcap_reader(names[i]);
+        segment_verify_result result;
+        char name[COMMAND_BYTES];
+        snprintf(name, sizeof name, "%s", names[i]);
+        assert_int_equal(segment_verify(io_posix(), in_folder(names[i]), tell, name, &result, NULL),
+                         TD_OK);
+        assert_int_equal(result.damage_count, 0);
+        assert_int_equal(result.totals.message_count, 200);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_fresh_segment),
+        cmocka_unit_test(test_recovered_segment),
+        cmocka_unit_test(test_rotated_segment),
+        cmocka_unit_test(test_foreign_files),
+    };
+    return cmocka_run_group_tests_name("format/interop", tests, enter, leave);
+}
