@@ -497,54 +497,6 @@ static void test_damage_is_passed_over(void **state)
     tape_fixture_fini(&f);
 }
 
-/* ---- what was unknown ---- */
-
-/* A real frame's shape (wire-facts.md, section 2), recorded by a version that had no row for it. */
-static const char TRADE_FRAME[] =
-    "{\"topic\":\"trade.BTCUSD\",\"data\":[{\"trade_time_ms\":1618677786670,\"timestamp\":"
-    "\"2021-04-17T16:43:06.000Z\",\"symbol\":\"BTCUSD\",\"side\":\"Buy\",\"size\":77,\"price\":"
-    "60622,"
-    "\"tick_direction\":\"PlusTick\",\"trade_id\":\"1d28db3f-725d-5f15-9d9a-22719888546c\","
-    "\"cross_seq\":5938955471}]}";
-
-static const char *const TRADES[] = {"trade"};
-
-static void test_unknown_is_classified_again(void **state)
-{
-    (void)state;
-    tape_fixture f;
-    tape_fixture_init(&f);
-    tape_segment *segment =
-        tape_segment_open(&f, &(tape_segment_spec){"alpha", "aaaaaaaa", 1, 100, 1});
-    const char *texts[] = {TRADE_FRAME, "{\"topic\":\"nobody.knows\",\"data\":[]}"};
-    for (uint64_t n = 0; n < 2; n++)
-        tape_segment_put(segment, &(tape_put){.topic = CHANNEL_TOPIC_UNKNOWN,
-                                              .conn = 1,
-                                              .ordinal = n + 1,
-                                              .recv_ns = 100 + n,
-                                              .text = texts[n]});
-    tape_segment_finish(segment);
-    selection trades = {.topics = {TRADES, 1}};
-    tape *t = open_tape(&f, &trades, &(tape_options){0});
-    tape_frame frame;
-    assert_int_equal(tape_next(t, &frame, NULL), TD_OK);
-    assert_string_equal(frame.channel->info.topic, "trade");
-    assert_string_equal(frame.channel->info.symbol, "BTCUSD");
-    assert_non_null(frame.channel->topic.row);
-    assert_int_equal(tape_next(t, &frame, NULL), TD_EOF);
-    tape_close(t);
-    t = open_tape(&f, &EVERYTHING, &(tape_options){0});
-    assert_int_equal(tape_next(t, &frame, NULL), TD_OK);
-    assert_int_equal(tape_next(t, &frame, NULL), TD_OK);
-    assert_string_equal(frame.channel->info.topic, CHANNEL_TOPIC_UNKNOWN);
-    assert_int_equal(tape_next(t, &frame, NULL), TD_EOF);
-    tape_stats stats;
-    tape_get_stats(t, &stats);
-    assert_int_equal(stats.frames_unknown, 1);
-    tape_close(t);
-    tape_fixture_fini(&f);
-}
-
 /* ---- memory ---- */
 
 /* A block that somebody holds outlives the next frames, and the tape. */
@@ -595,7 +547,6 @@ int main(void)
         cmocka_unit_test(test_lead_in),
         cmocka_unit_test(test_long_connections),
         cmocka_unit_test(test_damage_is_passed_over),
-        cmocka_unit_test(test_unknown_is_classified_again),
         cmocka_unit_test(test_held_blocks),
         cmocka_unit_test(test_closed_early),
     };

@@ -308,6 +308,63 @@ static void test_single_and_unreadable_files(void **state)
     tape_fixture_fini(&f);
 }
 
+/* ---- what was unknown ---- */
+
+/* A real frame's shape (wire-facts.md, section 2), recorded by a version that had no row for it. */
+static const char TRADE_FRAME[] =
+    "{\"topic\":\"trade.BTCUSD\",\"data\":[{\"trade_time_ms\":1618677786670,\"timestamp\":"
+    "\"2021-04-17T16:43:06.000Z\",\"symbol\":\"BTCUSD\",\"side\":\"Buy\",\"size\":77,\"price\":"
+    "60622,"
+    "\"tick_direction\":\"PlusTick\",\"trade_id\":\"1d28db3f-725d-5f15-9d9a-22719888546c\","
+    "\"cross_seq\":5938955471}]}";
+
+static const char *const TRADES[] = {"trade"};
+
+static tape *open_tape(tape_fixture *f, const selection *wanted)
+{
+    tape *t = NULL;
+    td_err err;
+    if (tape_open(tape_fixture_archive(f), wanted, &(tape_options){0}, &t, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    return t;
+}
+
+static void test_unknown_is_classified_again(void **state)
+{
+    (void)state;
+    tape_fixture f;
+    tape_fixture_init(&f);
+    tape_segment *segment =
+        tape_segment_open(&f, &(tape_segment_spec){"alpha", "aaaaaaaa", 1, 100, 1});
+    const char *texts[] = {TRADE_FRAME, "{\"topic\":\"nobody.knows\",\"data\":[]}"};
+    for (uint64_t n = 0; n < 2; n++)
+        tape_segment_put(segment, &(tape_put){.topic = CHANNEL_TOPIC_UNKNOWN,
+                                              .conn = 1,
+                                              .ordinal = n + 1,
+                                              .recv_ns = 100 + n,
+                                              .text = texts[n]});
+    tape_segment_finish(segment);
+    selection trades = {.topics = {TRADES, 1}};
+    tape *t = open_tape(&f, &trades);
+    tape_frame frame;
+    assert_int_equal(tape_next(t, &frame, NULL), TD_OK);
+    assert_string_equal(frame.channel->info.topic, "trade");
+    assert_string_equal(frame.channel->info.symbol, "BTCUSD");
+    assert_non_null(frame.channel->topic.row);
+    assert_int_equal(tape_next(t, &frame, NULL), TD_EOF);
+    tape_close(t);
+    t = open_tape(&f, &EVERYTHING);
+    assert_int_equal(tape_next(t, &frame, NULL), TD_OK);
+    assert_int_equal(tape_next(t, &frame, NULL), TD_OK);
+    assert_string_equal(frame.channel->info.topic, CHANNEL_TOPIC_UNKNOWN);
+    assert_int_equal(tape_next(t, &frame, NULL), TD_EOF);
+    tape_stats stats;
+    tape_get_stats(t, &stats);
+    assert_int_equal(stats.frames_unknown, 1);
+    tape_close(t);
+    tape_fixture_fini(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -317,6 +374,7 @@ int main(void)
         cmocka_unit_test(test_foreign_chunks_out_of_order),
         cmocka_unit_test(test_foreign_without_chunks),
         cmocka_unit_test(test_single_and_unreadable_files),
+        cmocka_unit_test(test_unknown_is_classified_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,161 @@
+// The front's verbs: exit status, selection, what they print. Expected values: DESIGN.md ("Common grammar",
+// "Exit status"), and counts that this file takes from the capture itself.
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+import { Program, capture, filesBelow, inboundFrames, json, jsonLines, run, tapedeck, temporary, withoutCapture } from "./lib.mjs";
+
+const INVERSE = "inverse-2021-04-17.jsonl.gz";
+const LINEAR = "linear-2021-04-17.jsonl.gz";
+const needs = { skip: withoutCapture(INVERSE) || withoutCapture(LINEAR) };
+
+async function archiveOf(t, ...names) {
+  const archive = path.join(temporary(t), "tape");
+  for (const name of names) await tapedeck(t, ["import", "-a", archive, capture(name)]);
+  return archive;
+}
+
+const segmentOf = (archive, feed) => path.join(archive, filesBelow(archive).find((f) => path.basename(f).startsWith(feed) && f.endsWith(".mcap")));
+
+test("usage errors end with 2 and say what is wrong", async (t) => {
+  const rows = [
+    [["nonsense"], "unknown verb 'nonsense'"],
+    [[], "a verb is missing"],
+    [["cat"], "no archive was named"],
+    [["cat", "--no-such-option"], "unknown option --no-such-option"],
+    [["cat", "-a"], "--archive needs a value"],
+    [["cat", "-a", "x", "--from", "yesterday"], "--from"],
+    [["cat", "-a", "x", "stray"], "unexpected argument 'stray'"],
+    [["decode"], "the family is missing"],
+    [["decode", "--family", "nobody"], "there is no family 'nobody'"],
+    [["topics", "--json-schema", "nothing"], "there is no topic 'nothing'"],
+    [["topics", "--json-schema", "trade"], "several families have a topic 'trade'"],
+  ];
+  for (const [args, text] of rows) {
+    const end = await tapedeck(t, args, { status: 2, env: { TAPEDECK_ARCHIVE: "" } });
+    assert.ok(end.stderr.startsWith("tapedeck: "), end.stderr);
+    assert.ok(end.stderr.includes(text), `${args.join(" ")}: ${end.stderr}`);
+    assert.equal(end.stdout, "");
+  }
+});
+
+test("every verb has help with an example that names it", async (t) => {
+  const { stdout } = await tapedeck(t, ["--help"]);
+  const verbs = stdout.split("\n").filter((l) => /^  \S/.test(l)).map((l) => l.trim().split(/\s+/)[0]);
+  assert.ok(verbs.length >= 12);
+  const own = verbs.filter((v) => !["record", "replay", "serve", "sim"].includes(v));
+  for (const verb of own) {
+    const help = (await tapedeck(t, [verb, "--help"])).stdout;
+    assert.match(help, new RegExp(`usage: tapedeck ${verb} `));
+    assert.match(help, new RegExp(`Examples?\\n  .*tapedeck ${verb}`));
+  }
+});
+
+test("an archive that is not there, or is none, ends readers with 4", async (t) => {
+  const dir = temporary(t);
+  for (const verb of ["info", "ls", "cat", "gaps", "verify", "recover", "reindex", "dump-catalog"]) {
+    const end = await tapedeck(t, [verb, "-a", path.join(dir, "nowhere")], { status: 4 });
+    assert.match(end.stderr, /^tapedeck: cannot open archive '.*nowhere'/);
+  }
+});
+
+test("selections pick frames by feed, topic, symbol and time", needs, async (t) => {
+  const archive = await archiveOf(t, INVERSE, LINEAR);
+  const inverse = inboundFrames(INVERSE);
+  const count = async (...args) => (await jsonLines(t, ["cat", "-a", archive, "--dir", "in", ...args])).length;
+  assert.equal(await count("--feed", "inverse"), inverse.length);
+  assert.equal(await count("--feed", "inverse", "--feed", "lin*"), inverse.length + inboundFrames(LINEAR).length);
+  const trades = inverse.filter((f) => f.text.includes('"topic":"trade.BTCUSD"')).length;
+  assert.equal(await count("--topic", "trade", "--symbol", "BTCUSD"), trades);
+  assert.equal(await count("--topic", "trade.BTCUSD"), trades);
+  const books = inverse.filter((f) => f.text.includes('"topic":"orderBookL2_25.EOSUSD"')).length;
+  assert.equal(await count("--topic", "order*", "--symbol", "EOS*"), books);
+  const ns = (f) => BigInt(Math.round(Number(f.at.split(".")[0]))) * 1_000_000_000n + BigInt((f.at.split(".")[1] + "000000000").slice(0, 9));
+  const from = ns(inverse[100]);
+  const to = ns(inverse[200]);
+  const within = inverse.filter((f) => ns(f) >= from && ns(f) < to).length;
+  assert.equal(await count("--feed", "inverse", "--from", String(from), "--to", String(to)), within);
+  assert.equal(await count("--from", "2021-04-18"), 0);
+  assert.equal(await count("--feed", "inverse", "--to", "2021-04-17"), inverse.length);
+  await tapedeck(t, ["cat", "-a", archive, "--from", "2021-04-18", "--to", "2021-04-17"], { status: 2 });
+});
+
+test("cat prints the same with one thread and two, and its lines say where a frame is from", needs, async (t) => {
+  const archive = await archiveOf(t, INVERSE, LINEAR);
+  const one = await tapedeck(t, ["cat", "-a", archive, "-j", "1"]);
+  const two = await tapedeck(t, ["cat", "-a", archive, "-j", "2"]);
+  assert.equal(two.stdout, one.stdout);
+  const rows = one.stdout.trimEnd().split("\n");
+  const first = JSON.parse(rows.find((l) => l.includes('"feed":"inverse"') && l.includes('"dir":"in"')));
+  assert.equal(first.data, inboundFrames(INVERSE)[0].text);
+  assert.equal(first.ordinal, 1);
+  assert.equal(first.conn, 1);
+  const times = rows.map((l) => BigInt(/"recv_ns":(\d+)/.exec(l)[1]));
+  for (let i = 1; i < times.length; i++) assert.ok(times[i] >= times[i - 1]);
+  assert.equal((await tapedeck(t, ["cat", "-a", archive, "--raw", "-n", "5"])).stdout.split("\n").length, 6);
+});
+
+test("a single segment is an archive for readers", needs, async (t) => {
+  const archive = await archiveOf(t, INVERSE);
+  const segment = segmentOf(archive, "inverse");
+  const whole = await tapedeck(t, ["cat", "-a", archive, "--raw"]);
+  const single = await tapedeck(t, ["cat", "-a", segment, "--raw"]);
+  assert.equal(single.stdout, whole.stdout);
+  assert.equal((await json(t, ["verify", "-a", segment, "--json"])).verdict, "sound");
+  assert.equal((await json(t, ["info", "-a", segment, "--json"])).frames, inboundFrames(INVERSE).length + 4);
+  assert.equal((await jsonLines(t, ["ls", "-a", segment, "--json"])).length, 1);
+});
+
+test("a flipped byte is damage: verify ends with 3 and says where", needs, async (t) => {
+  const archive = await archiveOf(t, INVERSE);
+  const segment = segmentOf(archive, "inverse");
+  const bytes = fs.readFileSync(segment);
+  bytes[Math.floor(bytes.length / 3)] ^= 1;
+  fs.writeFileSync(segment, bytes);
+  const report = JSON.parse((await tapedeck(t, ["verify", "-a", archive, "--json"], { status: 3 })).stdout);
+  assert.equal(report.verdict, "damaged");
+  const damaged = report.findings.filter((f) => f.severity === "damaged");
+  assert.ok(damaged.length > 0);
+  assert.ok(archive.length > 0 && segment.endsWith(damaged[0].segment));
+  await tapedeck(t, ["cat", "-a", archive, "--raw"], { status: 3 });
+});
+
+test("decode types every frame, takes what cat prints, and ends with 1 if it cannot", needs, async (t) => {
+  const archive = await archiveOf(t, INVERSE);
+  const frames = inboundFrames(INVERSE);
+  const bare = frames.map((f) => f.text).join("\n") + "\n";
+  const rows = await jsonLines(t, ["decode", "--family", "inverse"], { stdin: bare });
+  assert.equal(rows.length, frames.length);
+  assert.equal(rows.filter((r) => r.type === "trade").length, frames.filter((f) => f.text.includes('"topic":"trade.')).length);
+  assert.equal(rows.filter((r) => r.type === "control").length, 4);
+  const cat = (await tapedeck(t, ["cat", "-a", archive])).stdout;
+  const wrapped = await jsonLines(t, ["decode", "--family", "inverse"], { stdin: cat });
+  assert.deepEqual(wrapped.filter((r) => r.type !== "request"), rows);
+  assert.equal(wrapped.filter((r) => r.type === "request").length, 4);
+  const bad = await tapedeck(t, ["decode", "--family", "inverse"], { stdin: '{"topic":\n{"topic":"no.such","data":[]}\n', status: 1 });
+  const [malformed, unknown] = bad.stdout.trimEnd().split("\n").map((l) => JSON.parse(l));
+  assert.deepEqual([malformed.type, malformed.error.reason], ["raw", "not_json"]);
+  assert.deepEqual([unknown.type, unknown.error.reason, unknown.error.topic], ["raw", "unknown_topic", "no.such"]);
+});
+
+test("topics lists rows, and a topic's JSON Schema is the one in the segment", needs, async (t) => {
+  const rows = await jsonLines(t, ["topics", "--family", "inverse", "--json"]);
+  assert.ok(rows.some((r) => r.topic === "orderBookL2_25" && r.type === "book_change"));
+  const { stdout } = await tapedeck(t, ["topics", "--family", "inverse", "--json-schema", "trade.BTCUSD"]);
+  assert.equal(typeof JSON.parse(stdout), "object");
+});
+
+test("cat --follow ends with 0 when it is told to stop", needs, async (t) => {
+  const archive = await archiveOf(t, INVERSE);
+  const program = new Program(t, "tapedeck", ["cat", "-a", archive, "--follow", "--raw"]);
+  const last = inboundFrames(INVERSE).at(-1).text;
+  await program.line((l) => l === last);
+  const end = await program.kill("SIGTERM");
+  assert.equal(end.code, 0);
+});
+
+test("verbs of other programs are handed to them, or said to be missing", async (t) => {
+  const end = await run(t, "tapedeck", ["replay", "--help"], { status: null });
+  assert.ok(end.code === 0 || (end.code === 4 && /cannot start tapedeck-replay/.test(end.stderr)));
+});
