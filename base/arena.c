@@ -67,6 +67,7 @@ static arena_block *grow(td_arena *arena, size_t size)
         want = arena->bytes_max;
     if (want < size)
         want = size;
+    TD_ASSERT(want <= arena->bytes_max);
     return add_block(arena, want);
 }
 
@@ -85,10 +86,11 @@ void *td_arena_alloc(td_arena *arena, size_t size)
         if (block == NULL)
             return NULL;
     }
+    TD_ASSERT(block->used <= block->size && rounded <= block->size - block->used);
     void *memory = (char *)(block + 1) + block->used;
     block->used += rounded;
     arena->used_bytes += rounded;
-    TD_ASSERT(block->used <= block->size);
+    TD_ASSERT(arena->used_bytes <= arena->bytes_max);
     return memory;
 }
 
@@ -102,6 +104,7 @@ static void merge_blocks(td_arena *arena)
     if (total > arena->bytes_max)
         total = arena->bytes_max;
     free_blocks(arena);
+    TD_ASSERT(arena->newest == NULL);
     /* Without memory now, the next allocation tries again. */
     (void)add_block(arena, total);
 }

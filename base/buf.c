@@ -35,6 +35,7 @@ td_result td_buf_reserve(td_buf *buf, size_t extra, td_err *err)
     uint8_t *data = td_realloc(buf->data, capacity, 1);
     if (data == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a buffer of %zu bytes", capacity);
+    TD_ASSERT(capacity >= needed && capacity <= buf->size_max);
     buf->data = data;
     buf->capacity = capacity;
     return TD_OK;
@@ -49,6 +50,7 @@ td_result td_buf_append(td_buf *buf, const void *bytes, size_t size, td_err *err
         return rc;
     memcpy(buf->data + buf->size, bytes, size);
     buf->size += size;
+    TD_ASSERT(buf->size <= buf->capacity);
     return TD_OK;
 }
 

@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include "base/alloc.h"
+#include "base/assert.h"
 
 struct clock_sim {
     pthread_mutex_t mutex;
@@ -56,6 +57,7 @@ static void sim_sleep_until(void *ctx, uint64_t mono_ns)
     pthread_mutex_lock(&sim->mutex);
     sim->sleep_count++;
     if (mono_ns > sim->mono_ns) {
+        TD_ASSERT(sim->wall_ns <= UINT64_MAX - (mono_ns - sim->mono_ns));
         sim->wall_ns += mono_ns - sim->mono_ns;
         sim->mono_ns = mono_ns;
     }
@@ -75,6 +77,7 @@ td_clock clock_sim_clock(clock_sim *sim)
 void clock_sim_advance(clock_sim *sim, uint64_t ns)
 {
     pthread_mutex_lock(&sim->mutex);
+    TD_ASSERT(sim->mono_ns <= UINT64_MAX - ns); /* the monotonic clock never steps back */
     sim->wall_ns += ns;
     sim->mono_ns += ns;
     pthread_mutex_unlock(&sim->mutex);

@@ -166,6 +166,8 @@ static int scan_value(const decimal_scan *scan, td_decimal *out)
     if (written > scale && written <= TD_DECIMAL_SCALE_MAX &&
         scale_up(&magnitude, written - scale, limit))
         scale = written;
+    TD_ASSERT(magnitude <= limit);
+    TD_ASSERT(scale >= 0 && scale <= TD_DECIMAL_SCALE_MAX);
     /* Two's complement: right for -2^63 as well, which has no positive twin. */
     out->mantissa = (int64_t)(scan->is_negative ? 0 - magnitude : magnitude);
     out->scale = (uint8_t)scale;
@@ -289,7 +291,8 @@ size_t td_decimal_format(td_decimal value, char out[TD_DECIMAL_TEXT_BYTES])
     } while (magnitude != 0 || written <= value.scale);
     if (value.mantissa < 0)
         *--p = '-';
-    TD_ASSERT(p >= text + 1);
+    TD_ASSERT(p > text);
+    TD_ASSERT(written > value.scale);
     size_t length = (size_t)(text + sizeof text - p);
     memcpy(out, p, length);
     out[length] = '\0';

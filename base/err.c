@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/assert.h"
+
 static const char CUT_MARK[] = "...";
 
 static void format_cut(char *out, size_t out_bytes, const char *format, va_list values)
@@ -35,6 +37,7 @@ void td_err_clear(td_err *err)
 
 td_result td_err_set(td_err *err, td_result code, const char *format, ...)
 {
+    TD_ASSERT(code != TD_OK);
     if (err == NULL)
         return code;
     td_err_clear(err);
@@ -75,6 +78,7 @@ td_result td_err_add(td_err *err, td_result code, const char *format, ...)
     va_end(values);
     make_one_line(err->text);
     size_t used = strlen(err->text);
+    TD_ASSERT(used < sizeof err->text);
     if (snprintf(err->text + used, sizeof err->text - used, ": %s", inner) >=
         (int)(sizeof err->text - used))
         memcpy(err->text + sizeof err->text - sizeof CUT_MARK, CUT_MARK, sizeof CUT_MARK);

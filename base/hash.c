@@ -64,6 +64,7 @@ td_hasher *td_hasher_open(void)
     size_t skipped = beyond == 0 ? 0 : STATE_ALIGN_BYTES - beyond;
     hasher->state = (XXH3_state_t *)(void *)(hasher->memory + skipped);
     XXH3_INITSTATE(hasher->state);
+    TD_ASSERT((uintptr_t)hasher->state % STATE_ALIGN_BYTES == 0);
     td_hasher_reset(hasher);
     return hasher;
 }
@@ -83,6 +84,7 @@ void td_hasher_update(td_hasher *hasher, const void *bytes, size_t size)
 {
     if (size == 0)
         return;
+    TD_ASSERT(bytes != NULL);
     XXH_errorcode rc = XXH3_128bits_update(hasher->state, bytes, size);
     TD_ASSERT(rc == XXH_OK);
 }

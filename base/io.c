@@ -4,11 +4,15 @@
 #include <string.h>
 
 #include "base/limits.h"
+#include "base/assert.h"
 
 td_result td_io_open(td_io io, const char *path, td_open_mode mode, td_file **out, td_err *err)
 {
     *out = NULL;
-    return io.ops->open(io.ctx, path, mode, out, err);
+    td_result rc = io.ops->open(io.ctx, path, mode, out, err);
+    TD_ASSERT((rc == TD_OK) == (*out != NULL));
+    TD_ASSERT(*out == NULL || (*out)->ops == io.ops);
+    return rc;
 }
 
 void td_io_close(td_file *file)
@@ -25,7 +29,9 @@ td_result td_io_size(td_file *file, uint64_t *out, td_err *err)
 td_result td_io_read_at(td_file *file, uint64_t at, void *buf, size_t size, size_t *got,
                         td_err *err)
 {
-    return file->ops->read_at(file, at, buf, size, got, err);
+    td_result rc = file->ops->read_at(file, at, buf, size, got, err);
+    TD_ASSERT(*got <= size);
+    return rc;
 }
 
 td_result td_io_read_exact(td_file *file, uint64_t at, void *buf, size_t size, td_err *err)
@@ -40,6 +46,7 @@ td_result td_io_read_exact(td_file *file, uint64_t at, void *buf, size_t size, t
 
 td_result td_io_append(td_file *file, const void *bytes, size_t size, td_err *err)
 {
+    TD_ASSERT(size == 0 || bytes != NULL);
     return size == 0 ? TD_OK : file->ops->append(file, bytes, size, err);
 }
 
@@ -71,6 +78,7 @@ td_result td_io_mkdir(td_io io, const char *path, td_err *err)
 /* Make the folder that path[0..length) names and sync the one it lies in. path is restored. */
 static td_result mkdir_and_sync_parent(td_io io, char *path, size_t length, td_err *err)
 {
+    TD_ASSERT(length > 0 && path[length - 1] != '\0');
     char cut = path[length];
     path[length] = '\0';
     td_result rc = io.ops->mkdir(io.ctx, path, err);
@@ -123,6 +131,7 @@ td_result td_io_mkdir_all(td_io io, const char *path, td_err *err)
             here++;
         rc = mkdir_and_sync_parent(io, copy, here, err);
     }
+    TD_ASSERT(rc != TD_OK || here == length);
     if (rc == TD_OK)
         td_err_clear(err);
     return rc;
@@ -146,7 +155,9 @@ td_result td_io_space(td_io io, const char *path, td_space *out, td_err *err)
 td_result td_io_lock(td_io io, const char *path, const char *holder, td_lock **out, td_err *err)
 {
     *out = NULL;
-    return io.ops->lock(io.ctx, path, holder, out, err);
+    td_result rc = io.ops->lock(io.ctx, path, holder, out, err);
+    TD_ASSERT((rc == TD_OK) == (*out != NULL));
+    return rc;
 }
 
 void td_io_unlock(td_lock *lock)

@@ -1,7 +1,6 @@
 #include "base/io_fault_impl.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -29,16 +28,6 @@ static fault_file *as_file(td_file *file)
     return (fault_file *)file;
 }
 
-static void lock_disk(io_fault *disk)
-{
-    pthread_mutex_lock(&disk->mutex);
-}
-
-static void unlock_disk(io_fault *disk)
-{
-    pthread_mutex_unlock(&disk->mutex);
-}
-
 /* ---- failing by plan ---- */
 
 static uint32_t counted_ops(const io_fault_plan *plan)
@@ -57,6 +46,7 @@ static uint32_t counted_ops(const io_fault_plan *plan)
 static io_fault_kind meet_plan(io_fault *disk, io_fault_op op)
 {
     const io_fault_plan *plan = &disk->plan;
+    TD_ASSERT(op < IO_FAULT_OP_COUNT);
     disk->calls[op]++;
     if (plan->kind == IO_FAULT_NONE || plan->fail_at == 0 ||
         (counted_ops(plan) & IO_FAULT_BIT(op)) == 0)
@@ -158,7 +148,7 @@ static td_result fault_open(void *ctx, const char *path, td_open_mode mode, td_f
     fault_file *file = td_alloc_zero(1, sizeof *file);
     char *copy = td_strdup(path);
     td_result rc = file == NULL || copy == NULL ? no_memory(err) : TD_OK;
-    lock_disk(disk);
+    pthread_mutex_lock(&disk->mutex);
     uint32_t number = NO_INODE;
     if (rc == TD_OK)
         rc = find_to_open(disk, path, mode, &number, err);
@@ -170,7 +160,7 @@ static td_result fault_open(void *ctx, const char *path, td_open_mode mode, td_f
         disk->open_count++;
         *out = &file->base;
     }
-    unlock_disk(disk);
+    pthread_mutex_unlock(&disk->mutex);
     if (rc != TD_OK) {
         td_free(file);
         td_free(copy);
@@ -181,10 +171,10 @@ static td_result fault_open(void *ctx, const char *path, td_open_mode mode, td_f
 static void fault_close(td_file *base)
 {
     fault_file *file = as_file(base);
-    lock_disk(file->disk);
+    pthread_mutex_lock(&file->disk->mutex);
     TD_ASSERT(file->disk->open_count > 0);
     file->disk->open_count--;
-    unlock_disk(file->disk);
+    pthread_mutex_unlock(&file->disk->mutex);
     td_free(file->path);
     td_free(file);
 }
@@ -192,11 +182,11 @@ static void fault_close(td_file *base)
 static td_result fault_size(td_file *base, uint64_t *out, td_err *err)
 {
     fault_file *file = as_file(base);
-    lock_disk(file->disk);
+    pthread_mutex_lock(&file->disk->mutex);
     td_result rc = begin(file->disk, IO_FAULT_OP_SIZE, "tell the size of", file->path, err);
     if (rc == TD_OK)
         *out = disk_inode(file->disk, file->inode)->cache.size;
-    unlock_disk(file->disk);
+    pthread_mutex_unlock(&file->disk->mutex);
     return rc;
 }
 
@@ -205,14 +195,15 @@ static td_result fault_read_at(td_file *base, uint64_t at, void *buf, size_t siz
 {
     fault_file *file = as_file(base);
     *got = 0;
-    lock_disk(file->disk);
+    pthread_mutex_lock(&file->disk->mutex);
     td_result rc = begin(file->disk, IO_FAULT_OP_READ, "read", file->path, err);
     const td_buf *content = &disk_inode(file->disk, file->inode)->cache;
     if (rc == TD_OK && at < content->size) {
         *got = content->size - (size_t)at < size ? content->size - (size_t)at : size;
+        TD_ASSERT(*got <= size && at + *got <= content->size);
         memcpy(buf, content->data + at, *got);
     }
-    unlock_disk(file->disk);
+    pthread_mutex_unlock(&file->disk->mutex);
     return rc;
 }
 
@@ -226,6 +217,7 @@ static td_result refuse_reader(const fault_file *file, td_err *err)
 /* The part of an append that finds room. */
 static td_result append_part(fault_file *file, td_bytes bytes, td_err *err)
 {
+    TD_ASSERT(bytes.size <= file->disk->free_bytes);
     if (bytes.size == 0)
         return TD_OK;
     disk_change change = {.what = IO_FAULT_CHANGE_APPEND, .inode = file->inode, .bytes = bytes};
@@ -239,7 +231,7 @@ static td_result fault_append(td_file *base, const void *bytes, size_t size, td_
 {
     fault_file *file = as_file(base);
     io_fault *disk = file->disk;
-    lock_disk(disk);
+    pthread_mutex_lock(&disk->mutex);
     io_fault_kind kind = meet_plan(disk, IO_FAULT_OP_APPEND);
     td_result rc = refuse_reader(file, err);
     size_t room = size;
@@ -255,7 +247,7 @@ static td_result fault_append(td_file *base, const void *bytes, size_t size, td_
         rc = append_part(file, td_bytes_of(bytes, room), err);
     if (rc == TD_OK)
         rc = fault_error(kind, "write to", file->path, err);
-    unlock_disk(disk);
+    pthread_mutex_unlock(&disk->mutex);
     return rc;
 }
 
@@ -263,7 +255,7 @@ static td_result fault_truncate(td_file *base, uint64_t size, td_err *err)
 {
     fault_file *file = as_file(base);
     io_fault *disk = file->disk;
-    lock_disk(disk);
+    pthread_mutex_lock(&disk->mutex);
     td_result rc = begin(disk, IO_FAULT_OP_TRUNCATE, "cut", file->path, err);
     if (rc == TD_OK)
         rc = refuse_reader(file, err);
@@ -274,7 +266,7 @@ static td_result fault_truncate(td_file *base, uint64_t size, td_err *err)
         if (rc == TD_OK && size < before)
             disk->free_bytes += before - size;
     }
-    unlock_disk(disk);
+    pthread_mutex_unlock(&disk->mutex);
     return rc;
 }
 
@@ -287,6 +279,7 @@ static void wait_while_held(io_fault *disk)
     pthread_cond_broadcast(&disk->sync_changed);
     while (disk->sync_mode == IO_FAULT_SYNC_HELD && disk->let_count == 0)
         pthread_cond_wait(&disk->sync_changed, &disk->mutex);
+    TD_ASSERT(disk->held_count > 0);
     if (disk->sync_mode == IO_FAULT_SYNC_HELD)
         disk->let_count--;
     disk->held_count--;
@@ -296,7 +289,7 @@ static td_result fault_sync(td_file *base, td_err *err)
 {
     fault_file *file = as_file(base);
     io_fault *disk = file->disk;
-    lock_disk(disk);
+    pthread_mutex_lock(&disk->mutex);
     td_result rc = begin(disk, IO_FAULT_OP_SYNC, "sync", file->path, err);
     if (rc == TD_OK)
         wait_while_held(disk);
@@ -306,7 +299,7 @@ static td_result fault_sync(td_file *base, td_err *err)
     change.what = rc == TD_OK ? IO_FAULT_CHANGE_SYNC : IO_FAULT_CHANGE_SYNC_FAILED;
     /* The sync's own error is the one to tell; a failed one needs no memory, save for the log. */
     td_result made = make_change(disk, &change, file->path, NULL, rc == TD_OK ? err : NULL);
-    unlock_disk(disk);
+    pthread_mutex_unlock(&disk->mutex);
     return rc == TD_OK ? made : rc;
 }
 
@@ -336,6 +329,7 @@ static td_result rename_found(io_fault *disk, const found_name *from, const foun
 {
     if (from->inode == NO_INODE)
         return missing("rename", from_path, err);
+    TD_ASSERT(from->name != NULL && to->name != NULL);
     if (to->inode == from->inode)
         return TD_OK;
     if (to->inode != NO_INODE && disk_inode(disk, to->inode)->kind != TD_ENTRY_FILE)
@@ -353,7 +347,7 @@ static td_result fault_rename(void *ctx, const char *from, const char *to, td_er
     io_fault *disk = ctx;
     found_name old = {0};
     found_name new = {0};
-    lock_disk(disk);
+    pthread_mutex_lock(&disk->mutex);
     td_result rc = begin(disk, IO_FAULT_OP_RENAME, "rename", from, err);
     if (rc == TD_OK)
         rc = find_name(disk, from, &old, err);
@@ -361,7 +355,7 @@ static td_result fault_rename(void *ctx, const char *from, const char *to, td_er
         rc = find_name(disk, to, &new, err);
     if (rc == TD_OK)
         rc = rename_found(disk, &old, &new, from, to, err);
-    unlock_disk(disk);
+    pthread_mutex_unlock(&disk->mutex);
     td_free(old.name);
     td_free(new.name);
     return rc;
@@ -388,13 +382,13 @@ static td_result fault_unlink(void *ctx, const char *path, td_err *err)
 {
     io_fault *disk = ctx;
     found_name found = {0};
-    lock_disk(disk);
+    pthread_mutex_lock(&disk->mutex);
     td_result rc = begin(disk, IO_FAULT_OP_UNLINK, "remove", path, err);
     if (rc == TD_OK)
         rc = find_name(disk, path, &found, err);
     if (rc == TD_OK)
         rc = unlink_found(disk, &found, path, err);
-    unlock_disk(disk);
+    pthread_mutex_unlock(&disk->mutex);
     td_free(found.name);
     return rc;
 }
@@ -402,14 +396,14 @@ static td_result fault_unlink(void *ctx, const char *path, td_err *err)
 static td_result fault_mkdir(void *ctx, const char *path, td_err *err)
 {
     io_fault *disk = ctx;
-    lock_disk(disk);
+    pthread_mutex_lock(&disk->mutex);
     td_result rc = begin(disk, IO_FAULT_OP_MKDIR, "make folder", path, err);
     uint32_t there = disk_find(disk, path);
     if (rc == TD_OK && there == NO_INODE)
         rc = create_entry(disk, path, TD_ENTRY_DIR, &there, err);
     else if (rc == TD_OK && disk_inode(disk, there)->kind != TD_ENTRY_DIR)
         rc = td_err_set_os(err, EEXIST, "cannot make folder '%s'", path);
-    unlock_disk(disk);
+    pthread_mutex_unlock(&disk->mutex);
     return rc;
 }
 
@@ -450,13 +444,13 @@ static td_result fault_list(void *ctx, const char *path, td_list_fn *fn, void *u
     listed_entry *entries = NULL;
     size_t count = 0;
     uint32_t dir = NO_INODE;
-    lock_disk(disk);
+    pthread_mutex_lock(&disk->mutex);
     td_result rc = begin(disk, IO_FAULT_OP_LIST, "list", path, err);
     if (rc == TD_OK)
         rc = find_dir(disk, path, &dir, err);
     if (rc == TD_OK)
         rc = copy_entries(disk, dir, &entries, &count, err);
-    unlock_disk(disk);
+    pthread_mutex_unlock(&disk->mutex);
     for (size_t i = 0; rc == TD_OK && i < count; i++)
         rc = fn(user, entries[i].name, entries[i].kind, err);
     for (size_t i = 0; i < count; i++)
@@ -469,7 +463,7 @@ static td_result fault_sync_dir(void *ctx, const char *path, td_err *err)
 {
     io_fault *disk = ctx;
     uint32_t dir = NO_INODE;
-    lock_disk(disk);
+    pthread_mutex_lock(&disk->mutex);
     td_result rc = begin(disk, IO_FAULT_OP_SYNC_DIR, "sync folder", path, err);
     if (rc == TD_OK)
         rc = find_dir(disk, path, &dir, err);
@@ -477,20 +471,20 @@ static td_result fault_sync_dir(void *ctx, const char *path, td_err *err)
         disk_change change = {.what = IO_FAULT_CHANGE_SYNC_DIR, .inode = dir};
         rc = make_change(disk, &change, path, NULL, err);
     }
-    unlock_disk(disk);
+    pthread_mutex_unlock(&disk->mutex);
     return rc;
 }
 
 static td_result fault_space(void *ctx, const char *path, td_space *out, td_err *err)
 {
     io_fault *disk = ctx;
-    lock_disk(disk);
+    pthread_mutex_lock(&disk->mutex);
     td_result rc = begin(disk, IO_FAULT_OP_SPACE, "tell the free space of", path, err);
     if (rc == TD_OK && disk_find(disk, path) == NO_INODE)
         rc = missing("tell the free space of", path, err);
     out->free_bytes = disk->free_bytes;
     out->total_bytes = UINT64_C(1) << 50;
-    unlock_disk(disk);
+    pthread_mutex_unlock(&disk->mutex);
     return rc;
 }
 
@@ -541,7 +535,7 @@ static td_result fault_lock_take(void *ctx, const char *path, const char *holder
     fault_lock *lock = td_alloc_zero(1, sizeof *lock);
     if (lock == NULL)
         return no_memory(err);
-    lock_disk(disk);
+    pthread_mutex_lock(&disk->mutex);
     uint32_t number = NO_INODE;
     td_result rc = find_lock(disk, path, &number, err);
     if (rc == TD_OK)
@@ -551,7 +545,7 @@ static td_result fault_lock_take(void *ctx, const char *path, const char *holder
         disk->open_count++;
         *out = &lock->base;
     }
-    unlock_disk(disk);
+    pthread_mutex_unlock(&disk->mutex);
     if (rc != TD_OK)
         td_free(lock);
     return rc;
@@ -562,14 +556,14 @@ static void fault_unlock(td_lock *base)
     TD_ASSERT(base->ops == &FAULT_OPS);
     fault_lock *lock = (fault_lock *)base;
     io_fault *disk = lock->disk;
-    lock_disk(disk);
+    pthread_mutex_lock(&disk->mutex);
     inode *node = disk_inode(disk, lock->inode);
     TD_ASSERT(node->holder != NULL);
     TD_ASSERT(disk->open_count > 0);
     td_free(node->holder);
     node->holder = NULL;
     disk->open_count--;
-    unlock_disk(disk);
+    pthread_mutex_unlock(&disk->mutex);
     td_free(lock);
 }
 

@@ -244,6 +244,7 @@ int content_apply(td_buf *content, const file_change *change)
     uint64_t end = change->at + change->size;
     if (end > content->size && !content_resize(content, end))
         return 0;
+    TD_ASSERT(end <= content->size);
     memcpy(content->data + change->at, change->bytes, (size_t)change->size);
     return 1;
 }
@@ -263,6 +264,7 @@ static int apply_to_file(inode *node, file_change change)
 
 static int apply_append(inode *node, td_bytes bytes)
 {
+    TD_ASSERT(node->kind == TD_ENTRY_FILE && bytes.size > 0);
     file_change change = {.at = node->cache.size, .size = bytes.size};
     change.bytes = td_alloc(bytes.size);
     if (change.bytes == NULL)
@@ -317,6 +319,7 @@ static int set_fill(name_set *set, uint32_t dir, const char *name, uint32_t numb
 /* The sets of a change: a rename first gives the new name, then takes the old one. */
 static int name_change_fill(name_change *out, const disk_change *change)
 {
+    TD_ASSERT(change->dir != NO_INODE && change->name != NULL);
     *out = (name_change){.set_count = 1};
     if (change->what == IO_FAULT_CHANGE_CREATE)
         return set_fill(&out->sets[0], change->dir, change->name, change->inode);
@@ -351,6 +354,7 @@ static int apply_to_names(io_fault *disk, const disk_change *change)
 /* The sets of this folder become durable and leave their changes. */
 static int apply_sync_dir(io_fault *disk, uint32_t dir)
 {
+    TD_ASSERT(disk_inode(disk, dir)->kind == TD_ENTRY_DIR);
     dir_names *durable = &disk_inode(disk, dir)->durable_names;
     size_t kept = 0;
     int ok = 1;

@@ -127,6 +127,7 @@ static td_result posix_read_at(td_file *base, uint64_t at, void *buf, size_t siz
             return td_err_set_os(err, errno, "read of %zu bytes at offset %llu", size,
                                  (unsigned long long)at);
         *got += (size_t)n;
+        TD_ASSERT(*got <= size);
     }
     return TD_OK;
 }
@@ -142,6 +143,7 @@ static td_result write_all(int fd, const char *bytes, size_t size, td_err *err)
             return td_err_set_os(err, n == 0 ? EIO : errno, "write of %zu bytes, %zu done", size,
                                  done);
         done += (size_t)n;
+        TD_ASSERT(done <= size);
     }
     return TD_OK;
 }
@@ -248,6 +250,7 @@ static td_result add_entry(dir_entries *all, int dir_fd, const struct dirent *en
         all->rows = rows;
         all->capacity = capacity;
     }
+    TD_ASSERT(all->count < all->capacity);
     char *name = td_strdup(entry->d_name);
     if (name == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for %zu entries", all->count + 1);
@@ -346,6 +349,7 @@ static td_result write_holder(int fd, const char *holder, td_err *err)
     if (length < 0 || (size_t)length >= sizeof line - 1)
         length = (int)sizeof line - 2;
     line[length++] = '\n';
+    TD_ASSERT((size_t)length < sizeof line);
     if (ftruncate(fd, 0) != 0)
         return td_err_set_os(err, errno, "cannot empty the lock file");
     if (pwrite(fd, line, (size_t)length, 0) == length || errno == ENOSPC || errno == EDQUOT)

@@ -24,6 +24,7 @@ void td_random_init(td_random *random, uint64_t seed)
         z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
         random->state[i] = z ^ (z >> 31);
     }
+    TD_ASSERT((random->state[0] | random->state[1] | random->state[2] | random->state[3]) != 0);
 }
 
 uint64_t td_random_next(td_random *random)
@@ -64,6 +65,7 @@ td_result td_random_system(void *bytes, size_t size, td_err *err)
         if (n < 0)
             return td_err_set_os(err, errno, "getrandom");
         done += (size_t)n;
+        TD_ASSERT(done <= size);
     }
     return TD_OK;
 }

@@ -114,6 +114,7 @@ td_result td_ring_open(size_t capacity_bytes, td_ring **out, td_err *err)
     ring->data = base + control;
     ring->capacity = capacity;
     ring->mask = capacity - 1;
+    TD_ASSERT((capacity & ring->mask) == 0);
     ring->control_bytes = control;
     ring->wake_at = NOBODY_WAITS;
     *out = ring;
@@ -129,6 +130,7 @@ void td_ring_close(td_ring *ring)
 void *td_ring_reserve(td_ring *ring, size_t size)
 {
     TD_ASSERT(size <= ring->capacity - sizeof(record_header));
+    TD_ASSERT(ring->data != NULL);
     size_t need = record_bytes(size);
     /* relaxed: only this thread writes head. */
     uint64_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
@@ -138,6 +140,7 @@ void *td_ring_reserve(td_ring *ring, size_t size)
         if (ring->capacity - (head - ring->seen_tail) < need)
             return NULL;
     }
+    TD_ASSERT_SLOW(head >= ring->seen_tail && head - ring->seen_tail <= ring->capacity);
     ring->reserved = need;
     return ring->data + (head & ring->mask) + sizeof(record_header);
 }
@@ -155,6 +158,7 @@ static void wake_sleeper(td_ring *ring)
 void td_ring_commit(td_ring *ring, size_t size)
 {
     size_t used = record_bytes(size);
+    TD_ASSERT(ring->reserved > 0); /* exactly one commit per reservation */
     TD_ASSERT(used <= ring->reserved);
     ring->reserved = 0;
     uint64_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
@@ -177,6 +181,7 @@ td_bytes td_ring_peek_next(td_ring *ring)
     }
     const uint8_t *at = ring->data + (ring->peeked & ring->mask);
     uint64_t size = ((const record_header *)(const void *)at)->size;
+    TD_ASSERT(size <= ring->capacity - sizeof(record_header));
     ring->peeked += record_bytes(size);
     TD_ASSERT(ring->peeked <= ring->seen_head);
     return td_bytes_of(at + sizeof(record_header), (size_t)size);
@@ -191,6 +196,7 @@ td_bytes td_ring_peek(td_ring *ring)
 
 void td_ring_release(td_ring *ring)
 {
+    TD_ASSERT_SLOW(ring->peeked >= atomic_load_explicit(&ring->tail, memory_order_relaxed));
     /* release: reading has ended before the producer sees the room. */
     atomic_store_explicit(&ring->tail, ring->peeked, memory_order_release);
 }

@@ -48,6 +48,9 @@ static void date_of_days(uint64_t days, civil_time *out)
     out->day = (unsigned)(doy - (153 * shifted_month + 2) / 5 + 1);
     out->month = (unsigned)(shifted_month < 10 ? shifted_month + 3 : shifted_month - 9);
     out->year = (unsigned)(yoe + era * 400 + (out->month <= 2));
+    TD_ASSERT(out->month >= 1 && out->month <= 12);
+    TD_ASSERT(out->day >= 1 && out->day <= 31);
+    TD_ASSERT_SLOW(days_of_date(out->year, out->month, out->day) == days);
 }
 
 static void split_time(uint64_t ns, civil_time *out)
@@ -58,10 +61,12 @@ static void split_time(uint64_t ns, civil_time *out)
     out->hour = of_day / 3600;
     out->minute = of_day / 60 % 60;
     out->second = of_day % 60;
+    TD_ASSERT(out->hour < 24);
 }
 
 static unsigned days_in_month(unsigned year, unsigned month)
 {
+    TD_ASSERT(month >= 1 && month <= 12);
     static const uint8_t DAYS[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     int is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     return DAYS[month - 1] + (month == 2 && is_leap ? 1u : 0u);

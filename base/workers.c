@@ -28,6 +28,7 @@ struct td_workers {
 static td_job *take_job(td_workers *pool)
 {
     td_job *job = pool->first;
+    TD_ASSERT(job != NULL);
     pool->first = job->next;
     if (pool->first == NULL)
         pool->last = NULL;
@@ -52,6 +53,7 @@ static void *worker_main(void *arg)
         pthread_mutex_unlock(&pool->mutex);
         job->run(job->arg);
         pthread_mutex_lock(&pool->mutex);
+        TD_ASSERT(pool->busy_count > 0);
         pool->busy_count--;
         job->is_done = 1; /* the submitter may free the job from here on */
         pthread_cond_broadcast(&pool->has_done);
@@ -127,6 +129,7 @@ void td_workers_submit(td_workers *pool, td_job *job)
     TD_ASSERT(!pool->is_closing);
     job->next = NULL;
     job->is_done = 0;
+    TD_ASSERT((pool->first == NULL) == (pool->last == NULL));
     if (pool->last == NULL)
         pool->first = job;
     else
