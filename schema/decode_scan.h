@@ -238,13 +238,13 @@ static inline int hot_goes_on(const uint8_t **p, const uint8_t *end)
 /* Read the value of an entry's field at p into the entry (a msg_level or msg_trade). */
 typedef const uint8_t *hot_value(hot *h, hot_role role, const uint8_t *p, void *entry);
 
-/* hot_fields() from where the order of the row ends. p is at the brace or comma in front of the
- * next field, or at the closing brace. */
+/* hot_fields() from where the order of the row ends. p is at the object's brace, or at
+ * the comma behind the fields that were seen. */
 static inline __attribute__((always_inline)) const uint8_t *
 hot_other_fields(hot *h, const uint8_t *p, hot_value *value, void *entry, uint64_t *seen)
 {
     uint32_t place = 0;
-    if (*p != '{' && *p != ',')
+    if (*p != (*seen == 0 ? '{' : ','))
         return NULL;
     p++;
     do {
