@@ -52,7 +52,7 @@ typedef struct plan_segment {
 } plan_segment;
 
 typedef struct plan_chunk {
-    uint32_t index; /* for segment_reader_read */
+    uint32_t index; /* for segment_reader_read; a catalog may lie, so compare it with the count */
     uint64_t offset;
     uint64_t chunk_bytes;
     uint64_t index_bytes;

@@ -3,9 +3,10 @@
 #ifndef TD_FORMAT_CATALOG_IMPL_H
 #define TD_FORMAT_CATALOG_IMPL_H
 
-#include <sqlite3.h>
-
 #include "format/catalog.h"
+
+typedef struct sqlite3 sqlite3;
+typedef struct sqlite3_stmt sqlite3_stmt;
 
 /* Statements that are prepared once and kept. Their text is in catalog.c. */
 typedef enum catalog_statement {

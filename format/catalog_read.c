@@ -1,6 +1,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <sqlite3.h>
+
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/buf.h"

@@ -29,9 +29,9 @@ int gap_reason_parse(td_bytes name, gap_reason *out);
 #define GAP_FRAMES_UNKNOWN UINT64_MAX  /* frames_lost that nobody can know */
 
 /* One row. Strings are NUL-terminated and borrowed from whoever made the row; "" stands for null.
- * Natural key: feed, line, shard, conn, topic, symbol, reason, from_ns. Rows of one key are one gap:
- * each other field is then the greatest that any of them has (null is least), so that the order in
- * which rows are met does not matter: an end closes an open gap. */
+ * Natural key: feed, line, shard, conn, topic, symbol, reason, from_ns. Rows of one key are one
+ * gap: each other field is then the greatest that any of them has (null is least), so that the
+ * order in which rows are met does not matter: an end closes an open gap. */
 typedef struct gap_row {
     gap_reason reason;
     const char *feed;
