@@ -11,6 +11,9 @@
 
 #define SECOND_WITHIN_NS (5 * TD_NS_PER_S)
 
+/* What comes sooner is the same wish: timeout(1) signals the process and then its group. */
+#define SECOND_AFTER_NS (TD_NS_PER_S / 10)
+
 /* What a shell expects of a program that SIGINT ended. */
 enum { EXIT_BY_SIGNAL = 128 };
 
@@ -32,6 +35,8 @@ static void *run(void *arg)
         if (atomic_load_explicit(&self->is_closing, memory_order_acquire))
             break;
         uint64_t now_ns = clock_mono_ns(clock);
+        if (first_ns != 0 && now_ns - first_ns < SECOND_AFTER_NS)
+            continue;
         if (first_ns != 0 && now_ns - first_ns < SECOND_WITHIN_NS)
             _exit(EXIT_BY_SIGNAL + number);
         first_ns = now_ns;

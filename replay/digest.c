@@ -45,6 +45,7 @@ void digest_add_frame(digest *d, const digest_frame_head *head, td_hash128 bytes
     td_put_le32(record + 20, head->shard);
     td_put_le32(record + 24, (uint32_t)head->opcode);
     memcpy(record + 28, bytes_hash.bytes, sizeof bytes_hash.bytes);
+    _Static_assert(sizeof record == 28 + sizeof bytes_hash.bytes, "every byte is written");
     td_hasher_update(d->hashers[DIGEST_FRAMES], record, sizeof record);
     d->frame_count++;
 }
@@ -54,6 +55,8 @@ void digest_add_payload(digest *d, td_hash128 bytes_hash, size_t size, const mes
     uint8_t record[24];
     td_put_le64(record, size);
     memcpy(record + 8, bytes_hash.bytes, sizeof bytes_hash.bytes);
+    _Static_assert(sizeof record == 8 + sizeof bytes_hash.bytes, "every byte is written");
+    TD_ASSERT(d->payload_count < d->frame_count);
     td_hasher_update(d->hashers[DIGEST_PAYLOAD], record, sizeof record);
     if (m != NULL)
         message_hash(m, d->hashers[DIGEST_MESSAGES]);
@@ -86,6 +89,7 @@ static void add_text(td_hasher *into, const char *text)
 void digest_sum_add(digest_sum *sum, const char *feed, const char *topic, const char *symbol,
                     channel_dir dir, const digest *stream)
 {
+    TD_ASSERT(stream->payload_count <= stream->frame_count);
     for (size_t i = 0; i < DIGEST_PARTS; i++) {
         uint64_t covered = i == DIGEST_FRAMES ? stream->frame_count : stream->payload_count;
         if (covered == 0)

@@ -47,6 +47,8 @@ void pacer_init(pacer *p, const pacer_options *options)
 
 static int64_t speed_unit(pacer_speed speed)
 {
+    TD_ASSERT(!speed.is_max);
+    TD_ASSERT(speed.value.mantissa > 0);
     int64_t unit;
     td_result rc = td_decimal_rescale((td_decimal){1, 0}, speed.value.scale, &unit);
     TD_ASSERT(rc == TD_OK);
@@ -83,6 +85,7 @@ static uint64_t pacer_position(const pacer *p, uint64_t now_ns)
 static void pacer_anchor(pacer *p)
 {
     uint64_t now_ns = clock_mono_ns(p->options.clock);
+    TD_ASSERT(now_ns >= p->anchor_mono_ns);
     p->anchor_tape_ns = pacer_position(p, now_ns);
     p->anchor_mono_ns = now_ns;
 }
@@ -95,7 +98,8 @@ static void pacer_advance(pacer *p, uint64_t recv_ns)
         p->anchor_mono_ns = clock_mono_ns(p->options.clock);
         return;
     }
-    TD_ASSERT(recv_ns >= p->recv_ns);
+    if (recv_ns <= p->recv_ns)
+        return; /* a foreign file may go back in time: due with the frame before */
     uint64_t gap_ns = recv_ns - p->recv_ns;
     uint64_t gap_ns_max = p->options.gap_ns_max;
     if (gap_ns_max != 0 && gap_ns > gap_ns_max) {
@@ -104,6 +108,7 @@ static void pacer_advance(pacer *p, uint64_t recv_ns)
     }
     p->position_ns += gap_ns;
     p->recv_ns = recv_ns;
+    TD_ASSERT(gap_ns_max == 0 || gap_ns <= gap_ns_max);
 }
 
 static uint64_t pacer_deadline(const pacer *p)

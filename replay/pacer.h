@@ -65,8 +65,8 @@ typedef struct pacer {
 /* A pacer whose tape starts with the first frame. Makes the calling thread's timers exact. */
 void pacer_init(pacer *pacer, const pacer_options *options);
 
-/* Wait until a frame is due and count how late it became. recv_ns does not fall from call to call.
- * *deadline_ns: when it was due on the clock; 0 at full speed. */
+/* Wait until a frame is due and count how late it became; one whose time fell is due with the one
+ * before. *deadline_ns: when it was due on the clock; 0 at full speed. */
 pacer_answer pacer_take(pacer *pacer, uint64_t recv_ns, uint64_t *deadline_ns);
 
 /* For people at a keyboard, called from inside wait or between frames. Each goes on from where the

@@ -24,6 +24,7 @@ struct player {
 
 td_result player_open(const player_options *options, player **out, td_err *err)
 {
+    TD_ASSERT(options->threads >= 1);
     TD_ASSERT(options->sink_count <= PLAYER_SINKS_MAX);
     player *made = td_alloc_zero(1, sizeof *made);
     if (made == NULL)
@@ -112,6 +113,7 @@ static td_result find_stream(player *p, tape_channel *channel, const route *to, 
     td_result rc = stream_table_get(&p->streams, &key, to->match.row, out, err);
     if (rc != TD_OK)
         return rc;
+    TD_ASSERT(p->streams.count <= known + 1);
     if (p->streams.count > known)
         (*out)->strand = strand_for(p, *out);
     channel->user = *out;
@@ -143,6 +145,7 @@ static td_result show_to_sinks(player *p, const sink_frame *shown, td_err *err)
         const sink *to = &p->options.sinks[i];
         if (shown->role == ROLE_EVENT && !to->ops->wants_events)
             continue;
+        TD_ASSERT(to->ops->frame != NULL);
         td_result rc = to->ops->frame(to->ctx, shown, err);
         if (rc != TD_OK)
             return rc == TD_EOF ? rc : td_err_add(err, rc, "%s", to->ops->name);
@@ -186,7 +189,8 @@ td_result player_take(player *p, const tape_frame *frame, td_err *err)
         return rc;
     if (p->first_recv_ns == 0)
         p->first_recv_ns = frame->recv_ns;
-    p->last_recv_ns = frame->recv_ns;
+    if (frame->recv_ns > p->last_recv_ns)
+        p->last_recv_ns = frame->recv_ns;
     rc = pass_on(p, frame, &to, err);
     if (rc == TD_OK && p->options.progress != NULL && p->position % PROGRESS_FRAMES == 0 &&
         p->options.progress(p->options.progress_ctx, p->position, frame->recv_ns) == PACER_STOP)

@@ -99,6 +99,7 @@ static void write_first_violation(json_writer *w, const stream *s)
         return;
     }
     const stream_violation *first = &s->verdicts.first;
+    TD_ASSERT(first->is_set);
     json_write_object_begin(w);
     json_write_member_text(w, "rule", rule_name(first->rule));
     write_names(w, s);
@@ -135,6 +136,7 @@ static void write_first_undecoded(json_writer *w, const stream *s)
         return;
     }
     const stream_undecoded *first = &s->undecoded;
+    TD_ASSERT(first->is_set);
     json_write_object_begin(w);
     json_write_member_text(w, "reason", decode_reason_name(first->reason));
     write_names(w, s);
@@ -205,6 +207,7 @@ static void write_number(json_writer *w, const char *key, int has, int64_t value
 static td_result write_book(json_writer *w, const stream *s, const track *t, td_err *err)
 {
     const book *b = track_book(t);
+    TD_ASSERT(b != NULL);
     char sha1[TD_SHA1_HEX_BYTES];
     td_result rc = book_levels_sha1(b, sha1, err);
     if (rc != TD_OK)

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 
+#include "base/assert.h"
 #include "base/time_text.h"
 #include "cli/table.h"
 
@@ -114,6 +115,7 @@ static void print_violation(const replay_report *report, output_stream *o)
     if (s == NULL)
         return;
     const stream_violation *first = &s->verdicts.first;
+    TD_ASSERT(RULE_WORDS[first->rule] != NULL);
     output_printf(o, "\n  %" PRIu64 " frame%s broke a rule. The first:\n",
                   report->totals.violations, report->totals.violations == 1 ? "" : "s");
     output_printf(o, "    rule     %s: %s\n", rule_name(first->rule), RULE_WORDS[first->rule]);

@@ -6,8 +6,9 @@
 #include "base/workers.h"
 
 enum {
-    BATCH_FRAMES = 256,     /* some 100 us of work: handing over costs a few us */
-    BATCHES = 2,            /* one is filled while the other is worked on */
+    BATCH_FRAMES = 256, /* some 100 us of work: handing over costs a few us */
+    BATCH_BLOCKS = 4, /* chunks that a batch keeps in memory: a quiet symbol has a frame in each */
+    BATCHES = 2,      /* one is filled while the other is worked on */
     STRANDS_PER_THREAD = 4, /* symbols differ widely in traffic */
 };
 
@@ -25,7 +26,7 @@ typedef struct batch {
     td_result rc;
     td_err err;
     work items[BATCH_FRAMES];
-    tape_block *blocks[BATCH_FRAMES];
+    tape_block *blocks[BATCH_BLOCKS];
 } batch;
 
 typedef struct strand {
@@ -117,6 +118,8 @@ unsigned strands_busy_max(const strands *all)
 static void batch_run(void *arg)
 {
     batch *b = arg;
+    TD_ASSERT(b->is_submitted);
+    TD_ASSERT(b->count <= BATCH_FRAMES);
     for (size_t i = 0; i < b->count && b->rc == TD_OK; i++)
         b->rc = stream_take(b->items[i].stream, b->decoder, &b->items[i].frame, &b->err);
 }
@@ -126,6 +129,7 @@ static void batch_wait(strands *all, batch *b)
 {
     if (!b->is_submitted)
         return;
+    TD_ASSERT(all->workers != NULL);
     td_workers_wait(all->workers, &b->job);
     b->is_submitted = 0;
     batch_release(b);
@@ -138,7 +142,9 @@ static void batch_wait(strands *all, batch *b)
 /* Hand over the batch that was filled, once the one before it is done; go on with that one. */
 static void strand_turn(strands *all, strand *s)
 {
+    TD_ASSERT(s->filling < BATCHES);
     batch *full = &s->batches[s->filling];
+    TD_ASSERT(full->count > 0);
     uint32_t other = (s->filling + 1) % BATCHES;
     batch_wait(all, &s->batches[other]);
     TD_ASSERT(!full->is_submitted);
@@ -146,6 +152,20 @@ static void strand_turn(strands *all, strand *s)
     full->is_submitted = 1;
     td_workers_submit(all->workers, &full->job);
     s->filling = other;
+}
+
+/* Keep the memory of a frame's bytes until the batch is done; once per block. */
+static void batch_hold(batch *b, tape_block *block)
+{
+    if (block == NULL)
+        return;
+    for (size_t i = 0; i < b->block_count; i++) {
+        if (b->blocks[i] == block)
+            return;
+    }
+    TD_ASSERT(b->block_count < BATCH_BLOCKS);
+    tape_block_acquire(block);
+    b->blocks[b->block_count++] = block;
 }
 
 static td_result first_failure(const strands *all, td_err *err)
@@ -163,14 +183,11 @@ td_result strands_add(strands *all, stream *to, const stream_frame *frame, tape_
     if (all->workers == NULL)
         return stream_take(to, s->decoder, frame, err);
     batch *b = &s->batches[s->filling];
+    TD_ASSERT(!b->is_submitted);
     TD_ASSERT(b->count < BATCH_FRAMES);
     b->items[b->count++] = (work){to, *frame};
-    int is_held = b->block_count > 0 && b->blocks[b->block_count - 1] == block;
-    if (block != NULL && !is_held) {
-        tape_block_acquire(block);
-        b->blocks[b->block_count++] = block;
-    }
-    if (b->count == BATCH_FRAMES)
+    batch_hold(b, block);
+    if (b->count == BATCH_FRAMES || b->block_count == BATCH_BLOCKS)
         strand_turn(all, s);
     return first_failure(all, err);
 }

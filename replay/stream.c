@@ -23,6 +23,8 @@ td_result stream_open(const stream_key *key, const topic_row *row, stream **out,
     stream *made = td_alloc_zero(1, sizeof *made);
     if (made == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a stream");
+    TD_ASSERT(key->feed != NULL);
+    TD_ASSERT(row == NULL || key->dir == CHANNEL_IN);
     td_result rc = copy_names(made, key, err);
     if (rc == TD_OK)
         rc = digest_init(&made->digest, err);
@@ -124,6 +126,9 @@ static stream_frame without_bytes(const stream_frame *frame)
 static void note_violation(stream *s, const stream_frame *frame, const msg_head *head,
                            const verdict_item *item)
 {
+    TD_ASSERT(item->rule > RULE_NONE);
+    TD_ASSERT(item->rule < RULE_COUNT);
+    TD_ASSERT(item->strength == STRENGTH_ERROR);
     s->verdicts.violations[item->rule]++;
     if (s->verdicts.first.is_set)
         return;
@@ -164,6 +169,8 @@ static void count_message(stream *s, const message *m)
 
 static void count_undecoded(stream *s, const stream_frame *frame, const decode_error *why)
 {
+    TD_ASSERT(why->reason > DECODE_OK);
+    TD_ASSERT(why->reason < DECODE_REASON_COUNT);
     s->counts.undecoded++;
     if (s->undecoded.is_set)
         return;
@@ -174,6 +181,8 @@ static void count_undecoded(stream *s, const stream_frame *frame, const decode_e
                                       .frame = without_bytes(frame)};
 }
 
+/* A frame that is not decodable breaks its book: nobody knows what was in it. A topic without a row
+ * has nothing to break. */
 /* Decode, apply, judge. *m is NULL afterwards if the frame is not decodable; *t if it has no track.
  */
 static td_result take_data(stream *s, decoder *d, const stream_frame *frame, message *storage,
@@ -218,6 +227,7 @@ static int has_payload(frame_role role)
 td_result stream_take(stream *s, decoder *d, const stream_frame *frame, td_err *err)
 {
     TD_ASSERT(frame->role != ROLE_EVENT);
+    TD_ASSERT(frame->bytes.data != NULL || frame->bytes.size == 0);
     message storage;
     const message *m = NULL;
     track *t = NULL;
@@ -238,5 +248,7 @@ td_result stream_take(stream *s, decoder *d, const stream_frame *frame, td_err *
     digest_add_frame(&s->digest, &head, hash);
     if (has_payload(frame->role))
         digest_add_payload(&s->digest, hash, frame->bytes.size, m, t);
+    TD_ASSERT(s->counts.frames == s->digest.frame_count);
+    TD_ASSERT(s->counts.decoded + s->counts.undecoded == s->digest.payload_count);
     return TD_OK;
 }

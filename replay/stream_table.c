@@ -41,6 +41,7 @@ static size_t slot_find(const stream_table *table, const stream_key *key)
 {
     TD_ASSERT(table->slot_count > table->count);
     size_t mask = table->slot_count - 1;
+    TD_ASSERT((table->slot_count & mask) == 0);
     size_t at = (size_t)key_hash(key) & mask;
     while (table->slots[at] != 0 && !key_is(table->items[table->slots[at] - 1], key))
         at = (at + 1) & mask;
@@ -80,6 +81,7 @@ td_result stream_table_get(stream_table *table, const stream_key *key, const top
             return rc;
     }
     size_t at = slot_find(table, key);
+    TD_ASSERT(table->slots[at] <= table->count);
     if (table->slots[at] == 0) {
         stream *made;
         td_result rc = stream_open(key, row, &made, err);
