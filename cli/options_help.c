@@ -28,7 +28,7 @@ static void print_indented(FILE *out, const char *text, size_t column)
         const char *end = strchr(line, '\n');
         size_t length = end == NULL ? strlen(line) : (size_t)(end - line);
         fprintf(out, "%.*s\n", (int)length, line);
-        line = end == NULL ? NULL : end + 1;
+        line = end == NULL || end[1] == '\0' ? NULL : end + 1;
         if (line != NULL)
             fprintf(out, "%*s", (int)column, "");
     }
