@@ -62,7 +62,8 @@ SRC_recorder := recorder/backoff.c recorder/chunk_queue.c recorder/cmd_record.c 
 
 SRC_replay := replay/digest.c replay/lateness.c replay/pacer.c replay/player.c replay/strands.c \
     replay/stream.c replay/stream_table.c replay/report.c replay/report_json.c replay/report_text.c \
-    replay/sink_jsonl.c replay/keyboard.c replay/source.c replay/cmd_replay.c
+    replay/sink_jsonl.c replay/keyboard.c replay/source.c replay/cmd_replay.c \
+    replay/serve.c replay/serve_client.c replay/serve_feeds.c replay/cmd_serve.c
 
 SRC_archive := archive/import.c archive/import_feed.c archive/import_line.c archive/import_plan.c \
                archive/import_slots.c archive/import_source.c archive/import_spool.c \

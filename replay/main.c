@@ -2,9 +2,12 @@
  * serves it again. */
 #include "cli/verbs.h"
 #include "replay/cmd_replay.h"
+#include "replay/cmd_serve.h"
 
 static const verb_row VERBS[] = {
     {"replay", "run a selection through decoders and order books; is it complete?", cmd_replay,
+     NULL},
+    {"serve", "replay a selection as a WebSocket server in the exchange's own dialect", cmd_serve,
      NULL},
 };
 

@@ -166,6 +166,12 @@ pacer_answer pacer_take(pacer *p, uint64_t recv_ns, uint64_t *deadline_ns)
     }
 }
 
+uint64_t pacer_due(pacer *p, uint64_t recv_ns)
+{
+    pacer_advance(p, recv_ns);
+    return p->options.speed.is_max ? 0 : pacer_deadline(p);
+}
+
 void pacer_set_speed(pacer *p, pacer_speed speed)
 {
     TD_ASSERT(speed.is_max || speed.value.mantissa > 0);

@@ -69,6 +69,11 @@ void pacer_init(pacer *pacer, const pacer_options *options);
  * before. *deadline_ns: when it was due on the clock; 0 at full speed. */
 pacer_answer pacer_take(pacer *pacer, uint64_t recv_ns, uint64_t *deadline_ns);
 
+/* For event loops, which do not wait inside a call: when a frame is due on the clock; 0: at once.
+ * May be asked again about the same frame. recv_ns does not fall from call to call, and this is not
+ * mixed with pacer_take. */
+uint64_t pacer_due(pacer *pacer, uint64_t recv_ns);
+
 /* For people at a keyboard, called from inside wait or between frames. Each goes on from where the
  * tape is now; what is being waited for becomes due anew. */
 void pacer_set_speed(pacer *pacer, pacer_speed speed);

@@ -1,0 +1,281 @@
+/* One client's tape: when it starts, what of it the client gets, and when. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "replay/serve_impl.h"
+
+/* Frames of one turn, so that a tape of which nothing is wanted does not keep others waiting. */
+enum { PUMP_FRAMES_MAX = 4096 };
+
+/* ---- what is wanted
+ * ---------------------------------------------------------------------------------------- */
+
+static int is_on_topic(const channel_info *info, const char *topic)
+{
+    return strcmp(info->topic, topic) == 0;
+}
+
+/* Is this a frame that the exchange sent as data? Its acks, pongs and errors are not sent again. */
+static int is_data(const tape_frame *frame)
+{
+    const channel_info *info = &frame->channel->info;
+    return info->dir == CHANNEL_IN && info->line == 0 && !frame->is_lead_in &&
+           !is_on_topic(info, CHANNEL_TOPIC_CONTROL) && !is_on_topic(info, CHANNEL_TOPIC_EVENTS);
+}
+
+/* A frame without a row: by the topic that stands in it. What has none came to every client then,
+ * and does so now. */
+static int wants_unknown(serve_client *client, const tape_frame *frame)
+{
+    classification found;
+    if (frame->channel->family == NULL)
+        return 1;
+    decoder_classify(client->owner->decoder, frame->channel->family, frame->bytes, DIR_IN, &found);
+    return found.exchange_topic.size == 0 ||
+           wire_filters_cover(&client->filters, found.exchange_topic);
+}
+
+/* What the filters say about a channel, asked anew only when they have changed: the version,
+ * shifted, and the answer in bit 0. NULL: no memory to keep it. */
+static uint32_t *verdict_of(serve_client *client, uint32_t index)
+{
+    if (index >= client->verdict_count) {
+        size_t count = 2 * (size_t)index + 64;
+        uint32_t *verdicts = td_realloc(client->verdicts, count, sizeof *verdicts);
+        if (verdicts == NULL)
+            return NULL;
+        memset(verdicts + client->verdict_count, 0,
+               (count - client->verdict_count) * sizeof *verdicts);
+        client->verdicts = verdicts;
+        client->verdict_count = count;
+    }
+    return &client->verdicts[index];
+}
+
+static int is_wanted(serve_client *client, const tape_frame *frame)
+{
+    const channel_info *info = &frame->channel->info;
+    if (is_on_topic(info, CHANNEL_TOPIC_UNKNOWN))
+        return wants_unknown(client, frame);
+    td_bytes topic = td_bytes_str(info->exchange_topic);
+    uint32_t *verdict = verdict_of(client, frame->channel->index);
+    if (verdict == NULL)
+        return wire_filters_cover(&client->filters, topic);
+    if (*verdict >> 1 != client->filters_version)
+        *verdict =
+            client->filters_version << 1 | (wire_filters_cover(&client->filters, topic) ? 1U : 0U);
+    return (int)(*verdict & 1);
+}
+
+/* ---- time
+ * --------------------------------------------------------------------------------------------------
+ */
+
+static void on_timer(void *user)
+{
+    serve_client *client = user;
+    client->timer = NULL;
+    serve_client_pump(client);
+}
+
+static void wait_until(serve_client *client, uint64_t mono_ns, void (*fn)(void *user))
+{
+    TD_ASSERT(client->timer == NULL);
+    if (wire_timer_at(client->owner->options.loop, mono_ns, fn, client, &client->timer, NULL) !=
+        TD_OK)
+        serve_client_end(client, 1011);
+}
+
+static void fail(serve_client *client, const td_err *err)
+{
+    client->owner->counts.failed++;
+    td_log_say(client->owner->options.log, TD_LOG_ERROR, "a client's tape: %s", err->text);
+    serve_client_end(client, 1011);
+}
+
+/* ---- the tape
+ * ---------------------------------------------------------------------------------------------- */
+
+static td_result open_tape(serve_client *client, td_err *err)
+{
+    const serve_options *options = &client->owner->options;
+    selection mine = *options->wanted;
+    mine.feeds = (selection_globs){client->feed_names, client->feed_count};
+    const pacer_options pacing = {
+        .clock = options->clock, .speed = options->speed, .gap_ns_max = options->gap_ns_max};
+    pacer_init(&client->pacer, &pacing);
+    const tape_options reading = {.threads = 1, .log = options->log};
+    return tape_open(options->archive, &mine, &reading, &client->tape, err);
+}
+
+static void on_settled(void *user)
+{
+    serve_client *client = user;
+    client->timer = NULL;
+    td_err err;
+    if (open_tape(client, &err) != TD_OK) {
+        fail(client, &err);
+        return;
+    }
+    client->state = CLIENT_PLAYING;
+    serve_client_pump(client);
+}
+
+void serve_client_subscribed(serve_client *client)
+{
+    client->filters_version++;
+    if (client->state > CLIENT_SETTLING)
+        return;
+    client->state = CLIENT_SETTLING;
+    wire_timer_cancel(client->timer);
+    client->timer = NULL;
+    const serve_options *options = &client->owner->options;
+    wait_until(client, clock_mono_ns(options->clock) + options->settle_ns, on_settled);
+}
+
+/* The next data frame, whether the client wants it or not: the tape's time is everybody's. */
+static td_result next_frame(serve_client *client, td_err *err)
+{
+    do {
+        td_result rc = tape_next(client->tape, &client->frame, err);
+        if (rc != TD_OK)
+            return rc;
+    } while (!is_data(&client->frame));
+    client->has_frame = 1;
+    return TD_OK;
+}
+
+static td_result send_frame(serve_client *client, td_err *err)
+{
+    const tape_frame *frame = &client->frame;
+    client->has_frame = 0;
+    if (!is_wanted(client, frame))
+        return TD_OK;
+    serve_counts *counts = &client->owner->counts;
+    counts->frames++;
+    counts->bytes += frame->bytes.size;
+    return wire_peer_send(client->conn, (unsigned)frame->channel->info.opcode, frame->bytes, err);
+}
+
+static void end_of_tape(serve_client *client)
+{
+    client->state = CLIENT_DRAINING;
+    if (wire_peer_queued_bytes(client->conn) > 0)
+        return; /* drained comes back here */
+    client->is_complete = 1;
+    serve_client_end(client, 1000);
+}
+
+/* One frame: sent, or waited for. TD_OK: go on; TD_EOF: not now. */
+static td_result pump_one(serve_client *client, td_err *err)
+{
+    if (wire_peer_queued_bytes(client->conn) >= SERVE_QUEUE_BYTES) {
+        client->owner->counts.held_back++;
+        return TD_EOF; /* drained comes back here */
+    }
+    td_result rc = client->has_frame ? TD_OK : next_frame(client, err);
+    if (rc == TD_EOF)
+        end_of_tape(client);
+    if (rc != TD_OK)
+        return rc;
+    uint64_t due_ns = pacer_due(&client->pacer, client->frame.recv_ns);
+    if (due_ns > clock_mono_ns(client->owner->options.clock)) {
+        wait_until(client, due_ns, on_timer);
+        return TD_EOF;
+    }
+    return send_frame(client, err);
+}
+
+void serve_client_pump(serve_client *client)
+{
+    if (client->state == CLIENT_DRAINING)
+        end_of_tape(client);
+    if (client->state != CLIENT_PLAYING || client->timer != NULL)
+        return;
+    td_err err;
+    td_result rc = TD_OK;
+    for (unsigned i = 0; i < PUMP_FRAMES_MAX && rc == TD_OK; i++)
+        rc = pump_one(client, &err);
+    if (rc == TD_OK)
+        wait_until(client, clock_mono_ns(client->owner->options.clock), on_timer);
+    else if (rc != TD_EOF)
+        fail(client, &err);
+}
+
+/* ---- life
+ * --------------------------------------------------------------------------------------------------
+ */
+
+static td_result set_feeds(serve_client *client, td_bytes path, td_err *err)
+{
+    const serve_feeds *feeds = client->owner->options.feeds;
+    if (path.size >= sizeof client->path)
+        return td_err_set(err, TD_E_LIMIT, "a path of %zu bytes", path.size);
+    memcpy(client->path, path.data, path.size);
+    const served_feed *first = serve_feeds_find(feeds, path);
+    TD_ASSERT(first != NULL); /* else it was refused before */
+    client->dialect = dialect_find(first->family->dialect);
+    TD_ASSERT(client->dialect != NULL);
+    client->feed_names = td_alloc_zero(feeds->count, sizeof *client->feed_names);
+    if (client->feed_names == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a client");
+    client->feed_count = serve_feeds_names(feeds, path, client->feed_names);
+    return TD_OK;
+}
+
+td_result serve_client_open(serve *owner, wire_peer_conn *conn, td_bytes path, serve_client **out,
+                            td_err *err)
+{
+    *out = NULL;
+    serve_client *client = td_alloc_zero(1, sizeof *client);
+    if (client == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a client");
+    client->owner = owner;
+    client->conn = conn;
+    client->filters_version = 1;
+    wire_filters_init(&client->filters);
+    uint64_t high = td_random_next(&owner->random);
+    dialect_conn_id(high, td_random_next(&owner->random), client->conn_id);
+    td_result rc = set_feeds(client, path, err);
+    if (rc != TD_OK) {
+        wire_filters_fini(&client->filters);
+        td_free(client);
+        return rc;
+    }
+    client->next = owner->clients;
+    if (client->next != NULL)
+        client->next->prev = client;
+    owner->clients = client;
+    owner->client_count++;
+    owner->counts.clients++;
+    *out = client;
+    return TD_OK;
+}
+
+void serve_client_close(serve_client *client)
+{
+    serve *owner = client->owner;
+    *(client->prev == NULL ? &owner->clients : &client->prev->next) = client->next;
+    if (client->next != NULL)
+        client->next->prev = client->prev;
+    TD_ASSERT(owner->client_count > 0);
+    owner->client_count--;
+    owner->counts.complete += client->is_complete;
+    wire_timer_cancel(client->timer);
+    tape_close(client->tape);
+    wire_filters_fini(&client->filters);
+    td_free(client->verdicts);
+    td_free(client->feed_names);
+    td_free(client);
+}
+
+void serve_client_end(serve_client *client, unsigned code)
+{
+    if (client->state == CLIENT_CLOSING)
+        return;
+    client->state = CLIENT_CLOSING;
+    wire_timer_cancel(client->timer);
+    client->timer = NULL;
+    wire_peer_close(client->conn, code);
+}

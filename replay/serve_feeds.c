@@ -1,0 +1,249 @@
+#include "replay/serve_feeds.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/limits.h"
+#include "format/archive_plan.h"
+#include "wire/dialect.h"
+
+/* ---- gathering
+ * -------------------------------------------------------------------------------------------- */
+
+static served_feed *find_feed(const serve_feeds *feeds, const char *name)
+{
+    for (size_t i = 0; i < feeds->count; i++) {
+        if (strcmp(feeds->items[i].name, name) == 0)
+            return &feeds->items[i];
+    }
+    return NULL;
+}
+
+static td_result add_feed(serve_feeds *feeds, const char *name, const family *of, td_err *err)
+{
+    served_feed *items = td_realloc(feeds->items, feeds->count + 1, sizeof *items);
+    if (items != NULL)
+        feeds->items = items;
+    char *copy = td_strdup(name);
+    if (items == NULL || copy == NULL) {
+        td_free(copy);
+        return td_err_set(err, TD_E_NOMEM, "no memory for the list of feeds");
+    }
+    items[feeds->count++] = (served_feed){.name = copy, .family = of};
+    return TD_OK;
+}
+
+static int has_topic(const served_feed *feed, const char *topic)
+{
+    for (size_t i = 0; i < feed->topic_count; i++) {
+        if (strcmp(feed->topics[i], topic) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+static td_result add_topic(served_feed *feed, const char *topic, td_err *err)
+{
+    if (has_topic(feed, topic))
+        return TD_OK;
+    if (feed->topic_count == feed->topic_capacity) {
+        size_t capacity = feed->topic_capacity == 0 ? 16 : 2 * feed->topic_capacity;
+        char **topics = td_realloc(feed->topics, capacity, sizeof *topics);
+        if (topics == NULL)
+            return td_err_set(err, TD_E_NOMEM, "no memory for the list of topics");
+        feed->topics = topics;
+        feed->topic_capacity = capacity;
+    }
+    feed->topics[feed->topic_count] = td_strdup(topic);
+    if (feed->topics[feed->topic_count] == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for the list of topics");
+    feed->topic_count++;
+    return TD_OK;
+}
+
+static td_result add_channel(served_feed *feed, const plan_channel *channel, td_err *err)
+{
+    const channel_info *info = channel->info;
+    if (!channel->is_wanted || info->dir != CHANNEL_IN)
+        return TD_OK;
+    feed->has_unknown |= strcmp(info->topic, CHANNEL_TOPIC_UNKNOWN) == 0;
+    return info->exchange_topic[0] == '\0' ? TD_OK : add_topic(feed, info->exchange_topic, err);
+}
+
+/* The segment's feed among ours; *out is NULL if it cannot be served, which is said once. */
+static td_result feed_of(serve_feeds *feeds, const plan_segment *segment, const td_log *log,
+                         served_feed **out, td_err *err)
+{
+    *out = find_feed(feeds, segment->feed);
+    if (*out != NULL)
+        return TD_OK;
+    const family *of = family_find(td_bytes_str(segment->family));
+    if (of == NULL || dialect_find(of->dialect) == NULL) {
+        td_log_say(log, TD_LOG_WARNING, "feed '%s' is not served: %s '%s'", segment->feed,
+                   of == NULL ? "this version does not know its family"
+                              : "this version has no dialect for its family",
+                   segment->family);
+        return TD_OK;
+    }
+    td_result rc = add_feed(feeds, segment->feed, of, err);
+    *out = rc == TD_OK ? find_feed(feeds, segment->feed) : NULL;
+    return rc;
+}
+
+static td_result gather_segment(serve_feeds *feeds, const plan_segment *segment, const td_log *log,
+                                td_err *err)
+{
+    served_feed *feed = NULL;
+    td_result rc = feed_of(feeds, segment, log, &feed, err);
+    for (size_t i = 0; i < segment->channel_count && rc == TD_OK && feed != NULL; i++)
+        rc = add_channel(feed, &segment->channels[i], err);
+    return rc;
+}
+
+static int wants_channel(void *user, const channel_info *info)
+{
+    selection_answer answer = selection_ask(user, info);
+    return answer == SELECTION_YES || answer == SELECTION_CLASSIFY;
+}
+
+static int wants_feed(void *user, const char *feed)
+{
+    return selection_has_feed(user, feed);
+}
+
+/* Over all time: what a window leaves out of a feed only makes its topics come without frames. */
+static td_result gather(serve_feeds *feeds, archive *from, const selection *wanted,
+                        const td_log *log, td_err *err)
+{
+    selection copy = *wanted;
+    const plan_query query = {.to_ns = UINT64_MAX,
+                              .wants_channel = wants_channel,
+                              .wants_feed = wants_feed,
+                              .user = &copy};
+    archive_plan *plan = NULL;
+    td_result rc = selection_check(wanted, err);
+    if (rc == TD_OK)
+        rc = archive_plan_open(from, &query, &plan, err);
+    if (rc != TD_OK)
+        return rc;
+    for (size_t i = 0; i < archive_plan_count(plan) && rc == TD_OK; i++)
+        rc = gather_segment(feeds, archive_plan_segment(plan, i), log, err);
+    archive_plan_close(plan);
+    if (rc == TD_OK && feeds->count == 0)
+        rc = td_err_set(err, TD_E_NOTFOUND, "nothing to serve: no frame is selected");
+    return rc;
+}
+
+td_result serve_feeds_open(archive *from, const selection *wanted, const td_log *log,
+                           serve_feeds **out, td_err *err)
+{
+    *out = NULL;
+    serve_feeds *feeds = td_alloc_zero(1, sizeof *feeds);
+    if (feeds == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for the list of feeds");
+    td_result rc = gather(feeds, from, wanted, log, err);
+    if (rc != TD_OK) {
+        serve_feeds_close(feeds);
+        return rc;
+    }
+    TD_ASSERT(feeds->count > 0);
+    *out = feeds;
+    return TD_OK;
+}
+
+void serve_feeds_close(serve_feeds *feeds)
+{
+    if (feeds == NULL)
+        return;
+    for (size_t i = 0; i < feeds->count; i++) {
+        served_feed *feed = &feeds->items[i];
+        for (size_t k = 0; k < feed->topic_count; k++)
+            td_free(feed->topics[k]);
+        td_free(feed->topics);
+        td_free(feed->name);
+    }
+    td_free(feeds->items);
+    td_free(feeds);
+}
+
+/* ---- asking
+ * -----------------------------------------------------------------------------------------------
+ */
+
+/* "/realtime" of "wss://stream.bybit.com/realtime". */
+static td_bytes path_of_url(const char *url)
+{
+    const char *host = strstr(url, "://");
+    TD_ASSERT(host != NULL); /* the family table's URLs are ours */
+    const char *path = strchr(host + 3, '/');
+    return td_bytes_str(path == NULL ? "/" : path);
+}
+
+int served_feed_has_path(const served_feed *feed, td_bytes path)
+{
+    for (size_t i = 0; i < FAMILY_ENDPOINTS_MAX; i++) {
+        const char *url = feed->family->endpoints[i].url;
+        if (url == NULL)
+            return 0;
+        if (td_bytes_equal(path_of_url(url), path))
+            return 1;
+    }
+    return 0;
+}
+
+const served_feed *serve_feeds_find(const serve_feeds *feeds, td_bytes path)
+{
+    for (size_t i = 0; i < feeds->count; i++) {
+        if (served_feed_has_path(&feeds->items[i], path))
+            return &feeds->items[i];
+    }
+    return NULL;
+}
+
+size_t serve_feeds_names(const serve_feeds *feeds, td_bytes path, const char **out)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < feeds->count; i++) {
+        if (served_feed_has_path(&feeds->items[i], path))
+            out[count++] = feeds->items[i].name;
+    }
+    TD_ASSERT(count <= feeds->count);
+    return count;
+}
+
+/* Does a row of the family fit the subscription, as it stands or with a symbol behind it? */
+static int row_fits(const family *of, td_bytes subscription)
+{
+    topic_match match;
+    char text[LIMIT_TOPIC_BYTES];
+    if (topic_match_text(of->topics, of->topic_count, subscription, &match))
+        return 1;
+    if (subscription.size + 2 > sizeof text)
+        return 0;
+    memcpy(text, subscription.data, subscription.size);
+    memcpy(text + subscription.size, ".x", 2);
+    return topic_match_text(of->topics, of->topic_count, td_bytes_of(text, subscription.size + 2),
+                            &match);
+}
+
+static int feed_knows(const served_feed *feed, td_bytes subscription)
+{
+    if (feed->has_unknown || row_fits(feed->family, subscription))
+        return 1;
+    for (size_t i = 0; i < feed->topic_count; i++) {
+        if (dialect_filter_covers(subscription, td_bytes_str(feed->topics[i])))
+            return 1;
+    }
+    return 0;
+}
+
+int serve_feeds_know(const serve_feeds *feeds, td_bytes path, td_bytes subscription)
+{
+    for (size_t i = 0; i < feeds->count; i++) {
+        const served_feed *feed = &feeds->items[i];
+        if (served_feed_has_path(feed, path) && feed_knows(feed, subscription))
+            return 1;
+    }
+    return 0;
+}

@@ -1,0 +1,50 @@
+/* What a replay server has to offer: the feeds of a selection, the paths that clients ask for, and
+ * which subscriptions make sense there. Read once, at start; constant afterwards. One thread. */
+#ifndef TD_REPLAY_SERVE_FEEDS_H
+#define TD_REPLAY_SERVE_FEEDS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "format/archive.h"
+#include "schema/family.h"
+#include "tape/selection.h"
+
+typedef struct served_feed {
+    char *name;
+    const family *family;
+    char **topics; /* exchange topics on the tape, as they stand in frames */
+    size_t topic_count;
+    size_t topic_capacity;
+    uint8_t has_unknown; /* frames that this version has no row for */
+} served_feed;
+
+typedef struct serve_feeds {
+    served_feed *items;
+    size_t count;
+} serve_feeds;
+
+/* The selected feeds whose family is known and speaks a dialect of ours; others are said by the log
+ * and left out. TD_E_NOTFOUND if none is left; TD_E_NOMEM, TD_E_IO. */
+TD_MUST_USE td_result serve_feeds_open(archive *from, const selection *wanted, const td_log *log,
+                                       serve_feeds **out, td_err *err);
+void serve_feeds_close(serve_feeds *feeds);
+
+/* 1 if the feed's family has an endpoint with this path. */
+int served_feed_has_path(const served_feed *feed, td_bytes path);
+
+/* The first feed at a path, or NULL: what this server answers with 404. */
+const served_feed *serve_feeds_find(const serve_feeds *feeds, td_bytes path);
+
+/* Names of the feeds at a path, for a selection; out has room for feeds->count. Returns how many.
+ */
+size_t serve_feeds_names(const serve_feeds *feeds, td_bytes path, const char **out);
+
+/* 1 if a subscription could ever get a frame at this path: the family has a topic of that name, or
+ * the tape does. */
+int serve_feeds_know(const serve_feeds *feeds, td_bytes path, td_bytes subscription);
+
+#endif
