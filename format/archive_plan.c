@@ -110,7 +110,8 @@ static td_result load_from_file(archive_plan *plan, const char *path, planned *o
 
 static int overlaps(uint64_t first_ns, uint64_t last_ns, const plan_query *query)
 {
-    return last_ns >= query->from_ns && first_ns < query->to_ns;
+    int is_empty = query->from_ns >= query->to_ns;
+    return !is_empty && last_ns >= query->from_ns && first_ns < query->to_ns;
 }
 
 /* Fill what callers see from the index. */

@@ -1,0 +1,190 @@
+/* Plans: the same from the catalog as from the segments, and only what is wanted. Expected: which
+ * frames are in which chunk follows from tests/testing/segment_fixture.h. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "format/archive_plan.h"
+#include "format/catalog.h"
+#include "tests/testing/archive_fixture.h"
+#include "tests/testing/segment_fixture.h"
+
+/* Frame i's receive time. */
+static uint64_t at(uint64_t i)
+{
+    return FIXTURE_START_NS + FIXTURE_STEP_NS * i;
+}
+
+static int wants_symbol(void *user, const channel_info *info)
+{
+    return strcmp(info->symbol, user) == 0;
+}
+
+static int wants_feed(void *user, const char *feed)
+{
+    (void)user;
+    return strcmp(feed, FIXTURE_FEED) == 0;
+}
+
+typedef struct plan_row {
+    const char *name;
+    uint64_t from_frame, to_frame; /* in time; UINT64_MAX: no end */
+    const char *symbol;            /* NULL: all channels */
+    size_t segments;
+    size_t chunks;
+} plan_row;
+
+/* Chunks of 20 frames, three to a segment, frames 0 … 199: segments of 60, 60, 60 and 20 frames. */
+static const plan_row ROWS[] = {
+    {"all", 0, UINT64_MAX, NULL, 4, 10},
+    {"one symbol is in every chunk", 0, UINT64_MAX, "BTCUSD", 4, 10},
+    {"no such symbol", 0, UINT64_MAX, "XRPUSD", 0, 0},
+    {"one frame", 65, 66, NULL, 1, 1},
+    {"--to is exclusive", 0, 20, NULL, 1, 1},
+    {"--from is inclusive", 199, UINT64_MAX, NULL, 1, 1},
+    {"behind the end", 200, UINT64_MAX, NULL, 0, 0},
+    {"over a rotation", 59, 61, NULL, 2, 2},
+    {"nothing", 50, 50, NULL, 0, 0},
+};
+
+static void check_plan(archive_place *place, const plan_row *row, const char *how)
+{
+    archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
+    archive_plan *plan = NULL;
+    td_err err;
+    const plan_query query = {
+        .from_ns = at(row->from_frame),
+        .to_ns = row->to_frame == UINT64_MAX ? UINT64_MAX : at(row->to_frame),
+        .wants_channel = row->symbol == NULL ? NULL : wants_symbol,
+        .user = (void *)(uintptr_t)row->symbol,
+    };
+    assert_int_equal(archive_plan_open(a, &query, &plan, &err), TD_OK);
+    size_t chunks = 0;
+    uint64_t last_ns = 0;
+    for (size_t i = 0; i < archive_plan_count(plan); i++) {
+        const plan_segment *segment = archive_plan_segment(plan, i);
+        const plan_chunk *rows = NULL;
+        size_t count = 0;
+        assert_int_equal(archive_plan_chunks(plan, i, &rows, &count, &err), TD_OK);
+        chunks += count;
+        assert_string_equal(segment->feed, FIXTURE_FEED);
+        assert_int_equal(segment->channel_count, 5);
+        assert_int_equal(segment->wanted_count, row->symbol == NULL ? 5 : 1);
+        assert_true(segment->first_ns > last_ns); /* in order of time */
+        last_ns = segment->first_ns;
+        for (size_t k = 0; k < count; k++)
+            assert_int_equal(rows[k].message_count, 20);
+        archive_plan_drop_chunks(plan, i);
+    }
+    if (archive_plan_count(plan) != row->segments || chunks != row->chunks)
+        fail_msg("%s, %s: %zu segments, %zu chunks", row->name, how, archive_plan_count(plan),
+                 chunks);
+    archive_plan_close(plan);
+    archive_close(a);
+}
+
+static void test_same_with_and_without_catalog(void **state)
+{
+    (void)state;
+    archive_place place;
+    archive_place_init_sim(&place);
+    archive_fixture_record(&place, 0, 10);
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++)
+        check_plan(&place, &ROWS[i], "with the catalog");
+    assert_int_equal(catalog_remove(place.catalog_path, NULL), TD_OK);
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++)
+        check_plan(&place, &ROWS[i], "without");
+    archive_place_fini(&place);
+}
+
+/* A catalog that is current is what a plan comes from: no segment is opened but for its size. */
+static void test_current_catalog_saves_reading(void **state)
+{
+    (void)state;
+    archive_place place;
+    archive_plan *plan = NULL;
+    td_err err;
+    const plan_query all = {.to_ns = UINT64_MAX};
+    archive_place_init_sim(&place);
+    archive_fixture_record(&place, 0, 10);
+    archive *a = archive_place_open(&place, ARCHIVE_READ, NULL);
+    uint64_t before = io_fault_call_count(place.disk, IO_FAULT_OP_READ);
+    assert_int_equal(archive_plan_open(a, &all, &plan, &err), TD_OK);
+    assert_int_equal(archive_plan_count(plan), 4);
+    assert_int_equal(io_fault_call_count(place.disk, IO_FAULT_OP_READ), before);
+    archive_plan_close(plan);
+    archive_close(a);
+    archive_place_fini(&place);
+}
+
+/* A catalog that does not know a segment, or knows another of its name, is passed by for that one.
+ */
+static void test_segment_that_the_catalog_lacks(void **state)
+{
+    (void)state;
+    archive_place place;
+    td_err err;
+    catalog *c = NULL;
+    archive_place_init_sim(&place);
+    archive_fixture_record(&place, 0, 10);
+    assert_int_equal(catalog_open(place.catalog_path, CATALOG_WRITE, &c, &err), TD_OK);
+    archive *a = archive_place_open(&place, ARCHIVE_READ, NULL);
+    archive_listing listing;
+    assert_int_equal(archive_list(a, &listing, &err), TD_OK);
+    assert_int_equal(catalog_begin(c, &err), TD_OK);
+    assert_int_equal(catalog_drop_segment(c, listing.segments[1].path, &err), TD_OK);
+    assert_int_equal(catalog_commit(c, &err), TD_OK);
+    catalog_close(c);
+    archive_listing_fini(&listing);
+    archive_close(a);
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++)
+        check_plan(&place, &ROWS[i], "with a row less");
+    archive_place_fini(&place);
+}
+
+static void test_other_feeds_are_not_opened(void **state)
+{
+    (void)state;
+    archive_place place;
+    archive_plan *plan = NULL;
+    fixture_feed feed;
+    td_err err;
+    archive_place_init_sim(&place);
+    archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
+    archive_writer *writer = archive_fixture_begin(a);
+    assert_int_equal(fixture_feed_open(&feed, writer, "other", 0, 1, NULL, &err), TD_OK);
+    assert_int_equal(fixture_feed_put(&feed, 20, &err), TD_OK);
+    const plan_query query = {.to_ns = UINT64_MAX, .wants_feed = wants_feed};
+    assert_int_equal(archive_plan_open(a, &query, &plan, &err), TD_OK);
+    assert_int_equal(archive_plan_count(plan), 0);
+    archive_plan_close(plan);
+    /* A segment that is being written is planned as far as it is proved. */
+    const plan_query all = {.to_ns = UINT64_MAX};
+    assert_int_equal(archive_plan_open(a, &all, &plan, &err), TD_OK);
+    assert_int_equal(archive_plan_count(plan), 1);
+    assert_true(archive_plan_segment(plan, 0)->is_open);
+    assert_string_equal(archive_plan_segment(plan, 0)->session, archive_session(a));
+    archive_plan_close(plan);
+    fixture_feed_close(&feed);
+    assert_int_equal(archive_writer_close(writer, WRITER_STOP, 1, &err), TD_OK);
+    archive_close(a);
+    archive_place_fini(&place);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_same_with_and_without_catalog),
+        cmocka_unit_test(test_current_catalog_saves_reading),
+        cmocka_unit_test(test_segment_that_the_catalog_lacks),
+        cmocka_unit_test(test_other_feeds_are_not_opened),
+    };
+    return cmocka_run_group_tests_name("archive_plan", tests, NULL, NULL);
+}

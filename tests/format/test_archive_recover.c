@@ -1,0 +1,319 @@
+/* Recovery of an archive. Expected: DESIGN.md (P1, P4, "Exit status": recover) and the contract in
+ * format/archive_recover.h. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "format/archive_recover.h"
+#include "format/archive_writer.h"
+#include "format/ledger.h"
+#include "format/reindex.h"
+#include "format/verify.h"
+#include "tests/testing/archive_fixture.h"
+#include "tests/testing/segment_fixture.h"
+
+enum { SWEEP_CALLS_MAX = 400, CHUNK_FRAMES = 20 };
+
+/* A session of the verb with one feed, killed behind chunk_count chunks. The disk and its locks are
+ * as the next process finds them. */
+static void record_and_kill(archive_place *place, const char *verb, const char *name, uint64_t from,
+                            unsigned chunk_count)
+{
+    fixture_feed feed;
+    td_err err;
+    clock_sim_advance(place->clock, 1000);
+    archive *a = archive_place_open(place, ARCHIVE_APPEND, verb);
+    archive_writer *writer = archive_fixture_begin(a);
+    assert_int_equal(fixture_feed_open(&feed, writer, name, from, 1, NULL, &err), TD_OK);
+    for (unsigned i = 0; i < chunk_count; i++)
+        assert_int_equal(fixture_feed_put(&feed, CHUNK_FRAMES, &err), TD_OK);
+    io_fault *killed = io_fault_kill(place->disk);
+    fixture_feed_close(&feed);
+    assert_int_equal(archive_writer_close(writer, WRITER_ABANDON, 0, &err), TD_OK);
+    archive_close(a);
+    archive_place_swap_disk(place, killed);
+}
+
+static td_result try_recover(archive_place *place, archive_mode mode, const char *feed,
+                             recover_report *report, td_err *err)
+{
+    archive *a = NULL;
+    td_result rc = archive_place_try_open(place, mode, "recover", &a, err);
+    if (rc != TD_OK)
+        return rc;
+    const gap_reader gaps = archive_fixture_gaps();
+    rc = archive_recover(a, feed, &gaps, NULL, NULL, report, err);
+    archive_close(a);
+    return rc;
+}
+
+static void recover(archive_place *place, const char *feed, recover_report *report)
+{
+    td_err err;
+    if (try_recover(place, ARCHIVE_MAINTAIN, feed, report, &err) != TD_OK)
+        fail_msg("%s", err.text);
+}
+
+static void list_gaps(archive_place *place, gap_list *out)
+{
+    td_err err;
+    const gap_reader gaps = archive_fixture_gaps();
+    archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
+    assert_int_equal(archive_gaps(a, &gaps, out, &err), TD_OK);
+    archive_close(a);
+}
+
+static verify_severity verdict_of(archive_place *place)
+{
+    td_err err;
+    verify_report report;
+    const gap_reader gaps = archive_fixture_gaps();
+    const verify_options options = {.threads = 1, .gaps = &gaps};
+    archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
+    if (archive_verify(a, &options, &report, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    archive_close(a);
+    return report.verdict;
+}
+
+/* "recover alone opens a crash gap (to_ns null) in the journal", from the last durable message on.
+ */
+static void test_kill_is_one_crash_gap(void **state)
+{
+    (void)state;
+    archive_place place;
+    recover_report report;
+    gap_list gaps;
+    archive_place_init_sim(&place);
+    record_and_kill(&place, "record", FIXTURE_FEED, 0, 2);
+    assert_int_equal(verdict_of(&place), VERIFY_RECOVERABLE);
+    recover(&place, NULL, &report);
+    assert_int_equal(report.segments_recovered, 1);
+    assert_int_equal(report.sessions_crashed, 1);
+    assert_int_equal(report.frames_kept, 2 * CHUNK_FRAMES);
+    assert_int_equal(report.torn_bytes, 0);
+    assert_int_equal(report.gaps_opened, 1);
+    assert_false(report.is_lossy);
+    assert_int_equal(verdict_of(&place), VERIFY_SOUND);
+    list_gaps(&place, &gaps);
+    assert_int_equal(gaps.count, 1);
+    assert_int_equal(gaps.rows[0].reason, GAP_CRASH);
+    assert_string_equal(gaps.rows[0].feed, FIXTURE_FEED);
+    assert_int_equal(gaps.rows[0].conn, 1);
+    assert_int_equal(gaps.rows[0].from_ns, FIXTURE_START_NS + 39 * FIXTURE_STEP_NS);
+    assert_int_equal(gaps.rows[0].to_ns, GAP_OPEN);
+    gap_list_fini(&gaps);
+    recover(&place, NULL, &report); /* nothing is left to do */
+    assert_int_equal(report.segments_recovered + report.gaps_opened + report.sessions_crashed, 0);
+    archive_place_fini(&place);
+}
+
+static void test_killed_import_is_no_gap(void **state)
+{
+    (void)state;
+    archive_place place;
+    recover_report report;
+    gap_list gaps;
+    archive_place_init_sim(&place);
+    record_and_kill(&place, "import", FIXTURE_FEED, 0, 2);
+    recover(&place, NULL, &report);
+    assert_int_equal(report.segments_recovered, 1);
+    list_gaps(&place, &gaps);
+    assert_int_equal(gaps.count, 0);
+    gap_list_fini(&gaps);
+    archive_place_fini(&place);
+}
+
+static void test_only_the_feed_that_is_asked_for(void **state)
+{
+    (void)state;
+    archive_place place;
+    recover_report report;
+    archive_place_init_sim(&place);
+    record_and_kill(&place, "record", "one", 0, 1);
+    record_and_kill(&place, "record", "two", 100, 1);
+    recover(&place, "two", &report);
+    assert_int_equal(report.segments_recovered, 1);
+    assert_int_equal(report.frames_kept, CHUNK_FRAMES);
+    recover(&place, NULL, &report);
+    assert_int_equal(report.segments_recovered, 1);
+    assert_int_equal(verdict_of(&place), VERIFY_SOUND);
+    archive_place_fini(&place);
+}
+
+static void append_to_open_segment(archive_place *place, const void *bytes, size_t size)
+{
+    archive_listing listing;
+    td_file *file = NULL;
+    char path[LIMIT_PATH_BYTES];
+    archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
+    assert_int_equal(archive_list(a, &listing, NULL), TD_OK);
+    const archive_segment *segment = &listing.segments[listing.segment_count - 1];
+    assert_true(segment->name.is_open);
+    assert_int_equal(archive_join(a, segment->path, path, NULL), TD_OK);
+    assert_int_equal(td_io_open(archive_io(a), path, TD_OPEN_APPEND, &file, NULL), TD_OK);
+    assert_int_equal(td_io_append(file, bytes, size, NULL), TD_OK);
+    td_io_close(file);
+    archive_listing_fini(&listing);
+    archive_close(a);
+}
+
+/* "recover 0 nothing durable lost (also when a torn tail was cut off)". */
+static void test_torn_tail_is_no_loss(void **state)
+{
+    (void)state;
+    static const char TAIL[] = "\x06half of a chunk";
+    archive_place place;
+    recover_report report;
+    archive_place_init_sim(&place);
+    record_and_kill(&place, "record", FIXTURE_FEED, 0, 2);
+    append_to_open_segment(&place, TAIL, sizeof TAIL);
+    assert_int_equal(verdict_of(&place), VERIFY_RECOVERABLE);
+    recover(&place, NULL, &report);
+    assert_int_equal(report.torn_bytes, sizeof TAIL);
+    assert_false(report.is_lossy);
+    assert_int_equal(verdict_of(&place), VERIFY_SOUND);
+    assert_int_equal(archive_fixture_check_frames(&place, FIXTURE_FEED, 0, 1), 2 * CHUNK_FRAMES);
+    archive_place_fini(&place);
+}
+
+/* "A maintainer never touches a live session's .open files." */
+static void test_live_session_is_left_alone(void **state)
+{
+    (void)state;
+    archive_place place;
+    recover_report report;
+    fixture_feed feed;
+    td_err err;
+    archive_place_init_sim(&place);
+    record_and_kill(&place, "record", FIXTURE_FEED, 0, 2);
+    clock_sim_advance(place.clock, 1000);
+    archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
+    archive_writer *writer = archive_fixture_begin(a);
+    assert_int_equal(fixture_feed_open(&feed, writer, "other", 200, 1, NULL, &err), TD_OK);
+    assert_int_equal(fixture_feed_put(&feed, CHUNK_FRAMES, &err), TD_OK);
+    recover(&place, NULL, &report);
+    assert_int_equal(report.segments_recovered, 1);
+    assert_int_equal(report.segments_live, 1);
+    assert_int_equal(report.sessions_crashed, 1);
+    assert_int_equal(fixture_feed_put(&feed, CHUNK_FRAMES, &err), TD_OK);
+    fixture_feed_close(&feed);
+    assert_int_equal(archive_writer_close(writer, WRITER_STOP, 5, &err), TD_OK);
+    archive_close(a);
+    assert_int_equal(verdict_of(&place), VERIFY_SOUND);
+    assert_int_equal(archive_fixture_check_frames(&place, FIXTURE_FEED, 0, 1), 2 * CHUNK_FRAMES);
+    assert_int_equal(archive_fixture_check_frames(&place, "other", 200, 1), 2 * CHUNK_FRAMES);
+    archive_place_fini(&place);
+}
+
+/* "Before connecting, crashed segments of its feeds are recovered": by the appender itself, whose
+ * chain then goes on from the recovered segment. */
+static void test_appender_recovers_before_it_writes(void **state)
+{
+    (void)state;
+    archive_place place;
+    recover_report report;
+    feed_history history;
+    fixture_feed feed;
+    gap_list gaps;
+    td_err err;
+    archive_place_init_sim(&place);
+    for (unsigned kill = 0; kill < 4; kill++) {
+        archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
+        const gap_reader reader = archive_fixture_gaps();
+        assert_int_equal(archive_recover(a, FIXTURE_FEED, &reader, NULL, NULL, &report, &err),
+                         TD_OK);
+        assert_int_equal(report.segments_recovered, kill == 0 ? 0 : 1);
+        archive_writer *writer = archive_fixture_begin(a);
+        assert_true(archive_writer_catalog_is_current(writer));
+        assert_int_equal(
+            fixture_feed_open(&feed, writer, FIXTURE_FEED, kill * 20ULL, 1, &history, &err), TD_OK);
+        assert_int_equal(history.is_crashed, kill > 0);
+        assert_int_equal(fixture_feed_put(&feed, CHUNK_FRAMES, &err), TD_OK);
+        io_fault *killed = io_fault_kill(place.disk);
+        fixture_feed_close(&feed);
+        assert_int_equal(archive_writer_close(writer, WRITER_ABANDON, 0, &err), TD_OK);
+        archive_close(a);
+        archive_place_swap_disk(&place, killed);
+        clock_sim_advance(place.clock, 1000);
+    }
+    recover(&place, NULL, &report);
+    list_gaps(&place, &gaps);
+    /* Each kill is one crash gap; frame 50 tells of a disconnect. */
+    assert_int_equal(gaps.count, 4 + 1);
+    unsigned crashes = 0;
+    for (size_t i = 0; i < gaps.count; i++)
+        crashes += gaps.rows[i].reason == GAP_CRASH;
+    assert_int_equal(crashes, 4);
+    gap_list_fini(&gaps);
+    assert_int_equal(verdict_of(&place), VERIFY_SOUND);
+    assert_int_equal(archive_fixture_check_frames(&place, FIXTURE_FEED, 0, 1), 4 * CHUNK_FRAMES);
+    archive_place_fini(&place);
+}
+
+/* Fail each call of a recovery, cut the power, recover again: as if it had gone through at once. */
+static void sweep(io_fault_kind kind, uint64_t seed)
+{
+    for (uint32_t fail_at = 1;; fail_at++) {
+        archive_place place;
+        recover_report report;
+        gap_list gaps;
+        td_err err;
+        archive_place_init_sim(&place);
+        record_and_kill(&place, "record", FIXTURE_FEED, 0, 2);
+        append_to_open_segment(&place, "torn", 4);
+        const io_fault_plan plan = {.kind = kind, .mode = IO_FAULT_FOR_EVER, .fail_at = fail_at};
+        io_fault_set_plan(place.disk, plan);
+        td_result rc = try_recover(&place, ARCHIVE_MAINTAIN, NULL, &report, &err);
+        int did_fire = io_fault_did_fire(place.disk);
+        io_fault_set_plan(place.disk, (io_fault_plan){0});
+        assert_int_equal(io_fault_open_count(place.disk), 0);
+        archive_place_swap_disk(&place, io_fault_power_cut(place.disk, seed));
+        recover(&place, NULL, &report);
+        assert_false(report.is_lossy);
+        assert_int_equal(archive_fixture_check_frames(&place, FIXTURE_FEED, 0, 1),
+                         2 * CHUNK_FRAMES);
+        list_gaps(&place, &gaps);
+        if (gaps.count != 1)
+            fail_msg("call %u: %zu gaps", fail_at, gaps.count);
+        gap_list_fini(&gaps);
+        if (verdict_of(&place) != VERIFY_SOUND)
+            fail_msg("call %u: not sound after recovery", fail_at);
+        archive_place_fini(&place);
+        if (!did_fire) {
+            assert_int_equal(rc, TD_OK);
+            break;
+        }
+        assert_true(fail_at < SWEEP_CALLS_MAX);
+    }
+}
+
+static void test_interrupted_recovery_is_gone_on_with(void **state)
+{
+    (void)state;
+    sweep(IO_FAULT_EIO, IO_FAULT_CUT_WORST);
+    sweep(IO_FAULT_EIO, IO_FAULT_CUT_BEST);
+    sweep(IO_FAULT_ENOSPC, 3);
+    sweep(IO_FAULT_SHORT, 5);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_kill_is_one_crash_gap),
+        cmocka_unit_test(test_killed_import_is_no_gap),
+        cmocka_unit_test(test_only_the_feed_that_is_asked_for),
+        cmocka_unit_test(test_torn_tail_is_no_loss),
+        cmocka_unit_test(test_live_session_is_left_alone),
+        cmocka_unit_test(test_appender_recovers_before_it_writes),
+        cmocka_unit_test(test_interrupted_recovery_is_gone_on_with),
+    };
+    return cmocka_run_group_tests_name("archive_recover", tests, NULL, NULL);
+}
