@@ -83,7 +83,7 @@ static void take_problem(void *user, uint64_t line, const char *reason)
                    reason);
     if (outcome->problem_count == outcome->problem_capacity) {
         size_t capacity = outcome->problem_capacity * 2 + 16;
-        problem *grown = capacity > LINES_KEPT_MAX * 2
+        problem *grown = capacity > (size_t)LINES_KEPT_MAX * 2
                              ? NULL
                              : td_realloc(outcome->problems, capacity, sizeof *grown);
         if (grown == NULL)

@@ -16,7 +16,7 @@
 #include "sim/exchange.h"
 #include "sim/instrument.h"
 
-enum { FAULTS_MAX = 64, POLL_MS = 200 };
+enum { FAULTS_MAX = 64, POLL_MS = 200, SETTLE_MS = 100 };
 
 typedef struct sim_flags {
     const char *families;
@@ -174,6 +174,7 @@ static td_result read_options(sim_command *command, td_err *err)
     options->frames_max = flags->frames;
     options->duration_ns = flags->duration_ns;
     options->secret = flags->secret;
+    options->settle_ns = SETTLE_MS * TD_NS_PER_MS;
     options->listen = command->listen.address;
     options->tls_cert = command->listen.tls_cert;
     options->tls_key = command->listen.tls_key;

@@ -1,10 +1,10 @@
 /* The simulated exchange: WebSocket clients on the one side, venues on the other. Speaks the op
  * dialect's server end: subscribe and unsubscribe with filters, acks, pings, auth by op and by URL.
  *
- * A family's markets start 100 ms after its first subscription and run at a fixed rate from there,
- * whoever listens; frame k has exchange time start + k / rate, and is sent as soon as that has
- * come. So the same seed gives a client that subscribes to everything at once the same frames in
- * the same order. A new subscriber gets the present state of each of its topics first, then the
+ * A family's markets start settle_ns after its first subscription and run at a fixed rate from
+ * there, whoever listens; frame k has exchange time start + k / rate, and is sent as soon as that
+ * has come. So the same seed gives a client that subscribes to everything at once the same frames
+ * in the same order. A new subscriber gets the present state of each of its topics first, then the
  * ack.
  *
  * A client that does not read holds its family's markets up (nothing is dropped); what was held up
@@ -35,6 +35,8 @@ typedef struct exchange_options {
     uint64_t seed;
     uint64_t frames_max;  /* data frames of each family, then its clients are closed; 0: no end */
     uint64_t duration_ns; /* from the first subscription, then all are closed; 0: no end */
+    uint64_t settle_ns;   /* from the first subscription to the first frame: clients that subscribe
+                             topic by topic have said all by then */
     uint64_t epoch_ns;    /* exchange time of the start; 0: the wall clock's */
     const char *secret;   /* signatures are checked with it; NULL: any key is let in */
     const fault *faults;  /* by rising `at`; borrowed until close */

@@ -6,8 +6,6 @@
 #include "base/assert.h"
 
 enum {
-    SETTLE_MS = 100, /* from the first subscription to the first frame: clients that subscribe topic
-                      * by topic have said all by then */
     TICK_US = 250,   /* shortest time between two batches: above 4,000 frames a second they go in
                       * groups, which costs less than a wake-up for each */
     UNPACED_US = 10, /* exchange time between two frames at rate 0 */
@@ -302,9 +300,9 @@ td_result family_start(sim_family *f, td_err *err)
     if (rc != TD_OK)
         return rc;
     TD_ASSERT(venue_stream_count(f->venue) == f->stream_count);
-    f->start_ns = opening.start_ns + SETTLE_MS * TD_NS_PER_MS;
+    f->start_ns = opening.start_ns + options->settle_ns;
     f->last_ts_ns = opening.start_ns;
-    f->start_mono_ns = now + SETTLE_MS * TD_NS_PER_MS;
+    f->start_mono_ns = now + options->settle_ns;
     schedule(f, f->start_mono_ns);
     if (options->duration_ns > 0 && x->end_timer == NULL)
         rc = wire_timer_at(x->loop, now + options->duration_ns, end_of_duration, x, &x->end_timer,

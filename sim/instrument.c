@@ -7,18 +7,18 @@
 /* A coin as both kinds of contract quote it. */
 typedef struct coin_row {
     const char *name;
-    uint8_t price_places;
-    int64_t tick;        /* in units of the last place */
+    int64_t tick;        /* in units of the last place of a price */
     int64_t first_price; /* in ticks: about the price of 2021-04-17 */
+    int64_t lots_linear; /* a usual order of the linear contract */
+    uint8_t price_places;
     uint8_t size_places; /* of the linear contract */
-    int64_t lots_linear; /* a usual order there */
 } coin_row;
 
 static const coin_row COINS[] = {
-    {"BTC", 2, 50, 121245, 3, 250}, {"ETH", 2, 5, 47600, 2, 400},  {"EOS", 3, 1, 7978, 1, 900},
-    {"XRP", 4, 1, 15600, 0, 3000},  {"LTC", 2, 1, 31000, 2, 1500}, {"BCH", 2, 5, 21100, 2, 500},
-    {"LINK", 3, 1, 42300, 1, 600},  {"ADA", 4, 1, 14200, 0, 2500}, {"DOT", 3, 5, 8500, 1, 700},
-    {"XTZ", 3, 1, 6900, 1, 800},    {"UNI", 3, 1, 33100, 1, 400},  {"DOGE", 4, 1, 2900, 0, 9000},
+    {"BTC", 50, 121245, 250, 2, 3}, {"ETH", 5, 47600, 400, 2, 2},  {"EOS", 1, 7978, 900, 3, 1},
+    {"XRP", 1, 15600, 3000, 4, 0},  {"LTC", 1, 31000, 1500, 2, 2}, {"BCH", 5, 21100, 500, 2, 2},
+    {"LINK", 1, 42300, 600, 3, 1},  {"ADA", 1, 14200, 2500, 4, 0}, {"DOT", 5, 8500, 700, 3, 1},
+    {"XTZ", 1, 6900, 800, 3, 1},    {"UNI", 1, 33100, 400, 3, 1},  {"DOGE", 1, 2900, 9000, 4, 0},
 };
 
 enum { COIN_COUNT = sizeof COINS / sizeof COINS[0], LOTS_INVERSE = 12000 };

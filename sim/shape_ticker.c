@@ -178,8 +178,9 @@ void shape_ticker_snapshot(const shape_frame *frame, const ticker *state, text_o
             put_value(out, frame, &TICKER_ROWS[i], state->values[TICKER_ROWS[i].value]);
     put_stamps(out, frame, state);
     put_text_member(out, "next_funding_time", funding_at);
-    put_member(out, frame, frame->shape == SHAPE_LINEAR ? "count_down_hour" : "countdown_hour", "",
-               (int64_t)((next_funding - frame->ts_ns) / hour_ns));
+    put_member(
+        out, frame, frame->shape == SHAPE_LINEAR ? "count_down_hour" : "countdown_hour", "",
+        (int64_t)((next_funding - frame->ts_ns + hour_ns - 1) / hour_ns)); /* begun hours count */
     put_member(out, frame, "funding_rate_interval", "", FUNDING_HOURS);
     put_member(out, frame, "settle_time_e9", "", 0);
     put_text_member(out, "delisting_status", "0");

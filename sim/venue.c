@@ -244,6 +244,7 @@ void venue_next(venue *v, uint64_t ts_ns, venue_frame *out)
     for (;;) {
         while (v->to_show == 0)
             step(v);
+        TD_ASSERT(v->present != NULL);
         topic_id topic = (topic_id)__builtin_ctz(v->to_show);
         v->to_show &= v->to_show - 1;
         if (!show(v, v->present, topic, ts_ns, &text))

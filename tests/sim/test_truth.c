@@ -1,0 +1,117 @@
+/* sim/truth: the lines that DESIGN gives, and when they are in the file. The SHA-1 values were made
+ * by Python's hashlib from the lines in the comments; xxh64 of "{}" by a few lines of Python
+ * written from the specification of XXH64, checked on "" and "abc". */
+#include "sim/truth.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "base/io_fault.h"
+
+static const instrument BTCUSD = {.symbol = "BTCUSD", .price_places = 2, .tick = 50};
+static const instrument LTCUSDT = {
+    .symbol = "LTCUSDT", .price_places = 2, .tick = 1, .size_places = 2};
+
+/* What the file holds now. */
+static void expect_file(td_io io, const char *expected)
+{
+    char found[2048];
+    size_t got = 0;
+    td_file *file = NULL;
+    assert_int_equal(td_io_open(io, "truth.jsonl", TD_OPEN_READ, &file, NULL), TD_OK);
+    assert_int_equal(td_io_read_at(file, 0, found, sizeof found - 1, &got, NULL), TD_OK);
+    td_io_close(file);
+    found[got] = '\0';
+    assert_string_equal(found, expected);
+}
+
+static market *small_market(void)
+{
+    market *m = NULL;
+    assert_int_equal(market_open(0, &m, NULL), TD_OK);
+    (void)market_limit(m, MARKET_BUY, 121232, 7);
+    (void)market_limit(m, MARKET_BUY, 121231, 3);
+    (void)market_limit(m, MARKET_BUY, 121000, 9); /* below a window of two levels */
+    (void)market_limit(m, MARKET_SELL, 121235, 1);
+    (void)market_limit(m, MARKET_SELL, 121236, 20);
+    return m;
+}
+
+static void test_levels_sha1(void **state)
+{
+    (void)state; /* none */
+    char sha1[TD_SHA1_HEX_BYTES];
+    market *m = small_market();
+    /* Buy 60615.5 3 | Buy 60616 7 | Sell 60617.5 1 | Sell 60618 20 */
+    assert_int_equal(truth_levels_sha1(&BTCUSD, m, 2, sha1, NULL), TD_OK);
+    assert_string_equal(sha1, "55bd7b84fc1e49a69030bdf18a90309da43392bd");
+    market_close(m);
+    assert_int_equal(market_open(0, &m, NULL), TD_OK);
+    (void)market_limit(m, MARKET_BUY, 31253, 7);
+    (void)market_limit(m, MARKET_SELL, 31260, 150);
+    /* Buy 312.53 0.07 | Sell 312.6 1.5 */
+    assert_int_equal(truth_levels_sha1(&LTCUSDT, m, 25, sha1, NULL), TD_OK);
+    assert_string_equal(sha1, "08a0a4afb66b0afcbef142f61ae3d093582233eb");
+    market_close(m);
+    assert_int_equal(market_open(0, &m, NULL), TD_OK);
+    assert_int_equal(truth_levels_sha1(&BTCUSD, m, 25, sha1, NULL), TD_OK);
+    assert_string_equal(sha1, "da39a3ee5e6b4b0d3255bfef95601890afd80709"); /* of no bytes */
+    market_close(m);
+}
+
+static void test_lines(void **state)
+{
+    (void)state; /* none */
+    io_fault *disk = io_fault_open();
+    td_io io = io_fault_io(disk);
+    truth *t = NULL;
+    market *m = small_market();
+    const truth_frame frame = {.path = "/realtime",
+                               .conn = 2,
+                               .n = 17,
+                               .topic = "trade",
+                               .symbol = "BTCUSD",
+                               .bytes = td_bytes_str("{}"),
+                               .ts_ns = 1618677786670000000u};
+    assert_int_equal(truth_open(io, "truth.jsonl", &t, NULL), TD_OK);
+    assert_int_equal(truth_put_frame(t, &frame, NULL), TD_OK);
+    assert_int_equal(
+        truth_put_book(t, "/realtime", "orderBookL2_25", "BTCUSD", 12, &BTCUSD, m, 2, NULL), TD_OK);
+    expect_file(io, "");
+    assert_int_equal(truth_flush(t, NULL), TD_OK);
+    expect_file(io,
+                "{\"t\":\"frame\",\"path\":\"/realtime\",\"conn\":2,\"n\":17,\"topic\":\"trade\","
+                "\"symbol\":\"BTCUSD\",\"bytes\":2,\"xxh64\":\"2e1472b57af294d1\","
+                "\"ts_ns\":1618677786670000000}\n"
+                "{\"t\":\"book\",\"path\":\"/realtime\",\"topic\":\"orderBookL2_25\","
+                "\"symbol\":\"BTCUSD\",\"seq\":12,\"levels_sha1\":"
+                "\"55bd7b84fc1e49a69030bdf18a90309da43392bd\"}\n");
+    truth_close(t);
+    assert_int_not_equal(truth_open(io, "truth.jsonl", &t, NULL), TD_OK);
+    assert_int_equal(truth_open(io, "other.jsonl", &t, NULL), TD_OK);
+    assert_int_equal(truth_put_fault(t, "/realtime", 0, 500, "disconnect", NULL), TD_OK);
+    assert_int_equal(truth_put_fault(t, "/realtime", 3, 7, "cut", NULL), TD_OK);
+    assert_int_equal(truth_flush(t, NULL), TD_OK);
+    assert_int_equal(truth_flush(t, NULL), TD_OK);
+    truth_close(t);
+    assert_int_equal(td_io_rename(io, "other.jsonl", "truth.jsonl", NULL), TD_OK);
+    expect_file(io,
+                "{\"t\":\"fault\",\"path\":\"/realtime\",\"conn\":null,\"n\":500,\"what\":"
+                "\"disconnect\"}\n"
+                "{\"t\":\"fault\",\"path\":\"/realtime\",\"conn\":3,\"n\":7,\"what\":\"cut\"}\n");
+    market_close(m);
+    io_fault_close(disk);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_levels_sha1),
+        cmocka_unit_test(test_lines),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
