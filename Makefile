@@ -61,9 +61,9 @@ SRC_recorder := recorder/backoff.c recorder/chunk_queue.c recorder/cmd_record.c 
                 recorder/supervisor.c recorder/watch.c
 
 SRC_replay := replay/digest.c replay/lateness.c replay/pacer.c replay/player.c replay/strands.c \
-    replay/stream.c replay/stream_table.c replay/report.c replay/report_json.c replay/report_text.c \
-    replay/sink_jsonl.c replay/keyboard.c replay/source.c replay/cmd_replay.c \
-    replay/serve.c replay/serve_client.c replay/serve_feeds.c replay/cmd_serve.c
+    replay/stream.c replay/stream_table.c replay/truth_table.c replay/report.c replay/report_json.c \
+    replay/report_text.c replay/sink_jsonl.c replay/sink_truth.c replay/keyboard.c replay/source.c \
+    replay/cmd_replay.c replay/serve.c replay/serve_client.c replay/serve_feeds.c replay/cmd_serve.c
 
 SRC_archive := archive/import.c archive/import_feed.c archive/import_line.c archive/import_plan.c \
                archive/import_slots.c archive/import_source.c archive/import_spool.c \
@@ -240,11 +240,17 @@ $(B)/tests/%: $(B)/obj/tests/%.o $(OBJ_testing) $(LIBS_own)
 	@mkdir -p $(@D)
 	$(CXX) $(LDFLAGS_ALL) -o $@ $< $(OBJ_testing) $(LIBS_own) -lcmocka $(LIBS_recorder) $(LIBS_wire) $(LIBS_core)
 
+# The replayer with a fault in its book, to see that the comparison with the truth can fail.
+BROKEN_REPLAY := $(B)/tests/tapedeck-replay-broken
+$(BROKEN_REPLAY): $(B)/obj/replay/main.o $(B)/obj/tests/e2e/broken_book.o $(LIBS_own)
+	@mkdir -p $(@D)
+	$(CXX) $(LDFLAGS_ALL) -Wl,--wrap=book_apply -o $@ $^ $(LIBS_recorder) $(LIBS_wire) $(LIBS_core)
+
 ## unit: build and run the unit tests only (VARIANT=debug by habit; T=name runs those that match)
 .PHONY: unit tests-build
 # Only those that match are built, so that one's own tests run while others' do not compile.
 UNIT_BINS := $(foreach t,$(TEST_BINS),$(if $(findstring $(or $(T),/),$(t)),$(t)))
-tests-build: $(TEST_BINS)
+tests-build: $(TEST_BINS) $(BROKEN_REPLAY)
 unit: $(UNIT_BINS)
 	@tests/run-unit $(B) $^
 
@@ -282,7 +288,7 @@ test:
 
 .PHONY: suite
 suite:
-	@tests/run $(BIN) $(B) $(TEST_BINS)
+	@TAPEDECK_BROKEN_REPLAY=$(abspath $(BROKEN_REPLAY)) tests/run $(BIN) $(B) $(TEST_BINS)
 
 ##@ Before a change is done
 

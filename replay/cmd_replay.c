@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/io_posix.h"
 #include "base/time_text.h"
 #include "cli/option_groups.h"
 #include "cli/output.h"
@@ -18,6 +19,7 @@
 #include "replay/player.h"
 #include "replay/report.h"
 #include "replay/sink_jsonl.h"
+#include "replay/sink_truth.h"
 #include "replay/source.h"
 #include "tape/event.h"
 #include "tape/tape.h"
@@ -28,6 +30,7 @@ typedef struct replay_flags {
     const char *speed;
     uint64_t gap_ns_max;
     uint8_t with_messages;
+    const char *truth_file;
 } replay_flags;
 
 static const option_row REPLAY_ROWS[] = {
@@ -47,6 +50,12 @@ static const option_row REPLAY_ROWS[] = {
      .offset = offsetof(replay_flags, with_messages),
      .help = "print each frame as a typed message, one JSON object a line, in place\n"
              "of the report"},
+    {.long_name = "truth",
+     .type = OPTION_TEXT,
+     .offset = offsetof(replay_flags, truth_file),
+     .metavar = "FILE",
+     .help =
+         "compare with the truth file of a simulated exchange, frame by frame and book by book"},
 };
 
 /* Everything of one run of the verb. */
@@ -70,6 +79,7 @@ typedef struct replay_command {
     progress_line progress;
     output_stream output;
     sink_jsonl *messages; /* NULL: not asked for */
+    sink_truth *truth;    /* likewise */
     selection wanted;
 } replay_command;
 
@@ -179,6 +189,11 @@ static td_result open_player(replay_command *command, pacer_speed speed, td_err 
         if (rc == TD_OK)
             options.sinks[options.sink_count++] = sink_jsonl_get(command->messages);
     }
+    if (rc == TD_OK && command->flags.truth_file != NULL) {
+        rc = sink_truth_open(io_posix(), command->flags.truth_file, &command->truth, err);
+        if (rc == TD_OK)
+            options.sinks[options.sink_count++] = sink_truth_get(command->truth);
+    }
     if (rc == TD_OK)
         rc = player_open(&options, &command->player, err);
     return rc == TD_OK ? open_keyboard(command, err) : rc;
@@ -207,6 +222,7 @@ static void close_all(replay_command *command)
     progress_end(&command->progress);
     player_close(command->player); /* its streams are known to the tape's channels */
     sink_jsonl_close(command->messages);
+    sink_truth_close(command->truth);
     tape_close(command->tape);
     archive_close(command->archive);
 }
@@ -252,6 +268,9 @@ static td_result conclude(replay_command *command, uint64_t started_ns, exit_cod
     report.elapsed_ns = clock_mono_ns(command->clock) - started_ns;
     report.is_stopped = is_stopped(command) ? 1 : 0;
     tape_get_stats(command->tape, &report.tape);
+    report.has_truth = command->truth != NULL;
+    if (report.has_truth)
+        sink_truth_result(command->truth, &report.truth);
     if (rc == TD_OK)
         rc = gather_gaps(command, &report, err);
     if (rc == TD_OK)

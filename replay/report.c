@@ -50,7 +50,8 @@ replay_verdict report_verdict(const replay_report *report)
     if (report->tape.damaged_chunks > 0 || report->tape.segments_unreadable > 0)
         return REPLAY_DAMAGED;
     int is_complete = report->totals.violations == 0 && report->totals.undecoded == 0 &&
-                      report->uncovered_gaps == 0;
+                      report->uncovered_gaps == 0 &&
+                      (!report->has_truth || truth_result_is_equal(&report->truth));
     return is_complete ? REPLAY_COMPLETE : REPLAY_INCOMPLETE;
 }
 

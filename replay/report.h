@@ -10,6 +10,7 @@
 #include "format/gap.h"
 #include "replay/pacer.h"
 #include "replay/player.h"
+#include "replay/sink_truth.h"
 #include "schema/json_write.h"
 #include "tape/selection.h"
 #include "tape/tape.h"
@@ -22,12 +23,14 @@ typedef struct replay_report {
     gap_list gaps; /* those that touch the selection */
     uint64_t uncovered_gaps;
     tape_stats tape;
+    truth_result truth; /* only if has_truth */
+    uint8_t has_truth;  /* 1: compared with what an exchange says that it sent */
     uint64_t elapsed_ns;
     uint8_t is_stopped; /* 1: ended before the tape did (signal, key) */
 } replay_report;
 
 typedef enum replay_verdict {
-    REPLAY_COMPLETE,   /* no rule broken, all decoded, no uncovered gap */
+    REPLAY_COMPLETE,   /* no rule broken, all decoded, no uncovered gap, equal to the truth */
     REPLAY_INCOMPLETE, /* one of these */
     REPLAY_DAMAGED,    /* stored frames could not be read */
 } replay_verdict;

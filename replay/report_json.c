@@ -285,6 +285,22 @@ static void write_times(json_writer *w, const replay_report *report)
     member_number(w, "frames_per_s", report->totals.frames * 1000000 / us, 0);
 }
 
+static void write_truth(json_writer *w, const truth_result *truth)
+{
+    json_write_key(w, "truth");
+    json_write_object_begin(w);
+    json_write_member_bool(w, "equal", truth_result_is_equal(truth));
+    json_write_member_u64(w, "frames", truth->frames);
+    json_write_member_u64(w, "matched", truth->matched);
+    json_write_member_u64(w, "missing", truth->missing);
+    json_write_member_u64(w, "unexpected", truth->unexpected);
+    json_write_member_u64(w, "after_end", truth->after_end);
+    json_write_member_u64(w, "marks", truth->marks);
+    json_write_member_u64(w, "marks_equal", truth->marks_equal);
+    json_write_member_text(w, "first", truth->first[0] == '\0' ? NULL : truth->first);
+    json_write_object_end(w);
+}
+
 td_result report_write_json(const replay_report *report, json_writer *w, td_err *err)
 {
     const stream_table *streams = player_streams(report->player);
@@ -296,6 +312,8 @@ td_result report_write_json(const replay_report *report, json_writer *w, td_err 
     write_gaps(w, &report->gaps);
     td_result rc = write_books(w, streams, err);
     write_digests(w, report);
+    if (report->has_truth)
+        write_truth(w, &report->truth);
     json_write_member_u64(w, "damaged_chunks", report->tape.damaged_chunks);
     json_write_member_bool(w, "stopped", report->is_stopped);
     write_pace(w, report->pacer);

@@ -292,6 +292,21 @@ static void print_pace(const replay_report *report, output_stream *o)
                   (double)lateness_quantile_ns(&p->late, 990) / 1e3, (double)p->late.ns_max / 1e3);
 }
 
+static void print_truth(const truth_result *truth, output_stream *o)
+{
+    output_printf(o,
+                  "\nAgainst the exchange's own account: %s.\n"
+                  "  frames   %" PRIu64 " sent, %" PRIu64 " recorded as sent, %" PRIu64
+                  " missing, %" PRIu64 " that were never sent,\n"
+                  "           %" PRIu64 " on their way when the recorder left\n"
+                  "  books    %" PRIu64 " of %" PRIu64 " marks agree\n",
+                  truth_result_is_equal(truth) ? "equal" : "DIFFERENT", truth->frames,
+                  truth->matched, truth->missing, truth->unexpected, truth->after_end,
+                  truth->marks_equal, truth->marks);
+    if (truth->first[0] != '\0')
+        output_printf(o, "  first    %s\n", truth->first);
+}
+
 static void print_digests(const replay_report *report, output_stream *o)
 {
     output_printf(o, "\nDigests (equal for equal selections, at any speed and with any number of "
@@ -310,6 +325,8 @@ td_result report_write_text(const replay_report *report, output_stream *o, td_er
     if (rc == TD_OK)
         rc = print_books(report, o, err);
     print_pace(report, o);
+    if (report->has_truth)
+        print_truth(&report->truth, o);
     print_digests(report, o);
     return rc;
 }

@@ -1,0 +1,256 @@
+#include "replay/sink_truth.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/hash.h"
+#include "book/continuity.h"
+#include "replay/truth_table.h"
+#include "schema/decode.h"
+
+/* A recorded connection, and the exchange's connection that it is. */
+typedef struct recorded_conn {
+    const char *feed;
+    uint32_t line, shard, session, conn;
+    const truth_conn *truth; /* NULL: none fits, every frame is unexpected */
+    size_t next;             /* entry of truth that is expected */
+} recorded_conn;
+
+/* The book of a recorded channel. */
+typedef struct checked_book {
+    const tape_channel *channel;
+    track *track;
+    uint32_t session, conn;
+} checked_book;
+
+struct sink_truth {
+    truth_table *table;
+    decoder *decoder;
+    recorded_conn *conns;
+    size_t conn_count, conn_capacity;
+    checked_book *books; /* by the channel's index */
+    size_t book_capacity;
+    truth_result result;
+};
+
+td_result sink_truth_open(td_io io, const char *path, sink_truth **out, td_err *err)
+{
+    sink_truth *self = td_alloc_zero(1, sizeof *self);
+    if (self == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory to compare with the truth");
+    td_result rc = truth_table_open(io, path, &self->table, err);
+    if (rc == TD_OK)
+        rc = decoder_open(&self->decoder, err);
+    if (rc != TD_OK) {
+        sink_truth_close(self);
+        return rc;
+    }
+    *out = self;
+    return TD_OK;
+}
+
+void sink_truth_close(sink_truth *self)
+{
+    if (self == NULL)
+        return;
+    for (size_t i = 0; i < self->book_capacity; i++)
+        track_close(self->books[i].track);
+    td_free(self->books);
+    td_free(self->conns);
+    decoder_close(self->decoder);
+    truth_table_close(self->table);
+    td_free(self);
+}
+
+/* ---- frames ------------------------------------------------------------------------------ */
+
+static void differs(sink_truth *self, const tape_frame *frame, const char *what)
+{
+    if (self->result.first[0] != '\0')
+        return;
+    snprintf(self->result.first, sizeof self->result.first,
+             "%s: feed %s, %s, connection %" PRIu32 ", frame %" PRIu64, what,
+             frame->channel->info.feed, frame->channel->info.exchange_topic, frame->conn,
+             frame->ordinal);
+}
+
+/* The exchange's connection on which this very frame has this very ordinal. */
+static const truth_conn *identify(const sink_truth *self, const tape_frame *frame, uint64_t xxh64)
+{
+    const truth_conn *conns;
+    size_t count = truth_table_conns(self->table, &conns);
+    for (size_t i = 0; i < count; i++) {
+        if (conns[i].family != frame->channel->family)
+            continue;
+        for (size_t k = 0; k < conns[i].entry_count && conns[i].entries[k].n <= frame->ordinal;
+             k++) {
+            if (conns[i].entries[k].n == frame->ordinal && conns[i].entries[k].xxh64 == xxh64)
+                return &conns[i];
+        }
+    }
+    return NULL;
+}
+
+static recorded_conn *find_conn(sink_truth *self, const tape_frame *frame)
+{
+    const channel_info *info = &frame->channel->info;
+    for (size_t i = self->conn_count; i-- > 0;) {
+        recorded_conn *conn = &self->conns[i];
+        if (conn->session == frame->session && conn->conn == frame->conn &&
+            conn->line == info->line && conn->shard == info->shard &&
+            strcmp(conn->feed, info->feed) == 0)
+            return conn;
+    }
+    return NULL;
+}
+
+static td_result meet_conn(sink_truth *self, const tape_frame *frame, uint64_t xxh64,
+                           recorded_conn **out, td_err *err)
+{
+    if (self->conn_count == self->conn_capacity) {
+        size_t capacity = self->conn_capacity == 0 ? 16 : self->conn_capacity * 2;
+        recorded_conn *conns = td_realloc(self->conns, capacity, sizeof *conns);
+        if (conns == NULL)
+            return td_err_set(err, TD_E_NOMEM, "no memory for %zu connections", capacity);
+        self->conns = conns;
+        self->conn_capacity = capacity;
+    }
+    const channel_info *info = &frame->channel->info;
+    *out = &self->conns[self->conn_count++];
+    **out = (recorded_conn){.feed = info->feed,
+                            .line = info->line,
+                            .shard = info->shard,
+                            .session = frame->session,
+                            .conn = frame->conn,
+                            .truth = identify(self, frame, xxh64)};
+    return TD_OK;
+}
+
+static void compare_frame(sink_truth *self, recorded_conn *conn, const tape_frame *frame,
+                          uint64_t xxh64)
+{
+    const truth_conn *truth = conn->truth;
+    while (truth != NULL && conn->next < truth->entry_count &&
+           truth->entries[conn->next].n < frame->ordinal) {
+        differs(self, frame, "a frame before this one was sent and is not recorded");
+        self->result.missing++;
+        conn->next++;
+    }
+    int is_sent = truth != NULL && conn->next < truth->entry_count &&
+                  truth->entries[conn->next].n == frame->ordinal;
+    if (is_sent && truth->entries[conn->next].xxh64 == xxh64) {
+        self->result.matched++;
+    } else {
+        differs(self, frame, "this frame was recorded and was not sent so");
+        self->result.unexpected++;
+    }
+    conn->next += (size_t)is_sent;
+}
+
+/* ---- books ------------------------------------------------------------------------------- */
+
+static td_result find_book(sink_truth *self, const tape_frame *frame, checked_book **out,
+                           td_err *err)
+{
+    uint32_t index = frame->channel->index;
+    if (index >= self->book_capacity) {
+        size_t capacity = self->book_capacity == 0 ? 64 : self->book_capacity;
+        while (capacity <= index)
+            capacity *= 2;
+        checked_book *books = td_realloc(self->books, capacity, sizeof *books);
+        if (books == NULL)
+            return td_err_set(err, TD_E_NOMEM, "no memory for %zu books", capacity);
+        memset(books + self->book_capacity, 0, (capacity - self->book_capacity) * sizeof *books);
+        self->books = books;
+        self->book_capacity = capacity;
+    }
+    checked_book *held = &self->books[index];
+    if (held->track == NULL) {
+        td_result rc = track_open(frame->channel->topic.row, &held->track, err);
+        if (rc != TD_OK)
+            return rc;
+        held->channel = frame->channel;
+    } else if (held->session != frame->session || held->conn != frame->conn) {
+        track_reset(held->track);
+    }
+    held->session = frame->session;
+    held->conn = frame->conn;
+    *out = held;
+    return TD_OK;
+}
+
+static td_result compare_book(sink_truth *self, const sink_frame *shown, td_err *err)
+{
+    const tape_frame *frame = shown->tape;
+    checked_book *held;
+    message decoded;
+    decode_error why;
+    verdict ignored;
+    char sha1[TD_SHA1_HEX_BYTES];
+    td_result rc = find_book(self, frame, &held, err);
+    if (rc != TD_OK || !decoder_decode(self->decoder, &shown->topic, frame->bytes, DECODE_PATH_HOT,
+                                       &decoded, &why))
+        return rc;
+    track_apply(held->track, &decoded, &ignored);
+    if (!decoded.head.has_cross_seq)
+        return TD_OK;
+    const char *expected = truth_table_mark(self->table, frame->channel->family, shown->topic.topic,
+                                            shown->topic.symbol, decoded.head.cross_seq);
+    if (expected == NULL)
+        return TD_OK;
+    rc = book_levels_sha1(track_book(held->track), sha1, err);
+    if (rc != TD_OK)
+        return rc;
+    self->result.marks++;
+    if (strcmp(sha1, expected) == 0)
+        self->result.marks_equal++;
+    else
+        differs(self, frame, "the book behind this frame is not the exchange's");
+    return TD_OK;
+}
+
+/* ---- the sink ---------------------------------------------------------------------------- */
+
+static td_result take_frame(void *ctx, const sink_frame *shown, td_err *err)
+{
+    sink_truth *self = ctx;
+    if (shown->role != ROLE_DATA || shown->topic.row == NULL)
+        return TD_OK;
+    const tape_frame *frame = shown->tape;
+    uint64_t xxh64 = td_xxh64(frame->bytes.data, frame->bytes.size);
+    recorded_conn *conn = find_conn(self, frame);
+    if (conn == NULL) {
+        td_result rc = meet_conn(self, frame, xxh64, &conn, err);
+        if (rc != TD_OK)
+            return rc;
+    }
+    compare_frame(self, conn, frame, xxh64);
+    return shown->topic.row->type == MSG_BOOK_CHANGE ? compare_book(self, shown, err) : TD_OK;
+}
+
+sink sink_truth_get(sink_truth *self)
+{
+    static const sink_ops OPS = {.name = "truth", .frame = take_frame};
+    return (sink){&OPS, self};
+}
+
+void sink_truth_result(const sink_truth *self, truth_result *out)
+{
+    const truth_conn *conns;
+    size_t count = truth_table_conns(self->table, &conns);
+    *out = self->result;
+    for (size_t i = 0; i < count; i++)
+        out->frames += conns[i].entry_count;
+    TD_ASSERT(out->matched + out->missing <= out->frames + out->unexpected);
+    uint64_t seen = out->matched + out->missing;
+    out->after_end = out->frames > seen ? out->frames - seen : 0;
+}
+
+int truth_result_is_equal(const truth_result *result)
+{
+    return result->matched > 0 && result->missing == 0 && result->unexpected == 0 &&
+           result->marks_equal == result->marks;
+}

@@ -1,0 +1,42 @@
+/* Sink: compares what was recorded with what a simulated exchange says that it sent. Each recorded
+ * connection is matched with one of the exchange's; its data frames must be the very ones that were
+ * sent, in order, none left out; and at each of the exchange's marks our book must be its book.
+ *
+ * Frames behind the last recorded one of a connection were on their way when the recorder left, or
+ * are lost with a crash: they are counted apart, for the ledger is to say so. */
+#ifndef TD_REPLAY_SINK_TRUTH_H
+#define TD_REPLAY_SINK_TRUTH_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/io.h"
+#include "replay/sink.h"
+
+typedef struct sink_truth sink_truth;
+
+typedef struct truth_result {
+    uint64_t frames;     /* data frames that the exchange sent */
+    uint64_t matched;    /* of these, recorded: same connection, ordinal and bytes */
+    uint64_t missing;    /* before a connection's last recorded frame, and not there */
+    uint64_t after_end;  /* behind it, or on a connection of which nothing is recorded */
+    uint64_t unexpected; /* recorded, and never sent */
+    uint64_t marks;      /* book marks that were reached */
+    uint64_t marks_equal;
+    char first[192]; /* the first difference, in words; empty: there is none */
+} truth_result;
+
+/* Read the truth file. As truth_table_open. */
+TD_MUST_USE td_result sink_truth_open(td_io io, const char *path, sink_truth **out, td_err *err);
+void sink_truth_close(sink_truth *self);
+
+/* The sink for a player; valid until close. */
+sink sink_truth_get(sink_truth *self);
+
+/* What came out, after the tape has ended. */
+void sink_truth_result(const sink_truth *self, truth_result *out);
+
+/* 1 if nothing differs and something was compared. */
+int truth_result_is_equal(const truth_result *result);
+
+#endif
