@@ -113,8 +113,10 @@ static void read_backwards(top_keys *top, const json_index *index, uint32_t firs
     }
 }
 
+/* The keys of the frame's own object. */
 static void read_top(top_keys *top, const json_index *index)
 {
+    TD_ASSERT(json_char(index, 0) == '{');
     if (index->count <= SMALL_TOKENS || json_char(index, index->count - 1) != '}') {
         read_forwards(top, index, 1, STOP_AT_END);
         return;
@@ -143,6 +145,7 @@ static td_bytes find_text(const top_keys *top, const json_index *index, known_ke
     return json_string_token(index, token);
 }
 
+/* What an answer says: 1, 0, or -1 for nothing. */
 static int8_t find_success(const top_keys *top, const json_index *index, known_key key)
 {
     uint32_t token = top->known[key];
@@ -179,6 +182,7 @@ static frame_class classify_answer(const top_keys *top, const json_index *index,
 }
 
 /* Control frames of all dialects; CLASS_UNKNOWN if it is none of them. */
+/* Order of the rules: wire facts, section 1, points 3 to 9. */
 static frame_class classify_control(const top_keys *top, const json_index *index,
                                     classification *out)
 {
@@ -273,6 +277,7 @@ static uint64_t first_entry_time(json_parser *parser, const topic_row *row, uint
     return found;
 }
 
+/* Where a row's time stands: in the envelope, else in the first entry. */
 static uint64_t exchange_time(json_parser *parser, const topic_row *row, const top_keys *top)
 {
     if (row->time_member == MEMBER_NONE)
@@ -299,6 +304,7 @@ static uint64_t exchange_time(json_parser *parser, const topic_row *row, const t
 /* Which of the decoder's slots a topic's text would lie in. */
 static topic_slot *slot_of(decoder *d, td_bytes text)
 {
+    TD_ASSERT(text.size > 0);
     uint64_t mix = text.size;
     for (size_t i = 1; i <= text.size && i <= 8; i++) /* the end tells symbols apart */
         mix = mix * 31 + text.data[text.size - i];
@@ -319,6 +325,7 @@ static int match_topic(decoder *d, const family *of, td_bytes text, topic_match 
         memcpy(slot->text, text.data, text.size);
         slot->of = of;
         slot->row = out->row;
+        TD_ASSERT(out->topic.size <= text.size);
         slot->bytes = (uint8_t)text.size;
         slot->topic_bytes = (uint8_t)out->topic.size;
         slot->symbol_bytes = (uint8_t)out->symbol.size;
@@ -331,6 +338,7 @@ static int match_topic(decoder *d, const family *of, td_bytes text, topic_match 
     return 1;
 }
 
+/* A frame with topic and data. */
 static void classify_topic(decoder *d, const family *of, const top_keys *top, classification *out)
 {
     td_bytes text = find_text(top, &d->parser->index, KNOWN_TOPIC);

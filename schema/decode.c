@@ -60,11 +60,14 @@ plan *decoder_plan(decoder *d, const topic_row *row)
     if (plan_open(row, &d->plans[slot], NULL) != TD_OK)
         return NULL;
     d->plan_count++;
+    TD_ASSERT(d->plan_count < DECODER_PLANS_MAX); /* so that every search ends at a free slot */
     return d->plans[slot];
 }
 
 int decoder_grow(void **memory, size_t *capacity, size_t count, size_t size)
 {
+    TD_ASSERT_SLOW(size > 0);
+    TD_ASSERT_SLOW(count <= *capacity);
     if (TD_LIKELY(count < *capacity))
         return 1;
     size_t wanted = *capacity == 0 ? 512 : *capacity * 2;
@@ -125,10 +128,12 @@ int decoder_decode(decoder *d, const topic_match *topic, td_bytes frame, decode_
     if (topic->row == NULL)
         return refuse(why, DECODE_UNKNOWN_TOPIC);
     plan *p = decoder_plan(d, topic->row);
-    if (p == NULL)
+    if (p == NULL) /* no memory: the frame is as lost to us as one over a limit */
         return refuse(why, DECODE_LIMIT);
     msg_type type = topic->row->type;
     int is_struct = path == DECODE_PATH_HOT && (type == MSG_BOOK_CHANGE || type == MSG_TRADE);
+    /* The hot road says nothing about why it gave up: whatever it was, the row-driven decoder
+     * judges. */
     if (is_struct && p->is_hot && decode_hot(d, p, topic, frame, out))
         return 1;
     d->slow_count += is_struct ? 1 : 0;

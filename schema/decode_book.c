@@ -1,4 +1,5 @@
 /* Order book entries, hot: some five levels in each of a hundred frames a second and symbol. */
+#include "base/assert.h"
 #include "schema/decode_scan.h"
 
 /* The value of one of a level's fields. */
@@ -32,12 +33,16 @@ const uint8_t *hot_book_entry(hot *h, const uint8_t *p, const items_row *items)
     uint64_t seen = 0;
     if (!decoder_grow((void **)&d->levels, &d->level_capacity, h->count, sizeof *d->levels))
         return NULL;
+    TD_ASSERT_SLOW(*p == '{');
+    TD_ASSERT_SLOW(h->count < d->level_capacity);
     msg_level *level = &d->levels[h->count];
     *level = (msg_level){.action = (uint8_t)items->action};
     p = hot_fields(h, p, read_value, level, &seen);
     uint64_t has_price_and_side = UINT64_C(1) << roles->price | UINT64_C(1) << roles->side;
     if (p == NULL || (seen & has_price_and_side) != has_price_and_side)
         return NULL;
+    /* Deletes mostly come without a size, some with 0 (wire facts, 2): in the message none has one.
+     */
     int has_size = (seen >> roles->size) & 1;
     if ((items->flags & ITEMS_ZERO_DELETES) && has_size && level->size == 0)
         level->action = ACTION_DELETE;

@@ -47,6 +47,7 @@ static const uint8_t *scan_topic(walk *w, const uint8_t *p)
     return p;
 }
 
+/* "snapshot" or "delta"; other words are for the row-driven decoder to judge. */
 static const uint8_t *scan_kind(walk *w, const uint8_t *p)
 {
     td_bytes text;
@@ -63,6 +64,7 @@ static const uint8_t *scan_kind(walk *w, const uint8_t *p)
     return p;
 }
 
+/* A field of the envelope, into the head; one that a head has no place for is not for this road. */
 static const uint8_t *scan_envelope(walk *w, const field_row *field, const uint8_t *p)
 {
     msg_head *head = &w->h->head;
@@ -91,6 +93,8 @@ static const uint8_t *scan_envelope(walk *w, const field_row *field, const uint8
 /* A list of entries. */
 static const uint8_t *walk_items(walk *w, int items, const uint8_t *p)
 {
+    TD_ASSERT(items >= 0);
+    TD_ASSERT(items < TOPIC_ITEMS_MAX);
     hot *h = w->h;
     const items_row *row = &h->p->row->items[items];
     if (items <= w->last_items || *p != '[')
@@ -106,6 +110,7 @@ static const uint8_t *walk_items(walk *w, int items, const uint8_t *p)
         p = w->entry(h, p, row);
         if (p == NULL)
             return NULL;
+        TD_ASSERT_SLOW(p <= h->end + SCAN_REACH);
         h->count++;
     } while (*p == ',');
     return *p == ']' ? p + 1 : NULL;
@@ -113,7 +118,7 @@ static const uint8_t *walk_items(walk *w, int items, const uint8_t *p)
 
 static const uint8_t *walk_node(walk *w, plan_node *node, const uint8_t *p);
 
-/* The value that a key of a node led to. */
+/* The value that a key of a node led to. What is inside the text here was made sure of before. */
 static const uint8_t *walk_target(walk *w, plan_target target, const uint8_t *p)
 {
     plan_node *child;
@@ -140,8 +145,9 @@ static const uint8_t *walk_target(walk *w, plan_target target, const uint8_t *p)
 /* An object on the way to entries. Recursion is as deep as the plan's paths. */
 static const uint8_t *walk_node(walk *w, plan_node *node, const uint8_t *p)
 {
-    uint32_t seen = 0;
+    uint32_t seen = 0; /* a bit for each key: what stands twice is not for this road */
     uint32_t place = 0;
+    TD_ASSERT_SLOW(node->keys.count <= PLAN_NODE_KEYS_MAX);
     if (*p != '{')
         return NULL;
     p++;
@@ -188,6 +194,7 @@ int decode_hot(decoder *d, plan *p, const topic_match *topic, td_bytes frame, me
     key_word_init(&h.symbol, topic->symbol);
     int is_book = p->row->type == MSG_BOOK_CHANGE;
     walk w = {.h = &h, .entry = is_book ? hot_book_entry : hot_trade_entry, .last_items = -1};
+    /* Walking may end behind the text, in the padding: only its very end is a whole frame. */
     if (walk_node(&w, &p->nodes[0], frame.data) != h.end || !w.has_topic || !has_required_items(&w))
         return 0;
     if (is_book)

@@ -15,7 +15,9 @@ typedef struct rows {
     size_t value_count; /* in d->values: the envelope's, then each entry's, one behind the other */
     size_t envelope_count;
     size_t item_count;
-    uint32_t items_seen; /* a bit for each of the row's items whose path led somewhere */
+    /* Where the entries of each of the row's items stand, as the first pass found them. */
+    json_value items_at[TOPIC_ITEMS_MAX];
+    uint32_t items_seen[TOPIC_ITEMS_MAX]; /* how often: more than once behind arrays only */
     uint8_t symbol_is_set;
     json_value root;
 } rows;
@@ -49,14 +51,10 @@ static int check_topic(rows *r, json_value value)
 /* The value that a path of keys leads to, through objects only. */
 static int find_path(json_value root, const char *path, json_value *out)
 {
-    char key[LIMIT_NAME_BYTES];
     *out = root;
     for (;;) {
         size_t size = strcspn(path, ".");
-        int length = snprintf(key, sizeof key, "%.*s", (int)size, path);
-        TD_ASSERT(length > 0);
-        TD_ASSERT((size_t)length < sizeof key);
-        if (!json_find(*out, key, out))
+        if (!json_find_key(*out, td_bytes_of(path, size), out))
             return 0;
         if (path[size] == '\0')
             return 1;
@@ -87,8 +85,10 @@ static int read_identity(rows *r)
            refuse_value(r, DECODE_WRONG_TYPE, value, kind_key(r));
 }
 
+/* Append to the values of the frame. They lie in one array that may move while it grows. */
 static int add_value(rows *r, const msg_value *value)
 {
+    TD_ASSERT(value->type != VALUE_ABSENT);
     decoder *d = r->d;
     if (!decoder_grow((void **)&d->values, &d->value_capacity, r->value_count, sizeof *d->values))
         return refuse(r, DECODE_LIMIT, 0, NULL);
@@ -141,6 +141,7 @@ static int walk_member(rows *r, plan_node *node, uint32_t key, json_value elemen
     return 0;
 }
 
+/* An object on the way: each member where the plan leads it, the rest counted. */
 static int walk_object(rows *r, plan_node *node, json_value object)
 {
     json_value key;
@@ -167,9 +168,11 @@ static int walk_object(rows *r, plan_node *node, json_value object)
 /* A value on the way: note entries for the second pass, or look into it. */
 static int walk_node(rows *r, plan_node *node, json_value value)
 {
+    TD_ASSERT(r->head.kind < FRAME_ANY);
     int items = node->items[r->head.kind];
     if (items != PLAN_NO_ITEMS) {
-        r->items_seen |= 1u << items;
+        if (r->items_seen[items]++ == 0)
+            r->items_at[items] = value;
         return 1;
     }
     json_value element;
@@ -214,6 +217,7 @@ static int gives_way(const rows *r, const slots *s, size_t i, const msg_value *v
     return 0;
 }
 
+/* Does an entry have what the row wants? By member: any of its spellings will do. */
 static int check_required(rows *r, const msg_value *values, size_t count, msg_action action,
                           size_t offset)
 {
@@ -280,6 +284,7 @@ static void note_entry(rows *r, const msg_value *values, size_t count)
     }
 }
 
+/* Bids and asks of positional books: the path says the side. */
 static int add_side_of_path(rows *r, const items_row *items)
 {
     msg_value side = {.member = MEMBER_SIDE, .type = VALUE_SIDE};
@@ -292,6 +297,7 @@ static int add_side_of_path(rows *r, const items_row *items)
     return add_value(r, &side);
 }
 
+/* What an entry does: what its path says, but for a size of 0 where that deletes. */
 static msg_action entry_action(const items_row *items, const msg_value *values, size_t count)
 {
     const msg_value *size = msg_value_find(values, count, MEMBER_SIZE);
@@ -299,10 +305,13 @@ static msg_action entry_action(const items_row *items, const msg_value *values, 
     return (items->flags & ITEMS_ZERO_DELETES) && is_zero ? ACTION_DELETE : items->action;
 }
 
+/* One entry from the fields that were found. */
 static int add_entry(rows *r, const items_row *items, const slots *s, size_t offset)
 {
     decoder *d = r->d;
     size_t first = r->value_count;
+    TD_ASSERT(r->item_count <= LIMIT_FRAME_ITEMS);
+    TD_ASSERT(first >= r->envelope_count);
     if (r->item_count == LIMIT_FRAME_ITEMS)
         return refuse(r, DECODE_LIMIT, offset, NULL);
     if (!read_slots(r, s) || !add_side_of_path(r, items))
@@ -390,7 +399,6 @@ static int read_entries(rows *r, const items_row *items, json_value value)
 /* Follow the rest of a path, through arrays as well. */
 static int follow_items(rows *r, const items_row *items, const char *path, json_value value)
 {
-    char key[LIMIT_NAME_BYTES];
     json_value element;
     if (path[0] == '\0')
         return read_entries(r, items, value);
@@ -401,22 +409,20 @@ static int follow_items(rows *r, const items_row *items, const char *path, json_
         return 1;
     }
     size_t size = strcspn(path, ".");
-    int length = snprintf(key, sizeof key, "%.*s", (int)size, path);
-    TD_ASSERT(length > 0);
-    TD_ASSERT((size_t)length < sizeof key);
-    if (!json_find(value, key, &element))
+    if (!json_find_key(value, td_bytes_of(path, size), &element))
         return 1;
     return follow_items(r, items, path[size] == '.' ? path + size + 1 : path + size, element);
 }
 
-/* Does the first key of a path stand in the frame? */
-static int leads_in(const rows *r, const char *path)
+/* Nothing stands at the end of a path. That is fine for a list that may be left out, but a frame
+ * without even the first key ("data") is none of this topic. */
+static int accept_absence(rows *r, const items_row *items)
 {
-    char key[LIMIT_NAME_BYTES];
     json_value value;
-    int length = snprintf(key, sizeof key, "%.*s", (int)strcspn(path, "."), path);
-    TD_ASSERT(length >= 0);
-    return path[0] == '\0' || json_find(r->root, key, &value);
+    td_bytes first = td_bytes_of(items->path, strcspn(items->path, "."));
+    if ((items->flags & ITEMS_REQUIRED) || !json_find_key(r->root, first, &value))
+        return refuse(r, DECODE_MISSING_FIELD, 0, items->path);
+    return 1;
 }
 
 /* The entries of the frame, in the order of the row's items. */
@@ -429,16 +435,16 @@ static int read_items(rows *r)
         if (items->kind != FRAME_ANY && items->kind != r->head.kind)
             continue;
         has_any = 1;
-        if ((items->flags & ITEMS_REQUIRED) && !(r->items_seen & (1u << i)) && items->path[0])
-            return refuse(r, DECODE_MISSING_FIELD, 0, items->path);
-        if (!leads_in(r, items->path))
-            return refuse(r, DECODE_MISSING_FIELD, 0, items->path);
-        if (!follow_items(r, items, items->path, r->root))
+        int is_read = r->items_seen[i] == 0   ? accept_absence(r, items)
+                      : r->items_seen[i] == 1 ? read_entries(r, items, r->items_at[i])
+                                              : follow_items(r, items, items->path, r->root);
+        if (!is_read)
             return 0;
     }
     return has_any || refuse(r, DECODE_MISSING_FIELD, 0, kind_key(r));
 }
 
+/* Required fields of the envelope have to be there; what they say was read by then. */
 static int check_envelope(rows *r)
 {
     const topic_row *row = r->p->row;
@@ -450,6 +456,7 @@ static int check_envelope(rows *r)
     return 1;
 }
 
+/* Check the whole text. */
 static int parse_frame(rows *r, td_bytes frame)
 {
     td_result rc = json_parse(r->d->parser, frame, JSON_PADDED, &r->root, NULL);
@@ -482,6 +489,7 @@ static void publish(const rows *r, message *out)
 int decode_rows(decoder *d, plan *p, const topic_match *topic, td_bytes frame, message *out,
                 decode_error *why)
 {
+    TD_ASSERT(p->row == topic->row);
     rows r = {.d = d, .p = p, .topic = topic, .why = why};
     decode_head_init(&r.head, topic);
     if (!parse_frame(&r, frame) || !read_identity(&r) || !walk_node(&r, &p->nodes[0], r.root) ||

@@ -1,6 +1,8 @@
 /* Trades, hot: one frame may hold a thousand. */
+#include "base/assert.h"
 #include "schema/decode_scan.h"
 
+/* true or false, also as a string: linear trades have "false" (wire facts, 2). */
 static const uint8_t *scan_bool(const uint8_t *p, int8_t *out)
 {
     int is_string = *p == '"';
@@ -67,6 +69,8 @@ const uint8_t *hot_trade_entry(hot *h, const uint8_t *p, const items_row *items)
     uint64_t seen = 0;
     if (!decoder_grow((void **)&d->trades, &d->trade_capacity, h->count, sizeof *d->trades))
         return NULL;
+    TD_ASSERT_SLOW(*p == '{');
+    TD_ASSERT_SLOW(h->count < d->trade_capacity);
     msg_trade *trade = &d->trades[h->count];
     *trade = (msg_trade){.is_block_trade = -1};
     p = hot_fields(h, p, read_value, trade, &seen);

@@ -17,6 +17,7 @@ static int says_nothing(td_bytes text)
     return text.size == 0 || td_bytes_is(text, "None");
 }
 
+/* An exact decimal; a scaled integer ("_e4") gets its places here. */
 static int read_decimal(const field_row *field, td_bytes text, td_decimal *out)
 {
     if (td_decimal_parse(text, out, NULL) != TD_OK)
@@ -31,6 +32,7 @@ static int read_decimal(const field_row *field, td_bytes text, td_decimal *out)
     return 1;
 }
 
+/* A whole number, also if it is written "7.0" or "1e3". */
 static int read_integer(td_bytes text, int64_t *out)
 {
     td_decimal value;
@@ -41,6 +43,7 @@ static int read_integer(td_bytes text, int64_t *out)
     return value.scale == 0;
 }
 
+/* All spellings that were met (wire facts, 5). */
 static int read_bool(td_bytes text, uint8_t *out)
 {
     int is_true = td_bytes_is(text, "true") || td_bytes_is(text, "True") || td_bytes_is(text, "1");
@@ -77,6 +80,7 @@ static int read_time(const field_row *field, td_bytes text, uint64_t *out)
     return 1;
 }
 
+/* A text that says something, as the field's type. On 0, *reason says which fault it is. */
 static int read_typed(const field_row *field, td_bytes text, msg_value *out, decode_reason *reason)
 {
     switch (field->type) {
@@ -105,12 +109,14 @@ static int read_typed(const field_row *field, td_bytes text, msg_value *out, dec
         *reason = DECODE_BAD_TIME;
         return read_time(field, text, &out->as.time_ns);
     }
-    TD_ASSERT(!"a field type that is none");
+    TD_ASSERT(!"a field type that is none"); /* topic_row_fault() would have said so */
     return 0;
 }
 
 int decode_field(const field_row *field, json_value value, msg_value *out, decode_error *why)
 {
+    TD_ASSERT(field->key != NULL);
+    TD_ASSERT(field->member < MEMBER_COUNT);
     td_bytes text = td_bytes_of(NULL, 0);
     out->member = field->member;
     out->type = VALUE_ABSENT;

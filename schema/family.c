@@ -120,6 +120,7 @@ static int is_other_host(td_bytes host)
     return 0;
 }
 
+/* Is this the endpoint of that URL, on its own host or on another that serves the same paths? */
 static int endpoint_fits(const char *url, td_bytes host, td_bytes path)
 {
     td_bytes own_host;

@@ -74,6 +74,7 @@ td_bytes json_raw(json_value value);
 
 /* The first member of an object with this key. 0 if there is none, or if it is no object. */
 int json_find(json_value object, const char *key, json_value *out);
+int json_find_key(json_value object, td_bytes key, json_value *out);
 
 /* json_find() and one of the typed accessors below in one; 0 also when the type does not fit. */
 int json_find_text(json_value object, const char *key, td_bytes *out);

@@ -29,6 +29,7 @@ static int refuse_token(check *c, const char *what)
     return refuse(c, c->index->starts[c->token], what);
 }
 
+/* Four hexadecimal digits. */
 static int hex_digits(const uint8_t *p, size_t left, uint32_t *value)
 {
     if (left < 4)
@@ -65,6 +66,8 @@ static size_t escape_bytes(const uint8_t *p, size_t left)
     return second >= 0xdc00 && second <= 0xdfff ? 12 : 0;
 }
 
+/* The inside of a string: that it is UTF-8 without control characters is known, escapes are left.
+ */
 static int check_string(check *c, td_bytes text)
 {
     const uint8_t *at = text.data;
@@ -112,6 +115,7 @@ static int is_number(td_bytes text)
     return at == text.size;
 }
 
+/* A string, number or word, to its last byte. */
 static int check_scalar(check *c)
 {
     td_bytes text = json_token(c->index, c->token);
@@ -136,6 +140,7 @@ static int check_scalar(check *c)
 /* The key at the token and its colon; goes to the value. */
 static int check_key(check *c)
 {
+    TD_ASSERT(c->depth > 0);
     if (json_char(c->index, c->token) != '"')
         return c->token < c->index->count ? refuse_token(c, "expected a key")
                                           : refuse(c, c->index->size, "ends inside an object");
@@ -154,6 +159,7 @@ static int check_behind_value(check *c)
 {
     while (c->depth > 0) {
         uint32_t open = c->open[c->depth - 1];
+        TD_ASSERT_SLOW(open < c->token);
         int is_object = json_char(c->index, open) == '{';
         uint8_t here = json_char(c->index, c->token);
         if (here == ',') {

@@ -4,6 +4,7 @@
 #include "base/assert.h"
 #include "schema/json_impl.h"
 
+/* Four hexadecimal digits that were checked. */
 static uint32_t hex_value(const uint8_t *p)
 {
     uint32_t value = 0;
@@ -68,6 +69,7 @@ int json_text(json_value value, td_bytes *out)
         return 1;
     }
     /* The resolved form is never longer, so each string has its own place at its own offset. */
+    TD_ASSERT(parser->strings_capacity >= index->size);
     uint8_t *begin = parser->strings + (text.data - index->bytes);
     uint8_t *to = begin;
     const uint8_t *end = text.data + text.size;
@@ -77,6 +79,7 @@ int json_text(json_value value, td_bytes *out)
         else
             *to++ = *from++;
     }
+    TD_ASSERT((size_t)(to - begin) <= text.size);
     *out = td_bytes_of(begin, (size_t)(to - begin));
     return 1;
 }

@@ -52,8 +52,10 @@ static void write_types(json_writer *w, const field_row *field)
     json_write_array_end(w);
 }
 
+/* One field: what it means, and the JSON types it may have. */
 static void write_field(json_writer *w, const field_row *field)
 {
+    TD_ASSERT(field->key != NULL);
     char text[160];
     char scale[32] = "";
     if (field->scale_e10 > 0)
@@ -86,6 +88,7 @@ static void write_required(json_writer *w, const plan *p)
     json_write_array_end(w);
 }
 
+/* Entries that are objects; unknown members are allowed, as the decoder only counts them. */
 static void write_object_entry(json_writer *w, const plan *p)
 {
     json_write_object_begin(w);
@@ -172,6 +175,7 @@ static void write_node(json_writer *w, const plan *p, const plan_node *node)
     json_write_object_end(w);
 }
 
+/* Frames whose entries depend on the kind have one of two; others may say anything. */
 static void write_kinds(json_writer *w, const plan *p)
 {
     json_write_object_begin(w);
@@ -186,6 +190,7 @@ static void write_kinds(json_writer *w, const plan *p)
     json_write_object_end(w);
 }
 
+/* What a key of a node leads to. */
 static void write_target(json_writer *w, const plan *p, plan_target target)
 {
     switch (target.kind) {
@@ -259,6 +264,7 @@ static void write_schema(json_writer *w, const family *of, const plan *p)
 
 td_result json_schema_write(const family *of, const topic_row *row, td_buf *out, td_err *err)
 {
+    TD_ASSERT(of != NULL);
     plan *p = NULL;
     td_result rc = plan_open(row, &p, err);
     if (rc != TD_OK)

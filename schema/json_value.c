@@ -36,6 +36,7 @@ void json_parser_close(json_parser *parser)
     td_free(parser);
 }
 
+/* Note what is wrong with the text. */
 static td_result fail(json_parser *parser, td_result rc, size_t offset, const char *what)
 {
     parser->error = (json_error){.offset = offset, .what = what};
@@ -89,7 +90,7 @@ td_result json_parser_index(json_parser *parser, td_bytes text, json_padding pad
     if (text.size > parser->bytes_max)
         return fail(parser, TD_E_LIMIT, parser->bytes_max, "text is too long");
     if (padding == JSON_COPIED) {
-        size_t needed = text.size + JSON_PADDING_BYTES;
+        size_t needed = text.size + JSON_PADDING_BYTES; /* bytes_max is far from overflow */
         if (!reserve((void **)&parser->copy, &parser->copy_capacity, needed, 1))
             return fail(parser, TD_E_NOMEM, 0, "no memory for a copy of the text");
         if (text.size > 0)
@@ -134,6 +135,7 @@ json_error json_parse_error(const json_parser *parser)
 
 json_type json_type_of(json_value value)
 {
+    TD_ASSERT_SLOW(value.token < value.parser->index.count);
     switch (json_char(&value.parser->index, value.token)) {
     case '{':
         return JSON_OBJECT;
@@ -157,6 +159,7 @@ size_t json_offset(json_value value)
     return (size_t)value.parser->index.starts[value.token] + value.parser->bom_bytes;
 }
 
+/* Only containers have an end that was noted. */
 static int is_container(json_value value)
 {
     uint8_t first = json_char(&value.parser->index, value.token);
@@ -182,6 +185,7 @@ td_bytes json_raw(json_value value)
 
 json_iter json_iter_of(json_value container)
 {
+    TD_ASSERT(container.token < container.parser->index.count);
     json_iter it = {.parser = container.parser};
     if (!is_container(container))
         return it;
@@ -203,6 +207,7 @@ int json_next(json_iter *iter, json_value *key, json_value *element)
     }
     *element = (json_value){iter->parser, token};
     uint32_t behind = token_behind(*element);
+    TD_ASSERT(behind > token);
     iter->token = json_char(&iter->parser->index, behind) == ',' ? behind + 1 : 0;
     return 1;
 }
@@ -216,21 +221,25 @@ size_t json_count(json_value container)
     return count;
 }
 
-int json_find(json_value object, const char *key, json_value *out)
+int json_find_key(json_value object, td_bytes key, json_value *out)
 {
-    td_bytes wanted = td_bytes_str(key);
     json_value name;
     json_value element;
     td_bytes text;
     if (json_type_of(object) != JSON_OBJECT)
         return 0;
     for (json_iter it = json_iter_of(object); json_next(&it, &name, &element);) {
-        if (json_text(name, &text) && td_bytes_equal(text, wanted)) {
+        if (json_text(name, &text) && td_bytes_equal(text, key)) {
             *out = element;
             return 1;
         }
     }
     return 0;
+}
+
+int json_find(json_value object, const char *key, json_value *out)
+{
+    return json_find_key(object, td_bytes_str(key), out);
 }
 
 int json_find_text(json_value object, const char *key, td_bytes *out)

@@ -14,6 +14,7 @@ enum {
     FRAME_KEY_OPEN = 1 << 2,  /* a key was written, its value is due */
 };
 
+/* All output goes through here: behind the first failure nothing happens any more. */
 static void put(json_writer *writer, const void *bytes, size_t size)
 {
     if (writer->rc != TD_OK)
@@ -43,6 +44,7 @@ static void put_escape(json_writer *writer, uint8_t byte)
     put(writer, text, (size_t)size);
 }
 
+/* A string with its quotes. Runs of plain characters are copied at once. */
 static void put_string(json_writer *writer, td_bytes text)
 {
     put(writer, "\"", 1);
@@ -117,6 +119,7 @@ td_result json_write_end(json_writer *writer, td_err *err)
     return td_err_set(err, writer->rc, "writing JSON: %s", writer->err.text);
 }
 
+/* Open and close containers; what is open must be what is closed. */
 static void container_begin(json_writer *writer, uint8_t frame, const char *bracket)
 {
     TD_ASSERT(writer->depth < LIMIT_JSON_DEPTH);

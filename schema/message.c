@@ -153,6 +153,7 @@ static const msg_value *item_value(const msg_item *item, msg_member member)
     return msg_value_find(item->values, item->value_count, member);
 }
 
+/* Absent numbers are 0, absent texts empty. */
 static td_decimal decimal_of(const msg_value *value)
 {
     return value != NULL && value->type == VALUE_DECIMAL ? value->as.decimal : (td_decimal){0, 0};
@@ -163,6 +164,7 @@ static td_bytes text_of(const msg_value *value)
     return value != NULL && value->type == VALUE_TEXT ? value->as.text : td_bytes_of(NULL, 0);
 }
 
+/* Values are typed by the row that they were read with, so a member's type is known here. */
 msg_level msg_item_level(const msg_item *item)
 {
     const msg_value *side = item_value(item, MEMBER_SIDE);

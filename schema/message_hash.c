@@ -15,8 +15,10 @@ typedef struct canon {
     uint8_t bytes[2048];
 } canon;
 
+/* Hand on what is buffered. */
 static void canon_flush(canon *c)
 {
+    TD_ASSERT(c->size <= sizeof c->bytes);
     if (c->hasher != NULL) {
         td_hasher_update(c->hasher, c->bytes, c->size);
         c->size = 0;
@@ -60,12 +62,20 @@ static void canon_text(canon *c, td_bytes text)
     }
 }
 
+/* Mantissa and scale of the shortest form: trailing zeros are how it was written, not what it says.
+ */
+static uint8_t *put_decimal(uint8_t *room, td_decimal value)
+{
+    if (value.scale != 0) /* whole numbers, such as sizes in contracts, are shortest already */
+        value = td_decimal_shortest(value);
+    td_put_le64(room, (uint64_t)value.mantissa);
+    room[8] = value.scale;
+    return room + 9;
+}
+
 static void canon_decimal(canon *c, td_decimal value)
 {
-    td_decimal shortest = td_decimal_shortest(value);
-    uint8_t *room = canon_room(c, 9);
-    td_put_le64(room, (uint64_t)shortest.mantissa);
-    room[8] = shortest.scale;
+    (void)put_decimal(canon_room(c, 9), value); /* only where it ends is ignored */
 }
 
 /* A number that may be absent: absent is not 0. */
@@ -76,8 +86,10 @@ static void canon_optional(canon *c, int is_present, int64_t value)
         canon_u64(c, (uint64_t)value);
 }
 
+/* Letters of our own: the numbers of enums may change between versions. */
 static uint8_t side_letter(uint8_t side)
 {
+    TD_ASSERT(side <= SIDE_NONE);
     return side == SIDE_BUY ? 'B' : side == SIDE_SELL ? 'S' : '-';
 }
 
@@ -91,13 +103,16 @@ static uint8_t action_letter(uint8_t action)
     return LETTERS[action];
 }
 
+/* The hottest of all: one reservation for the whole level. */
 static void canon_level(canon *c, const msg_level *level)
 {
-    canon_byte(c, action_letter(level->action));
-    canon_byte(c, side_letter(level->side));
-    canon_decimal(c, (td_decimal){level->price, level->price_scale});
-    if (level->action != ACTION_DELETE)
-        canon_decimal(c, (td_decimal){level->size, level->size_scale});
+    int has_size = level->action != ACTION_DELETE;
+    uint8_t *room = canon_room(c, has_size ? 20 : 11);
+    room[0] = action_letter(level->action);
+    room[1] = side_letter(level->side);
+    room = put_decimal(room + 2, (td_decimal){level->price, level->price_scale});
+    if (has_size)
+        (void)put_decimal(room, (td_decimal){level->size, level->size_scale}); /* as above */
 }
 
 static void canon_trade(canon *c, const msg_trade *trade)
@@ -112,6 +127,7 @@ static void canon_trade(canon *c, const msg_trade *trade)
     canon_byte(c, (uint8_t)(trade->is_block_trade + 1));
 }
 
+/* A member by its name, and its value behind a letter for its type. */
 static void canon_value(canon *c, const msg_value *value)
 {
     canon_text(c, td_bytes_str(msg_member_name(value->member)));
@@ -170,8 +186,12 @@ static void canon_items(canon *c, const message *m)
     }
 }
 
+/* Texts come with their length in front, so that no two messages run together into the same bytes.
+ */
 static void canon_message(canon *c, const message *m)
 {
+    TD_ASSERT(m->head.type < MSG_TYPE_COUNT);
+    TD_ASSERT(c->size == 0);
     const msg_head *head = &m->head;
     canon_text(c, td_bytes_str(msg_type_name(head->type)));
     canon_byte(c, (uint8_t)frame_kind_name(head->kind)[0]);

@@ -17,6 +17,7 @@ static void member_text_or_null(json_writer *w, const char *key, td_bytes text)
         json_write_bytes(w, text);
 }
 
+/* 0 is "the frame has no time". */
 static void member_time_or_null(json_writer *w, const char *key, uint64_t ns)
 {
     json_write_key(w, key);
@@ -26,6 +27,7 @@ static void member_time_or_null(json_writer *w, const char *key, uint64_t ns)
         json_write_u64(w, ns);
 }
 
+/* The head of every message; sequences that the frame does not have are left out. */
 static void write_head(json_writer *w, const msg_head *head)
 {
     json_write_member_text(w, "type", msg_type_name(head->type));
@@ -40,8 +42,11 @@ static void write_head(json_writer *w, const msg_head *head)
     member_optional(w, "unknown_fields", head->unknown_fields != 0, head->unknown_fields);
 }
 
+/* A level; a deleted one has no size. */
 static void write_level(json_writer *w, const msg_level *level)
 {
+    TD_ASSERT(level->action <= ACTION_INSERT);
+    TD_ASSERT(level->side <= SIDE_NONE);
     json_write_object_begin(w);
     json_write_member_text(w, "action", msg_action_name((msg_action)level->action));
     json_write_member_text(w, "side", msg_side_name((msg_side)level->side));
@@ -56,6 +61,7 @@ static void write_level(json_writer *w, const msg_level *level)
 
 static void write_trade(json_writer *w, const msg_trade *trade)
 {
+    TD_ASSERT(trade->side <= SIDE_NONE);
     json_write_object_begin(w);
     json_write_member_text(w, "side", msg_side_name((msg_side)trade->side));
     json_write_member_decimal(w, "price", trade->price);
@@ -69,8 +75,10 @@ static void write_trade(json_writer *w, const msg_trade *trade)
     json_write_object_end(w);
 }
 
+/* A value under its member's name: decimals as strings, times as whole ns. */
 static void write_value(json_writer *w, const msg_value *value)
 {
+    TD_ASSERT(value->member != MEMBER_NONE);
     json_write_key(w, msg_member_name(value->member));
     switch (value->type) {
     case VALUE_ABSENT:
@@ -109,6 +117,7 @@ static void write_item(json_writer *w, const msg_item *item)
 
 void message_json_members(json_writer *writer, const message *m)
 {
+    TD_ASSERT(m->head.type < MSG_TYPE_COUNT);
     msg_type type = m->head.type;
     size_t count = message_item_count(m);
     write_head(writer, &m->head);

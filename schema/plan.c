@@ -6,6 +6,7 @@
 
 void key_word_init(key_word *key, td_bytes text)
 {
+    TD_ASSERT(text.size <= LIMIT_TOPIC_BYTES);
     uint8_t bytes[KEY_WORD_BYTES] = {0};
     uint8_t mask[KEY_WORD_BYTES] = {0};
     size_t size = text.size < KEY_WORD_BYTES ? text.size : KEY_WORD_BYTES;
@@ -60,6 +61,7 @@ uint64_t field_unit_ns(field_unit unit)
     return 0;
 }
 
+/* A node without keys; NULL if there is no room. */
 static plan_node *node_new(plan *p)
 {
     if (p->node_count == PLAN_NODES_MAX)
@@ -75,6 +77,7 @@ static plan_node *node_new(plan *p)
 /* Add a key to a node, at the end of the order that it is guessed in. NULL if there is no room. */
 static plan_target *node_add(plan_node *node, td_bytes key, plan_target target)
 {
+    TD_ASSERT(key.size > 0);
     uint32_t at = node->keys.count;
     if (at == PLAN_NODE_KEYS_MAX)
         return NULL;
@@ -114,6 +117,8 @@ static plan_node *node_child(plan *p, plan_node *node, td_bytes key)
 /* Lead a path to a target, through nodes. 0 if there is no room. */
 static int plan_route(plan *p, const char *path, plan_target target)
 {
+    TD_ASSERT(p->node_count > 0);
+    TD_ASSERT(path[0] != '\0');
     td_bytes rest = td_bytes_str(path);
     plan_node *node = &p->nodes[0];
     td_bytes key = path_next(&rest);
@@ -129,6 +134,7 @@ static int plan_route(plan *p, const char *path, plan_target target)
 /* Note where entries stand. */
 static int plan_items(plan *p, uint32_t index)
 {
+    TD_ASSERT(index < TOPIC_ITEMS_MAX);
     const items_row *items = &p->row->items[index];
     td_bytes rest = td_bytes_str(items->path);
     plan_node *node = &p->nodes[0];
@@ -163,6 +169,8 @@ static void plan_lead_init(plan_lead *lead, char first, const char *key)
 static void plan_hot_fields(plan *p)
 {
     const topic_row *row = p->row;
+    TD_ASSERT(p->is_hot);
+    TD_ASSERT(row->field_count <= HOT_FIELDS_MAX);
     const struct {
         uint8_t field;
         hot_role role;
@@ -182,6 +190,7 @@ static void plan_hot_fields(plan *p)
         p->time_unit_ns = field_unit_ns(row->fields[p->roles.time].unit);
 }
 
+/* The field of a member, the preferred one if there are several; KEY_NONE if there is none. */
 static uint8_t role(const topic_row *row, msg_member member)
 {
     uint8_t found = KEY_NONE;
@@ -194,9 +203,11 @@ static uint8_t role(const topic_row *row, msg_member member)
     return found;
 }
 
+/* Keys of entries, and which of them stand for the same. */
 static void plan_entry(plan *p)
 {
     const topic_row *row = p->row;
+    TD_ASSERT(row->field_count <= TOPIC_FIELDS_MAX);
     p->entry = (key_set){(uint32_t)row->field_count, p->words, p->guesses};
     for (size_t i = 0; i < row->field_count; i++) {
         key_word_init(&p->words[i], td_bytes_str(row->fields[i].key));
@@ -266,6 +277,7 @@ static int plan_is_hot(const plan *p)
     return fields_are_hot(row, roles);
 }
 
+/* Everything that follows from the row. 0 if it does not fit: too many paths. */
 static int plan_fill(plan *p)
 {
     const topic_row *row = p->row;

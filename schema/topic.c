@@ -38,6 +38,7 @@ int topic_row_has_symbol(const topic_row *row)
     return 0;
 }
 
+/* Does a topic's text fit the row's pattern, part by part? */
 static int row_fits(const topic_row *row, td_bytes text, topic_match *out)
 {
     td_bytes pattern_rest = td_bytes_str(row->pattern);
@@ -74,6 +75,7 @@ int topic_match_text(const topic_row *rows, size_t row_count, td_bytes text, top
     return 0;
 }
 
+/* What is wrong with a table of fields; NULL if nothing is. */
 static const char *fields_fault(const field_row *fields, size_t count)
 {
     for (size_t i = 0; i < count; i++) {

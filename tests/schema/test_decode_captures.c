@@ -191,6 +191,45 @@ static void test_linear_samples(void **state)
     run_samples("linear", "linear", 12);
 }
 
+/* Published samples that are no JSON (comments, missing commas, False): refused with a place, never
+ * decoded. */
+static void test_nonstrict_samples(void **state)
+{
+    (void)state;
+    static const char *const folders[] = {"inverse-perpetual", "inverse-futures", "linear"};
+    decoders d = decoders_open();
+    size_t refused = 0;
+    for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
+        char prefix[128];
+        char name[512];
+        size_t count = 0;
+        snprintf(prefix, sizeof prefix, "frames/%s/nonstrict", folders[i]);
+        char **names = capture_list(capture_path_or_skip(prefix), ".txt", &count);
+        const family *of = family_find(td_bytes_str(i == 2 ? "linear" : "inverse"));
+        for (size_t j = 0; j < count; j++) {
+            snprintf(name, sizeof name, "%s/%s", prefix, names[j]);
+            size_t size = 0;
+            uint8_t *bytes = capture_read_file(capture_path(name), &size);
+            classification what;
+            decoder_classify(d.hot, of, td_bytes_of(bytes, size), DIR_IN, &what);
+            message m;
+            decode_error why = {.reason = DECODE_NOT_JSON};
+            if (what.topic.row != NULL &&
+                decoder_decode(d.hot, &what.topic, td_bytes_of(bytes, size), DECODE_PATH_HOT, &m,
+                               &why))
+                fail_msg("%s was decoded", name);
+            assert_int_equal(why.reason, DECODE_NOT_JSON);
+            assert_true(why.offset <= size);
+            refused++;
+            td_free(bytes);
+            td_free(names[j]);
+        }
+        td_free(names);
+    }
+    decoders_close(&d);
+    assert_true(refused >= 15);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -199,6 +238,7 @@ int main(void)
         cmocka_unit_test(test_inverse_perpetual_samples),
         cmocka_unit_test(test_inverse_futures_samples),
         cmocka_unit_test(test_linear_samples),
+        cmocka_unit_test(test_nonstrict_samples),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
