@@ -11,6 +11,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/ssl.h>
 #include <sys/socket.h>
 
 #include "base/alloc.h"
@@ -90,8 +91,13 @@ static void accept_some(wire_server *server)
         int on = 1;
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on,
                          sizeof on); /* slower without, no worse */
+        const lws_adopt_desc_t adopted = {.vh = server->vhost,
+                                          .type = LWS_ADOPT_SOCKET | LWS_ADOPT_HTTP |
+                                                  LWS_ADOPT_ALLOW_SSL,
+                                          .fd = {.sockfd = fd},
+                                          .opaque = server};
         /* NULL: it has closed the socket, and nothing was promised to anybody. */
-        (void)lws_adopt_socket_vhost(server->vhost, fd);
+        (void)lws_adopt_descriptor_vhost_via_info(&adopted);
     }
 }
 
@@ -185,6 +191,7 @@ td_result wire_server_open(wire_loop *loop, const wire_server_options *options, 
     wire_server *server = td_alloc_zero(1, sizeof *server);
     if (server == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a server");
+    server->holder = HOLDER_SERVER;
     server->loop = loop;
     server->ops = options->ops;
     server->user = options->user;
@@ -254,8 +261,11 @@ int server_use_identity(struct lws_vhost *vhost, struct ssl_ctx_st *context)
 {
     const wire_server *server = lws_get_vhost_user(vhost);
     td_err err;
-    if (tls_identity_use(server->identity, context, &err) == TD_OK)
+    if (tls_identity_use(server->identity, context, &err) == TD_OK) {
+        /* libwebsockets' own would take another server's certificate of the same loop. */
+        SSL_CTX_set_tlsext_servername_callback(context, NULL);
         return 0;
+    }
     td_log_say(server->loop->log, TD_LOG_ERROR, "%s", err.text);
     return -1;
 }

@@ -15,7 +15,16 @@ enum {
     SERVER_MESSAGE_BYTES_MAX = 1 << 20,
 };
 
+/* What a connection's opaque pointer points to: both structs begin with it. libwebsockets cannot be
+ * asked instead: it moves a connection to the first vhost that fits the Host header, which with
+ * several servers in one loop is another server's. */
+typedef enum server_holder {
+    HOLDER_SERVER, /* until the upgrade */
+    HOLDER_PEER,
+} server_holder;
+
 struct wire_server {
+    server_holder holder; /* HOLDER_SERVER */
     wire_loop *loop;
     wire_server *next;
     const wire_server_ops *ops;
@@ -31,6 +40,7 @@ struct wire_server {
 };
 
 struct wire_peer_conn {
+    server_holder holder; /* HOLDER_PEER */
     wire_server *server;
     wire_peer_conn *next, *prev;
     struct lws *wsi;

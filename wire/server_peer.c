@@ -204,6 +204,7 @@ static wire_peer_conn *peer_new(wire_server *server, struct lws *wsi, td_bytes p
     wire_peer_conn *peer = td_alloc_zero(1, sizeof *peer);
     if (peer == NULL)
         return NULL;
+    peer->holder = HOLDER_PEER;
     peer->server = server;
     peer->wsi = wsi;
     assembly_init(&peer->assembly, SERVER_MESSAGE_BYTES_MAX);
@@ -242,9 +243,18 @@ void server_end_peers(wire_server *server)
 
 /* ---- what libwebsockets says */
 
+/* The server of a connection that was not upgraded; NULL if it was. */
 static wire_server *server_of(struct lws *wsi)
 {
-    return lws_get_vhost_user(lws_get_vhost(wsi));
+    wire_server *server = lws_get_opaque_user_data(wsi);
+    return server != NULL && server->holder == HOLDER_SERVER ? server : NULL;
+}
+
+/* The peer of a connection that was upgraded; NULL if it was not. */
+static wire_peer_conn *peer_of(struct lws *wsi)
+{
+    wire_peer_conn *peer = wsi == NULL ? NULL : lws_get_opaque_user_data(wsi);
+    return peer != NULL && peer->holder == HOLDER_PEER ? peer : NULL;
 }
 
 /* The query as it was sent: libwebsockets keeps it in pieces. Cut at what out holds. */
@@ -269,6 +279,8 @@ static size_t copy_query(struct lws *wsi, char *out, size_t out_bytes)
 static int on_upgrade(struct lws *wsi)
 {
     wire_server *server = server_of(wsi);
+    if (server == NULL)
+        return -1;
     char path[LIMIT_URL_BYTES];
     char query[LIMIT_URL_BYTES];
     int path_size = lws_hdr_copy(wsi, path, sizeof path, WSI_TOKEN_GET_URI);
@@ -336,7 +348,7 @@ static int server_callback(struct lws *wsi, enum lws_callback_reasons reason, vo
         return on_upgrade(wsi);
     if (reason == LWS_CALLBACK_HTTP)
         return on_plain_http(wsi);
-    wire_peer_conn *peer = wsi == NULL ? NULL : lws_get_opaque_user_data(wsi);
+    wire_peer_conn *peer = peer_of(wsi);
     if (peer == NULL)
         return 0;
     switch ((int)reason) { /* a hundred others are not ours */
