@@ -114,7 +114,8 @@ TESTS_replay := tests/replay/test_player.c tests/replay/test_digest.c tests/repl
 TESTS_archive := tests/archive/test_verb_run.c tests/archive/test_import_source.c tests/archive/test_import_line.c \
                  tests/archive/test_import_order.c
 
-TESTS_sim := tests/sim/test_market.c tests/sim/test_shape.c tests/sim/test_venue.c tests/sim/test_truth.c
+TESTS_sim := tests/sim/test_market.c tests/sim/test_shape.c tests/sim/test_venue.c tests/sim/test_truth.c \
+             tests/sim/test_exchange.c
 
 # ---- compiler -------------------------------------------------------------------------------------
 
