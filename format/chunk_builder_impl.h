@@ -10,8 +10,10 @@
 #include "format/chunk_builder.h"
 #include "format/codec.h"
 
+/* Index of nothing. */
+#define NONE UINT32_MAX
+
 enum {
-    NONE = UINT32_MAX, /* index of nothing */
     /* Room kept for channels of CHANNEL_TOPIC_* when the others have used up the ids. */
     RESERVED_CHANNELS_MAX = 2048,
     /* Schema text of a channel; the largest topic's has some 4 KiB. */

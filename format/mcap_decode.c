@@ -98,6 +98,17 @@ static td_result finish(const cursor *c, uint8_t opcode, td_err *err)
                       mcap_opcode_name(opcode), c->bad_field, c->wanted, c->left);
 }
 
+td_result mcap_check_magic(const uint8_t magic[MCAP_MAGIC_BYTES], td_err *err)
+{
+    enum { VERSION_AT = 5 };
+    if (memcmp(magic, MCAP_MAGIC, MCAP_MAGIC_BYTES) == 0)
+        return TD_OK;
+    if (memcmp(magic, MCAP_MAGIC, VERSION_AT) == 0 && memcmp(magic + 6, "\r\n", 2) == 0)
+        return td_err_set(err, TD_E_UNSUPPORTED, "MCAP major version 0x%02x, 0x30 is known",
+                          magic[VERSION_AT]);
+    return td_err_set(err, TD_E_CORRUPT, "does not begin as an MCAP file");
+}
+
 td_result mcap_decode_header(td_bytes content, mcap_header *out, td_err *err)
 {
     cursor c = cursor_of(content);

@@ -12,6 +12,10 @@
 #include "base/err.h"
 #include "format/mcap.h"
 
+/* The first eight bytes of a file: TD_OK; TD_E_UNSUPPORTED for another major version of the format,
+ * TD_E_CORRUPT if it is no MCAP file. */
+TD_MUST_USE td_result mcap_check_magic(const uint8_t magic[MCAP_MAGIC_BYTES], td_err *err);
+
 TD_MUST_USE td_result mcap_decode_header(td_bytes content, mcap_header *out, td_err *err);
 TD_MUST_USE td_result mcap_decode_footer(td_bytes content, mcap_footer *out, td_err *err);
 TD_MUST_USE td_result mcap_decode_schema(td_bytes content, mcap_schema *out, td_err *err);

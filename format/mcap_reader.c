@@ -29,23 +29,13 @@ struct mcap_reader {
     mcap_reader_stats stats;
 };
 
-static td_result check_version(const uint8_t *magic, td_err *err)
-{
-    if (memcmp(magic, MCAP_MAGIC, MCAP_MAGIC_BYTES) == 0)
-        return TD_OK;
-    if (memcmp(magic, MCAP_MAGIC, 5) == 0 && memcmp(magic + 6, MCAP_MAGIC + 6, 2) == 0)
-        return td_err_set(err, TD_E_UNSUPPORTED, "MCAP major version 0x%02x, 0x30 is known",
-                          magic[5]);
-    return td_err_set(err, TD_E_CORRUPT, "does not begin as an MCAP file");
-}
-
 static td_result read_header(mcap_reader *r, td_err *err)
 {
     td_bytes bytes;
     mcap_place place;
     td_result rc = mcap_source_view(&r->source, 0, MCAP_MAGIC_BYTES, &bytes, err);
     if (rc == TD_OK)
-        rc = check_version(bytes.data, err);
+        rc = mcap_check_magic(bytes.data, err);
     if (rc == TD_OK)
         rc = mcap_source_record(&r->source, MCAP_MAGIC_BYTES, r->source.size, &place, err);
     if (rc == TD_EOF)

@@ -243,7 +243,11 @@ static td_result run(recovery *v, td_err *err)
         rc = recover_find_end(v, err);
     if (is_fatal(rc))
         return rc;
-    return rc == TD_OK && v->sound_bytes > 0 ? finish_segment(v, err) : put_away(v, err);
+    if (rc == TD_OK && v->sound_bytes > 0)
+        return finish_segment(v, err);
+    v->sound_bytes = 0;
+    rc = recover_look_for_blocks(v, err);
+    return rc == TD_OK ? put_away(v, err) : rc;
 }
 
 static td_result set_paths(recovery *v, const char *open_path, td_err *err)

@@ -9,7 +9,8 @@
  *   3. cut the tail off, sync
  *   4. append Data End, summary, footer, magic; sync
  *   5. rename NAME.mcap.open to NAME.mcap, sync the folder
- * A file in which nothing is provable goes to torn/ whole (rename, sync both folders).
+ * A file in which nothing is provable, or whose header cannot be read, goes to torn/ whole (rename,
+ * sync both folders); damaged_blocks says whether durable data went with it.
  *
  * A damaged block between sound ones is kept (its chunk is in the summary if its header can be
  * read) and reported: durable data was lost there. The caller holds the lock that says no writer is

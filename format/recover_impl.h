@@ -44,6 +44,10 @@ typedef struct recovery {
  * TD_E_NOMEM. */
 TD_MUST_USE td_result recover_read_head(recovery *v, td_err *err);
 
+/* No segment can be made of the file: count it as damaged if there are chain records in it all the
+ * same, for then durable data is lost. TD_OK, TD_E_IO, TD_E_NOMEM. */
+TD_MUST_USE td_result recover_look_for_blocks(recovery *v, td_err *err);
+
 /* First walk: find the end of what is proven, and the last chain record's content. TD_OK, TD_E_IO,
  * TD_E_NOMEM. */
 TD_MUST_USE td_result recover_find_end(recovery *v, td_err *err);

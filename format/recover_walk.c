@@ -23,10 +23,12 @@ td_result recover_read_head(recovery *v, td_err *err)
     mcap_header header;
     mcap_metadata session;
     td_result rc = mcap_source_view(&v->source, 0, MCAP_MAGIC_BYTES, &bytes, err);
-    if (rc == TD_OK && memcmp(bytes.data, MCAP_MAGIC, MCAP_MAGIC_BYTES) != 0)
-        rc = td_err_set(err, TD_E_CORRUPT, "no MCAP file");
+    if (rc == TD_OK)
+        rc = mcap_check_magic(bytes.data, err);
     if (rc == TD_OK)
         rc = mcap_source_record(&v->source, MCAP_MAGIC_BYTES, v->source.size, &place, err);
+    if (rc == TD_OK && place.opcode != MCAP_HEADER)
+        rc = td_err_set(err, TD_E_CORRUPT, "no header behind the magic");
     if (rc == TD_OK)
         rc = mcap_source_content(&v->source, &place, &bytes, err);
     if (rc == TD_OK)
@@ -46,6 +48,8 @@ td_result recover_read_head(recovery *v, td_err *err)
         chain = mcap_find_pair(session.pairs, "previous_chain");
     if (rc == TD_OK && !chain_value_parse(chain, &v->first_chain))
         rc = td_err_set(err, TD_E_CORRUPT, "no session record");
+    if (rc == TD_E_UNSUPPORTED)
+        return TD_E_CORRUPT; /* not ours to recover */
     return rc == TD_EOF ? TD_E_TRUNCATED : rc;
 }
 
@@ -95,6 +99,20 @@ static td_result skip_damage(recovery *v, segment_walk *walk, td_err *err)
         v->held_from = from;
     v->held_to = to;
     return TD_OK;
+}
+
+td_result recover_look_for_blocks(recovery *v, td_err *err)
+{
+    segment_walk walk;
+    uint64_t from = 0, to = 0;
+    const td_hash128 none = {{0}};
+    td_result rc = segment_walk_init(&walk, &v->source, 0, 0, none, err);
+    if (rc == TD_OK)
+        rc = segment_walk_skip(&walk, &from, &to, err);
+    segment_walk_fini(&walk);
+    if (rc == TD_OK)
+        note_damage(v, 0, v->source.size);
+    return rc == TD_EOF ? TD_OK : rc;
 }
 
 /* First walk: find the end of what is proven. */

@@ -23,23 +23,13 @@ void reader_note_damage(segment_reader *reader, const td_err *why, uint64_t offs
                        DAMAGE_TEXT_BYTES - 40, why->text); /* a long text may be cut */
 }
 
-static td_result check_magic(const uint8_t *magic, td_err *err)
-{
-    if (memcmp(magic, MCAP_MAGIC, MCAP_MAGIC_BYTES) == 0)
-        return TD_OK;
-    if (memcmp(magic, MCAP_MAGIC, 5) == 0 && memcmp(magic + 6, MCAP_MAGIC + 6, 2) == 0)
-        return td_err_set(err, TD_E_UNSUPPORTED, "MCAP major version 0x%02x, 0x30 is known",
-                          magic[5]);
-    return td_err_set(err, TD_E_CORRUPT, "does not begin as an MCAP file");
-}
-
 /* Magic and header: who wrote the file. */
 static td_result read_header(segment_reader *r, td_err *err)
 {
     td_bytes magic;
     td_result rc = mcap_source_view(&r->source, 0, MCAP_MAGIC_BYTES, &magic, err);
     if (rc == TD_OK)
-        rc = check_magic(magic.data, err);
+        rc = mcap_check_magic(magic.data, err);
     mcap_place place;
     if (rc == TD_OK)
         rc = mcap_source_record(&r->source, MCAP_MAGIC_BYTES, r->source.size, &place, err);
@@ -61,7 +51,9 @@ static td_result read_header(segment_reader *r, td_err *err)
     if (rc != TD_OK)
         return rc;
     r->info.profile = td_bytes_of(r->names.data, header.profile.size);
-    r->info.library = td_bytes_of(r->names.data + header.profile.size, header.library.size);
+    r->info.library = td_bytes_of(r->names.data, header.library.size);
+    if (header.library.size > 0) /* else there may be no memory at all */
+        r->info.library.data += header.profile.size;
     r->info.is_ours = (uint8_t)td_bytes_is(r->info.profile, SEGMENT_PROFILE);
     r->data_start = place.end;
     return TD_OK;

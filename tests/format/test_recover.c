@@ -303,6 +303,24 @@ static void test_damage_in_the_middle(void **state)
     td_free(result);
 }
 
+/* A damaged header: nothing can be finished, but it is said that durable data is in the file. */
+static void test_damaged_header(void **state)
+{
+    (void)state;
+    recover_result *result = td_alloc(sizeof *result);
+    expected open = expect(2, FIXTURE_SYNCED);
+    io_fault *disk = open_disk();
+    fixture_make_file(io_fault_io(disk), OPEN, open.bytes, open.size);
+    assert_int_equal(io_fault_damage(disk, OPEN, 8, 1, NULL), TD_OK);
+    assert_int_equal(recover(disk, result, NULL), TD_OK);
+    assert_false(result->has_segment);
+    assert_int_equal(result->damaged_blocks, 1);
+    assert_string_equal(result->torn_path, "torn/a.mcap.0.open");
+    io_fault_close(disk);
+    td_free(open.bytes);
+    td_free(result);
+}
+
 static void test_refusals(void **state)
 {
     (void)state;
@@ -325,10 +343,10 @@ static void test_refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_tail),    cmocka_unit_test(test_half_written_end),
-        cmocka_unit_test(test_failing_calls), cmocka_unit_test(test_power_cuts),
-        cmocka_unit_test(test_strangers),     cmocka_unit_test(test_damage_in_the_middle),
-        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_every_tail),     cmocka_unit_test(test_half_written_end),
+        cmocka_unit_test(test_failing_calls),  cmocka_unit_test(test_power_cuts),
+        cmocka_unit_test(test_strangers),      cmocka_unit_test(test_damage_in_the_middle),
+        cmocka_unit_test(test_damaged_header), cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests_name("format/recover", tests, NULL, NULL);
 }

@@ -1,0 +1,393 @@
+/* Chunks and the cutting of segments. Expected: the contract in format/chunk_builder.h and DESIGN's
+ * rotation rules (UTC hour, 1 GiB, 4,096 chunks, 16,384 channels); the chunk's bytes are read back
+ * by mcap_decode. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/limits.h"
+#include "format/chunk_builder.h"
+#include "format/codec.h"
+#include "format/mcap_decode.h"
+#include "tests/testing/segment_fixture.h"
+
+static const uint64_t HOUR = 3600 * TD_NS_PER_S;
+/* A whole hour, UTC. */
+static const uint64_t START = UINT64_C(1795154400) * TD_NS_PER_S;
+
+typedef struct bench {
+    chunk_builder *builder;
+    sealed_chunk *sealed;
+    uint64_t ordinal;
+} bench;
+
+static bench open_bench(const chunk_builder_options *options)
+{
+    bench b = {.sealed = sealed_chunk_open()};
+    assert_non_null(b.sealed);
+    assert_int_equal(chunk_builder_open(options, &b.builder, NULL), TD_OK);
+    return b;
+}
+
+static void close_bench(bench *b)
+{
+    sealed_chunk_close(b->sealed);
+    chunk_builder_close(b->builder);
+}
+
+static channel_info info_of(const char *topic, const char *symbol)
+{
+    return (channel_info){.feed = "f",
+                          .family = "inverse",
+                          .dir = CHANNEL_IN,
+                          .topic = topic,
+                          .exchange_topic = topic,
+                          .symbol = symbol,
+                          .opcode = OPCODE_TEXT,
+                          .message_encoding = "json",
+                          .schema_name = ""};
+}
+
+static chunk_channel channel_of(bench *b, const char *topic, const char *symbol)
+{
+    channel_info info = info_of(topic, symbol);
+    chunk_channel channel;
+    assert_int_equal(chunk_builder_channel(b->builder, &info, &channel, NULL), TD_OK);
+    return channel;
+}
+
+static td_result append(bench *b, chunk_channel channel, uint64_t recv_ns, size_t size)
+{
+    static const uint8_t payload[4096] = {'{'};
+    chunk_frame frame = {.channel = channel,
+                         .conn = 1,
+                         .ordinal = b->ordinal + 1,
+                         .recv_ns = recv_ns,
+                         .publish_ns = recv_ns,
+                         .bytes = td_bytes_of(payload, size)};
+    td_result rc = chunk_builder_append(b->builder, &frame, NULL);
+    if (rc == TD_OK)
+        b->ordinal++;
+    return rc;
+}
+
+static void seal(bench *b)
+{
+    assert_int_equal(chunk_builder_seal(b->builder, b->sealed, NULL), TD_OK);
+}
+
+/* The sealed bytes, taken apart: one chunk, then one message index per channel. */
+static void test_sealed_bytes(void **state)
+{
+    (void)state;
+    bench b = open_bench(NULL);
+    fixture_append(b.builder, 0, 100);
+    assert_int_equal(chunk_builder_pending_count(b.builder), 100);
+    assert_int_equal(chunk_builder_pending_since_ns(b.builder), FIXTURE_START_NS);
+    seal(&b);
+    const sealed_chunk *s = b.sealed;
+    assert_int_equal(chunk_builder_pending_count(b.builder), 0);
+    assert_int_equal(chunk_builder_seal(b.builder, b.sealed, NULL), TD_EOF);
+    fixture_append(b.builder, 100, 200);
+    seal(&b);
+    assert_int_equal(s->message_count, 100);
+    assert_int_equal(s->frame_count, 90);
+    assert_int_equal(s->channel_count, 5);
+    assert_int_equal(s->new_channel_count, 0);
+    assert_int_equal(s->totals.frames_written, 180);
+    assert_int_equal(s->totals.events_written, 20);
+    assert_int_equal(s->conns[0].in, 160);
+    assert_int_equal(s->conns[0].out, 20);
+
+    size_t at = 0;
+    mcap_record record;
+    td_bytes bytes = td_buf_view(&s->bytes);
+    assert_int_equal(mcap_next_record(bytes, &at, &record, NULL), TD_OK);
+    assert_int_equal(record.opcode, MCAP_CHUNK);
+    assert_int_equal(at, s->chunk_bytes);
+    mcap_chunk chunk;
+    assert_int_equal(mcap_decode_chunk(record.content, &chunk, NULL), TD_OK);
+    assert_true(td_bytes_is(chunk.compression, "zstd"));
+    assert_int_equal(chunk.start_ns, FIXTURE_START_NS + 100 * FIXTURE_STEP_NS);
+    assert_int_equal(chunk.end_ns, FIXTURE_START_NS + 199 * FIXTURE_STEP_NS);
+    uint8_t *raw = td_alloc((size_t)chunk.uncompressed_bytes);
+    codec *coder = codec_open();
+    assert_int_equal(codec_decompress(coder, CODEC_ZSTD, chunk.records, raw,
+                                      (size_t)chunk.uncompressed_bytes, NULL),
+                     TD_OK);
+    assert_int_equal(chunk.uncompressed_crc, td_crc32(0, raw, (size_t)chunk.uncompressed_bytes));
+    for (uint32_t i = 0; i < s->channel_count; i++) {
+        mcap_message_index index;
+        assert_int_equal(at, s->chunk_bytes + s->channels[i].index_offset);
+        assert_int_equal(mcap_next_record(bytes, &at, &record, NULL), TD_OK);
+        assert_int_equal(mcap_decode_message_index(record.content, &index, NULL), TD_OK);
+        assert_int_equal(index.channel_id, s->channels[i].id);
+        uint64_t log_ns, offset, count = 0;
+        while (mcap_next_entry(&index.entries, &log_ns, &offset)) {
+            assert_int_equal(raw[offset], MCAP_MESSAGE);
+            assert_int_equal(td_le16(raw + offset + 9), index.channel_id);
+            assert_int_equal(td_le64(raw + offset + 15), log_ns);
+            count++;
+        }
+        assert_int_equal(count, s->channels[i].message_count);
+    }
+    assert_int_equal(at, s->chunk_bytes + s->index_bytes);
+    codec_close(coder);
+    td_free(raw);
+    close_bench(&b);
+}
+
+/* When a chunk must be sealed, and when a segment begins. */
+static void test_rotation(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        chunk_builder_options options;
+        uint64_t step_ns; /* between the chunks' frames */
+        uint32_t frames;  /* of the first chunk */
+        int wants_seal, starts;
+        segment_cause cause;
+    } rows[] = {
+        {"nothing", {0}, 1000, 10, 0, 0, SEGMENT_CAUSE_FIRST},
+        {"chunk by size", {.target_bytes = 10000}, 1000, 10, 1, 0, SEGMENT_CAUSE_FIRST},
+        {"chunk by time", {.interval_ns = 20000}, 20000, 10, 1, 0, SEGMENT_CAUSE_FIRST},
+        {"hour", {0}, 3600 * TD_NS_PER_S, 10, 1, 1, SEGMENT_CAUSE_HOUR},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        bench b = open_bench(&rows[i].options);
+        chunk_channel channel = channel_of(&b, "t", "s");
+        assert_true(chunk_builder_starts_segment(b.builder, START));
+        for (uint32_t k = 0; k < rows[i].frames; k++)
+            assert_int_equal(append(&b, channel, START + k, 1000), TD_OK);
+        uint64_t next = START + rows[i].step_ns;
+        if (chunk_builder_wants_seal(b.builder, next) != rows[i].wants_seal)
+            fail_msg("%s: wants_seal is %d", rows[i].name, !rows[i].wants_seal);
+        assert_false(chunk_builder_starts_segment(b.builder, next));
+        seal(&b);
+        assert_true(b.sealed->starts_segment);
+        assert_int_equal(b.sealed->segment_first_ns, START);
+        if (chunk_builder_starts_segment(b.builder, next) != rows[i].starts)
+            fail_msg("%s: starts_segment is %d", rows[i].name, !rows[i].starts);
+        assert_int_equal(append(&b, channel, next, 10), TD_OK);
+        seal(&b);
+        assert_int_equal(b.sealed->starts_segment, rows[i].starts);
+        assert_int_equal(b.sealed->segment_number, 1 + rows[i].starts);
+        assert_int_equal(b.sealed->cause, rows[i].cause);
+        assert_int_equal(b.sealed->new_channel_count, rows[i].starts);
+        close_bench(&b);
+    }
+}
+
+static void test_segment_limits(void **state)
+{
+    (void)state;
+    chunk_builder_options small[] = {{.segment_chunks_max = 2}, {.segment_bytes_max = 300}};
+    static const segment_cause causes[] = {SEGMENT_CAUSE_CHUNKS, SEGMENT_CAUSE_BYTES};
+    for (size_t i = 0; i < 2; i++) {
+        bench b = open_bench(&small[i]);
+        uint64_t now = START;
+        uint32_t chunks = 0;
+        do {
+            assert_int_equal(append(&b, channel_of(&b, "t", "s"), ++now, 10), TD_OK);
+            seal(&b);
+            chunks++;
+        } while (!chunk_builder_starts_segment(b.builder, now + 1));
+        assert_int_equal(b.sealed->segment_number, 1);
+        assert_int_equal(chunks, i == 0 ? 2 : chunks);
+        assert_int_equal(append(&b, channel_of(&b, "t", "s"), ++now, 10), TD_OK);
+        seal(&b);
+        assert_int_equal(b.sealed->segment_number, 2);
+        assert_int_equal(b.sealed->cause, causes[i]);
+        chunk_builder_end_segment(b.builder);
+        assert_true(chunk_builder_starts_segment(b.builder, now + 1));
+        close_bench(&b);
+    }
+}
+
+/* A frame that belongs to the next segment is refused until the chunk is sealed. */
+static void test_append_checks(void **state)
+{
+    (void)state;
+    bench b = open_bench(&(chunk_builder_options){.target_bytes = 5000});
+    chunk_channel channel = channel_of(&b, "t", "s");
+    assert_int_equal(append(&b, channel, START, 10), TD_OK);
+    assert_int_equal(append(&b, channel, START, 10), TD_E_INVALID); /* the same time again */
+    assert_int_equal(append(&b, channel, START - 1, 10), TD_E_INVALID);
+    assert_int_equal(append(&b, channel, START + HOUR, 10), TD_E_LIMIT);
+    assert_int_equal(append(&b, (chunk_channel){7, 1}, START + 1, 10), TD_E_NOTFOUND);
+    assert_int_equal(append(&b, (chunk_channel){0, 0}, START + 1, 10), TD_E_NOTFOUND);
+    chunk_frame frame = {.channel = channel, .conn = 1, .ordinal = 1, .recv_ns = START + 1};
+    assert_int_equal(chunk_builder_append(b.builder, &frame, NULL), TD_E_INVALID); /* ordinal */
+    frame.ordinal = 2;
+    frame.conn = 0;
+    assert_int_equal(chunk_builder_append(b.builder, &frame, NULL), TD_E_INVALID);
+    frame.conn = 2;
+    frame.bytes = td_bytes_of("x", LIMIT_FRAME_BYTES + 1);
+    assert_int_equal(chunk_builder_append(b.builder, &frame, NULL), TD_E_LIMIT);
+    assert_int_equal(chunk_builder_pending_count(b.builder), 1);
+    assert_int_equal(append(&b, channel, START + 2, 4096), TD_OK);
+    assert_int_equal(append(&b, channel, START + 3, 4096), TD_OK);
+    assert_true(chunk_builder_wants_seal(b.builder, START + 4));
+    assert_int_equal(append(&b, channel, START + 4, 10), TD_E_LIMIT);
+    seal(&b);
+    assert_int_equal(append(&b, channel, START + 4, 10), TD_OK);
+    close_bench(&b);
+}
+
+/* Holes are dropped frames; a new connection of the slot takes over, the old one is listed once
+ * more. */
+static void test_connections(void **state)
+{
+    (void)state;
+    bench b = open_bench(NULL);
+    chunk_channel channel = channel_of(&b, "t", "s");
+    chunk_frame frame = {.channel = channel, .conn = 1, .ordinal = 1, .recv_ns = START};
+    assert_int_equal(chunk_builder_append(b.builder, &frame, NULL), TD_OK);
+    frame.ordinal = 5;
+    frame.recv_ns++;
+    assert_int_equal(chunk_builder_append(b.builder, &frame, NULL), TD_OK);
+    assert_int_equal(chunk_builder_note_ordinals(b.builder, 0, 0, 1, 7, 2, NULL), TD_OK);
+    assert_int_equal(chunk_builder_note_ordinals(b.builder, 0, 0, 1, 6, 2, NULL), TD_E_INVALID);
+    frame.conn = 2;
+    frame.ordinal = 1;
+    frame.recv_ns++;
+    assert_int_equal(chunk_builder_append(b.builder, &frame, NULL), TD_OK);
+    frame.conn = 1;
+    frame.ordinal = 8;
+    frame.recv_ns++;
+    assert_int_equal(chunk_builder_append(b.builder, &frame, NULL),
+                     TD_OK); /* still in this chunk */
+    seal(&b);
+    const sealed_chunk *s = b.sealed;
+    assert_int_equal(s->totals.frames_written, 4);
+    assert_int_equal(s->totals.frames_dropped, 7);
+    assert_int_equal(s->totals.frames_in, 11);
+    assert_int_equal(s->conn_count, 2);
+    assert_int_equal(s->conns[0].conn, 1);
+    assert_int_equal(s->conns[0].in, 3);
+    assert_int_equal(s->conns[0].in_ordinal, 8);
+    assert_int_equal(s->conns[0].out_ordinal, 2);
+    assert_int_equal(s->conns[1].conn, 2);
+    assert_int_equal(s->conns[1].in, 1);
+    /* Now the first one is over. */
+    frame.ordinal = 9;
+    frame.recv_ns++;
+    assert_int_equal(chunk_builder_append(b.builder, &frame, NULL), TD_E_INVALID);
+    frame.conn = 2;
+    frame.ordinal = 2;
+    assert_int_equal(chunk_builder_append(b.builder, &frame, NULL), TD_OK);
+    chunk_builder_note_closed(b.builder, 0, 0);
+    seal(&b);
+    assert_int_equal(s->conn_count, 1);
+    assert_int_equal(s->conns[0].conn, 2);
+    frame.conn = 3;
+    frame.ordinal = 1;
+    frame.recv_ns++;
+    assert_int_equal(chunk_builder_append(b.builder, &frame, NULL), TD_OK);
+    seal(&b);
+    assert_int_equal(s->conn_count, 1);
+    assert_int_equal(s->conns[0].conn, 3);
+    close_bench(&b);
+}
+
+/* Ids run out for what the exchange sends; our own topics still find room. */
+static void test_channel_limit(void **state)
+{
+    (void)state;
+    enum { MAX = 64, RESERVED = MAX / 8 };
+    bench b = open_bench(&(chunk_builder_options){.segment_channels_max = MAX});
+    uint64_t now = START;
+    char symbol[16];
+    for (int i = 0; i < MAX - RESERVED; i++) {
+        snprintf(symbol, sizeof symbol, "S%d", i);
+        assert_int_equal(append(&b, channel_of(&b, "t", symbol), ++now, 10), TD_OK);
+    }
+    chunk_channel extra = channel_of(&b, "t", "extra");
+    assert_int_equal(append(&b, extra, ++now, 10), TD_E_LIMIT);
+    assert_int_equal(append(&b, channel_of(&b, CHANNEL_TOPIC_UNKNOWN, ""), now, 10), TD_OK);
+    assert_int_equal(append(&b, channel_of(&b, CHANNEL_TOPIC_CONTROL, ""), ++now, 10), TD_OK);
+    /* More names than two segments can hold are refused when they are made known. */
+    td_result rc = TD_OK;
+    for (int i = 0; i < 2 * MAX && rc == TD_OK; i++) {
+        snprintf(symbol, sizeof symbol, "T%d", i);
+        channel_info info = info_of("t", symbol);
+        chunk_channel channel;
+        rc = chunk_builder_channel(b.builder, &info, &channel, NULL);
+    }
+    assert_int_equal(rc, TD_E_LIMIT);
+    seal(&b);
+    assert_int_equal(b.sealed->channel_count, MAX - RESERVED + 2);
+    td_buf bitmap;
+    td_buf_init(&bitmap, 100);
+    assert_int_equal(sealed_chunk_bitmap(b.sealed, &bitmap, NULL), TD_OK);
+    assert_int_equal(bitmap.size, (MAX - RESERVED + 2) / 8 + 1);
+    assert_int_equal(bitmap.data[0], 0xfe);
+    td_buf_fini(&bitmap);
+    close_bench(&b);
+}
+
+/* A channel that a whole segment does not use is forgotten, and can be had again. */
+static void test_stale_channels(void **state)
+{
+    (void)state;
+    bench b = open_bench(NULL);
+    chunk_channel first = channel_of(&b, "t", "first");
+    assert_int_equal(append(&b, first, START, 10), TD_OK);
+    seal(&b);
+    for (uint64_t hour = 1; hour <= 2; hour++) {
+        assert_int_equal(append(&b, channel_of(&b, "t", "other"), START + hour * HOUR, 10), TD_OK);
+        seal(&b);
+        assert_int_equal(b.sealed->new_channel_count, 1);
+        assert_int_equal(b.sealed->new_channels[0].id, 1); /* ids begin anew */
+        assert_string_equal(b.sealed->new_channels[0].info.symbol, "other");
+    }
+    assert_int_equal(append(&b, first, START + 2 * HOUR + 1, 10), TD_E_NOTFOUND);
+    chunk_channel again = channel_of(&b, "t", "first");
+    assert_int_equal(append(&b, again, START + 2 * HOUR + 1, 10), TD_OK);
+    assert_int_equal(append(&b, first, START + 2 * HOUR + 2, 10), TD_E_NOTFOUND);
+    close_bench(&b);
+}
+
+static void test_bad_channels(void **state)
+{
+    (void)state;
+    bench b = open_bench(NULL);
+    char longer[LIMIT_SYMBOL_BYTES + 1];
+    memset(longer, 'x', sizeof longer - 1);
+    longer[sizeof longer - 1] = '\0';
+    channel_info rows[] = {info_of("", "s"), info_of("t", longer), info_of("t", "s")};
+    rows[2].feed = "";
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        chunk_channel channel;
+        assert_int_equal(chunk_builder_channel(b.builder, &rows[i], &channel, NULL), TD_E_INVALID);
+    }
+    chunk_builder *other;
+    assert_int_equal(chunk_builder_open(&(chunk_builder_options){.target_bytes = LIMIT_CHUNK_BYTES},
+                                        &other, NULL),
+                     TD_E_INVALID);
+    assert_int_equal(
+        chunk_builder_open(&(chunk_builder_options){.segment_channels_max = 20000}, &other, NULL),
+        TD_E_INVALID);
+    close_bench(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sealed_bytes),   cmocka_unit_test(test_rotation),
+        cmocka_unit_test(test_segment_limits), cmocka_unit_test(test_append_checks),
+        cmocka_unit_test(test_connections),    cmocka_unit_test(test_channel_limit),
+        cmocka_unit_test(test_stale_channels), cmocka_unit_test(test_bad_channels),
+    };
+    return cmocka_run_group_tests_name("format/chunk_builder", tests, NULL, NULL);
+}
