@@ -245,8 +245,8 @@ static td_result run(recovery *v, td_err *err)
         return rc;
     if (rc == TD_OK && v->sound_bytes > 0)
         return finish_segment(v, err);
-    v->sound_bytes = 0;
     rc = recover_look_for_blocks(v, err);
+    v->sound_bytes = 0;
     return rc == TD_OK ? put_away(v, err) : rc;
 }
 

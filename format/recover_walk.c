@@ -101,37 +101,46 @@ static td_result skip_damage(recovery *v, segment_walk *walk, td_err *err)
     return TD_OK;
 }
 
-td_result recover_look_for_blocks(recovery *v, td_err *err)
+/* Judge every block from the walk's place on. */
+static td_result judge_blocks(recovery *v, segment_walk *walk, td_err *err)
 {
-    segment_walk walk;
-    uint64_t from = 0, to = 0;
-    const td_hash128 none = {{0}};
-    td_result rc = segment_walk_init(&walk, &v->source, 0, 0, none, err);
-    if (rc == TD_OK)
-        rc = segment_walk_skip(&walk, &from, &to, err);
-    segment_walk_fini(&walk);
-    if (rc == TD_OK)
-        note_damage(v, 0, v->source.size);
+    td_result rc = TD_OK;
+    while (rc == TD_OK) {
+        mcap_place place;
+        rc = segment_walk_next(walk, &place, err);
+        if (rc == TD_OK && place.opcode == MCAP_DATA_END)
+            rc = TD_EOF;
+        else if (rc == TD_OK && place.opcode == CHAIN_OPCODE)
+            rc = judge_block(v, walk, &place, err);
+        else if (rc == TD_E_TRUNCATED || (rc == TD_OK && place.opcode == 0))
+            rc = skip_damage(v, walk, err);
+    }
     return rc == TD_EOF ? TD_OK : rc;
 }
 
-/* First walk: find the end of what is proven. */
+/* The file's head cannot be read. A chain record alone proves nothing: without a sync a power cut
+ * may spare it and take the head. A sound block behind it does, for it was written after a sync. */
+td_result recover_look_for_blocks(recovery *v, td_err *err)
+{
+    segment_walk walk;
+    const td_hash128 none = {{0}};
+    td_result rc = segment_walk_init(&walk, &v->source, 0, 0, none, err);
+    if (rc == TD_OK)
+        rc = skip_damage(v, &walk, err);
+    if (rc == TD_OK)
+        rc = judge_blocks(v, &walk, err);
+    segment_walk_fini(&walk);
+    return rc == TD_EOF ? TD_OK : rc;
+}
+
 td_result recover_find_end(recovery *v, td_err *err)
 {
     segment_walk walk;
     td_result rc = segment_walk_init(&walk, &v->source, 0, v->data_start, v->first_chain, err);
-    while (rc == TD_OK) {
-        mcap_place place;
-        rc = segment_walk_next(&walk, &place, err);
-        if (rc == TD_OK && place.opcode == MCAP_DATA_END)
-            rc = TD_EOF;
-        else if (rc == TD_OK && place.opcode == CHAIN_OPCODE)
-            rc = judge_block(v, &walk, &place, err);
-        else if (rc == TD_E_TRUNCATED || (rc == TD_OK && place.opcode == 0))
-            rc = skip_damage(v, &walk, err);
-    }
+    if (rc == TD_OK)
+        rc = judge_blocks(v, &walk, err);
     segment_walk_fini(&walk);
-    return rc == TD_EOF ? TD_OK : rc;
+    return rc;
 }
 
 /* Copy the schemas and channels of a chunk that the summary does not have yet. */

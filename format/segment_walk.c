@@ -82,7 +82,9 @@ static td_result try_chain(segment_walk *walk, uint64_t at, chain_record *out, u
         rc = mcap_source_content(walk->source, &place, &content, err);
     if (rc == TD_OK)
         rc = chain_decode(content, NULL, out, err);
-    if (rc == TD_OK && out->covers_from > at)
+    /* Before what it covers from stands another chain record, if anything. */
+    if (rc == TD_OK &&
+        (out->covers_from > at || (out->covers_from != 0 && out->covers_from < CHAIN_VALUE_BYTES)))
         rc = TD_E_CORRUPT;
     *end = rc == TD_OK ? place.end : 0;
     return rc;
