@@ -11,7 +11,6 @@ typedef struct check {
     uint32_t *after; /* where the ends of containers are noted, or NULL */
     uint32_t token;
     uint32_t depth;
-    uint32_t depth_max;
     uint32_t open[LIMIT_JSON_DEPTH]; /* tokens that opened the containers around token */
     uint8_t has_escapes;
     uint8_t is_too_deep;
@@ -197,7 +196,7 @@ static int check_value(check *c)
         if (c->token >= c->index->count)
             return refuse(c, c->index->size, "ends too early");
         if (here == '{' || here == '[') {
-            c->is_too_deep = c->depth == c->depth_max;
+            c->is_too_deep = c->depth == LIMIT_JSON_DEPTH;
             if (c->is_too_deep)
                 return refuse_token(c, "nested too deeply");
             if (check_enter(c))
@@ -216,7 +215,7 @@ static int check_value(check *c)
 
 td_result json_parser_check(json_parser *parser)
 {
-    check c = {.index = &parser->index, .after = parser->after, .depth_max = LIMIT_JSON_DEPTH};
+    check c = {.index = &parser->index, .after = parser->after};
     int is_sound = check_value(&c);
     if (is_sound && c.token < parser->index.count)
         is_sound = refuse_token(&c, "expected the end of the text");
@@ -226,13 +225,6 @@ td_result json_parser_check(json_parser *parser)
     parser->error = c.error;
     parser->error.offset += parser->bom_bytes;
     return c.is_too_deep ? TD_E_LIMIT : TD_E_INVALID;
-}
-
-uint32_t json_check_value(const json_index *index, uint32_t token, uint32_t depth)
-{
-    TD_ASSERT(depth < LIMIT_JSON_DEPTH);
-    check c = {.index = index, .token = token, .depth_max = LIMIT_JSON_DEPTH - depth};
-    return check_value(&c) ? c.token : 0;
 }
 
 uint32_t json_skip_value(const json_index *index, uint32_t token)

@@ -33,10 +33,6 @@ TD_MUST_USE td_result json_parser_index(json_parser *parser, td_bytes text, json
 /* Check the indexed text as json_parse() does, and fill parser->after. */
 TD_MUST_USE td_result json_parser_check(json_parser *parser);
 
-/* Check the value that begins at a token, depth containers deep, as strictly as json_parse(). The
- * token behind it, or 0 if it is refused: for skipping what nobody reads. */
-uint32_t json_check_value(const json_index *index, uint32_t token, uint32_t depth);
-
 /* The token behind a value, found by counting brackets only; index->count at the latest. */
 uint32_t json_skip_value(const json_index *index, uint32_t token);
 
