@@ -91,12 +91,9 @@ static route route_of(const tape_frame *frame)
 /* All topics of one feed's symbol are on one strand; symbols take turns. */
 static uint32_t strand_for(player *p, const stream *made)
 {
-    for (size_t i = 0; i < p->streams.count; i++) {
-        const stream *other = p->streams.items[i];
-        if (other != made && strcmp(other->symbol, made->symbol) == 0 &&
-            strcmp(other->feed, made->feed) == 0)
-            return other->strand;
-    }
+    const stream *sibling = stream_table_sibling(&p->streams, made);
+    if (sibling != made)
+        return sibling->strand;
     return p->next_strand++ % strands_count(p->strands);
 }
 
