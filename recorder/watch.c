@@ -183,13 +183,17 @@ static void check(watch *self, const watch_record *record, td_bytes bytes)
     channel->last_ns = record->recv_ns;
 }
 
+/* As the encoder does: sleep until there is a batch, for a wake-up costs the encoder a system call. */
+enum { WAIT_BYTES = 256 << 10 };
+#define WAIT_NS (20 * TD_NS_PER_MS)
+
 static void *run(void *arg)
 {
     watch *self = arg;
     for (;;) {
         td_bytes view = td_ring_peek(self->ring);
         if (view.data == NULL) {
-            td_ring_wait(self->ring, TD_NS_PER_S);
+            td_ring_wait_bytes(self->ring, WAIT_BYTES, WAIT_NS);
             continue;
         }
         watch_record record;
