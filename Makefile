@@ -94,7 +94,7 @@ TESTS_format += tests/format/test_archive.c tests/format/test_archive_writer.c t
                 tests/format/test_gap.c tests/format/test_journal.c tests/format/test_archive_recover.c \
                 tests/format/test_verify.c tests/format/test_archive_plan.c
 
-TESTS_tape := tests/tape/test_selection.c tests/tape/test_event.c tests/tape/test_tape.c \
+TESTS_tape := tests/tape/test_channel_router.c tests/tape/test_selection.c tests/tape/test_event.c tests/tape/test_tape.c \
               tests/tape/test_tape_files.c
 
 TESTS_wire := tests/wire/test_url.c tests/wire/test_dialect.c tests/wire/test_client.c tests/wire/test_link.c \
@@ -113,7 +113,7 @@ TESTS_replay := tests/replay/test_player.c tests/replay/test_digest.c tests/repl
                 tests/replay/test_stream_table.c
 
 TESTS_archive := tests/archive/test_verb_run.c tests/archive/test_import_source.c tests/archive/test_import_line.c \
-                 tests/archive/test_import_order.c
+                 tests/archive/test_import_order.c tests/archive/test_import.c
 
 TESTS_sim := tests/sim/test_market.c tests/sim/test_shape.c tests/sim/test_venue.c tests/sim/test_truth.c \
              tests/sim/test_exchange.c

@@ -287,7 +287,8 @@ int venue_snapshot(venue *v, uint32_t stream, venue_frame *out)
 static td_result open_symbol(venue *v, uint32_t index, td_err *err)
 {
     venue_symbol *s = &v->symbols[index];
-    s->traded = instrument_make(v->options.shape, index);
+    const instrument traded = instrument_make(v->options.shape, index);
+    s->traded = traded;
     /* Each symbol counts its own events, from a number as large as the exchange's. */
     int64_t first_seq = 1000000000 + (int64_t)td_random_below(&v->random, 9000000000u);
     td_result rc = market_open(first_seq, &s->market, err);
@@ -304,7 +305,7 @@ static td_result open_symbol(venue *v, uint32_t index, td_err *err)
     s->shown_ticker_ns = v->options.start_ns;
     for (int topic = 0; topic < TOPIC_IDS; topic++) {
         int n = snprintf(s->topics[topic], sizeof s->topics[topic], "%s.%s", TOPICS[topic].name,
-                         s->traded.symbol);
+                         traded.symbol);
         TD_ASSERT(n > 0);
         TD_ASSERT((size_t)n < sizeof s->topics[topic]);
         s->countdown[topic] = 1 + TOPICS[topic].events_max / 2;

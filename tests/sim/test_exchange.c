@@ -150,7 +150,7 @@ static void run_until_message(scene *s, client *c, const char *part)
 {
     uint64_t end = clock_mono_ns(clock_real()) + 30 * TD_NS_PER_S;
     for (;;) {
-        if (memmem(c->lines.data, c->lines.size, part, strlen(part)) != NULL)
+        if (c->lines.size > 0 && memmem(c->lines.data, c->lines.size, part, strlen(part)) != NULL)
             return;
         assert_int_equal(wire_loop_run(s->loop, 100 * TD_NS_PER_MS, NULL), TD_OK);
         if (clock_mono_ns(clock_real()) > end)

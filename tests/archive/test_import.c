@@ -1,0 +1,392 @@
+/* archive/import: captures in, frames out. Captures are written by the tests; what must come out is
+ * written beside them, from docs/import.md and DESIGN (P3, channels, events). Archives are read
+ * back with the tape. */
+#include "archive/import.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/io_posix.h"
+#include "tape/tape.h"
+#include "tests/testing/archive_fixture.h"
+
+enum { PROBLEMS_MAX = 8 };
+
+/* A message of the archive. Events: text is a part of it, dir CHANNEL_EVENT. NULL feed ends a list.
+ */
+typedef struct expected_row {
+    const char *feed;
+    channel_dir dir;
+    const char *topic;
+    const char *symbol;
+    uint32_t shard;
+    uint32_t conn;
+    uint64_t ordinal;
+    uint64_t recv_ns;
+    const char *text;
+} expected_row;
+
+typedef struct scene {
+    archive_place place;
+    char capture[160];
+    uint64_t problem_lines[PROBLEMS_MAX];
+    size_t problem_count;
+    import_report report;
+} scene;
+
+static int set_up(void **state)
+{
+    scene *s = calloc(1, sizeof *s);
+    assert_non_null(s);
+    archive_place_init_real(&s->place);
+    (void)snprintf(s->capture, sizeof s->capture, "%s/capture", s->place.folder);
+    *state = s;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    scene *s = *state;
+    archive_place_fini(&s->place);
+    free(s);
+    return 0;
+}
+
+static void take_problem(void *user, uint64_t line, const char *reason)
+{
+    scene *s = user;
+    assert_true(strlen(reason) > 0);
+    assert_true(s->problem_count < PROBLEMS_MAX);
+    s->problem_lines[s->problem_count++] = line;
+}
+
+static import_options options_of(scene *s, import_format format)
+{
+    return (import_options){.io = io_posix(),
+                            .clock = clock_sim_clock(s->place.clock),
+                            .archive_path = s->place.path,
+                            .scratch = s->place.folder,
+                            .version = "test",
+                            .format = format,
+                            .path = s->capture,
+                            .problem = take_problem,
+                            .user = s};
+}
+
+static void write_capture(const scene *s, const char *text)
+{
+    FILE *file = fopen(s->capture, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(text, 1, strlen(text), file), strlen(text));
+    assert_int_equal(fclose(file), 0);
+}
+
+static void import_text(scene *s, const import_options *options, const char *text)
+{
+    td_err err;
+    write_capture(s, text);
+    if (import_run(options, &s->report, &err) != TD_OK)
+        fail_msg("%s", err.text);
+}
+
+static const char *class_of(const tape_frame *frame)
+{
+    return frame->channel->info.dir == CHANNEL_EVENT ? "event" : "frame";
+}
+
+static void expect_row(const tape_frame *frame, const expected_row *row)
+{
+    const channel_info *info = &frame->channel->info;
+    print_message("  %s %s: %.*s\n", class_of(frame), info->feed, (int)frame->bytes.size,
+                  (const char *)frame->bytes.data);
+    assert_non_null(row->feed);
+    assert_string_equal(info->feed, row->feed);
+    assert_int_equal(info->dir, row->dir);
+    assert_int_equal(frame->recv_ns, row->recv_ns);
+    if (row->dir == CHANNEL_EVENT) {
+        assert_non_null(memmem(frame->bytes.data, frame->bytes.size, row->text, strlen(row->text)));
+        return;
+    }
+    assert_string_equal(info->topic, row->topic);
+    assert_string_equal(info->symbol, row->symbol);
+    assert_int_equal(info->shard, row->shard);
+    assert_int_equal(frame->conn, row->conn);
+    assert_int_equal(frame->ordinal, row->ordinal);
+    assert_true(td_bytes_is(frame->bytes, row->text));
+}
+
+/* The archive holds these messages, in this order. */
+static void expect_archive(scene *s, const expected_row *rows)
+{
+    static const selection EVERYTHING = {.has_from = 0};
+    const tape_options reading = {.with_events = 1};
+    archive *a = archive_place_open(&s->place, ARCHIVE_READ, NULL);
+    tape *t = NULL;
+    tape_frame frame;
+    size_t at = 0;
+    assert_int_equal(tape_open(a, &EVERYTHING, &reading, &t, NULL), TD_OK);
+    while (tape_next(t, &frame, NULL) == TD_OK)
+        expect_row(&frame, &rows[at++]);
+    assert_null(rows[at].feed);
+    tape_close(t);
+    archive_close(a);
+}
+
+#define EVENT(feed, ns, text)                                                                      \
+    {                                                                                              \
+        feed, CHANNEL_EVENT, "", "", 0, 0, 0, ns, text                                             \
+    }
+#define TRADE "{\"topic\":\"trade.BTCUSD\",\"data\":[]}"
+#define URL   "wss://stream.bybit.com/realtime"
+
+/* The line format with everything it has: a reconnect, equal and falling times, problems. */
+static void test_line_format(void **state)
+{
+    static const expected_row ROWS[] = {
+        EVENT("inverse", 10000000000, "\"event\":\"segment\""),
+        EVENT("inverse", 10000000000, "\"event\":\"session\""),
+        EVENT("inverse", 10000000000, "\"url\":\"" URL "\""),
+        {"inverse", CHANNEL_OUT, "_control", "", 0, 1, 1, 11000000000, "{\"op\":\"ping\"}"},
+        {"inverse", CHANNEL_IN, "trade", "BTCUSD", 0, 1, 1, 12000000000, TRADE},
+        {"inverse", CHANNEL_IN, "_control", "", 0, 1, 2, 12000000001, "{\"success\":true}"},
+        {"inverse", CHANNEL_IN, "_unknown", "", 0, 1, 3, 12000000002, "hello: you"},
+        EVENT("inverse", 20000000000, "\"event\":\"disconnect\""),
+        EVENT("inverse", 20000000000, "\"event\":\"gap\""),
+        EVENT("inverse", 20000000000, "\"conn\":2"),
+        {"inverse", CHANNEL_IN, "trade", "BTCUSD", 0, 2, 1, 21000000000, TRADE},
+        EVENT("inverse", 21000000000, "\"state\":\"stop\""),
+        {NULL, CHANNEL_IN, NULL, NULL, 0, 0, 0, 0, NULL},
+    };
+    scene *s = *state;
+    import_options options = options_of(s, IMPORT_CRYPTOFEED);
+    import_text(s, &options,
+                "configuration: {}\n"
+                "wss://stream.bybit.com/realtime?api_key=k&signature=s <-> 10\n" URL
+                " <- 11.0: {\"op\":\"ping\"}\n"
+                "12: " TRADE "\n"
+                "rubbish\n"
+                "12.000000000: {\"success\":true}\n"
+                "11.5: hello: you\n"
+                "\n" URL " <-> 20\n"
+                "21: " TRADE "\n\n\n");
+    expect_archive(s, ROWS);
+    assert_int_equal(s->report.lines, 12);
+    assert_int_equal(s->report.malformed, 1);
+    assert_int_equal(s->problem_lines[0], 5);
+    assert_int_equal(s->report.other, 4);
+    assert_int_equal(s->report.adjusted, 2);
+    assert_int_equal(s->report.adjusted_ns_max, 500000002);
+    assert_int_equal(s->report.is_sorted, 0);
+    assert_int_equal(s->report.feed_count, 1);
+    const import_feed_counts *counts = &s->report.feeds[0].counts;
+    assert_int_equal(counts->in, 4);
+    assert_int_equal(counts->out, 1);
+    assert_int_equal(counts->control, 1);
+    assert_int_equal(counts->unknown, 1);
+    assert_int_equal(counts->connections, 2);
+    assert_int_equal(counts->gaps, 1);
+}
+
+#define LINE2(t, conn, ts, member, value)                                                          \
+    "{\"t\":\"" t "\",\"conn\":\"" conn "\",\"ts\":" ts ",\"" member "\":\"" value "\""
+#define DATA2(text) ",\"data\":\"" text "\"}\n"
+
+/* Format 2: connections one behind the other, of two families, and HTTP answers in front.
+ * Everything comes out by time; each family is a feed. */
+static const char TWO_FAMILIES[] = "{\"t\":\"header\",\"format\":2}\n" LINE2(
+    "http", "H", "1.5", "url", "https://x/?y") DATA2("plain")
+    LINE2("connect", "W.1", "2", "addr", "wss://stream.bybit.com/realtime") "}\n" LINE2(
+        "recv", "W.1", "5", "x",
+        "") DATA2("{\\\"success\\\":true}") LINE2("recv", "W.1", "9", "x",
+                                                  "") DATA2("{\\\"pong\\\":1}")
+        LINE2("connect", "W.2", "3", "addr", "wss://stream.bybit.com/realtime_public") "}\n" LINE2(
+            "send", "W.2", "4", "addr", "wss://stream.bybit.com/realtime_public")
+            DATA2("{\\\"op\\\":1}") LINE2("recv", "W.2", "5", "x", "")
+                DATA2("{\\\"success\\\":true}");
+
+static const expected_row TWO_FAMILIES_ROWS[] = {
+    EVENT("inverse", 1500000000, "\"event\":\"segment\""),
+    EVENT("inverse", 1500000000, "\"event\":\"session\""),
+    {"inverse", CHANNEL_HTTP, "_control", "", 0, 0, 0, 1500000000, "plain"},
+    EVENT("inverse", 2000000000, "\"event\":\"connect\""),
+    EVENT("linear", 3000000000, "\"event\":\"segment\""),
+    EVENT("linear", 3000000000, "\"event\":\"session\""),
+    EVENT("linear", 3000000000, "\"event\":\"connect\""),
+    {"linear", CHANNEL_OUT, "_control", "", 0, 1, 1, 4000000000, "{\"op\":1}"},
+    {"inverse", CHANNEL_IN, "_control", "", 0, 1, 1, 5000000000, "{\"success\":true}"},
+    {"linear", CHANNEL_IN, "_control", "", 0, 1, 1, 5000000001, "{\"success\":true}"},
+    EVENT("linear", 5000000001, "\"state\":\"stop\""),
+    {"inverse", CHANNEL_IN, "_control", "", 0, 1, 2, 9000000000, "{\"pong\":1}"},
+    EVENT("inverse", 9000000000, "\"state\":\"stop\""),
+    {NULL, CHANNEL_IN, NULL, NULL, 0, 0, 0, 0, NULL},
+};
+
+static void test_format2_sorted(void **state)
+{
+    scene *s = *state;
+    import_options options = options_of(s, IMPORT_CRYPTOFEED);
+    import_text(s, &options, TWO_FAMILIES);
+    expect_archive(s, TWO_FAMILIES_ROWS);
+    assert_int_equal(s->report.is_sorted, 1);
+    assert_int_equal(s->report.malformed, 0);
+    assert_int_equal(s->report.adjusted, 1);
+    assert_int_equal(s->report.feed_count, 2);
+    assert_int_equal(s->report.feeds[0].counts.http, 1);
+}
+
+/* Through a pipe the same comes out. */
+static void test_pipe(void **state)
+{
+    scene *s = *state;
+    int ends[2];
+    td_err err;
+    import_options options = options_of(s, IMPORT_CRYPTOFEED);
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(write(ends[1], TWO_FAMILIES, sizeof TWO_FAMILIES - 1),
+                     sizeof TWO_FAMILIES - 1);
+    assert_int_equal(close(ends[1]), 0);
+    options.path = NULL;
+    options.descriptor = ends[0];
+    assert_int_equal(import_run(&options, &s->report, &err), TD_OK);
+    assert_int_equal(close(ends[0]), 0);
+    expect_archive(s, TWO_FAMILIES_ROWS);
+    assert_int_equal(s->report.is_sorted, 1);
+}
+
+/* jsonl: wrappers keep their time; bare frames take the exchange's, or that of the frame before. */
+static void test_jsonl(void **state)
+{
+#define TIMED                                                                                      \
+    "{\"topic\":\"trade.BTCUSD\",\"data\":[{\"trade_time_ms\":1618677786670,\"timestamp\":"        \
+    "\"2021-04-17T16:43:06.000Z\",\"symbol\":\"BTCUSD\",\"side\":\"Buy\",\"size\":77,\"price\":"   \
+    "60622,\"tick_direction\":\"PlusTick\",\"trade_id\":\"x\",\"cross_seq\":1}]}"
+    static const expected_row ROWS[] = {
+        EVENT("mine", 1618677786670000000, "\"event\":\"segment\""),
+        EVENT("mine", 1618677786670000000, "\"event\":\"session\""),
+        EVENT("mine", 1618677786670000000, "\"event\":\"connect\""),
+        {"mine", CHANNEL_IN, "_control", "", 0, 1, 1, 1618677786670000000, "{\"success\":true}"},
+        {"mine", CHANNEL_IN, "trade", "BTCUSD", 0, 1, 2, 1618677786670000001, TIMED},
+        {"mine", CHANNEL_IN, "_control", "", 0, 1, 3, 1618677786670000002, "{\"pong\":1}"},
+        {"mine", CHANNEL_OUT, "_control", "", 0, 1, 1, 1618677787000000000, "{\"op\": 1}"},
+        EVENT("mine", 1618677787000000000, "\"state\":\"stop\""),
+        {NULL, CHANNEL_IN, NULL, NULL, 0, 0, 0, 0, NULL},
+    };
+    scene *s = *state;
+    import_options options = options_of(s, IMPORT_JSONL);
+    options.family = family_find(td_bytes_str("inverse"));
+    options.feed = "mine";
+    import_text(s, &options,
+                "{\"success\":true}\n" TIMED "\n{\"pong\":1}\n"
+                "{\"recv_ns\":1618677787000000000,\"dir\":\"out\",\"data\":{\"op\": 1}}\n");
+    expect_archive(s, ROWS);
+    assert_int_equal(s->report.untimed, 3);
+    assert_int_equal(s->report.adjusted, 0);
+}
+
+/* What is refused before anything is written. */
+static void test_refused(void **state)
+{
+    static const struct {
+        const char *name;
+        const char *text;
+        const char *feed;
+        const char *words;
+    } ROWS[] = {
+        {"no URL", "12: {}\n", NULL, "does not say which family"},
+        {"unknown URL", "wss://h/p <-> 1\n2: {}\n", NULL, "no family has the URL 'wss://h/p'"},
+        {"the key in a URL is not shown", "wss://h/p?api_key=secret <-> 1\n2: {}\n", NULL,
+         "'wss://h/p'"},
+        {"one name for two families", TWO_FAMILIES, "both", "cannot be both inverse and linear"},
+        {"feed name", "12: {}\n", "a/b", "'a/b' cannot be a feed's name"},
+    };
+    scene *s = *state;
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        td_err err;
+        print_message("  %s\n", ROWS[i].name);
+        import_options options = options_of(s, IMPORT_CRYPTOFEED);
+        options.feed = ROWS[i].feed;
+        write_capture(s, ROWS[i].text);
+        assert_int_equal(import_run(&options, &s->report, &err), TD_E_INVALID);
+        assert_non_null(strstr(err.text, ROWS[i].words));
+        assert_null(strstr(err.text, "secret"));
+        assert_int_not_equal(access(s->place.path, F_OK), 0); /* no archive was made */
+    }
+}
+
+/* Nothing but lines that hold no frame: no session. */
+static void test_nothing(void **state)
+{
+    scene *s = *state;
+    import_options options = options_of(s, IMPORT_CRYPTOFEED);
+    import_text(s, &options, "\n\nconfiguration: {}\nbad\n");
+    assert_int_equal(s->report.is_written, 0);
+    assert_int_equal(s->report.malformed, 1);
+    assert_int_not_equal(access(s->place.path, F_OK), 0);
+}
+
+/* Two imports of one feed: sessions of their own, frames of both. */
+static void test_twice(void **state)
+{
+    scene *s = *state;
+    char first[sizeof s->report.session];
+    import_options options = options_of(s, IMPORT_CRYPTOFEED);
+    import_text(s, &options, URL " <-> 10\n11: " TRADE "\n");
+    memcpy(first, s->report.session, sizeof first);
+    clock_sim_advance(s->place.clock, 1000000000);
+    import_text(s, &options, URL " <-> 10.5\n10.75: " TRADE "\n");
+    assert_string_not_equal(first, s->report.session);
+    static const expected_row ROWS[] = {
+        EVENT("inverse", 10000000000, "\"event\":\"segment\""),
+        EVENT("inverse", 10000000000, "\"event\":\"session\""),
+        EVENT("inverse", 10000000000, "\"event\":\"connect\""),
+        EVENT("inverse", 10500000000, "\"event\":\"segment\""),
+        EVENT("inverse", 10500000000, "\"event\":\"session\""),
+        EVENT("inverse", 10500000000, "\"event\":\"connect\""),
+        {"inverse", CHANNEL_IN, "trade", "BTCUSD", 0, 1, 1, 10750000000, TRADE},
+        EVENT("inverse", 10750000000, "\"state\":\"stop\""),
+        {"inverse", CHANNEL_IN, "trade", "BTCUSD", 0, 1, 1, 11000000000, TRADE},
+        EVENT("inverse", 11000000000, "\"state\":\"stop\""),
+        {NULL, CHANNEL_IN, NULL, NULL, 0, 0, 0, 0, NULL},
+    };
+    expect_archive(s, ROWS);
+}
+
+/* Frames on either side of a full hour: two segments, the second one restates the connection. */
+static void test_hours(void **state)
+{
+    static const expected_row ROWS[] = {
+        EVENT("inverse", 3599000000000, "\"number\":1"),
+        EVENT("inverse", 3599000000000, "\"event\":\"session\""),
+        EVENT("inverse", 3599000000000, "\"event\":\"connect\""),
+        {"inverse", CHANNEL_IN, "trade", "BTCUSD", 0, 1, 1, 3599500000000, TRADE},
+        EVENT("inverse", 3600000000000, "\"in\":1"),
+        {"inverse", CHANNEL_IN, "trade", "BTCUSD", 0, 1, 2, 3600000000000, TRADE},
+        EVENT("inverse", 3600000000000, "\"state\":\"stop\""),
+        {NULL, CHANNEL_IN, NULL, NULL, 0, 0, 0, 0, NULL},
+    };
+    scene *s = *state;
+    import_options options = options_of(s, IMPORT_CRYPTOFEED);
+    import_text(s, &options, URL " <-> 3599\n3599.5: " TRADE "\n3600: " TRADE "\n");
+    expect_archive(s, ROWS);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_line_format, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_format2_sorted, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_pipe, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_jsonl, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_twice, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_hours, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

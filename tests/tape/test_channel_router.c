@@ -1,0 +1,201 @@
+/* tape/channel_router: where frames go. Expected channels are written from DESIGN (Archive on disk)
+ * and the rules at the top of channel_router.h. */
+#include "tape/channel_router.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "base/limits.h"
+#include "schema/decode.h"
+
+typedef struct route_row {
+    const char *name;
+    frame_dir dir;
+    channel_opcode opcode;
+    const char *text;
+    const char *topic;
+    const char *exchange_topic;
+    const char *symbol;
+    const char *encoding;
+    const char *schema;
+    uint64_t publish_ns; /* 0: the receive time */
+    frame_class frame_class;
+} route_row;
+
+static const uint64_t RECV_NS = 77;
+
+static const route_row ROWS[] = {
+    {"a trade", DIR_IN, OPCODE_TEXT,
+     "{\"topic\":\"trade.BTCUSD\",\"data\":[{\"trade_time_ms\":1618677786670,\"symbol\":\"BTCUSD\"}"
+     "]}",
+     "trade", "trade.BTCUSD", "BTCUSD", "json", "inverse/trade", 1618677786670000000, CLASS_DATA},
+    {"a book, keys in another order", DIR_IN, OPCODE_TEXT,
+     "{\"type\":\"delta\",\"timestamp_e6\":1618677786598877,\"cross_seq\":1,\"data\":{},"
+     "\"topic\":\"orderBook_200.100ms.ETHUSD\"}",
+     "orderBook_200.100ms", "orderBook_200.100ms.ETHUSD", "ETHUSD", "json",
+     "inverse/orderBook_200.100ms", 1618677786598877000, CLASS_DATA},
+    {"an ack", DIR_IN, OPCODE_TEXT,
+     "{\"success\":true,\"ret_msg\":\"\",\"request\":{\"op\":\"subscribe\"}}", "_control", "", "",
+     "json", "", 0, CLASS_ACK},
+    {"a pong", DIR_IN, OPCODE_TEXT, "{\"success\":true,\"ret_msg\":\"pong\"}", "_control", "", "",
+     "json", "", 0, CLASS_PONG},
+    {"a request", DIR_OUT, OPCODE_TEXT, "{\"op\":\"ping\"}", "_control", "", "", "json", "", 0,
+     CLASS_REQUEST},
+    {"a topic without a row", DIR_IN, OPCODE_TEXT, "{\"topic\":\"nothing.BTCUSD\",\"data\":[]}",
+     "_unknown", "", "", "json", "", 0, CLASS_DATA},
+    {"no JSON", DIR_IN, OPCODE_TEXT, "hello", "_unknown", "", "", "raw", "", 0, CLASS_UNKNOWN},
+    {"broken JSON", DIR_IN, OPCODE_TEXT, " {\"topic\":", "_unknown", "", "", "json", "", 0,
+     CLASS_UNKNOWN},
+    {"nothing at all", DIR_IN, OPCODE_TEXT, "", "_unknown", "", "", "raw", "", 0, CLASS_UNKNOWN},
+    {"binary", DIR_IN, OPCODE_BINARY, "\x1f\x8b\x08", "_unknown", "", "", "raw", "", 0,
+     CLASS_UNKNOWN},
+    {"an outbound frame that is no JSON", DIR_OUT, OPCODE_TEXT, "ping", "_control", "", "", "raw",
+     "", 0, CLASS_REQUEST},
+    {"an HTTP answer that looks like a frame", DIR_HTTP, OPCODE_TEXT,
+     "{\"topic\":\"trade.BTCUSD\",\"data\":[]}", "_control", "", "", "json", "", 0, CLASS_UNKNOWN},
+    {"an escape in a topic stays as it stands in the frame", DIR_IN, OPCODE_TEXT,
+     "{\"topic\":\"trade.A\\u0000B\",\"data\":[]}", "trade", "trade.A\\u0000B", "A\\u0000B", "json",
+     "inverse/trade", 0, CLASS_DATA},
+};
+
+static channel_router *open_router(void)
+{
+    channel_router *r = NULL;
+    const family *inverse = family_find(td_bytes_str("inverse"));
+    assert_non_null(inverse);
+    assert_int_equal(channel_router_open("feed one", inverse, &r, NULL), TD_OK);
+    return r;
+}
+
+static void route_text(channel_router *r, uint32_t shard, frame_dir dir, channel_opcode opcode,
+                       const char *text, channel_route *out)
+{
+    static char padded[512 + DECODE_PADDING_BYTES];
+    size_t size = strlen(text);
+    assert_true(size <= 512);
+    memcpy(padded, text, size);
+    const router_frame frame = {.shard = shard,
+                                .dir = dir,
+                                .opcode = opcode,
+                                .recv_ns = RECV_NS,
+                                .bytes = td_bytes_of(padded, size)};
+    assert_int_equal(channel_router_route(r, &frame, out, NULL), TD_OK);
+}
+
+static void test_rows(void **state)
+{
+    (void)state; /* rows only */
+    channel_router *r = open_router();
+    for (int round = 0; round < 2; round++) { /* the second one finds what the first one made */
+        for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+            const route_row *row = &ROWS[i];
+            channel_route route;
+            print_message("  %s\n", row->name);
+            route_text(r, 3, row->dir, row->opcode, row->text, &route);
+            assert_string_equal(route.info->feed, "feed one");
+            assert_string_equal(route.info->family, "inverse");
+            assert_string_equal(route.info->topic, row->topic);
+            assert_string_equal(route.info->exchange_topic, row->exchange_topic);
+            assert_string_equal(route.info->symbol, row->symbol);
+            assert_string_equal(route.info->message_encoding, row->encoding);
+            assert_string_equal(route.info->schema_name, row->schema);
+            assert_int_equal(route.info->schema.size > 0, row->schema[0] != '\0');
+            assert_int_equal(route.info->shard, 3);
+            assert_int_equal(route.info->line, 0);
+            assert_int_equal(route.info->opcode, row->opcode);
+            assert_int_equal(route.info->dir, row->dir == DIR_IN    ? CHANNEL_IN
+                                              : row->dir == DIR_OUT ? CHANNEL_OUT
+                                                                    : CHANNEL_HTTP);
+            assert_int_equal(route.publish_ns, row->publish_ns > 0 ? row->publish_ns : RECV_NS);
+            assert_int_equal(route.frame_class, row->frame_class);
+        }
+    }
+    channel_router_close(r);
+}
+
+/* Numbers go up by first sight, one per (slot, dir, opcode, encoding, topic), and stay. */
+static void test_numbers(void **state)
+{
+    (void)state; /* none */
+    channel_router *r = open_router();
+    channel_route route;
+    channel_router_stats stats;
+    const char *trade = "{\"topic\":\"trade.BTCUSD\",\"data\":[]}";
+    const char *other = "{\"topic\":\"trade.EOSUSD\",\"data\":[]}";
+    route_text(r, 0, DIR_IN, OPCODE_TEXT, trade, &route);
+    assert_int_equal(route.index, 0);
+    const channel_info *first = route.info;
+    assert_int_equal(channel_router_events(r, &route, NULL), TD_OK);
+    assert_int_equal(route.index, 1);
+    assert_string_equal(route.info->topic, "_events");
+    assert_int_equal(route.info->dir, CHANNEL_EVENT);
+    route_text(r, 0, DIR_IN, OPCODE_TEXT, other, &route);
+    assert_int_equal(route.index, 2);
+    route_text(r, 1, DIR_IN, OPCODE_TEXT, trade, &route);
+    assert_int_equal(route.index, 3);
+    route_text(r, 0, DIR_IN, OPCODE_TEXT, "x", &route);
+    assert_int_equal(route.index, 4);
+    route_text(r, 0, DIR_IN, OPCODE_TEXT, "{}", &route);
+    assert_int_equal(route.index, 5); /* json beside raw */
+    route_text(r, 0, DIR_IN, OPCODE_TEXT, trade, &route);
+    assert_int_equal(route.index, 0);
+    assert_ptr_equal(route.info, first);
+    channel_router_get_stats(r, &stats);
+    assert_int_equal(stats.channels, 6);
+    channel_router_forget(r);
+    route_text(r, 0, DIR_IN, OPCODE_TEXT, other, &route);
+    assert_int_equal(route.index, 0);
+    assert_string_equal(route.info->symbol, "EOSUSD");
+    channel_router_close(r);
+}
+
+/* Topics beyond the bound go to _unknown and are counted; known ones and our own go on. */
+static void test_overflow(void **state)
+{
+    (void)state; /* none */
+    channel_router *r = open_router();
+    channel_route route;
+    channel_router_stats stats;
+    char text[96];
+    for (uint32_t i = 0; i < LIMIT_SEGMENT_CHANNELS; i++) {
+        (void)snprintf(text, sizeof text, "{\"topic\":\"trade.S%u\",\"data\":[]}", i);
+        route_text(r, 0, DIR_IN, OPCODE_TEXT, text, &route);
+        assert_int_equal(route.index, i);
+    }
+    route_text(r, 0, DIR_IN, OPCODE_TEXT, "{\"topic\":\"trade.MORE\",\"data\":[]}", &route);
+    assert_string_equal(route.info->topic, "_unknown");
+    assert_string_equal(route.info->symbol, "");
+    route_text(r, 0, DIR_IN, OPCODE_TEXT, "{\"topic\":\"trade.S7\",\"data\":[]}", &route);
+    assert_int_equal(route.index, 7);
+    route_text(r, 5, DIR_OUT, OPCODE_TEXT, "{}", &route);
+    assert_string_equal(route.info->topic, "_control");
+    channel_router_get_stats(r, &stats);
+    assert_int_equal(stats.overflow_frames, 1);
+    channel_router_close(r);
+}
+
+static void test_feed_name(void **state)
+{
+    (void)state; /* none */
+    channel_router *r = NULL;
+    char name[LIMIT_NAME_BYTES + 1];
+    memset(name, 'f', LIMIT_NAME_BYTES);
+    name[LIMIT_NAME_BYTES] = '\0';
+    assert_int_equal(channel_router_open(name, family_find(td_bytes_str("inverse")), &r, NULL),
+                     TD_E_LIMIT);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_overflow),
+        cmocka_unit_test(test_feed_name),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
