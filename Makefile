@@ -98,7 +98,7 @@ TESTS_tape := tests/tape/test_channel_router.c tests/tape/test_selection.c tests
               tests/tape/test_tape_files.c
 
 TESTS_wire := tests/wire/test_url.c tests/wire/test_dialect.c tests/wire/test_client.c tests/wire/test_link.c \
-              tests/wire/test_loop.c
+              tests/wire/test_loop.c tests/wire/test_trust.c
 
 TESTS_cli := tests/cli/test_options.c tests/cli/test_output.c
 
@@ -235,7 +235,7 @@ SRC_testing := tests/testing/alloc_fault.c tests/testing/book_text.c tests/testi
                tests/testing/played.c tests/testing/archive_fixture.c \
                tests/testing/message_compare.c \
                tests/testing/segment_fixture.c \
-               tests/testing/raw_peer.c tests/testing/wire_side.c tests/testing/tape_fixture.c
+               tests/testing/raw_peer.c tests/testing/wire_side.c tests/testing/wire_echo.c tests/testing/tape_fixture.c
 OBJ_testing := $(call obj,$(SRC_testing))
 
 $(B)/tests/%: $(B)/obj/tests/%.o $(OBJ_testing) $(LIBS_own)

@@ -219,10 +219,10 @@ static int row_fits(const family *of, td_bytes subscription)
     char text[LIMIT_TOPIC_BYTES];
     if (topic_match_text(of->topics, of->topic_count, subscription, &match))
         return 1;
-    if (subscription.size + 2 > sizeof text)
+    if (subscription.size + sizeof ".x" > sizeof text)
         return 0;
     memcpy(text, subscription.data, subscription.size);
-    memcpy(text + subscription.size, ".x", 2);
+    memcpy(text + subscription.size, ".x", sizeof ".x");
     return topic_match_text(of->topics, of->topic_count, td_bytes_of(text, subscription.size + 2),
                             &match);
 }

@@ -140,6 +140,8 @@ td_result wire_connect(wire_loop *loop, const wire_client_options *options, wire
 {
     TD_ASSERT(loop->magic == WIRE_LOOP_MAGIC);
     *out = NULL;
+    if (loop->is_closing)
+        return td_err_set(err, TD_E_NETWORK, "the network loop is closing");
     wire_conn *conn = td_alloc_zero(1, sizeof *conn);
     if (conn == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a connection");
@@ -147,7 +149,7 @@ td_result wire_connect(wire_loop *loop, const wire_client_options *options, wire
     conn->ops = options->ops;
     conn->user = options->user;
     assembly_init(&conn->assembly, LIMIT_FRAME_BYTES);
-    td_buf_init(&conn->queue, 2 * WIRE_SEND_BYTES_MAX);
+    td_buf_init(&conn->queue, (size_t)2 * WIRE_SEND_BYTES_MAX);
     td_buf_init(&conn->scratch, LWS_PRE + WIRE_SEND_BYTES_MAX);
     td_result rc = conn_fill(conn, options, err);
     if (rc != TD_OK) {

@@ -113,8 +113,9 @@ TD_MUST_USE td_result wire_timer_at(wire_loop *loop, uint64_t mono_ns, void (*fn
 void wire_timer_cancel(wire_timer *timer);
 
 /* Begin to connect; everything after is callbacks, none of them before this returns. TD_E_INVALID
- * for a URL or proxy that is none, TD_E_UNSUPPORTED for a proxy of another kind, TD_E_NOMEM. On
- * success exactly one ended callback follows, sooner or later. options is borrowed for the call. */
+ * for a URL or proxy that is none, TD_E_UNSUPPORTED for a proxy of another kind, TD_E_NETWORK
+ * while the loop closes, TD_E_NOMEM. On success exactly one ended callback follows, sooner or
+ * later. options is borrowed for the call. */
 TD_MUST_USE td_result wire_connect(wire_loop *loop, const wire_client_options *options,
                                    wire_conn **out, td_err *err);
 

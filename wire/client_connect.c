@@ -110,7 +110,10 @@ static td_result connect_to(wire_conn *conn, const char *address, td_err *err)
     proxy_text(conn, address, proxy);
     wire_route *route = NULL;
     td_result rc = route_find(conn->loop, conn->ca_file, proxy, &route, err);
-    if (rc == TD_OK && conn->url.is_tls && conn->ca_file != NULL)
+    if (rc != TD_OK)
+        return rc;
+    TD_ASSERT(route != NULL);
+    if (conn->url.is_tls && conn->ca_file != NULL)
         rc = tls_client_trust(route->tls, conn->ca_file, err); /* the file may have changed */
     if (rc != TD_OK)
         return rc;

@@ -9,13 +9,15 @@
 #include "base/assert.h"
 #include "wire/dialect_impl.h"
 
-static const dialect *const TABLES[] = {&DIALECT_OP_TABLE};
+static const struct {
+    const dialect *table;
+} TABLES[] = {{&DIALECT_OP_TABLE}};
 
 const dialect *dialect_find(dialect_id id)
 {
     for (size_t i = 0; i < sizeof TABLES / sizeof *TABLES; i++) {
-        if (TABLES[i]->id == id)
-            return TABLES[i];
+        if (TABLES[i].table->id == id)
+            return TABLES[i].table;
     }
     return NULL;
 }
@@ -113,11 +115,11 @@ td_result dialect_sign(const dialect_auth *auth, char out[DIALECT_SIGNATURE_BYTE
         return td_err_set(err, TD_E_NOMEM, "cannot sign with HMAC-SHA256");
     TD_ASSERT(size * 2 + 1 == DIALECT_SIGNATURE_BYTES);
     static const char HEX[] = "0123456789abcdef";
-    for (unsigned i = 0; i < size; i++) {
+    for (size_t i = 0; i < size; i++) {
         out[2 * i] = HEX[digest[i] >> 4];
         out[2 * i + 1] = HEX[digest[i] & 15];
     }
-    out[size * 2] = '\0';
+    out[DIALECT_SIGNATURE_BYTES - 1] = '\0';
     return TD_OK;
 }
 

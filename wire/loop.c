@@ -231,9 +231,10 @@ void wire_loop_close(wire_loop *loop)
     TD_ASSERT(loop->magic == WIRE_LOOP_MAGIC);
     while (loop->servers != NULL)
         wire_server_close(loop->servers);
+    loop->is_closing = 1;
+    client_end_all(loop); /* gives its look-ups up, which the resolver must still know */
     resolver_close(loop->resolver);
     loop->resolver = NULL;
-    client_end_all(loop);
     if (loop->context != NULL)
         lws_context_destroy(loop->context);
     TD_ASSERT(loop->conns == NULL);

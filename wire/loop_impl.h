@@ -39,6 +39,7 @@ typedef struct wire_route wire_route;
 struct wire_loop {
     uint32_t magic;
     uint8_t has_failed;
+    uint8_t is_closing; /* no new connections */
     td_clock clock;
     const td_log *log;
     struct lws_context *context;

@@ -33,7 +33,7 @@ TD_MUST_USE td_result resolver_start(resolver *resolver, const char *name,
                                      void (*done)(void *user, const resolve_answer *answer),
                                      void *user, resolve_job **out, td_err *err);
 
-/* Give a job up: done will not be called. NULL is fine. Same thread as deliver. */
+/* Give a job up: done will not be called. NULL is fine. Same thread as deliver; before close. */
 void resolve_job_cancel(resolve_job *job);
 
 /* Call done for every answer that has come; a job is gone once it was called. */

@@ -57,14 +57,15 @@ static td_result listen_at(const char *host, uint16_t port, int *out, td_err *er
 
 static uint16_t port_of(int fd)
 {
-    struct sockaddr_storage place;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } place = {.v6 = {0}};
     socklen_t size = sizeof place;
-    int rc = getsockname(fd, (struct sockaddr *)&place, &size);
+    int rc = getsockname(fd, &place.any, &size);
     TD_ASSERT(rc == 0);
-    const void *any = &place;
-    if (place.ss_family == AF_INET6)
-        return ntohs(((const struct sockaddr_in6 *)any)->sin6_port);
-    return ntohs(((const struct sockaddr_in *)any)->sin_port);
+    return ntohs(place.any.sa_family == AF_INET6 ? place.v6.sin6_port : place.v4.sin_port);
 }
 
 static void set_url(wire_server *server, const char *host, uint16_t port)

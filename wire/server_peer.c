@@ -26,7 +26,7 @@ static void queue_clear(wire_peer_conn *peer)
     size_t size_max = peer->queue.size_max;
     peer->queue_at = 0;
     td_buf_clear(&peer->queue);
-    if (peer->queue.capacity > 2 * WIRE_PEER_QUEUE_BYTES_MAX) {
+    if (peer->queue.capacity > (size_t)2 * WIRE_PEER_QUEUE_BYTES_MAX) {
         td_buf_fini(&peer->queue);
         td_buf_init(&peer->queue, size_max);
     }
@@ -208,7 +208,7 @@ static wire_peer_conn *peer_new(wire_server *server, struct lws *wsi, td_bytes p
     peer->server = server;
     peer->wsi = wsi;
     assembly_init(&peer->assembly, SERVER_MESSAGE_BYTES_MAX);
-    td_buf_init(&peer->queue, 2 * WIRE_PEER_QUEUE_BYTES_MAX + LIMIT_FRAME_BYTES);
+    td_buf_init(&peer->queue, (size_t)2 * WIRE_PEER_QUEUE_BYTES_MAX + LIMIT_FRAME_BYTES);
     peer->next = server->peers;
     if (peer->next != NULL)
         peer->next->prev = peer;
@@ -372,6 +372,6 @@ const struct lws_protocols SERVER_PROTOCOLS[] = {
     {.name = "wire-server",
      .callback = server_callback,
      .rx_buffer_size = 16 << 10,
-     .tx_packet_size = 2 * SERVER_BATCH_BYTES},
+     .tx_packet_size = (size_t)2 * SERVER_BATCH_BYTES},
     {0},
 };

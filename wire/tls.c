@@ -238,7 +238,7 @@ static void drop_numeric_sni(const SSL *ssl, int where, int unused)
     const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
     if (name != NULL && (name[0] == '[' || wire_address_version(name) != 0))
         /* The callback's argument is const by history only. */
-        (void)SSL_set_tlsext_host_name((SSL *)(uintptr_t)ssl, NULL); /* clearing cannot fail */
+        (void)SSL_set_tlsext_host_name((SSL *)ssl, NULL); /* clearing cannot fail */
 }
 
 td_result tls_client_context_open(SSL_CTX **out, td_err *err)

@@ -57,18 +57,25 @@ static td_result append_name(td_buf *out, const GENERAL_NAME *name)
     return td_buf_printf(out, NULL, "%s%s", separator, address);
 }
 
-/* The hosts that a certificate is for: "localhost, 127.0.0.1". */
+static td_result append_names(td_buf *out, const GENERAL_NAMES *names)
+{
+    int count = names == NULL ? 0 : sk_GENERAL_NAME_num(names);
+    td_result rc = TD_OK;
+    for (int i = 0; i < count && i < NAMES_SHOWN_MAX && rc == TD_OK; i++)
+        rc = append_name(out, sk_GENERAL_NAME_value(names, i));
+    if (count > NAMES_SHOWN_MAX && rc == TD_OK)
+        rc = td_buf_printf(out, NULL, " and %d more", count - NAMES_SHOWN_MAX);
+    return rc;
+}
+
+/* The hosts that a certificate is for: "localhost, 127.0.0.1". What finds no room is left out. */
 static void host_words(const X509 *cert, char out[WORDS_BYTES])
 {
     td_buf words;
     td_buf_init(&words, WORDS_BYTES - 1);
     GENERAL_NAMES *names = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
-    int count = names == NULL ? 0 : sk_GENERAL_NAME_num(names);
-    td_result rc = TD_OK; /* names that find no room are left out */
-    for (int i = 0; i < count && i < NAMES_SHOWN_MAX && rc == TD_OK; i++)
-        rc = append_name(&words, sk_GENERAL_NAME_value(names, i));
-    if (count > NAMES_SHOWN_MAX && rc == TD_OK)
-        rc = td_buf_printf(&words, NULL, " and %d more", count - NAMES_SHOWN_MAX);
+    td_result rc = append_names(&words, names);
+    TD_ASSERT(rc == TD_OK || rc == TD_E_LIMIT || rc == TD_E_NOMEM);
     GENERAL_NAMES_free(names);
     if (words.size == 0) {
         name_words(X509_get_subject_name(cert), out);

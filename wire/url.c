@@ -139,7 +139,7 @@ td_result wire_url_parse(const char *text, wire_url *out, td_err *err)
 td_result wire_host_port_parse(const char *text, char host[WIRE_HOST_BYTES], uint16_t *port,
                                td_err *err)
 {
-    const char *rest = NULL;
+    const char *rest = text;
     td_result rc = parse_host(text, host, &rest, err);
     if (rc == TD_OK && *rest != ':')
         rc = td_err_set(err, TD_E_INVALID, "':PORT' is missing");

@@ -17,145 +17,8 @@
 #include "base/limits.h"
 #include "base/random.h"
 #include "tests/testing/raw_peer.h"
+#include "tests/testing/wire_echo.h"
 #include "tests/testing/wire_side.h"
-#include "wire/server.h"
-#include "wire/tls.h"
-
-enum { PEERS_MAX = 4 };
-
-/* A server that echoes, and what it saw. */
-typedef struct echo {
-    wire_loop *loop;
-    wire_server *server;
-    char folder[64];
-    char ready[128];
-    char pem[160];
-    unsigned opened, closed, messages, drained;
-    wire_peer_conn *peers[PEERS_MAX];
-    char path[256], query[256];
-    int is_silent;       /* 1: does not echo */
-    uint64_t flood_left; /* messages that drained goes on sending to the first peer */
-    td_bytes flood;
-} echo;
-
-typedef struct echo_peer {
-    echo *echo;
-    unsigned index;
-} echo_peer;
-
-static unsigned on_accept(void *user, td_bytes path, td_bytes query)
-{
-    (void)user;
-    (void)query;
-    static const struct {
-        const char *path;
-        unsigned status;
-    } ROWS[] = {{"/realtime", 101}, {"/401", 401}, {"/403", 403}, {"/502", 502}};
-    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
-        if (td_bytes_is(path, ROWS[i].path))
-            return ROWS[i].status;
-    }
-    return 404;
-}
-
-static void *on_opened(void *user, wire_peer_conn *conn, td_bytes path, td_bytes query)
-{
-    echo *e = user;
-    (void)snprintf(e->path, sizeof e->path, "%.*s", (int)path.size, (const char *)path.data);
-    (void)snprintf(e->query, sizeof e->query, "%.*s", (int)query.size, (const char *)query.data);
-    if (strcmp(e->query, "refuse") == 0)
-        return NULL;
-    assert_true(e->opened < PEERS_MAX);
-    echo_peer *peer = calloc(1, sizeof *peer);
-    peer->echo = e;
-    peer->index = e->opened++;
-    e->peers[peer->index] = conn;
-    return peer;
-}
-
-static void on_message(void *user, wire_peer_conn *conn, unsigned opcode, td_bytes bytes)
-{
-    echo_peer *peer = user;
-    peer->echo->messages++;
-    if (!peer->echo->is_silent)
-        assert_int_equal(wire_peer_send(conn, opcode, bytes, NULL), TD_OK);
-}
-
-static void flood(echo *e, wire_peer_conn *conn)
-{
-    while (e->flood_left > 0 && wire_peer_send(conn, 1, e->flood, NULL) == TD_OK)
-        e->flood_left--;
-}
-
-static void on_drained(void *user, wire_peer_conn *conn)
-{
-    echo_peer *peer = user;
-    peer->echo->drained++;
-    assert_int_equal(wire_peer_queued_bytes(conn), 0);
-    if (peer->index == 0)
-        flood(peer->echo, conn);
-}
-
-static void on_closed(void *user)
-{
-    echo_peer *peer = user;
-    peer->echo->closed++;
-    peer->echo->peers[peer->index] = NULL;
-    free(peer);
-}
-
-static const wire_server_ops ECHO_OPS = {.accept = on_accept,
-                                         .opened = on_opened,
-                                         .message = on_message,
-                                         .drained = on_drained,
-                                         .closed = on_closed};
-
-static void echo_open(echo *e, const wire_server_options *options)
-{
-    *e = (echo){0};
-    td_err err;
-    if (wire_loop_open(clock_real(), NULL, &e->loop, &err) != TD_OK)
-        fail_msg("%s", err.text);
-    wire_server_options all = options == NULL ? (wire_server_options){0} : *options;
-    all.listen = all.listen == NULL ? "127.0.0.1:0" : all.listen;
-    all.ops = &ECHO_OPS;
-    all.user = e;
-    if (wire_server_open(e->loop, &all, &e->server, &err) != TD_OK)
-        fail_msg("%s", err.text);
-    (void)snprintf(e->folder, sizeof e->folder, "/tmp/td-wire-XXXXXX");
-    assert_non_null(mkdtemp(e->folder));
-    (void)snprintf(e->ready, sizeof e->ready, "%s/ready.json", e->folder);
-    (void)snprintf(e->pem, sizeof e->pem, "%s.pem", e->ready);
-    assert_int_equal(wire_server_write_ready(e->server, io_posix(), e->ready, &err), TD_OK);
-}
-
-static void echo_close(echo *e)
-{
-    wire_loop_close(e->loop);
-    assert_int_equal(e->closed, e->opened);
-    unlink(e->ready);
-    unlink(e->pem);
-    assert_int_equal(rmdir(e->folder), 0); /* and nothing else was left there */
-}
-
-static const char *echo_url(const echo *e, const char *path)
-{
-    static char url[512];
-    (void)snprintf(url, sizeof url, "%s%s", wire_server_url(e->server), path);
-    return url;
-}
-
-static void echo_connect(echo *e, wire_side *side, const char *path)
-{
-    wire_client_options options = {.ca_file = wire_server_ca_pem(e->server) ? e->pem : NULL};
-    wire_side_connect(side, e->loop, echo_url(e, path), &options);
-}
-
-static void echo_join(echo *e, wire_side *side)
-{
-    echo_connect(e, side, "/realtime");
-    wire_run_until(e->loop, &side->opened, 1, "opened");
-}
 
 static void test_echo(void **state)
 {
@@ -194,36 +57,6 @@ static void test_echo(void **state)
     }
 }
 
-static void test_ready_file(void **state)
-{
-    (void)state;
-    echo e;
-    echo_open(&e, NULL);
-    char text[512] = "";
-    char expected[512];
-    FILE *file = fopen(e.ready, "r");
-    assert_non_null(file);
-    assert_true(fread(text, 1, sizeof text - 1, file) > 0);
-    fclose(file);
-    (void)snprintf(expected, sizeof expected, "{\"url\":\"%s\",\"ca_file\":\"%s\"}\n",
-                   wire_server_url(e.server), e.pem);
-    assert_string_equal(text, expected);
-    file = fopen(e.pem, "r");
-    char pem[4096] = "";
-    assert_true(fread(pem, 1, sizeof pem - 1, file) > 0);
-    fclose(file);
-    assert_string_equal(pem, wire_server_ca_pem(e.server));
-    assert_non_null(strstr(pem, "BEGIN CERTIFICATE"));
-    assert_null(strstr(pem, "PRIVATE"));
-    /* Again over the old one, and where no folder is. */
-    td_err err;
-    assert_int_equal(wire_server_write_ready(e.server, io_posix(), e.ready, &err), TD_OK);
-    assert_int_not_equal(
-        wire_server_write_ready(e.server, io_posix(), "/tmp/no-such-folder-td/x", &err), TD_OK);
-    assert_non_null(strstr(err.text, "/tmp/no-such-folder-td/x"));
-    echo_close(&e);
-}
-
 static void test_statuses(void **state)
 {
     (void)state;
@@ -243,148 +76,6 @@ static void test_statuses(void **state)
     echo_connect(&e, &side, "/realtime?refuse");
     wire_side_expect_end(&side, WIRE_CAUSE_CLOSED_BY_PEER, "1011");
     echo_close(&e);
-}
-
-static void test_trust(void **state)
-{
-    (void)state;
-    echo e, other;
-    wire_side side;
-    echo_open(&e, NULL);
-    echo_open(&other, NULL);
-    /* Signed by nobody that the system trusts. */
-    wire_side_connect(&side, e.loop, echo_url(&e, "/realtime"), NULL);
-    wire_side_expect_end(&side, WIRE_CAUSE_TLS_UNTRUSTED, "give that CA with --ca-file");
-    /* Another server's certificate as CA. */
-    wire_client_options options = {.ca_file = other.pem};
-    wire_side_connect(&side, e.loop, echo_url(&e, "/realtime"), &options);
-    wire_side_expect_end(&side, WIRE_CAUSE_TLS_UNTRUSTED, "which is not in the CA file");
-    assert_non_null(strstr(side.text, other.pem));
-    /* A CA file that is none. */
-    options.ca_file = e.ready;
-    wire_side_connect(&side, e.loop, echo_url(&e, "/realtime"), &options);
-    wire_side_expect_end(&side, WIRE_CAUSE_TLS_OTHER, "no certificate can be read from it");
-    options.ca_file = "/no/such/file";
-    wire_side_connect(&side, e.loop, echo_url(&e, "/realtime"), &options);
-    wire_side_expect_end(&side, WIRE_CAUSE_TLS_OTHER, "/no/such/file");
-    assert_int_equal(e.opened, 0);
-    /* The right one, in the same loop: earlier failures leave no trace. */
-    echo_join(&e, &side);
-    assert_string_equal(side.tls_subject, "CN = tapedeck (made for this run)");
-    echo_close(&other);
-    echo_close(&e);
-}
-
-/* The certificate is for localhost, 127.0.0.1 and ::1; 127.0.0.2 reaches the same server. */
-static void test_wrong_host(void **state)
-{
-    (void)state;
-    echo e;
-    wire_side side;
-    wire_server_options options = {.listen = "0.0.0.0:0"};
-    echo_open(&e, &options);
-    char url[128];
-    const char *port = strrchr(wire_server_url(e.server), ':') + 1;
-    (void)snprintf(url, sizeof url, "wss://127.0.0.2:%s/realtime", port);
-    wire_client_options client = {.ca_file = e.pem};
-    wire_side_connect(&side, e.loop, url, &client);
-    wire_side_expect_end(&side, WIRE_CAUSE_TLS_WRONG_HOST,
-                         "not for 127.0.0.2: it is for localhost, 127.0.0.1, ");
-    assert_int_equal(e.opened, 0);
-    (void)snprintf(url, sizeof url, "wss://localhost:%s/realtime", port);
-    wire_side_connect(&side, e.loop, url, &client);
-    wire_run_until(e.loop, &side.opened, 1, "localhost");
-    echo_close(&e);
-}
-
-static void write_file(const char *path, const char *text)
-{
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    assert_int_equal(fwrite(text, 1, strlen(text), file), strlen(text));
-    assert_int_equal(fclose(file), 0);
-}
-
-/* A certificate from files: made by openssl(1), one that expired in 2001 and one that begins in
- * 2100. */
-static void test_certificate_files(void **state)
-{
-    (void)state;
-    char folder[] = "/tmp/td-wire-XXXXXX";
-    assert_non_null(mkdtemp(folder));
-    char command[1024], cert[128], key[128];
-    (void)snprintf(cert, sizeof cert, "%s/cert.pem", folder);
-    (void)snprintf(key, sizeof key, "%s/key.pem", folder);
-    static const struct {
-        const char *dates, *words;
-    } ROWS[] = {{"-not_before 20000101000000Z -not_after 20010101000000Z", "expired on Jan  1"},
-                {"-not_before 21000101000000Z -not_after 21010101000000Z", "valid from Jan  1"}};
-    (void)snprintf(command, sizeof command,
-                   "cd %s && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"
-                   " -keyout key.pem -out cert.pem -days 1 -subj /CN=t"
-                   " -addext subjectAltName=IP:127.0.0.1 2>/dev/null",
-                   folder);
-    assert_int_equal(system(command), 0);
-    wire_server_options options = {.tls_cert = cert, .tls_key = key};
-    echo e;
-    wire_side side;
-    echo_open(&e, &options);
-    echo_join(&e, &side);
-    assert_string_equal(side.tls_subject, "CN = t");
-    echo_close(&e);
-    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
-        (void)snprintf(
-            command, sizeof command,
-            "cd %s && touch db && openssl req -new -key key.pem -subj /CN=t -out r 2>/dev/null"
-            " && printf '[ca]\\ndefault_ca=d\\n[d]\\ndatabase=db\\nnew_certs_dir=.\\n"
-            "rand_serial=yes\\ndefault_md=sha256\\npolicy=p\\nunique_subject=no\\n[p]\\n"
-            "commonName=supplied\\n' > c && openssl ca -config c -batch -selfsign -keyfile"
-            " key.pem -in r -out cert.pem -notext -startdate %.15s -enddate %.15s"
-            " 2>/dev/null",
-            folder, ROWS[i].dates + 12, strstr(ROWS[i].dates, "after") + 6);
-        assert_int_equal(system(command), 0);
-        echo_open(&e, &options);
-        echo_connect(&e, &side, "/realtime");
-        wire_side_expect_end(&side, WIRE_CAUSE_TLS_UNTRUSTED, ROWS[i].words);
-        echo_close(&e);
-    }
-    (void)snprintf(command, sizeof command, "rm -r %s", folder);
-    assert_int_equal(system(command), 0);
-}
-
-static void test_server_refused(void **state)
-{
-    (void)state;
-    char folder[] = "/tmp/td-wire-XXXXXX";
-    assert_non_null(mkdtemp(folder));
-    char junk[128];
-    (void)snprintf(junk, sizeof junk, "%s/junk.pem", folder);
-    write_file(junk, "no certificate\n");
-    echo e;
-    echo_open(&e, NULL);
-    const wire_server_options rows[] = {
-        {.listen = "127.0.0.1"},
-        {.listen = "tapedeck.invalid:0"},
-        {.listen = "127.0.0.1:0", .tls_cert = junk},
-        {.listen = "127.0.0.1:0", .tls_cert = junk, .tls_key = junk},
-        {.listen = "127.0.0.1:0", .tls_cert = "/no/such/file", .tls_key = junk},
-    };
-    td_err err;
-    wire_server *server = NULL;
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        wire_server_options options = rows[i];
-        options.ops = &ECHO_OPS;
-        assert_int_equal(wire_server_open(e.loop, &options, &server, &err), TD_E_INVALID);
-        assert_null(server);
-    }
-    wire_server_options taken = {.listen = strstr(wire_server_url(e.server), "127"),
-                                 .ops = &ECHO_OPS};
-    assert_int_equal(wire_server_open(e.loop, &taken, &server, &err), TD_E_NETWORK);
-    assert_non_null(strstr(err.text, "Address already in use"));
-    assert_non_null(strstr(err.hint, "port 0"));
-    echo_close(&e);
-    unlink(junk);
-    rmdir(folder);
 }
 
 /* Sizes around what changes the way of a message: header lengths, batches, reads, fragments. */
@@ -481,6 +172,14 @@ static void test_server_closes(void **state)
     echo_close(&e);
 }
 
+static void write_file(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_int_equal(fwrite(text, 1, strlen(text), file), strlen(text));
+    assert_int_equal(fclose(file), 0);
+}
+
 /* Several servers in one loop, of which one is closed: each answers for itself, with its own
  * certificate, whatever the Host header and SNI say. */
 static void test_servers_of_one_loop(void **state)
@@ -532,7 +231,7 @@ static void test_pause(void **state)
         echo_join(&e, &other);
         e.flood = td_bytes_of(text, sizeof text);
         e.flood_left = MESSAGES;
-        flood(&e, e.peers[0]);
+        echo_flood(&e, e.peers[0]);
         wire_run_until(e.loop, &paused.messages, 1000, "the begin of the flood");
         wire_pause(paused.conn);
         unsigned seen = paused.messages;
@@ -649,21 +348,11 @@ static void test_proxy(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_echo),
-        cmocka_unit_test(test_ready_file),
-        cmocka_unit_test(test_statuses),
-        cmocka_unit_test(test_trust),
-        cmocka_unit_test(test_wrong_host),
-        cmocka_unit_test(test_certificate_files),
-        cmocka_unit_test(test_server_refused),
-        cmocka_unit_test(test_sizes),
-        cmocka_unit_test(test_client_sends),
-        cmocka_unit_test(test_server_closes),
-        cmocka_unit_test(test_servers_of_one_loop),
-        cmocka_unit_test(test_pause),
-        cmocka_unit_test(test_pause_inside),
-        cmocka_unit_test(test_close_inside),
-        cmocka_unit_test(test_proxy),
+        cmocka_unit_test(test_echo),          cmocka_unit_test(test_statuses),
+        cmocka_unit_test(test_sizes),         cmocka_unit_test(test_client_sends),
+        cmocka_unit_test(test_server_closes), cmocka_unit_test(test_servers_of_one_loop),
+        cmocka_unit_test(test_pause),         cmocka_unit_test(test_pause_inside),
+        cmocka_unit_test(test_close_inside),  cmocka_unit_test(test_proxy),
     };
     return cmocka_run_group_tests_name("wire/link", tests, NULL, NULL);
 }
