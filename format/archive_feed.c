@@ -330,3 +330,8 @@ void writer_feed_entered(writer_feed *f)
 {
     f->entered_count = f->index.chunk_count;
 }
+
+void writer_feed_enter_anew(writer_feed *f)
+{
+    f->entered_count = 0;
+}

@@ -51,6 +51,9 @@ TD_MUST_USE td_result writer_feed_note(writer_feed *feed, const sealed_chunk *ch
 TD_MUST_USE td_result writer_feed_enter(const writer_feed *feed, catalog *catalog, td_err *err);
 void writer_feed_entered(writer_feed *feed);
 
+/* The catalog is another one: everything in the index is new to it. */
+void writer_feed_enter_anew(writer_feed *feed);
+
 /* Path below the archive, with ".open" while it is; "" without a segment. */
 const char *writer_feed_segment(const writer_feed *feed);
 

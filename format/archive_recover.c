@@ -387,8 +387,15 @@ td_result archive_recover(archive *a, const char *feed, const gap_reader *gaps,
     td_result rc = w.result == NULL ? td_err_set(err, TD_E_NOMEM, "no memory to recover") : TD_OK;
     if (rc == TD_OK)
         rc = archive_lock_maintain(a, &lock, err);
-    if (rc == TD_OK)
+    if (rc == TD_E_BUSY && archive_get_mode(a) == ARCHIVE_APPEND) {
+        td_log_say(archive_log(a), TD_LOG_WARNING,
+                   "crashed segments are left for a later recovery: a maintainer is at work");
+        report->is_postponed = 1;
+        td_err_clear(err);
+        rc = TD_OK;
+    } else if (rc == TD_OK) {
         rc = do_work(&w, err);
+    }
     journal_close(w.journal);
     archive_past_fini(&w.past);
     archive_listing_fini(&w.listing);

@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "format/archive_feed_impl.h"
 #include "format/catalog.h"
+#include "format/catalog_rebuild.h"
 #include "format/feed_past.h"
 #include "format/journal.h"
 #include "format/ledger.h"
@@ -19,21 +20,29 @@ struct archive_writer {
     archive_writer_options options;
     char *version;
     journal *journal;
-    archive_past past;     /* before this session */
-    catalog *catalog;      /* NULL: left behind, brought up to date at the end */
-    uint64_t ledger_bytes; /* of the journal, as the catalog has it */
+    archive_past past;        /* before this session */
+    catalog *catalog;         /* NULL: left behind, brought up to date later */
+    catalog_rebuild *rebuild; /* beside us, or NULL */
+    uint64_t ledger_bytes;    /* of the journal, as the catalog has it */
     writer_feed *feeds[LIMIT_FEEDS];
     size_t feed_count;
 };
 
 /* ---- the catalog beside it ------------------------------------------------------------------- */
 
-static void leave_behind(archive_writer *w, const char *why)
+static void begin_rebuild(archive_writer *w)
 {
-    td_log_say(archive_log(w->archive), TD_LOG_WARNING,
-               "the catalog is left behind and brought up to date at the end: %s", why);
-    if (w->catalog == NULL)
+    if (w->options.rebuild != WRITER_REBUILD_BESIDE || w->catalog != NULL || w->rebuild != NULL)
         return;
+    td_err cause;
+    td_err_clear(&cause);
+    if (catalog_rebuild_begin(w->archive, &w->options.gaps, &w->rebuild, &cause) != TD_OK)
+        td_log_say(archive_log(w->archive), TD_LOG_WARNING, "the catalog stays behind: %s",
+                   cause.text);
+}
+
+static void mark_behind(archive_writer *w)
+{
     catalog_abort(w->catalog);
     /* It may well not take this either. Readers compare it with the disk and see that it is behind.
      */
@@ -43,6 +52,16 @@ static void leave_behind(archive_writer *w, const char *why)
         catalog_abort(w->catalog);
     catalog_close(w->catalog);
     w->catalog = NULL;
+}
+
+static void leave_behind(archive_writer *w, const char *why)
+{
+    td_log_say(archive_log(w->archive), TD_LOG_WARNING,
+               "the catalog is left behind and brought up to date %s: %s",
+               w->options.rebuild == WRITER_REBUILD_BESIDE ? "meanwhile" : "at the end", why);
+    if (w->catalog != NULL)
+        mark_behind(w);
+    begin_rebuild(w);
 }
 
 /* Enter in one transaction: the feed's new chunks (feed may be NULL), gaps, and what the journal
@@ -101,6 +120,42 @@ static void begin_catalog(archive_writer *w)
         rc = catalog_open(path, CATALOG_APPENDER, &w->catalog, &cause);
     if (rc != TD_OK)
         leave_behind(w, cause.text);
+}
+
+/* Bring the catalog up to date with everything but this session's open segments. */
+static td_result catch_up(archive_writer *w, td_err *err)
+{
+    reindex_report report;
+    const reindex_options options = {.scope = REINDEX_CHANGED, .gaps = &w->options.gaps};
+    return archive_reindex(w->archive, &options, &report, err);
+}
+
+/* A rebuild beside us has ended: what was written meanwhile is little. Enter that, and go on with
+ * the new catalog chunk by chunk. */
+static void adopt_rebuilt(archive_writer *w)
+{
+    td_err cause;
+    td_err_clear(&cause);
+    if (w->rebuild == NULL || !catalog_rebuild_has_ended(w->rebuild))
+        return;
+    td_result rc = catalog_rebuild_end(w->rebuild, REBUILD_WAIT, &cause);
+    w->rebuild = NULL;
+    if (rc == TD_OK)
+        rc = catch_up(w, &cause);
+    if (rc == TD_OK)
+        rc = catalog_open(archive_catalog_path(w->archive), CATALOG_APPENDER, &w->catalog, &cause);
+    if (rc != TD_OK) {
+        td_log_say(archive_log(w->archive), TD_LOG_WARNING, "the catalog stays behind: %s",
+                   cause.text);
+        return;
+    }
+    w->ledger_bytes = 0;
+    for (size_t i = 0; i < w->feed_count && w->catalog != NULL; i++) {
+        writer_feed_enter_anew(w->feeds[i]);
+        enter(w, w->feeds[i], NULL, 0);
+    }
+    if (w->catalog != NULL)
+        td_log_say(archive_log(w->archive), TD_LOG_INFO, "the catalog is up to date again");
 }
 
 /* ---- the session ----------------------------------------------------------------------------- */
@@ -229,6 +284,7 @@ td_result archive_writer_put(archive_writer *w, size_t feed_index, sealed_chunk 
         rc = writer_feed_finish(feed, err);
         if (rc == TD_OK)
             enter(w, feed, NULL, 0);
+        begin_rebuild(w); /* an earlier one may have met a catalog that was locked */
     }
     if (rc == TD_OK)
         rc = writer_feed_put(feed, chunk, err);
@@ -244,6 +300,7 @@ td_result archive_writer_put(archive_writer *w, size_t feed_index, sealed_chunk 
         return TD_OK;
     }
     enter(w, feed, gaps, gap_count);
+    adopt_rebuilt(w);
     return TD_OK;
 }
 
@@ -285,17 +342,25 @@ static td_result finish_feeds(archive_writer *w, td_err *err)
 
 /* The recording is safe whatever comes of this, so a failure is said and is none of the writer's.
  */
-static void catch_catalog_up(archive_writer *w)
+static void leave_matching_catalog(archive_writer *w)
 {
     td_err cause;
     td_err_clear(&cause);
-    reindex_report report;
-    const reindex_options options = {.scope = REINDEX_CHANGED, .gaps = &w->options.gaps};
-    td_result rc = archive_reindex(w->archive, &options, &report, &cause);
-    if (rc != TD_OK)
+    if (catch_up(w, &cause) != TD_OK)
         td_log_say(archive_log(w->archive), TD_LOG_WARNING,
                    "the catalog could not be brought up to date, 'tapedeck reindex' will: %s",
                    cause.text);
+}
+
+/* Whether it ended well does not matter any more: catching up does what it left undone. */
+static void end_rebuild(archive_writer *w, writer_end end)
+{
+    td_result rc =
+        catalog_rebuild_end(w->rebuild, end == WRITER_STOP ? REBUILD_WAIT : REBUILD_CANCEL, NULL);
+    if (rc != TD_OK)
+        td_log_say(archive_log(w->archive), TD_LOG_DEBUG, "the rebuild ended: %s",
+                   td_result_name(rc));
+    w->rebuild = NULL;
 }
 
 td_result archive_writer_close(archive_writer *w, writer_end end, uint64_t stop_ns, td_err *err)
@@ -314,8 +379,9 @@ td_result archive_writer_close(archive_writer *w, writer_end end, uint64_t stop_
         writer_feed_close(w->feeds[i]);
     int is_current = w->catalog != NULL;
     catalog_close(w->catalog);
+    end_rebuild(w, end);
     if (end == WRITER_STOP && rc == TD_OK && !is_current)
-        catch_catalog_up(w);
+        leave_matching_catalog(w);
     journal_close(w->journal);
     archive_past_fini(&w->past);
     td_free(w->version);

@@ -20,10 +20,18 @@
 
 typedef struct archive_writer archive_writer;
 
+/* When a catalog that is missing, behind or unusable is made anew. */
+typedef enum writer_rebuild {
+    WRITER_REBUILD_AT_END, /* when the session stops */
+    WRITER_REBUILD_BESIDE, /* at once, on a thread of its own; at the end what that could not do */
+} writer_rebuild;
+
 typedef struct archive_writer_options {
     const char *version; /* of the program; goes into segments and the journal */
     uint64_t start_ns;   /* start of the session, wall clock */
-    gap_reader gaps; /* to bring the catalog up to date; read may be NULL: no gaps from events */
+    gap_reader gaps;     /* to bring the catalog up to date; read may be NULL: no gaps from events.
+                          * WRITER_REBUILD_BESIDE calls it on its own thread. */
+    writer_rebuild rebuild;
     /* The frames of this chunk are durable now. Called inside archive_writer_put. May be NULL. */
     void (*durable)(void *user, size_t feed_index, const sealed_chunk *chunk);
     void *user;

@@ -247,6 +247,7 @@ static td_result open_session(supervisor *self, td_err *err)
     archive_writer_options options = {.version = TAPEDECK_VERSION,
                                       .start_ns = clock_wall_ns(self->options.clock),
                                       .gaps = gaps,
+                                      .rebuild = WRITER_REBUILD_BESIDE,
                                       .durable = on_durable,
                                       .user = self};
     if (rc == TD_OK)
