@@ -9,12 +9,15 @@ import readline from "node:readline";
 import zlib from "node:zlib";
 
 export const BIN = process.env.TAPEDECK_BIN ?? "build/bin";
+// Recorded frames that are not part of the tree; the Makefile says where they are. Without them the tests
+// that need them are skipped.
 export const CAPTURES = process.env.TAPEDECK_CAPTURES ?? "";
 const DEADLINE_MS = 120_000;
 
 /** Reason to skip a test that needs this capture, or false. */
 export function withoutCapture(name) {
-  return CAPTURES !== "" && fs.existsSync(path.join(CAPTURES, name)) ? false : `needs ${name}: set TAPEDECK_CAPTURES to the captures`;
+  if (CAPTURES === "") return `needs ${name}: set TAPEDECK_CAPTURES to the folder that has it`;
+  return fs.existsSync(path.join(CAPTURES, name)) ? false : `needs ${name}, which is not in ${CAPTURES}`;
 }
 
 export function capture(name) {
@@ -37,12 +40,19 @@ export class Program {
     this.stderr = "";
     this.lines = [];
     this.waiting = [];
-    this.child = spawn(path.isAbsolute(name) ? name : path.join(BIN, name), args, {
+    // An absolute name is no program in BIN; options.under is a command that runs the program.
+    const command = path.isAbsolute(name) ? name : path.join(BIN, name);
+    const [first, ...rest] = [...(options.under ?? []), command, ...args];
+    this.child = spawn(first, rest, {
       stdio: [options.stdin === undefined ? "ignore" : "pipe", "pipe", "pipe"],
       env: { ...process.env, ...(options.env ?? {}) },
     });
     if (options.stdin !== undefined) this.child.stdin.end(options.stdin);
-    this.child.stderr.on("data", (d) => (this.stderr += d));
+    this.heard = [];
+    this.child.stderr.on("data", (d) => {
+      this.stderr += d;
+      this.heard = this.heard.filter((w) => !w());
+    });
     const lines = readline.createInterface({ input: this.child.stdout });
     lines.on("line", (line) => {
       this.stdout += line + "\n";
@@ -65,6 +75,20 @@ export class Program {
         return true;
       });
       this.ended.then((end) => reject(new Error(`${this.name} ended (${end.code}) before the awaited line\n${end.stderr}`)));
+    });
+  }
+
+  /** Wait until stderr, from the start, matches. */
+  says(pattern) {
+    return new Promise((resolve, reject) => {
+      const look = () => {
+        if (!pattern.test(this.stderr)) return false;
+        resolve(pattern.exec(this.stderr));
+        return true;
+      };
+      if (look()) return;
+      this.heard.push(look);
+      this.ended.then((end) => look() || reject(new Error(`${this.name} ended (${end.code ?? end.signal}) without saying ${pattern}\n${end.stderr}`)));
     });
   }
 

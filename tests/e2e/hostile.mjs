@@ -1,0 +1,103 @@
+// A WebSocket server over TLS that misbehaves as it is told to, and certificates for it. Shares no code with
+// wire/.
+import { execFileSync } from "node:child_process";
+import { once } from "node:events";
+import fs from "node:fs";
+import https from "node:https";
+import { createRequire } from "node:module";
+import net from "node:net";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = path.join(path.dirname(fileURLToPath(import.meta.url)), "../..");
+const require = createRequire(path.join(root, "build/npm/package.json"));
+const { WebSocketServer } = require("ws");
+
+/** A CA and a certificate signed by it for these names ("IP:127.0.0.1", "DNS:localhost"). Files in dir. */
+export function certificate(dir, { name = "good", names = ["IP:127.0.0.1", "DNS:localhost"] } = {}) {
+  const file = (suffix) => path.join(dir, `${name}-${suffix}`);
+  const openssl = (...args) => execFileSync("openssl", args, { stdio: ["ignore", "pipe", "pipe"] });
+  const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
+  openssl("req", "-x509", ...key, "-days", "30", "-subj", `/CN=${name} test CA`, "-keyout", file("ca.key"), "-out", file("ca.pem"));
+  openssl("req", ...key, "-subj", `/CN=${name} server`, "-keyout", file("key.pem"), "-out", file("csr.pem"));
+  fs.writeFileSync(file("ext"), `subjectAltName=${names.join(",")}\n`);
+  openssl("x509", "-req", "-in", file("csr.pem"), "-CA", file("ca.pem"), "-CAkey", file("ca.key"), "-CAcreateserial",
+    "-days", "30", "-extfile", file("ext"), "-out", file("cert.pem"));
+  return { ca: file("ca.pem"), cert: file("cert.pem"), key: file("key.pem") };
+}
+
+/** A server. refuse(n, request): an HTTP status for upgrade n (from 1), or nothing to accept it;
+ * opened(socket, n, request): a connection stands; message(socket, object, n): a request of the client.
+ * Without message requests are acknowledged as the exchange does. */
+export async function hostile(t, dir, { refuse, opened, message, ...options } = {}) {
+  const files = options.certificate ?? certificate(dir);
+  const server = https.createServer({ cert: fs.readFileSync(files.cert), key: fs.readFileSync(files.key) });
+  const sockets = new WebSocketServer({ noServer: true, maxPayload: 1 << 26, perMessageDeflate: false });
+  const seen = { upgrades: 0, requests: [], urls: [] };
+  server.on("upgrade", (request, socket, head) => {
+    const n = ++seen.upgrades;
+    seen.urls.push(request.url);
+    socket.on("error", () => {});
+    const status = refuse?.(n, request);
+    if (status !== undefined) {
+      socket.end(`HTTP/1.1 ${status} ${https.STATUS_CODES?.[status] ?? "No"}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+      return;
+    }
+    sockets.handleUpgrade(request, socket, head, (ws) => {
+      ws.on("error", () => {});
+      ws.on("message", (data) => {
+        const object = JSON.parse(data.toString());
+        seen.requests.push(object);
+        if (message) message(ws, object, n);
+        else acknowledge(ws, object);
+      });
+      opened?.(ws, n, request);
+    });
+  });
+  server.on("tlsClientError", () => {});
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => {
+    for (const ws of sockets.clients) ws.terminate();
+    server.closeAllConnections();
+    server.close();
+  });
+  return { url: `wss://127.0.0.1:${server.address().port}`, port: server.address().port, ca: files.ca, seen, sockets };
+}
+
+/** The exchange's answer to a request, as in the captures. */
+export function acknowledge(ws, request, more = {}) {
+  const answer =
+    request.op === "ping"
+      ? { success: true, ret_msg: "pong", conn_id: "5ae2a1fb-0000-4000-8000-000000000001", request }
+      : { success: true, ret_msg: "", conn_id: "5ae2a1fb-0000-4000-8000-000000000001", request };
+  ws.send(JSON.stringify({ ...answer, ...more }));
+}
+
+/** A trade frame of BTCUSD, as in the captures; pad makes it larger. */
+export function trade(id, pad = 0) {
+  return JSON.stringify({
+    topic: "trade.BTCUSD",
+    data: [{
+      trade_time_ms: 1618666000000 + id, timestamp: "2021-04-17T13:26:40.000Z", symbol: "BTCUSD", side: "Buy", size: 1, price: 60000.5,
+      tick_direction: "ZeroPlusTick", trade_id: `00000000-0000-4000-8000-${String(id).padStart(12, "0")}`, cross_seq: 5938950000 + id,
+      ...(pad > 0 ? { padding: "x".repeat(pad) } : {}),
+    }],
+  });
+}
+
+/** A TCP server that accepts and never says a word. */
+export async function silent(t) {
+  const held = new Set();
+  const server = net.createServer((socket) => {
+    held.add(socket);
+    socket.on("error", () => {});
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => {
+    for (const socket of held) socket.destroy();
+    server.close();
+  });
+  return { url: `wss://127.0.0.1:${server.address().port}`, held };
+}

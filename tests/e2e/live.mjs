@@ -1,0 +1,201 @@
+// What tests of the recorder share: recorders and what they announce as durable, simulated exchanges and what
+// they say that they sent, and the comparison of the two with an archive.
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import path from "node:path";
+import { jsonLines, listening, Program } from "./lib.mjs";
+import { xxh64 } from "./xxh64.mjs";
+
+export const TOPICS = ["trade.*", "orderBookL2_25.*", "orderBook_200.100ms.*", "instrument_info.100ms.*"];
+
+/** Where the clients of a family connect, by the documents of the families. */
+export const PATHS = { inverse: "/realtime", linear: "/realtime_public" };
+
+/** A recorder with --json; durable lines are kept as they come. */
+export class Recorder extends Program {
+  constructor(t, archive, args, options) {
+    super(t, "tapedeck-record", ["record", "-a", archive, "--json", ...args], options);
+    this.durableLines = 0;
+    this.durable = new Map(); // "feed|conn" -> {in, out}, the last that was announced
+    this.waiting.push((line) => {
+      this.note(line);
+      return false;
+    });
+  }
+
+  note(line) {
+    const said = JSON.parse(line);
+    if (said.durable === undefined) return;
+    const { feed, conn, in: inbound, out } = said.durable;
+    const before = this.durable.get(`${feed}|${conn}`) ?? { in: 0, out: 0 };
+    assert.ok(inbound >= before.in && out >= before.out, `a durable count fell: ${line}`);
+    this.durable.set(`${feed}|${conn}`, { in: inbound, out });
+    this.durableLines++;
+  }
+
+  /** Wait until so many durable lines have come (in all), or until test(line object) is true of one. */
+  durableLine(test = () => true) {
+    return this.line((line) => {
+      const said = JSON.parse(line).durable;
+      return said !== undefined && test(said);
+    });
+  }
+
+  async durableAfter(lines) {
+    while (this.durableLines < lines) await this.durableLine();
+  }
+
+  /** What the last line says, once it has ended. */
+  summary() {
+    return JSON.parse(this.lines.at(-1)).recorded;
+  }
+}
+
+/** A simulated exchange with a truth file. */
+export async function simulator(t, dir, args, options) {
+  const truth = path.join(dir, `truth-${Math.random().toString(36).slice(2)}.jsonl`);
+  const server = await listening(t, ["sim", "--truth", truth, ...args], dir, options);
+  return { ...server, truth };
+}
+
+/** Arguments of a recorder of one family from a server. */
+export function feedArgs(server, family, topics = TOPICS) {
+  return [server.url + PATHS[family], "--family", family, "--ca-file", server.ca, ...topics.flatMap((topic) => ["--topic", topic])];
+}
+
+/** A configuration file with a feed for each family. */
+export function configFile(dir, server, families, more = "") {
+  const file = path.join(dir, "feeds.yaml");
+  const feed = (family) =>
+    `  - family: ${family}\n    url: ${server.url}${PATHS[family]}\n    ca_file: ${server.ca}\n    topics: [${TOPICS.join(", ")}]\n`;
+  fs.writeFileSync(file, more + "feeds:\n" + families.map(feed).join(""));
+  return file;
+}
+
+function* fileLines(file) {
+  for (const line of fs.readFileSync(file, "utf8").split("\n")) if (line !== "") yield JSON.parse(line);
+}
+
+/** What an exchange says that it sent: path -> connections in their order, each {frames: ordinal -> xxh64}. */
+export function sentFrames(truthFile) {
+  const paths = new Map();
+  for (const line of fileLines(truthFile)) {
+    if (line.t !== "frame") continue;
+    if (!paths.has(line.path)) paths.set(line.path, new Map());
+    const conns = paths.get(line.path);
+    if (!conns.has(line.conn)) conns.set(line.conn, new Map());
+    conns.get(line.conn).set(line.n, line.xxh64);
+  }
+  return paths;
+}
+
+/** What an archive has of a feed: its connections in their order, each {session, conn, frames: ordinal -> row}. */
+export async function recordedFrames(t, archive, feed) {
+  const conns = new Map();
+  for (const row of await jsonLines(t, ["cat", "-a", archive, "--feed", feed, "--dir", "in"])) {
+    const key = `${row.session}|${row.conn}`;
+    if (!conns.has(key)) conns.set(key, { session: row.session, conn: row.conn, frames: new Map() });
+    assert.ok(!conns.get(key).frames.has(row.ordinal), `frame ${row.ordinal} of ${key} is there twice`);
+    conns.get(key).frames.set(row.ordinal, { topic: row.topic, xxh64: xxh64(Buffer.from(row.data)) });
+  }
+  return [...conns.values()];
+}
+
+/** Compare a feed with the truth, byte for byte. Each recorded connection must be one of the exchange's, without
+ * a hole from its first frame to its last, and have nothing that was not sent. Returns, per recorded connection,
+ * {session, conn, last: highest ordinal, data: data frames}. */
+export async function compareWithTruth(t, archive, feed, truthFile) {
+  const sent = [...(sentFrames(truthFile).get(PATHS[feed]) ?? new Map()).values()];
+  const result = [];
+  let next = 0;
+  for (const { session, conn, frames } of await recordedFrames(t, archive, feed)) {
+    const last = Math.max(...frames.keys());
+    for (let n = 1; n <= last; n++) assert.ok(frames.has(n), `${feed} session ${session}: frame ${n} of ${last} is missing`);
+    const data = [...frames].filter(([, row]) => row.topic !== "_control");
+    // Connections come in the order of the exchange's; one that was killed early may have recorded none.
+    const [ordinal, first] = data[0] ?? [];
+    if (ordinal !== undefined) {
+      while (next < sent.length && sent[next].get(ordinal) !== first.xxh64) next++;
+      assert.ok(next < sent.length, `${feed} session ${session}: frame ${ordinal} was never sent so`);
+      for (const [n, row] of data) assert.equal(row.xxh64, sent[next].get(n), `${feed} session ${session}: frame ${n}`);
+      for (const n of sent[next].keys())
+        if (n <= last) assert.notEqual(frames.get(n).topic, "_control", `${feed} session ${session}: frame ${n} is data`);
+      next++;
+    }
+    result.push({ session, conn, last, data: data.length });
+  }
+  return result;
+}
+
+/** Check that whatever recorders announced is there: recorders in their order, each a session of its own if it
+ * recorded anything. Returns {announced, kept}: numbers of frames. */
+export async function checkAnnounced(t, archive, feed, truthFile, recorders) {
+  const kept = await compareWithTruth(t, archive, feed, truthFile);
+  let announced = 0;
+  let at = 0;
+  for (const recorder of recorders)
+    for (const [key, count] of recorder.durable) {
+      const [name, conn] = key.split("|");
+      if (name !== feed) continue;
+      announced += count.in;
+      // What is passed over here is of a recorder that was killed before it could announce anything.
+      while (at < kept.length && (kept[at].conn !== Number(conn) || kept[at].last < count.in)) at++;
+      assert.ok(at < kept.length, `${feed}: of ${count.in} frames announced durable (${key}) not all are there: ${JSON.stringify(kept)}`);
+      at++;
+    }
+  return { announced, kept: kept.reduce((n, row) => n + row.last, 0) };
+}
+
+/** Remove what is derived. */
+export function deleteCatalog(archive) {
+  for (const file of fs.readdirSync(archive).filter((f) => f.startsWith("catalog.sqlite"))) fs.rmSync(path.join(archive, file));
+}
+
+/** Numbers from 0 to below 1, the same for the same seed (mulberry32, public domain). */
+export function randomNumbers(seed) {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let x = Math.imul(state ^ (state >>> 15), state | 1);
+    x = (x + Math.imul(x ^ (x >>> 7), x | 61)) ^ x;
+    return ((x ^ (x >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+const passed = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Start a recorder and kill it (SIGKILL) at a random moment: some time after it has announced something, or, as
+ * early is true, some time after its start, whatever it has done by then. */
+export async function recordAndKill(t, archive, args, { random, early = false }) {
+  const recorder = new Recorder(t, archive, args);
+  if (!early) await recorder.durableAfter(2);
+  await passed(random() * (early ? 150 : 400)); // the moment is what is random; nothing is waited for
+  const end = await recorder.kill("SIGKILL");
+  assert.equal(end.signal, "SIGKILL", `the recorder ended before it was killed: ${end.stderr}`);
+  return recorder;
+}
+
+/** The time between one recorded session and the next must be a crash gap of the feed, from what is durable of the one
+ * to a moment when the next was there; and there are no more gaps than that. Returns how many there are. */
+export async function checkCrashGaps(t, archive, feed) {
+  const gaps = await jsonLines(t, ["gaps", "-a", archive, "--feed", feed, "--json"], { status: null });
+  const sessions = new Map(); // those that have frames of the feed
+  let session = null;
+  for (const row of await jsonLines(t, ["cat", "-a", archive, "--feed", feed, "--events"])) {
+    session = sessions.get(row.session) ?? session;
+    if (row.dir === "in" && !sessions.has(row.session)) sessions.set(row.session, (session = { first: row.recv_ns }));
+    if (session !== null) session.last = row.recv_ns; // an event behind the last frame is durable as well
+  }
+  const order = [...sessions.values()];
+  for (const gap of gaps) {
+    assert.equal(gap.reason, "crash", JSON.stringify(gap));
+    assert.ok(gap.to_ns !== null && gap.to_ns > gap.from_ns, JSON.stringify(gap));
+    assert.deepEqual([gap.topic, gap.symbol], [null, null]);
+  }
+  for (let i = 1; i < order.length; i++) {
+    const covering = gaps.filter((gap) => gap.from_ns <= order[i - 1].last && gap.to_ns >= order[i].first);
+    assert.equal(covering.length, 1, `${feed}: between session ${i} and ${i + 1}: ${JSON.stringify([order[i - 1], order[i], gaps])}`);
+  }
+  assert.equal(gaps.length, order.length - 1, `${feed}: ${JSON.stringify(gaps)}`);
+  return gaps.length;
+}
