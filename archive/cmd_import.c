@@ -2,6 +2,9 @@
 
 #include <inttypes.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "archive/import.h"
@@ -162,8 +165,7 @@ static td_result import_file(import_command *command, import_outcome *outcome,
     return TD_OK;
 }
 
-/* ---- the report
- * ------------------------------------------------------------------------------------- */
+/* ---- the report ---- */
 
 static void write_feed(json_writer *json, const import_feed_report *feed)
 {

@@ -39,8 +39,7 @@ typedef struct import_job {
     uint64_t last_ns; /* receive time given out last */
 } import_job;
 
-/* ---- reading
- * -------------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 static void tell(import_job *job, uint64_t line, const char *reason)
 {
@@ -209,8 +208,7 @@ static td_result next_in_order(import_job *job, import_record *record, import_pl
     return TD_OK;
 }
 
-/* ---- writing
- * -------------------------------------------------------------------------------------- */
+/* ---- writing ---- */
 
 static td_result open_archive(import_job *job, td_err *err)
 {

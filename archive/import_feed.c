@@ -94,8 +94,7 @@ import_feed_counts import_feed_get_counts(const import_feed *feed)
     return counts;
 }
 
-/* ---- chunks
- * -------------------------------------------------------------------------------------- */
+/* ---- chunks ---- */
 
 /* Seal what is pending and write it. */
 static td_result write_chunk(import_feed *f, td_err *err)
@@ -148,8 +147,7 @@ static td_result append(import_feed *f, const channel_route *route, chunk_frame 
     return chunk_builder_append(f->builder, frame, err);
 }
 
-/* ---- events
- * -------------------------------------------------------------------------------------- */
+/* ---- events ---- */
 
 /* Append an event as it is: neither seals nor looks for a new segment. */
 static td_result append_event(import_feed *f, const event *what, uint64_t recv_ns, td_err *err)
@@ -214,8 +212,7 @@ static td_result put_event(import_feed *f, const event *what, uint64_t recv_ns, 
     return rc == TD_OK ? append_event(f, what, recv_ns, err) : rc;
 }
 
-/* ---- connections
- * ----------------------------------------------------------------------------------- */
+/* ---- connections ---- */
 
 /* The slot's connection ended somewhere before recv_ns, where the next one begins. */
 static td_result end_connection(import_feed *f, uint32_t shard, uint64_t recv_ns, td_err *err)
@@ -281,8 +278,7 @@ td_result import_feed_connect(import_feed *feed, uint32_t shard, uint32_t conn, 
     return rc;
 }
 
-/* ---- frames
- * ---------------------------------------------------------------------------------------- */
+/* ---- frames ---- */
 
 static void count_frame(import_feed *f, const import_feed_frame *frame, const channel_route *route)
 {

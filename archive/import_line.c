@@ -56,8 +56,7 @@ void import_line_reader_close(import_line_reader *reader)
     td_free(reader);
 }
 
-/* ---- times
- * ---------------------------------------------------------------------------------------- */
+/* ---- times ---- */
 
 /* Digits at the start of text as a number: how many there were, 0 if none or too large. */
 static size_t parse_digits(td_bytes text, uint64_t *out)
@@ -145,8 +144,7 @@ static td_bytes number_text(json_value value)
     return text;
 }
 
-/* ---- what both formats share
- * ----------------------------------------------------------------------- */
+/* ---- what both formats share ---- */
 
 static int refuse(import_line_reader *r, const char **reason, const char *text)
 {
@@ -196,8 +194,7 @@ static int take_data(import_line_reader *r, td_bytes line, json_value value, imp
     return padded(r, line, data, &out->data) ? 1 : refuse(r, reason, "no memory for this line");
 }
 
-/* ---- cryptofeed
- * ------------------------------------------------------------------------------------- */
+/* ---- cryptofeed ---- */
 
 /* Where needle begins in text, or text.size. */
 static size_t find_text(td_bytes text, const char *needle)
@@ -321,8 +318,7 @@ static int read_cryptofeed(import_line_reader *r, td_bytes line, import_record *
     return read_time_and_data(r, line, out, reason);
 }
 
-/* ---- jsonl
- * ------------------------------------------------------------------------------------------ */
+/* ---- jsonl ---- */
 
 /* The direction of a wrapper. 0 if it is none. */
 static int read_dir(json_value root, frame_dir *dir)

@@ -103,8 +103,7 @@ typedef struct sim_command {
     atomic_int is_asked_to_stop;
 } sim_command;
 
-/* ---- options
- * ----------------------------------------------------------------------------------------- */
+/* ---- options ---- */
 
 static td_result add_family(sim_command *command, td_bytes name, td_err *err)
 {
@@ -192,8 +191,7 @@ static td_result read_options(sim_command *command, td_err *err)
     return rc == TD_OK ? read_faults(command, err) : rc;
 }
 
-/* ---- running
- * ------------------------------------------------------------------------------------------- */
+/* ---- running ---- */
 
 /* On the signals' thread: only what any thread may do. */
 static void ask_to_stop(void *user)

@@ -49,8 +49,7 @@ const char *exchange_path(const sim_family *f)
     return (const char *)exchange_url_path(f->family->endpoints[0].url).data;
 }
 
-/* ---- connections
- * --------------------------------------------------------------------------------------- */
+/* ---- connections ---- */
 
 void exchange_fail(exchange *x, td_result rc, const td_err *err)
 {
@@ -240,8 +239,7 @@ static void on_drained(void *user, wire_peer_conn *wire)
     family_go_on(conn->of);
 }
 
-/* ---- requests
- * -------------------------------------------------------------------------------------------- */
+/* ---- requests ---- */
 
 static int covers(const sim_conn *conn, td_bytes topic, uint32_t stream)
 {

@@ -63,8 +63,7 @@ static int is_listening(const sim_conn *conn, uint32_t stream)
     return conn->streams[stream] == SUBSCRIPTION_LIVE && !conn->is_silent && !conn->is_closing;
 }
 
-/* ---- truth
- * ------------------------------------------------------------------------------------------ */
+/* ---- truth ---- */
 
 /* Write down one sending of a frame, before it happens. */
 static void note_frame(sim_conn *conn, const venue_stream *stream, const venue_frame *frame)
@@ -123,8 +122,7 @@ static int flush_truth(exchange *x)
     return x->failure == TD_OK;
 }
 
-/* ---- batches
- * ------------------------------------------------------------------------------------------ */
+/* ---- batches ---- */
 
 /* Remember a frame that was just made, and write down who gets it. */
 static void add_to_batch(sim_family *f, const venue_frame *frame, uint8_t copies)
@@ -268,8 +266,7 @@ void family_go_on(sim_family *f)
     schedule(f, clock_mono_ns(f->exchange->options.clock));
 }
 
-/* ---- start and snapshots
- * -------------------------------------------------------------------------------- */
+/* ---- start and snapshots ---- */
 
 static void end_of_duration(void *user)
 {

@@ -57,8 +57,7 @@ void market_close(market *m)
     td_free(m);
 }
 
-/* ---- levels
- * -------------------------------------------------------------------------------------- */
+/* ---- levels ---- */
 
 /* 1 if price a is better for its side than b: it is matched first. */
 static int is_better(market_side side, int64_t a, int64_t b)
@@ -104,8 +103,7 @@ static price_level *get_level(half_book *half, market_side side, int64_t price)
     return &half->levels[index];
 }
 
-/* ---- orders
- * -------------------------------------------------------------------------------------- */
+/* ---- orders ---- */
 
 /* Take an order out of its level's queue and give its handle back. The level's size is the
  * caller's. */
@@ -227,8 +225,7 @@ void market_cancel(market *m, int32_t handle)
         remove_level(half, index);
 }
 
-/* ---- looking
- * ------------------------------------------------------------------------------------- */
+/* ---- looking ---- */
 
 uint32_t market_order_count(const market *m)
 {

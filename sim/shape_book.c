@@ -16,8 +16,7 @@ void book_window_take(book_window *window, const market *m, uint32_t depth)
     }
 }
 
-/* ---- levels
- * -------------------------------------------------------------------------------------- */
+/* ---- levels ---- */
 
 static const char *const SIDES[] = {[MARKET_BUY] = "Buy", [MARKET_SELL] = "Sell"};
 
@@ -60,8 +59,7 @@ void shape_book_snapshot(const shape_frame *frame, const book_window *window, te
     shape_end(out, frame);
 }
 
-/* ---- deltas
- * -------------------------------------------------------------------------------------- */
+/* ---- deltas ---- */
 
 typedef enum change_kind { CHANGE_DELETE, CHANGE_UPDATE, CHANGE_INSERT, CHANGE_KINDS } change_kind;
 
@@ -85,30 +83,34 @@ static void add_change(change_list *list, change_kind kind, market_side side, ma
     list->items[list->count++] = (change){.kind = kind, .side = side, .level = level};
 }
 
-/* Walk one side of both windows from the best price on. */
+/* Walk one side of both windows from the best price on: a level that only the old one has is gone,
+ * one that only the new one has came. */
 static void compare_side(change_list *list, const book_window *from, const book_window *to,
                          market_side side)
 {
     uint32_t i = 0;
     uint32_t j = 0;
-    while (i < from->counts[side] || j < to->counts[side]) {
-        const market_level *old = i < from->counts[side] ? &from->levels[side][i] : NULL;
-        const market_level *new = j < to->counts[side] ? &to->levels[side][j] : NULL;
-        int order =
-            0; /* <0: the old level is better, so it is gone; >0: the new one is, so it came */
-        if (old == NULL || new == NULL)
-            order = old == NULL ? 1 : -1;
-        else if (old->price != new->price)
-            order = (old->price > new->price) == (side == MARKET_BUY) ? -1 : 1;
-        if (order < 0)
-            add_change(list, CHANGE_DELETE, side, *old);
-        else if (order > 0)
-            add_change(list, CHANGE_INSERT, side, *new);
-        else if (old->size != new->size)
-            add_change(list, CHANGE_UPDATE, side, *new);
-        i += order <= 0;
-        j += order >= 0;
+    while (i < from->counts[side] && j < to->counts[side]) {
+        market_level old = from->levels[side][i];
+        market_level new = to->levels[side][j];
+        int is_old_better = (old.price > new.price) == (side == MARKET_BUY);
+        if (old.price != new.price && is_old_better) {
+            add_change(list, CHANGE_DELETE, side, old);
+            i++;
+        } else if (old.price != new.price) {
+            add_change(list, CHANGE_INSERT, side, new);
+            j++;
+        } else {
+            if (old.size != new.size)
+                add_change(list, CHANGE_UPDATE, side, new);
+            i++;
+            j++;
+        }
     }
+    for (; i < from->counts[side]; i++)
+        add_change(list, CHANGE_DELETE, side, from->levels[side][i]);
+    for (; j < to->counts[side]; j++)
+        add_change(list, CHANGE_INSERT, side, to->levels[side][j]);
 }
 
 int shape_book_delta(const shape_frame *frame, const book_window *from, const book_window *to,
@@ -139,8 +141,7 @@ int shape_book_delta(const shape_frame *frame, const book_window *from, const bo
     return 1;
 }
 
-/* ---- trades
- * -------------------------------------------------------------------------------------- */
+/* ---- trades ---- */
 
 /* A UUID of version 5 out of random bits. */
 static void put_uuid(text_out *out, const uint64_t id[2])

@@ -53,8 +53,7 @@ const char *tick_direction_name(tick_direction direction)
     return NAMES[direction];
 }
 
-/* ---- instrument_info
- * ------------------------------------------------------------------------------- */
+/* ---- instrument_info ---- */
 
 typedef enum ticker_kind {
     KIND_PRICE,     /* "<key>_e4": the price times 10^4, then "<key>": the price as text */

@@ -75,8 +75,7 @@ struct venue {
     char bytes[SHAPE_FRAME_BYTES_MAX];
 };
 
-/* ---- what a market's event means for the ticker
- * ------------------------------------------------------ */
+/* ---- what a market's event means for the ticker ---- */
 
 static tick_direction direction_after(tick_direction before, int64_t from, int64_t to)
 {
@@ -151,8 +150,7 @@ static void init_ticker(venue_symbol *s)
     values[TICKER_PREDICTED_RATE] = 87;
 }
 
-/* ---- showing
- * --------------------------------------------------------------------------------------- */
+/* ---- showing ---- */
 
 static shape_frame frame_of(const venue *v, const venue_symbol *s, topic_id topic, int64_t seq,
                             uint64_t ts_ns)
@@ -244,13 +242,14 @@ void venue_next(venue *v, uint64_t ts_ns, venue_frame *out)
     for (;;) {
         while (v->to_show == 0)
             step(v);
-        TD_ASSERT(v->present != NULL);
+        venue_symbol *s = v->present;
+        TD_ASSERT(s != NULL);
         topic_id topic = (topic_id)__builtin_ctz(v->to_show);
         v->to_show &= v->to_show - 1;
-        if (!show(v, v->present, topic, ts_ns, &text))
+        if (!show(v, s, topic, ts_ns, &text))
             continue; /* nothing of it changed: the next event may */
-        *out = (venue_frame){.stream = stream_of(v, v->present, topic),
-                             .seq = market_seq(v->present->market),
+        *out = (venue_frame){.stream = stream_of(v, s, topic),
+                             .seq = market_seq(s->market),
                              .ts_ns = ts_ns,
                              .bytes = td_bytes_of(text.data, text.size)};
         return;
@@ -281,8 +280,7 @@ int venue_snapshot(venue *v, uint32_t stream, venue_frame *out)
     return 1;
 }
 
-/* ---- opening
- * ----------------------------------------------------------------------------------------- */
+/* ---- opening ---- */
 
 static td_result open_symbol(venue *v, uint32_t index, td_err *err)
 {
@@ -329,9 +327,11 @@ td_result venue_open(const venue_options *options, venue **out, td_err *err)
     v->options = *options;
     td_random_init(&v->random, options->seed);
     v->symbols = td_alloc_zero(options->symbol_count, sizeof *v->symbols);
-    td_result rc = v->symbols != NULL ? TD_OK
-                                      : td_err_set(err, TD_E_NOMEM, "no memory for %u symbols",
-                                                   options->symbol_count);
+    if (v->symbols == NULL) {
+        venue_close(v);
+        return td_err_set(err, TD_E_NOMEM, "no memory for %u symbols", options->symbol_count);
+    }
+    td_result rc = TD_OK;
     for (uint32_t i = 0; rc == TD_OK && i < options->symbol_count; i++)
         rc = open_symbol(v, i, err);
     if (rc != TD_OK) {
@@ -352,8 +352,7 @@ void venue_close(venue *v)
     td_free(v);
 }
 
-/* ---- streams
- * ----------------------------------------------------------------------------------------- */
+/* ---- streams ---- */
 
 uint32_t venue_stream_count(const venue *v)
 {

@@ -115,8 +115,7 @@ void channel_router_close(channel_router *router)
     td_free(router);
 }
 
-/* ---- finding
- * ------------------------------------------------------------------------------------- */
+/* ---- finding ---- */
 
 static uint64_t hash_key(const route_key *key)
 {
@@ -153,8 +152,7 @@ static uint32_t find_place(const channel_router *r, const route_key *key, uint64
     return place;
 }
 
-/* ---- making
- * -------------------------------------------------------------------------------------- */
+/* ---- making ---- */
 
 /* Schema of a row, written once. */
 static td_result fill_schema(channel_router *r, const topic_row *row, channel_info *info,
@@ -259,8 +257,7 @@ static td_result get_channel(channel_router *r, const route_key *key, const topi
     return TD_OK;
 }
 
-/* ---- routing
- * ------------------------------------------------------------------------------------- */
+/* ---- routing ---- */
 
 /* Can a name from the wire be a channel's? A NUL in it cannot be kept in a C string. */
 static int is_name(td_bytes name, size_t bytes_max)

@@ -76,8 +76,8 @@ static void route_text(channel_router *r, uint32_t shard, frame_dir dir, channel
 {
     static char padded[512 + DECODE_PADDING_BYTES];
     size_t size = strlen(text);
-    assert_true(size <= 512);
-    memcpy(padded, text, size);
+    assert_true(size < 512);
+    memcpy(padded, text, size + 1);
     const router_frame frame = {.shard = shard,
                                 .dir = dir,
                                 .opcode = opcode,
