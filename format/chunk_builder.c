@@ -17,7 +17,9 @@ static const uint64_t SEGMENT_INDEX_ENTRIES_MAX = 4 << 20;
 
 static chunk_builder_options with_defaults(const chunk_builder_options *options)
 {
-    chunk_builder_options o = options == NULL ? (chunk_builder_options){0} : *options;
+    chunk_builder_options o = {0};
+    if (options != NULL)
+        o = *options;
     if (o.level == 0)
         o.level = CHUNK_LEVEL_DEFAULT;
     if (o.target_bytes == 0)

@@ -19,6 +19,8 @@ enum {
     BITMAP_BYTES = (UINT16_MAX + 1) / 8,
 };
 
+static const uint8_t COMPRESSION[4] = {'z', 's', 't', 'd'};
+
 sealed_chunk *sealed_chunk_open(void)
 {
     sealed_chunk *chunk = td_alloc_zero(1, sizeof *chunk);
@@ -182,8 +184,8 @@ static td_result compress(chunk_builder *b, sealed_chunk *out, td_err *err)
     td_put_le64(p + 17, b->last_ns);
     td_put_le64(p + 25, b->raw.size);
     td_put_le32(p + 33, td_crc32(0, b->raw.data, b->raw.size));
-    td_put_le32(p + 37, 4);
-    memcpy(p + 41, "zstd", 4);
+    td_put_le32(p + 37, sizeof COMPRESSION);
+    memcpy(p + 41, COMPRESSION, sizeof COMPRESSION);
     td_put_le64(p + 45, compressed);
     out->compressed_bytes = compressed;
     out->uncompressed_bytes = b->raw.size;

@@ -12,6 +12,8 @@ typedef struct cursor {
     const uint8_t *end;
 } cursor;
 
+static const size_t U64_BYTES = sizeof(uint64_t);
+
 /* Bytes of a string, map or array with its 4-byte length. */
 static size_t counted(td_bytes bytes)
 {
@@ -24,12 +26,16 @@ static td_result begin_record(td_buf *buf, uint8_t opcode, size_t content_bytes,
                               cursor *out, td_err *err)
 {
     TD_ASSERT(opcode != 0);
-    if (longest > UINT32_MAX || content_bytes > SIZE_MAX - MCAP_PREFIX_BYTES)
-        return td_err_set(err, TD_E_LIMIT, "MCAP record 0x%02x: a field of %zu bytes, limit %u",
-                          opcode, longest, UINT32_MAX);
+    if (longest > UINT32_MAX || content_bytes > SIZE_MAX - MCAP_PREFIX_BYTES) {
+        td_err_set(err, TD_E_LIMIT, "MCAP record 0x%02x: a field of %zu bytes, limit %u", opcode,
+                   longest, UINT32_MAX);
+        return TD_E_LIMIT;
+    }
     td_result rc = td_buf_reserve(buf, MCAP_PREFIX_BYTES + content_bytes, err);
-    if (rc != TD_OK)
-        return td_err_add(err, rc, "MCAP record 0x%02x", opcode);
+    if (rc != TD_OK) {
+        td_err_add(err, rc, "MCAP record 0x%02x", opcode);
+        return rc;
+    }
     uint8_t *start = buf->data + buf->size;
     mcap_write_prefix(start, opcode, content_bytes);
     buf->size += MCAP_PREFIX_BYTES + content_bytes;
@@ -197,7 +203,7 @@ td_result mcap_encode_chunk_index(td_buf *buf, const mcap_chunk_index *in, td_er
     TD_ASSERT(in->index_offsets.bytes.size % 10 == 0);
     cursor c;
     size_t content =
-        4 * 8 + counted(in->index_offsets.bytes) + 8 + counted(in->compression) + 2 * 8;
+        5 * U64_BYTES + counted(in->index_offsets.bytes) + counted(in->compression) + 2 * U64_BYTES;
     td_result rc =
         begin_record(buf, MCAP_CHUNK_INDEX, content,
                      larger(in->index_offsets.bytes.size, in->compression.size), &c, err);
@@ -237,7 +243,7 @@ td_result mcap_encode_attachment(td_buf *buf, const mcap_attachment *in, td_err 
 td_result mcap_encode_attachment_index(td_buf *buf, const mcap_attachment_index *in, td_err *err)
 {
     cursor c;
-    size_t content = 5 * 8 + counted(in->name) + counted(in->media_type);
+    size_t content = 5 * U64_BYTES + counted(in->name) + counted(in->media_type);
     td_result rc = begin_record(buf, MCAP_ATTACHMENT_INDEX, content,
                                 larger(in->name.size, in->media_type.size), &c, err);
     if (rc != TD_OK)
@@ -255,7 +261,7 @@ td_result mcap_encode_attachment_index(td_buf *buf, const mcap_attachment_index 
 td_result mcap_encode_statistics(td_buf *buf, const mcap_statistics *in, td_err *err)
 {
     cursor c;
-    size_t content = 8 + 2 + 4 * 4 + 2 * 8 + counted(in->channel_counts.bytes);
+    size_t content = 3 * U64_BYTES + 2 + 4 * sizeof(uint32_t) + counted(in->channel_counts.bytes);
     td_result rc =
         begin_record(buf, MCAP_STATISTICS, content, in->channel_counts.bytes.size, &c, err);
     if (rc != TD_OK)
@@ -287,8 +293,8 @@ td_result mcap_encode_metadata(td_buf *buf, const mcap_metadata *in, td_err *err
 td_result mcap_encode_metadata_index(td_buf *buf, const mcap_metadata_index *in, td_err *err)
 {
     cursor c;
-    td_result rc =
-        begin_record(buf, MCAP_METADATA_INDEX, 2 * 8 + counted(in->name), in->name.size, &c, err);
+    td_result rc = begin_record(buf, MCAP_METADATA_INDEX, 2 * U64_BYTES + counted(in->name),
+                                in->name.size, &c, err);
     if (rc != TD_OK)
         return rc;
     put_u64(&c, in->offset);
@@ -300,7 +306,7 @@ td_result mcap_encode_metadata_index(td_buf *buf, const mcap_metadata_index *in,
 td_result mcap_encode_summary_offset(td_buf *buf, const mcap_summary_offset *in, td_err *err)
 {
     cursor c;
-    td_result rc = begin_record(buf, MCAP_SUMMARY_OFFSET, 1 + 2 * 8, 0, &c, err);
+    td_result rc = begin_record(buf, MCAP_SUMMARY_OFFSET, 1 + 2 * U64_BYTES, 0, &c, err);
     if (rc != TD_OK)
         return rc;
     put_u8(&c, in->group_opcode);

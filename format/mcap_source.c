@@ -133,7 +133,7 @@ td_result mcap_source_crc(mcap_source *source, uint64_t from, uint64_t to, uint3
 {
     while (from < to) {
         uint64_t size = to - from < WINDOW_BYTES ? to - from : WINDOW_BYTES;
-        td_bytes piece;
+        td_bytes piece = {0};
         td_result rc = mcap_source_view(source, from, size, &piece, err);
         if (rc != TD_OK)
             return rc;
@@ -148,7 +148,7 @@ td_result mcap_source_hash(mcap_source *source, uint64_t from, uint64_t to, td_h
 {
     while (from < to) {
         uint64_t size = to - from < WINDOW_BYTES ? to - from : WINDOW_BYTES;
-        td_bytes piece;
+        td_bytes piece = {0};
         td_result rc = mcap_source_view(source, from, size, &piece, err);
         if (rc != TD_OK)
             return rc;

@@ -184,9 +184,10 @@ static td_result append_groups(mcap_summary *summary, td_buf *buf, uint64_t base
     };
     for (int i = 0; i < GROUPS; i++) {
         size_t before = buf->size;
-        td_result rc = groups[i].records == NULL ? append_statistics(summary, buf, err)
-                                                 : td_buf_append(buf, groups[i].records->data,
-                                                                 groups[i].records->size, err);
+        td_result rc =
+            groups[i].opcode == MCAP_STATISTICS
+                ? append_statistics(summary, buf, err)
+                : td_buf_append(buf, groups[i].records->data, groups[i].records->size, err);
         if (rc != TD_OK)
             return rc;
         places[i] = (group_place){

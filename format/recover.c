@@ -84,12 +84,14 @@ static td_result is_copy(recovery *v, const char *path, uint64_t from, int *is_s
     if (rc != TD_OK || size != v->source.size - from)
         goto done;
     bytes = td_alloc(COPY_BYTES);
-    if (bytes == NULL)
+    if (bytes == NULL) {
         rc = td_err_set(err, TD_E_NOMEM, "no memory to compare %s", path);
+        goto done;
+    }
     *is_same = 1;
     for (uint64_t at = 0; at < size && rc == TD_OK && *is_same; at += COPY_BYTES) {
         size_t piece_bytes = size - at < COPY_BYTES ? (size_t)(size - at) : COPY_BYTES;
-        td_bytes piece;
+        td_bytes piece = {0};
         rc = td_io_read_exact(file, at, bytes, piece_bytes, err);
         if (rc == TD_OK)
             rc = mcap_source_view(&v->source, from + at, piece_bytes, &piece, err);

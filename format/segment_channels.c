@@ -153,7 +153,7 @@ td_result reader_add_channel(segment_reader *reader, td_bytes content, td_err *e
         return TD_OK;
     TD_ASSERT(r->channel_count < MCAP_IDS);
     void *array = r->channels;
-    rc = make_room(&array, &r->channel_capacity, r->channel_count, sizeof *r->channels, err);
+    rc = make_room(&array, &r->channel_capacity, r->channel_count, sizeof(void *), err);
     r->channels = array;
     if (rc != TD_OK)
         return rc;

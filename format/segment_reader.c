@@ -312,7 +312,10 @@ int segment_reader_chunk_has(const segment_reader *reader, uint32_t chunk_index,
         return 1;
     td_bytes bitmap = segment_reader_bitmap(reader, chunk_index);
     size_t byte = channel->id / 8;
-    return byte < bitmap.size && (bitmap.data[byte] >> (channel->id % 8) & 1);
+    if (byte >= bitmap.size)
+        return 0;
+    TD_ASSERT(bitmap.data != NULL);
+    return bitmap.data[byte] >> (channel->id % 8) & 1;
 }
 
 td_result segment_reader_refresh(segment_reader *reader, uint32_t *added, td_err *err)
@@ -412,12 +415,14 @@ static td_result unpack_chunk(const segment_reader *reader, const mcap_chunk *ch
 static td_result read_chunk(const segment_reader *reader, const segment_chunk *chunk,
                             segment_scratch *scratch, td_buf *out, td_err *err)
 {
+    if (chunk->record_bytes < MCAP_PREFIX_BYTES)
+        return td_err_set(err, TD_E_CORRUPT, "chunk of %" PRIu64 " bytes", chunk->record_bytes);
     td_result rc = read_range(reader, chunk->offset, chunk->record_bytes, &scratch->bytes, err);
     if (rc != TD_OK)
         return rc;
     const uint8_t *p = scratch->bytes.data;
-    if (chunk->record_bytes < MCAP_PREFIX_BYTES || p[0] != MCAP_CHUNK ||
-        td_le64(p + 1) != chunk->record_bytes - MCAP_PREFIX_BYTES)
+    TD_ASSERT(p != NULL);
+    if (p[0] != MCAP_CHUNK || td_le64(p + 1) != chunk->record_bytes - MCAP_PREFIX_BYTES)
         return td_err_set(err, TD_E_CORRUPT, "no chunk of %" PRIu64 " bytes there",
                           chunk->record_bytes);
     mcap_chunk record;

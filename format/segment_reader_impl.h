@@ -60,9 +60,8 @@ struct segment_reader {
     segment_scratch *scratch; /* to look into chunks for channels */
     td_buf records;
     /* the walk over a file without summary */
-    uint64_t scan_at;       /* ours: where the next block starts; else: the next record */
-    td_hash128 scan_chain;  /* ours: value that block starts from */
-    uint64_t last_chain_at; /* of the last chain record; 0 = none */
+    uint64_t scan_at;      /* ours: where the next block starts; else: the next record */
+    td_hash128 scan_chain; /* ours: value that block starts from */
 };
 
 /* Remember a place that is damaged. */

@@ -218,7 +218,6 @@ static td_result take_chain(scan *s, const mcap_place *place, td_err *err)
     prove(s);
     r->scan_at = block.end;
     r->scan_chain = block.record.value;
-    r->last_chain_at = place->offset;
     return TD_OK;
 }
 

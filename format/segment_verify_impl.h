@@ -42,9 +42,6 @@ typedef struct verify_state {
     segment_finding_fn *fn;
     void *user;
     segment_verify_result *result;
-    uint8_t is_ours;
-    uint8_t expects_end; /* 1: a finished file, or one that should be */
-    uint8_t is_done;
     uint64_t limit; /* end of what is checked */
     codec *coder;
     td_buf records; /* of the last chunk */
@@ -53,24 +50,27 @@ typedef struct verify_state {
     td_buf offsets; /* message index offsets of the pending chunk, packed */
     td_buf end;     /* what Data End to the closing magic must be */
     mcap_summary summary;
-    uint8_t known_schemas[(UINT16_MAX + 1) / 8], known_channels[(UINT16_MAX + 1) / 8];
     /* the pending chunk */
-    uint8_t has_chunk;
-    uint8_t is_chunk_read; /* 1: entries are its messages */
     mcap_chunk_index chunk_index;
-    codec_kind chunk_codec;
     uint64_t indexed_count; /* messages that its indexes list */
     /* messages */
     uint64_t last_ns, last_frame_ns;
     /* since the last chain record, and what that said */
-    td_buf slots;          /* verify_slot */
-    chain_totals block;    /* counted; frames_dropped: holes in the ordinals */
-    uint8_t is_block_read; /* 1: all of its chunks could be read */
+    td_buf slots;       /* verify_slot */
+    chain_totals block; /* counted; frames_dropped: holes in the ordinals */
     chain_totals totals;
-    uint8_t has_totals;
     uint64_t late_holes; /* dropped frames that the totals know and no hole has shown yet */
     chain_conn *conns, *last_conns; /* CHAIN_CONNS_MAX each */
     uint32_t last_conn_count;
+    codec_kind chunk_codec;
+    uint8_t is_ours;
+    uint8_t expects_end; /* 1: a finished file, or one that should be */
+    uint8_t is_done;
+    uint8_t has_chunk;     /* 1: a chunk is pending */
+    uint8_t is_chunk_read; /* 1: entries are its messages */
+    uint8_t is_block_read; /* 1: all chunks since the last chain record could be read */
+    uint8_t has_totals;    /* 1: totals and last_conns are those of the last chain record */
+    uint8_t known_schemas[(UINT16_MAX + 1) / 8], known_channels[(UINT16_MAX + 1) / 8];
 } verify_state;
 
 /* Tell a finding. */
