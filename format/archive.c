@@ -111,7 +111,7 @@ static td_result take_lock(const archive *a, const char *file, const char *verb,
                            int (*is_momentary)(const td_err *busy), td_lock **out, td_err *err)
 {
     char path[LIMIT_PATH_BYTES];
-    td_err own;
+    td_err own = {0};
     td_result rc = archive_join(a, file, path, err);
     if (rc != TD_OK)
         return rc;
@@ -403,7 +403,7 @@ td_result archive_keep_torn(archive *a, const char *path, uint64_t from, uint64_
                             const char *name, td_err *err)
 {
     TD_ASSERT(a->mode != ARCHIVE_READ);
-    TD_ASSERT(strlen(name) < LIMIT_NAME_BYTES * 6);
+    TD_ASSERT(strlen(name) < (size_t)LIMIT_NAME_BYTES * 6);
     char folder[LIMIT_PATH_BYTES];
     td_file *source = NULL;
     td_file *copy = NULL;

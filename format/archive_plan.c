@@ -267,7 +267,7 @@ td_result archive_plan_open(archive *a, const plan_query *query, archive_plan **
         return td_err_add(err, rc, "planning what to read");
     }
     if (plan->count > 0)
-        qsort(plan->segments, plan->count, sizeof plan->segments[0], compare_planned);
+        qsort(plan->segments, plan->count, sizeof(void *), compare_planned);
     plan->query.wants_feed = NULL; /* borrowed for the call only */
     plan->query.wants_channel = NULL;
     *out = plan;

@@ -267,6 +267,7 @@ static td_result harden(catalog *c, td_err *err)
 /* "file:<path with everything odd escaped>?immutable=1" */
 static char *immutable_uri(const char *path)
 {
+    TD_ASSERT(path != NULL);
     td_buf uri;
     td_buf_init(&uri, LIMIT_PATH_BYTES * 3 + 32);
     td_result rc = td_buf_append(&uri, "file:", 5, NULL);
@@ -299,6 +300,7 @@ static int has_file(const char *path, const char *suffix)
  */
 static td_result open_for_reading(catalog *c, td_err *err)
 {
+    TD_ASSERT(c->path != NULL);
     if (!has_file(c->path, ""))
         return td_err_set(err, TD_E_NOTFOUND, "catalog '%s': not there", c->path);
     c->is_immutable = !has_file(c->path, "-wal");

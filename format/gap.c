@@ -90,7 +90,7 @@ static void row_fini(gap_row *row)
     const char **strings[ROW_STRINGS];
     row_strings(row, strings);
     for (size_t i = 0; i < ROW_STRINGS; i++) {
-        td_free((void *)(uintptr_t)*strings[i]);
+        td_free((void *)*strings[i]);
         *strings[i] = NULL;
     }
 }
@@ -119,7 +119,7 @@ static td_result keep_greater(const char **kept, const char *other, td_err *err)
     char *copy = td_strdup(other);
     if (copy == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a gap");
-    td_free((void *)(uintptr_t)*kept);
+    td_free((void *)*kept);
     *kept = copy;
     return TD_OK;
 }

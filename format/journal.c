@@ -172,6 +172,21 @@ static td_result unpack(const uint8_t *record, size_t size, uint64_t offset, jou
     return TD_OK;
 }
 
+/* Does the chain record that ends this entry hold the value of its bytes? TD_OK, TD_E_CORRUPT. */
+static td_result prove(cursor *c, td_bytes entry, size_t chain_bytes, td_hash128 *value)
+{
+    chain_record record;
+    const uint8_t *content = entry.data + entry.size - chain_bytes + MCAP_PREFIX_BYTES;
+    td_result rc =
+        chain_decode(td_bytes_of(content, chain_bytes - MCAP_PREFIX_BYTES), NULL, &record, NULL);
+    if (rc != TD_OK)
+        return rc;
+    *value =
+        chain_value(c->hasher, c->value, td_bytes_of(entry.data, entry.size - CHAIN_VALUE_BYTES));
+    int is_proved = record.covers_from == c->sound_bytes && td_hash128_equal(*value, record.value);
+    return is_proved ? TD_OK : TD_E_CORRUPT;
+}
+
 /* The next entry, proved by its chain record. TD_OK; TD_EOF at the end; TD_E_TRUNCATED if what is
  * left does not prove itself; TD_E_IO. The entry is valid until the next call. */
 static td_result cursor_next(cursor *c, journal_field *fields, journal_entry *entry, td_err *err)
@@ -179,6 +194,7 @@ static td_result cursor_next(cursor *c, journal_field *fields, journal_entry *en
     size_t preface = 0;
     size_t metadata = 0;
     size_t chain = 0;
+    td_hash128 value;
     const uint8_t *bytes = NULL;
     if (c->sound_bytes == c->file_bytes)
         return TD_EOF;
@@ -191,23 +207,14 @@ static td_result cursor_next(cursor *c, journal_field *fields, journal_entry *en
     size_t size = preface + metadata + chain;
     if (rc == TD_OK)
         rc = size > ENTRY_BYTES_MAX ? TD_E_CORRUPT : look(c, from, size, &bytes, err);
-    if (rc == TD_OK) {
-        chain_record record;
-        rc = chain_decode(
-            td_bytes_of(bytes + preface + metadata + MCAP_PREFIX_BYTES, chain - MCAP_PREFIX_BYTES),
-            NULL, &record, NULL);
-        td_hash128 value = rc != TD_OK ? (td_hash128){0}
-                                       : chain_value(c->hasher, c->value,
-                                                     td_bytes_of(bytes, size - CHAIN_VALUE_BYTES));
-        if (rc == TD_OK && (record.covers_from != from || !td_hash128_equal(value, record.value)))
-            rc = TD_E_CORRUPT;
-        else if (rc == TD_OK)
-            rc = unpack(bytes + preface, metadata, from + preface, fields, entry);
-        c->value = rc == TD_OK ? value : c->value;
-    }
+    if (rc == TD_OK)
+        rc = prove(c, td_bytes_of(bytes, size), chain, &value);
+    if (rc == TD_OK)
+        rc = unpack(bytes + preface, metadata, from + preface, fields, entry);
     if (rc == TD_EOF || rc == TD_E_CORRUPT)
         return TD_E_TRUNCATED;
     if (rc == TD_OK) {
+        c->value = value;
         c->sound_bytes += size;
         c->entry_count++;
     }
@@ -330,7 +337,7 @@ struct journal {
 static td_result lock_journal(journal *j, td_lock **lock, td_err *err)
 {
     char path[LIMIT_PATH_BYTES];
-    td_err own;
+    td_err own = {0};
     td_err *seen = err == NULL ? &own : err;
     td_clock clock = archive_clock(j->archive);
     td_result rc = archive_join(j->archive, JOURNAL_LOCK, path, err);

@@ -292,7 +292,7 @@ static td_result read_segments(rebuild *r, td_err *err)
 td_result archive_reindex_into(archive *a, catalog *c, const reindex_options *options,
                                reindex_report *report, td_err *err)
 {
-    reindex_report own;
+    reindex_report own = {0};
     rebuild r = {.archive = a,
                  .catalog = c,
                  .options = options,

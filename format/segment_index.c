@@ -32,7 +32,7 @@ static void channel_fini(channel_info *info)
     const char **strings[CHANNEL_STRINGS];
     channel_strings(info, strings);
     for (size_t i = 0; i < CHANNEL_STRINGS; i++)
-        td_free((void *)(uintptr_t)*strings[i]);
+        td_free((void *)*strings[i]);
 }
 
 td_result segment_index_add_channel(segment_index *index, size_t *capacity,
@@ -175,7 +175,7 @@ static td_result read_channels(const segment_reader *reader, segment_index *out,
         return td_err_set(err, TD_E_NOMEM, "no memory for %u channels", count);
     for (uint32_t i = 0; i < count; i++)
         sorted[i] = segment_reader_channel(reader, i);
-    qsort(sorted, count, sizeof sorted[0], order_by_id);
+    qsort(sorted, count, sizeof(void *), order_by_id);
     td_result rc = TD_OK;
     for (uint32_t i = 0; i < count && rc == TD_OK; i++) {
         index_channel row = {
