@@ -16,7 +16,7 @@
 
 #include "base/alloc.h"
 
-enum { LISTEN_BACKLOG = 256, ACCEPTS_PER_TURN = 64 };
+enum { LISTEN_BACKLOG = 256, ACCEPTS_PER_TURN = 64, ACCEPT_PAUSE_MS = 50 };
 
 /* ---- listening */
 
@@ -83,10 +83,32 @@ static void set_url(wire_server *server, const char *host, uint16_t port)
 
 /* ---- accepting */
 
+static void accept_again(void *user)
+{
+    wire_server *server = user;
+    server->accept_timer = NULL;
+    lws_rx_flow_control(server->listener, 1);
+}
+
+/* Without a free descriptor the socket stays readable and the loop would spin: look away for a
+ * while. */
+static void accept_later(wire_server *server)
+{
+    wire_loop *loop = server->loop;
+    uint64_t at_ns = loop_now_ns(loop) + ACCEPT_PAUSE_MS * TD_NS_PER_MS;
+    if (server->accept_timer != NULL ||
+        wire_timer_at(loop, at_ns, accept_again, server, &server->accept_timer, NULL) != TD_OK)
+        return;
+    lws_rx_flow_control(server->listener, 0);
+    td_log_say(loop->log, TD_LOG_WARNING, "cannot accept a connection: %s", strerror(errno));
+}
+
 static void accept_some(wire_server *server)
 {
     for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
         int fd = accept4(server->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS))
+            accept_later(server);
         if (fd < 0)
             return; /* none left, or none to be had now: poll tells again */
         int on = 1;
@@ -224,6 +246,8 @@ void wire_server_close(wire_server *server)
     wire_loop *loop = server->loop;
     TD_ASSERT(!server->is_closed);
     server->is_closed = 1;
+    wire_timer_cancel(server->accept_timer);
+    server->accept_timer = NULL;
     lws_set_opaque_user_data(server->listener, NULL);
     lws_set_timeout(server->listener, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_SYNC);
     server->listener = NULL;

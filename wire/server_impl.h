@@ -34,7 +34,8 @@ struct wire_server {
     struct lws_vhost *vhost;
     struct lws *listener;
     int listen_fd;
-    uint8_t is_closed; /* refuses everybody */
+    wire_timer *accept_timer; /* set while it does not accept, for want of descriptors */
+    uint8_t is_closed;        /* refuses everybody */
     wire_peer_conn *peers;
     char url[WIRE_HOST_BYTES + 32];
 };

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "base/hash.h"
@@ -213,6 +213,31 @@ static void test_servers_of_one_loop(void **state)
     echo_close(&e);
 }
 
+/* No descriptor is left for a connection that waits: it is taken once there is one. */
+static void test_out_of_descriptors(void **state)
+{
+    (void)state;
+    echo e;
+    wire_side side;
+    echo_open(&e, NULL);
+    int next = dup(0);
+    assert_true(next > 0);
+    close(next);
+    struct rlimit before;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    struct rlimit tight = before;
+    tight.rlim_cur = (rlim_t)next + 1; /* one more: the client's own */
+    echo_connect(&e, &side, "/realtime");
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &tight), 0);
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(wire_loop_run(e.loop, TD_NS_PER_MS, NULL), TD_OK);
+    assert_int_equal(e.opened, 0);
+    assert_int_equal(side.ended, 0);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    wire_run_until(e.loop, &side.opened, 1, "once there is a descriptor");
+    echo_close(&e);
+}
+
 /* One connection stops reading while the server floods it: TCP holds the server back, its queue
  * stays bounded, the other connection goes on, and after resuming everything arrives, in order.
  * libwebsockets 4.1.6 spins inside lws_service here if its buffer is smaller than a TLS record. */
@@ -348,11 +373,17 @@ static void test_proxy(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_echo),          cmocka_unit_test(test_statuses),
-        cmocka_unit_test(test_sizes),         cmocka_unit_test(test_client_sends),
-        cmocka_unit_test(test_server_closes), cmocka_unit_test(test_servers_of_one_loop),
-        cmocka_unit_test(test_pause),         cmocka_unit_test(test_pause_inside),
-        cmocka_unit_test(test_close_inside),  cmocka_unit_test(test_proxy),
+        cmocka_unit_test(test_echo),
+        cmocka_unit_test(test_statuses),
+        cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_client_sends),
+        cmocka_unit_test(test_server_closes),
+        cmocka_unit_test(test_servers_of_one_loop),
+        cmocka_unit_test(test_out_of_descriptors),
+        cmocka_unit_test(test_pause),
+        cmocka_unit_test(test_pause_inside),
+        cmocka_unit_test(test_close_inside),
+        cmocka_unit_test(test_proxy),
     };
     return cmocka_run_group_tests_name("wire/link", tests, NULL, NULL);
 }
