@@ -3,11 +3,14 @@
  * decoder's.
  *
  * Expected load: every frame of a recorder. Small frames (all control frames are small) have every
- * key of their object looked at. In larger ones the entries are not walked over: the keys before
- * them are read forwards, those behind them backwards from the end. */
+ * key of their object looked at. In larger ones, and in those that begin with a topic and come to
+ * "data", entries are not walked over: the keys before them are read forwards, those behind them
+ * backwards from the end. Nearly all frames are of that kind and are read without an index
+ * (classify_plain.c). */
 #include "schema/classify.h"
 
 #include "base/assert.h"
+#include "schema/classify_impl.h"
 #include "schema/decode_scan.h"
 
 enum {
@@ -15,40 +18,46 @@ enum {
     SMALL_TOKENS = 96, /* the longest control frame known, an ack of ten topics, has about 60 */
 };
 
-/* Keys that tell frames apart. */
-typedef enum known_key {
-    KNOWN_TOPIC,
-    KNOWN_TYPE,
-    KNOWN_DATA,
-    KNOWN_OP,
-    KNOWN_PONG,
-    KNOWN_PING,
-    KNOWN_RET_MSG,
-    KNOWN_AUTH,
-    KNOWN_SUCCESS,
-    KNOWN_REQUEST,
-    KNOWN_CODE,
-    KNOWN_EVENT,
-    KNOWN_RET_CODE,
-    KNOWN_E,
-    KNOWN_TIME_E,
-    KNOWN_COUNT,
-} known_key;
-
 #define KEY(text)                                                                                  \
     {                                                                                              \
         (const uint8_t *)(text), sizeof(text) - 1                                                  \
     }
 static const td_bytes KNOWN[KNOWN_COUNT] = {
-    [KNOWN_TOPIC] = KEY("topic"),      [KNOWN_TYPE] = KEY("type"),
-    [KNOWN_DATA] = KEY("data"),        [KNOWN_OP] = KEY("op"),
-    [KNOWN_PONG] = KEY("pong"),        [KNOWN_PING] = KEY("ping"),
-    [KNOWN_RET_MSG] = KEY("ret_msg"),  [KNOWN_AUTH] = KEY("auth"),
-    [KNOWN_SUCCESS] = KEY("success"),  [KNOWN_REQUEST] = KEY("request"),
-    [KNOWN_CODE] = KEY("code"),        [KNOWN_EVENT] = KEY("event"),
-    [KNOWN_RET_CODE] = KEY("retCode"), [KNOWN_E] = KEY("e"),
+    [KNOWN_E] = KEY("e"),
     [KNOWN_TIME_E] = KEY("E"),
+    [KNOWN_OP] = KEY("op"),
+    [KNOWN_TYPE] = KEY("type"),
+    [KNOWN_DATA] = KEY("data"),
+    [KNOWN_PONG] = KEY("pong"),
+    [KNOWN_PING] = KEY("ping"),
+    [KNOWN_AUTH] = KEY("auth"),
+    [KNOWN_CODE] = KEY("code"),
+    [KNOWN_TOPIC] = KEY("topic"),
+    [KNOWN_EVENT] = KEY("event"),
+    [KNOWN_RET_MSG] = KEY("ret_msg"),
+    [KNOWN_SUCCESS] = KEY("success"),
+    [KNOWN_REQUEST] = KEY("request"),
+    [KNOWN_RET_CODE] = KEY("retCode"),
 };
+
+/* The first known key of each size; those of the next larger size follow. */
+enum { KNOWN_BYTES_MAX = 7 };
+static const uint8_t FIRST_OF_SIZE[KNOWN_BYTES_MAX + 2] = {
+    KNOWN_E,     KNOWN_E,       KNOWN_OP,      KNOWN_TYPE,  KNOWN_TYPE,
+    KNOWN_TOPIC, KNOWN_RET_MSG, KNOWN_RET_MSG, KNOWN_COUNT,
+};
+
+known_key known_key_find(td_bytes key)
+{
+    if (key.size > KNOWN_BYTES_MAX)
+        return KNOWN_COUNT;
+    for (unsigned i = FIRST_OF_SIZE[key.size]; i < FIRST_OF_SIZE[key.size + 1]; i++) {
+        TD_ASSERT_SLOW(KNOWN[i].size == key.size);
+        if (KNOWN[i].data[0] == key.data[0] && memcmp(KNOWN[i].data, key.data, key.size) == 0)
+            return (known_key)i;
+    }
+    return KNOWN_COUNT;
+}
 
 /* Keys of a frame's object, with the tokens of their values. */
 typedef struct top_keys {
@@ -65,13 +74,9 @@ static void add_key(top_keys *top, const json_index *index, uint32_t token)
         return;
     top->key[top->count] = key;
     top->value[top->count++] = token + 2;
-    for (size_t i = 0; i < KNOWN_COUNT; i++) {
-        if (KNOWN[i].size != key.size || memcmp(KNOWN[i].data, key.data, key.size) != 0)
-            continue;
-        if (top->known[i] == 0)
-            top->known[i] = token + 2;
-        break;
-    }
+    known_key known = known_key_find(key);
+    if (known != KNOWN_COUNT && top->known[known] == 0)
+        top->known[known] = token + 2;
 }
 
 static int is_scalar_at(const json_index *index, uint32_t token)
@@ -113,17 +118,27 @@ static void read_backwards(top_keys *top, const json_index *index, uint32_t firs
     }
 }
 
+/* 1 if the container at token is the data of a frame that begins with its topic. */
+static int is_topic_data(const top_keys *top, uint32_t token)
+{
+    return top->count > 0 && top->known[KNOWN_DATA] == token && td_bytes_is(top->key[0], "topic");
+}
+
 /* The keys of the frame's own object. */
 static void read_top(top_keys *top, const json_index *index)
 {
     TD_ASSERT(json_char(index, 0) == '{');
-    if (index->count <= SMALL_TOKENS || json_char(index, index->count - 1) != '}') {
-        read_forwards(top, index, 1, STOP_AT_END);
+    uint32_t token = read_forwards(top, index, 1, STOP_AT_CONTAINER);
+    if (token >= index->count || is_scalar_at(index, token))
+        return;
+    int is_whole = json_char(index, index->count - 1) == '}';
+    if (is_whole && (index->count > SMALL_TOKENS || is_topic_data(top, token))) {
+        read_backwards(top, index, token);
         return;
     }
-    uint32_t token = read_forwards(top, index, 1, STOP_AT_CONTAINER);
-    if (token < index->count)
-        read_backwards(top, index, token);
+    token = json_skip_value(index, token);
+    if (json_char(index, token) == ',')
+        read_forwards(top, index, token + 1, STOP_AT_END);
 }
 
 /* Token of a key's value; 0 if it is not there. Keys with escapes are not looked for: no exchange
@@ -312,9 +327,8 @@ static topic_slot *slot_of(decoder *d, td_bytes text)
     return &d->topics[mix % DECODER_TOPICS_MAX];
 }
 
-/* topic_match_text() over the family's rows, remembered: a connection has few topics and many
- * frames. */
-static int match_topic(decoder *d, const family *of, td_bytes text, topic_match *out)
+/* A connection has few topics and many frames. */
+int classify_match_topic(decoder *d, const family *of, td_bytes text, topic_match *out)
 {
     if (text.size > TOPIC_SLOT_BYTES)
         return topic_match_text(of->topics, of->topic_count, text, out);
@@ -344,7 +358,7 @@ static void classify_topic(decoder *d, const family *of, const top_keys *top, cl
     td_bytes text = find_text(top, &d->parser->index, KNOWN_TOPIC);
     out->frame_class = CLASS_DATA;
     out->exchange_topic = text;
-    if (of == NULL || !match_topic(d, of, text, &out->topic)) {
+    if (of == NULL || !classify_match_topic(d, of, text, &out->topic)) {
         out->topic = (topic_match){.topic = text};
         return;
     }
@@ -396,6 +410,8 @@ void decoder_classify(decoder *d, const family *of, td_bytes frame, frame_dir di
     if (dir == DIR_OUT)
         out->frame_class = CLASS_REQUEST;
     if (dir != DIR_IN)
+        return;
+    if (classify_plain(d, of, frame, out))
         return;
     if (json_parser_index(d->parser, frame, JSON_PADDED) == TD_OK)
         classify_in(d, of, out);

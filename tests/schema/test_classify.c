@@ -104,6 +104,15 @@ static const row ROWS[] = {
      "tickers.BTCUSDT", "", 0},
     /* the frame's end is missing: still its topic's, the decoder says what is wrong */
     {"inverse", "{\"topic\":\"trade.BTCUSD\",\"data\":[", CLASS_DATA, -1, "trade", "BTCUSD", 0},
+    /* begins like data, and is none */
+    {"inverse", "{\"topic\":\"t\",\"type\":\"COMMAND_RESP\",\"success\":true,\"data\":{}}",
+     CLASS_ACK, 1, NULL, NULL, 0},
+    {"inverse", "{\"topic\":\"trade.BTCUSD\",\"data\":[],\"ret_msg\":\"pong\"}", CLASS_PONG, -1,
+     NULL, NULL, 0},
+    {"inverse", "{\"topic\":\"trade.BTCUSD\",\"data\":{},\"success\":false,\"op\":\"auth\"}",
+     CLASS_AUTH, 0, NULL, NULL, 0},
+    {"inverse", "{\"topic\":\"trade.BTCUSD\",\"code\":\"0\",\"data\":[{}]}", CLASS_ACK, 1, NULL,
+     NULL, 0},
     /* unknown */
     {"inverse", "{\"topic\":\"trade.BTCUSD\"}", CLASS_UNKNOWN, -1, NULL, NULL, 0},
     {"inverse", "{}", CLASS_UNKNOWN, -1, NULL, NULL, 0},
@@ -201,12 +210,81 @@ static void test_large_frames(void **state)
     decoder_close(d);
 }
 
+/* A frame read from its ends and the same frame with white space in front, which must be read over
+ * an index, are the same. */
+static void assert_roads_agree(decoder *d, const char *frame)
+{
+    static char spaced[4096];
+    snprintf(spaced, sizeof spaced, " %s", frame);
+    classification plain = classify(d, "inverse", frame, DIR_IN);
+    char topic[256];
+    snprintf(topic, sizeof topic, "%.*s", (int)plain.exchange_topic.size,
+             (const char *)plain.exchange_topic.data);
+    size_t symbol_bytes = plain.topic.symbol.size;
+    classification indexed = classify(d, "inverse", spaced, DIR_IN);
+    print_message("%s\n", frame);
+    assert_int_equal(plain.frame_class, indexed.frame_class);
+    assert_ptr_equal(plain.topic.row, indexed.topic.row);
+    assert_true(td_bytes_is(indexed.exchange_topic, topic));
+    assert_int_equal(symbol_bytes, indexed.topic.symbol.size);
+    assert_int_equal(plain.exchange_ns, indexed.exchange_ns);
+    assert_int_equal(plain.success, indexed.success);
+}
+
+static void test_roads_agree(void **state)
+{
+    (void)state;
+    static const char *const heads[] = {"",
+                                        ",\"type\":\"delta\"",
+                                        ",\"type\":\"AUTH_RESP\"",
+                                        ",\"a\":\"x\\\"y\",\"b\":-1.5",
+                                        ",\"op\":\"pong\"",
+                                        ",\"timestamp_e6\":5",
+                                        ",\"data\":1",
+                                        ",\"n\":null"};
+    static const char *const bodies[] = {"[]",
+                                         "{}",
+                                         "[{\"trade_time_ms\":7},{}]",
+                                         "[{\"timestamp\":\"1970-01-01T00:00:01Z\"}]",
+                                         "{\"update\":[{\"a\":\"]},\"}],\"transactTimeE6\":9}",
+                                         "[\"]\",{\"x\":[]}]"};
+    static const char *const tails[] = {"",
+                                        ",\"timestamp_e6\":1573044650028026",
+                                        ",\"timestamp_e6\":\"1573044650028026\"",
+                                        ",\"timestamp_e6\":1.5e3",
+                                        ",\"timestamp_e6\":\"1\",\"timestamp_e6\":2",
+                                        ",\"cross_seq\":1,\"timestamp_e6\":null",
+                                        ",\"x\":\"]\\\"}\",\"timestamp_e6\":3",
+                                        ",\"pong\":1",
+                                        ",\"success\":true,\"x\":[1]",
+                                        ",\"x\":{},\"ret_msg\":\"pong\"",
+                                        ",\"timestamp_e6\":-4",
+                                        ",\"x\":\"\\\\\"",
+                                        ",\"x\":\"a,\",\"retCode\":0"};
+    static const char *const topics[] = {"orderBookL2_25.BTCUSD", "trade.BTCUSD", "nothing.like",
+                                         "None"};
+    static char frame[2048];
+    decoder *d = NULL;
+    td_err err;
+    assert_int_equal(decoder_open(&d, &err), TD_OK);
+    for (size_t t = 0; t < sizeof topics / sizeof topics[0]; t++)
+        for (size_t h = 0; h < sizeof heads / sizeof heads[0]; h++)
+            for (size_t b = 0; b < sizeof bodies / sizeof bodies[0]; b++)
+                for (size_t e = 0; e < sizeof tails / sizeof tails[0]; e++) {
+                    snprintf(frame, sizeof frame, "{\"topic\":\"%s\"%s,\"data\":%s%s}", topics[t],
+                             heads[h], bodies[b], tails[e]);
+                    assert_roads_agree(d, frame);
+                }
+    decoder_close(d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_table),
         cmocka_unit_test(test_directions),
         cmocka_unit_test(test_large_frames),
+        cmocka_unit_test(test_roads_agree),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
