@@ -355,7 +355,7 @@ static void test_slow_reader(void **state)
     enum { FEEDS = 24 };
     setup *s = *state;
     for (int i = 1; i < FEEDS; i++) {
-        char feed[16];
+        char feed[24];
         (void)snprintf(feed, sizeof feed, "inverse%d", i);
         import_capture(s, feed);
     }
