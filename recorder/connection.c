@@ -1,4 +1,4 @@
-#include "recorder/connection.h"
+#include "recorder/connection_impl.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -6,7 +6,6 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "recorder/subscriber.h"
 
 /* Close codes of RFC 6455 7.4 that we send. */
 enum { CLOSE_NORMAL = 1000, CLOSE_GOING_AWAY = 1001 };
@@ -14,208 +13,9 @@ enum { CLOSE_NORMAL = 1000, CLOSE_GOING_AWAY = 1001 };
 /* An auth request must reach the exchange before it expires; clocks may differ by seconds. */
 enum { AUTH_EXPIRES_MS = 10000 };
 
-typedef enum connection_state {
-    STATE_IDLE,
-    STATE_WAITING, /* for the time to connect again */
-    STATE_CONNECTING,
-    STATE_AUTHENTICATING, /* op:auth was sent, nothing is subscribed yet */
-    STATE_SUBSCRIBING,    /* some requests are not answered yet */
-    STATE_LIVE,
-    STATE_STOPPED,
-} connection_state;
-
-struct connection {
-    connection_options options;
-    const dialect *dialect;
-    connection_state state;
-    wire_conn *wire;
-    wire_timer *timer; /* reconnect or tick */
-    intake_slot slot;
-    backoff backoff;
-    subscriber *subscriber;
-    uint64_t attempt;           /* since the last connection that stood */
-    uint64_t connected_ns;      /* recv time of the connect event; 0: it never stood */
-    uint64_t last_frame_ns;     /* recv time of the latest frame on this connection */
-    uint64_t last_data_mono_ns; /* when data came last, or the connection opened */
-    uint64_t next_ping_mono_ns;
-    gap_reason gap_reason;
-    uint64_t gap_from_ns; /* a gap is open since; 0: none */
-    uint32_t gap_conn;
-    char gap_cause[64];
-    uint8_t is_stopping;
-    uint8_t is_stale;      /* we close it because no data came */
-    uint8_t has_been_live; /* all subscriptions were acknowledged once in this session */
-    uint8_t has_stood;     /* it was open once in this session */
-    uint8_t is_refused;
-    td_buf out; /* request being built */
-};
-
-static const char *feed_name(const connection *self)
-{
-    return self->options.feed->name;
-}
-
 static uint64_t now_mono_ns(const connection *self)
 {
     return clock_mono_ns(self->options.env->clock);
-}
-
-/* ---- events
- * --------------------------------------------------------------------------------------- */
-
-static event new_event(const connection *self, event_kind kind)
-{
-    return (event){
-        .kind = kind, .line = self->slot.line, .shard = self->slot.shard, .conn = self->slot.conn};
-}
-
-static uint64_t say(connection *self, const event *what)
-{
-    return intake_event(self->options.env->intake, self->options.feed_index, what);
-}
-
-/* Text that may quote a URL or an answer: without what must not be recorded. */
-static const char *hide(const connection *self, char *text)
-{
-    size_t offset;
-    if (self->options.redactor != NULL)
-        redactor_apply(self->options.redactor, (uint8_t *)text, strlen(text), &offset);
-    return text;
-}
-
-static void say_gap(connection *self, uint64_t to_ns)
-{
-    event gap = new_event(self, EVENT_GAP);
-    gap.gap = (gap_row){.reason = self->gap_reason,
-                        .feed = feed_name(self),
-                        .line = self->slot.line,
-                        .shard = self->slot.shard,
-                        .conn = self->gap_conn,
-                        .topic = "",
-                        .symbol = "",
-                        .from_ns = self->gap_from_ns,
-                        .to_ns = to_ns,
-                        .frames_lost = GAP_FRAMES_UNKNOWN,
-                        .covered_by = "",
-                        .cause = self->gap_cause,
-                        .detail = ""};
-    say(self, &gap);
-}
-
-static void open_gap(connection *self, gap_reason reason, const char *cause)
-{
-    if (self->gap_from_ns != 0)
-        return;
-    self->gap_reason = reason;
-    self->gap_from_ns = self->last_frame_ns != 0 ? self->last_frame_ns : self->connected_ns;
-    self->gap_conn = self->slot.conn;
-    snprintf(self->gap_cause, sizeof self->gap_cause, "%s", cause);
-    say_gap(self, GAP_OPEN);
-}
-
-/* Is this gap of an earlier session ours to end? */
-static int is_ours(const connection *self, const gap_row *row)
-{
-    if (row->to_ns != GAP_OPEN || strcmp(row->feed, feed_name(self)) != 0)
-        return 0;
-    if (row->line == self->slot.line && row->shard == self->slot.shard)
-        return 1;
-    int is_first = self->slot.line == 0 && self->slot.shard == 0;
-    return is_first && (row->line > 0 || row->shard >= self->options.shard_count);
-}
-
-/* The slot is live for the first time in this session: what was open since earlier ones ends here.
- * If nothing was, the time between the sessions is a gap of its own. */
-static void close_earlier(connection *self, uint64_t to_ns)
-{
-    size_t closed = 0;
-    for (size_t i = 0; i < self->options.earlier->count; i++) {
-        const gap_row *row = &self->options.earlier->rows[i];
-        if (!is_ours(self, row))
-            continue;
-        event ended = {.kind = EVENT_GAP,
-                       .line = row->line,
-                       .shard = row->shard,
-                       .conn = row->conn,
-                       .gap = *row};
-        ended.gap.to_ns = to_ns;
-        say(self, &ended);
-        closed++;
-    }
-    if (closed == 0 && self->options.earlier_from_ns != 0) {
-        event between = new_event(self, EVENT_GAP);
-        between.conn = 0;
-        between.gap = (gap_row){.reason = self->options.earlier_reason,
-                                .feed = feed_name(self),
-                                .line = self->slot.line,
-                                .shard = self->slot.shard,
-                                .topic = "",
-                                .symbol = "",
-                                .from_ns = self->options.earlier_from_ns,
-                                .to_ns = to_ns,
-                                .frames_lost = GAP_FRAMES_UNKNOWN,
-                                .covered_by = "",
-                                .cause = self->options.earlier_reason == GAP_CRASH
-                                             ? "recorder ended without a stop"
-                                             : "nothing was recording",
-                                .detail = ""};
-        say(self, &between);
-    }
-    self->has_been_live = 1;
-}
-
-/* Every subscription is acknowledged: from now on nothing is missing. */
-static void close_gap(connection *self, uint64_t to_ns)
-{
-    if (self->gap_from_ns == 0)
-        return;
-    say_gap(self, to_ns);
-    self->gap_from_ns = 0;
-}
-
-static void say_connect(connection *self)
-{
-    char url[LIMIT_URL_BYTES + 64];
-    snprintf(url, sizeof url, "%s%s", self->options.feed->url,
-             self->options.feed->auth == AUTH_URL ? "?api_key=*&expires=*&signature=*" : "");
-    event connect = new_event(self, EVENT_CONNECT);
-    connect.url = hide(self, url);
-    connect.attempt = self->attempt;
-    self->connected_ns = say(self, &connect);
-    if (self->options.feed->auth == AUTH_URL) {
-        event redacted = new_event(self, EVENT_REDACTED);
-        redacted.what = "url";
-        say(self, &redacted);
-    }
-}
-
-static void say_tls(connection *self, const wire_peer *peer)
-{
-    if (peer->tls_version == NULL)
-        return;
-    event tls = new_event(self, EVENT_TLS);
-    tls.tls_version = peer->tls_version;
-    tls.cipher = peer->tls_cipher;
-    tls.verified = peer->tls_subject;
-    say(self, &tls);
-}
-
-static void say_disconnect(connection *self, const wire_end *end)
-{
-    char reason[256];
-    size_t length =
-        end->close_reason.size < sizeof reason - 1 ? end->close_reason.size : sizeof reason - 1;
-    if (length > 0)
-        memcpy(reason, end->close_reason.data, length);
-    reason[length] = '\0';
-    event disconnect = new_event(self, EVENT_DISCONNECT);
-    disconnect.in = self->slot.in;
-    disconnect.out = self->slot.out;
-    disconnect.code = end->close_code;
-    disconnect.reason = hide(self, reason);
-    disconnect.by = end->cause == WIRE_CAUSE_CLOSED_BY_US ? "us" : "peer";
-    disconnect.cause = self->is_stale ? "stale" : wire_cause_name(end->cause);
-    say(self, &disconnect);
 }
 
 /* ---- sending
@@ -227,7 +27,7 @@ static void send_built(connection *self, td_result rc, td_err *err)
         rc = wire_send(self->wire, td_buf_view(&self->out), err);
     if (rc != TD_OK)
         td_log_say(self->options.env->log, TD_LOG_ERROR, "%s: a request could not be sent: %s",
-                   feed_name(self), err->text);
+                   connection_feed_name(self), err->text);
 }
 
 static dialect_auth new_auth(const connection *self)
@@ -267,10 +67,10 @@ static void send_subscriptions(connection *self)
         const char *topics = "";
         td_buf_clear(&self->out);
         td_result rc = subscriber_build(self->subscriber, &self->out, &topics, &more, &err);
-        event subscribe = new_event(self, EVENT_SUBSCRIBE);
+        event subscribe = connection_event(self, EVENT_SUBSCRIBE);
         subscribe.state = "sent";
         subscribe.topics = topics;
-        say(self, &subscribe);
+        connection_say(self, &subscribe);
         send_built(self, rc, &err);
     }
 }
@@ -287,8 +87,8 @@ static void set_timer(connection *self, uint64_t mono_ns, void (*fn)(void *user)
     wire_timer_cancel(self->timer);
     self->timer = NULL;
     if (wire_timer_at(self->options.env->loop, mono_ns, fn, self, &self->timer, &err) != TD_OK)
-        td_log_say(self->options.env->log, TD_LOG_ERROR, "%s: no timer: %s", feed_name(self),
-                   err.text);
+        td_log_say(self->options.env->log, TD_LOG_ERROR, "%s: no timer: %s",
+                   connection_feed_name(self), err.text);
 }
 
 static uint64_t stale_at_mono_ns(const connection *self)
@@ -312,7 +112,7 @@ static void tick(void *user)
         char silence[TD_TIME_TEXT_BYTES];
         td_duration_format(self->options.feed->stale_after_ns, silence);
         td_log_say(self->options.env->log, TD_LOG_WARNING, "%s: no data for %s: connecting again",
-                   feed_name(self), silence);
+                   connection_feed_name(self), silence);
         self->is_stale = 1;
         wire_close(self->wire, CLOSE_GOING_AWAY);
         return;
@@ -348,10 +148,9 @@ static void on_opened(void *user, wire_conn *conn, const wire_peer *peer)
     self->last_data_mono_ns = now_mono_ns(self);
     self->next_ping_mono_ns = self->last_data_mono_ns + self->dialect->ping_interval_ns;
     intake_opened(self->options.env->intake, &self->slot);
-    say_connect(self);
-    say_tls(self, peer);
+    connection_say_opened(self, peer);
     td_log_say(self->options.env->log, TD_LOG_INFO, "%s: connected to %s (connection %" PRIu32 ")",
-               feed_name(self), self->options.feed->url, self->slot.conn);
+               connection_feed_name(self), self->options.feed->url, self->slot.conn);
     if (self->options.feed->auth == AUTH_OP)
         send_auth(self);
     else
@@ -364,11 +163,9 @@ static void on_subscribed(connection *self, uint64_t recv_ns)
     self->state = STATE_LIVE;
     self->attempt = 0;
     backoff_succeeded(&self->backoff);
-    if (!self->has_been_live)
-        close_earlier(self, recv_ns);
-    close_gap(self, recv_ns);
-    td_log_say(self->options.env->log, TD_LOG_INFO, "%s: subscribed to %zu topics", feed_name(self),
-               self->options.topic_count);
+    connection_close_gaps(self, recv_ns);
+    td_log_say(self->options.env->log, TD_LOG_INFO, "%s: subscribed to %zu topics",
+               connection_feed_name(self), self->options.topic_count);
 }
 
 /* An answer to a subscribe request: requests are answered in order. */
@@ -381,14 +178,15 @@ static void on_ack(connection *self, int is_success, td_bytes frame, uint64_t re
     size_t length = frame.size < sizeof detail - 1 ? frame.size : sizeof detail - 1;
     memcpy(detail, frame.data, length);
     detail[length] = '\0';
-    event answered = new_event(self, EVENT_SUBSCRIBE);
+    event answered = connection_event(self, EVENT_SUBSCRIBE);
     answered.state = is_success ? "acknowledged" : "refused";
     answered.topics = topics;
-    answered.detail = is_success ? "" : hide(self, detail);
-    say(self, &answered);
+    answered.detail = is_success ? "" : connection_hide(self, detail);
+    connection_say(self, &answered);
     if (!is_success) {
         td_log_say(self->options.env->log, TD_LOG_WARNING,
-                   "%s: the exchange refused to subscribe %s: %s", feed_name(self), topics, detail);
+                   "%s: the exchange refused to subscribe %s: %s", connection_feed_name(self),
+                   topics, detail);
         if (self->options.feed->is_strict)
             self->options.env->strict(self->options.env->user, detail);
     }
@@ -409,7 +207,7 @@ static void on_auth(connection *self, int is_success, td_bytes frame)
     memcpy(detail, frame.data, length);
     detail[length] = '\0';
     td_log_say(self->options.env->log, TD_LOG_ERROR, "%s: the exchange refused the credentials: %s",
-               feed_name(self), hide(self, detail));
+               connection_feed_name(self), connection_hide(self, detail));
     wire_close(self->wire, CLOSE_NORMAL);
 }
 
@@ -474,10 +272,10 @@ static void on_heartbeat(void *user, wire_conn *conn, unsigned opcode, td_bytes 
     connection *self = user;
     (void)conn;
     (void)bytes;
-    event heartbeat = new_event(self, EVENT_HEARTBEAT);
+    event heartbeat = connection_event(self, EVENT_HEARTBEAT);
     heartbeat.what = opcode == 9 ? "ping" : "pong";
     heartbeat.dir = "in";
-    say(self, &heartbeat);
+    connection_say(self, &heartbeat);
 }
 
 static int is_final_refusal(const wire_end *end)
@@ -489,16 +287,18 @@ static int is_final_refusal(const wire_end *end)
 /* A connection that stood has ended. */
 static void after_stood(connection *self, const wire_end *end)
 {
-    say_disconnect(self, end);
+    connection_say_ended(self, end);
     intake_closed(self->options.env->intake, &self->slot);
     if (self->is_stopping)
         return;
-    td_log_say(self->options.env->log, TD_LOG_WARNING, "%s: %s", feed_name(self), end->text);
+    td_log_say(self->options.env->log, TD_LOG_WARNING, "%s: %s", connection_feed_name(self),
+               end->text);
     int is_by_peer = end->cause != WIRE_CAUSE_CLOSED_BY_US;
     if (is_by_peer)
         self->options.env->closed_by_peer(self->options.env->user);
     if (!self->is_stopping)
-        open_gap(self, self->is_stale ? GAP_STALE : GAP_DISCONNECT, wire_cause_name(end->cause));
+        connection_open_gap(self, self->is_stale ? GAP_STALE : GAP_DISCONNECT,
+                            wire_cause_name(end->cause));
 }
 
 static void on_ended(void *user, const wire_end *end)
@@ -516,7 +316,7 @@ static void on_ended(void *user, const wire_end *end)
     }
     if (!stood) {
         td_log_say(self->options.env->log, TD_LOG_ERROR, "%s: cannot connect to %s: %s",
-                   feed_name(self), self->options.feed->url, end->text);
+                   connection_feed_name(self), self->options.feed->url, end->text);
         if (!self->has_stood && is_final_refusal(end)) {
             self->is_refused = 1;
             self->options.env->refused(self->options.env->user, self, end->text);
@@ -560,7 +360,7 @@ static void connect_now(void *user)
     if (wait_ns > 0) {
         td_log_say(self->options.env->log, TD_LOG_WARNING,
                    "%s: %d connections in five minutes: waiting, as the exchange asks",
-                   feed_name(self), BACKOFF_CONNECTS_MAX);
+                   connection_feed_name(self), BACKOFF_CONNECTS_MAX);
         schedule_connect(self, wait_ns);
         return;
     }
@@ -577,8 +377,8 @@ static void connect_now(void *user)
     }
     if (rc == TD_OK)
         return;
-    td_log_say(self->options.env->log, TD_LOG_ERROR, "%s: cannot connect: %s", feed_name(self),
-               err.text);
+    td_log_say(self->options.env->log, TD_LOG_ERROR, "%s: cannot connect: %s",
+               connection_feed_name(self), err.text);
     if (rc == TD_E_INVALID) {
         self->is_refused = 1;
         self->options.env->refused(self->options.env->user, self, err.text);

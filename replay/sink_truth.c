@@ -185,7 +185,7 @@ static td_result find_book(sink_truth *self, const tape_frame *frame, checked_bo
 static td_result compare_book(sink_truth *self, const sink_frame *shown, td_err *err)
 {
     const tape_frame *frame = shown->tape;
-    checked_book *held;
+    checked_book *held = NULL;
     message decoded;
     decode_error why;
     verdict ignored;

@@ -1,0 +1,71 @@
+/* Between connection.c (the connection's life) and connection_ledger.c (what is written down of
+ * it). */
+#ifndef TD_RECORDER_CONNECTION_IMPL_H
+#define TD_RECORDER_CONNECTION_IMPL_H
+
+#include "recorder/connection.h"
+#include "recorder/subscriber.h"
+
+typedef enum connection_state {
+    STATE_IDLE,
+    STATE_WAITING, /* for the time to connect again */
+    STATE_CONNECTING,
+    STATE_AUTHENTICATING, /* op:auth was sent, nothing is subscribed yet */
+    STATE_SUBSCRIBING,    /* some requests are not answered yet */
+    STATE_LIVE,
+    STATE_STOPPED,
+} connection_state;
+
+struct connection {
+    connection_options options;
+    const dialect *dialect;
+    connection_state state;
+    wire_conn *wire;
+    wire_timer *timer; /* reconnect or tick */
+    intake_slot slot;
+    backoff backoff;
+    subscriber *subscriber;
+    uint64_t attempt;           /* since the last connection that stood */
+    uint64_t connected_ns;      /* recv time of the connect event; 0: it never stood */
+    uint64_t last_frame_ns;     /* recv time of the latest frame on this connection */
+    uint64_t last_data_mono_ns; /* when data came last, or the connection opened */
+    uint64_t next_ping_mono_ns;
+    gap_reason gap_reason;
+    uint64_t gap_from_ns; /* a gap is open since; 0: none */
+    uint32_t gap_conn;
+    char gap_cause[64];
+    uint8_t is_stopping;
+    uint8_t is_stale;      /* we close it because no data came */
+    uint8_t has_been_live; /* all subscriptions were acknowledged once in this session */
+    uint8_t has_stood;     /* it was open once in this session */
+    uint8_t is_refused;
+    td_buf out; /* request being built */
+};
+
+/* The feed's name. */
+static inline const char *connection_feed_name(const connection *self)
+{
+    return self->options.feed->name;
+}
+
+/* An event of this slot and connection; fill the rest and say it. */
+event connection_event(const connection *self, event_kind kind);
+uint64_t connection_say(connection *self, const event *what);
+
+/* Overwrite secrets in a text that is to be recorded or logged; returns the text. */
+const char *connection_hide(const connection *self, char *text);
+
+/* The connection stands: connect (before its first frame), the redacted URL, TLS. */
+void connection_say_opened(connection *self, const wire_peer *peer);
+
+/* It has ended. */
+void connection_say_ended(connection *self, const wire_end *end);
+
+/* From its last frame on, something may be missing. */
+void connection_open_gap(connection *self, gap_reason reason, const char *cause);
+
+/* Every subscription is acknowledged: nothing is missing from to_ns on. Also ends what earlier
+ * sessions left open in this slot; if they left nothing, the time between is a gap of its own. */
+void connection_close_gaps(connection *self, uint64_t to_ns);
+
+#endif
