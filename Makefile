@@ -67,7 +67,7 @@ SRC_replay := replay/digest.c replay/lateness.c replay/pacer.c replay/player.c r
     replay/cmd_replay.c replay/serve.c replay/serve_client.c replay/serve_feeds.c replay/cmd_serve.c
 
 SRC_archive := archive/import.c archive/import_feed.c archive/import_line.c archive/import_plan.c \
-               archive/import_slots.c archive/import_source.c archive/import_spool.c \
+               archive/import_slots.c archive/import_source.c archive/import_spool.c archive/import_secrets.c \
                archive/cmd_import.c archive/verb_run.c archive/cmd_info.c archive/cmd_ls.c \
                archive/cmd_cat.c archive/cmd_gaps.c archive/cmd_verify.c archive/cmd_recover.c \
                archive/cmd_reindex.c archive/cmd_decode.c archive/cmd_topics.c archive/main.c

@@ -180,6 +180,7 @@ static void write_feed(json_writer *json, const import_feed_report *feed)
     json_write_member_u64(json, "control", counts->control);
     json_write_member_u64(json, "unknown", counts->unknown);
     json_write_member_u64(json, "bytes", counts->bytes);
+    json_write_member_u64(json, "redacted", counts->redacted);
     json_write_member_u64(json, "gaps", counts->gaps);
     json_write_member_u64(json, "first_ns", counts->first_ns);
     json_write_member_u64(json, "last_ns", counts->last_ns);
@@ -280,6 +281,8 @@ static void print_feed(output_stream *output, const import_feed_report *feed)
         output_printf(output, ", %" PRIu64 " HTTP answers", counts->http);
     if (counts->unknown > 0)
         output_printf(output, ", %" PRIu64 " of unknown topics", counts->unknown);
+    if (counts->redacted > 0)
+        output_printf(output, ", %" PRIu64 " secrets overwritten", counts->redacted);
     output_printf(output, ", %s over %s, %" PRIu64 " connection%s\n", size, took,
                   counts->connections, counts->connections == 1 ? "" : "s");
 }

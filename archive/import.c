@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "archive/import_plan.h"
+#include "archive/import_secrets.h"
 #include "archive/import_slots.h"
 #include "archive/import_source.h"
 #include "archive/import_spool.h"
@@ -28,6 +29,7 @@ typedef struct import_job {
     capture_reader reader;
     import_slots *survey; /* the slots as the first reading left them */
     import_spool *spool;  /* NULL: lines are in order of time */
+    import_secrets *secrets;
     import_plan plan;
     uint8_t is_ordered;
     uint64_t latest_ns; /* of the lines so far */
@@ -171,7 +173,8 @@ static td_result survey(import_job *job, td_err *err)
         job->is_ordered &= place.effective_ns >= job->latest_ns;
         job->latest_ns = place.effective_ns > job->latest_ns ? place.effective_ns : job->latest_ns;
         job->frame_count += record.kind == IMPORT_FRAME;
-        if (job->spool != NULL)
+        rc = import_secrets_learn(job->secrets, &record, err);
+        if (rc == TD_OK && job->spool != NULL)
             rc = import_spool_put(job->spool, &record, &place, err);
     }
     job->survey = job->reader.slots;
@@ -270,9 +273,14 @@ static td_result write_frame(import_job *job, const import_record *record,
         rc = import_feed_connect(feed, shard, place->conn, recv_ns, slot->url, err);
     if (rc != TD_OK)
         return rc;
-    import_feed_frame frame = {
-        .shard = shard, .dir = record->dir, .recv_ns = recv_ns, .bytes = record->data};
-    return import_feed_frame_put(feed, &frame, err);
+    import_feed_frame frame = {.shard = shard, .dir = record->dir, .recv_ns = recv_ns};
+    import_redaction hidden;
+    rc = import_secrets_hide(job->secrets, record->data, &frame.bytes, &hidden, err);
+    if (rc == TD_OK)
+        rc = import_feed_frame_put(feed, &frame, err);
+    if (rc == TD_OK && hidden.count > 0)
+        rc = import_feed_redacted(feed, &frame, &hidden, err);
+    return rc;
 }
 
 /* A connect line: its time is not changed, an event may stand at the time of the frame before it.
@@ -369,6 +377,8 @@ td_result import_run(const import_options *options, import_report *report, td_er
     job->report = report;
     td_result rc = open_reader(job, err);
     if (rc == TD_OK)
+        rc = import_secrets_open(&job->secrets, err);
+    if (rc == TD_OK)
         rc = survey(job, err);
     if (rc == TD_OK)
         rc = import_plan_make(job->reader.slots, options->family, options->feed, &job->plan, err);
@@ -378,6 +388,7 @@ td_result import_run(const import_options *options, import_report *report, td_er
     if (job->survey != job->reader.slots)
         import_slots_close(job->survey);
     import_spool_close(job->spool);
+    import_secrets_close(job->secrets);
     close_reader(&job->reader);
     td_free(job);
     return rc;

@@ -334,6 +334,25 @@ td_result import_feed_frame_put(import_feed *feed, const import_feed_frame *fram
     return TD_OK;
 }
 
+td_result import_feed_redacted(import_feed *feed, const import_feed_frame *frame,
+                               const import_redaction *hidden, td_err *err)
+{
+    const feed_slot *slot = &feed->slots[frame->shard];
+    int is_http = frame->dir == DIR_HTTP;
+    event told = {.kind = EVENT_REDACTED,
+                  .shard = frame->shard,
+                  .conn = is_http ? 0 : slot->conn,
+                  .what = "frame",
+                  .dir = frame->dir == DIR_IN ? "in" : "out",
+                  .ordinal = is_http                ? 0
+                             : frame->dir == DIR_IN ? slot->in
+                                                    : slot->out,
+                  .offset = hidden->offset,
+                  .bytes = hidden->bytes};
+    feed->counts.redacted += hidden->count;
+    return put_event(feed, &told, frame->recv_ns, err);
+}
+
 td_result import_feed_finish(import_feed *feed, td_err *err)
 {
     uint64_t end_ns = feed->counts.last_ns;

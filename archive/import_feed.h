@@ -7,6 +7,7 @@
 
 #include <stdint.h>
 
+#include "archive/import_secrets.h"
 #include "base/bytes.h"
 #include "base/err.h"
 #include "format/archive_writer.h"
@@ -40,7 +41,8 @@ typedef struct import_feed_counts {
     uint64_t unknown;  /* of in: frames on _unknown */
     uint64_t overflow; /* of unknown: for want of a channel */
     uint64_t connections;
-    uint64_t gaps; /* where a connection followed another one */
+    uint64_t redacted; /* places in frames where a secret was overwritten */
+    uint64_t gaps;     /* where a connection followed another one */
     uint64_t first_ns, last_ns;
 } import_feed_counts;
 
@@ -54,6 +56,10 @@ void import_feed_close(import_feed *feed);
  * if the capture does not say. A connection before it has ended in between: that is a gap. */
 TD_MUST_USE td_result import_feed_connect(import_feed *feed, uint32_t shard, uint32_t conn,
                                           uint64_t recv_ns, const char *url, td_err *err);
+
+/* Secrets were overwritten in the frame that was put last. */
+TD_MUST_USE td_result import_feed_redacted(import_feed *feed, const import_feed_frame *frame,
+                                           const import_redaction *hidden, td_err *err);
 
 /* A frame on the slot's present connection; HTTP answers need none. */
 TD_MUST_USE td_result import_feed_frame_put(import_feed *feed, const import_feed_frame *frame,

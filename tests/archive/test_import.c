@@ -358,6 +358,37 @@ static void test_twice(void **state)
     expect_archive(s, ROWS);
 }
 
+/* Keys and signatures of URLs and auth requests are overwritten in frames, also in those that come
+ * before them, and an event says where. */
+static void test_secrets(void **state)
+{
+    static const expected_row ROWS[] = {
+        EVENT("inverse", 10000000000, "\"event\":\"segment\""),
+        EVENT("inverse", 10000000000, "\"event\":\"session\""),
+        EVENT("inverse", 10000000000, "\"url\":\"" URL "\""),
+        {"inverse", CHANNEL_IN, "_unknown", "", 0, 1, 1, 11000000000, "a ****** b ****** c"},
+        EVENT("inverse", 11000000000, "\"dir\":\"in\",\"ordinal\":1,\"offset\":2,\"bytes\":12"),
+        {"inverse", CHANNEL_OUT, "_control", "", 0, 1, 1, 12000000000,
+         "{\"op\":\"auth\",\"args\":[\"******\",1535975085152,\"********\"]}"},
+        EVENT("inverse", 12000000000, "\"event\":\"redacted\""),
+        {"inverse", CHANNEL_IN, "_control", "", 0, 1, 2, 13000000000,
+         "{\"success\":true,\"x\":\"*******\",\"y\":\"auth\"}"},
+        EVENT("inverse", 13000000000, "\"event\":\"redacted\""),
+        EVENT("inverse", 13000000000, "\"state\":\"stop\""),
+        {NULL, CHANNEL_IN, NULL, NULL, 0, 0, 0, 0, NULL},
+    };
+    scene *s = *state;
+    import_options options = options_of(s, IMPORT_CRYPTOFEED);
+    import_text(
+        s, &options,
+        "wss://stream.bybit.com/realtime?api_key=key123&expires=1&signature=urlsign <-> 10\n"
+        "11: a key123 b key123 c\n" URL
+        " <- 12: {\"op\":\"auth\",\"args\":[\"key123\",1535975085152,\"opsigned\"]}\n"
+        "13: {\"success\":true,\"x\":\"urlsign\",\"y\":\"auth\"}\n");
+    expect_archive(s, ROWS);
+    assert_int_equal(s->report.feeds[0].counts.redacted, 5);
+}
+
 /* Frames on either side of a full hour: two segments, the second one restates the connection. */
 static void test_hours(void **state)
 {
@@ -387,6 +418,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_twice, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_secrets, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_hours, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

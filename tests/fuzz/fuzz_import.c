@@ -1,0 +1,108 @@
+/* Captures of any bytes through what import reads them with: gzip, lines, records, slots, secrets.
+ * Besides not crashing:
+ *   - lines are numbered 1, 2, 3 …, and after damage there is one error and then the end;
+ *   - a record's views lie in the line or are readable with their padding;
+ *   - the same lines give the same slots a second time.
+ * The first byte chooses the format. */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "archive/import_line.h"
+#include "archive/import_secrets.h"
+#include "archive/import_slots.h"
+#include "archive/import_source.h"
+#include "base/assert.h"
+#include "schema/decode.h"
+
+enum { INPUT_BYTES_MAX = 32 << 10 }; /* fits in a pipe, so that nobody has to read while we write */
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Instead of base/assert.c's, which ends the process quietly: the fuzzer has to see a crash. */
+void td_assert_failed(const char *condition, const char *file, int line)
+{
+    fprintf(stderr, "%s:%d: %s\n", file, line, condition);
+    abort();
+}
+
+static void must(td_result rc)
+{
+    TD_ASSERT(rc == TD_OK);
+}
+
+/* Everything that a record says, looked at; and where it belongs. */
+static uint64_t take_record(import_slots *slots, import_secrets *secrets,
+                            const import_record *record)
+{
+    import_place place = {0};
+    import_redaction hidden;
+    td_bytes shown;
+    uint64_t sum = 0;
+    for (size_t i = 0; i < record->data.size + DECODE_PADDING_BYTES && record->data.size > 0; i++)
+        sum = sum * 31 + (i < record->data.size ? record->data.data[i] : 0);
+    td_result rc = import_slots_take(slots, record, &place, NULL);
+    TD_ASSERT(rc == TD_OK || rc == TD_E_LIMIT);
+    rc = import_secrets_learn(secrets, record, NULL);
+    TD_ASSERT(rc == TD_OK || rc == TD_E_LIMIT);
+    if (record->kind == IMPORT_FRAME) {
+        must(import_secrets_hide(secrets, record->data, &shown, &hidden, NULL));
+        TD_ASSERT(shown.size == record->data.size);
+        TD_ASSERT((hidden.count > 0) == (hidden.bytes > 0));
+    }
+    return sum + place.slot * 7 + place.conn * 3 + place.effective_ns;
+}
+
+static uint64_t read_capture(import_format format, const uint8_t *data, size_t size)
+{
+    import_source *source = NULL;
+    import_line_reader *reader = NULL;
+    import_slots *slots = NULL;
+    import_secrets *secrets = NULL;
+    import_text_line line;
+    int ends[2];
+    uint64_t sum = 0;
+    uint64_t number = 0;
+    int damages = 0;
+    TD_ASSERT(pipe(ends) == 0);
+    TD_ASSERT(write(ends[1], data, size) == (ssize_t)size);
+    TD_ASSERT(close(ends[1]) == 0);
+    must(import_source_open_pipe(ends[0], &source, NULL));
+    must(import_line_reader_open(format, &reader, NULL));
+    must(import_slots_open(&slots, NULL));
+    must(import_secrets_open(&secrets, NULL));
+    for (;;) {
+        td_result rc = import_source_next(source, &line, NULL);
+        if (rc == TD_EOF)
+            break;
+        if (rc != TD_OK) {
+            TD_ASSERT(rc == TD_E_CORRUPT || rc == TD_E_TRUNCATED);
+            TD_ASSERT(++damages == 1);
+            continue;
+        }
+        import_record record;
+        const char *reason = NULL;
+        TD_ASSERT(line.number == ++number);
+        TD_ASSERT(damages == 0);
+        if (import_line_read(reader, line.text, &record, &reason) && record.kind != IMPORT_NOTHING)
+            sum = sum * 33 + take_record(slots, secrets, &record);
+    }
+    import_source_close(source);
+    import_line_reader_close(reader);
+    import_slots_close(slots);
+    import_secrets_close(secrets);
+    TD_ASSERT(close(ends[0]) == 0);
+    return sum;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size == 0 || size > INPUT_BYTES_MAX)
+        return 0;
+    import_format format = data[0] % 2 == 0 ? IMPORT_CRYPTOFEED : IMPORT_JSONL;
+    uint64_t first = read_capture(format, data + 1, size - 1);
+    TD_ASSERT(read_capture(format, data + 1, size - 1) == first);
+    return 0;
+}
