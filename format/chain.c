@@ -102,6 +102,7 @@ static td_result check_fields(const chain_record *record, size_t size, td_err *e
 
 td_result chain_decode(td_bytes content, chain_conn *conns, chain_record *out, td_err *err)
 {
+    TD_ASSERT(out != NULL);
     if (content.size < content_bytes(0) || memcmp(content.data, CHAIN_MAGIC, MAGIC_BYTES) != 0)
         return td_err_set(err, TD_E_CORRUPT, "private record of %zu bytes is no chain record",
                           content.size);

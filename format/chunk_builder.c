@@ -154,8 +154,10 @@ void chunk_builder_end_segment(chunk_builder *builder)
     builder->is_end_asked = builder->segment_messages > 0;
 }
 
+/* Ids begin anew; channels that the last segment did not use are forgotten. */
 static void begin_segment(chunk_builder *b, uint64_t recv_ns, segment_cause cause)
 {
+    TD_ASSERT(recv_ns >= b->last_ns);
     TD_ASSERT(b->pending_count == 0);
     TD_ASSERT(b->raw.size == 0);
     if (b->segment_messages > 0 || b->segment_number == 0) {
@@ -191,6 +193,7 @@ static td_result check_times(const chunk_builder *b, const chunk_frame *frame,
 /* Bytes of channel.metadata, in b->pack. */
 static td_result pack_metadata(chunk_builder *b, const channel_info *info, td_err *err)
 {
+    TD_ASSERT(info->opcode == OPCODE_TEXT || info->opcode == OPCODE_BINARY);
     char line[12], shard[12], opcode[12];
     (void)snprintf(line, sizeof line, "%u", info->line); /* fits: 10 digits */
     (void)snprintf(shard, sizeof shard, "%u", info->shard);
@@ -216,8 +219,10 @@ static td_result pack_metadata(chunk_builder *b, const channel_info *info, td_er
     return TD_OK;
 }
 
+/* Its schema record goes before the first channel that uses it. */
 static td_result append_schema(chunk_builder *b, const schema_state *schema, td_err *err)
 {
+    TD_ASSERT(b->next_schema_id > 0);
     mcap_schema record = {.id = b->next_schema_id,
                           .name = td_bytes_str(schema->name),
                           .encoding = td_bytes_str("jsonschema"),
@@ -247,6 +252,8 @@ static td_result append_channel(chunk_builder *b, const channel_state *channel, 
  * message. On failure the caller cuts raw back. */
 static td_result define_channel(chunk_builder *b, channel_state *channel, td_err *err)
 {
+    TD_ASSERT(channel->segment_number != b->segment_number);
+    TD_ASSERT(b->next_channel_id > 0);
     uint32_t ids = b->options.segment_channels_max;
     if (!channel->is_reserved)
         ids -= b->channels.reserved_count;
@@ -291,9 +298,11 @@ static void note_pending(chunk_builder *b, channel_state *channel, uint32_t inde
     b->last_ns = frame->recv_ns;
 }
 
+/* Totals of the chain record; a hole in the ordinals is frames that were dropped. */
 static void count_frame(chunk_builder *b, const channel_state *channel, conn_state *conn,
                         const chunk_frame *frame)
 {
+    TD_ASSERT(!channel->is_frame || conn != NULL);
     if (!channel->is_frame) {
         b->totals.events_written++;
         return;
@@ -316,6 +325,7 @@ static void count_frame(chunk_builder *b, const channel_state *channel, conn_sta
 static td_result find_conn(chunk_builder *b, channel_state *channel, const chunk_frame *frame,
                            conn_state **out, td_err *err)
 {
+    TD_ASSERT(channel->is_live);
     *out = NULL;
     if (!channel->is_frame)
         return TD_OK;
@@ -347,8 +357,10 @@ static td_result reserve(chunk_builder *b, const channel_state *channel, const c
     return td_buf_reserve(&b->raw, bytes, err);
 }
 
+/* The hot path: header fields straight into memory, then the payload. */
 static void append_message(chunk_builder *b, const channel_state *channel, const chunk_frame *frame)
 {
+    TD_ASSERT(channel->segment_number == b->segment_number);
     mcap_message message = {.channel_id = channel->id,
                             .sequence = (uint32_t)frame->ordinal,
                             .log_ns = frame->recv_ns,

@@ -142,6 +142,7 @@ static td_result fill_schema(schema_state *schema, const channel_info *info, td_
 static td_result acquire_schema(channel_table *table, const channel_info *info, uint32_t *out,
                                 td_err *err)
 {
+    TD_ASSERT(table->schema_count <= table->schema_capacity);
     *out = NONE;
     if (info->schema_name[0] == '\0')
         return TD_OK;
@@ -232,13 +233,16 @@ static td_result take_place(channel_table *table, uint32_t *out, td_err *err)
 
 static void give_place(channel_table *table, uint32_t index)
 {
+    TD_ASSERT(index < table->count);
     table->channels[index].next = table->free_first;
     table->free_first = index;
 }
 
+/* Make the place that channel's: strings copied, schema shared, found by its bucket. */
 static td_result fill_place(channel_table *table, uint32_t index, const channel_info *info,
                             td_err *err)
 {
+    TD_ASSERT(!table->channels[index].is_live);
     uint32_t schema;
     td_result rc = acquire_schema(table, info, &schema, err);
     if (rc != TD_OK)

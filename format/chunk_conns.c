@@ -22,9 +22,12 @@ static int is_slot(const conn_state *state, uint32_t line, uint32_t shard)
     return state->conn.line == line && state->conn.shard == shard;
 }
 
+/* A connection not seen before: the newest of its slot from now on. */
 static td_result add(conn_table *table, uint32_t line, uint32_t shard, uint32_t conn, uint32_t *out,
                      td_err *err)
 {
+    TD_ASSERT(conn > 0);
+    TD_ASSERT(table->count <= CHAIN_CONNS_MAX);
     for (uint32_t i = 0; i < table->count; i++) {
         if (is_slot(&table->conns[i], line, shard) && table->conns[i].conn.conn > conn)
             return td_err_set(err, TD_E_INVALID,
@@ -78,6 +81,7 @@ void conn_table_sweep(conn_table *table)
 
 void conn_table_close_slot(conn_table *table, uint32_t line, uint32_t shard)
 {
+    TD_ASSERT(table->count <= CHAIN_CONNS_MAX);
     uint32_t i = 0;
     while (i < table->count) {
         conn_state *state = &table->conns[i];

@@ -96,6 +96,7 @@ static td_result decompress_zstd(codec *coder, td_bytes in, uint8_t *out, size_t
 td_result codec_decompress(codec *coder, codec_kind kind, td_bytes in, uint8_t *out,
                            size_t out_bytes, td_err *err)
 {
+    TD_ASSERT(out != NULL || out_bytes == 0);
     if (kind == CODEC_ZSTD)
         return decompress_zstd(coder, in, out, out_bytes, err);
     if (in.size != out_bytes)

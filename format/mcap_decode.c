@@ -18,8 +18,10 @@ static cursor cursor_of(td_bytes content)
     return (cursor){.p = content.data, .left = content.size};
 }
 
+/* The next bytes of the content, or NULL once something did not fit. */
 static const uint8_t *take(cursor *c, uint64_t bytes, const char *field)
 {
+    TD_ASSERT(field != NULL);
     if (c->bad_field != NULL || bytes > c->left) {
         if (c->bad_field == NULL) {
             c->bad_field = field;
@@ -66,6 +68,7 @@ static td_bytes get_counted(cursor *c, const char *field)
 /* A map or array of entries of one size. */
 static mcap_packed get_packed(cursor *c, size_t entry_bytes, const char *field)
 {
+    TD_ASSERT(entry_bytes > 0);
     td_bytes bytes = get_counted(c, field);
     if (c->bad_field == NULL && bytes.size % entry_bytes != 0) {
         c->bad_field = field;
@@ -89,8 +92,10 @@ static mcap_packed get_pairs(cursor *c, const char *field)
     return packed;
 }
 
+/* The verdict over all fields that were read. */
 static td_result finish(const cursor *c, uint8_t opcode, td_err *err)
 {
+    TD_ASSERT(opcode != 0);
     if (TD_LIKELY(c->bad_field == NULL))
         return TD_OK;
     return td_err_set(err, TD_E_CORRUPT,
@@ -100,6 +105,7 @@ static td_result finish(const cursor *c, uint8_t opcode, td_err *err)
 
 td_result mcap_check_magic(const uint8_t magic[MCAP_MAGIC_BYTES], td_err *err)
 {
+    TD_ASSERT(magic != NULL);
     enum { VERSION_AT = 5 };
     if (memcmp(magic, MCAP_MAGIC, MCAP_MAGIC_BYTES) == 0)
         return TD_OK;
@@ -354,6 +360,7 @@ int mcap_next_entry(mcap_packed *rest, uint64_t *log_ns, uint64_t *offset)
 
 td_bytes mcap_find_pair(mcap_packed pairs, const char *key)
 {
+    TD_ASSERT(key != NULL);
     mcap_pair pair;
     while (mcap_next_pair(&pairs, &pair)) {
         if (td_bytes_is(pair.key, key))

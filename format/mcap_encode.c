@@ -170,6 +170,7 @@ td_result mcap_encode_message(td_buf *buf, const mcap_message *in, td_err *err)
 
 td_result mcap_encode_chunk(td_buf *buf, const mcap_chunk *in, td_err *err)
 {
+    TD_ASSERT(in->records.data != NULL || in->records.size == 0);
     cursor c;
     size_t content = 8 + 8 + 8 + 4 + counted(in->compression) + 8 + in->records.size;
     td_result rc = begin_record(buf, MCAP_CHUNK, content, in->compression.size, &c, err);
@@ -260,6 +261,7 @@ td_result mcap_encode_attachment_index(td_buf *buf, const mcap_attachment_index 
 
 td_result mcap_encode_statistics(td_buf *buf, const mcap_statistics *in, td_err *err)
 {
+    TD_ASSERT(in->channel_counts.bytes.size % 10 == 0);
     cursor c;
     size_t content = 3 * U64_BYTES + 2 + 4 * sizeof(uint32_t) + counted(in->channel_counts.bytes);
     td_result rc =
@@ -327,6 +329,7 @@ td_result mcap_encode_data_end(td_buf *buf, const mcap_data_end *in, td_err *err
 
 td_result mcap_encode_raw(td_buf *buf, uint8_t opcode, td_bytes content, td_err *err)
 {
+    TD_ASSERT(opcode != 0);
     cursor c;
     td_result rc = begin_record(buf, opcode, content.size, 0, &c, err);
     if (rc != TD_OK)
@@ -360,6 +363,7 @@ td_result mcap_pack_count(td_buf *buf, uint16_t key, uint64_t value, td_err *err
 
 td_result mcap_pack_entry(td_buf *buf, uint64_t log_ns, uint64_t offset, td_err *err)
 {
+    TD_ASSERT(buf->size % MCAP_INDEX_ENTRY_BYTES == 0);
     uint8_t entry[MCAP_INDEX_ENTRY_BYTES];
     td_put_le64(entry, log_ns);
     td_put_le64(entry + 8, offset);

@@ -29,8 +29,10 @@ struct mcap_reader {
     mcap_reader_stats stats;
 };
 
+/* The header's bytes are kept: callers look at it any time. */
 static td_result read_header(mcap_reader *r, td_err *err)
 {
+    TD_ASSERT(r->at == 0);
     td_bytes bytes;
     mcap_place place;
     td_result rc = mcap_source_view(&r->source, 0, MCAP_MAGIC_BYTES, &bytes, err);
@@ -128,8 +130,11 @@ static td_result judge_crc(mcap_reader *r, const char *what, uint32_t crc, uint3
     return TD_OK;
 }
 
+/* From now on records come out of the chunk, until its end. */
 static td_result enter_chunk(mcap_reader *r, const mcap_place *place, td_bytes content, td_err *err)
 {
+    TD_ASSERT(!r->is_in_chunk);
+    TD_ASSERT(place->opcode == MCAP_CHUNK);
     mcap_chunk chunk;
     codec_kind kind = CODEC_NONE;
     td_result rc = mcap_decode_chunk(content, &chunk, err);
@@ -163,6 +168,7 @@ static td_result enter_chunk(mcap_reader *r, const mcap_place *place, td_bytes c
 static td_result check_range(mcap_reader *r, const char *what, uint64_t from, uint64_t to,
                              uint32_t expected, td_err *err)
 {
+    TD_ASSERT(from <= to);
     if (expected == 0) {
         r->stats.crc_missing_count++;
         return TD_OK;
@@ -172,9 +178,11 @@ static td_result check_range(mcap_reader *r, const char *what, uint64_t from, ui
     return rc == TD_OK ? judge_crc(r, what, crc, expected, err) : rc;
 }
 
+/* Behind this record the summary begins. */
 static td_result check_data_end(mcap_reader *r, const mcap_place *place, td_bytes content,
                                 td_err *err)
 {
+    TD_ASSERT(place->opcode == MCAP_DATA_END);
     mcap_data_end record;
     r->summary_at = place->end;
     td_result rc = mcap_decode_data_end(content, &record, err);
@@ -187,6 +195,7 @@ static td_result check_data_end(mcap_reader *r, const mcap_place *place, td_byte
 static td_result check_footer(mcap_reader *r, const mcap_place *place, td_bytes content,
                               td_err *err)
 {
+    TD_ASSERT(place->opcode == MCAP_FOOTER);
     mcap_footer footer;
     r->is_done = 1;
     td_result rc = mcap_decode_footer(content, &footer, err);
@@ -214,6 +223,7 @@ static td_result check_footer(mcap_reader *r, const mcap_place *place, td_bytes 
 /* An attachment's CRC without holding it: fields and data come before the last four bytes. */
 static td_result check_attachment(mcap_reader *r, const mcap_place *place, td_err *err)
 {
+    TD_ASSERT(place->opcode == MCAP_ATTACHMENT);
     td_bytes tail;
     if (place->content_bytes < 4)
         return td_err_set(err, TD_E_CORRUPT, "attachment of %" PRIu64 " bytes",
@@ -228,6 +238,7 @@ static td_result check_attachment(mcap_reader *r, const mcap_place *place, td_er
 /* Look at a record of the file before it is returned. */
 static td_result inspect(mcap_reader *r, const mcap_place *place, mcap_record *out, td_err *err)
 {
+    TD_ASSERT(place->end <= r->source.size);
     r->section = r->summary_at == 0 ? MCAP_SECTION_DATA : MCAP_SECTION_SUMMARY;
     *out = (mcap_record){.opcode = place->opcode, .offset = place->offset};
     td_result rc = TD_OK;
@@ -254,6 +265,7 @@ static td_result inspect(mcap_reader *r, const mcap_place *place, mcap_record *o
 /* The next record of the present chunk; TD_EOF at its end. */
 static td_result next_in_chunk(mcap_reader *r, mcap_record *out, td_err *err)
 {
+    TD_ASSERT(r->is_in_chunk);
     td_result rc = mcap_next_record(td_buf_view(&r->records), &r->records_at, out, err);
     r->section = MCAP_SECTION_CHUNK;
     if (rc == TD_OK)

@@ -138,8 +138,10 @@ void mcap_summary_undo(mcap_summary *summary, mcap_summary_mark mark)
     summary->chunk_count = mark.chunk_count;
 }
 
+/* Counts by rising id; channels without a message are left out. */
 static td_result append_statistics(mcap_summary *summary, td_buf *buf, td_err *err)
 {
+    TD_ASSERT(summary->counts.size % sizeof(uint64_t) == 0);
     td_buf_clear(&summary->pack);
     td_result rc = TD_OK;
     for (size_t id = 0; id * sizeof(uint64_t) < summary->counts.size && rc == TD_OK; id++) {
@@ -168,9 +170,11 @@ typedef struct group_place {
     uint64_t start, bytes; /* in the file */
 } group_place;
 
+/* Each group's place is what its Summary Offset says. */
 static td_result append_groups(mcap_summary *summary, td_buf *buf, uint64_t base,
                                group_place places[GROUPS], td_err *err)
 {
+    TD_ASSERT(buf->size > 0);
     const struct {
         uint8_t opcode;
         const td_buf *records;
@@ -227,6 +231,7 @@ static td_result append_footer(td_buf *buf, size_t summary_at, uint64_t summary_
 td_result mcap_summary_append_end(mcap_summary *summary, td_buf *buf, uint64_t at,
                                   uint32_t data_crc, td_err *err)
 {
+    TD_ASSERT(at >= MCAP_MAGIC_BYTES);
     size_t before = buf->size;
     uint64_t base = at - before; /* file offset of buf's first byte, modulo 2^64 */
     mcap_data_end data_end = {.data_section_crc = data_crc};

@@ -127,8 +127,10 @@ static int by_id_and_time(const void *a, const void *b)
     return x->offset < y->offset ? -1 : x->offset > y->offset;
 }
 
+/* The Chunk record; index learns its place and sizes. */
 static td_result append_chunk(mcap_writer *w, mcap_chunk_index *index, td_err *err)
 {
+    TD_ASSERT(w->raw.size > 0);
     codec_kind kind = w->options.compression;
     size_t bound = codec_bound(kind, w->raw.size), compressed = 0;
     td_buf_clear(&w->compressed);
@@ -157,6 +159,7 @@ static td_result append_chunk(mcap_writer *w, mcap_chunk_index *index, td_err *e
 static td_result append_index(mcap_writer *w, const index_entry *entries, size_t from, size_t to,
                               td_err *err)
 {
+    TD_ASSERT(from < to);
     td_buf_clear(&w->record);
     td_result rc = TD_OK;
     for (size_t i = from; i < to && rc == TD_OK; i++)

@@ -17,6 +17,8 @@ static int is_fatal(td_result rc)
 /* 1 if the tail is the beginning of the end that we are going to write (or all of it). */
 static td_result compare_tail(recovery *v, int *is_ours, td_err *err)
 {
+    TD_ASSERT(v->source.size >= v->sound_bytes);
+    TD_ASSERT(v->end.size > MCAP_FOOTER_BYTES);
     uint64_t tail = v->source.size - v->sound_bytes;
     *is_ours = 0;
     if (tail > v->end.size)
@@ -36,8 +38,11 @@ static td_result compare_tail(recovery *v, int *is_ours, td_err *err)
     return TD_OK;
 }
 
+/* Copy [from, to) of the segment behind what out has. */
 static td_result copy_bytes(recovery *v, uint64_t from, uint64_t to, td_file *out, td_err *err)
 {
+    TD_ASSERT(from <= to);
+    TD_ASSERT(to <= v->source.size);
     td_result rc = TD_OK;
     while (from < to && rc == TD_OK) {
         uint64_t size = to - from < COPY_BYTES ? to - from : COPY_BYTES;
@@ -59,6 +64,7 @@ static const char *base_name(const char *path)
 /* 1 in *is_free if no file has that name. */
 static td_result find_free(td_io io, const char *path, int *is_free, td_err *err)
 {
+    TD_ASSERT(path[0] != '\0');
     td_file *file;
     td_err why;
     td_result rc = td_io_open(io, path, TD_OPEN_READ, &file, &why);
@@ -73,6 +79,8 @@ static td_result find_free(td_io io, const char *path, int *is_free, td_err *err
 /* 1 in *is_same if the file at path holds just the bytes [from, end) of the segment. */
 static td_result is_copy(recovery *v, const char *path, uint64_t from, int *is_same, td_err *err)
 {
+    TD_ASSERT(v->source.size >= from);
+    TD_ASSERT(path != NULL);
     uint64_t size;
     td_file *file;
     uint8_t *bytes = NULL;
@@ -108,6 +116,8 @@ done:
 static td_result choose_torn_name(recovery *v, const char *kind, uint64_t from, int *is_kept,
                                   td_err *err)
 {
+    TD_ASSERT(v->result->path[0] != '\0');
+    TD_ASSERT(from <= v->source.size);
     char *out = v->result->torn_path;
     *is_kept = 0;
     for (unsigned n = 0; n < TORN_NAMES_MAX; n++) {
@@ -133,6 +143,8 @@ static td_result choose_torn_name(recovery *v, const char *kind, uint64_t from, 
 /* Step 2: keep the tail. It has its final name only once it is whole and durable. */
 static td_result save_tail(recovery *v, td_err *err)
 {
+    TD_ASSERT(v->source.size > v->sound_bytes);
+    TD_ASSERT(v->sound_bytes > 0);
     char part[LIMIT_PATH_BYTES + 8];
     int is_kept;
     td_result rc = choose_torn_name(v, "tail", v->sound_bytes, &is_kept, err);
@@ -162,6 +174,8 @@ static td_result save_tail(recovery *v, td_err *err)
 /* Steps 2 to 4: afterwards the file is complete and durable under its open name. */
 static td_result write_end(recovery *v, td_err *err)
 {
+    TD_ASSERT(v->sound_bytes > 0);
+    TD_ASSERT(v->end.size > 0);
     int is_ours;
     td_result rc = compare_tail(v, &is_ours, err);
     if (rc != TD_OK)
@@ -185,6 +199,7 @@ static td_result write_end(recovery *v, td_err *err)
 /* Nothing is provable: the file goes to torn/ as it is. */
 static td_result put_away(recovery *v, td_err *err)
 {
+    TD_ASSERT(v->sound_bytes == 0);
     v->result->has_segment = 0;
     v->result->torn_bytes = v->source.size;
     int is_kept; /* a copy there is no reason not to move this one: it takes its place */
@@ -201,8 +216,12 @@ static td_result put_away(recovery *v, td_err *err)
     return rc;
 }
 
+/* Steps 1 to 5, once there is something to finish. */
 static td_result finish_segment(recovery *v, td_err *err)
 {
+    TD_ASSERT(v->sound_bytes > v->data_start);
+    TD_ASSERT(v->sound_bytes <= v->source.size);
+    TD_ASSERT(v->end.size == 0);
     uint32_t crc = 0;
     td_result rc = recover_collect(v, err);
     if (rc == TD_OK)
@@ -228,8 +247,10 @@ static td_result finish_segment(recovery *v, td_err *err)
     return TD_OK;
 }
 
+/* Which of the two it is: a segment to finish, or a file to put away. */
 static td_result run(recovery *v, td_err *err)
 {
+    TD_ASSERT(v->file == NULL);
     int is_free;
     td_result rc = find_free(v->io, v->result->path, &is_free, err);
     if (rc == TD_OK && !is_free)
@@ -252,8 +273,10 @@ static td_result run(recovery *v, td_err *err)
     return rc == TD_OK ? put_away(v, err) : rc;
 }
 
+/* The final name and the folder, from the name of the open file. */
 static td_result set_paths(recovery *v, const char *open_path, td_err *err)
 {
+    TD_ASSERT(open_path != NULL);
     size_t length = strlen(open_path), suffix = strlen(SEGMENT_OPEN_SUFFIX);
     if (length <= suffix || length >= LIMIT_PATH_BYTES ||
         strcmp(open_path + length - suffix, SEGMENT_OPEN_SUFFIX) != 0)

@@ -53,8 +53,11 @@ td_result recover_read_head(recovery *v, td_err *err)
     return rc == TD_EOF ? TD_E_TRUNCATED : rc;
 }
 
+/* Blocks that durable data was in, and whose bytes are not what they were. */
 static void note_damage(recovery *v, uint64_t from, uint64_t to)
 {
+    TD_ASSERT(from < to);
+    TD_ASSERT(to <= v->source.size);
     if (v->result->damaged_blocks++ == 0)
         v->result->damaged_from = from;
     v->result->damaged_to = to;
@@ -63,6 +66,8 @@ static void note_damage(recovery *v, uint64_t from, uint64_t to)
 /* A chain record in the first walk: how far does the proof reach? */
 static td_result judge_block(recovery *v, segment_walk *walk, const mcap_place *place, td_err *err)
 {
+    TD_ASSERT(place->opcode == CHAIN_OPCODE);
+    TD_ASSERT(v->sound_bytes <= place->offset);
     segment_block block;
     td_result rc = segment_walk_block(walk, place, v->conns, &block, err);
     if (rc != TD_OK)
@@ -91,6 +96,7 @@ static td_result judge_block(recovery *v, segment_walk *walk, const mcap_place *
 /* Step over a broken record: on to the next chain record, or to the end of the walk (TD_EOF). */
 static td_result skip_damage(recovery *v, segment_walk *walk, td_err *err)
 {
+    TD_ASSERT(walk->at >= walk->block_start);
     uint64_t from, to;
     td_result rc = segment_walk_skip(walk, &from, &to, err);
     if (rc != TD_OK)
@@ -135,6 +141,7 @@ td_result recover_look_for_blocks(recovery *v, td_err *err)
 
 td_result recover_find_end(recovery *v, td_err *err)
 {
+    TD_ASSERT(v->data_start > MCAP_MAGIC_BYTES);
     segment_walk walk;
     td_result rc = segment_walk_init(&walk, &v->source, 0, v->data_start, v->first_chain, err);
     if (rc == TD_OK)
@@ -146,6 +153,7 @@ td_result recover_find_end(recovery *v, td_err *err)
 /* Copy the schemas and channels of a chunk that the summary does not have yet. */
 static td_result copy_new_records(recovery *v, td_bytes records, td_err *err)
 {
+    TD_ASSERT(records.data != NULL || records.size == 0);
     size_t at = 0;
     mcap_record record;
     td_result rc = TD_OK;
@@ -167,8 +175,10 @@ static td_result copy_new_records(recovery *v, td_bytes records, td_err *err)
     return rc;
 }
 
+/* Decompress a chunk into v->records. */
 static td_result unpack(recovery *v, const mcap_chunk *chunk, td_err *err)
 {
+    TD_ASSERT(chunk->records.data != NULL || chunk->records.size == 0);
     codec_kind kind;
     td_result rc = codec_find(chunk->compression, &kind, err);
     if (rc == TD_OK && chunk->uncompressed_bytes > LIMIT_CHUNK_BYTES)
@@ -188,6 +198,7 @@ static td_result unpack(recovery *v, const mcap_chunk *chunk, td_err *err)
  * that the first walk has counted. */
 static td_result learn_channels(recovery *v, td_err *err)
 {
+    TD_ASSERT(v->chunk_place.opcode == MCAP_CHUNK);
     int is_new = 0;
     mcap_packed rest = {td_buf_view(&v->offsets)};
     uint16_t id;
@@ -222,8 +233,11 @@ static td_result add_chunk(recovery *v, td_err *err)
     return rc;
 }
 
+/* A chunk: pending until its message indexes have been read. */
 static td_result take_chunk(recovery *v, const mcap_place *place, td_err *err)
 {
+    TD_ASSERT(place->opcode == MCAP_CHUNK);
+    TD_ASSERT(!v->has_chunk);
     mcap_chunk chunk;
     uint64_t records_at;
     td_result rc = mcap_source_chunk(&v->source, place, &chunk, &records_at, err);
@@ -243,8 +257,10 @@ static td_result take_chunk(recovery *v, const mcap_place *place, td_err *err)
     return TD_OK;
 }
 
+/* Where it stands, and how many messages of which times it lists. */
 static td_result take_message_index(recovery *v, const mcap_place *place, td_err *err)
 {
+    TD_ASSERT(place->opcode == MCAP_MESSAGE_INDEX);
     td_bytes content;
     mcap_message_index index;
     td_result rc = mcap_source_content(&v->source, place, &content, err);
@@ -270,8 +286,10 @@ static td_result take_message_index(recovery *v, const mcap_place *place, td_err
     return TD_OK;
 }
 
+/* The session record, as a rule; its place goes into the summary. */
 static td_result take_metadata(recovery *v, const mcap_place *place, td_err *err)
 {
+    TD_ASSERT(place->opcode == MCAP_METADATA);
     td_bytes content;
     mcap_metadata metadata;
     td_result rc = mcap_source_content(&v->source, place, &content, err);
@@ -284,9 +302,11 @@ static td_result take_metadata(recovery *v, const mcap_place *place, td_err *err
     return mcap_summary_add_metadata(&v->summary, &index, err);
 }
 
+/* What the summary has to say of a record. */
 static td_result collect_record(recovery *v, segment_walk *walk, const mcap_place *place,
                                 td_err *err)
 {
+    TD_ASSERT(place->end <= v->source.size);
     if (place->opcode == MCAP_MESSAGE_INDEX)
         return take_message_index(v, place, err);
     td_result rc = add_chunk(v, err);
@@ -308,6 +328,8 @@ static td_result collect_record(recovery *v, segment_walk *walk, const mcap_plac
 /* Second walk, up to the sound end only: what the summary says. */
 td_result recover_collect(recovery *v, td_err *err)
 {
+    TD_ASSERT(v->sound_bytes > v->data_start);
+    TD_ASSERT(v->summary.chunk_count == 0);
     segment_walk walk;
     td_result rc = segment_walk_init(&walk, &v->source, 0, v->data_start, v->first_chain, err);
     while (rc == TD_OK && walk.at < v->sound_bytes) {

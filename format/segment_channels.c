@@ -14,9 +14,11 @@ typedef struct owned_channel {
     char text[];
 } owned_channel;
 
+/* Places for one more element. */
 static td_result make_room(void **array, uint32_t *capacity, uint32_t count, size_t element_bytes,
                            td_err *err)
 {
+    TD_ASSERT(count <= *capacity);
     if (count < *capacity)
         return TD_OK;
     uint32_t wanted = *capacity == 0 ? FIRST_PLACES : *capacity * 2;
@@ -96,6 +98,7 @@ static channel_dir parse_dir(td_bytes text)
 /* Fill info from our metadata keys, or from the MCAP topic where a file is not ours. */
 static void fill_info(owned_channel *owned, const mcap_channel *in, const file_schema *schema)
 {
+    TD_ASSERT(owned->channel.id == in->id);
     segment_channel *channel = &owned->channel;
     char *at = owned->text;
     td_bytes feed = mcap_find_pair(in->metadata, "feed");
@@ -129,6 +132,7 @@ static void fill_info(owned_channel *owned, const mcap_channel *in, const file_s
 /* Map id to index. */
 static td_result set_index(segment_reader *r, uint16_t id, uint32_t index, td_err *err)
 {
+    TD_ASSERT(index < MCAP_IDS);
     size_t wanted = ((size_t)id + 1) * sizeof(uint32_t);
     if (wanted > r->by_id.size) {
         td_result rc = td_buf_reserve(&r->by_id, wanted - r->by_id.size, err);
@@ -176,6 +180,7 @@ td_result reader_add_channel(segment_reader *reader, td_bytes content, td_err *e
 
 void reader_free_channels(segment_reader *reader)
 {
+    TD_ASSERT(reader->channel_count <= MCAP_IDS);
     for (uint32_t i = 0; i < reader->channel_count; i++)
         td_free(reader->channels[i]);
     for (uint32_t i = 0; i < reader->schema_count; i++) {

@@ -18,6 +18,7 @@ static const size_t BITMAPS_BYTES_MAX = (size_t)256 << 20;
 
 void reader_note_damage(segment_reader *reader, const td_err *why, uint64_t offset)
 {
+    TD_ASSERT(why->code != TD_OK);
     if (reader->info.damaged_count++ == 0)
         (void)snprintf(reader->damage, sizeof reader->damage, "offset %" PRIu64 ": %.*s", offset,
                        DAMAGE_TEXT_BYTES - 40, why->text); /* a long text may be cut */
@@ -84,6 +85,7 @@ static uint64_t parse_u64(td_bytes text)
 
 td_result reader_take_session(segment_reader *reader, const mcap_place *place, td_err *err)
 {
+    TD_ASSERT(place->opcode == MCAP_METADATA);
     segment_reader *r = reader;
     td_bytes content;
     mcap_metadata metadata;
@@ -117,6 +119,7 @@ td_result reader_take_session(segment_reader *reader, const mcap_place *place, t
  */
 static td_result read_session(segment_reader *r, td_err *err)
 {
+    TD_ASSERT(r->info.is_ours);
     mcap_place place;
     td_err why;
     td_err_clear(&why);
@@ -136,8 +139,10 @@ static td_result read_session(segment_reader *r, td_err *err)
     return TD_OK;
 }
 
+/* Totals over the chunks, as far as each of them knows. */
 static void sum_up(segment_reader *r)
 {
+    TD_ASSERT(r->info.sound_bytes <= r->source.size);
     segment_info *info = &r->info;
     info->file_bytes = r->source.size;
     info->damage = r->damage;
@@ -364,6 +369,7 @@ void segment_scratch_close(segment_scratch *scratch)
 static td_result read_range(const segment_reader *reader, uint64_t at, uint64_t size, td_buf *out,
                             td_err *err)
 {
+    TD_ASSERT(out != NULL);
     td_buf_clear(out);
     if (size > LIMIT_RECORD_BYTES)
         return td_err_set(err, TD_E_LIMIT, "%" PRIu64 " bytes at %" PRIu64 ": limit %zu", size, at,
@@ -386,9 +392,11 @@ static void add_padding(td_buf *out)
     memset(out->data + out->size, 0, SEGMENT_PADDING_BYTES);
 }
 
+/* Decompress, and compare with the CRC; ours must have one. */
 static td_result unpack_chunk(const segment_reader *reader, const mcap_chunk *chunk,
                               segment_scratch *scratch, td_buf *out, td_err *err)
 {
+    TD_ASSERT(chunk->records.data != NULL || chunk->records.size == 0);
     if (chunk->uncompressed_bytes > LIMIT_CHUNK_BYTES)
         return td_err_set(err, TD_E_LIMIT, "%" PRIu64 " bytes uncompressed: limit %zu",
                           chunk->uncompressed_bytes, LIMIT_CHUNK_BYTES);
@@ -412,9 +420,11 @@ static td_result unpack_chunk(const segment_reader *reader, const mcap_chunk *ch
     return TD_OK;
 }
 
+/* The Chunk record as the list says, looked at anew: the file may have changed. */
 static td_result read_chunk(const segment_reader *reader, const segment_chunk *chunk,
                             segment_scratch *scratch, td_buf *out, td_err *err)
 {
+    TD_ASSERT(!chunk->is_run);
     if (chunk->record_bytes < MCAP_PREFIX_BYTES)
         return td_err_set(err, TD_E_CORRUPT, "chunk of %" PRIu64 " bytes", chunk->record_bytes);
     td_result rc = read_range(reader, chunk->offset, chunk->record_bytes, &scratch->bytes, err);
@@ -457,6 +467,7 @@ td_result segment_reader_read(const segment_reader *reader, uint32_t index,
 td_result segment_reader_message(const segment_reader *reader, td_bytes records, size_t *at,
                                  segment_message *out, td_err *err)
 {
+    TD_ASSERT(*at <= records.size);
     mcap_record record;
     do {
         td_result rc = mcap_next_record(records, at, &record, err);
@@ -484,9 +495,11 @@ td_result segment_reader_message(const segment_reader *reader, td_bytes records,
     return TD_OK;
 }
 
+/* What a message index tells of its channel; one without entries tells nothing. */
 static td_result append_index_channel(const mcap_message_index *index, uint64_t offset, td_buf *out,
                                       td_err *err)
 {
+    TD_ASSERT(index->entries.bytes.size % MCAP_INDEX_ENTRY_BYTES == 0);
     sealed_channel channel = {.id = index->channel_id, .index_offset = offset};
     mcap_packed rest = index->entries;
     uint64_t log_ns, message_at;
@@ -541,6 +554,7 @@ td_result segment_reader_chunk_channels(const segment_reader *reader, uint32_t i
 td_result segment_reader_each_metadata(segment_reader *reader, segment_metadata_fn *fn, void *user,
                                        td_err *err)
 {
+    TD_ASSERT(fn != NULL);
     segment_reader *r = reader;
     uint64_t at = r->data_start;
     mcap_place place;

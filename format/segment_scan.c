@@ -37,8 +37,10 @@ static int is_fatal(td_result rc)
     return rc == TD_E_IO || rc == TD_E_NOMEM || rc == TD_E_NOSPACE;
 }
 
+/* Damage counts once it is known not to be just the torn tail. */
 static void hold_damage(scan *s, const td_err *why, uint64_t offset)
 {
+    TD_ASSERT(why->code != TD_OK);
     if (s->has_held_damage)
         return;
     s->has_held_damage = 1;
@@ -58,6 +60,7 @@ static void prove(scan *s)
 
 static void mark_channel(open_entry *entry, uint16_t id)
 {
+    TD_ASSERT(entry->is_active);
     entry->bitmap[id / 8] |= (uint8_t)(1u << (id % 8));
     entry->chunk.has_channels = 1;
 }
@@ -108,8 +111,11 @@ static void begin_entry(scan *s, const segment_chunk *chunk, uint64_t end)
     s->entry.is_active = 1;
 }
 
+/* A chunk record: pending until what follows is no message index of its own. */
 static td_result take_chunk(scan *s, const mcap_place *place, td_err *err)
 {
+    TD_ASSERT(place->opcode == MCAP_CHUNK);
+    TD_ASSERT(place->end > place->offset);
     mcap_chunk in;
     uint64_t records_at;
     td_result rc = mcap_source_chunk(&s->reader->source, place, &in, &records_at, err);
@@ -126,8 +132,10 @@ static td_result take_chunk(scan *s, const mcap_place *place, td_err *err)
     return TD_OK;
 }
 
+/* Tells a channel of the pending chunk, and how many messages it has there. */
 static td_result take_message_index(scan *s, const mcap_place *place, td_err *err)
 {
+    TD_ASSERT(place->opcode == MCAP_MESSAGE_INDEX);
     open_entry *entry = &s->entry;
     if (!entry->is_active || entry->chunk.is_run || entry->end != place->offset)
         return td_err_set(err, TD_E_CORRUPT, "message index without a chunk before it");
@@ -148,8 +156,11 @@ static td_result take_message_index(scan *s, const mcap_place *place, td_err *er
     return TD_OK;
 }
 
+/* A run grows by a record that follows it directly. */
 static void extend_run(open_entry *entry, const mcap_place *place)
 {
+    TD_ASSERT(entry->chunk.is_run);
+    TD_ASSERT(place->offset == entry->end);
     entry->end = place->end;
     entry->chunk.record_bytes = place->end - entry->chunk.offset;
     entry->chunk.compressed_bytes = entry->chunk.record_bytes;
@@ -201,6 +212,8 @@ static td_result take_run_record(scan *s, const mcap_place *place, td_err *err)
 /* A chain record: everything up to it is proven if the block is sound. */
 static td_result take_chain(scan *s, const mcap_place *place, td_err *err)
 {
+    TD_ASSERT(s->reader->info.is_ours);
+    TD_ASSERT(!s->entry.is_active);
     segment_reader *r = s->reader;
     segment_block block;
     td_result rc = segment_walk_block(&s->walk, place, NULL, &block, err);
@@ -238,8 +251,10 @@ static td_result take_end(scan *s, const mcap_place *place, td_err *err)
     return rc;
 }
 
+/* Every record of the data section comes through here. */
 static td_result take_record(scan *s, const mcap_place *place, td_err *err)
 {
+    TD_ASSERT(place->end <= s->reader->source.size);
     if (place->opcode == MCAP_MESSAGE_INDEX)
         return take_message_index(s, place, err);
     if (place->opcode == MCAP_SCHEMA || place->opcode == MCAP_CHANNEL ||
@@ -268,6 +283,7 @@ static td_result take_record(scan *s, const mcap_place *place, td_err *err)
 /* Structure is broken at the walk's place. Ours: go on behind the damage if the file goes on. */
 static td_result pass_damage(scan *s, const td_err *why, td_err *err)
 {
+    TD_ASSERT(!s->is_done);
     hold_damage(s, why, s->walk.at);
     s->entry.is_active = 0;
     s->is_done = 1;
@@ -280,8 +296,10 @@ static td_result pass_damage(scan *s, const td_err *why, td_err *err)
     return rc == TD_EOF ? TD_OK : rc;
 }
 
+/* One record. Damage is held or passed; only I/O and memory end the walk. */
 static td_result step(scan *s, td_err *err)
 {
+    TD_ASSERT(!s->is_done);
     mcap_place place;
     td_err why;
     td_result rc = segment_walk_next(&s->walk, &place, &why);

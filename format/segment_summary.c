@@ -16,9 +16,12 @@ typedef struct summary_facts {
     uint8_t has_statistics;
 } summary_facts;
 
+/* The CRC covers the summary, its offsets, and the footer up to the CRC itself. */
 static td_result check_summary_crc(segment_reader *r, const mcap_footer *footer, uint64_t footer_at,
                                    td_err *err)
 {
+    TD_ASSERT(footer->summary_start != 0);
+    TD_ASSERT(footer->summary_start <= footer_at);
     if (footer->summary_crc == 0) {
         if (r->info.is_ours)
             return td_err_set(err, TD_E_CORRUPT, "summary without CRC");
@@ -77,9 +80,11 @@ static uint64_t count_from_indexes(uint64_t index_bytes, uint64_t index_count)
     return (index_bytes - overhead) / MCAP_INDEX_ENTRY_BYTES;
 }
 
+/* A chunk and its indexes lie in the data section: else reading them would go anywhere. */
 static td_result check_chunk_index(const segment_reader *r, const mcap_chunk_index *index,
                                    uint64_t data_end, td_err *err)
 {
+    TD_ASSERT(data_end <= r->source.size);
     if (index->chunk_offset < r->data_start || index->chunk_offset > data_end ||
         index->chunk_bytes < MCAP_PREFIX_BYTES ||
         index->chunk_bytes > data_end - index->chunk_offset ||
@@ -91,9 +96,11 @@ static td_result check_chunk_index(const segment_reader *r, const mcap_chunk_ind
     return TD_OK;
 }
 
+/* A chunk of the list, with its channels as a bitmap. */
 static td_result add_chunk_index(segment_reader *r, td_bytes content, uint64_t data_end,
                                  td_err *err)
 {
+    TD_ASSERT(data_end >= r->data_start);
     mcap_chunk_index index;
     td_result rc = mcap_decode_chunk_index(content, &index, err);
     if (rc == TD_OK)
@@ -121,8 +128,12 @@ static td_result add_chunk_index(segment_reader *r, td_bytes content, uint64_t d
     return reader_add_chunk(r, &chunk, td_bytes_of(bits, index_count > 0 ? sizeof bits : 0), err);
 }
 
+/* Everything between the summary's start and its offsets. */
 static td_result read_records(segment_reader *r, summary_facts *facts, td_err *err)
 {
+    TD_ASSERT(facts->start >= r->data_start);
+    TD_ASSERT(facts->start <= facts->end);
+    TD_ASSERT(facts->end <= r->source.size);
     uint64_t at = facts->start;
     mcap_place place;
     for (;;) {
@@ -179,6 +190,7 @@ static uint64_t sum_messages(const segment_reader *r)
 /* 1 if the lists can stand for the file: no chunk, channel or message outside of them. */
 static int is_complete(segment_reader *r, const summary_facts *facts)
 {
+    TD_ASSERT(r->channel_count <= UINT16_MAX + 1);
     uint64_t sum = sum_messages(r);
     r->info.message_count = sum;
     if (facts->has_statistics) {
@@ -202,6 +214,8 @@ static int is_complete(segment_reader *r, const summary_facts *facts)
 
 td_result reader_load_summary(segment_reader *reader, td_err *err)
 {
+    TD_ASSERT(reader->chunk_count == 0);
+    TD_ASSERT(reader->channel_count == 0);
     segment_reader *r = reader;
     summary_facts facts = {0};
     td_result rc = read_footer(r, &facts, err);

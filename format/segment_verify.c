@@ -36,6 +36,7 @@ const char *segment_finding_name(segment_finding_kind kind)
 void verify_report(verify_state *v, segment_finding_kind kind, uint64_t offset, const char *format,
                    ...)
 {
+    TD_ASSERT(format != NULL);
     char text[TD_ERR_TEXT_BYTES];
     va_list values;
     va_start(values, format);
@@ -51,6 +52,8 @@ void verify_report(verify_state *v, segment_finding_kind kind, uint64_t offset, 
 /* The attachment's CRC, however large it is. */
 static td_result check_attachment(verify_state *v, const mcap_place *place, td_err *err)
 {
+    TD_ASSERT(place->opcode == MCAP_ATTACHMENT);
+    TD_ASSERT(place->end <= v->reader->source.size);
     mcap_source *source = &v->reader->source;
     mcap_attachment_index index = {.offset = place->offset, .length = place->end - place->offset};
     td_result rc = mcap_summary_add_attachment(&v->summary, &index, err);
@@ -78,8 +81,10 @@ static td_result check_attachment(verify_state *v, const mcap_place *place, td_e
     return rc;
 }
 
+/* Its place is part of the summary that the end is held against. */
 static td_result check_metadata(verify_state *v, const mcap_place *place, td_err *err)
 {
+    TD_ASSERT(place->opcode == MCAP_METADATA);
     td_bytes content;
     mcap_metadata metadata;
     td_err why;
@@ -100,8 +105,10 @@ static td_result check_metadata(verify_state *v, const mcap_place *place, td_err
     return TD_OK;
 }
 
+/* Every record of the data section comes through here. */
 static td_result check_record(verify_state *v, const mcap_place *place, td_err *err)
 {
+    TD_ASSERT(!v->is_done);
     if (place->opcode == MCAP_MESSAGE_INDEX)
         return verify_message_index(v, place, err);
     td_result rc = verify_close_chunk(v, err);
@@ -135,6 +142,7 @@ static td_result check_record(verify_state *v, const mcap_place *place, td_err *
 /* Structure is broken: ours go on behind the next chain record, others end here. */
 static td_result pass_damage(verify_state *v, const td_err *why, td_err *err)
 {
+    TD_ASSERT(why->code != TD_OK);
     verify_report(v, FINDING_STRUCTURE, v->walk.at, "%s", why->text);
     v->has_chunk = 0;
     v->is_block_read = 0;
@@ -170,8 +178,10 @@ static td_result step(verify_state *v, td_err *err)
     return verify_close_chunk(v, err);
 }
 
+/* All records; then what was counted on the way. */
 static td_result walk(verify_state *v, td_err *err)
 {
+    TD_ASSERT(v->limit <= v->reader->source.size);
     td_result rc = TD_OK;
     while (rc == TD_OK && !v->is_done)
         rc = step(v, err);
@@ -191,8 +201,11 @@ static int ends_with(const char *text, const char *suffix)
     return length >= suffix_length && strcmp(text + length - suffix_length, suffix) == 0;
 }
 
+/* What the reader found out decides how much of the file has to be there. */
 static td_result begin(verify_state *v, const char *path, td_err *err)
 {
+    TD_ASSERT(v->reader != NULL);
+    TD_ASSERT(v->walk.hasher == NULL);
     const segment_info *info = segment_reader_info(v->reader);
     v->is_ours = info->is_ours;
     v->is_block_read = 1;

@@ -8,9 +8,11 @@
 
 #include "base/assert.h"
 
+/* The slot and direction of a frame; new ones start so that their first frame fits. */
 static td_result find_slot(verify_state *v, const channel_info *info, uint32_t sequence,
                            verify_slot **out, td_err *err)
 {
+    TD_ASSERT(info->dir == CHANNEL_IN || info->dir == CHANNEL_OUT);
     verify_slot *slots = (verify_slot *)(void *)v->slots.data;
     size_t count = v->slots.size / sizeof *slots;
     for (size_t i = 0; i < count; i++) {
@@ -32,6 +34,7 @@ static td_result find_slot(verify_state *v, const channel_info *info, uint32_t s
  * new connection, which it must list. Sequence numbers are modulo 2^32. */
 static void check_ordinal(verify_state *v, verify_slot *slot, uint32_t sequence)
 {
+    TD_ASSERT(slot->frames < UINT64_MAX);
     uint32_t step = sequence - slot->last;
     slot->frames++;
     slot->last = sequence;
@@ -45,8 +48,10 @@ static void check_ordinal(verify_state *v, verify_slot *slot, uint32_t sequence)
     v->block.frames_dropped += sequence - 1;
 }
 
+/* Frames strictly rise; what is no frame may repeat the time before it. */
 static void check_time(verify_state *v, const mcap_message *message, int is_frame, uint64_t offset)
 {
+    TD_ASSERT(v->is_ours);
     if (message->log_ns < v->last_ns || (is_frame && message->log_ns <= v->last_frame_ns))
         verify_report(v, FINDING_TIME, offset, "receive time %" PRIu64 " comes after %" PRIu64,
                       message->log_ns,
@@ -59,6 +64,8 @@ static void check_time(verify_state *v, const mcap_message *message, int is_fram
 td_result verify_count(verify_state *v, const segment_channel *channel, const mcap_message *message,
                        uint64_t offset, td_err *err)
 {
+    TD_ASSERT(channel != NULL);
+    TD_ASSERT(message->channel_id == channel->id);
     int is_frame = channel->info.dir == CHANNEL_IN || channel->info.dir == CHANNEL_OUT;
     v->result->frame_count += channel->info.dir != CHANNEL_EVENT;
     if (!v->is_ours)
@@ -77,9 +84,11 @@ td_result verify_count(verify_state *v, const segment_channel *channel, const mc
     return rc;
 }
 
+/* From one chain record to the next a total grows by what was counted in between. */
 static void check_step(verify_state *v, uint64_t offset, const char *what, uint64_t before,
                        uint64_t now, uint64_t counted)
 {
+    TD_ASSERT(what != NULL);
     if (now < before || now - before < counted || (v->has_totals && now - before != counted))
         verify_report(v, FINDING_TOTALS, offset,
                       "chain record: %s went from %" PRIu64 " to %" PRIu64
@@ -94,9 +103,12 @@ typedef struct slot_sum {
     uint32_t latest, conns;
 } slot_sum;
 
+/* What a list of connections says of a slot, less what another list said before. */
 static slot_sum sum_slot(const chain_conn *conns, uint32_t count, const verify_slot *slot,
                          const chain_conn *before, uint32_t before_count)
 {
+    TD_ASSERT(count <= CHAIN_CONNS_MAX);
+    TD_ASSERT(before_count <= CHAIN_CONNS_MAX);
     slot_sum sum = {0};
     int is_in = slot->dir == CHANNEL_IN;
     for (uint32_t i = 0; i < count; i++) {
@@ -122,6 +134,7 @@ static slot_sum sum_slot(const chain_conn *conns, uint32_t count, const verify_s
 /* Connections of the record against the frames of its block. */
 static void check_slots(verify_state *v, const chain_record *record, uint64_t offset)
 {
+    TD_ASSERT(record->conn_count <= CHAIN_CONNS_MAX);
     verify_slot *slots = (verify_slot *)(void *)v->slots.data;
     for (size_t i = 0; i < v->slots.size / sizeof *slots; i++) {
         verify_slot *slot = &slots[i];
@@ -191,6 +204,8 @@ static void check_totals(verify_state *v, const chain_record *record, uint64_t o
 
 td_result verify_chain(verify_state *v, const mcap_place *place, td_err *err)
 {
+    TD_ASSERT(place->opcode == CHAIN_OPCODE);
+    TD_ASSERT(!v->has_chunk);
     segment_block block;
     td_err why;
     td_result rc = segment_walk_block(&v->walk, place, v->conns, &block, &why);

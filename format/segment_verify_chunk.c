@@ -21,6 +21,8 @@ static int set_bit(uint8_t *bits, uint16_t id)
 static td_result take_definition(verify_state *v, const mcap_record *record, td_bytes whole,
                                  uint64_t offset, td_err *err)
 {
+    TD_ASSERT(record->opcode == MCAP_SCHEMA || record->opcode == MCAP_CHANNEL);
+    TD_ASSERT(whole.size == MCAP_PREFIX_BYTES + record->content.size);
     td_err why;
     td_result rc = record->opcode == MCAP_SCHEMA
                        ? reader_add_schema(v->reader, record->content, &why)
@@ -63,9 +65,11 @@ static td_result take_message(verify_state *v, td_bytes content, uint64_t chunk_
     return verify_count(v, channel, out, chunk_offset, err);
 }
 
+/* Remember a message for the indexes behind the chunk, and the range of times. */
 static td_result note_entry(verify_state *v, const mcap_message *message, uint64_t offset,
                             uint64_t *first_ns, uint64_t *last_ns, td_err *err)
 {
+    TD_ASSERT(offset < v->records.size);
     verify_entry entry = {.log_ns = message->log_ns, .offset = offset, .id = message->channel_id};
     if (v->entries.size == 0 || message->log_ns < *first_ns)
         *first_ns = message->log_ns;
@@ -82,8 +86,10 @@ static int by_id_and_offset(const void *a, const void *b)
     return x->offset < y->offset ? -1 : x->offset > y->offset;
 }
 
+/* In foreign files too the times must be those of the messages: readers skip chunks by them. */
 static void check_range(verify_state *v, uint64_t first_ns, uint64_t last_ns)
 {
+    TD_ASSERT(first_ns <= last_ns);
     const mcap_chunk_index *chunk = &v->chunk_index;
     if (chunk->start_ns != first_ns || chunk->end_ns != last_ns)
         verify_report(v, FINDING_TIME, chunk->chunk_offset,
@@ -151,8 +157,10 @@ static td_result unpack(verify_state *v, const mcap_chunk *chunk, td_err *err)
     return TD_OK;
 }
 
+/* For the chunk indexes of the summary; offsets only rise. */
 static td_result note_chunk(verify_state *v, td_err *err)
 {
+    TD_ASSERT(v->chunk_index.chunk_bytes >= MCAP_PREFIX_BYTES);
     const mcap_chunk_index *index = &v->chunk_index;
     verify_chunk chunk = {.offset = index->chunk_offset,
                           .record_bytes = index->chunk_bytes,
@@ -219,6 +227,7 @@ static size_t find_first(const verify_entry *entries, size_t count, uint16_t id,
 /* 1 if every entry of the index is a message of its chunk; ours: in the chunk's order. */
 static int is_index_right(const verify_state *v, const mcap_message_index *index)
 {
+    TD_ASSERT(v->is_chunk_read);
     const verify_entry *entries = (const verify_entry *)(const void *)v->entries.data;
     size_t count = v->entries.size / sizeof *entries;
     uint64_t log_ns, offset, least = 0;
@@ -235,6 +244,7 @@ static int is_index_right(const verify_state *v, const mcap_message_index *index
 
 td_result verify_message_index(verify_state *v, const mcap_place *place, td_err *err)
 {
+    TD_ASSERT(place->opcode == MCAP_MESSAGE_INDEX);
     td_bytes content;
     mcap_message_index index;
     td_err why;
@@ -281,6 +291,8 @@ td_result verify_close_chunk(verify_state *v, td_err *err)
 /* A schema, channel or message outside of chunks. */
 td_result verify_run_record(verify_state *v, const mcap_place *place, td_err *err)
 {
+    TD_ASSERT(!v->has_chunk);
+    TD_ASSERT(place->end > place->offset);
     td_bytes whole;
     td_err why;
     td_result rc = mcap_source_view(&v->reader->source, place->offset, place->end - place->offset,

@@ -9,8 +9,10 @@
 #include "base/assert.h"
 #include "format/mcap_decode.h"
 
+/* The CRC covers every byte before the Data End record. */
 static td_result check_data_crc(verify_state *v, const mcap_place *place, td_err *err)
 {
+    TD_ASSERT(place->opcode == MCAP_DATA_END);
     td_bytes content;
     mcap_data_end record;
     td_err why;
@@ -45,8 +47,11 @@ static int by_offset(const void *key, const void *element)
     return offset < chunk->offset ? -1 : offset > chunk->offset;
 }
 
+/* Foreign files may list their chunks in any order, or leave some out; what they list must be
+ * right. */
 static void check_chunk_index(verify_state *v, td_bytes content, uint64_t offset)
 {
+    TD_ASSERT(offset < v->reader->source.size);
     mcap_chunk_index index;
     td_err why;
     if (mcap_decode_chunk_index(content, &index, &why) != TD_OK) {
@@ -66,8 +71,10 @@ static void check_chunk_index(verify_state *v, td_bytes content, uint64_t offset
                       index.chunk_offset);
 }
 
+/* Counts against what was met on the way. */
 static void check_statistics(verify_state *v, td_bytes content, uint64_t offset)
 {
+    TD_ASSERT(offset < v->reader->source.size);
     mcap_statistics s;
     td_err why;
     if (mcap_decode_statistics(content, &s, &why) != TD_OK) {
@@ -85,9 +92,12 @@ static void check_statistics(verify_state *v, td_bytes content, uint64_t offset)
                       v->summary.metadata_count);
 }
 
+/* Where the summary begins, and its CRC. */
 static td_result check_footer(verify_state *v, const mcap_place *place, uint64_t summary_at,
                               td_err *err)
 {
+    TD_ASSERT(place->opcode == MCAP_FOOTER);
+    TD_ASSERT(summary_at <= place->offset);
     mcap_source *source = &v->reader->source;
     td_bytes content;
     mcap_footer footer;
@@ -123,8 +133,10 @@ static td_result check_footer(verify_state *v, const mcap_place *place, uint64_t
     return rc;
 }
 
+/* Nothing may follow it: readers look for the footer from the end of the file. */
 static td_result check_magic(verify_state *v, uint64_t at, td_err *err)
 {
+    TD_ASSERT(at <= v->reader->source.size);
     mcap_source *source = &v->reader->source;
     td_bytes magic;
     if (source->size - at < MCAP_MAGIC_BYTES) {
@@ -143,8 +155,10 @@ static td_result check_magic(verify_state *v, uint64_t at, td_err *err)
     return TD_OK;
 }
 
+/* Schemas and channels were learned from the data section; only what points into it is compared. */
 static td_result check_summary_record(verify_state *v, const mcap_place *place, td_err *err)
 {
+    TD_ASSERT(place->end <= v->reader->source.size);
     if (place->opcode != MCAP_CHUNK_INDEX && place->opcode != MCAP_STATISTICS)
         return TD_OK;
     td_bytes content;
@@ -162,6 +176,7 @@ static td_result check_summary_record(verify_state *v, const mcap_place *place, 
 /* Summary, summary offsets, footer and magic, record by record. */
 static td_result walk_summary(verify_state *v, uint64_t summary_at, td_err *err)
 {
+    TD_ASSERT(summary_at <= v->reader->source.size);
     mcap_source *source = &v->reader->source;
     uint64_t at = summary_at;
     for (;;) {
@@ -190,6 +205,8 @@ static td_result walk_summary(verify_state *v, uint64_t summary_at, td_err *err)
 /* Ours: build the end anew, and compare byte by byte. */
 static td_result compare_end(verify_state *v, uint64_t data_end_at, td_err *err)
 {
+    TD_ASSERT(v->is_ours);
+    TD_ASSERT(data_end_at < v->reader->source.size);
     mcap_source *source = &v->reader->source;
     uint32_t crc = 0;
     td_result rc = mcap_source_crc(source, 0, data_end_at, &crc, err);
@@ -217,6 +234,8 @@ static td_result compare_end(verify_state *v, uint64_t data_end_at, td_err *err)
 
 td_result verify_end(verify_state *v, const mcap_place *data_end, td_err *err)
 {
+    TD_ASSERT(!v->has_chunk);
+    TD_ASSERT(!v->is_done);
     v->is_done = 1;
     uint64_t before = v->result->damage_count;
     td_result rc = TD_OK;

@@ -93,6 +93,7 @@ static td_result try_chain(segment_walk *walk, uint64_t at, chain_record *out, u
 /* Offset of the first place in [from, end) that looks like a chain record's beginning. */
 static td_result find_head(mcap_source *source, uint64_t from, uint64_t *found, td_err *err)
 {
+    TD_ASSERT(source->size >= from);
     while (from < source->size && source->size - from >= CHAIN_HEAD_BYTES) {
         uint64_t left = source->size - from;
         size_t size = left < SEARCH_BYTES ? (size_t)left : SEARCH_BYTES;
@@ -117,6 +118,7 @@ static td_result find_head(mcap_source *source, uint64_t from, uint64_t *found, 
  * further on (the record before it is lost too), else behind it. */
 static td_result resume(segment_walk *walk, const chain_record *record, uint64_t end, td_err *err)
 {
+    TD_ASSERT(end <= walk->source->size);
     walk->chain = record->value;
     if (record->covers_from > walk->block_start) {
         td_bytes value;

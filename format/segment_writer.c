@@ -26,8 +26,10 @@ struct segment_writer {
     uint8_t is_finished;
 };
 
+/* Final name, name while open, and the folder to sync. */
 static td_result set_paths(segment_writer *w, const char *path, td_err *err)
 {
+    TD_ASSERT(path != NULL);
     size_t length = strlen(path);
     size_t suffix = strlen(SEGMENT_OPEN_SUFFIX);
     if (length == 0 || length + suffix >= sizeof w->open_path)
@@ -68,8 +70,10 @@ static td_result pack_session(td_buf *pack, const segment_session *session, td_e
     return rc;
 }
 
+/* Everything before the first chunk. */
 static td_result encode_head(segment_writer *w, const segment_session *session, td_err *err)
 {
+    TD_ASSERT(w->head.size == 0);
     char library[LIMIT_NAME_BYTES];
     (void)snprintf(library, sizeof library, "tapedeck %s", session->version); /* may be cut */
     mcap_header header = {.profile = td_bytes_str(SEGMENT_PROFILE),
@@ -166,6 +170,8 @@ static td_result refuse_dead(const segment_writer *w, td_err *err)
  * that fails too, or the failure was not just a full disk, the writer is dead. */
 static td_result append_whole(segment_writer *w, const uint8_t *bytes, size_t size, td_err *err)
 {
+    TD_ASSERT(bytes != NULL);
+    TD_ASSERT(!w->is_dead);
     td_result rc = td_io_append(w->file, bytes, size, err);
     if (rc == TD_OK) {
         w->data_crc = td_crc32(w->data_crc, bytes, size);
@@ -219,6 +225,7 @@ static td_result add_to_summary(segment_writer *w, const sealed_chunk *chunk, td
 static td_result append_chain(segment_writer *w, sealed_chunk *chunk, td_hash128 *value,
                               td_err *err)
 {
+    TD_ASSERT(w->summary.chunk_count > 0);
     int is_first = w->summary.chunk_count == 1;
     chain_record record = {.covers_from = is_first ? 0 : w->size,
                            .chunk_count = w->summary.chunk_count,
@@ -283,6 +290,7 @@ td_result segment_writer_append(segment_writer *writer, sealed_chunk *chunk, seg
 
 td_result segment_writer_sync(segment_writer *writer, td_err *err)
 {
+    TD_ASSERT(writer->path[0] != '\0');
     td_result rc = refuse_dead(writer, err);
     if (rc != TD_OK)
         return rc;
@@ -297,6 +305,7 @@ td_result segment_writer_sync(segment_writer *writer, td_err *err)
 /* Write the end of the file and make it durable; on a full disk it is taken off again. */
 static td_result write_end(segment_writer *w, td_err *err)
 {
+    TD_ASSERT(w->file != NULL);
     uint64_t data_bytes = w->size;
     uint32_t data_crc = w->data_crc;
     td_buf_clear(&w->pack);
