@@ -159,7 +159,10 @@ static void conn_next(void *user)
     td_err err;
     td_result rc = connect_to(conn, address, &err);
     if (rc != TD_OK) {
-        conn_fail(conn, rc == TD_E_NOMEM ? WIRE_CAUSE_NOMEM : WIRE_CAUSE_TLS_OTHER, "%s", err.text);
+        /* A CA file that cannot be read: there is nothing to trust, and no other try will mend it.
+         */
+        conn_fail(conn, rc == TD_E_NOMEM ? WIRE_CAUSE_NOMEM : WIRE_CAUSE_TLS_UNTRUSTED, "%s",
+                  err.text);
         conn_end(conn);
     } else if (conn->wsi == NULL) {
         conn_attempt_failed(conn, 0, td_bytes_str(""));

@@ -70,10 +70,10 @@ static void test_trust(void **state)
     /* A CA file that is none. */
     options.ca_file = e.ready;
     wire_side_connect(&side, e.loop, echo_url(&e, "/realtime"), &options);
-    wire_side_expect_end(&side, WIRE_CAUSE_TLS_OTHER, "no certificate can be read from it");
+    wire_side_expect_end(&side, WIRE_CAUSE_TLS_UNTRUSTED, "no certificate can be read from it");
     options.ca_file = "/no/such/file";
     wire_side_connect(&side, e.loop, echo_url(&e, "/realtime"), &options);
-    wire_side_expect_end(&side, WIRE_CAUSE_TLS_OTHER, "/no/such/file");
+    wire_side_expect_end(&side, WIRE_CAUSE_TLS_UNTRUSTED, "/no/such/file");
     assert_int_equal(e.opened, 0);
     /* The right one, in the same loop: earlier failures leave no trace. */
     echo_join(&e, &side);
