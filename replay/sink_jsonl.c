@@ -36,9 +36,8 @@ static void write_data(sink_jsonl *self, json_writer *w, const sink_frame *shown
 {
     const tape_frame *frame = shown->tape;
     message m;
-    decode_error why = {.reason = DECODE_UNKNOWN_TOPIC};
-    if (shown->topic.row != NULL &&
-        decoder_decode(self->decoder, &shown->topic, frame->bytes, DECODE_PATH_HOT, &m, &why))
+    decode_error why;
+    if (decoder_decode(self->decoder, &shown->topic, frame->bytes, DECODE_PATH_HOT, &m, &why))
         message_json_members(w, &m);
     else
         message_json_raw(w, td_bytes_str(frame->channel->info.exchange_topic), &why);

@@ -190,8 +190,10 @@ static td_result take_data(stream *s, decoder *d, const stream_frame *frame, mes
 {
     *m = NULL;
     *t = NULL;
-    decode_error why = {.reason = DECODE_UNKNOWN_TOPIC};
+    decode_error why;
     if (s->row == NULL) {
+        int is_decoded = decoder_decode(d, &s->match, frame->bytes, DECODE_PATH_HOT, storage, &why);
+        TD_ASSERT(!is_decoded);
         if (!frame->is_lead_in)
             count_undecoded(s, frame, &why);
         return TD_OK;

@@ -121,12 +121,25 @@ static int refuse(decode_error *why, decode_reason reason)
     return 0;
 }
 
+/* Nobody knows the topic, or there is none: perhaps because it is no JSON. */
+static int refuse_unknown(decoder *d, td_bytes frame, decode_error *why)
+{
+    json_value root;
+    td_result rc = json_parse(d->parser, frame, JSON_PADDED, &root, NULL);
+    if (rc == TD_OK)
+        return refuse(why,
+                      json_type_of(root) < JSON_ARRAY ? DECODE_NOT_JSON : DECODE_UNKNOWN_TOPIC);
+    refuse(why, rc == TD_E_LIMIT || rc == TD_E_NOMEM ? DECODE_LIMIT : DECODE_NOT_JSON);
+    why->offset = json_parse_error(d->parser).offset;
+    return 0;
+}
+
 int decoder_decode(decoder *d, const topic_match *topic, td_bytes frame, decode_path path,
                    message *out, decode_error *why)
 {
     *why = (decode_error){.reason = DECODE_OK};
     if (topic->row == NULL)
-        return refuse(why, DECODE_UNKNOWN_TOPIC);
+        return refuse_unknown(d, frame, why);
     plan *p = decoder_plan(d, topic->row);
     if (p == NULL) /* no memory: the frame is as lost to us as one over a limit */
         return refuse(why, DECODE_LIMIT);

@@ -54,7 +54,8 @@ void decoder_close(decoder *d);
 
 /* Decode a frame of a known topic (from its channel or from classify). frame must have
  * DECODE_PADDING_BYTES readable bytes behind it. Returns 1 and fills *out (valid until the next
- * call and while the frame's bytes are), or 0 and fills *why. */
+ * call and while the frame's bytes are), or 0 and fills *why. Without a row (nobody knows the
+ * topic, or the frame names none) it says whether the frame is JSON at all. */
 int decoder_decode(decoder *d, const topic_match *topic, td_bytes frame, decode_path path,
                    message *out, decode_error *why);
 

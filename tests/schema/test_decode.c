@@ -393,6 +393,14 @@ static void test_unknown_topic(void **state)
     decode_error why;
     assert_false(decode(b, &none, td_bytes_str("{\"topic\":\"wallet\",\"data\":[]}"), &m, &why));
     assert_int_equal(why.reason, DECODE_UNKNOWN_TOPIC);
+    /* what is no JSON at all, or no object, has another fault */
+    assert_false(decode(b, &none, td_bytes_str("no JSON"), &m, &why));
+    assert_int_equal(why.reason, DECODE_NOT_JSON);
+    assert_false(decode(b, &none, td_bytes_str("{\"topic\":\"wallet\"]"), &m, &why));
+    assert_int_equal(why.reason, DECODE_NOT_JSON);
+    assert_int_equal(why.offset, 17);
+    assert_false(decode(b, &none, td_bytes_str("17"), &m, &why));
+    assert_int_equal(why.reason, DECODE_NOT_JSON);
 }
 
 /* A key that stands twice: the first one counts, the second is counted as unknown. */
