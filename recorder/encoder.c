@@ -329,7 +329,7 @@ static td_result take_frame(encoder *self, const intake_record *record, td_bytes
     else
         slot->slot.out = record->ordinal;
     count(&self->frames, 1);
-    if (route.frame_class == CLASS_UNKNOWN)
+    if (strcmp(route.info->topic, CHANNEL_TOPIC_UNKNOWN) == 0)
         count(&self->unknown_frames, 1);
     if (self->options.watch != NULL && route.frame_class == CLASS_DATA)
         watch_put(self->options.watch, record->feed_index, route.index, route.info, record->conn,
