@@ -62,7 +62,7 @@ export async function hostile(t, dir, { refuse, opened, message, ...options } = 
     server.closeAllConnections();
     server.close();
   });
-  return { url: `wss://127.0.0.1:${server.address().port}`, port: server.address().port, ca: files.ca, seen, sockets };
+  return { url: `wss://127.0.0.1:${server.address().port}`, port: server.address().port, ca: files.ca, files, seen, sockets };
 }
 
 /** The exchange's answer to a request, as in the captures. */
@@ -99,5 +99,5 @@ export async function silent(t) {
     for (const socket of held) socket.destroy();
     server.close();
   });
-  return { url: `wss://127.0.0.1:${server.address().port}`, held };
+  return { url: `wss://127.0.0.1:${server.address().port}`, held, close: (done) => server.close(done) };
 }

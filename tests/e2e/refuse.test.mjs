@@ -1,0 +1,258 @@
+// Servers that say no, or nothing: what the recorder tells people, how it ends, whether it tries again.
+// Expected values: DESIGN ("Recorder", exit status 4 at the start, 5xx and silence are tried again), RFC 6455.
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import path from "node:path";
+import { describe, test } from "node:test";
+import { filesBelow, jsonLines, listening, run, tapedeck, temporary } from "./lib.mjs";
+import { certificate, hostile, silent, trade } from "./hostile.mjs";
+import { feedArgs, Recorder } from "./live.mjs";
+
+const TRADE = ["trade.BTCUSD"];
+
+/** The events of an archive's feeds, as objects. */
+export async function events(t, archive) {
+  const rows = await jsonLines(t, ["cat", "-a", archive, "--events"]);
+  return rows.filter((row) => row.dir === "event").map((row) => JSON.parse(row.data));
+}
+
+/** A recorder that is to be refused at once. Returns what it said. */
+async function refused(t, server, more = []) {
+  const archive = path.join(temporary(t), "tape");
+  const end = await run(t, "tapedeck-record", ["record", "-a", archive, ...feedArgs(server, "inverse", TRADE), ...more], { status: 4 });
+  // Nothing was recorded, and the archive is sound and free for the next.
+  await tapedeck(t, ["verify", "-a", archive]);
+  return end.stderr;
+}
+
+describe("refusals", { concurrency: 4 }, () => {
+  test("a certificate of an unknown CA ends it with 4, in words", async (t) => {
+    const dir = temporary(t);
+    const other = certificate(dir, { name: "other" });
+    const server = await hostile(t, dir);
+    const said = await refused(t, { ...server, ca: other.ca });
+    assert.match(said, /certificate/);
+    assert.match(said, /unknown|issuer|not trusted|untrusted|CA/);
+    assert.doesNotMatch(said, /host name|another host/i);
+    assert.equal(server.seen.upgrades, 0);
+  });
+
+  test("a certificate of another host ends it with 4, in words", async (t) => {
+    const dir = temporary(t);
+    const elsewhere = certificate(dir, { name: "elsewhere", names: ["DNS:stream.example.org"] });
+    const server = await hostile(t, dir, { certificate: elsewhere });
+    const said = await refused(t, server);
+    assert.match(said, /127\.0\.0\.1/);
+    assert.match(said, /stream\.example\.org|host/);
+    assert.equal(server.seen.upgrades, 0);
+  });
+
+  test("the system's CAs are used unless another is named", async (t) => {
+    const dir = temporary(t);
+    const server = await hostile(t, dir);
+    const archive = path.join(dir, "tape");
+    const end = await run(t, "tapedeck-record",
+      ["record", "-a", archive, `${server.url}/realtime`, "--family", "inverse", "--topic", "trade.BTCUSD"], { status: 4 });
+    assert.match(end.stderr, /certificate/);
+  });
+
+  test("a CA file that is none is named", async (t) => {
+    const dir = temporary(t);
+    const server = await hostile(t, dir);
+    const none = path.join(dir, "none.pem");
+    fs.writeFileSync(none, "this is no certificate\n");
+    for (const ca of [none, path.join(dir, "nowhere.pem")]) {
+      const archive = path.join(dir, `tape-${path.basename(ca)}`);
+      const end = await run(t, "tapedeck-record", ["record", "-a", archive, ...feedArgs({ ...server, ca }, "inverse", TRADE)], { status: null });
+      assert.ok([2, 4].includes(end.code), `${end.code} ${end.stderr}`);
+      assert.ok(end.stderr.includes(ca), end.stderr);
+    }
+  });
+
+  for (const status of [401, 403])
+    test(`an upgrade refused with ${status} ends it with 4`, async (t) => {
+      const dir = temporary(t);
+      const server = await hostile(t, dir, { refuse: () => status });
+      assert.match(await refused(t, server), new RegExp(`${status}`));
+      assert.equal(server.seen.upgrades, 1);
+    });
+
+  test("a path that the server has not ends it with 4", async (t) => {
+    const dir = temporary(t);
+    const sim = await listening(t, ["sim", "--families", "inverse"], dir);
+    assert.match(await refused(t, { ...sim, url: `${sim.url}/nowhere` }), /404/);
+  });
+
+  for (const status of [502, 503])
+    test(`an upgrade refused with ${status} is tried again`, async (t) => {
+      const dir = temporary(t);
+      const archive = path.join(dir, "tape");
+      const server = await hostile(t, dir, { refuse: (n) => (n <= 2 ? status : undefined), opened: (ws) => ws.send(trade(1)) });
+      const end = await run(t, "tapedeck-record",
+        ["record", "-a", archive, ...feedArgs(server, "inverse", TRADE), "--max-frames", "2"]);
+      assert.match(end.stderr, new RegExp(`${status}`));
+      assert.equal(server.seen.upgrades, 3);
+      // It had never been connected: nothing is missing.
+      assert.deepEqual(await jsonLines(t, ["gaps", "-a", archive, "--json"]), []);
+    });
+
+  test("a server that never answers is given up after connect-timeout, and tried again", async (t) => {
+    const dir = temporary(t);
+    const archive = path.join(dir, "tape");
+    const server = await silent(t);
+    const recorder = new Recorder(t, archive, [
+      `${server.url}/realtime`, "--family", "inverse", "--topic", "trade.BTCUSD", "--connect-timeout", "200ms"]);
+    const [said] = await recorder.says(/cannot connect.*\n[^]*cannot connect.*/);
+    assert.match(said, /200 ms|did not answer|no answer|time/);
+    assert.ok(server.held.size >= 2);
+    assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
+  });
+
+  test("a port on which nobody listens is tried again, and a signal ends that", async (t) => {
+    const dir = temporary(t);
+    const server = await silent(t);
+    const archive = path.join(dir, "tape");
+    const port = new URL(server.url.replace("wss", "https")).port;
+    await new Promise((resolve) => server.close(resolve));
+    const recorder = new Recorder(t, archive, [`wss://127.0.0.1:${port}/realtime`, "--family", "inverse", "--topic", "trade.BTCUSD"]);
+    await recorder.says(/cannot connect.*\n[^]*cannot connect/);
+    assert.match(recorder.stderr, /refused/i);
+    assert.equal((await recorder.kill("SIGINT")).code, 0, recorder.stderr);
+    await tapedeck(t, ["verify", "-a", archive]);
+  });
+
+  test("one feed that is refused does not end the others", async (t) => {
+    const dir = temporary(t);
+    const archive = path.join(dir, "tape");
+    const good = await hostile(t, dir, { opened: (ws) => ws.send(trade(1)) });
+    const bad = await hostile(t, dir, { refuse: () => 403, certificate: { ...good.files } });
+    const config = path.join(dir, "feeds.yaml");
+    const feed = (name, server) =>
+      `  - name: ${name}\n    family: inverse\n    url: ${server.url}/realtime\n    ca_file: ${server.ca}\n    topics: [trade.BTCUSD]\n`;
+    fs.writeFileSync(config, `commit_interval: 50ms\nfeeds:\n${feed("good", good)}${feed("bad", bad)}`);
+    const recorder = new Recorder(t, archive, ["-c", config]);
+    await recorder.durableLine((said) => said.feed === "good" && said.in >= 2);
+    await recorder.says(/bad.*403/);
+    assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
+  });
+});
+
+describe("credentials", { concurrency: 4 }, () => {
+  const KEY = "k3yK3Yk3yK3Yk3y";
+  const SECRET = "s3cr3tS3cr3ts3cr3tS3cr3t";
+
+  function nothingLeaked(archive, ...secrets) {
+    const files = filesBelow(archive);
+    assert.ok(files.some((f) => f.endsWith(".mcap")));
+    for (const file of files) {
+      const bytes = fs.readFileSync(path.join(archive, file));
+      for (const secret of secrets) assert.equal(bytes.indexOf(secret), -1, `${file} has ${secret}`);
+    }
+  }
+
+  /** Record with credentials until two frames have come; what was said, and the archive's frames and text. */
+  async function withAuth(t, how, behaviour) {
+    const dir = temporary(t);
+    const archive = path.join(dir, "tape");
+    fs.writeFileSync(path.join(dir, "secret"), `${SECRET}\n`);
+    const server = await hostile(t, dir, behaviour);
+    const recorder = new Recorder(t, archive, [
+      ...feedArgs(server, "inverse", TRADE), "--auth", how, "--api-key-env", "TEST_KEY", "--api-secret-file", path.join(dir, "secret"),
+      ...(behaviour.args ?? [])], { env: { TEST_KEY: KEY } });
+    return { archive, server, recorder };
+  }
+
+  test("op: the auth request and its echo are recorded without key and signature", async (t) => {
+    const { archive, server, recorder } = await withAuth(t, "op", {
+      args: ["--max-frames", "3"],
+      message: (ws, request) => {
+        ws.send(JSON.stringify({ success: true, ret_msg: "", conn_id: "a", request }));
+        if (request.op === "subscribe") ws.send(trade(1));
+      },
+    });
+    assert.equal((await recorder.ended).code, 0, recorder.stderr);
+    assert.deepEqual(server.seen.requests.map((r) => r.op), ["auth", "subscribe"]);
+    const [key, expires, signature] = server.seen.requests[0].args;
+    assert.equal(key, KEY);
+    assert.match(signature, /^[0-9a-f]{64}$/);
+    // The signature is HMAC-SHA256 of "GET/realtime" + expires, by the inverse document.
+    const { createHmac } = await import("node:crypto");
+    assert.equal(signature, createHmac("sha256", SECRET).update(`GET/realtime${expires}`).digest("hex"));
+    nothingLeaked(archive, KEY, SECRET, signature);
+    nothingLeakedInText(recorder, KEY, SECRET, signature);
+    const rows = await jsonLines(t, ["cat", "-a", archive]);
+    const sent = rows.find((row) => row.dir === "out" && row.data.includes('"auth"'));
+    const echo = rows.find((row) => row.dir === "in" && row.data.includes('"auth"'));
+    // In the same length.
+    assert.equal(sent.data, JSON.stringify({ op: "auth", args: ["*".repeat(KEY.length), expires, "*".repeat(64)] }));
+    assert.ok(echo.data.includes("*".repeat(KEY.length)) && echo.data.includes("*".repeat(64)));
+    assert.ok((await events(t, archive)).some((event) => event.event === "redacted"));
+  });
+
+  test("url: the query is nowhere in the archive", async (t) => {
+    const { archive, server, recorder } = await withAuth(t, "url", {
+      args: ["--max-frames", "2"],
+      opened: (ws) => ws.send(trade(1)),
+    });
+    assert.equal((await recorder.ended).code, 0, recorder.stderr);
+    const query = new URL(server.seen.urls[0], "wss://x").searchParams;
+    assert.equal(query.get("api_key"), KEY);
+    const signature = query.get("signature");
+    assert.match(signature, /^[0-9a-f]{64}$/);
+    assert.ok(Number(query.get("expires")) > Date.now() - 60_000);
+    nothingLeaked(archive, KEY, SECRET, signature);
+    nothingLeakedInText(recorder, KEY, SECRET, signature);
+    const said = await events(t, archive);
+    assert.ok(said.some((event) => event.event === "redacted"));
+    assert.ok(said.find((event) => event.event === "connect").url.startsWith(server.url));
+  });
+
+  test("url: a refusal does not repeat the query", async (t) => {
+    const { recorder } = await withAuth(t, "url", { refuse: () => 401 });
+    assert.equal((await recorder.ended).code, 4, recorder.stderr);
+    assert.match(recorder.stderr, /401/);
+    nothingLeakedInText(recorder, KEY, SECRET, "signature=");
+  });
+
+  test("op: credentials that are refused are an error, told without them", async (t) => {
+    const { recorder, server } = await withAuth(t, "op", {
+      message: (ws, request) => ws.send(JSON.stringify({ success: false, ret_msg: `error:bad key ${request.args[0]}`, conn_id: "a", request })),
+    });
+    await recorder.says(/refused the credentials/);
+    await recorder.kill("SIGTERM");
+    assert.deepEqual([...new Set(server.seen.requests.map((r) => r.op))], ["auth"]);
+    nothingLeakedInText(recorder, KEY, SECRET, server.seen.requests[0].args[2]);
+  });
+
+  test("the simulated exchange takes the signature, both ways", async (t) => {
+    for (const how of ["op", "url"]) {
+      const dir = temporary(t);
+      const archive = path.join(dir, "tape");
+      const sim = await listening(t, ["sim", "--families", "inverse", "--rate", "500", "--secret", SECRET], dir);
+      const args = [...feedArgs(sim, "inverse"), "--auth", how, "--api-key-env", "TEST_KEY", "--api-secret-env", "TEST_SECRET", "--max-frames", "50"];
+      await run(t, "tapedeck-record", ["record", "-a", archive, ...args], { env: { TEST_KEY: KEY, TEST_SECRET: SECRET } });
+      nothingLeaked(archive, KEY, SECRET);
+    }
+  });
+
+  test("credentials that are not there are a wrong configuration", async (t) => {
+    const dir = temporary(t);
+    const server = { url: "wss://127.0.0.1:1", ca: "/nowhere" };
+    const row = (...more) => ["record", "-a", path.join(dir, "tape"), ...feedArgs(server, "inverse", TRADE), ...more];
+    for (const [args, text] of [
+      [row("--auth", "op"), /api.key/],
+      [row("--auth", "op", "--api-key-env", "NO_SUCH_VARIABLE", "--api-secret-env", "NEITHER"), /NO_SUCH_VARIABLE/],
+      [row("--auth", "op", "--api-key-file", "/nowhere/key", "--api-secret-file", "/nowhere/secret"), /\/nowhere\/key/],
+      [row("--api-key-env", "HOME", "--api-secret-env", "PATH"), /auth/],
+      [row("--auth", "sometimes"), /none, op, url|one of/],
+    ]) {
+      const end = await run(t, "tapedeck-record", args, { status: null });
+      assert.ok([2, 4].includes(end.code), `${end.code}: ${end.stderr}`);
+      assert.match(end.stderr, text);
+    }
+  });
+});
+
+function nothingLeakedInText(program, ...secrets) {
+  for (const secret of secrets) assert.ok(!`${program.stdout}${program.stderr}`.includes(secret), `said: ${secret}`);
+}
