@@ -52,7 +52,7 @@ static uint64_t take_record(import_slots *slots, import_secrets *secrets,
         TD_ASSERT(shown.size == record->data.size);
         TD_ASSERT((hidden.count > 0) == (hidden.bytes > 0));
     }
-    return sum + place.slot * 7 + place.conn * 3 + place.effective_ns;
+    return sum + place.slot * UINT64_C(7) + place.conn * UINT64_C(3) + place.effective_ns;
 }
 
 static uint64_t read_capture(import_format format, const uint8_t *data, size_t size)
