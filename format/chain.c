@@ -9,6 +9,7 @@
 
 enum { MAGIC_BYTES = sizeof CHAIN_MAGIC - 1 };
 
+/* Size of a record's content; the value at its end is counted. */
 static size_t content_bytes(uint32_t conn_count)
 {
     return CHAIN_FIXED_BYTES + (size_t)conn_count * CHAIN_CONN_BYTES + CHAIN_VALUE_BYTES;
@@ -86,6 +87,7 @@ td_hash128 chain_value(td_hasher *hasher, td_hash128 previous, td_bytes covered)
     return td_hasher_digest(hasher);
 }
 
+/* What a record must say of itself before any of it is believed. */
 static td_result check_fields(const chain_record *record, size_t size, td_err *err)
 {
     if (record->conn_count > CHAIN_CONNS_MAX || content_bytes(record->conn_count) != size)

@@ -15,6 +15,7 @@ static const uint64_t NS_PER_HOUR = 3600 * TD_NS_PER_S;
  * 64 MiB that readers take (LIMIT_RECORD_BYTES) however many channels its chunks have. */
 static const uint64_t SEGMENT_INDEX_ENTRIES_MAX = 4 << 20;
 
+/* Zero fields take the bounds of base/limits.h. */
 static chunk_builder_options with_defaults(const chunk_builder_options *options)
 {
     chunk_builder_options o = {0};
@@ -33,6 +34,7 @@ static chunk_builder_options with_defaults(const chunk_builder_options *options)
     return o;
 }
 
+/* Only smaller bounds than those can be asked for: readers rely on them. */
 static td_result check_options(const chunk_builder_options *o, td_err *err)
 {
     if (o->target_bytes > LIMIT_CHUNK_BYTES - LIMIT_FRAME_BYTES - CHUNK_SLACK_BYTES)
@@ -46,6 +48,7 @@ static td_result check_options(const chunk_builder_options *o, td_err *err)
     return TD_OK;
 }
 
+/* Everything that appending needs, so that it allocates nothing later. */
 static td_result open_parts(chunk_builder *b, td_err *err)
 {
     td_buf_init(&b->raw, LIMIT_CHUNK_BYTES);
@@ -176,6 +179,7 @@ static void begin_segment(chunk_builder *b, uint64_t recv_ns, segment_cause caus
     b->pending_starts_segment = 1;
 }
 
+/* Frames strictly rise; events and HTTP answers may repeat the time before. */
 static td_result check_times(const chunk_builder *b, const chunk_frame *frame,
                              const channel_state *channel, td_err *err)
 {
@@ -230,6 +234,7 @@ static td_result append_schema(chunk_builder *b, const schema_state *schema, td_
     return mcap_encode_schema(&b->raw, &record, err);
 }
 
+/* The channel record, behind its schema's. Both end up in the chunk, and in the summary. */
 static td_result append_channel(chunk_builder *b, const channel_state *channel, uint16_t schema_id,
                                 td_err *err)
 {
@@ -282,6 +287,7 @@ static td_result define_channel(chunk_builder *b, channel_state *channel, td_err
     return TD_OK;
 }
 
+/* The chunk has one more message of this channel. */
 static void note_pending(chunk_builder *b, channel_state *channel, uint32_t index,
                          const chunk_frame *frame)
 {

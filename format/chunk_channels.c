@@ -60,6 +60,7 @@ static int is_same(const channel_info *a, const channel_info *b)
            strcmp(a->schema_name, b->schema_name) == 0;
 }
 
+/* Index of the channel that says the same as info, or NONE. */
 static uint32_t find_same(const channel_table *table, const channel_info *info)
 {
     uint32_t index = table->buckets[bucket_of(table, info)];
@@ -68,12 +69,14 @@ static uint32_t find_same(const channel_table *table, const channel_info *info)
     return index;
 }
 
+/* Our own topics: where frames go when there is no room left for others. */
 static int is_reserved_topic(const char *topic)
 {
     return strcmp(topic, CHANNEL_TOPIC_CONTROL) == 0 || strcmp(topic, CHANNEL_TOPIC_UNKNOWN) == 0 ||
            strcmp(topic, CHANNEL_TOPIC_EVENTS) == 0;
 }
 
+/* Names have room for their NUL in a limit of base/limits.h. */
 static td_result check_name(const char *what, const char *name, size_t limit, td_err *err)
 {
     size_t size = strlen(name);
@@ -83,6 +86,7 @@ static td_result check_name(const char *what, const char *name, size_t limit, td
     return TD_OK;
 }
 
+/* Names at their limits must fit the room that is reserved for a channel's records. */
 static td_result check_info(const channel_info *info, td_err *err)
 {
     if (info->feed[0] == '\0' || info->topic[0] == '\0')
@@ -124,6 +128,7 @@ static int is_same_schema(const schema_state *schema, const channel_info *info)
            td_bytes_equal(td_bytes_of(schema->text, schema->text_bytes), info->schema);
 }
 
+/* Copy name and text; nothing changes without memory for both. */
 static td_result fill_schema(schema_state *schema, const channel_info *info, td_err *err)
 {
     char *name = td_strdup(info->schema_name);
@@ -172,6 +177,7 @@ static td_result acquire_schema(channel_table *table, const channel_info *info, 
     return TD_OK;
 }
 
+/* The last channel that uses a schema takes it along. */
 static void release_schema(channel_table *table, uint32_t index)
 {
     if (index == NONE)
@@ -272,6 +278,7 @@ static td_result fill_place(channel_table *table, uint32_t index, const channel_
     return TD_OK;
 }
 
+/* A channel that is not known yet. */
 static td_result add(channel_table *table, const channel_info *info, uint32_t *out, td_err *err)
 {
     td_result rc = check_info(info, err);
@@ -321,6 +328,7 @@ channel_state *channel_table_find(channel_table *table, chunk_channel channel)
     return state->is_live && state->generation == channel.generation ? state : NULL;
 }
 
+/* Take it out of its bucket's list. */
 static void unlink_channel(channel_table *table, uint32_t index)
 {
     uint32_t *link = &table->buckets[bucket_of(table, &table->channels[index].info)];

@@ -77,6 +77,7 @@ static td_result make_room(void **array, uint32_t *capacity, uint32_t count, siz
     return TD_OK;
 }
 
+/* Size of all message indexes, known from the counts alone. */
 static size_t index_bytes_of(const chunk_builder *b)
 {
     return (size_t)b->pending_channel_count * MCAP_INDEX_OVERHEAD_BYTES +
@@ -91,6 +92,7 @@ static size_t names_bytes_of(const channel_info *info)
            strlen(info->schema_name) + info->schema.size + 7;
 }
 
+/* Ids of new channels are the last ones given. */
 static td_result reserve_names(const chunk_builder *b, sealed_chunk *out, td_err *err)
 {
     size_t bytes = 0;
@@ -127,6 +129,7 @@ static td_result reserve_all(const chunk_builder *b, sealed_chunk *out, td_err *
     return rc;
 }
 
+/* Forget the content, keep the memory. */
 static void clear(sealed_chunk *out)
 {
     td_buf_clear(&out->bytes);
@@ -169,6 +172,7 @@ static void fill_channels(chunk_builder *b, sealed_chunk *out)
     TD_ASSERT(offset == index_bytes_of(b));
 }
 
+/* The Chunk record: compressed in place, so that nothing is copied; fields before it afterwards. */
 static td_result compress(chunk_builder *b, sealed_chunk *out, td_err *err)
 {
     TD_ASSERT(out->bytes.size == 0);
@@ -250,6 +254,7 @@ static const char *copy_name(sealed_chunk *out, const char *name)
     return copy;
 }
 
+/* The sealed chunk lives on while the builder goes on: it has strings of its own. */
 static channel_info copy_info(sealed_chunk *out, const channel_info *info)
 {
     channel_info copy = *info;
@@ -291,6 +296,7 @@ static void fill_new_channels(const chunk_builder *b, sealed_chunk *out)
         qsort(out->new_channels, out->new_channel_count, sizeof *out->new_channels, new_by_id);
 }
 
+/* What catalog and chain record want to know. */
 static void fill_rest(const chunk_builder *b, sealed_chunk *out)
 {
     out->first_ns = b->pending_first_ns;
@@ -307,6 +313,7 @@ static void fill_rest(const chunk_builder *b, sealed_chunk *out)
     out->conn_count = b->conns.count;
 }
 
+/* The builder goes on with an empty chunk of the same segment. */
 static void begin_next(chunk_builder *b, const sealed_chunk *sealed)
 {
     for (uint32_t i = 0; i < b->pending_channel_count; i++)

@@ -76,6 +76,7 @@ td_result codec_compress(codec *coder, codec_kind kind, int level, td_bytes in, 
     return TD_OK;
 }
 
+/* Exactly out_bytes must come out: a frame that says more or less is damaged. */
 static td_result decompress_zstd(codec *coder, td_bytes in, uint8_t *out, size_t out_bytes,
                                  td_err *err)
 {

@@ -53,12 +53,14 @@ static uint64_t get_u64(cursor *c, const char *field)
     return p == NULL ? 0 : td_le64(p);
 }
 
+/* A view on the next bytes; empty once something did not fit. */
 static td_bytes get_bytes(cursor *c, uint64_t size, const char *field)
 {
     const uint8_t *p = take(c, size, field);
     return td_bytes_of(p, p == NULL ? 0 : (size_t)size);
 }
 
+/* A string, map or array behind its 4-byte length. */
 static td_bytes get_counted(cursor *c, const char *field)
 {
     uint32_t size = get_u32(c, field);
@@ -77,6 +79,7 @@ static mcap_packed get_packed(cursor *c, size_t entry_bytes, const char *field)
     return (mcap_packed){bytes};
 }
 
+/* A map of strings, walked once here so that later readers of it need no checks. */
 static mcap_packed get_pairs(cursor *c, const char *field)
 {
     mcap_packed packed = {get_counted(c, field)};
@@ -164,6 +167,7 @@ td_result mcap_decode_message(td_bytes content, mcap_message *out, td_err *err)
     return finish(&c, MCAP_MESSAGE, err);
 }
 
+/* A chunk up to its records; their size is read, they are not. */
 static void get_chunk_fields(cursor *c, mcap_chunk *out, uint64_t *records_bytes)
 {
     out->start_ns = get_u64(c, "message_start_time");

@@ -44,6 +44,7 @@ static td_result begin_record(td_buf *buf, uint8_t opcode, size_t content_bytes,
     return TD_OK;
 }
 
+/* The size given when the record began must have been right. */
 static td_result end_record(const cursor *c)
 {
     TD_ASSERT(c->p == c->end);
@@ -81,6 +82,7 @@ static void put_raw(cursor *c, td_bytes bytes)
     c->p += bytes.size;
 }
 
+/* A string, map or array behind its 4-byte length. */
 static void put_counted(cursor *c, td_bytes bytes)
 {
     put_u32(c, (uint32_t)bytes.size);

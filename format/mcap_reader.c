@@ -56,6 +56,7 @@ static td_result read_header(mcap_reader *r, td_err *err)
     return rc;
 }
 
+/* Buffers and file; their bounds are the reader's bounds. */
 static td_result open_parts(mcap_reader *r, td_io io, const char *path, td_err *err)
 {
     td_buf_init(&r->header_bytes, LIMIT_RECORD_BYTES);

@@ -200,6 +200,7 @@ static td_result append_groups(mcap_summary *summary, td_buf *buf, uint64_t base
     return TD_OK;
 }
 
+/* Groups without a record have no offset. */
 static td_result append_offsets(td_buf *buf, const group_place places[GROUPS], td_err *err)
 {
     td_result rc = TD_OK;

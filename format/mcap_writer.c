@@ -34,11 +34,13 @@ struct mcap_writer {
     uint8_t is_finished;
 };
 
+/* File offset of what is appended next. */
 static uint64_t position(const mcap_writer *w)
 {
     return w->flushed + w->out.size;
 }
 
+/* Hand the buffered bytes to the file; the data section's CRC goes on over them. */
 static td_result write_out(mcap_writer *w, td_err *err)
 {
     td_result rc = td_io_append(w->file, w->out.data, w->out.size, err);
@@ -50,6 +52,7 @@ static td_result write_out(mcap_writer *w, td_err *err)
     return TD_OK;
 }
 
+/* A megabyte at a time: memory is bounded, and calls are few. */
 static td_result write_out_if_large(mcap_writer *w, td_err *err)
 {
     return w->out.size >= OUT_BYTES ? write_out(w, err) : TD_OK;
@@ -117,6 +120,7 @@ static td_buf *records_of(mcap_writer *w)
     return w->options.layout == MCAP_CHUNKED ? &w->raw : &w->out;
 }
 
+/* Message indexes list a channel's messages by time; log times need not rise in the file. */
 static int by_id_and_time(const void *a, const void *b)
 {
     const index_entry *x = a, *y = b;
@@ -171,6 +175,7 @@ static td_result append_index(mcap_writer *w, const index_entry *entries, size_t
     return rc == TD_OK ? mcap_encode_message_index(&w->out, &index, err) : rc;
 }
 
+/* One record per channel with a message in the chunk. */
 static td_result append_indexes(mcap_writer *w, mcap_chunk_index *index, td_err *err)
 {
     const index_entry *entries = (const index_entry *)(const void *)w->entries.data;

@@ -9,6 +9,7 @@
 
 enum { COPY_BYTES = 256 << 10, TORN_NAMES_MAX = 1000 };
 
+/* 1 for what may work when tried again, as opposed to damage in the file. */
 static int is_fatal(td_result rc)
 {
     return rc == TD_E_IO || rc == TD_E_NOMEM || rc == TD_E_NOSPACE;
@@ -55,6 +56,7 @@ static td_result copy_bytes(recovery *v, uint64_t from, uint64_t to, td_file *ou
     return rc;
 }
 
+/* The name behind the last slash. */
 static const char *base_name(const char *path)
 {
     const char *slash = strrchr(path, '/');

@@ -9,6 +9,7 @@
 #include "format/mcap_encode.h"
 #include "format/segment_walk.h"
 
+/* 1 for what may work when tried again, as opposed to damage in the file. */
 static int is_fatal(td_result rc)
 {
     return rc == TD_E_IO || rc == TD_E_NOMEM || rc == TD_E_NOSPACE;

@@ -30,6 +30,7 @@ static td_result make_room(void **array, uint32_t *capacity, uint32_t count, siz
     return TD_OK;
 }
 
+/* The schema of an id, or NULL; files have few of them. */
 static const file_schema *find_schema(const segment_reader *r, uint16_t id)
 {
     for (uint32_t i = 0; i < r->schema_count; i++) {
@@ -89,6 +90,7 @@ static uint32_t parse_number(td_bytes text)
     return value > UINT32_MAX ? 0 : (uint32_t)value;
 }
 
+/* Files of other programs hold what came in. */
 static channel_dir parse_dir(td_bytes text)
 {
     channel_dir dir;

@@ -60,6 +60,7 @@ static td_result read_header(segment_reader *r, td_err *err)
     return TD_OK;
 }
 
+/* Copy bytes to *at with a NUL, move *at behind it. */
 static const char *place_text(char **at, td_bytes bytes)
 {
     char *start = *at;
@@ -70,6 +71,7 @@ static const char *place_text(char **at, td_bytes bytes)
     return start;
 }
 
+/* A decimal number out of metadata; what is none counts as 0. */
 static uint64_t parse_u64(td_bytes text)
 {
     uint64_t value = 0;
@@ -187,6 +189,7 @@ static td_result read_lists(segment_reader *r, td_err *err)
     return reader_scan(r, err);
 }
 
+/* Buffers and file; their bounds are the reader's bounds. */
 static td_result open_parts(segment_reader *r, const char *path, td_err *err)
 {
     td_buf_init(&r->names, LIMIT_RECORD_BYTES);
@@ -202,6 +205,7 @@ static td_result open_parts(segment_reader *r, const char *path, td_err *err)
     return rc;
 }
 
+/* Header, session, lists. Only what is before the lists can make opening fail as damaged. */
 static td_result read_all(segment_reader *r, td_err *err)
 {
     r->info.state = SEGMENT_OPEN;
@@ -386,6 +390,7 @@ static td_result read_range(const segment_reader *reader, uint64_t at, uint64_t 
     return rc;
 }
 
+/* JSON parsers read beyond the last frame. */
 static void add_padding(td_buf *out)
 {
     TD_ASSERT(out->capacity - out->size >= SEGMENT_PADDING_BYTES);

@@ -32,6 +32,7 @@ typedef struct scan {
     uint8_t is_done;
 } scan;
 
+/* 1 for what ends the walk, as opposed to damage in the file. */
 static int is_fatal(td_result rc)
 {
     return rc == TD_E_IO || rc == TD_E_NOMEM || rc == TD_E_NOSPACE;
@@ -58,6 +59,7 @@ static void prove(scan *s)
     s->proven_bitmaps = s->reader->bitmaps.size;
 }
 
+/* The open chunk or run has messages of this channel. */
 static void mark_channel(open_entry *entry, uint16_t id)
 {
     TD_ASSERT(entry->is_active);
@@ -167,6 +169,7 @@ static void extend_run(open_entry *entry, const mcap_place *place)
     entry->chunk.uncompressed_bytes = entry->chunk.record_bytes;
 }
 
+/* Runs have no header: their times and counts come from their messages. */
 static void count_in_run(open_entry *entry, const mcap_message *message)
 {
     segment_chunk *chunk = &entry->chunk;
@@ -346,6 +349,7 @@ static td_result keep_open_end(scan *s, td_err *err)
     return close_entry(s, err);
 }
 
+/* What of the file counts, now that its end is known. */
 static td_result finish(scan *s, td_err *err)
 {
     segment_reader *r = s->reader;

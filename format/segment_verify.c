@@ -156,6 +156,7 @@ static td_result pass_damage(verify_state *v, const td_err *why, td_err *err)
     return rc == TD_EOF ? TD_OK : rc;
 }
 
+/* One record, or the end of what there is. */
 static td_result step(verify_state *v, td_err *err)
 {
     mcap_place place;
@@ -195,6 +196,7 @@ static td_result walk(verify_state *v, td_err *err)
     return rc;
 }
 
+/* 1 if text ends with suffix. */
 static int ends_with(const char *text, const char *suffix)
 {
     size_t length = strlen(text), suffix_length = strlen(suffix);

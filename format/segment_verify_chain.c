@@ -182,6 +182,7 @@ static void check_holes(verify_state *v, const chain_totals *now, uint64_t offse
     v->late_holes = holes > known ? 0 : known - holes;
 }
 
+/* Every count of the record against the messages of its block. */
 static void check_totals(verify_state *v, const chain_record *record, uint64_t offset)
 {
     const chain_totals zero = {0};

@@ -10,6 +10,7 @@
 #include "format/mcap_decode.h"
 #include "format/mcap_encode.h"
 
+/* Set a bit; 1 if it was set already. */
 static int set_bit(uint8_t *bits, uint16_t id)
 {
     int was_set = bits[id / 8] >> (id % 8) & 1;
@@ -78,6 +79,7 @@ static td_result note_entry(verify_state *v, const mcap_message *message, uint64
     return td_buf_append(&v->entries, &entry, sizeof entry, err);
 }
 
+/* The order in which message indexes list a chunk. */
 static int by_id_and_offset(const void *a, const void *b)
 {
     const verify_entry *x = a, *y = b;

@@ -48,6 +48,7 @@ static td_result set_paths(segment_writer *w, const char *path, td_err *err)
     return TD_OK;
 }
 
+/* The map of the session record, in FORMAT.md's order. */
 static td_result pack_session(td_buf *pack, const segment_session *session, td_err *err)
 {
     char start[21], chain[TD_HASH128_HEX_BYTES];
@@ -157,6 +158,7 @@ void segment_writer_close(segment_writer *writer)
     td_free(writer);
 }
 
+/* A writer that failed for good must not seem to work again. */
 static td_result refuse_dead(const segment_writer *w, td_err *err)
 {
     if (w->is_finished)
@@ -183,6 +185,7 @@ static td_result append_whole(segment_writer *w, const uint8_t *bytes, size_t si
     return rc;
 }
 
+/* Where each channel's message index will stand in the file. */
 static td_result pack_index_offsets(segment_writer *w, const sealed_chunk *chunk, td_err *err)
 {
     td_buf_clear(&w->pack);
@@ -243,6 +246,7 @@ static td_result append_chain(segment_writer *w, sealed_chunk *chunk, td_hash128
     return TD_OK;
 }
 
+/* Behind the write, so that a full disk changes no statistics. */
 static void count_messages(segment_writer *w, const sealed_chunk *chunk)
 {
     uint64_t before = w->summary.message_count;
