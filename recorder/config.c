@@ -2,11 +2,13 @@
 
 #include <inttypes.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/assert.h"
 #include "base/clock.h"
 #include "recorder/config_impl.h"
+#include "wire/dialect.h"
 
 static const char *const NET_NAMES[] = {"main", "test", NULL};
 static const char *const AUTH_NAMES[] = {"none", "op", "url", NULL};
@@ -225,6 +227,30 @@ static td_result resolve_family(feed_config *feed, td_err *err)
     return TD_E_INVALID;
 }
 
+/* A family may be known, and imported, whose dialect nobody has written yet. */
+static td_result check_dialect(const feed_config *feed, td_err *err)
+{
+    if (dialect_find(feed->family->dialect) != NULL)
+        return TD_OK;
+    char names[256] = "";
+    size_t used = 0;
+    size_t count;
+    const family *families = family_table(&count);
+    for (size_t i = 0; i < count; i++) {
+        if (dialect_find(families[i].dialect) == NULL)
+            continue;
+        int length = snprintf(names + used, sizeof names - used, "%s%s", used == 0 ? "" : ", ",
+                              families[i].name);
+        TD_ASSERT(length > 0);
+        TD_ASSERT((size_t)length < sizeof names - used);
+        used += (size_t)length;
+    }
+    td_err_set(err, TD_E_INVALID, "family '%s' cannot be recorded yet: its dialect is not spoken",
+               feed->family->name);
+    td_err_hint(err, "families that can: %s", names);
+    return TD_E_INVALID;
+}
+
 static td_result resolve_url(feed_config *feed, td_err *err)
 {
     if (feed->url == NULL) {
@@ -304,6 +330,8 @@ static td_result finish_feed(feed_config *feed, const char **key, td_err *err)
 {
     *key = feed->family_name != NULL ? "family" : "url";
     td_result rc = resolve_family(feed, err);
+    if (rc == TD_OK)
+        rc = check_dialect(feed, err);
     if (rc != TD_OK)
         return rc;
     *key = "url";
