@@ -52,7 +52,7 @@ static td_result add_feed(archive_totals *totals, const plan_segment *segment, u
             .feed = segment->feed, .family = segment->family, .first_ns = segment->first_ns};
     }
     at->segments++;
-    at->frames += frames;
+    at->frames = verb_run_add_count(at->frames, frames);
     at->bytes += segment->file_bytes;
     if (segment->first_ns < at->first_ns)
         at->first_ns = segment->first_ns;
@@ -72,16 +72,16 @@ static td_result add_segment(archive_totals *totals, const plan_segment *segment
     for (size_t i = 0; i < segment->channel_count; i++) {
         const plan_channel *channel = &segment->channels[i];
         if (channel->info->dir == CHANNEL_EVENT) {
-            totals->events += channel->message_count;
+            totals->events = verb_run_add_count(totals->events, channel->message_count);
             continue;
         }
-        frames += channel->message_count;
+        frames = verb_run_add_count(frames, channel->message_count);
         grown[totals->topic_count++] = (topic_total){channel->info->feed, channel->info->topic,
                                                      channel->info->symbol, channel->message_count};
     }
     totals->segments++;
     totals->open_segments += segment->is_open;
-    totals->frames += frames;
+    totals->frames = verb_run_add_count(totals->frames, frames);
     totals->bytes += segment->file_bytes;
     if (totals->segments == 1 || segment->first_ns < totals->first_ns)
         totals->first_ns = segment->first_ns;
@@ -109,7 +109,8 @@ static void merge_topics(archive_totals *totals)
     size_t last = 0;
     for (size_t i = 1; i < totals->topic_count; i++) {
         if (compare_topics(&totals->topics[last], &totals->topics[i]) == 0)
-            totals->topics[last].frames += totals->topics[i].frames;
+            totals->topics[last].frames =
+                verb_run_add_count(totals->topics[last].frames, totals->topics[i].frames);
         else
             totals->topics[++last] = totals->topics[i];
     }
@@ -190,7 +191,7 @@ static void write_feeds(json_writer *json, const archive_totals *totals)
         verb_run_write_text(json, "feed", feed->feed);
         verb_run_write_text(json, "family", feed->family);
         json_write_member_u64(json, "segments", feed->segments);
-        json_write_member_u64(json, "frames", feed->frames);
+        verb_run_write_count(json, "frames", feed->frames);
         json_write_member_u64(json, "bytes", feed->bytes);
         json_write_member_u64(json, "first_ns", feed->first_ns);
         json_write_member_u64(json, "last_ns", feed->last_ns);
@@ -209,7 +210,7 @@ static void write_topics(json_writer *json, const archive_totals *totals)
         json_write_member_text(json, "feed", topic->feed);
         json_write_member_text(json, "topic", topic->topic);
         verb_run_write_text(json, "symbol", topic->symbol);
-        json_write_member_u64(json, "frames", topic->frames);
+        verb_run_write_count(json, "frames", topic->frames);
         json_write_object_end(json);
     }
     json_write_array_end(json);
@@ -259,8 +260,8 @@ static void print_json(verb_run *verb, const info *all)
     json_write_member_u64(json, "segments", totals->segments);
     json_write_member_u64(json, "open_segments", totals->open_segments);
     json_write_member_u64(json, "segments_unreadable", archive_plan_unreadable_count(all->plan));
-    json_write_member_u64(json, "frames", totals->frames);
-    json_write_member_u64(json, "events", totals->events);
+    verb_run_write_count(json, "frames", totals->frames);
+    verb_run_write_count(json, "events", totals->events);
     json_write_member_u64(json, "bytes", totals->bytes);
     json_write_member_u64(json, "first_ns", totals->first_ns);
     json_write_member_u64(json, "last_ns", totals->last_ns);
@@ -294,6 +295,11 @@ static const char *or_dash(const char *text)
     return text[0] == '\0' ? "-" : text;
 }
 
+static const char *plural(uint64_t count)
+{
+    return count == 1 ? "" : "s";
+}
+
 static void print_head(verb_run *verb, const info *all)
 {
     const archive_totals *totals = &all->totals;
@@ -301,16 +307,17 @@ static void print_head(verb_run *verb, const info *all)
     char bytes[TABLE_UNIT_BYTES];
     char first[SHORT_TIME_BYTES];
     char last[SHORT_TIME_BYTES];
-    format_count(totals->frames, frames);
+    verb_run_format_count(totals->frames, frames);
     format_size(totals->bytes, bytes);
     verb_run_format_time(totals->first_ns, first);
     verb_run_format_time(totals->last_ns, last);
     output_stream *output = &verb->output;
-    output_printf(output, "%s: %s frames, %s in %" PRIu64 " segments", archive_path(verb->archive),
-                  frames, bytes, totals->segments);
+    output_printf(output, "%s: %s frames, %s in %" PRIu64 " segment%s", archive_path(verb->archive),
+                  frames, bytes, totals->segments, plural(totals->segments));
     if (totals->open_segments > 0)
         output_printf(output, " (%" PRIu64 " open)", totals->open_segments);
-    output_printf(output, ", %zu sessions, %zu gaps\n", all->session_count, all->gaps.count);
+    output_printf(output, ", %zu session%s, %zu gap%s\n", all->session_count,
+                  plural(all->session_count), all->gaps.count, plural(all->gaps.count));
     if (totals->segments > 0)
         output_printf(output, "from %s to %s UTC\n", first, last);
     if (all->catalog[0] != '\0')
@@ -330,7 +337,7 @@ static td_result print_feeds(verb_run *verb, const archive_totals *totals)
         char bytes[TABLE_UNIT_BYTES];
         char first[SHORT_TIME_BYTES];
         char lasts[TD_TIME_TEXT_BYTES];
-        format_count(feed->frames, frames);
+        verb_run_format_count(feed->frames, frames);
         format_size(feed->bytes, bytes);
         verb_run_format_time(feed->first_ns, first);
         td_duration_format(feed->last_ns - feed->first_ns, lasts);
@@ -355,7 +362,7 @@ static td_result print_topics(verb_run *verb, const archive_totals *totals)
     table_init(&table, TOPIC_COLUMNS, sizeof TOPIC_COLUMNS / sizeof TOPIC_COLUMNS[0]);
     for (size_t i = 0; i < totals->topic_count; i++) {
         char frames[TABLE_UNIT_BYTES];
-        format_count(totals->topics[i].frames, frames);
+        verb_run_format_count(totals->topics[i].frames, frames);
         table_cell(&table, "%s", totals->topics[i].feed);
         table_cell(&table, "%s", totals->topics[i].topic);
         table_cell(&table, "%s", or_dash(totals->topics[i].symbol));

@@ -25,12 +25,14 @@ static int wants_feed(void *user, const char *feed)
     return selection_has_feed(user, feed);
 }
 
-/* Frames of the wanted channels, in the whole segment. */
+/* Frames of the wanted channels, in the whole segment; UINT64_MAX: not known. */
 static uint64_t count_wanted(const plan_segment *segment)
 {
     uint64_t frames = 0;
-    for (size_t i = 0; i < segment->channel_count; i++)
-        frames += segment->channels[i].is_wanted ? segment->channels[i].message_count : 0;
+    for (size_t i = 0; i < segment->channel_count; i++) {
+        if (segment->channels[i].is_wanted)
+            frames = verb_run_add_count(frames, segment->channels[i].message_count);
+    }
     return frames;
 }
 
@@ -47,7 +49,7 @@ static void print_json(verb_run *verb, const plan_segment *segment, size_t chunk
     json_write_member_u64(json, "number", segment->number);
     json_write_member_u64(json, "first_ns", segment->first_ns);
     json_write_member_u64(json, "last_ns", segment->last_ns);
-    json_write_member_u64(json, "frames", count_wanted(segment));
+    verb_run_write_count(json, "frames", count_wanted(segment));
     json_write_member_u64(json, "chunks", chunk_count);
     json_write_member_u64(json, "channels", segment->wanted_count);
     json_write_member_u64(json, "bytes", segment->file_bytes);
@@ -63,7 +65,7 @@ static void add_row(text_table *table, const plan_segment *segment, size_t chunk
     char bytes[TABLE_UNIT_BYTES];
     verb_run_format_time(segment->first_ns, first);
     td_duration_format(segment->last_ns - segment->first_ns, lasts);
-    format_count(count_wanted(segment), frames);
+    verb_run_format_count(count_wanted(segment), frames);
     format_size(segment->file_bytes, bytes);
     table_cell(table, "%s", first);
     table_cell(table, "%s", lasts);

@@ -171,6 +171,27 @@ void verb_run_write_gap(json_writer *json, const gap_row *row)
     json_write_object_end(json);
 }
 
+uint64_t verb_run_add_count(uint64_t a, uint64_t b)
+{
+    return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+}
+
+void verb_run_write_count(json_writer *json, const char *key, uint64_t count)
+{
+    if (count == UINT64_MAX)
+        json_write_member_null(json, key);
+    else
+        json_write_member_u64(json, key, count);
+}
+
+void verb_run_format_count(uint64_t count, char out[TABLE_UNIT_BYTES])
+{
+    if (count == UINT64_MAX)
+        (void)snprintf(out, TABLE_UNIT_BYTES, "?"); /* fits */
+    else
+        format_count(count, out);
+}
+
 void verb_run_format_time(uint64_t ns, char out[SHORT_TIME_BYTES])
 {
     if (ns == 0) {

@@ -10,6 +10,7 @@
 #include "cli/option_groups.h"
 #include "cli/output.h"
 #include "cli/progress.h"
+#include "cli/table.h"
 #include "cli/verbs.h"
 #include "format/archive.h"
 #include "format/gap.h"
@@ -79,6 +80,12 @@ void verb_run_write_gap(json_writer *json, const gap_row *row);
 
 /* Text or null: "" is null. */
 void verb_run_write_text(json_writer *json, const char *key, const char *text);
+
+/* Counts of which UINT64_MAX is one that nobody knows: a file of other makers need not say. A sum
+ * with such a part is not known either; in JSON it is null, for people "?". */
+uint64_t verb_run_add_count(uint64_t a, uint64_t b);
+void verb_run_write_count(json_writer *json, const char *key, uint64_t count);
+void verb_run_format_count(uint64_t count, char out[TABLE_UNIT_BYTES]);
 
 /* A time for people, to the millisecond ("2021-04-17 16:43:06.801"), "-" for 0. */
 enum { SHORT_TIME_BYTES = 32 };

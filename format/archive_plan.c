@@ -93,15 +93,18 @@ static td_result load_from_catalog(archive_plan *plan, const archive_segment *se
     return catalog_load_segment(plan->catalog, segment->path, &channels, &out->index, err);
 }
 
-/* A segment that was finished between listing and reading has its name without ".open" now. */
+/* A segment that is being written has no summary: the counts of its channels are in its message
+ * indexes. One that was finished between listing and reading has its name without ".open" now. */
 static td_result load_from_file(archive_plan *plan, const char *path, planned *out, td_err *err)
 {
     char finished[LIMIT_PATH_BYTES];
-    out->is_from_catalog = 0;
-    td_result rc = segment_index_read(plan->archive, path, INDEX_SUMMARY, &out->index, err);
     size_t length = strlen(path);
     size_t suffix = strlen(".open");
-    if (rc != TD_E_NOTFOUND || length <= suffix || strcmp(path + length - suffix, ".open") != 0)
+    int is_open = length > suffix && strcmp(path + length - suffix, ".open") == 0;
+    out->is_from_catalog = 0;
+    td_result rc = segment_index_read(plan->archive, path, is_open ? INDEX_FULL : INDEX_SUMMARY,
+                                      &out->index, err);
+    if (rc != TD_E_NOTFOUND || !is_open)
         return rc;
     td_err_clear(err);
     (void)snprintf(finished, sizeof finished, "%.*s", (int)(length - suffix), path);

@@ -104,6 +104,42 @@ static void test_same_with_and_without_catalog(void **state)
     archive_place_fini(&place);
 }
 
+/* A segment that is being written says how many frames each channel has, as a finished one does:
+ * the sum is that of its chunks, 20 each. */
+static void test_open_segment_counts_its_channels(void **state)
+{
+    (void)state;
+    archive_place place;
+    archive_plan *plan = NULL;
+    td_err err;
+    const plan_query all = {.to_ns = UINT64_MAX};
+    archive_place_init_sim(&place);
+    archive *appender = archive_place_open(&place, ARCHIVE_APPEND, "record");
+    archive_writer *writer = archive_fixture_begin(appender);
+    fixture_feed feed;
+    assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, 0, 1, NULL, &err), TD_OK);
+    assert_int_equal(fixture_feed_put(&feed, 20, &err), TD_OK);
+    assert_int_equal(fixture_feed_put(&feed, 20, &err), TD_OK);
+    archive *reader = archive_place_open(&place, ARCHIVE_READ, NULL);
+    assert_int_equal(archive_plan_open(reader, &all, &plan, &err), TD_OK);
+    assert_int_equal(archive_plan_count(plan), 1);
+    const plan_segment *segment = archive_plan_segment(plan, 0);
+    uint64_t sum = 0;
+    assert_true(segment->is_open);
+    for (size_t i = 0; i < segment->channel_count; i++)
+        sum += segment->channels[i].message_count;
+    assert_int_equal(segment->message_count, 40);
+    assert_int_equal(sum, 40);
+    archive_plan_close(plan);
+    archive_close(reader);
+    fixture_feed_close(&feed);
+    assert_int_equal(
+        archive_writer_close(writer, WRITER_STOP, FIXTURE_START_NS + 40 * FIXTURE_STEP_NS, &err),
+        TD_OK);
+    archive_close(appender);
+    archive_place_fini(&place);
+}
+
 /* A catalog that is current is what a plan comes from: no segment is opened but for its size. */
 static void test_current_catalog_saves_reading(void **state)
 {
@@ -182,6 +218,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_same_with_and_without_catalog),
+        cmocka_unit_test(test_open_segment_counts_its_channels),
         cmocka_unit_test(test_current_catalog_saves_reading),
         cmocka_unit_test(test_segment_that_the_catalog_lacks),
         cmocka_unit_test(test_other_feeds_are_not_opened),
