@@ -372,7 +372,7 @@ exit_code cmd_import(const verb_context *context, int argc, char **argv)
         .group_count = sizeof groups / sizeof groups[0],
         .examples = "tapedeck import -a archive BYBIT.ws.26.0.gz\n"
                     "zcat frames.jsonl.gz | tapedeck import -a archive --format jsonl --family "
-                    "inverse -\n",
+                    "inverse -",
         .now_ns = clock_wall_ns(clock_real()),
     };
     options_operands files;

@@ -81,16 +81,17 @@ static void print_people(verb_run *verb, const recover_report *report)
         output_printf(output, "nothing to recover\n");
         return;
     }
-    output_printf(output, "%" PRIu64 " segments recovered with %s frames, %s of torn tails kept\n",
-                  report->segments_recovered, frames, torn);
+    if (report->segments_recovered > 0)
+        output_printf(output, "segments recovered: %" PRIu64 ", with %s frames; torn off: %s\n",
+                      report->segments_recovered, frames, torn);
     if (report->sessions_crashed > 0)
-        output_printf(output, "%" PRIu64 " crashed sessions, %" PRIu64 " gaps opened\n",
+        output_printf(output, "sessions that crashed: %" PRIu64 "; gaps opened: %" PRIu64 "\n",
                       report->sessions_crashed, report->gaps_opened);
     if (report->segments_live > 0)
-        output_printf(output, "%" PRIu64 " segments are being written: left alone\n",
+        output_printf(output, "segments that are being written, left alone: %" PRIu64 "\n",
                       report->segments_live);
     if (report->segments_failed > 0)
-        output_printf(output, "%" PRIu64 " segments could not be recovered\n",
+        output_printf(output, "segments that could not be recovered: %" PRIu64 "\n",
                       report->segments_failed);
     output_printf(output,
                   report->is_lossy ? "durable data is LOST\n" : "nothing durable is lost\n");

@@ -80,6 +80,16 @@ static td_result list_topics(topics_run *run)
     return rc;
 }
 
+/* Known is more than decoded: say so, or an empty list looks like a mistake. */
+static void say_raw_family(const topics_run *run, reporter *report)
+{
+    const family *of =
+        run->options.family == NULL ? NULL : family_find(td_bytes_str(run->options.family));
+    if (of != NULL && of->topic_count == 0)
+        report_say(report, TD_LOG_INFO, "no topic of %s is decoded yet: its frames are kept raw",
+                   of->name);
+}
+
 /* The row of a family that a name stands for, or NULL. */
 static const topic_row *find_row(const family *in, const char *name)
 {
@@ -160,6 +170,8 @@ exit_code cmd_topics(const verb_context *context, int argc, char **argv)
     }
     if (rc == TD_OK)
         rc = run.options.json_schema != NULL ? print_schema(&run) : list_topics(&run);
+    if (rc == TD_OK)
+        say_raw_family(&run, context->report);
     td_err output_err;
     if (output_finish(&run.output, &output_err) != TD_OK && rc == TD_OK)
         return report_error(context->report, &output_err);

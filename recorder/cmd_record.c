@@ -10,6 +10,7 @@
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/stop_signal.h"
+#include "cli/table.h"
 #include "recorder/config.h"
 #include "recorder/supervisor.h"
 
@@ -178,11 +179,15 @@ static void write_summary(record_talk *talk, const char *session, const supervis
 static void say_summary(reporter *report, const char *path, const supervisor_status *status)
 {
     char elapsed[TD_TIME_TEXT_BYTES];
+    char frames[TABLE_UNIT_BYTES];
+    char received[TABLE_UNIT_BYTES];
+    char stored[TABLE_UNIT_BYTES];
     td_duration_format(status->elapsed_ns, elapsed);
-    report_say(report, TD_LOG_INFO,
-               "recorded %" PRIu64 " frames (%.1f MB) in %s into %s: %.1f MB on disk",
-               status->intake.frames_in, (double)status->intake.bytes_in / 1e6, elapsed, path,
-               (double)status->encoder.compressed_bytes / 1e6);
+    format_count(status->intake.frames_in, frames);
+    format_size(status->intake.bytes_in, received);
+    format_size(status->encoder.compressed_bytes, stored);
+    report_say(report, TD_LOG_INFO, "recorded %s frames (%s) in %s into %s: %s on disk", frames,
+               received, elapsed, path, stored);
     if (status->intake.frames_dropped > 0)
         report_say(report, TD_LOG_WARNING, "%" PRIu64 " frames were discarded by overload",
                    status->intake.frames_dropped);

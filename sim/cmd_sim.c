@@ -284,7 +284,7 @@ exit_code cmd_sim(const verb_context *context, int argc, char **argv)
         .groups = groups,
         .group_count = sizeof groups / sizeof groups[0],
         .examples = "tapedeck sim --listen 127.0.0.1:0 --ready-file sim.json --families "
-                    "inverse,linear --symbols 5 --rate 1000 --seed 7 --truth truth.jsonl\n",
+                    "inverse,linear --symbols 5 --rate 1000 --seed 7 --truth truth.jsonl",
         .now_ns = clock_wall_ns(clock_real()),
     };
     options_operands operands;

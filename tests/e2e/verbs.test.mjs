@@ -139,6 +139,12 @@ test("decode types every frame, takes what cat prints, and ends with 1 if it can
   assert.deepEqual([unknown.type, unknown.error.reason, unknown.error.topic], ["raw", "unknown_topic", "no.such"]);
 });
 
+test("topics of a family that is only kept raw: none, and a word why", async (t) => {
+  const end = await tapedeck(t, ["topics", "--family", "v5-linear"]);
+  assert.equal(end.stdout, "");
+  assert.match(end.stderr, /no topic of v5-linear is decoded yet/);
+});
+
 test("topics lists rows, and a topic's JSON Schema is the one in the segment", needs, async (t) => {
   const rows = await jsonLines(t, ["topics", "--family", "inverse", "--json"]);
   assert.ok(rows.some((r) => r.topic === "orderBookL2_25" && r.type === "book_change"));
