@@ -1,0 +1,90 @@
+// README.md keeps its word: the tour's commands run, and their output still has the lines that the tour shows.
+// Blocks fenced as "console" are the tour, one shell session from the first to the last: a line after "$ " is a
+// command, "..." stands for lines that are left out, the rest is output. Numbers, times, hashes and the width of
+// columns may differ. `make demo` runs here without make, for two seconds.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import fs from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+import { BIN, temporary } from "./lib.mjs";
+
+const README = fs.readFileSync("README.md", "utf8");
+const TOUR_MS = 120_000;
+
+function consoleSteps() {
+  const steps = [];
+  for (const [, block] of README.matchAll(/```console\n([\s\S]*?)```/g)) {
+    for (const line of block.trimEnd().split("\n")) {
+      if (line.startsWith("$ ")) steps.push({ command: line.slice(2), shown: [] });
+      else if (line !== "..." && line !== "") steps.at(-1).shown.push(line);
+    }
+  }
+  return steps;
+}
+
+/** A line without what differs from run to run. */
+function shape(line) {
+  return line
+    .replace(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, "UUID")
+    .replace(/-\d{8}T\d{6}Z-[0-9a-f]{8}-/g, "-TIME-")
+    .replace(/\d[\d,.:]*/g, "N")
+    .replace(/N (s|ms|us|µs)\b/g, "N s")
+    .replace(/N (B|KiB|MiB|GiB)\b/g, "N B")
+    .replace(/segments?|sessions?|gaps?/g, (word) => word.replace(/s$/, ""))
+    .replace(/\s+/g, " ")
+    .trim();
+}
+
+/** Run the script in a folder that looks like the tree after `make`; what it leaves running ends with it. */
+async function bash(script, dir) {
+  fs.mkdirSync(path.join(dir, "build"));
+  fs.symlinkSync(path.resolve(BIN), path.join(dir, "build/bin"));
+  const demo = `make() { [ "$*" = demo ] && "${path.resolve("docs/examples/demo.sh")}" build/bin build/demo; }\n`;
+  const env = { ...process.env, DEMO_SECONDS: "2", TAPEDECK_ARCHIVE: "" };
+  const child = spawn("bash", ["-uo", "pipefail", "-c", demo + script], { cwd: dir, env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+  const end = () => process.kill(-child.pid, "SIGKILL");
+  const timer = setTimeout(end, TOUR_MS);
+  let stdout = "";
+  let stderr = "";
+  child.stdout.on("data", (d) => (stdout += d));
+  child.stderr.on("data", (d) => (stderr += d));
+  await once(child, "close");
+  clearTimeout(timer);
+  return { stdout, stderr };
+}
+
+test("the tour runs, and shows what it says", async (t) => {
+  const steps = consoleSteps();
+  assert.ok(steps.length > 8, "README.md has no tour");
+  const script = steps.map((s, i) => `echo "@@ ${i}"\n${s.command}\n`).join("") + "wait\n";
+  const { stdout, stderr } = await bash(script, temporary(t));
+  const parts = stdout.split(/^@@ \d+\n/m).slice(1);
+  assert.equal(parts.length, steps.length, stderr);
+  for (const [i, step] of steps.entries()) {
+    const lines = parts[i].split("\n").map(shape);
+    let from = 0;
+    for (const shown of step.shown) {
+      const at = lines.indexOf(shape(shown), from);
+      assert.ok(at >= 0, `$ ${step.command}\ndoes not print (any more, or in this order)\n${shown}\nbut\n${parts[i].slice(0, 4000)}\n${stderr}`);
+      from = at + 1;
+    }
+  }
+});
+
+test("links in README.md and docs lead somewhere, and the make targets named there exist", () => {
+  const makefile = fs.readFileSync("Makefile", "utf8");
+  const pages = ["README.md", ...fs.readdirSync("docs").filter((f) => f.endsWith(".md")).map((f) => path.join("docs", f))];
+  for (const page of pages) {
+    const text = fs.readFileSync(page, "utf8");
+    for (const [, target] of text.matchAll(/\]\(([^)#]+?)(?:#[^)]*)?\)/g)) {
+      if (/^https?:/.test(target)) continue;
+      assert.ok(fs.existsSync(path.join(path.dirname(page), target)), `${page} links to ${target}`);
+    }
+    for (const [, target] of text.matchAll(/`make ([a-z]+)/g))
+      assert.match(makefile, new RegExp(`^## ${target}:|^## [a-z, ]*\\b${target}\\b.*:`, "m"), `${page} names 'make ${target}'`);
+    for (const [, name] of text.matchAll(/`make unit T=([a-z_]+)`/g))
+      assert.ok(makefile.includes(`test_${name}.c`), `${page} names the unit test ${name}`);
+  }
+});
