@@ -1,6 +1,7 @@
 #include "archive/import.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "archive/import_plan.h"
 #include "archive/import_secrets.h"

@@ -1,6 +1,7 @@
 #include "archive/import_spool.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "base/alloc.h"

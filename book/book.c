@@ -34,8 +34,7 @@ struct book {
     uint64_t sums[2];       /* of level_mix over all levels, modulo 2^64 */
 };
 
-/* ---- the digest of a set of levels
- * ---------------------------------------------------------------- */
+/* ---- the digest of a set of levels ---- */
 
 /* Finaliser of MurmurHash3: every input bit reaches every output bit. */
 static uint64_t mix64(uint64_t x)
@@ -72,8 +71,7 @@ static void hash_change(book *b, msg_side at, int64_t key, int64_t size, uint64_
 static const uint64_t HASH_ADD = 1;
 static const uint64_t HASH_TAKE = UINT64_MAX; /* -1 modulo 2^64 */
 
-/* ---- one side
- * ------------------------------------------------------------------------------------- */
+/* ---- one side ---- */
 
 static td_result side_grow(book_side *side, uint32_t capacity)
 {
@@ -160,8 +158,7 @@ static void side_remove(book_side *side, uint32_t rank)
     side->count--;
 }
 
-/* ---- scales
- * --------------------------------------------------------------------------------------- */
+/* ---- scales ---- */
 
 /* Multiply count values; nothing is changed if one would not fit. */
 static int values_widen(int64_t *values, uint32_t count, int64_t factor)
@@ -243,8 +240,7 @@ static int level_scale(book *b, const msg_level *level, int64_t *key, int64_t *s
     return 1;
 }
 
-/* ---- changes
- * -------------------------------------------------------------------------------------- */
+/* ---- changes ---- */
 
 static void level_delete(book *b, msg_side at, int64_t key, book_outcome *outcome)
 {
@@ -309,8 +305,7 @@ void book_apply(book *b, const msg_book *change, book_outcome *outcome)
     }
 }
 
-/* ---- life and questions
- * --------------------------------------------------------------------------- */
+/* ---- life and questions ---- */
 
 td_result book_open(uint32_t depth, book **out, td_err *err)
 {

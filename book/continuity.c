@@ -6,8 +6,7 @@
 
 #define TRACK_MAGIC UINT32_C(0x7472616b)
 
-/* ---- life
- * ----------------------------------------------------------------------------------------- */
+/* ---- life ---- */
 
 static seq_number number_of(msg_member member)
 {
@@ -78,8 +77,7 @@ void track_close(track *t)
     td_free(t);
 }
 
-/* ---- what a frame says
- * ---------------------------------------------------------------------------- */
+/* ---- what a frame says ---- */
 
 static void course_add(course *c, int64_t value)
 {
@@ -170,8 +168,7 @@ static void gather_facts(const track *t, const message *m, frame_facts *f)
     }
 }
 
-/* ---- the verdict
- * ---------------------------------------------------------------------------------- */
+/* ---- the verdict ---- */
 
 static void forget_predecessor(track *t)
 {
@@ -267,8 +264,7 @@ void track_reset(track *t)
     forget_predecessor(t);
 }
 
-/* ---- questions
- * ------------------------------------------------------------------------------------ */
+/* ---- questions ---- */
 
 const verdict_item *verdict_violation(const verdict *v)
 {

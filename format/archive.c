@@ -93,7 +93,7 @@ td_result archive_join(const archive *a, const char *relative, char out[LIMIT_PA
     return TD_OK;
 }
 
-/* ---- locks ---------------------------------------------------------------------------------- */
+/* ---- locks ---- */
 
 /* One line: pid, verb, start, and an appender's session. */
 static void holder_line(const archive *a, const char *verb, char out[HOLDER_BYTES])
@@ -227,7 +227,7 @@ td_result archive_lock_maintain(archive *a, td_lock **out, td_err *err)
     return take_lock(a, MAINTAIN_FILE, a->verb, held_at_all, out, err);
 }
 
-/* ---- opening -------------------------------------------------------------------------------- */
+/* ---- opening ---- */
 
 static td_result note_entry(void *user, const char *name, td_entry_kind kind, td_err *err)
 {
@@ -360,7 +360,7 @@ void archive_close(archive *a)
     td_free(a);
 }
 
-/* ---- torn tails ----------------------------------------------------------------------------- */
+/* ---- torn tails ---- */
 
 /* Create torn/<name>, or torn/<name>.2, … if that is taken. */
 static td_result create_torn(archive *a, const char *name, td_file **out, td_err *err)

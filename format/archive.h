@@ -68,7 +68,7 @@ const char *archive_session(const archive *archive);
 TD_MUST_USE td_result archive_join(const archive *archive, const char *relative,
                                    char out[LIMIT_PATH_BYTES], td_err *err);
 
-/* ---- names of segments ---------------------------------------------------------------------- */
+/* ---- names of segments ---- */
 
 enum { SESSION_ID_BYTES = 9 }; /* 8 hex digits and a NUL */
 
@@ -95,7 +95,7 @@ void segment_name_format(const char *feed, const char *session, uint64_t first_n
 /* 1 if feed may be a feed's name: letters, digits, '.', '_' and '-', not '.' first, and short. */
 int feed_name_is_valid(const char *feed);
 
-/* ---- what is in the folder ------------------------------------------------------------------ */
+/* ---- what is in the folder ---- */
 
 typedef struct archive_segment {
     char *path; /* below the archive, with ".open" where it has it; a single file: its name */
@@ -122,7 +122,7 @@ typedef struct archive_listing {
 TD_MUST_USE td_result archive_list(archive *archive, archive_listing *out, td_err *err);
 void archive_listing_fini(archive_listing *listing);
 
-/* ---- who else is here ----------------------------------------------------------------------- */
+/* ---- who else is here ---- */
 
 /* The session that an appender is running now: *out is its id, or "" if nobody appends. "?" if
  * there is an appender that has not said yet. For maintainers: list open segments first, ask then.

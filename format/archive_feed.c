@@ -85,7 +85,7 @@ static td_result check_alive(const writer_feed *f, td_err *err)
     return td_err_set(err, TD_E_IO, "feed '%s': writing failed before", f->name);
 }
 
-/* ---- the end of a segment -------------------------------------------------------------------- */
+/* ---- the end of a segment ---- */
 
 static td_result journal_finished(writer_feed *f, td_err *err)
 {
@@ -159,7 +159,7 @@ int writer_feed_ends_before(const writer_feed *f, const sealed_chunk *chunk)
     return has_one && f->number != chunk->segment_number;
 }
 
-/* ---- the beginning of a segment -------------------------------------------------------------- */
+/* ---- the beginning of a segment ---- */
 
 static td_result begin_index(writer_feed *f, td_err *err)
 {
@@ -247,7 +247,7 @@ static td_result begin_segment(writer_feed *f, const sealed_chunk *chunk, td_err
     return judge(f, rc);
 }
 
-/* ---- chunks ---------------------------------------------------------------------------------- */
+/* ---- chunks ---- */
 
 td_result writer_feed_put(writer_feed *f, sealed_chunk *chunk, td_err *err)
 {

@@ -32,7 +32,7 @@ struct archive_plan {
     size_t unreadable_count;
 };
 
-/* ---- what the catalog says ------------------------------------------------------------------- */
+/* ---- what the catalog says ---- */
 
 static void forget_catalog(archive_plan *plan, const char *why)
 {
@@ -71,7 +71,7 @@ static const known_segment *find_known(const archive_plan *plan, const archive_s
     return known_segments_find(&plan->known, segment->path);
 }
 
-/* ---- one segment ----------------------------------------------------------------------------- */
+/* ---- one segment ---- */
 
 static void planned_close(planned *p)
 {
@@ -223,7 +223,7 @@ static td_result consider(archive_plan *plan, const archive_segment *segment, td
     return rc;
 }
 
-/* ---- the plan -------------------------------------------------------------------------------- */
+/* ---- the plan ---- */
 
 static int compare_planned(const void *a, const void *b)
 {
@@ -305,7 +305,7 @@ const plan_segment *archive_plan_segment(const archive_plan *plan, size_t i)
     return &plan->segments[i]->public;
 }
 
-/* ---- chunks ---------------------------------------------------------------------------------- */
+/* ---- chunks ---- */
 
 static int is_wanted_chunk(const planned *p, const segment_index *index, const index_chunk *chunk)
 {

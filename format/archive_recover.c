@@ -65,7 +65,7 @@ static void without_open(const char *path, char out[LIMIT_PATH_BYTES])
     (void)snprintf(out, LIMIT_PATH_BYTES, "%.*s", (int)length, path);
 }
 
-/* ---- what the journal gets ------------------------------------------------------------------- */
+/* ---- what the journal gets ---- */
 
 /* Was it a recorder that ended without a stop? Only where somebody listened can something be
  * missing. A session that the journal does not know may have been one. */
@@ -159,7 +159,7 @@ static td_result journal_about(const work *w, const char *act, const char *path,
     return journal_append(w->journal, act, fields, sizeof fields / sizeof fields[0], err);
 }
 
-/* ---- segments -------------------------------------------------------------------------------- */
+/* ---- segments ---- */
 
 static td_result recover_file(const work *w, const char *open_path, td_err *err)
 {
@@ -239,8 +239,7 @@ static td_result recover_open_segments(work *w, td_err *err)
     return TD_OK;
 }
 
-/* ---- what was interrupted between rename and journal ------------------------------------------
- */
+/* ---- what was interrupted between rename and journal ---- */
 
 static td_result fill_from_reader(segment_reader *reader, recover_result *result, td_err *err)
 {
@@ -327,7 +326,7 @@ static td_result end_sessions(work *w, td_err *err)
     return rc;
 }
 
-/* ---- all of it ------------------------------------------------------------------------------- */
+/* ---- all of it ---- */
 
 /* A recorder that is about to connect must not wait until a catalog of years is made: without one,
  * it is made when the session ends. What is usable only needs what has changed. */

@@ -28,7 +28,7 @@ struct archive_writer {
     size_t feed_count;
 };
 
-/* ---- the catalog beside it ------------------------------------------------------------------- */
+/* ---- the catalog beside it ---- */
 
 static void begin_rebuild(archive_writer *w)
 {
@@ -158,7 +158,7 @@ static void adopt_rebuilt(archive_writer *w)
         td_log_say(archive_log(w->archive), TD_LOG_INFO, "the catalog is up to date again");
 }
 
-/* ---- the session ----------------------------------------------------------------------------- */
+/* ---- the session ---- */
 
 static td_result journal_start(archive_writer *w, td_err *err)
 {
@@ -272,7 +272,7 @@ td_result archive_writer_add_feed(archive_writer *w, const char *feed, const cha
     return TD_OK;
 }
 
-/* ---- chunks ---------------------------------------------------------------------------------- */
+/* ---- chunks ---- */
 
 td_result archive_writer_put(archive_writer *w, size_t feed_index, sealed_chunk *chunk,
                              const gap_row *gaps, size_t gap_count, td_err *err)
@@ -315,7 +315,7 @@ int archive_writer_catalog_is_current(const archive_writer *w)
     return w->catalog != NULL;
 }
 
-/* ---- the end --------------------------------------------------------------------------------- */
+/* ---- the end ---- */
 
 static void keep_first(td_result *first, td_err *err, td_result rc, const td_err *cause)
 {

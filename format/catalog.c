@@ -91,7 +91,7 @@ static const char *const STATEMENTS[STATEMENT_COUNT] = {
                            "conn, topic, symbol, reason",
 };
 
-/* ---- statements ------------------------------------------------------------------------------ */
+/* ---- statements ---- */
 
 td_result catalog_fail(catalog *c, int sqlite_rc, const char *doing, td_err *err)
 {
@@ -217,7 +217,7 @@ const char *catalog_column_text(const catalog_query *query, int column)
     return text == NULL ? "" : text;
 }
 
-/* ---- opening --------------------------------------------------------------------------------- */
+/* ---- opening ---- */
 
 static td_result run_sql(catalog *c, const char *sql, const char *doing, td_err *err)
 {
@@ -472,7 +472,7 @@ int catalog_is_disturbed(const catalog *c)
     return c->is_immutable && has_file(c->path, "-wal");
 }
 
-/* ---- transactions ---------------------------------------------------------------------------- */
+/* ---- transactions ---- */
 
 static td_result check_not_moved(catalog *c, td_err *err)
 {

@@ -41,7 +41,7 @@ void catalog_close(catalog *catalog);
 /* Remove the catalog's files (database, WAL, shared memory); none there is fine. */
 TD_MUST_USE td_result catalog_remove(const char *path, td_err *err);
 
-/* ---- writing: between begin and commit ------------------------------------------------------- */
+/* ---- writing: between begin and commit ---- */
 
 /* One transaction at a time. After any failure: catalog_abort. TD_E_BUSY, TD_E_NOSPACE, TD_E_IO,
  * TD_E_CORRUPT; TD_E_NOTFOUND if the file was removed or replaced under us. */
@@ -107,8 +107,7 @@ TD_MUST_USE td_result catalog_set_behind(catalog *catalog, int is_behind, td_err
 typedef enum catalog_forget { FORGET_ORPHANS, FORGET_LEDGER, FORGET_ALL } catalog_forget;
 TD_MUST_USE td_result catalog_forget_rows(catalog *catalog, catalog_forget what, td_err *err);
 
-/* ---- reading ----------------------------------------------------------------------------------
- */
+/* ---- reading ---- */
 
 TD_MUST_USE td_result catalog_get_state(catalog *catalog, uint64_t *journal_bytes, int *is_behind,
                                         td_err *err);

@@ -45,7 +45,7 @@ td_result catalog_get_state(catalog *c, uint64_t *journal_bytes, int *is_behind,
     return rc;
 }
 
-/* ---- choosing segments ----------------------------------------------------------------------- */
+/* ---- choosing segments ---- */
 
 /* Columns of a channel begin at column first. The strings are valid until the next row. */
 static void read_channel(const catalog_query *query, int first, channel_info *out)
@@ -136,7 +136,7 @@ td_result catalog_each_segment(catalog *c, catalog_segment_fn *fn, void *user, t
     return rc == TD_EOF ? TD_OK : rc;
 }
 
-/* ---- loading a segment ----------------------------------------------------------------------- */
+/* ---- loading a segment ---- */
 
 static td_result too_many(const char *what, const char *path, td_err *err)
 {
@@ -285,7 +285,7 @@ td_result catalog_load_segment(catalog *c, const char *path, const catalog_chunk
     return rc;
 }
 
-/* ---- gaps and the dump ----------------------------------------------------------------------- */
+/* ---- gaps and the dump ---- */
 
 td_result catalog_each_gap(catalog *c, gap_row_fn *fn, void *user, td_err *err)
 {

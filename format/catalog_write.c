@@ -83,7 +83,7 @@ td_result catalog_add_segment_sessions(catalog *c, td_err *err)
     return rc == SQLITE_OK ? TD_OK : catalog_fail(c, rc, "adding sessions", err);
 }
 
-/* ---- segments -------------------------------------------------------------------------------- */
+/* ---- segments ---- */
 
 static td_result put_segment_row(catalog *c, const segment_index *index, td_err *err)
 {
@@ -251,7 +251,7 @@ td_result catalog_put_segment(catalog *c, const segment_index *index, td_err *er
     return rc == TD_OK ? catalog_extend_segment(c, index, 0, err) : rc;
 }
 
-/* ---- the ledger ------------------------------------------------------------------------------ */
+/* ---- the ledger ---- */
 
 td_result catalog_put_gap(catalog *c, const gap_row *row, td_err *err)
 {

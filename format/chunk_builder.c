@@ -1,6 +1,7 @@
 #include "format/chunk_builder.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"

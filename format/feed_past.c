@@ -9,7 +9,7 @@
 #include "format/journal.h"
 #include "format/segment_index.h"
 
-/* ---- the journal ----------------------------------------------------------------------------- */
+/* ---- the journal ---- */
 
 past_session *archive_past_session(const archive_past *past, const char *session)
 {
@@ -138,7 +138,7 @@ void archive_past_fini(archive_past *past)
     *past = (archive_past){0};
 }
 
-/* ---- links ----------------------------------------------------------------------------------- */
+/* ---- links ---- */
 
 static const char *file_name_of(const char *path)
 {

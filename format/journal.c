@@ -29,7 +29,7 @@ enum {
 };
 #define LOCK_PAUSE_NS (10 * TD_NS_PER_MS)
 
-/* ---- entries --------------------------------------------------------------------------------- */
+/* ---- entries ---- */
 
 td_bytes journal_get(const journal_entry *entry, const char *key)
 {
@@ -78,7 +78,7 @@ journal_field journal_u64(const char *key, uint64_t value, char text[24])
     return journal_text(key, text);
 }
 
-/* ---- reading --------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 /* A file read forward: where its provable part ends, and the value of the chain there. */
 typedef struct cursor {
@@ -323,7 +323,7 @@ td_result journal_read_from(archive *a, uint64_t from, journal_fn *fn, void *use
     return rc == TD_OK ? TD_OK : td_err_add(err, rc, "reading the journal");
 }
 
-/* ---- writing --------------------------------------------------------------------------------- */
+/* ---- writing ---- */
 
 struct journal {
     archive *archive;

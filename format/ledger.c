@@ -10,7 +10,7 @@
 #include "format/reindex.h"
 #include "format/segment_reader.h"
 
-/* ---- journal entries as rows ----------------------------------------------------------------- */
+/* ---- journal entries as rows ---- */
 
 enum { LEDGER_TEXT_BYTES = 4096 }; /* a cause, a detail, a note: longer ones are cut */
 
@@ -120,7 +120,7 @@ td_result ledger_write_note(journal *j, const note_row *row, td_err *err)
     return journal_append(j, JOURNAL_NOTE, fields, sizeof fields / sizeof fields[0], err);
 }
 
-/* ---- into the catalog ------------------------------------------------------------------------ */
+/* ---- into the catalog ---- */
 
 static td_result enter(void *user, const journal_entry *entry, td_err *err)
 {
@@ -163,7 +163,7 @@ td_result ledger_catch_up(archive *a, catalog *c, td_err *err)
     return rc;
 }
 
-/* ---- reading without a catalog --------------------------------------------------------------- */
+/* ---- reading without a catalog ---- */
 
 typedef struct session_list {
     session_row *rows;
@@ -297,7 +297,7 @@ td_result archive_notes(archive *a, note_row_fn *fn, void *user, td_err *err)
     return journal_read(a, pass_note, &call, &state, err);
 }
 
-/* ---- gaps ------------------------------------------------------------------------------------ */
+/* ---- gaps ---- */
 
 typedef struct gap_call {
     gap_row_fn *fn;

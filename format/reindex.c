@@ -7,7 +7,7 @@
 #include "format/catalog_known.h"
 #include "format/segment_index.h"
 
-/* ---- is the catalog current? ----------------------------------------------------------------- */
+/* ---- is the catalog current? ---- */
 
 /* An open segment is in the catalog as it is if the catalog ends where its chain ends. One without
  * any durable chunk is in no catalog. */
@@ -120,7 +120,7 @@ td_result archive_check_catalog(archive *a, char what[CATALOG_WHAT_BYTES], td_er
     return TD_OK;
 }
 
-/* ---- rebuilding ------------------------------------------------------------------------------ */
+/* ---- rebuilding ---- */
 
 typedef struct rebuild {
     archive *archive;
@@ -322,7 +322,7 @@ td_result archive_reindex_into(archive *a, catalog *c, const reindex_options *op
     return rc;
 }
 
-/* ---- the catalog on disk --------------------------------------------------------------------- */
+/* ---- the catalog on disk ---- */
 
 static int is_unusable(td_result rc)
 {

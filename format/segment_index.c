@@ -12,7 +12,7 @@
 /* Bytes of a bitmap over all ids that MCAP can have. */
 enum { BITMAP_BYTES_MAX = (1 << 16) / 8 };
 
-/* ---- building -------------------------------------------------------------------------------- */
+/* ---- building ---- */
 
 /* Owned strings of a channel, so that copying and freeing are one loop. */
 enum { CHANNEL_STRINGS = 7 };
@@ -156,7 +156,7 @@ int segment_index_has(const segment_index *index, const index_chunk *chunk, uint
            (index->bitmaps[chunk->bitmap_offset + byte] >> (id % 8) & 1) != 0;
 }
 
-/* ---- reading --------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 static int order_by_id(const void *a, const void *b)
 {

@@ -1,6 +1,7 @@
 #include "format/segment_reader.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

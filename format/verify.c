@@ -19,7 +19,7 @@ const char *verify_severity_name(verify_severity severity)
     return NAMES[severity];
 }
 
-/* ---- findings -------------------------------------------------------------------------------- */
+/* ---- findings ---- */
 
 void findings_add(finding_list *list, verify_severity severity, const char *segment,
                   uint64_t offset, const char *format, ...)
@@ -92,7 +92,7 @@ static void pass_findings(verification *v, verify_report *report)
     }
 }
 
-/* ---- the archive as a whole ------------------------------------------------------------------ */
+/* ---- the archive as a whole ---- */
 
 static td_result check_journal(verification *v, td_err *err)
 {

@@ -132,7 +132,7 @@ static void stream_fini(time_stream *s)
     td_free(s->segments);
 }
 
-/* ---- one session ----------------------------------------------------------------------------- */
+/* ---- one session ---- */
 
 static td_result merge_streams(verification *v, const char *session, time_stream *streams,
                                size_t count, td_err *err)

@@ -18,8 +18,7 @@ static uint64_t now_mono_ns(const connection *self)
     return clock_mono_ns(self->options.env->clock);
 }
 
-/* ---- sending
- * -------------------------------------------------------------------------------------- */
+/* ---- sending ---- */
 
 static void send_built(connection *self, td_result rc, td_err *err)
 {
@@ -75,8 +74,7 @@ static void send_subscriptions(connection *self)
     }
 }
 
-/* ---- timers
- * --------------------------------------------------------------------------------------- */
+/* ---- timers ---- */
 
 static void tick(void *user);
 static void connect_now(void *user);
@@ -133,8 +131,7 @@ static void schedule_connect(connection *self, uint64_t wait_ns)
     set_timer(self, now_mono_ns(self) + wait_ns, connect_now);
 }
 
-/* ---- the connection's life
- * ------------------------------------------------------------------------ */
+/* ---- the connection's life ---- */
 
 static void on_opened(void *user, wire_conn *conn, const wire_peer *peer)
 {

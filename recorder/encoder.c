@@ -69,8 +69,7 @@ static void fail(encoder *self, td_result rc)
     chunk_queue_fail(self->options.queue);
 }
 
-/* ---- chunks
- * --------------------------------------------------------------------------------------- */
+/* ---- chunks ---- */
 
 static void choose_level(encoder *self, chunk_builder *builder)
 {
@@ -110,8 +109,7 @@ static void seal(encoder *self, size_t feed_index)
     chunk_queue_push(self->options.queue, item);
 }
 
-/* ---- channels
- * ------------------------------------------------------------------------------------- */
+/* ---- channels ---- */
 
 static td_result grow_channels(feed_state *feed, uint32_t index, td_err *err)
 {
@@ -170,8 +168,7 @@ static td_result append(encoder *self, feed_state *feed, const channel_route *ro
     return rc;
 }
 
-/* ---- events
- * --------------------------------------------------------------------------------------- */
+/* ---- events ---- */
 
 static td_result append_event(encoder *self, feed_state *feed, uint64_t recv_ns, td_bytes json,
                               td_err *err)
@@ -235,8 +232,7 @@ static td_result take_event(encoder *self, const intake_record *record, td_bytes
                        err);
 }
 
-/* ---- frames
- * --------------------------------------------------------------------------------------- */
+/* ---- frames ---- */
 
 static open_slot *find_slot(feed_state *feed, const intake_record *record)
 {
@@ -337,8 +333,7 @@ static td_result take_frame(encoder *self, const intake_record *record, td_bytes
     return TD_OK;
 }
 
-/* ---- the thread
- * ----------------------------------------------------------------------------------- */
+/* ---- the thread ---- */
 
 static td_result take(encoder *self, const intake_record *record, uint8_t *bytes, td_err *err)
 {
@@ -382,8 +377,8 @@ static uint64_t seal_due(encoder *self)
  */
 enum { BATCH_RECORDS = 256 };
 
-/* An idle encoder sleeps until so much is there, or for so long: waking for each frame costs the network
- * thread a system call a frame (measured: 250 ns and more, against 110 with batches). */
+/* An idle encoder sleeps until so much is there, or for so long: waking for each frame costs the
+ * network thread a system call a frame (measured: 250 ns and more, against 110 with batches). */
 enum { BATCH_BYTES = 256 << 10 };
 #define BATCH_NS (10 * TD_NS_PER_MS)
 

@@ -67,8 +67,7 @@ struct supervisor {
     td_err err;
 };
 
-/* ---- what the threads tell
- * ------------------------------------------------------------------------ */
+/* ---- what the threads tell ---- */
 
 static void on_durable(void *user, size_t feed_index, const sealed_chunk *chunk)
 {
@@ -101,8 +100,7 @@ static void on_found(void *user, const watch_finding *finding)
     wire_loop_wake(self->loop);
 }
 
-/* ---- what connections tell
- * ------------------------------------------------------------------------ */
+/* ---- what connections tell ---- */
 
 static void give_up(supervisor *self, td_result rc, const char *why)
 {
@@ -166,8 +164,7 @@ static void resume_all(void *user)
         connection_resume(self->connections[i]);
 }
 
-/* ---- opening
- * -------------------------------------------------------------------------------------- */
+/* ---- opening ---- */
 
 /* The host of a URL, for connections that share its limit. */
 static td_bytes url_host(const char *url)
@@ -398,8 +395,7 @@ td_result supervisor_open(const supervisor_options *options, supervisor **out, t
     return TD_OK;
 }
 
-/* ---- running
- * -------------------------------------------------------------------------------------- */
+/* ---- running ---- */
 
 void supervisor_stop(supervisor *self)
 {

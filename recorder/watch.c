@@ -183,7 +183,8 @@ static void check(watch *self, const watch_record *record, td_bytes bytes)
     channel->last_ns = record->recv_ns;
 }
 
-/* As the encoder does: sleep until there is a batch, for a wake-up costs the encoder a system call. */
+/* As the encoder does: sleep until there is a batch, for a wake-up costs the encoder a system call.
+ */
 enum { WAIT_BYTES = 256 << 10 };
 #define WAIT_NS (20 * TD_NS_PER_MS)
 

@@ -83,8 +83,7 @@ typedef struct replay_command {
     selection wanted;
 } replay_command;
 
-/* ---- while it plays
- * ------------------------------------------------------------------------------- */
+/* ---- while it plays ---- */
 
 static void on_stop(void *user)
 {
@@ -150,8 +149,7 @@ static pacer_answer on_progress(void *ctx, uint64_t frames, uint64_t recv_ns)
     return PACER_GO;
 }
 
-/* ---- before
- * --------------------------------------------------------------------------------------- */
+/* ---- before ---- */
 
 static td_result check_flags(const replay_command *command, pacer_speed *speed, td_err *err)
 {
@@ -227,8 +225,7 @@ static void close_all(replay_command *command)
     archive_close(command->archive);
 }
 
-/* ---- afterwards
- * ----------------------------------------------------------------------------------- */
+/* ---- afterwards ---- */
 
 /* The ledger's rows that touch the selection. */
 static td_result gather_gaps(const replay_command *command, replay_report *report, td_err *err)

@@ -72,9 +72,7 @@ static void on_stop(void *user)
     wire_loop_wake(command->loop);
 }
 
-/* ---- before
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- before ---- */
 
 static td_result open_source(serve_command *command, td_err *err)
 {
@@ -127,8 +125,7 @@ static void say_what_is_served(const serve_command *command)
                wire_server_url(serve_server(command->server)));
 }
 
-/* ---- while it serves
- * --------------------------------------------------------------------------------------- */
+/* ---- while it serves ---- */
 
 /* 1 if there is nothing left to wait for. */
 static int is_done(const serve_command *command)

@@ -19,8 +19,7 @@ struct player {
     uint8_t is_finished;
 };
 
-/* ---- life
- * ----------------------------------------------------------------------------------------- */
+/* ---- life ---- */
 
 td_result player_open(const player_options *options, player **out, td_err *err)
 {
@@ -50,8 +49,7 @@ void player_close(player *p)
     td_free(p);
 }
 
-/* ---- which stream
- * --------------------------------------------------------------------------------- */
+/* ---- which stream ---- */
 
 /* What a frame is, and which stream it belongs to. */
 typedef struct route {
@@ -117,8 +115,7 @@ static td_result find_stream(player *p, tape_channel *channel, const route *to, 
     return TD_OK;
 }
 
-/* ---- frames
- * --------------------------------------------------------------------------------------- */
+/* ---- frames ---- */
 
 static stream_frame frame_for_stream(const player *p, const tape_frame *frame, frame_role role)
 {
@@ -228,8 +225,7 @@ td_result player_finish(player *p, td_err *err)
     return rc;
 }
 
-/* ---- results
- * -------------------------------------------------------------------------------------- */
+/* ---- results ---- */
 
 const stream_table *player_streams(const player *p)
 {

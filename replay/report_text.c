@@ -54,8 +54,7 @@ static void print_place(output_stream *o, const stream *s, const stream_frame *f
                   s->symbol);
 }
 
-/* ---- head
- * ----------------------------------------------------------------------------------------- */
+/* ---- head ---- */
 
 static void print_head(const replay_report *report, output_stream *o)
 {
@@ -91,8 +90,7 @@ static void print_head(const replay_report *report, output_stream *o)
                       totals->lead_in);
 }
 
-/* ---- is it complete
- * ------------------------------------------------------------------------------- */
+/* ---- is it complete ---- */
 
 static void print_counts(output_stream *o, const stream_table *streams)
 {
@@ -198,8 +196,7 @@ static void print_verdict(const replay_report *report, output_stream *o)
     print_undecoded(report, o);
 }
 
-/* ---- tables
- * --------------------------------------------------------------------------------------- */
+/* ---- tables ---- */
 
 static td_result print_topics(const replay_report *report, output_stream *o, td_err *err)
 {

@@ -9,8 +9,7 @@
 
 enum { ANSWER_BYTES_MAX = 4 << 20 };
 
-/* ---- requests
- * ---------------------------------------------------------------------------------------------- */
+/* ---- requests ---- */
 
 /* The reason to refuse a subscription, or NULL. A request is taken whole or not at all. */
 static const char *check_topics(const serve_client *client, const dialect_request *request,
@@ -102,8 +101,7 @@ static void on_message(void *user, wire_peer_conn *conn, unsigned opcode, td_byt
     serve_client_end(client, 1008);
 }
 
-/* ---- connections
- * ------------------------------------------------------------------------------------------- */
+/* ---- connections ---- */
 
 static unsigned on_accept(void *user, td_bytes path, td_bytes query)
 {
@@ -149,9 +147,7 @@ static const wire_server_ops SERVE_OPS = {.accept = on_accept,
                                           .drained = on_drained,
                                           .closed = on_closed};
 
-/* ---- life
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- life ---- */
 
 static td_result serve_fill(serve *server, td_err *err)
 {

@@ -8,8 +8,7 @@
 /* Frames of one turn, so that a tape of which nothing is wanted does not keep others waiting. */
 enum { PUMP_FRAMES_MAX = 4096 };
 
-/* ---- what is wanted
- * ---------------------------------------------------------------------------------------- */
+/* ---- what is wanted ---- */
 
 static int is_on_topic(const channel_info *info, const char *topic)
 {
@@ -68,9 +67,7 @@ static int is_wanted(serve_client *client, const tape_frame *frame)
     return (int)(*verdict & 1);
 }
 
-/* ---- time
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- time ---- */
 
 static void on_timer(void *user)
 {
@@ -94,8 +91,7 @@ static void fail(serve_client *client, const td_err *err)
     serve_client_end(client, 1011);
 }
 
-/* ---- the tape
- * ---------------------------------------------------------------------------------------------- */
+/* ---- the tape ---- */
 
 static td_result open_tape(serve_client *client, td_err *err)
 {
@@ -203,9 +199,7 @@ void serve_client_pump(serve_client *client)
         fail(client, &err);
 }
 
-/* ---- life
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- life ---- */
 
 static td_result set_feeds(serve_client *client, td_bytes path, td_err *err)
 {

@@ -8,8 +8,7 @@
 #include "format/archive_plan.h"
 #include "wire/dialect.h"
 
-/* ---- gathering
- * -------------------------------------------------------------------------------------------- */
+/* ---- gathering ---- */
 
 static served_feed *find_feed(const serve_feeds *feeds, const char *name)
 {
@@ -167,9 +166,7 @@ void serve_feeds_close(serve_feeds *feeds)
     td_free(feeds);
 }
 
-/* ---- asking
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- asking ---- */
 
 /* "/realtime" of "wss://stream.bybit.com/realtime". */
 static td_bytes path_of_url(const char *url)

@@ -65,7 +65,7 @@ void sink_truth_close(sink_truth *self)
     td_free(self);
 }
 
-/* ---- frames ------------------------------------------------------------------------------ */
+/* ---- frames ---- */
 
 static void differs(sink_truth *self, const tape_frame *frame, const char *what)
 {
@@ -150,7 +150,7 @@ static void compare_frame(sink_truth *self, recorded_conn *conn, const tape_fram
     conn->next += (size_t)is_sent;
 }
 
-/* ---- books ------------------------------------------------------------------------------- */
+/* ---- books ---- */
 
 static td_result find_book(sink_truth *self, const tape_frame *frame, checked_book **out,
                            td_err *err)
@@ -212,7 +212,7 @@ static td_result compare_book(sink_truth *self, const sink_frame *shown, td_err 
     return TD_OK;
 }
 
-/* ---- the sink ---------------------------------------------------------------------------- */
+/* ---- the sink ---- */
 
 static td_result take_frame(void *ctx, const sink_frame *shown, td_err *err)
 {

@@ -43,8 +43,7 @@ struct strands {
     strand items[];
 };
 
-/* ---- life
- * ----------------------------------------------------------------------------------------- */
+/* ---- life ---- */
 
 static td_result strand_init(strand *s, int is_inline, td_err *err)
 {
@@ -112,8 +111,7 @@ unsigned strands_busy_max(const strands *all)
     return all->workers == NULL ? 1 : td_workers_busy_max(all->workers);
 }
 
-/* ---- batches
- * -------------------------------------------------------------------------------------- */
+/* ---- batches ---- */
 
 static void batch_run(void *arg)
 {

@@ -5,8 +5,7 @@
 #include "base/hash.h"
 #include "base/limits.h"
 
-/* ---- life
- * ----------------------------------------------------------------------------------------- */
+/* ---- life ---- */
 
 static td_result copy_names(stream *s, const stream_key *key, td_err *err)
 {
@@ -63,8 +62,7 @@ int stream_compare(const stream *a, const stream *b)
     return order != 0 ? order : (int)a->dir - (int)b->dir;
 }
 
-/* ---- slots
- * ---------------------------------------------------------------------------------------- */
+/* ---- slots ---- */
 
 static td_result slot_add(stream *s, const stream_frame *frame, stream_slot **out, td_err *err)
 {
@@ -113,8 +111,7 @@ const track *stream_last_track(const stream *s)
     return last == NULL ? NULL : last->track;
 }
 
-/* ---- one frame
- * ------------------------------------------------------------------------------------ */
+/* ---- one frame ---- */
 
 static stream_frame without_bytes(const stream_frame *frame)
 {

@@ -377,9 +377,7 @@ static void on_message(void *user, wire_peer_conn *wire, unsigned opcode, td_byt
         conn_close(conn, rc == TD_E_LIMIT ? 1009 : 1007); /* too large; no JSON object */
 }
 
-/* ---- opening
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- opening ---- */
 
 static const wire_server_ops SERVER_OPS = {
     .accept = on_accept,

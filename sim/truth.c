@@ -1,6 +1,7 @@
 #include "sim/truth.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"

@@ -1,5 +1,7 @@
 #include "tape/channel_router.h"
 
+#include <stdio.h>
+
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/buf.h"

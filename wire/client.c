@@ -9,7 +9,7 @@
 enum { CONNECT_TIMEOUT_S = 10, CONNECT_TIMEOUT_S_MAX = 60 };
 _Static_assert((int)CONNECT_TIMEOUT_S_MAX < (int)WIRE_LWS_TIMEOUT_S, "ours must come first");
 
-/* ---- ends */
+/* ---- ends ---- */
 
 void conn_fail(wire_conn *conn, wire_cause cause, const char *format, ...)
 {
@@ -90,7 +90,7 @@ void client_end_all(wire_loop *loop)
     }
 }
 
-/* ---- connecting */
+/* ---- connecting ---- */
 
 static void on_connect_timeout(void *user)
 {
@@ -164,7 +164,7 @@ td_result wire_connect(wire_loop *loop, const wire_client_options *options, wire
     return TD_OK;
 }
 
-/* ---- sending */
+/* ---- sending ---- */
 
 /* Moves what is left of the queue to its front, so that it does not grow for ever. */
 static void queue_compact(wire_conn *conn)
@@ -246,7 +246,7 @@ int conn_on_writable(wire_conn *conn)
     return -1;
 }
 
-/* ---- flow and close */
+/* ---- flow and close ---- */
 
 static void set_reading(wire_conn *conn, uint8_t is_paused)
 {

@@ -8,7 +8,7 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
-/* ---- why it ended */
+/* ---- why it ended ---- */
 
 /* An attempt that did not come as far as an open WebSocket; text is libwebsockets' own reason. */
 static void say_why_not_open(wire_conn *conn, unsigned status, td_bytes text)
@@ -105,7 +105,7 @@ static void on_peer_close(wire_conn *conn, td_bytes payload)
               (int)conn->end.close_reason.size, (const char *)conn->end.close_reason.data);
 }
 
-/* ---- open */
+/* ---- open ---- */
 
 static void on_open(wire_conn *conn, struct lws *wsi)
 {
@@ -162,7 +162,7 @@ static void on_receive(wire_conn *conn, struct lws *wsi, td_bytes piece)
     assembly_done(&conn->assembly);
 }
 
-/* ---- the callback */
+/* ---- the callback ---- */
 
 int client_verify(struct lws *wsi, struct x509_store_ctx_st *store, int is_good)
 {

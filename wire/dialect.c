@@ -22,7 +22,7 @@ const dialect *dialect_find(dialect_id id)
     return NULL;
 }
 
-/* ---- subscriptions */
+/* ---- subscriptions ---- */
 
 /* Offset of the last dot, or size if there is none. */
 static size_t last_dot(td_bytes text)
@@ -69,7 +69,7 @@ int dialect_filter_covers(td_bytes subscription, td_bytes exchange_topic)
     return list_has(list, symbol);
 }
 
-/* ---- words and names */
+/* ---- words and names ---- */
 
 static void reason_text(char out[DIALECT_REASON_BYTES], const char *before, td_bytes topic,
                         const char *behind)
@@ -101,7 +101,7 @@ void dialect_conn_id(uint64_t high, uint64_t low, char out[DIALECT_CONN_ID_BYTES
     TD_ASSERT(length == DIALECT_CONN_ID_BYTES - 1);
 }
 
-/* ---- signatures */
+/* ---- signatures ---- */
 
 td_result dialect_sign(const dialect_auth *auth, char out[DIALECT_SIGNATURE_BYTES], td_err *err)
 {
@@ -123,7 +123,7 @@ td_result dialect_sign(const dialect_auth *auth, char out[DIALECT_SIGNATURE_BYTE
     return TD_OK;
 }
 
-/* ---- reading requests */
+/* ---- reading requests ---- */
 
 /* A client's request has kilobytes; what is larger is not read at all. */
 enum { REQUEST_BYTES_MAX = 1 << 20, ARGS_AT_FIRST = 64 };

@@ -22,7 +22,7 @@ struct wire_timer {
  * whether a feed is stale is the recorder's judgement, and heartbeats are the dialect's. */
 static const lws_retry_bo_t NO_KEEPALIVE = {.secs_since_valid_ping = 0};
 
-/* ---- timers */
+/* ---- timers ---- */
 
 static void arm_descriptor(wire_loop *loop, uint64_t at_ns, uint64_t now_ns)
 {
@@ -144,7 +144,7 @@ static const struct lws_protocols LOOP_PROTOCOLS[] = {
     {0},
 };
 
-/* ---- life */
+/* ---- life ---- */
 
 struct lws_context_creation_info loop_vhost_info(const char *name,
                                                  const struct lws_protocols *protocols)
@@ -272,7 +272,7 @@ void wire_loop_wake(wire_loop *loop)
     lws_cancel_service(loop->context);
 }
 
-/* ---- names */
+/* ---- names ---- */
 
 static const char *const CAUSE_NAMES[] = {
     [WIRE_CAUSE_NONE] = "none",

@@ -66,7 +66,7 @@ static inline uint64_t loop_now_ns(const wire_loop *loop)
 struct lws_context_creation_info loop_vhost_info(const char *name,
                                                  const struct lws_protocols *protocols);
 
-/* ---- messages in pieces */
+/* ---- messages in pieces ---- */
 
 /* Puts the pieces of one message together; a message that comes in one piece is not copied. */
 typedef struct wire_assembly {
@@ -91,13 +91,13 @@ assembly_state assembly_take(wire_assembly *assembly, struct lws *wsi, td_bytes 
 /* The message has been handled. */
 void assembly_done(wire_assembly *assembly);
 
-/* ---- what the loop needs of the client's end */
+/* ---- what the loop needs of the client's end ---- */
 
 /* OpenSSL looked at a certificate of wsi's peer. 0 accepts, 1 refuses. (libwebsockets asks the
  * first vhost's protocol, whichever vhost the connection is of: that is the loop's.) */
 int client_verify(struct lws *wsi, struct x509_store_ctx_st *store, int is_good);
 
-/* ---- what the loop needs of the server's end */
+/* ---- what the loop needs of the server's end ---- */
 
 #define SERVER_LISTEN_PROTOCOL "wire-listen"
 int server_listen_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,

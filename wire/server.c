@@ -18,7 +18,7 @@
 
 enum { LISTEN_BACKLOG = 256, ACCEPTS_PER_TURN = 64, ACCEPT_PAUSE_MS = 50 };
 
-/* ---- listening */
+/* ---- listening ---- */
 
 static td_result bind_and_listen(int fd, const struct addrinfo *place, td_err *err)
 {
@@ -81,7 +81,7 @@ static void set_url(wire_server *server, const char *host, uint16_t port)
     TD_ASSERT(length > 0 && (size_t)length < sizeof server->url);
 }
 
-/* ---- accepting */
+/* ---- accepting ---- */
 
 static void accept_again(void *user)
 {
@@ -150,7 +150,7 @@ static td_result adopt_listener(wire_server *server, int fd, td_err *err)
     return TD_OK;
 }
 
-/* ---- life */
+/* ---- life ---- */
 
 static td_result open_vhost(wire_server *server, td_err *err)
 {
@@ -280,7 +280,7 @@ const char *wire_server_ca_pem(const wire_server *server)
     return server->identity == NULL ? NULL : tls_identity_pem(server->identity);
 }
 
-/* ---- what libwebsockets says when the TLS context of the vhost is to be filled */
+/* ---- what libwebsockets says when the TLS context of the vhost is to be filled ---- */
 
 int server_use_identity(struct lws_vhost *vhost, struct ssl_ctx_st *context)
 {

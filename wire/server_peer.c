@@ -7,7 +7,7 @@
 
 enum { FIN = 0x80, OPCODE_CONTINUATION = 0, LENGTH_16 = 126, LENGTH_64 = 127 };
 
-/* ---- the queue of frames */
+/* ---- the queue of frames ---- */
 
 /* Moves what is left to the front once that is cheap. */
 static void queue_compact(wire_peer_conn *peer)
@@ -184,7 +184,7 @@ void wire_peer_resume(wire_peer_conn *peer)
     lws_rx_flow_control(peer->wsi, 1);
 }
 
-/* ---- life */
+/* ---- life ---- */
 
 static void peer_free(wire_peer_conn *peer)
 {
@@ -241,7 +241,7 @@ void server_end_peers(wire_server *server)
     }
 }
 
-/* ---- what libwebsockets says */
+/* ---- what libwebsockets says ---- */
 
 /* The server of a connection that was not upgraded; NULL if it was. */
 static wire_server *server_of(struct lws *wsi)

@@ -33,7 +33,7 @@ static td_result openssl_failed(td_result code, td_err *err, const char *what)
     return td_err_set(err, code, "%s: %s", what, reason == NULL ? "failed" : reason);
 }
 
-/* ---- making a certificate */
+/* ---- making a certificate ---- */
 
 static int add_extension(X509 *cert, int nid, const char *value)
 {
@@ -132,7 +132,7 @@ td_result tls_identity_make(uint64_t wall_ns, tls_identity **out, td_err *err)
     return TD_OK;
 }
 
-/* ---- loading one */
+/* ---- loading one ---- */
 
 static td_result load_certificates(tls_identity *identity, const char *path, td_err *err)
 {
@@ -226,7 +226,7 @@ td_result tls_identity_use(const tls_identity *identity, SSL_CTX *context, td_er
     return is_used ? TD_OK : openssl_failed(TD_E_INVALID, err, "certificate cannot be used");
 }
 
-/* ---- the client's context */
+/* ---- the client's context ---- */
 
 /* libwebsockets sets SNI from the Host header, whatever that is, cut at its first colon:
  * "127.0.0.1", or "[" for an IPv6 address. Neither may be sent. */

@@ -17,7 +17,7 @@ struct ssl_ctx_st;
 struct ssl_st;
 struct x509_store_ctx_st;
 
-/* ---- the server's side */
+/* ---- the server's side ---- */
 
 typedef struct tls_identity tls_identity;
 
@@ -38,7 +38,7 @@ const char *tls_identity_pem(const tls_identity *identity);
 TD_MUST_USE td_result tls_identity_use(const tls_identity *identity, struct ssl_ctx_st *context,
                                        td_err *err);
 
-/* ---- the client's side */
+/* ---- the client's side ---- */
 
 /* A context for clients: TLS 1.2 or newer; no SNI for numeric addresses (RFC 6066, 3). TD_E_NOMEM.
  * Freed by tls_client_context_close. */

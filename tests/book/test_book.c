@@ -37,8 +37,7 @@ static void assert_book(const book *b, const char *expected, const char *name)
     td_buf_fini(&text);
 }
 
-/* ---- operations
- * ----------------------------------------------------------------------------------- */
+/* ---- operations ---- */
 
 typedef struct apply_case {
     const char *name;
@@ -159,8 +158,7 @@ static void test_crossed(void **state)
     book_close(b);
 }
 
-/* ---- digests
- * -------------------------------------------------------------------------------------- */
+/* ---- digests ---- */
 
 static void test_levels_sha1(void **state)
 {
@@ -228,8 +226,7 @@ static void test_hash(void **state)
     book_close(b);
 }
 
-/* ---- against a plain model
- * ------------------------------------------------------------------------ */
+/* ---- against a plain model ---- */
 
 enum { MODEL_PRICES = 600, MODEL_STEPS = 20000 };
 

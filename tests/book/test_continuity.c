@@ -279,8 +279,7 @@ static void test_violation(void **state)
     track_close(t);
 }
 
-/* ---- trades
- * --------------------------------------------------------------------------------------- */
+/* ---- trades ---- */
 
 static const topic_row TRADE_ROW = {
     .name = "trade",
@@ -344,8 +343,7 @@ static void test_trades(void **state)
     track_close(t);
 }
 
-/* ---- other topics
- * --------------------------------------------------------------------------------- */
+/* ---- other topics ---- */
 
 static const topic_row CANDLE_ROW = {
     .name = "candle.1",

@@ -143,7 +143,7 @@ static void test_history_tells_stop_from_crash(void **state)
     archive_place_fini(&place);
 }
 
-/* ---- sync ------------------------------------------------------------------------------------ */
+/* ---- sync ---- */
 
 typedef struct announced {
     pthread_mutex_t mutex;
@@ -240,7 +240,7 @@ static void test_failing_sync_announces_nothing_ever(void **state)
     archive_place_fini(&place);
 }
 
-/* ---- crashes --------------------------------------------------------------------------------- */
+/* ---- crashes ---- */
 
 static void recover_all(archive_place *place, recover_report *report)
 {
@@ -434,7 +434,7 @@ static void test_abandoned_rebuild(void **state)
     archive_place_fini(&place);
 }
 
-/* ---- sweeps ---------------------------------------------------------------------------------- */
+/* ---- sweeps ---- */
 
 /* Three chunks, another segment, three more; puts that find the disk full are tried once more. */
 static void record_with_faults(archive_place *place, announced *counts)

@@ -54,7 +54,7 @@ static void reindex(archive_place *place, reindex_scope scope, reindex_report *r
     archive_close(a);
 }
 
-/* ---- versions -------------------------------------------------------------------------------- */
+/* ---- versions ---- */
 
 /* A catalog of version 1 had no notes; its rows stay, and the journal is read again for what is
  * new. */
@@ -217,8 +217,7 @@ static void test_newer_version_is_left_alone(void **state)
     archive_place_fini(&place);
 }
 
-/* ---- files that are no catalog ----------------------------------------------------------------
- */
+/* ---- files that are no catalog ---- */
 
 /* What a hostile or broken file may be: SQL run on a good catalog, or NULL for bytes. */
 static const struct {
@@ -331,7 +330,7 @@ static void test_decayed_catalogs(void **state)
     archive_place_fini(&place);
 }
 
-/* ---- locks and rights ------------------------------------------------------------------------ */
+/* ---- locks and rights ---- */
 
 /* "an appender that cannot commit goes on and marks the catalog behind", and leaves a matching one.
  */
@@ -457,7 +456,7 @@ static void test_reader_beside_writer(void **state)
     archive_place_fini(&place);
 }
 
-/* ---- rows ------------------------------------------------------------------------------------ */
+/* ---- rows ---- */
 
 static td_result keep_text(void *user, td_bytes line, td_err *err)
 {

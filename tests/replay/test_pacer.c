@@ -13,8 +13,7 @@
 enum { START_NS = 1000, FRAMES_MAX = 6 };
 #define TAPE_NS UINT64_C(1618677785000000000)
 
-/* ---- speeds
- * --------------------------------------------------------------------------------------- */
+/* ---- speeds ---- */
 
 static void test_speed_parse(void **state)
 {
@@ -45,8 +44,7 @@ static void test_speed_parse(void **state)
     }
 }
 
-/* ---- deadlines
- * ------------------------------------------------------------------------------------ */
+/* ---- deadlines ---- */
 
 typedef struct pace_case {
     const char *name;
@@ -128,8 +126,7 @@ static void test_full_speed(void **state)
     clock_sim_close(sim);
 }
 
-/* ---- hands on
- * ------------------------------------------------------------------------------------- */
+/* ---- hands on ---- */
 
 /* Somebody who, each time the pacer idles, lets some time pass and may press a key. */
 typedef struct hand {
@@ -224,8 +221,7 @@ static void test_speed_bounds(void **state)
     clock_sim_close(sim);
 }
 
-/* ---- lateness
- * ------------------------------------------------------------------------------------- */
+/* ---- lateness ---- */
 
 static void test_lateness(void **state)
 {

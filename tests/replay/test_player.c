@@ -17,8 +17,7 @@
 /* Frames of the inverse capture: outbound ones are 0 to 3, acks 4 and 5, the EOSUSD snapshot 6. */
 enum { FRAME_SNAPSHOT_AT = 6 };
 
-/* ---- the two captures
- * ----------------------------------------------------------------------------- */
+/* ---- the two captures ---- */
 
 static void assert_totals(const player *p, const player_totals *expected)
 {
@@ -137,8 +136,7 @@ static void test_linear(void **state)
     capture_tape_fini(&from);
 }
 
-/* ---- threads
- * -------------------------------------------------------------------------------------- */
+/* ---- threads ---- */
 
 static void test_threads_change_nothing(void **state)
 {
@@ -188,8 +186,7 @@ static void test_two_workers_busy(void **state)
     capture_tape_fini(&from);
 }
 
-/* ---- loss
- * ----------------------------------------------------------------------------------------- */
+/* ---- loss ---- */
 
 typedef struct cut_case {
     const char *capture, *family, *symbol;
@@ -249,8 +246,7 @@ static void test_cut_frames_are_found(void **state)
     }
 }
 
-/* ---- where a selection begins
- * --------------------------------------------------------------------- */
+/* ---- where a selection begins ---- */
 
 static void test_lead_in(void **state)
 {
@@ -280,8 +276,7 @@ static void test_lead_in(void **state)
     capture_tape_fini(&from);
 }
 
-/* ---- input that is no good
- * ------------------------------------------------------------------------ */
+/* ---- input that is no good ---- */
 
 static void test_undecodable(void **state)
 {
@@ -331,8 +326,7 @@ static void test_unknown_topics(void **state)
     capture_tape_fini(&from);
 }
 
-/* ---- sinks
- * ---------------------------------------------------------------------------------------- */
+/* ---- sinks ---- */
 
 typedef struct witness {
     uint64_t frames;

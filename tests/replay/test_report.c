@@ -108,8 +108,7 @@ static const gap_row GAP = {.reason = GAP_DISCONNECT,
                             .cause = "reset",
                             .detail = ""};
 
-/* ---- an archive, replayed
- * ------------------------------------------------------------------------- */
+/* ---- an archive, replayed ---- */
 
 typedef struct replayed {
     tape_fixture fixture;
@@ -214,8 +213,7 @@ static void teardown_replay(replayed *r)
     free(r->text);
 }
 
-/* ---- the document
- * --------------------------------------------------------------------------------- */
+/* ---- the document ---- */
 
 /* A value by path ("books.0.best_bid"), as it stands in the text. */
 static td_bytes value_at(json_value root, const char *path)
@@ -340,8 +338,7 @@ static void test_json(void **state)
     teardown_replay(&r);
 }
 
-/* ---- for people
- * ----------------------------------------------------------------------------------- */
+/* ---- for people ---- */
 
 static void test_text(void **state)
 {
@@ -389,8 +386,7 @@ static void test_empty_text(void **state)
     teardown_replay(&r);
 }
 
-/* ---- the selection
- * -------------------------------------------------------------------------------- */
+/* ---- the selection ---- */
 
 /* From the middle of the second connection: its snapshot is the lead-in. */
 static void test_from(void **state)
@@ -459,8 +455,7 @@ static void test_gaps_of_a_selection(void **state)
     }
 }
 
-/* ---- damage
- * --------------------------------------------------------------------------------------- */
+/* ---- damage ---- */
 
 /* A chunk that cannot be read any more is passed over, counted, and the verdict. */
 static void test_damage(void **state)
@@ -486,8 +481,7 @@ static void test_damage(void **state)
     teardown_replay(&r);
 }
 
-/* ---- messages as lines
- * ---------------------------------------------------------------------------- */
+/* ---- messages as lines ---- */
 
 static void test_messages(void **state)
 {

@@ -40,9 +40,7 @@ typedef struct setup {
     serve *server;
 } setup;
 
-/* ---- set-up
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- set-up ---- */
 
 static void import_capture(setup *s, const char *feed)
 {
@@ -113,8 +111,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* ---- a client
- * ---------------------------------------------------------------------------------------------- */
+/* ---- a client ---- */
 
 static void on_message(void *user, wire_conn *conn, unsigned opcode, td_bytes bytes,
                        uint64_t recv_ns)
@@ -201,9 +198,7 @@ static void assert_frames(const gathered *g, const char *one, const char *other)
     td_buf_fini(&expected);
 }
 
-/* ---- tests
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- tests ---- */
 
 /* 1,094 = 1,098 inbound frames of the capture less its 4 acks (captures/SOURCES.md). */
 static void test_everything(void **state)

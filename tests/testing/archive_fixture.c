@@ -27,7 +27,7 @@
 
 enum { CHUNK_FRAMES = 20, CHUNKS_PER_SEGMENT = 3, DUMP_BYTES_MAX = 16 << 20 };
 
-/* ---- places ---------------------------------------------------------------------------------- */
+/* ---- places ---- */
 
 static void init_folder(archive_place *place)
 {
@@ -102,7 +102,7 @@ archive *archive_place_open(archive_place *place, archive_mode mode, const char 
     return a;
 }
 
-/* ---- gaps ------------------------------------------------------------------------------------ */
+/* ---- gaps ---- */
 
 int archive_fixture_gap(const char *feed, uint64_t i, gap_row *out)
 {
@@ -147,7 +147,7 @@ gap_reader archive_fixture_gaps(void)
     return (gap_reader){.read = read_gap};
 }
 
-/* ---- writing --------------------------------------------------------------------------------- */
+/* ---- writing ---- */
 
 td_result archive_fixture_try_begin(archive *a,
                                     void (*durable)(void *, size_t, const sealed_chunk *),
@@ -266,7 +266,7 @@ void archive_fixture_record(archive_place *place, uint64_t from, unsigned chunk_
     archive_close(a);
 }
 
-/* ---- reading --------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 static td_result add_line(void *user, td_bytes line, td_err *err)
 {

@@ -1,5 +1,5 @@
-/* Recorded exchange data for tests: where it is, and its lines. The folder is TAPEDECK_CAPTURES, which
- * the Makefile sets; a test that needs it and does not find it skips, and says so. */
+/* Recorded exchange data for tests: where it is, and its lines. The folder is TAPEDECK_CAPTURES,
+ * which the Makefile sets; a test that needs it and does not find it skips, and says so. */
 #ifndef TD_TESTS_TESTING_CAPTURE_H
 #define TD_TESTS_TESTING_CAPTURE_H
 
