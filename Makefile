@@ -9,6 +9,7 @@ JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 TAPEDECK_CAPTURES ?= ../shared/captures
 export TAPEDECK_CAPTURES
 
+VERSION = $(shell sed -n 's/.*TAPEDECK_VERSION "\(.*\)"/\1/p' cli/version.h)
 PREFIX ?= /usr/local
 DESTDIR ?=
 
@@ -135,7 +136,8 @@ WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -
 WARNINGS_CXX := -Wall -Wextra -Wshadow -Wconversion
 # simdjson's and libwebsockets' own headers are not ours to mend: they are included as system headers.
 
-FLAGS_release := -O2 -g -DNDEBUG -flto=auto -fno-semantic-interposition
+# Fat objects, so that the installed library links without this very compiler.
+FLAGS_release := -O2 -g -DNDEBUG -flto=auto -ffat-lto-objects -fno-semantic-interposition
 FLAGS_debug := -Og -g
 FLAGS_asan := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 FLAGS_tsan := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
@@ -160,6 +162,9 @@ LIBS_recorder := -lyaml
 # ---- objects and libraries ------------------------------------------------------------------------
 
 obj = $(patsubst %.cc,$(B)/obj/%.o,$(patsubst %.c,$(B)/obj/%.o,$(1)))
+
+# A user's own program: built against what install puts down (tests/e2e/install.test.mjs).
+SRC_examples := docs/examples/best_price.c
 
 # What a user's own program links: everything below the programs that needs no socket.
 OBJ_core := $(call obj,$(SRC_base) $(SRC_schema) $(SRC_schema_cc) $(SRC_book) $(SRC_format) $(SRC_tape)) \
@@ -407,18 +412,32 @@ $(B)/bench/%: $(B)/obj/benchmarks/%.o $(LIBS_own)
 
 ##@ On this machine
 
+# Headers keep their module folders below include/tapedeck, as they are included here.
+INSTALL_INCLUDE = $(DESTDIR)$(PREFIX)/include/tapedeck
+INSTALL_HEADERS = $(filter-out %_impl.h,$(foreach m,base schema book format tape,$(wildcard $(m)/*.h)))
+
 ## install: copy programs, library, headers and man pages below PREFIX (/usr/local), DESTDIR in front
 .PHONY: install uninstall
 install: all $(LIB_core)
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/share/man/man1
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin lib/pkgconfig share/man/man1) \
+	    $(addprefix $(INSTALL_INCLUDE)/,base schema book format tape)
 	install -m 755 $(BINS) $(DESTDIR)$(PREFIX)/bin
 	install -m 644 $(LIB_core) $(DESTDIR)$(PREFIX)/lib
+	for header in $(INSTALL_HEADERS); do \
+	    install -m 644 $$header $(INSTALL_INCLUDE)/$$header || exit 1; done
+	printf '%s\n' 'prefix=$(PREFIX)' 'Name: tapedeck' 'Version: $(VERSION)' \
+	    'Description: decoders, order books and archives of exchange WebSocket feeds' \
+	    'Cflags: -I$${prefix}/include/tapedeck' \
+	    'Libs: -L$${prefix}/lib -ltapedeck $(LIBS_core) -lstdc++ -pthread' \
+	    > $(DESTDIR)$(PREFIX)/lib/pkgconfig/tapedeck.pc
 	for page in $(wildcard docs/man/*.1); do \
 	    install -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man1 || exit 1; done
 
 ## uninstall: remove what install put there
 uninstall:
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,$(PROGRAMS)) $(DESTDIR)$(PREFIX)/lib/libtapedeck.a
+	rm -f $(DESTDIR)$(PREFIX)/lib/pkgconfig/tapedeck.pc
+	rm -rf $(INSTALL_INCLUDE)
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/share/man/man1/,$(notdir $(wildcard docs/man/*.1)))
 
 ## clean: remove build/
