@@ -194,6 +194,9 @@ static void print_verdict(const replay_report *report, output_stream *o)
                       report->tape.damaged_chunks, report->tape.segments_unreadable);
     print_violation(report, o);
     print_undecoded(report, o);
+    if (report->has_truth && !truth_result_is_equal(&report->truth))
+        output_printf(
+            o, "\n  It is not what the exchange says that it sent: see its own account below.\n");
 }
 
 /* ---- tables ---- */

@@ -47,6 +47,8 @@ test("a frame that is not recorded is missed", async (t) => {
   assert.equal(report.truth.equal, false);
   assert.equal(report.truth.unexpected, 1);
   assert.match(report.truth.first, new RegExp(`frame ${frame.n}$`));
+  const text = (await tapedeck(t, ["replay", "-a", archive, "--truth", altered], { status: 1 })).stdout;
+  assert.match(text, /Complete: no\.\n\n  It is not what the exchange says/);
 });
 
 test("a book that forgets levels is found out", { skip: fs.existsSync(BROKEN) ? false : "needs the broken replayer" }, async (t) => {
