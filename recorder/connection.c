@@ -161,8 +161,21 @@ static void on_subscribed(connection *self, uint64_t recv_ns)
     self->attempt = 0;
     backoff_succeeded(&self->backoff);
     connection_close_gaps(self, recv_ns);
-    td_log_say(self->options.env->log, TD_LOG_INFO, "%s: subscribed to %zu topics",
-               connection_feed_name(self), self->options.topic_count);
+    size_t refused = subscriber_refused_count(self->subscriber);
+    TD_ASSERT(refused <= self->options.topic_count);
+    td_log_say(self->options.env->log, refused > 0 ? TD_LOG_WARNING : TD_LOG_INFO,
+               "%s: subscribed to %zu of %zu topics", connection_feed_name(self),
+               self->options.topic_count - refused, self->options.topic_count);
+}
+
+static void on_subscription_refused(connection *self, const char *topics, const char *answer)
+{
+    char why[1024];
+    (void)snprintf(why, sizeof why, "the exchange refused to subscribe %s: %s", topics,
+                   answer); /* what is cut off is only read by people */
+    td_log_say(self->options.env->log, TD_LOG_WARNING, "%s: %s", connection_feed_name(self), why);
+    if (self->options.feed->is_strict)
+        self->options.env->strict(self->options.env->user, why);
 }
 
 /* An answer to a subscribe request: requests are answered in order. */
@@ -180,13 +193,8 @@ static void on_ack(connection *self, int is_success, td_bytes frame, uint64_t re
     answered.topics = topics;
     answered.detail = is_success ? "" : connection_hide(self, detail);
     connection_say(self, &answered);
-    if (!is_success) {
-        td_log_say(self->options.env->log, TD_LOG_WARNING,
-                   "%s: the exchange refused to subscribe %s: %s", connection_feed_name(self),
-                   topics, detail);
-        if (self->options.feed->is_strict)
-            self->options.env->strict(self->options.env->user, detail);
-    }
+    if (!is_success)
+        on_subscription_refused(self, topics, detail);
     if (subscriber_is_done(self->subscriber) && self->state == STATE_SUBSCRIBING)
         on_subscribed(self, recv_ns);
 }
