@@ -46,38 +46,55 @@ static inline int td_bytes_compare(td_bytes a, td_bytes b)
     return a.size < b.size ? -1 : a.size > b.size;
 }
 
-/* Little-endian numbers at p; p need not be aligned, and has the bytes. */
+/* Little-endian numbers at p; p need not be aligned, and has the bytes. By memcpy, because gcc 12
+ * makes eight stores of shifts and bytes (measured: a tenth of a replay). */
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define TD_LE_SWAP16(v) (v)
+#define TD_LE_SWAP32(v) (v)
+#define TD_LE_SWAP64(v) (v)
+#else
+#define TD_LE_SWAP16(v) __builtin_bswap16(v)
+#define TD_LE_SWAP32(v) __builtin_bswap32(v)
+#define TD_LE_SWAP64(v) __builtin_bswap64(v)
+#endif
+
 static inline uint16_t td_le16(const uint8_t *p)
 {
-    return (uint16_t)(p[0] | (p[1] << 8));
+    uint16_t v;
+    memcpy(&v, p, sizeof v);
+    return TD_LE_SWAP16(v);
 }
 
 static inline uint32_t td_le32(const uint8_t *p)
 {
-    return (uint32_t)p[0] | ((uint32_t)p[1] << 8) | ((uint32_t)p[2] << 16) | ((uint32_t)p[3] << 24);
+    uint32_t v;
+    memcpy(&v, p, sizeof v);
+    return TD_LE_SWAP32(v);
 }
 
 static inline uint64_t td_le64(const uint8_t *p)
 {
-    return (uint64_t)td_le32(p) | ((uint64_t)td_le32(p + 4) << 32);
+    uint64_t v;
+    memcpy(&v, p, sizeof v);
+    return TD_LE_SWAP64(v);
 }
 
 static inline void td_put_le16(uint8_t *p, uint16_t v)
 {
-    p[0] = (uint8_t)v;
-    p[1] = (uint8_t)(v >> 8);
+    v = TD_LE_SWAP16(v);
+    memcpy(p, &v, sizeof v);
 }
 
 static inline void td_put_le32(uint8_t *p, uint32_t v)
 {
-    td_put_le16(p, (uint16_t)v);
-    td_put_le16(p + 2, (uint16_t)(v >> 16));
+    v = TD_LE_SWAP32(v);
+    memcpy(p, &v, sizeof v);
 }
 
 static inline void td_put_le64(uint8_t *p, uint64_t v)
 {
-    td_put_le32(p, (uint32_t)v);
-    td_put_le32(p + 4, (uint32_t)(v >> 32));
+    v = TD_LE_SWAP64(v);
+    memcpy(p, &v, sizeof v);
 }
 
 #endif

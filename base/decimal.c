@@ -259,6 +259,14 @@ td_result td_decimal_rescale(td_decimal value, uint8_t scale, int64_t *mantissa)
     return __builtin_mul_overflow(value.mantissa, factor, mantissa) ? TD_E_LIMIT : TD_OK;
 }
 
+td_decimal_wide td_decimal_widen(td_decimal value)
+{
+    TD_ASSERT(value.scale <= TD_DECIMAL_SCALE_MAX);
+    int64_t factor = (int64_t)POW10[TD_DECIMAL_SCALE_MAX - value.scale];
+    int128 wide = (int128)value.mantissa * factor;
+    return (td_decimal_wide){(uint64_t)wide, (uint64_t)(wide >> 64)};
+}
+
 int td_decimal_compare(td_decimal a, td_decimal b)
 {
     TD_ASSERT(a.scale <= TD_DECIMAL_SCALE_MAX && b.scale <= TD_DECIMAL_SCALE_MAX);

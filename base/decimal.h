@@ -35,6 +35,14 @@ td_decimal td_decimal_shortest(td_decimal value);
 /* Bring value to a larger scale (value.scale <= scale <= 18). TD_E_LIMIT if it does not fit. */
 TD_MUST_USE td_result td_decimal_rescale(td_decimal value, uint8_t scale, int64_t *mantissa);
 
+/* The value times 10^18, exactly, as a whole number of 128 bits in two's complement: the same for
+ * equal values, whatever their scales, at the price of one multiplication. For hashing. */
+typedef struct td_decimal_wide {
+    uint64_t low;
+    uint64_t high;
+} td_decimal_wide;
+td_decimal_wide td_decimal_widen(td_decimal value);
+
 /* -1, 0 or 1: a is below, equal to, above b, by value, whatever their scales. */
 int td_decimal_compare(td_decimal a, td_decimal b);
 

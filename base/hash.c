@@ -10,8 +10,14 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 
+/* Small pieces are gathered before XXH3 sees them: a call for each field of a record costs more
+ * than hashing it. */
+enum { GATHER_BYTES = 1024 };
+
 struct td_hasher {
     XXH3_state_t *state; /* in memory[], aligned as XXH3 needs it */
+    size_t gathered;     /* bytes in gather that the state has not seen */
+    unsigned char gather[GATHER_BYTES];
     unsigned char memory[];
 };
 
@@ -78,6 +84,26 @@ void td_hasher_reset(td_hasher *hasher)
 {
     XXH_errorcode rc = XXH3_128bits_reset(hasher->state);
     TD_ASSERT(rc == XXH_OK);
+    hasher->gathered = 0;
+}
+
+static void take_in(XXH3_state_t *state, const void *bytes, size_t size)
+{
+    XXH_errorcode rc = XXH3_128bits_update(state, bytes, size);
+    TD_ASSERT(rc == XXH_OK);
+}
+
+/* What does not fit behind what is gathered already. */
+static void update_over(td_hasher *hasher, const void *bytes, size_t size)
+{
+    take_in(hasher->state, hasher->gather, hasher->gathered);
+    hasher->gathered = 0;
+    if (size > GATHER_BYTES / 2) {
+        take_in(hasher->state, bytes, size);
+        return;
+    }
+    memcpy(hasher->gather, bytes, size);
+    hasher->gathered = size;
 }
 
 void td_hasher_update(td_hasher *hasher, const void *bytes, size_t size)
@@ -85,13 +111,21 @@ void td_hasher_update(td_hasher *hasher, const void *bytes, size_t size)
     if (size == 0)
         return;
     TD_ASSERT(bytes != NULL);
-    XXH_errorcode rc = XXH3_128bits_update(hasher->state, bytes, size);
-    TD_ASSERT(rc == XXH_OK);
+    TD_ASSERT(hasher->gathered <= GATHER_BYTES);
+    if (TD_UNLIKELY(size > GATHER_BYTES - hasher->gathered)) {
+        update_over(hasher, bytes, size);
+        return;
+    }
+    memcpy(hasher->gather + hasher->gathered, bytes, size);
+    hasher->gathered += size;
 }
 
 td_hash128 td_hasher_digest(const td_hasher *hasher)
 {
-    return canonical(XXH3_128bits_digest(hasher->state));
+    XXH3_state_t state; /* the hasher's own goes on as it is */
+    XXH3_copyState(&state, hasher->state);
+    take_in(&state, hasher->gather, hasher->gathered);
+    return canonical(XXH3_128bits_digest(&state));
 }
 
 void td_hash128_hex(td_hash128 hash, char out[TD_HASH128_HEX_BYTES])

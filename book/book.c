@@ -47,15 +47,21 @@ static uint64_t mix64(uint64_t x)
     return x;
 }
 
-/* Add (sign 1) or take out (sign -1) one level. Values go in by their shortest form, so that the
+/* A decimal as one word: the low half of its 128 bits, into which the high one (the sign, or the
+ * top of a value beyond 18) is mixed. */
+static uint64_t decimal_word(int64_t mantissa, uint8_t scale)
+{
+    td_decimal_wide wide = td_decimal_widen((td_decimal){mantissa, scale});
+    return wide.low + wide.high * UINT64_C(0x9fb21c651e98df25);
+}
+
+/* Add (sign 1) or take out (sign -1) one level. Values go in as 128 bits of 10^-18, so that the
  * scale does not show. The sum does not depend on order: it can follow changes one by one. */
 static void hash_level(book *b, msg_side at, int64_t key, int64_t size, uint64_t sign)
 {
-    td_decimal price = td_decimal_shortest((td_decimal){key, b->price_scale});
-    td_decimal amount = td_decimal_shortest((td_decimal){size, b->size_scale});
-    uint64_t tag = ((uint64_t)at << 16 | (uint64_t)price.scale << 8 | amount.scale) + 1;
-    uint64_t p = (uint64_t)price.mantissa;
-    uint64_t s = (uint64_t)amount.mantissa;
+    uint64_t tag = (uint64_t)at + 1;
+    uint64_t p = decimal_word(key, b->price_scale);
+    uint64_t s = decimal_word(size, b->size_scale);
     uint64_t low = mix64(p + mix64(s + tag * UINT64_C(0x9e3779b97f4a7c15)));
     uint64_t high = mix64(s + mix64(p + tag * UINT64_C(0xc2b2ae3d27d4eb4f)));
     b->sums[0] += sign * low;

@@ -228,10 +228,12 @@ typedef struct message {
 /* Number of entries (levels, trades, updates). */
 size_t message_item_count(const message *m);
 
-/* Feed a message's canonical form to a digest: type, kind, topic, symbol, exchange time, sequences
- * and entries. Equal for equal messages, whichever decoder they came from and however the frame was
- * written: key order, white space, trailing zeros and scaled spellings do not matter. Levels count
- * as (action, side, price, size), a deleted one without size. Unknown fields are not in it. */
+/* Feed a message's canonical form to a digest: kind, exchange time, sequences and entries. Equal
+ * for equal messages, whichever decoder they came from and however the frame was written: key
+ * order, white space, trailing zeros and scaled spellings do not matter. Levels count as (action,
+ * side, price, size), a deleted one without size. Unknown fields are not in it, nor are topic,
+ * symbol and with them the type: they are the stream's, and whoever digests messages of several
+ * streams keeps those apart. */
 void message_hash(const message *m, td_hasher *into);
 
 /* A stable 64-bit number of one message, from the same form; for comparing decoders. */

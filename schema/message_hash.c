@@ -1,5 +1,6 @@
 /* The canonical form of a message, and its digest. Stable over versions: names and letters of our
- * own, not the numbers of enums; whole numbers little-endian; decimals in shortest form. */
+ * own, not the numbers of enums; whole numbers little-endian; decimals as 128 bits of 10^-18, which
+ * needs no division to be the same for 1.50 and 1.5. */
 #include "schema/message.h"
 
 #include <string.h>
@@ -62,20 +63,19 @@ static void canon_text(canon *c, td_bytes text)
     }
 }
 
-/* Mantissa and scale of the shortest form: trailing zeros are how it was written, not what it says.
- */
+enum { DECIMAL_BYTES = 16 };
+
 static uint8_t *put_decimal(uint8_t *room, td_decimal value)
 {
-    if (value.scale != 0) /* whole numbers, such as sizes in contracts, are shortest already */
-        value = td_decimal_shortest(value);
-    td_put_le64(room, (uint64_t)value.mantissa);
-    room[8] = value.scale;
-    return room + 9;
+    td_decimal_wide wide = td_decimal_widen(value);
+    td_put_le64(room, wide.low);
+    td_put_le64(room + 8, wide.high);
+    return room + DECIMAL_BYTES;
 }
 
 static void canon_decimal(canon *c, td_decimal value)
 {
-    (void)put_decimal(canon_room(c, 9), value); /* only where it ends is ignored */
+    (void)put_decimal(canon_room(c, DECIMAL_BYTES), value); /* only where it ends is ignored */
 }
 
 /* A number that may be absent: absent is not 0. */
@@ -107,7 +107,7 @@ static uint8_t action_letter(uint8_t action)
 static void canon_level(canon *c, const msg_level *level)
 {
     int has_size = level->action != ACTION_DELETE;
-    uint8_t *room = canon_room(c, has_size ? 20 : 11);
+    uint8_t *room = canon_room(c, 2 + DECIMAL_BYTES + (has_size ? DECIMAL_BYTES : 0));
     room[0] = action_letter(level->action);
     room[1] = side_letter(level->side);
     room = put_decimal(room + 2, (td_decimal){level->price, level->price_scale});
@@ -117,14 +117,15 @@ static void canon_level(canon *c, const msg_level *level)
 
 static void canon_trade(canon *c, const msg_trade *trade)
 {
-    canon_byte(c, side_letter(trade->side));
-    canon_decimal(c, trade->price);
-    canon_decimal(c, trade->size);
-    canon_u64(c, trade->exchange_ns);
+    uint8_t *room = canon_room(c, 2 + 2 * DECIMAL_BYTES + 8);
+    room[0] = side_letter(trade->side);
+    room[1] = (uint8_t)(trade->is_block_trade + 1);
+    room = put_decimal(room + 2, trade->price);
+    room = put_decimal(room, trade->size);
+    td_put_le64(room, trade->exchange_ns);
     canon_optional(c, trade->has_cross_seq, trade->cross_seq);
     canon_text(c, trade->trade_id);
     canon_text(c, trade->tick_direction);
-    canon_byte(c, (uint8_t)(trade->is_block_trade + 1));
 }
 
 /* A member by its name, and its value behind a letter for its type. */
@@ -167,11 +168,9 @@ static void canon_values(canon *c, const msg_value *values, size_t count)
         canon_value(c, &values[i]);
 }
 
-static void canon_items(canon *c, const message *m)
+static void canon_record_items(canon *c, const message *m)
 {
-    size_t count = message_item_count(m);
-    canon_u64(c, count);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < m->record.item_count; i++) {
         if (m->head.type == MSG_BOOK_CHANGE) {
             msg_level level = message_level(m, i);
             canon_level(c, &level);
@@ -186,24 +185,46 @@ static void canon_items(canon *c, const message *m)
     }
 }
 
+static void canon_items(canon *c, const message *m)
+{
+    if (m->is_record) {
+        canon_record_items(c, m);
+        return;
+    }
+    TD_ASSERT(m->head.type == MSG_BOOK_CHANGE || m->head.type == MSG_TRADE);
+    if (m->head.type == MSG_BOOK_CHANGE) {
+        for (size_t i = 0; i < m->book.level_count; i++)
+            canon_level(c, &m->book.levels[i]);
+    } else {
+        for (size_t i = 0; i < m->trades.trade_count; i++)
+            canon_trade(c, &m->trades.trades[i]);
+    }
+}
+
+/* The same for every message: which numbers there are, and the numbers, 0 where there are none. */
+static void canon_head(canon *c, const msg_head *head, size_t item_count)
+{
+    uint8_t *room = canon_room(c, 2 + 5 * 8);
+    room[0] = (uint8_t)frame_kind_name(head->kind)[0];
+    room[1] =
+        (uint8_t)((head->has_cross_seq ? 1 : 0) | (head->has_u ? 2 : 0) | (head->has_seq ? 4 : 0));
+    td_put_le64(room + 2, head->exchange_ns);
+    td_put_le64(room + 10, head->has_cross_seq ? (uint64_t)head->cross_seq : 0);
+    td_put_le64(room + 18, head->has_u ? (uint64_t)head->u : 0);
+    td_put_le64(room + 26, head->has_seq ? (uint64_t)head->seq : 0);
+    td_put_le64(room + 34, item_count);
+}
+
 /* Texts come with their length in front, so that no two messages run together into the same bytes.
  */
 static void canon_message(canon *c, const message *m)
 {
     TD_ASSERT(m->head.type < MSG_TYPE_COUNT);
     TD_ASSERT(c->size == 0);
-    const msg_head *head = &m->head;
-    canon_text(c, td_bytes_str(msg_type_name(head->type)));
-    canon_byte(c, (uint8_t)frame_kind_name(head->kind)[0]);
-    canon_text(c, head->topic);
-    canon_text(c, head->symbol);
-    canon_u64(c, head->exchange_ns);
-    canon_optional(c, head->has_cross_seq, head->cross_seq);
-    canon_optional(c, head->has_u, head->u);
-    canon_optional(c, head->has_seq, head->seq);
+    canon_head(c, &m->head, message_item_count(m));
     canon_items(c, m);
     /* Plain structs have no envelope of their own, so it counts for other types only. */
-    if (head->type != MSG_BOOK_CHANGE && head->type != MSG_TRADE && m->is_record)
+    if (m->head.type != MSG_BOOK_CHANGE && m->head.type != MSG_TRADE && m->is_record)
         canon_values(c, m->record.values, m->record.value_count);
     canon_flush(c);
 }

@@ -65,8 +65,6 @@ static void test_hash_covers(void **state)
         assert_changes(&m, &other);                                                                \
     } while (0)
     CHANGED(other.head.kind = FRAME_SNAPSHOT);
-    CHANGED(other.head.topic = td_bytes_str("orderBookL2_2"));
-    CHANGED(other.head.symbol = td_bytes_str("BTCUSE"));
     CHANGED(other.head.exchange_ns ^= 1);
     CHANGED(other.head.cross_seq ^= 1);
     CHANGED(other.head.has_cross_seq = 0);
@@ -78,9 +76,6 @@ static void test_hash_covers(void **state)
     CHANGED(other_levels[0].side = SIDE_BUY);
     CHANGED(other_levels[1].action = ACTION_INSERT);
     CHANGED(other_levels[1].size ^= 1);
-    /* topic and symbol are apart: moving a letter from one to the other shows */
-    CHANGED(other.head.topic = td_bytes_str("orderBookL2_25B");
-            other.head.symbol = td_bytes_str("TCUSD"));
 #undef CHANGED
 }
 
@@ -97,6 +92,7 @@ static void test_hash_leaves_out(void **state)
     other_levels[1].size_scale = 2;
     other_levels[0].size = 7; /* a delete has no size */
     other.head.unknown_fields = 3;
+    other.head.symbol = td_bytes_str("EOSUSD"); /* the stream's */
     assert_true(td_hash128_equal(hash_of(&m), hash_of(&other)));
     assert_int_equal(message_hash64(&m), message_hash64(&other));
 }
