@@ -8,7 +8,7 @@
 #include "base/limits.h"
 
 enum {
-    COUNT_SEARCH_MAX = 32, /* up to here counting beats any search (measured at 25 levels) */
+    HALVES_MAX = 32,       /* up to here halving without a branch is best (measured at 25 levels) */
     GALLOP_START = 8,      /* most changes of a deep book are within the best eight levels */
     CAPACITY_MIN = 64,     /* levels a side of a book whose depth is not known */
     LEVEL_TEXT_BYTES = 64, /* "Sell ", two decimals, a space, LF */
@@ -95,11 +95,16 @@ static td_result side_grow(book_side *side, uint32_t capacity)
 }
 
 /* Number of keys below key in a short side: no branch that the data could mislead. */
-static uint32_t rank_by_count(const book_side *side, int64_t key)
+static uint32_t rank_by_halves(const book_side *side, int64_t key)
 {
     uint32_t rank = 0;
-    for (uint32_t i = 0; i < side->count; i++)
-        rank += side->keys[i] < key;
+    uint32_t left = side->count;
+    while (left > 0) {
+        uint32_t half = (left + 1) / 2;
+        uint32_t is_below = side->keys[rank + half - 1] < key;
+        rank += half & (0 - is_below);
+        left -= half;
+    }
     return rank;
 }
 
@@ -126,7 +131,7 @@ static uint32_t rank_by_gallop(const book_side *side, int64_t key)
 static uint32_t side_rank(const book_side *side, int64_t key)
 {
     uint32_t rank =
-        side->count <= COUNT_SEARCH_MAX ? rank_by_count(side, key) : rank_by_gallop(side, key);
+        side->count <= HALVES_MAX ? rank_by_halves(side, key) : rank_by_gallop(side, key);
     TD_ASSERT_SLOW(rank == side->count || side->keys[rank] >= key);
     TD_ASSERT_SLOW(rank == 0 || side->keys[rank - 1] < key);
     return rank;

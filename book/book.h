@@ -7,7 +7,7 @@
  * price, so a price may be on both sides at once (the book is crossed then).
  *
  * Cost: a side is two arrays sorted by price, best last. Up to 32 levels the place is found by
- * counting worse prices without a branch, beyond that by a search that starts at the best, because
+ * halving without a branch, beyond that by a search that starts at the best, because
  * that is where changes are. Nothing is allocated while levels fit the depth that was expected. */
 #ifndef TD_BOOK_BOOK_H
 #define TD_BOOK_BOOK_H

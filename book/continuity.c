@@ -26,6 +26,8 @@ static void add_rule(track *t, const rule_row *row)
     }
     TD_ASSERT(t->rule_count < VERDICT_ITEMS_MAX);
     const rule_check *check = rule_check_find(row->rule);
+    if (check->subject != SUBJECT_OUTCOME)
+        t->others[t->other_count++] = (uint8_t)t->rule_count;
     t->rules[t->rule_count++] =
         (track_rule){check->fn, row->rule, row->strength, check->scope, number_of(row->member)};
 }
@@ -187,20 +189,35 @@ static void take_snapshot(track *t)
         forget_predecessor(t);
 }
 
+static void check_rule(const track *t, const track_rule *rule, const frame_facts *f, verdict *out)
+{
+    if (rule->scope == SCOPE_CONTENT && !f->judges_content)
+        return;
+    const rule_view view = {t, rule, f};
+    verdict_item *item = &out->items[out->count];
+    if (!rule->fn(&view, item))
+        return;
+    item->rule = rule->rule;
+    item->strength = rule->strength;
+    out->count++;
+}
+
+static int is_clean(const book_outcome *o)
+{
+    return (o->delete_misses | o->update_misses | o->update_repeats | o->insert_hits |
+            o->empty_sizes | o->overflows | o->out_of_range) == 0;
+}
+
 static void check_rules(const track *t, const frame_facts *f, verdict *out)
 {
-    for (uint32_t i = 0; i < t->rule_count; i++) {
-        const track_rule *rule = &t->rules[i];
-        if (rule->scope == SCOPE_CONTENT && !f->judges_content)
-            continue;
-        const rule_view view = {t, rule, f};
-        verdict_item *item = &out->items[out->count];
-        if (!rule->fn(&view, item))
-            continue;
-        item->rule = rule->rule;
-        item->strength = rule->strength;
-        out->count++;
+    TD_ASSERT_SLOW(t->other_count <= t->rule_count);
+    if (TD_LIKELY(is_clean(&f->outcome))) {
+        for (uint32_t i = 0; i < t->other_count; i++)
+            check_rule(t, &t->rules[t->others[i]], f, out);
+        return;
     }
+    for (uint32_t i = 0; i < t->rule_count; i++)
+        check_rule(t, &t->rules[i], f, out);
 }
 
 /* What the next frame is compared with. A number that fell is taken over all the same: then each

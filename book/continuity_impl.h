@@ -56,9 +56,13 @@ typedef enum rule_scope {
     SCOPE_CONTENT, /* about the book's content: only while that can be trusted */
 } rule_scope;
 
+/* Most frames leave a clean outcome (all counts 0); rules that look at nothing else hold then. */
+typedef enum rule_subject { SUBJECT_ANY, SUBJECT_OUTCOME } rule_subject;
+
 typedef struct rule_check {
     rule_fn *fn;
     rule_scope scope;
+    rule_subject subject;
 } rule_check;
 
 /* The function of a rule. */
@@ -79,6 +83,8 @@ struct track {
     book *book; /* NULL if the topic has none */
     uint32_t rule_count;
     track_rule rules[VERDICT_ITEMS_MAX];
+    uint32_t other_count; /* rules about more than the outcome, by index, in the same order */
+    uint8_t others[VERDICT_ITEMS_MAX];
     uint8_t needs_anchor; /* the row has RULE_ANCHORED */
     uint8_t is_anchored;  /* a snapshot came on this connection, or none is needed */
     uint8_t is_broken;

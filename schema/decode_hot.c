@@ -16,6 +16,45 @@ typedef struct walk {
     uint8_t has_kind;
 } walk;
 
+const uint8_t *scan_many_digits(const uint8_t *p, uint64_t *value, size_t *count)
+{
+    uint64_t total = *value;
+    size_t whole = 0; /* digits in full words */
+    uint64_t word = td_le64(p);
+    uint64_t others;
+    while ((others = scan_other_bytes(word)) == 0) {
+        whole += 8;
+        *count = whole;
+        if (whole > SCAN_DIGITS_MAX)
+            return p;
+        total = total * 100000000 + scan_eight_digits(word ^ UINT64_C(0x3030303030303030));
+        word = td_le64(p + whole);
+    }
+    size_t rest = (size_t)__builtin_ctzll(others) / 8;
+    uint64_t digits = word ^ UINT64_C(0x3030303030303030);
+    digits = digits << (56 - 8 * rest) << 8; /* in two steps: rest may be 0 */
+    *value = total * SCAN_POW10[rest] + scan_eight_digits(digits);
+    *count = whole + rest;
+    return p + *count;
+}
+
+const uint8_t *scan_key_unguessed(key_set *set, uint32_t place, const uint8_t *p,
+                                  const uint8_t *end, uint32_t *found)
+{
+    if (*p != '"')
+        return NULL;
+    *found = key_set_find(set, place, p + 1);
+    if (*found != KEY_NONE) {
+        p += set->keys[*found].bytes + 2;
+    } else {
+        td_bytes text;
+        p = scan_string(p, end, &text);
+        if (p == NULL)
+            return NULL;
+    }
+    return *p == ':' ? p + 1 : NULL;
+}
+
 const uint8_t *scan_scalar(const uint8_t *p, const uint8_t *end)
 {
     if (memcmp(p, "true", 4) == 0 || memcmp(p, "null", 4) == 0)

@@ -41,31 +41,25 @@ static inline uint64_t scan_other_bytes(uint64_t word)
     return ((digits + UINT64_C(0x7676767676767676)) | digits) & UINT64_C(0x8080808080808080);
 }
 
+static const uint32_t SCAN_POW10[8] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000};
+
+/* scan_digits() where there are eight or more. */
+const uint8_t *scan_many_digits(const uint8_t *p, uint64_t *value, size_t *count);
+
 /* Digits, added to *value; *count of them, more than SCAN_DIGITS_MAX if there are too many. Eight
  * at a time: a loop over single digits misses its end in every second size. */
 static inline const uint8_t *scan_digits(const uint8_t *p, uint64_t *value, size_t *count)
 {
-    static const uint32_t POW10[8] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000};
-    uint64_t total = *value;
-    size_t whole = 0; /* digits in full words */
-    for (;;) {
-        uint64_t digits = td_le64(p + whole) ^ UINT64_C(0x3030303030303030);
-        uint64_t others =
-            ((digits + UINT64_C(0x7676767676767676)) | digits) & UINT64_C(0x8080808080808080);
-        if (TD_UNLIKELY(others == 0)) {
-            whole += 8;
-            *count = whole;
-            if (whole > SCAN_DIGITS_MAX)
-                return p;
-            total = total * 100000000 + scan_eight_digits(digits);
-            continue;
-        }
-        size_t rest = (size_t)__builtin_ctzll(others) / 8;
-        digits = digits << (56 - 8 * rest) << 8; /* in two steps: rest may be 0 */
-        *value = total * POW10[rest] + scan_eight_digits(digits);
-        *count = whole + rest;
-        return p + *count;
-    }
+    uint64_t word = td_le64(p);
+    uint64_t others = scan_other_bytes(word);
+    if (TD_UNLIKELY(others == 0))
+        return scan_many_digits(p, value, count);
+    size_t rest = (size_t)__builtin_ctzll(others) / 8;
+    uint64_t digits = word ^ UINT64_C(0x3030303030303030);
+    digits = digits << (56 - 8 * rest) << 8; /* in two steps: rest may be 0 */
+    *value = *value * SCAN_POW10[rest] + scan_eight_digits(digits);
+    *count = rest;
+    return p + rest;
 }
 
 /* A decimal without quotes: no leading zero, no exponent, at most 18 digits. */
@@ -192,22 +186,25 @@ static inline const uint8_t *scan_unread(const uint8_t *p, const uint8_t *end)
 /* Any plain scalar: the value of a key that no row names. */
 const uint8_t *scan_scalar(const uint8_t *p, const uint8_t *end);
 
+/* scan_key() where the key is not the one that was guessed. */
+const uint8_t *scan_key_unguessed(key_set *set, uint32_t place, const uint8_t *p,
+                                  const uint8_t *end, uint32_t *found);
+
 /* A key and its colon, the place-th of its object: which of the set's it is (KEY_NONE: none). */
 static inline const uint8_t *scan_key(key_set *set, uint32_t place, const uint8_t *p,
                                       const uint8_t *end, uint32_t *found)
 {
-    if (TD_UNLIKELY(*p != '"'))
-        return NULL;
-    *found = key_set_find(set, place, p + 1);
-    if (TD_LIKELY(*found != KEY_NONE)) {
-        p += set->keys[*found].bytes + 2;
-    } else {
-        td_bytes text;
-        p = scan_string(p, end, &text);
-        if (p == NULL)
-            return NULL;
+    uint32_t guess = set->guess[place < set->count ? place : set->count];
+    if (TD_LIKELY(guess < set->count)) {
+        const key_word *key = &set->keys[guess];
+        const uint8_t *colon = p + key->bytes + 2;
+        if (TD_LIKELY(*p == '"' && key->bytes <= SCAN_KEY_BYTES_MAX && key_is(key, p + 1) &&
+                      *colon == ':')) {
+            *found = guess;
+            return colon + 1;
+        }
     }
-    return *p == ':' ? p + 1 : NULL;
+    return scan_key_unguessed(set, place, p, end, found);
 }
 
 /* ---- what the walker of decode_hot.c and the decoders of entries share ---- */
