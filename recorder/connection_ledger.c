@@ -19,9 +19,8 @@ uint64_t connection_say(connection *self, const event *what)
 /* Text that may quote a URL or an answer: without what must not be recorded. */
 const char *connection_hide(const connection *self, char *text)
 {
-    size_t offset;
     if (self->options.redactor != NULL)
-        redactor_apply(self->options.redactor, (uint8_t *)text, strlen(text), &offset);
+        redactor_apply(self->options.redactor, (uint8_t *)text, strlen(text));
     return text;
 }
 

@@ -273,11 +273,10 @@ static td_result redact(encoder *self, const intake_record *record, uint8_t *byt
     redactor *secrets = self->options.redactors[record->feed_index];
     if (secrets == NULL)
         return TD_OK;
-    size_t offset;
-    uint32_t found = redactor_apply(secrets, bytes, record->size, &offset);
-    if (found == 0)
+    redaction done = redactor_apply(secrets, bytes, record->size);
+    if (done.count == 0)
         return TD_OK;
-    count(&self->redactions, found);
+    count(&self->redactions, done.count);
     event hidden = {.kind = EVENT_REDACTED,
                     .line = record->line,
                     .shard = record->shard,
@@ -285,8 +284,8 @@ static td_result redact(encoder *self, const intake_record *record, uint8_t *byt
                     .what = "frame",
                     .dir = record->dir == DIR_IN ? "in" : "out",
                     .ordinal = record->ordinal,
-                    .offset = offset,
-                    .number = found};
+                    .offset = done.first_offset,
+                    .bytes = done.bytes};
     td_buf_clear(&self->event_json);
     td_result rc = event_encode(&hidden, &self->event_json, err);
     if (rc == TD_OK)

@@ -64,31 +64,31 @@ td_result redactor_add_signature(redactor *self, const char *secret, td_err *err
     return rc;
 }
 
-static uint32_t hide_one(uint8_t *bytes, size_t size, const char *secret, size_t length,
-                         size_t *first_offset)
+static void hide_one(uint8_t *bytes, size_t size, const char *secret, size_t length,
+                     redaction *done)
 {
-    uint32_t found = 0;
     uint8_t *at = bytes;
     size_t left = size;
     uint8_t *hit;
+    TD_ASSERT(length >= REDACT_SECRET_BYTES_MIN);
     while ((hit = memmem(at, left, secret, length)) != NULL) {
+        size_t offset = (size_t)(hit - bytes);
         memset(hit, '*', length);
-        if ((size_t)(hit - bytes) < *first_offset)
-            *first_offset = (size_t)(hit - bytes);
-        found++;
+        if (done->count == 0 || offset < done->first_offset)
+            done->first_offset = offset;
+        done->count++;
+        done->bytes += length;
         left -= (size_t)(hit - at) + length;
         at = hit + length;
     }
-    return found;
 }
 
-uint32_t redactor_apply(redactor *self, uint8_t *bytes, size_t size, size_t *first_offset)
+redaction redactor_apply(redactor *self, uint8_t *bytes, size_t size)
 {
-    uint32_t found = 0;
-    *first_offset = size;
+    redaction done = {0};
     pthread_mutex_lock(&self->mutex);
     for (uint32_t i = 0; i < self->count; i++)
-        found += hide_one(bytes, size, self->secrets[i], self->lengths[i], first_offset);
+        hide_one(bytes, size, self->secrets[i], self->lengths[i], &done);
     pthread_mutex_unlock(&self->mutex);
-    return found;
+    return done;
 }

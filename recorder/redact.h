@@ -33,7 +33,14 @@ TD_MUST_USE td_result redactor_add(redactor *self, const char *secret, td_err *e
  */
 TD_MUST_USE td_result redactor_add_signature(redactor *self, const char *secret, td_err *err);
 
-/* Overwrite every occurrence in bytes. Returns how many; *first_offset is that of the first. */
-uint32_t redactor_apply(redactor *self, uint8_t *bytes, size_t size, size_t *first_offset);
+/* What was overwritten. */
+typedef struct redaction {
+    uint32_t count;      /* occurrences */
+    size_t first_offset; /* of the first of them */
+    size_t bytes;        /* overwritten, all together */
+} redaction;
+
+/* Overwrite every occurrence in bytes. */
+redaction redactor_apply(redactor *self, uint8_t *bytes, size_t size);
 
 #endif
