@@ -105,8 +105,9 @@ typedef struct archive_segment {
 
 /* A file or folder that is in the way: not ours, or unreadable. */
 typedef struct archive_stranger {
-    char *path; /* below the archive */
-    char *what; /* "not a segment", "cannot be listed: Permission denied" */
+    char *path;            /* below the archive */
+    char *what;            /* "not a segment", "cannot be listed: Permission denied" */
+    uint8_t is_unreadable; /* a folder, or what is named like a segment: frames may be in there */
 } archive_stranger;
 
 typedef struct archive_listing {

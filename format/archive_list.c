@@ -99,6 +99,14 @@ static td_result add_stranger(walk *w, const char *path, const char *what, td_er
     return TD_OK;
 }
 
+static td_result add_unreadable(walk *w, const char *path, const td_err *why, td_err *err)
+{
+    td_result rc = add_stranger(w, path, why->text, err);
+    if (rc == TD_OK)
+        w->out->strangers[w->out->stranger_count - 1].is_unreadable = 1;
+    return rc;
+}
+
 static td_result add_segment(walk *w, const char *path, const segment_name *name, uint64_t size,
                              td_err *err)
 {
@@ -154,7 +162,7 @@ static td_result take_file(walk *w, const char *relative, const char *file_name,
             return add_segment(w, finished, &name, size, err);
     }
     if (rc != TD_OK)
-        return add_stranger(w, relative, cause.text, err);
+        return add_unreadable(w, relative, &cause, err);
     return add_segment(w, relative, &name, size, err);
 }
 
@@ -190,8 +198,7 @@ static td_result walk_level(walk *w, const char *relative, unsigned level,
         folder_fini(&names);
         if (rc == TD_E_NOMEM)
             return td_err_set(err, rc, "%s", cause.text);
-        return level == 0 && rc == TD_E_NOTFOUND ? TD_OK
-                                                 : add_stranger(w, relative, cause.text, err);
+        return level == 0 && rc == TD_E_NOTFOUND ? TD_OK : add_unreadable(w, relative, &cause, err);
     }
     for (size_t i = 0; i < names.count && rc == TD_OK; i++) {
         const entry *e = &names.entries[i];

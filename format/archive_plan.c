@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "format/catalog.h"
 #include "format/catalog_known.h"
+#include "format/feed_past.h"
 
 /* A segment of the plan. */
 typedef struct planned {
@@ -241,11 +242,90 @@ static int compare_planned(const void *a, const void *b)
     return order != 0 ? order : strcmp(left->name, right->name);
 }
 
-static void say_strangers(const archive_plan *plan, const archive_listing *listing)
+/* 1 if a path is that of a segment of a feed nobody asked for. */
+static int is_of_other_feed(const archive_plan *plan, const char *path)
 {
-    for (size_t i = 0; i < listing->stranger_count; i++)
+    const plan_query *query = &plan->query;
+    const char *slash = strrchr(path, '/');
+    segment_name name;
+    return query->wants_feed != NULL &&
+           segment_name_parse(slash == NULL ? path : slash + 1, &name) &&
+           !query->wants_feed(query->user, name.feed);
+}
+
+/* What is in the way is said; what may have wanted frames in it counts. */
+static void say_strangers(archive_plan *plan, const archive_listing *listing)
+{
+    for (size_t i = 0; i < listing->stranger_count; i++) {
+        const archive_stranger *stranger = &listing->strangers[i];
+        known_segments_see(&plan->known, stranger->path);
+        if (stranger->is_unreadable && is_of_other_feed(plan, stranger->path))
+            continue;
         td_log_say(archive_log(plan->archive), TD_LOG_WARNING, "passed over: %s: %s",
-                   listing->strangers[i].path, listing->strangers[i].what);
+                   stranger->path, stranger->what);
+        plan->unreadable_count += stranger->is_unreadable;
+    }
+}
+
+/* A segment may be finished, and so renamed, while its folder is listed. */
+static int is_on_disk(const archive_plan *plan, const known_segment *known)
+{
+    char path[LIMIT_PATH_BYTES];
+    td_file *file = NULL;
+    td_result rc = archive_join(plan->archive, known->path, path, NULL);
+    if (rc == TD_OK)
+        rc = td_io_open(archive_io(plan->archive), path, TD_OPEN_READ, &file, NULL);
+    td_io_close(file);
+    return rc == TD_OK;
+}
+
+/* 1 if the journal says that a segment was finished. The catalog may say what it likes: it may be
+ * broken, or another archive's. */
+static int is_in_journal(const archive_past *past, const char *path)
+{
+    for (size_t i = 0; i < past->segment_count; i++) {
+        if (past->segments[i].stage == PAST_FINISHED && strcmp(past->segments[i].path, path) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+static void say_missing(archive_plan *plan, const archive_past *past, const char *path)
+{
+    if (!is_in_journal(past, path))
+        return;
+    td_log_say(archive_log(plan->archive), TD_LOG_WARNING,
+               "missing: %s: the journal knows it, the disk lacks it", path);
+    plan->unreadable_count++;
+}
+
+/* Segments that the archive once had and the folder lacks: without them a reader would call a tape
+ * whole that is not. The journal is read only if the catalog gives a reason to. */
+static td_result look_for_missing(archive_plan *plan, const archive_listing *listing, td_err *err)
+{
+    archive_past past = {0};
+    td_err cause;
+    td_result rc = TD_OK;
+    int is_read = 0;
+    for (size_t i = 0; i < listing->segment_count; i++)
+        known_segments_see(&plan->known, listing->segments[i].path);
+    for (size_t i = 0; i < plan->known.count && rc == TD_OK; i++) {
+        const known_segment *known = &plan->known.rows[i];
+        if (known->is_seen || !known->has_wanted || known->is_open ||
+            is_of_other_feed(plan, known->path) || is_on_disk(plan, known))
+            continue;
+        if (!is_read)
+            rc = archive_past_read(plan->archive, &past, &cause);
+        is_read = 1;
+        if (rc == TD_OK)
+            say_missing(plan, &past, known->path);
+    }
+    archive_past_fini(&past);
+    if (rc == TD_E_NOMEM)
+        return td_err_set(err, rc, "%s", cause.text);
+    if (rc != TD_OK) /* without a journal nobody can say; verify does */
+        td_log_say(archive_log(plan->archive), TD_LOG_WARNING, "%s", cause.text);
+    return TD_OK;
 }
 
 td_result archive_plan_open(archive *a, const plan_query *query, archive_plan **out, td_err *err)
@@ -260,8 +340,10 @@ td_result archive_plan_open(archive *a, const plan_query *query, archive_plan **
     td_result rc = ask_catalog(plan, err);
     if (rc == TD_OK)
         rc = archive_list(a, &listing, err);
-    if (rc == TD_OK)
+    if (rc == TD_OK) {
         say_strangers(plan, &listing);
+        rc = look_for_missing(plan, &listing, err);
+    }
     for (size_t i = 0; i < listing.segment_count && rc == TD_OK; i++)
         rc = consider(plan, &listing.segments[i], err);
     archive_listing_fini(&listing);

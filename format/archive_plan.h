@@ -73,7 +73,8 @@ void archive_plan_close(archive_plan *plan);
 
 size_t archive_plan_count(const archive_plan *plan);
 
-/* Segments that could not be read and are not in the plan. */
+/* Segments that could not be read, or that catalog and journal know and the disk lacks, and folders
+ * that could not be listed: what the plan may want and does not have. */
 size_t archive_plan_unreadable_count(const archive_plan *plan);
 
 /* Segment i < count; valid until the plan closes. */
