@@ -398,7 +398,7 @@ static void *run(void *arg)
             TD_ASSERT(view.size >= sizeof record);
             memcpy(&record, view.data, sizeof record);
             /* The ring's memory is ours until release: secrets are overwritten in place. */
-            uint8_t *bytes = (uint8_t *)(uintptr_t)view.data + sizeof record;
+            uint8_t *bytes = (uint8_t *)view.data + sizeof record;
             is_stopped = record.kind == INTAKE_STOP;
             td_result rc = self->has_failed ? TD_OK : take(self, &record, bytes, &self->err);
             if (rc != TD_OK)

@@ -212,7 +212,7 @@ static td_result open_feeds(supervisor *self, td_err *err)
 {
     size_t count = self->options.config->feed_count;
     self->feeds = td_alloc_zero(count, sizeof *self->feeds);
-    self->redactors = td_alloc_zero(count, sizeof *self->redactors);
+    self->redactors = td_alloc_zero(count, sizeof(redactor *));
     if (self->feeds == NULL || self->redactors == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for %zu feeds", count);
     for (size_t i = 0; i < count; i++) {
@@ -343,7 +343,7 @@ static td_result open_slots(supervisor *self, td_err *err)
     size_t count = 0;
     for (size_t i = 0; i < self->options.config->feed_count; i++)
         count += self->feeds[i].subscription.shard_count;
-    self->connections = td_alloc_zero(count, sizeof *self->connections);
+    self->connections = td_alloc_zero(count, sizeof(connection *));
     if (self->connections == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for %zu connections", count);
     self->env = (connection_env){.loop = self->loop,
@@ -559,7 +559,6 @@ static void close_feeds(supervisor *self)
 
 void supervisor_close(supervisor *self)
 {
-    td_result rc = TD_OK;
     td_err ignored;
     if (self == NULL)
         return;
@@ -570,12 +569,13 @@ void supervisor_close(supervisor *self)
     if (self->disk != NULL) {
         /* Opening failed half way: nothing was recorded, and the first error is the one to tell. */
         chunk_queue_push(self->queue, NULL);
-        rc = disk_close(self->disk, &ignored);
+        td_result opened_half = disk_close(self->disk, &ignored);
+        (void)opened_half; /* as above */
     }
     watch_close(self->watch);
     encoder_close(self->encoder);
-    rc = archive_writer_close(self->writer, WRITER_ABANDON, 0, &ignored);
-    (void)rc; /* as above: after a good run the writer is closed already */
+    td_result abandoned = archive_writer_close(self->writer, WRITER_ABANDON, 0, &ignored);
+    (void)abandoned; /* as above: after a good run the writer is closed already */
     intake_close(self->intake);
     findings_close(self->findings);
     chunk_queue_close(self->queue);

@@ -192,6 +192,7 @@ static td_result add_all(truth_table *table, td_bytes text, td_err *err)
         return rc;
     uint64_t number = 0;
     while (text.size > 0 && rc == TD_OK) {
+        TD_ASSERT(text.data != NULL);
         const uint8_t *end = memchr(text.data, '\n', text.size);
         /* A last line without its end was being written when the exchange was killed. */
         if (end == NULL)

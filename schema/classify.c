@@ -222,7 +222,7 @@ static frame_class classify_control(const top_keys *top, const json_index *index
         return classify_answer(top, index, out->success);
     if (top->known[KNOWN_CODE] || top->known[KNOWN_EVENT]) {
         td_bytes code = find_text(top, index, KNOWN_CODE);
-        out->success = code.data == NULL ? (int8_t)-1 : (int8_t)td_bytes_is(code, "0");
+        out->success = (int8_t)(code.data == NULL ? -1 : td_bytes_is(code, "0"));
         return out->success == 0 && !top->known[KNOWN_EVENT] ? CLASS_ERROR : CLASS_ACK;
     }
     if (top->known[KNOWN_RET_CODE])
@@ -336,6 +336,7 @@ int classify_match_topic(decoder *d, const family *of, td_bytes text, topic_matc
     if (slot->of != of || !td_bytes_equal(td_bytes_of(slot->text, slot->bytes), text)) {
         if (!topic_match_text(of->topics, of->topic_count, text, out))
             return 0;
+        TD_ASSERT(text.data != NULL);
         memcpy(slot->text, text.data, text.size);
         slot->of = of;
         slot->row = out->row;

@@ -43,7 +43,7 @@ const uint8_t *hot_book_entry(hot *h, const uint8_t *p, const items_row *items)
         return NULL;
     /* Deletes mostly come without a size, some with 0 (wire facts, 2): in the message none has one.
      */
-    int has_size = (seen >> roles->size) & 1;
+    int has_size = (seen & UINT64_C(1) << roles->size) != 0;
     if ((items->flags & ITEMS_ZERO_DELETES) && has_size && level->size == 0)
         level->action = ACTION_DELETE;
     if (level->action == ACTION_DELETE) {

@@ -17,6 +17,7 @@ static void write_pattern(json_writer *w, const char *pattern)
     for (const char *p = pattern; *p != '\0'; p++) {
         TD_ASSERT(size + 8 < sizeof text);
         if (*p == '{') {
+            /* NOLINTNEXTLINE(bugprone-not-null-terminated-result): text has a size and no NUL */
             memcpy(text + size, "[^.]+", 5);
             size += 5;
             while (*p != '}')

@@ -223,7 +223,7 @@ size_t json_count(json_value container)
 
 int json_find_key(json_value object, td_bytes key, json_value *out)
 {
-    json_value name;
+    json_value name = object;
     json_value element;
     td_bytes text;
     if (json_type_of(object) != JSON_OBJECT)

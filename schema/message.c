@@ -197,7 +197,7 @@ msg_trade msg_item_trade(const msg_item *item)
         .trade_id = text_of(item_value(item, MEMBER_TRADE_ID)),
         .tick_direction = text_of(item_value(item, MEMBER_TICK_DIRECTION)),
         .side = side == NULL ? (uint8_t)SIDE_NONE : side->as.side,
-        .is_block_trade = block == NULL ? (int8_t)-1 : (int8_t)block->as.is_true,
+        .is_block_trade = (int8_t)(block == NULL ? -1 : block->as.is_true),
     };
 }
 
