@@ -106,7 +106,7 @@ td_result subscriber_build(subscriber *self, td_buf *out, const char **topics, i
     const request_row *row = &self->requests[self->sent++];
     *topics = row->topics;
     *more = self->sent < self->request_count;
-    char id[24];
+    char id[32];
     snprintf(id, sizeof id, "sub-%zu", self->sent);
     return self->dialect->build_subscribe(out, self->topics + row->first, row->count, id, err);
 }

@@ -116,7 +116,7 @@ static td_result add_frame(truth_table *table, json_value line, td_err *err)
     td_bytes path, hash;
     uint64_t conn;
     truth_entry entry;
-    truth_conn *into;
+    truth_conn *into = NULL;
     if (!json_find_text(line, "path", &path) || !json_find_u64(line, "conn", &conn) ||
         !json_find_u64(line, "n", &entry.n) || !json_find_text(line, "xxh64", &hash) ||
         !parse_hex64(hash, &entry.xxh64))
