@@ -66,6 +66,14 @@ describe("crashes", { concurrency: 2 }, () => {
     assert.deepEqual(filesBelow(archive).filter((f) => f.endsWith(".mcap.open") && f.startsWith("capture")), []);
     await tapedeck(t, ["verify", "-a", archive]);
     await checkAnnounced(t, archive, "inverse", sim.truth, [recorder]);
+    // P7: @mcap/core reads the recovered segment, by its index and without, as we do.
+    const segment = path.join(archive, filesBelow(archive).find((f) => f.startsWith("capture")));
+    const ours = (await jsonLines(t, ["cat", "-a", archive])).map((row) => `${row.ordinal} ${row.recv_ns} ${Buffer.from(row.data).toString("hex")}`);
+    for (const how of ["stream", "indexed"]) {
+      const { stdout } = await run(t, process.execPath, ["tests/npm/mcap_read.mjs", how, segment]);
+      const theirs = stdout.split("\n").map((line) => line.split(" ")).filter((row) => row.length === 5 && !row[0].endsWith("/_events"));
+      assert.deepEqual(theirs.map(([, sequence, logTime, , hex]) => `${sequence} ${Number(logTime)} ${hex}`).sort(), ours.sort(), how);
+    }
     // Nobody records again: the gap stays open.
     const [gap, ...more] = await jsonLines(t, ["gaps", "-a", archive, "--json"], { status: 1 });
     assert.deepEqual([gap.reason, gap.to_ns, more.length], ["crash", null, 0]);

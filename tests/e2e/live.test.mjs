@@ -140,13 +140,21 @@ describe("faults of the exchange", { concurrency: 2 }, () => {
       assert.deepEqual(conns.map((row) => row.conn), [1, 2]);
       assert.ok(conns[0].data >= 900);
       assert.equal(report.continuity.violations, 0, JSON.stringify(report.continuity));
+      // What replay says to people who ask whether it is all there: no, and where not.
+      assert.equal(report.gaps.length, 1);
+      await tapedeck(t, ["replay", "-a", archive], { status: 1 });
       await tapedeck(t, ["verify", "-a", archive]);
+      assert.equal(report.truth.equal, true, JSON.stringify(report.truth));
     });
 
   test("a frame that the exchange never sent breaks a book, and a gap says so", async (t) => {
     const { report, gaps } = await withFault(t, Array.from({ length: 40 }, (_, i) => `drop@${900 + i}`));
     assert.ok(report.continuity.violations > 0, JSON.stringify(report.continuity));
     assert.match(report.continuity.first.topic, /^orderBook/);
+    // The exchange's book goes on without us.
+    assert.equal(report.truth.equal, false);
+    assert.equal(report.truth.missing, 0);
+    assert.ok(report.truth.marks_equal < report.truth.marks, JSON.stringify(report.truth));
     assert.ok(gaps.some((row) => row.reason === "sequence" && row.symbol === report.continuity.first.symbol), JSON.stringify(gaps));
   });
 
