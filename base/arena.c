@@ -86,7 +86,8 @@ void *td_arena_alloc(td_arena *arena, size_t size)
         if (block == NULL)
             return NULL;
     }
-    TD_ASSERT(block->used <= block->size && rounded <= block->size - block->used);
+    TD_ASSERT(block->used <= block->size);
+    TD_ASSERT(rounded <= block->size - block->used);
     void *memory = (char *)(block + 1) + block->used;
     block->used += rounded;
     arena->used_bytes += rounded;

@@ -35,7 +35,8 @@ td_result td_buf_reserve(td_buf *buf, size_t extra, td_err *err)
     uint8_t *data = td_realloc(buf->data, capacity, 1);
     if (data == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a buffer of %zu bytes", capacity);
-    TD_ASSERT(capacity >= needed && capacity <= buf->size_max);
+    TD_ASSERT(capacity >= needed);
+    TD_ASSERT(capacity <= buf->size_max);
     buf->data = data;
     buf->capacity = capacity;
     return TD_OK;

@@ -167,7 +167,8 @@ static int scan_value(const decimal_scan *scan, td_decimal *out)
         scale_up(&magnitude, written - scale, limit))
         scale = written;
     TD_ASSERT(magnitude <= limit);
-    TD_ASSERT(scale >= 0 && scale <= TD_DECIMAL_SCALE_MAX);
+    TD_ASSERT(scale >= 0);
+    TD_ASSERT(scale <= TD_DECIMAL_SCALE_MAX);
     /* Two's complement: right for -2^63 as well, which has no positive twin. */
     out->mantissa = (int64_t)(scan->is_negative ? 0 - magnitude : magnitude);
     out->scale = (uint8_t)scale;
@@ -269,7 +270,8 @@ td_decimal_wide td_decimal_widen(td_decimal value)
 
 int td_decimal_compare(td_decimal a, td_decimal b)
 {
-    TD_ASSERT(a.scale <= TD_DECIMAL_SCALE_MAX && b.scale <= TD_DECIMAL_SCALE_MAX);
+    TD_ASSERT(a.scale <= TD_DECIMAL_SCALE_MAX);
+    TD_ASSERT(b.scale <= TD_DECIMAL_SCALE_MAX);
     if (TD_LIKELY(a.scale == b.scale))
         return a.mantissa < b.mantissa ? -1 : a.mantissa > b.mantissa;
     /* 2^63 * 10^18 is below 2^123. */

@@ -78,7 +78,8 @@ td_result td_io_mkdir(td_io io, const char *path, td_err *err)
 /* Make the folder that path[0..length) names and sync the one it lies in. path is restored. */
 static td_result mkdir_and_sync_parent(td_io io, char *path, size_t length, td_err *err)
 {
-    TD_ASSERT(length > 0 && path[length - 1] != '\0');
+    TD_ASSERT(length > 0);
+    TD_ASSERT(path[length - 1] != '\0');
     char cut = path[length];
     path[length] = '\0';
     td_result rc = io.ops->mkdir(io.ctx, path, err);

@@ -200,7 +200,8 @@ static td_result fault_read_at(td_file *base, uint64_t at, void *buf, size_t siz
     const td_buf *content = &disk_inode(file->disk, file->inode)->cache;
     if (rc == TD_OK && at < content->size) {
         *got = content->size - (size_t)at < size ? content->size - (size_t)at : size;
-        TD_ASSERT(*got <= size && at + *got <= content->size);
+        TD_ASSERT(*got <= size);
+        TD_ASSERT(at + *got <= content->size);
         memcpy(buf, content->data + at, *got);
     }
     pthread_mutex_unlock(&file->disk->mutex);
@@ -329,7 +330,8 @@ static td_result rename_found(io_fault *disk, const found_name *from, const foun
 {
     if (from->inode == NO_INODE)
         return missing("rename", from_path, err);
-    TD_ASSERT(from->name != NULL && to->name != NULL);
+    TD_ASSERT(from->name != NULL);
+    TD_ASSERT(to->name != NULL);
     if (to->inode == from->inode)
         return TD_OK;
     if (to->inode != NO_INODE && disk_inode(disk, to->inode)->kind != TD_ENTRY_FILE)

@@ -66,7 +66,8 @@ static uint64_t sector_end(uint64_t at, uint64_t write_end)
 static int keep_sectors(td_buf *content, const file_change *change, write_fate fate, cut_luck *luck)
 {
     uint64_t write_end = change->at + change->size;
-    TD_ASSERT(change->bytes != NULL && change->size > 0);
+    TD_ASSERT(change->bytes != NULL);
+    TD_ASSERT(change->size > 0);
     uint64_t sectors = change->size / SECTOR_BYTES + 2;
     uint64_t stop = td_random_below(&luck->random, sectors);
     uint64_t number = 0;
@@ -128,7 +129,8 @@ static int cut_names(io_fault *to, const io_fault *from, cut_luck *luck)
     }
     for (size_t i = 0; i < from->name_change_count; i++) {
         const name_change *change = &from->name_changes[i];
-        TD_ASSERT(change->set_count > 0 && change->set_count <= NAMES_OF_RENAME);
+        TD_ASSERT(change->set_count > 0);
+        TD_ASSERT(change->set_count <= NAMES_OF_RENAME);
         int is_kept = luck_keeps(luck);
         for (unsigned s = 0; is_kept && s < change->set_count; s++) {
             const name_set *set = &change->sets[s];
@@ -144,7 +146,8 @@ static int cut_names(io_fault *to, const io_fault *from, cut_luck *luck)
 /* After the reboot the cache holds what the platter does. */
 static int settle(inode *node)
 {
-    TD_ASSERT(node->change_count == 0 && node->durable.size == 0);
+    TD_ASSERT(node->change_count == 0);
+    TD_ASSERT(node->durable.size == 0);
     for (size_t i = 0; i < node->names.count; i++) {
         if (!names_set(&node->durable_names, node->names.rows[i].name, node->names.rows[i].inode))
             return 0;

@@ -176,9 +176,11 @@ io_fault *io_fault_open(void)
 
 inode *disk_inode(const io_fault *disk, uint32_t number)
 {
-    TD_ASSERT(number != NO_INODE && number < disk->inode_count);
+    TD_ASSERT(number != NO_INODE);
+    TD_ASSERT(number < disk->inode_count);
     inode *node = disk->inodes[number];
-    TD_ASSERT(node != NULL && node->magic == INODE_MAGIC);
+    TD_ASSERT(node != NULL);
+    TD_ASSERT(node->magic == INODE_MAGIC);
     return node;
 }
 
@@ -264,7 +266,8 @@ static int apply_to_file(inode *node, file_change change)
 
 static int apply_append(inode *node, td_bytes bytes)
 {
-    TD_ASSERT(node->kind == TD_ENTRY_FILE && bytes.size > 0);
+    TD_ASSERT(node->kind == TD_ENTRY_FILE);
+    TD_ASSERT(bytes.size > 0);
     file_change change = {.at = node->cache.size, .size = bytes.size};
     change.bytes = td_alloc(bytes.size);
     if (change.bytes == NULL)
@@ -319,7 +322,8 @@ static int set_fill(name_set *set, uint32_t dir, const char *name, uint32_t numb
 /* The sets of a change: a rename first gives the new name, then takes the old one. */
 static int name_change_fill(name_change *out, const disk_change *change)
 {
-    TD_ASSERT(change->dir != NO_INODE && change->name != NULL);
+    TD_ASSERT(change->dir != NO_INODE);
+    TD_ASSERT(change->name != NULL);
     *out = (name_change){.set_count = 1};
     if (change->what == IO_FAULT_CHANGE_CREATE)
         return set_fill(&out->sets[0], change->dir, change->name, change->inode);

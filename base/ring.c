@@ -140,7 +140,8 @@ void *td_ring_reserve(td_ring *ring, size_t size)
         if (ring->capacity - (head - ring->seen_tail) < need)
             return NULL;
     }
-    TD_ASSERT_SLOW(head >= ring->seen_tail && head - ring->seen_tail <= ring->capacity);
+    TD_ASSERT_SLOW(head >= ring->seen_tail);
+    TD_ASSERT_SLOW(head - ring->seen_tail <= ring->capacity);
     ring->reserved = need;
     return ring->data + (head & ring->mask) + sizeof(record_header);
 }
@@ -218,7 +219,8 @@ size_t td_ring_capacity_bytes(const td_ring *ring)
 
 void td_ring_wait_bytes(td_ring *ring, size_t bytes, uint64_t timeout_ns)
 {
-    TD_ASSERT(bytes > 0 && bytes <= ring->capacity);
+    TD_ASSERT(bytes > 0);
+    TD_ASSERT(bytes <= ring->capacity);
     uint64_t wake_at = ring->peeked + bytes;
     /* seq_cst on both sides, see the top: these stores, then the looks at head and is_woken. */
     atomic_store_explicit(&ring->is_waiting, 1, memory_order_seq_cst);

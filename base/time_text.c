@@ -28,7 +28,9 @@ typedef struct civil_time {
  * comes last (H. Hinnant, "chrono-compatible low-level date algorithms"). */
 static uint64_t days_of_date(unsigned year, unsigned month, unsigned day)
 {
-    TD_ASSERT(year >= 1970 && month >= 1 && month <= 12);
+    TD_ASSERT(year >= 1970);
+    TD_ASSERT(month >= 1);
+    TD_ASSERT(month <= 12);
     uint64_t y = month <= 2 ? year - 1 : year;
     uint64_t era = y / 400;
     uint64_t year_of_era = y % 400;
@@ -48,8 +50,10 @@ static void date_of_days(uint64_t days, civil_time *out)
     out->day = (unsigned)(doy - (153 * shifted_month + 2) / 5 + 1);
     out->month = (unsigned)(shifted_month < 10 ? shifted_month + 3 : shifted_month - 9);
     out->year = (unsigned)(yoe + era * 400 + (out->month <= 2));
-    TD_ASSERT(out->month >= 1 && out->month <= 12);
-    TD_ASSERT(out->day >= 1 && out->day <= 31);
+    TD_ASSERT(out->month >= 1);
+    TD_ASSERT(out->month <= 12);
+    TD_ASSERT(out->day >= 1);
+    TD_ASSERT(out->day <= 31);
     TD_ASSERT_SLOW(days_of_date(out->year, out->month, out->day) == days);
 }
 
@@ -66,7 +70,8 @@ static void split_time(uint64_t ns, civil_time *out)
 
 static unsigned days_in_month(unsigned year, unsigned month)
 {
-    TD_ASSERT(month >= 1 && month <= 12);
+    TD_ASSERT(month >= 1);
+    TD_ASSERT(month <= 12);
     static const uint8_t DAYS[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     int is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     return DAYS[month - 1] + (month == 2 && is_leap ? 1u : 0u);

@@ -17,7 +17,8 @@ static size_t format_name(const option_row *row, char out[HELP_NAME_BYTES])
     TD_ASSERT(option_type_is_bare(row->type) || row->metavar != NULL);
     int width = snprintf(out, HELP_NAME_BYTES, "  %s --%s%s%s", letter, row->long_name,
                          row->metavar == NULL ? "" : " ", value);
-    TD_ASSERT(width > 0 && width < HELP_NAME_BYTES);
+    TD_ASSERT(width > 0);
+    TD_ASSERT(width < HELP_NAME_BYTES);
     return (size_t)width;
 }
 

@@ -20,7 +20,8 @@ static size_t text_width(const char *text)
 
 void table_init(text_table *table, const table_column *columns, size_t column_count)
 {
-    TD_ASSERT(column_count > 0 && column_count <= TABLE_COLUMNS_MAX);
+    TD_ASSERT(column_count > 0);
+    TD_ASSERT(column_count <= TABLE_COLUMNS_MAX);
     table->columns = columns;
     table->column_count = column_count;
     table->cell_count = 0;

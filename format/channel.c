@@ -19,7 +19,8 @@ static int compare_u32(uint32_t a, uint32_t b)
 
 int channel_info_compare(const channel_info *a, const channel_info *b)
 {
-    TD_ASSERT(a != NULL && b != NULL);
+    TD_ASSERT(a != NULL);
+    TD_ASSERT(b != NULL);
     int order = strcmp(a->feed, b->feed);
     if (order == 0)
         order = compare_u32(a->line, b->line);

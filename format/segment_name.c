@@ -35,7 +35,8 @@ void segment_name_format(const char *feed, const char *session, uint64_t first_n
     td_time_format_compact(first_ns, time);
     int length = snprintf(out, LIMIT_PATH_BYTES, "capture/%04u/%02u/%02u/%s-%s-%s-%06u.mcap", year,
                           month, day, feed, time, session, number);
-    TD_ASSERT(length > 0 && length < (int)LIMIT_PATH_BYTES);
+    TD_ASSERT(length > 0);
+    TD_ASSERT(length < (int)LIMIT_PATH_BYTES);
 }
 
 /* Take the last "-part" off [name, name + *length); 0 if there is no '-' or nothing before it. */

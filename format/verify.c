@@ -162,7 +162,8 @@ static void sum_up(const verification *v, verify_report *report)
 td_result archive_verify(archive *a, const verify_options *options, verify_report *report,
                          td_err *err)
 {
-    TD_ASSERT(options->threads >= 1 && options->threads <= LIMIT_THREADS);
+    TD_ASSERT(options->threads >= 1);
+    TD_ASSERT(options->threads <= LIMIT_THREADS);
     *report = (verify_report){.verdict = VERIFY_SOUND};
     verification v = {.archive = a, .options = options};
     td_result rc = look_around(&v, err);

@@ -61,7 +61,8 @@ static void without_open(const archive_segment *segment, char out[LIMIT_PATH_BYT
 {
     size_t length = strlen(segment->path);
     size_t suffix = segment->name.is_open ? strlen(".open") : 0;
-    TD_ASSERT(length >= suffix && length < LIMIT_PATH_BYTES);
+    TD_ASSERT(length >= suffix);
+    TD_ASSERT(length < LIMIT_PATH_BYTES);
     memcpy(out, segment->path, length - suffix);
     out[length - suffix] = '\0';
 }

@@ -94,6 +94,7 @@ queued_chunk *chunk_queue_pop(chunk_queue *queue)
         pthread_cond_wait(&queue->changed, &queue->mutex);
     queued_chunk *item = queue->filled_first;
     if (item != NULL) {
+        TD_ASSERT(queue->filled_last != NULL);
         queue->filled_first = item->next;
         if (queue->filled_first == NULL)
             queue->filled_last = NULL;
@@ -104,6 +105,9 @@ queued_chunk *chunk_queue_pop(chunk_queue *queue)
 
 void chunk_queue_give(chunk_queue *queue, queued_chunk *item)
 {
+    /* Only what was taken here may come back. */
+    TD_ASSERT(item >= queue->items);
+    TD_ASSERT(item < queue->items + queue->count);
     gap_list_fini(&item->gaps);
     pthread_mutex_lock(&queue->mutex);
     item->next = queue->free_first;

@@ -230,6 +230,7 @@ static td_result resolve_family(feed_config *feed, td_err *err)
 /* A family may be known, and imported, whose dialect nobody has written yet. */
 static td_result check_dialect(const feed_config *feed, td_err *err)
 {
+    TD_ASSERT(feed->family != NULL);
     if (dialect_find(feed->family->dialect) != NULL)
         return TD_OK;
     char names[256] = "";
@@ -253,6 +254,8 @@ static td_result check_dialect(const feed_config *feed, td_err *err)
 
 static td_result resolve_url(feed_config *feed, td_err *err)
 {
+    TD_ASSERT(feed->family != NULL);
+    TD_ASSERT(feed->net < (int)(sizeof NET_NAMES / sizeof *NET_NAMES));
     if (feed->url == NULL) {
         family_access access = feed->auth == AUTH_NONE ? ACCESS_PUBLIC : ACCESS_PRIVATE;
         feed->url = family_url(feed->family, (family_net)feed->net, access);
@@ -354,6 +357,7 @@ static td_result finish_feed(feed_config *feed, const char **key, td_err *err)
 
 td_result config_finish(recorder_config *config, td_err *err)
 {
+    TD_ASSERT(config->feed_count <= LIMIT_FEEDS);
     if (config->feed_count == 0)
         return blame(config, CONFIG_NO_FEED, "feeds", td_err_set(err, TD_E_INVALID, "no feeds"),
                      err);

@@ -27,6 +27,7 @@ typedef struct key_table {
 
 static const char *scalar_text(const yaml_node_t *node)
 {
+    TD_ASSERT(node->type == YAML_SCALAR_NODE);
     return (const char *)node->data.scalar.value;
 }
 
@@ -67,7 +68,8 @@ static td_result unknown_key(const key_table *table, const char *key, const char
         char name[CONFIG_KEY_BYTES];
         file_key(&table->rows[i], name);
         int length = snprintf(known + used, sizeof known - used, "%s%s", i == 0 ? "" : ", ", name);
-        TD_ASSERT(length > 0 && (size_t)length < sizeof known - used);
+        TD_ASSERT(length > 0);
+        TD_ASSERT((size_t)length < sizeof known - used);
         used += (size_t)length;
     }
     return td_err_set(err, TD_E_INVALID, "unknown key '%s'; allowed are: %s%s", key, known, also);

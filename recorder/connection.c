@@ -46,6 +46,9 @@ static td_result remember_signature(connection *self, const dialect_auth *auth, 
 
 static void send_auth(connection *self)
 {
+    /* The signature must be hidden before it can be echoed. */
+    TD_ASSERT(self->wire != NULL);
+    TD_ASSERT(self->options.redactor != NULL);
     td_err err;
     dialect_auth auth = new_auth(self);
     td_buf_clear(&self->out);
@@ -58,6 +61,7 @@ static void send_auth(connection *self)
 
 static void send_subscriptions(connection *self)
 {
+    TD_ASSERT(self->wire != NULL);
     td_err err;
     self->state = STATE_SUBSCRIBING;
     subscriber_restart(self->subscriber);
@@ -127,6 +131,7 @@ static void tick(void *user)
 
 static void schedule_connect(connection *self, uint64_t wait_ns)
 {
+    TD_ASSERT(self->wire == NULL);
     self->state = STATE_WAITING;
     set_timer(self, now_mono_ns(self) + wait_ns, connect_now);
 }
@@ -157,6 +162,7 @@ static void on_opened(void *user, wire_conn *conn, const wire_peer *peer)
 
 static void on_subscribed(connection *self, uint64_t recv_ns)
 {
+    TD_ASSERT(self->state == STATE_SUBSCRIBING);
     self->state = STATE_LIVE;
     self->attempt = 0;
     backoff_succeeded(&self->backoff);
@@ -251,7 +257,8 @@ static void on_message(void *user, wire_conn *conn, unsigned opcode, td_bytes by
                        uint64_t recv_mono_ns)
 {
     connection *self = user;
-    (void)conn;
+    TD_ASSERT(conn == self->wire);
+    TD_ASSERT(self->slot.conn > 0);
     if (self->is_stopping)
         return;
     uint64_t recv_ns =
@@ -292,6 +299,7 @@ static int is_final_refusal(const wire_end *end)
 /* A connection that stood has ended. */
 static void after_stood(connection *self, const wire_end *end)
 {
+    TD_ASSERT(self->slot.conn > 0);
     connection_say_ended(self, end);
     intake_closed(self->options.env->intake, &self->slot);
     if (self->is_stopping)
@@ -359,6 +367,8 @@ static td_result build_url(connection *self, td_err *err)
 static void connect_now(void *user)
 {
     connection *self = user;
+    TD_ASSERT(self->wire == NULL);
+    TD_ASSERT(!self->is_stopping);
     td_err err;
     self->timer = NULL;
     uint64_t wait_ns = connect_budget_take(self->options.budget, now_mono_ns(self));
@@ -393,7 +403,10 @@ static void connect_now(void *user)
 
 td_result connection_open(const connection_options *options, connection **out, td_err *err)
 {
-    TD_ASSERT(options->topic_count > 0 && options->budget != NULL);
+    TD_ASSERT(options->topics != NULL);
+    TD_ASSERT(options->shard < options->shard_count);
+    TD_ASSERT(options->topic_count > 0);
+    TD_ASSERT(options->budget != NULL);
     const dialect *spoken = dialect_find(options->feed->family->dialect);
     if (spoken == NULL)
         return td_err_set(err, TD_E_UNSUPPORTED,

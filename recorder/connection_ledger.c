@@ -13,6 +13,7 @@ event connection_event(const connection *self, event_kind kind)
 
 uint64_t connection_say(connection *self, const event *what)
 {
+    TD_ASSERT(what->line == self->slot.line || what->kind == EVENT_GAP);
     return intake_event(self->options.env->intake, self->options.feed_index, what);
 }
 
@@ -26,6 +27,8 @@ const char *connection_hide(const connection *self, char *text)
 
 static void say_gap(connection *self, uint64_t to_ns)
 {
+    TD_ASSERT(self->gap_from_ns != 0);
+    TD_ASSERT(to_ns == GAP_OPEN || to_ns >= self->gap_from_ns);
     event gap = connection_event(self, EVENT_GAP);
     gap.gap = (gap_row){.reason = self->gap_reason,
                         .feed = connection_feed_name(self),
@@ -49,6 +52,7 @@ void connection_open_gap(connection *self, gap_reason reason, const char *cause)
         return;
     self->gap_reason = reason;
     self->gap_from_ns = self->last_frame_ns != 0 ? self->last_frame_ns : self->connected_ns;
+    TD_ASSERT(self->gap_from_ns != 0);
     self->gap_conn = self->slot.conn;
     snprintf(self->gap_cause, sizeof self->gap_cause, "%s", cause);
     say_gap(self, GAP_OPEN);
@@ -69,6 +73,8 @@ static int is_ours(const connection *self, const gap_row *row)
  * If nothing was, the time between the sessions is a gap of its own. */
 static void close_earlier(connection *self, uint64_t to_ns)
 {
+    TD_ASSERT(!self->has_been_live);
+    TD_ASSERT(to_ns != GAP_OPEN);
     size_t closed = 0;
     for (size_t i = 0; i < self->options.earlier->count; i++) {
         const gap_row *row = &self->options.earlier->rows[i];
@@ -107,6 +113,7 @@ static void close_earlier(connection *self, uint64_t to_ns)
 
 void connection_close_gaps(connection *self, uint64_t to_ns)
 {
+    TD_ASSERT(to_ns != GAP_OPEN);
     if (!self->has_been_live)
         close_earlier(self, to_ns);
     if (self->gap_from_ns == 0)
@@ -117,6 +124,7 @@ void connection_close_gaps(connection *self, uint64_t to_ns)
 
 static void say_connect(connection *self)
 {
+    TD_ASSERT(self->slot.conn > 0);
     char url[LIMIT_URL_BYTES + 64];
     snprintf(url, sizeof url, "%s%s", self->options.feed->url,
              self->options.feed->auth == AUTH_URL ? "?api_key=*&expires=*&signature=*" : "");

@@ -29,6 +29,8 @@ static td_result read_file(td_io io, const char *path, char **out, td_err *err)
 
 static td_result read_one(const char *variable, const char *path, td_io io, char **out, td_err *err)
 {
+    /* config_finish() has seen to it that one of the two is named. */
+    TD_ASSERT((variable != NULL) != (path != NULL));
     if (variable == NULL)
         return read_file(io, path, out, err);
     const char *value = getenv(variable);
@@ -47,6 +49,7 @@ td_result credentials_read(const feed_config *feed, td_io io, redactor *hide, cr
     memset(out, 0, sizeof *out);
     if (feed->auth == AUTH_NONE)
         return TD_OK;
+    TD_ASSERT(hide != NULL);
     td_result rc = read_one(feed->api_key_env, feed->api_key_file, io, &out->api_key, err);
     if (rc == TD_OK)
         rc = read_one(feed->api_secret_env, feed->api_secret_file, io, &out->api_secret, err);

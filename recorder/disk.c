@@ -18,6 +18,7 @@ static void *run(void *arg)
     chunk_queue *queue = self->options.queue;
     queued_chunk *item;
     while ((item = chunk_queue_pop(queue)) != NULL) {
+        TD_ASSERT(item->chunk != NULL);
         if (self->result == TD_OK) {
             self->result = archive_writer_put(self->options.writer, item->feed_index, item->chunk,
                                               item->gaps.rows, item->gaps.count, &self->err);
@@ -33,7 +34,9 @@ static void *run(void *arg)
 
 td_result disk_open(const disk_options *options, disk **out, td_err *err)
 {
-    TD_ASSERT(options->queue != NULL && options->writer != NULL && options->failed != NULL);
+    TD_ASSERT(options->queue != NULL);
+    TD_ASSERT(options->writer != NULL);
+    TD_ASSERT(options->failed != NULL);
     disk *self = td_alloc_zero(1, sizeof *self);
     if (self == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for the disk thread");

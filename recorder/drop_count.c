@@ -46,6 +46,7 @@ void drop_count_close(drop_count *self)
 
 static void copy_name(char *out, size_t out_bytes, td_bytes name)
 {
+    TD_ASSERT(out_bytes > 0);
     size_t length = name.size < out_bytes ? name.size : out_bytes - 1;
     if (length > 0)
         memcpy(out, name.data, length);
@@ -108,6 +109,7 @@ static drop_row *find_row(drop_count *self, const drop_row *wanted)
 void drop_count_add(drop_count *self, const family *of, const drop_row *at, frame_dir dir,
                     td_bytes frame, uint64_t recv_ns)
 {
+    TD_ASSERT(at->conn > 0);
     drop_row wanted = {.feed_index = at->feed_index,
                        .line = at->line,
                        .shard = at->shard,

@@ -63,6 +63,7 @@ static void count(atomic_ullong *counter, uint64_t more)
 
 static void fail(encoder *self, td_result rc)
 {
+    TD_ASSERT(rc != TD_OK);
     if (self->result == TD_OK)
         self->result = rc;
     self->has_failed = 1;
@@ -84,6 +85,7 @@ static void choose_level(encoder *self, chunk_builder *builder)
 
 static void seal(encoder *self, size_t feed_index)
 {
+    TD_ASSERT(feed_index < self->options.config->feed_count);
     feed_state *feed = &self->feeds[feed_index];
     feed->pending_since_mono_ns = 0;
     if (self->has_failed || chunk_builder_pending_count(feed->builder) == 0)
@@ -93,6 +95,8 @@ static void seal(encoder *self, size_t feed_index)
         self->has_failed = 1;
         return;
     }
+    /* An item of the queue comes back empty. */
+    TD_ASSERT(item->gaps.count == 0);
     choose_level(self, feed->builder);
     td_result rc = chunk_builder_seal(feed->builder, item->chunk, &self->err);
     if (rc != TD_OK) {
@@ -128,6 +132,7 @@ static td_result grow_channels(feed_state *feed, uint32_t index, td_err *err)
     memset(is_known + feed->channel_capacity, 0, capacity - feed->channel_capacity);
     feed->is_known = is_known;
     feed->channel_capacity = capacity;
+    TD_ASSERT(index < feed->channel_capacity);
     return TD_OK;
 }
 
@@ -185,6 +190,7 @@ static td_result append_event(encoder *self, feed_state *feed, uint64_t recv_ns,
 static td_result append_segment_event(encoder *self, feed_state *feed, uint64_t recv_ns,
                                       td_err *err)
 {
+    TD_ASSERT(feed->slot_count <= LIMIT_FEED_SLOTS);
     event_slot slots[LIMIT_FEED_SLOTS];
     size_t slot_count = 0;
     for (size_t i = 0; i < feed->slot_count; i++) {
@@ -207,6 +213,7 @@ static td_result append_segment_event(encoder *self, feed_state *feed, uint64_t 
  * its first. */
 static td_result make_ready(encoder *self, size_t feed_index, uint64_t recv_ns, td_err *err)
 {
+    TD_ASSERT(feed_index < self->options.config->feed_count);
     feed_state *feed = &self->feeds[feed_index];
     if (chunk_builder_wants_seal(feed->builder, recv_ns))
         seal(self, feed_index);
@@ -236,6 +243,7 @@ static td_result take_event(encoder *self, const intake_record *record, td_bytes
 
 static open_slot *find_slot(feed_state *feed, const intake_record *record)
 {
+    TD_ASSERT(record->conn > 0);
     for (size_t i = 0; i < feed->slot_count; i++) {
         event_slot *slot = &feed->slots[i].slot;
         if (slot->line == record->line && slot->shard == record->shard)
@@ -253,6 +261,9 @@ static td_result take_ordinals(encoder *self, const intake_record *record, td_er
     open_slot *slot = find_slot(feed, record);
     if (slot->slot.conn != record->conn || !slot->is_open)
         slot->slot.since_ns = record->recv_ns;
+    /* Ordinals of one connection never go back. */
+    TD_ASSERT(slot->slot.conn != record->conn || slot->slot.in <= record->ordinal);
+    TD_ASSERT(slot->slot.conn != record->conn || slot->slot.out <= record->ordinal_out);
     slot->is_open = 1;
     slot->slot.conn = record->conn;
     slot->slot.in = record->ordinal;
@@ -270,12 +281,14 @@ static void take_closed(encoder *self, const intake_record *record)
 
 static td_result redact(encoder *self, const intake_record *record, uint8_t *bytes, td_err *err)
 {
+    TD_ASSERT(record->kind == INTAKE_FRAME);
     redactor *secrets = self->options.redactors[record->feed_index];
     if (secrets == NULL)
         return TD_OK;
     redaction done = redactor_apply(secrets, bytes, record->size);
     if (done.count == 0)
         return TD_OK;
+    TD_ASSERT(done.first_offset < record->size);
     count(&self->redactions, done.count);
     event hidden = {.kind = EVENT_REDACTED,
                     .line = record->line,
@@ -298,6 +311,9 @@ static td_result redact(encoder *self, const intake_record *record, uint8_t *byt
 
 static td_result take_frame(encoder *self, const intake_record *record, td_bytes bytes, td_err *err)
 {
+    TD_ASSERT(bytes.size <= LIMIT_FRAME_BYTES);
+    TD_ASSERT(record->conn > 0);
+    TD_ASSERT(record->ordinal > 0);
     feed_state *feed = &self->feeds[record->feed_index];
     router_frame in = {.line = record->line,
                        .shard = record->shard,
@@ -336,6 +352,8 @@ static td_result take_frame(encoder *self, const intake_record *record, td_bytes
 
 static td_result take(encoder *self, const intake_record *record, uint8_t *bytes, td_err *err)
 {
+    TD_ASSERT(record->feed_index < self->options.config->feed_count);
+    TD_ASSERT(record->size <= LIMIT_RING_BYTES);
     switch ((intake_kind)record->kind) {
     case INTAKE_FRAME: {
         td_result rc = redact(self, record, bytes, err);
@@ -397,6 +415,7 @@ static void *run(void *arg)
             intake_record record;
             TD_ASSERT(view.size >= sizeof record);
             memcpy(&record, view.data, sizeof record);
+            TD_ASSERT(record.size <= view.size - sizeof record);
             /* The ring's memory is ours until release: secrets are overwritten in place. */
             uint8_t *bytes = (uint8_t *)view.data + sizeof record;
             is_stopped = record.kind == INTAKE_STOP;
@@ -444,7 +463,9 @@ void encoder_close(encoder *self)
 
 td_result encoder_open(const encoder_options *options, encoder **out, td_err *err)
 {
-    TD_ASSERT(options->ring != NULL && options->queue != NULL && options->config->feed_count > 0);
+    TD_ASSERT(options->ring != NULL);
+    TD_ASSERT(options->queue != NULL);
+    TD_ASSERT(options->config->feed_count > 0);
     encoder *self = td_alloc_zero(1, sizeof *self);
     if (self == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for the encoder");

@@ -34,11 +34,13 @@ void findings_close(findings *self)
 
 void findings_put(findings *self, const watch_finding *finding)
 {
+    TD_ASSERT(finding->channel != NULL);
     pthread_mutex_lock(&self->mutex);
     /* Full: the newest replaces the last, so that the most recent state is always told. Every
      * finding counts in the watch's statistics all the same, and replay finds it again. */
     if (self->count == FINDINGS_MAX)
         self->count--;
+    TD_ASSERT(self->count < FINDINGS_MAX);
     self->items[(self->first + self->count) % FINDINGS_MAX] = *finding;
     self->count++;
     pthread_mutex_unlock(&self->mutex);
@@ -59,6 +61,7 @@ int findings_take(findings *self, watch_finding *out)
 
 void findings_say(const watch_finding *finding, intake *into, const td_log *log)
 {
+    TD_ASSERT(finding->from_ns != 0);
     const channel_info *channel = finding->channel;
     char detail[160];
     snprintf(detail, sizeof detail, "%s: expected %" PRId64 ", found %" PRId64,

@@ -30,7 +30,9 @@ struct intake {
 
 td_result intake_open(const intake_options *options, intake **out, td_err *err)
 {
-    TD_ASSERT(options->ring != NULL && options->pause != NULL && options->resume != NULL);
+    TD_ASSERT(options->ring != NULL);
+    TD_ASSERT(options->pause != NULL);
+    TD_ASSERT(options->resume != NULL);
     TD_ASSERT(td_ring_capacity_bytes(options->ring) > 2 * LIMIT_FRAME_BYTES);
     intake *self = td_alloc_zero(1, sizeof *self);
     if (self == NULL)
@@ -71,6 +73,7 @@ static void commit(intake *self, size_t size)
  */
 static void put_small(intake *self, const intake_record *record, td_bytes bytes)
 {
+    TD_ASSERT(bytes.size <= EVENT_BYTES_MAX);
     intake_record *place;
     while ((place = reserve(self, bytes.size)) == NULL)
         clock_sleep_until(self->options.clock,
@@ -84,6 +87,7 @@ static void put_small(intake *self, const intake_record *record, td_bytes bytes)
 
 uint64_t intake_event(intake *self, uint16_t feed_index, const event *what)
 {
+    TD_ASSERT(feed_index < self->options.config->feed_count);
     uint64_t recv_ns = session_clock_stamp(&self->clock, clock_mono_ns(self->options.clock));
     td_err err;
     td_buf_clear(&self->event_json);
@@ -111,13 +115,16 @@ static intake_record slot_record(const intake_slot *slot, intake_kind kind, uint
 
 void intake_opened(intake *self, const intake_slot *slot)
 {
-    TD_ASSERT(slot->conn > 0 && slot->in == 0 && slot->out == 0);
+    TD_ASSERT(slot->conn > 0);
+    TD_ASSERT(slot->in == 0);
+    TD_ASSERT(slot->out == 0);
     intake_record record = slot_record(slot, INTAKE_ORDINALS, self->clock.last_recv_ns);
     put_small(self, &record, (td_bytes){0});
 }
 
 void intake_closed(intake *self, const intake_slot *slot)
 {
+    TD_ASSERT(slot->conn > 0);
     intake_record record = slot_record(slot, INTAKE_ORDINALS, self->clock.last_recv_ns);
     put_small(self, &record, (td_bytes){0});
     record.kind = INTAKE_CLOSED;
@@ -146,6 +153,7 @@ static void say_overload(intake *self, const char *state, uint64_t from_ns, uint
 
 static void begin_pause(intake *self)
 {
+    TD_ASSERT(self->state == STATE_FLOWING);
     self->state = STATE_PAUSED;
     self->paused_at_mono_ns = clock_mono_ns(self->options.clock);
     self->paused_at_recv_ns = self->clock.last_recv_ns;
@@ -158,6 +166,7 @@ static void begin_pause(intake *self)
 
 static void end_pause(intake *self)
 {
+    TD_ASSERT(self->state == STATE_PAUSED);
     uint64_t mono_ns = clock_mono_ns(self->options.clock);
     self->stats.paused_ns += mono_ns - self->paused_at_mono_ns;
     /* Everything received until now was late; what comes from here on has waited in the socket too,
@@ -169,6 +178,7 @@ static void end_pause(intake *self)
 
 static void begin_drop(intake *self)
 {
+    TD_ASSERT(self->state != STATE_DROPPING);
     if (self->state == STATE_PAUSED)
         end_pause(self);
     self->state = STATE_DROPPING;
@@ -178,6 +188,7 @@ static void begin_drop(intake *self)
 
 static void end_drop(intake *self)
 {
+    TD_ASSERT(self->state == STATE_DROPPING);
     const drop_row *rows;
     size_t row_count = drop_count_rows(self->drops, &rows);
     uint64_t frames = 0;
@@ -223,6 +234,7 @@ static int is_nearly_full(const intake *self, size_t size)
 static void drop_frame(intake *self, const intake_slot *slot, frame_dir dir, td_bytes bytes,
                        uint64_t recv_ns)
 {
+    TD_ASSERT(self->state == STATE_DROPPING);
     drop_row at = {.feed_index = slot->feed_index,
                    .line = slot->line,
                    .shard = slot->shard,
@@ -252,6 +264,7 @@ static int put_frame(intake *self, const intake_slot *slot, frame_dir dir, unsig
 uint64_t intake_frame(intake *self, intake_slot *slot, frame_dir dir, unsigned opcode,
                       td_bytes bytes, uint64_t mono_ns)
 {
+    TD_ASSERT(slot->conn > 0);
     TD_ASSERT(bytes.size <= LIMIT_FRAME_BYTES);
     /* Before this frame gets its time, for what was lost is written down before it. */
     if (self->state == STATE_DROPPING && is_half_empty(self))

@@ -21,7 +21,8 @@ void redactor_fini(redactor *self)
 
 static td_result put(redactor *self, uint32_t place, const char *secret, td_err *err)
 {
-    TD_ASSERT(place <= self->count && place < REDACT_SECRETS_MAX);
+    TD_ASSERT(place <= self->count);
+    TD_ASSERT(place < REDACT_SECRETS_MAX);
     size_t length = strlen(secret);
     if (length < REDACT_SECRET_BYTES_MIN)
         return td_err_set(
@@ -73,6 +74,7 @@ static void hide_one(uint8_t *bytes, size_t size, const char *secret, size_t len
     TD_ASSERT(length >= REDACT_SECRET_BYTES_MIN);
     while ((hit = memmem(at, left, secret, length)) != NULL) {
         size_t offset = (size_t)(hit - bytes);
+        TD_ASSERT(offset + length <= size);
         memset(hit, '*', length);
         if (done->count == 0 || offset < done->first_offset)
             done->first_offset = offset;

@@ -50,7 +50,8 @@ static char *join_topics(const char *const *topics, size_t count)
     size_t used = 0;
     for (size_t i = 0; i < count; i++) {
         int length = snprintf(text + used, bytes - used, "%s%s", i == 0 ? "" : ",", topics[i]);
-        TD_ASSERT(length > 0 && (size_t)length < bytes - used);
+        TD_ASSERT(length > 0);
+        TD_ASSERT((size_t)length < bytes - used);
         used += (size_t)length;
     }
     return text;
@@ -73,6 +74,8 @@ td_result subscriber_open(const dialect *spoken, const char *const *topics, size
         request_row *row = &self->requests[self->request_count++];
         row->first = at;
         row->count = fitting(spoken, topics + at, topic_count - at);
+        TD_ASSERT(row->count > 0);
+        TD_ASSERT(row->count <= topic_count - at);
         row->topics = join_topics(topics + at, row->count);
         if (row->topics == NULL) {
             subscriber_close(self);
@@ -113,6 +116,7 @@ td_result subscriber_build(subscriber *self, td_buf *out, const char **topics, i
 
 const char *subscriber_answered(subscriber *self, int is_success)
 {
+    TD_ASSERT(self->answered <= self->sent);
     if (self->answered == self->sent)
         return NULL;
     const request_row *row = &self->requests[self->answered++];

@@ -10,7 +10,8 @@ static char *join(const char *topic, const char *symbol)
 {
     char text[LIMIT_TOPIC_BYTES];
     int length = snprintf(text, sizeof text, "%s.%s", topic, symbol);
-    TD_ASSERT(length > 0 && (size_t)length < sizeof text);
+    TD_ASSERT(length > 0);
+    TD_ASSERT((size_t)length < sizeof text);
     return td_strdup(text);
 }
 

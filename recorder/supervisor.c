@@ -72,6 +72,8 @@ struct supervisor {
 static void on_durable(void *user, size_t feed_index, const sealed_chunk *chunk)
 {
     supervisor *self = user;
+    TD_ASSERT(feed_index < self->options.config->feed_count);
+    TD_ASSERT(chunk->conn_count <= LIMIT_FEED_SLOTS);
     if (self->options.durable == NULL)
         return;
     for (uint32_t i = 0; i < chunk->conn_count; i++) {
@@ -96,6 +98,7 @@ static void on_disk_failed(void *user)
 static void on_found(void *user, const watch_finding *finding)
 {
     supervisor *self = user;
+    TD_ASSERT(finding->feed_index < self->options.config->feed_count);
     findings_put(self->findings, finding);
     wire_loop_wake(self->loop);
 }
@@ -104,6 +107,7 @@ static void on_found(void *user, const watch_finding *finding)
 
 static void give_up(supervisor *self, td_result rc, const char *why)
 {
+    TD_ASSERT(rc != TD_OK);
     if (self->result != TD_OK)
         return;
     self->result = td_err_set(&self->err, rc, "%s", why);
@@ -176,6 +180,7 @@ static td_bytes url_host(const char *url)
 
 static td_result open_budget(supervisor *self, size_t feed_index, td_err *err)
 {
+    TD_ASSERT(feed_index < self->options.config->feed_count);
     const recorder_config *config = self->options.config;
     td_bytes host = url_host(config->feeds[feed_index].url);
     for (size_t i = 0; i < feed_index; i++) {
@@ -196,6 +201,9 @@ static td_result open_feed(supervisor *self, size_t index, td_err *err)
 {
     const feed_config *config = &self->options.config->feeds[index];
     feed_state *feed = &self->feeds[index];
+    /* config_finish() has settled both. */
+    TD_ASSERT(config->family != NULL);
+    TD_ASSERT(config->url != NULL);
     redactor_init(&feed->redactor);
     td_result rc = credentials_read(config, archive_io(self->options.archive), &feed->redactor,
                                     &feed->credentials, err);
@@ -226,6 +234,8 @@ static td_result open_feeds(supervisor *self, td_err *err)
 /* Close what a crash left open, begin the session, and look up what is known of each feed. */
 static td_result open_session(supervisor *self, td_err *err)
 {
+    TD_ASSERT(self->events != NULL);
+    TD_ASSERT(self->writer == NULL);
     gap_reader gaps = event_gap_reader(self->events);
     const recorder_config *config = self->options.config;
     td_result rc = TD_OK;
@@ -261,6 +271,9 @@ static td_result open_session(supervisor *self, td_err *err)
 
 static td_result open_threads(supervisor *self, td_err *err)
 {
+    /* The disk thread writes as soon as it is there. */
+    TD_ASSERT(self->writer != NULL);
+    TD_ASSERT(self->encoder == NULL);
     const recorder_config *config = self->options.config;
     watch_options watching = {.config = config,
                               .log = self->options.log,
@@ -291,6 +304,8 @@ static td_result open_threads(supervisor *self, td_err *err)
 
 static td_result open_intake(supervisor *self, td_err *err)
 {
+    TD_ASSERT(self->ring != NULL);
+    TD_ASSERT(self->encoder != NULL);
     uint64_t after_ns = 0;
     for (size_t i = 0; i < self->options.config->feed_count; i++) {
         if (self->feeds[i].history.is_known && self->feeds[i].history.last_ns > after_ns)
@@ -309,6 +324,8 @@ static td_result open_intake(supervisor *self, td_err *err)
 
 static td_result open_slot(supervisor *self, size_t feed_index, uint32_t shard, td_err *err)
 {
+    TD_ASSERT(shard < self->feeds[feed_index].subscription.shard_count);
+    TD_ASSERT(self->feeds[feed_index].budget != NULL);
     feed_state *feed = &self->feeds[feed_index];
     const feed_history *history = &feed->history;
     connection_options options = {
@@ -363,11 +380,15 @@ static td_result open_slots(supervisor *self, td_err *err)
                 return rc;
         }
     }
+    TD_ASSERT(self->connection_count == count);
     return TD_OK;
 }
 
 td_result supervisor_open(const supervisor_options *options, supervisor **out, td_err *err)
 {
+    TD_ASSERT(options->config->feed_count > 0);
+    TD_ASSERT(options->config->feed_count <= LIMIT_FEEDS);
+    TD_ASSERT(options->archive != NULL);
     supervisor *self = td_alloc_zero(1, sizeof *self);
     if (self == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a recorder");
@@ -410,6 +431,8 @@ static uint64_t elapsed_ns(const supervisor *self)
 
 static void fill_status(const supervisor *self, supervisor_status *out)
 {
+    TD_ASSERT(self->ring != NULL);
+    TD_ASSERT(self->encoder != NULL);
     memset(out, 0, sizeof *out);
     intake_get_stats(self->intake, &out->intake);
     encoder_get_stats(self->encoder, &out->encoder);

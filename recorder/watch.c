@@ -61,6 +61,10 @@ static void count(atomic_ullong *counter, uint64_t more)
 void watch_put(watch *self, uint16_t feed_index, uint32_t channel_index, const channel_info *info,
                uint32_t conn, uint64_t recv_ns, td_bytes bytes)
 {
+    /* A record without a channel is the end. */
+    TD_ASSERT(feed_index < self->options.config->feed_count);
+    TD_ASSERT(info != NULL);
+    TD_ASSERT(bytes.size <= LIMIT_FRAME_BYTES);
     watch_record *place =
         td_ring_reserve(self->ring, sizeof *place + bytes.size + DECODE_PADDING_BYTES);
     if (place == NULL) {
@@ -95,11 +99,14 @@ static watched *find_channel(watch *self, const watch_record *record)
         feed->channels = channels;
         feed->capacity = capacity;
     }
+    TD_ASSERT(record->channel_index < feed->capacity);
     return &feed->channels[record->channel_index];
 }
 
 static void meet_channel(watch *self, watched *channel, const watch_record *record)
 {
+    TD_ASSERT(channel->info == NULL);
+    TD_ASSERT(channel->track == NULL);
     channel->info = record->info;
     channel->conn = record->conn;
     const family *of = self->options.config->feeds[record->feed_index].family;
@@ -116,6 +123,8 @@ static void meet_channel(watch *self, watched *channel, const watch_record *reco
 
 static void report(watch *self, const watched *channel, uint16_t feed_index, uint64_t to_ns)
 {
+    TD_ASSERT(channel->broken_from_ns != 0);
+    TD_ASSERT(to_ns == 0 || to_ns >= channel->broken_from_ns);
     watch_finding finding = {.feed_index = feed_index,
                              .channel = channel->info,
                              .conn = channel->conn,
@@ -129,6 +138,7 @@ static void report(watch *self, const watched *channel, uint16_t feed_index, uin
 
 static void judge(watch *self, watched *channel, const watch_record *record, const verdict *found)
 {
+    TD_ASSERT(channel->track != NULL);
     const verdict_item *violation = verdict_violation(found);
     if (violation != NULL)
         count(&self->violations, 1);
@@ -158,6 +168,7 @@ static void forget_all(watch *self)
 
 static void check(watch *self, const watch_record *record, td_bytes bytes)
 {
+    TD_ASSERT(record->info != NULL);
     watched *channel = find_channel(self, record);
     if (channel == NULL)
         return;
@@ -200,6 +211,8 @@ static void *run(void *arg)
         watch_record record;
         TD_ASSERT(view.size >= sizeof record);
         memcpy(&record, view.data, sizeof record);
+        TD_ASSERT(record.size <= view.size - sizeof record);
+        TD_ASSERT(record.feed_index < LIMIT_FEEDS);
         if (record.info == NULL)
             break;
         if (record.skipped > 0)
@@ -225,7 +238,8 @@ static void free_all(watch *self)
 
 td_result watch_open(const watch_options *options, watch **out, td_err *err)
 {
-    TD_ASSERT(options->found != NULL && options->config->feed_count <= LIMIT_FEEDS);
+    TD_ASSERT(options->found != NULL);
+    TD_ASSERT(options->config->feed_count <= LIMIT_FEEDS);
     watch *self = td_alloc_zero(1, sizeof *self);
     if (self == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for the continuity thread");

@@ -172,7 +172,8 @@ static td_result fill_schema(channel_router *r, const topic_row *row, channel_in
         }
         int n = snprintf(r->schema_names[index], sizeof r->schema_names[index], "%s/%s",
                          r->family->name, row->name);
-        TD_ASSERT(n > 0 && (size_t)n < sizeof r->schema_names[index]);
+        TD_ASSERT(n > 0);
+        TD_ASSERT((size_t)n < sizeof r->schema_names[index]);
     }
     info->schema_name = r->schema_names[index];
     info->schema = td_buf_view(schema);

@@ -36,7 +36,8 @@ struct merge {
 td_result merge_open(tape_plan *plan, const plan_options *options, td_workers *workers,
                      unsigned ahead, tape_stats *stats, merge **out, td_err *err)
 {
-    TD_ASSERT(ahead >= 1 && ahead <= AHEAD_MAX);
+    TD_ASSERT(ahead >= 1);
+    TD_ASSERT(ahead <= AHEAD_MAX);
     merge *m = td_alloc_zero(1, sizeof *m);
     if (m != NULL)
         m->pool = block_pool_open();

@@ -101,7 +101,8 @@ static void proxy_text(const wire_conn *conn, const char *address, char out[PROX
     int length = snprintf(out, PROXY_TEXT_BYTES, "%s%s%s%s%s:%u", conn->proxy.user_password,
                           has_user ? "@" : "", is_ipv6 ? "[" : "", address, is_ipv6 ? "]" : "",
                           conn->proxy.port);
-    TD_ASSERT(length > 0 && length < PROXY_TEXT_BYTES);
+    TD_ASSERT(length > 0);
+    TD_ASSERT(length < PROXY_TEXT_BYTES);
 }
 
 static td_result connect_to(wire_conn *conn, const char *address, td_err *err)

@@ -77,7 +77,8 @@ static void reason_text(char out[DIALECT_REASON_BYTES], const char *before, td_b
     int size = (int)(topic.size < DIALECT_REASON_BYTES / 2 ? topic.size : DIALECT_REASON_BYTES / 2);
     int length = snprintf(out, DIALECT_REASON_BYTES, "%s%.*s%s", before, size,
                           (const char *)topic.data, behind);
-    TD_ASSERT(length > 0 && length < DIALECT_REASON_BYTES);
+    TD_ASSERT(length > 0);
+    TD_ASSERT(length < DIALECT_REASON_BYTES);
 }
 
 void dialect_unknown_topic(td_bytes topic, char out[DIALECT_REASON_BYTES])
@@ -107,7 +108,8 @@ td_result dialect_sign(const dialect_auth *auth, char out[DIALECT_SIGNATURE_BYTE
 {
     char text[40];
     int length = snprintf(text, sizeof text, "GET/realtime%" PRIu64, auth->expires_ms);
-    TD_ASSERT(length > 0 && (size_t)length < sizeof text);
+    TD_ASSERT(length > 0);
+    TD_ASSERT((size_t)length < sizeof text);
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned size = 0;
     if (HMAC(EVP_sha256(), auth->secret, (int)strlen(auth->secret), (const unsigned char *)text,

@@ -109,7 +109,8 @@ static td_result parse_place(const char *text, wire_proxy *out, td_err *err)
         return wire_host_port_parse(place, out->host, &out->port, err);
     char with_port[sizeof place + 4];
     int length = snprintf(with_port, sizeof with_port, "%s:%d", place, PORT_HTTP);
-    TD_ASSERT(length > 0 && (size_t)length < sizeof with_port);
+    TD_ASSERT(length > 0);
+    TD_ASSERT((size_t)length < sizeof with_port);
     return wire_host_port_parse(with_port, out->host, &out->port, err);
 }
 

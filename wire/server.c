@@ -78,7 +78,8 @@ static void set_url(wire_server *server, const char *host, uint16_t port)
     int length = snprintf(server->url, sizeof server->url, "%s://%s%s%s:%u",
                           server->identity == NULL ? "ws" : "wss", is_ipv6 ? "[" : "", host,
                           is_ipv6 ? "]" : "", port);
-    TD_ASSERT(length > 0 && (size_t)length < sizeof server->url);
+    TD_ASSERT(length > 0);
+    TD_ASSERT((size_t)length < sizeof server->url);
 }
 
 /* ---- accepting ---- */
