@@ -4,6 +4,7 @@
 
 #include "archive/verb_run.h"
 #include "archive/cmds.h"
+#include "base/assert.h"
 #include "base/clock.h"
 #include "cli/stop_signal.h"
 #include "schema/json_utf8.h"
@@ -120,6 +121,8 @@ static void write_frame(output_stream *output, const tape_frame *frame)
 
 static int wants_dir(const cat_options *options, channel_dir dir)
 {
+    TD_ASSERT(options->dir >= 0);
+    TD_ASSERT((size_t)options->dir < sizeof DIRS / sizeof DIRS[0] - 1);
     return options->dir == 0 || strcmp(DIRS[options->dir], channel_dir_name(dir)) == 0;
 }
 
@@ -147,6 +150,7 @@ static td_result print_frames(cat_run *run, tape *from, uint64_t *left)
         } else {
             write_frame(output, &frame);
         }
+        TD_ASSERT(*left > 0);
         --*left;
     }
     return TD_EOF;

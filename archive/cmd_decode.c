@@ -6,6 +6,7 @@
 #include "archive/cmds.h"
 #include "archive/import_line.h"
 #include "archive/import_source.h"
+#include "base/assert.h"
 #include "base/clock.h"
 #include "base/io_posix.h"
 #include "cli/option_groups.h"
@@ -79,6 +80,7 @@ static void write_raw(decode_run *run, td_bytes exchange_topic, const decode_err
 
 static void write_data(decode_run *run, const classification *what, td_bytes frame)
 {
+    TD_ASSERT(what->frame_class == CLASS_DATA);
     /* The decoder may use the memory that the classification points into. */
     char topic[LIMIT_TOPIC_BYTES];
     size_t size = what->exchange_topic.size;
@@ -98,6 +100,8 @@ static void write_data(decode_run *run, const classification *what, td_bytes fra
 
 static void decode_frame(decode_run *run, td_bytes frame, frame_dir dir)
 {
+    TD_ASSERT(run->family != NULL);
+    TD_ASSERT(run->decoder != NULL);
     classification what;
     decoder_classify(run->decoder, run->family, frame, dir, &what);
     decode_error why = {.reason = DECODE_OK};
@@ -184,6 +188,7 @@ static td_result open_parts(decode_run *run, const options_operands *files)
 /* Close everything; the status of it all. */
 static exit_code end_run(decode_run *run, reporter *report, td_result rc)
 {
+    TD_ASSERT(run->undecoded <= run->frames);
     td_err output_err;
     td_result output_rc = output_finish(&run->output, &output_err);
     import_source_close(run->source);

@@ -6,6 +6,7 @@
 #include "archive/cmds.h"
 #include "archive/verb_run.h"
 #include "base/alloc.h"
+#include "base/assert.h"
 #include "base/time_text.h"
 #include "cli/table.h"
 #include "format/archive_plan.h"
@@ -51,6 +52,7 @@ static td_result add_feed(archive_totals *totals, const plan_segment *segment, u
         *at = (feed_total){
             .feed = segment->feed, .family = segment->family, .first_ns = segment->first_ns};
     }
+    TD_ASSERT(at->feed != NULL);
     at->segments++;
     at->frames = verb_run_add_count(at->frames, frames);
     at->bytes += segment->file_bytes;
@@ -114,6 +116,7 @@ static void merge_topics(archive_totals *totals)
         else
             totals->topics[++last] = totals->topics[i];
     }
+    TD_ASSERT(last < totals->topic_count);
     totals->topic_count = last + 1;
 }
 
@@ -124,6 +127,8 @@ static td_result add_up(const archive_plan *plan, archive_totals *totals, td_err
         rc = add_segment(totals, archive_plan_segment(plan, i), err);
         merge_topics(totals);
     }
+    TD_ASSERT(rc != TD_OK || totals->segments == archive_plan_count(plan));
+    TD_ASSERT(totals->open_segments <= totals->segments);
     return rc;
 }
 

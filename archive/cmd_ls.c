@@ -4,6 +4,7 @@
 
 #include "archive/cmds.h"
 #include "archive/verb_run.h"
+#include "base/assert.h"
 #include "base/time_text.h"
 #include "cli/table.h"
 #include "format/archive_plan.h"
@@ -59,6 +60,7 @@ static void print_json(verb_run *verb, const plan_segment *segment, size_t chunk
 
 static void add_row(text_table *table, const plan_segment *segment, size_t chunk_count)
 {
+    TD_ASSERT(segment->wanted_count <= segment->channel_count);
     char first[SHORT_TIME_BYTES];
     char lasts[TD_TIME_TEXT_BYTES];
     char frames[TABLE_UNIT_BYTES];

@@ -4,6 +4,7 @@
 #include "archive/verb_run.h"
 #include "archive/cmds.h"
 #include "base/alloc.h"
+#include "base/assert.h"
 #include "base/clock.h"
 #include "cli/table.h"
 #include "format/reindex.h"
@@ -39,6 +40,7 @@ static void free_findings(findings *list)
 
 static int make_room(findings *list)
 {
+    TD_ASSERT(list->count <= list->capacity);
     if (list->count < list->capacity)
         return 1;
     size_t capacity = list->capacity == 0 ? 16 : list->capacity * 2;
@@ -58,6 +60,7 @@ static void take_finding(void *user, const verify_finding *finding)
         list->dropped++;
         return;
     }
+    TD_ASSERT(list->count < list->capacity);
     kept_finding kept = {.severity = finding->severity,
                          .segment = td_strdup(finding->segment),
                          .what = td_strdup(finding->what),
@@ -104,6 +107,7 @@ static void write_findings(json_writer *json, const findings *list)
 static void print_json(verb_run *verb, const verify_report *report, const findings *list,
                        const gap_list *gaps)
 {
+    TD_ASSERT(report->verdict == VERIFY_SOUND || list->count + list->dropped > 0);
     json_writer *json = output_json_begin(&verb->output);
     json_write_object_begin(json);
     json_write_member_text(json, "archive", archive_path(verb->archive));
@@ -141,6 +145,8 @@ static const char *verdict_text(verify_severity verdict)
 static void print_people(verb_run *verb, const verify_report *report, const findings *list,
                          const gap_list *gaps)
 {
+    /* A verdict other than "sound" has its reasons. */
+    TD_ASSERT(report->verdict == VERIFY_SOUND || list->count + list->dropped > 0);
     char bytes[TABLE_UNIT_BYTES];
     char frames[TABLE_UNIT_BYTES];
     output_stream *output = &verb->output;

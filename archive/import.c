@@ -72,6 +72,8 @@ static void time_bare_frame(import_job *job, import_record *record)
 static int take_line(import_job *job, const import_text_line *line, import_record *record,
                      import_place *place)
 {
+    TD_ASSERT(job->reader.lines != NULL);
+    TD_ASSERT(line->is_too_long || line->text.size <= LIMIT_IMPORT_LINE_BYTES);
     const char *reason = NULL;
     td_err err;
     td_err_clear(&err);
@@ -154,6 +156,8 @@ static td_result read_again(import_job *job, td_err *err)
 
 static td_result open_spool(import_job *job, td_err *err)
 {
+    /* A capture is sorted once. */
+    TD_ASSERT(job->spool == NULL);
     job->report->is_sorted = 1;
     return import_spool_open(job->options->io, job->options->scratch, &job->spool, err);
 }
@@ -161,6 +165,8 @@ static td_result open_spool(import_job *job, td_err *err)
 /* Read everything once. A pipe's records are kept on the way: it cannot be read again. */
 static td_result survey(import_job *job, td_err *err)
 {
+    TD_ASSERT(job->reader.is_reporting);
+    TD_ASSERT(job->latest_ns == 0);
     import_record record;
     import_place place;
     td_result rc = TD_OK;
@@ -201,6 +207,7 @@ static td_result spool_file(import_job *job, td_err *err)
 static td_result next_in_order(import_job *job, import_record *record, import_place *place,
                                td_err *err)
 {
+    TD_ASSERT(job->survey != NULL);
     if (job->spool != NULL)
         return import_spool_next(job->spool, job->survey, record, place, err);
     td_result rc = next_record(job, record, place, err);

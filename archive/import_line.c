@@ -86,6 +86,7 @@ static int parse_fraction(td_bytes text, uint64_t *ns)
         unit /= i < 9 ? 10 : 1;
         value += i < 9 ? digit * unit : 0;
     }
+    TD_ASSERT(value < TD_NS_PER_S);
     *ns = value;
     return 1;
 }
@@ -93,6 +94,7 @@ static int parse_fraction(td_bytes text, uint64_t *ns)
 /* seconds and ns as one number: 1 if it is in (0, 2^63). */
 static int join_time(uint64_t seconds, uint64_t fraction_ns, uint64_t *ns)
 {
+    TD_ASSERT(fraction_ns < TD_NS_PER_S);
     uint64_t total;
     if (__builtin_mul_overflow(seconds, TD_NS_PER_S, &total) ||
         __builtin_add_overflow(total, fraction_ns, &total) || total == 0 || total > INT64_MAX)
@@ -129,6 +131,7 @@ static int parse_epoch(td_bytes text, uint64_t *ns)
     size_t unit = 0;
     for (uint64_t bound = UINT64_C(100000000000); unit < 3 && value >= bound; bound *= 1000)
         unit++;
+    TD_ASSERT(unit < sizeof FACTORS / sizeof FACTORS[0]);
     if (__builtin_mul_overflow(value, FACTORS[unit], ns))
         return 0;
     return *ns > 0 && *ns <= INT64_MAX;
@@ -148,6 +151,7 @@ static td_bytes number_text(json_value value)
 
 static int refuse(import_line_reader *r, const char **reason, const char *text)
 {
+    TD_ASSERT(text != NULL);
     (void)td_err_set(&r->err, TD_E_INVALID, "%s", text); /* the code is what was put in */
     *reason = r->err.text;
     return 0;
@@ -307,6 +311,8 @@ static int starts_with(td_bytes text, const char *prefix)
 static int read_cryptofeed(import_line_reader *r, td_bytes line, import_record *out,
                            const char **reason)
 {
+    /* Blank lines were taken before. */
+    TD_ASSERT(line.size > 0);
     static const char *const SCHEMES[] = {"wss://", "ws://", "https://", "http://"};
     if (line.data[0] == '{')
         return read_format2(r, line, out, reason);

@@ -48,6 +48,9 @@ static td_result open_parts(verb_run *verb, const verb_run_spec *spec)
 int verb_run_begin(verb_run *verb, const verb_context *context, const verb_run_spec *spec, int argc,
                    char **argv, exit_code *status)
 {
+    TD_ASSERT(spec->name != NULL);
+    TD_ASSERT(spec->summary != NULL);
+    TD_ASSERT((spec->own.rows == NULL) == (spec->own.row_count == 0));
     option_group groups[OPTIONS_GROUPS_MAX];
     size_t count = 0;
     groups[count++] = option_group_archive(&verb->choice);

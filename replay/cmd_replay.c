@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <unistd.h>
 
+#include "base/assert.h"
 #include "base/clock.h"
 #include "base/io_posix.h"
 #include "base/time_text.h"
@@ -115,6 +116,7 @@ static void show_progress(replay_command *command, uint64_t now_ns)
 /* The key for the end is the same as a signal. */
 static pacer_answer read_keys(replay_command *command, uint64_t wait_ns)
 {
+    TD_ASSERT(command->keyboard != NULL);
     pacer_answer answer = keyboard_wait(command->keyboard, &command->pacer, wait_ns);
     if (answer == PACER_STOP)
         on_stop(command);
@@ -230,6 +232,8 @@ static void close_all(replay_command *command)
 /* The ledger's rows that touch the selection. */
 static td_result gather_gaps(const replay_command *command, replay_report *report, td_err *err)
 {
+    TD_ASSERT(command->archive != NULL);
+    TD_ASSERT(command->tape != NULL);
     event_reader *events;
     td_result rc = event_reader_open(&events, err);
     if (rc != TD_OK)
@@ -260,6 +264,8 @@ static td_result print_report(replay_command *command, const replay_report *repo
 static td_result conclude(replay_command *command, uint64_t started_ns, exit_code *status,
                           td_err *err)
 {
+    TD_ASSERT(command->player != NULL);
+    TD_ASSERT(clock_mono_ns(command->clock) >= started_ns);
     replay_report report;
     td_result rc = report_init_replay(&report, command->player, &command->pacer, err);
     report.elapsed_ns = clock_mono_ns(command->clock) - started_ns;

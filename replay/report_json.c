@@ -22,6 +22,9 @@ static int is_topic(const stream *s)
 
 static void write_totals(json_writer *w, const player_totals *totals)
 {
+    /* Each frame is one of the three, whoever counted it. */
+    TD_ASSERT(totals->frames == totals->decoded + totals->undecoded + totals->control);
+    TD_ASSERT(totals->first_recv_ns <= totals->last_recv_ns);
     json_write_member_u64(w, "frames", totals->frames);
     json_write_member_u64(w, "bytes", totals->bytes);
     json_write_member_u64(w, "out", totals->out);
@@ -287,6 +290,7 @@ static void write_times(json_writer *w, const replay_report *report)
 
 static void write_truth(json_writer *w, const truth_result *truth)
 {
+    TD_ASSERT(truth->marks_equal <= truth->marks);
     json_write_key(w, "truth");
     json_write_object_begin(w);
     json_write_member_bool(w, "equal", truth_result_is_equal(truth));

@@ -77,6 +77,7 @@ static void print_head(const replay_report *report, output_stream *o)
     char length[TD_TIME_TEXT_BYTES];
     td_time_format(totals->first_recv_ns, first);
     td_time_format(totals->last_recv_ns, last);
+    TD_ASSERT(totals->first_recv_ns <= totals->last_recv_ns);
     td_duration_format(totals->last_recv_ns - totals->first_recv_ns, length);
     output_printf(o, "Recorded from %s to %s (%s).\n", first, last, length);
     output_printf(o,
@@ -113,6 +114,8 @@ static void print_violation(const replay_report *report, output_stream *o)
     if (s == NULL)
         return;
     const stream_violation *first = &s->verdicts.first;
+    TD_ASSERT(first->is_set);
+    TD_ASSERT(first->rule < RULE_COUNT);
     TD_ASSERT(RULE_WORDS[first->rule] != NULL);
     output_printf(o, "\n  %" PRIu64 " frame%s broke a rule. The first:\n",
                   report->totals.violations, report->totals.violations == 1 ? "" : "s");
@@ -139,6 +142,8 @@ static void print_undecoded(const replay_report *report, output_stream *o)
     if (s == NULL)
         return;
     const stream_undecoded *first = &s->undecoded;
+    TD_ASSERT(first->is_set);
+    TD_ASSERT(report->totals.undecoded > 0);
     output_printf(o, "\n  %" PRIu64 " frame%s could not be decoded. The first:\n",
                   report->totals.undecoded, report->totals.undecoded == 1 ? "" : "s");
     output_printf(o, "    reason   %s at byte %zu%s%s\n", decode_reason_name(first->reason),
@@ -152,8 +157,9 @@ static void print_gap(const gap_row *gap, output_stream *o)
     char from[TD_TIME_TEXT_BYTES];
     char length[TD_TIME_TEXT_BYTES] = "still open";
     td_time_format(gap->from_ns, from);
+    /* What stands in the ledger is input: it may end before it begins. */
     if (gap->to_ns != GAP_OPEN)
-        td_duration_format(gap->to_ns - gap->from_ns, length);
+        td_duration_format(gap->to_ns > gap->from_ns ? gap->to_ns - gap->from_ns : 0, length);
     output_printf(o, "    %-10s  %s  %s%s%s%s%s, from %s, %s%s%s\n", gap_reason_name(gap->reason),
                   gap->feed, gap->topic[0] == '\0' ? "all topics" : gap->topic,
                   gap->symbol[0] == '\0' ? "" : " ", gap->symbol, gap->cause[0] == '\0' ? "" : ", ",
@@ -165,6 +171,7 @@ enum { GAPS_SHOWN = 20 };
 
 static void print_gaps(const replay_report *report, output_stream *o)
 {
+    TD_ASSERT(report->uncovered_gaps <= report->gaps.count);
     const gap_list *gaps = &report->gaps;
     if (gaps->count == 0)
         return;
@@ -247,6 +254,7 @@ static void best_cell(text_table *table, const book *b, msg_side side)
 
 static void book_cells(text_table *table, const stream *s, const track *t)
 {
+    TD_ASSERT(track_book(t) != NULL);
     const book *b = track_book(t);
     table_cell(table, "%s", s->feed);
     table_cell(table, "%s", s->topic);
@@ -294,6 +302,7 @@ static void print_pace(const replay_report *report, output_stream *o)
 
 static void print_truth(const truth_result *truth, output_stream *o)
 {
+    TD_ASSERT(truth->marks_equal <= truth->marks);
     output_printf(o,
                   "\nAgainst the exchange's own account: %s.\n"
                   "  frames   %" PRIu64 " sent, %" PRIu64 " recorded as sent, %" PRIu64

@@ -35,6 +35,9 @@ static uint64_t mark_hash(const family *of, td_bytes topic, td_bytes symbol, int
 static truth_mark *find_place(truth_mark *marks, size_t capacity, const family *of, td_bytes topic,
                               td_bytes symbol, int64_t seq)
 {
+    /* The mask below wants a power of two. */
+    TD_ASSERT(capacity != 0);
+    TD_ASSERT((capacity & (capacity - 1)) == 0);
     size_t at = mark_hash(of, topic, symbol, seq) & (capacity - 1);
     while (marks[at].family != NULL) {
         truth_mark *mark = &marks[at];
@@ -82,6 +85,7 @@ static const family *family_of_path(td_bytes path)
 static td_result find_conn(truth_table *table, td_bytes path, uint64_t conn, truth_conn **out,
                            td_err *err)
 {
+    TD_ASSERT(table->conn_count <= CONNS_MAX);
     const family *of = family_of_path(path);
     for (size_t i = table->conn_count; i-- > 0;) {
         if (table->conns[i].conn == conn && table->conns[i].family == of) {
@@ -135,12 +139,14 @@ static td_result add_frame(truth_table *table, json_value line, td_err *err)
         into->entries = entries;
         into->entry_capacity = capacity;
     }
+    TD_ASSERT(into->entry_count < into->entry_capacity);
     into->entries[into->entry_count++] = entry;
     return TD_OK;
 }
 
 static td_result add_mark(truth_table *table, json_value line, td_err *err)
 {
+    TD_ASSERT(table->mark_count <= table->mark_capacity);
     td_bytes path, topic, symbol, sha1;
     int64_t seq;
     if (!json_find_text(line, "path", &path) || !json_find_text(line, "topic", &topic) ||
@@ -158,6 +164,8 @@ static td_result add_mark(truth_table *table, json_value line, td_err *err)
         if (rc != TD_OK)
             return rc;
     }
+    /* A free place ends every search. */
+    TD_ASSERT(table->mark_count < table->mark_capacity);
     truth_mark *mark = find_place(table->marks, table->mark_capacity, of, topic, symbol, seq);
     if (mark->family == NULL)
         table->mark_count++;
