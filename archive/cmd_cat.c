@@ -108,7 +108,7 @@ static void write_frame(output_stream *output, const tape_frame *frame)
     json_write_member_text(json, "dir", channel_dir_name(info->dir));
     json_write_member_u64(json, "line", info->line);
     json_write_member_u64(json, "shard", info->shard);
-    json_write_member_u64(json, "session", frame->session);
+    json_write_member_text(json, "session", frame->session_id);
     json_write_member_u64(json, "conn", frame->conn);
     json_write_member_u64(json, "ordinal", frame->ordinal);
     if (is_utf8(frame->bytes))

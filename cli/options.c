@@ -22,8 +22,8 @@ void options_command_name(const options_spec *spec, char *out, size_t out_bytes)
     TD_ASSERT(out_bytes > 0);
     if (spec->verb == NULL)
         snprintf(out, out_bytes, "%s", spec->program);
-    else
-        snprintf(out, out_bytes, "%s %s", spec->program, spec->verb);
+    else /* every verb is reached through the front, whichever program runs it */
+        snprintf(out, out_bytes, "tapedeck %s", spec->verb);
 }
 
 static void hint_help(const walk *w)

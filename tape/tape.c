@@ -173,6 +173,7 @@ static void fill_frame(const merge_item *item, const source_channel *from, uint8
     out->recv_ns = entry->recv_ns;
     out->publish_ns = td_le64(records + entry->offset - sizeof(uint64_t));
     out->session = from->feed->session->number;
+    out->session_id = from->feed->session->id;
     out->is_lead_in = 0;
     out->bytes = td_bytes_of(records + entry->offset, entry->size);
     out->block = item->block;

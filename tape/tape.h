@@ -42,6 +42,7 @@ typedef struct tape_frame {
     uint64_t ordinal;    /* on its connection, in and out each from 1; 0 for events */
     uint32_t session;    /* which recording it is from: 1, 2 … in order of first sight; (session,
                             conn) names a connection of a slot, conn alone starts over */
+    const char *session_id; /* as the archive calls it: 8 hex digits; valid until close */
     uint32_t conn;       /* connection number of its slot, from 1; 0 = not known */
     uint8_t is_lead_in;  /* before the selection: see tape_options */
     td_bytes bytes;      /* DECODE_PADDING_BYTES readable behind it; valid while block is held */
