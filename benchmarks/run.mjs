@@ -1,11 +1,13 @@
 // Our paths beside their limits, in one run on one machine, interleaved, best of several: only the ratios of
-// one run say anything, because machines are shared. Called by `make bench`.
+// one run say anything, because machines are shared. Called by `make bench`; docs/performance.md says what
+// each row means.
 //
 //   node benchmarks/run.mjs BUILD_DIR OUT_DIR
 //
-// The corpus is recorded from the simulated exchange (seeded), so anybody has the same frames.
-// Output: a table, and OUT_DIR/results.jsonl, one object a row:
+// The corpus is recorded from the simulated exchange (seed 7), so anybody has frames like these; input_sha is
+// of the frames themselves. Output: a table, and OUT_DIR/results.jsonl, one object a row:
 //   {name, ours, limit, unit, ratio (ours / limit), better, target, runs, input_sha}
+// BENCH_RUNS (default 5) repeats each measurement; BENCH_CORPUS_FRAMES (default 250,000) sizes the corpus.
 import { spawn, spawnSync } from "node:child_process";
 import crypto from "node:crypto";
 import fs from "node:fs";
@@ -13,9 +15,9 @@ import os from "node:os";
 import path from "node:path";
 
 const [buildDir, outDir] = process.argv.slice(2);
-const RUNS = Number(process.env.BENCH_RUNS ?? 3);
+const RUNS = Number(process.env.BENCH_RUNS ?? 5);
 const CORPUS_FRAMES = Number(process.env.BENCH_CORPUS_FRAMES ?? 250_000);
-const FRAMES = Number(process.env.BENCH_FRAMES ?? 500_000);
+const ROUNDS = 2; // how often the corpus is written and received in one measurement
 const bin = (name) => path.join(buildDir, "bin", name);
 const bench = (name) => path.join(buildDir, "bench", name);
 const work = fs.mkdtempSync(path.join(os.tmpdir(), "tapedeck-bench-"));
@@ -28,11 +30,20 @@ function run(command, args, options = {}) {
   return end.stdout;
 }
 
+/** Run a command; its output, and the CPU that it took, start and end included. */
+function timed(command, args) {
+  const script = 'TIMEFORMAT="%U %S"; time "$@" 2>/dev/null';
+  const end = spawnSync("bash", ["-c", script, "bash", command, ...args], { encoding: "utf8", maxBuffer: 1 << 30 });
+  if (end.status !== 0) throw new Error(`${command} ${args.join(" ")}: status ${end.status}`);
+  const [user, system] = end.stderr.trim().split("\n").at(-1).split(" ").map(Number);
+  return { out: end.stdout, cpu_s: user + system };
+}
+
 const parse = (text) => JSON.parse(text.trim().split("\n").at(-1));
-const median = (values) => [...values].sort((a, b) => a - b)[values.length >> 1];
+const firstLine = (command, args) => spawnSync(command, args, { encoding: "utf8" }).stdout?.split("\n")[0] ?? "?";
 const say = (text) => process.stderr.write(text + "\n");
 
-/** Wait until a file is there. */
+/** A file's JSON, once it is there. */
 async function appears(file) {
   while (!fs.existsSync(file)) await new Promise((resolve) => setTimeout(resolve, 10));
   return JSON.parse(fs.readFileSync(file, "utf8"));
@@ -40,56 +51,31 @@ async function appears(file) {
 
 // ---- corpus ----------------------------------------------------------------------------------------------
 
-async function makeCorpus() {
-  const archive = path.join(work, "corpus");
-  const readyFile = path.join(work, "sim.json");
+/** Record frames of the simulated exchange: ten symbols' books and trades. */
+async function makeCorpus(name, frames) {
+  const archive = path.join(work, name), readyFile = path.join(work, `${name}.json`);
   const sim = spawn(bin("tapedeck-sim"), ["sim", "--listen", "127.0.0.1:0", "--ready-file", readyFile, "--families", "inverse",
     "--symbols", "10", "--rate", "50000", "--seed", "7"], { stdio: "ignore" });
-  const { url, ca_file } = await appears(readyFile);
-  run(bin("tapedeck-record"), ["record", "-q", "-a", archive, `${url}/realtime`, "--family", "inverse", "--ca-file", ca_file,
-    "--topic", "orderBookL2_25.*", "--topic", "trade.*", "--max-frames", String(CORPUS_FRAMES)]);
-  sim.kill("SIGTERM");
-  const lines = run(bin("tapedeck"), ["cat", "-a", archive, "--raw", "--topic", "orderBookL2_25", "--topic", "trade"], { encoding: "buffer" });
-  const corpus = path.join(work, "corpus.lines");
-  fs.writeFileSync(corpus, lines);
+  try {
+    const { url, ca_file } = await appears(readyFile);
+    run(bin("tapedeck-record"), ["record", "-q", "-a", archive, `${url}/realtime`, "--family", "inverse", "--ca-file", ca_file,
+      "--topic", "orderBookL2_25.*", "--topic", "trade.*", "--max-frames", String(frames)]);
+  } finally {
+    sim.kill("SIGTERM");
+  }
   const segments = fs.readdirSync(archive, { recursive: true }).filter((f) => f.endsWith(".mcap")).sort();
-  return { archive, corpus, segments: segments.map((f) => path.join(archive, f)),
-           sha: crypto.createHash("sha256").update(lines).digest("hex") };
+  return { archive, frames, segments: segments.map((f) => path.join(archive, f)) };
 }
 
-// ---- single measurements, each gives frames a second and CPU ns a frame -------------------------------------
-
-const speed = (m) => ({ perSecond: m.frames / m.wall_s, cpuNs: (m.cpu_s * 1e9) / m.frames });
-
-const limitWrite = (c) => speed(parse(run(bench("limits/limit_write"), [c.corpus, path.join(work, "limit.out"), "--frames", String(FRAMES)])));
-function oursWrite(c) {
-  const folder = path.join(work, "write");
-  fs.rmSync(folder, { recursive: true, force: true });
-  return speed(parse(run(bench("bench_write"), [c.corpus, folder, "--frames", String(FRAMES)])));
-}
-
-const limitRead = (c) => speed(parse(run(bench("limits/limit_read"), c.segments)));
-function oursReplay(c, threads) {
-  const report = parse(run(bin("tapedeck-replay"), ["replay", "-a", c.archive, "--speed", "max", "-j", String(threads), "--json"]));
-  return { perSecond: report.frames_per_s, cpuNs: 1e9 / report.frames_per_s };
-}
-
-/** Both clients take the same frames from the same server, over TLS. */
-async function receive(c, client) {
-  const server = spawn(bench("limits/blaster"), [c.corpus, "--frames", String(FRAMES), "--cert", c.cert, "--key", c.key],
-    { stdio: ["ignore", "pipe", "inherit"] });
-  const port = await new Promise((resolve) => server.stdout.once("data", (d) => resolve(Number(d))));
-  return client(`wss://localhost:${port}/realtime`, c);
-}
-const limitReceive = (url, c) => speed(parse(run(bench("limits/limit_receive"), [url, "--ca-file", c.cert])));
-function oursRecord(url, c) {
-  const folder = path.join(work, "record");
-  fs.rmSync(folder, { recursive: true, force: true });
-  const before = process.resourceUsage();
-  const { recorded } = parse(run(bin("tapedeck-record"), ["record", "-q", "--json", "-a", folder, url, "--family", "inverse",
-    "--ca-file", c.cert, "--topic", "trade.*", "--until-close"]));
-  if (recorded.dropped !== 0) throw new Error("the recorder dropped frames");
-  return { perSecond: recorded.frames / recorded.elapsed_s, cpuNs: NaN, before };
+/** The corpus's data frames, one a line. */
+function makeLines(corpus) {
+  const bytes = run(bin("tapedeck"), ["cat", "-a", corpus.archive, "--raw", "--topic", "orderBookL2_25", "--topic", "trade"],
+    { encoding: "buffer" });
+  const lines = bytes.toString("latin1").split("\n").filter((line) => line !== "");
+  const file = path.join(work, "corpus.lines"), few = path.join(work, "few.lines");
+  fs.writeFileSync(file, bytes);
+  fs.writeFileSync(few, lines.slice(0, FEW).join("\n") + "\n", "latin1");
+  return { lines: file, few, lineCount: lines.length, sha: crypto.createHash("sha256").update(bytes).digest("hex") };
 }
 
 function makeCertificate() {
@@ -99,58 +85,125 @@ function makeCertificate() {
   return { cert, key };
 }
 
-/** Instructions per frame of a command over this many frames, by callgrind; NaN without valgrind. */
-function instructions(command, args, frames) {
-  if (spawnSync("valgrind", ["--version"]).status !== 0) return NaN;
+// ---- single measurements: frames a second by the clock, and CPU ns a frame --------------------------------
+
+const measured = (m) => ({ perSecond: m.frames / m.wall_s, cpuNs: (m.cpu_s * 1e9) / m.frames });
+const fresh = (name) => {
+  const folder = path.join(work, name);
+  fs.rmSync(folder, { recursive: true, force: true });
+  return folder;
+};
+
+const limitWrite = (c) => measured(parse(run(bench("limits/limit_write"), [c.lines, path.join(work, "limit.out"),
+  "--frames", String(c.lineCount * ROUNDS)])));
+const oursWrite = (c) => measured(parse(run(bench("bench_write"), [c.lines, fresh("write"), "--frames", String(c.lineCount * ROUNDS)])));
+
+const replayArgs = (archive, threads) => ["replay", "-a", archive, "--speed", "max", "-j", String(threads), "--json"];
+const limitRead = (c) => measured(parse(run(bench("limits/limit_read"), c.segments)));
+function oursReplay(c, threads) {
+  const { out, cpu_s } = timed(bin("tapedeck-replay"), replayArgs(c.archive, threads));
+  const report = parse(out);
+  if (report.continuity.violations !== 0 || report.undecoded !== 0) throw new Error("the corpus is not replayed cleanly");
+  return measured({ frames: report.frames, wall_s: report.elapsed_s, cpu_s });
+}
+
+/** Both clients take the same frames from the same server, over TLS. */
+async function received(c, lines, frames, client) {
+  const server = spawn(bench("limits/blaster"), [lines, "--frames", String(frames), "--cert", c.cert, "--key", c.key],
+    { stdio: ["ignore", "pipe", "inherit"] });
+  const port = await new Promise((resolve) => server.stdout.once("data", (d) => resolve(Number(d))));
+  return client(`wss://localhost:${port}/realtime`);
+}
+const limitArgs = (c, url) => [url, "--ca-file", c.cert];
+const recordArgs = (c, url, folder) => ["record", "-q", "--json", "-a", folder, url, "--family", "inverse", "--ca-file", c.cert,
+  "--topic", "trade.*", "--until-close"];
+const limitReceive = (c) => received(c, c.lines, c.lineCount * ROUNDS, (url) => {
+  const { out, cpu_s } = timed(bench("limits/limit_receive"), limitArgs(c, url));
+  return measured({ ...parse(out), cpu_s });
+});
+/** From before the recorder connects until its last chunk is synced. */
+const oursRecord = (c) => received(c, c.lines, c.lineCount * ROUNDS, (url) => {
+  const { out, cpu_s } = timed(bin("tapedeck-record"), recordArgs(c, url, fresh("record")));
+  const { recorded } = parse(out);
+  if (recorded.dropped !== 0 || recorded.frames !== c.lineCount * ROUNDS) throw new Error("the recorder lost frames");
+  return measured({ frames: recorded.frames, wall_s: recorded.elapsed_s, cpu_s });
+});
+
+// ---- instructions: the same on any day, whoever else is on the machine ------------------------------------
+
+const FEW = 10_000, MANY = 30_000; // frames; the difference leaves out what only starting costs
+const hasValgrind = spawnSync("valgrind", ["--version"]).status === 0;
+
+function instructions(command, args) {
   const out = path.join(work, "callgrind.out");
   run("valgrind", ["--tool=callgrind", `--callgrind-out-file=${out}`, command, ...args]);
-  const total = /^(?:summary|totals): (\d+)/m.exec(fs.readFileSync(out, "utf8"));
-  return Math.round(Number(total[1]) / frames);
+  return Number(/^(?:summary|totals): (\d+)/m.exec(fs.readFileSync(out, "latin1"))[1]);
+}
+async function perFrame(count, few = FEW, many = MANY) {
+  return Math.round((await count(many) - await count(few)) / (many - few));
+}
+
+async function instructionRows(c) {
+  row("write: instructions", await perFrame((n) => instructions(bench("bench_write"), [c.few, fresh("write"), "--frames", String(n)])),
+    await perFrame((n) => instructions(bench("limits/limit_write"), [c.few, path.join(work, "limit.out"), "--frames", String(n)])),
+    "instructions/frame", "lower", null, c.sha, 1);
+  const tapes = { [FEW]: await makeCorpus("few", FEW), [MANY]: await makeCorpus("many", MANY) };
+  row("replay -j 1: instructions", await perFrame((n) => instructions(bin("tapedeck-replay"), replayArgs(tapes[n].archive, 1))),
+    await perFrame((n) => instructions(bench("limits/limit_read"), tapes[n].segments)), "instructions/frame", "lower", null, c.sha, 1);
+  const counted = (command, args) => (n) => received(c, c.few, n, (url) => instructions(command, args(url)));
+  row("record: instructions, all threads", await perFrame(counted(bin("tapedeck-record"), (url) => recordArgs(c, url, fresh("record")))),
+    await perFrame(counted(bench("limits/limit_receive"), (url) => limitArgs(c, url))), "instructions/frame", "lower", null, c.sha, 1);
 }
 
 // ---- the run -----------------------------------------------------------------------------------------------
 
 const rows = [];
 function row(name, ours, limit, unit, better, target, sha, runs = RUNS) {
-  const ratio = ours / limit;
-  rows.push({ name, ours, limit, unit, ratio: Number(ratio.toFixed(3)), better, target, runs, input_sha: sha });
+  rows.push({ name, ours, limit, unit, ratio: Number((ours / limit).toFixed(3)), better, target, runs, input_sha: sha });
 }
 
-/** Run both sides in turn, RUNS times; report the best of each, since noise only ever slows down. */
-async function beside(name, ours, limit, unit, target, sha, pick = (m) => m.perSecond, better = "higher") {
+/** Run both sides in turn, RUNS times; a row has the best of each, since noise only ever slows down. */
+async function beside(name, ours, limit, target, sha) {
   const mine = [], theirs = [];
   for (let i = 0; i < RUNS; i++) {
-    theirs.push(pick(await limit()));
-    mine.push(pick(await ours()));
+    theirs.push(await limit());
+    mine.push(await ours());
   }
-  const best = better === "higher" ? Math.max : Math.min;
-  row(name, Math.round(best(...mine)), Math.round(best(...theirs)), unit, better, target, sha);
-  say(`${name}: median ${Math.round(median(mine))} against ${Math.round(median(theirs))} ${unit}`);
+  const best = (list, pick, choose) => Math.round(choose(...list.map(pick)));
+  row(name, best(mine, (m) => m.perSecond, Math.max), best(theirs, (m) => m.perSecond, Math.max), "frames/s", "higher", target, sha);
+  row(`${name}: CPU`, best(mine, (m) => m.cpuNs, Math.min), best(theirs, (m) => m.cpuNs, Math.min), "ns/frame", "lower", null, sha);
+  const ratios = mine.map((m, i) => m.perSecond / theirs[i].perSecond).sort((a, b) => a - b);
+  say(`${name}: ratios of the ${RUNS} rounds ${ratios.map((r) => r.toFixed(2)).join(" ")}`);
 }
 
-const c = { ...(await makeCorpus()), ...makeCertificate() };
-say(`corpus: ${CORPUS_FRAMES} frames, sha256 ${c.sha}; ${os.cpus()[0].model}, ${os.cpus().length} cores`);
-await beside("write: frame to disk, one core (limit: framing, CRC, zstd 1, pwrite)", () => oursWrite(c), () => limitWrite(c),
-  "frames/s", null, c.sha);
-await beside("write: CPU a frame", () => oursWrite(c), () => limitWrite(c), "ns/frame", null, c.sha, (m) => m.cpuNs, "lower");
-await beside("replay --speed max -j 1 (limit: read, decompress, simdjson, book)", () => oursReplay(c, 1), () => limitRead(c),
-  "frames/s", 0.6, c.sha);
-await beside("replay --speed max -j 2 (limit: -j 1 of our own)", () => oursReplay(c, 2), () => oursReplay(c, 1), "frames/s", null, c.sha);
-await beside("record over TLS, to disk (limit: a counting libwebsockets client)", () => receive(c, oursRecord), () => receive(c, limitReceive),
-  "frames/s", 0.7, c.sha);
-const few = path.join(work, "few.lines");
-fs.writeFileSync(few, fs.readFileSync(c.corpus, "utf8").split("\n").slice(0, 20_000).join("\n") + "\n");
-row("write: instructions a frame", instructions(bench("bench_write"), [few, path.join(work, "callgrind-write"), "--frames", "20000"], 20_000),
-  instructions(bench("limits/limit_write"), [few, path.join(work, "limit2.out"), "--frames", "20000"], 20_000), "instructions/frame", "lower", null, c.sha, 1);
-row("replay: instructions a frame", instructions(bin("tapedeck-replay"), ["replay", "-a", c.archive, "--speed", "max", "-j", "1", "--json"], CORPUS_FRAMES),
-  instructions(bench("limits/limit_read"), c.segments, CORPUS_FRAMES), "instructions/frame", "lower", null, c.sha, 1);
+const number = (n) => Math.round(n).toLocaleString("en");
+function verdict(r) {
+  if (r.target === null) return "";
+  const isReached = r.better === "higher" ? r.ratio >= r.target : r.ratio <= r.target;
+  return `${r.better === "higher" ? "≥" : "≤"} ${r.target} ${isReached ? "reached" : "MISSED"}`;
+}
+function printTable() {
+  const width = Math.max(...rows.map((r) => r.name.length));
+  const line = (...cells) => console.log(`${cells[0].padEnd(width)}  ${cells[1].padStart(10)}  ${cells[2].padStart(10)}  ` +
+    `${cells[3].padStart(5)}  ${cells[4].padEnd(18)}  ${cells[5].padEnd(6)}  ${cells[6]}`.trimEnd());
+  line("", "ours", "limit", "ratio", "unit", "better", "target");
+  for (const r of rows) line(r.name, number(r.ours), number(r.limit), r.ratio.toFixed(2), r.unit, r.better, verdict(r));
+}
+
+const c = { ...(await makeCorpus("corpus", CORPUS_FRAMES)), ...makeCertificate() };
+Object.assign(c, makeLines(c));
+console.log(`${new Date().toISOString().slice(0, 16)}Z  ${os.cpus()[0].model.trim()}, ${os.cpus().length} cores, load ${os.loadavg()[0].toFixed(1)}; ` +
+  `Linux ${os.release()}; ${firstLine("gcc", ["--version"])}`);
+console.log(`corpus: ${number(c.lineCount)} data frames of ten symbols from the simulated exchange, seed 7, sha256 ${c.sha.slice(0, 16)}…; ` +
+  `best of ${RUNS} rounds`);
+await beside("write to disk, one core", () => oursWrite(c), () => limitWrite(c), null, c.sha);
+await beside("replay --speed max -j 1", () => oursReplay(c, 1), () => limitRead(c), 0.6, c.sha);
+await beside("replay -j 2 (limit: our -j 1)", () => oursReplay(c, 2), () => oursReplay(c, 1), null, c.sha);
+await beside("record over TLS to disk", () => oursRecord(c), () => limitReceive(c), 0.7, c.sha);
+if (hasValgrind) await instructionRows(c);
+else say("no valgrind: no rows of instructions");
 
 fs.mkdirSync(outDir, { recursive: true });
 fs.writeFileSync(path.join(outDir, "results.jsonl"), rows.map((r) => JSON.stringify(r) + "\n").join(""));
-const number = (n) => (Number.isNaN(n) ? "-" : Math.round(n).toLocaleString("en"));
-const width = Math.max(...rows.map((r) => r.name.length));
-console.log(`${"".padEnd(width)}  ${"ours".padStart(12)}  ${"limit".padStart(12)}  ${"ratio".padStart(6)}  target`);
-for (const r of rows)
-  console.log(`${r.name.padEnd(width)}  ${number(r.ours).padStart(12)}  ${number(r.limit).padStart(12)}  ${r.ratio.toFixed(2).padStart(6)}  ` +
-    `${r.target === null ? "" : (r.better === "higher" ? "≥ " : "≤ ") + r.target}  ${r.unit}`);
+printTable();
 console.log(`results: ${path.join(outDir, "results.jsonl")}`);
