@@ -1,5 +1,5 @@
-// Our paths beside their limits, in one run on one machine, interleaved, best of several: only the ratios of
-// one run say anything, because machines are shared. Called by `make bench`; docs/performance.md says what
+// Our paths beside their limits, in one run on one machine, interleaved, several rounds: only the ratios of one
+// round say anything, because machines are shared. Called by `make bench`; docs/performance.md says what
 // each row means.
 //
 //   node benchmarks/run.mjs BUILD_DIR OUT_DIR
@@ -162,18 +162,20 @@ function row(name, ours, limit, unit, better, target, sha, runs = RUNS) {
   rows.push({ name, ours, limit, unit, ratio: Number((ours / limit).toFixed(3)), better, target, runs, input_sha: sha });
 }
 
-/** Run both sides in turn, RUNS times; a row has the best of each, since noise only ever slows down. */
+/** Run both sides in turn, RUNS times. Frames a second are those of the round with the median ratio: its two sides met the
+ *  same neighbours. CPU is the best of each side, since noise only ever adds to it. */
 async function beside(name, ours, limit, target, sha) {
-  const mine = [], theirs = [];
+  const rounds = [];
   for (let i = 0; i < RUNS; i++) {
-    theirs.push(await limit());
-    mine.push(await ours());
+    const theirs = await limit(), mine = await ours();
+    rounds.push({ mine, theirs, ratio: mine.perSecond / theirs.perSecond });
   }
-  const best = (list, pick, choose) => Math.round(choose(...list.map(pick)));
-  row(name, best(mine, (m) => m.perSecond, Math.max), best(theirs, (m) => m.perSecond, Math.max), "frames/s", "higher", target, sha);
-  row(`${name}: CPU`, best(mine, (m) => m.cpuNs, Math.min), best(theirs, (m) => m.cpuNs, Math.min), "ns/frame", "lower", null, sha);
-  const ratios = mine.map((m, i) => m.perSecond / theirs[i].perSecond).sort((a, b) => a - b);
-  say(`${name}: ratios of the ${RUNS} rounds ${ratios.map((r) => r.toFixed(2)).join(" ")}`);
+  rounds.sort((a, b) => a.ratio - b.ratio);
+  const middle = rounds[(RUNS - 1) >> 1];
+  const leastCpu = (side) => Math.round(Math.min(...rounds.map((round) => round[side].cpuNs)));
+  row(name, Math.round(middle.mine.perSecond), Math.round(middle.theirs.perSecond), "frames/s", "higher", target, sha);
+  row(`${name}: CPU`, leastCpu("mine"), leastCpu("theirs"), "ns/frame", "lower", null, sha);
+  say(`${name}: ratios of the rounds ${rounds.map((round) => round.ratio.toFixed(2)).join(" ")}`);
 }
 
 const number = (n) => Math.round(n).toLocaleString("en");
@@ -195,7 +197,7 @@ Object.assign(c, makeLines(c));
 console.log(`${new Date().toISOString().slice(0, 16)}Z  ${os.cpus()[0].model.trim()}, ${os.cpus().length} cores, load ${os.loadavg()[0].toFixed(1)}; ` +
   `Linux ${os.release()}; ${firstLine("gcc", ["--version"])}`);
 console.log(`corpus: ${number(c.lineCount)} data frames of ten symbols from the simulated exchange, seed 7, sha256 ${c.sha.slice(0, 16)}…; ` +
-  `best of ${RUNS} rounds`);
+  `${RUNS} rounds`);
 await beside("write to disk, one core", () => oursWrite(c), () => limitWrite(c), null, c.sha);
 await beside("replay --speed max -j 1", () => oursReplay(c, 1), () => limitRead(c), 0.6, c.sha);
 await beside("replay -j 2 (limit: our -j 1)", () => oursReplay(c, 2), () => oursReplay(c, 1), null, c.sha);

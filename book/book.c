@@ -97,15 +97,16 @@ static td_result side_grow(book_side *side, uint32_t capacity)
 /* Number of keys below key in a short side: no branch that the data could mislead. */
 static uint32_t rank_by_halves(const book_side *side, int64_t key)
 {
-    uint32_t rank = 0;
+    const int64_t *at = side->keys;
     uint32_t left = side->count;
     while (left > 0) {
         uint32_t half = (left + 1) / 2;
-        uint32_t is_below = side->keys[rank + half - 1] < key;
-        rank += half & (0 - is_below);
+        const int64_t *behind = at + half;
+        /* As likely as not, so that the compiler makes a conditional move of it. */
+        at = __builtin_expect_with_probability(behind[-1] < key, 1, 0.5) ? behind : at;
         left -= half;
     }
-    return rank;
+    return (uint32_t)(at - side->keys);
 }
 
 /* The same for a deep side: strides that double from the best, then bisection of the last one. */

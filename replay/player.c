@@ -66,6 +66,9 @@ static route route_named(const tape_channel *channel, frame_role role)
 
 static route route_of(const tape_frame *frame)
 {
+    const stream *known = frame->channel->user;
+    if (TD_LIKELY(known != NULL))
+        return (route){known->role, known->match};
     const channel_info *info = &frame->channel->info;
     switch (info->dir) {
     case CHANNEL_OUT:
@@ -109,8 +112,11 @@ static td_result find_stream(player *p, tape_channel *channel, const route *to, 
     if (rc != TD_OK)
         return rc;
     TD_ASSERT(p->streams.count <= known + 1);
-    if (p->streams.count > known)
+    if (p->streams.count > known) {
         (*out)->strand = strand_for(p, *out);
+        (*out)->role = to->role;
+    }
+    TD_ASSERT((*out)->role == to->role);
     channel->user = *out;
     return TD_OK;
 }

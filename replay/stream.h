@@ -88,6 +88,7 @@ typedef struct stream {
     channel_dir dir;
     const topic_row *row; /* NULL: frames are not decoded */
     uint32_t strand;      /* which worker has it; the player's */
+    frame_role role;      /* of all its frames; the player's */
     stream_counts counts;
     stream_verdicts verdicts;
     stream_undecoded undecoded;

@@ -223,6 +223,26 @@ static int has_required_items(const walk *w)
     return w->items_seen != 0;
 }
 
+/* A symbol as a key: one that is remembered, or own, filled. */
+static const key_word *symbol_key(decoder *d, td_bytes symbol, key_word *own)
+{
+    _Static_assert((DECODER_SYMBOLS_MAX & (DECODER_SYMBOLS_MAX - 1)) == 0, "a mask makes a slot");
+    if (symbol.size > SYMBOL_SLOT_BYTES) {
+        key_word_init(own, symbol);
+        return own;
+    }
+    size_t place = ((uintptr_t)symbol.data >> 4) & (DECODER_SYMBOLS_MAX - 1);
+    symbol_slot *slot = &d->symbols[place];
+    if (slot->key.mask[0] == 0 ||
+        !td_bytes_equal(td_bytes_of(slot->text, slot->key.bytes), symbol)) {
+        if (symbol.size > 0)
+            memcpy(slot->text, symbol.data, symbol.size);
+        key_word_init(&slot->key, td_bytes_of(slot->text, symbol.size));
+    }
+    TD_ASSERT_SLOW(slot->key.mask[0] != 0);
+    return &slot->key;
+}
+
 int decode_hot(decoder *d, plan *p, const topic_match *topic, td_bytes frame, message *out)
 {
     TD_ASSERT(p->is_hot);
@@ -230,7 +250,8 @@ int decode_hot(decoder *d, plan *p, const topic_match *topic, td_bytes frame, me
         return 0;
     hot h = {.d = d, .p = p, .topic = topic, .end = frame.data + frame.size};
     decode_head_init(&h.head, topic);
-    key_word_init(&h.symbol, topic->symbol);
+    key_word own_symbol;
+    h.symbol = symbol_key(d, topic->symbol, &own_symbol);
     int is_book = p->row->type == MSG_BOOK_CHANGE;
     walk w = {.h = &h, .entry = is_book ? hot_book_entry : hot_trade_entry, .last_items = -1};
     /* Walking may end behind the text, in the padding: only its very end is a whole frame. */

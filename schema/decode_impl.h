@@ -176,9 +176,17 @@ typedef struct topic_slot {
     uint8_t text[TOPIC_SLOT_BYTES];
 } topic_slot;
 
+/* A symbol as a key, remembered: it is compared with each entry's. */
+enum { DECODER_SYMBOLS_MAX = 64, SYMBOL_SLOT_BYTES = 24 };
+typedef struct symbol_slot {
+    key_word key; /* mask[0] 0: free */
+    uint8_t text[SYMBOL_SLOT_BYTES];
+} symbol_slot;
+
 struct decoder {
     json_parser *parser;
-    plan *plans[DECODER_PLANS_MAX]; /* by a hash of the row's address; NULL: free */
+    symbol_slot symbols[DECODER_SYMBOLS_MAX]; /* by a hash of where their text lies */
+    plan *plans[DECODER_PLANS_MAX];           /* by a hash of the row's address; NULL: free */
     uint32_t plan_count;
     uint64_t slow_count;
     topic_slot topics[DECODER_TOPICS_MAX]; /* by a hash of their text */

@@ -215,8 +215,8 @@ typedef struct hot {
     const topic_match *topic;
     const uint8_t *end; /* of the text */
     msg_head head;
-    key_word symbol; /* the topic's, to compare each entry's with */
-    size_t count;    /* entries so far */
+    const key_word *symbol; /* the topic's, to compare each entry's with */
+    size_t count;           /* entries so far */
 } hot;
 
 /* Behind a member of an object: 1 another one follows, 0 it was the last. *p goes behind it, or is
@@ -293,8 +293,8 @@ hot_entry hot_trade_entry;
 /* An entry's symbol: compare it with the topic's, and count a foreign one. */
 static inline const uint8_t *hot_symbol(hot *h, const uint8_t *p)
 {
-    if (TD_LIKELY(*p == '"' && h->symbol.bytes <= SCAN_KEY_BYTES_MAX && key_is(&h->symbol, p + 1)))
-        return p + h->symbol.bytes + 2;
+    if (TD_LIKELY(*p == '"' && h->symbol->bytes <= SCAN_KEY_BYTES_MAX && key_is(h->symbol, p + 1)))
+        return p + h->symbol->bytes + 2;
     td_bytes text;
     p = scan_text(p, h->end, &text);
     if (p != NULL)
