@@ -89,12 +89,18 @@ export function sentFrames(truthFile) {
   return paths;
 }
 
-/** What an archive has of a feed: its connections in their order, each {session, conn, frames: ordinal -> row}. */
+/** What an archive has of a feed: its connections in their order, each {session, conn, out: last outbound ordinal,
+ * frames: ordinal -> row of the inbound ones}. */
 export async function recordedFrames(t, archive, feed) {
   const conns = new Map();
-  for (const row of await jsonLines(t, ["cat", "-a", archive, "--feed", feed, "--dir", "in"])) {
+  for (const row of await jsonLines(t, ["cat", "-a", archive, "--feed", feed])) {
     const key = `${row.session}|${row.conn}`;
-    if (!conns.has(key)) conns.set(key, { session: row.session, conn: row.conn, frames: new Map() });
+    if (!conns.has(key)) conns.set(key, { session: row.session, conn: row.conn, out: 0, frames: new Map() });
+    if (row.dir === "out") {
+      assert.equal(row.ordinal, conns.get(key).out + 1, `outbound frames of ${key}`);
+      conns.get(key).out = row.ordinal;
+      continue;
+    }
     assert.ok(!conns.get(key).frames.has(row.ordinal), `frame ${row.ordinal} of ${key} is there twice`);
     conns.get(key).frames.set(row.ordinal, { topic: row.topic, xxh64: xxh64(Buffer.from(row.data)) });
   }
@@ -103,13 +109,13 @@ export async function recordedFrames(t, archive, feed) {
 
 /** Compare a feed with the truth, byte for byte. Each recorded connection must be one of the exchange's, without
  * a hole from its first frame to its last, and have nothing that was not sent. Returns, per recorded connection,
- * {session, conn, last: highest ordinal, data: data frames}. */
+ * {session, conn, last: highest ordinal, data: data frames, out: outbound frames}. */
 export async function compareWithTruth(t, archive, feed, truthFile) {
   const sent = [...(sentFrames(truthFile).get(PATHS[feed]) ?? new Map()).values()];
   const result = [];
   let next = 0;
-  for (const { session, conn, frames } of await recordedFrames(t, archive, feed)) {
-    const last = Math.max(...frames.keys());
+  for (const { session, conn, out, frames } of await recordedFrames(t, archive, feed)) {
+    const last = Math.max(0, ...frames.keys());
     for (let n = 1; n <= last; n++) assert.ok(frames.has(n), `${feed} session ${session}: frame ${n} of ${last} is missing`);
     const data = [...frames].filter(([, row]) => row.topic !== "_control");
     // Connections come in the order of the exchange's; one that was killed early may have recorded none.
@@ -122,7 +128,7 @@ export async function compareWithTruth(t, archive, feed, truthFile) {
         if (n <= last) assert.notEqual(frames.get(n).topic, "_control", `${feed} session ${session}: frame ${n} is data`);
       next++;
     }
-    result.push({ session, conn, last, data: data.length });
+    result.push({ session, conn, last, data: data.length, out });
   }
   return result;
 }
@@ -139,8 +145,8 @@ export async function checkAnnounced(t, archive, feed, truthFile, recorders) {
       if (name !== feed) continue;
       announced += count.in;
       // What is passed over here is of a recorder that was killed before it could announce anything.
-      while (at < kept.length && (kept[at].conn !== Number(conn) || kept[at].last < count.in)) at++;
-      assert.ok(at < kept.length, `${feed}: of ${count.in} frames announced durable (${key}) not all are there: ${JSON.stringify(kept)}`);
+      while (at < kept.length && (kept[at].conn !== Number(conn) || kept[at].last < count.in || kept[at].out < count.out)) at++;
+      assert.ok(at < kept.length, `${feed}: of ${count.in} + ${count.out} frames announced durable (${key}) not all are there: ${JSON.stringify(kept)}`);
       at++;
     }
   return { announced, kept: kept.reduce((n, row) => n + row.last, 0) };
@@ -175,16 +181,20 @@ export async function recordAndKill(t, archive, args, { random, early = false })
   return recorder;
 }
 
-/** The time between one recorded session and the next must be a crash gap of the feed, from what is durable of the one
- * to a moment when the next was there; and there are no more gaps than that. Returns how many there are. */
+/** Every session but the last was killed, and for each there must be one crash gap of the feed: from what is durable of
+ * that session to a moment when the feed was there again; and there are no other gaps. A session that was killed before
+ * it had connected may have left nothing but its events. Returns how many gaps there are. */
 export async function checkCrashGaps(t, archive, feed) {
   const gaps = await jsonLines(t, ["gaps", "-a", archive, "--feed", feed, "--json"], { status: null });
-  const sessions = new Map(); // those that have frames of the feed
-  let session = null;
+  const sessions = new Map();
   for (const row of await jsonLines(t, ["cat", "-a", archive, "--feed", feed, "--events"])) {
-    session = sessions.get(row.session) ?? session;
-    if (row.dir === "in" && !sessions.has(row.session)) sessions.set(row.session, (session = { first: row.recv_ns }));
-    if (session !== null) session.last = row.recv_ns; // an event behind the last frame is durable as well
+    if (!sessions.has(row.session)) sessions.set(row.session, { begin: row.recv_ns, firstIn: null });
+    const session = sessions.get(row.session);
+    session.end = row.recv_ns;
+    if (row.dir === "in") {
+      session.firstIn ??= row.recv_ns;
+      session.lastIn = row.recv_ns;
+    }
   }
   const order = [...sessions.values()];
   for (const gap of gaps) {
@@ -192,9 +202,11 @@ export async function checkCrashGaps(t, archive, feed) {
     assert.ok(gap.to_ns !== null && gap.to_ns > gap.from_ns, JSON.stringify(gap));
     assert.deepEqual([gap.topic, gap.symbol], [null, null]);
   }
-  for (let i = 1; i < order.length; i++) {
-    const covering = gaps.filter((gap) => gap.from_ns <= order[i - 1].last && gap.to_ns >= order[i].first);
-    assert.equal(covering.length, 1, `${feed}: between session ${i} and ${i + 1}: ${JSON.stringify([order[i - 1], order[i], gaps])}`);
+  for (let i = 0; i + 1 < order.length; i++) {
+    const { begin, end, lastIn } = order[i];
+    const back = order.slice(i + 1).find((session) => session.firstIn !== null).firstIn;
+    const own = gaps.filter((gap) => gap.from_ns >= (lastIn ?? begin) && gap.from_ns <= end && gap.to_ns >= back);
+    assert.equal(own.length, 1, `${feed}: the gap behind session ${i + 1} of ${order.length}: ${JSON.stringify([order[i], back, gaps])}`);
   }
   assert.equal(gaps.length, order.length - 1, `${feed}: ${JSON.stringify(gaps)}`);
   return gaps.length;
