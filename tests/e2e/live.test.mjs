@@ -138,7 +138,8 @@ describe("faults of the exchange", { concurrency: 2 }, () => {
       assert.match(recorder.stderr, /connection 2/);
       const conns = await compareWithTruth(t, archive, "inverse", sim.truth);
       assert.deepEqual(conns.map((row) => row.conn), [1, 2]);
-      assert.ok(conns[0].data >= 900);
+      // A cut also throws away what had arrived and was not read yet: more of it the slower the recorder is.
+      assert.ok(conns[0].data >= (fault.startsWith("cut") ? 1 : 900));
       assert.equal(report.continuity.violations, 0, JSON.stringify(report.continuity));
       // What replay says to people who ask whether it is all there: no, and where not.
       assert.equal(report.gaps.length, 1);
