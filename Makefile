@@ -58,7 +58,7 @@ SRC_cli := cli/options.c cli/options_value.c cli/options_help.c cli/option_group
 SRC_recorder := recorder/backoff.c recorder/chunk_queue.c recorder/cmd_record.c recorder/config.c \
                 recorder/config_yaml.c recorder/connection.c recorder/connection_ledger.c \
                 recorder/credentials.c recorder/disk.c recorder/drop_count.c recorder/encoder.c \
-                recorder/findings.c recorder/intake.c recorder/redact.c \
+                recorder/feed_setup.c recorder/findings.c recorder/intake.c recorder/redact.c \
                 recorder/session_clock.c recorder/subscriber.c recorder/subscription.c \
                 recorder/supervisor.c recorder/watch.c
 

@@ -15,10 +15,9 @@
 #include "format/ledger.h"
 #include "recorder/chunk_queue.h"
 #include "recorder/connection.h"
-#include "recorder/credentials.h"
 #include "recorder/disk.h"
+#include "recorder/feed_setup.h"
 #include "recorder/findings.h"
-#include "recorder/subscription.h"
 
 /* Chunks between encoder and disk: at 1 MiB each some seconds of a busy feed, and a bound on
  * memory. */
@@ -31,15 +30,6 @@ _Static_assert(WATCH_RING_BYTES > LIMIT_FRAME_BYTES, "the largest frame can be w
 #define TICK_NS      (10 * TD_NS_PER_MS)
 #define STATUS_NS    (100 * TD_NS_PER_MS)
 #define CLOSE_MAX_NS (3 * TD_NS_PER_S)
-
-typedef struct feed_state {
-    subscription subscription;
-    credentials credentials;
-    redactor redactor;
-    connect_budget *budget; /* shared by the feeds of one host */
-    uint8_t owns_budget;
-    feed_history history;
-} feed_state;
 
 struct supervisor {
     supervisor_options options;
@@ -56,7 +46,7 @@ struct supervisor {
     gap_list earlier; /* gaps that earlier sessions left open */
     disk *disk;
     connection_env env;
-    feed_state *feeds;
+    feed_setup *feeds;
     redactor **redactors;
     connection **connections;
     size_t connection_count;
@@ -170,65 +160,17 @@ static void resume_all(void *user)
 
 /* ---- opening ---- */
 
-/* The host of a URL, for connections that share its limit. */
-static td_bytes url_host(const char *url)
-{
-    const char *host = strstr(url, "://");
-    host = host == NULL ? url : host + 3;
-    return td_bytes_of(host, strcspn(host, "/?"));
-}
-
-static td_result open_budget(supervisor *self, size_t feed_index, td_err *err)
-{
-    TD_ASSERT(feed_index < self->options.config->feed_count);
-    const recorder_config *config = self->options.config;
-    td_bytes host = url_host(config->feeds[feed_index].url);
-    for (size_t i = 0; i < feed_index; i++) {
-        if (td_bytes_equal(host, url_host(config->feeds[i].url))) {
-            self->feeds[feed_index].budget = self->feeds[i].budget;
-            return TD_OK;
-        }
-    }
-    self->feeds[feed_index].budget = td_alloc_zero(1, sizeof(connect_budget));
-    self->feeds[feed_index].owns_budget = 1;
-    return self->feeds[feed_index].budget == NULL
-               ? td_err_set(err, TD_E_NOMEM, "no memory for feed '%s'",
-                            config->feeds[feed_index].name)
-               : TD_OK;
-}
-
-static td_result open_feed(supervisor *self, size_t index, td_err *err)
-{
-    const feed_config *config = &self->options.config->feeds[index];
-    feed_state *feed = &self->feeds[index];
-    /* config_finish() has settled both. */
-    TD_ASSERT(config->family != NULL);
-    TD_ASSERT(config->url != NULL);
-    redactor_init(&feed->redactor);
-    td_result rc = credentials_read(config, archive_io(self->options.archive), &feed->redactor,
-                                    &feed->credentials, err);
-    if (rc != TD_OK)
-        return rc;
-    self->redactors[index] = config->auth == AUTH_NONE ? NULL : &feed->redactor;
-    rc = subscription_open(config, &feed->subscription, err);
-    if (rc == TD_OK)
-        rc = open_budget(self, index, err);
-    return rc;
-}
-
 static td_result open_feeds(supervisor *self, td_err *err)
 {
-    size_t count = self->options.config->feed_count;
-    self->feeds = td_alloc_zero(count, sizeof *self->feeds);
-    self->redactors = td_alloc_zero(count, sizeof(redactor *));
-    if (self->feeds == NULL || self->redactors == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for %zu feeds", count);
-    for (size_t i = 0; i < count; i++) {
-        td_result rc = open_feed(self, i, err);
-        if (rc != TD_OK)
-            return rc;
-    }
-    return TD_OK;
+    const recorder_config *config = self->options.config;
+    self->redactors = td_alloc_zero(config->feed_count, sizeof(redactor *));
+    if (self->redactors == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for %zu feeds", config->feed_count);
+    td_result rc =
+        feed_setup_open_all(config, archive_io(self->options.archive), &self->feeds, err);
+    for (size_t i = 0; rc == TD_OK && i < config->feed_count; i++)
+        self->redactors[i] = config->feeds[i].auth == AUTH_NONE ? NULL : &self->feeds[i].redactor;
+    return rc;
 }
 
 /* Close what a crash left open, begin the session, and look up what is known of each feed. */
@@ -326,7 +268,7 @@ static td_result open_slot(supervisor *self, size_t feed_index, uint32_t shard, 
 {
     TD_ASSERT(shard < self->feeds[feed_index].subscription.shard_count);
     TD_ASSERT(self->feeds[feed_index].budget != NULL);
-    feed_state *feed = &self->feeds[feed_index];
+    feed_setup *feed = &self->feeds[feed_index];
     const feed_history *history = &feed->history;
     connection_options options = {
         .env = &self->env,
@@ -566,20 +508,6 @@ td_result supervisor_run(supervisor *self, supervisor_status *final, td_err *err
     return self->result;
 }
 
-static void close_feeds(supervisor *self)
-{
-    for (size_t i = 0; self->feeds != NULL && i < self->options.config->feed_count; i++) {
-        feed_state *feed = &self->feeds[i];
-        subscription_fini(&feed->subscription);
-        credentials_fini(&feed->credentials);
-        redactor_fini(&feed->redactor);
-        if (feed->owns_budget)
-            td_free(feed->budget);
-    }
-    td_free(self->feeds);
-    td_free(self->redactors);
-}
-
 void supervisor_close(supervisor *self)
 {
     td_err ignored;
@@ -606,6 +534,7 @@ void supervisor_close(supervisor *self)
     decoder_close(self->decoder);
     event_reader_close(self->events);
     gap_list_fini(&self->earlier);
-    close_feeds(self);
+    feed_setup_close_all(self->feeds, self->options.config->feed_count);
+    td_free(self->redactors);
     td_free(self);
 }

@@ -1,0 +1,32 @@
+/* What a recorder holds of each configured feed, however many connections it has: what to
+ * subscribe, as whom, what must not be recorded, and how often its host may be connected to.
+ * Network thread only. */
+#ifndef TD_RECORDER_FEED_SETUP_H
+#define TD_RECORDER_FEED_SETUP_H
+
+#include "format/archive_writer.h"
+#include "recorder/backoff.h"
+#include "recorder/config.h"
+#include "recorder/credentials.h"
+#include "recorder/redact.h"
+#include "recorder/subscription.h"
+
+typedef struct feed_setup {
+    subscription subscription;
+    credentials credentials;
+    redactor redactor;
+    connect_budget *budget; /* shared by the feeds of one host */
+    uint8_t owns_budget;
+    feed_history history; /* what earlier sessions left; filled in by the session's owner */
+} feed_setup;
+
+/* One setup for each feed of a finished configuration, in its order. Reads secrets (io: for those
+ * in files). *out is the caller's, for feed_setup_close_all(). TD_E_INVALID, TD_E_NOMEM, TD_E_IO:
+ * *out is NULL. */
+TD_MUST_USE td_result feed_setup_open_all(const recorder_config *config, td_io io, feed_setup **out,
+                                          td_err *err);
+
+/* NULL is fine. */
+void feed_setup_close_all(feed_setup *feeds, size_t count);
+
+#endif
