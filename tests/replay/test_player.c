@@ -1,5 +1,5 @@
 /* The player over recorded frames, without an archive: counts, books, verdicts, digests, threads,
- * sinks. Totals and books are those that the issue states for the two captures ("It must show", 1);
+ * sinks. Totals and books are the known facts of the two captures (docs/completeness.md);
  * rows by topic come from a plain count over the lines; first violations from
  * tests/replay/cut_expected.py. */
 #include <setjmp.h>
