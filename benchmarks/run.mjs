@@ -55,7 +55,7 @@ async function appears(file) {
 async function makeCorpus(name, frames) {
   const archive = path.join(work, name), readyFile = path.join(work, `${name}.json`);
   const sim = spawn(bin("tapedeck-sim"), ["sim", "--listen", "127.0.0.1:0", "--ready-file", readyFile, "--families", "inverse",
-    "--symbols", "10", "--rate", "50000", "--seed", "7"], { stdio: "ignore" });
+    "--symbols", "10", "--rate", "50000", "--seed", "7", "--epoch", "2026-01-01T00:00:00Z"], { stdio: "ignore" });
   try {
     const { url, ca_file } = await appears(readyFile);
     run(bin("tapedeck-record"), ["record", "-q", "-a", archive, `${url}/realtime`, "--family", "inverse", "--ca-file", ca_file,

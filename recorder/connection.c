@@ -174,6 +174,17 @@ static void on_subscribed(connection *self, uint64_t recv_ns)
                self->options.topic_count - refused, self->options.topic_count);
 }
 
+/* An answer, cut to what a person reads. Secrets are hidden in it already (look_closer), so the cut
+ * cannot leave half of one. */
+enum { ANSWER_TEXT_BYTES = 512 };
+
+static void copy_answer(td_bytes frame, char out[ANSWER_TEXT_BYTES])
+{
+    size_t length = frame.size < ANSWER_TEXT_BYTES - 1 ? frame.size : ANSWER_TEXT_BYTES - 1;
+    memcpy(out, frame.data, length);
+    out[length] = '\0';
+}
+
 static void on_subscription_refused(connection *self, const char *topics, const char *answer)
 {
     char why[1024];
@@ -190,14 +201,12 @@ static void on_ack(connection *self, int is_success, td_bytes frame, uint64_t re
     const char *topics = subscriber_answered(self->subscriber, is_success);
     if (topics == NULL)
         return;
-    char detail[512];
-    size_t length = frame.size < sizeof detail - 1 ? frame.size : sizeof detail - 1;
-    memcpy(detail, frame.data, length);
-    detail[length] = '\0';
+    char detail[ANSWER_TEXT_BYTES];
+    copy_answer(frame, detail);
     event answered = connection_event(self, EVENT_SUBSCRIBE);
     answered.state = is_success ? "acknowledged" : "refused";
     answered.topics = topics;
-    answered.detail = is_success ? "" : connection_hide(self, detail);
+    answered.detail = is_success ? "" : detail;
     connection_say(self, &answered);
     if (!is_success)
         on_subscription_refused(self, topics, detail);
@@ -213,12 +222,17 @@ static void on_auth(connection *self, int is_success, td_bytes frame)
         send_subscriptions(self);
         return;
     }
-    char detail[512];
-    size_t length = frame.size < sizeof detail - 1 ? frame.size : sizeof detail - 1;
-    memcpy(detail, frame.data, length);
-    detail[length] = '\0';
-    td_log_say(self->options.env->log, TD_LOG_ERROR, "%s: the exchange refused the credentials: %s",
-               connection_feed_name(self), connection_hide(self, detail));
+    char detail[ANSWER_TEXT_BYTES];
+    char why[ANSWER_TEXT_BYTES + 64];
+    copy_answer(frame, detail);
+    (void)snprintf(why, sizeof why, "the exchange refused the credentials: %s", detail); /* fits */
+    event refused = connection_event(self, EVENT_SUBSCRIBE);
+    refused.state = "refused";
+    refused.detail = why;
+    connection_say(self, &refused);
+    td_log_say(self->options.env->log, TD_LOG_ERROR, "%s: %s", connection_feed_name(self), why);
+    if (self->options.feed->is_strict)
+        self->options.env->strict(self->options.env->user, why);
     wire_close(self->wire, CLOSE_NORMAL);
 }
 
@@ -240,17 +254,20 @@ static void look_closer(connection *self, td_bytes frame, uint64_t recv_ns)
     }
     memcpy(padded, frame.data, frame.size);
     memset(padded + frame.size, 0, DECODE_PADDING_BYTES);
+    if (self->options.redactor != NULL)
+        redactor_apply(self->options.redactor, padded, frame.size);
+    td_bytes answer = td_bytes_of(padded, frame.size);
     classification found;
-    decoder_classify(self->options.env->decoder, self->options.feed->family,
-                     td_bytes_of(padded, frame.size), DIR_IN, &found);
+    decoder_classify(self->options.env->decoder, self->options.feed->family, answer, DIR_IN,
+                     &found);
     if (found.frame_class == CLASS_DATA)
         self->last_data_mono_ns = now_mono_ns(self);
     else if (found.frame_class == CLASS_ACK)
-        on_ack(self, found.success == 1, frame, recv_ns);
+        on_ack(self, found.success == 1, answer, recv_ns);
     else if (found.frame_class == CLASS_AUTH)
-        on_auth(self, found.success == 1, frame);
+        on_auth(self, found.success == 1, answer);
     else if (found.frame_class == CLASS_ERROR)
-        on_ack(self, 0, frame, recv_ns);
+        on_ack(self, 0, answer, recv_ns);
 }
 
 static void on_message(void *user, wire_conn *conn, unsigned opcode, td_bytes bytes,

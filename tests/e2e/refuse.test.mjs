@@ -1,10 +1,11 @@
 // Servers that say no, or nothing: what the recorder tells people, how it ends, whether it tries again.
 // Expected values: DESIGN ("Recorder", exit status 4 at the start, 5xx and silence are tried again), RFC 6455.
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { describe, test } from "node:test";
-import { filesBelow, jsonLines, listening, run, tapedeck, temporary } from "./lib.mjs";
+import { BIN, filesBelow, jsonLines, listening, run, tapedeck, temporary } from "./lib.mjs";
 import { certificate, hostile, silent, trade } from "./hostile.mjs";
 import { feedArgs, Recorder } from "./live.mjs";
 
@@ -141,7 +142,10 @@ describe("credentials", { concurrency: 4 }, () => {
   const KEY = "k3yK3Yk3yK3Yk3y";
   const SECRET = "s3cr3tS3cr3ts3cr3tS3cr3t";
 
+  /** In no file as it is on disk, and in no frame or event once chunks are decompressed. */
   function nothingLeaked(archive, ...secrets) {
+    const frames = execFileSync(path.join(BIN, "tapedeck"), ["cat", "-a", archive, "--events"], { encoding: "utf8" });
+    for (const secret of secrets) assert.ok(!frames.includes(secret), `a frame or event has ${secret}`);
     const files = filesBelow(archive);
     assert.ok(files.some((f) => f.endsWith(".mcap")));
     for (const file of files) {
@@ -215,13 +219,25 @@ describe("credentials", { concurrency: 4 }, () => {
   });
 
   test("op: credentials that are refused are an error, told without them", async (t) => {
-    const { recorder, server } = await withAuth(t, "op", {
+    const { recorder, server, archive } = await withAuth(t, "op", {
       message: (ws, request) => ws.send(JSON.stringify({ success: false, ret_msg: `error:bad key ${request.args[0]}`, conn_id: "a", request })),
     });
     await recorder.says(/refused the credentials/);
     await recorder.kill("SIGTERM");
     assert.deepEqual([...new Set(server.seen.requests.map((r) => r.op))], ["auth"]);
     nothingLeakedInText(recorder, KEY, SECRET, server.seen.requests[0].args[2]);
+    const refusals = (await events(t, archive)).filter((event) => event.event === "subscribe" && event.state === "refused");
+    assert.ok(refusals.length > 0);
+    assert.match(refusals[0].detail, /refused the credentials.*error:bad key \*+/);
+  });
+
+  test("op: --strict ends with refused credentials; half a key at the end of a cut answer is hidden too", async (t) => {
+    // Answers are cut to 511 bytes where they are told: the key straddles that place.
+    const answer = (request) => '{"success":false,"ret_msg":"' + "x".repeat(505 - 28) + request.args[0] + '","conn_id":"a","request":{"op":"auth"}}';
+    const { recorder, archive } = await withAuth(t, "op", { args: ["--strict"], message: (ws, request) => ws.send(answer(request)) });
+    assert.equal((await recorder.ended).code, 4, recorder.stderr);
+    nothingLeakedInText(recorder, KEY.slice(0, 5));
+    nothingLeaked(archive, KEY.slice(0, 5));
   });
 
   test("the simulated exchange takes the signature, both ways", async (t) => {
