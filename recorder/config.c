@@ -199,6 +199,7 @@ void config_feed_init(feed_config *feed)
     feed->auth = AUTH_NONE;
 }
 
+/* With a file, and the line of the key, in front; the command line needs neither. */
 static td_result blame(const recorder_config *config, size_t feed_index, const char *key,
                        td_result code, td_err *err)
 {
@@ -206,6 +207,7 @@ static td_result blame(const recorder_config *config, size_t feed_index, const c
                                 : config_file_blame(config->file, feed_index, key, code, err);
 }
 
+/* By name, or by URL; a URL alone is enough where it is one of the exchange's. */
 static td_result resolve_family(feed_config *feed, td_err *err)
 {
     if (feed->family_name != NULL) {
@@ -329,6 +331,7 @@ static td_result check_auth(const feed_config *feed, td_err *err)
     return TD_OK;
 }
 
+/* *key is what the user would have to change, should the result not be TD_OK. */
 static td_result finish_feed(feed_config *feed, const char **key, td_err *err)
 {
     *key = feed->family_name != NULL ? "family" : "url";

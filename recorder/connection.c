@@ -20,6 +20,8 @@ static uint64_t now_mono_ns(const connection *self)
 
 /* ---- sending ---- */
 
+/* A request that cannot be sent is only said: without its answer the connection never counts as
+ * live. */
 static void send_built(connection *self, td_result rc, td_err *err)
 {
     if (rc == TD_OK)
@@ -44,6 +46,7 @@ static td_result remember_signature(connection *self, const dialect_auth *auth, 
     return rc == TD_OK ? redactor_add_signature(self->options.redactor, signature, err) : rc;
 }
 
+/* The signature is known to the redactor before the frame that holds it can be recorded. */
 static void send_auth(connection *self)
 {
     /* The signature must be hidden before it can be echoed. */
@@ -59,6 +62,7 @@ static void send_auth(connection *self)
     self->state = STATE_AUTHENTICATING;
 }
 
+/* All requests at once; the acknowledgements come in their order. */
 static void send_subscriptions(connection *self)
 {
     TD_ASSERT(self->wire != NULL);
@@ -83,6 +87,7 @@ static void send_subscriptions(connection *self)
 static void tick(void *user);
 static void connect_now(void *user);
 
+/* One timer per connection: whatever is due first. */
 static void set_timer(connection *self, uint64_t mono_ns, void (*fn)(void *user))
 {
     td_err err;
@@ -105,6 +110,8 @@ static void set_tick(connection *self)
     set_timer(self, stale_ns < self->next_ping_mono_ns ? stale_ns : self->next_ping_mono_ns, tick);
 }
 
+/* Stale or due for a ping; both are counted from the last data frame or ping, never from this
+ * tick. */
 static void tick(void *user)
 {
     connection *self = user;
@@ -138,6 +145,7 @@ static void schedule_connect(connection *self, uint64_t wait_ns)
 
 /* ---- the connection's life ---- */
 
+/* The connect event goes in before the first frame: readers number frames by it. */
 static void on_opened(void *user, wire_conn *conn, const wire_peer *peer)
 {
     connection *self = user;
@@ -160,6 +168,7 @@ static void on_opened(void *user, wire_conn *conn, const wire_peer *peer)
     set_tick(self);
 }
 
+/* Live again: what was open as a gap ends with this frame's receive time. */
 static void on_subscribed(connection *self, uint64_t recv_ns)
 {
     TD_ASSERT(self->state == STATE_SUBSCRIBING);
@@ -185,6 +194,7 @@ static void copy_answer(td_bytes frame, char out[ANSWER_TEXT_BYTES])
     out[length] = '\0';
 }
 
+/* With --strict it is the end; without, what was refused is missing and is said. */
 static void on_subscription_refused(connection *self, const char *topics, const char *answer)
 {
     char why[1024];
@@ -214,6 +224,7 @@ static void on_ack(connection *self, int is_success, td_bytes frame, uint64_t re
         on_subscribed(self, recv_ns);
 }
 
+/* Refused credentials are not tried again at once: backoff, as for any ended connection. */
 static void on_auth(connection *self, int is_success, td_bytes frame)
 {
     if (self->state != STATE_AUTHENTICATING)
@@ -288,6 +299,7 @@ static void on_message(void *user, wire_conn *conn, unsigned opcode, td_bytes by
     self->options.env->frame(self->options.env->user);
 }
 
+/* Frames of ours are recorded when they have left, with the time of that. */
 static void on_sent(void *user, wire_conn *conn, unsigned opcode, td_bytes bytes,
                     uint64_t sent_mono_ns)
 {
@@ -307,6 +319,7 @@ static void on_heartbeat(void *user, wire_conn *conn, unsigned opcode, td_bytes 
     connection_say(self, &heartbeat);
 }
 
+/* Trying again cannot help: certificates and 4xx answers do not change by themselves. */
 static int is_final_refusal(const wire_end *end)
 {
     return end->cause == WIRE_CAUSE_TLS_UNTRUSTED || end->cause == WIRE_CAUSE_TLS_WRONG_HOST ||
@@ -381,6 +394,7 @@ static td_result build_url(connection *self, td_err *err)
     return rc == TD_OK ? td_buf_append(&self->out, "", 1, err) : rc;
 }
 
+/* The budget of the host is asked first: exchanges ban who connects too often. */
 static void connect_now(void *user)
 {
     connection *self = user;

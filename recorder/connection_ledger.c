@@ -25,6 +25,7 @@ const char *connection_hide(const connection *self, char *text)
     return text;
 }
 
+/* The same key opens and closes a gap: everything but to_ns is equal both times. */
 static void say_gap(connection *self, uint64_t to_ns)
 {
     TD_ASSERT(self->gap_from_ns != 0);
@@ -46,6 +47,7 @@ static void say_gap(connection *self, uint64_t to_ns)
     connection_say(self, &gap);
 }
 
+/* From the last frame that is here, or from the connect event where none came. */
 void connection_open_gap(connection *self, gap_reason reason, const char *cause)
 {
     if (self->gap_from_ns != 0)
@@ -111,6 +113,7 @@ static void close_earlier(connection *self, uint64_t to_ns)
     self->has_been_live = 1;
 }
 
+/* Both sides of a gap have been recorded only now. */
 void connection_close_gaps(connection *self, uint64_t to_ns)
 {
     TD_ASSERT(to_ns != GAP_OPEN);
@@ -156,6 +159,7 @@ void connection_say_opened(connection *self, const wire_peer *peer)
     say_tls(self, peer);
 }
 
+/* The ordinals at the end tell a reader whether the tail of the connection is here. */
 void connection_say_ended(connection *self, const wire_end *end)
 {
     char reason[256];

@@ -12,6 +12,7 @@ struct disk {
     td_err err;
 };
 
+/* After a failure chunks are still taken, unwritten: nobody may be left waiting for the queue. */
 static void *run(void *arg)
 {
     disk *self = arg;

@@ -61,17 +61,20 @@ static void count(atomic_ullong *counter, uint64_t more)
     atomic_fetch_add_explicit(counter, more, memory_order_relaxed);
 }
 
+/* Whoever reads sockets must know at once: what comes in from here on is lost. */
 static void fail(encoder *self, td_result rc)
 {
     TD_ASSERT(rc != TD_OK);
-    if (self->result == TD_OK)
-        self->result = rc;
+    TD_ASSERT(!self->has_failed);
+    self->result = rc;
     self->has_failed = 1;
     chunk_queue_fail(self->options.queue);
+    self->options.failed(self->options.user);
 }
 
 /* ---- chunks ---- */
 
+/* Two thresholds, so that the level does not flip with every chunk. */
 static void choose_level(encoder *self, chunk_builder *builder)
 {
     size_t used = td_ring_used_bytes(self->options.ring);
@@ -83,6 +86,8 @@ static void choose_level(encoder *self, chunk_builder *builder)
     chunk_builder_set_level(builder, self->is_fast ? CHUNK_LEVEL_FAST : CHUNK_LEVEL_DEFAULT);
 }
 
+/* Hand the pending chunk to the disk; waits while the queue is full, and the ring takes up the
+ * slack. */
 static void seal(encoder *self, size_t feed_index)
 {
     TD_ASSERT(feed_index < self->options.config->feed_count);
@@ -115,6 +120,7 @@ static void seal(encoder *self, size_t feed_index)
 
 /* ---- channels ---- */
 
+/* Both arrays by the router's number; a failure half way leaves the old capacity in force. */
 static td_result grow_channels(feed_state *feed, uint32_t index, td_err *err)
 {
     uint32_t capacity = feed->channel_capacity == 0 ? 64 : feed->channel_capacity;
@@ -136,6 +142,7 @@ static td_result grow_channels(feed_state *feed, uint32_t index, td_err *err)
     return TD_OK;
 }
 
+/* The channel in the open segment: chunk_builder writes its record when it is asked for first. */
 static td_result find_channel(feed_state *feed, const channel_route *route, chunk_channel *out,
                               td_err *err)
 {
@@ -175,6 +182,7 @@ static td_result append(encoder *self, feed_state *feed, const channel_route *ro
 
 /* ---- events ---- */
 
+/* Events are messages of the feed's own channel, so they stay in order with its frames. */
 static td_result append_event(encoder *self, feed_state *feed, uint64_t recv_ns, td_bytes json,
                               td_err *err)
 {
@@ -222,6 +230,7 @@ static td_result make_ready(encoder *self, size_t feed_index, uint64_t recv_ns, 
     return TD_OK;
 }
 
+/* Also read back for gaps here, so that the catalog has them with the chunk that tells them. */
 static td_result take_event(encoder *self, const intake_record *record, td_bytes json, td_err *err)
 {
     feed_state *feed = &self->feeds[record->feed_index];
@@ -241,6 +250,7 @@ static td_result take_event(encoder *self, const intake_record *record, td_bytes
 
 /* ---- frames ---- */
 
+/* Few slots per feed: a list is as fast as a table. */
 static open_slot *find_slot(feed_state *feed, const intake_record *record)
 {
     TD_ASSERT(record->conn > 0);
@@ -255,6 +265,7 @@ static open_slot *find_slot(feed_state *feed, const intake_record *record)
     return slot;
 }
 
+/* What a connection stands at, for the chain record even if no frame of it follows. */
 static td_result take_ordinals(encoder *self, const intake_record *record, td_err *err)
 {
     feed_state *feed = &self->feeds[record->feed_index];
@@ -279,6 +290,7 @@ static void take_closed(encoder *self, const intake_record *record)
     chunk_builder_note_closed(feed->builder, record->line, record->shard);
 }
 
+/* In place and in the same length, before anything but this thread has seen the frame. */
 static td_result redact(encoder *self, const intake_record *record, uint8_t *bytes, td_err *err)
 {
     TD_ASSERT(record->kind == INTAKE_FRAME);
@@ -420,7 +432,7 @@ static void *run(void *arg)
             uint8_t *bytes = (uint8_t *)view.data + sizeof record;
             is_stopped = record.kind == INTAKE_STOP;
             td_result rc = self->has_failed ? TD_OK : take(self, &record, bytes, &self->err);
-            if (rc != TD_OK)
+            if (rc != TD_OK && !self->has_failed)
                 fail(self, rc);
             td_ring_release(ring);
             view = td_ring_peek(ring);
@@ -464,6 +476,7 @@ void encoder_close(encoder *self)
 td_result encoder_open(const encoder_options *options, encoder **out, td_err *err)
 {
     TD_ASSERT(options->ring != NULL);
+    TD_ASSERT(options->failed != NULL);
     TD_ASSERT(options->queue != NULL);
     TD_ASSERT(options->config->feed_count > 0);
     encoder *self = td_alloc_zero(1, sizeof *self);
@@ -491,6 +504,7 @@ td_result encoder_open(const encoder_options *options, encoder **out, td_err *er
     return TD_OK;
 }
 
+/* After intake_stop(): the thread seals what is pending, and ends. */
 td_result encoder_join(encoder *self, td_err *err)
 {
     pthread_join(self->thread, NULL);

@@ -30,6 +30,10 @@ typedef struct encoder_options {
     const char *session;        /* id, for `segment` events */
     td_clock clock;
     const td_log *log;
+    /* Nothing can be encoded any more: records are taken from here on, and lost. Called once, by
+     * the encoder thread, and not for a failure of the disk. */
+    void (*failed)(void *user);
+    void *user;
 } encoder_options;
 
 /* What the encoder has done so far; any thread may ask. */

@@ -64,8 +64,8 @@ void findings_say(const watch_finding *finding, intake *into, const td_log *log)
     TD_ASSERT(finding->from_ns != 0);
     const channel_info *channel = finding->channel;
     char detail[160];
-    snprintf(detail, sizeof detail, "%s: %" PRId64 " after %" PRId64,
-             rule_name(finding->rule), finding->found, finding->expected);
+    snprintf(detail, sizeof detail, "%s: %" PRId64 " after %" PRId64, rule_name(finding->rule),
+             finding->found, finding->expected);
     event gap = {.kind = EVENT_GAP,
                  .line = channel->line,
                  .shard = channel->shard,

@@ -122,6 +122,7 @@ void intake_opened(intake *self, const intake_slot *slot)
     put_small(self, &record, (td_bytes){0});
 }
 
+/* Its last ordinals first: the chain record must have them though the slot is gone. */
 void intake_closed(intake *self, const intake_slot *slot)
 {
     TD_ASSERT(slot->conn > 0);
@@ -151,6 +152,7 @@ static void say_overload(intake *self, const char *state, uint64_t from_ns, uint
         intake_event(self, (uint16_t)i, &said);
 }
 
+/* TCP pushes back: the exchange waits, or drops us, and nothing is lost silently. */
 static void begin_pause(intake *self)
 {
     TD_ASSERT(self->state == STATE_FLOWING);
@@ -176,6 +178,8 @@ static void end_pause(intake *self)
     self->options.resume(self->options.user);
 }
 
+/* As configured, at once or after a pause of the longest: from here on frames are lost, and
+ * counted. */
 static void begin_drop(intake *self)
 {
     TD_ASSERT(self->state != STATE_DROPPING);
@@ -186,6 +190,7 @@ static void begin_drop(intake *self)
                "overload: frames are read, counted and discarded until the ring is half empty");
 }
 
+/* One gap per topic that lost frames, with how many. */
 static void end_drop(intake *self)
 {
     TD_ASSERT(self->state == STATE_DROPPING);
@@ -220,6 +225,8 @@ static void end_drop(intake *self)
                (unsigned long long)frames);
 }
 
+/* Not at the first free byte: pausing and resuming for each frame would cost more than it
+ * saves. */
 static int is_half_empty(const intake *self)
 {
     return td_ring_used_bytes(self->options.ring) <= td_ring_capacity_bytes(self->options.ring) / 2;

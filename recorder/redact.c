@@ -51,6 +51,7 @@ td_result redactor_add(redactor *self, const char *secret, td_err *err)
     return rc;
 }
 
+/* Signatures are many in a long session: only the newest ones can still be echoed. */
 td_result redactor_add_signature(redactor *self, const char *secret, td_err *err)
 {
     pthread_mutex_lock(&self->mutex);
@@ -85,6 +86,7 @@ static void hide_one(uint8_t *bytes, size_t size, const char *secret, size_t len
     }
 }
 
+/* Encoder and network thread both call it, hence the mutex; without secrets nobody does. */
 redaction redactor_apply(redactor *self, uint8_t *bytes, size_t size)
 {
     redaction done = {0};

@@ -114,6 +114,7 @@ td_result subscriber_build(subscriber *self, td_buf *out, const char **topics, i
     return self->dialect->build_subscribe(out, self->topics + row->first, row->count, id, err);
 }
 
+/* Requests are answered in order: an answer is that of the oldest one still open. */
 const char *subscriber_answered(subscriber *self, int is_success)
 {
     TD_ASSERT(self->answered <= self->sent);

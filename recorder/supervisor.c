@@ -52,13 +52,14 @@ struct supervisor {
     size_t connection_count;
     uint64_t started_mono_ns;
     atomic_int is_asked_to_stop; /* release/acquire: also set by a signal handler */
-    atomic_int has_disk_failed;
+    atomic_int has_thread_failed;
     td_result result; /* why it has to stop, if not because it was asked to */
     td_err err;
 };
 
 /* ---- what the threads tell ---- */
 
+/* Disk thread, behind the fdatasync of the chunk and before its catalog commit. */
 static void on_durable(void *user, size_t feed_index, const sealed_chunk *chunk)
 {
     supervisor *self = user;
@@ -78,13 +79,15 @@ static void on_durable(void *user, size_t feed_index, const sealed_chunk *chunk)
     }
 }
 
-static void on_disk_failed(void *user)
+/* Disk or encoder thread: the loop must look, for it may sleep until its next tick. */
+static void on_thread_failed(void *user)
 {
     supervisor *self = user;
-    atomic_store_explicit(&self->has_disk_failed, 1, memory_order_release);
+    atomic_store_explicit(&self->has_thread_failed, 1, memory_order_release);
     wire_loop_wake(self->loop);
 }
 
+/* Continuity thread: kept until the loop writes it down, which alone may use the intake. */
 static void on_found(void *user, const watch_finding *finding)
 {
     supervisor *self = user;
@@ -95,6 +98,7 @@ static void on_found(void *user, const watch_finding *finding)
 
 /* ---- what connections tell ---- */
 
+/* The first reason counts: what follows from it only repeats it. */
 static void give_up(supervisor *self, td_result rc, const char *why)
 {
     TD_ASSERT(rc != TD_OK);
@@ -104,6 +108,7 @@ static void give_up(supervisor *self, td_result rc, const char *why)
     supervisor_stop(self);
 }
 
+/* --max-frames: stop reading at once, so that no frame more is recorded. */
 static void on_frame(void *user)
 {
     supervisor *self = user;
@@ -128,6 +133,7 @@ static void on_closed_by_peer(void *user)
     supervisor_stop(self);
 }
 
+/* One feed that is refused does not end the others; nobody left does. */
 static void on_refused(void *user, const connection *who, const char *why)
 {
     supervisor *self = user;
@@ -211,6 +217,7 @@ static td_result open_session(supervisor *self, td_err *err)
     return rc;
 }
 
+/* From the disk backwards: each thread finds the one that it hands on to. */
 static td_result open_threads(supervisor *self, td_err *err)
 {
     /* The disk thread writes as soon as it is there. */
@@ -230,7 +237,7 @@ static td_result open_threads(supervisor *self, td_err *err)
     if (rc == TD_OK)
         rc = watch_open(&watching, &self->watch, err);
     disk_options writing = {
-        .queue = self->queue, .writer = self->writer, .failed = on_disk_failed, .user = self};
+        .queue = self->queue, .writer = self->writer, .failed = on_thread_failed, .user = self};
     if (rc == TD_OK)
         rc = disk_open(&writing, &self->disk, err);
     encoder_options encoding = {.ring = self->ring,
@@ -240,10 +247,13 @@ static td_result open_threads(supervisor *self, td_err *err)
                                 .redactors = self->redactors,
                                 .session = archive_session(self->options.archive),
                                 .clock = self->options.clock,
-                                .log = self->options.log};
+                                .log = self->options.log,
+                                .failed = on_thread_failed,
+                                .user = self};
     return rc == TD_OK ? encoder_open(&encoding, &self->encoder, err) : rc;
 }
 
+/* Receive times go on behind those of the latest session, also if the clock was set back since. */
 static td_result open_intake(supervisor *self, td_err *err)
 {
     TD_ASSERT(self->ring != NULL);
@@ -264,6 +274,7 @@ static td_result open_intake(supervisor *self, td_err *err)
     return intake_open(&options, &self->intake, err);
 }
 
+/* A gap since an earlier session is opened only where that session had a live connection. */
 static td_result open_slot(supervisor *self, size_t feed_index, uint32_t shard, td_err *err)
 {
     TD_ASSERT(shard < self->feeds[feed_index].subscription.shard_count);
@@ -371,6 +382,7 @@ static uint64_t elapsed_ns(const supervisor *self)
     return clock_mono_ns(self->options.clock) - self->started_mono_ns;
 }
 
+/* Numbers of several threads, each right by itself; together they may be a frame apart. */
 static void fill_status(const supervisor *self, supervisor_status *out)
 {
     TD_ASSERT(self->ring != NULL);
@@ -393,10 +405,11 @@ static void say_findings(supervisor *self)
         findings_say(&finding, self->intake, self->options.log);
 }
 
+/* Looked at once per turn of the loop, so a stop takes at most a tick. */
 static int is_over(const supervisor *self)
 {
     if (atomic_load_explicit(&self->is_asked_to_stop, memory_order_acquire) ||
-        atomic_load_explicit(&self->has_disk_failed, memory_order_acquire))
+        atomic_load_explicit(&self->has_thread_failed, memory_order_acquire))
         return 1;
     uint64_t duration_ns = self->options.config->duration_ns;
     return duration_ns != 0 && elapsed_ns(self) >= duration_ns;
@@ -467,13 +480,14 @@ static void close_connections(supervisor *self)
  */
 static void drain(supervisor *self)
 {
-    while (!atomic_load_explicit(&self->has_disk_failed, memory_order_acquire) &&
+    while (!atomic_load_explicit(&self->has_thread_failed, memory_order_acquire) &&
            (td_ring_used_bytes(self->ring) > 0 || !watch_is_idle(self->watch)))
         clock_sleep_until(self->options.clock, clock_mono_ns(self->options.clock) + TD_NS_PER_MS);
     intake_tick(self->intake);
     say_findings(self);
 }
 
+/* Of several errors while stopping, the first is the cause. */
 static void keep_first(supervisor *self, td_result rc, const td_err *err)
 {
     if (rc == TD_OK || self->result != TD_OK)
@@ -494,12 +508,16 @@ td_result supervisor_run(supervisor *self, supervisor_status *final, td_err *err
     drain(self);
     say_session(self, "stops");
     intake_stop(self->intake);
-    keep_first(self, encoder_join(self->encoder, &failure), &failure);
+    td_result encoded = encoder_join(self->encoder, &failure);
+    keep_first(self, encoded, &failure);
     td_result rc = disk_close(self->disk, &failure);
     self->disk = NULL;
     keep_first(self, rc, &failure);
     fill_status(self, final);
-    rc = archive_writer_close(self->writer, rc == TD_OK ? WRITER_STOP : WRITER_ABANDON,
+    /* Only what has all been written may be called a clean stop; else the next session finds the
+     * gap. */
+    int is_whole = encoded == TD_OK && rc == TD_OK;
+    rc = archive_writer_close(self->writer, is_whole ? WRITER_STOP : WRITER_ABANDON,
                               clock_wall_ns(self->options.clock), &failure);
     self->writer = NULL;
     keep_first(self, rc, &failure);

@@ -58,6 +58,8 @@ static void count(atomic_ullong *counter, uint64_t more)
     atomic_fetch_add_explicit(counter, more, memory_order_relaxed);
 }
 
+/* Encoder thread. Never waits: a full ring skips the frame, and the books know that they missed
+ * one. */
 void watch_put(watch *self, uint16_t feed_index, uint32_t channel_index, const channel_info *info,
                uint32_t conn, uint64_t recv_ns, td_bytes bytes)
 {
@@ -103,6 +105,7 @@ static watched *find_channel(watch *self, const watch_record *record)
     return &feed->channels[record->channel_index];
 }
 
+/* A topic without a row, or without memory for its book, is recorded unchecked. */
 static void meet_channel(watch *self, watched *channel, const watch_record *record)
 {
     TD_ASSERT(channel->info == NULL);
@@ -136,6 +139,8 @@ static void report(watch *self, const watched *channel, uint16_t feed_index, uin
     self->options.found(self->options.user, &finding);
 }
 
+/* One finding when a book breaks and one when it is whole again; violations between are
+ * counted. */
 static void judge(watch *self, watched *channel, const watch_record *record, const verdict *found)
 {
     TD_ASSERT(channel->track != NULL);
@@ -166,6 +171,7 @@ static void forget_all(watch *self)
     }
 }
 
+/* A frame of a new connection begins with a new snapshot: books of the old one are forgotten. */
 static void check(watch *self, const watch_record *record, td_bytes bytes)
 {
     TD_ASSERT(record->info != NULL);

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,7 @@
 #include "recorder/encoder.h"
 #include "recorder/intake.h"
 #include "tape/tape.h"
+#include "tests/testing/alloc_fault.h"
 
 #define SECRET "VERYSECRETKEY"
 
@@ -43,6 +45,7 @@ typedef struct fixture {
     intake_slot slot;
     atomic_ullong durable_in, durable_calls;
     atomic_int has_failed;
+    td_result encoded; /* what the encoder is expected to end with */
 } fixture;
 
 static void on_durable(void *user, size_t feed_index, const sealed_chunk *chunk)
@@ -103,7 +106,9 @@ static void open_pipeline(fixture *f)
                                 .config = f->config,
                                 .redactors = f->redactors,
                                 .session = archive_session(f->into),
-                                .clock = clock_real()};
+                                .clock = clock_real(),
+                                .failed = on_failed,
+                                .user = f};
     assert_int_equal(encoder_open(&encoding, &f->encoder, NULL), TD_OK);
     intake_options taking = {.ring = f->ring,
                              .clock = clock_real(),
@@ -158,7 +163,7 @@ static td_result finish_pipeline(fixture *f, writer_end end)
     td_err err;
     intake_stop(f->intake);
     td_result encoded = encoder_join(f->encoder, &err);
-    assert_int_equal(encoded, TD_OK);
+    assert_int_equal(encoded, f->encoded);
     td_result rc = disk_close(f->disk, &err);
     td_result closed = archive_writer_close(f->writer, end, clock_wall_ns(clock_real()), &err);
     if (end == WRITER_STOP)
@@ -271,6 +276,26 @@ static void a_full_disk_ends_it_with_its_own_result(void **state)
     close_fixture(&f);
 }
 
+/* The recorder must stop then: an encoder that went on taking frames would lose them unsaid. */
+static void an_encoder_without_memory_says_so(void **state)
+{
+    (void)state;
+    fixture f;
+    open_fixture(&f);
+    f.encoded = TD_E_NOMEM;
+    intake_opened(f.intake, &f.slot);
+    alloc_fault_set(1, ALLOC_FAULT_FOR_EVER);
+    put_frame(&f, 0);
+    while (!atomic_load(&f.has_failed))
+        sched_yield();
+    assert_true(alloc_fault_did_fire());
+    alloc_fault_set(0, ALLOC_FAULT_ONCE);
+    put_frame(&f, 1);
+    assert_int_equal(finish_pipeline(&f, WRITER_ABANDON), TD_OK);
+    assert_int_equal(atomic_load(&f.durable_calls), 0);
+    close_fixture(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -278,6 +303,7 @@ int main(void)
         cmocka_unit_test(nothing_is_announced_while_sync_is_held),
         cmocka_unit_test(nothing_is_ever_announced_when_sync_fails),
         cmocka_unit_test(a_full_disk_ends_it_with_its_own_result),
+        cmocka_unit_test(an_encoder_without_memory_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
