@@ -61,6 +61,7 @@ typedef struct cat_run {
     stop_signal *signals;
 } cat_run;
 
+/* The thread that waits for signals: cat ends between two frames, never within a line. */
 static void ask_to_stop(void *user)
 {
     cat_run *run = user;
@@ -95,6 +96,7 @@ static void write_hex(json_writer *json, td_bytes bytes)
     td_buf_fini(&text);
 }
 
+/* Bytes that are no UTF-8 cannot stand in JSON: they come as data_hex. */
 static void write_frame(output_stream *output, const tape_frame *frame)
 {
     const channel_info *info = &frame->channel->info;
@@ -183,6 +185,7 @@ static td_result print_all(cat_run *run, tape *from)
     return rc == TD_EOF ? TD_OK : rc;
 }
 
+/* Only a cat that follows has anything to tidy up; otherwise a signal may just end it. */
 static td_result run_cat(cat_run *run, tape_stats *stats)
 {
     td_err *err = &run->verb.err;

@@ -72,6 +72,7 @@ static decode_error why_unknown(decode_run *run, td_bytes frame, int *is_out)
     return why;
 }
 
+/* A frame that is not decoded is printed too, with why: nothing of the input vanishes. */
 static void write_raw(decode_run *run, td_bytes exchange_topic, const decode_error *why)
 {
     run->undecoded++;
@@ -98,6 +99,7 @@ static void write_data(decode_run *run, const classification *what, td_bytes fra
         message_json_members(&run->output.json, &decoded);
 }
 
+/* A bare line does not say its direction: what no inbound rule knows is tried as a request. */
 static void decode_frame(decode_run *run, td_bytes frame, frame_dir dir)
 {
     TD_ASSERT(run->family != NULL);
@@ -146,6 +148,7 @@ static void decode_line(decode_run *run, const import_text_line *line)
         decode_frame(run, record.data, record.dir);
 }
 
+/* A reader that went away (head, less) is no error. */
 static td_result decode_all(decode_run *run)
 {
     for (;;) {

@@ -18,6 +18,7 @@ static const char *or_dash(const char *text)
     return text[0] == '\0' ? "-" : text;
 }
 
+/* What the ledger says is input: a gap may end before it begins. */
 static void add_row(text_table *table, const gap_row *row)
 {
     char from[SHORT_TIME_BYTES];

@@ -35,6 +35,7 @@ typedef struct archive_totals {
 
 /* ---- adding up ---- */
 
+/* An archive has few feeds: looked up one by one. */
 static td_result add_feed(archive_totals *totals, const plan_segment *segment, uint64_t frames,
                           td_err *err)
 {
@@ -63,6 +64,7 @@ static td_result add_feed(archive_totals *totals, const plan_segment *segment, u
     return TD_OK;
 }
 
+/* Events are the recorder's own words and no frames: counted apart. */
 static td_result add_segment(archive_totals *totals, const plan_segment *segment, td_err *err)
 {
     uint64_t frames = 0;
@@ -156,6 +158,7 @@ static td_result keep_session(void *user, const session_row *row, td_err *err)
     return TD_OK;
 }
 
+/* Everything first, then the printing: an error half way must not leave half a document. */
 static td_result gather(verb_run *verb, info *all)
 {
     td_err *err = &verb->err;
@@ -305,6 +308,7 @@ static const char *plural(uint64_t count)
     return count == 1 ? "" : "s";
 }
 
+/* What is wrong stands here too, for nobody looks for it. */
 static void print_head(verb_run *verb, const info *all)
 {
     const archive_totals *totals = &all->totals;

@@ -79,6 +79,7 @@ static void add_row(text_table *table, const plan_segment *segment, size_t chunk
     table_cell(table, "%s", segment->name);
 }
 
+/* A segment's chunks are loaded for their count and dropped: an archive of years has millions. */
 static td_result print_segments(verb_run *verb, archive_plan *plan)
 {
     text_table table;
@@ -100,6 +101,8 @@ static td_result print_segments(verb_run *verb, archive_plan *plan)
     return rc;
 }
 
+/* +90s and the like count from the first frame selected, so the window may need a look at the
+ * tape. */
 static td_result list(verb_run *verb, size_t *unreadable)
 {
     selection wanted = verb_run_selection(verb);

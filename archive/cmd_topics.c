@@ -52,6 +52,7 @@ static int wants_family(const topics_run *run, const family *candidate)
     return run->options.family == NULL || strcmp(run->options.family, candidate->name) == 0;
 }
 
+/* Straight from the tables that decode: what is not listed is not decoded. */
 static td_result list_topics(topics_run *run)
 {
     size_t count = 0;
@@ -103,6 +104,7 @@ static const topic_row *find_row(const family *in, const char *name)
     return NULL;
 }
 
+/* A name may belong to several families: then the family must be said. */
 static td_result print_schema(topics_run *run)
 {
     const char *name = run->options.json_schema;

@@ -38,6 +38,7 @@ static void free_findings(findings *list)
     td_free(list->items);
 }
 
+/* 0 without memory too: a finding less on the screen is no finding less in the verdict. */
 static int make_room(findings *list)
 {
     TD_ASSERT(list->count <= list->capacity);
@@ -53,6 +54,7 @@ static int make_room(findings *list)
     return 1;
 }
 
+/* Threads of verify call it one at a time. */
 static void take_finding(void *user, const verify_finding *finding)
 {
     findings *list = user;
@@ -74,6 +76,7 @@ static void take_finding(void *user, const verify_finding *finding)
     list->items[list->count++] = kept;
 }
 
+/* Bytes, not segments: the last segment of an hour may be as large as all before it. */
 static void show_progress(void *user, uint64_t bytes_done, uint64_t bytes_total)
 {
     findings *list = user;
@@ -142,6 +145,7 @@ static const char *verdict_text(verify_severity verdict)
     return "?";
 }
 
+/* Findings first, the verdict behind them: it is what the eye should end on. */
 static void print_people(verb_run *verb, const verify_report *report, const findings *list,
                          const gap_list *gaps)
 {

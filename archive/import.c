@@ -44,6 +44,7 @@ typedef struct import_job {
 
 /* ---- reading ---- */
 
+/* Once per line: the second reading meets the same lines again. */
 static void tell(import_job *job, uint64_t line, const char *reason)
 {
     if (!job->reader.is_reporting)
@@ -117,6 +118,7 @@ static td_result next_record(import_job *job, import_record *record, import_plac
     }
 }
 
+/* A pipe is read once only, so it goes through the spool. */
 static td_result open_reader(import_job *job, td_err *err)
 {
     const import_options *options = job->options;
@@ -154,6 +156,7 @@ static td_result read_again(import_job *job, td_err *err)
     return rc == TD_OK ? import_source_rewind(reader->source, err) : rc;
 }
 
+/* Records on their way to being sorted, beyond what fits into memory. */
 static td_result open_spool(import_job *job, td_err *err)
 {
     /* A capture is sorted once. */

@@ -31,6 +31,7 @@ int import_format_parse(td_bytes name, import_format *out)
     return 0;
 }
 
+/* Everything is allocated here: a line costs no allocation but for long escaped frames. */
 td_result import_line_reader_open(import_format format, import_line_reader **out, td_err *err)
 {
     import_line_reader *r = td_alloc_zero(1, sizeof *r);
@@ -149,6 +150,7 @@ static td_bytes number_text(json_value value)
 
 /* ---- what both formats share ---- */
 
+/* Returns 0, so that a reader can end with it. */
 static int refuse(import_line_reader *r, const char **reason, const char *text)
 {
     TD_ASSERT(text != NULL);
@@ -264,6 +266,7 @@ static const line_type LINE_TYPES[] = {
     {"configuration", IMPORT_NOTHING, DIR_IN, NULL},
 };
 
+/* Lines of unknown type are refused: they may be frames of a later version of the format. */
 static const line_type *find_line_type(json_value line)
 {
     td_bytes name;
@@ -308,6 +311,7 @@ static int starts_with(td_bytes text, const char *prefix)
     return text.size >= size && memcmp(text.data, prefix, size) == 0;
 }
 
+/* Both generations: the first begins with a time or a URL, the second is JSON. */
 static int read_cryptofeed(import_line_reader *r, td_bytes line, import_record *out,
                            const char **reason)
 {
@@ -358,6 +362,7 @@ static int find_wrapper_time(json_value root, json_value *time, uint8_t *is_ns)
            (json_find(root, "data", &other) || json_find(root, "url", &other));
 }
 
+/* recv_ns is exact; ts has the unit that its magnitude says. */
 static int read_wrapper(import_line_reader *r, td_bytes line, json_value root, td_bytes time,
                         uint8_t is_ns, import_record *out, const char **reason)
 {
@@ -381,6 +386,7 @@ static int read_wrapper(import_line_reader *r, td_bytes line, json_value root, t
     return take_data(r, line, value, out, reason);
 }
 
+/* A line is a wrapper around a frame, or the frame itself. */
 static int read_jsonl(import_line_reader *r, td_bytes line, import_record *out, const char **reason)
 {
     json_value root;

@@ -88,6 +88,7 @@ int verb_run_begin(verb_run *verb, const verb_context *context, const verb_run_s
     return 0;
 }
 
+/* A failed write of the output counts only where nothing else failed before. */
 exit_code verb_run_end(verb_run *verb, td_result rc, exit_code done)
 {
     progress_end(&verb->progress);
@@ -127,6 +128,7 @@ td_result verb_run_window(verb_run *verb, const selection *wanted, selection_win
     return rc;
 }
 
+/* A gap of a whole connection touches each topic; one of a topic only that. */
 int verb_run_wants_gap(const selection *wanted, const selection_window *window, const gap_row *row)
 {
     if (!selection_has_feed(wanted, row->feed))
@@ -174,6 +176,7 @@ void verb_run_write_gap(json_writer *json, const gap_row *row)
     json_write_object_end(json);
 }
 
+/* UINT64_MAX is "not known": added to anything, it stays that. */
 uint64_t verb_run_add_count(uint64_t a, uint64_t b)
 {
     return a > UINT64_MAX - b ? UINT64_MAX : a + b;

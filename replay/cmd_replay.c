@@ -98,6 +98,7 @@ static int is_stopped(const replay_command *command)
     return atomic_load_explicit(&command->is_stopped, memory_order_relaxed);
 }
 
+/* On a terminal only, and at most a few times a second. */
 static void show_progress(replay_command *command, uint64_t now_ns)
 {
     if (!progress_is_due(&command->progress, now_ns))
@@ -153,6 +154,7 @@ static pacer_answer on_progress(void *ctx, uint64_t frames, uint64_t recv_ns)
 
 /* ---- before ---- */
 
+/* What can be refused before an archive is opened is refused here. */
 static td_result check_flags(const replay_command *command, pacer_speed *speed, td_err *err)
 {
     if (command->json.is_json && command->flags.with_messages)
@@ -216,6 +218,7 @@ static td_result open_all(replay_command *command, td_err *err)
     return rc == TD_OK ? open_player(command, speed, err) : rc;
 }
 
+/* In the reverse order of opening, and good for what was not opened at all. */
 static void close_all(replay_command *command)
 {
     keyboard_close(command->keyboard);
@@ -248,6 +251,7 @@ static td_result gather_gaps(const replay_command *command, replay_report *repor
     return rc;
 }
 
+/* With --messages standard output belongs to them. */
 static td_result print_report(replay_command *command, const replay_report *report, td_err *err)
 {
     if (command->json.is_json) {
@@ -299,6 +303,7 @@ static td_result play(replay_command *command, exit_code *status, td_err *err)
     return rc == TD_OK ? conclude(command, started_ns, status, err) : rc;
 }
 
+/* The first error counts; a broken output only where nothing else went wrong. */
 static exit_code run_stoppable(replay_command *command)
 {
     exit_code status = EXIT_CODE_DONE;

@@ -20,6 +20,7 @@ static int is_topic(const stream *s)
     return s->dir == CHANNEL_IN && strcmp(s->topic, CHANNEL_TOPIC_CONTROL) != 0;
 }
 
+/* DESIGN's names: frames are inbound ones, events and HTTP replies not among them. */
 static void write_totals(json_writer *w, const player_totals *totals)
 {
     /* Each frame is one of the three, whoever counted it. */
@@ -70,6 +71,7 @@ static const uint64_t *counts_of(const stream *s, rule_strength strength)
     return strength == STRENGTH_WARNING ? s->verdicts.warnings : s->verdicts.statistics;
 }
 
+/* Rules that nothing broke are left out: an empty object is good news. */
 static void write_by_rule(json_writer *w, const char *key, const stream_table *streams,
                           rule_strength strength)
 {
@@ -94,6 +96,7 @@ static void write_frame_place(json_writer *w, const stream_frame *frame)
     json_write_member_u64(w, "recv_ns", frame->recv_ns);
 }
 
+/* null says that no rule was broken, so that scripts need no second field. */
 static void write_first_violation(json_writer *w, const stream *s)
 {
     json_write_key(w, "first");
@@ -149,6 +152,7 @@ static void write_first_undecoded(json_writer *w, const stream *s)
     json_write_object_end(w);
 }
 
+/* Absent values are null, never 0: a gap at time 0 is not one that is still open. */
 static void write_gap(json_writer *w, const gap_row *gap)
 {
     json_write_object_begin(w);
@@ -199,6 +203,7 @@ static void write_best(json_writer *w, const char *price_key, const char *size_k
     json_write_member_decimal(w, size_key, best.size);
 }
 
+/* null where the stream has no such number. */
 static void write_number(json_writer *w, const char *key, int has, int64_t value)
 {
     if (has)
@@ -263,6 +268,7 @@ static void member_number(json_writer *w, const char *key, uint64_t mantissa, ui
     json_write_number(w, (td_decimal){whole, places});
 }
 
+/* null at --speed max: nothing had a time to be late for. */
 static void write_pace(json_writer *w, const pacer *p)
 {
     char speed[TD_DECIMAL_TEXT_BYTES];
@@ -280,6 +286,7 @@ static void write_pace(json_writer *w, const pacer *p)
     json_write_object_end(w);
 }
 
+/* Never a division by zero: the shortest replay takes a microsecond. */
 static void write_times(json_writer *w, const replay_report *report)
 {
     member_number(w, "elapsed_s", report->elapsed_ns, 9);

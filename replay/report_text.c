@@ -56,6 +56,7 @@ static void print_place(output_stream *o, const stream *s, const stream_frame *f
 
 /* ---- head ---- */
 
+/* What was asked for may hold nothing at all; that is said before any verdict. */
 static void print_head(const replay_report *report, output_stream *o)
 {
     char frames[TABLE_UNIT_BYTES];
@@ -108,6 +109,7 @@ static void print_counts(output_stream *o, const stream_table *streams)
     output_printf(o, "\n");
 }
 
+/* Words for somebody who has never heard of the rule, then the place, then the counts. */
 static void print_violation(const replay_report *report, output_stream *o)
 {
     const stream *s = report_first_violation(report);
@@ -185,6 +187,8 @@ static void print_gaps(const replay_report *report, output_stream *o)
                       gaps->count - GAPS_SHOWN);
 }
 
+/* The first of each kind is enough to begin with: where one frame is lost, many rules break
+ * behind it. */
 static void print_verdict(const replay_report *report, output_stream *o)
 {
     replay_verdict found = report_verdict(report);
@@ -238,6 +242,7 @@ static td_result print_topics(const replay_report *report, output_stream *o, td_
     return rc;
 }
 
+/* A book without a side is no fault: before its first snapshot it has none. */
 static void best_cell(text_table *table, const book *b, msg_side side)
 {
     book_level best;
@@ -286,6 +291,7 @@ static td_result print_books(const replay_report *report, output_stream *o, td_e
     return rc;
 }
 
+/* Nothing to say at --speed max: then no frame has a time to be late for. */
 static void print_pace(const replay_report *report, output_stream *o)
 {
     const pacer *p = report->pacer;

@@ -67,6 +67,7 @@ void sink_truth_close(sink_truth *self)
 
 /* ---- frames ---- */
 
+/* The first difference is told; counts tell of the rest. */
 static void differs(sink_truth *self, const tape_frame *frame, const char *what)
 {
     if (self->result.first[0] != '\0')
@@ -107,6 +108,8 @@ static recorded_conn *find_conn(sink_truth *self, const tape_frame *frame)
     return NULL;
 }
 
+/* The truth does not know the recorder's connection numbers: the first frame says which one it
+ * is. */
 static td_result meet_conn(sink_truth *self, const tape_frame *frame, uint64_t xxh64,
                            recorded_conn **out, td_err *err)
 {
@@ -130,6 +133,7 @@ static td_result meet_conn(sink_truth *self, const tape_frame *frame, uint64_t x
     return TD_OK;
 }
 
+/* Both sides in order of ordinals, so what is missing shows at the next frame that is there. */
 static void compare_frame(sink_truth *self, recorded_conn *conn, const tape_frame *frame,
                           uint64_t xxh64)
 {
@@ -154,6 +158,7 @@ static void compare_frame(sink_truth *self, recorded_conn *conn, const tape_fram
 
 /* ---- books ---- */
 
+/* A book lives as long as its connection: a new one begins with its own snapshot. */
 static td_result find_book(sink_truth *self, const tape_frame *frame, checked_book **out,
                            td_err *err)
 {
@@ -186,6 +191,7 @@ static td_result find_book(sink_truth *self, const tape_frame *frame, checked_bo
     return TD_OK;
 }
 
+/* Only frames for which the truth has a mark: one in a hundred. */
 static td_result compare_book(sink_truth *self, const sink_frame *shown, td_err *err)
 {
     TD_ASSERT(shown->topic.row != NULL);

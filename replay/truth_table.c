@@ -32,6 +32,7 @@ static uint64_t mark_hash(const family *of, td_bytes topic, td_bytes symbol, int
            td_xxh64(&seq, sizeof seq) ^ (uint64_t)(uintptr_t)of;
 }
 
+/* Never without an end: the table is at most half full. */
 static truth_mark *find_place(truth_mark *marks, size_t capacity, const family *of, td_bytes topic,
                               td_bytes symbol, int64_t seq)
 {
@@ -82,6 +83,7 @@ static const family *family_of_path(td_bytes path)
     return NULL;
 }
 
+/* From the latest: the account is in order of sending. */
 static td_result find_conn(truth_table *table, td_bytes path, uint64_t conn, truth_conn **out,
                            td_err *err)
 {
@@ -115,6 +117,7 @@ static int parse_hex64(td_bytes text, uint64_t *out)
     return 1;
 }
 
+/* Entries of a connection rise by their ordinal: sink_truth walks them beside the recording. */
 static td_result add_frame(truth_table *table, json_value line, td_err *err)
 {
     td_bytes path, hash;
