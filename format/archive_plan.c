@@ -67,6 +67,7 @@ static td_result ask_catalog(archive_plan *plan, td_err *err)
  * itself: it may be growing. */
 static const known_segment *find_known(const archive_plan *plan, const archive_segment *segment)
 {
+    TD_ASSERT(segment->path != NULL);
     if (plan->catalog == NULL || !known_segments_match(&plan->known, segment))
         return NULL;
     return known_segments_find(&plan->known, segment->path);
@@ -121,6 +122,8 @@ static int overlaps(uint64_t first_ns, uint64_t last_ns, const plan_query *query
 /* Fill what callers see from the index. */
 static td_result describe(archive_plan *plan, planned *p, td_err *err)
 {
+    TD_ASSERT(p->index.path != NULL);
+    TD_ASSERT(p->channels == NULL);
     const segment_index *index = &p->index;
     char full[LIMIT_PATH_BYTES];
     td_result rc = archive_join(plan->archive, index->path, full, err);
@@ -141,6 +144,7 @@ static td_result describe(archive_plan *plan, planned *p, td_err *err)
                                         .info = &channel->info,
                                         .message_count = channel->message_count};
     }
+    TD_ASSERT(wanted <= index->channel_count);
     p->public = (plan_segment){
         .path = p->full_path,
         .name = index->path,
@@ -163,6 +167,7 @@ static td_result describe(archive_plan *plan, planned *p, td_err *err)
 
 static td_result keep_planned(archive_plan *plan, planned *p, td_err *err)
 {
+    TD_ASSERT(p->public.wanted_count > 0);
     if (plan->count == plan->capacity) {
         size_t capacity = plan->capacity == 0 ? 64 : plan->capacity * 2;
         planned **grown = td_realloc(plan->segments, capacity, sizeof(planned *));
@@ -171,6 +176,7 @@ static td_result keep_planned(archive_plan *plan, planned *p, td_err *err)
         plan->segments = grown;
         plan->capacity = capacity;
     }
+    TD_ASSERT(plan->count < plan->capacity);
     plan->segments[plan->count++] = p;
     return TD_OK;
 }
@@ -401,6 +407,8 @@ static int is_wanted_chunk(const planned *p, const segment_index *index, const i
 static td_result keep_chunks(const archive_plan *plan, planned *p, const segment_index *index,
                              td_err *err)
 {
+    TD_ASSERT(p->chunks == NULL);
+    TD_ASSERT(!p->has_chunks);
     p->chunks = td_alloc_zero(index->chunk_count + 1, sizeof p->chunks[0]);
     if (p->chunks == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for %zu chunks", index->chunk_count);
@@ -420,6 +428,7 @@ static td_result keep_chunks(const archive_plan *plan, planned *p, const segment
             .message_count = chunk->message_count,
         };
     }
+    TD_ASSERT(p->chunk_count <= index->chunk_count);
     p->has_chunks = 1;
     return TD_OK;
 }

@@ -40,6 +40,7 @@ typedef struct work {
 static void tell(const work *w, const char *path, const recover_result *result, int is_lossy,
                  const char *what)
 {
+    TD_ASSERT(what != NULL);
     const recover_event event = {
         .path = path,
         .frames_kept = result == NULL ? 0 : result->totals.message_count,
@@ -58,6 +59,7 @@ static int is_live(const work *w, const char *session)
 
 static void without_open(const char *path, char out[LIMIT_PATH_BYTES])
 {
+    TD_ASSERT(strlen(path) < LIMIT_PATH_BYTES);
     size_t length = strlen(path);
     size_t suffix = strlen(".open");
     if (length > suffix && strcmp(path + length - suffix, ".open") == 0)
@@ -78,6 +80,8 @@ static int has_gap(const work *w, const char *session)
 static td_result open_gap(const work *w, const char *feed, const chain_conn *conn, uint64_t from_ns,
                           td_err *err)
 {
+    TD_ASSERT(w->journal != NULL);
+    TD_ASSERT(from_ns != 0);
     const gap_row row = {
         .reason = GAP_CRASH,
         .feed = feed,
@@ -112,6 +116,7 @@ static int is_superseded(const recover_result *result, const chain_conn *conn)
 static td_result open_gaps(const work *w, const segment_name *name, const recover_result *result,
                            td_err *err)
 {
+    TD_ASSERT(result->has_segment);
     const chain_conn nobody = {0};
     uint64_t from_ns = result->totals.last_ns;
     td_result rc = TD_OK;
@@ -130,6 +135,7 @@ static td_result open_gaps(const work *w, const segment_name *name, const recove
 static td_result journal_recovered(const work *w, const char *path, const segment_name *name,
                                    const recover_result *result, td_err *err)
 {
+    TD_ASSERT(result->has_segment);
     char numbers[5][24];
     char chain[TD_HASH128_HEX_BYTES];
     td_hash128_hex(result->totals.chain, chain);
@@ -186,6 +192,9 @@ static td_result close_books(work *w, const char *path, const segment_name *name
 
 static td_result recover_one(work *w, const archive_segment *segment, td_err *err)
 {
+    /* A live session goes on writing behind whatever would be cut. */
+    TD_ASSERT(segment->name.is_open);
+    TD_ASSERT(!is_live(w, segment->name.session));
     char path[LIMIT_PATH_BYTES];
     without_open(segment->path, path);
     td_result rc = journal_about(w, JOURNAL_RECOVERING, path, &segment->name, err);
@@ -280,6 +289,7 @@ static td_result fill_from_file(const work *w, const char *path)
 
 static td_result finish_books(work *w, const past_segment *row, td_err *err)
 {
+    TD_ASSERT(row->stage == PAST_OPENED || row->stage == PAST_RECOVERING);
     segment_name name;
     const char *slash = strrchr(row->path, '/');
     if (!segment_name_parse(slash == NULL ? row->path : slash + 1, &name) ||
@@ -314,6 +324,7 @@ static td_result finish_interrupted(work *w, td_err *err)
 
 static td_result end_sessions(work *w, td_err *err)
 {
+    TD_ASSERT(w->journal != NULL);
     td_result rc = TD_OK;
     for (size_t i = 0; i < w->past.session_count && rc == TD_OK; i++) {
         const past_session *session = &w->past.sessions[i];

@@ -152,6 +152,7 @@ static void copy_text(char *out, size_t out_bytes, const char *text)
 static td_result load_row(catalog *c, const char *path, int64_t *id, segment_index *out,
                           td_err *err)
 {
+    TD_ASSERT(out->path == NULL);
     catalog_query query;
     td_result rc = catalog_query_begin(c, STATEMENT_LOAD_SEGMENT, &query, err);
     if (rc != TD_OK)
@@ -186,6 +187,7 @@ static td_result load_row(catalog *c, const char *path, int64_t *id, segment_ind
 
 static td_result load_channels(catalog *c, int64_t id, segment_index *out, td_err *err)
 {
+    TD_ASSERT(out->channels == NULL);
     catalog_query query;
     size_t capacity = 0;
     td_result rc = catalog_query_begin(c, STATEMENT_LOAD_CHANNELS, &query, err);
@@ -202,6 +204,9 @@ static td_result load_channels(catalog *c, int64_t id, segment_index *out, td_er
         read_channel(&query, 4, &row.info);
         if (catalog_column_u64(&query, 0) >= MCAP_CHANNELS_MAX)
             rc = too_many("channels", out->path, err);
+        else if (out->channel_count > 0 && out->channels[out->channel_count - 1].id >= row.id)
+            rc = td_err_set(err, TD_E_CORRUPT, "catalog: segment %s: its channels are out of order",
+                            out->path);
         else
             rc = segment_index_add_channel(out, &capacity, &row, err);
         if (rc != TD_OK) {
@@ -250,6 +255,7 @@ static td_result load_chunk(const catalog_query *query, const catalog_chunk_filt
 static td_result load_chunks(catalog *c, int64_t id, const catalog_chunk_filter *filter,
                              segment_index *out, td_err *err)
 {
+    TD_ASSERT(out->chunks == NULL);
     catalog_query query;
     size_t capacity = 0;
     td_result rc = catalog_query_begin(c, STATEMENT_LOAD_CHUNKS, &query, err);
@@ -271,6 +277,8 @@ static td_result load_chunks(catalog *c, int64_t id, const catalog_chunk_filter 
 td_result catalog_load_segment(catalog *c, const char *path, const catalog_chunk_filter *filter,
                                segment_index *out, td_err *err)
 {
+    TD_ASSERT(filter->wanted_bytes <= BITMAP_BYTES_MAX);
+    TD_ASSERT(filter->wanted_bytes == 0 || filter->wanted != NULL);
     int64_t id = 0;
     *out = (segment_index){.depth = INDEX_FULL};
     td_result rc = load_row(c, path, &id, out, err);
@@ -364,6 +372,8 @@ static td_result append_escaped(td_buf *line, const char *text, td_err *err)
 
 static td_result append_column(td_buf *line, sqlite3_stmt *stmt, int column, td_err *err)
 {
+    TD_ASSERT(column >= 0);
+    TD_ASSERT(column < sqlite3_column_count(stmt));
     td_result rc = td_buf_printf(line, err, "\t%s=", sqlite3_column_name(stmt, column));
     if (rc != TD_OK)
         return rc;

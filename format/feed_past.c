@@ -65,12 +65,14 @@ static td_result open_segment(archive_past *past, const journal_entry *entry, co
         return td_err_set(err, TD_E_NOMEM, "no memory for what the journal knows");
     journal_get_text(entry, "feed", made.feed, sizeof made.feed);
     journal_get_text(entry, "session", made.session, sizeof made.session);
+    TD_ASSERT_SLOW(find_segment(past, path) == NULL);
     rows[past->segment_count++] = made;
     return TD_OK;
 }
 
 static void finish_segment(past_segment *segment, const journal_entry *entry)
 {
+    TD_ASSERT(segment->path != NULL);
     segment->stage = PAST_FINISHED;
     segment->chunk_count = journal_get_u64(entry, "chunks", 0);
     segment->file_bytes = journal_get_u64(entry, "bytes", 0);
@@ -149,6 +151,7 @@ static const char *file_name_of(const char *path)
 static void set_link(feed_link *link, const char *path, const char *session, td_hash128 chain,
                      uint64_t last_ns)
 {
+    TD_ASSERT(strlen(session) < sizeof link->session);
     *link = (feed_link){.is_known = 1, .chain = chain, .last_ns = last_ns};
     const char *name = file_name_of(path);
     size_t length = strlen(name);
@@ -217,6 +220,7 @@ static td_result link_from_listing(archive *a, const char *feed, feed_link *out,
 td_result archive_past_link(archive *a, const archive_past *past, const char *feed, feed_link *out,
                             td_err *err)
 {
+    TD_ASSERT(feed != NULL);
     *out = (feed_link){0};
     for (size_t i = past->segment_count; i > 0; i--) {
         const past_segment *segment = &past->segments[i - 1];

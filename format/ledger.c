@@ -193,6 +193,7 @@ static td_result add_session(session_list *list, const session_row *row, td_err 
             return td_err_set(err, TD_E_NOMEM, "no memory for %zu sessions", capacity);
         list->rows = grown;
     }
+    TD_ASSERT(list->rows != NULL);
     list->rows[list->count++] = *row;
     return TD_OK;
 }
@@ -261,6 +262,7 @@ static int compare_sessions(const void *a, const void *b)
 
 td_result archive_sessions(archive *a, session_row_fn *fn, void *user, td_err *err)
 {
+    TD_ASSERT(fn != NULL);
     session_list list = {0};
     journal_state state;
     td_result rc = journal_read(a, note_session, &list, &state, err);
@@ -292,6 +294,7 @@ static td_result pass_note(void *user, const journal_entry *entry, td_err *err)
 
 td_result archive_notes(archive *a, note_row_fn *fn, void *user, td_err *err)
 {
+    TD_ASSERT(fn != NULL);
     note_call call = {.fn = fn, .user = user};
     journal_state state;
     return journal_read(a, pass_note, &call, &state, err);
@@ -316,6 +319,7 @@ static td_result pass_gap(void *user, const journal_entry *entry, td_err *err)
 
 static int has_events(const segment_reader *reader, uint32_t chunk)
 {
+    TD_ASSERT(chunk < segment_reader_chunk_count(reader));
     for (uint32_t i = 0; i < segment_reader_channel_count(reader); i++) {
         const segment_channel *channel = segment_reader_channel(reader, i);
         if (channel->info.dir == CHANNEL_EVENT && segment_reader_chunk_has(reader, chunk, channel))
@@ -327,6 +331,8 @@ static int has_events(const segment_reader *reader, uint32_t chunk)
 static td_result chunk_gaps(const segment_reader *reader, td_bytes records, const gap_reader *gaps,
                             gap_row_fn *emit, void *emit_user, td_err *err)
 {
+    TD_ASSERT(gaps->read != NULL);
+    TD_ASSERT(emit != NULL);
     size_t at = 0;
     td_result rc = TD_OK;
     while (rc == TD_OK) {

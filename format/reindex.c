@@ -41,6 +41,7 @@ static int is_same_path(const char *path, const char *without_open)
 static const known_segment *find_gone(const known_segments *known, const archive_listing *listing,
                                       size_t *from)
 {
+    TD_ASSERT(*from <= known->count);
     size_t at = 0; /* both lists are in order of path, which ".open" does not change */
     for (; *from < known->count; (*from)++) {
         const known_segment *row = &known->rows[*from];
@@ -183,6 +184,8 @@ static td_result end_rebuild(rebuild *r, td_err *err)
 static td_result enter_segment(rebuild *r, const char *path, const segment_index *index,
                                const gap_list *gaps, td_err *err)
 {
+    /* A summary has no counts per channel: the catalog needs them. */
+    TD_ASSERT(index == NULL || index->depth == INDEX_FULL);
     td_result rc = catalog_begin(r->catalog, err);
     if (rc != TD_OK)
         return rc;
@@ -274,6 +277,7 @@ static td_result choose_scope(rebuild *r, td_err *err)
 
 static td_result read_segments(rebuild *r, td_err *err)
 {
+    TD_ASSERT(r->listing.segment_count == 0 || r->listing.segments != NULL);
     td_result rc = TD_OK;
     for (size_t i = 0; i < r->listing.segment_count && rc == TD_OK; i++) {
         const archive_segment *segment = &r->listing.segments[i];
@@ -292,6 +296,8 @@ static td_result read_segments(rebuild *r, td_err *err)
 td_result archive_reindex_into(archive *a, catalog *c, const reindex_options *options,
                                reindex_report *report, td_err *err)
 {
+    TD_ASSERT(c != NULL);
+    TD_ASSERT(options->scope == REINDEX_ALL || options->scope == REINDEX_CHANGED);
     reindex_report own = {0};
     rebuild r = {.archive = a,
                  .catalog = c,
@@ -316,6 +322,9 @@ td_result archive_reindex_into(archive *a, catalog *c, const reindex_options *op
         rc = read_segments(&r, err);
     if (rc == TD_OK)
         rc = end_rebuild(&r, err);
+    TD_ASSERT(rc != TD_OK ||
+              r.report->segments_kept + r.report->segments_read + r.report->segments_unreadable ==
+                  r.listing.segment_count);
     r.report->strangers = r.listing.stranger_count;
     archive_listing_fini(&r.listing);
     known_segments_fini(&r.known);

@@ -48,6 +48,7 @@ td_result segment_index_add_channel(segment_index *index, size_t *capacity,
         index->channels = grown;
         *capacity = more;
     }
+    TD_ASSERT(index->channel_count < *capacity);
     index_channel *made = &index->channels[index->channel_count];
     *made = *channel;
     made->info.schema = td_bytes_of(NULL, 0);
@@ -106,6 +107,8 @@ td_result segment_index_add_chunk(segment_index *index, size_t *capacity, const 
     td_result rc = add_bitmap(index, bitmap, err);
     if (rc != TD_OK)
         return rc;
+    TD_ASSERT(index->chunk_count < *capacity);
+    TD_ASSERT(index->bitmap_bytes == offset + bitmap.size);
     index_chunk *made = &index->chunks[index->chunk_count++];
     *made = *chunk;
     made->bitmap_offset = (uint32_t)offset;
@@ -128,6 +131,7 @@ void segment_index_fini(segment_index *index)
 /* Position of the first channel whose id is not below. */
 static size_t channel_position(const segment_index *index, uint16_t id)
 {
+    TD_ASSERT(index->channel_count == 0 || index->channels != NULL);
     size_t low = 0;
     size_t high = index->channel_count;
     while (low < high) {
@@ -201,6 +205,7 @@ static td_bytes bitmap_of_all(const segment_index *index, uint8_t out[BITMAP_BYT
         out[id / 8] = (uint8_t)(out[id / 8] | (1U << (id % 8)));
         size = (size_t)id / 8 + 1;
     }
+    TD_ASSERT(size <= BITMAP_BYTES_MAX);
     return td_bytes_of(out, size);
 }
 
