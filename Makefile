@@ -45,7 +45,7 @@ SRC_format += format/gap.c format/segment_name.c format/archive.c format/archive
 # catalog.sql as C strings, one per schema version.
 GEN_format := $(B)/gen/format/catalog_sql.c
 
-SRC_tape := tape/selection.c tape/event.c tape/channel_router.c tape/block.c tape/roster.c tape/source.c tape/plan.c \
+SRC_tape := tape/selection.c tape/event.c tape/gap_json.c tape/channel_router.c tape/block.c tape/roster.c tape/source.c tape/plan.c \
             tape/loader.c tape/merge.c tape/tape.c
 
 SRC_wire := wire/url.c wire/proxy.c wire/tls.c wire/tls_judge.c wire/resolve.c wire/assembly.c wire/loop.c \

@@ -6,17 +6,13 @@
 #include "base/time_text.h"
 #include "cli/table.h"
 #include "format/reindex.h"
+#include "tape/gap_json.h"
 
 static const table_column GAP_COLUMNS[] = {
     {"from", TABLE_LEFT},  {"lasted", TABLE_RIGHT}, {"reason", TABLE_LEFT}, {"feed", TABLE_LEFT},
     {"slot", TABLE_LEFT},  {"conn", TABLE_RIGHT},   {"topic", TABLE_LEFT},  {"symbol", TABLE_LEFT},
     {"lost", TABLE_RIGHT}, {"detail", TABLE_LEFT},
 };
-
-static const char *or_dash(const char *text)
-{
-    return text[0] == '\0' ? "-" : text;
-}
 
 /* What the ledger says is input: a gap may end before it begins. */
 static void add_row(text_table *table, const gap_row *row)
@@ -38,10 +34,10 @@ static void add_row(text_table *table, const gap_row *row)
         table_cell(table, "-");
     else
         table_cell(table, "%" PRIu32, row->conn);
-    table_cell(table, "%s", or_dash(row->topic));
-    table_cell(table, "%s", or_dash(row->symbol));
+    table_cell(table, "%s", verb_run_or_dash(row->topic));
+    table_cell(table, "%s", verb_run_or_dash(row->symbol));
     table_cell(table, "%s", lost);
-    table_cell(table, "%s", or_dash(row->detail[0] != '\0' ? row->detail : row->cause));
+    table_cell(table, "%s", verb_run_or_dash(row->detail[0] != '\0' ? row->detail : row->cause));
 }
 
 /* Print the gaps of the selection; *count gets how many. */
@@ -60,7 +56,7 @@ static td_result print_gaps(verb_run *verb, const gap_list *list, size_t *count)
             continue;
         ++*count;
         if (verb->json.is_json) {
-            verb_run_write_gap(output_json_begin(&verb->output), row);
+            gap_json_write(output_json_begin(&verb->output), row);
             output_json_end(&verb->output);
         } else {
             add_row(&table, row);

@@ -298,11 +298,6 @@ static const table_column TOPIC_COLUMNS[] = {
     {"frames", TABLE_RIGHT},
 };
 
-static const char *or_dash(const char *text)
-{
-    return text[0] == '\0' ? "-" : text;
-}
-
 static const char *plural(uint64_t count)
 {
     return count == 1 ? "" : "s";
@@ -350,8 +345,8 @@ static td_result print_feeds(verb_run *verb, const archive_totals *totals)
         format_size(feed->bytes, bytes);
         verb_run_format_time(feed->first_ns, first);
         td_duration_format(feed->last_ns - feed->first_ns, lasts);
-        table_cell(&table, "%s", or_dash(feed->feed));
-        table_cell(&table, "%s", or_dash(feed->family));
+        table_cell(&table, "%s", verb_run_or_dash(feed->feed));
+        table_cell(&table, "%s", verb_run_or_dash(feed->family));
         table_cell(&table, "%" PRIu64, feed->segments);
         table_cell(&table, "%s", frames);
         table_cell(&table, "%s", bytes);
@@ -374,7 +369,7 @@ static td_result print_topics(verb_run *verb, const archive_totals *totals)
         verb_run_format_count(totals->topics[i].frames, frames);
         table_cell(&table, "%s", totals->topics[i].feed);
         table_cell(&table, "%s", totals->topics[i].topic);
-        table_cell(&table, "%s", or_dash(totals->topics[i].symbol));
+        table_cell(&table, "%s", verb_run_or_dash(totals->topics[i].symbol));
         table_cell(&table, "%s", frames);
     }
     if (table_row_count(&table) > 0)

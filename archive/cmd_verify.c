@@ -9,6 +9,7 @@
 #include "cli/table.h"
 #include "format/reindex.h"
 #include "format/verify.h"
+#include "tape/gap_json.h"
 
 /* Findings that are kept to be printed; more are only counted. An archive with a thousand of them
  * has one cause, and its first ones show it. */
@@ -126,7 +127,7 @@ static void print_json(verb_run *verb, const verify_report *report, const findin
     json_write_key(json, "gaps");
     json_write_array_begin(json);
     for (size_t i = 0; i < gaps->count; i++)
-        verb_run_write_gap(json, &gaps->rows[i]);
+        gap_json_write(json, &gaps->rows[i]);
     json_write_array_end(json);
     json_write_object_end(json);
     output_json_end(&verb->output);

@@ -149,31 +149,9 @@ void verb_run_write_text(json_writer *json, const char *key, const char *text)
     json_write_member_text(json, key, text == NULL || text[0] == '\0' ? NULL : text);
 }
 
-static void write_number(json_writer *json, const char *key, uint64_t value, uint64_t absent)
+const char *verb_run_or_dash(const char *text)
 {
-    if (value == absent)
-        json_write_member_null(json, key);
-    else
-        json_write_member_u64(json, key, value);
-}
-
-void verb_run_write_gap(json_writer *json, const gap_row *row)
-{
-    json_write_object_begin(json);
-    json_write_member_text(json, "reason", gap_reason_name(row->reason));
-    json_write_member_text(json, "feed", row->feed);
-    json_write_member_u64(json, "line", row->line);
-    json_write_member_u64(json, "shard", row->shard);
-    write_number(json, "conn", row->conn, 0);
-    verb_run_write_text(json, "topic", row->topic);
-    verb_run_write_text(json, "symbol", row->symbol);
-    json_write_member_u64(json, "from_ns", row->from_ns);
-    write_number(json, "to_ns", row->to_ns, GAP_OPEN);
-    write_number(json, "frames_lost", row->frames_lost, GAP_FRAMES_UNKNOWN);
-    verb_run_write_text(json, "covered_by", row->covered_by);
-    verb_run_write_text(json, "cause", row->cause);
-    verb_run_write_text(json, "detail", row->detail);
-    json_write_object_end(json);
+    return text[0] == '\0' ? "-" : text;
 }
 
 /* UINT64_MAX is "not known": added to anything, it stays that. */

@@ -75,11 +75,11 @@ TD_MUST_USE td_result verb_run_window(verb_run *verb, const selection *wanted,
 /* 1 if a gap belongs to the selection: a gap of a whole connection belongs to any topic. */
 int verb_run_wants_gap(const selection *wanted, const selection_window *window, const gap_row *row);
 
-/* A gap as an object with the keys of DESIGN.md, absent values null. */
-void verb_run_write_gap(json_writer *json, const gap_row *row);
-
 /* Text or null: "" is null. */
 void verb_run_write_text(json_writer *json, const char *key, const char *text);
+
+/* Text for a table's cell: "-" for none. */
+const char *verb_run_or_dash(const char *text);
 
 /* Counts of which UINT64_MAX is one that nobody knows: a file of other makers need not say. A sum
  * with such a part is not known either; in JSON it is null, for people "?". */

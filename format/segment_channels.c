@@ -67,8 +67,7 @@ td_result reader_add_schema(segment_reader *reader, td_bytes content, td_err *er
     return TD_OK;
 }
 
-/* Copy bytes to *at with a NUL, move *at behind it. What follows a NUL in bytes is out of sight. */
-static const char *place_text(char **at, td_bytes bytes)
+const char *reader_place_text(char **at, td_bytes bytes)
 {
     char *start = *at;
     if (bytes.size > 0)
@@ -78,15 +77,22 @@ static const char *place_text(char **at, td_bytes bytes)
     return start;
 }
 
-/* A number out of metadata; what is none counts as 0. */
-static uint32_t parse_number(td_bytes text)
+uint64_t reader_parse_u64(td_bytes text)
 {
     uint64_t value = 0;
     for (size_t i = 0; i < text.size; i++) {
-        if (text.data[i] < '0' || text.data[i] > '9' || value > UINT32_MAX / 10)
+        if (text.data[i] < '0' || text.data[i] > '9')
             return 0;
-        value = value * 10 + (uint64_t)(text.data[i] - '0');
+        if (__builtin_mul_overflow(value, UINT64_C(10), &value) ||
+            __builtin_add_overflow(value, (uint64_t)(text.data[i] - '0'), &value))
+            return 0;
     }
+    return value;
+}
+
+static uint32_t parse_u32(td_bytes text)
+{
+    uint64_t value = reader_parse_u64(text);
     return value > UINT32_MAX ? 0 : (uint32_t)value;
 }
 
@@ -111,20 +117,20 @@ static void fill_info(owned_channel *owned, const mcap_channel *in, const file_s
     if (topic.size == 0)
         topic = in->topic;
     channel->info = (channel_info){
-        .feed = place_text(&at, feed),
-        .family = place_text(&at, mcap_find_pair(in->metadata, "family")),
-        .line = parse_number(mcap_find_pair(in->metadata, "line")),
-        .shard = parse_number(mcap_find_pair(in->metadata, "shard")),
+        .feed = reader_place_text(&at, feed),
+        .family = reader_place_text(&at, mcap_find_pair(in->metadata, "family")),
+        .line = parse_u32(mcap_find_pair(in->metadata, "line")),
+        .shard = parse_u32(mcap_find_pair(in->metadata, "shard")),
         .dir = parse_dir(mcap_find_pair(in->metadata, "dir")),
-        .topic = place_text(&at, topic),
-        .exchange_topic = place_text(&at, mcap_find_pair(in->metadata, "exchange_topic")),
-        .symbol = place_text(&at, mcap_find_pair(in->metadata, "symbol")),
-        .opcode = parse_number(opcode) == OPCODE_BINARY ? OPCODE_BINARY : OPCODE_TEXT,
-        .message_encoding = place_text(&at, in->message_encoding),
+        .topic = reader_place_text(&at, topic),
+        .exchange_topic = reader_place_text(&at, mcap_find_pair(in->metadata, "exchange_topic")),
+        .symbol = reader_place_text(&at, mcap_find_pair(in->metadata, "symbol")),
+        .opcode = parse_u32(opcode) == OPCODE_BINARY ? OPCODE_BINARY : OPCODE_TEXT,
+        .message_encoding = reader_place_text(&at, in->message_encoding),
         .schema_name = schema == NULL ? "" : schema->name,
         .schema =
             schema == NULL ? td_bytes_of(NULL, 0) : td_bytes_of(schema->text, schema->text_bytes)};
-    const char *mcap_topic = place_text(&at, in->topic);
+    const char *mcap_topic = reader_place_text(&at, in->topic);
     channel->mcap_topic = td_bytes_of(mcap_topic, in->topic.size);
     if (in->metadata.bytes.size > 0)
         memcpy(at, in->metadata.bytes.data, in->metadata.bytes.size);

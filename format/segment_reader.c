@@ -61,31 +61,6 @@ static td_result read_header(segment_reader *r, td_err *err)
     return TD_OK;
 }
 
-/* Copy bytes to *at with a NUL, move *at behind it. */
-static const char *place_text(char **at, td_bytes bytes)
-{
-    char *start = *at;
-    if (bytes.size > 0)
-        memcpy(start, bytes.data, bytes.size);
-    start[bytes.size] = '\0';
-    *at += bytes.size + 1;
-    return start;
-}
-
-/* A decimal number out of metadata; what is none counts as 0. */
-static uint64_t parse_u64(td_bytes text)
-{
-    uint64_t value = 0;
-    for (size_t i = 0; i < text.size; i++) {
-        if (text.data[i] < '0' || text.data[i] > '9')
-            return 0;
-        if (__builtin_mul_overflow(value, UINT64_C(10), &value) ||
-            __builtin_add_overflow(value, (uint64_t)(text.data[i] - '0'), &value))
-            return 0;
-    }
-    return value;
-}
-
 td_result reader_take_session(segment_reader *reader, const mcap_place *place, td_err *err)
 {
     TD_ASSERT(place->opcode == MCAP_METADATA);
@@ -105,13 +80,14 @@ td_result reader_take_session(segment_reader *reader, const mcap_place *place, t
     td_free(r->strings);
     r->strings = at;
     segment_session *session = &r->info.session;
-    session->session = place_text(&at, mcap_find_pair(metadata.pairs, "session"));
-    session->feed = place_text(&at, mcap_find_pair(metadata.pairs, "feed"));
-    session->family = place_text(&at, mcap_find_pair(metadata.pairs, "family"));
-    session->previous_segment = place_text(&at, mcap_find_pair(metadata.pairs, "previous_segment"));
-    session->verb = place_text(&at, mcap_find_pair(metadata.pairs, "verb"));
-    session->version = place_text(&at, mcap_find_pair(metadata.pairs, "version"));
-    session->start_ns = parse_u64(mcap_find_pair(metadata.pairs, "start_ns"));
+    session->session = reader_place_text(&at, mcap_find_pair(metadata.pairs, "session"));
+    session->feed = reader_place_text(&at, mcap_find_pair(metadata.pairs, "feed"));
+    session->family = reader_place_text(&at, mcap_find_pair(metadata.pairs, "family"));
+    session->previous_segment =
+        reader_place_text(&at, mcap_find_pair(metadata.pairs, "previous_segment"));
+    session->verb = reader_place_text(&at, mcap_find_pair(metadata.pairs, "verb"));
+    session->version = reader_place_text(&at, mcap_find_pair(metadata.pairs, "version"));
+    session->start_ns = reader_parse_u64(mcap_find_pair(metadata.pairs, "start_ns"));
     td_bytes chain = mcap_find_pair(metadata.pairs, "previous_chain");
     if (!chain_value_parse(chain, &session->previous_chain))
         return td_err_set(err, TD_E_CORRUPT, "session record without a chain value");

@@ -64,6 +64,12 @@ struct segment_reader {
     td_hash128 scan_chain; /* ours: value that block starts from */
 };
 
+/* Copy bytes to *at with a NUL, move *at behind it. What follows a NUL in bytes is out of sight. */
+const char *reader_place_text(char **at, td_bytes bytes);
+
+/* A decimal number out of metadata; what is none, or too large, counts as 0. */
+uint64_t reader_parse_u64(td_bytes text);
+
 /* Remember a place that is damaged. */
 void reader_note_damage(segment_reader *reader, const td_err *why, uint64_t offset);
 

@@ -1,6 +1,7 @@
 #include "replay/report.h"
 
 #include "base/assert.h"
+#include "tape/gap_json.h"
 
 static void member_name(json_writer *w, const char *key, const char *name)
 {
@@ -152,41 +153,12 @@ static void write_first_undecoded(json_writer *w, const stream *s)
     json_write_object_end(w);
 }
 
-/* Absent values are null, never 0: a gap at time 0 is not one that is still open. */
-static void write_gap(json_writer *w, const gap_row *gap)
-{
-    json_write_object_begin(w);
-    json_write_member_text(w, "reason", gap_reason_name(gap->reason));
-    json_write_member_text(w, "feed", gap->feed);
-    json_write_member_u64(w, "line", gap->line);
-    json_write_member_u64(w, "shard", gap->shard);
-    if (gap->conn == 0)
-        json_write_member_null(w, "conn");
-    else
-        json_write_member_u64(w, "conn", gap->conn);
-    member_name(w, "topic", gap->topic);
-    member_name(w, "symbol", gap->symbol);
-    json_write_member_u64(w, "from_ns", gap->from_ns);
-    if (gap->to_ns == GAP_OPEN)
-        json_write_member_null(w, "to_ns");
-    else
-        json_write_member_u64(w, "to_ns", gap->to_ns);
-    if (gap->frames_lost == GAP_FRAMES_UNKNOWN)
-        json_write_member_null(w, "frames_lost");
-    else
-        json_write_member_u64(w, "frames_lost", gap->frames_lost);
-    member_name(w, "covered_by", gap->covered_by);
-    member_name(w, "cause", gap->cause);
-    member_name(w, "detail", gap->detail);
-    json_write_object_end(w);
-}
-
 static void write_gaps(json_writer *w, const gap_list *gaps)
 {
     json_write_key(w, "gaps");
     json_write_array_begin(w);
     for (size_t i = 0; i < gaps->count; i++)
-        write_gap(w, &gaps->rows[i]);
+        gap_json_write(w, &gaps->rows[i]);
     json_write_array_end(w);
 }
 

@@ -1,0 +1,12 @@
+/* A gap of the ledger as JSON, the same in every report that lists gaps. */
+#ifndef TD_TAPE_GAP_JSON_H
+#define TD_TAPE_GAP_JSON_H
+
+#include "format/gap.h"
+#include "schema/json_write.h"
+
+/* Write the gap as an object with the keys of docs/archive.md, in its order; absent values are
+ * null. */
+void gap_json_write(json_writer *json, const gap_row *row);
+
+#endif
