@@ -81,20 +81,20 @@ static inline uint64_t td_le64(const uint8_t *p)
 
 static inline void td_put_le16(uint8_t *p, uint16_t v)
 {
-    v = TD_LE_SWAP16(v);
-    memcpy(p, &v, sizeof v);
+    uint16_t little = TD_LE_SWAP16(v);
+    memcpy(p, &little, sizeof little);
 }
 
 static inline void td_put_le32(uint8_t *p, uint32_t v)
 {
-    v = TD_LE_SWAP32(v);
-    memcpy(p, &v, sizeof v);
+    uint32_t little = TD_LE_SWAP32(v);
+    memcpy(p, &little, sizeof little);
 }
 
 static inline void td_put_le64(uint8_t *p, uint64_t v)
 {
-    v = TD_LE_SWAP64(v);
-    memcpy(p, &v, sizeof v);
+    uint64_t little = TD_LE_SWAP64(v);
+    memcpy(p, &little, sizeof little);
 }
 
 #endif

@@ -43,10 +43,10 @@ typedef struct tape_frame {
     uint32_t session;    /* which recording it is from: 1, 2 … in order of first sight; (session,
                             conn) names a connection of a slot, conn alone starts over */
     const char *session_id; /* as the archive calls it: 8 hex digits; valid until close */
-    uint32_t conn;       /* connection number of its slot, from 1; 0 = not known */
-    uint8_t is_lead_in;  /* before the selection: see tape_options */
-    td_bytes bytes;      /* DECODE_PADDING_BYTES readable behind it; valid while block is held */
-    tape_block *block;   /* borrowed until the next call of tape_next; acquire to keep it */
+    uint32_t conn;          /* connection number of its slot, from 1; 0 = not known */
+    uint8_t is_lead_in;     /* before the selection: see tape_options */
+    td_bytes bytes;         /* DECODE_PADDING_BYTES readable behind it; valid while block is held */
+    tape_block *block;      /* borrowed until the next call of tape_next; acquire to keep it */
 } tape_frame;
 
 /* Zero takes the default everywhere. */
