@@ -96,7 +96,7 @@ TESTS_format += tests/format/test_archive.c tests/format/test_archive_writer.c t
                 tests/format/test_gap.c tests/format/test_journal.c tests/format/test_archive_recover.c \
                 tests/format/test_verify.c tests/format/test_archive_plan.c
 
-TESTS_tape := tests/tape/test_channel_router.c tests/tape/test_selection.c tests/tape/test_event.c tests/tape/test_tape.c \
+TESTS_tape := tests/tape/test_channel_router.c tests/tape/test_selection.c tests/tape/test_event.c tests/tape/test_gap_json.c tests/tape/test_tape.c \
               tests/tape/test_tape_files.c
 
 TESTS_wire := tests/wire/test_url.c tests/wire/test_dialect.c tests/wire/test_client.c tests/wire/test_link.c \

@@ -1,5 +1,5 @@
-/* What the archive's verbs share: which gaps belong to a selection, and how a gap is printed.
- * Expected values are written from DESIGN.md ("gaps rows"). */
+/* What the archive's verbs share: which gaps belong to a selection, and how times are shown.
+ * Expected values are written from DESIGN.md. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -72,33 +72,6 @@ static void test_gaps_of_a_selection(void **state)
     }
 }
 
-static void expect_json(const gap_row *row, const char *expected)
-{
-    td_buf text;
-    json_writer json;
-    td_buf_init(&text, 4096);
-    json_write_begin(&json, &text);
-    verb_run_write_gap(&json, row);
-    assert_int_equal(json_write_end(&json, NULL), TD_OK);
-    assert_int_equal(td_buf_append(&text, "", 1, NULL), TD_OK);
-    assert_string_equal((const char *)text.data, expected);
-    td_buf_fini(&text);
-}
-
-static void test_gap_json(void **state)
-{
-    (void)state;
-    expect_json(&CONNECTION_GAP,
-                "{\"reason\":\"disconnect\",\"feed\":\"inverse\",\"line\":0,\"shard\":0,\"conn\":2,"
-                "\"topic\":null,\"symbol\":null,\"from_ns\":100,\"to_ns\":200,\"frames_lost\":null,"
-                "\"covered_by\":null,\"cause\":\"peer closed\",\"detail\":null}");
-    expect_json(
-        &TOPIC_GAP,
-        "{\"reason\":\"overload\",\"feed\":\"inverse\",\"line\":1,\"shard\":0,\"conn\":null,"
-        "\"topic\":\"trade\",\"symbol\":\"BTCUSD\",\"from_ns\":100,\"to_ns\":null,"
-        "\"frames_lost\":7,\"covered_by\":null,\"cause\":null,\"detail\":null}");
-}
-
 static void test_short_time(void **state)
 {
     (void)state;
@@ -113,7 +86,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gaps_of_a_selection),
-        cmocka_unit_test(test_gap_json),
         cmocka_unit_test(test_short_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
