@@ -1,5 +1,5 @@
 /* The verbs of the front program that are not import: one cmd_<verb>.c each. Every one parses its
- * command line, prints for itself, and returns the exit status that DESIGN.md gives it. */
+ * command line, prints for itself, and returns the exit status that docs/design.md gives it. */
 #ifndef TD_ARCHIVE_CMDS_H
 #define TD_ARCHIVE_CMDS_H
 

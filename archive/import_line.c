@@ -121,8 +121,8 @@ int import_time_parse(td_bytes text, uint64_t *ns)
 }
 
 /* A time as "ts" has it: with a point seconds, without one s, ms, us or ns by its magnitude
- * (DESIGN's rule for whole epochs: each unit is some thousand times the next one in any year of
- * use). */
+ * (docs/design.md, "TIME and DURATION": each unit is some thousand times the next one in any year
+ * of use). */
 static int parse_epoch(td_bytes text, uint64_t *ns)
 {
     static const uint64_t FACTORS[] = {TD_NS_PER_S, TD_NS_PER_MS, TD_NS_PER_US, 1};

@@ -1,7 +1,7 @@
 /* Secrets that a capture holds: API keys and signatures in its auth requests and in the queries of
  * its URLs. They are learnt while the capture is read for the first time, and overwritten by '*' in
- * the same length wherever they stand when it is written (DESIGN, P2: acks echo them). A capture
- * without any costs nothing more than a look at its outbound frames. One thread. */
+ * the same length wherever they stand when it is written (docs/design.md, P2: acks echo them). A
+ * capture without any costs nothing more than a look at its outbound frames. One thread. */
 #ifndef TD_ARCHIVE_IMPORT_SECRETS_H
 #define TD_ARCHIVE_IMPORT_SECRETS_H
 

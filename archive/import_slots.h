@@ -1,5 +1,6 @@
 /* The connections of a capture: which one a line belongs to, and what is known about each. A slot
- * is one connection kept over reconnects (DESIGN, Words); its connections are numbered 1, 2, 3 …
+ * is one connection kept over reconnects (docs/design.md, "Words"); its connections are numbered
+ * 1, 2, 3 …
  *
  * A line that names its connection ("conn") belongs to the slot of that name. Of lines that name
  * none:

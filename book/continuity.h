@@ -12,8 +12,8 @@
  *                rules about its content are not checked any more, because what they would find is
  *                the same break again; sequences and times still are
  * A snapshot leads to anchored from anywhere, and sequences and times start over with it: on a live
- * topic it is a reset, counted as such and no fault (wire facts 6.6). A frame with no predecessor
- * cannot break a rule about order.
+ * topic it is a reset, counted as such and no fault (docs/wire.md 6.6). A frame with no
+ * predecessor cannot break a rule about order.
  *
  * One thread per track; no I/O. */
 #ifndef TD_BOOK_CONTINUITY_H

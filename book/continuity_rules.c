@@ -2,7 +2,7 @@
 
 #include "base/assert.h"
 
-/* Each rule: what it says, why it is believed (sections of wire-facts.md), and what it can find.
+/* Each rule: what it says, why it is believed (sections of docs/wire.md), and what it can find.
  * "Frame before" is the one of the same connection, topic and symbol; without one a rule about
  * order holds. */
 

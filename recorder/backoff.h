@@ -11,7 +11,7 @@
 #include "wire/client.h"
 
 /* Bybit closes the door on a host that opens more than this many connections within five minutes
- * (document 004). */
+ * (docs/wire.md 1.3). */
 enum { BACKOFF_CONNECTS_MAX = 500 };
 #define BACKOFF_WINDOW_NS (UINT64_C(300) * TD_NS_PER_S)
 

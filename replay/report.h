@@ -53,8 +53,8 @@ replay_verdict report_verdict(const replay_report *report);
 const stream *report_first_violation(const replay_report *report);
 const stream *report_first_undecoded(const replay_report *report);
 
-/* The document of `replay --json`: the fields that DESIGN.md lists, and some more. Writes
- * one object. TD_E_NOMEM. */
+/* The document of `replay --json`: docs/replay.md explains each field. Writes one object.
+ * TD_E_NOMEM. */
 TD_MUST_USE td_result report_write_json(const replay_report *report, json_writer *writer,
                                         td_err *err);
 

@@ -1,6 +1,5 @@
-/* Classification, in the order of wire facts section 1 (and of the v5 ones, 1.1, which agrees): the
- * first hit wins. It reads an unchecked index and never judges a frame's validity: that is the
- * decoder's.
+/* Classification, in the order of docs/wire.md 1 (which holds for v5 too): the first hit wins. It
+ * reads an unchecked index and never judges a frame's validity: that is the decoder's.
  *
  * Expected load: every frame of a recorder. Small frames (all control frames are small) have every
  * key of their object looked at. In larger ones, and in those that begin with a topic and come to
@@ -196,8 +195,8 @@ static frame_class classify_answer(const top_keys *top, const json_index *index,
     return CLASS_ERROR;
 }
 
-/* Control frames of all dialects; CLASS_UNKNOWN if it is none of them. */
-/* Order of the rules: wire facts, section 1, points 3 to 9. */
+/* Control frames of all dialects; CLASS_UNKNOWN if it is none of them. Order of the rules:
+ * docs/wire.md 1, points 3 to 9. */
 static frame_class classify_control(const top_keys *top, const json_index *index,
                                     classification *out)
 {

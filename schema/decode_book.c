@@ -41,8 +41,8 @@ const uint8_t *hot_book_entry(hot *h, const uint8_t *p, const items_row *items)
     uint64_t has_price_and_side = UINT64_C(1) << roles->price | UINT64_C(1) << roles->side;
     if (p == NULL || (seen & has_price_and_side) != has_price_and_side)
         return NULL;
-    /* Deletes mostly come without a size, some with 0 (wire facts, 2): in the message none has one.
-     */
+    /* Deletes mostly come without a size, some with 0 (docs/wire.md 2): in the message none has
+     * one. */
     int has_size = (seen & UINT64_C(1) << roles->size) != 0;
     if ((items->flags & ITEMS_ZERO_DELETES) && has_size && level->size == 0)
         level->action = ACTION_DELETE;

@@ -2,7 +2,7 @@
 #include "base/assert.h"
 #include "schema/decode_scan.h"
 
-/* true or false, also as a string: linear trades have "false" (wire facts, 2). */
+/* true or false, also as a string: linear trades have "false" (docs/wire.md 2). */
 static const uint8_t *scan_bool(const uint8_t *p, int8_t *out)
 {
     int is_string = *p == '"';

@@ -43,7 +43,7 @@ static int read_integer(td_bytes text, int64_t *out)
     return value.scale == 0;
 }
 
-/* All spellings that were met (wire facts, 5). */
+/* All spellings that were met (docs/wire.md 5.5). */
 static int read_bool(td_bytes text, uint8_t *out)
 {
     int is_true = td_bytes_is(text, "true") || td_bytes_is(text, "True") || td_bytes_is(text, "1");

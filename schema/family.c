@@ -1,4 +1,4 @@
-/* Hosts and paths: the five documents, wire facts sections 1 to 4, and section 1 of the v5 ones. */
+/* Hosts and paths: docs/wire.md 1.4. */
 #include "schema/family.h"
 
 #include "base/assert.h"
@@ -32,7 +32,7 @@ static const family FAMILIES[] = {
      {PUBLIC("/realtime_public"), PRIVATE("/realtime_private")},
      TOPICS_LINEAR,
      TOPICS_LINEAR_COUNT},
-    /* Its public side is that of linear: a USDT symbol has the linear shapes (wire facts, 3). */
+    /* Its public side is that of linear: a USDT symbol has the linear shapes (docs/wire.md 3). */
     {"copytrade", DIALECT_OP, {PUBLIC("/realtime_public"), PRIVATE("/realtime_private")}, NULL, 0},
     /* USDC perpetuals speak dialect A in public; their private side is usdc-private. */
     {"usdc-perp", DIALECT_OP, {PUBLIC("/perpetual/ws/v1/realtime_public")}, NULL, 0},
@@ -50,7 +50,7 @@ static const family FAMILIES[] = {
     {"v5-linear", DIALECT_V3, {PUBLIC("/v5/public/linear")}, NULL, 0},
     {"v5-inverse", DIALECT_V3, {PUBLIC("/v5/public/inverse")}, NULL, 0},
     {"v5-spot", DIALECT_V3, {PUBLIC("/v5/public/spot")}, NULL, 0},
-    /* Options and spreads answer as dialect C does (v5 wire facts, 1.1). */
+    /* Options and spreads answer as dialect C does (docs/wire.md 3). */
     {"v5-option", DIALECT_USDC, {PUBLIC("/v5/public/option")}, NULL, 0},
     {"v5-private",
      DIALECT_V3,
@@ -69,7 +69,7 @@ static const family FAMILIES[] = {
 enum { FAMILY_COUNT = sizeof FAMILIES / sizeof FAMILIES[0] };
 
 /* Hosts that serve the same paths as those of the table: the second main host and the regional ones
- * (wire facts, 2; v5 wire facts, 1). */
+ * (docs/wire.md 1.4). */
 static const char *const OTHER_HOSTS[] = {
     "stream.bytick.com", "stream.bybit.tr", "stream.bybit.kz",        "stream.bybit.eu",
     "stream.bybit.nl",   "stream.bybit.hk", "stream.bybitgeorgia.ge", "stream.bybit.id",

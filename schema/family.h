@@ -38,7 +38,7 @@ typedef struct family {
     size_t topic_count;                              /* 0: no rows yet, every frame is raw */
 } family;
 
-/* All families, in the order of DESIGN; *count of them. */
+/* All families, in the order of docs/design.md ("Words"); *count of them. */
 const family *family_table(size_t *count);
 
 /* The family of that name, or NULL. */

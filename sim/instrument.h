@@ -8,7 +8,7 @@
 
 #include "base/err.h"
 
-/* How frames of a family look (wire facts, section 2). */
+/* How frames of a family look (docs/wire.md 2). */
 typedef enum frame_shape {
     SHAPE_INVERSE, /* numbers as numbers, sizes whole contracts */
     SHAPE_LINEAR,  /* numbers as strings, sizes fractions of the coin */

@@ -1,6 +1,6 @@
 /* Frames as the exchange writes them: key order, which values are strings, and when a delta says
- * what, as in the recordings of 2021 and wire facts, section 2. Everything comes from tables and
- * the two shapes; nothing here keeps state. A function appends one frame to out, which has
+ * what, as in the recordings of 2021 (docs/wire.md 2). Everything comes from tables and the two
+ * shapes; nothing here keeps state. A function appends one frame to out, which has
  * SHAPE_FRAME_BYTES_MAX of room. Times are the exchange's, ns since 1970. */
 #ifndef TD_SIM_SHAPE_H
 #define TD_SIM_SHAPE_H

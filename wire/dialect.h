@@ -68,7 +68,7 @@ typedef struct dialect {
                               const char *reason, td_err *err);
 } dialect;
 
-/* Why a server refuses a request (wire-facts 1.1 and 5.3). */
+/* Why a server refuses a request (docs/wire.md 1.1 and 5.3). */
 #define DIALECT_ERROR_INVALID_OP "error:invalid op"
 #define DIALECT_ERROR_EXPIRED    "error:request expired"
 #define DIALECT_ERROR_BAD_KEY    "error:USVC1111"
@@ -101,7 +101,7 @@ TD_MUST_USE td_result request_parse(request_parser *parser, const dialect *spoke
  * "orderBook_200.100ms.BTCUSD". */
 int dialect_filter_covers(td_bytes subscription, td_bytes exchange_topic);
 
-/* hex(HMAC-SHA256(secret, "GET/realtime" + expires_ms)) and a NUL (seeds 000 to 004; the literal is
+/* hex(HMAC-SHA256(secret, "GET/realtime" + expires_ms)) and a NUL (docs/wire.md 1.1; the literal is
  * the same whatever the path). TD_E_NOMEM. */
 enum { DIALECT_SIGNATURE_BYTES = 65 };
 TD_MUST_USE td_result dialect_sign(const dialect_auth *auth, char out[DIALECT_SIGNATURE_BYTES],

@@ -1,5 +1,5 @@
 /* Dialect A: {"op":..,"args":[..]}, answered by {success, ret_msg, conn_id, request{op, args}}.
- * Spoken by inverse, linear, copy trading's private side and USDC perpetuals (wire-facts 1). */
+ * Spoken by inverse, linear, copy trading and USDC perpetuals (docs/wire.md 1). */
 #include "wire/dialect_impl.h"
 
 #include <inttypes.h>
@@ -102,7 +102,7 @@ static td_result build_auth_query(td_buf *out, const dialect_auth *auth, td_err 
 }
 
 /* The request as the exchange echoes it: always compact, members of args always strings, and an op
- * that it does not know left empty (wire-facts 1.1, 5.3). */
+ * that it does not know left empty (docs/wire.md 1.1, 5.3). */
 static void write_echo(json_writer *writer, const dialect_request *request)
 {
     static const char *const OPS[] = {
@@ -146,7 +146,7 @@ const dialect DIALECT_OP_TABLE = {
     .id = DIALECT_OP,
     .name = "op",
     .args_per_request_max = 0,
-    .ping_interval_ns = 20 * TD_NS_PER_S, /* seed 004 recommends it */
+    .ping_interval_ns = 20 * TD_NS_PER_S, /* docs/wire.md 1.2 */
     .build_subscribe = build_subscribe,
     .build_unsubscribe = build_unsubscribe,
     .build_ping = build_ping,

@@ -1,8 +1,8 @@
-/* Inverse perpetuals and inverse futures: seeds 002 and 003, wire facts section 2. */
+/* Inverse perpetuals and inverse futures: docs/wire.md 2. */
 #include "schema/topics/topics.h"
 
-/* Continuity of both book topics, from wire facts 6.1 and 6.3: these held in 4,268 of 4,268 deltas.
- * The depth is full only where the market is liquid. */
+/* Continuity of both book topics, from docs/wire.md 6.1 and 6.3: these held in 4,268 of 4,268
+ * deltas. The depth is full only where the market is liquid. */
 #define BOOK_RULES                                                                                 \
     {                                                                                              \
         {RULE_SEQ_STRICT, STRENGTH_ERROR, MEMBER_CROSS_SEQ},                                       \
@@ -24,7 +24,8 @@ static const field_row BOOK_ENVELOPE[] = {
     {MEMBER_EXCHANGE_TIME, "timestamp_e6", FIELD_TIME, UNIT_US, 0, 0},
 };
 
-/* The seeds call id deprecated: it is price times 10^4, a number here and a string in linear. */
+/* id is price times 10^4, a number here and a string in linear; the exchange calls it deprecated.
+ */
 static const field_row LEVEL[] = {
     {MEMBER_PRICE, "price", FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_REQUIRED},
     {MEMBER_SYMBOL, "symbol", FIELD_TEXT, UNIT_NONE, 0, 0},
@@ -33,7 +34,7 @@ static const field_row LEVEL[] = {
     {MEMBER_SIZE, "size", FIELD_DECIMAL, UNIT_QUANTITY, 0, FIELD_REQUIRED_TO_SET},
 };
 
-/* timestamp is trade_time_ms cut to seconds; frames of 2019 have nothing else (wire facts, 2). */
+/* timestamp is trade_time_ms cut to seconds; frames of 2019 have nothing else (docs/wire.md 2). */
 static const field_row TRADE[] = {
     {MEMBER_EXCHANGE_TIME, "trade_time_ms", FIELD_TIME, UNIT_MS, 0, FIELD_PREFERRED},
     {MEMBER_EXCHANGE_TIME, "timestamp", FIELD_TIME, UNIT_RFC3339, 0, 0},
@@ -52,7 +53,7 @@ static const field_row INSTRUMENT_ENVELOPE[] = {
 };
 
 /* Perpetuals and dated futures. Of "_e4" and its plain twin the scaled one is preferred: the twin
- * is missing in old frames, and the seeds print the scaled integer in it. */
+ * is missing in old frames, and the exchange's samples print the scaled integer in it. */
 static const field_row INSTRUMENT[] = {
     {MEMBER_INSTRUMENT_ID, "id", FIELD_INTEGER, UNIT_NONE, 0, 0},
     {MEMBER_SYMBOL, "symbol", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED},
@@ -158,7 +159,7 @@ const topic_row TOPICS_INVERSE[TOPICS_INVERSE_COUNT] = {
         .items = {{"data", ACTION_NONE, FRAME_ANY, ITEMS_REQUIRED}},
         TOPIC_FIELDS(TRADE),
         .rules = {{RULE_SEQ_FRAME_EQUAL, STRENGTH_ERROR, MEMBER_CROSS_SEQ},
-                  /* wire facts 6.2: 74 of 74 next frames are higher, times never fall */
+                  /* docs/wire.md 6.2: 74 of 74 next frames are higher, times never fall */
                   {RULE_SEQ_STRICT, STRENGTH_ERROR, MEMBER_CROSS_SEQ},
                   {RULE_TIME_WEAK, STRENGTH_ERROR, MEMBER_NONE},
                   {RULE_SYMBOL_MATCHES, STRENGTH_ERROR, MEMBER_NONE}},
@@ -176,7 +177,7 @@ const topic_row TOPICS_INVERSE[TOPICS_INVERSE_COUNT] = {
                   {"data.insert", ACTION_INSERT, FRAME_DELTA, 0}},
         TOPIC_ENVELOPE(INSTRUMENT_ENVELOPE),
         TOPIC_FIELDS(INSTRUMENT),
-        /* wire facts 6.6: order and repeats are hard, nothing is said of the rest */
+        /* docs/wire.md 6.6: order and repeats are hard, nothing is said of the rest */
         .rules = {{RULE_SEQ_STRICT, STRENGTH_ERROR, MEMBER_CROSS_SEQ},
                   {RULE_TIME_WEAK, STRENGTH_WARNING, MEMBER_NONE},
                   {RULE_ANCHORED, STRENGTH_WARNING, MEMBER_NONE},

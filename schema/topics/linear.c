@@ -1,8 +1,8 @@
-/* Linear (USDT) perpetuals: wire facts section 2, "linear". Numbers are often strings. */
+/* Linear (USDT) perpetuals: docs/wire.md 2, column "linear". Numbers are often strings. */
 #include "schema/topics/topics.h"
 
-/* Continuity of both book topics, from wire facts 6.1 and 6.3: these held in 4,268 of 4,268 deltas.
- * The depth is full only where the market is liquid. */
+/* Continuity of both book topics, from docs/wire.md 6.1 and 6.3: these held in 4,268 of 4,268
+ * deltas. The depth is full only where the market is liquid. */
 #define BOOK_RULES                                                                                 \
     {                                                                                              \
         {RULE_SEQ_STRICT, STRENGTH_ERROR, MEMBER_CROSS_SEQ},                                       \
@@ -139,7 +139,7 @@ const topic_row TOPICS_LINEAR[TOPICS_LINEAR_COUNT] = {
         .items = {{"data", ACTION_NONE, FRAME_ANY, ITEMS_REQUIRED}},
         TOPIC_FIELDS(TRADE),
         .rules =
-            {/* wire facts 6.2; the trades carry no sequence, so loss and repeats cannot show */
+            {/* docs/wire.md 6.2; the trades carry no sequence, so loss and repeats cannot show */
              {RULE_TIME_WEAK, STRENGTH_ERROR, MEMBER_NONE},
              {RULE_SYMBOL_MATCHES, STRENGTH_ERROR, MEMBER_NONE}},
     },
@@ -156,7 +156,7 @@ const topic_row TOPICS_LINEAR[TOPICS_LINEAR_COUNT] = {
                   {"data.insert", ACTION_INSERT, FRAME_DELTA, 0}},
         TOPIC_ENVELOPE(INSTRUMENT_ENVELOPE),
         TOPIC_FIELDS(INSTRUMENT),
-        /* wire facts 6.6: order and repeats are hard, nothing is said of the rest */
+        /* docs/wire.md 6.6: order and repeats are hard, nothing is said of the rest */
         .rules = {{RULE_SEQ_STRICT, STRENGTH_ERROR, MEMBER_CROSS_SEQ},
                   {RULE_TIME_WEAK, STRENGTH_WARNING, MEMBER_NONE},
                   {RULE_ANCHORED, STRENGTH_WARNING, MEMBER_NONE},

@@ -1,6 +1,6 @@
 /* archive/import: captures in, frames out. Captures are written by the tests; what must come out is
- * written beside them, from docs/import.md and DESIGN (P3, channels, events). Archives are read
- * back with the tape. */
+ * written beside them, from docs/import.md and docs/design.md (P3, "Channels", "Events"). Archives
+ * are read back with the tape. */
 #include "archive/import.h"
 
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 /* archive/import_line: what each line of a capture says. Expected values are written from the
- * format's description in docs/import.md and, for cryptofeed, captures/SOURCES.md; nanoseconds are
- * the decimal digits of the text, padded to nine by hand. */
+ * format's description in docs/import.md; nanoseconds are the decimal digits of the text, padded to
+ * nine by hand. */
 #include "archive/import_line.h"
 
 #include <setjmp.h>

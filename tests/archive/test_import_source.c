@@ -1,6 +1,6 @@
 /* archive/import_source: lines out of plain and gzip input. Expected lines are what the test wrote;
  * gzip is made by zlib's own deflate here, and the captures' line counts are those of `zcat | wc
- * -l` in captures/SOURCES.md. */
+ * -l`. */
 #include "archive/import_source.h"
 
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 /* What the archive's verbs share: which gaps belong to a selection, and how times are shown.
- * Expected values are written from DESIGN.md. */
+ * Expected values are written from docs/design.md ("Gaps"). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

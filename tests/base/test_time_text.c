@@ -1,5 +1,5 @@
 /* Times and durations as text. Expected values: Python's datetime, and the grammar of
- * DESIGN.md ("Common grammar": DURATION and TIME). */
+ * docs/design.md ("TIME and DURATION"). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,6 @@
-/* The order book. Expected books are written by hand from the operations' meaning (wire-facts.md 2
- * and 6.3); the SHA-1 values are coreutils' sha1sum of the text that DESIGN.md prescribes. */
+/* The order book. Expected books are written by hand from the operations' meaning (docs/wire.md 2
+ * and 6.3); the SHA-1 values are coreutils' sha1sum of the text that docs/design.md ("Report")
+ * prescribes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-/* Verdicts, frame by frame. Expected ones are written by hand from wire-facts.md 6 and the states
+/* Verdicts, frame by frame. Expected ones are written by hand from docs/wire.md 6 and the states
  * in book/continuity.h; no expectation comes from the program. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -299,7 +299,7 @@ typedef struct trade_step {
     const char *verdict;
 } trade_step;
 
-/* wire-facts.md 6.2: equal inside a frame, strictly up between frames; times never fall. */
+/* docs/wire.md 6.2: equal inside a frame, strictly up between frames; times never fall. */
 static const trade_step TRADE_STEPS[] = {
     {{10}, {1000}, ""},
     {{12, 12, 12}, {1000, 1003, 1007}, ""},

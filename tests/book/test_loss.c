@@ -1,5 +1,5 @@
 /* How much loss the rules find: drop, repeat or swap one frame of the recorded books and replay the
- * rest (wire-facts.md 6.4). The numbers come from tests/book/loss_expected.py, which shares no code
+ * rest (docs/wire.md 6.4). The numbers come from tests/book/loss_expected.py, which shares no code
  * with the program. */
 #include <setjmp.h>
 #include <stdarg.h>

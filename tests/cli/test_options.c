@@ -1,5 +1,5 @@
-/* The option parser, against the grammar in DESIGN.md ("Common grammar") and cli/options.h:
- * expected values are written from these texts. */
+/* The option parser, against the grammar in docs/design.md ("Common grammar") and
+ * cli/options.h: expected values are written from these texts. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* What programs print: JSON and lines on stdout, tables, errors on stderr, and exit status.
- * Expected texts are written from DESIGN.md ("Errors", "Exit status") and the headers. */
+ * Expected texts are written from docs/design.md ("Errors", "Exit status") and the headers. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -185,7 +185,7 @@ typedef struct status_row {
     int status;
 } status_row;
 
-/* DESIGN.md, "Exit status". */
+/* docs/design.md, "Exit status". */
 static void test_exit_status(void **state)
 {
     (void)state;

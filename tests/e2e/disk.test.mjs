@@ -1,5 +1,5 @@
 // Configuration, files, rights, space, signals: what can be wrong around a recorder.
-// Expected values: DESIGN (exit status, "Archive on disk", "Common grammar"), and what this file writes.
+// Expected values: docs/design.md ("Exit status", "Archive on disk", "Common grammar"), and what this file writes.
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import fs from "node:fs";

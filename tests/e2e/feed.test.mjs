@@ -1,5 +1,5 @@
 // What a feed may send that it should not, and what becomes of it: recorded, counted, reported, never fatal.
-// Expected values: DESIGN (P2, P4, "Recorder", "Report"), limits.h (16 MiB a frame), the frames that this file sends.
+// Expected values: docs/design.md (P2, P4, "Recorder", "Report"), limits.h (16 MiB a frame), the frames that this file sends.
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";

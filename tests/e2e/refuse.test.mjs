@@ -1,5 +1,5 @@
 // Servers that say no, or nothing: what the recorder tells people, how it ends, whether it tries again.
-// Expected values: DESIGN ("Recorder", exit status 4 at the start, 5xx and silence are tried again), RFC 6455.
+// Expected values: docs/design.md ("Recorder", "Exit status": 4 at the start, 5xx and silence are tried again), RFC 6455.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";

@@ -1,4 +1,4 @@
-// The front's verbs: exit status, selection, what they print. Expected values: DESIGN.md ("Common grammar",
+// The front's verbs: exit status, selection, what they print. Expected values: docs/design.md ("Common grammar",
 // "Exit status"), and counts that this file takes from the capture itself.
 import assert from "node:assert/strict";
 import fs from "node:fs";

@@ -1,4 +1,4 @@
-/* The archive's folder, its names, its locks. Expected: DESIGN.md, "Archive on disk". */
+/* The archive's folder, its names, its locks. Expected: docs/design.md, "Archive on disk". */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -64,8 +64,7 @@ static void test_name_is_of_first_frame(void **state)
     (void)state;
     char path[LIMIT_PATH_BYTES];
     segment_name_format("inverse", "3f2a9c01", FIXTURE_START_NS + 999999999, 1, path);
-    assert_string_equal(
-        path, "capture/2026/11/20/inverse-20261120T060000Z-3f2a9c01-000001.mcap"); /* DESIGN.md */
+    assert_string_equal(path, "capture/2026/11/20/inverse-20261120T060000Z-3f2a9c01-000001.mcap");
 }
 
 static void test_feed_names(void **state)

@@ -1,5 +1,5 @@
-/* Recovery of an archive. Expected: DESIGN.md (P1, P4, "Exit status": recover) and the contract in
- * format/archive_recover.h. */
+/* Recovery of an archive. Expected: docs/design.md (P1, P4, "Exit status": recover) and the
+ * contract in format/archive_recover.h. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
-/* Appending to an archive. Expected: DESIGN.md, promises P1 and P5, "Archive on disk"; frames are
- * those of tests/testing/segment_fixture.h. */
+/* Appending to an archive. Expected: docs/design.md, promises P1 and P5, "Archive on disk"; frames
+ * are those of tests/testing/segment_fixture.h. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,6 @@
-/* The catalog as a database: versions, files that are none, locks, rights. Expected: DESIGN.md,
- * "Catalog", and the contract in format/catalog.h; databases are made here with SQLite itself. */
+/* The catalog as a database: versions, files that are none, locks, rights. Expected:
+ * docs/design.md, "Catalog", and the contract in format/catalog.h; databases are made here with
+ * SQLite itself. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
-/* Chunks and the cutting of segments. Expected: the contract in format/chunk_builder.h and DESIGN's
- * rotation rules (UTC hour, 1 GiB, 4,096 chunks, 16,384 channels); the chunk's bytes are read back
- * by mcap_decode. */
+/* Chunks and the cutting of segments. Expected: the contract in format/chunk_builder.h and the
+ * rules of docs/design.md, "Archive on disk" (UTC hour, 1 GiB, 4,096 chunks, 16,384 channels); the
+ * chunk's bytes are read back by mcap_decode. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-/* Rows of the ledger. Expected: DESIGN.md ("gaps rows", P4) and the contract in format/gap.h. */
+/* Rows of the ledger. Expected: docs/design.md ("Gaps", P4) and the contract in format/gap.h. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

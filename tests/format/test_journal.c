@@ -1,5 +1,5 @@
-/* The journal: entries, its torn tail, two writers, failing disks. Expected: DESIGN.md ("durable
- * before and after each such act") and FORMAT.md ("The journal"). */
+/* The journal: entries, its torn tail, two writers, failing disks. Expected: docs/design.md
+ * ("Archive on disk") and FORMAT.md ("The journal"). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
-/* Verification of one file. Expected: DESIGN's list of what must show (a flipped bit anywhere, a
- * missing chunk, bytes behind the end, a zero CRC, an index that disagrees with its chunk,
- * ordinals). */
+/* Verification of one file. Expected: the list of what must show in docs/design.md, "Archive on
+ * disk" (a flipped bit anywhere, a missing chunk, bytes behind the end, a zero CRC, an index that
+ * disagrees with its chunk, ordinals). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

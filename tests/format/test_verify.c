@@ -1,5 +1,5 @@
-/* The proof. Expected: DESIGN.md ("Exit status": verify; "a flipped bit anywhere, a missing chunk
- * or segment, therefore shows"), and the list in format/verify.h. */
+/* The proof. Expected: docs/design.md ("Exit status": verify; "Archive on disk": what must show),
+ * and the list in format/verify.h. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-/* Overload as DESIGN's recorder section describes it. Expected values: counted by the test itself
+/* Overload as docs/design.md ("Overload") describes it. Expected values: counted by the test itself
  * as it feeds frames; topics and sizes chosen here. */
 #include <setjmp.h>
 #include <stdarg.h>

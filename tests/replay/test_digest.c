@@ -1,5 +1,5 @@
-/* Digests: what changes them, and what does not (DESIGN.md, "Digests"). Which of the four a change
- * must show in is written by hand from that text. */
+/* Digests: what changes them, and what does not (docs/design.md, "Digests"). Which of the four a
+ * change must show in is written by hand from that text. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,7 +9,7 @@
 
 #define INVERSE "inverse-2021-04-17.jsonl.gz"
 
-/* What is done to one frame, and which digests must change for it (DESIGN.md, "Digests"). */
+/* What is done to one frame, and which digests must change for it (docs/design.md, "Digests"). */
 typedef enum twist {
     TWIST_TIME,
     TWIST_ORDINAL,

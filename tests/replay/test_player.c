@@ -1,7 +1,7 @@
 /* The player over recorded frames, without an archive: counts, books, verdicts, digests, threads,
- * sinks. Totals and books are the known facts of the two captures (docs/completeness.md);
- * rows by topic come from a plain count over the lines; first violations from
- * tests/replay/cut_expected.py. */
+ * sinks. Totals and books are those of the two captures in docs/wire.md 6, counted by scripts that
+ * share no code with us; rows by topic come from a plain count over the lines; first violations
+ * from tests/replay/cut_expected.py. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

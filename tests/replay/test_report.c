@@ -1,7 +1,7 @@
 /* What is said about a replay: the JSON document, the text for people, messages as JSON lines; out
  * of a small archive with two connections, a gap, a frame that breaks a rule and one that is no
- * JSON. Expected values are written by hand from the frames below and DESIGN.md's list of fields;
- * SHA-1 by sha1sum. */
+ * JSON. Expected values are written by hand from the frames below and the list of fields in
+ * docs/design.md ("Report"); SHA-1 by sha1sum. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -201,7 +201,7 @@ static void assert_frames(const gathered *g, const char *one, const char *other)
 
 /* ---- tests ---- */
 
-/* 1,094 = 1,098 inbound frames of the capture less its 4 acks (captures/SOURCES.md). */
+/* 1,094 = 1,098 inbound frames of the capture less its 4 acks (docs/wire.md 6). */
 static void test_everything(void **state)
 {
     static const char *const SPEEDS[] = {"max", "1000", "100"};

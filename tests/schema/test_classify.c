@@ -1,5 +1,4 @@
-/* Classification. Frames and verdicts are from wire facts, sections 1 and 5, and the v5 ones,
- * section 1.1. */
+/* Classification. Frames and verdicts are from docs/wire.md, sections 1, 3 and 5. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

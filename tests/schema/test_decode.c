@@ -1,6 +1,7 @@
 /* Decoders on frames made for the purpose: shapes that the captures do not have, and bad input.
- * Expected values are written by hand from wire facts, sections 2, 4.3 and 5, and from seeds 002
- * and 003. Every frame goes through both decoders, which must agree. */
+ * Expected values are written by hand from docs/wire.md, sections 2, 4.3 and 5, and from the
+ * exchange's samples (documents 002 and 003 there). Every frame goes through both decoders, which
+ * must agree. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -167,7 +168,7 @@ static void test_trade_of_2019(void **state)
 {
     message m;
     decode_error why;
-    /* Without trade_time_ms, the time is that of the text (wire facts, 2). */
+    /* Without trade_time_ms, the time is that of the text (docs/wire.md 2). */
     assert_true(decode_text(*state, "inverse", "trade.BTCUSD",
                             "{\"topic\":\"trade.BTCUSD\",\"data\":[{\"timestamp\":\"2019-11-06T12:"
                             "50:50.250Z\",\"symbol\":"
@@ -230,8 +231,7 @@ static void assert_decimal(const msg_value *found, const char *expected)
     assert_string_equal(text, expected);
 }
 
-/* Of "_e4" and its plain twin the scaled one is preferred; the seeds print the scaled number in
- * both. */
+/* Of "_e4" and its plain twin the scaled one is preferred; the documents print it in both. */
 static void test_ticker_spellings(void **state)
 {
     message m;
@@ -505,7 +505,7 @@ static const topic_row INSURANCE_ROW = {
     .field_count = 3,
 };
 
-/* The sample of seed 002 is decoded by a row that only this file knows; satoshi become coins. */
+/* Document 002's sample is decoded by a row that only this file knows; satoshi become coins. */
 static void test_insurance_is_one_row(void **state)
 {
     bench *b = *state;
@@ -530,7 +530,7 @@ static void test_insurance_is_one_row(void **state)
 }
 
 /* So is a topic of another dialect: positional levels, the side in the path, size 0 deletes, nested
- * paths (v5 wire facts, 2.1). */
+ * paths (docs/wire.md 3). */
 static const field_row V5_ENVELOPE[] = {
     {MEMBER_EXCHANGE_TIME, "ts", FIELD_TIME, UNIT_MS, 0, 0},
     {MEMBER_U, "data.u", FIELD_INTEGER, UNIT_NONE, 0, 0},

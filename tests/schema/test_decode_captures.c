@@ -1,6 +1,6 @@
 /* Every recorded frame of inverse and linear: the hot and the row-driven decoders say the same,
- * nothing is undecoded, and the counts are those of the issue and of wire facts section 6 (counted
- * there by scripts that share no code with us). */
+ * nothing is undecoded, and the counts are those of docs/wire.md 6 (counted by scripts that share
+ * no code with us). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,7 +1,5 @@
-/* Messages: their canonical hash and their JSON. What has to be equal and what not is DESIGN's on
- * digests
- * ("a one-bit change in what a digest covers changes it"); the JSON is written by hand from
- * message_json.h. */
+/* Messages: their canonical hash and their JSON. What has to be equal and what not is said by
+ * docs/design.md, "Digests"; the JSON is written by hand from message_json.h. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

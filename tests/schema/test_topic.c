@@ -1,5 +1,5 @@
-/* Families and topics. URLs and names are those of DESIGN and of the wire facts (sections 1 to 4;
- * v5: 1). */
+/* Families and topics. Names are those of docs/design.md ("Words"), URLs those of docs/wire.md 1.4.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -223,7 +223,7 @@ static void test_faults(void **state)
         assert_null(topic_row_fault(&ROWS[i]));
 }
 
-/* Strengths as wire facts 6.3 and 6.6 want them. */
+/* Strengths as docs/wire.md 6.3 and 6.6 want them. */
 static void test_rules(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
 /* sim/exchange over real sockets, in the test's own loop: what a client of the op dialect sees.
- * Expected answers are those of wire facts, 1 and 1.3; counts follow from the options. Nothing
+ * Expected answers are those of docs/wire.md 1 and 1.3; counts follow from the options. Nothing
  * waits: markets run at rate 0 (as fast as frames are taken) from the first subscription on. */
 #include "sim/exchange.h"
 

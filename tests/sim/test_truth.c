@@ -1,5 +1,5 @@
-/* sim/truth: the lines that DESIGN gives, and when they are in the file. The SHA-1 values were made
- * by Python's hashlib from the lines in the comments; xxh64 of "{}" by a few lines of Python
+/* sim/truth: the lines that docs/sim.md gives, and when they are in the file. The SHA-1 values were
+ * made by Python's hashlib from the lines in the comments; xxh64 of "{}" by a few lines of Python
  * written from the specification of XXH64, checked on "" and "abc". */
 #include "sim/truth.h"
 

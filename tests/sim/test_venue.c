@@ -1,7 +1,7 @@
 /* sim/venue: what comes out of a running market is what the exchange would send. Checked with the
  * schema's decoders and with book/ and its continuity rules, which share no code with sim/: every
  * frame decodes, no rule is broken, and the books that are built from the frames have the SHA-1
- * that the matching engine says. What holds for all recorded frames (wire facts, 6.1 to 6.3) is
+ * that the matching engine says. What holds for all recorded frames (docs/wire.md 6.1 to 6.3) is
  * checked frame by frame. */
 #include "sim/venue.h"
 

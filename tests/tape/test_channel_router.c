@@ -1,5 +1,5 @@
-/* tape/channel_router: where frames go. Expected channels are written from DESIGN (Archive on disk)
- * and the rules at the top of channel_router.h. */
+/* tape/channel_router: where frames go. Expected channels are written from docs/design.md
+ * ("Channels") and the rules at the top of channel_router.h. */
 #include "tape/channel_router.h"
 
 #include <setjmp.h>

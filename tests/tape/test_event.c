@@ -1,5 +1,5 @@
-/* The recorder's own events. Expected JSON is written from tape/event.h and DESIGN.md, not taken
- * from the encoder. */
+/* The recorder's own events. Expected JSON is written from tape/event.h and docs/design.md
+ * ("Events", "Gaps"), not taken from the encoder. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-/* A gap as JSON. Expected texts are written from DESIGN.md ("gaps rows"). */
+/* A gap as JSON. Expected texts are written from docs/design.md ("Gaps"). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

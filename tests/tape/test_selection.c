@@ -1,4 +1,4 @@
-/* Selections, against DESIGN.md ("Selection") and tape/selection.h. */
+/* Selections, against docs/design.md ("Selection") and tape/selection.h. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

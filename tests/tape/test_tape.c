@@ -1,6 +1,6 @@
-/* The tape: what comes out, and in which order. The order that is expected is DESIGN.md's P3,
- * sorted here by its own comparison; segments are written with format/, archives without catalog.
- */
+/* The tape: what comes out, and in which order. The order that is expected is that of
+ * docs/design.md, "Order of frames", sorted here by its own comparison; segments are written with
+ * format/, archives without catalog. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -51,8 +51,8 @@ static const tape_segment_spec ORDER_SPECS[ORDER_SEGMENTS] = {
     {"gamma", "cccccccc", 50, 1000, 1},
 };
 
-/* DESIGN.md, P3: (recv_ns, session start, session id, feed, line, shard, conn, in before out,
- * ordinal). */
+/* docs/design.md, "Order of frames": (recv_ns, session start, session id, feed, line, shard, conn,
+ * in before out, ordinal). */
 static int compare_made(const void *a, const void *b)
 {
     const made *l = a;

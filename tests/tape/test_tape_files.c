@@ -310,7 +310,7 @@ static void test_single_and_unreadable_files(void **state)
 
 /* ---- what was unknown ---- */
 
-/* A real frame's shape (wire-facts.md, section 2), recorded by a version that had no row for it. */
+/* A real frame's shape (docs/wire.md 2), recorded by a version that had no row for it. */
 static const char TRADE_FRAME[] =
     "{\"topic\":\"trade.BTCUSD\",\"data\":[{\"trade_time_ms\":1618677786670,\"timestamp\":"
     "\"2021-04-17T16:43:06.000Z\",\"symbol\":\"BTCUSD\",\"side\":\"Buy\",\"size\":77,\"price\":"

@@ -1,5 +1,5 @@
-/* The op dialect. Expected texts are real frames and requests: seeds 002 and 003,
- * captures/inverse-*.jsonl.gz and captures/frames (acks, pongs, errors), wire-facts 1 and 5.3.
+/* The op dialect. Expected texts are real frames and requests: documents 002 and 003 of
+ * docs/wire.md, the recordings of 2021, and docs/wire.md 1 and 5.3 (acks, pongs, errors).
  * Signatures come from Python's hmac: hmac.new(secret, b"GET/realtime" + expires,
  * hashlib.sha256).hexdigest() */
 #include <setjmp.h>
