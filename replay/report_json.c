@@ -21,7 +21,8 @@ static int is_topic(const stream *s)
     return s->dir == CHANNEL_IN && strcmp(s->topic, CHANNEL_TOPIC_CONTROL) != 0;
 }
 
-/* Names of docs/design.md ("Report"): frames are inbound ones, events and HTTP replies not among them. */
+/* Names of docs/design.md ("Report"): frames are inbound ones, events and HTTP replies not among
+ * them. */
 static void write_totals(json_writer *w, const player_totals *totals)
 {
     /* Each frame is one of the three, whoever counted it. */
