@@ -1,38 +1,12 @@
 /* Inverse perpetuals and inverse futures: docs/wire.md 2. */
-#include "schema/topics/topics.h"
-
-/* Continuity of both book topics, from docs/wire.md 6.1 and 6.3: these held in 4,268 of 4,268
- * deltas. The depth is full only where the market is liquid. */
-#define BOOK_RULES                                                                                 \
-    {                                                                                              \
-        {RULE_SEQ_STRICT, STRENGTH_ERROR, MEMBER_CROSS_SEQ},                                       \
-            {RULE_TIME_STRICT, STRENGTH_ERROR, MEMBER_NONE},                                       \
-            {RULE_ANCHORED, STRENGTH_ERROR, MEMBER_NONE},                                          \
-            {RULE_SYMBOL_MATCHES, STRENGTH_ERROR, MEMBER_NONE},                                    \
-            {RULE_DELETE_EXISTS, STRENGTH_ERROR, MEMBER_NONE},                                     \
-            {RULE_UPDATE_EXISTS, STRENGTH_ERROR, MEMBER_NONE},                                     \
-            {RULE_UPDATE_CHANGES, STRENGTH_ERROR, MEMBER_NONE},                                    \
-            {RULE_INSERT_NEW, STRENGTH_ERROR, MEMBER_NONE},                                        \
-            {RULE_SIZE_POSITIVE, STRENGTH_ERROR, MEMBER_NONE},                                     \
-            {RULE_NOT_CROSSED, STRENGTH_ERROR, MEMBER_NONE},                                       \
-            {RULE_DEPTH, STRENGTH_WARNING, MEMBER_NONE},                                           \
-    }
+#include "schema/topics/op.h"
 
 static const field_row BOOK_ENVELOPE[] = {
     {MEMBER_TRANSACT_TIME, "data.transactTimeE6", FIELD_TIME, UNIT_US, 0, 0},
-    {MEMBER_CROSS_SEQ, "cross_seq", FIELD_INTEGER, UNIT_NONE, 0, 0},
-    {MEMBER_EXCHANGE_TIME, "timestamp_e6", FIELD_TIME, UNIT_US, 0, 0},
+    OP_ENVELOPE_FIELDS,
 };
 
-/* id is price times 10^4, a number here and a string in linear; the exchange calls it deprecated.
- */
-static const field_row LEVEL[] = {
-    {MEMBER_PRICE, "price", FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_REQUIRED},
-    {MEMBER_SYMBOL, "symbol", FIELD_TEXT, UNIT_NONE, 0, 0},
-    {MEMBER_LEVEL_ID, "id", FIELD_TEXT, UNIT_NONE, 0, 0},
-    {MEMBER_SIDE, "side", FIELD_SIDE, UNIT_NONE, 0, FIELD_REQUIRED},
-    {MEMBER_SIZE, "size", FIELD_DECIMAL, UNIT_QUANTITY, 0, FIELD_REQUIRED_TO_SET},
-};
+static const field_row LEVEL[] = {OP_LEVEL_FIELDS};
 
 /* timestamp is trade_time_ms cut to seconds; frames of 2019 have nothing else (docs/wire.md 2). */
 static const field_row TRADE[] = {
@@ -48,12 +22,10 @@ static const field_row TRADE[] = {
 };
 
 static const field_row INSTRUMENT_ENVELOPE[] = {
-    {MEMBER_CROSS_SEQ, "cross_seq", FIELD_INTEGER, UNIT_NONE, 0, 0},
-    {MEMBER_EXCHANGE_TIME, "timestamp_e6", FIELD_TIME, UNIT_US, 0, 0},
+    OP_ENVELOPE_FIELDS,
 };
 
-/* Perpetuals and dated futures. Of "_e4" and its plain twin the scaled one is preferred: the twin
- * is missing in old frames, and the exchange's samples print the scaled integer in it. */
+/* Perpetuals and dated futures. */
 static const field_row INSTRUMENT[] = {
     {MEMBER_INSTRUMENT_ID, "id", FIELD_INTEGER, UNIT_NONE, 0, 0},
     {MEMBER_SYMBOL, "symbol", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED},
@@ -71,27 +43,7 @@ static const field_row INSTRUMENT[] = {
     {MEMBER_SETTLE_FEE_RATE, "settle_fee_rate_e8", FIELD_DECIMAL, UNIT_RATE, 8, 0},
     {MEMBER_CONTRACT_STATUS, "contract_status", FIELD_TEXT, UNIT_NONE, 0, 0},
     {MEMBER_SYSTEM_SUBSIDY, "system_subsidy_e8", FIELD_DECIMAL, UNIT_MONEY, 8, 0},
-    {MEMBER_LAST_PRICE, "last_price_e4", FIELD_DECIMAL, UNIT_PRICE, 4, FIELD_PREFERRED},
-    {MEMBER_LAST_PRICE, "last_price", FIELD_DECIMAL, UNIT_PRICE, 0, 0},
-    {MEMBER_BID1_PRICE, "bid1_price_e4", FIELD_DECIMAL, UNIT_PRICE, 4, FIELD_PREFERRED},
-    {MEMBER_BID1_PRICE, "bid1_price", FIELD_DECIMAL, UNIT_PRICE, 0, 0},
-    {MEMBER_ASK1_PRICE, "ask1_price_e4", FIELD_DECIMAL, UNIT_PRICE, 4, FIELD_PREFERRED},
-    {MEMBER_ASK1_PRICE, "ask1_price", FIELD_DECIMAL, UNIT_PRICE, 0, 0},
-    {MEMBER_TICK_DIRECTION, "last_tick_direction", FIELD_TEXT, UNIT_NONE, 0, 0},
-    {MEMBER_PREV_PRICE_24H, "prev_price_24h_e4", FIELD_DECIMAL, UNIT_PRICE, 4, FIELD_PREFERRED},
-    {MEMBER_PREV_PRICE_24H, "prev_price_24h", FIELD_DECIMAL, UNIT_PRICE, 0, 0},
-    {MEMBER_PRICE_24H_PCNT, "price_24h_pcnt_e6", FIELD_DECIMAL, UNIT_RATE, 6, 0},
-    {MEMBER_HIGH_PRICE_24H, "high_price_24h_e4", FIELD_DECIMAL, UNIT_PRICE, 4, FIELD_PREFERRED},
-    {MEMBER_HIGH_PRICE_24H, "high_price_24h", FIELD_DECIMAL, UNIT_PRICE, 0, 0},
-    {MEMBER_LOW_PRICE_24H, "low_price_24h_e4", FIELD_DECIMAL, UNIT_PRICE, 4, FIELD_PREFERRED},
-    {MEMBER_LOW_PRICE_24H, "low_price_24h", FIELD_DECIMAL, UNIT_PRICE, 0, 0},
-    {MEMBER_PREV_PRICE_1H, "prev_price_1h_e4", FIELD_DECIMAL, UNIT_PRICE, 4, FIELD_PREFERRED},
-    {MEMBER_PREV_PRICE_1H, "prev_price_1h", FIELD_DECIMAL, UNIT_PRICE, 0, 0},
-    {MEMBER_PRICE_1H_PCNT, "price_1h_pcnt_e6", FIELD_DECIMAL, UNIT_RATE, 6, 0},
-    {MEMBER_MARK_PRICE, "mark_price_e4", FIELD_DECIMAL, UNIT_PRICE, 4, FIELD_PREFERRED},
-    {MEMBER_MARK_PRICE, "mark_price", FIELD_DECIMAL, UNIT_PRICE, 0, 0},
-    {MEMBER_INDEX_PRICE, "index_price_e4", FIELD_DECIMAL, UNIT_PRICE, 4, FIELD_PREFERRED},
-    {MEMBER_INDEX_PRICE, "index_price", FIELD_DECIMAL, UNIT_PRICE, 0, 0},
+    OP_TICKER_PRICE_FIELDS,
     {MEMBER_OPEN_INTEREST, "open_interest", FIELD_DECIMAL, UNIT_QUANTITY, 0, 0},
     {MEMBER_OPEN_VALUE, "open_value_e8", FIELD_DECIMAL, UNIT_MONEY, 8, 0},
     {MEMBER_TOTAL_TURNOVER, "total_turnover_e8", FIELD_DECIMAL, UNIT_MONEY, 8, 0},
@@ -103,8 +55,7 @@ static const field_row INSTRUMENT[] = {
     {MEMBER_FAIR_BASIS, "fair_basis_e8", FIELD_DECIMAL, UNIT_PRICE, 8, 0},
     {MEMBER_FAIR_BASIS_RATE, "fair_basis_rate_e8", FIELD_DECIMAL, UNIT_RATE, 8, 0},
     {MEMBER_BASIS_IN_YEAR, "basis_in_year_e8", FIELD_DECIMAL, UNIT_RATE, 8, 0},
-    {MEMBER_EXPECT_PRICE, "expect_price_e4", FIELD_DECIMAL, UNIT_PRICE, 4, FIELD_PREFERRED},
-    {MEMBER_EXPECT_PRICE, "expect_price", FIELD_DECIMAL, UNIT_PRICE, 0, 0},
+    OP_PRICE(MEMBER_EXPECT_PRICE, "expect_price"),
     {MEMBER_ITEM_CROSS_SEQ, "cross_seq", FIELD_INTEGER, UNIT_NONE, 0, 0},
     {MEMBER_CREATED_AT, "created_at", FIELD_TIME, UNIT_RFC3339, 0, 0},
     {MEMBER_UPDATED_AT, "updated_at", FIELD_TIME, UNIT_RFC3339, 0, 0},
@@ -117,38 +68,10 @@ static const field_row INSTRUMENT[] = {
 };
 
 const topic_row TOPICS_INVERSE[TOPICS_INVERSE_COUNT] = {
-    {
-        .name = "orderBookL2_25",
-        .pattern = "orderBookL2_25.{symbol}",
-        .type = MSG_BOOK_CHANGE,
-        .title = "Order book, 25 levels a side, 20 ms",
-        .book_depth = 25,
-        .sequence = SEQ_ENVELOPE,
-        .time_member = MEMBER_EXCHANGE_TIME,
-        .items = {{"data", ACTION_SET, FRAME_SNAPSHOT, ITEMS_REQUIRED},
-                  {"data.delete", ACTION_DELETE, FRAME_DELTA, 0},
-                  {"data.update", ACTION_UPDATE, FRAME_DELTA, 0},
-                  {"data.insert", ACTION_INSERT, FRAME_DELTA, 0}},
-        TOPIC_ENVELOPE(BOOK_ENVELOPE),
-        TOPIC_FIELDS(LEVEL),
-        .rules = BOOK_RULES,
-    },
-    {
-        .name = "orderBook_200.100ms",
-        .pattern = "orderBook_200.100ms.{symbol}",
-        .type = MSG_BOOK_CHANGE,
-        .title = "Order book, 200 levels a side, 100 ms",
-        .book_depth = 200,
-        .sequence = SEQ_ENVELOPE,
-        .time_member = MEMBER_EXCHANGE_TIME,
-        .items = {{"data", ACTION_SET, FRAME_SNAPSHOT, ITEMS_REQUIRED},
-                  {"data.delete", ACTION_DELETE, FRAME_DELTA, 0},
-                  {"data.update", ACTION_UPDATE, FRAME_DELTA, 0},
-                  {"data.insert", ACTION_INSERT, FRAME_DELTA, 0}},
-        TOPIC_ENVELOPE(BOOK_ENVELOPE),
-        TOPIC_FIELDS(LEVEL),
-        .rules = BOOK_RULES,
-    },
+    OP_BOOK("orderBookL2_25", "Order book, 25 levels a side, 20 ms", 25, "data", BOOK_ENVELOPE,
+            LEVEL),
+    OP_BOOK("orderBook_200.100ms", "Order book, 200 levels a side, 100 ms", 200, "data",
+            BOOK_ENVELOPE, LEVEL),
     {
         .name = "trade",
         .pattern = "trade.{symbol}",
@@ -164,23 +87,5 @@ const topic_row TOPICS_INVERSE[TOPICS_INVERSE_COUNT] = {
                   {RULE_TIME_WEAK, STRENGTH_ERROR, MEMBER_NONE},
                   {RULE_SYMBOL_MATCHES, STRENGTH_ERROR, MEMBER_NONE}},
     },
-    {
-        .name = "instrument_info.100ms",
-        .pattern = "instrument_info.100ms.{symbol}",
-        .type = MSG_TICKER,
-        .title = "Ticker; a delta has the changed fields only",
-        .sequence = SEQ_ENVELOPE,
-        .time_member = MEMBER_EXCHANGE_TIME,
-        .items = {{"data", ACTION_SET, FRAME_SNAPSHOT, ITEMS_REQUIRED},
-                  {"data.delete", ACTION_DELETE, FRAME_DELTA, 0},
-                  {"data.update", ACTION_UPDATE, FRAME_DELTA, 0},
-                  {"data.insert", ACTION_INSERT, FRAME_DELTA, 0}},
-        TOPIC_ENVELOPE(INSTRUMENT_ENVELOPE),
-        TOPIC_FIELDS(INSTRUMENT),
-        /* docs/wire.md 6.6: order and repeats are hard, nothing is said of the rest */
-        .rules = {{RULE_SEQ_STRICT, STRENGTH_ERROR, MEMBER_CROSS_SEQ},
-                  {RULE_TIME_WEAK, STRENGTH_WARNING, MEMBER_NONE},
-                  {RULE_ANCHORED, STRENGTH_WARNING, MEMBER_NONE},
-                  {RULE_SYMBOL_MATCHES, STRENGTH_ERROR, MEMBER_NONE}},
-    },
+    OP_TICKER(INSTRUMENT_ENVELOPE, INSTRUMENT),
 };

@@ -1,0 +1,96 @@
+/* What the op dialect's families have in common: runs of fields, and whole rows of topics that
+ * differ in one place. A family's file says the rest. Tables only; for schema/topics/ alone. */
+#ifndef TD_SCHEMA_TOPICS_OP_H
+#define TD_SCHEMA_TOPICS_OP_H
+
+#include "schema/topics/topics.h"
+
+/* clang-format off: rows of tables, which it would break over many lines */
+
+/* A scaled integer and its plain twin. The scaled one is preferred: the twin is missing in old
+ * frames, and the exchange's own samples print the scaled integer in it. */
+#define OP_PRICE(member, key)                                                                      \
+    {member, key "_e4", FIELD_DECIMAL, UNIT_PRICE, 4, FIELD_PREFERRED},                            \
+    {                                                                                              \
+        member, key, FIELD_DECIMAL, UNIT_PRICE, 0, 0                                               \
+    }
+
+/* One level of a book. id is price times 10^4, a number or a string; the exchange calls it
+ * deprecated. */
+#define OP_LEVEL_FIELDS                                                                            \
+    {MEMBER_PRICE, "price", FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_REQUIRED},                         \
+        {MEMBER_SYMBOL, "symbol", FIELD_TEXT, UNIT_NONE, 0, 0},                                    \
+        {MEMBER_LEVEL_ID, "id", FIELD_TEXT, UNIT_NONE, 0, 0},                                      \
+        {MEMBER_SIDE, "side", FIELD_SIDE, UNIT_NONE, 0, FIELD_REQUIRED},                           \
+    {                                                                                              \
+        MEMBER_SIZE, "size", FIELD_DECIMAL, UNIT_QUANTITY, 0, FIELD_REQUIRED_TO_SET                \
+    }
+
+/* Order and time of a frame. */
+#define OP_ENVELOPE_FIELDS                                                                         \
+    {MEMBER_CROSS_SEQ, "cross_seq", FIELD_INTEGER, UNIT_NONE, 0, 0},                               \
+    {                                                                                              \
+        MEMBER_EXCHANGE_TIME, "timestamp_e6", FIELD_TIME, UNIT_US, 0, 0                            \
+    }
+
+/* The prices of a ticker. */
+#define OP_TICKER_PRICE_FIELDS                                                                     \
+    OP_PRICE(MEMBER_LAST_PRICE, "last_price"), OP_PRICE(MEMBER_BID1_PRICE, "bid1_price"),          \
+        OP_PRICE(MEMBER_ASK1_PRICE, "ask1_price"),                                                 \
+        {MEMBER_TICK_DIRECTION, "last_tick_direction", FIELD_TEXT, UNIT_NONE, 0, 0},               \
+        OP_PRICE(MEMBER_PREV_PRICE_24H, "prev_price_24h"),                                         \
+        {MEMBER_PRICE_24H_PCNT, "price_24h_pcnt_e6", FIELD_DECIMAL, UNIT_RATE, 6, 0},              \
+        OP_PRICE(MEMBER_HIGH_PRICE_24H, "high_price_24h"),                                         \
+        OP_PRICE(MEMBER_LOW_PRICE_24H, "low_price_24h"),                                           \
+        OP_PRICE(MEMBER_PREV_PRICE_1H, "prev_price_1h"),                                           \
+        {MEMBER_PRICE_1H_PCNT, "price_1h_pcnt_e6", FIELD_DECIMAL, UNIT_RATE, 6, 0},                \
+        OP_PRICE(MEMBER_MARK_PRICE, "mark_price"), OP_PRICE(MEMBER_INDEX_PRICE, "index_price")
+
+/* Where entries stand: the snapshot's differ by family, the delta's do not. */
+#define OP_ITEMS(snapshot_path)                                                                    \
+    {                                                                                              \
+        {snapshot_path, ACTION_SET, FRAME_SNAPSHOT, ITEMS_REQUIRED},                               \
+            {"data.delete", ACTION_DELETE, FRAME_DELTA, 0},                                        \
+            {"data.update", ACTION_UPDATE, FRAME_DELTA, 0},                                        \
+        {                                                                                          \
+            "data.insert", ACTION_INSERT, FRAME_DELTA, 0                                           \
+        }                                                                                          \
+    }
+
+/* A book topic. Its rules, from docs/wire.md 6.1 and 6.3, held in 4,268 of 4,268 deltas; the depth
+ * is full only where the market is liquid. */
+#define OP_BOOK(topic_name, words, depth, snapshot_path, envelope_table, level_table)              \
+    {                                                                                              \
+        .name = topic_name, .pattern = topic_name ".{symbol}", .type = MSG_BOOK_CHANGE,            \
+        .title = words, .book_depth = depth, .sequence = SEQ_ENVELOPE,                             \
+        .time_member = MEMBER_EXCHANGE_TIME, .items = OP_ITEMS(snapshot_path),                     \
+        TOPIC_ENVELOPE(envelope_table), TOPIC_FIELDS(level_table),                                 \
+        .rules = {{RULE_SEQ_STRICT, STRENGTH_ERROR, MEMBER_CROSS_SEQ},                             \
+                  {RULE_TIME_STRICT, STRENGTH_ERROR, MEMBER_NONE},                                 \
+                  {RULE_ANCHORED, STRENGTH_ERROR, MEMBER_NONE},                                    \
+                  {RULE_SYMBOL_MATCHES, STRENGTH_ERROR, MEMBER_NONE},                              \
+                  {RULE_DELETE_EXISTS, STRENGTH_ERROR, MEMBER_NONE},                               \
+                  {RULE_UPDATE_EXISTS, STRENGTH_ERROR, MEMBER_NONE},                               \
+                  {RULE_UPDATE_CHANGES, STRENGTH_ERROR, MEMBER_NONE},                              \
+                  {RULE_INSERT_NEW, STRENGTH_ERROR, MEMBER_NONE},                                  \
+                  {RULE_SIZE_POSITIVE, STRENGTH_ERROR, MEMBER_NONE},                               \
+                  {RULE_NOT_CROSSED, STRENGTH_ERROR, MEMBER_NONE},                                 \
+                  {RULE_DEPTH, STRENGTH_WARNING, MEMBER_NONE}},                                    \
+    }
+
+/* The ticker. Order and repeats are hard (docs/wire.md 6.6), nothing is said of the rest. */
+#define OP_TICKER(envelope_table, ticker_table)                                                    \
+    {                                                                                              \
+        .name = "instrument_info.100ms", .pattern = "instrument_info.100ms.{symbol}",              \
+        .type = MSG_TICKER, .title = "Ticker; a delta has the changed fields only",                \
+        .sequence = SEQ_ENVELOPE, .time_member = MEMBER_EXCHANGE_TIME, .items = OP_ITEMS("data"),  \
+        TOPIC_ENVELOPE(envelope_table), TOPIC_FIELDS(ticker_table),                                \
+        .rules = {{RULE_SEQ_STRICT, STRENGTH_ERROR, MEMBER_CROSS_SEQ},                             \
+                  {RULE_TIME_WEAK, STRENGTH_WARNING, MEMBER_NONE},                                 \
+                  {RULE_ANCHORED, STRENGTH_WARNING, MEMBER_NONE},                                  \
+                  {RULE_SYMBOL_MATCHES, STRENGTH_ERROR, MEMBER_NONE}},                             \
+    }
+
+/* clang-format on */
+
+#endif
