@@ -5,7 +5,7 @@
 
 #include "schema/topics/topics.h"
 
-/* clang-format off: rows of tables, which it would break over many lines */
+/* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
 
 /* A scaled integer and its plain twin. The scaled one is preferred: the twin is missing in old
  * frames, and the exchange's own samples print the scaled integer in it. */
@@ -91,6 +91,6 @@
                   {RULE_SYMBOL_MATCHES, STRENGTH_ERROR, MEMBER_NONE}},                             \
     }
 
-/* clang-format on */
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 #endif
