@@ -335,7 +335,7 @@ TIDY_STAMPS := $(LINT_C:%.c=build/tidy/%.ok)
 TIDY_ERRORS := -Werror=implicit-function-declaration
 build/tidy/%.ok: %.c .clang-tidy
 	@mkdir -p $(@D)
-	@clang-tidy --quiet $< -- $(CPPFLAGS) -std=c17 $(TIDY_ERRORS) 2>$(@:.ok=.err) || { cat $(@:.ok=.err); exit 1; }
+	@clang-tidy --quiet $< -- $(CPPFLAGS) -std=c17 $(TIDY_ERRORS) 2>$(@:.ok=.err) || { grep 'error:' $(@:.ok=.err); exit 1; }
 	@$(CC) $(CPPFLAGS) -std=c17 -MM -MP -MT $@ -MF $(@:.ok=.d) $<
 	@touch $@
 

@@ -117,6 +117,7 @@ static td_result set_list(const config_file *file, const option_row *row, const 
 static td_result set_value(const config_file *file, const option_row *row, const yaml_node_t *key,
                            const yaml_node_t *value, void *target, td_err *err)
 {
+    TD_ASSERT(row != NULL);
     if (value->type == YAML_SEQUENCE_NODE && row->type == OPTION_LIST)
         return set_list(file, row, value, target, err);
     td_result rc = TD_E_INVALID;
