@@ -284,7 +284,7 @@ static void print_feed(output_stream *output, const import_feed_report *feed)
     if (counts->redacted > 0)
         output_printf(output, ", %" PRIu64 " secrets overwritten", counts->redacted);
     output_printf(output, ", %s over %s, %" PRIu64 " connection%s\n", size, took,
-                  counts->connections, counts->connections == 1 ? "" : "s");
+                  counts->connections, plural_ending(counts->connections));
 }
 
 static void print_people(output_stream *output, const import_outcome *outcomes, size_t count)

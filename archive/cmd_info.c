@@ -298,11 +298,6 @@ static const table_column TOPIC_COLUMNS[] = {
     {"frames", TABLE_RIGHT},
 };
 
-static const char *plural(uint64_t count)
-{
-    return count == 1 ? "" : "s";
-}
-
 /* What is wrong stands here too, for nobody looks for it. */
 static void print_head(verb_run *verb, const info *all)
 {
@@ -317,11 +312,12 @@ static void print_head(verb_run *verb, const info *all)
     verb_run_format_time(totals->last_ns, last);
     output_stream *output = &verb->output;
     output_printf(output, "%s: %s frames, %s in %" PRIu64 " segment%s", archive_path(verb->archive),
-                  frames, bytes, totals->segments, plural(totals->segments));
+                  frames, bytes, totals->segments, plural_ending(totals->segments));
     if (totals->open_segments > 0)
         output_printf(output, " (%" PRIu64 " open)", totals->open_segments);
     output_printf(output, ", %zu session%s, %zu gap%s\n", all->session_count,
-                  plural(all->session_count), all->gaps.count, plural(all->gaps.count));
+                  plural_ending(all->session_count), all->gaps.count,
+                  plural_ending(all->gaps.count));
     if (totals->segments > 0)
         output_printf(output, "from %s to %s UTC\n", first, last);
     if (all->catalog[0] != '\0')

@@ -168,8 +168,9 @@ static void print_people(verb_run *verb, const verify_report *report, const find
     if (list->dropped > 0)
         output_printf(output, "and %" PRIu64 " more findings\n", list->dropped);
     output_printf(output, "%s: %s\n", archive_path(verb->archive), verdict_text(report->verdict));
-    output_printf(output, "  %" PRIu64 " segments, %" PRIu64 " chunks, %s frames, %s read\n",
-                  report->segments, report->chunks, frames, bytes);
+    output_printf(output, "  %" PRIu64 " segment%s, %" PRIu64 " chunk%s, %s frames, %s read\n",
+                  report->segments, plural_ending(report->segments), report->chunks,
+                  plural_ending(report->chunks), frames, bytes);
     if (gaps->count > 0)
         output_printf(output, "  %zu gaps in the ledger ('tapedeck gaps' lists them)\n",
                       gaps->count);

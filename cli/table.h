@@ -47,4 +47,10 @@ TD_MUST_USE td_result table_print(const text_table *table, output_stream *output
 void format_size(uint64_t bytes, char out[TABLE_UNIT_BYTES]);
 void format_count(uint64_t count, char out[TABLE_UNIT_BYTES]);
 
+/* The ending of a word that counts: "1 segment", "2 segments". */
+static inline const char *plural_ending(uint64_t count)
+{
+    return count == 1 ? "" : "s";
+}
+
 #endif

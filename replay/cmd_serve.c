@@ -9,6 +9,7 @@
 #include "base/random.h"
 #include "cli/option_groups.h"
 #include "cli/stop_signal.h"
+#include "cli/table.h"
 #include "replay/serve.h"
 #include "replay/source.h"
 
@@ -156,9 +157,10 @@ static void say_counts(const serve_command *command)
     serve_counts counts;
     serve_get_counts(command->server, &counts);
     report_say(command->report, TD_LOG_INFO,
-               "%" PRIu64 " clients, %" PRIu64 " to the end of their tape; %" PRIu64
+               "%" PRIu64 " client%s, %" PRIu64 " to the end of their tape; %" PRIu64
                " frames (%" PRIu64 " bytes) sent; held back %" PRIu64 " times by slow readers",
-               counts.clients, counts.complete, counts.frames, counts.bytes, counts.held_back);
+               counts.clients, plural_ending(counts.clients), counts.complete, counts.frames,
+               counts.bytes, counts.held_back);
 }
 
 /* A tape that could not be read is a failure of its own only if nobody else is served. */

@@ -120,7 +120,7 @@ static void print_violation(const replay_report *report, output_stream *o)
     TD_ASSERT(first->rule < RULE_COUNT);
     TD_ASSERT(RULE_WORDS[first->rule] != NULL);
     output_printf(o, "\n  %" PRIu64 " frame%s broke a rule. The first:\n",
-                  report->totals.violations, report->totals.violations == 1 ? "" : "s");
+                  report->totals.violations, plural_ending(report->totals.violations));
     output_printf(o, "    rule     %s: %s\n", rule_name(first->rule), RULE_WORDS[first->rule]);
     print_place(o, s, &first->frame);
     if (first->has_seq)
@@ -147,7 +147,7 @@ static void print_undecoded(const replay_report *report, output_stream *o)
     TD_ASSERT(first->is_set);
     TD_ASSERT(report->totals.undecoded > 0);
     output_printf(o, "\n  %" PRIu64 " frame%s could not be decoded. The first:\n",
-                  report->totals.undecoded, report->totals.undecoded == 1 ? "" : "s");
+                  report->totals.undecoded, plural_ending(report->totals.undecoded));
     output_printf(o, "    reason   %s at byte %zu%s%s\n", decode_reason_name(first->reason),
                   first->offset, first->field == NULL ? "" : ", field ",
                   first->field == NULL ? "" : first->field);
@@ -179,7 +179,7 @@ static void print_gaps(const replay_report *report, output_stream *o)
         return;
     output_printf(o,
                   "\n  %zu gap%s in the recording, %" PRIu64 " of them covered by nothing else:\n",
-                  gaps->count, gaps->count == 1 ? "" : "s", report->uncovered_gaps);
+                  gaps->count, plural_ending(gaps->count), report->uncovered_gaps);
     for (size_t i = 0; i < gaps->count && i < GAPS_SHOWN; i++)
         print_gap(&gaps->rows[i], o);
     if (gaps->count > GAPS_SHOWN)
