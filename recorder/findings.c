@@ -12,6 +12,7 @@ struct findings {
     watch_finding items[FINDINGS_MAX];
     size_t first;
     size_t count;
+    uint64_t lost; /* pushed out, not said yet */
 };
 
 td_result findings_open(findings **out, td_err *err)
@@ -38,8 +39,10 @@ void findings_put(findings *self, const watch_finding *finding)
     pthread_mutex_lock(&self->mutex);
     /* Full: the newest replaces the last, so that the most recent state is always told. Every
      * finding counts in the watch's statistics all the same, and replay finds it again. */
-    if (self->count == FINDINGS_MAX)
+    if (self->count == FINDINGS_MAX) {
         self->count--;
+        self->lost++;
+    }
     TD_ASSERT(self->count < FINDINGS_MAX);
     self->items[(self->first + self->count) % FINDINGS_MAX] = *finding;
     self->count++;
@@ -57,6 +60,15 @@ int findings_take(findings *self, watch_finding *out)
     }
     pthread_mutex_unlock(&self->mutex);
     return has_one;
+}
+
+uint64_t findings_take_lost(findings *self)
+{
+    pthread_mutex_lock(&self->mutex);
+    uint64_t lost = self->lost;
+    self->lost = 0;
+    pthread_mutex_unlock(&self->mutex);
+    return lost;
 }
 
 void findings_say(const watch_finding *finding, intake *into, const td_log *log)

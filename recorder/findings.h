@@ -22,6 +22,10 @@ void findings_put(findings *self, const watch_finding *finding);
 /* Network thread: take the oldest; 0 if there is none. */
 int findings_take(findings *self, watch_finding *out);
 
+/* How many were pushed out since the last call, because the network thread was behind. Network
+ * thread. */
+uint64_t findings_take_lost(findings *self);
+
 /* Write one down as an event, and log it. Network thread. */
 void findings_say(const watch_finding *finding, intake *into, const td_log *log);
 

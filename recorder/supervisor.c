@@ -403,6 +403,12 @@ static void say_findings(supervisor *self)
     watch_finding finding;
     while (findings_take(self->findings, &finding))
         findings_say(&finding, self->intake, self->options.log);
+    uint64_t lost = findings_take_lost(self->findings);
+    if (lost > 0)
+        td_log_say(self->options.log, TD_LOG_WARNING,
+                   "%" PRIu64 " findings of the live check came too fast to be written down; "
+                   "replay finds them again",
+                   lost);
 }
 
 /* Looked at once per turn of the loop, so a stop takes at most a tick. */
