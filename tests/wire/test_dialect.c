@@ -15,7 +15,7 @@
 #include "wire/dialect.h"
 #include "wire/filters.h"
 
-#define CONN_ID   "95a3336b-365a-4fad-9540-ede1104f1260"
+#define CONN_ID   "00000000-1111-4222-8333-444444444444"
 #define SIGNATURE "b58818aaa8f96ee686003165a8802339b0f879903c25a09db34dc813f1eef037"
 
 static const dialect_auth AUTH = {.api_key = "OZUDHROKUZZNVZWHKN",
