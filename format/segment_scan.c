@@ -186,7 +186,9 @@ static td_result take_run_record(scan *s, const mcap_place *place, td_err *err)
 {
     open_entry *entry = &s->entry;
     td_result rc = TD_OK;
-    if (entry->is_active && (!entry->chunk.is_run || place->end - entry->chunk.offset > RUN_BYTES))
+    /* A damaged record may lie between: a run is without holes. */
+    if (entry->is_active && (!entry->chunk.is_run || place->offset != entry->end ||
+                             place->end - entry->chunk.offset > RUN_BYTES))
         rc = close_entry(s, err);
     if (rc != TD_OK)
         return rc;

@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/io_posix.h"
 #include "base/alloc.h"
 #include "base/io_fault.h"
 #include "base/limits.h"
@@ -435,14 +436,36 @@ static void test_dead_after_failed_sync(void **state)
     io_fault_close(disk);
 }
 
+/* What fuzzing found, each once a failed assertion: a file is refused or read, and nothing else. */
+static void test_files_that_fuzzing_found(void **state)
+{
+    (void)state;
+    for (int n = 1; n <= 4; n++) {
+        char path[96];
+        segment_reader *reader = NULL;
+        td_err err;
+        snprintf(path, sizeof path, "tests/fuzz/corpus/mcap_reader/found-%d.mcap", n);
+        td_result rc = segment_reader_open(io_posix(), path, &reader, &err);
+        assert_int_not_equal(rc, TD_E_NOTFOUND);
+        if (rc == TD_OK)
+            segment_reader_close(reader);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_states),          cmocka_unit_test(test_channels_and_indexes),
-        cmocka_unit_test(test_last_chain),      cmocka_unit_test(test_follow),
-        cmocka_unit_test(test_cut_anywhere),    cmocka_unit_test(test_damage_in_the_middle),
-        cmocka_unit_test(test_damaged_summary), cmocka_unit_test(test_bad_files),
-        cmocka_unit_test(test_full_disk),       cmocka_unit_test(test_dead_after_failed_sync),
+        cmocka_unit_test(test_states),
+        cmocka_unit_test(test_channels_and_indexes),
+        cmocka_unit_test(test_last_chain),
+        cmocka_unit_test(test_follow),
+        cmocka_unit_test(test_cut_anywhere),
+        cmocka_unit_test(test_damage_in_the_middle),
+        cmocka_unit_test(test_damaged_summary),
+        cmocka_unit_test(test_bad_files),
+        cmocka_unit_test(test_full_disk),
+        cmocka_unit_test(test_dead_after_failed_sync),
+        cmocka_unit_test(test_files_that_fuzzing_found),
     };
     return cmocka_run_group_tests_name("format/segment", tests, NULL, NULL);
 }
