@@ -284,7 +284,8 @@ static td_result write_frame(import_job *job, const import_record *record,
         rc = import_feed_connect(feed, shard, place->conn, recv_ns, slot->url, err);
     if (rc != TD_OK)
         return rc;
-    import_feed_frame frame = {.shard = shard, .dir = record->dir, .recv_ns = recv_ns};
+    import_feed_frame frame = {
+        .shard = shard, .dir = record->dir, .recv_ns = recv_ns, .url = record->url};
     import_redaction hidden;
     rc = import_secrets_hide(job->secrets, record->data, &frame.bytes, &hidden, err);
     if (rc == TD_OK)

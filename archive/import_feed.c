@@ -310,7 +310,8 @@ td_result import_feed_frame_put(import_feed *feed, const import_feed_frame *fram
                                  .dir = frame->dir,
                                  .opcode = OPCODE_TEXT,
                                  .recv_ns = frame->recv_ns,
-                                 .bytes = frame->bytes};
+                                 .bytes = frame->bytes,
+                                 .http_name = channel_router_http_name(frame->url)};
     channel_route route;
     rc = channel_router_route(feed->router, &routed, &route, err);
     if (rc != TD_OK)

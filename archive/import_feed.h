@@ -31,6 +31,7 @@ typedef struct import_feed_frame {
     frame_dir dir;
     uint64_t recv_ns;
     td_bytes bytes; /* DECODE_PADDING_BYTES readable behind it */
+    td_bytes url;   /* DIR_HTTP: what was asked; empty if the capture does not say */
 } import_feed_frame;
 
 /* What went in. */

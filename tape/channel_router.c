@@ -11,7 +11,7 @@
 #include "schema/json_schema.h"
 
 enum {
-    /* Besides topics: each slot has control and unknown, or HTTP, in at most two directions,
+    /* Besides topics and HTTP replies: each slot has control and unknown in at most two directions,
      * opcodes and encodings each, and the feed has its events. They always find room. */
     OWN_CHANNELS_MAX = 16 * LIMIT_FEED_SLOTS + 1,
     CHANNELS_MAX = LIMIT_SEGMENT_CHANNELS + OWN_CHANNELS_MAX,
@@ -221,6 +221,13 @@ static td_result fill_channel(channel_router *r, const route_key *key, const top
     return TD_OK;
 }
 
+/* Topics and names of HTTP replies are as many as the wire or a capture says; the feed's own
+ * channels are few. */
+static uint32_t is_counted(const route_key *key, const topic_row *row)
+{
+    return row != NULL || key->dir == CHANNEL_HTTP;
+}
+
 /* Make the key's channel and enter it at the free place. */
 static td_result make_channel(channel_router *r, const route_key *key, uint64_t hash,
                               const topic_row *row, uint32_t place, td_err *err)
@@ -238,7 +245,7 @@ static td_result make_channel(channel_router *r, const route_key *key, uint64_t 
         return rc;
     channel->hash = hash;
     r->table[place] = ++r->channel_count;
-    r->topic_channel_count += row != NULL;
+    r->topic_channel_count += is_counted(key, row);
     return TD_OK;
 }
 
@@ -249,7 +256,7 @@ static td_result get_channel(channel_router *r, const route_key *key, const topi
     uint64_t hash = hash_key(key);
     uint32_t place = find_place(r, key, hash);
     if (TD_UNLIKELY(r->table[place] == NO_CHANNEL)) {
-        if (row != NULL && r->topic_channel_count == LIMIT_SEGMENT_CHANNELS)
+        if (is_counted(key, row) && r->topic_channel_count == LIMIT_SEGMENT_CHANNELS)
             return TD_E_LIMIT;
         td_result rc = make_channel(r, key, hash, row, place, err);
         if (rc != TD_OK)
@@ -315,13 +322,65 @@ td_result channel_router_unknown(channel_router *router, const router_frame *fra
     return get_channel(router, &key, NULL, out, err);
 }
 
+/* ---- HTTP replies ---- */
+
+#define HTTP_TOPIC_PREFIX "http."
+enum { HTTP_TOPIC_BYTES = LIMIT_NAME_BYTES + sizeof HTTP_TOPIC_PREFIX };
+
+td_bytes channel_router_http_name(td_bytes url)
+{
+    const uint8_t *at = memmem(url.data, url.size, "://", 3);
+    size_t begin = at == NULL ? 0 : (size_t)(at - url.data) + 3;
+    size_t end = begin;
+    while (end < url.size && url.data[end] != '?' && url.data[end] != '#')
+        end++;
+    while (end > begin && url.data[end - 1] == '/')
+        end--;
+    size_t slash = end;
+    while (slash > begin && url.data[slash - 1] != '/')
+        slash--;
+    return slash == begin ? td_bytes_of(NULL, 0) : td_bytes_of(url.data + slash, end - slash);
+}
+
+static int is_name_byte(uint8_t c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || c == '.';
+}
+
+/* "http.NAME", cut to what a name may have. */
+static td_bytes http_topic(td_bytes name, char out[HTTP_TOPIC_BYTES])
+{
+    size_t used = sizeof HTTP_TOPIC_PREFIX - 1;
+    memcpy(out, HTTP_TOPIC_PREFIX, used);
+    if (name.size == 0)
+        name = td_bytes_str("reply");
+    for (size_t i = 0; i < name.size && used < HTTP_TOPIC_BYTES; i++)
+        out[used++] = is_name_byte(name.data[i]) ? (char)name.data[i] : '_';
+    return td_bytes_of(out, used);
+}
+
+static td_result route_http(channel_router *router, const router_frame *frame, channel_route *out,
+                            td_err *err)
+{
+    TD_ASSERT(frame->dir == DIR_HTTP);
+    char topic[HTTP_TOPIC_BYTES];
+    route_key key = key_of(frame);
+    key.topic = http_topic(frame->http_name, topic);
+    *out =
+        (channel_route){.frame_class = CLASS_UNKNOWN, .publish_ns = frame->recv_ns, .success = -1};
+    td_result rc = get_channel(router, &key, NULL, out, err);
+    return rc != TD_E_LIMIT ? rc : channel_router_unknown(router, frame, out, err);
+}
+
 td_result channel_router_route(channel_router *router, const router_frame *frame,
                                channel_route *out, td_err *err)
 {
+    if (TD_UNLIKELY(frame->dir == DIR_HTTP))
+        return route_http(router, frame, out, err);
     route_key key = key_of(frame);
     classification what = {.frame_class = CLASS_UNKNOWN, .success = -1};
-    if (frame->dir != DIR_HTTP)
-        decoder_classify(router->decoder, router->family, frame->bytes, frame->dir, &what);
+    decoder_classify(router->decoder, router->family, frame->bytes, frame->dir, &what);
     *out = (channel_route){.frame_class = what.frame_class,
                            .publish_ns = what.exchange_ns != 0 ? what.exchange_ns : frame->recv_ns,
                            .success = what.success};
@@ -332,7 +391,7 @@ td_result channel_router_route(channel_router *router, const router_frame *frame
         td_result rc = get_channel(router, &key, what.topic.row, out, err);
         return TD_LIKELY(rc != TD_E_LIMIT) ? rc : channel_router_unknown(router, frame, out, err);
     }
-    /* Outbound frames and HTTP answers are control whatever they say. */
+    /* Outbound frames are control whatever they say. */
     int is_control = frame->dir != DIR_IN || frame_class_is_control(what.frame_class);
     key.topic = td_bytes_str(is_control ? CHANNEL_TOPIC_CONTROL : CHANNEL_TOPIC_UNKNOWN);
     return get_channel(router, &key, NULL, out, err);

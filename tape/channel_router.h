@@ -3,7 +3,7 @@
  *
  *   data frame of a known topic      feed/topic/symbol
  *   ack, pong, error, any outbound   feed/_control
- *   HTTP reply                       feed/_control, dir http: raw, never classified
+ *   HTTP reply                       feed/http.NAME, dir http: raw, never classified
  *   everything else                  feed/_unknown (also a topic that the family has no row for)
  *
  * A channel is made at its first frame and then found by a hash of the exchange's topic string:
@@ -33,7 +33,9 @@ typedef struct router_frame {
     frame_dir dir;
     channel_opcode opcode;
     uint64_t recv_ns;
-    td_bytes bytes; /* DECODE_PADDING_BYTES (schema/decode.h) readable behind it */
+    td_bytes bytes;     /* DECODE_PADDING_BYTES (schema/decode.h) readable behind it */
+    td_bytes http_name; /* DIR_HTTP: what the reply is called; what a name cannot have becomes '_',
+                           and empty becomes "reply" */
 } router_frame;
 
 /* Where it goes. */
@@ -59,6 +61,10 @@ void channel_router_close(channel_router *router);
 /* Classify a frame and find its channel. TD_E_NOMEM only; any bytes are fine. */
 TD_MUST_USE td_result channel_router_route(channel_router *router, const router_frame *frame,
                                            channel_route *out, td_err *err);
+
+/* What to call the reply of a URL that nobody named: the last part of its path. A view into url;
+ * empty if the path has none. */
+td_bytes channel_router_http_name(td_bytes url);
 
 /* The frame's _unknown channel, whatever the frame is: for a segment that has no channel left
  * (chunk_builder_channel: TD_E_LIMIT). Counted as overflow; fills index and info only. TD_E_NOMEM.

@@ -201,7 +201,7 @@ static void test_line_format(void **state)
 /* Format 2: connections one behind the other, of two families, and HTTP answers in front.
  * Everything comes out by time; each family is a feed. */
 static const char TWO_FAMILIES[] = "{\"t\":\"header\",\"format\":2}\n" LINE2(
-    "http", "H", "1.5", "url", "https://x/?y") DATA2("plain")
+    "http", "H", "1.5", "url", "https://x/v2/symbols?y") DATA2("plain")
     LINE2("connect", "W.1", "2", "addr", "wss://stream.bybit.com/realtime") "}\n" LINE2(
         "recv", "W.1", "5", "x",
         "") DATA2("{\\\"success\\\":true}") LINE2("recv", "W.1", "9", "x",
@@ -214,7 +214,7 @@ static const char TWO_FAMILIES[] = "{\"t\":\"header\",\"format\":2}\n" LINE2(
 static const expected_row TWO_FAMILIES_ROWS[] = {
     EVENT("inverse", 1500000000, "\"event\":\"segment\""),
     EVENT("inverse", 1500000000, "\"event\":\"session\""),
-    {"inverse", CHANNEL_HTTP, "_control", "", 0, 0, 0, 1500000000, "plain"},
+    {"inverse", CHANNEL_HTTP, "http.symbols", "", 0, 0, 0, 1500000000, "plain"},
     EVENT("inverse", 2000000000, "\"event\":\"connect\""),
     EVENT("linear", 3000000000, "\"event\":\"segment\""),
     EVENT("linear", 3000000000, "\"event\":\"session\""),

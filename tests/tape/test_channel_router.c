@@ -56,7 +56,8 @@ static const route_row ROWS[] = {
     {"an outbound frame that is no JSON", DIR_OUT, OPCODE_TEXT, "ping", "_control", "", "", "raw",
      "", 0, CLASS_REQUEST},
     {"an HTTP answer that looks like a frame", DIR_HTTP, OPCODE_TEXT,
-     "{\"topic\":\"trade.BTCUSD\",\"data\":[]}", "_control", "", "", "json", "", 0, CLASS_UNKNOWN},
+     "{\"topic\":\"trade.BTCUSD\",\"data\":[]}", "http.reply", "", "", "json", "", 0,
+     CLASS_UNKNOWN},
     {"an escape in a topic stays as it stands in the frame", DIR_IN, OPCODE_TEXT,
      "{\"topic\":\"trade.A\\u0000B\",\"data\":[]}", "trade", "trade.A\\u0000B", "A\\u0000B", "json",
      "inverse/trade", 0, CLASS_DATA},
@@ -114,6 +115,51 @@ static void test_rows(void **state)
             assert_int_equal(route.frame_class, row->frame_class);
         }
     }
+    channel_router_close(r);
+}
+
+/* Rows: a URL, the name in it, and the channel of a reply of that name. */
+static void test_http_names(void **state)
+{
+    (void)state; /* rows only */
+    static const struct {
+        const char *url, *name, *topic;
+    } ROWS_OF_URLS[] = {
+        {"https://api.bybit.com/v2/public/symbols", "symbols", "http.symbols"},
+        {"https://h/v5/market/instruments-info?category=linear&a=/b", "instruments-info",
+         "http.instruments-info"},
+        {"https://h/a/b/", "b", "http.b"},
+        {"https://h/a%20b", "a%20b", "http.a_20b"},
+        {"https://h/", "", "http.reply"},
+        {"https://h", "", "http.reply"},
+        {"", "", "http.reply"},
+    };
+    channel_router *r = open_router();
+    for (size_t i = 0; i < sizeof ROWS_OF_URLS / sizeof *ROWS_OF_URLS; i++) {
+        td_bytes name = channel_router_http_name(td_bytes_str(ROWS_OF_URLS[i].url));
+        print_message("  %s\n", ROWS_OF_URLS[i].url);
+        assert_true(td_bytes_is(name, ROWS_OF_URLS[i].name));
+        const router_frame frame = {.dir = DIR_HTTP,
+                                    .opcode = OPCODE_TEXT,
+                                    .recv_ns = RECV_NS,
+                                    .bytes = td_bytes_str("{}"),
+                                    .http_name = name};
+        channel_route route;
+        assert_int_equal(channel_router_route(r, &frame, &route, NULL), TD_OK);
+        assert_string_equal(route.info->topic, ROWS_OF_URLS[i].topic);
+        assert_string_equal(route.info->symbol, "");
+        assert_int_equal(route.info->dir, CHANNEL_HTTP);
+        assert_int_equal(route.publish_ns, RECV_NS);
+    }
+    static char longest[200];
+    memset(longest, 'x', sizeof longest);
+    const router_frame frame = {.dir = DIR_HTTP,
+                                .opcode = OPCODE_TEXT,
+                                .bytes = td_bytes_str("{}"),
+                                .http_name = td_bytes_of(longest, sizeof longest)};
+    channel_route route;
+    assert_int_equal(channel_router_route(r, &frame, &route, NULL), TD_OK);
+    assert_true(strlen(route.info->topic) < LIMIT_TOPIC_BYTES);
     channel_router_close(r);
 }
 
@@ -192,9 +238,8 @@ static void test_feed_name(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_overflow),
+        cmocka_unit_test(test_rows),      cmocka_unit_test(test_http_names),
+        cmocka_unit_test(test_numbers),   cmocka_unit_test(test_overflow),
         cmocka_unit_test(test_feed_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
