@@ -56,21 +56,21 @@ static int wants_family(const topics_run *run, const family *candidate)
 static td_result list_topics(topics_run *run)
 {
     size_t count = 0;
-    const family *families = family_table(&count);
+    const family *const *families = family_table(&count);
     text_table table;
     table_init(&table, TOPIC_COLUMNS, sizeof TOPIC_COLUMNS / sizeof TOPIC_COLUMNS[0]);
     for (size_t f = 0; f < count; f++) {
-        for (size_t t = 0; wants_family(run, &families[f]) && t < families[f].topic_count; t++) {
-            const topic_row *row = &families[f].topics[t];
+        for (size_t t = 0; wants_family(run, families[f]) && t < families[f]->topic_count; t++) {
+            const topic_row *row = &families[f]->topics[t];
             if (run->json.is_json) {
                 json_writer *json = output_json_begin(&run->output);
                 json_write_object_begin(json);
-                topic_json_members(json, &families[f], row);
+                topic_json_members(json, families[f], row);
                 json_write_object_end(json);
                 output_json_end(&run->output);
                 continue;
             }
-            table_cell(&table, "%s", families[f].name);
+            table_cell(&table, "%s", families[f]->name);
             table_cell(&table, "%s", row->pattern);
             table_cell(&table, "%s", msg_type_name(row->type));
             table_cell(&table, "%s", row->title);
@@ -109,21 +109,21 @@ static td_result print_schema(topics_run *run)
 {
     const char *name = run->options.json_schema;
     size_t count = 0;
-    const family *families = family_table(&count);
+    const family *const *families = family_table(&count);
     const family *of = NULL;
     const topic_row *row = NULL;
     for (size_t f = 0; f < count; f++) {
         const topic_row *found =
-            wants_family(run, &families[f]) ? find_row(&families[f], name) : NULL;
+            wants_family(run, families[f]) ? find_row(families[f], name) : NULL;
         if (found == NULL)
             continue;
         if (row != NULL) {
             td_err_set(&run->err, TD_E_INVALID, "several families have a topic '%s': %s and %s",
-                       name, of->name, families[f].name);
+                       name, of->name, families[f]->name);
             td_err_hint(&run->err, "say which with --family");
             return TD_E_INVALID;
         }
-        of = &families[f];
+        of = families[f];
         row = found;
     }
     if (row == NULL) {

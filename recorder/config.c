@@ -238,12 +238,12 @@ static td_result check_dialect(const feed_config *feed, td_err *err)
     char names[256] = "";
     size_t used = 0;
     size_t count;
-    const family *families = family_table(&count);
+    const family *const *families = family_table(&count);
     for (size_t i = 0; i < count; i++) {
-        if (dialect_find(families[i].dialect) == NULL)
+        if (dialect_find(families[i]->dialect) == NULL)
             continue;
         int length = snprintf(names + used, sizeof names - used, "%s%s", used == 0 ? "" : ", ",
-                              families[i].name);
+                              families[i]->name);
         TD_ASSERT(length > 0);
         TD_ASSERT((size_t)length < sizeof names - used);
         used += (size_t)length;

@@ -72,12 +72,12 @@ static td_result grow_marks(truth_table *table, td_err *err)
 static const family *family_of_path(td_bytes path)
 {
     size_t count;
-    const family *rows = family_table(&count);
+    const family *const *rows = family_table(&count);
     for (size_t i = 0; i < count; i++) {
-        for (size_t k = 0; k < FAMILY_ENDPOINTS_MAX && rows[i].endpoints[k].url != NULL; k++) {
-            const char *slash = strchr(rows[i].endpoints[k].url + strlen("wss://"), '/');
+        for (size_t k = 0; k < FAMILY_ENDPOINTS_MAX && rows[i]->endpoints[k].url != NULL; k++) {
+            const char *slash = strchr(rows[i]->endpoints[k].url + strlen("wss://"), '/');
             if (slash != NULL && td_bytes_is(path, slash))
-                return &rows[i];
+                return rows[i];
         }
     }
     return NULL;

@@ -1,72 +1,13 @@
-/* Hosts and paths: docs/wire.md 1.4. */
 #include "schema/family.h"
 
 #include "base/assert.h"
-#include "schema/topics/topics.h"
+#include "schema/families.h"
 
-#define HOST_MAIN "wss://stream.bybit.com"
-#define HOST_TEST "wss://stream-testnet.bybit.com"
-#define HOST_DEMO "wss://stream-demo.bybit.com"
+#define FAMILY_ADDRESS(id) &FAMILY_##id,
+static const family *const TABLE[] = {FAMILIES(FAMILY_ADDRESS)};
+#undef FAMILY_ADDRESS
 
-/* A path that both networks have. */
-#define PUBLIC(path)                                                                               \
-    {NET_MAIN, ACCESS_PUBLIC, HOST_MAIN path},                                                     \
-    {                                                                                              \
-        NET_TEST, ACCESS_PUBLIC, HOST_TEST path                                                    \
-    }
-#define PRIVATE(path)                                                                              \
-    {NET_MAIN, ACCESS_PRIVATE, HOST_MAIN path},                                                    \
-    {                                                                                              \
-        NET_TEST, ACCESS_PRIVATE, HOST_TEST path                                                   \
-    }
-
-/* clang-format off: one family, one block */
-static const family FAMILIES[] = {
-    {"inverse",
-     DIALECT_OP,
-     {PUBLIC("/realtime"), PRIVATE("/realtime")},
-     TOPICS_INVERSE,
-     TOPICS_INVERSE_COUNT},
-    {"linear",
-     DIALECT_OP,
-     {PUBLIC("/realtime_public"), PRIVATE("/realtime_private")},
-     TOPICS_LINEAR,
-     TOPICS_LINEAR_COUNT},
-    /* Its public side is that of linear: a USDT symbol has the linear shapes (docs/wire.md 3). */
-    {"copytrade", DIALECT_OP, {PUBLIC("/realtime_public"), PRIVATE("/realtime_private")}, NULL, 0},
-    /* USDC perpetuals speak dialect A in public; their private side is usdc-private. */
-    {"usdc-perp", DIALECT_OP, {PUBLIC("/perpetual/ws/v1/realtime_public")}, NULL, 0},
-    {"usdc-option", DIALECT_USDC, {PUBLIC("/trade/option/usdc/public/v1")}, NULL, 0},
-    {"usdc-private", DIALECT_USDC, {PRIVATE("/trade/option/usdc/private/v1")}, NULL, 0},
-    {"spot-v1", DIALECT_SPOT, {PUBLIC("/spot/quote/ws/v1")}, NULL, 0},
-    {"spot-v2", DIALECT_SPOT, {PUBLIC("/spot/quote/ws/v2")}, NULL, 0},
-    {"spot-private", DIALECT_SPOT_PRIVATE, {PRIVATE("/spot/ws")}, NULL, 0},
-    {"contract-v3",
-     DIALECT_V3,
-     {PUBLIC("/contract/usdt/public/v3"), PUBLIC("/contract/inverse/public/v3"),
-      PRIVATE("/contract/private/v3")},
-     NULL,
-     0},
-    {"v5-linear", DIALECT_V3, {PUBLIC("/v5/public/linear")}, NULL, 0},
-    {"v5-inverse", DIALECT_V3, {PUBLIC("/v5/public/inverse")}, NULL, 0},
-    {"v5-spot", DIALECT_V3, {PUBLIC("/v5/public/spot")}, NULL, 0},
-    /* Options and spreads answer as dialect C does (docs/wire.md 3). */
-    {"v5-option", DIALECT_USDC, {PUBLIC("/v5/public/option")}, NULL, 0},
-    {"v5-private",
-     DIALECT_V3,
-     {PRIVATE("/v5/private"), {NET_TEST, ACCESS_PRIVATE, HOST_DEMO "/v5/private"}},
-     NULL,
-     0},
-    {"v5-spread", DIALECT_USDC, {PUBLIC("/v5/public/spread")}, NULL, 0},
-    {"v5-misc",
-     DIALECT_V3,
-     {PUBLIC("/v5/public/misc/status"), PUBLIC("/v5/public/rfq"), PUBLIC("/v5/public/fp")},
-     NULL,
-     0},
-};
-/* clang-format on */
-
-enum { FAMILY_COUNT = sizeof FAMILIES / sizeof FAMILIES[0] };
+enum { FAMILY_COUNT = sizeof TABLE / sizeof TABLE[0] };
 
 /* Hosts that serve the same paths as those of the table: the second main host and the regional ones
  * (docs/wire.md 1.4). */
@@ -75,17 +16,17 @@ static const char *const OTHER_HOSTS[] = {
     "stream.bybit.nl",   "stream.bybit.hk", "stream.bybitgeorgia.ge", "stream.bybit.id",
 };
 
-const family *family_table(size_t *count)
+const family *const *family_table(size_t *count)
 {
     *count = FAMILY_COUNT;
-    return FAMILIES;
+    return TABLE;
 }
 
 const family *family_find(td_bytes name)
 {
     for (size_t i = 0; i < FAMILY_COUNT; i++)
-        if (td_bytes_is(name, FAMILIES[i].name))
-            return &FAMILIES[i];
+        if (td_bytes_is(name, TABLE[i]->name))
+            return TABLE[i];
     return NULL;
 }
 
@@ -138,10 +79,10 @@ const family *family_find_by_url(td_bytes url)
     if (!split_url(url, &host, &path))
         return NULL;
     for (size_t i = 0; i < FAMILY_COUNT; i++) {
-        const family_endpoint *endpoints = FAMILIES[i].endpoints;
+        const family_endpoint *endpoints = TABLE[i]->endpoints;
         for (size_t j = 0; j < FAMILY_ENDPOINTS_MAX && endpoints[j].url != NULL; j++)
             if (endpoint_fits(endpoints[j].url, host, path))
-                return &FAMILIES[i];
+                return TABLE[i];
     }
     return NULL;
 }

@@ -14,7 +14,8 @@ typedef enum dialect_id {
     DIALECT_OP,           /* {"op":..,"args":[..]}, ack with success, ret_msg, request */
     DIALECT_V3,           /* the same requests with req_id, ack names op */
     DIALECT_USDC,         /* COMMAND_RESP acks, pong with args */
-    DIALECT_SPOT,         /* {"topic","event":"sub","params"} */
+    DIALECT_SPOT,         /* {"topic","symbol","event":"sub","params"}: first generation */
+    DIALECT_SPOT_V2,      /* the same with the symbol inside params, one a request */
     DIALECT_SPOT_PRIVATE, /* subscribes by authenticating; frames are arrays */
 } dialect_id;
 
@@ -35,11 +36,11 @@ typedef struct family {
     dialect_id dialect;
     family_endpoint endpoints[FAMILY_ENDPOINTS_MAX]; /* ends with url NULL or the array */
     const topic_row *topics;                         /* rows of schema/topics/<family>.c */
-    size_t topic_count;                              /* 0: no rows yet, every frame is raw */
+    size_t topic_count;                              /* 0: no rows, every frame is raw */
 } family;
 
 /* All families, in the order of docs/design.md ("Words"); *count of them. */
-const family *family_table(size_t *count);
+const family *const *family_table(size_t *count);
 
 /* The family of that name, or NULL. */
 const family *family_find(td_bytes name);

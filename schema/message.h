@@ -13,6 +13,7 @@
 #include "base/bytes.h"
 #include "base/decimal.h"
 #include "base/hash.h"
+#include "schema/message_members.h"
 
 struct topic_row;
 
@@ -51,76 +52,11 @@ typedef enum msg_action {
     ACTION_INSERT,
 } msg_action;
 
-/* Every meaning that a field of any topic can have. Grows with the topics; values are not stored.
- * The table of names is in message.c, in the same order. */
-typedef enum msg_member {
-    MEMBER_NONE,
-    /* identity and order */
-    MEMBER_SYMBOL,
-    MEMBER_SIDE,
-    MEMBER_PRICE,
-    MEMBER_SIZE,
-    MEMBER_LEVEL_ID,
-    MEMBER_CROSS_SEQ,
-    MEMBER_U,
-    MEMBER_SEQ,
-    MEMBER_EXCHANGE_TIME,
-    MEMBER_TRANSACT_TIME,
-    MEMBER_TIME_TEXT,
-    MEMBER_TRADE_ID,
-    MEMBER_TICK_DIRECTION,
-    MEMBER_IS_BLOCK_TRADE,
-    /* ticker */
-    MEMBER_INSTRUMENT_ID,
-    MEMBER_LAST_PRICE,
-    MEMBER_BID1_PRICE,
-    MEMBER_ASK1_PRICE,
-    MEMBER_PREV_PRICE_24H,
-    MEMBER_PRICE_24H_PCNT,
-    MEMBER_HIGH_PRICE_24H,
-    MEMBER_LOW_PRICE_24H,
-    MEMBER_PREV_PRICE_1H,
-    MEMBER_PRICE_1H_PCNT,
-    MEMBER_MARK_PRICE,
-    MEMBER_INDEX_PRICE,
-    MEMBER_OPEN_INTEREST,
-    MEMBER_OPEN_VALUE,
-    MEMBER_TOTAL_TURNOVER,
-    MEMBER_TURNOVER_24H,
-    MEMBER_TOTAL_VOLUME,
-    MEMBER_VOLUME_24H,
-    MEMBER_FUNDING_RATE,
-    MEMBER_PREDICTED_FUNDING_RATE,
-    MEMBER_ITEM_CROSS_SEQ,
-    MEMBER_CREATED_AT,
-    MEMBER_UPDATED_AT,
-    MEMBER_NEXT_FUNDING_TIME,
-    MEMBER_COUNTDOWN_HOUR,
-    MEMBER_FUNDING_RATE_INTERVAL,
-    MEMBER_SETTLE_TIME,
-    MEMBER_DELISTING_STATUS,
-    /* ticker of dated futures */
-    MEMBER_SYMBOL_NAME,
-    MEMBER_SYMBOL_YEAR,
-    MEMBER_CONTRACT_TYPE,
-    MEMBER_COIN,
-    MEMBER_QUOTE_SYMBOL,
-    MEMBER_POSITION_MODE,
-    MEMBER_IS_UP_BORROWABLE,
-    MEMBER_IMPORT_TIME,
-    MEMBER_START_TRADING_TIME,
-    MEMBER_TIME_TO_SETTLE,
-    MEMBER_SETTLE_FEE_RATE,
-    MEMBER_CONTRACT_STATUS,
-    MEMBER_SYSTEM_SUBSIDY,
-    MEMBER_FAIR_BASIS,
-    MEMBER_FAIR_BASIS_RATE,
-    MEMBER_BASIS_IN_YEAR,
-    MEMBER_EXPECT_PRICE,
-    /* funds */
-    MEMBER_WALLET_BALANCE,
-    MEMBER_COUNT,
-} msg_member;
+/* Every meaning that a field of any topic can have; the list is in schema/message_members.h. Values
+ * are not stored. */
+#define MEMBER_ENUMERATOR(member, name) MEMBER_##member,
+typedef enum msg_member { MEMBER_NONE, MEMBERS(MEMBER_ENUMERATOR) MEMBER_COUNT } msg_member;
+#undef MEMBER_ENUMERATOR
 
 /* Head of every message. */
 typedef struct msg_head {

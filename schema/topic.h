@@ -130,8 +130,18 @@ typedef struct topic_row {
     const char *pattern; /* as the exchange writes it: "orderBook_200.100ms.{symbol}"; other
                             placeholders ("{interval}") become part of the topic's name */
     msg_type type;
-    const char *title;   /* one line for people */
-    uint32_t book_depth; /* levels a side of a book topic, 0 = unbounded or no book */
+    const char *title; /* one line for people */
+    /* The exchange changes topics under their names: this row is about frames that were received
+     * from valid_from on and before valid_until, each "2025-04-01" (UTC) or NULL: no end on that
+     * side. Rows of one pattern do not overlap. */
+    const char *valid_from;
+    const char *valid_until;
+    /* Where the topic is not one string on the wire (spot), its parts are put together in the order
+     * of the pattern: the frame's "topic", then these. Paths from the top; NULL: part of the
+     * topic's own text. */
+    const char *parameter_path; /* of the placeholder that is not the symbol: "params.klineType" */
+    const char *symbol_path;    /* "symbol", "params.symbol" */
+    uint32_t book_depth;        /* levels a side of a book topic, 0 = unbounded or no book */
     seq_source sequence;
     msg_member time_member; /* the exchange time: this member of the envelope, or of the first
                                entry; MEMBER_NONE: the topic has none */

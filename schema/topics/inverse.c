@@ -67,7 +67,7 @@ static const field_row INSTRUMENT[] = {
     {MEMBER_DELISTING_STATUS, "delisting_status", FIELD_INTEGER, UNIT_NONE, 0, 0},
 };
 
-const topic_row TOPICS_INVERSE[TOPICS_INVERSE_COUNT] = {
+static const topic_row TOPICS[] = {
     OP_BOOK("orderBookL2_25", "Order book, 25 levels a side, 20 ms", 25, "data", BOOK_ENVELOPE,
             LEVEL),
     OP_BOOK("orderBook_200.100ms", "Order book, 200 levels a side, 100 ms", 200, "data",
@@ -88,4 +88,11 @@ const topic_row TOPICS_INVERSE[TOPICS_INVERSE_COUNT] = {
                   {RULE_SYMBOL_MATCHES, STRENGTH_ERROR, MEMBER_NONE}},
     },
     OP_TICKER(INSTRUMENT_ENVELOPE, INSTRUMENT),
+};
+
+const family FAMILY_INVERSE = {
+    .name = "inverse",
+    .dialect = DIALECT_OP,
+    .endpoints = {PUBLIC("/realtime"), PRIVATE("/realtime")},
+    FAMILY_TOPICS(TOPICS),
 };

@@ -46,7 +46,7 @@ static const field_row INSTRUMENT[] = {
     {MEMBER_DELISTING_STATUS, "delisting_status", FIELD_INTEGER, UNIT_NONE, 0, 0},
 };
 
-const topic_row TOPICS_LINEAR[TOPICS_LINEAR_COUNT] = {
+static const topic_row TOPICS[] = {
     OP_BOOK("orderBookL2_25", "Order book, 25 levels a side, 20 ms", 25, "data.order_book",
             ENVELOPE, LEVEL),
     OP_BOOK("orderBook_200.100ms", "Order book, 200 levels a side, 100 ms", 200, "data.order_book",
@@ -66,4 +66,11 @@ const topic_row TOPICS_LINEAR[TOPICS_LINEAR_COUNT] = {
              {RULE_SYMBOL_MATCHES, STRENGTH_ERROR, MEMBER_NONE}},
     },
     OP_TICKER(ENVELOPE, INSTRUMENT),
+};
+
+const family FAMILY_LINEAR = {
+    .name = "linear",
+    .dialect = DIALECT_OP,
+    .endpoints = {PUBLIC("/realtime_public"), PRIVATE("/realtime_private")},
+    FAMILY_TOPICS(TOPICS),
 };

@@ -1,17 +1,34 @@
-/* The tables of rows, one file per family, for family.c alone: everybody else asks the family. */
+/* What the files of schema/topics/ share, and nobody else needs: each defines one family and the
+ * rows of its topics. Tables only. */
 #ifndef TD_SCHEMA_TOPICS_TOPICS_H
 #define TD_SCHEMA_TOPICS_TOPICS_H
 
+#include "schema/families.h"
 #include "schema/topic.h"
-
-enum { TOPICS_INVERSE_COUNT = 4, TOPICS_LINEAR_COUNT = 4 };
-
-extern const topic_row TOPICS_INVERSE[TOPICS_INVERSE_COUNT];
-extern const topic_row TOPICS_LINEAR[TOPICS_LINEAR_COUNT];
 
 /* A table of fields and its length, as the two members of a topic_row. */
 #define TOPIC_ENVELOPE(table)                                                                      \
     .envelope = (table), .envelope_count = sizeof(table) / sizeof(table)[0]
 #define TOPIC_FIELDS(table) .fields = (table), .field_count = sizeof(table) / sizeof(table)[0]
+
+/* A table of topics and its length, as the two members of a family. */
+#define FAMILY_TOPICS(table) .topics = (table), .topic_count = sizeof(table) / sizeof(table)[0]
+
+/* Hosts and paths: docs/wire.md 1.4. */
+#define HOST_MAIN "wss://stream.bybit.com"
+#define HOST_TEST "wss://stream-testnet.bybit.com"
+#define HOST_DEMO "wss://stream-demo.bybit.com"
+
+/* A path that both networks have. */
+#define PUBLIC(path)                                                                               \
+    {NET_MAIN, ACCESS_PUBLIC, HOST_MAIN path},                                                     \
+    {                                                                                              \
+        NET_TEST, ACCESS_PUBLIC, HOST_TEST path                                                    \
+    }
+#define PRIVATE(path)                                                                              \
+    {NET_MAIN, ACCESS_PRIVATE, HOST_MAIN path},                                                    \
+    {                                                                                              \
+        NET_TEST, ACCESS_PRIVATE, HOST_TEST path                                                   \
+    }
 
 #endif

@@ -34,7 +34,7 @@ static void test_families(void **state)
         {"usdc-private", DIALECT_USDC, NULL, "wss://stream.bybit.com/trade/option/usdc/private/v1",
          NULL},
         {"spot-v1", DIALECT_SPOT, "wss://stream.bybit.com/spot/quote/ws/v1", NULL, NULL},
-        {"spot-v2", DIALECT_SPOT, "wss://stream.bybit.com/spot/quote/ws/v2", NULL, NULL},
+        {"spot-v2", DIALECT_SPOT_V2, "wss://stream.bybit.com/spot/quote/ws/v2", NULL, NULL},
         {"spot-private", DIALECT_SPOT_PRIVATE, NULL, "wss://stream.bybit.com/spot/ws", NULL},
         {"contract-v3", DIALECT_V3, "wss://stream.bybit.com/contract/usdt/public/v3",
          "wss://stream.bybit.com/contract/private/v3", NULL},
@@ -48,16 +48,16 @@ static void test_families(void **state)
         {"v5-misc", DIALECT_V3, "wss://stream.bybit.com/v5/public/misc/status", NULL, NULL},
     };
     size_t count = 0;
-    const family *table = family_table(&count);
+    const family *const *table = family_table(&count);
     assert_int_equal(count, sizeof rows / sizeof rows[0]);
     const char *names = family_names();
     for (size_t i = 0; i < count; i++) {
         print_message("%s\n", rows[i].name);
-        assert_string_equal(table[i].name, rows[i].name);
-        assert_int_equal(table[i].dialect, rows[i].dialect);
-        assert_ptr_equal(family_find(td_bytes_str(rows[i].name)), &table[i]);
-        const char *main_public = family_url(&table[i], NET_MAIN, ACCESS_PUBLIC);
-        const char *main_private = family_url(&table[i], NET_MAIN, ACCESS_PRIVATE);
+        assert_string_equal(table[i]->name, rows[i].name);
+        assert_int_equal(table[i]->dialect, rows[i].dialect);
+        assert_ptr_equal(family_find(td_bytes_str(rows[i].name)), table[i]);
+        const char *main_public = family_url(table[i], NET_MAIN, ACCESS_PUBLIC);
+        const char *main_private = family_url(table[i], NET_MAIN, ACCESS_PRIVATE);
         assert_true((main_public == NULL) == (rows[i].main_public == NULL));
         assert_true((main_private == NULL) == (rows[i].main_private == NULL));
         if (main_public != NULL)
@@ -65,8 +65,7 @@ static void test_families(void **state)
         if (main_private != NULL)
             assert_string_equal(main_private, rows[i].main_private);
         if (rows[i].test_public != NULL)
-            assert_string_equal(family_url(&table[i], NET_TEST, ACCESS_PUBLIC),
-                                rows[i].test_public);
+            assert_string_equal(family_url(table[i], NET_TEST, ACCESS_PUBLIC), rows[i].test_public);
         /* family_names() joins the names of the table, in its order. */
         size_t size = strlen(rows[i].name);
         assert_memory_equal(names, rows[i].name, size);
@@ -181,13 +180,13 @@ static void test_shipped_rows(void **state)
     (void)state;
     size_t count = 0;
     size_t row_count = 0;
-    const family *table = family_table(&count);
+    const family *const *table = family_table(&count);
     for (size_t i = 0; i < count; i++) {
-        for (size_t j = 0; j < table[i].topic_count; j++) {
-            const topic_row *row = &table[i].topics[j];
+        for (size_t j = 0; j < table[i]->topic_count; j++) {
+            const topic_row *row = &table[i]->topics[j];
             const char *fault = topic_row_fault(row);
             if (fault != NULL)
-                fail_msg("%s, row %zu: %s", table[i].name, j, fault);
+                fail_msg("%s, row %zu: %s", table[i]->name, j, fault);
             assert_memory_equal(row->pattern, row->name, strlen(row->name));
             for (size_t k = 0; k < TOPIC_RULES_MAX && row->rules[k].rule != RULE_NONE; k++)
                 assert_non_null(rule_name(row->rules[k].rule));

@@ -1,0 +1,205 @@
+/* Every meaning that a field of any topic can have: its enumerator (MEMBER_SYMBOL) and its name in
+ * JSON ("symbol"). One meaning has one member, however the families spell it; look here before
+ * adding one. Times end in _ns whatever the frame's unit: a message holds them in ns. Values are
+ * not stored, so the order may change. For message.h and message.c alone. */
+#ifndef TD_SCHEMA_MESSAGE_MEMBERS_H
+#define TD_SCHEMA_MESSAGE_MEMBERS_H
+
+/* identity and order */
+#define MEMBERS_IDENTITY(X)                                                                        \
+    X(SYMBOL, "symbol")                                                                            \
+    X(SIDE, "side")                                                                                \
+    X(PRICE, "price")                                                                              \
+    X(SIZE, "size")                                                                                \
+    X(LEVEL_ID, "id")                                                                              \
+    X(CROSS_SEQ, "cross_seq")                                                                      \
+    X(U, "u")                                                                                      \
+    X(SEQ, "seq")                                                                                  \
+    X(EXCHANGE_TIME, "exchange_ns")                                                                \
+    X(TRANSACT_TIME, "transact_ns")                                                                \
+    X(TIME_TEXT, "time_text")                                                                      \
+    X(TRADE_ID, "trade_id")                                                                        \
+    X(TICK_DIRECTION, "tick_direction")                                                            \
+    X(IS_BLOCK_TRADE, "is_block_trade")                                                            \
+    /* end */
+
+/* ticker */
+#define MEMBERS_TICKER(X)                                                                          \
+    X(INSTRUMENT_ID, "instrument_id")                                                              \
+    X(LAST_PRICE, "last_price")                                                                    \
+    X(BID1_PRICE, "bid1_price")                                                                    \
+    X(ASK1_PRICE, "ask1_price")                                                                    \
+    X(PREV_PRICE_24H, "prev_price_24h")                                                            \
+    X(PRICE_24H_PCNT, "price_24h_pcnt")                                                            \
+    X(HIGH_PRICE_24H, "high_price_24h")                                                            \
+    X(LOW_PRICE_24H, "low_price_24h")                                                              \
+    X(PREV_PRICE_1H, "prev_price_1h")                                                              \
+    X(PRICE_1H_PCNT, "price_1h_pcnt")                                                              \
+    X(MARK_PRICE, "mark_price")                                                                    \
+    X(INDEX_PRICE, "index_price")                                                                  \
+    X(OPEN_INTEREST, "open_interest")                                                              \
+    X(OPEN_VALUE, "open_value")                                                                    \
+    X(TOTAL_TURNOVER, "total_turnover")                                                            \
+    X(TURNOVER_24H, "turnover_24h")                                                                \
+    X(TOTAL_VOLUME, "total_volume")                                                                \
+    X(VOLUME_24H, "volume_24h")                                                                    \
+    X(FUNDING_RATE, "funding_rate")                                                                \
+    X(PREDICTED_FUNDING_RATE, "predicted_funding_rate")                                            \
+    X(ITEM_CROSS_SEQ, "item_cross_seq")                                                            \
+    X(CREATED_AT, "created_ns")                                                                    \
+    X(UPDATED_AT, "updated_ns")                                                                    \
+    X(NEXT_FUNDING_TIME, "next_funding_ns")                                                        \
+    X(COUNTDOWN_HOUR, "countdown_hours")                                                           \
+    X(FUNDING_RATE_INTERVAL, "funding_rate_interval_hours")                                        \
+    X(SETTLE_TIME, "settle_ns")                                                                    \
+    X(DELISTING_STATUS, "delisting_status")                                                        \
+    /* end */
+
+/* ticker of dated futures */
+#define MEMBERS_FUTURES(X)                                                                         \
+    X(SYMBOL_NAME, "symbol_name")                                                                  \
+    X(SYMBOL_YEAR, "symbol_year")                                                                  \
+    X(CONTRACT_TYPE, "contract_type")                                                              \
+    X(COIN, "coin")                                                                                \
+    X(QUOTE_SYMBOL, "quote_symbol")                                                                \
+    X(POSITION_MODE, "position_mode")                                                              \
+    X(IS_UP_BORROWABLE, "is_up_borrowable")                                                        \
+    X(IMPORT_TIME, "import_ns")                                                                    \
+    X(START_TRADING_TIME, "start_trading_ns")                                                      \
+    X(TIME_TO_SETTLE, "time_to_settle_s")                                                          \
+    X(SETTLE_FEE_RATE, "settle_fee_rate")                                                          \
+    X(CONTRACT_STATUS, "contract_status")                                                          \
+    X(SYSTEM_SUBSIDY, "system_subsidy")                                                            \
+    X(FAIR_BASIS, "fair_basis")                                                                    \
+    X(FAIR_BASIS_RATE, "fair_basis_rate")                                                          \
+    X(BASIS_IN_YEAR, "basis_in_year")                                                              \
+    X(EXPECT_PRICE, "expect_price")                                                                \
+    /* end */
+
+/* funds */
+#define MEMBERS_FUNDS(X)                                                                           \
+    X(WALLET_BALANCE, "wallet_balance")                                                            \
+    /* end */
+
+/* books, candles and trades beyond their structs */
+#define MEMBERS_MARKET(X)                                                                          \
+    X(BID1_SIZE, "bid1_size")                                                                      \
+    X(ASK1_SIZE, "ask1_size")                                                                      \
+    X(VERSION, "version")                                                                          \
+    X(MATCH_TIME, "match_ns")                                                                      \
+    X(SEND_TIME, "send_ns")                                                                        \
+    X(START, "start_ns")                                                                           \
+    X(END, "end_ns")                                                                               \
+    X(INTERVAL, "interval")                                                                        \
+    X(OPEN, "open")                                                                                \
+    X(HIGH, "high")                                                                                \
+    X(LOW, "low")                                                                                  \
+    X(CLOSE, "close")                                                                              \
+    X(VOLUME, "volume")                                                                            \
+    X(TURNOVER, "turnover")                                                                        \
+    X(IS_CONFIRMED, "is_confirmed")                                                                \
+    X(LAST_TRADE_TIME, "last_trade_ns")                                                            \
+    X(IS_RPI_TRADE, "is_rpi_trade")                                                                \
+    /* end */
+
+/* options: volatilities and greeks */
+#define MEMBERS_OPTION(X)                                                                          \
+    X(BID1_IV, "bid1_iv")                                                                          \
+    X(ASK1_IV, "ask1_iv")                                                                          \
+    X(MARK_IV, "mark_iv")                                                                          \
+    X(DELTA, "delta")                                                                              \
+    X(GAMMA, "gamma")                                                                              \
+    X(VEGA, "vega")                                                                                \
+    X(THETA, "theta")                                                                              \
+    X(UNDERLYING_PRICE, "underlying_price")                                                        \
+    X(DELIVERY_PRICE, "delivery_price")                                                            \
+    X(DELIVERY_TIME, "delivery_ns")                                                                \
+    /* end */
+
+/* orders and conditional orders */
+#define MEMBERS_ORDER(X)                                                                           \
+    X(CATEGORY, "category")                                                                        \
+    X(ORDER_ID, "order_id")                                                                        \
+    X(ORDER_LINK_ID, "order_link_id")                                                              \
+    X(ORDER_TYPE, "order_type")                                                                    \
+    X(ORDER_STATUS, "order_status")                                                                \
+    X(TIME_IN_FORCE, "time_in_force")                                                              \
+    X(AVG_PRICE, "avg_price")                                                                      \
+    X(LEAVES_SIZE, "leaves_size")                                                                  \
+    X(LEAVES_VALUE, "leaves_value")                                                                \
+    X(CUM_EXEC_SIZE, "cum_exec_size")                                                              \
+    X(CUM_EXEC_VALUE, "cum_exec_value")                                                            \
+    X(CUM_EXEC_FEE, "cum_exec_fee")                                                                \
+    X(TRIGGER_PRICE, "trigger_price")                                                              \
+    X(TRIGGER_BY, "trigger_by")                                                                    \
+    X(TRIGGER_DIRECTION, "trigger_direction")                                                      \
+    X(STOP_ORDER_TYPE, "stop_order_type")                                                          \
+    X(TAKE_PROFIT, "take_profit")                                                                  \
+    X(STOP_LOSS, "stop_loss")                                                                      \
+    X(TP_TRIGGER_BY, "tp_trigger_by")                                                              \
+    X(SL_TRIGGER_BY, "sl_trigger_by")                                                              \
+    X(TRAILING_STOP, "trailing_stop")                                                              \
+    X(IS_REDUCE_ONLY, "is_reduce_only")                                                            \
+    X(IS_CLOSE_ON_TRIGGER, "is_close_on_trigger")                                                  \
+    X(CREATE_TYPE, "create_type")                                                                  \
+    X(CANCEL_TYPE, "cancel_type")                                                                  \
+    X(REJECT_REASON, "reject_reason")                                                              \
+    /* end */
+
+/* executions */
+#define MEMBERS_EXECUTION(X)                                                                       \
+    X(EXEC_ID, "exec_id")                                                                          \
+    X(EXEC_TYPE, "exec_type")                                                                      \
+    X(EXEC_PRICE, "exec_price")                                                                    \
+    X(EXEC_SIZE, "exec_size")                                                                      \
+    X(EXEC_VALUE, "exec_value")                                                                    \
+    X(EXEC_FEE, "exec_fee")                                                                        \
+    X(FEE_RATE, "fee_rate")                                                                        \
+    X(FEE_COIN, "fee_coin")                                                                        \
+    X(IS_MAKER, "is_maker")                                                                        \
+    X(ORDER_PRICE, "order_price")                                                                  \
+    X(ORDER_SIZE, "order_size")                                                                    \
+    /* end */
+
+/* positions */
+#define MEMBERS_POSITION(X)                                                                        \
+    X(POSITION_IDX, "position_idx")                                                                \
+    X(POSITION_SEQ, "position_seq")                                                                \
+    X(POSITION_STATUS, "position_status")                                                          \
+    X(POSITION_VALUE, "position_value")                                                            \
+    X(POSITION_MARGIN, "position_margin")                                                          \
+    X(ENTRY_PRICE, "entry_price")                                                                  \
+    X(LEVERAGE, "leverage")                                                                        \
+    X(LIQ_PRICE, "liq_price")                                                                      \
+    X(BUST_PRICE, "bust_price")                                                                    \
+    X(UNREALISED_PNL, "unrealised_pnl")                                                            \
+    X(REALISED_PNL, "realised_pnl")                                                                \
+    X(CUM_REALISED_PNL, "cum_realised_pnl")                                                        \
+    X(IS_ISOLATED, "is_isolated")                                                                  \
+    X(IS_AUTO_ADD_MARGIN, "is_auto_add_margin")                                                    \
+    X(RISK_ID, "risk_id")                                                                          \
+    X(USER_ID, "user_id")                                                                          \
+    /* end */
+
+/* notices: status, limits, alerts */
+#define MEMBERS_NOTICE(X)                                                                          \
+    X(TITLE, "title")                                                                              \
+    X(STATE, "state")                                                                              \
+    X(BUY_LIMIT, "buy_limit")                                                                      \
+    X(SELL_LIMIT, "sell_limit")                                                                    \
+    /* end */
+
+#define MEMBERS(X)                                                                                 \
+    MEMBERS_IDENTITY(X)                                                                            \
+    MEMBERS_TICKER(X)                                                                              \
+    MEMBERS_FUTURES(X)                                                                             \
+    MEMBERS_FUNDS(X)                                                                               \
+    MEMBERS_MARKET(X)                                                                              \
+    MEMBERS_OPTION(X)                                                                              \
+    MEMBERS_ORDER(X)                                                                               \
+    MEMBERS_EXECUTION(X)                                                                           \
+    MEMBERS_POSITION(X)                                                                            \
+    MEMBERS_NOTICE(X)                                                                              \
+    /* end */
+
+#endif
