@@ -53,6 +53,14 @@ _Static_assert(LIMIT_FRAME_BYTES < LIMIT_RING_BYTES / 2, "a frame must never fil
 /* Entries (levels, trades, updates) of one frame: a 10,000-level snapshot has 20,000. */
 #define LIMIT_FRAME_ITEMS 65536u
 
+/* Ids of entries that a topic remembers to notice one that comes twice: four of the largest trade
+ * frames (1,024). A repeat from further back is not noticed. */
+#define LIMIT_TRACK_IDS 4096u
+
+/* Symbols that one topic of several (a coin's options, an account) is followed by; some 1,500
+ * options of a coin are traded at once. Entries of further symbols are not judged, and counted. */
+#define LIMIT_TRACK_SYMBOLS 4096u
+
 /* Nesting of a frame's JSON. Real frames have 5. */
 #define LIMIT_JSON_DEPTH 64u
 

@@ -65,7 +65,7 @@ typedef struct rule_check {
     rule_subject subject;
 } rule_check;
 
-/* The function of a rule. */
+/* The function of a rule; its fn is NULL if the rule is not about one topic alone. */
 const rule_check *rule_check_find(rule_id rule);
 
 /* One rule of a track, ready to be called. */

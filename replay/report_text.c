@@ -30,6 +30,27 @@ static const char *const RULE_WORDS[RULE_COUNT] = {
     [RULE_SIZE_POSITIVE] = "it sets a price to a size of zero or less",
     [RULE_BOOK_FITS] = "it has levels beyond what a book here can hold",
     [RULE_SNAPSHOT_RESET] = "a snapshot came on a topic that had one",
+    [RULE_SEQ_STEP] = "its sequence number neither stayed nor went up by one: a frame was lost, or "
+                      "came out of order",
+    [RULE_VERSION_DIFFERS] = "it has the version of the frame before: a frame came twice",
+    [RULE_VERSION_WEAK] = "its version is below that of the frame before",
+    [RULE_ENTRY_SEQ_STRICT] = "a symbol's sequence number did not rise: a frame came twice, or out "
+                              "of order",
+    [RULE_ENTRY_SEQ_WEAK] = "a symbol's sequence number fell: frames came out of order",
+    [RULE_ENTRY_TIME_WEAK] = "the exchange's time of a symbol fell: frames came out of order",
+    [RULE_ID_UNIQUE] = "an entry has an id that came before: a frame came twice",
+    [RULE_ID_ASCENDING] = "an entry's id is not above the one before it: a frame came twice, or "
+                          "out of order",
+    [RULE_DEPTH_MAX] = "the book has more levels than its topic shows: an earlier frame is missing",
+    [RULE_SNAPSHOT_REPEAT] = "the exchange sent a snapshot again, because nothing had changed",
+    [RULE_KLINE_START] = "its candle began before the one in the frame before",
+    [RULE_KLINE_CONFIRM] = "it changes a candle that was closed",
+    [RULE_BOOKS_AGREE] = "another book of the symbol had other levels at the same sequence number: "
+                         "one of the two missed a frame",
+    [RULE_LINES_AGREE] = "another line of the topic had other levels at the same sequence number: "
+                         "one of the two missed a frame",
+    [RULE_BEST_AGREES] = "its best prices are not those of the book at the same sequence number",
+    [RULE_TRADES_COMPLETE] = "its candle holds more than the trades that came: a trade is missing",
 };
 
 enum { PLACE_BYTES = 96 };

@@ -170,6 +170,22 @@ const char *rule_name(rule_id rule)
         [RULE_SIZE_POSITIVE] = "size_positive",
         [RULE_BOOK_FITS] = "book_fits",
         [RULE_SNAPSHOT_RESET] = "snapshot_reset",
+        [RULE_SEQ_STEP] = "seq_step",
+        [RULE_VERSION_DIFFERS] = "version_differs",
+        [RULE_VERSION_WEAK] = "version_weak",
+        [RULE_ENTRY_SEQ_STRICT] = "entry_seq_strict",
+        [RULE_ENTRY_SEQ_WEAK] = "entry_seq_weak",
+        [RULE_ENTRY_TIME_WEAK] = "entry_time_weak",
+        [RULE_ID_UNIQUE] = "id_unique",
+        [RULE_ID_ASCENDING] = "id_ascending",
+        [RULE_DEPTH_MAX] = "depth_max",
+        [RULE_SNAPSHOT_REPEAT] = "snapshot_repeat",
+        [RULE_KLINE_START] = "kline_start",
+        [RULE_KLINE_CONFIRM] = "kline_confirm",
+        [RULE_BOOKS_AGREE] = "books_agree",
+        [RULE_LINES_AGREE] = "lines_agree",
+        [RULE_BEST_AGREES] = "best_agrees",
+        [RULE_TRADES_COMPLETE] = "trades_complete",
     };
     TD_ASSERT(rule < RULE_COUNT);
     TD_ASSERT(NAMES[rule] != NULL);

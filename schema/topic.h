@@ -74,27 +74,59 @@ enum {
     ITEMS_ZERO_DELETES = 1 << 4, /* an entry of size 0 deletes its level */
 };
 
-/* Continuity rules. What each means, and what is known about it, is in book/continuity.h. */
+/* Continuity rules. What each means exactly, and what is known about it, is beside its function in
+ * book/continuity_rules.c (rules of one topic) and in book/audit.h (rules across topics of a
+ * symbol). A row names those that hold for its topic, with their strength. */
 typedef enum rule_id {
     RULE_NONE,
+    /* Order of frames. The number is the rule's member: MEMBER_CROSS_SEQ, _U, _SEQ or _VERSION. */
     RULE_SEQ_STRICT,      /* sequence strictly up from frame to frame */
     RULE_SEQ_WEAK,        /* sequence never down */
-    RULE_SEQ_DENSE,       /* sequence exactly one up */
+    RULE_SEQ_DENSE,       /* sequence exactly one up; 1 and a snapshot begin anew */
+    RULE_SEQ_STEP,        /* sequence the same or one up: topics that repeat an unchanged state */
     RULE_SEQ_FRAME_EQUAL, /* all entries of one frame share their sequence */
     RULE_TIME_STRICT,     /* exchange time strictly up from frame to frame */
     RULE_TIME_WEAK,       /* exchange time never down */
-    RULE_ANCHORED,        /* no delta before the snapshot */
-    RULE_DELETE_EXISTS,   /* a delete hits an existing level */
-    RULE_UPDATE_EXISTS,   /* an update hits an existing level */
-    RULE_UPDATE_CHANGES,  /* an update changes the size of its level */
-    RULE_INSERT_NEW,      /* an insert makes a level that was not there */
-    RULE_NOT_CROSSED,     /* best bid below best ask */
-    RULE_DEPTH,           /* as many levels a side as the topic has */
-    RULE_SYMBOL_MATCHES,  /* every entry's symbol is the topic's */
-    RULE_SIZE_POSITIVE,   /* a level that is set has a size above 0 */
-    RULE_BOOK_FITS,       /* no level was beyond the book's bounds; holds for every book unasked */
-    RULE_SNAPSHOT_RESET,  /* statistic, counted unasked: a snapshot on a topic that had one already
-                           */
+    RULE_VERSION_DIFFERS, /* MEMBER_VERSION as text is another than in the frame before */
+    RULE_VERSION_WEAK,    /* the numbers in that text, part by part, are not down: a hint */
+    /* Order of entries, each symbol that they name on its own: topics of a coin, private topics.
+     * The number is the rule's member in each entry. An entry without it, or with a negative one,
+     * is passed over. */
+    RULE_ENTRY_SEQ_STRICT,
+    RULE_ENTRY_SEQ_WEAK,
+    RULE_ENTRY_TIME_WEAK,
+    /* Identity of entries; member: MEMBER_TRADE_ID or MEMBER_EXEC_ID. */
+    RULE_ID_UNIQUE,    /* not among the last LIMIT_TRACK_IDS ids of the topic */
+    RULE_ID_ASCENDING, /* decimal ids of any length that rise from entry to entry */
+    /* Books. */
+    RULE_ANCHORED,       /* no delta before the snapshot */
+    RULE_DELETE_EXISTS,  /* a delete hits an existing level */
+    RULE_UPDATE_EXISTS,  /* an update hits an existing level */
+    RULE_UPDATE_CHANGES, /* an update changes the size of its level; so does a level that is set by
+                            a delta */
+    RULE_INSERT_NEW,     /* an insert makes a level that was not there */
+    RULE_NOT_CROSSED,    /* best bid below best ask */
+    RULE_DEPTH,          /* as many levels a side as the topic has */
+    RULE_DEPTH_MAX,      /* never more levels a side than the topic has */
+    RULE_SYMBOL_MATCHES, /* every entry's symbol is the topic's */
+    RULE_SIZE_POSITIVE,  /* a level that is set has a size above 0 */
+    RULE_BOOK_FITS,      /* no level was beyond the book's bounds; holds for every book unasked */
+    RULE_SNAPSHOT_RESET, /* statistic, counted unasked where a topic is RULE_ANCHORED: a snapshot on
+                            a topic that had one already */
+    RULE_SNAPSHOT_REPEAT, /* statistic: a snapshot with the member of the frame before; level 1 is
+                             sent again when nothing changes */
+    /* Candles. */
+    RULE_KLINE_START,   /* the start of a candle never falls */
+    RULE_KLINE_CONFIRM, /* a candle is closed once, and not changed after that */
+    /* Across the topics of one feed's symbol (book/audit.h). */
+    RULE_BOOKS_AGREE,     /* on every book of the symbol that takes part: where two books have the
+                             same number (member), levels that both show are equal */
+    RULE_LINES_AGREE,     /* the same for one topic received twice; holds for every topic of
+                             RULE_BOOKS_AGREE unasked */
+    RULE_BEST_AGREES,     /* on tickers: bid1 and ask1 are the best of the symbol's books that take
+                             part in RULE_BOOKS_AGREE, where the numbers are equal */
+    RULE_TRADES_COMPLETE, /* on candles: what they add is what the symbol's trades add; member:
+                             MEMBER_TURNOVER: volume and turnover, MEMBER_VOLUME: volume only */
     RULE_COUNT,
 } rule_id;
 
@@ -107,8 +139,7 @@ typedef enum rule_strength {
 typedef struct rule_row {
     rule_id rule;
     rule_strength strength;
-    msg_member member; /* which number a RULE_SEQ_* is about: MEMBER_CROSS_SEQ (also for
-                          MEMBER_NONE), MEMBER_U or MEMBER_SEQ */
+    msg_member member; /* which number or id the rule is about; MEMBER_NONE: cross_seq */
 } rule_row;
 
 /* Where the number that a topic's sequence rules look at is found. */
@@ -120,7 +151,7 @@ typedef enum seq_source {
 
 enum {
     TOPIC_ITEMS_MAX = 6,
-    TOPIC_RULES_MAX = 16,
+    TOPIC_RULES_MAX = 20,
     TOPIC_FIELDS_MAX = 128, /* of an entry; the widest, an order, has some 60 */
     TOPIC_ENVELOPE_MAX = 16,
 };
