@@ -16,6 +16,7 @@ struct player {
     uint64_t first_recv_ns;
     uint64_t last_recv_ns;
     uint8_t wants_events;
+    uint8_t wants_lead_in;
     uint8_t is_finished;
 };
 
@@ -29,8 +30,10 @@ td_result player_open(const player_options *options, player **out, td_err *err)
     if (made == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a player");
     made->options = *options;
-    for (size_t i = 0; i < options->sink_count; i++)
+    for (size_t i = 0; i < options->sink_count; i++) {
         made->wants_events |= options->sinks[i].ops->wants_events;
+        made->wants_lead_in |= options->sinks[i].ops->wants_lead_in;
+    }
     td_result rc = strands_open(options->threads, &made->strands, err);
     if (rc != TD_OK) {
         player_close(made);
@@ -145,6 +148,8 @@ static td_result show_to_sinks(player *p, const sink_frame *shown, td_err *err)
         const sink *to = &p->options.sinks[i];
         if (shown->role == ROLE_EVENT && !to->ops->wants_events)
             continue;
+        if (shown->tape->is_lead_in && !to->ops->wants_lead_in)
+            continue;
         TD_ASSERT(to->ops->frame != NULL);
         td_result rc = to->ops->frame(to->ctx, shown, err);
         if (rc != TD_OK)
@@ -173,15 +178,26 @@ static td_result pass_on(player *p, const tape_frame *frame, const route *to, td
     return strands_add(p->strands, s, &own, frame->block, err);
 }
 
+/* Neither due nor counted: it brings books up to date. */
+static td_result take_lead_in(player *p, const sink_frame *shown, td_err *err)
+{
+    TD_ASSERT(shown->tape->is_lead_in);
+    if (shown->role != ROLE_DATA)
+        return TD_OK;
+    td_result rc = p->wants_lead_in ? show_to_sinks(p, shown, err) : TD_OK;
+    const route to = {shown->role, shown->topic};
+    return rc == TD_OK ? pass_on(p, shown->tape, &to, err) : rc;
+}
+
 td_result player_take(player *p, const tape_frame *frame, td_err *err)
 {
     TD_ASSERT(!p->is_finished);
     route to = route_of(frame);
     if (to.role == ROLE_EVENT && !p->wants_events)
         return TD_OK;
-    if (frame->is_lead_in)
-        return to.role == ROLE_DATA ? pass_on(p, frame, &to, err) : TD_OK;
     sink_frame shown = {.tape = frame, .role = to.role, .topic = to.match};
+    if (frame->is_lead_in)
+        return take_lead_in(p, &shown, err);
     td_result rc = wait_until_due(p, frame, &shown.deadline_ns);
     if (rc == TD_OK && p->options.sink_count > 0)
         rc = show_to_sinks(p, &shown, err);

@@ -4,7 +4,8 @@
  * decoded.
  *
  * A sink may block (it holds the tape back then, and the frame's lateness shows it) and may end the
- * replay. Frames before the selection that only warm books up are never handed to sinks. */
+ * replay. Frames before the selection that only warm books up are handed to those sinks alone that
+ * keep books of their own and ask for them. */
 #ifndef TD_REPLAY_SINK_H
 #define TD_REPLAY_SINK_H
 
@@ -37,7 +38,8 @@ typedef struct sink_ops {
     td_result (*frame)(void *ctx, const sink_frame *frame, td_err *err);
     /* The tape has ended, or was ended: write what is left. NULL: nothing to do. */
     td_result (*finish)(void *ctx, td_err *err);
-    uint8_t wants_events; /* 1: ROLE_EVENT frames too */
+    uint8_t wants_events;  /* 1: ROLE_EVENT frames too */
+    uint8_t wants_lead_in; /* 1: data frames before the selection too (tape->is_lead_in) */
 } sink_ops;
 
 typedef struct sink {

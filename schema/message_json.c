@@ -117,10 +117,15 @@ static void write_item(json_writer *w, const msg_item *item)
 
 void message_json_members(json_writer *writer, const message *m)
 {
+    write_head(writer, &m->head);
+    message_json_entries(writer, m);
+}
+
+void message_json_entries(json_writer *writer, const message *m)
+{
     TD_ASSERT(m->head.type < MSG_TYPE_COUNT);
     msg_type type = m->head.type;
     size_t count = message_item_count(m);
-    write_head(writer, &m->head);
     /* Plain structs have no envelope of their own, so a record of theirs shows none either. */
     if (m->is_record && type != MSG_BOOK_CHANGE && type != MSG_TRADE)
         for (size_t i = 0; i < m->record.value_count; i++)

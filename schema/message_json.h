@@ -21,6 +21,10 @@
  */
 void message_json_members(json_writer *writer, const message *m);
 
+/* The last part of that alone: what the frame says besides its head, which is levels, trades or
+ * items (with the envelope's own values before them). */
+void message_json_entries(json_writer *writer, const message *m);
+
 /* A frame without a topic: type "control" (with control: "ack", "pong" …, success or null) or
  * "request", and frame: its text. */
 void message_json_control(json_writer *writer, const classification *what, td_bytes frame);

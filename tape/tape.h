@@ -62,12 +62,14 @@ typedef struct tape_options {
 
 /* What a tape has read so far. */
 typedef struct tape_stats {
-    uint64_t segments;       /* opened */
-    uint64_t chunks_read;    /* damaged ones too */
-    uint64_t chunks_skipped; /* of opened segments: they hold nothing that is wanted */
-    uint64_t bytes_read;     /* of chunk records */
-    uint64_t damaged_chunks; /* could not be read, all or in part: said by the log, passed over */
-    uint64_t frames_unknown; /* came out on an _unknown channel: no row fits them */
+    uint64_t segments;         /* opened */
+    uint64_t chunks_read;      /* damaged ones too */
+    uint64_t chunks_skipped;   /* of opened segments: they hold nothing that is wanted */
+    uint64_t bytes_read;       /* of chunk records */
+    uint64_t damaged_chunks;   /* could not be read, all or in part: said by the log, passed over */
+    uint64_t damaged_until_ns; /* last time of a frame of those, 0: none; it has grown before the
+                                  first frame comes out that is behind what could not be read */
+    uint64_t frames_unknown;   /* came out on an _unknown channel: no row fits them */
     uint64_t segments_unreadable; /* left out of the plan: said by the archive's log */
     unsigned workers_busy_max;    /* threads that were reading ahead at one moment */
 } tape_stats;
