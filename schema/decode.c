@@ -104,7 +104,7 @@ int decode_record_to_struct(decoder *d, message *m)
         } else {
             if (!decoder_grow((void **)&d->trades, &d->trade_capacity, i, sizeof *d->trades))
                 return 0;
-            d->trades[i] = msg_item_trade(&record.items[i]);
+            d->trades[i] = message_trade(m, i);
         }
     }
     if (is_book)

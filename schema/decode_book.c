@@ -6,6 +6,7 @@
 static inline const uint8_t *read_value(hot *h, hot_role role, const uint8_t *p, void *entry)
 {
     msg_level *level = entry;
+    td_bytes foreign; /* counted; a level has no place for it */
     switch (role) {
     case HOT_PRICE:
         return scan_decimal(p, &level->price, &level->price_scale);
@@ -14,7 +15,7 @@ static inline const uint8_t *read_value(hot *h, hot_role role, const uint8_t *p,
     case HOT_SIDE:
         return scan_side(p, &level->side);
     case HOT_SYMBOL:
-        return hot_symbol(h, p);
+        return hot_symbol(h, p, &foreign);
     case HOT_UNREAD:
     case HOT_TIME:
     case HOT_CROSS_SEQ:

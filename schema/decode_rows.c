@@ -117,6 +117,8 @@ static int take_envelope(rows *r, const field_row *field, json_value json)
         head->seq = value.as.integer;
         head->has_seq = 1;
     } else {
+        if (value.member == MEMBER_VERSION && value.type == VALUE_TEXT)
+            head->version = value.as.text; /* a value as well: books alone have no others */
         return add_value(r, &value);
     }
     return 1;

@@ -290,15 +290,18 @@ typedef const uint8_t *hot_entry(hot *h, const uint8_t *p, const items_row *item
 hot_entry hot_book_entry;
 hot_entry hot_trade_entry;
 
-/* An entry's symbol: compare it with the topic's, and count a foreign one. */
-static inline const uint8_t *hot_symbol(hot *h, const uint8_t *p)
+/* An entry's symbol: compare it with the topic's, and count a foreign one, which goes to *foreign.
+ */
+static inline const uint8_t *hot_symbol(hot *h, const uint8_t *p, td_bytes *foreign)
 {
     if (TD_LIKELY(*p == '"' && h->symbol->bytes <= SCAN_KEY_BYTES_MAX && key_is(h->symbol, p + 1)))
         return p + h->symbol->bytes + 2;
     td_bytes text;
     p = scan_text(p, h->end, &text);
-    if (p != NULL)
-        h->head.foreign_symbols += !td_bytes_equal(text, h->topic->symbol);
+    if (p != NULL && !td_bytes_equal(text, h->topic->symbol)) {
+        h->head.foreign_symbols++;
+        *foreign = text;
+    }
     return p;
 }
 

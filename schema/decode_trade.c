@@ -31,7 +31,7 @@ static inline const uint8_t *read_value(hot *h, hot_role role, const uint8_t *p,
     case HOT_SIDE:
         return scan_side(p, &trade->side);
     case HOT_SYMBOL:
-        return hot_symbol(h, p);
+        return hot_symbol(h, p, &trade->symbol);
     case HOT_TIME:
         return scan_time(p, h->p->time_unit_ns, &trade->exchange_ns);
     case HOT_CROSS_SEQ:

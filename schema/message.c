@@ -126,6 +126,7 @@ msg_trade msg_item_trade(const msg_item *item)
     const msg_value *side = item_value(item, MEMBER_SIDE);
     const msg_value *time = item_value(item, MEMBER_EXCHANGE_TIME);
     const msg_value *seq = item_value(item, MEMBER_CROSS_SEQ);
+    const msg_value *own_seq = item_value(item, MEMBER_SEQ);
     const msg_value *block = item_value(item, MEMBER_IS_BLOCK_TRADE);
     return (msg_trade){
         .price = decimal_of(item_value(item, MEMBER_PRICE)),
@@ -133,6 +134,9 @@ msg_trade msg_item_trade(const msg_item *item)
         .exchange_ns = time == NULL ? 0 : time->as.time_ns,
         .cross_seq = seq == NULL ? 0 : seq->as.integer,
         .has_cross_seq = seq != NULL,
+        .seq = own_seq == NULL ? 0 : own_seq->as.integer,
+        .has_seq = own_seq != NULL,
+        .symbol = text_of(item_value(item, MEMBER_SYMBOL)),
         .trade_id = text_of(item_value(item, MEMBER_TRADE_ID)),
         .tick_direction = text_of(item_value(item, MEMBER_TICK_DIRECTION)),
         .side = side == NULL ? (uint8_t)SIDE_NONE : side->as.side,
@@ -153,7 +157,10 @@ msg_trade message_trade(const message *m, size_t index)
 {
     TD_ASSERT(m->head.type == MSG_TRADE);
     TD_ASSERT(index < message_item_count(m));
-    if (m->is_record)
-        return msg_item_trade(&m->record.items[index]);
-    return m->trades.trades[index];
+    if (!m->is_record)
+        return m->trades.trades[index];
+    msg_trade trade = msg_item_trade(&m->record.items[index]);
+    if (td_bytes_equal(trade.symbol, m->head.symbol))
+        trade.symbol = td_bytes_of(NULL, 0);
+    return trade;
 }

@@ -65,6 +65,7 @@ typedef struct msg_head {
     const struct topic_row *row; /* NULL for raw, control and request */
     td_bytes topic;              /* without the symbol */
     td_bytes symbol;             /* empty if the topic has none; "*" if entries name several */
+    td_bytes version;            /* MEMBER_VERSION where it is text; empty if there is none */
     uint64_t exchange_ns;        /* the exchange's own time; 0 = the frame has none */
     int64_t cross_seq;           /* valid if has_cross_seq; likewise below */
     int64_t u;
@@ -98,10 +99,13 @@ typedef struct msg_trade {
     td_decimal size;
     uint64_t exchange_ns;
     int64_t cross_seq; /* valid if has_cross_seq */
+    int64_t seq;       /* valid if has_seq */
+    td_bytes symbol;   /* that the entry names; empty if that is the topic's, or none */
     td_bytes trade_id;
     td_bytes tick_direction; /* empty if absent */
     uint8_t side;            /* taker's, msg_side */
     uint8_t has_cross_seq;
+    uint8_t has_seq;
     int8_t is_block_trade; /* 1, 0, or -1: not said */
 } msg_trade;
 
@@ -181,7 +185,7 @@ msg_level message_level(const message *m, size_t index);
 msg_trade message_trade(const message *m, size_t index);
 
 /* An entry of a record as the level or trade that it describes; absent members are 0, empty, or
- * SIDE_NONE. */
+ * SIDE_NONE. A trade has whatever symbol the entry names. */
 msg_level msg_item_level(const msg_item *item);
 msg_trade msg_item_trade(const msg_item *item);
 

@@ -126,6 +126,14 @@ static void canon_trade(canon *c, const msg_trade *trade)
     canon_optional(c, trade->has_cross_seq, trade->cross_seq);
     canon_text(c, trade->trade_id);
     canon_text(c, trade->tick_direction);
+    if (trade->has_seq) {
+        canon_byte(c, 'q');
+        canon_u64(c, (uint64_t)trade->seq);
+    }
+    if (trade->symbol.size > 0) {
+        canon_byte(c, 'y');
+        canon_text(c, trade->symbol);
+    }
 }
 
 /* A member by its name, and its value behind a letter for its type. */
@@ -222,6 +230,8 @@ static void canon_message(canon *c, const message *m)
     TD_ASSERT(m->head.type < MSG_TYPE_COUNT);
     TD_ASSERT(c->size == 0);
     canon_head(c, &m->head, message_item_count(m));
+    if (m->head.type == MSG_BOOK_CHANGE && m->head.version.size > 0)
+        canon_text(c, m->head.version);
     canon_items(c, m);
     /* Plain structs have no envelope of their own, so it counts for other types only. */
     if (m->head.type != MSG_BOOK_CHANGE && m->head.type != MSG_TRADE && m->is_record)

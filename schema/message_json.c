@@ -39,6 +39,8 @@ static void write_head(json_writer *w, const msg_head *head)
     member_optional(w, "cross_seq", head->has_cross_seq, head->cross_seq);
     member_optional(w, "u", head->has_u, head->u);
     member_optional(w, "seq", head->has_seq, head->seq);
+    if (head->version.size > 0 && head->type == MSG_BOOK_CHANGE) /* others list it as a value */
+        json_write_member_bytes(w, "version", head->version);
     member_optional(w, "unknown_fields", head->unknown_fields != 0, head->unknown_fields);
 }
 
@@ -63,6 +65,8 @@ static void write_trade(json_writer *w, const msg_trade *trade)
 {
     TD_ASSERT(trade->side <= SIDE_NONE);
     json_write_object_begin(w);
+    if (trade->symbol.size > 0)
+        json_write_member_bytes(w, "symbol", trade->symbol);
     json_write_member_text(w, "side", msg_side_name((msg_side)trade->side));
     json_write_member_decimal(w, "price", trade->price);
     json_write_member_decimal(w, "size", trade->size);
@@ -70,6 +74,7 @@ static void write_trade(json_writer *w, const msg_trade *trade)
     member_text_or_null(w, "trade_id", trade->trade_id);
     member_text_or_null(w, "tick_direction", trade->tick_direction);
     member_optional(w, "cross_seq", trade->has_cross_seq, trade->cross_seq);
+    member_optional(w, "seq", trade->has_seq, trade->seq);
     if (trade->is_block_trade >= 0)
         json_write_member_bool(w, "is_block_trade", trade->is_block_trade);
     json_write_object_end(w);

@@ -16,7 +16,7 @@
  *   type, kind ("snapshot", "delta" or null), topic, symbol (null if none), exchange_ns (or null),
  *   cross_seq, u, seq (left out if the frame has none), unknown_fields (left out if 0), and
  *   book_change  levels: [{action, side, price, size}], size null in a delete
- *   trade        trades: [{side, price, size, exchange_ns, trade_id, …}]
+ *   trade        trades: [{symbol (if not the topic's), side, price, size, exchange_ns, …}]
  *   others       items: [{action?, member: value …}] in the order of the row, absent ones left out
  */
 void message_json_members(json_writer *writer, const message *m);

@@ -25,6 +25,7 @@ static void assert_heads_equal(const msg_head *a, const msg_head *b)
     assert_ptr_equal(a->row, b->row);
     assert_bytes_equal(a->topic, b->topic);
     assert_bytes_equal(a->symbol, b->symbol);
+    assert_bytes_equal(a->version, b->version);
     assert_int_equal(a->exchange_ns, b->exchange_ns);
     assert_int_equal(a->has_cross_seq, b->has_cross_seq);
     assert_int_equal(a->cross_seq, b->cross_seq);
@@ -43,6 +44,9 @@ static void assert_trades_equal(const msg_trade *a, const msg_trade *b)
     assert_int_equal(a->exchange_ns, b->exchange_ns);
     assert_int_equal(a->has_cross_seq, b->has_cross_seq);
     assert_int_equal(a->cross_seq, b->cross_seq);
+    assert_int_equal(a->has_seq, b->has_seq);
+    assert_int_equal(a->seq, b->seq);
+    assert_bytes_equal(a->symbol, b->symbol);
     assert_bytes_equal(a->trade_id, b->trade_id);
     assert_bytes_equal(a->tick_direction, b->tick_direction);
     assert_int_equal(a->side, b->side);
