@@ -49,7 +49,7 @@ SRC_tape := tape/selection.c tape/event.c tape/gap_json.c tape/channel_router.c 
             tape/loader.c tape/merge.c tape/tape.c
 
 SRC_wire := wire/url.c wire/proxy.c wire/tls.c wire/tls_judge.c wire/resolve.c wire/assembly.c wire/loop.c \
-            wire/client.c wire/client_connect.c wire/client_callback.c wire/server.c wire/server_peer.c wire/ready.c wire/dialect.c wire/dialect_op.c \
+            wire/client.c wire/client_connect.c wire/client_callback.c wire/server.c wire/http.c wire/server_peer.c wire/ready.c wire/dialect.c wire/dialect_op.c \
             wire/filters.c
 
 SRC_cli := cli/options.c cli/options_value.c cli/options_help.c cli/option_groups.c cli/report.c \
@@ -99,7 +99,7 @@ TESTS_format += tests/format/test_archive.c tests/format/test_archive_writer.c t
 TESTS_tape := tests/tape/test_channel_router.c tests/tape/test_selection.c tests/tape/test_event.c tests/tape/test_gap_json.c tests/tape/test_tape.c \
               tests/tape/test_tape_files.c
 
-TESTS_wire := tests/wire/test_url.c tests/wire/test_dialect.c tests/wire/test_client.c tests/wire/test_link.c \
+TESTS_wire := tests/wire/test_url.c tests/wire/test_dialect.c tests/wire/test_client.c tests/wire/test_http.c tests/wire/test_link.c \
               tests/wire/test_loop.c tests/wire/test_trust.c
 
 TESTS_cli := tests/cli/test_options.c tests/cli/test_output.c

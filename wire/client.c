@@ -97,14 +97,14 @@ static void on_connect_timeout(void *user)
     wire_conn *conn = user;
     conn->deadline = NULL;
     static const char *const DOING[] = {
-        [CONN_RESOLVING] = "look-up of its name",
-        [CONN_CONNECTING] = "TCP connection",
-        [CONN_SECURING] = "TLS handshake",
-        [CONN_UPGRADING] = "upgrade to WebSocket",
+        [CONN_RESOLVING] = "look-up of its name", [CONN_CONNECTING] = "TCP connection",
+        [CONN_SECURING] = "TLS handshake",        [CONN_UPGRADING] = "upgrade to WebSocket",
+        [CONN_REPLYING] = "rest of its reply",
     };
     TD_ASSERT(conn->stage < CONN_OPEN);
+    int is_request = conn->kind == CONN_HTTP && conn->stage == CONN_UPGRADING;
     conn_fail(conn, WIRE_CAUSE_TIMEOUT, "%s did not answer in time (%s)", conn->url.authority,
-              DOING[conn->stage]);
+              is_request ? "reply to the request" : DOING[conn->stage]);
     conn_cut(conn);
 }
 
@@ -117,7 +117,8 @@ static td_result set_proxy(wire_conn *conn, const char *proxy, td_err *err)
 
 static td_result conn_fill(wire_conn *conn, const wire_client_options *options, td_err *err)
 {
-    td_result rc = wire_url_parse(options->url, &conn->url, err);
+    td_result rc = conn->kind == CONN_HTTP ? wire_url_parse_http(options->url, &conn->url, err)
+                                           : wire_url_parse(options->url, &conn->url, err);
     if (rc == TD_OK)
         rc = set_proxy(conn, options->proxy, err);
     if (rc != TD_OK)
@@ -138,6 +139,12 @@ static td_result conn_fill(wire_conn *conn, const wire_client_options *options, 
 td_result wire_connect(wire_loop *loop, const wire_client_options *options, wire_conn **out,
                        td_err *err)
 {
+    return conn_open(loop, options, CONN_WEBSOCKET, out, err);
+}
+
+td_result conn_open(wire_loop *loop, const wire_client_options *options, conn_kind kind,
+                    wire_conn **out, td_err *err)
+{
     TD_ASSERT(loop->magic == WIRE_LOOP_MAGIC);
     *out = NULL;
     if (loop->is_closing)
@@ -146,6 +153,7 @@ td_result wire_connect(wire_loop *loop, const wire_client_options *options, wire
     if (conn == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a connection");
     conn->loop = loop;
+    conn->kind = kind;
     conn->ops = options->ops;
     conn->user = options->user;
     assembly_init(&conn->assembly, LIMIT_FRAME_BYTES);

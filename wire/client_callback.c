@@ -40,8 +40,8 @@ static void say_why_not_open(wire_conn *conn, unsigned status, td_bytes text)
                       : "%s does not speak TLS with us (%.*s); is it ws:// rather than wss://?",
                   where, words, (const char *)text.data);
     else
-        conn_fail(conn, WIRE_CAUSE_CLOSED_BY_PEER,
-                  "%s closed the connection before it answered the upgrade", where);
+        conn_fail(conn, WIRE_CAUSE_CLOSED_BY_PEER, "%s closed the connection before it %s", where,
+                  conn->kind == CONN_HTTP ? "replied" : "answered the upgrade");
 }
 
 void conn_attempt_failed(wire_conn *conn, unsigned status, td_bytes text)
@@ -181,21 +181,16 @@ static int on_user_agent(struct lws *wsi, unsigned char **at, size_t room)
                                         (int)sizeof TEXT - 1, at, *at + room);
 }
 
-/* While an attempt is being started its failure is the starter's result, not a callback's. */
-static int is_end(enum lws_callback_reasons reason)
+int conn_is_end(enum lws_callback_reasons reason)
 {
     return reason == LWS_CALLBACK_CLIENT_CONNECTION_ERROR || reason == LWS_CALLBACK_CLIENT_CLOSED ||
            reason == LWS_CALLBACK_WSI_DESTROY;
 }
 
-static int client_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
-                           size_t size)
+int conn_on_handshake(wire_conn *conn, struct lws *wsi, enum lws_callback_reasons reason, void *in,
+                      size_t size)
 {
-    (void)user;
-    wire_conn *conn = wsi == NULL ? NULL : lws_get_opaque_user_data(wsi);
-    if (conn == NULL || (conn->is_starting && is_end(reason)))
-        return 0;
-    switch ((int)reason) { /* a hundred others are not ours */
+    switch ((int)reason) { /* the others are of what comes after */
     case LWS_CALLBACK_WSI_CREATE:
         conn->stage = conn->url.is_tls || conn->proxy.is_used ? CONN_SECURING : CONN_UPGRADING;
         return 0;
@@ -206,6 +201,19 @@ static int client_callback(struct lws *wsi, enum lws_callback_reasons reason, vo
         conn_attempt_failed(conn, lws_http_client_http_response(wsi),
                             td_bytes_of(in, in == NULL ? 0 : size));
         return 0;
+    default:
+        return 0;
+    }
+}
+
+static int client_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
+                           size_t size)
+{
+    (void)user;
+    wire_conn *conn = wsi == NULL ? NULL : lws_get_opaque_user_data(wsi);
+    if (conn == NULL || (conn->is_starting && conn_is_end(reason)))
+        return 0;
+    switch ((int)reason) { /* a hundred others are not ours */
     case LWS_CALLBACK_CLIENT_ESTABLISHED:
         on_open(conn, wsi);
         return 0;
@@ -227,11 +235,16 @@ static int client_callback(struct lws *wsi, enum lws_callback_reasons reason, vo
         conn_end(conn);
         return 0;
     default:
-        return 0;
+        return conn_on_handshake(conn, wsi, reason, in, size);
     }
 }
 
 const struct lws_protocols CLIENT_PROTOCOLS[] = {
-    {.name = "wire-client", .callback = client_callback, .rx_buffer_size = WIRE_READ_BYTES},
+    [CONN_WEBSOCKET] = {.name = "wire-client",
+                        .callback = client_callback,
+                        .rx_buffer_size = WIRE_READ_BYTES},
+    [CONN_HTTP] = {.name = "wire-http",
+                   .callback = http_callback,
+                   .rx_buffer_size = WIRE_READ_BYTES},
     {0},
 };

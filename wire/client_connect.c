@@ -128,7 +128,8 @@ static td_result connect_to(wire_conn *conn, const char *address, td_err *err)
         .path = conn->url.target,
         .host = conn->url.authority,
         .alpn = "http/1.1",
-        .local_protocol_name = CLIENT_PROTOCOLS[0].name,
+        .local_protocol_name = CLIENT_PROTOCOLS[conn->kind].name,
+        .method = conn->kind == CONN_HTTP ? "GET" : NULL, /* NULL upgrades to WebSocket */
         .retry_and_idle_policy = &CLIENT_NO_KEEPALIVE,
         .opaque_user_data = conn,
         .pwsi = &conn->wsi,

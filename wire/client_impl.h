@@ -1,5 +1,6 @@
 /* Inside of the client's end: shared by client.c (its functions), client_connect.c (from URL to
- * libwebsockets) and client_callback.c (what libwebsockets says). */
+ * libwebsockets), client_callback.c (what libwebsockets says) and http.c (requests that never
+ * become a WebSocket). */
 #ifndef TD_WIRE_CLIENT_IMPL_H
 #define TD_WIRE_CLIENT_IMPL_H
 
@@ -15,9 +16,16 @@ typedef enum conn_stage {
     CONN_RESOLVING,
     CONN_CONNECTING, /* TCP */
     CONN_SECURING,   /* TLS, or the proxy's answer before it */
-    CONN_UPGRADING,
+    CONN_UPGRADING,  /* the request is out: upgrade, or the HTTP reply's status */
+    CONN_REPLYING,   /* CONN_HTTP: the status is there, the body comes */
     CONN_OPEN,
 } conn_stage;
+
+/* What a connection is for. */
+typedef enum conn_kind {
+    CONN_WEBSOCKET,
+    CONN_HTTP, /* its user is a wire_http; it never gets to CONN_OPEN */
+} conn_kind;
 
 /* One wire_send, queued: header and text lie one behind the other in wire_conn.queue. */
 typedef struct queued_send {
@@ -30,6 +38,7 @@ struct wire_conn {
     const wire_client_ops *ops;
     void *user;
 
+    conn_kind kind;
     wire_url url;
     wire_proxy proxy;
     char *ca_file;
@@ -58,8 +67,12 @@ struct wire_conn {
     char end_reason[CLOSE_REASON_BYTES_MAX];
 };
 
-extern const struct lws_protocols CLIENT_PROTOCOLS[];
+extern const struct lws_protocols CLIENT_PROTOCOLS[]; /* by conn_kind */
 extern const lws_retry_bo_t CLIENT_NO_KEEPALIVE;
+
+/* wire_connect, for either kind. */
+TD_MUST_USE td_result conn_open(wire_loop *loop, const wire_client_options *options, conn_kind kind,
+                                wire_conn **out, td_err *err);
 
 /* Remember why the connection ends, unless something earlier did. */
 void conn_fail(wire_conn *conn, wire_cause cause, const char *format, ...) TD_PRINTF(3, 4);
@@ -86,6 +99,18 @@ void conn_next_later(wire_conn *conn);
 /* An attempt came to nothing, with HTTP status (0: none) and libwebsockets' own reason: tries the
  * next address, or ends the connection. */
 void conn_attempt_failed(wire_conn *conn, unsigned status, td_bytes text);
+
+/* What libwebsockets says before either kind is open. The result is libwebsockets'. */
+int conn_on_handshake(wire_conn *conn, struct lws *wsi, enum lws_callback_reasons reason, void *in,
+                      size_t size);
+
+/* Does this callback say that the connection is no more? While an attempt is being started its
+ * failure is the starter's result, not a callback's. */
+int conn_is_end(enum lws_callback_reasons reason);
+
+/* The callback of CONN_HTTP. */
+int http_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
+                  size_t size);
 
 /* Writable: send what is queued, then close if that was asked for. The result is libwebsockets': -1
  * closes the connection. */

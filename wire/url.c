@@ -8,7 +8,7 @@
 
 #include "base/assert.h"
 
-enum { PORT_WS = 80, PORT_WSS = 443, PORT_DIGITS_MAX = 5, PORT_MAX = 65535 };
+enum { PORT_PLAIN = 80, PORT_TLS = 443, PORT_DIGITS_MAX = 5, PORT_MAX = 65535 };
 
 unsigned wire_address_version(const char *text)
 {
@@ -86,7 +86,7 @@ static void set_authority(wire_url *url)
 {
     const char *open = url->is_ipv6 ? "[" : "";
     const char *close = url->is_ipv6 ? "]" : "";
-    int is_default = url->port == (url->is_tls ? PORT_WSS : PORT_WS);
+    int is_default = url->port == (url->is_tls ? PORT_TLS : PORT_PLAIN);
     char port[PORT_DIGITS_MAX + 2] = "";
     if (!is_default)
         (void)snprintf(port, sizeof port, ":%u", url->port); /* at most ":65535" */
@@ -96,18 +96,28 @@ static void set_authority(wire_url *url)
     TD_ASSERT((size_t)length < sizeof url->authority);
 }
 
-static td_result parse_parts(const char *text, wire_url *out, td_err *err)
+/* What a URL may begin with, plain and with TLS. */
+typedef struct url_schemes {
+    const char *plain, *tls;
+} url_schemes;
+
+static const url_schemes SCHEMES_WS = {"ws://", "wss://"};
+static const url_schemes SCHEMES_HTTP = {"http://", "https://"};
+
+static td_result parse_parts(const char *text, const url_schemes *schemes, wire_url *out,
+                             td_err *err)
 {
     const char *rest = NULL;
-    if (strncmp(text, "wss://", 6) == 0) {
+    if (strncmp(text, schemes->tls, strlen(schemes->tls)) == 0) {
         out->is_tls = 1;
-        out->port = PORT_WSS;
-        rest = text + 6;
-    } else if (strncmp(text, "ws://", 5) == 0) {
-        out->port = PORT_WS;
-        rest = text + 5;
+        out->port = PORT_TLS;
+        rest = text + strlen(schemes->tls);
+    } else if (strncmp(text, schemes->plain, strlen(schemes->plain)) == 0) {
+        out->port = PORT_PLAIN;
+        rest = text + strlen(schemes->plain);
     } else {
-        return td_err_set(err, TD_E_INVALID, "it begins with neither ws:// nor wss://");
+        return td_err_set(err, TD_E_INVALID, "it begins with neither %s nor %s", schemes->plain,
+                          schemes->tls);
     }
     if (rest[strcspn(rest, "@/?#")] == '@')
         return td_err_set(err, TD_E_INVALID, "a user name has no place in it");
@@ -125,15 +135,25 @@ static td_result parse_parts(const char *text, wire_url *out, td_err *err)
     return parse_target(rest, out, err);
 }
 
-td_result wire_url_parse(const char *text, wire_url *out, td_err *err)
+static td_result parse_url(const char *text, const url_schemes *schemes, wire_url *out, td_err *err)
 {
     memset(out, 0, sizeof *out);
     if (strlen(text) >= LIMIT_URL_BYTES)
         return td_err_set(err, TD_E_INVALID, "URL of %zu bytes: at most %u are allowed",
                           strlen(text), LIMIT_URL_BYTES - 1);
-    td_result rc = parse_parts(text, out, err);
+    td_result rc = parse_parts(text, schemes, out, err);
     /* The query may hold a signature: errors show the URL without it. */
     return rc == TD_OK ? TD_OK : td_err_add(err, rc, "URL '%.*s'", (int)strcspn(text, "?"), text);
+}
+
+td_result wire_url_parse(const char *text, wire_url *out, td_err *err)
+{
+    return parse_url(text, &SCHEMES_WS, out, err);
+}
+
+td_result wire_url_parse_http(const char *text, wire_url *out, td_err *err)
+{
+    return parse_url(text, &SCHEMES_HTTP, out, err);
 }
 
 td_result wire_host_port_parse(const char *text, char host[WIRE_HOST_BYTES], uint16_t *port,

@@ -1,4 +1,4 @@
-/* Taking apart the URLs of WebSocket servers and proxies. Pure; any thread. */
+/* Taking apart the URLs of WebSocket and HTTP servers and proxies. Pure; any thread. */
 #ifndef TD_WIRE_URL_H
 #define TD_WIRE_URL_H
 
@@ -22,6 +22,9 @@ typedef struct wire_url {
 /* ws://HOST[:PORT][/PATH][?QUERY] or wss://…; HOST a name, an IPv4 address, or [an IPv6 address].
  * TD_E_INVALID and what is wrong with it; a URL with a user name is refused. */
 TD_MUST_USE td_result wire_url_parse(const char *text, wire_url *out, td_err *err);
+
+/* The same for http:// and https://. */
+TD_MUST_USE td_result wire_url_parse_http(const char *text, wire_url *out, td_err *err);
 
 /* HOST:PORT, as --listen and proxies have it: a name, an address, or [an IPv6 address], and a port.
  * host gets WIRE_HOST_BYTES. TD_E_INVALID. */

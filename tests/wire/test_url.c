@@ -249,9 +249,28 @@ static void test_no_proxy(void **state)
     }
 }
 
+static void urls_of_http(void **state)
+{
+    (void)state; /* none */
+    wire_url url;
+    td_err err;
+    assert_int_equal(wire_url_parse_http("https://api.bybit.com/v5/x?a=b", &url, NULL), TD_OK);
+    assert_int_equal(url.is_tls, 1);
+    assert_int_equal(url.port, 443);
+    assert_string_equal(url.authority, "api.bybit.com");
+    assert_string_equal(url.target, "/v5/x?a=b");
+    assert_int_equal(wire_url_parse_http("http://h", &url, NULL), TD_OK);
+    assert_int_equal(url.port, 80);
+    assert_string_equal(url.target, "/");
+    assert_int_equal(wire_url_parse_http("wss://h/?secret", &url, &err), TD_E_INVALID);
+    assert_non_null(strstr(err.text, "https://"));
+    assert_null(strstr(err.text, "secret"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(urls_of_http),
         cmocka_unit_test(test_url_parts),
         cmocka_unit_test(test_url_refused),
         cmocka_unit_test(test_url_error_hides_the_query),
