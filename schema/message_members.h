@@ -18,6 +18,8 @@
     X(EXCHANGE_TIME, "exchange_ns")                                                                \
     X(TRANSACT_TIME, "transact_ns")                                                                \
     X(TIME_TEXT, "time_text")                                                                      \
+    X(FRAME_ID, "frame_id")                                                                        \
+    X(BASE_LINE, "base_line")                                                                      \
     X(TRADE_ID, "trade_id")                                                                        \
     X(TICK_DIRECTION, "tick_direction")                                                            \
     X(IS_BLOCK_TRADE, "is_block_trade")                                                            \
@@ -26,6 +28,7 @@
 /* ticker */
 #define MEMBERS_TICKER(X)                                                                          \
     X(INSTRUMENT_ID, "instrument_id")                                                              \
+    X(EXCHANGE_ID, "exchange_id")                                                                  \
     X(LAST_PRICE, "last_price")                                                                    \
     X(BID1_PRICE, "bid1_price")                                                                    \
     X(ASK1_PRICE, "ask1_price")                                                                    \
@@ -37,6 +40,7 @@
     X(PRICE_1H_PCNT, "price_1h_pcnt")                                                              \
     X(MARK_PRICE, "mark_price")                                                                    \
     X(INDEX_PRICE, "index_price")                                                                  \
+    X(USD_INDEX_PRICE, "usd_index_price")                                                          \
     X(OPEN_INTEREST, "open_interest")                                                              \
     X(OPEN_VALUE, "open_value")                                                                    \
     X(TOTAL_TURNOVER, "total_turnover")                                                            \
@@ -61,6 +65,9 @@
     X(SYMBOL_YEAR, "symbol_year")                                                                  \
     X(CONTRACT_TYPE, "contract_type")                                                              \
     X(COIN, "coin")                                                                                \
+    X(BASE_COIN, "base_coin")                                                                      \
+    X(QUOTE_COIN, "quote_coin")                                                                    \
+    X(SETTLE_COIN, "settle_coin")                                                                  \
     X(QUOTE_SYMBOL, "quote_symbol")                                                                \
     X(POSITION_MODE, "position_mode")                                                              \
     X(IS_UP_BORROWABLE, "is_up_borrowable")                                                        \
@@ -79,6 +86,12 @@
 /* funds */
 #define MEMBERS_FUNDS(X)                                                                           \
     X(WALLET_BALANCE, "wallet_balance")                                                            \
+    X(AVAILABLE_BALANCE, "available_balance")                                                      \
+    X(LOCKED_BALANCE, "locked_balance")                                                            \
+    X(ACCOUNT_ID, "account_id")                                                                    \
+    X(CAN_TRADE, "can_trade")                                                                      \
+    X(CAN_WITHDRAW, "can_withdraw")                                                                \
+    X(CAN_DEPOSIT, "can_deposit")                                                                  \
     /* end */
 
 /* books, candles and trades beyond their structs */
@@ -91,6 +104,7 @@
     X(START, "start_ns")                                                                           \
     X(END, "end_ns")                                                                               \
     X(INTERVAL, "interval")                                                                        \
+    X(KLINE_ID, "kline_id")                                                                        \
     X(OPEN, "open")                                                                                \
     X(HIGH, "high")                                                                                \
     X(LOW, "low")                                                                                  \
@@ -100,6 +114,7 @@
     X(IS_CONFIRMED, "is_confirmed")                                                                \
     X(LAST_TRADE_TIME, "last_trade_ns")                                                            \
     X(IS_RPI_TRADE, "is_rpi_trade")                                                                \
+    X(TRADE_KIND, "trade_kind")                                                                    \
     /* end */
 
 /* options: volatilities and greeks */
@@ -107,13 +122,18 @@
     X(BID1_IV, "bid1_iv")                                                                          \
     X(ASK1_IV, "ask1_iv")                                                                          \
     X(MARK_IV, "mark_iv")                                                                          \
+    X(IV, "iv")                                                                                    \
     X(DELTA, "delta")                                                                              \
     X(GAMMA, "gamma")                                                                              \
     X(VEGA, "vega")                                                                                \
     X(THETA, "theta")                                                                              \
     X(UNDERLYING_PRICE, "underlying_price")                                                        \
+    X(UNDERLYING_ORIGIN_PRICE, "underlying_origin_price")                                          \
     X(DELIVERY_PRICE, "delivery_price")                                                            \
+    X(PREDICTED_DELIVERY_PRICE, "predicted_delivery_price")                                        \
     X(DELIVERY_TIME, "delivery_ns")                                                                \
+    X(DELIVERY_DATE, "delivery_date")                                                              \
+    X(IS_ESTIMATED, "is_estimated")                                                                \
     /* end */
 
 /* orders and conditional orders */
@@ -125,6 +145,8 @@
     X(ORDER_STATUS, "order_status")                                                                \
     X(TIME_IN_FORCE, "time_in_force")                                                              \
     X(AVG_PRICE, "avg_price")                                                                      \
+    X(LAST_EXEC_PRICE, "last_exec_price")                                                          \
+    X(LAST_EXEC_SIZE, "last_exec_size")                                                            \
     X(LEAVES_SIZE, "leaves_size")                                                                  \
     X(LEAVES_VALUE, "leaves_value")                                                                \
     X(CUM_EXEC_SIZE, "cum_exec_size")                                                              \
@@ -133,23 +155,46 @@
     X(TRIGGER_PRICE, "trigger_price")                                                              \
     X(TRIGGER_BY, "trigger_by")                                                                    \
     X(TRIGGER_DIRECTION, "trigger_direction")                                                      \
+    X(TRIGGER_TIME, "trigger_ns")                                                                  \
+    X(TRIGGERED_ORDER_ID, "triggered_order_id")                                                    \
+    X(LAST_PRICE_ON_CREATED, "last_price_on_created")                                              \
+    X(BASE_PRICE, "base_price")                                                                    \
     X(STOP_ORDER_TYPE, "stop_order_type")                                                          \
     X(TAKE_PROFIT, "take_profit")                                                                  \
     X(STOP_LOSS, "stop_loss")                                                                      \
     X(TP_TRIGGER_BY, "tp_trigger_by")                                                              \
     X(SL_TRIGGER_BY, "sl_trigger_by")                                                              \
+    X(TP_SL_MODE, "tp_sl_mode")                                                                    \
     X(TRAILING_STOP, "trailing_stop")                                                              \
+    X(TRAILING_ACTIVE, "trailing_active")                                                          \
     X(IS_REDUCE_ONLY, "is_reduce_only")                                                            \
     X(IS_CLOSE_ON_TRIGGER, "is_close_on_trigger")                                                  \
     X(CREATE_TYPE, "create_type")                                                                  \
     X(CANCEL_TYPE, "cancel_type")                                                                  \
     X(REJECT_REASON, "reject_reason")                                                              \
+    X(PLACE_TYPE, "place_type")                                                                    \
+    X(PLACE_MODE, "place_mode")                                                                    \
+    X(ORDER_TIME, "order_ns")                                                                      \
+    X(ORDER_IM, "order_im")                                                                        \
+    X(ORDER_PNL, "order_pnl")                                                                      \
+    X(CASH_FLOW, "cash_flow")                                                                      \
+    X(BLOCK_TRADE_ID, "block_trade_id")                                                            \
+    X(MATCH_ORDER_ID, "match_order_id")                                                            \
+    X(MATCH_ACCOUNT_ID, "match_account_id")                                                        \
+    X(IS_NORMAL, "is_normal")                                                                      \
+    X(IS_WORKING, "is_working")                                                                    \
+    X(IS_LIMIT_MAKER, "is_limit_maker")                                                            \
+    X(IS_CLOSE, "is_close")                                                                        \
+    X(LIQUIDATION_TYPE, "liquidation_type")                                                        \
+    X(TRACE_TI, "ti")                                                                              \
+    X(TRACE_SI, "si")                                                                              \
     /* end */
 
 /* executions */
 #define MEMBERS_EXECUTION(X)                                                                       \
     X(EXEC_ID, "exec_id")                                                                          \
     X(EXEC_TYPE, "exec_type")                                                                      \
+    X(EXEC_TIME, "exec_ns")                                                                        \
     X(EXEC_PRICE, "exec_price")                                                                    \
     X(EXEC_SIZE, "exec_size")                                                                      \
     X(EXEC_VALUE, "exec_value")                                                                    \
@@ -157,6 +202,7 @@
     X(FEE_RATE, "fee_rate")                                                                        \
     X(FEE_COIN, "fee_coin")                                                                        \
     X(IS_MAKER, "is_maker")                                                                        \
+    X(LAST_LIQUIDITY, "last_liquidity")                                                            \
     X(ORDER_PRICE, "order_price")                                                                  \
     X(ORDER_SIZE, "order_size")                                                                    \
     /* end */
@@ -166,15 +212,33 @@
     X(POSITION_IDX, "position_idx")                                                                \
     X(POSITION_SEQ, "position_seq")                                                                \
     X(POSITION_STATUS, "position_status")                                                          \
+    X(POSITION_ID, "position_id")                                                                  \
     X(POSITION_VALUE, "position_value")                                                            \
     X(POSITION_MARGIN, "position_margin")                                                          \
+    X(ORDER_MARGIN, "order_margin")                                                                \
+    X(POSITION_IM, "position_im")                                                                  \
+    X(POSITION_MM, "position_mm")                                                                  \
     X(ENTRY_PRICE, "entry_price")                                                                  \
+    X(SESSION_AVG_PRICE, "session_avg_price")                                                      \
     X(LEVERAGE, "leverage")                                                                        \
     X(LIQ_PRICE, "liq_price")                                                                      \
     X(BUST_PRICE, "bust_price")                                                                    \
     X(UNREALISED_PNL, "unrealised_pnl")                                                            \
     X(REALISED_PNL, "realised_pnl")                                                                \
     X(CUM_REALISED_PNL, "cum_realised_pnl")                                                        \
+    X(POSITION_PNL, "position_pnl")                                                                \
+    X(SESSION_UPL, "session_upl")                                                                  \
+    X(SESSION_RPL, "session_rpl")                                                                  \
+    X(ROI, "roi")                                                                                  \
+    X(CUM_COMMISSION, "cum_commission")                                                            \
+    X(OCC_CLOSING_FEE, "occ_closing_fee")                                                          \
+    X(OCC_FUNDING_FEE, "occ_funding_fee")                                                          \
+    X(FREE_SIZE, "free_size")                                                                      \
+    X(TP_FREE_SIZE, "tp_free_size")                                                                \
+    X(SL_FREE_SIZE, "sl_free_size")                                                                \
+    X(TP_ORDER_COUNT, "tp_order_count")                                                            \
+    X(SL_ORDER_COUNT, "sl_order_count")                                                            \
+    X(ADL_RANK, "adl_rank")                                                                        \
     X(IS_ISOLATED, "is_isolated")                                                                  \
     X(IS_AUTO_ADD_MARGIN, "is_auto_add_margin")                                                    \
     X(RISK_ID, "risk_id")                                                                          \
@@ -185,8 +249,23 @@
 #define MEMBERS_NOTICE(X)                                                                          \
     X(TITLE, "title")                                                                              \
     X(STATE, "state")                                                                              \
+    X(PUSH_ID, "push_id")                                                                          \
+    X(SERVICE_TYPE, "service_type")                                                                \
+    X(OPERATION_TYPE, "operation_type")                                                            \
+    X(SERVICE_STEP, "service_step")                                                                \
+    X(FROZEN_PERIOD, "frozen_period_ms")                                                           \
+    X(REQUEST_ID, "request_id")                                                                    \
     X(BUY_LIMIT, "buy_limit")                                                                      \
     X(SELL_LIMIT, "sell_limit")                                                                    \
+    /* end */
+
+/* leveraged tokens */
+#define MEMBERS_LEVERAGED(X)                                                                       \
+    X(NAV, "nav")                                                                                  \
+    X(BASKET, "basket")                                                                            \
+    X(BASKET_POSITION, "basket_position")                                                          \
+    X(BASKET_LOAN, "basket_loan")                                                                  \
+    X(CIRCULATION, "circulation")                                                                  \
     /* end */
 
 #define MEMBERS(X)                                                                                 \
@@ -200,6 +279,7 @@
     MEMBERS_EXECUTION(X)                                                                           \
     MEMBERS_POSITION(X)                                                                            \
     MEMBERS_NOTICE(X)                                                                              \
+    MEMBERS_LEVERAGED(X)                                                                           \
     /* end */
 
 #endif
