@@ -172,7 +172,11 @@ typedef struct topic_row {
      * topic's own text. */
     const char *parameter_path; /* of the placeholder that is not the symbol: "params.klineType" */
     const char *symbol_path;    /* "symbol", "params.symbol" */
-    uint32_t book_depth;        /* levels a side of a book topic, 0 = unbounded or no book */
+    /* The topic of the same symbol that shows what this one lost, without its symbol, its parameter
+     * given ("klineV2.1" for trades, another depth for a book); NULL: none. A feed that is recorded
+     * with `audit: true` is subscribed to it as well. */
+    const char *audit;
+    uint32_t book_depth; /* levels a side of a book topic, 0 = unbounded or no book */
     seq_source sequence;
     msg_member time_member; /* the exchange time: this member of the envelope, or of the first
                                entry; MEMBER_NONE: the topic has none */

@@ -56,6 +56,7 @@ static const topic_row TOPICS[] = {
         .pattern = "trade.{symbol}",
         .type = MSG_TRADE,
         .title = "Trades",
+        .audit = "candle.1",
         .sequence = SEQ_NONE,
         .time_member = MEMBER_EXCHANGE_TIME,
         .items = {{"data", ACTION_NONE, FRAME_ANY, ITEMS_REQUIRED}},

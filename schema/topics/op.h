@@ -63,6 +63,7 @@
     {                                                                                              \
         .name = topic_name, .pattern = topic_name ".{symbol}", .type = MSG_BOOK_CHANGE,            \
         .title = words, .book_depth = depth, .sequence = SEQ_ENVELOPE,                             \
+        .audit = (depth) == 25 ? "orderBook_200.100ms" : "orderBookL2_25",                         \
         .time_member = MEMBER_EXCHANGE_TIME, .items = OP_ITEMS(snapshot_path),                     \
         TOPIC_ENVELOPE(envelope_table), TOPIC_FIELDS(level_table),                                 \
         .rules = {{RULE_SEQ_STRICT, STRENGTH_ERROR, MEMBER_CROSS_SEQ},                             \
