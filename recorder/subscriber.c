@@ -24,21 +24,6 @@ struct subscriber {
     size_t refused_topics;
 };
 
-/* How many topics from first on fit in one request. */
-static size_t fitting(const dialect *spoken, const char *const *topics, size_t count)
-{
-    size_t most = spoken->args_per_request_max == 0 ? count : spoken->args_per_request_max;
-    size_t bytes = 0;
-    size_t taken = 0;
-    while (taken < count && taken < most) {
-        bytes += strlen(topics[taken]) + 3; /* two quotes and a comma */
-        if (taken > 0 && bytes > SUBSCRIBER_REQUEST_BYTES)
-            break;
-        taken++;
-    }
-    return taken;
-}
-
 static char *join_topics(const char *const *topics, size_t count)
 {
     size_t bytes = 1;
@@ -73,7 +58,7 @@ td_result subscriber_open(const dialect *spoken, const char *const *topics, size
     for (size_t at = 0; at < topic_count;) {
         request_row *row = &self->requests[self->request_count++];
         row->first = at;
-        row->count = fitting(spoken, topics + at, topic_count - at);
+        row->count = spoken->fit(topics + at, topic_count - at);
         TD_ASSERT(row->count > 0);
         TD_ASSERT(row->count <= topic_count - at);
         row->topics = join_topics(topics + at, row->count);
@@ -111,7 +96,11 @@ td_result subscriber_build(subscriber *self, td_buf *out, const char **topics, i
     *more = self->sent < self->request_count;
     char id[32];
     snprintf(id, sizeof id, "sub-%zu", self->sent);
-    return self->dialect->build_subscribe(out, self->topics + row->first, row->count, id, err);
+    const dialect_ask ask = {.kind = REQUEST_SUBSCRIBE,
+                             .topics = self->topics + row->first,
+                             .count = row->count,
+                             .id = id};
+    return self->dialect->build_topics(out, &ask, err);
 }
 
 /* Requests are answered in order: an answer is that of the oldest one still open. */

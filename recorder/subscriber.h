@@ -12,9 +12,8 @@
 
 typedef struct subscriber subscriber;
 
-/* Requests for these topics (borrowed) take as many of them as the dialect allows and as keeps a
- * request below SUBSCRIBER_REQUEST_BYTES of topic text. TD_E_NOMEM. */
-enum { SUBSCRIBER_REQUEST_BYTES = 16 << 10 };
+/* Requests for these topics (borrowed) take as many of them as fit one (dialect.fit). TD_E_NOMEM.
+ */
 TD_MUST_USE td_result subscriber_open(const dialect *spoken, const char *const *topics,
                                       size_t topic_count, subscriber **out, td_err *err);
 void subscriber_close(subscriber *self);

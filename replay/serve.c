@@ -11,89 +11,134 @@ enum { ANSWER_BYTES_MAX = 4 << 20 };
 
 /* ---- requests ---- */
 
-/* The reason to refuse a subscription, or NULL. A request is taken whole or not at all. */
-static const char *check_topics(const serve_client *client, const dialect_request *request,
-                                char reason[DIALECT_REASON_BYTES])
+/* The topic of a request that nobody here knows, or one that is subscribed to already where that is
+ * refused: the whole request is. */
+static refusal check_topics(const serve_client *client, const dialect_request *request,
+                            td_bytes *blamed)
 {
     td_bytes path = td_bytes_str(client->path);
     for (size_t i = 0; i < request->arg_count; i++) {
-        if (!serve_feeds_know(client->owner->options.feeds, path, request->args[i])) {
-            dialect_unknown_topic(request->args[i], reason);
-            return reason;
-        }
+        *blamed = request->args[i];
+        if (!serve_feeds_know(client->owner->options.feeds, path, *blamed))
+            return REFUSAL_UNKNOWN_TOPIC;
+        if (client->dialect->refuses_repeats && wire_filters_has(&client->filters, *blamed))
+            return REFUSAL_REPEATED;
     }
-    return NULL;
+    return REFUSAL_NONE;
 }
 
-static td_result add_topics(serve_client *client, const dialect_request *request, td_err *err)
+/* Take a subscription whole. */
+static refusal subscribe_all(serve_client *client, const dialect_request *request, td_bytes *blamed)
 {
-    td_result rc = TD_OK;
-    for (size_t i = 0; i < request->arg_count && rc == TD_OK; i++)
-        rc = wire_filters_add(&client->filters, request->args[i], err);
-    return rc;
+    refusal why = check_topics(client, request, blamed);
+    for (size_t i = 0; i < request->arg_count && why == REFUSAL_NONE; i++) {
+        *blamed = request->args[i];
+        if (wire_filters_add(&client->filters, *blamed, NULL) != TD_OK)
+            why = REFUSAL_TOO_MANY;
+    }
+    return why;
 }
 
-static const char *subscribe(serve_client *client, const dialect_request *request,
-                             char reason[DIALECT_REASON_BYTES])
+/* Take of a subscription what can be taken, and mark what cannot. */
+static refusal subscribe_each(serve_client *client, const dialect_request *request)
 {
-    const char *refused = check_topics(client, request, reason);
-    if (refused != NULL)
-        return refused;
-    if (add_topics(client, request, NULL) != TD_OK) {
-        dialect_unknown_topic(td_bytes_str("(too many)"), reason);
-        return reason;
+    serve *server = client->owner;
+    td_bytes path = td_bytes_str(client->path);
+    td_buf_clear(&server->failed);
+    if (td_buf_reserve(&server->failed, request->arg_count, NULL) != TD_OK)
+        return REFUSAL_TOO_MANY;
+    for (size_t i = 0; i < request->arg_count; i++) {
+        td_bytes topic = request->args[i];
+        int is_taken = serve_feeds_know(server->options.feeds, path, topic) &&
+                       wire_filters_add(&client->filters, topic, NULL) == TD_OK;
+        server->failed.data[i] = !is_taken;
     }
-    serve_client_subscribed(client);
-    return NULL;
+    return REFUSAL_NONE;
+}
+
+static void subscribe(serve_client *client, const dialect_request *request, dialect_reply *reply)
+{
+    if (request->arg_count == 0) {
+        reply->refused = REFUSAL_INVALID_ARGS;
+    } else if (client->dialect->answers_topics) {
+        reply->refused = subscribe_each(client, request);
+        reply->is_failed = client->owner->failed.data;
+    } else {
+        reply->refused = subscribe_all(client, request, &reply->topic);
+    }
+    if (reply->refused == REFUSAL_NONE && client->filters.count > 0)
+        serve_client_subscribed(client);
 }
 
 static void unsubscribe(serve_client *client, const dialect_request *request)
 {
+    if (request->kind == REQUEST_UNSUBSCRIBE_ALL)
+        wire_filters_clear(&client->filters);
     for (size_t i = 0; i < request->arg_count; i++)
         wire_filters_remove(&client->filters, request->args[i]);
     client->filters_version++;
 }
 
-/* Does what is asked for, and returns why not, or NULL. Any key is good: who may read the archive
- * may read what it serves. */
-static const char *perform(serve_client *client, const dialect_request *request,
-                           char reason[DIALECT_REASON_BYTES])
+/* Without a secret every key is good: who may read the archive may read what it serves. */
+static void authenticate(serve_client *client, const dialect_request *request, dialect_reply *reply)
+{
+    reply->refused = dialect_check_auth(request, client->owner->options.secret, reply->now_ms);
+    if (reply->refused != REFUSAL_NONE)
+        return;
+    client->is_authenticated = 1;
+    if (client->dialect->subscribes_with_auth &&
+        wire_filters_add(&client->filters, td_bytes_str("*"), NULL) == TD_OK)
+        serve_client_subscribed(client);
+}
+
+/* A topic of a request that is not for those who have not authenticated; 0: none. */
+static int lacks_auth(const serve_client *client, const dialect_request *request, td_bytes *blamed)
+{
+    const serve_options *options = &client->owner->options;
+    if (options->secret == NULL || client->is_authenticated)
+        return 0;
+    for (size_t i = 0; i < request->arg_count; i++) {
+        *blamed = request->args[i];
+        if (serve_feeds_is_private(options->feeds, td_bytes_str(client->path), *blamed))
+            return 1;
+    }
+    return 0;
+}
+
+/* Does what is asked for, and says what came of it. */
+static void perform(serve_client *client, const dialect_request *request, dialect_reply *reply)
 {
     switch (request->kind) {
     case REQUEST_SUBSCRIBE:
-        return subscribe(client, request, reason);
+        if (lacks_auth(client, request, &reply->topic))
+            reply->refused = REFUSAL_NEEDS_AUTH;
+        else
+            subscribe(client, request, reply);
+        break;
     case REQUEST_UNSUBSCRIBE:
+    case REQUEST_UNSUBSCRIBE_ALL:
         unsubscribe(client, request);
-        return NULL;
+        break;
     case REQUEST_AUTH:
+        authenticate(client, request, reply);
+        break;
     case REQUEST_PING:
-        return NULL;
+    case REQUEST_PONG:
+        break;
     case REQUEST_UNKNOWN:
-        return DIALECT_ERROR_INVALID_OP;
+        reply->refused = REFUSAL_INVALID_OP;
+        break;
     }
-    return DIALECT_ERROR_INVALID_OP;
 }
 
-static void on_message(void *user, wire_peer_conn *conn, unsigned opcode, td_bytes bytes)
+static void answer(serve_client *client, const dialect_request *request, const dialect_reply *reply)
 {
-    serve_client *client = user;
     serve *server = client->owner;
-    (void)opcode;
-    if (client->state == CLIENT_CLOSING)
-        return;
-    dialect_request request;
-    char reason[DIALECT_REASON_BYTES];
-    const char *refused = DIALECT_ERROR_INVALID_OP;
-    if (request_parse(server->parser, client->dialect, bytes, &request, NULL) == TD_OK)
-        refused = perform(client, &request, reason);
-    else
-        request = (dialect_request){.kind = REQUEST_UNKNOWN};
-    td_buf_clear(&server->answer);
     td_err err;
-    td_result rc =
-        client->dialect->build_answer(&server->answer, &request, client->conn_id, refused, &err);
-    if (rc == TD_OK)
-        rc = wire_peer_send(conn, 1, td_buf_view(&server->answer), &err);
+    td_buf_clear(&server->answer);
+    td_result rc = client->dialect->build_answer(&server->answer, request, reply, &err);
+    if (rc == TD_OK && server->answer.size > 0)
+        rc = wire_peer_send(client->conn, 1, td_buf_view(&server->answer), &err);
     if (rc == TD_OK)
         return;
     /* It asks without reading the answers, or asks for more than an answer can hold. */
@@ -101,31 +146,62 @@ static void on_message(void *user, wire_peer_conn *conn, unsigned opcode, td_byt
     serve_client_end(client, 1008);
 }
 
+static void on_message(void *user, wire_peer_conn *conn, unsigned opcode, td_bytes bytes)
+{
+    serve_client *client = user;
+    serve *server = client->owner;
+    TD_ASSERT(client->conn == conn);
+    (void)opcode;
+    if (client->state == CLIENT_CLOSING)
+        return;
+    dialect_request request;
+    dialect_reply reply = {.conn_id = client->conn_id,
+                           .now_ms = clock_wall_ns(server->options.clock) / TD_NS_PER_MS};
+    if (request_parse(server->parser, client->dialect, bytes, &request, NULL) == TD_OK)
+        perform(client, &request, &reply);
+    else
+        reply.refused = request.kind == REQUEST_UNKNOWN ? REFUSAL_INVALID_OP : REFUSAL_INVALID_ARGS;
+    answer(client, &request, &reply);
+}
+
 /* ---- connections ---- */
 
 static unsigned on_accept(void *user, td_bytes path, td_bytes query)
 {
     serve *server = user;
-    (void)query; /* api_key, expires, signature: as for auth */
+    uint64_t now_ms = clock_wall_ns(server->options.clock) / TD_NS_PER_MS;
     unsigned status = 101;
+    int has_key;
+    refusal wrong = dialect_check_query(query, server->options.secret, now_ms, &has_key);
     if (serve_feeds_find(server->options.feeds, path) == NULL)
         status = 404;
+    else if (wrong != REFUSAL_NONE && server->options.secret != NULL)
+        status = 401;
     else if (server->is_stopping || server->client_count >= SERVE_CLIENTS_MAX)
         status = 503;
     server->counts.refused += status != 101;
     return status;
 }
 
+/* Credentials in the URL, which on_accept has found good. */
+static void accept_query(serve_client *client, td_bytes query)
+{
+    int has_key;
+    (void)dialect_check_query(query, NULL, 0, &has_key); /* the verdict was on_accept's */
+    client->is_authenticated = has_key != 0;
+}
+
 static void *on_opened(void *user, wire_peer_conn *conn, td_bytes path, td_bytes query)
 {
     serve *server = user;
-    (void)query;
     serve_client *client = NULL;
     td_err err;
     if (server->client_count >= SERVE_CLIENTS_MAX)
         return NULL;
     if (serve_client_open(server, conn, path, &client, &err) != TD_OK)
         td_log_say(server->options.log, TD_LOG_ERROR, "%s", err.text);
+    else
+        accept_query(client, query);
     return client;
 }
 
@@ -170,6 +246,7 @@ td_result serve_open(const serve_options *options, serve **out, td_err *err)
         return td_err_set(err, TD_E_NOMEM, "no memory for a server");
     server->options = *options;
     td_buf_init(&server->answer, ANSWER_BYTES_MAX);
+    td_buf_init(&server->failed, DIALECT_ARGS_MAX);
     td_random_init(&server->random, options->seed);
     td_result rc = serve_fill(server, err);
     if (rc != TD_OK) {
@@ -189,6 +266,7 @@ void serve_close(serve *server)
     decoder_close(server->decoder);
     request_parser_close(server->parser);
     td_buf_fini(&server->answer);
+    td_buf_fini(&server->failed);
     td_free(server);
 }
 

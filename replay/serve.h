@@ -40,7 +40,9 @@ typedef struct serve_options {
     pacer_speed speed;
     uint64_t gap_ns_max; /* 0: long stretches stay as they are */
     uint64_t settle_ns;
-    uint64_t seed; /* of the connections' names */
+    uint64_t seed;      /* of the connections' names */
+    const char *secret; /* signatures are checked with it, and private topics need them; NULL: every
+                           key is good, and none is needed */
 } serve_options;
 
 typedef struct serve_counts {

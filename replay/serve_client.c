@@ -210,7 +210,6 @@ static td_result set_feeds(serve_client *client, td_bytes path, td_err *err)
     const served_feed *first = serve_feeds_find(feeds, path);
     TD_ASSERT(first != NULL); /* else it was refused before */
     client->dialect = dialect_find(first->family->dialect);
-    TD_ASSERT(client->dialect != NULL);
     client->feed_names = td_alloc_zero(feeds->count, sizeof *client->feed_names);
     if (client->feed_names == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a client");
@@ -228,15 +227,14 @@ td_result serve_client_open(serve *owner, wire_peer_conn *conn, td_bytes path, s
     client->owner = owner;
     client->conn = conn;
     client->filters_version = 1;
-    wire_filters_init(&client->filters);
     uint64_t high = td_random_next(&owner->random);
     dialect_conn_id(high, td_random_next(&owner->random), client->conn_id);
     td_result rc = set_feeds(client, path, err);
     if (rc != TD_OK) {
-        wire_filters_fini(&client->filters);
         td_free(client);
         return rc;
     }
+    wire_filters_init(&client->filters, client->dialect);
     client->next = owner->clients;
     if (client->next != NULL)
         client->next->prev = client;

@@ -78,11 +78,10 @@ static td_result feed_of(serve_feeds *feeds, const plan_segment *segment, const 
     if (*out != NULL)
         return TD_OK;
     const family *of = family_find(td_bytes_str(segment->family));
-    if (of == NULL || dialect_find(of->dialect) == NULL) {
-        td_log_say(log, TD_LOG_WARNING, "feed '%s' is not served: %s '%s'", segment->feed,
-                   of == NULL ? "this version does not know its family"
-                              : "this version has no dialect for its family",
-                   segment->family);
+    if (of == NULL) {
+        td_log_say(log, TD_LOG_WARNING,
+                   "feed '%s' is not served: this version does not know its family '%s'",
+                   segment->feed, segment->family);
         return TD_OK;
     }
     td_result rc = add_feed(feeds, segment->feed, of, err);
@@ -209,28 +208,77 @@ size_t serve_feeds_names(const serve_feeds *feeds, td_bytes path, const char **o
     return count;
 }
 
-/* Does a row of the family fit the subscription, as it stands or with a symbol behind it? */
-static int row_fits(const family *of, td_bytes subscription)
+/* 1 if a row of the family fits a topic. */
+static int row_fits(const family *of, td_bytes topic)
 {
     topic_match match;
+    return topic_match_text(of->topics, of->topic_count, topic, &match);
+}
+
+/* Likewise with any symbol behind it: where topics may be subscribed to bare. */
+static int row_fits_bare(const family *of, td_bytes topic)
+{
     char text[LIMIT_TOPIC_BYTES];
-    if (topic_match_text(of->topics, of->topic_count, subscription, &match))
-        return 1;
-    if (subscription.size + sizeof ".x" > sizeof text)
+    if (topic.size + sizeof ".x" > sizeof text)
         return 0;
-    memcpy(text, subscription.data, subscription.size);
-    memcpy(text + subscription.size, ".x", sizeof ".x");
-    return topic_match_text(of->topics, of->topic_count, td_bytes_of(text, subscription.size + 2),
-                            &match);
+    memcpy(text, topic.data, topic.size);
+    memcpy(text + topic.size, ".x", sizeof ".x");
+    return row_fits(of, td_bytes_of(text, topic.size + 2));
+}
+
+/* A row without a symbol that the dialect lets this subscription cover ("order.linear" and
+ * "order"). */
+static int row_is_covered(const family *of, const dialect *spoken, td_bytes subscription)
+{
+    for (size_t i = 0; i < of->topic_count; i++) {
+        const topic_row *row = &of->topics[i];
+        if (!topic_row_has_symbol(row) && spoken->covers(subscription, td_bytes_str(row->pattern)))
+            return 1;
+    }
+    return 0;
 }
 
 static int feed_knows(const served_feed *feed, td_bytes subscription)
 {
-    if (feed->has_unknown || row_fits(feed->family, subscription))
+    const family *of = feed->family;
+    const dialect *spoken = dialect_find(of->dialect);
+    if (feed->has_unknown || row_fits(of, subscription) ||
+        row_is_covered(of, spoken, subscription) ||
+        (spoken->has_lists && row_fits_bare(of, subscription)))
         return 1;
     for (size_t i = 0; i < feed->topic_count; i++) {
-        if (dialect_filter_covers(subscription, td_bytes_str(feed->topics[i])))
+        if (spoken->covers(subscription, td_bytes_str(feed->topics[i])))
             return 1;
+    }
+    return 0;
+}
+
+/* Which kinds of endpoint a feed has at a path: bits by access. */
+static unsigned path_accesses(const served_feed *feed, td_bytes path)
+{
+    unsigned accesses = 0;
+    for (size_t i = 0; i < FAMILY_ENDPOINTS_MAX; i++) {
+        const family_endpoint *endpoint = &feed->family->endpoints[i];
+        if (endpoint->url == NULL)
+            break;
+        if (td_bytes_equal(path_of_url(endpoint->url), path))
+            accesses |= 1U << endpoint->access;
+    }
+    return accesses;
+}
+
+int serve_feeds_is_private(const serve_feeds *feeds, td_bytes path, td_bytes topic)
+{
+    for (size_t i = 0; i < feeds->count; i++) {
+        const served_feed *feed = &feeds->items[i];
+        unsigned accesses = path_accesses(feed, path);
+        topic_match match;
+        if (accesses == 1U << ACCESS_PRIVATE)
+            return 1;
+        if ((accesses & 1U << ACCESS_PRIVATE) != 0 &&
+            topic_match_text(feed->family->topics, feed->family->topic_count, topic, &match) &&
+            !topic_row_has_symbol(match.row))
+            return 1; /* a path for both: what has no symbol is somebody's own */
     }
     return 0;
 }

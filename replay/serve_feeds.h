@@ -27,8 +27,8 @@ typedef struct serve_feeds {
     size_t count;
 } serve_feeds;
 
-/* The selected feeds whose family is known and speaks a dialect of ours; others are said by the log
- * and left out. TD_E_NOTFOUND if none is left; TD_E_NOMEM, TD_E_IO. */
+/* The selected feeds whose family is known; others are said by the log and left out. TD_E_NOTFOUND
+ * if none is left; TD_E_NOMEM, TD_E_IO. */
 TD_MUST_USE td_result serve_feeds_open(archive *from, const selection *wanted, const td_log *log,
                                        serve_feeds **out, td_err *err);
 void serve_feeds_close(serve_feeds *feeds);
@@ -46,5 +46,9 @@ size_t serve_feeds_names(const serve_feeds *feeds, td_bytes path, const char **o
 /* 1 if a subscription could ever get a frame at this path: the family has a topic of that name, or
  * the tape does. */
 int serve_feeds_know(const serve_feeds *feeds, td_bytes path, td_bytes subscription);
+
+/* 1 if the exchange gives this topic only to who has authenticated: the path is a private one, or
+ * is for both and the topic has no symbol. */
+int serve_feeds_is_private(const serve_feeds *feeds, td_bytes path, td_bytes topic);
 
 #endif

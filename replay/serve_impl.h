@@ -21,6 +21,7 @@ struct serve {
     request_parser *parser;
     decoder *decoder; /* tells the topics of frames that were filed as unknown */
     td_buf answer;
+    td_buf failed; /* of each topic of a request: 1 if it was not taken */
     td_random random;
     serve_counts counts;
 };
@@ -43,6 +44,7 @@ struct serve_client {
     char path[LIMIT_URL_BYTES];
     char conn_id[DIALECT_CONN_ID_BYTES];
     client_state state;
+    uint8_t is_authenticated;
     uint8_t is_complete; /* closed with 1000 behind the last frame */
     wire_filters filters;
     uint32_t filters_version; /* changes with every change of filters */

@@ -9,14 +9,19 @@
 #include "base/bytes.h"
 #include "schema/topic.h"
 
-/* How requests, acks and heartbeats look on a connection. */
+/* How requests, acks and heartbeats look on a connection. v5 asks as v3 does everywhere; who of it
+ * answers differently has a row of its own (docs/wire.md 1.5). */
 typedef enum dialect_id {
     DIALECT_OP,           /* {"op":..,"args":[..]}, ack with success, ret_msg, request */
     DIALECT_V3,           /* the same requests with req_id, ack names op */
+    DIALECT_V5_SPOT,      /* as V3; acks say "subscribe" and leave out a req_id that was not sent */
+    DIALECT_V5_OPTION,    /* asks as V3, answers as USDC: options and spreads */
+    DIALECT_V5_PRIVATE,   /* as V3; acks without req_id, pong with args */
     DIALECT_USDC,         /* COMMAND_RESP acks, pong with args */
-    DIALECT_SPOT,         /* {"topic","symbol","event":"sub","params"}: first generation */
-    DIALECT_SPOT_V2,      /* the same with the symbol inside params, one a request */
+    DIALECT_SPOT,         /* {"topic","event":"sub","symbol","params"}: first generation */
+    DIALECT_SPOT_V2,      /* the same with the symbol in params */
     DIALECT_SPOT_PRIVATE, /* subscribes by authenticating; frames are arrays */
+    DIALECT_COUNT,
 } dialect_id;
 
 typedef enum family_net { NET_MAIN, NET_TEST } family_net;

@@ -9,7 +9,6 @@
 enum {
     ANSWER_BYTES_MAX = 1 << 20,
     BATCH_BUFFER_BYTES = 4 << 20, /* BATCH_BYTES_MAX and one more frame of the largest size */
-    AUTH_ARGS = 3,                /* key, expires, signature */
 };
 
 /* Families with a venue, and how their frames look. */
@@ -104,46 +103,9 @@ static sim_family *find_path(exchange *x, td_bytes path)
     return NULL;
 }
 
-/* Value of a member of a query, or an empty view. */
-static td_bytes query_value(td_bytes query, const char *name)
+static uint64_t wall_ms(const exchange *x)
 {
-    size_t name_size = strlen(name);
-    while (query.size > 0) {
-        const uint8_t *end = memchr(query.data, '&', query.size);
-        size_t size = end == NULL ? query.size : (size_t)(end - query.data);
-        if (size > name_size && query.data[name_size] == '=' &&
-            memcmp(query.data, name, name_size) == 0)
-            return td_bytes_of(query.data + name_size + 1, size - name_size - 1);
-        size_t step = size + (end != NULL);
-        query = td_bytes_of(query.data + step, query.size - step);
-    }
-    return td_bytes_of(NULL, 0);
-}
-
-/* Is this key let in? Empty text: yes; else the exchange's words against it. */
-static const char *check_key(const exchange *x, td_bytes key, td_bytes expires, td_bytes signature)
-{
-    char key_text[256];
-    char expected[DIALECT_SIGNATURE_BYTES];
-    uint64_t expires_ms = 0;
-    if (key.size == 0 || key.size >= sizeof key_text || expires.size == 0 || expires.size > 19)
-        return "error:invalid api_key";
-    for (size_t i = 0; i < expires.size; i++) {
-        if (expires.data[i] < '0' || expires.data[i] > '9')
-            return "error:invalid expires";
-        expires_ms = expires_ms * 10 + (uint64_t)(expires.data[i] - '0');
-    }
-    if (x->options.secret == NULL)
-        return "";
-    if (expires_ms < clock_wall_ns(x->options.clock) / TD_NS_PER_MS)
-        return "error:request expired";
-    memcpy(key_text, key.data, key.size);
-    key_text[key.size] = '\0';
-    const dialect_auth auth = {
-        .api_key = key_text, .secret = x->options.secret, .expires_ms = expires_ms};
-    if (dialect_sign(&auth, expected, NULL) != TD_OK || !td_bytes_is(signature, expected))
-        return "error:USVC1111";
-    return "";
+    return clock_wall_ns(x->options.clock) / TD_NS_PER_MS;
 }
 
 /* 1 if this upgrade is to be refused by a fault. */
@@ -160,15 +122,15 @@ static unsigned on_accept(void *user, td_bytes path, td_bytes query)
 {
     exchange *x = user;
     unsigned status = 101;
-    td_bytes key = query_value(query, "api_key");
+    int has_key = 0;
+    refusal wrong = dialect_check_query(query, x->options.secret, wall_ms(x), &has_key);
     if (find_path(x, path) == NULL)
         status = 404;
     else if (x->is_stopped)
         status = 503;
     else if (is_refused(x))
         status = 502;
-    else if (key.size > 0 && check_key(x, key, query_value(query, "expires"),
-                                       query_value(query, "signature"))[0] != '\0')
+    else if (wrong != REFUSAL_NONE)
         status = 401;
     x->counts.refused += status != 101;
     return status;
@@ -244,7 +206,8 @@ static void on_drained(void *user, wire_peer_conn *wire)
 static int covers(const sim_conn *conn, td_bytes topic, uint32_t stream)
 {
     venue_stream of = venue_stream_at(conn->of->venue, stream);
-    return dialect_filter_covers(topic, td_bytes_str(of.exchange_topic));
+    const dialect *speech = dialect_find(conn->of->family->dialect);
+    return speech->covers(topic, td_bytes_str(of.exchange_topic));
 }
 
 /* Does a topic of a request mean anything here? */
@@ -256,20 +219,18 @@ static int is_known(const sim_conn *conn, td_bytes topic)
     return 0;
 }
 
-/* All topics of a request are known, or reason says which one is not. */
-static int check_topics(sim_conn *conn, const dialect_request *request, char *reason, size_t size)
+/* All topics of a request are known, or *reply says which one is not. */
+static int check_topics(sim_conn *conn, const dialect_request *request, dialect_reply *reply)
 {
     for (size_t i = 0; i < request->arg_count; i++) {
-        td_bytes topic = request->args[i];
-        if (is_known(conn, topic))
+        if (is_known(conn, request->args[i]))
             continue;
-        (void)snprintf(reason, size, "error:handler not found,topic:%.*s",
-                       (int)(topic.size < 200 ? topic.size : 200),
-                       (const char *)topic.data); /* cut is fine */
+        reply->refused = REFUSAL_UNKNOWN_TOPIC;
+        reply->topic = request->args[i];
         return 0;
     }
     if (request->arg_count == 0)
-        (void)snprintf(reason, size, "error:invalid args"); /* fits */
+        reply->refused = REFUSAL_INVALID_ARGS;
     return request->arg_count > 0;
 }
 
@@ -294,7 +255,7 @@ static void unsubscribe_topic(sim_conn *conn, td_bytes topic)
     }
 }
 
-static void subscribe(sim_conn *conn, const dialect_request *request, char *reason, size_t size)
+static void subscribe(sim_conn *conn, const dialect_request *request, dialect_reply *reply)
 {
     td_err err;
     td_result rc = family_start(conn->of, &err);
@@ -302,32 +263,33 @@ static void subscribe(sim_conn *conn, const dialect_request *request, char *reas
         exchange_fail(conn->exchange, rc, &err);
         return;
     }
-    if (!check_topics(conn, request, reason, size))
+    if (!check_topics(conn, request, reply))
         return;
     for (size_t i = 0; i < request->arg_count; i++)
         subscribe_topic(conn, request->args[i]);
     conn_send_snapshots(conn); /* data before the ack, as in the recordings */
 }
 
-static void unsubscribe(sim_conn *conn, const dialect_request *request, char *reason, size_t size)
+static void unsubscribe(sim_conn *conn, const dialect_request *request, dialect_reply *reply)
 {
-    if (conn->of->venue == NULL || !check_topics(conn, request, reason, size))
+    if (conn->of->venue == NULL || !check_topics(conn, request, reply))
         return; /* nobody has subscribed yet: there is nothing to take back */
     for (size_t i = 0; i < request->arg_count; i++)
         unsubscribe_topic(conn, request->args[i]);
 }
 
-/* Answer a request; reason NULL: it was granted. */
-static void answer(sim_conn *conn, const dialect_request *request, const char *reason)
+static void answer(sim_conn *conn, const dialect_request *request, const dialect_reply *reply)
 {
     exchange *x = conn->exchange;
     const dialect *speech = dialect_find(conn->of->family->dialect);
     td_err err;
     td_buf_clear(&x->answer);
-    if (speech->build_answer(&x->answer, request, conn->id, reason, &err) != TD_OK) {
+    if (speech->build_answer(&x->answer, request, reply, &err) != TD_OK) {
         conn_close(conn, 1009); /* the request, which answers echo, is too large */
         return;
     }
+    if (x->answer.size == 0)
+        return; /* this exchange says nothing to it */
     conn->sent++;
     x->counts.control_frames++;
     conn_send(conn, td_buf_view(&x->answer));
@@ -335,28 +297,27 @@ static void answer(sim_conn *conn, const dialect_request *request, const char *r
 
 static void handle(sim_conn *conn, const dialect_request *request)
 {
-    char reason[256] = "";
+    const exchange *x = conn->exchange;
+    dialect_reply reply = {.conn_id = conn->id, .now_ms = wall_ms(x)};
     switch (request->kind) {
     case REQUEST_SUBSCRIBE:
-        subscribe(conn, request, reason, sizeof reason);
+        subscribe(conn, request, &reply);
         break;
     case REQUEST_UNSUBSCRIBE:
-        unsubscribe(conn, request, reason, sizeof reason);
+        unsubscribe(conn, request, &reply);
         break;
     case REQUEST_AUTH:
-        (void)snprintf(reason, sizeof reason, "%s",
-                       request->arg_count < AUTH_ARGS
-                           ? "error:invalid args"
-                           : check_key(conn->exchange, request->args[0], request->args[1],
-                                       request->args[2])); /* fits */
+        reply.refused = dialect_check_auth(request, x->options.secret, reply.now_ms);
         break;
     case REQUEST_PING:
+    case REQUEST_PONG:
         break;
+    case REQUEST_UNSUBSCRIBE_ALL: /* of a dialect that is not simulated yet */
     case REQUEST_UNKNOWN:
-        (void)snprintf(reason, sizeof reason, "error:invalid op"); /* fits */
+        reply.refused = REFUSAL_INVALID_OP;
         break;
     }
-    answer(conn, request, reason[0] != '\0' ? reason : NULL);
+    answer(conn, request, &reply);
 }
 
 static void on_message(void *user, wire_peer_conn *wire, unsigned opcode, td_bytes bytes)

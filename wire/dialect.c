@@ -2,93 +2,58 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
-#include "base/alloc.h"
 #include "base/assert.h"
 #include "wire/dialect_impl.h"
 
-static const struct {
-    const dialect *table;
-} TABLES[] = {{&DIALECT_OP_TABLE}};
-
 const dialect *dialect_find(dialect_id id)
 {
-    for (size_t i = 0; i < sizeof TABLES / sizeof *TABLES; i++) {
-        if (TABLES[i].table->id == id)
-            return TABLES[i].table;
-    }
-    return NULL;
-}
-
-/* ---- subscriptions ---- */
-
-/* Offset of the last dot, or size if there is none. */
-static size_t last_dot(td_bytes text)
-{
-    for (size_t i = text.size; i > 0; i--) {
-        if (text.data[i - 1] == '.')
-            return i - 1;
-    }
-    return text.size;
-}
-
-/* Is symbol one of "A|B|C", or is the list "*"? */
-static int list_has(td_bytes list, td_bytes symbol)
-{
-    if (td_bytes_is(list, "*"))
-        return 1;
-    while (list.size > 0) {
-        const uint8_t *bar = memchr(list.data, '|', list.size);
-        size_t size = bar == NULL ? list.size : (size_t)(bar - list.data);
-        if (td_bytes_equal(td_bytes_of(list.data, size), symbol))
-            return 1;
-        size_t behind = size + (bar != NULL);
-        list = td_bytes_of(list.data + behind, list.size - behind);
-    }
-    return 0;
-}
-
-int dialect_filter_covers(td_bytes subscription, td_bytes exchange_topic)
-{
-    if (td_bytes_equal(subscription, exchange_topic))
-        return 1;
-    size_t topic_dot = last_dot(exchange_topic);
-    if (topic_dot == exchange_topic.size)
-        return 0; /* no symbol: only the very text covers it */
-    td_bytes stem = td_bytes_of(exchange_topic.data, topic_dot);
-    if (td_bytes_equal(subscription, stem))
-        return 1;
-    size_t dot = last_dot(subscription);
-    if (dot == subscription.size || !td_bytes_equal(td_bytes_of(subscription.data, dot), stem))
-        return 0;
-    td_bytes list = td_bytes_of(subscription.data + dot + 1, subscription.size - dot - 1);
-    td_bytes symbol =
-        td_bytes_of(exchange_topic.data + topic_dot + 1, exchange_topic.size - topic_dot - 1);
-    return list_has(list, symbol);
+    static const dialect *const TABLES[DIALECT_COUNT] = {
+        [DIALECT_OP] = &DIALECT_OP_TABLE,
+        [DIALECT_V3] = &DIALECT_V3_TABLE,
+        [DIALECT_V5_SPOT] = &DIALECT_V5_SPOT_TABLE,
+        [DIALECT_V5_OPTION] = &DIALECT_V5_OPTION_TABLE,
+        [DIALECT_V5_PRIVATE] = &DIALECT_V5_PRIVATE_TABLE,
+        [DIALECT_USDC] = &DIALECT_USDC_TABLE,
+        [DIALECT_SPOT] = &DIALECT_SPOT_TABLE,
+        [DIALECT_SPOT_V2] = &DIALECT_SPOT_V2_TABLE,
+        [DIALECT_SPOT_PRIVATE] = &DIALECT_SPOT_PRIVATE_TABLE,
+    };
+    if ((unsigned)id >= DIALECT_COUNT)
+        return NULL;
+    TD_ASSERT(TABLES[id]->id == id);
+    return TABLES[id];
 }
 
 /* ---- words and names ---- */
 
-static void reason_text(char out[DIALECT_REASON_BYTES], const char *before, td_bytes topic,
-                        const char *behind)
+void dialect_refusal_text(refusal why, td_bytes topic, char out[DIALECT_REASON_BYTES])
 {
-    int size = (int)(topic.size < DIALECT_REASON_BYTES / 2 ? topic.size : DIALECT_REASON_BYTES / 2);
-    int length = snprintf(out, DIALECT_REASON_BYTES, "%s%.*s%s", before, size,
-                          (const char *)topic.data, behind);
-    TD_ASSERT(length > 0);
+    static const struct {
+        const char *before, *behind; /* behind NULL: no topic between */
+    } WORDS[] = {
+        [REFUSAL_NONE] = {"", NULL},
+        [REFUSAL_INVALID_OP] = {"error:invalid op", NULL},
+        [REFUSAL_INVALID_ARGS] = {"error:invalid args", NULL},
+        [REFUSAL_TOO_MANY] = {"args size >10", NULL},
+        [REFUSAL_UNKNOWN_TOPIC] = {"error:handler not found,topic:", ""},
+        [REFUSAL_REPEATED] = {"error:already subscribed,topic:", ""},
+        [REFUSAL_NEEDS_AUTH] = {"error:topic:", " needs auth first"},
+        [REFUSAL_EXPIRED] = {"error:request expired", NULL},
+        [REFUSAL_BAD_KEY] = {"error:USVC1111", NULL},
+    };
+    TD_ASSERT((size_t)why < sizeof WORDS / sizeof *WORDS);
+    const char *behind = WORDS[why].behind;
+    size_t most = behind == NULL ? 0 : DIALECT_REASON_BYTES / 2;
+    int size = (int)(topic.size < most ? topic.size : most);
+    int length =
+        snprintf(out, DIALECT_REASON_BYTES, "%s%.*s%s", WORDS[why].before, size,
+                 topic.data == NULL ? "" : (const char *)topic.data, behind == NULL ? "" : behind);
+    TD_ASSERT(length >= 0);
     TD_ASSERT(length < DIALECT_REASON_BYTES);
-}
-
-void dialect_unknown_topic(td_bytes topic, char out[DIALECT_REASON_BYTES])
-{
-    reason_text(out, "error:handler not found,topic:", topic, "");
-}
-
-void dialect_needs_auth(td_bytes topic, char out[DIALECT_REASON_BYTES])
-{
-    reason_text(out, "error:topic:", topic, " needs auth first");
 }
 
 void dialect_conn_id(uint64_t high, uint64_t low, char out[DIALECT_CONN_ID_BYTES])
@@ -125,115 +90,73 @@ td_result dialect_sign(const dialect_auth *auth, char out[DIALECT_SIGNATURE_BYTE
     return TD_OK;
 }
 
-/* ---- reading requests ---- */
+/* ---- checking credentials ---- */
 
-/* A client's request has kilobytes; what is larger is not read at all. */
-enum { REQUEST_BYTES_MAX = 1 << 20, ARGS_AT_FIRST = 64 };
-
-struct request_parser {
-    json_parser *json;
-    td_bytes *args;
-    size_t arg_capacity;
-};
-
-td_result request_parser_open(request_parser **out, td_err *err)
+/* A whole number of Unix ms; 0 if it is none. */
+static int read_ms(td_bytes text, uint64_t *out)
 {
-    *out = NULL;
-    request_parser *parser = td_alloc_zero(1, sizeof *parser);
-    if (parser == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a parser of requests");
-    td_result rc = json_parser_open(REQUEST_BYTES_MAX, &parser->json, err);
-    if (rc != TD_OK) {
-        request_parser_close(parser);
-        return rc;
+    *out = 0;
+    if (text.size == 0 || text.size > 19) /* 19 digits fit in 64 bits */
+        return 0;
+    for (size_t i = 0; i < text.size; i++) {
+        if (text.data[i] < '0' || text.data[i] > '9')
+            return 0;
+        *out = *out * 10 + (uint64_t)(text.data[i] - '0');
     }
-    *out = parser;
-    return TD_OK;
+    return 1;
 }
 
-void request_parser_close(request_parser *parser)
+static refusal check_credentials(td_bytes key, td_bytes expires, td_bytes signature,
+                                 const char *secret, uint64_t now_ms)
 {
-    if (parser == NULL)
-        return;
-    json_parser_close(parser->json);
-    td_free(parser->args);
-    td_free(parser);
+    char expected[DIALECT_SIGNATURE_BYTES];
+    uint64_t expires_ms;
+    if (key.size == 0 || !read_ms(expires, &expires_ms))
+        return REFUSAL_INVALID_ARGS;
+    if (secret == NULL)
+        return REFUSAL_NONE;
+    if (expires_ms < now_ms)
+        return REFUSAL_EXPIRED;
+    const dialect_auth auth = {.api_key = "", .secret = secret, .expires_ms = expires_ms};
+    if (dialect_sign(&auth, expected, NULL) != TD_OK ||
+        signature.size != DIALECT_SIGNATURE_BYTES - 1 ||
+        CRYPTO_memcmp(signature.data, expected, signature.size) != 0)
+        return REFUSAL_BAD_KEY;
+    return REFUSAL_NONE;
 }
 
-static td_result reserve_args(request_parser *parser, size_t count, td_err *err)
+refusal dialect_check_auth(const dialect_request *request, const char *secret, uint64_t now_ms)
 {
-    if (count > DIALECT_ARGS_MAX)
-        return td_err_set(err, TD_E_LIMIT, "%zu args: at most %d are read", count,
-                          DIALECT_ARGS_MAX);
-    if (count <= parser->arg_capacity)
-        return TD_OK;
-    size_t capacity = count < ARGS_AT_FIRST ? ARGS_AT_FIRST : count;
-    td_bytes *args = td_realloc(parser->args, capacity, sizeof *args);
-    if (args == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for %zu args", count);
-    parser->args = args;
-    parser->arg_capacity = capacity;
-    return TD_OK;
+    enum { AUTH_ARGS = 3 };
+    TD_ASSERT(request->kind == REQUEST_AUTH);
+    if (request->args == NULL || request->arg_count < AUTH_ARGS)
+        return REFUSAL_INVALID_ARGS;
+    return check_credentials(request->args[0], request->args[1], request->args[2], secret, now_ms);
 }
 
-static td_result read_args(request_parser *parser, json_value args, dialect_request *out,
-                           td_err *err)
+/* Value of a member of a query, or an empty view. Values of ours need no escapes but the key's,
+ * which nobody compares. */
+static td_bytes query_value(td_bytes query, const char *name)
 {
-    if (json_is_null(args))
-        return TD_OK;
-    if (json_type_of(args) != JSON_ARRAY)
-        return td_err_set(err, TD_E_INVALID, "args is no list");
-    td_result rc = reserve_args(parser, json_count(args) + 1, err); /* + 1: never NULL when empty */
-    if (rc != TD_OK)
-        return rc;
-    json_value element;
-    for (json_iter it = json_iter_of(args); json_next(&it, NULL, &element);) {
-        td_bytes text;
-        if (!json_text(element, &text))
-            text = json_raw(element); /* numbers: auth's expires is one as often as a string */
-        TD_ASSERT(out->arg_count < parser->arg_capacity);
-        parser->args[out->arg_count++] = text;
+    size_t name_size = strlen(name);
+    while (query.size > 0) {
+        const uint8_t *end = memchr(query.data, '&', query.size);
+        size_t size = end == NULL ? query.size : (size_t)(end - query.data);
+        if (size > name_size && query.data[name_size] == '=' &&
+            memcmp(query.data, name, name_size) == 0)
+            return td_bytes_of(query.data + name_size + 1, size - name_size - 1);
+        size_t step = size + (end != NULL);
+        query = td_bytes_of(query.data + step, query.size - step);
     }
-    out->args = parser->args;
-    return TD_OK;
+    return td_bytes_of(NULL, 0);
 }
 
-static request_kind kind_of(td_bytes op)
+refusal dialect_check_query(td_bytes query, const char *secret, uint64_t now_ms, int *is_there)
 {
-    static const struct {
-        const char *op;
-        request_kind kind;
-    } KINDS[] = {
-        {"subscribe", REQUEST_SUBSCRIBE},
-        {"unsubscribe", REQUEST_UNSUBSCRIBE},
-        {"auth", REQUEST_AUTH},
-        {"ping", REQUEST_PING},
-    };
-    for (size_t i = 0; i < sizeof KINDS / sizeof *KINDS; i++) {
-        if (td_bytes_is(op, KINDS[i].op))
-            return KINDS[i].kind;
-    }
-    return REQUEST_UNKNOWN;
-}
-
-td_result request_parse(request_parser *parser, const dialect *spoken, td_bytes frame,
-                        dialect_request *out, td_err *err)
-{
-    TD_ASSERT(spoken->id == DIALECT_OP); /* the others' requests have other shapes */
-    *out = (dialect_request){.kind = REQUEST_UNKNOWN, .frame = frame};
-    json_value root;
-    td_result rc = json_parse(parser->json, frame, JSON_COPIED, &root, err);
-    if (rc != TD_OK)
-        return td_err_add(err, rc, "request");
-    if (json_type_of(root) != JSON_OBJECT)
-        return td_err_set(err, TD_E_INVALID, "request: no JSON object");
-    td_bytes op = {0};
-    if (json_find_text(root, "op", &op))
-        out->kind = kind_of(op);
-    json_find_text(root, "req_id", &out->id);
-    json_value args;
-    if (!json_find(root, "args", &args))
-        return TD_OK;
-    rc = read_args(parser, args, out, err);
-    return rc == TD_OK ? TD_OK : td_err_add(err, rc, "request");
+    td_bytes key = query_value(query, "api_key");
+    *is_there = key.size > 0;
+    if (!*is_there)
+        return REFUSAL_NONE;
+    return check_credentials(key, query_value(query, "expires"), query_value(query, "signature"),
+                             secret, now_ms);
 }

@@ -1,6 +1,9 @@
-/* Dialects: how requests, answers and heartbeats look. One table of functions per dialect, for both
- * ends: building what a client sends, reading what it got (schema/classify.h does that), and the
- * server's side of each for serve and sim. Pure functions over bytes; any thread. */
+/* Dialects: how requests, answers and heartbeats look (docs/wire.md 1). One table of functions per
+ * dialect, for both ends: a client builds requests and reads answers, a server (serve, sim) reads
+ * requests and builds answers.
+ *
+ * A topic is one string everywhere, "topic[.parameter].symbol"; only the dialects of spot spell it
+ * otherwise on the wire. Pure functions over bytes; any thread, but a parser is for one. */
 #ifndef TD_WIRE_DIALECT_H
 #define TD_WIRE_DIALECT_H
 
@@ -13,6 +16,26 @@
 #include "schema/classify.h"
 #include "schema/family.h"
 
+enum {
+    /* Topics in one request: above the 2,000 symbols times topics of the largest family, below what
+     * a peer could use to fill memory. */
+    DIALECT_ARGS_MAX = 16384,
+    /* Text of the topics that a client puts in one request, where no limit is known. */
+    DIALECT_REQUEST_BYTES = 16 << 10,
+};
+
+typedef enum request_kind {
+    REQUEST_SUBSCRIBE,
+    REQUEST_UNSUBSCRIBE,
+    REQUEST_UNSUBSCRIBE_ALL, /* C only */
+    REQUEST_AUTH,
+    REQUEST_PING,
+    REQUEST_PONG, /* to the server's own ping (D, E): nobody answers it */
+    REQUEST_UNKNOWN,
+} request_kind;
+
+/* ---- a client's side ---- */
+
 /* Credentials of a private connection; both NUL-terminated, borrowed. */
 typedef struct dialect_auth {
     const char *api_key;
@@ -20,91 +43,189 @@ typedef struct dialect_auth {
     uint64_t expires_ms; /* Unix ms, in the future */
 } dialect_auth;
 
-/* A request that a server read. Views point into the frame or into storage of the parser that is
- * valid until its next call. */
-typedef enum request_kind {
-    REQUEST_SUBSCRIBE,
-    REQUEST_UNSUBSCRIBE,
-    REQUEST_AUTH,
-    REQUEST_PING,
-    REQUEST_UNKNOWN,
-} request_kind;
+/* How a client wants its frames; only spot asks for it. */
+typedef enum dialect_frames { DIALECT_FRAMES_TEXT, DIALECT_FRAMES_BINARY } dialect_frames;
 
+/* One request for topics. */
+typedef struct dialect_ask {
+    request_kind kind; /* REQUEST_SUBSCRIBE or REQUEST_UNSUBSCRIBE */
+    const char *const *topics;
+    size_t count;   /* at least 1, at most what dialect.fit() says */
+    const char *id; /* the request's own name (req_id, id), where the dialect has such; or NULL */
+    dialect_frames frames;
+} dialect_ask;
+
+typedef enum answer_kind {
+    ANSWER_NONE,   /* no answer: data, or nothing known */
+    ANSWER_TOPICS, /* to subscribe or unsubscribe, or a refusal that does not say to what */
+    ANSWER_AUTH,
+    ANSWER_PONG,
+    ANSWER_PING, /* the server's own: answer with build_pong */
+} answer_kind;
+
+/* An answer that a client got. Views as of answer_parse(). */
+typedef struct dialect_answer {
+    answer_kind kind;
+    request_kind of;         /* what it answers; REQUEST_UNKNOWN: it does not say */
+    int8_t success;          /* 1, 0; -1: it does not say */
+    td_bytes id;             /* of the request, as echoed; empty: not echoed */
+    td_bytes reason;         /* the exchange's words ("Success" too) or code; empty: none */
+    td_bytes blamed;         /* the topic that the reason names; empty: none */
+    const td_bytes *granted; /* topics that it names, where they were granted */
+    size_t granted_count;
+    const td_bytes *failed; /* topics that it names, where they were not */
+    size_t failed_count;
+} dialect_answer;
+
+/* ---- a server's side ---- */
+
+/* What spot's requests say besides their topics, for the echo in their answers. */
+typedef struct dialect_spot_request {
+    td_bytes topic; /* as the client wrote it: "kline_1m" */
+    td_bytes event;
+    td_bytes symbol; /* "A,B" */
+    td_bytes kline_type;
+    td_bytes dump_scale;
+    uint8_t is_binary;
+} dialect_spot_request;
+
+/* A request that a server read. Views as of request_parse(). */
 typedef struct dialect_request {
     request_kind kind;
-    td_bytes id;          /* req_id, empty if absent */
+    td_bytes id;          /* req_id or id as text, empty if absent */
     td_bytes frame;       /* the request as it came */
     const td_bytes *args; /* topics, or the members of auth's args as text; NULL: the request has
                              none, or null */
     size_t arg_count;     /* at most DIALECT_ARGS_MAX */
+    uint8_t is_method;    /* C: it came as {"method":"private/subscribe"} */
+    uint8_t has_id;       /* it has one, if only an empty one */
+    td_bytes id_raw;      /* the id as JSON text: 5 or "5" */
+    dialect_spot_request spot;
 } dialect_request;
 
-/* Topics in one request: above the 2,000 symbols times topics of the largest family, below what a
- * peer could use to fill memory. */
-enum { DIALECT_ARGS_MAX = 16384 };
+/* Why a server refuses; each dialect has its own words for it (docs/wire.md 1.1, 1.3, 5.3). */
+typedef enum refusal {
+    REFUSAL_NONE,
+    REFUSAL_INVALID_OP,   /* not JSON, or no known request */
+    REFUSAL_INVALID_ARGS, /* known, but with nothing in it, or with wrong types */
+    REFUSAL_TOO_MANY,     /* topics */
+    REFUSAL_UNKNOWN_TOPIC,
+    REFUSAL_REPEATED, /* a topic that the connection has already (v3, v5) */
+    REFUSAL_NEEDS_AUTH,
+    REFUSAL_EXPIRED, /* credentials: their time */
+    REFUSAL_BAD_KEY, /* credentials: key or signature */
+} refusal;
+
+/* What a server has to say to a request. */
+typedef struct dialect_reply {
+    const char *conn_id;
+    uint64_t now_ms; /* Unix ms */
+    refusal refused;
+    td_bytes topic;           /* that the refusal is about; empty: none */
+    const uint8_t *is_failed; /* for each arg, where the dialect answers topic by topic; NULL: none
+                                 failed */
+} dialect_reply;
+
+/* ---- the table ---- */
 
 typedef struct dialect {
     dialect_id id;
     const char *name;
-    size_t args_per_request_max; /* topics in one subscribe request; 0: no known limit */
-    uint64_t ping_interval_ns;   /* how often a client should ping */
+    uint64_t ping_interval_ns; /* how often a client should ping */
+    /* What all requests of one connection may hold together; 0: no known limit (docs/wire.md 1.3).
+     */
+    size_t connection_topics_max;
+    size_t connection_bytes_max;  /* text of their topics */
+    uint8_t has_lists;            /* a subscription may be "topic.A|B", "topic.*" or bare "topic" */
+    uint8_t answers_topics;       /* a server grants topics one by one, else the whole or nothing */
+    uint8_t refuses_repeats;      /* a topic twice on a connection is refused */
+    uint8_t subscribes_with_auth; /* there is no subscribing: auth brings everything (E) */
 
-    /* Client: append one request for topics[0..count), count > 0. id is the request's own (req_id)
-     * where the dialect has such a thing, and may be NULL. All of these: TD_OK, TD_E_LIMIT,
-     * TD_E_NOMEM. */
-    td_result (*build_subscribe)(td_buf *out, const char *const *topics, size_t count,
-                                 const char *id, td_err *err);
-    td_result (*build_unsubscribe)(td_buf *out, const char *const *topics, size_t count,
-                                   const char *id, td_err *err);
+    /* Client: how many of the next topics go into one request: 1 to count. */
+    size_t (*fit)(const char *const *topics, size_t count);
+    /* Client: append one request. NULL if subscribes_with_auth. TD_E_INVALID: a topic that this
+     * dialect cannot say ("depth" without a symbol, in spot). This and all others: TD_OK,
+     * TD_E_LIMIT, TD_E_NOMEM. */
+    td_result (*build_topics)(td_buf *out, const dialect_ask *ask, td_err *err);
     td_result (*build_ping)(td_buf *out, uint64_t now_ms, td_err *err);
     td_result (*build_auth)(td_buf *out, const dialect_auth *auth, td_err *err);
     /* Client: append "?api_key=..&expires=..&signature=.." to the URL in out ("&api_key" if it has
      * a query already); NULL if the dialect has no such thing. */
     td_result (*build_auth_query)(td_buf *out, const dialect_auth *auth, td_err *err);
+    /* Client: answer to the server's own ping; NULL if its servers do not ping. */
+    td_result (*build_pong)(td_buf *out, uint64_t now_ms, td_err *err);
 
-    /* Server: append the answer to a request. reason is NULL for success, else the exchange's own
-     * words: one of DIALECT_ERROR_…, or dialect_unknown_topic(). */
-    td_result (*build_answer)(td_buf *out, const dialect_request *request, const char *conn_id,
-                              const char *reason, td_err *err);
+    /* Server: append the answer to a request; nothing is appended where the exchange says nothing.
+     */
+    td_result (*build_answer)(td_buf *out, const dialect_request *request,
+                              const dialect_reply *reply, td_err *err);
+    /* Server: does a subscription cover a frame's topic? 1 or 0. */
+    int (*covers)(td_bytes subscription, td_bytes exchange_topic);
+
+    const struct dialect_reading *reading; /* how request_parse() reads it */
 } dialect;
 
-/* Why a server refuses a request (docs/wire.md 1.1 and 5.3). */
-#define DIALECT_ERROR_INVALID_OP "error:invalid op"
-#define DIALECT_ERROR_EXPIRED    "error:request expired"
-#define DIALECT_ERROR_BAD_KEY    "error:USVC1111"
-/* "error:handler not found,topic:TOPIC" and "error:topic:TOPIC needs auth first", and a NUL; a
- * topic that does not fit is cut. */
-enum { DIALECT_REASON_BYTES = 384 };
-void dialect_unknown_topic(td_bytes topic, char out[DIALECT_REASON_BYTES]);
-void dialect_needs_auth(td_bytes topic, char out[DIALECT_REASON_BYTES]);
-
-/* A connection's name as the exchange writes it (a UUID, version 4), out of 128 random bits. */
-enum { DIALECT_CONN_ID_BYTES = 37 };
-void dialect_conn_id(uint64_t high, uint64_t low, char out[DIALECT_CONN_ID_BYTES]);
-
-/* The table of a dialect; NULL while this version has none for it. */
+/* The table of a dialect; never NULL for one of the enumerators. */
 const dialect *dialect_find(dialect_id id);
+
+/* ---- reading requests and answers ---- */
 
 /* Read a client's request. Owns its storage; one thread. */
 typedef struct request_parser request_parser;
 TD_MUST_USE td_result request_parser_open(request_parser **out, td_err *err);
 void request_parser_close(request_parser *parser);
 /* *out is valid until the next call, and as long as frame is. TD_OK (kind is REQUEST_UNKNOWN for
- * what has no known op); TD_E_INVALID if it is no JSON object or its args are no list; TD_E_LIMIT;
+ * what is no known request); TD_E_INVALID if it is no JSON object, or its args are no list or a
+ * topic in it cannot be told (kind and echo are set as far as they were read); TD_E_LIMIT;
  * TD_E_NOMEM. */
 TD_MUST_USE td_result request_parse(request_parser *parser, const dialect *spoken, td_bytes frame,
                                     dialect_request *out, td_err *err);
 
-/* Does a subscription as the exchange takes it ("trade.BTCUSD|XRPUSD", "trade.*", bare "trade")
- * cover a frame's topic ("trade.XRPUSD")? 1 or 0. Parts between dots are compared whole, and only
- * the last one may be a list, "*" or left out, so "orderBook_200" does not cover
- * "orderBook_200.100ms.BTCUSD". */
-int dialect_filter_covers(td_bytes subscription, td_bytes exchange_topic);
+/* Read what a server answered; answers of all dialects tell themselves apart. Owns its storage; one
+ * thread. */
+typedef struct answer_parser answer_parser;
+TD_MUST_USE td_result answer_parser_open(answer_parser **out, td_err *err);
+void answer_parser_close(answer_parser *parser);
+/* *out is valid until the next call, and as long as frame is. TD_OK (kind is ANSWER_NONE for what
+ * is none, JSON or not); TD_E_LIMIT; TD_E_NOMEM. */
+TD_MUST_USE td_result answer_parse(answer_parser *parser, td_bytes frame, dialect_answer *out,
+                                   td_err *err);
+
+/* Can this be the answer to that request? By the id where the answer has one, else by the kind and
+ * the topics that it names: all of them must be the request's (spot v1 may answer a list symbol by
+ * symbol). An answer that names neither fits every request: the oldest open one is meant, for
+ * requests are answered in their order. 1 or 0. */
+int dialect_answer_fits(const dialect_answer *answer, const dialect_ask *ask);
+
+/* What the answer says about a topic of the request that it fits: 1 granted, 0 refused. */
+int dialect_answer_grants(const dialect_answer *answer, const char *topic);
+
+/* 1 if the answer speaks of this topic by name, granted or failed. */
+int dialect_answer_names(const dialect_answer *answer, const char *topic);
+
+/* ---- credentials, names, words ---- */
 
 /* hex(HMAC-SHA256(secret, "GET/realtime" + expires_ms)) and a NUL (docs/wire.md 1.1; the literal is
  * the same whatever the path). TD_E_NOMEM. */
 enum { DIALECT_SIGNATURE_BYTES = 65 };
 TD_MUST_USE td_result dialect_sign(const dialect_auth *auth, char out[DIALECT_SIGNATURE_BYTES],
                                    td_err *err);
+
+/* Server: are the credentials of an auth request good? Without a secret (NULL) every key is, at any
+ * time; what lacks a part is not (REFUSAL_INVALID_ARGS). */
+refusal dialect_check_auth(const dialect_request *request, const char *secret, uint64_t now_ms);
+
+/* Server: the same for those in a URL's query (without "?"). *is_there is 1 if it has an api_key.
+ */
+refusal dialect_check_query(td_bytes query, const char *secret, uint64_t now_ms, int *is_there);
+
+/* A refusal in the words of dialects A and B ("error:handler not found,topic:TOPIC") and a NUL; a
+ * topic that does not fit is cut. */
+enum { DIALECT_REASON_BYTES = 384 };
+void dialect_refusal_text(refusal why, td_bytes topic, char out[DIALECT_REASON_BYTES]);
+
+/* A connection's name as the exchange writes it (a UUID, version 4), out of 128 random bits. */
+enum { DIALECT_CONN_ID_BYTES = 37 };
+void dialect_conn_id(uint64_t high, uint64_t low, char out[DIALECT_CONN_ID_BYTES]);
 
 #endif

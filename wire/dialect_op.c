@@ -1,74 +1,17 @@
 /* Dialect A: {"op":..,"args":[..]}, answered by {success, ret_msg, conn_id, request{op, args}}.
  * Spoken by inverse, linear, copy trading and USDC perpetuals (docs/wire.md 1). */
-#include "wire/dialect_impl.h"
-
 #include <inttypes.h>
 #include <string.h>
 
 #include "base/assert.h"
-#include "base/clock.h"
-#include "schema/json_write.h"
+#include "wire/dialect_impl.h"
 
-static void write_op(json_writer *writer, const char *op)
-{
-    json_write_object_begin(writer);
-    json_write_member_text(writer, "op", op);
-}
+/* ---- the client ---- */
 
-static td_result build_topics(td_buf *out, const char *op, const char *const *topics, size_t count,
-                              td_err *err)
+/* No id: this dialect tells answers apart by echoing the request. */
+static td_result build_topics(td_buf *out, const dialect_ask *ask, td_err *err)
 {
-    TD_ASSERT(count > 0);
-    json_writer writer;
-    json_write_begin(&writer, out);
-    write_op(&writer, op);
-    json_write_key(&writer, "args");
-    json_write_array_begin(&writer);
-    for (size_t i = 0; i < count; i++)
-        json_write_text(&writer, topics[i]);
-    json_write_array_end(&writer);
-    json_write_object_end(&writer);
-    return json_write_end(&writer, err);
-}
-
-static td_result build_subscribe(td_buf *out, const char *const *topics, size_t count,
-                                 const char *id, td_err *err)
-{
-    (void)id; /* this dialect tells answers apart by echoing the request */
-    return build_topics(out, "subscribe", topics, count, err);
-}
-
-static td_result build_unsubscribe(td_buf *out, const char *const *topics, size_t count,
-                                   const char *id, td_err *err)
-{
-    (void)id;
-    return build_topics(out, "unsubscribe", topics, count, err);
-}
-
-static td_result build_ping(td_buf *out, uint64_t now_ms, td_err *err)
-{
-    (void)now_ms;
-    static const char TEXT[] = "{\"op\":\"ping\"}";
-    return td_buf_append(out, TEXT, sizeof TEXT - 1, err);
-}
-
-static td_result build_auth(td_buf *out, const dialect_auth *auth, td_err *err)
-{
-    char signature[DIALECT_SIGNATURE_BYTES];
-    td_result rc = dialect_sign(auth, signature, err);
-    if (rc != TD_OK)
-        return rc;
-    json_writer writer;
-    json_write_begin(&writer, out);
-    write_op(&writer, "auth");
-    json_write_key(&writer, "args");
-    json_write_array_begin(&writer);
-    json_write_text(&writer, auth->api_key);
-    json_write_u64(&writer, auth->expires_ms);
-    json_write_text(&writer, signature);
-    json_write_array_end(&writer);
-    json_write_object_end(&writer);
-    return json_write_end(&writer, err);
+    return dialect_ask_op(out, NULL, ask, err);
 }
 
 static int is_unreserved(char c) /* RFC 3986, 2.3 */
@@ -101,19 +44,14 @@ static td_result build_auth_query(td_buf *out, const dialect_auth *auth, td_err 
     return rc;
 }
 
+/* ---- the server ---- */
+
 /* The request as the exchange echoes it: always compact, members of args always strings, and an op
  * that it does not know left empty (docs/wire.md 1.1, 5.3). */
 static void write_echo(json_writer *writer, const dialect_request *request)
 {
-    static const char *const OPS[] = {
-        [REQUEST_SUBSCRIBE] = "subscribe",
-        [REQUEST_UNSUBSCRIBE] = "unsubscribe",
-        [REQUEST_AUTH] = "auth",
-        [REQUEST_PING] = "ping",
-        [REQUEST_UNKNOWN] = "",
-    };
-    TD_ASSERT(request->kind <= REQUEST_UNKNOWN);
-    write_op(writer, OPS[request->kind]);
+    json_write_object_begin(writer);
+    json_write_member_text(writer, "op", dialect_op_name(request->kind));
     json_write_key(writer, "args");
     if (request->args == NULL || request->kind == REQUEST_UNKNOWN) {
         json_write_null(writer);
@@ -126,31 +64,86 @@ static void write_echo(json_writer *writer, const dialect_request *request)
     json_write_object_end(writer);
 }
 
-static td_result build_answer(td_buf *out, const dialect_request *request, const char *conn_id,
-                              const char *reason, td_err *err)
+static td_result build_answer(td_buf *out, const dialect_request *request,
+                              const dialect_reply *reply, td_err *err)
 {
-    int is_pong = reason == NULL && request->kind == REQUEST_PING;
+    char reason[DIALECT_REASON_BYTES];
+    dialect_refusal_text(reply->refused, reply->topic, reason);
+    int is_granted = reply->refused == REFUSAL_NONE;
+    int is_pong = is_granted && request->kind == REQUEST_PING;
     json_writer writer;
     json_write_begin(&writer, out);
     json_write_object_begin(&writer);
-    json_write_member_bool(&writer, "success", reason == NULL);
-    json_write_member_text(&writer, "ret_msg", reason != NULL ? reason : is_pong ? "pong" : "");
-    json_write_member_text(&writer, "conn_id", conn_id);
+    json_write_member_bool(&writer, "success", is_granted);
+    json_write_member_text(&writer, "ret_msg", is_pong ? "pong" : reason);
+    json_write_member_text(&writer, "conn_id", reply->conn_id);
     json_write_key(&writer, "request");
     write_echo(&writer, request);
     json_write_object_end(&writer);
     return json_write_end(&writer, err);
 }
 
+/* ---- subscriptions: lists, stars and bare topics ---- */
+
+/* Offset of the last dot, or size if there is none. */
+static size_t last_dot(td_bytes text)
+{
+    for (size_t i = text.size; i > 0; i--) {
+        if (text.data[i - 1] == '.')
+            return i - 1;
+    }
+    return text.size;
+}
+
+/* Is symbol one of "A|B|C", or is the list "*"? */
+static int list_has(td_bytes list, td_bytes symbol)
+{
+    if (td_bytes_is(list, "*"))
+        return 1;
+    while (list.size > 0) {
+        const uint8_t *bar = memchr(list.data, '|', list.size);
+        size_t size = bar == NULL ? list.size : (size_t)(bar - list.data);
+        if (td_bytes_equal(td_bytes_of(list.data, size), symbol))
+            return 1;
+        size_t behind = size + (bar != NULL);
+        list = td_bytes_of(list.data + behind, list.size - behind);
+    }
+    return 0;
+}
+
+/* "trade.BTCUSD|XRPUSD", "trade.*" and bare "trade" cover "trade.XRPUSD" (docs/wire.md 1.3). Parts
+ * between dots are compared whole, and only the last one may be a list, "*" or left out, so
+ * "orderBook_200" does not cover "orderBook_200.100ms.BTCUSD". */
+static int covers(td_bytes subscription, td_bytes exchange_topic)
+{
+    if (td_bytes_equal(subscription, exchange_topic))
+        return 1;
+    size_t topic_dot = last_dot(exchange_topic);
+    if (topic_dot == exchange_topic.size)
+        return 0; /* no symbol: only the very text covers it */
+    td_bytes stem = td_bytes_of(exchange_topic.data, topic_dot);
+    if (td_bytes_equal(subscription, stem))
+        return 1;
+    size_t dot = last_dot(subscription);
+    if (dot == subscription.size || !td_bytes_equal(td_bytes_of(subscription.data, dot), stem))
+        return 0;
+    td_bytes list = td_bytes_of(subscription.data + dot + 1, subscription.size - dot - 1);
+    td_bytes symbol =
+        td_bytes_of(exchange_topic.data + topic_dot + 1, exchange_topic.size - topic_dot - 1);
+    return list_has(list, symbol);
+}
+
 const dialect DIALECT_OP_TABLE = {
     .id = DIALECT_OP,
     .name = "op",
-    .args_per_request_max = 0,
-    .ping_interval_ns = 20 * TD_NS_PER_S, /* docs/wire.md 1.2 */
-    .build_subscribe = build_subscribe,
-    .build_unsubscribe = build_unsubscribe,
-    .build_ping = build_ping,
-    .build_auth = build_auth,
+    .ping_interval_ns = DIALECT_PING_INTERVAL_NS,
+    .has_lists = 1,
+    .fit = dialect_fit_bytes,
+    .build_topics = build_topics,
+    .build_ping = dialect_ask_ping,
+    .build_auth = dialect_ask_auth,
     .build_auth_query = build_auth_query,
     .build_answer = build_answer,
+    .covers = covers,
+    .reading = &DIALECT_READING_OP,
 };

@@ -4,10 +4,10 @@
 
 #include "base/assert.h"
 #include "base/limits.h"
-#include "wire/dialect.h"
 
-void wire_filters_init(wire_filters *filters)
+void wire_filters_init(wire_filters *filters, const dialect *spoken)
 {
+    filters->dialect = spoken;
     filters->count = 0;
     td_buf_init(&filters->texts, WIRE_FILTERS_BYTES_MAX);
 }
@@ -47,11 +47,13 @@ static size_t find(const wire_filters *filters, td_bytes wanted)
 
 /* Walks over the single subscriptions that a text stands for: *rest is the list that is left behind
  * the last dot. Gives stem (with its dot) and one alternative; 0 when none is left. */
-static int next_alternative(td_bytes *rest, td_bytes *alternative)
+static int next_alternative(const wire_filters *filters, td_bytes *rest, td_bytes *alternative)
 {
     if (rest->data == NULL)
         return 0;
-    const uint8_t *bar = rest->size == 0 ? NULL : memchr(rest->data, '|', rest->size);
+    const uint8_t *bar = rest->size == 0 || !filters->dialect->has_lists
+                             ? NULL
+                             : memchr(rest->data, '|', rest->size);
     if (bar == NULL) {
         *alternative = *rest;
         *rest = (td_bytes){0};
@@ -64,9 +66,9 @@ static int next_alternative(td_bytes *rest, td_bytes *alternative)
 }
 
 /* Size of "topic." in front of the list; 0 if there is no list. */
-static size_t stem_size(td_bytes subscription)
+static size_t stem_size(const wire_filters *filters, td_bytes subscription)
 {
-    if (memchr(subscription.data, '|', subscription.size) == NULL)
+    if (!filters->dialect->has_lists || memchr(subscription.data, '|', subscription.size) == NULL)
         return 0;
     size_t size = subscription.size;
     while (size > 0 && subscription.data[size - 1] != '.')
@@ -110,10 +112,10 @@ td_result wire_filters_add(wire_filters *filters, td_bytes subscription, td_err 
     td_result rc = check_text(subscription, err);
     if (rc != TD_OK)
         return rc;
-    td_bytes stem = td_bytes_of(subscription.data, stem_size(subscription));
+    td_bytes stem = td_bytes_of(subscription.data, stem_size(filters, subscription));
     td_bytes rest = td_bytes_of(subscription.data + stem.size, subscription.size - stem.size);
     td_bytes tail;
-    while (rc == TD_OK && next_alternative(&rest, &tail))
+    while (rc == TD_OK && next_alternative(filters, &rest, &tail))
         rc = add_one(filters, stem, tail, err);
     return rc;
 }
@@ -133,11 +135,11 @@ void wire_filters_remove(wire_filters *filters, td_bytes subscription)
     if (check_text(subscription, NULL) != TD_OK)
         return;
     uint8_t text[LIMIT_URL_BYTES + 1];
-    size_t stem = stem_size(subscription);
+    size_t stem = stem_size(filters, subscription);
     memcpy(text, subscription.data, stem);
     td_bytes rest = td_bytes_of(subscription.data + stem, subscription.size - stem);
     td_bytes tail;
-    while (next_alternative(&rest, &tail)) {
+    while (next_alternative(filters, &rest, &tail)) {
         memcpy(text + stem, tail.data, tail.size);
         size_t at = find(filters, td_bytes_of(text, stem + tail.size));
         if (at < filters->texts.size)
@@ -145,12 +147,23 @@ void wire_filters_remove(wire_filters *filters, td_bytes subscription)
     }
 }
 
+int wire_filters_has(const wire_filters *filters, td_bytes subscription)
+{
+    return find(filters, subscription) < filters->texts.size;
+}
+
+void wire_filters_clear(wire_filters *filters)
+{
+    td_buf_clear(&filters->texts);
+    filters->count = 0;
+}
+
 int wire_filters_cover(const wire_filters *filters, td_bytes exchange_topic)
 {
     size_t at = 0;
     td_bytes text;
     while (next_text(filters, &at, &text)) {
-        if (dialect_filter_covers(text, exchange_topic))
+        if (filters->dialect->covers(text, exchange_topic))
             return 1;
     }
     return 0;

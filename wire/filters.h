@@ -1,5 +1,7 @@
-/* What one client of a server is subscribed to: the arguments of its requests, as it wrote them.
- * Adding and removing is by text; asking is by a frame's topic. Bounded; one thread. */
+/* What one client of a server is subscribed to: the topics of its requests. Adding and removing is
+ * by text; asking is by a frame's topic, as the client's dialect understands it. Bounded; one
+ * thread.
+ */
 #ifndef TD_WIRE_FILTERS_H
 #define TD_WIRE_FILTERS_H
 
@@ -8,27 +10,35 @@
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/err.h"
+#include "wire/dialect.h"
 
 /* All texts together: some 30,000 subscriptions of the usual length. */
 enum { WIRE_FILTERS_BYTES_MAX = 1 << 20 };
 
 typedef struct wire_filters {
+    const dialect *dialect;
     td_buf texts; /* each with a LF behind it */
     size_t count;
 } wire_filters;
 
-void wire_filters_init(wire_filters *filters);
+void wire_filters_init(wire_filters *filters, const dialect *spoken);
 void wire_filters_fini(wire_filters *filters);
 
 /* Add a subscription; one that is there already stays. TD_E_INVALID: empty, or holds a control
  * character; TD_E_LIMIT; TD_E_NOMEM. */
 TD_MUST_USE td_result wire_filters_add(wire_filters *filters, td_bytes subscription, td_err *err);
 
+/* 1 if this very text was added. */
+int wire_filters_has(const wire_filters *filters, td_bytes subscription);
+
 /* Take one out again, by the text that it was added with, or one symbol of its list; one that is
  * not there is fine. */
 void wire_filters_remove(wire_filters *filters, td_bytes subscription);
 
-/* 1 if any of them covers the topic (dialect_filter_covers). Cost: one pass over all of them. */
+/* Take all of them out. */
+void wire_filters_clear(wire_filters *filters);
+
+/* 1 if any of them covers the topic (dialect.covers). Cost: one pass over all of them. */
 int wire_filters_cover(const wire_filters *filters, td_bytes exchange_topic);
 
 #endif

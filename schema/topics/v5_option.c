@@ -3,7 +3,7 @@
 
 const family FAMILY_V5_OPTION = {
     .name = "v5-option",
-    .dialect = DIALECT_USDC,
+    .dialect = DIALECT_V5_OPTION,
     .endpoints = {PUBLIC("/v5/public/option")},
     .topics = NULL,
     .topic_count = 0,

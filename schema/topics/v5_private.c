@@ -3,7 +3,7 @@
 
 const family FAMILY_V5_PRIVATE = {
     .name = "v5-private",
-    .dialect = DIALECT_V3,
+    .dialect = DIALECT_V5_PRIVATE,
     .endpoints = {PRIVATE("/v5/private"), {NET_TEST, ACCESS_PRIVATE, HOST_DEMO "/v5/private"}},
     .topics = NULL,
     .topic_count = 0,

@@ -3,7 +3,7 @@
 
 const family FAMILY_V5_SPOT = {
     .name = "v5-spot",
-    .dialect = DIALECT_V3,
+    .dialect = DIALECT_V5_SPOT,
     .endpoints = {PUBLIC("/v5/public/spot")},
     .topics = NULL,
     .topic_count = 0,

@@ -3,7 +3,7 @@
 
 const family FAMILY_V5_SPREAD = {
     .name = "v5-spread",
-    .dialect = DIALECT_USDC,
+    .dialect = DIALECT_V5_OPTION,
     .endpoints = {PUBLIC("/v5/public/spread")},
     .topics = NULL,
     .topic_count = 0,

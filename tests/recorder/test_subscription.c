@@ -87,7 +87,7 @@ static void requests_are_cut_and_answers_matched_in_order(void **state)
         while (more) {
             td_buf_clear(&out);
             assert_int_equal(subscriber_build(asks, &out, &asked[requests++], &more, NULL), TD_OK);
-            assert_true(out.size < SUBSCRIBER_REQUEST_BYTES + 64);
+            assert_true(out.size < DIALECT_REQUEST_BYTES + 64);
             bytes += out.size;
             assert_false(subscriber_is_done(asks));
         }

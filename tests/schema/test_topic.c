@@ -41,10 +41,10 @@ static void test_families(void **state)
         {"v5-linear", DIALECT_V3, "wss://stream.bybit.com/v5/public/linear", NULL,
          "wss://stream-testnet.bybit.com/v5/public/linear"},
         {"v5-inverse", DIALECT_V3, "wss://stream.bybit.com/v5/public/inverse", NULL, NULL},
-        {"v5-spot", DIALECT_V3, "wss://stream.bybit.com/v5/public/spot", NULL, NULL},
-        {"v5-option", DIALECT_USDC, "wss://stream.bybit.com/v5/public/option", NULL, NULL},
-        {"v5-private", DIALECT_V3, NULL, "wss://stream.bybit.com/v5/private", NULL},
-        {"v5-spread", DIALECT_USDC, "wss://stream.bybit.com/v5/public/spread", NULL, NULL},
+        {"v5-spot", DIALECT_V5_SPOT, "wss://stream.bybit.com/v5/public/spot", NULL, NULL},
+        {"v5-option", DIALECT_V5_OPTION, "wss://stream.bybit.com/v5/public/option", NULL, NULL},
+        {"v5-private", DIALECT_V5_PRIVATE, NULL, "wss://stream.bybit.com/v5/private", NULL},
+        {"v5-spread", DIALECT_V5_OPTION, "wss://stream.bybit.com/v5/public/spread", NULL, NULL},
         {"v5-misc", DIALECT_V3, "wss://stream.bybit.com/v5/public/misc/status", NULL, NULL},
     };
     size_t count = 0;

@@ -36,14 +36,18 @@ static void test_requests(void **state)
     static const char *const TOPICS[] = {"trade.BTCUSD", "orderBookL2_25.EOSUSD", "trade.A|B"};
     td_buf out;
     td_buf_init(&out, 4096);
-    assert_int_equal(op->build_subscribe(&out, TOPICS, 1, "7", NULL), TD_OK);
+    dialect_ask ask = {.kind = REQUEST_SUBSCRIBE, .topics = TOPICS, .count = 1, .id = "7"};
+    assert_int_equal(op->build_topics(&out, &ask, NULL), TD_OK);
     assert_text(&out, "{\"op\":\"subscribe\",\"args\":[\"trade.BTCUSD\"]}");
     td_buf_clear(&out);
-    assert_int_equal(op->build_subscribe(&out, TOPICS, 3, NULL, NULL), TD_OK);
+    ask.count = 3;
+    assert_int_equal(op->build_topics(&out, &ask, NULL), TD_OK);
     assert_text(&out, "{\"op\":\"subscribe\",\"args\":[\"trade.BTCUSD\",\"orderBookL2_25.EOSUSD\","
                       "\"trade.A|B\"]}");
     td_buf_clear(&out);
-    assert_int_equal(op->build_unsubscribe(&out, TOPICS, 1, NULL, NULL), TD_OK);
+    ask.count = 1;
+    ask.kind = REQUEST_UNSUBSCRIBE;
+    assert_int_equal(op->build_topics(&out, &ask, NULL), TD_OK);
     assert_text(&out, "{\"op\":\"unsubscribe\",\"args\":[\"trade.BTCUSD\"]}");
     td_buf_clear(&out);
     assert_int_equal(op->build_ping(&out, 1, NULL), TD_OK);
@@ -88,35 +92,40 @@ static void test_sign(void **state)
                         "ad8dd7a28aaa78fe63ba365b9b2f6b8e12de8bc3830a68dbed971d5421420992");
 }
 
-/* Request, reason of the refusal (NULL: none), and the answer. */
+/* Request, refusal, and the answer. */
 static const struct {
-    const char *name, *request, *reason, *answer;
+    const char *name, *request;
+    refusal refused;
+    const char *topic; /* that the refusal blames */
+    const char *answer;
 } ANSWERS[] = {
-    {"subscribe, as captured", "{\"op\":\"subscribe\",\"args\":[\"trade.EOSUSD\"]}", NULL,
+    {"subscribe, as captured", "{\"op\":\"subscribe\",\"args\":[\"trade.EOSUSD\"]}", REFUSAL_NONE,
+     "",
      "{\"success\":true,\"ret_msg\":\"\",\"conn_id\":\"" CONN_ID
      "\",\"request\":{\"op\":\"subscribe\",\"args\":[\"trade.EOSUSD\"]}}"},
     {"white space and other members are not echoed",
-     "{ \"args\" : [ \"trade.EOSUSD\" ] , \"x\":1, \"op\" : \"unsubscribe\" }", NULL,
+     "{ \"args\" : [ \"trade.EOSUSD\" ] , \"x\":1, \"op\" : \"unsubscribe\" }", REFUSAL_NONE, "",
      "{\"success\":true,\"ret_msg\":\"\",\"conn_id\":\"" CONN_ID
      "\",\"request\":{\"op\":\"unsubscribe\",\"args\":[\"trade.EOSUSD\"]}}"},
-    {"ping, as captured", "{\"op\":\"ping\"}", NULL,
+    {"ping, as captured", "{\"op\":\"ping\"}", REFUSAL_NONE, "",
      "{\"success\":true,\"ret_msg\":\"pong\",\"conn_id\":\"" CONN_ID
      "\",\"request\":{\"op\":\"ping\",\"args\":null}}"},
-    {"auth, expires as a number", "{\"op\":\"auth\",\"args\":[\"k\",1673261297304,\"s\"]}", NULL,
+    {"auth, expires as a number", "{\"op\":\"auth\",\"args\":[\"k\",1673261297304,\"s\"]}",
+     REFUSAL_NONE, "",
      "{\"success\":true,\"ret_msg\":\"\",\"conn_id\":\"" CONN_ID
      "\",\"request\":{\"op\":\"auth\",\"args\":[\"k\",\"1673261297304\",\"s\"]}}"},
-    {"unknown op, as captured", "{\"op\":\"dance\",\"args\":[\"x\"]}", DIALECT_ERROR_INVALID_OP,
+    {"unknown op, as captured", "{\"op\":\"dance\",\"args\":[\"x\"]}", REFUSAL_INVALID_OP, "",
      "{\"success\":false,\"ret_msg\":\"error:invalid op\",\"conn_id\":\"" CONN_ID
      "\",\"request\":{\"op\":\"\",\"args\":null}}"},
-    {"unknown topic", "{\"op\":\"subscribe\",\"args\":[\"nonsense\"]}",
-     "error:handler not found,topic:nonsense",
+    {"unknown topic", "{\"op\":\"subscribe\",\"args\":[\"nonsense\"]}", REFUSAL_UNKNOWN_TOPIC,
+     "nonsense",
      "{\"success\":false,\"ret_msg\":\"error:handler not "
      "found,topic:nonsense\",\"conn_id\":\"" CONN_ID
      "\",\"request\":{\"op\":\"subscribe\",\"args\":[\"nonsense\"]}}"},
-    {"empty list", "{\"op\":\"subscribe\",\"args\":[]}", NULL,
+    {"empty list", "{\"op\":\"subscribe\",\"args\":[]}", REFUSAL_NONE, "",
      "{\"success\":true,\"ret_msg\":\"\",\"conn_id\":\"" CONN_ID
      "\",\"request\":{\"op\":\"subscribe\",\"args\":[]}}"},
-    {"escapes survive", "{\"op\":\"subscribe\",\"args\":[\"a\\\"\\u003e\"]}", NULL,
+    {"escapes survive", "{\"op\":\"subscribe\",\"args\":[\"a\\\"\\u003e\"]}", REFUSAL_NONE, "",
      "{\"success\":true,\"ret_msg\":\"\",\"conn_id\":\"" CONN_ID
      "\",\"request\":{\"op\":\"subscribe\",\"args\":[\"a\\\">\"]}}"},
 };
@@ -136,7 +145,10 @@ static void test_answers(void **state)
         if (request_parse(parser, op, frame, &request, &err) != TD_OK)
             fail_msg("%s: %s", ANSWERS[i].name, err.text);
         td_buf_clear(&out);
-        assert_int_equal(op->build_answer(&out, &request, CONN_ID, ANSWERS[i].reason, NULL), TD_OK);
+        const dialect_reply reply = {.conn_id = CONN_ID,
+                                     .refused = ANSWERS[i].refused,
+                                     .topic = td_bytes_str(ANSWERS[i].topic)};
+        assert_int_equal(op->build_answer(&out, &request, &reply, NULL), TD_OK);
         assert_text(&out, ANSWERS[i].answer);
     }
     td_buf_fini(&out);
@@ -214,8 +226,8 @@ static void test_filter_covers(void **state)
         {"trade.BTC-31DEC21-36000-P", "trade.BTC-31DEC21-36000-P", 1},
     };
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
-        int covers =
-            dialect_filter_covers(td_bytes_str(ROWS[i].subscription), td_bytes_str(ROWS[i].topic));
+        int covers = dialect_find(DIALECT_OP)
+                         ->covers(td_bytes_str(ROWS[i].subscription), td_bytes_str(ROWS[i].topic));
         if (covers != ROWS[i].covers)
             fail_msg("'%s' and %s: %d", ROWS[i].subscription, ROWS[i].topic, covers);
     }
@@ -225,7 +237,7 @@ static void test_filters(void **state)
 {
     (void)state;
     wire_filters filters;
-    wire_filters_init(&filters);
+    wire_filters_init(&filters, dialect_find(DIALECT_OP));
     assert_false(wire_filters_cover(&filters, td_bytes_str("trade.A")));
     assert_int_equal(wire_filters_add(&filters, td_bytes_str("trade.A|B|C"), NULL), TD_OK);
     assert_int_equal(wire_filters_add(&filters, td_bytes_str("trade.B"), NULL), TD_OK);
@@ -251,7 +263,7 @@ static void test_filters_are_bounded(void **state)
 {
     (void)state;
     wire_filters filters;
-    wire_filters_init(&filters);
+    wire_filters_init(&filters, dialect_find(DIALECT_OP));
     char topic[2000];
     memset(topic, 'a', sizeof topic);
     td_result rc = TD_OK;
@@ -272,11 +284,11 @@ static void test_words(void **state)
 {
     (void)state;
     char reason[DIALECT_REASON_BYTES];
-    dialect_needs_auth(td_bytes_str("order"), reason);
+    dialect_refusal_text(REFUSAL_NEEDS_AUTH, td_bytes_str("order"), reason);
     assert_string_equal(reason, "error:topic:order needs auth first");
     char long_topic[4096];
     memset(long_topic, 'x', sizeof long_topic);
-    dialect_unknown_topic(td_bytes_of(long_topic, sizeof long_topic), reason);
+    dialect_refusal_text(REFUSAL_UNKNOWN_TOPIC, td_bytes_of(long_topic, sizeof long_topic), reason);
     assert_true(strlen(reason) < DIALECT_REASON_BYTES);
     char id[DIALECT_CONN_ID_BYTES];
     dialect_conn_id(0, 0, id);

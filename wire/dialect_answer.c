@@ -1,0 +1,304 @@
+/* Reading answers. Those of all dialects tell themselves apart, in the order of docs/wire.md 1, so
+ * this needs no table. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "wire/dialect_impl.h"
+
+struct answer_parser {
+    dialect_text text;
+};
+
+td_result answer_parser_open(answer_parser **out, td_err *err)
+{
+    *out = NULL;
+    answer_parser *parser = td_alloc_zero(1, sizeof *parser);
+    if (parser == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a parser of answers");
+    td_result rc = dialect_text_open(&parser->text, err);
+    if (rc != TD_OK) {
+        answer_parser_close(parser);
+        return rc;
+    }
+    *out = parser;
+    return TD_OK;
+}
+
+void answer_parser_close(answer_parser *parser)
+{
+    if (parser == NULL)
+        return;
+    dialect_text_close(&parser->text);
+    td_free(parser);
+}
+
+/* ---- single members ---- */
+
+static int has(json_value object, const char *key)
+{
+    json_value value;
+    return json_find(object, key, &value);
+}
+
+/* 1, 0, or -1 if it is not said; a boolean or its name. */
+static int8_t find_success(json_value root)
+{
+    td_bytes text;
+    if (!dialect_find_scalar(root, "success", &text))
+        return -1;
+    if (td_bytes_is(text, "true") || td_bytes_is(text, "True"))
+        return 1;
+    return td_bytes_is(text, "false") || td_bytes_is(text, "False") ? 0 : -1;
+}
+
+/* The topic that a refusal's words are about, as DIALECT_REASON words it. */
+static td_bytes find_blamed(td_bytes reason)
+{
+    static const char MARK[] = "topic:";
+    static const char NEEDS_AUTH[] = " needs auth first";
+    size_t mark = sizeof MARK - 1;
+    if (reason.size <= mark)
+        return (td_bytes){0};
+    const uint8_t *at = memmem(reason.data, reason.size, MARK, mark);
+    if (at == NULL)
+        return (td_bytes){0};
+    size_t begin = (size_t)(at - reason.data) + mark;
+    td_bytes topic = td_bytes_of(reason.data + begin, reason.size - begin);
+    size_t tail = sizeof NEEDS_AUTH - 1;
+    if (topic.size > tail && memcmp(topic.data + topic.size - tail, NEEDS_AUTH, tail) == 0)
+        topic.size -= tail;
+    return topic;
+}
+
+static request_kind op_kind(td_bytes op)
+{
+    static const request_kind KINDS[] = {REQUEST_SUBSCRIBE, REQUEST_UNSUBSCRIBE,
+                                         REQUEST_UNSUBSCRIBE_ALL, REQUEST_AUTH, REQUEST_PING};
+    for (size_t i = 0; i < sizeof KINDS / sizeof *KINDS; i++) {
+        if (td_bytes_is(op, dialect_op_name(KINDS[i])))
+            return KINDS[i];
+    }
+    return REQUEST_UNKNOWN;
+}
+
+/* ---- topics that an answer names ---- */
+
+/* Read topics behind those that are there already; what is no list, or is null, names none. */
+static td_result read_list(dialect_text *text, json_value object, const char *key, size_t *count,
+                           td_err *err)
+{
+    json_value list;
+    if (!json_find(object, key, &list) || json_type_of(list) != JSON_ARRAY)
+        return TD_OK;
+    return dialect_text_list(text, list, count, err);
+}
+
+static size_t list_size(json_value object, const char *key)
+{
+    json_value list;
+    return json_find(object, key, &list) ? json_count(list) : 0;
+}
+
+/* The topics read so far were granted or not, by the answer's success. */
+static void file_topics(dialect_answer *out, const dialect_text *text, size_t count)
+{
+    if (out->success == 0) {
+        out->failed = text->args;
+        out->failed_count = count;
+    } else {
+        out->granted = text->args;
+        out->granted_count = count;
+    }
+}
+
+/* C: data{successTopics, failTopics}, or the same of channels. */
+static td_result read_command(dialect_text *text, json_value root, dialect_answer *out, td_err *err)
+{
+    static const char *const GRANTED[] = {"successTopics", "successChannels"};
+    static const char *const FAILED[] = {"failTopics", "failChannels"};
+    json_value data;
+    out->kind = ANSWER_TOPICS;
+    if (!json_find(root, "data", &data))
+        return TD_OK;
+    size_t most = 0;
+    for (size_t i = 0; i < 2; i++)
+        most += list_size(data, GRANTED[i]) + list_size(data, FAILED[i]);
+    size_t count = 0;
+    td_result rc = dialect_text_reserve(text, most, err);
+    for (size_t i = 0; i < 2 && rc == TD_OK; i++)
+        rc = read_list(text, data, GRANTED[i], &count, err);
+    out->granted = text->args;
+    out->granted_count = count;
+    for (size_t i = 0; i < 2 && rc == TD_OK; i++)
+        rc = read_list(text, data, FAILED[i], &count, err);
+    out->failed = text->args + (text->args == NULL ? 0 : out->granted_count);
+    out->failed_count = count - out->granted_count;
+    return rc;
+}
+
+/* A echoes the request, B names its op; some name nothing. */
+static td_result read_op_answer(dialect_text *text, json_value root, dialect_answer *out,
+                                td_err *err)
+{
+    json_value request;
+    td_bytes op = {0};
+    size_t count = 0;
+    int is_echoed = json_find(root, "request", &request);
+    if (!json_find_text(root, "op", &op) && is_echoed)
+        (void)json_find_text(request, "op", &op); /* else it stays empty */
+    out->of = op_kind(op);
+    out->kind = out->of == REQUEST_AUTH ? ANSWER_AUTH : ANSWER_TOPICS;
+    if (out->kind == ANSWER_AUTH || !is_echoed)
+        return TD_OK;
+    td_result rc = dialect_text_reserve(text, list_size(request, "args"), err);
+    if (rc == TD_OK)
+        rc = read_list(text, request, "args", &count, err);
+    if (rc == TD_OK)
+        file_topics(out, text, count);
+    return rc;
+}
+
+/* D: the request and a code, or a code alone. */
+static td_result read_spot(dialect_text *text, json_value root, dialect_answer *out, td_err *err)
+{
+    dialect_spot_request echo = {0};
+    td_bytes code;
+    size_t count = 0;
+    out->kind = ANSWER_TOPICS;
+    if (dialect_find_scalar(root, "code", &code)) {
+        out->success = (int8_t)td_bytes_is(code, "0");
+        if (!dialect_find_scalar(root, "msg", &out->reason) &&
+            !dialect_find_scalar(root, "desc", &out->reason))
+            out->reason = code;
+    }
+    dialect_spot_read(root, &echo);
+    if (echo.event.size > 0)
+        out->of = td_bytes_is(echo.event, "cancel") ? REQUEST_UNSUBSCRIBE : REQUEST_SUBSCRIBE;
+    if (echo.topic.size == 0 || echo.symbol.size == 0)
+        return TD_OK;
+    td_result rc = dialect_spot_topics(text, &echo, SPOT_SYMBOL_LIST, &count, err);
+    if (rc == TD_OK)
+        file_topics(out, text, count);
+    return rc;
+}
+
+/* ---- the whole ---- */
+
+static void read_auth(json_value root, dialect_answer *out)
+{
+    td_bytes word = {0};
+    out->kind = ANSWER_AUTH;
+    out->of = REQUEST_AUTH;
+    if (dialect_find_scalar(root, "auth", &word)) {
+        out->success = (int8_t)td_bytes_is(word, "success");
+        out->reason = word;
+    }
+}
+
+static td_result read_object(dialect_text *text, json_value root, dialect_answer *out, td_err *err)
+{
+    td_bytes op = {0};
+    td_bytes type = {0};
+    (void)json_find_text(root, "op", &op);
+    (void)json_find_text(root, "type", &type);
+    (void)dialect_find_scalar(root, "ret_msg", &out->reason);
+    if (!dialect_find_scalar(root, "req_id", &out->id))
+        (void)dialect_find_scalar(root, "id", &out->id);
+    if (has(root, "pong") || td_bytes_is(op, "pong") || td_bytes_is(out->reason, "pong")) {
+        out->kind = ANSWER_PONG;
+        out->of = REQUEST_PING;
+        return TD_OK;
+    }
+    if (has(root, "ping")) {
+        out->kind = ANSWER_PING;
+        return TD_OK;
+    }
+    out->success = find_success(root);
+    out->blamed = find_blamed(out->reason);
+    if (td_bytes_is(type, "AUTH_RESP") || has(root, "auth")) {
+        read_auth(root, out);
+        return TD_OK;
+    }
+    if (td_bytes_is(type, "COMMAND_RESP"))
+        return read_command(text, root, out, err);
+    if (has(root, "success"))
+        return read_op_answer(text, root, out, err);
+    return has(root, "event") || has(root, "code") ? read_spot(text, root, out, err) : TD_OK;
+}
+
+td_result answer_parse(answer_parser *parser, td_bytes frame, dialect_answer *out, td_err *err)
+{
+    const dialect_answer nothing = {.kind = ANSWER_NONE, .of = REQUEST_UNKNOWN, .success = -1};
+    *out = nothing;
+    td_buf_clear(&parser->text.texts);
+    json_value root;
+    td_result rc = json_parse(parser->text.json, frame, JSON_COPIED, &root, err);
+    if (rc == TD_E_INVALID || (rc == TD_OK && json_type_of(root) != JSON_OBJECT))
+        return TD_OK;
+    if (rc == TD_OK)
+        rc = read_object(&parser->text, root, out, err);
+    if (rc == TD_OK && out->kind != ANSWER_NONE)
+        return TD_OK;
+    *out = nothing; /* data has ids, too */
+    return rc == TD_OK ? TD_OK : td_err_add(err, rc, "answer");
+}
+
+/* ---- answers and requests ---- */
+
+static int list_names(const td_bytes *list, size_t count, td_bytes topic)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (td_bytes_equal(list[i], topic))
+            return 1;
+    }
+    return 0;
+}
+
+int dialect_answer_names(const dialect_answer *answer, const char *topic)
+{
+    td_bytes text = td_bytes_str(topic);
+    return list_names(answer->granted, answer->granted_count, text) ||
+           list_names(answer->failed, answer->failed_count, text);
+}
+
+int dialect_answer_grants(const dialect_answer *answer, const char *topic)
+{
+    td_bytes text = td_bytes_str(topic);
+    if (list_names(answer->failed, answer->failed_count, text))
+        return 0;
+    if (list_names(answer->granted, answer->granted_count, text))
+        return 1;
+    return answer->success == 1;
+}
+
+/* Is each of the named topics one of the request's? Echoes keep the order, so the next one is
+ * looked at first. */
+static int asks_for(const dialect_ask *ask, const td_bytes *named, size_t count)
+{
+    size_t next = 0;
+    for (size_t i = 0; i < count; i++) {
+        size_t tried = 0;
+        while (tried < ask->count && !td_bytes_is(named[i], ask->topics[next])) {
+            next = next + 1 == ask->count ? 0 : next + 1;
+            tried++;
+        }
+        if (tried == ask->count)
+            return 0;
+        next = next + 1 == ask->count ? 0 : next + 1;
+    }
+    return 1;
+}
+
+int dialect_answer_fits(const dialect_answer *answer, const dialect_ask *ask)
+{
+    TD_ASSERT(ask->count > 0);
+    if (answer->kind != ANSWER_TOPICS)
+        return 0;
+    if (answer->of != REQUEST_UNKNOWN && answer->of != ask->kind)
+        return 0;
+    if (answer->id.size > 0 && ask->id != NULL)
+        return td_bytes_is(answer->id, ask->id);
+    return asks_for(ask, answer->granted, answer->granted_count) &&
+           asks_for(ask, answer->failed, answer->failed_count);
+}

@@ -1,0 +1,352 @@
+/* Dialect D: {"topic","event":"sub","symbol","params"}, answered by the request with a code. v1
+ * takes a list of symbols; v2 has its one symbol in params (docs/wire.md 1.3). */
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/limits.h"
+#include "wire/dialect_impl.h"
+
+/* The two generations. */
+typedef enum generation { GENERATION_V1, GENERATION_V2 } generation;
+
+/* ---- the client ---- */
+
+/* A topic as it is written everywhere, taken apart. */
+typedef struct spot_parts {
+    td_bytes name;
+    td_bytes parameter; /* empty: none */
+    td_bytes symbol;
+} spot_parts;
+
+/* Size of all in front of the last dot; 0 if there is none. */
+static size_t stem_size(const char *topic)
+{
+    const char *dot = strrchr(topic, '.');
+    return dot == NULL ? 0 : (size_t)(dot - topic);
+}
+
+static td_result split(const char *topic, spot_parts *out, td_err *err)
+{
+    size_t stem = stem_size(topic);
+    size_t name = strcspn(topic, ".");
+    if (stem == 0 || topic[stem + 1] == '\0')
+        return td_err_set(err, TD_E_INVALID,
+                          "topic '%s' names no symbol: spot needs one (depth.BTCUSDT)", topic);
+    out->name = td_bytes_of(topic, name);
+    out->parameter = stem > name ? td_bytes_of(topic + name + 1, stem - name - 1) : (td_bytes){0};
+    out->symbol = td_bytes_str(topic + stem + 1);
+    const char *parameter = dialect_spot_parameter(out->name);
+    if (parameter == NULL && out->parameter.size > 0)
+        return td_err_set(err, TD_E_INVALID, "topic '%s': %.*s has no parameter in spot", topic,
+                          (int)name, topic);
+    if (parameter != NULL && out->parameter.size == 0)
+        return td_err_set(err, TD_E_INVALID,
+                          "topic '%s': %.*s needs its %s between name and symbol", topic, (int)name,
+                          topic, parameter);
+    return TD_OK;
+}
+
+static int is_number(td_bytes text)
+{
+    for (size_t i = 0; i < text.size; i++) {
+        if (text.data[i] < '0' || text.data[i] > '9')
+            return 0;
+    }
+    return text.size > 0 && text.size < 10 && (text.data[0] != '0' || text.size == 1);
+}
+
+/* "dumpScale":1, "klineType":"1m". */
+static void write_parameter(json_writer *writer, const spot_parts *parts)
+{
+    json_write_key(writer, dialect_spot_parameter(parts->name));
+    if (is_number(parts->parameter))
+        json_write_raw(writer, parts->parameter);
+    else
+        json_write_bytes(writer, parts->parameter);
+}
+
+static void write_params(json_writer *writer, const spot_parts *parts, generation of,
+                         dialect_frames frames)
+{
+    int is_in_topic = of == GENERATION_V1 && td_bytes_is(parts->name, "kline");
+    json_write_key(writer, "params");
+    json_write_object_begin(writer);
+    if (of == GENERATION_V2)
+        json_write_member_bytes(writer, "symbol", parts->symbol);
+    if (parts->parameter.size > 0 && !is_in_topic)
+        write_parameter(writer, parts);
+    json_write_member_bool(writer, "binary", frames == DIALECT_FRAMES_BINARY);
+    json_write_object_end(writer);
+}
+
+/* v1's candles have their interval in the topic's name: "kline_1m". */
+static void write_name(json_writer *writer, const spot_parts *parts, generation of)
+{
+    char text[LIMIT_TOPIC_BYTES];
+    td_bytes name = parts->name;
+    size_t size = name.size + 1 + parts->parameter.size;
+    if (of == GENERATION_V1 && td_bytes_is(name, "kline") && size < sizeof text) {
+        memcpy(text, name.data, name.size);
+        text[name.size] = '_';
+        memcpy(text + name.size + 1, parts->parameter.data, parts->parameter.size);
+        name = td_bytes_of(text, size);
+    }
+    json_write_member_bytes(writer, "topic", name);
+}
+
+static const char *event_name(request_kind kind)
+{
+    return kind == REQUEST_SUBSCRIBE ? "sub" : "cancel";
+}
+
+/* Symbols of all topics, joined by commas; parts are those of the first. */
+static td_result join_symbols(const dialect_ask *ask, td_buf *out, td_err *err)
+{
+    td_result rc = TD_OK;
+    for (size_t i = 0; i < ask->count && rc == TD_OK; i++) {
+        const char *symbol = ask->topics[i] + stem_size(ask->topics[i]) + 1;
+        if (i > 0)
+            rc = td_buf_append(out, ",", 1, err);
+        if (rc == TD_OK)
+            rc = td_buf_append(out, symbol, strlen(symbol), err);
+    }
+    return rc;
+}
+
+static td_result build_v1(td_buf *out, const dialect_ask *ask, td_err *err)
+{
+    TD_ASSERT(ask->count > 0);
+    spot_parts parts;
+    td_buf symbols;
+    td_buf_init(&symbols, (size_t)2 * DIALECT_REQUEST_BYTES);
+    td_result rc = split(ask->topics[0], &parts, err);
+    if (rc == TD_OK)
+        rc = join_symbols(ask, &symbols, err);
+    if (rc == TD_OK) {
+        json_writer writer;
+        json_write_begin(&writer, out);
+        json_write_object_begin(&writer);
+        json_write_member_bytes(&writer, "symbol", td_buf_view(&symbols));
+        write_name(&writer, &parts, GENERATION_V1);
+        json_write_member_text(&writer, "event", event_name(ask->kind));
+        write_params(&writer, &parts, GENERATION_V1, ask->frames);
+        json_write_object_end(&writer);
+        rc = json_write_end(&writer, err);
+    }
+    td_buf_fini(&symbols);
+    return rc;
+}
+
+static td_result build_v2(td_buf *out, const dialect_ask *ask, td_err *err)
+{
+    TD_ASSERT(ask->count == 1);
+    spot_parts parts;
+    td_result rc = split(ask->topics[0], &parts, err);
+    if (rc != TD_OK)
+        return rc;
+    json_writer writer;
+    json_write_begin(&writer, out);
+    json_write_object_begin(&writer);
+    write_name(&writer, &parts, GENERATION_V2);
+    json_write_member_text(&writer, "event", event_name(ask->kind));
+    write_params(&writer, &parts, GENERATION_V2, ask->frames);
+    json_write_object_end(&writer);
+    return json_write_end(&writer, err);
+}
+
+/* As many as differ in their symbol only. */
+static size_t fit_v1(const char *const *topics, size_t count)
+{
+    size_t most = dialect_fit_bytes(topics, count);
+    size_t stem = stem_size(topics[0]);
+    size_t taken = 1;
+    while (taken < most && stem > 0 && stem_size(topics[taken]) == stem &&
+           memcmp(topics[taken], topics[0], stem) == 0)
+        taken++;
+    return taken;
+}
+
+static size_t fit_v2(const char *const *topics, size_t count)
+{
+    (void)topics;
+    TD_ASSERT(count > 0);
+    return 1;
+}
+
+/* ---- the server: requests ---- */
+
+static request_kind event_kind(td_bytes event)
+{
+    if (td_bytes_is(event, "sub"))
+        return REQUEST_SUBSCRIBE;
+    return td_bytes_is(event, "cancel") ? REQUEST_UNSUBSCRIBE : REQUEST_UNKNOWN;
+}
+
+static td_result read_request(dialect_text *text, json_value root, dialect_request *out,
+                              spot_symbols symbols, td_err *err)
+{
+    json_value heartbeat;
+    if (json_find(root, "ping", &heartbeat)) {
+        out->kind = REQUEST_PING;
+        return TD_OK;
+    }
+    if (json_find(root, "pong", &heartbeat)) {
+        out->kind = REQUEST_PONG;
+        return TD_OK;
+    }
+    dialect_spot_read(root, &out->spot);
+    out->kind = event_kind(out->spot.event);
+    if (out->kind == REQUEST_UNKNOWN)
+        return TD_OK;
+    td_result rc = dialect_spot_topics(text, &out->spot, symbols, &out->arg_count, err);
+    if (rc == TD_OK)
+        out->args = text->args;
+    return rc;
+}
+
+static td_result read_v1(dialect_text *text, json_value root, dialect_request *out, td_err *err)
+{
+    return read_request(text, root, out, SPOT_SYMBOL_LIST, err);
+}
+
+static td_result read_v2(dialect_text *text, json_value root, dialect_request *out, td_err *err)
+{
+    return read_request(text, root, out, SPOT_ONE_SYMBOL, err);
+}
+
+/* ---- the server: answers ---- */
+
+static const char *const TOPICS_V1[] = {"trade",       "realtimes", "kline", "depth",
+                                        "mergedDepth", "diffDepth", "lt",    NULL};
+static const char *const TOPICS_V2[] = {"trade", "realtimes", "kline", "depth", "bookTicker", NULL};
+static const char *const KLINE_TYPES[] = {"1m", "3m", "5m",  "15m", "30m", "1h", "2h",
+                                          "4h", "6h", "12h", "1d",  "1w",  "1M", NULL};
+
+static int is_one_of(td_bytes text, const char *const *names)
+{
+    while (*names != NULL && !td_bytes_is(text, *names))
+        names++;
+    return *names != NULL;
+}
+
+/* What the exchange has against a request (docs/wire.md 5.3). */
+typedef struct spot_error {
+    const char *code;
+    const char *text;
+    int is_echoed; /* with the request, the text as msg; else as desc, alone */
+} spot_error;
+
+static spot_error error_of(const dialect_request *request, const dialect_reply *reply,
+                           generation of)
+{
+    static const spot_error PERIOD = {"-10009", "Invalid period!", 0};
+    static const spot_error SYMBOLS = {"-100010", "Invalid Symbols!", 0};
+    static const char KLINE[] = "kline_";
+    const dialect_spot_request *spot = &request->spot;
+    td_bytes name = spot->topic;
+    td_bytes interval = spot->kline_type;
+    if (of == GENERATION_V1 && name.size >= sizeof KLINE - 1 &&
+        memcmp(name.data, KLINE, sizeof KLINE - 1) == 0) {
+        interval = td_bytes_of(name.data + sizeof KLINE - 1, name.size - (sizeof KLINE - 1));
+        name = td_bytes_str("kline");
+    }
+    int is_known = is_one_of(name, of == GENERATION_V1 ? TOPICS_V1 : TOPICS_V2);
+    if (reply->refused == REFUSAL_UNKNOWN_TOPIC && is_known) {
+        if (td_bytes_is(name, "kline") && !is_one_of(interval, KLINE_TYPES))
+            return PERIOD;
+        if (!td_bytes_is(name, "mergedDepth") || spot->dump_scale.size > 0)
+            return SYMBOLS;
+    }
+    return (spot_error){"-100011", "Parameter error!", of == GENERATION_V2 && spot->event.size > 0};
+}
+
+static void write_echoed_params(json_writer *writer, const dialect_spot_request *spot,
+                                generation of)
+{
+    json_write_key(writer, "params");
+    json_write_object_begin(writer);
+    if (of == GENERATION_V2)
+        json_write_member_bytes(writer, "symbol", spot->symbol);
+    json_write_member_text(writer, "binary", spot->is_binary ? "true" : "false");
+    if (spot->kline_type.size > 0)
+        json_write_member_bytes(writer, "klineType", spot->kline_type);
+    if (spot->dump_scale.size > 0)
+        json_write_member_bytes(writer, "dumpScale", spot->dump_scale);
+    if (of == GENERATION_V2)
+        json_write_member_bytes(writer, "symbolName", spot->symbol);
+    json_write_object_end(writer);
+}
+
+/* The request again; members of params are always strings. */
+static void write_echo(json_writer *writer, const dialect_spot_request *spot, generation of)
+{
+    json_write_member_bytes(writer, "topic", spot->topic);
+    json_write_member_bytes(writer, "event", spot->event);
+    if (of == GENERATION_V1)
+        json_write_member_bytes(writer, "symbol", spot->symbol);
+    write_echoed_params(writer, spot, of);
+}
+
+static td_result build_for(td_buf *out, const dialect_request *request, const dialect_reply *reply,
+                           generation of, td_err *err)
+{
+    if (request->kind == REQUEST_PONG)
+        return TD_OK;
+    if (request->kind == REQUEST_PING)
+        return dialect_ask_spot_pong(out, reply->now_ms, err);
+    spot_error error = {"0", "Success", 1};
+    if (reply->refused != REFUSAL_NONE)
+        error = error_of(request, reply, of);
+    json_writer writer;
+    json_write_begin(&writer, out);
+    json_write_object_begin(&writer);
+    if (error.is_echoed)
+        write_echo(&writer, &request->spot, of);
+    json_write_member_text(&writer, "code", error.code);
+    json_write_member_text(&writer, error.is_echoed ? "msg" : "desc", error.text);
+    json_write_object_end(&writer);
+    return json_write_end(&writer, err);
+}
+
+static td_result answer_v1(td_buf *out, const dialect_request *request, const dialect_reply *reply,
+                           td_err *err)
+{
+    return build_for(out, request, reply, GENERATION_V1, err);
+}
+
+static td_result answer_v2(td_buf *out, const dialect_request *request, const dialect_reply *reply,
+                           td_err *err)
+{
+    return build_for(out, request, reply, GENERATION_V2, err);
+}
+
+static const struct dialect_reading READING_V1 = {.request = read_v1};
+static const struct dialect_reading READING_V2 = {.request = read_v2};
+
+const dialect DIALECT_SPOT_TABLE = {
+    .id = DIALECT_SPOT,
+    .name = "spot",
+    .ping_interval_ns = DIALECT_PING_INTERVAL_NS,
+    .fit = fit_v1,
+    .build_topics = build_v1,
+    .build_ping = dialect_ask_spot_ping,
+    .build_auth = dialect_ask_auth,
+    .build_pong = dialect_ask_spot_pong,
+    .build_answer = answer_v1,
+    .covers = dialect_covers_same,
+    .reading = &READING_V1,
+};
+
+const dialect DIALECT_SPOT_V2_TABLE = {
+    .id = DIALECT_SPOT_V2,
+    .name = "spot",
+    .ping_interval_ns = DIALECT_PING_INTERVAL_NS,
+    .fit = fit_v2,
+    .build_topics = build_v2,
+    .build_ping = dialect_ask_spot_ping,
+    .build_auth = dialect_ask_auth,
+    .build_pong = dialect_ask_spot_pong,
+    .build_answer = answer_v2,
+    .covers = dialect_covers_same,
+    .reading = &READING_V2,
+};

@@ -1,0 +1,65 @@
+/* Dialect E: auth brings every private topic, and there is no other request but ping
+ * (docs/wire.md 1.1). */
+#include "base/assert.h"
+#include "wire/dialect_impl.h"
+
+static size_t fit(const char *const *topics, size_t count)
+{
+    (void)topics;
+    TD_ASSERT(count > 0);
+    return count; /* none is asked for */
+}
+
+static td_result read_request(dialect_text *text, json_value root, dialect_request *out,
+                              td_err *err)
+{
+    json_value heartbeat;
+    if (json_find(root, "ping", &heartbeat)) {
+        out->kind = REQUEST_PING;
+        return TD_OK;
+    }
+    if (json_find(root, "pong", &heartbeat)) {
+        out->kind = REQUEST_PONG;
+        return TD_OK;
+    }
+    td_result rc = dialect_read_op(text, root, out, err);
+    if (out->kind != REQUEST_AUTH)
+        out->kind = REQUEST_UNKNOWN;
+    return rc;
+}
+
+/* What the exchange says to anything else is not known: nothing, then. */
+static td_result build_answer(td_buf *out, const dialect_request *request,
+                              const dialect_reply *reply, td_err *err)
+{
+    if (request->kind == REQUEST_PING)
+        return dialect_ask_spot_pong(out, reply->now_ms, err);
+    if (request->kind != REQUEST_AUTH)
+        return TD_OK;
+    return td_buf_printf(out, err, "{\"auth\":\"%s\"}",
+                         reply->refused == REFUSAL_NONE ? "success" : "fail");
+}
+
+/* Whoever has authenticated gets everything. */
+static int covers(td_bytes subscription, td_bytes exchange_topic)
+{
+    (void)subscription;
+    (void)exchange_topic;
+    return 1;
+}
+
+static const struct dialect_reading READING = {.request = read_request};
+
+const dialect DIALECT_SPOT_PRIVATE_TABLE = {
+    .id = DIALECT_SPOT_PRIVATE,
+    .name = "spot-private",
+    .ping_interval_ns = DIALECT_PING_INTERVAL_NS,
+    .subscribes_with_auth = 1,
+    .fit = fit,
+    .build_ping = dialect_ask_spot_ping,
+    .build_auth = dialect_ask_auth,
+    .build_pong = dialect_ask_spot_pong,
+    .build_answer = build_answer,
+    .covers = covers,
+    .reading = &READING,
+};

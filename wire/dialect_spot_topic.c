@@ -1,0 +1,134 @@
+/* How spot spells topics on the wire, and how they are written everywhere else: "depth.BTCUSDT",
+ * "kline.1m.BTCUSDT", "mergedDepth.1.BTCUSDT" (docs/wire.md 1.3). */
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/limits.h"
+#include "wire/dialect_impl.h"
+
+static const struct {
+    const char *topic;
+    const char *parameter;
+} PARAMETERS[] = {
+    {"kline", "klineType"},
+    {"mergedDepth", "dumpScale"},
+};
+
+const char *dialect_spot_parameter(td_bytes topic)
+{
+    for (size_t i = 0; i < sizeof PARAMETERS / sizeof *PARAMETERS; i++) {
+        if (td_bytes_is(topic, PARAMETERS[i].topic))
+            return PARAMETERS[i].parameter;
+    }
+    return NULL;
+}
+
+void dialect_spot_read(json_value root, dialect_spot_request *out)
+{
+    json_value params;
+    td_bytes binary;
+    (void)dialect_find_scalar(root, "topic", &out->topic); /* what is missing stays empty */
+    (void)dialect_find_scalar(root, "event", &out->event);
+    int has_symbol = dialect_find_scalar(root, "symbol", &out->symbol);
+    if (!json_find(root, "params", &params))
+        return;
+    if (!has_symbol)
+        (void)dialect_find_scalar(params, "symbol", &out->symbol);
+    (void)dialect_find_scalar(params, "klineType", &out->kline_type);
+    (void)dialect_find_scalar(params, "dumpScale", &out->dump_scale);
+    if (dialect_find_scalar(params, "binary", &binary))
+        out->is_binary = td_bytes_is(binary, "true") || td_bytes_is(binary, "True");
+}
+
+/* A topic without its symbol: name, and parameter if it has one (may be empty: the client left it
+ * out). */
+typedef struct spot_stem {
+    td_bytes name;
+    td_bytes parameter;
+    int has_parameter;
+} spot_stem;
+
+static spot_stem stem_of(const dialect_spot_request *request)
+{
+    static const char KLINE[] = "kline_"; /* v1: "kline_1m" */
+    const td_bytes topic = request->topic;
+    size_t prefix = sizeof KLINE - 1;
+    if (topic.size > prefix && memcmp(topic.data, KLINE, prefix) == 0)
+        return (spot_stem){td_bytes_of(topic.data, prefix - 1),
+                           td_bytes_of(topic.data + prefix, topic.size - prefix), 1};
+    if (td_bytes_is(topic, "kline"))
+        return (spot_stem){topic, request->kline_type, 1};
+    if (td_bytes_is(topic, "mergedDepth"))
+        return (spot_stem){topic, request->dump_scale, 1};
+    return (spot_stem){topic, {0}, 0};
+}
+
+static td_result append(td_buf *texts, td_bytes part, td_err *err)
+{
+    return part.size == 0 ? TD_OK : td_buf_append(texts, part.data, part.size, err);
+}
+
+/* name[.parameter].symbol behind what is in texts already. */
+static td_result append_topic(td_buf *texts, const spot_stem *stem, td_bytes symbol, td_err *err)
+{
+    td_result rc = append(texts, stem->name, err);
+    if (rc == TD_OK && stem->has_parameter)
+        rc = td_buf_append(texts, ".", 1, err);
+    if (rc == TD_OK && stem->has_parameter)
+        rc = append(texts, stem->parameter, err);
+    if (rc == TD_OK)
+        rc = td_buf_append(texts, ".", 1, err);
+    return rc == TD_OK ? append(texts, symbol, err) : rc;
+}
+
+/* The next of "A,B"; 0 at the end. One that is empty counts. */
+static int next_symbol(td_bytes *rest, spot_symbols symbols, td_bytes *out)
+{
+    if (rest->data == NULL)
+        return 0;
+    const uint8_t *comma =
+        symbols == SPOT_ONE_SYMBOL || rest->size == 0 ? NULL : memchr(rest->data, ',', rest->size);
+    if (comma == NULL) {
+        *out = *rest;
+        *rest = (td_bytes){0};
+        return 1;
+    }
+    size_t size = (size_t)(comma - rest->data);
+    *out = td_bytes_of(rest->data, size);
+    *rest = td_bytes_of(comma + 1, rest->size - size - 1);
+    return 1;
+}
+
+static size_t count_symbols(td_bytes symbol, spot_symbols symbols)
+{
+    size_t count = 1;
+    for (size_t i = 0; i < symbol.size && symbols == SPOT_SYMBOL_LIST; i++)
+        count += symbol.data[i] == ',';
+    return count;
+}
+
+td_result dialect_spot_topics(dialect_text *text, const dialect_spot_request *request,
+                              spot_symbols symbols, size_t *count, td_err *err)
+{
+    spot_stem stem = stem_of(request);
+    size_t wanted = count_symbols(request->symbol, symbols);
+    *count = 0;
+    if (stem.name.size + stem.parameter.size > LIMIT_TOPIC_BYTES)
+        return td_err_set(err, TD_E_LIMIT, "a topic of %zu bytes: at most %u are read",
+                          stem.name.size + stem.parameter.size, LIMIT_TOPIC_BYTES);
+    size_t stem_bytes = stem.name.size + stem.parameter.size + 2;
+    td_result rc = dialect_text_reserve(text, wanted, err);
+    if (rc == TD_OK) /* at once, so that views into it stay good */
+        rc = td_buf_reserve(&text->texts, wanted * stem_bytes + request->symbol.size, err);
+    td_bytes rest = request->symbol.data == NULL ? td_bytes_str("") : request->symbol;
+    td_bytes symbol;
+    while (rc == TD_OK && next_symbol(&rest, symbols, &symbol)) {
+        size_t begin = text->texts.size;
+        rc = append_topic(&text->texts, &stem, symbol, err);
+        TD_ASSERT(*count < wanted);
+        text->args[*count] = td_bytes_of(text->texts.data + begin, text->texts.size - begin);
+        *count += rc == TD_OK;
+    }
+    TD_ASSERT(rc != TD_OK || *count == wanted);
+    return rc;
+}

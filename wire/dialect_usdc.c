@@ -1,0 +1,233 @@
+/* Dialect C: {"id":..,"op":..,"args":[..]}, answered by COMMAND_RESP, topic by topic. Spoken by
+ * USDC options and all private USDC streams; options and spreads of v5 answer nearly so
+ * (docs/wire.md 1, 1.5). */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "wire/dialect_impl.h"
+
+/* ---- the client ---- */
+
+static td_result build_topics(td_buf *out, const dialect_ask *ask, td_err *err)
+{
+    return dialect_ask_op(out, "id", ask, err);
+}
+
+/* {"op":"ping","args":["MS"]}. */
+static td_result build_ping(td_buf *out, uint64_t now_ms, td_err *err)
+{
+    return td_buf_printf(out, err, "{\"op\":\"ping\",\"args\":[\"%" PRIu64 "\"]}", now_ms);
+}
+
+/* ---- the server ---- */
+
+/* {"method":"private/subscribe","id":..,"params":{"channels":[..]}}, the second form on private
+ * connections. */
+static td_result read_method(dialect_text *text, json_value root, td_bytes method,
+                             dialect_request *out, td_err *err)
+{
+    json_value params;
+    json_value channels;
+    out->is_method = 1;
+    if (td_bytes_is(method, "private/subscribe"))
+        out->kind = REQUEST_SUBSCRIBE;
+    else if (td_bytes_is(method, "private/unsubscribe"))
+        out->kind = REQUEST_UNSUBSCRIBE;
+    dialect_read_id(root, out);
+    if (!json_find(root, "params", &params) || !json_find(params, "channels", &channels) ||
+        json_is_null(channels))
+        return TD_OK;
+    td_result rc = dialect_text_reserve(text, json_count(channels) + 1, err);
+    if (rc == TD_OK)
+        rc = dialect_text_list(text, channels, &out->arg_count, err);
+    if (rc == TD_OK)
+        out->args = text->args;
+    return rc;
+}
+
+static td_result read_request(dialect_text *text, json_value root, dialect_request *out,
+                              td_err *err)
+{
+    td_bytes word;
+    if (json_find_text(root, "method", &word))
+        return read_method(text, root, word, out, err);
+    if (json_find_text(root, "op", &word) && td_bytes_is(word, "unSubAll")) {
+        out->kind = REQUEST_UNSUBSCRIBE_ALL; /* its args, if it has any, mean nothing */
+        dialect_read_id(root, out);
+        return TD_OK;
+    }
+    return dialect_read_op(text, root, out, err);
+}
+
+void dialect_write_pong_args(json_writer *writer, uint64_t now_ms)
+{
+    char text[24];
+    int length = snprintf(text, sizeof text, "%" PRIu64, now_ms);
+    TD_ASSERT(length > 0);
+    json_write_key(writer, "args");
+    json_write_array_begin(writer);
+    json_write_text(writer, text);
+    json_write_array_end(writer);
+}
+
+/* Was an arg of the request refused: it, or the request as a whole? */
+static int is_failed(const dialect_reply *reply, size_t arg)
+{
+    return reply->refused != REFUSAL_NONE || (reply->is_failed != NULL && reply->is_failed[arg]);
+}
+
+typedef enum topic_fate { FATE_GRANTED, FATE_FAILED } topic_fate;
+
+static void write_topics(json_writer *writer, const char *key, const dialect_request *request,
+                         const dialect_reply *reply, topic_fate fate)
+{
+    json_write_key(writer, key);
+    json_write_array_begin(writer);
+    for (size_t i = 0; i < request->arg_count; i++) {
+        if (is_failed(reply, i) == (fate == FATE_FAILED))
+            json_write_bytes(writer, request->args[i]);
+    }
+    json_write_array_end(writer);
+}
+
+static int has_failed(const dialect_request *request, const dialect_reply *reply)
+{
+    int failed = reply->refused != REFUSAL_NONE;
+    for (size_t i = 0; i < request->arg_count && !failed; i++)
+        failed = is_failed(reply, i);
+    return failed;
+}
+
+static void write_id(json_writer *writer, const dialect_request *request)
+{
+    if (request->has_id) {
+        json_write_key(writer, "id");
+        json_write_raw(writer, request->id_raw);
+    }
+}
+
+/* Why, where a refusal is of the request itself: topics that failed are named instead. */
+static void write_reason(json_writer *writer, const dialect_request *request,
+                         const dialect_reply *reply)
+{
+    char reason[DIALECT_REASON_BYTES];
+    int names_topics = request->arg_count > 0 && request->kind != REQUEST_UNKNOWN;
+    if (reply->refused == REFUSAL_NONE || names_topics)
+        return;
+    dialect_refusal_text(reply->refused, reply->topic, reason);
+    json_write_member_text(writer, "ret_msg", reason);
+}
+
+/* [id], success, conn_id, data{successTopics, failTopics}, type. */
+static void write_command(json_writer *writer, const dialect_request *request,
+                          const dialect_reply *reply)
+{
+    write_id(writer, request);
+    json_write_member_bool(writer, "success", !has_failed(request, reply));
+    write_reason(writer, request, reply);
+    json_write_member_text(writer, "conn_id", reply->conn_id);
+    json_write_key(writer, "data");
+    json_write_object_begin(writer);
+    write_topics(writer, "successTopics", request, reply, FATE_GRANTED);
+    write_topics(writer, "failTopics", request, reply, FATE_FAILED);
+    json_write_object_end(writer);
+    json_write_member_text(writer, "type", "COMMAND_RESP");
+}
+
+/* id, success, data{successChannels}, usIn, usOut, usDiff, type. */
+static void write_method(json_writer *writer, const dialect_request *request,
+                         const dialect_reply *reply)
+{
+    write_id(writer, request);
+    json_write_member_bool(writer, "success", !has_failed(request, reply));
+    json_write_key(writer, "data");
+    json_write_object_begin(writer);
+    write_topics(writer, "successChannels", request, reply, FATE_GRANTED);
+    if (has_failed(request, reply)) /* as failTopics: nobody has published a refusal */
+        write_topics(writer, "failChannels", request, reply, FATE_FAILED);
+    json_write_object_end(writer);
+    json_write_member_u64(writer, "usIn", reply->now_ms * 1000);
+    json_write_member_u64(writer, "usOut", reply->now_ms * 1000);
+    json_write_member_u64(writer, "usDiff", 0);
+    json_write_member_text(writer, "type", "COMMAND_RESP");
+}
+
+/* The codes that are known stand for "good" and "refused". */
+static void write_auth(json_writer *writer, const dialect_request *request,
+                       const dialect_reply *reply)
+{
+    int is_granted = reply->refused == REFUSAL_NONE;
+    write_id(writer, request);
+    json_write_member_bool(writer, "success", is_granted);
+    json_write_member_text(writer, "ret_msg", is_granted ? "0" : "3303006");
+    json_write_member_text(writer, "conn_id", reply->conn_id);
+    json_write_member_text(writer, "type", "AUTH_RESP");
+}
+
+static void write_pong(json_writer *writer, const dialect_reply *reply)
+{
+    json_write_member_text(writer, "op", "pong");
+    dialect_write_pong_args(writer, reply->now_ms);
+}
+
+static td_result build_answer(td_buf *out, const dialect_request *request,
+                              const dialect_reply *reply, td_err *err)
+{
+    json_writer writer;
+    json_write_begin(&writer, out);
+    json_write_object_begin(&writer);
+    if (request->kind == REQUEST_PING)
+        write_pong(&writer, reply);
+    else if (request->kind == REQUEST_AUTH)
+        write_auth(&writer, request, reply);
+    else if (request->is_method)
+        write_method(&writer, request, reply);
+    else
+        write_command(&writer, request, reply);
+    json_write_object_end(&writer);
+    return json_write_end(&writer, err);
+}
+
+/* v5: success, conn_id, data{failTopics, successTopics}, type, without an id; the pong's members
+ * the other way round. */
+td_result dialect_build_option_answer(td_buf *out, const dialect_request *request,
+                                      const dialect_reply *reply, td_err *err)
+{
+    json_writer writer;
+    json_write_begin(&writer, out);
+    json_write_object_begin(&writer);
+    if (request->kind == REQUEST_PING) {
+        dialect_write_pong_args(&writer, reply->now_ms);
+        json_write_member_text(&writer, "op", "pong");
+    } else {
+        json_write_member_bool(&writer, "success", !has_failed(request, reply));
+        write_reason(&writer, request, reply);
+        json_write_member_text(&writer, "conn_id", reply->conn_id);
+        json_write_key(&writer, "data");
+        json_write_object_begin(&writer);
+        write_topics(&writer, "failTopics", request, reply, FATE_FAILED);
+        write_topics(&writer, "successTopics", request, reply, FATE_GRANTED);
+        json_write_object_end(&writer);
+        json_write_member_text(&writer, "type", "COMMAND_RESP");
+    }
+    json_write_object_end(&writer);
+    return json_write_end(&writer, err);
+}
+
+static const struct dialect_reading READING = {.request = read_request};
+
+const dialect DIALECT_USDC_TABLE = {
+    .id = DIALECT_USDC,
+    .name = "usdc",
+    .ping_interval_ns = DIALECT_PING_INTERVAL_NS, /* after 30 s without one it closes */
+    .answers_topics = 1,
+    .fit = dialect_fit_bytes,
+    .build_topics = build_topics,
+    .build_ping = build_ping,
+    .build_auth = dialect_ask_auth,
+    .build_answer = build_answer,
+    .covers = dialect_covers_same,
+    .reading = &READING,
+};

@@ -1,0 +1,193 @@
+/* Dialect B: {"req_id":..,"op":..,"args":[..]}, answered by {success, ret_msg, conn_id, req_id,
+ * op}. Spoken by contract v3, and by v5, whose spot and private connections answer a little
+ * differently (docs/wire.md 1.5). */
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "wire/dialect_impl.h"
+
+enum {
+    ARGS_PER_REQUEST_MAX = 10,          /* contract v3 and spot; the others have no known limit */
+    CONNECTION_ARGS_BYTES_MAX = 21000,  /* v5: all args of a public connection */
+    REQUEST_ARGS_BYTES_MAX = 20 * 1000, /* below that with quotes and commas */
+};
+
+/* ---- the client ---- */
+
+static size_t fit(const char *const *topics, size_t count)
+{
+    TD_ASSERT(count > 0);
+    size_t bytes = 0;
+    size_t taken = 0;
+    while (taken < count && taken < ARGS_PER_REQUEST_MAX) {
+        bytes += strlen(topics[taken]) + 3; /* two quotes and a comma */
+        if (taken > 0 && bytes > REQUEST_ARGS_BYTES_MAX)
+            break;
+        taken++;
+    }
+    return taken;
+}
+
+static td_result build_topics(td_buf *out, const dialect_ask *ask, td_err *err)
+{
+    return dialect_ask_op(out, "req_id", ask, err);
+}
+
+/* ---- the server ---- */
+
+/* What the generations write differently in an answer. */
+typedef enum answer_shape {
+    SHAPE_V3,      /* success, ret_msg, conn_id, req_id, op; req_id is there even if empty */
+    SHAPE_SPOT,    /* the same, ret_msg says what was done, req_id only if it was sent */
+    SHAPE_PRIVATE, /* req_id if it was sent, success, ret_msg, op, conn_id */
+} answer_shape;
+
+/* Why not, in the words of B. */
+static void reason_text(const dialect_reply *reply, request_kind kind,
+                        char out[DIALECT_REASON_BYTES])
+{
+    static const char AUTH_REFUSED[] = "Params Error"; /* v5, whatever was wrong */
+    if (kind == REQUEST_AUTH && reply->refused != REFUSAL_NONE)
+        memcpy(out, AUTH_REFUSED, sizeof AUTH_REFUSED);
+    else
+        dialect_refusal_text(reply->refused, reply->topic, out);
+}
+
+static const char *granted_text(answer_shape shape, request_kind kind)
+{
+    if (kind == REQUEST_PING)
+        return "pong";
+    int is_about_topics = kind == REQUEST_SUBSCRIBE || kind == REQUEST_UNSUBSCRIBE;
+    return shape == SHAPE_SPOT && is_about_topics ? "subscribe" : "";
+}
+
+static void write_id(json_writer *writer, const dialect_request *request)
+{
+    json_write_member_bytes(writer, "req_id", request->id);
+}
+
+static td_result build_shaped(td_buf *out, const dialect_request *request,
+                              const dialect_reply *reply, answer_shape shape, td_err *err)
+{
+    char reason[DIALECT_REASON_BYTES];
+    int is_granted = reply->refused == REFUSAL_NONE;
+    reason_text(reply, request->kind, reason);
+    json_writer writer;
+    json_write_begin(&writer, out);
+    json_write_object_begin(&writer);
+    if (shape == SHAPE_PRIVATE && request->has_id)
+        write_id(&writer, request);
+    json_write_member_bool(&writer, "success", is_granted);
+    json_write_member_text(&writer, "ret_msg",
+                           is_granted ? granted_text(shape, request->kind) : reason);
+    if (shape != SHAPE_PRIVATE)
+        json_write_member_text(&writer, "conn_id", reply->conn_id);
+    if (shape == SHAPE_V3 || (shape == SHAPE_SPOT && request->has_id))
+        write_id(&writer, request);
+    json_write_member_text(&writer, "op", dialect_op_name(request->kind));
+    if (shape == SHAPE_PRIVATE)
+        json_write_member_text(&writer, "conn_id", reply->conn_id);
+    json_write_object_end(&writer);
+    return json_write_end(&writer, err);
+}
+
+static td_result build_answer(td_buf *out, const dialect_request *request,
+                              const dialect_reply *reply, td_err *err)
+{
+    return build_shaped(out, request, reply, SHAPE_V3, err);
+}
+
+static td_result build_answer_spot(td_buf *out, const dialect_request *request,
+                                   const dialect_reply *reply, td_err *err)
+{
+    return build_shaped(out, request, reply, SHAPE_SPOT, err);
+}
+
+/* {"req_id":..,"op":"pong","args":["MS"],"conn_id":..}. */
+static td_result build_private_pong(td_buf *out, const dialect_request *request,
+                                    const dialect_reply *reply, td_err *err)
+{
+    json_writer writer;
+    json_write_begin(&writer, out);
+    json_write_object_begin(&writer);
+    if (request->has_id)
+        write_id(&writer, request);
+    json_write_member_text(&writer, "op", "pong");
+    dialect_write_pong_args(&writer, reply->now_ms);
+    json_write_member_text(&writer, "conn_id", reply->conn_id);
+    json_write_object_end(&writer);
+    return json_write_end(&writer, err);
+}
+
+static td_result build_answer_private(td_buf *out, const dialect_request *request,
+                                      const dialect_reply *reply, td_err *err)
+{
+    if (request->kind == REQUEST_PING && reply->refused == REFUSAL_NONE)
+        return build_private_pong(out, request, reply, err);
+    return build_shaped(out, request, reply, SHAPE_PRIVATE, err);
+}
+
+/* ---- private subscriptions ---- */
+
+/* 1 if longer is shorter with one more part, a category, behind it: "order" and "order.linear". */
+static int is_category_of(td_bytes shorter, td_bytes longer)
+{
+    static const char *const CATEGORIES[] = {"spot", "linear", "inverse", "option"};
+    if (shorter.size == 0 || longer.size < shorter.size + 2 || longer.data[shorter.size] != '.' ||
+        memcmp(shorter.data, longer.data, shorter.size) != 0)
+        return 0;
+    td_bytes part = td_bytes_of(longer.data + shorter.size + 1, longer.size - shorter.size - 1);
+    for (size_t i = 0; i < sizeof CATEGORIES / sizeof *CATEGORIES; i++) {
+        if (td_bytes_is(part, CATEGORIES[i]))
+            return 1;
+    }
+    return 0;
+}
+
+/* Which topic a push of a filtered subscription carries is not documented, so either fits the
+ * other; "execution" is not "execution.fast" (docs/wire.md 1.5). */
+static int covers_private(td_bytes subscription, td_bytes exchange_topic)
+{
+    return dialect_covers_same(subscription, exchange_topic) ||
+           is_category_of(subscription, exchange_topic) ||
+           is_category_of(exchange_topic, subscription);
+}
+
+#define V3_REQUESTS                                                                                \
+    .name = "v3", .ping_interval_ns = DIALECT_PING_INTERVAL_NS, .refuses_repeats = 1, .fit = fit,  \
+    .build_topics = build_topics, .build_ping = dialect_ask_ping, .build_auth = dialect_ask_auth,  \
+    .reading = &DIALECT_READING_OP
+
+const dialect DIALECT_V3_TABLE = {
+    .id = DIALECT_V3,
+    .connection_bytes_max = CONNECTION_ARGS_BYTES_MAX,
+    .build_answer = build_answer,
+    .covers = dialect_covers_same,
+    V3_REQUESTS,
+};
+
+const dialect DIALECT_V5_SPOT_TABLE = {
+    .id = DIALECT_V5_SPOT,
+    .connection_bytes_max = CONNECTION_ARGS_BYTES_MAX,
+    .build_answer = build_answer_spot,
+    .covers = dialect_covers_same,
+    V3_REQUESTS,
+};
+
+const dialect DIALECT_V5_PRIVATE_TABLE = {
+    .id = DIALECT_V5_PRIVATE,
+    .build_answer = build_answer_private,
+    .covers = covers_private,
+    V3_REQUESTS,
+};
+
+const dialect DIALECT_V5_OPTION_TABLE = {
+    .id = DIALECT_V5_OPTION,
+    .connection_topics_max = 2000, /* docs/wire.md 1.5 */
+    .connection_bytes_max = CONNECTION_ARGS_BYTES_MAX,
+    .answers_topics = 1,
+    .build_answer = dialect_build_option_answer,
+    .covers = dialect_covers_same,
+    V3_REQUESTS,
+};
