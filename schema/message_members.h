@@ -57,6 +57,12 @@
     X(FUNDING_RATE_INTERVAL, "funding_rate_interval_hours")                                        \
     X(SETTLE_TIME, "settle_ns")                                                                    \
     X(DELISTING_STATUS, "delisting_status")                                                        \
+    X(FUNDING_CAP, "funding_cap")                                                                  \
+    X(SINGLE_OPEN_INTEREST, "single_open_interest")                                                \
+    X(SINGLE_OPEN_VALUE, "single_open_value")                                                      \
+    X(PRE_OPEN_PRICE, "pre_open_price")                                                            \
+    X(PRE_OPEN_SIZE, "pre_open_size")                                                              \
+    X(PRE_LISTING_PHASE, "pre_listing_phase")                                                      \
     /* end */
 
 /* ticker of dated futures */

@@ -193,7 +193,7 @@ static void test_shipped_rows(void **state)
             row_count++;
         }
     }
-    assert_int_equal(row_count, 8);
+    assert_true(row_count >= 8);
 }
 
 static void test_faults(void **state)
