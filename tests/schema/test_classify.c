@@ -97,10 +97,13 @@ static const row ROWS[] = {
     {"inverse", "{\"topic\":\"trade.BTCUSD\",\"data\":[]}", CLASS_DATA, -1, "trade", "BTCUSD", 0},
     {"inverse", "\xef\xbb\xbf{\"topic\":\"trade.BTCUSD\",\"data\":[]}", CLASS_DATA, -1, "trade",
      "BTCUSD", 0},
-    /* a topic that has no row, and a family that has none */
-    {"inverse", "{\"topic\":\"wallet\",\"data\":[]}", CLASS_DATA, -1, "wallet", "", 0},
-    {"v5-spot", "{\"topic\":\"tickers.BTCUSDT\",\"ts\":1,\"data\":{}}", CLASS_DATA, -1,
-     "tickers.BTCUSDT", "", 0},
+    /* topics that have no row */
+    {"inverse", "{\"topic\":\"purse\",\"data\":[]}", CLASS_DATA, -1, "purse", "", 0},
+    {"v5-misc", "{\"topic\":\"rfq.open.public.trades\",\"creationTime\":1,\"data\":[]}", CLASS_DATA,
+     -1, "rfq.open.public.trades", "", 0},
+    /* a topic is its family's */
+    {"v5-spot", "{\"topic\":\"tickers.BTCUSDT\",\"ts\":1,\"data\":{}}", CLASS_DATA, -1, "tickers",
+     "BTCUSDT", 1000000},
     /* the frame's end is missing: still its topic's, the decoder says what is wrong */
     {"inverse", "{\"topic\":\"trade.BTCUSD\",\"data\":[", CLASS_DATA, -1, "trade", "BTCUSD", 0},
     /* begins like data, and is none */
