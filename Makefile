@@ -27,7 +27,7 @@ SRC_schema := schema/json_write.c schema/json_value.c schema/json_check.c schema
               schema/decode_book.c schema/decode_trade.c schema/classify.c schema/classify_plain.c schema/json_schema.c
 SRC_schema_cc := schema/json.cc
 
-SRC_book := book/book.c book/continuity.c book/continuity_rules.c
+SRC_book := book/book.c book/continuity.c book/continuity_entries.c book/continuity_facts.c book/continuity_rules.c
 
 SRC_format := format/chain.c format/channel.c format/chunk_builder.c format/chunk_channels.c \
               format/chunk_conns.c format/chunk_seal.c format/codec.c format/mcap_decode.c \
@@ -92,7 +92,7 @@ TESTS_schema := tests/schema/test_decode_captures.c tests/schema/test_json.c \
                 tests/schema/test_decode.c tests/schema/test_message.c \
                 tests/schema/test_json_schema.c
 
-TESTS_book := tests/book/test_book.c tests/book/test_continuity.c tests/book/test_loss.c
+TESTS_book := tests/book/test_book.c tests/book/test_continuity.c tests/book/test_continuity_entries.c tests/book/test_loss.c
 
 TESTS_format := tests/format/test_chunk_builder.c tests/format/test_interop.c tests/format/test_mcap.c tests/format/test_recover.c tests/format/test_segment.c tests/format/test_segment_verify.c
 TESTS_format += tests/format/test_archive.c tests/format/test_archive_writer.c tests/format/test_catalog.c \

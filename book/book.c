@@ -274,7 +274,7 @@ static void level_put(book *b, msg_side at, int64_t key, int64_t size, msg_actio
     outcome->empty_sizes += size <= 0;
     if (side_has(side, rank, key)) {
         outcome->insert_hits += action == ACTION_INSERT;
-        outcome->update_repeats += action == ACTION_UPDATE && side->sizes[rank] == size;
+        outcome->update_repeats += action != ACTION_INSERT && side->sizes[rank] == size;
         hash_change(b, at, key, side->sizes[rank], HASH_TAKE);
     } else {
         outcome->update_misses += action == ACTION_UPDATE;
@@ -303,17 +303,27 @@ static void level_apply(book *b, const msg_level *level, msg_action action, book
         level_put(b, (msg_side)level->side, key, size, action, outcome);
 }
 
-void book_apply(book *b, const msg_book *change, book_outcome *outcome)
+void book_replace(book *b, const msg_book *change, book_outcome *outcome)
 {
     TD_ASSERT(b->magic == BOOK_MAGIC);
     *outcome = (book_outcome){0};
-    int is_snapshot = change->head.kind == FRAME_SNAPSHOT;
-    if (is_snapshot)
-        book_clear(b);
+    book_clear(b);
+    /* Every level is new, so one that is there already is there twice. */
+    for (size_t i = 0; i < change->level_count; i++)
+        level_apply(b, &change->levels[i], ACTION_INSERT, outcome);
+}
+
+void book_apply(book *b, const msg_book *change, book_outcome *outcome)
+{
+    TD_ASSERT(b->magic == BOOK_MAGIC);
+    if (change->head.kind == FRAME_SNAPSHOT) {
+        book_replace(b, change, outcome);
+        return;
+    }
+    *outcome = (book_outcome){0};
     for (size_t i = 0; i < change->level_count; i++) {
         const msg_level *level = &change->levels[i];
-        /* Every level of a snapshot is new, so one that is there already is there twice. */
-        level_apply(b, level, is_snapshot ? ACTION_INSERT : (msg_action)level->action, outcome);
+        level_apply(b, level, (msg_action)level->action, outcome);
     }
 }
 

@@ -27,7 +27,8 @@ typedef struct book book;
 typedef struct book_outcome {
     uint32_t delete_misses;  /* deletes of levels that were not there */
     uint32_t update_misses;  /* updates of levels that were not there (the level is set) */
-    uint32_t update_repeats; /* updates to the size that the level has already */
+    uint32_t update_repeats; /* updates to the size that the level has already; also levels that a
+                                delta sets (ACTION_SET) to it */
     uint32_t insert_hits;    /* inserts of levels that were there (the size is replaced) */
     uint32_t empty_sizes;    /* levels set, updated or inserted with a size of 0 or less */
     uint32_t overflows;      /* levels beyond the book's bound (or memory): not kept */
@@ -52,6 +53,9 @@ void book_clear(book *book);
  * which is deletes, updates, inserts. A price that is in a snapshot twice counts as an insert hit.
  */
 void book_apply(book *book, const msg_book *message, book_outcome *outcome);
+
+/* The same for a frame that is a snapshot whatever its type says. */
+void book_replace(book *book, const msg_book *message, book_outcome *outcome);
 
 /* Levels of one side now. */
 size_t book_level_count(const book *book, msg_side side);

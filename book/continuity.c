@@ -1,5 +1,7 @@
 #include "book/continuity.h"
 
+#include <string.h>
+
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "book/continuity_impl.h"
@@ -14,14 +16,15 @@ static seq_number number_of(msg_member member)
         return SEQ_NUMBER_U;
     if (member == MEMBER_SEQ)
         return SEQ_NUMBER_SEQ;
-    TD_ASSERT(member == MEMBER_NONE || member == MEMBER_CROSS_SEQ);
-    return SEQ_NUMBER_CROSS;
+    if (member == MEMBER_VERSION)
+        return SEQ_NUMBER_VERSION;
+    return SEQ_NUMBER_CROSS; /* also of rules that are about no number */
 }
 
 static void add_rule(track *t, const rule_row *row)
 {
     for (uint32_t i = 0; i < t->rule_count; i++) {
-        if (t->rules[i].rule == row->rule && t->rules[i].number == number_of(row->member))
+        if (t->rules[i].rule == row->rule && t->rules[i].member == row->member)
             return;
     }
     TD_ASSERT(t->rule_count < VERDICT_ITEMS_MAX);
@@ -30,24 +33,55 @@ static void add_rule(track *t, const rule_row *row)
         return;
     if (check->subject != SUBJECT_OUTCOME)
         t->others[t->other_count++] = (uint8_t)t->rule_count;
-    t->rules[t->rule_count++] =
-        (track_rule){check->fn, row->rule, row->strength, check->scope, number_of(row->member)};
+    t->rules[t->rule_count++] = (track_rule){.fn = check->fn,
+                                             .rule = row->rule,
+                                             .strength = row->strength,
+                                             .scope = check->scope,
+                                             .member = row->member,
+                                             .number = number_of(row->member)};
 }
 
-static void add_rules(track *t)
+/* A topic whose frames have no type, and whose row knows neither deltas nor deletes, sends the
+ * whole book each time (spot depth, USDC orderbook25). */
+static int sends_full_books(const topic_row *row)
+{
+    for (size_t i = 0; i < TOPIC_ITEMS_MAX && row->items[i].path != NULL; i++) {
+        const items_row *items = &row->items[i];
+        if (items->action != ACTION_SET || items->kind == FRAME_DELTA ||
+            (items->flags & ITEMS_ZERO_DELETES) != 0)
+            return 0;
+    }
+    return row->type == MSG_BOOK_CHANGE && row->items[0].path != NULL;
+}
+
+/* Everything that follows from the row. TD_E_NOMEM. */
+static td_result take_row(track *t, const topic_row *row, td_err *err)
 {
     static const rule_row FITS = {RULE_BOOK_FITS, STRENGTH_ERROR, MEMBER_NONE};
     static const rule_row RESET = {RULE_SNAPSHOT_RESET, STRENGTH_STATISTIC, MEMBER_NONE};
-    for (size_t i = 0; i < TOPIC_RULES_MAX && t->row->rules[i].rule != RULE_NONE; i++) {
-        const rule_row *rule = &t->row->rules[i];
-        TD_ASSERT(rule->rule != RULE_DEPTH || t->row->book_depth > 0);
+    t->row = row;
+    t->rule_count = 0;
+    t->other_count = 0;
+    t->needs_anchor = 0;
+    t->restarts = 0;
+    t->is_full = (uint8_t)sends_full_books(row);
+    int needs_entries = 0;
+    for (size_t i = 0; i < TOPIC_RULES_MAX && row->rules[i].rule != RULE_NONE; i++) {
+        const rule_row *rule = &row->rules[i];
+        TD_ASSERT(rule->rule != RULE_DEPTH || row->book_depth > 0);
+        TD_ASSERT(rule->rule != RULE_DEPTH_MAX || row->book_depth > 0);
         t->needs_anchor |= rule->rule == RULE_ANCHORED;
+        t->restarts |= rule->rule == RULE_SEQ_DENSE && rule->member == MEMBER_U;
+        needs_entries |= rule_needs_entries(rule->rule);
         add_rule(t, rule);
     }
     if (t->book != NULL)
         add_rule(t, &FITS);
     if (t->needs_anchor)
         add_rule(t, &RESET);
+    if (needs_entries && t->entries == NULL)
+        return track_entries_open(&t->entries, err);
+    return TD_OK;
 }
 
 td_result track_open(const topic_row *row, track **out, td_err *err)
@@ -57,15 +91,15 @@ td_result track_open(const topic_row *row, track **out, td_err *err)
     if (made == NULL)
         return td_err_set(err, TD_E_NOMEM, "topic %s: no memory for a track", row->name);
     made->magic = TRACK_MAGIC;
-    made->row = row;
-    if (row->type == MSG_BOOK_CHANGE) {
-        td_result rc = book_open(row->book_depth, &made->book, err);
-        if (rc != TD_OK) {
-            track_close(made);
-            return td_err_add(err, rc, "topic %s", row->name);
-        }
+    td_result rc = TD_OK;
+    if (row->type == MSG_BOOK_CHANGE)
+        rc = book_open(row->book_depth, &made->book, err);
+    if (rc == TD_OK)
+        rc = take_row(made, row, err);
+    if (rc != TD_OK) {
+        track_close(made);
+        return td_err_add(err, rc, "topic %s", row->name);
     }
-    add_rules(made);
     track_reset(made);
     *out = made;
     return TD_OK;
@@ -77,99 +111,24 @@ void track_close(track *t)
         return;
     TD_ASSERT(t->magic == TRACK_MAGIC);
     book_close(t->book);
+    track_entries_close(t->entries);
     t->magic = 0;
     td_free(t);
 }
 
-/* ---- what a frame says ---- */
-
-static void course_add(course *c, int64_t value)
+td_result track_set_row(track *t, const topic_row *row, td_err *err)
 {
-    if (!c->is_known) {
-        *c = (course){.is_known = 1, .first = value, .last = value};
-        return;
-    }
-    c->falls |= value < c->last;
-    c->differs |= value != c->last;
-    c->last = value;
-}
-
-static int64_t clamp_ns(uint64_t ns)
-{
-    return ns > INT64_MAX ? INT64_MAX : (int64_t)ns;
-}
-
-/* Numbers of the envelope. Where the row says that they are in the entries, the envelope's (if it
- * has any) are about something else. */
-static void facts_of_head(const msg_head *head, seq_source source, frame_facts *f)
-{
-    if (head->exchange_ns != 0)
-        course_add(&f->time, clamp_ns(head->exchange_ns));
-    if (source == SEQ_ITEM)
-        return;
-    if (head->has_cross_seq)
-        course_add(&f->seqs[SEQ_NUMBER_CROSS], head->cross_seq);
-    if (head->has_u)
-        course_add(&f->seqs[SEQ_NUMBER_U], head->u);
-    if (head->has_seq)
-        course_add(&f->seqs[SEQ_NUMBER_SEQ], head->seq);
-}
-
-/* Trades carry number and time one by one. */
-static void facts_of_trades(const msg_trades *trades, seq_source source, frame_facts *f)
-{
-    f->time = (course){0};
-    for (size_t i = 0; i < trades->trade_count; i++) {
-        const msg_trade *trade = &trades->trades[i];
-        if (trade->exchange_ns != 0)
-            course_add(&f->time, clamp_ns(trade->exchange_ns));
-        if (source == SEQ_ITEM && trade->has_cross_seq)
-            course_add(&f->seqs[SEQ_NUMBER_CROSS], trade->cross_seq);
-    }
-}
-
-static void facts_of_value(const msg_value *value, frame_facts *f)
-{
-    if (value->type != VALUE_INTEGER)
-        return;
-    if (value->member == MEMBER_CROSS_SEQ)
-        course_add(&f->seqs[SEQ_NUMBER_CROSS], value->as.integer);
-    else if (value->member == MEMBER_U)
-        course_add(&f->seqs[SEQ_NUMBER_U], value->as.integer);
-    else if (value->member == MEMBER_SEQ)
-        course_add(&f->seqs[SEQ_NUMBER_SEQ], value->as.integer);
-}
-
-static void facts_of_items(const msg_record *record, frame_facts *f)
-{
-    for (size_t i = 0; i < record->item_count; i++) {
-        const msg_item *item = &record->items[i];
-        for (size_t k = 0; k < item->value_count; k++)
-            facts_of_value(&item->values[k], f);
-    }
-}
-
-static depth_state depth_of(const track *t, msg_side at)
-{
-    size_t count = book_level_count(t->book, at);
-    if (count == t->row->book_depth)
-        return DEPTH_FULL;
-    return count < t->row->book_depth ? DEPTH_THIN : DEPTH_OVER;
-}
-
-static void gather_facts(const track *t, const message *m, frame_facts *f)
-{
-    facts_of_head(&m->head, t->row->sequence, f);
-    if (m->is_record) {
-        if (t->row->sequence == SEQ_ITEM)
-            facts_of_items(&m->record, f);
-    } else if (m->head.type == MSG_TRADE) {
-        facts_of_trades(&m->trades, t->row->sequence, f);
-    }
-    if (t->book != NULL) {
-        f->depth[SIDE_BUY] = depth_of(t, SIDE_BUY);
-        f->depth[SIDE_SELL] = depth_of(t, SIDE_SELL);
-    }
+    TD_ASSERT(t->magic == TRACK_MAGIC);
+    TD_ASSERT((row->type == MSG_BOOK_CHANGE) == (t->book != NULL));
+    if (row == t->row)
+        return TD_OK;
+    int was_anchored = t->is_anchored;
+    td_result rc = take_row(t, row, err);
+    if (rc != TD_OK)
+        return td_err_add(err, rc, "topic %s", row->name);
+    /* The book is what it was: it needs no new snapshot, unless nothing ever came. */
+    t->is_anchored = (uint8_t)(was_anchored || !t->needs_anchor);
+    return TD_OK;
 }
 
 /* ---- the verdict ---- */
@@ -179,6 +138,7 @@ static void forget_predecessor(track *t)
     for (size_t i = 0; i < SEQ_NUMBERS; i++)
         t->seqs[i].is_known = 0;
     t->time.is_known = 0;
+    t->version_bytes = 0;
 }
 
 /* A snapshot starts everything over; where none is needed (every frame of the topic is a full
@@ -232,6 +192,11 @@ static void remember(track *t, const frame_facts *f)
     }
     if (f->time.is_known)
         t->time = f->time;
+    td_bytes version = f->message->head.version;
+    if (TD_UNLIKELY(version.size > 0)) {
+        t->version_bytes = version.size <= VERSION_BYTES ? (uint32_t)version.size : 0;
+        memcpy(t->version, version.data, t->version_bytes);
+    }
     t->depth[SIDE_BUY] = f->depth[SIDE_BUY];
     t->depth[SIDE_SELL] = f->depth[SIDE_SELL];
     const msg_head *head = &f->message->head;
@@ -246,22 +211,40 @@ static void remember(track *t, const frame_facts *f)
     t->last.has_seq |= head->has_seq;
 }
 
+/* Does the frame replace all that was before? By its type; because the topic sends nothing else; or
+ * because the exchange says that it began anew (docs/wire.md 6.5). */
+static int replaces_all(const track *t, const msg_head *head)
+{
+    if (head->kind == FRAME_SNAPSHOT)
+        return 1;
+    return (t->is_full && head->kind == FRAME_UNTYPED) ||
+           (t->restarts && head->has_u && head->u == 1 && head->kind == FRAME_DELTA);
+}
+
 void track_apply(track *t, const message *m, verdict *out)
 {
     TD_ASSERT(t->magic == TRACK_MAGIC);
     TD_ASSERT(t->book == NULL || !m->is_record);
-    frame_facts facts = {
-        .message = m, .is_delta = m->head.kind == FRAME_DELTA, .was_anchored = t->is_anchored};
-    if (m->head.kind == FRAME_SNAPSHOT)
+    frame_facts facts = {.message = m,
+                         .is_snapshot = (uint8_t)replaces_all(t, &m->head),
+                         .was_anchored = t->is_anchored};
+    facts.is_delta = m->head.kind == FRAME_DELTA && !facts.is_snapshot;
+    if (facts.is_snapshot)
         take_snapshot(t);
     facts.judges_content = t->is_anchored && !t->is_broken;
-    if (t->book != NULL)
-        book_apply(t->book, &m->book, &facts.outcome);
-    gather_facts(t, m, &facts);
+    if (t->book != NULL) {
+        if (facts.is_snapshot)
+            book_replace(t->book, &m->book, &facts.outcome);
+        else
+            book_apply(t->book, &m->book, &facts.outcome);
+    }
+    frame_facts_gather(t, m, &facts);
 
     out->count = 0;
     out->unchecked = t->book != NULL && !facts.judges_content;
     check_rules(t, &facts, out);
+    if (TD_UNLIKELY(t->entries != NULL))
+        out->unchecked |= track_entries_take_unjudged(t->entries) != 0;
     if (verdict_violation(out) != NULL)
         t->is_broken = 1;
     remember(t, &facts);
@@ -281,6 +264,8 @@ void track_reset(track *t)
     t->is_anchored = !t->needs_anchor;
     t->is_broken = 0;
     forget_predecessor(t);
+    if (t->entries != NULL)
+        track_entries_forget(t->entries);
 }
 
 /* ---- questions ---- */

@@ -2,8 +2,9 @@
  *
  * A track holds what the rules of one (feed, line, shard, topic, symbol) need to remember, and the
  * topic's book if it has one. Rules and their strength are data (schema/topic.h); what a rule
- * means, with the facts that it stands on, is beside its function in continuity_rules.c and nowhere
- * else.
+ * means, with the facts that it stands on, is beside its function in continuity_rules.c (frames)
+ * and continuity_entries.c (single entries), and nowhere else. Rules across topics are
+ * book/audit.h's: a track passes them over.
  *
  * States of a topic that starts with a snapshot (RULE_ANCHORED):
  *   unanchored   nothing yet, or the connection is a new one: a delta breaks the rule "anchored"
@@ -41,7 +42,8 @@ enum { VERDICT_ITEMS_MAX = TOPIC_RULES_MAX + 2 };
 
 typedef struct verdict {
     uint32_t count;    /* 0: ok; items of strength error are violations */
-    uint8_t unchecked; /* 1: the book was broken before, its content was not judged */
+    uint8_t unchecked; /* 1: the book was broken before, its content was not judged; or there are
+                          more symbols than are followed (LIMIT_TRACK_SYMBOLS) */
     verdict_item
         items[VERDICT_ITEMS_MAX]; /* in the row's order; the first error is "the" verdict */
 } verdict;
@@ -52,6 +54,11 @@ const verdict_item *verdict_violation(const verdict *verdict);
 /* A track for a topic; opens its book if the topic has one. TD_E_NOMEM. */
 TD_MUST_USE td_result track_open(const topic_row *row, track **out, td_err *err);
 void track_close(track *track);
+
+/* From now on frames are of this row: the exchange changed the topic under its name (a row has
+ * dates, schema/topic.h). The book, and what is known of the frame before, stay. Both rows are of
+ * one type. TD_E_NOMEM: the track keeps what it has of both, and can only be closed. */
+TD_MUST_USE td_result track_set_row(track *track, const topic_row *row, td_err *err);
 
 /* Take one decoded frame of the track's row: apply it to the book, check every rule of the row. */
 void track_apply(track *track, const message *message, verdict *out);

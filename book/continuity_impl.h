@@ -25,12 +25,22 @@ typedef struct course {
 } course;
 
 /* The numbers that order a topic's frames; a rule's member says which one it is about. */
-typedef enum seq_number { SEQ_NUMBER_CROSS, SEQ_NUMBER_U, SEQ_NUMBER_SEQ, SEQ_NUMBERS } seq_number;
+typedef enum seq_number {
+    SEQ_NUMBER_CROSS,
+    SEQ_NUMBER_U,
+    SEQ_NUMBER_SEQ,
+    SEQ_NUMBER_VERSION,
+    SEQ_NUMBERS
+} seq_number;
+
+/* A version as text, as long as one that was met: two or three numbers of at most 19 digits. */
+enum { VERSION_BYTES = 64 };
 
 /* What the rules look at, worked out once per frame, after the book took it. */
 typedef struct frame_facts {
     const message *message;
     uint8_t is_delta;
+    uint8_t is_snapshot;    /* replaces all that was before, whatever its type says */
     uint8_t was_anchored;   /* before this frame */
     uint8_t judges_content; /* the book is anchored and was not broken before */
     course seqs[SEQ_NUMBERS];
@@ -38,6 +48,9 @@ typedef struct frame_facts {
     depth_state depth[2]; /* by msg_side, after the frame */
     book_outcome outcome;
 } frame_facts;
+
+/* Gather numbers, time and depths of a frame that the book has taken. */
+void frame_facts_gather(const track *t, const message *m, frame_facts *f);
 
 typedef struct track_rule track_rule;
 
@@ -74,8 +87,29 @@ struct track_rule {
     rule_id rule;
     rule_strength strength;
     rule_scope scope;
+    msg_member member;
     seq_number number; /* of RULE_SEQ_* */
 };
+
+/* What rules about single entries remember: numbers by symbol, ids, candles. Made for tracks that
+ * have such a rule. Bounded by LIMIT_TRACK_SYMBOLS and LIMIT_TRACK_IDS. */
+typedef struct track_entries track_entries;
+
+TD_MUST_USE td_result track_entries_open(track_entries **out, td_err *err);
+void track_entries_close(track_entries *entries);
+
+/* A new connection: what came before binds nothing. */
+void track_entries_forget(track_entries *entries);
+
+/* 1 if an entry since the last call was not judged, because a bound was met. */
+int track_entries_take_unjudged(track_entries *entries);
+
+/* 1 if the rule is judged with what track_entries remembers. */
+int rule_needs_entries(rule_id rule);
+
+/* The rules of continuity_entries.c. */
+rule_fn check_entry_seq_strict, check_entry_seq_weak, check_entry_time_weak, check_id_unique,
+    check_id_ascending, check_kline_start, check_kline_confirm;
 
 struct track {
     uint32_t magic;
@@ -86,12 +120,17 @@ struct track {
     uint32_t other_count; /* rules about more than the outcome, by index, in the same order */
     uint8_t others[VERDICT_ITEMS_MAX];
     uint8_t needs_anchor; /* the row has RULE_ANCHORED */
+    uint8_t is_full;      /* frames without a type are full pictures: the row knows no changes */
+    uint8_t restarts;     /* the row's u is dense: 1 means that the exchange began anew */
     uint8_t is_anchored;  /* a snapshot came on this connection, or none is needed */
     uint8_t is_broken;
     course seqs[SEQ_NUMBERS]; /* of the frame before; is_known 0: there is none to compare with */
     course time;
     depth_state depth[2];
     track_seqs last;
+    track_entries *entries; /* NULL if no rule needs them */
+    uint32_t version_bytes; /* of the frame before; 0: none to compare with */
+    char version[VERSION_BYTES];
 };
 
 #endif

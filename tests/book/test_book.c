@@ -247,7 +247,8 @@ static msg_level model_step(model *m, td_random *random, book_outcome *expected)
     *expected =
         (book_outcome){.delete_misses = action == ACTION_DELETE && !is_there,
                        .update_misses = action == ACTION_UPDATE && !is_there,
-                       .update_repeats = action == ACTION_UPDATE && m->size[side][price] == size,
+                       .update_repeats = action != ACTION_DELETE && action != ACTION_INSERT &&
+                                         m->size[side][price] == size,
                        .insert_hits = action == ACTION_INSERT && is_there};
     m->size[side][price] = action == ACTION_DELETE ? 0 : size;
     return (msg_level){

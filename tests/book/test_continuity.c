@@ -8,7 +8,7 @@
 #include "book/continuity.h"
 #include "tests/testing/book_text.h"
 
-enum { STEPS_MAX = 8, MS = 1000000 };
+enum { STEPS_MAX = 9, MS = 1000000 };
 
 static const topic_row BOOK_ROW = {
     .name = "book",
@@ -46,6 +46,46 @@ static const topic_row LEVEL1_ROW = {
     .type = MSG_BOOK_CHANGE,
     .sequence = SEQ_ENVELOPE,
     .rules = {{RULE_SEQ_WEAK, STRENGTH_ERROR, MEMBER_SEQ},
+              {RULE_NOT_CROSSED, STRENGTH_ERROR, MEMBER_NONE}},
+};
+
+/* The same in rows as v5 has it: what is sent again is told apart from what begins anew. */
+static const topic_row REPEAT_ROW = {
+    .name = "orderbook.1",
+    .pattern = "orderbook.1.{symbol}",
+    .type = MSG_BOOK_CHANGE,
+    .book_depth = 1,
+    .sequence = SEQ_ENVELOPE,
+    .rules = {{RULE_SEQ_STEP, STRENGTH_ERROR, MEMBER_U},
+              {RULE_SEQ_WEAK, STRENGTH_ERROR, MEMBER_SEQ},
+              {RULE_DEPTH_MAX, STRENGTH_ERROR, MEMBER_NONE},
+              {RULE_SNAPSHOT_REPEAT, STRENGTH_STATISTIC, MEMBER_U}},
+};
+
+/* v5 books: levels are set or deleted, each entry changes something, the window is a bound. */
+static const topic_row WINDOW_ROW = {
+    .name = "orderbook.2",
+    .pattern = "orderbook.2.{symbol}",
+    .type = MSG_BOOK_CHANGE,
+    .book_depth = 2,
+    .sequence = SEQ_ENVELOPE,
+    .rules = {{RULE_SEQ_DENSE, STRENGTH_ERROR, MEMBER_U},
+              {RULE_ANCHORED, STRENGTH_ERROR, MEMBER_NONE},
+              {RULE_DELETE_EXISTS, STRENGTH_ERROR, MEMBER_NONE},
+              {RULE_UPDATE_CHANGES, STRENGTH_ERROR, MEMBER_NONE},
+              {RULE_DEPTH_MAX, STRENGTH_ERROR, MEMBER_NONE}},
+};
+
+/* Full books without a type. */
+static const topic_row FULL_ROW = {
+    .name = "depth",
+    .pattern = "depth.{symbol}",
+    .type = MSG_BOOK_CHANGE,
+    .sequence = SEQ_ENVELOPE,
+    .items = {{"data.b", ACTION_SET, FRAME_ANY, 0}},
+    .rules = {{RULE_VERSION_DIFFERS, STRENGTH_ERROR, MEMBER_NONE},
+              {RULE_VERSION_WEAK, STRENGTH_STATISTIC, MEMBER_NONE},
+              {RULE_INSERT_NEW, STRENGTH_ERROR, MEMBER_NONE},
               {RULE_NOT_CROSSED, STRENGTH_ERROR, MEMBER_NONE}},
 };
 
@@ -165,7 +205,7 @@ static const scenario SCENARIOS[] = {
       {"D B99x4", 0, 11, 77, 8, "?", 1},
       {"S B99x1 A101x1", 0, 1, 3, 9, "snapshot_reset", 0},
       {"D B99x2", 0, 2, 4, 10, "", 0},
-      {"D B99x2", 0, 1, 5, 11, "", 0},
+      {"D B99x2", 0, 1, 5, 11, "snapshot_reset", 0},
       {"D B99x2", 0, 9223372036854775807, 6, 11, "seq_dense", 1}}},
     {"level 1: re-sent snapshots with equal numbers are fine, a fall is not",
      &LEVEL1_ROW,
@@ -173,6 +213,25 @@ static const scenario SCENARIOS[] = {
       {"S B99x1 A101x1", 0, 7, 70, 6, "", 0},
       {"S B99x2 A101x1", 0, 8, 69, 7, "seq_weak", 1},
       {"S B99x2 A101x1", 0, 9, 71, 8, "", 0}}},
+    {"level 1: u stays or rises by one; a loss is mended by the frame that shows it",
+     &REPEAT_ROW,
+     {{"S B99x1 A101x1", 0, 7, 70, 5, "", 0},
+      {"S B99x1 A101x1", 0, 7, 70, 6, "snapshot_repeat", 0},
+      {"S B99x2 A101x1", 0, 8, 71, 7, "", 0},
+      {"S B99x3 A101x1", 0, 10, 71, 8, "seq_step", 1},
+      {"S B99x2 A101x1", 0, 9, 71, 8, "seq_step", 1},
+      {"S B99x4 B98x1 A101x1", 0, 10, 72, 9, "depth_max", 1},
+      {"S B99x4 A101x1", 0, 1, 72, 9, "", 0},
+      {"~S B99x4 A101x1", 0, 40, 3, 9, "", 0}}},
+    {"v5: an entry that changes nothing, a level too many",
+     &WINDOW_ROW,
+     {{"S B99x1 B98x1 A101x1", 0, 7, 70, 5, "", 0},
+      {"D A102x1", 0, 8, 70, 5, "", 0},
+      {"D B99x1.0", 0, 9, 70, 5, "update_changes", 1},
+      {"S B99x1 B98x1 A101x1", 0, 10, 70, 5, "snapshot_reset", 0},
+      {"D B97x1", 0, 11, 70, 5, "depth_max", 1},
+      {"S B99x1 B98x1 A101x1", 0, 12, 70, 5, "snapshot_reset", 0},
+      {"D -A103", 0, 13, 70, 5, "delete_exists", 1}}},
 };
 
 static void verdict_to_text(const verdict *v, td_buf *out)
@@ -241,6 +300,71 @@ static void test_scenarios(void **state)
     for (size_t i = 0; i < sizeof SCENARIOS / sizeof *SCENARIOS; i++)
         run_scenario(&SCENARIOS[i], &text);
     td_buf_fini(&text);
+}
+
+/* Whole books one after another, without a type: each replaces the one before, and says by its
+ * version that it is another (docs/wire.md 6.6). */
+static void test_full_books(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *frame, *version, *verdict, *levels;
+    } STEPS[] = {
+        {"D B99x1 A101x1", "100_7", "", "B99x1|A101x1"},
+        {"D B98x1 A101x1", "100_8", "", "B98x1|A101x1"},
+        {"D B98x1 A101x1", "100_8", "version_differs", "B98x1|A101x1"},
+        {"D B98x1 A101x1", "99_12", "version_weak", "B98x1|A101x1"},
+        {"D B98x1 A97x1", "100_9", "not_crossed", "B98x1|A97x1"},
+        {"D B96x1 A97x1", "100_10", "", "B96x1|A97x1"},
+        {"D B96x1 B96x2", "100_10_1", "insert_new", "B96x2|"},
+    };
+    track *t = open_track(&FULL_ROW);
+    td_buf text;
+    td_buf_init(&text, 4096);
+    for (size_t i = 0; i < sizeof STEPS / sizeof *STEPS; i++) {
+        book_frame frame;
+        book_frame_parse(STEPS[i].frame, &frame);
+        frame.message.head.kind = FRAME_UNTYPED;
+        frame.message.head.version = td_bytes_str(STEPS[i].version);
+        message m = {.book = frame.message};
+        verdict v;
+        track_apply(t, &m, &v);
+        verdict_to_text(&v, &text);
+        assert_string_equal((const char *)text.data, STEPS[i].verdict);
+        td_buf_clear(&text);
+        book_to_text(track_book(t), &text);
+        assert_string_equal((const char *)text.data, STEPS[i].levels);
+    }
+    td_buf_fini(&text);
+    track_close(t);
+}
+
+/* A topic that changed under its name: the book stays, the rules are the new row's. */
+static void test_set_row(void **state)
+{
+    (void)state;
+    static const step STEPS[] = {
+        {"S B99x1 B98x1 A101x1 A102x1", 0, 7, 70, 5, "", 0},
+        {"D B99x1", 0, 8, 71, 5, "", 0}, /* DENSE_ROW has no rule against this */
+        {"D B99x1", 0, 9, 72, 5, "update_changes", 1},
+    };
+    track *t = open_track(&DENSE_ROW);
+    td_buf text;
+    td_buf_init(&text, 4096);
+    for (size_t i = 0; i < sizeof STEPS / sizeof *STEPS; i++) {
+        book_frame frame;
+        message m;
+        step_message(&STEPS[i], &frame, &m);
+        if (i == 2)
+            assert_int_equal(track_set_row(t, &WINDOW_ROW, NULL), TD_OK);
+        verdict v;
+        track_apply(t, &m, &v);
+        verdict_to_text(&v, &text);
+        assert_string_equal((const char *)text.data, STEPS[i].verdict);
+        assert_int_equal(book_level_count(track_book(t), SIDE_BUY), 2);
+    }
+    td_buf_fini(&text);
+    track_close(t);
 }
 
 /* What a verdict says about a violation, and that warnings and statistics are none. */
@@ -382,10 +506,9 @@ static void test_record(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_scenarios),
-        cmocka_unit_test(test_violation),
-        cmocka_unit_test(test_trades),
-        cmocka_unit_test(test_record),
+        cmocka_unit_test(test_scenarios), cmocka_unit_test(test_full_books),
+        cmocka_unit_test(test_set_row),   cmocka_unit_test(test_violation),
+        cmocka_unit_test(test_trades),    cmocka_unit_test(test_record),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,441 @@
+/* Rules about single entries of a frame: the order of each symbol that they name, ids that come
+ * once, candles that close once. What they remember is bounded (base/limits.h), grows by doubling,
+ * and is made only for topics that have such a rule. */
+#include "book/continuity_impl.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/hash.h"
+#include "base/limits.h"
+
+enum {
+    TABLE_MIN = 64,   /* slots or ids to begin with; a power of two */
+    ID_TEXT_MAX = 40, /* bytes of an id that is compared as a number; the longest has 19 digits */
+};
+_Static_assert((LIMIT_TRACK_IDS & (LIMIT_TRACK_IDS - 1)) == 0, "tables double up to it");
+_Static_assert((LIMIT_TRACK_SYMBOLS & (LIMIT_TRACK_SYMBOLS - 1)) == 0, "tables double up to it");
+
+/* The last number of one symbol for one rule. Symbols are known by 64 bits of hash: two of 4,096
+ * collide once in 10^12 tapes. */
+typedef struct symbol_number {
+    uint64_t key; /* 0: free */
+    int64_t last;
+} symbol_number;
+
+/* Ids as hashes: a ring in order of coming, and a set of the same, open addressing. */
+typedef struct id_memory {
+    uint64_t *ring;
+    uint64_t *set; /* twice as many slots; 0: free */
+    uint32_t capacity;
+    uint32_t count;
+    uint32_t oldest; /* index into ring */
+} id_memory;
+
+struct track_entries {
+    symbol_number *numbers; /* open addressing */
+    uint32_t number_slots;  /* a power of two, or 0 */
+    uint32_t number_count;
+    id_memory ids;
+    int64_t candle_start; /* ns; if has_candle */
+    int64_t closed_start; /* of the last candle that was closed; if has_closed */
+    uint8_t has_candle;
+    uint8_t has_closed;
+    uint8_t unjudged;
+    uint8_t last_id_bytes;
+    char last_id[ID_TEXT_MAX];
+};
+
+td_result track_entries_open(track_entries **out, td_err *err)
+{
+    track_entries *made = td_alloc_zero(1, sizeof *made);
+    if (made == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for what rules about entries remember");
+    *out = made;
+    return TD_OK;
+}
+
+void track_entries_close(track_entries *e)
+{
+    if (e == NULL)
+        return;
+    td_free(e->numbers);
+    td_free(e->ids.ring);
+    td_free(e->ids.set);
+    td_free(e);
+}
+
+void track_entries_forget(track_entries *e)
+{
+    if (e->number_slots > 0)
+        memset(e->numbers, 0, e->number_slots * sizeof *e->numbers);
+    if (e->ids.capacity > 0)
+        memset(e->ids.set, 0, 2 * (size_t)e->ids.capacity * sizeof *e->ids.set);
+    e->number_count = 0;
+    e->ids.count = 0;
+    e->ids.oldest = 0;
+    e->has_candle = 0;
+    e->has_closed = 0;
+    e->last_id_bytes = 0;
+}
+
+int track_entries_take_unjudged(track_entries *e)
+{
+    int was = e->unjudged;
+    e->unjudged = 0;
+    return was;
+}
+
+int rule_needs_entries(rule_id rule)
+{
+    switch ((unsigned)rule) {
+    case RULE_ENTRY_SEQ_STRICT:
+    case RULE_ENTRY_SEQ_WEAK:
+    case RULE_ENTRY_TIME_WEAK:
+    case RULE_ID_UNIQUE:
+    case RULE_ID_ASCENDING:
+    case RULE_KLINE_START:
+    case RULE_KLINE_CONFIRM:
+        return 1;
+    default:
+        return 0;
+    }
+}
+
+/* ---- what an entry says ---- */
+
+typedef struct entry {
+    td_bytes symbol;
+    td_bytes id;
+    int64_t number;
+    uint8_t has_number;
+} entry;
+
+static void entry_of_trade(const msg_trade *trade, const msg_head *head, msg_member member,
+                           entry *out)
+{
+    out->symbol = trade->symbol.size > 0 ? trade->symbol : head->symbol;
+    out->id = trade->trade_id;
+    if (member == MEMBER_EXCHANGE_TIME) {
+        out->number = (int64_t)(trade->exchange_ns & INT64_MAX);
+        out->has_number = trade->exchange_ns != 0;
+    } else if (member == MEMBER_SEQ) {
+        out->number = trade->seq;
+        out->has_number = trade->has_seq;
+    } else {
+        out->number = trade->cross_seq;
+        out->has_number = trade->has_cross_seq;
+    }
+}
+
+static void entry_of_item(const msg_item *item, const msg_head *head, msg_member member, entry *out)
+{
+    out->symbol = head->symbol;
+    for (size_t i = 0; i < item->value_count; i++) {
+        const msg_value *value = &item->values[i];
+        if (value->member == MEMBER_SYMBOL && value->type == VALUE_TEXT)
+            out->symbol = value->as.text;
+        if (value->member != member)
+            continue;
+        out->has_number = value->type == VALUE_INTEGER || value->type == VALUE_TIME_NS;
+        if (value->type == VALUE_INTEGER)
+            out->number = value->as.integer;
+        else if (value->type == VALUE_TIME_NS)
+            out->number = (int64_t)(value->as.time_ns & INT64_MAX);
+        else if (value->type == VALUE_TEXT)
+            out->id = value->as.text;
+    }
+}
+
+/* The index-th entry, with the number (or id) of a member. */
+static entry entry_at(const message *m, size_t index, msg_member member)
+{
+    TD_ASSERT_SLOW(index < message_item_count(m));
+    entry out = {0};
+    if (m->is_record)
+        entry_of_item(&m->record.items[index], &m->head, member, &out);
+    else if (m->head.type == MSG_TRADE)
+        entry_of_trade(&m->trades.trades[index], &m->head, member, &out);
+    return out;
+}
+
+static int say(verdict_item *item, int64_t expected, int64_t found)
+{
+    item->expected = expected;
+    item->found = found;
+    return 1;
+}
+
+/* ---- numbers by symbol ---- */
+
+static symbol_number *number_slot(symbol_number *slots, uint32_t count, uint64_t key)
+{
+    TD_ASSERT((count & (count - 1)) == 0);
+    size_t at = (size_t)key & (count - 1);
+    while (slots[at].key != 0 && slots[at].key != key)
+        at = (at + 1) & (count - 1);
+    return &slots[at];
+}
+
+/* Twice as many slots. 0: at the bound, or no memory. */
+static int numbers_grow(track_entries *e)
+{
+    uint32_t slots = e->number_slots == 0 ? TABLE_MIN : e->number_slots * 2;
+    if (slots > 2 * LIMIT_TRACK_SYMBOLS)
+        return 0;
+    symbol_number *made = td_alloc_zero(slots, sizeof *made);
+    if (made == NULL)
+        return 0;
+    for (uint32_t i = 0; i < e->number_slots; i++) {
+        if (e->numbers[i].key != 0)
+            *number_slot(made, slots, e->numbers[i].key) = e->numbers[i];
+    }
+    td_free(e->numbers);
+    e->numbers = made;
+    e->number_slots = slots;
+    return 1;
+}
+
+/* The number of a symbol for one rule; *is_new: there was none before. NULL at the bound. */
+static symbol_number *number_get(track_entries *e, rule_id rule, td_bytes symbol, int *is_new)
+{
+    uint64_t key = td_xxh64(symbol.data, symbol.size) ^ ((uint64_t)rule << 56);
+    key += key == 0;
+    if (e->number_slots > 0) {
+        symbol_number *slot = number_slot(e->numbers, e->number_slots, key);
+        *is_new = 0;
+        if (slot->key == key)
+            return slot;
+    }
+    if (2 * e->number_count >= e->number_slots && !numbers_grow(e))
+        return NULL;
+    symbol_number *slot = number_slot(e->numbers, e->number_slots, key);
+    TD_ASSERT(slot->key == 0);
+    slot->key = key;
+    e->number_count++;
+    *is_new = 1;
+    return slot;
+}
+
+/* Entries of each symbol in their order: the first fall (or, if strict, the first that does not
+ * rise) is the verdict; all are taken over. */
+static int check_numbers(const rule_view *v, msg_member member, int64_t least_step,
+                         verdict_item *item)
+{
+    track_entries *e = v->track->entries;
+    const message *m = v->facts->message;
+    size_t count = message_item_count(m);
+    int is_broken = 0;
+    for (size_t i = 0; i < count; i++) {
+        entry now = entry_at(m, i, member);
+        if (!now.has_number || now.number < 0)
+            continue;
+        int is_new;
+        symbol_number *before = number_get(e, v->rule->rule, now.symbol, &is_new);
+        if (before == NULL) {
+            e->unjudged = 1;
+            continue;
+        }
+        if (!is_new && !is_broken && now.number < before->last + least_step)
+            is_broken = say(item, before->last, now.number);
+        before->last = now.number;
+    }
+    return is_broken;
+}
+
+/* entry_seq_strict, entry_seq_weak: numbers of entries rise, or do not fall, for each symbol. Where
+ * a frame mixes symbols (a coin's options, an account), the frame itself has no order. A seq of -1
+ * says that the position never traded. */
+int check_entry_seq_strict(const rule_view *v, verdict_item *item)
+{
+    return check_numbers(v, v->rule->member, 1, item);
+}
+
+int check_entry_seq_weak(const rule_view *v, verdict_item *item)
+{
+    return check_numbers(v, v->rule->member, 0, item);
+}
+
+/* entry_time_weak: the exchange's time of entries does not fall, for each symbol. */
+int check_entry_time_weak(const rule_view *v, verdict_item *item)
+{
+    return check_numbers(v, MEMBER_EXCHANGE_TIME, 0, item);
+}
+
+/* ---- ids ---- */
+
+/* Twice as many ids: the set is made anew from the ring. 0: at the bound, or no memory. */
+static int ids_grow(id_memory *ids)
+{
+    uint32_t capacity = ids->capacity == 0 ? TABLE_MIN : ids->capacity * 2;
+    if (capacity > LIMIT_TRACK_IDS)
+        return 0;
+    TD_ASSERT(ids->oldest == 0); /* the ring turns at its bound only */
+    uint64_t *set = td_alloc_zero(2 * (size_t)capacity, sizeof *set);
+    uint64_t *ring = set == NULL ? NULL : td_realloc(ids->ring, capacity, sizeof *ring);
+    if (ring == NULL) {
+        td_free(set);
+        return 0;
+    }
+    for (uint32_t i = 0; i < ids->count; i++) {
+        size_t at = (size_t)ring[i] & (2 * (size_t)capacity - 1);
+        while (set[at] != 0)
+            at = (at + 1) & (2 * (size_t)capacity - 1);
+        set[at] = ring[i];
+    }
+    td_free(ids->set);
+    ids->set = set;
+    ids->ring = ring;
+    ids->capacity = capacity;
+    return 1;
+}
+
+static size_t id_slot(const id_memory *ids, uint64_t key)
+{
+    size_t mask = 2 * (size_t)ids->capacity - 1;
+    size_t at = (size_t)key & mask;
+    while (ids->set[at] != 0 && ids->set[at] != key)
+        at = (at + 1) & mask;
+    return at;
+}
+
+/* Take an id out of the set; those behind it move up, so that each stays within reach. */
+static void id_remove(id_memory *ids, uint64_t key)
+{
+    size_t mask = 2 * (size_t)ids->capacity - 1;
+    size_t hole = id_slot(ids, key);
+    TD_ASSERT(ids->set[hole] == key);
+    for (size_t at = (hole + 1) & mask; ids->set[at] != 0; at = (at + 1) & mask) {
+        size_t home = (size_t)ids->set[at] & mask;
+        if (((at - home) & mask) < ((at - hole) & mask))
+            continue;
+        ids->set[hole] = ids->set[at];
+        hole = at;
+    }
+    ids->set[hole] = 0;
+}
+
+/* Remember an id. 1 if it was there already. At the bound the oldest is forgotten. */
+static int id_is_known(track_entries *e, td_bytes id)
+{
+    id_memory *ids = &e->ids;
+    uint64_t key = td_xxh64(id.data, id.size);
+    key += key == 0;
+    if (ids->capacity > 0 && ids->set[id_slot(ids, key)] == key)
+        return 1;
+    if (ids->count == ids->capacity && !ids_grow(ids)) {
+        if (ids->capacity == 0) {
+            e->unjudged = 1;
+            return 0;
+        }
+        id_remove(ids, ids->ring[ids->oldest]);
+        ids->ring[ids->oldest] = key;
+        ids->oldest = (ids->oldest + 1) % ids->capacity;
+    } else {
+        ids->ring[ids->count++] = key;
+    }
+    TD_ASSERT(ids->count <= ids->capacity);
+    ids->set[id_slot(ids, key)] = key;
+    return 0;
+}
+
+/* id_unique: no entry has an id that came before on this connection: 0 repeats in 251 and 347
+ * trades (6.2, 6.5). Finds frames that came twice where no number does. */
+int check_id_unique(const rule_view *v, verdict_item *item)
+{
+    const message *m = v->facts->message;
+    size_t count = message_item_count(m);
+    int64_t known = 0;
+    for (size_t i = 0; i < count; i++) {
+        entry now = entry_at(m, i, v->rule->member);
+        known += now.id.size > 0 && id_is_known(v->track->entries, now.id);
+    }
+    return known == 0 ? 0 : say(item, 0, known);
+}
+
+/* <0, 0, >0 of two decimal numbers without sign, of any length. */
+static int digits_compare(td_bytes a, td_bytes b)
+{
+    while (a.size > 0 && a.data[0] == '0')
+        a = td_bytes_of(a.data + 1, a.size - 1);
+    while (b.size > 0 && b.data[0] == '0')
+        b = td_bytes_of(b.data + 1, b.size - 1);
+    if (a.size != b.size)
+        return a.size < b.size ? -1 : 1;
+    return a.size == 0 ? 0 : memcmp(a.data, b.data, a.size);
+}
+
+/* id_ascending: ids are numbers that rise from entry to entry. Spot trades: 60 real ones, with
+ * holes (6.6); they need more than 53 bits, and nobody says that 63 suffice. */
+int check_id_ascending(const rule_view *v, verdict_item *item)
+{
+    track_entries *e = v->track->entries;
+    const message *m = v->facts->message;
+    size_t count = message_item_count(m);
+    int is_broken = 0;
+    for (size_t i = 0; i < count; i++) {
+        td_bytes id = entry_at(m, i, v->rule->member).id;
+        if (id.size == 0 || id.size > ID_TEXT_MAX)
+            continue;
+        td_bytes before = td_bytes_of(e->last_id, e->last_id_bytes);
+        if (before.size > 0 && !is_broken && digits_compare(id, before) <= 0)
+            is_broken = say(item, 0, (int64_t)i);
+        memcpy(e->last_id, id.data, id.size);
+        e->last_id_bytes = (uint8_t)id.size;
+    }
+    return is_broken;
+}
+
+/* ---- candles ---- */
+
+/* kline_start: the candle that a frame is about never begins before the one that the last frame was
+ * about. */
+int check_kline_start(const rule_view *v, verdict_item *item)
+{
+    track_entries *e = v->track->entries;
+    const message *m = v->facts->message;
+    size_t count = message_item_count(m);
+    int is_broken = 0;
+    for (size_t i = 0; i < count; i++) {
+        entry now = entry_at(m, i, MEMBER_START);
+        if (!now.has_number)
+            continue;
+        if (e->has_candle && !is_broken && now.number < e->candle_start)
+            is_broken = say(item, e->candle_start, now.number);
+        e->candle_start = now.number;
+        e->has_candle = 1;
+    }
+    return is_broken;
+}
+
+static int is_confirmed(const message *m, size_t index)
+{
+    if (!m->is_record)
+        return 0;
+    const msg_item *at = &m->record.items[index];
+    const msg_value *value = msg_value_find(at->values, at->value_count, MEMBER_IS_CONFIRMED);
+    return value != NULL && value->type == VALUE_BOOL && value->as.is_true;
+}
+
+/* kline_confirm: what was closed is not sent again: each candle is confirmed once, as the last that
+ * is said of it. */
+int check_kline_confirm(const rule_view *v, verdict_item *item)
+{
+    track_entries *e = v->track->entries;
+    const message *m = v->facts->message;
+    size_t count = message_item_count(m);
+    int is_broken = 0;
+    for (size_t i = 0; i < count; i++) {
+        entry now = entry_at(m, i, MEMBER_START);
+        if (!now.has_number)
+            continue;
+        if (e->has_closed && !is_broken && now.number == e->closed_start)
+            is_broken = say(item, e->closed_start, now.number);
+        if (is_confirmed(m, i)) {
+            e->closed_start = now.number;
+            e->has_closed = 1;
+        }
+    }
+    return is_broken;
+}

@@ -1,0 +1,119 @@
+/* What a frame says about order and depth, worked out once for all rules. */
+#include "book/continuity_impl.h"
+
+#include "base/assert.h"
+
+static void course_add(course *c, int64_t value)
+{
+    if (!c->is_known) {
+        *c = (course){.is_known = 1, .first = value, .last = value};
+        return;
+    }
+    c->falls |= value < c->last;
+    c->differs |= value != c->last;
+    c->last = value;
+}
+
+static int64_t clamp_ns(uint64_t ns)
+{
+    return ns > INT64_MAX ? INT64_MAX : (int64_t)ns;
+}
+
+/* A version that is one decimal number (USDC: "version":"123"); 0 if it is anything else, as spot's
+ * "112801745_18" is. */
+static int digits_value(td_bytes text, int64_t *out)
+{
+    int64_t value = 0;
+    for (size_t i = 0; i < text.size; i++) {
+        if (text.data[i] < '0' || text.data[i] > '9' || __builtin_mul_overflow(value, 10, &value) ||
+            __builtin_add_overflow(value, text.data[i] - '0', &value))
+            return 0;
+    }
+    *out = value;
+    return text.size > 0;
+}
+
+/* Numbers of the envelope. Where the row says that they are in the entries, the envelope's (if it
+ * has any) are about something else. */
+static void facts_of_head(const msg_head *head, seq_source source, frame_facts *f)
+{
+    if (head->exchange_ns != 0)
+        course_add(&f->time, clamp_ns(head->exchange_ns));
+    if (source == SEQ_ITEM)
+        return;
+    if (head->has_cross_seq)
+        course_add(&f->seqs[SEQ_NUMBER_CROSS], head->cross_seq);
+    if (head->has_u)
+        course_add(&f->seqs[SEQ_NUMBER_U], head->u);
+    if (head->has_seq)
+        course_add(&f->seqs[SEQ_NUMBER_SEQ], head->seq);
+    int64_t version;
+    if (head->version.size > 0 && digits_value(head->version, &version))
+        course_add(&f->seqs[SEQ_NUMBER_VERSION], version);
+}
+
+/* Trades carry number and time one by one. */
+static void facts_of_trades(const msg_trades *trades, seq_source source, frame_facts *f)
+{
+    f->time = (course){0};
+    for (size_t i = 0; i < trades->trade_count; i++) {
+        const msg_trade *trade = &trades->trades[i];
+        if (trade->exchange_ns != 0)
+            course_add(&f->time, clamp_ns(trade->exchange_ns));
+        if (source != SEQ_ITEM)
+            continue;
+        if (trade->has_cross_seq)
+            course_add(&f->seqs[SEQ_NUMBER_CROSS], trade->cross_seq);
+        if (trade->has_seq)
+            course_add(&f->seqs[SEQ_NUMBER_SEQ], trade->seq);
+    }
+}
+
+static void facts_of_value(const msg_value *value, frame_facts *f)
+{
+    if (value->type != VALUE_INTEGER)
+        return;
+    if (value->member == MEMBER_CROSS_SEQ)
+        course_add(&f->seqs[SEQ_NUMBER_CROSS], value->as.integer);
+    else if (value->member == MEMBER_U)
+        course_add(&f->seqs[SEQ_NUMBER_U], value->as.integer);
+    else if (value->member == MEMBER_SEQ)
+        course_add(&f->seqs[SEQ_NUMBER_SEQ], value->as.integer);
+    else if (value->member == MEMBER_VERSION)
+        course_add(&f->seqs[SEQ_NUMBER_VERSION], value->as.integer);
+}
+
+static void facts_of_items(const msg_record *record, frame_facts *f)
+{
+    for (size_t i = 0; i < record->item_count; i++) {
+        const msg_item *item = &record->items[i];
+        for (size_t k = 0; k < item->value_count; k++)
+            facts_of_value(&item->values[k], f);
+    }
+}
+
+static depth_state depth_of(const track *t, msg_side at)
+{
+    size_t count = book_level_count(t->book, at);
+    if (count == t->row->book_depth)
+        return DEPTH_FULL;
+    return count < t->row->book_depth ? DEPTH_THIN : DEPTH_OVER;
+}
+
+void frame_facts_gather(const track *t, const message *m, frame_facts *f)
+{
+    facts_of_head(&m->head, t->row->sequence, f);
+    if (m->is_record) {
+        if (t->row->sequence == SEQ_ITEM)
+            facts_of_items(&m->record, f);
+        else if (t->row->sequence == SEQ_ENVELOPE)
+            for (size_t i = 0; i < m->record.value_count; i++)
+                facts_of_value(&m->record.values[i], f);
+    } else if (m->head.type == MSG_TRADE) {
+        facts_of_trades(&m->trades, t->row->sequence, f);
+    }
+    if (t->book != NULL) {
+        f->depth[SIDE_BUY] = depth_of(t, SIDE_BUY);
+        f->depth[SIDE_SELL] = depth_of(t, SIDE_SELL);
+    }
+}
