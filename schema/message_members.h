@@ -20,6 +20,7 @@
     X(TIME_TEXT, "time_text")                                                                      \
     X(FRAME_ID, "frame_id")                                                                        \
     X(BASE_LINE, "base_line")                                                                      \
+    X(PUSH_ACTION, "push_action")                                                                  \
     X(TRADE_ID, "trade_id")                                                                        \
     X(TICK_DIRECTION, "tick_direction")                                                            \
     X(IS_BLOCK_TRADE, "is_block_trade")                                                            \

@@ -1,5 +1,6 @@
-/* Inverse perpetuals and inverse futures: docs/wire.md 2. */
+/* Inverse perpetuals and inverse futures: docs/wire.md 2, and the older generation of 2.4. */
 #include "schema/topics/op.h"
+#include "schema/topics/op_private.h"
 
 static const field_row BOOK_ENVELOPE[] = {
     {MEMBER_TRANSACT_TIME, "data.transactTimeE6", FIELD_TIME, UNIT_US, 0, 0},
@@ -67,6 +68,55 @@ static const field_row INSTRUMENT[] = {
     {MEMBER_DELISTING_STATUS, "delisting_status", FIELD_INTEGER, UNIT_NONE, 0, 0},
 };
 
+/* cross_seq and timestamp are numbers; in a frame of 2022 the inner timestamp was a string. */
+static const field_row KLINE[] = {
+    OP_KLINE_FIELDS,
+    {MEMBER_CROSS_SEQ, "cross_seq", FIELD_INTEGER, UNIT_NONE, 0, 0},
+};
+
+static const field_row KLINE_ENVELOPE[] = {
+    {MEMBER_EXCHANGE_TIME, "timestamp_e6", FIELD_TIME, UNIT_US, 0, 0},
+};
+
+static const field_row LIQUIDATION[] = {OP_LIQUIDATION_FIELDS};
+
+static const field_row INSURANCE[] = {OP_INSURANCE_FIELDS};
+
+/* ---- the generation before (docs/wire.md 2.4) ---- */
+
+/* A candle was one object without end and confirm; later frames had a timestamp in seconds. */
+static const field_row OLD_KLINE[] = {
+    {MEMBER_KLINE_ID, "id", FIELD_INTEGER, UNIT_NONE, 0, 0},
+    {MEMBER_SYMBOL, "symbol", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED},
+    {MEMBER_START, "open_time", FIELD_TIME, UNIT_S, 0, FIELD_REQUIRED},
+    {MEMBER_OPEN, "open", FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_REQUIRED},
+    {MEMBER_HIGH, "high", FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_REQUIRED},
+    {MEMBER_LOW, "low", FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_REQUIRED},
+    {MEMBER_CLOSE, "close", FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_REQUIRED},
+    {MEMBER_VOLUME, "volume", FIELD_DECIMAL, UNIT_QUANTITY, 0, FIELD_REQUIRED},
+    {MEMBER_TURNOVER, "turnover", FIELD_DECIMAL, UNIT_MONEY, 0, 0},
+    {MEMBER_INTERVAL, "interval", FIELD_TEXT, UNIT_NONE, 0, 0},
+    {MEMBER_EXCHANGE_TIME, "timestamp", FIELD_TIME, UNIT_S, 0, 0},
+};
+
+/* Only what changed: a frame may have nothing but the symbol. */
+static const field_row OLD_INSTRUMENT[] = {
+    {MEMBER_SYMBOL, "symbol", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED},
+    {MEMBER_MARK_PRICE, "mark_price", FIELD_DECIMAL, UNIT_PRICE, 0, 0},
+    {MEMBER_INDEX_PRICE, "index_price", FIELD_DECIMAL, UNIT_PRICE, 0, 0},
+    {MEMBER_LAST_PRICE, "last_price", FIELD_DECIMAL, UNIT_PRICE, 0, 0},
+};
+
+static const field_row OLD_BOOK_ENVELOPE[] = {
+    {MEMBER_U, "data.lastUpdateId", FIELD_INTEGER, UNIT_NONE, 0, 0},
+    {MEMBER_SYMBOL, "data.symbol", FIELD_TEXT, UNIT_NONE, 0, 0},
+};
+
+static const field_row OLD_LEVEL[] = {
+    {MEMBER_PRICE, "price", FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_REQUIRED},
+    {MEMBER_SIZE, "quantity", FIELD_DECIMAL, UNIT_QUANTITY, 0, FIELD_REQUIRED},
+};
+
 static const topic_row TOPICS[] = {
     OP_BOOK("orderBookL2_25", "Order book, 25 levels a side, 20 ms", 25, "data", BOOK_ENVELOPE,
             LEVEL),
@@ -89,6 +139,52 @@ static const topic_row TOPICS[] = {
                   {RULE_SYMBOL_MATCHES, STRENGTH_ERROR, MEMBER_NONE}},
     },
     OP_TICKER(INSTRUMENT_ENVELOPE, INSTRUMENT),
+    OP_KLINE("klineV2", KLINE_ENVELOPE, KLINE, STRENGTH_WARNING),
+    OP_LIQUIDATION(LIQUIDATION),
+    OP_INSURANCE(INSURANCE),
+    OP_PRIVATE_TOPICS(MEMBER_EXCHANGE_TIME),
+    {
+        /* The symbol is not the last part of this topic, so all of it is its name, and the entry
+         * says which symbol it is about. */
+        .name = "kline",
+        .pattern = "kline.{pair}.{interval}",
+        .type = MSG_KLINE,
+        .title = "Candles, the generation before klineV2",
+        .sequence = SEQ_NONE,
+        .time_member = MEMBER_EXCHANGE_TIME,
+        .items = {{"data", ACTION_NONE, FRAME_ANY, ITEMS_REQUIRED}},
+        TOPIC_FIELDS(OLD_KLINE),
+        .rules = {{RULE_KLINE_START, STRENGTH_WARNING, MEMBER_NONE}},
+    },
+    {
+        .name = "instrument",
+        .pattern = "instrument.{symbol}",
+        .type = MSG_TICKER,
+        .title = "Prices that changed, the generation before instrument_info",
+        .sequence = SEQ_NONE,
+        .time_member = MEMBER_NONE,
+        .items = {{"data", ACTION_UPDATE, FRAME_ANY, ITEMS_REQUIRED}},
+        TOPIC_FIELDS(OLD_INSTRUMENT),
+        .rules = {{RULE_SYMBOL_MATCHES, STRENGTH_ERROR, MEMBER_NONE}},
+    },
+    {
+        .name = "orderBook25",
+        .pattern = "orderBook25.{symbol}",
+        .type = MSG_BOOK_CHANGE,
+        .title = "Order book, 25 levels a side, whole each time; the generation before L2_25",
+        .book_depth = 25,
+        .sequence = SEQ_NONE,
+        .time_member = MEMBER_NONE,
+        .items = {{"data.bids", ACTION_SET, FRAME_SNAPSHOT, ITEMS_REQUIRED | ITEMS_BUY},
+                  {"data.asks", ACTION_SET, FRAME_SNAPSHOT, ITEMS_REQUIRED | ITEMS_SELL}},
+        .kind_key = "action",
+        TOPIC_ENVELOPE(OLD_BOOK_ENVELOPE),
+        TOPIC_FIELDS(OLD_LEVEL),
+        .rules = {{RULE_SEQ_WEAK, STRENGTH_STATISTIC, MEMBER_U},
+                  {RULE_SIZE_POSITIVE, STRENGTH_WARNING, MEMBER_NONE},
+                  {RULE_NOT_CROSSED, STRENGTH_WARNING, MEMBER_NONE},
+                  {RULE_DEPTH_MAX, STRENGTH_WARNING, MEMBER_NONE}},
+    },
 };
 
 const family FAMILY_INVERSE = {

@@ -1,5 +1,6 @@
 /* Linear (USDT) perpetuals: docs/wire.md 2, column "linear". Numbers are often strings. */
 #include "schema/topics/op.h"
+#include "schema/topics/op_private.h"
 
 static const field_row ENVELOPE[] = {
     OP_ENVELOPE_FIELDS,
@@ -46,6 +47,20 @@ static const field_row INSTRUMENT[] = {
     {MEMBER_DELISTING_STATUS, "delisting_status", FIELD_INTEGER, UNIT_NONE, 0, 0},
 };
 
+/* Prices and sequence are numbers, volume and turnover strings. */
+static const field_row KLINE[] = {
+    OP_KLINE_FIELDS,
+    {MEMBER_CROSS_SEQ, "cross_seq", FIELD_INTEGER, UNIT_NONE, 0, 0},
+};
+
+static const field_row KLINE_ENVELOPE[] = {
+    {MEMBER_EXCHANGE_TIME, "timestamp_e6", FIELD_TIME, UNIT_US, 0, 0},
+};
+
+static const field_row LIQUIDATION[] = {OP_LIQUIDATION_FIELDS};
+
+static const field_row INSURANCE[] = {OP_INSURANCE_FIELDS};
+
 static const topic_row TOPICS[] = {
     OP_BOOK("orderBookL2_25", "Order book, 25 levels a side, 20 ms", 25, "data.order_book",
             ENVELOPE, LEVEL),
@@ -67,6 +82,12 @@ static const topic_row TOPICS[] = {
              {RULE_SYMBOL_MATCHES, STRENGTH_ERROR, MEMBER_NONE}},
     },
     OP_TICKER(ENVELOPE, INSTRUMENT),
+    /* Sizes are single-precision floats (docs/wire.md 4.3), so sums may differ in their last
+     * places. */
+    OP_KLINE("candle", KLINE_ENVELOPE, KLINE, STRENGTH_STATISTIC),
+    OP_LIQUIDATION(LIQUIDATION),
+    OP_INSURANCE(INSURANCE),
+    OP_PRIVATE_TOPICS(MEMBER_UPDATED_AT),
 };
 
 const family FAMILY_LINEAR = {

@@ -92,6 +92,77 @@
                   {RULE_SYMBOL_MATCHES, STRENGTH_ERROR, MEMBER_NONE}},                             \
     }
 
+/* A candle. start and end are the first second and the one behind the last; timestamp is the time
+ * of the last match in it. */
+#define OP_KLINE_FIELDS                                                                            \
+    {MEMBER_START, "start", FIELD_TIME, UNIT_S, 0, FIELD_REQUIRED},                                \
+        {MEMBER_END, "end", FIELD_TIME, UNIT_S, 0, 0},                                             \
+        {MEMBER_INTERVAL, "period", FIELD_TEXT, UNIT_NONE, 0, 0},                                  \
+        {MEMBER_OPEN, "open", FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_REQUIRED},                       \
+        {MEMBER_CLOSE, "close", FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_REQUIRED},                     \
+        {MEMBER_HIGH, "high", FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_REQUIRED},                       \
+        {MEMBER_LOW, "low", FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_REQUIRED},                         \
+        {MEMBER_VOLUME, "volume", FIELD_DECIMAL, UNIT_QUANTITY, 0, FIELD_REQUIRED},                \
+        {MEMBER_TURNOVER, "turnover", FIELD_DECIMAL, UNIT_MONEY, 0, 0},                            \
+        {MEMBER_IS_CONFIRMED, "confirm", FIELD_BOOL, UNIT_NONE, 0, 0},                             \
+    {                                                                                              \
+        MEMBER_LAST_TRADE_TIME, "timestamp", FIELD_TIME, UNIT_US, 0, 0                             \
+    }
+
+/* Candles. What a candle adds is what the symbol's trades add, in contracts or coins; how far that
+ * can be relied on differs by family (docs/wire.md 2.3). */
+#define OP_KLINE(topic_name, envelope_table, kline_table, complete_strength)                       \
+    {                                                                                              \
+        .name = topic_name, .pattern = topic_name ".{interval}.{symbol}", .type = MSG_KLINE,       \
+        .title = "Candles; confirm closes one", .sequence = SEQ_ITEM,                              \
+        .time_member = MEMBER_EXCHANGE_TIME,                                                       \
+        .items = {{"data", ACTION_NONE, FRAME_ANY, ITEMS_REQUIRED}},                               \
+        TOPIC_ENVELOPE(envelope_table), TOPIC_FIELDS(kline_table),                                 \
+        .rules = {{RULE_KLINE_START, STRENGTH_WARNING, MEMBER_NONE},                               \
+                  {RULE_KLINE_CONFIRM, STRENGTH_WARNING, MEMBER_NONE},                             \
+                  {RULE_TIME_WEAK, STRENGTH_WARNING, MEMBER_NONE},                                 \
+                  {RULE_SEQ_WEAK, STRENGTH_STATISTIC, MEMBER_CROSS_SEQ},                           \
+                  {RULE_TRADES_COMPLETE, complete_strength, MEMBER_VOLUME}},                       \
+    }
+
+/* A liquidation is one object, in a frame without type, and its price is that of bankruptcy. */
+#define OP_LIQUIDATION(liquidation_table)                                                          \
+    {                                                                                              \
+        .name = "liquidation", .pattern = "liquidation.{symbol}", .type = MSG_LIQUIDATION,         \
+        .title = "Liquidations", .sequence = SEQ_NONE, .time_member = MEMBER_EXCHANGE_TIME,        \
+        .items = {{"data", ACTION_NONE, FRAME_ANY, ITEMS_REQUIRED}},                               \
+        TOPIC_FIELDS(liquidation_table),                                                           \
+        .rules = {{RULE_SYMBOL_MATCHES, STRENGTH_ERROR, MEMBER_NONE},                              \
+                  {RULE_TIME_WEAK, STRENGTH_STATISTIC, MEMBER_NONE}},                              \
+    }
+
+#define OP_LIQUIDATION_FIELDS                                                                      \
+    {MEMBER_SYMBOL, "symbol", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED},                           \
+        {MEMBER_SIDE, "side", FIELD_SIDE, UNIT_NONE, 0, FIELD_REQUIRED},                           \
+        {MEMBER_PRICE, "price", FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_REQUIRED},                     \
+        {MEMBER_SIZE, "qty", FIELD_DECIMAL, UNIT_QUANTITY, 0, FIELD_REQUIRED},                     \
+    {                                                                                              \
+        MEMBER_EXCHANGE_TIME, "time", FIELD_TIME, UNIT_MS, 0, FIELD_REQUIRED                       \
+    }
+
+/* The insurance fund of a coin, in units of 10^-8 of it, once a day. Its symbol is the coin. */
+#define OP_INSURANCE_FIELDS                                                                        \
+    {MEMBER_COIN, "currency", FIELD_TEXT, UNIT_NONE, 0, 0},                                        \
+        {MEMBER_EXCHANGE_TIME, "timestamp", FIELD_TIME, UNIT_RFC3339, 0, 0},                       \
+    {                                                                                              \
+        MEMBER_WALLET_BALANCE, "wallet_balance", FIELD_DECIMAL, UNIT_MONEY, 8, FIELD_REQUIRED      \
+    }
+
+#define OP_INSURANCE(insurance_table)                                                              \
+    {                                                                                              \
+        .name = "insurance", .pattern = "insurance.{coin}", .type = MSG_INSURANCE,                 \
+        .title = "Balance of the insurance fund, daily", .sequence = SEQ_NONE,                     \
+        .time_member = MEMBER_EXCHANGE_TIME,                                                       \
+        .items = {{"data", ACTION_NONE, FRAME_ANY, ITEMS_REQUIRED}},                               \
+        TOPIC_FIELDS(insurance_table),                                                             \
+        .rules = {{RULE_TIME_WEAK, STRENGTH_STATISTIC, MEMBER_NONE}},                              \
+    }
+
 /* NOLINTEND(bugprone-macro-parentheses) */
 
 #endif
