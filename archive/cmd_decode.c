@@ -105,13 +105,13 @@ static void decode_frame(decode_run *run, td_bytes frame, frame_dir dir)
     TD_ASSERT(run->family != NULL);
     TD_ASSERT(run->decoder != NULL);
     classification what;
-    decoder_classify(run->decoder, run->family, frame, dir, &what);
+    decoder_classify(run->decoder, run->family, frame, dir, TOPIC_NOW, &what);
     decode_error why = {.reason = DECODE_OK};
     if (what.frame_class == CLASS_UNKNOWN) {
         int is_out = 0;
         why = why_unknown(run, frame, &is_out);
         if (is_out)
-            decoder_classify(run->decoder, run->family, frame, DIR_OUT, &what);
+            decoder_classify(run->decoder, run->family, frame, DIR_OUT, TOPIC_NOW, &what);
     }
     run->frames++;
     json_writer *json = output_json_begin(&run->output);

@@ -99,7 +99,7 @@ static const topic_row *find_row(const family *in, const char *name)
             return &in->topics[i];
     }
     topic_match match;
-    if (topic_match_text(in->topics, in->topic_count, td_bytes_str(name), &match))
+    if (topic_match_text(in->topics, in->topic_count, td_bytes_str(name), TOPIC_ANY_TIME, &match))
         return match.row;
     return NULL;
 }

@@ -62,7 +62,8 @@ static void time_bare_frame(import_job *job, import_record *record)
         job->report->untimed++;
     if (job->reader.decoder == NULL)
         return;
-    decoder_classify(job->reader.decoder, job->options->family, record->data, DIR_IN, &what);
+    decoder_classify(job->reader.decoder, job->options->family, record->data, DIR_IN, TOPIC_NOW,
+                     &what);
     if (what.exchange_ns > 0 && what.exchange_ns <= INT64_MAX) {
         record->time_source = IMPORT_TIME_EXCHANGE;
         record->time_ns = what.exchange_ns;

@@ -67,6 +67,10 @@ _Static_assert(LIMIT_FRAME_BYTES < LIMIT_RING_BYTES / 2, "a frame must never fil
 /* Digits of a decimal; 19 fit in 64 bits. */
 #define LIMIT_DECIMAL_DIGITS 19u
 
+/* Digits of a decimal that is kept as text because 64 bits do not hold it; the longest known have
+ * 23 (net values of leveraged tokens). */
+#define LIMIT_BIG_DECIMAL_DIGITS 38u
+
 /* Chunks that a merge holds decompressed at once, over all segments that overlap in time. */
 #define LIMIT_MERGE_CHUNKS 256u
 

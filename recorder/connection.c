@@ -270,7 +270,7 @@ static void look_closer(connection *self, td_bytes frame, uint64_t recv_ns)
     td_bytes answer = td_bytes_of(padded, frame.size);
     classification found;
     decoder_classify(self->options.env->decoder, self->options.feed->family, answer, DIR_IN,
-                     &found);
+                     recv_ns, &found);
     if (found.frame_class == CLASS_DATA)
         self->last_data_mono_ns = now_mono_ns(self);
     else if (found.frame_class == CLASS_ACK)

@@ -64,7 +64,8 @@ static void name_frame(drop_count *self, const family *of, frame_dir dir, td_byt
         return;
     memcpy(self->frame, frame.data, frame.size);
     classification found;
-    decoder_classify(self->decoder, of, td_bytes_of(self->frame, frame.size), DIR_IN, &found);
+    decoder_classify(self->decoder, of, td_bytes_of(self->frame, frame.size), DIR_IN, TOPIC_NOW,
+                     &found);
     if (frame_class_is_control(found.frame_class))
         copy_name(row->topic, sizeof row->topic, td_bytes_str(CHANNEL_TOPIC_CONTROL));
     if (found.frame_class != CLASS_DATA)

@@ -114,7 +114,7 @@ static void meet_channel(watch *self, watched *channel, const watch_record *reco
     channel->conn = record->conn;
     const family *of = self->options.config->feeds[record->feed_index].family;
     if (!topic_match_text(of->topics, of->topic_count, td_bytes_str(record->info->exchange_topic),
-                          &channel->topic))
+                          record->recv_ns, &channel->topic))
         return;
     td_err err;
     if (track_open(channel->topic.row, &channel->track, &err) != TD_OK) {

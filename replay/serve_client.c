@@ -30,7 +30,8 @@ static int wants_unknown(serve_client *client, const tape_frame *frame)
     classification found;
     if (frame->channel->family == NULL)
         return 1;
-    decoder_classify(client->owner->decoder, frame->channel->family, frame->bytes, DIR_IN, &found);
+    decoder_classify(client->owner->decoder, frame->channel->family, frame->bytes, DIR_IN,
+                     frame->recv_ns, &found);
     return found.exchange_topic.size == 0 ||
            wire_filters_cover(&client->filters, found.exchange_topic);
 }

@@ -212,7 +212,7 @@ size_t serve_feeds_names(const serve_feeds *feeds, td_bytes path, const char **o
 static int row_fits(const family *of, td_bytes topic)
 {
     topic_match match;
-    return topic_match_text(of->topics, of->topic_count, topic, &match);
+    return topic_match_text(of->topics, of->topic_count, topic, TOPIC_ANY_TIME, &match);
 }
 
 /* Likewise with any symbol behind it: where topics may be subscribed to bare. */
@@ -276,7 +276,8 @@ int serve_feeds_is_private(const serve_feeds *feeds, td_bytes path, td_bytes top
         if (accesses == 1U << ACCESS_PRIVATE)
             return 1;
         if ((accesses & 1U << ACCESS_PRIVATE) != 0 &&
-            topic_match_text(feed->family->topics, feed->family->topic_count, topic, &match) &&
+            topic_match_text(feed->family->topics, feed->family->topic_count, topic, TOPIC_ANY_TIME,
+                             &match) &&
             !topic_row_has_symbol(match.row))
             return 1; /* a path for both: what has no symbol is somebody's own */
     }

@@ -50,7 +50,7 @@ static void write_control(sink_jsonl *self, json_writer *w, const sink_frame *sh
                            .success = -1};
     if (frame->channel->family != NULL)
         decoder_classify(self->decoder, frame->channel->family, frame->bytes,
-                         shown->role == ROLE_OUT ? DIR_OUT : DIR_IN, &what);
+                         shown->role == ROLE_OUT ? DIR_OUT : DIR_IN, frame->recv_ns, &what);
     message_json_control(w, &what, frame->bytes);
 }
 

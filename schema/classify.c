@@ -326,14 +326,22 @@ static topic_slot *slot_of(decoder *d, td_bytes text)
     return &d->topics[mix % DECODER_TOPICS_MAX];
 }
 
-/* A connection has few topics and many frames. */
-int classify_match_topic(decoder *d, const family *of, td_bytes text, topic_match *out)
+/* Is the slot's answer for this text, at that moment? */
+static int slot_answers(const topic_slot *slot, const family *of, td_bytes text, uint64_t at_ns)
 {
-    if (text.size > TOPIC_SLOT_BYTES)
-        return topic_match_text(of->topics, of->topic_count, text, out);
+    return slot->of == of && td_bytes_equal(td_bytes_of(slot->text, slot->bytes), text) &&
+           (!topic_row_is_dated(slot->row) || topic_row_is_valid(slot->row, at_ns));
+}
+
+/* A connection has few topics and many frames. */
+int classify_match_topic(decoder *d, const family *of, td_bytes text, uint64_t at_ns,
+                         topic_match *out)
+{
+    if (text.size == 0 || text.size > TOPIC_SLOT_BYTES)
+        return topic_match_text(of->topics, of->topic_count, text, at_ns, out);
     topic_slot *slot = slot_of(d, text);
-    if (slot->of != of || !td_bytes_equal(td_bytes_of(slot->text, slot->bytes), text)) {
-        if (!topic_match_text(of->topics, of->topic_count, text, out))
+    if (!slot_answers(slot, of, text, at_ns)) {
+        if (!topic_match_text(of->topics, of->topic_count, text, at_ns, out))
             return 0;
         TD_ASSERT(text.data != NULL);
         memcpy(slot->text, text.data, text.size);
@@ -342,23 +350,27 @@ int classify_match_topic(decoder *d, const family *of, td_bytes text, topic_matc
         TD_ASSERT(out->topic.size <= text.size);
         slot->bytes = (uint8_t)text.size;
         slot->topic_bytes = (uint8_t)out->topic.size;
-        slot->symbol_bytes = (uint8_t)out->symbol.size;
+        slot->has_any_symbol = out->symbol.size != 0 && out->topic.size == text.size;
+        slot->symbol_bytes = slot->has_any_symbol ? 0 : (uint8_t)out->symbol.size;
         return 1;
     }
     TD_ASSERT(slot->topic_bytes + slot->symbol_bytes <= slot->bytes);
     *out = (topic_match){.row = slot->row, .topic = td_bytes_of(text.data, slot->topic_bytes)};
     if (slot->symbol_bytes != 0)
         out->symbol = td_bytes_of(text.data + slot->topic_bytes + 1, slot->symbol_bytes);
+    else if (slot->has_any_symbol)
+        out->symbol = td_bytes_str("*");
     return 1;
 }
 
 /* A frame with topic and data. */
-static void classify_topic(decoder *d, const family *of, const top_keys *top, classification *out)
+static void classify_topic(decoder *d, const classify_job *job, const top_keys *top,
+                           classification *out)
 {
     td_bytes text = find_text(top, &d->parser->index, KNOWN_TOPIC);
     out->frame_class = CLASS_DATA;
     out->exchange_topic = text;
-    if (of == NULL || !classify_match_topic(d, of, text, &out->topic)) {
+    if (job->of == NULL || !classify_match_topic(d, job->of, text, job->at_ns, &out->topic)) {
         out->topic = (topic_match){.topic = text};
         return;
     }
@@ -381,7 +393,7 @@ static void classify_event(json_parser *parser, uint32_t object, classification 
     out->topic = (topic_match){.topic = name};
 }
 
-static void classify_in(decoder *d, const family *of, classification *out)
+static void classify_in(decoder *d, const classify_job *job, classification *out)
 {
     json_parser *parser = d->parser;
     const json_index *index = &parser->index;
@@ -398,23 +410,24 @@ static void classify_in(decoder *d, const family *of, classification *out)
     if (control != CLASS_UNKNOWN)
         out->frame_class = control;
     else if (find_text(&top, index, KNOWN_TOPIC).size != 0 && top.known[KNOWN_DATA])
-        classify_topic(d, of, &top, out);
+        classify_topic(d, job, &top, out);
     else
         classify_event(parser, 0, out);
 }
 
-void decoder_classify(decoder *d, const family *of, td_bytes frame, frame_dir dir,
+void decoder_classify(decoder *d, const family *of, td_bytes frame, frame_dir dir, uint64_t at_ns,
                       classification *out)
 {
+    const classify_job job = {of, at_ns};
     *out = (classification){.frame_class = CLASS_UNKNOWN, .success = -1};
     if (dir == DIR_OUT)
         out->frame_class = CLASS_REQUEST;
     if (dir != DIR_IN)
         return;
-    if (classify_plain(d, of, frame, out))
+    if (classify_plain(d, &job, frame, out))
         return;
     if (json_parser_index(d->parser, frame, JSON_PADDED) == TD_OK)
-        classify_in(d, of, out);
+        classify_in(d, &job, out);
 }
 
 const char *frame_class_name(frame_class c)

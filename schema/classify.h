@@ -24,8 +24,10 @@ typedef enum frame_class {
 
 typedef struct classification {
     frame_class frame_class;
-    topic_match topic;       /* of data frames; views into the frame (or the arena if escaped) */
-    td_bytes exchange_topic; /* the topic string as it stands in the frame */
+    topic_match topic;       /* of data frames; views into the frame, or the decoder's memory if it
+                                was escaped, compressed, or put together */
+    td_bytes exchange_topic; /* the topic as one string: as it stands in the frame; spot's is put
+                                together from its parts ("kline.1m.BTCUSDT") if a row says how */
     uint64_t exchange_ns;    /* the exchange's time, 0 if the frame has none */
     int8_t success;          /* acks and auth: 1, 0, or -1 if it is not said */
 } classification;

@@ -30,12 +30,19 @@ typedef enum known_key {
 /* Which of them a key is. */
 known_key known_key_find(td_bytes key);
 
+/* What a frame is looked at for. */
+typedef struct classify_job {
+    const family *of; /* NULL: no topic is matched */
+    uint64_t at_ns;   /* the moment whose rows hold */
+} classify_job;
+
 /* topic_match_text() over the family's rows, remembered by the decoder. 1, or 0: no row fits. */
-int classify_match_topic(decoder *d, const family *of, td_bytes text, topic_match *out);
+int classify_match_topic(decoder *d, const family *of, td_bytes text, uint64_t at_ns,
+                         topic_match *out);
 
 /* Classify an inbound frame that begins {"topic":"…", goes on with scalars, then "data" with an
  * object or array, and ends with scalars behind a bracket. 1; or 0: this frame needs the other
  * road, and *out is as it was. */
-int classify_plain(decoder *d, const family *of, td_bytes frame, classification *out);
+int classify_plain(decoder *d, const classify_job *job, td_bytes frame, classification *out);
 
 #endif

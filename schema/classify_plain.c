@@ -210,7 +210,7 @@ static int find_time(const plain_frame *f, const topic_row *row, uint64_t *ns)
     return found == TIME_FOUND;
 }
 
-int classify_plain(decoder *d, const family *of, td_bytes frame, classification *out)
+int classify_plain(decoder *d, const classify_job *job, td_bytes frame, classification *out)
 {
     plain_frame f;
     f.begin = frame.data;
@@ -218,13 +218,14 @@ int classify_plain(decoder *d, const family *of, td_bytes frame, classification 
     f.data = NULL;
     f.count = 0;
     const uint8_t *p = read_topic(&f);
-    if (p == NULL || of == NULL || !read_head(&f, p) || !read_tail(&f))
+    if (p == NULL || job->of == NULL || !read_head(&f, p) || !read_tail(&f))
         return 0;
     TD_ASSERT_SLOW(f.data > f.begin);
     TD_ASSERT_SLOW(f.data < f.end);
     topic_match topic;
     uint64_t exchange_ns;
-    if (!classify_match_topic(d, of, f.topic, &topic) || !find_time(&f, topic.row, &exchange_ns))
+    if (!classify_match_topic(d, job->of, f.topic, job->at_ns, &topic) ||
+        !find_time(&f, topic.row, &exchange_ns))
         return 0;
     out->frame_class = CLASS_DATA;
     out->topic = topic;

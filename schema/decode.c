@@ -108,7 +108,7 @@ int decode_record_to_struct(decoder *d, message *m)
         }
     }
     if (is_book)
-        m->book = (msg_book){record.head, d->levels, record.item_count};
+        m->book = (msg_book){record.head, d->levels, record.item_count, NULL};
     else
         m->trades = (msg_trades){record.head, d->trades, record.item_count};
     m->is_record = 0;
@@ -169,13 +169,18 @@ const char *decode_reason_name(decode_reason reason)
     static const char *const NAMES[DECODE_REASON_COUNT] = {
         [DECODE_OK] = "ok",
         [DECODE_NOT_JSON] = "not_json",
+        [DECODE_NOT_UTF8] = "not_utf8",
+        [DECODE_NOT_INFLATED] = "not_inflated",
+        [DECODE_NO_TOPIC] = "no_topic",
         [DECODE_UNKNOWN_TOPIC] = "unknown_topic",
         [DECODE_MISSING_FIELD] = "missing_field",
         [DECODE_WRONG_TYPE] = "wrong_type",
+        [DECODE_BAD_KIND] = "bad_kind",
         [DECODE_BAD_NUMBER] = "bad_number",
         [DECODE_BAD_TIME] = "bad_time",
         [DECODE_BAD_SIDE] = "bad_side",
         [DECODE_LIMIT] = "limit",
+        [DECODE_NO_MEMORY] = "no_memory",
         [DECODE_TOPIC_MISMATCH] = "topic_mismatch",
     };
     TD_ASSERT(reason < DECODE_REASON_COUNT);

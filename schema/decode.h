@@ -18,14 +18,21 @@ typedef struct decoder decoder;
 /* Why a frame could not be decoded. Stable names by decode_reason_name. */
 typedef enum decode_reason {
     DECODE_OK,
-    DECODE_NOT_JSON,       /* malformed JSON, or no object or array at the top */
-    DECODE_UNKNOWN_TOPIC,  /* no row of the family fits */
-    DECODE_MISSING_FIELD,  /* a required field is not there */
-    DECODE_WRONG_TYPE,     /* a field has a JSON type that its row does not allow */
-    DECODE_BAD_NUMBER,     /* a number that is none, or beyond 64 bits and 18 places */
-    DECODE_BAD_TIME,       /* a time that cannot be read */
-    DECODE_BAD_SIDE,       /* a side other than Buy and Sell */
-    DECODE_LIMIT,          /* more entries, nesting or bytes than base/limits.h allows */
+    DECODE_NOT_JSON,      /* malformed JSON, or no object or array at the top */
+    DECODE_NOT_UTF8,      /* bytes that are no UTF-8 */
+    DECODE_NOT_INFLATED,  /* a binary frame that is no gzip, zlib or deflate stream, or a broken one
+                           */
+    DECODE_NO_TOPIC,      /* JSON, but neither a topic's frame nor a control frame */
+    DECODE_UNKNOWN_TOPIC, /* no row of the family fits */
+    DECODE_MISSING_FIELD, /* a required field is not there */
+    DECODE_WRONG_TYPE,    /* a field has a JSON type that its row does not allow */
+    DECODE_BAD_KIND,      /* a frame of a kind that its topic does not have */
+    DECODE_BAD_NUMBER,    /* a number that is none, or has too many digits: beyond 64 bits and 18
+                             places in books and trades, LIMIT_BIG_DECIMAL_DIGITS elsewhere */
+    DECODE_BAD_TIME,      /* a time that cannot be read */
+    DECODE_BAD_SIDE,      /* a side other than Buy and Sell */
+    DECODE_LIMIT,         /* more entries, nesting or bytes than base/limits.h allows */
+    DECODE_NO_MEMORY,
     DECODE_TOPIC_MISMATCH, /* the frame's topic is not the one that it is filed under */
     DECODE_REASON_COUNT,
 } decode_reason;
@@ -53,14 +60,18 @@ TD_MUST_USE td_result decoder_open(decoder **out, td_err *err);
 void decoder_close(decoder *d);
 
 /* Decode a frame of a known topic (from its channel or from classify). frame must have
- * DECODE_PADDING_BYTES readable bytes behind it. Returns 1 and fills *out (valid until the next
+ * DECODE_PADDING_BYTES readable bytes behind it. A compressed frame (one that begins neither as
+ * JSON nor with white space) is inflated first. Returns 1 and fills *out (valid until the next
  * call and while the frame's bytes are), or 0 and fills *why. Without a row (nobody knows the
  * topic, or the frame names none) it says whether the frame is JSON at all. */
 int decoder_decode(decoder *d, const topic_match *topic, td_bytes frame, decode_path path,
                    message *out, decode_error *why);
 
-/* As classify_frame (schema/classify.h), with this decoder's parser. */
-void decoder_classify(decoder *d, const family *of, td_bytes frame, frame_dir dir,
+/* What a frame is (schema/classify.h). of may be NULL: then no topic is matched. at_ns: when it was
+ * received, which says the rows that hold (TOPIC_NOW if nobody knows). Padding as for
+ * decoder_decode(); compressed frames are inflated. Views in *out are valid until this decoder's
+ * next call for another frame, and while the frame's bytes are. */
+void decoder_classify(decoder *d, const family *of, td_bytes frame, frame_dir dir, uint64_t at_ns,
                       classification *out);
 
 /* How many frames of books and trades had to be left to the row-driven decoder, which is some five

@@ -173,6 +173,7 @@ typedef struct topic_slot {
     uint8_t bytes;
     uint8_t topic_bytes;
     uint8_t symbol_bytes;
+    uint8_t has_any_symbol; /* the topic's text has none, its entries name some: "*" */
     uint8_t text[TOPIC_SLOT_BYTES];
 } topic_slot;
 

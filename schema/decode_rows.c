@@ -40,7 +40,7 @@ static int check_topic(rows *r, json_value value)
     topic_match found;
     if (!json_text(value, &text))
         return refuse_value(r, DECODE_WRONG_TYPE, value, "topic");
-    if (!topic_match_text(r->topic->row, 1, text, &found) ||
+    if (!topic_match_text(r->topic->row, 1, text, TOPIC_ANY_TIME, &found) ||
         !td_bytes_equal(found.topic, r->topic->topic))
         return refuse_value(r, DECODE_TOPIC_MISMATCH, value, "topic");
     if (!td_bytes_equal(found.symbol, r->topic->symbol) && !td_bytes_is(r->topic->symbol, "*"))

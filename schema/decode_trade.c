@@ -72,7 +72,7 @@ const uint8_t *hot_trade_entry(hot *h, const uint8_t *p, const items_row *items)
     TD_ASSERT_SLOW(*p == '{');
     TD_ASSERT_SLOW(h->count < d->trade_capacity);
     msg_trade *trade = &d->trades[h->count];
-    *trade = (msg_trade){.is_block_trade = -1};
+    *trade = (msg_trade){.is_block_trade = -1, .is_rpi_trade = -1};
     p = hot_fields(h, p, read_value, trade, &seen);
     uint64_t wanted =
         UINT64_C(1) << roles->price | UINT64_C(1) << roles->size | UINT64_C(1) << roles->side;

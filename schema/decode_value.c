@@ -55,8 +55,9 @@ static int read_bool(td_bytes text, uint8_t *out)
 
 static int read_side(td_bytes text, uint8_t *out)
 {
-    *out = td_bytes_is(text, "Buy") ? (uint8_t)SIDE_BUY : (uint8_t)SIDE_SELL;
-    return td_bytes_is(text, "Buy") || td_bytes_is(text, "Sell");
+    int is_buy = td_bytes_is(text, "Buy") || td_bytes_is(text, "BUY");
+    *out = is_buy ? (uint8_t)SIDE_BUY : (uint8_t)SIDE_SELL;
+    return *out == SIDE_BUY || td_bytes_is(text, "Sell") || td_bytes_is(text, "SELL");
 }
 
 /* A time as the unit says; RFC 3339 is taken for any of them, because some fields changed over. */
@@ -108,8 +109,48 @@ static int read_typed(const field_row *field, td_bytes text, msg_value *out, dec
         out->type = VALUE_TIME_NS;
         *reason = DECODE_BAD_TIME;
         return read_time(field, text, &out->as.time_ns);
+    case FIELD_IS_BUY:
+        out->type = VALUE_SIDE;
+        *reason = DECODE_BAD_SIDE;
+        if (!read_bool(text, &out->as.side))
+            return 0;
+        out->as.side = out->as.side ? (uint8_t)SIDE_BUY : (uint8_t)SIDE_SELL;
+        return 1;
+    case FIELD_JSON:
+        out->type = VALUE_JSON;
+        out->as.text = text;
+        return 1;
     }
     TD_ASSERT(!"a field type that is none"); /* topic_row_fault() would have said so */
+    return 0;
+}
+
+/* The text of a value that is to be read as the field's type; *is_absent if it says nothing. 0: the
+ * JSON type does not fit. */
+static int value_text(const field_row *field, json_value value, td_bytes *text, int *is_absent)
+{
+    json_type type = json_type_of(value);
+    *is_absent = type == JSON_NULL;
+    if (type == JSON_NULL)
+        return 1;
+    if (type == JSON_STRING) {
+        int is_text = json_text(value, text);
+        TD_ASSERT(is_text);
+        *is_absent = says_nothing(*text);
+        return 1;
+    }
+    *text = json_raw(value);
+    switch (type) {
+    case JSON_NUMBER:
+        return field->type != FIELD_SIDE;
+    case JSON_BOOL:
+        return field->type == FIELD_BOOL || field->type == FIELD_IS_BUY;
+    case JSON_ARRAY:
+    case JSON_OBJECT:
+    case JSON_NULL:
+    case JSON_STRING:
+        break;
+    }
     return 0;
 }
 
@@ -118,32 +159,13 @@ int decode_field(const field_row *field, json_value value, msg_value *out, decod
     TD_ASSERT(field->key != NULL);
     TD_ASSERT(field->member < MEMBER_COUNT);
     td_bytes text = td_bytes_of(NULL, 0);
+    int is_absent = 0;
     out->member = field->member;
     out->type = VALUE_ABSENT;
-    switch (json_type_of(value)) {
-    case JSON_NULL:
-        return 1;
-    case JSON_STRING: {
-        int is_text = json_text(value, &text);
-        TD_ASSERT(is_text);
-        if (says_nothing(text))
-            return 1;
-        break;
-    }
-    case JSON_NUMBER:
-        if (field->type == FIELD_SIDE)
-            return refuse(why, DECODE_WRONG_TYPE, value, field);
-        text = json_raw(value);
-        break;
-    case JSON_BOOL:
-        if (field->type != FIELD_BOOL)
-            return refuse(why, DECODE_WRONG_TYPE, value, field);
-        text = json_raw(value);
-        break;
-    case JSON_ARRAY:
-    case JSON_OBJECT:
+    if (!value_text(field, value, &text, &is_absent))
         return refuse(why, DECODE_WRONG_TYPE, value, field);
-    }
+    if (is_absent)
+        return 1;
     decode_reason reason = DECODE_WRONG_TYPE;
     return read_typed(field, text, out, &reason) || refuse(why, reason, value, field);
 }

@@ -103,14 +103,29 @@ static td_bytes text_of(const msg_value *value)
     return value != NULL && value->type == VALUE_TEXT ? value->as.text : td_bytes_of(NULL, 0);
 }
 
+int msg_size_with_rpi(td_decimal size, td_decimal rpi, td_decimal *out)
+{
+    int64_t whole = 0;
+    int64_t part = 0;
+    uint8_t scale = size.scale > rpi.scale ? size.scale : rpi.scale;
+    if (td_decimal_rescale(size, scale, &whole) != TD_OK ||
+        td_decimal_rescale(rpi, scale, &part) != TD_OK)
+        return 0;
+    out->scale = scale;
+    return !__builtin_add_overflow(whole, part, &out->mantissa);
+}
+
 /* Values are typed by the row that they were read with, so a member's type is known here. */
 msg_level msg_item_level(const msg_item *item)
 {
     const msg_value *side = item_value(item, MEMBER_SIDE);
     td_decimal price = decimal_of(item_value(item, MEMBER_PRICE));
     td_decimal size = decimal_of(item_value(item, MEMBER_SIZE));
+    const msg_value *rpi = item_value(item, MEMBER_RPI_SIZE);
     if (item->action == ACTION_DELETE)
         size = (td_decimal){0, 0};
+    else if (rpi != NULL && !msg_size_with_rpi(size, decimal_of(rpi), &size))
+        TD_ASSERT(!"a level whose sizes were not added up before");
     return (msg_level){
         .price = price.mantissa,
         .price_scale = price.scale,
@@ -128,6 +143,7 @@ msg_trade msg_item_trade(const msg_item *item)
     const msg_value *seq = item_value(item, MEMBER_CROSS_SEQ);
     const msg_value *own_seq = item_value(item, MEMBER_SEQ);
     const msg_value *block = item_value(item, MEMBER_IS_BLOCK_TRADE);
+    const msg_value *rpi = item_value(item, MEMBER_IS_RPI_TRADE);
     return (msg_trade){
         .price = decimal_of(item_value(item, MEMBER_PRICE)),
         .size = decimal_of(item_value(item, MEMBER_SIZE)),
@@ -141,6 +157,7 @@ msg_trade msg_item_trade(const msg_item *item)
         .tick_direction = text_of(item_value(item, MEMBER_TICK_DIRECTION)),
         .side = side == NULL ? (uint8_t)SIDE_NONE : side->as.side,
         .is_block_trade = (int8_t)(block == NULL ? -1 : block->as.is_true),
+        .is_rpi_trade = (int8_t)(rpi == NULL ? -1 : rpi->as.is_true),
     };
 }
 
@@ -151,6 +168,15 @@ msg_level message_level(const message *m, size_t index)
     if (m->is_record)
         return msg_item_level(&m->record.items[index]);
     return m->book.levels[index];
+}
+
+td_decimal message_level_rpi(const message *m, size_t index)
+{
+    TD_ASSERT(m->head.type == MSG_BOOK_CHANGE);
+    TD_ASSERT(index < message_item_count(m));
+    if (m->is_record)
+        return decimal_of(item_value(&m->record.items[index], MEMBER_RPI_SIZE));
+    return m->book.rpi_sizes == NULL ? (td_decimal){0, 0} : m->book.rpi_sizes[index];
 }
 
 msg_trade message_trade(const message *m, size_t index)

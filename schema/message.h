@@ -67,6 +67,7 @@ typedef struct msg_head {
     td_bytes symbol;             /* empty if the topic has none; "*" if entries name several */
     td_bytes version;            /* MEMBER_VERSION where it is text; empty if there is none */
     uint64_t exchange_ns;        /* the exchange's own time; 0 = the frame has none */
+    uint64_t match_ns;           /* MEMBER_MATCH_TIME of the envelope; 0 = there is none */
     int64_t cross_seq;           /* valid if has_cross_seq; likewise below */
     int64_t u;
     int64_t seq;
@@ -92,6 +93,9 @@ typedef struct msg_book {
     msg_head head;
     const msg_level *levels; /* in order of application: deletes, updates, inserts */
     size_t level_count;
+    /* Of each level, where the topic tells retail orders apart (MEMBER_RPI_SIZE); NULL elsewhere.
+     * The level's own size is all that is there: it has them in it. */
+    const td_decimal *rpi_sizes;
 } msg_book;
 
 typedef struct msg_trade {
@@ -106,7 +110,8 @@ typedef struct msg_trade {
     uint8_t side;            /* taker's, msg_side */
     uint8_t has_cross_seq;
     uint8_t has_seq;
-    int8_t is_block_trade; /* 1, 0, or -1: not said */
+    int8_t is_block_trade; /* 1, 0, or -1: not said; likewise below */
+    int8_t is_rpi_trade;
 } msg_trade;
 
 typedef struct msg_trades {
@@ -123,7 +128,11 @@ typedef enum value_type {
     VALUE_INTEGER,
     VALUE_BOOL,
     VALUE_SIDE,
-    VALUE_TIME_NS
+    VALUE_TIME_NS,
+    VALUE_JSON,       /* as.text: JSON text, see FIELD_JSON */
+    VALUE_BIG_DECIMAL /* as.text: an exact decimal beyond 64 bits and 18 places (leveraged tokens
+                         have them), at most LIMIT_BIG_DECIMAL_DIGITS, in shortest form. Not in
+                         books and trades */
 } value_type;
 
 typedef struct msg_value {
@@ -188,6 +197,14 @@ msg_trade message_trade(const message *m, size_t index);
  * SIDE_NONE. A trade has whatever symbol the entry names. */
 msg_level msg_item_level(const msg_item *item);
 msg_trade msg_item_trade(const msg_item *item);
+
+/* What is at a level together: its size and that of the retail orders told apart from it. 1, or 0:
+ * the sum is beyond 64 bits. */
+int msg_size_with_rpi(td_decimal size, td_decimal rpi, td_decimal *out);
+
+/* The size of the retail orders at a level, where the topic tells them apart; else 0. Then the size
+ * without them is the level's less this. */
+td_decimal message_level_rpi(const message *m, size_t index);
 
 /* The value of a member among count values; NULL if it is absent. */
 const msg_value *msg_value_find(const msg_value *values, size_t count, msg_member member);

@@ -130,6 +130,8 @@ static void canon_trade(canon *c, const msg_trade *trade)
         canon_byte(c, 'q');
         canon_u64(c, (uint64_t)trade->seq);
     }
+    if (trade->is_rpi_trade >= 0)
+        canon_byte(c, trade->is_rpi_trade ? 'R' : 'r');
     if (trade->symbol.size > 0) {
         canon_byte(c, 'y');
         canon_text(c, trade->symbol);
@@ -161,6 +163,14 @@ static void canon_value(canon *c, const msg_value *value)
         break;
     case VALUE_SIDE:
         canon_byte(c, side_letter(value->as.side));
+        break;
+    case VALUE_JSON:
+        canon_byte(c, 'j');
+        canon_text(c, value->as.text);
+        break;
+    case VALUE_BIG_DECIMAL:
+        canon_byte(c, 'D');
+        canon_text(c, value->as.text);
         break;
     case VALUE_TIME_NS:
         canon_byte(c, 'z');

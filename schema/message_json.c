@@ -77,6 +77,8 @@ static void write_trade(json_writer *w, const msg_trade *trade)
     member_optional(w, "seq", trade->has_seq, trade->seq);
     if (trade->is_block_trade >= 0)
         json_write_member_bool(w, "is_block_trade", trade->is_block_trade);
+    if (trade->is_rpi_trade >= 0)
+        json_write_member_bool(w, "is_rpi_trade", trade->is_rpi_trade);
     json_write_object_end(w);
 }
 
@@ -106,6 +108,12 @@ static void write_value(json_writer *w, const msg_value *value)
         break;
     case VALUE_TIME_NS:
         json_write_u64(w, value->as.time_ns);
+        break;
+    case VALUE_JSON:
+        json_write_raw(w, value->as.text);
+        break;
+    case VALUE_BIG_DECIMAL:
+        json_write_bytes(w, value->as.text);
         break;
     }
 }

@@ -122,6 +122,7 @@
     X(LAST_TRADE_TIME, "last_trade_ns")                                                            \
     X(IS_RPI_TRADE, "is_rpi_trade")                                                                \
     X(TRADE_KIND, "trade_kind")                                                                    \
+    X(RPI_SIZE, "rpi_size")                                                                        \
     /* end */
 
 /* options: volatilities and greeks */

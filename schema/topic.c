@@ -1,9 +1,11 @@
 #include "schema/topic.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/assert.h"
 #include "base/limits.h"
+#include "base/time_text.h"
 
 /* Cut the next dot-separated part off rest; 0 if nothing is left (data NULL marks the end). */
 static int next_part(td_bytes *rest, td_bytes *part)
@@ -25,7 +27,8 @@ static int is_placeholder(td_bytes part)
 /* A coin in a symbol's place is the topic's symbol: insurance.BTC. */
 static int is_symbol(td_bytes part)
 {
-    return td_bytes_is(part, "{symbol}") || td_bytes_is(part, "{coin}");
+    return td_bytes_is(part, "{symbol}") || td_bytes_is(part, "{symbol+}") ||
+           td_bytes_is(part, "{coin}");
 }
 
 int topic_row_has_symbol(const topic_row *row)
@@ -34,6 +37,19 @@ int topic_row_has_symbol(const topic_row *row)
     td_bytes part;
     while (next_part(&rest, &part))
         if (is_symbol(part))
+            return 1;
+    return 0;
+}
+
+int topic_row_has_coin(const topic_row *row)
+{
+    return strstr(row->pattern, "{coin}") != NULL;
+}
+
+int topic_row_names_symbols(const topic_row *row)
+{
+    for (size_t i = 0; i < row->field_count; i++)
+        if (row->fields[i].member == MEMBER_SYMBOL)
             return 1;
     return 0;
 }
@@ -57,22 +73,99 @@ static int row_fits(const topic_row *row, td_bytes text, topic_match *out)
         if (part.size == 0)
             return 0;
         if (is_symbol(pattern_part)) {
+            size_t before = (size_t)(part.data - text.data);
+            if (td_bytes_is(pattern_part, "{symbol+}")) {
+                part.size = text.size - before;
+                text_rest = td_bytes_of(NULL, 0);
+            }
             out->symbol = part;
-            out->topic = td_bytes_of(text.data, (size_t)(part.data - text.data) - 1);
+            out->topic = td_bytes_of(text.data, before - 1);
         }
     }
     return text_rest.data == NULL;
 }
 
-int topic_match_text(const topic_row *rows, size_t row_count, td_bytes text, topic_match *out)
+/* ---- rows of some time ---- */
+
+/* A date of a row ("2025-04-01") as ns since 1970; otherwise if it is NULL or none. */
+static uint64_t date_ns(const char *date, uint64_t otherwise)
 {
+    char text[sizeof "2025-04-01T00:00:00Z"];
+    uint64_t ns = 0;
+    if (date == NULL || snprintf(text, sizeof text, "%sT00:00:00Z", date) != (int)sizeof text - 1 ||
+        td_time_parse_rfc3339(td_bytes_of(text, sizeof text - 1), &ns, NULL) != TD_OK)
+        return otherwise;
+    return ns;
+}
+
+int topic_row_is_valid(const topic_row *row, uint64_t at_ns)
+{
+    if (!topic_row_is_dated(row) || at_ns == TOPIC_ANY_TIME)
+        return 1;
+    if (at_ns == TOPIC_NOW)
+        return row->valid_until == NULL;
+    return at_ns >= date_ns(row->valid_from, 0) && at_ns < date_ns(row->valid_until, UINT64_MAX);
+}
+
+/* Of two rows of one pattern, is this the later one? */
+static int is_later(const topic_row *row, const topic_row *than)
+{
+    return date_ns(row->valid_from, 0) > date_ns(than->valid_from, 0);
+}
+
+const topic_row *topic_row_at(const topic_row *rows, size_t row_count, const topic_row *row,
+                              uint64_t at_ns)
+{
+    if (topic_row_is_valid(row, at_ns))
+        return row;
+    for (size_t i = 0; i < row_count; i++)
+        if (strcmp(rows[i].pattern, row->pattern) == 0 && topic_row_is_valid(&rows[i], at_ns))
+            return &rows[i];
+    return NULL;
+}
+
+int topic_match_text(const topic_row *rows, size_t row_count, td_bytes text, uint64_t at_ns,
+                     topic_match *out)
+{
+    *out = (topic_match){0};
     if (text.size == 0 || text.size >= LIMIT_TOPIC_BYTES)
         return 0;
-    for (size_t i = 0; i < row_count; i++)
-        if (row_fits(&rows[i], text, out))
-            return 1;
-    *out = (topic_match){0};
-    return 0;
+    topic_match found;
+    for (size_t i = 0; i < row_count; i++) {
+        if (!row_fits(&rows[i], text, &found) || !topic_row_is_valid(&rows[i], at_ns))
+            continue;
+        int is_better = out->row == NULL || (strcmp(out->row->pattern, rows[i].pattern) == 0 &&
+                                             is_later(&rows[i], out->row));
+        if (is_better)
+            *out = found;
+        if (at_ns != TOPIC_ANY_TIME || !topic_row_is_dated(&rows[i]))
+            break;
+    }
+    if (out->row != NULL && out->symbol.size == 0 && topic_row_names_symbols(out->row))
+        out->symbol = td_bytes_str("*");
+    return out->row != NULL;
+}
+
+/* 1 if there is a moment at which both rows are valid. */
+static int rows_overlap(const topic_row *a, const topic_row *b)
+{
+    return date_ns(a->valid_from, 0) < date_ns(b->valid_until, UINT64_MAX) &&
+           date_ns(b->valid_from, 0) < date_ns(a->valid_until, UINT64_MAX);
+}
+
+const char *topic_rows_fault(const topic_row *rows, size_t row_count)
+{
+    for (size_t i = 0; i < row_count; i++) {
+        for (size_t j = 0; j < i; j++) {
+            if (strcmp(rows[i].pattern, rows[j].pattern) != 0)
+                continue;
+            if (strcmp(rows[i].name, rows[j].name) != 0)
+                return "two names for one pattern";
+            if (rows_overlap(&rows[i], &rows[j]))
+                return "two rows of one pattern that are valid at the same time";
+        }
+    }
+    return NULL;
 }
 
 /* What is wrong with a table of fields; NULL if nothing is. */
@@ -88,7 +181,8 @@ static const char *fields_fault(const field_row *fields, size_t count)
         if (fields[i].scale_e10 > 18)
             return "a field with a scale above 18";
         for (size_t j = 0; j < i; j++)
-            if (strcmp(fields[i].key, fields[j].key) == 0)
+            if (strcmp(fields[i].key, fields[j].key) == 0 &&
+                ((fields[i].flags ^ fields[j].flags) & FIELD_INHERITED) == 0)
                 return "a key that stands twice";
     }
     return NULL;
@@ -108,6 +202,22 @@ static const char *pattern_fault(const topic_row *row)
     return NULL;
 }
 
+/* What is wrong with a row's dates and with how its topic is put together; NULL if nothing is. */
+static const char *parts_fault(const topic_row *row)
+{
+    if (row->valid_from != NULL && date_ns(row->valid_from, 0) == 0)
+        return "a date that is none: valid_from";
+    if (row->valid_until != NULL && date_ns(row->valid_until, 0) == 0)
+        return "a date that is none: valid_until";
+    if (date_ns(row->valid_from, 0) >= date_ns(row->valid_until, UINT64_MAX))
+        return "no moment at which it is valid";
+    if (row->parameter_path != NULL && row->symbol_path == NULL)
+        return "a parameter beside the topic, but no symbol";
+    if (row->symbol_path != NULL && !topic_row_has_symbol(row))
+        return "a symbol beside the topic that its pattern does not have";
+    return NULL;
+}
+
 const char *topic_row_fault(const topic_row *row)
 {
     if (row->name == NULL || row->pattern == NULL || row->title == NULL)
@@ -121,6 +231,8 @@ const char *topic_row_fault(const topic_row *row)
         return "no fields, or too many";
     const char *fault = pattern_fault(row);
     if (fault == NULL)
+        fault = parts_fault(row);
+    if (fault == NULL)
         fault = fields_fault(row->fields, row->field_count);
     if (fault == NULL)
         fault = fields_fault(row->envelope, row->envelope_count);
@@ -130,10 +242,11 @@ const char *topic_row_fault(const topic_row *row)
 const char *field_type_name(field_type type)
 {
     static const char *const NAMES[] = {
-        [FIELD_TEXT] = "text", [FIELD_DECIMAL] = "decimal", [FIELD_INTEGER] = "integer",
-        [FIELD_BOOL] = "bool", [FIELD_SIDE] = "side",       [FIELD_TIME] = "time",
+        [FIELD_TEXT] = "text",     [FIELD_DECIMAL] = "decimal", [FIELD_INTEGER] = "integer",
+        [FIELD_BOOL] = "bool",     [FIELD_SIDE] = "side",       [FIELD_TIME] = "time",
+        [FIELD_IS_BUY] = "is_buy", [FIELD_JSON] = "json",
     };
-    TD_ASSERT(type <= FIELD_TIME);
+    TD_ASSERT(type <= FIELD_JSON);
     return NAMES[type];
 }
 

@@ -22,8 +22,11 @@ typedef enum field_type {
                     */
     FIELD_INTEGER, /* whole number, 64 bit signed */
     FIELD_BOOL,    /* true, false, "true", "False", 0, 1 */
-    FIELD_SIDE,    /* "Buy" or "Sell" */
+    FIELD_SIDE,    /* "Buy" or "Sell", also "BUY" and "SELL" */
     FIELD_TIME,    /* a moment; unit says how it is written */
+    FIELD_IS_BUY,  /* a side as true (Buy) or false (Sell): spot's "m" */
+    FIELD_JSON,    /* an object, array or scalar kept as JSON text, without white space and with the
+                      members of objects in order of their keys: what has no fixed fields */
 } field_type;
 
 /* What a number counts, or how a time is written. */
@@ -54,11 +57,17 @@ enum {
     FIELD_REQUIRED = 1 << 0,        /* a frame without it is not decodable */
     FIELD_PREFERRED = 1 << 1,       /* of two keys with the same member this one wins */
     FIELD_REQUIRED_TO_SET = 1 << 2, /* as FIELD_REQUIRED, but a delete can do without */
+    /* Not of the entry itself but of the objects around it (a coin's account, a leg's order): each
+     * entry has its value, the innermost object's first. The frame's own object is the envelope's.
+     * An entry may have a field of its own under the same key. An object around that turns out to
+     * hold no entry is one, of its inherited fields alone. */
+    FIELD_INHERITED = 1 << 3,
 };
 
 /* Where entries stand: a path of keys from the top, and what being there means. An array on the
  * way, or at its end, stands for its elements; an object at its end is one entry; null, an empty
- * array or nothing there is none. */
+ * array or nothing there is none. A path may lead on from another one ("data", "data.legs"): then
+ * the entries of both are entries, in the order of the row. */
 typedef struct items_row {
     const char *path;  /* "data", "data.order_book", "data.delete"; "" is the frame itself */
     msg_action action; /* what its entries do */
@@ -71,7 +80,10 @@ enum {
     ITEMS_POSITIONAL = 1 << 1,   /* entries are arrays; a field's key is its position: "0", "1" */
     ITEMS_BUY = 1 << 2,          /* entries name no side, the path does: bids */
     ITEMS_SELL = 1 << 3,         /* likewise: asks */
-    ITEMS_ZERO_DELETES = 1 << 4, /* an entry of size 0 deletes its level */
+    ITEMS_ZERO_DELETES = 1 << 4, /* an entry of size 0 deletes its level; where it has a
+                                    MEMBER_RPI_SIZE that must be 0 as well */
+    ITEMS_BEST = 1 << 5, /* an entry is the best of both sides: its BID1 and ASK1 price and size
+                            become two levels; a side without price is none */
 };
 
 /* Continuity rules. What each means exactly, and what is known about it, is beside its function in
@@ -159,7 +171,9 @@ enum {
 typedef struct topic_row {
     const char *name;    /* the topic without its symbol: "orderBook_200.100ms" */
     const char *pattern; /* as the exchange writes it: "orderBook_200.100ms.{symbol}"; other
-                            placeholders ("{interval}") become part of the topic's name */
+                            placeholders ("{interval}") become part of the topic's name. {coin}: a
+                            coin in the symbol's place, whose entries name symbols of their own.
+                            {symbol+}: the rest, dots and all */
     msg_type type;
     const char *title; /* one line for people */
     /* The exchange changes topics under their names: this row is about frames that were received
@@ -182,6 +196,7 @@ typedef struct topic_row {
                                entry; MEMBER_NONE: the topic has none */
     const items_row items[TOPIC_ITEMS_MAX]; /* ends with path NULL or the array */
     const char *kind_key;                   /* path of the frame's kind; NULL: "type" */
+    frame_kind default_kind;   /* of a frame that names none: FRAME_SNAPSHOT where each is whole */
     const field_row *envelope; /* fields of the frame itself besides topic and kind; a key may be a
                                   path ("data.u") */
     size_t envelope_count;
@@ -190,21 +205,52 @@ typedef struct topic_row {
     const rule_row rules[TOPIC_RULES_MAX]; /* ends with RULE_NONE or the array */
 } topic_row;
 
-/* What a topic string on the wire turned out to be. Views point into the string that was parsed. */
+/* What a topic string turned out to be. Views point into the string that was parsed. */
 typedef struct topic_match {
     const topic_row *row; /* NULL: no row of the family fits */
     td_bytes topic;       /* without the symbol: "klineV2.1" */
-    td_bytes symbol;      /* "BTCUSD"; empty if the pattern has none */
+    td_bytes symbol;      /* "BTCUSD"; "*" if only the entries name any; empty if nothing does */
 } topic_match;
 
-/* Match a topic as the exchange writes it ("klineV2.1.BTCUSD") against rows. Whole dot-separated
- * parts are compared, so "order" never matches "orderBook"; a placeholder takes one part that is
- * not empty, which may hold anything but a dot. The first row that fits wins; a row without
- * placeholders only fits itself. Returns 1 and fills *out, or 0. */
-int topic_match_text(const topic_row *rows, size_t row_count, td_bytes text, topic_match *out);
+/* The moment that a topic is matched for, in ns since 1970 (a frame's receive time), or one of
+ * these. */
+#define TOPIC_NOW      UINT64_C(0) /* rows without an end */
+#define TOPIC_ANY_TIME UINT64_MAX  /* all rows; of one pattern's the last */
+
+/* Match a topic ("klineV2.1.BTCUSD"; spot's in its canonical spelling) against the rows that are
+ * valid at at_ns. Whole dot-separated parts are compared, so "order" never matches "orderBook"; a
+ * placeholder takes one part that is not empty, which may hold anything but a dot. The first row
+ * that fits wins; a row without placeholders only fits itself. A row without a symbol whose entries
+ * name one gives "*". Returns 1 and fills *out, or 0. */
+int topic_match_text(const topic_row *rows, size_t row_count, td_bytes text, uint64_t at_ns,
+                     topic_match *out);
+
+/* 1 if the row is about frames of some time only. */
+static inline int topic_row_is_dated(const topic_row *row)
+{
+    return row->valid_from != NULL || row->valid_until != NULL;
+}
+
+/* 1 if the row is about frames received at at_ns (TOPIC_ANY_TIME: always). */
+int topic_row_is_valid(const topic_row *row, uint64_t at_ns);
+
+/* The row of the same pattern that is valid at at_ns, among the family's; NULL if there is none. A
+ * stream asks for each frame of a dated row, and goes on with its book. */
+const topic_row *topic_row_at(const topic_row *rows, size_t row_count, const topic_row *row,
+                              uint64_t at_ns);
+
+/* 1 if entries of the row name a symbol, in a field of their own or inherited. */
+int topic_row_names_symbols(const topic_row *row);
+
+/* What is wrong with rows together: two of one pattern that are valid at the same time, or that
+ * have different names. NULL if nothing is. */
+const char *topic_rows_fault(const topic_row *rows, size_t row_count);
 
 /* 1 if the row's pattern has a symbol (or a coin in its place). */
 int topic_row_has_symbol(const topic_row *row);
+
+/* 1 if that is a coin, so that entries name symbols of their own. */
+int topic_row_has_coin(const topic_row *row);
 
 /* Is a row sound? Names, paths, keys and counts as the decoder needs them. NULL, or what is wrong
  * with it in words. For tests over all rows, and for rows that somebody else made. */

@@ -380,7 +380,8 @@ td_result channel_router_route(channel_router *router, const router_frame *frame
         return route_http(router, frame, out, err);
     route_key key = key_of(frame);
     classification what = {.frame_class = CLASS_UNKNOWN, .success = -1};
-    decoder_classify(router->decoder, router->family, frame->bytes, frame->dir, &what);
+    decoder_classify(router->decoder, router->family, frame->bytes, frame->dir, frame->recv_ns,
+                     &what);
     *out = (channel_route){.frame_class = what.frame_class,
                            .publish_ns = what.exchange_ns != 0 ? what.exchange_ns : frame->recv_ns,
                            .success = what.success};

@@ -135,7 +135,7 @@ static void match_topic(tape_channel *channel)
     if (text[0] == '\0')
         text = channel->info.topic;
     if (!topic_match_text(channel->family->topics, channel->family->topic_count, td_bytes_str(text),
-                          &channel->topic))
+                          TOPIC_ANY_TIME, &channel->topic))
         channel->topic = (topic_match){0};
 }
 

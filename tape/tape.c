@@ -233,7 +233,8 @@ static td_result reclassify(tape *t, const tape_frame *frame, tape_channel **out
             return rc;
     }
     classification what;
-    decoder_classify(t->decoder, from->family, frame->bytes, classify_dir(from->info.dir), &what);
+    decoder_classify(t->decoder, from->family, frame->bytes, classify_dir(from->info.dir),
+                     frame->recv_ns, &what);
     if (what.frame_class != CLASS_DATA || what.topic.row == NULL)
         return TD_OK;
     char topic[LIMIT_TOPIC_BYTES];

@@ -38,7 +38,7 @@ int main(int argc, char **argv)
         message decoded;
         decode_error why;
         verdict judged;
-        decoder_classify(reader, exchange, frame, DIR_IN, &found);
+        decoder_classify(reader, exchange, frame, DIR_IN, TOPIC_NOW, &found);
         if (found.topic.row == NULL || found.topic.row->type != MSG_BOOK_CHANGE)
             continue;
         if (topic == NULL && track_open(found.topic.row, &topic, &err) != TD_OK)

@@ -65,7 +65,7 @@ static outcome run(decoder *d, json_parser *parser, const family *of, td_bytes f
     outcome o = {0};
     classification what;
     message m;
-    decoder_classify(d, of, frame, DIR_IN, &what);
+    decoder_classify(d, of, frame, DIR_IN, TOPIC_NOW, &what);
     o.frame_class = what.frame_class;
     o.row = what.topic.row;
     o.exchange_ns = what.exchange_ns;

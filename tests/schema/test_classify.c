@@ -135,7 +135,7 @@ static classification classify(decoder *d, const char *family_name, const char *
     memset(buffer + size, '"', DECODE_PADDING_BYTES);
     classification what;
     decoder_classify(d, family_find(td_bytes_str(family_name)), td_bytes_of(buffer, size), dir,
-                     &what);
+                     TOPIC_NOW, &what);
     return what;
 }
 

@@ -45,7 +45,8 @@ static topic_match match_of(const char *family_name, const char *topic)
 {
     topic_match match;
     const family *of = family_find(td_bytes_str(family_name));
-    assert_true(topic_match_text(of->topics, of->topic_count, td_bytes_str(topic), &match));
+    assert_true(
+        topic_match_text(of->topics, of->topic_count, td_bytes_str(topic), TOPIC_NOW, &match));
     return match;
 }
 
@@ -518,7 +519,8 @@ static void test_insurance_is_one_row(void **state)
         "\"BTC\",\n            \"timestamp\": \"2020-01-11T20:00:00Z\",\n            "
         "\"wallet_balance\": 98786916569\n        }\n    ]\n}";
     assert_null(topic_row_fault(&INSURANCE_ROW));
-    assert_true(topic_match_text(&INSURANCE_ROW, 1, td_bytes_str("insurance.BTC"), &topic));
+    assert_true(
+        topic_match_text(&INSURANCE_ROW, 1, td_bytes_str("insurance.BTC"), TOPIC_NOW, &topic));
     assert_true(decode(b, &topic, td_bytes_str(frame), &m, &why));
     assert_int_equal(m.head.type, MSG_INSURANCE);
     assert_true(td_bytes_is(m.head.topic, "insurance"));
@@ -562,7 +564,8 @@ static void test_positional_levels(void **state)
     topic_match topic;
     message m;
     decode_error why;
-    assert_true(topic_match_text(&V5_BOOK, 1, td_bytes_str("orderbook.50.BTCUSDT"), &topic));
+    assert_true(
+        topic_match_text(&V5_BOOK, 1, td_bytes_str("orderbook.50.BTCUSDT"), TOPIC_NOW, &topic));
     assert_true(
         decode(b, &topic,
                td_bytes_str("{\"topic\":\"orderbook.50.BTCUSDT\",\"ts\":1672304484978,"

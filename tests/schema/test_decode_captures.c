@@ -83,7 +83,7 @@ static void run_capture(const char *name, const char *family_name, totals *t)
             continue;
         t->in++;
         classification what;
-        decoder_classify(d.hot, of, line.frame, DIR_IN, &what);
+        decoder_classify(d.hot, of, line.frame, DIR_IN, TOPIC_NOW, &what);
         if (frame_class_is_control(what.frame_class)) {
             assert_int_equal(what.frame_class, CLASS_ACK);
             assert_int_equal(what.success, 1);
@@ -154,7 +154,7 @@ static void run_samples(const char *folder, const char *family_name, size_t leas
         uint8_t *bytes = capture_read_file(capture_path(name), &size);
         td_bytes frame = td_bytes_of(bytes, size);
         classification what;
-        decoder_classify(d.hot, of, frame, DIR_IN, &what);
+        decoder_classify(d.hot, of, frame, DIR_IN, TOPIC_NOW, &what);
         if (what.frame_class == CLASS_DATA && what.topic.row != NULL) {
             message m;
             if (!decode_both(&d, &what.topic, frame, &m))
@@ -213,7 +213,7 @@ static void test_nonstrict_samples(void **state)
             size_t size = 0;
             uint8_t *bytes = capture_read_file(capture_path(name), &size);
             classification what;
-            decoder_classify(d.hot, of, td_bytes_of(bytes, size), DIR_IN, &what);
+            decoder_classify(d.hot, of, td_bytes_of(bytes, size), DIR_IN, TOPIC_NOW, &what);
             message m;
             decode_error why = {.reason = DECODE_NOT_JSON};
             if (what.topic.row != NULL &&

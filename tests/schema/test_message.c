@@ -159,7 +159,8 @@ static void test_json_of_trades(void **state)
                              .has_cross_seq = 1,
                              .trade_id = td_bytes_str("f6198d62"),
                              .side = SIDE_BUY,
-                             .is_block_trade = 0};
+                             .is_block_trade = 0,
+                             .is_rpi_trade = -1};
     message m = {.is_record = 0};
     m.trades = (msg_trades){
         .head = {.type = MSG_TRADE, .topic = td_bytes_str("trade"), .unknown_fields = 2},

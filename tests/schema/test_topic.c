@@ -163,7 +163,7 @@ static void test_match(void **state)
         topic_match match;
         print_message("'%s'\n", rows[i].text);
         int found = topic_match_text(ROWS, sizeof ROWS / sizeof ROWS[0], td_bytes_str(rows[i].text),
-                                     &match);
+                                     TOPIC_NOW, &match);
         assert_int_equal(found, rows[i].row >= 0);
         if (!found)
             continue;
@@ -243,8 +243,8 @@ static void test_rules(void **state)
         const family *of = family_find(td_bytes_str(rows[i].family));
         topic_match match;
         int strength = -1;
-        assert_true(
-            topic_match_text(of->topics, of->topic_count, td_bytes_str(rows[i].topic), &match));
+        assert_true(topic_match_text(of->topics, of->topic_count, td_bytes_str(rows[i].topic),
+                                     TOPIC_NOW, &match));
         for (size_t k = 0; k < TOPIC_RULES_MAX && match.row->rules[k].rule != RULE_NONE; k++)
             if (match.row->rules[k].rule == rows[i].rule)
                 strength = (int)match.row->rules[k].strength;

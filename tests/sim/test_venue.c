@@ -57,7 +57,7 @@ static void read_frame(reader *r, const venue *v, const venue_frame *frame)
     assert_true(frame->bytes.size + DECODE_PADDING_BYTES <= sizeof padded);
     memcpy(padded, frame->bytes.data, frame->bytes.size);
     td_bytes bytes = td_bytes_of(padded, frame->bytes.size);
-    decoder_classify(r->decoder, r->family, bytes, DIR_IN, &what);
+    decoder_classify(r->decoder, r->family, bytes, DIR_IN, TOPIC_NOW, &what);
     assert_int_equal(what.frame_class, CLASS_DATA);
     assert_true(td_bytes_is(what.topic.topic, stream.topic));
     assert_true(td_bytes_is(what.topic.symbol, stream.symbol));

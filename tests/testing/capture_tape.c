@@ -61,7 +61,7 @@ static tape_channel *channel_of(loader *l, const classification *what, channel_d
                                        .symbol = keep_name(is_data ? what->topic.symbol : name),
                                        .opcode = OPCODE_TEXT}};
     (void)topic_match_text(l->family->topics, l->family->topic_count,
-                           td_bytes_str(channel->info.exchange_topic),
+                           td_bytes_str(channel->info.exchange_topic), TOPIC_ANY_TIME,
                            &channel->topic); /* control frames have none */
     made->channel_count++;
     return channel;
@@ -80,7 +80,7 @@ static void add_line(loader *l, const capture_line *line)
     l->recv_ns = line->recv_ns > l->recv_ns ? line->recv_ns : l->recv_ns + 1;
     td_bytes bytes = keep_bytes(l, line->frame);
     classification what;
-    decoder_classify(l->decoder, l->family, bytes, is_in ? DIR_IN : DIR_OUT, &what);
+    decoder_classify(l->decoder, l->family, bytes, is_in ? DIR_IN : DIR_OUT, TOPIC_NOW, &what);
     assert_true(l->tape->frame_count < FRAMES_MAX);
     l->tape->frames[l->tape->frame_count++] =
         (tape_frame){.channel = channel_of(l, &what, is_in ? CHANNEL_IN : CHANNEL_OUT),

@@ -51,6 +51,7 @@ static void assert_trades_equal(const msg_trade *a, const msg_trade *b)
     assert_bytes_equal(a->tick_direction, b->tick_direction);
     assert_int_equal(a->side, b->side);
     assert_int_equal(a->is_block_trade, b->is_block_trade);
+    assert_int_equal(a->is_rpi_trade, b->is_rpi_trade);
 }
 
 static void assert_levels_equal(const msg_level *a, const msg_level *b)
