@@ -17,7 +17,7 @@ DESTDIR ?=
 
 SRC_base := base/assert.c base/err.c base/alloc.c base/alloc_raw.c base/buf.c base/io.c \
             base/io_posix.c base/clock.c base/log.c base/hash.c base/decimal.c base/random.c base/time_text.c base/arena.c \
-            base/workers.c base/ring.c base/io_fault.c base/io_fault_control.c \
+            base/workers.c base/inflate.c base/ring.c base/io_fault.c base/io_fault_control.c \
             base/io_fault_cut.c base/io_fault_disk.c base/clock_sim.c
 
 SRC_schema := schema/json_write.c schema/json_value.c schema/json_check.c schema/json_scalar.c \
@@ -84,7 +84,7 @@ SRC_sim := sim/market.c sim/flow.c sim/instrument.c sim/shape_book.c sim/shape_t
 TESTS_base := tests/base/test_alloc.c tests/base/test_arena.c tests/base/test_buf.c tests/base/test_clock.c \
               tests/base/test_decimal.c tests/base/test_err.c tests/base/test_hash.c \
               tests/base/test_io_fault.c tests/base/test_io_fault_plan.c tests/base/test_io_posix.c \
-              tests/base/test_random.c tests/base/test_ring.c tests/base/test_time_text.c \
+              tests/base/test_inflate.c tests/base/test_random.c tests/base/test_ring.c tests/base/test_time_text.c \
               tests/base/test_workers.c
 
 TESTS_schema := tests/schema/test_decode_captures.c tests/schema/test_json.c \

@@ -1,0 +1,144 @@
+#include "base/inflate.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <zlib.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+
+enum {
+    FIRST_OUTPUT_BYTES = 64 << 10, /* most frames inflate into that, and larger ones double it */
+    /* zlib.h: 15 is the largest window; 32 more asks it to tell gzip and zlib apart, a minus says
+     * that there is neither head nor check. */
+    WINDOW_ANY = 15 + 32,
+    WINDOW_RAW = -15,
+};
+
+struct td_inflater {
+    size_t bytes_max;
+    size_t padding;
+    uint8_t *output;
+    size_t capacity; /* of output, without the padding */
+};
+
+td_result td_inflater_open(size_t bytes_max, size_t padding, td_inflater **out, td_err *err)
+{
+    TD_ASSERT(bytes_max > 0);
+    *out = td_alloc_zero(1, sizeof **out);
+    if (*out == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory to inflate");
+    (*out)->bytes_max = bytes_max;
+    (*out)->padding = padding;
+    return TD_OK;
+}
+
+void td_inflater_close(td_inflater *inflater)
+{
+    if (inflater == NULL)
+        return;
+    td_free(inflater->output);
+    td_free(inflater);
+}
+
+/* Gzip begins 1f 8b; zlib with its method (8: deflate), a window, and a check over both. */
+static int has_head(td_bytes stream)
+{
+    if (stream.size < 2)
+        return 0;
+    unsigned first = stream.data[0];
+    unsigned second = stream.data[1];
+    return (first == 0x1f && second == 0x8b) ||
+           ((first & 0x0f) == 8 && first >> 4 <= 7 && (first << 8 | second) % 31 == 0);
+}
+
+/* More room for output: the first, or twice as much. */
+static td_result grow(td_inflater *self, td_err *err)
+{
+    TD_ASSERT(self->capacity < self->bytes_max);
+    size_t wanted = self->capacity == 0 ? FIRST_OUTPUT_BYTES : self->capacity * 2;
+    if (wanted > self->bytes_max)
+        wanted = self->bytes_max;
+    uint8_t *grown = td_realloc(self->output, wanted + self->padding, 1);
+    if (grown == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for %zu inflated bytes", wanted);
+    self->output = grown;
+    self->capacity = wanted;
+    return TD_OK;
+}
+
+/* Is anything left that would come out of a stream whose output is full? */
+static td_result at_bound(td_inflater *self, z_stream *z, td_err *err)
+{
+    uint8_t one_more;
+    z->next_out = &one_more;
+    z->avail_out = 1;
+    int rc = inflate(z, Z_NO_FLUSH);
+    if (z->avail_out == 0)
+        return td_err_set(err, TD_E_LIMIT, "a compressed message of more than %zu bytes",
+                          self->bytes_max);
+    if (rc == Z_STREAM_END)
+        return TD_EOF;
+    return td_err_set(err, rc == Z_BUF_ERROR || rc == Z_OK ? TD_E_TRUNCATED : TD_E_CORRUPT,
+                      "a compressed message that is broken at its end");
+}
+
+/* Inflate until the stream ends. *size: how much came out. */
+static td_result run(td_inflater *self, z_stream *z, size_t *size, td_err *err)
+{
+    for (*size = 0;;) {
+        if (*size == self->capacity && self->capacity == self->bytes_max) {
+            td_result rc = at_bound(self, z, err);
+            return rc == TD_EOF ? TD_OK : rc;
+        }
+        if (*size == self->capacity) {
+            td_result rc = grow(self, err);
+            if (rc != TD_OK)
+                return rc;
+        }
+        z->next_out = self->output + *size;
+        z->avail_out = (uInt)(self->capacity - *size);
+        int rc = inflate(z, Z_NO_FLUSH);
+        *size = self->capacity - z->avail_out;
+        TD_ASSERT(*size <= self->capacity);
+        if (rc == Z_STREAM_END)
+            return TD_OK;
+        if (rc == Z_MEM_ERROR)
+            return td_err_set(err, TD_E_NOMEM, "no memory to inflate");
+        if (rc != Z_OK && rc != Z_BUF_ERROR)
+            return td_err_set(err, TD_E_CORRUPT, "not a compressed message: %s",
+                              z->msg == NULL ? "wrong format" : z->msg);
+        if (z->avail_in == 0 && z->avail_out != 0)
+            return td_err_set(err, TD_E_TRUNCATED, "a compressed message that ends too early");
+    }
+}
+
+td_result td_inflater_run(td_inflater *inflater, td_bytes stream, td_bytes *out, td_err *err)
+{
+    *out = td_bytes_of(NULL, 0);
+    if (stream.size == 0)
+        return td_err_set(err, TD_E_TRUNCATED, "a compressed message of no bytes");
+    if (stream.size > UINT32_MAX)
+        return td_err_set(err, TD_E_LIMIT, "a compressed message of %zu bytes", stream.size);
+    z_stream z;
+    memset(&z, 0, sizeof z);
+    /* zlib's interface is older than const: it does not write there. */
+    memcpy(&z.next_in, &stream.data, sizeof z.next_in);
+    z.avail_in = (uInt)stream.size;
+    if (inflateInit2(&z, has_head(stream) ? WINDOW_ANY : WINDOW_RAW) != Z_OK)
+        return td_err_set(err, TD_E_NOMEM, "no memory to inflate");
+    size_t size = 0;
+    td_result rc = run(inflater, &z, &size, err);
+    if (rc == TD_OK && z.avail_in != 0)
+        rc = td_err_set(err, TD_E_CORRUPT, "%u bytes behind a compressed message", z.avail_in);
+    inflateEnd(&z);
+    if (rc != TD_OK)
+        return rc;
+    if (inflater->capacity == 0) /* an empty stream still has its padding */
+        rc = grow(inflater, err);
+    if (rc != TD_OK)
+        return rc;
+    memset(inflater->output + size, 0, inflater->padding);
+    *out = td_bytes_of(inflater->output, size);
+    return TD_OK;
+}

@@ -1,0 +1,153 @@
+/* Inflating: what zlib itself compressed comes back, in all three wrappings; bounds hold, and what
+ * is broken is said to be. The bytes of GZIP_HELLO are from `printf hello | gzip -n`, those of
+ * ZLIB_HELLO and RAW_HELLO from Python's zlib. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <zlib.h>
+
+#include "base/inflate.h"
+#include "base/random.h"
+
+enum { PADDING = 64, BYTES_MAX = 1 << 20 };
+
+static const uint8_t GZIP_HELLO[] = {
+    0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0x03, 0xcb, 0x48, 0xcd,
+    0xc9, 0xc9, 0x07, 0x00, 0x86, 0xa6, 0x10, 0x36, 0x05, 0x00, 0x00, 0x00,
+};
+static const uint8_t ZLIB_HELLO[] = {
+    0x78, 0x9c, 0xcb, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00, 0x06, 0x2c, 0x02, 0x15,
+};
+static const uint8_t RAW_HELLO[] = {
+    0xcb, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00,
+};
+static td_inflater *open_one(void)
+{
+    td_inflater *made = NULL;
+    assert_int_equal(td_inflater_open(BYTES_MAX, PADDING, &made, NULL), TD_OK);
+    return made;
+}
+
+static void test_wrappings(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        const uint8_t *bytes;
+        size_t size;
+    } rows[] = {
+        {"gzip", GZIP_HELLO, sizeof GZIP_HELLO},
+        {"zlib", ZLIB_HELLO, sizeof ZLIB_HELLO},
+        {"raw", RAW_HELLO, sizeof RAW_HELLO},
+    };
+    td_inflater *z = open_one();
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        td_bytes out;
+        print_message("%s\n", rows[i].name);
+        assert_int_equal(td_inflater_run(z, td_bytes_of(rows[i].bytes, rows[i].size), &out, NULL),
+                         TD_OK);
+        assert_int_equal(out.size, 5);
+        assert_memory_equal(out.data, "hello", 5);
+        for (size_t at = 0; at < PADDING; at++)
+            assert_int_equal(out.data[5 + at], 0);
+    }
+    td_inflater_close(z);
+}
+
+/* Every beginning of a stream is one that ends too early; none is taken for whole. */
+static void test_truncated(void **state)
+{
+    (void)state;
+    td_inflater *z = open_one();
+    for (size_t size = 0; size < sizeof GZIP_HELLO; size++) {
+        td_bytes out;
+        td_result rc = td_inflater_run(z, td_bytes_of(GZIP_HELLO, size), &out, NULL);
+        assert_true(rc == TD_E_TRUNCATED || rc == TD_E_CORRUPT);
+        assert_int_equal(out.size, 0);
+    }
+    for (size_t size = 2; size < sizeof ZLIB_HELLO; size++) {
+        td_bytes out;
+        assert_int_equal(td_inflater_run(z, td_bytes_of(ZLIB_HELLO, size), &out, NULL),
+                         TD_E_TRUNCATED);
+    }
+    td_inflater_close(z);
+}
+
+/* One flipped byte behind the head is found by the check at the end, or before it. */
+static void test_flipped(void **state)
+{
+    (void)state;
+    td_inflater *z = open_one();
+    for (size_t at = 10; at < sizeof GZIP_HELLO; at++) {
+        if (at == 16) /* the bits behind the last symbol are nobody's */
+            continue;
+        uint8_t bytes[sizeof GZIP_HELLO];
+        td_bytes out;
+        memcpy(bytes, GZIP_HELLO, sizeof bytes);
+        bytes[at] ^= 0x10;
+        assert_int_not_equal(td_inflater_run(z, td_bytes_of(bytes, sizeof bytes), &out, NULL),
+                             TD_OK);
+    }
+    uint8_t more[sizeof GZIP_HELLO + 1] = {0};
+    td_bytes out;
+    memcpy(more, GZIP_HELLO, sizeof GZIP_HELLO);
+    assert_int_equal(td_inflater_run(z, td_bytes_of(more, sizeof more), &out, NULL), TD_E_CORRUPT);
+    td_inflater_close(z);
+}
+
+/* A thousand bytes that become a megabyte: fine; a megabyte and one: refused. */
+static void test_bomb(void **state)
+{
+    (void)state;
+    td_inflater *z = open_one();
+    uint8_t *zeros = calloc(1, BYTES_MAX + 1);
+    assert_non_null(zeros);
+    td_bytes out;
+    for (size_t more = 0; more < 2; more++) {
+        uint8_t bomb[4096];
+        uLongf size = sizeof bomb;
+        assert_int_equal(compress2(bomb, &size, zeros, BYTES_MAX + more, 9), Z_OK);
+        assert_int_equal(td_inflater_run(z, td_bytes_of(bomb, size), &out, NULL),
+                         more == 0 ? TD_OK : TD_E_LIMIT);
+        assert_int_equal(out.size, more == 0 ? BYTES_MAX : 0);
+    }
+    free(zeros);
+    /* and the inflater goes on */
+    assert_int_equal(td_inflater_run(z, td_bytes_of(RAW_HELLO, sizeof RAW_HELLO), &out, NULL),
+                     TD_OK);
+    td_inflater_close(z);
+}
+
+/* Noise is refused or inflates to something within bounds; nothing else happens. */
+static void test_noise(void **state)
+{
+    (void)state;
+    td_inflater *z = open_one();
+    td_random random;
+    td_random_init(&random, 11);
+    for (int i = 0; i < 2000; i++) {
+        uint8_t bytes[64];
+        td_bytes out;
+        for (size_t at = 0; at < sizeof bytes; at++)
+            bytes[at] = (uint8_t)td_random_next(&random);
+        td_result rc = td_inflater_run(z, td_bytes_of(bytes, sizeof bytes), &out, NULL);
+        assert_true(rc == TD_OK || rc == TD_E_CORRUPT || rc == TD_E_TRUNCATED);
+        assert_true(out.size <= BYTES_MAX);
+    }
+    td_inflater_close(z);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_wrappings), cmocka_unit_test(test_truncated),
+        cmocka_unit_test(test_flipped),   cmocka_unit_test(test_bomb),
+        cmocka_unit_test(test_noise),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
