@@ -17,6 +17,9 @@ static refusal check_topics(const serve_client *client, const dialect_request *r
                             td_bytes *blamed)
 {
     td_bytes path = td_bytes_str(client->path);
+    size_t most = client->dialect->request_topics_max;
+    if (most > 0 && request->arg_count > most)
+        return REFUSAL_TOO_MANY;
     for (size_t i = 0; i < request->arg_count; i++) {
         *blamed = request->args[i];
         if (!serve_feeds_know(client->owner->options.feeds, path, *blamed))

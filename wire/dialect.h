@@ -136,6 +136,8 @@ typedef struct dialect {
      */
     size_t connection_topics_max;
     size_t connection_bytes_max;  /* text of their topics */
+    size_t request_topics_max;    /* a server refuses requests for more (REFUSAL_TOO_MANY); 0: no
+                                     limit */
     uint8_t has_lists;            /* a subscription may be "topic.A|B", "topic.*" or bare "topic" */
     uint8_t answers_topics;       /* a server grants topics one by one, else the whole or nothing */
     uint8_t refuses_repeats;      /* a topic twice on a connection is refused */

@@ -53,7 +53,7 @@ static spot_stem stem_of(const dialect_spot_request *request)
     static const char KLINE[] = "kline_"; /* v1: "kline_1m" */
     const td_bytes topic = request->topic;
     size_t prefix = sizeof KLINE - 1;
-    if (topic.size > prefix && memcmp(topic.data, KLINE, prefix) == 0)
+    if (topic.size >= prefix && memcmp(topic.data, KLINE, prefix) == 0)
         return (spot_stem){td_bytes_of(topic.data, prefix - 1),
                            td_bytes_of(topic.data + prefix, topic.size - prefix), 1};
     if (td_bytes_is(topic, "kline"))

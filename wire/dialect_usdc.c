@@ -201,6 +201,8 @@ td_result dialect_build_option_answer(td_buf *out, const dialect_request *reques
     if (request->kind == REQUEST_PING) {
         dialect_write_pong_args(&writer, reply->now_ms);
         json_write_member_text(&writer, "op", "pong");
+    } else if (request->kind == REQUEST_AUTH) {
+        write_auth(&writer, request, reply); /* public connections have none: as C would */
     } else {
         json_write_member_bool(&writer, "success", !has_failed(request, reply));
         write_reason(&writer, request, reply);

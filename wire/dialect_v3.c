@@ -67,11 +67,44 @@ static void write_id(json_writer *writer, const dialect_request *request)
     json_write_member_bytes(writer, "req_id", request->id);
 }
 
+/* The exchange's writer escapes what HTML gives a meaning: "args size \u003e10" (docs/wire.md 1.3).
+ * Outside of strings none of these stands in JSON. */
+static td_result escape_html(td_buf *out, size_t from, td_err *err)
+{
+    enum { ESCAPE_BYTES = 6 };
+    size_t found = 0;
+    for (size_t i = from; i < out->size; i++)
+        found += out->data[i] == '<' || out->data[i] == '>' || out->data[i] == '&';
+    if (found == 0)
+        return TD_OK;
+    td_result rc = td_buf_reserve(out, found * (ESCAPE_BYTES - 1), err);
+    if (rc != TD_OK)
+        return rc;
+    size_t to = out->size + found * (ESCAPE_BYTES - 1);
+    size_t at = out->size;
+    out->size = to;
+    while (at > from && to > at) {
+        char c = (char)out->data[--at];
+        if (c != '<' && c != '>' && c != '&') {
+            out->data[--to] = (uint8_t)c;
+            continue;
+        }
+        to -= ESCAPE_BYTES;
+        memcpy(out->data + to,
+               c == '<'   ? "\\u003c"
+               : c == '>' ? "\\u003e"
+                          : "\\u0026",
+               ESCAPE_BYTES);
+    }
+    return TD_OK;
+}
+
 static td_result build_shaped(td_buf *out, const dialect_request *request,
                               const dialect_reply *reply, answer_shape shape, td_err *err)
 {
     char reason[DIALECT_REASON_BYTES];
     int is_granted = reply->refused == REFUSAL_NONE;
+    size_t begin = out->size;
     reason_text(reply, request->kind, reason);
     json_writer writer;
     json_write_begin(&writer, out);
@@ -89,7 +122,8 @@ static td_result build_shaped(td_buf *out, const dialect_request *request,
     if (shape == SHAPE_PRIVATE)
         json_write_member_text(&writer, "conn_id", reply->conn_id);
     json_write_object_end(&writer);
-    return json_write_end(&writer, err);
+    td_result rc = json_write_end(&writer, err);
+    return rc == TD_OK ? escape_html(out, begin, err) : rc;
 }
 
 static td_result build_answer(td_buf *out, const dialect_request *request,
@@ -170,6 +204,7 @@ const dialect DIALECT_V3_TABLE = {
 const dialect DIALECT_V5_SPOT_TABLE = {
     .id = DIALECT_V5_SPOT,
     .connection_bytes_max = CONNECTION_ARGS_BYTES_MAX,
+    .request_topics_max = ARGS_PER_REQUEST_MAX,
     .build_answer = build_answer_spot,
     .covers = dialect_covers_same,
     V3_REQUESTS,
