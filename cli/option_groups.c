@@ -68,6 +68,21 @@ option_group option_group_selection(selection_options *target)
     return (option_group){"Selection", SELECTION_ROWS, ROW_COUNT(SELECTION_ROWS), target};
 }
 
+enum { SELECTION_TO_ROW = ROW_COUNT(SELECTION_ROWS) - 1 }; /* the last one */
+
+option_group option_group_selection_from(selection_options *target)
+{
+    return (option_group){"Selection", SELECTION_ROWS, SELECTION_TO_ROW, target};
+}
+
+td_result selection_options_set_to(selection_options *target, const char *text, uint64_t now_ns,
+                                   td_err *err)
+{
+    const option_row *row = &SELECTION_ROWS[SELECTION_TO_ROW];
+    TD_ASSERT(row->offset == offsetof(selection_options, to));
+    return options_set_value(row, text, now_ns, &target->to, err);
+}
+
 static const option_row THREADS_ROWS[] = {
     {.short_name = 'j',
      .long_name = "threads",

@@ -15,8 +15,7 @@ void report_fini_replay(replay_report *report)
     gap_list_fini(&report->gaps);
 }
 
-/* A gap of a whole connection concerns every topic of its feed. */
-static int gap_is_selected(const gap_row *gap, const selection *wanted, selection_window window)
+int report_wants_gap(const gap_row *gap, const selection *wanted, selection_window window)
 {
     if (gap->from_ns >= window.to_ns)
         return 0;
@@ -35,7 +34,7 @@ td_result report_add_gaps(replay_report *report, const gap_list *all, const sele
 {
     for (size_t i = 0; i < all->count; i++) {
         const gap_row *gap = &all->rows[i];
-        if (!gap_is_selected(gap, wanted, window))
+        if (!report_wants_gap(gap, wanted, window))
             continue;
         td_result rc = gap_list_add(&report->gaps, gap, err);
         if (rc != TD_OK)

@@ -46,6 +46,9 @@ TD_MUST_USE td_result report_add_gaps(replay_report *report, const gap_list *all
                                       const selection *wanted, selection_window window,
                                       td_err *err);
 
+/* 1 if a gap touches what was selected; one of a whole connection touches all of its feed. */
+int report_wants_gap(const gap_row *gap, const selection *wanted, selection_window window);
+
 replay_verdict report_verdict(const replay_report *report);
 
 /* The stream that broke a rule first, or NULL; and the one whose frame could first not be decoded.

@@ -15,9 +15,8 @@ static void write_number(json_writer *json, const char *key, uint64_t value, uin
         json_write_member_u64(json, key, value);
 }
 
-void gap_json_write(json_writer *json, const gap_row *row)
+void gap_json_members(json_writer *json, const gap_row *row)
 {
-    json_write_object_begin(json);
     json_write_member_text(json, "reason", gap_reason_name(row->reason));
     json_write_member_text(json, "feed", row->feed);
     json_write_member_u64(json, "line", row->line);
@@ -31,5 +30,11 @@ void gap_json_write(json_writer *json, const gap_row *row)
     write_text(json, "covered_by", row->covered_by);
     write_text(json, "cause", row->cause);
     write_text(json, "detail", row->detail);
+}
+
+void gap_json_write(json_writer *json, const gap_row *row)
+{
+    json_write_object_begin(json);
+    gap_json_members(json, row);
     json_write_object_end(json);
 }

@@ -9,4 +9,7 @@
  * null. */
 void gap_json_write(json_writer *json, const gap_row *row);
 
+/* The same members, into an object that the caller has open. */
+void gap_json_members(json_writer *json, const gap_row *row);
+
 #endif
