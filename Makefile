@@ -69,6 +69,10 @@ SRC_replay := replay/digest.c replay/lateness.c replay/pacer.c replay/player.c r
     replay/stream.c replay/stream_table.c replay/truth_table.c replay/report.c replay/report_json.c \
     replay/report_text.c replay/sink_jsonl.c replay/sink_truth.c replay/keyboard.c replay/source.c \
     replay/cmd_replay.c replay/serve.c replay/serve_client.c replay/serve_feeds.c replay/cmd_serve.c
+SRC_replay += replay/export_table.c replay/export_gzip.c replay/export_folder.c replay/export_series.c \
+    replay/export_survey.c replay/export_gate.c replay/export_rows.c replay/export_reader.c \
+    replay/export_lateness.c replay/export_manifest.c replay/export_csv.c replay/export_jsonl.c \
+    replay/export_writer.c replay/export.c replay/cmd_export.c
 
 SRC_archive := archive/import.c archive/import_feed.c archive/import_line.c archive/import_plan.c \
                archive/import_slots.c archive/import_source.c archive/import_spool.c archive/import_secrets.c \

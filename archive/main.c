@@ -9,6 +9,7 @@ static const verb_row VERBS[] = {
     {"import", "take captures of other tools into an archive", cmd_import, NULL},
     {"replay", "run a selection through decoders and books, and report", NULL, "tapedeck-replay"},
     {"serve", "replay a selection as a WebSocket server", NULL, "tapedeck-replay"},
+    {"export", "datasets out of a selection: CSV files, JSON lines", NULL, "tapedeck-replay"},
     {"info", "what an archive holds", cmd_info, NULL},
     {"ls", "its segments", cmd_ls, NULL},
     {"cat", "its frames", cmd_cat, NULL},

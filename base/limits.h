@@ -81,6 +81,18 @@ _Static_assert(LIMIT_FRAME_BYTES < LIMIT_RING_BYTES / 2, "a frame must never fil
 /* Entries of one folder: they are sorted in memory. A day of 64 feeds has some 1,600 segments. */
 #define LIMIT_FOLDER_ENTRIES (1u << 20)
 
+/* Files that an export writes at once: a day's symbols times types. Each takes some 400 KiB, nearly
+ * all of it the compressor's. */
+#define LIMIT_EXPORT_FILES 2048u
+
+/* Files that one export may know of by exchange, type and symbol, whatever the days: their names
+ * are in memory. An options feed lists some thousand new symbols a month. */
+#define LIMIT_EXPORT_SERIES 65536u
+
+/* Interruptions of a book that an export's manifest lists for one file; beyond, they are counted.
+ */
+#define LIMIT_EXPORT_BREAKS 64u
+
 /* Threads of one program (-j). */
 #define LIMIT_THREADS 64u
 

@@ -1,6 +1,7 @@
-/* tapedeck-replay: what an archive is good for. Replays a selection through decoders and books, and
- * serves it again. */
+/* tapedeck-replay: what an archive is good for. Replays a selection through decoders and books,
+ * serves it again, and makes datasets of it. */
 #include "cli/verbs.h"
+#include "replay/cmd_export.h"
 #include "replay/cmd_replay.h"
 #include "replay/cmd_serve.h"
 
@@ -9,6 +10,7 @@ static const verb_row VERBS[] = {
      NULL},
     {"serve", "replay a selection as a WebSocket server in the exchange's own dialect", cmd_serve,
      NULL},
+    {"export", "datasets: CSV files, JSON lines", cmd_export, NULL},
 };
 
 static const verb_table TABLE = {

@@ -1,0 +1,200 @@
+#include "replay/export.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "replay/export_manifest.h"
+#include "replay/export_writer.h"
+#include "replay/player.h"
+#include "tape/tape.h"
+
+typedef struct export_run_state {
+    const export_options *options;
+    selection wanted; /* as asked for, with an end: what is recorded meanwhile is not in it */
+    selection_window window;
+    export_folder *folder;
+    export_survey survey;
+    export_manifest manifest;
+    tape *tape;
+    export_writer *writer;
+    player *player;
+} export_run_state;
+
+/* ---- the first look ---- */
+
+static int survey_is_stopped(void *user)
+{
+    const export_run_state *run = user;
+    const export_options *options = run->options;
+    return options->progress != NULL && options->progress(options->user, "looking", 0, 0);
+}
+
+/* A selection without an end ends with the last frame there is now, lest the second look sees more
+ * than the first. */
+static void fix_selection(export_run_state *run, selection_window window)
+{
+    run->window = window;
+    run->wanted = *run->options->wanted;
+    if (run->wanted.has_from)
+        run->wanted.from = (td_time_spec){TD_TIME_ABSOLUTE, window.from_ns};
+    if (!run->wanted.has_to && run->survey.last_ns != 0)
+        window.to_ns = run->survey.last_ns + 1;
+    run->wanted.to = (td_time_spec){TD_TIME_ABSOLUTE, window.to_ns};
+    run->wanted.has_to = run->wanted.has_to || run->survey.last_ns != 0;
+}
+
+static td_result look(export_run_state *run, td_err *err)
+{
+    const export_options *options = run->options;
+    const tape_options reading = {.threads = options->threads};
+    td_result rc = tape_open(options->archive, options->wanted, &reading, &run->tape, err);
+    if (rc != TD_OK)
+        return rc;
+    rc = export_survey_run(options->spec, run->tape, run->folder, survey_is_stopped, run,
+                           &run->survey, err);
+    fix_selection(run, tape_get_window(run->tape));
+    tape_close(run->tape);
+    run->tape = NULL;
+    if (rc != TD_OK || run->survey.useful > 0)
+        return rc;
+    if (run->survey.frames == 0)
+        return td_err_set(err, TD_E_NOTFOUND, "no frame in the archive matches the selection");
+    td_err_set(err, TD_E_NOTFOUND, "nothing in the selection that %s could be made of",
+               options->spec->format->name);
+    td_err_hint(err, "`tapedeck info` lists what was recorded");
+    return TD_E_NOTFOUND;
+}
+
+/* ---- the second: playing ---- */
+
+static uint64_t damaged_until_ns(void *user)
+{
+    const export_run_state *run = user;
+    tape_stats stats;
+    tape_get_stats(run->tape, &stats);
+    return stats.damaged_until_ns;
+}
+
+static pacer_answer on_progress(void *user, uint64_t frames, uint64_t recv_ns)
+{
+    const export_run_state *run = user;
+    const export_options *options = run->options;
+    int wants_end =
+        options->progress != NULL && options->progress(options->user, "exporting", frames, recv_ns);
+    return wants_end ? PACER_STOP : PACER_GO;
+}
+
+static td_result open_player(export_run_state *run, td_err *err)
+{
+    const export_options *options = run->options;
+    const tape_options reading = {
+        .threads = options->threads, .log = options->log, .with_events = 1, .with_lead_in = 1};
+    const export_job job = {.spec = options->spec,
+                            .folder = run->folder,
+                            .manifest = &run->manifest,
+                            .survey = &run->survey,
+                            .gaps = options->gaps,
+                            .wanted = options->wanted,
+                            .window = run->window,
+                            .damaged_until_ns = damaged_until_ns,
+                            .user = run};
+    td_result rc = tape_open(options->archive, &run->wanted, &reading, &run->tape, err);
+    if (rc == TD_OK)
+        rc = export_writer_open(&job, &run->writer, err);
+    if (rc != TD_OK)
+        return rc;
+    player_options playing = {.threads = options->threads,
+                              .sinks = {export_writer_sink(run->writer)},
+                              .sink_count = 1,
+                              .progress = on_progress,
+                              .progress_ctx = run};
+    return player_open(&playing, &run->player, err);
+}
+
+/* As player_play, but an end that was asked for is no end of the tape. */
+static td_result play(export_run_state *run, td_err *err)
+{
+    for (;;) {
+        tape_frame frame;
+        td_result rc = tape_next(run->tape, &frame, err);
+        if (rc == TD_EOF)
+            return player_finish(run->player, err);
+        if (rc == TD_OK)
+            rc = player_take(run->player, &frame, err);
+        if (rc != TD_OK)
+            return rc;
+    }
+}
+
+/* ---- the end ---- */
+
+static td_result conclude(export_run_state *run, export_result *out, td_err *err)
+{
+    const export_options *options = run->options;
+    replay_report report;
+    td_result rc = report_init_replay(&report, run->player, NULL, err);
+    tape_get_stats(run->tape, &report.tape);
+    if (rc == TD_OK)
+        rc = report_add_gaps(&report, options->gaps, options->wanted, run->window, err);
+    if (rc == TD_OK)
+        rc = export_manifest_end(&run->manifest, &run->survey, &report, err);
+    if (rc == TD_OK)
+        rc = export_folder_publish(run->folder, err);
+    *out = (export_result){.files = export_folder_file_count(run->folder),
+                           .rows = run->manifest.rows,
+                           .left_out_frames = run->manifest.left_out_frames,
+                           .verdict = report_verdict(&report)};
+    report_fini_replay(&report);
+    return rc;
+}
+
+/* Books that could not be taken from the topic that the market knows. */
+static void say_choices(const export_run_state *run)
+{
+    const export_series_table *table = &run->survey.series;
+    const export_options *options = run->options;
+    for (size_t i = 0; i < table->choice_count; i++) {
+        const export_choice *choice = &table->choices[i];
+        if (strcmp(choice->row->name, choice->market->book_topic) == 0 || options->spec->depth != 0)
+            continue;
+        td_log_say(options->log, TD_LOG_WARNING,
+                   "feed %s, %s: %s was not recorded; books are from %s, the deepest that was",
+                   choice->feed, choice->symbol, choice->market->book_topic, choice->row->name);
+    }
+    if (run->survey.foreign_frames > 0)
+        td_log_say(options->log, TD_LOG_WARNING,
+                   "%llu frames are of families that %s has no place for: left out",
+                   (unsigned long long)run->survey.foreign_frames, options->spec->format->name);
+}
+
+static void close_run(export_run_state *run)
+{
+    player_close(run->player); /* its streams are known to the tape's channels */
+    export_writer_close(run->writer);
+    tape_close(run->tape);
+    export_survey_fini(&run->survey);
+    export_folder_close(run->folder);
+}
+
+td_result export_run(const export_options *options, export_result *out, td_err *err)
+{
+    export_run_state run = {.options = options};
+    td_result rc =
+        export_folder_open(options->io, options->folder, options->overwrite, &run.folder, err);
+    if (rc == TD_OK)
+        rc = look(&run, err);
+    if (rc == TD_OK) {
+        say_choices(&run);
+        rc = export_manifest_begin(&run.manifest, run.folder, options->spec, options->archive,
+                                   options->wanted, run.window, err);
+    }
+    if (rc == TD_OK)
+        rc = open_player(&run, err);
+    if (rc == TD_OK)
+        rc = play(&run, err);
+    if (rc == TD_OK)
+        rc = conclude(&run, out, err);
+    close_run(&run);
+    return rc;
+}

@@ -1,0 +1,241 @@
+#include "replay/export_survey.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/limits.h"
+
+enum { STOP_FRAMES = 4096 };
+
+/* What is known of a channel of the tape. */
+typedef struct seen_channel {
+    const tape_channel *channel; /* NULL: not seen yet */
+    const export_market *market;
+    uint32_t day; /* the last one that was looked at */
+} seen_channel;
+
+typedef struct survey_run {
+    const export_spec *spec;
+    export_folder *folder;
+    export_survey *out;
+    decoder *decoder;
+    seen_channel *channels; /* by index */
+    size_t channel_capacity;
+    uint32_t day;       /* of the last frame */
+    uint32_t day_files; /* files that have data on it */
+} survey_run;
+
+/* ---- shared with writers ---- */
+
+decode_path export_decode_path(const topic_row *row)
+{
+    int names_symbols = row->type == MSG_TRADE && export_entries_have_symbols(row);
+    return names_symbols ? DECODE_PATH_ROWS : DECODE_PATH_HOT;
+}
+
+td_bytes export_trade_symbol(const message *m, size_t index)
+{
+    TD_ASSERT(m->head.type == MSG_TRADE);
+    if (!m->is_record)
+        return m->head.symbol;
+    TD_ASSERT(index < m->record.item_count);
+    const msg_item *item = &m->record.items[index];
+    const msg_value *own = msg_value_find(item->values, item->value_count, MEMBER_SYMBOL);
+    return own != NULL && own->type == VALUE_TEXT ? own->as.text : m->head.symbol;
+}
+
+/* ---- files ---- */
+
+/* A file of the day that was not known yet. */
+static td_result check_new_file(survey_run *run, const export_series *series, td_err *err)
+{
+    char name[EXPORT_NAME_BYTES];
+    td_result rc = export_name_format(run->spec->format, series->type, series->exchange,
+                                      series->file_symbol, series->day, name, err);
+    if (rc == TD_OK)
+        rc = export_folder_check(run->folder, name, err);
+    if (rc != TD_OK)
+        return rc;
+    if (++run->day_files <= LIMIT_EXPORT_FILES)
+        return TD_OK;
+    td_err_set(err, TD_E_LIMIT, "more than %u files of one day", LIMIT_EXPORT_FILES);
+    td_err_hint(err, "narrow the selection by --symbol, or export one --type at a time");
+    return TD_E_LIMIT;
+}
+
+static td_result note_file(survey_run *run, const tape_channel *channel, const export_type *type,
+                           const char *exchange, td_bytes symbol, td_err *err)
+{
+    char cell[LIMIT_SYMBOL_BYTES] = "";
+    char file_symbol[LIMIT_SYMBOL_BYTES] = "";
+    td_result rc = TD_OK;
+    if (run->spec->format->is_by_symbol) {
+        rc = export_symbol_format(symbol, cell, err);
+        if (rc != TD_OK)
+            return td_err_add(err, rc, "feed %s, topic %s", channel->info.feed,
+                              channel->info.topic);
+        export_symbol_for_file(cell, file_symbol);
+    }
+    export_series *series = NULL;
+    int is_new = 0;
+    rc = export_series_get(&run->out->series, type, exchange, cell, file_symbol, &series, err);
+    if (rc == TD_OK)
+        rc = export_series_note(series, run->day,
+                                run->spec->format->is_by_symbol ? channel->info.feed : "",
+                                channel->info.line, cell, &is_new, err);
+    return rc == TD_OK && is_new ? check_new_file(run, series, err) : rc;
+}
+
+/* ---- frames ---- */
+
+static td_result note_entries(survey_run *run, const tape_frame *frame, const export_market *market,
+                              td_err *err)
+{
+    const topic_match *topic = &frame->channel->topic;
+    message m;
+    decode_error why;
+    if (!decoder_decode(run->decoder, topic, frame->bytes, DECODE_PATH_ROWS, &m, &why))
+        return TD_OK; /* the second pass counts it */
+    for (size_t i = 0; i < message_item_count(&m); i++) {
+        td_result rc = note_file(run, frame->channel, run->spec->types[EXPORT_TRADES],
+                                 market->exchange, export_trade_symbol(&m, i), err);
+        if (rc != TD_OK)
+            return rc;
+    }
+    return TD_OK;
+}
+
+/* The first frame of a channel on a day. */
+static td_result note_channel(survey_run *run, const tape_frame *frame, const export_market *market,
+                              td_err *err)
+{
+    const tape_channel *channel = frame->channel;
+    const topic_row *row = channel->topic.row;
+    td_bytes symbol = td_bytes_str(channel->info.symbol);
+    const export_type *const *types = run->spec->types;
+    if (!run->spec->format->is_by_symbol)
+        return note_file(run, channel, types[EXPORT_MESSAGES], "", symbol, err);
+    if (row->type == MSG_TRADE && types[EXPORT_TRADES] != NULL)
+        return note_file(run, channel, types[EXPORT_TRADES], market->exchange, symbol, err);
+    if (types[EXPORT_BOOK_CHANGES] == NULL || !export_is_book_topic(row, run->spec->depth))
+        return TD_OK;
+    td_result rc =
+        export_choice_offer(&run->out->series, channel->info.feed, symbol, market, row, err);
+    return rc == TD_OK
+               ? note_file(run, channel, types[EXPORT_BOOK_CHANGES], market->exchange, symbol, err)
+               : rc;
+}
+
+static td_result seen_get(survey_run *run, const tape_channel *channel, seen_channel **out,
+                          td_err *err)
+{
+    if (channel->index >= run->channel_capacity) {
+        size_t capacity = run->channel_capacity == 0 ? 64 : run->channel_capacity;
+        while (capacity <= channel->index)
+            capacity *= 2;
+        seen_channel *channels = td_realloc(run->channels, capacity, sizeof *channels);
+        if (channels == NULL)
+            return td_err_set(err, TD_E_NOMEM, "no memory for %zu channels", capacity);
+        memset(channels + run->channel_capacity, 0,
+               (capacity - run->channel_capacity) * sizeof *channels);
+        run->channels = channels;
+        run->channel_capacity = capacity;
+    }
+    seen_channel *seen = &run->channels[channel->index];
+    if (seen->channel == NULL) {
+        *seen = (seen_channel){channel, export_market_find(channel->info.family), EXPORT_DAY_NONE};
+    }
+    TD_ASSERT(seen->channel == channel);
+    *out = seen;
+    return TD_OK;
+}
+
+/* Is this a frame that files of the format are made of? */
+static int is_useful(const export_spec *spec, const topic_row *row)
+{
+    if (!spec->format->is_by_symbol)
+        return 1;
+    if (row == NULL)
+        return 0;
+    if (row->type == MSG_TRADE)
+        return spec->types[EXPORT_TRADES] != NULL;
+    return spec->types[EXPORT_BOOK_CHANGES] != NULL && export_is_book_topic(row, spec->depth);
+}
+
+static td_result take_data(survey_run *run, const tape_frame *frame, td_err *err)
+{
+    seen_channel *seen = NULL;
+    td_result rc = seen_get(run, frame->channel, &seen, err);
+    if (rc != TD_OK)
+        return rc;
+    run->out->frames++;
+    const topic_row *row = frame->channel->topic.row;
+    if (run->spec->format->is_by_symbol && seen->market == NULL) {
+        run->out->foreign_frames++;
+        return TD_OK;
+    }
+    if (!is_useful(run->spec, row))
+        return TD_OK;
+    run->out->useful++;
+    if (run->spec->format->is_by_symbol && row->type == MSG_TRADE &&
+        export_entries_have_symbols(row))
+        return note_entries(run, frame, seen->market, err);
+    if (seen->day == run->day)
+        return TD_OK;
+    seen->day = run->day;
+    return note_channel(run, frame, seen->market, err);
+}
+
+static int is_data(const tape_frame *frame)
+{
+    const channel_info *info = &frame->channel->info;
+    return info->dir == CHANNEL_IN && strcmp(info->topic, CHANNEL_TOPIC_CONTROL) != 0 &&
+           strcmp(info->topic, CHANNEL_TOPIC_EVENTS) != 0;
+}
+
+static td_result take_frame(survey_run *run, const tape_frame *frame, td_err *err)
+{
+    export_survey *out = run->out;
+    if (out->first_ns == 0)
+        out->first_ns = frame->recv_ns;
+    if (frame->recv_ns > out->last_ns)
+        out->last_ns = frame->recv_ns;
+    uint32_t day = export_day_of(out->last_ns);
+    if (day != run->day) {
+        run->day = day;
+        run->day_files = 0;
+    }
+    return is_data(frame) ? take_data(run, frame, err) : TD_OK;
+}
+
+td_result export_survey_run(const export_spec *spec, tape *from, export_folder *folder,
+                            export_stop_fn *is_stopped, void *user, export_survey *out, td_err *err)
+{
+    *out = (export_survey){0};
+    survey_run run = {.spec = spec, .folder = folder, .out = out, .day = EXPORT_DAY_NONE};
+    td_result rc = decoder_open(&run.decoder, err);
+    for (uint64_t taken = 0; rc == TD_OK; taken++) {
+        tape_frame frame;
+        rc = tape_next(from, &frame, err);
+        if (rc == TD_EOF) {
+            rc = TD_OK;
+            break;
+        }
+        if (rc == TD_OK)
+            rc = take_frame(&run, &frame, err);
+        if (rc == TD_OK && taken % STOP_FRAMES == 0 && is_stopped != NULL && is_stopped(user))
+            rc = TD_EOF;
+    }
+    td_free(run.channels);
+    decoder_close(run.decoder);
+    for (size_t i = 0; i < out->series.count; i++)
+        out->series.items[i]->day = EXPORT_DAY_NONE; /* the writer begins anew */
+    export_series_sort(&out->series);
+    return rc;
+}
+
+void export_survey_fini(export_survey *survey)
+{
+    export_series_fini(&survey->series);
+}

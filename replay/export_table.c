@@ -1,0 +1,187 @@
+#include "replay/export_table.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/buf.h"
+#include "base/time_text.h"
+
+/* Columns as the format's owner publishes them (docs/export.md). */
+#define COLUMNS_START "exchange,symbol,timestamp,local_timestamp,"
+
+static const export_format FORMATS[] = {
+    {.name = "tardis-csv",
+     .summary = "CSV files as Tardis publishes them, one a day, type and symbol",
+     .suffix = ".csv.gz",
+     .packing = EXPORT_GZIP,
+     .is_by_symbol = 1,
+     .types = {{EXPORT_TRADES, "trades", COLUMNS_START "id,side,price,amount\n"},
+               {EXPORT_BOOK_CHANGES, "incremental_book_L2",
+                COLUMNS_START "is_snapshot,side,price,amount\n"}}},
+    {.name = "jsonl",
+     .summary = "JSON lines, one typed message a line, all feeds in one stream, one file a day",
+     .suffix = ".jsonl",
+     .packing = EXPORT_PLAIN,
+     .is_by_symbol = 0,
+     .types = {{EXPORT_MESSAGES, "messages", ""}}},
+};
+
+/* Copy trading has the symbols of linear, so an exchange of its own. The options before v5 are not
+ * published by anybody; they are named like those of v5. */
+static const export_market MARKETS[] = {
+    {"inverse", "bybit", "orderBookL2_25"},
+    {"linear", "bybit", "orderBookL2_25"},
+    {"usdc-perp", "bybit", "orderBookL2_25"},
+    {"contract-v3", "bybit", "orderbook.50"},
+    {"v5-linear", "bybit", "orderbook.50"},
+    {"v5-inverse", "bybit", "orderbook.50"},
+    {"spot-v1", "bybit-spot", "depth"},
+    {"spot-v2", "bybit-spot", "depth"},
+    {"v5-spot", "bybit-spot", "orderbook.50"},
+    {"usdc-option", "bybit-options", "orderbook25"},
+    {"v5-option", "bybit-options", "orderbook.25"},
+    {"copytrade", "bybit-copytrade", "orderBookL2_25"},
+};
+
+/* ---- formats and types ---- */
+
+const export_format *export_format_table(size_t *count)
+{
+    *count = sizeof FORMATS / sizeof FORMATS[0];
+    return FORMATS;
+}
+
+size_t export_type_count(const export_format *format)
+{
+    size_t count = 0;
+    while (count < EXPORT_TYPES_MAX && format->types[count].name != NULL)
+        count++;
+    TD_ASSERT(count > 0);
+    return count;
+}
+
+/* Put one more name into a list for an error text; what does not fit is left out. */
+static void list_add(char *list, size_t list_bytes, const char *name)
+{
+    size_t used = strlen(list);
+    TD_ASSERT(used < list_bytes);
+    snprintf(list + used, list_bytes - used, "%s%s", used == 0 ? "" : ", ", name);
+}
+
+td_result export_format_find(const char *name, const export_format **out, td_err *err)
+{
+    char known[128] = "";
+    for (size_t i = 0; i < sizeof FORMATS / sizeof FORMATS[0]; i++) {
+        if (strcmp(name, FORMATS[i].name) == 0) {
+            *out = &FORMATS[i];
+            return TD_OK;
+        }
+        list_add(known, sizeof known, FORMATS[i].name);
+    }
+    td_err_set(err, TD_E_INVALID, "unknown format '%s'", name);
+    td_err_hint(err, "formats are %s", known);
+    return TD_E_INVALID;
+}
+
+td_result export_type_find(const export_format *format, const char *name, const export_type **out,
+                           td_err *err)
+{
+    char known[128] = "";
+    for (size_t i = 0; i < export_type_count(format); i++) {
+        if (strcmp(name, format->types[i].name) == 0) {
+            *out = &format->types[i];
+            return TD_OK;
+        }
+        list_add(known, sizeof known, format->types[i].name);
+    }
+    td_err_set(err, TD_E_INVALID, "%s has no type '%s'", format->name, name);
+    td_err_hint(err, "types of %s are %s", format->name, known);
+    return TD_E_INVALID;
+}
+
+/* ---- markets and their topics ---- */
+
+const export_market *export_market_find(const char *family)
+{
+    for (size_t i = 0; i < sizeof MARKETS / sizeof MARKETS[0]; i++)
+        if (strcmp(family, MARKETS[i].family) == 0)
+            return &MARKETS[i];
+    return NULL;
+}
+
+/* Depth 0 is a book that begins with an HTTP answer: it has no snapshot to begin a file with. */
+int export_is_book_topic(const topic_row *row, uint32_t depth)
+{
+    if (row->type != MSG_BOOK_CHANGE || row->book_depth == 0)
+        return 0;
+    return depth == 0 || row->book_depth == depth;
+}
+
+int export_prefers_book(const export_market *market, const topic_row *topic, const topic_row *other)
+{
+    TD_ASSERT(topic->book_depth > 0);
+    TD_ASSERT(other->book_depth > 0);
+    int is_own = strcmp(topic->name, market->book_topic) == 0;
+    int other_is_own = strcmp(other->name, market->book_topic) == 0;
+    if (is_own != other_is_own)
+        return is_own;
+    if (topic->book_depth != other->book_depth)
+        return topic->book_depth > other->book_depth;
+    return strcmp(topic->name, other->name) < 0;
+}
+
+int export_entries_have_symbols(const topic_row *row)
+{
+    return strstr(row->pattern, "{symbol}") == NULL;
+}
+
+/* ---- names ---- */
+
+void export_date_format(uint32_t day, char out[EXPORT_DATE_BYTES])
+{
+    unsigned year;
+    unsigned month;
+    unsigned of_month;
+    td_time_date(day * UINT64_C(86400000000000), &year, &month, &of_month);
+    snprintf(out, EXPORT_DATE_BYTES, "%04u-%02u-%02u", year % 10000, month, of_month);
+}
+
+td_result export_symbol_format(td_bytes symbol, char out[LIMIT_SYMBOL_BYTES], td_err *err)
+{
+    if (symbol.size == 0 || symbol.size >= LIMIT_SYMBOL_BYTES)
+        return td_err_set(err, TD_E_LIMIT, "a symbol of %zu bytes", symbol.size);
+    for (size_t i = 0; i < symbol.size; i++) {
+        uint8_t c = symbol.data[i];
+        if (c < 0x20 || c == 0x7f || c == ',')
+            return td_err_set(err, TD_E_INVALID, "a symbol with byte 0x%02x", c);
+        out[i] = (char)(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
+    }
+    out[symbol.size] = '\0';
+    return TD_OK;
+}
+
+void export_symbol_for_file(const char *symbol, char out[LIMIT_SYMBOL_BYTES])
+{
+    size_t size = strlen(symbol);
+    TD_ASSERT(size < LIMIT_SYMBOL_BYTES);
+    for (size_t i = 0; i <= size; i++)
+        out[i] = symbol[i] != '\0' && strchr(":\\/?*<>|\"", symbol[i]) != NULL ? '-' : symbol[i];
+}
+
+td_result export_name_format(const export_format *format, const export_type *type,
+                             const char *exchange, const char *file_symbol, uint32_t day,
+                             char out[EXPORT_NAME_BYTES], td_err *err)
+{
+    char date[EXPORT_DATE_BYTES];
+    export_date_format(day, date);
+    int size = format->is_by_symbol
+                   ? snprintf(out, EXPORT_NAME_BYTES, "%s_%s_%s_%s%s", exchange, type->name, date,
+                              file_symbol, format->suffix)
+                   : snprintf(out, EXPORT_NAME_BYTES, "%s_%s%s", type->name, date, format->suffix);
+    TD_ASSERT(size > 0);
+    if (size >= EXPORT_NAME_BYTES)
+        return td_err_set(err, TD_E_LIMIT, "the file name for symbol '%s' would be too long",
+                          file_symbol);
+    return TD_OK;
+}
