@@ -1,11 +1,116 @@
-/* Copy trading, the older form of document 003: its public side is that of linear, a USDT symbol
- * has the linear shapes (docs/wire.md 3). */
-#include "schema/topics/topics.h"
+/* Copy trading, the older form of document 003 (docs/wire.md 3.2). Its public side is that of
+ * linear: symbols are USDT symbols and have the linear shapes. Numbers of its private side are
+ * strings, times numbers. */
+#include "schema/topics/op_linear.h"
+#include "schema/topics/op_private.h"
+
+/* The document's samples are copies of inverse ones, so they have fields that linear lacks. */
+static const field_row BOOK_ENVELOPE[] = {
+    {MEMBER_TRANSACT_TIME, "data.transactTimeE6", FIELD_TIME, UNIT_US, 0, 0},
+    OP_ENVELOPE_FIELDS,
+};
+
+static const field_row TRADE[] = {
+    {MEMBER_SYMBOL, "symbol", FIELD_TEXT, UNIT_NONE, 0, 0},
+    {MEMBER_TICK_DIRECTION, "tick_direction", FIELD_TEXT, UNIT_NONE, 0, 0},
+    {MEMBER_PRICE, "price", FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_REQUIRED},
+    {MEMBER_SIZE, "size", FIELD_DECIMAL, UNIT_QUANTITY, 0, FIELD_REQUIRED},
+    {MEMBER_EXCHANGE_TIME, "timestamp", FIELD_TIME, UNIT_RFC3339, 0, 0},
+    {MEMBER_EXCHANGE_TIME, "trade_time_ms", FIELD_TIME, UNIT_MS, 0, FIELD_PREFERRED},
+    {MEMBER_SIDE, "side", FIELD_SIDE, UNIT_NONE, 0, FIELD_REQUIRED},
+    {MEMBER_TRADE_ID, "trade_id", FIELD_TEXT, UNIT_NONE, 0, 0},
+    {MEMBER_IS_BLOCK_TRADE, "is_block_trade", FIELD_BOOL, UNIT_NONE, 0, 0},
+    {MEMBER_CROSS_SEQ, "cross_seq", FIELD_INTEGER, UNIT_NONE, 0, 0},
+};
+
+static const field_row POSITION[] = {
+    {MEMBER_SYMBOL, "symbol", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED},
+    {MEMBER_POSITION_IDX, "positionIdx", FIELD_INTEGER, UNIT_NONE, 0, 0},
+    {MEMBER_POSITION_VALUE, "positionValue", FIELD_DECIMAL, UNIT_MONEY, 0, 0},
+    {MEMBER_RISK_ID, "riskId", FIELD_INTEGER, UNIT_NONE, 0, 0},
+    {MEMBER_LEVERAGE, "leverage", FIELD_DECIMAL, UNIT_NONE, 0, 0},
+    {MEMBER_IS_ISOLATED, "isIsolated", FIELD_BOOL, UNIT_NONE, 0, 0},
+    {MEMBER_IS_ISOLATED, "isolated", FIELD_BOOL, UNIT_NONE, 0, 0}, /* as the document's table */
+    {MEMBER_SIDE, "side", FIELD_SIDE, UNIT_NONE, 0, 0},
+    {MEMBER_SIZE, "size", FIELD_DECIMAL, UNIT_QUANTITY, 0, FIELD_REQUIRED},
+    {MEMBER_UNREALISED_PNL, "unrealisedPnl", FIELD_DECIMAL, UNIT_MONEY, 0, 0},
+    {MEMBER_LIQ_PRICE, "liqPrice", FIELD_DECIMAL, UNIT_PRICE, 0, 0},
+    {MEMBER_BUST_PRICE, "bustPrice", FIELD_DECIMAL, UNIT_PRICE, 0, 0},
+    {MEMBER_ENTRY_PRICE, "entryPrice", FIELD_DECIMAL, UNIT_PRICE, 0, 0},
+    {MEMBER_POSITION_MARGIN, "positionMargin", FIELD_DECIMAL, UNIT_MONEY, 0, 0},
+    {MEMBER_ORDER_MARGIN, "orderMargin", FIELD_DECIMAL, UNIT_MONEY, 0, 0},
+    {MEMBER_OCC_CLOSING_FEE, "occClosingFee", FIELD_DECIMAL, UNIT_MONEY, 0, 0},
+    {MEMBER_CUM_REALISED_PNL, "cumRealisedPnl", FIELD_DECIMAL, UNIT_MONEY, 0, 0},
+    {MEMBER_POSITION_STATUS, "positionStatus", FIELD_TEXT, UNIT_NONE, 0, 0},
+    {MEMBER_POSITION_SEQ, "positionSeq", FIELD_INTEGER, UNIT_NONE, 0, 0},
+};
+
+static const field_row ORDER[] = {
+    {MEMBER_ORDER_ID, "orderId", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED},
+    {MEMBER_ORDER_LINK_ID, "orderLinkId", FIELD_TEXT, UNIT_NONE, 0, 0},
+    {MEMBER_SYMBOL, "symbol", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED},
+    {MEMBER_ORDER_TYPE, "orderType", FIELD_TEXT, UNIT_NONE, 0, 0},
+    {MEMBER_PRICE, "price", FIELD_DECIMAL, UNIT_PRICE, 0, 0},
+    {MEMBER_SIZE, "qty", FIELD_DECIMAL, UNIT_QUANTITY, 0, FIELD_REQUIRED},
+    {MEMBER_SIDE, "side", FIELD_SIDE, UNIT_NONE, 0, FIELD_REQUIRED},
+    {MEMBER_POSITION_IDX, "positionIdx", FIELD_INTEGER, UNIT_NONE, 0, 0},
+    {MEMBER_CUM_EXEC_FEE, "cumExecFee", FIELD_DECIMAL, UNIT_MONEY, 0, 0},
+    {MEMBER_CUM_EXEC_VALUE, "cumExecValue", FIELD_DECIMAL, UNIT_MONEY, 0, 0},
+    {MEMBER_LAST_EXEC_PRICE, "lastExecPrice", FIELD_DECIMAL, UNIT_PRICE, 0, 0},
+    {MEMBER_CUM_EXEC_SIZE, "cumExecQty", FIELD_DECIMAL, UNIT_QUANTITY, 0, 0},
+    {MEMBER_TAKE_PROFIT, "takeProfit", FIELD_DECIMAL, UNIT_PRICE, 0, 0},
+    {MEMBER_STOP_LOSS, "stopLoss", FIELD_DECIMAL, UNIT_PRICE, 0, 0},
+    {MEMBER_TP_TRIGGER_BY, "tpTriggerBy", FIELD_TEXT, UNIT_NONE, 0, 0},
+    {MEMBER_SL_TRIGGER_BY, "slTriggerBy", FIELD_TEXT, UNIT_NONE, 0, 0},
+    {MEMBER_CREATED_AT, "createTime", FIELD_TIME, UNIT_MS, 0, 0},
+    {MEMBER_UPDATED_AT, "updateTime", FIELD_TIME, UNIT_MS, 0, 0},
+    {MEMBER_ORDER_STATUS, "copyTradeOrderStatus", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED},
+};
+
+static const field_row EXECUTION[] = {
+    {MEMBER_ORDER_ID, "orderId", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED},
+    {MEMBER_ORDER_LINK_ID, "orderLinkId", FIELD_TEXT, UNIT_NONE, 0, 0},
+    {MEMBER_SYMBOL, "symbol", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED},
+    {MEMBER_SIDE, "side", FIELD_SIDE, UNIT_NONE, 0, FIELD_REQUIRED},
+    {MEMBER_EXEC_ID, "execId", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED},
+    {MEMBER_EXEC_SIZE, "execQty", FIELD_DECIMAL, UNIT_QUANTITY, 0, FIELD_REQUIRED},
+    {MEMBER_EXEC_TYPE, "execType", FIELD_TEXT, UNIT_NONE, 0, 0},
+    {MEMBER_EXEC_FEE, "execFee", FIELD_DECIMAL, UNIT_MONEY, 0, 0},
+    {MEMBER_EXEC_PRICE, "price", FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_REQUIRED},
+    {MEMBER_ORDER_SIZE, "orderQty", FIELD_DECIMAL, UNIT_QUANTITY, 0, 0},
+    {MEMBER_EXEC_TIME, "tradeTime", FIELD_TIME, UNIT_MS, 0, 0},
+};
+
+/* One wallet: an object, without a coin. */
+static const field_row WALLET[] = {
+    {MEMBER_WALLET_BALANCE, "walletBalance", FIELD_DECIMAL, UNIT_MONEY, 0, FIELD_REQUIRED},
+    {MEMBER_AVAILABLE_BALANCE, "availableBalance", FIELD_DECIMAL, UNIT_MONEY, 0, FIELD_REQUIRED},
+};
+
+static const topic_row TOPICS[] = {
+    OP_BOOK("orderBookL2_25", "Order book, 25 levels a side, 20 ms", 25, "data.order_book",
+            BOOK_ENVELOPE, LINEAR_LEVEL),
+    OP_BOOK("orderBook_200.100ms", "Order book, 200 levels a side, 100 ms", 200, "data.order_book",
+            BOOK_ENVELOPE, LINEAR_LEVEL),
+    OP_TRADE(TRADE, "klineV2.1"),
+    OP_TICKER(LINEAR_ENVELOPE, LINEAR_INSTRUMENT),
+    OP_KLINE("klineV2", LINEAR_KLINE_ENVELOPE, LINEAR_KLINE, STRENGTH_STATISTIC),
+    /* the name that linear connections know */
+    OP_KLINE("candle", LINEAR_KLINE_ENVELOPE, LINEAR_KLINE, STRENGTH_STATISTIC),
+    OP_LIQUIDATION(LINEAR_LIQUIDATION),
+    OP_PRIVATE("copyTradePosition", MSG_POSITION, "Positions that changed", MEMBER_NONE, POSITION,
+               RULE_ENTRY_SEQ_WEAK, MEMBER_POSITION_SEQ),
+    OP_PRIVATE("copyTradeOrder", MSG_ORDER, "Orders that changed", MEMBER_UPDATED_AT, ORDER,
+               RULE_ENTRY_TIME_WEAK, MEMBER_UPDATED_AT),
+    OP_PRIVATE("copyTradeExecution", MSG_EXECUTION, "Executions", MEMBER_EXEC_TIME, EXECUTION,
+               RULE_ID_UNIQUE, MEMBER_EXEC_ID),
+    OP_PRIVATE("copyTradeWallet", MSG_WALLET, "The balance when it changed", MEMBER_NONE, WALLET,
+               RULE_NONE, MEMBER_NONE),
+};
 
 const family FAMILY_COPYTRADE = {
     .name = "copytrade",
     .dialect = DIALECT_OP,
     .endpoints = {PUBLIC("/realtime_public"), PRIVATE("/realtime_private")},
-    .topics = NULL,
-    .topic_count = 0,
+    FAMILY_TOPICS(TOPICS),
 };

@@ -76,7 +76,19 @@
                   {RULE_INSERT_NEW, STRENGTH_ERROR, MEMBER_NONE},                                  \
                   {RULE_SIZE_POSITIVE, STRENGTH_ERROR, MEMBER_NONE},                               \
                   {RULE_NOT_CROSSED, STRENGTH_ERROR, MEMBER_NONE},                                 \
-                  {RULE_DEPTH, STRENGTH_WARNING, MEMBER_NONE}},                                    \
+                  {RULE_DEPTH, STRENGTH_WARNING, MEMBER_NONE},                                     \
+                  {RULE_BOOKS_AGREE, STRENGTH_WARNING, MEMBER_CROSS_SEQ}},                         \
+    }
+
+/* Trades that carry no sequence, so that neither loss nor repeats show in them; their times never
+ * fell (docs/wire.md 6.2). checked_by: the candles that add them up. */
+#define OP_TRADE(trade_table, checked_by)                                                          \
+    {                                                                                              \
+        .name = "trade", .pattern = "trade.{symbol}", .type = MSG_TRADE, .title = "Trades",        \
+        .audit = checked_by, .sequence = SEQ_NONE, .time_member = MEMBER_EXCHANGE_TIME,            \
+        .items = {{"data", ACTION_NONE, FRAME_ANY, ITEMS_REQUIRED}}, TOPIC_FIELDS(trade_table),    \
+        .rules = {{RULE_TIME_WEAK, STRENGTH_ERROR, MEMBER_NONE},                                   \
+                  {RULE_SYMBOL_MATCHES, STRENGTH_ERROR, MEMBER_NONE}},                             \
     }
 
 /* The ticker. Order and repeats are hard (docs/wire.md 6.6), nothing is said of the rest. */
@@ -89,7 +101,8 @@
         .rules = {{RULE_SEQ_STRICT, STRENGTH_ERROR, MEMBER_CROSS_SEQ},                             \
                   {RULE_TIME_WEAK, STRENGTH_WARNING, MEMBER_NONE},                                 \
                   {RULE_ANCHORED, STRENGTH_WARNING, MEMBER_NONE},                                  \
-                  {RULE_SYMBOL_MATCHES, STRENGTH_ERROR, MEMBER_NONE}},                             \
+                  {RULE_SYMBOL_MATCHES, STRENGTH_ERROR, MEMBER_NONE},                              \
+                  {RULE_BEST_AGREES, STRENGTH_WARNING, MEMBER_CROSS_SEQ}},                         \
     }
 
 /* A candle. start and end are the first second and the one behind the last; timestamp is the time

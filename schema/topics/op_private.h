@@ -1,6 +1,7 @@
-/* The private topics of inverse and linear. Their fields have the same names, and differ in how
- * they are written: money is a string in inverse and a number in linear, ids and indexes the other
- * way round. So they stand in tables that take both. For schema/topics/ alone; tables only. */
+/* The private topics of the op dialect. Those of inverse and linear have fields of the same names,
+ * and differ in how they are written: money is a string in inverse and a number in linear, ids and
+ * indexes the other way round. So they stand in tables that take both. For schema/topics/ alone;
+ * tables only. */
 #ifndef TD_SCHEMA_TOPICS_OP_PRIVATE_H
 #define TD_SCHEMA_TOPICS_OP_PRIVATE_H
 
@@ -116,34 +117,32 @@ static const field_row OP_WALLET_FIELDS[] = {
     {MEMBER_WALLET_BALANCE, "wallet_balance", FIELD_DECIMAL, UNIT_MONEY, 0, FIELD_REQUIRED},
 };
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
+
 /* A private topic: no symbol of its own, its entries name theirs. What is pushed again is normal
- * (docs/wire.md 6.6), so repeats and times that fall are counted and nothing more. */
-#define OP_PRIVATE(topic_name, message_type, words, time, table, rule_table)                       \
+ * (docs/wire.md 6.6), so repeats and numbers that fall are counted and nothing more. */
+#define OP_PRIVATE(topic_name, message_type, words, time, table, rule, rule_member)                \
     {                                                                                              \
         .name = topic_name, .pattern = topic_name, .type = message_type, .title = words,           \
         .sequence = SEQ_NONE, .time_member = time,                                                 \
         .items = {{"data", ACTION_NONE, FRAME_ANY, ITEMS_REQUIRED}},                               \
-        TOPIC_ENVELOPE(OP_PRIVATE_ENVELOPE), TOPIC_FIELDS(table), .rules = {rule_table},           \
+        TOPIC_ENVELOPE(OP_PRIVATE_ENVELOPE), TOPIC_FIELDS(table),                                  \
+        .rules = {{rule, STRENGTH_STATISTIC, rule_member}},                                        \
     }
 
-/* The five of them; time: what an order's time is called. */
+/* NOLINTEND(bugprone-macro-parentheses) */
+
+/* Those of inverse and linear; time: what an order's time is called. */
 #define OP_PRIVATE_TOPICS(time)                                                                    \
     OP_PRIVATE("position", MSG_POSITION, "Positions that changed", MEMBER_NONE,                    \
-               OP_POSITION_FIELDS,                                                                 \
-               RULE(RULE_ENTRY_SEQ_WEAK, STRENGTH_STATISTIC, MEMBER_POSITION_SEQ)),                \
+               OP_POSITION_FIELDS, RULE_ENTRY_SEQ_WEAK, MEMBER_POSITION_SEQ),                      \
         OP_PRIVATE("execution", MSG_EXECUTION, "Executions", MEMBER_EXEC_TIME,                     \
-                   OP_EXECUTION_FIELDS, RULE(RULE_ID_UNIQUE, STRENGTH_STATISTIC, MEMBER_EXEC_ID)), \
+                   OP_EXECUTION_FIELDS, RULE_ID_UNIQUE, MEMBER_EXEC_ID),                           \
         OP_PRIVATE("order", MSG_ORDER, "Orders that changed", time, OP_ORDER_FIELDS,               \
-                   RULE(RULE_ENTRY_TIME_WEAK, STRENGTH_STATISTIC, time)),                          \
+                   RULE_ENTRY_TIME_WEAK, time),                                                    \
         OP_PRIVATE("stop_order", MSG_STOP_ORDER, "Conditional orders that changed", time,          \
-                   OP_ORDER_FIELDS, RULE(RULE_ENTRY_TIME_WEAK, STRENGTH_STATISTIC, time)),         \
+                   OP_ORDER_FIELDS, RULE_ENTRY_TIME_WEAK, time),                                   \
         OP_PRIVATE("wallet", MSG_WALLET, "Balances that changed", MEMBER_NONE, OP_WALLET_FIELDS,   \
-                   RULE(RULE_NONE, STRENGTH_ERROR, MEMBER_NONE))
-
-/* A rule as an argument of another macro: its commas would part it. */
-#define RULE(id, strength, member)                                                                 \
-    {                                                                                              \
-        id, strength, member                                                                       \
-    }
+                   RULE_NONE, MEMBER_NONE)
 
 #endif

@@ -1,10 +1,89 @@
-/* USDC perpetuals: dialect A in public; their private side is usdc-private. */
-#include "schema/topics/topics.h"
+/* USDC perpetuals, public: the topics of linear in camel case (docs/wire.md 4.1). What is private
+ * comes over another connection: family usdc-private. */
+#include "schema/topics/op.h"
+
+/* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
+
+/* A scaled integer and its plain twin, as OP_PRICE. */
+#define USDC_PRICE(member, key)                                                                    \
+    {member, key "E4", FIELD_DECIMAL, UNIT_PRICE, 4, FIELD_PREFERRED},                             \
+    {                                                                                              \
+        member, key, FIELD_DECIMAL, UNIT_PRICE, 0, 0                                               \
+    }
+
+/* NOLINTEND(bugprone-macro-parentheses) */
+
+static const field_row ENVELOPE[] = {
+    {MEMBER_CROSS_SEQ, "crossSeq", FIELD_INTEGER, UNIT_NONE, 0, 0},
+    {MEMBER_EXCHANGE_TIME, "timestampE6", FIELD_TIME, UNIT_US, 0, 0},
+};
+
+static const field_row LEVEL[] = {OP_LEVEL_FIELDS};
+
+static const field_row TRADE[] = {
+    {MEMBER_SYMBOL, "symbol", FIELD_TEXT, UNIT_NONE, 0, 0},
+    {MEMBER_TICK_DIRECTION, "tickDirection", FIELD_TEXT, UNIT_NONE, 0, 0},
+    {MEMBER_PRICE, "price", FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_REQUIRED},
+    {MEMBER_SIZE, "size", FIELD_DECIMAL, UNIT_QUANTITY, 0, FIELD_REQUIRED},
+    {MEMBER_EXCHANGE_TIME, "timestamp", FIELD_TIME, UNIT_RFC3339, 0, 0},
+    {MEMBER_EXCHANGE_TIME, "tradeTimeMs", FIELD_TIME, UNIT_MS, 0, FIELD_PREFERRED},
+    {MEMBER_SIDE, "side", FIELD_SIDE, UNIT_NONE, 0, FIELD_REQUIRED},
+    {MEMBER_TRADE_ID, "tradeId", FIELD_TEXT, UNIT_NONE, 0, 0},
+};
+
+static const field_row INSTRUMENT[] = {
+    {MEMBER_INSTRUMENT_ID, "id", FIELD_INTEGER, UNIT_NONE, 0, 0},
+    {MEMBER_SYMBOL, "symbol", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED},
+    USDC_PRICE(MEMBER_LAST_PRICE, "lastPrice"),
+    {MEMBER_TICK_DIRECTION, "lastTickDirection", FIELD_TEXT, UNIT_NONE, 0, 0},
+    USDC_PRICE(MEMBER_PREV_PRICE_24H, "prevPrice24h"),
+    {MEMBER_PRICE_24H_PCNT, "price24hPcntE6", FIELD_DECIMAL, UNIT_RATE, 6, 0},
+    USDC_PRICE(MEMBER_HIGH_PRICE_24H, "highPrice24h"),
+    USDC_PRICE(MEMBER_LOW_PRICE_24H, "lowPrice24h"),
+    USDC_PRICE(MEMBER_PREV_PRICE_1H, "prevPrice1h"),
+    {MEMBER_PRICE_1H_PCNT, "price1hPcntE6", FIELD_DECIMAL, UNIT_RATE, 6, 0},
+    USDC_PRICE(MEMBER_MARK_PRICE, "markPrice"),
+    USDC_PRICE(MEMBER_INDEX_PRICE, "indexPrice"),
+    {MEMBER_OPEN_INTEREST, "openInterestE8", FIELD_DECIMAL, UNIT_QUANTITY, 8, 0},
+    {MEMBER_TOTAL_TURNOVER, "totalTurnoverE8", FIELD_DECIMAL, UNIT_MONEY, 8, 0},
+    {MEMBER_TURNOVER_24H, "turnover24hE8", FIELD_DECIMAL, UNIT_MONEY, 8, 0},
+    {MEMBER_TOTAL_VOLUME, "totalVolumeE8", FIELD_DECIMAL, UNIT_QUANTITY, 8, 0},
+    {MEMBER_VOLUME_24H, "volume24hE8", FIELD_DECIMAL, UNIT_QUANTITY, 8, 0},
+    {MEMBER_FUNDING_RATE, "fundingRateE6", FIELD_DECIMAL, UNIT_RATE, 6, 0},
+    {MEMBER_PREDICTED_FUNDING_RATE, "predictedFundingRateE6", FIELD_DECIMAL, UNIT_RATE, 6, 0},
+    {MEMBER_ITEM_CROSS_SEQ, "crossSeq", FIELD_INTEGER, UNIT_NONE, 0, 0},
+    {MEMBER_CREATED_AT, "createdAt", FIELD_TIME, UNIT_RFC3339, 0, 0},
+    {MEMBER_UPDATED_AT, "updatedAt", FIELD_TIME, UNIT_RFC3339, 0, 0},
+    {MEMBER_NEXT_FUNDING_TIME, "nextFundingTime", FIELD_TIME, UNIT_RFC3339, 0, 0},
+    {MEMBER_COUNTDOWN_HOUR, "countDownHour", FIELD_INTEGER, UNIT_NONE, 0, 0},
+    {MEMBER_FUNDING_RATE_INTERVAL, "fundingRateInterval", FIELD_INTEGER, UNIT_NONE, 0, 0},
+    USDC_PRICE(MEMBER_BID1_PRICE, "bid1Price"),
+    USDC_PRICE(MEMBER_ASK1_PRICE, "ask1Price"),
+};
+
+/* All numbers are numbers here; the frame's time as well. */
+static const field_row KLINE[] = {
+    OP_KLINE_FIELDS,
+    {MEMBER_CROSS_SEQ, "crossSeq", FIELD_INTEGER, UNIT_NONE, 0, 0},
+};
+
+static const field_row KLINE_ENVELOPE[] = {
+    {MEMBER_EXCHANGE_TIME, "timestampE6", FIELD_TIME, UNIT_US, 0, 0},
+};
+
+static const topic_row TOPICS[] = {
+    OP_BOOK("orderBookL2_25", "Order book, 25 levels a side, 20 ms", 25, "data.orderBook", ENVELOPE,
+            LEVEL),
+    OP_BOOK("orderBook_200.100ms", "Order book, 200 levels a side, 100 ms", 200, "data.orderBook",
+            ENVELOPE, LEVEL),
+    OP_TRADE(TRADE, "candle.1"),
+    OP_TICKER(ENVELOPE, INSTRUMENT),
+    OP_KLINE("candle", KLINE_ENVELOPE, KLINE, STRENGTH_STATISTIC),
+};
 
 const family FAMILY_USDC_PERP = {
     .name = "usdc-perp",
     .dialect = DIALECT_OP,
     .endpoints = {PUBLIC("/perpetual/ws/v1/realtime_public")},
-    .topics = NULL,
-    .topic_count = 0,
+    FAMILY_TOPICS(TOPICS),
 };

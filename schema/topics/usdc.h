@@ -1,0 +1,31 @@
+/* What the USDC families have in common: the envelope of dialect C, and fields whose names the
+ * exchange's first document spells otherwise than the wire does (docs/wire.md 4.1). Tables only;
+ * for schema/topics/ alone. */
+#ifndef TD_SCHEMA_TOPICS_USDC_H
+#define TD_SCHEMA_TOPICS_USDC_H
+
+#include "schema/topics/topics.h"
+
+/* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
+
+/* A frame's id says nothing that is sure: topic, sequence and time in some, random text in others.
+ * meaning: what the moment of the frame's making is to the topic. */
+#define USDC_ENVELOPE_FIELDS(meaning)                                                              \
+    {MEMBER_FRAME_ID, "id", FIELD_TEXT, UNIT_NONE, 0, 0},                                          \
+    {                                                                                              \
+        meaning, "creationTime", FIELD_TIME, UNIT_MS, 0, 0                                         \
+    }
+
+/* Volatility and prices beside a trade of an option. */
+#define USDC_OPTION_TRADE_FIELDS                                                                   \
+    {MEMBER_IV, "iv", FIELD_DECIMAL, UNIT_RATE, 0, 0},                                             \
+        {MEMBER_MARK_IV, "markIv", FIELD_DECIMAL, UNIT_RATE, 0, 0},                                \
+        {MEMBER_UNDERLYING_PRICE, "underlyingPrice", FIELD_DECIMAL, UNIT_PRICE, 0, 0},             \
+        {MEMBER_MARK_PRICE, "markPrice", FIELD_DECIMAL, UNIT_PRICE, 0, 0},                         \
+    {                                                                                              \
+        MEMBER_INDEX_PRICE, "indexPrice", FIELD_DECIMAL, UNIT_PRICE, 0, 0                          \
+    }
+
+/* NOLINTEND(bugprone-macro-parentheses) */
+
+#endif
