@@ -170,7 +170,8 @@ int decode_field(const field_row *field, json_value value, msg_value *out, decod
     return read_typed(field, text, out, &reason) || refuse(why, reason, value, field);
 }
 
-/* snapshot and delta in most families; NEW and CHANGE in USDC ones; spot's "f": true for the first.
+/* snapshot and delta in most families; NEW, CHANGE and MergedSnapshot in USDC ones; spot's "f":
+ * true for the first.
  */
 int decode_kind(json_value value, frame_kind *out)
 {
@@ -184,7 +185,8 @@ int decode_kind(json_value value, frame_kind *out)
         *out = FRAME_UNTYPED;
         return 1;
     }
-    if (td_bytes_is(text, "snapshot") || td_bytes_is(text, "NEW"))
+    if (td_bytes_is(text, "snapshot") || td_bytes_is(text, "NEW") ||
+        td_bytes_is(text, "MergedSnapshot"))
         *out = FRAME_SNAPSHOT;
     else if (td_bytes_is(text, "delta") || td_bytes_is(text, "CHANGE"))
         *out = FRAME_DELTA;
