@@ -19,6 +19,7 @@ typedef struct serve_flags {
     const char *speed;
     uint64_t gap_ns_max;
     uint64_t settle_ns;
+    const char *secret;
     uint8_t is_once;
 } serve_flags;
 
@@ -44,6 +45,12 @@ static const option_row SERVE_ROWS[] = {
      .type = OPTION_FLAG,
      .offset = offsetof(serve_flags, is_once),
      .help = "end when the tape has ended for the first client"},
+    {.long_name = "secret",
+     .type = OPTION_TEXT,
+     .offset = offsetof(serve_flags, secret),
+     .metavar = "TEXT",
+     .help = "check the signatures of clients with it, and keep private topics from who\n"
+             "has not authenticated (default: any key is good, and none is needed)"},
 };
 
 /* Everything of one run of the verb. */
@@ -103,6 +110,7 @@ static td_result open_server(serve_command *command, pacer_speed speed, td_err *
         .speed = speed,
         .gap_ns_max = command->flags.gap_ns_max,
         .settle_ns = command->flags.settle_ns,
+        .secret = command->flags.secret,
     };
     td_result rc = td_random_system(&options.seed, sizeof options.seed, err);
     if (rc == TD_OK)

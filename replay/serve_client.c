@@ -33,7 +33,7 @@ static int wants_unknown(serve_client *client, const tape_frame *frame)
     decoder_classify(client->owner->decoder, frame->channel->family, frame->bytes, DIR_IN,
                      frame->recv_ns, &found);
     return found.exchange_topic.size == 0 ||
-           wire_filters_cover(&client->filters, found.exchange_topic);
+           wire_filters_cover_frame(&client->filters, found.exchange_topic, frame->bytes);
 }
 
 /* What the filters say about a channel, asked anew only when they have changed: the version,
@@ -60,8 +60,8 @@ static int is_wanted(serve_client *client, const tape_frame *frame)
         return wants_unknown(client, frame);
     td_bytes topic = td_bytes_str(info->exchange_topic);
     uint32_t *verdict = verdict_of(client, frame->channel->index);
-    if (verdict == NULL)
-        return wire_filters_cover(&client->filters, topic);
+    if (verdict == NULL || client->dialect->covers_frame != NULL)
+        return wire_filters_cover_frame(&client->filters, topic, frame->bytes);
     if (*verdict >> 1 != client->filters_version)
         *verdict =
             client->filters_version << 1 | (wire_filters_cover(&client->filters, topic) ? 1U : 0U);

@@ -163,6 +163,9 @@ typedef struct dialect {
                               const dialect_reply *reply, td_err *err);
     /* Server: does a subscription cover a frame's topic? 1 or 0. */
     int (*covers)(td_bytes subscription, td_bytes exchange_topic);
+    /* Server: does a subscription that covers the topic also cover this frame of it ("order.linear"
+     * and a frame of "order")? NULL: always. */
+    int (*covers_frame)(td_bytes subscription, td_bytes exchange_topic, td_bytes frame);
 
     const struct dialect_reading *reading; /* how request_parse() reads it */
 } dialect;

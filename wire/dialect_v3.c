@@ -2,6 +2,7 @@
  * op}. Spoken by contract v3, and by v5, whose spot and private connections answer a little
  * differently (docs/wire.md 1.5). */
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/assert.h"
@@ -188,6 +189,21 @@ static int covers_private(td_bytes subscription, td_bytes exchange_topic)
            is_category_of(exchange_topic, subscription);
 }
 
+/* A subscription narrower than the topic takes frames in which its category stands. */
+static int covers_private_frame(td_bytes subscription, td_bytes exchange_topic, td_bytes frame)
+{
+    if (subscription.size <= exchange_topic.size)
+        return 1;
+    char member[48];
+    td_bytes category = td_bytes_of(subscription.data + exchange_topic.size + 1,
+                                    subscription.size - exchange_topic.size - 1);
+    int length = snprintf(member, sizeof member, "\"category\":\"%.*s\"", (int)category.size,
+                          (const char *)category.data);
+    TD_ASSERT(length > 0);
+    TD_ASSERT((size_t)length < sizeof member); /* covers_private() knows the categories */
+    return memmem(frame.data, frame.size, member, (size_t)length) != NULL;
+}
+
 #define V3_REQUESTS                                                                                \
     .name = "v3", .ping_interval_ns = DIALECT_PING_INTERVAL_NS, .refuses_repeats = 1, .fit = fit,  \
     .build_topics = build_topics, .build_ping = dialect_ask_ping, .build_auth = dialect_ask_auth,  \
@@ -214,6 +230,7 @@ const dialect DIALECT_V5_PRIVATE_TABLE = {
     .id = DIALECT_V5_PRIVATE,
     .build_answer = build_answer_private,
     .covers = covers_private,
+    .covers_frame = covers_private_frame,
     V3_REQUESTS,
 };
 

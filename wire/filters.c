@@ -168,3 +168,16 @@ int wire_filters_cover(const wire_filters *filters, td_bytes exchange_topic)
     }
     return 0;
 }
+
+int wire_filters_cover_frame(const wire_filters *filters, td_bytes exchange_topic, td_bytes frame)
+{
+    const dialect *spoken = filters->dialect;
+    size_t at = 0;
+    td_bytes text;
+    while (next_text(filters, &at, &text)) {
+        if (spoken->covers(text, exchange_topic) &&
+            (spoken->covers_frame == NULL || spoken->covers_frame(text, exchange_topic, frame)))
+            return 1;
+    }
+    return 0;
+}

@@ -41,4 +41,7 @@ void wire_filters_clear(wire_filters *filters);
 /* 1 if any of them covers the topic (dialect.covers). Cost: one pass over all of them. */
 int wire_filters_cover(const wire_filters *filters, td_bytes exchange_topic);
 
+/* Likewise for a frame of the topic: some dialects have subscriptions to a part of one. */
+int wire_filters_cover_frame(const wire_filters *filters, td_bytes exchange_topic, td_bytes frame);
+
 #endif

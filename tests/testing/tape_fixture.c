@@ -20,6 +20,7 @@
 struct tape_segment {
     char path[LIMIT_PATH_BYTES];
     char feed[LIMIT_NAME_BYTES];
+    const char *family;
     chunk_builder *builder;
     sealed_chunk *sealed;
     segment_writer *writer;
@@ -62,6 +63,12 @@ archive *tape_fixture_archive(tape_fixture *fixture)
 
 tape_segment *tape_segment_open(tape_fixture *fixture, const tape_segment_spec *spec)
 {
+    return tape_segment_open_family(fixture, spec, "inverse");
+}
+
+tape_segment *tape_segment_open_family(tape_fixture *fixture, const tape_segment_spec *spec,
+                                       const char *family)
+{
     tape_segment *segment = td_alloc_zero(1, sizeof *segment);
     assert_non_null(segment);
     char name[LIMIT_PATH_BYTES];
@@ -70,6 +77,7 @@ tape_segment *tape_segment_open(tape_fixture *fixture, const tape_segment_spec *
     int length = snprintf(segment->path, sizeof segment->path, "%s/%.1024s", fixture->folder, name);
     assert_true(length > 0 && (size_t)length < sizeof segment->path);
     snprintf(segment->feed, sizeof segment->feed, "%s", spec->feed);
+    segment->family = family;
     char *slash = strrchr(segment->path, '/');
     td_err err;
     *slash = '\0';
@@ -78,7 +86,7 @@ tape_segment *tape_segment_open(tape_fixture *fixture, const tape_segment_spec *
     segment_session session = {.session = spec->session,
                                .start_ns = TAPE_FIXTURE_NS + spec->start_ns,
                                .feed = segment->feed,
-                               .family = "inverse",
+                               .family = segment->family,
                                .previous_segment = "",
                                .verb = "record",
                                .version = "test"};
@@ -93,17 +101,19 @@ tape_segment *tape_segment_open(tape_fixture *fixture, const tape_segment_spec *
 void tape_segment_put(tape_segment *segment, const tape_put *put)
 {
     char exchange_topic[LIMIT_TOPIC_BYTES] = "";
-    if (put->topic[0] != '_')
+    if (put->exchange_topic != NULL)
+        snprintf(exchange_topic, sizeof exchange_topic, "%s", put->exchange_topic);
+    else if (put->topic[0] != '_')
         snprintf(exchange_topic, sizeof exchange_topic, "%s.%s", put->topic, put->symbol);
     channel_info info = {.feed = segment->feed,
-                         .family = "inverse",
+                         .family = segment->family,
                          .line = put->line,
                          .dir = put->dir,
                          .topic = put->topic,
                          .exchange_topic = exchange_topic,
                          .symbol = put->symbol == NULL ? "" : put->symbol,
-                         .opcode = OPCODE_TEXT,
-                         .message_encoding = "json",
+                         .opcode = put->opcode == 0 ? OPCODE_TEXT : put->opcode,
+                         .message_encoding = put->opcode == OPCODE_BINARY ? "raw" : "json",
                          .schema_name = ""};
     td_err err;
     chunk_frame frame = {.conn = put->conn,

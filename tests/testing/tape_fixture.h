@@ -47,9 +47,14 @@ typedef struct tape_put {
     uint64_t ordinal;
     uint64_t recv_ns;
     const char *text;
+    const char *exchange_topic; /* NULL: topic and symbol with a dot between */
+    channel_opcode opcode;
 } tape_put;
 
 tape_segment *tape_segment_open(tape_fixture *fixture, const tape_segment_spec *spec);
+/* Of another family than inverse. */
+tape_segment *tape_segment_open_family(tape_fixture *fixture, const tape_segment_spec *spec,
+                                       const char *family);
 void tape_segment_put(tape_segment *segment, const tape_put *put);
 void tape_segment_event(tape_segment *segment, const event *said, uint64_t recv_ns);
 
