@@ -99,6 +99,38 @@
     X(CAN_TRADE, "can_trade")                                                                      \
     X(CAN_WITHDRAW, "can_withdraw")                                                                \
     X(CAN_DEPOSIT, "can_deposit")                                                                  \
+    X(EQUITY, "equity")                                                                            \
+    X(USD_VALUE, "usd_value")                                                                      \
+    X(MAX_BALANCE, "max_balance")                                                                  \
+    X(FREE_BALANCE, "free_balance")                                                                \
+    X(BONUS, "bonus")                                                                              \
+    X(ACCOUNT_TYPE, "account_type")                                                                \
+    X(ACCOUNT_IM_RATE, "account_im_rate")                                                          \
+    X(ACCOUNT_IM_RATE_BY_MARK, "account_im_rate_by_mark")                                          \
+    X(ACCOUNT_MM_RATE, "account_mm_rate")                                                          \
+    X(ACCOUNT_MM_RATE_BY_MARK, "account_mm_rate_by_mark")                                          \
+    X(ACCOUNT_LTV, "account_ltv")                                                                  \
+    X(TOTAL_EQUITY, "total_equity")                                                                \
+    X(TOTAL_WALLET_BALANCE, "total_wallet_balance")                                                \
+    X(TOTAL_MARGIN_BALANCE, "total_margin_balance")                                                \
+    X(TOTAL_AVAILABLE_BALANCE, "total_available_balance")                                          \
+    X(TOTAL_UNREALISED_PNL, "total_unrealised_pnl")                                                \
+    X(TOTAL_IM, "total_im")                                                                        \
+    X(TOTAL_IM_BY_MARK, "total_im_by_mark")                                                        \
+    X(TOTAL_MM, "total_mm")                                                                        \
+    X(TOTAL_MM_BY_MARK, "total_mm_by_mark")                                                        \
+    X(TOTAL_ORDER_IM, "total_order_im")                                                            \
+    X(TOTAL_POSITION_IM, "total_position_im")                                                      \
+    X(TOTAL_POSITION_MM, "total_position_mm")                                                      \
+    X(AVAILABLE_TO_WITHDRAW, "available_to_withdraw")                                              \
+    X(AVAILABLE_TO_BORROW, "available_to_borrow")                                                  \
+    X(BORROW_AMOUNT, "borrow_amount")                                                              \
+    X(ACCRUED_INTEREST, "accrued_interest")                                                        \
+    X(SPOT_BORROW, "spot_borrow")                                                                  \
+    X(SPOT_HEDGING_SIZE, "spot_hedging_size")                                                      \
+    X(CAN_BE_COLLATERAL, "can_be_collateral")                                                      \
+    X(IS_COLLATERAL, "is_collateral")                                                              \
+    X(COLLATERAL_RESTRICTION, "collateral_restriction")                                            \
     /* end */
 
 /* books, candles and trades beyond their structs */
@@ -196,6 +228,49 @@
     X(LIQUIDATION_TYPE, "liquidation_type")                                                        \
     X(TRACE_TI, "ti")                                                                              \
     X(TRACE_SI, "si")                                                                              \
+    X(PARENT_ORDER_ID, "parent_order_id")                                                          \
+    X(PARENT_ORDER_LINK_ID, "parent_order_link_id")                                                \
+    X(IS_LEVERAGE, "is_leverage")                                                                  \
+    X(IS_POST_ONLY, "is_post_only")                                                                \
+    X(IS_TRIGGERED, "is_triggered")                                                                \
+    X(BROKER_ORDER_PRICE, "broker_order_price")                                                    \
+    X(CLOSED_PNL, "closed_pnl")                                                                    \
+    X(OCO_TRIGGER_BY, "oco_trigger_by")                                                            \
+    X(MARKET_UNIT, "market_unit")                                                                  \
+    X(SLIPPAGE_TYPE, "slippage_type")                                                              \
+    X(SLIPPAGE, "slippage")                                                                        \
+    X(TP_LIMIT_PRICE, "tp_limit_price")                                                            \
+    X(SL_LIMIT_PRICE, "sl_limit_price")                                                            \
+    X(SMP_TYPE, "smp_type")                                                                        \
+    X(SMP_GROUP, "smp_group")                                                                      \
+    X(SMP_ORDER_ID, "smp_order_id")                                                                \
+    X(CUM_FEE_DETAIL, "cum_fee_detail")                                                            \
+    X(IS_RPI_TAKER, "is_rpi_taker")                                                                \
+    X(RPI_MATCHED_SIZE, "rpi_matched_size")                                                        \
+    /* end */
+
+/* orders that the exchange makes over time */
+#define MEMBERS_STRATEGY(X)                                                                        \
+    X(STRATEGY_ID, "strategy_id")                                                                  \
+    X(STRATEGY_TYPE, "strategy_type")                                                              \
+    X(STRATEGY_STATUS, "strategy_status")                                                          \
+    X(STRATEGY_START, "strategy_start_ns")                                                         \
+    X(STRATEGY_END, "strategy_end_ns")                                                             \
+    X(STRATEGY_PREFERENCE, "strategy_preference")                                                  \
+    X(STRATEGY_VALUE, "strategy_value")                                                            \
+    X(DURATION, "duration_s")                                                                      \
+    X(EXECUTED_DURATION, "executed_duration_s")                                                    \
+    X(ORDER_INTERVAL, "order_interval_s")                                                          \
+    X(TERMINATE_TYPE, "terminate_type")                                                            \
+    X(TERMINATE_REMARK, "terminate_remark")                                                        \
+    X(IS_RANDOM, "is_random")                                                                      \
+    X(TRIGGER_COUNT, "trigger_count")                                                              \
+    X(TRADING_COUNT, "trading_count")                                                              \
+    X(CHASE_DISTANCE, "chase_distance")                                                            \
+    X(CHASE_PCNT, "chase_pcnt")                                                                    \
+    X(MAX_CHASE_PRICE, "max_chase_price")                                                          \
+    X(CHASE_ORDER_PRICE, "chase_order_price")                                                      \
+    X(ORDER_PRICE_OFFSET, "order_price_offset")                                                    \
     /* end */
 
 /* executions */
@@ -213,6 +288,11 @@
     X(LAST_LIQUIDITY, "last_liquidity")                                                            \
     X(ORDER_PRICE, "order_price")                                                                  \
     X(ORDER_SIZE, "order_size")                                                                    \
+    X(CLOSED_SIZE, "closed_size")                                                                  \
+    X(EXEC_PNL, "exec_pnl")                                                                        \
+    X(EXTRA_FEES, "extra_fees")                                                                    \
+    X(PARENT_EXEC_ID, "parent_exec_id")                                                            \
+    X(SPOT_LEG_FEE, "spot_leg_fee")                                                                \
     /* end */
 
 /* positions */
@@ -251,6 +331,14 @@
     X(IS_AUTO_ADD_MARGIN, "is_auto_add_margin")                                                    \
     X(RISK_ID, "risk_id")                                                                          \
     X(USER_ID, "user_id")                                                                          \
+    X(TRADE_MODE, "trade_mode")                                                                    \
+    X(RISK_LIMIT_VALUE, "risk_limit_value")                                                        \
+    X(BREAK_EVEN_PRICE, "break_even_price")                                                        \
+    X(POSITION_IM_BY_MARK, "position_im_by_mark")                                                  \
+    X(POSITION_MM_BY_MARK, "position_mm_by_mark")                                                  \
+    X(OPEN_TIME, "open_ns")                                                                        \
+    X(MMR_SYS_UPDATED, "mmr_sys_updated_ns")                                                       \
+    X(LEVERAGE_SYS_UPDATED, "leverage_sys_updated_ns")                                             \
     /* end */
 
 /* notices: status, limits, alerts */
@@ -265,6 +353,17 @@
     X(REQUEST_ID, "request_id")                                                                    \
     X(BUY_LIMIT, "buy_limit")                                                                      \
     X(SELL_LIMIT, "sell_limit")                                                                    \
+    X(NOTICE_ID, "notice_id")                                                                      \
+    X(HREF, "href")                                                                                \
+    X(SERVICE_TYPES, "service_types")                                                              \
+    X(PRODUCTS, "products")                                                                        \
+    X(UID_SUFFIXES, "uid_suffixes")                                                                \
+    X(MAINTAIN_TYPE, "maintain_type")                                                              \
+    X(ENVIRONMENT, "environment")                                                                  \
+    X(PNL_RATIO, "pnl_ratio")                                                                      \
+    X(ADL_TRIGGER_RATIO, "adl_trigger_ratio")                                                      \
+    X(ADL_TRIGGER_BALANCE, "adl_trigger_balance")                                                  \
+    X(ADL_STOP_RATIO, "adl_stop_ratio")                                                            \
     /* end */
 
 /* leveraged tokens */
@@ -284,6 +383,7 @@
     MEMBERS_MARKET(X)                                                                              \
     MEMBERS_OPTION(X)                                                                              \
     MEMBERS_ORDER(X)                                                                               \
+    MEMBERS_STRATEGY(X)                                                                            \
     MEMBERS_EXECUTION(X)                                                                           \
     MEMBERS_POSITION(X)                                                                            \
     MEMBERS_NOTICE(X)                                                                              \

@@ -1,11 +1,73 @@
-/* Contract v3, public and private. */
-#include "schema/topics/topics.h"
+/* Contract v3, public and private: perpetuals and futures, USDT and inverse (docs/wire.md 3). */
+#include "schema/topics/v3_private.h"
+
+static const field_row TRADE[] = {V3_TRADE_FIELDS};
+
+static const field_row ORDER[] = {
+    V3_ORDER_FIELDS,
+    V3_CONTRACT_ORDER_FIELDS,
+    V3_QUANTITY(MEMBER_LAST_EXEC_SIZE, "lastExecQty"),
+    V3_PRICE(MEMBER_LAST_EXEC_PRICE, "lastExecPrice"),
+};
+
+static const field_row EXECUTION[] = {
+    V3_EXECUTION_FIELDS,
+    V3_TEXT(MEMBER_LAST_LIQUIDITY, "lastLiquidityInd"),
+    V3_TEXT(MEMBER_STOP_ORDER_TYPE, "stopOrderType"),
+    V3_TEXT(MEMBER_BLOCK_TRADE_ID, "blockTradeId"),
+};
+
+/* The mode's key is written otherwise than in orders. */
+static const field_row POSITION[] = {
+    V3_POSITION_FIELDS,
+    V3_TEXT(MEMBER_TP_SL_MODE, "tpSlMode"),
+    V3_MONEY(MEMBER_OCC_CLOSING_FEE, "occClosingFee"),
+    V3_PRICE(MEMBER_TRAILING_ACTIVE, "activePrice"),
+};
+
+static const field_row WALLET[] = {
+    V3_FIELD(MEMBER_COIN, "coin", FIELD_TEXT, UNIT_NONE, FIELD_REQUIRED),
+    V3_MONEY(MEMBER_EQUITY, "equity"),
+    V3_MONEY(MEMBER_WALLET_BALANCE, "walletBalance"),
+    V3_MONEY(MEMBER_POSITION_MARGIN, "positionMargin"),
+    V3_MONEY(MEMBER_AVAILABLE_BALANCE, "availableBalance"),
+    V3_MONEY(MEMBER_ORDER_MARGIN, "orderMargin"),
+    V3_MONEY(MEMBER_UNREALISED_PNL, "unrealisedPnl"),
+    V3_MONEY(MEMBER_CUM_REALISED_PNL, "cumRealisedPnl"),
+};
+
+/* Private frames are topic and data, nothing else. */
+#define PRIVATE_TOPIC(what, message_type, words, time, table, rule, rule_member)                   \
+    {                                                                                              \
+        V3_PRIVATE_COMMON("user." what ".contractAccount", message_type, words, time, "data"),     \
+            .pattern = "user." what ".contractAccount", TOPIC_FIELDS(table),                       \
+            .rules = {{rule, STRENGTH_STATISTIC, rule_member}},                                    \
+    }
+
+static const topic_row TOPICS[] = {
+    V3_BOOK_1(NULL),
+    V3_BOOK(50, "20 ms", "orderbook.200"),
+    V3_BOOK(200, "100 ms", "orderbook.50"),
+    V3_BOOK(500, "100 ms", "orderbook.50"),
+    V3_TRADES(TRADE, "kline.1"),
+    V3_TICKERS,
+    /* One row for both addresses: inverse turnover is rounded as nobody says. */
+    V3_CANDLES(MEMBER_VOLUME, STRENGTH_ERROR),
+    V3_LIQUIDATIONS,
+    PRIVATE_TOPIC("position", MSG_POSITION, "Positions that changed", MEMBER_UPDATED_AT, POSITION,
+                  RULE_ENTRY_TIME_WEAK, MEMBER_UPDATED_AT),
+    PRIVATE_TOPIC("execution", MSG_EXECUTION, "Executions", MEMBER_EXEC_TIME, EXECUTION,
+                  RULE_ID_UNIQUE, MEMBER_EXEC_ID),
+    PRIVATE_TOPIC("order", MSG_ORDER, "Orders that changed", MEMBER_UPDATED_AT, ORDER,
+                  RULE_ENTRY_TIME_WEAK, MEMBER_UPDATED_AT),
+    PRIVATE_TOPIC("wallet", MSG_WALLET, "Balances that changed", MEMBER_NONE, WALLET, RULE_NONE,
+                  MEMBER_NONE),
+};
 
 const family FAMILY_CONTRACT_V3 = {
     .name = "contract-v3",
     .dialect = DIALECT_V3,
     .endpoints = {PUBLIC("/contract/usdt/public/v3"), PUBLIC("/contract/inverse/public/v3"),
                   PRIVATE("/contract/private/v3")},
-    .topics = NULL,
-    .topic_count = 0,
+    FAMILY_TOPICS(TOPICS),
 };

@@ -1,43 +1,91 @@
-/* What contract v3 and the v5 families have in common: runs of fields, and whole rows of topics
- * that differ in one place (docs/wire.md 3). A family's file says the rest. Tables only; for
- * schema/topics/ alone.
+/* What contract v3 and the v5 families have in common: fields, and whole rows of public topics that
+ * differ in one place (docs/wire.md 3). A family's file says the rest; private topics are in
+ * v3_private.h. Tables only; for schema/topics/ alone.
  *
  * Fields are in the order in which the most frequent frames have them: readers guess by it. What is
- * called seq or cs on the wire counts the same events of a symbol, so it is one member. */
+ * called seq or cs on the wire counts the same events of a symbol, so it is one member. ts is when
+ * a frame was made: its exchange time, but where entries have a time of their own. */
 #ifndef TD_SCHEMA_TOPICS_V3_H
 #define TD_SCHEMA_TOPICS_V3_H
 
 #include "schema/topics/topics.h"
 
+/* clang-format off: a constructor, a line */
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
 
-/* The symbol as an entry, or the data object, names it. */
-#define V3_SYMBOL(key)                                                                             \
+/* Fields as these families write them: values are strings, times ms, "" is none. */
+#define V3_FIELD(member, key, type, unit, flags)                                                   \
     {                                                                                              \
-        MEMBER_SYMBOL, key, FIELD_TEXT, UNIT_NONE, 0, 0                                            \
+        member, key, type, unit, 0, flags                                                          \
+    }
+#define V3_TEXT(member, key)     V3_FIELD(member, key, FIELD_TEXT, UNIT_NONE, 0)
+#define V3_PRICE(member, key)    V3_FIELD(member, key, FIELD_DECIMAL, UNIT_PRICE, 0)
+#define V3_QUANTITY(member, key) V3_FIELD(member, key, FIELD_DECIMAL, UNIT_QUANTITY, 0)
+#define V3_MONEY(member, key)    V3_FIELD(member, key, FIELD_DECIMAL, UNIT_MONEY, 0)
+#define V3_RATE(member, key)     V3_FIELD(member, key, FIELD_DECIMAL, UNIT_RATE, 0)
+#define V3_DECIMAL(member, key)  V3_FIELD(member, key, FIELD_DECIMAL, UNIT_NONE, 0)
+#define V3_INTEGER(member, key)  V3_FIELD(member, key, FIELD_INTEGER, UNIT_NONE, 0)
+#define V3_BOOL(member, key)     V3_FIELD(member, key, FIELD_BOOL, UNIT_NONE, 0)
+#define V3_SIDE(member, key)     V3_FIELD(member, key, FIELD_SIDE, UNIT_NONE, 0)
+#define V3_MS(member, key)       V3_FIELD(member, key, FIELD_TIME, UNIT_MS, 0)
+#define V3_JSON(member, key)     V3_FIELD(member, key, FIELD_JSON, UNIT_NONE, 0)
+
+/* The symbol that an entry is about. */
+#define V3_SYMBOL V3_FIELD(MEMBER_SYMBOL, "symbol", FIELD_TEXT, UNIT_NONE, FIELD_REQUIRED)
+
+/* Entries of a topic that has no changes, or none that it names. */
+#define V3_ENTRIES(path, action)                                                                   \
+    {                                                                                              \
+        {                                                                                          \
+            path, action, FRAME_ANY, ITEMS_REQUIRED                                                \
+        }                                                                                          \
+    }
+#define V3_WHOLE                                                                                   \
+    {                                                                                              \
+        {                                                                                          \
+            "data", ACTION_SET, FRAME_SNAPSHOT, ITEMS_REQUIRED                                     \
+        }                                                                                          \
+    }
+#define V3_CHANGES                                                                                 \
+    {                                                                                              \
+        {"data", ACTION_SET, FRAME_SNAPSHOT, ITEMS_REQUIRED},                                      \
+        {                                                                                          \
+            "data", ACTION_UPDATE, FRAME_DELTA, ITEMS_REQUIRED                                     \
+        }                                                                                          \
     }
 
-/* When the exchange made the frame; for topics whose entries have no time of their own it is the
- * time of the whole frame. */
-#define V3_TIME(member)                                                                            \
-    {                                                                                              \
-        member, "ts", FIELD_TIME, UNIT_MS, 0, 0                                                    \
-    }
+/* clang-format on */
+
+/* Around the entries of most topics. */
+static const field_row V3_TIME_ENVELOPE[] = {
+    V3_MS(MEMBER_EXCHANGE_TIME, "ts"),
+};
+
+/* The same where each entry has the time of what it tells. */
+static const field_row V3_SENT_ENVELOPE[] = {
+    V3_MS(MEMBER_SEND_TIME, "ts"),
+};
 
 /* ---- books ---- */
 
-/* Around the levels. seq is missing in options of 2023, cts before December 2023. */
-static const field_row V3_BOOK_ENVELOPE[] = {
-    V3_TIME(MEMBER_EXCHANGE_TIME),
-    V3_SYMBOL("data.s"),
-    {MEMBER_U, "data.u", FIELD_INTEGER, UNIT_NONE, 0, FIELD_REQUIRED},
-    {MEMBER_SEQ, "data.seq", FIELD_INTEGER, UNIT_NONE, 0, 0},
-    {MEMBER_MATCH_TIME, "cts", FIELD_TIME, UNIT_MS, 0, 0},
-};
+/* Around the levels. cts came in December 2023. */
+#define V3_BOOK_ENVELOPE_FIELDS                                                                    \
+    V3_MS(MEMBER_EXCHANGE_TIME, "ts"), V3_TEXT(MEMBER_SYMBOL, "data.s"),                           \
+        V3_FIELD(MEMBER_U, "data.u", FIELD_INTEGER, UNIT_NONE, FIELD_REQUIRED),                    \
+        V3_INTEGER(MEMBER_SEQ, "data.seq"), V3_MS(MEMBER_MATCH_TIME, "cts")
 
-static const field_row V3_LEVEL[] = {
-    {MEMBER_PRICE, "0", FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_REQUIRED},
-    {MEMBER_SIZE, "1", FIELD_DECIMAL, UNIT_QUANTITY, 0, FIELD_REQUIRED},
+static const field_row V3_BOOK_ENVELOPE[] = {V3_BOOK_ENVELOPE_FIELDS};
+
+#define V3_LEVEL_FIELDS                                                                            \
+    V3_FIELD(MEMBER_PRICE, "0", FIELD_DECIMAL, UNIT_PRICE, FIELD_REQUIRED),                        \
+        V3_FIELD(MEMBER_SIZE, "1", FIELD_DECIMAL, UNIT_QUANTITY, FIELD_REQUIRED)
+
+static const field_row V3_LEVEL[] = {V3_LEVEL_FIELDS};
+
+/* The third number is what of the level are retail orders. */
+static const field_row V3_RPI_LEVEL[] = {
+    V3_LEVEL_FIELDS,
+    V3_FIELD(MEMBER_RPI_SIZE, "2", FIELD_DECIMAL, UNIT_QUANTITY, FIELD_REQUIRED),
 };
 
 /* One side, in frames of one kind. A level says what its price has from now on; 0 is nothing. */
@@ -45,232 +93,204 @@ static const field_row V3_LEVEL[] = {
     {                                                                                              \
         path, ACTION_SET, kind, ITEMS_REQUIRED | ITEMS_POSITIONAL | ITEMS_ZERO_DELETES | (side)    \
     }
-#define V3_BOOK_ITEMS                                                                              \
+#define V3_LEVELS_OF(kind)                                                                         \
+    V3_LEVELS("data.b", kind, ITEMS_BUY), V3_LEVELS("data.a", kind, ITEMS_SELL)
+
+/* Rules of every book that is kept by deltas (docs/wire.md 6.5): u finds every loss. */
+#define V3_DELTA_RULES(seq_rule)                                                                   \
+    {RULE_SEQ_DENSE, STRENGTH_ERROR, MEMBER_U}, {seq_rule, STRENGTH_ERROR, MEMBER_SEQ},            \
+        {RULE_TIME_WEAK, STRENGTH_WARNING, MEMBER_NONE},                                           \
     {                                                                                              \
-        V3_LEVELS("data.b", FRAME_SNAPSHOT, ITEMS_BUY),                                            \
-            V3_LEVELS("data.a", FRAME_SNAPSHOT, ITEMS_SELL),                                       \
-            V3_LEVELS("data.b", FRAME_DELTA, ITEMS_BUY),                                           \
-            V3_LEVELS("data.a", FRAME_DELTA, ITEMS_SELL)                                           \
+        RULE_SYMBOL_MATCHES, STRENGTH_ERROR, MEMBER_NONE                                           \
     }
 
-/* Rules of windowed books (docs/wire.md 6.5): u finds every loss. How deep a book has to be says
- * nothing in a thin market. */
-#define V3_BOOK_RULES                                                                              \
-    {RULE_SEQ_DENSE, STRENGTH_ERROR, MEMBER_U}, {RULE_SEQ_STRICT, STRENGTH_ERROR, MEMBER_SEQ},     \
-        {RULE_TIME_WEAK, STRENGTH_WARNING, MEMBER_NONE},                                           \
-        {RULE_ANCHORED, STRENGTH_ERROR, MEMBER_NONE},                                              \
-        {RULE_SYMBOL_MATCHES, STRENGTH_ERROR, MEMBER_NONE},                                        \
+/* Rules of the levels of a windowed one. How deep a book has to be says nothing in a thin market,
+ * and that books of equal seq are equal nobody has written. */
+#define V3_LEVEL_RULES                                                                             \
+    {RULE_ANCHORED, STRENGTH_ERROR, MEMBER_NONE},                                                  \
         {RULE_DELETE_EXISTS, STRENGTH_ERROR, MEMBER_NONE},                                         \
         {RULE_UPDATE_CHANGES, STRENGTH_ERROR, MEMBER_NONE},                                        \
         {RULE_SIZE_POSITIVE, STRENGTH_ERROR, MEMBER_NONE},                                         \
         {RULE_NOT_CROSSED, STRENGTH_ERROR, MEMBER_NONE},                                           \
         {RULE_DEPTH_MAX, STRENGTH_ERROR, MEMBER_NONE},                                             \
-        {RULE_DEPTH, STRENGTH_STATISTIC, MEMBER_NONE},                                             \
     {                                                                                              \
-        RULE_BOOKS_AGREE, STRENGTH_WARNING, MEMBER_SEQ                                             \
+        RULE_DEPTH, STRENGTH_STATISTIC, MEMBER_NONE                                                \
     }
 
-/* A book of so many levels a side, with deltas; twin: the depth that audits it. The dates are NULL
- * where it is as it always was. */
-#define V3_BOOK_DATED(levels, words, twin, from, until)                                            \
-    {                                                                                              \
-        .name = "orderbook." #levels, .pattern = "orderbook." #levels ".{symbol}",                 \
-        .type = MSG_BOOK_CHANGE, .title = "Order book, " #levels " levels a side, " words,         \
-        .audit = twin, .valid_from = from, .valid_until = until, .book_depth = levels,             \
-        .sequence = SEQ_ENVELOPE, .time_member = MEMBER_EXCHANGE_TIME, .items = V3_BOOK_ITEMS,     \
-        TOPIC_ENVELOPE(V3_BOOK_ENVELOPE), TOPIC_FIELDS(V3_LEVEL), .rules = {V3_BOOK_RULES},        \
-    }
-#define V3_BOOK(levels, words, twin) V3_BOOK_DATED(levels, words, twin, NULL, NULL)
+/* What all books share. twin: the depth that audits it, or NULL. */
+#define V3_BOOK_COMMON(part, levels, twin, envelope_table)                                         \
+    .name = "orderbook." part, .pattern = "orderbook." part ".{symbol}", .type = MSG_BOOK_CHANGE,  \
+    .audit = twin, .book_depth = levels, .sequence = SEQ_ENVELOPE,                                 \
+    .time_member = MEMBER_EXCHANGE_TIME, TOPIC_ENVELOPE(envelope_table)
 
-/* Level 1 from the day on which all symbols had snapshots only: sent again with the same u after 3
- * s without change, so a step above 1 is a loss, and the next frame heals it (docs/wire.md 3.3). */
-#define V3_BOOK_1_REPEATED(from)                                                                   \
+/* A book of so many levels a side, with deltas, between two dates; NULL: no end on that side. */
+#define V3_BOOK_OF(levels, rate, twin, from, until, envelope_table, seq_rule)                      \
     {                                                                                              \
-        .name = "orderbook.1", .pattern = "orderbook.1.{symbol}", .type = MSG_BOOK_CHANGE,         \
-        .title = "Best bid and ask, 10 ms, each time in full", .valid_from = from,                 \
-        .audit = "orderbook.50", .book_depth = 1, .sequence = SEQ_ENVELOPE,                        \
-        .time_member = MEMBER_EXCHANGE_TIME,                                                       \
-        .items = {V3_LEVELS("data.b", FRAME_SNAPSHOT, ITEMS_BUY),                                  \
-                  V3_LEVELS("data.a", FRAME_SNAPSHOT, ITEMS_SELL)},                                \
-        TOPIC_ENVELOPE(V3_BOOK_ENVELOPE), TOPIC_FIELDS(V3_LEVEL),                                  \
-        .rules = {{RULE_SEQ_STEP, STRENGTH_ERROR, MEMBER_U},                                       \
-                  {RULE_SEQ_WEAK, STRENGTH_ERROR, MEMBER_SEQ},                                     \
-                  {RULE_TIME_WEAK, STRENGTH_WARNING, MEMBER_NONE},                                 \
-                  {RULE_SYMBOL_MATCHES, STRENGTH_ERROR, MEMBER_NONE},                              \
-                  {RULE_SIZE_POSITIVE, STRENGTH_ERROR, MEMBER_NONE},                               \
-                  {RULE_NOT_CROSSED, STRENGTH_ERROR, MEMBER_NONE},                                 \
-                  {RULE_DEPTH_MAX, STRENGTH_ERROR, MEMBER_NONE},                                   \
-                  {RULE_SNAPSHOT_REPEAT, STRENGTH_STATISTIC, MEMBER_U},                            \
-                  {RULE_BOOKS_AGREE, STRENGTH_WARNING, MEMBER_SEQ}},                               \
+        V3_BOOK_COMMON(#levels, levels, twin, envelope_table),                                     \
+            .title = "Order book, " #levels " levels a side, " rate, .valid_from = from,           \
+            .valid_until = until,                                                                  \
+            .items = {V3_LEVELS_OF(FRAME_SNAPSHOT), V3_LEVELS_OF(FRAME_DELTA)},                    \
+            TOPIC_FIELDS(V3_LEVEL),                                                                \
+            .rules = {V3_DELTA_RULES(seq_rule),                                                    \
+                      V3_LEVEL_RULES,                                                              \
+                      {RULE_BOOKS_AGREE, STRENGTH_WARNING, MEMBER_SEQ}},                           \
+    }
+#define V3_BOOK_DATED(levels, rate, twin, from, until)                                             \
+    V3_BOOK_OF(levels, rate, twin, from, until, V3_BOOK_ENVELOPE, RULE_SEQ_STRICT)
+#define V3_BOOK(levels, rate, twin) V3_BOOK_DATED(levels, rate, twin, NULL, NULL)
+
+/* Level 1 as it was: a snapshot, then deltas that may delete the old best and insert the new one;
+ * without change a snapshot again, with the u of before. */
+#define V3_BOOK_1(until)                                                                           \
+    V3_BOOK_OF(1, "10 ms", "orderbook.50", NULL, until, V3_BOOK_ENVELOPE, RULE_SEQ_WEAK)
+
+/* Level 1 since all symbols have snapshots only: u stays or rises by one, so a larger step is a
+ * loss, which the next frame heals (docs/wire.md 3.3). */
+#define V3_BOOK_1_WHOLE(from)                                                                      \
+    {                                                                                              \
+        V3_BOOK_COMMON("1", 1, "orderbook.50", V3_BOOK_ENVELOPE),                                  \
+            .title = "Best bid and ask, 10 ms, whole each time", .valid_from = from,               \
+            .items = {V3_LEVELS_OF(FRAME_SNAPSHOT)}, TOPIC_FIELDS(V3_LEVEL),                       \
+            .rules = {{RULE_SEQ_STEP, STRENGTH_ERROR, MEMBER_U},                                   \
+                      {RULE_SEQ_WEAK, STRENGTH_ERROR, MEMBER_SEQ},                                 \
+                      {RULE_TIME_WEAK, STRENGTH_WARNING, MEMBER_NONE},                             \
+                      {RULE_SYMBOL_MATCHES, STRENGTH_ERROR, MEMBER_NONE},                          \
+                      {RULE_SIZE_POSITIVE, STRENGTH_ERROR, MEMBER_NONE},                           \
+                      {RULE_NOT_CROSSED, STRENGTH_ERROR, MEMBER_NONE},                             \
+                      {RULE_DEPTH_MAX, STRENGTH_ERROR, MEMBER_NONE},                               \
+                      {RULE_SNAPSHOT_REPEAT, STRENGTH_STATISTIC, MEMBER_U},                        \
+                      {RULE_BOOKS_AGREE, STRENGTH_WARNING, MEMBER_SEQ}},                           \
     }
 
-/* Level 1 before that: a snapshot, then deltas that may delete the old best and insert the new one.
- * Only seq's order is weaker than in deeper books: a repeated snapshot has its own. */
-#define V3_BOOK_1(until) V3_BOOK_DATED(1, "10 ms", "orderbook.50", NULL, until)
+/* The day after which no symbol has deltas at level 1 (docs/wire.md 3.3). */
+#define V3_BOOK_1_WHOLE_FROM "2025-03-28"
+
+/* Retail orders beside the others. Such an order may stand across the others' best price and is
+ * hidden then: whether the whole is crossed is a hint. */
+#define V3_BOOK_RPI                                                                                \
+    {                                                                                              \
+        V3_BOOK_COMMON("rpi", 50, "orderbook.50", V3_BOOK_ENVELOPE),                               \
+            .title = "Order book with retail orders, 50 levels a side, 100 ms",                    \
+            .items = {V3_LEVELS_OF(FRAME_SNAPSHOT), V3_LEVELS_OF(FRAME_DELTA)},                    \
+            TOPIC_FIELDS(V3_RPI_LEVEL),                                                            \
+            .rules = {V3_DELTA_RULES(RULE_SEQ_STRICT),                                             \
+                      {RULE_ANCHORED, STRENGTH_ERROR, MEMBER_NONE},                                \
+                      {RULE_DELETE_EXISTS, STRENGTH_ERROR, MEMBER_NONE},                           \
+                      {RULE_SIZE_POSITIVE, STRENGTH_ERROR, MEMBER_NONE},                           \
+                      {RULE_NOT_CROSSED, STRENGTH_STATISTIC, MEMBER_NONE},                         \
+                      {RULE_DEPTH_MAX, STRENGTH_ERROR, MEMBER_NONE}},                              \
+    }
+
+/* Everything, by deltas only: the snapshot comes by HTTP, so the frames alone are anchored to
+ * nothing, and of their levels nothing can be asked. */
+#define V3_BOOK_FULL                                                                               \
+    {                                                                                              \
+        V3_BOOK_COMMON("full", 0, NULL, V3_BOOK_ENVELOPE),                                         \
+            .title = "Order book, all levels, 200 ms, no snapshot",                                \
+            .items = {V3_LEVELS_OF(FRAME_DELTA)}, TOPIC_FIELDS(V3_LEVEL),                          \
+            .rules = {V3_DELTA_RULES(RULE_SEQ_STRICT),                                             \
+                      {RULE_SIZE_POSITIVE, STRENGTH_ERROR, MEMBER_NONE}},                          \
+    }
 
 /* ---- trades ---- */
 
-/* A frame has its own time, each trade its match's. */
-static const field_row V3_SENT_ENVELOPE[] = {
-    V3_TIME(MEMBER_SEND_TIME),
-};
+#define V3_TRADE_TIME   V3_FIELD(MEMBER_EXCHANGE_TIME, "T", FIELD_TIME, UNIT_MS, FIELD_REQUIRED)
+#define V3_TRADE_SYMBOL V3_TEXT(MEMBER_SYMBOL, "s")
+#define V3_TRADE_SIDE   V3_FIELD(MEMBER_SIDE, "S", FIELD_SIDE, UNIT_NONE, FIELD_REQUIRED)
+#define V3_TRADE_SIZE   V3_FIELD(MEMBER_SIZE, "v", FIELD_DECIMAL, UNIT_QUANTITY, FIELD_REQUIRED)
+#define V3_TRADE_PRICE  V3_FIELD(MEMBER_PRICE, "p", FIELD_DECIMAL, UNIT_PRICE, FIELD_REQUIRED)
+#define V3_TRADE_TICK   V3_TEXT(MEMBER_TICK_DIRECTION, "L")
+#define V3_TRADE_ID     V3_TEXT(MEMBER_TRADE_ID, "i")
+#define V3_TRADE_BLOCK  V3_BOOL(MEMBER_IS_BLOCK_TRADE, "BT")
+#define V3_TRADE_RETAIL V3_BOOL(MEMBER_IS_RPI_TRADE, "RPI") /* both since 2025 */
+#define V3_TRADE_SEQ    V3_INTEGER(MEMBER_SEQ, "seq")
 
-#define V3_TRADE_TIME                                                                              \
-    {                                                                                              \
-        MEMBER_EXCHANGE_TIME, "T", FIELD_TIME, UNIT_MS, 0, FIELD_REQUIRED                          \
-    }
-#define V3_TRADE_SIDE                                                                              \
-    {                                                                                              \
-        MEMBER_SIDE, "S", FIELD_SIDE, UNIT_NONE, 0, FIELD_REQUIRED                                 \
-    }
-#define V3_TRADE_SIZE                                                                              \
-    {                                                                                              \
-        MEMBER_SIZE, "v", FIELD_DECIMAL, UNIT_QUANTITY, 0, FIELD_REQUIRED                          \
-    }
-#define V3_TRADE_PRICE                                                                             \
-    {                                                                                              \
-        MEMBER_PRICE, "p", FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_REQUIRED                            \
-    }
-#define V3_TRADE_TICK                                                                              \
-    {                                                                                              \
-        MEMBER_TICK_DIRECTION, "L", FIELD_TEXT, UNIT_NONE, 0, 0                                    \
-    }
-#define V3_TRADE_ID                                                                                \
-    {                                                                                              \
-        MEMBER_TRADE_ID, "i", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED                             \
-    }
-#define V3_TRADE_BLOCK                                                                             \
-    {                                                                                              \
-        MEMBER_IS_BLOCK_TRADE, "BT", FIELD_BOOL, UNIT_NONE, 0, 0                                   \
-    }
-
-/* Fields that came in 2025 (docs/wire.md 3.4). */
-#define V3_TRADE_RPI                                                                               \
-    {                                                                                              \
-        MEMBER_IS_RPI_TRADE, "RPI", FIELD_BOOL, UNIT_NONE, 0, 0                                    \
-    }
-#define V3_TRADE_SEQ                                                                               \
-    {                                                                                              \
-        MEMBER_SEQ, "seq", FIELD_INTEGER, UNIT_NONE, 0, 0                                          \
-    }
-
-/* Futures and perpetuals. */
+/* A trade of contract v3, and of v5's futures and perpetuals but for what came later. */
 #define V3_TRADE_FIELDS                                                                            \
-    V3_TRADE_TIME, V3_SYMBOL("s"), V3_TRADE_SIDE, V3_TRADE_SIZE, V3_TRADE_PRICE, V3_TRADE_TICK,    \
+    V3_TRADE_TIME, V3_TRADE_SYMBOL, V3_TRADE_SIDE, V3_TRADE_SIZE, V3_TRADE_PRICE, V3_TRADE_TICK,   \
         V3_TRADE_ID, V3_TRADE_BLOCK
 
-/* Trades of one symbol. Order and repeats show, losses do not: candles prove them (docs/wire.md
- * 6.5). */
-#define V3_TRADES(trade_table, ...)                                                                \
-    {                                                                                              \
-        .name = "publicTrade", .pattern = "publicTrade.{symbol}", .type = MSG_TRADE,               \
-        .title = "Trades, up to 1,024 a frame", .audit = "kline.1", .sequence = SEQ_ITEM,          \
-        .time_member = MEMBER_EXCHANGE_TIME,                                                       \
-        .items = {{"data", ACTION_NONE, FRAME_ANY, ITEMS_REQUIRED}},                               \
-        TOPIC_ENVELOPE(V3_SENT_ENVELOPE), TOPIC_FIELDS(trade_table),                               \
-        .rules = {__VA_ARGS__{RULE_TIME_WEAK, STRENGTH_ERROR, MEMBER_NONE},                        \
-                  {RULE_ID_UNIQUE, STRENGTH_ERROR, MEMBER_TRADE_ID},                               \
-                  {RULE_SYMBOL_MATCHES, STRENGTH_ERROR, MEMBER_NONE}},                             \
-    }
+/* What all trades share: frames of up to 1,024. */
+#define V3_TRADES_COMMON(envelope_table)                                                           \
+    .name = "publicTrade", .type = MSG_TRADE, .sequence = SEQ_ITEM,                                \
+    .time_member = MEMBER_EXCHANGE_TIME, .items = V3_ENTRIES("data", ACTION_NONE),                 \
+    TOPIC_ENVELOPE(envelope_table)
 
-/* Where trades have seq: several frames may share one. */
-#define V3_SEQ_NEVER_DOWN {RULE_SEQ_WEAK, STRENGTH_ERROR, MEMBER_SEQ},
+/* Trades of one symbol. Order and repeats show; losses do not, candles prove them (docs/wire.md
+ * 6.5). Contract v3 has no seq: then nothing breaks the rule. */
+#define V3_TRADES(trade_table, candles)                                                            \
+    {                                                                                              \
+        V3_TRADES_COMMON(V3_SENT_ENVELOPE),                                                        \
+            .pattern = "publicTrade.{symbol}", .title = "Trades", .audit = candles,                \
+            TOPIC_FIELDS(trade_table),                                                             \
+            .rules = {{RULE_SEQ_WEAK, STRENGTH_ERROR, MEMBER_SEQ},                                 \
+                      {RULE_TIME_WEAK, STRENGTH_ERROR, MEMBER_NONE},                               \
+                      {RULE_ID_UNIQUE, STRENGTH_ERROR, MEMBER_TRADE_ID},                           \
+                      {RULE_SYMBOL_MATCHES, STRENGTH_ERROR, MEMBER_NONE}},                         \
+    }
 
 /* ---- tickers ---- */
 
 static const field_row V3_TICKER_ENVELOPE[] = {
-    {MEMBER_SEQ, "cs", FIELD_INTEGER, UNIT_NONE, 0, 0},
-    V3_TIME(MEMBER_EXCHANGE_TIME),
+    V3_INTEGER(MEMBER_SEQ, "cs"),
+    V3_MS(MEMBER_EXCHANGE_TIME, "ts"),
 };
 
-#define V3_LAST_PRICE                                                                              \
-    {                                                                                              \
-        MEMBER_LAST_PRICE, "lastPrice", FIELD_DECIMAL, UNIT_PRICE, 0, 0                            \
-    }
-#define V3_HIGH_LOW_24H                                                                            \
-    {MEMBER_HIGH_PRICE_24H, "highPrice24h", FIELD_DECIMAL, UNIT_PRICE, 0, 0},                      \
-    {                                                                                              \
-        MEMBER_LOW_PRICE_24H, "lowPrice24h", FIELD_DECIMAL, UNIT_PRICE, 0, 0                       \
-    }
-#define V3_PREV_24H                                                                                \
-    {                                                                                              \
-        MEMBER_PREV_PRICE_24H, "prevPrice24h", FIELD_DECIMAL, UNIT_PRICE, 0, 0                     \
-    }
-#define V3_TURNOVER_24H                                                                            \
-    {                                                                                              \
-        MEMBER_TURNOVER_24H, "turnover24h", FIELD_DECIMAL, UNIT_MONEY, 0, 0                        \
-    }
-#define V3_VOLUME_24H                                                                              \
-    {                                                                                              \
-        MEMBER_VOLUME_24H, "volume24h", FIELD_DECIMAL, UNIT_QUANTITY, 0, 0                         \
-    }
-#define V3_CHANGE_24H                                                                              \
-    {                                                                                              \
-        MEMBER_PRICE_24H_PCNT, "price24hPcnt", FIELD_DECIMAL, UNIT_RATE, 0, 0                      \
-    }
-#define V3_MARK_PRICE                                                                              \
-    {                                                                                              \
-        MEMBER_MARK_PRICE, "markPrice", FIELD_DECIMAL, UNIT_PRICE, 0, 0                            \
-    }
-#define V3_INDEX_PRICE                                                                             \
-    {                                                                                              \
-        MEMBER_INDEX_PRICE, "indexPrice", FIELD_DECIMAL, UNIT_PRICE, 0, 0                          \
-    }
-#define V3_OPEN_INTEREST                                                                           \
-    {                                                                                              \
-        MEMBER_OPEN_INTEREST, "openInterest", FIELD_DECIMAL, UNIT_QUANTITY, 0, 0                   \
-    }
+#define V3_LAST_PRICE    V3_PRICE(MEMBER_LAST_PRICE, "lastPrice")
+#define V3_HIGH_24H      V3_PRICE(MEMBER_HIGH_PRICE_24H, "highPrice24h")
+#define V3_LOW_24H       V3_PRICE(MEMBER_LOW_PRICE_24H, "lowPrice24h")
+#define V3_PREV_24H      V3_PRICE(MEMBER_PREV_PRICE_24H, "prevPrice24h")
+#define V3_CHANGE_24H    V3_RATE(MEMBER_PRICE_24H_PCNT, "price24hPcnt")
+#define V3_TURNOVER_24H  V3_MONEY(MEMBER_TURNOVER_24H, "turnover24h")
+#define V3_VOLUME_24H    V3_QUANTITY(MEMBER_VOLUME_24H, "volume24h")
+#define V3_MARK_PRICE    V3_PRICE(MEMBER_MARK_PRICE, "markPrice")
+#define V3_INDEX_PRICE   V3_PRICE(MEMBER_INDEX_PRICE, "indexPrice")
+#define V3_OPEN_INTEREST V3_QUANTITY(MEMBER_OPEN_INTEREST, "openInterest")
+#define V3_DELIVERY      V3_PRICE(MEMBER_PREDICTED_DELIVERY_PRICE, "predictedDeliveryPrice")
 
-/* Best bid and ask under one of two spellings: bid1Price, or bidPrice. */
-#define V3_BEST(bid, ask)                                                                          \
-    {MEMBER_BID1_PRICE, bid "Price", FIELD_DECIMAL, UNIT_PRICE, 0, 0},                             \
-        {MEMBER_BID1_SIZE, bid "Size", FIELD_DECIMAL, UNIT_QUANTITY, 0, 0},                        \
-        {MEMBER_ASK1_PRICE, ask "Price", FIELD_DECIMAL, UNIT_PRICE, 0, 0},                         \
-    {                                                                                              \
-        MEMBER_ASK1_SIZE, ask "Size", FIELD_DECIMAL, UNIT_QUANTITY, 0, 0                           \
-    }
-
-/* Perpetuals and dated futures; those of one kind only are absent, or "", in the other. */
+/* Perpetuals and dated futures; what only one kind has is absent, or "", in the other. */
 static const field_row V3_TICKER[] = {
-    {MEMBER_SYMBOL, "symbol", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED},
-    {MEMBER_TICK_DIRECTION, "tickDirection", FIELD_TEXT, UNIT_NONE, 0, 0},
+    V3_SYMBOL,
+    V3_TEXT(MEMBER_TICK_DIRECTION, "tickDirection"),
     V3_CHANGE_24H,
     V3_LAST_PRICE,
     V3_PREV_24H,
-    V3_HIGH_LOW_24H,
-    {MEMBER_PREV_PRICE_1H, "prevPrice1h", FIELD_DECIMAL, UNIT_PRICE, 0, 0},
+    V3_HIGH_24H,
+    V3_LOW_24H,
+    V3_PRICE(MEMBER_PREV_PRICE_1H, "prevPrice1h"),
     V3_MARK_PRICE,
     V3_INDEX_PRICE,
     V3_OPEN_INTEREST,
-    {MEMBER_OPEN_VALUE, "openInterestValue", FIELD_DECIMAL, UNIT_MONEY, 0, 0},
+    V3_MONEY(MEMBER_OPEN_VALUE, "openInterestValue"),
     V3_TURNOVER_24H,
     V3_VOLUME_24H,
-    {MEMBER_FUNDING_RATE_INTERVAL, "fundingIntervalHour", FIELD_INTEGER, UNIT_NONE, 0, 0},
-    {MEMBER_FUNDING_CAP, "fundingCap", FIELD_DECIMAL, UNIT_RATE, 0, 0},
-    {MEMBER_SINGLE_OPEN_INTEREST, "singleOpenInterest", FIELD_DECIMAL, UNIT_QUANTITY, 0, 0},
-    {MEMBER_SINGLE_OPEN_VALUE, "singleOpenInterestValue", FIELD_DECIMAL, UNIT_MONEY, 0, 0},
-    {MEMBER_DELIVERY_TIME, "deliveryTime", FIELD_TIME, UNIT_RFC3339, 0, 0},
-    {MEMBER_FAIR_BASIS_RATE, "basisRate", FIELD_DECIMAL, UNIT_RATE, 0, 0},
-    {MEMBER_SETTLE_FEE_RATE, "deliveryFeeRate", FIELD_DECIMAL, UNIT_RATE, 0, 0},
-    {MEMBER_PREDICTED_DELIVERY_PRICE, "predictedDeliveryPrice", FIELD_DECIMAL, UNIT_PRICE, 0, 0},
-    {MEMBER_FAIR_BASIS, "basis", FIELD_DECIMAL, UNIT_PRICE, 0, 0},
-    {MEMBER_BASIS_IN_YEAR, "basisRateYear", FIELD_DECIMAL, UNIT_RATE, 0, 0},
-    {MEMBER_NEXT_FUNDING_TIME, "nextFundingTime", FIELD_TIME, UNIT_MS, 0, 0},
-    {MEMBER_FUNDING_RATE, "fundingRate", FIELD_DECIMAL, UNIT_RATE, 0, 0},
-    V3_BEST("bid1", "ask1"),
-    {MEMBER_PRE_OPEN_PRICE, "preOpenPrice", FIELD_DECIMAL, UNIT_PRICE, 0, 0},
-    {MEMBER_PRE_OPEN_SIZE, "preQty", FIELD_DECIMAL, UNIT_QUANTITY, 0, 0},
-    {MEMBER_PRE_LISTING_PHASE, "curPreListingPhase", FIELD_TEXT, UNIT_NONE, 0, 0},
+    V3_INTEGER(MEMBER_FUNDING_RATE_INTERVAL, "fundingIntervalHour"),
+    V3_RATE(MEMBER_FUNDING_CAP, "fundingCap"),
+    V3_QUANTITY(MEMBER_SINGLE_OPEN_INTEREST, "singleOpenInterest"),
+    V3_MONEY(MEMBER_SINGLE_OPEN_VALUE, "singleOpenInterestValue"),
+    V3_FIELD(MEMBER_DELIVERY_TIME, "deliveryTime", FIELD_TIME, UNIT_RFC3339, 0),
+    V3_RATE(MEMBER_FAIR_BASIS_RATE, "basisRate"),
+    V3_RATE(MEMBER_SETTLE_FEE_RATE, "deliveryFeeRate"),
+    V3_DELIVERY,
+    V3_PRICE(MEMBER_FAIR_BASIS, "basis"),
+    V3_RATE(MEMBER_BASIS_IN_YEAR, "basisRateYear"),
+    V3_MS(MEMBER_NEXT_FUNDING_TIME, "nextFundingTime"),
+    V3_RATE(MEMBER_FUNDING_RATE, "fundingRate"),
+    V3_PRICE(MEMBER_BID1_PRICE, "bid1Price"),
+    V3_QUANTITY(MEMBER_BID1_SIZE, "bid1Size"),
+    V3_PRICE(MEMBER_ASK1_PRICE, "ask1Price"),
+    V3_QUANTITY(MEMBER_ASK1_SIZE, "ask1Size"),
+    V3_PRICE(MEMBER_PRE_OPEN_PRICE, "preOpenPrice"),
+    V3_QUANTITY(MEMBER_PRE_OPEN_SIZE, "preQty"),
+    V3_TEXT(MEMBER_PRE_LISTING_PHASE, "curPreListingPhase"),
 };
 
-/* A ticker whose delta has the changed fields, some unchanged ones among them. */
+/* A ticker whose deltas have what changed, and some values that did not. */
 #define V3_TICKERS                                                                                 \
     {                                                                                              \
         .name = "tickers", .pattern = "tickers.{symbol}", .type = MSG_TICKER,                      \
         .title = "Ticker, 100 ms; a delta has the changed fields only", .sequence = SEQ_ENVELOPE,  \
-        .time_member = MEMBER_EXCHANGE_TIME,                                                       \
-        .items = {{"data", ACTION_SET, FRAME_SNAPSHOT, ITEMS_REQUIRED},                            \
-                  {"data", ACTION_UPDATE, FRAME_DELTA, ITEMS_REQUIRED}},                           \
+        .time_member = MEMBER_EXCHANGE_TIME, .items = V3_CHANGES,                                  \
         TOPIC_ENVELOPE(V3_TICKER_ENVELOPE), TOPIC_FIELDS(V3_TICKER),                               \
         .rules = {{RULE_SEQ_STRICT, STRENGTH_ERROR, MEMBER_SEQ},                                   \
                   {RULE_TIME_WEAK, STRENGTH_WARNING, MEMBER_NONE},                                 \
@@ -279,51 +299,86 @@ static const field_row V3_TICKER[] = {
                   {RULE_BEST_AGREES, STRENGTH_WARNING, MEMBER_SEQ}},                               \
     }
 
-/* A ticker that is sent in full each time. */
-#define V3_TICKERS_FULL(words, ticker_table, envelope_table, ...)                                  \
+/* A ticker that is whole each time. Where it has a seq, that stands still while only the values of
+ * 24 hours change. */
+#define V3_TICKERS_WHOLE(topic_name, rate, envelope_table, ticker_table, until)                    \
     {                                                                                              \
-        .name = "tickers", .pattern = "tickers.{symbol}", .type = MSG_TICKER,                      \
-        .title = "Ticker, " words ", each time in full", .sequence = SEQ_ENVELOPE,                 \
-        .time_member = MEMBER_EXCHANGE_TIME,                                                       \
-        .items = {{"data", ACTION_SET, FRAME_SNAPSHOT, ITEMS_REQUIRED}},                           \
+        .name = topic_name, .pattern = topic_name ".{symbol}", .type = MSG_TICKER,                 \
+        .title = "Ticker, " rate ", whole each time", .valid_until = until,                        \
+        .sequence = SEQ_ENVELOPE, .time_member = MEMBER_EXCHANGE_TIME, .items = V3_WHOLE,          \
         TOPIC_ENVELOPE(envelope_table), TOPIC_FIELDS(ticker_table),                                \
-        .rules = {__VA_ARGS__{RULE_TIME_WEAK, STRENGTH_WARNING, MEMBER_NONE},                      \
+        .rules = {{RULE_SEQ_WEAK, STRENGTH_ERROR, MEMBER_SEQ},                                     \
+                  {RULE_TIME_WEAK, STRENGTH_WARNING, MEMBER_NONE},                                 \
                   {RULE_SYMBOL_MATCHES, STRENGTH_ERROR, MEMBER_NONE}},                             \
     }
 
 /* ---- candles ---- */
 
-static const field_row V3_TIME_ENVELOPE[] = {
-    V3_TIME(MEMBER_EXCHANGE_TIME),
-};
+#define V3_CANDLE_PRICE(member, key)                                                               \
+    V3_FIELD(member, key, FIELD_DECIMAL, UNIT_PRICE, FIELD_REQUIRED)
+#define V3_CANDLE_HEAD_FIELDS                                                                      \
+    V3_FIELD(MEMBER_START, "start", FIELD_TIME, UNIT_MS, FIELD_REQUIRED),                          \
+        V3_MS(MEMBER_END, "end"), V3_TEXT(MEMBER_INTERVAL, "interval"),                            \
+        V3_CANDLE_PRICE(MEMBER_OPEN, "open"), V3_CANDLE_PRICE(MEMBER_CLOSE, "close"),              \
+        V3_CANDLE_PRICE(MEMBER_HIGH, "high"), V3_CANDLE_PRICE(MEMBER_LOW, "low")
 
 /* timestamp is said to be the last trade's time; in all real frames it is ts. */
+#define V3_CANDLE_TAIL_FIELDS                                                                      \
+    V3_FIELD(MEMBER_IS_CONFIRMED, "confirm", FIELD_BOOL, UNIT_NONE, FIELD_REQUIRED),               \
+        V3_MS(MEMBER_LAST_TRADE_TIME, "timestamp")
+
 static const field_row V3_CANDLE[] = {
-    {MEMBER_START, "start", FIELD_TIME, UNIT_MS, 0, FIELD_REQUIRED},
-    {MEMBER_END, "end", FIELD_TIME, UNIT_MS, 0, 0},
-    {MEMBER_INTERVAL, "interval", FIELD_TEXT, UNIT_NONE, 0, 0},
-    {MEMBER_OPEN, "open", FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_REQUIRED},
-    {MEMBER_CLOSE, "close", FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_REQUIRED},
-    {MEMBER_HIGH, "high", FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_REQUIRED},
-    {MEMBER_LOW, "low", FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_REQUIRED},
-    {MEMBER_VOLUME, "volume", FIELD_DECIMAL, UNIT_QUANTITY, 0, 0},
-    {MEMBER_TURNOVER, "turnover", FIELD_DECIMAL, UNIT_MONEY, 0, 0},
-    {MEMBER_IS_CONFIRMED, "confirm", FIELD_BOOL, UNIT_NONE, 0, FIELD_REQUIRED},
-    {MEMBER_LAST_TRADE_TIME, "timestamp", FIELD_TIME, UNIT_MS, 0, 0},
+    V3_CANDLE_HEAD_FIELDS,
+    V3_FIELD(MEMBER_VOLUME, "volume", FIELD_DECIMAL, UNIT_QUANTITY, FIELD_REQUIRED),
+    V3_FIELD(MEMBER_TURNOVER, "turnover", FIELD_DECIMAL, UNIT_MONEY, FIELD_REQUIRED),
+    V3_CANDLE_TAIL_FIELDS,
 };
 
-/* Candles; what they add up says whether all trades came. checked: MEMBER_TURNOVER or
- * MEMBER_VOLUME, as RULE_TRADES_COMPLETE has it. */
-#define V3_CANDLES(checked)                                                                        \
+/* What all candles share. */
+#define V3_CANDLES_COMMON(topic_name)                                                              \
+    .name = topic_name, .pattern = topic_name ".{interval}.{symbol}", .type = MSG_KLINE,           \
+    .time_member = MEMBER_EXCHANGE_TIME, .items = V3_ENTRIES("data", ACTION_NONE),                 \
+    TOPIC_ENVELOPE(V3_TIME_ENVELOPE)
+#define V3_CANDLE_RULES                                                                            \
+    {RULE_TIME_WEAK, STRENGTH_WARNING, MEMBER_NONE},                                               \
+        {RULE_KLINE_START, STRENGTH_WARNING, MEMBER_NONE},                                         \
     {                                                                                              \
-        .name = "kline", .pattern = "kline.{interval}.{symbol}", .type = MSG_KLINE,                \
-        .title = "Candles, 1 to 60 s", .sequence = SEQ_NONE, .time_member = MEMBER_EXCHANGE_TIME,  \
-        .items = {{"data", ACTION_NONE, FRAME_ANY, ITEMS_REQUIRED}},                               \
-        TOPIC_ENVELOPE(V3_TIME_ENVELOPE), TOPIC_FIELDS(V3_CANDLE),                                 \
+        RULE_KLINE_CONFIRM, STRENGTH_WARNING, MEMBER_NONE                                          \
+    }
+
+/* Candles. What they add up is a running sum of the trades: checked is MEMBER_TURNOVER or
+ * MEMBER_VOLUME (RULE_TRADES_COMPLETE). */
+#define V3_CANDLES(checked, strength)                                                              \
+    {                                                                                              \
+        V3_CANDLES_COMMON("kline"),                                                                \
+            .title = "Candles, every 1 to 60 s; confirm closes one", TOPIC_FIELDS(V3_CANDLE),      \
+            .rules = {V3_CANDLE_RULES, {RULE_TRADES_COMPLETE, strength, checked}},                 \
+    }
+
+/* ---- liquidations, limits, the insurance fund ---- */
+
+/* The price is that of bankruptcy, the side the position's: Buy is a long that was liquidated. */
+static const field_row V3_LIQUIDATION[] = {
+    V3_FIELD(MEMBER_EXCHANGE_TIME, "updatedTime", FIELD_TIME, UNIT_MS, FIELD_REQUIRED),
+    V3_SYMBOL,
+    V3_FIELD(MEMBER_SIDE, "side", FIELD_SIDE, UNIT_NONE, FIELD_REQUIRED),
+    V3_FIELD(MEMBER_SIZE, "size", FIELD_DECIMAL, UNIT_QUANTITY, FIELD_REQUIRED),
+    V3_FIELD(MEMBER_PRICE, "price", FIELD_DECIMAL, UNIT_PRICE, FIELD_REQUIRED),
+};
+
+static const field_row V3_ALL_LIQUIDATION[] = {
+    V3_TRADE_TIME, V3_TRADE_SYMBOL, V3_TRADE_SIDE, V3_TRADE_SIZE, V3_TRADE_PRICE,
+};
+
+/* One liquidation a second and symbol; withdrawn. */
+#define V3_LIQUIDATIONS                                                                            \
+    {                                                                                              \
+        .name = "liquidation", .pattern = "liquidation.{symbol}", .type = MSG_LIQUIDATION,         \
+        .title = "Liquidations, one a second at most; withdrawn",                                  \
+        .time_member = MEMBER_EXCHANGE_TIME, .items = V3_ENTRIES("data", ACTION_NONE),             \
+        TOPIC_ENVELOPE(V3_SENT_ENVELOPE), TOPIC_FIELDS(V3_LIQUIDATION),                            \
         .rules = {{RULE_TIME_WEAK, STRENGTH_WARNING, MEMBER_NONE},                                 \
-                  {RULE_KLINE_START, STRENGTH_WARNING, MEMBER_NONE},                               \
-                  {RULE_KLINE_CONFIRM, STRENGTH_WARNING, MEMBER_NONE},                             \
-                  {RULE_TRADES_COMPLETE, STRENGTH_ERROR, checked}},                                \
+                  {RULE_SYMBOL_MATCHES, STRENGTH_ERROR, MEMBER_NONE}},                             \
     }
 
 /* NOLINTEND(bugprone-macro-parentheses) */

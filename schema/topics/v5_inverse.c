@@ -1,17 +1,10 @@
-/* v5 inverse: perpetuals and futures settled in the coin they are about (docs/wire.md 3). */
-#include "schema/topics/v3.h"
-
-static const field_row TRADE[] = {V3_TRADE_FIELDS, V3_TRADE_RPI, V3_TRADE_SEQ};
+/* v5 inverse: perpetuals and futures settled in the coin that they are about (docs/wire.md 3). */
+#include "schema/topics/v5.h"
 
 static const topic_row TOPICS[] = {
-    V3_BOOK_1_REPEATED("2025-03-28"),
-    V3_BOOK_1("2025-03-28"),
-    V3_BOOK(50, "20 ms", "orderbook.200"),
-    V3_BOOK(200, "100 ms", "orderbook.50"),
-    V3_TRADES(TRADE, V3_SEQ_NEVER_DOWN),
-    V3_TICKERS,
-    /* Turnover is in the coin: sizes divided by prices, and rounded nobody says how. */
-    V3_CANDLES(MEMBER_VOLUME),
+    V5_FUTURES_TOPICS,
+    /* Turnover is in the coin: sizes by prices, rounded as nobody says. */
+    V3_CANDLES(MEMBER_VOLUME, STRENGTH_ERROR),
 };
 
 const family FAMILY_V5_INVERSE = {

@@ -1,32 +1,68 @@
-/* v5 spot (docs/wire.md 3). */
-#include "schema/topics/v3.h"
+/* v5 spot, and the leveraged tokens that were there until July 2025 (docs/wire.md 3). */
+#include "schema/topics/v5.h"
 
 /* The symbol comes late here, and there is no tick direction. */
 static const field_row TRADE[] = {
-    V3_TRADE_ID,  V3_TRADE_TIME,  V3_TRADE_PRICE, V3_TRADE_SIZE, V3_TRADE_SIDE,
-    V3_TRADE_SEQ, V3_SYMBOL("s"), V3_TRADE_BLOCK, V3_TRADE_RPI,
+    V3_TRADE_ID,  V3_TRADE_TIME,   V3_TRADE_PRICE, V3_TRADE_SIZE,   V3_TRADE_SIDE,
+    V3_TRADE_SEQ, V3_TRADE_SYMBOL, V3_TRADE_BLOCK, V3_TRADE_RETAIL,
 };
 
 static const field_row TICKER[] = {
-    {MEMBER_SYMBOL, "symbol", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED},
-    V3_LAST_PRICE,
-    V3_HIGH_LOW_24H,
-    V3_PREV_24H,
-    V3_VOLUME_24H,
-    V3_TURNOVER_24H,
-    V3_CHANGE_24H,
-    {MEMBER_USD_INDEX_PRICE, "usdIndexPrice", FIELD_DECIMAL, UNIT_PRICE, 0, 0},
+    V3_SYMBOL,       V3_LAST_PRICE, V3_HIGH_24H,
+    V3_LOW_24H,      V3_PREV_24H,   V3_VOLUME_24H,
+    V3_TURNOVER_24H, V3_CHANGE_24H, V3_PRICE(MEMBER_USD_INDEX_PRICE, "usdIndexPrice"),
 };
 
+/* ---- leveraged tokens: up to 18 decimals ---- */
+
+static const field_row LT_TICKER[] = {
+    V3_SYMBOL, V3_LAST_PRICE, V3_HIGH_24H, V3_LOW_24H, V3_PREV_24H, V3_CHANGE_24H,
+};
+
+static const field_row LT_CANDLE[] = {V3_CANDLE_HEAD_FIELDS, V3_CANDLE_TAIL_FIELDS};
+
+static const field_row LT_NAV[] = {
+    V3_SYMBOL,
+    V3_MS(MEMBER_UPDATED_AT, "time"),
+    V3_FIELD(MEMBER_NAV, "nav", FIELD_DECIMAL, UNIT_PRICE, FIELD_REQUIRED),
+    V3_MONEY(MEMBER_BASKET_POSITION, "basketPosition"),
+    V3_DECIMAL(MEMBER_LEVERAGE, "leverage"),
+    V3_MONEY(MEMBER_BASKET_LOAN, "basketLoan"),
+    V3_QUANTITY(MEMBER_CIRCULATION, "circulation"),
+    V3_MONEY(MEMBER_BASKET, "basket"),
+};
+
+#define LT_END "2025-07-05"
+
 static const topic_row TOPICS[] = {
-    V3_BOOK_1_REPEATED("2025-03-28"),
-    V3_BOOK_1("2025-03-28"),
-    V3_BOOK(50, "20 ms", "orderbook.200"),
-    V3_BOOK(200, "100 ms", "orderbook.50"),
-    V3_TRADES(TRADE, V3_SEQ_NEVER_DOWN),
-    /* cs stands still while only 24-hour values change (docs/wire.md 6.5) */
-    V3_TICKERS_FULL("50 ms", TICKER, V3_TICKER_ENVELOPE, V3_SEQ_NEVER_DOWN),
-    V3_CANDLES(MEMBER_TURNOVER),
+    V5_BOOKS,
+    V3_BOOK_DATED(200, "200 ms", "orderbook.50", NULL, "2026-03-19"),
+    V3_BOOK_DATED(200, "100 ms", "orderbook.50", "2026-03-19", NULL),
+    V3_TRADES(TRADE, "kline.1"),
+    V3_TICKERS_WHOLE("tickers", "50 ms", V3_TICKER_ENVELOPE, TICKER, NULL),
+    V3_CANDLES(MEMBER_TURNOVER, STRENGTH_ERROR),
+    V5_PRICE_LIMITS,
+    V3_TICKERS_WHOLE("tickers_lt", "leveraged tokens, 300 ms", V3_TIME_ENVELOPE, LT_TICKER, LT_END),
+    {
+        V3_CANDLES_COMMON("kline_lt"),
+        .title = "Candles of leveraged tokens; confirm closes one",
+        .valid_until = LT_END,
+        TOPIC_FIELDS(LT_CANDLE),
+        .rules = {V3_CANDLE_RULES},
+    },
+    {
+        .name = "lt",
+        .pattern = "lt.{symbol}",
+        .type = MSG_INDEX,
+        .title = "Net asset value of leveraged tokens, 300 ms",
+        .valid_until = LT_END,
+        .time_member = MEMBER_EXCHANGE_TIME,
+        .items = V3_WHOLE,
+        TOPIC_ENVELOPE(V3_TIME_ENVELOPE),
+        TOPIC_FIELDS(LT_NAV),
+        .rules = {{RULE_TIME_WEAK, STRENGTH_WARNING, MEMBER_NONE},
+                  {RULE_SYMBOL_MATCHES, STRENGTH_ERROR, MEMBER_NONE}},
+    },
 };
 
 const family FAMILY_V5_SPOT = {

@@ -1,0 +1,89 @@
+/* What v5's families of perpetuals and futures have in common beyond contract v3 (docs/wire.md 3):
+ * trades with what came in 2025, and the topics that only v5 has. Tables only; for schema/topics/
+ * alone. */
+#ifndef TD_SCHEMA_TOPICS_V5_H
+#define TD_SCHEMA_TOPICS_V5_H
+
+#include "schema/topics/v3.h"
+
+static const field_row V5_TRADE[] = {V3_TRADE_FIELDS, V3_TRADE_RETAIL, V3_TRADE_SEQ};
+
+/* The insurance funds of a settlement coin, isolated ones only; symbols is one symbol. */
+static const field_row V5_INSURANCE[] = {
+    V3_TEXT(MEMBER_COIN, "coin"),
+    V3_FIELD(MEMBER_SYMBOL, "symbols", FIELD_TEXT, UNIT_NONE, FIELD_REQUIRED),
+    V3_FIELD(MEMBER_WALLET_BALANCE, "balance", FIELD_DECIMAL, UNIT_MONEY, FIELD_REQUIRED),
+    V3_MS(MEMBER_UPDATED_AT, "updateTime"),
+};
+
+/* When positions are deleveraged: the fund's balance, and how far a symbol's profit and loss fell
+ * in 8 hours, against what begins and ends it. Numbers in frames, strings by the description. */
+static const field_row V5_ADL_ALERT[] = {
+    V3_TEXT(MEMBER_COIN, "c"),
+    V3_FIELD(MEMBER_SYMBOL, "s", FIELD_TEXT, UNIT_NONE, FIELD_REQUIRED),
+    V3_MONEY(MEMBER_WALLET_BALANCE, "b"),
+    V3_MONEY(MEMBER_MAX_BALANCE, "mb"),
+    V3_RATE(MEMBER_ADL_TRIGGER_RATIO, "i_pr"),
+    V3_RATE(MEMBER_PNL_RATIO, "pr"),
+    V3_MONEY(MEMBER_ADL_TRIGGER_BALANCE, "adl_tt"),
+    V3_RATE(MEMBER_ADL_STOP_RATIO, "adl_sr"),
+};
+
+/* The highest bid and the lowest ask that an order may have. */
+static const field_row V5_PRICE_LIMIT[] = {
+    V3_SYMBOL,
+    V3_PRICE(MEMBER_BUY_LIMIT, "buyLmt"),
+    V3_PRICE(MEMBER_SELL_LIMIT, "sellLmt"),
+};
+
+#define V5_PRICE_LIMITS                                                                            \
+    {                                                                                              \
+        .name = "priceLimit", .pattern = "priceLimit.{symbol}", .type = MSG_NOTICE,                \
+        .title = "Limits of order prices, 300 ms", .time_member = MEMBER_EXCHANGE_TIME,            \
+        .items = V3_ENTRIES("data", ACTION_SET), TOPIC_ENVELOPE(V3_TIME_ENVELOPE),                 \
+        TOPIC_FIELDS(V5_PRICE_LIMIT),                                                              \
+        .rules = {{RULE_TIME_WEAK, STRENGTH_WARNING, MEMBER_NONE},                                 \
+                  {RULE_SYMBOL_MATCHES, STRENGTH_ERROR, MEMBER_NONE}},                             \
+    }
+
+/* Every liquidation, where the topic before it had one a second; several a frame, in any order. */
+#define V5_ALL_LIQUIDATIONS                                                                        \
+    {                                                                                              \
+        .name = "allLiquidation", .pattern = "allLiquidation.{symbol}", .type = MSG_LIQUIDATION,   \
+        .title = "Liquidations, all of them, 500 ms", .valid_from = "2025-02-20",                  \
+        .time_member = MEMBER_EXCHANGE_TIME, .items = V3_ENTRIES("data", ACTION_NONE),             \
+        TOPIC_ENVELOPE(V3_SENT_ENVELOPE), TOPIC_FIELDS(V3_ALL_LIQUIDATION),                        \
+        .rules = {{RULE_TIME_WEAK, STRENGTH_STATISTIC, MEMBER_NONE},                               \
+                  {RULE_SYMBOL_MATCHES, STRENGTH_ERROR, MEMBER_NONE}},                             \
+    }
+
+/* A topic of a settlement coin (or "inverse") whose entries name symbols. */
+#define V5_OF_COIN(topic_name, message_type, words, items_rows, table)                             \
+    {                                                                                              \
+        .name = topic_name, .pattern = topic_name ".{coin}", .type = message_type, .title = words, \
+        .time_member = MEMBER_EXCHANGE_TIME, .items = items_rows,                                  \
+        TOPIC_ENVELOPE(V3_TIME_ENVELOPE), TOPIC_FIELDS(table),                                     \
+        .rules = {{RULE_TIME_WEAK, STRENGTH_WARNING, MEMBER_NONE}},                                \
+    }
+
+/* The books of linear, inverse and spot that are the same in all three. 1000 levels came in August
+ * 2025, every 300 ms at first. */
+#define V5_BOOKS                                                                                   \
+    V3_BOOK_1(V3_BOOK_1_WHOLE_FROM), V3_BOOK_1_WHOLE(V3_BOOK_1_WHOLE_FROM),                        \
+        V3_BOOK(50, "20 ms", "orderbook.200"),                                                     \
+        V3_BOOK_DATED(1000, "300 ms", "orderbook.50", "2025-08-14", "2025-11-25"),                 \
+        V3_BOOK_DATED(1000, "200 ms", "orderbook.50", "2025-11-25", NULL), V3_BOOK_RPI,            \
+        V3_BOOK_FULL
+
+/* What linear and inverse share beside trades and candles. 500 levels went in September 2025. */
+#define V5_FUTURES_TOPICS                                                                          \
+    V5_BOOKS, V3_BOOK(200, "100 ms", "orderbook.50"),                                              \
+        V3_BOOK_DATED(500, "100 ms", "orderbook.50", NULL, "2025-10-01"),                          \
+        V3_TRADES(V5_TRADE, "kline.1"), V3_TICKERS, V5_ALL_LIQUIDATIONS, V3_LIQUIDATIONS,          \
+        V5_PRICE_LIMITS,                                                                           \
+        V5_OF_COIN("insurance", MSG_INSURANCE, "Insurance funds, 1 s, those that changed",         \
+                   V3_CHANGES, V5_INSURANCE),                                                      \
+        V5_OF_COIN("adlAlert", MSG_NOTICE, "Where positions are about to be deleveraged, 1 s",     \
+                   V3_WHOLE, V5_ADL_ALERT)
+
+#endif
