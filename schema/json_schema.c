@@ -42,8 +42,10 @@ static void write_types(json_writer *w, const field_row *field)
         [FIELD_BOOL] = {"boolean", "string", "integer"},
         [FIELD_SIDE] = {"string"},
         [FIELD_TIME] = {"number", "string"},
+        [FIELD_IS_BUY] = {"boolean", "string"},
+        [FIELD_JSON] = {"object", "array", "string", "number"},
     };
-    TD_ASSERT(field->type <= FIELD_TIME);
+    TD_ASSERT(field->type <= FIELD_JSON);
     json_write_key(w, "type");
     json_write_array_begin(w);
     for (size_t i = 0; i < 4 && TYPES[field->type][i] != NULL; i++)
