@@ -59,11 +59,11 @@ SRC_cli := cli/options.c cli/options_value.c cli/options_help.c cli/option_group
            cli/progress.c cli/verbs.c cli/output.c cli/table.c cli/stop_signal.c
 
 SRC_recorder := recorder/backoff.c recorder/chunk_queue.c recorder/cmd_record.c recorder/config.c \
-                recorder/config_yaml.c recorder/connection.c recorder/connection_ledger.c \
+                recorder/config_http.c recorder/config_rows.c recorder/config_yaml.c recorder/http_feed.c recorder/connection.c recorder/connection_ledger.c recorder/connection_talk.c recorder/symbols.c \
                 recorder/credentials.c recorder/disk.c recorder/drop_count.c recorder/encoder.c \
                 recorder/feed_setup.c recorder/findings.c recorder/intake.c recorder/redact.c \
                 recorder/session_clock.c recorder/subscriber.c recorder/subscription.c \
-                recorder/supervisor.c recorder/watch.c
+                recorder/supervisor.c recorder/supervisor_open.c recorder/watch.c
 
 SRC_replay := replay/digest.c replay/lateness.c replay/pacer.c replay/player.c replay/strands.c \
     replay/stream.c replay/stream_table.c replay/truth_table.c replay/report.c replay/report_json.c \
@@ -117,7 +117,7 @@ TESTS_recorder := tests/recorder/test_backoff.c tests/recorder/test_config.c \
                   tests/recorder/test_intake.c tests/recorder/test_pipeline.c \
                   tests/recorder/test_redact.c \
                   tests/recorder/test_session_clock.c \
-                  tests/recorder/test_subscription.c
+                  tests/recorder/test_subscriber.c tests/recorder/test_subscription.c
 
 TESTS_replay := tests/replay/test_player.c tests/replay/test_digest.c tests/replay/test_pacer.c \
                 tests/replay/test_report.c tests/replay/test_serve.c tests/replay/test_serve_families.c \

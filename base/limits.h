@@ -38,6 +38,18 @@ _Static_assert(LIMIT_FRAME_BYTES < LIMIT_RING_BYTES / 2, "a frame must never fil
 #define LIMIT_FEED_SLOTS 256u
 #define LIMIT_FEEDS      64u
 
+/* HTTP beside a feed's frames: kinds of requests of one feed, bytes of one reply (all instruments
+ * of a category are about 1 MB), and how far apart a feed's requests are at least. The exchange
+ * allows hundreds in 5 s; a recorder needs a few a day. */
+#define LIMIT_FEED_HTTP        16u
+#define LIMIT_HTTP_REPLY_BYTES ((size_t)8 << 20)
+#define LIMIT_HTTP_SPACING_NS  UINT64_C(1000000000)
+_Static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a frame is");
+
+/* Symbols of one feed, and the file that lists them: twice what the largest family has. */
+#define LIMIT_FEED_TOPICS       16384u
+#define LIMIT_SYMBOL_FILE_BYTES ((size_t)1 << 20)
+
 /* Names: a feed or family, a topic as the exchange writes it, a symbol, a URL, a path, in bytes
  * with the NUL. The longest topics known have about 60. */
 #define LIMIT_NAME_BYTES   64u

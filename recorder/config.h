@@ -24,10 +24,19 @@ typedef enum overload_mode {
 
 /* How a private connection says who it is. */
 typedef enum auth_mode {
+    AUTH_UNSET = -1, /* settled by config_finish: what the family needs */
     AUTH_NONE,
     AUTH_OP,  /* {"op":"auth"} after connecting */
     AUTH_URL, /* api_key, expires and signature in the URL's query */
 } auth_mode;
+
+/* An HTTP request that is repeated beside a feed's frames. */
+typedef struct http_config {
+    const char *name_text; /* as in the file; the command line has it in its text */
+    const char *url;
+    uint64_t every_ns;
+    char name[LIMIT_NAME_BYTES]; /* settled by config_finish: "instruments", for http.instruments */
+} http_config;
 
 typedef struct feed_config {
     const char *name;        /* as the archive calls it; default: the family's name */
@@ -35,15 +44,23 @@ typedef struct feed_config {
     const char *url;         /* default: the family's, by net */
     int net;                 /* family_net */
     options_list topics;     /* "trade", "orderBookL2_25", or with symbols in place */
-    options_list symbols; /* each topic is subscribed for each of them; none: topics as they are */
+    options_list symbols;    /* each topic is subscribed for each of them; none: topics as they are;
+                                with a symbols_file they are globs over it */
+    const char *symbols_file; /* one symbol a line; NULL: none */
+    uint8_t is_audited;       /* subscribe also to what shows losses (topic_row.audit) */
+    uint8_t is_binary;        /* ask for compressed frames, where the dialect has that */
     const char *ca_file;
-    uint64_t stale_after_ns; /* no data frame for so long: connect again; 0: never */
+    uint64_t stale_after_ns; /* no data frame for so long: connect again; 0: never. Of a connection
+                                with auth: no frame at all, for it may have nothing to say */
     uint64_t connect_timeout_ns;
     uint64_t max_topics_per_connection; /* 0: all on one */
     uint8_t is_strict;                  /* a refused subscription ends the recorder */
     int auth;                           /* auth_mode */
     const char *api_key_env, *api_key_file;
     const char *api_secret_env, *api_secret_file;
+    options_list http_texts; /* command line: "NAME[@EVERY]=URL", put into http by config_finish */
+    http_config http[LIMIT_FEED_HTTP];
+    size_t http_count;
     const family *family; /* resolved by config_finish */
 } feed_config;
 
@@ -66,6 +83,11 @@ const option_row *config_feed_rows(size_t *count);
 const option_row *config_recorder_rows(size_t *count);
 const option_row *config_run_rows(size_t *count);
 
+/* "--http", for the command line only, and the keys of an entry of `http` in a file (offsets into
+ * feed_config and http_config). */
+const option_row *config_http_option_rows(size_t *count);
+const option_row *config_http_rows(size_t *count);
+
 /* Defaults everywhere, no feeds. */
 void config_init(recorder_config *config);
 void config_fini(recorder_config *config);
@@ -76,8 +98,9 @@ void config_feed_init(feed_config *feed);
 /* Read a YAML file into config. TD_E_INVALID says file, line, key, and what is allowed. */
 TD_MUST_USE td_result config_load(recorder_config *config, td_io io, const char *path, td_err *err);
 
-/* Settle what was left open (family by URL, URL by family, names) and check the whole: unknown
- * families, no feeds, no topics, two feeds of one name, credentials without auth and the reverse.
+/* Settle what was left open (family by URL, URL by family, names, how to authenticate) and check
+ * the whole: unknown families, no feeds, no topics, two feeds of one name, credentials without auth
+ * and the reverse, a private family without credentials, HTTP requests that are none or too many.
  */
 TD_MUST_USE td_result config_finish(recorder_config *config, td_err *err);
 

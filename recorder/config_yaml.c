@@ -23,6 +23,7 @@ typedef struct key_table {
     const option_row *rows;
     size_t row_count;
     void *target;
+    const char *nested; /* a key that the caller reads itself: a list of mappings; NULL: none */
 } key_table;
 
 static const char *scalar_text(const yaml_node_t *node)
@@ -60,7 +61,7 @@ static const option_row *find_row(const key_table *table, const char *key)
     return NULL;
 }
 
-static td_result unknown_key(const key_table *table, const char *key, const char *also, td_err *err)
+static td_result unknown_key(const key_table *table, const char *key, td_err *err)
 {
     char known[TD_ERR_HINT_BYTES * 2] = "";
     size_t used = 0;
@@ -72,7 +73,9 @@ static td_result unknown_key(const key_table *table, const char *key, const char
         TD_ASSERT((size_t)length < sizeof known - used);
         used += (size_t)length;
     }
-    return td_err_set(err, TD_E_INVALID, "unknown key '%s'; allowed are: %s%s", key, known, also);
+    return td_err_set(err, TD_E_INVALID, "unknown key '%s'; allowed are: %s%s%s", key, known,
+                      table->nested == NULL ? "" : ", ",
+                      table->nested == NULL ? "" : table->nested);
 }
 
 static td_result set_flag(const option_row *row, const char *text, void *target, td_err *err)
@@ -133,10 +136,9 @@ static td_result set_value(const config_file *file, const option_row *row, const
     return blame_node(file, value, rc, err);
 }
 
-/* Read one mapping into a table. A key of another meaning ("feeds" at the top) is left to the
- * caller by its name in also. */
+/* Read one mapping into a table, but for what is nested in it. */
 static td_result read_mapping(const config_file *file, const yaml_node_t *mapping,
-                              const key_table *table, const char *also, td_err *err)
+                              const key_table *table, td_err *err)
 {
     yaml_document_t *document = (yaml_document_t *)&file->document;
     for (const yaml_node_pair_t *pair = mapping->data.mapping.pairs.start;
@@ -146,10 +148,10 @@ static td_result read_mapping(const config_file *file, const yaml_node_t *mappin
         if (key->type != YAML_SCALAR_NODE)
             return blame_node(file, key, td_err_set(err, TD_E_INVALID, "a key is no plain text"),
                               err);
-        if (also[0] != '\0' && strcmp(scalar_text(key), "feeds") == 0)
-            continue;
+        int is_nested = table->nested != NULL && strcmp(scalar_text(key), table->nested) == 0;
         const option_row *row = find_row(table, scalar_text(key));
-        td_result rc = row == NULL ? unknown_key(table, scalar_text(key), also, err) : TD_OK;
+        td_result rc =
+            row == NULL && !is_nested ? unknown_key(table, scalar_text(key), err) : TD_OK;
         if (rc != TD_OK)
             return blame_node(file, key, rc, err);
         for (const yaml_node_pair_t *earlier = mapping->data.mapping.pairs.start; earlier < pair;
@@ -162,7 +164,8 @@ static td_result read_mapping(const config_file *file, const yaml_node_t *mappin
                                              scalar_text(key), other->start_mark.line + 1),
                                   err);
         }
-        rc = set_value(file, row, key, value, table->target, err);
+        if (!is_nested)
+            rc = set_value(file, row, key, value, table->target, err);
         if (rc != TD_OK)
             return rc;
     }
@@ -184,16 +187,21 @@ static const yaml_node_t *mapping_value(const config_file *file, const yaml_node
     return NULL;
 }
 
+/* Entry index of a list, or NULL. */
+static const yaml_node_t *list_entry(const config_file *file, const yaml_node_t *list, size_t index)
+{
+    if (list == NULL || list->type != YAML_SEQUENCE_NODE)
+        return NULL;
+    size_t count = (size_t)(list->data.sequence.items.top - list->data.sequence.items.start);
+    return index < count ? yaml_document_get_node((yaml_document_t *)&file->document,
+                                                  list->data.sequence.items.start[index])
+                         : NULL;
+}
+
 static const yaml_node_t *feed_node(const config_file *file, size_t index)
 {
-    yaml_document_t *document = (yaml_document_t *)&file->document;
-    const yaml_node_t *root = yaml_document_get_root_node(document);
-    const yaml_node_t *feeds = mapping_value(file, root, "feeds");
-    if (feeds == NULL || feeds->type != YAML_SEQUENCE_NODE)
-        return NULL;
-    size_t count = (size_t)(feeds->data.sequence.items.top - feeds->data.sequence.items.start);
-    return index < count ? yaml_document_get_node(document, feeds->data.sequence.items.start[index])
-                         : NULL;
+    const yaml_node_t *root = yaml_document_get_root_node((yaml_document_t *)&file->document);
+    return list_entry(file, mapping_value(file, root, "feeds"), index);
 }
 
 td_result config_file_blame(const config_file *file, size_t feed_index, const char *key,
@@ -211,6 +219,8 @@ td_result config_file_blame(const config_file *file, size_t feed_index, const ch
         if (strcmp(rows[i].long_name, key) == 0)
             value = mapping_value(file, node, name);
     }
+    if (value == NULL && key != NULL && strcmp(key, "http") == 0)
+        value = mapping_value(file, node, "http");
     if (value != NULL)
         node = value;
     if (node == NULL)
@@ -218,42 +228,83 @@ td_result config_file_blame(const config_file *file, size_t feed_index, const ch
     return blame_node(file, node, code, err);
 }
 
-static td_result read_feeds(recorder_config *config, const config_file *file, td_err *err)
+/* A list of mappings, and how many may be in it. */
+typedef struct nested_list {
+    const char *what; /* "'feeds' must be a list of …" */
+    const char *each; /* "a feed must be keys with values, such as …" */
+    size_t count_max;
+    const char *plural;
+} nested_list;
+
+/* The entries of a nested list: *count of them, each a mapping. */
+static td_result check_list(const config_file *file, const yaml_node_t *list,
+                            const yaml_node_t *blamed, const nested_list *wanted, size_t *count,
+                            td_err *err)
 {
-    yaml_document_t *document = (yaml_document_t *)&file->document;
-    const yaml_node_t *root = yaml_document_get_root_node(document);
-    const yaml_node_t *feeds = mapping_value(file, root, "feeds");
-    if (feeds == NULL || feeds->type != YAML_SEQUENCE_NODE)
-        return blame_node(
-            file, feeds == NULL ? root : feeds,
-            td_err_set(err, TD_E_INVALID,
-                       "'feeds' must be a list of feeds, each with family and topics"),
-            err);
-    size_t count = (size_t)(feeds->data.sequence.items.top - feeds->data.sequence.items.start);
-    if (count > LIMIT_FEEDS)
-        return blame_node(
-            file, feeds,
-            td_err_set(err, TD_E_LIMIT, "%zu feeds: at most %u are allowed", count, LIMIT_FEEDS),
-            err);
-    for (size_t i = 0; i < count; i++) {
-        const yaml_node_t *node = feed_node(file, i);
-        TD_ASSERT(node != NULL);
-        if (node->type != YAML_MAPPING_NODE)
-            return blame_node(
-                file, node,
-                td_err_set(err, TD_E_INVALID,
-                           "a feed must be keys with values, such as family: inverse"),
-                err);
-        feed_config *feed = &config->feeds[i];
-        config_feed_init(feed);
-        key_table table = {.target = feed};
-        table.rows = config_feed_rows(&table.row_count);
-        td_result rc = read_mapping(file, node, &table, "", err);
-        if (rc != TD_OK)
-            return rc;
-        config->feed_count = i + 1;
+    if (list == NULL || list->type != YAML_SEQUENCE_NODE)
+        return blame_node(file, list == NULL ? blamed : list,
+                          td_err_set(err, TD_E_INVALID, "%s", wanted->what), err);
+    *count = (size_t)(list->data.sequence.items.top - list->data.sequence.items.start);
+    if (*count > wanted->count_max)
+        return blame_node(file, list,
+                          td_err_set(err, TD_E_LIMIT, "%zu %s: at most %zu are allowed", *count,
+                                     wanted->plural, wanted->count_max),
+                          err);
+    for (size_t i = 0; i < *count; i++) {
+        const yaml_node_t *entry = list_entry(file, list, i);
+        TD_ASSERT(entry != NULL);
+        if (entry->type != YAML_MAPPING_NODE)
+            return blame_node(file, entry, td_err_set(err, TD_E_INVALID, "%s", wanted->each), err);
     }
     return TD_OK;
+}
+
+static td_result read_http(feed_config *feed, const config_file *file, const yaml_node_t *node,
+                           td_err *err)
+{
+    static const nested_list WANTED = {
+        .what = "'http' must be a list of requests, each with name and url",
+        .each = "an HTTP request must be keys with values: name, url, every",
+        .count_max = LIMIT_FEED_HTTP,
+        .plural = "HTTP requests",
+    };
+    const yaml_node_t *list = mapping_value(file, node, "http");
+    if (list == NULL)
+        return TD_OK;
+    size_t count;
+    td_result rc = check_list(file, list, node, &WANTED, &count, err);
+    for (size_t i = 0; rc == TD_OK && i < count; i++) {
+        key_table table = {.target = &feed->http[i]};
+        table.rows = config_http_rows(&table.row_count);
+        rc = read_mapping(file, list_entry(file, list, i), &table, err);
+        feed->http_count = i + 1;
+    }
+    return rc;
+}
+
+static td_result read_feeds(recorder_config *config, const config_file *file, td_err *err)
+{
+    static const nested_list WANTED = {
+        .what = "'feeds' must be a list of feeds, each with family and topics",
+        .each = "a feed must be keys with values, such as family: inverse",
+        .count_max = LIMIT_FEEDS,
+        .plural = "feeds",
+    };
+    const yaml_node_t *root = yaml_document_get_root_node((yaml_document_t *)&file->document);
+    size_t count;
+    td_result rc = check_list(file, mapping_value(file, root, "feeds"), root, &WANTED, &count, err);
+    for (size_t i = 0; rc == TD_OK && i < count; i++) {
+        const yaml_node_t *node = feed_node(file, i);
+        feed_config *feed = &config->feeds[i];
+        config_feed_init(feed);
+        key_table table = {.target = feed, .nested = "http"};
+        table.rows = config_feed_rows(&table.row_count);
+        rc = read_mapping(file, node, &table, err);
+        if (rc == TD_OK)
+            rc = read_http(feed, file, node, err);
+        config->feed_count = i + 1;
+    }
+    return rc;
 }
 
 static td_result read_document(recorder_config *config, const config_file *file, td_err *err)
@@ -267,9 +318,9 @@ static td_result read_document(recorder_config *config, const config_file *file,
                           td_err_set(err, TD_E_INVALID,
                                      "the file must hold keys with values, such as feeds: [...]"),
                           err);
-    key_table table = {.target = config};
+    key_table table = {.target = config, .nested = "feeds"};
     table.rows = config_recorder_rows(&table.row_count);
-    td_result rc = read_mapping(file, root, &table, ", feeds", err);
+    td_result rc = read_mapping(file, root, &table, err);
     return rc == TD_OK ? read_feeds(config, file, err) : rc;
 }
 

@@ -7,79 +7,9 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 
-/* Close codes of RFC 6455 7.4 that we send. */
-enum { CLOSE_NORMAL = 1000, CLOSE_GOING_AWAY = 1001 };
-
-/* An auth request must reach the exchange before it expires; clocks may differ by seconds. */
-enum { AUTH_EXPIRES_MS = 10000 };
-
 static uint64_t now_mono_ns(const connection *self)
 {
     return clock_mono_ns(self->options.env->clock);
-}
-
-/* ---- sending ---- */
-
-/* A request that cannot be sent is only said: without its answer the connection never counts as
- * live. */
-static void send_built(connection *self, td_result rc, td_err *err)
-{
-    if (rc == TD_OK)
-        rc = wire_send(self->wire, td_buf_view(&self->out), err);
-    if (rc != TD_OK)
-        td_log_say(self->options.env->log, TD_LOG_ERROR, "%s: a request could not be sent: %s",
-                   connection_feed_name(self), err->text);
-}
-
-static dialect_auth new_auth(const connection *self)
-{
-    uint64_t now_ms = clock_wall_ns(self->options.env->clock) / TD_NS_PER_MS;
-    return (dialect_auth){.api_key = self->options.api_key,
-                          .secret = self->options.api_secret,
-                          .expires_ms = now_ms + AUTH_EXPIRES_MS};
-}
-
-static td_result remember_signature(connection *self, const dialect_auth *auth, td_err *err)
-{
-    char signature[DIALECT_SIGNATURE_BYTES];
-    td_result rc = dialect_sign(auth, signature, err);
-    return rc == TD_OK ? redactor_add_signature(self->options.redactor, signature, err) : rc;
-}
-
-/* The signature is known to the redactor before the frame that holds it can be recorded. */
-static void send_auth(connection *self)
-{
-    /* The signature must be hidden before it can be echoed. */
-    TD_ASSERT(self->wire != NULL);
-    TD_ASSERT(self->options.redactor != NULL);
-    td_err err;
-    dialect_auth auth = new_auth(self);
-    td_buf_clear(&self->out);
-    td_result rc = remember_signature(self, &auth, &err);
-    if (rc == TD_OK)
-        rc = self->dialect->build_auth(&self->out, &auth, &err);
-    send_built(self, rc, &err);
-    self->state = STATE_AUTHENTICATING;
-}
-
-/* All requests at once; the acknowledgements come in their order. */
-static void send_subscriptions(connection *self)
-{
-    TD_ASSERT(self->wire != NULL);
-    td_err err;
-    self->state = STATE_SUBSCRIBING;
-    subscriber_restart(self->subscriber);
-    int more = 1;
-    while (more) {
-        const char *topics = "";
-        td_buf_clear(&self->out);
-        td_result rc = subscriber_build(self->subscriber, &self->out, &topics, &more, &err);
-        event subscribe = connection_event(self, EVENT_SUBSCRIBE);
-        subscribe.state = "sent";
-        subscribe.topics = topics;
-        connection_say(self, &subscribe);
-        send_built(self, rc, &err);
-    }
 }
 
 /* ---- timers ---- */
@@ -104,19 +34,21 @@ static uint64_t stale_at_mono_ns(const connection *self)
     return after_ns == 0 ? UINT64_MAX : self->last_data_mono_ns + after_ns;
 }
 
-static void set_tick(connection *self)
+void connection_set_tick(connection *self)
 {
     uint64_t stale_ns = stale_at_mono_ns(self);
-    set_timer(self, stale_ns < self->next_ping_mono_ns ? stale_ns : self->next_ping_mono_ns, tick);
+    uint64_t talk_ns = connection_talk_due_ns(self);
+    set_timer(self, stale_ns < talk_ns ? stale_ns : talk_ns, tick);
 }
 
-/* Stale or due for a ping; both are counted from the last data frame or ping, never from this
- * tick. */
+/* Stale, or something to say; both are counted from what happened last, never from this tick. */
 static void tick(void *user)
 {
     connection *self = user;
     uint64_t mono_ns = now_mono_ns(self);
     self->timer = NULL;
+    if (self->is_auth_refused)
+        return; /* it is closing */
     if (mono_ns >= stale_at_mono_ns(self)) {
         char silence[TD_TIME_TEXT_BYTES];
         td_duration_format(self->options.feed->stale_after_ns, silence);
@@ -126,14 +58,9 @@ static void tick(void *user)
         wire_close(self->wire, CLOSE_GOING_AWAY);
         return;
     }
-    if (mono_ns >= self->next_ping_mono_ns) {
-        td_err err;
-        td_buf_clear(&self->out);
-        uint64_t now_ms = clock_wall_ns(self->options.env->clock) / TD_NS_PER_MS;
-        send_built(self, self->dialect->build_ping(&self->out, now_ms, &err), &err);
-        self->next_ping_mono_ns = mono_ns + self->dialect->ping_interval_ns;
-    }
-    set_tick(self);
+    connection_talk_tick(self, mono_ns);
+    if (!self->is_auth_refused)
+        connection_set_tick(self);
 }
 
 static void schedule_connect(connection *self, uint64_t wait_ns)
@@ -156,129 +83,12 @@ static void on_opened(void *user, wire_conn *conn, const wire_peer *peer)
     self->is_refused = 0;
     self->last_frame_ns = 0;
     self->last_data_mono_ns = now_mono_ns(self);
-    self->next_ping_mono_ns = self->last_data_mono_ns + self->dialect->ping_interval_ns;
     intake_opened(self->options.env->intake, &self->slot);
     connection_say_opened(self, peer);
     td_log_say(self->options.env->log, TD_LOG_INFO, "%s: connected to %s (connection %" PRIu32 ")",
                connection_feed_name(self), self->options.feed->url, self->slot.conn);
-    if (self->options.feed->auth == AUTH_OP)
-        send_auth(self);
-    else
-        send_subscriptions(self);
-    set_tick(self);
-}
-
-/* Live again: what was open as a gap ends with this frame's receive time. */
-static void on_subscribed(connection *self, uint64_t recv_ns)
-{
-    TD_ASSERT(self->state == STATE_SUBSCRIBING);
-    self->state = STATE_LIVE;
-    self->attempt = 0;
-    backoff_succeeded(&self->backoff);
-    connection_close_gaps(self, recv_ns);
-    size_t refused = subscriber_refused_count(self->subscriber);
-    TD_ASSERT(refused <= self->options.topic_count);
-    td_log_say(self->options.env->log, refused > 0 ? TD_LOG_WARNING : TD_LOG_INFO,
-               "%s: subscribed to %zu of %zu topics", connection_feed_name(self),
-               self->options.topic_count - refused, self->options.topic_count);
-}
-
-/* An answer, cut to what a person reads. Secrets are hidden in it already (look_closer), so the cut
- * cannot leave half of one. */
-enum { ANSWER_TEXT_BYTES = 512 };
-
-static void copy_answer(td_bytes frame, char out[ANSWER_TEXT_BYTES])
-{
-    size_t length = frame.size < ANSWER_TEXT_BYTES - 1 ? frame.size : ANSWER_TEXT_BYTES - 1;
-    memcpy(out, frame.data, length);
-    out[length] = '\0';
-}
-
-/* With --strict it is the end; without, what was refused is missing and is said. */
-static void on_subscription_refused(connection *self, const char *topics, const char *answer)
-{
-    char why[1024];
-    (void)snprintf(why, sizeof why, "the exchange refused to subscribe %s: %s", topics,
-                   answer); /* what is cut off is only read by people */
-    td_log_say(self->options.env->log, TD_LOG_WARNING, "%s: %s", connection_feed_name(self), why);
-    if (self->options.feed->is_strict)
-        self->options.env->strict(self->options.env->user, why);
-}
-
-/* An answer to a subscribe request: requests are answered in order. */
-static void on_ack(connection *self, int is_success, td_bytes frame, uint64_t recv_ns)
-{
-    const char *topics = subscriber_answered(self->subscriber, is_success);
-    if (topics == NULL)
-        return;
-    char detail[ANSWER_TEXT_BYTES];
-    copy_answer(frame, detail);
-    event answered = connection_event(self, EVENT_SUBSCRIBE);
-    answered.state = is_success ? "acknowledged" : "refused";
-    answered.topics = topics;
-    answered.detail = is_success ? "" : detail;
-    connection_say(self, &answered);
-    if (!is_success)
-        on_subscription_refused(self, topics, detail);
-    if (subscriber_is_done(self->subscriber) && self->state == STATE_SUBSCRIBING)
-        on_subscribed(self, recv_ns);
-}
-
-/* Refused credentials are not tried again at once: backoff, as for any ended connection. */
-static void on_auth(connection *self, int is_success, td_bytes frame)
-{
-    if (self->state != STATE_AUTHENTICATING)
-        return;
-    if (is_success) {
-        send_subscriptions(self);
-        return;
-    }
-    char detail[ANSWER_TEXT_BYTES];
-    char why[ANSWER_TEXT_BYTES + 64];
-    copy_answer(frame, detail);
-    (void)snprintf(why, sizeof why, "the exchange refused the credentials: %s", detail); /* fits */
-    event refused = connection_event(self, EVENT_SUBSCRIBE);
-    refused.state = "refused";
-    refused.detail = why;
-    connection_say(self, &refused);
-    td_log_say(self->options.env->log, TD_LOG_ERROR, "%s: %s", connection_feed_name(self), why);
-    if (self->options.feed->is_strict)
-        self->options.env->strict(self->options.env->user, why);
-    wire_close(self->wire, CLOSE_NORMAL);
-}
-
-/* Frames of a topic begin so in every recording of the op dialect; only others are worth a closer
- * look on this thread. The encoder classifies all of them properly. */
-static int begins_like_data(td_bytes frame)
-{
-    static const char START[] = "{\"topic\":\"";
-    return frame.size > sizeof START && memcmp(frame.data, START, sizeof START - 1) == 0;
-}
-
-static void look_closer(connection *self, td_bytes frame, uint64_t recv_ns)
-{
-    enum { CONTROL_BYTES_MAX = 32 << 10 };
-    uint8_t padded[CONTROL_BYTES_MAX + DECODE_PADDING_BYTES];
-    if (frame.size > CONTROL_BYTES_MAX) {
-        self->last_data_mono_ns = now_mono_ns(self);
-        return;
-    }
-    memcpy(padded, frame.data, frame.size);
-    memset(padded + frame.size, 0, DECODE_PADDING_BYTES);
-    if (self->options.redactor != NULL)
-        redactor_apply(self->options.redactor, padded, frame.size);
-    td_bytes answer = td_bytes_of(padded, frame.size);
-    classification found;
-    decoder_classify(self->options.env->decoder, self->options.feed->family, answer, DIR_IN,
-                     recv_ns, &found);
-    if (found.frame_class == CLASS_DATA)
-        self->last_data_mono_ns = now_mono_ns(self);
-    else if (found.frame_class == CLASS_ACK)
-        on_ack(self, found.success == 1, answer, recv_ns);
-    else if (found.frame_class == CLASS_AUTH)
-        on_auth(self, found.success == 1, answer);
-    else if (found.frame_class == CLASS_ERROR)
-        on_ack(self, 0, answer, recv_ns);
+    connection_begin_talk(self);
+    connection_set_tick(self);
 }
 
 static void on_message(void *user, wire_conn *conn, unsigned opcode, td_bytes bytes,
@@ -292,10 +102,7 @@ static void on_message(void *user, wire_conn *conn, unsigned opcode, td_bytes by
     uint64_t recv_ns =
         intake_frame(self->options.env->intake, &self->slot, DIR_IN, opcode, bytes, recv_mono_ns);
     self->last_frame_ns = recv_ns;
-    if (begins_like_data(bytes))
-        self->last_data_mono_ns = recv_mono_ns;
-    else
-        look_closer(self, bytes, recv_ns);
+    connection_take_frame(self, opcode, bytes, recv_ns, recv_mono_ns);
     self->options.env->frame(self->options.env->user);
 }
 
@@ -366,9 +173,10 @@ static void on_ended(void *user, const wire_end *end)
         }
     }
     self->is_stale = 0;
-    uint64_t wait_ns =
-        backoff_next_ns(&self->backoff, backoff_classify(end->cause, end->http_status));
-    schedule_connect(self, wait_ns);
+    backoff_class why =
+        self->is_auth_refused ? BACKOFF_REFUSED : backoff_classify(end->cause, end->http_status);
+    self->is_auth_refused = 0;
+    schedule_connect(self, backoff_next_ns(&self->backoff, why));
 }
 
 static const wire_client_ops CLIENT_OPS = {
@@ -386,8 +194,8 @@ static td_result build_url(connection *self, td_err *err)
     td_result rc =
         td_buf_append(&self->out, self->options.feed->url, strlen(self->options.feed->url), err);
     if (rc == TD_OK && self->options.feed->auth == AUTH_URL) {
-        dialect_auth auth = new_auth(self);
-        rc = remember_signature(self, &auth, err);
+        dialect_auth auth = connection_new_auth(self);
+        rc = connection_hide_signature(self, &auth, err);
         if (rc == TD_OK)
             rc = self->dialect->build_auth_query(&self->out, &auth, err);
     }
@@ -434,20 +242,10 @@ static void connect_now(void *user)
 
 td_result connection_open(const connection_options *options, connection **out, td_err *err)
 {
-    TD_ASSERT(options->topics != NULL);
     TD_ASSERT(options->shard < options->shard_count);
-    TD_ASSERT(options->topic_count > 0);
     TD_ASSERT(options->budget != NULL);
     const dialect *spoken = dialect_find(options->feed->family->dialect);
-    if (spoken == NULL)
-        return td_err_set(err, TD_E_UNSUPPORTED,
-                          "feed '%s': the dialect of family '%s' is not "
-                          "spoken by this version",
-                          options->feed->name, options->feed->family->name);
-    if (options->feed->auth == AUTH_URL && spoken->build_auth_query == NULL)
-        return td_err_set(err, TD_E_INVALID,
-                          "feed '%s': family '%s' has no authentication by URL: use auth op",
-                          options->feed->name, options->feed->family->name);
+    TD_ASSERT(options->topic_count > 0 || spoken->subscribes_with_auth);
     connection *self = td_alloc_zero(1, sizeof *self);
     if (self == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a connection");
@@ -457,8 +255,12 @@ td_result connection_open(const connection_options *options, connection **out, t
         .feed_index = options->feed_index, .line = options->line, .shard = options->shard};
     td_buf_init(&self->out, WIRE_SEND_BYTES_MAX);
     backoff_init(&self->backoff, options->seed);
-    td_result rc =
-        subscriber_open(spoken, options->topics, options->topic_count, &self->subscriber, err);
+    subscriber_options asking = {.dialect = spoken,
+                                 .frames = options->feed->is_binary ? DIALECT_FRAMES_BINARY
+                                                                    : DIALECT_FRAMES_TEXT,
+                                 .topics = options->topics,
+                                 .topic_count = options->topic_count};
+    td_result rc = subscriber_open(&asking, &self->subscriber, err);
     if (rc != TD_OK) {
         connection_close(self);
         return rc;

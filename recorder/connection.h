@@ -24,11 +24,14 @@ typedef struct connection connection;
 typedef struct connection_env {
     wire_loop *loop;
     intake *intake;
-    decoder *decoder; /* to read control frames */
+    decoder *decoder; /* to tell control frames from data */
+    answer_parser *answers;
     td_clock clock;
     const td_log *log;
     /* A frame came in. */
     void (*frame)(void *user);
+    /* A slot of the feed is live: its subscriptions stand, at last or again. */
+    void (*live)(void *user, uint16_t feed_index);
     /* The peer closed a connection that stood. */
     void (*closed_by_peer)(void *user);
     /* An attempt was refused in a way that trying again cannot mend (wrong certificate, wrong host,
@@ -45,9 +48,9 @@ typedef struct connection_options {
     uint16_t feed_index;
     uint16_t line;
     uint32_t shard;
-    const char *const *topics; /* as the exchange writes them */
-    size_t topic_count;
-    const char *api_key; /* NULL without auth */
+    const char *const *topics; /* as they are written everywhere */
+    size_t topic_count;        /* 0 only where authenticating brings everything */
+    const char *api_key;       /* NULL without auth */
     const char *api_secret;
     redactor *redactor;        /* NULL without auth */
     connect_budget *budget;    /* of the host */
@@ -58,8 +61,7 @@ typedef struct connection_options {
     uint64_t seed;             /* of the jitter */
 } connection_options;
 
-/* Make a slot; nothing is connected yet. TD_E_NOMEM; TD_E_UNSUPPORTED: no dialect for the family.
- */
+/* Make a slot; nothing is connected yet. TD_E_NOMEM. */
 TD_MUST_USE td_result connection_open(const connection_options *options, connection **out,
                                       td_err *err);
 

@@ -1,5 +1,5 @@
-/* Between connection.c (the connection's life) and connection_ledger.c (what is written down of
- * it). */
+/* Between connection.c (the connection's life), connection_talk.c (what is said on it) and
+ * connection_ledger.c (what is written down of it). */
 #ifndef TD_RECORDER_CONNECTION_IMPL_H
 #define TD_RECORDER_CONNECTION_IMPL_H
 
@@ -16,6 +16,9 @@ typedef enum connection_state {
     STATE_STOPPED,
 } connection_state;
 
+/* Close codes of RFC 6455 7.4 that we send. */
+enum { CLOSE_NORMAL = 1000, CLOSE_GOING_AWAY = 1001 };
+
 struct connection {
     connection_options options;
     const dialect *dialect;
@@ -30,6 +33,7 @@ struct connection {
     uint64_t last_frame_ns;     /* recv time of the latest frame on this connection */
     uint64_t last_data_mono_ns; /* when data came last, or the connection opened */
     uint64_t next_ping_mono_ns;
+    uint64_t auth_due_mono_ns; /* STATE_AUTHENTICATING: answered by then */
     gap_reason gap_reason;
     uint64_t gap_from_ns; /* a gap is open since; 0: none */
     uint32_t gap_conn;
@@ -39,7 +43,8 @@ struct connection {
     uint8_t has_been_live; /* all subscriptions were acknowledged once in this session */
     uint8_t has_stood;     /* it was open once in this session */
     uint8_t is_refused;
-    td_buf out; /* request being built */
+    uint8_t is_auth_refused; /* this connection's credentials were: it is closing */
+    td_buf out;              /* request being built */
 };
 
 /* The feed's name. */
@@ -47,6 +52,34 @@ static inline const char *connection_feed_name(const connection *self)
 {
     return self->options.feed->name;
 }
+
+/* ---- connection.c ---- */
+
+/* The connection's one timer: whatever is due first. */
+void connection_set_tick(connection *self);
+
+/* ---- connection_talk.c ---- */
+
+/* The connection stands: authenticate, or ask for the topics. */
+void connection_begin_talk(connection *self);
+
+/* Ask for every topic anew; what is live at once is live since recv_ns. */
+void connection_subscribe(connection *self, uint64_t recv_ns);
+
+/* A frame came: data, or an answer to what was said. */
+void connection_take_frame(connection *self, unsigned opcode, td_bytes frame, uint64_t recv_ns,
+                           uint64_t recv_mono_ns);
+
+/* When connection_talk_tick has something to do. */
+uint64_t connection_talk_due_ns(const connection *self);
+void connection_talk_tick(connection *self, uint64_t mono_ns);
+
+/* Credentials for now, and: have their signature hidden from here on. */
+dialect_auth connection_new_auth(const connection *self);
+TD_MUST_USE td_result connection_hide_signature(connection *self, const dialect_auth *auth,
+                                                td_err *err);
+
+/* ---- connection_ledger.c ---- */
 
 /* An event of this slot and connection; fill the rest and say it. */
 event connection_event(const connection *self, event_kind kind);

@@ -293,7 +293,7 @@ static void take_closed(encoder *self, const intake_record *record)
 /* In place and in the same length, before anything but this thread has seen the frame. */
 static td_result redact(encoder *self, const intake_record *record, uint8_t *bytes, td_err *err)
 {
-    TD_ASSERT(record->kind == INTAKE_FRAME);
+    TD_ASSERT(record->kind == INTAKE_FRAME || record->kind == INTAKE_HTTP);
     redactor *secrets = self->options.redactors[record->feed_index];
     if (secrets == NULL)
         return TD_OK;
@@ -307,7 +307,9 @@ static td_result redact(encoder *self, const intake_record *record, uint8_t *byt
                     .shard = record->shard,
                     .conn = record->conn,
                     .what = "frame",
-                    .dir = record->dir == DIR_IN ? "in" : "out",
+                    .dir = record->dir == DIR_IN    ? "in"
+                           : record->dir == DIR_OUT ? "out"
+                                                    : "http",
                     .ordinal = record->ordinal,
                     .offset = done.first_offset,
                     .bytes = done.bytes};
@@ -360,6 +362,25 @@ static td_result take_frame(encoder *self, const intake_record *record, td_bytes
     return TD_OK;
 }
 
+/* Of no connection: it has no ordinal, and nobody checks it. */
+static td_result take_http(encoder *self, const intake_record *record, td_bytes body, td_err *err)
+{
+    const feed_config *config = &self->options.config->feeds[record->feed_index];
+    TD_ASSERT(record->http < config->http_count);
+    feed_state *feed = &self->feeds[record->feed_index];
+    router_frame in = {.dir = DIR_HTTP,
+                       .opcode = (channel_opcode)record->opcode,
+                       .recv_ns = record->recv_ns,
+                       .bytes = body,
+                       .http_name = td_bytes_str(config->http[record->http].name)};
+    channel_route route;
+    td_result rc = channel_router_route(feed->router, &in, &route, err);
+    if (rc == TD_OK)
+        rc = make_ready(self, record->feed_index, record->recv_ns, err);
+    chunk_frame frame = {.recv_ns = record->recv_ns, .publish_ns = record->recv_ns, .bytes = body};
+    return rc == TD_OK ? append(self, feed, &route, &frame, err) : rc;
+}
+
 /* ---- the thread ---- */
 
 static td_result take(encoder *self, const intake_record *record, uint8_t *bytes, td_err *err)
@@ -370,6 +391,10 @@ static td_result take(encoder *self, const intake_record *record, uint8_t *bytes
     case INTAKE_FRAME: {
         td_result rc = redact(self, record, bytes, err);
         return rc == TD_OK ? take_frame(self, record, td_bytes_of(bytes, record->size), err) : rc;
+    }
+    case INTAKE_HTTP: {
+        td_result rc = redact(self, record, bytes, err);
+        return rc == TD_OK ? take_http(self, record, td_bytes_of(bytes, record->size), err) : rc;
     }
     case INTAKE_EVENT:
         return take_event(self, record, td_bytes_of(bytes, record->size), err);

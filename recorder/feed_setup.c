@@ -1,16 +1,26 @@
 #include "recorder/feed_setup.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
 
-/* The host of a URL, for connections that share its limit. */
+/* The host of a URL, for connections that share its limit: whatever the family, path and port. */
 static td_bytes url_host(const char *url)
 {
     const char *host = strstr(url, "://");
     host = host == NULL ? url : host + 3;
-    return td_bytes_of(host, strcspn(host, "/?"));
+    return td_bytes_of(host, strcspn(host, host[0] == '[' ? "]/?" : ":/?"));
+}
+
+/* Names of hosts have no case. */
+static int is_same_host(const char *a, const char *b)
+{
+    td_bytes left = url_host(a);
+    td_bytes right = url_host(b);
+    return left.size == right.size &&
+           strncasecmp((const char *)left.data, (const char *)right.data, left.size) == 0;
 }
 
 /* The exchange counts connections by host: feeds of one host share what it allows. */
@@ -18,9 +28,8 @@ static td_result open_budget(const recorder_config *config, feed_setup *feeds, s
                              td_err *err)
 {
     TD_ASSERT(feeds[index].budget == NULL);
-    td_bytes host = url_host(config->feeds[index].url);
     for (size_t i = 0; i < index; i++) {
-        if (td_bytes_equal(host, url_host(config->feeds[i].url))) {
+        if (is_same_host(config->feeds[index].url, config->feeds[i].url)) {
             feeds[index].budget = feeds[i].budget;
             return TD_OK;
         }
@@ -41,8 +50,12 @@ static td_result open_one(const recorder_config *config, td_io io, feed_setup *f
     TD_ASSERT(from->family != NULL);
     TD_ASSERT(from->url != NULL);
     td_result rc = credentials_read(from, io, &feed->redactor, &feed->credentials, err);
+    symbol_list symbols = {0};
     if (rc == TD_OK)
-        rc = subscription_open(from, &feed->subscription, err);
+        rc = symbols_open(from, io, &symbols, err);
+    if (rc == TD_OK)
+        rc = subscription_open(from, &symbols, &feed->subscription, err);
+    symbols_fini(&symbols);
     return rc == TD_OK ? open_budget(config, feeds, index, err) : rc;
 }
 

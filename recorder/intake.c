@@ -301,6 +301,33 @@ uint64_t intake_frame(intake *self, intake_slot *slot, frame_dir dir, unsigned o
     return recv_ns;
 }
 
+/* Replies may not take the room that frames need: they can be asked for again. */
+int intake_has_room(const intake *self, size_t bytes)
+{
+    return self->state == STATE_FLOWING && !is_nearly_full(self, bytes);
+}
+
+void intake_http(intake *self, uint16_t feed_index, size_t http, td_bytes body,
+                 uint64_t recv_mono_ns)
+{
+    TD_ASSERT(feed_index < self->options.config->feed_count);
+    TD_ASSERT(http < self->options.config->feeds[feed_index].http_count);
+    TD_ASSERT(intake_has_room(self, body.size));
+    intake_record *place = reserve(self, body.size);
+    TD_ASSERT(place != NULL);
+    *place = (intake_record){.kind = INTAKE_HTTP,
+                             .recv_ns = session_clock_stamp(&self->clock, recv_mono_ns),
+                             .size = (uint32_t)body.size,
+                             .feed_index = feed_index,
+                             .dir = DIR_HTTP,
+                             .opcode = OPCODE_TEXT,
+                             .http = (uint16_t)http};
+    if (body.size > 0)
+        memcpy(place + 1, body.data, body.size);
+    commit(self, body.size);
+    self->stats.http_replies++;
+}
+
 static void say_clock_step(intake *self, session_clock_step step, int64_t step_ns)
 {
     event said = {.kind = EVENT_CLOCK,

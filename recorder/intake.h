@@ -27,6 +27,7 @@
 typedef enum intake_kind {
     INTAKE_FRAME,
     INTAKE_EVENT,    /* bytes: the event's JSON */
+    INTAKE_HTTP,     /* bytes: the body of a reply */
     INTAKE_ORDINALS, /* in/out ordinals of a slot's connection that no frame shows (new, or dropped)
                       */
     INTAKE_CLOSED,   /* the slot's connection is gone */
@@ -46,6 +47,7 @@ typedef struct intake_record {
     uint8_t kind;   /* intake_kind */
     uint8_t dir;    /* frame_dir */
     uint8_t opcode; /* channel_opcode */
+    uint16_t http;  /* INTAKE_HTTP: index of the feed's request */
 } intake_record;
 
 /* A slot of a feed, and its present connection. */
@@ -80,6 +82,7 @@ typedef struct intake_stats {
     uint64_t pauses;
     uint64_t paused_ns;
     uint64_t last_data_ns; /* recv_ns of the latest frame */
+    uint64_t http_replies; /* kept */
 } intake_stats;
 
 TD_MUST_USE td_result intake_open(const intake_options *options, intake **out, td_err *err);
@@ -89,6 +92,14 @@ void intake_close(intake *self);
  * ordinal; returns its receive time. */
 uint64_t intake_frame(intake *self, intake_slot *slot, frame_dir dir, unsigned opcode,
                       td_bytes bytes, uint64_t mono_ns);
+
+/* 1 if an HTTP reply of this size may be kept now: frames come first. */
+int intake_has_room(const intake *self, size_t bytes);
+
+/* The reply to request number http of a feed, whose `http` event was just said, and for which there
+ * is room. */
+void intake_http(intake *self, uint16_t feed_index, size_t http, td_bytes body,
+                 uint64_t recv_mono_ns);
 
 /* The slot has a new connection (its conn was just raised, its ordinals are 0), or lost it. */
 void intake_opened(intake *self, const intake_slot *slot);

@@ -7,66 +7,409 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 
-/* One request: topics [first, first + count), and what they are called together. */
-typedef struct request_row {
+typedef enum topic_state {
+    TOPIC_QUEUED,
+    TOPIC_ASKED,
+    TOPIC_GRANTED,
+    TOPIC_REFUSED,    /* waits for its next try */
+    TOPIC_UNANSWERED, /* likewise; nobody knows whether its frames come */
+    TOPIC_STATE_COUNT,
+} topic_state;
+
+typedef struct asked_topic {
+    topic_state state;
+    uint32_t refusals;      /* in a row, over all connections */
+    uint64_t retry_mono_ns; /* of TOPIC_REFUSED and TOPIC_UNANSWERED */
+} asked_topic;
+
+/* Topics [first, first + count). Ranges that are queued or open never overlap. */
+typedef struct range {
     size_t first;
     size_t count;
-    char *topics; /* owned */
-} request_row;
+} range;
+
+enum { ID_BYTES = 24, TEXTS_BYTES_MAX = 4 << 20, DOUBLINGS_MAX = 16 };
+
+/* A request without its whole answer yet. */
+typedef struct open_request {
+    range topics;
+    size_t left; /* topics without an answer */
+    uint64_t sent_mono_ns;
+    char id[ID_BYTES];
+} open_request;
 
 struct subscriber {
-    const dialect *dialect;
-    const char *const *topics;
-    request_row *requests;
-    size_t request_count;
-    size_t sent;     /* requests sent on this connection */
-    size_t answered; /* of these */
-    size_t refused_topics;
+    subscriber_options options;
+    const char **names; /* in the order of asking: good topics first */
+    asked_topic *rows;  /* beside them */
+    size_t counts[TOPIC_STATE_COUNT];
+    range *queue; /* ring */
+    size_t queue_capacity, queue_first, queue_count;
+    open_request open[SUBSCRIBER_OPEN_MAX]; /* in the order of sending */
+    size_t open_count;
+    uint64_t serial; /* of the latest request */
+    td_buf granted, split, refused, asked;
 };
 
-static char *join_topics(const char *const *topics, size_t count)
+/* ---- states and texts ---- */
+
+static void set_state(subscriber *self, size_t topic, topic_state state)
 {
-    size_t bytes = 1;
-    for (size_t i = 0; i < count; i++)
-        bytes += strlen(topics[i]) + 1;
-    char *text = td_alloc(bytes);
-    if (text == NULL)
-        return NULL;
-    size_t used = 0;
-    for (size_t i = 0; i < count; i++) {
-        int length = snprintf(text + used, bytes - used, "%s%s", i == 0 ? "" : ",", topics[i]);
-        TD_ASSERT(length > 0);
-        TD_ASSERT((size_t)length < bytes - used);
-        used += (size_t)length;
-    }
-    return text;
+    TD_ASSERT(topic < self->options.topic_count);
+    TD_ASSERT(self->counts[self->rows[topic].state] > 0);
+    self->counts[self->rows[topic].state]--;
+    self->counts[state]++;
+    self->rows[topic].state = state;
 }
 
-td_result subscriber_open(const dialect *spoken, const char *const *topics, size_t topic_count,
-                          subscriber **out, td_err *err)
+/* Without memory the list is shorter: it is only told. */
+static void add_name(td_buf *list, const char *name)
 {
-    TD_ASSERT(topic_count > 0);
-    subscriber *self = td_alloc_zero(1, sizeof *self);
-    if (self != NULL)
-        self->requests = td_alloc_zero(topic_count, sizeof *self->requests);
-    if (self == NULL || self->requests == NULL) {
-        td_free(self);
-        return td_err_set(err, TD_E_NOMEM, "no memory for %zu topics", topic_count);
+    if (list->size > 0 && td_buf_append(list, ",", 1, NULL) != TD_OK)
+        return;
+    td_result rc = td_buf_append(list, name, strlen(name), NULL);
+    (void)rc; /* as above */
+}
+
+/* NUL-terminated; the NUL is not part of the list. */
+static const char *text_of(td_buf *list)
+{
+    if (list->size == 0 || td_buf_append(list, "", 1, NULL) != TD_OK)
+        return "";
+    list->size--;
+    return (const char *)list->data;
+}
+
+static void clear_texts(subscriber *self)
+{
+    td_buf_clear(&self->granted);
+    td_buf_clear(&self->split);
+    td_buf_clear(&self->refused);
+    td_buf_clear(&self->asked);
+}
+
+/* ---- the queue ---- */
+
+static void queue_push(subscriber *self, range topics)
+{
+    TD_ASSERT(topics.count > 0);
+    TD_ASSERT(self->queue_count < self->queue_capacity); /* ranges do not overlap */
+    self->queue[(self->queue_first + self->queue_count) % self->queue_capacity] = topics;
+    self->queue_count++;
+    for (size_t i = topics.first; i < topics.first + topics.count; i++)
+        set_state(self, i, TOPIC_QUEUED);
+}
+
+/* Takes as many topics off the first range as fit in one request. */
+static range queue_take(subscriber *self)
+{
+    TD_ASSERT(self->queue_count > 0);
+    range *first = &self->queue[self->queue_first];
+    range taken = {first->first,
+                   self->options.dialect->fit(self->names + first->first, first->count)};
+    TD_ASSERT(taken.count > 0);
+    TD_ASSERT(taken.count <= first->count);
+    first->first += taken.count;
+    first->count -= taken.count;
+    if (first->count == 0) {
+        self->queue_first = (self->queue_first + 1) % self->queue_capacity;
+        self->queue_count--;
     }
-    self->dialect = spoken;
-    self->topics = topics;
-    for (size_t at = 0; at < topic_count;) {
-        request_row *row = &self->requests[self->request_count++];
-        row->first = at;
-        row->count = spoken->fit(topics + at, topic_count - at);
-        TD_ASSERT(row->count > 0);
-        TD_ASSERT(row->count <= topic_count - at);
-        row->topics = join_topics(topics + at, row->count);
-        if (row->topics == NULL) {
-            subscriber_close(self);
-            return td_err_set(err, TD_E_NOMEM, "no memory for %zu topics", topic_count);
+    return taken;
+}
+
+static int is_waiting(topic_state state)
+{
+    return state == TOPIC_REFUSED || state == TOPIC_UNANSWERED;
+}
+
+/* Topics whose waiting is over, each in a request of its own. */
+static void queue_retries(subscriber *self, uint64_t mono_ns)
+{
+    if (self->counts[TOPIC_REFUSED] + self->counts[TOPIC_UNANSWERED] == 0)
+        return;
+    for (size_t i = 0; i < self->options.topic_count; i++)
+        if (is_waiting(self->rows[i].state) && self->rows[i].retry_mono_ns <= mono_ns)
+            queue_push(self, (range){i, 1});
+}
+
+/* ---- refusals ---- */
+
+static void wait_for_retry(subscriber *self, size_t topic, topic_state state, uint64_t mono_ns)
+{
+    asked_topic *row = &self->rows[topic];
+    uint32_t doublings = row->refusals < DOUBLINGS_MAX ? row->refusals : DOUBLINGS_MAX;
+    uint64_t wait_ns = SUBSCRIBER_RETRY_NS << doublings;
+    row->refusals++;
+    row->retry_mono_ns =
+        mono_ns + (wait_ns < SUBSCRIBER_RETRY_NS_MAX ? wait_ns : SUBSCRIBER_RETRY_NS_MAX);
+    set_state(self, topic, state);
+}
+
+static void grant(subscriber *self, size_t topic)
+{
+    self->rows[topic].refusals = 0;
+    set_state(self, topic, TOPIC_GRANTED);
+    add_name(&self->granted, self->names[topic]);
+}
+
+/* A connection has the topic already: an answer was lost, or two filters overlap. */
+static int says_already(const dialect_answer *answer)
+{
+    static const char WORDS[] = "already subscribed";
+    return memmem(answer->reason.data, answer->reason.size, WORDS, sizeof WORDS - 1) != NULL;
+}
+
+static void refuse_one(subscriber *self, size_t topic, const dialect_answer *answer,
+                       uint64_t mono_ns, subscriber_outcome *out)
+{
+    if (says_already(answer)) {
+        grant(self, topic);
+        return;
+    }
+    wait_for_retry(self, topic, TOPIC_REFUSED, mono_ns);
+    add_name(&self->refused, self->names[topic]);
+    out->refused_count++;
+}
+
+/* Topics that were refused together: nobody knows yet because of which. */
+static void refuse_range(subscriber *self, range topics, const dialect_answer *answer,
+                         uint64_t mono_ns, subscriber_outcome *out)
+{
+    int is_by_name = self->options.dialect->answers_topics && answer->failed_count > 0;
+    if (topics.count == 1 || is_by_name) {
+        for (size_t i = 0; i < topics.count; i++)
+            refuse_one(self, topics.first + i, answer, mono_ns, out);
+        return;
+    }
+    size_t half = topics.count / 2;
+    for (size_t i = 0; i < topics.count; i++)
+        add_name(&self->split, self->names[topics.first + i]);
+    queue_push(self, (range){topics.first, half});
+    queue_push(self, (range){topics.first + half, topics.count - half});
+}
+
+/* ---- answers ---- */
+
+static dialect_ask ask_of(const subscriber *self, const open_request *request)
+{
+    return (dialect_ask){.kind = REQUEST_SUBSCRIBE,
+                         .topics = self->names + request->topics.first,
+                         .count = request->topics.count,
+                         .id = request->id,
+                         .frames = self->options.frames};
+}
+
+static void close_request(subscriber *self, size_t index)
+{
+    TD_ASSERT(index < self->open_count);
+    self->open_count--;
+    memmove(&self->open[index], &self->open[index + 1],
+            (self->open_count - index) * sizeof self->open[0]);
+}
+
+/* Does the answer speak of this topic of the request that it fits? One without names speaks of all.
+ */
+static int speaks_of(const dialect_answer *answer, const char *name)
+{
+    return answer->granted_count + answer->failed_count == 0 || dialect_answer_names(answer, name);
+}
+
+/* Goes through the request's topics; runs of refused ones are refused together. */
+static void take_answer(subscriber *self, open_request *request, const dialect_answer *answer,
+                        uint64_t mono_ns, subscriber_outcome *out)
+{
+    range run = {0, 0};
+    size_t end = request->topics.first + request->topics.count;
+    for (size_t i = request->topics.first; i < end; i++) {
+        int is_meant = self->rows[i].state == TOPIC_ASKED && speaks_of(answer, self->names[i]);
+        int is_refused = is_meant && !dialect_answer_grants(answer, self->names[i]);
+        if (is_meant)
+            request->left--;
+        if (is_meant && !is_refused)
+            grant(self, i);
+        if (is_refused && run.count++ == 0)
+            run.first = i;
+        if (run.count > 0 && (!is_refused || i + 1 == end)) {
+            refuse_range(self, run, answer, mono_ns, out);
+            run.count = 0;
         }
-        at += row->count;
+    }
+}
+
+int subscriber_answered(subscriber *self, const dialect_answer *answer, uint64_t mono_ns,
+                        subscriber_outcome *out)
+{
+    clear_texts(self);
+    *out = (subscriber_outcome){.granted = "", .split = "", .refused = ""};
+    for (size_t i = 0; i < self->open_count; i++) {
+        dialect_ask ask = ask_of(self, &self->open[i]);
+        if (!dialect_answer_fits(answer, &ask))
+            continue;
+        open_request request = self->open[i];
+        take_answer(self, &request, answer, mono_ns, out);
+        if (request.left == 0)
+            close_request(self, i);
+        else
+            self->open[i] = request;
+        out->granted = text_of(&self->granted);
+        out->split = text_of(&self->split);
+        out->refused = text_of(&self->refused);
+        return 1;
+    }
+    return 0;
+}
+
+/* Marks what the request still waits for; 1 if there was anything: parts of it may have been asked
+ * for and answered again since. */
+static int expire(subscriber *self, range topics, uint64_t mono_ns)
+{
+    for (size_t i = topics.first; i < topics.first + topics.count; i++) {
+        if (self->rows[i].state != TOPIC_ASKED)
+            continue;
+        wait_for_retry(self, i, TOPIC_UNANSWERED, mono_ns);
+        add_name(&self->refused, self->names[i]);
+    }
+    return self->refused.size > 0;
+}
+
+const char *subscriber_expired(subscriber *self, uint64_t mono_ns)
+{
+    clear_texts(self);
+    while (self->open_count > 0 && self->open[0].sent_mono_ns + SUBSCRIBER_ANSWER_NS <= mono_ns) {
+        range topics = self->open[0].topics;
+        close_request(self, 0);
+        if (expire(self, topics, mono_ns))
+            return text_of(&self->refused);
+    }
+    return NULL;
+}
+
+/* ---- asking ---- */
+
+td_result subscriber_next(subscriber *self, uint64_t mono_ns, td_buf *out, const char **topics,
+                          td_err *err)
+{
+    clear_texts(self);
+    *topics = "";
+    queue_retries(self, mono_ns);
+    if (self->queue_count == 0 || self->open_count == SUBSCRIBER_OPEN_MAX)
+        return TD_EOF;
+    open_request *request = &self->open[self->open_count++];
+    *request = (open_request){.topics = queue_take(self), .sent_mono_ns = mono_ns};
+    request->left = request->topics.count;
+    (void)snprintf(request->id, sizeof request->id, "sub-%" PRIu64, ++self->serial); /* fits */
+    for (size_t i = 0; i < request->topics.count; i++) {
+        set_state(self, request->topics.first + i, TOPIC_ASKED);
+        add_name(&self->asked, self->names[request->topics.first + i]);
+    }
+    *topics = text_of(&self->asked);
+    dialect_ask ask = ask_of(self, request);
+    return self->options.dialect->build_topics(out, &ask, err);
+}
+
+uint64_t subscriber_due_ns(const subscriber *self)
+{
+    uint64_t due_ns = UINT64_MAX;
+    if (self->open_count > 0)
+        due_ns = self->open[0].sent_mono_ns + SUBSCRIBER_ANSWER_NS;
+    if (self->counts[TOPIC_REFUSED] + self->counts[TOPIC_UNANSWERED] == 0)
+        return due_ns;
+    for (size_t i = 0; i < self->options.topic_count; i++)
+        if (is_waiting(self->rows[i].state) && self->rows[i].retry_mono_ns < due_ns)
+            due_ns = self->rows[i].retry_mono_ns;
+    return due_ns;
+}
+
+int subscriber_is_settled(const subscriber *self)
+{
+    return self->counts[TOPIC_GRANTED] + self->counts[TOPIC_REFUSED] == self->options.topic_count;
+}
+
+size_t subscriber_granted_count(const subscriber *self)
+{
+    return self->counts[TOPIC_GRANTED];
+}
+
+/* ---- life ---- */
+
+/* Stable: topics of one kind stay beside each other, as comma lists want them. */
+static size_t put_refused_last(subscriber *self, const char **names, asked_topic *rows)
+{
+    size_t put = 0;
+    for (int is_second_round = 0; is_second_round < 2; is_second_round++) {
+        for (size_t i = 0; i < self->options.topic_count; i++) {
+            int is_refused = self->rows[i].state == TOPIC_REFUSED;
+            if (is_refused != is_second_round)
+                continue;
+            names[put] = self->names[i];
+            rows[put++] = self->rows[i];
+        }
+    }
+    TD_ASSERT(put == self->options.topic_count);
+    return put - self->counts[TOPIC_REFUSED];
+}
+
+/* Where there is no memory to sort, the refused ones are asked for with the others, and stand alone
+ * again after some halves. */
+static size_t sort_topics(subscriber *self)
+{
+    size_t count = self->options.topic_count;
+    if (self->counts[TOPIC_REFUSED] == 0)
+        return count;
+    const char **names = td_alloc_zero(count, sizeof *names);
+    asked_topic *rows = td_alloc_zero(count, sizeof *rows);
+    size_t good = count;
+    if (names != NULL && rows != NULL) {
+        good = put_refused_last(self, names, rows);
+        memcpy(self->names, names, count * sizeof *names);
+        memcpy(self->rows, rows, count * sizeof *rows);
+    }
+    td_free(names);
+    td_free(rows);
+    return good;
+}
+
+void subscriber_restart(subscriber *self)
+{
+    self->open_count = 0;
+    self->queue_count = self->queue_first = 0;
+    size_t good = sort_topics(self);
+    if (good > 0)
+        queue_push(self, (range){0, good});
+}
+
+static td_result allocate(subscriber *self, td_err *err)
+{
+    size_t count = self->options.topic_count;
+    self->queue_capacity = count + 1;
+    self->names = td_alloc_zero(count + 1, sizeof *self->names);
+    self->rows = td_alloc_zero(count + 1, sizeof *self->rows);
+    self->queue = td_alloc_zero(self->queue_capacity, sizeof *self->queue);
+    if (self->names == NULL || self->rows == NULL || self->queue == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for %zu topics", count);
+    for (size_t i = 0; i < count; i++)
+        self->names[i] = self->options.topics[i];
+    self->counts[TOPIC_QUEUED] = count;
+    return TD_OK;
+}
+
+td_result subscriber_open(const subscriber_options *options, subscriber **out, td_err *err)
+{
+    TD_ASSERT(options->dialect != NULL);
+    TD_ASSERT(options->topic_count == 0 || !options->dialect->subscribes_with_auth);
+    *out = NULL;
+    subscriber *self = td_alloc_zero(1, sizeof *self);
+    if (self == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a subscriber");
+    self->options = *options;
+    td_buf *const texts[] = {&self->granted, &self->split, &self->refused, &self->asked};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        td_buf_init(texts[i], TEXTS_BYTES_MAX);
+    td_result rc = allocate(self, err);
+    if (rc != TD_OK) {
+        subscriber_close(self);
+        return rc;
     }
     *out = self;
     return TD_OK;
@@ -76,51 +419,12 @@ void subscriber_close(subscriber *self)
 {
     if (self == NULL)
         return;
-    for (size_t i = 0; i < self->request_count; i++)
-        td_free(self->requests[i].topics);
-    td_free(self->requests);
+    td_buf_fini(&self->granted);
+    td_buf_fini(&self->split);
+    td_buf_fini(&self->refused);
+    td_buf_fini(&self->asked);
+    td_free(self->names);
+    td_free(self->rows);
+    td_free(self->queue);
     td_free(self);
-}
-
-void subscriber_restart(subscriber *self)
-{
-    self->sent = self->answered = self->refused_topics = 0;
-}
-
-td_result subscriber_build(subscriber *self, td_buf *out, const char **topics, int *more,
-                           td_err *err)
-{
-    TD_ASSERT(self->sent < self->request_count);
-    const request_row *row = &self->requests[self->sent++];
-    *topics = row->topics;
-    *more = self->sent < self->request_count;
-    char id[32];
-    snprintf(id, sizeof id, "sub-%zu", self->sent);
-    const dialect_ask ask = {.kind = REQUEST_SUBSCRIBE,
-                             .topics = self->topics + row->first,
-                             .count = row->count,
-                             .id = id};
-    return self->dialect->build_topics(out, &ask, err);
-}
-
-/* Requests are answered in order: an answer is that of the oldest one still open. */
-const char *subscriber_answered(subscriber *self, int is_success)
-{
-    TD_ASSERT(self->answered <= self->sent);
-    if (self->answered == self->sent)
-        return NULL;
-    const request_row *row = &self->requests[self->answered++];
-    if (!is_success)
-        self->refused_topics += row->count;
-    return row->topics;
-}
-
-int subscriber_is_done(const subscriber *self)
-{
-    return self->sent == self->request_count && self->answered == self->sent;
-}
-
-size_t subscriber_refused_count(const subscriber *self)
-{
-    return self->refused_topics;
 }

@@ -5,54 +5,218 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/buf.h"
+#include "base/hash.h"
+#include "wire/dialect.h"
 
-static char *join(const char *topic, const char *symbol)
+/* Topics while they are collected: a table by hash, so that each is there once. */
+typedef struct collection {
+    const feed_config *feed;
+    const dialect *dialect;
+    subscription *out;
+    uint32_t *table; /* index + 1 of a topic; 0: free */
+} collection;
+
+/* At most half full with every topic that a feed may have. */
+enum { TABLE_PLACES = 2 * LIMIT_FEED_TOPICS };
+_Static_assert((TABLE_PLACES & (TABLE_PLACES - 1)) == 0, "the table is indexed by a mask");
+
+/* ---- single topics ---- */
+
+/* Can the dialect say it? The request is built for its verdict only. */
+static td_result check_topic(const collection *all, const char *topic, td_err *err)
+{
+    const char *last = strrchr(topic, '.');
+    last = last == NULL ? topic : last + 1;
+    int is_list = strcmp(last, "*") == 0 || strchr(last, '|') != NULL;
+    if (is_list && !all->dialect->has_lists) {
+        td_err_set(err, TD_E_INVALID,
+                   "topic '%s': family '%s' takes one symbol a topic, no lists and no '*'", topic,
+                   all->feed->family->name);
+        td_err_hint(err, "give symbols, or symbols_file, a file with one symbol a line");
+        return TD_E_INVALID;
+    }
+    td_buf request;
+    td_buf_init(&request, (size_t)4 * DIALECT_REQUEST_BYTES);
+    dialect_ask ask = {.kind = REQUEST_SUBSCRIBE, .topics = &topic, .count = 1};
+    td_result rc = all->dialect->build_topics(&request, &ask, err);
+    td_buf_fini(&request);
+    return rc;
+}
+
+/* Where a topic is, or belongs. */
+static size_t find_place(const collection *all, const char *topic)
+{
+    size_t place = td_xxh64(topic, strlen(topic)) & (TABLE_PLACES - 1);
+    while (all->table[place] != 0 && strcmp(all->out->topics[all->table[place] - 1], topic) != 0)
+        place = (place + 1) & (TABLE_PLACES - 1);
+    return place;
+}
+
+static td_result add_topic(collection *all, const char *topic, td_err *err)
+{
+    size_t place = find_place(all, topic);
+    if (all->table[place] != 0)
+        return TD_OK;
+    if (all->out->topic_count == LIMIT_FEED_TOPICS)
+        return td_err_set(err, TD_E_LIMIT, "more than %u topics", LIMIT_FEED_TOPICS);
+    td_result rc = check_topic(all, topic, err);
+    if (rc != TD_OK)
+        return rc;
+    char *copy = td_strdup(topic);
+    if (copy == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for topics");
+    all->out->topics[all->out->topic_count++] = copy;
+    all->table[place] = (uint32_t)all->out->topic_count;
+    return TD_OK;
+}
+
+static td_result add_joined(collection *all, const char *topic, const char *symbol, td_err *err)
 {
     char text[LIMIT_TOPIC_BYTES];
     int length = snprintf(text, sizeof text, "%s.%s", topic, symbol);
-    TD_ASSERT(length > 0);
-    TD_ASSERT((size_t)length < sizeof text);
-    return td_strdup(text);
+    if (length < 0 || (size_t)length >= sizeof text)
+        return td_err_set(err, TD_E_INVALID, "topic '%s' with symbol '%s': over %u characters",
+                          topic, symbol, LIMIT_TOPIC_BYTES - 1);
+    return add_topic(all, text, err);
 }
 
-static td_result fill(const feed_config *feed, subscription *out, td_err *err)
+/* ---- all of them ---- */
+
+/* Topics of a connection as a whole ("wallet") are not crossed with symbols. */
+static int has_no_symbol(const feed_config *feed, const char *topic)
 {
-    size_t symbols = feed->symbols.count;
-    for (size_t t = 0; t < feed->topics.count; t++) {
-        for (size_t s = 0; s < (symbols == 0 ? 1 : symbols); s++) {
-            char *topic = symbols == 0 ? td_strdup(feed->topics.items[t])
-                                       : join(feed->topics.items[t], feed->symbols.items[s]);
-            if (topic == NULL)
-                return td_err_set(err, TD_E_NOMEM, "no memory for the topics of '%s'", feed->name);
-            out->topics[out->topic_count++] = topic;
+    topic_match found;
+    return topic_match_text(feed->family->topics, feed->family->topic_count, td_bytes_str(topic),
+                            TOPIC_NOW, &found) &&
+           !topic_row_has_symbol(found.row);
+}
+
+static td_result add_wanted(collection *all, const symbol_list *symbols, td_err *err)
+{
+    for (size_t t = 0; t < all->feed->topics.count; t++) {
+        const char *topic = all->feed->topics.items[t];
+        td_result rc = TD_OK;
+        if (symbols->count == 0 || has_no_symbol(all->feed, topic)) {
+            rc = add_topic(all, topic, err);
+            if (rc != TD_OK)
+                return rc;
+            continue;
         }
+        for (size_t s = 0; s < symbols->count && rc == TD_OK; s++)
+            rc = add_joined(all, topic, symbols->items[s], err);
+        if (rc != TD_OK)
+            return rc;
     }
     return TD_OK;
 }
 
-td_result subscription_open(const feed_config *feed, subscription *out, td_err *err)
+/* The row of a topic as it is subscribed; *symbol is what stands in the symbol's place ("A|B" too),
+ * empty for a bare topic. NULL: no row. */
+static const topic_row *row_of(const family *of, const char *topic, td_bytes *symbol)
 {
+    topic_match found;
+    *symbol = td_bytes_of(NULL, 0);
+    if (topic_match_text(of->topics, of->topic_count, td_bytes_str(topic), TOPIC_NOW, &found)) {
+        *symbol = found.symbol;
+        return found.row;
+    }
+    for (size_t i = 0; i < of->topic_count; i++)
+        if (strcmp(of->topics[i].name, topic) == 0)
+            return &of->topics[i];
+    return NULL;
+}
+
+static td_result add_audits(collection *all, td_err *err)
+{
+    size_t wanted = all->out->topic_count;
+    for (size_t i = 0; i < wanted; i++) {
+        td_bytes symbol;
+        const topic_row *row = row_of(all->feed->family, all->out->topics[i], &symbol);
+        if (row == NULL || row->audit == NULL)
+            continue;
+        char text[LIMIT_TOPIC_BYTES]; /* a list of symbols may be long */
+        td_result rc;
+        if (symbol.size == 0) {
+            rc = add_topic(all, row->audit, err);
+        } else {
+            size_t size = symbol.size < sizeof text ? symbol.size : sizeof text - 1;
+            memcpy(text, symbol.data, size);
+            text[size] = '\0';
+            rc = add_joined(all, row->audit, text, err);
+        }
+        if (rc != TD_OK)
+            return rc;
+    }
+    return TD_OK;
+}
+
+/* ---- connections ---- */
+
+static size_t smaller_limit(size_t a, size_t b)
+{
+    if (a == 0 || b == 0)
+        return a == 0 ? b : a;
+    return a < b ? a : b;
+}
+
+/* One after the other, as many as a connection takes. */
+static td_result spread(const collection *all, td_err *err)
+{
+    subscription *out = all->out;
+    size_t topics_max =
+        smaller_limit(all->feed->max_topics_per_connection, all->dialect->connection_topics_max);
+    size_t bytes_max = all->dialect->connection_bytes_max;
+    size_t bytes = 0;
+    out->shard_count = 1;
+    for (size_t i = 0; i < out->topic_count; i++) {
+        size_t more = strlen(out->topics[i]) + 3; /* two quotes and a comma */
+        size_t first = out->shards[out->shard_count - 1];
+        int is_full = (topics_max != 0 && i - first == topics_max) ||
+                      (bytes_max != 0 && i > first && bytes + more > bytes_max);
+        if (is_full && out->shard_count == LIMIT_FEED_SLOTS)
+            return td_err_set(err, TD_E_LIMIT,
+                              "%zu topics need more than %u connections: raise "
+                              "max_topics_per_connection, or make several feeds of it",
+                              out->topic_count, LIMIT_FEED_SLOTS);
+        if (is_full) {
+            out->shards[out->shard_count++] = i;
+            bytes = 0;
+        }
+        bytes += more;
+    }
+    out->shards[out->shard_count] = out->topic_count;
+    return TD_OK;
+}
+
+static td_result collect(collection *all, const symbol_list *symbols, td_err *err)
+{
+    if (all->dialect->subscribes_with_auth) { /* everything comes by itself */
+        all->out->shard_count = 1;
+        return TD_OK;
+    }
+    td_result rc = add_wanted(all, symbols, err);
+    if (rc == TD_OK && all->feed->is_audited)
+        rc = add_audits(all, err);
+    return rc == TD_OK ? spread(all, err) : rc;
+}
+
+td_result subscription_open(const feed_config *feed, const symbol_list *symbols, subscription *out,
+                            td_err *err)
+{
+    TD_ASSERT(feed->family != NULL);
     memset(out, 0, sizeof *out);
-    size_t count = feed->topics.count * (feed->symbols.count == 0 ? 1 : feed->symbols.count);
-    TD_ASSERT(count > 0);
-    size_t per_shard = feed->max_topics_per_connection;
-    if (per_shard == 0 || per_shard > count)
-        per_shard = count;
-    size_t shards = (count + per_shard - 1) / per_shard;
-    if (shards > LIMIT_FEED_SLOTS)
-        return td_err_set(err, TD_E_LIMIT,
-                          "feed '%s' would need %zu connections for %zu topics: at most %u are "
-                          "allowed; raise max_topics_per_connection",
-                          feed->name, shards, count, LIMIT_FEED_SLOTS);
-    out->topics = td_alloc_zero(count, sizeof *out->topics);
-    if (out->topics == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for %zu topics", count);
-    out->topics_per_shard = per_shard;
-    out->shard_count = (uint32_t)shards;
-    td_result rc = fill(feed, out, err);
-    if (rc != TD_OK)
-        subscription_fini(out);
-    return rc;
+    collection all = {.feed = feed, .dialect = dialect_find(feed->family->dialect), .out = out};
+    all.table = td_alloc_zero(TABLE_PLACES, sizeof *all.table);
+    out->topics = td_alloc_zero(LIMIT_FEED_TOPICS, sizeof *out->topics);
+    td_result rc = all.table == NULL || out->topics == NULL
+                       ? td_err_set(err, TD_E_NOMEM, "no memory for topics")
+                       : collect(&all, symbols, err);
+    td_free(all.table);
+    if (rc == TD_OK)
+        return TD_OK;
+    subscription_fini(out);
+    return td_err_add(err, rc, "feed '%s'", feed->name);
 }
 
 void subscription_fini(subscription *self)
@@ -66,8 +230,7 @@ void subscription_fini(subscription *self)
 const char *const *subscription_shard(const subscription *self, uint32_t shard, size_t *count)
 {
     TD_ASSERT(shard < self->shard_count);
-    size_t first = shard * self->topics_per_shard;
-    size_t left = self->topic_count - first;
-    *count = left < self->topics_per_shard ? left : self->topics_per_shard;
-    return (const char *const *)self->topics + first;
+    TD_ASSERT(self->shards[shard] <= self->shards[shard + 1]);
+    *count = self->shards[shard + 1] - self->shards[shard];
+    return (const char *const *)self->topics + self->shards[shard];
 }

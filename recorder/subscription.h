@@ -1,5 +1,5 @@
-/* What to ask the exchange for: the topics of a feed as the exchange writes them, spread over
- * connections. */
+/* What to ask the exchange for: a feed's topics, each one string as they are written everywhere
+ * ("orderbook.50.BTCUSDT", "depth.BTCUSDT"), and how they are spread over connections. */
 #ifndef TD_RECORDER_SUBSCRIPTION_H
 #define TD_RECORDER_SUBSCRIPTION_H
 
@@ -8,18 +8,25 @@
 
 #include "base/err.h"
 #include "recorder/config.h"
+#include "recorder/symbols.h"
 
 typedef struct subscription {
-    char **topics; /* owned */
+    char **topics; /* owned; each once */
     size_t topic_count;
-    size_t topics_per_shard; /* shard k has topics [k * this, (k + 1) * this) */
-    uint32_t shard_count;
+    size_t shards[LIMIT_FEED_SLOTS + 1]; /* shard k has topics [shards[k], shards[k + 1]) */
+    uint32_t shard_count;                /* at least 1, even without topics */
 } subscription;
 
-/* Work out a feed's topics: each of its topics for each of its symbols ("trade" and "BTCUSD" give
- * "trade.BTCUSD"), or, without symbols, each as it is given ("trade.BTCUSD|EOSUSD", "trade.*").
- * TD_E_LIMIT: more shards than LIMIT_FEED_SLOTS; TD_E_NOMEM. */
-TD_MUST_USE td_result subscription_open(const feed_config *feed, subscription *out, td_err *err);
+/* Work out a finished feed's topics: each of its topics for each of the symbols ("trade" and
+ * "BTCUSD" give "trade.BTCUSD"), or, without symbols, each as it is given ("trade.BTCUSD|EOSUSD").
+ * A topic whose row has no symbol ("wallet") is taken once, as it is. With `audit`, what audits
+ * them is added behind (topic_row.audit). A connection takes max_topics_per_connection, and no more
+ * topics or text than the dialect allows one to hold.
+ *
+ * TD_E_INVALID: a topic that the dialect cannot say, or a list or star where it has none;
+ * TD_E_LIMIT: more shards than LIMIT_FEED_SLOTS, more topics than LIMIT_FEED_TOPICS; TD_E_NOMEM. */
+TD_MUST_USE td_result subscription_open(const feed_config *feed, const symbol_list *symbols,
+                                        subscription *out, td_err *err);
 void subscription_fini(subscription *self);
 
 /* The topics of a shard; *count of them, valid until fini. */

@@ -39,6 +39,7 @@ typedef struct supervisor_status {
     watch_stats watch;
     uint64_t ring_percent;
     uint64_t connections, live; /* slots, and those whose subscriptions are all acknowledged */
+    uint64_t http_failures;
     uint64_t elapsed_ns;
 } supervisor_status;
 

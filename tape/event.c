@@ -36,15 +36,15 @@ typedef struct member_row {
 
 #define KIND(name) (UINT32_C(1) << EVENT_##name)
 #define KINDS_OF_CONNECTION                                                                        \
-    (KIND(CONNECT) | KIND(TLS) | KIND(SUBSCRIBE) | KIND(DISCONNECT) | KIND(HEARTBEAT) |            \
-     KIND(CLOSE) | KIND(REDACTED))
+    (KIND(CONNECT) | KIND(TLS) | KIND(SUBSCRIBE) | KIND(AUTH) | KIND(DISCONNECT) |                 \
+     KIND(HEARTBEAT) | KIND(CLOSE) | KIND(REDACTED))
 #define KINDS_ALL (KIND(KIND_COUNT) - 1)
 
 /* Every member of every kind, in the order in which it is written. */
 static const member_row MEMBERS[] = {
     {"session", offsetof(event, session), MEMBER_TYPE_TEXT, KIND(SESSION) | KIND(SEGMENT)},
     {"state", offsetof(event, state), MEMBER_TYPE_TEXT,
-     KIND(SESSION) | KIND(SUBSCRIBE) | KIND(CLOCK) | KIND(OVERLOAD)},
+     KIND(SESSION) | KIND(SUBSCRIBE) | KIND(AUTH) | KIND(CLOCK) | KIND(OVERLOAD) | KIND(HTTP)},
     {"start_ns", offsetof(event, start_ns), MEMBER_TYPE_SET, KIND(SESSION) | KIND(SEGMENT)},
     {"verb", offsetof(event, verb), MEMBER_TYPE_TEXT, KIND(SESSION)},
     {"version", offsetof(event, version), MEMBER_TYPE_TEXT, KIND(SESSION)},
@@ -52,17 +52,18 @@ static const member_row MEMBERS[] = {
     {"line", offsetof(event, line), MEMBER_TYPE_U32, KINDS_OF_CONNECTION | KIND(OVERLOAD)},
     {"shard", offsetof(event, shard), MEMBER_TYPE_U32, KINDS_OF_CONNECTION | KIND(OVERLOAD)},
     {"conn", offsetof(event, conn), MEMBER_TYPE_U32, KINDS_OF_CONNECTION | KIND(OVERLOAD)},
-    {"url", offsetof(event, url), MEMBER_TYPE_TEXT, KIND(CONNECT)},
+    {"url", offsetof(event, url), MEMBER_TYPE_TEXT, KIND(CONNECT) | KIND(HTTP)},
     {"attempt", offsetof(event, attempt), MEMBER_TYPE_SET, KIND(CONNECT)},
     {"tls_version", offsetof(event, tls_version), MEMBER_TYPE_TEXT, KIND(TLS)},
     {"cipher", offsetof(event, cipher), MEMBER_TYPE_TEXT, KIND(TLS)},
     {"verified", offsetof(event, verified), MEMBER_TYPE_TEXT, KIND(TLS)},
     {"topics", offsetof(event, topics), MEMBER_TYPE_TEXT, KIND(SUBSCRIBE)},
-    {"what", offsetof(event, what), MEMBER_TYPE_TEXT, KIND(HEARTBEAT) | KIND(REDACTED)},
+    {"what", offsetof(event, what), MEMBER_TYPE_TEXT,
+     KIND(HEARTBEAT) | KIND(REDACTED) | KIND(HTTP)},
     {"dir", offsetof(event, dir), MEMBER_TYPE_TEXT, KIND(HEARTBEAT) | KIND(CLOSE) | KIND(REDACTED)},
     {"in", offsetof(event, in), MEMBER_TYPE_U64, KIND(DISCONNECT)},
     {"out", offsetof(event, out), MEMBER_TYPE_U64, KIND(DISCONNECT)},
-    {"code", offsetof(event, code), MEMBER_TYPE_SET, KIND(DISCONNECT) | KIND(CLOSE)},
+    {"code", offsetof(event, code), MEMBER_TYPE_SET, KIND(DISCONNECT) | KIND(CLOSE) | KIND(HTTP)},
     {"reason", offsetof(event, reason), MEMBER_TYPE_TEXT,
      KIND(DISCONNECT) | KIND(CLOSE) | KIND(SESSION)},
     {"by", offsetof(event, by), MEMBER_TYPE_TEXT, KIND(DISCONNECT) | KIND(CLOSE)},
@@ -72,11 +73,11 @@ static const member_row MEMBERS[] = {
     {"offset", offsetof(event, offset), MEMBER_TYPE_U64, KIND(REDACTED)},
     {"frames", offsetof(event, frames), MEMBER_TYPE_U64, KIND(OVERLOAD) | KIND(ROTATE)},
     {"bytes", offsetof(event, bytes), MEMBER_TYPE_U64,
-     KIND(OVERLOAD) | KIND(ROTATE) | KIND(REDACTED)},
+     KIND(OVERLOAD) | KIND(ROTATE) | KIND(REDACTED) | KIND(HTTP)},
     {"step_ns", offsetof(event, step_ns), MEMBER_TYPE_I64, KIND(CLOCK)},
     {"offset_ns", offsetof(event, offset_ns), MEMBER_TYPE_I64, KIND(CLOCK)},
     {"cause", offsetof(event, cause), MEMBER_TYPE_TEXT,
-     KIND(DISCONNECT) | KIND(OVERLOAD) | KIND(ROTATE)},
+     KIND(DISCONNECT) | KIND(OVERLOAD) | KIND(ROTATE) | KIND(HTTP)},
     {"reason", offsetof(event, gap.reason), MEMBER_TYPE_REASON, KIND(GAP)},
     {"line", offsetof(event, gap.line), MEMBER_TYPE_U32, KIND(GAP)},
     {"shard", offsetof(event, gap.shard), MEMBER_TYPE_U32, KIND(GAP)},
@@ -101,6 +102,7 @@ static const char *const KIND_NAMES[EVENT_KIND_COUNT] = {
     [EVENT_CONNECT] = "connect",
     [EVENT_TLS] = "tls",
     [EVENT_SUBSCRIBE] = "subscribe",
+    [EVENT_AUTH] = "auth",
     [EVENT_DISCONNECT] = "disconnect",
     [EVENT_GAP] = "gap",
     [EVENT_CLOCK] = "clock",
@@ -109,6 +111,7 @@ static const char *const KIND_NAMES[EVENT_KIND_COUNT] = {
     [EVENT_HEARTBEAT] = "heartbeat",
     [EVENT_CLOSE] = "close",
     [EVENT_REDACTED] = "redacted",
+    [EVENT_HTTP] = "http",
 };
 
 const char *event_kind_name(event_kind kind)

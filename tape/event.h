@@ -28,7 +28,9 @@ typedef enum event_kind {
     EVENT_SEGMENT,    /* a segment begins: session, number, slots */
     EVENT_CONNECT,    /* slot, conn, url (redacted), attempt; before its first frame */
     EVENT_TLS,        /* slot, conn, tls_version, cipher, verified */
-    EVENT_SUBSCRIBE,  /* slot, conn, topics, state ("sent", "acknowledged", "refused"), detail */
+    EVENT_SUBSCRIBE,  /* slot, conn, topics, state ("sent", "acknowledged", "split": refused with
+                         others and asked again in halves, "refused", "unanswered"), detail */
+    EVENT_AUTH,       /* slot, conn, state ("sent", "accepted", "refused", "unanswered"), detail */
     EVENT_DISCONNECT, /* slot, conn, in, out, code, reason, by, cause */
     EVENT_GAP,        /* gap (feed left out: it is the channel's) */
     EVENT_CLOCK,      /* step_ns, offset_ns, state ("adopted", "held") */
@@ -37,6 +39,8 @@ typedef enum event_kind {
     EVENT_HEARTBEAT,  /* slot, conn, what ("ping", "pong"), dir: WebSocket control frames */
     EVENT_CLOSE,      /* slot, conn, dir, code, reason: a WebSocket close frame */
     EVENT_REDACTED,   /* slot, conn, what ("frame", "url"), dir, ordinal, offset, bytes */
+    EVENT_HTTP,       /* what (the reply's name), url (redacted), state ("kept", in front of the
+                         reply; "failed"), code (HTTP status, 0: none), bytes, cause, detail */
     EVENT_KIND_COUNT,
 } event_kind;
 

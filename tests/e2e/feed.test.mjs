@@ -172,24 +172,33 @@ describe("the connection", { concurrency: 3 }, () => {
     assert.ok(gaps[0].to_ns > 0);
   });
 
-  test("a subscription that is refused is an event and a warning, and the rest is recorded", async (t) => {
+  test("a request refused because of one topic is split until that one stands alone; the others are recorded", async (t) => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
-    const refusal = "error:handler not found,topic:trade.NOSUCH";
+    const topics = ["trade.A", "trade.B", "trade.NOSUCH", "trade.BTCUSD", "trade.C"];
     const server = await hostile(t, dir, {
       message: (ws, request) => {
-        acknowledge(ws, request, { success: false, ret_msg: refusal });
-        ws.send(trade(1));
+        const bad = request.args.find((topic) => topic === "trade.NOSUCH");
+        if (bad) return acknowledge(ws, request, { success: false, ret_msg: `error:handler not found,topic:${bad}` });
+        acknowledge(ws, request);
+        if (request.args.includes("trade.BTCUSD")) ws.send(trade(1));
       },
     });
-    const recorder = new Recorder(t, archive, [...feedArgs(server, "inverse", [...TRADE, "trade.NOSUCH"]), "--max-frames", "2"]);
-    assert.equal((await recorder.ended).code, 0, recorder.stderr);
-    assert.match(recorder.stderr, /warning: inverse: the exchange refused to subscribe .*trade\.NOSUCH.*handler not found/);
-    assert.match(recorder.stderr, /warning: inverse: subscribed to 0 of 2 topics/);
-    const refused = (await events(t, archive, "subscribe")).filter((event) => event.state === "refused");
-    assert.equal(refused.length, 1);
-    assert.match(refused[0].topics, /trade\.NOSUCH/);
+    const recorder = new Recorder(t, archive, feedArgs(server, "inverse", topics));
+    await recorder.says(/subscribed to 4 of 5 topics/);
+    assert.match(recorder.stderr, /warning: inverse: the exchange refused to subscribe trade\.NOSUCH: .*handler not found,topic:trade\.NOSUCH/);
+    // It is tried again, alone, after some seconds.
+    await recorder.says(/refused to subscribe trade\.NOSUCH[^]*refused to subscribe trade\.NOSUCH/);
+    assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
+    const said = await events(t, archive, "subscribe");
+    const split = said.filter((event) => event.state === "split");
+    assert.ok(split.length >= 1 && split.every((event) => event.topics.includes("trade.NOSUCH") && event.topics.includes(",")), JSON.stringify(split));
+    const refused = said.filter((event) => event.state === "refused");
+    assert.deepEqual(new Set(refused.map((event) => event.topics)), new Set(["trade.NOSUCH"]));
     assert.match(refused[0].detail, /handler not found/);
+    const granted = said.filter((event) => event.state === "acknowledged").flatMap((event) => event.topics.split(","));
+    assert.deepEqual(granted.sort(), topics.filter((topic) => topic !== "trade.NOSUCH").sort());
+    assert.deepEqual(server.seen.requests.at(-1).args, ["trade.NOSUCH"]);
     assert.equal((await inbound(t, archive)).filter((row) => row.topic === "trade").length, 1);
   });
 

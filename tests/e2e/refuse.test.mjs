@@ -226,7 +226,7 @@ describe("credentials", { concurrency: 4 }, () => {
     await recorder.kill("SIGTERM");
     assert.deepEqual([...new Set(server.seen.requests.map((r) => r.op))], ["auth"]);
     nothingLeakedInText(recorder, KEY, SECRET, server.seen.requests[0].args[2]);
-    const refusals = (await events(t, archive)).filter((event) => event.event === "subscribe" && event.state === "refused");
+    const refusals = (await events(t, archive)).filter((event) => event.event === "auth" && event.state === "refused");
     assert.ok(refusals.length > 0);
     assert.match(refusals[0].detail, /refused the credentials.*error:bad key \*+/);
   });

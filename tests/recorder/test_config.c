@@ -97,12 +97,56 @@ static void faults_are_named_by_line_and_key(void **state)
          ":3: ", "topics", "list"},
         {"unknown family", "feeds:\n  - topics: [trade]\n    family: invers\n", ":3: ", "invers",
          ""},
-        {"family of a dialect that is not there yet",
-         "feeds:\n  - topics: [executionReport]\n    family: spot-private\n",
-         ":3: ", "spot-private", "not spoken"},
-        {"URL of such a family",
-         "feeds:\n  - url: wss://stream.bybit.com/spot/ws\n    topics: [a]\n",
-         ":2: ", "spot-private", "not spoken"},
+        {"private family without credentials",
+         "feeds:\n  - family: spot-private\n    topics: [executionReport]\n",
+         ":2: ", "spot-private", "needs credentials"},
+        {"private URL without credentials",
+         "feeds:\n  - url: wss://stream.bybit.com/v5/private\n    topics: [order]\n",
+         ":2: ", "v5-private", "needs credentials"},
+        {"private family that is told not to authenticate",
+         "feeds:\n  - family: v5-private\n    auth: none\n    topics: [order]\n",
+         ":3: ", "v5-private", "needs credentials"},
+        {"authentication by URL where there is none",
+         "feeds:\n  - family: v5-private\n    auth: url\n    topics: [order]\n"
+         "    api_key_env: A\n    api_secret_env: B\n",
+         ":3: ", "URL", "auth: op"},
+        {"credentials of a public feed",
+         "feeds:\n  - family: inverse\n    topics: [trade]\n    api_key_env: A\n"
+         "    api_secret_env: B\n",
+         ":2: ", "credentials", "auth is none"},
+        {"compressed frames where there are none",
+         "feeds:\n  - family: inverse\n    topics: [trade]\n    binary: true\n", ":4: ", "inverse",
+         "only spot"},
+        {"HTTP without a URL",
+         "feeds:\n  - family: inverse\n    topics: [trade]\n    http:\n      - name: a\n",
+         ":5: ", "'a'", "no url"},
+        {"HTTP with a strange key",
+         "feeds:\n  - family: inverse\n    topics: [trade]\n    http:\n"
+         "      - {name: a, uri: b}\n",
+         ":5: ", "uri", "name, url, every"},
+        {"HTTP that is no list", "feeds:\n  - family: inverse\n    topics: [trade]\n    http: a\n",
+         ":4: ", "http", "list"},
+        {"HTTP of another kind",
+         "feeds:\n  - family: inverse\n    topics: [trade]\n    http:\n"
+         "      - {name: a, url: \"wss://h/\"}\n",
+         ":5: ", "wss://h/", "https://"},
+        {"HTTP too often",
+         "feeds:\n  - family: inverse\n    topics: [trade]\n    http:\n"
+         "      - {name: a, url: \"https://h/\", every: 1s}\n"
+         "      - {name: b, url: \"https://h/\", every: 2s}\n",
+         ":5: ", "1.5 HTTP requests a second", "may have one"},
+        {"HTTP more often than is allowed at all",
+         "feeds:\n  - family: inverse\n    topics: [trade]\n    http:\n"
+         "      - {name: a, url: \"https://h/\", every: 10ms}\n",
+         ":5: ", "every", "1 s"},
+        {"two HTTP requests of one name",
+         "feeds:\n  - family: inverse\n    topics: [trade]\n    http:\n"
+         "      - {name: a, url: \"https://h/\"}\n      - {name: a, url: \"https://h/\"}\n",
+         ":5: ", "'a'", "two HTTP"},
+        {"HTTP name that is a path",
+         "feeds:\n  - family: inverse\n    topics: [trade]\n    http:\n"
+         "      - {name: a/b, url: \"https://h/\"}\n",
+         ":5: ", "a/b", "letters"},
         {"no topics", "feeds:\n  - family: inverse\n", ":2: ", "topic", ""},
         {"two of one name",
          "feeds:\n  - family: inverse\n    topics: [a]\n  - family: inverse\n    topics: [a]\n",
@@ -145,12 +189,109 @@ static void a_missing_file_is_said(void **state)
     td_free(config);
 }
 
+static feed_config *one_feed(recorder_config *config, const char *family_name)
+{
+    config_init(config);
+    config_feed_init(&config->feeds[0]);
+    config->feeds[0].family_name = family_name;
+    config->feed_count = 1;
+    return &config->feeds[0];
+}
+
+/* What a family needs where nothing is said: docs/wire.md 1.1, 1.4. */
+static void authentication_is_by_family(void **state)
+{
+    (void)state; /* none */
+    static const struct {
+        const char *family;
+        int given, settled;
+        const char *url;
+    } ROWS[] = {
+        {"inverse", AUTH_UNSET, AUTH_NONE, "wss://stream.bybit.com/realtime"},
+        {"linear", AUTH_OP, AUTH_OP, "wss://stream.bybit.com/realtime_private"},
+        {"linear", AUTH_URL, AUTH_URL, "wss://stream.bybit.com/realtime_private"},
+        {"v5-private", AUTH_UNSET, AUTH_OP, "wss://stream.bybit.com/v5/private"},
+        {"usdc-private", AUTH_UNSET, AUTH_OP,
+         "wss://stream.bybit.com/trade/option/usdc/private/v1"},
+        {"spot-private", AUTH_UNSET, AUTH_OP, "wss://stream.bybit.com/spot/ws"},
+    };
+    recorder_config *config = td_alloc(sizeof *config);
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        td_err err;
+        feed_config *feed = one_feed(config, ROWS[i].family);
+        feed->auth = ROWS[i].given;
+        if (ROWS[i].settled != AUTH_NONE) {
+            feed->api_key_env = "A";
+            feed->api_secret_file = "b";
+        }
+        if (strcmp(ROWS[i].family, "spot-private") != 0) /* everything comes by itself */
+            feed->topics = (options_list){.items = {"order"}, .count = 1};
+        if (config_finish(config, &err) != TD_OK)
+            fail_msg("%s: %s", ROWS[i].family, err.text);
+        assert_int_equal(feed->auth, ROWS[i].settled);
+        assert_string_equal(feed->url, ROWS[i].url);
+    }
+    td_err err;
+    feed_config *feed = one_feed(config, "v5-private");
+    feed->topics = (options_list){.items = {"order"}, .count = 1};
+    assert_int_equal(config_finish(config, &err), TD_E_INVALID);
+    assert_non_null(strstr(err.hint, "auth: op"));
+    assert_non_null(strstr(err.hint, "api_key_env"));
+    td_free(config);
+}
+
+/* The command line's form and the file's say the same. */
+static void http_requests_are_read(void **state)
+{
+    (void)state; /* none */
+    td_err err;
+    recorder_config *config = td_alloc(sizeof *config);
+    feed_config *feed = one_feed(config, "inverse");
+    feed->topics = (options_list){.items = {"trade"}, .count = 1};
+    feed->http_texts = (options_list){
+        .items = {"instruments@30m=https://h/v5/x?a=b@c", "status=http://h:81/"}, .count = 2};
+    if (config_finish(config, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    assert_int_equal(feed->http_count, 2);
+    assert_string_equal(feed->http[0].name, "instruments");
+    assert_string_equal(feed->http[0].url, "https://h/v5/x?a=b@c");
+    assert_int_equal(feed->http[0].every_ns, 1800 * TD_NS_PER_S);
+    assert_string_equal(feed->http[1].name, "status");
+    assert_int_equal(feed->http[1].every_ns, 3600 * TD_NS_PER_S);
+    static const char TEXT[] =
+        "feeds:\n  - family: inverse\n    topics: [trade]\n    http:\n"
+        "      - name: instruments\n        url: https://h/x\n        every: 1d\n"
+        "      - {name: b, url: \"https://h/y\"}\n    symbols: [A]\n";
+    if (load(config, TEXT, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    feed = &config->feeds[0];
+    assert_int_equal(feed->http_count, 2);
+    assert_string_equal(feed->http[0].name, "instruments");
+    assert_string_equal(feed->http[0].url, "https://h/x");
+    assert_int_equal(feed->http[0].every_ns, 86400 * TD_NS_PER_S);
+    assert_string_equal(feed->http[1].name, "b");
+    assert_int_equal(feed->symbols.count, 1);
+    config_fini(config);
+    static const char *const WRONG[] = {"https://h/", "=https://h/", "a@=https://h/",
+                                        "a@soon=https://h/", "a=h"};
+    for (size_t i = 0; i < sizeof WRONG / sizeof *WRONG; i++) {
+        feed = one_feed(config, "inverse");
+        feed->topics = (options_list){.items = {"trade"}, .count = 1};
+        feed->http_texts = (options_list){.items = {WRONG[i]}, .count = 1};
+        if (config_finish(config, &err) != TD_E_INVALID)
+            fail_msg("taken: %s", WRONG[i]);
+    }
+    td_free(config);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_whole_file_is_read),
         cmocka_unit_test(faults_are_named_by_line_and_key),
         cmocka_unit_test(a_missing_file_is_said),
+        cmocka_unit_test(authentication_is_by_family),
+        cmocka_unit_test(http_requests_are_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* Expected values: the rules stated in recorder/subscription.h and subscriber.h. */
+/* What is subscribed to, and over which connections. Expected values: the rules stated in
+ * recorder/subscription.h and symbols.h, and docs/wire.md 1.3 for what a connection may hold. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,21 +9,48 @@
 
 #include <cmocka.h>
 
-#include "recorder/subscriber.h"
+#include "base/io_fault.h"
 #include "recorder/subscription.h"
+#include "wire/dialect.h"
+
+static feed_config feed_of(const char *family_name)
+{
+    feed_config feed;
+    config_feed_init(&feed);
+    feed.name = "x";
+    feed.family = family_find(td_bytes_str(family_name));
+    assert_non_null(feed.family);
+    return feed;
+}
+
+static options_list *list_put(options_list *list, const char *text)
+{
+    list->items[list->count++] = text;
+    return list;
+}
+
+/* Both steps; symbols without a file need no disk. */
+static td_result plan(const feed_config *feed, td_io io, subscription *out, td_err *err)
+{
+    symbol_list symbols;
+    td_result rc = symbols_open(feed, io, &symbols, err);
+    if (rc != TD_OK)
+        return rc;
+    rc = subscription_open(feed, &symbols, out, err);
+    symbols_fini(&symbols);
+    return rc;
+}
 
 static void topics_are_crossed_with_symbols_and_spread(void **state)
 {
-    (void)state;
+    (void)state; /* none */
     size_t count;
-    feed_config feed;
     subscription wanted;
-    config_feed_init(&feed);
-    feed.name = "x";
-    feed.topics = (options_list){.items = {"trade", "orderBookL2_25"}, .count = 2};
-    feed.symbols = (options_list){.items = {"BTCUSD", "EOSUSD"}, .count = 2};
+    feed_config feed = feed_of("inverse");
+    list_put(list_put(&feed.topics, "trade"), "orderBookL2_25");
+    list_put(list_put(list_put(&feed.symbols, "BTCUSD"), "EOSUSD"), "BTCUSD");
     feed.max_topics_per_connection = 3;
-    assert_int_equal(subscription_open(&feed, &wanted, NULL), TD_OK);
+    assert_int_equal(plan(&feed, (td_io){0}, &wanted, NULL), TD_OK);
     assert_int_equal(wanted.shard_count, 2);
     const char *const *topics = subscription_shard(&wanted, 0, &count);
     assert_int_equal(count, 3);
@@ -37,73 +65,255 @@ static void topics_are_crossed_with_symbols_and_spread(void **state)
 
 static void topics_without_symbols_stay_as_they_are(void **state)
 {
-    (void)state;
+    (void)state; /* none */
     size_t count;
-    feed_config feed;
     subscription wanted;
-    config_feed_init(&feed);
-    feed.topics = (options_list){.items = {"trade.BTCUSD|EOSUSD", "trade.*"}, .count = 2};
-    assert_int_equal(subscription_open(&feed, &wanted, NULL), TD_OK);
+    feed_config feed = feed_of("inverse");
+    list_put(list_put(list_put(&feed.topics, "trade.BTCUSD|EOSUSD"), "trade.*"), "trade.*");
+    assert_int_equal(plan(&feed, (td_io){0}, &wanted, NULL), TD_OK);
     const char *const *topics = subscription_shard(&wanted, 0, &count);
-    assert_int_equal(count, 2);
+    assert_int_equal(count, 2); /* each once */
     assert_string_equal(topics[0], "trade.BTCUSD|EOSUSD");
     subscription_fini(&wanted);
 }
 
+/* "*" and lists where the dialect has them; elsewhere, and for other globs, a file is needed. */
+static void stars_and_lists(void **state)
+{
+    (void)state; /* rows only */
+    static const struct {
+        const char *family, *topic, *symbol, *wanted, *says;
+    } ROWS[] = {
+        {"inverse", "trade", "*", "trade.*", NULL},
+        {"inverse", "trade", "BTCUSD|EOSUSD", "trade.BTCUSD|EOSUSD", NULL},
+        {"inverse", "trade", "BTC*", NULL, "a list of symbols to look in"},
+        {"v5-linear", "publicTrade", "*", NULL, "no '*'"},
+        {"v5-linear", "publicTrade.*", NULL, NULL, "no '*'"},
+        {"spot-v1", "trade", "*", NULL, "no '*'"},
+        {"spot-v1", "trade", NULL, NULL, "spot needs one"},
+        {"spot-v1", "kline", "BTCUSDT", NULL, "klineType"},
+        {"spot-v1", "kline.1m", "BTCUSDT", "kline.1m.BTCUSDT", NULL},
+        {"v5-option", "orderbook.25", "BTC-31DEC21-36000-P", "orderbook.25.BTC-31DEC21-36000-P",
+         NULL},
+    };
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        td_err err = {0};
+        subscription wanted = {0};
+        feed_config feed = feed_of(ROWS[i].family);
+        list_put(&feed.topics, ROWS[i].topic);
+        if (ROWS[i].symbol != NULL)
+            list_put(&feed.symbols, ROWS[i].symbol);
+        td_result rc = plan(&feed, (td_io){0}, &wanted, &err);
+        print_message("  %s %s %s\n", ROWS[i].family, ROWS[i].topic, rc == TD_OK ? "" : err.text);
+        assert_int_equal(rc, ROWS[i].wanted != NULL ? TD_OK : TD_E_INVALID);
+        if (rc == TD_OK)
+            assert_string_equal(wanted.topics[0], ROWS[i].wanted);
+        else
+            assert_non_null(strstr(err.text, ROWS[i].says));
+        subscription_fini(&wanted);
+    }
+}
+
+/* docs/wire.md 1.5: the args of a public connection of v5 hold 21,000 characters together; options
+ * 2,000 args. */
+static void connections_hold_what_they_may(void **state)
+{
+    (void)state; /* none */
+    enum { SYMBOLS = 1500 };
+    static char names[SYMBOLS][32];
+    static const char *symbols[SYMBOLS];
+    for (int i = 0; i < SYMBOLS; i++) {
+        (void)snprintf(names[i], sizeof names[i], "SYMBOL%04dUSDT", i);
+        symbols[i] = names[i];
+    }
+    static const struct {
+        const char *family, *topic;
+        size_t bytes_max, topics_max;
+    } ROWS[] = {{"v5-linear", "orderbook.50", 21000, 0}, {"inverse", "trade", 0, 0}};
+    for (size_t r = 0; r < sizeof ROWS / sizeof *ROWS; r++) {
+        subscription wanted;
+        feed_config feed = feed_of(ROWS[r].family);
+        list_put(&feed.topics, ROWS[r].topic);
+        symbol_list all = {.items = symbols, .count = SYMBOLS};
+        assert_int_equal(subscription_open(&feed, &all, &wanted, NULL), TD_OK);
+        assert_int_equal(wanted.topic_count, SYMBOLS);
+        size_t seen = 0;
+        for (uint32_t k = 0; k < wanted.shard_count; k++) {
+            size_t count;
+            size_t bytes = 0;
+            const char *const *topics = subscription_shard(&wanted, k, &count);
+            assert_true(count > 0);
+            for (size_t i = 0; i < count; i++)
+                bytes += strlen(topics[i]);
+            seen += count;
+            assert_true(ROWS[r].bytes_max == 0 || bytes <= ROWS[r].bytes_max);
+        }
+        assert_int_equal(seen, SYMBOLS);
+        /* 1,500 topics of 27 characters are 40,500, so at least two; and none is half empty. */
+        assert_in_range(wanted.shard_count, ROWS[r].bytes_max == 0 ? 1 : 2,
+                        ROWS[r].bytes_max == 0 ? 1 : 3);
+        subscription_fini(&wanted);
+    }
+}
+
 static void too_many_connections_are_refused(void **state)
 {
-    (void)state;
+    (void)state; /* none */
+    static char names[LIMIT_FEED_SLOTS + 1][16];
     td_err err;
-    feed_config feed;
     subscription wanted;
-    config_feed_init(&feed);
-    feed.name = "wide";
+    feed_config feed = feed_of("inverse");
     feed.max_topics_per_connection = 1;
-    for (size_t i = 0; i < LIMIT_FEED_SLOTS + 1; i++)
-        feed.topics.items[feed.topics.count++] = "t";
-    assert_int_equal(subscription_open(&feed, &wanted, &err), TD_E_LIMIT);
+    for (size_t i = 0; i < LIMIT_FEED_SLOTS + 1; i++) {
+        (void)snprintf(names[i], sizeof names[i], "t.%zu", i);
+        list_put(&feed.topics, names[i]);
+    }
+    assert_int_equal(plan(&feed, (td_io){0}, &wanted, &err), TD_E_LIMIT);
     assert_non_null(strstr(err.text, "max_topics_per_connection"));
 }
 
-static void requests_are_cut_and_answers_matched_in_order(void **state)
+/* ---- symbols of a file ---- */
+
+static void put_file(td_io io, const char *path, const char *text)
 {
-    (void)state;
-    static char names[1500][40];
-    static const char *topics[1500];
-    for (int i = 0; i < 1500; i++) {
-        snprintf(names[i], sizeof names[i], "orderBookL2_25.SYMBOL%04d", i);
-        topics[i] = names[i];
-    }
-    subscriber *asks;
-    const dialect *op = dialect_find(DIALECT_OP);
-    assert_int_equal(subscriber_open(op, topics, 1500, &asks, NULL), TD_OK);
-    for (int round = 0; round < 2; round++) {
-        td_buf out;
-        size_t requests = 0, bytes = 0;
-        const char *asked[16];
-        int more = 1;
-        td_buf_init(&out, 1 << 20);
-        subscriber_restart(asks);
-        while (more) {
-            td_buf_clear(&out);
-            assert_int_equal(subscriber_build(asks, &out, &asked[requests++], &more, NULL), TD_OK);
-            assert_true(out.size < DIALECT_REQUEST_BYTES + 64);
-            bytes += out.size;
-            assert_false(subscriber_is_done(asks));
+    td_file *file = NULL;
+    assert_int_equal(td_io_open(io, path, TD_OPEN_CREATE, &file, NULL), TD_OK);
+    assert_int_equal(td_io_append(file, text, strlen(text), NULL), TD_OK);
+    td_io_close(file);
+}
+
+static void globs_look_into_a_file(void **state)
+{
+    (void)state; /* rows only */
+    static const char TEXT[] =
+        "# what is traded\nBTCUSDT\r\n\n ETHUSDT \nBTCUSD\nBTC-PERP\nBTCUSDT";
+    static const struct {
+        const char *glob[3];
+        const char *wanted; /* topics joined by a space; NULL: refused */
+        const char *says;
+    } ROWS[] = {
+        {{"BTC*"}, "trade.BTCUSDT trade.BTCUSD trade.BTC-PERP", NULL},
+        {{"*USDT"}, "trade.BTCUSDT trade.ETHUSDT", NULL},
+        {{"ETHUSDT", "BTC-*"}, "trade.ETHUSDT trade.BTC-PERP", NULL},
+        {{"*"}, "trade.BTCUSDT trade.ETHUSDT trade.BTCUSD trade.BTC-PERP", NULL},
+        {{NULL}, "trade.BTCUSDT trade.ETHUSDT trade.BTCUSD trade.BTC-PERP", NULL},
+        {{"BTC*", "SOL*"}, NULL, "'SOL*' fits nothing in 'symbols.txt'"},
+    };
+    io_fault *disk = io_fault_open();
+    assert_non_null(disk);
+    put_file(io_fault_io(disk), "symbols.txt", TEXT);
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        td_err err = {0};
+        subscription wanted = {0};
+        feed_config feed = feed_of("inverse");
+        feed.symbols_file = "symbols.txt";
+        list_put(&feed.topics, "trade");
+        for (size_t k = 0; k < 3 && ROWS[i].glob[k] != NULL; k++)
+            list_put(&feed.symbols, ROWS[i].glob[k]);
+        td_result rc = plan(&feed, io_fault_io(disk), &wanted, &err);
+        char joined[256] = "";
+        for (size_t k = 0; k < wanted.topic_count; k++) {
+            (void)strncat(joined, k > 0 ? " " : "", sizeof joined - strlen(joined) - 1);
+            (void)strncat(joined, wanted.topics[k], sizeof joined - strlen(joined) - 1);
         }
-        /* 1,500 topics of 25 bytes, two quotes and a comma: 42,000 bytes, so three requests. */
-        assert_int_equal(requests, 3);
-        assert_true(bytes > 42000 - 3);
-        assert_ptr_equal(subscriber_answered(asks, 1), asked[0]);
-        assert_ptr_equal(subscriber_answered(asks, 0), asked[1]);
-        assert_false(subscriber_is_done(asks));
-        assert_ptr_equal(subscriber_answered(asks, 1), asked[2]);
-        assert_true(subscriber_is_done(asks));
-        assert_null(subscriber_answered(asks, 1));
-        assert_true(subscriber_refused_count(asks) > 400);
-        td_buf_fini(&out);
+        assert_int_equal(rc, ROWS[i].wanted != NULL ? TD_OK : TD_E_INVALID);
+        if (rc == TD_OK)
+            assert_string_equal(joined, ROWS[i].wanted);
+        else
+            assert_non_null(strstr(err.text, ROWS[i].says));
+        subscription_fini(&wanted);
     }
-    subscriber_close(asks);
+    io_fault_close(disk);
+}
+
+static void files_that_are_none(void **state)
+{
+    (void)state; /* rows only */
+    static const struct {
+        const char *text, *says;
+        td_result rc;
+    } ROWS[] = {
+        {"", "lists no symbol", TD_E_INVALID},
+        {"# nothing\n\n", "lists no symbol", TD_E_INVALID},
+        {"BTCUSD\nETH USD\n", "symbols.txt:2: 'ETH USD' is no symbol", TD_E_INVALID},
+        {"BTC*\n", "symbols.txt:1: 'BTC*' is no symbol", TD_E_INVALID},
+        {NULL, "cannot read the symbols in 'symbols.txt'", TD_E_NOTFOUND},
+    };
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        td_err err = {0};
+        subscription wanted;
+        io_fault *disk = io_fault_open();
+        assert_non_null(disk);
+        if (ROWS[i].text != NULL)
+            put_file(io_fault_io(disk), "symbols.txt", ROWS[i].text);
+        feed_config feed = feed_of("inverse");
+        feed.symbols_file = "symbols.txt";
+        list_put(&feed.topics, "trade");
+        assert_int_equal(plan(&feed, io_fault_io(disk), &wanted, &err), ROWS[i].rc);
+        if (strstr(err.text, ROWS[i].says) == NULL)
+            fail_msg("%s", err.text);
+        io_fault_close(disk);
+    }
+}
+
+/* ---- audits ---- */
+
+static int has_topic(const subscription *wanted, const char *topic)
+{
+    for (size_t i = 0; i < wanted->topic_count; i++)
+        if (strcmp(wanted->topics[i], topic) == 0)
+            return 1;
+    return 0;
+}
+
+/* Candles for trades, the second depth for a book (docs/wire.md 6.4), in the form the topic has. */
+static void audits_are_added(void **state)
+{
+    (void)state; /* none */
+    subscription wanted;
+    feed_config feed = feed_of("inverse");
+    feed.is_audited = 1;
+    list_put(list_put(list_put(&feed.topics, "trade.BTCUSD|EOSUSD"), "orderBookL2_25.BTCUSD"),
+             "instrument_info.100ms.BTCUSD");
+    assert_int_equal(plan(&feed, (td_io){0}, &wanted, NULL), TD_OK);
+    assert_int_equal(wanted.topic_count, 5);
+    assert_true(has_topic(&wanted, "klineV2.1.BTCUSD|EOSUSD"));
+    assert_true(has_topic(&wanted, "orderBook_200.100ms.BTCUSD"));
+    subscription_fini(&wanted);
+    feed.topics.count = 0;
+    list_put(list_put(list_put(&feed.topics, "trade"), "orderBookL2_25"), "orderBook_200.100ms");
+    list_put(&feed.symbols, "BTCUSD");
+    assert_int_equal(plan(&feed, (td_io){0}, &wanted, NULL), TD_OK);
+    assert_int_equal(wanted.topic_count, 4); /* the second depth was wanted already */
+    assert_true(has_topic(&wanted, "klineV2.1.BTCUSD"));
+    subscription_fini(&wanted);
+}
+
+/* Every row names an audit that its family knows. */
+static void audits_are_topics(void **state)
+{
+    (void)state; /* the table */
+    size_t family_count;
+    size_t audits = 0;
+    const family *const *families = family_table(&family_count);
+    for (size_t f = 0; f < family_count; f++) {
+        for (size_t t = 0; t < families[f]->topic_count; t++) {
+            const topic_row *row = &families[f]->topics[t];
+            if (row->audit == NULL)
+                continue;
+            char text[LIMIT_TOPIC_BYTES];
+            topic_match found;
+            (void)snprintf(text, sizeof text, "%s.BTCUSDT", row->audit);
+            print_message("  %s %s: %s\n", families[f]->name, row->name, row->audit);
+            assert_string_not_equal(row->audit, row->name);
+            /* Rows of candles of the oldest families may come later than what they audit. */
+            if (topic_match_text(families[f]->topics, families[f]->topic_count, td_bytes_str(text),
+                                 TOPIC_NOW, &found))
+                assert_true(topic_row_has_symbol(found.row));
+            audits++;
+        }
+    }
+    assert_true(audits >= 6);
 }
 
 int main(void)
@@ -111,8 +321,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(topics_are_crossed_with_symbols_and_spread),
         cmocka_unit_test(topics_without_symbols_stay_as_they_are),
+        cmocka_unit_test(stars_and_lists),
+        cmocka_unit_test(connections_hold_what_they_may),
         cmocka_unit_test(too_many_connections_are_refused),
-        cmocka_unit_test(requests_are_cut_and_answers_matched_in_order),
+        cmocka_unit_test(globs_look_into_a_file),
+        cmocka_unit_test(files_that_are_none),
+        cmocka_unit_test(audits_are_added),
+        cmocka_unit_test(audits_are_topics),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

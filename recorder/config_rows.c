@@ -1,0 +1,213 @@
+/* Every key of a configuration, once: the file's, the command line's and the help's. */
+#include <stddef.h>
+
+#include "base/clock.h"
+#include "recorder/config_impl.h"
+
+const char *const CONFIG_NET_NAMES[] = {"main", "test", NULL};
+const char *const CONFIG_AUTH_NAMES[] = {"none", "op", "url", NULL};
+static const char *const OVERLOAD_NAMES[] = {"pause", "drop", NULL};
+
+#define DAY_NS (UINT64_C(86400) * TD_NS_PER_S)
+
+/* Keys of one feed. In a file with '_' for '-'; there "topic" and "symbol" are lists named "topics"
+ * and "symbols" (config_yaml.c). */
+static const option_row FEED_ROWS[] = {
+    {.long_name = "feed",
+     .type = OPTION_TEXT,
+     .offset = offsetof(feed_config, name),
+     .metavar = "NAME",
+     .help = "what the archive calls the feed (default: the family)"},
+    {.long_name = "family",
+     .type = OPTION_TEXT,
+     .offset = offsetof(feed_config, family_name),
+     .metavar = "FAMILY",
+     .help = "the exchange's product line (default: told by the URL)"},
+    {.long_name = "url",
+     .type = OPTION_TEXT,
+     .offset = offsetof(feed_config, url),
+     .metavar = "URL",
+     .help = "where to connect (default: the family's address)"},
+    {.long_name = "net",
+     .type = OPTION_ENUM,
+     .offset = offsetof(feed_config, net),
+     .metavar = "NET",
+     .choices = CONFIG_NET_NAMES,
+     .help = "which of the family's addresses: main or test"},
+    {.long_name = "topic",
+     .type = OPTION_LIST,
+     .offset = offsetof(feed_config, topics),
+     .metavar = "TOPIC",
+     .help = "what to subscribe to; repeatable"},
+    {.long_name = "symbol",
+     .type = OPTION_LIST,
+     .offset = offsetof(feed_config, symbols),
+     .metavar = "SYMBOL",
+     .help =
+         "subscribe each topic for this symbol; repeatable (default: topics as they are given)"},
+    {.long_name = "symbols-file",
+     .type = OPTION_TEXT,
+     .offset = offsetof(feed_config, symbols_file),
+     .metavar = "FILE",
+     .help = "symbols, one a line; with it each --symbol is a glob over them (default: all)"},
+    {.long_name = "audit",
+     .type = OPTION_FLAG,
+     .offset = offsetof(feed_config, is_audited),
+     .help = "subscribe also to what shows losses: candles for trades, a second depth for books"},
+    {.long_name = "binary",
+     .type = OPTION_FLAG,
+     .offset = offsetof(feed_config, is_binary),
+     .help = "ask for compressed frames (spot-v1 and spot-v2)"},
+    {.long_name = "ca-file",
+     .type = OPTION_TEXT,
+     .offset = offsetof(feed_config, ca_file),
+     .metavar = "PEM",
+     .help = "trust this CA instead of the system's"},
+    {.long_name = "stale-after",
+     .type = OPTION_DURATION,
+     .offset = offsetof(feed_config, stale_after_ns),
+     .metavar = "DURATION",
+     .max = DAY_NS,
+     .help = "connect again when no data came for so long (default 60s, 0s: never)"},
+    {.long_name = "connect-timeout",
+     .type = OPTION_DURATION,
+     .offset = offsetof(feed_config, connect_timeout_ns),
+     .metavar = "DURATION",
+     .min = TD_NS_PER_MS,
+     .max = DAY_NS,
+     .help = "give up on a server that does not answer (default 10s)"},
+    {.long_name = "max-topics-per-connection",
+     .type = OPTION_UINT,
+     .offset = offsetof(feed_config, max_topics_per_connection),
+     .metavar = "N",
+     .max = 100000,
+     .help = "spread the topics over connections of so many (default 0: one connection)"},
+    {.long_name = "strict",
+     .type = OPTION_FLAG,
+     .offset = offsetof(feed_config, is_strict),
+     .help = "end the recorder when a subscription is refused"},
+    {.long_name = "auth",
+     .type = OPTION_ENUM,
+     .offset = offsetof(feed_config, auth),
+     .metavar = "HOW",
+     .choices = CONFIG_AUTH_NAMES,
+     .help = "authenticate: op (a message), url (its query) or none; default by family"},
+    {.long_name = "api-key-env",
+     .type = OPTION_TEXT,
+     .offset = offsetof(feed_config, api_key_env),
+     .metavar = "NAME",
+     .help = "environment variable that holds the API key"},
+    {.long_name = "api-key-file",
+     .type = OPTION_TEXT,
+     .offset = offsetof(feed_config, api_key_file),
+     .metavar = "FILE",
+     .help = "file that holds the API key"},
+    {.long_name = "api-secret-env",
+     .type = OPTION_TEXT,
+     .offset = offsetof(feed_config, api_secret_env),
+     .metavar = "NAME",
+     .help = "environment variable that holds the API secret"},
+    {.long_name = "api-secret-file",
+     .type = OPTION_TEXT,
+     .offset = offsetof(feed_config, api_secret_file),
+     .metavar = "FILE",
+     .help = "file that holds the API secret"},
+};
+
+static const option_row RECORDER_ROWS[] = {
+    {.long_name = "commit-interval",
+     .type = OPTION_DURATION,
+     .offset = offsetof(recorder_config, commit_interval_ns),
+     .metavar = "DURATION",
+     .min = 10 * TD_NS_PER_MS,
+     .max = 60 * TD_NS_PER_S,
+     .help = "a frame is durable at most so long after it came (default 1s)"},
+    {.long_name = "overload",
+     .type = OPTION_ENUM,
+     .offset = offsetof(recorder_config, overload),
+     .metavar = "HOW",
+     .choices = OVERLOAD_NAMES,
+     .help = "when the disk cannot keep up: pause (hold the peer back) or drop (count, discard)"},
+    {.long_name = "overload-max",
+     .type = OPTION_DURATION,
+     .offset = offsetof(recorder_config, overload_max_ns),
+     .metavar = "DURATION",
+     .max = 600 * TD_NS_PER_S,
+     .help = "pause for at most so long, then drop (default 5s)"},
+    {.long_name = "ring",
+     .type = OPTION_SIZE,
+     .offset = offsetof(recorder_config, ring_bytes),
+     .metavar = "SIZE",
+     .min = 2 * LIMIT_FRAME_BYTES + 1,
+     .max = UINT64_C(16) << 30,
+     .help = "memory between network and encoder (default 64MiB)"},
+};
+
+static const option_row RUN_ROWS[] = {
+    {.long_name = "duration",
+     .type = OPTION_DURATION,
+     .offset = offsetof(recorder_config, duration_ns),
+     .metavar = "DURATION",
+     .min = 1,
+     .help = "stop after so long"},
+    {.long_name = "max-frames",
+     .type = OPTION_UINT,
+     .offset = offsetof(recorder_config, max_frames),
+     .metavar = "N",
+     .min = 1,
+     .help = "stop after so many inbound frames"},
+    {.long_name = "until-close",
+     .type = OPTION_FLAG,
+     .offset = offsetof(recorder_config, until_close),
+     .help = "stop when a peer closes its connection"},
+};
+
+static const option_row HTTP_OPTION_ROWS[] = {
+    {.long_name = "http",
+     .type = OPTION_LIST,
+     .offset = offsetof(feed_config, http_texts),
+     .metavar = "NAME[@EVERY]=URL",
+     .help = "keep the replies of this URL, asked again and again (default: every 1h); repeatable"},
+};
+
+static const option_row HTTP_ROWS[] = {
+    {.long_name = "name", .type = OPTION_TEXT, .offset = offsetof(http_config, name_text)},
+    {.long_name = "url", .type = OPTION_TEXT, .offset = offsetof(http_config, url)},
+    {.long_name = "every",
+     .type = OPTION_DURATION,
+     .offset = offsetof(http_config, every_ns),
+     .min = LIMIT_HTTP_SPACING_NS,
+     .max = 30 * DAY_NS},
+};
+
+#define ROW_COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
+
+const option_row *config_feed_rows(size_t *count)
+{
+    *count = ROW_COUNT(FEED_ROWS);
+    return FEED_ROWS;
+}
+
+const option_row *config_recorder_rows(size_t *count)
+{
+    *count = ROW_COUNT(RECORDER_ROWS);
+    return RECORDER_ROWS;
+}
+
+const option_row *config_run_rows(size_t *count)
+{
+    *count = ROW_COUNT(RUN_ROWS);
+    return RUN_ROWS;
+}
+
+const option_row *config_http_option_rows(size_t *count)
+{
+    *count = ROW_COUNT(HTTP_OPTION_ROWS);
+    return HTTP_OPTION_ROWS;
+}
+
+const option_row *config_http_rows(size_t *count)
+{
+    *count = ROW_COUNT(HTTP_ROWS);
+    return HTTP_ROWS;
+}

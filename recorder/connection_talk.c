@@ -1,0 +1,359 @@
+/* What is said on a connection that stands: authenticating, asking for topics, heartbeats, and what
+ * the exchange answers. */
+#include "recorder/connection_impl.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/assert.h"
+
+/* An auth request must reach the exchange before it expires; clocks may differ by seconds. */
+enum { AUTH_EXPIRES_MS = 10000 };
+#define AUTH_ANSWER_NS (10 * TD_NS_PER_S)
+
+/* An answer, cut to what a person reads. Secrets are hidden in it already (look_closer), so the cut
+ * cannot leave half of one. */
+enum { ANSWER_TEXT_BYTES = 512 };
+
+static uint64_t now_mono_ns(const connection *self)
+{
+    return clock_mono_ns(self->options.env->clock);
+}
+
+static uint64_t now_ms(const connection *self)
+{
+    return clock_wall_ns(self->options.env->clock) / TD_NS_PER_MS;
+}
+
+/* ---- sending ---- */
+
+/* A request that cannot be sent is only said: without its answer the connection never counts as
+ * live. */
+static void send_built(connection *self, td_result rc, td_err *err)
+{
+    if (rc == TD_OK)
+        rc = wire_send(self->wire, td_buf_view(&self->out), err);
+    if (rc != TD_OK)
+        td_log_say(self->options.env->log, TD_LOG_ERROR, "%s: a request could not be sent: %s",
+                   connection_feed_name(self), err->text);
+}
+
+dialect_auth connection_new_auth(const connection *self)
+{
+    return (dialect_auth){.api_key = self->options.api_key,
+                          .secret = self->options.api_secret,
+                          .expires_ms = now_ms(self) + AUTH_EXPIRES_MS};
+}
+
+/* The signature must be hidden before it can be echoed. */
+td_result connection_hide_signature(connection *self, const dialect_auth *auth, td_err *err)
+{
+    TD_ASSERT(self->options.redactor != NULL);
+    char signature[DIALECT_SIGNATURE_BYTES];
+    td_result rc = dialect_sign(auth, signature, err);
+    return rc == TD_OK ? redactor_add_signature(self->options.redactor, signature, err) : rc;
+}
+
+/* The signature is known to the redactor before the frame that holds it can be recorded. */
+static void send_auth(connection *self)
+{
+    TD_ASSERT(self->wire != NULL);
+    td_err err;
+    dialect_auth auth = connection_new_auth(self);
+    td_buf_clear(&self->out);
+    td_result rc = connection_hide_signature(self, &auth, &err);
+    if (rc == TD_OK)
+        rc = self->dialect->build_auth(&self->out, &auth, &err);
+    self->state = STATE_AUTHENTICATING;
+    self->auth_due_mono_ns = now_mono_ns(self) + AUTH_ANSWER_NS;
+    event sent = connection_event(self, EVENT_AUTH);
+    sent.state = "sent";
+    connection_say(self, &sent);
+    send_built(self, rc, &err);
+}
+
+/* All requests that may go out now. */
+static void send_subscriptions(connection *self)
+{
+    TD_ASSERT(self->wire != NULL);
+    for (;;) {
+        td_err err;
+        const char *topics = "";
+        td_buf_clear(&self->out);
+        td_result rc =
+            subscriber_next(self->subscriber, now_mono_ns(self), &self->out, &topics, &err);
+        if (rc == TD_EOF)
+            return;
+        event subscribe = connection_event(self, EVENT_SUBSCRIBE);
+        subscribe.state = "sent";
+        subscribe.topics = topics;
+        connection_say(self, &subscribe);
+        send_built(self, rc, &err);
+    }
+}
+
+static void send_ping(connection *self)
+{
+    td_err err;
+    td_buf_clear(&self->out);
+    send_built(self, self->dialect->build_ping(&self->out, now_ms(self), &err), &err);
+}
+
+static void send_pong(connection *self)
+{
+    td_err err;
+    td_buf_clear(&self->out);
+    if (self->dialect->build_pong != NULL)
+        send_built(self, self->dialect->build_pong(&self->out, now_ms(self), &err), &err);
+}
+
+/* ---- subscriptions ---- */
+
+/* Live again: what was open as a gap ends with this frame's receive time. */
+static void on_subscribed(connection *self, uint64_t recv_ns)
+{
+    TD_ASSERT(self->state == STATE_SUBSCRIBING);
+    self->state = STATE_LIVE;
+    self->attempt = 0;
+    backoff_succeeded(&self->backoff);
+    connection_close_gaps(self, recv_ns);
+    size_t granted = subscriber_granted_count(self->subscriber);
+    size_t wanted = self->options.topic_count;
+    TD_ASSERT(granted <= wanted);
+    if (self->dialect->subscribes_with_auth)
+        td_log_say(self->options.env->log, TD_LOG_INFO, "%s: authenticated: everything comes",
+                   connection_feed_name(self));
+    else
+        td_log_say(self->options.env->log, granted < wanted ? TD_LOG_WARNING : TD_LOG_INFO,
+                   "%s: subscribed to %zu of %zu topics", connection_feed_name(self), granted,
+                   wanted);
+    self->options.env->live(self->options.env->user, self->options.feed_index);
+}
+
+static void look_whether_live(connection *self, uint64_t recv_ns)
+{
+    if (self->state == STATE_SUBSCRIBING && subscriber_is_settled(self->subscriber))
+        on_subscribed(self, recv_ns);
+}
+
+void connection_subscribe(connection *self, uint64_t recv_ns)
+{
+    self->state = STATE_SUBSCRIBING;
+    subscriber_restart(self->subscriber);
+    send_subscriptions(self);
+    look_whether_live(self, recv_ns);
+}
+
+static void copy_answer(td_bytes frame, char out[ANSWER_TEXT_BYTES])
+{
+    size_t length = frame.size < ANSWER_TEXT_BYTES - 1 ? frame.size : ANSWER_TEXT_BYTES - 1;
+    memcpy(out, frame.data, length);
+    out[length] = '\0';
+}
+
+static void say_topics(connection *self, const char *state, const char *topics, const char *detail)
+{
+    if (topics[0] == '\0')
+        return;
+    event said = connection_event(self, EVENT_SUBSCRIBE);
+    said.state = state;
+    said.topics = topics;
+    said.detail = detail;
+    connection_say(self, &said);
+}
+
+/* With --strict it is the end; without, what was refused is missing, and is said and tried again.
+ */
+static void on_topics_refused(connection *self, const char *topics, const char *answer)
+{
+    char why[1024];
+    (void)snprintf(why, sizeof why, "the exchange refused to subscribe %s: %s", topics,
+                   answer); /* what is cut off is only read by people */
+    td_log_say(self->options.env->log, TD_LOG_WARNING, "%s: %s", connection_feed_name(self), why);
+    if (self->options.feed->is_strict)
+        self->options.env->strict(self->options.env->user, why);
+}
+
+static void on_topics_answer(connection *self, const dialect_answer *answer, td_bytes frame,
+                             uint64_t recv_ns)
+{
+    subscriber_outcome outcome;
+    char detail[ANSWER_TEXT_BYTES];
+    if (!subscriber_answered(self->subscriber, answer, now_mono_ns(self), &outcome))
+        return;
+    copy_answer(frame, detail);
+    say_topics(self, "acknowledged", outcome.granted, "");
+    say_topics(self, "split", outcome.split, detail);
+    say_topics(self, "refused", outcome.refused, detail);
+    if (outcome.refused_count > 0)
+        on_topics_refused(self, outcome.refused, detail);
+    send_subscriptions(self);
+    look_whether_live(self, recv_ns);
+}
+
+/* Nothing is known of these topics: their frames may come all the same. */
+static void expire_requests(connection *self)
+{
+    const char *topics;
+    while ((topics = subscriber_expired(self->subscriber, now_mono_ns(self))) != NULL) {
+        say_topics(self, "unanswered", topics, "");
+        td_log_say(self->options.env->log, TD_LOG_WARNING,
+                   "%s: the exchange did not answer the request for %.900s",
+                   connection_feed_name(self), topics);
+    }
+}
+
+/* ---- authentication ---- */
+
+/* Credentials that are refused are not tried again at once: backoff, as for any ended connection.
+ */
+static void on_auth_failed(connection *self, const char *state, const char *detail)
+{
+    char why[ANSWER_TEXT_BYTES + 64];
+    (void)snprintf(why, sizeof why, "%s", detail); /* cut if too long */
+    event failed = connection_event(self, EVENT_AUTH);
+    failed.state = state;
+    failed.detail = why;
+    connection_say(self, &failed);
+    td_log_say(self->options.env->log, TD_LOG_ERROR, "%s: %s", connection_feed_name(self), why);
+    if (self->options.feed->is_strict)
+        self->options.env->strict(self->options.env->user, why);
+    self->is_auth_refused = 1;
+    wire_close(self->wire, CLOSE_NORMAL);
+}
+
+static void on_auth(connection *self, int is_success, td_bytes frame, uint64_t recv_ns)
+{
+    if (self->state != STATE_AUTHENTICATING || self->is_auth_refused)
+        return;
+    if (!is_success) {
+        char detail[ANSWER_TEXT_BYTES];
+        char why[ANSWER_TEXT_BYTES + 64];
+        copy_answer(frame, detail);
+        (void)snprintf(why, sizeof why, "the exchange refused the credentials: %s",
+                       detail); /* fits */
+        on_auth_failed(self, "refused", why);
+        return;
+    }
+    event accepted = connection_event(self, EVENT_AUTH);
+    accepted.state = "accepted";
+    connection_say(self, &accepted);
+    connection_subscribe(self, recv_ns);
+}
+
+void connection_begin_talk(connection *self)
+{
+    self->is_auth_refused = 0;
+    self->next_ping_mono_ns = now_mono_ns(self) + self->dialect->ping_interval_ns;
+    if (self->options.feed->auth == AUTH_OP)
+        send_auth(self);
+    else
+        connection_subscribe(self, self->connected_ns);
+}
+
+/* ---- what comes in ---- */
+
+/* Frames of a topic begin so in nearly all dialects; only others are worth a closer look on this
+ * thread. The encoder classifies all of them properly. Spot's answers begin so, too: they are its
+ * requests with a code. */
+static int begins_like_data(const connection *self, td_bytes frame)
+{
+    static const char START[] = "{\"topic\":\"";
+    dialect_id spoken = self->dialect->id;
+    return spoken != DIALECT_SPOT && spoken != DIALECT_SPOT_V2 && frame.size > sizeof START &&
+           memcmp(frame.data, START, sizeof START - 1) == 0;
+}
+
+static void on_answer(connection *self, td_bytes frame, uint64_t recv_ns)
+{
+    td_err err;
+    dialect_answer answer;
+    if (answer_parse(self->options.env->answers, frame, &answer, &err) != TD_OK) {
+        td_log_say(self->options.env->log, TD_LOG_ERROR, "%s: an answer could not be read: %s",
+                   connection_feed_name(self), err.text);
+        return;
+    }
+    switch (answer.kind) {
+    case ANSWER_TOPICS:
+        on_topics_answer(self, &answer, frame, recv_ns);
+        break;
+    case ANSWER_AUTH:
+        on_auth(self, answer.success == 1, frame, recv_ns);
+        break;
+    case ANSWER_PING:
+        send_pong(self);
+        break;
+    case ANSWER_PONG:
+        /* A private stream has nothing to say for hours: that it answers is its sign of life. */
+        if (self->options.feed->auth != AUTH_NONE)
+            self->last_data_mono_ns = now_mono_ns(self);
+        break;
+    case ANSWER_NONE:
+        break;
+    }
+    if (!self->is_auth_refused)
+        connection_set_tick(self);
+}
+
+static void look_closer(connection *self, td_bytes frame, uint64_t recv_ns)
+{
+    enum { CONTROL_BYTES_MAX = 32 << 10 };
+    uint8_t padded[CONTROL_BYTES_MAX + DECODE_PADDING_BYTES];
+    if (frame.size > CONTROL_BYTES_MAX) {
+        self->last_data_mono_ns = now_mono_ns(self);
+        return;
+    }
+    memcpy(padded, frame.data, frame.size);
+    memset(padded + frame.size, 0, DECODE_PADDING_BYTES);
+    if (self->options.redactor != NULL)
+        redactor_apply(self->options.redactor, padded, frame.size);
+    td_bytes shown = td_bytes_of(padded, frame.size);
+    classification found;
+    decoder_classify(self->options.env->decoder, self->options.feed->family, shown, DIR_IN, recv_ns,
+                     &found);
+    if (found.frame_class == CLASS_DATA)
+        self->last_data_mono_ns = now_mono_ns(self);
+    else if (frame_class_is_control(found.frame_class))
+        on_answer(self, shown, recv_ns);
+}
+
+/* Binary frames are data: nobody has seen an answer that was compressed, and what is inside is the
+ * encoder's to find out. */
+void connection_take_frame(connection *self, unsigned opcode, td_bytes frame, uint64_t recv_ns,
+                           uint64_t recv_mono_ns)
+{
+    if (opcode == OPCODE_BINARY || begins_like_data(self, frame))
+        self->last_data_mono_ns = recv_mono_ns;
+    else
+        look_closer(self, frame, recv_ns);
+}
+
+/* ---- time ---- */
+
+uint64_t connection_talk_due_ns(const connection *self)
+{
+    uint64_t due_ns = subscriber_due_ns(self->subscriber);
+    if (self->state == STATE_AUTHENTICATING)
+        due_ns = self->auth_due_mono_ns;
+    return due_ns < self->next_ping_mono_ns ? due_ns : self->next_ping_mono_ns;
+}
+
+void connection_talk_tick(connection *self, uint64_t mono_ns)
+{
+    TD_ASSERT(self->wire != NULL);
+    if (self->state == STATE_AUTHENTICATING && mono_ns >= self->auth_due_mono_ns &&
+        !self->is_auth_refused) {
+        self->auth_due_mono_ns = UINT64_MAX;
+        on_auth_failed(self, "unanswered", "the exchange did not answer the credentials");
+        return;
+    }
+    if (mono_ns >= self->next_ping_mono_ns) {
+        send_ping(self);
+        self->next_ping_mono_ns = mono_ns + self->dialect->ping_interval_ns;
+    }
+    if (self->state != STATE_AUTHENTICATING) {
+        expire_requests(self);
+        send_subscriptions(self);
+    }
+}

@@ -1,0 +1,245 @@
+#include "recorder/http_feed.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "tape/event.h"
+#include "wire/http.h"
+
+#define HTTP_TIMEOUT_NS    (10 * TD_NS_PER_S)
+#define HTTP_START_WAIT_NS (5 * TD_NS_PER_S)
+#define HTTP_RETRY_NS      (5 * TD_NS_PER_S)
+
+enum { NOTHING_ASKED = LIMIT_FEED_HTTP, RETRY_DOUBLINGS_MAX = 16, TEXT_BYTES = 1024 };
+
+/* One of the feed's requests. */
+typedef struct http_row {
+    uint64_t due_mono_ns;
+    uint32_t failures; /* in a row */
+} http_row;
+
+struct http_feed {
+    http_feed_options options;
+    http_row rows[LIMIT_FEED_HTTP];
+    size_t asked; /* the one that is under way, or NOTHING_ASKED */
+    wire_http *request;
+    wire_timer *timer;
+    uint64_t next_mono_ns; /* no request before: spacing */
+    uint64_t failures;
+    uint8_t is_running;
+};
+
+static uint64_t now_mono_ns(const http_feed *self)
+{
+    return clock_mono_ns(self->options.clock);
+}
+
+static const http_config *config_of(const http_feed *self, size_t index)
+{
+    TD_ASSERT(index < self->options.feed->http_count);
+    return &self->options.feed->http[index];
+}
+
+static void tick(void *user);
+
+/* One timer: the row that is due first, and not before the spacing allows. */
+static void set_timer(http_feed *self)
+{
+    td_err err;
+    uint64_t due_ns = UINT64_MAX;
+    wire_timer_cancel(self->timer);
+    self->timer = NULL;
+    if (!self->is_running || self->asked != NOTHING_ASKED)
+        return;
+    for (size_t i = 0; i < self->options.feed->http_count; i++)
+        due_ns = self->rows[i].due_mono_ns < due_ns ? self->rows[i].due_mono_ns : due_ns;
+    if (due_ns < self->next_mono_ns)
+        due_ns = self->next_mono_ns;
+    if (wire_timer_at(self->options.loop, due_ns, tick, self, &self->timer, &err) != TD_OK)
+        td_log_say(self->options.log, TD_LOG_ERROR, "%s: HTTP stops: %s", self->options.feed->name,
+                   err.text);
+}
+
+/* ---- what came of a request ---- */
+
+static event http_event(const http_feed *self, size_t index, char url[LIMIT_URL_BYTES])
+{
+    const http_config *asked = config_of(self, index);
+    (void)snprintf(url, LIMIT_URL_BYTES, "%s", asked->url); /* config_finish has seen to its size */
+    if (self->options.redactor != NULL)
+        redactor_apply(self->options.redactor, (uint8_t *)url, strlen(url));
+    return (event){.kind = EVENT_HTTP, .what = asked->name, .url = url};
+}
+
+/* The request's own interval, or sooner after a failure. */
+static void set_due(http_feed *self, size_t index)
+{
+    http_row *row = &self->rows[index];
+    uint64_t wait_ns = config_of(self, index)->every_ns;
+    if (row->failures > 0) {
+        uint32_t doublings =
+            row->failures - 1 < RETRY_DOUBLINGS_MAX ? row->failures - 1 : RETRY_DOUBLINGS_MAX;
+        uint64_t retry_ns = HTTP_RETRY_NS << doublings;
+        wait_ns = retry_ns < wait_ns ? retry_ns : wait_ns;
+    }
+    row->due_mono_ns = now_mono_ns(self) + wait_ns;
+}
+
+static void say_failed(http_feed *self, size_t index, unsigned status, const char *cause,
+                       char text[TEXT_BYTES])
+{
+    char url[LIMIT_URL_BYTES];
+    event failed = http_event(self, index, url);
+    if (self->options.redactor != NULL)
+        redactor_apply(self->options.redactor, (uint8_t *)text, strlen(text));
+    failed.state = "failed";
+    failed.code = status;
+    failed.cause = cause;
+    failed.detail = text;
+    intake_event(self->options.intake, self->options.feed_index, &failed);
+    td_log_say(self->options.log, TD_LOG_WARNING, "%s: no HTTP reply for '%s': %s",
+               self->options.feed->name, config_of(self, index)->name, text);
+    self->rows[index].failures++;
+    self->failures++;
+    set_due(self, index);
+}
+
+static void keep(http_feed *self, size_t index, const wire_http_end *end)
+{
+    TD_ASSERT(end->body.size <= LIMIT_HTTP_REPLY_BYTES);
+    char url[LIMIT_URL_BYTES];
+    event kept = http_event(self, index, url);
+    kept.state = "kept";
+    kept.code = end->status;
+    kept.bytes = end->body.size;
+    intake_event(self->options.intake, self->options.feed_index, &kept);
+    intake_http(self->options.intake, self->options.feed_index, index, end->body,
+                end->recv_mono_ns);
+    self->rows[index].failures = 0;
+    set_due(self, index);
+}
+
+/* What a server says with a status other than 200 is its reason, and nothing to keep. */
+static void say_status(http_feed *self, size_t index, const wire_http_end *end)
+{
+    enum { WORDS_MAX = 300 };
+    char text[TEXT_BYTES];
+    int words = (int)(end->body.size < WORDS_MAX ? end->body.size : WORDS_MAX);
+    int is_redirect = end->status >= 300 && end->status < 400;
+    (void)snprintf(text, sizeof text, "HTTP status %u%s%s%.*s", end->status,
+                   is_redirect ? " (redirects are not followed)" : "", words > 0 ? ": " : "", words,
+                   (const char *)end->body.data); /* cut if too long */
+    say_failed(self, index, end->status, "status", text);
+}
+
+static void on_done(void *user, const wire_http_end *end)
+{
+    http_feed *self = user;
+    size_t index = self->asked;
+    TD_ASSERT(index != NOTHING_ASKED);
+    char text[TEXT_BYTES];
+    self->asked = NOTHING_ASKED;
+    self->request = NULL;
+    if (!self->is_running)
+        return;
+    if (end->cause != WIRE_CAUSE_NONE) {
+        (void)snprintf(text, sizeof text, "%s", end->text); /* cut if too long */
+        say_failed(self, index, end->status, wire_cause_name(end->cause), text);
+    } else if (end->status != 200) {
+        say_status(self, index, end);
+    } else if (!intake_has_room(self->options.intake, end->body.size)) {
+        (void)snprintf(text, sizeof text, "%zu bytes came while the disk is too slow for frames",
+                       end->body.size); /* fits */
+        say_failed(self, index, end->status, "overload", text);
+    } else {
+        keep(self, index, end);
+    }
+    set_timer(self);
+}
+
+/* ---- asking ---- */
+
+static void ask(http_feed *self, size_t index)
+{
+    td_err err;
+    TD_ASSERT(self->asked == NOTHING_ASKED);
+    self->next_mono_ns = now_mono_ns(self) + LIMIT_HTTP_SPACING_NS;
+    wire_http_options options = {.url = config_of(self, index)->url,
+                                 .ca_file = self->options.feed->ca_file,
+                                 .timeout_ns = HTTP_TIMEOUT_NS,
+                                 .reply_bytes_max = LIMIT_HTTP_REPLY_BYTES,
+                                 .done = on_done,
+                                 .user = self};
+    td_result rc = wire_http_get(self->options.loop, &options, &self->request, &err);
+    if (rc == TD_OK)
+        self->asked = index;
+    else
+        say_failed(self, index, 0, "request", err.text);
+}
+
+/* The row that has waited longest. */
+static void tick(void *user)
+{
+    http_feed *self = user;
+    uint64_t mono_ns = now_mono_ns(self);
+    size_t first = 0;
+    self->timer = NULL;
+    for (size_t i = 1; i < self->options.feed->http_count; i++)
+        if (self->rows[i].due_mono_ns < self->rows[first].due_mono_ns)
+            first = i;
+    if (self->rows[first].due_mono_ns <= mono_ns && self->next_mono_ns <= mono_ns)
+        ask(self, first);
+    set_timer(self);
+}
+
+void http_feed_live(http_feed *self)
+{
+    uint64_t mono_ns = now_mono_ns(self);
+    for (size_t i = 0; i < self->options.feed->http_count; i++)
+        self->rows[i].due_mono_ns = mono_ns;
+    set_timer(self);
+}
+
+void http_feed_start(http_feed *self)
+{
+    TD_ASSERT(!self->is_running);
+    self->is_running = 1;
+    for (size_t i = 0; i < self->options.feed->http_count; i++)
+        self->rows[i].due_mono_ns = now_mono_ns(self) + HTTP_START_WAIT_NS;
+    set_timer(self);
+}
+
+void http_feed_stop(http_feed *self)
+{
+    self->is_running = 0;
+    wire_timer_cancel(self->timer);
+    self->timer = NULL;
+    wire_http_cancel(self->request);
+    self->request = NULL;
+}
+
+uint64_t http_feed_failures(const http_feed *self)
+{
+    return self->failures;
+}
+
+td_result http_feed_open(const http_feed_options *options, http_feed **out, td_err *err)
+{
+    TD_ASSERT(options->feed->http_count > 0);
+    TD_ASSERT(options->feed->http_count <= LIMIT_FEED_HTTP);
+    http_feed *self = td_alloc_zero(1, sizeof *self);
+    *out = self;
+    if (self == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for HTTP requests");
+    self->options = *options;
+    self->asked = NOTHING_ASKED;
+    return TD_OK;
+}
+
+void http_feed_close(http_feed *self)
+{
+    td_free(self);
+}

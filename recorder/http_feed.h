@@ -1,0 +1,52 @@
+/* HTTP beside a feed's frames: asks for the feed's URLs again and again, and keeps the replies raw
+ * on channels of their own (http.NAME), in order with the frames. What an instrument was on a day,
+ * or the snapshot that a stream of deltas begins at, cannot be had later.
+ *
+ * One request at a time, LIMIT_HTTP_SPACING_NS apart at least, LIMIT_HTTP_REPLY_BYTES a reply, 10 s
+ * each. What fails is an `http` event and a warning, is tried again after a wait that grows up to
+ * the request's own interval, and never stops the feed. Network thread only. */
+#ifndef TD_RECORDER_HTTP_FEED_H
+#define TD_RECORDER_HTTP_FEED_H
+
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "recorder/config.h"
+#include "recorder/intake.h"
+#include "recorder/redact.h"
+#include "wire/client.h"
+
+typedef struct http_feed http_feed;
+
+typedef struct http_feed_options {
+    wire_loop *loop; /* borrowed, like the rest */
+    intake *intake;
+    td_clock clock;
+    const td_log *log;
+    const feed_config *feed;
+    uint16_t feed_index;
+    redactor *redactor; /* NULL: nothing to hide */
+} http_feed_options;
+
+/* TD_E_NOMEM. Nothing is asked yet. */
+TD_MUST_USE td_result http_feed_open(const http_feed_options *options, http_feed **out,
+                                     td_err *err);
+
+/* The feed's subscriptions stand, at last or again: everything is asked for now, because what the
+ * deltas of a new connection go on from must be fetched while they come. Without a call it begins
+ * 5 s after http_feed_start. */
+void http_feed_live(http_feed *self);
+
+/* Begin; ask no more. */
+void http_feed_start(http_feed *self);
+void http_feed_stop(http_feed *self);
+
+/* Requests that failed so far. */
+uint64_t http_feed_failures(const http_feed *self);
+
+/* Free; stopped, or its loop closed. NULL is fine. */
+void http_feed_close(http_feed *self);
+
+#endif

@@ -1,0 +1,45 @@
+/* Inside of the supervisor: supervisor.c (its run, and its end), supervisor_open.c (everything that
+ * must stand before). */
+#ifndef TD_RECORDER_SUPERVISOR_IMPL_H
+#define TD_RECORDER_SUPERVISOR_IMPL_H
+
+#include <stdatomic.h>
+
+#include "format/archive_writer.h"
+#include "recorder/chunk_queue.h"
+#include "recorder/connection.h"
+#include "recorder/disk.h"
+#include "recorder/feed_setup.h"
+#include "recorder/findings.h"
+#include "recorder/http_feed.h"
+#include "recorder/supervisor.h"
+
+struct supervisor {
+    supervisor_options options;
+    wire_loop *loop;
+    td_ring *ring;
+    intake *intake;
+    decoder *decoder;
+    event_reader *events;
+    findings *findings;
+    watch *watch;
+    chunk_queue *queue;
+    encoder *encoder;
+    archive_writer *writer;
+    gap_list earlier; /* gaps that earlier sessions left open */
+    disk *disk;
+    answer_parser *answers;
+    connection_env env;
+    feed_setup *feeds;
+    http_feed **http; /* one a feed; NULL: it has no HTTP requests */
+    redactor **redactors;
+    connection **connections;
+    size_t connection_count;
+    uint64_t started_mono_ns;
+    atomic_int is_asked_to_stop; /* release/acquire: also set by a signal handler */
+    atomic_int has_thread_failed;
+    td_result result; /* why it has to stop, if not because it was asked to */
+    td_err err;
+};
+
+#endif

@@ -1,0 +1,420 @@
+/* Requests, answers, and what becomes of each topic. Answers are written by hand after docs/wire.md
+ * 1, 1.3 and 1.5; a model of the exchange (below) refuses a request as a whole for any topic that
+ * it does not know, as A and B do. Expected values: the rules stated in recorder/subscriber.h. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "recorder/subscriber.h"
+
+enum { REQUESTS_MAX = 512, TEXT_BYTES = 1 << 16 };
+
+/* One connection's side of the exchange, and what it was asked. */
+typedef struct scene {
+    subscriber *asks;
+    answer_parser *answers;
+    td_buf out;
+    const char *bad[4]; /* topics that are not known */
+    unsigned requests;
+    unsigned topics_asked;
+    char open[REQUESTS_MAX][20 << 10]; /* topics of requests without an answer */
+    char ids[REQUESTS_MAX][32];
+    unsigned open_count;
+    char granted[TEXT_BYTES], refused[TEXT_BYTES], split[TEXT_BYTES];
+    uint64_t now_ns;
+} scene;
+
+static scene *open_scene(dialect_id spoken, const char *const *topics, size_t count)
+{
+    static scene s;
+    memset(&s, 0, sizeof s);
+    subscriber_options options = {
+        .dialect = dialect_find(spoken), .topics = topics, .topic_count = count};
+    assert_int_equal(subscriber_open(&options, &s.asks, NULL), TD_OK);
+    assert_int_equal(answer_parser_open(&s.answers, NULL), TD_OK);
+    td_buf_init(&s.out, TEXT_BYTES);
+    s.now_ns = TD_NS_PER_S;
+    subscriber_restart(s.asks);
+    return &s;
+}
+
+static void close_scene(scene *s)
+{
+    subscriber_close(s->asks);
+    answer_parser_close(s->answers);
+    td_buf_fini(&s->out);
+}
+
+/* The id that a request carries, as its JSON says ("" if none). */
+static void copy_id(const td_buf *request, char out[32])
+{
+    static const char *const KEYS[] = {"\"req_id\":\"", "\"id\":\""};
+    out[0] = '\0';
+    for (size_t i = 0; i < 2; i++) {
+        const char *at = memmem(request->data, request->size, KEYS[i], strlen(KEYS[i]));
+        if (at == NULL)
+            continue;
+        at += strlen(KEYS[i]);
+        (void)snprintf(out, 32, "%.*s", (int)strcspn(at, "\""), at);
+        return;
+    }
+}
+
+static unsigned count_topics(const char *joined)
+{
+    unsigned count = joined[0] != '\0';
+    for (const char *c = joined; *c != '\0'; c++)
+        count += *c == ',';
+    return count;
+}
+
+/* Take every request that may go out now. */
+static unsigned take_requests(scene *s)
+{
+    unsigned taken = 0;
+    const char *topics;
+    for (;;) {
+        td_buf_clear(&s->out);
+        td_result rc = subscriber_next(s->asks, s->now_ns, &s->out, &topics, NULL);
+        if (rc == TD_EOF)
+            return taken;
+        assert_int_equal(rc, TD_OK);
+        assert_true(s->out.size > 0);
+        assert_true(s->open_count < REQUESTS_MAX);
+        assert_true(strlen(topics) < sizeof s->open[0]);
+        (void)snprintf(s->open[s->open_count], sizeof s->open[0], "%s", topics);
+        copy_id(&s->out, s->ids[s->open_count++]);
+        s->requests++;
+        s->topics_asked += count_topics(topics);
+        taken++;
+    }
+}
+
+static int answer(scene *s, const char *text)
+{
+    dialect_answer read;
+    subscriber_outcome outcome;
+    uint8_t padded[TEXT_BYTES];
+    size_t size = strlen(text);
+    assert_true(size + 64 < sizeof padded);
+    memcpy(padded, text, size + 1);
+    assert_int_equal(answer_parse(s->answers, td_bytes_of(padded, size), &read, NULL), TD_OK);
+    int is_taken = subscriber_answered(s->asks, &read, s->now_ns, &outcome);
+    if (!is_taken)
+        return 0;
+    assert_int_equal(outcome.refused_count, count_topics(outcome.refused));
+    (void)snprintf(s->granted, sizeof s->granted, "%s", outcome.granted);
+    (void)snprintf(s->refused, sizeof s->refused, "%s", outcome.refused);
+    (void)snprintf(s->split, sizeof s->split, "%s", outcome.split);
+    return 1;
+}
+
+static const char *bad_topic(const scene *s, const char *joined)
+{
+    for (size_t i = 0; i < 4 && s->bad[i] != NULL; i++) {
+        size_t size = strlen(s->bad[i]);
+        for (const char *at = joined; (at = strstr(at, s->bad[i])) != NULL; at++)
+            if ((at == joined || at[-1] == ',') && (at[size] == ',' || at[size] == '\0'))
+                return s->bad[i];
+    }
+    return NULL;
+}
+
+/* Answers the oldest open request as B does: the whole is taken, or refused because of one. */
+static void answer_first(scene *s)
+{
+    char text[512];
+    const char *bad = bad_topic(s, s->open[0]);
+    int length =
+        bad == NULL
+            ? snprintf(text, sizeof text,
+                       "{\"success\":true,\"ret_msg\":\"\",\"conn_id\":\"c\","
+                       "\"req_id\":\"%s\",\"op\":\"subscribe\"}",
+                       s->ids[0])
+            : snprintf(text, sizeof text,
+                       "{\"success\":false,\"ret_msg\":\"error:handler not found,topic:%s\","
+                       "\"conn_id\":\"c\",\"req_id\":\"%s\",\"op\":\"subscribe\"}",
+                       bad, s->ids[0]);
+    assert_true(length > 0 && (size_t)length < sizeof text);
+    s->open_count--;
+    memmove(s->open[0], s->open[1], s->open_count * sizeof s->open[0]);
+    memmove(s->ids[0], s->ids[1], s->open_count * sizeof s->ids[0]);
+    assert_int_equal(answer(s, text), 1);
+}
+
+static void answer_all(scene *s)
+{
+    do {
+        while (s->open_count > 0)
+            answer_first(s);
+    } while (take_requests(s) > 0);
+}
+
+/* ---- tests ---- */
+
+static const char *TEN[10] = {"t.0", "t.1", "t.2", "t.3", "t.4", "t.5", "t.6", "t.7", "t.8", "t.9"};
+
+static const char *const *many_topics(size_t count)
+{
+    static char names[1500][40];
+    static const char *topics[1500];
+    for (size_t i = 0; i < count; i++) {
+        (void)snprintf(names[i], sizeof names[i], "orderBookL2_25.SYMBOL%04zu", i);
+        topics[i] = names[i];
+    }
+    return topics;
+}
+
+/* B takes 10 args a request; 64 requests may be open; each answer makes room for another. */
+static void requests_are_cut_and_held_back(void **state)
+{
+    (void)state; /* none */
+    scene *s = open_scene(DIALECT_V3, many_topics(1000), 1000);
+    assert_int_equal(take_requests(s), SUBSCRIBER_OPEN_MAX);
+    assert_int_equal(s->topics_asked, 10 * SUBSCRIBER_OPEN_MAX);
+    assert_false(subscriber_is_settled(s->asks));
+    answer_first(s);
+    assert_int_equal(count_topics(s->granted), 10);
+    assert_int_equal(take_requests(s), 1);
+    answer_all(s);
+    assert_int_equal(s->requests, 100);
+    assert_true(subscriber_is_settled(s->asks));
+    assert_int_equal(subscriber_granted_count(s->asks), 1000);
+    assert_int_equal(subscriber_due_ns(s->asks), UINT64_MAX);
+    close_scene(s);
+}
+
+static void answers_are_matched_by_id(void **state)
+{
+    (void)state; /* none */
+    scene *s = open_scene(DIALECT_V3, many_topics(20), 20);
+    assert_int_equal(take_requests(s), 2);
+    assert_string_not_equal(s->ids[0], s->ids[1]);
+    char text[256];
+    (void)snprintf(text, sizeof text,
+                   "{\"success\":true,\"ret_msg\":\"\",\"req_id\":\"%s\",\"op\":\"subscribe\"}",
+                   s->ids[1]);
+    assert_int_equal(answer(s, text), 1);
+    assert_string_equal(s->granted, s->open[1]);
+    assert_int_equal(answer(s, text), 0); /* no second time */
+    assert_int_equal(answer(s, "{\"success\":true,\"ret_msg\":\"\",\"req_id\":\"other\","
+                               "\"op\":\"subscribe\"}"),
+                     0);
+    /* Without an id: the oldest. */
+    assert_int_equal(answer(s, "{\"success\":true,\"ret_msg\":\"\",\"op\":\"subscribe\"}"), 1);
+    assert_string_equal(s->granted, s->open[0]);
+    assert_true(subscriber_is_settled(s->asks));
+    close_scene(s);
+}
+
+/* A echoes what it was asked: answers find their request in any order. */
+static void answers_are_matched_by_echo(void **state)
+{
+    (void)state; /* none */
+    scene *s = open_scene(DIALECT_OP, many_topics(1500), 1500);
+    unsigned requests = take_requests(s);
+    assert_true(requests >= 2); /* 42,000 bytes of topics, 16 KiB a request */
+    char text[TEXT_BYTES];
+    size_t used = (size_t)snprintf(text, sizeof text,
+                                   "{\"success\":true,\"ret_msg\":\"\",\"conn_id\":\"c\","
+                                   "\"request\":{\"op\":\"subscribe\",\"args\":[");
+    const char *names = s->open[requests - 1];
+    for (const char *at = names; *at != '\0';) {
+        size_t size = strcspn(at, ",");
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s\"%.*s\"",
+                                 at == names ? "" : ",", (int)size, at);
+        at += size + (at[size] == ',');
+    }
+    (void)snprintf(text + used, sizeof text - used, "]}}");
+    assert_int_equal(answer(s, text), 1);
+    assert_string_equal(s->granted, names);
+    close_scene(s);
+}
+
+/* The bad one of ten: 10, 5+5, 2+3 (or 3+2), 1+2, 1+1 …: never more than two requests a halving. */
+static void the_bad_topic_ends_up_alone(void **state)
+{
+    (void)state; /* every place once */
+    for (size_t bad = 0; bad < 10; bad++) {
+        scene *s = open_scene(DIALECT_V3, TEN, 10);
+        s->bad[0] = TEN[bad];
+        take_requests(s);
+        answer_first(s);
+        assert_int_equal(count_topics(s->split), 10);
+        assert_string_equal(s->refused, "");
+        assert_false(subscriber_is_settled(s->asks));
+        assert_int_equal(take_requests(s), 2);
+        answer_all(s);
+        assert_true(s->requests <= 1 + 2 * 4);
+        assert_true(subscriber_is_settled(s->asks));
+        assert_int_equal(subscriber_granted_count(s->asks), 9);
+        assert_int_equal(subscriber_due_ns(s->asks), s->now_ns + SUBSCRIBER_RETRY_NS);
+        close_scene(s);
+    }
+}
+
+static void it_is_tried_again_slowly(void **state)
+{
+    (void)state; /* none */
+    scene *s = open_scene(DIALECT_V3, TEN, 10);
+    s->bad[0] = "t.3";
+    s->bad[1] = "t.7";
+    take_requests(s);
+    answer_all(s);
+    assert_int_equal(subscriber_granted_count(s->asks), 8);
+    uint64_t wait_ns = SUBSCRIBER_RETRY_NS;
+    for (int round = 0; round < 12; round++) {
+        assert_int_equal(subscriber_due_ns(s->asks), s->now_ns + wait_ns);
+        s->now_ns += wait_ns - 1;
+        assert_int_equal(take_requests(s), 0);
+        s->now_ns += 1;
+        assert_int_equal(take_requests(s), 2); /* each alone */
+        assert_string_equal(s->open[0], "t.3");
+        assert_string_equal(s->open[1], "t.7");
+        answer_first(s);
+        assert_string_equal(s->refused, "t.3");
+        answer_first(s);
+        wait_ns = wait_ns * 2 < SUBSCRIBER_RETRY_NS_MAX ? wait_ns * 2 : SUBSCRIBER_RETRY_NS_MAX;
+    }
+    assert_int_equal(wait_ns, SUBSCRIBER_RETRY_NS_MAX);
+    s->bad[0] = "t.7"; /* the exchange has it now */
+    s->bad[1] = NULL;
+    s->now_ns += wait_ns;
+    take_requests(s);
+    answer_first(s);
+    assert_string_equal(s->granted, "t.3");
+    answer_first(s);
+    assert_int_equal(subscriber_granted_count(s->asks), 9);
+    close_scene(s);
+}
+
+/* What was refused does not spoil the first request of the next connection, nor come sooner. */
+static void a_new_connection_begins_with_the_good_ones(void **state)
+{
+    (void)state; /* none */
+    scene *s = open_scene(DIALECT_V3, TEN, 10);
+    s->bad[0] = "t.0";
+    take_requests(s);
+    answer_all(s);
+    subscriber_restart(s->asks);
+    assert_int_equal(subscriber_granted_count(s->asks), 0);
+    assert_int_equal(take_requests(s), 1);
+    assert_string_equal(s->open[0], "t.1,t.2,t.3,t.4,t.5,t.6,t.7,t.8,t.9");
+    answer_first(s);
+    assert_true(subscriber_is_settled(s->asks));
+    s->now_ns += SUBSCRIBER_RETRY_NS;
+    assert_int_equal(take_requests(s), 1);
+    assert_string_equal(s->open[0], "t.0");
+    subscriber_restart(s->asks); /* in the middle of it */
+    s->open_count = 0;
+    s->bad[0] = NULL;
+    answer_all(s);
+    assert_int_equal(subscriber_granted_count(s->asks), 10);
+    close_scene(s);
+}
+
+/* C says topic by topic what became of it (docs/wire.md 1). */
+static void failures_by_name(void **state)
+{
+    (void)state; /* none */
+    static const char *topics[] = {"a.1", "a.2", "a.3"};
+    scene *s = open_scene(DIALECT_USDC, topics, 3);
+    assert_int_equal(take_requests(s), 1);
+    char text[256];
+    (void)snprintf(text, sizeof text,
+                   "{\"id\":\"%s\",\"success\":true,\"conn_id\":\"c\",\"data\":{\"successTopics\":["
+                   "\"a.1\",\"a.3\"],\"failTopics\":[\"a.2\"]},\"type\":\"COMMAND_RESP\"}",
+                   s->ids[0]);
+    assert_int_equal(answer(s, text), 1);
+    assert_string_equal(s->granted, "a.1,a.3");
+    assert_string_equal(s->refused, "a.2");
+    assert_string_equal(s->split, "");
+    assert_true(subscriber_is_settled(s->asks));
+    close_scene(s);
+}
+
+/* v1: symbols of one topic in one request; an error names nothing. v2: one symbol a request. */
+static void spot_requests(void **state)
+{
+    (void)state; /* none */
+    static const char *topics[] = {"trade.BTCUSDT", "trade.ETHUSDT", "kline.1m.BTCUSDT",
+                                   "kline.1m.ETHUSDT", "depth.BTCUSDT"};
+    scene *s = open_scene(DIALECT_SPOT, topics, 5);
+    assert_int_equal(take_requests(s), 3);
+    assert_string_equal(s->open[0], "trade.BTCUSDT,trade.ETHUSDT");
+    assert_int_equal(answer(s, "{\"topic\":\"kline_1m\",\"event\":\"sub\",\"symbol\":\"BTCUSDT,"
+                               "ETHUSDT\",\"params\":{\"binary\":\"false\"},\"code\":\"0\","
+                               "\"msg\":\"Success\"}"),
+                     1);
+    assert_string_equal(s->granted, "kline.1m.BTCUSDT,kline.1m.ETHUSDT");
+    assert_int_equal(answer(s, "{\"code\":\"-100010\",\"desc\":\"Invalid Symbols!\"}"), 1);
+    assert_string_equal(s->split, "trade.BTCUSDT,trade.ETHUSDT");
+    close_scene(s);
+    s = open_scene(DIALECT_SPOT_V2, topics, 5);
+    assert_int_equal(take_requests(s), 5);
+    assert_int_equal(answer(s, "{\"topic\":\"depth\",\"event\":\"sub\",\"params\":{\"symbol\":"
+                               "\"BTCUSDT\",\"binary\":\"false\",\"symbolName\":\"BTCUSDT\"},"
+                               "\"code\":\"0\",\"msg\":\"Success\"}"),
+                     1);
+    assert_string_equal(s->granted, "depth.BTCUSDT");
+    close_scene(s);
+}
+
+static void what_is_not_answered_is_asked_again(void **state)
+{
+    (void)state; /* none */
+    scene *s = open_scene(DIALECT_V3, TEN, 10);
+    take_requests(s);
+    assert_int_equal(subscriber_due_ns(s->asks), s->now_ns + SUBSCRIBER_ANSWER_NS);
+    s->now_ns += SUBSCRIBER_ANSWER_NS - 1;
+    assert_null(subscriber_expired(s->asks, s->now_ns));
+    s->now_ns += 1;
+    const char *topics = subscriber_expired(s->asks, s->now_ns);
+    assert_non_null(topics);
+    assert_int_equal(count_topics(topics), 10);
+    assert_null(subscriber_expired(s->asks, s->now_ns));
+    assert_false(subscriber_is_settled(s->asks)); /* nobody knows */
+    s->now_ns += SUBSCRIBER_RETRY_NS;
+    assert_int_equal(take_requests(s), 10);
+    /* They had been taken: it was the answer that got lost (docs/wire.md 1.5). */
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(answer(s, "{\"success\":false,\"ret_msg\":\"error:already "
+                                   "subscribed,topic:x\",\"op\":\"subscribe\"}"),
+                         1);
+    assert_int_equal(subscriber_granted_count(s->asks), 10);
+    assert_true(subscriber_is_settled(s->asks));
+    close_scene(s);
+}
+
+static void nothing_to_ask_for(void **state)
+{
+    (void)state; /* none */
+    scene *s = open_scene(DIALECT_SPOT_PRIVATE, NULL, 0);
+    assert_true(subscriber_is_settled(s->asks));
+    assert_int_equal(take_requests(s), 0);
+    assert_int_equal(subscriber_due_ns(s->asks), UINT64_MAX);
+    assert_int_equal(answer(s, "{\"success\":true,\"ret_msg\":\"\",\"op\":\"subscribe\"}"), 0);
+    close_scene(s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(requests_are_cut_and_held_back),
+        cmocka_unit_test(answers_are_matched_by_id),
+        cmocka_unit_test(answers_are_matched_by_echo),
+        cmocka_unit_test(the_bad_topic_ends_up_alone),
+        cmocka_unit_test(it_is_tried_again_slowly),
+        cmocka_unit_test(a_new_connection_begins_with_the_good_ones),
+        cmocka_unit_test(failures_by_name),
+        cmocka_unit_test(spot_requests),
+        cmocka_unit_test(what_is_not_answered_is_asked_again),
+        cmocka_unit_test(nothing_to_ask_for),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
