@@ -23,7 +23,7 @@ SRC_base := base/assert.c base/err.c base/alloc.c base/alloc_raw.c base/buf.c ba
 SRC_schema := schema/json_write.c schema/json_value.c schema/json_check.c schema/json_scalar.c \
               schema/family.c schema/topic.c $(sort $(wildcard schema/topics/*.c)) \
               schema/message.c schema/message_hash.c schema/message_json.c schema/plan.c \
-              schema/decode.c schema/decode_rows.c schema/decode_value.c schema/decode_hot.c \
+              schema/decode.c schema/decode_rows.c schema/decode_entries.c schema/decode_value.c schema/decode_json.c schema/decode_hot.c \
               schema/decode_book.c schema/decode_trade.c schema/classify.c schema/classify_plain.c schema/json_schema.c
 SRC_schema_cc := schema/json.cc
 

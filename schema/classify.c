@@ -233,8 +233,9 @@ static frame_class classify_control(const top_keys *top, const json_index *index
 
 /* A time as a row's field writes it. Numbers and plain strings only: what the decoder would refuse
  * is no time here. */
-static uint64_t read_time(json_parser *parser, const field_row *field, uint32_t token)
+static uint64_t read_time(decoder *d, const field_row *field, uint32_t token)
 {
+    json_parser *parser = d->parser;
     msg_value value;
     decode_error why;
     if (token == 0 || token >= parser->index.count || !is_scalar_at(&parser->index, token))
@@ -246,7 +247,7 @@ static uint64_t read_time(json_parser *parser, const field_row *field, uint32_t 
         scan_time(text, unit_ns, &ns) == parser->index.bytes + parser->index.starts[token + 1])
         return ns;
     parser->has_escapes = 0; /* of this text nobody has made room for any */
-    if (!decode_field(field, (json_value){parser, token}, &value, &why) ||
+    if (!decode_field(d, field, (json_value){parser, token}, &value, &why) ||
         value.type != VALUE_TIME_NS)
         return 0;
     return value.as.time_ns;
@@ -270,9 +271,9 @@ static uint32_t follow(const top_keys *top, const json_index *index, const char 
 }
 
 /* Time of the first entry at a path, by the row's fields; the preferred spelling first. */
-static uint64_t first_entry_time(json_parser *parser, const topic_row *row, uint32_t token)
+static uint64_t first_entry_time(decoder *d, const topic_row *row, uint32_t token)
 {
-    const json_index *index = &parser->index;
+    const json_index *index = &d->parser->index;
     top_keys entry = {0};
     if (json_char(index, token) == '[')
         token++;
@@ -284,7 +285,7 @@ static uint64_t first_entry_time(json_parser *parser, const topic_row *row, uint
         const field_row *field = &row->fields[i];
         if (field->member != row->time_member || field->type != FIELD_TIME)
             continue;
-        uint64_t time = read_time(parser, field, find(&entry, td_bytes_str(field->key)));
+        uint64_t time = read_time(d, field, find(&entry, td_bytes_str(field->key)));
         if (time != 0 && (found == 0 || (field->flags & FIELD_PREFERRED)))
             found = time;
     }
@@ -292,21 +293,22 @@ static uint64_t first_entry_time(json_parser *parser, const topic_row *row, uint
 }
 
 /* Where a row's time stands: in the envelope, else in the first entry. */
-static uint64_t exchange_time(json_parser *parser, const topic_row *row, const top_keys *top)
+static uint64_t exchange_time(decoder *d, const topic_row *row, const top_keys *top)
 {
+    const json_index *index = &d->parser->index;
     if (row->time_member == MEMBER_NONE)
         return 0;
     for (size_t i = 0; i < row->envelope_count; i++) {
         const field_row *field = &row->envelope[i];
         if (field->member != row->time_member || field->type != FIELD_TIME)
             continue;
-        uint64_t time = read_time(parser, field, follow(top, &parser->index, field->key));
+        uint64_t time = read_time(d, field, follow(top, index, field->key));
         if (time != 0)
             return time;
     }
     for (size_t i = 0; i < TOPIC_ITEMS_MAX && row->items[i].path != NULL; i++) {
-        uint32_t token = follow(top, &parser->index, row->items[i].path);
-        uint64_t time = token == 0 ? 0 : first_entry_time(parser, row, token);
+        uint32_t token = follow(top, index, row->items[i].path);
+        uint64_t time = token == 0 ? 0 : first_entry_time(d, row, token);
         if (time != 0)
             return time;
     }
@@ -374,7 +376,7 @@ static void classify_topic(decoder *d, const classify_job *job, const top_keys *
         out->topic = (topic_match){.topic = text};
         return;
     }
-    out->exchange_ns = exchange_time(d->parser, out->topic.row, top);
+    out->exchange_ns = exchange_time(d, out->topic.row, top);
 }
 
 /* Spot's private frames: an array of events, or one event bare; "e" names the topic. */

@@ -30,6 +30,9 @@ void decoder_close(decoder *d)
     td_free(d->trades);
     td_free(d->items);
     td_free(d->values);
+    td_free(d->rpi_sizes);
+    td_free(d->json_texts);
+    td_inflater_close(d->inflater);
     td_free(d);
 }
 
@@ -90,27 +93,48 @@ void decode_head_init(msg_head *head, const topic_match *topic)
     };
 }
 
+/* The levels of a record; and where it tells retail orders apart, how many. */
+static int take_levels(decoder *d, const message *m)
+{
+    const topic_row *row = m->head.row;
+    int has_rpi = decoder_plan(d, row)->roles.rpi_size != KEY_NONE;
+    for (size_t i = 0; i < m->record.item_count; i++) {
+        if (!decoder_grow((void **)&d->levels, &d->level_capacity, i, sizeof *d->levels))
+            return 0;
+        d->levels[i] = msg_item_level(&m->record.items[i]);
+        if (!has_rpi)
+            continue;
+        if (!decoder_grow((void **)&d->rpi_sizes, &d->rpi_capacity, i, sizeof *d->rpi_sizes))
+            return 0;
+        d->rpi_sizes[i] = message_level_rpi(m, i);
+    }
+    return 1;
+}
+
+static int take_trades(decoder *d, const message *m)
+{
+    for (size_t i = 0; i < m->record.item_count; i++) {
+        if (!decoder_grow((void **)&d->trades, &d->trade_capacity, i, sizeof *d->trades))
+            return 0;
+        d->trades[i] = message_trade(m, i);
+    }
+    return 1;
+}
+
 int decode_record_to_struct(decoder *d, message *m)
 {
     TD_ASSERT(m->is_record);
-    msg_record record = m->record;
-    int is_book = record.head.type == MSG_BOOK_CHANGE;
-    TD_ASSERT(is_book || record.head.type == MSG_TRADE);
-    for (size_t i = 0; i < record.item_count; i++) {
-        if (is_book) {
-            if (!decoder_grow((void **)&d->levels, &d->level_capacity, i, sizeof *d->levels))
-                return 0;
-            d->levels[i] = msg_item_level(&record.items[i]);
-        } else {
-            if (!decoder_grow((void **)&d->trades, &d->trade_capacity, i, sizeof *d->trades))
-                return 0;
-            d->trades[i] = message_trade(m, i);
-        }
-    }
+    int is_book = m->head.type == MSG_BOOK_CHANGE;
+    TD_ASSERT(is_book || m->head.type == MSG_TRADE);
+    if (!(is_book ? take_levels(d, m) : take_trades(d, m)))
+        return 0;
+    msg_head head = m->head;
+    size_t count = m->record.item_count;
+    int has_rpi = is_book && decoder_plan(d, head.row)->roles.rpi_size != KEY_NONE;
     if (is_book)
-        m->book = (msg_book){record.head, d->levels, record.item_count, NULL};
+        m->book = (msg_book){head, d->levels, count, has_rpi ? d->rpi_sizes : NULL};
     else
-        m->trades = (msg_trades){record.head, d->trades, record.item_count};
+        m->trades = (msg_trades){head, d->trades, count};
     m->is_record = 0;
     return 1;
 }
@@ -121,28 +145,83 @@ static int refuse(decode_error *why, decode_reason reason)
     return 0;
 }
 
+decode_reason decode_json_reason(td_result rc, const json_error *error)
+{
+    if (rc == TD_E_NOMEM)
+        return DECODE_NO_MEMORY;
+    if (rc == TD_E_LIMIT)
+        return DECODE_LIMIT;
+    return error->is_encoding ? DECODE_NOT_UTF8 : DECODE_NOT_JSON;
+}
+
+/* Does a frame say which topic it is of? */
+static int names_topic(json_value root)
+{
+    json_value event = root;
+    td_bytes text;
+    if (json_type_of(root) == JSON_OBJECT && json_find_text(root, "topic", &text))
+        return 1;
+    if (json_type_of(root) == JSON_ARRAY) {
+        json_iter it = json_iter_of(root);
+        if (!json_next(&it, NULL, &event))
+            return 0;
+    }
+    return json_find_text(event, "e", &text);
+}
+
 /* Nobody knows the topic, or there is none: perhaps because it is no JSON. */
 static int refuse_unknown(decoder *d, td_bytes frame, decode_error *why)
 {
     json_value root;
     td_result rc = json_parse(d->parser, frame, JSON_PADDED, &root, NULL);
-    if (rc == TD_OK)
-        return refuse(why,
-                      json_type_of(root) < JSON_ARRAY ? DECODE_NOT_JSON : DECODE_UNKNOWN_TOPIC);
-    refuse(why, rc == TD_E_LIMIT || rc == TD_E_NOMEM ? DECODE_LIMIT : DECODE_NOT_JSON);
-    why->offset = json_parse_error(d->parser).offset;
+    if (rc == TD_OK && json_type_of(root) >= JSON_ARRAY)
+        return refuse(why, names_topic(root) ? DECODE_UNKNOWN_TOPIC : DECODE_NO_TOPIC);
+    json_error error = json_parse_error(d->parser);
+    refuse(why, rc == TD_OK ? DECODE_NOT_JSON : decode_json_reason(rc, &error));
+    why->offset = rc == TD_OK ? 0 : error.offset;
     return 0;
+}
+
+/* JSON begins with a bracket, a byte order mark, white space or a scalar's first byte; nothing that
+ * is compressed begins so (docs/wire.md 5.1), but for a raw deflate stream that nobody could tell.
+ */
+static int is_compressed(td_bytes frame)
+{
+    static const char FIRST[] = "{[\"-0123456789tfn \t\r\n\xef";
+    return frame.size >= 2 && memchr(FIRST, frame.data[0], sizeof FIRST - 1) == NULL;
+}
+
+td_result decoder_inflate(decoder *d, td_bytes frame, td_bytes *out)
+{
+    *out = frame;
+    if (TD_LIKELY(frame.size > 0 && (frame.data[0] == '{' || frame.data[0] == '[')) ||
+        !is_compressed(frame))
+        return TD_OK;
+    td_result rc = TD_OK;
+    if (d->inflater == NULL)
+        rc = td_inflater_open(LIMIT_FRAME_BYTES, DECODE_PADDING_BYTES, &d->inflater, NULL);
+    return rc != TD_OK ? rc : td_inflater_run(d->inflater, frame, out, NULL);
+}
+
+static int refuse_compressed(td_result rc, decode_error *why)
+{
+    return refuse(why, rc == TD_E_NOMEM   ? DECODE_NO_MEMORY
+                       : rc == TD_E_LIMIT ? DECODE_LIMIT
+                                          : DECODE_NOT_INFLATED);
 }
 
 int decoder_decode(decoder *d, const topic_match *topic, td_bytes frame, decode_path path,
                    message *out, decode_error *why)
 {
     *why = (decode_error){.reason = DECODE_OK};
+    td_result rc = decoder_inflate(d, frame, &frame);
+    if (TD_UNLIKELY(rc != TD_OK))
+        return refuse_compressed(rc, why);
     if (topic->row == NULL)
         return refuse_unknown(d, frame, why);
     plan *p = decoder_plan(d, topic->row);
-    if (p == NULL) /* no memory: the frame is as lost to us as one over a limit */
-        return refuse(why, DECODE_LIMIT);
+    if (p == NULL)
+        return refuse(why, DECODE_NO_MEMORY);
     msg_type type = topic->row->type;
     int is_struct = path == DECODE_PATH_HOT && (type == MSG_BOOK_CHANGE || type == MSG_TRADE);
     /* The hot road says nothing about why it gave up: whatever it was, the row-driven decoder
@@ -155,7 +234,7 @@ int decoder_decode(decoder *d, const topic_match *topic, td_bytes frame, decode_
         return 0;
     }
     if (is_struct && !decode_record_to_struct(d, out))
-        return refuse(why, DECODE_LIMIT);
+        return refuse(why, DECODE_NO_MEMORY);
     return 1;
 }
 

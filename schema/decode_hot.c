@@ -10,8 +10,10 @@
 typedef struct walk {
     hot *h;
     hot_entry *entry;
-    int last_items;      /* entries come in the order of the row: the last list met */
-    uint32_t items_seen; /* a bit for each */
+    int last_items;         /* entries come in the order of the row: the last list met */
+    uint32_t items_seen;    /* a bit for each */
+    uint32_t envelope_seen; /* likewise, of required fields that say something */
+    uint8_t parts_seen;     /* of the topic, where they stand beside it */
     uint8_t has_topic;
     uint8_t has_kind;
 } walk;
@@ -67,18 +69,63 @@ const uint8_t *scan_scalar(const uint8_t *p, const uint8_t *end)
     return *p == '"' ? scan_string(p, end, &text) : scan_number(p, &mantissa, &scale);
 }
 
-/* The frame's topic is "topic.symbol", or the topic alone. */
+/* How deep what nobody reads may be nested on this road. */
+enum { UNKNOWN_DEPTH = 4 };
+
+/* Any plain value, containers too. Every element begins inside the text. */
+static const uint8_t *scan_value(const uint8_t *p, const uint8_t *end, int depth)
+{
+    td_bytes key;
+    if (*p != '{' && *p != '[')
+        return scan_scalar(p, end);
+    const uint8_t closing = *p == '{' ? '}' : ']';
+    if (depth == 0 || p + 1 >= end)
+        return NULL;
+    if (p[1] == closing)
+        return p + 2;
+    do {
+        p++;
+        if (closing == '}') {
+            p = p < end ? scan_string(p, end, &key) : NULL;
+            if (p == NULL || p >= end || *p++ != ':')
+                return NULL;
+        }
+        p = p < end ? scan_value(p, end, depth - 1) : NULL;
+    } while (p != NULL && p < end && *p == ',');
+    return p != NULL && p < end && *p == closing ? p + 1 : NULL;
+}
+
+const uint8_t *scan_bool(const uint8_t *p, int8_t *out)
+{
+    int is_string = *p == '"';
+    p += is_string;
+    if (memcmp(p, "true", 4) == 0) {
+        *out = 1;
+        p += 4;
+    } else if (memcmp(p, "false", 5) == 0) {
+        *out = 0;
+        p += 5;
+    } else {
+        return NULL;
+    }
+    return !is_string ? p : *p == '"' ? p + 1 : NULL;
+}
+
+/* The frame's topic is "topic.symbol", or the topic alone; or what of it does not stand elsewhere.
+ */
 static const uint8_t *scan_topic(walk *w, const uint8_t *p)
 {
     const topic_match *topic = w->h->topic;
+    const struct plan *own = w->h->p;
+    int is_apart = own->row->symbol_path != NULL;
     td_bytes text;
     p = scan_text(p, w->h->end, &text);
-    size_t symbol_bytes = topic->symbol.size == 0 ? 0 : topic->symbol.size + 1;
-    if (p == NULL || w->h->p->has_symbol != (symbol_bytes != 0) ||
-        text.size != topic->topic.size + symbol_bytes ||
-        memcmp(text.data, topic->topic.data, topic->topic.size) != 0)
+    size_t topic_bytes = is_apart ? own->topic_bytes : topic->topic.size;
+    size_t symbol_bytes = !own->has_symbol || is_apart ? 0 : topic->symbol.size + 1;
+    if (p == NULL || topic_bytes > topic->topic.size || text.size != topic_bytes + symbol_bytes ||
+        memcmp(text.data, topic->topic.data, topic_bytes) != 0)
         return NULL;
-    const uint8_t *rest = text.data + topic->topic.size;
+    const uint8_t *rest = text.data + topic_bytes;
     if (symbol_bytes != 0 &&
         (*rest != '.' || memcmp(rest + 1, topic->symbol.data, topic->symbol.size) != 0))
         return NULL;
@@ -86,10 +133,35 @@ static const uint8_t *scan_topic(walk *w, const uint8_t *p)
     return p;
 }
 
-/* "snapshot" or "delta"; other words are for the row-driven decoder to judge. */
+/* A part of the topic that stands beside it: just as it is filed. */
+static const uint8_t *scan_part(walk *w, const uint8_t *p, target_kind kind)
+{
+    const topic_match *topic = w->h->topic;
+    td_bytes wanted = topic->symbol;
+    td_bytes text;
+    if (kind == TARGET_PARAMETER) {
+        size_t from = w->h->p->topic_bytes + 1u;
+        if (topic->topic.size <= from)
+            return NULL;
+        wanted = td_bytes_of(topic->topic.data + from, topic->topic.size - from);
+    }
+    p = scan_text(p, w->h->end, &text);
+    if (p == NULL || !td_bytes_equal(text, wanted))
+        return NULL;
+    w->parts_seen++;
+    return p;
+}
+
+/* "snapshot" or "delta", true or false; other words are for the row-driven decoder to judge. */
 static const uint8_t *scan_kind(walk *w, const uint8_t *p)
 {
     td_bytes text;
+    w->has_kind = 1;
+    if (*p == 't' || *p == 'f') {
+        w->h->head.kind = *p == 't' ? FRAME_SNAPSHOT : FRAME_DELTA;
+        return memcmp(p, "true", 4) == 0 || memcmp(p, "false", 5) == 0 ? p + (*p == 't' ? 4 : 5)
+                                                                       : NULL;
+    }
     p = scan_text(p, w->h->end, &text);
     if (p == NULL)
         return NULL;
@@ -99,32 +171,70 @@ static const uint8_t *scan_kind(walk *w, const uint8_t *p)
         w->h->head.kind = FRAME_DELTA;
     else
         return NULL;
-    w->has_kind = 1;
     return p;
 }
 
-/* A field of the envelope, into the head; one that a head has no place for is not for this road. */
-static const uint8_t *scan_envelope(walk *w, const field_row *field, const uint8_t *p)
+/* A whole number, into the head if that has a place for it. */
+static const uint8_t *scan_envelope_integer(msg_head *head, msg_member member, const uint8_t *p)
 {
-    msg_head *head = &w->h->head;
-    if (field->type == FIELD_TIME && field_unit_ns(field->unit) != 0) {
-        uint64_t other = 0; /* plain structs have no place for other times */
-        int is_own = field->member == w->h->p->row->time_member;
-        return scan_time(p, field_unit_ns(field->unit), is_own ? &head->exchange_ns : &other);
-    }
-    if (field->type != FIELD_INTEGER)
-        return NULL;
-    if (field->member == MEMBER_CROSS_SEQ) {
+    int64_t other = 0;
+    if (member == MEMBER_CROSS_SEQ) {
         head->has_cross_seq = 1;
         return scan_integer(p, &head->cross_seq);
     }
-    if (field->member == MEMBER_U) {
+    if (member == MEMBER_U) {
         head->has_u = 1;
         return scan_integer(p, &head->u);
     }
-    if (field->member == MEMBER_SEQ) {
+    if (member == MEMBER_SEQ) {
         head->has_seq = 1;
         return scan_integer(p, &head->seq);
+    }
+    return scan_integer(p, &other);
+}
+
+/* Text, which is a symbol or a version, or has no place. */
+static const uint8_t *scan_envelope_text(hot *h, msg_member member, const uint8_t *p)
+{
+    td_bytes text;
+    if (member == MEMBER_SYMBOL)
+        return h->p->has_symbol ? hot_symbol(h, p, &text) : NULL;
+    if (member == MEMBER_VERSION)
+        return scan_text(p, h->end, &h->head.version);
+    return scan_unread(p, h->end);
+}
+
+/* A field of the envelope, into the head where that has a place for it; plain structs have none for
+ * others, which only have to be what they should be. */
+static const uint8_t *scan_envelope(walk *w, uint32_t index, const uint8_t *p)
+{
+    msg_head *head = &w->h->head;
+    const field_row *field = &w->h->p->row->envelope[index];
+    uint64_t other = 0;
+    int8_t is_true;
+    int64_t mantissa;
+    uint8_t scale;
+    w->envelope_seen |= 1u << index;
+    switch (field->type) {
+    case FIELD_TIME:
+        if (field_unit_ns(field->unit) == 0)
+            return NULL;
+        return scan_time(p, field_unit_ns(field->unit),
+                         field->member == w->h->p->row->time_member ? &head->exchange_ns
+                         : field->member == MEMBER_MATCH_TIME       ? &head->match_ns
+                                                                    : &other);
+    case FIELD_INTEGER:
+        return scan_envelope_integer(head, field->member, p);
+    case FIELD_TEXT:
+        return scan_envelope_text(w->h, field->member, p);
+    case FIELD_BOOL:
+        return scan_bool(p, &is_true);
+    case FIELD_DECIMAL:
+        return field->scale_e10 == 0 ? scan_decimal(p, &mantissa, &scale) : NULL;
+    case FIELD_SIDE:
+    case FIELD_IS_BUY:
+    case FIELD_JSON:
+        break;
     }
     return NULL;
 }
@@ -136,6 +246,7 @@ static const uint8_t *walk_items(walk *w, int items, const uint8_t *p)
     TD_ASSERT(items < TOPIC_ITEMS_MAX);
     hot *h = w->h;
     const items_row *row = &h->p->row->items[items];
+    const uint8_t opening = h->p->is_positional ? '[' : '{';
     if (items <= w->last_items || *p != '[')
         return NULL;
     w->last_items = items;
@@ -144,7 +255,7 @@ static const uint8_t *walk_items(walk *w, int items, const uint8_t *p)
         return p + 2;
     do {
         p++;
-        if (p >= h->end || *p != '{' || h->count == LIMIT_FRAME_ITEMS)
+        if (p >= h->end || *p != opening || h->count == LIMIT_FRAME_ITEMS)
             return NULL;
         p = w->entry(h, p, row);
         if (p == NULL)
@@ -157,6 +268,15 @@ static const uint8_t *walk_items(walk *w, int items, const uint8_t *p)
 
 static const uint8_t *walk_node(walk *w, plan_node *node, const uint8_t *p);
 
+/* An object on the way to entries, or a list of one: spot's data is that. */
+static const uint8_t *walk_way(walk *w, plan_node *node, const uint8_t *p)
+{
+    if (*p != '[')
+        return walk_node(w, node, p);
+    p = p + 1 < w->h->end ? walk_node(w, node, p + 1) : NULL;
+    return p != NULL && p < w->h->end && *p == ']' ? p + 1 : NULL;
+}
+
 /* The value that a key of a node led to. What is inside the text here was made sure of before. */
 static const uint8_t *walk_target(walk *w, plan_target target, const uint8_t *p)
 {
@@ -164,10 +284,13 @@ static const uint8_t *walk_target(walk *w, plan_target target, const uint8_t *p)
     switch (target.kind) {
     case TARGET_TOPIC:
         return scan_topic(w, p);
+    case TARGET_PARAMETER:
+    case TARGET_SYMBOL:
+        return scan_part(w, p, target.kind);
     case TARGET_KIND:
         return scan_kind(w, p);
     case TARGET_FIELD:
-        return scan_envelope(w, &w->h->p->row->envelope[target.index], p);
+        return scan_envelope(w, target.index, p);
     case TARGET_NODE:
         child = &w->h->p->nodes[target.index];
         /* Entries of a kind that is not known yet cannot be told from others. */
@@ -175,7 +298,7 @@ static const uint8_t *walk_target(walk *w, plan_target target, const uint8_t *p)
             return NULL;
         if (child->items[w->h->head.kind] != PLAN_NO_ITEMS)
             return walk_items(w, child->items[w->h->head.kind], p);
-        return walk_node(w, child, p);
+        return walk_way(w, child, p);
     }
     TD_ASSERT(!"a target that is none");
     return NULL;
@@ -199,7 +322,7 @@ static const uint8_t *walk_node(walk *w, plan_node *node, const uint8_t *p)
             return NULL;
         if (found == KEY_NONE) {
             w->h->head.unknown_fields++;
-            p = scan_scalar(p, w->h->end);
+            p = scan_value(p, w->h->end, UNKNOWN_DEPTH);
             continue;
         }
         if (seen & (1u << found))
@@ -211,9 +334,13 @@ static const uint8_t *walk_node(walk *w, plan_node *node, const uint8_t *p)
 }
 
 /* Did everything that the row wants to be there come? */
-static int has_required_items(const walk *w)
+static int has_required(const walk *w)
 {
-    const topic_row *row = w->h->p->row;
+    const plan *p = w->h->p;
+    const topic_row *row = p->row;
+    int parts = (row->symbol_path != NULL) + (row->parameter_path != NULL);
+    if (!w->has_topic || (p->required_envelope & ~w->envelope_seen) != 0 || w->parts_seen != parts)
+        return 0;
     for (int i = 0; i < TOPIC_ITEMS_MAX && row->items[i].path != NULL; i++) {
         const items_row *items = &row->items[i];
         int applies = items->kind == FRAME_ANY || items->kind == w->h->head.kind;
@@ -250,15 +377,23 @@ int decode_hot(decoder *d, plan *p, const topic_match *topic, td_bytes frame, me
         return 0;
     hot h = {.d = d, .p = p, .topic = topic, .end = frame.data + frame.size};
     decode_head_init(&h.head, topic);
+    h.head.kind = p->row->default_kind;
     key_word own_symbol;
     h.symbol = symbol_key(d, topic->symbol, &own_symbol);
     int is_book = p->row->type == MSG_BOOK_CHANGE;
-    walk w = {.h = &h, .entry = is_book ? hot_book_entry : hot_trade_entry, .last_items = -1};
+    walk w = {.h = &h,
+              .entry = !is_book           ? hot_trade_entry
+                       : p->is_positional ? hot_book_pair
+                                          : hot_book_entry,
+              .last_items = -1};
     /* Walking may end behind the text, in the padding: only its very end is a whole frame. */
-    if (walk_node(&w, &p->nodes[0], frame.data) != h.end || !w.has_topic || !has_required_items(&w))
+    if (walk_node(&w, &p->nodes[0], frame.data) != h.end || !has_required(&w))
         return 0;
     if (is_book)
-        out->book = (msg_book){.head = h.head, .levels = d->levels, .level_count = h.count};
+        out->book = (msg_book){.head = h.head,
+                               .levels = d->levels,
+                               .level_count = h.count,
+                               .rpi_sizes = p->roles.rpi_size != KEY_NONE ? d->rpi_sizes : NULL};
     else
         out->trades = (msg_trades){.head = h.head, .trades = d->trades, .trade_count = h.count};
     out->is_record = 0;

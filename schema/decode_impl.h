@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/inflate.h"
 #include "base/limits.h"
 #include "schema/decode.h"
 #include "schema/json.h"
@@ -84,7 +85,14 @@ uint32_t key_set_find_text(key_set *set, uint32_t place, td_bytes text);
 enum { PLAN_NODES_MAX = 8, PLAN_NODE_KEYS_MAX = 24, PLAN_NO_ITEMS = -1 };
 
 /* What a key of a node's object leads to. */
-typedef enum target_kind { TARGET_TOPIC, TARGET_KIND, TARGET_FIELD, TARGET_NODE } target_kind;
+typedef enum target_kind {
+    TARGET_TOPIC,
+    TARGET_PARAMETER, /* parts of the topic that stand elsewhere */
+    TARGET_SYMBOL,
+    TARGET_KIND,
+    TARGET_FIELD,
+    TARGET_NODE,
+} target_kind;
 
 typedef struct plan_target {
     target_kind kind;
@@ -103,7 +111,8 @@ typedef struct plan_node {
 
 /* Fields that the hot decoders look for by meaning. */
 typedef struct plan_roles {
-    uint8_t price, size, side, symbol, time, cross_seq, trade_id, tick_direction, block;
+    uint8_t price, size, side, symbol, time, cross_seq, seq, trade_id, tick_direction, block, rpi,
+        rpi_size;
 } plan_roles;
 
 /* What stands in front of a field's value when fields come in the order of the row: {"price": or
@@ -130,12 +139,15 @@ typedef enum hot_role {
     HOT_PRICE,
     HOT_SIZE,
     HOT_SIDE,
+    HOT_IS_BUY, /* the side as a boolean */
     HOT_SYMBOL,
     HOT_TIME,
     HOT_CROSS_SEQ,
+    HOT_SEQ,
     HOT_TRADE_ID,
     HOT_TICK_DIRECTION,
     HOT_BLOCK,
+    HOT_RPI,
 } hot_role;
 
 enum { HOT_FIELDS_MAX = 63 }; /* of an entry: a bit for each */
@@ -147,6 +159,18 @@ typedef struct plan {
     key_set entry; /* keys of an entry, in the order of the row's fields */
     key_word words[TOPIC_FIELDS_MAX];
     uint8_t guesses[TOPIC_FIELDS_MAX + 1];
+    key_set around; /* keys of the objects around entries, for inherited fields: as entry, each set
+                       has a key that nothing matches where the field is of the other */
+    key_word around_words[TOPIC_FIELDS_MAX];
+    uint8_t around_guesses[TOPIC_FIELDS_MAX + 1];
+    uint8_t items_node[TOPIC_ITEMS_MAX];  /* where the entries of each of the row's items stand */
+    uint8_t is_followed[TOPIC_ITEMS_MAX]; /* they are found by their path, not on the first pass */
+    uint32_t required_envelope;           /* a bit for each field that must be there */
+    uint8_t topic_bytes; /* of the pattern up to its first placeholder: what the frame's own topic
+                            is where the rest of it stands elsewhere */
+    uint8_t has_coin;    /* that is the topic's symbol; its entries name others */
+    uint8_t is_positional;
+    uint8_t has_inherited;
     uint8_t has_rival[TOPIC_FIELDS_MAX]; /* another field has the same member */
     plan_lead leads[HOT_FIELDS_MAX];
     uint8_t role_of[HOT_FIELDS_MAX]; /* hot_role of each field */
@@ -195,12 +219,21 @@ struct decoder {
     /* Results of the last frame. They grow to the largest frame so far, and stay. */
     msg_level *levels;
     size_t level_capacity;
+    td_decimal *rpi_sizes; /* of each level, where the topic has them */
+    size_t rpi_capacity;
     msg_trade *trades;
     size_t trade_capacity;
     msg_item *items;
     size_t item_capacity;
     msg_value *values;
     size_t value_capacity;
+
+    /* Texts that stand nowhere in the frame. */
+    uint8_t *json_texts; /* canonical JSON; as large as the frame, so that views into it stay */
+    size_t json_texts_capacity;
+    size_t json_texts_bytes;
+    char composed[LIMIT_TOPIC_BYTES]; /* a topic that was put together */
+    td_inflater *inflater;            /* made at the first compressed frame */
 };
 
 /* The plan of a row, made at first sight. NULL: no memory, or the row is not sound. */
@@ -208,6 +241,10 @@ plan *decoder_plan(decoder *d, const topic_row *row);
 
 /* Make room for one more element at index count; 0 if there is no memory. */
 int decoder_grow(void **memory, size_t *capacity, size_t count, size_t size);
+
+/* The bytes to read a frame by: its own, or what it inflates to (with padding; valid until the next
+ * frame that is compressed). TD_OK, or what td_inflater_run() says. */
+td_result decoder_inflate(decoder *d, td_bytes frame, td_bytes *out);
 
 /* Fill a head: everything absent. */
 void decode_head_init(msg_head *head, const topic_match *topic);
@@ -226,10 +263,23 @@ int decode_record_to_struct(decoder *d, message *m);
 /* ---- scalars, by their field's row ---- */
 
 /* Read a scalar value. 1; 0 and *why; a value that says "nothing" gives VALUE_ABSENT. */
-int decode_field(const field_row *field, json_value value, msg_value *out, decode_error *why);
+int decode_field(decoder *d, const field_row *field, json_value value, msg_value *out,
+                 decode_error *why);
+
+/* Why a text is no JSON. */
+decode_reason decode_json_reason(td_result rc, const json_error *error);
+
+/* JSON text of a checked value, without white space and with the members of objects in order of
+ * their keys (of up to JSON_SORTED_MEMBERS_MAX; larger ones keep theirs). 1; 0: no memory. */
+enum { JSON_SORTED_MEMBERS_MAX = 64 };
+int decode_json_text(decoder *d, json_value value, td_bytes *out);
 
 /* The frame kind that a value of kind_key names; 0 if it names none. */
 int decode_kind(json_value value, frame_kind *out);
+
+/* 1 if the text is a whole decimal beyond what td_decimal_parse() can hold; *out is it in shortest
+ * form, a view. 0 also if that cannot be said by a view: leading zeros, an exponent. */
+int decode_big_decimal(td_bytes text, td_bytes *out);
 
 /* ns in one unit of time; 0 for RFC 3339. */
 uint64_t field_unit_ns(field_unit unit);

@@ -186,6 +186,9 @@ static inline const uint8_t *scan_unread(const uint8_t *p, const uint8_t *end)
 /* Any plain scalar: the value of a key that no row names. */
 const uint8_t *scan_scalar(const uint8_t *p, const uint8_t *end);
 
+/* true or false, also as a string: linear trades have "false" (docs/wire.md 2). */
+const uint8_t *scan_bool(const uint8_t *p, int8_t *out);
+
 /* scan_key() where the key is not the one that was guessed. */
 const uint8_t *scan_key_unguessed(key_set *set, uint32_t place, const uint8_t *p,
                                   const uint8_t *end, uint32_t *found);
@@ -288,6 +291,7 @@ hot_fields(hot *h, const uint8_t *p, hot_value *value, void *entry, uint64_t *se
 /* One entry of a list: an object at p. */
 typedef const uint8_t *hot_entry(hot *h, const uint8_t *p, const items_row *items);
 hot_entry hot_book_entry;
+hot_entry hot_book_pair; /* an array at p */
 hot_entry hot_trade_entry;
 
 /* An entry's symbol: compare it with the topic's, and count a foreign one, which goes to *foreign.
@@ -299,7 +303,7 @@ static inline const uint8_t *hot_symbol(hot *h, const uint8_t *p, td_bytes *fore
     td_bytes text;
     p = scan_text(p, h->end, &text);
     if (p != NULL && !td_bytes_equal(text, h->topic->symbol)) {
-        h->head.foreign_symbols++;
+        h->head.foreign_symbols += !h->p->has_coin;
         *foreign = text;
     }
     return p;

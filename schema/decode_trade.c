@@ -2,21 +2,13 @@
 #include "base/assert.h"
 #include "schema/decode_scan.h"
 
-/* true or false, also as a string: linear trades have "false" (docs/wire.md 2). */
-static const uint8_t *scan_bool(const uint8_t *p, int8_t *out)
+/* A side as a boolean: true is Buy. */
+static const uint8_t *scan_is_buy(const uint8_t *p, uint8_t *side)
 {
-    int is_string = *p == '"';
-    p += is_string;
-    if (memcmp(p, "true", 4) == 0) {
-        *out = 1;
-        p += 4;
-    } else if (memcmp(p, "false", 5) == 0) {
-        *out = 0;
-        p += 5;
-    } else {
-        return NULL;
-    }
-    return !is_string ? p : *p == '"' ? p + 1 : NULL;
+    int8_t is_buy = 0;
+    p = scan_bool(p, &is_buy);
+    *side = is_buy ? (uint8_t)SIDE_BUY : (uint8_t)SIDE_SELL;
+    return p;
 }
 
 /* The value of one of a trade's fields. */
@@ -43,6 +35,13 @@ static inline const uint8_t *read_value(hot *h, hot_role role, const uint8_t *p,
         return scan_text(p, h->end, &trade->tick_direction);
     case HOT_BLOCK:
         return scan_bool(p, &trade->is_block_trade);
+    case HOT_SEQ:
+        trade->has_seq = 1;
+        return scan_integer(p, &trade->seq);
+    case HOT_RPI:
+        return scan_bool(p, &trade->is_rpi_trade);
+    case HOT_IS_BUY:
+        return scan_is_buy(p, &trade->side);
     case HOT_UNREAD:
         break;
     }
@@ -58,6 +57,10 @@ static void note_first(hot *h, const msg_trade *trade)
     if (row->sequence == SEQ_ITEM && trade->has_cross_seq && !h->head.has_cross_seq) {
         h->head.cross_seq = trade->cross_seq;
         h->head.has_cross_seq = 1;
+    }
+    if (row->sequence == SEQ_ITEM && trade->has_seq && !h->head.has_seq) {
+        h->head.seq = trade->seq;
+        h->head.has_seq = 1;
     }
 }
 

@@ -32,6 +32,36 @@ static int read_decimal(const field_row *field, td_bytes text, td_decimal *out)
     return 1;
 }
 
+/* Digits from p on. */
+static const uint8_t *skip_digits(const uint8_t *p, const uint8_t *end)
+{
+    while (p < end && *p >= '0' && *p <= '9')
+        p++;
+    return p;
+}
+
+int decode_big_decimal(td_bytes text, td_bytes *out)
+{
+    const uint8_t *end = text.data + text.size;
+    const uint8_t *first = text.data + (text.size > 0 && text.data[0] == '-');
+    const uint8_t *point = skip_digits(first, end);
+    if (point == first || (*first == '0' && point - first > 1))
+        return 0;
+    const uint8_t *last = point;
+    if (point < end) {
+        if (*point != '.' || point + 1 == end || skip_digits(point + 1, end) != end)
+            return 0;
+        last = end;
+        while (last[-1] == '0')
+            last--;
+        last -= last[-1] == '.';
+    }
+    *out = td_bytes_of(text.data, (size_t)(last - text.data));
+    size_t digits = (size_t)(last - first) - (last > point ? 1 : 0) - (*first == '0' ? 1 : 0);
+    TD_ASSERT(digits > 0);
+    return digits <= LIMIT_BIG_DECIMAL_DIGITS;
+}
+
 /* A whole number, also if it is written "7.0" or "1e3". */
 static int read_integer(td_bytes text, int64_t *out)
 {
@@ -92,7 +122,10 @@ static int read_typed(const field_row *field, td_bytes text, msg_value *out, dec
     case FIELD_DECIMAL:
         out->type = VALUE_DECIMAL;
         *reason = DECODE_BAD_NUMBER;
-        return read_decimal(field, text, &out->as.decimal);
+        if (read_decimal(field, text, &out->as.decimal))
+            return 1;
+        out->type = VALUE_BIG_DECIMAL;
+        return field->scale_e10 == 0 && decode_big_decimal(text, &out->as.text);
     case FIELD_INTEGER:
         out->type = VALUE_INTEGER;
         *reason = DECODE_BAD_NUMBER;
@@ -117,9 +150,7 @@ static int read_typed(const field_row *field, td_bytes text, msg_value *out, dec
         out->as.side = out->as.side ? (uint8_t)SIDE_BUY : (uint8_t)SIDE_SELL;
         return 1;
     case FIELD_JSON:
-        out->type = VALUE_JSON;
-        out->as.text = text;
-        return 1;
+        break; /* not read from a text */
     }
     TD_ASSERT(!"a field type that is none"); /* topic_row_fault() would have said so */
     return 0;
@@ -154,7 +185,19 @@ static int value_text(const field_row *field, json_value value, td_bytes *text, 
     return 0;
 }
 
-int decode_field(const field_row *field, json_value value, msg_value *out, decode_error *why)
+/* A value kept as JSON text. */
+static int read_json(decoder *d, const field_row *field, json_value value, msg_value *out,
+                     decode_error *why)
+{
+    td_bytes text;
+    if (json_is_null(value) || (json_text(value, &text) && says_nothing(text)))
+        return 1;
+    out->type = VALUE_JSON;
+    return decode_json_text(d, value, &out->as.text) || refuse(why, DECODE_NO_MEMORY, value, field);
+}
+
+int decode_field(decoder *d, const field_row *field, json_value value, msg_value *out,
+                 decode_error *why)
 {
     TD_ASSERT(field->key != NULL);
     TD_ASSERT(field->member < MEMBER_COUNT);
@@ -162,6 +205,8 @@ int decode_field(const field_row *field, json_value value, msg_value *out, decod
     int is_absent = 0;
     out->member = field->member;
     out->type = VALUE_ABSENT;
+    if (field->type == FIELD_JSON)
+        return read_json(d, field, value, out, why);
     if (!value_text(field, value, &text, &is_absent))
         return refuse(why, DECODE_WRONG_TYPE, value, field);
     if (is_absent)
@@ -170,27 +215,36 @@ int decode_field(const field_row *field, json_value value, msg_value *out, decod
     return read_typed(field, text, out, &reason) || refuse(why, reason, value, field);
 }
 
-/* snapshot and delta in most families; NEW, CHANGE and MergedSnapshot in USDC ones; spot's "f":
- * true for the first.
- */
+/* snapshot and delta in most families; NEW and CHANGE, or MergedSnapshot, in USDC ones; spot's "f",
+ * a boolean or its name, for the first. */
 int decode_kind(json_value value, frame_kind *out)
 {
-    td_bytes text = td_bytes_of(NULL, 0);
+    static const struct {
+        const char *text;
+        frame_kind kind;
+    } WORDS[] = {
+        {"snapshot", FRAME_SNAPSHOT}, {"delta", FRAME_DELTA},  {"", FRAME_UNTYPED},
+        {"NEW", FRAME_SNAPSHOT},      {"CHANGE", FRAME_DELTA}, {"MergedSnapshot", FRAME_SNAPSHOT},
+        {"True", FRAME_SNAPSHOT},     {"False", FRAME_DELTA},  {"true", FRAME_SNAPSHOT},
+        {"false", FRAME_DELTA},
+    };
+    td_bytes text;
     int is_true = 0;
     if (json_bool(value, &is_true)) {
         *out = is_true ? FRAME_SNAPSHOT : FRAME_DELTA;
         return 1;
     }
-    if (json_is_null(value) || (json_text(value, &text) && text.size == 0)) {
+    if (json_is_null(value)) {
         *out = FRAME_UNTYPED;
         return 1;
     }
-    if (td_bytes_is(text, "snapshot") || td_bytes_is(text, "NEW") ||
-        td_bytes_is(text, "MergedSnapshot"))
-        *out = FRAME_SNAPSHOT;
-    else if (td_bytes_is(text, "delta") || td_bytes_is(text, "CHANGE"))
-        *out = FRAME_DELTA;
-    else
+    if (!json_text(value, &text))
         return 0;
-    return 1;
+    for (size_t i = 0; i < sizeof WORDS / sizeof WORDS[0]; i++) {
+        if (td_bytes_is(text, WORDS[i].text)) {
+            *out = WORDS[i].kind;
+            return 1;
+        }
+    }
+    return 0;
 }

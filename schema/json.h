@@ -39,8 +39,9 @@ typedef struct json_value {
 
 /* Where and why a text is not accepted. */
 typedef struct json_error {
-    size_t offset;    /* byte of the text, from 0; the text's size if it ends too early */
-    const char *what; /* "expected ':'", valid for ever; NULL: no error */
+    size_t offset;       /* byte of the text, from 0; the text's size if it ends too early */
+    const char *what;    /* "expected ':'", valid for ever; NULL: no error */
+    uint8_t is_encoding; /* 1: bytes that are no UTF-8 */
 } json_error;
 
 /* The parser works in blocks: JSON_PADDING_BYTES behind a text must be readable. */

@@ -193,6 +193,21 @@ static void write_kinds(json_writer *w, const plan *p)
     json_write_object_end(w);
 }
 
+/* A part of the topic that stands beside it; a parameter may be a number. */
+static void write_part(json_writer *w, target_kind kind)
+{
+    TD_ASSERT(kind == TARGET_PARAMETER || kind == TARGET_SYMBOL);
+    json_write_object_begin(w);
+    json_write_member_text(w, "description", "part of the topic");
+    json_write_key(w, "type");
+    json_write_array_begin(w);
+    json_write_text(w, "string");
+    if (kind == TARGET_PARAMETER)
+        json_write_text(w, "number");
+    json_write_array_end(w);
+    json_write_object_end(w);
+}
+
 /* What a key of a node leads to. */
 static void write_target(json_writer *w, const plan *p, plan_target target)
 {
@@ -202,6 +217,10 @@ static void write_target(json_writer *w, const plan *p, plan_target target)
         json_write_member_text(w, "type", "string");
         write_pattern(w, p->row->pattern);
         json_write_object_end(w);
+        return;
+    case TARGET_PARAMETER:
+    case TARGET_SYMBOL:
+        write_part(w, target.kind);
         return;
     case TARGET_KIND:
         write_kinds(w, p);

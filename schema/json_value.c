@@ -66,9 +66,9 @@ static json_error explain_refusal(td_bytes text)
         uint8_t byte = text.data[at];
         size_t size = json_utf8_bytes(text.data + at, text.size - at);
         if (size == 0)
-            return (json_error){at, "no UTF-8"};
+            return (json_error){at, "no UTF-8", 1};
         if (in_string && byte < 0x20)
-            return (json_error){at, "control character in a string"};
+            return (json_error){at, "control character in a string", 0};
         if (byte == '\\' && in_string && at + 1 < text.size && text.data[at + 1] < 0x80)
             size = 2;
         if (byte == '"') {
@@ -78,8 +78,8 @@ static json_error explain_refusal(td_bytes text)
         at += size;
     }
     if (in_string)
-        return (json_error){string_at, "expected the end of a string"};
-    return (json_error){text.size, "no value"};
+        return (json_error){string_at, "expected the end of a string", 0};
+    return (json_error){text.size, "no value", 0};
 }
 
 td_result json_parser_index(json_parser *parser, td_bytes text, json_padding padding)

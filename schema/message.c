@@ -170,6 +170,17 @@ msg_level message_level(const message *m, size_t index)
     return m->book.levels[index];
 }
 
+int message_has_rpi(const message *m)
+{
+    TD_ASSERT(m->head.type == MSG_BOOK_CHANGE);
+    if (!m->is_record)
+        return m->book.rpi_sizes != NULL;
+    for (size_t i = 0; i < m->record.item_count; i++)
+        if (item_value(&m->record.items[i], MEMBER_RPI_SIZE) != NULL)
+            return 1;
+    return 0;
+}
+
 td_decimal message_level_rpi(const message *m, size_t index)
 {
     TD_ASSERT(m->head.type == MSG_BOOK_CHANGE);

@@ -202,6 +202,9 @@ msg_trade msg_item_trade(const msg_item *item);
  * the sum is beyond 64 bits. */
 int msg_size_with_rpi(td_decimal size, td_decimal rpi, td_decimal *out);
 
+/* 1 if a book change tells retail orders apart. */
+int message_has_rpi(const message *m);
+
 /* The size of the retail orders at a level, where the topic tells them apart; else 0. Then the size
  * without them is the level's less this. */
 td_decimal message_level_rpi(const message *m, size_t index);

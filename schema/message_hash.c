@@ -192,6 +192,7 @@ static void canon_record_items(canon *c, const message *m)
         if (m->head.type == MSG_BOOK_CHANGE) {
             msg_level level = message_level(m, i);
             canon_level(c, &level);
+
         } else if (m->head.type == MSG_TRADE) {
             msg_trade trade = message_trade(m, i);
             canon_trade(c, &trade);
@@ -201,6 +202,15 @@ static void canon_record_items(canon *c, const message *m)
             canon_values(c, item->values, item->value_count);
         }
     }
+}
+
+/* Behind the levels: how much of each is of retail orders, where the topic says so. */
+static void canon_rpi_sizes(canon *c, const message *m)
+{
+    if (m->head.type != MSG_BOOK_CHANGE || !message_has_rpi(m))
+        return;
+    for (size_t i = 0; i < message_item_count(m); i++)
+        canon_decimal(c, message_level_rpi(m, i));
 }
 
 static void canon_items(canon *c, const message *m)
@@ -240,9 +250,12 @@ static void canon_message(canon *c, const message *m)
     TD_ASSERT(m->head.type < MSG_TYPE_COUNT);
     TD_ASSERT(c->size == 0);
     canon_head(c, &m->head, message_item_count(m));
+    if (m->head.match_ns != 0)
+        canon_u64(c, m->head.match_ns);
     if (m->head.type == MSG_BOOK_CHANGE && m->head.version.size > 0)
         canon_text(c, m->head.version);
     canon_items(c, m);
+    canon_rpi_sizes(c, m);
     /* Plain structs have no envelope of their own, so it counts for other types only. */
     if (m->head.type != MSG_BOOK_CHANGE && m->head.type != MSG_TRADE && m->is_record)
         canon_values(c, m->record.values, m->record.value_count);

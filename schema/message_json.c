@@ -39,32 +39,45 @@ static void write_head(json_writer *w, const msg_head *head)
     member_optional(w, "cross_seq", head->has_cross_seq, head->cross_seq);
     member_optional(w, "u", head->has_u, head->u);
     member_optional(w, "seq", head->has_seq, head->seq);
+    if (head->match_ns != 0)
+        json_write_member_u64(w, msg_member_name(MEMBER_MATCH_TIME), head->match_ns);
     if (head->version.size > 0 && head->type == MSG_BOOK_CHANGE) /* others list it as a value */
         json_write_member_bytes(w, "version", head->version);
     member_optional(w, "unknown_fields", head->unknown_fields != 0, head->unknown_fields);
 }
 
-/* A level; a deleted one has no size. */
-static void write_level(json_writer *w, const msg_level *level)
+/* The size of a level as the frame said it: without the retail orders that it tells apart. */
+static td_decimal own_size(const msg_level *level, td_decimal rpi)
 {
-    TD_ASSERT(level->action <= ACTION_INSERT);
-    TD_ASSERT(level->side <= SIDE_NONE);
-    json_write_object_begin(w);
-    json_write_member_text(w, "action", msg_action_name((msg_action)level->action));
-    json_write_member_text(w, "side", msg_side_name((msg_side)level->side));
-    json_write_member_decimal(w, "price", (td_decimal){level->price, level->price_scale});
+    td_decimal size = {level->size, level->size_scale};
+    rpi.mantissa = -rpi.mantissa;
+    int is_whole = msg_size_with_rpi(size, rpi, &size);
+    TD_ASSERT(is_whole); /* it was part of the sum */
+    return size;
+}
+
+/* A level; a deleted one has no size. */
+static void write_level(json_writer *w, const message *m, size_t index, int has_rpi)
+{
+    msg_level level = message_level(m, index);
+    TD_ASSERT(level.action <= ACTION_INSERT);
+    TD_ASSERT(level.side <= SIDE_NONE);
+    td_decimal rpi = has_rpi ? message_level_rpi(m, index) : (td_decimal){0, 0};
+    json_write_member_text(w, "action", msg_action_name((msg_action)level.action));
+    json_write_member_text(w, "side", msg_side_name((msg_side)level.side));
+    json_write_member_decimal(w, "price", (td_decimal){level.price, level.price_scale});
     json_write_key(w, "size");
-    if (level->action == ACTION_DELETE)
+    if (level.action == ACTION_DELETE)
         json_write_null(w);
     else
-        json_write_decimal(w, (td_decimal){level->size, level->size_scale});
-    json_write_object_end(w);
+        json_write_decimal(w, own_size(&level, rpi));
+    if (has_rpi && level.action != ACTION_DELETE)
+        json_write_member_decimal(w, "rpi_size", rpi);
 }
 
 static void write_trade(json_writer *w, const msg_trade *trade)
 {
     TD_ASSERT(trade->side <= SIDE_NONE);
-    json_write_object_begin(w);
     if (trade->symbol.size > 0)
         json_write_member_bytes(w, "symbol", trade->symbol);
     json_write_member_text(w, "side", msg_side_name((msg_side)trade->side));
@@ -79,7 +92,6 @@ static void write_trade(json_writer *w, const msg_trade *trade)
         json_write_member_bool(w, "is_block_trade", trade->is_block_trade);
     if (trade->is_rpi_trade >= 0)
         json_write_member_bool(w, "is_rpi_trade", trade->is_rpi_trade);
-    json_write_object_end(w);
 }
 
 /* A value under its member's name: decimals as strings, times as whole ns. */
@@ -134,29 +146,63 @@ void message_json_members(json_writer *writer, const message *m)
     message_json_entries(writer, m);
 }
 
+/* What an entry of a record says beyond the plain struct that its type has. */
+static void write_rest(json_writer *w, const msg_item *item, const msg_member *shown, size_t count)
+{
+    for (size_t i = 0; i < item->value_count; i++) {
+        int is_shown = 0;
+        for (size_t j = 0; j < count; j++)
+            is_shown |= item->values[i].member == shown[j];
+        if (!is_shown)
+            write_value(w, &item->values[i]);
+    }
+}
+
+static void write_book_entry(json_writer *w, const message *m, size_t index, int has_rpi)
+{
+    static const msg_member SHOWN[] = {MEMBER_SIDE, MEMBER_PRICE, MEMBER_SIZE, MEMBER_RPI_SIZE};
+    json_write_object_begin(w);
+    write_level(w, m, index, has_rpi);
+    if (m->is_record)
+        write_rest(w, &m->record.items[index], SHOWN, sizeof SHOWN / sizeof SHOWN[0]);
+    json_write_object_end(w);
+}
+
+static void write_trade_entry(json_writer *w, const message *m, size_t index)
+{
+    static const msg_member SHOWN[] = {
+        MEMBER_SYMBOL,   MEMBER_SIDE,           MEMBER_PRICE,          MEMBER_SIZE,
+        MEMBER_TRADE_ID, MEMBER_CROSS_SEQ,      MEMBER_TICK_DIRECTION, MEMBER_EXCHANGE_TIME,
+        MEMBER_SEQ,      MEMBER_IS_BLOCK_TRADE, MEMBER_IS_RPI_TRADE,
+    };
+    msg_trade trade = message_trade(m, index);
+    json_write_object_begin(w);
+    write_trade(w, &trade);
+    if (m->is_record)
+        write_rest(w, &m->record.items[index], SHOWN, sizeof SHOWN / sizeof SHOWN[0]);
+    json_write_object_end(w);
+}
+
 void message_json_entries(json_writer *writer, const message *m)
 {
     TD_ASSERT(m->head.type < MSG_TYPE_COUNT);
     msg_type type = m->head.type;
+    int is_book = type == MSG_BOOK_CHANGE;
+    int has_rpi = is_book && message_has_rpi(m);
     size_t count = message_item_count(m);
-    /* Plain structs have no envelope of their own, so a record of theirs shows none either. */
-    if (m->is_record && type != MSG_BOOK_CHANGE && type != MSG_TRADE)
-        for (size_t i = 0; i < m->record.value_count; i++)
+    /* Plain structs have no envelope of their own. A book's version is in the head. */
+    for (size_t i = 0; m->is_record && i < m->record.value_count; i++)
+        if (!is_book || m->record.values[i].member != MEMBER_VERSION)
             write_value(writer, &m->record.values[i]);
-    json_write_key(writer, type == MSG_BOOK_CHANGE ? "levels"
-                           : type == MSG_TRADE     ? "trades"
-                                                   : "items");
+    json_write_key(writer, is_book ? "levels" : type == MSG_TRADE ? "trades" : "items");
     json_write_array_begin(writer);
     for (size_t i = 0; i < count; i++) {
-        if (type == MSG_BOOK_CHANGE) {
-            msg_level level = message_level(m, i);
-            write_level(writer, &level);
-        } else if (type == MSG_TRADE) {
-            msg_trade trade = message_trade(m, i);
-            write_trade(writer, &trade);
-        } else {
+        if (is_book)
+            write_book_entry(writer, m, i, has_rpi);
+        else if (type == MSG_TRADE)
+            write_trade_entry(writer, m, i);
+        else
             write_item(writer, &m->record.items[i]);
-        }
     }
     json_write_array_end(writer);
 }

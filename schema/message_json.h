@@ -15,8 +15,9 @@
 /* A decoded message:
  *   type, kind ("snapshot", "delta" or null), topic, symbol (null if none), exchange_ns (or null),
  *   cross_seq, u, seq (left out if the frame has none), unknown_fields (left out if 0), and
- *   book_change  levels: [{action, side, price, size}], size null in a delete
+ *   book_change  levels: [{action, side, price, size, rpi_size?}], size null in a delete
  *   trade        trades: [{symbol (if not the topic's), side, price, size, exchange_ns, …}]
+ *                of both, a record (DECODE_PATH_ROWS) shows its other members behind these
  *   others       items: [{action?, member: value …}] in the order of the row, absent ones left out
  */
 void message_json_members(json_writer *writer, const message *m);

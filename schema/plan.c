@@ -23,6 +23,13 @@ void key_word_init(key_word *key, td_bytes text)
     key->bytes = (uint32_t)text.size;
 }
 
+/* A key that no text is: no JSON string holds a NUL byte, and none is that long. */
+static void key_word_never(key_word *key)
+{
+    *key = (key_word){.text = "", .bytes = UINT32_MAX};
+    memset(key->mask, 0xff, sizeof key->mask);
+}
+
 uint32_t key_set_find_text(key_set *set, uint32_t place, td_bytes text)
 {
     uint32_t slot = place < set->count ? place : set->count;
@@ -131,23 +138,51 @@ static int plan_route(plan *p, const char *path, plan_target target)
     return node_add(node, key, target) != NULL;
 }
 
+/* The node at the end of a path; NULL if there is no room. */
+static plan_node *node_at(plan *p, const char *path)
+{
+    td_bytes rest = td_bytes_str(path);
+    plan_node *node = &p->nodes[0];
+    while (rest.size > 0 && node != NULL)
+        node = node_child(p, node, path_next(&rest));
+    return node;
+}
+
 /* Note where entries stand. */
 static int plan_items(plan *p, uint32_t index)
 {
     TD_ASSERT(index < TOPIC_ITEMS_MAX);
     const items_row *items = &p->row->items[index];
-    td_bytes rest = td_bytes_str(items->path);
-    plan_node *node = &p->nodes[0];
-    while (rest.size > 0) {
-        node = node_child(p, node, path_next(&rest));
-        if (node == NULL)
-            return 0;
-    }
+    plan_node *node = node_at(p, items->path);
+    if (node == NULL)
+        return 0;
+    p->items_node[index] = (uint8_t)(node - p->nodes);
     for (int kind = 0; kind < FRAME_ANY; kind++)
         if ((items->kind == FRAME_ANY || (int)items->kind == kind) &&
             node->items[kind] == PLAN_NO_ITEMS)
             node->items[kind] = (int8_t)index;
     return 1;
+}
+
+/* Does this path lead on from the other? */
+static int leads_on(const char *path, const char *from)
+{
+    size_t size = strlen(from);
+    return strncmp(path, from, size) == 0 && (path[size] == '.' || (size == 0 && path[0] != '\0'));
+}
+
+/* The first pass stops where entries stand: those further inside are found by following their path,
+ * and so are those that inherit from what lies on the way. */
+static void plan_follow(plan *p)
+{
+    const items_row *items = p->row->items;
+    for (int i = 0; i < TOPIC_ITEMS_MAX && items[i].path != NULL; i++) {
+        p->is_followed[i] = p->has_inherited;
+        for (int j = 0; j < TOPIC_ITEMS_MAX && items[j].path != NULL; j++)
+            if (items[i].kind == items[j].kind || items[i].kind == FRAME_ANY ||
+                items[j].kind == FRAME_ANY)
+                p->is_followed[i] |= (uint8_t)leads_on(items[i].path, items[j].path);
+    }
 }
 
 /* The bytes in front of a field's value. */
@@ -179,13 +214,16 @@ static void plan_hot_fields(plan *p)
         {p->roles.side, HOT_SIDE},         {p->roles.symbol, HOT_SYMBOL},
         {p->roles.time, HOT_TIME},         {p->roles.cross_seq, HOT_CROSS_SEQ},
         {p->roles.trade_id, HOT_TRADE_ID}, {p->roles.tick_direction, HOT_TICK_DIRECTION},
-        {p->roles.block, HOT_BLOCK},
+        {p->roles.block, HOT_BLOCK},       {p->roles.seq, HOT_SEQ},
+        {p->roles.rpi, HOT_RPI},
     };
     for (size_t i = 0; i < row->field_count; i++)
         plan_lead_init(&p->leads[i], i == 0 ? '{' : ',', row->fields[i].key);
     for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++)
         if (roles[i].field != KEY_NONE)
             p->role_of[roles[i].field] = (uint8_t)roles[i].role;
+    if (p->roles.side != KEY_NONE && row->fields[p->roles.side].type == FIELD_IS_BUY)
+        p->role_of[p->roles.side] = HOT_IS_BUY;
     if (p->roles.time != KEY_NONE)
         p->time_unit_ns = field_unit_ns(row->fields[p->roles.time].unit);
 }
@@ -195,7 +233,7 @@ static uint8_t role(const topic_row *row, msg_member member)
 {
     uint8_t found = KEY_NONE;
     for (size_t i = 0; i < row->field_count; i++) {
-        if (row->fields[i].member != member)
+        if (row->fields[i].member != member || (row->fields[i].flags & FIELD_INHERITED))
             continue;
         if (found == KEY_NONE || (row->fields[i].flags & FIELD_PREFERRED))
             found = (uint8_t)i;
@@ -209,9 +247,14 @@ static void plan_entry(plan *p)
     const topic_row *row = p->row;
     TD_ASSERT(row->field_count <= TOPIC_FIELDS_MAX);
     p->entry = (key_set){(uint32_t)row->field_count, p->words, p->guesses};
+    p->around = (key_set){(uint32_t)row->field_count, p->around_words, p->around_guesses};
     for (size_t i = 0; i < row->field_count; i++) {
-        key_word_init(&p->words[i], td_bytes_str(row->fields[i].key));
-        p->guesses[i] = (uint8_t)i;
+        int is_inherited = (row->fields[i].flags & FIELD_INHERITED) != 0;
+        p->has_inherited |= (uint8_t)is_inherited;
+        key_word_init(is_inherited ? &p->around_words[i] : &p->words[i],
+                      td_bytes_str(row->fields[i].key));
+        key_word_never(is_inherited ? &p->words[i] : &p->around_words[i]);
+        p->guesses[i] = p->around_guesses[i] = (uint8_t)i;
         for (size_t j = 0; j < row->field_count; j++)
             p->has_rival[i] |= j != i && row->fields[j].member == row->fields[i].member;
     }
@@ -224,7 +267,10 @@ static void plan_entry(plan *p)
         .cross_seq = role(row, MEMBER_CROSS_SEQ),
         .trade_id = role(row, MEMBER_TRADE_ID),
         .tick_direction = role(row, MEMBER_TICK_DIRECTION),
+        .seq = role(row, MEMBER_SEQ),
         .block = role(row, MEMBER_IS_BLOCK_TRADE),
+        .rpi = role(row, MEMBER_IS_RPI_TRADE),
+        .rpi_size = role(row, MEMBER_RPI_SIZE),
     };
 }
 
@@ -238,7 +284,7 @@ static int fields_are_hot(const topic_row *row, const plan_roles *roles)
         int is_twin = field->member == MEMBER_EXCHANGE_TIME; /* of the preferred time */
         if (!is_role && !is_twin && field->type != FIELD_TEXT)
             return 0;
-        if (field->scale_e10 != 0)
+        if (field->scale_e10 != 0 || (field->flags & FIELD_INHERITED))
             return 0;
     }
     return 1;
@@ -255,26 +301,88 @@ static int roles_are_required(const topic_row *row, const plan_roles *roles)
            (row->fields[roles->size].flags & size_flag) != 0;
 }
 
-/* Can the hot decoder of the row's type read its frames? Entries must be objects with price, size
- * and side; the ordinary frame is then read without the row-driven decoder. */
-static int plan_is_hot(const plan *p)
+/* Can entries that are objects be read hot? Of trades, the members that have a place in the struct
+ * have it as one type only. */
+static int objects_are_hot(const plan *p)
 {
     const topic_row *row = p->row;
     const plan_roles *roles = &p->roles;
-    if (row->type != MSG_BOOK_CHANGE && row->type != MSG_TRADE)
-        return 0;
     if (row->field_count > HOT_FIELDS_MAX || !roles_are_required(row, roles))
         return 0;
-    for (size_t i = 0; i < TOPIC_ITEMS_MAX && row->items[i].path != NULL; i++)
-        if ((row->items[i].flags & ~(unsigned)(ITEMS_REQUIRED | ITEMS_ZERO_DELETES)) != 0 ||
-            row->items[i].path[0] == '\0')
-            return 0;
+    if (roles->rpi_size != KEY_NONE)
+        return 0;
     if (roles->time != KEY_NONE && field_unit_ns(row->fields[roles->time].unit) == 0)
         return 0;
-    for (size_t i = 0; i < row->envelope_count; i++)
-        if (row->envelope[i].flags & FIELD_REQUIRED)
-            return 0;
     return fields_are_hot(row, roles);
+}
+
+/* Can levels that are arrays? Price, size and, if there is a third, the size of retail orders. */
+static int arrays_are_hot(const plan *p)
+{
+    static const msg_member ORDER[] = {MEMBER_PRICE, MEMBER_SIZE, MEMBER_RPI_SIZE};
+    const topic_row *row = p->row;
+    if (row->type != MSG_BOOK_CHANGE || row->field_count < 2 || row->field_count > 3)
+        return 0;
+    for (size_t i = 0; i < row->field_count; i++) {
+        const field_row *field = &row->fields[i];
+        if (field->member != ORDER[i] || field->key[0] != (char)('0' + i) ||
+            field->key[1] != '\0' || field->type != FIELD_DECIMAL || field->scale_e10 != 0 ||
+            !(field->flags & FIELD_REQUIRED))
+            return 0;
+    }
+    return 1;
+}
+
+/* The flags that the hot decoders know, of all items of a row; -1: they do not know where its
+ * entries stand. */
+static int hot_items_are_positional(const topic_row *row)
+{
+    unsigned known = ITEMS_REQUIRED | ITEMS_ZERO_DELETES;
+    unsigned positional = ITEMS_POSITIONAL | ITEMS_BUY | ITEMS_SELL;
+    int is_positional = (row->items[0].flags & ITEMS_POSITIONAL) != 0;
+    for (size_t i = 0; i < TOPIC_ITEMS_MAX && row->items[i].path != NULL; i++) {
+        unsigned flags = row->items[i].flags;
+        int has_side = (flags & (ITEMS_BUY | ITEMS_SELL)) != 0;
+        if ((flags & ~(is_positional ? known | positional : known)) != 0 ||
+            has_side != is_positional || row->items[i].path[0] == '\0')
+            return -1;
+    }
+    return is_positional;
+}
+
+/* Can the hot decoder of the row's type read its frames? The ordinary frame is then read without
+ * the row-driven decoder. */
+static int plan_is_hot(const plan *p)
+{
+    const topic_row *row = p->row;
+    if (row->type != MSG_BOOK_CHANGE && row->type != MSG_TRADE)
+        return 0;
+    for (size_t i = 0; i < TOPIC_ITEMS_MAX; i++)
+        if (p->is_followed[i])
+            return 0;
+    int is_positional = hot_items_are_positional(row);
+    if (is_positional < 0 || row->topic_key != NULL)
+        return 0;
+    return is_positional ? arrays_are_hot(p) : objects_are_hot(p);
+}
+
+/* Where the parts of the topic, and the kind, stand in a frame. */
+static int plan_identity(plan *p)
+{
+    const topic_row *row = p->row;
+    const char *topic_key = row->topic_key == NULL ? "topic" : row->topic_key;
+    const char *kind_key = row->kind_key == NULL ? "type" : row->kind_key;
+    size_t literal = strcspn(row->pattern, "{");
+    TD_ASSERT(literal < LIMIT_TOPIC_BYTES);
+    p->topic_bytes = (uint8_t)(row->pattern[literal] == '{' && literal > 0 ? literal - 1 : literal);
+    p->has_symbol = (uint8_t)topic_row_has_symbol(row);
+    p->has_coin = (uint8_t)topic_row_has_coin(row);
+    return plan_route(p, topic_key, (plan_target){TARGET_TOPIC, 0}) &&
+           plan_route(p, kind_key, (plan_target){TARGET_KIND, 0}) &&
+           (row->symbol_path == NULL ||
+            plan_route(p, row->symbol_path, (plan_target){TARGET_SYMBOL, 0})) &&
+           (row->parameter_path == NULL ||
+            plan_route(p, row->parameter_path, (plan_target){TARGET_PARAMETER, 0}));
 }
 
 /* Everything that follows from the row. 0 if it does not fit: too many paths. */
@@ -283,21 +391,23 @@ static int plan_fill(plan *p)
     const topic_row *row = p->row;
     plan_node *root = node_new(p);
     TD_ASSERT(root != NULL);
-    const char *kind_key = row->kind_key == NULL ? "type" : row->kind_key;
-    if (!plan_route(p, "topic", (plan_target){TARGET_TOPIC, 0}) ||
-        !plan_route(p, kind_key, (plan_target){TARGET_KIND, 0}))
+    if (!plan_identity(p))
         return 0;
     for (uint32_t i = 0; i < TOPIC_ITEMS_MAX && row->items[i].path != NULL; i++) {
         p->needs_kind |= row->items[i].kind != FRAME_ANY;
         if (!plan_items(p, i))
             return 0;
     }
-    for (uint32_t i = 0; i < row->envelope_count; i++)
+    for (uint32_t i = 0; i < row->envelope_count; i++) {
         if (!plan_route(p, row->envelope[i].key, (plan_target){TARGET_FIELD, i}))
             return 0;
+        if (row->envelope[i].flags & FIELD_REQUIRED)
+            p->required_envelope |= 1u << i;
+    }
     plan_entry(p);
-    p->has_symbol = (uint8_t)topic_row_has_symbol(row);
+    plan_follow(p);
     p->is_hot = (uint8_t)plan_is_hot(p);
+    p->is_positional = (row->items[0].flags & ITEMS_POSITIONAL) != 0;
     if (p->is_hot)
         plan_hot_fields(p);
     return 1;

@@ -178,6 +178,8 @@ static const char *fields_fault(const field_row *fields, size_t count)
             return "a key that is too long";
         if (fields[i].member == MEMBER_NONE || fields[i].member >= MEMBER_COUNT)
             return "a field without a member";
+        if (fields[i].type == FIELD_JSON && (fields[i].flags & FIELD_INHERITED))
+            return "JSON text that is inherited";
         if (fields[i].scale_e10 > 18)
             return "a field with a scale above 18";
         for (size_t j = 0; j < i; j++)

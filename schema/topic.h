@@ -195,8 +195,10 @@ typedef struct topic_row {
     msg_member time_member; /* the exchange time: this member of the envelope, or of the first
                                entry; MEMBER_NONE: the topic has none */
     const items_row items[TOPIC_ITEMS_MAX]; /* ends with path NULL or the array */
-    const char *kind_key;                   /* path of the frame's kind; NULL: "type" */
-    frame_kind default_kind;   /* of a frame that names none: FRAME_SNAPSHOT where each is whole */
+    const char *topic_key;   /* of the frame's topic; NULL: "topic". Spot's private events have "e",
+                                in   each of a list of events as well as in one that comes bare */
+    const char *kind_key;    /* path of the frame's kind; NULL: "type" */
+    frame_kind default_kind; /* of a frame that names none: FRAME_SNAPSHOT where each is whole */
     const field_row *envelope; /* fields of the frame itself besides topic and kind; a key may be a
                                   path ("data.u") */
     size_t envelope_count;

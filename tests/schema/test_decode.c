@@ -360,7 +360,7 @@ static void test_refused(void **state)
          DECODE_MISSING_FIELD, 0, "type"},
         {"orderBookL2_25.BTCUSD",
          "{\"topic\":\"orderBookL2_25.BTCUSD\",\"type\":\"partial\",\"data\":[]}",
-         DECODE_WRONG_TYPE, 40, "type"},
+         DECODE_BAD_KIND, 40, "type"},
         {"orderBookL2_25.BTCUSD", "{\"topic\":\"orderBookL2_25.BTCUSD\",\"type\":\"delta\"}",
          DECODE_MISSING_FIELD, 0, "data.delete"},
         {"orderBookL2_25.BTCUSD",

@@ -1,0 +1,397 @@
+/* Entries of any topic: objects by their keys, arrays by their places, over what the objects around
+ * them have; in the order of the row's items, whatever that of the text. */
+#include <stdio.h>
+
+#include "base/assert.h"
+#include "schema/decode_rows_impl.h"
+
+/* The fields of an entry as they were found, before any is read. */
+typedef struct slots {
+    uint32_t token[TOPIC_FIELDS_MAX]; /* 0: not there */
+    uint8_t is_around;                /* they are all of an object around, which holds no entry */
+} slots;
+
+static const slots NOTHING_AROUND = {{0}, 0};
+
+/* Values of an entry. */
+typedef struct msg_values {
+    const msg_value *at;
+    size_t count;
+} msg_values;
+
+/* What an entry that is the best of both sides says of one. */
+typedef struct best_side {
+    msg_value price;
+    msg_value size;
+} best_side;
+
+/* 1 if field i gives way to a twin that has a value: a preferred one, else the one further up. */
+static int gives_way(const rows *r, const slots *s, size_t i, const msg_value *values)
+{
+    const topic_row *row = r->p->row;
+    unsigned own = row->fields[i].flags & FIELD_PREFERRED;
+    for (size_t j = 0; j < row->field_count; j++) {
+        unsigned other = row->fields[j].flags & FIELD_PREFERRED;
+        if (j == i || row->fields[j].member != row->fields[i].member || s->token[j] == 0 ||
+            values[j].type == VALUE_ABSENT)
+            continue;
+        if (other > own || (other == own && j < i))
+            return 1;
+    }
+    return 0;
+}
+
+/* Does an entry have what the row wants? By member: any of its spellings will do. */
+static int check_required(rows *r, const msg_value *values, size_t count, msg_action action,
+                          size_t offset)
+{
+    const topic_row *row = r->p->row;
+    for (size_t i = 0; i < row->field_count; i++) {
+        const field_row *field = &row->fields[i];
+        int is_required = (field->flags & FIELD_REQUIRED) ||
+                          ((field->flags & FIELD_REQUIRED_TO_SET) && action != ACTION_DELETE);
+        if (is_required && msg_value_find(values, count, field->member) == NULL)
+            return rows_refuse(r, DECODE_MISSING_FIELD, offset, field->key);
+    }
+    return 1;
+}
+
+/* Read the fields that were found, preferred ones first, and append what they say in the row's
+ * order. */
+static int read_slots(rows *r, const slots *s)
+{
+    const topic_row *row = r->p->row;
+    msg_value values[TOPIC_FIELDS_MAX];
+    for (size_t i = 0; i < row->field_count; i++)
+        values[i].type = VALUE_ABSENT;
+    for (int pass = 0; pass < 2; pass++) {
+        for (size_t i = 0; i < row->field_count; i++) {
+            int is_first = (row->fields[i].flags & FIELD_PREFERRED) || !r->p->has_rival[i];
+            if (is_first != (pass == 0))
+                continue;
+            if (s->token[i] == 0 || (pass == 1 && gives_way(r, s, i, values)))
+                continue;
+            json_value value = {r->root.parser, s->token[i]};
+            if (!decode_field(r->d, &row->fields[i], value, &values[i], r->why))
+                return 0;
+            int is_exact = row->type == MSG_BOOK_CHANGE || row->type == MSG_TRADE;
+            if (values[i].type == VALUE_BIG_DECIMAL && is_exact)
+                return rows_refuse_value(r, DECODE_BAD_NUMBER, value, row->fields[i].key);
+        }
+    }
+    for (size_t i = 0; i < row->field_count; i++)
+        if (values[i].type != VALUE_ABSENT && !rows_add_value(r, &values[i]))
+            return 0;
+    return 1;
+}
+
+/* A sequence of the first entry is the frame's where the row says so. */
+static void note_sequence(rows *r, const msg_values *values, msg_member member)
+{
+    uint8_t *has = NULL;
+    int64_t *number = rows_head_number(&r->head, member, &has);
+    const msg_value *value = msg_value_find(values->at, values->count, member);
+    if (value == NULL || value->type != VALUE_INTEGER || *has)
+        return;
+    *number = value->as.integer;
+    *has = 1;
+}
+
+/* What an entry says beyond its own fields: the symbol that it names, its part in sequences and
+ * time. */
+static void note_entry(rows *r, const msg_values *values)
+{
+    const msg_value *symbol = msg_value_find(values->at, values->count, MEMBER_SYMBOL);
+    if (symbol != NULL && symbol->type == VALUE_TEXT)
+        rows_note_symbol(r, symbol->as.text);
+    if (r->item_count > 0)
+        return;
+    const msg_value *time = msg_value_find(values->at, values->count, r->p->row->time_member);
+    if (time != NULL && time->type == VALUE_TIME_NS && r->head.exchange_ns == 0)
+        r->head.exchange_ns = time->as.time_ns;
+    if (r->p->row->sequence == SEQ_ITEM) {
+        note_sequence(r, values, MEMBER_CROSS_SEQ);
+        note_sequence(r, values, MEMBER_SEQ);
+    }
+}
+
+/* Bids and asks of positional books: the path says the side. */
+static int add_side_of_path(rows *r, const items_row *items)
+{
+    msg_value side = {.member = MEMBER_SIDE, .type = VALUE_SIDE};
+    if (items->flags & ITEMS_BUY)
+        side.as.side = SIDE_BUY;
+    else if (items->flags & ITEMS_SELL)
+        side.as.side = SIDE_SELL;
+    else
+        return 1;
+    return rows_add_value(r, &side);
+}
+
+static int is_zero(const msg_value *value)
+{
+    return value != NULL && value->type == VALUE_DECIMAL && value->as.decimal.mantissa == 0;
+}
+
+/* What an entry does: what its path says, but for a size of 0 where that deletes. */
+static msg_action entry_action(const items_row *items, const msg_values *values)
+{
+    const msg_value *size = msg_value_find(values->at, values->count, MEMBER_SIZE);
+    const msg_value *rpi = msg_value_find(values->at, values->count, MEMBER_RPI_SIZE);
+    int deletes = is_zero(size) && (rpi == NULL || is_zero(rpi));
+    return (items->flags & ITEMS_ZERO_DELETES) && deletes ? ACTION_DELETE : items->action;
+}
+
+/* Is what stands at a level together a number that a book can hold? */
+static int check_sum(rows *r, const msg_values *values, size_t offset)
+{
+    const msg_value *size = msg_value_find(values->at, values->count, MEMBER_SIZE);
+    const msg_value *rpi = msg_value_find(values->at, values->count, MEMBER_RPI_SIZE);
+    td_decimal sum;
+    if (rpi == NULL || size == NULL || msg_size_with_rpi(size->as.decimal, rpi->as.decimal, &sum))
+        return 1;
+    return rows_refuse(r, DECODE_BAD_NUMBER, offset, msg_member_name(MEMBER_RPI_SIZE));
+}
+
+/* An entry with count values, those from first on. */
+static int add_item(rows *r, size_t first, msg_action action, size_t offset)
+{
+    decoder *d = r->d;
+    if (!decoder_grow((void **)&d->items, &d->item_capacity, r->item_count, sizeof *d->items))
+        return rows_refuse(r, DECODE_NO_MEMORY, offset, NULL);
+    d->items[r->item_count++] = (msg_item){.action = action, .value_count = r->value_count - first};
+    return 1;
+}
+
+/* The values of the entry that begins at first; valid until the next is added. */
+static msg_values values_from(const rows *r, size_t first)
+{
+    const msg_value *at = r->d->values == NULL ? NULL : r->d->values + first;
+    return (msg_values){at, r->value_count - first};
+}
+
+/* One side of an entry that is the best of both, as a level; none if it has no price. */
+static int add_best(rows *r, const best_side *best, msg_side side, size_t offset)
+{
+    if (best->price.type != VALUE_DECIMAL)
+        return 1;
+    size_t first = r->value_count;
+    msg_value values[] = {best->price,
+                          best->size,
+                          {.member = MEMBER_SIDE, .type = VALUE_SIDE, .as.side = (uint8_t)side}};
+    values[0].member = MEMBER_PRICE;
+    values[1].member = MEMBER_SIZE;
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++)
+        if (values[i].type != VALUE_ABSENT && !rows_add_value(r, &values[i]))
+            return 0;
+    if (best->size.type != VALUE_DECIMAL)
+        return rows_refuse(r, DECODE_MISSING_FIELD, offset, msg_member_name(MEMBER_SIZE));
+    return add_item(r, first, ACTION_SET, offset);
+}
+
+static msg_value value_or_absent(const msg_values *values, msg_member member)
+{
+    const msg_value *found = msg_value_find(values->at, values->count, member);
+    return found != NULL ? *found : (msg_value){.member = member, .type = VALUE_ABSENT};
+}
+
+/* Both sides of such an entry, in place of it. */
+static int add_both(rows *r, size_t first, size_t offset)
+{
+    msg_values values = values_from(r, first);
+    const best_side bid = {value_or_absent(&values, MEMBER_BID1_PRICE),
+                           value_or_absent(&values, MEMBER_BID1_SIZE)};
+    const best_side ask = {value_or_absent(&values, MEMBER_ASK1_PRICE),
+                           value_or_absent(&values, MEMBER_ASK1_SIZE)};
+    r->value_count = first;
+    return add_best(r, &bid, SIDE_BUY, offset) && add_best(r, &ask, SIDE_SELL, offset);
+}
+
+/* One entry from the fields that were found. */
+static int add_entry(rows *r, const items_row *items, const slots *s, size_t offset)
+{
+    size_t first = r->value_count;
+    TD_ASSERT(r->item_count <= LIMIT_FRAME_ITEMS);
+    TD_ASSERT(first >= r->envelope_count);
+    if (r->item_count + 2 > LIMIT_FRAME_ITEMS + 1)
+        return rows_refuse(r, DECODE_LIMIT, offset, NULL);
+    if (!read_slots(r, s) || !add_side_of_path(r, items))
+        return 0;
+    msg_values values = values_from(r, first);
+    msg_action action = entry_action(items, &values);
+    if (!s->is_around && !check_required(r, values.at, values.count, action, offset))
+        return 0;
+    note_entry(r, &values);
+    if (items->flags & ITEMS_BEST)
+        return add_both(r, first, offset);
+    return check_sum(r, &values, offset) && add_item(r, first, action, offset);
+}
+
+/* Is a key of an entry one that leads on to other entries, or names the topic? */
+static int leads_elsewhere(const rows *r, const items_row *items, td_bytes key)
+{
+    size_t index = (size_t)(items - r->p->row->items);
+    TD_ASSERT(index < TOPIC_ITEMS_MAX);
+    plan_node *node = &r->p->nodes[r->p->items_node[index]];
+    return key_set_find_text(&node->keys, 0, key) != KEY_NONE;
+}
+
+/* An entry that is an object: its fields by their keys, over those of the objects around it. */
+static int read_object_entry(rows *r, const items_row *items, json_value entry, const slots *around)
+{
+    slots s = *around;
+    slots own = NOTHING_AROUND;
+    json_value key;
+    json_value element;
+    uint32_t place = 0;
+    for (json_iter it = json_iter_of(entry); json_next(&it, &key, &element); place++) {
+        td_bytes text;
+        int is_text = json_text(key, &text);
+        TD_ASSERT(is_text);
+        uint32_t found = key_set_find_text(&r->p->entry, place, text);
+        if (found != KEY_NONE && own.token[found] == 0)
+            s.token[found] = own.token[found] = element.token;
+        else
+            r->head.unknown_fields += found != KEY_NONE || !leads_elsewhere(r, items, text);
+    }
+    return add_entry(r, items, &s, json_offset(entry));
+}
+
+/* An entry that is an array: its fields by their places. */
+static int read_array_entry(rows *r, const items_row *items, json_value entry, const slots *around)
+{
+    slots s = *around;
+    json_value element;
+    char text[16];
+    unsigned place = 0;
+    for (json_iter it = json_iter_of(entry); json_next(&it, NULL, &element); place++) {
+        int length = snprintf(text, sizeof text, "%u", place);
+        TD_ASSERT(length > 0);
+        uint32_t found = key_set_find_text(&r->p->entry, place, td_bytes_of(text, (size_t)length));
+        if (found == KEY_NONE)
+            r->head.unknown_fields++;
+        else
+            s.token[found] = element.token;
+    }
+    return add_entry(r, items, &s, json_offset(entry));
+}
+
+/* What stands at the end of a path: entries, or one. */
+static int read_entries(rows *r, const items_row *items, json_value value, const slots *around)
+{
+    json_value element;
+    int is_positional = (items->flags & ITEMS_POSITIONAL) != 0;
+    switch (json_type_of(value)) {
+    case JSON_NULL:
+        return 1;
+    case JSON_OBJECT:
+        if (is_positional)
+            break;
+        return read_object_entry(r, items, value, around);
+    case JSON_ARRAY:
+        for (json_iter it = json_iter_of(value); json_next(&it, NULL, &element);) {
+            json_type wanted = is_positional ? JSON_ARRAY : JSON_OBJECT;
+            if (json_type_of(element) != wanted)
+                return rows_refuse_value(r, DECODE_WRONG_TYPE, element, items->path);
+            if (!(is_positional ? read_array_entry : read_object_entry)(r, items, element, around))
+                return 0;
+        }
+        return 1;
+    case JSON_BOOL:
+    case JSON_NUMBER:
+    case JSON_STRING:
+        break;
+    }
+    return rows_refuse_value(r, DECODE_WRONG_TYPE, value, items->path);
+}
+
+/* Note what an object on the way to entries has for them. The frame's own is the envelope's. */
+static void note_around(rows *r, json_value object, slots *around)
+{
+    json_value key;
+    json_value element;
+    uint32_t place = 0;
+    for (json_iter it = json_iter_of(object); json_next(&it, &key, &element); place++) {
+        td_bytes text;
+        int is_text = json_text(key, &text);
+        TD_ASSERT(is_text);
+        uint32_t found = key_set_find_text(&r->p->around, place, text);
+        if (found == KEY_NONE)
+            continue;
+        around->token[found] = element.token;
+        around->is_around = 1;
+    }
+}
+
+static int follow_items(rows *r, const items_row *items, const char *path, json_value value,
+                        const slots *around);
+
+/* Follow the next key of a path out of an object, with what that has for the entries in it. */
+static int follow_object(rows *r, const items_row *items, const char *path, json_value object,
+                         const slots *around)
+{
+    json_value element;
+    slots s = *around;
+    size_t before = r->item_count;
+    size_t size = strcspn(path, ".");
+    int is_last = path[size] == '\0';
+    s.is_around = 0;
+    if (r->p->has_inherited && path != items->path)
+        note_around(r, object, &s);
+    int has_own = s.is_around;
+    s.is_around = 0;
+    if (json_find_key(object, td_bytes_of(path, size), &element) &&
+        !follow_items(r, items, is_last ? path + size : path + size + 1, element, &s))
+        return 0;
+    if (!is_last || !has_own || r->item_count != before)
+        return 1;
+    s.is_around = 1; /* it holds no entry, so it is one itself */
+    return add_entry(r, items, &s, json_offset(object));
+}
+
+/* Follow the rest of a path, through arrays as well. */
+static int follow_items(rows *r, const items_row *items, const char *path, json_value value,
+                        const slots *around)
+{
+    json_value element;
+    if (path[0] == '\0')
+        return read_entries(r, items, value, around);
+    if (json_type_of(value) == JSON_OBJECT)
+        return follow_object(r, items, path, value, around);
+    for (json_iter it = json_iter_of(value); json_next(&it, NULL, &element);)
+        if (!follow_items(r, items, path, element, around))
+            return 0;
+    return 1;
+}
+
+/* Nothing stands at the end of a path. That is fine for a list that may be left out, but a frame
+ * without even the first key ("data") is none of this topic. */
+static int accept_absence(rows *r, const items_row *items)
+{
+    json_value value;
+    td_bytes first = td_bytes_of(items->path, strcspn(items->path, "."));
+    if ((items->flags & ITEMS_REQUIRED) || !json_find_key(r->root, first, &value))
+        return rows_refuse(r, DECODE_MISSING_FIELD, 0, items->path);
+    return 1;
+}
+
+int rows_read_items(rows *r)
+{
+    const topic_row *row = r->p->row;
+    int has_any = 0;
+    for (size_t i = 0; i < TOPIC_ITEMS_MAX && row->items[i].path != NULL; i++) {
+        const items_row *items = &row->items[i];
+        if (items->kind != FRAME_ANY && items->kind != r->head.kind)
+            continue;
+        has_any = 1;
+        uint32_t seen = r->items_seen[i];
+        int is_inside = r->p->is_followed[i] && seen == 0; /* of other entries, as far as we know */
+        int is_read = seen == 0 && !is_inside ? accept_absence(r, items)
+                      : seen == 1 && !r->p->is_followed[i]
+                          ? read_entries(r, items, r->items_at[i], &NOTHING_AROUND)
+                          : follow_items(r, items, items->path, r->root, &NOTHING_AROUND);
+        if (!is_read)
+            return 0;
+    }
+    return has_any || rows_refuse(r, DECODE_MISSING_FIELD, 0, rows_kind_key(r));
+}
