@@ -14,7 +14,7 @@ static const field_row TIMED_ENVELOPE[] = {
 /* version counts a symbol's messages. */
 static const field_row DELTA_ENVELOPE[] = {
     USDC_ENVELOPE_FIELDS(MEMBER_EXCHANGE_TIME),
-    {MEMBER_VERSION, "data.version", FIELD_INTEGER, UNIT_NONE, 0, 0},
+    {MEMBER_VERSION, "data.version", FIELD_TEXT, UNIT_NONE, 0, 0},
 };
 
 static const field_row LEVEL[] = {
