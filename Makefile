@@ -66,7 +66,7 @@ SRC_recorder := recorder/backoff.c recorder/chunk_queue.c recorder/cmd_record.c 
                 recorder/supervisor.c recorder/supervisor_open.c recorder/watch.c
 
 SRC_replay := replay/digest.c replay/lateness.c replay/pacer.c replay/player.c replay/strands.c \
-    replay/stream.c replay/stream_table.c replay/truth_table.c replay/report.c replay/report_json.c \
+    replay/stream.c replay/stream_table.c replay/truth_table.c replay/truth_content.c replay/report.c replay/report_json.c \
     replay/report_text.c replay/sink_jsonl.c replay/sink_truth.c replay/keyboard.c replay/source.c \
     replay/cmd_replay.c replay/serve.c replay/serve_client.c replay/serve_feeds.c replay/cmd_serve.c
 SRC_replay += replay/export_table.c replay/export_gzip.c replay/export_folder.c replay/export_series.c \
@@ -80,8 +80,10 @@ SRC_archive := archive/import.c archive/import_feed.c archive/import_line.c arch
                archive/cmd_cat.c archive/cmd_gaps.c archive/cmd_verify.c archive/cmd_recover.c \
                archive/cmd_reindex.c archive/cmd_decode.c archive/cmd_topics.c archive/main.c
 
-SRC_sim := sim/market.c sim/flow.c sim/instrument.c sim/shape_book.c sim/shape_ticker.c sim/venue.c sim/truth.c \
-           sim/fault.c sim/exchange.c sim/exchange_pace.c sim/cmd_sim.c
+SRC_sim := sim/market.c sim/flow.c sim/instrument.c sim/window.c sim/candle.c sim/symbol.c sim/template.c \
+           sim/rows_op.c sim/rows_v5.c sim/rows_spot.c sim/rows_usdc.c sim/catalog.c sim/venue.c sim/venue_show.c \
+           sim/truth.c sim/fault.c sim/exchange.c sim/exchange_request.c sim/exchange_pace.c sim/exchange_truth.c \
+           sim/cmd_sim.c
 
 # ---- tests: tests/<module>/test_<name>.c, each one program ---------------------------------------
 
@@ -126,7 +128,8 @@ TESTS_replay := tests/replay/test_player.c tests/replay/test_digest.c tests/repl
 TESTS_archive := tests/archive/test_verb_run.c tests/archive/test_import_source.c tests/archive/test_import_line.c \
                  tests/archive/test_import_order.c tests/archive/test_import.c
 
-TESTS_sim := tests/sim/test_market.c tests/sim/test_shape.c tests/sim/test_venue.c tests/sim/test_truth.c \
+TESTS_sim := tests/sim/test_market.c tests/sim/test_template.c tests/sim/test_candle.c tests/sim/test_venue.c \
+             tests/sim/test_truth.c \
              tests/sim/test_exchange.c
 
 # ---- compiler -------------------------------------------------------------------------------------

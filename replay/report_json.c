@@ -268,6 +268,23 @@ static void write_times(json_writer *w, const replay_report *report)
     member_number(w, "frames_per_s", report->totals.frames * 1000000 / us, 0);
 }
 
+/* What frames tell of, by kind. */
+static void write_truth_items(json_writer *w, const truth_result *truth)
+{
+    static const char *const KINDS[TRUTH_KINDS] = {[TRUTH_TRADE] = "trades",
+                                                   [TRUTH_CANDLE] = "candles",
+                                                   [TRUTH_ORDER] = "orders",
+                                                   [TRUTH_ACCOUNT] = "accounts"};
+    for (int i = 0; i < TRUTH_KINDS; i++) {
+        json_write_key(w, KINDS[i]);
+        json_write_object_begin(w);
+        json_write_member_u64(w, "compared", truth->items[i]);
+        json_write_member_u64(w, "equal", truth->items_equal[i]);
+        json_write_member_u64(w, "not_recorded", truth->items_away[i]);
+        json_write_object_end(w);
+    }
+}
+
 static void write_truth(json_writer *w, const truth_result *truth)
 {
     TD_ASSERT(truth->marks_equal <= truth->marks);
@@ -281,6 +298,7 @@ static void write_truth(json_writer *w, const truth_result *truth)
     json_write_member_u64(w, "after_end", truth->after_end);
     json_write_member_u64(w, "marks", truth->marks);
     json_write_member_u64(w, "marks_equal", truth->marks_equal);
+    write_truth_items(w, truth);
     json_write_member_text(w, "first", truth->first[0] == '\0' ? NULL : truth->first);
     json_write_object_end(w);
 }

@@ -339,6 +339,16 @@ static void print_truth(const truth_result *truth, output_stream *o)
                   truth_result_is_equal(truth) ? "equal" : "DIFFERENT", truth->frames,
                   truth->matched, truth->missing, truth->unexpected, truth->after_end,
                   truth->marks_equal, truth->marks);
+    static const char *const KINDS[TRUTH_KINDS] = {[TRUTH_TRADE] = "trades",
+                                                   [TRUTH_CANDLE] = "candles",
+                                                   [TRUTH_ORDER] = "orders",
+                                                   [TRUTH_ACCOUNT] = "account"};
+    for (int i = 0; i < TRUTH_KINDS; i++)
+        if (truth->items[i] + truth->items_away[i] > 0)
+            output_printf(o,
+                          "  %-8s %" PRIu64 " of %" PRIu64 " agree, %" PRIu64
+                          " in frames that are not here\n",
+                          KINDS[i], truth->items_equal[i], truth->items[i], truth->items_away[i]);
     if (truth->first[0] != '\0')
         output_printf(o, "  first    %s\n", truth->first);
 }

@@ -8,7 +8,7 @@
 #include "base/assert.h"
 #include "base/hash.h"
 #include "book/continuity.h"
-#include "replay/truth_table.h"
+#include "replay/truth_content.h"
 #include "schema/decode.h"
 
 /* A recorded connection, and the exchange's connection that it is. */
@@ -29,6 +29,7 @@ typedef struct checked_book {
 struct sink_truth {
     truth_table *table;
     decoder *decoder;
+    truth_content *content;
     recorded_conn *conns;
     size_t conn_count, conn_capacity;
     checked_book *books; /* by the channel's index */
@@ -44,6 +45,8 @@ td_result sink_truth_open(td_io io, const char *path, sink_truth **out, td_err *
     td_result rc = truth_table_open(io, path, &self->table, err);
     if (rc == TD_OK)
         rc = decoder_open(&self->decoder, err);
+    if (rc == TD_OK)
+        rc = truth_content_open(&self->content, err);
     if (rc != TD_OK) {
         sink_truth_close(self);
         return rc;
@@ -61,6 +64,7 @@ void sink_truth_close(sink_truth *self)
     td_free(self->books);
     td_free(self->conns);
     decoder_close(self->decoder);
+    truth_content_close(self->content);
     truth_table_close(self->table);
     td_free(self);
 }
@@ -84,7 +88,7 @@ static const truth_conn *identify(const sink_truth *self, const tape_frame *fram
     const truth_conn *conns;
     size_t count = truth_table_conns(self->table, &conns);
     for (size_t i = 0; i < count; i++) {
-        if (conns[i].family != frame->channel->family)
+        if (!truth_conn_is_of(&conns[i], frame->channel->family))
             continue;
         for (size_t k = 0; k < conns[i].entry_count && conns[i].entries[k].n <= frame->ordinal;
              k++) {
@@ -192,27 +196,20 @@ static td_result find_book(sink_truth *self, const tape_frame *frame, checked_bo
 }
 
 /* Only frames for which the truth has a mark: one in a hundred. */
-static td_result compare_book(sink_truth *self, const sink_frame *shown, td_err *err)
+static td_result compare_book(sink_truth *self, const sink_frame *shown, uint64_t xxh64,
+                              const message *decoded, td_err *err)
 {
-    TD_ASSERT(shown->topic.row != NULL);
     const tape_frame *frame = shown->tape;
     checked_book *held = NULL;
-    message decoded;
-    decode_error why;
     verdict ignored;
     char sha1[TD_SHA1_HEX_BYTES];
     td_result rc = find_book(self, frame, &held, err);
-    if (rc != TD_OK || !decoder_decode(self->decoder, &shown->topic, frame->bytes, DECODE_PATH_HOT,
-                                       &decoded, &why))
+    if (rc != TD_OK)
         return rc;
-    track_apply(held->track, &decoded, &ignored);
-    if (!decoded.head.has_cross_seq)
+    track_apply(held->track, decoded, &ignored);
+    const char *expected = truth_table_mark(self->table, frame->channel->family, xxh64);
+    if (expected == NULL || track_book(held->track) == NULL)
         return TD_OK;
-    const char *expected = truth_table_mark(self->table, frame->channel->family, shown->topic.topic,
-                                            shown->topic.symbol, decoded.head.cross_seq);
-    if (expected == NULL)
-        return TD_OK;
-    TD_ASSERT(track_book(held->track) != NULL);
     rc = book_levels_sha1(track_book(held->track), sha1, err);
     if (rc != TD_OK)
         return rc;
@@ -224,12 +221,60 @@ static td_result compare_book(sink_truth *self, const sink_frame *shown, td_err 
     return TD_OK;
 }
 
+/* ---- entries ---- */
+
+/* A frame that was recorded over several connections counts once. */
+static td_result compare_items(sink_truth *self, const tape_frame *frame, truth_item *items,
+                               size_t count, const message *decoded, td_err *err)
+{
+    td_result rc = truth_content_take(self->content, decoded, err);
+    for (size_t i = 0; rc == TD_OK && i < count; i++) {
+        int is_equal = 0;
+        if (items[i].is_seen)
+            continue;
+        items[i].is_seen = 1;
+        rc = truth_content_compare(self->content, items[i].index,
+                                   truth_item_values(self->table, &items[i]), &is_equal, err);
+        self->result.items[items[i].kind]++;
+        self->result.items_equal[items[i].kind] += is_equal != 0;
+        if (!is_equal)
+            differs(self, frame, "what this frame tells is not what the exchange means");
+    }
+    return rc;
+}
+
+static td_result compare_content(sink_truth *self, const sink_frame *shown, uint64_t xxh64,
+                                 td_err *err)
+{
+    TD_ASSERT(shown->topic.row != NULL);
+    int is_book = shown->topic.row->type == MSG_BOOK_CHANGE;
+    size_t count = 0;
+    message decoded;
+    decode_error why;
+    truth_item *items = truth_table_items(self->table, xxh64, &count);
+    if (!is_book && count == 0)
+        return TD_OK;
+    if (!decoder_decode(self->decoder, &shown->topic, shown->tape->bytes, DECODE_PATH_HOT, &decoded,
+                        &why)) {
+        if (count > 0)
+            differs(self, shown->tape, "what this frame tells cannot be read");
+        for (size_t i = 0; i < count; i++)
+            self->result.items[items[i].kind] += !items[i].is_seen;
+        return TD_OK;
+    }
+    td_result rc = is_book ? compare_book(self, shown, xxh64, &decoded, err) : TD_OK;
+    if (rc == TD_OK && count > 0)
+        rc = compare_items(self, shown->tape, items, count, &decoded, err);
+    return rc;
+}
+
 /* ---- the sink ---- */
 
 static td_result take_frame(void *ctx, const sink_frame *shown, td_err *err)
 {
     sink_truth *self = ctx;
-    if (shown->role != ROLE_DATA || shown->topic.row == NULL)
+    /* Topics that this version has no row for were sent all the same. */
+    if (shown->role != ROLE_DATA && shown->role != ROLE_UNKNOWN)
         return TD_OK;
     const tape_frame *frame = shown->tape;
     uint64_t xxh64 = td_xxh64(frame->bytes.data, frame->bytes.size);
@@ -240,7 +285,7 @@ static td_result take_frame(void *ctx, const sink_frame *shown, td_err *err)
             return rc;
     }
     compare_frame(self, conn, frame, xxh64);
-    return shown->topic.row->type == MSG_BOOK_CHANGE ? compare_book(self, shown, err) : TD_OK;
+    return shown->topic.row == NULL ? TD_OK : compare_content(self, shown, xxh64, err);
 }
 
 sink sink_truth_get(sink_truth *self)
@@ -259,10 +304,16 @@ void sink_truth_result(const sink_truth *self, truth_result *out)
     /* More than was sent is seen where one tape was recorded twice into this archive. */
     uint64_t seen = out->matched + out->missing;
     out->after_end = out->frames > seen ? out->frames - seen : 0;
+    const truth_item *items = truth_table_all_items(self->table, &count);
+    for (size_t i = 0; i < count; i++)
+        out->items_away[items[i].kind] += !items[i].is_seen;
 }
 
 int truth_result_is_equal(const truth_result *result)
 {
+    for (int i = 0; i < TRUTH_KINDS; i++)
+        if (result->items_equal[i] != result->items[i])
+            return 0;
     return result->matched > 0 && result->missing == 0 && result->unexpected == 0 &&
            result->marks_equal == result->marks;
 }

@@ -1,6 +1,8 @@
 /* Sink: compares what was recorded with what a simulated exchange says that it sent. Each recorded
  * connection is matched with one of the exchange's; its data frames must be the very ones that were
- * sent, in order, none left out; and at each of the exchange's marks our book must be its book.
+ * sent, in order, none left out; at each of the exchange's marks our book must be its book; and
+ * what a frame says of trades, candles, orders and accounts, read by our decoders, must be what the
+ * exchange's engine says.
  *
  * Frames behind the last recorded one of a connection were on their way when the recorder left, or
  * are lost with a crash: they are counted apart, for the ledger is to say so. */
@@ -12,6 +14,7 @@
 #include "base/err.h"
 #include "base/io.h"
 #include "replay/sink.h"
+#include "replay/truth_table.h"
 
 typedef struct sink_truth sink_truth;
 
@@ -23,7 +26,10 @@ typedef struct truth_result {
     uint64_t unexpected; /* recorded, and never sent */
     uint64_t marks;      /* book marks that were reached */
     uint64_t marks_equal;
-    char first[192]; /* the first difference, in words; empty: there is none */
+    uint64_t items[TRUTH_KINDS];       /* trades, candles, … in frames that were recorded */
+    uint64_t items_equal[TRUTH_KINDS]; /* of these, decoded to what they are */
+    uint64_t items_away[TRUTH_KINDS];  /* in frames that were not recorded */
+    char first[192];                   /* the first difference, in words; empty: there is none */
 } truth_result;
 
 /* Read the truth file. As truth_table_open. */

@@ -4,83 +4,130 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/buf.h"
 #include "base/limits.h"
 #include "schema/json.h"
 
 enum { CONNS_MAX = 4096 };
 
+/* What a frame's hash leads to. */
+typedef enum place_kind { PLACE_FREE, PLACE_MARK, PLACE_ITEMS } place_kind;
+
+typedef struct truth_place {
+    place_kind kind;
+    uint64_t xxh64;
+    size_t first; /* of items; or the mark */
+    size_t count;
+} truth_place;
+
 /* A book's state after one frame. */
 typedef struct truth_mark {
-    const family *family; /* NULL: a free place */
-    int64_t seq;
-    char topic[LIMIT_NAME_BYTES];
-    char symbol[LIMIT_SYMBOL_BYTES];
+    char path[TRUTH_PATH_BYTES];
     char levels_sha1[TD_SHA1_HEX_BYTES];
 } truth_mark;
 
 struct truth_table {
     truth_conn conns[CONNS_MAX];
     size_t conn_count;
-    truth_mark *marks; /* open addressing */
+    truth_mark *marks;
     size_t mark_count;
-    size_t mark_capacity; /* a power of two, or 0 */
+    size_t mark_capacity;
+    truth_item *items; /* in the order of the file: those of a frame are neighbours */
+    size_t item_count;
+    size_t item_capacity;
+    td_buf values;       /* of the items */
+    truth_place *places; /* open addressing */
+    size_t place_count;
+    size_t place_capacity; /* a power of two, or 0 */
 };
 
-static uint64_t mark_hash(const family *of, td_bytes topic, td_bytes symbol, int64_t seq)
-{
-    return td_xxh64(topic.data, topic.size) ^ (td_xxh64(symbol.data, symbol.size) * 3) ^
-           td_xxh64(&seq, sizeof seq) ^ (uint64_t)(uintptr_t)of;
-}
+/* ---- by hash ---- */
 
-/* Never without an end: the table is at most half full. */
-static truth_mark *find_place(truth_mark *marks, size_t capacity, const family *of, td_bytes topic,
-                              td_bytes symbol, int64_t seq)
+/* The place of a hash, or a free one. Never without an end: the table is at most half full. */
+static truth_place *find_place(truth_place *places, size_t capacity, place_kind kind,
+                               uint64_t xxh64)
 {
     /* The mask below wants a power of two. */
     TD_ASSERT(capacity != 0);
     TD_ASSERT((capacity & (capacity - 1)) == 0);
-    size_t at = mark_hash(of, topic, symbol, seq) & (capacity - 1);
-    while (marks[at].family != NULL) {
-        truth_mark *mark = &marks[at];
-        if (mark->family == of && mark->seq == seq && td_bytes_is(topic, mark->topic) &&
-            td_bytes_is(symbol, mark->symbol))
-            return mark;
+    size_t at = (xxh64 + (uint64_t)kind) & (capacity - 1);
+    while (places[at].kind != PLACE_FREE && (places[at].kind != kind || places[at].xxh64 != xxh64))
         at = (at + 1) & (capacity - 1);
-    }
-    return &marks[at];
+    return &places[at];
 }
 
-static td_result grow_marks(truth_table *table, td_err *err)
+static td_result grow_places(truth_table *table, td_err *err)
 {
-    size_t capacity = table->mark_capacity == 0 ? 1024 : table->mark_capacity * 2;
-    truth_mark *marks = td_alloc_zero(capacity, sizeof *marks);
-    if (marks == NULL)
+    size_t capacity = table->place_capacity == 0 ? 1024 : table->place_capacity * 2;
+    truth_place *places = td_alloc_zero(capacity, sizeof *places);
+    if (places == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for %zu marks", capacity);
-    for (size_t i = 0; i < table->mark_capacity; i++) {
-        const truth_mark *mark = &table->marks[i];
-        if (mark->family != NULL)
-            *find_place(marks, capacity, mark->family, td_bytes_str(mark->topic),
-                        td_bytes_str(mark->symbol), mark->seq) = *mark;
+    for (size_t i = 0; i < table->place_capacity; i++) {
+        const truth_place *place = &table->places[i];
+        if (place->kind != PLACE_FREE)
+            *find_place(places, capacity, place->kind, place->xxh64) = *place;
     }
-    td_free(table->marks);
-    table->marks = marks;
-    table->mark_capacity = capacity;
+    td_free(table->places);
+    table->places = places;
+    table->place_capacity = capacity;
     return TD_OK;
 }
 
-/* The family whose address on the main net has this path. */
-static const family *family_of_path(td_bytes path)
+/* The place of a hash, made if it is not there: then its count is 0. */
+static td_result get_place(truth_table *table, place_kind kind, uint64_t xxh64, truth_place **out,
+                           td_err *err)
 {
-    size_t count;
-    const family *const *rows = family_table(&count);
-    for (size_t i = 0; i < count; i++) {
-        for (size_t k = 0; k < FAMILY_ENDPOINTS_MAX && rows[i]->endpoints[k].url != NULL; k++) {
-            const char *slash = strchr(rows[i]->endpoints[k].url + strlen("wss://"), '/');
-            if (slash != NULL && td_bytes_is(path, slash))
-                return rows[i];
-        }
+    if (table->place_count * 2 >= table->place_capacity) {
+        td_result rc = grow_places(table, err);
+        if (rc != TD_OK)
+            return rc;
     }
-    return NULL;
+    *out = find_place(table->places, table->place_capacity, kind, xxh64);
+    if ((*out)->kind == PLACE_FREE) {
+        **out = (truth_place){.kind = kind, .xxh64 = xxh64};
+        table->place_count++;
+    }
+    return TD_OK;
+}
+
+/* Room for one more in an array. */
+static td_result make_room(void **items, size_t count, size_t *capacity, size_t size, td_err *err)
+{
+    if (count < *capacity)
+        return TD_OK;
+    size_t more = *capacity == 0 ? 1024 : *capacity * 2;
+    void *grown = td_realloc(*items, more, size);
+    if (grown == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for %zu lines", more);
+    *items = grown;
+    *capacity = more;
+    return TD_OK;
+}
+
+/* ---- connections ---- */
+
+/* Has an address of the family this path? */
+static int has_path(const family *of, const char *path)
+{
+    for (size_t k = 0; k < FAMILY_ENDPOINTS_MAX && of->endpoints[k].url != NULL; k++) {
+        const char *slash = strchr(of->endpoints[k].url + strlen("wss://"), '/');
+        if (slash != NULL && strcmp(path, slash) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+int truth_conn_is_of(const truth_conn *conn, const family *of)
+{
+    return of != NULL && has_path(of, conn->path);
+}
+
+/* Paths that do not fit belong to no family. */
+static void keep_path(td_bytes path, char out[TRUTH_PATH_BYTES])
+{
+    size_t size = path.size < TRUTH_PATH_BYTES ? path.size : 0;
+    memcpy(out, path.data, size);
+    out[size] = '\0';
 }
 
 /* From the latest: the account is in order of sending. */
@@ -88,9 +135,8 @@ static td_result find_conn(truth_table *table, td_bytes path, uint64_t conn, tru
                            td_err *err)
 {
     TD_ASSERT(table->conn_count <= CONNS_MAX);
-    const family *of = family_of_path(path);
     for (size_t i = table->conn_count; i-- > 0;) {
-        if (table->conns[i].conn == conn && table->conns[i].family == of) {
+        if (table->conns[i].conn == conn) {
             *out = &table->conns[i];
             return TD_OK;
         }
@@ -98,7 +144,8 @@ static td_result find_conn(truth_table *table, td_bytes path, uint64_t conn, tru
     if (table->conn_count == CONNS_MAX)
         return td_err_set(err, TD_E_LIMIT, "more than %d connections", CONNS_MAX);
     *out = &table->conns[table->conn_count++];
-    **out = (truth_conn){.family = of, .conn = conn};
+    **out = (truth_conn){.conn = conn};
+    keep_path(path, (*out)->path);
     return TD_OK;
 }
 
@@ -134,14 +181,10 @@ static td_result add_frame(truth_table *table, json_value line, td_err *err)
     if (into->entry_count > 0 && into->entries[into->entry_count - 1].n >= entry.n)
         return td_err_set(err, TD_E_INVALID, "frame %llu does not follow the one before",
                           (unsigned long long)entry.n);
-    if (into->entry_count == into->entry_capacity) {
-        size_t capacity = into->entry_capacity == 0 ? 1024 : into->entry_capacity * 2;
-        truth_entry *entries = td_realloc(into->entries, capacity, sizeof *entries);
-        if (entries == NULL)
-            return td_err_set(err, TD_E_NOMEM, "no memory for %zu frames", capacity);
-        into->entries = entries;
-        into->entry_capacity = capacity;
-    }
+    rc = make_room((void **)&into->entries, into->entry_count, &into->entry_capacity,
+                   sizeof *into->entries, err);
+    if (rc != TD_OK)
+        return rc;
     TD_ASSERT(into->entry_count < into->entry_capacity);
     into->entries[into->entry_count++] = entry;
     return TD_OK;
@@ -149,33 +192,62 @@ static td_result add_frame(truth_table *table, json_value line, td_err *err)
 
 static td_result add_mark(truth_table *table, json_value line, td_err *err)
 {
-    TD_ASSERT(table->mark_count <= table->mark_capacity);
-    td_bytes path, topic, symbol, sha1;
-    int64_t seq;
-    if (!json_find_text(line, "path", &path) || !json_find_text(line, "topic", &topic) ||
-        !json_find_text(line, "symbol", &symbol) || !json_find_i64(line, "seq", &seq) ||
-        !json_find_text(line, "levels_sha1", &sha1) || sha1.size != TD_SHA1_HEX_BYTES - 1 ||
-        topic.size >= LIMIT_NAME_BYTES || symbol.size >= LIMIT_SYMBOL_BYTES)
-        return td_err_set(err, TD_E_INVALID,
-                          "a book needs path, topic, symbol, seq and levels_sha1");
-    const family *of = family_of_path(path);
-    if (of == NULL)
-        return td_err_set(err, TD_E_INVALID, "no family has the path '%.*s'", (int)path.size,
-                          (const char *)path.data);
-    if (table->mark_count * 2 >= table->mark_capacity) {
-        td_result rc = grow_marks(table, err);
-        if (rc != TD_OK)
-            return rc;
-    }
-    /* A free place ends every search. */
+    td_bytes path, hash, sha1;
+    uint64_t xxh64;
+    truth_place *place;
+    if (!json_find_text(line, "path", &path) || !json_find_text(line, "xxh64", &hash) ||
+        !parse_hex64(hash, &xxh64) || !json_find_text(line, "levels_sha1", &sha1) ||
+        sha1.size != TD_SHA1_HEX_BYTES - 1)
+        return td_err_set(err, TD_E_INVALID, "a book needs path, xxh64 and levels_sha1");
+    td_result rc = make_room((void **)&table->marks, table->mark_count, &table->mark_capacity,
+                             sizeof *table->marks, err);
+    if (rc == TD_OK)
+        rc = get_place(table, PLACE_MARK, xxh64, &place, err);
+    if (rc != TD_OK)
+        return rc;
     TD_ASSERT(table->mark_count < table->mark_capacity);
-    truth_mark *mark = find_place(table->marks, table->mark_capacity, of, topic, symbol, seq);
-    if (mark->family == NULL)
-        table->mark_count++;
-    *mark = (truth_mark){.family = of, .seq = seq};
-    memcpy(mark->topic, topic.data, topic.size);
-    memcpy(mark->symbol, symbol.data, symbol.size);
+    truth_mark *mark = &table->marks[table->mark_count];
+    *mark = (truth_mark){.path = ""};
+    keep_path(path, mark->path);
     memcpy(mark->levels_sha1, sha1.data, sha1.size);
+    place->first = table->mark_count++;
+    place->count = 1;
+    return TD_OK;
+}
+
+static const char *const ITEM_KINDS[TRUTH_KINDS] = {[TRUTH_TRADE] = "trade",
+                                                    [TRUTH_CANDLE] = "candle",
+                                                    [TRUTH_ORDER] = "order",
+                                                    [TRUTH_ACCOUNT] = "account"};
+
+static td_result add_item(truth_table *table, truth_kind kind, json_value line, td_err *err)
+{
+    td_bytes hash;
+    uint64_t index;
+    json_value values;
+    truth_place *place;
+    truth_item item = {.kind = kind, .values_at = table->values.size};
+    if (!json_find_text(line, "xxh64", &hash) || !parse_hex64(hash, &item.xxh64) ||
+        !json_find_u64(line, "item", &index) || index > UINT32_MAX ||
+        !json_find(line, "values", &values) || json_type_of(values) != JSON_OBJECT)
+        return td_err_set(err, TD_E_INVALID, "a %s needs xxh64, item and values", ITEM_KINDS[kind]);
+    item.index = (uint32_t)index;
+    td_bytes text = json_raw(values);
+    item.values_size = text.size;
+    td_result rc = td_buf_append(&table->values, text.data, text.size, err);
+    if (rc == TD_OK)
+        rc = make_room((void **)&table->items, table->item_count, &table->item_capacity,
+                       sizeof *table->items, err);
+    if (rc == TD_OK)
+        rc = get_place(table, PLACE_ITEMS, item.xxh64, &place, err);
+    if (rc != TD_OK)
+        return rc;
+    if (place->count == 0)
+        place->first = table->item_count;
+    if (place->first + place->count != table->item_count)
+        return td_err_set(err, TD_E_INVALID, "what a frame tells is not in one place");
+    place->count++;
+    table->items[table->item_count++] = item;
     return TD_OK;
 }
 
@@ -192,6 +264,9 @@ static td_result add_line(truth_table *table, json_parser *parser, td_bytes text
         return add_frame(table, line, err);
     if (td_bytes_is(kind, "book"))
         return add_mark(table, line, err);
+    for (int i = 0; i < TRUTH_KINDS; i++)
+        if (td_bytes_is(kind, ITEM_KINDS[i]))
+            return add_item(table, (truth_kind)i, line, err);
     return TD_OK; /* faults, and what later versions tell */
 }
 
@@ -244,6 +319,8 @@ td_result truth_table_open(td_io io, const char *path, truth_table **out, td_err
     uint8_t *bytes = NULL;
     size_t size = 0;
     truth_table *table = td_alloc_zero(1, sizeof *table);
+    if (table != NULL)
+        td_buf_init(&table->values, TRUTH_FILE_BYTES_MAX);
     td_result rc = table == NULL ? td_err_set(err, TD_E_NOMEM, "no memory")
                                  : read_all(io, path, &bytes, &size, err);
     if (rc == TD_OK)
@@ -263,7 +340,10 @@ void truth_table_close(truth_table *table)
         return;
     for (size_t i = 0; i < table->conn_count; i++)
         td_free(table->conns[i].entries);
+    td_buf_fini(&table->values);
     td_free(table->marks);
+    td_free(table->items);
+    td_free(table->places);
     td_free(table);
 }
 
@@ -273,13 +353,39 @@ size_t truth_table_conns(const truth_table *table, const truth_conn **out)
     return table->conn_count;
 }
 
-const char *truth_table_mark(const truth_table *table, const family *of, td_bytes topic,
-                             td_bytes symbol, int64_t seq)
+static const truth_place *look_up(const truth_table *table, place_kind kind, uint64_t xxh64)
 {
-    if (table->mark_capacity == 0)
+    if (table->place_capacity == 0)
         return NULL;
-    const truth_mark *mark = find_place(table->marks, table->mark_capacity, of, topic, symbol, seq);
-    return mark->family == NULL ? NULL : mark->levels_sha1;
+    const truth_place *place = find_place(table->places, table->place_capacity, kind, xxh64);
+    return place->kind == PLACE_FREE ? NULL : place;
+}
+
+const char *truth_table_mark(const truth_table *table, const family *of, uint64_t xxh64)
+{
+    const truth_place *place = look_up(table, PLACE_MARK, xxh64);
+    if (place == NULL || !has_path(of, table->marks[place->first].path))
+        return NULL;
+    return table->marks[place->first].levels_sha1;
+}
+
+truth_item *truth_table_items(truth_table *table, uint64_t xxh64, size_t *count)
+{
+    const truth_place *place = look_up(table, PLACE_ITEMS, xxh64);
+    *count = place == NULL ? 0 : place->count;
+    return place == NULL ? NULL : &table->items[place->first];
+}
+
+const truth_item *truth_table_all_items(const truth_table *table, size_t *count)
+{
+    *count = table->item_count;
+    return table->items;
+}
+
+td_bytes truth_item_values(const truth_table *table, const truth_item *item)
+{
+    TD_ASSERT(item->values_at + item->values_size <= table->values.size);
+    return td_bytes_of(table->values.data + item->values_at, item->values_size);
 }
 
 size_t truth_table_mark_count(const truth_table *table)

@@ -16,6 +16,8 @@
 /* A truth file of this size has some five million frames. */
 #define TRUTH_FILE_BYTES_MAX ((uint64_t)1 << 30)
 
+enum { TRUTH_PATH_BYTES = 64 };
+
 /* A data frame that was handed to a socket. */
 typedef struct truth_entry {
     uint64_t n; /* ordinal on its connection, control frames counted */
@@ -24,12 +26,30 @@ typedef struct truth_entry {
 
 /* A connection of the simulated exchange. */
 typedef struct truth_conn {
-    const family *family; /* of its path; NULL: none is known by that path */
+    char path[TRUTH_PATH_BYTES];
     uint64_t conn;
     truth_entry *entries; /* by rising n */
     size_t entry_count;
     size_t entry_capacity;
 } truth_conn;
+
+/* What one entry of a frame tells, as the exchange's engine knows it. */
+typedef enum truth_kind {
+    TRUTH_TRADE, /* a trade, or an execution of the account */
+    TRUTH_CANDLE,
+    TRUTH_ORDER,   /* a state of an order of the account */
+    TRUTH_ACCOUNT, /* its position, its wallet */
+    TRUTH_KINDS,
+} truth_kind;
+
+typedef struct truth_item {
+    uint64_t xxh64; /* of the frame */
+    uint32_t index; /* of the entry in it */
+    truth_kind kind;
+    uint8_t is_seen;    /* set by whoever has found it */
+    size_t values_at;   /* its values as JSON text: truth_item_values */
+    size_t values_size; /* an object: names of message members, and what they must be */
+} truth_item;
 
 typedef struct truth_table truth_table;
 
@@ -41,10 +61,22 @@ void truth_table_close(truth_table *table);
 /* Connections; valid until close. */
 size_t truth_table_conns(const truth_table *table, const truth_conn **out);
 
-/* What the book of a topic must be right after the frame of this cross sequence: 40 hex digits, or
- * NULL if there is no mark for it. */
-const char *truth_table_mark(const truth_table *table, const family *of, td_bytes topic,
-                             td_bytes symbol, int64_t seq);
+/* Is the connection one to an address of this family? Families can share a path. 1 or 0. */
+int truth_conn_is_of(const truth_conn *conn, const family *of);
+
+/* What the book of a topic must be right after the frame whose bytes have this hash: 40 hex digits,
+ * or NULL if there is no mark for it. */
+const char *truth_table_mark(const truth_table *table, const family *of, uint64_t xxh64);
+
+/* What the entries of the frame of this hash tell: *count items in a row, NULL if nothing is said.
+ */
+truth_item *truth_table_items(truth_table *table, uint64_t xxh64, size_t *count);
+
+/* All of them. */
+const truth_item *truth_table_all_items(const truth_table *table, size_t *count);
+
+/* Values of an item, as JSON text. */
+td_bytes truth_item_values(const truth_table *table, const truth_item *item);
 
 /* Marks in the table. */
 size_t truth_table_mark_count(const truth_table *table);

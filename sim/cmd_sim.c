@@ -15,6 +15,7 @@
 #include "cli/stop_signal.h"
 #include "sim/exchange.h"
 #include "sim/instrument.h"
+#include "sim/stream_row.h"
 
 enum { FAULTS_MAX = 64, POLL_MS = 200, SETTLE_MS = 100 };
 
@@ -27,6 +28,7 @@ typedef struct sim_flags {
     uint64_t frames;
     uint64_t duration_ns;
     options_time epoch;
+    uint64_t time_scale;
     options_list faults;
     const char *secret;
 } sim_flags;
@@ -36,7 +38,7 @@ static const option_row SIM_ROWS[] = {
      .type = OPTION_TEXT,
      .offset = offsetof(sim_flags, families),
      .metavar = "LIST",
-     .help = "families to serve, joined by commas (default: inverse)"},
+     .help = "families to serve, joined by commas, or all (default: inverse)"},
     {.long_name = "symbols",
      .type = OPTION_UINT,
      .offset = offsetof(sim_flags, symbols),
@@ -76,6 +78,14 @@ static const option_row SIM_ROWS[] = {
      .offset = offsetof(sim_flags, epoch),
      .metavar = "TIME",
      .help = "exchange time of the first subscription (default: now)"},
+    {.long_name = "time-scale",
+     .type = OPTION_UINT,
+     .offset = offsetof(sim_flags, time_scale),
+     .metavar = "N",
+     .help = "exchange time goes N times as fast as the clock (default: 1): minutes,\n"
+             "and their candles, pass in seconds",
+     .min = 1,
+     .max = 100000},
     {.long_name = "fault",
      .type = OPTION_LIST,
      .offset = offsetof(sim_flags, faults),
@@ -114,7 +124,7 @@ static td_result add_family(sim_command *command, td_bytes name, td_err *err)
             td_err_set(err, TD_E_INVALID, "there is no simulated family '%.*s'",
                        (int)(name.size < LIMIT_NAME_BYTES ? name.size : LIMIT_NAME_BYTES),
                        (const char *)name.data);
-        td_err_hint(err, "families: inverse, linear");
+        td_err_hint(err, "families: all, or of %s", family_names());
         return rc;
     }
     for (uint32_t i = 0; i < options->family_count; i++)
@@ -126,10 +136,22 @@ static td_result add_family(sim_command *command, td_bytes name, td_err *err)
     return TD_OK;
 }
 
+static td_result add_all_families(sim_command *command, td_err *err)
+{
+    size_t count = 0;
+    const catalog_row *rows = catalog_table(&count);
+    td_result rc = TD_OK;
+    for (size_t i = 0; rc == TD_OK && i < count; i++)
+        rc = add_family(command, td_bytes_str(rows[i].family), err);
+    return rc;
+}
+
 static td_result read_families(sim_command *command, td_err *err)
 {
     const char *at = command->flags.families;
     td_result rc = TD_OK;
+    if (strcmp(at, "all") == 0)
+        return add_all_families(command, err);
     while (rc == TD_OK) {
         size_t size = strcspn(at, ",");
         rc = add_family(command, td_bytes_of(at, size), err);
@@ -170,6 +192,7 @@ static td_result read_options(sim_command *command, td_err *err)
     options->symbol_count = (uint32_t)flags->symbols;
     options->rate = flags->rate;
     options->seed = flags->seed;
+    options->time_scale = flags->time_scale;
     options->frames_max = flags->frames;
     options->duration_ns = flags->duration_ns;
     options->secret = flags->secret;
@@ -268,9 +291,10 @@ static td_result print_counts(const sim_command *command, td_err *err)
 
 exit_code cmd_sim(const verb_context *context, int argc, char **argv)
 {
-    sim_command command = {.report = context->report,
-                           .flags = {.families = "inverse", .symbols = 5, .rate = 100, .seed = 1},
-                           .listen = {.address = "127.0.0.1:0"}};
+    sim_command command = {
+        .report = context->report,
+        .flags = {.families = "inverse", .symbols = 5, .rate = 100, .seed = 1, .time_scale = 1},
+        .listen = {.address = "127.0.0.1:0"}};
     const option_group groups[] = {
         {"Exchange", SIM_ROWS, sizeof SIM_ROWS / sizeof SIM_ROWS[0], &command.flags},
         option_group_listen(&command.listen),

@@ -11,41 +11,17 @@ enum {
     BATCH_BUFFER_BYTES = 4 << 20, /* BATCH_BYTES_MAX and one more frame of the largest size */
 };
 
-/* Families with a venue, and how their frames look. */
-typedef struct served_row {
-    const char *family;
-    frame_shape shape;
-} served_row;
-
-static const served_row SERVED[] = {
-    {"inverse", SHAPE_INVERSE},
-    {"linear", SHAPE_LINEAR},
-};
-
-static const served_row *find_served(const family *wanted)
-{
-    for (size_t i = 0; i < sizeof SERVED / sizeof SERVED[0]; i++)
-        if (strcmp(SERVED[i].family, wanted->name) == 0)
-            return &SERVED[i];
-    return NULL;
-}
-
 int exchange_can_serve(const family *wanted)
 {
-    return find_served(wanted) != NULL && dialect_find(wanted->dialect) != NULL;
+    return catalog_find(wanted->name) != NULL;
 }
 
-td_bytes exchange_url_path(const char *url)
+/* Path of a URL: from the first "/" behind the host on. Endpoints are constants without a query. */
+static const char *path_of(const char *url)
 {
     const char *host = strstr(url, "://");
     const char *path = strchr(host == NULL ? url : host + 3, '/');
-    return path == NULL ? td_bytes_str("/") : td_bytes_of(path, strcspn(path, "?#"));
-}
-
-const char *exchange_path(const sim_family *f)
-{
-    /* Endpoints are constants without a query, so the rest of the URL is the path. */
-    return (const char *)exchange_url_path(f->family->endpoints[0].url).data;
+    return path == NULL ? "/" : path;
 }
 
 /* ---- connections ---- */
@@ -81,26 +57,50 @@ void conn_close(sim_conn *conn, unsigned code)
     wire_peer_close(conn->wire, code);
 }
 
-void exchange_close_conns(exchange *x, const sim_family *only, unsigned code)
+/* Is the market the only thing, or the first one, that the family shows? */
+static int is_main_market(const sim_family *f, const sim_market *m)
+{
+    return f->market_count > 0 && f->markets[0] == m;
+}
+
+void exchange_close_conns(exchange *x, const sim_market *only, unsigned code)
 {
     for (uint32_t i = 0; i < x->options.family_count; i++) {
-        if (only != NULL && only != &x->families[i])
+        if (only != NULL && !is_main_market(&x->families[i], only))
             continue;
         for (sim_conn *conn = x->families[i].first_conn; conn != NULL; conn = conn->next)
             conn_close(conn, code);
     }
 }
 
-/* The family whose clients connect to path, or NULL. */
+int family_has_path(const sim_family *f, td_bytes path, unsigned *access)
+{
+    const family_endpoint *endpoints = f->family->endpoints;
+    *access = 0;
+    for (size_t n = 0; n < FAMILY_ENDPOINTS_MAX && endpoints[n].url != NULL; n++)
+        if (td_bytes_is(path, path_of(endpoints[n].url)))
+            *access |= 1u << endpoints[n].access;
+    return *access != 0;
+}
+
+/* The first family whose clients connect to path, or NULL. */
 static sim_family *find_path(exchange *x, td_bytes path)
 {
-    for (uint32_t i = 0; i < x->options.family_count; i++) {
-        const family_endpoint *endpoints = x->families[i].family->endpoints;
-        for (size_t n = 0; n < FAMILY_ENDPOINTS_MAX && endpoints[n].url != NULL; n++)
-            if (td_bytes_equal(exchange_url_path(endpoints[n].url), path))
-                return &x->families[i];
-    }
+    unsigned access = 0;
+    for (uint32_t i = 0; i < x->options.family_count; i++)
+        if (family_has_path(&x->families[i], path, &access))
+            return &x->families[i];
     return NULL;
+}
+
+/* The same path as a text that stays. */
+static const char *keep_path(const sim_family *f, td_bytes path)
+{
+    const family_endpoint *endpoints = f->family->endpoints;
+    for (size_t n = 0; n < FAMILY_ENDPOINTS_MAX && endpoints[n].url != NULL; n++)
+        if (td_bytes_is(path, path_of(endpoints[n].url)))
+            return path_of(endpoints[n].url);
+    return "/";
 }
 
 static uint64_t wall_ms(const exchange *x)
@@ -136,40 +136,64 @@ static unsigned on_accept(void *user, td_bytes path, td_bytes query)
     return status;
 }
 
-/* A connection's id, as a UUID out of the seed. */
-static void make_conn_id(exchange *x, char out[CONN_ID_BYTES])
+/* ---- a family's list of connections ---- */
+
+static void link_conn(sim_conn *conn, sim_family *f)
 {
-    uint64_t a = td_random_next(&x->random);
-    uint64_t b = td_random_next(&x->random);
-    int n = snprintf(out, CONN_ID_BYTES, "%08x-%04x-4%03x-%04x-%012llx", (unsigned)(a >> 32),
-                     (unsigned)(a >> 16) & 0xffffu, (unsigned)a & 0xfffu,
-                     0x8000u | ((unsigned)(b >> 48) & 0x3fffu),
-                     (unsigned long long)(b & 0xffffffffffffu));
-    TD_ASSERT(n == CONN_ID_BYTES - 1);
+    unsigned access = 0;
+    int has_path = family_has_path(f, td_bytes_str(conn->path), &access);
+    TD_ASSERT(has_path);
+    conn->of = f;
+    conn->sees_public = (access & (1u << ACCESS_PUBLIC)) != 0;
+    conn->sees_private = (access & (1u << ACCESS_PRIVATE)) != 0;
+    conn->previous = NULL;
+    conn->next = f->first_conn;
+    if (conn->next != NULL)
+        conn->next->previous = conn;
+    f->first_conn = conn;
+}
+
+static void unlink_conn(sim_conn *conn)
+{
+    if (conn->previous != NULL)
+        conn->previous->next = conn->next;
+    else
+        conn->of->first_conn = conn->next;
+    if (conn->next != NULL)
+        conn->next->previous = conn->previous;
+}
+
+void conn_move(sim_conn *conn, sim_family *to)
+{
+    TD_ASSERT(!conn->has_subscribed);
+    unlink_conn(conn);
+    link_conn(conn, to);
 }
 
 static void *on_opened(void *user, wire_peer_conn *wire, td_bytes path, td_bytes query)
 {
     exchange *x = user;
     sim_family *f = find_path(x, path);
-    (void)query; /* on_accept has looked at it */
+    int has_key = 0;
     TD_ASSERT(f != NULL);
-    sim_conn *conn = td_alloc_zero(1, sizeof *conn + f->stream_count);
+    sim_conn *conn = td_alloc_zero(1, sizeof *conn);
     if (conn == NULL)
         return NULL;
     conn->exchange = x;
-    conn->of = f;
     conn->wire = wire;
+    conn->path = keep_path(f, path);
     conn->number = ++x->counts.connections;
-    conn->next = f->first_conn;
-    if (conn->next != NULL)
-        conn->next->previous = conn;
-    f->first_conn = conn;
+    /* on_accept has let the key in. */
+    conn->is_authed =
+        dialect_check_query(query, x->options.secret, wall_ms(x), &has_key) == REFUSAL_NONE &&
+        has_key;
+    link_conn(conn, f);
     x->open_conns++;
-    make_conn_id(x, conn->id);
+    uint64_t high = td_random_next(&x->random);
+    dialect_conn_id(high, td_random_next(&x->random), conn->id);
     td_log_say(x->options.log, TD_LOG_DEBUG, "connection %llu to %s",
-               (unsigned long long)conn->number, exchange_path(f));
-    if (f->is_done)
+               (unsigned long long)conn->number, conn->path);
+    if (f->market_count > 0 && f->markets[0]->is_done)
         conn_close(conn, 1000);
     return conn;
 }
@@ -179,16 +203,13 @@ static void on_closed(void *user)
     sim_conn *conn = user;
     sim_family *f = conn->of;
     exchange *x = conn->exchange;
-    if (conn->previous != NULL)
-        conn->previous->next = conn->next;
-    else
-        f->first_conn = conn->next;
-    if (conn->next != NULL)
-        conn->next->previous = conn->previous;
+    unlink_conn(conn);
     TD_ASSERT(x->open_conns > 0);
     x->open_conns--;
     td_log_say(x->options.log, TD_LOG_DEBUG, "connection %llu ended",
                (unsigned long long)conn->number);
+    for (size_t i = 0; i < CATALOG_MARKETS_MAX; i++)
+        td_free(conn->streams[i]);
     td_free(conn);
     family_go_on(f);
 }
@@ -201,141 +222,13 @@ static void on_drained(void *user, wire_peer_conn *wire)
     family_go_on(conn->of);
 }
 
-/* ---- requests ---- */
-
-static int covers(const sim_conn *conn, td_bytes topic, uint32_t stream)
-{
-    venue_stream of = venue_stream_at(conn->of->venue, stream);
-    const dialect *speech = dialect_find(conn->of->family->dialect);
-    return speech->covers(topic, td_bytes_str(of.exchange_topic));
-}
-
-/* Does a topic of a request mean anything here? */
-static int is_known(const sim_conn *conn, td_bytes topic)
-{
-    for (uint32_t i = 0; i < conn->of->stream_count; i++)
-        if (covers(conn, topic, i))
-            return 1;
-    return 0;
-}
-
-/* All topics of a request are known, or *reply says which one is not. */
-static int check_topics(sim_conn *conn, const dialect_request *request, dialect_reply *reply)
-{
-    for (size_t i = 0; i < request->arg_count; i++) {
-        if (is_known(conn, request->args[i]))
-            continue;
-        reply->refused = REFUSAL_UNKNOWN_TOPIC;
-        reply->topic = request->args[i];
-        return 0;
-    }
-    if (request->arg_count == 0)
-        reply->refused = REFUSAL_INVALID_ARGS;
-    return request->arg_count > 0;
-}
-
-/* Streams that the connection has already stay as they are. */
-static void subscribe_topic(sim_conn *conn, td_bytes topic)
-{
-    for (uint32_t i = 0; i < conn->of->stream_count; i++) {
-        if (conn->streams[i] == SUBSCRIPTION_NONE && covers(conn, topic, i)) {
-            conn->streams[i] = SUBSCRIPTION_WAITS;
-            conn->waiting++;
-        }
-    }
-}
-
-static void unsubscribe_topic(sim_conn *conn, td_bytes topic)
-{
-    for (uint32_t i = 0; i < conn->of->stream_count; i++) {
-        if (conn->streams[i] != SUBSCRIPTION_NONE && covers(conn, topic, i)) {
-            conn->waiting -= conn->streams[i] == SUBSCRIPTION_WAITS;
-            conn->streams[i] = SUBSCRIPTION_NONE;
-        }
-    }
-}
-
-static void subscribe(sim_conn *conn, const dialect_request *request, dialect_reply *reply)
-{
-    td_err err;
-    td_result rc = family_start(conn->of, &err);
-    if (rc != TD_OK) {
-        exchange_fail(conn->exchange, rc, &err);
-        return;
-    }
-    if (!check_topics(conn, request, reply))
-        return;
-    for (size_t i = 0; i < request->arg_count; i++)
-        subscribe_topic(conn, request->args[i]);
-    conn_send_snapshots(conn); /* data before the ack, as in the recordings */
-}
-
-static void unsubscribe(sim_conn *conn, const dialect_request *request, dialect_reply *reply)
-{
-    if (conn->of->venue == NULL || !check_topics(conn, request, reply))
-        return; /* nobody has subscribed yet: there is nothing to take back */
-    for (size_t i = 0; i < request->arg_count; i++)
-        unsubscribe_topic(conn, request->args[i]);
-}
-
-static void answer(sim_conn *conn, const dialect_request *request, const dialect_reply *reply)
-{
-    exchange *x = conn->exchange;
-    const dialect *speech = dialect_find(conn->of->family->dialect);
-    td_err err;
-    td_buf_clear(&x->answer);
-    if (speech->build_answer(&x->answer, request, reply, &err) != TD_OK) {
-        conn_close(conn, 1009); /* the request, which answers echo, is too large */
-        return;
-    }
-    if (x->answer.size == 0)
-        return; /* this exchange says nothing to it */
-    conn->sent++;
-    x->counts.control_frames++;
-    conn_send(conn, td_buf_view(&x->answer));
-}
-
-static void handle(sim_conn *conn, const dialect_request *request)
-{
-    const exchange *x = conn->exchange;
-    dialect_reply reply = {.conn_id = conn->id, .now_ms = wall_ms(x)};
-    switch (request->kind) {
-    case REQUEST_SUBSCRIBE:
-        subscribe(conn, request, &reply);
-        break;
-    case REQUEST_UNSUBSCRIBE:
-        unsubscribe(conn, request, &reply);
-        break;
-    case REQUEST_AUTH:
-        reply.refused = dialect_check_auth(request, x->options.secret, reply.now_ms);
-        break;
-    case REQUEST_PING:
-    case REQUEST_PONG:
-        break;
-    case REQUEST_UNSUBSCRIBE_ALL: /* of a dialect that is not simulated yet */
-    case REQUEST_UNKNOWN:
-        reply.refused = REFUSAL_INVALID_OP;
-        break;
-    }
-    answer(conn, request, &reply);
-}
-
 static void on_message(void *user, wire_peer_conn *wire, unsigned opcode, td_bytes bytes)
 {
     sim_conn *conn = user;
-    exchange *x = conn->exchange;
-    dialect_request request;
-    td_err err;
     (void)wire;   /* conn has it */
     (void)opcode; /* the exchange reads both kinds */
-    if (conn->is_closing)
-        return;
-    const dialect *speech = dialect_find(conn->of->family->dialect);
-    td_result rc = request_parse(x->requests, speech, bytes, &request, &err);
-    if (rc == TD_OK)
-        handle(conn, &request);
-    else
-        conn_close(conn, rc == TD_E_LIMIT ? 1009 : 1007); /* too large; no JSON object */
+    if (!conn->is_closing)
+        conn_handle(conn, bytes);
 }
 
 /* ---- opening ---- */
@@ -348,21 +241,56 @@ static const wire_server_ops SERVER_OPS = {
     .closed = on_closed,
 };
 
+/* The market of a family's name, made if there is none yet. NULL: it is no family with a market. */
+static sim_market *get_market(exchange *x, const char *name)
+{
+    const catalog_row *row = catalog_find(name);
+    if (row == NULL || row->streams == NULL)
+        return NULL;
+    for (size_t i = 0; i < x->market_count; i++)
+        if (x->markets[i].row == row)
+            return &x->markets[i];
+    TD_ASSERT(x->market_count < EXCHANGE_FAMILIES_MAX);
+    sim_market *m = &x->markets[x->market_count++];
+    const catalog_row *account =
+        row->account_family != NULL ? catalog_find(row->account_family) : row;
+    m->exchange = x;
+    m->row = row;
+    m->account = account->account;
+    td_buf_init(&m->batch_bytes, BATCH_BUFFER_BYTES);
+    return m;
+}
+
+/* A family shows its own market, or those that its account trades in. */
+static void open_family(exchange *x, sim_family *f, const family *of)
+{
+    *f = (sim_family){.exchange = x,
+                      .family = of,
+                      .row = catalog_find(of->name),
+                      .speech = dialect_find(of->dialect)};
+    TD_ASSERT(f->row != NULL);
+    sim_market *own = get_market(x, of->name);
+    if (own != NULL)
+        f->markets[f->market_count++] = own;
+    for (size_t i = 0; f->row->markets[i] != NULL; i++) {
+        TD_ASSERT(f->market_count < CATALOG_MARKETS_MAX);
+        f->markets[f->market_count++] = get_market(x, f->row->markets[i]);
+    }
+    for (size_t i = 0; i < f->market_count; i++) {
+        sim_family **listeners = f->markets[i]->listeners;
+        TD_ASSERT(listeners[LISTENERS_MAX - 1] == NULL);
+        listeners[listeners[0] != NULL] = f;
+    }
+}
+
 static td_result open_families(exchange *x, td_err *err)
 {
     x->families = td_alloc_zero(x->options.family_count, sizeof *x->families);
-    if (x->families == NULL)
+    x->markets = td_alloc_zero(EXCHANGE_FAMILIES_MAX, sizeof *x->markets);
+    if (x->families == NULL || x->markets == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for an exchange");
-    for (uint32_t i = 0; i < x->options.family_count; i++) {
-        sim_family *f = &x->families[i];
-        const served_row *row = find_served(x->options.families[i]);
-        TD_ASSERT(row != NULL);
-        f->exchange = x;
-        f->family = x->options.families[i];
-        f->shape = row->shape;
-        f->stream_count = x->options.symbol_count * VENUE_TOPICS;
-        td_buf_init(&f->batch_bytes, BATCH_BUFFER_BYTES);
-    }
+    for (uint32_t i = 0; i < x->options.family_count; i++)
+        open_family(x, &x->families[i], x->options.families[i]);
     return TD_OK;
 }
 
@@ -404,11 +332,12 @@ void exchange_close(exchange *x)
     x->is_stopped = 1;
     wire_server_close(x->server);
     wire_timer_cancel(x->end_timer);
-    for (uint32_t i = 0; x->families != NULL && i < x->options.family_count; i++)
-        family_close(&x->families[i]);
+    for (size_t i = 0; x->markets != NULL && i < x->market_count; i++)
+        market_stop(&x->markets[i]);
     request_parser_close(x->requests);
     td_buf_fini(&x->answer);
     td_free(x->families);
+    td_free(x->markets);
     td_free(x);
 }
 
@@ -429,9 +358,9 @@ int exchange_is_done(const exchange *x)
     uint32_t running = 0;
     if (x->open_conns > 0)
         return 0;
-    for (uint32_t i = 0; i < x->options.family_count; i++) {
-        done += x->families[i].is_done;
-        running += x->families[i].venue != NULL && !x->families[i].is_done;
+    for (size_t i = 0; i < x->market_count; i++) {
+        done += x->markets[i].is_done;
+        running += x->markets[i].venue != NULL && !x->markets[i].is_done;
     }
     return x->is_stopped || (done > 0 && running == 0);
 }

@@ -1,11 +1,15 @@
-/* The simulated exchange: WebSocket clients on the one side, venues on the other. Speaks the op
- * dialect's server end: subscribe and unsubscribe with filters, acks, pings, auth by op and by URL.
+/* The simulated exchange: WebSocket clients on the one side, venues on the other. Speaks the
+ * server's end of every dialect: subscribe and unsubscribe, acks, pings, auth by op and by URL.
  *
  * A family's markets start settle_ns after its first subscription and run at a fixed rate from
- * there, whoever listens; frame k has exchange time start + k / rate, and is sent as soon as that
- * has come. So the same seed gives a client that subscribes to everything at once the same frames
- * in the same order. A new subscriber gets the present state of each of its topics first, then the
- * ack.
+ * there, whoever listens; slot k has exchange time start + k / rate, and its frame is sent as soon
+ * as that has come. A topic takes part from its first subscription on. So the same seed gives a
+ * client that subscribes to the same things at once the same frames in the same order. A new
+ * subscriber gets the present state of each of its topics, and the ack before or after it, as the
+ * family does.
+ *
+ * A family of private streams has no markets of its own: its account trades in those of the public
+ * families, and what it does shows there.
  *
  * A client that does not read holds its family's markets up (nothing is dropped); what was held up
  * is sent at once afterwards. One thread: that of the loop. */
@@ -25,7 +29,7 @@
 
 typedef struct exchange exchange;
 
-enum { EXCHANGE_FAMILIES_MAX = 8 };
+enum { EXCHANGE_FAMILIES_MAX = 24 };
 
 typedef struct exchange_options {
     const family *families[EXCHANGE_FAMILIES_MAX]; /* each one with exchange_can_serve */
@@ -38,6 +42,7 @@ typedef struct exchange_options {
     uint64_t settle_ns;   /* from the first subscription to the first frame: clients that subscribe
                              topic by topic have said all by then */
     uint64_t epoch_ns;    /* exchange time of the start; 0: the wall clock's */
+    uint64_t time_scale;  /* exchange time goes so many times as fast as the clock; 0: as 1 */
     const char *secret;   /* signatures are checked with it; NULL: any key is let in */
     const fault *faults;  /* by rising `at`; borrowed until close */
     size_t fault_count;

@@ -1,5 +1,6 @@
-/* What the exchange's parts share: exchange.c has the server's end of connections, exchange_pace.c
- * the venues and their clock. */
+/* What the exchange's parts share: exchange.c has connections and paths, exchange_request.c what
+ * clients ask for, exchange_pace.c the markets and their clock, exchange_truth.c what is written
+ * down of it. */
 #ifndef TD_SIM_EXCHANGE_IMPL_H
 #define TD_SIM_EXCHANGE_IMPL_H
 
@@ -10,11 +11,11 @@
 #include "wire/dialect.h"
 
 enum {
-    CONN_ID_BYTES = 37,
     BATCH_FRAMES_MAX = 512,
     BATCH_BYTES_MAX = 1 << 20,
     QUEUED_BYTES_HELD = 4 << 20, /* a client with more than this in its queue holds its family up */
     BOOK_MARK_EVERY = 100,       /* frames of a book between two marks in the truth */
+    LISTENERS_MAX = 2,           /* families that see one market: its own, and the account's */
 };
 
 /* What a connection gets of a stream. */
@@ -25,23 +26,30 @@ typedef enum subscription {
 } subscription;
 
 typedef struct sim_family sim_family;
+typedef struct sim_market sim_market;
 
 typedef struct sim_conn {
     exchange *exchange;
     sim_family *of;
     wire_peer_conn *wire;
+    const char *path;
     uint64_t number; /* from 1, over the server's life */
     uint64_t sent;   /* frames of any kind */
-    char id[CONN_ID_BYTES];
+    char id[DIALECT_CONN_ID_BYTES];
     uint8_t is_silent;  /* gets no data any more (a fault) */
     uint8_t is_closing; /* gets nothing any more */
-    uint32_t waiting;   /* streams in SUBSCRIPTION_WAITS */
+    uint8_t is_authed;
+    uint8_t sees_public; /* its path has public streams; likewise private ones */
+    uint8_t sees_private;
+    uint8_t has_subscribed;
+    uint32_t waiting; /* streams in SUBSCRIPTION_WAITS */
     struct sim_conn *next;
     struct sim_conn *previous;
-    uint8_t streams[]; /* subscription of each stream */
+    uint8_t *streams[CATALOG_MARKETS_MAX]; /* subscription of each stream, by the family's market;
+                                              NULL before the first one */
 } sim_conn;
 
-/* One frame of a batch; its bytes lie in the family's batch_bytes. */
+/* One frame of a batch; its bytes lie in the market's batch_bytes. */
 typedef struct batch_frame {
     uint32_t stream;
     uint8_t copies; /* 0 if it was dropped, 2 if it is repeated: by a fault */
@@ -49,18 +57,19 @@ typedef struct batch_frame {
     size_t size;
 } batch_frame;
 
-/* A family that is served: its venue, and the clients on its path. */
-struct sim_family {
+/* A venue with its clock. */
+struct sim_market {
     exchange *exchange;
-    const family *family;
-    frame_shape shape;
-    uint32_t stream_count;
-    venue *venue; /* NULL before the first subscription */
-    sim_conn *first_conn;
-    uint64_t start_mono_ns; /* moment of frame 0 */
-    uint64_t start_ns;      /* its exchange time */
+    const catalog_row *row;
+    const stream_table *account;          /* streams that need auth; NULL: none */
+    sim_family *listeners[LISTENERS_MAX]; /* the market's own family, the account's; NULL: not
+                                             served */
+    venue *venue;                         /* NULL before the first subscription */
+    uint64_t start_mono_ns;               /* moment of slot 0 */
+    uint64_t start_ns;                    /* its exchange time */
     uint64_t last_ts_ns;
-    uint64_t made;         /* data frames so far */
+    uint64_t slot;         /* moments of frames so far */
+    uint64_t made;         /* data frames so far: a slot can be empty */
     uint32_t *book_frames; /* by stream: frames of a book so far */
     size_t next_fault;     /* of the options' faults */
     wire_timer *timer;
@@ -71,6 +80,17 @@ struct sim_family {
     size_t batch_count;
 };
 
+/* A family that is served: the markets that it shows, and the clients on its paths. */
+struct sim_family {
+    exchange *exchange;
+    const family *family;
+    const catalog_row *row;
+    const dialect *speech;
+    sim_market *markets[CATALOG_MARKETS_MAX];
+    size_t market_count;
+    sim_conn *first_conn;
+};
+
 struct exchange {
     exchange_options options;
     wire_loop *loop;
@@ -79,6 +99,8 @@ struct exchange {
     td_random random; /* for connections' ids */
     td_buf answer;
     sim_family *families;
+    sim_market *markets; /* of the families, and those that only an account trades in */
+    size_t market_count;
     uint64_t upgrades;
     uint32_t open_conns;
     uint8_t is_stopped;
@@ -88,12 +110,6 @@ struct exchange {
     td_err failure_err;
 };
 
-/* Path of a URL: from the first "/" behind the host on, without a query. */
-td_bytes exchange_url_path(const char *url);
-
-/* Path that clients of the family connect to. */
-const char *exchange_path(const sim_family *f);
-
 /* ---- exchange.c ---- */
 
 /* Send a message; the connection is closed if that fails. Counts. */
@@ -102,24 +118,53 @@ void conn_send(sim_conn *conn, td_bytes bytes);
 /* Close a connection: nothing more is sent on it. code 0 cuts it. */
 void conn_close(sim_conn *conn, unsigned code);
 
+/* Let a connection belong to another family of the same path. */
+void conn_move(sim_conn *conn, sim_family *to);
+
 /* Stop everything because of err. */
 void exchange_fail(exchange *x, td_result rc, const td_err *err);
 
-/* Close all clients of a family, or of all families. */
-void exchange_close_conns(exchange *x, const sim_family *only, unsigned code);
+/* Close all clients, or (only != NULL) those that listen to nothing but this market. */
+void exchange_close_conns(exchange *x, const sim_market *only, unsigned code);
+
+/* Does an endpoint of the family have this path? *access gets a bit for each family_access. */
+int family_has_path(const sim_family *f, td_bytes path, unsigned *access);
+
+/* ---- exchange_request.c ---- */
+
+/* A client said something. */
+void conn_handle(sim_conn *conn, td_bytes bytes);
+
+/* May the connection have a stream of the place-th of its family's markets, if it has
+ * authenticated? */
+int conn_sees(const sim_conn *conn, size_t place, uint32_t stream);
 
 /* ---- exchange_pace.c ---- */
 
-/* The first subscription: make the venue and start its clock. TD_E_NOMEM. */
+/* The first subscription: make the family's venues and start their clocks. TD_E_NOMEM. */
 TD_MUST_USE td_result family_start(sim_family *f, td_err *err);
 
 /* Send the snapshots that a connection waits for, as far as its queue has room. */
 void conn_send_snapshots(sim_conn *conn);
 
 /* A client's queue went empty, or a client went away: go on if that is what was waited for. */
-void family_go_on(sim_family *f);
+void family_go_on(const sim_family *f);
 
 /* Stop the clock and forget the venue. */
-void family_close(sim_family *f);
+void market_stop(sim_market *m);
+
+/* ---- exchange_truth.c ---- */
+
+/* Write down one sending of a frame, before it happens, and count it. */
+void note_frame(sim_conn *conn, const venue_stream *stream, const venue_frame *frame);
+
+/* Write down what a frame that somebody gets tells of, as the engine knows it. */
+void note_content(sim_market *m, const venue_stream *stream, const venue_frame *frame);
+
+/* Write down a fault of the market. */
+void note_fault(sim_market *m, fault_kind kind);
+
+/* Truth first. 1 if what it says may be sent now. */
+int flush_truth(exchange *x);
 
 #endif

@@ -5,7 +5,8 @@
 enum {
     FILL_LEVELS = 300, /* of each side at the start */
     ORDERS_WANTED = 2200,
-    TAKE_PERMILLE = 45, /* market orders: with this mix some 7 % of frames are trades */
+    TAKE_PERMILLE = 45,     /* market orders: with this mix some 7 % of frames are trades */
+    LIQUIDATE_PERMILLE = 4, /* of these, liquidations */
 };
 
 void flow_init(flow *f, const instrument *traded, uint64_t seed)
@@ -72,21 +73,33 @@ static void place(flow *f, market *m, market_side side)
     (void)market_limit(m, side, price, draw_size(f));
 }
 
-void flow_step(flow *f, market *m)
+/* Take somebody's order out; 0 if the one that was drawn has an owner. */
+static int cancel(flow *f, market *m, uint32_t orders)
+{
+    int32_t drawn = market_order_at(m, (uint32_t)td_random_below(&f->random, orders));
+    if (market_order_owner(m, drawn) != 0)
+        return 0;
+    market_cancel(m, drawn);
+    return 1;
+}
+
+flow_event flow_step(flow *f, market *m)
 {
     for (int side = MARKET_BUY; side <= MARKET_SELL; side++) {
         if (market_level_count(m, (market_side)side) < FLOW_LEVELS_MIN) {
             deepen(f, m, (market_side)side);
-            return;
+            return FLOW_LIMIT;
         }
     }
     uint32_t orders = market_order_count(m);
     uint64_t what = td_random_below(&f->random, 1000);
     uint64_t cancels = orders > ORDERS_WANTED ? 520 : 400;
-    if (what < TAKE_PERMILLE)
+    if (what < TAKE_PERMILLE) {
         market_take(m, draw_side(f), draw_size(f));
-    else if (what < TAKE_PERMILLE + cancels)
-        market_cancel(m, market_order_at(m, (uint32_t)td_random_below(&f->random, orders)));
-    else
-        place(f, m, draw_side(f));
+        return what < LIQUIDATE_PERMILLE ? FLOW_LIQUIDATE : FLOW_TAKE;
+    }
+    if (what < TAKE_PERMILLE + cancels && cancel(f, m, orders))
+        return FLOW_CANCEL;
+    place(f, m, draw_side(f));
+    return FLOW_LIMIT;
 }

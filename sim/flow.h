@@ -27,7 +27,15 @@ void flow_init(flow *f, const instrument *traded, uint64_t seed);
 /* Fill an empty market around the instrument's first price. */
 void flow_fill(flow *f, const instrument *traded, market *m);
 
-/* Let one more order or cancel happen: exactly one matching event. */
-void flow_step(flow *f, market *m);
+typedef enum flow_event {
+    FLOW_LIMIT,
+    FLOW_CANCEL,
+    FLOW_TAKE,      /* a market order of somebody who wants one */
+    FLOW_LIQUIDATE, /* a market order that closes a position against its owner's will */
+} flow_event;
+
+/* Let one more order or cancel happen: exactly one matching event. Orders that have an owner are
+ * not cancelled. */
+flow_event flow_step(flow *f, market *m);
 
 #endif

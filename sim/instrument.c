@@ -1,14 +1,20 @@
 #include "sim/instrument.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/assert.h"
+#include "base/clock.h"
+#include "sim/text_out.h"
 
-/* A coin as both kinds of contract quote it. */
+/* Products of a price and a size need more than 64 bits. */
+__extension__ typedef __int128 wide;
+
+/* A coin as its contracts quote it. */
 typedef struct coin_row {
     const char *name;
     int64_t tick;        /* in units of the last place of a price */
-    int64_t first_price; /* in ticks: about the price of 2021-04-17 */
+    int64_t first_price; /* in ticks */
     int64_t lots_linear; /* a usual order of the linear contract */
     uint8_t price_places;
     uint8_t size_places; /* of the linear contract */
@@ -21,26 +27,147 @@ static const coin_row COINS[] = {
     {"XTZ", 1, 6900, 800, 3, 1},    {"UNI", 1, 33100, 400, 3, 1},  {"DOGE", 1, 2900, 9000, 4, 0},
 };
 
-enum { COIN_COUNT = sizeof COINS / sizeof COINS[0], LOTS_INVERSE = 12000 };
+enum {
+    COIN_COUNT = sizeof COINS / sizeof COINS[0],
+    LOTS_INVERSE = 12000,
+    FUTURE_INDEX = 5, /* of the inverse products */
+    OPTION_COINS = 3,
+    SPOT_FINER_PLACES = 3, /* a spot lot against a linear contract's */
+};
 
-instrument instrument_make(frame_shape shape, uint32_t index)
+#define EXPIRY_SECONDS 1798185600u /* 2026-12-25, 08:00 UTC */
+static const char EXPIRY[] = "25DEC26";
+
+/* Every name that is made here fits. */
+static void set_name(instrument *made, int n)
+{
+    TD_ASSERT(n > 0);
+    TD_ASSERT((size_t)n < sizeof made->symbol);
+}
+
+/* The coin's name, or a made-up one, and what stands behind it. */
+static void set_pair(instrument *made, const coin_row *coin, uint32_t index, const char *tail)
+{
+    set_name(made, index < COIN_COUNT
+                       ? snprintf(made->symbol, sizeof made->symbol, "%s%s", coin->name, tail)
+                       : snprintf(made->symbol, sizeof made->symbol, "S%04u%s", index, tail));
+}
+
+static void make_inverse(instrument *made, const coin_row *coin, uint32_t index)
+{
+    made->quote = "USD";
+    made->is_inverse = 1;
+    made->size_places = 0;
+    made->lots_typical = LOTS_INVERSE;
+    set_pair(made, coin, index, "USD");
+    if (index == FUTURE_INDEX) {
+        const coin_row *first = &COINS[0];
+        set_name(made, snprintf(made->symbol, sizeof made->symbol, "%sUSDZ26", first->name));
+        memcpy(made->base, first->name, strlen(first->name) + 1);
+        made->instrument_class = CLASS_FUTURE;
+        made->price_places = first->price_places;
+        made->tick = first->tick;
+        made->first_price = first->first_price + first->first_price / 100;
+        made->expiry = EXPIRY;
+        made->expiry_ns = EXPIRY_SECONDS * TD_NS_PER_S;
+    }
+}
+
+static void make_spot(instrument *made, const coin_row *coin, uint32_t index)
+{
+    int64_t finer = text_power10(SPOT_FINER_PLACES);
+    made->instrument_class = CLASS_SPOT;
+    made->first_price = coin->first_price * coin->tick;
+    made->tick = 1;
+    made->size_places = (uint8_t)(coin->size_places + SPOT_FINER_PLACES);
+    made->lots_typical = coin->lots_linear * finer + 7;
+    set_pair(made, coin, index, "USDT");
+}
+
+/* Calls and puts by turns, strikes around the price of the coin. */
+static void make_option(instrument *made, uint32_t index)
+{
+    const coin_row *coin = &COINS[index % OPTION_COINS];
+    uint32_t nth = index / OPTION_COINS;
+    int64_t whole = coin->first_price * coin->tick / text_power10(coin->price_places);
+    int64_t step = whole > 1000 ? 1000 : whole > 100 ? 100 : 1;
+    int64_t strike = whole / step * step + step * (int64_t)(nth / 2);
+    memcpy(made->base, coin->name, strlen(coin->name) + 1);
+    made->instrument_class = CLASS_OPTION;
+    made->quote = "USD";
+    made->settle = "USDC";
+    made->expiry = EXPIRY;
+    made->expiry_ns = EXPIRY_SECONDS * TD_NS_PER_S;
+    made->price_places = 1;
+    made->size_places = 2;
+    made->tick = 5;
+    made->first_price = 3000 + 40 * (int64_t)(nth % 50);
+    made->lots_typical = 300;
+    set_name(made, snprintf(made->symbol, sizeof made->symbol, "%s-%s-%lld-%c", coin->name, EXPIRY,
+                            (long long)strike, nth % 2 == 0 ? 'C' : 'P'));
+}
+
+/* A spread is worth little: its first price is a few ticks above zero, and its bids go below. */
+static void make_spread(instrument *made, const coin_row *coin, uint32_t index)
+{
+    enum { FIRST_PRICE = 4000, ABOVE_ZERO = 150 };
+    made->instrument_class = CLASS_SPREAD;
+    made->price_places = 4;
+    made->tick = 1000;
+    made->first_price = FIRST_PRICE;
+    made->price_shift = FIRST_PRICE - ABOVE_ZERO;
+    if (index < COIN_COUNT)
+        set_name(made, snprintf(made->symbol, sizeof made->symbol, "%sUSDT_%s/USDT", coin->name,
+                                coin->name));
+    else
+        set_name(made,
+                 snprintf(made->symbol, sizeof made->symbol, "S%04uUSDT_S%04u/USDT", index, index));
+}
+
+instrument instrument_make(product of, uint32_t index)
 {
     TD_ASSERT(index < INSTRUMENTS_MAX);
-    const coin_row *coin = &COINS[index % COIN_COUNT];
-    int is_linear = shape == SHAPE_LINEAR;
+    uint32_t nth = of == PRODUCT_CONTRACT ? index / 2 : index;
+    const coin_row *coin = &COINS[nth % COIN_COUNT];
     instrument made = {
         .id = index + 1,
+        .quote = "USDT",
+        .settle = "USDT",
+        .instrument_class = CLASS_PERPETUAL,
         .price_places = coin->price_places,
         .tick = coin->tick,
         .first_price = coin->first_price,
-        .size_places = is_linear ? coin->size_places : 0,
-        .lots_typical = is_linear ? coin->lots_linear : LOTS_INVERSE,
+        .size_places = coin->size_places,
+        .lots_typical = coin->lots_linear,
     };
-    const char *quote = is_linear ? "USDT" : "USD";
-    int n = index < COIN_COUNT
-                ? snprintf(made.symbol, sizeof made.symbol, "%s%s", coin->name, quote)
-                : snprintf(made.symbol, sizeof made.symbol, "S%04u%s", index, quote);
+    int n = nth < COIN_COUNT ? snprintf(made.base, sizeof made.base, "%s", coin->name)
+                             : snprintf(made.base, sizeof made.base, "S%04u", nth);
     TD_ASSERT(n > 0);
-    TD_ASSERT((size_t)n < sizeof made.symbol);
+    TD_ASSERT((size_t)n < sizeof made.base);
+    if (of == PRODUCT_INVERSE || (of == PRODUCT_CONTRACT && index % 2 == 1)) {
+        made.settle = NULL;
+        make_inverse(&made, coin, nth);
+    } else if (of == PRODUCT_USDC_PERP) {
+        made.quote = made.settle = "USDC";
+        set_pair(&made, coin, nth, "PERP");
+    } else if (of == PRODUCT_SPOT) {
+        make_spot(&made, coin, nth);
+    } else if (of == PRODUCT_OPTION) {
+        make_option(&made, index);
+    } else if (of == PRODUCT_SPREAD) {
+        make_spread(&made, coin, index);
+    } else if (of == PRODUCT_NONE) {
+        made.instrument_class = CLASS_NONE;
+    } else {
+        set_pair(&made, coin, nth, "USDT");
+    }
     return made;
+}
+
+int64_t instrument_money(const instrument *traded, int64_t price, int64_t size)
+{
+    if (!traded->is_inverse)
+        return (int64_t)((wide)price * size);
+    wide coins = (wide)size * 100000000 * text_power10(traded->price_places);
+    return (int64_t)((coins + price / 2) / price);
 }

@@ -1,6 +1,5 @@
-/* What the simulated exchange trades: symbols with their price and size grids, per family. The
- * first ones carry real names and the grids of the recordings (2021); more are made up. Constant
- * data. */
+/* What the simulated exchange trades: symbols with their price and size grids, per product. The
+ * first ones of a product carry real names; more are made up. Constant data. */
 #ifndef TD_SIM_INSTRUMENT_H
 #define TD_SIM_INSTRUMENT_H
 
@@ -8,28 +7,70 @@
 
 #include "base/err.h"
 
-/* How frames of a family look (docs/wire.md 2). */
-typedef enum frame_shape {
-    SHAPE_INVERSE, /* numbers as numbers, sizes whole contracts */
-    SHAPE_LINEAR,  /* numbers as strings, sizes fractions of the coin */
-} frame_shape;
+typedef enum product {
+    PRODUCT_INVERSE,   /* contracts of 1 USD, settled in the coin; among them a dated future */
+    PRODUCT_LINEAR,    /* coins against USDT */
+    PRODUCT_CONTRACT,  /* the two above by turns: what contract v3 has on its two paths */
+    PRODUCT_USDC_PERP, /* coins against USDC */
+    PRODUCT_SPOT,
+    PRODUCT_OPTION, /* calls and puts at some strikes of a few coins */
+    PRODUCT_SPREAD, /* a contract against its coin: prices can be negative */
+    PRODUCT_NONE,   /* notices only: one symbol without a name, its market is not shown */
+} product;
+
+/* Bits: which rows of a family's table an instrument has (sim/stream_row.h). */
+enum {
+    CLASS_PERPETUAL = 1 << 0,
+    CLASS_FUTURE = 1 << 1,
+    CLASS_SPOT = 1 << 2,
+    CLASS_OPTION = 1 << 3,
+    CLASS_SPREAD = 1 << 4,
+    CLASS_NONE = 1 << 5,
+    CLASS_ANY = (1 << 6) - 1,
+};
 
 enum {
-    INSTRUMENT_NAME_BYTES = 24,
+    INSTRUMENT_NAME_BYTES = 32,
+    INSTRUMENT_COIN_BYTES = 8,
     INSTRUMENTS_MAX = 10000, /* made-up names have four digits */
 };
 
 typedef struct instrument {
     char symbol[INSTRUMENT_NAME_BYTES];
-    uint32_t id;          /* the exchange's number, from 1 */
+    char base[INSTRUMENT_COIN_BYTES];
+    const char *quote;  /* of prices */
+    const char *settle; /* of money; NULL: the base coin */
+    const char *expiry; /* "25DEC26"; NULL: it does not end */
+    uint64_t expiry_ns; /* 0: it does not end */
+    uint32_t id;        /* the exchange's number, from 1 */
+    uint8_t instrument_class;
+    uint8_t is_inverse;   /* sizes are money, turnover is coins */
     uint8_t price_places; /* decimal places that prices are written with */
-    int64_t tick;         /* price step, in units of the last place */
-    int64_t first_price;  /* in ticks */
     uint8_t size_places;  /* of a lot: 0 = whole contracts */
+    int64_t tick;         /* price step, in units of the last place */
+    int64_t first_price;  /* in ticks of the engine, which knows no prices below 1 */
+    int64_t price_shift;  /* ticks that a price on the wire is below the engine's */
     int64_t lots_typical; /* size of a usual order */
 } instrument;
 
-/* The index-th instrument of a shape's families, 0 to INSTRUMENTS_MAX - 1. */
-instrument instrument_make(frame_shape shape, uint32_t index);
+/* The index-th instrument of a product, 0 to INSTRUMENTS_MAX - 1. */
+instrument instrument_make(product of, uint32_t index);
+
+/* A price of the engine as it is on the wire, in units of the last place. */
+static inline int64_t instrument_price(const instrument *traded, int64_t ticks)
+{
+    return (ticks - traded->price_shift) * traded->tick;
+}
+
+/* Places that an amount of money (price times size, or coins of inverse contracts) has. */
+static inline uint8_t instrument_money_places(const instrument *traded)
+{
+    enum { COIN_PLACES = 8 };
+    return traded->is_inverse ? COIN_PLACES : (uint8_t)(traded->price_places + traded->size_places);
+}
+
+/* What a trade is worth, in units of 10^-instrument_money_places: exact for price times size, to
+ * the nearest for coins. price in units of the last place, size in lots. */
+int64_t instrument_money(const instrument *traded, int64_t price, int64_t size);
 
 #endif

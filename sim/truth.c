@@ -12,7 +12,6 @@
 enum {
     BUFFER_BYTES_MAX = 64 << 20, /* some 300,000 lines between two flushes */
     LEVEL_LINE_BYTES = 64,       /* "Sell", a price and a size of 19 digits each */
-    DEPTH_MAX = 256,
 };
 
 struct truth {
@@ -62,37 +61,82 @@ static void begin_line(truth *t, json_writer *json, const char *kind, const char
     json_write_member_text(json, "path", path);
 }
 
+static void put_hash(json_writer *json, td_bytes frame)
+{
+    char hash[24];
+    (void)snprintf(hash, sizeof hash, "%016" PRIx64,
+                   td_xxh64(frame.data, frame.size)); /* 16 digits fit */
+    json_write_member_text(json, "xxh64", hash);
+}
+
 td_result truth_put_frame(truth *t, const truth_frame *frame, td_err *err)
 {
     json_writer json;
-    char hash[24];
-    (void)snprintf(hash, sizeof hash, "%016" PRIx64,
-                   td_xxh64(frame->bytes.data, frame->bytes.size)); /* 16 digits fit */
     begin_line(t, &json, "frame", frame->path);
     json_write_member_u64(&json, "conn", frame->conn);
     json_write_member_u64(&json, "n", frame->n);
     json_write_member_text(&json, "topic", frame->topic);
     json_write_member_text(&json, "symbol", frame->symbol);
     json_write_member_u64(&json, "bytes", frame->bytes.size);
-    json_write_member_text(&json, "xxh64", hash);
+    put_hash(&json, frame->bytes);
     json_write_member_u64(&json, "ts_ns", frame->ts_ns);
     return end_line(t, &json, err);
 }
 
-td_result truth_put_book(truth *t, const char *path, const char *topic, const char *symbol,
-                         int64_t seq, const instrument *traded, const market *m, uint32_t depth,
-                         td_err *err)
+td_result truth_put_book(truth *t, const truth_book *book, td_err *err)
 {
     json_writer json;
     char sha1[TD_SHA1_HEX_BYTES];
-    td_result rc = truth_levels_sha1(traded, m, depth, sha1, err);
+    td_result rc = truth_levels_sha1(book->traded, book->shown, sha1, err);
     if (rc != TD_OK)
         return rc;
-    begin_line(t, &json, "book", path);
-    json_write_member_text(&json, "topic", topic);
-    json_write_member_text(&json, "symbol", symbol);
-    json_write_member_i64(&json, "seq", seq);
+    begin_line(t, &json, "book", book->path);
+    json_write_member_text(&json, "topic", book->topic);
+    json_write_member_text(&json, "symbol", book->symbol);
+    json_write_member_i64(&json, "seq", book->seq);
+    json_write_member_i64(&json, "u", book->u);
+    put_hash(&json, book->frame);
     json_write_member_text(&json, "levels_sha1", sha1);
+    return end_line(t, &json, err);
+}
+
+static void put_value(json_writer *json, const truth_value *value)
+{
+    char digits[64];
+    text_out text = {.data = digits, .capacity = sizeof digits};
+    int64_t n = value->value.n;
+    json_write_key(json, value->name);
+    switch (value->form) {
+    case TRUTH_TEXT:
+        json_write_text(json, value->value.text);
+        break;
+    case TRUTH_DECIMAL:
+        text_puts(&text, n < 0 ? "-" : "");
+        text_put_shortest(&text, n < 0 ? -n : n, value->value.places);
+        json_write_bytes(json, td_bytes_of(text.data, text.size));
+        break;
+    case TRUTH_WHOLE:
+        json_write_i64(json, n);
+        break;
+    case TRUTH_BOOL:
+        json_write_bool(json, n != 0);
+        break;
+    }
+}
+
+td_result truth_put_entry(truth *t, const truth_entry *entry, td_err *err)
+{
+    json_writer json;
+    begin_line(t, &json, entry->kind, entry->path);
+    json_write_member_text(&json, "topic", entry->topic);
+    json_write_member_text(&json, "symbol", entry->symbol);
+    put_hash(&json, entry->frame);
+    json_write_member_u64(&json, "item", entry->index);
+    json_write_key(&json, "values");
+    json_write_object_begin(&json);
+    for (size_t i = 0; i < entry->value_count; i++)
+        put_value(&json, &entry->values[i]);
+    json_write_object_end(&json);
     return end_line(t, &json, err);
 }
 
@@ -122,27 +166,27 @@ td_result truth_flush(truth *t, td_err *err)
 }
 
 static void put_level_line(text_out *text, const char *side, const instrument *traded,
-                           market_level level)
+                           const window_level *level)
 {
     if (text->size > 0)
         text_puts(text, "\n");
     text_puts(text, side);
-    text_put_shortest(text, level.price * traded->tick, traded->price_places);
+    text_puts(text, level->price < 0 ? "-" : "");
+    text_put_shortest(text, level->price < 0 ? -level->price : level->price, traded->price_places);
     text_puts(text, " ");
-    text_put_shortest(text, level.size, traded->size_places);
+    text_put_shortest(text, level->size, traded->size_places);
 }
 
-td_result truth_levels_sha1(const instrument *traded, const market *m, uint32_t depth,
+td_result truth_levels_sha1(const instrument *traded, const book_window *shown,
                             char out[TD_SHA1_HEX_BYTES], td_err *err)
 {
-    char lines[2 * DEPTH_MAX * LEVEL_LINE_BYTES];
+    char lines[2 * WINDOW_DEPTH_MAX * LEVEL_LINE_BYTES];
     text_out text = {.data = lines, .capacity = sizeof lines};
-    TD_ASSERT(depth <= DEPTH_MAX);
-    size_t bids = market_level_count(m, MARKET_BUY);
-    size_t asks = market_level_count(m, MARKET_SELL);
-    for (size_t i = bids < depth ? bids : depth; i-- > 0;)
-        put_level_line(&text, "Buy ", traded, market_level_at(m, MARKET_BUY, i));
-    for (size_t i = 0; i < asks && i < depth; i++)
-        put_level_line(&text, "Sell ", traded, market_level_at(m, MARKET_SELL, i));
+    const window_level *bids = window_side(shown, MARKET_BUY);
+    const window_level *asks = window_side(shown, MARKET_SELL);
+    for (size_t i = shown->counts[MARKET_BUY]; i-- > 0;)
+        put_level_line(&text, "Buy ", traded, &bids[i]);
+    for (size_t i = 0; i < shown->counts[MARKET_SELL]; i++)
+        put_level_line(&text, "Sell ", traded, &asks[i]);
     return td_sha1_hex(text.data, text.size, out, err);
 }

@@ -3,8 +3,10 @@
  *
  *   {"t":"frame","path","conn","n","topic","symbol","bytes","xxh64","ts_ns"}   each data frame: n
  * is its ordinal on that connection, control frames counted; xxh64 is 16 hex digits
- *   {"t":"book","path","topic","symbol","seq","levels_sha1"}   every 100th frame of a book: the
- * book after the frame of that cross_seq
+ *   {"t":"book","path","topic","symbol","seq","u","xxh64","levels_sha1"}   every 100th frame of a
+ * book: the book after that frame (xxh64: of its bytes)
+ *   {"t":"trade"|"candle"|"order"|"account","path","topic","symbol","xxh64","item","values"}   what
+ * the item-th entry of a frame tells, by the names that messages have
  *   {"t":"fault","path","conn","n","what"}   each injected fault; conn null if it is about all
  *
  * Lines are buffered until truth_flush, which must have returned before the frames they are about
@@ -20,7 +22,8 @@
 #include "base/hash.h"
 #include "base/io.h"
 #include "sim/instrument.h"
-#include "sim/market.h"
+#include "sim/value.h"
+#include "sim/window.h"
 
 typedef struct truth truth;
 
@@ -41,10 +44,49 @@ typedef struct truth_frame {
 /* A data frame is about to be sent. TD_E_NOMEM, TD_E_LIMIT (flush more often). */
 TD_MUST_USE td_result truth_put_frame(truth *t, const truth_frame *frame, td_err *err);
 
-/* The book behind the frame of that seq, as the engine has it now. */
-TD_MUST_USE td_result truth_put_book(truth *t, const char *path, const char *topic,
-                                     const char *symbol, int64_t seq, const instrument *traded,
-                                     const market *m, uint32_t depth, td_err *err);
+typedef struct truth_book {
+    const char *path; /* of the market's family */
+    const char *topic;
+    const char *symbol;
+    int64_t seq;
+    int64_t u;      /* update number of the stream */
+    td_bytes frame; /* behind which the book is so */
+    const instrument *traded;
+    const book_window *shown;
+} truth_book;
+
+/* The book behind a frame that is about to be sent, as the engine has it. */
+TD_MUST_USE td_result truth_put_book(truth *t, const truth_book *book, td_err *err);
+
+/* A value of an entry: the name that messages have for it (docs/topics.md), and what it must be. */
+typedef enum truth_form {
+    TRUTH_TEXT,    /* a string */
+    TRUTH_DECIMAL, /* a string with the shortest decimal */
+    TRUTH_WHOLE,   /* a number: n without its places */
+    TRUTH_BOOL,
+} truth_form;
+
+typedef struct truth_value {
+    const char *name;
+    truth_form form;
+    sim_value value;
+} truth_value;
+
+/* One entry of a frame. */
+typedef struct truth_entry {
+    const char *kind; /* "trade", "candle", "order", "account" */
+    const char *path; /* of the market's family */
+    const char *topic;
+    const char *symbol;
+    td_bytes frame;
+    size_t index;
+    const truth_value *values;
+    size_t value_count;
+} truth_entry;
+
+/* What an entry of a frame that is about to be sent tells. Entries of one frame follow each other.
+ */
+TD_MUST_USE td_result truth_put_entry(truth *t, const truth_entry *entry, td_err *err);
 
 /* A fault was injected before the frame after the n-th of the path; conn 0: on all connections. */
 TD_MUST_USE td_result truth_put_fault(truth *t, const char *path, uint64_t conn, uint64_t n,
@@ -53,9 +95,9 @@ TD_MUST_USE td_result truth_put_fault(truth *t, const char *path, uint64_t conn,
 /* Hand all lines to the operating system. TD_E_IO, TD_E_NOSPACE. */
 TD_MUST_USE td_result truth_flush(truth *t, td_err *err);
 
-/* SHA-1 of a market's best levels as reports state it: lines "SIDE PRICE SIZE" joined by LF, Buy
- * then Sell, each by ascending price, shortest decimals. */
-TD_MUST_USE td_result truth_levels_sha1(const instrument *traded, const market *m, uint32_t depth,
+/* SHA-1 of levels as reports state it: lines "SIDE PRICE SIZE" joined by LF, Buy then Sell, each by
+ * ascending price, shortest decimals. */
+TD_MUST_USE td_result truth_levels_sha1(const instrument *traded, const book_window *shown,
                                         char out[TD_SHA1_HEX_BYTES], td_err *err);
 
 #endif

@@ -5,316 +5,290 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "base/random.h"
-#include "sim/flow.h"
-#include "sim/shape.h"
+#include "base/clock.h"
+#include "base/hash.h"
+#include "sim/venue_impl.h"
 
-/* Products of a price and a size need more than 64 bits. */
-__extension__ typedef __int128 wide;
+/* Events between two frames at most. With the usual topics there is a frame for every second or
+ * third event; a client that has only candles does not make the markets run faster. */
+enum { EVENTS_MAX = 16 };
 
-typedef enum topic_id {
-    TOPIC_TRADE,
-    TOPIC_BOOK_25,
-    TOPIC_BOOK_200,
-    TOPIC_TICKER,
-    TOPIC_IDS
-} topic_id;
+/* ---- what is due ---- */
 
-/* events_max: shown again after 1 to this many events of the symbol. The recordings' books have a
- * median step of 3 to 9; the 200-level book and instrument_info come every 100 ms instead of 20. */
-typedef struct topic_row {
-    const char *name;
-    uint32_t book_depth;
-    uint32_t events_max;
-} topic_row;
-
-_Static_assert((int)TOPIC_IDS == (int)VENUE_TOPICS, "as many streams as the header says");
-
-static const topic_row TOPICS[TOPIC_IDS] = {
-    [TOPIC_TRADE] = {"trade", 0, 0},
-    [TOPIC_BOOK_25] = {"orderBookL2_25", 25, 6},
-    [TOPIC_BOOK_200] = {"orderBook_200.100ms", 200, 30},
-    [TOPIC_TICKER] = {"instrument_info.100ms", 0, 40},
-};
-
-enum {
-    TOPIC_NAME_BYTES = 64,
-    WARM_UP_EVENTS =
-        4000, /* after the first fill: then sizes and gaps between levels look lived in */
-};
-
-/* What of a symbol's book was shown last. */
-typedef struct shown_book {
-    book_window window;
-    int64_t seq;
-    uint64_t ts_ns;
-} shown_book;
-
-typedef struct venue_symbol {
-    instrument traded;
-    market *market;
-    flow flow;
-    char topics[TOPIC_IDS][TOPIC_NAME_BYTES];
-    uint32_t countdown[TOPIC_IDS]; /* events until it is shown again */
-    shown_book books[2];           /* of TOPIC_BOOK_25 and TOPIC_BOOK_200 */
-    ticker ticker;                 /* now */
-    ticker shown_ticker;
-    int64_t shown_ticker_seq; /* of the frame that showed it */
-    uint64_t shown_ticker_ns;
-    tick_direction direction;
-} venue_symbol;
-
-struct venue {
-    venue_options options;
-    td_random random; /* which symbol, when, and trade ids */
-    venue_symbol *symbols;
-    venue_symbol *present; /* whose event is being shown */
-    uint32_t to_show;      /* bit per topic_id */
-    book_window now;       /* scratch */
-    shape_trade trades[MARKET_TRADES_MAX];
-    char bytes[SHAPE_FRAME_BYTES_MAX];
-};
-
-/* ---- what a market's event means for the ticker ---- */
-
-static tick_direction direction_after(tick_direction before, int64_t from, int64_t to)
+/* Is it a stream's turn after this event? */
+static int is_due(venue *v, stream *of, const sim_symbol *s, uint64_t ts_ns)
 {
-    if (to != from)
-        return to > from ? TICK_PLUS : TICK_MINUS;
-    return before == TICK_PLUS || before == TICK_ZERO_PLUS ? TICK_ZERO_PLUS : TICK_ZERO_MINUS;
-}
-
-/* Coins of a trade, in 10^-8: what an inverse contract is worth, or a linear trade's turnover. */
-static int64_t turnover_e8(const venue *v, const instrument *traded, int64_t price, int64_t size)
-{
-    wide money = (wide)size * 100000000;
-    if (v->options.shape == SHAPE_INVERSE)
-        return (int64_t)(money * text_power10(traded->price_places) / price);
-    return (int64_t)(money * price / text_power10(traded->price_places + traded->size_places));
-}
-
-/* Volume as the ticker counts it: contracts, or coins in 10^-8. */
-static int64_t volume_of(const venue *v, const instrument *traded, int64_t size)
-{
-    return v->options.shape == SHAPE_INVERSE ? size : size * text_power10(8u - traded->size_places);
-}
-
-static void count_trade(const venue *v, venue_symbol *s, const market_trade *trade)
-{
-    int64_t *values = s->ticker.values;
-    int64_t price = trade->price * s->traded.tick;
-    int64_t volume = volume_of(v, &s->traded, trade->size);
-    int64_t turnover = turnover_e8(v, &s->traded, price, trade->size);
-    s->direction = direction_after(s->direction, values[TICKER_LAST], price);
-    values[TICKER_LAST] = price;
-    values[TICKER_DIRECTION] = s->direction;
-    if (values[TICKER_HIGH_24H] < price)
-        values[TICKER_HIGH_24H] = price;
-    if (values[TICKER_LOW_24H] > price)
-        values[TICKER_LOW_24H] = price;
-    values[TICKER_TOTAL_VOLUME] += volume;
-    values[TICKER_VOLUME_24H] += volume;
-    values[TICKER_TOTAL_TURNOVER] += turnover;
-    values[TICKER_TURNOVER_24H] += turnover;
-    values[TICKER_OPEN_INTEREST] += trade->size % 3 == 0 ? volume : 0;
-}
-
-/* A change in millionths. */
-static int64_t change_e6(int64_t from, int64_t to)
-{
-    return (int64_t)((wide)(to - from) * 1000000 / from);
-}
-
-/* Bring the ticker up to the market's present best prices. */
-static void update_ticker(venue_symbol *s)
-{
-    int64_t *values = s->ticker.values;
-    values[TICKER_BID1] = market_level_at(s->market, MARKET_BUY, 0).price * s->traded.tick;
-    values[TICKER_ASK1] = market_level_at(s->market, MARKET_SELL, 0).price * s->traded.tick;
-    values[TICKER_MARK] = (values[TICKER_BID1] + values[TICKER_ASK1]) / 2;
-    values[TICKER_INDEX] = values[TICKER_MARK] - values[TICKER_MARK] / 20000;
-    values[TICKER_PCNT_24H] = change_e6(values[TICKER_PREV_24H], values[TICKER_LAST]);
-    values[TICKER_PCNT_1H] = change_e6(values[TICKER_PREV_1H], values[TICKER_LAST]);
-    s->ticker.seq = market_seq(s->market);
-}
-
-static void init_ticker(venue_symbol *s)
-{
-    int64_t *values = s->ticker.values;
-    int64_t price = s->traded.first_price * s->traded.tick;
-    values[TICKER_LAST] = values[TICKER_HIGH_24H] = values[TICKER_LOW_24H] = price;
-    values[TICKER_PREV_24H] = price - price / 50;
-    values[TICKER_PREV_1H] = price + price / 300;
-    values[TICKER_OPEN_INTEREST] = s->traded.lots_typical * 50000;
-    values[TICKER_FUNDING_RATE] = 100;
-    values[TICKER_PREDICTED_RATE] = 87;
-}
-
-/* ---- showing ---- */
-
-static shape_frame frame_of(const venue *v, const venue_symbol *s, topic_id topic, int64_t seq,
-                            uint64_t ts_ns)
-{
-    return (shape_frame){.shape = v->options.shape,
-                         .traded = &s->traded,
-                         .topic = s->topics[topic],
-                         .seq = seq,
-                         .ts_ns = ts_ns};
-}
-
-static int show_trades(venue *v, venue_symbol *s, uint64_t ts_ns, text_out *out)
-{
-    size_t count = 0;
-    const market_trade *done = market_trades(s->market, &count);
-    shape_frame frame = frame_of(v, s, TOPIC_TRADE, market_seq(s->market), ts_ns);
-    for (size_t i = 0; i < count; i++) {
-        count_trade(v, s, &done[i]);
-        v->trades[i] = (shape_trade){.done = done[i],
-                                     .id = {td_random_next(&v->random), td_random_next(&v->random)},
-                                     .tick_direction = tick_direction_name(s->direction)};
+    switch (of->row->kind) {
+    case STREAM_TRADE:
+    case STREAM_TRADE_EACH:
+        return s->trade_count > 0;
+    case STREAM_LIQUIDATION:
+        return s->is_liquidation;
+    case STREAM_CANDLE:
+        /* A candle that has ended is told of at once. */
+        if (of->candle.end_ns <= ts_ns)
+            return 1;
+        break;
+    case STREAM_BOOK:
+    case STREAM_TICKER:
+    case STREAM_NOTICE:
+    case STREAM_ORDER:
+    case STREAM_STOP_ORDER:
+    case STREAM_EXECUTION:
+    case STREAM_POSITION:
+    case STREAM_WALLET:
+    case STREAM_GREEKS:
+    case STREAM_KINDS:
+        break;
     }
-    TD_ASSERT(count > 0);
-    shape_trades(&frame, v->trades, count, out);
-    return 1;
-}
-
-static int show_book(venue *v, venue_symbol *s, topic_id topic, uint64_t ts_ns, text_out *out)
-{
-    shown_book *shown = &s->books[topic - TOPIC_BOOK_25];
-    shape_frame frame = frame_of(v, s, topic, market_seq(s->market), ts_ns);
-    book_window_take(&v->now, s->market, TOPICS[topic].book_depth);
-    if (!shape_book_delta(&frame, &shown->window, &v->now, out))
+    if (of->row->events_max > 0) {
+        TD_ASSERT(of->countdown > 0);
+        if (--of->countdown > 0)
+            return 0;
+        of->countdown = 1 + (uint32_t)td_random_below(&v->random, of->row->events_max);
+        return 1;
+    }
+    if (ts_ns < of->due_ns)
         return 0;
-    TD_ASSERT(frame.seq > shown->seq);
-    *shown = (shown_book){.window = v->now, .seq = frame.seq, .ts_ns = ts_ns};
+    of->due_ns = ts_ns + of->row->every_ms * TD_NS_PER_MS;
     return 1;
-}
-
-static int show_ticker(venue *v, venue_symbol *s, uint64_t ts_ns, text_out *out)
-{
-    shape_frame frame = frame_of(v, s, TOPIC_TICKER, market_seq(s->market), ts_ns);
-    update_ticker(s);
-    if (!shape_ticker_delta(&frame, &s->shown_ticker, &s->ticker, out))
-        return 0;
-    TD_ASSERT(frame.seq > s->shown_ticker_seq);
-    s->shown_ticker = s->ticker;
-    s->shown_ticker_seq = frame.seq;
-    s->shown_ticker_ns = ts_ns;
-    return 1;
-}
-
-static int show(venue *v, venue_symbol *s, topic_id topic, uint64_t ts_ns, text_out *out)
-{
-    if (topic == TOPIC_TRADE)
-        return show_trades(v, s, ts_ns, out);
-    if (topic == TOPIC_TICKER)
-        return show_ticker(v, s, ts_ns, out);
-    return show_book(v, s, topic, ts_ns, out);
 }
 
 /* One event in one market, and what is to be shown because of it. */
-static void step(venue *v)
+static void step(venue *v, uint64_t ts_ns)
 {
     uint64_t first = td_random_below(&v->random, v->options.symbol_count);
     uint64_t second = td_random_below(&v->random, v->options.symbol_count);
-    venue_symbol *s = &v->symbols[first < second ? first : second]; /* the first ones trade most */
-    size_t trade_count = 0;
-    flow_step(&s->flow, s->market);
-    (void)market_trades(s->market, &trade_count);
-    v->present = s;
-    v->to_show = trade_count > 0 ? 1u << TOPIC_TRADE : 0;
-    for (int topic = TOPIC_BOOK_25; topic < TOPIC_IDS; topic++) {
-        if (--s->countdown[topic] > 0)
-            continue;
-        v->to_show |= 1u << topic;
-        s->countdown[topic] = 1 + (uint32_t)td_random_below(&v->random, TOPICS[topic].events_max);
-    }
+    venue_member *member = &v->members[first < second ? first : second]; /* the first trade most */
+    sim_symbol *s = &member->symbol;
+    symbol_begin_event(s, ts_ns);
+    flow_event done = flow_step(&s->flow, s->market);
+    symbol_end_event(s, &v->random, &v->next_number, done == FLOW_LIQUIDATE);
+    symbol_update_ticker(s, ts_ns);
+    v->present = member;
+    v->next_trade = 0;
+    v->to_show = 0;
+    for (uint32_t i = 0; i < member->stream_count; i++)
+        /* The order of draws is the same whatever is wanted. */
+        if (is_due(v, &v->streams[member->streams[i]], s, ts_ns) &&
+            v->streams[member->streams[i]].is_wanted)
+            v->to_show |= (uint64_t)1 << i;
 }
 
-static uint32_t stream_of(const venue *v, const venue_symbol *s, topic_id topic)
+static void fill_frame(const venue *v, const stream *of, const text_out *text, venue_frame *out)
 {
-    return (uint32_t)(s - v->symbols) * TOPIC_IDS + topic;
+    *out = (venue_frame){.stream = (uint32_t)(of - v->streams),
+                         .symbol = v->present != NULL ? (uint32_t)(v->present - v->members) : 0,
+                         .seq = of->seq,
+                         .u = of->u,
+                         .ts_ns = of->ts_ns,
+                         .bytes = td_bytes_of(text->data, text->size)};
 }
 
-void venue_next(venue *v, uint64_t ts_ns, venue_frame *out)
+void venue_want(venue *v, uint32_t index)
 {
-    text_out text = {.data = v->bytes, .capacity = sizeof v->bytes};
-    for (;;) {
-        while (v->to_show == 0)
-            step(v);
-        venue_symbol *s = v->present;
-        TD_ASSERT(s != NULL);
-        topic_id topic = (topic_id)__builtin_ctz(v->to_show);
-        v->to_show &= v->to_show - 1;
-        if (!show(v, s, topic, ts_ns, &text))
-            continue; /* nothing of it changed: the next event may */
-        *out = (venue_frame){.stream = stream_of(v, s, topic),
-                             .seq = market_seq(s->market),
-                             .ts_ns = ts_ns,
-                             .bytes = td_bytes_of(text.data, text.size)};
+    TD_ASSERT(index < v->stream_count);
+    stream *of = &v->streams[index];
+    if (of->is_wanted)
         return;
-    }
+    of->is_wanted = 1;
+    venue_set_shown(v, of, v->members[of->first].symbol.event_ns);
 }
 
-int venue_snapshot(venue *v, uint32_t stream, venue_frame *out)
+int venue_next(venue *v, uint64_t ts_ns, venue_frame *out)
 {
-    TD_ASSERT(stream < venue_stream_count(v));
-    const venue_symbol *s = &v->symbols[stream / TOPIC_IDS];
-    topic_id topic = (topic_id)(stream % TOPIC_IDS);
     text_out text = {.data = v->bytes, .capacity = sizeof v->bytes};
-    shape_frame frame = frame_of(v, s, topic, s->shown_ticker_seq, s->shown_ticker_ns);
-    if (topic == TOPIC_TRADE)
-        return 0;
-    if (topic == TOPIC_TICKER) {
-        shape_ticker_snapshot(&frame, &s->shown_ticker, &text);
-    } else {
-        const shown_book *shown = &s->books[topic - TOPIC_BOOK_25];
-        frame.seq = shown->seq;
-        frame.ts_ns = shown->ts_ns;
-        shape_book_snapshot(&frame, &shown->window, &text);
+    for (unsigned events = 0; events < EVENTS_MAX;) {
+        if (v->to_show == 0) {
+            step(v, ts_ns);
+            events++;
+            continue;
+        }
+        TD_ASSERT(v->present != NULL);
+        unsigned place = (unsigned)__builtin_ctzll(v->to_show);
+        stream *of = &v->streams[v->present->streams[place]];
+        show_result shown = venue_show(v, of, ts_ns, &text);
+        if (shown != SHOW_AGAIN)
+            v->to_show &= v->to_show - 1;
+        if (shown == SHOW_NOTHING)
+            continue; /* nothing of it changed: the next event may */
+        fill_frame(v, of, &text, out);
+        return 1;
     }
-    *out = (venue_frame){.stream = stream,
-                         .seq = frame.seq,
-                         .ts_ns = frame.ts_ns,
-                         .bytes = td_bytes_of(text.data, text.size)};
+    return 0;
+}
+
+int venue_next_private(venue *v, uint64_t ts_ns, venue_frame *out)
+{
+    (void)v;
+    (void)ts_ns;
+    (void)out;
+    return 0;
+}
+
+int venue_snapshot(venue *v, uint32_t index, venue_frame *out)
+{
+    TD_ASSERT(index < v->stream_count);
+    const stream *of = &v->streams[index];
+    text_out text = {.data = v->bytes, .capacity = sizeof v->bytes};
+    if ((of->row->flags & STREAM_NO_INITIAL) != 0 || !venue_show_state(v, of, &text))
+        return 0;
+    fill_frame(v, of, &text, out);
     return 1;
 }
 
 /* ---- opening ---- */
 
-static td_result open_symbol(venue *v, uint32_t index, td_err *err)
+/* What stands behind the topic in a stream of this row for this symbol. */
+static void format_tail(const stream_row *row, const instrument *traded,
+                        char out[STREAM_NAME_BYTES])
 {
-    venue_symbol *s = &v->symbols[index];
-    const instrument traded = instrument_make(v->options.shape, index);
-    s->traded = traded;
-    /* Each symbol counts its own events, from a number as large as the exchange's. */
-    int64_t first_seq = 1000000000 + (int64_t)td_random_below(&v->random, 9000000000u);
-    td_result rc = market_open(first_seq, &s->market, err);
-    if (rc != TD_OK)
-        return rc;
-    flow_init(&s->flow, &s->traded, td_random_next(&v->random));
-    flow_fill(&s->flow, &s->traded, s->market);
-    for (int i = 0; i < WARM_UP_EVENTS; i++)
-        flow_step(&s->flow, s->market);
-    init_ticker(s);
-    update_ticker(s);
-    s->shown_ticker = s->ticker;
-    s->shown_ticker_seq = market_seq(s->market);
-    s->shown_ticker_ns = v->options.start_ns;
-    for (int topic = 0; topic < TOPIC_IDS; topic++) {
-        int n = snprintf(s->topics[topic], sizeof s->topics[topic], "%s.%s", TOPICS[topic].name,
-                         traded.symbol);
-        TD_ASSERT(n > 0);
-        TD_ASSERT((size_t)n < sizeof s->topics[topic]);
-        s->countdown[topic] = 1 + TOPICS[topic].events_max / 2;
-        if (TOPICS[topic].book_depth == 0)
-            continue;
-        shown_book *shown = &s->books[topic - TOPIC_BOOK_25];
-        book_window_take(&shown->window, s->market, TOPICS[topic].book_depth);
-        shown->seq = market_seq(s->market);
-        shown->ts_ns = v->options.start_ns;
+    const char *settle = traded->is_inverse ? "inverse" : traded->settle;
+    int n = 0;
+    switch (row->scope) {
+    case SCOPE_SYMBOL:
+        n = snprintf(out, STREAM_NAME_BYTES, "%s", traded->symbol);
+        break;
+    case SCOPE_COIN:
+        n = snprintf(out, STREAM_NAME_BYTES, "%s", traded->base);
+        break;
+    case SCOPE_SETTLE:
+        n = snprintf(out, STREAM_NAME_BYTES, "%s", settle);
+        break;
+    case SCOPE_COIN_EXPIRY:
+        n = snprintf(out, STREAM_NAME_BYTES, "%s_USD.%s", traded->base, traded->expiry);
+        break;
+    case SCOPE_SYMBOL_INTERVAL:
+        n = snprintf(out, STREAM_NAME_BYTES, "%s.1m", traded->symbol);
+        break;
+    case SCOPE_ALL:
+        out[0] = '\0';
+        break;
     }
-    return TD_OK;
+    TD_ASSERT(n >= 0);
+    TD_ASSERT(n < STREAM_NAME_BYTES);
+}
+
+/* The stream of that name among those that there are, or the count. */
+static uint32_t find_stream(const venue *v, const stream_row *row, const char *name)
+{
+    uint32_t at = 0;
+    if (row->scope == SCOPE_SYMBOL)
+        return v->stream_count; /* symbols have names of their own */
+    while (at < v->stream_count &&
+           (v->streams[at].row != row || strcmp(v->streams[at].name, name) != 0))
+        at++;
+    return at;
+}
+
+/* Rows of both tables are counted through: the family's own, then the account's. */
+static size_t row_count(const venue *v)
+{
+    return v->options.streams->count + (v->options.account == NULL ? 0 : v->options.account->count);
+}
+
+static const stream_row *row_at(const venue *v, size_t index)
+{
+    size_t own = v->options.streams->count;
+    return index < own ? &v->options.streams->rows[index] : &v->options.account->rows[index - own];
+}
+
+/* The stream of a row for a symbol, made if it is not there yet. */
+static td_result add_stream(venue *v, size_t row_index, uint32_t member, td_err *err)
+{
+    const stream_row *row = row_at(v, row_index);
+    char tail[STREAM_NAME_BYTES];
+    char name[STREAM_NAME_BYTES * 2];
+    venue_member *of = &v->members[member];
+    format_tail(row, &of->symbol.traded, tail);
+    int n = snprintf(name, sizeof name, "%s%s%s", row->topic, tail[0] != '\0' ? "." : "", tail);
+    TD_ASSERT(n > 0);
+    TD_ASSERT(n < STREAM_NAME_BYTES);
+    uint32_t at = find_stream(v, row, name);
+    TD_ASSERT(of->stream_count < VENUE_SYMBOL_STREAMS_MAX);
+    of->streams[of->stream_count++] = at;
+    if (at < v->stream_count)
+        return TD_OK;
+    TD_ASSERT(at < v->stream_capacity);
+    stream *made = &v->streams[v->stream_count++];
+    made->row = row;
+    made->text = &v->rows[row_index];
+    made->is_private = row_index >= v->options.streams->count;
+    made->first = member;
+    made->countdown = 1 + row->events_max / 2;
+    memcpy(made->name, name, (size_t)n + 1);
+    int is_whole = row->scope == SCOPE_COIN_EXPIRY || row->scope == SCOPE_SYMBOL_INTERVAL;
+    made->topic = is_whole ? made->name : row->topic;
+    made->symbol = is_whole ? "" : made->name + strlen(row->topic) + (tail[0] != '\0');
+    uint64_t place = td_xxh64(made->name, (size_t)n);
+    while (v->by_name[place & v->by_name_mask] != 0)
+        place++;
+    v->by_name[place & v->by_name_mask] = v->stream_count;
+    td_result rc = TD_OK;
+    if (row->kind == STREAM_BOOK)
+        rc = window_open(row->depth, &made->window, err);
+    if (row->kind == STREAM_TICKER &&
+        (made->shown = td_alloc_zero(SIM_COUNT, sizeof *made->shown)) == NULL)
+        rc = td_err_set(err, TD_E_NOMEM, "no memory for a ticker");
+    if (rc == TD_OK)
+        venue_set_shown(v, made, v->options.start_ns);
+    return rc;
+}
+
+static td_result open_member(venue *v, uint32_t index, td_err *err)
+{
+    venue_member *member = &v->members[index];
+    td_result rc = symbol_open(&member->symbol, v->options.traded, index, &v->random,
+                               v->options.start_ns, err);
+    unsigned class_bit = member->symbol.traded.instrument_class;
+    for (size_t i = 0; rc == TD_OK && i < row_count(v); i++)
+        if (row_at(v, i)->classes == 0 || (row_at(v, i)->classes & class_bit) != 0)
+            rc = add_stream(v, i, index, err);
+    return rc;
+}
+
+static td_result compile_rows(venue *v, td_err *err)
+{
+    td_result rc = TD_OK;
+    for (size_t i = 0; rc == TD_OK && i < row_count(v); i++) {
+        const stream_row *row = row_at(v, i);
+        rc = template_open(row->snapshot, &v->rows[i].snapshot, err);
+        if (rc == TD_OK && row->delta != NULL)
+            rc = template_open(row->delta, &v->rows[i].delta, err);
+    }
+    return rc;
+}
+
+static td_result open_scratch(venue *v, td_err *err)
+{
+    uint32_t depth = 0;
+    for (size_t i = 0; i < row_count(v); i++)
+        if (row_at(v, i)->depth > depth)
+            depth = row_at(v, i)->depth;
+    return depth > 0 ? window_open(depth, &v->scratch, err) : TD_OK;
+}
+
+static td_result open_parts(venue *v, td_err *err)
+{
+    uint32_t symbols = v->options.symbol_count;
+    size_t rows = row_count(v);
+    v->stream_capacity = symbols * (uint32_t)rows;
+    v->members = td_alloc_zero(symbols, sizeof *v->members);
+    v->streams = td_alloc_zero(v->stream_capacity, sizeof *v->streams);
+    v->rows = td_alloc_zero(rows, sizeof *v->rows);
+    uint32_t places = 16;
+    while (places < 2 * v->stream_capacity)
+        places *= 2;
+    v->by_name_mask = places - 1;
+    v->by_name = td_alloc_zero(places, sizeof *v->by_name);
+    if (v->members == NULL || v->streams == NULL || v->rows == NULL || v->by_name == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for %u symbols", symbols);
+    td_result rc = open_scratch(v, err);
+    if (rc == TD_OK)
+        rc = compile_rows(v, err);
+    for (uint32_t i = 0; rc == TD_OK && i < symbols; i++)
+        rc = open_member(v, i, err);
+    return rc;
 }
 
 td_result venue_open(const venue_options *options, venue **out, td_err *err)
@@ -325,15 +299,9 @@ td_result venue_open(const venue_options *options, venue **out, td_err *err)
     if (v == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for an exchange");
     v->options = *options;
+    v->next_number = 2290000000000000000 + (int64_t)(options->start_ns / TD_NS_PER_S % 1000000007);
     td_random_init(&v->random, options->seed);
-    v->symbols = td_alloc_zero(options->symbol_count, sizeof *v->symbols);
-    if (v->symbols == NULL) {
-        venue_close(v);
-        return td_err_set(err, TD_E_NOMEM, "no memory for %u symbols", options->symbol_count);
-    }
-    td_result rc = TD_OK;
-    for (uint32_t i = 0; rc == TD_OK && i < options->symbol_count; i++)
-        rc = open_symbol(v, i, err);
+    td_result rc = open_parts(v, err);
     if (rc != TD_OK) {
         venue_close(v);
         return rc;
@@ -346,38 +314,77 @@ void venue_close(venue *v)
 {
     if (v == NULL)
         return;
-    for (uint32_t i = 0; v->symbols != NULL && i < v->options.symbol_count; i++)
-        market_close(v->symbols[i].market);
-    td_free(v->symbols);
+    for (uint32_t i = 0; v->members != NULL && i < v->options.symbol_count; i++)
+        symbol_close(&v->members[i].symbol);
+    for (uint32_t i = 0; i < v->stream_count; i++) {
+        td_free(v->streams[i].window);
+        td_free(v->streams[i].shown);
+    }
+    for (size_t i = 0; v->rows != NULL && i < row_count(v); i++) {
+        template_close(v->rows[i].snapshot);
+        template_close(v->rows[i].delta);
+    }
+    td_free(v->scratch);
+    td_free(v->by_name);
+    td_free(v->rows);
+    td_free(v->streams);
+    td_free(v->members);
     td_free(v);
 }
 
-/* ---- streams ---- */
+/* ---- looking ---- */
 
 uint32_t venue_stream_count(const venue *v)
 {
-    return v->options.symbol_count * TOPIC_IDS;
+    return v->stream_count;
 }
 
-venue_stream venue_stream_at(const venue *v, uint32_t stream)
+venue_stream venue_stream_at(const venue *v, uint32_t index)
 {
-    TD_ASSERT(stream < venue_stream_count(v));
-    const venue_symbol *s = &v->symbols[stream / TOPIC_IDS];
-    uint32_t topic = stream % TOPIC_IDS;
-    return (venue_stream){.exchange_topic = s->topics[topic],
-                          .topic = TOPICS[topic].name,
-                          .symbol = s->traded.symbol,
-                          .book_depth = TOPICS[topic].book_depth};
+    TD_ASSERT(index < v->stream_count);
+    const stream *of = &v->streams[index];
+    return (venue_stream){.exchange_topic = of->name,
+                          .topic = of->topic,
+                          .symbol = of->symbol,
+                          .row = of->row,
+                          .is_private = of->is_private};
 }
 
-const market *venue_market(const venue *v, uint32_t stream)
+uint32_t venue_find(const venue *v, td_bytes exchange_topic)
 {
-    TD_ASSERT(stream < venue_stream_count(v));
-    return v->symbols[stream / TOPIC_IDS].market;
+    uint64_t at = td_xxh64(exchange_topic.data, exchange_topic.size);
+    for (;; at++) {
+        uint32_t index = v->by_name[at & v->by_name_mask];
+        if (index == 0)
+            return v->stream_count;
+        if (td_bytes_is(exchange_topic, v->streams[index - 1].name))
+            return index - 1;
+    }
 }
 
-const instrument *venue_instrument(const venue *v, uint32_t stream)
+const book_window *venue_book(const venue *v, uint32_t index)
 {
-    TD_ASSERT(stream < venue_stream_count(v));
-    return &v->symbols[stream / TOPIC_IDS].traded;
+    TD_ASSERT(index < v->stream_count);
+    return v->streams[index].window;
+}
+
+venue_told venue_last_told(const venue *v)
+{
+    const list_source *list = &v->items;
+    venue_told told = {.symbol = list->symbol,
+                       .trades = &list->symbol->trades[list->trade_first],
+                       .trade_count = list->trade_count,
+                       .candle_count = list->candle_count};
+    TD_ASSERT(list->trade_first + list->trade_count <= MARKET_TRADES_MAX);
+    for (size_t i = 0; i < list->candle_count; i++) {
+        told.candles[i] = list->candles[i];
+        told.is_closed[i] = list->is_closed[i];
+    }
+    return told;
+}
+
+const sim_symbol *venue_symbol_at(const venue *v, uint32_t symbol)
+{
+    TD_ASSERT(symbol < v->options.symbol_count);
+    return &v->members[symbol].symbol;
 }

@@ -1,12 +1,12 @@
 /* One family of the simulated exchange: its symbols' markets, and the stream of data frames that
  * comes out of them. Frames are made one after the other, for all topics and symbols, whether
- * somebody listens or not; the same seed gives the same frames (but for the times, which the caller
- * gives).
+ * somebody listens at the moment or not; the same seed and subscriptions give the same frames (but
+ * for the times, which the caller gives). What the topics are, and how their frames look, is in the
+ * tables of sim/stream_row.h.
  *
- * What happens in a market shows as: a trade frame for each event that traded, at once; books and
- * instrument_info every few events, as the difference between what was shown last and what is. So
- * cross_seq rises strictly in each topic, and a book is never ahead of the trades before it. One
- * thread. */
+ * What happens in a market shows as: a trade frame for each event that traded, at once; books,
+ * tickers and candles every few events or milliseconds, as they are then. So sequences rise
+ * strictly in each topic, and nothing is ever ahead of the trades before it. One thread. */
 #ifndef TD_SIM_VENUE_H
 #define TD_SIM_VENUE_H
 
@@ -14,32 +14,41 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
-#include "sim/instrument.h"
-#include "sim/market.h"
+#include "sim/stream_row.h"
+#include "sim/symbol.h"
+#include "sim/window.h"
 
 typedef struct venue venue;
 
-enum { VENUE_TOPICS = 4 }; /* trade, two books, instrument_info: streams of each symbol */
+enum {
+    VENUE_SYMBOL_STREAMS_MAX = 64, /* streams that one symbol's events can show in */
+    VENUE_FRAME_BYTES_MAX = 1 << 20,
+};
 
 typedef struct venue_options {
-    frame_shape shape;
-    uint32_t symbol_count; /* 1 to INSTRUMENTS_MAX */
+    product traded;
+    const stream_table *streams;
+    const stream_table *account; /* streams of the account that trades here; NULL: none */
+    uint32_t symbol_count;       /* 1 to INSTRUMENTS_MAX */
     uint64_t seed;
     uint64_t start_ns; /* exchange time of the books as they are at the beginning */
 } venue_options;
 
-/* One topic of one symbol. */
+/* One topic of one symbol, coin or family. Texts are valid until close. */
 typedef struct venue_stream {
     const char *exchange_topic; /* "orderBookL2_25.BTCUSD" */
     const char *topic;          /* "orderBookL2_25" */
-    const char *symbol;
-    uint32_t book_depth; /* levels a side; 0: no book */
+    const char *symbol;         /* or coin; empty if the topic has none */
+    const stream_row *row;
+    uint8_t is_private; /* of the account */
 } venue_stream;
 
 /* A data frame. bytes are valid until the next call. */
 typedef struct venue_frame {
     uint32_t stream;
-    int64_t seq; /* cross_seq */
+    uint32_t symbol; /* whose event it tells of */
+    int64_t seq;     /* that event */
+    int64_t u;       /* update number of the stream */
     uint64_t ts_ns;
     td_bytes bytes;
 } venue_frame;
@@ -47,19 +56,45 @@ typedef struct venue_frame {
 TD_MUST_USE td_result venue_open(const venue_options *options, venue **out, td_err *err);
 void venue_close(venue *v);
 
+/* Somebody subscribes to a stream: from now on it is shown. Streams that nobody ever wanted take no
+ * frames. */
+void venue_want(venue *v, uint32_t stream);
+
 /* Let the markets go on until there is something to show, at exchange time ts_ns: at least 1,000
- * above that of the frame before. */
-void venue_next(venue *v, uint64_t ts_ns, venue_frame *out);
+ * above that of the frame before. 0: some events went by and nothing of them is shown. */
+int venue_next(venue *v, uint64_t ts_ns, venue_frame *out);
+
+/* What the account has to say of the events so far; 0: nothing more. */
+int venue_next_private(venue *v, uint64_t ts_ns, venue_frame *out);
 
 /* What a new subscriber of a stream gets first: the state that the next delta starts from. Returns
- * 0 if the topic has no such thing (trade). */
+ * 0 if the topic has no such thing. */
 int venue_snapshot(venue *v, uint32_t stream, venue_frame *out);
 
 uint32_t venue_stream_count(const venue *v);
 venue_stream venue_stream_at(const venue *v, uint32_t stream);
 
-/* For the truth: the market and the instrument behind a stream. */
-const market *venue_market(const venue *v, uint32_t stream);
-const instrument *venue_instrument(const venue *v, uint32_t stream);
+/* The stream of that exchange topic, or venue_stream_count. */
+uint32_t venue_find(const venue *v, td_bytes exchange_topic);
+
+/* ---- for the truth ---- */
+
+/* The levels of a book stream as they were shown last; NULL if it is no book. */
+const book_window *venue_book(const venue *v, uint32_t stream);
+
+/* A symbol behind a frame. */
+const sim_symbol *venue_symbol_at(const venue *v, uint32_t symbol);
+
+/* What the frame that venue_next made last has in its lists, in order; counts are 0 for what it is
+ * not about. Valid until the next frame. */
+typedef struct venue_told {
+    const sim_symbol *symbol;
+    const sim_trade *trades;
+    size_t trade_count;
+    const candle *candles[2];
+    uint8_t is_closed[2];
+    size_t candle_count;
+} venue_told;
+venue_told venue_last_told(const venue *v);
 
 #endif

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "base/alloc.h"
 #include "base/io_fault.h"
 
 static const instrument BTCUSD = {.symbol = "BTCUSD", .price_places = 2, .tick = 50};
@@ -29,38 +30,45 @@ static void expect_file(td_io io, const char *expected)
     assert_string_equal(found, expected);
 }
 
-static market *small_market(void)
+/* What a topic of depth levels shows of a small market. */
+static book_window *small_window(uint32_t depth)
 {
     market *m = NULL;
+    book_window *window = NULL;
     assert_int_equal(market_open(0, &m, NULL), TD_OK);
     (void)market_limit(m, MARKET_BUY, 121232, 7);
     (void)market_limit(m, MARKET_BUY, 121231, 3);
     (void)market_limit(m, MARKET_BUY, 121000, 9); /* below a window of two levels */
     (void)market_limit(m, MARKET_SELL, 121235, 1);
     (void)market_limit(m, MARKET_SELL, 121236, 20);
-    return m;
+    assert_int_equal(window_open(depth, &window, NULL), TD_OK);
+    window_take(window, &BTCUSD, m, 0);
+    market_close(m);
+    return window;
 }
 
 static void test_levels_sha1(void **state)
 {
     (void)state; /* none */
     char sha1[TD_SHA1_HEX_BYTES];
-    market *m = small_market();
+    book_window *window = small_window(2);
     /* Buy 60615.5 3 | Buy 60616 7 | Sell 60617.5 1 | Sell 60618 20 */
-    assert_int_equal(truth_levels_sha1(&BTCUSD, m, 2, sha1, NULL), TD_OK);
+    assert_int_equal(truth_levels_sha1(&BTCUSD, window, sha1, NULL), TD_OK);
     assert_string_equal(sha1, "55bd7b84fc1e49a69030bdf18a90309da43392bd");
-    market_close(m);
+    td_free(window);
+    market *m = NULL;
     assert_int_equal(market_open(0, &m, NULL), TD_OK);
+    assert_int_equal(window_open(25, &window, NULL), TD_OK);
+    assert_int_equal(truth_levels_sha1(&BTCUSD, window, sha1, NULL), TD_OK);
+    assert_string_equal(sha1, "da39a3ee5e6b4b0d3255bfef95601890afd80709"); /* of no bytes */
     (void)market_limit(m, MARKET_BUY, 31253, 7);
     (void)market_limit(m, MARKET_SELL, 31260, 150);
+    window_take(window, &LTCUSDT, m, 0);
     /* Buy 312.53 0.07 | Sell 312.6 1.5 */
-    assert_int_equal(truth_levels_sha1(&LTCUSDT, m, 25, sha1, NULL), TD_OK);
+    assert_int_equal(truth_levels_sha1(&LTCUSDT, window, sha1, NULL), TD_OK);
     assert_string_equal(sha1, "08a0a4afb66b0afcbef142f61ae3d093582233eb");
     market_close(m);
-    assert_int_equal(market_open(0, &m, NULL), TD_OK);
-    assert_int_equal(truth_levels_sha1(&BTCUSD, m, 25, sha1, NULL), TD_OK);
-    assert_string_equal(sha1, "da39a3ee5e6b4b0d3255bfef95601890afd80709"); /* of no bytes */
-    market_close(m);
+    td_free(window);
 }
 
 static void test_lines(void **state)
@@ -69,7 +77,7 @@ static void test_lines(void **state)
     io_fault *disk = io_fault_open();
     td_io io = io_fault_io(disk);
     truth *t = NULL;
-    market *m = small_market();
+    book_window *window = small_window(2);
     const truth_frame frame = {.path = "/realtime",
                                .conn = 2,
                                .n = 17,
@@ -79,17 +87,25 @@ static void test_lines(void **state)
                                .ts_ns = 1618677786670000000u};
     assert_int_equal(truth_open(io, "truth.jsonl", &t, NULL), TD_OK);
     assert_int_equal(truth_put_frame(t, &frame, NULL), TD_OK);
-    assert_int_equal(
-        truth_put_book(t, "/realtime", "orderBookL2_25", "BTCUSD", 12, &BTCUSD, m, 2, NULL), TD_OK);
+    const truth_book book = {.path = "/realtime",
+                             .topic = "orderBookL2_25",
+                             .symbol = "BTCUSD",
+                             .seq = 12,
+                             .u = 3,
+                             .frame = td_bytes_str("{}"),
+                             .traded = &BTCUSD,
+                             .shown = window};
+    assert_int_equal(truth_put_book(t, &book, NULL), TD_OK);
     expect_file(io, "");
     assert_int_equal(truth_flush(t, NULL), TD_OK);
-    expect_file(io,
-                "{\"t\":\"frame\",\"path\":\"/realtime\",\"conn\":2,\"n\":17,\"topic\":\"trade\","
-                "\"symbol\":\"BTCUSD\",\"bytes\":2,\"xxh64\":\"2e1472b57af294d1\","
-                "\"ts_ns\":1618677786670000000}\n"
-                "{\"t\":\"book\",\"path\":\"/realtime\",\"topic\":\"orderBookL2_25\","
-                "\"symbol\":\"BTCUSD\",\"seq\":12,\"levels_sha1\":"
-                "\"55bd7b84fc1e49a69030bdf18a90309da43392bd\"}\n");
+    expect_file(
+        io,
+        "{\"t\":\"frame\",\"path\":\"/realtime\",\"conn\":2,\"n\":17,\"topic\":\"trade\","
+        "\"symbol\":\"BTCUSD\",\"bytes\":2,\"xxh64\":\"2e1472b57af294d1\","
+        "\"ts_ns\":1618677786670000000}\n"
+        "{\"t\":\"book\",\"path\":\"/realtime\",\"topic\":\"orderBookL2_25\","
+        "\"symbol\":\"BTCUSD\",\"seq\":12,\"u\":3,\"xxh64\":\"2e1472b57af294d1\",\"levels_sha1\":"
+        "\"55bd7b84fc1e49a69030bdf18a90309da43392bd\"}\n");
     truth_close(t);
     assert_int_not_equal(truth_open(io, "truth.jsonl", &t, NULL), TD_OK);
     assert_int_equal(truth_open(io, "other.jsonl", &t, NULL), TD_OK);
@@ -103,7 +119,7 @@ static void test_lines(void **state)
                 "{\"t\":\"fault\",\"path\":\"/realtime\",\"conn\":null,\"n\":500,\"what\":"
                 "\"disconnect\"}\n"
                 "{\"t\":\"fault\",\"path\":\"/realtime\",\"conn\":3,\"n\":7,\"what\":\"cut\"}\n");
-    market_close(m);
+    td_free(window);
     io_fault_close(disk);
 }
 

@@ -1,0 +1,76 @@
+#include "sim/candle.h"
+
+#include "base/assert.h"
+#include "base/clock.h"
+
+#define DAY_NS (86400u * TD_NS_PER_S)
+
+/* Length of an interval; 0: it depends on the calendar. */
+static const uint64_t MINUTES[CANDLE_INTERVALS] = {
+    [CANDLE_1] = 1,     [CANDLE_3] = 3,     [CANDLE_5] = 5,     [CANDLE_15] = 15,
+    [CANDLE_30] = 30,   [CANDLE_60] = 60,   [CANDLE_120] = 120, [CANDLE_240] = 240,
+    [CANDLE_360] = 360, [CANDLE_720] = 720, [CANDLE_D] = 1440,  [CANDLE_W] = 10080,
+};
+
+/* Days from 1970 to the first of a month counted from March of year 0 (which puts the leap day at
+ * a year's end). */
+static int64_t days_to_month(int64_t month)
+{
+    int64_t year = month / 12;
+    int64_t in_year = month % 12;
+    return year * 365 + year / 4 - year / 100 + year / 400 + (153 * in_year + 2) / 5 - 719468;
+}
+
+/* The month that a day lies in, counted likewise. */
+static int64_t month_of_day(int64_t day)
+{
+    int64_t month = (day + 719468) * 12 / 366; /* too small by a few months at most */
+    while (days_to_month(month + 1) <= day)
+        month++;
+    return month;
+}
+
+static void set_bounds(candle *c, candle_interval interval, uint64_t ns)
+{
+    TD_ASSERT(interval < CANDLE_INTERVALS);
+    if (interval == CANDLE_M) {
+        int64_t month = month_of_day((int64_t)(ns / DAY_NS));
+        c->start_ns = (uint64_t)days_to_month(month) * DAY_NS;
+        c->end_ns = (uint64_t)days_to_month(month + 1) * DAY_NS;
+        return;
+    }
+    /* 1970 began on a Thursday: weeks are counted from the Monday before. */
+    uint64_t shift = interval == CANDLE_W ? 3 * DAY_NS : 0;
+    uint64_t length = MINUTES[interval] * 60 * TD_NS_PER_S;
+    c->start_ns = (ns + shift) / length * length - shift;
+    c->end_ns = c->start_ns + length;
+}
+
+void candle_open(candle_pair *pair, candle_interval interval, uint64_t ns, int64_t price)
+{
+    *pair = (candle_pair){.now = {.open = price, .high = price, .low = price, .close = price}};
+    set_bounds(&pair->now, interval, ns);
+    TD_ASSERT(pair->now.start_ns <= ns);
+    TD_ASSERT(ns < pair->now.end_ns);
+}
+
+int candle_roll(candle_pair *pair, candle_interval interval, uint64_t ns)
+{
+    if (ns < pair->now.end_ns)
+        return 0;
+    candle closed = pair->now;
+    candle_open(pair, interval, ns, closed.close);
+    pair->closed = closed;
+    return 1;
+}
+
+void candle_add(candle_pair *pair, int64_t price, int64_t volume, int64_t turnover)
+{
+    candle *c = &pair->now;
+    TD_ASSERT(volume > 0);
+    c->high = price > c->high ? price : c->high;
+    c->low = price < c->low ? price : c->low;
+    c->close = price;
+    c->volume += volume;
+    c->turnover += turnover;
+}

@@ -1,0 +1,147 @@
+/* What the exchange writes down of what it sends. */
+#include "base/assert.h"
+#include "sim/exchange_impl.h"
+
+void note_frame(sim_conn *conn, const venue_stream *stream, const venue_frame *frame)
+{
+    exchange *x = conn->exchange;
+    td_err err;
+    conn->sent++;
+    x->counts.data_frames++;
+    if (x->options.truth == NULL)
+        return;
+    const truth_frame sent = {.path = conn->path,
+                              .conn = conn->number,
+                              .n = conn->sent,
+                              .topic = stream->topic,
+                              .symbol = stream->symbol,
+                              .bytes = frame->bytes,
+                              .ts_ns = frame->ts_ns};
+    td_result rc = truth_put_frame(x->options.truth, &sent, &err);
+    if (rc != TD_OK)
+        exchange_fail(x, rc, &err);
+}
+
+/* A market's name in the truth: the first path of its family. */
+static const char *market_path(const sim_market *m)
+{
+    const family *of = family_find(td_bytes_str(m->row->family));
+    TD_ASSERT(of != NULL);
+    const char *url = of->endpoints[0].url;
+    return strchr(strstr(url, "://") + 3, '/');
+}
+
+static void note_book(sim_market *m, const venue_stream *stream, const venue_frame *frame)
+{
+    exchange *x = m->exchange;
+    td_err err;
+    if (++m->book_frames[frame->stream] % BOOK_MARK_EVERY != 0)
+        return;
+    const truth_book book = {.path = market_path(m),
+                             .topic = stream->topic,
+                             .symbol = stream->symbol,
+                             .seq = frame->seq,
+                             .u = frame->u,
+                             .frame = frame->bytes,
+                             .traded = &venue_symbol_at(m->venue, frame->symbol)->traded,
+                             .shown = venue_book(m->venue, frame->stream)};
+    td_result rc = truth_put_book(x->options.truth, &book, &err);
+    if (rc != TD_OK)
+        exchange_fail(x, rc, &err);
+}
+
+static void put_entry(sim_market *m, const venue_stream *stream, const venue_frame *frame,
+                      const char *kind, size_t index, const truth_value *values, size_t count)
+{
+    exchange *x = m->exchange;
+    td_err err;
+    const truth_entry entry = {.kind = kind,
+                               .path = market_path(m),
+                               .topic = stream->topic,
+                               .symbol = stream->symbol,
+                               .frame = frame->bytes,
+                               .index = index,
+                               .values = values,
+                               .value_count = count};
+    td_result rc = truth_put_entry(x->options.truth, &entry, &err);
+    if (rc != TD_OK)
+        exchange_fail(x, rc, &err);
+}
+
+/* Times of trades have whole milliseconds on the wire. */
+static sim_value cut_to_ms(sim_value moment)
+{
+    enum { NS_PER_MS = 1000000 };
+    return sim_number(moment.n - moment.n % NS_PER_MS, 0);
+}
+
+static void note_trades(sim_market *m, const venue_stream *stream, const venue_frame *frame,
+                        const venue_told *told)
+{
+    sim_value v[SIM_COUNT];
+    for (size_t i = 0; i < told->trade_count; i++) {
+        symbol_set_trade(told->symbol, &told->trades[i], v);
+        const truth_value values[] = {
+            {"side", TRUTH_TEXT, v[SIM_SIDE]},
+            {"price", TRUTH_DECIMAL, v[SIM_PRICE]},
+            {"size", TRUTH_DECIMAL, v[SIM_SIZE]},
+            {"exchange_ns", TRUTH_WHOLE, cut_to_ms(v[SIM_TRADE_TIME])},
+        };
+        put_entry(m, stream, frame, "trade", i, values, sizeof values / sizeof values[0]);
+    }
+}
+
+static void note_candles(sim_market *m, const venue_stream *stream, const venue_frame *frame,
+                         const venue_told *told)
+{
+    sim_value v[SIM_COUNT];
+    for (size_t i = 0; i < told->candle_count; i++) {
+        symbol_set_candle(told->symbol, told->candles[i], told->is_closed[i], v);
+        const truth_value values[] = {
+            {"start_ns", TRUTH_WHOLE, v[SIM_START]},
+            {"open", TRUTH_DECIMAL, v[SIM_OPEN]},
+            {"high", TRUTH_DECIMAL, v[SIM_HIGH]},
+            {"low", TRUTH_DECIMAL, v[SIM_LOW]},
+            {"close", TRUTH_DECIMAL, v[SIM_CLOSE]},
+            {"volume", TRUTH_DECIMAL, v[SIM_VOLUME]},
+            {"turnover", TRUTH_DECIMAL, v[SIM_TURNOVER]},
+            {"is_confirmed", TRUTH_BOOL, v[SIM_CONFIRM]},
+        };
+        put_entry(m, stream, frame, "candle", i, values, sizeof values / sizeof values[0]);
+    }
+}
+
+void note_content(sim_market *m, const venue_stream *stream, const venue_frame *frame)
+{
+    stream_kind kind = stream->row->kind;
+    if (m->exchange->options.truth == NULL || (stream->row->flags & STREAM_NO_MARK) != 0)
+        return;
+    venue_told told = venue_last_told(m->venue);
+    if (kind == STREAM_BOOK)
+        note_book(m, stream, frame);
+    else if (kind == STREAM_TRADE || kind == STREAM_TRADE_EACH)
+        note_trades(m, stream, frame, &told);
+    else if (kind == STREAM_CANDLE)
+        note_candles(m, stream, frame, &told);
+}
+
+void note_fault(sim_market *m, fault_kind kind)
+{
+    exchange *x = m->exchange;
+    td_err err;
+    if (x->options.truth == NULL)
+        return;
+    td_result rc =
+        truth_put_fault(x->options.truth, market_path(m), 0, m->made, fault_name(kind), &err);
+    if (rc != TD_OK)
+        exchange_fail(x, rc, &err);
+}
+
+int flush_truth(exchange *x)
+{
+    td_err err;
+    td_result rc = x->options.truth != NULL ? truth_flush(x->options.truth, &err) : TD_OK;
+    if (rc != TD_OK)
+        exchange_fail(x, rc, &err);
+    return x->failure == TD_OK;
+}

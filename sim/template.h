@@ -1,0 +1,48 @@
+/* Templates: how a frame looks, as text. A template is the frame with named values in place of what
+ * changes, so a topic is a row of a table and no code:
+ *
+ *   {'topic':'$topic','ts':$ts:ms,'data':{'b':[@bids(['$price','$size'])],'u':$u}}
+ *
+ *   '              a quotation mark (frames have no apostrophes)
+ *   $name          a value, with all its decimal places; a text as it is; also ${name}
+ *   $name:s        in its shortest form            $name:e4   times 10^4, as a whole number
+ *   $name:f8       with 8 places                   $name:b    true or false
+ *   $name:sec :ms :us :ns      a moment, as a whole number of that unit
+ *   $name:iso0 :iso3 :iso6 :iso9   as RFC 3339 text with so many digits behind the second;
+ *                  :cut3 has three noughts there
+ *   @name(...)     once for each item of a list, commas between
+ *   ~(...)         left out unless a value in it differs from what was shown last
+ *
+ * Values are those of sim/value.h. Compiled once, rendered often. A template that does not compile
+ * is a fault of our own, asserted with its text. One thread a template set. */
+#ifndef TD_SIM_TEMPLATE_H
+#define TD_SIM_TEMPLATE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "sim/text_out.h"
+#include "sim/value.h"
+
+typedef struct template template;
+
+/* Compile. TD_E_NOMEM. */
+TD_MUST_USE td_result template_open(const char *text, template **out, td_err *err);
+void template_close(template *t);
+
+/* What a template is filled with. */
+typedef struct template_source {
+    sim_value *values;      /* SIM_COUNT of them; next_item may change them */
+    const sim_value *shown; /* as values, when they were shown last; NULL: everything is new */
+    /* Set the values of the index-th item of a list; called with rising indexes from 0 on. 0 if
+     * there is none. */
+    int (*next_item)(void *user, sim_list_id list, size_t index, sim_value *values);
+    void *user;
+} template_source;
+
+/* Append the frame to out, which has room. Returns 0 if the template has parts that can be left out
+ * and all of them were: then out is as it was. */
+int template_render(const template *t, const template_source *source, text_out *out);
+
+#endif

@@ -1,0 +1,206 @@
+/* Named values: what the simulated exchange can say in a frame. Engine code sets them, templates
+ * (sim/template.h) place them by name; the list below is the vocabulary of both. Constant data. */
+#ifndef TD_SIM_VALUE_H
+#define TD_SIM_VALUE_H
+
+#include <stdint.h>
+
+/* A number n / 10^places, a moment in ns (places 9), or a text. */
+typedef struct sim_value {
+    int64_t n;
+    const char *text; /* not NULL: the value is this, n is ignored */
+    uint8_t places;
+} sim_value;
+
+/* Enumerator and name. Meanings stand where they are set: sim/venue*.c, sim/symbol.c,
+ * sim/account*.c. */
+#define SIM_VALUES_FRAME(X)                                                                        \
+    X(TOPIC, "topic")       /* canonical, with the symbol */                                       \
+    X(SYMBOL, "symbol")     /* of the stream, or of a list's item */                               \
+    X(COIN, "coin")         /* base coin */                                                        \
+    X(QUOTE, "quote")       /* quote coin */                                                       \
+    X(SETTLE, "settle")     /* settlement coin */                                                  \
+    X(SYMBOL_ID, "number")  /* the exchange's number of the symbol */                              \
+    X(TYPE, "type")         /* snapshot or delta */                                                \
+    X(TS, "ts")             /* moment of the frame */                                              \
+    X(CTS, "cts")           /* moment of the matching event behind it */                           \
+    X(SEQ, "seq")           /* matching event, in the symbol's numbering */                        \
+    X(U, "u")               /* update number of the stream */                                      \
+    X(V, "v")               /* version text of a spot book */                                      \
+    X(UUID, "uuid")         /* an opaque id of the frame */                                        \
+    X(INTERVAL, "interval") /* of a candle, as the topic writes it */                              \
+    X(EXPIRY, "expiry")     /* moment of delivery */                                               \
+    X(EXPIRY_TEXT, "expiry_text")                                                                  \
+    X(SECONDS_LEFT, "seconds_left") /* to the delivery */
+
+#define SIM_VALUES_ITEM(X)                                                                         \
+    X(PRICE, "price")                                                                              \
+    X(SIZE, "size")                                                                                \
+    X(RPI_SIZE, "rpi_size")                                                                        \
+    X(SIDE, "side")                 /* Buy, Sell: of a level, or the taker's */                    \
+    X(TRADE_ID, "trade_id")         /* a UUID */                                                   \
+    X(TRADE_NUMBER, "trade_number") /* 19 digits, rising */                                        \
+    X(TRADE_TIME, "trade_time")                                                                    \
+    X(TICK, "tick")     /* PlusTick … */                                                         \
+    X(IS_BUY, "is_buy") /* the taker bought */                                                     \
+    X(START, "start")                                                                              \
+    X(END, "end")         /* of a candle, exclusive */                                             \
+    X(LAST_MS, "last_ms") /* its last millisecond */                                               \
+    X(OPEN, "open")                                                                                \
+    X(CLOSE, "close")                                                                              \
+    X(HIGH, "high")                                                                                \
+    X(LOW, "low")                                                                                  \
+    X(VOLUME, "volume")                                                                            \
+    X(TURNOVER, "turnover")                                                                        \
+    X(CONFIRM, "confirm")             /* the candle is closed */                                   \
+    X(POSITION_SIDE, "position_side") /* of a liquidated position */                               \
+    X(LIQUIDATED_SIZE, "liquidated_size")                                                          \
+    X(BANKRUPT_PRICE, "bankrupt_price")
+
+#define SIM_VALUES_TICKER(X)                                                                       \
+    X(LAST, "last")                                                                                \
+    X(DIRECTION, "direction")                                                                      \
+    X(BID1, "bid1")                                                                                \
+    X(BID1_SIZE, "bid1_size")                                                                      \
+    X(ASK1, "ask1")                                                                                \
+    X(ASK1_SIZE, "ask1_size")                                                                      \
+    X(PREV_24H, "prev_24h")                                                                        \
+    X(PCNT_24H, "pcnt_24h")                                                                        \
+    X(HIGH_24H, "high_24h")                                                                        \
+    X(LOW_24H, "low_24h")                                                                          \
+    X(OPEN_24H, "open_24h")                                                                        \
+    X(PREV_1H, "prev_1h")                                                                          \
+    X(PCNT_1H, "pcnt_1h")                                                                          \
+    X(MARK, "mark")                                                                                \
+    X(INDEX, "index")                                                                              \
+    X(OPEN_INTEREST, "open_interest")                                                              \
+    X(OPEN_VALUE, "open_value")                                                                    \
+    X(TOTAL_TURNOVER, "total_turnover")                                                            \
+    X(TURNOVER_24H, "turnover_24h")                                                                \
+    X(TOTAL_VOLUME, "total_volume")                                                                \
+    X(VOLUME_24H, "volume_24h")                                                                    \
+    X(FUNDING_RATE, "funding_rate")                                                                \
+    X(PREDICTED_RATE, "predicted_rate")                                                            \
+    X(NEXT_FUNDING, "next_funding")                                                                \
+    X(FUNDING_HOURS_LEFT, "funding_hours_left")                                                    \
+    X(TICKER_SEQ, "ticker_seq") /* of the event that changed the ticker last */                    \
+    X(UNDERLYING, "underlying")                                                                    \
+    X(BID_IV, "bid_iv")                                                                            \
+    X(ASK_IV, "ask_iv")                                                                            \
+    X(MARK_IV, "mark_iv")                                                                          \
+    X(DELTA, "delta")                                                                              \
+    X(GAMMA, "gamma")                                                                              \
+    X(VEGA, "vega")                                                                                \
+    X(THETA, "theta")                                                                              \
+    X(DELIVERY_PRICE, "delivery_price")                                                            \
+    X(BUY_LIMIT, "buy_limit")                                                                      \
+    X(SELL_LIMIT, "sell_limit")                                                                    \
+    X(INSURANCE, "insurance") /* balance of the insurance fund */                                  \
+    X(NAV, "nav")             /* of a leveraged token */
+
+/* What a private frame tells: the order, the fill, the position, the balances behind it. */
+#define SIM_VALUES_PRIVATE(X)                                                                      \
+    X(USER, "user")                                                                                \
+    X(CATEGORY, "category")                                                                        \
+    X(ORDER_ID, "order_id")                                                                        \
+    X(ORDER_NUMBER, "order_number") /* 19 digits, for spot */                                      \
+    X(ORDER_LINK, "order_link")                                                                    \
+    X(ORDER_TYPE, "order_type")     /* Limit, Market */                                            \
+    X(ORDER_STATUS, "order_status") /* New, PartiallyFilled, Filled, Cancelled … */              \
+    X(ORDER_PRICE, "order_price")                                                                  \
+    X(ORDER_QTY, "order_qty")                                                                      \
+    X(ORDER_LEAVES, "order_leaves")                                                                \
+    X(ORDER_CUM_QTY, "order_cum_qty")                                                              \
+    X(ORDER_CUM_VALUE, "order_cum_value")                                                          \
+    X(ORDER_CUM_FEE, "order_cum_fee")                                                              \
+    X(ORDER_LAST_PRICE, "order_last_price")                                                        \
+    X(ORDER_LAST_QTY, "order_last_qty")                                                            \
+    X(ORDER_AVERAGE, "order_average")                                                              \
+    X(TIME_IN_FORCE, "time_in_force") /* GoodTillCancel, ImmediateOrCancel */                      \
+    X(TIF, "tif")                     /* GTC, IOC */                                               \
+    X(CANCEL_TYPE, "cancel_type")                                                                  \
+    X(CREATED, "created")                                                                          \
+    X(UPDATED, "updated")                                                                          \
+    X(TRIGGER_PRICE, "trigger_price")                                                              \
+    X(TRIGGER_DIRECTION, "trigger_direction")                                                      \
+    X(STOP_TYPE, "stop_type") /* Stop, or UNKNOWN */                                               \
+    X(STOP_STATUS, "stop_status")                                                                  \
+    X(EXEC_ID, "exec_id")                                                                          \
+    X(EXEC_NUMBER, "exec_number") /* 19 digits, for spot */                                        \
+    X(EXEC_PRICE, "exec_price")                                                                    \
+    X(EXEC_QTY, "exec_qty")                                                                        \
+    X(EXEC_VALUE, "exec_value")                                                                    \
+    X(EXEC_FEE, "exec_fee")                                                                        \
+    X(FEE_RATE, "fee_rate")                                                                        \
+    X(IS_MAKER, "is_maker")                                                                        \
+    X(LIQUIDITY, "liquidity")             /* AddedLiquidity, RemovedLiquidity */                   \
+    X(LIQUIDITY_SHORT, "liquidity_short") /* MAKER, TAKER */                                       \
+    X(POSITION, "position")               /* size without sign */                                  \
+    X(POSITION_SIGNED, "position_signed")                                                          \
+    X(POSITION_SIDE_NAME, "position_side_name")   /* Buy, Sell, None */                            \
+    X(POSITION_SIDE_SHORT, "position_side_short") /* Buy, Sell or "" */                            \
+    X(POSITION_VALUE, "position_value")                                                            \
+    X(ENTRY_PRICE, "entry_price")                                                                  \
+    X(POSITION_MARGIN, "position_margin")                                                          \
+    X(UNREALISED, "unrealised")                                                                    \
+    X(REALISED, "realised")                                                                        \
+    X(WALLET, "wallet") /* balance of the settlement coin */                                       \
+    X(AVAILABLE, "available")                                                                      \
+    X(EQUITY, "equity")                                                                            \
+    X(BASE_WALLET, "base_wallet") /* balance of the base coin (spot) */                            \
+    X(LOCKED, "locked")           /* of either, in orders (spot) */                                \
+    X(BASE_LOCKED, "base_locked")                                                                  \
+    X(SPOT_SIDE, "spot_side")     /* BUY, SELL */                                                  \
+    X(SPOT_TYPE, "spot_type")     /* LIMIT, MARKET_OF_BASE */                                      \
+    X(SPOT_STATUS, "spot_status") /* NEW, PARTIALLY_FILLED, FILLED, CANCELED */                    \
+    X(OPPONENT, "opponent")       /* the other side's order and account, opaque numbers */         \
+    X(OPPONENT_ACCOUNT, "opponent_account")                                                        \
+    X(ACCOUNT_VERSION, "account_version") /* counts the pushes of a topic */
+
+#define SIM_VALUES(X)                                                                              \
+    SIM_VALUES_FRAME(X)                                                                            \
+    SIM_VALUES_ITEM(X)                                                                             \
+    SIM_VALUES_TICKER(X)                                                                           \
+    SIM_VALUES_PRIVATE(X)
+
+#define SIM_VALUE_ENUM(enumerator, name) SIM_##enumerator,
+typedef enum sim_value_id { SIM_VALUES(SIM_VALUE_ENUM) SIM_COUNT } sim_value_id;
+#undef SIM_VALUE_ENUM
+
+enum { SIM_TICKER_FIRST = SIM_LAST, SIM_TICKER_LAST = SIM_NAV };
+
+/* A list that a template repeats a part for. */
+#define SIM_LISTS(X)                                                                               \
+    X(BIDS, "bids") /* of a window best first, or, in a delta, what changed of them */             \
+    X(ASKS, "asks")                                                                                \
+    X(RISING, "rising")   /* bids and then asks, each by ascending price */                        \
+    X(FALLING, "falling") /* asks from the dearest down to the best, then bids best first */       \
+    X(DELETED, "deleted") /* of a delta, by what happened to a level */                            \
+    X(UPDATED, "updated")                                                                          \
+    X(INSERTED, "inserted")                                                                        \
+    X(TRADES, "trades")   /* of the matching event, or, in a snapshot, the last ones */            \
+    X(CANDLES, "candles") /* the closed one, if it just closed, and the present one */             \
+    X(SYMBOLS, "symbols") /* of the stream's coin */                                               \
+    X(LIQUIDATIONS, "liquidations")
+
+#define SIM_LIST_ENUM(enumerator, name) SIM_LIST_##enumerator,
+typedef enum sim_list_id { SIM_LISTS(SIM_LIST_ENUM) SIM_LIST_COUNT } sim_list_id;
+#undef SIM_LIST_ENUM
+
+static inline sim_value sim_number(int64_t n, uint8_t places)
+{
+    return (sim_value){.n = n, .places = places};
+}
+
+static inline sim_value sim_text(const char *text)
+{
+    return (sim_value){.text = text};
+}
+
+/* A moment, ns since 1970. */
+static inline sim_value sim_time(uint64_t ns)
+{
+    return (sim_value){.n = (int64_t)ns, .places = 9};
+}
+
+#endif

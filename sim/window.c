@@ -1,0 +1,146 @@
+#include "sim/window.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+
+td_result window_open(uint32_t depth, book_window **out, td_err *err)
+{
+    TD_ASSERT(depth > 0);
+    TD_ASSERT(depth <= WINDOW_DEPTH_MAX);
+    *out = td_alloc_zero(1, sizeof **out + (size_t)depth * 2 * sizeof(window_level));
+    if (*out == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a book of %u levels", depth);
+    (*out)->depth = depth;
+    return TD_OK;
+}
+
+void window_copy(book_window *to, const book_window *from)
+{
+    TD_ASSERT(to->depth == from->depth);
+    memcpy(to, from, sizeof *to);
+    memcpy(to->levels, from->levels, from->counts[MARKET_BUY] * sizeof to->levels[0]);
+    memcpy(to->levels + to->depth, from->levels + from->depth,
+           from->counts[MARKET_SELL] * sizeof to->levels[0]);
+}
+
+/* The multiple of step that a price belongs to: bids downwards, asks upwards. */
+static int64_t round_to(int64_t price, int64_t step, market_side side)
+{
+    int64_t rest = price % step;
+    if (rest < 0)
+        rest += step;
+    if (rest == 0)
+        return price;
+    return side == MARKET_BUY ? price - rest : price - rest + step;
+}
+
+static void take_side(book_window *window, const instrument *traded, const market *m, int64_t merge,
+                      market_side side)
+{
+    window_level *levels = window->levels + (side == MARKET_BUY ? 0 : window->depth);
+    size_t available = market_level_count(m, side);
+    uint32_t count = 0;
+    for (size_t i = 0; i < available; i++) {
+        market_level level = market_level_at(m, side, i);
+        int64_t price = instrument_price(traded, level.price);
+        if (merge > 1)
+            price = round_to(price, merge, side);
+        if (count > 0 && levels[count - 1].price == price) {
+            levels[count - 1].size += level.size;
+            continue;
+        }
+        if (count == window->depth)
+            break;
+        levels[count++] = (window_level){.price = price, .size = level.size};
+    }
+    window->counts[side] = count;
+}
+
+void window_take(book_window *window, const instrument *traded, const market *m, int64_t merge)
+{
+    take_side(window, traded, m, merge, MARKET_BUY);
+    take_side(window, traded, m, merge, MARKET_SELL);
+}
+
+/* Some prices have improvement orders, in an amount that stays for as long as the level's size has
+ * the same high digits. */
+static int64_t rpi_at(int64_t price, int64_t size, int64_t typical)
+{
+    uint64_t mixed = ((uint64_t)price * 0x9e3779b97f4a7c15u) ^ ((uint64_t)(size / typical) << 7);
+    mixed ^= mixed >> 29;
+    return mixed % 3 == 0 ? 1 + (int64_t)(mixed % (uint64_t)typical) : 0;
+}
+
+static void add_rpi_side(book_window *window, const instrument *traded, const market *m,
+                         market_side side)
+{
+    window_level *levels = window->levels + (side == MARKET_BUY ? 0 : window->depth);
+    int64_t step = side == MARKET_BUY ? -1 : 1;
+    size_t available = market_level_count(m, side);
+    uint32_t count = 0;
+    for (size_t i = 0; i < available && count < window->depth; i++) {
+        market_level level = market_level_at(m, side, i);
+        levels[count++] =
+            (window_level){.price = instrument_price(traded, level.price),
+                           .size = level.size,
+                           .rpi = rpi_at(level.price, level.size, traded->lots_typical)};
+        int64_t next = level.price + step;
+        int is_gap = i + 1 < available && market_level_at(m, side, i + 1).price != next;
+        int64_t alone = is_gap ? rpi_at(next, 0, traded->lots_typical) : 0;
+        if (alone > 0 && count < window->depth)
+            levels[count++] = (window_level){.price = instrument_price(traded, next), .rpi = alone};
+    }
+    window->counts[side] = count;
+}
+
+void window_take_rpi(book_window *window, const instrument *traded, const market *m)
+{
+    add_rpi_side(window, traded, m, MARKET_BUY);
+    add_rpi_side(window, traded, m, MARKET_SELL);
+}
+
+/* ---- differences ---- */
+
+static void add_change(window_changes *list, change_kind kind, market_side side, window_level level)
+{
+    TD_ASSERT(list->count < sizeof list->items / sizeof list->items[0]);
+    if (kind == CHANGE_DELETE)
+        level.size = level.rpi = 0;
+    list->items[list->count++] = (window_change){.kind = kind, .side = side, .level = level};
+}
+
+/* Walk one side of both windows from the best price on: a level that only the old one has is gone,
+ * one that only the new one has came. */
+static void compare_side(window_changes *list, const book_window *from, const book_window *to,
+                         market_side side)
+{
+    const window_level *old = window_side(from, side);
+    const window_level *new = window_side(to, side);
+    uint32_t i = 0;
+    uint32_t j = 0;
+    while (i < from->counts[side] && j < to->counts[side]) {
+        if (old[i].price == new[j].price) {
+            if (old[i].size != new[j].size || old[i].rpi != new[j].rpi)
+                add_change(list, CHANGE_UPDATE, side, new[j]);
+            i++;
+            j++;
+        } else if ((old[i].price > new[j].price) == (side == MARKET_BUY)) {
+            add_change(list, CHANGE_DELETE, side, old[i++]);
+        } else {
+            add_change(list, CHANGE_INSERT, side, new[j++]);
+        }
+    }
+    while (i < from->counts[side])
+        add_change(list, CHANGE_DELETE, side, old[i++]);
+    while (j < to->counts[side])
+        add_change(list, CHANGE_INSERT, side, new[j++]);
+}
+
+void window_compare(const book_window *from, const book_window *to, window_changes *out)
+{
+    out->count = 0;
+    compare_side(out, from, to, MARKET_BUY);
+    compare_side(out, from, to, MARKET_SELL);
+}

@@ -1,0 +1,65 @@
+/* What a book topic shows of a market: its best levels, and the difference between what was shown
+ * and what is. No frames here, and no state. */
+#ifndef TD_SIM_WINDOW_H
+#define TD_SIM_WINDOW_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "sim/instrument.h"
+#include "sim/market.h"
+
+enum { WINDOW_DEPTH_MAX = 1000 };
+
+/* A level as it is on the wire: the price in units of the instrument's last place. */
+typedef struct window_level {
+    int64_t price;
+    int64_t size; /* lots; in a change 0: the level is gone */
+    int64_t rpi;  /* lots of retail price improvement orders; they are in no plain book */
+} window_level;
+
+/* The best levels, best first. */
+typedef struct book_window {
+    uint32_t depth;
+    uint32_t counts[2];    /* by market_side */
+    window_level levels[]; /* depth bids, and from depth on the asks */
+} book_window;
+
+/* An empty window; free it with td_free. TD_E_NOMEM. */
+TD_MUST_USE td_result window_open(uint32_t depth, book_window **out, td_err *err);
+
+/* The levels of a side. */
+static inline const window_level *window_side(const book_window *window, market_side side)
+{
+    return window->levels + (side == MARKET_BUY ? 0 : window->depth);
+}
+
+/* Show the market. merge > 1: levels are put together to multiples of so many units of the last
+ * place, bids downwards and asks upwards. */
+void window_take(book_window *window, const instrument *traded, const market *m, int64_t merge);
+
+/* Show the market as a book with retail price improvement does: some levels have such a part, and
+ * some prices have nothing else. Which ones depends on the market alone. */
+void window_take_rpi(book_window *window, const instrument *traded, const market *m);
+
+void window_copy(book_window *to, const book_window *from);
+
+typedef enum change_kind { CHANGE_DELETE, CHANGE_UPDATE, CHANGE_INSERT } change_kind;
+
+typedef struct window_change {
+    change_kind kind;
+    market_side side;
+    window_level level;
+} window_change;
+
+/* Both sides' old levels can go and new ones come. */
+typedef struct window_changes {
+    window_change items[4 * WINDOW_DEPTH_MAX];
+    uint32_t count;
+} window_changes;
+
+/* What changed: bids, then asks, each best first. */
+void window_compare(const book_window *from, const book_window *to, window_changes *out);
+
+#endif

@@ -1,0 +1,107 @@
+/* sim/template: what the language says, each form once; expected texts follow from the header's
+ * description. */
+#include "sim/template.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static char room[4096];
+
+/* Three levels for any list, the middle one without a size. */
+static int next_level(void *user, sim_list_id list, size_t index, sim_value *values)
+{
+    (void)user;
+    if (list == SIM_LIST_ASKS || index == 3)
+        return 0;
+    values[SIM_PRICE] = sim_number(6060000 + (int64_t)index * 50, 2);
+    values[SIM_SIZE] = sim_number(index == 1 ? 0 : 1500, index == 1 ? 0 : 3);
+    return 1;
+}
+
+static void set_values(sim_value *values)
+{
+    memset(values, 0, SIM_COUNT * sizeof *values);
+    values[SIM_TOPIC] = sim_text("orderbook.50.BTCUSDT");
+    values[SIM_COIN] = sim_text("BTC");
+    values[SIM_LAST] = sim_number(6060050, 2);
+    values[SIM_THETA] = sim_number(-5, 8);
+    values[SIM_U] = sim_number(17, 0);
+    values[SIM_CONFIRM] = sim_number(1, 0);
+    values[SIM_TS] = sim_time(1795174069042007008u);
+}
+
+static void expect(const char *text, const sim_value *shown, const char *expected)
+{
+    template *made = NULL;
+    sim_value values[SIM_COUNT];
+    text_out out = {.data = room, .capacity = sizeof room};
+    set_values(values);
+    assert_int_equal(template_open(text, &made, NULL), TD_OK);
+    const template_source source = {.values = values, .shown = shown, .next_item = next_level};
+    int is_put = template_render(made, &source, &out);
+    template_close(made);
+    assert_int_equal(is_put, expected != NULL);
+    size_t size = expected == NULL ? 0 : strlen(expected);
+    if (out.size != size || (size > 0 && memcmp(room, expected, size) != 0))
+        fail_msg("%s\nwrote    %.*s\nexpected %s", text, (int)out.size, room, expected);
+}
+
+static void test_forms(void **state)
+{
+    (void)state; /* none */
+    const struct {
+        const char *text;
+        const char *expected;
+    } rows[] = {
+        {"", ""},
+        {"{'a':1}", "{\"a\":1}"},
+        {"{'topic':'$topic'}", "{\"topic\":\"orderbook.50.BTCUSDT\"}"},
+        {"${coin}s", "BTCs"},
+        {"$last|$last:s|$last:e4|$last:e0|$last:f4|$last:f1",
+         "60600.50|60600.5|606005000|60600|60600.5000|60600.5"},
+        {"$theta|$theta:s|$theta:e8", "-0.00000005|-0.00000005|-5"},
+        {"$u:$u", "17:17"},
+        {"$confirm:b", "true"},
+        {"$ts:sec,$ts:ms,$ts:us,$ts:ns",
+         "1795174069,1795174069042,1795174069042007,1795174069042007008"},
+        {"$ts:iso0 $ts:iso3 $ts:iso6 $ts:iso9 $ts:cut3",
+         "2026-11-20T11:27:49Z 2026-11-20T11:27:49.042Z 2026-11-20T11:27:49.042007Z "
+         "2026-11-20T11:27:49.042007008Z 2026-11-20T11:27:49.000Z"},
+        {"[@bids(['$price','$size'])],[@asks($price)]",
+         "[[\"60600.00\",\"1.500\"],[\"60600.50\",\"0\"],[\"60601.00\",\"1.500\"]],[]"},
+        {"{'s':1~(,'u':$u)~(,'x':'')}", "{\"s\":1,\"u\":17,\"x\":\"\"}"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        expect(rows[i].text, NULL, rows[i].expected);
+}
+
+/* Parts that can be left out: by what was shown last. */
+static void test_changes(void **state)
+{
+    (void)state; /* none */
+    sim_value shown[SIM_COUNT];
+    set_values(shown);
+    static const char TEXT[] = "{'s':$u~(,'last':$last)~(,'coin':'$coin','u':$u)~(,'x':'')}";
+    expect(TEXT, shown, NULL);
+    shown[SIM_LAST].n--;
+    expect(TEXT, shown, "{\"s\":17,\"last\":60600.50}");
+    shown[SIM_COIN].text = "ETH";
+    expect(TEXT, shown, "{\"s\":17,\"last\":60600.50,\"coin\":\"BTC\",\"u\":17}");
+    expect(TEXT, NULL, "{\"s\":17,\"last\":60600.50,\"coin\":\"BTC\",\"u\":17,\"x\":\"\"}");
+    /* Nothing can be left out of this: it is always put. */
+    set_values(shown);
+    expect("{'s':$u}", shown, "{\"s\":17}");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_forms),
+        cmocka_unit_test(test_changes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
