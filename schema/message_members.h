@@ -21,6 +21,10 @@
     X(FRAME_ID, "frame_id")                                                                        \
     X(BASE_LINE, "base_line")                                                                      \
     X(PUSH_ACTION, "push_action")                                                                  \
+    X(IS_FIRST, "is_first")                                                                        \
+    X(IS_BINARY, "is_binary")                                                                      \
+    X(REALTIME_INTERVAL, "realtime_interval")                                                      \
+    X(RESERVED, "reserved")                                                                        \
     X(TRADE_ID, "trade_id")                                                                        \
     X(TICK_DIRECTION, "tick_direction")                                                            \
     X(IS_BLOCK_TRADE, "is_block_trade")                                                            \
@@ -153,7 +157,6 @@
     X(IS_CONFIRMED, "is_confirmed")                                                                \
     X(LAST_TRADE_TIME, "last_trade_ns")                                                            \
     X(IS_RPI_TRADE, "is_rpi_trade")                                                                \
-    X(TRADE_KIND, "trade_kind")                                                                    \
     X(RPI_SIZE, "rpi_size")                                                                        \
     /* end */
 

@@ -11,7 +11,7 @@ static const field_row TIMED_ENVELOPE[] = {
     USDC_ENVELOPE_FIELDS(MEMBER_SEND_TIME),
 };
 
-/* version counts a symbol's messages. */
+/* version counts a symbol's messages; it is text, as books keep it. */
 static const field_row DELTA_ENVELOPE[] = {
     USDC_ENVELOPE_FIELDS(MEMBER_EXCHANGE_TIME),
     {MEMBER_VERSION, "data.version", FIELD_TEXT, UNIT_NONE, 0, 0},
