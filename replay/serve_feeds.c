@@ -208,11 +208,13 @@ size_t serve_feeds_names(const serve_feeds *feeds, td_bytes path, const char **o
     return count;
 }
 
-/* 1 if a row of the family fits a topic. */
+/* 1 if a row of the family fits a topic. A list of symbols is none, where the dialect takes one. */
 static int row_fits(const family *of, td_bytes topic)
 {
     topic_match match;
-    return topic_match_text(of->topics, of->topic_count, topic, TOPIC_ANY_TIME, &match);
+    if (!topic_match_text(of->topics, of->topic_count, topic, TOPIC_ANY_TIME, &match))
+        return 0;
+    return match.symbol.size == 0 || memchr(match.symbol.data, ',', match.symbol.size) == NULL;
 }
 
 /* Likewise with any symbol behind it: where topics may be subscribed to bare. */

@@ -182,6 +182,38 @@ static request_kind event_kind(td_bytes event)
     return td_bytes_is(event, "cancel") ? REQUEST_UNSUBSCRIBE : REQUEST_UNKNOWN;
 }
 
+/* Intervals of candles. */
+static const char *const KLINE_TYPES[] = {"1m", "3m", "5m",  "15m", "30m", "1h", "2h",
+                                          "4h", "6h", "12h", "1d",  "1w",  "1M", NULL};
+
+static int is_one_of(td_bytes text, const char *const *names)
+{
+    while (*names != NULL && !td_bytes_is(text, *names))
+        names++;
+    return *names != NULL;
+}
+
+/* A request for candles of an interval that there is not: a topic that no row fits is made of it,
+ * so that it is refused like any other unknown one. */
+static dialect_spot_request without_bad_interval(const dialect_spot_request *asked)
+{
+    static const char PREFIX[] = "kline_"; /* v1: "kline_1m" */
+    dialect_spot_request out = *asked;
+    td_bytes interval = asked->kline_type;
+    int is_candles = td_bytes_is(asked->topic, "kline");
+    if (asked->topic.size >= sizeof PREFIX - 1 &&
+        memcmp(asked->topic.data, PREFIX, sizeof PREFIX - 1) == 0) {
+        interval = td_bytes_of(asked->topic.data + (sizeof PREFIX - 1),
+                               asked->topic.size - (sizeof PREFIX - 1));
+        is_candles = 1;
+    }
+    if (is_candles && !is_one_of(interval, KLINE_TYPES)) {
+        out.topic = td_bytes_str("kline");
+        out.kline_type = td_bytes_of(NULL, 0);
+    }
+    return out;
+}
+
 static td_result read_request(dialect_text *text, json_value root, dialect_request *out,
                               spot_symbols symbols, td_err *err)
 {
@@ -198,7 +230,8 @@ static td_result read_request(dialect_text *text, json_value root, dialect_reque
     out->kind = event_kind(out->spot.event);
     if (out->kind == REQUEST_UNKNOWN)
         return TD_OK;
-    td_result rc = dialect_spot_topics(text, &out->spot, symbols, &out->arg_count, err);
+    dialect_spot_request asked = without_bad_interval(&out->spot);
+    td_result rc = dialect_spot_topics(text, &asked, symbols, &out->arg_count, err);
     if (rc == TD_OK)
         out->args = text->args;
     return rc;
@@ -219,16 +252,6 @@ static td_result read_v2(dialect_text *text, json_value root, dialect_request *o
 static const char *const TOPICS_V1[] = {"trade",       "realtimes", "kline", "depth",
                                         "mergedDepth", "diffDepth", "lt",    NULL};
 static const char *const TOPICS_V2[] = {"trade", "realtimes", "kline", "depth", "bookTicker", NULL};
-static const char *const KLINE_TYPES[] = {"1m", "3m", "5m",  "15m", "30m", "1h", "2h",
-                                          "4h", "6h", "12h", "1d",  "1w",  "1M", NULL};
-
-static int is_one_of(td_bytes text, const char *const *names)
-{
-    while (*names != NULL && !td_bytes_is(text, *names))
-        names++;
-    return *names != NULL;
-}
-
 /* What the exchange has against a request (docs/wire.md 5.3). */
 typedef struct spot_error {
     const char *code;
