@@ -24,7 +24,7 @@ SRC_schema := schema/json_write.c schema/json_value.c schema/json_check.c schema
               schema/family.c schema/topic.c $(sort $(wildcard schema/topics/*.c)) \
               schema/message.c schema/message_hash.c schema/message_json.c schema/plan.c \
               schema/decode.c schema/decode_rows.c schema/decode_entries.c schema/decode_value.c schema/decode_json.c schema/decode_hot.c \
-              schema/decode_book.c schema/decode_trade.c schema/classify.c schema/classify_plain.c schema/json_schema.c
+              schema/decode_book.c schema/decode_trade.c schema/classify.c schema/classify_data.c schema/classify_plain.c schema/json_schema.c
 SRC_schema_cc := schema/json.cc
 
 SRC_book := book/book.c book/continuity.c book/continuity_entries.c book/continuity_facts.c book/continuity_rules.c

@@ -1,5 +1,6 @@
 /* Classification, in the order of docs/wire.md 1 (which holds for v5 too): the first hit wins. It
- * reads an unchecked index and never judges a frame's validity: that is the decoder's.
+ * reads an unchecked index and never judges a frame's validity: that is the decoder's. (Only where
+ * keys or topic are written with escapes it is checked first, because that resolves them.)
  *
  * Expected load: every frame of a recorder. Small frames (all control frames are small) have every
  * key of their object looked at. In larger ones, and in those that begin with a topic and come to
@@ -13,7 +14,6 @@
 #include "schema/decode_scan.h"
 
 enum {
-    TOP_KEYS_MAX = 24,
     SMALL_TOKENS = 96, /* the longest control frame known, an ack of ten topics, has about 60 */
 };
 
@@ -58,40 +58,36 @@ known_key known_key_find(td_bytes key)
     return KNOWN_COUNT;
 }
 
-/* Keys of a frame's object, with the tokens of their values. */
-typedef struct top_keys {
-    td_bytes key[TOP_KEYS_MAX];
-    uint32_t value[TOP_KEYS_MAX];
-    uint32_t count;
-    uint32_t known[KNOWN_COUNT]; /* token of the first value of each known key; 0: not there */
-} top_keys;
+void top_keys_add(top_keys *top, td_bytes key, uint32_t value)
+{
+    if (top->count == TOP_KEYS_MAX)
+        return;
+    top->has_escapes |= (uint8_t)json_has_escape(key);
+    top->key[top->count] = key;
+    top->value[top->count++] = value;
+    known_key known = known_key_find(key);
+    if (known != KNOWN_COUNT && top->known[known] == 0)
+        top->known[known] = value;
+}
 
 static void add_key(top_keys *top, const json_index *index, uint32_t token)
 {
     td_bytes key = json_string_token(index, token);
-    if (key.data == NULL || top->count == TOP_KEYS_MAX)
-        return;
-    top->key[top->count] = key;
-    top->value[top->count++] = token + 2;
-    known_key known = known_key_find(key);
-    if (known != KNOWN_COUNT && top->known[known] == 0)
-        top->known[known] = token + 2;
+    if (key.data != NULL)
+        top_keys_add(top, key, token + 2);
 }
 
-static int is_scalar_at(const json_index *index, uint32_t token)
+int json_is_scalar_at(const json_index *index, uint32_t token)
 {
     uint8_t first = json_char(index, token);
     return first != '{' && first != '[' && first != 0;
 }
 
-/* Read keys forwards from token; stops behind the last one, or, if asked, in front of a container.
- * Returns the token it stopped at. */
-typedef enum stop { STOP_AT_END, STOP_AT_CONTAINER } stop;
-static uint32_t read_forwards(top_keys *top, const json_index *index, uint32_t token, stop where)
+uint32_t top_keys_read(top_keys *top, const json_index *index, uint32_t token, top_stop where)
 {
     while (json_char(index, token) == '"' && json_char(index, token + 1) == ':') {
         add_key(top, index, token);
-        if (where == STOP_AT_CONTAINER && !is_scalar_at(index, token + 2))
+        if (where == STOP_AT_CONTAINER && !json_is_scalar_at(index, token + 2))
             return token + 2;
         token = json_skip_value(index, token + 2);
         if (json_char(index, token) != ',')
@@ -117,77 +113,104 @@ static void read_backwards(top_keys *top, const json_index *index, uint32_t firs
     }
 }
 
-/* 1 if the container at token is the data of a frame that begins with its topic. */
-static int is_topic_data(const top_keys *top, uint32_t token)
-{
-    return top->count > 0 && top->known[KNOWN_DATA] == token && td_bytes_is(top->key[0], "topic");
-}
-
-/* The keys of the frame's own object. */
+/* The keys of the frame's own object: all of a small one; of others those up to the data, and the
+ * scalars behind. */
 static void read_top(top_keys *top, const json_index *index)
 {
     TD_ASSERT(json_char(index, 0) == '{');
-    uint32_t token = read_forwards(top, index, 1, STOP_AT_CONTAINER);
-    if (token >= index->count || is_scalar_at(index, token))
-        return;
     int is_whole = json_char(index, index->count - 1) == '}';
-    if (is_whole && (index->count > SMALL_TOKENS || is_topic_data(top, token))) {
-        read_backwards(top, index, token);
-        return;
+    uint32_t token = 1;
+    for (;;) {
+        token = top_keys_read(top, index, token, STOP_AT_CONTAINER);
+        if (token >= index->count || json_is_scalar_at(index, token))
+            return;
+        int is_data = top->known[KNOWN_DATA] == token;
+        if (is_whole && is_data && (index->count > SMALL_TOKENS || top->known[KNOWN_TOPIC])) {
+            read_backwards(top, index, token);
+            if (top->known[KNOWN_TOPIC])
+                return;
+            *top = (top_keys){0}; /* the topic is between containers: look at everything */
+            top_keys_read(top, index, 1, STOP_AT_END);
+            return;
+        }
+        token = json_skip_value(index, token);
+        if (json_char(index, token) != ',')
+            return;
+        token++;
     }
-    token = json_skip_value(index, token);
-    if (json_char(index, token) == ',')
-        read_forwards(top, index, token + 1, STOP_AT_END);
 }
 
-/* Token of a key's value; 0 if it is not there. Keys with escapes are not looked for: no exchange
- * writes any here, and the decoder resolves them. */
-static uint32_t find(const top_keys *top, td_bytes key)
+/* The same with escapes in keys resolved, for which the text has to be valid: else as it was. */
+static void read_top_resolved(json_parser *parser, top_keys *top)
 {
-    for (uint32_t i = 0; i < top->count; i++)
-        if (td_bytes_equal(top->key[i], key))
-            return top->value[i];
-    return 0;
+    json_value key;
+    json_value element;
+    td_bytes text;
+    json_value root;
+    td_bytes all = td_bytes_of(parser->index.bytes, parser->index.size);
+    if (json_parse(parser, all, JSON_PADDED, &root, NULL) != TD_OK)
+        return;
+    *top = (top_keys){.is_checked = 1};
+    for (json_iter it = json_iter_of(root); json_next(&it, &key, &element);)
+        if (json_text(key, &text))
+            top_keys_add(top, text, element.token);
+}
+
+td_bytes top_keys_text(const top_keys *top, json_parser *parser, uint32_t token)
+{
+    td_bytes text = td_bytes_of(NULL, 0);
+    if (token == 0 || token >= parser->index.count)
+        return text;
+    if (top->is_checked && json_text((json_value){parser, token}, &text))
+        return text;
+    return json_string_token(&parser->index, token);
 }
 
 /* A string value; empty if it is none. */
-static td_bytes find_text(const top_keys *top, const json_index *index, known_key key)
+static td_bytes find_text(const top_keys *top, json_parser *parser, known_key key)
 {
-    uint32_t token = top->known[key];
-    if (token == 0 || token >= index->count)
-        return td_bytes_of(NULL, 0);
-    return json_string_token(index, token);
+    return top_keys_text(top, parser, top->known[key]);
 }
 
 /* What an answer says: 1, 0, or -1 for nothing. */
-static int8_t find_success(const top_keys *top, const json_index *index, known_key key)
+static int8_t find_success(const top_keys *top, json_parser *parser, known_key key)
 {
     uint32_t token = top->known[key];
-    if (token == 0 || token >= index->count)
+    if (token == 0 || token >= parser->index.count)
         return -1;
-    td_bytes text = json_token(index, token);
+    td_bytes text = json_token(&parser->index, token);
     if (td_bytes_is(text, "true") || td_bytes_is(text, "\"success\""))
         return 1;
     return td_bytes_is(text, "false") || td_bytes_is(text, "\"fail\"") ? 0 : -1;
 }
 
+/* What a code says, a number or a string of one: 0 is success. */
+static int8_t find_code(const top_keys *top, json_parser *parser, known_key key)
+{
+    uint32_t token = top->known[key];
+    if (token == 0 || token >= parser->index.count)
+        return -1;
+    td_bytes text = json_token(&parser->index, token);
+    return (int8_t)(td_bytes_is(text, "\"0\"") || td_bytes_is(text, "0"));
+}
+
 /* The op of the request that an ack of dialect A echoes. */
-static td_bytes echoed_op(const top_keys *top, const json_index *index)
+static td_bytes echoed_op(const top_keys *top, json_parser *parser)
 {
     uint32_t token = top->known[KNOWN_REQUEST];
     top_keys inside = {0};
-    if (token == 0 || json_char(index, token) != '{')
+    if (token == 0 || json_char(&parser->index, token) != '{')
         return td_bytes_of(NULL, 0);
-    read_forwards(&inside, index, token + 1, STOP_AT_END);
-    return find_text(&inside, index, KNOWN_OP);
+    top_keys_read(&inside, &parser->index, token + 1, STOP_AT_END);
+    return find_text(&inside, parser, KNOWN_OP);
 }
 
 /* An answer with "success": what it answers decides. */
-static frame_class classify_answer(const top_keys *top, const json_index *index, int8_t success)
+static frame_class classify_answer(const top_keys *top, json_parser *parser, int8_t success)
 {
-    td_bytes op = find_text(top, index, KNOWN_OP);
+    td_bytes op = find_text(top, parser, KNOWN_OP);
     if (op.size == 0)
-        op = echoed_op(top, index);
+        op = echoed_op(top, parser);
     if (td_bytes_is(op, "auth"))
         return CLASS_AUTH;
     if (success != 0 || td_bytes_is(op, "subscribe") || td_bytes_is(op, "unsubscribe"))
@@ -197,224 +220,72 @@ static frame_class classify_answer(const top_keys *top, const json_index *index,
 
 /* Control frames of all dialects; CLASS_UNKNOWN if it is none of them. Order of the rules:
  * docs/wire.md 1, points 3 to 9. */
-static frame_class classify_control(const top_keys *top, const json_index *index,
-                                    classification *out)
+static frame_class classify_control(const top_keys *top, json_parser *parser, classification *out)
 {
-    td_bytes type = find_text(top, index, KNOWN_TYPE);
-    td_bytes op = find_text(top, index, KNOWN_OP);
+    td_bytes type = find_text(top, parser, KNOWN_TYPE);
+    td_bytes op = find_text(top, parser, KNOWN_OP);
     if (top->known[KNOWN_PONG])
         return CLASS_PONG;
     if (top->known[KNOWN_PING])
         return CLASS_PING;
-    if (td_bytes_is(op, "pong") || td_bytes_is(find_text(top, index, KNOWN_RET_MSG), "pong"))
+    if (td_bytes_is(op, "pong") || td_bytes_is(find_text(top, parser, KNOWN_RET_MSG), "pong"))
         return CLASS_PONG;
-    out->success = find_success(top, index, KNOWN_SUCCESS);
+    out->success = find_success(top, parser, KNOWN_SUCCESS);
     if (td_bytes_is(type, "AUTH_RESP"))
         return CLASS_AUTH;
     if (td_bytes_is(type, "COMMAND_RESP"))
         return CLASS_ACK;
     if (top->known[KNOWN_AUTH]) {
-        out->success = find_success(top, index, KNOWN_AUTH);
+        out->success = find_success(top, parser, KNOWN_AUTH);
         return CLASS_AUTH;
     }
     if (top->known[KNOWN_SUCCESS])
-        return classify_answer(top, index, out->success);
+        return classify_answer(top, parser, out->success);
     if (top->known[KNOWN_CODE] || top->known[KNOWN_EVENT]) {
-        td_bytes code = find_text(top, index, KNOWN_CODE);
-        out->success = (int8_t)(code.data == NULL ? -1 : td_bytes_is(code, "0"));
+        out->success = find_code(top, parser, KNOWN_CODE);
         return out->success == 0 && !top->known[KNOWN_EVENT] ? CLASS_ERROR : CLASS_ACK;
     }
-    if (top->known[KNOWN_RET_CODE])
-        return CLASS_ERROR;
+    if (top->known[KNOWN_RET_CODE]) { /* order entry */
+        out->success = find_code(top, parser, KNOWN_RET_CODE);
+        return td_bytes_is(op, "auth") ? CLASS_AUTH : out->success == 0 ? CLASS_ERROR : CLASS_ACK;
+    }
     return CLASS_UNKNOWN;
 }
 
-/* ---- the exchange's time of a data frame ---- */
-
-/* A time as a row's field writes it. Numbers and plain strings only: what the decoder would refuse
- * is no time here. */
-static uint64_t read_time(decoder *d, const field_row *field, uint32_t token)
-{
-    json_parser *parser = d->parser;
-    msg_value value;
-    decode_error why;
-    if (token == 0 || token >= parser->index.count || !is_scalar_at(&parser->index, token))
-        return 0;
-    const uint8_t *text = parser->index.bytes + parser->index.starts[token];
-    uint64_t unit_ns = field_unit_ns(field->unit);
-    uint64_t ns = 0;
-    if (unit_ns != 0 && token + 1 < parser->index.count &&
-        scan_time(text, unit_ns, &ns) == parser->index.bytes + parser->index.starts[token + 1])
-        return ns;
-    parser->has_escapes = 0; /* of this text nobody has made room for any */
-    if (!decode_field(d, field, (json_value){parser, token}, &value, &why) ||
-        value.type != VALUE_TIME_NS)
-        return 0;
-    return value.as.time_ns;
-}
-
-/* The value that a path leads to from a frame's keys; 0 if there is none. */
-static uint32_t follow(const top_keys *top, const json_index *index, const char *path)
-{
-    size_t size = strcspn(path, ".");
-    uint32_t token = find(top, td_bytes_of(path, size));
-    while (token != 0 && path[size] == '.') {
-        top_keys inside = {0};
-        if (json_char(index, token) != '{')
-            return 0;
-        read_forwards(&inside, index, token + 1, STOP_AT_END);
-        path += size + 1;
-        size = strcspn(path, ".");
-        token = find(&inside, td_bytes_of(path, size));
-    }
-    return token;
-}
-
-/* Time of the first entry at a path, by the row's fields; the preferred spelling first. */
-static uint64_t first_entry_time(decoder *d, const topic_row *row, uint32_t token)
-{
-    const json_index *index = &d->parser->index;
-    top_keys entry = {0};
-    if (json_char(index, token) == '[')
-        token++;
-    if (json_char(index, token) != '{')
-        return 0;
-    read_forwards(&entry, index, token + 1, STOP_AT_END);
-    uint64_t found = 0;
-    for (size_t i = 0; i < row->field_count; i++) {
-        const field_row *field = &row->fields[i];
-        if (field->member != row->time_member || field->type != FIELD_TIME)
-            continue;
-        uint64_t time = read_time(d, field, find(&entry, td_bytes_str(field->key)));
-        if (time != 0 && (found == 0 || (field->flags & FIELD_PREFERRED)))
-            found = time;
-    }
-    return found;
-}
-
-/* Where a row's time stands: in the envelope, else in the first entry. */
-static uint64_t exchange_time(decoder *d, const topic_row *row, const top_keys *top)
-{
-    const json_index *index = &d->parser->index;
-    if (row->time_member == MEMBER_NONE)
-        return 0;
-    for (size_t i = 0; i < row->envelope_count; i++) {
-        const field_row *field = &row->envelope[i];
-        if (field->member != row->time_member || field->type != FIELD_TIME)
-            continue;
-        uint64_t time = read_time(d, field, follow(top, index, field->key));
-        if (time != 0)
-            return time;
-    }
-    for (size_t i = 0; i < TOPIC_ITEMS_MAX && row->items[i].path != NULL; i++) {
-        uint32_t token = follow(top, index, row->items[i].path);
-        uint64_t time = token == 0 ? 0 : first_entry_time(d, row, token);
-        if (time != 0)
-            return time;
-    }
-    return 0;
-}
-
-/* ---- data ---- */
-
-/* Which of the decoder's slots a topic's text would lie in. */
-static topic_slot *slot_of(decoder *d, td_bytes text)
-{
-    TD_ASSERT(text.size > 0);
-    uint64_t mix = text.size;
-    for (size_t i = 1; i <= text.size && i <= 8; i++) /* the end tells symbols apart */
-        mix = mix * 31 + text.data[text.size - i];
-    mix = mix * 31 + text.data[text.size / 2];
-    return &d->topics[mix % DECODER_TOPICS_MAX];
-}
-
-/* Is the slot's answer for this text, at that moment? */
-static int slot_answers(const topic_slot *slot, const family *of, td_bytes text, uint64_t at_ns)
-{
-    return slot->of == of && td_bytes_equal(td_bytes_of(slot->text, slot->bytes), text) &&
-           (!topic_row_is_dated(slot->row) || topic_row_is_valid(slot->row, at_ns));
-}
-
-/* A connection has few topics and many frames. */
-int classify_match_topic(decoder *d, const family *of, td_bytes text, uint64_t at_ns,
-                         topic_match *out)
-{
-    if (text.size == 0 || text.size > TOPIC_SLOT_BYTES)
-        return topic_match_text(of->topics, of->topic_count, text, at_ns, out);
-    topic_slot *slot = slot_of(d, text);
-    if (!slot_answers(slot, of, text, at_ns)) {
-        if (!topic_match_text(of->topics, of->topic_count, text, at_ns, out))
-            return 0;
-        TD_ASSERT(text.data != NULL);
-        memcpy(slot->text, text.data, text.size);
-        slot->of = of;
-        slot->row = out->row;
-        TD_ASSERT(out->topic.size <= text.size);
-        slot->bytes = (uint8_t)text.size;
-        slot->topic_bytes = (uint8_t)out->topic.size;
-        slot->has_any_symbol = out->symbol.size != 0 && out->topic.size == text.size;
-        slot->symbol_bytes = slot->has_any_symbol ? 0 : (uint8_t)out->symbol.size;
-        return 1;
-    }
-    TD_ASSERT(slot->topic_bytes + slot->symbol_bytes <= slot->bytes);
-    *out = (topic_match){.row = slot->row, .topic = td_bytes_of(text.data, slot->topic_bytes)};
-    if (slot->symbol_bytes != 0)
-        out->symbol = td_bytes_of(text.data + slot->topic_bytes + 1, slot->symbol_bytes);
-    else if (slot->has_any_symbol)
-        out->symbol = td_bytes_str("*");
-    return 1;
-}
-
-/* A frame with topic and data. */
-static void classify_topic(decoder *d, const classify_job *job, const top_keys *top,
+/* Spot's private frames: an array of events, or one event bare. */
+static void classify_event(decoder *d, const classify_job *job, uint32_t object,
                            classification *out)
 {
-    td_bytes text = find_text(top, &d->parser->index, KNOWN_TOPIC);
-    out->frame_class = CLASS_DATA;
-    out->exchange_topic = text;
-    if (job->of == NULL || !classify_match_topic(d, job->of, text, job->at_ns, &out->topic)) {
-        out->topic = (topic_match){.topic = text};
-        return;
-    }
-    out->exchange_ns = exchange_time(d, out->topic.row, top);
-}
-
-/* Spot's private frames: an array of events, or one event bare; "e" names the topic. */
-static void classify_event(json_parser *parser, uint32_t object, classification *out)
-{
-    const json_index *index = &parser->index;
     top_keys event = {0};
-    if (json_char(index, object) != '{')
+    if (json_char(&d->parser->index, object) != '{')
         return;
-    read_forwards(&event, index, object + 1, STOP_AT_END);
-    td_bytes name = find_text(&event, index, KNOWN_E);
-    if (name.size == 0 || event.known[KNOWN_TOPIC] || !event.known[KNOWN_TIME_E])
-        return;
-    out->frame_class = CLASS_DATA;
-    out->exchange_topic = name;
-    out->topic = (topic_match){.topic = name};
+    top_keys_read(&event, &d->parser->index, object + 1, STOP_AT_END);
+    if (!event.known[KNOWN_TOPIC] && event.known[KNOWN_TIME_E])
+        classify_data(d, job, &event, KNOWN_E, object, out);
 }
 
 static void classify_in(decoder *d, const classify_job *job, classification *out)
 {
     json_parser *parser = d->parser;
-    const json_index *index = &parser->index;
-    uint8_t first = json_char(index, 0);
+    uint8_t first = json_char(&parser->index, 0);
     if (first == '[') {
-        classify_event(parser, 1, out);
+        classify_event(d, job, 1, out);
         return;
     }
     if (first != '{')
         return;
     top_keys top = {0};
-    read_top(&top, index);
-    frame_class control = classify_control(&top, index, out);
+    read_top(&top, &parser->index);
+    td_bytes topic = find_text(&top, parser, KNOWN_TOPIC);
+    if (top.has_escapes || json_has_escape(topic))
+        read_top_resolved(parser, &top);
+    frame_class control = classify_control(&top, parser, out);
     if (control != CLASS_UNKNOWN)
         out->frame_class = control;
-    else if (find_text(&top, index, KNOWN_TOPIC).size != 0 && top.known[KNOWN_DATA])
-        classify_topic(d, job, &top, out);
+    else if (top.known[KNOWN_TOPIC] && top.known[KNOWN_DATA])
+        classify_data(d, job, &top, KNOWN_TOPIC, 0, out);
     else
-        classify_event(parser, 0, out);
+        classify_event(d, job, 0, out);
 }
 
 void decoder_classify(decoder *d, const family *of, td_bytes frame, frame_dir dir, uint64_t at_ns,
@@ -427,6 +298,8 @@ void decoder_classify(decoder *d, const family *of, td_bytes frame, frame_dir di
     if (dir != DIR_IN)
         return;
     if (classify_plain(d, &job, frame, out))
+        return;
+    if (decoder_inflate(d, frame, &frame) != TD_OK)
         return;
     if (json_parser_index(d->parser, frame, JSON_PADDED) == TD_OK)
         classify_in(d, &job, out);

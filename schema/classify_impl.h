@@ -27,6 +27,32 @@ typedef enum known_key {
     KNOWN_COUNT, /* none of them */
 } known_key;
 
+/* Keys of a frame's object, or an event's, with the tokens of their values. */
+enum { TOP_KEYS_MAX = 32 };
+typedef struct top_keys {
+    td_bytes key[TOP_KEYS_MAX];
+    uint32_t value[TOP_KEYS_MAX];
+    uint32_t count;
+    uint32_t known[KNOWN_COUNT]; /* token of the first value of each known key; 0: not there */
+    uint8_t has_escapes;         /* a key has some, which are not resolved */
+    uint8_t is_checked;          /* the text is valid, and they are */
+} top_keys;
+
+/* Read keys forwards from token; stops behind the last one, or in front of a container. Returns the
+ * token it stopped at. */
+typedef enum top_stop { STOP_AT_END, STOP_AT_CONTAINER } top_stop;
+uint32_t top_keys_read(top_keys *top, const json_index *index, uint32_t token, top_stop where);
+
+/* Note one key. */
+void top_keys_add(top_keys *top, td_bytes key, uint32_t value);
+
+/* The string at a token (0: there is none), with its escapes resolved if the text is checked; data
+ * NULL if it is no string. */
+td_bytes top_keys_text(const top_keys *top, json_parser *parser, uint32_t token);
+
+/* 1 if a scalar begins at a token. */
+int json_is_scalar_at(const json_index *index, uint32_t token);
+
 /* Which of them a key is. */
 known_key known_key_find(td_bytes key);
 
@@ -44,5 +70,10 @@ int classify_match_topic(decoder *d, const family *of, td_bytes text, uint64_t a
  * object or array, and ends with scalars behind a bracket. 1; or 0: this frame needs the other
  * road, and *out is as it was. */
 int classify_plain(decoder *d, const classify_job *job, td_bytes frame, classification *out);
+
+/* Fill in what a data frame says: its topic stands under a key of top, which are the keys of the
+ * object at a token (the frame's own, or an event's). Leaves *out alone if that is no topic. */
+void classify_data(decoder *d, const classify_job *job, const top_keys *top, known_key topic_key,
+                   uint32_t object, classification *out);
 
 #endif

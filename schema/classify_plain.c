@@ -161,16 +161,22 @@ static time_found envelope_time(const plain_frame *f, const topic_row *row, uint
     return TIME_ABSENT;
 }
 
-/* The field that an entry's time is taken from before all others; NULL if none is preferred. */
+/* The field that an entry's time is taken from before all others: the preferred, or the only one;
+ * NULL if there is none. */
 static const field_row *preferred_time(const topic_row *row)
 {
+    const field_row *only = NULL;
+    int count = 0;
     for (size_t i = 0; i < row->field_count; i++) {
         const field_row *field = &row->fields[i];
-        if (field->member == row->time_member && field->type == FIELD_TIME &&
-            (field->flags & FIELD_PREFERRED))
+        if (field->member != row->time_member || field->type != FIELD_TIME)
+            continue;
+        if (field->flags & FIELD_PREFERRED)
             return field;
+        only = field;
+        count++;
     }
-    return NULL;
+    return count == 1 ? only : NULL;
 }
 
 /* Time of the first entry, if the entries are the data and it has the preferred field. */

@@ -106,7 +106,10 @@ td_result json_parser_index(json_parser *parser, td_bytes text, json_padding pad
     if (rc == JSON_INDEX_NOMEM)
         return fail(parser, TD_E_NOMEM, 0, "no memory for the index of the text");
     json_error error = explain_refusal(text);
-    return fail(parser, TD_E_INVALID, error.offset + parser->bom_bytes, error.what);
+    (void)fail(parser, TD_E_INVALID, error.offset + parser->bom_bytes,
+               error.what); /* as returned */
+    parser->error.is_encoding = error.is_encoding;
+    return TD_E_INVALID;
 }
 
 td_result json_parse(json_parser *parser, td_bytes text, json_padding padding, json_value *root,

@@ -306,7 +306,7 @@ static void test_refused(void **state)
          NULL},
         {"trade.BTCUSD", "{\"topic\":\"trade.BTCUSD\",\"data\":[],\"x\":\"\\ud800\"}",
          DECODE_NOT_JSON, 39, NULL},
-        {"trade.BTCUSD", "{\"topic\":\"trade.BTCUSD\",\"data\":[],\"x\":\"\xff\"}", DECODE_NOT_JSON,
+        {"trade.BTCUSD", "{\"topic\":\"trade.BTCUSD\",\"data\":[],\"x\":\"\xff\"}", DECODE_NOT_UTF8,
          39, NULL},
         {"trade.BTCUSD", "{\"topic\":\"trade.BTCUSD\"}", DECODE_MISSING_FIELD, 0, "data"},
         {"trade.BTCUSD", "{\"data\":[]}", DECODE_MISSING_FIELD, 0, "topic"},

@@ -58,9 +58,11 @@ static const route_row ROWS[] = {
     {"an HTTP answer that looks like a frame", DIR_HTTP, OPCODE_TEXT,
      "{\"topic\":\"trade.BTCUSD\",\"data\":[]}", "http.reply", "", "", "json", "", 0,
      CLASS_UNKNOWN},
-    {"an escape in a topic stays as it stands in the frame", DIR_IN, OPCODE_TEXT,
-     "{\"topic\":\"trade.A\\u0000B\",\"data\":[]}", "trade", "trade.A\\u0000B", "A\\u0000B", "json",
+    {"an escape in a topic is resolved", DIR_IN, OPCODE_TEXT,
+     "{\"topic\":\"trade.A\\u0042C\",\"data\":[]}", "trade", "trade.ABC", "ABC", "json",
      "inverse/trade", 0, CLASS_DATA},
+    {"a NUL in a topic is no name", DIR_IN, OPCODE_TEXT,
+     "{\"topic\":\"trade.A\\u0000B\",\"data\":[]}", "_unknown", "", "", "json", "", 0, CLASS_DATA},
 };
 
 static channel_router *open_router(void)
