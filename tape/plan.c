@@ -77,9 +77,11 @@ static int wants_channel(void *user, const channel_info *info)
 {
     const plan_options *options = user;
     selection_answer answer = selection_ask(options->wanted, info);
+    /* An events channel has frames now and then: any other one shows as well that the segment is
+     * of the time that is asked about. */
     if (answer == SELECTION_EVENTS)
         return options->with_events || options->events_only;
-    return answer != SELECTION_NO && !options->events_only;
+    return answer != SELECTION_NO;
 }
 
 static int wants_feed(void *user, const char *feed)

@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "base/limits.h"
 #include "base/workers.h"
+#include "format/archive_plan.h"
 #include "schema/decode.h"
 #include "tape/event.h"
 #include "tape/merge.h"
@@ -102,17 +103,71 @@ static td_result find_first_ns(archive *of, const selection *wanted, uint64_t *f
     return rc == TD_EOF ? TD_OK : rc;
 }
 
+/* Segments turn with the hour, and a quiet feed may leave one out. */
+#define TURN_NS_MAX (UINT64_C(26) * 3600 * UINT64_C(1000000000))
+
+static int wants_feed(void *user, const char *feed)
+{
+    return selection_has_feed(user, feed);
+}
+
+/* The segment that goes on where this one ends, or NULL. */
+static const plan_segment *next_of(const archive_plan *plan, const plan_segment *segment)
+{
+    for (size_t i = 0; i < archive_plan_count(plan); i++) {
+        const plan_segment *next = archive_plan_segment(plan, i);
+        if (next->number == segment->number + 1 && strcmp(next->session, segment->session) == 0 &&
+            strcmp(next->feed, segment->feed) == 0)
+            return next;
+    }
+    return NULL;
+}
+
+/* A moment from which on every segment that was being written at from_ns has frames: where the
+ * oldest of them begins. A segment is being written until the next one of its session begins, so
+ * that from_ns may well lie between two. */
+static td_result find_inside_ns(archive *of, const selection *wanted, uint64_t from_ns,
+                                uint64_t *inside_ns, td_err *err)
+{
+    selection feeds = {.feeds = wanted->feeds};
+    const plan_query query = {.from_ns = from_ns > TURN_NS_MAX ? from_ns - TURN_NS_MAX : 0,
+                              .to_ns = from_ns < UINT64_MAX - TURN_NS_MAX ? from_ns + TURN_NS_MAX
+                                                                          : UINT64_MAX,
+                              .wants_feed = wants_feed,
+                              .user = &feeds};
+    archive_plan *plan = NULL;
+    *inside_ns = from_ns;
+    td_result rc = archive_plan_open(of, &query, &plan, err);
+    if (rc != TD_OK)
+        return rc;
+    for (size_t i = 0; i < archive_plan_count(plan); i++) {
+        const plan_segment *segment = archive_plan_segment(plan, i);
+        if (segment->first_ns >= *inside_ns)
+            continue;
+        const plan_segment *next = next_of(plan, segment);
+        if (segment->last_ns >= from_ns || (next != NULL && next->first_ns >= from_ns))
+            *inside_ns = segment->first_ns;
+    }
+    archive_plan_close(plan);
+    return TD_OK;
+}
+
 /* The moment from which frames are needed to know the books at from_ns: when the oldest of the
  * connections that were open then began. An exchange sends a snapshot at the start of each. */
 static td_result find_lead_from(archive *of, const selection *wanted, uint64_t from_ns,
                                 uint64_t *lead_from_ns, td_err *err)
 {
     *lead_from_ns = from_ns;
+    uint64_t inside_ns;
+    td_result rc = find_inside_ns(of, wanted, from_ns, &inside_ns, err);
+    if (rc != TD_OK)
+        return rc;
+    TD_ASSERT(inside_ns <= from_ns);
     selection feeds = {.feeds = wanted->feeds};
     inner_options inner = {
-        .window = {from_ns, from_ns + 1}, .lead_from_ns = from_ns, .events_only = 1};
+        .window = {inside_ns, from_ns + 1}, .lead_from_ns = inside_ns, .events_only = 1};
     tape *t = NULL;
-    td_result rc = open_tape(of, &feeds, &(tape_options){0}, &inner, &t, err);
+    rc = open_tape(of, &feeds, &(tape_options){0}, &inner, &t, err);
     if (rc != TD_OK)
         return rc;
     tape_frame last;

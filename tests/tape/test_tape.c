@@ -369,9 +369,25 @@ static void test_events_are_returned_on_demand(void **state)
 
 /* Starting inside a tape: book frames since the connection began come first, marked; a connection
  * that had ended before counts no more. */
-static void test_lead_in(void **state)
+typedef enum lead_in_turn { TURNS_NOT, TURNS_BEFORE_SELECTION } lead_in_turn;
+
+/* The next segment of the session, which restates the connection that is open. */
+static tape_segment *turn_segment(tape_fixture *f, tape_segment *full, uint64_t first_ns,
+                                  const event_slot *open)
 {
-    (void)state;
+    tape_segment_finish(full);
+    tape_segment *next = tape_segment_open(
+        f, &(tape_segment_spec){"alpha", "aaaaaaaa", 1, first_ns - TAPE_FIXTURE_NS, 2});
+    event said = {
+        .kind = EVENT_SEGMENT, .session = "aaaaaaaa", .number = 2, .slots = open, .slot_count = 1};
+    tape_segment_event(next, &said, first_ns - TAPE_FIXTURE_NS);
+    return next;
+}
+
+/* A selection that begins in the midst of connection 2; the archive may turn to a new segment
+ * before it, so that it begins between two. */
+static void check_lead_in(lead_in_turn turn, uint64_t from_ns)
+{
     tape_fixture f;
     tape_fixture_init(&f);
     tape_segment *segment =
@@ -387,6 +403,11 @@ static void test_lead_in(void **state)
     uint32_t conn = 0;
     uint64_t ordinal = 0;
     for (unsigned n = 0; n < sizeof STEPS / sizeof STEPS[0]; n++) {
+        if (turn == TURNS_BEFORE_SELECTION && STEPS[n].recv_ns == 300) {
+            const event_slot open = {
+                .conn = conn, .in = ordinal, .since_ns = TAPE_FIXTURE_NS + 200};
+            segment = turn_segment(&f, segment, TAPE_FIXTURE_NS + 299, &open);
+        }
         if (STEPS[n].topic == NULL) {
             tape_segment_connect(segment, ++conn, STEPS[n].recv_ns);
             ordinal = 0;
@@ -403,7 +424,7 @@ static void test_lead_in(void **state)
         tape_segment_seal(segment);
     }
     tape_segment_finish(segment);
-    selection wanted = {.has_from = 1, .from = {TD_TIME_ABSOLUTE, TAPE_FIXTURE_NS + 300}};
+    selection wanted = {.has_from = 1, .from = {TD_TIME_ABSOLUTE, TAPE_FIXTURE_NS + from_ns}};
     tape *t = open_tape(&f, &wanted, &(tape_options){.with_lead_in = 1});
     tape_frame frame;
     for (unsigned n = 0; n < sizeof STEPS / sizeof STEPS[0]; n++) {
@@ -417,6 +438,20 @@ static void test_lead_in(void **state)
     assert_int_equal(tape_next(t, &frame, NULL), TD_EOF);
     tape_close(t);
     tape_fixture_fini(&f);
+}
+
+static void test_lead_in(void **state)
+{
+    (void)state;
+    check_lead_in(TURNS_NOT, 300);
+    check_lead_in(TURNS_BEFORE_SELECTION, 300);
+}
+
+static void test_lead_in_between_segments(void **state)
+{
+    (void)state;
+    check_lead_in(TURNS_NOT, 260);
+    check_lead_in(TURNS_BEFORE_SELECTION, 260);
 }
 
 /* A segment restates its connections: 64-bit ordinals go on over the 32 bits of a message. */
@@ -545,6 +580,7 @@ int main(void)
         cmocka_unit_test(test_selections),
         cmocka_unit_test(test_events_are_returned_on_demand),
         cmocka_unit_test(test_lead_in),
+        cmocka_unit_test(test_lead_in_between_segments),
         cmocka_unit_test(test_long_connections),
         cmocka_unit_test(test_damage_is_passed_over),
         cmocka_unit_test(test_held_blocks),
