@@ -241,6 +241,7 @@ void track_apply(track *t, const message *m, verdict *out)
     frame_facts_gather(t, m, &facts);
 
     out->count = 0;
+    out->is_snapshot = facts.is_snapshot;
     out->unchecked = t->book != NULL && !facts.judges_content;
     check_rules(t, &facts, out);
     if (TD_UNLIKELY(t->entries != NULL))

@@ -41,9 +41,10 @@ typedef struct verdict_item {
 enum { VERDICT_ITEMS_MAX = TOPIC_RULES_MAX + 2 };
 
 typedef struct verdict {
-    uint32_t count;    /* 0: ok; items of strength error are violations */
-    uint8_t unchecked; /* 1: the book was broken before, its content was not judged; or there are
-                          more symbols than are followed (LIMIT_TRACK_SYMBOLS) */
+    uint32_t count;      /* 0: ok; items of strength error are violations */
+    uint8_t unchecked;   /* 1: the book was broken before, its content was not judged; or there are
+                            more symbols than are followed (LIMIT_TRACK_SYMBOLS) */
+    uint8_t is_snapshot; /* 1: the frame replaced all that was before, whatever its type says */
     verdict_item
         items[VERDICT_ITEMS_MAX]; /* in the row's order; the first error is "the" verdict */
 } verdict;

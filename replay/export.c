@@ -1,5 +1,6 @@
 #include "replay/export.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -149,18 +150,40 @@ static td_result conclude(export_run_state *run, export_result *out, td_err *err
     return rc;
 }
 
-/* Books that could not be taken from the topic that the market knows. */
+/* 1 if both choices are of one feed's topic. */
+static int is_same_choice(const export_choice *a, const export_choice *b)
+{
+    return strcmp(a->feed, b->feed) == 0 && strcmp(a->row->name, b->row->name) == 0;
+}
+
+/* One line for all symbols of a feed that have the same topic. */
+static void say_choice(const export_run_state *run, size_t index)
+{
+    const export_series_table *table = &run->survey.series;
+    const export_choice *choice = &table->choices[index];
+    size_t more = 0;
+    for (size_t i = 0; i < index; i++)
+        if (is_same_choice(&table->choices[i], choice))
+            return;
+    for (size_t i = index + 1; i < table->choice_count; i++)
+        more += (size_t)is_same_choice(&table->choices[i], choice);
+    char others[48] = "";
+    if (more > 0)
+        snprintf(others, sizeof others, " and %zu more", more);
+    td_log_say(run->options->log, TD_LOG_WARNING,
+               "feed %s, %s%s: %s was not recorded; books are from %s, the deepest that was",
+               choice->feed, choice->symbol, others, choice->market->book_topic, choice->row->name);
+}
+
+/* Books that could not be taken from the topic that the market knows, and what has no place. */
 static void say_choices(const export_run_state *run)
 {
     const export_series_table *table = &run->survey.series;
     const export_options *options = run->options;
-    for (size_t i = 0; i < table->choice_count; i++) {
+    for (size_t i = 0; options->spec->depth == 0 && i < table->choice_count; i++) {
         const export_choice *choice = &table->choices[i];
-        if (strcmp(choice->row->name, choice->market->book_topic) == 0 || options->spec->depth != 0)
-            continue;
-        td_log_say(options->log, TD_LOG_WARNING,
-                   "feed %s, %s: %s was not recorded; books are from %s, the deepest that was",
-                   choice->feed, choice->symbol, choice->market->book_topic, choice->row->name);
+        if (strcmp(choice->row->name, choice->market->book_topic) != 0)
+            say_choice(run, i);
     }
     if (run->survey.foreign_frames > 0)
         td_log_say(options->log, TD_LOG_WARNING,

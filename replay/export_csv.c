@@ -304,8 +304,8 @@ static td_result take_trades(export_csv *csv, const sink_frame *shown, const csv
     const tape_frame *frame = shown->tape;
     message m;
     decode_error why;
-    if (!decoder_decode(csv->decoder, &shown->topic, frame->bytes,
-                        export_decode_path(shown->topic.row), &m, &why)) {
+    const topic_match topic = export_topic_of(frame, &shown->topic);
+    if (!decoder_decode(csv->decoder, &topic, frame->bytes, DECODE_PATH_HOT, &m, &why)) {
         if (to->series != NULL)
             to->series->counts.undecoded_frames++;
         return TD_OK;
@@ -374,20 +374,21 @@ static td_result take_book(export_csv *csv, const sink_frame *shown, const csv_r
     csv_series *s = to->series;
     message decoded;
     decode_error why;
+    const topic_match topic = export_topic_of(frame, &shown->topic);
     int is_decoded =
-        decoder_decode(csv->decoder, &shown->topic, frame->bytes, DECODE_PATH_HOT, &decoded, &why);
+        decoder_decode(csv->decoder, &topic, frame->bytes, DECODE_PATH_HOT, &decoded, &why);
     const message *m = is_decoded ? &decoded : NULL;
     gate_answer answer;
-    td_result rc = open_book(csv, s, shown->topic.row, err);
+    td_result rc = open_book(csv, s, topic.row, err);
     if (rc == TD_OK)
-        rc = export_gate_take(s->gate, frame, shown->topic.row, m,
+        rc = export_gate_take(s->gate, frame, topic.row, m,
                               csv->job.damaged_until_ns(csv->job.user), &answer, err);
     if (rc != TD_OK)
         return rc;
     s->choice = to->choice;
     if (frame->is_lead_in) {
         if (answer.is_trusted)
-            export_reader_skip(s->reader, m);
+            export_reader_skip(s->reader, m, &answer);
         return TD_OK;
     }
     rc = leave_out(s, m, &answer, err);

@@ -364,7 +364,7 @@ td_result export_file_settle(export_file *file, td_err *err)
     td_result rc = pack(file, err);
     if (rc == TD_OK && file->packed.size >= WRITE_BYTES)
         rc = write_out(file, FILE_GOES_ON, err);
-    return rc;
+    return rc == TD_OK ? rc : td_err_add(err, rc, "file %s", file->name);
 }
 
 /* Enter a finished file in the spool, from where it is published or discarded. */

@@ -61,6 +61,12 @@ static void break_off(export_gate *gate, gate_answer *out, export_break_cause ca
 static td_result meet(export_gate *gate, const tape_frame *frame, const topic_row *row,
                       gate_answer *out, td_err *err)
 {
+    if (gate->track != NULL && strcmp(gate->row->name, row->name) == 0) {
+        td_result rc = track_set_row(gate->track, row, err); /* the same one, most of the time */
+        if (rc != TD_OK)
+            return rc;
+        gate->row = row;
+    }
     if (gate->track == NULL || gate->row != row) {
         track *made = NULL;
         td_result rc = track_open(row, &made, err);
@@ -141,7 +147,7 @@ td_result export_gate_take(export_gate *gate, const tape_frame *frame, const top
     TD_ASSERT(m->head.type == MSG_BOOK_CHANGE);
     verdict v;
     track_apply(gate->track, m, &v);
-    out->is_snapshot = m->head.kind == FRAME_SNAPSHOT;
+    out->is_snapshot = v.is_snapshot;
     if (track_is_broken(gate->track)) {
         const verdict_item *violation = verdict_violation(&v);
         break_off(gate, out, BREAK_RULE);

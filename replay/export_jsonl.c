@@ -223,18 +223,20 @@ static td_result gate_of(export_jsonl *self, const tape_channel *channel, export
 }
 
 /* A frame of a book goes through the book's gate. */
-static td_result judge(export_jsonl *self, const sink_frame *shown, const message *m,
-                       unsigned *flags, td_err *err)
+static td_result judge(export_jsonl *self, const tape_frame *frame, const topic_row *row,
+                       const message *m, unsigned *flags, td_err *err)
 {
     export_gate *gate = NULL;
     gate_answer answer;
-    td_result rc = gate_of(self, shown->tape->channel, &gate, err);
+    td_result rc = gate_of(self, frame->channel, &gate, err);
     if (rc == TD_OK)
-        rc = export_gate_take(gate, shown->tape, shown->topic.row, m,
-                              self->job.damaged_until_ns(self->job.user), &answer, err);
-    if (rc == TD_OK && !answer.is_trusted)
-        *flags |= FLAG_NOT_TRUSTED;
-    return rc;
+        rc = export_gate_take(gate, frame, row, m, self->job.damaged_until_ns(self->job.user),
+                              &answer, err);
+    if (rc != TD_OK)
+        return rc;
+    *flags |= answer.is_trusted ? 0 : FLAG_NOT_TRUSTED;
+    *flags |= answer.is_snapshot ? FLAG_SNAPSHOT : 0;
+    return TD_OK;
 }
 
 static void member_number(json_writer *json, const char *key, int is_there, int64_t value)
@@ -302,11 +304,12 @@ static td_result take_message(export_jsonl *self, const sink_frame *shown, td_er
     message decoded;
     decode_error why;
     unsigned flags = FLAG_LAST_OF_FRAME;
+    const topic_match topic = export_topic_of(frame, &shown->topic);
     int is_decoded =
-        decoder_decode(self->decoder, &shown->topic, frame->bytes, DECODE_PATH_HOT, &decoded, &why);
+        decoder_decode(self->decoder, &topic, frame->bytes, DECODE_PATH_HOT, &decoded, &why);
     td_result rc = TD_OK;
-    if (shown->topic.row != NULL && shown->topic.row->type == MSG_BOOK_CHANGE)
-        rc = judge(self, shown, is_decoded ? &decoded : NULL, &flags, err);
+    if (topic.row != NULL && topic.row->type == MSG_BOOK_CHANGE)
+        rc = judge(self, frame, topic.row, is_decoded ? &decoded : NULL, &flags, err);
     if (rc != TD_OK || frame->is_lead_in)
         return rc;
     flags |= export_lateness_is_late(self->lateness, frame) ? FLAG_LATE : 0;
@@ -336,7 +339,7 @@ static td_result take_frame(void *ctx, const sink_frame *shown, td_err *err)
     const tape_frame *frame = shown->tape;
     if (shown->role == ROLE_EVENT)
         return export_lateness_event(self->lateness, frame, err);
-    self->frames += !frame->is_lead_in;
+    self->frames += !frame->is_lead_in && shown->role != ROLE_HTTP;
     if (shown->role != ROLE_DATA && shown->role != ROLE_UNKNOWN)
         return TD_OK;
     td_result rc = TD_OK;

@@ -38,17 +38,20 @@ void export_reader_turn(export_reader *reader)
     reader->last = LAST_NONE;
 }
 
-static void hold(export_reader *reader, const message *m)
+static void hold(export_reader *reader, const message *m, const gate_answer *answer)
 {
     TD_ASSERT(!m->is_record);
     book_outcome ignored; /* the gate's book has judged the same frame */
-    book_apply(reader->held, &m->book, &ignored);
+    if (answer->is_snapshot)
+        book_replace(reader->held, &m->book, &ignored);
+    else
+        book_apply(reader->held, &m->book, &ignored);
 }
 
-void export_reader_skip(export_reader *reader, const message *m)
+void export_reader_skip(export_reader *reader, const message *m, const gate_answer *answer)
 {
     TD_ASSERT(reader->last == LAST_NONE);
-    hold(reader, m);
+    hold(reader, m, answer);
 }
 
 /* A file begins with a snapshot: if the book is older than the file, with the whole of it. */
@@ -117,7 +120,7 @@ td_result export_reader_write(export_reader *reader, td_buf *out, const export_c
     if (rc == TD_OK)
         rc = answer->is_snapshot ? write_snapshot(reader, out, cells, m, now, rows, err)
                                  : write_change(reader, out, cells, m, now, rows, err);
-    hold(reader, m);
+    hold(reader, m, answer);
     rows->rows += rows->synthesized;
     return rc;
 }

@@ -39,6 +39,6 @@ TD_MUST_USE td_result export_reader_write(export_reader *reader, td_buf *out,
                                           reader_rows *rows, td_err *err);
 
 /* As export_reader_write, without rows: a trusted frame before the selection. */
-void export_reader_skip(export_reader *reader, const message *m);
+void export_reader_skip(export_reader *reader, const message *m, const gate_answer *answer);
 
 #endif

@@ -28,21 +28,23 @@ typedef struct survey_run {
 
 /* ---- shared with writers ---- */
 
-decode_path export_decode_path(const topic_row *row)
+topic_match export_topic_of(const tape_frame *frame, const topic_match *topic)
 {
-    int names_symbols = row->type == MSG_TRADE && export_entries_have_symbols(row);
-    return names_symbols ? DECODE_PATH_ROWS : DECODE_PATH_HOT;
+    topic_match now = *topic;
+    const family *of = frame->channel->family;
+    if (now.row == NULL || of == NULL || !topic_row_is_dated(now.row))
+        return now;
+    const topic_row *valid = topic_row_at(of->topics, of->topic_count, now.row, frame->recv_ns);
+    if (valid != NULL)
+        now.row = valid;
+    return now;
 }
 
 td_bytes export_trade_symbol(const message *m, size_t index)
 {
     TD_ASSERT(m->head.type == MSG_TRADE);
-    if (!m->is_record)
-        return m->head.symbol;
-    TD_ASSERT(index < m->record.item_count);
-    const msg_item *item = &m->record.items[index];
-    const msg_value *own = msg_value_find(item->values, item->value_count, MEMBER_SYMBOL);
-    return own != NULL && own->type == VALUE_TEXT ? own->as.text : m->head.symbol;
+    td_bytes own = message_trade(m, index).symbol;
+    return own.size > 0 ? own : m->head.symbol;
 }
 
 /* ---- files ---- */
@@ -92,10 +94,10 @@ static td_result note_file(survey_run *run, const tape_channel *channel, const e
 static td_result note_entries(survey_run *run, const tape_frame *frame, const export_market *market,
                               td_err *err)
 {
-    const topic_match *topic = &frame->channel->topic;
+    const topic_match topic = export_topic_of(frame, &frame->channel->topic);
     message m;
     decode_error why;
-    if (!decoder_decode(run->decoder, topic, frame->bytes, DECODE_PATH_ROWS, &m, &why))
+    if (!decoder_decode(run->decoder, &topic, frame->bytes, DECODE_PATH_HOT, &m, &why))
         return TD_OK; /* the second pass counts it */
     for (size_t i = 0; i < message_item_count(&m); i++) {
         td_result rc = note_file(run, frame->channel, run->spec->types[EXPORT_TRADES],

@@ -42,8 +42,8 @@ void export_survey_fini(export_survey *survey);
 
 /* ---- also for writers ---- */
 
-/* How frames of a topic are decoded: where entries name their symbols, these must be kept. */
-decode_path export_decode_path(const topic_row *row);
+/* The topic of a frame with the row that holds at its time: rows may have dates. */
+topic_match export_topic_of(const tape_frame *frame, const topic_match *topic);
 
 /* Symbol of a trade: its own where it names one, else the topic's. */
 td_bytes export_trade_symbol(const message *m, size_t index);

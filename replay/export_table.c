@@ -133,7 +133,7 @@ int export_prefers_book(const export_market *market, const topic_row *topic, con
 
 int export_entries_have_symbols(const topic_row *row)
 {
-    return strstr(row->pattern, "{symbol}") == NULL;
+    return topic_row_has_coin(row) || !topic_row_has_symbol(row);
 }
 
 /* ---- names ---- */

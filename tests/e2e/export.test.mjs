@@ -1,0 +1,392 @@
+// Exports. Expected files come from tests/export/expected.py, which reads the captures themselves and shares
+// nothing with the programs; where a test changes a capture, the changed capture goes through both. Facts about
+// gaps, clashes and bounds come from docs/export.md.
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import fs from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+import zlib from "node:zlib";
+import { capture, captureLines, run, tapedeck, temporary, withoutCapture } from "./lib.mjs";
+
+const INVERSE = "inverse-2021-04-17.jsonl.gz";
+const CAPTURES = [
+  [INVERSE, "inverse"],
+  ["linear-2021-04-17.jsonl.gz", "linear"],
+  ["v5-2026-08-09.jsonl.gz", "v5-linear"],
+  ["v5-linear-2025-06-13.jsonl.gz", "v5-linear"],
+];
+const MANIFEST = "MANIFEST.json";
+
+const manifestOf = (dir) => JSON.parse(fs.readFileSync(path.join(dir, MANIFEST), "utf8"));
+const csv = (dir, name) => zlib.gunzipSync(fs.readFileSync(path.join(dir, name))).toString("utf8");
+const data = (dir) => fs.readdirSync(dir).filter((f) => f !== MANIFEST).sort();
+const exporting = (archive, format, out, ...more) => ["export", "-q", "-a", archive, "--to", format, "--out", out, ...more];
+
+async function imported(t, file, family, ...more) {
+  const archive = path.join(temporary(t), "tape");
+  await tapedeck(t, ["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", family, file, ...more]);
+  return archive;
+}
+
+/** {name: text} of what the script computes. */
+function expected(t, file, family) {
+  const out = temporary(t);
+  execFileSync("python3", ["tests/export/expected.py", file, family, out]);
+  return Object.fromEntries(fs.readdirSync(out).sort().map((f) => [f, fs.readFileSync(path.join(out, f), "utf8")]));
+}
+
+/** The CSV files of an export are just those, byte for byte. */
+function assertCsv(out, files) {
+  const names = Object.keys(files).filter((f) => f.endsWith(".csv"));
+  assert.ok(names.length > 0);
+  assert.deepEqual(data(out), names.map((f) => `${f}.gz`));
+  for (const name of names) {
+    const got = csv(out, `${name}.gz`);
+    if (got === files[name]) continue;
+    const lines = files[name].split("\n");
+    const at = got.split("\n").findIndex((line, i) => line !== lines[i]);
+    assert.equal(got.split("\n")[at], lines[at], `${name}, line ${at + 1}`);
+    assert.equal(got.length, files[name].length, name);
+  }
+}
+
+/** The manifest says what is there: rows, bytes, every file once. */
+function assertManifest(out, manifest) {
+  const listed = manifest.files.filter((f) => f.name !== null);
+  assert.deepEqual(listed.map((f) => f.name).sort(), data(out));
+  for (const file of listed) {
+    const bytes = fs.readFileSync(path.join(out, file.name));
+    assert.equal(bytes.length, file.bytes);
+    const text = file.name.endsWith(".gz") ? zlib.gunzipSync(bytes).toString("utf8") : bytes.toString("utf8");
+    assert.equal(Buffer.byteLength(text), file.raw_bytes);
+    const lines = text.split("\n").length - 1;
+    assert.equal(file.rows, file.name.endsWith(".gz") ? lines - 1 : lines, file.name);
+  }
+  assert.equal(manifest.totals.rows, listed.reduce((n, f) => n + f.rows, 0));
+}
+
+// ---- equal to the script ----------------------------------------------------------------------------------
+
+for (const [name, family] of CAPTURES) {
+  test(`${name}: CSV files are what the script computes`, { skip: withoutCapture(name) }, async (t) => {
+    const archive = await imported(t, capture(name), family);
+    const out = path.join(temporary(t), "out");
+    await tapedeck(t, exporting(archive, "tardis-csv", out));
+    assertCsv(out, expected(t, capture(name), family));
+    const manifest = manifestOf(out);
+    assertManifest(out, manifest);
+    assert.deepEqual([manifest.totals.violations, manifest.totals.left_out_frames, manifest.gaps], [0, 0, []]);
+    assert.equal(manifest.segments.length, 1);
+    assert.match(manifest.segments[0].chain, /^[0-9a-f]{32}$/);
+    // No name and no time in the header: the same data give the same bytes on any day.
+    for (const file of data(out)) {
+      const head = fs.readFileSync(path.join(out, file)).subarray(0, 9);
+      assert.deepEqual([...head.subarray(0, 8)], [0x1f, 0x8b, 8, 0, 0, 0, 0, 0], file);
+    }
+  });
+
+  test(`${name}: JSON lines are what the script computes`, { skip: withoutCapture(name) }, async (t) => {
+    const archive = await imported(t, capture(name), family);
+    const out = path.join(temporary(t), "out");
+    await tapedeck(t, exporting(archive, "jsonl", out));
+    const files = expected(t, capture(name), family);
+    const names = Object.keys(files).filter((f) => f.endsWith(".jsonl"));
+    assert.deepEqual(data(out), names);
+    for (const file of names) {
+      const lines = fs.readFileSync(path.join(out, file), "utf8").split("\n");
+      const ours = lines.filter((l) => l.startsWith('{"type":"trade"') || l.startsWith('{"type":"book_change"'));
+      assert.equal(ours.join("\n") + "\n", files[file], file);
+      for (const line of lines.slice(0, -1)) assert.ok(JSON.parse(line).ts_recv_ns > 0);
+    }
+    assertManifest(out, manifestOf(out));
+    // The report of a replay counts the same frames.
+    const report = JSON.parse((await tapedeck(t, ["replay", "-a", archive, "--json"])).stdout);
+    assert.equal(manifestOf(out).totals.rows, report.decoded + report.undecoded);
+    assert.deepEqual(manifestOf(out).digest, report.digest);
+  });
+}
+
+// ---- the same selection, the same bytes -------------------------------------------------------------------
+
+test("bytes do not depend on threads", { skip: withoutCapture(INVERSE) }, async (t) => {
+  const archive = await imported(t, capture(INVERSE), "inverse");
+  const dir = temporary(t);
+  for (const format of ["tardis-csv", "jsonl"]) {
+    const outs = [];
+    for (const threads of ["1", "2", "5"]) {
+      const out = path.join(dir, format + threads);
+      await tapedeck(t, exporting(archive, format, out, "-j", threads));
+      outs.push(Object.fromEntries(fs.readdirSync(out).map((f) => [f, fs.readFileSync(path.join(out, f)).toString("hex")])));
+    }
+    assert.deepEqual(outs[1], outs[0]);
+    assert.deepEqual(outs[2], outs[0]);
+  }
+});
+
+// ---- days and the start of a selection ----------------------------------------------------------------------
+
+/** A capture whose times are moved so that its nth frame comes at 00:00:00 UTC of the next day. */
+function movedToMidnight(t, lines, nth) {
+  const seconds = (line) => Number(/(?:^|<- |<-> )(\d+\.\d+)/.exec(line)[1]);
+  const inbound = lines.filter((l) => /^\d/.test(l));
+  const by = 1618704000 - Math.floor(seconds(inbound[nth])) - 1;
+  const file = path.join(temporary(t), "moved.txt");
+  const move = (l) => l.replace(/(^|<- |<-> )(\d+)(\.\d+)/, (_, a, whole, rest) => `${a}${Number(whole) + by}${rest}`);
+  fs.writeFileSync(file, lines.map((l) => (l === "" ? l : move(l))).join("\n"));
+  return file;
+}
+
+test("over midnight each day has its file, and a living book stands at its head", { skip: withoutCapture(INVERSE) }, async (t) => {
+  const file = movedToMidnight(t, captureLines(INVERSE), 600);
+  const archive = await imported(t, file, "inverse");
+  const out = path.join(temporary(t), "out");
+  await tapedeck(t, exporting(archive, "tardis-csv", out));
+  const files = expected(t, file, "inverse");
+  assertCsv(out, files);
+  assertManifest(out, manifestOf(out));
+  const days = new Set(manifestOf(out).files.map((f) => f.date));
+  assert.deepEqual([...days], ["2021-04-17", "2021-04-18"]);
+  const second = csv(out, "bybit_incremental_book_L2_2021-04-18_BTCUSD.csv.gz").split("\n");
+  assert.equal(second.filter((l) => l.includes(",true,")).length, 50);
+  assert.ok(second[1].includes(",true,ask,"));
+  // A selection of the second day alone gives the same second day: its books are warm.
+  const alone = path.join(temporary(t), "alone");
+  await tapedeck(t, exporting(archive, "tardis-csv", alone, "--from", "2021-04-18"));
+  assert.deepEqual(data(alone), data(out).filter((f) => f.includes("2021-04-18")));
+  for (const name of data(alone)) assert.equal(csv(alone, name), csv(out, name), name);
+});
+
+test("a day without rows has no file, and stands in the manifest", { skip: withoutCapture(INVERSE) }, async (t) => {
+  const archive = await imported(t, capture(INVERSE), "inverse");
+  const out = path.join(temporary(t), "out");
+  await tapedeck(t, exporting(archive, "tardis-csv", out, "--from", "2021-04-16", "--to", "2021-04-18", "--symbol", "EOSUSD"));
+  const rows = manifestOf(out).files.map((f) => [f.date, f.type, f.name === null, f.rows]);
+  assert.deepEqual(rows, [
+    ["2021-04-16", "trades", true, 0],
+    ["2021-04-16", "incremental_book_L2", true, 0],
+    ["2021-04-17", "trades", false, 19],
+    ["2021-04-17", "incremental_book_L2", false, 1621],
+    ["2021-04-18", "trades", true, 0],
+    ["2021-04-18", "incremental_book_L2", true, 0],
+  ]);
+  assert.equal(data(out).length, 2);
+});
+
+// ---- what cannot be trusted ---------------------------------------------------------------------------------
+
+const isBook = (symbol) => (line) => line.includes(`"topic":"orderBookL2_25.${symbol}"`);
+
+test("a book that broke has no rows until its next snapshot", { skip: withoutCapture(INVERSE) }, async (t) => {
+  // BTCUSD loses 60 of its frames; 300 frames on, its first snapshot is sent again (with numbers that fit).
+  const lines = captureLines(INVERSE);
+  const own = lines.map((l, i) => [l, i]).filter(([l]) => /^\d/.test(l) && isBook("BTCUSD")(l));
+  const number = (l, key) => Number(new RegExp(`"${key}":(\\d+)`).exec(l)[1]);
+  const [again, at] = own[400];
+  const snapshot = own[0][0]
+    .replace(/^\d+\.\d+/, /^\d+\.\d+/.exec(again)[0])
+    .replace(/"cross_seq":\d+/, `"cross_seq":${number(again, "cross_seq")}`)
+    .replace(/"timestamp_e6":\d+/, `"timestamp_e6":${number(again, "timestamp_e6")}`);
+  const cut = new Set(own.slice(100, 160).map(([, i]) => i));
+  const changed = lines.map((l, i) => (i === at ? snapshot : l)).filter((_, i) => !cut.has(i) && !own.slice(401).some(([, k]) => k === i));
+  const file = path.join(temporary(t), "cut.txt");
+  fs.writeFileSync(file, changed.join("\n"));
+  const archive = await imported(t, file, "inverse");
+  const out = path.join(temporary(t), "out");
+  await tapedeck(t, exporting(archive, "tardis-csv", out), { status: 1 });
+  const entry = manifestOf(out).files.find((f) => f.symbol === "BTCUSD" && f.type === "incremental_book_L2");
+  assert.equal(entry.break_count, 1);
+  assert.equal(entry.breaks[0].cause, "rule");
+  assert.ok(entry.left_out_frames > 0 && entry.left_out_frames <= 240, `${entry.left_out_frames}`);
+  assert.equal(entry.frames + entry.left_out_frames, 401 - 60);
+  assert.equal(manifestOf(out).totals.violations > 0, true);
+  // Rows: the first stretch as the script has it, then the snapshot.
+  const rows = csv(out, entry.name).trimEnd().split("\n").slice(1);
+  const whole = expected(t, capture(INVERSE), "inverse")["bybit_incremental_book_L2_2021-04-17_BTCUSD.csv"].split("\n").slice(1);
+  const until = BigInt(entry.breaks[0].from_ns) / 1000n;
+  const first = rows.filter((r) => BigInt(r.split(",")[3]) <= until);
+  const cutTimes = new Set([...cut].map((i) => /^\d+\.\d+/.exec(lines[i])[0].replace(".", "").padEnd(16, "0")));
+  const should = whole.filter((r) => r !== "" && BigInt(r.split(",")[3]) <= until && !cutTimes.has(r.split(",")[3]));
+  assert.deepEqual(first, should);
+  assert.equal(rows.length - first.length, 50);
+  assert.ok(rows.slice(first.length).every((r) => r.includes(",true,")));
+  assert.equal(BigInt(entry.breaks[0].to_ns) / 1000n, BigInt(rows.at(-1).split(",")[3]));
+});
+
+test("a frame that cannot be decoded ends a book, and is counted", { skip: withoutCapture(INVERSE) }, async (t) => {
+  const lines = captureLines(INVERSE);
+  const own = lines.map((l, i) => [l, i]).filter(([l]) => /^\d/.test(l) && isBook("EOSUSD")(l));
+  lines[own[200][1]] = own[200][0].replace('"price":"', '"price":"x');
+  const file = path.join(temporary(t), "bad.txt");
+  fs.writeFileSync(file, lines.join("\n"));
+  const archive = await imported(t, file, "inverse");
+  const dir = temporary(t);
+  await tapedeck(t, exporting(archive, "tardis-csv", path.join(dir, "csv")), { status: 1 });
+  const entry = manifestOf(path.join(dir, "csv")).files.find((f) => f.symbol === "EOSUSD" && f.type === "incremental_book_L2");
+  assert.deepEqual([entry.frames, entry.undecoded_frames, entry.left_out_frames], [200, 1, 310]);
+  assert.deepEqual([entry.breaks[0].cause, entry.breaks[0].to_ns], ["undecoded", null]);
+  await tapedeck(t, exporting(archive, "jsonl", path.join(dir, "jsonl")), { status: 1 });
+  const objects = fs.readFileSync(path.join(dir, "jsonl", "messages_2021-04-17.jsonl"), "utf8").trimEnd().split("\n").map((l) => JSON.parse(l));
+  const raw = objects.filter((o) => o.type === "raw");
+  assert.deepEqual([raw.length, raw[0].error.reason, raw[0].symbol], [1, "bad_number", "EOSUSD"]);
+  const untrusted = objects.filter((o) => o.flags & 8);
+  assert.equal(untrusted.length, 311);
+  assert.ok(untrusted.every((o) => o.symbol === "EOSUSD"));
+});
+
+test("a reconnect is a gap: rows stop, and begin again with the snapshot", { skip: withoutCapture(INVERSE) }, async (t) => {
+  // The capture twice, half a minute apart: the second connection's snapshots begin everything anew.
+  const lines = captureLines(INVERSE).filter((l) => l !== "");
+  const later = lines.map((l) => l.replace(/(^|<- |<-> )(\d+)(\.\d+)/, (_, a, whole, rest) => `${a}${Number(whole) + 60}${rest}`));
+  const file = path.join(temporary(t), "twice.txt");
+  fs.writeFileSync(file, [...lines, ...later].join("\n"));
+  const archive = await imported(t, file, "inverse");
+  const dir = temporary(t);
+  await tapedeck(t, exporting(archive, "tardis-csv", path.join(dir, "csv")), { status: 1 });
+  const manifest = manifestOf(path.join(dir, "csv"));
+  assert.equal(manifest.gaps.length, 1);
+  assert.equal(manifest.gaps[0].reason, "disconnect");
+  const entry = manifest.files.find((f) => f.symbol === "BTCUSD" && f.type === "incremental_book_L2");
+  assert.deepEqual([entry.break_count, entry.breaks[0].cause, entry.breaks[0].reason], [1, "gap", "disconnect"]);
+  assert.deepEqual([entry.rows, entry.left_out_frames, entry.rows_synthesized], [2062, 0, 0]);
+  const rows = csv(path.join(dir, "csv"), entry.name).trimEnd().split("\n").slice(1);
+  assert.deepEqual(rows.slice(1031).map((r) => r.split(",").slice(4)), rows.slice(0, 1031).map((r) => r.split(",").slice(4)));
+  // In JSON lines the gap stands where it begins.
+  await tapedeck(t, exporting(archive, "jsonl", path.join(dir, "jsonl")), { status: 1 });
+  const objects = fs.readFileSync(path.join(dir, "jsonl", "messages_2021-04-17.jsonl"), "utf8").trimEnd().split("\n").map((l) => JSON.parse(l));
+  const at = objects.findIndex((o) => o.type === "gap");
+  assert.equal(at, 1094);
+  assert.deepEqual([objects[at].reason, objects[at].feed, objects[at].topic], ["disconnect", "inverse", null]);
+  assert.ok(objects[at].ts_recv_ns >= objects[at - 1].ts_recv_ns && objects[at].ts_recv_ns < objects[at + 1].ts_recv_ns);
+});
+
+// ---- one file, one source -----------------------------------------------------------------------------------
+
+test("two feeds in one file are an error, before anything is written", { skip: withoutCapture(INVERSE) }, async (t) => {
+  const archive = path.join(temporary(t), "tape");
+  for (const feed of ["one", "two"])
+    await tapedeck(t, ["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", "inverse", "--feed", feed, capture(INVERSE)]);
+  const out = path.join(temporary(t), "out");
+  const end = await tapedeck(t, exporting(archive, "tardis-csv", out), { status: 2 });
+  assert.match(end.stderr, /feeds 'one' and 'two' would share the \w+ file of (BTC|EOS)USD, 2021-04-17/);
+  assert.match(end.stderr, /hint: .*--feed/);
+  assert.deepEqual(fs.readdirSync(out), []);
+  await tapedeck(t, exporting(archive, "tardis-csv", out, "--feed", "one"));
+  // Of JSON lines every object says its feed.
+  const lines = path.join(temporary(t), "lines");
+  await tapedeck(t, exporting(archive, "jsonl", lines));
+  assert.equal(manifestOf(lines).totals.rows, 2 * 1094);
+});
+
+test("copy trading has the symbols of linear, and files of its own", { skip: withoutCapture(CAPTURES[1][0]) }, async (t) => {
+  const archive = path.join(temporary(t), "tape");
+  for (const family of ["linear", "copytrade"])
+    await tapedeck(t, ["import", "-q", "-a", archive, "--format", "cryptofeed", "--family", family, capture(CAPTURES[1][0])]);
+  const out = path.join(temporary(t), "out");
+  const end = await tapedeck(t, exporting(archive, "tardis-csv", out, "--symbol", "LTCUSDT"), { status: null });
+  assert.ok([0, 1].includes(end.code), end.stderr);
+  const exchanges = new Set(manifestOf(out).files.map((f) => f.exchange));
+  assert.ok(exchanges.has("bybit"));
+  for (const file of manifestOf(out).files) assert.ok(["bybit", "bybit-copytrade"].includes(file.exchange));
+});
+
+// ---- depths -------------------------------------------------------------------------------------------------
+
+/** A capture in which a second topic has the same book, 200 levels deep by its name. */
+function withSecondDepth(t) {
+  const lines = captureLines(INVERSE).flatMap((l) => {
+    if (!/^\d/.test(l) || !l.includes('"topic":"orderBookL2_25.EOSUSD"')) return [l];
+    return [l, l.replace('"topic":"orderBookL2_25.', '"topic":"orderBook_200.100ms.')];
+  });
+  const file = path.join(temporary(t), "depths.txt");
+  fs.writeFileSync(file, lines.join("\n"));
+  return file;
+}
+
+test("books come from the usual topic, from another by --depth, never from both", { skip: withoutCapture(INVERSE) }, async (t) => {
+  const archive = await imported(t, withSecondDepth(t), "inverse");
+  const dir = temporary(t);
+  const one = async (name, ...more) => {
+    const out = path.join(dir, name);
+    await tapedeck(t, exporting(archive, "tardis-csv", out, "--type", "incremental_book_L2", "--symbol", "EOSUSD", ...more));
+    return manifestOf(out).files.map((f) => [f.topic, f.depth, f.rows, f.instead_of]);
+  };
+  assert.deepEqual(await one("usual"), [["orderBookL2_25", 25, 1621, undefined]]);
+  assert.deepEqual(await one("deep", "--depth", "200"), [["orderBook_200.100ms", 200, 1621, "orderBookL2_25"]]);
+  assert.deepEqual(await one("only", "--topic", "orderBook_200*"), [["orderBook_200.100ms", 200, 1621, "orderBookL2_25"]]);
+  const said = await tapedeck(t, ["export", "-a", archive, "--to", "tardis-csv", "--out", path.join(dir, "said"), "--topic", "orderBook_200*"]);
+  assert.match(said.stderr, /EOSUSD.*orderBookL2_25 was not recorded.*orderBook_200\.100ms/);
+  const none = await tapedeck(t, exporting(archive, "tardis-csv", path.join(dir, "none"), "--type", "incremental_book_L2", "--depth", "50"), { status: 4 });
+  assert.match(none.stderr, /nothing in the selection that tardis-csv could be made of/);
+});
+
+// ---- refusals -----------------------------------------------------------------------------------------------
+
+test("an export is not overwritten, but with --force", { skip: withoutCapture(INVERSE) }, async (t) => {
+  const archive = await imported(t, capture(INVERSE), "inverse");
+  const out = path.join(temporary(t), "out");
+  await tapedeck(t, exporting(archive, "tardis-csv", out));
+  const before = fs.readFileSync(path.join(out, MANIFEST));
+  const end = await tapedeck(t, exporting(archive, "tardis-csv", out), { status: 2 });
+  assert.match(end.stderr, /MANIFEST\.json' is there already\n.*hint: .*--force/);
+  fs.rmSync(path.join(out, MANIFEST));
+  const file = await tapedeck(t, exporting(archive, "tardis-csv", out), { status: 2 });
+  assert.match(file.stderr, /bybit_\w+_2021-04-17_\w+\.csv\.gz' is there already/);
+  assert.ok(!fs.existsSync(path.join(out, MANIFEST)));
+  await tapedeck(t, exporting(archive, "tardis-csv", out, "--force"));
+  assert.deepEqual(fs.readFileSync(path.join(out, MANIFEST)), before);
+});
+
+test("what a killed export left is named, and cleared by --force", { skip: withoutCapture(INVERSE) }, async (t) => {
+  const archive = await imported(t, capture(INVERSE), "inverse");
+  const out = path.join(temporary(t), "out");
+  fs.mkdirSync(out);
+  for (const name of [`${MANIFEST}.partial`, "MANIFEST.names.partial", "bybit_trades_2021-04-17_BTCUSD.csv.gz.partial"])
+    fs.writeFileSync(path.join(out, name), "left by a crash");
+  const end = await tapedeck(t, exporting(archive, "tardis-csv", out), { status: 2 });
+  assert.match(end.stderr, /another export is writing there, or one was killed\n.*--force/);
+  await tapedeck(t, exporting(archive, "tardis-csv", out, "--force"));
+  assert.deepEqual(fs.readdirSync(out).filter((f) => f.endsWith(".partial")), []);
+  assertManifest(out, manifestOf(out));
+});
+
+test("a command line that cannot be meant is refused with what is allowed", { skip: withoutCapture(INVERSE) }, async (t) => {
+  const archive = await imported(t, capture(INVERSE), "inverse");
+  const out = path.join(temporary(t), "out");
+  const refuse = async (args, pattern, status = 2) => {
+    const end = await tapedeck(t, ["export", "-a", archive, ...args], { status });
+    assert.match(end.stderr, pattern);
+    assert.ok(!fs.existsSync(out) || fs.readdirSync(out).length === 0);
+  };
+  await refuse(["--out", out], /no format was named\n.*tardis-csv.*jsonl/);
+  await refuse(["--to", "csv", "--out", out], /neither a format nor a TIME: unknown format 'csv'\n.*tardis-csv, jsonl/);
+  await refuse(["--to", "jsonl", "--to", "tardis-csv", "--out", out], /one format at a time/);
+  await refuse(["--to", "tardis-csv"], /no folder was named\n.*--out/);
+  await refuse(["--to", "tardis-csv", "--out", out, "--type", "quotes"], /has no type 'quotes'\n.*trades, incremental_book_L2/);
+  await refuse(["--to", "jsonl", "--out", out, "--depth", "50"], /no books are asked for/);
+  await refuse(["--to", "jsonl", "--out", out, "--symbol", "DOGE*"], /no frame in the archive matches/, 4);
+  await refuse(["--to", "jsonl", "--to", "2021-04-16", "--out", out], /no frame in the archive matches/, 4);
+  const file = path.join(temporary(t), "file");
+  fs.writeFileSync(file, "");
+  await refuse(["--to", "jsonl", "--out", path.join(file, "x")], /cannot export to/, 4);
+});
+
+test("--to names a time as well: the selection ends there", { skip: withoutCapture(INVERSE) }, async (t) => {
+  const archive = await imported(t, capture(INVERSE), "inverse");
+  const out = path.join(temporary(t), "out");
+  await tapedeck(t, exporting(archive, "jsonl", out, "--to", "+10s"));
+  const report = JSON.parse((await tapedeck(t, ["replay", "-a", archive, "--to", "+10s", "--json"])).stdout);
+  assert.equal(manifestOf(out).totals.rows, report.decoded);
+  assert.ok(report.decoded < 1094);
+  assert.deepEqual(manifestOf(out).digest, report.digest);
+});
+
+// A disk of 64 KiB, and a program that may write no file beyond 20 KiB: both stop an export in its midst.
+test("a file that cannot grow ends the export, and nothing is left", { skip: withoutCapture(INVERSE) }, async (t) => {
+  const archive = await imported(t, capture(INVERSE), "inverse");
+  const out = path.join(temporary(t), "out");
+  const limited = ["bash", "-c", "trap '' XFSZ; ulimit -f 40; exec \"$@\"", "-"];
+  const end = await run(t, "tapedeck", exporting(archive, "jsonl", out), { status: 4, under: limited });
+  assert.match(end.stderr, /messages_2021-04-17\.jsonl/);
+  assert.deepEqual(fs.readdirSync(out), []);
+});

@@ -1,0 +1,316 @@
+#!/usr/bin/env python3
+"""What an export must hold, computed from a capture file alone.
+
+    expected.py CAPTURE FAMILY OUT
+
+Writes OUT/NAME.csv for every file of `tapedeck export --to tardis-csv`, and OUT/messages_DATE.jsonl
+with the trade and book lines of `--to jsonl`, both uncompressed. Written from docs/export.md, the
+formats' own documentation and docs/wire.md; standard library only; shares nothing with tapedeck.
+
+The capture is one of cryptofeed's, of either generation; families: inverse, linear, v5-linear.
+"""
+import gzip
+import json
+import os
+import sys
+from decimal import Decimal
+
+DAY_NS = 86_400_000_000_000
+
+
+# ---- the capture: (receive time in ns, direction, text) in order --------------------------------
+
+def seconds_to_ns(text):
+    """Digits as they stand, no floating point."""
+    whole, _, fraction = text.partition(".")
+    return int(whole) * 10**9 + int((fraction + "000000000")[:9])
+
+
+def first_generation(lines):
+    """TIME: FRAME, URL <- TIME: FRAME, URL <-> TIME; one connection a file."""
+    for line in lines:
+        if not line:
+            continue
+        if line[0].isdigit():
+            time, _, text = line.partition(": ")
+            yield "ws", seconds_to_ns(time), "in", text
+        elif " <-> " in line:
+            yield "ws", seconds_to_ns(line.split(" <-> ")[1]), "connect", ""
+        elif " <- " in line:
+            time, _, text = line.split(" <- ", 1)[1].partition(": ")
+            yield "ws", seconds_to_ns(time), "out", text
+
+
+def second_generation(lines):
+    """One JSON object a line."""
+    kinds = {"recv": "in", "send": "out", "connect": "connect", "http": "http"}
+    for line in lines:
+        if not line:
+            continue
+        said = json.loads(line, parse_float=str, parse_int=str)
+        if said["t"] in kinds:
+            yield said["conn"], seconds_to_ns(said["ts"]), kinds[said["t"]], said.get("data", "")
+
+
+def read_capture(path):
+    """Connections merged by time (each keeps its order), times made strictly rising."""
+    raw = open(path, "rb").read()
+    if raw[:2] == b"\x1f\x8b":
+        raw = gzip.decompress(raw)
+    lines = raw.decode("utf-8").split("\n")
+    records = list((second_generation if lines[0].startswith('{"t":"header"') else first_generation)(lines))
+    newest, merged = {}, []
+    for conn, at, kind, text in records:
+        newest[conn] = max(newest.get(conn, 0), at)
+        merged.append((newest[conn], kind, text))
+    merged.sort(key=lambda record: record[0])
+    last = 0
+    for at, kind, text in merged:
+        last = max(at, last + 1)
+        yield last, kind, text
+
+
+# ---- frames as typed messages -------------------------------------------------------------------
+
+def shortest(text):
+    """A decimal without trailing zeros, never with an exponent."""
+    value = format(Decimal(text), "f")
+    if "." in value:
+        value = value.rstrip("0").rstrip(".")
+    return "0" if value in ("-0", "") else value
+
+
+def iso_to_ns(text):
+    date, _, clock = text.rstrip("Z").partition("T")
+    year, month, day = (int(part) for part in date.split("-"))
+    hour, minute, second = clock.split(":")
+    # Days since 1970 by counting: no library's calendar.
+    days = sum(366 if y % 4 == 0 and (y % 100 != 0 or y % 400 == 0) else 365 for y in range(1970, year))
+    leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+    lengths = [31, 29 if leap else 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
+    days += sum(lengths[: month - 1]) + day - 1
+    return days * DAY_NS + (int(hour) * 3600 + int(minute) * 60) * 10**9 + seconds_to_ns(second)
+
+
+def op_trades(frame):
+    for t in frame["data"]:
+        yield {
+            "side": t["side"], "price": shortest(t["price"]), "size": shortest(t["size"]),
+            "time": int(t["trade_time_ms"]) * 10**6 if "trade_time_ms" in t else iso_to_ns(t["timestamp"]),
+            "id": t["trade_id"], "tick": t.get("tick_direction"),
+            "cross_seq": int(t["cross_seq"]) if "cross_seq" in t else None,
+            "seq": None, "block": t.get("is_block_trade"), "rpi": None,
+        }
+
+
+def v5_trades(frame):
+    for t in frame["data"]:
+        yield {
+            "side": t["S"], "price": shortest(t["p"]), "size": shortest(t["v"]), "time": int(t["T"]) * 10**6,
+            "id": t["i"], "tick": t.get("L"), "cross_seq": None,
+            "seq": int(t["seq"]) if "seq" in t else None, "block": t.get("BT"), "rpi": t.get("RPI"),
+        }
+
+
+def op_levels(frame):
+    """(action, side, price, size): a delta's deletes, then updates, then inserts."""
+    data = frame["data"]
+    if frame["type"] == "snapshot":
+        for level in data["order_book"] if isinstance(data, dict) else data:
+            yield "set", level["side"], shortest(level["price"]), shortest(level["size"])
+        return
+    for action in ("delete", "update", "insert"):
+        for level in data.get(action) or []:
+            size = None if action == "delete" else shortest(level["size"])
+            yield action, level["side"], shortest(level["price"]), size
+
+
+def v5_levels(frame):
+    for key, side in (("b", "Buy"), ("a", "Sell")):
+        for price, size in frame["data"][key]:
+            is_delete = Decimal(size) == 0
+            yield "delete" if is_delete else "set", side, shortest(price), None if is_delete else shortest(size)
+
+
+def message_of(frame, family):
+    """The trades or levels of a frame; None for any other."""
+    topic = frame.get("topic")
+    if topic is None:
+        return None
+    name, _, symbol = topic.rpartition(".")
+    kind = frame.get("type")
+    if family == "v5-linear":
+        made = {"topic": name, "symbol": symbol, "kind": kind, "time": int(frame["ts"]) * 10**6}
+        if name.startswith("orderbook."):
+            data = frame["data"]
+            return {**made, "type": "book_change", "levels": list(v5_levels(frame)), "u": int(data["u"]),
+                    "exchange_seq": int(data["seq"]) if "seq" in data else None, "cross_seq": None}
+        if name == "publicTrade":
+            trades = list(v5_trades(frame))
+            return {**made, "type": "trade", "trades": trades, "time": trades[0]["time"], "cross_seq": None,
+                    "u": None, "exchange_seq": None}
+        return None
+    made = {"topic": name, "symbol": symbol, "kind": kind, "u": None, "exchange_seq": None}
+    if name.startswith("orderBook"):
+        return {**made, "type": "book_change", "levels": list(op_levels(frame)),
+                "time": int(frame["timestamp_e6"]) * 1000, "cross_seq": int(frame["cross_seq"])}
+    if name == "trade":
+        trades = list(op_trades(frame))
+        return {**made, "type": "trade", "trades": trades, "time": trades[0]["time"],
+                "cross_seq": trades[0]["cross_seq"]}
+    return None
+
+
+# ---- Tardis CSV ---------------------------------------------------------------------------------
+
+TRADES = "exchange,symbol,timestamp,local_timestamp,id,side,price,amount\n"
+BOOK = "exchange,symbol,timestamp,local_timestamp,is_snapshot,side,price,amount\n"
+PREFERRED = {"inverse": "orderBookL2_25", "linear": "orderBookL2_25", "v5-linear": "orderbook.50"}
+
+
+def date_of(ns):
+    days, year = ns // DAY_NS, 1970
+    while True:
+        length = 366 if year % 4 == 0 and (year % 100 != 0 or year % 400 == 0) else 365
+        if days < length:
+            break
+        days, year = days - length, year + 1
+    lengths = [31, length - 337, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
+    month = 0
+    while days >= lengths[month]:
+        days, month = days - lengths[month], month + 1
+    return f"{year:04d}-{month + 1:02d}-{days + 1:02d}"
+
+
+class BookFile:
+    """One symbol's rows. The book as a reader of the file has it: {side: {price: size}}."""
+
+    def __init__(self):
+        self.book = {"Sell": {}, "Buy": {}}
+        self.is_alive = False
+        self.day = None
+        self.last = None  # what the file's last row was: None, "true" or "false"
+
+    def best_first(self, side):
+        return sorted(self.book[side], key=Decimal, reverse=side == "Buy")
+
+    def rows(self, day, message):
+        out = []
+
+        def put(flag, side, price, size):
+            out.append((flag, "ask" if side == "Sell" else "bid", price, size))
+            self.last = flag
+
+        if day != self.day:
+            self.day, self.last = day, None
+            for side in ("Sell", "Buy"):  # the whole book as it was before the day's first frame
+                for price in self.best_first(side) if self.is_alive else []:
+                    put("true", side, price, self.book[side][price])
+        if message["kind"] == "snapshot":
+            now = {side: {p: s for _, at, p, s in message["levels"] if at == side} for side in ("Sell", "Buy")}
+            if self.last == "true" or (self.last == "false" and not message["levels"]):
+                for side in ("Sell", "Buy"):
+                    for price in self.best_first(side):
+                        if price not in now[side]:
+                            put("false", side, price, "0")
+            self.book, self.is_alive = now, True
+            flag = "true"
+        else:
+            if not self.is_alive:
+                return []
+            flag = "false"
+        for side in ("Sell", "Buy"):
+            for action, at, price, size in message["levels"]:
+                if at != side:
+                    continue
+                put(flag, side, price, "0" if action == "delete" else size)
+                if action == "delete":
+                    self.book[side].pop(price, None)
+                else:
+                    self.book[side][price] = size
+        return out
+
+
+def csv_files(messages, family):
+    """{name: text}. Books come from the preferred topic, else from the deepest."""
+    topics = {}
+    for _, _, m in messages:
+        if m["type"] == "book_change":
+            topics.setdefault(m["symbol"], set()).add(m["topic"])
+    depth = lambda topic: int(topic.split("_")[1].split(".")[0] if "_" in topic else topic.split(".")[1])
+    depths = {"orderBookL2_25": 25}
+    chosen = {s: PREFERRED[family] if PREFERRED[family] in names
+              else max(names, key=lambda t: depths.get(t) or depth(t)) for s, names in topics.items()}
+    files, books = {}, {}
+    for _, at, m in messages:
+        day, symbol = date_of(at), m["symbol"]
+        place = f"bybit,{symbol},"
+        if m["type"] == "trade":
+            name = f"bybit_trades_{day}_{symbol}.csv"
+            for t in m["trades"]:
+                row = f"{place}{t['time'] // 1000},{at // 1000},{t['id']},{t['side'].lower()},{t['price']},{t['size']}\n"
+                files[name] = files.get(name, TRADES) + row
+        elif m["topic"] == chosen[symbol]:
+            name = f"bybit_incremental_book_L2_{day}_{symbol}.csv"
+            rows = books.setdefault(symbol, BookFile()).rows(day, m)
+            text = "".join(f"{place}{m['time'] // 1000},{at // 1000},{','.join(row)}\n" for row in rows)
+            if text:
+                files[name] = files.get(name, BOOK) + text
+    return files
+
+
+# ---- JSON lines ---------------------------------------------------------------------------------
+
+def trade_object(t):
+    made = {"side": t["side"], "price": t["price"], "size": t["size"], "exchange_ns": t["time"],
+            "trade_id": t["id"], "tick_direction": t["tick"]}
+    for key, name in (("cross_seq", "cross_seq"), ("seq", "seq")):
+        if t[key] is not None:
+            made[name] = t[key]
+    for key, name in (("block", "is_block_trade"), ("rpi", "is_rpi_trade")):
+        if t[key] is not None:
+            made[name] = t[key] in (True, "true", "True", "1")
+    return made
+
+
+def json_line(number, at, m, family):
+    """Members in the order of docs/export.md; white space nowhere."""
+    seq = m["cross_seq"] if m["cross_seq"] is not None else m["u"]
+    if seq is None:
+        seq = m["exchange_seq"]
+    made = {"type": m["type"], "kind": m["kind"], "feed": family, "topic": m["topic"], "symbol": m["symbol"],
+            "ts_recv_ns": at, "ts_exch_ns": m["time"], "frame": number, "seq": seq,
+            "flags": 1 + (2 if m["kind"] == "snapshot" else 0)}
+    for key in ("cross_seq", "u", "exchange_seq"):
+        if m[key] is not None:
+            made[key] = m[key]
+    if m["type"] == "trade":
+        made["trades"] = [trade_object(t) for t in m["trades"]]
+    else:
+        made["levels"] = [{"action": a, "side": s, "price": p, "size": z} for a, s, p, z in m["levels"]]
+    return json.dumps(made, separators=(",", ":"), ensure_ascii=False) + "\n"
+
+
+def main():
+    capture, family, out = sys.argv[1:4]
+    messages, number = [], 0
+    for at, kind, text in read_capture(capture):
+        if kind not in ("in", "out"):
+            continue
+        number += 1
+        if kind == "out":
+            continue
+        message = message_of(json.loads(text, parse_float=str, parse_int=str), family)
+        if message is not None:
+            messages.append((number, at, message))
+    os.makedirs(out, exist_ok=True)
+    for name, text in csv_files(messages, family).items():
+        open(os.path.join(out, name), "w", newline="").write(text)
+    lines = {}
+    for number, at, message in messages:
+        lines.setdefault(date_of(at), []).append(json_line(number, at, message, family))
+    for day, texts in lines.items():
+        open(os.path.join(out, f"messages_{day}.jsonl"), "w", newline="").write("".join(texts))
+
+
+main()
