@@ -108,7 +108,7 @@ TESTS_format += tests/format/test_archive.c tests/format/test_archive_writer.c t
 TESTS_tape := tests/tape/test_channel_router.c tests/tape/test_selection.c tests/tape/test_event.c tests/tape/test_gap_json.c tests/tape/test_tape.c \
               tests/tape/test_tape_files.c
 
-TESTS_wire := tests/wire/test_url.c tests/wire/test_dialect.c tests/wire/test_dialect_answers.c tests/wire/test_dialect_requests.c \
+TESTS_wire := tests/wire/test_url.c tests/wire/test_dialect.c tests/wire/test_dialect_answers.c tests/wire/test_dialect_requests.c tests/wire/test_dialect_inputs.c \
               tests/wire/test_client.c tests/wire/test_http.c tests/wire/test_link.c \
               tests/wire/test_loop.c tests/wire/test_trust.c
 
@@ -254,7 +254,7 @@ SRC_testing := tests/testing/alloc_fault.c tests/testing/book_text.c tests/testi
                tests/testing/played.c tests/testing/archive_fixture.c \
                tests/testing/message_compare.c \
                tests/testing/segment_fixture.c \
-               tests/testing/raw_peer.c tests/testing/wire_side.c tests/testing/wire_echo.c tests/testing/tape_fixture.c
+               tests/testing/dialect_check.c tests/testing/raw_peer.c tests/testing/wire_side.c tests/testing/wire_echo.c tests/testing/tape_fixture.c
 OBJ_testing := $(call obj,$(SRC_testing))
 
 $(B)/tests/%: $(B)/obj/tests/%.o $(OBJ_testing) $(LIBS_own)
@@ -405,9 +405,10 @@ FUZZ_SOURCES := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_BINS := $(patsubst %.c,$(B)/%,$(FUZZ_SOURCES))
 .PHONY: fuzz-build bench-build
 fuzz-build: $(FUZZ_BINS)
+$(B)/tests/fuzz/fuzz_dialect: $(B)/obj/tests/testing/dialect_check.o
 $(B)/tests/fuzz/%: $(B)/obj/tests/fuzz/%.o $(LIBS_own)
 	@mkdir -p $(@D)
-	$(CXX) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $< $(LIBS_own) $(LIBS_recorder) $(LIBS_wire) $(LIBS_core)
+	$(CXX) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $< $(filter $(B)/obj/tests/testing/%,$^) $(LIBS_own) $(LIBS_recorder) $(LIBS_wire) $(LIBS_core)
 
 # Ours link our libraries; the limits link only what they measure.
 BENCH_SOURCES := benchmarks/bench_write.c

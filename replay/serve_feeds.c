@@ -208,13 +208,13 @@ size_t serve_feeds_names(const serve_feeds *feeds, td_bytes path, const char **o
     return count;
 }
 
-/* 1 if a row of the family fits a topic. A list of symbols is none, where the dialect takes one. */
+/* 1 if a row of the family fits a topic, now or once, and the dialect has no objection. */
 static int row_fits(const family *of, td_bytes topic)
 {
+    const dialect *spoken = dialect_find(of->dialect);
     topic_match match;
-    if (!topic_match_text(of->topics, of->topic_count, topic, TOPIC_ANY_TIME, &match))
-        return 0;
-    return match.symbol.size == 0 || memchr(match.symbol.data, ',', match.symbol.size) == NULL;
+    return topic_match_text(of->topics, of->topic_count, topic, TOPIC_ANY_TIME, &match) &&
+           (spoken->is_possible == NULL || spoken->is_possible(topic));
 }
 
 /* Likewise with any symbol behind it: where topics may be subscribed to bare. */

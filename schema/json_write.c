@@ -64,7 +64,8 @@ static void put_string(json_writer *writer, td_bytes text)
             put_escape(writer, byte);
         done = ++at;
     }
-    put(writer, text.data + done, text.size - done);
+    if (done < text.size) /* an empty view may point nowhere */
+        put(writer, text.data + done, text.size - done);
     put(writer, "\"", 1);
 }
 

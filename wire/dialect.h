@@ -161,6 +161,9 @@ typedef struct dialect {
      */
     td_result (*build_answer)(td_buf *out, const dialect_request *request,
                               const dialect_reply *reply, td_err *err);
+    /* Server: could there be such a topic, if a row's pattern fits it (spot has but some
+     * intervals)? NULL: yes. */
+    int (*is_possible)(td_bytes topic);
     /* Server: does a subscription cover a frame's topic? 1 or 0. */
     int (*covers)(td_bytes subscription, td_bytes exchange_topic);
     /* Server: does a subscription that covers the topic also cover this frame of it ("order.linear"

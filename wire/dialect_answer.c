@@ -126,13 +126,15 @@ static td_result read_command(dialect_text *text, json_value root, dialect_answe
         most += list_size(data, GRANTED[i]) + list_size(data, FAILED[i]);
     size_t count = 0;
     td_result rc = dialect_text_reserve(text, most, err);
+    if (rc != TD_OK)
+        return rc;
     for (size_t i = 0; i < 2 && rc == TD_OK; i++)
         rc = read_list(text, data, GRANTED[i], &count, err);
     out->granted = text->args;
     out->granted_count = count;
     for (size_t i = 0; i < 2 && rc == TD_OK; i++)
         rc = read_list(text, data, FAILED[i], &count, err);
-    out->failed = text->args + (text->args == NULL ? 0 : out->granted_count);
+    out->failed = text->args + out->granted_count;
     out->failed_count = count - out->granted_count;
     return rc;
 }
@@ -177,7 +179,9 @@ static td_result read_spot(dialect_text *text, json_value root, dialect_answer *
         out->of = td_bytes_is(echo.event, "cancel") ? REQUEST_UNSUBSCRIBE : REQUEST_SUBSCRIBE;
     if (echo.topic.size == 0 || echo.symbol.size == 0)
         return TD_OK;
-    td_result rc = dialect_spot_topics(text, &echo, SPOT_SYMBOL_LIST, &count, err);
+    /* Only the first generation has lists; it has its symbols at the top. */
+    spot_symbols symbols = has(root, "symbol") ? SPOT_SYMBOL_LIST : SPOT_ONE_SYMBOL;
+    td_result rc = dialect_spot_topics(text, &echo, symbols, &count, err);
     if (rc == TD_OK)
         file_topics(out, text, count);
     return rc;

@@ -36,7 +36,8 @@ typedef struct dialect_text {
 TD_MUST_USE td_result dialect_text_open(dialect_text *text, td_err *err);
 void dialect_text_close(dialect_text *text);
 
-/* Room for this many args; TD_E_LIMIT above DIALECT_ARGS_MAX. */
+/* Room for this many args, so that args is not NULL even for none; TD_E_LIMIT above
+ * DIALECT_ARGS_MAX. */
 TD_MUST_USE td_result dialect_text_reserve(dialect_text *text, size_t count, td_err *err);
 
 /* Read a list of texts (numbers as they stand) behind those that are there; *count goes up. What is

@@ -33,7 +33,7 @@ td_result dialect_text_reserve(dialect_text *text, size_t count, td_err *err)
     if (count > DIALECT_ARGS_MAX)
         return td_err_set(err, TD_E_LIMIT, "%zu args: at most %d are read", count,
                           DIALECT_ARGS_MAX);
-    if (count <= text->arg_capacity)
+    if (text->args != NULL && count <= text->arg_capacity)
         return TD_OK;
     size_t capacity = count < ARGS_AT_FIRST ? ARGS_AT_FIRST : count;
     td_bytes *args = td_realloc(text->args, capacity, sizeof *args);
@@ -108,7 +108,7 @@ td_result dialect_read_op(dialect_text *text, json_value root, dialect_request *
     dialect_read_id(root, out);
     if (!json_find(root, "args", &args) || json_is_null(args))
         return TD_OK;
-    td_result rc = dialect_text_reserve(text, json_count(args) + 1, err); /* never NULL if empty */
+    td_result rc = dialect_text_reserve(text, json_count(args), err);
     if (rc == TD_OK)
         rc = dialect_text_list(text, args, &out->arg_count, err);
     if (rc == TD_OK)

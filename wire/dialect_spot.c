@@ -25,18 +25,27 @@ static size_t stem_size(const char *topic)
     return dot == NULL ? 0 : (size_t)(dot - topic);
 }
 
+static int begins_with(td_bytes text, const char *prefix)
+{
+    size_t size = strlen(prefix);
+    return text.size >= size && memcmp(text.data, prefix, size) == 0;
+}
+
 static td_result split(const char *topic, spot_parts *out, td_err *err)
 {
     size_t stem = stem_size(topic);
     size_t name = strcspn(topic, ".");
-    if (stem == 0 || topic[stem + 1] == '\0')
+    if (name == 0 || stem == 0 || topic[stem + 1] == '\0')
         return td_err_set(err, TD_E_INVALID,
                           "topic '%s' names no symbol: spot needs one (depth.BTCUSDT)", topic);
     out->name = td_bytes_of(topic, name);
     out->parameter = stem > name ? td_bytes_of(topic + name + 1, stem - name - 1) : (td_bytes){0};
     out->symbol = td_bytes_str(topic + stem + 1);
+    if (begins_with(out->name, "kline_"))
+        return td_err_set(err, TD_E_INVALID, "topic '%s': write spot's candles as kline.1m.BTCUSDT",
+                          topic);
     const char *parameter = dialect_spot_parameter(out->name);
-    if (parameter == NULL && out->parameter.size > 0)
+    if (parameter == NULL && stem > name)
         return td_err_set(err, TD_E_INVALID, "topic '%s': %.*s has no parameter in spot", topic,
                           (int)name, topic);
     if (parameter != NULL && out->parameter.size == 0)
@@ -182,38 +191,6 @@ static request_kind event_kind(td_bytes event)
     return td_bytes_is(event, "cancel") ? REQUEST_UNSUBSCRIBE : REQUEST_UNKNOWN;
 }
 
-/* Intervals of candles. */
-static const char *const KLINE_TYPES[] = {"1m", "3m", "5m",  "15m", "30m", "1h", "2h",
-                                          "4h", "6h", "12h", "1d",  "1w",  "1M", NULL};
-
-static int is_one_of(td_bytes text, const char *const *names)
-{
-    while (*names != NULL && !td_bytes_is(text, *names))
-        names++;
-    return *names != NULL;
-}
-
-/* A request for candles of an interval that there is not: a topic that no row fits is made of it,
- * so that it is refused like any other unknown one. */
-static dialect_spot_request without_bad_interval(const dialect_spot_request *asked)
-{
-    static const char PREFIX[] = "kline_"; /* v1: "kline_1m" */
-    dialect_spot_request out = *asked;
-    td_bytes interval = asked->kline_type;
-    int is_candles = td_bytes_is(asked->topic, "kline");
-    if (asked->topic.size >= sizeof PREFIX - 1 &&
-        memcmp(asked->topic.data, PREFIX, sizeof PREFIX - 1) == 0) {
-        interval = td_bytes_of(asked->topic.data + (sizeof PREFIX - 1),
-                               asked->topic.size - (sizeof PREFIX - 1));
-        is_candles = 1;
-    }
-    if (is_candles && !is_one_of(interval, KLINE_TYPES)) {
-        out.topic = td_bytes_str("kline");
-        out.kline_type = td_bytes_of(NULL, 0);
-    }
-    return out;
-}
-
 static td_result read_request(dialect_text *text, json_value root, dialect_request *out,
                               spot_symbols symbols, td_err *err)
 {
@@ -230,8 +207,7 @@ static td_result read_request(dialect_text *text, json_value root, dialect_reque
     out->kind = event_kind(out->spot.event);
     if (out->kind == REQUEST_UNKNOWN)
         return TD_OK;
-    dialect_spot_request asked = without_bad_interval(&out->spot);
-    td_result rc = dialect_spot_topics(text, &asked, symbols, &out->arg_count, err);
+    td_result rc = dialect_spot_topics(text, &out->spot, symbols, &out->arg_count, err);
     if (rc == TD_OK)
         out->args = text->args;
     return rc;
@@ -252,6 +228,31 @@ static td_result read_v2(dialect_text *text, json_value root, dialect_request *o
 static const char *const TOPICS_V1[] = {"trade",       "realtimes", "kline", "depth",
                                         "mergedDepth", "diffDepth", "lt",    NULL};
 static const char *const TOPICS_V2[] = {"trade", "realtimes", "kline", "depth", "bookTicker", NULL};
+static const char *const KLINE_TYPES[] = {"1m", "3m", "5m",  "15m", "30m", "1h", "2h",
+                                          "4h", "6h", "12h", "1d",  "1w",  "1M", NULL};
+
+static int is_one_of(td_bytes text, const char *const *names)
+{
+    while (*names != NULL && !td_bytes_is(text, *names))
+        names++;
+    return *names != NULL;
+}
+
+/* "kline.9m.A" and "bookTicker.A,B" look like topics and are none. */
+static int is_possible(td_bytes topic)
+{
+    static const char KLINE[] = "kline.";
+    size_t prefix = sizeof KLINE - 1;
+    if (topic.size > 0 && memchr(topic.data, ',', topic.size) != NULL)
+        return 0;
+    if (!begins_with(topic, KLINE))
+        return 1;
+    const uint8_t *dot = memchr(topic.data + prefix, '.', topic.size - prefix);
+    return dot != NULL &&
+           is_one_of(td_bytes_of(topic.data + prefix, (size_t)(dot - topic.data) - prefix),
+                     KLINE_TYPES);
+}
+
 /* What the exchange has against a request (docs/wire.md 5.3). */
 typedef struct spot_error {
     const char *code;
@@ -264,13 +265,12 @@ static spot_error error_of(const dialect_request *request, const dialect_reply *
 {
     static const spot_error PERIOD = {"-10009", "Invalid period!", 0};
     static const spot_error SYMBOLS = {"-100010", "Invalid Symbols!", 0};
-    static const char KLINE[] = "kline_";
     const dialect_spot_request *spot = &request->spot;
     td_bytes name = spot->topic;
     td_bytes interval = spot->kline_type;
-    if (of == GENERATION_V1 && name.size >= sizeof KLINE - 1 &&
-        memcmp(name.data, KLINE, sizeof KLINE - 1) == 0) {
-        interval = td_bytes_of(name.data + sizeof KLINE - 1, name.size - (sizeof KLINE - 1));
+    if (of == GENERATION_V1 && begins_with(name, "kline_")) {
+        size_t prefix = strlen("kline_");
+        interval = td_bytes_of(name.data + prefix, name.size - prefix);
         name = td_bytes_str("kline");
     }
     int is_known = is_one_of(name, of == GENERATION_V1 ? TOPICS_V1 : TOPICS_V2);
@@ -357,6 +357,7 @@ const dialect DIALECT_SPOT_TABLE = {
     .build_pong = dialect_ask_spot_pong,
     .build_answer = answer_v1,
     .covers = dialect_covers_same,
+    .is_possible = is_possible,
     .reading = &READING_V1,
 };
 
@@ -371,5 +372,6 @@ const dialect DIALECT_SPOT_V2_TABLE = {
     .build_pong = dialect_ask_spot_pong,
     .build_answer = answer_v2,
     .covers = dialect_covers_same,
+    .is_possible = is_possible,
     .reading = &READING_V2,
 };

@@ -39,7 +39,7 @@ static td_result read_method(dialect_text *text, json_value root, td_bytes metho
     if (!json_find(root, "params", &params) || !json_find(params, "channels", &channels) ||
         json_is_null(channels))
         return TD_OK;
-    td_result rc = dialect_text_reserve(text, json_count(channels) + 1, err);
+    td_result rc = dialect_text_reserve(text, json_count(channels), err);
     if (rc == TD_OK)
         rc = dialect_text_list(text, channels, &out->arg_count, err);
     if (rc == TD_OK)
