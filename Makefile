@@ -27,7 +27,7 @@ SRC_schema := schema/json_write.c schema/json_value.c schema/json_check.c schema
               schema/decode_book.c schema/decode_trade.c schema/classify.c schema/classify_data.c schema/classify_plain.c schema/json_schema.c
 SRC_schema_cc := schema/json.cc
 
-SRC_book := book/book.c book/continuity.c book/continuity_entries.c book/continuity_facts.c book/continuity_rules.c
+SRC_book := book/audit.c book/audit_books.c book/audit_sums.c book/audit_trades.c book/book.c book/continuity.c book/continuity_entries.c book/continuity_facts.c book/continuity_rules.c
 
 SRC_format := format/chain.c format/channel.c format/chunk_builder.c format/chunk_channels.c \
               format/chunk_conns.c format/chunk_seal.c format/codec.c format/mcap_decode.c \
@@ -65,7 +65,7 @@ SRC_recorder := recorder/backoff.c recorder/chunk_queue.c recorder/cmd_record.c 
                 recorder/session_clock.c recorder/subscriber.c recorder/subscription.c \
                 recorder/supervisor.c recorder/supervisor_open.c recorder/watch.c
 
-SRC_replay := replay/digest.c replay/lateness.c replay/pacer.c replay/player.c replay/strands.c \
+SRC_replay := replay/digest.c replay/lateness.c replay/pacer.c replay/player.c replay/settling.c replay/strands.c \
     replay/stream.c replay/stream_table.c replay/truth_table.c replay/truth_content.c replay/report.c replay/report_json.c \
     replay/report_text.c replay/sink_jsonl.c replay/sink_truth.c replay/keyboard.c replay/source.c \
     replay/cmd_replay.c replay/serve.c replay/serve_client.c replay/serve_feeds.c replay/cmd_serve.c
@@ -121,7 +121,7 @@ TESTS_recorder := tests/recorder/test_backoff.c tests/recorder/test_config.c \
                   tests/recorder/test_session_clock.c \
                   tests/recorder/test_subscriber.c tests/recorder/test_subscription.c
 
-TESTS_replay := tests/replay/test_player.c tests/replay/test_digest.c tests/replay/test_pacer.c \
+TESTS_replay := tests/replay/test_audit.c tests/replay/test_player.c tests/replay/test_digest.c tests/replay/test_pacer.c \
                 tests/replay/test_report.c tests/replay/test_serve.c tests/replay/test_serve_families.c \
                 tests/replay/test_stream_table.c
 TESTS_replay += tests/replay/test_export_mapper.c

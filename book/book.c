@@ -57,15 +57,21 @@ static uint64_t decimal_word(int64_t mantissa, uint8_t scale)
 
 /* Add (sign 1) or take out (sign -1) one level. Values go in as 128 bits of 10^-18, so that the
  * scale does not show. The sum does not depend on order: it can follow changes one by one. */
-static void hash_level(book *b, msg_side at, int64_t key, int64_t size, uint64_t sign)
+static void hash_into(const book *b, msg_side at, int64_t key, int64_t size, uint64_t sign,
+                      uint64_t sums[2])
 {
     uint64_t tag = (uint64_t)at + 1;
     uint64_t p = decimal_word(key, b->price_scale);
     uint64_t s = decimal_word(size, b->size_scale);
     uint64_t low = mix64(p + mix64(s + tag * UINT64_C(0x9e3779b97f4a7c15)));
     uint64_t high = mix64(s + mix64(p + tag * UINT64_C(0xc2b2ae3d27d4eb4f)));
-    b->sums[0] += sign * low;
-    b->sums[1] += sign * high;
+    sums[0] += sign * low;
+    sums[1] += sign * high;
+}
+
+static void hash_level(book *b, msg_side at, int64_t key, int64_t size, uint64_t sign)
+{
+    hash_into(b, at, key, size, sign, b->sums);
 }
 
 static void hash_change(book *b, msg_side at, int64_t key, int64_t size, uint64_t sign)
@@ -409,13 +415,43 @@ static void hash_all(book *b)
     }
 }
 
+static void begin_hashing(book *b)
+{
+    if (b->is_hashing)
+        return;
+    hash_all(b);
+    b->is_hashing = 1;
+}
+
+/* Sums and counts as one number. */
+static uint64_t fold_sums(const uint64_t sums[2], uint32_t bids, uint32_t asks)
+{
+    return mix64(sums[0] + mix64(sums[1] + mix64((uint64_t)bids << 32 | asks)));
+}
+
+uint64_t book_hash_best(book *b, uint32_t depth)
+{
+    TD_ASSERT(b->magic == BOOK_MAGIC);
+    uint32_t counts[SIDES] = {b->sides[SIDE_BUY].count, b->sides[SIDE_SELL].count};
+    if (depth == 0 || (counts[SIDE_BUY] <= depth && counts[SIDE_SELL] <= depth)) {
+        begin_hashing(b);
+        return fold_sums(b->sums, counts[SIDE_BUY], counts[SIDE_SELL]);
+    }
+    uint64_t sums[2] = {0, 0};
+    for (size_t at = 0; at < SIDES; at++) {
+        const book_side *side = &b->sides[at];
+        uint32_t from = side->count > depth ? side->count - depth : 0;
+        counts[at] = side->count - from;
+        for (uint32_t i = from; i < side->count; i++)
+            hash_into(b, (msg_side)at, side->keys[i], side->sizes[i], HASH_ADD, sums);
+    }
+    return fold_sums(sums, counts[SIDE_BUY], counts[SIDE_SELL]);
+}
+
 void book_hash(book *b, td_hasher *into)
 {
     TD_ASSERT(b->magic == BOOK_MAGIC);
-    if (!b->is_hashing) {
-        hash_all(b);
-        b->is_hashing = 1;
-    }
+    begin_hashing(b);
     uint8_t state[24];
     td_put_le64(state, b->sums[0]);
     td_put_le64(state + 8, b->sums[1]);

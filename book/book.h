@@ -71,6 +71,11 @@ int book_is_crossed(const book *book);
  * every frame costs what changed, not what is there. Finds accidents, not forgery. */
 void book_hash(book *book, td_hasher *into);
 
+/* The same over the best depth levels of each side (0: all of them), as 64 bits: equal for books
+ * that show the same that far. Costs what changed if the book is not deeper than that, depth else.
+ */
+uint64_t book_hash_best(book *book, uint32_t depth);
+
 /* SHA-1 as the report states it: lines "SIDE PRICE SIZE" joined by LF, none at the end, Buy first,
  * each side ascending by price, shortest decimals. */
 TD_MUST_USE td_result book_levels_sha1(const book *book, char out[TD_SHA1_HEX_BYTES], td_err *err);

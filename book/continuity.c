@@ -292,6 +292,12 @@ void track_hash(track *t, td_hasher *into)
         book_hash(t->book, into);
 }
 
+uint64_t track_hash_best(track *t, uint32_t depth)
+{
+    TD_ASSERT(t->book != NULL);
+    return book_hash_best(t->book, depth);
+}
+
 int track_is_broken(const track *t)
 {
     return t->is_broken || !t->is_anchored;

@@ -77,6 +77,9 @@ const book *track_book(const track *track);
 /* Digest of the book's levels (book_hash); nothing if the topic has no book. */
 void track_hash(track *track, td_hasher *into);
 
+/* The same of its best depth levels a side (book_hash_best); the track has a book. */
+uint64_t track_hash_best(track *track, uint32_t depth);
+
 /* 1 while the book is marked broken or has had no snapshot on this connection yet. */
 int track_is_broken(const track *track);
 

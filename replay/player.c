@@ -3,14 +3,20 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/limits.h"
+#include "base/clock.h"
+#include "replay/settling.h"
 #include "replay/strands.h"
 
 enum { PROGRESS_FRAMES = 4096 };
+#define DAY_NS (86400 * TD_NS_PER_S)
 
 struct player {
     player_options options;
     strands *strands;
     stream_table streams;
+    stream_lane *lanes; /* newest first */
+    settling settling;
+    decoder *decoder; /* tells answers among control frames */
     uint32_t next_strand;
     uint64_t position;
     uint64_t first_recv_ns;
@@ -35,6 +41,8 @@ td_result player_open(const player_options *options, player **out, td_err *err)
         made->wants_lead_in |= options->sinks[i].ops->wants_lead_in;
     }
     td_result rc = strands_open(options->threads, &made->strands, err);
+    if (rc == TD_OK)
+        rc = decoder_open(&made->decoder, err);
     if (rc != TD_OK) {
         player_close(made);
         return rc;
@@ -49,6 +57,14 @@ void player_close(player *p)
         return;
     strands_close(p->strands); /* before the streams that they work on */
     stream_table_fini(&p->streams);
+    while (p->lanes != NULL) {
+        stream_lane *next = p->lanes->next;
+        audit_close(p->lanes->audit);
+        td_free(p->lanes);
+        p->lanes = next;
+    }
+    settling_fini(&p->settling);
+    decoder_close(p->decoder);
     td_free(p);
 }
 
@@ -60,45 +76,87 @@ typedef struct route {
     topic_match match; /* of data; row NULL if no row fits */
 } route;
 
-static route route_named(const tape_channel *channel, frame_role role)
+/* The row that holds at a moment; a topic of which none holds then is read as before. */
+static const topic_row *row_at(const tape_channel *channel, const topic_row *row, uint64_t recv_ns)
 {
+    if (row == NULL || !topic_row_is_dated(row) || channel->family == NULL)
+        return row;
+    const topic_row *now =
+        topic_row_at(channel->family->topics, channel->family->topic_count, row, recv_ns);
+    return now != NULL && now->type == row->type ? now : row;
+}
+
+/* A row with dates holds for its days only: the stream goes on under the next one. */
+static void renew_row(stream *s, const tape_channel *channel, uint64_t recv_ns)
+{
+    uint64_t day = recv_ns / DAY_NS;
+    if (day == s->row_day)
+        return;
+    s->row_day = day;
+    s->match.row = row_at(channel, s->match.row, recv_ns);
+}
+
+static route route_named(const tape_channel *channel, frame_role role, uint64_t recv_ns)
+{
+    const topic_row *row = role == ROLE_DATA ? row_at(channel, channel->topic.row, recv_ns) : NULL;
     return (route){role,
-                   {role == ROLE_DATA ? channel->topic.row : NULL,
-                    td_bytes_str(channel->info.topic), td_bytes_str(channel->info.symbol)}};
+                   {row, td_bytes_str(channel->info.topic), td_bytes_str(channel->info.symbol)}};
 }
 
 static route route_of(const tape_frame *frame)
 {
-    const stream *known = frame->channel->user;
-    if (TD_LIKELY(known != NULL))
+    stream *known = frame->channel->user;
+    if (TD_LIKELY(known != NULL)) {
+        if (known->match.row != NULL && TD_UNLIKELY(topic_row_is_dated(known->match.row)))
+            renew_row(known, frame->channel, frame->recv_ns);
         return (route){known->role, known->match};
+    }
     const channel_info *info = &frame->channel->info;
     switch (info->dir) {
     case CHANNEL_OUT:
-        return route_named(frame->channel, ROLE_OUT);
+        return route_named(frame->channel, ROLE_OUT, frame->recv_ns);
     case CHANNEL_HTTP:
-        return route_named(frame->channel, ROLE_HTTP);
+        return route_named(frame->channel, ROLE_HTTP, frame->recv_ns);
     case CHANNEL_EVENT:
-        return route_named(frame->channel, ROLE_EVENT);
+        return route_named(frame->channel, ROLE_EVENT, frame->recv_ns);
     case CHANNEL_IN:
         break;
     }
     if (strcmp(info->topic, CHANNEL_TOPIC_CONTROL) == 0)
-        return route_named(frame->channel, ROLE_CONTROL);
+        return route_named(frame->channel, ROLE_CONTROL, frame->recv_ns);
     if (strcmp(info->topic, CHANNEL_TOPIC_UNKNOWN) == 0)
-        return route_named(frame->channel, ROLE_UNKNOWN);
+        return route_named(frame->channel, ROLE_UNKNOWN, frame->recv_ns);
     if (strcmp(info->topic, CHANNEL_TOPIC_EVENTS) == 0)
-        return route_named(frame->channel, ROLE_EVENT);
-    return route_named(frame->channel, ROLE_DATA);
+        return route_named(frame->channel, ROLE_EVENT, frame->recv_ns);
+    return route_named(frame->channel, ROLE_DATA, frame->recv_ns);
 }
 
-/* All topics of one feed's symbol are on one strand; symbols take turns. */
-static uint32_t strand_for(player *p, const stream *made)
+/* All topics of one feed's symbol are on one strand and in one lane; symbols take turns. */
+static td_result place_stream(player *p, stream *made, td_err *err)
 {
     const stream *sibling = stream_table_sibling(&p->streams, made);
-    if (sibling != made)
-        return sibling->strand;
-    return p->next_strand++ % strands_count(p->strands);
+    if (sibling != made) {
+        made->strand = sibling->strand;
+        made->lane = sibling->lane;
+        return TD_OK;
+    }
+    made->lane = td_alloc_zero(1, sizeof *made->lane);
+    if (made->lane == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for the topics of %s", made->symbol);
+    made->lane->next = p->lanes;
+    p->lanes = made->lane;
+    made->strand = p->next_strand++ % strands_count(p->strands);
+    return TD_OK;
+}
+
+/* Another topic of the lane, or another line of one: from now on there may be an audit. */
+static td_result lane_count(stream_lane *lane, audit_part part, td_err *err)
+{
+    if (part == AUDIT_NONE)
+        return TD_OK;
+    lane->parts[part]++;
+    lane->useful = audit_useful_parts(lane->parts);
+    return lane->useful != 0 && lane->audit == NULL ? audit_open(&lane->audit, err) : TD_OK;
 }
 
 /* The stream of a channel: looked up once, and then kept with it. */
@@ -114,19 +172,24 @@ static td_result find_stream(player *p, tape_channel *channel, const route *to, 
     td_result rc = stream_table_get(&p->streams, &key, to->match.row, out, err);
     if (rc != TD_OK)
         return rc;
+    stream *s = *out;
     TD_ASSERT(p->streams.count <= known + 1);
-    if (p->streams.count > known) {
-        (*out)->strand = strand_for(p, *out);
-        (*out)->role = to->role;
+    int is_new = p->streams.count > known;
+    if (is_new) {
+        rc = place_stream(p, s, err);
+        if (rc != TD_OK)
+            return rc;
+        s->role = to->role;
+        s->part = s->row == NULL ? AUDIT_NONE : audit_part_of(s->row);
     }
-    TD_ASSERT((*out)->role == to->role);
-    channel->user = *out;
-    return TD_OK;
+    TD_ASSERT(s->role == to->role);
+    channel->user = s;
+    return is_new || channel->info.line > 0 ? lane_count(s->lane, s->part, err) : TD_OK;
 }
 
 /* ---- frames ---- */
 
-static stream_frame frame_for_stream(const player *p, const tape_frame *frame, frame_role role)
+static stream_frame frame_for_stream(const player *p, const tape_frame *frame, const route *to)
 {
     const channel_info *info = &frame->channel->info;
     return (stream_frame){.position = p->position,
@@ -137,9 +200,10 @@ static stream_frame frame_for_stream(const player *p, const tape_frame *frame, f
                           .line = info->line,
                           .shard = info->shard,
                           .opcode = info->opcode,
-                          .role = role,
+                          .role = to->role,
                           .is_lead_in = frame->is_lead_in,
-                          .bytes = frame->bytes};
+                          .bytes = frame->bytes,
+                          .row = to->match.row};
 }
 
 static td_result show_to_sinks(player *p, const sink_frame *shown, td_err *err)
@@ -167,14 +231,53 @@ static td_result wait_until_due(player *p, const tape_frame *frame, uint64_t *de
     return TD_OK;
 }
 
+/* Requests and their answers say when a connection's topics are all there. */
+static td_result note_settling(player *p, const tape_frame *frame, frame_role role, td_err *err)
+{
+    settling_slot *slot;
+    td_result rc = settling_get(&p->settling, &frame->channel->info, &slot, err);
+    if (rc != TD_OK)
+        return rc;
+    if (role == ROLE_OUT) {
+        settling_sent(slot, frame->session, frame->conn, frame->recv_ns, frame->bytes);
+        return TD_OK;
+    }
+    classification what;
+    decoder_classify(p->decoder, frame->channel->family, frame->bytes, DIR_IN, frame->recv_ns,
+                     &what);
+    if (what.frame_class == CLASS_ACK || what.frame_class == CLASS_ERROR)
+        settling_answered(slot, frame->session, frame->conn, frame->recv_ns);
+    return TD_OK;
+}
+
+/* What the symbol's other topics are for this frame. */
+static td_result audit_for(player *p, const stream *s, const tape_frame *frame, stream_frame *own,
+                           td_err *err)
+{
+    own->audit = s->lane->audit;
+    if (s->part != AUDIT_TRADES && s->part != AUDIT_CANDLES)
+        return TD_OK;
+    settling_slot *slot;
+    td_result rc = settling_get(&p->settling, &frame->channel->info, &slot, err);
+    if (rc == TD_OK)
+        own->settled_ns = settling_ns(slot, frame->session, frame->conn, frame->recv_ns);
+    return rc;
+}
+
 static td_result pass_on(player *p, const tape_frame *frame, const route *to, td_err *err)
 {
     stream *s;
     td_result rc = find_stream(p, frame->channel, to, &s, err);
     if (rc != TD_OK)
         return rc;
-    stream_frame own = frame_for_stream(p, frame, to->role);
+    stream_frame own = frame_for_stream(p, frame, to);
     p->position++;
+    if (TD_UNLIKELY(to->role == ROLE_OUT || to->role == ROLE_CONTROL))
+        rc = note_settling(p, frame, to->role, err);
+    else if (TD_UNLIKELY(s->lane->useful >> s->part & 1))
+        rc = audit_for(p, s, frame, &own, err);
+    if (rc != TD_OK)
+        return rc;
     return strands_add(p->strands, s, &own, frame->block, err);
 }
 
@@ -226,10 +329,28 @@ td_result player_play(player *p, tape *from, td_err *err)
     }
 }
 
+/* Candle readings that still wait for their trades are judged by how long they waited. */
+static td_result finish_audits(player *p, td_err *err)
+{
+    for (stream_lane *lane = p->lanes; lane != NULL; lane = lane->next) {
+        if (lane->audit == NULL)
+            continue;
+        audit_verdict found;
+        audit_finish(lane->audit, p->last_recv_ns, &found);
+        const stream_frame place = {.position = p->position, .recv_ns = p->last_recv_ns};
+        td_result rc = stream_note_audit(&found, &place, err);
+        if (rc != TD_OK)
+            return rc;
+    }
+    return TD_OK;
+}
+
 td_result player_finish(player *p, td_err *err)
 {
     TD_ASSERT(!p->is_finished);
     td_result rc = strands_drain(p->strands, err);
+    if (rc == TD_OK)
+        rc = finish_audits(p, err);
     for (size_t i = 0; i < p->options.sink_count; i++) {
         const sink *to = &p->options.sinks[i];
         if (to->ops->finish == NULL)
@@ -274,6 +395,19 @@ static void totals_add(player_totals *sum, const stream *s)
     sum->unknown_fields += c->unknown_fields;
     for (size_t i = 0; i < RULE_COUNT; i++)
         sum->violations += s->verdicts.violations[i];
+}
+
+void player_get_audits(const player *p, audit_stats *out)
+{
+    TD_ASSERT(p->is_finished);
+    *out = (audit_stats){0};
+    for (const stream_lane *lane = p->lanes; lane != NULL; lane = lane->next) {
+        if (lane->audit == NULL)
+            continue;
+        audit_stats own;
+        audit_get_stats(lane->audit, &own);
+        audit_stats_add(out, &own);
+    }
 }
 
 void player_get_totals(const player *p, player_totals *out)

@@ -66,6 +66,7 @@ TD_MUST_USE td_result player_finish(player *player, td_err *err);
 
 /* Streams in the order of stream_compare, sums, the digests. Valid until close. */
 const stream_table *player_streams(const player *player);
+void player_get_audits(const player *player, audit_stats *out);
 void player_get_totals(const player *player, player_totals *out);
 TD_MUST_USE td_result player_digests(const player *player,
                                      char out[DIGEST_PARTS][TD_HASH128_HEX_BYTES], td_err *err);

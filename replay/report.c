@@ -29,6 +29,48 @@ int report_wants_gap(const gap_row *gap, const selection *wanted, selection_wind
     return selection_has_topic(wanted, topic, topic, td_bytes_str(gap->symbol));
 }
 
+/* One gap of the ledger is perhaps found again: then it is the same row. */
+static td_result add_found(replay_report *report, const stream *s, const stream_gap *found,
+                           td_err *err)
+{
+    char detail[AUDIT_GAP_TEXT_BYTES];
+    audit_gap_text(found->expected, found->found, detail);
+    const gap_row row = {.reason = GAP_AGGREGATE,
+                         .feed = s->feed,
+                         .line = found->line,
+                         .shard = found->shard,
+                         .conn = found->conn,
+                         .topic = s->topic,
+                         .symbol = s->symbol,
+                         .from_ns = found->from_ns,
+                         .to_ns = found->to_ns,
+                         .frames_lost = GAP_FRAMES_UNKNOWN,
+                         .covered_by = "",
+                         .cause = rule_name(found->rule),
+                         .detail = detail};
+    size_t known = report->gaps.count;
+    td_result rc = gap_list_add(&report->gaps, &row, err);
+    report->uncovered_gaps += report->gaps.count > known;
+    return rc;
+}
+
+/* What audits found missing while this was played. */
+static td_result add_found_gaps(replay_report *report, td_err *err)
+{
+    if (report->player == NULL) /* a report of the ledger alone */
+        return TD_OK;
+    const stream_table *streams = player_streams(report->player);
+    for (size_t i = 0; i < streams->count; i++) {
+        const stream *s = streams->items[i];
+        for (size_t k = 0; k < s->gap_count; k++) {
+            td_result rc = add_found(report, s, &s->gaps[k], err);
+            if (rc != TD_OK)
+                return rc;
+        }
+    }
+    return TD_OK;
+}
+
 td_result report_add_gaps(replay_report *report, const gap_list *all, const selection *wanted,
                           selection_window window, td_err *err)
 {
@@ -41,7 +83,8 @@ td_result report_add_gaps(replay_report *report, const gap_list *all, const sele
             return td_err_add(err, rc, "gaps of the selection");
         report->uncovered_gaps += gap->covered_by[0] == '\0';
     }
-    return TD_OK;
+    td_result rc = add_found_gaps(report, err);
+    return rc == TD_OK ? rc : td_err_add(err, rc, "gaps of the selection");
 }
 
 replay_verdict report_verdict(const replay_report *report)

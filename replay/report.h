@@ -41,7 +41,8 @@ TD_MUST_USE td_result report_init_replay(replay_report *report, const player *pl
                                          const pacer *pacer, td_err *err);
 void report_fini_replay(replay_report *report);
 
-/* Keep those of the archive's gaps that touch what was selected. TD_E_NOMEM. */
+/* Keep those of the archive's gaps that touch what was selected, and add what audits found missing
+ * while it was played. Once. TD_E_NOMEM. */
 TD_MUST_USE td_result report_add_gaps(replay_report *report, const gap_list *all,
                                       const selection *wanted, selection_window window,
                                       td_err *err);

@@ -121,6 +121,30 @@ static void write_first_violation(json_writer *w, const stream *s)
     json_write_object_end(w);
 }
 
+static void write_audit(json_writer *w, const char *key, const audit_count *count)
+{
+    TD_ASSERT(count->differed <= count->compared);
+    json_write_key(w, key);
+    json_write_object_begin(w);
+    json_write_member_u64(w, "compared", count->compared);
+    json_write_member_u64(w, "differed", count->differed);
+    json_write_member_u64(w, "skipped", count->skipped);
+    json_write_object_end(w);
+}
+
+/* How much topics of one symbol said about each other: all zero where there was one topic each. */
+static void write_audits(json_writer *w, const player *from)
+{
+    audit_stats stats;
+    player_get_audits(from, &stats);
+    json_write_key(w, "audits");
+    json_write_object_begin(w);
+    write_audit(w, "books", &stats.books);
+    write_audit(w, "best", &stats.best);
+    write_audit(w, "trades", &stats.trades);
+    json_write_object_end(w);
+}
+
 static void write_continuity(json_writer *w, const replay_report *report)
 {
     const stream_table *streams = player_streams(report->player);
@@ -133,6 +157,7 @@ static void write_continuity(json_writer *w, const replay_report *report)
     write_by_rule(w, "warnings", streams, STRENGTH_WARNING);
     write_by_rule(w, "statistics", streams, STRENGTH_STATISTIC);
     write_first_violation(w, report_first_violation(report));
+    write_audits(w, report->player);
     json_write_object_end(w);
 }
 

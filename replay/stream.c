@@ -34,6 +34,7 @@ td_result stream_open(const stream_key *key, const topic_row *row, stream **out,
     made->dir = key->dir;
     made->row = row;
     made->match = (topic_match){row, td_bytes_str(made->topic), td_bytes_str(made->symbol)};
+    made->now = made->match;
     *out = made;
     return TD_OK;
 }
@@ -45,6 +46,7 @@ void stream_close(stream *s)
     for (size_t i = 0; i < s->slot_count; i++)
         track_close(s->slots[i].track);
     td_free(s->slots);
+    td_free(s->gaps);
     digest_fini(&s->digest);
     td_free(s->feed);
     td_free(s->topic);
@@ -72,13 +74,28 @@ static td_result slot_add(stream *s, const stream_frame *frame, stream_slot **ou
         return td_err_set(err, TD_E_NOMEM, "%s/%s/%s: no memory for a slot", s->feed, s->topic,
                           s->symbol);
     s->slots = slots;
-    stream_slot made = {
-        .line = frame->line, .shard = frame->shard, .session = frame->session, .conn = frame->conn};
-    td_result rc = track_open(s->row, &made.track, err);
+    stream_slot made = {.line = frame->line,
+                        .shard = frame->shard,
+                        .session = frame->session,
+                        .conn = frame->conn,
+                        .row = s->now.row};
+    td_result rc = track_open(s->now.row, &made.track, err);
     if (rc != TD_OK)
         return rc;
     s->slots[s->slot_count] = made;
     *out = &s->slots[s->slot_count++];
+    return TD_OK;
+}
+
+/* A slot whose track has another row than the stream has by now. */
+static td_result slot_set_row(const stream *s, stream_slot *slot, td_err *err)
+{
+    td_result rc = track_set_row(slot->track, s->now.row, err);
+    if (rc != TD_OK)
+        return td_err_add(err, rc, "%s/%s/%s", s->feed, s->topic, s->symbol);
+    slot->row = s->now.row;
+    if (slot->seat != NULL && audit_part_of(s->now.row) == audit_seat_part(slot->seat))
+        audit_seat_set_row(slot->seat, s->now.row);
     return TD_OK;
 }
 
@@ -96,7 +113,7 @@ static td_result slot_of(stream *s, const stream_frame *frame, stream_slot **out
             slot->conn = frame->conn;
         }
         *out = slot;
-        return TD_OK;
+        return TD_LIKELY(slot->row == s->now.row) ? TD_OK : slot_set_row(s, slot, err);
     }
     return slot_add(s, frame, out, err);
 }
@@ -111,7 +128,7 @@ const track *stream_last_track(const stream *s)
     return last == NULL ? NULL : last->track;
 }
 
-/* ---- one frame ---- */
+/* ---- counts ---- */
 
 static stream_frame without_bytes(const stream_frame *frame)
 {
@@ -178,18 +195,100 @@ static void count_undecoded(stream *s, const stream_frame *frame, const decode_e
                                       .frame = without_bytes(frame)};
 }
 
-/* A frame that is not decodable breaks its book: nobody knows what was in it. A topic without a row
- * has nothing to break. */
+/* ---- audits ---- */
+
+/* The seat of a slot in its symbol's audit. Without one (all are taken) it is not audited. */
+static audit_seat *seat_of(stream *s, stream_slot *slot, audit *of)
+{
+    if (TD_LIKELY(slot->seat != NULL))
+        return slot->seat;
+    if (!slot->has_no_seat && audit_sit(of, s->now.row, slot->line, s, &slot->seat, NULL) != TD_OK)
+        slot->has_no_seat = 1;
+    s->unaudited += slot->has_no_seat;
+    return slot->seat;
+}
+
+static td_result add_gap(stream *s, const audit_item *item, td_err *err)
+{
+    if (s->gap_count == LIMIT_STREAM_GAPS)
+        return TD_OK;
+    stream_gap *gaps = td_realloc(s->gaps, s->gap_count + 1, sizeof *gaps);
+    if (gaps == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for gaps of %s/%s/%s", s->feed, s->topic,
+                          s->symbol);
+    s->gaps = gaps;
+    s->gaps[s->gap_count++] = (stream_gap){.line = item->line,
+                                           .shard = item->shard,
+                                           .conn = item->conn,
+                                           .from_ns = item->from_ns,
+                                           .to_ns = item->to_ns,
+                                           .rule = item->verdict.rule,
+                                           .expected = item->verdict.expected,
+                                           .found = item->verdict.found};
+    return TD_OK;
+}
+
+td_result stream_note_audit(const audit_verdict *found, const stream_frame *frame, td_err *err)
+{
+    for (uint32_t i = 0; i < found->count; i++) {
+        const audit_item *item = &found->items[i];
+        stream *s = audit_seat_user(item->about);
+        if (item->event != AUDIT_DIFFERS)
+            continue;
+        static const msg_head NO_NUMBERS;
+        verdict one = {.count = 1, .items = {item->verdict}};
+        count_verdict(s, frame, &NO_NUMBERS, &one);
+        if (item->verdict.strength != STRENGTH_ERROR || item->verdict.rule != RULE_TRADES_COMPLETE)
+            continue;
+        td_result rc = add_gap(s, item, err);
+        if (rc != TD_OK)
+            return rc;
+    }
+    return TD_OK;
+}
+
+static uint64_t connection_key(const stream_frame *frame)
+{
+    return ((uint64_t)frame->session << 32 | frame->conn) * 256 + frame->shard;
+}
+
+/* Let the symbol's audit compare the frame with other topics. m NULL: it was not decodable. */
+static td_result audit_one(stream *s, stream_slot *slot, const stream_frame *frame,
+                           const message *m, td_err *err)
+{
+    audit_seat *seat = seat_of(s, slot, frame->audit);
+    if (seat == NULL)
+        return TD_OK;
+    if (m == NULL) {
+        audit_skip(frame->audit, seat, frame->recv_ns);
+        return TD_OK;
+    }
+    const audit_frame place = {.recv_ns = frame->recv_ns,
+                               .connection = connection_key(frame),
+                               .shard = frame->shard,
+                               .conn = frame->conn,
+                               .settled_ns = frame->settled_ns};
+    audit_verdict found;
+    audit_take(frame->audit, seat, &place, m, slot->track, &found);
+    if (TD_LIKELY(found.count == 0) || frame->is_lead_in)
+        return TD_OK;
+    return stream_note_audit(&found, frame, err);
+}
+
+/* ---- one frame ---- */
+
 /* Decode, apply, judge. *m is NULL afterwards if the frame is not decodable; *t if it has no track.
- */
+ * A frame that is not decodable breaks its book: nobody knows what was in it. A topic without a row
+ * has nothing to break. */
 static td_result take_data(stream *s, decoder *d, const stream_frame *frame, message *storage,
                            const message **m, track **t, td_err *err)
 {
     *m = NULL;
     *t = NULL;
     decode_error why;
-    if (s->row == NULL) {
-        int is_decoded = decoder_decode(d, &s->match, frame->bytes, DECODE_PATH_HOT, storage, &why);
+    s->now.row = frame->row;
+    if (frame->row == NULL) {
+        int is_decoded = decoder_decode(d, &s->now, frame->bytes, DECODE_PATH_HOT, storage, &why);
         TD_ASSERT(!is_decoded);
         if (!frame->is_lead_in)
             count_undecoded(s, frame, &why);
@@ -202,11 +301,11 @@ static td_result take_data(stream *s, decoder *d, const stream_frame *frame, mes
     TD_ASSERT(slot != NULL);
     slot->position = frame->position;
     *t = slot->track;
-    if (!decoder_decode(d, &s->match, frame->bytes, DECODE_PATH_HOT, storage, &why)) {
+    if (!decoder_decode(d, &s->now, frame->bytes, DECODE_PATH_HOT, storage, &why)) {
         track_skip(slot->track);
         if (!frame->is_lead_in)
             count_undecoded(s, frame, &why);
-        return TD_OK;
+        return frame->audit == NULL ? TD_OK : audit_one(s, slot, frame, NULL, err);
     }
     *m = storage;
     verdict v;
@@ -215,7 +314,7 @@ static td_result take_data(stream *s, decoder *d, const stream_frame *frame, mes
         count_message(s, storage);
         count_verdict(s, frame, &storage->head, &v);
     }
-    return TD_OK;
+    return frame->audit == NULL ? TD_OK : audit_one(s, slot, frame, storage, err);
 }
 
 static int has_payload(frame_role role)

@@ -9,6 +9,7 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "book/audit.h"
 #include "book/continuity.h"
 #include "format/channel.h"
 #include "replay/digest.h"
@@ -28,6 +29,9 @@ typedef struct stream_frame {
     frame_role role;
     uint8_t is_lead_in; /* 1: only to bring the book up to date: not counted, digested or judged */
     td_bytes bytes;     /* DECODE_PADDING_BYTES readable behind it */
+    const topic_row *row; /* that holds at the moment; NULL: frames are not decoded */
+    audit *audit;         /* of the feed's symbol; NULL: there is nothing to compare with */
+    uint64_t settled_ns;  /* as in audit_frame; only where audit is not NULL */
 } stream_frame;
 
 typedef struct stream_counts {
@@ -71,14 +75,33 @@ typedef struct stream_verdicts {
     stream_violation first;
 } stream_verdicts;
 
+/* A stretch in which something of this stream is missing, as an audit found it. */
+typedef struct stream_gap {
+    uint32_t line, shard, conn;
+    uint64_t from_ns, to_ns;
+    rule_id rule;
+    int64_t expected, found;
+} stream_gap;
+
+/* All topics of one feed's symbol: what audits compare. The player's. */
+typedef struct stream_lane {
+    audit *audit; /* NULL while no part has a partner */
+    uint32_t parts[AUDIT_PARTS];
+    uint32_t useful; /* audit_useful_parts of them */
+    struct stream_lane *next;
+} stream_lane;
+
 /* What a slot's frames of this stream need remembered. */
 typedef struct stream_slot {
     uint32_t line;
     uint32_t shard;
     uint32_t session; /* connection of the last frame */
     uint32_t conn;
-    uint64_t position; /* of the last frame */
+    uint64_t position;    /* of the last frame */
+    const topic_row *row; /* the track's */
     track *track;
+    audit_seat *seat;    /* NULL: not audited, yet */
+    uint8_t has_no_seat; /* 1: all were taken */
 } stream_slot;
 
 typedef struct stream {
@@ -86,7 +109,11 @@ typedef struct stream {
     char *topic;
     char *symbol;
     channel_dir dir;
-    const topic_row *row; /* NULL: frames are not decoded */
+    const topic_row *row; /* of the first frame; NULL: frames are not decoded */
+    uint64_t row_day;     /* days since 1970: the row was looked up for it, if it has dates; the
+                             player's */
+    stream_lane *lane;    /* of its feed's symbol; the player's */
+    audit_part part;      /* in the lane; the player's */
     uint32_t strand;      /* which worker has it; the player's */
     frame_role role;      /* of all its frames; the player's */
     stream_counts counts;
@@ -95,7 +122,12 @@ typedef struct stream {
     digest digest;
     stream_slot *slots;
     size_t slot_count;
-    topic_match match; /* row, and views on topic and symbol */
+    topic_match match; /* row of the last frame that was handed over, and views on topic and symbol;
+                          the player's */
+    topic_match now;   /* the same of the last frame that was taken */
+    stream_gap *gaps;  /* up to LIMIT_STREAM_GAPS; more are in the verdicts alone */
+    size_t gap_count;
+    uint64_t unaudited; /* frames for which the audit had no seat */
 } stream;
 
 /* Identity of a stream. Strings are copied on open. */
@@ -117,6 +149,12 @@ int stream_compare(const stream *a, const stream *b);
 /* Take the next frame. Whatever is in it, this succeeds; TD_E_NOMEM only. */
 TD_MUST_USE td_result stream_take(stream *stream, decoder *decoder, const stream_frame *frame,
                                   td_err *err);
+
+/* Take over what an audit found about frames of any stream of its symbol: to whom it belongs is the
+ * user of the item's seat, a stream. TD_E_NOMEM. For the end of an audit; stream_take does it for
+ * each frame. */
+TD_MUST_USE td_result stream_note_audit(const audit_verdict *found, const stream_frame *frame,
+                                        td_err *err);
 
 /* The track that saw the stream's last frame, or NULL. */
 const track *stream_last_track(const stream *stream);

@@ -1,0 +1,271 @@
+#include "book/audit.h"
+
+#include <stdio.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "book/audit_impl.h"
+
+/* ---- who takes part ---- */
+
+static const rule_row *rule_of(const topic_row *row, rule_id rule)
+{
+    for (size_t i = 0; i < TOPIC_RULES_MAX && row->rules[i].rule != RULE_NONE; i++) {
+        if (row->rules[i].rule == rule)
+            return &row->rules[i];
+    }
+    return NULL;
+}
+
+/* The rule that makes a topic take part; NULL for trades, which candles ask for. */
+static const rule_row *rule_of_part(const topic_row *row, audit_part part)
+{
+    static const rule_id RULES[AUDIT_PARTS] = {
+        [AUDIT_BOOK] = RULE_BOOKS_AGREE,
+        [AUDIT_BEST] = RULE_BEST_AGREES,
+        [AUDIT_CANDLES] = RULE_TRADES_COMPLETE,
+    };
+    return RULES[part] == RULE_NONE ? NULL : rule_of(row, RULES[part]);
+}
+
+audit_part audit_part_of(const topic_row *row)
+{
+    if (row->type == MSG_TRADE)
+        return AUDIT_TRADES;
+    for (audit_part part = AUDIT_BOOK; part < AUDIT_PARTS; part++) {
+        if (part == AUDIT_BOOK && row->type != MSG_BOOK_CHANGE)
+            continue;
+        if (rule_of_part(row, part) != NULL)
+            return part;
+    }
+    return AUDIT_NONE;
+}
+
+uint32_t audit_useful_parts(const uint32_t counts[AUDIT_PARTS])
+{
+    uint32_t useful = 0;
+    if (counts[AUDIT_BOOK] > 1)
+        useful |= 1u << AUDIT_BOOK;
+    if (counts[AUDIT_BOOK] > 0 && counts[AUDIT_BEST] > 0)
+        useful |= 1u << AUDIT_BOOK | 1u << AUDIT_BEST;
+    if (counts[AUDIT_TRADES] > 0 && counts[AUDIT_CANDLES] > 0)
+        useful |= 1u << AUDIT_TRADES | 1u << AUDIT_CANDLES;
+    return useful;
+}
+
+/* ---- life ---- */
+
+td_result audit_open(audit **out, td_err *err)
+{
+    audit *made = td_alloc_zero(1, sizeof *made);
+    if (made == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for an audit");
+    made->delay_ns_min = INT64_MAX;
+    *out = made;
+    return TD_OK;
+}
+
+static void seat_close(audit_seat *seat)
+{
+    td_free(seat->books);
+    td_free(seat->best);
+    trade_store_close(seat->trades);
+    candle_chain_close(seat->candles);
+    td_free(seat);
+}
+
+void audit_close(audit *a)
+{
+    if (a == NULL)
+        return;
+    for (uint32_t i = 0; i < a->seat_count; i++)
+        seat_close(a->seats[i]);
+    td_free(a);
+}
+
+/* What a seat remembers, by its part. */
+static td_result seat_furnish(audit_seat *seat, td_err *err)
+{
+    switch (seat->part) {
+    case AUDIT_BOOK:
+        seat->books = td_alloc_zero(1, sizeof *seat->books);
+        break;
+    case AUDIT_BEST:
+        seat->best = td_alloc_zero(1, sizeof *seat->best);
+        break;
+    case AUDIT_TRADES:
+        return trade_store_open(&seat->trades, err);
+    case AUDIT_CANDLES:
+        return candle_chain_open(&seat->candles, err);
+    case AUDIT_NONE:
+    case AUDIT_PARTS:
+        break;
+    }
+    if (seat->books == NULL && seat->best == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for an audit's seat");
+    return TD_OK;
+}
+
+td_result audit_sit(audit *a, const topic_row *row, uint32_t line, void *user, audit_seat **out,
+                    td_err *err)
+{
+    TD_ASSERT(audit_part_of(row) != AUDIT_NONE);
+    if (a->seat_count == LIMIT_AUDIT_SEATS)
+        return td_err_set(err, TD_E_LIMIT, "topic %s: %u topics of the symbol are compared already",
+                          row->name, LIMIT_AUDIT_SEATS);
+    audit_seat *made = td_alloc_zero(1, sizeof *made);
+    if (made == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for an audit's seat");
+    made->owner = a;
+    made->user = user;
+    made->line = line;
+    made->index = a->seat_count;
+    made->part = audit_part_of(row);
+    audit_seat_set_row(made, row);
+    td_result rc = seat_furnish(made, err);
+    if (rc != TD_OK) {
+        seat_close(made);
+        return rc;
+    }
+    a->seats[a->seat_count++] = made;
+    if (made->part == AUDIT_BOOK)
+        audit_books_seated(a);
+    *out = made;
+    return TD_OK;
+}
+
+void audit_seat_set_row(audit_seat *seat, const topic_row *row)
+{
+    TD_ASSERT(audit_part_of(row) == seat->part);
+    const rule_row *rule = rule_of_part(row, seat->part);
+    seat->row = row;
+    seat->member = rule == NULL ? MEMBER_NONE : rule->member;
+    seat->strength = rule == NULL ? STRENGTH_ERROR : rule->strength;
+}
+
+audit_part audit_seat_part(const audit_seat *seat)
+{
+    return seat->part;
+}
+
+void *audit_seat_user(const audit_seat *seat)
+{
+    return seat->user;
+}
+
+/* ---- frames ---- */
+
+int audit_number(const msg_head *head, msg_member member, int64_t *out)
+{
+    *out = member == MEMBER_SEQ ? head->seq : member == MEMBER_U ? head->u : head->cross_seq;
+    return member == MEMBER_SEQ ? head->has_seq
+           : member == MEMBER_U ? head->has_u
+                                : head->has_cross_seq;
+}
+
+verdict_item *audit_say(audit_verdict *out, audit_event event, rule_id rule, const audit_seat *from,
+                        const audit_seat *about, uint64_t from_ns, uint64_t to_ns)
+{
+    TD_ASSERT(out->count <= AUDIT_ITEMS_MAX);
+    /* The last place takes what does not fit: nobody reads it. */
+    uint32_t at = out->count < AUDIT_ITEMS_MAX ? out->count++ : AUDIT_ITEMS_MAX - 1;
+    out->items[at] = (audit_item){.event = event,
+                                  .verdict = {.rule = rule, .strength = from->strength},
+                                  .about = about,
+                                  .line = about->line,
+                                  .shard = about->shard,
+                                  .conn = about->conn,
+                                  .from_ns = from_ns,
+                                  .to_ns = to_ns};
+    return &out->items[at].verdict;
+}
+
+/* Frames of a topic whose numbers may begin anew. */
+static void seat_connect(audit_seat *seat, const audit_frame *frame)
+{
+    seat->shard = frame->shard;
+    seat->conn = frame->conn;
+    if (seat->has_connection && seat->connection == frame->connection)
+        return;
+    seat->has_connection = 1;
+    seat->connection = frame->connection;
+    if (seat->books != NULL) {
+        seat->books->count = 0;
+        seat->books->since_ns = 0;
+    }
+    if (seat->best != NULL)
+        *seat->best = (best_memory){0};
+}
+
+void audit_take(audit *a, audit_seat *seat, const audit_frame *frame, const message *m, track *t,
+                audit_verdict *out)
+{
+    TD_ASSERT(seat->owner == a);
+    out->count = 0;
+    int is_new = !seat->has_connection || seat->connection != frame->connection;
+    seat_connect(seat, frame);
+    switch (seat->part) {
+    case AUDIT_BOOK:
+        audit_books_take(a, seat, frame, m, t, out);
+        break;
+    case AUDIT_BEST:
+        audit_best_take(a, seat, frame, m, out);
+        break;
+    case AUDIT_TRADES:
+        audit_trades_take(a, seat, is_new ? AUDIT_CONNECTION_NEW : AUDIT_CONNECTION_SAME, frame, m,
+                          out);
+        break;
+    case AUDIT_CANDLES:
+        audit_candles_take(a, seat, is_new ? AUDIT_CONNECTION_NEW : AUDIT_CONNECTION_SAME, frame, m,
+                           out);
+        break;
+    case AUDIT_NONE:
+    case AUDIT_PARTS:
+        TD_ASSERT(!"a seat without a part");
+    }
+}
+
+void audit_skip(audit *a, audit_seat *seat, uint64_t recv_ns)
+{
+    TD_ASSERT(seat->owner == a);
+    if (seat->part == AUDIT_TRADES)
+        audit_trades_skip(a, seat, recv_ns);
+}
+
+void audit_finish(audit *a, uint64_t end_ns, audit_verdict *out)
+{
+    out->count = 0;
+    for (uint32_t i = 0; i < a->seat_count; i++) {
+        if (a->seats[i]->part == AUDIT_CANDLES)
+            audit_candles_finish(a, a->seats[i], end_ns, out);
+    }
+}
+
+void audit_get_stats(const audit *a, audit_stats *out)
+{
+    *out = a->stats;
+}
+
+void audit_gap_text(int64_t expected, int64_t found, char out[AUDIT_GAP_TEXT_BYTES])
+{
+    char grew[TD_DECIMAL_TEXT_BYTES];
+    char came[TD_DECIMAL_TEXT_BYTES];
+    (void)td_decimal_format((td_decimal){expected, 8}, grew); /* the length is not needed */
+    (void)td_decimal_format((td_decimal){found, 8}, came);
+    (void)snprintf(out, AUDIT_GAP_TEXT_BYTES, "the candle grew by %s, the trades that came add %s",
+                   grew, came); /* fits */
+}
+
+static void count_add(audit_count *sum, const audit_count *more)
+{
+    sum->compared += more->compared;
+    sum->differed += more->differed;
+    sum->skipped += more->skipped;
+}
+
+void audit_stats_add(audit_stats *sum, const audit_stats *more)
+{
+    count_add(&sum->books, &more->books);
+    count_add(&sum->best, &more->best);
+    count_add(&sum->trades, &more->trades);
+}

@@ -1,0 +1,140 @@
+/* What the topics of one feed's symbol say about each other: a loss that no topic shows alone.
+ *
+ *   books_agree      Two books of the symbol (25 and 200 levels, say) that are at the same sequence
+ *                    number show the same levels, as deep as both go. A lost update makes one of
+ *                    them differ until its level changes again; the other does not have it.
+ *   lines_agree      The same for one topic that is received over two lines.
+ *   best_agrees      A ticker's best bid and ask are those of the book: of its state at the
+ * ticker's number, or of one of its two states around it. trades_complete  What a candle's volume
+ * (and turnover) grew by, from one reading to the next, is the sum of trades that came one after
+ * another: a running checksum of them. A reading may be behind the trades that have come, or ahead
+ * of them; then it waits. The count begins with a candle that began after trades were subscribed,
+ *                    or at a reading that was made after that; never at the first reading of a
+ *                    connection, which is an old one.
+ *
+ * Which topics take part, and with which strength, is data: rules of their rows (schema/topic.h).
+ * What the exchange documents about them, and what was measured, is in docs/wire.md 6.7.
+ *
+ * Memory is bounded: per book the last LIMIT_AUDIT_STATES states as hashes, per line the last
+ * LIMIT_AUDIT_TRADES trades as running sums. What could not be compared because it was too far back
+ * is counted as skipped, never judged.
+ *
+ * An audit belongs to one thread at a time, and gets its frames in the order of arrival. No I/O. */
+#ifndef TD_BOOK_AUDIT_H
+#define TD_BOOK_AUDIT_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "book/continuity.h"
+#include "schema/message.h"
+#include "schema/topic.h"
+
+/* What a topic can do for an audit. */
+typedef enum audit_part {
+    AUDIT_NONE,
+    AUDIT_BOOK,    /* RULE_BOOKS_AGREE */
+    AUDIT_BEST,    /* RULE_BEST_AGREES: a ticker */
+    AUDIT_TRADES,  /* trades of one symbol */
+    AUDIT_CANDLES, /* RULE_TRADES_COMPLETE */
+    AUDIT_PARTS,
+} audit_part;
+
+audit_part audit_part_of(const topic_row *row);
+
+/* Parts that have something to compare with, as bits (1 << part), where the symbol has so many
+ * topics (or lines of one) of each part. A topic without a partner needs no audit, and shall not
+ * pay for one. */
+uint32_t audit_useful_parts(const uint32_t counts[AUDIT_PARTS]);
+
+typedef struct audit audit;
+
+/* A topic of the symbol on one line, taking part. */
+typedef struct audit_seat audit_seat;
+
+/* An audit without seats. TD_E_NOMEM. */
+TD_MUST_USE td_result audit_open(audit **out, td_err *err);
+void audit_close(audit *a);
+
+/* Take part; audit_part_of(row) is not AUDIT_NONE. The seat lives as long as the audit; user is the
+ * caller's. TD_E_NOMEM; TD_E_LIMIT: LIMIT_AUDIT_SEATS are taken. */
+TD_MUST_USE td_result audit_sit(audit *a, const topic_row *row, uint32_t line, void *user,
+                                audit_seat **out, td_err *err);
+
+/* The topic changed under its name, as track_set_row. */
+void audit_seat_set_row(audit_seat *seat, const topic_row *row);
+
+audit_part audit_seat_part(const audit_seat *seat);
+void *audit_seat_user(const audit_seat *seat);
+
+/* Where and when a frame came from. */
+typedef struct audit_frame {
+    uint64_t recv_ns;
+    uint64_t connection; /* any number that differs between connections of one line */
+    uint32_t shard;
+    uint32_t conn;
+    /* Receive time by which the exchange had answered every subscription of the connection.
+     * AUDIT_SETTLED_UNKNOWN: nobody knows; AUDIT_SETTLED_NOT: it has not answered yet. */
+    uint64_t settled_ns;
+} audit_frame;
+
+#define AUDIT_SETTLED_UNKNOWN UINT64_C(0)
+#define AUDIT_SETTLED_NOT     UINT64_MAX
+
+typedef enum audit_event {
+    AUDIT_DIFFERS, /* a rule was broken */
+    AUDIT_AGREES,  /* two books that differed are equal again */
+} audit_event;
+
+/* One thing that was found. */
+typedef struct audit_item {
+    audit_event event;
+    verdict_item verdict; /* books: numbers of the last state that was equal, and of this one; best:
+                             prices; trades: what the candle grew by, and what the trades add, in
+                             units of 10^-8 */
+    const audit_seat *about; /* the topic that lacks something: the trades; the book of the frame */
+    uint32_t line, shard, conn; /* of that topic's last frame */
+    uint64_t from_ns; /* receive times: what is missing came after this (the last moment at which */
+    uint64_t to_ns;   /* all was well), and before this */
+} audit_item;
+
+enum { AUDIT_ITEMS_MAX = 16 };
+
+typedef struct audit_verdict {
+    uint32_t count;
+    audit_item items[AUDIT_ITEMS_MAX]; /* what does not fit is in the counts alone */
+} audit_verdict;
+
+/* Take a frame of a seat, decoded; t is its track, which has taken it. Fills out. */
+void audit_take(audit *a, audit_seat *seat, const audit_frame *frame, const message *m, track *t,
+                audit_verdict *out);
+
+/* A frame of the seat could not be decoded: what it said is not known. */
+void audit_skip(audit *a, audit_seat *seat, uint64_t recv_ns);
+
+/* The end: candle readings that still wait for their trades are judged if they came long enough
+ * before end_ns. */
+void audit_finish(audit *a, uint64_t end_ns, audit_verdict *out);
+
+/* What a gap of trades is called in words: "the candle grew by 1.5, the trades that came add 1".
+ * Arguments as in audit_item. */
+enum { AUDIT_GAP_TEXT_BYTES = 128 };
+void audit_gap_text(int64_t expected, int64_t found, char out[AUDIT_GAP_TEXT_BYTES]);
+
+/* How much was compared, by rule. */
+typedef struct audit_count {
+    uint64_t compared; /* pairs of states, tickers, candle readings */
+    uint64_t differed; /* of these */
+    uint64_t skipped;  /* not comparable: too far back, a broken book, no known beginning */
+} audit_count;
+
+typedef struct audit_stats {
+    audit_count books; /* books_agree and lines_agree */
+    audit_count best;
+    audit_count trades;
+} audit_stats;
+
+void audit_get_stats(const audit *a, audit_stats *out);
+void audit_stats_add(audit_stats *sum, const audit_stats *more);
+
+#endif

@@ -1,0 +1,296 @@
+/* Books beside each other, and tickers beside books. States are kept as hashes of the best levels:
+ * 64 bits, so that a difference is missed once in 10^19, and never made up. */
+#include "book/audit_impl.h"
+
+#include "base/assert.h"
+
+/* ---- depths ---- */
+
+/* How deep two books are compared: as deep as both show; 0 is all. */
+static uint32_t common_depth(const audit_seat *a, const audit_seat *b)
+{
+    uint32_t one = a->row->book_depth;
+    uint32_t other = b->row->book_depth;
+    if (one == 0 || other == 0)
+        return one + other;
+    return one < other ? one : other;
+}
+
+static uint32_t depth_index(const book_memory *memory, uint32_t depth)
+{
+    uint32_t at = 0;
+    while (at < memory->depth_count && memory->depths[at] != depth)
+        at++;
+    return at;
+}
+
+static void add_depth(book_memory *memory, uint32_t depth)
+{
+    if (depth_index(memory, depth) < memory->depth_count || memory->depth_count == AUDIT_DEPTHS_MAX)
+        return;
+    memory->depths[memory->depth_count++] = depth;
+}
+
+void audit_books_seated(audit *a)
+{
+    for (uint32_t i = 0; i < a->seat_count; i++) {
+        book_memory *memory = a->seats[i]->books;
+        if (memory == NULL)
+            continue;
+        memory->depth_count = 0;
+        memory->count = 0; /* hashes are of other depths now */
+        for (uint32_t k = 0; k < a->seat_count; k++) {
+            if (k != i && a->seats[k]->books != NULL)
+                add_depth(memory, common_depth(a->seats[i], a->seats[k]));
+        }
+    }
+}
+
+/* ---- states ---- */
+
+/* The state that is back steps before the newest. */
+static book_state *state_back(book_memory *memory, uint32_t back)
+{
+    TD_ASSERT_SLOW(back < memory->count);
+    return &memory->states[(memory->newest + LIMIT_AUDIT_STATES - back) % LIMIT_AUDIT_STATES];
+}
+
+static void note_best(book_state *state, const book *b)
+{
+    for (int at = SIDE_BUY; at <= SIDE_SELL; at++) {
+        book_level best;
+        state->has_best[at] = (uint8_t)book_level_at(b, (msg_side)at, 0, &best);
+        if (state->has_best[at])
+            state->best[at] = best.price;
+    }
+}
+
+/* Remember the book as it is. Numbers that fall begin a new memory. */
+static book_state *remember(book_memory *memory, int64_t seq, uint64_t recv_ns, track *t)
+{
+    if (memory->count > 0 && seq < state_back(memory, 0)->seq)
+        memory->count = 0;
+    if (memory->since_ns == 0)
+        memory->since_ns = recv_ns;
+    memory->newest = memory->count == 0 ? 0 : (memory->newest + 1) % LIMIT_AUDIT_STATES;
+    if (memory->count < LIMIT_AUDIT_STATES)
+        memory->count++;
+    book_state *state = &memory->states[memory->newest];
+    state->seq = seq;
+    state->recv_ns = recv_ns;
+    for (uint32_t i = 0; i < memory->depth_count; i++)
+        state->hashes[i] = track_hash_best(t, memory->depths[i]);
+    note_best(state, track_book(t));
+    return state;
+}
+
+/* The state of exactly that number; NULL if there is none, *too_old 1 if there might have been. */
+static const book_state *find_state(book_memory *memory, int64_t seq, int *too_old)
+{
+    for (uint32_t back = 0; back < memory->count; back++) {
+        const book_state *state = state_back(memory, back);
+        if (state->seq == seq)
+            return state;
+        if (state->seq < seq)
+            return NULL;
+    }
+    *too_old = memory->count == LIMIT_AUDIT_STATES;
+    return NULL;
+}
+
+/* ---- book beside book ---- */
+
+static rule_id rule_between(const audit_seat *a, const audit_seat *b)
+{
+    return a->row == b->row && a->line != b->line ? RULE_LINES_AGREE : RULE_BOOKS_AGREE;
+}
+
+/* Once when two books begin to differ, and once when they are equal again. */
+static void judge_pair(audit *a, audit_seat *seat, audit_seat *other, const book_state *now,
+                       const book_state *then, audit_verdict *out)
+{
+    uint32_t depth = common_depth(seat, other);
+    uint32_t mine = depth_index(seat->books, depth);
+    uint32_t theirs = depth_index(other->books, depth);
+    if (mine == seat->books->depth_count || theirs == other->books->depth_count) {
+        a->stats.books.skipped++;
+        return;
+    }
+    /* What is known of a pair is kept with the seat that sat down first. */
+    audit_seat *first = seat->index < other->index ? seat : other;
+    uint32_t at = seat->index < other->index ? other->index : seat->index;
+    int differs = now->hashes[mine] != then->hashes[theirs];
+    int differed = first->books->with[at].differs;
+    uint64_t equal_ns = first->books->with[at].equal_ns;
+    uint64_t from_ns = equal_ns != 0 ? equal_ns : seat->books->since_ns;
+    a->stats.books.compared++;
+    a->stats.books.differed += (uint64_t)differs;
+    if (differs != differed) {
+        verdict_item *item =
+            audit_say(out, differs ? AUDIT_DIFFERS : AUDIT_AGREES, rule_between(seat, other), seat,
+                      seat, from_ns, now->recv_ns);
+        item->expected = first->books->with[at].equal_seq;
+        item->found = now->seq;
+    }
+    first->books->with[at].differs = (uint8_t)differs;
+    if (!differs) {
+        first->books->with[at].equal_seq = now->seq;
+        first->books->with[at].equal_ns = now->recv_ns;
+    }
+}
+
+/* Each other book that was, or is, at the same number. */
+static void judge_books(audit *a, audit_seat *seat, const book_state *now, audit_verdict *out)
+{
+    for (uint32_t i = 0; i < a->seat_count; i++) {
+        audit_seat *other = a->seats[i];
+        if (other == seat || other->books == NULL || other->member != seat->member)
+            continue;
+        int too_old = 0;
+        const book_state *then = find_state(other->books, now->seq, &too_old);
+        if (then != NULL)
+            judge_pair(a, seat, other, now, then, out);
+        else
+            a->stats.books.skipped += (uint64_t)too_old;
+    }
+}
+
+/* ---- ticker beside book ---- */
+
+/* The book that tickers are compared with: the first of the least depth, on the ticker's line. */
+static audit_seat *reference_book(audit *a, uint32_t line)
+{
+    audit_seat *found = NULL;
+    for (uint32_t i = 0; i < a->seat_count; i++) {
+        audit_seat *seat = a->seats[i];
+        if (seat->books == NULL || seat->line != line)
+            continue;
+        if (found == NULL || common_depth(found, seat) != found->row->book_depth)
+            found = seat;
+    }
+    return found;
+}
+
+/* The states around a number: the last one at or before it, the first one at or behind it. Either
+ * may be NULL. */
+static void find_around(book_memory *memory, int64_t seq, const book_state **before,
+                        const book_state **behind)
+{
+    *before = NULL;
+    *behind = NULL;
+    for (uint32_t back = 0; back < memory->count && *before == NULL; back++) {
+        const book_state *state = state_back(memory, back);
+        if (state->seq >= seq)
+            *behind = state;
+        if (state->seq <= seq)
+            *before = state;
+    }
+}
+
+static int is_best(const book_state *state, int side, td_decimal price)
+{
+    return state->has_best[side] && td_decimal_compare(state->best[side], price) == 0;
+}
+
+/* One ticker with the book's states around it. docs/wire.md 6.7: its prices are those of one of
+ * the two in 291 of 291 tickers. */
+static void judge_best(audit *a, audit_seat *seat, const best_waiting *said, book_memory *memory,
+                       audit_verdict *out)
+{
+    const book_state *before;
+    const book_state *behind;
+    find_around(memory, said->seq, &before, &behind);
+    if (before == NULL || behind == NULL) {
+        a->stats.best.skipped++;
+        return;
+    }
+    a->stats.best.compared++;
+    for (int at = SIDE_BUY; at <= SIDE_SELL; at++) {
+        if (!said->has_price[at] || is_best(before, at, said->price[at]) ||
+            is_best(behind, at, said->price[at]))
+            continue;
+        a->stats.best.differed++;
+        verdict_item *item = audit_say(out, AUDIT_DIFFERS, RULE_BEST_AGREES, seat, seat,
+                                       before->recv_ns, said->recv_ns);
+        item->found = said->price[at].mantissa;
+        if (!before->has_best[at] || before->best[at].scale > said->price[at].scale ||
+            td_decimal_rescale(before->best[at], said->price[at].scale, &item->expected) != TD_OK)
+            item->expected = 0;
+        return;
+    }
+}
+
+/* Judge tickers whose number the book has reached. */
+static void judge_waiting(audit *a, audit_seat *seat, book_memory *memory, audit_verdict *out)
+{
+    best_memory *best = seat->best;
+    int64_t reached = memory->count == 0 ? INT64_MIN : state_back(memory, 0)->seq;
+    uint32_t done = 0;
+    while (done < best->count && best->waiting[done].seq <= reached)
+        judge_best(a, seat, &best->waiting[done++], memory, out);
+    for (uint32_t i = done; i < best->count; i++)
+        best->waiting[i - done] = best->waiting[i];
+    best->count -= done;
+}
+
+static void merge_price(best_memory *best, msg_side side, const msg_item *item, msg_member member)
+{
+    const msg_value *value = msg_value_find(item->values, item->value_count, member);
+    if (value == NULL || value->type != VALUE_DECIMAL)
+        return;
+    best->price[side] = value->as.decimal;
+    best->has_price[side] = value->as.decimal.mantissa > 0; /* 0 where a side is empty */
+}
+
+void audit_best_take(audit *a, audit_seat *seat, const audit_frame *frame, const message *m,
+                     audit_verdict *out)
+{
+    best_memory *best = seat->best;
+    int64_t seq;
+    if (!m->is_record || !audit_number(&m->head, seat->member, &seq))
+        return;
+    if (m->head.kind == FRAME_SNAPSHOT)
+        *best = (best_memory){0};
+    for (size_t i = 0; i < m->record.item_count; i++) {
+        merge_price(best, SIDE_BUY, &m->record.items[i], MEMBER_BID1_PRICE);
+        merge_price(best, SIDE_SELL, &m->record.items[i], MEMBER_ASK1_PRICE);
+    }
+    audit_seat *book_seat = reference_book(a, seat->line);
+    if (book_seat == NULL)
+        return;
+    if (best->count == AUDIT_TICKERS_MAX) {
+        a->stats.best.skipped++; /* the book is far behind: the newest says most */
+        best->count--;
+    }
+    best_waiting *said = &best->waiting[best->count++];
+    *said = (best_waiting){.seq = seq, .recv_ns = frame->recv_ns};
+    for (int at = SIDE_BUY; at <= SIDE_SELL; at++) {
+        said->price[at] = best->price[at];
+        said->has_price[at] = best->has_price[at];
+    }
+    judge_waiting(a, seat, book_seat->books, out);
+}
+
+/* ---- a frame of a book ---- */
+
+void audit_books_take(audit *a, audit_seat *seat, const audit_frame *frame, const message *m,
+                      track *t, audit_verdict *out)
+{
+    int64_t seq;
+    TD_ASSERT(t != NULL);
+    if (!audit_number(&m->head, seat->member, &seq))
+        return;
+    if (track_is_broken(t)) {
+        a->stats.books.skipped++;
+        seat->books->count = 0; /* nothing is known of the states between */
+        return;
+    }
+    const book_state *now = remember(seat->books, seq, frame->recv_ns, t);
+    judge_books(a, seat, now, out);
+    for (uint32_t i = 0; i < a->seat_count; i++) {
+        audit_seat *ticker = a->seats[i];
+        if (ticker->best != NULL && ticker->best->count > 0 &&
+            reference_book(a, ticker->line) == seat)
+            judge_waiting(a, ticker, seat->books, out);
+    }
+}

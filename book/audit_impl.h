@@ -1,0 +1,117 @@
+/* What audit.c (seats), audit_books.c (books, tickers) and audit_trades.c (candles) share. Nobody
+ * else includes this. */
+#ifndef TD_BOOK_AUDIT_IMPL_H
+#define TD_BOOK_AUDIT_IMPL_H
+
+#include "base/limits.h"
+#include "book/audit.h"
+#include "book/audit_sums.h"
+
+/* Depths to which one book is compared with others: one for each other depth of the symbol. */
+enum { AUDIT_DEPTHS_MAX = 8 };
+
+/* A book at one moment. */
+typedef struct book_state {
+    int64_t seq;
+    uint64_t recv_ns;
+    uint64_t hashes[AUDIT_DEPTHS_MAX]; /* of its best levels, by the depths of its memory */
+    td_decimal best[2];                /* by msg_side; if has_best */
+    uint8_t has_best[2];
+} book_state;
+
+/* What is remembered of one book: its last states, oldest overwritten, numbers rising. */
+typedef struct book_memory {
+    book_state states[LIMIT_AUDIT_STATES];
+    uint32_t count;                    /* states held */
+    uint32_t newest;                   /* index of the last one, if count > 0 */
+    uint32_t depths[AUDIT_DEPTHS_MAX]; /* 0 = all levels */
+    uint32_t depth_count;
+    struct {
+        int64_t equal_seq;     /* last number at which both were equal */
+        uint64_t equal_ns;     /* 0: never yet */
+        uint8_t differs;       /* since a number after that */
+    } with[LIMIT_AUDIT_SEATS]; /* by the other seat's index */
+    uint64_t since_ns;         /* first state since this memory began */
+} book_memory;
+
+enum { AUDIT_TICKERS_MAX = 8 }; /* that wait for the next state of the book */
+
+/* Best prices that a ticker said, and that no state of the book is known for yet. */
+typedef struct best_waiting {
+    int64_t seq;
+    uint64_t recv_ns;
+    td_decimal price[2];
+    uint8_t has_price[2];
+} best_waiting;
+
+typedef struct best_memory {
+    best_waiting waiting[AUDIT_TICKERS_MAX]; /* oldest first */
+    uint32_t count;
+    td_decimal price[2]; /* by msg_side, merged: a delta has what changed */
+    uint8_t has_price[2];
+} best_memory;
+
+typedef struct candle_chain candle_chain; /* audit_trades.c */
+
+struct audit_seat {
+    audit *owner;
+    const topic_row *row;
+    void *user;
+    audit_part part;
+    uint32_t index;
+    uint32_t line;
+    msg_member member; /* of the rule */
+    rule_strength strength;
+    uint64_t connection; /* of the last frame; if has_connection */
+    uint32_t shard;
+    uint32_t conn;
+    uint8_t has_connection;
+    /* One of them, by part. */
+    book_memory *books;
+    best_memory *best;
+    trade_store *trades;
+    candle_chain *candles;
+};
+
+struct audit {
+    audit_seat *seats[LIMIT_AUDIT_SEATS];
+    uint32_t seat_count;
+    int64_t delay_ns_min; /* least receive time minus exchange time of trades and candles */
+    audit_stats stats;
+};
+
+/* The number of a frame that a seat's rule is about; 0 if it has none. */
+int audit_number(const msg_head *head, msg_member member, int64_t *out);
+
+/* Add an item about a seat to a verdict; beyond AUDIT_ITEMS_MAX it is dropped (the statistics have
+ * it). Returns where its verdict's expected and found are to be written. */
+verdict_item *audit_say(audit_verdict *out, audit_event event, rule_id rule, const audit_seat *from,
+                        const audit_seat *about, uint64_t from_ns, uint64_t to_ns);
+
+/* ---- audit_books.c ---- */
+
+/* A book has sat down: work out again how deep each is to be compared. */
+void audit_books_seated(audit *a);
+
+/* A frame of a book, of a ticker. */
+void audit_books_take(audit *a, audit_seat *seat, const audit_frame *frame, const message *m,
+                      track *t, audit_verdict *out);
+void audit_best_take(audit *a, audit_seat *seat, const audit_frame *frame, const message *m,
+                     audit_verdict *out);
+
+/* ---- audit_trades.c ---- */
+
+TD_MUST_USE td_result candle_chain_open(candle_chain **out, td_err *err);
+void candle_chain_close(candle_chain *chain);
+
+/* Is the frame the first of its connection? */
+typedef enum audit_connection { AUDIT_CONNECTION_SAME, AUDIT_CONNECTION_NEW } audit_connection;
+
+void audit_trades_take(audit *a, audit_seat *seat, audit_connection connection,
+                       const audit_frame *frame, const message *m, audit_verdict *out);
+void audit_candles_take(audit *a, audit_seat *seat, audit_connection connection,
+                        const audit_frame *frame, const message *m, audit_verdict *out);
+void audit_trades_skip(audit *a, audit_seat *seat, uint64_t recv_ns);
+void audit_candles_finish(audit *a, audit_seat *seat, uint64_t end_ns, audit_verdict *out);
+
+#endif

@@ -1,0 +1,99 @@
+#include "replay/settling.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/clock.h"
+#include "book/audit.h"
+
+/* Nobody answers later than this: then it counts as answered (or never will be). */
+#define ANSWER_NS_MAX (30 * TD_NS_PER_S)
+
+void settling_fini(settling *s)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        td_free(s->slots[i]->feed);
+        td_free(s->slots[i]);
+    }
+    td_free(s->slots);
+    *s = (settling){0};
+}
+
+static td_result slot_add(settling *s, const channel_info *info, settling_slot **out, td_err *err)
+{
+    settling_slot **slots = td_realloc(s->slots, s->count + 1, sizeof *slots);
+    if (slots != NULL)
+        s->slots = slots;
+    settling_slot *made = slots == NULL ? NULL : td_alloc_zero(1, sizeof *made);
+    if (made != NULL)
+        made->feed = td_strdup(info->feed);
+    if (made == NULL || made->feed == NULL) {
+        td_free(made);
+        return td_err_set(err, TD_E_NOMEM, "no memory for the connections of feed %s", info->feed);
+    }
+    made->line = info->line;
+    made->shard = info->shard;
+    s->slots[s->count++] = made;
+    *out = made;
+    return TD_OK;
+}
+
+td_result settling_get(settling *s, const channel_info *info, settling_slot **out, td_err *err)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        settling_slot *slot = s->slots[i];
+        if (slot->line != info->line || slot->shard != info->shard ||
+            strcmp(slot->feed, info->feed) != 0)
+            continue;
+        *out = slot;
+        return TD_OK;
+    }
+    return slot_add(s, info, out, err);
+}
+
+/* A new connection has asked for nothing yet. */
+static void enter(settling_slot *slot, uint32_t session, uint32_t conn)
+{
+    if (slot->session == session && slot->conn == conn)
+        return;
+    slot->session = session;
+    slot->conn = conn;
+    slot->open_requests = 0;
+    slot->request_ns = 0;
+    slot->answer_ns = 0;
+}
+
+static int has_text(td_bytes frame, const char *text)
+{
+    return memmem(frame.data, frame.size, text, strlen(text)) != NULL;
+}
+
+void settling_sent(settling_slot *slot, uint32_t session, uint32_t conn, uint64_t recv_ns,
+                   td_bytes frame)
+{
+    enter(slot, session, conn);
+    /* "subscribe", "unsubscribe", "private/subscribe"; spot: "event":"sub" (docs/wire.md 1.3) */
+    if (frame.size == 0 || (!has_text(frame, "subscribe\"") && !has_text(frame, "\"sub\"")))
+        return;
+    slot->open_requests++;
+    slot->request_ns = recv_ns;
+}
+
+void settling_answered(settling_slot *slot, uint32_t session, uint32_t conn, uint64_t recv_ns)
+{
+    enter(slot, session, conn);
+    if (slot->open_requests > 0)
+        slot->open_requests--;
+    slot->answer_ns = recv_ns;
+}
+
+uint64_t settling_ns(const settling_slot *slot, uint32_t session, uint32_t conn, uint64_t recv_ns)
+{
+    if (slot->session != session || slot->conn != conn || slot->request_ns == 0)
+        return AUDIT_SETTLED_UNKNOWN;
+    if (slot->open_requests == 0)
+        return slot->answer_ns;
+    uint64_t latest = slot->request_ns + ANSWER_NS_MAX;
+    return recv_ns > latest ? latest : AUDIT_SETTLED_NOT;
+}
