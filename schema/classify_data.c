@@ -57,22 +57,36 @@ static uint32_t follow(const top_keys *top, const json_index *index, const char 
     return token;
 }
 
+/* Token of a key's value in the object whose first key is at token; 0 if it is not there. Entries
+ * have more keys than top_keys holds: an order some 60. */
+static uint32_t find_member(const json_index *index, uint32_t token, td_bytes key)
+{
+    while (json_char(index, token) == '"' && json_char(index, token + 1) == ':') {
+        if (td_bytes_equal(json_string_token(index, token), key))
+            return token + 2;
+        token = json_skip_value(index, token + 2);
+        if (json_char(index, token) != ',')
+            return 0;
+        token++;
+    }
+    return 0;
+}
+
 /* Time of the first entry at a path, by the row's fields; the preferred spelling first. */
 static uint64_t first_entry_time(decoder *d, const topic_row *row, uint32_t token)
 {
     const json_index *index = &d->parser->index;
-    top_keys entry = {0};
     if (json_char(index, token) == '[')
         token++;
     if (json_char(index, token) != '{')
         return 0;
-    top_keys_read(&entry, index, token + 1, STOP_AT_END);
     uint64_t found = 0;
     for (size_t i = 0; i < row->field_count; i++) {
         const field_row *field = &row->fields[i];
         if (field->member != row->time_member || field->type != FIELD_TIME)
             continue;
-        uint64_t time = read_time(d, field, top_keys_find(&entry, td_bytes_str(field->key)));
+        uint32_t value = find_member(index, token + 1, td_bytes_str(field->key));
+        uint64_t time = read_time(d, field, value);
         if (time != 0 && (found == 0 || (field->flags & FIELD_PREFERRED)))
             found = time;
     }

@@ -1,0 +1,164 @@
+/* Golden frames: tests/golden/FAMILY/NAME.json is a frame, NAME.out.json the line that decoding it
+ * has to give, to the byte. Frames are made up after the documented shapes (docs/wire.md), values
+ * were stated by hand from there. NAME@2023-04-05.json was received on that day, others now. Every
+ * frame goes through the hot decoder as well, which must agree, and every row of every family has
+ * at least one. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/alloc.h"
+#include "base/time_text.h"
+#include "schema/decode.h"
+#include "schema/message_json.h"
+#include "tests/testing/capture.h"
+#include "tests/testing/message_compare.h"
+
+enum { FAMILY_ROWS_MAX = 64 };
+
+typedef struct golden {
+    const family *of;
+    decoder *hot;
+    decoder *rows;
+    const char *name;              /* of the file, for failures */
+    uint8_t seen[FAMILY_ROWS_MAX]; /* of the family's rows: decoded once at least */
+} golden;
+
+/* A file without the line feed at its end. */
+static td_bytes read_line(const char *folder, const char *name, uint8_t **memory)
+{
+    char path[512];
+    size_t size = 0;
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    *memory = capture_read_file(path, &size);
+    while (size > 0 && (*memory)[size - 1] == '\n')
+        size--;
+    return td_bytes_of(*memory, size);
+}
+
+/* When the frame of that name was received. */
+static uint64_t moment_of(const char *name)
+{
+    const char *at = strchr(name, '@');
+    uint64_t ns = 0;
+    char text[32];
+    if (at == NULL)
+        return TOPIC_NOW;
+    snprintf(text, sizeof text, "%.10sT00:00:00Z", at + 1);
+    if (td_time_parse_rfc3339(td_bytes_str(text), &ns, NULL) != TD_OK)
+        fail_msg("%s: no date behind the @", name);
+    return ns;
+}
+
+/* The line that decoding a frame gives: as `tapedeck decode`, from the decoder that knows all. */
+static void decode_to_text(golden *g, td_bytes frame, uint64_t at_ns, td_buf *out)
+{
+    classification what;
+    message m;
+    message hot;
+    decode_error why;
+    decode_error hot_why;
+    json_writer w;
+    decoder_classify(g->rows, g->of, frame, DIR_IN, at_ns, &what);
+    assert_int_equal(what.frame_class, CLASS_DATA);
+    assert_non_null(what.topic.row);
+    int is_row = decoder_decode(g->rows, &what.topic, frame, DECODE_PATH_ROWS, &m, &why);
+    int is_hot = decoder_decode(g->hot, &what.topic, frame, DECODE_PATH_HOT, &hot, &hot_why);
+    assert_int_equal(is_row, is_hot);
+    json_write_begin(&w, out);
+    json_write_object_begin(&w);
+    if (is_row) {
+        assert_messages_equal(&hot, &m);
+        if (what.exchange_ns != m.head.exchange_ns)
+            fail_msg("%s: classified with another time", g->name);
+        g->seen[what.topic.row - g->of->topics] = 1;
+        message_json_members(&w, &m);
+    } else {
+        assert_int_equal(why.reason, hot_why.reason);
+        message_json_raw(&w, what.exchange_topic, &why);
+    }
+    json_write_object_end(&w);
+    td_err err;
+    assert_int_equal(json_write_end(&w, &err), TD_OK);
+}
+
+static void check_file(golden *g, const char *folder, const char *name)
+{
+    char expected_name[256];
+    uint8_t *frame_memory = NULL;
+    uint8_t *expected_memory = NULL;
+    snprintf(expected_name, sizeof expected_name, "%.*s.out.json", (int)(strlen(name) - 5), name);
+    td_bytes frame = read_line(folder, name, &frame_memory);
+    td_bytes expected = read_line(folder, expected_name, &expected_memory);
+    td_buf buf;
+    td_buf_init(&buf, 1 << 20);
+    g->name = name;
+    decode_to_text(g, frame, moment_of(name), &buf);
+    td_bytes found = td_buf_view(&buf);
+    if (!td_bytes_equal(found, expected))
+        fail_msg("%s/%s\nexpected %.*s\nfound    %.*s", folder, name, (int)expected.size,
+                 (const char *)expected.data, (int)found.size, (const char *)found.data);
+    td_buf_fini(&buf);
+    td_free(frame_memory);
+    td_free(expected_memory);
+}
+
+static int is_frame(const char *name)
+{
+    size_t size = strlen(name);
+    return size < 9 || strcmp(name + size - 9, ".out.json") != 0;
+}
+
+/* All files of a family that has any; how many of its rows have none. */
+static size_t check_family(golden *g)
+{
+    char folder[128];
+    size_t count = 0;
+    size_t missing = 0;
+    snprintf(folder, sizeof folder, "tests/golden/%s", g->of->name);
+    char **names = capture_list(folder, ".json", &count);
+    memset(g->seen, 0, sizeof g->seen);
+    assert_true(g->of->topic_count <= FAMILY_ROWS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        if (is_frame(names[i]))
+            check_file(g, folder, names[i]);
+        td_free(names[i]);
+    }
+    td_free(names);
+    for (size_t i = 0; count > 0 && i < g->of->topic_count; i++) {
+        const topic_row *row = &g->of->topics[i];
+        if (!g->seen[i])
+            print_error("%s has no frame for %s (%s)\n", folder, row->pattern, row->title);
+        missing += !g->seen[i];
+    }
+    return missing;
+}
+
+static void test_golden(void **state)
+{
+    (void)state;
+    size_t count = 0;
+    size_t missing = 0;
+    const family *const *table = family_table(&count);
+    golden g = {0};
+    td_err err;
+    assert_int_equal(decoder_open(&g.hot, &err), TD_OK);
+    assert_int_equal(decoder_open(&g.rows, &err), TD_OK);
+    for (size_t i = 0; i < count; i++) {
+        g.of = table[i];
+        missing += check_family(&g);
+    }
+    decoder_close(g.hot);
+    decoder_close(g.rows);
+    assert_int_equal(missing, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_golden)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
