@@ -1,0 +1,407 @@
+/* Contract v3 and v5 on real frames: every frame of the recordings, and every single frame and
+ * sample that was published, decodes, or is raw for a reason that is written here. Counts are those
+ * of docs/wire.md 6.5. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/alloc.h"
+#include "schema/decode.h"
+#include "schema/message.h"
+#include "tests/testing/capture.h"
+#include "tests/testing/message_compare.h"
+
+typedef struct decoders {
+    decoder *hot;
+    decoder *rows;
+} decoders;
+
+static decoders decoders_open(void)
+{
+    decoders d;
+    td_err err;
+    assert_int_equal(decoder_open(&d.hot, &err), TD_OK);
+    assert_int_equal(decoder_open(&d.rows, &err), TD_OK);
+    return d;
+}
+
+static void decoders_close(decoders *d)
+{
+    decoder_close(d->hot);
+    decoder_close(d->rows);
+}
+
+/* Decode on both roads and compare. */
+static int decode_both(decoders *d, const topic_match *topic, td_bytes frame, message *hot,
+                       decode_error *why)
+{
+    message rows;
+    decode_error rows_why;
+    int is_hot = decoder_decode(d->hot, topic, frame, DECODE_PATH_HOT, hot, why);
+    int is_row = decoder_decode(d->rows, topic, frame, DECODE_PATH_ROWS, &rows, &rows_why);
+    assert_int_equal(is_hot, is_row);
+    assert_int_equal(why->reason, rows_why.reason);
+    if (is_hot)
+        assert_messages_equal(hot, &rows);
+    return is_hot;
+}
+
+/* ---- the recordings ---- */
+
+typedef struct totals {
+    size_t control, data, items[MSG_TYPE_COUNT], snapshots, deltas;
+} totals;
+
+static void run_capture(const char *name, totals *t)
+{
+    capture *c = capture_open(capture_path_or_skip(name));
+    decoders d = decoders_open();
+    const family *of = family_find(td_bytes_str("v5-linear"));
+    *t = (totals){0};
+    for (capture_line line; capture_next(c, &line);) {
+        classification what;
+        message m;
+        decode_error why;
+        if (line.kind != CAPTURE_IN)
+            continue;
+        decoder_classify(d.hot, of, line.frame, DIR_IN, line.recv_ns, &what);
+        if (frame_class_is_control(what.frame_class)) {
+            assert_int_equal(what.frame_class, CLASS_ACK);
+            t->control++;
+            continue;
+        }
+        assert_true(decode_both(&d, &what.topic, line.frame, &m, &why));
+        assert_int_equal(what.exchange_ns, m.head.exchange_ns);
+        assert_int_equal(m.head.unknown_fields, 0);
+        assert_int_equal(m.head.foreign_symbols, 0);
+        t->data++;
+        t->items[m.head.type] += message_item_count(&m);
+        t->snapshots += m.head.type == MSG_BOOK_CHANGE && m.head.kind == FRAME_SNAPSHOT;
+        t->deltas += m.head.type == MSG_BOOK_CHANGE && m.head.kind == FRAME_DELTA;
+    }
+    /* All books and trades are written as the hot road wants them. */
+    assert_int_equal(decoder_slow_count(d.hot), 0);
+    decoders_close(&d);
+    capture_close(c);
+}
+
+static void test_recording_of_2026(void **state)
+{
+    (void)state;
+    totals t;
+    run_capture("v5-2026-08-09.jsonl.gz", &t);
+    assert_int_equal(t.control, 17);
+    assert_int_equal(t.data, 962);
+    assert_int_equal(t.snapshots, 4);
+    assert_int_equal(t.deltas, 617);
+    assert_int_equal(t.items[MSG_BOOK_CHANGE], 3238 + 2412 + 1109 + 1273);
+    assert_int_equal(t.items[MSG_TRADE], 5 + 10 + 12 + 2);
+    assert_int_equal(t.items[MSG_KLINE], 10 + 6 + 11 + 5);
+    assert_int_equal(t.items[MSG_TICKER], 4 + 289);
+}
+
+static void test_recording_of_2025(void **state)
+{
+    (void)state;
+    totals t;
+    run_capture("v5-linear-2025-06-13.jsonl.gz", &t);
+    assert_int_equal(t.control, 4);
+    assert_int_equal(t.data, 198);
+    assert_int_equal(t.snapshots, 45 + 18 + 107 + 28);
+    assert_int_equal(t.items[MSG_BOOK_CHANGE], 90 + 36 + 214 + 56);
+}
+
+/* ---- single frames ---- */
+
+/* Which family a published frame of v5 is of: by what its name begins with, else by what it has in
+ * it. The first that fits. */
+static const struct {
+    const char *begins;
+    const char *has;
+    const char *family;
+} FAMILY_OF[] = {
+    {"spread.", "", "v5-private"},
+    {"", "spread", "v5-spread"},
+    {"", "option", "v5-option"},
+    {"", "spot", "v5-spot"},
+    {"", "private", "v5-private"},
+    {"order.", "", "v5-private"},
+    {"execution", "", "v5-private"},
+    {"position", "", "v5-private"},
+    {"wallet", "", "v5-private"},
+    {"greeks", "", "v5-private"},
+    {"strategy", "", "v5-private"},
+    {"rfq.open.public", "", "v5-misc"},
+    {"rfq.", "", "v5-private"},
+    {"earn.", "", "v5-misc"},
+    {"system.", "", "v5-misc"},
+    {"lt.", "", "v5-spot"},
+    {"tickers_lt", "", "v5-spot"},
+    {"kline_lt", "", "v5-spot"},
+    {"request.subscribe.5", "", "v5-spread"},
+    {"", "", "v5-linear"},
+};
+
+/* What is raw by decision: block trades and earn offers have no rows (docs/wire.md 3.7). */
+static const char *const RAW[] = {"rfq.", "earn."};
+
+/* Test data of a client library writes createdTime with a capital. */
+static const char *const ODD = "position.4.json";
+
+static int begins(const char *text, const char *prefix)
+{
+    return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+static const family *family_of(const char *folder, const char *name)
+{
+    if (strcmp(folder, "contract-v3") == 0)
+        return family_find(td_bytes_str("contract-v3"));
+    size_t i = 0;
+    while (!begins(name, FAMILY_OF[i].begins) || strstr(name, FAMILY_OF[i].has) == NULL)
+        i++;
+    return family_find(td_bytes_str(FAMILY_OF[i].family));
+}
+
+static int is_raw_by_design(const char *name)
+{
+    return begins(name, RAW[0]) || begins(name, RAW[1]);
+}
+
+/* The frame's class, its topic matched for the moment that it tells itself: rows may be dated. */
+static void classify_at_own_time(decoders *d, const family *of, td_bytes frame,
+                                 classification *what)
+{
+    decoder_classify(d->hot, of, frame, DIR_IN, TOPIC_ANY_TIME, what);
+    if (what->frame_class == CLASS_DATA && what->exchange_ns != 0)
+        decoder_classify(d->hot, of, frame, DIR_IN, what->exchange_ns, what);
+}
+
+/* 1 if the frame was data that was decoded. */
+static int check_frame(decoders *d, const char *folder, const char *name, td_bytes frame)
+{
+    const family *of = family_of(folder, name);
+    classification what;
+    message m;
+    decode_error why;
+    classify_at_own_time(d, of, frame, &what);
+    if (begins(name, "request.")) {
+        assert_int_equal(what.frame_class, CLASS_UNKNOWN);
+        return 0;
+    }
+    if (begins(name, "ack") || begins(name, "pong") || begins(name, "error")) {
+        assert_true(frame_class_is_control(what.frame_class));
+        return 0;
+    }
+    assert_int_equal(what.frame_class, CLASS_DATA);
+    int is_decoded = decode_both(d, &what.topic, frame, &m, &why);
+    if (is_raw_by_design(name)) {
+        assert_int_equal(is_decoded, 0);
+        assert_int_equal(why.reason, DECODE_UNKNOWN_TOPIC);
+        return 0;
+    }
+    if (!is_decoded)
+        fail_msg("%s: %s, %s at %zu", name, decode_reason_name(why.reason), why.field, why.offset);
+    if (m.head.unknown_fields != (strcmp(name, ODD) == 0))
+        fail_msg("%s: %u unknown fields", name, m.head.unknown_fields);
+    assert_true(message_item_count(&m) > 0);
+    assert_int_equal(what.exchange_ns, m.head.exchange_ns);
+    return 1;
+}
+
+static size_t run_frames(const char *folder)
+{
+    char prefix[128];
+    char path[512];
+    size_t count = 0;
+    size_t decoded = 0;
+    snprintf(prefix, sizeof prefix, "frames/%s", folder);
+    char **names = capture_list(capture_path_or_skip(prefix), ".json", &count);
+    decoders d = decoders_open();
+    for (size_t i = 0; i < count; i++) {
+        size_t size = 0;
+        snprintf(path, sizeof path, "%s/%s", prefix, names[i]);
+        uint8_t *bytes = capture_read_file(capture_path(path), &size);
+        decoded += (size_t)check_frame(&d, folder, names[i], td_bytes_of(bytes, size));
+        td_free(bytes);
+        td_free(names[i]);
+    }
+    td_free(names);
+    decoders_close(&d);
+    return decoded;
+}
+
+static void test_frames_of_v5(void **state)
+{
+    (void)state;
+    assert_true(run_frames("v5") >= 50);
+}
+
+static void test_frames_of_contract_v3(void **state)
+{
+    (void)state;
+    assert_true(run_frames("contract-v3") >= 16);
+}
+
+/* Samples that are no JSON as they were published: refused with a place. */
+static void test_nonstrict(void **state)
+{
+    (void)state;
+    static const char *const folders[] = {"v5", "contract-v3"};
+    (void)capture_path_or_skip("frames");
+    decoders d = decoders_open();
+    for (size_t i = 0; i < 2; i++) {
+        char prefix[128];
+        char path[512];
+        size_t count = 0;
+        snprintf(prefix, sizeof prefix, "frames/%s/nonstrict", folders[i]);
+        char **names = capture_list(capture_path_or_skip(prefix), ".txt", &count);
+        assert_true(count >= 5);
+        for (size_t j = 0; j < count; j++) {
+            size_t size = 0;
+            classification what;
+            message m;
+            decode_error why = {.reason = DECODE_NOT_JSON};
+            snprintf(path, sizeof path, "%s/%s", prefix, names[j]);
+            uint8_t *bytes = capture_read_file(capture_path(path), &size);
+            td_bytes frame = td_bytes_of(bytes, size);
+            classify_at_own_time(&d, family_of(folders[i], names[j]), frame, &what);
+            if (decoder_decode(d.hot, &what.topic, frame, DECODE_PATH_HOT, &m, &why))
+                fail_msg("%s was decoded", names[j]);
+            /* One begins with a comment: it could as well be compressed, and is not. */
+            int begins_as_json = size > 0 && (bytes[0] == '{' || bytes[0] == '[');
+            if (why.reason != (begins_as_json ? DECODE_NOT_JSON : DECODE_NOT_INFLATED))
+                fail_msg("%s: %s", names[j], decode_reason_name(why.reason));
+            assert_true(why.offset <= size);
+            td_free(bytes);
+            td_free(names[j]);
+        }
+        td_free(names);
+    }
+    decoders_close(&d);
+}
+
+/* ---- rows ---- */
+
+static const topic_row *row_at(const char *family_name, const char *topic, uint64_t at_ns)
+{
+    const family *of = family_find(td_bytes_str(family_name));
+    topic_match match;
+    assert_non_null(of);
+    return topic_match_text(of->topics, of->topic_count, td_bytes_str(topic), at_ns, &match)
+               ? match.row
+               : NULL;
+}
+
+/* The dates are those of docs/wire.md 3.3; times in s since 1970 by date(1). */
+static void test_dated_rows(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *family, *topic;
+        uint64_t at_s;     /* 0: now */
+        const char *title; /* NULL: no such topic then */
+    } rows[] = {
+        {"v5-linear", "orderbook.1.AAAUSDT", 1743119999, "Order book, 1 levels a side, 10 ms"},
+        {"v5-linear", "orderbook.1.AAAUSDT", 1743120000,
+         "Best bid and ask, 10 ms, whole each time"},
+        {"v5-spot", "orderbook.1.AAAUSDT", 0, "Best bid and ask, 10 ms, whole each time"},
+        {"v5-inverse", "orderbook.500.AAAUSD", 1759276799, "Order book, 500 levels a side, 100 ms"},
+        {"v5-inverse", "orderbook.500.AAAUSD", 1759276800, NULL},
+        {"v5-inverse", "orderbook.500.AAAUSD", 0, NULL},
+        {"v5-linear", "orderbook.1000.AAAUSDT", 1755129599, NULL},
+        {"v5-linear", "orderbook.1000.AAAUSDT", 1755129600,
+         "Order book, 1000 levels a side, 300 ms"},
+        {"v5-linear", "orderbook.1000.AAAUSDT", 1764028800,
+         "Order book, 1000 levels a side, 200 ms"},
+        {"v5-spot", "orderbook.200.AAABBB", 1773878399, "Order book, 200 levels a side, 200 ms"},
+        {"v5-spot", "orderbook.200.AAABBB", 1773878400, "Order book, 200 levels a side, 100 ms"},
+        {"v5-linear", "allLiquidation.AAAUSDT", 1740009599, NULL},
+        {"v5-linear", "allLiquidation.AAAUSDT", 1740009600, "Liquidations, all of them, 500 ms"},
+        {"v5-spot", "lt.AAA3L", 1751673599, "Net asset value of leveraged tokens, 300 ms"},
+        {"v5-spot", "lt.AAA3L", 1751673600, NULL},
+        {"contract-v3", "orderbook.500.AAAUSDT", 0, "Order book, 500 levels a side, 100 ms"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        print_message("%s %s\n", rows[i].family, rows[i].topic);
+        const topic_row *row = row_at(rows[i].family, rows[i].topic,
+                                      rows[i].at_s == 0 ? TOPIC_NOW : rows[i].at_s * 1000000000);
+        assert_int_equal(row != NULL, rows[i].title != NULL);
+        if (row != NULL)
+            assert_string_equal(row->title, rows[i].title);
+    }
+}
+
+/* Whole parts are compared, and the longer name wins (docs/wire.md 3.6, 1.5). */
+static void test_names_that_begin_alike(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *family, *topic, *pattern;
+    } rows[] = {
+        {"v5-private", "order", "order"},
+        {"v5-private", "order.linear", "order.{category}"},
+        {"v5-private", "orders", NULL},
+        {"v5-private", "execution", "execution"},
+        {"v5-private", "execution.spot", "execution.{category}"},
+        {"v5-private", "execution.fast", "execution.fast"},
+        {"v5-private", "execution.fast.linear", "execution.fast.{category}"},
+        {"v5-private", "dcp.future", NULL},
+        {"v5-linear", "orderbook.50.AAAUSDT", "orderbook.50.{symbol}"},
+        {"v5-linear", "orderbook.25.AAAUSDT", NULL},
+        {"v5-linear", "orderbook.full.AAAUSDT", "orderbook.full.{symbol}"},
+        {"v5-linear", "orderbook", NULL},
+        {"v5-linear", "order", NULL},
+        {"v5-spread", "orderbook.25.AAAUSDT_AAA/USDT", "orderbook.25.{symbol}"},
+        {"v5-option", "publicTrade.AAA", "publicTrade.{coin}"},
+        {"v5-option", "kline.1.AAA-25DEC26-30-C", NULL},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        print_message("%s %s\n", rows[i].family, rows[i].topic);
+        const topic_row *row = row_at(rows[i].family, rows[i].topic, TOPIC_NOW);
+        assert_int_equal(row != NULL, rows[i].pattern != NULL);
+        if (row != NULL)
+            assert_string_equal(row->pattern, rows[i].pattern);
+    }
+}
+
+/* What a row names as its audit is a topic of the same family. */
+static void test_audits_exist(void **state)
+{
+    (void)state;
+    size_t count = 0;
+    size_t audited = 0;
+    const family *const *table = family_table(&count);
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = 0; j < table[i]->topic_count; j++) {
+            const char *audit = table[i]->topics[j].audit;
+            char text[64];
+            if (audit == NULL)
+                continue;
+            snprintf(text, sizeof text, "%s.AAA", audit);
+            assert_non_null(row_at(table[i]->name, text, TOPIC_NOW));
+            assert_string_not_equal(audit, table[i]->topics[j].name);
+            audited++;
+        }
+    }
+    assert_true(audited > 20);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_recording_of_2026),
+        cmocka_unit_test(test_recording_of_2025),
+        cmocka_unit_test(test_frames_of_v5),
+        cmocka_unit_test(test_frames_of_contract_v3),
+        cmocka_unit_test(test_nonstrict),
+        cmocka_unit_test(test_dated_rows),
+        cmocka_unit_test(test_names_that_begin_alike),
+        cmocka_unit_test(test_audits_exist),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
