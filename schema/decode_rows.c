@@ -240,7 +240,8 @@ static int walk_node(rows *r, plan_node *node, json_value value)
 {
     TD_ASSERT(r->head.kind < FRAME_ANY);
     int items = node->items[r->head.kind];
-    if (items != PLAN_NO_ITEMS) {
+    int is_list = items != PLAN_NO_ITEMS && (r->p->row->items[items].flags & ITEMS_LIST) != 0;
+    if (items != PLAN_NO_ITEMS && !(is_list && json_type_of(value) == JSON_OBJECT)) {
         if (r->items_seen[items]++ == 0)
             r->items_at[items] = value;
         return 1;

@@ -215,7 +215,10 @@ static void write_target(json_writer *w, const plan *p, plan_target target)
     case TARGET_TOPIC:
         json_write_object_begin(w);
         json_write_member_text(w, "type", "string");
-        write_pattern(w, p->row->pattern);
+        if (p->row->symbol_path != NULL) /* the rest stands beside it */
+            json_write_member_bytes(w, "const", td_bytes_of(p->row->pattern, p->topic_bytes));
+        else
+            write_pattern(w, p->row->pattern);
         json_write_object_end(w);
         return;
     case TARGET_PARAMETER:
@@ -264,17 +267,59 @@ static void write_frame_required(json_writer *w, const plan *p)
     json_write_array_end(w);
 }
 
+/* What a frame's own object may have. */
+static void write_frame(json_writer *w, const plan *p)
+{
+    write_node_members(w, p, &p->nodes[0]);
+    if (has_items(&p->nodes[0])) {
+        json_write_key(w, "allOf"); /* it is the entry itself */
+        json_write_array_begin(w);
+        json_write_object_begin(w);
+        json_write_member_text(w, "$ref", "#/$defs/entry");
+        json_write_object_end(w);
+        json_write_array_end(w);
+    }
+    write_frame_required(w, p);
+}
+
+/* Frames that are lists of events, or one event bare. */
+static void write_events(json_writer *w)
+{
+    json_write_key(w, "anyOf");
+    json_write_array_begin(w);
+    json_write_object_begin(w);
+    json_write_member_text(w, "type", "array");
+    json_write_key(w, "items");
+    json_write_object_begin(w);
+    json_write_member_text(w, "$ref", "#/$defs/event");
+    json_write_object_end(w);
+    json_write_object_end(w);
+    json_write_object_begin(w);
+    json_write_member_text(w, "$ref", "#/$defs/event");
+    json_write_object_end(w);
+    json_write_array_end(w);
+}
+
 static void write_schema(json_writer *w, const family *of, const plan *p)
 {
+    int is_event = p->row->topic_key != NULL;
     char title[256];
     snprintf(title, sizeof title, "%s %s: %s", of->name, p->row->name, p->row->title);
     json_write_object_begin(w);
     json_write_member_text(w, "$schema", "https://json-schema.org/draft/2020-12/schema");
     json_write_member_text(w, "title", title);
-    write_node_members(w, p, &p->nodes[0]);
-    write_frame_required(w, p);
+    if (is_event)
+        write_events(w);
+    else
+        write_frame(w, p);
     json_write_key(w, "$defs");
     json_write_object_begin(w);
+    if (is_event) {
+        json_write_key(w, "event");
+        json_write_object_begin(w);
+        write_frame(w, p);
+        json_write_object_end(w);
+    }
     json_write_key(w, "entry");
     if (is_positional(p->row))
         write_array_entry(w, p);

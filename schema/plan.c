@@ -178,10 +178,13 @@ static void plan_follow(plan *p)
     const items_row *items = p->row->items;
     for (int i = 0; i < TOPIC_ITEMS_MAX && items[i].path != NULL; i++) {
         p->is_followed[i] = p->has_inherited;
-        for (int j = 0; j < TOPIC_ITEMS_MAX && items[j].path != NULL; j++)
-            if (items[i].kind == items[j].kind || items[i].kind == FRAME_ANY ||
-                items[j].kind == FRAME_ANY)
+        for (int j = 0; j < TOPIC_ITEMS_MAX && items[j].path != NULL; j++) {
+            int is_same_kind = items[i].kind == items[j].kind || items[i].kind == FRAME_ANY ||
+                               items[j].kind == FRAME_ANY;
+            int is_one_of_two = (items[j].flags & ITEMS_LIST) != 0; /* the first pass sees which */
+            if (is_same_kind && !is_one_of_two)
                 p->is_followed[i] |= (uint8_t)leads_on(items[i].path, items[j].path);
+        }
     }
 }
 
@@ -337,7 +340,7 @@ static int arrays_are_hot(const plan *p)
  * entries stand. */
 static int hot_items_are_positional(const topic_row *row)
 {
-    unsigned known = ITEMS_REQUIRED | ITEMS_ZERO_DELETES;
+    unsigned known = ITEMS_REQUIRED | ITEMS_ZERO_DELETES | ITEMS_LIST;
     unsigned positional = ITEMS_POSITIONAL | ITEMS_BUY | ITEMS_SELL;
     int is_positional = (row->items[0].flags & ITEMS_POSITIONAL) != 0;
     for (size_t i = 0; i < TOPIC_ITEMS_MAX && row->items[i].path != NULL; i++) {

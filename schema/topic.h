@@ -84,6 +84,7 @@ enum {
                                     MEMBER_RPI_SIZE that must be 0 as well */
     ITEMS_BEST = 1 << 5, /* an entry is the best of both sides: its BID1 and ASK1 price and size
                             become two levels; a side without price is none */
+    ITEMS_LIST = 1 << 6, /* only a list holds entries here; an object is on the way to other ones */
 };
 
 /* Continuity rules. What each means exactly, and what is known about it, is beside its function in

@@ -88,10 +88,10 @@ static const field_row WALLET[] = {
 };
 
 static const topic_row TOPICS[] = {
-    OP_BOOK("orderBookL2_25", "Order book, 25 levels a side, 20 ms", 25, "data.order_book",
-            BOOK_ENVELOPE, LINEAR_LEVEL),
-    OP_BOOK("orderBook_200.100ms", "Order book, 200 levels a side, 100 ms", 200, "data.order_book",
-            BOOK_ENVELOPE, LINEAR_LEVEL),
+    OP_BOOK("orderBookL2_25", "Order book, 25 levels a side, 20 ms", 25,
+            OP_ITEMS_LIST_TOO("data.order_book"), BOOK_ENVELOPE, LINEAR_LEVEL),
+    OP_BOOK("orderBook_200.100ms", "Order book, 200 levels a side, 100 ms", 200,
+            OP_ITEMS_LIST_TOO("data.order_book"), BOOK_ENVELOPE, LINEAR_LEVEL),
     OP_TRADE(TRADE, "klineV2.1"),
     OP_TICKER(LINEAR_ENVELOPE, LINEAR_INSTRUMENT),
     OP_KLINE("klineV2", LINEAR_KLINE_ENVELOPE, LINEAR_KLINE, STRENGTH_STATISTIC),

@@ -118,9 +118,9 @@ static const field_row OLD_LEVEL[] = {
 };
 
 static const topic_row TOPICS[] = {
-    OP_BOOK("orderBookL2_25", "Order book, 25 levels a side, 20 ms", 25, "data", BOOK_ENVELOPE,
-            LEVEL),
-    OP_BOOK("orderBook_200.100ms", "Order book, 200 levels a side, 100 ms", 200, "data",
+    OP_BOOK("orderBookL2_25", "Order book, 25 levels a side, 20 ms", 25, OP_ITEMS("data"),
+            BOOK_ENVELOPE, LEVEL),
+    OP_BOOK("orderBook_200.100ms", "Order book, 200 levels a side, 100 ms", 200, OP_ITEMS("data"),
             BOOK_ENVELOPE, LEVEL),
     {
         .name = "trade",

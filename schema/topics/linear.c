@@ -5,10 +5,10 @@
 static const field_row INSURANCE[] = {OP_INSURANCE_FIELDS};
 
 static const topic_row TOPICS[] = {
-    OP_BOOK("orderBookL2_25", "Order book, 25 levels a side, 20 ms", 25, "data.order_book",
-            LINEAR_ENVELOPE, LINEAR_LEVEL),
-    OP_BOOK("orderBook_200.100ms", "Order book, 200 levels a side, 100 ms", 200, "data.order_book",
-            LINEAR_ENVELOPE, LINEAR_LEVEL),
+    OP_BOOK("orderBookL2_25", "Order book, 25 levels a side, 20 ms", 25,
+            OP_ITEMS("data.order_book"), LINEAR_ENVELOPE, LINEAR_LEVEL),
+    OP_BOOK("orderBook_200.100ms", "Order book, 200 levels a side, 100 ms", 200,
+            OP_ITEMS("data.order_book"), LINEAR_ENVELOPE, LINEAR_LEVEL),
     OP_TRADE(LINEAR_TRADE, "candle.1"),
     OP_TICKER(LINEAR_ENVELOPE, LINEAR_INSTRUMENT),
     /* Sizes are single-precision floats (docs/wire.md 4.3), so sums may differ in their last

@@ -72,10 +72,10 @@ static const field_row KLINE_ENVELOPE[] = {
 };
 
 static const topic_row TOPICS[] = {
-    OP_BOOK("orderBookL2_25", "Order book, 25 levels a side, 20 ms", 25, "data.orderBook", ENVELOPE,
-            LEVEL),
-    OP_BOOK("orderBook_200.100ms", "Order book, 200 levels a side, 100 ms", 200, "data.orderBook",
+    OP_BOOK("orderBookL2_25", "Order book, 25 levels a side, 20 ms", 25, OP_ITEMS("data.orderBook"),
             ENVELOPE, LEVEL),
+    OP_BOOK("orderBook_200.100ms", "Order book, 200 levels a side, 100 ms", 200,
+            OP_ITEMS("data.orderBook"), ENVELOPE, LEVEL),
     OP_TRADE(TRADE, "candle.1"),
     OP_TICKER(ENVELOPE, INSTRUMENT),
     OP_KLINE("candle", KLINE_ENVELOPE, KLINE, STRENGTH_STATISTIC),

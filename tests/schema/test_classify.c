@@ -76,9 +76,9 @@ static const row ROWS[] = {
     {"spot-private", "{\"auth\":\"success\"}", CLASS_AUTH, 1, NULL, NULL, 0},
     {"spot-private", "{\"auth\":\"fail\"}", CLASS_AUTH, 0, NULL, NULL, 0},
     {"spot-private", "[{\"e\":\"outboundAccountInfo\",\"E\":\"1629969654753\",\"B\":[]}]",
-     CLASS_DATA, -1, "outboundAccountInfo", "", 0},
+     CLASS_DATA, -1, "outboundAccountInfo", "", 1629969654753000000},
     {"spot-private", "{\"e\":\"executionReport\",\"E\":\"1499405658658\",\"s\":\"ETHBTC\"}",
-     CLASS_DATA, -1, "executionReport", "", 0},
+     CLASS_DATA, -1, "executionReport", "*", 1499405658658000000},
     /* data, with the exchange's time in each of its places */
     {"inverse",
      "{\"topic\":\"orderBookL2_25.BTCUSD\",\"type\":\"delta\",\"data\":{},\"cross_seq\":1,"
