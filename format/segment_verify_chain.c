@@ -96,7 +96,8 @@ static void check_step(verify_state *v, uint64_t offset, const char *what, uint6
                       what, before, now, counted);
 }
 
-/* Frames and last ordinal that a list of connections has for a slot and direction. */
+/* Frames that a list of connections has for a slot and direction, and which of those with frames is
+ * the latest. */
 typedef struct slot_sum {
     uint64_t frames;
     uint64_t last_ordinal; /* of the latest connection */
@@ -115,9 +116,11 @@ static slot_sum sum_slot(const chain_conn *conns, uint32_t count, const verify_s
         const chain_conn *conn = &conns[i];
         if (conn->line != slot->line || conn->shard != slot->shard)
             continue;
-        sum.frames += is_in ? conn->in : conn->out;
+        uint64_t written = is_in ? conn->in : conn->out;
+        sum.frames += written;
         sum.conns++;
-        if (conn->conn >= sum.latest) {
+        /* One that has opened and written nothing yet has no ordinals to compare with. */
+        if (written > 0 && conn->conn >= sum.latest) {
             sum.latest = conn->conn;
             sum.last_ordinal = is_in ? conn->in_ordinal : conn->out_ordinal;
         }

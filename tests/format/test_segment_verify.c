@@ -261,6 +261,61 @@ static void test_forged(void **state)
 }
 
 /* A recovered segment is as sound as one that its writer finished. */
+static void append_in(chunk_builder *builder, const channel_info *info, uint32_t conn,
+                      uint64_t ordinal, uint64_t recv_ns)
+{
+    chunk_frame frame = {.conn = conn,
+                         .ordinal = ordinal,
+                         .recv_ns = recv_ns,
+                         .publish_ns = recv_ns,
+                         .bytes = td_bytes_str("{}")};
+    assert_int_equal(chunk_builder_channel(builder, info, &frame.channel, NULL), TD_OK);
+    assert_int_equal(chunk_builder_append(builder, &frame, NULL), TD_OK);
+}
+
+/* A connection opens, a chunk ends, and only the next one has its first frames: its ordinals begin
+ * at 1 behind those of the connection before it. */
+static void test_reconnect_between_chunks(void **state)
+{
+    (void)state; /* none */
+    static const channel_info INFO = {.feed = FIXTURE_FEED,
+                                      .family = "inverse",
+                                      .dir = CHANNEL_IN,
+                                      .topic = "trade",
+                                      .exchange_topic = "trade.BTCUSD",
+                                      .symbol = "BTCUSD",
+                                      .opcode = OPCODE_TEXT,
+                                      .message_encoding = "json",
+                                      .schema_name = ""};
+    io_fault *disk = io_fault_open();
+    fixture_spec spec = {.path = FINAL};
+    segment_session session = fixture_session(&spec);
+    segment_writer *writer;
+    chunk_builder *builder;
+    sealed_chunk *sealed = sealed_chunk_open();
+    assert_int_equal(chunk_builder_open(NULL, &builder, NULL), TD_OK);
+    assert_int_equal(segment_writer_open(io_fault_io(disk), FINAL, &session, &writer, NULL), TD_OK);
+    for (uint64_t i = 1; i <= 3; i++)
+        append_in(builder, &INFO, 1, i, FIXTURE_START_NS + i);
+    chunk_builder_note_closed(builder, 0, 0);
+    assert_int_equal(chunk_builder_note_ordinals(builder, 0, 0, 2, 0, 0, NULL), TD_OK);
+    assert_int_equal(chunk_builder_seal(builder, sealed, NULL), TD_OK);
+    assert_int_equal(segment_writer_append(writer, sealed, NULL, NULL), TD_OK);
+    for (uint64_t i = 1; i <= 2; i++)
+        append_in(builder, &INFO, 2, i, FIXTURE_START_NS + 10 + i);
+    assert_int_equal(chunk_builder_seal(builder, sealed, NULL), TD_OK);
+    assert_int_equal(segment_writer_append(writer, sealed, NULL, NULL), TD_OK);
+    assert_int_equal(segment_writer_finish(writer, NULL, NULL), TD_OK);
+    segment_writer_close(writer);
+    sealed_chunk_close(sealed);
+    chunk_builder_close(builder);
+    segment_verify_result result;
+    seen s = verify(disk, FINAL, &result);
+    assert_string_equal(s.first, "");
+    assert_int_equal(result.frame_count, 5);
+    io_fault_close(disk);
+}
+
 static void test_recovered(void **state)
 {
     (void)state;
@@ -282,7 +337,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sound),     cmocka_unit_test(test_every_flipped_bit),
         cmocka_unit_test(test_parts),     cmocka_unit_test(test_forged),
-        cmocka_unit_test(test_recovered),
+        cmocka_unit_test(test_recovered), cmocka_unit_test(test_reconnect_between_chunks),
     };
     return cmocka_run_group_tests_name("format/segment_verify", tests, NULL, NULL);
 }
