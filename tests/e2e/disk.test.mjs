@@ -194,7 +194,7 @@ describe("signals", { concurrency: 3 }, () => {
       await recorder.says(/subscribed to/);
       const end = await recorder.kill(signal);
       assert.equal(end.code, 0, end.stderr);
-      const durable = recorder.durable.get("inverse|1");
+      const durable = recorder.durable.get("inverse|1|0|0");
       assert.equal(recorder.summary().frames, durable.in);
       assert.equal(recorder.summary().out, durable.out);
       assert.deepEqual(filesBelow(archive).filter((f) => f.startsWith("capture") && f.endsWith(".open")), []);

@@ -16,7 +16,7 @@ export class Recorder extends Program {
   constructor(t, archive, args, options) {
     super(t, "tapedeck-record", ["record", "-a", archive, "--json", ...args], options);
     this.durableLines = 0;
-    this.durable = new Map(); // "feed|conn" -> {in, out}, the last that was announced
+    this.durable = new Map(); // "feed|conn|line|shard" -> {in, out}, the last that was announced
     this.waiting.push((line) => {
       this.note(line);
       return false;
@@ -26,10 +26,11 @@ export class Recorder extends Program {
   note(line) {
     const said = JSON.parse(line);
     if (said.durable === undefined) return;
-    const { feed, conn, in: inbound, out } = said.durable;
-    const before = this.durable.get(`${feed}|${conn}`) ?? { in: 0, out: 0 };
+    const { feed, line: redundant, shard, conn, in: inbound, out } = said.durable;
+    const key = `${feed}|${conn}|${redundant}|${shard}`;
+    const before = this.durable.get(key) ?? { in: 0, out: 0 };
     assert.ok(inbound >= before.in && out >= before.out, `a durable count fell: ${line}`);
-    this.durable.set(`${feed}|${conn}`, { in: inbound, out });
+    this.durable.set(key, { in: inbound, out });
     this.durableLines++;
   }
 

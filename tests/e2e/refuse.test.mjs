@@ -1,12 +1,12 @@
 // Servers that say no, or nothing: what the recorder tells people, how it ends, whether it tries again.
 // Expected values: docs/design.md ("Recorder", "Exit status": 4 at the start, 5xx and silence are tried again), RFC 6455.
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { describe, test } from "node:test";
-import { BIN, filesBelow, jsonLines, listening, run, tapedeck, temporary } from "./lib.mjs";
+import { jsonLines, listening, run, tapedeck, temporary } from "./lib.mjs";
 import { certificate, hostile, silent, trade } from "./hostile.mjs";
+import { nothingLeaked, nothingLeakedInText } from "./leaks.mjs";
 import { feedArgs, Recorder } from "./live.mjs";
 
 const TRADE = ["trade.BTCUSD"];
@@ -142,18 +142,6 @@ describe("credentials", { concurrency: 4 }, () => {
   const KEY = "k3yK3Yk3yK3Yk3y";
   const SECRET = "s3cr3tS3cr3ts3cr3tS3cr3t";
 
-  /** In no file as it is on disk, and in no frame or event once chunks are decompressed. */
-  function nothingLeaked(archive, ...secrets) {
-    const frames = execFileSync(path.join(BIN, "tapedeck"), ["cat", "-a", archive, "--events"], { encoding: "utf8" });
-    for (const secret of secrets) assert.ok(!frames.includes(secret), `a frame or event has ${secret}`);
-    const files = filesBelow(archive);
-    assert.ok(files.some((f) => f.endsWith(".mcap")));
-    for (const file of files) {
-      const bytes = fs.readFileSync(path.join(archive, file));
-      for (const secret of secrets) assert.equal(bytes.indexOf(secret), -1, `${file} has ${secret}`);
-    }
-  }
-
   /** Record with credentials until two frames have come; what was said, and the archive's frames and text. */
   async function withAuth(t, how, behaviour) {
     const dir = temporary(t);
@@ -182,7 +170,7 @@ describe("credentials", { concurrency: 4 }, () => {
     // The signature is HMAC-SHA256 of "GET/realtime" + expires, by the inverse document.
     const { createHmac } = await import("node:crypto");
     assert.equal(signature, createHmac("sha256", SECRET).update(`GET/realtime${expires}`).digest("hex"));
-    nothingLeaked(archive, KEY, SECRET, signature);
+    await nothingLeaked(archive, KEY, SECRET, signature);
     nothingLeakedInText(recorder, KEY, SECRET, signature);
     const rows = await jsonLines(t, ["cat", "-a", archive]);
     const sent = rows.find((row) => row.dir === "out" && row.data.includes('"auth"'));
@@ -204,7 +192,7 @@ describe("credentials", { concurrency: 4 }, () => {
     const signature = query.get("signature");
     assert.match(signature, /^[0-9a-f]{64}$/);
     assert.ok(Number(query.get("expires")) > Date.now() - 60_000);
-    nothingLeaked(archive, KEY, SECRET, signature);
+    await nothingLeaked(archive, KEY, SECRET, signature);
     nothingLeakedInText(recorder, KEY, SECRET, signature);
     const said = await events(t, archive);
     assert.ok(said.some((event) => event.event === "redacted"));
@@ -237,7 +225,7 @@ describe("credentials", { concurrency: 4 }, () => {
     const { recorder, archive } = await withAuth(t, "op", { args: ["--strict"], message: (ws, request) => ws.send(answer(request)) });
     assert.equal((await recorder.ended).code, 4, recorder.stderr);
     nothingLeakedInText(recorder, KEY.slice(0, 5));
-    nothingLeaked(archive, KEY.slice(0, 5));
+    await nothingLeaked(archive, KEY.slice(0, 5));
   });
 
   test("the simulated exchange takes the signature, both ways", async (t) => {
@@ -247,7 +235,7 @@ describe("credentials", { concurrency: 4 }, () => {
       const sim = await listening(t, ["sim", "--families", "inverse", "--rate", "500", "--secret", SECRET], dir);
       const args = [...feedArgs(sim, "inverse"), "--auth", how, "--api-key-env", "TEST_KEY", "--api-secret-env", "TEST_SECRET", "--max-frames", "50"];
       await run(t, "tapedeck-record", ["record", "-a", archive, ...args], { env: { TEST_KEY: KEY, TEST_SECRET: SECRET } });
-      nothingLeaked(archive, KEY, SECRET);
+      await nothingLeaked(archive, KEY, SECRET);
     }
   });
 
@@ -268,7 +256,3 @@ describe("credentials", { concurrency: 4 }, () => {
     }
   });
 });
-
-function nothingLeakedInText(program, ...secrets) {
-  for (const secret of secrets) assert.ok(!`${program.stdout}${program.stderr}`.includes(secret), `said: ${secret}`);
-}
