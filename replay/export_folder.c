@@ -24,6 +24,7 @@ struct export_folder {
     export_file *manifest;
     uint64_t spooled;      /* names in the spool */
     uint64_t renamed;      /* files that have their names */
+    uint8_t has_spool;     /* 1: the spool's file is there */
     uint8_t owns_partials; /* 1: this run's, to be removed unless published */
     uint8_t is_published;
 };
@@ -128,6 +129,7 @@ static td_result begin(export_folder *folder, td_err *err)
     rc = remove_partial(folder, SPOOL, err);
     if (rc == TD_OK)
         rc = td_io_open(folder->io, spool, TD_OPEN_CREATE, &folder->spool, err);
+    folder->has_spool = rc == TD_OK;
     return rc;
 }
 
@@ -208,6 +210,31 @@ static td_result remove_old_manifest(export_folder *folder, td_err *err)
     return rc == TD_OK ? td_io_sync_dir(folder->io, folder->path, err) : rc;
 }
 
+static td_result remove_spool(export_folder *folder, td_err *err)
+{
+    td_io_close(folder->spool);
+    folder->spool = NULL;
+    td_result rc = folder->has_spool ? remove_partial(folder, SPOOL, err) : TD_OK;
+    folder->has_spool = (uint8_t)(folder->has_spool && rc != TD_OK);
+    return rc;
+}
+
+/* The last step. If it cannot be made durable it is taken back: what is there is complete, but
+ * nobody was told so. */
+static td_result publish_manifest(export_folder *folder, td_err *err)
+{
+    td_err ignored;
+    td_result rc = publish_name(folder, EXPORT_MANIFEST, err);
+    if (rc != TD_OK)
+        return rc;
+    rc = td_io_sync_dir(folder->io, folder->path, err);
+    char path[LIMIT_PATH_BYTES];
+    if (rc != TD_OK && path_of(folder, EXPORT_MANIFEST, "", path, &ignored) == TD_OK &&
+        td_io_unlink(folder->io, path, &ignored) != TD_OK)
+        return td_err_add(err, rc, "and " EXPORT_MANIFEST " cannot be taken back");
+    return rc;
+}
+
 td_result export_folder_publish(export_folder *folder, td_err *err)
 {
     TD_ASSERT(!folder->is_published);
@@ -221,11 +248,11 @@ td_result export_folder_publish(export_folder *folder, td_err *err)
         rc = each_name(folder, publish_name, err);
     TD_ASSERT(rc != TD_OK || folder->renamed == folder->spooled);
     if (rc == TD_OK)
-        rc = td_io_sync_dir(folder->io, folder->path, err);
-    if (rc == TD_OK)
-        rc = publish_name(folder, EXPORT_MANIFEST, err);
+        rc = remove_spool(folder, err);
     if (rc == TD_OK)
         rc = td_io_sync_dir(folder->io, folder->path, err);
+    if (rc == TD_OK)
+        rc = publish_manifest(folder, err);
     if (rc != TD_OK)
         return td_err_add(err, rc, "cannot publish the export in '%s'", folder->path);
     folder->is_published = 1;
@@ -250,9 +277,7 @@ void export_folder_close(export_folder *folder)
         (void)each_name(folder, discard_name, &ignored);
     if (!folder->is_published && folder->owns_partials)
         (void)remove_partial(folder, EXPORT_MANIFEST, &ignored);
-    td_io_close(folder->spool);
-    if (folder->spool != NULL)
-        (void)remove_partial(folder, SPOOL, &ignored);
+    (void)remove_spool(folder, &ignored);
     td_free(folder->path);
     td_free(folder);
 }

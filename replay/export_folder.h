@@ -36,7 +36,8 @@ void export_folder_close(export_folder *folder);
 TD_MUST_USE td_result export_folder_check(export_folder *folder, const char *name, td_err *err);
 
 /* Everything is complete: the manifest too. Rename all files, the manifest last, durably. After a
- * failure some files may have their names, but no manifest does. */
+ * failure some files may have their names, but no manifest does (unless the disk refuses even to
+ * take that back; then all files are there). */
 TD_MUST_USE td_result export_folder_publish(export_folder *folder, td_err *err);
 
 /* Data files that are complete. */
