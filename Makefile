@@ -121,7 +121,7 @@ TESTS_recorder := tests/recorder/test_backoff.c tests/recorder/test_config.c \
                   tests/recorder/test_session_clock.c \
                   tests/recorder/test_subscriber.c tests/recorder/test_subscription.c
 
-TESTS_replay := tests/replay/test_audit.c tests/replay/test_player.c tests/replay/test_digest.c tests/replay/test_pacer.c \
+TESTS_replay := tests/replay/test_audit.c tests/replay/test_audit_sim.c tests/replay/test_player.c tests/replay/test_digest.c tests/replay/test_pacer.c \
                 tests/replay/test_report.c tests/replay/test_serve.c tests/replay/test_serve_families.c \
                 tests/replay/test_stream_table.c
 TESTS_replay += tests/replay/test_export_mapper.c tests/replay/test_export_book.c tests/replay/test_export_folder.c
@@ -249,7 +249,7 @@ MODULES := base schema book format tape wire cli recorder replay archive sim
 TEST_SOURCES := $(foreach m,$(MODULES),$(TESTS_$(m)))
 TEST_BINS := $(patsubst tests/%.c,$(B)/tests/%,$(TEST_SOURCES))
 # Code that several tests share (fixtures, capture lookup); listed, and linked into every test.
-SRC_testing := tests/testing/alloc_fault.c tests/testing/book_text.c tests/testing/capture.c \
+SRC_testing := tests/testing/sim_feed.c tests/testing/alloc_fault.c tests/testing/book_text.c tests/testing/capture.c \
                tests/testing/capture_tape.c \
                tests/testing/played.c tests/testing/archive_fixture.c \
                tests/testing/message_compare.c \

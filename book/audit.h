@@ -1,16 +1,20 @@
 /* What the topics of one feed's symbol say about each other: a loss that no topic shows alone.
  *
- *   books_agree      Two books of the symbol (25 and 200 levels, say) that are at the same sequence
- *                    number show the same levels, as deep as both go. A lost update makes one of
- *                    them differ until its level changes again; the other does not have it.
- *   lines_agree      The same for one topic that is received over two lines.
- *   best_agrees      A ticker's best bid and ask are those of the book: of its state at the
- * ticker's number, or of one of its two states around it. trades_complete  What a candle's volume
- * (and turnover) grew by, from one reading to the next, is the sum of trades that came one after
- * another: a running checksum of them. A reading may be behind the trades that have come, or ahead
- * of them; then it waits. The count begins with a candle that began after trades were subscribed,
- *                    or at a reading that was made after that; never at the first reading of a
- *                    connection, which is an old one.
+ * books_agree: two books of the symbol (25 and 200 levels, say) that are at the same sequence
+ * number show the same levels, as deep as both go. A lost update makes one of them differ until its
+ * level changes again; the other does not have it.
+ *
+ * lines_agree: the same for one topic that is received over two lines.
+ *
+ * best_agrees: a ticker's best bid and ask are those of the book at the ticker's number. Where
+ * there is no such state of the book, they are mostly those of one of the two around it: a
+ * difference is a statistic then, whatever the row says.
+ *
+ * trades_complete: what a candle's volume (and turnover) grew by, from one reading to the next, is
+ * the sum of trades that came one after another: a running checksum of them. A reading may be
+ * behind the trades that have come, or ahead of them; then it waits. The count begins with a candle
+ * that began after trades were subscribed, or at a reading that was made after that; never at the
+ * first reading of a connection, which is an old one.
  *
  * Which topics take part, and with which strength, is data: rules of their rows (schema/topic.h).
  * What the exchange documents about them, and what was measured, is in docs/wire.md 6.7.

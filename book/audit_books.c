@@ -192,8 +192,9 @@ static int is_best(const book_state *state, int side, td_decimal price)
     return state->has_best[side] && td_decimal_compare(state->best[side], price) == 0;
 }
 
-/* One ticker with the book's states around it. docs/wire.md 6.7: its prices are those of one of
- * the two in 291 of 291 tickers. */
+/* One ticker with the book's states around it. At equal numbers its prices are the book's. Between
+ * two states they are nearly always those of one of the two (275 of 275 recorded tickers, 6.7), but
+ * the price may have been elsewhere in between: that is counted, and proves nothing. */
 static void judge_best(audit *a, audit_seat *seat, const best_waiting *said, book_memory *memory,
                        audit_verdict *out)
 {
@@ -212,6 +213,8 @@ static void judge_best(audit *a, audit_seat *seat, const best_waiting *said, boo
         a->stats.best.differed++;
         verdict_item *item = audit_say(out, AUDIT_DIFFERS, RULE_BEST_AGREES, seat, seat,
                                        before->recv_ns, said->recv_ns);
+        if (before != behind)
+            item->strength = STRENGTH_STATISTIC;
         item->found = said->price[at].mantissa;
         if (!before->has_best[at] || before->best[at].scale > said->price[at].scale ||
             td_decimal_rescale(before->best[at], said->price[at].scale, &item->expected) != TD_OK)

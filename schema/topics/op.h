@@ -89,7 +89,7 @@
                   {RULE_SIZE_POSITIVE, STRENGTH_ERROR, MEMBER_NONE},                               \
                   {RULE_NOT_CROSSED, STRENGTH_ERROR, MEMBER_NONE},                                 \
                   {RULE_DEPTH, STRENGTH_WARNING, MEMBER_NONE},                                     \
-                  {RULE_BOOKS_AGREE, STRENGTH_WARNING, MEMBER_CROSS_SEQ}},                         \
+                  {RULE_BOOKS_AGREE, STRENGTH_ERROR, MEMBER_CROSS_SEQ}},                           \
     }
 
 /* Trades that carry no sequence, so that neither loss nor repeats show in them; their times never

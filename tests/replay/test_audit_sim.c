@@ -1,0 +1,237 @@
+/* Audits on the simulated exchange, whose books, trades and candles come out of one matching
+ * engine: an hour without a false alarm, and how much loss is found. What is lost is known, because
+ * it is taken out here. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "replay/player.h"
+#include "tests/testing/played.h"
+#include "tests/testing/sim_feed.h"
+
+/* ---- an hour ---- */
+
+#define HOUR_NS (3600 * TD_NS_PER_S)
+enum { HOUR_STEPS = 60000 };
+
+typedef struct hour {
+    const char *family;
+    const char *topics[8];
+} hour;
+
+static const hour HOURS[] = {
+    {"inverse",
+     {"orderBookL2_25", "orderBook_200.100ms", "trade", "instrument_info.100ms", "klineV2.1"}},
+    {"linear",
+     {"orderBookL2_25", "orderBook_200.100ms", "trade", "instrument_info.100ms", "candle.1"}},
+    {"usdc-perp", {"orderBookL2_25", "orderBook_200.100ms", "trade", "candle.1"}},
+    {"spot-v1", {"depth", "trade", "kline.1m"}},
+    {"spot-v2", {"depth", "trade", "kline.1m"}},
+    {"contract-v3", {"orderbook.1", "orderbook.50", "publicTrade", "tickers", "kline.1"}},
+    {"v5-linear",
+     {"orderbook.1", "orderbook.50", "orderbook.200", "publicTrade", "tickers", "kline.1"}},
+    {"v5-inverse", {"orderbook.50", "orderbook.200", "publicTrade", "tickers", "kline.1"}},
+    {"v5-spot", {"orderbook.1", "orderbook.50", "publicTrade", "kline.1"}},
+};
+
+/* What audits found to differ, of whatever strength, but for tickers between two states. */
+static uint64_t broken(const player *p)
+{
+    const stream_table *streams = player_streams(p);
+    uint64_t count = 0;
+    for (size_t i = 0; i < streams->count; i++) {
+        const stream_verdicts *v = &streams->items[i]->verdicts;
+        static const rule_id RULES[] = {RULE_BOOKS_AGREE, RULE_LINES_AGREE, RULE_BEST_AGREES,
+                                        RULE_TRADES_COMPLETE};
+        for (size_t k = 0; k < sizeof RULES / sizeof *RULES; k++)
+            count += v->violations[RULES[k]] + v->warnings[RULES[k]] +
+                     (RULES[k] == RULE_BEST_AGREES ? 0 : v->statistics[RULES[k]]);
+    }
+    return count;
+}
+
+static void test_an_hour(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof HOURS / sizeof *HOURS; i++) {
+        sim_feed *feed = sim_feed_open(&(sim_feed_options){.family = HOURS[i].family,
+                                                           .topics = HOURS[i].topics,
+                                                           .symbol_count = 2,
+                                                           .seed = 11,
+                                                           .step_ns = HOUR_NS / HOUR_STEPS});
+        player *p = played_open(1);
+        tape_frame frame;
+        uint64_t first_ns = 0;
+        do {
+            sim_feed_next(feed, &frame);
+            first_ns = first_ns == 0 ? frame.recv_ns : first_ns;
+            assert_int_equal(player_take(p, &frame, NULL), TD_OK);
+        } while (frame.recv_ns < first_ns + HOUR_NS);
+        assert_int_equal(player_finish(p, NULL), TD_OK);
+        player_totals totals;
+        audit_stats stats;
+        player_get_totals(p, &totals);
+        player_get_audits(p, &stats);
+        print_message("  %s: %llu frames, compared: books %llu, tickers %llu, readings %llu\n",
+                      HOURS[i].family, (unsigned long long)totals.frames,
+                      (unsigned long long)stats.books.compared,
+                      (unsigned long long)stats.best.compared,
+                      (unsigned long long)stats.trades.compared);
+        /* Between two states of a book the price may have been elsewhere: a statistic. */
+        assert_true(stats.best.differed * 100 <= stats.best.compared);
+        assert_int_equal(broken(p), 0);
+        assert_int_equal(totals.violations, 0);
+        assert_int_equal(totals.undecoded, 0);
+        assert_true(stats.trades.compared > 100);
+        player_close(p);
+        sim_feed_close(feed);
+    }
+}
+
+/* ---- loss ---- */
+
+static player *played_without(capture_tape *from, size_t lost)
+{
+    capture_tape_rewind(from);
+    player *p = played_open(1);
+    for (size_t i = 0; i < from->frame_count; i++) {
+        if (i != lost)
+            assert_int_equal(player_take(p, &from->frames[i], NULL), TD_OK);
+    }
+    assert_int_equal(player_finish(p, NULL), TD_OK);
+    return p;
+}
+
+static uint64_t count_of(const player *p, rule_id rule)
+{
+    const stream_table *streams = player_streams(p);
+    uint64_t count = 0;
+    for (size_t i = 0; i < streams->count; i++) {
+        const stream_verdicts *v = &streams->items[i]->verdicts;
+        count += v->violations[rule] + v->warnings[rule] + v->statistics[rule];
+    }
+    return count;
+}
+
+static int is_of(const tape_frame *frame, const char *topic)
+{
+    return frame->channel->info.dir == CHANNEL_IN && strcmp(frame->channel->info.topic, topic) == 0;
+}
+
+static int has_text(td_bytes bytes, const char *text)
+{
+    return memmem(bytes.data, bytes.size, text, strlen(text)) != NULL;
+}
+
+/* 1 for a delta of updates only, which no rule of one topic can be sure to miss. */
+static int is_update_only(const tape_frame *frame)
+{
+    return has_text(frame->bytes, "\"delta\"") && has_text(frame->bytes, "\"delete\":[]") &&
+           has_text(frame->bytes, "\"insert\":[]");
+}
+
+/* A book of 25 levels beside one of 200: an update that is lost is one of a level that both show.
+ */
+static void test_lost_updates(void **state)
+{
+    (void)state;
+    static const char *const FAMILIES[] = {"inverse", "linear"};
+    static const char *const TOPICS[] = {"orderBookL2_25", "orderBook_200.100ms", NULL};
+    for (size_t f = 0; f < 2; f++) {
+        capture_tape recorded;
+        sim_feed_record(&(sim_feed_options){.family = FAMILIES[f],
+                                            .topics = TOPICS,
+                                            .symbol_count = 1,
+                                            .seed = 3,
+                                            .step_ns = 20 * TD_NS_PER_MS},
+                        1500, &recorded);
+        unsigned trials = 0;
+        unsigned by_audit = 0;
+        unsigned by_any = 0;
+        /* Not the last ones: nothing would come after them that could tell. */
+        for (size_t i = 0; i < recorded.frame_count - 300; i += 3) {
+            if (!is_of(&recorded.frames[i], "orderBookL2_25") ||
+                !is_update_only(&recorded.frames[i]))
+                continue;
+            player *p = played_without(&recorded, i);
+            player_totals totals;
+            player_get_totals(p, &totals);
+            trials++;
+            by_audit += count_of(p, RULE_BOOKS_AGREE) > 0;
+            by_any += totals.violations > 0;
+            player_close(p);
+        }
+        print_message("  %s: %u deltas of updates only taken out one by one: %u found by the other "
+                      "book, %u by any rule\n",
+                      FAMILIES[f], trials, by_audit, by_any);
+        assert_true(trials > 50);
+        assert_true(by_audit * 2 > trials);
+        capture_tape_fini(&recorded);
+    }
+}
+
+typedef struct trade_loss {
+    const char *family;
+    const char *topics[3]; /* trades first, candles second */
+} trade_loss;
+
+static const trade_loss TRADE_LOSSES[] = {
+    {"inverse", {"trade", "klineV2.1"}},       {"linear", {"trade", "candle.1"}},
+    {"usdc-perp", {"trade", "candle.1"}},      {"spot-v1", {"trade", "kline.1m"}},
+    {"spot-v2", {"trade", "kline.1m"}},        {"contract-v3", {"publicTrade", "kline.1"}},
+    {"v5-linear", {"publicTrade", "kline.1"}}, {"v5-inverse", {"publicTrade", "kline.1"}},
+    {"v5-spot", {"publicTrade", "kline.1"}},
+};
+
+/* Each frame of trades that came before the last reading of a candle but one, from the first candle
+ * that began after the subscription on. */
+static void test_lost_trades(void **state)
+{
+    (void)state;
+    for (size_t f = 0; f < sizeof TRADE_LOSSES / sizeof *TRADE_LOSSES; f++) {
+        const trade_loss *c = &TRADE_LOSSES[f];
+        capture_tape recorded;
+        sim_feed_record(&(sim_feed_options){.family = c->family,
+                                            .topics = c->topics,
+                                            .symbol_count = 1,
+                                            .seed = 5,
+                                            .step_ns = 200 * TD_NS_PER_MS},
+                        900, &recorded);
+        player *whole = played_without(&recorded, SIZE_MAX);
+        assert_int_equal(broken(whole), 0);
+        player_close(whole);
+        unsigned trials = 0;
+        unsigned found = 0;
+        uint64_t minute = 60 * TD_NS_PER_S;
+        uint64_t from_ns = (recorded.frames[0].publish_ns / minute + 1) * minute;
+        uint64_t to_ns = recorded.frames[recorded.frame_count - 1].recv_ns - minute;
+        for (size_t i = 0; i < recorded.frame_count; i++) {
+            const tape_frame *frame = &recorded.frames[i];
+            if (!is_of(frame, c->topics[0]) || frame->publish_ns < from_ns ||
+                frame->recv_ns > to_ns)
+                continue;
+            player *p = played_without(&recorded, i);
+            trials++;
+            found += count_of(p, RULE_TRADES_COMPLETE) > 0;
+            player_close(p);
+        }
+        assert_true(found + 1 >= trials);
+        print_message("  %s: %u frames of trades taken out one by one, %u found\n", c->family,
+                      trials, found);
+        assert_true(trials > 50);
+        capture_tape_fini(&recorded);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_an_hour),
+        cmocka_unit_test(test_lost_updates),
+        cmocka_unit_test(test_lost_trades),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,29 @@
+/* The simulated exchange's frames as frames of a tape, without a socket in between: one feed, one
+ * connection, a subscription request and its answer first, then the first frame of each topic, then
+ * what happens. Exchange time goes on by a fixed step a frame; each is received 100 ms after it was
+ * made. For tests of what stands behind a tape. All functions fail the test if something fails. */
+#ifndef TD_TESTS_TESTING_SIM_FEED_H
+#define TD_TESTS_TESTING_SIM_FEED_H
+
+#include "tests/testing/capture_tape.h"
+
+typedef struct sim_feed_options {
+    const char *family;
+    const char *const *topics; /* canonical, without symbols; NULL ends them; NULL: all */
+    uint32_t symbol_count;
+    uint64_t seed;
+    uint64_t step_ns; /* exchange time between frames */
+} sim_feed_options;
+
+typedef struct sim_feed sim_feed;
+
+sim_feed *sim_feed_open(const sim_feed_options *options);
+void sim_feed_close(sim_feed *feed);
+
+/* The next frame; its bytes are valid until the next call, its channel until close. */
+void sim_feed_next(sim_feed *feed, tape_frame *out);
+
+/* The first frame_count frames, kept; free with capture_tape_fini. */
+void sim_feed_record(const sim_feed_options *options, size_t frame_count, capture_tape *out);
+
+#endif
