@@ -124,7 +124,8 @@ TESTS_recorder := tests/recorder/test_backoff.c tests/recorder/test_config.c \
 TESTS_replay := tests/replay/test_audit.c tests/replay/test_audit_sim.c tests/replay/test_player.c tests/replay/test_digest.c tests/replay/test_pacer.c \
                 tests/replay/test_report.c tests/replay/test_serve.c tests/replay/test_serve_families.c \
                 tests/replay/test_stream_table.c
-TESTS_replay += tests/replay/test_export_mapper.c tests/replay/test_export_book.c tests/replay/test_export_folder.c
+TESTS_replay += tests/replay/test_export_mapper.c tests/replay/test_export_book.c tests/replay/test_export_folder.c \
+                tests/replay/test_export_series.c tests/replay/test_export_lateness.c
 
 TESTS_archive := tests/archive/test_verb_run.c tests/archive/test_import_source.c tests/archive/test_import_line.c \
                  tests/archive/test_import_order.c tests/archive/test_import.c

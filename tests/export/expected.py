@@ -148,7 +148,7 @@ def message_of(frame, family):
         if name == "publicTrade":
             trades = list(v5_trades(frame))
             return {**made, "type": "trade", "trades": trades, "time": trades[0]["time"], "cross_seq": None,
-                    "u": None, "exchange_seq": None}
+                    "u": None, "exchange_seq": trades[0]["seq"]}
         return None
     made = {"topic": name, "symbol": symbol, "kind": kind, "u": None, "exchange_seq": None}
     if name.startswith("orderBook"):
