@@ -81,7 +81,7 @@ SRC_archive := archive/import.c archive/import_feed.c archive/import_line.c arch
                archive/cmd_reindex.c archive/cmd_decode.c archive/cmd_topics.c archive/main.c
 
 SRC_sim := sim/market.c sim/flow.c sim/instrument.c sim/window.c sim/candle.c sim/symbol.c sim/template.c \
-           sim/rows_op.c sim/rows_v5.c sim/rows_spot.c sim/rows_usdc.c sim/catalog.c sim/venue.c sim/venue_show.c \
+           sim/rows_op.c sim/rows_v5.c sim/rows_spot.c sim/rows_usdc.c sim/rows_account.c sim/account.c sim/account_values.c sim/catalog.c sim/venue.c sim/venue_show.c \
            sim/truth.c sim/fault.c sim/exchange.c sim/exchange_request.c sim/exchange_pace.c sim/exchange_truth.c \
            sim/cmd_sim.c
 
@@ -130,7 +130,7 @@ TESTS_replay += tests/replay/test_export_mapper.c tests/replay/test_export_book.
 TESTS_archive := tests/archive/test_verb_run.c tests/archive/test_import_source.c tests/archive/test_import_line.c \
                  tests/archive/test_import_order.c tests/archive/test_import.c
 
-TESTS_sim := tests/sim/test_market.c tests/sim/test_template.c tests/sim/test_candle.c tests/sim/test_venue.c \
+TESTS_sim := tests/sim/test_market.c tests/sim/test_template.c tests/sim/test_candle.c tests/sim/test_account.c tests/sim/test_venue.c \
              tests/sim/test_truth.c \
              tests/sim/test_exchange.c
 

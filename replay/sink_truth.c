@@ -246,20 +246,22 @@ static td_result compare_items(sink_truth *self, const tape_frame *frame, truth_
 static td_result compare_content(sink_truth *self, const sink_frame *shown, uint64_t xxh64,
                                  td_err *err)
 {
-    TD_ASSERT(shown->topic.row != NULL);
-    int is_book = shown->topic.row->type == MSG_BOOK_CHANGE;
+    int is_book = shown->topic.row != NULL && shown->topic.row->type == MSG_BOOK_CHANGE;
     size_t count = 0;
     message decoded;
     decode_error why;
     truth_item *items = truth_table_items(self->table, xxh64, &count);
     if (!is_book && count == 0)
         return TD_OK;
-    if (!decoder_decode(self->decoder, &shown->topic, shown->tape->bytes, DECODE_PATH_HOT, &decoded,
+    if (shown->topic.row == NULL ||
+        !decoder_decode(self->decoder, &shown->topic, shown->tape->bytes, DECODE_PATH_HOT, &decoded,
                         &why)) {
         if (count > 0)
             differs(self, shown->tape, "what this frame tells cannot be read");
-        for (size_t i = 0; i < count; i++)
+        for (size_t i = 0; i < count; i++) {
             self->result.items[items[i].kind] += !items[i].is_seen;
+            items[i].is_seen = 1;
+        }
         return TD_OK;
     }
     td_result rc = is_book ? compare_book(self, shown, xxh64, &decoded, err) : TD_OK;
@@ -285,7 +287,7 @@ static td_result take_frame(void *ctx, const sink_frame *shown, td_err *err)
             return rc;
     }
     compare_frame(self, conn, frame, xxh64);
-    return shown->topic.row == NULL ? TD_OK : compare_content(self, shown, xxh64, err);
+    return compare_content(self, shown, xxh64, err);
 }
 
 sink sink_truth_get(sink_truth *self)

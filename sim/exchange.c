@@ -358,9 +358,10 @@ int exchange_is_done(const exchange *x)
     uint32_t running = 0;
     if (x->open_conns > 0)
         return 0;
-    for (size_t i = 0; i < x->market_count; i++) {
-        done += x->markets[i].is_done;
-        running += x->markets[i].venue != NULL && !x->markets[i].is_done;
+    for (uint32_t i = 0; i < x->options.family_count; i++) {
+        const sim_market *main = x->families[i].markets[0];
+        done += main->is_done;
+        running += main->venue != NULL && !main->is_done;
     }
     return x->is_stopped || (done > 0 && running == 0);
 }

@@ -1,4 +1,6 @@
 /* What the exchange writes down of what it sends. */
+#include <stdio.h>
+
 #include "base/assert.h"
 #include "sim/exchange_impl.h"
 
@@ -111,6 +113,71 @@ static void note_candles(sim_market *m, const venue_stream *stream, const venue_
     }
 }
 
+/* ---- the account's ---- */
+
+static void note_order(sim_market *m, const venue_stream *stream, const venue_frame *frame)
+{
+    const sim_value *v = venue_last_values(m->venue);
+    char number[24];
+    int is_numbered = (stream->row->flags & STREAM_NUMBERED) != 0;
+    int n = snprintf(number, sizeof number, "%lld", (long long)v[SIM_ORDER_NUMBER].n);
+    TD_ASSERT(n > 0);
+    const truth_value values[] = {
+        {"order_id", TRUTH_TEXT, is_numbered ? sim_text(number) : v[SIM_ORDER_ID]},
+        {"symbol", TRUTH_TEXT, v[SIM_SYMBOL]},
+        {"side", TRUTH_TEXT, v[SIM_SIDE]},
+        {"size", TRUTH_DECIMAL, v[SIM_ORDER_QTY]},
+        {"cum_exec_size", TRUTH_DECIMAL, v[SIM_ORDER_CUM_QTY]},
+        {"cum_exec_fee", TRUTH_DECIMAL, v[SIM_ORDER_CUM_FEE]},
+        {"order_status", TRUTH_TEXT, v[SIM_ORDER_STATUS]},
+    };
+    size_t count = sizeof values / sizeof values[0];
+    put_entry(m, stream, frame, "order", 0, values,
+              count - ((stream->row->flags & STREAM_OWN_WORDS) != 0));
+}
+
+static void note_execution(sim_market *m, const venue_stream *stream, const venue_frame *frame)
+{
+    const sim_value *v = venue_last_values(m->venue);
+    char number[24];
+    int is_numbered = (stream->row->flags & STREAM_NUMBERED) != 0;
+    int n = snprintf(number, sizeof number, "%lld", (long long)v[SIM_EXEC_NUMBER].n);
+    TD_ASSERT(n > 0);
+    const truth_value values[] = {
+        {"exec_id", TRUTH_TEXT, is_numbered ? sim_text(number) : v[SIM_EXEC_ID]},
+        {"symbol", TRUTH_TEXT, v[SIM_SYMBOL]},
+        {"exec_price", TRUTH_DECIMAL, v[SIM_EXEC_PRICE]},
+        {"exec_size", TRUTH_DECIMAL, v[SIM_EXEC_QTY]},
+        {"exec_fee", TRUTH_DECIMAL, v[SIM_EXEC_FEE]},
+        {"side", TRUTH_TEXT, v[SIM_SIDE]},
+    };
+    put_entry(m, stream, frame, "trade", 0, values, sizeof values / sizeof values[0]);
+}
+
+/* An option's size has a sign in one family and none in the others. */
+static void note_position(sim_market *m, const venue_stream *stream, const venue_frame *frame)
+{
+    const sim_value *v = venue_last_values(m->venue);
+    const truth_value values[] = {
+        {"symbol", TRUTH_TEXT, v[SIM_SYMBOL]},
+        {"entry_price", TRUTH_DECIMAL, v[SIM_ENTRY_PRICE]},
+        {"cum_realised_pnl", TRUTH_DECIMAL, v[SIM_REALISED]},
+        {"size", TRUTH_DECIMAL, v[SIM_POSITION]},
+    };
+    size_t count = sizeof values / sizeof values[0];
+    put_entry(m, stream, frame, "account", 0, values, count - (m->row->traded == PRODUCT_OPTION));
+}
+
+static void note_wallet(sim_market *m, const venue_stream *stream, const venue_frame *frame)
+{
+    const sim_value *v = venue_last_values(m->venue);
+    const truth_value values[] = {
+        {"wallet_balance", TRUTH_DECIMAL, v[SIM_WALLET]},
+        {"available_balance", TRUTH_DECIMAL, v[SIM_AVAILABLE]},
+    };
+    put_entry(m, stream, frame, "account", 0, values, sizeof values / sizeof values[0]);
+}
+
 void note_content(sim_market *m, const venue_stream *stream, const venue_frame *frame)
 {
     stream_kind kind = stream->row->kind;
@@ -123,6 +190,14 @@ void note_content(sim_market *m, const venue_stream *stream, const venue_frame *
         note_trades(m, stream, frame, &told);
     else if (kind == STREAM_CANDLE)
         note_candles(m, stream, frame, &told);
+    else if (kind == STREAM_ORDER || kind == STREAM_STOP_ORDER)
+        note_order(m, stream, frame);
+    else if (kind == STREAM_EXECUTION)
+        note_execution(m, stream, frame);
+    else if (kind == STREAM_POSITION)
+        note_position(m, stream, frame);
+    else if (kind == STREAM_WALLET)
+        note_wallet(m, stream, frame);
 }
 
 void note_fault(sim_market *m, fault_kind kind)

@@ -6,7 +6,8 @@
 
 #define TAIL_INVERSE ",'cross_seq':$seq,'timestamp_e6':$ts:us}"
 #define LEVEL_INVERSE                                                                              \
-    "{'price':'$price','symbol':'$symbol','id':$price:e4,'side':'$side','size':$size:s}"
+    "{'price':'$price','symbol':'$symbol','id':$price:e4,'side':'$side'"                           \
+    ",'size':$size:s}"
 #define GONE_INVERSE "{'price':'$price','symbol':'$symbol','id':$price:e4,'side':'$side'}"
 #define BOOK_INVERSE_ALL                                                                           \
     "{'topic':'$topic','type':'snapshot','data':[@rising(" LEVEL_INVERSE ")]" TAIL_INVERSE
@@ -15,47 +16,43 @@
     ")],'update':[@updated(" LEVEL_INVERSE ")],'insert':[@inserted(" LEVEL_INVERSE                 \
     ")],'transactTimeE6':0}" TAIL_INVERSE
 #define TRADE_INVERSE                                                                              \
-    "{'topic':'$topic','data':[@trades({'trade_time_ms':$trade_time:ms,'timestamp':'$trade_time:"  \
-    "cut3','symbol':'$symbol','side':'$side','size':$size:s,'price':$price:s,'tick_direction':'$"  \
-    "tick','trade_id':'$trade_id','cross_seq':$seq})]}"
+    "{'topic':'$topic','data':[@trades({'trade_time_ms':$trade_time:ms"                            \
+    ",'timestamp':'$trade_time:cut3','symbol':'$symbol','side':'$side'"                            \
+    ",'size':$size:s,'price':$price:s,'tick_direction':'$tick'"                                    \
+    ",'trade_id':'$trade_id','cross_seq':$seq})]}"
 
 #define PRICE_INVERSE(key, value) "~(,'" key "_e4':$" value ":e4,'" key "':'$" value "')"
 #define TICKER_PRICES_INVERSE                                                                      \
     PRICE_INVERSE("last_price", "last")                                                            \
     PRICE_INVERSE("bid1_price", "bid1")                                                            \
     PRICE_INVERSE("ask1_price", "ask1")                                                            \
-    "~(,'last_tick_direction':'$direction'"                                                        \
-    ")" PRICE_INVERSE("prev_price_24h",                                                            \
-                      "prev_24h") "~(,'price_24h_pcnt_e6':$pcnt_24h:"                              \
-                                  "e6)" PRICE_INVERSE("high_price_24h", "high_24h")                \
-                                      PRICE_INVERSE("low_price_24h", "low_24h") PRICE_INVERSE(     \
-                                          "prev_price_1h",                                         \
-                                          "prev_1h") "~(,'price_1h_"                               \
-                                                     "pcnt_e6':$"                                  \
-                                                     "pcnt_1h:"                                    \
-                                                     "e6"                                          \
-                                                     ")" PRICE_INVERSE("mark_price", "mark")       \
-                                                         PRICE_INVERSE("index"                     \
-                                                                       "_pric"                     \
-                                                                       "e",                        \
-                                                                       "inde"                      \
-                                                                       "x")
+    "~(,'last_tick_direction':'$direction')" PRICE_INVERSE(                                        \
+        "prev_price_24h",                                                                          \
+        "prev_24h") "~(,'price_24h_pcnt_e6':$pcnt_24h:e6)" PRICE_INVERSE("high_price_24h",         \
+                                                                         "high_24h")               \
+        PRICE_INVERSE("low_price_24h", "low_24h") PRICE_INVERSE(                                   \
+            "prev_price_1h",                                                                       \
+            "prev_1h") "~(,'price_1h_pcnt_e6':$pcnt_1h:e6)" PRICE_INVERSE("mark_price", "mark")    \
+            PRICE_INVERSE("index_price", "index")
 #define TICKER_SUMS_INVERSE                                                                        \
-    "~(,'open_interest':$open_interest:s)~(,'open_value_e8':$open_value:e8)~(,'total_turnover_e8'" \
-    ":$total_turnover:e8)~(,'turnover_24h_e8':$turnover_24h:e8)~(,'total_volume':$total_volume:s)" \
-    "~(,'volume_24h':$volume_24h:s)"
+    "~(,'open_interest':$open_interest:s)~(,'open_value_e8':$open_value:e8)~("                     \
+    ",'total_turnover_e8':$total_turnover:e8)~("                                                   \
+    ",'turnover_24h_e8':$turnover_24h:e8)~(,'total_volume':$total_volume:s)~("                     \
+    ",'volume_24h':$volume_24h:s)"
 #define PERPETUAL_INVERSE                                                                          \
     "'id':$number,'symbol':'$symbol'" TICKER_PRICES_INVERSE TICKER_SUMS_INVERSE                    \
-    "~(,'funding_rate_e6':$funding_rate:e6)~(,'predicted_funding_rate_e6':$predicted_rate:e6),'"   \
-    "cross_seq':$ticker_seq,'created_at':'2018-11-14T16:33:26Z','updated_at':'$cts:iso0'"
+    "~(,'funding_rate_e6':$funding_rate:e6)~("                                                     \
+    ",'predicted_funding_rate_e6':$predicted_rate:e6),'cross_seq':$ticker_seq"                     \
+    ",'created_at':'2018-11-14T16:33:26Z','updated_at':'$cts:iso0'"
 #define FUTURE_INVERSE                                                                             \
-    "'id':$number,'symbol':'$symbol','symbol_name':'BTCUSD1225','symbol_year':2026,'contract_"     \
-    "type':'InverseFutures','coin':'$coin','quote_symbol':'BTCUSD','mode':'BothSide'"
+    "'id':$number,'symbol':'$symbol','symbol_name':'BTCUSD1225'"                                   \
+    ",'symbol_year':2026,'contract_type':'InverseFutures','coin':'$coin'"                          \
+    ",'quote_symbol':'BTCUSD','mode':'BothSide'"
 #define FUTURE_INVERSE_MORE                                                                        \
-    ",'start_trading_time_e9':1766649600000000000"                                                 \
-    "~(,'settle_time_e9':$expiry:ns)" TICKER_PRICES_INVERSE TICKER_SUMS_INVERSE                    \
-    "~(,'fair_basis_e8':$mark:e8)~(,'fair_basis_rate_e8':$funding_rate:e8),'cross_seq':$ticker_"   \
-    "seq"
+    ",'start_trading_time_e9':1766649600000000000~("                                               \
+    ",'settle_time_e9':$expiry:ns)" TICKER_PRICES_INVERSE TICKER_SUMS_INVERSE                      \
+    "~(,'fair_basis_e8':$mark:e8)~(,'fair_basis_rate_e8':$funding_rate:e8)"                        \
+    ",'cross_seq':$ticker_seq"
 #define DELTA_INVERSE(members)                                                                     \
     "{'topic':'$topic','type':'delta','data':{'delete':[],'update':[{" members                     \
     "}],'insert':[]}" TAIL_INVERSE
@@ -64,7 +61,8 @@
 
 #define TAIL_LINEAR ",'cross_seq':'$seq','timestamp_e6':'$ts:us'}"
 #define LEVEL_LINEAR                                                                               \
-    "{'price':'$price','symbol':'$symbol','id':'$price:e4','side':'$side','size':$size:s}"
+    "{'price':'$price','symbol':'$symbol','id':'$price:e4','side':'$side'"                         \
+    ",'size':$size:s}"
 #define GONE_LINEAR "{'price':'$price','symbol':'$symbol','id':'$price:e4','side':'$side'}"
 #define BOOK_LINEAR_ALL                                                                            \
     "{'topic':'$topic','type':'snapshot','data':{'order_book':[@rising(" LEVEL_LINEAR              \
@@ -73,9 +71,10 @@
     "{'topic':'$topic','type':'delta','data':{'delete':[@deleted(" GONE_LINEAR                     \
     ")],'update':[@updated(" LEVEL_LINEAR ")],'insert':[@inserted(" LEVEL_LINEAR ")]}" TAIL_LINEAR
 #define TRADE_LINEAR                                                                               \
-    "{'topic':'$topic','data':[@trades({'symbol':'$symbol','tick_direction':'$tick','price':'$"    \
-    "price','size':$size:s,'timestamp':'$trade_time:cut3','trade_time_ms':'$trade_time:ms','side'" \
-    ":'$side','trade_id':'$trade_id'})]}"
+    "{'topic':'$topic','data':[@trades({'symbol':'$symbol'"                                        \
+    ",'tick_direction':'$tick','price':'$price','size':$size:s"                                    \
+    ",'timestamp':'$trade_time:cut3','trade_time_ms':'$trade_time:ms'"                             \
+    ",'side':'$side','trade_id':'$trade_id'})]}"
 
 #define PRICE_LINEAR(key, value) "~(,'" key "_e4':'$" value ":e4','" key "':'$" value "')"
 #define TICKER_PRICES_LINEAR                                                                       \
@@ -92,11 +91,15 @@
             PRICE_LINEAR("index_price", "index")
 #define MEMBERS_LINEAR                                                                             \
     "'id':$number,'symbol':'$symbol'" TICKER_PRICES_LINEAR                                         \
-    "~(,'open_interest_e8':'$open_interest:e8')~(,'total_turnover_e8':'$total_turnover:e8')~(,'"   \
-    "turnover_24h_e8':'$turnover_24h:e8')~(,'total_volume_e8':'$total_volume:e8')~(,'volume_24h_"  \
-    "e8':'$volume_24h:e8')~(,'funding_rate_e6':'$funding_rate:e6')~(,'predicted_funding_rate_e6':" \
-    "'$predicted_rate:e6'),'cross_seq':'$ticker_seq','created_at':'1970-01-01T00:00:00.000Z','"    \
-    "updated_at':'$cts:cut3'"
+    "~(,'open_interest_e8':'$open_interest:e8')~("                                                 \
+    ",'total_turnover_e8':'$total_turnover:e8')~("                                                 \
+    ",'turnover_24h_e8':'$turnover_24h:e8')~("                                                     \
+    ",'total_volume_e8':'$total_volume:e8')~("                                                     \
+    ",'volume_24h_e8':'$volume_24h:e8')~("                                                         \
+    ",'funding_rate_e6':'$funding_rate:e6')~("                                                     \
+    ",'predicted_funding_rate_e6':'$predicted_rate:e6')"                                           \
+    ",'cross_seq':'$ticker_seq','created_at':'1970-01-01T00:00:00.000Z'"                           \
+    ",'updated_at':'$cts:cut3'"
 
 /* ---- USDC perpetuals: as linear, in camelCase ---- */
 
@@ -108,9 +111,10 @@
     "{'topic':'$topic','type':'delta','data':{'delete':[@deleted(" GONE_LINEAR                     \
     ")],'update':[@updated(" LEVEL_LINEAR ")],'insert':[@inserted(" LEVEL_LINEAR ")]}" TAIL_USDC
 #define TRADE_USDC                                                                                 \
-    "{'topic':'$topic','data':[@trades({'symbol':'$symbol','tickDirection':'$tick','price':'$"     \
-    "price','size':$size:s,'timestamp':'$trade_time:cut3','tradeTimeMs':'$trade_time:ms','side':'" \
-    "$side','tradeId':'$trade_id'})]}"
+    "{'topic':'$topic','data':[@trades({'symbol':'$symbol'"                                        \
+    ",'tickDirection':'$tick','price':'$price','size':$size:s"                                     \
+    ",'timestamp':'$trade_time:cut3','tradeTimeMs':'$trade_time:ms'"                               \
+    ",'side':'$side','tradeId':'$trade_id'})]}"
 #define PRICE_USDC(key, value) "~(,'" key "E4':'$" value ":e4','" key "':'$" value "')"
 #define MEMBERS_USDC                                                                                                                                                 \
     "'id':$number,'symbol':'$symbol'" PRICE_USDC(                                                                                                                    \
@@ -128,13 +132,17 @@
                                                                                      "mark")                                                                         \
             PRICE_USDC(                                                                                                                                              \
                 "indexPrice",                                                                                                                                        \
-                "index") "~(,'openInterestE8':'$open_interest:e8')~(,'totalTurnoverE8':'$total_"                                                                     \
-                         "turnover:e8')~(,'turnover24hE8':'$turnover_24h:e8')~(,'totalVolumeE8':'"                                                                   \
-                         "$total_volume:e8')~(,'volume24hE8':'$volume_24h:e8')~(,'fundingRateE6':"                                                                   \
-                         "'$funding_rate:e6')~(,'predictedFundingRateE6':'$predicted_rate:e6'),'"                                                                    \
-                         "crossSeq':'$ticker_seq','createdAt':'1970-01-01T00:00:00.000Z','"                                                                          \
-                         "updatedAt':'$cts:cut3'~(,'nextFundingTime':'$next_funding:iso0')~(,'"                                                                      \
-                         "countDownHour':'$funding_hours_left')" PRICE_USDC("bid1Price", "bid1")                                                                     \
+                "index") "~(,'openInterestE8':'$open_interest:e8')~("                                                                                                \
+                         ",'totalTurnoverE8':'$total_turnover:e8')~("                                                                                                \
+                         ",'turnover24hE8':'$turnover_24h:e8')~("                                                                                                    \
+                         ",'totalVolumeE8':'$total_volume:e8')~(,'volume24hE8':'$volume_24h:e8')~"                                                                   \
+                         "("                                                                                                                                         \
+                         ",'fundingRateE6':'$funding_rate:e6')~("                                                                                                    \
+                         ",'predictedFundingRateE6':'$predicted_rate:e6'),'crossSeq':'$ticker_"                                                                      \
+                         "seq'"                                                                                                                                      \
+                         ",'createdAt':'1970-01-01T00:00:00.000Z','updatedAt':'$cts:cut3'~("                                                                         \
+                         ",'nextFundingTime':'$next_funding:iso0')~("                                                                                                \
+                         ",'countDownHour':'$funding_hours_left')" PRICE_USDC("bid1Price", "bid1")                                                                   \
                              PRICE_USDC("ask1Price", "ask1")
 
 /* ---- rows ---- */
@@ -182,40 +190,45 @@
     {                                                                                              \
         .topic = "liquidation", .kind = STREAM_LIQUIDATION, .classes = CLASS_PERPETUAL,            \
         .flags = STREAM_NO_INITIAL | STREAM_WHOLE,                                                 \
-        .snapshot =                                                                                \
-            "{'topic':'$topic','data':{@liquidations('symbol':'$symbol','side':'$position_side','" \
-            "price':'$bankrupt_price','qty':'$liquidated_size:s','time':$trade_time:ms)}}"         \
+        .snapshot = "{'topic':'$topic','data':{@liquidations('symbol':'$symbol'"                   \
+                    ",'side':'$position_side','price':'$bankrupt_price'"                           \
+                    ",'qty':'$liquidated_size:s','time':$trade_time:ms)}}"                         \
     }
 
 #define CANDLE_INVERSE                                                                             \
-    "{'topic':'$topic','data':[@candles({'start':$start:sec,'end':$end:sec,'open':$open:s,'close'" \
-    ":$close:s,'high':$high:s,'low':$low:s,'volume':$volume:s,'turnover':$turnover:s,'confirm':$"  \
-    "confirm:b,'cross_seq':$seq,'timestamp':$cts:us})],'timestamp_e6':$ts:us}"
+    "{'topic':'$topic','data':[@candles({'start':$start:sec,'end':$end:sec"                        \
+    ",'open':$open:s,'close':$close:s,'high':$high:s,'low':$low:s"                                 \
+    ",'volume':$volume:s,'turnover':$turnover:s,'confirm':$confirm:b"                              \
+    ",'cross_seq':$seq,'timestamp':$cts:us})],'timestamp_e6':$ts:us}"
 #define CANDLE_USDT                                                                                \
-    "{'topic':'$topic','data':[@candles({'start':$start:sec,'end':$end:sec,'period':'$interval','" \
-    "open':$open:s,'close':$close:s,'high':$high:s,'low':$low:s,'volume':'$volume:s','turnover':'" \
-    "$turnover:s','confirm':$confirm:b,'cross_seq':$seq,'timestamp':$cts:us})],'timestamp_e6':$"   \
-    "ts:us}"
+    "{'topic':'$topic','data':[@candles({'start':$start:sec,'end':$end:sec"                        \
+    ",'period':'$interval','open':$open:s,'close':$close:s,'high':$high:s"                         \
+    ",'low':$low:s,'volume':'$volume:s','turnover':'$turnover:s'"                                  \
+    ",'confirm':$confirm:b,'cross_seq':$seq,'timestamp':$cts:us})]"                                \
+    ",'timestamp_e6':$ts:us}"
 #define CANDLE_USDC                                                                                \
-    "{'topic':'$topic','data':[@candles({'start':$start:sec,'end':$end:sec,'period':'$interval','" \
-    "open':$open:s,'close':$close:s,'high':$high:s,'low':$low:s,'volume':$volume:s,'turnover':$"   \
-    "turnover:s,'confirm':$confirm:b,'crossSeq':$seq,'timestamp':$cts:us})],'timestampE6':$ts:us}"
+    "{'topic':'$topic','data':[@candles({'start':$start:sec,'end':$end:sec"                        \
+    ",'period':'$interval','open':$open:s,'close':$close:s,'high':$high:s"                         \
+    ",'low':$low:s,'volume':$volume:s,'turnover':$turnover:s"                                      \
+    ",'confirm':$confirm:b,'crossSeq':$seq,'timestamp':$cts:us})]"                                 \
+    ",'timestampE6':$ts:us}"
 
 static const stream_row INVERSE[] = {
     TRADES(TRADE_INVERSE),
     BOOKS(BOOK_INVERSE_ALL, BOOK_INVERSE_DELTA),
     TICKER(CLASS_PERPETUAL,
            "{'topic':'$topic','type':'snapshot','data':{" PERPETUAL_INVERSE
-           ",'next_funding_time':'$next_funding:iso0','countdown_hour':$funding_hours_left,'"
-           "funding_rate_interval':8,'settle_time_e9':0,'delisting_status':'0'}" TAIL_INVERSE,
-           DELTA_INVERSE(PERPETUAL_INVERSE "~(,'next_funding_time':'$next_funding:iso0')~(,'"
-                                           "countdown_hour':$funding_hours_left)")),
+           ",'next_funding_time':'$next_funding:iso0'"
+           ",'countdown_hour':$funding_hours_left,'funding_rate_interval':8"
+           ",'settle_time_e9':0,'delisting_status':'0'}" TAIL_INVERSE,
+           DELTA_INVERSE(PERPETUAL_INVERSE "~(,'next_funding_time':'$next_funding:iso0')~("
+                                           ",'countdown_hour':$funding_hours_left)")),
     TICKER(CLASS_FUTURE,
            "{'topic':'$topic','type':'snapshot','data':{" FUTURE_INVERSE
-           ",'is_up_borrowable':0,'import_time_e9':0,'settle_fee_rate_e8':50000,'contract_status':'"
-           "Trading','system_subsidy_e8':0" FUTURE_INVERSE_MORE
-           ",'basis_in_year_e8':-762899,'expect_price_e4':0,'expect_price':'0.00','created_at_e9':"
-           "0,'updated_at_e9':$cts:ns}" TAIL_INVERSE,
+           ",'is_up_borrowable':0,'import_time_e9':0,'settle_fee_rate_e8':50000"
+           ",'contract_status':'Trading','system_subsidy_e8':0" FUTURE_INVERSE_MORE
+           ",'basis_in_year_e8':-551204,'expect_price_e4':0,'expect_price':'0.00'"
+           ",'created_at_e9':0,'updated_at_e9':$cts:ns}" TAIL_INVERSE,
            DELTA_INVERSE(FUTURE_INVERSE FUTURE_INVERSE_MORE)),
     CANDLES("klineV2.", CANDLE_INVERSE),
     LIQUIDATION,
@@ -224,8 +237,8 @@ static const stream_row INVERSE[] = {
      .scope = SCOPE_COIN,
      EVERY_MS(5000),
      .flags = STREAM_WHOLE | STREAM_NO_INITIAL,
-     .snapshot = "{'topic':'$topic','data':[{'currency':'$coin','timestamp':'$ts:iso0','wallet_"
-                 "balance':$insurance:e8}]}"},
+     .snapshot = "{'topic':'$topic','data':[{'currency':'$coin','timestamp':'$ts:iso0'"
+                 ",'wallet_balance':$insurance:e8}]}"},
     /* The generation before. */
     {.topic = "kline",
      .kind = STREAM_CANDLE,
@@ -234,36 +247,38 @@ static const stream_row INVERSE[] = {
      .interval = CANDLE_1,
      EVERY_MS(1000),
      .flags = STREAM_WHOLE | STREAM_CLOSE_ALONE,
-     .snapshot = "{'topic':'$topic','data':{@candles('id':$seq,'symbol':'$symbol','open_time':$"
-                 "start:sec,'open':$open:s,'high':$high:s,'low':$low:s,'close':$close:s,'volume':$"
-                 "volume:s,'turnover':$turnover:s,'interval':'1m','timestamp':$cts:sec)}}"},
+     .snapshot = "{'topic':'$topic','data':{@candles('id':$seq,'symbol':'$symbol'"
+                 ",'open_time':$start:sec,'open':$open:s,'high':$high:s,'low':$low:s"
+                 ",'close':$close:s,'volume':$volume:s,'turnover':$turnover:s"
+                 ",'interval':'1m','timestamp':$cts:sec)}}"},
     {.topic = "instrument",
      .kind = STREAM_TICKER,
      .classes = CLASS_PERPETUAL,
      EVERY_EVENTS(40),
-     .snapshot = "{'topic':'$topic','data':[{'symbol':'$symbol','mark_price':$mark:s,'index_price':"
-                 "$index:s,'last_price':$last:s}]}",
-     .delta = "{'topic':'$topic','data':[{'symbol':'$symbol'~(,'mark_price':$mark:s)~(,'index_"
-              "price':$index:s)~(,'last_price':$last:s)}]}"},
+     .snapshot = "{'topic':'$topic','data':[{'symbol':'$symbol','mark_price':$mark:s"
+                 ",'index_price':$index:s,'last_price':$last:s}]}",
+     .delta = "{'topic':'$topic','data':[{'symbol':'$symbol'~(,'mark_price':$mark:s)~("
+              ",'index_price':$index:s)~(,'last_price':$last:s)}]}"},
     {.topic = "orderBook25",
      .kind = STREAM_BOOK,
      .classes = CLASS_PERPETUAL,
      .depth = 25,
      EVERY_EVENTS(30),
      .flags = STREAM_WHOLE,
-     .snapshot = "{'topic':'$topic','action':'snapshot','data':{'symbol':'$symbol','lastUpdateId':$"
-                 "u,'bids':[@bids({'price':$price:s,'quantity':$size:s})],'asks':[@asks({'price':$"
-                 "price:s,'quantity':$size:s})]}}"},
+     .snapshot = "{'topic':'$topic','action':'snapshot','data':{'symbol':'$symbol'"
+                 ",'lastUpdateId':$u,'bids':[@bids({'price':$price:s,'quantity':$size:s})]"
+                 ",'asks':[@asks({'price':$price:s,'quantity':$size:s})]}}"},
 };
 
 #define TICKER_USDT                                                                                \
     TICKER(0,                                                                                      \
            "{'topic':'$topic','type':'snapshot','data':{" MEMBERS_LINEAR                           \
-           ",'next_funding_time':'$next_funding:iso0','count_down_hour':'$funding_hours_left','"   \
-           "funding_rate_interval':'8','settle_time_e9':'0','delisting_status':'0'}" TAIL_LINEAR,  \
+           ",'next_funding_time':'$next_funding:iso0'"                                             \
+           ",'count_down_hour':'$funding_hours_left','funding_rate_interval':'8'"                  \
+           ",'settle_time_e9':'0','delisting_status':'0'}" TAIL_LINEAR,                            \
            "{'topic':'$topic','type':'delta','data':{'update':[{" MEMBERS_LINEAR                   \
-           "~(,'next_funding_time':'$next_funding:iso0')~(,'count_down_hour':'$funding_hours_"     \
-           "left')}]}" TAIL_LINEAR)
+           "~(,'next_funding_time':'$next_funding:iso0')~("                                        \
+           ",'count_down_hour':'$funding_hours_left')}]}" TAIL_LINEAR)
 
 static const stream_row LINEAR[] = {
     TRADES(TRADE_LINEAR), BOOKS(BOOK_LINEAR_ALL, BOOK_LINEAR_DELTA),

@@ -14,9 +14,11 @@
     HEAD_1(name, more)                                                                             \
     "[{'e':301,'s':'$symbol','t':$cts:ms,'v':'$v'," LEVELS ",'o':0}]" TAIL_1(first)
 #define TRADE_1(first)                                                                             \
-    "{'symbol':'$symbol','symbolName':'$symbol','topic':'trade','sendTime':$ts:ms,'f':" first      \
-    ",'params':{'realtimeInterval':'24h','binary':'false'},'data':[@trades({'v':'$trade_number','" \
-    "t':$trade_time:ms,'p':'$price:s','q':'$size:s','m':$is_buy:b})]}"
+    "{'symbol':'$symbol','symbolName':'$symbol','topic':'trade'"                                   \
+    ",'sendTime':$ts:ms,'f':" first                                                                \
+    ",'params':{'realtimeInterval':'24h','binary':'false'},'data':"                                \
+    "[@trades({'v':'$trade_number','t':$trade_time:ms,'p':'$price:s'"                              \
+    ",'q':'$size:s','m':$is_buy:b})]}"
 
 #define MERGED(scale, units)                                                                       \
     {                                                                                              \
@@ -31,8 +33,8 @@
         .snapshot = HEAD_1(                                                                        \
             "kline",                                                                               \
             "'klineType':'" name                                                                   \
-            "',") "[@candles({'t':$start:ms,'s':'$symbol','sn':'$symbol','c':'$close:s','h':'$"    \
-                  "high:s','l':'$low:s','o':'$open:s','v':'$volume:s'})]" TAIL_1("true")           \
+            "',") "[@candles({'t':$start:ms,'s':'$symbol','sn':'$symbol','c':'$close:s'"           \
+                  ",'h':'$high:s','l':'$low:s','o':'$open:s','v':'$volume:s'})]" TAIL_1("true")    \
     }
 #define CANDLES(row)                                                                               \
     row("1m", CANDLE_1, 1000), row("3m", CANDLE_3, 20000), row("5m", CANDLE_5, 20000),             \
@@ -51,10 +53,10 @@ static const stream_row SPOT_1[] = {
      EVERY_EVENTS(40),
      .flags = STREAM_WHOLE,
      .snapshot =
-         HEAD_1("realtimes",
-                "") "[{'c':'$last:s','e':301,'h':'$high_24h:s','l':'$low_24h:s','m':'$pcnt_24h:s','"
-                    "o':'$open_24h:s','qv':'$turnover_24h:s','s':'$symbol','sn':'$symbol','t':$cts:"
-                    "ms,'v':'$volume_24h:s','xp':'$index:s'}]" TAIL_1("true")},
+         HEAD_1("realtimes", "") "[{'c':'$last:s','e':301,'h':'$high_24h:s','l':'$low_24h:s'"
+                                 ",'m':'$pcnt_24h:s','o':'$open_24h:s','qv':'$turnover_24h:s'"
+                                 ",'s':'$symbol','sn':'$symbol','t':$cts:ms,'v':'$volume_24h:s'"
+                                 ",'xp':'$index:s'}]" TAIL_1("true")},
     {.topic = "depth",
      .kind = STREAM_BOOK,
      .depth = 200,
@@ -77,9 +79,10 @@ static const stream_row SPOT_1[] = {
      EVERY_MS(1000),
      .flags = STREAM_WHOLE,
      .snapshot =
-         HEAD_1("lt", "") "[{'t':$cts:ms,'s':'$symbol','nav':'$nav','b':'0.000741332244224795','l':"
-                          "'3.448586744632192167','loan':'-20.474030060817421380','ti':'18969."
-                          "901970158967556311','n':'14.063000000262307568'}]" TAIL_1("'True'")},
+         HEAD_1("lt", "") "[{'t':$cts:ms,'s':'$symbol','nav':'$nav','b':'0.000811204417550213'"
+                          ",'l':'3.210417733802260118','loan':'-19.204417755820014903'"
+                          ",'ti':'20143.552016640210733804','n':'12.481000000120550213'}]" TAIL_1(
+                              "'True'")},
 };
 
 /* ---- generation 2 ---- */
@@ -94,8 +97,8 @@ static const stream_row SPOT_1[] = {
         .snapshot =                                                                                \
             HEAD_2("kline",                                                                        \
                    "'klineType':'" name                                                            \
-                   "',") "{@candles('t':$start:ms,'s':'$symbol','sn':'$symbol','c':'$close:s','"   \
-                         "h':'$high:s','l':'$low:s','o':'$open:s','v':'$volume:s')}}"              \
+                   "',") "{@candles('t':$start:ms,'s':'$symbol','sn':'$symbol','c':'$close:s'"     \
+                         ",'h':'$high:s','l':'$low:s','o':'$open:s','v':'$volume:s')}}"            \
     }
 
 static const stream_row SPOT_2[] = {
@@ -108,8 +111,9 @@ static const stream_row SPOT_2[] = {
     {.topic = "trade",
      .kind = STREAM_TRADE_EACH,
      .flags = STREAM_WHOLE | STREAM_NO_INITIAL,
-     .snapshot = HEAD_2("trade", "") "{@trades('v':'$trade_number','t':$trade_time:ms,'p':'$price:"
-                                     "s','q':'$size:s','m':$is_buy:b)}}"},
+     .snapshot =
+         HEAD_2("trade", "") "{@trades('v':'$trade_number','t':$trade_time:ms,'p':'$price:s'"
+                             ",'q':'$size:s','m':$is_buy:b)}}"},
     {.topic = "bookTicker",
      .kind = STREAM_BOOK,
      .depth = 1,
@@ -122,10 +126,10 @@ static const stream_row SPOT_2[] = {
      .kind = STREAM_TICKER,
      EVERY_EVENTS(40),
      .flags = STREAM_WHOLE,
-     .snapshot = HEAD_2(
-         "realtimes",
-         "") "{'t':$cts:ms,'s':'$symbol','o':'$open_24h:s','h':'$high_24h:s','l':'$low_24h:s','c':'"
-             "$last:s','v':'$volume_24h:s','qv':'$turnover_24h:s','m':'$pcnt_24h:s'}}"},
+     .snapshot =
+         HEAD_2("realtimes", "") "{'t':$cts:ms,'s':'$symbol','o':'$open_24h:s','h':'$high_24h:s'"
+                                 ",'l':'$low_24h:s','c':'$last:s','v':'$volume_24h:s'"
+                                 ",'qv':'$turnover_24h:s','m':'$pcnt_24h:s'}}"},
     CANDLES(KLINE_2),
 };
 

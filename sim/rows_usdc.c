@@ -2,7 +2,9 @@
  * moment. */
 #include "sim/rows.h"
 
-#define HEAD  "{'id':'$topic-$seq-$ts:ms','topic':'$topic','creationTime':$ts:ms,'data':"
+#define HEAD                                                                                       \
+    "{'id':'$topic-$seq-$ts:ms','topic':'$topic','creationTime':$ts:ms"                            \
+    ",'data':"
 #define LEVEL "{'price':'$price:s','size':'$size:s','side':'$side'}"
 
 #define WHOLE_BOOK(name, levels)                                                                   \
@@ -11,7 +13,9 @@
         .flags = STREAM_MS | STREAM_WHOLE, .snapshot = HEAD "{'orderBook':[@falling(" LEVEL ")]}}" \
     }
 
-#define GREEKS "'delta':'$delta:s','gamma':'$gamma:s','theta':'$theta:s','vega':'$vega:s'"
+#define GREEKS                                                                                     \
+    "'delta':'$delta:s','gamma':'$gamma:s','theta':'$theta:s'"                                     \
+    ",'vega':'$vega:s'"
 
 static const stream_row OPTION[] = {
     WHOLE_BOOK("orderbook25", 25),
@@ -22,74 +26,81 @@ static const stream_row OPTION[] = {
      EVERY_EVENTS(10),
      .flags = STREAM_MS,
      .snapshot = HEAD "{'version':'$u','dataType':'NEW','orderBook':[@falling(" LEVEL ")]}}",
-     .delta =
-         HEAD "{'version':'$u','dataType':'CHANGE','delete':[@deleted({'price':'$price:s','side':'$"
-              "side'})],'update':[@updated(" LEVEL ")],'insert':[@inserted(" LEVEL ")]}}"},
+     .delta = HEAD "{'version':'$u','dataType':'CHANGE','delete':"
+                   "[@deleted({'price':'$price:s','side':'$side'})],'update':[@updated(" LEVEL
+                   ")],'insert':[@inserted(" LEVEL ")]}}"},
     {.topic = "recenttrades",
      .kind = STREAM_TRADE,
      .scope = SCOPE_COIN,
      .flags = STREAM_WHOLE | STREAM_NO_INITIAL,
-     .snapshot = HEAD
-     "{'coin':'$coin','trades':[@trades({'symbol':'$symbol','tradeId':'$trade_id','price':'$price:"
-     "s','size':'$size:s','tradeTime':'$trade_time:ms','side':'$side','isBlockTrade':false,'iv':'$"
-     "bid_iv','markIv':'$mark_iv','underlyingPrice':'$underlying:f4','markPrice':'$mark:f4','"
-     "indexPrice':'$index:f4','crossSeq':'$seq'})]}}"},
+     .snapshot = HEAD "{'coin':'$coin','trades':[@trades({'symbol':'$symbol'"
+                      ",'tradeId':'$trade_id','price':'$price:s','size':'$size:s'"
+                      ",'tradeTime':'$trade_time:ms','side':'$side','isBlockTrade':false"
+                      ",'iv':'$bid_iv','markIv':'$mark_iv','underlyingPrice':'$underlying:f4'"
+                      ",'markPrice':'$mark:f4','indexPrice':'$index:f4','crossSeq':'$seq'})]}}"},
     {.topic = "instrument_info",
      .kind = STREAM_TICKER,
      EVERY_EVENTS(40),
      .flags = STREAM_WHOLE,
-     .snapshot = HEAD "{'symbol':'$symbol','bidPrice':'$bid1:s','askPrice':'$ask1:s','bidIv':'$bid_"
-                      "iv','askIv':'$ask_iv','bidSize':'$bid1_size:s','askSize':'$ask1_size:s','"
-                      "markPrice':'$mark:f8','markPriceIv':'$mark_iv','indexPrice':'$index:s','"
-                      "underlyingPrice':'$underlying:s','lastPrice':'$last:s'," GREEKS
-                      ",'change24h':'$pcnt_24h:s','volume24h':'$volume_24h:s','turnover24h':'$"
-                      "turnover_24h:s','high24h':'$high_24h:s','low24h':'$low_24h:s','totalVolume':"
-                      "'$total_volume:s','totalTurnover':'$total_turnover:s','openInterest':'$open_"
-                      "interest:s','predictedDeliveryPrice':'$delivery_price:s'}}"},
+     .snapshot = HEAD "{'symbol':'$symbol','bidPrice':'$bid1:s','askPrice':'$ask1:s'"
+                      ",'bidIv':'$bid_iv','askIv':'$ask_iv','bidSize':'$bid1_size:s'"
+                      ",'askSize':'$ask1_size:s','markPrice':'$mark:f8'"
+                      ",'markPriceIv':'$mark_iv','indexPrice':'$index:s'"
+                      ",'underlyingPrice':'$underlying:s','lastPrice':'$last:s'," GREEKS
+                      ",'change24h':'$pcnt_24h:s','volume24h':'$volume_24h:s'"
+                      ",'turnover24h':'$turnover_24h:s','high24h':'$high_24h:s'"
+                      ",'low24h':'$low_24h:s','totalVolume':'$total_volume:s'"
+                      ",'totalTurnover':'$total_turnover:s','openInterest':'$open_interest:s'"
+                      ",'predictedDeliveryPrice':'$delivery_price:s'}}"},
     {.topic = "instrument_info.all",
      .kind = STREAM_NOTICE,
      .scope = SCOPE_COIN,
      EVERY_MS(1000),
      .flags = STREAM_WHOLE,
-     .snapshot =
-         "{'id':'o$u','topic':'$topic','creationTime':$ts:ms,'data':{'instrumentInfos':[@symbols({'"
-         "symbol':'$symbol','lastPrice':'$last:s','openInterest':'$open_interest:s','indexPrice':'$"
-         "index:s','markPrice':'$mark:f8','markPriceIv':'$mark_iv','change24h':'$pcnt_24h:s','"
-         "volume24h':'$volume_24h:s','turnover24h':'$turnover_24h:s','totalVolume':'$total_volume:"
-         "s','totalTurnover':'$total_turnover:s','underlyingPrice':'$underlying:s','delta':'$delta:"
-         "s','gamma':'$gamma:s','vega':'$vega:s','theta':'$theta:s'})]},'type':'MergedSnapshot'}"},
+     .snapshot = "{'id':'o$u','topic':'$topic','creationTime':$ts:ms,'data':"
+                 "{'instrumentInfos':[@symbols({'symbol':'$symbol','lastPrice':'$last:s'"
+                 ",'openInterest':'$open_interest:s','indexPrice':'$index:s'"
+                 ",'markPrice':'$mark:f8','markPriceIv':'$mark_iv'"
+                 ",'change24h':'$pcnt_24h:s','volume24h':'$volume_24h:s'"
+                 ",'turnover24h':'$turnover_24h:s','totalVolume':'$total_volume:s'"
+                 ",'totalTurnover':'$total_turnover:s','underlyingPrice':'$underlying:s'"
+                 ",'delta':'$delta:s','gamma':'$gamma:s','vega':'$vega:s'"
+                 ",'theta':'$theta:s'})]},'type':'MergedSnapshot'}"},
     {.topic = "underlying_price",
      .kind = STREAM_NOTICE,
      .scope = SCOPE_COIN,
      EVERY_MS(1000),
      .flags = STREAM_WHOLE,
-     .snapshot = "{'id':'o$u','topic':'$topic','creationTime':$ts:ms,'data':{'baseCoin':'$coin','"
-                 "priceList':[{'deliveryDate':'$expiry_text','isEstimated':false,'price':'$"
-                 "underlying:s','seconds':$seconds_left}]},'type':'MergedSnapshot'}"},
+     .snapshot = "{'id':'o$u','topic':'$topic','creationTime':$ts:ms,'data':"
+                 "{'baseCoin':'$coin','priceList':[{'deliveryDate':'$expiry_text'"
+                 ",'isEstimated':false,'price':'$underlying:s','seconds':$seconds_left}]}"
+                 ",'type':'MergedSnapshot'}"},
     {.topic = "underlying",
      .kind = STREAM_NOTICE,
      .scope = SCOPE_COIN_EXPIRY,
      EVERY_MS(1000),
      .flags = STREAM_WHOLE,
-     .snapshot =
-         "{'id':'a$u-239','topic':'$topic','creationTime':$ts:ms,'data':{'baseCoin':'$coin','"
-         "quoteCoin':'USD','expireTime':'$expiry:sec','underlyingPrice':'$underlying:f8','"
-         "timestamp':'$ts:sec','underlyingOriginPrice':'$underlying:f8','reqId':'a$u-239'}}"},
+     .snapshot = "{'id':'a$u-239','topic':'$topic','creationTime':$ts:ms,'data':"
+                 "{'baseCoin':'$coin','quoteCoin':'USD','expireTime':'$expiry:sec'"
+                 ",'underlyingPrice':'$underlying:f8','timestamp':'$ts:sec'"
+                 ",'underlyingOriginPrice':'$underlying:f8','reqId':'a$u-239'}}"},
     {.topic = "estimated_delivery_price",
      .kind = STREAM_NOTICE,
      .scope = SCOPE_COIN_EXPIRY,
      EVERY_MS(1000),
      .flags = STREAM_WHOLE,
-     .snapshot = "{'id':'x$u-239','topic':'$topic','creationTime':$ts:ms,'data':{'baseCoin':'$coin'"
-                 ",'quoteCoin':'USD','expireTime':'$expiry:sec','estimatedDeliveryPrice':'$"
-                 "delivery_price','timestamp':'$ts:sec','reqId':'x$u-239'}}"},
+     .snapshot = "{'id':'x$u-239','topic':'$topic','creationTime':$ts:ms,'data':"
+                 "{'baseCoin':'$coin','quoteCoin':'USD','expireTime':'$expiry:sec'"
+                 ",'estimatedDeliveryPrice':'$delivery_price','timestamp':'$ts:sec'"
+                 ",'reqId':'x$u-239'}}"},
     {.topic = "platform.insurance",
      .kind = STREAM_NOTICE,
      .scope = SCOPE_SETTLE,
      EVERY_MS(5000),
      .flags = STREAM_WHOLE | STREAM_NO_INITIAL,
-     .snapshot = "{'id':'$uuid','topic':'platform.insurance.USDC','creationTime':$ts:ms,'data':{'"
-                 "insuranceBalance':'$insurance','settleCoin':'USDC','timestamp':'$ts:ms'}}"},
+     .snapshot = "{'id':'$uuid','topic':'platform.insurance.USDC','creationTime':$ts:ms"
+                 ",'data':{'insuranceBalance':'$insurance','settleCoin':'USDC'"
+                 ",'timestamp':'$ts:ms'}}"},
 };
 
 const stream_table ROWS_USDC_OPTION = STREAM_TABLE(OPTION);

@@ -6,24 +6,25 @@
 /* ---- books ---- */
 
 #define BOOK_DATA                                                                                  \
-    "'data':{'s':'$symbol','b':[@bids(['$price','$size'])],'a':[@asks(['$price','$size'])],'u':$"  \
-    "u,'seq':$seq}"
+    "'data':{'s':'$symbol','b':[@bids(['$price','$size'])],'a':"                                   \
+    "[@asks(['$price','$size'])],'u':$u,'seq':$seq}"
 /* Spot drops the zeros at the end. */
 #define BOOK_DATA_SHORT                                                                            \
-    "'data':{'s':'$symbol','b':[@bids(['$price:s','$size:s'])],'a':[@asks(['$price:s','$size:s'])" \
-    "],'u':$u,'seq':$seq}"
+    "'data':{'s':'$symbol','b':[@bids(['$price:s','$size:s'])],'a':"                               \
+    "[@asks(['$price:s','$size:s'])],'u':$u,'seq':$seq}"
 #define BOOK_LINEAR "{'topic':'$topic','type':'$type','ts':$ts:ms," BOOK_DATA ",'cts':$cts:ms}"
 #define BOOK_SPOT   "{'topic':'$topic','ts':$ts:ms,'type':'$type'," BOOK_DATA_SHORT ",'cts':$cts:ms}"
 #define BOOK_LEVEL1 "{'topic':'$topic','ts':$ts:ms,'type':'$type'," BOOK_DATA ",'cts':$cts:ms}"
 #define BOOK_V3     "{'topic':'$topic','type':'$type','ts':$ts:ms," BOOK_DATA "}"
 #define BOOK_OPTION                                                                                \
-    "{'id':'$topic-$seq-$ts:ms','topic':'$topic','ts':$ts:ms,'data':{'s':'$symbol','b':[@bids(['$" \
-    "price:s','$size:s'])],'a':[@asks(['$price:s','$size:s'])],'u':$u,'seq':$seq},'cts':$cts:ms,'" \
-    "type':'$type'}"
+    "{'id':'$topic-$seq-$ts:ms','topic':'$topic','ts':$ts:ms,'data':"                              \
+    "{'s':'$symbol','b':[@bids(['$price:s','$size:s'])],'a':"                                      \
+    "[@asks(['$price:s','$size:s'])],'u':$u,'seq':$seq},'cts':$cts:ms"                             \
+    ",'type':'$type'}"
 #define BOOK_RPI                                                                                   \
-    "{'topic':'$topic','ts':$ts:ms,'type':'$type','data':{'s':'$symbol','b':[@bids(['$price:s','$" \
-    "size:s','$rpi_size:s'])],'a':[@asks(['$price:s','$size:s','$rpi_size:s'])],'u':$u,'seq':$"    \
-    "seq},'cts':$cts:ms}"
+    "{'topic':'$topic','ts':$ts:ms,'type':'$type','data':{'s':'$symbol','b':"                      \
+    "[@bids(['$price:s','$size:s','$rpi_size:s'])],'a':[@asks(['$price:s'"                         \
+    ",'$size:s','$rpi_size:s'])],'u':$u,'seq':$seq},'cts':$cts:ms}"
 
 #define BOOK(levels, events, text)                                                                 \
     {                                                                                              \
@@ -52,23 +53,29 @@
 /* ---- trades ---- */
 
 #define TRADE_LINEAR                                                                               \
-    "{'topic':'$topic','type':'snapshot','ts':$ts:ms,'data':[@trades({'T':$trade_time:ms,'s':'$"   \
-    "symbol','S':'$side','v':'$size','p':'$price','L':'$tick','i':'$trade_id','BT':false,'RPI':"   \
-    "false,'seq':$seq})]}"
+    "{'topic':'$topic','type':'snapshot','ts':$ts:ms,'data':"                                      \
+    "[@trades({'T':$trade_time:ms,'s':'$symbol','S':'$side','v':'$size'"                           \
+    ",'p':'$price','L':'$tick','i':'$trade_id','BT':false,'RPI':false"                             \
+    ",'seq':$seq})]}"
 #define TRADE_SPOT                                                                                 \
-    "{'topic':'$topic','ts':$ts:ms,'type':'snapshot','data':[@trades({'i':'$trade_number','T':$"   \
-    "trade_time:ms,'p':'$price:s','v':'$size:s','S':'$side','seq':$seq,'s':'$symbol','BT':false,'" \
-    "RPI':false})]}"
+    "{'topic':'$topic','ts':$ts:ms,'type':'snapshot','data':"                                      \
+    "[@trades({'i':'$trade_number','T':$trade_time:ms,'p':'$price:s'"                              \
+    ",'v':'$size:s','S':'$side','seq':$seq,'s':'$symbol','BT':false"                               \
+    ",'RPI':false})]}"
 #define TRADE_OPTION                                                                               \
-    "{'id':'$topic-$seq-$ts:ms','topic':'$topic','ts':$ts:ms,'data':[@trades({'p':'$price:s','v':" \
-    "'$size:s','i':'$trade_id','T':$trade_time:ms,'BT':false,'s':'$symbol','S':'$side','mP':'$"    \
-    "mark:s','iP':'$index:s','mIv':'$mark_iv','iv':'$bid_iv','seq':$seq})],'type':'snapshot'}"
+    "{'id':'$topic-$seq-$ts:ms','topic':'$topic','ts':$ts:ms,'data':"                              \
+    "[@trades({'p':'$price:s','v':'$size:s','i':'$trade_id'"                                       \
+    ",'T':$trade_time:ms,'BT':false,'s':'$symbol','S':'$side','mP':'$mark:s'"                      \
+    ",'iP':'$index:s','mIv':'$mark_iv','iv':'$bid_iv','seq':$seq})]"                               \
+    ",'type':'snapshot'}"
 #define TRADE_V3                                                                                   \
-    "{'topic':'$topic','type':'snapshot','ts':$ts:ms,'data':[@trades({'T':$trade_time:ms,'s':'$"   \
-    "symbol','S':'$side','v':'$size','p':'$price','L':'$tick','i':'$trade_id','BT':false})]}"
+    "{'topic':'$topic','type':'snapshot','ts':$ts:ms,'data':"                                      \
+    "[@trades({'T':$trade_time:ms,'s':'$symbol','S':'$side','v':'$size'"                           \
+    ",'p':'$price','L':'$tick','i':'$trade_id','BT':false})]}"
 #define TRADE_SPREAD                                                                               \
-    "{'topic':'$topic','ts':$ts:ms,'type':'snapshot','data':[@trades({'T':$trade_time:ms,'s':'$"   \
-    "symbol','S':'$side','v':'$size:s','p':'$price:s','L':'$tick','i':'$trade_id','seq':$seq})]}"
+    "{'topic':'$topic','ts':$ts:ms,'type':'snapshot','data':"                                      \
+    "[@trades({'T':$trade_time:ms,'s':'$symbol','S':'$side','v':'$size:s'"                         \
+    ",'p':'$price:s','L':'$tick','i':'$trade_id','seq':$seq})]}"
 
 #define TRADES(text)                                                                               \
     {                                                                                              \
@@ -80,53 +87,63 @@
 
 /* Price and size of a side always come together. */
 #define TICKER_BEST                                                                                \
-    "~(,'bid1Price':'$bid1','bid1Size':'$bid1_size')~(,'ask1Price':'$ask1','ask1Size':'$ask1_"     \
-    "size')"
+    "~(,'bid1Price':'$bid1','bid1Size':'$bid1_size')~(,'ask1Price':'$ask1'"                        \
+    ",'ask1Size':'$ask1_size')"
 #define TICKER_PRICES                                                                              \
-    "'symbol':'$symbol'~(,'tickDirection':'$direction')~(,'price24hPcnt':'$pcnt_24h')"             \
-    "~(,'lastPrice':'$last')~(,'prevPrice24h':'$prev_24h')~(,'highPrice24h':'$high_24h')"          \
-    "~(,'lowPrice24h':'$low_24h')~(,'prevPrice1h':'$prev_1h')~(,'markPrice':'$mark')"              \
-    "~(,'indexPrice':'$index')~(,'openInterest':'$open_interest')"                                 \
-    "~(,'openInterestValue':'$open_value:s')~(,'turnover24h':'$turnover_24h:s')"                   \
-    "~(,'volume24h':'$volume_24h')"
+    "'symbol':'$symbol'~(,'tickDirection':'$direction')~("                                         \
+    ",'price24hPcnt':'$pcnt_24h')~(,'lastPrice':'$last')~("                                        \
+    ",'prevPrice24h':'$prev_24h')~(,'highPrice24h':'$high_24h')~("                                 \
+    ",'lowPrice24h':'$low_24h')~(,'prevPrice1h':'$prev_1h')~("                                     \
+    ",'markPrice':'$mark')~(,'indexPrice':'$index')~("                                             \
+    ",'openInterest':'$open_interest')~(,'openInterestValue':'$open_value:s')"                     \
+    "~(,'turnover24h':'$turnover_24h:s')~(,'volume24h':'$volume_24h')"
 #define TICKER_PERPETUAL                                                                           \
     "{'topic':'$topic','type':'$type','data':{" TICKER_PRICES                                      \
-    "~(,'fundingIntervalHour':'8','fundingCap':'0.005')~(,'nextFundingTime':'$next_funding:ms')"   \
-    "~(,'fundingRate':'$funding_rate:s')" TICKER_BEST                                              \
-    "~(,'preOpenPrice':'','preQty':'','curPreListingPhase':'')},'cs':$seq,'ts':$ts:ms}"
+    "~(,'fundingIntervalHour':'8','fundingCap':'0.005')~("                                         \
+    ",'nextFundingTime':'$next_funding:ms')~("                                                     \
+    ",'fundingRate':'$funding_rate:s')" TICKER_BEST                                                \
+    "~(,'preOpenPrice':'','preQty':'','curPreListingPhase':'')},'cs':$seq"                         \
+    ",'ts':$ts:ms}"
 #define TICKER_FUTURE                                                                              \
     "{'topic':'$topic','type':'$type','data':{" TICKER_PRICES                                      \
-    "~(,'deliveryTime':'$expiry:iso0','basisRate':'0.01600486','deliveryFeeRate':'0.0005',"        \
-    "'predictedDeliveryPrice':'0.00','basis':'459.06','nextFundingTime':'','fundingRate':''"       \
-    ")" TICKER_BEST "},'cs':$seq,'ts':$ts:ms}"
+    "~(,'deliveryTime':'$expiry:iso0','basisRate':'0.01203417'"                                    \
+    ",'deliveryFeeRate':'0.0005','predictedDeliveryPrice':'0.00'"                                  \
+    ",'basis':'322.14','nextFundingTime':'','fundingRate':'')" TICKER_BEST                         \
+    "},'cs':$seq,'ts':$ts:ms}"
 #define TICKER_V3                                                                                  \
     "{'topic':'$topic','type':'$type','data':{" TICKER_PRICES                                      \
-    "~(,'nextFundingTime':'$next_funding:ms')"                                                     \
-    "~(,'fundingRate':'$funding_rate:s')" TICKER_BEST "},'cs':$seq,'ts':$ts:ms}"
+    "~(,'nextFundingTime':'$next_funding:ms')~("                                                   \
+    ",'fundingRate':'$funding_rate:s')" TICKER_BEST "},'cs':$seq,'ts':$ts:ms}"
 #define TICKER_SPOT                                                                                \
-    "{'topic':'$topic','ts':$ts:ms,'type':'snapshot','cs':$seq,'data':{'symbol':'$symbol','"       \
-    "lastPrice':'$last:s','highPrice24h':'$high_24h:s','lowPrice24h':'$low_24h:s','prevPrice24h':" \
-    "'$prev_24h:s','volume24h':'$volume_24h:s','turnover24h':'$turnover_24h:s','price24hPcnt':'$"  \
-    "pcnt_24h:s','usdIndexPrice':'$index:s'}}"
+    "{'topic':'$topic','ts':$ts:ms,'type':'snapshot','cs':$seq,'data':"                            \
+    "{'symbol':'$symbol','lastPrice':'$last:s','highPrice24h':'$high_24h:s'"                       \
+    ",'lowPrice24h':'$low_24h:s','prevPrice24h':'$prev_24h:s'"                                     \
+    ",'volume24h':'$volume_24h:s','turnover24h':'$turnover_24h:s'"                                 \
+    ",'price24hPcnt':'$pcnt_24h:s','usdIndexPrice':'$index:s'}}"
 #define TICKER_OPTION                                                                              \
-    "{'id':'$topic-$seq-$ts:ms','topic':'$topic','ts':$ts:ms,'data':{'symbol':'$symbol','"         \
-    "bidPrice':'$bid1:s','bidSize':'$bid1_size:s','bidIv':'$bid_iv','askPrice':'$ask1:s','"        \
-    "askSize':'$ask1_size:s','askIv':'$ask_iv','lastPrice':'$last:s','highPrice24h':'$high_24h:s'" \
-    ",'lowPrice24h':'$low_24h:s','markPrice':'$mark:s','indexPrice':'$index:s','markPriceIv':'$"   \
-    "mark_iv','underlyingPrice':'$underlying:s','openInterest':'$open_interest:s','turnover24h':'" \
-    "$turnover_24h:s','volume24h':'$volume_24h:s','totalVolume':'$total_volume:s','totalTurnover'" \
-    ":'$total_turnover:s','delta':'$delta:s','gamma':'$gamma:s','vega':'$vega:s','theta':'$theta:" \
-    "s','predictedDeliveryPrice':'$delivery_price:s','change24h':'$pcnt_24h:s'},'type':'snapshot'" \
-    "}"
+    "{'id':'$topic-$seq-$ts:ms','topic':'$topic','ts':$ts:ms,'data':"                              \
+    "{'symbol':'$symbol','bidPrice':'$bid1:s','bidSize':'$bid1_size:s'"                            \
+    ",'bidIv':'$bid_iv','askPrice':'$ask1:s','askSize':'$ask1_size:s'"                             \
+    ",'askIv':'$ask_iv','lastPrice':'$last:s','highPrice24h':'$high_24h:s'"                        \
+    ",'lowPrice24h':'$low_24h:s','markPrice':'$mark:s'"                                            \
+    ",'indexPrice':'$index:s','markPriceIv':'$mark_iv'"                                            \
+    ",'underlyingPrice':'$underlying:s','openInterest':'$open_interest:s'"                         \
+    ",'turnover24h':'$turnover_24h:s','volume24h':'$volume_24h:s'"                                 \
+    ",'totalVolume':'$total_volume:s','totalTurnover':'$total_turnover:s'"                         \
+    ",'delta':'$delta:s','gamma':'$gamma:s','vega':'$vega:s'"                                      \
+    ",'theta':'$theta:s','predictedDeliveryPrice':'$delivery_price:s'"                             \
+    ",'change24h':'$pcnt_24h:s'},'type':'snapshot'}"
 #define TICKER_SPREAD                                                                              \
-    "{'topic':'$topic','ts':$ts:ms,'type':'snapshot','data':{'symbol':'$symbol','bidPrice':'$"     \
-    "bid1:s','bidSize':'$bid1_size:s','askPrice':'$ask1:s','askSize':'$ask1_size:s','lastPrice':'" \
-    "$last:s','highPrice24h':'$high_24h:s','lowPrice24h':'$low_24h:s','prevPrice24h':'$prev_24h:"  \
-    "s','volume24h':'$volume_24h:s'}}"
+    "{'topic':'$topic','ts':$ts:ms,'type':'snapshot','data':"                                      \
+    "{'symbol':'$symbol','bidPrice':'$bid1:s','bidSize':'$bid1_size:s'"                            \
+    ",'askPrice':'$ask1:s','askSize':'$ask1_size:s','lastPrice':'$last:s'"                         \
+    ",'highPrice24h':'$high_24h:s','lowPrice24h':'$low_24h:s'"                                     \
+    ",'prevPrice24h':'$prev_24h:s','volume24h':'$volume_24h:s'}}"
 #define TICKER_LEVERAGED                                                                           \
-    "{'topic':'$topic','ts':$ts:ms,'type':'snapshot','data':{'symbol':'$symbol','lastPrice':'$"    \
-    "nav:s','highPrice24h':'$nav:s','lowPrice24h':'$nav:s','prevPrice24h':'$nav:s','price24hPcnt'" \
-    ":'$pcnt_24h:s'}}"
+    "{'topic':'$topic','ts':$ts:ms,'type':'snapshot','data':"                                      \
+    "{'symbol':'$symbol','lastPrice':'$nav:s','highPrice24h':'$nav:s'"                             \
+    ",'lowPrice24h':'$nav:s','prevPrice24h':'$nav:s'"                                              \
+    ",'price24hPcnt':'$pcnt_24h:s'}}"
 
 #define TICKER(class_bits, text)                                                                   \
     {                                                                                              \
@@ -142,15 +159,17 @@
 /* ---- candles ---- */
 
 #define CANDLE_ITEM                                                                                \
-    "[@candles({'start':$start:ms,'end':$last_ms:ms,'interval':'$interval','open':'$open:s','"     \
-    "close':'$close:s','high':'$high:s','low':'$low:s','volume':'$volume:s','turnover':'$"         \
-    "turnover:s','confirm':$confirm:b,'timestamp':$ts:ms})]"
+    "[@candles({'start':$start:ms,'end':$last_ms:ms,'interval':'$interval'"                        \
+    ",'open':'$open:s','close':'$close:s','high':'$high:s','low':'$low:s'"                         \
+    ",'volume':'$volume:s','turnover':'$turnover:s','confirm':$confirm:b"                          \
+    ",'timestamp':$ts:ms})]"
 #define CANDLE_LINEAR "{'topic':'$topic','data':" CANDLE_ITEM ",'ts':$ts:ms,'type':'snapshot'}"
 #define CANDLE_SPOT   "{'type':'snapshot','topic':'$topic','data':" CANDLE_ITEM ",'ts':$ts:ms}"
 #define CANDLE_LEVERAGED                                                                           \
-    "{'type':'snapshot','topic':'$topic','data':[@candles({'start':$start:ms,'end':$last_ms:ms,'"  \
-    "interval':'$interval','open':'$nav:s','close':'$nav:s','high':'$nav:s','low':'$nav:s','"      \
-    "confirm':$confirm:b,'timestamp':$ts:ms})],'ts':$ts:ms}"
+    "{'type':'snapshot','topic':'$topic','data':[@candles({'start':$start:ms"                      \
+    ",'end':$last_ms:ms,'interval':'$interval','open':'$nav:s'"                                    \
+    ",'close':'$nav:s','high':'$nav:s','low':'$nav:s','confirm':$confirm:b"                        \
+    ",'timestamp':$ts:ms})],'ts':$ts:ms}"
 
 #define CANDLE(prefix, name, which, pause_ms, how, text)                                           \
     {                                                                                              \
@@ -179,22 +198,23 @@
     {                                                                                              \
         .topic = "allLiquidation", .kind = STREAM_LIQUIDATION,                                     \
         .flags = STREAM_NO_INITIAL | STREAM_WHOLE,                                                 \
-        .snapshot = "{'topic':'$topic','type':'snapshot','ts':$ts:ms,'data':[@liquidations({'T':$" \
-                    "trade_time:ms,'s':'$symbol','S':'$position_side','v':'$liquidated_size','p':" \
-                    "'$bankrupt_price'})]}"                                                        \
+        .snapshot = "{'topic':'$topic','type':'snapshot','ts':$ts:ms,'data':"                      \
+                    "[@liquidations({'T':$trade_time:ms,'s':'$symbol','S':'$position_side'"        \
+                    ",'v':'$liquidated_size','p':'$bankrupt_price'})]}"                            \
     }
 /* Withdrawn from v5, and what contract v3 had. */
 #define LIQUIDATION_ONE                                                                            \
     {                                                                                              \
         .topic = "liquidation", .kind = STREAM_LIQUIDATION, .classes = CLASS_PERPETUAL,            \
         .flags = STREAM_NO_INITIAL | STREAM_WHOLE,                                                 \
-        .snapshot = "{'topic':'$topic','type':'snapshot','ts':$ts:ms,'data':{@liquidations('"      \
-                    "updatedTime':$trade_time:ms,'symbol':'$symbol','side':'$position_side','"     \
-                    "size':'$liquidated_size','price':'$bankrupt_price')}}"                        \
+        .snapshot = "{'topic':'$topic','type':'snapshot','ts':$ts:ms,'data':"                      \
+                    "{@liquidations('updatedTime':$trade_time:ms,'symbol':'$symbol'"               \
+                    ",'side':'$position_side','size':'$liquidated_size'"                           \
+                    ",'price':'$bankrupt_price')}}"                                                \
     }
 #define POOL                                                                                       \
-    "'data':[@symbols({'coin':'$settle','symbols':'$symbol','balance':'$insurance:s','updateTime'" \
-    ":'$ts:ms'})]"
+    "'data':[@symbols({'coin':'$settle','symbols':'$symbol'"                                       \
+    ",'balance':'$insurance:s','updateTime':'$ts:ms'})]"
 #define INSURANCE                                                                                  \
     {                                                                                              \
         .topic = "insurance", .kind = STREAM_NOTICE, .scope = SCOPE_SETTLE, EVERY_MS(1000),        \
@@ -206,15 +226,16 @@
     {                                                                                              \
         .topic = "adlAlert", .kind = STREAM_NOTICE, .scope = SCOPE_SETTLE, EVERY_MS(1000),         \
         .flags = STREAM_WHOLE,                                                                     \
-        .snapshot = "{'topic':'$topic','type':'snapshot','ts':$ts:ms,'data':[@symbols({'c':'$"     \
-                    "settle','s':'$symbol','b':$insurance:s,'mb':$insurance:s,'i_pr':-0.3,'pr':$"  \
-                    "pcnt_24h:s,'adl_tt':10000,'adl_sr':-0.25})]}"                                 \
+        .snapshot = "{'topic':'$topic','type':'snapshot','ts':$ts:ms,'data':"                      \
+                    "[@symbols({'c':'$settle','s':'$symbol','b':$insurance:s"                      \
+                    ",'mb':$insurance:s,'i_pr':-0.3,'pr':$pcnt_24h:s,'adl_tt':10000"               \
+                    ",'adl_sr':-0.25})]}"                                                          \
     }
 #define PRICE_LIMIT                                                                                \
     {                                                                                              \
         .topic = "priceLimit", .kind = STREAM_NOTICE, EVERY_MS(300), .flags = STREAM_WHOLE,        \
-        .snapshot = "{'topic':'$topic','data':{'symbol':'$symbol','buyLmt':'$buy_limit','sellLmt'" \
-                    ":'$sell_limit'},'ts':$ts:ms}"                                                 \
+        .snapshot = "{'topic':'$topic','data':{'symbol':'$symbol','buyLmt':'$buy_limit'"           \
+                    ",'sellLmt':'$sell_limit'},'ts':$ts:ms}"                                       \
     }
 
 static const stream_row LINEAR[] = {
@@ -249,10 +270,12 @@ static const stream_row SPOT[] = {
      .kind = STREAM_NOTICE,
      EVERY_MS(300),
      .flags = STREAM_WHOLE,
-     .snapshot = "{'topic':'$topic','ts':$ts:ms,'type':'snapshot','data':{'symbol':'$symbol','time'"
-                 ":$cts:ms,'nav':'$nav','basketPosition':'1.261060779498318641','leverage':'2."
-                 "656197506416192150','basketLoan':'-0.684866519289629374','circulation':'72767."
-                 "309468460367138199','basket':'91764.000000292013277472'}}"},
+     .snapshot = "{'topic':'$topic','ts':$ts:ms,'type':'snapshot','data':"
+                 "{'symbol':'$symbol','time':$cts:ms,'nav':'$nav'"
+                 ",'basketPosition':'1.204417755820014903'"
+                 ",'leverage':'2.510033817440926118','basketLoan':'-0.701152204417830226'"
+                 ",'circulation':'81034.552016640210733804'"
+                 ",'basket':'90211.000000481120550213'}}"},
     {.topic = "tickers_lt",
      .kind = STREAM_NOTICE,
      EVERY_MS(300),
@@ -286,26 +309,26 @@ static const stream_row MISC[] = {
      .scope = SCOPE_ALL,
      EVERY_MS(1000),
      .flags = STREAM_WHOLE | STREAM_NO_INITIAL,
-     .snapshot =
-         "{'topic':'system.status','ts':$ts:ms,'data':[{'id':'$uuid','title':'Upgrade "
-         "$seq','state':'scheduled','begin':'$ts:ms','end':'$next_funding:ms','href':'','"
-         "serviceTypes':[2,3,4,5],'product':[1,2],'uidSuffix':[],'maintainType':1,'env':1}]}"},
+     .snapshot = "{'topic':'system.status','ts':$ts:ms,'data':[{'id':'$uuid'"
+                 ",'title':'Upgrade $seq','state':'scheduled','begin':'$ts:ms'"
+                 ",'end':'$next_funding:ms','href':'','serviceTypes':[2,3,4,5]"
+                 ",'product':[1,2],'uidSuffix':[],'maintainType':1,'env':1}]}"},
     {.topic = "rfq.open.public.trades",
      .kind = STREAM_NOTICE,
      .scope = SCOPE_ALL,
      EVERY_MS(3000),
      .flags = STREAM_WHOLE | STREAM_NO_INITIAL,
-     .snapshot = "{'topic':'rfq.open.public.trades','creationTime':$ts:ms,'data':[{'rfqId':'$ts:ns'"
-                 ",'strategyType':'custom','legs':[{'category':'linear','symbol':'BTCUSDT','side':'"
-                 "Sell','price':'$last:s','qty':'1','markPrice':'$mark:s'}],'createdAt':'$cts:ms','"
-                 "updatedAt':'$ts:ms'}]}"},
+     .snapshot = "{'topic':'rfq.open.public.trades','creationTime':$ts:ms,'data':["
+                 "{'rfqId':'$ts:ns','strategyType':'custom','legs':[{'category':'linear'"
+                 ",'symbol':'BTCUSDT','side':'Sell','price':'$last:s','qty':'1'"
+                 ",'markPrice':'$mark:s'}],'createdAt':'$cts:ms','updatedAt':'$ts:ms'}]}"},
     {.topic = "earn.doublewin.offers",
      .kind = STREAM_NOTICE,
      .scope = SCOPE_ALL,
      EVERY_MS(3000),
      .flags = STREAM_WHOLE | STREAM_NO_INITIAL,
-     .snapshot = "{'topic':'earn.doublewin.offers','data':[{'p':'14082','c':'$index:s','l':'37.78',"
-                 "'m':'1000','e':'$ts:ms'}]}"},
+     .snapshot = "{'topic':'earn.doublewin.offers','data':[{'p':'20417','c':'$index:s'"
+                 ",'l':'41.02','m':'1000','e':'$ts:ms'}]}"},
 };
 
 static const stream_row CONTRACT_V3[] = {

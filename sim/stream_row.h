@@ -25,8 +25,7 @@ typedef enum stream_kind {
     STREAM_EXECUTION,
     STREAM_POSITION,
     STREAM_WALLET,
-    STREAM_GREEKS,
-    STREAM_KINDS,
+    STREAM_SILENT, /* can be subscribed to, and never says anything */
 } stream_kind;
 
 /* What stands behind the topic, and so how many streams a row makes. */
@@ -47,6 +46,10 @@ enum {
     STREAM_CLOSE_ALONE = 1 << 4, /* a candle's last frame does not hold the next candle too */
     STREAM_NO_MARK = 1 << 5,     /* the truth says nothing of its content */
     STREAM_MS = 1 << 6,          /* its times are milliseconds, and rise */
+    /* Of an account: a new subscriber gets what there is; lists orders and positions. */
+    STREAM_OLD_FIRST = 1 << 7,
+    STREAM_OWN_WORDS = 1 << 8, /* orders have other names for their states than elsewhere */
+    STREAM_NUMBERED = 1 << 9,  /* and numbers for ids */
 };
 
 /* How often a stream is shown, as one number: after 1 to so many events of its symbol, or every so
@@ -59,9 +62,11 @@ typedef struct stream_row {
     stream_kind kind;
     stream_scope scope;
     uint8_t classes; /* CLASS_… of the instruments that have it; 0: any */
-    uint8_t flags;
-    uint32_t depth; /* levels a side of a book */
-    uint32_t merge; /* of a book: prices are multiples of so many units of the last place */
+    uint16_t flags;
+    uint8_t with_stops; /* orders: stop orders are told of in the same topic */
+    uint16_t products;  /* bits of the markets that have it; 0: any */
+    uint32_t depth;     /* levels a side of a book */
+    uint32_t merge;     /* of a book: prices are multiples of so many units of the last place */
     candle_interval interval;
     uint32_t events_max;
     uint32_t every_ms;
@@ -74,7 +79,7 @@ typedef struct stream_table {
     size_t count;
 } stream_table;
 
-enum { CATALOG_MARKETS_MAX = 4 };
+enum { CATALOG_MARKETS_MAX = 5 };
 
 enum {
     CATALOG_ACK_FIRST = 1 << 0, /* the ack goes out before the first data */

@@ -115,6 +115,7 @@ typedef struct sim_value {
     X(ORDER_CUM_FEE, "order_cum_fee")                                                              \
     X(ORDER_LAST_PRICE, "order_last_price")                                                        \
     X(ORDER_LAST_QTY, "order_last_qty")                                                            \
+    X(ORDER_LAST_FEE, "order_last_fee")                                                            \
     X(ORDER_AVERAGE, "order_average")                                                              \
     X(TIME_IN_FORCE, "time_in_force") /* GoodTillCancel, ImmediateOrCancel */                      \
     X(TIF, "tif")                     /* GTC, IOC */                                               \
@@ -124,7 +125,6 @@ typedef struct sim_value {
     X(TRIGGER_PRICE, "trigger_price")                                                              \
     X(TRIGGER_DIRECTION, "trigger_direction")                                                      \
     X(STOP_TYPE, "stop_type") /* Stop, or UNKNOWN */                                               \
-    X(STOP_STATUS, "stop_status")                                                                  \
     X(EXEC_ID, "exec_id")                                                                          \
     X(EXEC_NUMBER, "exec_number") /* 19 digits, for spot */                                        \
     X(EXEC_PRICE, "exec_price")                                                                    \
@@ -150,12 +150,21 @@ typedef struct sim_value {
     X(BASE_WALLET, "base_wallet") /* balance of the base coin (spot) */                            \
     X(LOCKED, "locked")           /* of either, in orders (spot) */                                \
     X(BASE_LOCKED, "base_locked")                                                                  \
+    X(BASE_FREE, "base_free")                                                                      \
+    X(ORDER_SERIAL, "order_serial")                                                                \
+    X(CREATE_TYPE, "create_type")                                                                  \
+    X(COPY_STATUS, "copy_status") /* OpenOrderFilled … */                                        \
+    X(POSITION_CREATED, "position_created")                                                        \
+    X(POSITION_UPDATED, "position_updated")                                                        \
     X(SPOT_SIDE, "spot_side")     /* BUY, SELL */                                                  \
     X(SPOT_TYPE, "spot_type")     /* LIMIT, MARKET_OF_BASE */                                      \
     X(SPOT_STATUS, "spot_status") /* NEW, PARTIALLY_FILLED, FILLED, CANCELED */                    \
     X(OPPONENT, "opponent")       /* the other side's order and account, opaque numbers */         \
     X(OPPONENT_ACCOUNT, "opponent_account")                                                        \
-    X(ACCOUNT_VERSION, "account_version") /* counts the pushes of a topic */
+    X(TOTAL_DELTA, "total_delta") /* of an option position */                                      \
+    X(TOTAL_GAMMA, "total_gamma")                                                                  \
+    X(TOTAL_VEGA, "total_vega")                                                                    \
+    X(TOTAL_THETA, "total_theta")
 
 #define SIM_VALUES(X)                                                                              \
     SIM_VALUES_FRAME(X)                                                                            \
@@ -181,7 +190,9 @@ enum { SIM_TICKER_FIRST = SIM_LAST, SIM_TICKER_LAST = SIM_NAV };
     X(TRADES, "trades")   /* of the matching event, or, in a snapshot, the last ones */            \
     X(CANDLES, "candles") /* the closed one, if it just closed, and the present one */             \
     X(SYMBOLS, "symbols") /* of the stream's coin */                                               \
-    X(LIQUIDATIONS, "liquidations")
+    X(LIQUIDATIONS, "liquidations")                                                                \
+    X(POSITIONS, "positions") /* of the account */                                                 \
+    X(ORDERS, "orders")       /* of the account: open ones */
 
 #define SIM_LIST_ENUM(enumerator, name) SIM_LIST_##enumerator,
 typedef enum sim_list_id { SIM_LISTS(SIM_LIST_ENUM) SIM_LIST_COUNT } sim_list_id;

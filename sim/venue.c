@@ -32,14 +32,14 @@ static int is_due(venue *v, stream *of, const sim_symbol *s, uint64_t ts_ns)
     case STREAM_BOOK:
     case STREAM_TICKER:
     case STREAM_NOTICE:
-    case STREAM_ORDER:
+        break;
+    case STREAM_ORDER: /* told by the account, not by the market's events */
     case STREAM_STOP_ORDER:
     case STREAM_EXECUTION:
     case STREAM_POSITION:
     case STREAM_WALLET:
-    case STREAM_GREEKS:
-    case STREAM_KINDS:
-        break;
+    case STREAM_SILENT:
+        return 0;
     }
     if (of->row->events_max > 0) {
         TD_ASSERT(of->countdown > 0);
@@ -61,10 +61,18 @@ static void step(venue *v, uint64_t ts_ns)
     uint64_t second = td_random_below(&v->random, v->options.symbol_count);
     venue_member *member = &v->members[first < second ? first : second]; /* the first trade most */
     sim_symbol *s = &member->symbol;
+    uint32_t index = (uint32_t)(member - v->members);
+    int is_his = v->account != NULL && index < ACCOUNT_SYMBOLS;
+    flow_event done = FLOW_LIMIT;
     symbol_begin_event(s, ts_ns);
-    flow_event done = flow_step(&s->flow, s->market);
+    if (!is_his || !account_act(v->account, index, s))
+        done = flow_step(&s->flow, s->market);
     symbol_end_event(s, &v->random, &v->next_number, done == FLOW_LIQUIDATE);
     symbol_update_ticker(s, ts_ns);
+    if (is_his)
+        account_see(v->account, index, s);
+    if (is_his && !v->is_account_wanted)
+        account_forget_events(v->account);
     v->present = member;
     v->next_trade = 0;
     v->to_show = 0;
@@ -92,13 +100,22 @@ void venue_want(venue *v, uint32_t index)
     if (of->is_wanted)
         return;
     of->is_wanted = 1;
+    v->is_account_wanted |= of->is_private;
     venue_set_shown(v, of, v->members[of->first].symbol.event_ns);
+}
+
+/* Has the account something to say that was not taken yet? */
+static int is_account_behind(const venue *v)
+{
+    return v->account != NULL && (v->telling != NULL || account_has_events(v->account));
 }
 
 int venue_next(venue *v, uint64_t ts_ns, venue_frame *out)
 {
     text_out text = {.data = v->bytes, .capacity = sizeof v->bytes};
     for (unsigned events = 0; events < EVENTS_MAX;) {
+        if (v->to_show == 0 && is_account_behind(v))
+            return 0; /* first what it has to say of the event before */
         if (v->to_show == 0) {
             step(v, ts_ns);
             events++;
@@ -120,9 +137,21 @@ int venue_next(venue *v, uint64_t ts_ns, venue_frame *out)
 
 int venue_next_private(venue *v, uint64_t ts_ns, venue_frame *out)
 {
-    (void)v;
-    (void)ts_ns;
-    (void)out;
+    text_out text = {.data = v->bytes, .capacity = sizeof v->bytes};
+    while (is_account_behind(v)) {
+        if (v->telling == NULL)
+            v->telling = account_next_event(v->account);
+        while (v->next_told < v->stream_count) {
+            stream *of = &v->streams[v->next_told++];
+            if (!of->is_private || !of->is_wanted || !venue_show_account(v, of, ts_ns, &text))
+                continue;
+            fill_frame(v, of, &text, out);
+            out->symbol = v->telling->symbol;
+            return 1;
+        }
+        v->telling = NULL;
+        v->next_told = v->first_private;
+    }
     return 0;
 }
 
@@ -242,7 +271,9 @@ static td_result open_member(venue *v, uint32_t index, td_err *err)
                                v->options.start_ns, err);
     unsigned class_bit = member->symbol.traded.instrument_class;
     for (size_t i = 0; rc == TD_OK && i < row_count(v); i++)
-        if (row_at(v, i)->classes == 0 || (row_at(v, i)->classes & class_bit) != 0)
+        if ((row_at(v, i)->classes == 0 || (row_at(v, i)->classes & class_bit) != 0) &&
+            (row_at(v, i)->products == 0 ||
+             (row_at(v, i)->products & 1u << v->options.traded) != 0))
             rc = add_stream(v, i, index, err);
     return rc;
 }
@@ -286,8 +317,13 @@ static td_result open_parts(venue *v, td_err *err)
     td_result rc = open_scratch(v, err);
     if (rc == TD_OK)
         rc = compile_rows(v, err);
+    if (rc == TD_OK && v->options.account != NULL)
+        rc = account_open(v->options.seed + 1, &v->account, err);
     for (uint32_t i = 0; rc == TD_OK && i < symbols; i++)
         rc = open_member(v, i, err);
+    while (v->first_private < v->stream_count && !v->streams[v->first_private].is_private)
+        v->first_private++;
+    v->next_told = v->first_private;
     return rc;
 }
 
@@ -324,6 +360,7 @@ void venue_close(venue *v)
         template_close(v->rows[i].snapshot);
         template_close(v->rows[i].delta);
     }
+    account_close(v->account);
     td_free(v->scratch);
     td_free(v->by_name);
     td_free(v->rows);
@@ -381,6 +418,11 @@ venue_told venue_last_told(const venue *v)
         told.is_closed[i] = list->is_closed[i];
     }
     return told;
+}
+
+const sim_value *venue_last_values(const venue *v)
+{
+    return v->values;
 }
 
 const sim_symbol *venue_symbol_at(const venue *v, uint32_t symbol)

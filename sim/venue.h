@@ -97,4 +97,8 @@ typedef struct venue_told {
 } venue_told;
 venue_told venue_last_told(const venue *v);
 
+/* All values that the frame made last was filled with, but those of lists' items; valid until the
+ * next one. */
+const sim_value *venue_last_values(const venue *v);
+
 #endif

@@ -4,6 +4,7 @@
 #define TD_SIM_VENUE_IMPL_H
 
 #include "base/random.h"
+#include "sim/account.h"
 #include "sim/template.h"
 #include "sim/venue.h"
 
@@ -82,6 +83,12 @@ struct venue {
     book_window *scratch;  /* of the largest depth; NULL: there are no books */
     window_changes changes;
     sim_value values[SIM_COUNT];
+    account *account;             /* NULL: nobody can see one */
+    const account_event *telling; /* what the account's streams are being told; NULL: nothing */
+    uint32_t next_told;           /* stream whose turn it is */
+    uint32_t first_private;       /* no stream before it is the account's */
+    uint8_t is_account_wanted;
+    account_texts texts;
     list_source items;
     char version[SPOT_VERSION_BYTES];
     char frame_id[SYMBOL_UUID_BYTES];
@@ -96,6 +103,9 @@ typedef enum show_result {
 
 /* Make the frame of a stream whose turn it is, about the event of v->present. */
 show_result venue_show(venue *v, stream *of, uint64_t ts_ns, text_out *out);
+
+/* Make the frame of an account's stream about v->telling. 0: it is not about that. */
+int venue_show_account(venue *v, stream *of, uint64_t ts_ns, text_out *out);
 
 /* Make a new subscriber's first frame. */
 int venue_show_state(venue *v, const stream *of, text_out *out);

@@ -97,6 +97,33 @@ static int next_symbol(list_source *list, size_t index, sim_value *values)
     return 0;
 }
 
+/* What there is of the account, for who subscribes now. */
+static int next_position(list_source *list, size_t index, sim_value *values)
+{
+    const venue *v = list->venue;
+    if (index == 0)
+        list->at = 0;
+    while (list->at < ACCOUNT_SYMBOLS && list->at < v->options.symbol_count) {
+        uint32_t symbol = (uint32_t)list->at++;
+        const account_position *held = account_position_of(v->account, symbol);
+        if (held == NULL)
+            continue;
+        account_set_position(held, &v->members[symbol].symbol, values);
+        return 1;
+    }
+    return 0;
+}
+
+static int next_order(list_source *list, size_t index, sim_value *values)
+{
+    venue *v = list->venue;
+    const account_order *order = account_open_order(v->account, index);
+    if (order == NULL)
+        return 0;
+    account_set_order(order, &v->members[order->symbol].symbol, &v->texts, values);
+    return 1;
+}
+
 static int next_item(void *user, sim_list_id which, size_t index, sim_value *values)
 {
     list_source *list = user;
@@ -115,6 +142,10 @@ static int next_item(void *user, sim_list_id which, size_t index, sim_value *val
             return 0;
         symbol_set_liquidation(list->symbol, values);
         return 1;
+    case SIM_LIST_POSITIONS:
+        return next_position(list, index, values);
+    case SIM_LIST_ORDERS:
+        return next_order(list, index, values);
     case SIM_LIST_BIDS:
     case SIM_LIST_ASKS:
     case SIM_LIST_RISING:
@@ -333,16 +364,51 @@ show_result venue_show(venue *v, stream *of, uint64_t ts_ns, text_out *out)
         return show_candle(v, of, s, ts_ns, out);
     case STREAM_LIQUIDATION:
     case STREAM_NOTICE:
-    case STREAM_ORDER:
+    case STREAM_ORDER: /* these come through venue_show_account */
     case STREAM_STOP_ORDER:
     case STREAM_EXECUTION:
     case STREAM_POSITION:
     case STREAM_WALLET:
-    case STREAM_GREEKS:
-    case STREAM_KINDS:
+    case STREAM_SILENT:
         break;
     }
     return show_plain(v, of, s, ts_ns, out);
+}
+
+/* ---- what the account says ---- */
+
+static int is_about(const stream_row *row, account_event_kind kind)
+{
+    switch (kind) {
+    case ACCOUNT_EVENT_ORDER:
+        return row->kind == STREAM_ORDER;
+    case ACCOUNT_EVENT_STOP:
+        return row->kind == STREAM_STOP_ORDER || row->with_stops;
+    case ACCOUNT_EVENT_FILL:
+        return row->kind == STREAM_EXECUTION;
+    case ACCOUNT_EVENT_POSITION:
+        return row->kind == STREAM_POSITION;
+    case ACCOUNT_EVENT_WALLET:
+        return row->kind == STREAM_WALLET;
+    }
+    return 0;
+}
+
+int venue_show_account(venue *v, stream *of, uint64_t ts_ns, text_out *out)
+{
+    const account_event *event = v->telling;
+    const sim_symbol *s = &v->members[event->symbol].symbol;
+    if (!is_about(of->row, event->kind))
+        return 0;
+    of->seq = event->seq;
+    of->ts_ns = ts_ns;
+    of->cts_ns = event->ns;
+    of->u++;
+    set_items(v, of, s);
+    set_frame(v, of, s, "delta");
+    account_set_event(event, s, &v->texts, v->values);
+    (void)render(v, of->text->delta != NULL ? of->text->delta : of->text->snapshot, NULL, out);
+    return 1;
 }
 
 /* ---- what a new subscriber gets ---- */
@@ -373,7 +439,7 @@ void venue_set_shown(venue *v, stream *of, uint64_t ts_ns)
 {
     const sim_symbol *s = &v->members[of->first].symbol;
     advance(of, s, ts_ns);
-    of->u = 1000 + market_seq(s->market) % 100000;
+    of->u = of->is_private ? 1 : 1000 + market_seq(s->market) % 100000;
     if (of->window != NULL)
         take_window(of, s, of->window);
     if (of->shown != NULL)

@@ -115,6 +115,67 @@ static void check_book(reader *r, const venue *v, const venue_frame *frame)
     r->marks++;
 }
 
+static void read_snapshots(reader *r, venue *v)
+{
+    venue_frame frame;
+    for (uint32_t i = 0; i < venue_stream_count(v); i++)
+        if (venue_snapshot(v, i, &frame))
+            read_frame(r, v, &frame);
+}
+
+/* The account's frames: those of every market that a family's account trades in. */
+static void check_account(const catalog_row *row, const char *place)
+{
+    static reader r;
+    venue *v = NULL;
+    venue_frame frame;
+    const catalog_row *traded = catalog_find(place);
+    const venue_options options = {.traded = traded->traded,
+                                   .streams = traded->streams,
+                                   .account = row->account,
+                                   .symbol_count = SYMBOLS,
+                                   .seed = 4,
+                                   .start_ns = START_NS};
+    assert_int_equal(venue_open(&options, &v, NULL), TD_OK);
+    reader_init(&r, row->family);
+    for (uint32_t i = 0; i < venue_stream_count(v); i++)
+        if (venue_stream_at(v, i).is_private)
+            venue_want(v, i);
+    for (uint32_t i = 0; i < venue_stream_count(v); i++)
+        if (venue_stream_at(v, i).is_private && venue_snapshot(v, i, &frame))
+            read_frame(&r, v, &frame);
+    for (uint64_t i = 1; i < SLOTS / 4; i++) {
+        uint64_t ts_ns = START_NS + i * SLOT_NS;
+        if (venue_next(v, ts_ns, &frame))
+            read_frame(&r, v, &frame);
+        while (venue_next_private(v, ts_ns, &frame))
+            read_frame(&r, v, &frame);
+    }
+    for (uint32_t i = 0; i < venue_stream_count(v); i++) {
+        venue_stream of = venue_stream_at(v, i);
+        if (of.is_private && (r.frames[i] == 0) != (of.row->kind == STREAM_SILENT))
+            fail_msg("%s in %s: %s", row->family, place, of.exchange_topic);
+    }
+    assert_int_equal(r.undecoded, 0);
+    reader_fini(&r);
+    venue_close(v);
+}
+
+static void test_accounts(void **state)
+{
+    (void)state; /* none */
+    size_t count = 0;
+    const catalog_row *rows = catalog_table(&count);
+    for (size_t i = 0; i < count; i++) {
+        if (rows[i].account == NULL)
+            continue;
+        if (rows[i].streams != NULL)
+            check_account(&rows[i], rows[i].family);
+        for (size_t k = 0; rows[i].markets[k] != NULL; k++)
+            check_account(&rows[i], rows[i].markets[k]);
+    }
+}
+
 static venue *open_venue(const catalog_row *row, uint64_t seed)
 {
     venue *v = NULL;
@@ -128,14 +189,6 @@ static venue *open_venue(const catalog_row *row, uint64_t seed)
     for (uint32_t i = 0; i < venue_stream_count(v); i++)
         venue_want(v, i);
     return v;
-}
-
-static void read_snapshots(reader *r, venue *v)
-{
-    venue_frame frame;
-    for (uint32_t i = 0; i < venue_stream_count(v); i++)
-        if (venue_snapshot(v, i, &frame))
-            read_frame(r, v, &frame);
 }
 
 static void run_slots(reader *r, venue *v, uint64_t from, uint64_t to)
@@ -286,9 +339,9 @@ static void test_long_walk(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_families),  cmocka_unit_test(test_late_subscriber),
-        cmocka_unit_test(test_seed),      cmocka_unit_test(test_wanted),
-        cmocka_unit_test(test_long_walk),
+        cmocka_unit_test(test_families),        cmocka_unit_test(test_accounts),
+        cmocka_unit_test(test_late_subscriber), cmocka_unit_test(test_seed),
+        cmocka_unit_test(test_wanted),          cmocka_unit_test(test_long_walk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
