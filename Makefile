@@ -115,7 +115,7 @@ TESTS_wire := tests/wire/test_url.c tests/wire/test_dialect.c tests/wire/test_di
 TESTS_cli := tests/cli/test_options.c tests/cli/test_output.c
 
 TESTS_recorder := tests/recorder/test_backoff.c tests/recorder/test_config.c \
-                  tests/recorder/test_findings.c \
+                  tests/recorder/test_feed_setup.c tests/recorder/test_findings.c \
                   tests/recorder/test_intake.c tests/recorder/test_pipeline.c \
                   tests/recorder/test_redact.c \
                   tests/recorder/test_session_clock.c \

@@ -65,6 +65,19 @@ static const event_row ROWS[] = {
      "{\"event\":\"gap\",\"reason\":\"disconnect\",\"line\":0,\"shard\":0,\"conn\":2,\"from_ns\":"
      "100,"
      "\"to_ns\":250,\"cause\":\"peer\"}"},
+    {{.kind = EVENT_AUTH, .conn = 2, .state = "refused", .detail = "no"},
+     "{\"event\":\"auth\",\"state\":\"refused\",\"line\":0,\"shard\":0,\"conn\":2,\"detail\":"
+     "\"no\"}"},
+    {{.kind = EVENT_HTTP,
+      .state = "failed",
+      .what = "instruments",
+      .url = "https://h/x",
+      .code = 500,
+      .bytes = 0,
+      .cause = "status",
+      .detail = "HTTP status 500"},
+     "{\"event\":\"http\",\"state\":\"failed\",\"url\":\"https://h/x\",\"what\":\"instruments\","
+     "\"code\":500,\"bytes\":0,\"cause\":\"status\",\"detail\":\"HTTP status 500\"}"},
     {{.kind = EVENT_REDACTED,
       .conn = 1,
       .what = "frame",

@@ -1,0 +1,64 @@
+/* What feeds share: the limit of connections is per host (docs/wire.md 1.3), whatever the family,
+ * path and port. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/alloc.h"
+#include "base/io_posix.h"
+#include "recorder/feed_setup.h"
+
+static void feeds_of_one_host_share_its_limit(void **state)
+{
+    (void)state; /* rows only */
+    static const struct {
+        const char *family, *url;
+        size_t shares; /* index of the feed whose budget it has */
+    } ROWS[] = {
+        {"v5-linear", "wss://stream.bybit.com/v5/public/linear", 0},
+        {"v5-spot", "wss://stream.bybit.com/v5/public/spot", 0},
+        {"inverse", "wss://STREAM.bybit.com:443/realtime?x", 0},
+        {"linear", "wss://stream-testnet.bybit.com/realtime_public", 3},
+        {"linear", "wss://127.0.0.1:1001/realtime_public", 4},
+        {"inverse", "wss://127.0.0.1:1002/realtime", 4},
+        {"inverse", "ws://[::1]:1002/realtime", 6},
+        {"inverse", "ws://[::1]/realtime", 6},
+        {"inverse", "ws://[::2]/realtime", 8},
+    };
+    enum { COUNT = sizeof ROWS / sizeof *ROWS };
+    static const char *const NAMES[COUNT] = {"a", "b", "c", "d", "e", "f", "g", "h", "i"};
+    recorder_config *config = td_alloc(sizeof *config);
+    config_init(config);
+    for (size_t i = 0; i < COUNT; i++) {
+        feed_config *feed = &config->feeds[i];
+        config_feed_init(feed);
+        feed->name = NAMES[i];
+        feed->family_name = ROWS[i].family;
+        feed->url = ROWS[i].url;
+        feed->topics = (options_list){.items = {"x.BTCUSDT"}, .count = 1};
+    }
+    config->feed_count = COUNT;
+    td_err err;
+    feed_setup *feeds = NULL;
+    if (config_finish(config, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    if (feed_setup_open_all(config, io_posix(), &feeds, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    for (size_t i = 0; i < COUNT; i++)
+        for (size_t k = 0; k < COUNT; k++)
+            assert_int_equal(feeds[i].budget == feeds[k].budget, ROWS[i].shares == ROWS[k].shares);
+    feed_setup_close_all(feeds, COUNT);
+    config_fini(config);
+    td_free(config);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(feeds_of_one_host_share_its_limit),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
