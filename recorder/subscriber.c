@@ -157,7 +157,8 @@ static void grant(subscriber *self, size_t topic)
 static int says_already(const dialect_answer *answer)
 {
     static const char WORDS[] = "already subscribed";
-    return memmem(answer->reason.data, answer->reason.size, WORDS, sizeof WORDS - 1) != NULL;
+    return answer->reason.size > 0 &&
+           memmem(answer->reason.data, answer->reason.size, WORDS, sizeof WORDS - 1) != NULL;
 }
 
 static void refuse_one(subscriber *self, size_t topic, const dialect_answer *answer,

@@ -161,7 +161,7 @@ static const char *TEN[10] = {"t.0", "t.1", "t.2", "t.3", "t.4", "t.5", "t.6", "
 
 static const char *const *many_topics(size_t count)
 {
-    static char names[1500][40];
+    static char names[1500][64];
     static const char *topics[1500];
     for (size_t i = 0; i < count; i++) {
         (void)snprintf(names[i], sizeof names[i], "orderBookL2_25.SYMBOL%04zu", i);
