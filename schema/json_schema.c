@@ -86,7 +86,8 @@ static void write_required(json_writer *w, const plan *p)
     json_write_key(w, "required");
     json_write_array_begin(w);
     for (size_t i = 0; i < row->field_count; i++)
-        if ((row->fields[i].flags & FIELD_REQUIRED) && !p->has_rival[i])
+        if ((row->fields[i].flags & FIELD_REQUIRED) && !p->has_rival[i] &&
+            !(row->fields[i].flags & FIELD_INHERITED))
             json_write_text(w, row->fields[i].key);
     json_write_array_end(w);
 }
@@ -99,6 +100,8 @@ static void write_object_entry(json_writer *w, const plan *p)
     json_write_key(w, "properties");
     json_write_object_begin(w);
     for (size_t i = 0; i < p->row->field_count; i++) {
+        if (p->row->fields[i].flags & FIELD_INHERITED)
+            continue;
         json_write_key(w, p->row->fields[i].key);
         write_field(w, &p->row->fields[i]);
     }
@@ -161,7 +164,16 @@ static void write_entries(json_writer *w, const plan *p)
 
 static void write_node_members(json_writer *w, const plan *p, const plan_node *node);
 
-/* A value on the way to entries: all that it may be in frames of any kind. */
+/* An object around entries. */
+static void write_around(json_writer *w, const plan *p, const plan_node *node)
+{
+    json_write_object_begin(w);
+    write_node_members(w, p, node);
+    json_write_object_end(w);
+}
+
+/* A value on the way to entries: all that it may be in frames of any kind. An array stands for its
+ * elements. */
 static void write_node(json_writer *w, const plan *p, const plan_node *node)
 {
     json_write_object_begin(w);
@@ -170,8 +182,11 @@ static void write_node(json_writer *w, const plan *p, const plan_node *node)
     if (has_items(node))
         write_entries(w, p);
     if (node->keys.count > 0) {
+        write_around(w, p, node);
         json_write_object_begin(w);
-        write_node_members(w, p, node);
+        json_write_member_text(w, "type", "array");
+        json_write_key(w, "items");
+        write_around(w, p, node);
         json_write_object_end(w);
     }
     json_write_array_end(w);
@@ -188,6 +203,13 @@ static void write_kinds(json_writer *w, const plan *p)
         json_write_array_begin(w);
         json_write_text(w, frame_kind_name(FRAME_SNAPSHOT));
         json_write_text(w, frame_kind_name(FRAME_DELTA));
+        json_write_array_end(w);
+    } else {
+        json_write_key(w, "type");
+        json_write_array_begin(w);
+        json_write_text(w, "string");
+        json_write_text(w, "boolean");
+        json_write_text(w, "null");
         json_write_array_end(w);
     }
     json_write_object_end(w);
@@ -247,6 +269,13 @@ static void write_node_members(json_writer *w, const plan *p, const plan_node *n
         const key_word *key = &node->keys.keys[i];
         json_write_key_bytes(w, td_bytes_of(key->text, key->bytes));
         write_target(w, p, node->targets[i]);
+    }
+    /* What entries inherit stands in any object around them but the frame's own. */
+    for (size_t i = 0; node != &p->nodes[0] && i < p->row->field_count; i++) {
+        if (!(p->row->fields[i].flags & FIELD_INHERITED))
+            continue;
+        json_write_key(w, p->row->fields[i].key);
+        write_field(w, &p->row->fields[i]);
     }
     json_write_object_end(w);
 }

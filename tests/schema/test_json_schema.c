@@ -44,12 +44,18 @@ static void test_all_rows(void **state)
             json_value entry = find(find(root, "$defs"), "entry");
             int is_positional = (row->items[0].flags & ITEMS_POSITIONAL) != 0;
             json_value fields = find(entry, is_positional ? "prefixItems" : "properties");
-            for (size_t k = 0; k < row->field_count && !is_positional; k++)
-                (void)find(fields, row->fields[k].key);
-            assert_int_equal(json_count(fields), row->field_count);
+            size_t own = 0; /* fields of the entry itself; others are of what is around it */
+            for (size_t k = 0; k < row->field_count; k++) {
+                if (row->fields[k].flags & FIELD_INHERITED)
+                    continue;
+                own++;
+                if (!is_positional)
+                    (void)find(fields, row->fields[k].key);
+            }
+            assert_int_equal(json_count(fields), own);
             int is_event = row->topic_key != NULL; /* frames are lists of events */
-            json_value own = is_event ? find(find(root, "$defs"), "event") : root;
-            (void)find(find(own, "properties"), is_event ? row->topic_key : "topic");
+            json_value frame = is_event ? find(find(root, "$defs"), "event") : root;
+            (void)find(find(frame, "properties"), is_event ? row->topic_key : "topic");
             td_buf_fini(&buf);
         }
     }
@@ -76,7 +82,8 @@ static void test_text_of_a_small_row(void **state)
         "{\"$schema\":\"https://json-schema.org/draft/2020-12/schema\","
         "\"title\":\"inverse insurance: Insurance fund\",\"type\":\"object\",\"properties\":{"
         "\"topic\":{\"type\":\"string\",\"pattern\":\"^insurance\\\\.[^.]+$\"},"
-        "\"type\":{\"description\":\"the frame's kind\"},"
+        "\"type\":{\"description\":\"the frame's "
+        "kind\",\"type\":[\"string\",\"boolean\",\"null\"]},"
         "\"data\":{\"anyOf\":[{\"type\":[\"array\",\"null\"],\"items\":{\"$ref\":\"#/$defs/"
         "entry\"}},"
         "{\"$ref\":\"#/$defs/entry\"}]}},\"required\":[\"topic\",\"data\"],\"$defs\":{\"entry\":{"

@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "schema/decode.h"
 #include "schema/message.h"
+#include "schema/topics/v3.h"
 #include "tests/testing/capture.h"
 #include "tests/testing/message_compare.h"
 
@@ -391,6 +392,73 @@ static void test_audits_exist(void **state)
     assert_true(audited > 20);
 }
 
+/* ---- a family is data ---- */
+
+/* A family that nobody knows, of a dialect that everybody speaks: one topic of its own, one as the
+ * others have it. A shipped one is the same constant in a file of schema/topics/, and its line in
+ * schema/families.h. */
+static const field_row MADE_UP_FIELDS[] = {
+    V3_SYMBOL,
+    V3_FIELD(MEMBER_PRICE, "best", FIELD_DECIMAL, UNIT_PRICE, FIELD_REQUIRED),
+};
+static const topic_row MADE_UP_TOPICS[] = {
+    V3_BOOK(7, "1 s", NULL),
+    {
+        .name = "madeUp",
+        .pattern = "madeUp.{symbol}",
+        .type = MSG_TICKER,
+        .title = "Made up",
+        .time_member = MEMBER_EXCHANGE_TIME,
+        .items = V3_ENTRIES("data", ACTION_SET),
+        TOPIC_ENVELOPE(V3_TIME_ENVELOPE),
+        TOPIC_FIELDS(MADE_UP_FIELDS),
+    },
+};
+static const family MADE_UP = {
+    .name = "made-up",
+    .dialect = DIALECT_V3,
+    .endpoints = {PUBLIC("/made/up")},
+    FAMILY_TOPICS(MADE_UP_TOPICS),
+};
+
+static void decode_made_up(decoders *d, const char *text, message *out)
+{
+    static char memory[512];
+    size_t size = strlen(text);
+    assert_true(size + DECODE_PADDING_BYTES <= sizeof memory);
+    memcpy(memory, text, size);
+    memset(memory + size, ' ', DECODE_PADDING_BYTES);
+    td_bytes frame = td_bytes_of((const uint8_t *)memory, size);
+    classification what;
+    decode_error why;
+    decoder_classify(d->hot, &MADE_UP, frame, DIR_IN, TOPIC_NOW, &what);
+    assert_int_equal(what.frame_class, CLASS_DATA);
+    assert_true(decode_both(d, &what.topic, frame, out, &why));
+    assert_int_equal(out->head.exchange_ns, UINT64_C(5000000));
+}
+
+static void test_a_family_is_data(void **state)
+{
+    (void)state;
+    decoders d = decoders_open();
+    message m;
+    assert_null(topic_rows_fault(MADE_UP_TOPICS, MADE_UP.topic_count));
+    decode_made_up(&d,
+                   "{\"topic\":\"orderbook.7.A\",\"type\":\"snapshot\",\"ts\":5,\"data\":"
+                   "{\"s\":\"A\",\"b\":[[\"1.5\",\"2\"]],\"a\":[],\"u\":3,\"seq\":4}}",
+                   &m);
+    assert_int_equal(m.head.type, MSG_BOOK_CHANGE);
+    assert_int_equal(m.head.row->book_depth, 7);
+    msg_level level = message_level(&m, 0);
+    assert_int_equal(level.price, 15);
+    assert_int_equal(level.side, SIDE_BUY);
+    decode_made_up(
+        &d, "{\"topic\":\"madeUp.A\",\"ts\":5,\"data\":{\"symbol\":\"A\",\"best\":\"7.25\"}}", &m);
+    assert_true(td_bytes_is(m.head.symbol, "A"));
+    assert_int_equal(m.record.items[0].values[1].as.decimal.mantissa, 725);
+    decoders_close(&d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -402,6 +470,7 @@ int main(void)
         cmocka_unit_test(test_dated_rows),
         cmocka_unit_test(test_names_that_begin_alike),
         cmocka_unit_test(test_audits_exist),
+        cmocka_unit_test(test_a_family_is_data),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
