@@ -329,6 +329,8 @@ enum { HTTP_TOPIC_BYTES = LIMIT_NAME_BYTES + sizeof HTTP_TOPIC_PREFIX };
 
 td_bytes channel_router_http_name(td_bytes url)
 {
+    if (url.size == 0)
+        return url;
     const uint8_t *at = memmem(url.data, url.size, "://", 3);
     size_t begin = at == NULL ? 0 : (size_t)(at - url.data) + 3;
     size_t end = begin;
