@@ -209,11 +209,12 @@ td_result export_run(const export_options *options, export_result *out, td_err *
         rc = look(&run, err);
     if (rc == TD_OK) {
         say_choices(&run);
-        rc = export_manifest_begin(&run.manifest, run.folder, options->spec, options->archive,
-                                   options->wanted, run.window, err);
+        rc = open_player(&run, err);
     }
     if (rc == TD_OK)
-        rc = open_player(&run, err);
+        rc = export_manifest_begin(&run.manifest, run.folder, options->spec, options->archive,
+                                   options->wanted, run.window, tape_get_lead_from_ns(run.tape),
+                                   err);
     if (rc == TD_OK)
         rc = play(&run, err);
     if (rc == TD_OK)

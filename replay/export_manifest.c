@@ -186,12 +186,13 @@ static td_result write_segments(export_manifest *manifest, archive *from, const 
 
 td_result export_manifest_begin(export_manifest *manifest, export_folder *folder,
                                 const export_spec *spec, archive *from, const selection *wanted,
-                                selection_window window, td_err *err)
+                                selection_window window, uint64_t lead_from_ns, td_err *err)
 {
     *manifest = (export_manifest){.file = export_folder_manifest(folder), .folder = folder};
     td_result rc = write_request(manifest, spec, wanted, window, err);
     if (rc == TD_OK)
-        rc = write_segments(manifest, from, wanted, window, err);
+        rc = write_segments(manifest, from, wanted, (selection_window){lead_from_ns, window.to_ns},
+                            err);
     return rc == TD_OK ? rc : td_err_add(err, rc, EXPORT_MANIFEST);
 }
 

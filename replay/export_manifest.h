@@ -61,12 +61,12 @@ typedef struct export_manifest {
     uint64_t left_out_frames;
 } export_manifest;
 
-/* Write the head: what was asked for, and the segments that it comes from, with their hashes.
- * TD_E_*. */
+/* Write the head: what was asked for, and the segments that it comes from, with their hashes; those
+ * from lead_from_ns on, which warm the books up, are among them. TD_E_*. */
 TD_MUST_USE td_result export_manifest_begin(export_manifest *manifest, export_folder *folder,
                                             const export_spec *spec, archive *from,
                                             const selection *wanted, selection_window window,
-                                            td_err *err);
+                                            uint64_t lead_from_ns, td_err *err);
 
 /* Add a file. */
 TD_MUST_USE td_result export_manifest_add(export_manifest *manifest, const export_entry *entry,

@@ -364,6 +364,12 @@ selection_window tape_get_window(const tape *t)
     return t->plan_options.window;
 }
 
+uint64_t tape_get_lead_from_ns(const tape *t)
+{
+    TD_ASSERT(t->plan_options.lead_from_ns <= t->plan_options.window.from_ns);
+    return t->plan_options.lead_from_ns;
+}
+
 void tape_get_stats(const tape *t, tape_stats *out)
 {
     *out = t->stats;

@@ -94,6 +94,9 @@ TD_MUST_USE td_result tape_follow(tape *tape, td_err *err);
 /* The selection's window, relative times resolved; from_ns 0: no lower bound. */
 selection_window tape_get_window(const tape *tape);
 
+/* The moment from which frames are read: the window's, or before it that of the lead-in. */
+uint64_t tape_get_lead_from_ns(const tape *tape);
+
 /* Keep a frame's memory beyond the next tape_next, and give it back. Any thread. */
 void tape_block_acquire(tape_block *block);
 void tape_block_release(tape_block *block);

@@ -158,6 +158,8 @@ test("over midnight each day has its file, and a living book stands at its head"
   const alone = path.join(temporary(t), "alone");
   await tapedeck(t, exporting(archive, "tardis-csv", alone, "--from", "2021-04-18"));
   assert.deepEqual(data(alone), data(out).filter((f) => f.includes("2021-04-18")));
+  // The segment that warmed them up is among the sources.
+  assert.equal(manifestOf(alone).segments.length, 2);
   for (const name of data(alone)) assert.equal(csv(alone, name), csv(out, name), name);
 });
 
