@@ -117,6 +117,7 @@ static td_result read_to(export_command *command, td_err *err)
 static td_result read_types(export_command *command, td_err *err)
 {
     const export_format *format = command->spec.format;
+    TD_ASSERT(format != NULL);
     const export_type **types = command->spec.types;
     for (size_t i = 0; i < command->flags.types.count; i++) {
         const export_type *type;
@@ -192,6 +193,7 @@ static td_result run(export_command *command, exit_code *status, td_err *err)
         rc = read_gaps(command, err);
     if (rc != TD_OK)
         return rc;
+    TD_ASSERT(command->flags.out != NULL);
     const selection wanted = source_selection(&command->selecting);
     const export_options options = {.spec = &command->spec,
                                     .archive = command->archive,
@@ -212,6 +214,7 @@ static td_result run(export_command *command, exit_code *status, td_err *err)
         return td_err_set(err, TD_E_IO, "stopped before the end: nothing was exported");
     if (rc != TD_OK)
         return rc;
+    TD_ASSERT(result.verdict <= REPLAY_DAMAGED);
     *status = STATUS[result.verdict];
     report_say(command->report, TD_LOG_INFO, "%" PRIu64 " file%s, %" PRIu64 " row%s in '%s'%s",
                result.files, result.files == 1 ? "" : "s", result.rows, result.rows == 1 ? "" : "s",

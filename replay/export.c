@@ -72,6 +72,7 @@ static td_result look(export_run_state *run, td_err *err)
 static uint64_t damaged_until_ns(void *user)
 {
     const export_run_state *run = user;
+    TD_ASSERT(run->tape != NULL);
     tape_stats stats;
     tape_get_stats(run->tape, &stats);
     return stats.damaged_until_ns;
@@ -88,6 +89,8 @@ static pacer_answer on_progress(void *user, uint64_t frames, uint64_t recv_ns)
 
 static td_result open_player(export_run_state *run, td_err *err)
 {
+    TD_ASSERT(run->tape == NULL); /* the first look is over */
+    TD_ASSERT(run->survey.useful > 0);
     const export_options *options = run->options;
     const tape_options reading = {
         .threads = options->threads, .log = options->log, .with_events = 1, .with_lead_in = 1};
@@ -134,6 +137,7 @@ static td_result conclude(export_run_state *run, export_result *out, td_err *err
 {
     const export_options *options = run->options;
     replay_report report;
+    TD_ASSERT(run->writer != NULL);
     td_result rc = report_init_replay(&report, run->player, NULL, err);
     tape_get_stats(run->tape, &report.tape);
     if (rc == TD_OK)
@@ -160,6 +164,7 @@ static int is_same_choice(const export_choice *a, const export_choice *b)
 static void say_choice(const export_run_state *run, size_t index)
 {
     const export_series_table *table = &run->survey.series;
+    TD_ASSERT(index < table->choice_count);
     const export_choice *choice = &table->choices[index];
     size_t more = 0;
     for (size_t i = 0; i < index; i++)
@@ -202,6 +207,8 @@ static void close_run(export_run_state *run)
 
 td_result export_run(const export_options *options, export_result *out, td_err *err)
 {
+    TD_ASSERT(options->threads >= 1);
+    TD_ASSERT(options->spec->format != NULL);
     export_run_state run = {.options = options};
     td_result rc =
         export_folder_open(options->io, options->folder, options->overwrite, &run.folder, err);

@@ -69,6 +69,7 @@ td_result export_csv_open(const export_job *job, export_csv **out, td_err *err)
 
 static void series_close(csv_series *s)
 {
+    TD_ASSERT(s->series->user == s);
     export_file_abandon(s->file);
     export_gate_close(s->gate);
     export_reader_close(s->reader);
@@ -131,6 +132,8 @@ static td_result open_file(export_csv *csv, csv_series *s, td_err *err)
 {
     const export_series *series = s->series;
     const export_format *format = csv->job.spec->format;
+    TD_ASSERT(s->file == NULL);
+    TD_ASSERT(series->day == csv->day);
     td_result rc = export_name_format(format, series->type, series->exchange, series->file_symbol,
                                       csv->day, s->name, err);
     if (rc == TD_OK)
@@ -149,6 +152,8 @@ static td_result put_rows(export_csv *csv, csv_series *s, const tape_frame *fram
 {
     if (rows == 0)
         return TD_OK;
+    TD_ASSERT(csv->rows.size > 0);
+    TD_ASSERT(csv->day == export_day_of(frame->recv_ns));
     int is_new = 0;
     td_result rc = export_series_note(s->series, csv->day, frame->channel->info.feed,
                                       frame->channel->info.line, s->series->symbol, &is_new, err);
@@ -177,6 +182,7 @@ static td_result end_series_day(export_csv *csv, export_series *series, td_err *
                           .counts = s == NULL ? &NOTHING : &s->counts};
     if (s == NULL)
         return export_manifest_add(csv->job.manifest, &entry, err);
+    TD_ASSERT((s->file != NULL) == (s->counts.rows > 0));
     if (s->choice != NULL) {
         entry.book = s->choice->row;
         entry.market = s->choice->market;
@@ -210,6 +216,8 @@ static td_result end_day(export_csv *csv, td_err *err)
 /* Go on to the day of a frame; days between have no rows, and that is said. */
 static td_result turn_to(export_csv *csv, uint32_t day, td_err *err)
 {
+    TD_ASSERT(csv->has_days);
+    TD_ASSERT(day <= csv->last_day + 1);
     td_result rc = TD_OK;
     for (; csv->day < day && rc == TD_OK; csv->day++)
         rc = end_day(csv, err);
@@ -222,11 +230,14 @@ static td_result route_book(export_csv *csv, const tape_channel *channel, csv_ro
                             td_err *err)
 {
     const topic_row *row = channel->topic.row;
+    TD_ASSERT(row->type == MSG_BOOK_CHANGE);
+    TD_ASSERT(to->market != NULL);
     if (csv->job.spec->types[EXPORT_BOOK_CHANGES] == NULL ||
         !export_is_book_topic(row, csv->job.spec->depth))
         return TD_OK;
     td_bytes symbol = td_bytes_str(channel->info.symbol);
-    to->choice = export_choice_find(&csv->job.survey->series, channel->info.feed, symbol);
+    to->choice =
+        export_choice_find(&csv->job.survey->series, channel->info.feed, to->market, symbol);
     /* A lead-in may hold what the selection itself does not. */
     if (to->choice == NULL || strcmp(to->choice->row->name, row->name) != 0)
         return TD_OK;
@@ -239,6 +250,7 @@ static td_result route_trades(export_csv *csv, const tape_channel *channel, csv_
 {
     if (csv->job.spec->types[EXPORT_TRADES] == NULL)
         return TD_OK;
+    TD_ASSERT(to->market != NULL);
     to->use = USE_ENTRY_TRADES;
     if (export_entries_have_symbols(channel->topic.row))
         return TD_OK;
@@ -251,6 +263,7 @@ static td_result make_route(export_csv *csv, const tape_channel *channel, csv_ro
                             td_err *err)
 {
     const topic_row *row = channel->topic.row;
+    TD_ASSERT(to->use == USE_NOT_LOOKED);
     *to = (csv_route){.use = USE_NOTHING, .market = export_market_find(channel->info.family)};
     if (row == NULL || to->market == NULL)
         return TD_OK;
@@ -273,6 +286,7 @@ static td_result route_of(export_csv *csv, const tape_channel *channel, csv_rout
         csv->routes = routes;
         csv->route_count = count;
     }
+    TD_ASSERT(channel->index < csv->route_count);
     *out = &csv->routes[channel->index];
     return (*out)->use == USE_NOT_LOOKED ? make_route(csv, channel, *out, err) : TD_OK;
 }
@@ -290,6 +304,8 @@ static export_cells cells_of(const export_series *series, const tape_frame *fram
 static td_result write_trade(export_csv *csv, csv_series *s, const tape_frame *frame,
                              const message *m, size_t index, td_err *err)
 {
+    TD_ASSERT(s != NULL);
+    TD_ASSERT(s->series->type->id == EXPORT_TRADES);
     const export_cells cells = cells_of(s->series, frame, m);
     int is_id_cut = 0;
     td_buf_clear(&csv->rows);
@@ -311,6 +327,7 @@ static td_result take_trades(export_csv *csv, const sink_frame *shown, const csv
         return TD_OK;
     }
     TD_ASSERT(m.head.type == MSG_TRADE);
+    TD_ASSERT(to->use == USE_ENTRY_TRADES || to->series != NULL);
     const csv_series *counted = NULL;
     for (size_t i = 0; i < message_item_count(&m); i++) {
         csv_series *s = to->series;
@@ -331,6 +348,8 @@ static td_result take_trades(export_csv *csv, const sink_frame *shown, const csv
 
 static td_result open_book(export_csv *csv, csv_series *s, const topic_row *row, td_err *err)
 {
+    TD_ASSERT(row->type == MSG_BOOK_CHANGE);
+    TD_ASSERT((s->gate != NULL) == (s->reader != NULL));
     if (s->gate != NULL)
         return TD_OK;
     td_result rc = export_gate_open(csv->job.gaps, &s->gate, err);
@@ -340,6 +359,7 @@ static td_result open_book(export_csv *csv, csv_series *s, const topic_row *row,
 /* What a frame of a book that is not trusted costs. */
 static td_result leave_out(csv_series *s, const message *m, const gate_answer *answer, td_err *err)
 {
+    TD_ASSERT(m != NULL || !answer->is_trusted);
     if (m == NULL) {
         s->counts.undecoded_frames++;
     } else if (!answer->is_trusted) {
@@ -355,11 +375,13 @@ static td_result write_book(export_csv *csv, csv_series *s, const tape_frame *fr
 {
     const export_cells cells = cells_of(s->series, frame, m);
     reader_rows rows;
+    TD_ASSERT(answer->is_trusted);
     td_buf_clear(&csv->rows);
     td_result rc = export_reader_write(s->reader, &csv->rows, &cells, m, answer,
                                        export_gate_book(s->gate), &rows, err);
     if (rc != TD_OK)
         return rc;
+    TD_ASSERT(rows.synthesized <= rows.rows);
     if (!answer->was_alive)
         export_counts_restart(&s->counts, frame->recv_ns);
     s->counts.frames++;
@@ -372,6 +394,8 @@ static td_result take_book(export_csv *csv, const sink_frame *shown, const csv_r
 {
     const tape_frame *frame = shown->tape;
     csv_series *s = to->series;
+    TD_ASSERT(s != NULL);
+    TD_ASSERT(to->choice != NULL);
     message decoded;
     decode_error why;
     const topic_match topic = export_topic_of(frame, &shown->topic);
@@ -413,6 +437,7 @@ static td_result take_frame(void *ctx, const sink_frame *shown, td_err *err)
         rc = route_of(csv, frame->channel, &to, err);
     if (rc != TD_OK)
         return rc;
+    TD_ASSERT(to->use != USE_NOT_LOOKED);
     if (to->use == USE_BOOK)
         rc = take_book(csv, shown, to, err);
     else if (to->use == USE_TRADES || to->use == USE_ENTRY_TRADES)

@@ -190,6 +190,8 @@ static td_result publish_name(export_folder *folder, const char *name, td_err *e
 {
     char from[LIMIT_PATH_BYTES];
     char to[LIMIT_PATH_BYTES];
+    TD_ASSERT(name[0] != '\0');
+    TD_ASSERT(folder->renamed <= folder->spooled);
     td_result rc = path_of(folder, name, EXPORT_PARTIAL, from, err);
     if (rc == TD_OK)
         rc = path_of(folder, name, "", to, err);
@@ -240,6 +242,8 @@ td_result export_folder_publish(export_folder *folder, td_err *err)
     TD_ASSERT(!folder->is_published);
     export_sums ignored;
     export_file *manifest = folder->manifest;
+    TD_ASSERT(manifest != NULL);
+    TD_ASSERT(folder->spool != NULL);
     folder->manifest = NULL;
     td_result rc = export_file_finish(manifest, &ignored, err);
     if (rc == TD_OK)
@@ -314,6 +318,7 @@ td_result export_file_open(export_folder *folder, const char *name, export_packi
                            export_file **out, td_err *err)
 {
     TD_ASSERT(strlen(name) < EXPORT_NAME_BYTES);
+    TD_ASSERT(strchr(name, '/') == NULL);
     export_file *made = td_alloc_zero(1, sizeof *made);
     if (made == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for file %s", name);
@@ -368,6 +373,7 @@ static td_result write_out(export_file *file, file_end end, td_err *err)
     export_folder *folder = file->folder;
     char path[LIMIT_PATH_BYTES];
     td_file *to = NULL;
+    TD_ASSERT(end == FILE_ENDS || file->packed.size > 0);
     td_result rc = path_of(folder, file->name, EXPORT_PARTIAL, path, err);
     if (rc == TD_OK)
         rc = td_io_open(folder->io, path, TD_OPEN_APPEND, &to, err);
@@ -395,6 +401,7 @@ td_result export_file_settle(export_file *file, td_err *err)
 /* Enter a finished file in the spool, from where it is published or discarded. */
 static td_result spool_name(const export_file *file, td_err *err)
 {
+    TD_ASSERT(strchr(file->name, '\n') == NULL);
     char line[EXPORT_NAME_BYTES + 1];
     int size = snprintf(line, sizeof line, "%s\n", file->name);
     TD_ASSERT(size > 0);
@@ -405,6 +412,7 @@ static td_result spool_name(const export_file *file, td_err *err)
 
 td_result export_file_finish(export_file *file, export_sums *out, td_err *err)
 {
+    TD_ASSERT(!file->folder->is_published);
     td_result rc = pack(file, err);
     if (rc == TD_OK && file->gzip != NULL)
         rc = export_gzip_finish(file->gzip, &file->packed, err);

@@ -83,6 +83,8 @@ static td_result meet(export_gate *gate, const tape_frame *frame, const topic_ro
     }
     if (gate->channel == NULL || strcmp(gate->channel->info.feed, frame->channel->info.feed) != 0)
         gate->gap_next = 0;
+    TD_ASSERT(gate->track != NULL);
+    TD_ASSERT(gate->row == row);
     gate->channel = frame->channel;
     gate->session = frame->session;
     gate->conn = frame->conn;
@@ -145,6 +147,7 @@ td_result export_gate_take(export_gate *gate, const tape_frame *frame, const top
         return TD_OK;
     }
     TD_ASSERT(m->head.type == MSG_BOOK_CHANGE);
+    TD_ASSERT(gate->track != NULL);
     verdict v;
     track_apply(gate->track, m, &v);
     out->is_snapshot = v.is_snapshot;
@@ -157,6 +160,7 @@ td_result export_gate_take(export_gate *gate, const tape_frame *frame, const top
     }
     /* Within what is damaged nobody knows what is missing behind a snapshot. */
     out->is_trusted = (gate->is_alive || out->is_snapshot) && frame->recv_ns > damaged_until_ns;
+    TD_ASSERT(frame->recv_ns >= gate->trusted_ns || gate->trusted_ns == 0);
     gate->is_alive = out->is_trusted;
     if (out->is_trusted)
         gate->trusted_ns = frame->recv_ns;

@@ -59,6 +59,7 @@ static td_result gather_gaps(export_jsonl *self, td_err *err)
     for (size_t i = 0; i < all->count; i++)
         if (report_wants_gap(&all->rows[i], self->job.wanted, self->job.window))
             self->gaps[self->gap_count++] = &all->rows[i];
+    TD_ASSERT(self->gap_count <= all->count);
     if (self->gap_count > 0)
         qsort(self->gaps, self->gap_count, sizeof(const gap_row *), compare_gaps);
     return TD_OK;
@@ -110,6 +111,7 @@ static td_result end_day(export_jsonl *self, td_err *err)
 {
     export_sums sums;
     export_entry entry = {.type = self->series->type, .day = self->day, .counts = &self->counts};
+    TD_ASSERT((self->file != NULL) == (self->counts.rows > 0));
     if (self->file != NULL) {
         export_file *file = self->file;
         self->file = NULL;
@@ -126,6 +128,8 @@ static td_result end_day(export_jsonl *self, td_err *err)
 
 static td_result turn_to(export_jsonl *self, uint32_t day, td_err *err)
 {
+    TD_ASSERT(self->has_days);
+    TD_ASSERT(day <= self->last_day + 1);
     td_result rc = TD_OK;
     for (; self->day < day && rc == TD_OK; self->day++)
         rc = end_day(self, err);
@@ -135,6 +139,7 @@ static td_result turn_to(export_jsonl *self, uint32_t day, td_err *err)
 static td_result open_file(export_jsonl *self, td_err *err)
 {
     const export_format *format = self->job.spec->format;
+    TD_ASSERT(self->day <= self->last_day);
     td_result rc =
         export_name_format(format, self->series->type, "", "", self->day, self->name, err);
     if (rc == TD_OK)
@@ -157,6 +162,7 @@ static td_result begin_line(export_jsonl *self, json_writer *json, td_err *err)
 
 static td_result end_line(export_jsonl *self, json_writer *json, td_err *err)
 {
+    TD_ASSERT(self->file != NULL);
     json_write_object_end(json);
     td_result rc = json_write_end(json, err);
     if (rc == TD_OK)
@@ -216,6 +222,7 @@ static td_result gate_of(export_jsonl *self, const tape_channel *channel, export
         self->gates = gates;
         self->gate_count = count;
     }
+    TD_ASSERT(channel->index < self->gate_count);
     export_gate **at = &self->gates[channel->index];
     td_result rc = *at == NULL ? export_gate_open(self->job.gaps, at, err) : TD_OK;
     *out = *at;
@@ -234,6 +241,7 @@ static td_result judge(export_jsonl *self, const tape_frame *frame, const topic_
                               &answer, err);
     if (rc != TD_OK)
         return rc;
+    TD_ASSERT(m != NULL || !answer.is_trusted);
     *flags |= answer.is_trusted ? 0 : FLAG_NOT_TRUSTED;
     *flags |= answer.is_snapshot ? FLAG_SNAPSHOT : 0;
     return TD_OK;
@@ -286,6 +294,8 @@ static void write_message(const export_jsonl *self, json_writer *json, const sin
                           const message *m, unsigned flags)
 {
     const msg_head *head = &m->head;
+    TD_ASSERT(head->type != MSG_RAW);
+    TD_ASSERT(self->frames > 0);
     json_write_member_text(json, "type", msg_type_name(head->type));
     json_write_member_text(json, "kind",
                            head->kind == FRAME_UNTYPED ? NULL : frame_kind_name(head->kind));

@@ -71,6 +71,7 @@ static td_result get(export_lateness *self, const tape_frame *frame, late_feed *
         *out = &self->feeds[self->count++];
         **out = (late_feed){0};
     }
+    TD_ASSERT((*out)->session <= frame->session);
     if ((*out)->session != frame->session)
         **out = (late_feed){.feed = frame->channel->info.feed, .session = frame->session};
     return TD_OK;

@@ -167,6 +167,7 @@ static td_result write_segment(export_manifest *manifest, archive *from,
 static td_result write_segments(export_manifest *manifest, archive *from, const selection *wanted,
                                 selection_window window, td_err *err)
 {
+    TD_ASSERT(window.from_ns < window.to_ns);
     selection copy = *wanted;
     const plan_query query = {.from_ns = window.from_ns,
                               .to_ns = window.to_ns,
@@ -216,7 +217,9 @@ void export_counts_restart(export_counts *counts, uint64_t recv_ns)
 {
     if (counts->break_count == 0 || counts->break_count > LIMIT_EXPORT_BREAKS)
         return;
+    TD_ASSERT(counts->breaks != NULL);
     export_break *last = &counts->breaks[counts->break_count - 1];
+    TD_ASSERT(last->from_ns <= recv_ns);
     if (last->to_ns == 0)
         last->to_ns = recv_ns;
 }
@@ -231,6 +234,8 @@ void export_counts_clear(export_counts *counts)
 
 static void write_break(json_writer *json, const export_break *broke)
 {
+    TD_ASSERT(broke->cause != BREAK_NONE);
+    TD_ASSERT(broke->to_ns == 0 || broke->to_ns >= broke->from_ns);
     json_write_object_begin(json);
     json_write_member_text(json, "cause", export_break_cause_name(broke->cause));
     if (broke->cause == BREAK_RULE && broke->rule != RULE_NONE)
@@ -248,6 +253,8 @@ static void write_source(json_writer *json, const export_entry *entry)
         json_write_member_text(json, "feed", entry->feed);
     if (entry->book == NULL)
         return;
+    TD_ASSERT(entry->market != NULL);
+    TD_ASSERT(entry->book->book_depth > 0);
     json_write_member_text(json, "topic", entry->book->name);
     json_write_member_u64(json, "depth", entry->book->book_depth);
     if (strcmp(entry->book->name, entry->market->book_topic) != 0)
@@ -257,6 +264,8 @@ static void write_source(json_writer *json, const export_entry *entry)
 static void write_counts(json_writer *json, const export_entry *entry)
 {
     const export_counts *counts = entry->counts;
+    TD_ASSERT(counts->rows_synthesized <= counts->rows);
+    TD_ASSERT(counts->break_count == 0 || counts->breaks != NULL);
     json_write_member_u64(json, "rows", counts->rows);
     json_write_member_u64(json, "frames", counts->frames);
     json_write_member_u64(json, "undecoded_frames", counts->undecoded_frames);
@@ -278,6 +287,7 @@ static void write_counts(json_writer *json, const export_entry *entry)
 td_result export_manifest_add(export_manifest *manifest, const export_entry *entry, td_err *err)
 {
     TD_ASSERT((entry->name != NULL) == (entry->counts->rows > 0));
+    TD_ASSERT(entry->name == NULL || entry->sums != NULL);
     char date[EXPORT_DATE_BYTES];
     json_writer json;
     export_date_format(entry->day, date);

@@ -46,6 +46,8 @@ static int breaks_line(td_bytes text)
 td_result export_row_trade(td_buf *out, const export_cells *cells, const message *m, size_t index,
                            int *is_id_cut, td_err *err)
 {
+    TD_ASSERT(m->head.type == MSG_TRADE);
+    TD_ASSERT(index < message_item_count(m));
     msg_trade trade = message_trade(m, index);
     char start[START_BYTES];
     char price[TD_DECIMAL_TEXT_BYTES];
@@ -67,6 +69,7 @@ td_result export_row_trade(td_buf *out, const export_cells *cells, const message
 static td_result add_level(td_buf *out, td_bytes start, rows_kind kind, msg_side side,
                            const book_level *level, td_err *err)
 {
+    TD_ASSERT_SLOW(side == SIDE_BUY || side == SIDE_SELL);
     char row[ROW_BYTES];
     char price[TD_DECIMAL_TEXT_BYTES];
     char amount[TD_DECIMAL_TEXT_BYTES];

@@ -89,6 +89,7 @@ export_series *export_series_find(const export_series_table *table, const export
     if (table->slot_count == 0)
         return NULL;
     uint32_t found = table->slots[series_slot(table, type, exchange, file_symbol)];
+    TD_ASSERT(found <= table->count);
     return found == 0 ? NULL : table->items[found - 1];
 }
 
@@ -98,6 +99,7 @@ static td_result series_make(const export_type *type, const char *exchange, cons
     export_series *made = td_alloc_zero(1, sizeof *made);
     if (made == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a name of files");
+    TD_ASSERT(strlen(file_symbol) == strlen(symbol));
     *made = (export_series){.type = type,
                             .exchange = exchange,
                             .symbol = td_strdup(symbol),
@@ -131,6 +133,8 @@ td_result export_series_get(export_series_table *table, const export_type *type,
         rc = series_make(type, exchange, symbol, file_symbol, out, err);
     if (rc != TD_OK)
         return rc;
+    TD_ASSERT(table->count < LIMIT_EXPORT_SERIES);
+    TD_ASSERT(table->slots[series_slot(table, type, exchange, file_symbol)] == 0);
     table->slots[series_slot(table, type, exchange, file_symbol)] = (uint32_t)table->count + 1;
     table->items[table->count++] = *out;
     return TD_OK;
@@ -162,7 +166,9 @@ td_result export_series_note(export_series *series, uint32_t day, const char *fe
                              const char *symbol, int *is_new, td_err *err)
 {
     *is_new = series->day != day;
+    TD_ASSERT(day != EXPORT_DAY_NONE);
     if (!*is_new) {
+        TD_ASSERT(series->feed != NULL);
         if (strcmp(series->feed, feed) != 0 || series->line != line ||
             strcmp(series->symbol, symbol) != 0)
             return say_clash(series, feed, line, symbol, err);
@@ -201,14 +207,16 @@ void export_series_sort(export_series_table *table)
 
 /* ---- choices of topics ---- */
 
-static size_t choice_slot(const export_series_table *table, const char *feed, td_bytes symbol)
+static size_t choice_slot(const export_series_table *table, const char *feed,
+                          const export_market *market, td_bytes symbol)
 {
     TD_ASSERT(table->choice_slot_count > table->choice_count);
     size_t mask = table->choice_slot_count - 1;
-    size_t at = (size_t)(text_hash(td_bytes_str(feed)) * 31 + text_hash(symbol)) & mask;
+    uint64_t hash = text_hash(td_bytes_str(feed)) * 31 + text_hash(symbol);
+    size_t at = (size_t)(hash * 31 + text_hash(td_bytes_str(market->family))) & mask;
     for (; table->choice_slots[at] != 0; at = (at + 1) & mask) {
         const export_choice *is = &table->choices[table->choice_slots[at] - 1];
-        if (td_bytes_is(symbol, is->symbol) && strcmp(is->feed, feed) == 0)
+        if (is->market == market && td_bytes_is(symbol, is->symbol) && strcmp(is->feed, feed) == 0)
             break;
     }
     return at;
@@ -230,18 +238,19 @@ static td_result choices_grow(export_series_table *table, td_err *err)
     table->choice_slot_count = slot_count;
     for (size_t i = 0; i < table->choice_count; i++) {
         const export_choice *is = &table->choices[i];
-        table->choice_slots[choice_slot(table, is->feed, td_bytes_str(is->symbol))] =
+        table->choice_slots[choice_slot(table, is->feed, is->market, td_bytes_str(is->symbol))] =
             (uint32_t)i + 1;
     }
     return TD_OK;
 }
 
 const export_choice *export_choice_find(const export_series_table *table, const char *feed,
-                                        td_bytes symbol)
+                                        const export_market *market, td_bytes symbol)
 {
     if (table->choice_slot_count == 0)
         return NULL;
-    uint32_t found = table->choice_slots[choice_slot(table, feed, symbol)];
+    uint32_t found = table->choice_slots[choice_slot(table, feed, market, symbol)];
+    TD_ASSERT(found <= table->choice_count);
     return found == 0 ? NULL : &table->choices[found - 1];
 }
 
@@ -257,9 +266,10 @@ td_result export_choice_offer(export_series_table *table, const char *feed, td_b
         if (rc != TD_OK)
             return rc;
     }
-    size_t slot = choice_slot(table, feed, symbol);
+    size_t slot = choice_slot(table, feed, market, symbol);
     if (table->choice_slots[slot] != 0) {
         export_choice *is = &table->choices[table->choice_slots[slot] - 1];
+        TD_ASSERT(is->market == market);
         if (export_prefers_book(market, row, is->row))
             is->row = row;
         return TD_OK;

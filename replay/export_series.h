@@ -41,7 +41,7 @@ typedef struct export_series_table {
     size_t slot_count;
     export_choice *choices;
     size_t choice_count;
-    uint32_t *choice_slots; /* the same by hash of feed and symbol */
+    uint32_t *choice_slots; /* the same by hash of feed, market and symbol */
     size_t choice_slot_count;
 } export_series_table;
 
@@ -68,9 +68,10 @@ TD_MUST_USE td_result export_series_note(export_series *series, uint32_t day, co
  * finding by name is not. */
 void export_series_sort(export_series_table *table);
 
-/* The choice for a feed's symbol, or NULL. */
+/* The choice for a feed's symbol in a market, or NULL. (A feed may change its family from session
+ * to session, as the exchange changes its endpoints.) */
 const export_choice *export_choice_find(const export_series_table *table, const char *feed,
-                                        td_bytes symbol);
+                                        const export_market *market, td_bytes symbol);
 
 /* A feed has books of a symbol on this topic: it becomes the choice if there is none better yet.
  * TD_E_NOMEM, TD_E_LIMIT. */

@@ -53,6 +53,7 @@ td_bytes export_trade_symbol(const message *m, size_t index)
 static td_result check_new_file(survey_run *run, const export_series *series, td_err *err)
 {
     char name[EXPORT_NAME_BYTES];
+    TD_ASSERT(series->day == run->day);
     td_result rc = export_name_format(run->spec->format, series->type, series->exchange,
                                       series->file_symbol, series->day, name, err);
     if (rc == TD_OK)
@@ -81,6 +82,7 @@ static td_result note_file(survey_run *run, const tape_channel *channel, const e
     }
     export_series *series = NULL;
     int is_new = 0;
+    TD_ASSERT(type != NULL);
     rc = export_series_get(&run->out->series, type, exchange, cell, file_symbol, &series, err);
     if (rc == TD_OK)
         rc = export_series_note(series, run->day,
@@ -95,6 +97,7 @@ static td_result note_entries(survey_run *run, const tape_frame *frame, const ex
                               td_err *err)
 {
     const topic_match topic = export_topic_of(frame, &frame->channel->topic);
+    TD_ASSERT(run->spec->types[EXPORT_TRADES] != NULL);
     message m;
     decode_error why;
     if (!decoder_decode(run->decoder, &topic, frame->bytes, DECODE_PATH_HOT, &m, &why))
@@ -204,6 +207,7 @@ static td_result take_frame(survey_run *run, const tape_frame *frame, td_err *er
     if (frame->recv_ns > out->last_ns)
         out->last_ns = frame->recv_ns;
     uint32_t day = export_day_of(out->last_ns);
+    TD_ASSERT(run->day == EXPORT_DAY_NONE || day >= run->day);
     if (day != run->day) {
         run->day = day;
         run->day_files = 0;
@@ -234,6 +238,7 @@ td_result export_survey_run(const export_spec *spec, tape *from, export_folder *
     for (size_t i = 0; i < out->series.count; i++)
         out->series.items[i]->day = EXPORT_DAY_NONE; /* the writer begins anew */
     export_series_sort(&out->series);
+    TD_ASSERT(out->useful <= out->frames);
     return rc;
 }
 

@@ -165,8 +165,10 @@ void export_symbol_for_file(const char *symbol, char out[LIMIT_SYMBOL_BYTES])
 {
     size_t size = strlen(symbol);
     TD_ASSERT(size < LIMIT_SYMBOL_BYTES);
-    for (size_t i = 0; i <= size; i++)
-        out[i] = symbol[i] != '\0' && strchr(":\\/?*<>|\"", symbol[i]) != NULL ? '-' : symbol[i];
+    memcpy(out, symbol, size + 1);
+    for (size_t i = 0; i < size; i++)
+        if (strchr(":\\/?*<>|\"", symbol[i]) != NULL)
+            out[i] = '-';
 }
 
 td_result export_name_format(const export_format *format, const export_type *type,

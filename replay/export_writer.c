@@ -39,6 +39,7 @@ void export_writer_close(export_writer *writer)
 
 sink export_writer_sink(export_writer *writer)
 {
+    TD_ASSERT(writer != NULL);
     return writer->csv != NULL ? export_csv_sink(writer->csv) : export_jsonl_sink(writer->jsonl);
 }
 
@@ -48,6 +49,7 @@ int export_job_days(const export_job *job, uint32_t *first, uint32_t *last)
     int has_frames = survey->first_ns != 0;
     if (!has_frames && (!job->wanted->has_from || !job->wanted->has_to))
         return 0;
+    TD_ASSERT(survey->first_ns <= survey->last_ns);
     *first = export_day_of(job->wanted->has_from ? job->window.from_ns : survey->first_ns);
     *last = export_day_of(job->wanted->has_to ? job->window.to_ns - 1 : survey->last_ns);
     return *first <= *last;

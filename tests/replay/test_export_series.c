@@ -215,7 +215,8 @@ static void test_choices(void **state)
                                                      &DEPTHS[i], &err),
                                  TD_OK);
         }
-        const export_choice *choice = export_choice_find(&table, "f", td_bytes_str("BTCUSDT"));
+        const export_choice *choice =
+            export_choice_find(&table, "f", market, td_bytes_str("BTCUSDT"));
         assert_non_null(choice);
         const char *expected = (bits & 4) != 0    ? "orderbook.50"
                                : (bits & 8) != 0  ? "orderbook.1000"
@@ -223,7 +224,9 @@ static void test_choices(void **state)
                                : (bits & 16) != 0 ? "orderbook.rpi"
                                                   : "orderbook.1";
         assert_string_equal(choice->row->name, expected);
-        assert_null(export_choice_find(&table, "g", td_bytes_str("BTCUSDT")));
+        assert_null(export_choice_find(&table, "g", market, td_bytes_str("BTCUSDT")));
+        assert_null(export_choice_find(&table, "f", export_market_find("v5-inverse"),
+                                       td_bytes_str("BTCUSDT")));
         export_series_fini(&table);
     }
     static const topic_row FULL = {.name = "orderbook.full", .type = MSG_BOOK_CHANGE};
