@@ -105,6 +105,8 @@ struct exchange {
     uint32_t open_conns;
     uint8_t is_stopped;
     wire_timer *end_timer;
+    uint64_t first_mono_ns; /* of the first subscription; 0: there was none yet */
+    uint64_t first_ns;      /* its exchange time */
     exchange_counts counts;
     td_result failure;
     td_err failure_err;

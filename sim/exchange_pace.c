@@ -280,14 +280,28 @@ static void end_of_duration(void *user)
     exchange_close_conns(x, NULL, 1000);
 }
 
-static td_result market_start(sim_market *m, td_err *err)
+/* Exchange time of a moment: families whose clients come later start later, on the same clock. With
+ * an epoch each starts at that, so that it is the same in every run. */
+static uint64_t exchange_time(exchange *x, uint64_t mono_ns)
+{
+    const exchange_options *options = &x->options;
+    uint64_t scale = options->time_scale > 0 ? options->time_scale : 1;
+    if (options->epoch_ns > 0)
+        return options->epoch_ns;
+    if (x->first_mono_ns == 0) {
+        x->first_mono_ns = mono_ns;
+        x->first_ns = clock_wall_ns(options->clock);
+    }
+    return x->first_ns + (mono_ns - x->first_mono_ns) * scale;
+}
+
+static td_result market_start(sim_market *m, uint64_t now, td_err *err)
 {
     exchange *x = m->exchange;
     const exchange_options *options = &x->options;
     if (m->venue != NULL)
         return TD_OK;
-    uint64_t now = clock_mono_ns(options->clock);
-    uint64_t wall = options->epoch_ns > 0 ? options->epoch_ns : clock_wall_ns(options->clock);
+    uint64_t ns = exchange_time(x, now);
     /* Families have markets of their own: the seed is stirred with the family's name. */
     uint64_t seed = options->seed ^ td_xxh64(m->row->family, strlen(m->row->family));
     venue_options opening = {.traded = m->row->traded,
@@ -295,7 +309,7 @@ static td_result market_start(sim_market *m, td_err *err)
                              .account = m->account,
                              .symbol_count = options->symbol_count,
                              .seed = seed,
-                             .start_ns = wall - wall % TS_STEP_MIN_NS};
+                             .start_ns = ns - ns % TS_STEP_MIN_NS};
     td_result rc = venue_open(&opening, &m->venue, err);
     if (rc != TD_OK)
         return rc;
@@ -303,7 +317,8 @@ static td_result market_start(sim_market *m, td_err *err)
     m->book_frames = td_alloc_zero(streams, sizeof *m->book_frames);
     if (m->book_frames == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for %u streams", streams);
-    m->start_ns = opening.start_ns + options->settle_ns;
+    uint64_t scale = options->time_scale > 0 ? options->time_scale : 1;
+    m->start_ns = opening.start_ns + options->settle_ns * scale;
     m->last_ts_ns = opening.start_ns;
     m->start_mono_ns = now + options->settle_ns;
     schedule(m, m->start_mono_ns);
@@ -313,12 +328,13 @@ static td_result market_start(sim_market *m, td_err *err)
 td_result family_start(sim_family *f, td_err *err)
 {
     exchange *x = f->exchange;
+    uint64_t now = clock_mono_ns(x->options.clock);
     td_result rc = TD_OK;
     for (size_t i = 0; rc == TD_OK && i < f->market_count; i++)
-        rc = market_start(f->markets[i], err);
+        rc = market_start(f->markets[i], now, err);
     if (rc == TD_OK && x->options.duration_ns > 0 && x->end_timer == NULL)
-        rc = wire_timer_at(x->loop, clock_mono_ns(x->options.clock) + x->options.duration_ns,
-                           end_of_duration, x, &x->end_timer, err);
+        rc = wire_timer_at(x->loop, now + x->options.duration_ns, end_of_duration, x, &x->end_timer,
+                           err);
     return rc;
 }
 

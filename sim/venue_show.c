@@ -413,6 +413,19 @@ int venue_show_account(venue *v, stream *of, uint64_t ts_ns, text_out *out)
 
 /* ---- what a new subscriber gets ---- */
 
+/* The best prices of a book as it was shown last, which can be older than the ticker's. */
+static void set_best(const stream *of, const sim_symbol *s, sim_value *values)
+{
+    const window_level *bid = window_side(of->window, MARKET_BUY);
+    const window_level *ask = window_side(of->window, MARKET_SELL);
+    if (of->window->counts[MARKET_BUY] == 0 || of->window->counts[MARKET_SELL] == 0)
+        return;
+    values[SIM_BID1] = sim_number(bid->price, s->traded.price_places);
+    values[SIM_ASK1] = sim_number(ask->price, s->traded.price_places);
+    values[SIM_BID1_SIZE] = sim_number(bid->size, s->traded.size_places);
+    values[SIM_ASK1_SIZE] = sim_number(ask->size, s->traded.size_places);
+}
+
 int venue_show_state(venue *v, const stream *of, text_out *out)
 {
     const sim_symbol *s = &v->members[of->first].symbol;
@@ -430,9 +443,9 @@ int venue_show_state(venue *v, const stream *of, text_out *out)
     if (of->shown != NULL)
         memcpy(&v->values[SIM_TICKER_FIRST], &of->shown[SIM_TICKER_FIRST],
                (SIM_TICKER_LAST - SIM_TICKER_FIRST + 1) * sizeof v->values[0]);
-    return template_render(
-        of->text->snapshot,
-        &(template_source){.values = v->values, .next_item = next_item, .user = &v->items}, out);
+    if (of->window != NULL)
+        set_best(of, s, v->values);
+    return render(v, of->text->snapshot, NULL, out);
 }
 
 void venue_set_shown(venue *v, stream *of, uint64_t ts_ns)

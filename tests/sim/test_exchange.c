@@ -98,9 +98,11 @@ static void scene_init(scene *s, const exchange_options *options)
 {
     td_err err;
     *s = (scene){.options = *options};
-    s->options.families[0] = family_find(td_bytes_str("inverse"));
-    s->options.families[1] = family_find(td_bytes_str("linear"));
-    s->options.family_count = 2;
+    if (s->options.family_count == 0) {
+        s->options.families[0] = family_find(td_bytes_str("inverse"));
+        s->options.families[1] = family_find(td_bytes_str("linear"));
+        s->options.family_count = 2;
+    }
     s->options.symbol_count = 2;
     s->options.seed = 11;
     s->options.epoch_ns = 1618677786000000000u;
@@ -451,6 +453,180 @@ static void test_truth_fails(void **state)
     scene_fini(&s);
 }
 
+/* ---- all dialects ---- */
+
+static exchange_options options_of(const char *const *families, uint64_t rate)
+{
+    exchange_options options = {.rate = rate};
+    for (; families[options.family_count] != NULL; options.family_count++)
+        options.families[options.family_count] =
+            family_find(td_bytes_str(families[options.family_count]));
+    return options;
+}
+
+/* Where a line that holds part begins; -1: there is none. */
+static long line_of(const client *c, const char *part)
+{
+    const uint8_t *found =
+        c->lines.size == 0 ? NULL : memmem(c->lines.data, c->lines.size, part, strlen(part));
+    return found == NULL ? -1 : (long)(found - c->lines.data);
+}
+
+/* Each family's own way to ask, to be answered and to refuse; docs/wire.md 1.1 to 1.5. Whether the
+ * first data comes before the answer: linear v5 before, spot after (docs/wire.md 1.3). */
+static void test_dialects(void **state)
+{
+    (void)state; /* none */
+    const struct {
+        const char *family;
+        const char *path;
+        const char *ask;
+        const char *answer;
+        const char *data;
+        int is_data_first;
+        const char *wrong; /* NULL: not tried */
+        const char *refusal;
+    } rows[] = {
+        {"v5-linear", "/v5/public/linear",
+         "{\"req_id\":\"7\",\"op\":\"subscribe\",\"args\":[\"orderbook.50.BTCUSDT\"]}",
+         "\"req_id\":\"7\",\"op\":\"subscribe\"}", "\"topic\":\"orderbook.50.BTCUSDT\"", 1,
+         "{\"op\":\"subscribe\",\"args\":[\"tickers.BTCUSDT\",\"nothing.BTCUSDT\"]}",
+         "error:handler not found,topic:nothing.BTCUSDT"},
+        {"v5-spot", "/v5/public/spot", "{\"op\":\"subscribe\",\"args\":[\"orderbook.50.BTCUSDT\"]}",
+         "\"ret_msg\":\"subscribe\"", "\"topic\":\"orderbook.50.BTCUSDT\"", 0,
+         "{\"op\":\"subscribe\",\"args\":[\"orderbook.50.BTCUSDT\"]}",
+         "error:already subscribed,topic:orderbook.50.BTCUSDT"},
+        {"v5-option", "/v5/public/option",
+         "{\"op\":\"subscribe\",\"args\":[\"tickers.BTC-25DEC26-60000-C\",\"tickers.NO\"]}",
+         "\"failTopics\":[\"tickers.NO\"]", "\"topic\":\"tickers.BTC-25DEC26-60000-C\"", 0, NULL,
+         NULL},
+        {"spot-v1", "/spot/quote/ws/v1",
+         "{\"topic\":\"depth\",\"event\":\"sub\",\"symbol\":\"BTCUSDT\",\"params\":{\"binary\":"
+         "false}}",
+         "\"event\":\"sub\"", "\"topic\":\"depth\",\"params\":{\"realtimeInterval\"", 0,
+         "{\"topic\":\"depth\",\"event\":\"sub\",\"symbol\":\"NOUSDT\",\"params\":{\"binary\":"
+         "false}}",
+         "Invalid Symbols!"},
+        {"spot-v2", "/spot/quote/ws/v2",
+         "{\"topic\":\"kline\",\"event\":\"sub\",\"params\":{\"symbol\":\"BTCUSDT\",\"klineType\":"
+         "\"1m\",\"binary\":false}}",
+         "\"msg\":\"Success\"", "\"klineType\":\"1m\",\"symbolName\":\"BTCUSDT\"},\"data\":{", 0,
+         NULL, NULL},
+        {"usdc-option", "/trade/option/usdc/public/v1",
+         "{\"op\":\"subscribe\",\"id\":\"x1\",\"args\":[\"delta.orderbook100.BTC-25DEC26-60000-C\"]"
+         "}",
+         "\"type\":\"COMMAND_RESP\"", "\"dataType\":\"NEW\"", 0, NULL, NULL},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        scene s;
+        client c = {0};
+        exchange_options options = options_of((const char *const[]){rows[i].family, NULL}, 1);
+        print_message("  %s\n", rows[i].family);
+        scene_init(&s, &options);
+        client_connect(&s, &c, rows[i].path);
+        say(&c, rows[i].ask);
+        run_until_message(&s, &c, rows[i].answer);
+        run_until_message(&s, &c, rows[i].data);
+        assert_int_equal(line_of(&c, rows[i].data) < line_of(&c, rows[i].answer),
+                         rows[i].is_data_first);
+        if (rows[i].wrong != NULL) {
+            say(&c, rows[i].wrong);
+            run_until_message(&s, &c, rows[i].refusal);
+        }
+        client_fini(&c);
+        scene_fini(&s);
+    }
+}
+
+/* Nothing private without a key; with one, everything that was asked for. A private family's
+ * account trades in markets that nobody else has asked for. */
+static void test_private(void **state)
+{
+    (void)state; /* none */
+    scene s;
+    client c = {0};
+    exchange_options options = options_of((const char *const[]){"v5-private", NULL}, 0);
+    scene_init(&s, &options);
+    client_connect(&s, &c, "/v5/private");
+    say(&c, "{\"op\":\"subscribe\",\"args\":[\"order\"]}");
+    run_until_message(&s, &c, "\"success\":false");
+    assert_int_equal(count_lines(&c, "\"topic\":\"order\""), 0);
+    say(&c, "{\"op\":\"auth\",\"args\":[\"key\",1618677786000,\"sig\"]}");
+    run_until_message(&s, &c, "\"op\":\"auth\"");
+    say(&c, "{\"op\":\"subscribe\",\"args\":[\"order\",\"execution.linear\",\"dcp.spot\"]}");
+    run_until_message(&s, &c, "\"topic\":\"execution.linear\"");
+    run_until_message(&s, &c, "\"orderStatus\":\"Filled\"");
+    run_until_message(&s, &c, "\"category\":\"inverse\"");
+    run_until_message(&s, &c, "\"category\":\"spot\"");
+    assert_int_equal(count_lines(&c, "dcp"), 0);
+    assert_int_equal(count_lines(&c, "\"topic\":\"orderbook"), 0);
+    client_fini(&c);
+    scene_fini(&s);
+}
+
+/* Spot's private side has no subscribing: the key brings everything. */
+static void test_spot_private(void **state)
+{
+    (void)state; /* none */
+    scene s;
+    client c = {0};
+    exchange_options options =
+        options_of((const char *const[]){"spot-v1", "spot-private", NULL}, 0);
+    scene_init(&s, &options);
+    client_connect(&s, &c, "/spot/ws");
+    say(&c, "{\"op\":\"auth\",\"args\":[\"key\",\"1618677786000\",\"sig\"]}");
+    run_until_message(&s, &c, "{\"auth\":\"success\"}");
+    run_until_message(&s, &c, "[{\"e\":\"ticketInfo\"");
+    run_until_message(&s, &c, "[{\"e\":\"executionReport\"");
+    run_until_message(&s, &c, "[{\"e\":\"outboundAccountInfo\"");
+    run_until_message(&s, &c, "[{\"e\":\"stop_executionReport\"");
+    client_fini(&c);
+    scene_fini(&s);
+}
+
+/* Linear and copy trading share their paths: what a client asks for first says which it means. */
+static void test_shared_path(void **state)
+{
+    (void)state; /* none */
+    scene s;
+    client linear = {0};
+    client copies = {0};
+    exchange_options options = options_of((const char *const[]){"linear", "copytrade", NULL}, 0);
+    scene_init(&s, &options);
+    client_connect(&s, &linear, "/realtime_public");
+    client_connect(&s, &copies, "/realtime_public");
+    say(&linear, "{\"op\":\"subscribe\",\"args\":[\"candle.1.BTCUSDT\"]}");
+    say(&copies, "{\"op\":\"subscribe\",\"args\":[\"klineV2.1.BTCUSDT\"]}");
+    run_until_message(&s, &linear, "\"topic\":\"candle.1.BTCUSDT\"");
+    run_until_message(&s, &copies, "\"topic\":\"klineV2.1.BTCUSDT\"");
+    say(&copies, "{\"op\":\"subscribe\",\"args\":[\"candle.1.BTCUSDT\"]}");
+    run_until_message(&s, &copies, "error:handler not found,topic:candle.1.BTCUSDT");
+    client_fini(&linear);
+    client_fini(&copies);
+    scene_fini(&s);
+}
+
+/* With the clock at a thousand times its pace, minutes close in a moment; exchange times of all
+ * families are on one clock. */
+static void test_time_scale(void **state)
+{
+    (void)state; /* none */
+    scene s;
+    client c = {0};
+    exchange_options options = options_of((const char *const[]){"v5-linear", NULL}, 1000);
+    options.time_scale = 1000;
+    scene_init(&s, &options);
+    client_connect(&s, &c, "/v5/public/linear");
+    say(&c, "{\"op\":\"subscribe\",\"args\":[\"kline.1.BTCUSDT\"]}");
+    uint64_t end = clock_mono_ns(clock_real()) + 30 * TD_NS_PER_S;
+    while (count_lines(&c, "\"confirm\":true") < 3) {
+        assert_int_equal(wire_loop_run(s.loop, 100 * TD_NS_PER_MS, NULL), TD_OK);
+        assert_true(clock_mono_ns(clock_real()) < end);
+    }
+    client_fini(&c);
+    scene_fini(&s);
+}
+
 static void test_fault_texts(void **state)
 {
     (void)state; /* none */
@@ -474,11 +650,14 @@ static void test_fault_texts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_everything),  cmocka_unit_test(test_deterministic),
-        cmocka_unit_test(test_answers),     cmocka_unit_test(test_paths_and_keys),
-        cmocka_unit_test(test_faults),      cmocka_unit_test(test_cut_and_refuse),
-        cmocka_unit_test(test_two_clients), cmocka_unit_test(test_stop),
-        cmocka_unit_test(test_truth_fails), cmocka_unit_test(test_fault_texts),
+        cmocka_unit_test(test_everything),   cmocka_unit_test(test_deterministic),
+        cmocka_unit_test(test_answers),      cmocka_unit_test(test_paths_and_keys),
+        cmocka_unit_test(test_faults),       cmocka_unit_test(test_cut_and_refuse),
+        cmocka_unit_test(test_two_clients),  cmocka_unit_test(test_stop),
+        cmocka_unit_test(test_truth_fails),  cmocka_unit_test(test_fault_texts),
+        cmocka_unit_test(test_dialects),     cmocka_unit_test(test_private),
+        cmocka_unit_test(test_spot_private), cmocka_unit_test(test_shared_path),
+        cmocka_unit_test(test_time_scale),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,120 @@
+// A session of every family at once: what is subscribed to, where, and with which credentials. Symbols are those that
+// the simulated exchange has.
+import fs from "node:fs";
+import path from "node:path";
+
+export const CREDENTIALS = { SESSION_KEY: "sessionkey0001", SESSION_SECRET: "a secret of the session" };
+
+const cross = (topics, symbols) => topics.flatMap((topic) => symbols.map((symbol) => `${topic}.${symbol}`));
+
+const V5_BOOKS = ["orderbook.1", "orderbook.50", "orderbook.200"];
+const OPTIONS = ["BTC-25DEC26-60000-C", "ETH-25DEC26-2300-C"];
+
+/** path, topics, and for private families how they authenticate. */
+export const SESSION = {
+  inverse: {
+    path: "/realtime", auth: "op",
+    topics: [
+      "trade.*", "orderBookL2_25.*", "orderBook_200.100ms.*", "instrument_info.100ms.*", "klineV2.1.*", "liquidation.*", "insurance.*",
+      "position", "execution", "order", "stop_order", "wallet",
+    ],
+  },
+  linear: {
+    path: "/realtime_public",
+    topics: cross(["trade", "orderBookL2_25", "orderBook_200.100ms", "instrument_info.100ms", "candle.1", "liquidation"], ["BTCUSDT", "ETHUSDT"]),
+  },
+  "linear-private": {
+    family: "linear", path: "/realtime_private", auth: "url",
+    topics: ["position", "execution", "order", "stop_order", "wallet"],
+  },
+  copytrade: {
+    path: "/realtime_private", auth: "op",
+    topics: ["copyTradePosition", "copyTradeOrder", "copyTradeExecution", "copyTradeWallet"],
+  },
+  "usdc-perp": {
+    path: "/perpetual/ws/v1/realtime_public",
+    topics: cross(["trade", "orderBookL2_25", "instrument_info.100ms", "candle.1"], ["BTCPERP", "ETHPERP"]),
+  },
+  "usdc-option": {
+    path: "/trade/option/usdc/public/v1",
+    topics: [
+      ...cross(["orderbook25", "orderbook100", "delta.orderbook100", "instrument_info"], OPTIONS),
+      "recenttrades.BTC", "instrument_info.all.BTC", "underlying_price.BTC", "underlying.BTC_USD.25DEC26",
+      "estimated_delivery_price.BTC_USD.25DEC26", "platform.insurance.USDC",
+    ],
+  },
+  "usdc-private": {
+    path: "/trade/option/usdc/private/v1", auth: "op",
+    topics: [
+      ...["order", "position", "trade"].flatMap((what) => [`user.openapi.perp.${what}`, `user.openapi.option.${what}`]),
+      "user.order", "user.openapi.greeks", "user.service", "user.mmp.event",
+    ],
+  },
+  "spot-v1": {
+    path: "/spot/quote/ws/v1",
+    topics: cross(["trade", "realtimes", "depth", "mergedDepth.1", "diffDepth", "kline.1m"], ["BTCUSDT", "ETHUSDT"]),
+  },
+  "spot-v2": {
+    path: "/spot/quote/ws/v2",
+    topics: cross(["trade", "realtimes", "depth", "bookTicker", "kline.1m"], ["BTCUSDT", "ETHUSDT"]),
+  },
+  "spot-private": {
+    path: "/spot/ws", auth: "op",
+    topics: ["executionReport", "stop_executionReport", "ticketInfo", "outboundAccountInfo"],
+  },
+  "contract-v3": {
+    path: "/contract/usdt/public/v3",
+    topics: cross([...V5_BOOKS, "publicTrade", "tickers", "kline.1", "liquidation"], ["BTCUSDT"]),
+  },
+  "contract-v3-private": {
+    family: "contract-v3", path: "/contract/private/v3", auth: "op",
+    topics: ["position", "execution", "order", "wallet"].map((what) => `user.${what}.contractAccount`),
+  },
+  "v5-linear": {
+    path: "/v5/public/linear",
+    topics: [
+      ...cross([...V5_BOOKS, "orderbook.1000", "orderbook.rpi", "publicTrade", "tickers", "kline.1", "kline.5", "allLiquidation", "priceLimit"], ["BTCUSDT", "ETHUSDT"]),
+      "insurance.USDT", "adlAlert.USDT",
+    ],
+  },
+  "v5-inverse": {
+    path: "/v5/public/inverse",
+    topics: cross([...V5_BOOKS, "publicTrade", "tickers", "kline.1", "allLiquidation"], ["BTCUSD", "ETHUSD"]),
+  },
+  "v5-spot": {
+    path: "/v5/public/spot",
+    topics: cross([...V5_BOOKS, "orderbook.full", "publicTrade", "tickers", "kline.1"], ["BTCUSDT", "ETHUSDT"]),
+  },
+  "v5-option": {
+    path: "/v5/public/option",
+    topics: [...cross(["orderbook.25", "orderbook.100", "tickers"], OPTIONS), "publicTrade.BTC", "publicTrade.ETH"],
+  },
+  "v5-spread": {
+    path: "/v5/public/spread",
+    topics: cross(["orderbook.25", "publicTrade", "tickers"], ["BTCUSDT_BTC/USDT", "ETHUSDT_ETH/USDT"]),
+  },
+  "v5-misc": { path: "/v5/public/misc/status", topics: ["system.status", "rfq.open.public.trades", "earn.doublewin.offers"] },
+  "v5-private": {
+    path: "/v5/private", auth: "op",
+    topics: ["order", "execution", "execution.fast", "position", "wallet", "greeks", "spread.order", "spread.execution", "dcp.future"],
+  },
+};
+
+/** Names of the families, each once. */
+export const FAMILIES = [...new Set(Object.entries(SESSION).map(([name, feed]) => feed.family ?? name))];
+
+/** A configuration of the recorder for the whole session at an exchange. */
+export function sessionConfig(dir, server) {
+  const file = path.join(dir, "session.yaml");
+  const quoted = (list) => list.map((topic) => JSON.stringify(topic)).join(", ");
+  const feeds = Object.entries(SESSION).map(([name, feed]) => [
+    `  - name: ${name}`,
+    `    family: ${feed.family ?? name}`,
+    `    url: ${server.url}${feed.path}`,
+    `    ca_file: ${server.ca}`,
+    `    topics: [${quoted(feed.topics)}]`,
+    ...(feed.auth ? [`    auth: ${feed.auth}`, "    api_key_env: SESSION_KEY", "    api_secret_env: SESSION_SECRET"] : []),
+  ].join("\n"));
+  fs.writeFileSync(file, `commit_interval: 200ms\nfeeds:\n${feeds.join("\n")}\n`);
+  return file;
+}
