@@ -358,12 +358,12 @@ static size_t sort_topics(subscriber *self)
     size_t count = self->options.topic_count;
     if (self->counts[TOPIC_REFUSED] == 0)
         return count;
-    const char **names = td_alloc_zero(count, sizeof *names);
+    const char **names = td_alloc_zero(count, sizeof(const char *));
     asked_topic *rows = td_alloc_zero(count, sizeof *rows);
     size_t good = count;
     if (names != NULL && rows != NULL) {
         good = put_refused_last(self, names, rows);
-        memcpy(self->names, names, count * sizeof *names);
+        memcpy(self->names, names, count * sizeof(const char *));
         memcpy(self->rows, rows, count * sizeof *rows);
     }
     td_free(names);
@@ -384,7 +384,7 @@ static td_result allocate(subscriber *self, td_err *err)
 {
     size_t count = self->options.topic_count;
     self->queue_capacity = count + 1;
-    self->names = td_alloc_zero(count + 1, sizeof *self->names);
+    self->names = td_alloc_zero(count + 1, sizeof(const char *));
     self->rows = td_alloc_zero(count + 1, sizeof *self->rows);
     self->queue = td_alloc_zero(self->queue_capacity, sizeof *self->queue);
     if (self->names == NULL || self->rows == NULL || self->queue == NULL)
@@ -404,9 +404,10 @@ td_result subscriber_open(const subscriber_options *options, subscriber **out, t
     if (self == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a subscriber");
     self->options = *options;
-    td_buf *const texts[] = {&self->granted, &self->split, &self->refused, &self->asked};
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        td_buf_init(texts[i], TEXTS_BYTES_MAX);
+    td_buf_init(&self->granted, TEXTS_BYTES_MAX);
+    td_buf_init(&self->split, TEXTS_BYTES_MAX);
+    td_buf_init(&self->refused, TEXTS_BYTES_MAX);
+    td_buf_init(&self->asked, TEXTS_BYTES_MAX);
     td_result rc = allocate(self, err);
     if (rc != TD_OK) {
         subscriber_close(self);

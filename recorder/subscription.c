@@ -208,7 +208,7 @@ td_result subscription_open(const feed_config *feed, const symbol_list *symbols,
     memset(out, 0, sizeof *out);
     collection all = {.feed = feed, .dialect = dialect_find(feed->family->dialect), .out = out};
     all.table = td_alloc_zero(TABLE_PLACES, sizeof *all.table);
-    out->topics = td_alloc_zero(LIMIT_FEED_TOPICS, sizeof *out->topics);
+    out->topics = td_alloc_zero(LIMIT_FEED_TOPICS, sizeof(char *));
     td_result rc = all.table == NULL || out->topics == NULL
                        ? td_err_set(err, TD_E_NOMEM, "no memory for topics")
                        : collect(&all, symbols, err);
@@ -221,7 +221,7 @@ td_result subscription_open(const feed_config *feed, const symbol_list *symbols,
 
 void subscription_fini(subscription *self)
 {
-    for (size_t i = 0; i < self->topic_count; i++)
+    for (size_t i = 0; self->topics != NULL && i < self->topic_count; i++)
         td_free(self->topics[i]);
     td_free(self->topics);
     memset(self, 0, sizeof *self);

@@ -313,7 +313,7 @@ static td_result open_slots(supervisor *self, td_err *err)
 static td_result open_http(supervisor *self, td_err *err)
 {
     const recorder_config *config = self->options.config;
-    self->http = td_alloc_zero(config->feed_count, sizeof *self->http);
+    self->http = td_alloc_zero(config->feed_count, sizeof(http_feed *));
     if (self->http == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for %zu feeds", config->feed_count);
     td_result rc = TD_OK;

@@ -357,8 +357,12 @@ static td_bytes http_topic(td_bytes name, char out[HTTP_TOPIC_BYTES])
     memcpy(out, HTTP_TOPIC_PREFIX, used);
     if (name.size == 0)
         name = td_bytes_str("reply");
-    for (size_t i = 0; i < name.size && used < HTTP_TOPIC_BYTES; i++)
-        out[used++] = is_name_byte(name.data[i]) ? (char)name.data[i] : '_';
+    for (size_t i = 0; i < name.size && used < HTTP_TOPIC_BYTES; i++) {
+        out[used] = '_';
+        if (is_name_byte(name.data[i]))
+            memcpy(&out[used], &name.data[i], 1);
+        used++;
+    }
     return td_bytes_of(out, used);
 }
 
