@@ -32,7 +32,8 @@ typedef enum auth_mode {
 
 /* An HTTP request that is repeated beside a feed's frames. */
 typedef struct http_config {
-    const char *name_text; /* as in the file; the command line has it in its text */
+    const char *name_text; /* as in the file; the command line has it in its text; NULL: none */
+    uint8_t is_named;      /* the command line's text has one */
     const char *url;
     uint64_t every_ns;
     char name[LIMIT_NAME_BYTES]; /* settled by config_finish: "instruments", for http.instruments */

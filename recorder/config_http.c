@@ -6,22 +6,33 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "recorder/config_impl.h"
+#include "tape/channel_router.h"
 #include "wire/url.h"
 
 #define EVERY_DEFAULT_NS (UINT64_C(3600) * TD_NS_PER_S)
 
-/* "NAME=URL" or "NAME@EVERY=URL". */
+static int is_http_url(const char *text)
+{
+    return strncmp(text, "https://", 8) == 0 || strncmp(text, "http://", 7) == 0;
+}
+
+/* "URL", "NAME=URL" or "NAME@EVERY=URL". */
 static td_result read_text(const char *text, http_config *out, td_err *err)
 {
+    if (is_http_url(text)) {
+        out->url = text;
+        return TD_OK;
+    }
     size_t name_size = strcspn(text, "@=");
     size_t head_size = strcspn(text, "=");
     if (text[head_size] == '\0' || name_size >= sizeof out->name) {
         td_err_set(err, TD_E_INVALID, "'%s' is no HTTP request", text);
-        td_err_hint(err, "NAME=URL or NAME@EVERY=URL, such as instruments@1h=https://…");
+        td_err_hint(err, "URL, NAME=URL or NAME@EVERY=URL, such as instruments@1h=https://…");
         return TD_E_INVALID;
     }
     memcpy(out->name, text, name_size);
     out->name[name_size] = '\0';
+    out->is_named = 1;
     out->url = text + head_size + 1;
     if (name_size == head_size)
         return TD_OK;
@@ -52,6 +63,21 @@ static td_result take_texts(feed_config *feed, td_err *err)
     return TD_OK;
 }
 
+/* Nobody named it: what imported captures call such a reply. */
+static void name_by_url(http_config *asked)
+{
+    td_bytes name = channel_router_http_name(td_bytes_str(asked->url));
+    if (name.size == 0)
+        name = td_bytes_str("reply");
+    size_t size = name.size < sizeof asked->name ? name.size : sizeof asked->name - 1;
+    for (size_t i = 0; i < size; i++) {
+        asked->name[i] = '_';
+        if (config_is_name_char((char)name.data[i]))
+            memcpy(&asked->name[i], &name.data[i], 1);
+    }
+    asked->name[size] = '\0';
+}
+
 /* Names become channels: http.NAME. */
 static td_result check_name(const http_config *asked, td_err *err)
 {
@@ -75,10 +101,12 @@ static td_result finish_one(http_config *asked, td_err *err)
     }
     if (asked->url == NULL)
         return td_err_set(err, TD_E_INVALID, "HTTP request '%s' has no url", asked->name);
-    td_result rc = check_name(asked, err);
     wire_url ignored;
+    td_result rc = wire_url_parse_http(asked->url, &ignored, err);
+    if (rc == TD_OK && asked->name_text == NULL && !asked->is_named)
+        name_by_url(asked);
     if (rc == TD_OK)
-        rc = wire_url_parse_http(asked->url, &ignored, err);
+        rc = check_name(asked, err);
     if (asked->every_ns == 0)
         asked->every_ns = EVERY_DEFAULT_NS;
     return rc == TD_OK ? rc : td_err_add(err, rc, "HTTP request '%s'", asked->name);

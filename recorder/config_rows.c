@@ -166,7 +166,7 @@ static const option_row HTTP_OPTION_ROWS[] = {
     {.long_name = "http",
      .type = OPTION_LIST,
      .offset = offsetof(feed_config, http_texts),
-     .metavar = "NAME[@EVERY]=URL",
+     .metavar = "[NAME[@EVERY]=]URL",
      .help = "keep the replies of this URL, asked again and again (default: every 1h); repeatable"},
 };
 

@@ -209,6 +209,11 @@ describe("binary frames", { concurrency: 3 }, () => {
       assert.equal(await binaryMessages(path.join(archive, "capture", file)), sent.length);
       const report = JSON.parse((await tapedeck(t, ["replay", "-a", archive, "--json"], { status: null })).stdout);
       assert.equal(report.frames, 1 + sent.length);
+      // What is inside is found out by whoever decodes: the channel has the topic, replay the trade.
+      const isCompressed = name !== "what is none of these";
+      assert.deepEqual([report.decoded, report.undecoded], isCompressed ? [1, 0] : [0, 1]);
+      const [row] = await jsonLines(t, ["cat", "-a", archive, "--dir", "in", "--topic", isCompressed ? "trade" : "_unknown"]);
+      assert.equal(row.symbol || null, isCompressed ? "BTCUSDT" : null);
       await tapedeck(t, ["verify", "-a", archive]);
     });
 });

@@ -272,7 +272,20 @@ static void http_requests_are_read(void **state)
     assert_string_equal(feed->http[1].name, "b");
     assert_int_equal(feed->symbols.count, 1);
     config_fini(config);
-    static const char *const WRONG[] = {"https://h/", "=https://h/", "a@=https://h/",
+    static const struct {
+        const char *text, *name;
+    } NAMED[] = {{"https://h/v5/market/time?x=1", "time"},
+                 {"http://h/a%20b/", "a_20b"},
+                 {"https://h", "reply"}};
+    for (size_t i = 0; i < sizeof NAMED / sizeof *NAMED; i++) {
+        feed = one_feed(config, "inverse");
+        feed->topics = (options_list){.items = {"trade"}, .count = 1};
+        feed->http_texts = (options_list){.items = {NAMED[i].text}, .count = 1};
+        assert_int_equal(config_finish(config, &err), TD_OK);
+        assert_string_equal(feed->http[0].name, NAMED[i].name);
+        assert_string_equal(feed->http[0].url, NAMED[i].text);
+    }
+    static const char *const WRONG[] = {"https:///", "=https://h/", "a@=https://h/",
                                         "a@soon=https://h/", "a=h"};
     for (size_t i = 0; i < sizeof WRONG / sizeof *WRONG; i++) {
         feed = one_feed(config, "inverse");
