@@ -36,6 +36,8 @@ static const field_row WALLET[] = {
     V3_MONEY(MEMBER_CUM_REALISED_PNL, "cumRealisedPnl"),
 };
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
+
 /* Private frames are topic and data, nothing else. */
 #define PRIVATE_TOPIC(what, message_type, words, time, table, rule, rule_member)                   \
     {                                                                                              \
@@ -43,6 +45,8 @@ static const field_row WALLET[] = {
             .pattern = "user." what ".contractAccount", TOPIC_FIELDS(table),                       \
             .rules = {{rule, STRENGTH_STATISTIC, rule_member}},                                    \
     }
+
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 static const topic_row TOPICS[] = {
     V3_BOOK_1(NULL),

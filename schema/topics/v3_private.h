@@ -6,6 +6,8 @@
 
 #include "schema/topics/v3.h"
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
+
 /* An order of any product, also one of two legs. */
 #define V3_ORDER_FIELDS                                                                            \
     V3_SYMBOL, V3_FIELD(MEMBER_ORDER_ID, "orderId", FIELD_TEXT, UNIT_NONE, FIELD_REQUIRED),        \
@@ -77,5 +79,7 @@
 #define V3_PRIVATE_COMMON(topic_name, message_type, words, time, path)                             \
     .name = topic_name, .type = message_type, .title = words, .time_member = time,                 \
     .items = V3_ENTRIES(path, ACTION_NONE)
+
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 #endif

@@ -6,6 +6,8 @@
 
 #include "schema/topics/v3.h"
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
+
 static const field_row V5_TRADE[] = {V3_TRADE_FIELDS, V3_TRADE_RETAIL, V3_TRADE_SEQ};
 
 /* The insurance funds of a settlement coin, isolated ones only; symbols is one symbol. */
@@ -85,5 +87,7 @@ static const field_row V5_PRICE_LIMIT[] = {
                    V3_CHANGES, V5_INSURANCE),                                                      \
         V5_OF_COIN("adlAlert", MSG_NOTICE, "Where positions are about to be deleveraged, 1 s",     \
                    V3_WHOLE, V5_ADL_ALERT)
+
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 #endif

@@ -200,6 +200,8 @@ static const field_row SPREAD_EXECUTION[] = {
     V3_TEXT(MEMBER_FEE_COIN, "feeCoin"),
 };
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
+
 /* The same final state of an order may come twice, and a position with every event of an order, so
  * order is a hint; an execution comes once. */
 #define ORDERS(topic_name, topic_pattern, words, table)                                            \
@@ -221,6 +223,8 @@ static const field_row SPREAD_EXECUTION[] = {
             .pattern = topic_pattern, TOPIC_ENVELOPE(SENT_ENVELOPE), TOPIC_FIELDS(POSITION),       \
             .rules = {{RULE_ENTRY_SEQ_WEAK, STRENGTH_WARNING, MEMBER_SEQ}},                        \
     }
+
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 /* What follows a topic's name is a category (spot, linear, inverse, option), so the longer names
  * stand first. */
