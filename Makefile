@@ -96,7 +96,8 @@ TESTS_base := tests/base/test_alloc.c tests/base/test_arena.c tests/base/test_bu
 TESTS_schema := tests/schema/test_decode_captures.c tests/schema/test_json.c \
                 tests/schema/test_json_write.c tests/schema/test_topic.c tests/schema/test_classify.c \
                 tests/schema/test_decode.c tests/schema/test_message.c \
-                tests/schema/test_json_schema.c tests/schema/test_golden.c tests/schema/test_topics_v5.c
+                tests/schema/test_json_schema.c tests/schema/test_golden.c tests/schema/test_topics_v5.c \
+                tests/schema/test_topics_older.c
 
 TESTS_book := tests/book/test_book.c tests/book/test_continuity.c tests/book/test_continuity_entries.c tests/book/test_loss.c
 

@@ -136,111 +136,11 @@ static void test_linear_capture(void **state)
     assert_int_equal(t.unknown_fields, 0);
 }
 
-/* Single real frames and samples of 2019 to 2022 of the topics that have rows. */
-static void run_samples(const char *folder, const char *family_name, size_t least)
-{
-    char prefix[128];
-    char name[512];
-    snprintf(prefix, sizeof prefix, "frames/%s", folder);
-    const char *path = capture_path_or_skip(prefix);
-    size_t count = 0;
-    size_t decoded = 0;
-    char **names = capture_list(path, ".json", &count);
-    const family *of = family_find(td_bytes_str(family_name));
-    decoders d = decoders_open();
-    for (size_t i = 0; i < count; i++) {
-        snprintf(name, sizeof name, "%s/%s", prefix, names[i]);
-        size_t size = 0;
-        uint8_t *bytes = capture_read_file(capture_path(name), &size);
-        td_bytes frame = td_bytes_of(bytes, size);
-        classification what;
-        decoder_classify(d.hot, of, frame, DIR_IN, TOPIC_NOW, &what);
-        if (what.frame_class == CLASS_DATA && what.topic.row != NULL) {
-            message m;
-            if (!decode_both(&d, &what.topic, frame, &m))
-                fail_msg("%s was not decoded", name);
-            if (m.head.unknown_fields != 0)
-                fail_msg("%s has %u unknown fields", name, m.head.unknown_fields);
-            assert_true(message_item_count(&m) > 0);
-            assert_int_equal(what.exchange_ns, m.head.exchange_ns);
-            decoded++;
-        }
-        td_free(bytes);
-        td_free(names[i]);
-    }
-    td_free(names);
-    decoders_close(&d);
-    assert_true(decoded >= least);
-}
-
-static void test_inverse_perpetual_samples(void **state)
-{
-    (void)state;
-    run_samples("inverse-perpetual", "inverse", 11);
-}
-
-static void test_inverse_futures_samples(void **state)
-{
-    (void)state;
-    run_samples("inverse-futures", "inverse", 5);
-}
-
-static void test_linear_samples(void **state)
-{
-    (void)state;
-    run_samples("linear", "linear", 12);
-}
-
-/* Published samples that are no JSON (comments, missing commas, False): refused with a place, never
- * decoded. */
-static void test_nonstrict_samples(void **state)
-{
-    (void)state;
-    static const char *const folders[] = {"inverse-perpetual", "inverse-futures", "linear"};
-    /* Before anything is open: a skipped test cleans nothing up. */
-    (void)capture_path_or_skip("frames");
-    decoders d = decoders_open();
-    size_t refused = 0;
-    for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
-        char prefix[128];
-        char name[512];
-        size_t count = 0;
-        snprintf(prefix, sizeof prefix, "frames/%s/nonstrict", folders[i]);
-        char **names = capture_list(capture_path_or_skip(prefix), ".txt", &count);
-        const family *of = family_find(td_bytes_str(i == 2 ? "linear" : "inverse"));
-        for (size_t j = 0; j < count; j++) {
-            snprintf(name, sizeof name, "%s/%s", prefix, names[j]);
-            size_t size = 0;
-            uint8_t *bytes = capture_read_file(capture_path(name), &size);
-            classification what;
-            decoder_classify(d.hot, of, td_bytes_of(bytes, size), DIR_IN, TOPIC_NOW, &what);
-            message m;
-            decode_error why = {.reason = DECODE_NOT_JSON};
-            if (what.topic.row != NULL &&
-                decoder_decode(d.hot, &what.topic, td_bytes_of(bytes, size), DECODE_PATH_HOT, &m,
-                               &why))
-                fail_msg("%s was decoded", name);
-            assert_int_equal(why.reason, DECODE_NOT_JSON);
-            assert_true(why.offset <= size);
-            refused++;
-            td_free(bytes);
-            td_free(names[j]);
-        }
-        td_free(names);
-    }
-    decoders_close(&d);
-    assert_true(refused >= 15);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_inverse_capture),
         cmocka_unit_test(test_linear_capture),
-        cmocka_unit_test(test_inverse_perpetual_samples),
-        cmocka_unit_test(test_inverse_futures_samples),
-        cmocka_unit_test(test_linear_samples),
-        cmocka_unit_test(test_nonstrict_samples),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
