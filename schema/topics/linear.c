@@ -1,4 +1,4 @@
-/* Linear (USDT) perpetuals: docs/wire.md 2, column "linear". */
+/* Linear (USDT) perpetuals: docs/wire.md 2. */
 #include "schema/topics/op_linear.h"
 #include "schema/topics/op_private.h"
 
