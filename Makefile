@@ -46,7 +46,7 @@ SRC_format += format/gap.c format/segment_name.c format/archive.c format/archive
 GEN_format := $(B)/gen/format/catalog_sql.c
 
 SRC_tape := tape/selection.c tape/event.c tape/gap_json.c tape/channel_router.c tape/block.c tape/roster.c tape/source.c tape/plan.c \
-            tape/loader.c tape/merge.c tape/tape.c
+            tape/loader.c tape/merge.c tape/settling.c tape/tape.c
 
 SRC_wire := wire/url.c wire/proxy.c wire/tls.c wire/tls_judge.c wire/resolve.c wire/assembly.c wire/loop.c \
             wire/client.c wire/client_connect.c wire/client_callback.c wire/server.c wire/http.c wire/server_peer.c wire/ready.c \
@@ -65,7 +65,7 @@ SRC_recorder := recorder/backoff.c recorder/chunk_queue.c recorder/cmd_record.c 
                 recorder/session_clock.c recorder/subscriber.c recorder/subscription.c \
                 recorder/supervisor.c recorder/supervisor_open.c recorder/watch.c
 
-SRC_replay := replay/digest.c replay/lateness.c replay/pacer.c replay/player.c replay/settling.c replay/strands.c \
+SRC_replay := replay/digest.c replay/lateness.c replay/pacer.c replay/player.c replay/strands.c \
     replay/stream.c replay/stream_table.c replay/truth_table.c replay/truth_content.c replay/report.c replay/report_json.c \
     replay/report_text.c replay/sink_jsonl.c replay/sink_truth.c replay/keyboard.c replay/source.c \
     replay/cmd_replay.c replay/serve.c replay/serve_client.c replay/serve_feeds.c replay/cmd_serve.c
@@ -116,7 +116,7 @@ TESTS_wire := tests/wire/test_url.c tests/wire/test_dialect.c tests/wire/test_di
 TESTS_cli := tests/cli/test_options.c tests/cli/test_output.c
 
 TESTS_recorder := tests/recorder/test_backoff.c tests/recorder/test_config.c \
-                  tests/recorder/test_feed_setup.c tests/recorder/test_findings.c \
+                  tests/recorder/test_watch.c tests/recorder/test_feed_setup.c tests/recorder/test_findings.c \
                   tests/recorder/test_intake.c tests/recorder/test_pipeline.c \
                   tests/recorder/test_redact.c \
                   tests/recorder/test_session_clock.c \

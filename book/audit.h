@@ -96,7 +96,8 @@ typedef struct audit_item {
     verdict_item verdict; /* books: numbers of the last state that was equal, and of this one; best:
                              prices; trades: what the candle grew by, and what the trades add, in
                              units of 10^-8 */
-    const audit_seat *about; /* the topic that lacks something: the trades; the book of the frame */
+    const audit_seat
+        *about; /* the topic that lacks something: the trades; of two books one, always the same */
     uint32_t line, shard, conn; /* of that topic's last frame */
     uint64_t from_ns; /* receive times: what is missing came after this (the last moment at which */
     uint64_t to_ns;   /* all was well), and before this */

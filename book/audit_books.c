@@ -128,7 +128,7 @@ static void judge_pair(audit *a, audit_seat *seat, audit_seat *other, const book
     if (differs != differed) {
         verdict_item *item =
             audit_say(out, differs ? AUDIT_DIFFERS : AUDIT_AGREES, rule_between(seat, other), seat,
-                      seat, from_ns, now->recv_ns);
+                      first, from_ns, now->recv_ns);
         item->expected = first->books->with[at].equal_seq;
         item->found = now->seq;
     }

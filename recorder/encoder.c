@@ -323,6 +323,18 @@ static td_result redact(encoder *self, const intake_record *record, uint8_t *byt
     return rc;
 }
 
+/* Requests, and what answers them, say from when on a connection's topics are all there. */
+static void watch_control_frame(encoder *self, const intake_record *record,
+                                const channel_route *route, td_bytes bytes)
+{
+    int is_request = record->dir == DIR_OUT;
+    if (!is_request && route->frame_class != CLASS_ACK && route->frame_class != CLASS_ERROR)
+        return;
+    watch_put_control(self->options.watch, record->feed_index,
+                      is_request ? WATCH_REQUEST : WATCH_ANSWER, route->info, record->conn,
+                      record->recv_ns, bytes);
+}
+
 static td_result take_frame(encoder *self, const intake_record *record, td_bytes bytes, td_err *err)
 {
     TD_ASSERT(bytes.size <= LIMIT_FRAME_BYTES);
@@ -359,6 +371,8 @@ static td_result take_frame(encoder *self, const intake_record *record, td_bytes
     if (self->options.watch != NULL && route.frame_class == CLASS_DATA)
         watch_put(self->options.watch, record->feed_index, route.index, route.info, record->conn,
                   record->recv_ns, bytes);
+    else if (self->options.watch != NULL)
+        watch_control_frame(self, record, &route, bytes);
     return TD_OK;
 }
 

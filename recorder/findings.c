@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "book/audit.h"
 
 struct findings {
     pthread_mutex_t mutex;
@@ -71,18 +72,46 @@ uint64_t findings_take_lost(findings *self)
     return lost;
 }
 
+/* What a finding is called in the log. */
+static void log_finding(const watch_finding *finding, const char *detail, const td_log *log)
+{
+    const channel_info *channel = finding->channel;
+    if (finding->reason == GAP_AGGREGATE)
+        td_log_say(log, TD_LOG_WARNING, "%s %s: trades are missing (%s)", channel->feed,
+                   channel->exchange_topic, detail);
+    else if (finding->to_ns == GAP_OPEN)
+        td_log_say(log, TD_LOG_WARNING, "%s %s: the book is broken (%s)", channel->feed,
+                   channel->exchange_topic, detail);
+    else if (finding->rule == RULE_BOOKS_AGREE || finding->rule == RULE_LINES_AGREE)
+        td_log_say(log, TD_LOG_INFO, "%s %s: the books of the symbol agree again", channel->feed,
+                   channel->exchange_topic);
+    else
+        td_log_say(log, TD_LOG_INFO, "%s %s: a snapshot mended the book", channel->feed,
+                   channel->exchange_topic);
+}
+
+static void format_detail(const watch_finding *finding, char *out, size_t size)
+{
+    TD_ASSERT(size >= AUDIT_GAP_TEXT_BYTES);
+    if (finding->reason == GAP_AGGREGATE)
+        audit_gap_text(finding->expected, finding->found, out);
+    else
+        snprintf(out, size, "%s: %" PRId64 " after %" PRId64, rule_name(finding->rule),
+                 finding->found, finding->expected);
+}
+
 void findings_say(const watch_finding *finding, intake *into, const td_log *log)
 {
     TD_ASSERT(finding->from_ns != 0);
+    TD_ASSERT(finding->reason != GAP_AGGREGATE || finding->to_ns != GAP_OPEN);
     const channel_info *channel = finding->channel;
     char detail[160];
-    snprintf(detail, sizeof detail, "%s: %" PRId64 " after %" PRId64, rule_name(finding->rule),
-             finding->found, finding->expected);
+    format_detail(finding, detail, sizeof detail);
     event gap = {.kind = EVENT_GAP,
                  .line = channel->line,
                  .shard = channel->shard,
                  .conn = finding->conn,
-                 .gap = {.reason = GAP_SEQUENCE,
+                 .gap = {.reason = finding->reason,
                          .feed = channel->feed,
                          .line = channel->line,
                          .shard = channel->shard,
@@ -96,10 +125,5 @@ void findings_say(const watch_finding *finding, intake *into, const td_log *log)
                          .cause = rule_name(finding->rule),
                          .detail = detail}};
     intake_event(into, finding->feed_index, &gap);
-    if (finding->to_ns == GAP_OPEN)
-        td_log_say(log, TD_LOG_WARNING, "%s %s: the book is broken (%s)", channel->feed,
-                   channel->exchange_topic, detail);
-    else
-        td_log_say(log, TD_LOG_INFO, "%s %s: a snapshot mended the book", channel->feed,
-                   channel->exchange_topic);
+    log_finding(finding, detail, log);
 }

@@ -1,5 +1,6 @@
 /* What the continuity thread found, on its way to the network thread, which writes it down as
- * events: a book that breaks opens a `sequence` gap, the snapshot that mends it closes the gap.
+ * events: a book that breaks opens a `sequence` gap, the snapshot that mends it closes the gap; an
+ * `aggregate` gap has both its ends.
  * Bounded: what does not fit is counted, and said. */
 #ifndef TD_RECORDER_FINDINGS_H
 #define TD_RECORDER_FINDINGS_H

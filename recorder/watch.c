@@ -10,8 +10,16 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/ring.h"
+#include "book/audit.h"
 #include "book/continuity.h"
 #include "schema/decode.h"
+#include "tape/settling.h"
+
+_Static_assert(SETTLING_UNKNOWN == AUDIT_SETTLED_UNKNOWN, "passed on as it is");
+_Static_assert(SETTLING_NOT_YET == AUDIT_SETTLED_NOT, "passed on as it is");
+#define DAY_NS (86400 * TD_NS_PER_S)
+
+typedef enum record_kind { RECORD_DATA, RECORD_REQUEST, RECORD_ANSWER } record_kind;
 
 /* A record in the watch's ring, before the frame and its padding. */
 typedef struct watch_record {
@@ -22,13 +30,28 @@ typedef struct watch_record {
     uint32_t size;
     uint32_t skipped; /* frames of any channel that were skipped before this one */
     uint16_t feed_index;
+    uint8_t kind; /* record_kind */
 } watch_record;
+
+/* All topics of one symbol of a feed: what an audit compares. */
+typedef struct watched_lane {
+    const char *symbol; /* of the channel that was met first */
+    audit *audit;       /* NULL while no part has a partner, or there was no memory for it */
+    uint32_t parts[AUDIT_PARTS];
+    uint32_t useful; /* audit_useful_parts of them */
+    struct watched_lane *next;
+} watched_lane;
 
 /* What is known of one channel. */
 typedef struct watched {
     const channel_info *info; /* NULL: not seen yet */
     topic_match topic;
-    track *track; /* NULL: the topic has no row, or there was no memory for it */
+    track *track;       /* NULL: the topic has no row, or there was no memory for it */
+    watched_lane *lane; /* NULL: takes no part in audits */
+    audit_seat *seat;   /* NULL: not yet, or all are taken */
+    audit_part part;
+    uint8_t has_no_seat;
+    uint64_t row_day; /* days since 1970: the row was looked up for it, if it has dates */
     uint32_t conn;
     uint64_t last_ns;
     uint64_t broken_from_ns; /* 0: not broken */
@@ -38,6 +61,7 @@ typedef struct watched {
 typedef struct watched_feed {
     watched *channels;
     uint32_t capacity;
+    watched_lane *lanes;
 } watched_feed;
 
 struct watch {
@@ -45,6 +69,7 @@ struct watch {
     pthread_t thread;
     td_ring *ring;
     decoder *decoder;
+    settling settling;
     watched_feed feeds[LIMIT_FEEDS];
     uint32_t skipped_pending; /* encoder thread's: not yet told */
     atomic_ullong put,
@@ -60,12 +85,11 @@ static void count(atomic_ullong *counter, uint64_t more)
 
 /* Encoder thread. Never waits: a full ring skips the frame, and the books know that they missed
  * one. */
-void watch_put(watch *self, uint16_t feed_index, uint32_t channel_index, const channel_info *info,
-               uint32_t conn, uint64_t recv_ns, td_bytes bytes)
+static void put(watch *self, watch_record record, td_bytes bytes)
 {
     /* A record without a channel is the end. */
-    TD_ASSERT(feed_index < self->options.config->feed_count);
-    TD_ASSERT(info != NULL);
+    TD_ASSERT(record.feed_index < self->options.config->feed_count);
+    TD_ASSERT(record.info != NULL);
     TD_ASSERT(bytes.size <= LIMIT_FRAME_BYTES);
     watch_record *place =
         td_ring_reserve(self->ring, sizeof *place + bytes.size + DECODE_PADDING_BYTES);
@@ -74,17 +98,36 @@ void watch_put(watch *self, uint16_t feed_index, uint32_t channel_index, const c
         count(&self->skipped, 1);
         return;
     }
-    *place = (watch_record){.info = info,
-                            .recv_ns = recv_ns,
-                            .channel_index = channel_index,
-                            .conn = conn,
-                            .size = (uint32_t)bytes.size,
-                            .skipped = self->skipped_pending,
-                            .feed_index = feed_index};
+    record.size = (uint32_t)bytes.size;
+    record.skipped = self->skipped_pending;
+    *place = record;
     self->skipped_pending = 0;
     memcpy(place + 1, bytes.data, bytes.size);
     atomic_fetch_add_explicit(&self->put, 1, memory_order_release);
     td_ring_commit(self->ring, sizeof *place + bytes.size + DECODE_PADDING_BYTES);
+}
+
+void watch_put(watch *self, uint16_t feed_index, uint32_t channel_index, const channel_info *info,
+               uint32_t conn, uint64_t recv_ns, td_bytes bytes)
+{
+    const watch_record record = {.info = info,
+                                 .recv_ns = recv_ns,
+                                 .channel_index = channel_index,
+                                 .conn = conn,
+                                 .feed_index = feed_index,
+                                 .kind = RECORD_DATA};
+    put(self, record, bytes);
+}
+
+void watch_put_control(watch *self, uint16_t feed_index, watch_control kind,
+                       const channel_info *info, uint32_t conn, uint64_t recv_ns, td_bytes bytes)
+{
+    const watch_record record = {.info = info,
+                                 .recv_ns = recv_ns,
+                                 .conn = conn,
+                                 .feed_index = feed_index,
+                                 .kind = kind == WATCH_REQUEST ? RECORD_REQUEST : RECORD_ANSWER};
+    put(self, record, bytes);
 }
 
 static watched *find_channel(watch *self, const watch_record *record)
@@ -105,6 +148,39 @@ static watched *find_channel(watch *self, const watch_record *record)
     return &feed->channels[record->channel_index];
 }
 
+/* The lane of the record's symbol; NULL without memory. */
+static watched_lane *find_lane(watch *self, const watch_record *record)
+{
+    watched_feed *feed = &self->feeds[record->feed_index];
+    for (watched_lane *lane = feed->lanes; lane != NULL; lane = lane->next) {
+        if (strcmp(lane->symbol, record->info->symbol) == 0)
+            return lane;
+    }
+    watched_lane *made = td_alloc_zero(1, sizeof *made);
+    if (made == NULL)
+        return NULL;
+    made->symbol = record->info->symbol;
+    made->next = feed->lanes;
+    feed->lanes = made;
+    return made;
+}
+
+/* A topic that other topics of its symbol can be compared with; without memory it is not. */
+static void join_lane(watch *self, watched *channel, const watch_record *record)
+{
+    channel->part = audit_part_of(channel->topic.row);
+    if (channel->part == AUDIT_NONE)
+        return;
+    channel->lane = find_lane(self, record);
+    if (channel->lane == NULL)
+        return;
+    watched_lane *lane = channel->lane;
+    lane->parts[channel->part]++;
+    lane->useful = audit_useful_parts(lane->parts);
+    if (lane->useful != 0 && lane->audit == NULL && audit_open(&lane->audit, NULL) != TD_OK)
+        lane->audit = NULL;
+}
+
 /* A topic without a row, or without memory for its book, is recorded unchecked. */
 static void meet_channel(watch *self, watched *channel, const watch_record *record)
 {
@@ -121,7 +197,9 @@ static void meet_channel(watch *self, watched *channel, const watch_record *reco
         channel->track = NULL;
         td_log_say(self->options.log, TD_LOG_WARNING, "%s is not checked: %s",
                    record->info->exchange_topic, err.text);
+        return;
     }
+    join_lane(self, channel, record);
 }
 
 static void report(watch *self, const watched *channel, uint16_t feed_index, uint64_t to_ns)
@@ -133,6 +211,7 @@ static void report(watch *self, const watched *channel, uint16_t feed_index, uin
                              .conn = channel->conn,
                              .from_ns = channel->broken_from_ns,
                              .to_ns = to_ns,
+                             .reason = GAP_SEQUENCE,
                              .rule = channel->broke.rule,
                              .expected = channel->broke.expected,
                              .found = channel->broke.found};
@@ -161,42 +240,153 @@ static void judge(watch *self, watched *channel, const watch_record *record, con
 }
 
 /* Frames were skipped, nobody knows whose: every book is unchecked until its next snapshot. */
-static void forget_all(watch *self)
+static void forget_all(watch *self, uint64_t recv_ns)
 {
     for (size_t f = 0; f < LIMIT_FEEDS; f++) {
         for (uint32_t i = 0; i < self->feeds[f].capacity; i++) {
-            if (self->feeds[f].channels[i].track != NULL)
-                track_skip(self->feeds[f].channels[i].track);
+            watched *channel = &self->feeds[f].channels[i];
+            if (channel->track != NULL)
+                track_skip(channel->track);
+            if (channel->seat != NULL)
+                audit_skip(channel->lane->audit, channel->seat, recv_ns);
         }
     }
 }
 
-/* A frame of a new connection begins with a new snapshot: books of the old one are forgotten. */
-static void check(watch *self, const watch_record *record, td_bytes bytes)
+/* ---- audits ---- */
+
+/* What an audit found, as a finding about the topic that lacks something. Only errors are told. */
+static void report_item(watch *self, uint16_t feed_index, const audit_item *item)
 {
-    TD_ASSERT(record->info != NULL);
+    int is_aggregate = item->verdict.rule == RULE_TRADES_COMPLETE;
+    if (item->verdict.strength != STRENGTH_ERROR)
+        return;
+    count(&self->violations, item->event == AUDIT_DIFFERS);
+    const watch_finding finding = {
+        .feed_index = feed_index,
+        .channel = audit_seat_user(item->about),
+        .conn = item->conn,
+        .from_ns = item->from_ns,
+        .to_ns = is_aggregate || item->event == AUDIT_AGREES ? item->to_ns : GAP_OPEN,
+        .reason = is_aggregate ? GAP_AGGREGATE : GAP_SEQUENCE,
+        .rule = item->verdict.rule,
+        .expected = item->verdict.expected,
+        .found = item->verdict.found};
+    self->options.found(self->options.user, &finding);
+}
+
+static td_result settled_of(watch *self, const watch_record *record, uint64_t *settled_ns)
+{
+    settling_slot *slot;
+    td_result rc = settling_get(&self->settling, record->info, &slot, NULL);
+    if (rc == TD_OK)
+        *settled_ns = settling_ns(slot, 0, record->conn, record->recv_ns);
+    return rc;
+}
+
+/* Let the symbol's audit compare a frame with other topics. decoded NULL: it was not decodable. */
+static void compare(watch *self, watched *channel, const watch_record *record,
+                    const message *decoded)
+{
+    audit *of = channel->lane->audit;
+    if (channel->seat == NULL && !channel->has_no_seat &&
+        audit_sit(of, channel->topic.row, record->info->line, (void *)record->info, &channel->seat,
+                  NULL) != TD_OK)
+        channel->has_no_seat = 1;
+    if (channel->seat == NULL)
+        return;
+    if (decoded == NULL) {
+        audit_skip(of, channel->seat, record->recv_ns);
+        return;
+    }
+    audit_frame place = {.recv_ns = record->recv_ns,
+                         .connection =
+                             (uint64_t)record->conn * LIMIT_FEED_SLOTS + record->info->shard,
+                         .shard = record->info->shard,
+                         .conn = record->conn};
+    if (settled_of(self, record, &place.settled_ns) != TD_OK)
+        return;
+    audit_verdict found;
+    audit_take(of, channel->seat, &place, decoded, channel->track, &found);
+    for (uint32_t i = 0; i < found.count; i++)
+        report_item(self, record->feed_index, &found.items[i]);
+}
+
+/* ---- one frame ---- */
+
+/* A row with dates holds for its days only: the topic goes on, with its book, under the next one.
+ */
+static void renew_row(watch *self, watched *channel, const watch_record *record)
+{
+    uint64_t day = record->recv_ns / DAY_NS;
+    if (day == channel->row_day)
+        return;
+    channel->row_day = day;
+    const family *of = self->options.config->feeds[record->feed_index].family;
+    const topic_row *now =
+        topic_row_at(of->topics, of->topic_count, channel->topic.row, record->recv_ns);
+    if (now == NULL || now->type != channel->topic.row->type ||
+        track_set_row(channel->track, now, NULL) != TD_OK)
+        return;
+    channel->topic.row = now;
+    if (channel->seat != NULL && audit_part_of(now) == channel->part)
+        audit_seat_set_row(channel->seat, now);
+}
+
+/* A request or an answer: perhaps the last that was open. Without memory it counts for nothing. */
+static void note_control(watch *self, const watch_record *record, td_bytes bytes)
+{
+    settling_slot *slot;
+    if (settling_get(&self->settling, record->info, &slot, NULL) != TD_OK)
+        return;
+    if (record->kind == RECORD_REQUEST)
+        settling_sent(slot, 0, record->conn, record->recv_ns, bytes);
+    else
+        settling_answered(slot, 0, record->conn, record->recv_ns);
+}
+
+/* The channel's track and topic, ready for a frame of this connection and day. NULL: not checked. A
+ * frame of a new connection begins with a new snapshot: books of the old one are forgotten. */
+static watched *prepare(watch *self, const watch_record *record)
+{
     watched *channel = find_channel(self, record);
     if (channel == NULL)
-        return;
+        return NULL;
     if (channel->info == NULL)
         meet_channel(self, channel, record);
     if (channel->track == NULL)
-        return;
+        return NULL;
+    if (topic_row_is_dated(channel->topic.row))
+        renew_row(self, channel, record);
     if (channel->conn != record->conn) {
         track_reset(channel->track);
         channel->conn = record->conn;
     }
+    return channel;
+}
+
+static void check(watch *self, const watch_record *record, td_bytes bytes)
+{
+    TD_ASSERT(record->info != NULL);
+    watched *channel = prepare(self, record);
+    if (channel == NULL)
+        return;
     count(&self->frames, 1);
     message decoded;
     decode_error why;
     verdict found;
-    if (decoder_decode(self->decoder, &channel->topic, bytes, DECODE_PATH_HOT, &decoded, &why)) {
+    int is_decoded =
+        decoder_decode(self->decoder, &channel->topic, bytes, DECODE_PATH_HOT, &decoded, &why);
+    if (is_decoded) {
         track_apply(channel->track, &decoded, &found);
         judge(self, channel, record, &found);
     } else {
         count(&self->undecoded, 1);
         track_skip(channel->track);
     }
+    if (channel->lane != NULL && channel->lane->audit != NULL &&
+        (channel->lane->useful >> channel->part & 1))
+        compare(self, channel, record, is_decoded ? &decoded : NULL);
     channel->last_ns = record->recv_ns;
 }
 
@@ -222,8 +412,12 @@ static void *run(void *arg)
         if (record.info == NULL)
             break;
         if (record.skipped > 0)
-            forget_all(self);
-        check(self, &record, td_bytes_of(view.data + sizeof record, record.size));
+            forget_all(self, record.recv_ns);
+        td_bytes bytes = td_bytes_of(view.data + sizeof record, record.size);
+        if (record.kind == RECORD_DATA)
+            check(self, &record, bytes);
+        else
+            note_control(self, &record, bytes);
         td_ring_release(self->ring);
         atomic_fetch_add_explicit(&self->done, 1, memory_order_release);
     }
@@ -236,7 +430,14 @@ static void free_all(watch *self)
         for (uint32_t i = 0; i < self->feeds[f].capacity; i++)
             track_close(self->feeds[f].channels[i].track);
         td_free(self->feeds[f].channels);
+        while (self->feeds[f].lanes != NULL) {
+            watched_lane *next = self->feeds[f].lanes->next;
+            audit_close(self->feeds[f].lanes->audit);
+            td_free(self->feeds[f].lanes);
+            self->feeds[f].lanes = next;
+        }
     }
+    settling_fini(&self->settling);
     decoder_close(self->decoder);
     td_ring_close(self->ring);
     td_free(self);

@@ -3,7 +3,9 @@
  * frames are skipped here (they are recorded all the same), their books are unchecked until the
  * next snapshot, and the skips are counted.
  *
- * A book that breaks opens a `sequence` gap, which the next snapshot closes; both are told to the
+ * A book that breaks opens a `sequence` gap, which the next snapshot closes; so does a book that
+ * another one of its symbol contradicts, until they agree. Trades that a candle has and that did
+ * not come are an `aggregate` gap between two of its readings (book/audit.h). All are told to the
  * network thread through `found`. */
 #ifndef TD_RECORDER_WATCH_H
 #define TD_RECORDER_WATCH_H
@@ -14,6 +16,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "format/channel.h"
+#include "format/gap.h"
 #include "recorder/config.h"
 #include "schema/topic.h"
 
@@ -24,9 +27,10 @@ typedef struct watch_finding {
     uint16_t feed_index;
     const channel_info *channel;
     uint32_t conn;
-    uint64_t from_ns; /* the last frame that was right, or the one that broke the rule */
-    uint64_t to_ns;   /* the snapshot that mended it; 0: still broken */
-    rule_id rule;     /* that broke first */
+    uint64_t from_ns;  /* the last frame that was right, or the one that broke the rule */
+    uint64_t to_ns;    /* the snapshot that mended it; 0: still broken */
+    gap_reason reason; /* GAP_SEQUENCE; GAP_AGGREGATE: trades are missing, and it has both ends */
+    rule_id rule;      /* that broke first */
     int64_t expected, found;
 } watch_finding;
 
@@ -58,6 +62,12 @@ void watch_close(watch *self);
  * until close. bytes are copied, or skipped and counted. */
 void watch_put(watch *self, uint16_t feed_index, uint32_t channel_index, const channel_info *info,
                uint32_t conn, uint64_t recv_ns, td_bytes bytes);
+
+/* Encoder thread: the same for a frame of the connection itself: a request, or the answer to one.
+ * They say from when on a connection's topics are all there. info is the control channel's. */
+typedef enum watch_control { WATCH_REQUEST, WATCH_ANSWER } watch_control;
+void watch_put_control(watch *self, uint16_t feed_index, watch_control kind,
+                       const channel_info *info, uint32_t conn, uint64_t recv_ns, td_bytes bytes);
 
 /* 1 if everything that was put has been checked. Any thread but the watch's own. */
 int watch_is_idle(const watch *self);

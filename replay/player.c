@@ -4,10 +4,12 @@
 #include "base/assert.h"
 #include "base/limits.h"
 #include "base/clock.h"
-#include "replay/settling.h"
+#include "tape/settling.h"
 #include "replay/strands.h"
 
 enum { PROGRESS_FRAMES = 4096 };
+_Static_assert(SETTLING_UNKNOWN == AUDIT_SETTLED_UNKNOWN, "passed on as it is");
+_Static_assert(SETTLING_NOT_YET == AUDIT_SETTLED_NOT, "passed on as it is");
 #define DAY_NS (86400 * TD_NS_PER_S)
 
 struct player {
@@ -338,7 +340,7 @@ static td_result finish_audits(player *p, td_err *err)
         audit_verdict found;
         audit_finish(lane->audit, p->last_recv_ns, &found);
         const stream_frame place = {.position = p->position, .recv_ns = p->last_recv_ns};
-        td_result rc = stream_note_audit(&found, &place, err);
+        td_result rc = stream_note_audit(NULL, &found, &place, err);
         if (rc != TD_OK)
             return rc;
     }

@@ -228,19 +228,20 @@ static td_result add_gap(stream *s, const audit_item *item, td_err *err)
     return TD_OK;
 }
 
-td_result stream_note_audit(const audit_verdict *found, const stream_frame *frame, td_err *err)
+td_result stream_note_audit(stream *own, const audit_verdict *found, const stream_frame *frame,
+                            td_err *err)
 {
+    static const msg_head NO_NUMBERS;
     for (uint32_t i = 0; i < found->count; i++) {
         const audit_item *item = &found->items[i];
-        stream *s = audit_seat_user(item->about);
+        stream *about = audit_seat_user(item->about);
         if (item->event != AUDIT_DIFFERS)
             continue;
-        static const msg_head NO_NUMBERS;
-        verdict one = {.count = 1, .items = {item->verdict}};
-        count_verdict(s, frame, &NO_NUMBERS, &one);
+        const verdict one = {.count = 1, .items = {item->verdict}};
+        count_verdict(own != NULL ? own : about, frame, &NO_NUMBERS, &one);
         if (item->verdict.strength != STRENGTH_ERROR || item->verdict.rule != RULE_TRADES_COMPLETE)
             continue;
-        td_result rc = add_gap(s, item, err);
+        td_result rc = add_gap(about, item, err);
         if (rc != TD_OK)
             return rc;
     }
@@ -272,7 +273,7 @@ static td_result audit_one(stream *s, stream_slot *slot, const stream_frame *fra
     audit_take(frame->audit, seat, &place, m, slot->track, &found);
     if (TD_LIKELY(found.count == 0) || frame->is_lead_in)
         return TD_OK;
-    return stream_note_audit(&found, frame, err);
+    return stream_note_audit(s, &found, frame, err);
 }
 
 /* ---- one frame ---- */

@@ -150,11 +150,11 @@ int stream_compare(const stream *a, const stream *b);
 TD_MUST_USE td_result stream_take(stream *stream, decoder *decoder, const stream_frame *frame,
                                   td_err *err);
 
-/* Take over what an audit found about frames of any stream of its symbol: to whom it belongs is the
- * user of the item's seat, a stream. TD_E_NOMEM. For the end of an audit; stream_take does it for
- * each frame. */
-TD_MUST_USE td_result stream_note_audit(const audit_verdict *found, const stream_frame *frame,
-                                        td_err *err);
+/* Take over what an audit found at a frame of a stream (NULL: at the end of the tape): verdicts go
+ * to that stream, gaps to the one that lacks something, which is the user of the item's seat.
+ * stream_take does it for each frame. TD_E_NOMEM. */
+TD_MUST_USE td_result stream_note_audit(stream *own, const audit_verdict *found,
+                                        const stream_frame *frame, td_err *err);
 
 /* The track that saw the stream's last frame, or NULL. */
 const track *stream_last_track(const stream *stream);

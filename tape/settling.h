@@ -1,8 +1,8 @@
-/* When a connection's subscriptions were answered: from then on every frame of its topics is on the
- * tape. Read off the tape itself, from the recorder's own requests and the exchange's answers, one
- * answer a request. Audits of trades begin there (book/audit.h). One thread. */
-#ifndef TD_REPLAY_SETTLING_H
-#define TD_REPLAY_SETTLING_H
+/* When a connection's subscriptions were answered: from then on every frame of its topics is there.
+ * Read off the frames themselves, from the recorder's own requests and the exchange's answers, one
+ * answer a request. Comparing candles with trades begins there. One thread. */
+#ifndef TD_TAPE_SETTLING_H
+#define TD_TAPE_SETTLING_H
 
 #include <stdint.h>
 
@@ -41,7 +41,9 @@ void settling_sent(settling_slot *slot, uint32_t session, uint32_t conn, uint64_
 /* An answer to a subscription, be it a refusal. */
 void settling_answered(settling_slot *slot, uint32_t session, uint32_t conn, uint64_t recv_ns);
 
-/* What audit_frame's settled_ns wants of a frame of this connection. */
+/* Receive time of the answer after which nothing was open on a frame's connection. */
+#define SETTLING_UNKNOWN UINT64_C(0) /* nothing was seen to be asked for */
+#define SETTLING_NOT_YET UINT64_MAX
 uint64_t settling_ns(const settling_slot *slot, uint32_t session, uint32_t conn, uint64_t recv_ns);
 
 #endif

@@ -1,11 +1,10 @@
-#include "replay/settling.h"
+#include "tape/settling.h"
 
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/clock.h"
-#include "book/audit.h"
 
 /* Nobody answers later than this: then it counts as answered (or never will be). */
 #define ANSWER_NS_MAX (30 * TD_NS_PER_S)
@@ -91,9 +90,9 @@ void settling_answered(settling_slot *slot, uint32_t session, uint32_t conn, uin
 uint64_t settling_ns(const settling_slot *slot, uint32_t session, uint32_t conn, uint64_t recv_ns)
 {
     if (slot->session != session || slot->conn != conn || slot->request_ns == 0)
-        return AUDIT_SETTLED_UNKNOWN;
+        return SETTLING_UNKNOWN;
     if (slot->open_requests == 0)
         return slot->answer_ns;
     uint64_t latest = slot->request_ns + ANSWER_NS_MAX;
-    return recv_ns > latest ? latest : AUDIT_SETTLED_NOT;
+    return recv_ns > latest ? latest : SETTLING_NOT_YET;
 }
