@@ -47,6 +47,7 @@ static refusal subscribe_each(serve_client *client, const dialect_request *reque
 {
     serve *server = client->owner;
     td_bytes path = td_bytes_str(client->path);
+    TD_ASSERT(client->dialect->answers_topics);
     td_buf_clear(&server->failed);
     if (td_buf_reserve(&server->failed, request->arg_count, NULL) != TD_OK)
         return REFUSAL_TOO_MANY;
@@ -59,8 +60,12 @@ static refusal subscribe_each(serve_client *client, const dialect_request *reque
     return REFUSAL_NONE;
 }
 
+/* A request without topics is refused, whatever the dialect: granted, it would leave the client
+ * waiting for a tape that never starts. */
 static void subscribe(serve_client *client, const dialect_request *request, dialect_reply *reply)
 {
+    TD_ASSERT(request->kind == REQUEST_SUBSCRIBE);
+    TD_ASSERT(reply->refused == REFUSAL_NONE);
     if (request->arg_count == 0) {
         reply->refused = REFUSAL_INVALID_ARGS;
     } else if (client->dialect->answers_topics) {
@@ -73,8 +78,10 @@ static void subscribe(serve_client *client, const dialect_request *request, dial
         serve_client_subscribed(client);
 }
 
+/* Never refused: to give up what one does not have changes nothing. */
 static void unsubscribe(serve_client *client, const dialect_request *request)
 {
+    TD_ASSERT(request->arg_count == 0 || request->args != NULL);
     if (request->kind == REQUEST_UNSUBSCRIBE_ALL)
         wire_filters_clear(&client->filters);
     for (size_t i = 0; i < request->arg_count; i++)
@@ -89,6 +96,7 @@ static void authenticate(serve_client *client, const dialect_request *request, d
     if (reply->refused != REFUSAL_NONE)
         return;
     client->is_authenticated = 1;
+    /* Any text will do for a dialect without subscriptions: its covers() lets all of it through. */
     if (client->dialect->subscribes_with_auth &&
         wire_filters_add(&client->filters, td_bytes_str("*"), NULL) == TD_OK)
         serve_client_subscribed(client);
@@ -138,6 +146,8 @@ static void answer(serve_client *client, const dialect_request *request, const d
 {
     serve *server = client->owner;
     td_err err;
+    if (client->state == CLIENT_CLOSING)
+        return; /* what was asked for could not be done */
     td_buf_clear(&server->answer);
     td_result rc = client->dialect->build_answer(&server->answer, request, reply, &err);
     if (rc == TD_OK && server->answer.size > 0)
@@ -169,6 +179,7 @@ static void on_message(void *user, wire_peer_conn *conn, unsigned opcode, td_byt
 
 /* ---- connections ---- */
 
+/* Without a secret a query that cannot be right is let in as well: it was good enough once. */
 static unsigned on_accept(void *user, td_bytes path, td_bytes query)
 {
     serve *server = user;

@@ -80,6 +80,7 @@ static void on_timer(void *user)
 static void wait_until(serve_client *client, uint64_t mono_ns, void (*fn)(void *user))
 {
     TD_ASSERT(client->timer == NULL);
+    TD_ASSERT(client->state != CLIENT_CLOSING);
     if (wire_timer_at(client->owner->options.loop, mono_ns, fn, client, &client->timer, NULL) !=
         TD_OK)
         serve_client_end(client, 1011);
@@ -149,6 +150,8 @@ static td_result send_frame(serve_client *client, td_err *err)
     client->has_frame = 0;
     if (!is_wanted(client, frame))
         return TD_OK;
+    TD_ASSERT(frame->channel->info.dir == CHANNEL_IN);
+    TD_ASSERT(client->state == CLIENT_PLAYING);
     serve_counts *counts = &client->owner->counts;
     counts->frames++;
     counts->bytes += frame->bytes.size;

@@ -54,6 +54,7 @@ static td_result add_topic(served_feed *feed, const char *topic, td_err *err)
         feed->topics = topics;
         feed->topic_capacity = capacity;
     }
+    TD_ASSERT(feed->topic_count < feed->topic_capacity);
     feed->topics[feed->topic_count] = td_strdup(topic);
     if (feed->topics[feed->topic_count] == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for the list of topics");
@@ -240,9 +241,11 @@ static int row_is_covered(const family *of, const dialect *spoken, td_bytes subs
     return 0;
 }
 
+/* Frames without a row may be of any topic, so a tape with such frames knows every one. */
 static int feed_knows(const served_feed *feed, td_bytes subscription)
 {
     const family *of = feed->family;
+    TD_ASSERT(of != NULL); /* feeds of no known family are left out */
     const dialect *spoken = dialect_find(of->dialect);
     if (feed->has_unknown || row_fits(of, subscription) ||
         row_is_covered(of, spoken, subscription) ||
@@ -259,6 +262,7 @@ static int feed_knows(const served_feed *feed, td_bytes subscription)
 static unsigned path_accesses(const served_feed *feed, td_bytes path)
 {
     unsigned accesses = 0;
+    TD_ASSERT(feed->family != NULL);
     for (size_t i = 0; i < FAMILY_ENDPOINTS_MAX; i++) {
         const family_endpoint *endpoint = &feed->family->endpoints[i];
         if (endpoint->url == NULL)

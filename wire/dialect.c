@@ -30,6 +30,8 @@ const dialect *dialect_find(dialect_id id)
 
 /* ---- words and names ---- */
 
+/* Words of docs/wire.md 1.1, 1.3 and 5.3. What is not known of a refusal (args that are missing)
+ * is worded like the others, so that clients find "success":false and a text. */
 void dialect_refusal_text(refusal why, td_bytes topic, char out[DIALECT_REASON_BYTES])
 {
     static const struct {
@@ -106,6 +108,9 @@ static int read_ms(td_bytes text, uint64_t *out)
     return 1;
 }
 
+/* The key is not compared: whoever has the secret may call himself what he likes. Without a secret
+ * not even the time matters, so that a recorded login can be played against a server years later.
+ */
 static refusal check_credentials(td_bytes key, td_bytes expires, td_bytes signature,
                                  const char *secret, uint64_t now_ms)
 {
@@ -118,6 +123,7 @@ static refusal check_credentials(td_bytes key, td_bytes expires, td_bytes signat
     if (expires_ms < now_ms)
         return REFUSAL_EXPIRED;
     const dialect_auth auth = {.api_key = "", .secret = secret, .expires_ms = expires_ms};
+    /* Compared in constant time: a server may be reachable by others. */
     if (dialect_sign(&auth, expected, NULL) != TD_OK ||
         signature.size != DIALECT_SIGNATURE_BYTES - 1 ||
         CRYPTO_memcmp(signature.data, expected, signature.size) != 0)

@@ -1,5 +1,9 @@
 /* Reading answers. Those of all dialects tell themselves apart, in the order of docs/wire.md 1, so
- * this needs no table. */
+ * this needs no table.
+ *
+ * Nothing is required of an answer but what tells its kind: members are missing, empty or of
+ * another type in real ones (docs/wire.md 5.2 to 5.5), and a client that stumbles over one never
+ * learns what became of its request. So what cannot be read counts as not said. */
 #include <string.h>
 
 #include "base/alloc.h"
@@ -35,6 +39,7 @@ void answer_parser_close(answer_parser *parser)
 
 /* ---- single members ---- */
 
+/* Whatever its type: a member that is null was written for its name. */
 static int has(json_value object, const char *key)
 {
     json_value value;
@@ -64,6 +69,7 @@ static td_bytes find_blamed(td_bytes reason)
     if (at == NULL)
         return (td_bytes){0};
     size_t begin = (size_t)(at - reason.data) + mark;
+    TD_ASSERT(begin <= reason.size);
     td_bytes topic = td_bytes_of(reason.data + begin, reason.size - begin);
     size_t tail = sizeof NEEDS_AUTH - 1;
     if (topic.size > tail && memcmp(topic.data + topic.size - tail, NEEDS_AUTH, tail) == 0)
@@ -71,6 +77,7 @@ static td_bytes find_blamed(td_bytes reason)
     return topic;
 }
 
+/* What an op or its echo names; pongs never come here. */
 static request_kind op_kind(td_bytes op)
 {
     static const request_kind KINDS[] = {REQUEST_SUBSCRIBE, REQUEST_UNSUBSCRIBE,
@@ -103,6 +110,9 @@ static size_t list_size(json_value object, const char *key)
 /* The topics read so far were granted or not, by the answer's success. */
 static void file_topics(dialect_answer *out, const dialect_text *text, size_t count)
 {
+    TD_ASSERT(count <= text->arg_capacity);
+    TD_ASSERT(out->granted_count == 0);
+    TD_ASSERT(out->failed_count == 0);
     if (out->success == 0) {
         out->failed = text->args;
         out->failed_count = count;
@@ -134,7 +144,9 @@ static td_result read_command(dialect_text *text, json_value root, dialect_answe
     out->granted_count = count;
     for (size_t i = 0; i < 2 && rc == TD_OK; i++)
         rc = read_list(text, data, FAILED[i], &count, err);
-    out->failed = text->args + out->granted_count;
+    TD_ASSERT(count >= out->granted_count);
+    TD_ASSERT(count <= text->arg_capacity);
+    out->failed = text->args + out->granted_count; /* one list, one behind the other */
     out->failed_count = count - out->granted_count;
     return rc;
 }
@@ -189,6 +201,7 @@ static td_result read_spot(dialect_text *text, json_value root, dialect_answer *
 
 /* ---- the whole ---- */
 
+/* C and E; auth of A and B is told by its op. */
 static void read_auth(json_value root, dialect_answer *out)
 {
     td_bytes word = {0};
@@ -209,6 +222,7 @@ static td_result read_object(dialect_text *text, json_value root, dialect_answer
     (void)dialect_find_scalar(root, "ret_msg", &out->reason);
     if (!dialect_find_scalar(root, "req_id", &out->id))
         (void)dialect_find_scalar(root, "id", &out->id);
+    /* The order is that of docs/wire.md 1: pongs of A and B have "success", too. */
     if (has(root, "pong") || td_bytes_is(op, "pong") || td_bytes_is(out->reason, "pong")) {
         out->kind = ANSWER_PONG;
         out->of = REQUEST_PING;
@@ -242,6 +256,7 @@ td_result answer_parse(answer_parser *parser, td_bytes frame, dialect_answer *ou
         return TD_OK;
     if (rc == TD_OK)
         rc = read_object(&parser->text, root, out, err);
+    TD_ASSERT(rc != TD_OK || (out->success >= -1 && out->success <= 1));
     if (rc == TD_OK && out->kind != ANSWER_NONE)
         return TD_OK;
     *out = nothing; /* data has ids, too */
@@ -283,6 +298,7 @@ static int asks_for(const dialect_ask *ask, const td_bytes *named, size_t count)
     size_t next = 0;
     for (size_t i = 0; i < count; i++) {
         size_t tried = 0;
+        TD_ASSERT(next < ask->count);
         while (tried < ask->count && !td_bytes_is(named[i], ask->topics[next])) {
             next = next + 1 == ask->count ? 0 : next + 1;
             tried++;
@@ -297,6 +313,7 @@ static int asks_for(const dialect_ask *ask, const td_bytes *named, size_t count)
 int dialect_answer_fits(const dialect_answer *answer, const dialect_ask *ask)
 {
     TD_ASSERT(ask->count > 0);
+    TD_ASSERT(ask->kind == REQUEST_SUBSCRIBE || ask->kind == REQUEST_UNSUBSCRIBE);
     if (answer->kind != ANSWER_TOPICS)
         return 0;
     if (answer->of != REQUEST_UNKNOWN && answer->of != ask->kind)

@@ -86,11 +86,13 @@ size_t dialect_fit_bytes(const char *const *topics, size_t count)
     TD_ASSERT(count > 0);
     size_t bytes = 0;
     size_t taken = 0;
+    /* One that is larger than a request should be goes alone: the exchange may judge it. */
     while (taken < count && taken < DIALECT_ARGS_MAX) {
         bytes += strlen(topics[taken]) + 3; /* two quotes and a comma */
         if (taken > 0 && bytes > DIALECT_REQUEST_BYTES)
             break;
         taken++;
     }
+    TD_ASSERT(taken > 0);
     return taken;
 }

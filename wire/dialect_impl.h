@@ -68,6 +68,15 @@ void dialect_read_id(json_value root, dialect_request *out);
 /* Names of the parameters that are part of a topic in spot; NULL: it has none. */
 const char *dialect_spot_parameter(td_bytes topic);
 
+/* A topic without its symbol: name, and parameter if it has one (which is empty if the client left
+ * it out). v1's "kline_1m" has both in one word. Views into the request. */
+typedef struct dialect_spot_stem {
+    td_bytes name;
+    td_bytes parameter;
+    uint8_t has_parameter;
+} dialect_spot_stem;
+dialect_spot_stem dialect_spot_stem_of(const dialect_spot_request *request);
+
 /* Topics of a request or an echo, into text: symbols is one, or, with lists, "A,B". *count of them
  * in text->args. */
 typedef enum spot_symbols { SPOT_ONE_SYMBOL, SPOT_SYMBOL_LIST } spot_symbols;

@@ -20,6 +20,7 @@ static int is_unreserved(char c) /* RFC 3986, 2.3 */
            c == '.' || c == '_' || c == '~';
 }
 
+/* A key may hold anything; the exchange's own are letters and digits. */
 static td_result append_escaped(td_buf *out, const char *text, td_err *err)
 {
     td_result rc = TD_OK;
@@ -50,6 +51,8 @@ static td_result build_auth_query(td_buf *out, const dialect_auth *auth, td_err 
  * that it does not know left empty (docs/wire.md 1.1, 5.3). */
 static void write_echo(json_writer *writer, const dialect_request *request)
 {
+    TD_ASSERT(request->args != NULL || request->arg_count == 0);
+    TD_ASSERT(request->arg_count <= DIALECT_ARGS_MAX);
     json_write_object_begin(writer);
     json_write_member_text(writer, "op", dialect_op_name(request->kind));
     json_write_key(writer, "args");
@@ -69,6 +72,7 @@ static td_result build_answer(td_buf *out, const dialect_request *request,
 {
     char reason[DIALECT_REASON_BYTES];
     dialect_refusal_text(reply->refused, reply->topic, reason);
+    TD_ASSERT(reply->conn_id != NULL);
     int is_granted = reply->refused == REFUSAL_NONE;
     int is_pong = is_granted && request->kind == REQUEST_PING;
     json_writer writer;
@@ -121,10 +125,12 @@ static int covers(td_bytes subscription, td_bytes exchange_topic)
     size_t topic_dot = last_dot(exchange_topic);
     if (topic_dot == exchange_topic.size)
         return 0; /* no symbol: only the very text covers it */
+    TD_ASSERT(topic_dot < exchange_topic.size);
     td_bytes stem = td_bytes_of(exchange_topic.data, topic_dot);
     if (td_bytes_equal(subscription, stem))
         return 1;
     size_t dot = last_dot(subscription);
+    TD_ASSERT(dot <= subscription.size);
     if (dot == subscription.size || !td_bytes_equal(td_bytes_of(subscription.data, dot), stem))
         return 0;
     td_bytes list = td_bytes_of(subscription.data + dot + 1, subscription.size - dot - 1);

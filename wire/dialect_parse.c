@@ -35,6 +35,7 @@ td_result dialect_text_reserve(dialect_text *text, size_t count, td_err *err)
                           DIALECT_ARGS_MAX);
     if (text->args != NULL && count <= text->arg_capacity)
         return TD_OK;
+    TD_ASSERT(count <= DIALECT_ARGS_MAX);
     size_t capacity = count < ARGS_AT_FIRST ? ARGS_AT_FIRST : count;
     td_bytes *args = td_realloc(text->args, capacity, sizeof *args);
     if (args == NULL)
@@ -59,6 +60,8 @@ td_result dialect_text_list(dialect_text *text, json_value list, size_t *count, 
     return TD_OK;
 }
 
+/* Exchanges write the same member as a string here and as a number or boolean there (docs/wire.md
+ * 5.5): to us it is its text. */
 int dialect_find_scalar(json_value object, const char *key, td_bytes *out)
 {
     json_value value;
@@ -82,12 +85,13 @@ void dialect_read_id(json_value root, dialect_request *out)
     json_type type = json_type_of(value);
     if (type != JSON_STRING && type != JSON_NUMBER)
         return;
-    out->has_id = 1;
+    out->has_id = 1; /* "" is one, too: some answers tell it from none */
     out->id_raw = json_raw(value);
     if (!json_text(value, &out->id))
         out->id = out->id_raw;
 }
 
+/* unSubAll is not among them: only C knows it, and reads it itself. */
 static request_kind kind_of(td_bytes op)
 {
     static const request_kind KINDS[] = {REQUEST_SUBSCRIBE, REQUEST_UNSUBSCRIBE, REQUEST_AUTH,
@@ -103,9 +107,12 @@ td_result dialect_read_op(dialect_text *text, json_value root, dialect_request *
 {
     td_bytes op;
     json_value args;
+    TD_ASSERT(out->kind == REQUEST_UNKNOWN);
     if (json_find_text(root, "op", &op))
         out->kind = kind_of(op);
     dialect_read_id(root, out);
+    /* Without args, or null: a ping has none, and what a subscription without any means is the
+     * server's to say. */
     if (!json_find(root, "args", &args) || json_is_null(args))
         return TD_OK;
     td_result rc = dialect_text_reserve(text, json_count(args), err);
@@ -156,7 +163,9 @@ td_result request_parse(request_parser *parser, const dialect *spoken, td_bytes 
         return td_err_add(err, rc, "request");
     if (json_type_of(root) != JSON_OBJECT)
         return td_err_set(err, TD_E_INVALID, "request: no JSON object");
+    TD_ASSERT(parser->text.texts.size == 0);
     rc = spoken->reading->request(&parser->text, root, out, err);
+    TD_ASSERT(out->arg_count <= parser->text.arg_capacity);
     if (rc == TD_OK)
         return TD_OK;
     out->args = NULL; /* half of a list is none */

@@ -35,6 +35,7 @@ static td_result split(const char *topic, spot_parts *out, td_err *err)
 {
     size_t stem = stem_size(topic);
     size_t name = strcspn(topic, ".");
+    TD_ASSERT(stem == 0 || name <= stem);
     if (name == 0 || stem == 0 || topic[stem + 1] == '\0')
         return td_err_set(err, TD_E_INVALID,
                           "topic '%s' names no symbol: spot needs one (depth.BTCUSDT)", topic);
@@ -55,6 +56,8 @@ static td_result split(const char *topic, spot_parts *out, td_err *err)
     return TD_OK;
 }
 
+/* A scale is written as a number, as the exchange's own samples have it; an interval is text. No
+ * leading zero: JSON has none. */
 static int is_number(td_bytes text)
 {
     for (size_t i = 0; i < text.size; i++) {
@@ -67,6 +70,8 @@ static int is_number(td_bytes text)
 /* "dumpScale":1, "klineType":"1m". */
 static void write_parameter(json_writer *writer, const spot_parts *parts)
 {
+    TD_ASSERT(parts->parameter.size > 0);
+    TD_ASSERT(dialect_spot_parameter(parts->name) != NULL); /* split() has seen to it */
     json_write_key(writer, dialect_spot_parameter(parts->name));
     if (is_number(parts->parameter))
         json_write_raw(writer, parts->parameter);
@@ -105,6 +110,7 @@ static void write_name(json_writer *writer, const spot_parts *parts, generation 
 
 static const char *event_name(request_kind kind)
 {
+    TD_ASSERT(kind == REQUEST_SUBSCRIBE || kind == REQUEST_UNSUBSCRIBE);
     return kind == REQUEST_SUBSCRIBE ? "sub" : "cancel";
 }
 
@@ -113,6 +119,8 @@ static td_result join_symbols(const dialect_ask *ask, td_buf *out, td_err *err)
 {
     td_result rc = TD_OK;
     for (size_t i = 0; i < ask->count && rc == TD_OK; i++) {
+        /* fit_v1() gives topics that differ behind their last dot only */
+        TD_ASSERT(stem_size(ask->topics[i]) == stem_size(ask->topics[0]));
         const char *symbol = ask->topics[i] + stem_size(ask->topics[i]) + 1;
         if (i > 0)
             rc = td_buf_append(out, ",", 1, err);
@@ -122,6 +130,7 @@ static td_result join_symbols(const dialect_ask *ask, td_buf *out, td_err *err)
     return rc;
 }
 
+/* Members in the order of document 001's requests of that generation. */
 static td_result build_v1(td_buf *out, const dialect_ask *ask, td_err *err)
 {
     TD_ASSERT(ask->count > 0);
@@ -169,6 +178,8 @@ static size_t fit_v1(const char *const *topics, size_t count)
     size_t most = dialect_fit_bytes(topics, count);
     size_t stem = stem_size(topics[0]);
     size_t taken = 1;
+    TD_ASSERT(most > 0);
+    /* Bytes first: a list is one text, and the request must stay below its bound. */
     while (taken < most && stem > 0 && stem_size(topics[taken]) == stem &&
            memcmp(topics[taken], topics[0], stem) == 0)
         taken++;
@@ -184,6 +195,7 @@ static size_t fit_v2(const char *const *topics, size_t count)
 
 /* ---- the server: requests ---- */
 
+/* No other event is documented. */
 static request_kind event_kind(td_bytes event)
 {
     if (td_bytes_is(event, "sub"))
@@ -203,6 +215,7 @@ static td_result read_request(dialect_text *text, json_value root, dialect_reque
         out->kind = REQUEST_PONG;
         return TD_OK;
     }
+    /* Read even if the event is unknown: refusals of v2 echo it. */
     dialect_spot_read(root, &out->spot);
     out->kind = event_kind(out->spot.event);
     if (out->kind == REQUEST_UNKNOWN)
@@ -225,6 +238,8 @@ static td_result read_v2(dialect_text *text, json_value root, dialect_request *o
 
 /* ---- the server: answers ---- */
 
+/* What there is to subscribe to (docs/wire.md 4.2): tells a topic that does not exist from a symbol
+ * that does not. */
 static const char *const TOPICS_V1[] = {"trade",       "realtimes", "kline", "depth",
                                         "mergedDepth", "diffDepth", "lt",    NULL};
 static const char *const TOPICS_V2[] = {"trade", "realtimes", "kline", "depth", "bookTicker", NULL};
@@ -265,22 +280,17 @@ static spot_error error_of(const dialect_request *request, const dialect_reply *
 {
     static const spot_error PERIOD = {"-10009", "Invalid period!", 0};
     static const spot_error SYMBOLS = {"-100010", "Invalid Symbols!", 0};
-    const dialect_spot_request *spot = &request->spot;
-    td_bytes name = spot->topic;
-    td_bytes interval = spot->kline_type;
-    if (of == GENERATION_V1 && begins_with(name, "kline_")) {
-        size_t prefix = strlen("kline_");
-        interval = td_bytes_of(name.data + prefix, name.size - prefix);
-        name = td_bytes_str("kline");
-    }
-    int is_known = is_one_of(name, of == GENERATION_V1 ? TOPICS_V1 : TOPICS_V2);
+    const dialect_spot_stem stem = dialect_spot_stem_of(&request->spot);
+    TD_ASSERT(reply->refused != REFUSAL_NONE);
+    int is_known = is_one_of(stem.name, of == GENERATION_V1 ? TOPICS_V1 : TOPICS_V2);
     if (reply->refused == REFUSAL_UNKNOWN_TOPIC && is_known) {
-        if (td_bytes_is(name, "kline") && !is_one_of(interval, KLINE_TYPES))
+        if (td_bytes_is(stem.name, "kline") && !is_one_of(stem.parameter, KLINE_TYPES))
             return PERIOD;
-        if (!td_bytes_is(name, "mergedDepth") || spot->dump_scale.size > 0)
-            return SYMBOLS;
+        if (!stem.has_parameter || stem.parameter.size > 0)
+            return SYMBOLS; /* all else is in order */
     }
-    return (spot_error){"-100011", "Parameter error!", of == GENERATION_V2 && spot->event.size > 0};
+    return (spot_error){"-100011", "Parameter error!",
+                        of == GENERATION_V2 && request->spot.event.size > 0};
 }
 
 static void write_echoed_params(json_writer *writer, const dialect_spot_request *spot,
@@ -313,8 +323,9 @@ static void write_echo(json_writer *writer, const dialect_spot_request *spot, ge
 static td_result build_for(td_buf *out, const dialect_request *request, const dialect_reply *reply,
                            generation of, td_err *err)
 {
+    TD_ASSERT(request->kind != REQUEST_AUTH); /* this dialect reads none: public streams only */
     if (request->kind == REQUEST_PONG)
-        return TD_OK;
+        return TD_OK; /* to a ping of the server's own */
     if (request->kind == REQUEST_PING)
         return dialect_ask_spot_pong(out, reply->now_ms, err);
     spot_error error = {"0", "Success", 1};

@@ -40,27 +40,20 @@ void dialect_spot_read(json_value root, dialect_spot_request *out)
         out->is_binary = td_bytes_is(binary, "true") || td_bytes_is(binary, "True");
 }
 
-/* A topic without its symbol: name, and parameter if it has one (may be empty: the client left it
- * out). */
-typedef struct spot_stem {
-    td_bytes name;
-    td_bytes parameter;
-    int has_parameter;
-} spot_stem;
-
-static spot_stem stem_of(const dialect_spot_request *request)
+dialect_spot_stem dialect_spot_stem_of(const dialect_spot_request *request)
 {
     static const char KLINE[] = "kline_"; /* v1: "kline_1m" */
     const td_bytes topic = request->topic;
     size_t prefix = sizeof KLINE - 1;
+    TD_ASSERT(topic.size == 0 || topic.data != NULL);
     if (topic.size >= prefix && memcmp(topic.data, KLINE, prefix) == 0)
-        return (spot_stem){td_bytes_of(topic.data, prefix - 1),
-                           td_bytes_of(topic.data + prefix, topic.size - prefix), 1};
+        return (dialect_spot_stem){td_bytes_of(topic.data, prefix - 1),
+                                   td_bytes_of(topic.data + prefix, topic.size - prefix), 1};
     if (td_bytes_is(topic, "kline"))
-        return (spot_stem){topic, request->kline_type, 1};
+        return (dialect_spot_stem){topic, request->kline_type, 1};
     if (td_bytes_is(topic, "mergedDepth"))
-        return (spot_stem){topic, request->dump_scale, 1};
-    return (spot_stem){topic, {0}, 0};
+        return (dialect_spot_stem){topic, request->dump_scale, 1};
+    return (dialect_spot_stem){topic, {0}, 0};
 }
 
 static td_result append(td_buf *texts, td_bytes part, td_err *err)
@@ -69,7 +62,8 @@ static td_result append(td_buf *texts, td_bytes part, td_err *err)
 }
 
 /* name[.parameter].symbol behind what is in texts already. */
-static td_result append_topic(td_buf *texts, const spot_stem *stem, td_bytes symbol, td_err *err)
+static td_result append_topic(td_buf *texts, const dialect_spot_stem *stem, td_bytes symbol,
+                              td_err *err)
 {
     td_result rc = append(texts, stem->name, err);
     if (rc == TD_OK && stem->has_parameter)
@@ -110,12 +104,16 @@ static size_t count_symbols(td_bytes symbol, spot_symbols symbols)
 td_result dialect_spot_topics(dialect_text *text, const dialect_spot_request *request,
                               spot_symbols symbols, size_t *count, td_err *err)
 {
-    spot_stem stem = stem_of(request);
+    dialect_spot_stem stem = dialect_spot_stem_of(request);
     size_t wanted = count_symbols(request->symbol, symbols);
     *count = 0;
     if (stem.name.size + stem.parameter.size > LIMIT_TOPIC_BYTES)
         return td_err_set(err, TD_E_LIMIT, "a topic of %zu bytes: at most %u are read",
                           stem.name.size + stem.parameter.size, LIMIT_TOPIC_BYTES);
+    TD_ASSERT(wanted > 0);
+    TD_ASSERT(text->texts.size == 0); /* else views of an earlier topic would move */
+    /* With its two dots. Symbols share out what the list has; the sum is bounded by the parser's
+     * limit on frames and DIALECT_ARGS_MAX. */
     size_t stem_bytes = stem.name.size + stem.parameter.size + 2;
     td_result rc = dialect_text_reserve(text, wanted, err);
     if (rc == TD_OK) /* at once, so that views into it stay good */

@@ -10,6 +10,7 @@
 
 /* ---- the client ---- */
 
+/* The id comes back in the answer, so several requests may be open. */
 static td_result build_topics(td_buf *out, const dialect_ask *ask, td_err *err)
 {
     return dialect_ask_op(out, "id", ask, err);
@@ -30,7 +31,8 @@ static td_result read_method(dialect_text *text, json_value root, td_bytes metho
 {
     json_value params;
     json_value channels;
-    out->is_method = 1;
+    TD_ASSERT(out->arg_count == 0);
+    out->is_method = 1; /* answered in its own shape, whatever it asks */
     if (td_bytes_is(method, "private/subscribe"))
         out->kind = REQUEST_SUBSCRIBE;
     else if (td_bytes_is(method, "private/unsubscribe"))
@@ -66,6 +68,7 @@ void dialect_write_pong_args(json_writer *writer, uint64_t now_ms)
     char text[24];
     int length = snprintf(text, sizeof text, "%" PRIu64, now_ms);
     TD_ASSERT(length > 0);
+    TD_ASSERT((size_t)length < sizeof text);
     json_write_key(writer, "args");
     json_write_array_begin(writer);
     json_write_text(writer, text);
@@ -75,6 +78,7 @@ void dialect_write_pong_args(json_writer *writer, uint64_t now_ms)
 /* Was an arg of the request refused: it, or the request as a whole? */
 static int is_failed(const dialect_reply *reply, size_t arg)
 {
+    TD_ASSERT(arg < DIALECT_ARGS_MAX);
     return reply->refused != REFUSAL_NONE || (reply->is_failed != NULL && reply->is_failed[arg]);
 }
 
@@ -83,6 +87,7 @@ typedef enum topic_fate { FATE_GRANTED, FATE_FAILED } topic_fate;
 static void write_topics(json_writer *writer, const char *key, const dialect_request *request,
                          const dialect_reply *reply, topic_fate fate)
 {
+    TD_ASSERT(request->args != NULL || request->arg_count == 0);
     json_write_key(writer, key);
     json_write_array_begin(writer);
     for (size_t i = 0; i < request->arg_count; i++) {
@@ -92,6 +97,7 @@ static void write_topics(json_writer *writer, const char *key, const dialect_req
     json_write_array_end(writer);
 }
 
+/* "success" is taken to be false as soon as one topic failed; clients look at the lists. */
 static int has_failed(const dialect_request *request, const dialect_reply *reply)
 {
     int failed = reply->refused != REFUSAL_NONE;
@@ -103,6 +109,7 @@ static int has_failed(const dialect_request *request, const dialect_reply *reply
 static void write_id(json_writer *writer, const dialect_request *request)
 {
     if (request->has_id) {
+        TD_ASSERT(request->id_raw.size > 0); /* as JSON: a number stays one */
         json_write_key(writer, "id");
         json_write_raw(writer, request->id_raw);
     }
@@ -140,6 +147,7 @@ static void write_command(json_writer *writer, const dialect_request *request,
 static void write_method(json_writer *writer, const dialect_request *request,
                          const dialect_reply *reply)
 {
+    TD_ASSERT(request->is_method);
     write_id(writer, request);
     json_write_member_bool(writer, "success", !has_failed(request, reply));
     json_write_key(writer, "data");
@@ -158,6 +166,7 @@ static void write_method(json_writer *writer, const dialect_request *request,
 static void write_auth(json_writer *writer, const dialect_request *request,
                        const dialect_reply *reply)
 {
+    TD_ASSERT(request->kind == REQUEST_AUTH);
     int is_granted = reply->refused == REFUSAL_NONE;
     write_id(writer, request);
     json_write_member_bool(writer, "success", is_granted);

@@ -16,6 +16,8 @@ enum {
 
 /* ---- the client ---- */
 
+/* Ten for all of them: it costs a few requests more where no limit is known, and nothing is refused
+ * where one is. */
 static size_t fit(const char *const *topics, size_t count)
 {
     TD_ASSERT(count > 0);
@@ -55,16 +57,19 @@ static void reason_text(const dialect_reply *reply, request_kind kind,
         dialect_refusal_text(reply->refused, reply->topic, out);
 }
 
+/* Spot says "subscribe" to unsubscribing, too: those answers differ in op only. */
 static const char *granted_text(answer_shape shape, request_kind kind)
 {
     if (kind == REQUEST_PING)
         return "pong";
+    TD_ASSERT(kind <= REQUEST_UNKNOWN);
     int is_about_topics = kind == REQUEST_SUBSCRIBE || kind == REQUEST_UNSUBSCRIBE;
     return shape == SHAPE_SPOT && is_about_topics ? "subscribe" : "";
 }
 
 static void write_id(json_writer *writer, const dialect_request *request)
 {
+    TD_ASSERT(request->has_id || request->id.size == 0);
     json_write_member_bytes(writer, "req_id", request->id);
 }
 
@@ -84,6 +89,8 @@ static td_result escape_html(td_buf *out, size_t from, td_err *err)
     size_t to = out->size + found * (ESCAPE_BYTES - 1);
     size_t at = out->size;
     out->size = to;
+    /* From the end, so that nothing is overwritten before it has moved; once they meet, the rest
+     * stands where it belongs. */
     while (at > from && to > at) {
         char c = (char)out->data[--at];
         if (c != '<' && c != '>' && c != '&') {
@@ -91,6 +98,7 @@ static td_result escape_html(td_buf *out, size_t from, td_err *err)
             continue;
         }
         to -= ESCAPE_BYTES;
+        TD_ASSERT(to >= at);
         memcpy(out->data + to,
                c == '<'   ? "\\u003c"
                : c == '>' ? "\\u003e"
@@ -106,6 +114,7 @@ static td_result build_shaped(td_buf *out, const dialect_request *request,
     char reason[DIALECT_REASON_BYTES];
     int is_granted = reply->refused == REFUSAL_NONE;
     size_t begin = out->size;
+    TD_ASSERT(reply->conn_id != NULL);
     reason_text(reply, request->kind, reason);
     json_writer writer;
     json_write_begin(&writer, out);
@@ -172,6 +181,7 @@ static int is_category_of(td_bytes shorter, td_bytes longer)
     if (shorter.size == 0 || longer.size < shorter.size + 2 || longer.data[shorter.size] != '.' ||
         memcmp(shorter.data, longer.data, shorter.size) != 0)
         return 0;
+    TD_ASSERT(longer.size > shorter.size + 1);
     td_bytes part = td_bytes_of(longer.data + shorter.size + 1, longer.size - shorter.size - 1);
     for (size_t i = 0; i < sizeof CATEGORIES / sizeof *CATEGORIES; i++) {
         if (td_bytes_is(part, CATEGORIES[i]))
@@ -195,6 +205,7 @@ static int covers_private_frame(td_bytes subscription, td_bytes exchange_topic, 
     if (subscription.size <= exchange_topic.size)
         return 1;
     char member[48];
+    TD_ASSERT(subscription.data[exchange_topic.size] == '.'); /* covers_private() has seen it */
     td_bytes category = td_bytes_of(subscription.data + exchange_topic.size + 1,
                                     subscription.size - exchange_topic.size - 1);
     int length = snprintf(member, sizeof member, "\"category\":\"%.*s\"", (int)category.size,

@@ -7,6 +7,7 @@
 
 void wire_filters_init(wire_filters *filters, const dialect *spoken)
 {
+    TD_ASSERT(spoken != NULL);
     filters->dialect = spoken;
     filters->count = 0;
     td_buf_init(&filters->texts, WIRE_FILTERS_BYTES_MAX);
@@ -147,6 +148,7 @@ void wire_filters_remove(wire_filters *filters, td_bytes subscription)
     }
 }
 
+/* By the very text: "trade.*" does not have "trade.A", though it covers it. */
 int wire_filters_has(const wire_filters *filters, td_bytes subscription)
 {
     return find(filters, subscription) < filters->texts.size;
@@ -154,6 +156,7 @@ int wire_filters_has(const wire_filters *filters, td_bytes subscription)
 
 void wire_filters_clear(wire_filters *filters)
 {
+    TD_ASSERT((filters->count == 0) == (filters->texts.size == 0));
     td_buf_clear(&filters->texts);
     filters->count = 0;
 }
@@ -174,6 +177,7 @@ int wire_filters_cover_frame(const wire_filters *filters, td_bytes exchange_topi
     const dialect *spoken = filters->dialect;
     size_t at = 0;
     td_bytes text;
+    TD_ASSERT(spoken != NULL);
     while (next_text(filters, &at, &text)) {
         if (spoken->covers(text, exchange_topic) &&
             (spoken->covers_frame == NULL || spoken->covers_frame(text, exchange_topic, frame)))
