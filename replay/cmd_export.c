@@ -114,6 +114,7 @@ static td_result read_to(export_command *command, td_err *err)
     return TD_E_INVALID;
 }
 
+/* Without --type all types of the format; a depth without a book is a mistake, so it is refused. */
 static td_result read_types(export_command *command, td_err *err)
 {
     const export_format *format = command->spec.format;
@@ -134,6 +135,7 @@ static td_result read_types(export_command *command, td_err *err)
     return TD_OK;
 }
 
+/* What can be refused before an archive is opened is refused here. */
 static td_result read_flags(export_command *command, td_err *err)
 {
     td_result rc = read_to(command, err);
@@ -155,6 +157,7 @@ static void on_stop(void *user)
     atomic_store_explicit(&command->is_stopped, 1, memory_order_relaxed);
 }
 
+/* Called a few times a second; also where a signal is noticed. */
 static int on_progress(void *user, const char *phase, uint64_t frames, uint64_t recv_ns)
 {
     export_command *command = user;
@@ -182,6 +185,7 @@ static td_result read_gaps(export_command *command, td_err *err)
     return rc;
 }
 
+/* The archive, its ledger, the export; *status as its findings say. */
 static td_result run(export_command *command, exit_code *status, td_err *err)
 {
     static const exit_code STATUS[] = {[REPLAY_COMPLETE] = EXIT_CODE_DONE,
@@ -225,6 +229,7 @@ static td_result run(export_command *command, exit_code *status, td_err *err)
     return rc;
 }
 
+/* A signal ends the export at its next frame, so that what it wrote is removed before the end. */
 static exit_code run_stoppable(export_command *command)
 {
     exit_code status = EXIT_CODE_DONE;

@@ -45,6 +45,7 @@ static void fix_selection(export_run_state *run, selection_window window)
     run->wanted.has_to = run->wanted.has_to || run->survey.last_ns != 0;
 }
 
+/* Everything that could forbid the export shows here, before a data file is made. */
 static td_result look(export_run_state *run, td_err *err)
 {
     const export_options *options = run->options;
@@ -78,6 +79,7 @@ static uint64_t damaged_until_ns(void *user)
     return stats.damaged_until_ns;
 }
 
+/* The player asks every few thousand frames. */
 static pacer_answer on_progress(void *user, uint64_t frames, uint64_t recv_ns)
 {
     const export_run_state *run = user;
@@ -87,6 +89,7 @@ static pacer_answer on_progress(void *user, uint64_t frames, uint64_t recv_ns)
     return wants_end ? PACER_STOP : PACER_GO;
 }
 
+/* Events are read for what they say of late receive times; the lead-in, so that books are warm. */
 static td_result open_player(export_run_state *run, td_err *err)
 {
     TD_ASSERT(run->tape == NULL); /* the first look is over */
@@ -196,6 +199,7 @@ static void say_choices(const export_run_state *run)
                    (unsigned long long)run->survey.foreign_frames, options->spec->format->name);
 }
 
+/* In the reverse order of opening, and good for what was not opened at all. */
 static void close_run(export_run_state *run)
 {
     player_close(run->player); /* its streams are known to the tape's channels */

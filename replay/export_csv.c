@@ -67,6 +67,7 @@ td_result export_csv_open(const export_job *job, export_csv **out, td_err *err)
     return TD_OK;
 }
 
+/* What a series has at work; its name is the survey's. */
 static void series_close(csv_series *s)
 {
     TD_ASSERT(s->series->user == s);
@@ -103,6 +104,7 @@ static td_result say_grown(const char *symbol, td_err *err)
     return TD_E_BUSY;
 }
 
+/* The series of a symbol, with room to work in from its first frame on. */
 static td_result series_of(export_csv *csv, export_type_id type, const export_market *market,
                            td_bytes symbol, csv_series **out, td_err *err)
 {
@@ -204,6 +206,7 @@ static td_result end_series_day(export_csv *csv, export_series *series, td_err *
     return rc;
 }
 
+/* In the order of exchange, type and symbol, so that manifests can be compared. */
 static td_result end_day(export_csv *csv, td_err *err)
 {
     const export_series_table *table = &csv->job.survey->series;
@@ -245,6 +248,7 @@ static td_result route_book(export_csv *csv, const tape_channel *channel, csv_ro
     return series_of(csv, EXPORT_BOOK_CHANGES, to->market, symbol, &to->series, err);
 }
 
+/* A topic about a coin has trades of many symbols: each is looked up by itself. */
 static td_result route_trades(export_csv *csv, const tape_channel *channel, csv_route *to,
                               td_err *err)
 {
@@ -259,6 +263,7 @@ static td_result route_trades(export_csv *csv, const tape_channel *channel, csv_
                      &to->series, err);
 }
 
+/* Looked up once for each channel; what gives no rows is known as well. */
 static td_result make_route(export_csv *csv, const tape_channel *channel, csv_route *to,
                             td_err *err)
 {
@@ -272,6 +277,7 @@ static td_result make_route(export_csv *csv, const tape_channel *channel, csv_ro
     return row->type == MSG_BOOK_CHANGE ? route_book(csv, channel, to, err) : TD_OK;
 }
 
+/* By the channel's index: the player keeps its own things in the channel. */
 static td_result route_of(export_csv *csv, const tape_channel *channel, csv_route **out,
                           td_err *err)
 {
@@ -301,6 +307,7 @@ static export_cells cells_of(const export_series *series, const tape_frame *fram
                           .recv_ns = frame->recv_ns};
 }
 
+/* Trades have no state: whatever was recorded is written. */
 static td_result write_trade(export_csv *csv, csv_series *s, const tape_frame *frame,
                              const message *m, size_t index, td_err *err)
 {
@@ -314,6 +321,7 @@ static td_result write_trade(export_csv *csv, csv_series *s, const tape_frame *f
     return rc == TD_OK ? put_rows(csv, s, frame, 1, err) : rc;
 }
 
+/* Counted as frames of each file that they gave rows to. */
 static td_result take_trades(export_csv *csv, const sink_frame *shown, const csv_route *to,
                              td_err *err)
 {
@@ -370,12 +378,14 @@ static td_result leave_out(csv_series *s, const message *m, const gate_answer *a
                                              : export_counts_break(&s->counts, &answer->broke, err);
 }
 
+/* Rows are made in a buffer first: an empty frame must not make a file. */
 static td_result write_book(export_csv *csv, csv_series *s, const tape_frame *frame,
                             const message *m, const gate_answer *answer, td_err *err)
 {
+    TD_ASSERT(m != NULL);
+    TD_ASSERT(answer->is_trusted);
     const export_cells cells = cells_of(s->series, frame, m);
     reader_rows rows;
-    TD_ASSERT(answer->is_trusted);
     td_buf_clear(&csv->rows);
     td_result rc = export_reader_write(s->reader, &csv->rows, &cells, m, answer,
                                        export_gate_book(s->gate), &rows, err);
@@ -389,6 +399,7 @@ static td_result write_book(export_csv *csv, csv_series *s, const tape_frame *fr
     return put_rows(csv, s, frame, rows.rows, err);
 }
 
+/* Decode, judge, write. A frame before the selection only warms up what a reader will be told. */
 static td_result take_book(export_csv *csv, const sink_frame *shown, const csv_route *to,
                            td_err *err)
 {
@@ -448,6 +459,7 @@ static td_result take_frame(void *ctx, const sink_frame *shown, td_err *err)
                       frame->channel->info.exchange_topic);
 }
 
+/* The days up to the end of the selection, also those on which nothing came. */
 static td_result finish(void *ctx, td_err *err)
 {
     export_csv *csv = ctx;

@@ -63,6 +63,7 @@ static td_result remove_partial(export_folder *folder, const char *name, td_err 
     return rc == TD_E_NOTFOUND ? TD_OK : rc;
 }
 
+/* Whatever cannot be opened for another reason than that it is missing is in the way as well. */
 static td_result is_there(export_folder *folder, const char *name, const char *suffix, int *out,
                           td_err *err)
 {
@@ -110,6 +111,7 @@ static td_result check_nobody_writes(export_folder *folder, td_err *err)
     return TD_E_INVALID;
 }
 
+/* The manifest's partial file comes first: it is the sign that somebody is at work here. */
 static td_result begin(export_folder *folder, td_err *err)
 {
     char spool[LIMIT_PATH_BYTES];
@@ -186,6 +188,7 @@ static td_result each_name(export_folder *folder, name_fn *fn, td_err *err)
     }
 }
 
+/* From NAME.partial to NAME. */
 static td_result publish_name(export_folder *folder, const char *name, td_err *err)
 {
     char from[LIMIT_PATH_BYTES];
@@ -212,6 +215,7 @@ static td_result remove_old_manifest(export_folder *folder, td_err *err)
     return rc == TD_OK ? td_io_sync_dir(folder->io, folder->path, err) : rc;
 }
 
+/* Tried again by close if it fails here. */
 static td_result remove_spool(export_folder *folder, td_err *err)
 {
     td_io_close(folder->spool);
@@ -368,6 +372,7 @@ static td_result pack(export_file *file, td_err *err)
 
 typedef enum file_end { FILE_GOES_ON, FILE_ENDS } file_end;
 
+/* The file is open during the write only: thousands may be at work. */
 static td_result write_out(export_file *file, file_end end, td_err *err)
 {
     export_folder *folder = file->folder;

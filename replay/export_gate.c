@@ -49,6 +49,7 @@ const book *export_gate_book(const export_gate *gate)
     return gate->track == NULL ? NULL : track_book(gate->track);
 }
 
+/* The first cause at a frame counts; a book that was not alive cannot break. */
 static void break_off(export_gate *gate, gate_answer *out, export_break_cause cause)
 {
     TD_ASSERT(cause != BREAK_NONE);
@@ -91,6 +92,7 @@ static td_result meet(export_gate *gate, const tape_frame *frame, const topic_ro
     return TD_OK;
 }
 
+/* A gap of a whole connection, or topic, is one of each of its books. */
 static int gap_is_about(const gap_row *gap, const channel_info *info)
 {
     return gap->line == info->line && gap->shard == info->shard &&

@@ -19,12 +19,14 @@ struct export_gzip {
     uint8_t is_finished;
 };
 
+/* zlib's memory goes through our tables too, so that tests can make it fail. */
 static void *take_memory(void *opaque, uInt count, uInt size)
 {
     (void)opaque;
     return td_alloc_zero(count, size);
 }
 
+/* The other half of take_memory. */
 static void give_memory(void *opaque, void *memory)
 {
     (void)opaque;

@@ -50,6 +50,7 @@ static int compare_gaps(const void *a, const void *b)
     return gap_row_compare(x, y);
 }
 
+/* By time over all feeds: they stand in one stream. */
 static td_result gather_gaps(export_jsonl *self, td_err *err)
 {
     const gap_list *all = self->job.gaps;
@@ -126,6 +127,7 @@ static td_result end_day(export_jsonl *self, td_err *err)
     return rc;
 }
 
+/* Days between without a message stand in the manifest. */
 static td_result turn_to(export_jsonl *self, uint32_t day, td_err *err)
 {
     TD_ASSERT(self->has_days);
@@ -136,6 +138,7 @@ static td_result turn_to(export_jsonl *self, uint32_t day, td_err *err)
     return rc;
 }
 
+/* The file of the day, made when it gets its first line. */
 static td_result open_file(export_jsonl *self, td_err *err)
 {
     const export_format *format = self->job.spec->format;
@@ -160,6 +163,7 @@ static td_result begin_line(export_jsonl *self, json_writer *json, td_err *err)
     return TD_OK;
 }
 
+/* Each object is passed on when it is whole; a failure of the writer shows here. */
 static td_result end_line(export_jsonl *self, json_writer *json, td_err *err)
 {
     TD_ASSERT(self->file != NULL);
@@ -247,6 +251,7 @@ static td_result judge(export_jsonl *self, const tape_frame *frame, const topic_
     return TD_OK;
 }
 
+/* Numbers that a frame does not have are left out, not null: most topics have one of three. */
 static void member_number(json_writer *json, const char *key, int is_there, int64_t value)
 {
     if (is_there)
@@ -265,6 +270,7 @@ static void write_seq(json_writer *json, const msg_head *head)
         json_write_member_null(json, "seq");
 }
 
+/* Absent texts are null where every object has the member. */
 static void text_or_null(json_writer *json, const char *key, td_bytes text)
 {
     json_write_key(json, key);
@@ -290,6 +296,7 @@ static void write_place(const export_jsonl *self, json_writer *json, const sink_
     json_write_member_u64(json, "frame", self->frames);
 }
 
+/* The order of members is part of the format (docs/export.md). */
 static void write_message(const export_jsonl *self, json_writer *json, const sink_frame *shown,
                           const message *m, unsigned flags)
 {
@@ -308,6 +315,7 @@ static void write_message(const export_jsonl *self, json_writer *json, const sin
     message_json_entries(json, m);
 }
 
+/* What cannot be decoded is a line as well: a stream without it would seem whole. */
 static td_result take_message(export_jsonl *self, const sink_frame *shown, td_err *err)
 {
     const tape_frame *frame = shown->tape;
@@ -366,6 +374,7 @@ static td_result take_frame(void *ctx, const sink_frame *shown, td_err *err)
                       frame->channel->info.exchange_topic);
 }
 
+/* Gaps behind the last frame, and the days up to the end of the selection. */
 static td_result finish(void *ctx, td_err *err)
 {
     export_jsonl *self = ctx;

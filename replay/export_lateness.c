@@ -43,6 +43,7 @@ void export_lateness_close(export_lateness *self)
     td_free(self);
 }
 
+/* Sessions overlap where archives were merged, so a feed may be here more than once. */
 static late_feed *find(const export_lateness *self, const tape_frame *frame)
 {
     for (size_t i = 0; i < self->count; i++) {

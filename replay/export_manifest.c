@@ -26,6 +26,7 @@ static void begin_value(export_manifest *manifest, json_writer *json)
     json_write_begin(json, export_file_buf(manifest->file));
 }
 
+/* Text is passed on piece by piece: the document may be longer than memory. */
 static td_result end_value(export_manifest *manifest, json_writer *json, td_err *err)
 {
     td_result rc = json_write_end(json, err);
@@ -52,6 +53,7 @@ static void write_globs(json_writer *json, const char *key, const selection_glob
     json_write_array_end(json);
 }
 
+/* null, never a number that stands for "none". */
 static void member_u64_or_null(json_writer *json, const char *key, int is_there, uint64_t value)
 {
     if (is_there)
@@ -60,6 +62,7 @@ static void member_u64_or_null(json_writer *json, const char *key, int is_there,
         json_write_member_null(json, key);
 }
 
+/* Globs as they were given; times as they were resolved, so that "now-2h" can be repeated. */
 static void write_selection(json_writer *json, const selection *wanted, selection_window window)
 {
     json_write_object_begin(json);
@@ -71,6 +74,7 @@ static void write_selection(json_writer *json, const selection *wanted, selectio
     json_write_object_end(json);
 }
 
+/* What would make the same files again. */
 static td_result write_request(export_manifest *manifest, const export_spec *spec,
                                const selection *wanted, selection_window window, td_err *err)
 {
@@ -101,6 +105,7 @@ static int wants_channel(void *user, const channel_info *info)
     return answer == SELECTION_YES || answer == SELECTION_CLASSIFY;
 }
 
+/* Asked before a segment is opened. */
 static int wants_feed(void *user, const char *feed)
 {
     return selection_has_feed(user, feed);
@@ -164,6 +169,7 @@ static td_result write_segment(export_manifest *manifest, archive *from,
     return end_value(manifest, &json, err);
 }
 
+/* From the archive's plan: the very segments that the tape reads. */
 static td_result write_segments(export_manifest *manifest, archive *from, const selection *wanted,
                                 selection_window window, td_err *err)
 {
@@ -247,6 +253,7 @@ static void write_break(json_writer *json, const export_break *broke)
     json_write_object_end(json);
 }
 
+/* Which topic a book came from, and that it is not the one that users of the format expect. */
 static void write_source(json_writer *json, const export_entry *entry)
 {
     if (entry->feed != NULL)
@@ -261,6 +268,7 @@ static void write_source(json_writer *json, const export_entry *entry)
         json_write_member_text(json, "instead_of", entry->market->book_topic);
 }
 
+/* What books can lose is told of books only: other rows have no state. */
 static void write_counts(json_writer *json, const export_entry *entry)
 {
     const export_counts *counts = entry->counts;
@@ -331,6 +339,7 @@ static td_result write_gaps(export_manifest *manifest, const gap_list *gaps, td_
     return rc == TD_OK ? put(manifest, "],\n\"totals\":", err) : rc;
 }
 
+/* Of the whole selection, what has no file included, so that nothing drops out of sight. */
 static td_result write_totals(export_manifest *manifest, const export_survey *survey,
                               const replay_report *report, td_err *err)
 {
@@ -351,6 +360,7 @@ static td_result write_totals(export_manifest *manifest, const export_survey *su
     return end_value(manifest, &json, err);
 }
 
+/* Equal digests say that two exports had equal input, whatever their archives are called. */
 static td_result write_digest(export_manifest *manifest, const replay_report *report, td_err *err)
 {
     json_writer json;

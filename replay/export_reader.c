@@ -38,6 +38,7 @@ void export_reader_turn(export_reader *reader)
     reader->last = LAST_NONE;
 }
 
+/* As the gate's book took it: a frame may be a snapshot without being called one. */
 static void hold(export_reader *reader, const message *m, const gate_answer *answer)
 {
     TD_ASSERT(!m->is_record);
@@ -69,6 +70,7 @@ static td_result begin_file(export_reader *reader, td_buf *out, const export_cel
     return rc;
 }
 
+/* Deletes first, if the reader needs them. */
 static td_result write_snapshot(export_reader *reader, td_buf *out, const export_cells *cells,
                                 const message *m, const book *now, reader_rows *rows, td_err *err)
 {
@@ -90,6 +92,7 @@ static td_result write_snapshot(export_reader *reader, td_buf *out, const export
     return rc;
 }
 
+/* As the frame has it. */
 static td_result write_change(export_reader *reader, td_buf *out, const export_cells *cells,
                               const message *m, const book *now, reader_rows *rows, td_err *err)
 {

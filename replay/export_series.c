@@ -28,6 +28,7 @@ void export_series_fini(export_series_table *table)
     *table = (export_series_table){0};
 }
 
+/* Names are short: one hash each, mixed by the callers. */
 static uint64_t text_hash(td_bytes text)
 {
     return td_xxh64(text.data, text.size);
@@ -58,6 +59,7 @@ static size_t series_slot(const export_series_table *table, const export_type *t
     return at;
 }
 
+/* Slots hold places in items, so they are made anew when those move. */
 static void series_index(export_series_table *table)
 {
     memset(table->slots, 0, table->slot_count * sizeof *table->slots);
@@ -67,6 +69,7 @@ static void series_index(export_series_table *table)
     }
 }
 
+/* Twice the room, before half of it is used. On failure the table is as it was. */
 static td_result series_grow(export_series_table *table, td_err *err)
 {
     size_t slot_count = table->slot_count == 0 ? SLOTS_MIN : table->slot_count * 2;
@@ -93,6 +96,7 @@ export_series *export_series_find(const export_series_table *table, const export
     return found == 0 ? NULL : table->items[found - 1];
 }
 
+/* Names are copied: channels do not outlive the first look's tape. */
 static td_result series_make(const export_type *type, const char *exchange, const char *symbol,
                              const char *file_symbol, export_series **out, td_err *err)
 {
@@ -140,6 +144,7 @@ td_result export_series_get(export_series_table *table, const export_type *type,
     return TD_OK;
 }
 
+/* Says what would share the file, for the way out differs: a feed, a symbol, a time. */
 static td_result say_clash(const export_series *series, const char *feed, uint32_t line,
                            const char *symbol, td_err *err)
 {
@@ -187,6 +192,7 @@ td_result export_series_note(export_series *series, uint32_t day, const char *fe
     return TD_OK;
 }
 
+/* The order of a manifest's files within a day. */
 static int compare_series(const void *a, const void *b)
 {
     const export_series *x = *(export_series *const *)a;
@@ -222,6 +228,7 @@ static size_t choice_slot(const export_series_table *table, const char *feed,
     return at;
 }
 
+/* As series_grow. */
 static td_result choices_grow(export_series_table *table, td_err *err)
 {
     size_t slot_count = table->choice_slot_count == 0 ? SLOTS_MIN : table->choice_slot_count * 2;

@@ -67,6 +67,7 @@ static td_result check_new_file(survey_run *run, const export_series *series, td
     return TD_E_LIMIT;
 }
 
+/* One symbol of one type has data on this day. */
 static td_result note_file(survey_run *run, const tape_channel *channel, const export_type *type,
                            const char *exchange, td_bytes symbol, td_err *err)
 {
@@ -132,6 +133,7 @@ static td_result note_channel(survey_run *run, const tape_frame *frame, const ex
                : rc;
 }
 
+/* The channel's own note, so that all but its first frame of a day cost one comparison. */
 static td_result seen_get(survey_run *run, const tape_channel *channel, seen_channel **out,
                           td_err *err)
 {
@@ -168,6 +170,7 @@ static int is_useful(const export_spec *spec, const topic_row *row)
     return spec->types[EXPORT_BOOK_CHANGES] != NULL && export_is_book_topic(row, spec->depth);
 }
 
+/* Most frames end at the comparison of days. */
 static td_result take_data(survey_run *run, const tape_frame *frame, td_err *err)
 {
     seen_channel *seen = NULL;
@@ -192,6 +195,7 @@ static td_result take_data(survey_run *run, const tape_frame *frame, td_err *err
     return note_channel(run, frame, seen->market, err);
 }
 
+/* Frames of a topic, also of one that nobody knows. */
 static int is_data(const tape_frame *frame)
 {
     const channel_info *info = &frame->channel->info;
@@ -199,6 +203,7 @@ static int is_data(const tape_frame *frame)
            strcmp(info->topic, CHANNEL_TOPIC_EVENTS) != 0;
 }
 
+/* The tape is in order of time, so days only rise. */
 static td_result take_frame(survey_run *run, const tape_frame *frame, td_err *err)
 {
     export_survey *out = run->out;

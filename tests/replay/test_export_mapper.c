@@ -108,7 +108,7 @@ static int next_row(char **at, row_cells *out)
 
 static void assert_number(const char *cell, json_value object, const char *key)
 {
-    json_value number;
+    json_value number = {0};
     td_decimal expected;
     td_decimal got;
     assert_true(json_find(object, key, &number));
@@ -130,7 +130,7 @@ static void assert_start(const row_cells *row, json_value expected)
 
 static void assert_trade(fixture *f, char **at, json_value expected)
 {
-    row_cells row;
+    row_cells row = {0};
     assert_true(next_row(at, &row));
     assert_start(&row, expected);
     assert_true(td_bytes_is(text_of(expected, "id"), row.cells[4]));
@@ -143,15 +143,15 @@ static void assert_trade(fixture *f, char **at, json_value expected)
 static void assert_side(fixture *f, char **at, json_value expected, const char *list,
                         const char *side)
 {
-    json_value levels;
-    json_value level;
-    json_value is_snapshot;
+    json_value levels = {0};
+    json_value level = {0};
+    json_value is_snapshot = {0};
     int flag = 0;
     assert_true(json_find(expected, "isSnapshot", &is_snapshot));
     assert_true(json_bool(is_snapshot, &flag));
     assert_true(json_find(expected, list, &levels));
     for (json_iter it = json_iter_of(levels); json_next(&it, NULL, &level);) {
-        row_cells row;
+        row_cells row = {0};
         assert_true(next_row(at, &row));
         assert_start(&row, expected);
         assert_string_equal(row.cells[4], flag ? "true" : "false");
@@ -199,10 +199,10 @@ static void make_rows(fixture *f, const char *family_name, td_bytes frame, uint6
 
 static void check_case(fixture *f, td_bytes line)
 {
-    json_value one;
-    json_value input;
-    json_value outputs;
-    json_value output;
+    json_value one = {0};
+    json_value input = {0};
+    json_value outputs = {0};
+    json_value output = {0};
     td_err err;
     assert_int_equal(json_parse(f->parser, line, JSON_PADDED, &one, &err), TD_OK);
     assert_true(json_find(one, "input", &input));
