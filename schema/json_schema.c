@@ -74,6 +74,8 @@ static void write_field(json_writer *w, const field_row *field)
         json_write_array_begin(w);
         json_write_text(w, msg_side_name(SIDE_BUY));
         json_write_text(w, msg_side_name(SIDE_SELL));
+        json_write_text(w, "BUY"); /* spot's private events */
+        json_write_text(w, "SELL");
         json_write_array_end(w);
     }
     json_write_object_end(w);

@@ -83,6 +83,8 @@ static const field_row WALLET[] = {
     {MEMBER_LOCKED_BALANCE, "l", FIELD_DECIMAL, UNIT_MONEY, 0, 0},
 };
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
+
 /* An event is an entry itself. */
 #define EVENT(event, message_type, words, table, rule, rule_member)                                \
     {                                                                                              \
@@ -91,6 +93,8 @@ static const field_row WALLET[] = {
         .items = {{"", ACTION_NONE, FRAME_ANY, ITEMS_REQUIRED}}, .topic_key = "e",                 \
         TOPIC_FIELDS(table), .rules = {{rule, STRENGTH_STATISTIC, rule_member}},                   \
     }
+
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 static const topic_row TOPICS[] = {
     {

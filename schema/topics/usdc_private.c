@@ -178,6 +178,8 @@ static const field_row MMP[] = {
     {MEMBER_BASE_COIN, "baseCoin", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED},
 };
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
+
 /* A list that comes whole when the topic is subscribed to (it may be empty), then what changed. One
  * without dataType is taken for a change. */
 #define STATE_TOPIC(topic_name, message_type, words, table)                                        \
@@ -210,6 +212,8 @@ static const field_row MMP[] = {
         TOPIC_ENVELOPE(EVENT_ENVELOPE), TOPIC_FIELDS(table),                                       \
         .rules = {{RULE_TIME_WEAK, STRENGTH_STATISTIC, MEMBER_NONE}},                              \
     }
+
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 static const topic_row TOPICS[] = {
     STATE_TOPIC("user.openapi.option.position", MSG_POSITION, "Positions in options", POSITION),
