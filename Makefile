@@ -101,6 +101,8 @@ TESTS_schema := tests/schema/test_decode_captures.c tests/schema/test_json.c \
 
 TESTS_book := tests/book/test_book.c tests/book/test_continuity.c tests/book/test_continuity_entries.c tests/book/test_loss.c
 
+TESTS_book += tests/book/test_audit.c
+
 TESTS_format := tests/format/test_chunk_builder.c tests/format/test_interop.c tests/format/test_mcap.c tests/format/test_recover.c tests/format/test_segment.c tests/format/test_segment_verify.c
 TESTS_format += tests/format/test_archive.c tests/format/test_archive_writer.c tests/format/test_catalog.c \
                 tests/format/test_gap.c tests/format/test_journal.c tests/format/test_archive_recover.c \

@@ -1,0 +1,413 @@
+/* Audits on made-up frames. What is expected is written by hand from book/audit.h and docs/wire.md
+ * 6.7; no expectation comes from the program. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include "base/limits.h"
+#include "book/audit.h"
+#include "tests/testing/book_text.h"
+
+#define S UINT64_C(1000000000)
+
+static const topic_row TRADES = {.name = "trade", .pattern = "trade.{symbol}", .type = MSG_TRADE};
+static const topic_row CANDLES = {
+    .name = "kline",
+    .pattern = "kline.{interval}.{symbol}",
+    .type = MSG_KLINE,
+    .rules = {{RULE_TRADES_COMPLETE, STRENGTH_ERROR, MEMBER_TURNOVER}},
+};
+#define BOOK(text, depth)                                                                          \
+    {                                                                                              \
+        .name = (text), .pattern = text ".{symbol}", .type = MSG_BOOK_CHANGE,                      \
+        .book_depth = (depth), .sequence = SEQ_ENVELOPE,                                           \
+        .rules = {{RULE_ANCHORED, STRENGTH_ERROR, MEMBER_NONE},                                    \
+                  {RULE_BOOKS_AGREE, STRENGTH_ERROR, MEMBER_SEQ}},                                 \
+    }
+static const topic_row BOOK_2 = BOOK("book.2", 2);
+static const topic_row BOOK_3 = BOOK("book.3", 3);
+static const topic_row TICKER = {
+    .name = "tickers",
+    .pattern = "tickers.{symbol}",
+    .type = MSG_TICKER,
+    .rules = {{RULE_BEST_AGREES, STRENGTH_WARNING, MEMBER_SEQ}},
+};
+
+/* ---- candles ---- */
+
+/* One thing that comes. Times in seconds; a candle lasts 60 s. */
+typedef struct tick {
+    char kind; /* T trade, B block trade, K reading, ~ trades' new connection, ! undecodable trades,
+                  0 end */
+    uint32_t at;      /* exchange time; it is received 1 s later */
+    uint32_t start;   /* of the candle */
+    int64_t size;     /* of the trade, or the candle's volume; the price is 10 */
+    uint32_t missing; /* items that are expected of it */
+} tick;
+
+typedef struct candle_case {
+    const char *name;
+    uint64_t settled_s; /* receive time; 0 unknown; UINT32_MAX not yet */
+    tick ticks[16];
+    uint32_t missing_at_end;
+    uint64_t compared, skipped;
+} candle_case;
+
+static const candle_case CANDLE_CASES[] = {
+    {"a candle from its start; readings behind the trades",
+     50,
+     {{'T', 61, 0, 5, 0},
+      {'T', 62, 0, 3, 0},
+      {'K', 63, 60, 5, 0},
+      {'T', 64, 0, 2, 0},
+      {'K', 65, 60, 10, 0}},
+     0,
+     2,
+     0},
+    {"a reading ahead of the trades waits for them",
+     50,
+     {{'T', 61, 0, 5, 0}, {'K', 63, 60, 8, 0}, {'T', 63, 0, 3, 0}, {'K', 65, 60, 8, 0}},
+     0,
+     2,
+     0},
+    {"a trade is missing: the next trade shows it",
+     50,
+     {{'T', 61, 0, 5, 0},
+      {'K', 62, 60, 5, 0},
+      {'K', 64, 60, 8, 0},
+      {'T', 70, 0, 1, 1},
+      {'K', 72, 60, 9, 0}},
+     0,
+     3,
+     0},
+    {"a trade is missing: readings later show it",
+     50,
+     {{'T', 61, 0, 5, 0}, {'K', 62, 60, 8, 0}, {'K', 66, 60, 8, 0}, {'K', 68, 60, 8, 1}},
+     0,
+     3,
+     0},
+    {"a trade is missing: the end shows it",
+     50,
+     {{'T', 61, 0, 5, 0}, {'K', 62, 60, 8, 0}},
+     1,
+     1,
+     0},
+    {"a reading that is far behind is a sum all the same",
+     50,
+     {{'T', 61, 0, 5, 0}, {'T', 62, 0, 3, 0}, {'K', 68, 60, 5, 0}},
+     0,
+     1,
+     0},
+    {"equal volume, another turnover",
+     50,
+     {{'T', 61, 0, 5, 0}, {'K', 63, 60, -5, 0}, {'T', 70, 0, 1, 1}},
+     0,
+     1,
+     0},
+    {"before the subscription was answered nothing is known; the first reading is an old one",
+     65,
+     {{'T', 64, 0, 5, 0},
+      {'K', 66, 60, 100, 0},
+      {'K', 70, 60, 105, 0},
+      {'T', 74, 0, 4, 0},
+      {'K', 75, 60, 109, 0},
+      {'K', 82, 60, 112, 0},
+      {'T', 84, 0, 1, 1}},
+     0,
+     2,
+     2},
+    {"not answered yet", UINT32_MAX, {{'T', 61, 0, 5, 0}, {'K', 63, 60, 99, 0}}, 0, 0, 1},
+    {"unknown: from the first trade on",
+     0,
+     {{'T', 61, 0, 5, 0},
+      {'K', 63, 60, 99, 0},
+      {'T', 121, 0, 7, 0},
+      {'K', 122, 120, 7, 0},
+      {'K', 130, 120, 9, 0},
+      {'T', 140, 0, 1, 1}},
+     0,
+     2,
+     1},
+    {"the next candle begins at nothing, the one before is over",
+     50,
+     {{'T', 61, 0, 5, 0},
+      {'K', 119, 60, 5, 0},
+      {'T', 121, 0, 7, 0},
+      {'K', 122, 60, 5, 0},
+      {'K', 122, 120, 7, 0},
+      {'K', 123, 60, 5, 0}},
+     0,
+     3,
+     0},
+    {"block trades, lost connections and unreadable frames: not compared",
+     50,
+     {{'T', 61, 0, 5, 0},
+      {'B', 62, 0, 9, 0},
+      {'K', 63, 60, 5, 0},
+      {'~', 70, 0, 0, 0},
+      {'T', 71, 0, 1, 0},
+      {'K', 72, 60, 50, 0},
+      {'!', 73, 0, 0, 0},
+      {'K', 74, 60, 60, 0}},
+     0,
+     0,
+     3},
+};
+
+typedef struct candle_bench {
+    audit *a;
+    audit_seat *trades, *candles;
+    uint64_t connection;
+} candle_bench;
+
+static message trade_message(const tick *t, msg_trade *room)
+{
+    *room = (msg_trade){.price = {10, 0},
+                        .size = {t->size, 0},
+                        .exchange_ns = t->at * S,
+                        .is_block_trade = t->kind == 'B'};
+    return (message){.trades = {{.type = MSG_TRADE, .exchange_ns = t->at * S}, room, 1}};
+}
+
+/* A volume below 0 stands for that volume with a turnover that is off by one. */
+static message candle_message(const tick *t, msg_value values[4], msg_item *item)
+{
+    int64_t volume = t->size < 0 ? -t->size : t->size;
+    values[0] = (msg_value){MEMBER_START, VALUE_TIME_NS, {.time_ns = t->start * S}};
+    values[1] = (msg_value){MEMBER_END, VALUE_TIME_NS, {.time_ns = (t->start + 60) * S - 1}};
+    values[2] = (msg_value){MEMBER_VOLUME, VALUE_DECIMAL, {.decimal = {volume * 100, 2}}};
+    values[3] =
+        (msg_value){MEMBER_TURNOVER, VALUE_DECIMAL, {.decimal = {volume * 10 + (t->size < 0), 0}}};
+    *item = (msg_item){ACTION_NONE, values, 4};
+    return (message){.record = {.head = {.type = MSG_KLINE, .exchange_ns = t->at * S},
+                                .items = item,
+                                .item_count = 1},
+                     .is_record = 1};
+}
+
+static uint32_t take_tick(candle_bench *b, const candle_case *c, const tick *t)
+{
+    msg_trade trade;
+    msg_value values[4];
+    msg_item item;
+    audit_verdict found;
+    if (t->kind == '!') {
+        audit_skip(b->a, b->trades, (t->at + 1) * S);
+        return 0;
+    }
+    if (t->kind == '~') {
+        b->connection++;
+        return 0;
+    }
+    const audit_frame frame = {.recv_ns = (t->at + 1) * S,
+                               .connection = b->connection,
+                               .conn = (uint32_t)b->connection,
+                               .settled_ns = b->connection > 1            ? AUDIT_SETTLED_NOT
+                                             : c->settled_s == UINT32_MAX ? AUDIT_SETTLED_NOT
+                                                                          : c->settled_s * S};
+    message m = t->kind == 'K' ? candle_message(t, values, &item) : trade_message(t, &trade);
+    audit_take(b->a, t->kind == 'K' ? b->candles : b->trades, &frame, &m, NULL, &found);
+    for (uint32_t i = 0; i < found.count; i++) {
+        assert_int_equal(found.items[i].verdict.rule, RULE_TRADES_COMPLETE);
+        assert_ptr_equal(found.items[i].about, b->trades);
+        assert_true(found.items[i].from_ns < found.items[i].to_ns);
+    }
+    return found.count;
+}
+
+static void test_candles(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof CANDLE_CASES / sizeof *CANDLE_CASES; i++) {
+        const candle_case *c = &CANDLE_CASES[i];
+        candle_bench b = {.connection = 1};
+        uint32_t last = 0;
+        assert_int_equal(audit_open(&b.a, NULL), TD_OK);
+        assert_int_equal(audit_sit(b.a, &TRADES, 0, NULL, &b.trades, NULL), TD_OK);
+        assert_int_equal(audit_sit(b.a, &CANDLES, 0, NULL, &b.candles, NULL), TD_OK);
+        for (size_t k = 0; c->ticks[k].kind != 0; k++) {
+            uint32_t found = take_tick(&b, c, &c->ticks[k]);
+            if (found != c->ticks[k].missing)
+                fail_msg("%s: tick %zu: %u found", c->name, k, found);
+            last = c->ticks[k].at;
+        }
+        audit_verdict found;
+        audit_finish(b.a, (last + 3) * S, &found);
+        audit_stats stats;
+        audit_get_stats(b.a, &stats);
+        if (found.count != c->missing_at_end || stats.trades.compared != c->compared ||
+            stats.trades.skipped != c->skipped)
+            fail_msg("%s: %u at the end, %u compared, %u skipped", c->name, found.count,
+                     (unsigned)stats.trades.compared, (unsigned)stats.trades.skipped);
+        audit_close(b.a);
+    }
+}
+
+/* More trades between two readings than are kept: skipped, not judged; and it goes on. */
+static void test_trades_bound(void **state)
+{
+    (void)state;
+    candle_bench b = {.connection = 1};
+    const candle_case c = {.settled_s = 50};
+    assert_int_equal(audit_open(&b.a, NULL), TD_OK);
+    assert_int_equal(audit_sit(b.a, &TRADES, 0, NULL, &b.trades, NULL), TD_OK);
+    assert_int_equal(audit_sit(b.a, &CANDLES, 0, NULL, &b.candles, NULL), TD_OK);
+    assert_int_equal(take_tick(&b, &c, &(tick){'T', 61, 0, 1, 0}), 0);
+    assert_int_equal(take_tick(&b, &c, &(tick){'K', 62, 60, 1, 0}), 0);
+    for (uint32_t i = 0; i < LIMIT_AUDIT_TRADES + 100; i++)
+        assert_int_equal(take_tick(&b, &c, &(tick){'T', 63, 0, 1, 0}), 0);
+    assert_int_equal(take_tick(&b, &c, &(tick){'K', 64, 60, 77, 0}), 0);
+    assert_int_equal(take_tick(&b, &c, &(tick){'T', 121, 0, 2, 0}), 0);
+    assert_int_equal(take_tick(&b, &c, &(tick){'K', 122, 120, 2, 0}), 0);
+    audit_stats stats;
+    audit_get_stats(b.a, &stats);
+    assert_int_equal(stats.trades.compared, 2);
+    assert_int_equal(stats.trades.differed, 0);
+    assert_true(stats.trades.skipped > 0);
+    audit_close(b.a);
+}
+
+/* ---- books and tickers ---- */
+
+enum { BOOK_SEATS = 3 };
+
+typedef struct book_step {
+    int seat;          /* 0: two levels, 1: three levels, 2: two levels on line 1; 3: the ticker */
+    const char *frame; /* or the ticker's bid */
+    int64_t seq;
+    const char *expected; /* rule that differs, "=rule" that agrees again, "" nothing */
+} book_step;
+
+static const book_step BOOK_STEPS[] = {
+    {0, "S B99x1 B98x2 A101x1 A102x1", 10, ""},
+    {1, "S B99x1.0 B98x2 B97x9 A101x1 A102x1", 10, ""},
+    {2, "S B99x1 B98x2 A101x1 A102x1", 10, ""},
+    {0, "D =B99x5", 12, ""},
+    {0, "D =B99x6", 13, ""},
+    {1, "D =B99x5 =B97x8", 12, ""}, /* the state before the last of the other */
+    {1, "D =B97x7", 14, ""},        /* lost 13; nobody else is at 14 */
+    {0, "D =A101x4", 15, ""},
+    {1, "D =A101x4", 15, "books_agree"}, /* 99 has 5 here, 6 there */
+    {0, "D =A101x3", 16, ""},
+    {1, "D =A101x3", 16, ""}, /* still: said once */
+    {2, "D =B99x6 =A101x3", 16,
+     "=lines"}, /* line 1 has what line 0 has; the book of three differs */
+    {1, "D =B99x6", 17, ""},
+    {0, "D =A101x2", 18, ""},
+    {1, "D =A101x2", 18, "=books_agree"},
+    {3, "99", 18, ""},
+    {3, "98", 19, ""},            /* waits for a state at or behind 19 */
+    {0, "D -B99 +B97x1", 20, ""}, /* 98 is the best behind it */
+    {3, "96", 20, "best_agrees"},
+};
+
+static void test_books(void **state)
+{
+    (void)state;
+    static const topic_row *const ROWS[BOOK_SEATS] = {&BOOK_2, &BOOK_3, &BOOK_2};
+    audit *a = NULL;
+    audit_seat *seats[BOOK_SEATS + 1];
+    track *tracks[BOOK_SEATS];
+    assert_int_equal(audit_open(&a, NULL), TD_OK);
+    for (uint32_t i = 0; i < BOOK_SEATS; i++) {
+        assert_int_equal(audit_sit(a, ROWS[i], i == 2, NULL, &seats[i], NULL), TD_OK);
+        assert_int_equal(track_open(ROWS[i], &tracks[i], NULL), TD_OK);
+    }
+    assert_int_equal(audit_sit(a, &TICKER, 0, NULL, &seats[3], NULL), TD_OK);
+    for (size_t i = 0; i < sizeof BOOK_STEPS / sizeof *BOOK_STEPS; i++) {
+        const book_step *s = &BOOK_STEPS[i];
+        const audit_frame frame = {.recv_ns = (i + 1) * S, .connection = 1};
+        audit_verdict found;
+        verdict own;
+        if (s->seat == 3) {
+            td_decimal bid;
+            assert_int_equal(td_decimal_parse(td_bytes_str(s->frame), &bid, NULL), TD_OK);
+            msg_value value = {MEMBER_BID1_PRICE, VALUE_DECIMAL, {.decimal = bid}};
+            msg_item item = {ACTION_UPDATE, &value, 1};
+            message m = {.record = {.head = {.type = MSG_TICKER, .seq = s->seq, .has_seq = 1},
+                                    .items = &item,
+                                    .item_count = 1},
+                         .is_record = 1};
+            audit_take(a, seats[3], &frame, &m, NULL, &found);
+        } else {
+            book_frame text;
+            book_frame_parse(s->frame, &text);
+            text.message.head.seq = s->seq;
+            text.message.head.has_seq = 1;
+            message m = {.book = text.message};
+            track_apply(tracks[s->seat], &m, &own);
+            audit_take(a, seats[s->seat], &frame, &m, tracks[s->seat], &found);
+        }
+        int differs = 0;
+        for (uint32_t k = 0; k < found.count; k++) {
+            const audit_item *item = &found.items[k];
+            const char *name = rule_name(item->verdict.rule);
+            differs += item->event == AUDIT_DIFFERS;
+            if (item->event == AUDIT_DIFFERS && strcmp(s->expected, "=lines") != 0)
+                assert_string_equal(name, s->expected);
+            if (item->event == AUDIT_AGREES)
+                assert_string_equal(name, s->expected + 1);
+        }
+        if ((found.count == 0) != (s->expected[0] == '\0'))
+            fail_msg("step %zu: %u items", i, found.count);
+    }
+    audit_stats stats;
+    audit_get_stats(a, &stats);
+    assert_int_equal(stats.best.compared, 3);
+    assert_int_equal(stats.best.differed, 1);
+    for (uint32_t i = 0; i < BOOK_SEATS; i++)
+        track_close(tracks[i]);
+    audit_close(a);
+}
+
+/* ---- seats ---- */
+
+/* A topic without a partner takes no part. */
+static void test_useful_parts(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t books, best, trades, candles, expected;
+    } CASES[] = {
+        {1, 0, 0, 0, 0},
+        {2, 0, 1, 0, 1u << AUDIT_BOOK},
+        {1, 1, 0, 1, 1u << AUDIT_BOOK | 1u << AUDIT_BEST},
+        {0, 1, 1, 1, 1u << AUDIT_TRADES | 1u << AUDIT_CANDLES},
+        {1, 0, 2, 0, 0},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        const uint32_t counts[AUDIT_PARTS] = {[AUDIT_BOOK] = CASES[i].books,
+                                              [AUDIT_BEST] = CASES[i].best,
+                                              [AUDIT_TRADES] = CASES[i].trades,
+                                              [AUDIT_CANDLES] = CASES[i].candles};
+        assert_int_equal(audit_useful_parts(counts), CASES[i].expected);
+    }
+    assert_int_equal(audit_part_of(&BOOK_2), AUDIT_BOOK);
+    assert_int_equal(audit_part_of(&TICKER), AUDIT_BEST);
+    assert_int_equal(audit_part_of(&TRADES), AUDIT_TRADES);
+    assert_int_equal(audit_part_of(&CANDLES), AUDIT_CANDLES);
+}
+
+static void test_seat_bound(void **state)
+{
+    (void)state;
+    audit *a = NULL;
+    audit_seat *seat = NULL;
+    td_err err;
+    assert_int_equal(audit_open(&a, NULL), TD_OK);
+    for (uint32_t i = 0; i < LIMIT_AUDIT_SEATS; i++)
+        assert_int_equal(audit_sit(a, &BOOK_2, i, NULL, &seat, NULL), TD_OK);
+    assert_int_equal(audit_sit(a, &BOOK_2, 99, NULL, &seat, &err), TD_E_LIMIT);
+    audit_close(a);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_candles),    cmocka_unit_test(test_trades_bound),
+        cmocka_unit_test(test_books),      cmocka_unit_test(test_useful_parts),
+        cmocka_unit_test(test_seat_bound),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
