@@ -1,6 +1,6 @@
 /* The list of families: each is defined in schema/topics/<family>.c, with its topics. A new one is
- * a line here and that file. The order is that of docs/design.md ("Words"). For family.c and the
- * families' own files: everybody else asks schema/family.h. */
+ * a line here, with its name, and that file. The order is that of docs/design.md ("Words"). For
+ * family.c and the families' own files: everybody else asks schema/family.h. */
 #ifndef TD_SCHEMA_FAMILIES_H
 #define TD_SCHEMA_FAMILIES_H
 
@@ -8,27 +8,27 @@
 
 /* clang-format off: one family, one line */
 #define FAMILIES(X)                                                                                \
-    X(INVERSE)                                                                                     \
-    X(LINEAR)                                                                                      \
-    X(COPYTRADE)                                                                                   \
-    X(USDC_PERP)                                                                                   \
-    X(USDC_OPTION)                                                                                 \
-    X(USDC_PRIVATE)                                                                                \
-    X(SPOT_V1)                                                                                     \
-    X(SPOT_V2)                                                                                     \
-    X(SPOT_PRIVATE)                                                                                \
-    X(CONTRACT_V3)                                                                                 \
-    X(V5_LINEAR)                                                                                   \
-    X(V5_INVERSE)                                                                                  \
-    X(V5_SPOT)                                                                                     \
-    X(V5_OPTION)                                                                                   \
-    X(V5_PRIVATE)                                                                                  \
-    X(V5_SPREAD)                                                                                   \
-    X(V5_MISC)                                                                                     \
+    X(INVERSE, "inverse")                                                                          \
+    X(LINEAR, "linear")                                                                            \
+    X(COPYTRADE, "copytrade")                                                                      \
+    X(USDC_PERP, "usdc-perp")                                                                      \
+    X(USDC_OPTION, "usdc-option")                                                                  \
+    X(USDC_PRIVATE, "usdc-private")                                                                \
+    X(SPOT_V1, "spot-v1")                                                                          \
+    X(SPOT_V2, "spot-v2")                                                                          \
+    X(SPOT_PRIVATE, "spot-private")                                                                \
+    X(CONTRACT_V3, "contract-v3")                                                                  \
+    X(V5_LINEAR, "v5-linear")                                                                      \
+    X(V5_INVERSE, "v5-inverse")                                                                    \
+    X(V5_SPOT, "v5-spot")                                                                          \
+    X(V5_OPTION, "v5-option")                                                                      \
+    X(V5_PRIVATE, "v5-private")                                                                    \
+    X(V5_SPREAD, "v5-spread")                                                                      \
+    X(V5_MISC, "v5-misc")                                                                          \
     /* end */
 /* clang-format on */
 
-#define FAMILY_DECLARATION(id) extern const family FAMILY_##id;
+#define FAMILY_DECLARATION(id, name) extern const family FAMILY_##id;
 FAMILIES(FAMILY_DECLARATION)
 #undef FAMILY_DECLARATION
 
