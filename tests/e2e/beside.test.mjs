@@ -68,7 +68,7 @@ describe("HTTP beside frames", { concurrency: 3 }, () => {
       `      - {name: status, url: "${rest.url}/status", every: 2s}\n`);
     const recorder = new Recorder(t, archive, ["-c", config]);
     // Behind the first replies another frame, and then a second reply of the one that is asked for every 2 s.
-    await rest.asked("/status", 2);
+    await recorder.until(rest.asked("/status", 2));
     socket.send(trade(2));
     await recorder.durableLine((said) => said.in >= 3);
     assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
@@ -130,7 +130,7 @@ describe("HTTP beside frames", { concurrency: 3 }, () => {
       const said = await recorder.says(new RegExp(`warning: inverse: no HTTP reply for '${name}': (.*)`));
       assert.match(said[1], words);
     }
-    await rest.asked("/ok", 1);
+    await recorder.until(rest.asked("/ok", 1));
     for (const ws of exchange.sockets.clients) ws.send(trade(7));
     await recorder.durableLine((said) => said.in >= 2);
     assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
@@ -166,7 +166,7 @@ describe("HTTP beside frames", { concurrency: 3 }, () => {
     const env = { TEST_KEY: KEY, TEST_SECRET: "s3cr3tS3cr3t" };
     const recorder = new Recorder(t, archive, [...feedArgs(exchange, "inverse", ["order"]), "--commit-interval", "50ms", "--auth", "op", "--api-key-env", "TEST_KEY",
       "--api-secret-env", "TEST_SECRET", "--http", `snapshot@1h=${rest.url}/x?key=${KEY}`], { env });
-    await rest.asked(`/x?key=${KEY}`, 2);
+    await recorder.until(rest.asked(`/x?key=${KEY}`, 2));
     assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
     assert.ok(exchange.seen.upgrades >= 2);
     const replies = await jsonLines(t, ["cat", "-a", archive, "--dir", "http"]);

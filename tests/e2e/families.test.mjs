@@ -24,7 +24,7 @@ async function twice(t, name, more = []) {
   const live = new Promise((resolve) => (isLive = resolve));
   const server = await exchange(t, dir, name, { after: (ws, n) => (n === 1 ? ws.close(1001, "again") : isLive()) });
   const recorder = new Recorder(t, archive, recorderArgs(server, name, ["--commit-interval", "50ms", ...more]), ENV);
-  await live;
+  await recorder.until(live);
   const { family } = server;
   const frames = family.frames.length * (family.requests === 0 ? 1 : 2);
   const control = family.requests + (family.auth === "op" ? 1 : 0) + (family.pings ? 1 : 0);
@@ -140,7 +140,7 @@ describe("every dialect", { concurrency: 2 }, () => {
       },
     });
     const recorder = new Recorder(t, archive, recorderArgs(server, "v5-linear", ["--symbol", "NOSUCH"]), ENV);
-    await isBack;
+    await recorder.until(isBack);
     await recorder.kill("SIGTERM");
     assert.deepEqual(first[1], ["orderbook.50.BTCUSDT", "orderbook.50.ETHUSDT", "orderbook.50.NOSUCH"]);
     assert.deepEqual(first[2], ["orderbook.50.BTCUSDT", "orderbook.50.ETHUSDT"]);

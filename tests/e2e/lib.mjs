@@ -92,6 +92,15 @@ export class Program {
     });
   }
 
+  /** Wait for something that happens while the program runs; it fails if the program ends before. */
+  until(promise) {
+    const over = this.ended.then((end) => {
+      throw new Error(`${this.name} ended (${end.code ?? end.signal}) too early\n${end.stderr}`);
+    });
+    over.catch(() => {}); // it may have ended long after the promise
+    return Promise.race([promise, over]);
+  }
+
   kill(signal) {
     this.child.kill(signal);
     return this.ended;
