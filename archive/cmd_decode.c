@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "archive/cmds.h"
+#include "archive/frame_lines.h"
 #include "archive/import_line.h"
 #include "archive/import_source.h"
 #include "base/assert.h"
@@ -19,6 +20,7 @@
 
 typedef struct decode_options {
     const char *family;
+    options_time at;
 } decode_options;
 
 static const option_row DECODE_ROWS[] = {
@@ -26,23 +28,39 @@ static const option_row DECODE_ROWS[] = {
      .type = OPTION_TEXT,
      .offset = offsetof(decode_options, family),
      .metavar = "FAMILY",
-     .help = "what the frames are (required): 'tapedeck topics' lists families"},
+     .help = "what the frames are (required): 'tapedeck topics' lists families; a common\n"
+             "beginning, such as v5, tries them all"},
+    {.long_name = "at",
+     .type = OPTION_TIME,
+     .offset = offsetof(decode_options, at),
+     .metavar = "TIME",
+     .help = "when they were received, where they do not say: topics change over the\n"
+             "years (default: the exchange's own time)"},
 };
 
 typedef struct decode_run {
     decode_options options;
     json_options json;
     talk_options talk;
-    const family *family;
+    const family *families[FAMILY_GROUP_MAX];
+    size_t family_count;
+    uint64_t at_ns;
     decoder *decoder;
-    json_parser *parser; /* for lines that the decoder has no name for */
-    import_line_reader *lines;
+    json_parser *parser; /* for frames that the decoder has no name for */
+    import_line_reader *wrappers;
     import_source *source;
+    frame_lines *lines;
     output_stream output;
     uint64_t frames;
     uint64_t undecoded;
     td_err err;
 } decode_run;
+
+/* Where a frame went, and when it came. */
+typedef struct frame_moment {
+    frame_dir dir;
+    uint64_t ns; /* TOPIC_NOW if nobody said */
+} frame_moment;
 
 /* 1 if an inbound frame that nobody knows is what a client sends: a bare line does not say. */
 static int is_request(json_value root)
@@ -56,20 +74,61 @@ static int is_request(json_value root)
     return 0;
 }
 
-/* Why a frame that is of no class is not decoded. */
-static decode_error why_unknown(decode_run *run, td_bytes frame, int *is_out)
+/* A frame that nobody knows as inbound: is it a client's? */
+static int is_outbound(decode_run *run, td_bytes frame)
 {
     json_value root;
-    td_result rc = json_parse(run->parser, frame, JSON_PADDED, &root, NULL);
-    decode_error why = {.reason = DECODE_UNKNOWN_TOPIC};
-    *is_out = rc == TD_OK && is_request(root);
-    if (rc == TD_E_LIMIT)
-        why.reason = DECODE_LIMIT;
-    else if (rc != TD_OK || json_type_of(root) < JSON_ARRAY)
-        why.reason = DECODE_NOT_JSON;
-    if (rc != TD_OK)
-        why.offset = json_parse_error(run->parser).offset;
-    return why;
+    return json_parse(run->parser, frame, JSON_PADDED, &root, NULL) == TD_OK && is_request(root);
+}
+
+/* Classify a frame; one that nobody dates by the exchange's own time, which is the best we know. */
+static void classify_at(decode_run *run, const family *of, td_bytes frame, const frame_moment *at,
+                        classification *out)
+{
+    uint64_t ns = at->ns == TOPIC_NOW ? TOPIC_ANY_TIME : at->ns;
+    decoder_classify(run->decoder, of, frame, at->dir, ns, out);
+    if (at->ns != TOPIC_NOW || out->exchange_ns == 0)
+        return;
+    classification dated;
+    decoder_classify(run->decoder, of, frame, at->dir, out->exchange_ns, &dated);
+    if (dated.topic.row != NULL)
+        *out = dated;
+}
+
+/* What one family makes of a frame. */
+typedef struct attempt {
+    const family *of;
+    classification what;
+    decode_error why; /* of a data or unknown frame that is not decoded */
+    uint32_t strange; /* of a decoded one: fields and symbols that do not fit */
+    uint8_t is_decoded;
+} attempt;
+
+static void try_family(decode_run *run, const family *of, td_bytes frame, const frame_moment *at,
+                       attempt *out, message *decoded)
+{
+    *out = (attempt){.of = of};
+    classify_at(run, of, frame, at, &out->what);
+    int is_data = out->what.frame_class == CLASS_DATA;
+    if (!is_data && out->what.frame_class != CLASS_UNKNOWN)
+        return;
+    topic_match none = {.row = NULL};
+    out->is_decoded = (uint8_t)decoder_decode(run->decoder, is_data ? &out->what.topic : &none,
+                                              frame, DECODE_PATH_ROWS, decoded, &out->why);
+    if (out->is_decoded)
+        out->strange = decoded->head.unknown_fields + decoded->head.foreign_symbols;
+}
+
+/* Is this a better reading of the frame than that? By topic first, then by shape. */
+static int is_better(const attempt *a, const attempt *b)
+{
+    int a_knows = a->what.topic.row != NULL;
+    int b_knows = b->what.topic.row != NULL;
+    if (a->is_decoded != b->is_decoded)
+        return a->is_decoded;
+    if (a->is_decoded)
+        return a->strange < b->strange;
+    return a_knows > b_knows;
 }
 
 /* A frame that is not decoded is printed too, with why: nothing of the input vanishes. */
@@ -79,86 +138,83 @@ static void write_raw(decode_run *run, td_bytes exchange_topic, const decode_err
     message_json_raw(&run->output.json, exchange_topic, why);
 }
 
-static void write_data(decode_run *run, const classification *what, td_bytes frame)
+static void write_attempt(decode_run *run, const attempt *best, td_bytes frame,
+                          const message *decoded)
 {
-    TD_ASSERT(what->frame_class == CLASS_DATA);
-    /* The decoder may use the memory that the classification points into. */
-    char topic[LIMIT_TOPIC_BYTES];
-    size_t size = what->exchange_topic.size;
-    if (size > sizeof topic)
-        size = sizeof topic;
-    if (size > 0)
-        memcpy(topic, what->exchange_topic.data, size);
-    td_bytes exchange_topic = td_bytes_of(topic, size);
-    decode_error why = {.reason = DECODE_UNKNOWN_TOPIC};
-    message decoded;
-    if (what->topic.row == NULL ||
-        !decoder_decode(run->decoder, &what->topic, frame, DECODE_PATH_HOT, &decoded, &why))
-        write_raw(run, exchange_topic, &why);
-    else
-        message_json_members(&run->output.json, &decoded);
-}
-
-/* A bare line does not say its direction: what no inbound rule knows is tried as a request. */
-static void decode_frame(decode_run *run, td_bytes frame, frame_dir dir)
-{
-    TD_ASSERT(run->family != NULL);
-    TD_ASSERT(run->decoder != NULL);
-    classification what;
-    decoder_classify(run->decoder, run->family, frame, dir, TOPIC_NOW, &what);
-    decode_error why = {.reason = DECODE_OK};
-    if (what.frame_class == CLASS_UNKNOWN) {
-        int is_out = 0;
-        why = why_unknown(run, frame, &is_out);
-        if (is_out)
-            decoder_classify(run->decoder, run->family, frame, DIR_OUT, TOPIC_NOW, &what);
-    }
-    run->frames++;
     json_writer *json = output_json_begin(&run->output);
     json_write_object_begin(json);
-    if (what.frame_class == CLASS_UNKNOWN)
-        write_raw(run, td_bytes_of(NULL, 0), &why);
-    else if (what.frame_class == CLASS_DATA)
-        write_data(run, &what, frame);
-    else
-        message_json_control(json, &what, frame);
+    if (best->is_decoded) {
+        message_json_members(json, decoded);
+        if (run->family_count > 1)
+            json_write_member_text(json, "family", best->of->name);
+    } else if (best->why.reason != DECODE_OK) {
+        write_raw(run, best->what.exchange_topic, &best->why);
+    } else {
+        message_json_control(json, &best->what, frame);
+    }
     json_write_object_end(json);
     output_json_end(&run->output);
 }
 
-/* A line is a frame, or a wrapper around one (docs/import.md, jsonl: also what cat prints). */
-static void decode_line(decode_run *run, const import_text_line *line)
+/* A bare line does not say its direction: what no inbound rule knows is tried as a request. Of
+ * several families the one that fits best decodes; it does so last, because a message is valid
+ * until the decoder's next call. */
+static void decode_frame(decode_run *run, td_bytes frame, frame_moment at)
 {
-    if (line->is_too_long) {
-        decode_error why = {.reason = DECODE_LIMIT};
+    TD_ASSERT(run->family_count > 0);
+    TD_ASSERT(run->decoder != NULL);
+    attempt best;
+    attempt other;
+    message decoded;
+    try_family(run, run->families[0], frame, &at, &best, &decoded);
+    for (size_t i = 1; i < run->family_count; i++) {
+        try_family(run, run->families[i], frame, &at, &other, &decoded);
+        if (is_better(&other, &best))
+            best = other;
+    }
+    if (best.what.frame_class == CLASS_UNKNOWN && is_outbound(run, frame))
+        at.dir = DIR_OUT;
+    try_family(run, best.of, frame, &at, &best, &decoded);
+    run->frames++;
+    write_attempt(run, &best, frame, &decoded);
+}
+
+/* A frame's text is the frame, or a wrapper around one (docs/import.md, jsonl: also what cat
+ * prints). */
+static void decode_text(decode_run *run, const frame_text *frame)
+{
+    if (frame->is_too_long) {
+        const attempt best = {.why = {.reason = DECODE_LIMIT}};
         run->frames++;
-        json_write_object_begin(output_json_begin(&run->output));
-        write_raw(run, td_bytes_of(NULL, 0), &why);
-        json_write_object_end(&run->output.json);
-        output_json_end(&run->output);
+        write_attempt(run, &best, frame->text, NULL);
         return;
     }
-    if (line->text.size == 0)
-        return;
     import_record record;
     const char *reason = NULL;
-    if (!import_line_read(run->lines, line->text, &record, &reason))
-        decode_frame(run, line->text, DIR_IN);
-    else if (record.kind == IMPORT_FRAME)
-        decode_frame(run, record.data, record.dir);
+    frame_moment at = {DIR_IN, run->at_ns};
+    if (!import_line_read(run->wrappers, frame->text, &record, &reason)) {
+        decode_frame(run, frame->text, at);
+        return;
+    }
+    if (record.kind != IMPORT_FRAME)
+        return;
+    at.dir = record.dir;
+    if (record.time_source == IMPORT_TIME_FILE)
+        at.ns = record.time_ns;
+    decode_frame(run, record.data, at);
 }
 
 /* A reader that went away (head, less) is no error. */
 static td_result decode_all(decode_run *run)
 {
     for (;;) {
-        import_text_line line;
-        td_result rc = import_source_next(run->source, &line, &run->err);
+        frame_text frame;
+        td_result rc = frame_lines_next(run->lines, &frame, &run->err);
         if (rc == TD_EOF || output_is_broken(&run->output))
             return TD_OK;
         if (rc != TD_OK)
             return rc;
-        decode_line(run, &line);
+        decode_text(run, &frame);
     }
 }
 
@@ -170,22 +226,28 @@ static td_result open_parts(decode_run *run, const options_operands *files)
         td_err_hint(err, "say it with --family: %s", family_names());
         return TD_E_INVALID;
     }
-    run->family = family_find(td_bytes_str(run->options.family));
-    if (run->family == NULL) {
+    run->family_count = family_group(td_bytes_str(run->options.family), run->families);
+    if (run->family_count == 0) {
         td_err_set(err, TD_E_INVALID, "there is no family '%s'", run->options.family);
         td_err_hint(err, "families: %s", family_names());
         return TD_E_INVALID;
     }
+    if (run->options.at.is_given && run->options.at.at.kind != TD_TIME_ABSOLUTE)
+        return td_err_set(err, TD_E_INVALID,
+                          "--at wants a time of its own, not one behind a frame");
+    run->at_ns = run->options.at.is_given ? run->options.at.at.ns : TOPIC_NOW;
     td_result rc = decoder_open(&run->decoder, err);
     if (rc == TD_OK)
         rc = json_parser_open(0, &run->parser, err);
     if (rc == TD_OK)
-        rc = import_line_reader_open(IMPORT_JSONL, &run->lines, err);
+        rc = import_line_reader_open(IMPORT_JSONL, &run->wrappers, err);
     if (rc != TD_OK)
         return rc;
     if (files->count == 0 || strcmp(files->items[0], "-") == 0)
-        return import_source_open_pipe(STDIN_FILENO, &run->source, err);
-    return import_source_open(io_posix(), files->items[0], &run->source, err);
+        rc = import_source_open_pipe(STDIN_FILENO, &run->source, err);
+    else
+        rc = import_source_open(io_posix(), files->items[0], &run->source, err);
+    return rc != TD_OK ? rc : frame_lines_open(run->source, &run->lines, err);
 }
 
 /* Close everything; the status of it all. */
@@ -194,8 +256,9 @@ static exit_code end_run(decode_run *run, reporter *report, td_result rc)
     TD_ASSERT(run->undecoded <= run->frames);
     td_err output_err;
     td_result output_rc = output_finish(&run->output, &output_err);
+    frame_lines_close(run->lines);
     import_source_close(run->source);
-    import_line_reader_close(run->lines);
+    import_line_reader_close(run->wrappers);
     json_parser_close(run->parser);
     decoder_close(run->decoder);
     if (rc != TD_OK)
@@ -219,12 +282,13 @@ exit_code cmd_decode(const verb_context *context, int argc, char **argv)
     const options_spec spec = {
         .program = context->program,
         .verb = "decode",
-        .summary = "Read frames, one a line, and print what they say: one JSON object a frame.",
+        .summary = "Read frames and print what they say: one JSON object a frame.",
         .operands = "[FILE]",
         .operand_max = 1,
         .groups = groups,
         .group_count = sizeof groups / sizeof groups[0],
         .examples = "tapedeck decode --family inverse < frames.jsonl\n"
+                    "tapedeck decode --family v5 < frame.json\n"
                     "tapedeck cat -a archive --feed linear | tapedeck decode --family linear",
         .now_ns = clock_wall_ns(clock_real())};
     options_operands files;

@@ -203,8 +203,21 @@ td_result decoder_inflate(decoder *d, td_bytes frame, td_bytes *out)
     return rc != TD_OK ? rc : td_inflater_run(d->inflater, frame, out, NULL);
 }
 
-static int refuse_compressed(td_result rc, decode_error *why)
+/* Text is no JSON, rather than not compressed. */
+static int is_text(td_bytes bytes)
 {
+    size_t size = bytes.size < 32 ? bytes.size : 32;
+    for (size_t i = 0; i < size; i++)
+        if (bytes.data[i] >= 0x7f || (bytes.data[i] < 0x20 && bytes.data[i] != '\n' &&
+                                      bytes.data[i] != '\r' && bytes.data[i] != '\t'))
+            return 0;
+    return 1;
+}
+
+static int refuse_compressed(td_bytes frame, td_result rc, decode_error *why)
+{
+    if (is_text(frame))
+        return refuse(why, DECODE_NOT_JSON);
     return refuse(why, rc == TD_E_NOMEM   ? DECODE_NO_MEMORY
                        : rc == TD_E_LIMIT ? DECODE_LIMIT
                                           : DECODE_NOT_INFLATED);
@@ -214,9 +227,10 @@ int decoder_decode(decoder *d, const topic_match *topic, td_bytes frame, decode_
                    message *out, decode_error *why)
 {
     *why = (decode_error){.reason = DECODE_OK};
+    td_bytes whole = frame;
     td_result rc = decoder_inflate(d, frame, &frame);
     if (TD_UNLIKELY(rc != TD_OK))
-        return refuse_compressed(rc, why);
+        return refuse_compressed(whole, rc, why);
     if (topic->row == NULL)
         return refuse_unknown(d, frame, why);
     plan *p = decoder_plan(d, topic->row);

@@ -82,10 +82,24 @@ static int check_events(rows *r, const char *key)
     return 1;
 }
 
+/* Can frames of this kind have entries? */
+static int has_items_of(const topic_row *row, frame_kind kind)
+{
+    for (size_t i = 0; i < TOPIC_ITEMS_MAX && row->items[i].path != NULL; i++)
+        if (row->items[i].kind == FRAME_ANY || row->items[i].kind == kind)
+            return 1;
+    return 0;
+}
+
+static int refuse_missing_kind(rows *r)
+{
+    return rows_refuse(r, DECODE_MISSING_FIELD, 0, rows_kind_key(r));
+}
+
 /* Topic and kind, wherever they stand: the rest depends on them. */
 static int read_identity(rows *r)
 {
-    json_value value;
+    json_value value = r->root;
     const topic_row *row = r->p->row;
     json_type type = json_type_of(r->root);
     if (type != JSON_OBJECT && type != JSON_ARRAY)
@@ -103,7 +117,11 @@ static int read_identity(rows *r)
         return rows_refuse_value(r, DECODE_BAD_KIND, value, rows_kind_key(r));
     if (r->head.kind == FRAME_UNTYPED)
         r->head.kind = row->default_kind;
-    return 1;
+    if (has_items_of(row, r->head.kind))
+        return 1;
+    if (r->head.kind == FRAME_UNTYPED)
+        return refuse_missing_kind(r);
+    return rows_refuse_value(r, DECODE_BAD_KIND, value, rows_kind_key(r));
 }
 
 int rows_add_value(rows *r, const msg_value *value)

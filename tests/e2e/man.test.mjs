@@ -4,7 +4,7 @@
 //   .\" example: run status 1     another status
 //   .\" example: not run (why)
 // Examples run in a folder of their own with: tape (an archive of two feeds, inverse and linear, three symbols),
-// truth.jsonl (what the exchange sent for it), frames.jsonl and capture.txt.gz (its inverse frames), crashed (an
+// truth.jsonl (what the exchange sent for it), frame.json, frames.jsonl and capture.txt.gz (its inverse frames), crashed (an
 // archive whose recorder was killed). Port 9443 stands for a free one.
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
@@ -134,6 +134,8 @@ before(async () => {
   const frames = text.map((l) => ({ ...JSON.parse(l), recv_ns: /"recv_ns":(\d+)/.exec(l)[1] }));
   fs.writeFileSync(at("capture.txt.gz"), zlib.gzipSync(cryptofeedCapture(frames)));
   fs.writeFileSync(at("frames.jsonl"), frames.filter((f) => f.dir === "in").map((f) => `${f.data}\n`).join(""));
+  const ticker = { topic: "tickers.AAAUSDT", type: "delta", data: { symbol: "AAAUSDT", lastPrice: "1.50" }, cs: 7, ts: 1700000000000 };
+  fs.writeFileSync(at("frame.json"), JSON.stringify(ticker, null, 2));
 });
 
 after(() => fixture !== null && fs.rmSync(fixture, { recursive: true, force: true }));
