@@ -395,6 +395,8 @@ static void totals_add(player_totals *sum, const stream *s)
     sum->control += c->frames - c->decoded - c->undecoded;
     sum->unchecked += c->unchecked;
     sum->unknown_fields += c->unknown_fields;
+    for (size_t i = 0; i < DECODE_REASON_COUNT; i++)
+        sum->undecoded_by[i] += c->undecoded_by[i];
     for (size_t i = 0; i < RULE_COUNT; i++)
         sum->violations += s->verdicts.violations[i];
 }

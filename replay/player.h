@@ -36,6 +36,7 @@ typedef struct player_totals {
     uint64_t out;    /* outbound frames */
     uint64_t decoded;
     uint64_t undecoded;
+    uint64_t undecoded_by[DECODE_REASON_COUNT]; /* of these, by reason */
     uint64_t control;
     uint64_t http;
     uint64_t lead_in;

@@ -21,6 +21,17 @@ static int is_topic(const stream *s)
     return s->dir == CHANNEL_IN && strcmp(s->topic, CHANNEL_TOPIC_CONTROL) != 0;
 }
 
+/* Why frames were not decoded: reasons that counted nothing are left out. */
+static void write_reasons(json_writer *w, const player_totals *totals)
+{
+    json_write_key(w, "undecoded_by_reason");
+    json_write_object_begin(w);
+    for (int i = 0; i < DECODE_REASON_COUNT; i++)
+        if (totals->undecoded_by[i] > 0)
+            json_write_member_u64(w, decode_reason_name((decode_reason)i), totals->undecoded_by[i]);
+    json_write_object_end(w);
+}
+
 /* Names of docs/design.md ("Report"): frames are inbound ones, events and HTTP replies not among
  * them. */
 static void write_totals(json_writer *w, const player_totals *totals)
@@ -33,6 +44,7 @@ static void write_totals(json_writer *w, const player_totals *totals)
     json_write_member_u64(w, "out", totals->out);
     json_write_member_u64(w, "decoded", totals->decoded);
     json_write_member_u64(w, "undecoded", totals->undecoded);
+    write_reasons(w, totals);
     json_write_member_u64(w, "control", totals->control);
     json_write_member_u64(w, "lead_in", totals->lead_in);
     json_write_member_u64(w, "unknown_fields", totals->unknown_fields);

@@ -186,6 +186,7 @@ static void count_undecoded(stream *s, const stream_frame *frame, const decode_e
     TD_ASSERT(why->reason > DECODE_OK);
     TD_ASSERT(why->reason < DECODE_REASON_COUNT);
     s->counts.undecoded++;
+    s->counts.undecoded_by[why->reason]++;
     if (s->undecoded.is_set)
         return;
     s->undecoded = (stream_undecoded){.is_set = 1,
