@@ -167,17 +167,18 @@ static void print_undecoded(const replay_report *report, output_stream *o)
     const stream_undecoded *first = &s->undecoded;
     TD_ASSERT(first->is_set);
     TD_ASSERT(report->totals.undecoded > 0);
-    output_printf(o, "\n  %" PRIu64 " frame%s could not be decoded:\n", report->totals.undecoded,
-                  plural_ending(report->totals.undecoded));
-    for (int i = 0; i < DECODE_REASON_COUNT; i++)
-        if (report->totals.undecoded_by[i] > 0)
-            output_printf(o, "    %-16s %" PRIu64 "\n", decode_reason_name((decode_reason)i),
-                          report->totals.undecoded_by[i]);
-    output_printf(o, "  The first:\n");
+    output_printf(o, "\n  %" PRIu64 " frame%s could not be decoded. The first:\n",
+                  report->totals.undecoded, plural_ending(report->totals.undecoded));
     output_printf(o, "    reason   %s at byte %zu%s%s\n", decode_reason_name(first->reason),
                   first->offset, first->field == NULL ? "" : ", field ",
                   first->field == NULL ? "" : first->field);
     print_place(o, s, &first->frame);
+    output_printf(o, "    by reason");
+    for (int i = 0; i < DECODE_REASON_COUNT; i++)
+        if (report->totals.undecoded_by[i] > 0)
+            output_printf(o, " %s %" PRIu64, decode_reason_name((decode_reason)i),
+                          report->totals.undecoded_by[i]);
+    output_printf(o, "\n");
 }
 
 static void print_gap(const gap_row *gap, output_stream *o)

@@ -60,11 +60,11 @@ known_key known_key_find(td_bytes key)
 
 void top_keys_add(top_keys *top, td_bytes key, uint32_t value)
 {
-    if (top->count == TOP_KEYS_MAX)
-        return;
     top->has_escapes |= (uint8_t)json_has_escape(key);
-    top->key[top->count] = key;
-    top->value[top->count++] = value;
+    if (top->count < TOP_KEYS_MAX) {
+        top->key[top->count] = key;
+        top->value[top->count++] = value;
+    }
     known_key known = known_key_find(key);
     if (known != KNOWN_COUNT && top->known[known] == 0)
         top->known[known] = value;
@@ -127,6 +127,7 @@ static void read_top(top_keys *top, const json_index *index)
         int is_data = top->known[KNOWN_DATA] == token;
         if (is_whole && is_data && (index->count > SMALL_TOKENS || top->known[KNOWN_TOPIC])) {
             read_backwards(top, index, token);
+            top->is_partial = 1;
             if (top->known[KNOWN_TOPIC])
                 return;
             *top = (top_keys){0}; /* the topic is between containers: look at everything */
@@ -260,7 +261,8 @@ static void classify_event(decoder *d, const classify_job *job, uint32_t object,
     if (json_char(&d->parser->index, object) != '{')
         return;
     top_keys_read(&event, &d->parser->index, object + 1, STOP_AT_END);
-    if (!event.known[KNOWN_TOPIC] && event.known[KNOWN_TIME_E])
+    int is_listed = object != 0; /* one that comes bare has a time as well */
+    if (!event.known[KNOWN_TOPIC] && (is_listed || event.known[KNOWN_TIME_E]))
         classify_data(d, job, &event, KNOWN_E, object, out);
 }
 

@@ -229,6 +229,18 @@ static int match_data(decoder *d, const classify_job *job, const top_keys *top, 
     return classify_match_topic(d, job->of, wire, job->at_ns, out) && out->row->symbol_path == NULL;
 }
 
+/* Fill in what the keys in top say. 1 if nothing is missing. */
+static int fill_data(decoder *d, const classify_job *job, const top_keys *top, td_bytes topic,
+                     uint32_t object, classification *out)
+{
+    topic_match match = {.row = NULL};
+    int is_known = job->of != NULL && match_data(d, job, top, &topic, &match);
+    out->exchange_topic = topic;
+    out->topic = is_known ? match : (topic_match){.topic = topic};
+    out->exchange_ns = is_known ? exchange_time(d, match.row, top, object) : 0;
+    return is_known && (out->exchange_ns != 0 || match.row->time_member == MEMBER_NONE);
+}
+
 void classify_data(decoder *d, const classify_job *job, const top_keys *top, known_key topic_key,
                    uint32_t object, classification *out)
 {
@@ -236,10 +248,10 @@ void classify_data(decoder *d, const classify_job *job, const top_keys *top, kno
     if (topic.size == 0)
         return;
     out->frame_class = CLASS_DATA;
-    topic_match match = {.row = NULL};
-    int is_known = job->of != NULL && match_data(d, job, top, &topic, &match);
-    out->exchange_topic = topic;
-    out->topic = is_known ? match : (topic_match){.topic = topic};
-    if (is_known)
-        out->exchange_ns = exchange_time(d, match.row, top, object);
+    if (fill_data(d, job, top, topic, object, out) || !top->is_partial)
+        return;
+    /* What is missing may stand between containers. */
+    top_keys all = {0};
+    top_keys_read(&all, &d->parser->index, object + 1, STOP_AT_END);
+    (void)fill_data(d, job, &all, topic, object, out); /* what is missing now is not there */
 }

@@ -28,7 +28,9 @@ typedef enum known_key {
 } known_key;
 
 /* Keys of a frame's object, or an event's, with the tokens of their values. */
-enum { TOP_KEYS_MAX = 32 };
+enum {
+    TOP_KEYS_MAX = 64
+}; /* an order of spot has some 40; known keys are found behind them, too */
 typedef struct top_keys {
     td_bytes key[TOP_KEYS_MAX];
     uint32_t value[TOP_KEYS_MAX];
@@ -36,6 +38,7 @@ typedef struct top_keys {
     uint32_t known[KNOWN_COUNT]; /* token of the first value of each known key; 0: not there */
     uint8_t has_escapes;         /* a key has some, which are not resolved */
     uint8_t is_checked;          /* the text is valid, and they are */
+    uint8_t is_partial;          /* keys between containers may have been passed over */
 } top_keys;
 
 /* Read keys forwards from token; stops behind the last one, or in front of a container. Returns the

@@ -233,7 +233,9 @@ static int leads_elsewhere(const rows *r, const items_row *items, td_bytes key)
     size_t index = (size_t)(items - r->p->row->items);
     TD_ASSERT(index < TOPIC_ITEMS_MAX);
     plan_node *node = &r->p->nodes[r->p->items_node[index]];
-    return key_set_find_text(&node->keys, 0, key) != KEY_NONE;
+    uint32_t found = key_set_find_text(&node->keys, node->keys.count, key);
+    return found != KEY_NONE &&
+           (node->targets[found].kind == TARGET_NODE || node == &r->p->nodes[0]);
 }
 
 /* An entry that is an object: its fields by their keys, over those of the objects around it. */

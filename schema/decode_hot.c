@@ -165,9 +165,9 @@ static const uint8_t *scan_kind(walk *w, const uint8_t *p)
     p = scan_text(p, w->h->end, &text);
     if (p == NULL)
         return NULL;
-    if (td_bytes_is(text, "snapshot"))
+    if (td_bytes_is(text, "snapshot") || td_bytes_is(text, "NEW"))
         w->h->head.kind = FRAME_SNAPSHOT;
-    else if (td_bytes_is(text, "delta"))
+    else if (td_bytes_is(text, "delta") || td_bytes_is(text, "CHANGE"))
         w->h->head.kind = FRAME_DELTA;
     else
         return NULL;
@@ -277,6 +277,14 @@ static const uint8_t *walk_way(walk *w, plan_node *node, const uint8_t *p)
     return p != NULL && p < w->h->end && *p == ']' ? p + 1 : NULL;
 }
 
+/* 1 if entries stand here, in frames of some kind. */
+static int holds_items(const plan_node *node)
+{
+    return node->items[FRAME_UNTYPED] != PLAN_NO_ITEMS ||
+           node->items[FRAME_SNAPSHOT] != PLAN_NO_ITEMS ||
+           node->items[FRAME_DELTA] != PLAN_NO_ITEMS;
+}
+
 /* The value that a key of a node led to. What is inside the text here was made sure of before. */
 static const uint8_t *walk_target(walk *w, plan_target target, const uint8_t *p)
 {
@@ -294,7 +302,7 @@ static const uint8_t *walk_target(walk *w, plan_target target, const uint8_t *p)
     case TARGET_NODE:
         child = &w->h->p->nodes[target.index];
         /* Entries of a kind that is not known yet cannot be told from others. */
-        if (!w->has_kind && w->h->p->needs_kind)
+        if (TD_UNLIKELY(!w->has_kind && w->h->p->needs_kind && holds_items(child)))
             return NULL;
         if (child->items[w->h->head.kind] != PLAN_NO_ITEMS)
             return walk_items(w, child->items[w->h->head.kind], p);

@@ -162,10 +162,35 @@ int64_t *rows_head_number(msg_head *head, msg_member member, uint8_t **has)
     return member == MEMBER_SEQ ? &head->seq : NULL;
 }
 
-/* An envelope's value: into the head if that has a place for it. */
-static int take_envelope(rows *r, const field_row *field, json_value json)
+/* Append a value of the envelope, in the row's order whatever that of the text. */
+static int add_envelope(rows *r, uint32_t index, const msg_value *value)
+{
+    TD_ASSERT(r->value_count < TOPIC_ENVELOPE_MAX);
+    if (!rows_add_value(r, value))
+        return 0;
+    msg_value *values = r->d->values;
+    size_t at = r->value_count - 1;
+    for (; at > 0 && r->envelope_order[at - 1] > index; at--) {
+        values[at] = values[at - 1];
+        r->envelope_order[at] = r->envelope_order[at - 1];
+    }
+    values[at] = *value;
+    r->envelope_order[at] = (uint8_t)index;
+    return 1;
+}
+
+/* An envelope's value: into the head if that has a place for it. The first counts, where a list
+ * lies on the way. */
+static int take_envelope(rows *r, uint32_t index, json_value json)
 {
     msg_value value;
+    const field_row *field = &r->p->row->envelope[index];
+    TD_ASSERT(index < TOPIC_ENVELOPE_MAX);
+    if (r->envelope_seen & (1u << index)) {
+        r->head.unknown_fields++;
+        return 1;
+    }
+    r->envelope_seen |= 1u << index;
     if (!decode_field(r->d, field, json, &value, r->why))
         return 0;
     msg_head *head = &r->head;
@@ -203,7 +228,7 @@ static int take_envelope(rows *r, const field_row *field, json_value json)
     case VALUE_BIG_DECIMAL:
         break;
     }
-    return rows_add_value(r, &value);
+    return add_envelope(r, index, &value);
 }
 
 static int walk_node(rows *r, plan_node *node, json_value value);
@@ -219,7 +244,7 @@ static int walk_member(rows *r, plan_node *node, uint32_t key, json_value elemen
     case TARGET_KIND:
         return 1; /* read before */
     case TARGET_FIELD:
-        return take_envelope(r, &r->p->row->envelope[target.index], element);
+        return take_envelope(r, target.index, element);
     case TARGET_NODE:
         return walk_node(r, &r->p->nodes[target.index], element);
     }

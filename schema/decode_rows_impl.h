@@ -14,6 +14,8 @@ typedef struct rows {
     msg_head head;
     size_t value_count; /* in d->values: the envelope's, then each entry's, one behind the other */
     size_t envelope_count;
+    uint32_t envelope_seen;                     /* a bit for each field of the envelope that came */
+    uint8_t envelope_order[TOPIC_ENVELOPE_MAX]; /* which field each of its values is of */
     size_t item_count;
     /* Where the entries of each of the row's items stand, as the first pass found them. */
     json_value items_at[TOPIC_ITEMS_MAX];

@@ -1,0 +1,192 @@
+/* Every row of every family, by frames that are made up from it: they decode; unknown members,
+ * other orders of keys and white space change no decoded value; the hot road and the row-driven
+ * decoder say the same; what is classified is what is decoded. */
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/buf.h"
+#include "schema/decode.h"
+#include "schema/family.h"
+#include "tests/testing/row_frames.h"
+
+enum { FRAMES_OF_A_ROW = 40, TEXT_MAX = 1 << 20 };
+
+typedef struct bench {
+    decoder *hot;
+    decoder *rows;
+    td_buf text;
+    td_random random;
+} bench;
+
+static int bench_open(void **state)
+{
+    bench *b = calloc(1, sizeof *b);
+    assert_non_null(b);
+    assert_int_equal(decoder_open(&b->hot, NULL), TD_OK);
+    assert_int_equal(decoder_open(&b->rows, NULL), TD_OK);
+    td_buf_init(&b->text, TEXT_MAX);
+    td_random_init(&b->random, 3);
+    *state = b;
+    return 0;
+}
+
+static int bench_close(void **state)
+{
+    bench *b = *state;
+    decoder_close(b->hot);
+    decoder_close(b->rows);
+    td_buf_fini(&b->text);
+    free(b);
+    return 0;
+}
+
+/* A moment at which the row is valid. */
+static uint64_t moment_of(const topic_row *row)
+{
+    static const uint64_t DAY_NS = UINT64_C(86400000000000);
+    for (uint64_t day = 365 * 40; topic_row_is_dated(row) && day < 365 * 80; day += 5)
+        if (topic_row_is_valid(row, day * DAY_NS))
+            return day * DAY_NS;
+    return TOPIC_NOW;
+}
+
+/* The text of a frame, with its padding. */
+static td_bytes write_frame(bench *b, const row_frame *frame, unsigned how)
+{
+    static const char PADDING[DECODE_PADDING_BYTES];
+    td_buf_clear(&b->text);
+    row_frame_write(frame, how, &b->random, &b->text);
+    size_t size = b->text.size;
+    assert_int_equal(td_buf_append(&b->text, PADDING, sizeof PADDING, NULL), TD_OK);
+    return td_bytes_of(td_buf_view(&b->text).data, size);
+}
+
+/* Classify and decode a text on both roads; its digest. */
+static uint64_t digest_of(bench *b, const family *of, const topic_row *row, td_bytes text)
+{
+    classification what;
+    decoder_classify(b->rows, of, text, DIR_IN, moment_of(row), &what);
+    if (what.frame_class != CLASS_DATA || what.topic.row != row)
+        fail_msg("%s %s: classified as %s of %s: %.*s", of->name, row->name,
+                 frame_class_name(what.frame_class),
+                 what.topic.row == NULL ? "no row" : what.topic.row->name, (int)text.size,
+                 (const char *)text.data);
+    message hot;
+    message rows;
+    decode_error why;
+    if (!decoder_decode(b->rows, &what.topic, text, DECODE_PATH_ROWS, &rows, &why))
+        fail_msg("%s %s: %s at %zu, %s: %.*s", of->name, row->name, decode_reason_name(why.reason),
+                 why.offset, why.field == NULL ? "-" : why.field, (int)text.size,
+                 (const char *)text.data);
+    uint64_t digest = message_hash64(&rows);
+    if (rows.head.foreign_symbols != 0)
+        fail_msg("%s %s: foreign symbols: %.*s", of->name, row->name, (int)text.size,
+                 (const char *)text.data);
+    if (!decoder_decode(b->hot, &what.topic, text, DECODE_PATH_HOT, &hot, &why) ||
+        message_hash64(&hot) != digest)
+        fail_msg("%s %s: the roads differ: %.*s", of->name, row->name, (int)text.size,
+                 (const char *)text.data);
+    if (hot.head.unknown_fields != rows.head.unknown_fields ||
+        what.exchange_ns != rows.head.exchange_ns)
+        fail_msg("%s %s: unknown fields %u, %u; times %" PRIu64 ", %" PRIu64 ": %.*s", of->name,
+                 row->name, hot.head.unknown_fields, rows.head.unknown_fields, what.exchange_ns,
+                 rows.head.exchange_ns, (int)text.size, (const char *)text.data);
+    return digest;
+}
+
+static void check_row(bench *b, const family *of, const topic_row *row)
+{
+    static const unsigned SPELLINGS[] = {ROW_FRAME_SHUFFLED, ROW_FRAME_SPACED, ROW_FRAME_EXTENDED,
+                                         ROW_FRAME_SHUFFLED | ROW_FRAME_SPACED |
+                                             ROW_FRAME_EXTENDED};
+    for (int i = 0; i < FRAMES_OF_A_ROW; i++) {
+        row_frame *frame = row_frame_make(row, &b->random);
+        uint64_t digest = digest_of(b, of, row, write_frame(b, frame, 0));
+        for (size_t k = 0; k < sizeof SPELLINGS / sizeof SPELLINGS[0]; k++) {
+            td_bytes text = write_frame(b, frame, SPELLINGS[k]);
+            if (digest_of(b, of, row, text) != digest)
+                fail_msg("%s %s: spelling %u changed a value: %.*s", of->name, row->name,
+                         SPELLINGS[k], (int)text.size, (const char *)text.data);
+        }
+        row_frame_free(frame);
+    }
+}
+
+static void test_spellings(void **state)
+{
+    bench *b = *state;
+    size_t count = 0;
+    size_t rows = 0;
+    const family *const *families = family_table(&count);
+    for (size_t i = 0; i < count; i++) {
+        for (size_t k = 0; k < families[i]->topic_count; k++, rows++)
+            check_row(b, families[i], &families[i]->topics[k]);
+    }
+    print_message("%zu rows\n", rows);
+    assert_true(rows > 0);
+}
+
+/* Books and trades whose entries have more than plain structs hold are read by the row alone: few,
+ * and none of the busy ones. */
+static const char *const BY_ROW[] = {
+    "inverse orderBook25",
+    "usdc-option recenttrades",
+    "spot-v2 bookTicker",
+    "v5-option publicTrade",
+};
+
+static int is_by_row(const family *of, const topic_row *row)
+{
+    char name[128];
+    snprintf(name, sizeof name, "%s %s", of->name, row->name);
+    for (size_t i = 0; i < sizeof BY_ROW / sizeof BY_ROW[0]; i++)
+        if (strcmp(BY_ROW[i], name) == 0)
+            return 1;
+    return 0;
+}
+
+/* Of frames as the exchange writes them, the hot road reads some of every other book and trade. */
+static void test_hot_rows(void **state)
+{
+    bench *b = *state;
+    size_t count = 0;
+    size_t wrong = 0;
+    const family *const *families = family_table(&count);
+    for (size_t i = 0; i < count; i++) {
+        for (size_t k = 0; k < families[i]->topic_count; k++) {
+            const topic_row *row = &families[i]->topics[k];
+            if (row->type != MSG_BOOK_CHANGE && row->type != MSG_TRADE)
+                continue;
+            uint64_t slow = decoder_slow_count(b->hot);
+            for (int n = 0; n < FRAMES_OF_A_ROW; n++) {
+                row_frame *frame = row_frame_make(row, &b->random);
+                (void)digest_of(b, families[i], row, write_frame(b, frame, 0));
+                row_frame_free(frame);
+            }
+            slow = decoder_slow_count(b->hot) - slow;
+            if ((slow == FRAMES_OF_A_ROW) != is_by_row(families[i], row)) {
+                print_error("%s %s: %u of %d frames by the row\n", families[i]->name, row->name,
+                            (unsigned)slow, FRAMES_OF_A_ROW);
+                wrong++;
+            }
+        }
+    }
+    assert_int_equal(wrong, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_spellings, bench_open, bench_close),
+        cmocka_unit_test_setup_teardown(test_hot_rows, bench_open, bench_close),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
