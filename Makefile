@@ -78,7 +78,7 @@ SRC_archive := archive/import.c archive/import_feed.c archive/import_line.c arch
                archive/import_slots.c archive/import_source.c archive/import_spool.c archive/import_secrets.c \
                archive/cmd_import.c archive/verb_run.c archive/cmd_info.c archive/cmd_ls.c \
                archive/cmd_cat.c archive/cmd_gaps.c archive/cmd_verify.c archive/cmd_recover.c \
-               archive/cmd_reindex.c archive/cmd_decode.c archive/frame_lines.c archive/cmd_topics.c archive/main.c
+               archive/cmd_reindex.c archive/cmd_decode.c archive/frame_lines.c archive/cmd_topics.c archive/topics_markdown.c archive/main.c
 
 SRC_sim := sim/market.c sim/flow.c sim/instrument.c sim/window.c sim/candle.c sim/symbol.c sim/template.c \
            sim/rows_op.c sim/rows_v5.c sim/rows_spot.c sim/rows_usdc.c sim/rows_account.c sim/account.c sim/account_values.c sim/catalog.c sim/venue.c sim/venue_show.c \
@@ -323,6 +323,11 @@ suite:
 LINT_C = $(filter %.c,$(SRC_base) $(SRC_schema) $(SRC_book) $(SRC_format) $(SRC_tape) $(SRC_wire) $(SRC_cli) \
          $(SRC_recorder) $(SRC_replay) $(SRC_archive) $(SRC_sim))
 LINT_FORMAT = $(shell git ls-files '*.c' '*.h' '*.cc')
+
+## docs: write docs/topics.md from the rows that decode
+.PHONY: docs
+docs: all
+	@$(B)/bin/tapedeck topics --markdown > docs/topics.md
 
 ## check: the strict gate: format, structure, clang-tidy, cppcheck, suite under ASan+UBSan, threads under TSan
 .PHONY: check check-format check-structure check-tidy check-cppcheck check-asan check-tsan

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "archive/cmds.h"
+#include "archive/topics_markdown.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "cli/option_groups.h"
@@ -15,6 +16,7 @@
 typedef struct topics_options {
     const char *family;
     const char *json_schema;
+    uint8_t is_markdown;
 } topics_options;
 
 static const option_row TOPICS_ROWS[] = {
@@ -29,13 +31,16 @@ static const option_row TOPICS_ROWS[] = {
      .metavar = "TOPIC",
      .help = "print the JSON Schema of this topic's frames (the name as listed,\n"
              "or as the exchange writes it)"},
+    {.long_name = "markdown",
+     .type = OPTION_FLAG,
+     .offset = offsetof(topics_options, is_markdown),
+     .help = "print everything about the topics as a document: docs/topics.md is that"},
 };
 
 static const table_column TOPIC_COLUMNS[] = {
-    {"family", TABLE_LEFT},
-    {"topic", TABLE_LEFT},
-    {"type", TABLE_LEFT},
-    {"what it is", TABLE_LEFT},
+    {"family", TABLE_LEFT}, {"topic", TABLE_LEFT},      {"type", TABLE_LEFT},
+    {"book", TABLE_LEFT},   {"rules", TABLE_RIGHT},     {"from", TABLE_LEFT},
+    {"until", TABLE_LEFT},  {"what it is", TABLE_LEFT},
 };
 
 typedef struct topics_run {
@@ -50,6 +55,25 @@ typedef struct topics_run {
 static int wants_family(const topics_run *run, const family *candidate)
 {
     return run->options.family == NULL || strcmp(run->options.family, candidate->name) == 0;
+}
+
+/* Levels a side of a topic's book. */
+static void add_book_cell(text_table *table, const topic_row *row)
+{
+    if (row->type != MSG_BOOK_CHANGE)
+        table_cell(table, "%s", "");
+    else if (row->book_depth == 0)
+        table_cell(table, "%s", "all");
+    else
+        table_cell(table, "%" PRIu32, row->book_depth);
+}
+
+static size_t count_rules(const topic_row *row)
+{
+    size_t count = 0;
+    while (count < TOPIC_RULES_MAX && row->rules[count].rule != RULE_NONE)
+        count++;
+    return count;
 }
 
 /* Straight from the tables that decode: what is not listed is not decoded. */
@@ -73,22 +97,16 @@ static td_result list_topics(topics_run *run)
             table_cell(&table, "%s", families[f]->name);
             table_cell(&table, "%s", row->pattern);
             table_cell(&table, "%s", msg_type_name(row->type));
+            add_book_cell(&table, row);
+            table_cell(&table, "%zu", count_rules(row));
+            table_cell(&table, "%s", row->valid_from == NULL ? "" : row->valid_from);
+            table_cell(&table, "%s", row->valid_until == NULL ? "" : row->valid_until);
             table_cell(&table, "%s", row->title);
         }
     }
     td_result rc = table_print(&table, &run->output, &run->err);
     table_fini(&table);
     return rc;
-}
-
-/* Known is more than decoded: say so, or an empty list looks like a mistake. */
-static void say_raw_family(const topics_run *run, reporter *report)
-{
-    const family *of =
-        run->options.family == NULL ? NULL : family_find(td_bytes_str(run->options.family));
-    if (of != NULL && of->topic_count == 0)
-        report_say(report, TD_LOG_INFO, "no topic of %s is decoded yet: its frames are kept raw",
-                   of->name);
 }
 
 /* The row of a family that a name stands for, or NULL. */
@@ -142,6 +160,21 @@ static td_result print_schema(topics_run *run)
     return rc;
 }
 
+static td_result run_topics(topics_run *run)
+{
+    if (run->options.json_schema != NULL)
+        return print_schema(run);
+    if (!run->options.is_markdown)
+        return list_topics(run);
+    td_buf text;
+    td_buf_init(&text, TOPICS_MARKDOWN_BYTES_MAX);
+    td_result rc = topics_markdown_write(run->options.family, &text, &run->err);
+    if (rc == TD_OK)
+        output_bytes(&run->output, td_buf_view(&text));
+    td_buf_fini(&text);
+    return rc;
+}
+
 exit_code cmd_topics(const verb_context *context, int argc, char **argv)
 {
     topics_run run = {0};
@@ -171,9 +204,7 @@ exit_code cmd_topics(const verb_context *context, int argc, char **argv)
         td_err_hint(&run.err, "families: %s", family_names());
     }
     if (rc == TD_OK)
-        rc = run.options.json_schema != NULL ? print_schema(&run) : list_topics(&run);
-    if (rc == TD_OK)
-        say_raw_family(&run, context->report);
+        rc = run_topics(&run);
     td_err output_err;
     if (output_finish(&run.output, &output_err) != TD_OK && rc == TD_OK)
         return report_error(context->report, &output_err);

@@ -8,25 +8,37 @@
 #include "schema/decode_impl.h"
 #include "schema/json_write.h"
 
-/* "klineV2.{interval}.{symbol}" as a regular expression of ECMA-262. */
-static void write_pattern(json_writer *w, const char *pattern)
+/* What a frame is described for: frames of one kind, or of all (FRAME_ANY) where entries do not
+ * depend on it. */
+typedef struct scope {
+    json_writer *w;
+    const plan *p;
+    frame_kind kind;
+} scope;
+
+/* "klineV2.{interval}.{symbol}" as a regular expression of ECMA-262; only its beginning where the
+ * rest stands elsewhere in the frame. */
+static void write_pattern(json_writer *w, const plan *p)
 {
     char text[2 * LIMIT_TOPIC_BYTES];
     size_t size = 0;
+    const char *pattern = p->row->pattern;
+    const char *end = pattern + (p->row->symbol_path != NULL ? p->topic_bytes : strlen(pattern));
     text[size++] = '^';
-    for (const char *p = pattern; *p != '\0'; p++) {
+    for (const char *at = pattern; at < end; at++) {
         TD_ASSERT(size + 8 < sizeof text);
-        if (*p == '{') {
+        if (*at == '{') {
+            const char *close = strchr(at, '}');
+            int is_rest = close[-1] == '+';
             /* NOLINTNEXTLINE(bugprone-not-null-terminated-result): text has a size and no NUL */
-            memcpy(text + size, "[^.]+", 5);
-            size += 5;
-            while (*p != '}')
-                p++;
+            memcpy(text + size, is_rest ? ".+" : "[^.]+", is_rest ? 2 : 5);
+            size += is_rest ? 2 : 5;
+            at = close;
             continue;
         }
-        if (!isalnum((unsigned char)*p) && *p != '_' && *p != '-')
+        if (!isalnum((unsigned char)*at) && *at != '_' && *at != '-')
             text[size++] = '\\';
-        text[size++] = *p;
+        text[size++] = *at;
     }
     text[size++] = '$';
     json_write_member_bytes(w, "pattern", td_bytes_of(text, size));
@@ -94,6 +106,17 @@ static void write_required(json_writer *w, const plan *p)
     json_write_array_end(w);
 }
 
+/* The fields of entries, or those that they inherit, as members of "properties". */
+static void write_fields(json_writer *w, const plan *p, unsigned inherited)
+{
+    for (size_t i = 0; i < p->row->field_count; i++) {
+        if ((p->row->fields[i].flags & FIELD_INHERITED) != inherited)
+            continue;
+        json_write_key(w, p->row->fields[i].key);
+        write_field(w, &p->row->fields[i]);
+    }
+}
+
 /* Entries that are objects; unknown members are allowed, as the decoder only counts them. */
 static void write_object_entry(json_writer *w, const plan *p)
 {
@@ -101,12 +124,7 @@ static void write_object_entry(json_writer *w, const plan *p)
     json_write_member_text(w, "type", "object");
     json_write_key(w, "properties");
     json_write_object_begin(w);
-    for (size_t i = 0; i < p->row->field_count; i++) {
-        if (p->row->fields[i].flags & FIELD_INHERITED)
-            continue;
-        json_write_key(w, p->row->fields[i].key);
-        write_field(w, &p->row->fields[i]);
-    }
+    write_fields(w, p, 0);
     json_write_object_end(w);
     write_required(w, p);
     json_write_object_end(w);
@@ -127,25 +145,99 @@ static void write_array_entry(json_writer *w, const plan *p)
                 write_field(w, &p->row->fields[i]);
     }
     json_write_array_end(w);
+    json_write_member_u64(w, "minItems", p->row->field_count);
     json_write_object_end(w);
 }
 
-static int is_positional(const topic_row *row)
+static void write_ref(json_writer *w, const char *name)
 {
-    return (row->items[0].flags & ITEMS_POSITIONAL) != 0;
+    char text[64];
+    snprintf(text, sizeof text, "#/$defs/%s", name);
+    json_write_object_begin(w);
+    json_write_member_text(w, "$ref", text);
+    json_write_object_end(w);
 }
 
-static int has_items(const plan_node *node)
+/* The row's items that stand at a node, NULL if there are none. */
+static const items_row *items_at(const scope *s, const plan_node *node)
 {
-    for (int kind = 0; kind < FRAME_ANY; kind++)
-        if (node->items[kind] != PLAN_NO_ITEMS)
+    int items = node->items[s->kind == FRAME_ANY ? FRAME_UNTYPED : s->kind];
+    return items == PLAN_NO_ITEMS ? NULL : &s->p->row->items[items];
+}
+
+static const plan_node *child_of(const scope *s, const plan_node *node, uint32_t key)
+{
+    return node->targets[key].kind == TARGET_NODE ? &s->p->nodes[node->targets[key].index] : NULL;
+}
+
+/* Do entries stand here or further inside? Recursion is as deep as the plan's paths. */
+static int holds_entries(const scope *s, const plan_node *node)
+{
+    if (items_at(s, node) != NULL)
+        return 1;
+    for (uint32_t i = 0; i < node->keys.count; i++) {
+        const plan_node *child = child_of(s, node, i);
+        if (child != NULL && holds_entries(s, child))
+            return 1;
+    }
+    return 0;
+}
+
+/* Must this key of a node be there? Fields that say so, what the topic is put together from, the
+ * kind if entries depend on it, and the way to what must be there; of the frame itself also the
+ * first key of the way to any entry. */
+static int is_key_required(const scope *s, const plan_node *node, uint32_t key)
+{
+    const plan_target *target = &node->targets[key];
+    const plan_node *child = child_of(s, node, key);
+    switch (target->kind) {
+    case TARGET_TOPIC:
+    case TARGET_SYMBOL:
+    case TARGET_PARAMETER:
+        return 1;
+    case TARGET_KIND:
+        return s->p->needs_kind;
+    case TARGET_FIELD:
+        return (s->p->row->envelope[target->index].flags & FIELD_REQUIRED) != 0;
+    case TARGET_NODE:
+        break;
+    }
+    TD_ASSERT(child != NULL);
+    const items_row *items = items_at(s, child);
+    if (items != NULL && (items->flags & ITEMS_REQUIRED))
+        return 1;
+    if (node == &s->p->nodes[0] && holds_entries(s, child))
+        return 1;
+    for (uint32_t i = 0; i < child->keys.count && items == NULL; i++)
+        if (is_key_required(s, child, i))
             return 1;
     return 0;
 }
 
-/* Entries: a list of them, or, if they are objects, one; or none. */
-static void write_entries(json_writer *w, const plan *p)
+static void write_node_members(const scope *s, const plan_node *node);
+
+/* An entry of a node, with other entries in it where paths lead on. */
+static void write_entry(const scope *s, const plan_node *node)
 {
+    if (node->keys.count == 0) {
+        write_ref(s->w, "entry");
+        return;
+    }
+    json_write_object_begin(s->w);
+    json_write_key(s->w, "allOf");
+    json_write_array_begin(s->w);
+    write_ref(s->w, "entry");
+    json_write_object_begin(s->w);
+    write_node_members(s, node);
+    json_write_object_end(s->w);
+    json_write_array_end(s->w);
+    json_write_object_end(s->w);
+}
+
+/* Entries: a list of them, or, if they are objects, one; or none. */
+static void write_entries(const scope *s, const plan_node *node, const items_row *items)
+{
+    json_writer *w = s->w;
     json_write_object_begin(w);
     json_write_key(w, "type");
     json_write_array_begin(w);
@@ -153,67 +245,75 @@ static void write_entries(json_writer *w, const plan *p)
     json_write_text(w, "null");
     json_write_array_end(w);
     json_write_key(w, "items");
-    json_write_object_begin(w);
-    json_write_member_text(w, "$ref", "#/$defs/entry");
+    write_entry(s, node);
     json_write_object_end(w);
-    json_write_object_end(w);
-    if (is_positional(p->row))
-        return;
+    if ((items->flags & (ITEMS_POSITIONAL | ITEMS_LIST)) == 0)
+        write_entry(s, node);
+}
+
+/* An object on the way to entries. */
+static void write_way(const scope *s, const plan_node *node)
+{
+    json_write_object_begin(s->w);
+    write_node_members(s, node);
+    json_write_object_end(s->w);
+}
+
+/* A list of such. */
+static void write_ways(const scope *s, const plan_node *node)
+{
+    json_writer *w = s->w;
     json_write_object_begin(w);
-    json_write_member_text(w, "$ref", "#/$defs/entry");
+    json_write_member_text(w, "type", "array");
+    json_write_key(w, "items");
+    json_write_object_begin(w);
+    write_node_members(s, node);
+    json_write_object_end(w);
     json_write_object_end(w);
 }
 
-static void write_node_members(json_writer *w, const plan *p, const plan_node *node);
-
-/* An object around entries. */
-static void write_around(json_writer *w, const plan *p, const plan_node *node)
+/* A value that leads to entries or fields. */
+static void write_node(const scope *s, const plan_node *node)
 {
-    json_write_object_begin(w);
-    write_node_members(w, p, node);
-    json_write_object_end(w);
+    const items_row *items = items_at(s, node);
+    json_write_object_begin(s->w);
+    json_write_key(s->w, "anyOf");
+    json_write_array_begin(s->w);
+    if (items != NULL)
+        write_entries(s, node, items);
+    if (node->keys.count > 0 && (items == NULL || (items->flags & ITEMS_LIST)))
+        write_way(s, node);
+    if (node->keys.count > 0 && items == NULL)
+        write_ways(s, node);
+    json_write_array_end(s->w);
+    json_write_object_end(s->w);
 }
 
-/* A value on the way to entries: all that it may be in frames of any kind. An array stands for its
- * elements. */
-static void write_node(json_writer *w, const plan *p, const plan_node *node)
+/* The words for the kind that is described, or all. */
+static void write_kinds(const scope *s)
 {
-    json_write_object_begin(w);
-    json_write_key(w, "anyOf");
-    json_write_array_begin(w);
-    if (has_items(node))
-        write_entries(w, p);
-    if (node->keys.count > 0) {
-        write_around(w, p, node);
-        json_write_object_begin(w);
-        json_write_member_text(w, "type", "array");
-        json_write_key(w, "items");
-        write_around(w, p, node);
-        json_write_object_end(w);
-    }
-    json_write_array_end(w);
-    json_write_object_end(w);
-}
-
-/* Frames whose entries depend on the kind have one of two; others may say anything. */
-static void write_kinds(json_writer *w, const plan *p)
-{
+    static const char *const SNAPSHOTS[] = {"snapshot", "NEW", "MergedSnapshot", "True", "true"};
+    static const char *const DELTAS[] = {"delta", "CHANGE", "False", "false"};
+    json_writer *w = s->w;
     json_write_object_begin(w);
     json_write_member_text(w, "description", "the frame's kind");
-    if (p->needs_kind && p->row->kind_key == NULL) {
-        json_write_key(w, "enum");
-        json_write_array_begin(w);
-        json_write_text(w, frame_kind_name(FRAME_SNAPSHOT));
-        json_write_text(w, frame_kind_name(FRAME_DELTA));
-        json_write_array_end(w);
-    } else {
-        json_write_key(w, "type");
-        json_write_array_begin(w);
-        json_write_text(w, "string");
-        json_write_text(w, "boolean");
-        json_write_text(w, "null");
-        json_write_array_end(w);
+    json_write_key(w, "enum");
+    json_write_array_begin(w);
+    if (s->kind != FRAME_DELTA && s->kind != FRAME_UNTYPED) {
+        for (size_t i = 0; i < sizeof SNAPSHOTS / sizeof SNAPSHOTS[0]; i++)
+            json_write_text(w, SNAPSHOTS[i]);
+        json_write_bool(w, 1);
     }
+    if (s->kind != FRAME_SNAPSHOT && s->kind != FRAME_UNTYPED) {
+        for (size_t i = 0; i < sizeof DELTAS / sizeof DELTAS[0]; i++)
+            json_write_text(w, DELTAS[i]);
+        json_write_bool(w, 0);
+    }
+    if (s->kind == FRAME_ANY || s->kind == s->p->row->default_kind) {
+        json_write_text(w, "");
+        json_write_null(w);
+    }
+    json_write_array_end(w);
     json_write_object_end(w);
 }
 
@@ -233,16 +333,14 @@ static void write_part(json_writer *w, target_kind kind)
 }
 
 /* What a key of a node leads to. */
-static void write_target(json_writer *w, const plan *p, plan_target target)
+static void write_target(const scope *s, plan_target target)
 {
+    json_writer *w = s->w;
     switch (target.kind) {
     case TARGET_TOPIC:
         json_write_object_begin(w);
         json_write_member_text(w, "type", "string");
-        if (p->row->symbol_path != NULL) /* the rest stands beside it */
-            json_write_member_bytes(w, "const", td_bytes_of(p->row->pattern, p->topic_bytes));
-        else
-            write_pattern(w, p->row->pattern);
+        write_pattern(w, s->p);
         json_write_object_end(w);
         return;
     case TARGET_PARAMETER:
@@ -250,67 +348,64 @@ static void write_target(json_writer *w, const plan *p, plan_target target)
         write_part(w, target.kind);
         return;
     case TARGET_KIND:
-        write_kinds(w, p);
+        write_kinds(s);
         return;
     case TARGET_FIELD:
-        write_field(w, &p->row->envelope[target.index]);
+        write_field(w, &s->p->row->envelope[target.index]);
         return;
     case TARGET_NODE:
-        write_node(w, p, &p->nodes[target.index]);
+        write_node(s, &s->p->nodes[target.index]);
         return;
     }
     TD_ASSERT(!"a target that is none");
 }
 
-static void write_node_members(json_writer *w, const plan *p, const plan_node *node)
+/* Is the key of any use in frames of this kind? */
+static int is_key_used(const scope *s, const plan_node *node, uint32_t key)
 {
+    const plan_node *child = child_of(s, node, key);
+    if (child == NULL || items_at(s, child) != NULL)
+        return 1;
+    for (uint32_t i = 0; i < child->keys.count; i++)
+        if (is_key_used(s, child, i))
+            return 1;
+    return 0;
+}
+
+static void write_node_members(const scope *s, const plan_node *node)
+{
+    json_writer *w = s->w;
     json_write_member_text(w, "type", "object");
     json_write_key(w, "properties");
     json_write_object_begin(w);
     for (uint32_t i = 0; i < node->keys.count; i++) {
         const key_word *key = &node->keys.keys[i];
-        json_write_key_bytes(w, td_bytes_of(key->text, key->bytes));
-        write_target(w, p, node->targets[i]);
-    }
-    /* What entries inherit stands in any object around them but the frame's own. */
-    for (size_t i = 0; node != &p->nodes[0] && i < p->row->field_count; i++) {
-        if (!(p->row->fields[i].flags & FIELD_INHERITED))
+        if (!is_key_used(s, node, i))
             continue;
-        json_write_key(w, p->row->fields[i].key);
-        write_field(w, &p->row->fields[i]);
+        json_write_key_bytes(w, td_bytes_of(key->text, key->bytes));
+        write_target(s, node->targets[i]);
     }
+    if (node != &s->p->nodes[0] && items_at(s, node) == NULL)
+        write_fields(w, s->p, FIELD_INHERITED);
     json_write_object_end(w);
-}
-
-/* What the frame itself cannot lack: topic, kind where entries depend on it, and the way to the
- * entries. */
-static void write_frame_required(json_writer *w, const plan *p)
-{
-    const plan_node *root = &p->nodes[0];
     json_write_key(w, "required");
     json_write_array_begin(w);
-    for (uint32_t i = 0; i < root->keys.count; i++) {
-        target_kind kind = root->targets[i].kind;
-        const key_word *key = &root->keys.keys[i];
-        if (kind == TARGET_TOPIC || kind == TARGET_NODE || (kind == TARGET_KIND && p->needs_kind))
-            json_write_bytes(w, td_bytes_of(key->text, key->bytes));
-    }
+    for (uint32_t i = 0; i < node->keys.count; i++)
+        if (is_key_required(s, node, i))
+            json_write_bytes(w, td_bytes_of(node->keys.keys[i].text, node->keys.keys[i].bytes));
     json_write_array_end(w);
 }
 
-/* What a frame's own object may have. */
-static void write_frame(json_writer *w, const plan *p)
+/* What a frame's own object, or an event's, may have. */
+static void write_frame(const scope *s)
 {
-    write_node_members(w, p, &p->nodes[0]);
-    if (has_items(&p->nodes[0])) {
-        json_write_key(w, "allOf"); /* it is the entry itself */
-        json_write_array_begin(w);
-        json_write_object_begin(w);
-        json_write_member_text(w, "$ref", "#/$defs/entry");
-        json_write_object_end(w);
-        json_write_array_end(w);
-    }
-    write_frame_required(w, p);
+    write_node_members(s, &s->p->nodes[0]);
+    if (items_at(s, &s->p->nodes[0]) == NULL)
+        return;
+    json_write_key(s->w, "allOf"); /* it is the entry itself */
+    json_write_array_begin(s->w);
+    write_ref(s->w, "entry");
+    json_write_array_end(s->w);
 }
 
 /* Frames that are lists of events, or one event bare. */
@@ -321,38 +416,65 @@ static void write_events(json_writer *w)
     json_write_object_begin(w);
     json_write_member_text(w, "type", "array");
     json_write_key(w, "items");
-    json_write_object_begin(w);
-    json_write_member_text(w, "$ref", "#/$defs/event");
+    write_ref(w, "event");
     json_write_object_end(w);
-    json_write_object_end(w);
-    json_write_object_begin(w);
-    json_write_member_text(w, "$ref", "#/$defs/event");
-    json_write_object_end(w);
+    write_ref(w, "event");
     json_write_array_end(w);
+}
+
+/* 1 if the row's entries stand somewhere in frames of this kind. */
+static int has_kind(const topic_row *row, frame_kind kind)
+{
+    for (size_t i = 0; i < TOPIC_ITEMS_MAX && row->items[i].path != NULL; i++)
+        if (row->items[i].kind == kind || row->items[i].kind == FRAME_ANY)
+            return 1;
+    return 0;
+}
+
+/* The schema's own members: the frame, or which of the definitions it is. */
+static void write_body(json_writer *w, const plan *p)
+{
+    if (p->row->topic_key != NULL) {
+        write_events(w);
+    } else if (!p->needs_kind) {
+        const scope all = {w, p, FRAME_ANY};
+        write_frame(&all);
+    } else {
+        json_write_key(w, "anyOf");
+        json_write_array_begin(w);
+        for (int kind = 0; kind < FRAME_ANY; kind++)
+            if (has_kind(p->row, (frame_kind)kind))
+                write_ref(w, frame_kind_name((frame_kind)kind));
+        json_write_array_end(w);
+    }
+}
+
+static void write_definition(json_writer *w, const plan *p, const char *name, frame_kind kind)
+{
+    const scope s = {w, p, kind};
+    json_write_key(w, name);
+    json_write_object_begin(w);
+    write_frame(&s);
+    json_write_object_end(w);
 }
 
 static void write_schema(json_writer *w, const family *of, const plan *p)
 {
-    int is_event = p->row->topic_key != NULL;
     char title[256];
     snprintf(title, sizeof title, "%s %s: %s", of->name, p->row->name, p->row->title);
     json_write_object_begin(w);
     json_write_member_text(w, "$schema", "https://json-schema.org/draft/2020-12/schema");
     json_write_member_text(w, "title", title);
-    if (is_event)
-        write_events(w);
-    else
-        write_frame(w, p);
+    write_body(w, p);
     json_write_key(w, "$defs");
     json_write_object_begin(w);
-    if (is_event) {
-        json_write_key(w, "event");
-        json_write_object_begin(w);
-        write_frame(w, p);
-        json_write_object_end(w);
-    }
+    if (p->row->topic_key != NULL)
+        write_definition(w, p, "event", FRAME_ANY);
+    for (int kind = 0; p->row->topic_key == NULL && p->needs_kind && kind < FRAME_ANY; kind++)
+        if (has_kind(p->row, (frame_kind)kind))
+            write_definition(w, p, frame_kind_name((frame_kind)kind), (frame_kind)kind);
     json_write_key(w, "entry");
-    if (is_positional(p->row))
+    if (p->is_positional)
         write_array_entry(w, p);
     else
         write_object_entry(w, p);

@@ -256,6 +256,13 @@ void topic_json_members(json_writer *writer, const family *of, const topic_row *
     json_write_member_text(writer, "pattern", row->pattern);
     json_write_member_text(writer, "type", msg_type_name(row->type));
     json_write_member_text(writer, "title", row->title);
+    json_write_member_text(writer, "valid_from", row->valid_from);
+    json_write_member_text(writer, "valid_until", row->valid_until);
+    json_write_key(writer, "book_depth"); /* null: no book, or one without a bound */
+    if (row->book_depth == 0)
+        json_write_null(writer);
+    else
+        json_write_u64(writer, row->book_depth);
     json_write_key(writer, "fields");
     json_write_array_begin(writer);
     for (size_t i = 0; i < row->envelope_count; i++)
@@ -269,6 +276,9 @@ void topic_json_members(json_writer *writer, const family *of, const topic_row *
         json_write_object_begin(writer);
         json_write_member_text(writer, "rule", rule_name(row->rules[i].rule));
         json_write_member_text(writer, "strength", rule_strength_name(row->rules[i].strength));
+        json_write_member_text(
+            writer, "member",
+            row->rules[i].member == MEMBER_NONE ? NULL : msg_member_name(row->rules[i].member));
         json_write_object_end(writer);
     }
     json_write_array_end(writer);

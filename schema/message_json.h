@@ -34,8 +34,10 @@ void message_json_control(json_writer *writer, const classification *what, td_by
  * null)}. */
 void message_json_raw(json_writer *writer, td_bytes exchange_topic, const decode_error *why);
 
-/* One row of `tapedeck topics`: family, topic, pattern, type, title, fields [{member, key, type,
- * unit, scale_e10, required}], rules [{rule, strength}]. */
+/* One row of `tapedeck topics`: family, topic, pattern, type, title, valid_from and valid_until
+ * (dates or null), book_depth (or null), fields [{member, key, type, unit, scale_e10, required}],
+ * rules
+ * [{rule, strength, member (or null)}]. */
 void topic_json_members(json_writer *writer, const family *of, const topic_row *row);
 
 #endif
