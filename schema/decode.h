@@ -40,7 +40,7 @@ typedef enum decode_reason {
 /* What went wrong, where. */
 typedef struct decode_error {
     decode_reason reason;
-    size_t offset;     /* byte of the frame where it showed */
+    size_t offset;     /* byte of the frame, or of what it inflates to, where it showed */
     const char *field; /* JSON key of the row that it is about, or NULL */
 } decode_error;
 

@@ -174,25 +174,6 @@ static const uint8_t *scan_kind(walk *w, const uint8_t *p)
     return p;
 }
 
-/* A whole number, into the head if that has a place for it. */
-static const uint8_t *scan_envelope_integer(msg_head *head, msg_member member, const uint8_t *p)
-{
-    int64_t other = 0;
-    if (member == MEMBER_CROSS_SEQ) {
-        head->has_cross_seq = 1;
-        return scan_integer(p, &head->cross_seq);
-    }
-    if (member == MEMBER_U) {
-        head->has_u = 1;
-        return scan_integer(p, &head->u);
-    }
-    if (member == MEMBER_SEQ) {
-        head->has_seq = 1;
-        return scan_integer(p, &head->seq);
-    }
-    return scan_integer(p, &other);
-}
-
 /* Text, which is a symbol or a version, or has no place. */
 static const uint8_t *scan_envelope_text(hot *h, msg_member member, const uint8_t *p)
 {
@@ -204,39 +185,60 @@ static const uint8_t *scan_envelope_text(hot *h, msg_member member, const uint8_
     return scan_unread(p, h->end);
 }
 
-/* A field of the envelope, into the head where that has a place for it; plain structs have none for
- * others, which only have to be what they should be. */
-static const uint8_t *scan_envelope(walk *w, uint32_t index, const uint8_t *p)
+/* A field of the envelope that is neither time nor number: plain structs have no place for most,
+ * which only have to be what they should be. */
+static const uint8_t *scan_envelope_other(hot *h, const field_row *field, const uint8_t *p)
 {
-    msg_head *head = &w->h->head;
-    const field_row *field = &w->h->p->row->envelope[index];
-    uint64_t other = 0;
     int8_t is_true;
     int64_t mantissa;
     uint8_t scale;
-    w->envelope_seen |= 1u << index;
     switch (field->type) {
-    case FIELD_TIME:
-        if (field_unit_ns(field->unit) == 0)
-            return NULL;
-        return scan_time(p, field_unit_ns(field->unit),
-                         field->member == w->h->p->row->time_member ? &head->exchange_ns
-                         : field->member == MEMBER_MATCH_TIME       ? &head->match_ns
-                                                                    : &other);
-    case FIELD_INTEGER:
-        return scan_envelope_integer(head, field->member, p);
     case FIELD_TEXT:
-        return scan_envelope_text(w->h, field->member, p);
+        return scan_envelope_text(h, field->member, p);
     case FIELD_BOOL:
         return scan_bool(p, &is_true);
     case FIELD_DECIMAL:
         return field->scale_e10 == 0 ? scan_decimal(p, &mantissa, &scale) : NULL;
+    case FIELD_TIME: /* RFC 3339 */
+    case FIELD_INTEGER:
     case FIELD_SIDE:
     case FIELD_IS_BUY:
     case FIELD_JSON:
         break;
     }
     return NULL;
+}
+
+/* A field of the envelope, into the head where that has a place for it. */
+static const uint8_t *scan_envelope(walk *w, uint32_t index, const uint8_t *p)
+{
+    const plan *own = w->h->p;
+    msg_head *head = &w->h->head;
+    uint64_t other_ns = 0;
+    int64_t other = 0;
+    w->envelope_seen |= 1u << index;
+    switch ((hot_place)own->envelope_role[index]) {
+    case PLACE_EXCHANGE_TIME:
+        return scan_time(p, own->envelope_unit_ns[index], &head->exchange_ns);
+    case PLACE_MATCH_TIME:
+        return scan_time(p, own->envelope_unit_ns[index], &head->match_ns);
+    case PLACE_OTHER_TIME:
+        return scan_time(p, own->envelope_unit_ns[index], &other_ns);
+    case PLACE_CROSS_SEQ:
+        head->has_cross_seq = 1;
+        return scan_integer(p, &head->cross_seq);
+    case PLACE_U:
+        head->has_u = 1;
+        return scan_integer(p, &head->u);
+    case PLACE_SEQ:
+        head->has_seq = 1;
+        return scan_integer(p, &head->seq);
+    case PLACE_OTHER_INTEGER:
+        return scan_integer(p, &other);
+    case PLACE_NONE:
+        break;
+    }
+    return scan_envelope_other(w->h, &own->row->envelope[index], p);
 }
 
 /* A list of entries. */
@@ -345,17 +347,10 @@ static const uint8_t *walk_node(walk *w, plan_node *node, const uint8_t *p)
 static int has_required(const walk *w)
 {
     const plan *p = w->h->p;
-    const topic_row *row = p->row;
-    int parts = (row->symbol_path != NULL) + (row->parameter_path != NULL);
-    if (!w->has_topic || (p->required_envelope & ~w->envelope_seen) != 0 || w->parts_seen != parts)
-        return 0;
-    for (int i = 0; i < TOPIC_ITEMS_MAX && row->items[i].path != NULL; i++) {
-        const items_row *items = &row->items[i];
-        int applies = items->kind == FRAME_ANY || items->kind == w->h->head.kind;
-        if (applies && (items->flags & ITEMS_REQUIRED) && !(w->items_seen & (1u << i)))
-            return 0;
-    }
-    return w->items_seen != 0;
+    TD_ASSERT_SLOW(w->h->head.kind < FRAME_ANY);
+    return w->has_topic && w->items_seen != 0 && w->parts_seen == p->part_count &&
+           (p->required_envelope & ~w->envelope_seen) == 0 &&
+           (p->required_items[w->h->head.kind] & ~w->items_seen) == 0;
 }
 
 /* A symbol as a key: one that is remembered, or own, filled. */

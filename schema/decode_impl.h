@@ -150,6 +150,18 @@ typedef enum hot_role {
     HOT_RPI,
 } hot_role;
 
+/* Where a field of the envelope goes. */
+typedef enum hot_place {
+    PLACE_NONE, /* plain structs have none: it only has to be what it should be */
+    PLACE_EXCHANGE_TIME,
+    PLACE_MATCH_TIME,
+    PLACE_OTHER_TIME,
+    PLACE_CROSS_SEQ,
+    PLACE_U,
+    PLACE_SEQ,
+    PLACE_OTHER_INTEGER,
+} hot_place;
+
 enum { HOT_FIELDS_MAX = 63 }; /* of an entry: a bit for each */
 
 typedef struct plan {
@@ -166,6 +178,10 @@ typedef struct plan {
     uint8_t items_node[TOPIC_ITEMS_MAX];  /* where the entries of each of the row's items stand */
     uint8_t is_followed[TOPIC_ITEMS_MAX]; /* they are found by their path, not on the first pass */
     uint32_t required_envelope;           /* a bit for each field that must be there */
+    uint32_t required_items[FRAME_ANY];   /* by kind: a bit for each of the items that must be */
+    uint8_t part_count;                   /* parts of the topic that stand beside it */
+    uint8_t envelope_role[TOPIC_ENVELOPE_MAX];     /* hot_place of each field of the envelope */
+    uint64_t envelope_unit_ns[TOPIC_ENVELOPE_MAX]; /* of times */
     uint8_t topic_bytes; /* of the pattern up to its first placeholder: what the frame's own topic
                             is where the rest of it stands elsewhere */
     uint8_t has_coin;    /* that is the topic's symbol; its entries name others */

@@ -388,6 +388,40 @@ static int plan_identity(plan *p)
             plan_route(p, row->parameter_path, (plan_target){TARGET_PARAMETER, 0}));
 }
 
+/* Where the hot road puts a field of the envelope. */
+static hot_place place_of(const topic_row *row, const field_row *field)
+{
+    if (field->type == FIELD_TIME && field_unit_ns(field->unit) != 0)
+        return field->member == row->time_member    ? PLACE_EXCHANGE_TIME
+               : field->member == MEMBER_MATCH_TIME ? PLACE_MATCH_TIME
+                                                    : PLACE_OTHER_TIME;
+    if (field->type != FIELD_INTEGER)
+        return PLACE_NONE;
+    return field->member == MEMBER_CROSS_SEQ ? PLACE_CROSS_SEQ
+           : field->member == MEMBER_U       ? PLACE_U
+           : field->member == MEMBER_SEQ     ? PLACE_SEQ
+                                             : PLACE_OTHER_INTEGER;
+}
+
+/* What must be there for the hot road to have read a whole frame. */
+static void plan_requirements(plan *p)
+{
+    const topic_row *row = p->row;
+    p->part_count = (uint8_t)((row->symbol_path != NULL) + (row->parameter_path != NULL));
+    for (uint32_t i = 0; i < row->envelope_count; i++) {
+        const field_row *field = &row->envelope[i];
+        p->envelope_role[i] = (uint8_t)place_of(row, field);
+        p->envelope_unit_ns[i] = field_unit_ns(field->unit);
+        if (field->flags & FIELD_REQUIRED)
+            p->required_envelope |= 1u << i;
+    }
+    for (uint32_t i = 0; i < TOPIC_ITEMS_MAX && row->items[i].path != NULL; i++)
+        for (int kind = 0; kind < FRAME_ANY; kind++)
+            if ((row->items[i].flags & ITEMS_REQUIRED) &&
+                (row->items[i].kind == FRAME_ANY || (int)row->items[i].kind == kind))
+                p->required_items[kind] |= 1u << i;
+}
+
 /* Everything that follows from the row. 0 if it does not fit: too many paths. */
 static int plan_fill(plan *p)
 {
@@ -404,9 +438,8 @@ static int plan_fill(plan *p)
     for (uint32_t i = 0; i < row->envelope_count; i++) {
         if (!plan_route(p, row->envelope[i].key, (plan_target){TARGET_FIELD, i}))
             return 0;
-        if (row->envelope[i].flags & FIELD_REQUIRED)
-            p->required_envelope |= 1u << i;
     }
+    plan_requirements(p);
     plan_entry(p);
     plan_follow(p);
     p->is_hot = (uint8_t)plan_is_hot(p);

@@ -78,7 +78,8 @@ static outcome run(decoder *d, json_parser *parser, const family *of, td_bytes f
         o.unknown_fields = m.head.unknown_fields;
         o.foreign_symbols = m.head.foreign_symbols;
     } else {
-        TD_ASSERT(o.why.offset <= frame.size);
+        /* of a compressed frame it is a byte of what comes out */
+        TD_ASSERT(o.why.offset <= frame.size || (frame.data[0] != '{' && frame.data[0] != '['));
     }
     check_json(parser, &m, &o);
     return o;
@@ -107,7 +108,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     if (size == 0)
         return 0;
-    const family *of = family_find(td_bytes_str(data[0] % 2 == 0 ? "inverse" : "linear"));
+    size_t count = 0;
+    const family *const *families = family_table(&count);
+    const family *of = families[data[0] % count];
     size_t frame_size = size - 1;
     uint8_t *memory = malloc(frame_size + DECODE_PADDING_BYTES);
     if (memory == NULL)
