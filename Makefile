@@ -97,7 +97,7 @@ TESTS_schema := tests/schema/test_decode_captures.c tests/schema/test_json.c \
                 tests/schema/test_json_write.c tests/schema/test_topic.c tests/schema/test_classify.c \
                 tests/schema/test_decode.c tests/schema/test_message.c \
                 tests/schema/test_json_schema.c tests/schema/test_golden.c tests/schema/test_topics_v5.c \
-                tests/schema/test_topics_older.c tests/schema/test_rows.c
+                tests/schema/test_topics_older.c tests/schema/test_rows.c tests/schema/test_mechanics.c
 
 TESTS_book := tests/book/test_book.c tests/book/test_continuity.c tests/book/test_continuity_entries.c tests/book/test_loss.c
 

@@ -1,0 +1,393 @@
+/* What rows can say beyond objects in a list, by rows and frames made up for it: inheritance,
+ * entries in entries, the best of both sides, retail orders, JSON kept as text, large decimals,
+ * coins, symbols with dots, dates, compressed frames, and bad input with its reasons. Expected
+ * values are written out by hand from schema/topic.h. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <zlib.h>
+
+#include "base/buf.h"
+#include "schema/decode.h"
+#include "schema/family.h"
+#include "schema/json_write.h"
+#include "schema/message_json.h"
+
+enum { TEXT_MAX = 4 << 20 };
+
+static const field_row WALLET[] = {
+    {MEMBER_COIN, "coin", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED},
+    {MEMBER_WALLET_BALANCE, "walletBalance", FIELD_DECIMAL, UNIT_MONEY, 0, 0},
+    {MEMBER_CATEGORY, "accountType", FIELD_TEXT, UNIT_NONE, 0, FIELD_INHERITED},
+};
+
+static const field_row LEGS[] = {
+    {MEMBER_SYMBOL, "symbol", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED},
+    {MEMBER_ORDER_ID, "orderId", FIELD_TEXT, UNIT_NONE, 0, 0},
+    {MEMBER_ORDER_LINK_ID, "orderId", FIELD_TEXT, UNIT_NONE, 0, FIELD_INHERITED},
+    {MEMBER_TITLE, "fees", FIELD_JSON, UNIT_NONE, 0, 0},
+};
+
+static const field_row BEST[] = {
+    {MEMBER_BID1_PRICE, "bp", FIELD_DECIMAL, UNIT_PRICE, 0, 0},
+    {MEMBER_BID1_SIZE, "bq", FIELD_DECIMAL, UNIT_QUANTITY, 0, 0},
+    {MEMBER_ASK1_PRICE, "ap", FIELD_DECIMAL, UNIT_PRICE, 0, 0},
+    {MEMBER_ASK1_SIZE, "aq", FIELD_DECIMAL, UNIT_QUANTITY, 0, 0},
+};
+
+static const field_row RPI_LEVEL[] = {
+    {MEMBER_PRICE, "0", FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_REQUIRED},
+    {MEMBER_SIZE, "1", FIELD_DECIMAL, UNIT_QUANTITY, 0, FIELD_REQUIRED},
+    {MEMBER_RPI_SIZE, "2", FIELD_DECIMAL, UNIT_QUANTITY, 0, FIELD_REQUIRED},
+};
+
+static const field_row TRADE[] = {
+    {MEMBER_SYMBOL, "s", FIELD_TEXT, UNIT_NONE, 0, 0},
+    {MEMBER_PRICE, "p", FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_REQUIRED},
+    {MEMBER_SIZE, "q", FIELD_DECIMAL, UNIT_QUANTITY, 0, FIELD_REQUIRED},
+    {MEMBER_SIDE, "m", FIELD_IS_BUY, UNIT_NONE, 0, FIELD_REQUIRED},
+};
+
+static const field_row NAV[] = {
+    {MEMBER_LAST_PRICE, "nav", FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_REQUIRED},
+};
+
+#define FIELDS(table) .fields = (table), .field_count = sizeof(table) / sizeof(table)[0]
+#define EVENTS(path)  .items = {{path, ACTION_NONE, FRAME_ANY, ITEMS_REQUIRED}}
+#define SIDE(at, flags)                                                                            \
+    {                                                                                              \
+        at, ACTION_SET, FRAME_ANY, ITEMS_POSITIONAL | ITEMS_ZERO_DELETES | (flags)                 \
+    }
+
+static const topic_row ROWS[] = {
+    {.name = "wallet",
+     .pattern = "wallet",
+     .type = MSG_WALLET,
+     .title = "-",
+     EVENTS("data.coin"),
+     FIELDS(WALLET)},
+    {.name = "legs",
+     .pattern = "legs",
+     .type = MSG_ORDER,
+     .title = "-",
+     .items = {{"data", ACTION_NONE, FRAME_ANY, ITEMS_REQUIRED},
+               {"data.legs", ACTION_NONE, FRAME_ANY, 0}},
+     FIELDS(LEGS)},
+    {.name = "best",
+     .pattern = "best.{symbol}",
+     .type = MSG_BOOK_CHANGE,
+     .title = "-",
+     .items = {{"data", ACTION_SET, FRAME_ANY, ITEMS_REQUIRED | ITEMS_BEST}},
+     .default_kind = FRAME_SNAPSHOT,
+     FIELDS(BEST)},
+    {.name = "rpi",
+     .pattern = "rpi.{symbol}",
+     .type = MSG_BOOK_CHANGE,
+     .title = "-",
+     .items = {SIDE("data.b", ITEMS_BUY), SIDE("data.a", ITEMS_SELL)},
+     FIELDS(RPI_LEVEL)},
+    {.name = "kline",
+     .pattern = "kline.{interval}.{symbol}",
+     .type = MSG_TRADE,
+     .title = "-",
+     .symbol_path = "params.symbol",
+     .parameter_path = "params.klineType",
+     EVENTS("data"),
+     FIELDS(TRADE)},
+    {.name = "trades",
+     .pattern = "trades.{coin}",
+     .type = MSG_TRADE,
+     .title = "-",
+     EVENTS("data"),
+     FIELDS(TRADE)},
+    {.name = "nav",
+     .pattern = "nav.{symbol+}",
+     .type = MSG_TICKER,
+     .title = "-",
+     EVENTS("data"),
+     FIELDS(NAV)},
+    {.name = "old",
+     .pattern = "old.{symbol}",
+     .type = MSG_TICKER,
+     .title = "before",
+     .valid_until = "2022-01-01",
+     EVENTS("was"),
+     FIELDS(NAV)},
+    {.name = "old",
+     .pattern = "old.{symbol}",
+     .type = MSG_TICKER,
+     .title = "since",
+     .valid_from = "2022-01-01",
+     EVENTS("data"),
+     FIELDS(NAV)},
+    {.name = "event",
+     .pattern = "event",
+     .type = MSG_TICKER,
+     .title = "-",
+     EVENTS(""),
+     .topic_key = "e",
+     FIELDS(NAV)},
+};
+
+static const family MADE_UP = {
+    .name = "made-up", .topics = ROWS, .topic_count = sizeof ROWS / sizeof ROWS[0]};
+
+typedef struct bench {
+    decoder *rows;
+    decoder *hot;
+    uint8_t *text;
+    td_buf out;
+} bench;
+
+static int bench_open(void **state)
+{
+    bench *b = calloc(1, sizeof *b);
+    assert_non_null(b);
+    assert_int_equal(decoder_open(&b->rows, NULL), TD_OK);
+    assert_int_equal(decoder_open(&b->hot, NULL), TD_OK);
+    b->text = calloc(1, TEXT_MAX + DECODE_PADDING_BYTES);
+    assert_non_null(b->text);
+    td_buf_init(&b->out, TEXT_MAX);
+    *state = b;
+    return 0;
+}
+
+static int bench_close(void **state)
+{
+    bench *b = *state;
+    decoder_close(b->rows);
+    decoder_close(b->hot);
+    free(b->text);
+    td_buf_fini(&b->out);
+    free(b);
+    return 0;
+}
+
+/* What the frame says, as JSON, or why it cannot be decoded; both roads agree. NUL behind it. */
+static const char *say(bench *b, td_bytes frame, uint64_t at_ns)
+{
+    assert_true(frame.size <= TEXT_MAX);
+    memcpy(b->text, frame.data, frame.size);
+    memset(b->text + frame.size, '"', DECODE_PADDING_BYTES);
+    frame.data = b->text;
+    classification what;
+    message m;
+    message hot;
+    decode_error why;
+    decode_error hot_why;
+    json_writer w;
+    decoder_classify(b->rows, &MADE_UP, frame, DIR_IN, at_ns, &what);
+    int is_row = decoder_decode(b->rows, &what.topic, frame, DECODE_PATH_ROWS, &m, &why);
+    int is_hot = decoder_decode(b->hot, &what.topic, frame, DECODE_PATH_HOT, &hot, &hot_why);
+    assert_int_equal(is_row, is_hot);
+    if (is_row)
+        assert_int_equal(message_hash64(&m), message_hash64(&hot));
+    else
+        assert_int_equal(why.reason, hot_why.reason);
+    td_buf_clear(&b->out);
+    json_write_begin(&w, &b->out);
+    json_write_object_begin(&w);
+    if (is_row)
+        message_json_entries(&w, &m);
+    else
+        message_json_raw(&w, what.exchange_topic, &why);
+    json_write_object_end(&w);
+    assert_int_equal(json_write_end(&w, NULL), TD_OK);
+    assert_int_equal(td_buf_append(&b->out, "", 1, NULL), TD_OK);
+    return (const char *)b->out.data;
+}
+
+static void test_entries(void **state)
+{
+    static const struct {
+        const char *frame;
+        const char *says;
+    } rows[] = {
+        /* coins inherit from their account; one without coins is an entry itself */
+        {"{\"topic\":\"wallet\",\"data\":[{\"accountType\":\"A\",\"coin\":[{\"coin\":\"BTC\"},"
+         "{\"walletBalance\":\"2.50\",\"coin\":\"ETH\"}]},{\"coin\":[],\"accountType\":\"B\"}]}",
+         "{\"items\":[{\"coin\":\"BTC\",\"category\":\"A\"},{\"coin\":\"ETH\",\"wallet_balance\":"
+         "\"2.5\",\"category\":\"A\"},{\"category\":\"B\"}]}"},
+        /* entries in entries; the inner ones know the outer's id; JSON in one form */
+        {"{\"topic\":\"legs\",\"data\":[{\"symbol\":\"X\",\"orderId\":7,\"fees\":{ \"b\":1,\"a\":[ "
+         "1,{}]},\"legs\":[{\"symbol\":\"Y\",\"orderId\":\"8\"}]}]}",
+         "{\"items\":[{\"symbol\":\"X\",\"order_id\":\"7\",\"title\":{\"a\":[1,{}],\"b\":1}},"
+         "{\"symbol\":\"Y\",\"order_id\":\"8\",\"order_link_id\":\"7\"}]}"},
+        {"{\"topic\":\"legs\",\"data\":[{\"symbol\":\"X\",\"fees\":\"\"}]}",
+         "{\"items\":[{\"symbol\":\"X\"}]}"},
+        /* the best of both sides, and of one */
+        {"{\"topic\":\"best.A\",\"data\":{\"bp\":\"1.0\",\"bq\":\"2\",\"ap\":1.5,\"aq\":3}}",
+         "{\"levels\":[{\"action\":\"set\",\"side\":\"Buy\",\"price\":\"1\",\"size\":\"2\"},{"
+         "\"action\":\"set\",\"side\":\"Sell\",\"price\":\"1.5\",\"size\":\"3\"}]}"},
+        {"{\"topic\":\"best.A\",\"data\":{\"bp\":\"\",\"bq\":\"\",\"ap\":\"-1.5\",\"aq\":3}}",
+         "{\"levels\":[{\"action\":\"set\",\"side\":\"Sell\",\"price\":\"-1.5\",\"size\":\"3\"}]}"},
+        /* a level goes only when both of its sizes are 0 */
+        {"{\"topic\":\"rpi.A\",\"data\":{\"b\":[[\"5\",\"0\",\"0.2\"],[\"4\",\"0\",\"0.0\"]],\"a\":"
+         "[[\"6\",\"1.5\",\"0\"],[\"7\",\"1\",\"0.25\"]]}}",
+         "{\"levels\":[{\"action\":\"set\",\"side\":\"Buy\",\"price\":\"5\",\"size\":\"0\",\"rpi_"
+         "size\":\"0.2\"},{\"action\":\"delete\",\"side\":\"Buy\",\"price\":\"4\",\"size\":null},{"
+         "\"action\":\"set\",\"side\":\"Sell\",\"price\":\"6\",\"size\":\"1.5\",\"rpi_size\":\"0\"}"
+         ",{\"action\":\"set\",\"side\":\"Sell\",\"price\":\"7\",\"size\":\"1\",\"rpi_size\":\"0."
+         "25\"}]}"},
+        /* a topic that stands in three places, in any order; a side that is a boolean */
+        {"{\"data\":{\"m\":\"True\",\"p\":1,\"q\":2},\"params\":{\"klineType\":\"1m\",\"symbol\":"
+         "\"A\"},\"topic\":\"kline\"}",
+         "{\"trades\":[{\"side\":\"Buy\",\"price\":\"1\",\"size\":\"2\",\"exchange_ns\":null,"
+         "\"trade_id\":null,\"tick_direction\":null}]}"},
+        /* of a coin's topic each entry has its own symbol */
+        {"{\"topic\":\"trades.BTC\",\"data\":[{\"s\":\"BTC-1\",\"p\":1,\"q\":2,\"m\":false}]}",
+         "{\"trades\":[{\"symbol\":\"BTC-1\",\"side\":\"Sell\",\"price\":\"1\",\"size\":\"2\","
+         "\"exchange_ns\":null,\"trade_id\":null,\"tick_direction\":null}]}"},
+        /* beyond 64 bits: exact all the same */
+        {"{\"topic\":\"nav.A.B\",\"data\":{\"nav\":\"18969.901970158967556311000\"}}",
+         "{\"items\":[{\"last_price\":\"18969.901970158967556311\"}]}"},
+        {"{\"topic\":\"nav.A\",\"data\":{\"nav\":-12345678901234567890}}",
+         "{\"items\":[{\"last_price\":\"-12345678901234567890\"}]}"},
+        {"[{\"e\":\"event\",\"nav\":1},{\"nav\":2,\"e\":\"event\"}]",
+         "{\"items\":[{\"last_price\":\"1\"},{\"last_price\":\"2\"}]}"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        assert_string_equal(say(*state, td_bytes_str(rows[i].frame), TOPIC_NOW), rows[i].says);
+}
+
+static void test_reasons(void **state)
+{
+    static const struct {
+        const char *frame;
+        const char *reason;
+        const char *topic; /* NULL: none */
+    } rows[] = {
+        {"{\"nav\":1}", "no_topic", NULL},
+        {"[]", "no_topic", NULL},
+        {"hello", "not_json", NULL},
+        {"\x03\x80\xff\x01", "not_inflated", NULL},
+        {"{\"topic\":\"wallet\",\"data\":[],\"x\":\"\xc3\x28\"}", "not_utf8", "wallet"},
+        {"{\"topic\":\"wallet\",\"data\":[],\"x\":\"\\udc00\"}", "not_json", "wallet"},
+        {"{\"topic\":\"purse\",\"data\":[]}", "unknown_topic", "purse"},
+        {"{\"topic\":\"rpi.A.B\",\"data\":{}}", "unknown_topic", "rpi.A.B"}, /* a dot too many */
+        {"{\"topic\":\"kline\",\"params\":{\"symbol\":\"A\"},\"data\":[]}", "unknown_topic",
+         "kline"},
+        {"{\"topic\":\"kline\",\"params\":{\"symbol\":\"A.B\",\"klineType\":\"1m\"},\"data\":[]}",
+         "unknown_topic", "kline"},
+        {"{\"topic\":\"rpi.A\",\"data\":{\"b\":[[\"5\",\"1\"]]}}", "missing_field", "rpi.A"},
+        {"{\"topic\":\"rpi.A\",\"data\":{\"b\":[[\"5\",\"9000000000000000000\","
+         "\"900000000000000000\"]"
+         "]}}",
+         "bad_number", "rpi.A"},
+        {"{\"topic\":\"rpi.A\",\"data\":{\"b\":[[\"12345678901234567890\",\"1\",\"1\"]]}}",
+         "bad_number", "rpi.A"},
+        {"{\"topic\":\"best.A\",\"data\":{\"bp\":\"1\"}}", "missing_field", "best.A"},
+        {"{\"topic\":\"best.A\",\"type\":\"whole\",\"data\":{}}", "bad_kind", "best.A"},
+        {"{\"topic\":\"nav.A\",\"data\":{\"nav\":\"1e40\"}}", "bad_number", "nav.A"},
+        {"{\"topic\":\"nav.A\",\"data\":{\"nav\":\"0012345678901234567890\"}}", "bad_number",
+         "nav.A"},
+        {"[{\"e\":\"event\",\"nav\":1},{\"nav\":2,\"e\":\"other\"}]", "topic_mismatch", "event"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char reason[64];
+        char topic[64];
+        const char *says = say(*state, td_bytes_str(rows[i].frame), TOPIC_NOW);
+        snprintf(reason, sizeof reason, "\"reason\":\"%s\"", rows[i].reason);
+        if (rows[i].topic == NULL)
+            snprintf(topic, sizeof topic, "\"topic\":null");
+        else
+            snprintf(topic, sizeof topic, "\"topic\":\"%s\"", rows[i].topic);
+        if (strstr(says, reason) == NULL || strstr(says, topic) == NULL)
+            fail_msg("%s: expected %s, %s: %s", rows[i].frame, reason, topic, says);
+    }
+}
+
+/* Numbers of a million digits and nesting without end: a reason, and the decoder goes on. */
+static void test_monsters(void **state)
+{
+    enum { DIGITS = 1000000 };
+    static const char HEAD[] = "{\"topic\":\"nav.A\",\"data\":{\"nav\":";
+    char *frame = malloc(DIGITS + 100);
+    assert_non_null(frame);
+    size_t head = sizeof HEAD - 1;
+    memcpy(frame, HEAD, head);
+    memset(frame + head, '7', DIGITS);
+    memcpy(frame + head + DIGITS, "}}", 3);
+    const char *says = say(*state, td_bytes_str(frame), TOPIC_NOW);
+    assert_non_null(strstr(says, "\"reason\":\"bad_number\""));
+    assert_non_null(strstr(says, "\"field\":\"nav\""));
+    memset(frame + head, '[', DIGITS);
+    assert_non_null(strstr(say(*state, td_bytes_str(frame), TOPIC_NOW), "\"reason\":\"limit\""));
+    free(frame);
+    says = say(*state, td_bytes_str("{\"topic\":\"nav.A\",\"data\":{\"nav\":1}}"), TOPIC_NOW);
+    assert_string_equal(says, "{\"items\":[{\"last_price\":\"1\"}]}");
+}
+
+/* A compressed frame says what the frame in it says; its bytes are nobody's to change. */
+static void test_compressed(void **state)
+{
+    static const char FRAME[] = "{\"topic\":\"nav.A\",\"data\":{\"nav\":\"1.50\"}}";
+    static const int WINDOWS[] = {15, 31, -15}; /* zlib.h: zlib, gzip, raw */
+    for (size_t i = 0; i < sizeof WINDOWS / sizeof WINDOWS[0]; i++) {
+        uint8_t bytes[256];
+        z_stream z = {.next_out = bytes, .avail_out = sizeof bytes};
+        assert_int_equal(deflateInit2(&z, 9, Z_DEFLATED, WINDOWS[i], 8, Z_DEFAULT_STRATEGY), Z_OK);
+        uint8_t input[sizeof FRAME];
+        memcpy(input, FRAME, sizeof FRAME);
+        z.next_in = input;
+        z.avail_in = sizeof FRAME - 1;
+        assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
+        size_t size = sizeof bytes - z.avail_out;
+        deflateEnd(&z);
+        assert_string_equal(say(*state, td_bytes_of(bytes, size), TOPIC_NOW),
+                            "{\"items\":[{\"last_price\":\"1.5\"}]}");
+        const char *cut = say(*state, td_bytes_of(bytes, size - 3), TOPIC_NOW);
+        assert_non_null(strstr(cut, "\"reason\":\"not_inflated\""));
+    }
+}
+
+/* The row is that of the moment: half-open, in UTC; without a moment that of now. */
+static void test_dates(void **state)
+{
+    static const uint64_t TURN = UINT64_C(1640995200000000000); /* 2022-01-01T00:00:00Z */
+    static const char BEFORE[] = "{\"topic\":\"old.A\",\"was\":{\"nav\":1},\"data\":{\"nav\":2}}";
+    bench *b = *state;
+    static const struct {
+        uint64_t at_ns;
+        const char *title;
+    } rows[] = {{1, "before"},       {TURN - 1, "before"}, {TURN, "since"},
+                {TURN + 1, "since"}, {TOPIC_NOW, "since"}, {TOPIC_ANY_TIME, "since"}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        topic_match match;
+        assert_true(topic_match_text(ROWS, MADE_UP.topic_count, td_bytes_str("old.A"),
+                                     rows[i].at_ns, &match));
+        assert_string_equal(match.row->title, rows[i].title);
+        const topic_row *other = topic_row_at(ROWS, MADE_UP.topic_count, &ROWS[7], rows[i].at_ns);
+        if (rows[i].at_ns != TOPIC_ANY_TIME)
+            assert_ptr_equal(other, match.row);
+        int is_before = rows[i].title[0] == 'b';
+        assert_string_equal(say(b, td_bytes_str(BEFORE), rows[i].at_ns),
+                            is_before ? "{\"items\":[{\"last_price\":\"1\"}]}"
+                                      : "{\"items\":[{\"last_price\":\"2\"}]}");
+    }
+    assert_null(topic_rows_fault(ROWS, MADE_UP.topic_count));
+    topic_row overlapping[] = {ROWS[7], ROWS[8]};
+    overlapping[1].valid_from = "2021-12-31";
+    assert_non_null(topic_rows_fault(overlapping, 2));
+    overlapping[1].valid_from = "2021-02-30";
+    assert_non_null(topic_row_fault(&overlapping[1]));
+    size_t count = 0;
+    const family *const *families = family_table(&count);
+    for (size_t i = 0; i < count; i++)
+        assert_null(topic_rows_fault(families[i]->topics, families[i]->topic_count));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_entries),  cmocka_unit_test(test_reasons),
+        cmocka_unit_test(test_monsters), cmocka_unit_test(test_compressed),
+        cmocka_unit_test(test_dates),
+    };
+    return cmocka_run_group_tests(tests, bench_open, bench_close);
+}
