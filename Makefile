@@ -97,7 +97,9 @@ TESTS_schema := tests/schema/test_decode_captures.c tests/schema/test_json.c \
                 tests/schema/test_json_write.c tests/schema/test_topic.c tests/schema/test_classify.c \
                 tests/schema/test_decode.c tests/schema/test_message.c \
                 tests/schema/test_json_schema.c tests/schema/test_golden.c tests/schema/test_topics_v5.c \
-                tests/schema/test_topics_older.c tests/schema/test_rows.c tests/schema/test_mechanics.c
+                tests/schema/test_topics_older.c
+
+TESTS_schema += tests/schema/test_rows.c tests/schema/test_mechanics.c
 
 TESTS_book := tests/book/test_book.c tests/book/test_continuity.c tests/book/test_continuity_entries.c tests/book/test_loss.c
 
@@ -253,13 +255,14 @@ MODULES := base schema book format tape wire cli recorder replay archive sim
 TEST_SOURCES := $(foreach m,$(MODULES),$(TESTS_$(m)))
 TEST_BINS := $(patsubst tests/%.c,$(B)/tests/%,$(TEST_SOURCES))
 # Code that several tests share (fixtures, capture lookup); listed, and linked into every test.
-SRC_testing := tests/testing/sim_feed.c tests/testing/row_frames.c tests/testing/alloc_fault.c tests/testing/book_text.c \
+SRC_testing := tests/testing/sim_feed.c tests/testing/alloc_fault.c tests/testing/book_text.c \
                tests/testing/capture.c \
                tests/testing/capture_tape.c \
                tests/testing/played.c tests/testing/archive_fixture.c \
                tests/testing/message_compare.c \
                tests/testing/segment_fixture.c \
                tests/testing/dialect_check.c tests/testing/raw_peer.c tests/testing/wire_side.c tests/testing/wire_echo.c tests/testing/tape_fixture.c
+SRC_testing += tests/testing/row_frames.c
 OBJ_testing := $(call obj,$(SRC_testing))
 
 $(B)/tests/%: $(B)/obj/tests/%.o $(OBJ_testing) $(LIBS_own)
