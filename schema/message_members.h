@@ -17,7 +17,6 @@
     X(SEQ, "seq")                                                                                  \
     X(EXCHANGE_TIME, "exchange_ns")                                                                \
     X(TRANSACT_TIME, "transact_ns")                                                                \
-    X(TIME_TEXT, "time_text")                                                                      \
     X(FRAME_ID, "frame_id")                                                                        \
     X(BASE_LINE, "base_line")                                                                      \
     X(PUSH_ACTION, "push_action")                                                                  \
@@ -78,7 +77,6 @@
     X(COIN, "coin")                                                                                \
     X(BASE_COIN, "base_coin")                                                                      \
     X(QUOTE_COIN, "quote_coin")                                                                    \
-    X(SETTLE_COIN, "settle_coin")                                                                  \
     X(QUOTE_SYMBOL, "quote_symbol")                                                                \
     X(POSITION_MODE, "position_mode")                                                              \
     X(IS_UP_BORROWABLE, "is_up_borrowable")                                                        \
@@ -172,7 +170,6 @@
     X(THETA, "theta")                                                                              \
     X(UNDERLYING_PRICE, "underlying_price")                                                        \
     X(UNDERLYING_ORIGIN_PRICE, "underlying_origin_price")                                          \
-    X(DELIVERY_PRICE, "delivery_price")                                                            \
     X(PREDICTED_DELIVERY_PRICE, "predicted_delivery_price")                                        \
     X(DELIVERY_TIME, "delivery_ns")                                                                \
     X(DELIVERY_DATE, "delivery_date")                                                              \
