@@ -83,7 +83,7 @@ SRC_archive := archive/import.c archive/import_feed.c archive/import_line.c arch
 SRC_sim := sim/market.c sim/flow.c sim/instrument.c sim/window.c sim/candle.c sim/symbol.c sim/template.c \
            sim/rows_op.c sim/rows_v5.c sim/rows_spot.c sim/rows_usdc.c sim/rows_account.c sim/account.c sim/account_values.c sim/catalog.c sim/venue.c sim/venue_show.c \
            sim/truth.c sim/fault.c sim/exchange.c sim/exchange_request.c sim/exchange_pace.c sim/exchange_truth.c \
-           sim/cmd_sim.c
+           sim/cmd_sim_list.c sim/cmd_sim.c
 
 # ---- tests: tests/<module>/test_<name>.c, each one program ---------------------------------------
 
@@ -404,13 +404,16 @@ fuzz:
 	@$(MAKE) --no-print-directory -s -j$(JOBS) VARIANT=fuzz CC=clang CXX=clang++ fuzz-build
 	@tests/fuzz/run build/fuzz/tests/fuzz $(FUZZ_SECONDS)
 
-## soak: recorder and simulator under SOAK_ROUNDS rounds of kill -9 (default 20), one archive throughout
+## soak: recorder and simulator under SOAK_ROUNDS rounds of kill -9 (default 20), one archive throughout; then all
+##       families at once for SOAK_SECONDS (default 600)
 SOAK_ROUNDS ?= 20
+SOAK_SECONDS ?= 600
 .PHONY: soak
 soak:
 	@.ci/deps build test
 	@$(MAKE) --no-print-directory -s -j$(JOBS) VARIANT=release all
 	@tests/e2e/soak build/bin $(SOAK_ROUNDS)
+	@TAPEDECK_SESSION_SECONDS=$(SOAK_SECONDS) TAPEDECK_SESSION_RATE=60 tests/e2e/run build/bin session
 
 # ---- fuzz targets and benchmarks: one source, one program each -------------------------------------
 

@@ -21,6 +21,7 @@ enum { FAULTS_MAX = 64, POLL_MS = 200, SETTLE_MS = 100 };
 
 typedef struct sim_flags {
     const char *families;
+    uint8_t is_list;
     uint64_t symbols;
     uint64_t rate;
     uint64_t seed;
@@ -39,6 +40,10 @@ static const option_row SIM_ROWS[] = {
      .offset = offsetof(sim_flags, families),
      .metavar = "LIST",
      .help = "families to serve, joined by commas, or all (default: inverse)"},
+    {.long_name = "list",
+     .type = OPTION_FLAG,
+     .offset = offsetof(sim_flags, is_list),
+     .help = "list the families with their paths and topics, and end"},
     {.long_name = "symbols",
      .type = OPTION_UINT,
      .offset = offsetof(sim_flags, symbols),
@@ -319,6 +324,10 @@ exit_code cmd_sim(const verb_context *context, int argc, char **argv)
     report_apply(context->report, &command.talk);
     command.log = report_log(context->report);
     td_err_clear(&err);
+    if (command.flags.is_list) {
+        td_result listed = cmd_sim_list(stdout, &err);
+        return listed == TD_OK ? EXIT_CODE_DONE : report_error(context->report, &err);
+    }
     td_result rc = run(&command, &err);
     if (rc == TD_OK && command.json.is_json)
         rc = print_counts(&command, &err);

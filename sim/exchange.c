@@ -274,7 +274,9 @@ static void open_family(exchange *x, sim_family *f, const family *of)
         f->markets[f->market_count++] = own;
     for (size_t i = 0; f->row->markets[i] != NULL; i++) {
         TD_ASSERT(f->market_count < CATALOG_MARKETS_MAX);
-        f->markets[f->market_count++] = get_market(x, f->row->markets[i]);
+        sim_market *traded = get_market(x, f->row->markets[i]);
+        TD_ASSERT(traded != NULL);
+        f->markets[f->market_count++] = traded;
     }
     for (size_t i = 0; i < f->market_count; i++) {
         sim_family **listeners = f->markets[i]->listeners;

@@ -3,6 +3,8 @@
  */
 #include "sim/rows.h"
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
+
 #define ON(which) .products = 1u << (which)
 #define PRIVATE_WITH(name, what, more, text)                                                       \
     .topic = name, .kind = what, .scope = SCOPE_ALL,                                               \
@@ -398,6 +400,10 @@ static const stream_row CONTRACT_V3[] = {
     {                                                                                              \
         PRIVATE_WITH(name, what, more, text), .with_stops = stops, .products = (which)             \
     }
+#define V5_NOTICE(name, pause_ms, text, which)                                                     \
+    {                                                                                              \
+        PRIVATE(name, STREAM_NOTICE, text), EVERY_MS(pause_ms), .products = (which)                \
+    }
 /* A category's own topic is a name of its own. */
 #define V5_DERIVATIVES(name, what, text, stops)                                                    \
     V5_ON(name ".linear", what, text, stops, 1u << PRODUCT_LINEAR),                                \
@@ -461,6 +467,21 @@ static const stream_row V5_ROWS[] = {
                   ",'execTime':'$trade_time:ms','isLeverage':'','isMaker':$is_maker:b"
                   ",'seq':$seq,'createType':'$create_type','execPnl':''}]}",
           0, 1u << PRODUCT_SPREAD),
+    V5_NOTICE("strategy", 10000,
+              HEAD_V5 "{'strategyId':'$uuid','strategyType':'iceberg','category':'UTA_USDT'"
+                      ",'symbol':'$symbol','size':'0.36','side':'Buy','duration':0,'status':3"
+                      ",'terminateType':2,'terminateRemark':'RunningStop','executedDuration':26"
+                      ",'executedSize':'0.2','executedAvgPrice':'$last:s'"
+                      ",'executedStartTimeE3':$cts:ms,'executedEndTimeE3':$ts:ms"
+                      ",'createdTimeE3':$cts:ms,'updatedTimeE3':$ts:ms,'isRandom':false"
+                      ",'reduceOnly':false,'limitPrice':'','triggerCount':0,'tradingCount':0"
+                      ",'chaseDistance':'0','ChasePercentE4':0,'maxChasePrice':'$high_24h:s'"
+                      ",'chaseOrderPrice':'$last:s','strategyPrefer':'quickExecution'"
+                      ",'interval':30,'leverageType':0,'postOnly':0,'triggerPrice':''"
+                      ",'isTriggered':false,'strategyTp':'','strategySl':''"
+                      ",'orderType':'UNKNOWN','orderPriceOffset':'','positionValue':''"
+                      ",'filledPositionValue':''}]}",
+              1u << PRODUCT_LINEAR),
     /* Subscribing to these arms disconnect protection; nothing is ever sent. */
     V5_ON("dcp.future", STREAM_SILENT, "{}", 0, 1u << PRODUCT_LINEAR),
     V5_ON("dcp.spot", STREAM_SILENT, "{}", 0, 1u << PRODUCT_SPOT),
@@ -474,3 +495,5 @@ const stream_table ACCOUNT_USDC = STREAM_TABLE(USDC);
 const stream_table ACCOUNT_SPOT = STREAM_TABLE(SPOT);
 const stream_table ACCOUNT_CONTRACT_V3 = STREAM_TABLE(CONTRACT_V3);
 const stream_table ACCOUNT_V5 = STREAM_TABLE(V5_ROWS);
+
+/* NOLINTEND(bugprone-macro-parentheses) */

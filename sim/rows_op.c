@@ -2,6 +2,8 @@
  * side, USDC perpetuals. They differ in what is text and in names; each has its own templates. */
 #include "sim/rows.h"
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
+
 /* ---- inverse: numbers as numbers ---- */
 
 #define TAIL_INVERSE ",'cross_seq':$seq,'timestamp_e6':$ts:us}"
@@ -213,6 +215,14 @@
     ",'confirm':$confirm:b,'crossSeq':$seq,'timestamp':$cts:us})]"                                 \
     ",'timestampE6':$ts:us}"
 
+#define INSURANCE                                                                                  \
+    {                                                                                              \
+        .topic = "insurance", .kind = STREAM_NOTICE, .scope = SCOPE_COIN, EVERY_MS(5000),          \
+        .flags = STREAM_WHOLE | STREAM_NO_INITIAL,                                                 \
+        .snapshot = "{'topic':'$topic','data':[{'currency':'$coin','timestamp':'$ts:iso0'"         \
+                    ",'wallet_balance':$insurance:e8}]}"                                           \
+    }
+
 static const stream_row INVERSE[] = {
     TRADES(TRADE_INVERSE),
     BOOKS(BOOK_INVERSE_ALL, BOOK_INVERSE_DELTA),
@@ -232,13 +242,7 @@ static const stream_row INVERSE[] = {
            DELTA_INVERSE(FUTURE_INVERSE FUTURE_INVERSE_MORE)),
     CANDLES("klineV2.", CANDLE_INVERSE),
     LIQUIDATION,
-    {.topic = "insurance",
-     .kind = STREAM_NOTICE,
-     .scope = SCOPE_COIN,
-     EVERY_MS(5000),
-     .flags = STREAM_WHOLE | STREAM_NO_INITIAL,
-     .snapshot = "{'topic':'$topic','data':[{'currency':'$coin','timestamp':'$ts:iso0'"
-                 ",'wallet_balance':$insurance:e8}]}"},
+    INSURANCE,
     /* The generation before. */
     {.topic = "kline",
      .kind = STREAM_CANDLE,
@@ -283,13 +287,17 @@ static const stream_row INVERSE[] = {
 static const stream_row LINEAR[] = {
     TRADES(TRADE_LINEAR), BOOKS(BOOK_LINEAR_ALL, BOOK_LINEAR_DELTA),
     TICKER_USDT,          CANDLES("candle.", CANDLE_USDT),
-    LIQUIDATION,
+    LIQUIDATION,          INSURANCE,
 };
 
 /* The linear shapes under the names of the inverse document. */
 static const stream_row COPYTRADE[] = {
-    TRADES(TRADE_LINEAR), BOOKS(BOOK_LINEAR_ALL, BOOK_LINEAR_DELTA),
-    TICKER_USDT,          CANDLES("klineV2.", CANDLE_USDT),
+    TRADES(TRADE_LINEAR),
+    BOOKS(BOOK_LINEAR_ALL, BOOK_LINEAR_DELTA),
+    TICKER_USDT,
+    CANDLES("klineV2.", CANDLE_USDT),
+    /* the name that linear connections know */
+    CANDLE("candle.", "1", CANDLE_1, 1000, CANDLE_USDT),
     LIQUIDATION,
 };
 
@@ -305,3 +313,5 @@ const stream_table ROWS_INVERSE = STREAM_TABLE(INVERSE);
 const stream_table ROWS_LINEAR = STREAM_TABLE(LINEAR);
 const stream_table ROWS_COPYTRADE = STREAM_TABLE(COPYTRADE);
 const stream_table ROWS_USDC_PERP = STREAM_TABLE(USDC_PERP);
+
+/* NOLINTEND(bugprone-macro-parentheses) */

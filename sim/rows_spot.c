@@ -2,6 +2,8 @@
  * frames name the topic, and the symbol apart from it. */
 #include "sim/rows.h"
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
+
 #define LEVELS "'b':[@bids(['$price:s','$size:s'])],'a':[@asks(['$price:s','$size:s'])]"
 
 /* ---- generation 1 ---- */
@@ -135,3 +137,5 @@ static const stream_row SPOT_2[] = {
 
 const stream_table ROWS_SPOT_V1 = STREAM_TABLE(SPOT_1);
 const stream_table ROWS_SPOT_V2 = STREAM_TABLE(SPOT_2);
+
+/* NOLINTEND(bugprone-macro-parentheses) */

@@ -2,6 +2,8 @@
  * moment. */
 #include "sim/rows.h"
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
+
 #define HEAD                                                                                       \
     "{'id':'$topic-$seq-$ts:ms','topic':'$topic','creationTime':$ts:ms"                            \
     ",'data':"
@@ -104,3 +106,5 @@ static const stream_row OPTION[] = {
 };
 
 const stream_table ROWS_USDC_OPTION = STREAM_TABLE(OPTION);
+
+/* NOLINTEND(bugprone-macro-parentheses) */

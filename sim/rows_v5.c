@@ -3,6 +3,8 @@
 #include "sim/rows.h"
 #include "sim/window.h"
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
+
 /* ---- books ---- */
 
 #define BOOK_DATA                                                                                  \
@@ -242,8 +244,11 @@ static const stream_row LINEAR[] = {
     BOOK_TOP(BOOK_LEVEL1),
     BOOK(50, 6, BOOK_LINEAR),
     BOOK(200, 30, BOOK_LINEAR),
+    /* Withdrawn. */
+    BOOK(500, 60, BOOK_LINEAR),
     BOOK(1000, 60, BOOK_LINEAR),
     BOOK_WITH_RPI,
+    BOOK_ALL(BOOK_LINEAR),
     TRADES(TRADE_LINEAR),
     TICKER(CLASS_PERPETUAL, TICKER_PERPETUAL),
     TICKER(CLASS_FUTURE, TICKER_FUTURE),
@@ -342,6 +347,7 @@ static const stream_row CONTRACT_V3[] = {
      .delta = BOOK_V3},
     BOOK(50, 6, BOOK_V3),
     BOOK(200, 30, BOOK_V3),
+    BOOK(500, 60, BOOK_V3),
     TRADES(TRADE_V3),
     TICKER(CLASS_PERPETUAL, TICKER_V3),
     TICKER(CLASS_FUTURE, TICKER_FUTURE),
@@ -356,3 +362,5 @@ const stream_table ROWS_V5_OPTION = STREAM_TABLE(OPTION);
 const stream_table ROWS_V5_SPREAD = STREAM_TABLE(SPREAD);
 const stream_table ROWS_V5_MISC = STREAM_TABLE(MISC);
 const stream_table ROWS_CONTRACT_V3 = STREAM_TABLE(CONTRACT_V3);
+
+/* NOLINTEND(bugprone-macro-parentheses) */

@@ -189,7 +189,7 @@ td_result template_open(const char *text, template **out, td_err *err)
         return td_err_set(err, TD_E_NOMEM, "no memory for a template");
     }
     for (size_t i = 0; i < size; i++)
-        made->text[i] = text[i] == '\'' ? '"' : text[i];
+        made->text[i] = (char)(text[i] == '\'' ? '"' : text[i]);
     compiler c = {.made = made, .at = made->text};
     compile_part(&c, 0);
     must(*c.at == '\0', &c, "a bracket too many");

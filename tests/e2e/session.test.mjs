@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
+import readline from "node:readline";
 import { test } from "node:test";
 import { json, jsonLines, temporary } from "./lib.mjs";
 import { Recorder, simulator } from "./live.mjs";
@@ -11,14 +12,22 @@ import { nothingLeaked } from "./leaks.mjs";
 import { CREDENTIALS, FAMILIES, SESSION, sessionConfig } from "./session.mjs";
 
 const RATE = Number(process.env.TAPEDECK_SESSION_RATE ?? 150);
-const SECONDS = Number(process.env.TAPEDECK_SESSION_SECONDS ?? 12);
+const SECONDS = Number(process.env.TAPEDECK_SESSION_SECONDS ?? 12); // make soak: ten minutes
+const PATIENCE = { deadlineMs: (SECONDS + 120) * 1000 };
+
+/** A broken connection of each family now and then: closed, and cut, by turns. */
+function faults() {
+  const each = RATE * Math.max(3, SECONDS / 20);
+  const list = [];
+  for (let n = 1; n * each < RATE * SECONDS; n++) list.push("--fault", `${n % 2 === 1 ? "disconnect" : "cut"}@${Math.round(n * each)}`);
+  return list.slice(0, 2 * 40);
+}
 
 /** Lines of the truth by kind. What the same bytes tell again (frames without a time can come twice) counts once. */
-function countLines(file) {
+async function countLines(file) {
   const counts = {};
   const seen = new Set();
-  for (const line of fs.readFileSync(file, "utf8").split("\n")) {
-    if (line === "") continue;
+  for await (const line of readline.createInterface({ input: fs.createReadStream(file) })) {
     const said = JSON.parse(line);
     const key = said.values === undefined ? undefined : `${said.xxh64} ${said.item}`;
     if (key !== undefined && seen.has(key)) continue;
@@ -33,14 +42,14 @@ test("all families at once, with reconnects: what was recorded is what was sent,
   const archive = path.join(dir, "tape");
   const server = await simulator(t, dir, [
     "--families", FAMILIES.join(","), "--symbols", "3", "--rate", String(RATE), "--seed", "21", "--time-scale", "20",
-    "--secret", CREDENTIALS.SESSION_SECRET, "--duration", `${SECONDS}s`, "--fault", "disconnect@400", "--fault", "cut@900",
-  ]);
-  const recorder = new Recorder(t, archive, ["-c", sessionConfig(dir, server)], { env: CREDENTIALS });
+    "--secret", CREDENTIALS.SESSION_SECRET, "--duration", `${SECONDS}s`, ...faults(),
+  ], PATIENCE);
+  const recorder = new Recorder(t, archive, ["-c", sessionConfig(dir, server)], { env: CREDENTIALS, ...PATIENCE });
   assert.equal((await server.program.ended).code, 0, server.program.stderr);
   assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
 
-  const told = countLines(server.truth);
-  const report = await json(t, ["replay", "-a", archive, "--truth", server.truth, "--json"], { status: null });
+  const told = await countLines(server.truth);
+  const report = await json(t, ["replay", "-a", archive, "--truth", server.truth, "--json"], { status: null, ...PATIENCE });
   const { truth } = report;
   assert.equal(truth.equal, true, JSON.stringify(truth));
   assert.equal(truth.missing + truth.unexpected, 0);

@@ -1,0 +1,75 @@
+/* What `tapedeck sim --list` prints: the tables of sim/stream_row.h. */
+#include <string.h>
+
+#include "base/assert.h"
+#include "cli/output.h"
+#include "schema/family.h"
+#include "sim/cmd_sim.h"
+#include "sim/stream_row.h"
+
+/* What stands behind a topic, in words. */
+static const char *const TAILS[] = {
+    [SCOPE_SYMBOL] = ".SYMBOL",
+    [SCOPE_COIN] = ".COIN",
+    [SCOPE_SETTLE] = ".SETTLECOIN",
+    [SCOPE_COIN_EXPIRY] = ".COIN_USD.DATE",
+    [SCOPE_SYMBOL_INTERVAL] = ".SYMBOL.1m",
+    [SCOPE_ALL] = "",
+};
+
+/* Is a row the next of a run that differs in the class of instruments alone? */
+static int is_repeated(const stream_table *table, size_t index)
+{
+    return index > 0 && strcmp(table->rows[index].topic, table->rows[index - 1].topic) == 0;
+}
+
+static void print_table(output_stream *o, const char *what, const stream_table *table)
+{
+    if (table == NULL)
+        return;
+    output_printf(o, "  %s:", what);
+    for (size_t i = 0; i < table->count; i++)
+        if (!is_repeated(table, i))
+            output_printf(o, " %s%s", table->rows[i].topic, TAILS[table->rows[i].scope]);
+    output_printf(o, "\n");
+}
+
+/* Path of an endpoint's URL. */
+static const char *path_of(const char *url)
+{
+    const char *host = strstr(url, "://");
+    TD_ASSERT(host != NULL);
+    const char *path = strchr(host + 3, '/');
+    return path == NULL ? "/" : path;
+}
+
+/* Paths of the main net: others have the same. */
+static void print_paths(output_stream *o, const family *of)
+{
+    for (size_t i = 0; i < FAMILY_ENDPOINTS_MAX && of->endpoints[i].url != NULL; i++) {
+        const family_endpoint *endpoint = &of->endpoints[i];
+        int is_known = endpoint->net != NET_MAIN;
+        for (size_t k = 0; k < i && !is_known; k++)
+            is_known = strcmp(path_of(of->endpoints[k].url), path_of(endpoint->url)) == 0;
+        if (!is_known)
+            output_printf(o, " %s", path_of(endpoint->url));
+    }
+}
+
+td_result cmd_sim_list(FILE *out, td_err *err)
+{
+    output_stream o;
+    size_t count = 0;
+    const catalog_row *rows = catalog_table(&count);
+    output_init(&o, out);
+    for (size_t i = 0; i < count; i++) {
+        const family *of = family_find(td_bytes_str(rows[i].family));
+        TD_ASSERT(of != NULL);
+        output_printf(&o, "%s", rows[i].family);
+        print_paths(&o, of);
+        output_printf(&o, "\n");
+        print_table(&o, "public", rows[i].streams);
+        print_table(&o, "private", rows[i].account);
+    }
+    return output_finish(&o, err);
+}
