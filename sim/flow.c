@@ -5,6 +5,9 @@
 enum {
     FILL_LEVELS = 300, /* of each side at the start */
     ORDERS_WANTED = 2200,
+    DEPTH_TICKS = 550, /* levels that are missing come back so near the best price; below price_min,
+                        * so that there is room for all of them */
+    DEEPEN_DRAWS = 16, /* for a price without a level: nearly every other one has none */
     TAKE_PERMILLE = 45,     /* market orders: with this mix some 7 % of frames are trades */
     LIQUIDATE_PERMILLE = 4, /* of these, liquidations */
 };
@@ -49,14 +52,18 @@ void flow_fill(flow *f, const instrument *traded, market *m)
     TD_ASSERT(market_level_count(m, MARKET_SELL) == FILL_LEVELS);
 }
 
-/* Put an order behind the worst level of a side that has become short. */
+/* Put an order at a price of a side that has become short of levels: somewhere in the depth, where
+ * there is none yet. (Always behind the worst one, the book would grow away from its price.) */
 static void deepen(flow *f, market *m, market_side side)
 {
-    market_level worst = market_level_at(m, side, market_level_count(m, side) - 1);
-    int64_t step = 1 + (int64_t)td_random_below(&f->random, 2);
-    int64_t price = side == MARKET_BUY ? worst.price - step : worst.price + step;
-    if (price < 1)
-        price = 1; /* the grid ends here: a level more is not to be had */
+    int64_t best = market_level_at(m, side, 0).price;
+    int64_t price = best;
+    for (int i = 0; i < DEEPEN_DRAWS && market_has_level(m, side, price); i++) {
+        int64_t away = 1 + (int64_t)td_random_below(&f->random, DEPTH_TICKS);
+        price = side == MARKET_BUY ? best - away : best + away;
+        if (price < 1)
+            price = 1; /* the grid ends here */
+    }
     (void)market_limit(m, side, price, draw_size(f));
 }
 

@@ -279,3 +279,10 @@ market_level market_level_at(const market *m, market_side side, size_t index)
     const price_level *level = &half->levels[half->count - 1 - index];
     return (market_level){.price = level->price, .size = level->size};
 }
+
+int market_has_level(const market *m, market_side side, int64_t price)
+{
+    const half_book *half = &m->sides[side];
+    size_t index = find_level(half, side, price);
+    return index < half->count && half->levels[index].price == price;
+}

@@ -600,8 +600,8 @@ static void test_shared_path(void **state)
     say(&copies, "{\"op\":\"subscribe\",\"args\":[\"klineV2.1.BTCUSDT\"]}");
     run_until_message(&s, &linear, "\"topic\":\"candle.1.BTCUSDT\"");
     run_until_message(&s, &copies, "\"topic\":\"klineV2.1.BTCUSDT\"");
-    say(&copies, "{\"op\":\"subscribe\",\"args\":[\"candle.1.BTCUSDT\"]}");
-    run_until_message(&s, &copies, "error:handler not found,topic:candle.1.BTCUSDT");
+    say(&copies, "{\"op\":\"subscribe\",\"args\":[\"candle.3.BTCUSDT\"]}");
+    run_until_message(&s, &copies, "error:handler not found,topic:candle.3.BTCUSDT");
     client_fini(&linear);
     client_fini(&copies);
     scene_fini(&s);

@@ -100,9 +100,11 @@ static void check_side(const market *m, market_side side, const market_level *ex
     while (count < RESULTS_MAX && expected[count].size > 0)
         count++;
     assert_int_equal(market_level_count(m, side), count);
+    assert_int_equal(market_has_level(m, side, 1000), 0);
     for (size_t i = 0; i < count; i++) {
         assert_int_equal(market_level_at(m, side, i).price, expected[i].price);
         assert_int_equal(market_level_at(m, side, i).size, expected[i].size);
+        assert_int_equal(market_has_level(m, side, expected[i].price), 1);
     }
 }
 

@@ -344,20 +344,35 @@ static void test_wanted(void **state)
     venue_close(v);
 }
 
-/* A long walk: the books stay deep however far the price goes. */
+/* A long walk, of everybody else alone, as days of a busy market: the books stay deep, and near
+ * their price, however far that goes; orders do not pile up. */
 static void test_long_walk(void **state)
 {
     (void)state; /* none */
-    venue_frame frame;
-    venue *v = open_venue(catalog_find("inverse"), 3);
-    for (uint64_t i = 1; i <= 100000; i++) {
-        if (!venue_next(v, START_NS + i * SLOT_NS, &frame))
-            continue;
-        const market *m = venue_symbol_at(v, frame.symbol)->market;
-        assert_true(market_level_count(m, MARKET_BUY) >= 200);
-        assert_true(market_level_count(m, MARKET_SELL) >= 200);
+    static const product PRODUCTS[] = {PRODUCT_INVERSE, PRODUCT_OPTION};
+    for (size_t p = 0; p < sizeof PRODUCTS / sizeof PRODUCTS[0]; p++) {
+        instrument traded = instrument_make(PRODUCTS[p], 0);
+        market *m = NULL;
+        flow f;
+        assert_int_equal(market_open(0, &m, NULL), TD_OK);
+        flow_init(&f, &traded, 5);
+        flow_fill(&f, &traded, m);
+        for (uint64_t i = 1; i <= 2000000; i++) {
+            (void)flow_step(&f, m);
+            if (i < 10000 || i % 16 != 0)
+                continue;
+            assert_true(market_order_count(m) < MARKET_ORDERS_MAX / 2);
+            for (int side = MARKET_BUY; side <= MARKET_SELL; side++) {
+                size_t count = market_level_count(m, (market_side)side);
+                int64_t best = market_level_at(m, (market_side)side, 0).price;
+                int64_t worst = market_level_at(m, (market_side)side, count - 1).price;
+                assert_true(count >= 150);
+                assert_true(best - worst < 4000);
+                assert_true(worst - best < 4000);
+            }
+        }
+        market_close(m);
     }
-    venue_close(v);
 }
 
 int main(void)
