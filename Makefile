@@ -139,6 +139,13 @@ TESTS_sim := tests/sim/test_market.c tests/sim/test_template.c tests/sim/test_ca
              tests/sim/test_truth.c \
              tests/sim/test_exchange.c
 
+# Fuzz targets, `make fuzz`; in the suite each runs over its corpus, as tests/fuzz/corpus_<name>.
+FUZZ_SOURCES := tests/fuzz/fuzz_config.c tests/fuzz/fuzz_decode.c tests/fuzz/fuzz_dialect.c \
+                tests/fuzz/fuzz_import.c tests/fuzz/fuzz_inflate.c tests/fuzz/fuzz_mcap_reader.c
+# What they share; without a test framework.
+SRC_fuzzing := tests/testing/fuzz_input.c tests/testing/dialect_check.c
+SRC_corpus := tests/fuzz/corpus_main.c tests/testing/fuzz_input.c
+
 # ---- compiler -------------------------------------------------------------------------------------
 
 ifeq ($(origin CC),default)
@@ -253,7 +260,8 @@ $(foreach p,$(PROGRAMS),$(eval $(call program_rule,$(p))))
 
 MODULES := base schema book format tape wire cli recorder replay archive sim
 TEST_SOURCES := $(foreach m,$(MODULES),$(TESTS_$(m)))
-TEST_BINS := $(patsubst tests/%.c,$(B)/tests/%,$(TEST_SOURCES))
+CORPUS_BINS := $(patsubst tests/fuzz/fuzz_%.c,$(B)/tests/fuzz/corpus_%,$(FUZZ_SOURCES))
+TEST_BINS := $(patsubst tests/%.c,$(B)/tests/%,$(TEST_SOURCES)) $(CORPUS_BINS)
 # Code that several tests share (fixtures, capture lookup); listed, and linked into every test.
 SRC_testing := tests/testing/sim_feed.c tests/testing/alloc_fault.c tests/testing/book_text.c \
                tests/testing/capture.c \
@@ -264,10 +272,17 @@ SRC_testing := tests/testing/sim_feed.c tests/testing/alloc_fault.c tests/testin
                tests/testing/dialect_check.c tests/testing/raw_peer.c tests/testing/wire_side.c tests/testing/wire_echo.c tests/testing/tape_fixture.c
 SRC_testing += tests/testing/row_frames.c
 OBJ_testing := $(call obj,$(SRC_testing))
+OBJ_fuzzing := $(call obj,$(SRC_fuzzing))
 
 $(B)/tests/%: $(B)/obj/tests/%.o $(OBJ_testing) $(LIBS_own)
 	@mkdir -p $(@D)
 	$(CXX) $(LDFLAGS_ALL) -o $@ $< $(OBJ_testing) $(LIBS_own) -lcmocka $(LIBS_recorder) $(LIBS_wire) $(LIBS_core)
+
+# A fuzz target as a plain test: its corpus, and small changes to it.
+$(CORPUS_BINS): $(B)/tests/fuzz/corpus_%: $(B)/obj/tests/fuzz/fuzz_%.o $(call obj,$(SRC_corpus)) \
+                $(OBJ_testing) $(LIBS_own)
+	@mkdir -p $(@D)
+	$(CXX) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(LIBS_own) -lcmocka $(LIBS_recorder) $(LIBS_wire) $(LIBS_core)
 
 # The replayer with a fault in its book, to see that the comparison with the truth can fail.
 BROKEN_REPLAY := $(B)/tests/tapedeck-replay-broken
@@ -284,7 +299,8 @@ tests-build: $(TEST_BINS) $(BROKEN_REPLAY)
 unit: $(UNIT_BINS)
 	@tests/run-unit $(B) $^
 
--include $(OBJ_all:.o=.d) $(OBJ_testing:.o=.d) $(patsubst tests/%.c,$(B)/obj/tests/%.d,$(TEST_SOURCES)) \
+-include $(OBJ_all:.o=.d) $(OBJ_testing:.o=.d) $(OBJ_fuzzing:.o=.d) $(patsubst %.c,$(B)/obj/%.d,$(FUZZ_SOURCES)) \
+         $(patsubst tests/%.c,$(B)/obj/tests/%.d,$(TEST_SOURCES)) \
          $(foreach p,$(PROGRAMS),$(B)/obj/$(DIR_$(p))/main.d)
 
 ##@ First steps
@@ -417,14 +433,12 @@ soak:
 
 # ---- fuzz targets and benchmarks: one source, one program each -------------------------------------
 
-FUZZ_SOURCES := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_BINS := $(patsubst %.c,$(B)/%,$(FUZZ_SOURCES))
 .PHONY: fuzz-build bench-build
 fuzz-build: $(FUZZ_BINS)
-$(B)/tests/fuzz/fuzz_dialect: $(B)/obj/tests/testing/dialect_check.o
-$(B)/tests/fuzz/%: $(B)/obj/tests/fuzz/%.o $(LIBS_own)
+$(B)/tests/fuzz/fuzz_%: $(B)/obj/tests/fuzz/fuzz_%.o $(OBJ_fuzzing) $(LIBS_own)
 	@mkdir -p $(@D)
-	$(CXX) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $< $(filter $(B)/obj/tests/testing/%,$^) $(LIBS_own) $(LIBS_recorder) $(LIBS_wire) $(LIBS_core)
+	$(CXX) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $< $(OBJ_fuzzing) $(LIBS_own) $(LIBS_recorder) $(LIBS_wire) $(LIBS_core)
 
 # Ours link our libraries; the limits link only what they measure.
 BENCH_SOURCES := benchmarks/bench_write.c

@@ -36,6 +36,9 @@ static td_result split(const char *topic, spot_parts *out, td_err *err)
     size_t stem = stem_size(topic);
     size_t name = strcspn(topic, ".");
     TD_ASSERT(stem == 0 || name <= stem);
+    if (strlen(topic) > LIMIT_TOPIC_BYTES)
+        return td_err_set(err, TD_E_INVALID, "a topic of %zu characters: 1 to %u are allowed",
+                          strlen(topic), LIMIT_TOPIC_BYTES);
     if (name == 0 || stem == 0 || topic[stem + 1] == '\0')
         return td_err_set(err, TD_E_INVALID,
                           "topic '%s' names no symbol: spot needs one (depth.BTCUSDT)", topic);
@@ -99,7 +102,8 @@ static void write_name(json_writer *writer, const spot_parts *parts, generation 
     char text[LIMIT_TOPIC_BYTES];
     td_bytes name = parts->name;
     size_t size = name.size + 1 + parts->parameter.size;
-    if (of == GENERATION_V1 && td_bytes_is(name, "kline") && size < sizeof text) {
+    if (of == GENERATION_V1 && td_bytes_is(name, "kline")) {
+        TD_ASSERT(size <= sizeof text); /* split() has seen to it */
         memcpy(text, name.data, name.size);
         text[name.size] = '_';
         memcpy(text + name.size + 1, parts->parameter.data, parts->parameter.size);

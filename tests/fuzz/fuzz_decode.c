@@ -1,29 +1,31 @@
-/* Frames of any bytes through classification and both decoders. Besides not crashing:
+/* Frames of any bytes, of every family: classification, both decoders, and the rules that follow.
+ * Besides not crashing:
  *   - what is behind a frame does not matter: with two different paddings everything comes out the
- * same;
+ *     same;
  *   - the hot and the row-driven decoder agree: same verdict, same hash, same counts;
- *   - what a message or a refusal is written as is JSON that our own reader takes.
- * The first byte chooses the family. */
-#include <stdint.h>
-#include <stdio.h>
+ *   - what a message or a refusal is written as is JSON that our own reader takes;
+ *   - a topic's track and its symbol's audit take frames in any order and keep to their bounds.
+ * The first byte: its five low bits choose the family, in the order of the table from 0 ('@':
+ * inverse); with 0x20 set ('`' and on) all the rest is one frame, else frames are divided by line
+ * feeds; with 0x80 set they were received in 2022, when other rows held. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/assert.h"
 #include "base/buf.h"
+#include "book/audit.h"
+#include "book/continuity.h"
 #include "schema/decode.h"
 #include "schema/json.h"
 #include "schema/json_write.h"
 #include "schema/message_json.h"
+#include "tests/testing/fuzz_input.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+/* 2022-06-01T00:00:00Z, and steps from frame to frame. */
+#define THEN_NS UINT64_C(1654041600000000000)
+#define STEP_NS UINT64_C(100000000)
 
-/* Instead of base/assert.c's, which ends the process quietly: the fuzzer has to see a crash. */
-void td_assert_failed(const char *condition, const char *file, int line)
-{
-    fprintf(stderr, "%s:%d: %s\n", file, line, condition);
-    abort();
-}
+enum { FAMILY_BITS = 0x1f, FLAG_WHOLE = 0x20, FLAG_THEN = 0x80, FRAMES_MAX = 64, TRACKS_MAX = 8 };
 
 typedef struct outcome {
     frame_class frame_class;
@@ -36,7 +38,26 @@ typedef struct outcome {
     uint32_t foreign_symbols;
 } outcome;
 
-static void check_json(json_parser *parser, const message *m, const outcome *o)
+/* A topic of a symbol, as replay keeps it. */
+typedef struct followed {
+    const topic_row *row;
+    uint64_t symbol; /* hash */
+    track *track;
+    audit_seat *seat; /* NULL: it has no part */
+} followed;
+
+typedef struct bench {
+    decoder *decoder;
+    json_parser *json;
+    const family *of;
+    uint64_t at_ns; /* for the choice of rows */
+    audit *audit;
+    followed tracks[TRACKS_MAX];
+    size_t track_count;
+    uint64_t frame_count;
+} bench;
+
+static void check_json(bench *b, const message *m, const outcome *o)
 {
     td_buf text;
     td_err err;
@@ -50,28 +71,96 @@ static void check_json(json_parser *parser, const message *m, const outcome *o)
     else
         message_json_raw(&w, td_bytes_str("topic"), &o->why);
     json_write_object_end(&w);
-    td_result rc = json_write_end(&w, &err);
-    TD_ASSERT(rc == TD_OK);
-    if (text.size < LIMIT_FRAME_BYTES) {
-        rc = json_parse(parser, td_buf_view(&text), JSON_COPIED, &root, &err);
-        TD_ASSERT(rc == TD_OK);
-    }
+    fuzz_must(json_write_end(&w, &err), NULL);
+    if (text.size < LIMIT_FRAME_BYTES)
+        fuzz_must(json_parse(b->json, td_buf_view(&text), JSON_COPIED, &root, &err), NULL);
     td_buf_fini(&text);
 }
 
-static outcome run(decoder *d, json_parser *parser, const family *of, td_bytes frame,
-                   decode_path path)
+/* ---- tracks and audit ---- */
+
+static followed *follow(bench *b, const topic_match *topic)
+{
+    uint64_t symbol = td_xxh64(topic->symbol.data, topic->symbol.size);
+    for (size_t i = 0; i < b->track_count; i++) {
+        if (b->tracks[i].row == topic->row && b->tracks[i].symbol == symbol)
+            return &b->tracks[i];
+    }
+    if (b->track_count == TRACKS_MAX)
+        return NULL;
+    followed *made = &b->tracks[b->track_count++];
+    *made = (followed){.row = topic->row, .symbol = symbol};
+    fuzz_must(track_open(topic->row, &made->track, NULL), NULL);
+    if (audit_part_of(topic->row) != AUDIT_NONE)
+        fuzz_must(audit_sit(b->audit, topic->row, 0, NULL, &made->seat, NULL), NULL);
+    return made;
+}
+
+static void audit_frame_of(bench *b, followed *f, const message *m)
+{
+    const audit_frame place = {.recv_ns = THEN_NS + STEP_NS * b->frame_count,
+                               .connection = 1,
+                               .conn = 1,
+                               .settled_ns = THEN_NS};
+    audit_verdict found;
+    if (f->seat == NULL)
+        return;
+    if (m == NULL) {
+        audit_skip(b->audit, f->seat, place.recv_ns);
+        return;
+    }
+    audit_take(b->audit, f->seat, &place, m, f->track, &found);
+    TD_ASSERT(found.count <= AUDIT_ITEMS_MAX);
+}
+
+static void follow_frame(bench *b, const topic_match *topic, const message *m)
+{
+    followed *f = follow(b, topic);
+    verdict v;
+    if (f == NULL)
+        return;
+    b->frame_count++;
+    if (m == NULL) {
+        track_skip(f->track);
+    } else {
+        track_apply(f->track, m, &v);
+        TD_ASSERT(v.count <= VERDICT_ITEMS_MAX);
+        for (uint32_t i = 0; i < v.count; i++)
+            TD_ASSERT(v.items[i].rule > RULE_NONE && v.items[i].rule < RULE_COUNT);
+    }
+    audit_frame_of(b, f, m);
+    if (b->frame_count % 8 == 7)
+        track_reset(f->track);
+}
+
+static void forget(bench *b)
+{
+    audit_verdict found;
+    audit_finish(b->audit, THEN_NS + STEP_NS * (b->frame_count + 1000), &found);
+    for (size_t i = 0; i < b->track_count; i++) {
+        const book *levels = track_book(b->tracks[i].track);
+        char sha1[TD_SHA1_HEX_BYTES];
+        if (levels != NULL)
+            fuzz_must(book_levels_sha1(levels, sha1, NULL), NULL);
+        track_close(b->tracks[i].track);
+    }
+    audit_close(b->audit);
+}
+
+/* ---- decoders ---- */
+
+static outcome decode(bench *b, td_bytes frame, decode_path path, int is_followed)
 {
     outcome o = {0};
     classification what;
     message m;
-    decoder_classify(d, of, frame, DIR_IN, TOPIC_NOW, &what);
+    decoder_classify(b->decoder, b->of, frame, DIR_IN, b->at_ns, &what);
     o.frame_class = what.frame_class;
     o.row = what.topic.row;
     o.exchange_ns = what.exchange_ns;
     if (what.frame_class != CLASS_DATA)
         return o;
-    o.is_decoded = decoder_decode(d, &what.topic, frame, path, &m, &o.why);
+    o.is_decoded = decoder_decode(b->decoder, &what.topic, frame, path, &m, &o.why);
     TD_ASSERT(o.is_decoded == (o.why.reason == DECODE_OK));
     if (o.is_decoded) {
         o.hash = message_hash64(&m);
@@ -81,7 +170,9 @@ static outcome run(decoder *d, json_parser *parser, const family *of, td_bytes f
         /* of a compressed frame it is a byte of what comes out */
         TD_ASSERT(o.why.offset <= frame.size || (frame.data[0] != '{' && frame.data[0] != '['));
     }
-    check_json(parser, &m, &o);
+    check_json(b, &m, &o);
+    if (is_followed && what.topic.row != NULL)
+        follow_frame(b, &what.topic, o.is_decoded ? &m : NULL);
     return o;
 }
 
@@ -98,34 +189,58 @@ static void check_same(const outcome *a, const outcome *b)
     TD_ASSERT(a->foreign_symbols == b->foreign_symbols);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void take_frame(bench *b, const uint8_t *data, size_t size)
 {
-    static decoder *d;
-    static json_parser *parser;
-    td_err err;
-    if (d == NULL &&
-        (decoder_open(&d, &err) != TD_OK || json_parser_open(0, &parser, &err) != TD_OK))
-        abort();
-    if (size == 0)
-        return 0;
-    size_t count = 0;
-    const family *const *families = family_table(&count);
-    const family *of = families[data[0] % count];
-    size_t frame_size = size - 1;
-    uint8_t *memory = malloc(frame_size + DECODE_PADDING_BYTES);
-    if (memory == NULL)
-        return 0;
-    memcpy(memory, data + 1, frame_size);
-    td_bytes frame = td_bytes_of(memory, frame_size);
-    memset(memory + frame_size, 0, DECODE_PADDING_BYTES);
-    outcome hot = run(d, parser, of, frame, DECODE_PATH_HOT);
+    uint8_t *memory = malloc(size + DECODE_PADDING_BYTES);
+    TD_ASSERT(memory != NULL);
+    if (size > 0)
+        memcpy(memory, data, size);
+    td_bytes frame = td_bytes_of(memory, size);
+    memset(memory + size, 0, DECODE_PADDING_BYTES);
+    outcome hot = decode(b, frame, DECODE_PATH_HOT, 1);
     /* Digits, quotes and brackets behind the frame, as the next frame of a chunk has them. */
     for (size_t i = 0; i < DECODE_PADDING_BYTES; i++)
-        memory[frame_size + i] = (uint8_t) "7\"}],{\"price\":\"1"[(i + size) % 16];
-    outcome hot_again = run(d, parser, of, frame, DECODE_PATH_HOT);
-    outcome rows = run(d, parser, of, frame, DECODE_PATH_ROWS);
+        memory[size + i] = (uint8_t) "7\"}],{\"price\":\"1"[(i + size) % 16];
+    outcome hot_again = decode(b, frame, DECODE_PATH_HOT, 0);
+    outcome rows = decode(b, frame, DECODE_PATH_ROWS, 0);
     check_same(&hot, &hot_again);
     check_same(&hot, &rows);
     free(memory);
+}
+
+static void take_lines(bench *b, const uint8_t *data, size_t size)
+{
+    for (unsigned i = 0; i < FRAMES_MAX && size > 0; i++) {
+        const uint8_t *end = memchr(data, '\n', size);
+        size_t length = end == NULL ? size : (size_t)(end - data);
+        take_frame(b, data, length);
+        if (end == NULL)
+            return;
+        data += length + 1;
+        size -= length + 1;
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static bench b;
+    size_t family_count;
+    const family *const *families = family_table(&family_count);
+    if (b.decoder == NULL) {
+        fuzz_must(decoder_open(&b.decoder, NULL), NULL);
+        fuzz_must(json_parser_open(0, &b.json, NULL), NULL);
+    }
+    if (size == 0)
+        return 0;
+    b.of = families[(data[0] & FAMILY_BITS) % family_count];
+    b.at_ns = (data[0] & FLAG_THEN) != 0 ? THEN_NS : TOPIC_NOW;
+    b.track_count = 0;
+    b.frame_count = 0;
+    fuzz_must(audit_open(&b.audit, NULL), NULL);
+    if ((data[0] & FLAG_WHOLE) != 0)
+        take_frame(&b, data + 1, size - 1);
+    else
+        take_lines(&b, data + 1, size - 1);
+    forget(&b);
     return 0;
 }

@@ -5,8 +5,6 @@
  *   - the same lines give the same slots a second time.
  * The first byte chooses the format. */
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -16,22 +14,9 @@
 #include "archive/import_source.h"
 #include "base/assert.h"
 #include "schema/decode.h"
+#include "tests/testing/fuzz_input.h"
 
 enum { INPUT_BYTES_MAX = 32 << 10 }; /* fits in a pipe, so that nobody has to read while we write */
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-/* Instead of base/assert.c's, which ends the process quietly: the fuzzer has to see a crash. */
-void td_assert_failed(const char *condition, const char *file, int line)
-{
-    fprintf(stderr, "%s:%d: %s\n", file, line, condition);
-    abort();
-}
-
-static void must(td_result rc)
-{
-    TD_ASSERT(rc == TD_OK);
-}
 
 /* Everything that a record says, looked at; and where it belongs. */
 static uint64_t take_record(import_slots *slots, import_secrets *secrets,
@@ -48,7 +33,7 @@ static uint64_t take_record(import_slots *slots, import_secrets *secrets,
     rc = import_secrets_learn(secrets, record, NULL);
     TD_ASSERT(rc == TD_OK || rc == TD_E_LIMIT);
     if (record->kind == IMPORT_FRAME) {
-        must(import_secrets_hide(secrets, record->data, &shown, &hidden, NULL));
+        fuzz_must(import_secrets_hide(secrets, record->data, &shown, &hidden, NULL), NULL);
         TD_ASSERT(shown.size == record->data.size);
         TD_ASSERT((hidden.count > 0) == (hidden.bytes > 0));
     }
@@ -69,10 +54,10 @@ static uint64_t read_capture(import_format format, const uint8_t *data, size_t s
     TD_ASSERT(pipe(ends) == 0);
     TD_ASSERT(write(ends[1], data, size) == (ssize_t)size);
     TD_ASSERT(close(ends[1]) == 0);
-    must(import_source_open_pipe(ends[0], &source, NULL));
-    must(import_line_reader_open(format, &reader, NULL));
-    must(import_slots_open(&slots, NULL));
-    must(import_secrets_open(&secrets, NULL));
+    fuzz_must(import_source_open_pipe(ends[0], &source, NULL), NULL);
+    fuzz_must(import_line_reader_open(format, &reader, NULL), NULL);
+    fuzz_must(import_slots_open(&slots, NULL), NULL);
+    fuzz_must(import_secrets_open(&secrets, NULL), NULL);
     for (;;) {
         td_result rc = import_source_next(source, &line, NULL);
         if (rc == TD_EOF)

@@ -3,8 +3,6 @@
  * structure here: those are checked after the lengths, which is what this looks for. */
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
@@ -14,31 +12,10 @@
 #include "format/recover.h"
 #include "format/segment_reader.h"
 #include "format/segment_verify.h"
+#include "tests/testing/fuzz_input.h"
 
 static const char FILE_NAME[] = "x.mcap";
 static const char OPEN_NAME[] = "x.mcap.open";
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-/* Instead of base/assert.c's, which ends the process quietly: the fuzzer has to see a crash. */
-void td_assert_failed(const char *condition, const char *file, int line)
-{
-    fprintf(stderr, "%s:%d: %s\n", file, line, condition);
-    abort();
-}
-
-static void must(td_result rc)
-{
-    TD_ASSERT(rc == TD_OK);
-}
-
-static void put_file(td_io io, const char *name, const uint8_t *data, size_t size)
-{
-    td_file *file;
-    must(td_io_open(io, name, TD_OPEN_CREATE, &file, NULL));
-    must(td_io_append(file, data, size, NULL));
-    td_io_close(file);
-}
 
 static td_result ignore_metadata(void *user, const mcap_metadata *metadata, td_err *err)
 {
@@ -75,7 +52,7 @@ static void run_segment_reader(td_io io, const char *name)
     td_buf_init(&records, LIMIT_CHUNK_BYTES + SEGMENT_PADDING_BYTES);
     read_chunks(reader, scratch, &records);
     uint32_t added;
-    must(segment_reader_refresh(reader, &added, NULL));
+    fuzz_must(segment_reader_refresh(reader, &added, NULL), NULL);
     TD_ASSERT(added == 0);
     chain_record chain;
     td_result rc = segment_reader_last_chain(reader, NULL, &chain, NULL);
@@ -107,7 +84,7 @@ static void run_recover(td_io io)
     td_result rc = recover_segment(io, OPEN_NAME, "torn", result, NULL);
     TD_ASSERT(rc == TD_OK || rc == TD_E_LIMIT);
     if (rc == TD_OK && result->has_segment) {
-        must(segment_reader_open(io, result->path, &reader, NULL));
+        fuzz_must(segment_reader_open(io, result->path, &reader, NULL), NULL);
         TD_ASSERT(segment_reader_info(reader)->state == SEGMENT_FINISHED);
         segment_reader_close(reader);
     }
@@ -119,16 +96,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     io_fault *disk = io_fault_open();
     TD_ASSERT(disk != NULL);
     td_io io = io_fault_io(disk);
-    put_file(io, FILE_NAME, data, size);
+    fuzz_put_file(io, FILE_NAME, data, size);
     run_segment_reader(io, FILE_NAME);
     run_mcap_reader(io, MCAP_CHUNKS_WHOLE);
     run_mcap_reader(io, MCAP_CHUNKS_EXPANDED);
     segment_verify_result verified;
     td_result rc = segment_verify(io, FILE_NAME, NULL, NULL, &verified, NULL);
     (void)rc; /* what it finds is its business */
-    must(td_io_unlink(io, FILE_NAME, NULL));
-    must(td_io_mkdir(io, "torn", NULL));
-    put_file(io, OPEN_NAME, data, size);
+    fuzz_must(td_io_unlink(io, FILE_NAME, NULL), NULL);
+    fuzz_must(td_io_mkdir(io, "torn", NULL), NULL);
+    fuzz_put_file(io, OPEN_NAME, data, size);
     run_segment_reader(io, OPEN_NAME);
     rc = segment_verify(io, OPEN_NAME, NULL, NULL, &verified, NULL);
     run_recover(io);
