@@ -110,16 +110,17 @@ static const http_case CASES[] = {
      .script = {.answer = "", .end = RAW_END_CLOSE},
      .cause = WIRE_CAUSE_CLOSED_BY_PEER,
      .words = "before it replied"},
+    /* Long enough that even a busy machine comes to the phase that the words are about. */
     {.name = "silence",
      .script = {.answer = "", .end = RAW_END_HOLD},
      .cause = WIRE_CAUSE_TIMEOUT,
      .words = "did not answer in time (reply to the request)",
-     .timeout_ns = 100 * TD_NS_PER_MS},
+     .timeout_ns = 1500 * TD_NS_PER_MS},
     {.name = "a reply that never ends",
      .script = {.answer = OK_HEAD "Content-Length: 99\r\n\r\n{", .end = RAW_END_HOLD},
      .cause = WIRE_CAUSE_TIMEOUT,
      .words = "did not answer in time (rest of its reply)",
-     .timeout_ns = 100 * TD_NS_PER_MS},
+     .timeout_ns = 1500 * TD_NS_PER_MS},
     {.name = "over the bound, as it says",
      .script = {.answer = OK_HEAD "Content-Length: 65\r\n\r\n"
                                   "0123456789012345678901234567890123456789"
