@@ -1,5 +1,6 @@
 /* tapedeck topics: what the schema knows. */
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "archive/cmds.h"
@@ -15,6 +16,7 @@
 
 typedef struct topics_options {
     const char *family;
+    options_time at;
     const char *json_schema;
     uint8_t is_markdown;
 } topics_options;
@@ -31,6 +33,12 @@ static const option_row TOPICS_ROWS[] = {
      .metavar = "TOPIC",
      .help = "print the JSON Schema of this topic's frames (the name as listed,\n"
              "or as the exchange writes it)"},
+    {.long_name = "at",
+     .type = OPTION_TIME,
+     .offset = offsetof(topics_options, at),
+     .metavar = "TIME",
+     .help = "with --json-schema: frames received then, where the exchange has changed a topic\n"
+             "under its name (default: now)"},
     {.long_name = "markdown",
      .type = OPTION_FLAG,
      .offset = offsetof(topics_options, is_markdown),
@@ -109,17 +117,48 @@ static td_result list_topics(topics_run *run)
     return rc;
 }
 
-/* The row of a family that a name stands for, or NULL. */
-static const topic_row *find_row(const family *in, const char *name)
+/* The row that a topic without its symbol stands for ("kline.5"), or NULL. */
+static const topic_row *find_without_symbol(const family *in, const char *name, uint64_t at_ns)
 {
-    for (size_t i = 0; i < in->topic_count; i++) {
-        if (strcmp(in->topics[i].name, name) == 0 || strcmp(in->topics[i].pattern, name) == 0)
-            return &in->topics[i];
-    }
+    char text[LIMIT_TOPIC_BYTES];
+    int length = snprintf(text, sizeof text, "%s.x", name);
+    if (length < 0 || (size_t)length >= sizeof text)
+        return NULL;
     topic_match match;
-    if (topic_match_text(in->topics, in->topic_count, td_bytes_str(name), TOPIC_ANY_TIME, &match))
+    int found = topic_match_text(in->topics, in->topic_count, td_bytes_str(text), at_ns, &match);
+    return found && td_bytes_is(match.symbol, "x") ? match.row : NULL;
+}
+
+/* The row of a family that a name stands for at a moment, or NULL: its pattern, its name, a topic
+ * as the exchange writes it, or one without the symbol, as messages have it. */
+static const topic_row *find_row_at(const family *in, const char *name, uint64_t at_ns)
+{
+    const topic_row *named = NULL;
+    for (size_t i = 0; i < in->topic_count; i++) {
+        const topic_row *row = &in->topics[i];
+        if (!topic_row_is_valid(row, at_ns) || (at_ns == TOPIC_NOW && row->valid_until != NULL))
+            continue;
+        if (strcmp(row->pattern, name) == 0)
+            return row;
+        if (named == NULL && strcmp(row->name, name) == 0)
+            named = row;
+    }
+    if (named != NULL)
+        return named;
+    topic_match match;
+    if (topic_match_text(in->topics, in->topic_count, td_bytes_str(name), at_ns, &match))
         return match.row;
-    return NULL;
+    return find_without_symbol(in, name, at_ns);
+}
+
+/* Without a moment: the row of today, or the last one of a topic that is no more. */
+static const topic_row *find_row(const topics_run *run, const family *in)
+{
+    const char *name = run->options.json_schema;
+    if (run->options.at.is_given)
+        return find_row_at(in, name, run->options.at.at.ns);
+    const topic_row *row = find_row_at(in, name, TOPIC_NOW);
+    return row != NULL ? row : find_row_at(in, name, TOPIC_ANY_TIME);
 }
 
 /* A name may belong to several families: then the family must be said. */
@@ -131,8 +170,7 @@ static td_result print_schema(topics_run *run)
     const family *of = NULL;
     const topic_row *row = NULL;
     for (size_t f = 0; f < count; f++) {
-        const topic_row *found =
-            wants_family(run, families[f]) ? find_row(families[f], name) : NULL;
+        const topic_row *found = wants_family(run, families[f]) ? find_row(run, families[f]) : NULL;
         if (found == NULL)
             continue;
         if (row != NULL) {
@@ -162,6 +200,11 @@ static td_result print_schema(topics_run *run)
 
 static td_result run_topics(topics_run *run)
 {
+    if (run->options.at.is_given && run->options.at.at.kind != TD_TIME_ABSOLUTE) {
+        td_err_set(&run->err, TD_E_INVALID, "--at counts from a recording, and there is none");
+        td_err_hint(&run->err, "give a date or a time: --at 2023-04-05");
+        return TD_E_INVALID;
+    }
     if (run->options.json_schema != NULL)
         return print_schema(run);
     if (!run->options.is_markdown)

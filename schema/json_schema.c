@@ -184,8 +184,8 @@ static int holds_entries(const scope *s, const plan_node *node)
 }
 
 /* Must this key of a node be there? Fields that say so, what the topic is put together from, the
- * kind if entries depend on it, and the way to what must be there; of the frame itself also the
- * first key of the way to any entry. */
+ * kind if entries depend on it and none is not the same, and the way to what must be there; of the
+ * frame itself also the first key of the way to any entry. */
 static int is_key_required(const scope *s, const plan_node *node, uint32_t key)
 {
     const plan_target *target = &node->targets[key];
@@ -196,7 +196,7 @@ static int is_key_required(const scope *s, const plan_node *node, uint32_t key)
     case TARGET_PARAMETER:
         return 1;
     case TARGET_KIND:
-        return s->p->needs_kind;
+        return s->p->needs_kind && s->kind != s->p->row->default_kind;
     case TARGET_FIELD:
         return (s->p->row->envelope[target->index].flags & FIELD_REQUIRED) != 0;
     case TARGET_NODE:

@@ -46,7 +46,7 @@ async function decodedFrames(t, folder) {
       const category = /\.(linear|inverse|spot|option|spread)\b/.exec(names[i])?.[1];
       const fits = folder !== "v5" || category === undefined || family === `v5-${category}` || family === "v5-private";
       if (fits && !NO_MESSAGE.has(message.type) && !found.has(i))
-        found.set(i, { name: `${folder}/${names[i]}`, family, topic: message.topic, frame: JSON.parse(texts[i]) });
+        found.set(i, { name: `${folder}/${names[i]}`, family, topic: message.topic, exchange_ns: message.exchange_ns, frame: JSON.parse(texts[i]) });
     });
   }
   return [...found.values()];
@@ -93,14 +93,15 @@ test("every decodable captured frame validates, and none whose types are changed
   for (const folder of Object.keys(FAMILIES)) {
     const decoded = await decodedFrames(t, folder);
     assert.ok(decoded.length > 0, `${folder}: some frame is decoded`);
-    for (const { name, family, topic, frame } of decoded) {
-      const key = `${family} ${topic}`;
-      if (!validators.has(key)) {
-        const { stdout } = await tapedeck(t, ["topics", "--family", family, "--json-schema", topic]);
+    for (const { name, family, topic, exchange_ns, frame } of decoded) {
+      // A frame says itself when it was made: a topic may have looked otherwise then.
+      const at = exchange_ns ? ["--at", new Date(Number(BigInt(exchange_ns) / 1_000_000n)).toISOString()] : [];
+      const { stdout } = await tapedeck(t, ["topics", "--family", family, "--json-schema", topic, ...at]);
+      if (!validators.has(stdout)) {
         const schema = JSON.parse(stdout);
-        validators.set(key, { schema, validate: ajv.compile(schema) });
+        validators.set(stdout, { schema, validate: ajv.compile(schema) });
       }
-      const { schema, validate } = validators.get(key);
+      const { schema, validate } = validators.get(stdout);
       assert.ok(validate(frame), `${name}: ${ajv.errorsText(validate.errors)}`);
       frames++;
       for (const keys of leaves(frame)) {

@@ -17,23 +17,29 @@ export const SESSION = {
     topics: [
       "trade.*", "orderBookL2_25.*", "orderBook_200.100ms.*", "instrument_info.100ms.*", "klineV2.1.*", "liquidation.*", "insurance.*",
       "position", "execution", "order", "stop_order", "wallet",
+      "kline.BTCUSD.1m", "instrument.BTCUSD", "orderBook25.BTCUSD",
     ],
   },
   linear: {
     path: "/realtime_public",
-    topics: cross(["trade", "orderBookL2_25", "orderBook_200.100ms", "instrument_info.100ms", "candle.1", "liquidation"], ["BTCUSDT", "ETHUSDT"]),
+    topics: cross(["trade", "orderBookL2_25", "orderBook_200.100ms", "instrument_info.100ms", "candle.1", "liquidation"], ["BTCUSDT", "ETHUSDT"]).concat("insurance.USDT"),
   },
   "linear-private": {
     family: "linear", path: "/realtime_private", auth: "url",
     topics: ["position", "execution", "order", "stop_order", "wallet"],
   },
   copytrade: {
-    path: "/realtime_private", auth: "op",
+    // Its own symbol: what a connection gets first says which one it is in the truth.
+    path: "/realtime_public",
+    topics: cross(["trade", "orderBookL2_25", "orderBook_200.100ms", "instrument_info.100ms", "candle.1", "klineV2.1"], ["EOSUSDT"]).concat(cross(["liquidation"], ["BTCUSDT", "ETHUSDT", "EOSUSDT"])),
+  },
+  "copytrade-private": {
+    family: "copytrade", path: "/realtime_private", auth: "op",
     topics: ["copyTradePosition", "copyTradeOrder", "copyTradeExecution", "copyTradeWallet"],
   },
   "usdc-perp": {
     path: "/perpetual/ws/v1/realtime_public",
-    topics: cross(["trade", "orderBookL2_25", "instrument_info.100ms", "candle.1"], ["BTCPERP", "ETHPERP"]),
+    topics: cross(["trade", "orderBookL2_25", "orderBook_200.100ms", "instrument_info.100ms", "candle.1"], ["BTCPERP", "ETHPERP"]),
   },
   "usdc-option": {
     path: "/trade/option/usdc/public/v1",
@@ -52,7 +58,7 @@ export const SESSION = {
   },
   "spot-v1": {
     path: "/spot/quote/ws/v1",
-    topics: cross(["trade", "realtimes", "depth", "mergedDepth.1", "diffDepth", "kline.1m"], ["BTCUSDT", "ETHUSDT"]),
+    topics: [...cross(["trade", "realtimes", "depth", "mergedDepth.1", "diffDepth", "kline.1m"], ["BTCUSDT", "ETHUSDT"]), "lt.BTCUSDT"],
   },
   "spot-v2": {
     path: "/spot/quote/ws/v2",
@@ -64,7 +70,7 @@ export const SESSION = {
   },
   "contract-v3": {
     path: "/contract/usdt/public/v3",
-    topics: cross([...V5_BOOKS, "publicTrade", "tickers", "kline.1", "liquidation"], ["BTCUSDT"]),
+    topics: cross([...V5_BOOKS, "orderbook.500", "publicTrade", "tickers", "kline.1", "liquidation"], ["BTCUSDT"]),
   },
   "contract-v3-private": {
     family: "contract-v3", path: "/contract/private/v3", auth: "op",
@@ -73,17 +79,23 @@ export const SESSION = {
   "v5-linear": {
     path: "/v5/public/linear",
     topics: [
-      ...cross([...V5_BOOKS, "orderbook.1000", "orderbook.rpi", "publicTrade", "tickers", "kline.1", "kline.5", "allLiquidation", "priceLimit"], ["BTCUSDT", "ETHUSDT"]),
+      ...cross([...V5_BOOKS, "orderbook.1000", "orderbook.rpi", "orderbook.full", "publicTrade", "tickers", "kline.1", "kline.5", "allLiquidation", "liquidation", "priceLimit"], ["BTCUSDT", "ETHUSDT"]),
       "insurance.USDT", "adlAlert.USDT",
     ],
   },
   "v5-inverse": {
     path: "/v5/public/inverse",
-    topics: cross([...V5_BOOKS, "publicTrade", "tickers", "kline.1", "allLiquidation"], ["BTCUSD", "ETHUSD"]),
+    topics: [
+      ...cross([...V5_BOOKS, "publicTrade", "tickers", "kline.1", "allLiquidation"], ["BTCUSD", "ETHUSD"]),
+      ...cross(["orderbook.1000", "orderbook.rpi", "orderbook.full", "liquidation", "priceLimit"], ["BTCUSD"]), "insurance.inverse", "adlAlert.inverse",
+    ],
   },
   "v5-spot": {
     path: "/v5/public/spot",
-    topics: cross([...V5_BOOKS, "orderbook.full", "publicTrade", "tickers", "kline.1"], ["BTCUSDT", "ETHUSDT"]),
+    topics: [
+      ...cross([...V5_BOOKS, "orderbook.full", "publicTrade", "tickers", "kline.1"], ["BTCUSDT", "ETHUSDT"]),
+      ...cross(["orderbook.1000", "orderbook.rpi", "priceLimit", "lt", "tickers_lt", "kline_lt.1"], ["BTCUSDT"]),
+    ],
   },
   "v5-option": {
     path: "/v5/public/option",
@@ -96,18 +108,22 @@ export const SESSION = {
   "v5-misc": { path: "/v5/public/misc/status", topics: ["system.status", "rfq.open.public.trades", "earn.doublewin.offers"] },
   "v5-private": {
     path: "/v5/private", auth: "op",
-    topics: ["order", "execution", "execution.fast", "position", "wallet", "greeks", "spread.order", "spread.execution", "dcp.future"],
+    topics: ["order", "execution", "execution.fast", "position", "wallet", "greeks", "strategy", "spread.order", "spread.execution", "dcp.future"],
+  },
+  "v5-private-linear": {
+    family: "v5-private", path: "/v5/private", auth: "op",
+    topics: ["order.linear", "execution.linear", "execution.fast.linear", "position.linear"],
   },
 };
 
 /** Names of the families, each once. */
 export const FAMILIES = [...new Set(Object.entries(SESSION).map(([name, feed]) => feed.family ?? name))];
 
-/** A configuration of the recorder for the whole session at an exchange. */
-export function sessionConfig(dir, server) {
+/** A configuration of the recorder for the session at an exchange: for all of its feeds, or for some. */
+export function sessionConfig(dir, server, only = Object.keys(SESSION)) {
   const file = path.join(dir, "session.yaml");
   const quoted = (list) => list.map((topic) => JSON.stringify(topic)).join(", ");
-  const feeds = Object.entries(SESSION).map(([name, feed]) => [
+  const feeds = Object.entries(SESSION).filter(([name]) => only.includes(name)).map(([name, feed]) => [
     `  - name: ${name}`,
     `    family: ${feed.family ?? name}`,
     `    url: ${server.url}${feed.path}`,

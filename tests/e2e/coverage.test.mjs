@@ -1,0 +1,124 @@
+// What there is for each topic of each family: decoded, book, continuity, JSON Schema, simulated, served. The table goes
+// to build/coverage.md (TAPEDECK_COVERAGE names another place). No cell is empty without a reason: the reasons stand
+// here, and one that excuses a cell which is not empty fails the test.
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import { createRequire } from "node:module";
+import path from "node:path";
+import { test } from "node:test";
+import { json, jsonLines, listening, tapedeck, temporary } from "./lib.mjs";
+import { Recorder, simulator } from "./live.mjs";
+import { CREDENTIALS, FAMILIES, SESSION, sessionConfig } from "./session.mjs";
+
+const { Ajv2020 } = createRequire(path.resolve("build/npm/package.json"))("ajv/dist/2020");
+const GOLDEN = path.resolve("tests/golden");
+const OUT = process.env.TAPEDECK_COVERAGE ?? path.resolve("build/coverage.md");
+const COLUMNS = ["decoded", "book", "continuity", "schema", "simulated", "served"];
+
+/** Why a cell may be empty: [family, pattern of the topic, columns, reason]. */
+const REASONS = [
+  ["dated", ".*", ["book", "simulated", "served"], "an older form of the topic, gone today"],
+  [".*", ".*[wW]allet.*", ["continuity"], "nothing in it rises: each frame stands alone"],
+];
+
+const until = (row) => row.valid_until ?? null;
+const matches = (pattern, text) => new RegExp(`^${pattern.split(/\{[a-z+]+\}/).map((s) => s.replace(/[.*+?^$()[\]\\|]/g, "\\$&")).join("[^.]+")}$`).test(text);
+const fits = (row, { topic, symbol }) => matches(row.pattern, /\{(symbol\+?|coin)\}/.test(row.pattern) ? `${topic}.${symbol}` : topic);
+const familyOf = (feed) => SESSION[feed].family ?? feed;
+const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
+
+/** Golden frames of a family (tests/schema/test_golden.c decodes them) with what they are decoded to. */
+function goldens(family) {
+  const dir = path.join(GOLDEN, family);
+  const names = fs.readdirSync(dir).filter((n) => n.endsWith(".json") && !n.endsWith(".out.json"));
+  return names.map((name) => ({
+    day: /@(\d{4}-\d{2}-\d{2})/.exec(name)?.[1] ?? null,
+    name: `${family}/${name}`,
+    frame: JSON.parse(fs.readFileSync(path.join(dir, name), "utf8")),
+    message: JSON.parse(fs.readFileSync(path.join(dir, name.replace(/\.json$/, ".out.json")), "utf8")),
+  }));
+}
+
+// Of several rows of one pattern the one of that day.
+const holds = (row, day) => (day === null ? until(row) === null : (row.valid_from ?? "") <= day && day < (until(row) ?? "9999"));
+
+/** A session of all families, recorded; served from there and recorded again. Both replay reports. */
+async function sessions(t) {
+  const dir = temporary(t);
+  const server = await simulator(t, dir, [
+    "--families", FAMILIES.join(","), "--symbols", "3", "--rate", "150", "--seed", "5", "--time-scale", "30", "--duration", "8s",
+  ]);
+  const first = path.join(dir, "first");
+  const again = path.join(dir, "again");
+  const recorder = new Recorder(t, first, ["-c", sessionConfig(dir, server)], { env: CREDENTIALS });
+  assert.equal((await server.program.ended).code, 0, server.program.stderr);
+  assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
+  const report = await json(t, ["replay", "-a", first, "--json"], { status: null });
+  const served = [];
+  for (const feed of Object.keys(SESSION)) {
+    const ready = fs.mkdtempSync(path.join(dir, "serve-"));
+    const tape = await listening(t, ["serve", "-a", first, "--feed", feed, "--speed", "max", "--once"], ready);
+    const config = sessionConfig(ready, tape, [feed]);
+    const second = new Recorder(t, path.join(again, feed), ["-c", config, "--until-close"], { env: CREDENTIALS });
+    assert.equal((await second.ended).code, 0, second.stderr);
+    served.push(...(await json(t, ["replay", "-a", path.join(again, feed), "--json"], { status: null })).topics);
+  }
+  return { report, served };
+}
+
+function schemaCell(ajv, schema, frames) {
+  if (frames.length === 0) return "";
+  const validate = ajv.compile(schema);
+  for (const { name, frame } of frames) assert.ok(validate(frame), `${name}: ${ajv.errorsText(validate.errors)}`);
+  return `${frames.length} valid`;
+}
+
+/** The cells of a row. */
+function cellsOf(row, { report, served }, frames, schema) {
+  const own = (topics) => topics.filter((stream) => familyOf(stream.feed) === row.family && until(row) === null && fits(row, stream));
+  const recorded = own(report.topics);
+  const count = (streams) => sum(streams.map((stream) => stream.frames));
+  const books = report.books.filter((book) => familyOf(book.feed) === row.family && until(row) === null && fits(row, book));
+  const errors = row.rules.filter((rule) => rule.strength === "error").length;
+  const same = count(recorded) > 0 && count(own(served)) === count(recorded);
+  return {
+    decoded: frames.length > 0 ? `${frames.length} golden` : "",
+    book: row.type !== "book_change" ? "no book" : books.length > 0 ? `${books[0].bids} x ${books[0].asks}` : "",
+    continuity: row.rules.length > 0 ? `${errors} hard of ${row.rules.length}` : "",
+    schema: schema(frames),
+    simulated: count(recorded) > 0 ? `${count(recorded)}` : "",
+    served: same ? "the same" : "",
+  };
+}
+
+test("each topic is decoded, kept as a book, judged, described, simulated and served, or there is a reason", async (t) => {
+  const rows = await jsonLines(t, ["topics", "--json"]);
+  const results = await sessions(t);
+
+  const ajv = new Ajv2020({ strict: false });
+  const lines = [`| family | topic | ${COLUMNS.join(" | ")} |`, `|---|---|${COLUMNS.map(() => "---").join("|")}|`];
+  const empty = [];
+  const used = new Set();
+  const byFamily = new Map(FAMILIES.map((family) => [family, goldens(family)]));
+  for (const row of rows) {
+    const frames = (byFamily.get(row.family) ?? []).filter(({ message, day }) => message.type !== "raw" && holds(row, day) && fits(row, message));
+    const at = until(row) === null ? [] : ["--at", row.valid_from ?? "2019-01-01"];
+    const { stdout } = await tapedeck(t, ["topics", "--family", row.family, "--json-schema", row.pattern, ...at]);
+    const cells = cellsOf(row, results, frames, (some) => schemaCell(ajv, JSON.parse(stdout), some));
+    for (const column of COLUMNS) {
+      const reason = REASONS.find(([family, pattern, columns]) => new RegExp(`^(${family})$`).test(row.family) && new RegExp(`^(${pattern})$`).test(row.pattern) && columns.includes(column)
+        || (family === "dated" && until(row) !== null && columns.includes(column)));
+      if (cells[column] !== "") continue;
+      if (reason === undefined) empty.push(`${row.family} ${row.pattern}: ${column}`);
+      else used.add(reason);
+      cells[column] = reason?.[3] ?? "";
+    }
+    const dates = until(row) === null ? "" : ` (until ${until(row)})`;
+    lines.push(`| ${row.family} | \`${row.pattern}\`${dates} | ${COLUMNS.map((column) => cells[column]).join(" | ")} |`);
+  }
+  fs.mkdirSync(path.dirname(OUT), { recursive: true });
+  fs.writeFileSync(OUT, lines.join("\n") + "\n");
+  assert.deepEqual(empty, [], `cells that are empty without a reason:\n${empty.join("\n")}`);
+  assert.deepEqual(REASONS.filter((reason) => !used.has(reason)), [], "reasons that excuse nothing");
+  t.diagnostic(`${rows.length} topics: ${OUT}`);
+});
