@@ -22,16 +22,17 @@ export const SESSION = {
   },
   linear: {
     path: "/realtime_public",
-    topics: cross(["trade", "orderBookL2_25", "orderBook_200.100ms", "instrument_info.100ms", "candle.1", "liquidation"], ["BTCUSDT", "ETHUSDT"]).concat("insurance.USDT"),
+    topics: cross(["trade", "orderBookL2_25", "orderBook_200.100ms", "instrument_info.100ms", "candle.1", "liquidation"], ["BTCUSDT", "ETHUSDT"]).concat("insurance.BTC"),
   },
   "linear-private": {
     family: "linear", path: "/realtime_private", auth: "url",
     topics: ["position", "execution", "order", "stop_order", "wallet"],
   },
   copytrade: {
-    // Its own symbol: what a connection gets first says which one it is in the truth.
+    // The path is that of linear, too: the first topic tells the exchange which of the two is meant, the first frame
+    // tells the truth.
     path: "/realtime_public",
-    topics: cross(["trade", "orderBookL2_25", "orderBook_200.100ms", "instrument_info.100ms", "candle.1", "klineV2.1"], ["EOSUSDT"]).concat(cross(["liquidation"], ["BTCUSDT", "ETHUSDT", "EOSUSDT"])),
+    topics: cross(["klineV2.1", "trade", "orderBookL2_25", "orderBook_200.100ms", "instrument_info.100ms", "candle.1"], ["EOSUSDT"]).concat(cross(["liquidation"], ["BTCUSDT", "ETHUSDT", "EOSUSDT"])),
   },
   "copytrade-private": {
     family: "copytrade", path: "/realtime_private", auth: "op",
