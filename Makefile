@@ -113,6 +113,8 @@ TESTS_format += tests/format/test_archive.c tests/format/test_archive_writer.c t
 TESTS_tape := tests/tape/test_channel_router.c tests/tape/test_selection.c tests/tape/test_event.c tests/tape/test_gap_json.c tests/tape/test_tape.c \
               tests/tape/test_tape_files.c
 
+TESTS_tape += tests/tape/test_settling.c
+
 TESTS_wire := tests/wire/test_url.c tests/wire/test_dialect.c tests/wire/test_dialect_answers.c tests/wire/test_dialect_requests.c tests/wire/test_dialect_inputs.c \
               tests/wire/test_client.c tests/wire/test_http.c tests/wire/test_link.c \
               tests/wire/test_loop.c tests/wire/test_trust.c

@@ -166,7 +166,7 @@ static message trade_message(const tick *t, msg_trade *room)
     *room = (msg_trade){.price = {10, 0},
                         .size = {t->size, 0},
                         .exchange_ns = t->at * S,
-                        .is_block_trade = t->kind == 'B'};
+                        .is_block_trade = (int8_t)(t->kind == 'B' ? 1 : 0)};
     return (message){.trades = {{.type = MSG_TRADE, .exchange_ns = t->at * S}, room, 1}};
 }
 

@@ -181,7 +181,9 @@ void sim_feed_record(const sim_feed_options *options, size_t frame_count, captur
                           .channel_count = streams + 2,
                           .bytes = td_alloc_zero(BYTES_MAX, 1),
                           .frames = td_alloc_zero(frame_count, sizeof *out->frames)};
-    assert_true(out->channels != NULL && out->bytes != NULL && out->frames != NULL);
+    assert_non_null(out->channels);
+    assert_non_null(out->bytes);
+    assert_non_null(out->frames);
     for (uint32_t i = 0; i < streams; i++)
         keep_channel(&feed->channels[i], &out->channels[i]);
     keep_channel(&feed->control[0], &out->channels[streams]);
