@@ -72,11 +72,12 @@ static void enter(archive_writer *w, writer_feed *feed, const gap_row *gaps, siz
     td_err_clear(&cause);
     if (w->catalog == NULL)
         return;
+    TD_ASSERT(feed != NULL || gap_count == 0); /* a gap is told by the feed's segment */
     td_result rc = catalog_begin(w->catalog, &cause);
     if (rc == TD_OK && feed != NULL)
         rc = writer_feed_enter(feed, w->catalog, &cause);
     for (size_t i = 0; i < gap_count && rc == TD_OK; i++)
-        rc = catalog_put_gap(w->catalog, &gaps[i], &cause);
+        rc = catalog_put_gap(w->catalog, writer_feed_segment(feed), &gaps[i], &cause);
     uint64_t journal_bytes = journal_size_bytes(w->journal);
     if (rc == TD_OK && journal_bytes != w->ledger_bytes)
         rc = ledger_catch_up(w->archive, w->catalog, &cause);

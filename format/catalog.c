@@ -30,8 +30,8 @@ enum {
     "number, offset, chunk_bytes, index_bytes, uncompressed_bytes, first_ns, last_ns, messages, "  \
     "bitmap"
 #define GAP_COLUMNS                                                                                \
-    "feed, from_ns, line, shard, conn, topic, symbol, reason, to_ns, frames_lost, covered_by, "    \
-    "cause, detail"
+    "feed, from_ns, line, shard, conn, topic, symbol, reason, told_by, to_ns, frames_lost, "       \
+    "covered_by, cause, detail"
 
 static const char *const STATEMENTS[STATEMENT_COUNT] = {
     [STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
@@ -56,6 +56,7 @@ static const char *const STATEMENTS[STATEMENT_COUNT] = {
     [STATEMENT_DROP_SEGMENT] = "DELETE FROM segments WHERE id = ?1",
     [STATEMENT_DROP_CHUNKS] = "DELETE FROM chunks WHERE segment_id = ?1",
     [STATEMENT_DROP_SEGMENT_CHANNELS] = "DELETE FROM segment_channels WHERE segment_id = ?1",
+    [STATEMENT_DROP_GAPS] = "DELETE FROM gaps WHERE told_by = ?1",
     [STATEMENT_FIND_CHANNEL] =
         "SELECT id FROM channels WHERE feed = ?1 AND family = ?2 AND line = ?3 AND shard = ?4 "
         "AND dir = ?5 AND topic = ?6 AND exchange_topic = ?7 AND symbol = ?8 AND opcode = ?9 "
@@ -71,8 +72,9 @@ static const char *const STATEMENTS[STATEMENT_COUNT] = {
                             "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     [STATEMENT_PUT_GAP] =
         "INSERT INTO gaps (" GAP_COLUMNS ") "
-        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) "
-        "ON CONFLICT (feed, from_ns, line, shard, conn, topic, symbol, reason) DO UPDATE SET "
+        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) "
+        "ON CONFLICT (feed, from_ns, line, shard, conn, topic, symbol, reason, told_by) "
+        "DO UPDATE SET "
         "to_ns = max(to_ns, excluded.to_ns), frames_lost = max(frames_lost, excluded.frames_lost), "
         "covered_by = max(covered_by, excluded.covered_by), cause = max(cause, excluded.cause), "
         "detail = max(detail, excluded.detail)",
@@ -88,7 +90,7 @@ static const char *const STATEMENTS[STATEMENT_COUNT] = {
         "SELECT path, is_open, file_bytes, first_ns, last_ns, id IN temp.wanted_segments "
         "FROM segments ORDER BY path",
     [STATEMENT_EACH_GAP] = "SELECT " GAP_COLUMNS " FROM gaps ORDER BY feed, from_ns, line, shard, "
-                           "conn, topic, symbol, reason",
+                           "conn, topic, symbol, reason, told_by",
 };
 
 /* ---- statements ---- */

@@ -20,7 +20,7 @@
 
 typedef struct catalog catalog;
 
-enum { CATALOG_SCHEMA_VERSION = 2 };
+enum { CATALOG_SCHEMA_VERSION = 3 };
 
 typedef enum catalog_mode {
     CATALOG_READ,     /* nothing is written; works on a read-only folder */
@@ -82,11 +82,13 @@ TD_MUST_USE td_result catalog_put_segment(catalog *catalog, const segment_index 
 TD_MUST_USE td_result catalog_extend_segment(catalog *catalog, const segment_index *index,
                                              size_t first_new_chunk, td_err *err);
 
-/* Forget a segment (path with or without ".open"). */
+/* Forget a segment (path with or without ".open"), and the gaps that it tells. */
 TD_MUST_USE td_result catalog_drop_segment(catalog *catalog, const char *path, td_err *err);
 
-/* Insert, or merge into the row of the same key. */
-TD_MUST_USE td_result catalog_put_gap(catalog *catalog, const gap_row *row, td_err *err);
+/* Insert, or merge into the row of the same key and teller. told_by: the segment whose events tell
+ * it (path with or without ".open"), "" for the journal. */
+TD_MUST_USE td_result catalog_put_gap(catalog *catalog, const char *told_by, const gap_row *row,
+                                      td_err *err);
 
 /* A note that somebody made on the archive. */
 typedef struct note_row {
@@ -148,12 +150,31 @@ TD_MUST_USE td_result catalog_load_segment(catalog *catalog, const char *path,
                                            const catalog_chunk_filter *filter, segment_index *out,
                                            td_err *err);
 
-/* Every gap, in the order of gap_row_compare. */
-TD_MUST_USE td_result catalog_each_gap(catalog *catalog, gap_row_fn *fn, void *user, td_err *err);
+/* Every gap once for each who tells it, in the order of gap_row_compare. */
+TD_MUST_USE td_result catalog_each_gap(catalog *catalog, told_gap_fn *fn, void *user, td_err *err);
 
 /* Every row of every table by natural key, sorted, one per line: the same for equal archives,
  * whatever the order of writing. line is without LF. */
 typedef td_result catalog_line_fn(void *user, td_bytes line, td_err *err);
 TD_MUST_USE td_result catalog_dump(catalog *catalog, catalog_line_fn *fn, void *user, td_err *err);
+
+/* ---- comparing (catalog_compare.c) ---- */
+
+/* A row in which two catalogs differ, as catalog_dump prints it; empty: it is not there. */
+typedef td_result catalog_differ_fn(void *user, td_bytes left, td_bytes right, td_err *err);
+
+/* Compare every table but the chunks, row by row. */
+TD_MUST_USE td_result catalog_compare(catalog *left, catalog *right, catalog_differ_fn *fn,
+                                      void *user, td_err *err);
+
+/* Forget the chunks of a segment, which keeps its other rows: for a catalog in memory that is only
+ * compared. */
+TD_MUST_USE td_result catalog_drop_chunks(catalog *catalog, const char *path, td_err *err);
+
+/* What is wrong with the database itself (pages, indexes, chunks of no segment): *what is "" if
+ * nothing is. Reads all of it. */
+enum { CATALOG_FLAW_BYTES = 512 };
+TD_MUST_USE td_result catalog_find_flaw(catalog *catalog, char what[CATALOG_FLAW_BYTES],
+                                        td_err *err);
 
 #endif

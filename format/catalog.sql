@@ -115,3 +115,36 @@ CREATE TABLE notes (
 ) WITHOUT ROWID;
 
 DELETE FROM meta WHERE key = 'journal_bytes';
+
+-- version 3: gaps by who tells them, so that a segment that goes takes along what only it told.
+-- Everything has to be read again.
+
+DROP TABLE gaps;
+
+-- Rows that differ in told_by alone are one gap: each other field is then the greatest of them.
+CREATE TABLE gaps (
+    feed        TEXT NOT NULL,
+    from_ns     INTEGER NOT NULL,
+    line        INTEGER NOT NULL,
+    shard       INTEGER NOT NULL,
+    conn        INTEGER NOT NULL,
+    topic       TEXT NOT NULL,
+    symbol      TEXT NOT NULL,
+    reason      TEXT NOT NULL,
+    told_by     TEXT NOT NULL, -- path of a segment without ".open"; empty: the journal
+    to_ns       INTEGER NOT NULL, -- 0 while it has no end
+    frames_lost INTEGER NOT NULL, -- -1: nobody can know
+    covered_by  TEXT NOT NULL,
+    cause       TEXT NOT NULL,
+    detail      TEXT NOT NULL,
+    PRIMARY KEY (feed, from_ns, line, shard, conn, topic, symbol, reason, told_by)
+) WITHOUT ROWID;
+
+CREATE INDEX gaps_by_teller ON gaps (told_by);
+
+DELETE FROM segments;
+DELETE FROM segment_channels;
+DELETE FROM chunks;
+DELETE FROM channels;
+INSERT OR REPLACE INTO meta VALUES ('journal_bytes', 0);
+INSERT OR IGNORE INTO meta VALUES ('behind', 0);

@@ -3,6 +3,7 @@
 #ifndef TD_FORMAT_CATALOG_IMPL_H
 #define TD_FORMAT_CATALOG_IMPL_H
 
+#include "base/buf.h"
 #include "format/catalog.h"
 
 typedef struct sqlite3 sqlite3;
@@ -21,6 +22,7 @@ typedef enum catalog_statement {
     STATEMENT_DROP_SEGMENT,
     STATEMENT_DROP_CHUNKS,
     STATEMENT_DROP_SEGMENT_CHANNELS,
+    STATEMENT_DROP_GAPS,
     STATEMENT_FIND_CHANNEL,
     STATEMENT_PUT_CHANNEL,
     STATEMENT_PUT_SEGMENT_CHANNEL,
@@ -90,6 +92,24 @@ void catalog_once_end(catalog_query *query);
 /* 1 if a catalog that is read without locks has got a writer meanwhile: what was read may be torn.
  */
 int catalog_is_disturbed(const catalog *catalog);
+
+/* A table as dump and comparison read it: no ids, by natural key. */
+typedef struct catalog_dump_table {
+    const char *name;
+    const char *sql;
+    int key_columns; /* the first ones: what the rows are ordered by */
+} catalog_dump_table;
+
+enum { CATALOG_DUMP_TABLES = 8 };
+extern const catalog_dump_table catalog_dump_tables[CATALOG_DUMP_TABLES];
+/* The one that the comparison leaves out, and the one that the dump does: how far a catalog has got
+ * is no part of what it holds. */
+#define CATALOG_DUMP_CHUNKS "chunk"
+#define CATALOG_DUMP_META   "meta"
+
+/* The present row as one line of the dump. */
+TD_MUST_USE td_result catalog_dump_row(const catalog_query *query, const char *table, td_buf *line,
+                                       td_err *err);
 
 /* Statements of catalog.sql by version, element 0 leading to version 1: made by the build. */
 extern const char *const catalog_sql_versions[CATALOG_SCHEMA_VERSION];

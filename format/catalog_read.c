@@ -293,16 +293,16 @@ td_result catalog_load_segment(catalog *c, const char *path, const catalog_chunk
     return rc;
 }
 
-/* ---- gaps and the dump ---- */
+/* ---- gaps ---- */
 
-td_result catalog_each_gap(catalog *c, gap_row_fn *fn, void *user, td_err *err)
+td_result catalog_each_gap(catalog *c, told_gap_fn *fn, void *user, td_err *err)
 {
     catalog_query query;
     td_result rc = catalog_query_begin(c, STATEMENT_EACH_GAP, &query, err);
     if (rc != TD_OK)
         return rc;
     while ((rc = catalog_query_next(&query, err)) == TD_OK) {
-        int64_t lost = sqlite3_column_int64(query.stmt, 9);
+        int64_t lost = sqlite3_column_int64(query.stmt, 10);
         gap_row row = {
             .feed = catalog_column_text(&query, 0),
             .from_ns = catalog_column_u64(&query, 1),
@@ -311,110 +311,21 @@ td_result catalog_each_gap(catalog *c, gap_row_fn *fn, void *user, td_err *err)
             .conn = (uint32_t)catalog_column_u64(&query, 4),
             .topic = catalog_column_text(&query, 5),
             .symbol = catalog_column_text(&query, 6),
-            .to_ns = catalog_column_u64(&query, 8),
+            .to_ns = catalog_column_u64(&query, 9),
             .frames_lost = lost < 0 ? GAP_FRAMES_UNKNOWN : (uint64_t)lost,
-            .covered_by = catalog_column_text(&query, 10),
-            .cause = catalog_column_text(&query, 11),
-            .detail = catalog_column_text(&query, 12),
+            .covered_by = catalog_column_text(&query, 11),
+            .cause = catalog_column_text(&query, 12),
+            .detail = catalog_column_text(&query, 13),
         };
         const char *reason = catalog_column_text(&query, 7);
         if (!gap_reason_parse(td_bytes_str(reason), &row.reason))
             rc = td_err_set(err, TD_E_CORRUPT, "catalog: gap of unknown reason '%.40s'", reason);
         else
-            rc = fn(user, &row, err);
+            rc = fn(user, catalog_column_text(&query, 8), &row, err);
         if (rc != TD_OK) {
             catalog_query_end(&query);
             return rc;
         }
     }
     return rc == TD_EOF ? TD_OK : rc;
-}
-
-/* What dump-catalog prints of each table: no ids, by natural key. */
-static const struct {
-    const char *table;
-    const char *sql;
-} DUMPS[] = {
-    {"session", "SELECT session, start_ns, stop_ns, state, verb, version FROM sessions ORDER BY 1"},
-    {"segment", "SELECT path, is_open, session, session_start_ns, feed, family, verb, version, "
-                "number, previous_segment, chain, file_bytes, messages, chunks, first_ns, last_ns "
-                "FROM segments ORDER BY 1"},
-    {"channel", "SELECT feed, family, line, shard, dir, topic, exchange_topic, symbol, opcode, "
-                "message_encoding, schema_name FROM channels "
-                "ORDER BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11"},
-    {"segment_channel",
-     "SELECT path, mcap_id, channels.feed AS feed, line, shard, dir, topic, symbol, opcode, "
-     "segment_channels.messages AS messages, segment_channels.first_ns AS first_ns, "
-     "segment_channels.last_ns AS last_ns FROM segment_channels "
-     "JOIN segments ON segments.id = segment_id JOIN channels ON channels.id = channel_id "
-     "ORDER BY 1, 2"},
-    {"chunk", "SELECT path, chunks.number AS number, offset, chunk_bytes, index_bytes, "
-              "uncompressed_bytes, chunks.first_ns AS first_ns, chunks.last_ns AS last_ns, "
-              "chunks.messages AS messages, bitmap FROM chunks "
-              "JOIN segments ON segments.id = segment_id ORDER BY 1, 2"},
-    {"gap", "SELECT feed, from_ns, line, shard, conn, topic, symbol, reason, to_ns, frames_lost, "
-            "covered_by, cause, detail FROM gaps ORDER BY 1, 2, 3, 4, 5, 6, 7, 8"},
-    {"note", "SELECT time_ns, from_ns, to_ns, feed, text FROM notes ORDER BY 1, 2, 3, 4, 5"},
-};
-
-/* Tabs, line feeds and backslashes are escaped, so that a line is a row and a tab a column. */
-static td_result append_escaped(td_buf *line, const char *text, td_err *err)
-{
-    td_result rc = TD_OK;
-    for (const char *c = text; *c != '\0' && rc == TD_OK; c++) {
-        if (*c == '\\' || (unsigned char)*c < ' ')
-            rc = td_buf_printf(line, err, "\\x%02x", (unsigned)(unsigned char)*c);
-        else
-            rc = td_buf_append(line, c, 1, err);
-    }
-    return rc;
-}
-
-static td_result append_column(td_buf *line, sqlite3_stmt *stmt, int column, td_err *err)
-{
-    TD_ASSERT(column >= 0);
-    TD_ASSERT(column < sqlite3_column_count(stmt));
-    td_result rc = td_buf_printf(line, err, "\t%s=", sqlite3_column_name(stmt, column));
-    if (rc != TD_OK)
-        return rc;
-    if (sqlite3_column_type(stmt, column) != SQLITE_BLOB) {
-        const char *text = (const char *)sqlite3_column_text(stmt, column);
-        return append_escaped(line, text == NULL ? "" : text, err);
-    }
-    const uint8_t *bytes = sqlite3_column_blob(stmt, column);
-    int size = sqlite3_column_bytes(stmt, column);
-    for (int i = 0; i < size && rc == TD_OK; i++)
-        rc = td_buf_printf(line, err, "%02x", bytes[i]);
-    return rc;
-}
-
-static td_result dump_table(catalog *c, const char *table, const char *sql, td_buf *line,
-                            catalog_line_fn *fn, void *user, td_err *err)
-{
-    catalog_query query;
-    td_result rc = catalog_once_begin(c, sql, &query, err);
-    while (rc == TD_OK) {
-        rc = catalog_query_next(&query, err);
-        if (rc != TD_OK)
-            break;
-        td_buf_clear(line);
-        rc = td_buf_append(line, table, strlen(table), err);
-        for (int i = 0; i < sqlite3_column_count(query.stmt) && rc == TD_OK; i++)
-            rc = append_column(line, query.stmt, i, err);
-        if (rc == TD_OK)
-            rc = fn(user, td_buf_view(line), err);
-    }
-    catalog_once_end(&query);
-    return rc == TD_EOF ? TD_OK : rc;
-}
-
-td_result catalog_dump(catalog *c, catalog_line_fn *fn, void *user, td_err *err)
-{
-    td_buf line;
-    td_buf_init(&line, (size_t)64 << 20);
-    td_result rc = TD_OK;
-    for (size_t i = 0; i < sizeof DUMPS / sizeof DUMPS[0] && rc == TD_OK; i++)
-        rc = dump_table(c, DUMPS[i].table, DUMPS[i].sql, &line, fn, user, err);
-    td_buf_fini(&line);
-    return rc;
 }

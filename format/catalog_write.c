@@ -228,7 +228,8 @@ static td_result drop_rows(catalog *c, catalog_statement which, int64_t segment_
     return catalog_query_run(&query, err);
 }
 
-td_result catalog_drop_segment(catalog *c, const char *path, td_err *err)
+/* All rows of a segment but the gaps that it tells. */
+static td_result drop_segment_rows(catalog *c, const char *path, td_err *err)
 {
     TD_ASSERT(c->is_in_transaction);
     int64_t id = 0;
@@ -244,19 +245,43 @@ td_result catalog_drop_segment(catalog *c, const char *path, td_err *err)
     return rc;
 }
 
+td_result catalog_drop_segment(catalog *c, const char *path, td_err *err)
+{
+    char name[LIMIT_PATH_BYTES];
+    catalog_query query;
+    catalog_path_of(path, name);
+    td_result rc = drop_segment_rows(c, path, err);
+    if (rc == TD_OK)
+        rc = catalog_query_begin(c, STATEMENT_DROP_GAPS, &query, err);
+    if (rc != TD_OK)
+        return rc;
+    catalog_bind_text(&query, name);
+    return catalog_query_run(&query, err);
+}
+
+td_result catalog_drop_chunks(catalog *c, const char *path, td_err *err)
+{
+    TD_ASSERT(c->is_in_transaction);
+    int64_t id = 0;
+    td_result rc = find_segment_id(c, path, &id, err);
+    return rc == TD_OK ? drop_rows(c, STATEMENT_DROP_CHUNKS, id, err) : rc;
+}
+
 td_result catalog_put_segment(catalog *c, const segment_index *index, td_err *err)
 {
     TD_ASSERT(index->depth == INDEX_FULL);
-    td_result rc = catalog_drop_segment(c, index->path, err);
+    td_result rc = drop_segment_rows(c, index->path, err);
     return rc == TD_OK ? catalog_extend_segment(c, index, 0, err) : rc;
 }
 
 /* ---- the ledger ---- */
 
-td_result catalog_put_gap(catalog *c, const gap_row *row, td_err *err)
+td_result catalog_put_gap(catalog *c, const char *told_by, const gap_row *row, td_err *err)
 {
     TD_ASSERT(c->is_in_transaction);
+    char teller[LIMIT_PATH_BYTES];
     catalog_query query;
+    catalog_path_of(told_by, teller);
     td_result rc = catalog_query_begin(c, STATEMENT_PUT_GAP, &query, err);
     if (rc != TD_OK)
         return rc;
@@ -268,6 +293,7 @@ td_result catalog_put_gap(catalog *c, const gap_row *row, td_err *err)
     catalog_bind_text(&query, row->topic);
     catalog_bind_text(&query, row->symbol);
     catalog_bind_text(&query, gap_reason_name(row->reason));
+    catalog_bind_text(&query, teller);
     catalog_bind_u64(&query, row->to_ns);
     if (row->frames_lost == GAP_FRAMES_UNKNOWN)
         catalog_bind_i64(&query, -1);

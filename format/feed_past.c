@@ -53,6 +53,19 @@ static past_segment *find_segment(const archive_past *past, const char *path)
     return NULL;
 }
 
+/* The same for one that was pruned: among the oldest, not the latest. */
+static past_segment *find_for_pruning(archive_past *past, const char *path)
+{
+    for (size_t i = 0; i < past->segment_count; i++) {
+        size_t at = (past->pruned_next + i) % past->segment_count;
+        if (strcmp(past->segments[at].path, path) != 0)
+            continue;
+        past->pruned_next = at + 1;
+        return &past->segments[at];
+    }
+    return NULL;
+}
+
 static td_result open_segment(archive_past *past, const journal_entry *entry, const char *path,
                               td_err *err)
 {
@@ -80,16 +93,26 @@ static void finish_segment(past_segment *segment, const journal_entry *entry)
         segment->chain = (td_hash128){0};
 }
 
+static void prune_segment(past_segment *segment, const journal_entry *entry)
+{
+    finish_segment(segment, entry);
+    segment->stage = PAST_PRUNED;
+    segment->first_ns = journal_get_u64(entry, "first_ns", 0);
+    segment->last_ns = journal_get_u64(entry, "last_ns", 0);
+    segment->until_ns = journal_get_u64(entry, "until_ns", segment->last_ns);
+}
+
 static td_result note_segment(archive_past *past, const journal_entry *entry, td_err *err)
 {
     char path[LIMIT_PATH_BYTES];
     journal_get_text(entry, "segment", path, sizeof path);
-    past_segment *segment = find_segment(past, path);
+    int is_pruned = td_bytes_is(entry->act, JOURNAL_PRUNED);
+    past_segment *segment = is_pruned ? find_for_pruning(past, path) : find_segment(past, path);
     if (td_bytes_is(entry->act, JOURNAL_SEGMENT_OPENED))
         return segment == NULL ? open_segment(past, entry, path, err) : TD_OK;
     int is_end = td_bytes_is(entry->act, JOURNAL_SEGMENT_FINISHED) ||
                  td_bytes_is(entry->act, JOURNAL_RECOVERED);
-    if (segment == NULL && is_end) { /* an earlier part of the journal is lost */
+    if (segment == NULL && (is_end || is_pruned)) { /* an earlier part of the journal is lost */
         td_result rc = open_segment(past, entry, path, err);
         if (rc != TD_OK)
             return rc;
@@ -97,6 +120,8 @@ static td_result note_segment(archive_past *past, const journal_entry *entry, td
     }
     if (is_end)
         finish_segment(segment, entry);
+    else if (is_pruned)
+        prune_segment(segment, entry);
     else if (segment != NULL && td_bytes_is(entry->act, JOURNAL_DISCARDED))
         segment->stage = PAST_DISCARDED;
     else if (segment != NULL && td_bytes_is(entry->act, JOURNAL_RECOVERING))
@@ -138,6 +163,17 @@ void archive_past_fini(archive_past *past)
     td_free(past->segments);
     td_free(past->sessions);
     *past = (archive_past){0};
+}
+
+int archive_past_is_pruned(const archive_past *past, const char *feed, uint64_t ns)
+{
+    for (size_t i = 0; i < past->segment_count; i++) {
+        const past_segment *segment = &past->segments[i];
+        if (segment->stage == PAST_PRUNED && ns >= segment->first_ns && ns <= segment->until_ns &&
+            strcmp(segment->feed, feed) == 0)
+            return 1;
+    }
+    return 0;
 }
 
 /* ---- links ---- */
@@ -231,8 +267,9 @@ td_result archive_past_link(archive *a, const archive_past *past, const char *fe
         td_result rc = link_from_file(a, segment->path, out, &start, &number);
         if (rc == TD_OK)
             return TD_OK;
-        if (segment->stage == PAST_FINISHED) { /* the file is gone or broken; verify says so */
-            set_link(out, segment->path, segment->session, segment->chain, 0);
+        if (segment->stage == PAST_FINISHED || segment->stage == PAST_PRUNED) {
+            /* The file is gone or broken; verify says so, unless it was meant to go. */
+            set_link(out, segment->path, segment->session, segment->chain, segment->last_ns);
             return TD_OK;
         }
     }

@@ -16,6 +16,7 @@ typedef enum past_stage {
     PAST_RECOVERING, /* a recovery began and its end is not in the journal */
     PAST_FINISHED,   /* finished or recovered */
     PAST_DISCARDED,  /* nothing durable was in it; it is in torn/ */
+    PAST_PRUNED,     /* removed on purpose, or about to be */
 } past_stage;
 
 typedef struct past_segment {
@@ -23,9 +24,11 @@ typedef struct past_segment {
     char feed[LIMIT_NAME_BYTES];
     char session[SESSION_ID_BYTES];
     past_stage stage;
-    td_hash128 chain; /* of a finished one */
+    td_hash128 chain; /* of a finished or pruned one */
     uint64_t chunk_count;
     uint64_t file_bytes;
+    uint64_t first_ns, last_ns; /* of its messages; of a pruned one only */
+    uint64_t until_ns;          /* up to here nothing of the feed is left; of a pruned one only */
 } past_segment;
 
 typedef struct past_session {
@@ -42,11 +45,15 @@ typedef struct archive_past {
     size_t segment_count;
     past_session *sessions; /* in the order in which they began */
     size_t session_count;
+    size_t pruned_next; /* where the next pruned segment is likely to be: they go oldest first */
 } archive_past;
 
 /* Read the journal. *out is the caller's, for archive_past_fini, also after a failure. */
 TD_MUST_USE td_result archive_past_read(archive *archive, archive_past *out, td_err *err);
 void archive_past_fini(archive_past *past);
+
+/* 1 if what the feed had at that moment was pruned. */
+int archive_past_is_pruned(const archive_past *past, const char *feed, uint64_t ns);
 
 /* The session of that id, or NULL. */
 past_session *archive_past_session(const archive_past *past, const char *session);

@@ -177,6 +177,13 @@ td_result gap_list_emit(void *list, const gap_row *row, td_err *err)
     return gap_list_add(list, row, err);
 }
 
+const gap_row *gap_list_find(const gap_list *list, const gap_row *key)
+{
+    int is_there = 0;
+    size_t at = list_position(list, key, &is_there);
+    return is_there ? &list->rows[at] : NULL;
+}
+
 void gap_list_fini(gap_list *list)
 {
     for (size_t i = 0; i < list->count; i++)

@@ -54,6 +54,10 @@ int gap_row_compare(const gap_row *a, const gap_row *b);
 /* Receives a row, valid during the call. Anything but TD_OK ends what calls it. */
 typedef td_result gap_row_fn(void *user, const gap_row *row, td_err *err);
 
+/* The same, and who tells it: the path of a segment below the archive without ".open", or "" for
+ * the journal. */
+typedef td_result told_gap_fn(void *user, const char *told_by, const gap_row *row, td_err *err);
+
 /* How to get gaps out of the recorder's own events, whose text this module does not read. */
 typedef struct gap_reader {
     /* Call emit once for each gap that this event (a message of a feed's _events channel) opens or
@@ -75,6 +79,9 @@ TD_MUST_USE td_result gap_list_add(gap_list *list, const gap_row *row, td_err *e
 
 /* The same as a gap_row_fn; user is the list. */
 td_result gap_list_emit(void *list, const gap_row *row, td_err *err);
+
+/* The row of the same key, valid until the list changes, or NULL. */
+const gap_row *gap_list_find(const gap_list *list, const gap_row *key);
 
 void gap_list_fini(gap_list *list);
 

@@ -24,6 +24,7 @@
 #define JOURNAL_RECOVERING "recovering" /* segment keep_bytes torn_bytes */
 #define JOURNAL_RECOVERED  "recovered"  /* as segment_finished, and torn_bytes lost */
 #define JOURNAL_DISCARDED  "discarded"  /* segment: nothing durable was in it */
+#define JOURNAL_PRUNED     "pruned"     /* as segment_finished, and first_ns last_ns until_ns why */
 #define JOURNAL_CORRUPT    "corrupt"    /* segment offset what */
 #define JOURNAL_GAP        "gap"        /* fields of a gap_row */
 #define JOURNAL_NOTE       "note"       /* time_ns from_ns to_ns feed text */

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/buf.h"
+#include "format/feed_past.h"
 #include "format/reindex.h"
 #include "format/segment_reader.h"
 
@@ -129,7 +130,7 @@ static td_result enter(void *user, const journal_entry *entry, td_err *err)
     row_texts texts;
     if (td_bytes_is(entry->act, JOURNAL_GAP)) {
         gap_row row;
-        return read_gap(entry, &texts, &row) ? catalog_put_gap(c, &row, err) : TD_OK;
+        return read_gap(entry, &texts, &row) ? catalog_put_gap(c, "", &row, err) : TD_OK;
     }
     if (td_bytes_is(entry->act, JOURNAL_NOTE)) {
         note_row row;
@@ -385,49 +386,128 @@ td_result segment_gaps(archive *a, const char *path, const gap_reader *gaps, gap
 }
 
 /* TD_E_NOTFOUND if the catalog cannot say. */
-static td_result gaps_from_catalog(archive *a, gap_list *out)
+static td_result open_current_catalog(archive *a, catalog **out)
 {
     char what[CATALOG_WHAT_BYTES];
-    catalog *c = NULL;
     if (archive_is_single_file(a) || archive_check_catalog(a, what, NULL) != TD_OK ||
-        what[0] != '\0' || catalog_open(archive_catalog_path(a), CATALOG_READ, &c, NULL) != TD_OK)
+        what[0] != '\0' || catalog_open(archive_catalog_path(a), CATALOG_READ, out, NULL) != TD_OK)
         return TD_E_NOTFOUND;
-    td_result rc = catalog_each_gap(c, gap_list_emit, out, NULL);
-    catalog_close(c);
-    if (rc == TD_OK)
-        return TD_OK;
-    gap_list_fini(out);
-    return TD_E_NOTFOUND;
+    return TD_OK;
 }
 
-td_result archive_gaps_from_segments(archive *a, const gap_reader *gaps, gap_list *out, td_err *err)
+/* Who a row comes from, for a gap_row_fn that has no room for it. */
+typedef struct teller {
+    const char *told_by;
+    told_gap_fn *fn;
+    void *user;
+} teller;
+
+static td_result pass_told(void *user, const gap_row *row, td_err *err)
 {
-    *out = (gap_list){0};
-    gap_call call = {.fn = gap_list_emit, .user = out};
+    const teller *by = user;
+    return by->fn(by->user, by->told_by, row, err);
+}
+
+static td_result told_by_segment(archive *a, const archive_segment *segment, const gap_reader *gaps,
+                                 told_gap_fn *fn, void *user, td_err *err)
+{
+    char path[LIMIT_PATH_BYTES];
+    size_t suffix = segment->name.is_open ? strlen(".open") : 0;
+    (void)snprintf(path, sizeof path, "%.*s", (int)(strlen(segment->path) - suffix), segment->path);
+    teller by = {.told_by = path, .fn = fn, .user = user};
+    td_err cause;
+    td_err_clear(&cause);
+    td_result rc = segment_gaps(a, segment->path, gaps, pass_told, &by, &cause);
+    if (rc == TD_E_NOMEM)
+        return td_err_set(err, rc, "%s", cause.text);
+    if (rc != TD_OK)
+        td_log_say(archive_log(a), TD_LOG_WARNING, "passed over: %s", cause.text);
+    return TD_OK;
+}
+
+static td_result told_by_files(archive *a, const gap_reader *gaps, told_gap_fn *fn, void *user,
+                               td_err *err)
+{
+    teller by_journal = {.told_by = "", .fn = fn, .user = user};
+    gap_call call = {.fn = pass_told, .user = &by_journal};
     journal_state state;
     archive_listing listing = {0};
     td_result rc = journal_read(a, pass_gap, &call, &state, err);
     if (rc == TD_OK)
         rc = archive_list(a, &listing, err);
-    for (size_t i = 0; i < listing.segment_count && rc == TD_OK; i++) {
-        td_err cause;
-        td_err_clear(&cause);
-        rc = segment_gaps(a, listing.segments[i].path, gaps, gap_list_emit, out, &cause);
-        if (rc == TD_E_NOMEM)
-            rc = td_err_set(err, rc, "%s", cause.text);
-        else if (rc != TD_OK) {
-            td_log_say(archive_log(a), TD_LOG_WARNING, "passed over: %s", cause.text);
-            rc = TD_OK;
-        }
-    }
+    for (size_t i = 0; i < listing.segment_count && rc == TD_OK; i++)
+        rc = told_by_segment(a, &listing.segments[i], gaps, fn, user, err);
     archive_listing_fini(&listing);
+    return rc;
+}
+
+/* Gaps by who tells them. */
+typedef struct told_lists {
+    gap_list journal;
+    gap_list segments;
+} told_lists;
+
+static void told_lists_fini(told_lists *told)
+{
+    gap_list_fini(&told->journal);
+    gap_list_fini(&told->segments);
+}
+
+static td_result sort_out(void *user, const char *told_by, const gap_row *row, td_err *err)
+{
+    told_lists *told = user;
+    return gap_list_add(told_by[0] == '\0' ? &told->journal : &told->segments, row, err);
+}
+
+/* What only the journal tells of frames that were pruned, on both sides of it, is nobody's concern
+ * any more. What a segment tells went with that segment. */
+static int is_pruned_away(const archive_past *past, const gap_row *row)
+{
+    return row->to_ns != GAP_OPEN && archive_past_is_pruned(past, row->feed, row->from_ns) &&
+           archive_past_is_pruned(past, row->feed, row->to_ns);
+}
+
+static td_result join_told(archive *a, told_lists *told, td_err *err)
+{
+    archive_past past = {0};
+    td_result rc = told->journal.count == 0 ? TD_OK : archive_past_read(a, &past, err);
+    for (size_t i = 0; i < told->journal.count && rc == TD_OK; i++) {
+        const gap_row *row = &told->journal.rows[i];
+        if (gap_list_find(&told->segments, row) != NULL || !is_pruned_away(&past, row))
+            rc = gap_list_add(&told->segments, row, err);
+    }
+    archive_past_fini(&past);
+    return rc;
+}
+
+td_result archive_each_told_gap(archive *a, const gap_reader *gaps, told_gap_fn *fn, void *user,
+                                td_err *err)
+{
+    catalog *c = NULL;
+    if (open_current_catalog(a, &c) != TD_OK)
+        return told_by_files(a, gaps, fn, user, err);
+    td_result rc = catalog_each_gap(c, fn, user, err);
+    catalog_close(c);
     return rc;
 }
 
 td_result archive_gaps(archive *a, const gap_reader *gaps, gap_list *out, td_err *err)
 {
+    told_lists told = {0};
     *out = (gap_list){0};
-    if (gaps_from_catalog(a, out) == TD_OK)
-        return TD_OK;
-    return archive_gaps_from_segments(a, gaps, out, err);
+    td_result rc = archive_each_told_gap(a, gaps, sort_out, &told, err);
+    if (rc == TD_E_CORRUPT || rc == TD_E_BUSY) { /* a catalog that is of no use after all */
+        td_err_clear(err);
+        told_lists_fini(&told);
+        told = (told_lists){0};
+        rc = told_by_files(a, gaps, sort_out, &told, err);
+    }
+    if (rc == TD_OK)
+        rc = join_told(a, &told, err);
+    if (rc == TD_OK) {
+        *out = told.segments;
+        told.segments = (gap_list){0};
+    }
+    told_lists_fini(&told);
+    return rc;
 }

@@ -12,13 +12,15 @@
 #include "format/journal.h"
 
 /* Every gap of the archive, merged and in order: from the catalog if it is current, else from the
- * journal and the segments' own events. *out is the caller's, for gap_list_fini. */
+ * journal and the segments' own events. Left out is what lies in time that was pruned. *out is the
+ * caller's, for gap_list_fini. */
 TD_MUST_USE td_result archive_gaps(archive *archive, const gap_reader *gaps, gap_list *out,
                                    td_err *err);
 
-/* The same, without a look at the catalog. */
-TD_MUST_USE td_result archive_gaps_from_segments(archive *archive, const gap_reader *gaps,
-                                                 gap_list *out, td_err *err);
+/* The same once for each who tells it, in no order, and with what was pruned away. TD_E_CORRUPT and
+ * TD_E_BUSY: the catalog broke off. */
+TD_MUST_USE td_result archive_each_told_gap(archive *archive, const gap_reader *gaps,
+                                            told_gap_fn *fn, void *user, td_err *err);
 
 /* Gaps that the events of one segment tell, in file order. */
 TD_MUST_USE td_result segment_gaps(archive *archive, const char *path, const gap_reader *gaps,

@@ -189,20 +189,23 @@ static td_result enter_segment(rebuild *r, const char *path, const segment_index
     td_result rc = catalog_begin(r->catalog, err);
     if (rc != TD_OK)
         return rc;
-    rc = index == NULL ? catalog_drop_segment(r->catalog, path, err)
-                       : catalog_put_segment(r->catalog, index, err);
+    rc = catalog_drop_segment(r->catalog, path, err);
+    if (rc == TD_OK && index != NULL)
+        rc = catalog_put_segment(r->catalog, index, err);
     for (size_t i = 0; i < gaps->count && rc == TD_OK; i++)
-        rc = catalog_put_gap(r->catalog, &gaps->rows[i], err);
+        rc = catalog_put_gap(r->catalog, path, &gaps->rows[i], err);
+    if (rc == TD_OK && index != NULL && r->options->entered != NULL)
+        rc = r->options->entered(r->options->user, r->catalog, index, err);
     return end_transaction(r->catalog, rc, err);
 }
 
-static td_result enter_gaps_only(rebuild *r, const gap_list *gaps, td_err *err)
+static td_result enter_gaps_only(rebuild *r, const char *path, const gap_list *gaps, td_err *err)
 {
     td_result rc = catalog_begin(r->catalog, err);
     if (rc != TD_OK)
         return rc;
     for (size_t i = 0; i < gaps->count && rc == TD_OK; i++)
-        rc = catalog_put_gap(r->catalog, &gaps->rows[i], err);
+        rc = catalog_put_gap(r->catalog, path, &gaps->rows[i], err);
     return end_transaction(r->catalog, rc, err);
 }
 
@@ -233,7 +236,7 @@ static td_result read_segment(rebuild *r, const archive_segment *segment, td_err
             rc =
                 enter_segment(r, segment->path, index.chunk_count == 0 ? NULL : &index, &gaps, err);
         else
-            rc = enter_gaps_only(r, &gaps, err);
+            rc = enter_gaps_only(r, segment->path, &gaps, err);
     }
     gap_list_fini(&gaps);
     segment_index_fini(&index);
@@ -253,13 +256,11 @@ static td_result forget_gone(rebuild *r, td_err *err)
     return rc;
 }
 
-/* Rows of gaps do not say which segment told them: if a segment is gone, or the journal is another
- * one, all have to be read anew. */
+/* If the journal is another one, all has to be read anew. */
 static td_result choose_scope(rebuild *r, td_err *err)
 {
     uint64_t journal_bytes = 0;
     int is_behind = 0;
-    size_t at = 0;
     journal_state state;
     if (r->scope == REINDEX_ALL)
         return TD_OK;
@@ -267,7 +268,7 @@ static td_result choose_scope(rebuild *r, td_err *err)
     if (rc != TD_OK)
         return rc;
     rc = journal_read_from(r->archive, journal_bytes, NULL, NULL, &state, err);
-    if (rc == TD_E_NOTFOUND || find_gone(&r->known, &r->listing, &at) != NULL) {
+    if (rc == TD_E_NOTFOUND) {
         td_err_clear(err);
         r->scope = REINDEX_ALL;
         return TD_OK;

@@ -10,6 +10,7 @@
 #include "format/catalog.h"
 #include "format/gap.h"
 #include "format/ledger.h"
+#include "format/segment_index.h"
 
 typedef enum reindex_scope {
     REINDEX_ALL,     /* forget the old catalog and read every segment */
@@ -34,6 +35,8 @@ typedef struct reindex_options {
     reindex_progress_fn *progress;  /* may be NULL */
     int (*should_stop)(void *user); /* asked before each segment; 1: end with TD_E_BUSY, the catalog
                                      * stays behind. May be NULL. */
+    /* A segment's rows are in the catalog now, in the transaction that goes on. May be NULL. */
+    td_result (*entered)(void *user, catalog *catalog, const segment_index *index, td_err *err);
     void *user;
 } reindex_options;
 

@@ -100,6 +100,7 @@ static td_result check_journal(verification *v, td_err *err)
     td_result rc = journal_read(v->archive, NULL, NULL, &state, err);
     if (rc != TD_OK || archive_is_single_file(v->archive))
         return rc;
+    v->has_journal = state.is_present;
     unsigned long long torn = state.file_bytes - state.sound_bytes;
     if (!state.is_present)
         findings_add(&v->findings, v->listing.segment_count == 0 ? VERIFY_SOUND : VERIFY_DAMAGED,

@@ -54,6 +54,7 @@ typedef struct verification {
     archive_listing listing;
     archive_past past;
     char live[SESSION_ID_BYTES];
+    uint8_t has_journal;
     checked_segment *segments; /* as listed */
     size_t segment_count;
     finding_list findings;

@@ -37,6 +37,26 @@ static const checked_segment *find_by_path(const verification *v, const char *pa
     return NULL;
 }
 
+/* What the journal knows of a segment by file name. */
+static const past_segment *find_in_past(const verification *v, const char *name)
+{
+    for (size_t i = v->past.segment_count; i > 0; i--) {
+        if (strcmp(file_name_of(v->past.segments[i - 1].path), name) == 0)
+            return &v->past.segments[i - 1];
+    }
+    return NULL;
+}
+
+/* Last chain value of a segment that was pruned: the journal has kept it. */
+static int find_pruned_chain(const verification *v, const char *name, td_hash128 *out)
+{
+    const past_segment *known = find_in_past(v, name);
+    if (known == NULL || known->stage != PAST_PRUNED)
+        return 0;
+    *out = known->chain;
+    return 1;
+}
+
 /* A segment must begin its chain with the last value of the one before it. */
 static void check_link(verification *v, const checked_segment *segment)
 {
@@ -49,11 +69,16 @@ static void check_link(verification *v, const checked_segment *segment)
         return;
     }
     const checked_segment *before = find_by_file_name(v, segment->previous_segment);
-    if (before == NULL)
+    td_hash128 last;
+    int is_known = before != NULL && before->rc == TD_OK;
+    if (is_known)
+        last = before->result.totals.chain;
+    else if (before == NULL)
+        is_known = find_pruned_chain(v, segment->previous_segment, &last);
+    if (before == NULL && !is_known)
         findings_add(&v->findings, VERIFY_DAMAGED, path, 0,
                      "chain: the segment before it, %s, is not there", segment->previous_segment);
-    else if (before->rc == TD_OK &&
-             !td_hash128_equal(segment->result.previous_chain, before->result.totals.chain))
+    else if (is_known && !td_hash128_equal(segment->result.previous_chain, last))
         findings_add(&v->findings, VERIFY_DAMAGED, path, 0,
                      "chain: does not go on from the last value of %s", segment->previous_segment);
 }
@@ -61,14 +86,18 @@ static void check_link(verification *v, const checked_segment *segment)
 static void check_known(verification *v, const past_segment *known)
 {
     const checked_segment *segment = find_by_path(v, known->path);
-    if (known->stage == PAST_DISCARDED)
+    if (known->stage == PAST_DISCARDED || (known->stage == PAST_PRUNED && segment == NULL))
         return;
+    if (known->stage == PAST_PRUNED)
+        findings_add(&v->findings, VERIFY_SOUND, known->path, 0,
+                     "was pruned, and is there: the next 'tapedeck prune' removes it");
     if (segment == NULL) {
         findings_add(&v->findings, VERIFY_DAMAGED, known->path, 0,
                      "the journal knows this segment, and it is not there");
         return;
     }
-    if (known->stage != PAST_FINISHED || segment->rc != TD_OK)
+    int has_end = known->stage == PAST_FINISHED || known->stage == PAST_PRUNED;
+    if (!has_end || segment->rc != TD_OK)
         return; /* what is wrong with the file itself has been said */
     if (segment->listed->name.is_open)
         findings_add(&v->findings, VERIFY_DAMAGED, segment->listed->path, 0,
@@ -81,6 +110,21 @@ static void check_known(verification *v, const past_segment *known)
                      "the journal knows this segment with %llu bytes, it has %llu",
                      (unsigned long long)known->file_bytes,
                      (unsigned long long)segment->listed->size_bytes);
+}
+
+/* A segment's first entry is durable before its first chunk. */
+static void check_unknown(verification *v, const checked_segment *segment)
+{
+    const char *path = segment->listed->path;
+    if (segment->rc != TD_OK || !segment->result.is_ours || segment->result.totals.chunk_count == 0)
+        return;
+    for (size_t i = 0; i < v->past.segment_count; i++) {
+        if (is_called(path, v->past.segments[i].path))
+            return;
+    }
+    findings_add(&v->findings, VERIFY_DAMAGED, path, 0,
+                 "the journal does not know this segment: entries are missing there, or the file "
+                 "is from elsewhere");
 }
 
 static void check_session_end(verification *v, const past_session *session)
@@ -100,6 +144,8 @@ td_result verify_links(verification *v, td_err *err)
         const checked_segment *segment = &v->segments[i];
         if (segment->rc == TD_OK && segment->result.is_ours && segment->previous_segment != NULL)
             check_link(v, segment);
+        if (v->has_journal)
+            check_unknown(v, segment);
     }
     for (size_t i = 0; i < v->past.segment_count; i++)
         check_known(v, &v->past.segments[i]);

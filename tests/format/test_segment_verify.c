@@ -148,6 +148,7 @@ static void test_parts(void **state)
 typedef enum forgery {
     FORGE_NOTHING,
     FORGE_TOTAL,
+    FORGE_EVENTS,
     FORGE_BYTES,
     FORGE_DROPPED,
     FORGE_CONN,
@@ -168,6 +169,9 @@ static void forge(sealed_chunk *sealed, forgery how)
     case FORGE_TOTAL:
         sealed->totals.frames_written++;
         sealed->totals.frames_in++;
+        break;
+    case FORGE_EVENTS:
+        sealed->totals.events_written++;
         break;
     case FORGE_BYTES:
         sealed->totals.bytes_written--;
@@ -236,6 +240,7 @@ static void test_forged(void **state)
         {"dropped frames that are known", FORGE_NOTHING, 10, -1},
         {"dropped frames that are not", FORGE_DROPPED, 10, FINDING_ORDINAL},
         {"one frame too many", FORGE_TOTAL, 0, FINDING_TOTALS},
+        {"an event too many", FORGE_EVENTS, 0, FINDING_TOTALS},
         {"a byte too few", FORGE_BYTES, 0, FINDING_TOTALS},
         {"frames of a connection", FORGE_CONN, 0, FINDING_TOTALS},
         {"no connection", FORGE_NO_CONN, 0, FINDING_TOTALS},
@@ -256,6 +261,48 @@ static void test_forged(void **state)
             fail_msg("%s: %s", rows[i].name, s.first);
         assert_int_equal(s.counts[FINDING_CHAIN], 0);
         assert_int_equal(s.counts[FINDING_DATA_CRC], 0);
+        io_fault_close(disk);
+    }
+}
+
+/* Chunks of two builders in one segment: of frames from the first on, then of frames from the
+ * second on, 20 of each. */
+static void write_out_of_order(td_io io, uint64_t first, uint64_t second)
+{
+    fixture_spec spec = {.path = FINAL};
+    const uint64_t from[] = {first, second};
+    segment_session session = fixture_session(&spec);
+    segment_writer *writer;
+    assert_int_equal(segment_writer_open(io, FINAL, &session, &writer, NULL), TD_OK);
+    for (size_t i = 0; i < 2; i++) {
+        chunk_builder *builder;
+        sealed_chunk *sealed = sealed_chunk_open();
+        assert_int_equal(chunk_builder_open(NULL, &builder, NULL), TD_OK);
+        fixture_append(builder, from[i], from[i] + 20);
+        assert_int_equal(chunk_builder_seal(builder, sealed, NULL), TD_OK);
+        sealed->starts_segment = i == 0;
+        assert_int_equal(segment_writer_append(writer, sealed, NULL, NULL), TD_OK);
+        sealed_chunk_close(sealed);
+        chunk_builder_close(builder);
+    }
+    assert_int_equal(segment_writer_finish(writer, NULL, NULL), TD_OK);
+    segment_writer_close(writer);
+}
+
+/* P3: receive times strictly rise; ordinals go on; totals go on from one chunk to the next. */
+static void test_chunks_out_of_order(void **state)
+{
+    (void)state;
+    static const uint64_t ROWS[][2] = {{20, 0}, {100, 90}, {50, 50}};
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        io_fault *disk = io_fault_open();
+        write_out_of_order(io_fault_io(disk), ROWS[i][0], ROWS[i][1]);
+        segment_verify_result result;
+        seen s = verify(disk, FINAL, &result);
+        assert_true(s.counts[FINDING_TIME] > 0);
+        assert_true(s.counts[FINDING_TOTALS] > 0);
+        assert_true(s.counts[FINDING_ORDINAL] > 0);
+        assert_int_equal(s.counts[FINDING_CHAIN], 0);
         io_fault_close(disk);
     }
 }
@@ -335,9 +382,13 @@ static void test_recovered(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sound),     cmocka_unit_test(test_every_flipped_bit),
-        cmocka_unit_test(test_parts),     cmocka_unit_test(test_forged),
-        cmocka_unit_test(test_recovered), cmocka_unit_test(test_reconnect_between_chunks),
+        cmocka_unit_test(test_sound),
+        cmocka_unit_test(test_every_flipped_bit),
+        cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_forged),
+        cmocka_unit_test(test_chunks_out_of_order),
+        cmocka_unit_test(test_recovered),
+        cmocka_unit_test(test_reconnect_between_chunks),
     };
     return cmocka_run_group_tests_name("format/segment_verify", tests, NULL, NULL);
 }
