@@ -39,9 +39,9 @@ SRC_format := format/chain.c format/channel.c format/chunk_builder.c format/chun
 
 SRC_format += format/gap.c format/segment_name.c format/archive.c format/archive_list.c format/segment_index.c \
               format/archive_plan.c format/journal.c format/catalog.c format/catalog_read.c \
-              format/catalog_write.c format/catalog_compare.c format/catalog_known.c format/catalog_rebuild.c format/ledger.c format/reindex.c format/feed_past.c \
+              format/catalog_write.c format/catalog_compare.c format/catalog_known.c format/catalog_rebuild.c format/ledger.c format/reindex.c format/feed_past.c format/feed_missing.c \
               format/archive_writer.c format/archive_feed.c format/archive_recover.c format/verify.c \
-              format/verify_segments.c format/verify_links.c format/verify_sessions.c format/verify_catalog.c
+              format/verify_segments.c format/verify_links.c format/verify_sessions.c format/verify_catalog.c format/prune.c format/prune_gaps.c
 # catalog.sql as C strings, one per schema version.
 GEN_format := $(B)/gen/format/catalog_sql.c
 
@@ -77,7 +77,7 @@ SRC_replay += replay/export_table.c replay/export_gzip.c replay/export_folder.c 
 SRC_archive := archive/import.c archive/import_feed.c archive/import_line.c archive/import_plan.c \
                archive/import_slots.c archive/import_source.c archive/import_spool.c archive/import_secrets.c \
                archive/cmd_import.c archive/verb_run.c archive/cmd_info.c archive/cmd_ls.c \
-               archive/cmd_cat.c archive/cmd_gaps.c archive/cmd_verify.c archive/cmd_recover.c \
+               archive/cmd_cat.c archive/cmd_gaps.c archive/cmd_verify.c archive/cmd_recover.c archive/cmd_prune.c \
                archive/cmd_reindex.c archive/cmd_decode.c archive/frame_lines.c archive/cmd_topics.c archive/topics_markdown.c archive/main.c
 
 SRC_sim := sim/market.c sim/flow.c sim/instrument.c sim/window.c sim/candle.c sim/symbol.c sim/template.c \
@@ -108,7 +108,7 @@ TESTS_book += tests/book/test_audit.c
 TESTS_format := tests/format/test_chunk_builder.c tests/format/test_interop.c tests/format/test_mcap.c tests/format/test_recover.c tests/format/test_segment.c tests/format/test_segment_verify.c
 TESTS_format += tests/format/test_archive.c tests/format/test_archive_writer.c tests/format/test_catalog.c \
                 tests/format/test_gap.c tests/format/test_journal.c tests/format/test_archive_recover.c \
-                tests/format/test_verify.c tests/format/test_verify_damage.c tests/format/test_archive_plan.c
+                tests/format/test_verify.c tests/format/test_verify_damage.c tests/format/test_prune.c tests/format/test_archive_plan.c
 
 TESTS_tape := tests/tape/test_channel_router.c tests/tape/test_selection.c tests/tape/test_event.c tests/tape/test_gap_json.c tests/tape/test_tape.c \
               tests/tape/test_tape_files.c

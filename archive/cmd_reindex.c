@@ -22,6 +22,8 @@ static void print_report(verb_run *verb, const reindex_report *report)
         if (report->segments_unreadable > 0)
             output_printf(&verb->output, "; %" PRIu64 " segments cannot be read",
                           report->segments_unreadable);
+        if (report->segments_missing > 0)
+            output_printf(&verb->output, "; %" PRIu64 " are not there", report->segments_missing);
         output_printf(&verb->output, "\n");
         return;
     }
@@ -30,6 +32,7 @@ static void print_report(verb_run *verb, const reindex_report *report)
     json_write_member_text(json, "archive", archive_path(verb->archive));
     json_write_member_u64(json, "segments", report->segments_read);
     json_write_member_u64(json, "segments_unreadable", report->segments_unreadable);
+    json_write_member_u64(json, "segments_missing", report->segments_missing);
     json_write_member_u64(json, "segments_gone", report->segments_gone);
     json_write_member_u64(json, "strangers", report->strangers);
     json_write_member_u64(json, "gaps", report->gaps);
@@ -55,8 +58,8 @@ exit_code cmd_reindex(const verb_context *context, int argc, char **argv)
     progress_end(&verb.progress);
     if (rc == TD_OK)
         print_report(&verb, &report);
-    return verb_run_end(&verb, rc,
-                        report.segments_unreadable > 0 ? EXIT_CODE_DAMAGE : EXIT_CODE_DONE);
+    int is_whole = report.segments_unreadable + report.segments_missing == 0;
+    return verb_run_end(&verb, rc, is_whole ? EXIT_CODE_DONE : EXIT_CODE_DAMAGE);
 }
 
 static td_result print_line(void *user, td_bytes line, td_err *err)

@@ -23,7 +23,10 @@ exit_code cmd_verify(const verb_context *context, int argc, char **argv);
 /* Close what a crash left open. 3 if something durable is lost. */
 exit_code cmd_recover(const verb_context *context, int argc, char **argv);
 
-/* Rebuild the catalog. */
+/* Remove old segments. 3 if one could not be read, and so was left. */
+exit_code cmd_prune(const verb_context *context, int argc, char **argv);
+
+/* Rebuild the catalog. 3 if a segment could not be read, or is not there. */
 exit_code cmd_reindex(const verb_context *context, int argc, char **argv);
 
 /* The catalog's rows, sorted, as text. */

@@ -16,6 +16,7 @@ static const verb_row VERBS[] = {
     {"gaps", "every discontinuity, with its reason", cmd_gaps, NULL},
     {"verify", "prove an archive sound", cmd_verify, NULL},
     {"recover", "close what a crash left open", cmd_recover, NULL},
+    {"prune", "remove old segments: by age, by size, by feed", cmd_prune, NULL},
     {"reindex", "rebuild the catalog", cmd_reindex, NULL},
     {"dump-catalog", "the catalog's rows, as text", cmd_dump_catalog, NULL},
     {"decode", "frames on stdin to typed JSON", cmd_decode, NULL},

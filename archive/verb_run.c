@@ -42,7 +42,9 @@ static td_result open_parts(verb_run *verb, const verb_run_spec *spec)
     verb->gaps = event_gap_reader(verb->events);
     archive_options options = {
         .io = io_posix(), .clock = clock_real(), .log = &verb->log, .verb = spec->name};
-    return archive_open(&options, path, spec->mode, &verb->archive, &verb->err);
+    int only_looks = spec->only_looks != NULL && *spec->only_looks;
+    return archive_open(&options, path, only_looks ? ARCHIVE_READ : spec->mode, &verb->archive,
+                        &verb->err);
 }
 
 int verb_run_begin(verb_run *verb, const verb_context *context, const verb_run_spec *spec, int argc,

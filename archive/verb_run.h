@@ -55,6 +55,8 @@ typedef struct verb_run_spec {
     unsigned takes;
     option_group own; /* rows NULL: none */
     archive_mode mode;
+    const uint8_t *only_looks; /* 1 once the line is parsed: open for reading all the same. May be
+                                  NULL */
 } verb_run_spec;
 
 /* Parse, open the archive, make the output on stdout. Returns 1 to go on, and then verb_run_end

@@ -102,7 +102,8 @@ TD_MUST_USE td_result td_io_sync(td_file *file, td_err *err);
 /* Rename within one file system, replacing to. Durable after sync_dir of both folders. */
 TD_MUST_USE td_result td_io_rename(td_io io, const char *from, const char *to, td_err *err);
 
-/* Remove a file. TD_E_NOTFOUND if it is not there. */
+/* Remove a file, or a folder that is empty. TD_E_NOTFOUND if it is not there; TD_E_IO, for instance
+ * if there is something in the folder. Durable after sync_dir of the folder around it. */
 TD_MUST_USE td_result td_io_unlink(td_io io, const char *path, td_err *err);
 
 /* Make a folder, its parents must exist; one that is there already is fine. */

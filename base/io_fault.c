@@ -369,8 +369,8 @@ static td_result unlink_found(io_fault *disk, const found_name *found, const cha
     if (found->inode == NO_INODE)
         return missing("remove", path, err);
     const inode *node = disk_inode(disk, found->inode);
-    if (node->kind != TD_ENTRY_FILE)
-        return td_err_set_os(err, EISDIR, "cannot remove '%s'", path);
+    if (node->kind != TD_ENTRY_FILE && node->names.count > 0)
+        return td_err_set_os(err, ENOTEMPTY, "cannot remove '%s'", path);
     disk_change change = {.what = IO_FAULT_CHANGE_UNLINK, .inode = found->inode};
     change.dir = found->dir;
     change.name = found->name;

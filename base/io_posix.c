@@ -191,7 +191,7 @@ static td_result posix_rename(void *ctx, const char *from, const char *to, td_er
 static td_result posix_unlink(void *ctx, const char *path, td_err *err)
 {
     (void)ctx;
-    return unlink(path) == 0 ? TD_OK : path_error(err, errno, "remove", path);
+    return remove(path) == 0 ? TD_OK : path_error(err, errno, "remove", path);
 }
 
 static td_result posix_mkdir(void *ctx, const char *path, td_err *err)

@@ -218,6 +218,24 @@ td_result archive_live_session(archive *a, char out[SESSION_ID_BYTES], td_err *e
     return TD_OK;
 }
 
+td_result archive_hold_appenders(archive *a, td_lock **out, td_err *err)
+{
+    TD_ASSERT(a->mode == ARCHIVE_MAINTAIN);
+    char path[LIMIT_PATH_BYTES];
+    char holder[HOLDER_BYTES];
+    td_err busy;
+    td_err_clear(&busy);
+    *out = NULL;
+    td_result rc = archive_join(a, LOCK_FILE, path, err);
+    if (rc != TD_OK)
+        return rc;
+    holder_line(a, "look", holder);
+    rc = td_io_lock(a->io, path, holder, out, &busy);
+    if (rc == TD_OK || rc == TD_E_BUSY)
+        return TD_OK;
+    return td_err_set(err, rc, "cannot see who appends to '%s': %s", a->path, busy.text);
+}
+
 td_result archive_lock_maintain(archive *a, td_lock **out, td_err *err)
 {
     TD_ASSERT(a->mode != ARCHIVE_READ);
@@ -250,6 +268,24 @@ static td_result look_at_file(archive *a, td_err *err)
     return rc;
 }
 
+/* A file is for reading only: what maintainers do is about a folder and its journal. */
+static td_result take_single_file(archive *a, td_err *err)
+{
+    td_err_clear(err);
+    if (a->mode == ARCHIVE_READ) {
+        a->is_single_file = 1;
+        return TD_OK;
+    }
+    td_result rc = td_err_set(err, TD_E_UNSUPPORTED,
+                              "cannot open archive '%s': it is a single file, and %s works on an "
+                              "archive's folder",
+                              a->path, a->verb);
+    td_err_hint(err,
+                "give the folder that holds its journal, with -a; readers (verify, cat, replay "
+                "…) take the file as it is, also an unfinished one");
+    return rc;
+}
+
 /* A folder with a journal or a capture folder in it, or a file: what a reader can open. */
 static td_result look_at_path(archive *a, td_err *err)
 {
@@ -265,11 +301,8 @@ static td_result look_at_path(archive *a, td_err *err)
         td_err_hint(err, "an archive is made by record or import");
         return rc;
     }
-    if (a->mode == ARCHIVE_READ && look_at_file(a, NULL) == TD_OK) {
-        a->is_single_file = 1;
-        td_err_clear(err);
-        return TD_OK;
-    }
+    if (look_at_file(a, NULL) == TD_OK)
+        return take_single_file(a, err);
     return td_err_add(err, rc, "cannot open archive '%s'", a->path);
 }
 

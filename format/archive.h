@@ -131,6 +131,10 @@ void archive_listing_fini(archive_listing *listing);
 TD_MUST_USE td_result archive_live_session(archive *archive, char out[SESSION_ID_BYTES],
                                            td_err *err);
 
+/* Keep appenders from beginning for a moment, if none is at work: *out is the lock, for
+ * td_io_unlock, and they wait up to a second for it. NULL if one is at work. For maintainers. */
+TD_MUST_USE td_result archive_hold_appenders(archive *archive, td_lock **out, td_err *err);
+
 /* Take maintain.lock for an appender that has to recover before it goes on; waits up to a second.
  * Unlock with td_io_unlock. A maintainer has it already: *out is NULL then. TD_E_BUSY. */
 TD_MUST_USE td_result archive_lock_maintain(archive *archive, td_lock **out, td_err *err);

@@ -264,7 +264,6 @@ static void say_strangers(archive_plan *plan, const archive_listing *listing)
 {
     for (size_t i = 0; i < listing->stranger_count; i++) {
         const archive_stranger *stranger = &listing->strangers[i];
-        known_segments_see(&plan->known, stranger->path);
         if (stranger->is_unreadable && is_of_other_feed(plan, stranger->path))
             continue;
         td_log_say(archive_log(plan->archive), TD_LOG_WARNING, "passed over: %s: %s",
@@ -273,63 +272,40 @@ static void say_strangers(archive_plan *plan, const archive_listing *listing)
     }
 }
 
-/* A segment may be finished, and so renamed, while its folder is listed. */
-static int is_on_disk(const archive_plan *plan, const known_segment *known)
+/* 1 if a missing segment may have had frames of the wanted time: its name says when the first came,
+ * and none is of another hour (FORMAT.md, "Rotation"). */
+static int may_overlap(const archive_plan *plan, const char *path)
 {
-    char path[LIMIT_PATH_BYTES];
-    td_file *file = NULL;
-    td_result rc = archive_join(plan->archive, known->path, path, NULL);
-    if (rc == TD_OK)
-        rc = td_io_open(archive_io(plan->archive), path, TD_OPEN_READ, &file, NULL);
-    td_io_close(file);
-    return rc == TD_OK;
+    segment_name name;
+    const char *slash = strrchr(path, '/');
+    if (!segment_name_parse(slash == NULL ? path : slash + 1, &name))
+        return 1;
+    return overlaps(name.first_s * TD_NS_PER_S, (name.first_s / 3600 + 1) * 3600 * TD_NS_PER_S,
+                    &plan->query);
 }
 
-/* 1 if the journal says that a segment was finished. The catalog may say what it likes: it may be
- * broken, or another archive's. */
-static int is_in_journal(const archive_past *past, const char *path)
+/* Without it a reader would call a tape whole that is not. */
+static void say_missing(void *user, const past_segment *segment)
 {
-    for (size_t i = 0; i < past->segment_count; i++) {
-        if (past->segments[i].stage == PAST_FINISHED && strcmp(past->segments[i].path, path) == 0)
-            return 1;
-    }
-    return 0;
-}
-
-static void say_missing(archive_plan *plan, const archive_past *past, const char *path)
-{
-    if (!is_in_journal(past, path))
+    archive_plan *plan = user;
+    const known_segment *known = known_segments_find(&plan->known, segment->path);
+    int is_wanted = known != NULL ? known->has_wanted : may_overlap(plan, segment->path);
+    if (!is_wanted || is_of_other_feed(plan, segment->path))
         return;
     td_log_say(archive_log(plan->archive), TD_LOG_WARNING,
-               "missing: %s: the journal knows it, the disk lacks it", path);
+               "missing: %s: the journal knows it, the disk lacks it", segment->path);
     plan->unreadable_count++;
 }
 
-/* Segments that the archive once had and the folder lacks: without them a reader would call a tape
- * whole that is not. The journal is read only if the catalog gives a reason to. */
+/* Without a journal nobody can say; verify does. */
 static td_result look_for_missing(archive_plan *plan, const archive_listing *listing, td_err *err)
 {
-    archive_past past = {0};
     td_err cause;
-    td_result rc = TD_OK;
-    int is_read = 0;
-    for (size_t i = 0; i < listing->segment_count; i++)
-        known_segments_see(&plan->known, listing->segments[i].path);
-    for (size_t i = 0; i < plan->known.count && rc == TD_OK; i++) {
-        const known_segment *known = &plan->known.rows[i];
-        if (known->is_seen || !known->has_wanted || known->is_open ||
-            is_of_other_feed(plan, known->path) || is_on_disk(plan, known))
-            continue;
-        if (!is_read)
-            rc = archive_past_read(plan->archive, &past, &cause);
-        is_read = 1;
-        if (rc == TD_OK)
-            say_missing(plan, &past, known->path);
-    }
-    archive_past_fini(&past);
+    td_err_clear(&cause);
+    td_result rc = archive_each_missing(plan->archive, listing, say_missing, plan, &cause);
     if (rc == TD_E_NOMEM)
         return td_err_set(err, rc, "%s", cause.text);
-    if (rc != TD_OK) /* without a journal nobody can say; verify does */
+    if (rc != TD_OK)
         td_log_say(archive_log(plan->archive), TD_LOG_WARNING, "%s", cause.text);
     return TD_OK;
 }

@@ -48,7 +48,7 @@ static int compare(const void *path, const void *row)
     return strcmp(path, ((const known_segment *)row)->path);
 }
 
-static known_segment *find(const known_segments *known, const char *path)
+const known_segment *known_segments_find(const known_segments *known, const char *path)
 {
     char name[LIMIT_PATH_BYTES];
     size_t length = strlen(path);
@@ -59,18 +59,6 @@ static known_segment *find(const known_segments *known, const char *path)
         length -= suffix;
     (void)snprintf(name, sizeof name, "%.*s", (int)length, path);
     return bsearch(name, known->rows, known->count, sizeof known->rows[0], compare);
-}
-
-const known_segment *known_segments_find(const known_segments *known, const char *path)
-{
-    return find(known, path);
-}
-
-void known_segments_see(known_segments *known, const char *path)
-{
-    known_segment *row = find(known, path);
-    if (row != NULL)
-        row->is_seen = 1;
 }
 
 int known_segments_match(const known_segments *known, const archive_segment *segment)

@@ -13,7 +13,6 @@ typedef struct known_segment {
     char *path; /* without ".open" */
     uint8_t is_open;
     uint8_t has_wanted; /* as catalog_segment */
-    uint8_t is_seen;    /* it is on disk: for whoever compares */
     uint64_t file_bytes;
 } known_segment;
 
@@ -28,9 +27,6 @@ void known_segments_fini(known_segments *known);
 
 /* The row of a path with or without ".open", or NULL. */
 const known_segment *known_segments_find(const known_segments *known, const char *path);
-
-/* Mark the row of a path with or without ".open" as seen, if there is one. */
-void known_segments_see(known_segments *known, const char *path);
 
 /* 1 if a finished segment is in the list as it is on disk. Never for an open one, which has to be
  * read to know how far it is. */

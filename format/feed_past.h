@@ -58,6 +58,12 @@ int archive_past_is_pruned(const archive_past *past, const char *feed, uint64_t 
 /* The session of that id, or NULL. */
 past_session *archive_past_session(const archive_past *past, const char *session);
 
+/* Called for each segment that the journal knows as finished and not as pruned, and that is neither
+ * listed nor on the disk after all (it may have been renamed meanwhile); valid during the call. */
+typedef void missing_fn(void *user, const past_segment *segment);
+TD_MUST_USE td_result archive_each_missing(archive *archive, const archive_listing *listing,
+                                           missing_fn *fn, void *user, td_err *err);
+
 /* Where a feed's chain goes on. */
 typedef struct feed_link {
     uint8_t is_known;               /* 0: the feed's first segment is still to come */

@@ -425,6 +425,13 @@ static td_result told_by_segment(archive *a, const archive_segment *segment, con
     return TD_OK;
 }
 
+/* What it told is not known any more. */
+static void say_missing(void *user, const past_segment *segment)
+{
+    td_log_say(archive_log(user), TD_LOG_WARNING,
+               "missing: %s: the journal knows it, the disk lacks it", segment->path);
+}
+
 static td_result told_by_files(archive *a, const gap_reader *gaps, told_gap_fn *fn, void *user,
                                td_err *err)
 {
@@ -435,6 +442,8 @@ static td_result told_by_files(archive *a, const gap_reader *gaps, told_gap_fn *
     td_result rc = journal_read(a, pass_gap, &call, &state, err);
     if (rc == TD_OK)
         rc = archive_list(a, &listing, err);
+    if (rc == TD_OK)
+        rc = archive_each_missing(a, &listing, say_missing, a, err);
     for (size_t i = 0; i < listing.segment_count && rc == TD_OK; i++)
         rc = told_by_segment(a, &listing.segments[i], gaps, fn, user, err);
     archive_listing_fini(&listing);

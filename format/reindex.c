@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "format/catalog_known.h"
+#include "format/feed_past.h"
 #include "format/segment_index.h"
 
 /* ---- is the catalog current? ---- */
@@ -294,6 +295,14 @@ static td_result read_segments(rebuild *r, td_err *err)
     return rc;
 }
 
+static void say_missing(void *user, const past_segment *segment)
+{
+    rebuild *r = user;
+    r->report->segments_missing++;
+    td_log_say(archive_log(r->archive), TD_LOG_WARNING,
+               "missing: %s: the journal knows it, the disk lacks it", segment->path);
+}
+
 td_result archive_reindex_into(archive *a, catalog *c, const reindex_options *options,
                                reindex_report *report, td_err *err)
 {
@@ -311,6 +320,8 @@ td_result archive_reindex_into(archive *a, catalog *c, const reindex_options *op
         rc = archive_live_session(a, r.live, err);
     if (rc == TD_OK)
         rc = archive_list(a, &r.listing, err);
+    if (rc == TD_OK)
+        rc = archive_each_missing(a, &r.listing, say_missing, &r, err);
     if (rc == TD_OK)
         rc = known_segments_load(c, &r.known, err);
     if (rc == TD_OK)

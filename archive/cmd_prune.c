@@ -1,0 +1,224 @@
+/* tapedeck prune: retention. What is too old, or too much, goes, oldest first. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "archive/cmds.h"
+#include "archive/verb_run.h"
+#include "base/assert.h"
+#include "base/buf.h"
+#include "base/time_text.h"
+#include "cli/table.h"
+#include "format/prune.h"
+
+typedef struct prune_line {
+    options_list feeds;
+    options_time before;
+    uint64_t older_than_ns;
+    uint64_t keep_bytes;
+    uint8_t is_dry_run;
+} prune_line;
+
+static const option_row PRUNE_ROWS[] = {
+    {.long_name = "older-than",
+     .type = OPTION_DURATION,
+     .offset = offsetof(prune_line, older_than_ns),
+     .min = 1,
+     .metavar = "DURATION",
+     .help = "segments whose last frame is older than this: 30d"},
+    {.long_name = "before",
+     .type = OPTION_TIME,
+     .offset = offsetof(prune_line, before),
+     .metavar = "TIME",
+     .edge = TD_DATE_BEGINS,
+     .help = "segments whose last frame came before this"},
+    {.long_name = "keep-bytes",
+     .type = OPTION_SIZE,
+     .offset = offsetof(prune_line, keep_bytes),
+     .metavar = "SIZE",
+     .help = "the oldest segments, until no more than this is left: 10GiB"},
+    {.long_name = "feed",
+     .type = OPTION_LIST,
+     .offset = offsetof(prune_line, feeds),
+     .metavar = "GLOB",
+     .help = "only segments of these feeds; alone: all of them"},
+    {.long_name = "dry-run",
+     .type = OPTION_FLAG,
+     .offset = offsetof(prune_line, is_dry_run),
+     .help = "say what would go, and change nothing"},
+};
+
+/* --keep-bytes 0 is a bound; that it was not given is this. */
+#define KEEP_ALL UINT64_MAX
+
+enum { SEGMENTS_BYTES_MAX = 64 << 20 };
+
+/* Segments as they go: JSON objects, kept until the document is written. */
+typedef struct pruning {
+    verb_run *verb;
+    const prune_line *line;
+    selection feeds;
+    td_buf segments; /* joined by "," */
+    uint8_t is_cut;  /* 1: there were too many to list */
+} pruning;
+
+static int wants_feed(void *user, const char *feed)
+{
+    const pruning *p = user;
+    return selection_has_feed(&p->feeds, feed);
+}
+
+static void say_segment(pruning *p, const prune_event *going)
+{
+    char bytes[TABLE_UNIT_BYTES];
+    char last[SHORT_TIME_BYTES];
+    format_size(going->bytes, bytes);
+    verb_run_format_time(going->last_ns, last);
+    output_printf(&p->verb->output, "%s %s: %s, last frame %s, %s\n",
+                  p->line->is_dry_run ? "would remove" : "removed", going->path,
+                  prune_why_name(going->why), last, bytes);
+}
+
+static void take_segment(void *user, const prune_event *going)
+{
+    pruning *p = user;
+    json_writer json;
+    if (!p->verb->json.is_json) {
+        say_segment(p, going);
+        return;
+    }
+    /* What does not fit is left out of the list; the totals have it. */
+    if (p->is_cut || (p->segments.size > 0 && td_buf_append(&p->segments, ",", 1, NULL) != TD_OK)) {
+        p->is_cut = 1;
+        return;
+    }
+    json_write_begin(&json, &p->segments);
+    json_write_object_begin(&json);
+    json_write_member_text(&json, "segment", going->path);
+    json_write_member_text(&json, "feed", going->feed);
+    json_write_member_text(&json, "why", prune_why_name(going->why));
+    json_write_member_u64(&json, "first_ns", going->first_ns);
+    json_write_member_u64(&json, "last_ns", going->last_ns);
+    verb_run_write_count(&json, "frames", going->frames);
+    json_write_member_u64(&json, "bytes", going->bytes);
+    json_write_object_end(&json);
+    if (json_write_end(&json, NULL) != TD_OK)
+        p->is_cut = 1;
+}
+
+static void print_json(const pruning *p, const prune_report *report)
+{
+    json_writer *json = output_json_begin(&p->verb->output);
+    json_write_object_begin(json);
+    json_write_member_text(json, "archive", archive_path(p->verb->archive));
+    json_write_member_bool(json, "dry_run", p->line->is_dry_run);
+    json_write_member_u64(json, "segments_pruned", report->segments);
+    verb_run_write_count(json, "frames_pruned", report->frames);
+    json_write_member_u64(json, "bytes_pruned", report->bytes);
+    json_write_member_u64(json, "segments_kept", report->segments_kept);
+    json_write_member_u64(json, "bytes_kept", report->bytes_kept);
+    json_write_member_u64(json, "segments_unreadable", report->segments_unreadable);
+    json_write_member_u64(json, "gaps_kept", report->gaps_kept);
+    json_write_member_u64(json, "folders_removed", report->folders);
+    json_write_key(json, "segments");
+    json_write_array_begin(json);
+    if (p->segments.size > 0 && !p->is_cut)
+        json_write_raw(json, td_buf_view(&p->segments));
+    json_write_array_end(json);
+    json_write_object_end(json);
+    output_json_end(&p->verb->output);
+}
+
+static void print_people(const pruning *p, const prune_report *report)
+{
+    char gone[TABLE_UNIT_BYTES];
+    char kept[TABLE_UNIT_BYTES];
+    output_stream *output = &p->verb->output;
+    format_size(report->bytes, gone);
+    format_size(report->bytes_kept, kept);
+    if (report->segments == 0)
+        output_printf(output, "nothing to prune; ");
+    else
+        output_printf(output, "%s %" PRIu64 " segment%s, %s; ",
+                      p->line->is_dry_run ? "would remove" : "removed", report->segments,
+                      plural_ending(report->segments), gone);
+    output_printf(output, "kept: %" PRIu64 " segment%s, %s\n", report->segments_kept,
+                  plural_ending(report->segments_kept), kept);
+    if (report->segments_unreadable > 0)
+        output_printf(output, "left alone, because unreadable or not there: %" PRIu64 "\n",
+                      report->segments_unreadable);
+}
+
+/* The moment before which frames are too old; 0: there is none. Of two bounds the stricter one. */
+static td_result age_bound(const prune_line *line, uint64_t *before_ns, td_err *err)
+{
+    uint64_t now_ns = clock_wall_ns(clock_real());
+    *before_ns = 0;
+    if (line->before.is_given && line->before.at.kind != TD_TIME_ABSOLUTE)
+        return td_err_set(
+            err, TD_E_INVALID,
+            "--before: a time that counts from the first frame says nothing about age");
+    if (line->before.is_given)
+        *before_ns = line->before.at.ns;
+    if (line->older_than_ns > 0 && line->older_than_ns < now_ns &&
+        now_ns - line->older_than_ns > *before_ns)
+        *before_ns = now_ns - line->older_than_ns;
+    return TD_OK;
+}
+
+static td_result check_line(const prune_line *line, td_err *err)
+{
+    if (line->older_than_ns > 0 || line->before.is_given || line->keep_bytes != KEEP_ALL ||
+        line->feeds.count > 0)
+        return TD_OK;
+    td_result rc = td_err_set(err, TD_E_INVALID, "nothing says what is to go");
+    td_err_hint(err, "give --older-than, --before, --keep-bytes or --feed; --dry-run shows what "
+                     "would go");
+    return rc;
+}
+
+static td_result prune(pruning *p, prune_report *report)
+{
+    verb_run *verb = p->verb;
+    prune_options options = {.mode = p->line->is_dry_run ? PRUNE_LOOK : PRUNE_REMOVE,
+                             .keep_bytes = p->line->keep_bytes,
+                             .wants_feed = wants_feed,
+                             .removing = take_segment,
+                             .user = p,
+                             .gaps = &verb->gaps};
+    td_result rc = check_line(p->line, &verb->err);
+    if (rc == TD_OK)
+        rc = age_bound(p->line, &options.before_ns, &verb->err);
+    if (rc == TD_OK && archive_is_single_file(verb->archive))
+        rc = td_err_set(&verb->err, TD_E_INVALID, "%s is a single file: prune wants an archive",
+                        archive_path(verb->archive));
+    return rc == TD_OK ? archive_prune(verb->archive, &options, report, &verb->err) : rc;
+}
+
+exit_code cmd_prune(const verb_context *context, int argc, char **argv)
+{
+    verb_run verb = {0};
+    prune_line line = {.keep_bytes = KEEP_ALL};
+    const verb_run_spec spec = {
+        .name = "prune",
+        .summary = "Remove the oldest segments: by age, by size, by feed.",
+        .examples = "tapedeck prune -a archive --older-than 90d --keep-bytes 500GiB --dry-run",
+        .takes = VERB_TAKES_JSON,
+        .own = {"What goes", PRUNE_ROWS, sizeof PRUNE_ROWS / sizeof PRUNE_ROWS[0], &line},
+        .mode = ARCHIVE_MAINTAIN,
+        .only_looks = &line.is_dry_run};
+    exit_code status = EXIT_CODE_DONE;
+    if (!verb_run_begin(&verb, context, &spec, argc, argv, &status))
+        return status;
+    pruning p = {
+        .verb = &verb, .line = &line, .feeds = {.feeds = {line.feeds.items, line.feeds.count}}};
+    td_buf_init(&p.segments, SEGMENTS_BYTES_MAX);
+    prune_report report = {0};
+    td_result rc = prune(&p, &report);
+    if (rc == TD_OK && verb.json.is_json)
+        print_json(&p, &report);
+    else if (rc == TD_OK)
+        print_people(&p, &report);
+    td_buf_fini(&p.segments);
+    return verb_run_end(&verb, rc,
+                        report.segments_unreadable > 0 ? EXIT_CODE_DAMAGE : EXIT_CODE_DONE);
+}

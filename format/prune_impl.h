@@ -1,0 +1,45 @@
+/* Inside of prune: what its parts share. */
+#ifndef TD_FORMAT_PRUNE_IMPL_H
+#define TD_FORMAT_PRUNE_IMPL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "format/archive.h"
+#include "format/feed_past.h"
+#include "format/journal.h"
+#include "format/prune.h"
+
+/* A segment of the wanted feeds. */
+typedef struct prune_candidate {
+    char *path; /* below the archive, with ".open" where it has it */
+    char *feed;
+    char session[SESSION_ID_BYTES];
+    uint64_t first_ns, last_ns;
+    uint64_t until_ns; /* first frame of the feed behind it, or last_ns */
+    uint64_t bytes;
+    uint64_t frames;
+    prune_why why;      /* if it goes */
+    uint8_t may_go;     /* 1: finished, and the journal knows it so */
+    uint8_t was_pruned; /* 1: the journal has it as pruned already */
+    uint8_t goes;
+} prune_candidate;
+
+typedef struct prune_work {
+    archive *archive;
+    const prune_options *options;
+    prune_report *report;
+    journal *journal;
+    archive_past past;
+    prune_candidate *candidates; /* oldest first */
+    size_t count;
+} prune_work;
+
+/* Copy to the journal what the ledger would lose with the segments that go, and must not. */
+TD_MUST_USE td_result prune_keep_gaps(prune_work *work, td_err *err);
+
+/* Remove folders below capture/ that are empty. What cannot be removed stays. */
+void prune_remove_folders(prune_work *work);
+
+#endif

@@ -1,0 +1,151 @@
+// Retention, and what every verb says afterwards. Expected: docs/archive.md ("Retention"), docs/design.md ("Exit
+// status"). The archive is imported from made-up captures of four days, an hour of frames each.
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+import { filesBelow, json, jsonLines, tapedeck, temporary } from "./lib.mjs";
+
+const DAYS = ["2021-04-17", "2021-04-18", "2021-04-19", "2021-04-20"];
+const FRAMES = 50;
+
+/** Trades of a day, one a second from noon on, as cryptofeed's first generation keeps them. */
+function capture(day, symbol) {
+  const start = Date.parse(`${day}T12:00:00Z`) / 1000;
+  const url = "wss://stream.bybit.com/realtime";
+  const lines = [`${url} <- ${start}.000000: {"op": "subscribe", "args": ["trade.${symbol}"]}`];
+  for (let i = 1; i <= FRAMES; i++) {
+    const ms = (start + i) * 1000;
+    const trade = { trade_time_ms: ms, timestamp: new Date(ms).toISOString(), symbol, side: "Buy", size: i, price: 100 + i, tick_direction: "PlusTick", trade_id: `${day}-${i}`, cross_seq: i };
+    lines.push(`${start + i}.000000: ${JSON.stringify({ topic: `trade.${symbol}`, data: [trade] })}`);
+  }
+  return lines.join("\n") + "\n";
+}
+
+async function archiveOf(t, feeds = ["one"]) {
+  const dir = temporary(t);
+  const archive = path.join(dir, "tape");
+  for (const feed of feeds)
+    for (const day of DAYS) {
+      const file = path.join(dir, `${feed}-${day}.txt`);
+      fs.writeFileSync(file, capture(day, "BTCUSD"));
+      await tapedeck(t, ["import", "-a", archive, "--format", "cryptofeed", "--family", "inverse", "--feed", feed, file]);
+    }
+  return archive;
+}
+
+const segments = (archive) => filesBelow(archive).filter((f) => f.endsWith(".mcap")).sort();
+const dayOf = (segment) => /capture\/(\d+\/\d+\/\d+)\//.exec(segment)[1].replaceAll("/", "-");
+const inbound = async (t, archive, status = 0) => (await tapedeck(t, ["cat", "-a", archive, "--raw", "--dir", "in"], { status })).stdout.split("\n").length - 1;
+
+/** Every verb that reads, on an archive that is as it should be. */
+async function checkAll(t, archive, days) {
+  const verified = await json(t, ["verify", "-a", archive, "--json"]);
+  assert.equal(verified.verdict, "sound");
+  assert.deepEqual(verified.findings, []);
+  assert.equal(verified.segments, days);
+  assert.equal((await jsonLines(t, ["ls", "-a", archive, "--json"])).length, days);
+  assert.equal(await inbound(t, archive), days * FRAMES);
+  assert.equal((await jsonLines(t, ["gaps", "-a", archive, "--json"])).length, 0);
+  await json(t, ["info", "-a", archive, "--json"]);
+  assert.equal((await json(t, ["replay", "-a", archive, "--json"])).frames, days * FRAMES);
+  const out = path.join(temporary(t), "set");
+  await tapedeck(t, ["export", "-a", archive, "--to", "jsonl", "--out", out]);
+  const before = (await tapedeck(t, ["dump-catalog", "-a", archive])).stdout;
+  await tapedeck(t, ["reindex", "-a", archive]);
+  assert.equal((await tapedeck(t, ["dump-catalog", "-a", archive])).stdout, before);
+}
+
+test("prune by age: dry run first, then it is gone, and every verb goes on", async (t) => {
+  const archive = await archiveOf(t);
+  const all = segments(archive);
+  assert.equal(all.length, 4);
+  const look = await json(t, ["prune", "-a", archive, "--before", "2021-04-19", "--dry-run", "--json"]);
+  assert.equal(look.dry_run, true);
+  assert.deepEqual(look.segments.map((s) => [s.segment, s.why]), all.slice(0, 2).map((s) => [s, "age"]));
+  assert.deepEqual(segments(archive), all);
+  const people = await tapedeck(t, ["prune", "-a", archive, "--before", "2021-04-19", "--dry-run"]);
+  assert.match(people.stdout, /^would remove capture\/2021\/04\/17\/.*: age, last frame 2021-04-17 12:00:50.000, /);
+  const done = await json(t, ["prune", "-a", archive, "--before", "2021-04-19", "--json"]);
+  assert.equal(done.segments_pruned, 2);
+  assert.equal(done.bytes_pruned, look.bytes_pruned);
+  assert.equal(done.folders_removed, 2);
+  assert.deepEqual(segments(archive).map(dayOf), DAYS.slice(2));
+  assert.deepEqual(fs.readdirSync(path.join(archive, "capture/2021/04")), ["19", "20"]);
+  await checkAll(t, archive, 2);
+  // 2021 is more than a day ago.
+  await tapedeck(t, ["prune", "-a", archive, "--older-than", "1d"]);
+  assert.deepEqual(segments(archive), []);
+  assert.deepEqual(fs.readdirSync(path.join(archive, "capture")), []);
+  const empty = await json(t, ["verify", "-a", archive, "--json"]);
+  assert.equal(empty.verdict, "sound");
+});
+
+test("prune by size keeps the newest, and by feed only that feed's", async (t) => {
+  const archive = await archiveOf(t, ["one", "two"]);
+  const size = (f) => fs.statSync(path.join(archive, f)).size;
+  const total = segments(archive).reduce((sum, f) => sum + size(f), 0);
+  await tapedeck(t, ["prune", "-a", archive, "--keep-bytes", String(total)]);
+  assert.equal(segments(archive).length, 8);
+  const one = await json(t, ["prune", "-a", archive, "--feed", "one", "--keep-bytes", "0", "--before", "2021-04-18", "--json"]);
+  assert.deepEqual(one.segments.map((s) => s.why), ["age", "size", "size", "size"]);
+  assert.ok(segments(archive).every((f) => path.basename(f).startsWith("two-")));
+  await checkAll(t, archive, 4);
+  await tapedeck(t, ["prune", "-a", archive, "--keep-bytes", String(segments(archive).slice(2).reduce((sum, f) => sum + size(f), 0))]);
+  assert.deepEqual(segments(archive).map(dayOf), DAYS.slice(2));
+  await tapedeck(t, ["prune", "-a", archive, "--feed", "t*"]);
+  assert.deepEqual(segments(archive), []);
+});
+
+test("a feed goes on behind what was pruned, and the chain is proved from the journal", async (t) => {
+  const archive = await archiveOf(t);
+  await tapedeck(t, ["prune", "-a", archive, "--feed", "one"]);
+  const file = path.join(temporary(t), "more.txt");
+  fs.writeFileSync(file, capture("2021-04-21", "BTCUSD"));
+  await tapedeck(t, ["import", "-a", archive, "--format", "cryptofeed", "--family", "inverse", "--feed", "one", file]);
+  await checkAll(t, archive, 1);
+});
+
+test("a segment that somebody deleted is missed by every reader, with the catalog and without", async (t) => {
+  const archive = await archiveOf(t);
+  await tapedeck(t, ["prune", "-a", archive, "--before", "2021-04-18"]);
+  const gone = segments(archive)[1];
+  fs.rmSync(path.join(archive, gone));
+  const missing = new RegExp(`missing: ${gone}: the journal knows it, the disk lacks it`);
+  for (const round of ["as it was", "without a catalog", "with one that was made without it"]) {
+    const verified = await tapedeck(t, ["verify", "-a", archive, "--json"], { status: 3 });
+    assert.ok(JSON.parse(verified.stdout).findings.some((f) => f.severity === "damaged" && f.segment === gone), round);
+    for (const verb of ["cat", "ls", "info", "replay"]) assert.match((await tapedeck(t, [verb, "-a", archive], { status: 3 })).stderr, missing, `${verb}, ${round}`);
+    assert.equal(await inbound(t, archive, 3), 2 * FRAMES);
+    // What is not asked for is not missed.
+    await tapedeck(t, ["cat", "-a", archive, "--from", "2021-04-20"]);
+    await tapedeck(t, ["cat", "-a", archive, "--feed", "other"]);
+    if (round === "as it was") for (const f of fs.readdirSync(archive).filter((f) => f.startsWith("catalog."))) fs.rmSync(path.join(archive, f));
+    else assert.match((await tapedeck(t, ["reindex", "-a", archive], { status: 3 })).stderr, missing);
+  }
+  await tapedeck(t, ["prune", "-a", archive, "--before", "2021-04-20"], { status: 3 });
+  assert.deepEqual(segments(archive).map(dayOf), ["2021-04-20"]);
+});
+
+test("prune wants to be told what goes, and an archive", async (t) => {
+  const archive = await archiveOf(t);
+  const rows = [
+    [["-a", archive], 2, /nothing says what is to go/],
+    [["-a", archive, "--before", "+90s"], 2, /counts from the first frame/],
+    [["-a", archive, "--older-than", "soon"], 2, /--older-than/],
+    [["-a", archive, "--keep-bytes", "much"], 2, /--keep-bytes/],
+    [["-a", path.join(archive, "nowhere"), "--older-than", "1d"], 4, /cannot open archive/],
+  ];
+  for (const [args, status, text] of rows) assert.match((await tapedeck(t, ["prune", ...args], { status })).stderr, text);
+  assert.equal(segments(archive).length, 4);
+});
+
+test("maintainers say what a single file is not", async (t) => {
+  const archive = await archiveOf(t);
+  const file = path.join(archive, segments(archive)[0]);
+  for (const args of [["recover"], ["reindex"], ["prune", "--older-than", "1d"]]) {
+    const end = await tapedeck(t, [...args, "-a", file], { status: 4 });
+    assert.match(end.stderr, new RegExp(`it is a single file, and ${args[0]} works on an archive's folder\n.*readers`));
+  }
+  assert.ok(fs.existsSync(file));
+});
