@@ -166,7 +166,7 @@ static account_order *new_order(account *a, int slot, uint32_t index, const sim_
     a->next_serial++;
     *order = (account_order){
         .id = {td_random_next(&a->random), td_random_next(&a->random)},
-        .number = 1162336018974750208 + (int64_t)a->next_serial * 256 + index,
+        .number = 1162336018989827371 + (int64_t)a->next_serial * 256 + index,
         .serial = a->next_serial,
         .symbol = index,
         .side = side,

@@ -149,7 +149,7 @@ static void init_ticker(sim_symbol *s, uint64_t ns)
     v[SIM_FUNDING_RATE] = sim_number(100, RATE_PLACES);
     v[SIM_PREDICTED_RATE] = sim_number(87, RATE_PLACES);
     v[SIM_INSURANCE] = sim_number(118014486587280 + s->traded.id, 8);
-    v[SIM_NAV] = sim_number(413517419653406162 + s->traded.id, NAV_PLACES);
+    v[SIM_NAV] = sim_number(413517419626975053 + s->traded.id, NAV_PLACES);
     symbol_update_ticker(s, ns);
 }
 

@@ -264,16 +264,16 @@ static void test_pipe(void **state)
 static void test_jsonl(void **state)
 {
 #define TIMED                                                                                      \
-    "{\"topic\":\"trade.BTCUSD\",\"data\":[{\"trade_time_ms\":1618677786670,\"timestamp\":"        \
+    "{\"topic\":\"trade.BTCUSD\",\"data\":[{\"trade_time_ms\":1618677786587,\"timestamp\":"        \
     "\"2021-04-17T16:43:06.000Z\",\"symbol\":\"BTCUSD\",\"side\":\"Buy\",\"size\":77,\"price\":"   \
     "60622,\"tick_direction\":\"PlusTick\",\"trade_id\":\"x\",\"cross_seq\":1}]}"
     static const expected_row ROWS[] = {
-        EVENT("mine", 1618677786670000000, "\"event\":\"segment\""),
-        EVENT("mine", 1618677786670000000, "\"event\":\"session\""),
-        EVENT("mine", 1618677786670000000, "\"event\":\"connect\""),
-        {"mine", CHANNEL_IN, "_control", "", 0, 1, 1, 1618677786670000000, "{\"success\":true}"},
-        {"mine", CHANNEL_IN, "trade", "BTCUSD", 0, 1, 2, 1618677786670000001, TIMED},
-        {"mine", CHANNEL_IN, "_control", "", 0, 1, 3, 1618677786670000002, "{\"pong\":1}"},
+        EVENT("mine", 1618677786587000000, "\"event\":\"segment\""),
+        EVENT("mine", 1618677786587000000, "\"event\":\"session\""),
+        EVENT("mine", 1618677786587000000, "\"event\":\"connect\""),
+        {"mine", CHANNEL_IN, "_control", "", 0, 1, 1, 1618677786587000000, "{\"success\":true}"},
+        {"mine", CHANNEL_IN, "trade", "BTCUSD", 0, 1, 2, 1618677786587000001, TIMED},
+        {"mine", CHANNEL_IN, "_control", "", 0, 1, 3, 1618677786587000002, "{\"pong\":1}"},
         {"mine", CHANNEL_OUT, "_control", "", 0, 1, 1, 1618677787000000000, "{\"op\": 1}"},
         EVENT("mine", 1618677787000000000, "\"state\":\"stop\""),
         {NULL, CHANNEL_IN, NULL, NULL, 0, 0, 0, 0, NULL},

@@ -76,12 +76,12 @@ export const FAMILIES = {
   "usdc-option": {
     path: "/trade/option/usdc/public/v1", speaks: command("id"), args: ["--topic", "recenttrades.BTC", "--topic", "orderbook25.BTC-31DEC21-36000-P"],
     wanted: ["recenttrades.BTC", "orderbook25.BTC-31DEC21-36000-P"], requests: 1,
-    frames: ['{"id":"recenttrades.BTC-118388-1636510323155","topic":"recenttrades.BTC","creationTime":1636510323155,"data":{"trades":[]}}'],
+    frames: ['{"id":"recenttrades.BTC-118388-1636510323022","topic":"recenttrades.BTC","creationTime":1636510323022,"data":{"trades":[]}}'],
   },
   "usdc-private": {
     path: "/trade/option/usdc/private/v1", speaks: command("id"), auth: "op", args: ["--topic", "user.openapi.option.order"],
     wanted: ["user.openapi.option.order"], requests: 1,
-    frames: ['{"id":"0f3a","topic":"user.openapi.option.order","creationTime":1636510323155,"data":{"result":[],"version":1,"baseLine":1,"dataType":"NEW"}}'],
+    frames: ['{"id":"0f3a","topic":"user.openapi.option.order","creationTime":1636510323022,"data":{"result":[],"version":1,"baseLine":1,"dataType":"NEW"}}'],
   },
   "spot-v1": {
     path: "/spot/quote/ws/v1", speaks: spot, args: ["--topic", "trade", "--topic", "kline.1m", "--symbol", "BTCUSDT", "--symbol", "ETHUSDT"],
@@ -99,25 +99,25 @@ export const FAMILIES = {
   },
   "contract-v3": {
     path: "/contract/usdt/public/v3", speaks: v3, args: ["--topic", "publicTrade", "--symbol", "BTCUSDT"], wanted: ["publicTrade.BTCUSDT"], requests: 1,
-    frames: ['{"topic":"publicTrade.BTCUSDT","type":"snapshot","ts":1672304486868,"data":[{"T":1672304486865,"s":"BTCUSDT","S":"Buy","v":"0.001","p":"16578.50","L":"PlusTick","i":"20f43950-d8dd-5b31-9112-a178eb6023af","BT":false}]}'],
+    frames: ['{"topic":"publicTrade.BTCUSDT","type":"snapshot","ts":1672304486151,"data":[{"T":1672304486152,"s":"BTCUSDT","S":"Buy","v":"0.001","p":"16578.50","L":"PlusTick","i":"20f43950-d8dd-5b31-9112-586b9a13d25e","BT":false}]}'],
   },
   "v5-linear": {
     path: "/v5/public/linear", speaks: v3, args: ["--topic", "orderbook.50", "--symbol", "BTCUSDT", "--symbol", "ETHUSDT"],
     wanted: ["orderbook.50.BTCUSDT", "orderbook.50.ETHUSDT"], requests: 1,
-    frames: ['{"topic":"orderbook.50.BTCUSDT","type":"snapshot","ts":1672304484978,"data":{"s":"BTCUSDT","b":[["16493.50","0.006"]],"a":[["16611.00","0.029"]],"u":18521288,"seq":7961638724},"cts":1672304484976}'],
+    frames: ['{"topic":"orderbook.50.BTCUSDT","type":"snapshot","ts":1672304484481,"data":{"s":"BTCUSDT","b":[["16493.50","0.006"]],"a":[["16611.00","0.029"]],"u":18521288,"seq":7961638724},"cts":1672304484485}'],
   },
   "v5-spot": {
     path: "/v5/public/spot", speaks: v5Spot, args: ["--topic", "publicTrade", "--symbol", "BTCUSDT"], wanted: ["publicTrade.BTCUSDT"], requests: 1,
-    frames: ['{"topic":"publicTrade.BTCUSDT","ts":1672304486868,"type":"snapshot","data":[{"i":"2290000000003000001","T":1672304486865,"p":"16578.5","v":"0.001","S":"Buy","seq":1,"s":"BTCUSDT","BT":false,"RPI":false}]}'],
+    frames: ['{"topic":"publicTrade.BTCUSDT","ts":1672304486151,"type":"snapshot","data":[{"i":"2290000000003000001","T":1672304486152,"p":"16578.5","v":"0.001","S":"Buy","seq":1,"s":"BTCUSDT","BT":false,"RPI":false}]}'],
   },
   "v5-option": {
     path: "/v5/public/option", speaks: command("req_id"), args: ["--topic", "orderbook.25", "--symbol", "BTC-27JUN25-90000-C"],
     wanted: ["orderbook.25.BTC-27JUN25-90000-C"], requests: 1,
-    frames: ['{"topic":"orderbook.25.BTC-27JUN25-90000-C","ts":1672304484978,"type":"snapshot","id":"orderbook.25.BTC-27JUN25-90000-C-1-1672304484978","data":{"s":"BTC-27JUN25-90000-C","b":[["10","1"]],"a":[["11","2"]],"u":5,"seq":1}}'],
+    frames: ['{"topic":"orderbook.25.BTC-27JUN25-90000-C","ts":1672304484481,"type":"snapshot","id":"orderbook.25.BTC-27JUN25-90000-C-1-1672304484481","data":{"s":"BTC-27JUN25-90000-C","b":[["10","1"]],"a":[["11","2"]],"u":5,"seq":1}}'],
   },
   "v5-private": {
     path: "/v5/private", speaks: v5Private, auth: "op", args: ["--topic", "order", "--topic", "wallet"], wanted: ["order", "wallet"], requests: 1,
-    frames: ['{"id":"592324fa945a30-2603-49a5-b865-21668c29f2a6","topic":"wallet","creationTime":1672364262482,"data":[{"accountType":"UNIFIED","totalEquity":"10.5","coin":[{"coin":"USDT","equity":"10.5"}]}]}'],
+    frames: ['{"id":"592324fa945a30-2603-49a5-b865-d811bfd0ed51","topic":"wallet","creationTime":1672364262913,"data":[{"accountType":"UNIFIED","totalEquity":"10.5","coin":[{"coin":"USDT","equity":"10.5"}]}]}'],
   },
 };
 

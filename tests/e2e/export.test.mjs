@@ -349,7 +349,7 @@ test("a v5 book: loss is seen by u, and a restart of the exchange begins anew", 
 });
 
 test("families without a market are left out, and counted", async (t) => {
-  const status = { topic: "system.status", ts: START_MS, data: [{ id: "4d95b2a0-587f-11f0-bcc9-56f28c94d6ea", title: "t", state: "completed", begin: "1", end: "2", href: "", serviceTypes: [2], product: [1], uidSuffix: [], maintainType: 1, env: 1 }] };
+  const status = { topic: "system.status", ts: START_MS, data: [{ id: "4d95b2a0-587f-11f0-bcc9-c1edbf074195", title: "t", state: "completed", begin: "1", end: "2", href: "", serviceTypes: [2], product: [1], uidSuffix: [], maintainType: 1, env: 1 }] };
   const archive = await recorded(t, "v5-misc", [status]);
   const out = path.join(temporary(t), "out");
   const end = await tapedeck(t, exporting(archive, "tardis-csv", out), { status: 4 });

@@ -30,14 +30,14 @@ static const uint64_t RECV_NS = 77;
 
 static const route_row ROWS[] = {
     {"a trade", DIR_IN, OPCODE_TEXT,
-     "{\"topic\":\"trade.BTCUSD\",\"data\":[{\"trade_time_ms\":1618677786670,\"symbol\":\"BTCUSD\"}"
+     "{\"topic\":\"trade.BTCUSD\",\"data\":[{\"trade_time_ms\":1618677786587,\"symbol\":\"BTCUSD\"}"
      "]}",
-     "trade", "trade.BTCUSD", "BTCUSD", "json", "inverse/trade", 1618677786670000000, CLASS_DATA},
+     "trade", "trade.BTCUSD", "BTCUSD", "json", "inverse/trade", 1618677786587000000, CLASS_DATA},
     {"a book, keys in another order", DIR_IN, OPCODE_TEXT,
-     "{\"type\":\"delta\",\"timestamp_e6\":1618677786598877,\"cross_seq\":1,\"data\":{},"
+     "{\"type\":\"delta\",\"timestamp_e6\":1618677786241188,\"cross_seq\":1,\"data\":{},"
      "\"topic\":\"orderBook_200.100ms.ETHUSD\"}",
      "orderBook_200.100ms", "orderBook_200.100ms.ETHUSD", "ETHUSD", "json",
-     "inverse/orderBook_200.100ms", 1618677786598877000, CLASS_DATA},
+     "inverse/orderBook_200.100ms", 1618677786241188000, CLASS_DATA},
     {"an ack", DIR_IN, OPCODE_TEXT,
      "{\"success\":true,\"ret_msg\":\"\",\"request\":{\"op\":\"subscribe\"}}", "_control", "", "",
      "json", "", 0, CLASS_ACK},

@@ -312,10 +312,10 @@ static void test_single_and_unreadable_files(void **state)
 
 /* A real frame's shape (docs/wire.md 2), recorded by a version that had no row for it. */
 static const char TRADE_FRAME[] =
-    "{\"topic\":\"trade.BTCUSD\",\"data\":[{\"trade_time_ms\":1618677786670,\"timestamp\":"
+    "{\"topic\":\"trade.BTCUSD\",\"data\":[{\"trade_time_ms\":1618677786587,\"timestamp\":"
     "\"2021-04-17T16:43:06.000Z\",\"symbol\":\"BTCUSD\",\"side\":\"Buy\",\"size\":77,\"price\":"
     "60622,"
-    "\"tick_direction\":\"PlusTick\",\"trade_id\":\"1d28db3f-725d-5f15-9d9a-22719888546c\","
+    "\"tick_direction\":\"PlusTick\",\"trade_id\":\"1d28db3f-725d-5f15-9d9a-dd680bbbc71f\","
     "\"cross_seq\":5938955471}]}";
 
 static const char *const TRADES[] = {"trade"};

@@ -110,10 +110,10 @@ static const struct {
     {"ping, as captured", "{\"op\":\"ping\"}", REFUSAL_NONE, "",
      "{\"success\":true,\"ret_msg\":\"pong\",\"conn_id\":\"" CONN_ID
      "\",\"request\":{\"op\":\"ping\",\"args\":null}}"},
-    {"auth, expires as a number", "{\"op\":\"auth\",\"args\":[\"k\",1673261297304,\"s\"]}",
+    {"auth, expires as a number", "{\"op\":\"auth\",\"args\":[\"k\",1673261297679,\"s\"]}",
      REFUSAL_NONE, "",
      "{\"success\":true,\"ret_msg\":\"\",\"conn_id\":\"" CONN_ID
-     "\",\"request\":{\"op\":\"auth\",\"args\":[\"k\",\"1673261297304\",\"s\"]}}"},
+     "\",\"request\":{\"op\":\"auth\",\"args\":[\"k\",\"1673261297679\",\"s\"]}}"},
     {"unknown op, as captured", "{\"op\":\"dance\",\"args\":[\"x\"]}", REFUSAL_INVALID_OP, "",
      "{\"success\":false,\"ret_msg\":\"error:invalid op\",\"conn_id\":\"" CONN_ID
      "\",\"request\":{\"op\":\"\",\"args\":null}}"},
