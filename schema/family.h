@@ -13,7 +13,8 @@
  * answers differently has a row of its own (docs/wire.md 1.5). */
 typedef enum dialect_id {
     DIALECT_OP,           /* {"op":..,"args":[..]}, ack with success, ret_msg, request */
-    DIALECT_V3,           /* the same requests with req_id, ack names op */
+    DIALECT_V3,           /* the same requests with req_id, ack names op; ten topics a request */
+    DIALECT_V5,           /* as V3, without that limit */
     DIALECT_V5_SPOT,      /* as V3; acks say "subscribe" and leave out a req_id that was not sent */
     DIALECT_V5_OPTION,    /* asks as V3, answers as USDC: options and spreads */
     DIALECT_V5_PRIVATE,   /* as V3; acks without req_id, pong with args */

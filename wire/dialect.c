@@ -14,6 +14,7 @@ const dialect *dialect_find(dialect_id id)
     static const dialect *const TABLES[DIALECT_COUNT] = {
         [DIALECT_OP] = &DIALECT_OP_TABLE,
         [DIALECT_V3] = &DIALECT_V3_TABLE,
+        [DIALECT_V5] = &DIALECT_V5_TABLE,
         [DIALECT_V5_SPOT] = &DIALECT_V5_SPOT_TABLE,
         [DIALECT_V5_OPTION] = &DIALECT_V5_OPTION_TABLE,
         [DIALECT_V5_PRIVATE] = &DIALECT_V5_PRIVATE_TABLE,

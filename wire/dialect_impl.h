@@ -9,6 +9,7 @@
 
 extern const dialect DIALECT_OP_TABLE;
 extern const dialect DIALECT_V3_TABLE;
+extern const dialect DIALECT_V5_TABLE;
 extern const dialect DIALECT_V5_SPOT_TABLE;
 extern const dialect DIALECT_V5_OPTION_TABLE;
 extern const dialect DIALECT_V5_PRIVATE_TABLE;

@@ -9,27 +9,19 @@
 #include "wire/dialect_impl.h"
 
 enum {
-    ARGS_PER_REQUEST_MAX = 10,          /* contract v3 and spot; the others have no known limit */
-    CONNECTION_ARGS_BYTES_MAX = 21000,  /* v5: all args of a public connection */
-    REQUEST_ARGS_BYTES_MAX = 20 * 1000, /* below that with quotes and commas */
+    ARGS_PER_REQUEST_MAX = 10,         /* contract v3, and v5's spot */
+    CONNECTION_ARGS_BYTES_MAX = 21000, /* v5: all args of a public connection */
 };
+_Static_assert((int)DIALECT_REQUEST_BYTES <= (int)CONNECTION_ARGS_BYTES_MAX,
+               "a request fits a connection");
 
 /* ---- the client ---- */
 
-/* Ten for all of them: it costs a few requests more where no limit is known, and nothing is refused
- * where one is. */
-static size_t fit(const char *const *topics, size_t count)
+/* Where a request for more than ten topics is refused. */
+static size_t fit_ten(const char *const *topics, size_t count)
 {
-    TD_ASSERT(count > 0);
-    size_t bytes = 0;
-    size_t taken = 0;
-    while (taken < count && taken < ARGS_PER_REQUEST_MAX) {
-        bytes += strlen(topics[taken]) + 3; /* two quotes and a comma */
-        if (taken > 0 && bytes > REQUEST_ARGS_BYTES_MAX)
-            break;
-        taken++;
-    }
-    return taken;
+    return dialect_fit_bytes(topics,
+                             count < ARGS_PER_REQUEST_MAX ? count : (size_t)ARGS_PER_REQUEST_MAX);
 }
 
 static td_result build_topics(td_buf *out, const dialect_ask *ask, td_err *err)
@@ -190,6 +182,22 @@ static int is_category_of(td_bytes shorter, td_bytes longer)
     return 0;
 }
 
+/* A topic and a category of it do not go into one request (docs/wire.md 1.5). A private connection
+ * has some twenty topics, so all pairs are looked at. */
+static size_t fit_private(const char *const *topics, size_t count)
+{
+    size_t most = dialect_fit_bytes(topics, count);
+    for (size_t taken = 1; taken < most; taken++) {
+        td_bytes next = td_bytes_str(topics[taken]);
+        for (size_t i = 0; i < taken; i++) {
+            td_bytes before = td_bytes_str(topics[i]);
+            if (is_category_of(before, next) || is_category_of(next, before))
+                return taken;
+        }
+    }
+    return most;
+}
+
 /* Which topic a push of a filtered subscription carries is not documented, so either fits the
  * other; "execution" is not "execution.fast" (docs/wire.md 1.5). */
 static int covers_private(td_bytes subscription, td_bytes exchange_topic)
@@ -216,13 +224,23 @@ static int covers_private_frame(td_bytes subscription, td_bytes exchange_topic, 
 }
 
 #define V3_REQUESTS                                                                                \
-    .name = "v3", .ping_interval_ns = DIALECT_PING_INTERVAL_NS, .refuses_repeats = 1, .fit = fit,  \
+    .name = "v3", .ping_interval_ns = DIALECT_PING_INTERVAL_NS, .refuses_repeats = 1,              \
     .build_topics = build_topics, .build_ping = dialect_ask_ping, .build_auth = dialect_ask_auth,  \
     .reading = &DIALECT_READING_OP
 
 const dialect DIALECT_V3_TABLE = {
     .id = DIALECT_V3,
     .connection_bytes_max = CONNECTION_ARGS_BYTES_MAX,
+    .fit = fit_ten,
+    .build_answer = build_answer,
+    .covers = dialect_covers_same,
+    V3_REQUESTS,
+};
+
+const dialect DIALECT_V5_TABLE = {
+    .id = DIALECT_V5,
+    .connection_bytes_max = CONNECTION_ARGS_BYTES_MAX,
+    .fit = dialect_fit_bytes,
     .build_answer = build_answer,
     .covers = dialect_covers_same,
     V3_REQUESTS,
@@ -232,6 +250,7 @@ const dialect DIALECT_V5_SPOT_TABLE = {
     .id = DIALECT_V5_SPOT,
     .connection_bytes_max = CONNECTION_ARGS_BYTES_MAX,
     .request_topics_max = ARGS_PER_REQUEST_MAX,
+    .fit = fit_ten,
     .build_answer = build_answer_spot,
     .covers = dialect_covers_same,
     V3_REQUESTS,
@@ -239,6 +258,7 @@ const dialect DIALECT_V5_SPOT_TABLE = {
 
 const dialect DIALECT_V5_PRIVATE_TABLE = {
     .id = DIALECT_V5_PRIVATE,
+    .fit = fit_private,
     .build_answer = build_answer_private,
     .covers = covers_private,
     .covers_frame = covers_private_frame,
@@ -250,6 +270,7 @@ const dialect DIALECT_V5_OPTION_TABLE = {
     .connection_topics_max = 2000, /* docs/wire.md 1.5 */
     .connection_bytes_max = CONNECTION_ARGS_BYTES_MAX,
     .answers_topics = 1,
+    .fit = dialect_fit_bytes,
     .build_answer = dialect_build_option_answer,
     .covers = dialect_covers_same,
     V3_REQUESTS,

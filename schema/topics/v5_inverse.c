@@ -9,7 +9,7 @@ static const topic_row TOPICS[] = {
 
 const family FAMILY_V5_INVERSE = {
     .name = "v5-inverse",
-    .dialect = DIALECT_V3,
+    .dialect = DIALECT_V5,
     .endpoints = {PUBLIC("/v5/public/inverse")},
     FAMILY_TOPICS(TOPICS),
 };

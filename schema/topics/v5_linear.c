@@ -8,7 +8,7 @@ static const topic_row TOPICS[] = {
 
 const family FAMILY_V5_LINEAR = {
     .name = "v5-linear",
-    .dialect = DIALECT_V3,
+    .dialect = DIALECT_V5,
     .endpoints = {PUBLIC("/v5/public/linear")},
     FAMILY_TOPICS(TOPICS),
 };

@@ -33,7 +33,7 @@ static const topic_row TOPICS[] = {
 
 const family FAMILY_V5_MISC = {
     .name = "v5-misc",
-    .dialect = DIALECT_V3,
+    .dialect = DIALECT_V5,
     .endpoints = {PUBLIC("/v5/public/misc/status"), PUBLIC("/v5/public/rfq"),
                   PUBLIC("/v5/public/fp")},
     FAMILY_TOPICS(TOPICS),

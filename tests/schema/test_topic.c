@@ -38,14 +38,14 @@ static void test_families(void **state)
         {"spot-private", DIALECT_SPOT_PRIVATE, NULL, "wss://stream.bybit.com/spot/ws", NULL},
         {"contract-v3", DIALECT_V3, "wss://stream.bybit.com/contract/usdt/public/v3",
          "wss://stream.bybit.com/contract/private/v3", NULL},
-        {"v5-linear", DIALECT_V3, "wss://stream.bybit.com/v5/public/linear", NULL,
+        {"v5-linear", DIALECT_V5, "wss://stream.bybit.com/v5/public/linear", NULL,
          "wss://stream-testnet.bybit.com/v5/public/linear"},
-        {"v5-inverse", DIALECT_V3, "wss://stream.bybit.com/v5/public/inverse", NULL, NULL},
+        {"v5-inverse", DIALECT_V5, "wss://stream.bybit.com/v5/public/inverse", NULL, NULL},
         {"v5-spot", DIALECT_V5_SPOT, "wss://stream.bybit.com/v5/public/spot", NULL, NULL},
         {"v5-option", DIALECT_V5_OPTION, "wss://stream.bybit.com/v5/public/option", NULL, NULL},
         {"v5-private", DIALECT_V5_PRIVATE, NULL, "wss://stream.bybit.com/v5/private", NULL},
         {"v5-spread", DIALECT_V5_OPTION, "wss://stream.bybit.com/v5/public/spread", NULL, NULL},
-        {"v5-misc", DIALECT_V3, "wss://stream.bybit.com/v5/public/misc/status", NULL, NULL},
+        {"v5-misc", DIALECT_V5, "wss://stream.bybit.com/v5/public/misc/status", NULL, NULL},
     };
     size_t count = 0;
     const family *const *table = family_table(&count);

@@ -414,7 +414,7 @@ static const topic_row MADE_UP_TOPICS[] = {
 };
 static const family MADE_UP = {
     .name = "made-up",
-    .dialect = DIALECT_V3,
+    .dialect = DIALECT_V5,
     .endpoints = {PUBLIC("/made/up")},
     FAMILY_TOPICS(MADE_UP_TOPICS),
 };

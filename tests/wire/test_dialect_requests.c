@@ -120,6 +120,7 @@ static void test_heartbeats(void **state)
     } ROWS[] = {
         {DIALECT_OP, "{\"op\":\"ping\"}", NULL},
         {DIALECT_V3, "{\"op\":\"ping\"}", NULL},
+        {DIALECT_V5, "{\"op\":\"ping\"}", NULL},
         {DIALECT_V5_SPOT, "{\"op\":\"ping\"}", NULL},
         {DIALECT_V5_OPTION, "{\"op\":\"ping\"}", NULL},
         {DIALECT_V5_PRIVATE, "{\"op\":\"ping\"}", NULL},
@@ -165,15 +166,25 @@ static void test_fit(void **state)
         (void)snprintf(text[i], sizeof text[i], "orderbook.200.SYMBOL%04dUSDT", i);
         topics[i] = text[i];
     }
-    static const dialect_id TEN[] = {DIALECT_V3, DIALECT_V5_SPOT, DIALECT_V5_OPTION,
-                                     DIALECT_V5_PRIVATE};
-    for (size_t i = 0; i < 4; i++) {
-        assert_int_equal(dialect_find(TEN[i])->fit(topics, 2000), 10);
-        assert_int_equal(dialect_find(TEN[i])->fit(topics, 3), 3);
+    /* docs/wire.md 1.3, 1.5; elsewhere 28 bytes, two quotes and a comma each, in 16 KiB. */
+    static const struct {
+        dialect_id dialect;
+        size_t fits;
+    } LISTS[] = {{DIALECT_OP, 16384 / 31},        {DIALECT_V3, 10},
+                 {DIALECT_V5, 16384 / 31},        {DIALECT_V5_SPOT, 10},
+                 {DIALECT_V5_OPTION, 16384 / 31}, {DIALECT_V5_PRIVATE, 16384 / 31},
+                 {DIALECT_USDC, 16384 / 31}};
+    for (size_t i = 0; i < sizeof LISTS / sizeof *LISTS; i++) {
+        assert_int_equal(dialect_find(LISTS[i].dialect)->fit(topics, 2000), LISTS[i].fits);
+        assert_int_equal(dialect_find(LISTS[i].dialect)->fit(topics, 3), 3);
     }
-    /* 28 bytes, two quotes and a comma each, in 16 KiB */
-    assert_int_equal(dialect_find(DIALECT_OP)->fit(topics, 2000), 16384 / 31);
-    assert_int_equal(dialect_find(DIALECT_USDC)->fit(topics, 2000), 16384 / 31);
+    /* A topic and its category part; "execution.fast" is none of "execution". */
+    static const char *const PRIVATE[] = {"order",          "wallet",         "execution",
+                                          "execution.fast", "order.linear",   "order.spot",
+                                          "execution.spot", "execution.fast", "position"};
+    static const size_t PARTS[] = {4, 5, 4, 6, 5, 4, 3, 2, 1};
+    for (size_t i = 0; i < 9; i++)
+        assert_int_equal(dialect_find(DIALECT_V5_PRIVATE)->fit(PRIVATE + i, 9 - i), PARTS[i]);
     /* One that is larger than a request should be goes alone. */
     static char big[20000];
     memset(big, 'x', sizeof big - 1);
