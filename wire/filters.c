@@ -2,25 +2,36 @@
 
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/assert.h"
+#include "base/hash.h"
 #include "base/limits.h"
+#include "wire/dialect_impl.h"
+
+/* A text that was taken out keeps its place, and its entry in the table, until the texts are
+ * packed. No text that is in begins so: they have no control characters. */
+static const uint8_t GONE = 0x01;
+
+enum { PLACES_MIN = 64 };
 
 void wire_filters_init(wire_filters *filters, const dialect *spoken)
 {
     TD_ASSERT(spoken != NULL);
+    memset(filters, 0, sizeof *filters);
     filters->dialect = spoken;
-    filters->count = 0;
     td_buf_init(&filters->texts, WIRE_FILTERS_BYTES_MAX);
 }
 
 void wire_filters_fini(wire_filters *filters)
 {
-    filters->count = 0;
     td_buf_fini(&filters->texts);
+    td_free(filters->places);
+    filters->places = NULL;
+    filters->place_count = filters->count = filters->gone = 0;
 }
 
-/* The text at offset *at, and *at behind its LF. 0 at the end. */
-static int next_text(const wire_filters *filters, size_t *at, td_bytes *out)
+/* The text at offset *at, gone or not, and *at behind its LF. 0 at the end. */
+static int next_place(const wire_filters *filters, size_t *at, td_bytes *out)
 {
     size_t left = filters->texts.size - *at;
     if (left == 0)
@@ -28,23 +39,85 @@ static int next_text(const wire_filters *filters, size_t *at, td_bytes *out)
     const uint8_t *begin = filters->texts.data + *at;
     const uint8_t *end = memchr(begin, '\n', left);
     TD_ASSERT(end != NULL); /* each text has one */
+    TD_ASSERT(end > begin); /* none is empty */
     *out = td_bytes_of(begin, (size_t)(end - begin));
     *at += out->size + 1;
     return 1;
 }
 
-/* Offset of a text that equals this one; texts.size if none does. wanted may lie behind the texts.
- */
+static int next_text(const wire_filters *filters, size_t *at, td_bytes *out)
+{
+    while (next_place(filters, at, out)) {
+        if (out->data[0] != GONE)
+            return 1;
+    }
+    return 0;
+}
+
+/* ---- by text ---- */
+
+static int is_at(const wire_filters *filters, size_t at, td_bytes wanted)
+{
+    const td_buf *texts = &filters->texts;
+    return texts->size - at > wanted.size && texts->data[at + wanted.size] == '\n' &&
+           memcmp(texts->data + at, wanted.data, wanted.size) == 0;
+}
+
+/* Where the text is entered, or belongs. */
+static uint32_t *find_place(const wire_filters *filters, td_bytes wanted)
+{
+    size_t mask = filters->place_count - 1;
+    TD_ASSERT(filters->count + filters->gone < filters->place_count);
+    size_t place = td_xxh64(wanted.data, wanted.size) & mask;
+    while (filters->places[place] != 0 && !is_at(filters, filters->places[place] - 1, wanted))
+        place = (place + 1) & mask;
+    return &filters->places[place];
+}
+
+/* Offset of a text that equals this one; texts.size if none does. */
 static size_t find(const wire_filters *filters, td_bytes wanted)
 {
-    size_t at = 0;
-    td_bytes text;
-    for (size_t begin = 0; next_text(filters, &at, &text); begin = at) {
-        if (td_bytes_equal(text, wanted))
-            return begin;
-    }
-    return filters->texts.size;
+    if (filters->count == 0 || wanted.size == 0 || wanted.data[0] == GONE)
+        return filters->texts.size;
+    const uint32_t *place = find_place(filters, wanted);
+    return *place == 0 ? filters->texts.size : *place - 1;
 }
+
+/* Packs the texts, and enters them in a table that is at most a quarter full. Each text that is
+ * added or taken out pays for a few that are moved here, never for all of them. */
+static td_result renew(wire_filters *filters, td_err *err)
+{
+    size_t wanted = PLACES_MIN;
+    while (wanted < 4 * (filters->count + 1))
+        wanted *= 2;
+    uint32_t *places = td_alloc_zero(wanted, sizeof *places);
+    if (places == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for %zu topics", filters->count);
+    td_free(filters->places);
+    filters->places = places;
+    filters->place_count = wanted;
+    filters->gone = 0;
+    size_t at = 0;
+    size_t packed = 0;
+    td_bytes text;
+    while (next_text(filters, &at, &text)) {
+        memmove(filters->texts.data + packed, text.data, text.size + 1);
+        text.data = filters->texts.data + packed;
+        *find_place(filters, text) = (uint32_t)packed + 1;
+        packed += text.size + 1;
+    }
+    filters->texts.size = packed;
+    return TD_OK;
+}
+
+static int is_due(const wire_filters *filters, size_t more_bytes)
+{
+    size_t used = filters->count + filters->gone;
+    return 2 * (used + 1) > filters->place_count ||
+           (filters->gone > 0 && filters->texts.size + more_bytes > WIRE_FILTERS_BYTES_MAX);
+}
+
+/* ---- lists ---- */
 
 /* Walks over the single subscriptions that a text stands for: *rest is the list that is left behind
  * the last dot. Gives stem (with its dot) and one alternative; 0 when none is left. */
@@ -92,18 +165,22 @@ static td_result check_text(td_bytes subscription, td_err *err)
 static td_result add_one(wire_filters *filters, td_bytes stem, td_bytes tail, td_err *err)
 {
     td_buf *texts = &filters->texts;
-    td_result rc = td_buf_reserve(texts, stem.size + tail.size + 1, err);
+    size_t size = stem.size + tail.size;
+    td_result rc = is_due(filters, size + 1) ? renew(filters, err) : TD_OK;
+    if (rc == TD_OK)
+        rc = td_buf_reserve(texts, size + 1, err);
     if (rc != TD_OK)
         return rc;
-    size_t before = texts->size;
-    memcpy(texts->data + before, stem.data, stem.size);
-    memcpy(texts->data + before + stem.size, tail.data, tail.size);
-    td_bytes text = td_bytes_of(texts->data + before, stem.size + tail.size);
-    if (find(filters, text) < before)
+    /* It stands behind the texts already, with its LF, while it is looked for. */
+    td_bytes text = td_bytes_of(texts->data + texts->size, size);
+    memcpy(texts->data + texts->size, stem.data, stem.size);
+    memcpy(texts->data + texts->size + stem.size, tail.data, tail.size);
+    texts->data[texts->size + size] = '\n';
+    uint32_t *place = find_place(filters, text);
+    if (*place != 0)
         return TD_OK; /* it is there already */
-    texts->size += text.size;
-    rc = td_buf_append(texts, "\n", 1, err);
-    TD_ASSERT(rc == TD_OK); /* room was reserved */
+    *place = (uint32_t)texts->size + 1;
+    texts->size += size + 1;
     filters->count++;
     return TD_OK;
 }
@@ -121,14 +198,17 @@ td_result wire_filters_add(wire_filters *filters, td_bytes subscription, td_err 
     return rc;
 }
 
-static void remove_at(wire_filters *filters, size_t at, size_t size)
+/* Its entry stays, so that what was entered behind it is still found. */
+static void remove_at(wire_filters *filters, size_t at)
 {
-    td_buf *texts = &filters->texts;
-    TD_ASSERT(at + size + 1 <= texts->size);
+    TD_ASSERT(at < filters->texts.size);
     TD_ASSERT(filters->count > 0);
-    memmove(texts->data + at, texts->data + at + size + 1, texts->size - at - size - 1);
-    texts->size -= size + 1;
+    TD_ASSERT(filters->texts.data[at] != GONE);
+    filters->texts.data[at] = GONE;
     filters->count--;
+    filters->gone++;
+    if (filters->count == 0)
+        wire_filters_clear(filters);
 }
 
 void wire_filters_remove(wire_filters *filters, td_bytes subscription)
@@ -144,7 +224,7 @@ void wire_filters_remove(wire_filters *filters, td_bytes subscription)
         memcpy(text + stem, tail.data, tail.size);
         size_t at = find(filters, td_bytes_of(text, stem + tail.size));
         if (at < filters->texts.size)
-            remove_at(filters, at, stem + tail.size);
+            remove_at(filters, at);
     }
 }
 
@@ -156,16 +236,20 @@ int wire_filters_has(const wire_filters *filters, td_bytes subscription)
 
 void wire_filters_clear(wire_filters *filters)
 {
-    TD_ASSERT((filters->count == 0) == (filters->texts.size == 0));
+    TD_ASSERT((filters->count + filters->gone == 0) == (filters->texts.size == 0));
     td_buf_clear(&filters->texts);
-    filters->count = 0;
+    if (filters->places != NULL)
+        memset(filters->places, 0, filters->place_count * sizeof *filters->places);
+    filters->count = filters->gone = 0;
 }
 
 int wire_filters_cover(const wire_filters *filters, td_bytes exchange_topic)
 {
+    if (wire_filters_has(filters, exchange_topic))
+        return 1;
     size_t at = 0;
     td_bytes text;
-    while (next_text(filters, &at, &text)) {
+    while (filters->dialect->covers != dialect_covers_same && next_text(filters, &at, &text)) {
         if (filters->dialect->covers(text, exchange_topic))
             return 1;
     }
@@ -175,12 +259,14 @@ int wire_filters_cover(const wire_filters *filters, td_bytes exchange_topic)
 int wire_filters_cover_frame(const wire_filters *filters, td_bytes exchange_topic, td_bytes frame)
 {
     const dialect *spoken = filters->dialect;
+    TD_ASSERT(spoken != NULL);
+    if (spoken->covers_frame == NULL)
+        return wire_filters_cover(filters, exchange_topic);
     size_t at = 0;
     td_bytes text;
-    TD_ASSERT(spoken != NULL);
     while (next_text(filters, &at, &text)) {
         if (spoken->covers(text, exchange_topic) &&
-            (spoken->covers_frame == NULL || spoken->covers_frame(text, exchange_topic, frame)))
+            spoken->covers_frame(text, exchange_topic, frame))
             return 1;
     }
     return 0;

@@ -6,6 +6,7 @@
 #define TD_WIRE_FILTERS_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/buf.h"
 #include "base/bytes.h"
@@ -17,8 +18,11 @@ enum { WIRE_FILTERS_BYTES_MAX = 1 << 20 };
 
 typedef struct wire_filters {
     const dialect *dialect;
-    td_buf texts; /* each with a LF behind it */
+    td_buf texts;     /* each with a LF behind it */
+    uint32_t *places; /* table by hash: offset + 1 of a text; 0: free */
+    size_t place_count;
     size_t count;
+    size_t gone; /* texts that were taken out, and still have a place */
 } wire_filters;
 
 void wire_filters_init(wire_filters *filters, const dialect *spoken);
@@ -38,7 +42,8 @@ void wire_filters_remove(wire_filters *filters, td_bytes subscription);
 /* Take all of them out. */
 void wire_filters_clear(wire_filters *filters);
 
-/* 1 if any of them covers the topic (dialect.covers). Cost: one pass over all of them. */
+/* 1 if any of them covers the topic (dialect.covers). Cost: one look, and, where
+ * a dialect has lists or parts of topics, one pass over all of them if that finds nothing. */
 int wire_filters_cover(const wire_filters *filters, td_bytes exchange_topic);
 
 /* Likewise for a frame of the topic: some dialects have subscriptions to a part of one. */

@@ -280,6 +280,36 @@ static void test_filters_are_bounded(void **state)
     wire_filters_fini(&filters);
 }
 
+/* As many as a connection may ask for, some of them taken out and added again, over more text than
+ * fits at once: what is gone makes room. A walk over all of them for each would take minutes. */
+static void test_filters_are_many(void **state)
+{
+    (void)state;
+    wire_filters filters;
+    wire_filters_init(&filters, dialect_find(DIALECT_V5));
+    char topic[64];
+    for (unsigned round = 0; round < 4; round++) {
+        for (unsigned i = 0; i < DIALECT_ARGS_MAX; i++) {
+            (void)snprintf(topic, sizeof topic, "orderbook.50.S%06uUSDT", i);
+            assert_int_equal(wire_filters_add(&filters, td_bytes_str(topic), NULL), TD_OK);
+            assert_int_equal(wire_filters_add(&filters, td_bytes_str(topic), NULL), TD_OK);
+        }
+        assert_int_equal(filters.count, DIALECT_ARGS_MAX);
+        for (unsigned i = 0; i < DIALECT_ARGS_MAX; i += 2) {
+            (void)snprintf(topic, sizeof topic, "orderbook.50.S%06uUSDT", i);
+            wire_filters_remove(&filters, td_bytes_str(topic));
+        }
+        assert_int_equal(filters.count, DIALECT_ARGS_MAX / 2);
+        for (unsigned i = 0; i < DIALECT_ARGS_MAX; i++) {
+            (void)snprintf(topic, sizeof topic, "orderbook.50.S%06uUSDT", i);
+            assert_int_equal(wire_filters_cover(&filters, td_bytes_str(topic)), i % 2);
+        }
+    }
+    wire_filters_clear(&filters);
+    assert_false(wire_filters_has(&filters, td_bytes_str("orderbook.50.S000001USDT")));
+    wire_filters_fini(&filters);
+}
+
 static void test_words(void **state)
 {
     (void)state;
@@ -309,6 +339,7 @@ int main(void)
         cmocka_unit_test(test_filter_covers),
         cmocka_unit_test(test_filters),
         cmocka_unit_test(test_filters_are_bounded),
+        cmocka_unit_test(test_filters_are_many),
         cmocka_unit_test(test_words),
     };
     return cmocka_run_group_tests_name("wire/dialect", tests, NULL, NULL);
