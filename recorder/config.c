@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "recorder/config_impl.h"
+#include "recorder/subscription.h"
 #include "wire/dialect.h"
 
 void config_init(recorder_config *config)
@@ -188,6 +189,39 @@ static td_result check_subscription(const feed_config *feed, td_err *err)
     return TD_OK;
 }
 
+/* Is each topic one of the address that it is asked for at? Only of the exchange's own addresses is
+ * it known what they have. What has no symbol is somebody's own (docs/wire.md 1.4). */
+static td_result check_access(const feed_config *feed, td_err *err)
+{
+    const char *open = family_url(feed->family, (family_net)feed->net, ACCESS_PUBLIC);
+    const char *own = family_url(feed->family, (family_net)feed->net, ACCESS_PRIVATE);
+    if (open == NULL || own == NULL)
+        return TD_OK; /* everything is of one kind */
+    int is_open = strcmp(feed->url, open) == 0;
+    int is_own = strcmp(feed->url, own) == 0;
+    for (size_t i = 0; i < feed->topics.count && (is_open || is_own); i++) {
+        const char *topic = feed->topics.items[i];
+        td_bytes symbol;
+        const topic_row *row = subscription_row_of(feed->family, topic, &symbol);
+        if (row == NULL)
+            continue;
+        int is_public = topic_row_has_symbol(row);
+        if (is_public && !is_open) {
+            td_err_set(err, TD_E_INVALID, "topic '%s' is public: '%s' has private topics only",
+                       topic, feed->url);
+            td_err_hint(err, "make another feed of the public topics, with auth: none");
+            return TD_E_INVALID;
+        }
+        if (!is_public && feed->auth == AUTH_NONE) {
+            td_err_set(err, TD_E_INVALID, "topic '%s' is private: it needs credentials", topic);
+            td_err_hint(err, "write auth: op and name the key and the secret%s",
+                        is_own ? "" : ", in a feed of its own");
+            return TD_E_INVALID;
+        }
+    }
+    return TD_OK;
+}
+
 /* *key is what the user would have to change, should the result not be TD_OK. */
 static td_result finish_feed(feed_config *feed, const char **key, td_err *err)
 {
@@ -211,6 +245,8 @@ static td_result finish_feed(feed_config *feed, const char **key, td_err *err)
         return rc;
     *key = "topic";
     rc = check_subscription(feed, err);
+    if (rc == TD_OK)
+        rc = check_access(feed, err);
     if (rc != TD_OK)
         return rc;
     *key = "binary";

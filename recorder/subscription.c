@@ -83,13 +83,26 @@ static td_result add_joined(collection *all, const char *topic, const char *symb
 
 /* ---- all of them ---- */
 
+const topic_row *subscription_row_of(const family *of, const char *topic, td_bytes *symbol)
+{
+    topic_match found;
+    *symbol = td_bytes_of(NULL, 0);
+    if (topic_match_text(of->topics, of->topic_count, td_bytes_str(topic), TOPIC_NOW, &found)) {
+        *symbol = found.symbol;
+        return found.row;
+    }
+    for (size_t i = 0; i < of->topic_count; i++)
+        if (strcmp(of->topics[i].name, topic) == 0)
+            return &of->topics[i];
+    return NULL;
+}
+
 /* Topics of a connection as a whole ("wallet") are not crossed with symbols. */
 static int has_no_symbol(const feed_config *feed, const char *topic)
 {
-    topic_match found;
-    return topic_match_text(feed->family->topics, feed->family->topic_count, td_bytes_str(topic),
-                            TOPIC_NOW, &found) &&
-           !topic_row_has_symbol(found.row);
+    td_bytes ignored;
+    const topic_row *row = subscription_row_of(feed->family, topic, &ignored);
+    return row != NULL && !topic_row_has_symbol(row);
 }
 
 static td_result add_wanted(collection *all, const symbol_list *symbols, td_err *err)
@@ -111,28 +124,12 @@ static td_result add_wanted(collection *all, const symbol_list *symbols, td_err 
     return TD_OK;
 }
 
-/* The row of a topic as it is subscribed; *symbol is what stands in the symbol's place ("A|B" too),
- * empty for a bare topic. NULL: no row. */
-static const topic_row *row_of(const family *of, const char *topic, td_bytes *symbol)
-{
-    topic_match found;
-    *symbol = td_bytes_of(NULL, 0);
-    if (topic_match_text(of->topics, of->topic_count, td_bytes_str(topic), TOPIC_NOW, &found)) {
-        *symbol = found.symbol;
-        return found.row;
-    }
-    for (size_t i = 0; i < of->topic_count; i++)
-        if (strcmp(of->topics[i].name, topic) == 0)
-            return &of->topics[i];
-    return NULL;
-}
-
 static td_result add_audits(collection *all, td_err *err)
 {
     size_t wanted = all->out->topic_count;
     for (size_t i = 0; i < wanted; i++) {
         td_bytes symbol;
-        const topic_row *row = row_of(all->feed->family, all->out->topics[i], &symbol);
+        const topic_row *row = subscription_row_of(all->feed->family, all->out->topics[i], &symbol);
         if (row == NULL || row->audit == NULL)
             continue;
         char text[LIMIT_TOPIC_BYTES]; /* a list of symbols may be long */

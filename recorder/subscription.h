@@ -29,6 +29,10 @@ TD_MUST_USE td_result subscription_open(const feed_config *feed, const symbol_li
                                         subscription *out, td_err *err);
 void subscription_fini(subscription *self);
 
+/* The row of a topic as it is asked for, with a symbol or bare; *symbol is what stands in the
+ * symbol's place ("A|B" too), empty for a bare topic. NULL: no row, the exchange may know it. */
+const topic_row *subscription_row_of(const family *of, const char *topic, td_bytes *symbol);
+
 /* The topics of a shard; *count of them, valid until fini. */
 const char *const *subscription_shard(const subscription *self, uint32_t shard, size_t *count);
 

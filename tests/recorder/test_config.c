@@ -114,6 +114,19 @@ static void faults_are_named_by_line_and_key(void **state)
          "feeds:\n  - family: inverse\n    topics: [trade]\n    api_key_env: A\n"
          "    api_secret_env: B\n",
          ":2: ", "credentials", "auth is none"},
+        {"public topics at a private address",
+         "feeds:\n  - family: linear\n    auth: op\n    api_key_env: A\n    api_secret_env: B\n"
+         "    topics: [order, trade]\n    symbols: [BTCUSDT]\n",
+         ":6: ", "topic 'trade' is public", "realtime_private' has private topics only"},
+        {"the same as a whole topic, by URL",
+         "feeds:\n  - url: wss://stream.bybit.com/contract/private/v3\n    auth: op\n"
+         "    api_key_env: A\n    api_secret_env: B\n    topics: [tickers.BTCUSDT]\n",
+         ":6: ", "'tickers.BTCUSDT' is public", "/contract/private/v3"},
+        {"private topics without credentials", "feeds:\n  - family: linear\n    topics: [order]\n",
+         ":3: ", "topic 'order' is private", "needs credentials"},
+        {"the same where one address has both",
+         "feeds:\n  - family: inverse\n    topics: [trade.BTCUSD, position]\n",
+         ":3: ", "topic 'position' is private", "needs credentials"},
         {"compressed frames where there are none",
          "feeds:\n  - family: inverse\n    topics: [trade]\n    binary: true\n", ":4: ", "inverse",
          "only spot"},
@@ -208,6 +221,7 @@ static void authentication_is_by_family(void **state)
         const char *url;
     } ROWS[] = {
         {"inverse", AUTH_UNSET, AUTH_NONE, "wss://stream.bybit.com/realtime"},
+        {"inverse", AUTH_OP, AUTH_OP, "wss://stream.bybit.com/realtime"},
         {"linear", AUTH_OP, AUTH_OP, "wss://stream.bybit.com/realtime_private"},
         {"linear", AUTH_URL, AUTH_URL, "wss://stream.bybit.com/realtime_private"},
         {"v5-private", AUTH_UNSET, AUTH_OP, "wss://stream.bybit.com/v5/private"},
@@ -226,6 +240,9 @@ static void authentication_is_by_family(void **state)
         }
         if (strcmp(ROWS[i].family, "spot-private") != 0) /* everything comes by itself */
             feed->topics = (options_list){.items = {"order"}, .count = 1};
+        if (strcmp(ROWS[i].family, "inverse") == 0) /* one address has both */
+            feed->topics = (options_list){.items = {"trade", "order"},
+                                          .count = ROWS[i].settled == AUTH_NONE ? 1 : 2};
         if (config_finish(config, &err) != TD_OK)
             fail_msg("%s: %s", ROWS[i].family, err.text);
         assert_int_equal(feed->auth, ROWS[i].settled);
