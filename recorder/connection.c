@@ -133,6 +133,11 @@ static int is_final_refusal(const wire_end *end)
            (end->cause == WIRE_CAUSE_REFUSED && end->http_status >= 400 && end->http_status < 500);
 }
 
+static int is_refused_key(const wire_end *end)
+{
+    return end->cause == WIRE_CAUSE_REFUSED && (end->http_status == 401 || end->http_status == 403);
+}
+
 /* A connection that stood has ended. */
 static void after_stood(connection *self, const wire_end *end)
 {
@@ -151,6 +156,21 @@ static void after_stood(connection *self, const wire_end *end)
                             wire_cause_name(end->cause));
 }
 
+/* It came to nothing. Credentials in the URL are refused so, by a status: at the start it ends the
+ * recorder as any final refusal does, on a reconnect it is waited for, but with --strict. */
+static void after_not_stood(connection *self, const wire_end *end)
+{
+    TD_ASSERT(end->cause != WIRE_CAUSE_NONE);
+    td_log_say(self->options.env->log, TD_LOG_ERROR, "%s: cannot connect to %s: %s",
+               connection_feed_name(self), self->options.feed->url, end->text);
+    if (self->options.feed->auth == AUTH_URL && is_refused_key(end))
+        connection_say_url_refused(self, end->text);
+    if (self->has_stood || !is_final_refusal(end))
+        return;
+    self->is_refused = 1;
+    self->options.env->refused(self->options.env->user, self, end->text);
+}
+
 static void on_ended(void *user, const wire_end *end)
 {
     connection *self = user;
@@ -164,14 +184,8 @@ static void on_ended(void *user, const wire_end *end)
         self->state = STATE_STOPPED;
         return;
     }
-    if (!stood) {
-        td_log_say(self->options.env->log, TD_LOG_ERROR, "%s: cannot connect to %s: %s",
-                   connection_feed_name(self), self->options.feed->url, end->text);
-        if (!self->has_stood && is_final_refusal(end)) {
-            self->is_refused = 1;
-            self->options.env->refused(self->options.env->user, self, end->text);
-        }
-    }
+    if (!stood)
+        after_not_stood(self, end);
     self->is_stale = 0;
     backoff_class why =
         self->is_auth_refused ? BACKOFF_REFUSED : backoff_classify(end->cause, end->http_status);

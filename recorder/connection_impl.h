@@ -63,6 +63,9 @@ void connection_set_tick(connection *self);
 /* The connection stands: authenticate, or ask for the topics. */
 void connection_begin_talk(connection *self);
 
+/* Credentials in the URL were refused, in these words, before the connection stood. */
+void connection_say_url_refused(connection *self, const char *words);
+
 /* Ask for every topic anew; what is live at once is live since recv_ns. */
 void connection_subscribe(connection *self, uint64_t recv_ns);
 

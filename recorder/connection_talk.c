@@ -206,19 +206,32 @@ static void expire_requests(connection *self)
 
 /* ---- authentication ---- */
 
-/* Credentials that are refused are not tried again at once: backoff, as for any ended connection.
- */
-static void on_auth_failed(connection *self, const char *state, const char *detail)
+static void say_auth_failed(connection *self, const char *state, const char *why)
 {
-    char why[ANSWER_TEXT_BYTES + 64];
-    (void)snprintf(why, sizeof why, "%s", detail); /* cut if too long */
     event failed = connection_event(self, EVENT_AUTH);
     failed.state = state;
     failed.detail = why;
     connection_say(self, &failed);
-    td_log_say(self->options.env->log, TD_LOG_ERROR, "%s: %s", connection_feed_name(self), why);
     if (self->options.feed->is_strict)
         self->options.env->strict(self->options.env->user, why);
+}
+
+void connection_say_url_refused(connection *self, const char *words)
+{
+    TD_ASSERT(self->options.feed->auth == AUTH_URL);
+    char why[ANSWER_TEXT_BYTES + 64];
+    (void)snprintf(why, sizeof why, "the exchange refused the credentials: %s",
+                   words); /* cut if too long */
+    say_auth_failed(self, "refused", connection_hide(self, why));
+}
+
+/* Credentials that are refused are not tried again at once: backoff, as for any ended connection.
+ */
+static void on_auth_failed(connection *self, const char *state, const char *why)
+{
+    TD_ASSERT(self->wire != NULL);
+    td_log_say(self->options.env->log, TD_LOG_ERROR, "%s: %s", connection_feed_name(self), why);
+    say_auth_failed(self, state, why);
     self->is_auth_refused = 1;
     wire_close(self->wire, CLOSE_NORMAL);
 }

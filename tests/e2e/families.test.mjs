@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { describe, test } from "node:test";
-import { jsonLines, run, tapedeck, temporary } from "./lib.mjs";
+import { jsonLines, listening, run, tapedeck, temporary } from "./lib.mjs";
 import { ENV, exchange, FAMILIES, KEY, recorderArgs, SECRET, signature } from "./exchanges.mjs";
 import { hostile } from "./hostile.mjs";
 import { nothingLeaked, nothingLeakedInText } from "./leaks.mjs";
@@ -168,6 +168,53 @@ describe("credentials that are refused", { concurrency: 2 }, () => {
       const strict = await run(t, "tapedeck-record", ["record", "-a", path.join(dir, "strict"), ...recorderArgs(server, name, ["--strict"])], { status: 4, ...wrong });
       assert.match(strict.stderr, words);
     });
+
+  // Each way to authenticate, at an exchange that knows the secret: its words by docs/wire.md 1.1.
+  const REFUSED = [
+    ["inverse", "/realtime", ["--topic", "order", "--auth", "op"], /refused the credentials: .*error:USVC1111/],
+    ["inverse", "/realtime", ["--topic", "order", "--auth", "url"], /refused the credentials: .*401/],
+    ["copytrade", "/realtime_private", ["--topic", "copyTradeOrder", "--auth", "op"], /refused the credentials: .*error:USVC1111/],
+    ["contract-v3", "/contract/private/v3", ["--topic", "user.order.contractAccount", "--auth", "op"], /refused the credentials: .*Params Error/],
+    ["v5-private", "/v5/private", ["--topic", "order"], /refused the credentials: .*Params Error/],
+    ["usdc-private", "/trade/option/usdc/private/v1", ["--topic", "user.order"], /refused the credentials: .*3303006/],
+    ["spot-private", "/spot/ws", [], /refused the credentials: .*"auth":"fail"/],
+  ];
+  test("a wrong secret is refused by the simulated exchange in each family's words: an event, an error, and with strict the end", async (t) => {
+    const dir = temporary(t);
+    const families = [...new Set(REFUSED.map(([name]) => name))];
+    const sim = await listening(t, ["sim", "--families", families.join(","), "--secret", "the right secret"], dir);
+    for (const [name, address, args, words] of REFUSED) {
+      const archive = path.join(dir, `${name}-${args.at(-1) ?? "op"}`);
+      const how = ["record", "-a", archive, `${sim.url}${address}`, "--family", name, "--ca-file", sim.ca, ...args,
+        "--api-key-env", "TEST_KEY", "--api-secret-env", "TEST_SECRET", "--strict"];
+      const { stderr } = await run(t, "tapedeck-record", how, { status: 4, env: { TEST_KEY: KEY, TEST_SECRET: "a wrong secret" } });
+      assert.match(stderr, name === "inverse" && args.includes("url") ? /401/ : words);
+      const refused = (await events(t, archive, "auth")).filter((event) => event.state === "refused");
+      assert.equal(refused.length, 1, name);
+      assert.match(refused[0].detail, words);
+      await nothingLeaked(archive, KEY, "a wrong secret");
+      for (const secret of [KEY, "a wrong secret"]) assert.ok(!stderr.includes(secret), stderr);
+    }
+  });
+
+  test("a key in the URL that is refused after a reconnect ends a strict recorder", async (t) => {
+    const dir = temporary(t);
+    const archive = path.join(dir, "tape");
+    const server = await hostile(t, dir, {
+      refuse: (n) => (n > 1 ? 401 : undefined),
+      message: (ws, request) => {
+        ws.send(JSON.stringify({ success: true, ret_msg: "", conn_id: "c", request }));
+        ws.close(1001, "again");
+      },
+    });
+    const recorder = new Recorder(t, archive, [`${server.url}/realtime`, "--family", "inverse", "--ca-file", server.ca, "--topic", "order", "--auth", "url",
+      "--api-key-env", "TEST_KEY", "--api-secret-env", "TEST_SECRET", "--strict"], { env: { TEST_KEY: KEY, TEST_SECRET: SECRET } });
+    const end = await recorder.ended;
+    assert.equal(end.code, 4, recorder.stderr);
+    assert.match(recorder.stderr, /refused the credentials: .*401/);
+    const [refused] = (await events(t, archive, "auth")).filter((event) => event.state === "refused");
+    assert.match(refused.detail, /401/);
+  });
 
   test("a private family without credentials is told what to write", async (t) => {
     const dir = temporary(t);
