@@ -17,8 +17,9 @@ enum {
 _Static_assert((LIMIT_TRACK_IDS & (LIMIT_TRACK_IDS - 1)) == 0, "tables double up to it");
 _Static_assert((LIMIT_TRACK_SYMBOLS & (LIMIT_TRACK_SYMBOLS - 1)) == 0, "tables double up to it");
 
-/* The last number of one symbol for one rule. Symbols are known by 64 bits of hash: two of 4,096
- * collide once in 10^12 tapes. */
+/* The last number of one symbol for one rule; of one position of a symbol, and of one category,
+ * where entries say those. They are known by 64 bits of hash: two of 4,096 collide once in 10^12
+ * tapes. */
 typedef struct symbol_number {
     uint64_t key; /* 0: free */
     int64_t last;
@@ -107,8 +108,10 @@ int rule_needs_entries(rule_id rule)
 
 typedef struct entry {
     td_bytes symbol;
+    td_bytes category; /* empty unless the topic mixes them: BTCUSDT is spot and linear */
     td_bytes id;
     int64_t number;
+    int64_t position_idx; /* which of a symbol's positions; 0 where there is one */
     uint8_t has_number;
 } entry;
 
@@ -136,6 +139,10 @@ static void entry_of_item(const msg_item *item, const msg_head *head, msg_member
         const msg_value *value = &item->values[i];
         if (value->member == MEMBER_SYMBOL && value->type == VALUE_TEXT)
             out->symbol = value->as.text;
+        else if (value->member == MEMBER_CATEGORY && value->type == VALUE_TEXT)
+            out->category = value->as.text;
+        else if (value->member == MEMBER_POSITION_IDX && value->type == VALUE_INTEGER)
+            out->position_idx = value->as.integer;
         if (value->member != member)
             continue;
         out->has_number = value->type == VALUE_INTEGER || value->type == VALUE_TIME_NS;
@@ -197,11 +204,22 @@ static int numbers_grow(track_entries *e)
     return 1;
 }
 
-/* The number of a symbol for one rule; *is_new: there was none before. NULL at the bound. */
-static symbol_number *number_get(track_entries *e, rule_id rule, td_bytes symbol, int *is_new)
+/* What an entry's number is ordered with, for one rule. */
+static uint64_t number_key(rule_id rule, const entry *of)
 {
-    uint64_t key = td_xxh64(symbol.data, symbol.size) ^ ((uint64_t)rule << 56);
-    key += key == 0;
+    static const uint64_t ODD =
+        UINT64_C(0x9e3779b97f4a7c15); /* spreads bits: 2^64 / golden ratio */
+    uint64_t key = td_xxh64(of->symbol.data, of->symbol.size) ^ ((uint64_t)rule << 56);
+    if (of->category.size > 0)
+        key = key * ODD ^ td_xxh64(of->category.data, of->category.size);
+    key ^= (uint64_t)of->position_idx * ODD;
+    return key + (key == 0);
+}
+
+/* The number that an entry follows; *is_new: there was none before. NULL at the bound. */
+static symbol_number *number_get(track_entries *e, rule_id rule, const entry *of, int *is_new)
+{
+    uint64_t key = number_key(rule, of);
     if (e->number_slots > 0) {
         symbol_number *slot = number_slot(e->numbers, e->number_slots, key);
         *is_new = 0;
@@ -232,7 +250,7 @@ static int check_numbers(const rule_view *v, msg_member member, int64_t least_st
         if (!now.has_number || now.number < 0)
             continue;
         int is_new;
-        symbol_number *before = number_get(e, v->rule->rule, now.symbol, &is_new);
+        symbol_number *before = number_get(e, v->rule->rule, &now, &is_new);
         if (before == NULL) {
             e->unjudged = 1;
             continue;
@@ -245,8 +263,9 @@ static int check_numbers(const rule_view *v, msg_member member, int64_t least_st
 }
 
 /* entry_seq_strict, entry_seq_weak: numbers of entries rise, or do not fall, for each symbol. Where
- * a frame mixes symbols (a coin's options, an account), the frame itself has no order. A seq of -1
- * says that the position never traded. */
+ * a frame mixes symbols (a coin's options, an account), the frame itself has no order. A symbol
+ * counts in each category by itself, and each of its positions has the number of its own last
+ * change. A seq of -1 says that the position never traded. */
 int check_entry_seq_strict(const rule_view *v, verdict_item *item)
 {
     return check_numbers(v, v->rule->member, 1, item);
@@ -257,10 +276,12 @@ int check_entry_seq_weak(const rule_view *v, verdict_item *item)
     return check_numbers(v, v->rule->member, 0, item);
 }
 
-/* entry_time_weak: the exchange's time of entries does not fall, for each symbol. */
+/* entry_time_weak: the exchange's time of entries does not fall, for each symbol; the row may name
+ * another of their times. */
 int check_entry_time_weak(const rule_view *v, verdict_item *item)
 {
-    return check_numbers(v, MEMBER_EXCHANGE_TIME, 0, item);
+    msg_member member = v->rule->member;
+    return check_numbers(v, member == MEMBER_NONE ? MEMBER_EXCHANGE_TIME : member, 0, item);
 }
 
 /* ---- ids ---- */

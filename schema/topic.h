@@ -102,9 +102,10 @@ typedef enum rule_id {
     RULE_TIME_WEAK,       /* exchange time never down */
     RULE_VERSION_DIFFERS, /* MEMBER_VERSION as text is another than in the frame before */
     RULE_VERSION_WEAK,    /* the numbers in that text, part by part, are not down: a hint */
-    /* Order of entries, each symbol that they name on its own: topics of a coin, private topics.
-     * The number is the rule's member in each entry. An entry without it, or with a negative one,
-     * is passed over. */
+    /* Order of entries, each symbol that they name on its own, and of it each category and
+     * position: topics of a coin, private topics. The number is the rule's member in each entry (of
+     * times MEMBER_NONE: the exchange's). An entry without it, or with a negative one, is passed
+     * over. */
     RULE_ENTRY_SEQ_STRICT,
     RULE_ENTRY_SEQ_WEAK,
     RULE_ENTRY_TIME_WEAK,

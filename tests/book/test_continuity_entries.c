@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 #include <cmocka.h>
 
 #include "base/limits.h"
@@ -22,6 +23,8 @@ static const topic_row COIN_TRADES =
         {RULE_ENTRY_TIME_WEAK, STRENGTH_ERROR, MEMBER_NONE});
 static const topic_row STRICT =
     ROW("position", MSG_POSITION, {RULE_ENTRY_SEQ_STRICT, STRENGTH_WARNING, MEMBER_SEQ});
+static const topic_row ORDERS =
+    ROW("order", MSG_ORDER, {RULE_ENTRY_TIME_WEAK, STRENGTH_STATISTIC, MEMBER_UPDATED_AT});
 static const topic_row EXECUTIONS =
     ROW("execution", MSG_EXECUTION, {RULE_ID_UNIQUE, STRENGTH_ERROR, MEMBER_EXEC_ID});
 static const topic_row SPOT_TRADES =
@@ -31,7 +34,8 @@ static const topic_row CANDLES =
         {RULE_KLINE_CONFIRM, STRENGTH_WARNING, MEMBER_NONE});
 
 /* An entry as words: what it names, its number (cross_seq, seq or candle start; -2: none), its time
- * in ms, its id; a candle whose id is "closed" is. */
+ * in ms, its id; a candle whose id is "closed" is. "X linear 1" is position 1 of a symbol in a
+ * category. */
 typedef struct entry_words {
     const char *symbol; /* NULL: no entry */
     int64_t number;
@@ -64,6 +68,18 @@ static const scenario SCENARIOS[] = {
       {"", {{"X", 3, 0, ""}, {"X", -1, 0, ""}, {"X", -2, 0, ""}}},
       {"entry_seq_strict", {{"Y", 4, 0, ""}}},
       {"", {{"Y", 5, 0, ""}}}}},
+    {"a symbol has an order of its own in each category, and for each of its positions",
+     &STRICT,
+     {{"", {{"X linear 0", 9, 0, ""}, {"X spot 0", 4, 0, ""}}},
+      {"", {{"X spot 0", 5, 0, ""}, {"X linear 0", 10, 0, ""}}},
+      {"", {{"X linear 1", 3, 0, ""}, {"X linear 2", 2, 0, ""}}},
+      {"entry_seq_strict", {{"X spot 0", 5, 0, ""}}},
+      {"entry_seq_strict", {{"X linear 1", 3, 0, ""}}}}},
+    {"orders: the time that the row names",
+     &ORDERS,
+     {{"", {{"X", -2, 5, "a"}, {"Y", -2, 4, "b"}}},
+      {"", {{"X", -2, 5, "c"}, {"Y", -2, 0, "b"}}},
+      {"entry_time_weak", {{"X", -2, 4, "a"}}}}},
     {"an execution comes once",
      &EXECUTIONS,
      {{"", {{"X", 0, 0, "e1"}, {"Y", 0, 0, "e2"}, {"Y", 0, 0, ""}}},
@@ -93,13 +109,27 @@ static const scenario SCENARIOS[] = {
 typedef struct frame_room {
     msg_trade trades[ENTRIES_MAX];
     msg_item items[ENTRIES_MAX];
-    msg_value values[ENTRIES_MAX][4];
+    msg_value values[ENTRIES_MAX][6];
 } frame_room;
+
+/* Whose entry it is, as values. */
+static size_t put_names(const char *words, msg_value *values)
+{
+    size_t symbol = strcspn(words, " ");
+    values[0] = (msg_value){MEMBER_SYMBOL, VALUE_TEXT, {.text = td_bytes_of(words, symbol)}};
+    if (words[symbol] == '\0')
+        return 1;
+    const char *category = words + symbol + 1;
+    size_t bytes = strcspn(category, " ");
+    values[1] = (msg_value){MEMBER_CATEGORY, VALUE_TEXT, {.text = td_bytes_of(category, bytes)}};
+    values[2] =
+        (msg_value){MEMBER_POSITION_IDX, VALUE_INTEGER, {.integer = category[bytes + 1] - '0'}};
+    return 3;
+}
 
 static msg_item item_of(const entry_words *words, const topic_row *row, msg_value *values)
 {
-    size_t count = 0;
-    values[count++] = (msg_value){MEMBER_SYMBOL, VALUE_TEXT, {.text = td_bytes_str(words->symbol)}};
+    size_t count = put_names(words->symbol, values);
     if (row->type == MSG_KLINE) {
         values[count++] = (msg_value){
             MEMBER_START, VALUE_TIME_NS, {.time_ns = (uint64_t)words->number * 1000000000}};
@@ -111,6 +141,9 @@ static msg_item item_of(const entry_words *words, const topic_row *row, msg_valu
         values[count++] =
             (msg_value){MEMBER_EXEC_ID, VALUE_TEXT, {.text = td_bytes_str(words->id)}};
     }
+    if (row->type == MSG_ORDER && words->time_ms != 0)
+        values[count++] =
+            (msg_value){MEMBER_UPDATED_AT, VALUE_TIME_NS, {.time_ns = words->time_ms * 1000000}};
     return (msg_item){ACTION_NONE, values, count};
 }
 
