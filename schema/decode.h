@@ -30,7 +30,7 @@ typedef enum decode_reason {
     DECODE_BAD_NUMBER,    /* a number that is none, or has too many digits: beyond 64 bits and 18
                              places in books and trades, LIMIT_BIG_DECIMAL_DIGITS elsewhere */
     DECODE_BAD_TIME,      /* a time that cannot be read */
-    DECODE_BAD_SIDE,      /* a side other than Buy and Sell */
+    DECODE_BAD_SIDE,      /* a side other than Buy and Sell, where one has to be */
     DECODE_LIMIT,         /* more entries, nesting or bytes than base/limits.h allows */
     DECODE_NO_MEMORY,
     DECODE_TOPIC_MISMATCH, /* the frame's topic is not the one that it is filed under */

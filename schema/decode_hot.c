@@ -202,6 +202,7 @@ static const uint8_t *scan_envelope_other(hot *h, const field_row *field, const 
     case FIELD_TIME: /* RFC 3339 */
     case FIELD_INTEGER:
     case FIELD_SIDE:
+    case FIELD_ANY_SIDE:
     case FIELD_IS_BUY:
     case FIELD_JSON:
         break;

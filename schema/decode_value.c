@@ -138,6 +138,11 @@ static int read_typed(const field_row *field, td_bytes text, msg_value *out, dec
         out->type = VALUE_SIDE;
         *reason = DECODE_BAD_SIDE;
         return read_side(text, &out->as.side);
+    case FIELD_ANY_SIDE:
+        out->type = VALUE_SIDE;
+        if (!read_side(text, &out->as.side))
+            out->as.side = (uint8_t)SIDE_NONE;
+        return 1;
     case FIELD_TIME:
         out->type = VALUE_TIME_NS;
         *reason = DECODE_BAD_TIME;
@@ -167,13 +172,13 @@ static int value_text(const field_row *field, json_value value, td_bytes *text, 
     if (type == JSON_STRING) {
         int is_text = json_text(value, text);
         TD_ASSERT(is_text);
-        *is_absent = says_nothing(*text);
+        *is_absent = field->type != FIELD_ANY_SIDE && says_nothing(*text);
         return 1;
     }
     *text = json_raw(value);
     switch (type) {
     case JSON_NUMBER:
-        return field->type != FIELD_SIDE;
+        return field->type != FIELD_SIDE && field->type != FIELD_ANY_SIDE;
     case JSON_BOOL:
         return field->type == FIELD_BOOL || field->type == FIELD_IS_BUY;
     case JSON_ARRAY:

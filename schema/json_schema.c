@@ -53,6 +53,7 @@ static void write_types(json_writer *w, const field_row *field)
         [FIELD_INTEGER] = {"integer", "string"},
         [FIELD_BOOL] = {"boolean", "string", "integer"},
         [FIELD_SIDE] = {"string"},
+        [FIELD_ANY_SIDE] = {"string"},
         [FIELD_TIME] = {"number", "string"},
         [FIELD_IS_BUY] = {"boolean", "string"},
         [FIELD_JSON] = {"object", "array", "string", "number"},

@@ -288,7 +288,7 @@ test("trades of an option topic go to the symbols that they name", async (t) => 
   const frame = (n, list) => ({ id: `publicTrade.BTC-${n}-${START_MS}`, topic: "publicTrade.BTC", ts: START_MS + 50, data: list, type: "snapshot" });
   const archive = await recorded(t, "v5-option", [
     frame(1, [trade(1, "BTC-29DEC23-40000-C", "Sell", "985"), trade(2, "BTC-29DEC23-30000-P", "Buy", "10.50")]),
-    frame(2, [trade(3, "BTC-29DEC23-40000-C", "Buy", "990")]),
+    frame(2, [trade(3, "BTC-29DEC23-40000-C", "Buy", "990"), trade(4, "BTC-29DEC23-40000-C", "None", "991")]),
   ]);
   const out = path.join(temporary(t), "out");
   await tapedeck(t, exporting(archive, "tardis-csv", out));
@@ -298,6 +298,7 @@ test("trades of an option topic go to the symbols that they name", async (t) => 
   assert.deepEqual(rowsOf(out, name("BTC-29DEC23-40000-C")), [
     `${at(1)} 00000000-0000-5000-8000-000000000001 sell 985 0.01`,
     `${at(3)} 00000000-0000-5000-8000-000000000003 buy 990 0.01`,
+    `${at(4)} 00000000-0000-5000-8000-000000000004 unknown 991 0.01`,
   ]);
   assert.deepEqual(rowsOf(out, name("BTC-29DEC23-30000-P")), [`${at(2)} 00000000-0000-5000-8000-000000000002 buy 10.5 0.01`]);
 });

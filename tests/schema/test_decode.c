@@ -216,6 +216,44 @@ static void test_trade_options(void **state)
     assert_false(m.head.has_cross_seq);
 }
 
+/* A trade happened whoever took, a position is gone whatever it was: other sides are none. */
+static void test_other_sides(void **state)
+{
+    static const struct {
+        const char *family;
+        const char *topic;
+        const char *before; /* the side */
+        const char *after;
+    } rows[] = {
+        {"inverse", "trade.BTCUSD", "{\"topic\":\"trade.BTCUSD\",\"data\":[{\"side\":\"",
+         "\",\"price\":1,\"size\":2,"
+         "\"trade_time_ms\":1}]}"},
+        {"v5-linear", "publicTrade.BTCUSDT",
+         "{\"topic\":\"publicTrade.BTCUSDT\",\"type\":\"snapshot\",\"ts\":1,\"data\":[{\"T\":1,"
+         "\"s\":"
+         "\"BTCUSDT\",\"S\":\"",
+         "\",\"v\":\"2\",\"p\":\"1\",\"i\":\"a\"}]}"},
+        {"v5-linear", "allLiquidation.BTCUSDT",
+         "{\"topic\":\"allLiquidation.BTCUSDT\",\"type\":\"snapshot\",\"ts\":1,\"data\":[{\"T\":1,"
+         "\"s\":"
+         "\"BTCUSDT\",\"S\":\"",
+         "\",\"v\":\"2\",\"p\":\"1\"}]}"},
+    };
+    static const char *const sides[] = {"", "None", "buy", "Unknown", "Sel", "Sell and more"};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        for (size_t k = 0; k < sizeof sides / sizeof sides[0]; k++) {
+            char frame[300];
+            message m;
+            decode_error why;
+            snprintf(frame, sizeof frame, "%s%s%s", rows[i].before, sides[k], rows[i].after);
+            assert_true(decode_text(*state, rows[i].family, rows[i].topic, frame, &m, &why));
+            msg_side side = m.is_record ? (msg_side)msg_item_trade(&m.record.items[0]).side
+                                        : (msg_side)m.trades.trades[0].side;
+            assert_int_equal(side, SIDE_NONE);
+        }
+    }
+}
+
 static const msg_value *value(const message *m, size_t item, msg_member member)
 {
     assert_true(m->is_record);
@@ -322,9 +360,14 @@ static void test_refused(void **state)
          "data"},
         {"trade.BTCUSD", "{\"topic\":\"trade.BTCUSD\",\"data\":[{}]}", DECODE_MISSING_FIELD, 32,
          "side"},
+        {"orderBookL2_25.BTCUSD",
+         "{\"topic\":\"orderBookL2_25.BTCUSD\",\"type\":\"snapshot\",\"data\":[{\"side\":\"buy\","
+         "\"price\":\"1\",\"size\":1}]}",
+         DECODE_BAD_SIDE, 67, "side"},
         {"trade.BTCUSD",
-         "{\"topic\":\"trade.BTCUSD\",\"data\":[{\"side\":\"buy\",\"price\":1,\"size\":1}]}",
-         DECODE_BAD_SIDE, 40, "side"},
+         "{\"topic\":\"trade.BTCUSD\",\"data\":[{\"side\":null,\"price\":1,\"size\":1,"
+         "\"trade_time_ms\":1}]}",
+         DECODE_MISSING_FIELD, 32, "side"},
         {"trade.BTCUSD",
          "{\"topic\":\"trade.BTCUSD\",\"data\":[{\"side\":1,\"price\":1,\"size\":1}]}",
          DECODE_WRONG_TYPE, 40, "side"},
@@ -593,6 +636,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_book_delta),        cmocka_unit_test(test_same_meaning),
         cmocka_unit_test(test_trade_of_2019),     cmocka_unit_test(test_trade_options),
+        cmocka_unit_test(test_trade_of_2019),     cmocka_unit_test(test_other_sides),
         cmocka_unit_test(test_ticker_spellings),  cmocka_unit_test(test_ticker_delta_of_linear),
         cmocka_unit_test(test_refused),           cmocka_unit_test(test_unknown_topic),
         cmocka_unit_test(test_duplicate_keys),    cmocka_unit_test(test_monsters),

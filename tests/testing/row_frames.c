@@ -157,6 +157,12 @@ static void value_text(row_frame *f, const field_row *field, char out[TEXT_BYTES
     case FIELD_SIDE:
         snprintf(out, TEXT_BYTES, "%s", chance(f, 50) ? "\"Buy\"" : "\"Sell\"");
         return;
+    case FIELD_ANY_SIDE:
+        snprintf(out, TEXT_BYTES, "\"%s\"",
+                 chance(f, 50)   ? "Buy"
+                 : chance(f, 90) ? "Sell"
+                                 : "None");
+        return;
     case FIELD_TIME:
         time_text(f, field->unit, out);
         return;
