@@ -115,10 +115,11 @@ static int is_balanced(td_bytes line)
 }
 
 /* Does the next frame begin with this line, although brackets of the one before are open? Inside a
- * frame an object begins behind one of "[,:"; a line cut off there is followed by whole ones. */
+ * frame an object or a list begins behind one of "[,:"; a line cut off there is followed by whole
+ * ones. */
 static int begins_next(const frame_lines *self, td_bytes line)
 {
-    if (line.size == 0 || line.data[0] != '{')
+    if (line.size == 0 || (line.data[0] != '{' && line.data[0] != '['))
         return 0;
     td_bytes joined = td_buf_view(&self->joined);
     if (self->is_too_long || joined.size == 0)
@@ -126,10 +127,11 @@ static int begins_next(const frame_lines *self, td_bytes line)
     size_t end = joined.size;
     while (end > 1 && memchr(" \t\r\n", joined.data[end - 1], 4) != NULL)
         end--;
-    if (joined.data[0] == '{' && memchr("[,:", joined.data[end - 1], 3) == NULL)
+    if ((joined.data[0] == '{' || joined.data[0] == '[') &&
+        memchr("[,:", joined.data[end - 1], 3) == NULL)
         return 1;
-    return memchr(joined.data, '\n', joined.size) == NULL && joined.data[0] == '{' &&
-           is_balanced(line);
+    return line.data[0] == '{' && memchr(joined.data, '\n', joined.size) == NULL &&
+           joined.data[0] == '{' && is_balanced(line);
 }
 
 /* The lines behind a first one that is not a whole frame. */

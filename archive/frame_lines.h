@@ -1,8 +1,8 @@
 /* Frames out of the lines of a text, for verbs that read them from people: a frame is a line, or
  * several where it is written over several (as documents print them). A frame begins at a line and
  * ends with the line in which its brackets close; one whose brackets do not close ends where the
- * next begins ("{" in the first column, where none can be inside), or with the input. Any text is
- * fine, JSON or not.
+ * next begins ("{" or "[" in the first column, where none can be inside), or with the input. Any
+ * text is fine, JSON or not.
  *
  * Memory is bounded: one frame of LIMIT_FRAME_BYTES. One thread. */
 #ifndef TD_ARCHIVE_FRAME_LINES_H

@@ -141,8 +141,9 @@ static void read_top(top_keys *top, const json_index *index)
     }
 }
 
-/* The same with escapes in keys resolved, for which the text has to be valid: else as it was. */
-static void read_top_resolved(json_parser *parser, top_keys *top)
+/* The keys of the object at a token with escapes in them resolved, for which the text has to be
+ * valid: else as it was. */
+static void read_top_resolved(json_parser *parser, uint32_t object, top_keys *top)
 {
     json_value key;
     json_value element;
@@ -151,8 +152,10 @@ static void read_top_resolved(json_parser *parser, top_keys *top)
     td_bytes all = td_bytes_of(parser->index.bytes, parser->index.size);
     if (json_parse(parser, all, JSON_PADDED, &root, NULL) != TD_OK)
         return;
+    TD_ASSERT(json_char(&parser->index, object) == '{');
     *top = (top_keys){.is_checked = 1};
-    for (json_iter it = json_iter_of(root); json_next(&it, &key, &element);)
+    json_value of = {parser, object};
+    for (json_iter it = json_iter_of(of); json_next(&it, &key, &element);)
         if (json_text(key, &text))
             top_keys_add(top, text, element.token);
 }
@@ -261,9 +264,23 @@ static void classify_event(decoder *d, const classify_job *job, uint32_t object,
     if (json_char(&d->parser->index, object) != '{')
         return;
     top_keys_read(&event, &d->parser->index, object + 1, STOP_AT_END);
+    if (event.has_escapes || json_has_escape(find_text(&event, d->parser, KNOWN_E)))
+        read_top_resolved(d->parser, object, &event);
     int is_listed = object != 0; /* one that comes bare has a time as well */
     if (!event.known[KNOWN_TOPIC] && (is_listed || event.known[KNOWN_TIME_E]))
         classify_data(d, job, &event, KNOWN_E, object, out);
+}
+
+/* A data frame by its keys; once more if parts of the topic that stand beside it (spot's symbol)
+ * turn out to have escapes, which are not part of anybody's name. */
+static void classify_topic(decoder *d, const classify_job *job, top_keys *top, classification *out)
+{
+    classify_data(d, job, top, KNOWN_TOPIC, 0, out);
+    if (top->is_checked || !json_has_escape(out->exchange_topic))
+        return;
+    read_top_resolved(d->parser, 0, top);
+    if (top->is_checked)
+        classify_data(d, job, top, KNOWN_TOPIC, 0, out);
 }
 
 static void classify_in(decoder *d, const classify_job *job, classification *out)
@@ -280,12 +297,12 @@ static void classify_in(decoder *d, const classify_job *job, classification *out
     read_top(&top, &parser->index);
     td_bytes topic = find_text(&top, parser, KNOWN_TOPIC);
     if (top.has_escapes || json_has_escape(topic))
-        read_top_resolved(parser, &top);
+        read_top_resolved(parser, 0, &top);
     frame_class control = classify_control(&top, parser, out);
     if (control != CLASS_UNKNOWN)
         out->frame_class = control;
     else if (top.known[KNOWN_TOPIC] && top.known[KNOWN_DATA])
-        classify_data(d, job, &top, KNOWN_TOPIC, 0, out);
+        classify_topic(d, job, &top, out);
     else
         classify_event(d, job, 0, out);
 }

@@ -139,6 +139,15 @@ test("decode types every frame, takes what cat prints, and ends with 1 if it can
   assert.deepEqual([unknown.type, unknown.error.reason, unknown.error.topic], ["raw", "unknown_topic", "no.such"]);
 });
 
+test("decode: a frame that is cut off takes none behind it along, also where frames are lists", async (t) => {
+  const event = '[{"e":"ticketInfo","E":"1","s":"BTCUSDT","q":"1","t":"1","p":"1","T":"2","o":"3","O":"4","a":"5","A":"6","m":false}]';
+  const stdin = `${event}\n${event.slice(0, 40)}\n${event}\n${event.slice(0, -1)}\n${event}\n`;
+  const rows = await jsonLines(t, ["decode", "--family", "spot-private"], { stdin, status: 1 });
+  assert.deepEqual(rows.map((r) => r.type), ["execution", "raw", "execution", "raw", "execution"]);
+  const spread = await jsonLines(t, ["decode", "--family", "spot-private"], { stdin: `[\n${event.slice(1, -1)},\n${event.slice(1, -1)}\n]\n` });
+  assert.deepEqual(spread.map((r) => r.items.length), [2], "a list over several lines is one frame");
+});
+
 test("docs/topics.md is what the rows say", async (t) => {
   const end = await tapedeck(t, ["topics", "--markdown"]);
   assert.equal(end.code, 0, end.stderr);

@@ -70,6 +70,21 @@ static const row ROWS[] = {
      "{\"topic\":\"depth\",\"event\":\"sub\",\"params\":{\"symbol\":\"BTCUSDT\"},\"code\":\"0\","
      "\"msg\":\"Success\"}",
      CLASS_ACK, 1, NULL, NULL, 0},
+    /* escapes (5.8) are not part of a name, wherever it stands */
+    {"spot-v1",
+     "{\"symbol\":\"BTC\\u0055SDT\",\"topic\":\"trade\",\"data\":[{\"t\":1500000000001}],\"f\":"
+     "true,"
+     "\"sendTime\":1}",
+     CLASS_DATA, -1, "trade", "BTCUSDT", UINT64_C(1500000000001000000)},
+    {"spot-v2",
+     "{\"topic\":\"kline\",\"params\":{\"symbol\":\"BTCUSDT\",\"klineType\":\"1\\u006d\"},\"data\":"
+     "{"
+     "\"t\":1500000000001}}",
+     CLASS_DATA, -1, "kline.1m", "BTCUSDT", 0},
+    {"spot-private", "[{\"e\":\"ticket\\u0049nfo\",\"E\":\"1500000000001\",\"s\":\"BTCUSDT\"}]",
+     CLASS_DATA, -1, "ticketInfo", "*", UINT64_C(1500000000001000000)},
+    {"spot-private", "[{\"\\u0065\":\"ticketInfo\",\"E\":\"1500000000001\",\"s\":\"BTCUSDT\"}]",
+     CLASS_DATA, -1, "ticketInfo", "*", UINT64_C(1500000000001000000)},
     {"spot-v1", "{\"code\":\"-100010\",\"desc\":\"Invalid Symbols!\"}", CLASS_ERROR, 0, NULL, NULL,
      0},
     /* E */
