@@ -18,6 +18,7 @@ enum {
     /* Open addressing, at most a third full; 256 KiB. */
     TABLE_PLACES = 1 << 16,
     NO_CHANNEL = 0, /* a free place; others hold index + 1 */
+    SCHEMA_NAME_BYTES = 2 * LIMIT_NAME_BYTES,
     /* Channels are made in blocks that never move, because callers keep pointers to them. */
     BLOCK_CHANNELS = 64,
     BLOCK_COUNT = CHANNELS_MAX / BLOCK_CHANNELS + 1,
@@ -37,6 +38,7 @@ typedef struct route_key {
     td_bytes topic;
     td_bytes exchange_topic;
     td_bytes symbol;
+    const topic_row *dated; /* the row that says the schema, where that depends on the date */
 } route_key;
 
 typedef struct routed_channel {
@@ -51,7 +53,7 @@ struct channel_router {
     const family *family;
     decoder *decoder;
     td_buf *schemas; /* text per row of the family, empty until it is needed */
-    char (*schema_names)[2 * LIMIT_NAME_BYTES];
+    char (*schema_names)[SCHEMA_NAME_BYTES];
     routed_channel *blocks[BLOCK_COUNT];
     uint32_t channel_count;
     uint32_t topic_channel_count; /* of these, channels of topics */
@@ -138,7 +140,7 @@ static int keys_equal(const route_key *a, const route_key *b)
     return a->line == b->line && a->shard == b->shard && a->dir == b->dir &&
            a->opcode == b->opcode && a->encoding == b->encoding &&
            td_bytes_equal(a->topic, b->topic) && td_bytes_equal(a->symbol, b->symbol) &&
-           td_bytes_equal(a->exchange_topic, b->exchange_topic);
+           td_bytes_equal(a->exchange_topic, b->exchange_topic) && a->dated == b->dated;
 }
 
 /* The place in the table that holds the key's channel, or the free one where it belongs. */
@@ -156,6 +158,17 @@ static uint32_t find_place(const channel_router *r, const route_key *key, uint64
 
 /* ---- making ---- */
 
+/* "FAMILY/TOPIC", and behind it when a dated row begins: one name has one schema, also in a
+ * recording that goes on over the date. */
+static void name_schema(const family *of, const topic_row *row, char out[SCHEMA_NAME_BYTES])
+{
+    const char *from = row->valid_from != NULL ? row->valid_from : "";
+    int n = snprintf(out, SCHEMA_NAME_BYTES, "%s/%s%s%s", of->name, row->name,
+                     from[0] != '\0' ? "@" : "", from);
+    TD_ASSERT(n > 0);
+    TD_ASSERT(n < SCHEMA_NAME_BYTES);
+}
+
 /* Schema of a row, written once. */
 static td_result fill_schema(channel_router *r, const topic_row *row, channel_info *info,
                              td_err *err)
@@ -170,10 +183,7 @@ static td_result fill_schema(channel_router *r, const topic_row *row, channel_in
             td_buf_fini(schema);
             return td_err_add(err, rc, "schema of topic %s", row->name);
         }
-        int n = snprintf(r->schema_names[index], sizeof r->schema_names[index], "%s/%s",
-                         r->family->name, row->name);
-        TD_ASSERT(n > 0);
-        TD_ASSERT((size_t)n < sizeof r->schema_names[index]);
+        name_schema(r->family, row, r->schema_names[index]);
     }
     info->schema_name = r->schema_names[index];
     info->schema = td_buf_view(schema);
@@ -395,6 +405,7 @@ td_result channel_router_route(channel_router *router, const router_frame *frame
         key.topic = what.topic.topic;
         key.exchange_topic = what.exchange_topic;
         key.symbol = what.topic.symbol;
+        key.dated = topic_row_is_dated(what.topic.row) ? what.topic.row : NULL;
         td_result rc = get_channel(router, &key, what.topic.row, out, err);
         return TD_LIKELY(rc != TD_E_LIMIT) ? rc : channel_router_unknown(router, frame, out, err);
     }

@@ -120,6 +120,45 @@ static void test_rows(void **state)
     channel_router_close(r);
 }
 
+/* A topic that changed under its name on 2026-03-19: each frame's channel has the schema of its
+ * day, also where one recording goes on over the date (docs/design.md, archive). */
+static void test_dated_rows(void **state)
+{
+    (void)state;
+    static const char FRAME[] =
+        "{\"topic\":\"orderbook.200.BTCUSDT\",\"type\":\"delta\",\"ts\":1,\"data\":{}}";
+    static const struct {
+        uint64_t recv_s;
+        const char *name;
+        const char *says;
+    } DAYS[] = {
+        {1773878399, "v5-spot/orderbook.200", "200 ms"}, /* 2026-03-18T23:59:59Z */
+        {1773878400, "v5-spot/orderbook.200@2026-03-19", "100 ms"},
+        {1773878399, "v5-spot/orderbook.200", "200 ms"}, /* of another input */
+    };
+    char padded[sizeof FRAME + DECODE_PADDING_BYTES] = {0};
+    memcpy(padded, FRAME, sizeof FRAME);
+    channel_router *r = NULL;
+    assert_int_equal(channel_router_open("f", family_find(td_bytes_str("v5-spot")), &r, NULL),
+                     TD_OK);
+    for (size_t i = 0; i < sizeof DAYS / sizeof DAYS[0]; i++) {
+        channel_route route;
+        const router_frame frame = {.dir = DIR_IN,
+                                    .opcode = OPCODE_TEXT,
+                                    .recv_ns = DAYS[i].recv_s * 1000000000,
+                                    .bytes = td_bytes_of(padded, sizeof FRAME - 1)};
+        assert_int_equal(channel_router_route(r, &frame, &route, NULL), TD_OK);
+        assert_string_equal(route.info->topic, "orderbook.200");
+        assert_string_equal(route.info->schema_name, DAYS[i].name);
+        td_bytes schema = route.info->schema;
+        assert_non_null(memmem(schema.data, schema.size, DAYS[i].says, strlen(DAYS[i].says)));
+    }
+    channel_router_stats stats;
+    channel_router_get_stats(r, &stats);
+    assert_int_equal(stats.channels, 2);
+    channel_router_close(r);
+}
+
 /* Rows: a URL, the name in it, and the channel of a reply of that name. */
 static void test_http_names(void **state)
 {
@@ -240,9 +279,9 @@ static void test_feed_name(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows),      cmocka_unit_test(test_http_names),
-        cmocka_unit_test(test_numbers),   cmocka_unit_test(test_overflow),
-        cmocka_unit_test(test_feed_name),
+        cmocka_unit_test(test_rows),       cmocka_unit_test(test_dated_rows),
+        cmocka_unit_test(test_http_names), cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_overflow),   cmocka_unit_test(test_feed_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
