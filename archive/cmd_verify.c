@@ -13,7 +13,7 @@
 
 /* Findings that are kept to be printed; more are only counted. An archive with a thousand of them
  * has one cause, and its first ones show it. */
-enum { FINDINGS_KEPT_MAX = 10000 };
+enum { FINDINGS_KEPT_MAX = 10000, BAR_BYTES = 33 };
 
 typedef struct kept_finding {
     verify_severity severity;
@@ -77,6 +77,18 @@ static void take_finding(void *user, const verify_finding *finding)
     list->items[list->count++] = kept;
 }
 
+/* "########----": how much is done. */
+static void draw_bar(uint64_t done, uint64_t total, char out[BAR_BYTES])
+{
+    TD_ASSERT(done <= total);
+    /* No product of two sizes, which could overflow. */
+    double part = total == 0 ? 1.0 : (double)done / (double)total;
+    size_t filled = (size_t)(part * (BAR_BYTES - 1));
+    for (size_t i = 0; i < BAR_BYTES - 1; i++)
+        out[i] = i < filled ? '#' : '-';
+    out[BAR_BYTES - 1] = '\0';
+}
+
 /* Bytes, not segments: the last segment of an hour may be as large as all before it. */
 static void show_progress(void *user, uint64_t bytes_done, uint64_t bytes_total)
 {
@@ -87,9 +99,11 @@ static void show_progress(void *user, uint64_t bytes_done, uint64_t bytes_total)
         return;
     char done[TABLE_UNIT_BYTES];
     char total[TABLE_UNIT_BYTES];
+    char bar[BAR_BYTES];
     format_size(bytes_done, done);
     format_size(bytes_total, total);
-    progress_show(progress, now_ns, "verified %s of %s", done, total);
+    draw_bar(bytes_done, bytes_total, bar);
+    progress_show(progress, now_ns, "verify [%s] %s of %s", bar, done, total);
 }
 
 static void write_findings(json_writer *json, const findings *list)

@@ -203,13 +203,13 @@ static td_result remove_all(prune_work *w, td_err *err)
         const prune_candidate *c = &w->candidates[i];
         if (!c->goes)
             continue;
-        tell(w, c);
         if (w->options->mode == PRUNE_REMOVE && !c->was_pruned)
             rc = journal_pruned(w, c, err);
         if (rc == TD_OK && w->options->mode == PRUNE_REMOVE)
             rc = remove_file(w, c, err);
         if (rc != TD_OK)
             return td_err_add(err, rc, "pruning %s", c->path);
+        tell(w, c);
         w->report->segments++;
         w->report->bytes += c->bytes;
         w->report->frames += c->frames;

@@ -55,7 +55,7 @@ typedef struct prune_options {
     uint64_t keep_bytes; /* of all segments of the wanted feeds; UINT64_MAX: no bound by size */
     /* 1 if segments of this feed may go. NULL: all may. */
     int (*wants_feed)(void *user, const char *feed);
-    /* Told each segment before it goes, oldest first. May be NULL. */
+    /* Told each segment once it is gone (looking: that would go), oldest first. May be NULL. */
     void (*removing)(void *user, const prune_event *event);
     void *user;
     const gap_reader *gaps; /* as in reindex.h */

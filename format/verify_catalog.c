@@ -82,9 +82,11 @@ static td_result take_segment(void *user, catalog *made, const segment_index *in
 static void copy_row(td_bytes line, char out[ROW_TEXT_BYTES])
 {
     size_t size = line.size < ROW_TEXT_BYTES - 1 ? line.size : ROW_TEXT_BYTES - 1;
-    for (size_t i = 0; i < size; i++)
-        out[i] = line.data[i] == '\t' ? ' ' : (char)line.data[i];
+    if (size > 0)
+        memcpy(out, line.data, size);
     out[size] = '\0';
+    for (char *tab = strchr(out, '\t'); tab != NULL; tab = strchr(tab, '\t'))
+        *tab = ' ';
 }
 
 static td_result take_difference(void *user, td_bytes on_disk, td_bytes made, td_err *err)
