@@ -36,7 +36,7 @@ static uint32_t counted_ops(const io_fault_plan *plan)
         return plan->ops;
     if (plan->kind == IO_FAULT_EIO)
         return UINT32_MAX;
-    if (plan->kind == IO_FAULT_SHORT)
+    if (plan->kind == IO_FAULT_SHORT || plan->kind == IO_FAULT_TORN)
         return IO_FAULT_BIT(IO_FAULT_OP_APPEND);
     return IO_FAULT_BIT(IO_FAULT_OP_APPEND) | IO_FAULT_BIT(IO_FAULT_OP_CREATE) |
            IO_FAULT_BIT(IO_FAULT_OP_MKDIR) | IO_FAULT_BIT(IO_FAULT_OP_RENAME);
@@ -47,6 +47,8 @@ static io_fault_kind meet_plan(io_fault *disk, io_fault_op op)
 {
     const io_fault_plan *plan = &disk->plan;
     TD_ASSERT(op < IO_FAULT_OP_COUNT);
+    if (disk->watch != NULL)
+        disk->watch(disk->watch_user, op, disk->log_count);
     disk->calls[op]++;
     if (plan->kind == IO_FAULT_NONE || plan->fail_at == 0 ||
         (counted_ops(plan) & IO_FAULT_BIT(op)) == 0)
@@ -65,7 +67,7 @@ static td_result fault_error(io_fault_kind kind, const char *doing, const char *
 {
     if (kind == IO_FAULT_NONE)
         return TD_OK;
-    int os_errno = kind == IO_FAULT_EIO ? EIO : ENOSPC;
+    int os_errno = kind == IO_FAULT_EIO || kind == IO_FAULT_TORN ? EIO : ENOSPC;
     return td_err_set_os(err, os_errno, "cannot %s '%s' (simulated)", doing, path);
 }
 
@@ -236,7 +238,7 @@ static td_result fault_append(td_file *base, const void *bytes, size_t size, td_
     io_fault_kind kind = meet_plan(disk, IO_FAULT_OP_APPEND);
     td_result rc = refuse_reader(file, err);
     size_t room = size;
-    if (kind == IO_FAULT_SHORT)
+    if (kind == IO_FAULT_SHORT || kind == IO_FAULT_TORN)
         room = size / 2;
     else if (kind != IO_FAULT_NONE)
         room = 0;

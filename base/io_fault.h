@@ -82,6 +82,7 @@ typedef enum io_fault_kind {
     IO_FAULT_ENOSPC, /* the same for a full disk: by default create, append, mkdir and rename only
                       */
     IO_FAULT_SHORT,  /* half of an append is written, then the disk is full; appends only */
+    IO_FAULT_TORN,   /* half of an append is written, then EIO; appends only */
 } io_fault_kind;
 
 typedef enum io_fault_mode {
@@ -101,6 +102,12 @@ void io_fault_set_plan(io_fault *disk, io_fault_plan plan);
 
 /* 1 if a call has failed by the present plan. A sweep ends with the first run where none has. */
 int io_fault_did_fire(io_fault *disk);
+
+/* Called as each call begins, with how many changes were noted before it: for whoever has to look
+ * at, or to end, what happens outside of the disk between two of its changes. It holds the disk's
+ * mutex and must not use the disk. NULL ends it. */
+typedef void io_fault_watch_fn(void *user, io_fault_op op, uint64_t change_count);
+void io_fault_watch(io_fault *disk, io_fault_watch_fn *watch, void *user);
 
 /* Calls of one operation, or of all (IO_FAULT_OP_COUNT), since the disk was made. */
 uint64_t io_fault_call_count(io_fault *disk, io_fault_op op);
@@ -162,5 +169,9 @@ io_fault_log_row io_fault_log_get(io_fault *disk, uint64_t index);
 /* A new disk as it was behind the first change_count noted changes (0: when noting began), cache
  * and all; cut its power for what would have been left. NULL without memory. */
 TD_MUST_USE io_fault *io_fault_at(io_fault *disk, uint64_t change_count);
+
+/* Bring what io_fault_at gave for from changes to where it was behind to of them, from <= to <=
+ * count: for sweeps over all of them, one after the other. 0 without memory. */
+TD_MUST_USE int io_fault_forward(io_fault *then, io_fault *disk, uint64_t from, uint64_t to);
 
 #endif

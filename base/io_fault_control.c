@@ -13,6 +13,14 @@ void io_fault_set_plan(io_fault *disk, io_fault_plan plan)
     pthread_mutex_unlock(&disk->mutex);
 }
 
+void io_fault_watch(io_fault *disk, io_fault_watch_fn *watch, void *user)
+{
+    pthread_mutex_lock(&disk->mutex);
+    disk->watch = watch;
+    disk->watch_user = user;
+    pthread_mutex_unlock(&disk->mutex);
+}
+
 int io_fault_did_fire(io_fault *disk)
 {
     pthread_mutex_lock(&disk->mutex);

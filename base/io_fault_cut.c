@@ -99,17 +99,21 @@ static int cut_write(td_buf *content, const file_change *change, write_fate fate
 /* The content of a file after the cut, in content, which holds what is durable. */
 static int cut_file(td_buf *content, const inode *node, cut_luck *luck)
 {
+    int is_over = 0;
     for (size_t i = 0; i < node->change_count; i++) {
         const file_change *change = &node->changes[i];
         write_fate fate = FATE_NONE;
-        if (change->bytes != NULL)
+        if (change->is_durable)
+            fate = FATE_WHOLE;
+        else if (is_over)
+            fate = FATE_NONE;
+        else if (change->bytes != NULL)
             fate = luck_fate(luck);
         else if (luck_keeps(luck))
             fate = FATE_WHOLE;
         if (!cut_write(content, change, fate, luck))
             return 0;
-        if (fate != FATE_WHOLE && luck->is_ordered)
-            break;
+        is_over = is_over || (fate != FATE_WHOLE && luck->is_ordered);
     }
     return 1;
 }
@@ -287,17 +291,26 @@ io_fault_log_row io_fault_log_get(io_fault *disk, uint64_t index)
     return out;
 }
 
+int io_fault_forward(io_fault *then, io_fault *disk, uint64_t from, uint64_t to)
+{
+    pthread_mutex_lock(&disk->mutex);
+    TD_ASSERT(disk->log_base != NULL);
+    TD_ASSERT(from <= to);
+    TD_ASSERT(to <= disk->log_count);
+    int ok = 1;
+    for (uint64_t i = from; ok && i < to; i++)
+        ok = disk_apply(then, &disk->log[i].change);
+    pthread_mutex_unlock(&disk->mutex);
+    return ok;
+}
+
 io_fault *io_fault_at(io_fault *disk, uint64_t change_count)
 {
     pthread_mutex_lock(&disk->mutex);
     TD_ASSERT(disk->log_base != NULL);
-    TD_ASSERT(change_count <= disk->log_count);
     io_fault *then = disk_clone(disk->log_base);
-    int ok = then != NULL;
-    for (uint64_t i = 0; ok && i < change_count; i++)
-        ok = disk_apply(then, &disk->log[i].change);
     pthread_mutex_unlock(&disk->mutex);
-    if (ok)
+    if (then != NULL && io_fault_forward(then, disk, 0, change_count))
         return then;
     io_fault_close(then);
     return NULL;

@@ -279,7 +279,9 @@ static int apply_append(inode *node, td_bytes bytes)
     return 0;
 }
 
-/* All room is made first, so that a sync without memory changes nothing. */
+/* Whether a dropped change reached the platter is open for good, but what was synced later came
+ * later: such changes stay in line behind it. All room is made first, so that a sync without memory
+ * changes nothing. */
 static int apply_sync(inode *node)
 {
     uint64_t largest = node->cache.size;
@@ -293,7 +295,8 @@ static int apply_sync(inode *node)
     size_t kept = 0;
     for (size_t i = 0; i < node->change_count; i++) {
         file_change change = node->changes[i];
-        if (change.is_dropped) {
+        change.is_durable = !change.is_dropped;
+        if (change.is_dropped || kept > 0) {
             node->changes[kept++] = change;
             continue;
         }
@@ -308,7 +311,7 @@ static int apply_sync(inode *node)
 static void apply_failed_sync(inode *node)
 {
     for (size_t i = 0; i < node->change_count; i++)
-        node->changes[i].is_dropped = 1;
+        node->changes[i].is_dropped = !node->changes[i].is_durable;
 }
 
 /* ---- changes of folders ---- */

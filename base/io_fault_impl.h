@@ -21,6 +21,7 @@ typedef struct file_change {
     uint64_t size;  /* append: bytes; truncate: new size */
     uint8_t *bytes; /* append: what, owned; NULL: a truncate */
     int is_dropped; /* a sync has failed to write it, and no later one will */
+    int is_durable; /* synced, and yet here: it comes behind a dropped one */
 } file_change;
 
 typedef struct dir_name {
@@ -101,6 +102,9 @@ struct io_fault {
     uint64_t planned_calls; /* calls that the plan has counted */
     int did_fire;
     uint64_t calls[IO_FAULT_OP_COUNT];
+
+    io_fault_watch_fn *watch; /* NULL: nobody watches */
+    void *watch_user;
 
     pthread_cond_t sync_changed;
     io_fault_sync_mode sync_mode;

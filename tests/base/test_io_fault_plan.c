@@ -104,6 +104,7 @@ static void test_sweep(void **state)
         {IO_FAULT_EIO, 0, TD_E_IO, SCENARIO_CALLS},
         {IO_FAULT_ENOSPC, 0, TD_E_NOSPACE, SCENARIO_SPACE_CALLS},
         {IO_FAULT_SHORT, 0, TD_E_NOSPACE, 1},
+        {IO_FAULT_TORN, 0, TD_E_IO, 1},
         {IO_FAULT_EIO, IO_FAULT_BIT(IO_FAULT_OP_SYNC) | IO_FAULT_BIT(IO_FAULT_OP_LOCK), TD_E_IO, 2},
         {IO_FAULT_ENOSPC, IO_FAULT_BIT(IO_FAULT_OP_SYNC), TD_E_NOSPACE, 1},
         {IO_FAULT_NONE, 0, TD_OK, 0},
@@ -322,6 +323,7 @@ static void test_log(void **state)
     io_fault *then = io_fault_at(disk, 0);
     assert_string_equal(content_of(then, "a", text), "0");
     io_fault_close(then);
+    io_fault *stepped = io_fault_at(disk, 0);
     for (size_t i = 0; i < COUNT; i++) {
         io_fault_log_row row = io_fault_log_get(disk, i);
         assert_int_equal(row.change, ROWS[i].change);
@@ -334,7 +336,34 @@ static void test_log(void **state)
         assert_after_worst_cut(then, "a", ROWS[i].cut_a);
         assert_after_worst_cut(then, "b", ROWS[i].cut_b);
         io_fault_close(then);
+        assert_true(io_fault_forward(stepped, disk, i, i + 1));
+        assert_string_equal(content_of(stepped, "a", text), ROWS[i].a);
+        assert_after_worst_cut(stepped, "b", ROWS[i].cut_b);
     }
+    io_fault_close(stepped);
+}
+
+static void note_append(void *user, io_fault_op op, uint64_t change_count)
+{
+    if (op == IO_FAULT_OP_APPEND)
+        *(uint64_t *)user = change_count;
+}
+
+/* The watcher is told before the call has changed anything. */
+static void test_watch(void **state)
+{
+    io_fault *disk = *state;
+    uint64_t seen = 77;
+    assert_int_equal(io_fault_log_start(disk, NULL), TD_OK);
+    io_fault_watch(disk, note_append, &seen);
+    td_file *file = make_file(disk, "a");
+    assert_int_equal(seen, 77);
+    assert_int_equal(td_io_append(file, "1", 1, NULL), TD_OK);
+    assert_int_equal(seen, 1);
+    io_fault_watch(disk, NULL, NULL);
+    assert_int_equal(td_io_append(file, "2", 1, NULL), TD_OK);
+    assert_int_equal(seen, 1);
+    td_io_close(file);
 }
 
 /* Half an append that failed is in the log as what it was. */
@@ -369,6 +398,7 @@ int main(void)
         ON_DISK(test_damage),
         ON_DISK(test_log),
         ON_DISK(test_log_of_a_short_write),
+        ON_DISK(test_watch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
