@@ -138,6 +138,28 @@ td_result td_io_mkdir_all(td_io io, const char *path, td_err *err)
     return rc;
 }
 
+td_result td_io_mkdir_below(td_io io, const char *root, const char *relative, td_err *err)
+{
+    char path[LIMIT_PATH_BYTES];
+    size_t here = strlen(root);
+    size_t length = here + 1 + strlen(relative);
+    TD_ASSERT(here > 0);
+    TD_ASSERT(relative[0] != '\0');
+    if (length >= sizeof path)
+        return td_err_set(err, TD_E_LIMIT, "folder name of %zu bytes: 1 to %zu are allowed", length,
+                          sizeof path - 1);
+    memcpy(path, root, here);
+    path[here] = '/';
+    memcpy(path + here + 1, relative, length - here);
+    td_result rc = TD_OK;
+    while (rc == TD_OK && here < length) {
+        here += strspn(path + here, "/");
+        here += strcspn(path + here, "/");
+        rc = mkdir_and_sync_parent(io, path, here, err);
+    }
+    return rc;
+}
+
 td_result td_io_list(td_io io, const char *path, td_list_fn *fn, void *user, td_err *err)
 {
     return io.ops->list(io.ctx, path, fn, user, err);

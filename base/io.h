@@ -112,6 +112,13 @@ TD_MUST_USE td_result td_io_mkdir(td_io io, const char *path, td_err *err);
 /* Make a folder and every missing parent, syncing each parent that got a new entry. */
 TD_MUST_USE td_result td_io_mkdir_all(td_io io, const char *path, td_err *err);
 
+/* Make a folder and every missing one between root, which is there, and it; relative is its path
+ * below root. Each folder that gets or has one of them is synced before anything is made in that,
+ * also where it is there already: whoever made it may have been killed before it synced. So what is
+ * synced within the folder afterwards survives a power cut. */
+TD_MUST_USE td_result td_io_mkdir_below(td_io io, const char *root, const char *relative,
+                                        td_err *err);
+
 /* List a folder; see td_list_fn. TD_E_NOTFOUND if there is none. */
 TD_MUST_USE td_result td_io_list(td_io io, const char *path, td_list_fn *fn, void *user,
                                  td_err *err);

@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/io_fault.h"
+#include "base/limits.h"
 
 enum { SEEDS = 400 };
 
@@ -260,6 +261,25 @@ static void test_cut_needs_sync_dir(void **state)
     td_io_close(file);
 }
 
+/* Whoever made a folder may have been killed before it synced the one around it: mkdir_below does
+ * that again, so what is durable within is not lost with a name above it. */
+static void test_cut_and_folders_of_others(void **state)
+{
+    io_fault *disk = *state;
+    td_io io = io_fault_io(disk);
+    assert_int_equal(td_io_mkdir_all(io, "r", NULL), TD_OK);
+    assert_int_equal(td_io_mkdir(io, "r/e", NULL), TD_OK);
+    assert_int_equal(td_io_mkdir(io, "r/e/f", NULL), TD_OK);
+    assert_int_equal(td_io_mkdir_below(io, "r", "e/f/g", NULL), TD_OK);
+    make_durable_file(disk, "r/e/f/g", "r/e/f/g/a", "1");
+    assert_after_cut(disk, IO_FAULT_CUT_WORST, "r/e/f/g/a", "1");
+    char name[LIMIT_PATH_BYTES];
+    memset(name, 'n', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    assert_int_equal(td_io_mkdir_below(io, "r", name, NULL), TD_E_LIMIT);
+    assert_int_equal(td_io_mkdir_below(io, "none", "e", NULL), TD_E_NOTFOUND);
+}
+
 /* A durable file in a folder that is not is gone; mkdir_all leaves none such. */
 static void test_cut_and_folders(void **state)
 {
@@ -428,6 +448,33 @@ static void test_cut_is_repeatable(void **state)
     td_io_close(file);
 }
 
+/* What a sync failed to write may be there or not; what was synced after it always is, and is not
+ * undone by it. */
+static void test_cut_after_a_failed_sync(void **state)
+{
+    io_fault *disk = *state;
+    unsigned long_tails = 0;
+    make_durable_file(disk, "/", "a", "1234");
+    td_file *file = open_file(disk, "a", TD_OPEN_APPEND);
+    assert_int_equal(td_io_truncate(file, 2, NULL), TD_OK);
+    io_fault_set_sync(disk, IO_FAULT_SYNC_FAILS);
+    assert_int_equal(td_io_sync(file, NULL), TD_E_IO);
+    io_fault_set_sync(disk, IO_FAULT_SYNC_WORKS);
+    assert_int_equal(td_io_append(file, "x", 1, NULL), TD_OK);
+    assert_int_equal(td_io_sync(file, NULL), TD_OK);
+    for (uint64_t seed = 0; seed < 100; seed++) {
+        char text[8];
+        io_fault *after = io_fault_power_cut(disk, seed);
+        assert_true(read_file(after, "a", text, sizeof text));
+        int is_long = strcmp(text, "12x4") == 0;
+        long_tails += (unsigned)is_long;
+        assert_true(is_long || strcmp(text, "12x") == 0);
+        io_fault_close(after);
+    }
+    assert_in_range(long_tails, 5, 95);
+    td_io_close(file);
+}
+
 /* A killed process loses nothing, but what it had not synced still can be lost. */
 static void test_kill(void **state)
 {
@@ -465,11 +512,13 @@ int main(void)
         ON_DISK(test_cut_keeps_what_was_synced),
         ON_DISK(test_cut_needs_sync_dir),
         ON_DISK(test_cut_and_folders),
+        ON_DISK(test_cut_and_folders_of_others),
         ON_DISK(test_cut_rename_is_atomic),
         ON_DISK(test_cut_rename_between_folders),
         ON_DISK(test_cut_tears_writes),
         ON_DISK(test_cut_order_is_free),
         ON_DISK(test_cut_is_repeatable),
+        ON_DISK(test_cut_after_a_failed_sync),
         ON_DISK(test_kill),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
