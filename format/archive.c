@@ -442,7 +442,7 @@ td_result archive_keep_torn(archive *a, const char *path, uint64_t from, uint64_
     td_file *copy = NULL;
     td_result rc = archive_join(a, "torn", folder, err);
     if (rc == TD_OK)
-        rc = td_io_mkdir_all(a->io, folder, err);
+        rc = td_io_mkdir_below(a->io, a->path, "torn", err);
     if (rc == TD_OK)
         rc = td_io_open(a->io, path, TD_OPEN_READ, &source, err);
     if (rc == TD_OK)

@@ -194,10 +194,10 @@ static td_result make_file(writer_feed *f, const sealed_chunk *chunk, td_err *er
     td_result rc = archive_join(a, f->path, full, err);
     if (rc != TD_OK)
         return rc;
-    char *slash = strrchr(full, '/');
+    char *slash = strrchr(f->path, '/');
     TD_ASSERT(slash != NULL);
     *slash = '\0';
-    rc = td_io_mkdir_all(archive_io(a), full, err);
+    rc = td_io_mkdir_below(archive_io(a), archive_path(a), f->path, err);
     *slash = '/';
     const segment_session session = {
         .session = archive_session(a),

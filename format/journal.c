@@ -395,10 +395,16 @@ static td_result open_file(journal *j, td_err *err)
 {
     td_io io = archive_io(j->archive);
     td_result rc = td_io_open(io, j->path, TD_OPEN_APPEND, &j->file, err);
-    if (rc != TD_E_NOTFOUND)
-        return rc;
-    rc = td_io_open(io, j->path, TD_OPEN_CREATE, &j->file, err);
-    return rc == TD_OK ? td_io_sync_dir(io, archive_path(j->archive), err) : rc;
+    return rc == TD_E_NOTFOUND ? td_io_open(io, j->path, TD_OPEN_CREATE, &j->file, err) : rc;
+}
+
+/* The file's own entry must be durable before its first one. Whoever made it may have been killed
+ * before that, so it is not its maker who sees to it, but whoever finds no entry in it. */
+static td_result sync_entry(journal *j, td_err *err)
+{
+    if (j->cursor.sound_bytes > 0)
+        return TD_OK;
+    return td_io_sync_dir(archive_io(j->archive), archive_path(j->archive), err);
 }
 
 static td_result open_locked(journal *j, td_err *err)
@@ -411,6 +417,8 @@ static td_result open_locked(journal *j, td_err *err)
         rc = cursor_init(&j->cursor, j->file, err);
     if (rc == TD_OK)
         rc = read_entries(&j->cursor, NULL, NULL, err);
+    if (rc == TD_OK)
+        rc = sync_entry(j, err);
     if (rc == TD_OK)
         rc = cut_tail(j, err);
     td_io_unlock(lock);

@@ -308,6 +308,31 @@ static void test_failing_calls(void **state)
     }
 }
 
+/* Its maker was killed before the folder was synced: the next writer does it, before its entry. */
+static void test_file_of_a_killed_writer(void **state)
+{
+    (void)state;
+    archive_place place;
+    journal_state got;
+    journal *j = NULL;
+    td_err err;
+    archive_place_init_sim(&place);
+    archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
+    const io_fault_plan plan = {
+        .kind = IO_FAULT_EIO, .fail_at = 1, .ops = IO_FAULT_BIT(IO_FAULT_OP_SYNC_DIR)};
+    io_fault_set_plan(place.disk, plan);
+    assert_int_equal(journal_open(a, &j, &err), TD_E_IO);
+    assert_int_equal(journal_open(a, &j, &err), TD_OK);
+    assert_int_equal(append_entries(j, 0, 1, &err), TD_OK);
+    journal_close(j);
+    archive_close(a);
+    archive_place_swap_disk(&place, io_fault_power_cut(place.disk, IO_FAULT_CUT_WORST));
+    a = archive_place_open(&place, ARCHIVE_APPEND, "record");
+    assert_int_equal(count_entries(a, &got), 1);
+    archive_close(a);
+    archive_place_fini(&place);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -319,6 +344,7 @@ int main(void)
         cmocka_unit_test(test_reading_from_an_entry_on),
         cmocka_unit_test(test_garbage_is_no_journal),
         cmocka_unit_test(test_failing_calls),
+        cmocka_unit_test(test_file_of_a_killed_writer),
     };
     return cmocka_run_group_tests_name("journal", tests, NULL, NULL);
 }
