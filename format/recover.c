@@ -316,6 +316,29 @@ static void fini(recovery *v)
     td_buf_fini(&v->end);
 }
 
+td_result recover_has_durable(td_io io, const char *open_path, int *has_durable, td_err *err)
+{
+    recovery *v = td_alloc_zero(1, sizeof *v);
+    recover_result *result = td_alloc_zero(1, sizeof *result);
+    td_result rc = v == NULL || result == NULL ? td_err_set(err, TD_E_NOMEM, "no memory") : TD_OK;
+    *has_durable = 0;
+    if (rc == TD_OK) {
+        v->result = result;
+        rc = init(v, err);
+        if (rc == TD_OK)
+            rc = td_io_open(io, open_path, TD_OPEN_READ, &v->file, err);
+        if (rc == TD_OK)
+            rc = mcap_source_init(&v->source, v->file, err);
+        if (rc == TD_OK)
+            rc = recover_look_for_blocks(v, err);
+        *has_durable = result->damaged_blocks > 0;
+        fini(v);
+    }
+    td_free(result);
+    td_free(v);
+    return rc;
+}
+
 td_result recover_segment(td_io io, const char *open_path, const char *torn_dir,
                           recover_result *out, td_err *err)
 {

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/buf.h"
+#include "format/recover.h"
 #include "format/segment_reader.h"
 
 /* Bytes of a bitmap over all ids that MCAP can have. */
@@ -335,6 +336,40 @@ static td_result read_all(segment_reader *reader, const char *path, segment_inde
     return rc;
 }
 
+/* 1 if the file is open, and its head is torn with nothing durable behind it. */
+static int is_stillborn(archive *a, const char *full, td_result rc)
+{
+    static const char SUFFIX[] = SEGMENT_OPEN_SUFFIX;
+    size_t length = strlen(full);
+    int has_durable = 0;
+    if ((rc != TD_E_TRUNCATED && rc != TD_E_CORRUPT) || length < sizeof SUFFIX ||
+        strcmp(full + length - (sizeof SUFFIX - 1), SUFFIX) != 0)
+        return 0;
+    return recover_has_durable(archive_io(a), full, &has_durable, NULL) == TD_OK && !has_durable;
+}
+
+/* All that is known of a file that cannot say anything itself. */
+static td_result fill_stillborn(const char *path, segment_index *out, td_err *err)
+{
+    segment_name name;
+    const char *slash = strrchr(path, '/');
+    index_depth depth = out->depth;
+    segment_index_fini(out);
+    out->depth = depth;
+    out->is_open = 1;
+    if (segment_name_parse(slash == NULL ? path : slash + 1, &name)) {
+        memcpy(out->session, name.session, sizeof name.session);
+        memcpy(out->feed, name.feed, sizeof name.feed);
+        out->number = name.number;
+    }
+    out->path = td_strdup(path);
+    out->previous_segment = td_strdup("");
+    if (out->path != NULL && out->previous_segment != NULL)
+        return TD_OK;
+    segment_index_fini(out);
+    return td_err_set(err, TD_E_NOMEM, "no memory for segment %s", path);
+}
+
 td_result segment_index_read(archive *a, const char *path, index_depth depth, segment_index *out,
                              td_err *err)
 {
@@ -349,6 +384,10 @@ td_result segment_index_read(archive *a, const char *path, index_depth depth, se
     segment_reader_close(reader);
     if (rc == TD_OK)
         return TD_OK;
+    if (is_stillborn(a, full, rc)) {
+        td_err_clear(err);
+        return fill_stillborn(path, out, err);
+    }
     segment_index_fini(out);
     return td_err_add(err, rc, "segment %s", path);
 }

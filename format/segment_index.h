@@ -68,7 +68,8 @@ typedef struct segment_index {
 } segment_index;
 
 /* Read a segment of the archive (path below it). What cannot be read is an error, with path and
- * offset: TD_E_CORRUPT, TD_E_TRUNCATED, TD_E_IO, TD_E_LIMIT. On success *out is the caller's. */
+ * offset: TD_E_CORRUPT, TD_E_TRUNCATED, TD_E_IO, TD_E_LIMIT; but an open one that a crash left
+ * before anything in it was durable is an empty one. On success *out is the caller's. */
 TD_MUST_USE td_result segment_index_read(archive *archive, const char *path, index_depth depth,
                                          segment_index *out, td_err *err);
 

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/workers.h"
+#include "format/recover.h"
 #include "format/segment_index.h"
 #include "format/verify_impl.h"
 
@@ -45,12 +46,24 @@ static void take_origin(archive *a, checked_segment *out)
     segment_index_fini(&index);
 }
 
-static void check_unreadable(checked_segment *out, td_result rc, const td_err *cause)
+/* An open file whose head is torn, or that is gone: a crash left it when it had just been made. */
+static int is_stillborn(archive *a, const checked_segment *segment, td_result rc)
 {
-    /* An open file that ends in its header: its writer was killed when it had just made it. */
-    int is_stillborn = out->listed->name.is_open && (rc == TD_E_TRUNCATED || rc == TD_E_NOTFOUND);
+    char full[LIMIT_PATH_BYTES];
+    int has_durable = 0;
+    if (!segment->listed->name.is_open || rc == TD_E_NOTFOUND)
+        return segment->listed->name.is_open;
+    if (rc != TD_E_TRUNCATED && rc != TD_E_CORRUPT)
+        return 0;
+    return archive_join(a, segment->listed->path, full, NULL) == TD_OK &&
+           recover_has_durable(archive_io(a), full, &has_durable, NULL) == TD_OK && !has_durable;
+}
+
+static void check_unreadable(archive *a, checked_segment *out, td_result rc, const td_err *cause)
+{
     findings_add(&out->findings,
-                 is_stillborn ? (out->is_live ? VERIFY_SOUND : VERIFY_RECOVERABLE) : VERIFY_DAMAGED,
+                 is_stillborn(a, out, rc) ? (out->is_live ? VERIFY_SOUND : VERIFY_RECOVERABLE)
+                                          : VERIFY_DAMAGED,
                  out->listed->path, 0, "cannot be read: %s", cause->text);
 }
 
@@ -83,7 +96,7 @@ static void run_job(void *arg)
         out->rc =
             segment_verify(archive_io(job->archive), full, keep_finding, out, &out->result, &cause);
     if (out->rc != TD_OK) {
-        check_unreadable(out, out->rc, &cause);
+        check_unreadable(job->archive, out, out->rc, &cause);
         return;
     }
     take_origin(job->archive, out);
