@@ -20,8 +20,10 @@
  *   2. recover_segment: keep the tail, cut, finish, rename (recover.h)
  *   3. journal a `gap` for each slot, if a recorder wrote it
  *   4. journal `recovered` or `discarded`
- * Killed between 2 and 4, the segment is found by its entry: opened, not finished, and yet there
- * under its final name. A gap that is written twice has the same key, and is one. */
+ * and behind them, for each session that has no end: gaps of feeds that had just finished a
+ * segment, and `session_crashed`. Killed between 2 and 4, the segment is found by its entry:
+ * opened, not finished, and yet there under its final name. A gap that is written twice has the
+ * same key, and is one. */
 
 typedef struct work {
     archive *archive;
@@ -132,6 +134,82 @@ static td_result open_gaps(const work *w, const segment_name *name, const recove
     return rc;
 }
 
+/* ---- segments that are finished already ---- */
+
+static td_result fill_from_reader(segment_reader *reader, recover_result *result, td_err *err)
+{
+    const segment_info *info = segment_reader_info(reader);
+    chain_record chain;
+    td_result rc = segment_reader_last_chain(reader, result->conns, &chain, err);
+    if (rc != TD_OK)
+        return rc;
+    result->has_segment = 1;
+    result->conn_count = chain.conn_count;
+    result->chain_totals = chain.totals;
+    result->totals = (segment_totals){
+        .file_bytes = info->file_bytes,
+        .first_ns = info->first_ns,
+        .last_ns = info->last_ns,
+        .message_count = info->message_count,
+        .chunk_count = segment_reader_chunk_count(reader),
+        .channel_count = segment_reader_channel_count(reader),
+        .chain = chain.value,
+    };
+    return TD_OK;
+}
+
+/* What recover_segment would have said of a segment that is finished already. */
+static td_result fill_from_file(const work *w, const char *path)
+{
+    char full[LIMIT_PATH_BYTES];
+    segment_reader *reader = NULL;
+    *w->result = (recover_result){0};
+    td_result rc = archive_join(w->archive, path, full, NULL);
+    if (rc == TD_OK)
+        rc = segment_reader_open(archive_io(w->archive), full, &reader, NULL);
+    if (rc == TD_OK)
+        rc = fill_from_reader(reader, w->result, NULL);
+    segment_reader_close(reader);
+    return rc;
+}
+
+/* 1 if no later segment of the same session and feed holds anything. */
+static int is_last_of_feed(const archive_past *past, size_t at)
+{
+    const past_segment *row = &past->segments[at];
+    for (size_t i = at + 1; i < past->segment_count; i++) {
+        const past_segment *later = &past->segments[i];
+        if (later->stage != PAST_DISCARDED && strcmp(later->session, row->session) == 0 &&
+            strcmp(later->feed, row->feed) == 0)
+            return 0;
+    }
+    return 1;
+}
+
+/* A recorder that was killed just after it had finished a segment left none open that would tell:
+ * what came since then was lost all the same. Open ones, and those that were recovered, have or get
+ * their gaps by that. feed NULL: all. w->result is used. */
+static td_result open_gaps_behind_finished(const work *w, const char *session, const char *feed,
+                                           td_err *err)
+{
+    td_result rc = TD_OK;
+    for (size_t i = 0; i < w->past.segment_count && rc == TD_OK; i++) {
+        const past_segment *row = &w->past.segments[i];
+        const char *slash = strrchr(row->path, '/');
+        segment_name name;
+        if (row->stage != PAST_FINISHED || row->is_recovered ||
+            strcmp(row->session, session) != 0 || !is_last_of_feed(&w->past, i) ||
+            (feed != NULL && strcmp(row->feed, feed) != 0))
+            continue;
+        if (segment_name_parse(slash == NULL ? row->path : slash + 1, &name) &&
+            fill_from_file(w, row->path) == TD_OK)
+            rc = open_gaps(w, &name, w->result, err);
+    }
+    return rc;
+}
+
+/* ---- the end of a segment ---- */
+
 static td_result journal_recovered(const work *w, const char *path, const segment_name *name,
                                    const recover_result *result, td_err *err)
 {
@@ -175,17 +253,33 @@ static td_result recover_file(const work *w, const char *open_path, td_err *err)
     if (rc == TD_OK)
         rc = archive_join(w->archive, "torn", torn, err);
     if (rc == TD_OK)
-        rc = td_io_mkdir_all(archive_io(w->archive), torn, err);
+        rc = td_io_mkdir_below(archive_io(w->archive), archive_path(w->archive), "torn", err);
     if (rc == TD_OK)
         rc = recover_segment(archive_io(w->archive), full, torn, w->result, err);
     return rc;
+}
+
+/* Nothing of it can be a segment; but if its feed had finished one before in the same session, what
+ * came since then is lost. Where the session has an end already, nobody else would say so. */
+static td_result close_discarded(work *w, const char *path, const segment_name *name, td_err *err)
+{
+    const past_session *session = archive_past_session(&w->past, name->session);
+    td_result rc = TD_OK;
+    for (size_t i = 0; i < w->past.segment_count && rc == TD_OK; i++) {
+        past_segment *row = &w->past.segments[i];
+        if (strcmp(row->path, path) == 0)
+            row->stage = PAST_DISCARDED;
+    }
+    if (session != NULL && session->is_crashed)
+        rc = open_gaps_behind_finished(w, name->session, name->feed, err);
+    return rc == TD_OK ? journal_about(w, JOURNAL_DISCARDED, path, name, err) : rc;
 }
 
 static td_result close_books(work *w, const char *path, const segment_name *name, td_err *err)
 {
     const recover_result *result = w->result;
     if (!result->has_segment)
-        return journal_about(w, JOURNAL_DISCARDED, path, name, err);
+        return close_discarded(w, path, name, err);
     td_result rc = open_gaps(w, name, result, err);
     return rc == TD_OK ? journal_recovered(w, path, name, result, err) : rc;
 }
@@ -250,41 +344,18 @@ static td_result recover_open_segments(work *w, td_err *err)
 
 /* ---- what was interrupted between rename and journal ---- */
 
-static td_result fill_from_reader(segment_reader *reader, recover_result *result, td_err *err)
-{
-    const segment_info *info = segment_reader_info(reader);
-    chain_record chain;
-    td_result rc = segment_reader_last_chain(reader, result->conns, &chain, err);
-    if (rc != TD_OK)
-        return rc;
-    result->has_segment = 1;
-    result->conn_count = chain.conn_count;
-    result->chain_totals = chain.totals;
-    result->totals = (segment_totals){
-        .file_bytes = info->file_bytes,
-        .first_ns = info->first_ns,
-        .last_ns = info->last_ns,
-        .message_count = info->message_count,
-        .chunk_count = segment_reader_chunk_count(reader),
-        .channel_count = segment_reader_channel_count(reader),
-        .chain = chain.value,
-    };
-    return TD_OK;
-}
-
-/* What recover_segment would have said of a segment that is finished already. */
-static td_result fill_from_file(const work *w, const char *path)
+/* The file has its final name; but does it keep it? Whoever gave it may have been killed before the
+ * folder was synced, and the journal must not be ahead of the disk. */
+static td_result sync_folder_of(const work *w, const char *path, td_err *err)
 {
     char full[LIMIT_PATH_BYTES];
-    segment_reader *reader = NULL;
-    *w->result = (recover_result){0};
-    td_result rc = archive_join(w->archive, path, full, NULL);
-    if (rc == TD_OK)
-        rc = segment_reader_open(archive_io(w->archive), full, &reader, NULL);
-    if (rc == TD_OK)
-        rc = fill_from_reader(reader, w->result, NULL);
-    segment_reader_close(reader);
-    return rc;
+    td_result rc = archive_join(w->archive, path, full, err);
+    if (rc != TD_OK)
+        return rc;
+    char *slash = strrchr(full, '/');
+    TD_ASSERT(slash != NULL);
+    *slash = '\0';
+    return td_io_sync_dir(archive_io(w->archive), full, err);
 }
 
 static td_result finish_books(work *w, const past_segment *row, td_err *err)
@@ -295,7 +366,8 @@ static td_result finish_books(work *w, const past_segment *row, td_err *err)
     if (!segment_name_parse(slash == NULL ? row->path : slash + 1, &name) ||
         fill_from_file(w, row->path) != TD_OK)
         return TD_OK; /* under neither of its names: verify says what is missing */
-    return close_books(w, row->path, &name, err);
+    td_result rc = sync_folder_of(w, row->path, err);
+    return rc == TD_OK ? close_books(w, row->path, &name, err) : rc;
 }
 
 static int is_listed_open(const work *w, const char *path)
@@ -322,17 +394,28 @@ static td_result finish_interrupted(work *w, td_err *err)
     return rc;
 }
 
+/* ---- the end of crashed sessions ---- */
+
+static td_result end_session(work *w, const past_session *session, td_err *err)
+{
+    const journal_field field = journal_text("session", session->session);
+    td_result rc = open_gaps_behind_finished(w, session->session, NULL, err);
+    if (rc == TD_OK)
+        rc = journal_append(w->journal, JOURNAL_SESSION_CRASHED, &field, 1, err);
+    w->report->sessions_crashed++;
+    return rc;
+}
+
+/* What became of their segments stands in the journal by now. */
 static td_result end_sessions(work *w, td_err *err)
 {
     TD_ASSERT(w->journal != NULL);
-    td_result rc = TD_OK;
+    archive_past_fini(&w->past);
+    td_result rc = archive_past_read(w->archive, &w->past, err);
     for (size_t i = 0; i < w->past.session_count && rc == TD_OK; i++) {
         const past_session *session = &w->past.sessions[i];
-        if (session->has_stopped || session->is_crashed || is_live(w, session->session))
-            continue;
-        const journal_field field = journal_text("session", session->session);
-        rc = journal_append(w->journal, JOURNAL_SESSION_CRASHED, &field, 1, err);
-        w->report->sessions_crashed++;
+        if (!session->has_stopped && !session->is_crashed && !is_live(w, session->session))
+            rc = end_session(w, session, err);
     }
     return rc;
 }

@@ -24,7 +24,8 @@ typedef struct past_segment {
     char feed[LIMIT_NAME_BYTES];
     char session[SESSION_ID_BYTES];
     past_stage stage;
-    td_hash128 chain; /* of a finished or pruned one */
+    uint8_t is_recovered; /* finished, and not by its writer */
+    td_hash128 chain;     /* of a finished or pruned one */
     uint64_t chunk_count;
     uint64_t file_bytes;
     uint64_t first_ns, last_ns; /* of its messages; of a pruned one only */

@@ -115,6 +115,75 @@ static void test_kill_is_one_crash_gap(void **state)
     archive_place_fini(&place);
 }
 
+/* One chunk in a finished segment; then an I/O error at the given call of the next one's making,
+ * and the power is cut with nothing but what was synced surviving. */
+static void record_and_fail(archive_place *place, io_fault_op op, uint64_t fail_at)
+{
+    fixture_feed feed;
+    td_err err;
+    archive *a = archive_place_open(place, ARCHIVE_APPEND, "record");
+    archive_writer *writer = archive_fixture_begin(a);
+    assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, 0, 1, NULL, &err), TD_OK);
+    assert_int_equal(fixture_feed_put(&feed, CHUNK_FRAMES, &err), TD_OK);
+    fixture_feed_rotate(&feed);
+    const io_fault_plan plan = {.kind = IO_FAULT_EIO, .fail_at = fail_at, .ops = IO_FAULT_BIT(op)};
+    io_fault_set_plan(place->disk, plan);
+    assert_int_equal(fixture_feed_put(&feed, CHUNK_FRAMES, &err), TD_E_IO);
+    fixture_feed_close(&feed);
+    assert_int_equal(archive_writer_close(writer, WRITER_ABANDON, 0, &err), TD_OK);
+    archive_close(a);
+    archive_place_swap_disk(place, io_fault_power_cut(place->disk, IO_FAULT_CUT_WORST));
+}
+
+/* "A crash gap is opened by recovery for each slot of a crashed recorder: from the last durable
+ * message of the feed on": also where no segment was left open that would tell. */
+static void test_crash_behind_a_finished_segment(void **state)
+{
+    (void)state;
+    archive_place place;
+    recover_report report;
+    gap_list gaps;
+    archive_place_init_sim(&place);
+    record_and_fail(&place, IO_FAULT_OP_CREATE, 1);
+    recover(&place, NULL, &report);
+    assert_int_equal(report.segments_recovered, 0);
+    assert_int_equal(report.sessions_crashed, 1);
+    assert_int_equal(report.gaps_opened, 1);
+    list_gaps(&place, &gaps);
+    assert_int_equal(gaps.count, 1);
+    assert_int_equal(gaps.rows[0].reason, GAP_CRASH);
+    assert_int_equal(gaps.rows[0].conn, 1);
+    assert_int_equal(gaps.rows[0].from_ns, FIXTURE_START_NS + 19 * FIXTURE_STEP_NS);
+    gap_list_fini(&gaps);
+    recover(&place, NULL, &report);
+    assert_int_equal(report.gaps_opened + report.sessions_crashed, 0);
+    assert_int_equal(verdict_of(&place), VERIFY_SOUND);
+    archive_place_fini(&place);
+}
+
+/* A segment whose head never reached the disk holds nothing: no damage to readers and verify, and
+ * the gap begins with the segment before. */
+static void test_stillborn_segment(void **state)
+{
+    (void)state;
+    archive_place place;
+    recover_report report;
+    gap_list gaps;
+    archive_place_init_sim(&place);
+    record_and_fail(&place, IO_FAULT_OP_APPEND, 5); /* end, 2 entries, head; the chunk */
+    assert_int_equal(verdict_of(&place), VERIFY_RECOVERABLE);
+    assert_int_equal(archive_fixture_check_frames(&place, FIXTURE_FEED, 0, 1), CHUNK_FRAMES);
+    recover(&place, NULL, &report);
+    assert_int_equal(report.segments_recovered, 1);
+    assert_false(report.is_lossy);
+    list_gaps(&place, &gaps);
+    assert_int_equal(gaps.count, 1);
+    assert_int_equal(gaps.rows[0].from_ns, FIXTURE_START_NS + 19 * FIXTURE_STEP_NS);
+    gap_list_fini(&gaps);
+    assert_int_equal(verdict_of(&place), VERIFY_SOUND);
+    archive_place_fini(&place);
+}
+
 static void test_killed_import_is_no_gap(void **state)
 {
     (void)state;
@@ -308,6 +377,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_kill_is_one_crash_gap),
+        cmocka_unit_test(test_crash_behind_a_finished_segment),
+        cmocka_unit_test(test_stillborn_segment),
         cmocka_unit_test(test_killed_import_is_no_gap),
         cmocka_unit_test(test_only_the_feed_that_is_asked_for),
         cmocka_unit_test(test_torn_tail_is_no_loss),
