@@ -148,6 +148,8 @@ FUZZ_SOURCES := tests/fuzz/fuzz_config.c tests/fuzz/fuzz_decode.c tests/fuzz/fuz
 SRC_fuzzing := tests/testing/fuzz_input.c tests/testing/dialect_check.c
 SRC_corpus := tests/fuzz/corpus_main.c tests/testing/fuzz_input.c
 
+TESTS_fault := tests/fault/test_power_cuts.c
+
 # ---- compiler -------------------------------------------------------------------------------------
 
 ifeq ($(origin CC),default)
@@ -260,7 +262,7 @@ $(foreach p,$(PROGRAMS),$(eval $(call program_rule,$(p))))
 
 # ---- unit tests -----------------------------------------------------------------------------------
 
-MODULES := base schema book format tape wire cli recorder replay archive sim
+MODULES := base schema book format tape wire cli recorder replay archive sim fault
 TEST_SOURCES := $(foreach m,$(MODULES),$(TESTS_$(m)))
 CORPUS_BINS := $(patsubst tests/fuzz/fuzz_%.c,$(B)/tests/fuzz/corpus_%,$(FUZZ_SOURCES))
 TEST_BINS := $(patsubst tests/%.c,$(B)/tests/%,$(TEST_SOURCES)) $(CORPUS_BINS)
@@ -270,7 +272,8 @@ SRC_testing := tests/testing/sim_feed.c tests/testing/alloc_fault.c tests/testin
                tests/testing/capture_tape.c \
                tests/testing/played.c tests/testing/archive_fixture.c \
                tests/testing/message_compare.c \
-               tests/testing/segment_fixture.c \
+               tests/testing/segment_fixture.c tests/testing/fault_recording.c tests/testing/fault_check.c \
+               tests/testing/fault_catalogs.c tests/testing/fault_sweep.c \
                tests/testing/dialect_check.c tests/testing/raw_peer.c tests/testing/wire_side.c tests/testing/wire_echo.c tests/testing/tape_fixture.c
 SRC_testing += tests/testing/row_frames.c
 OBJ_testing := $(call obj,$(SRC_testing))

@@ -1,0 +1,295 @@
+/* A recording whose power is cut, or whose process is killed, behind every single change of the
+ * disk: what was announced is there, byte for byte, the rest is in the ledger, and it does not
+ * matter which catalog is found. Expected: docs/design.md, promises P1, P4 and P5, "Archive on
+ * disk", "Catalog"; frames and what was announced are the test's own account. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "tests/testing/fault_catalogs.h"
+#include "tests/testing/fault_check.h"
+#include "tests/testing/fault_sweep.h"
+
+/* The small sweep is whole, of a shorter recording. TAPEDECK_SWEEP=full takes minutes. */
+typedef struct sweep_size {
+    fault_size recording;
+    unsigned random_cuts;
+} sweep_size;
+
+static const sweep_size SMALL = {.recording = {6, 3, 3}, .random_cuts = 1};
+static const sweep_size FULL = {.recording = {110, 10, 11}, .random_cuts = 5};
+
+typedef struct scene {
+    sweep_size size;
+    fault_recording recording;
+    fault_catalogs *catalogs;
+} scene;
+
+/* A process of the sweep: the disk as it was behind so many changes, and where to check. */
+typedef struct worker {
+    const scene *scene;
+    io_fault *then;
+    uint64_t change_count;
+    fault_place place;
+} worker;
+
+static void *open_worker(void *user, unsigned number)
+{
+    worker *w = td_alloc_zero(1, sizeof *w);
+    TD_ASSERT(w != NULL);
+    w->scene = user;
+    w->then = io_fault_at(w->scene->recording.disk, 0);
+    TD_ASSERT(w->then != NULL);
+    w->place.recording = &w->scene->recording;
+    (void)snprintf(w->place.catalog, sizeof w->place.catalog, "%s/worker-%u.sqlite",
+                   w->scene->recording.folder, number);
+    return w;
+}
+
+static void close_worker(void *state)
+{
+    worker *w = state;
+    io_fault_close(w->then);
+    td_free(w);
+}
+
+static void count_disk(fault_tally *tally, const fault_found *found)
+{
+    atomic_fetch_add(&tally->disks, 1);
+    atomic_fetch_add(&tally->lost, found->lost);
+    for (size_t i = 0; i < FAULT_FEEDS; i++)
+        atomic_fetch_add(&tally->frames, found->frames[i]);
+}
+
+/* Recover a disk with one of the catalogs that may be there; its dump, or NULL. */
+static char *try_catalog(worker *w, io_fault *disk, fault_catalog_kind kind, uint64_t seed,
+                         fault_tally *tally, int *ok)
+{
+    fault_truth truth = fault_truth_at(&w->scene->recording, w->change_count);
+    fault_found found;
+    /* The catalog is not written in the same moment as the disk: it may be one step ahead. */
+    uint64_t moment = w->change_count + (kind == FAULT_CATALOG_MOMENT ? seed % 2 : 0);
+    *ok = fault_catalogs_put(w->scene->catalogs, kind, moment, seed, w->place.catalog) &&
+          fault_check_all(&w->place, disk, &truth, &found);
+    if (!*ok)
+        return NULL;
+    count_disk(tally, &found);
+    if (!found.has_archive)
+        return NULL;
+    char *dump = fault_dump(&w->place);
+    *ok = dump != NULL;
+    return dump;
+}
+
+/* "Each reopened with the catalog of that moment, an older one, none, and garbage: one result". */
+static int try_catalogs(worker *w, io_fault *disk, uint64_t seed, fault_tally *tally)
+{
+    char *first = NULL;
+    int ok = 1;
+    for (unsigned kind = 0; ok && kind < FAULT_CATALOG_KIND_COUNT; kind++) {
+        io_fault *copy = io_fault_kill(disk);
+        TD_ASSERT(copy != NULL);
+        char *dump = try_catalog(w, copy, (fault_catalog_kind)kind, seed, tally, &ok);
+        if (ok && kind > 0 && (first == NULL) != (dump == NULL)) {
+            (void)snprintf(w->place.what, sizeof w->place.what, "an archive with one catalog only");
+            ok = 0;
+        } else if (ok && first != NULL && dump != NULL && strcmp(first, dump) != 0) {
+            (void)snprintf(w->place.what, sizeof w->place.what, "catalog %u: another result", kind);
+            ok = 0;
+        }
+        if (kind == 0)
+            first = dump;
+        else
+            td_free(dump);
+        io_fault_close(copy);
+    }
+    td_free(first);
+    return ok;
+}
+
+static int cut_power(worker *w, uint64_t seed, fault_tally *tally, char *what)
+{
+    io_fault *after = io_fault_power_cut(w->then, seed);
+    TD_ASSERT(after != NULL);
+    int ok = try_catalogs(w, after, seed, tally);
+    io_fault_close(after);
+    if (!ok)
+        (void)snprintf(what, FAULT_CASE_WHAT_BYTES, "power cut %" PRIu64 ": %s", seed,
+                       w->place.what);
+    return ok;
+}
+
+/* The power fails a second time, once everything is recovered and nothing is being written: what
+ * was found to be there must be on the disk by now. */
+static int cut_again(worker *w, io_fault *disk, const fault_truth *truth, fault_tally *tally)
+{
+    fault_found found;
+    io_fault *after = io_fault_power_cut(disk, IO_FAULT_CUT_WORST);
+    TD_ASSERT(after != NULL);
+    int ok = fault_check_all(&w->place, after, truth, &found);
+    io_fault_close(after);
+    if (ok)
+        count_disk(tally, &found);
+    return ok;
+}
+
+/* Killed, recovered, then a power cut. What recover finished and journalled stays so. */
+static int kill_and_recover(worker *w, fault_tally *tally, char *what)
+{
+    fault_truth truth = fault_truth_at(&w->scene->recording, w->change_count);
+    fault_found found = {0};
+    io_fault *disk = io_fault_kill(w->then);
+    TD_ASSERT(disk != NULL);
+    int ok = fault_catalogs_put(w->scene->catalogs, FAULT_CATALOG_MOMENT, w->change_count, 0,
+                                w->place.catalog) &&
+             fault_check_all(&w->place, disk, &truth, &found);
+    if (ok)
+        count_disk(tally, &found);
+    ok = ok && (!found.has_archive || cut_again(w, disk, &truth, tally));
+    io_fault_close(disk);
+    if (!ok)
+        (void)snprintf(what, FAULT_CASE_WHAT_BYTES, "killed and recovered: %s", w->place.what);
+    return ok;
+}
+
+/* The same frames up to what is there, for another session to go on from. */
+static void begin_next(fault_recording *next, const fault_recording *from, const fault_found *found)
+{
+    for (size_t i = 0; i < FAULT_FEEDS; i++) {
+        fault_feed *feed = &next->feeds[i];
+        feed->name = from->feeds[i].name;
+        feed->count = feed->capacity = found->frames[i];
+        atomic_store(&feed->fed, feed->count);
+        feed->frames = td_alloc_zero((size_t)feed->count + 1, sizeof *feed->frames);
+        TD_ASSERT(feed->frames != NULL);
+        memcpy(feed->frames, from->feeds[i].frames, (size_t)feed->count * sizeof *feed->frames);
+    }
+    next->clock = from->clock;
+    next->events = from->events;
+}
+
+static void end_next(fault_recording *next, const fault_found *found)
+{
+    for (size_t i = 0; i < FAULT_FEEDS; i++) {
+        for (uint64_t n = found->frames[i]; n < next->feeds[i].count; n++)
+            td_free(next->feeds[i].frames[n].text);
+        td_free(next->feeds[i].frames);
+    }
+    td_free(next->durable);
+    td_free(next->fed);
+}
+
+/* Record on, stop cleanly, cut the power: all of both sessions is there. */
+static int record_on(worker *w, io_fault *disk, const fault_found *found, fault_tally *tally)
+{
+    static const fault_size SHORT = {.rounds = 2, .frames_per_round = 2, .rounds_per_hour = 1};
+    fault_recording next = {.disk = disk};
+    fault_place here = w->place;
+    fault_truth truth;
+    fault_end end;
+    begin_next(&next, &w->scene->recording, found);
+    (void)snprintf(next.catalog, sizeof next.catalog, "%s", w->place.catalog);
+    fault_recording_run(&next, &SHORT, &end);
+    int ok = end.result == TD_OK;
+    if (!ok)
+        (void)snprintf(w->place.what, sizeof w->place.what, "recording on: %.500s", end.err.text);
+    for (size_t i = 0; i < FAULT_FEEDS; i++)
+        truth.durable[i] = truth.fed[i] = next.feeds[i].count;
+    w->place.recording = &next;
+    ok = ok && cut_again(w, disk, &truth, tally);
+    w->place.recording = here.recording;
+    end_next(&next, found);
+    return ok;
+}
+
+/* Killed, and the next recorder begins at once. */
+static int kill_and_record(worker *w, fault_tally *tally, char *what)
+{
+    fault_truth truth = fault_truth_at(&w->scene->recording, w->change_count);
+    fault_found found = {0};
+    io_fault *disk = io_fault_kill(w->then);
+    TD_ASSERT(disk != NULL);
+    int ok = fault_catalogs_put(w->scene->catalogs, FAULT_CATALOG_MOMENT, w->change_count, 0,
+                                w->place.catalog) &&
+             fault_check_frames(&w->place, disk, &truth, &found) &&
+             record_on(w, disk, &found, tally);
+    io_fault_close(disk);
+    if (!ok)
+        (void)snprintf(what, FAULT_CASE_WHAT_BYTES, "killed and recorded on: %s", w->place.what);
+    return ok;
+}
+
+static int run_case(void *state, uint64_t index, fault_tally *tally,
+                    char what[FAULT_CASE_WHAT_BYTES])
+{
+    worker *w = state;
+    unsigned cuts = w->scene->size.random_cuts;
+    int is_forward = io_fault_forward(w->then, w->scene->recording.disk, w->change_count, index);
+    TD_ASSERT(is_forward);
+    w->change_count = index;
+    int ok = cut_power(w, IO_FAULT_CUT_WORST, tally, what);
+    for (unsigned i = 1; ok && i <= cuts; i++)
+        ok = cut_power(w, index * cuts + i, tally, what);
+    return ok && kill_and_recover(w, tally, what) && kill_and_record(w, tally, what);
+}
+
+static void record(scene *s)
+{
+    fault_end end;
+    assert_true(fault_recording_init(&s->recording));
+    s->recording.disk = io_fault_open();
+    assert_non_null(s->recording.disk);
+    s->catalogs = fault_catalogs_open(s->recording.catalog);
+    assert_non_null(s->catalogs);
+    s->recording.watch = fault_catalogs_watch;
+    s->recording.watch_user = s->catalogs;
+    assert_int_equal(io_fault_log_start(s->recording.disk, NULL), TD_OK);
+    fault_recording_run(&s->recording, &s->size.recording, &end);
+    if (end.result != TD_OK)
+        fail_msg("%s", end.err.text);
+    for (size_t i = 0; i < FAULT_FEEDS; i++)
+        assert_int_equal(fault_durable_at(&s->recording, i, UINT64_MAX),
+                         s->recording.feeds[i].count);
+    print_message("%" PRIu64 " frames, %" PRIu64 " changes of the disk, %" PRIu64 " catalogs\n",
+                  end.announced, io_fault_log_count(s->recording.disk),
+                  fault_catalogs_count(s->catalogs));
+}
+
+static void test_power_cuts(void **state)
+{
+    (void)state;
+    const char *asked = getenv("TAPEDECK_SWEEP");
+    scene s = {.size = asked != NULL && strcmp(asked, "full") == 0 ? FULL : SMALL};
+    fault_tally tally;
+    record(&s);
+    const fault_sweep sweep = {.name = "power cuts and kills",
+                               .count = io_fault_log_count(s.recording.disk) + 1,
+                               .run = run_case,
+                               .open = open_worker,
+                               .close = close_worker,
+                               .user = &s};
+    uint64_t failures = fault_sweep_run(&sweep, &tally);
+    fault_catalogs_close(s.catalogs);
+    io_fault_close(s.recording.disk);
+    fault_recording_fini(&s.recording);
+    assert_int_equal(failures, 0);
+    assert_int_equal(atomic_load(&tally.cases), sweep.count);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_power_cuts),
+    };
+    return cmocka_run_group_tests_name("power_cuts", tests, NULL, NULL);
+}

@@ -1,0 +1,220 @@
+#include "tests/testing/fault_catalogs.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/buf.h"
+#include "base/hash.h"
+#include "base/random.h"
+#include "format/catalog.h"
+#include "format/codec.h"
+
+enum { PARTS = 2, FILE_BYTES_MAX = 256 << 20, PATH_BYTES = 256, GARBAGE_BYTES = 30000 };
+
+/* The log belongs to the database; the shared memory file is made anew from both. */
+static const char *const SUFFIXES[PARTS] = {"", "-wal"};
+
+typedef struct version_part {
+    uint8_t *packed; /* NULL: the file was not there */
+    size_t packed_bytes;
+    size_t bytes;
+} version_part;
+
+typedef struct version {
+    td_hash128 hash;
+    version_part parts[PARTS];
+} version;
+
+struct fault_catalogs {
+    char path[PATH_BYTES];
+    codec *coder;
+    td_hasher *hasher;
+    td_buf content[PARTS];
+    version *versions;
+    size_t version_count;
+    size_t version_capacity;
+    uint64_t *at; /* [n]: version when change n was about to be made */
+    size_t at_count;
+    size_t at_capacity;
+};
+
+fault_catalogs *fault_catalogs_open(const char *path)
+{
+    fault_catalogs *c = td_alloc_zero(1, sizeof *c);
+    if (c == NULL)
+        return NULL;
+    (void)snprintf(c->path, sizeof c->path, "%s", path);
+    c->coder = codec_open();
+    c->hasher = td_hasher_open();
+    for (unsigned i = 0; i < PARTS; i++)
+        td_buf_init(&c->content[i], FILE_BYTES_MAX);
+    if (c->coder != NULL && c->hasher != NULL)
+        return c;
+    fault_catalogs_close(c);
+    return NULL;
+}
+
+void fault_catalogs_close(fault_catalogs *c)
+{
+    if (c == NULL)
+        return;
+    for (size_t i = 0; i < c->version_count; i++) {
+        for (unsigned part = 0; part < PARTS; part++)
+            td_free(c->versions[i].parts[part].packed);
+    }
+    for (unsigned i = 0; i < PARTS; i++)
+        td_buf_fini(&c->content[i]);
+    td_free(c->versions);
+    td_free(c->at);
+    codec_close(c->coder);
+    td_hasher_close(c->hasher);
+    td_free(c);
+}
+
+static void *room(void *rows, size_t count, size_t *capacity, size_t row_bytes)
+{
+    if (count < *capacity)
+        return rows;
+    *capacity = *capacity == 0 ? 64 : *capacity * 2;
+    void *grown = td_realloc(rows, *capacity, row_bytes);
+    TD_ASSERT(grown != NULL);
+    return grown;
+}
+
+/* 1 if the file is there. */
+static int read_file(const char *path, td_buf *out)
+{
+    char block[65536];
+    size_t got;
+    td_buf_clear(out);
+    FILE *in = fopen(path, "rb");
+    if (in == NULL)
+        return 0;
+    while ((got = fread(block, 1, sizeof block, in)) > 0) {
+        td_result rc = td_buf_append(out, block, got, NULL);
+        TD_ASSERT(rc == TD_OK);
+    }
+    (void)fclose(in);
+    return 1;
+}
+
+static void pack(fault_catalogs *c, const td_buf *content, version_part *out)
+{
+    size_t capacity = codec_bound(CODEC_ZSTD, content->size);
+    out->bytes = content->size;
+    out->packed = td_alloc(capacity == 0 ? 1 : capacity);
+    TD_ASSERT(out->packed != NULL);
+    td_result rc = codec_compress(c->coder, CODEC_ZSTD, 1, td_buf_view(content), out->packed,
+                                  capacity, &out->packed_bytes, NULL);
+    TD_ASSERT(rc == TD_OK);
+}
+
+/* Keep the catalog as it is now, if it is not as it was last. */
+static void look(fault_catalogs *c)
+{
+    char path[PATH_BYTES + 8];
+    int is_there[PARTS];
+    td_hasher_reset(c->hasher);
+    for (unsigned i = 0; i < PARTS; i++) {
+        (void)snprintf(path, sizeof path, "%s%s", c->path, SUFFIXES[i]);
+        is_there[i] = read_file(path, &c->content[i]);
+        td_hasher_update(c->hasher, &is_there[i], sizeof is_there[i]);
+        td_hasher_update(c->hasher, c->content[i].data, c->content[i].size);
+    }
+    td_hash128 hash = td_hasher_digest(c->hasher);
+    if (c->version_count > 0 && td_hash128_equal(c->versions[c->version_count - 1].hash, hash))
+        return;
+    c->versions = room(c->versions, c->version_count, &c->version_capacity, sizeof c->versions[0]);
+    version *made = &c->versions[c->version_count++];
+    *made = (version){.hash = hash};
+    for (unsigned i = 0; i < PARTS; i++) {
+        if (is_there[i])
+            pack(c, &c->content[i], &made->parts[i]);
+    }
+}
+
+void fault_catalogs_watch(void *user, io_fault_op op, uint64_t change_count)
+{
+    static const uint32_t READERS =
+        IO_FAULT_BIT(IO_FAULT_OP_OPEN) | IO_FAULT_BIT(IO_FAULT_OP_SIZE) |
+        IO_FAULT_BIT(IO_FAULT_OP_READ) | IO_FAULT_BIT(IO_FAULT_OP_LIST) |
+        IO_FAULT_BIT(IO_FAULT_OP_SPACE);
+    fault_catalogs *c = user;
+    if ((READERS & IO_FAULT_BIT(op)) != 0)
+        return;
+    look(c);
+    while (c->at_count <= change_count) {
+        c->at = room(c->at, c->at_count, &c->at_capacity, sizeof c->at[0]);
+        c->at[c->at_count++] = c->version_count - 1;
+    }
+    c->at[change_count] = c->version_count - 1;
+}
+
+uint64_t fault_catalogs_count(const fault_catalogs *c)
+{
+    return c->version_count;
+}
+
+static int write_file(const char *path, const void *bytes, size_t size)
+{
+    FILE *out = fopen(path, "wb");
+    if (out == NULL)
+        return 0;
+    size_t done = fwrite(bytes, 1, size, out);
+    return fclose(out) == 0 && done == size;
+}
+
+static int put_version(const fault_catalogs *c, const version *from, const char *path)
+{
+    char name[PATH_BYTES + 8];
+    int ok = 1;
+    for (unsigned i = 0; ok && i < PARTS; i++) {
+        const version_part *part = &from->parts[i];
+        if (part->packed == NULL)
+            continue;
+        uint8_t *bytes = td_alloc(part->bytes + 1);
+        ok = bytes != NULL &&
+             codec_decompress(c->coder, CODEC_ZSTD, td_bytes_of(part->packed, part->packed_bytes),
+                              bytes, part->bytes, NULL) == TD_OK;
+        (void)snprintf(name, sizeof name, "%s%s", path, SUFFIXES[i]);
+        ok = ok && write_file(name, bytes, part->bytes);
+        td_free(bytes);
+    }
+    return ok;
+}
+
+/* Noise; or what begins as a database and is none. */
+static int put_garbage(uint64_t seed, const char *path)
+{
+    uint8_t bytes[GARBAGE_BYTES];
+    td_random random;
+    td_random_init(&random, seed);
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)td_random_next(&random);
+    if (seed % 2 == 0)
+        memcpy(bytes, "SQLite format 3", 16);
+    return write_file(path, bytes, seed % 5 == 0 ? 0 : sizeof bytes);
+}
+
+int fault_catalogs_put(const fault_catalogs *c, fault_catalog_kind kind, uint64_t change_count,
+                       uint64_t seed, const char *path)
+{
+    uint64_t now = change_count < c->at_count ? c->at[change_count] : c->version_count - 1;
+    TD_ASSERT(c->version_count > 0);
+    if (catalog_remove(path, NULL) != TD_OK)
+        return 0;
+    switch (kind) {
+    case FAULT_CATALOG_MOMENT:
+        return put_version(c, &c->versions[now], path);
+    case FAULT_CATALOG_OLDER:
+        return put_version(c, &c->versions[seed % (now + 1)], path);
+    case FAULT_CATALOG_GARBAGE:
+        return put_garbage(seed, path);
+    case FAULT_CATALOG_NONE:
+    case FAULT_CATALOG_KIND_COUNT:
+        break;
+    }
+    return 1;
+}

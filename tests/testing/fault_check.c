@@ -1,0 +1,325 @@
+#include "tests/testing/fault_check.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/buf.h"
+#include "format/catalog.h"
+#include "format/ledger.h"
+#include "format/reindex.h"
+#include "format/verify.h"
+#include "tape/tape.h"
+
+enum { DUMP_BYTES_MAX = 64 << 20 };
+
+static int wrong(fault_place *place, const char *format, ...) TD_PRINTF(2, 3);
+
+static int wrong(fault_place *place, const char *format, ...)
+{
+    va_list values;
+    va_start(values, format);
+    (void)vsnprintf(place->what, sizeof place->what, format, values);
+    va_end(values);
+    return 0;
+}
+
+fault_truth fault_truth_at(const fault_recording *r, uint64_t change_count)
+{
+    fault_truth truth;
+    for (size_t i = 0; i < FAULT_FEEDS; i++) {
+        truth.durable[i] = fault_durable_at(r, i, change_count);
+        truth.fed[i] = fault_fed_at(r, i, change_count);
+    }
+    return truth;
+}
+
+static td_result open_at(const fault_place *place, io_fault *disk, archive_mode mode, archive **out,
+                         td_err *err)
+{
+    td_err_clear(err);
+    return fault_archive_open(place->recording, disk, place->catalog, mode, "recover", out, err);
+}
+
+/* ---- frames ---- */
+
+static size_t feed_of(const fault_recording *r, const char *name)
+{
+    size_t i = 0;
+    while (i < FAULT_FEEDS && strcmp(r->feeds[i].name, name) != 0)
+        i++;
+    return i;
+}
+
+static int check_frame(fault_place *place, const tape_frame *got, fault_found *found)
+{
+    const fault_recording *r = place->recording;
+    size_t i = feed_of(r, got->channel->info.feed);
+    if (i == FAULT_FEEDS || found->frames[i] == r->feeds[i].count)
+        return wrong(place, "a frame of %s that nobody fed", got->channel->info.feed);
+    const fault_frame *want = &r->feeds[i].frames[found->frames[i]];
+    if (got->bytes.size != want->size || memcmp(got->bytes.data, want->text, want->size) != 0)
+        return wrong(place, "frame %" PRIu64 " of %s has other bytes: %.*s", found->frames[i],
+                     r->feeds[i].name, (int)(got->bytes.size < 80 ? got->bytes.size : 80),
+                     (const char *)got->bytes.data);
+    if (got->recv_ns != want->recv_ns || got->ordinal != want->ordinal || got->conn != want->conn)
+        return wrong(place, "frame %" PRIu64 " of %s has another time, ordinal or connection",
+                     found->frames[i], r->feeds[i].name);
+    found->frames[i]++;
+    return 1;
+}
+
+static int check_tape(fault_place *place, archive *a, fault_found *found)
+{
+    static const selection EVERYTHING = {.has_from = 0};
+    const tape_options reading = {.threads = 1};
+    tape *t = NULL;
+    tape_frame frame;
+    td_err err;
+    td_err_clear(&err);
+    int ok = 1;
+    td_result rc = tape_open(a, &EVERYTHING, &reading, &t, &err);
+    while (rc == TD_OK && ok && (rc = tape_next(t, &frame, &err)) == TD_OK)
+        ok = check_frame(place, &frame, found);
+    tape_stats stats = {0};
+    if (t != NULL)
+        tape_get_stats(t, &stats);
+    tape_close(t);
+    if (ok && rc != TD_EOF)
+        ok = wrong(place, "cannot read: %s", err.text);
+    if (ok && stats.damaged_chunks + stats.segments_unreadable > 0)
+        ok = wrong(place, "%" PRIu64 " chunks are damaged, %" PRIu64 " segments unreadable",
+                   stats.damaged_chunks, stats.segments_unreadable);
+    return ok;
+}
+
+int fault_check_frames(fault_place *place, io_fault *disk, const fault_truth *truth,
+                       fault_found *found)
+{
+    archive *a = NULL;
+    td_err err;
+    int ok = 1;
+    *found = (fault_found){.has_archive = 1};
+    td_result rc = open_at(place, disk, ARCHIVE_READ, &a, &err);
+    if (rc == TD_OK)
+        ok = check_tape(place, a, found);
+    else if (rc == TD_E_NOTFOUND || rc == TD_E_INVALID)
+        found->has_archive = 0;
+    else
+        ok = wrong(place, "cannot open: %s", err.text);
+    archive_close(a);
+    for (size_t i = 0; ok && i < FAULT_FEEDS; i++) {
+        if (found->frames[i] < truth->durable[i])
+            ok = wrong(place, "%s: %" PRIu64 " of %" PRIu64 " durable frames are there",
+                       place->recording->feeds[i].name, found->frames[i], truth->durable[i]);
+        found->fed[i] = truth->fed[i];
+        found->lost += truth->fed[i] > found->frames[i] ? truth->fed[i] - found->frames[i] : 0;
+    }
+    return ok;
+}
+
+/* ---- recovery ---- */
+
+int fault_check_recover(fault_place *place, io_fault *disk, recover_report *report)
+{
+    const gap_reader gaps = event_gap_reader(place->recording->events);
+    archive *a = NULL;
+    td_err err;
+    td_result rc = open_at(place, disk, ARCHIVE_MAINTAIN, &a, &err);
+    if (rc == TD_OK)
+        rc = archive_recover(a, NULL, &gaps, NULL, NULL, report, &err);
+    archive_close(a);
+    if (rc != TD_OK)
+        return wrong(place, "recover: %s", err.text);
+    if (report->is_lossy || report->segments_failed > 0)
+        return wrong(place, "recover: lossy, %" PRIu64 " segments failed", report->segments_failed);
+    return io_fault_open_count(disk) == 0 || wrong(place, "recover left files open");
+}
+
+int fault_check_settled(fault_place *place, io_fault *disk)
+{
+    recover_report report = {0};
+    if (!fault_check_recover(place, disk, &report))
+        return 0;
+    return report.segments_recovered + report.sessions_crashed + report.gaps_opened == 0 ||
+           wrong(place, "a second recover found something to do");
+}
+
+/* ---- soundness ---- */
+
+static void note_finding(void *user, const verify_finding *finding)
+{
+    fault_place *place = user;
+    /* The worst is kept, the last of several. */
+    int is_damage_said = strncmp(place->what, "verify: damaged", 15) == 0;
+    if (finding->severity != VERIFY_SOUND &&
+        (finding->severity == VERIFY_DAMAGED || !is_damage_said))
+        (void)wrong(place, "verify: %s: %s: %s", verify_severity_name(finding->severity),
+                    finding->segment, finding->what);
+}
+
+static int verify_disk(fault_place *place, archive *a, const gap_reader *gaps,
+                       verify_severity worst)
+{
+    const verify_options options = {
+        .threads = 1, .finding = note_finding, .user = place, .gaps = gaps};
+    verify_report report;
+    td_err err;
+    td_err_clear(&err);
+    place->what[0] = '\0';
+    if (archive_verify(a, &options, &report, &err) != TD_OK)
+        return wrong(place, "verify: %s", err.text);
+    return report.verdict <= worst;
+}
+
+static td_result add_line(void *user, td_bytes line, td_err *err)
+{
+    td_result rc = td_buf_append(user, line.data, line.size, err);
+    return rc == TD_OK ? td_buf_append(user, "\n", 1, err) : rc;
+}
+
+static char *dump_of(fault_place *place, catalog *c)
+{
+    td_buf text;
+    td_err err;
+    td_err_clear(&err);
+    td_buf_init(&text, DUMP_BYTES_MAX);
+    if (catalog_dump(c, add_line, &text, &err) == TD_OK &&
+        td_buf_append(&text, "", 1, &err) == TD_OK)
+        return (char *)text.data;
+    (void)wrong(place, "dump: %s", err.text);
+    td_buf_fini(&text);
+    return NULL;
+}
+
+char *fault_dump(fault_place *place)
+{
+    catalog *c = NULL;
+    td_err err;
+    td_err_clear(&err);
+    if (catalog_open(place->catalog, CATALOG_READ, &c, &err) != TD_OK) {
+        (void)wrong(place, "catalog: %s", err.text);
+        return NULL;
+    }
+    char *text = dump_of(place, c);
+    catalog_close(c);
+    return text;
+}
+
+/* P5: the dump of a catalog made of segments and journal alone. */
+static char *dump_rebuilt(fault_place *place, archive *a, const gap_reader *gaps)
+{
+    const reindex_options options = {.scope = REINDEX_ALL, .gaps = gaps};
+    catalog *c = NULL;
+    char *text = NULL;
+    td_err err;
+    td_err_clear(&err);
+    if (catalog_open(NULL, CATALOG_MEMORY, &c, &err) != TD_OK ||
+        archive_reindex_into(a, c, &options, NULL, &err) != TD_OK)
+        (void)wrong(place, "reindex: %s", err.text);
+    else
+        text = dump_of(place, c);
+    catalog_close(c);
+    return text;
+}
+
+static int compare_dumps(fault_place *place, archive *a, const gap_reader *gaps)
+{
+    char *kept = fault_dump(place);
+    char *rebuilt = kept == NULL ? NULL : dump_rebuilt(place, a, gaps);
+    int ok = kept != NULL && rebuilt != NULL;
+    if (ok && strcmp(kept, rebuilt) != 0)
+        ok = wrong(place, "the catalog is not as one that is made anew");
+    td_free(kept);
+    td_free(rebuilt);
+    return ok;
+}
+
+int fault_check_sound(fault_place *place, io_fault *disk)
+{
+    const gap_reader gaps = event_gap_reader(place->recording->events);
+    archive *a = NULL;
+    td_err err;
+    if (open_at(place, disk, ARCHIVE_READ, &a, &err) != TD_OK)
+        return wrong(place, "cannot open: %s", err.text);
+    int ok = verify_disk(place, a, &gaps, VERIFY_SOUND) && compare_dumps(place, a, &gaps);
+    archive_close(a);
+    return ok;
+}
+
+/* Only what recover mends: a crash damages nothing. */
+static int check_recoverable(fault_place *place, io_fault *disk)
+{
+    const gap_reader gaps = event_gap_reader(place->recording->events);
+    archive *a = NULL;
+    td_err err;
+    if (open_at(place, disk, ARCHIVE_READ, &a, &err) != TD_OK)
+        return wrong(place, "cannot open: %s", err.text);
+    int ok = verify_disk(place, a, &gaps, VERIFY_RECOVERABLE);
+    archive_close(a);
+    return ok;
+}
+
+/* ---- the ledger ---- */
+
+/* 1 if a crash gap of the feed begins before the time and has not ended by it. */
+static int is_in_crash_gap(const gap_list *list, const char *feed, uint64_t recv_ns)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        const gap_row *row = &list->rows[i];
+        if (row->reason == GAP_CRASH && strcmp(row->feed, feed) == 0 && row->from_ns < recv_ns &&
+            (row->to_ns == GAP_OPEN || row->to_ns >= recv_ns))
+            return 1;
+    }
+    return 0;
+}
+
+/* A feed that has no frame in the archive has no place in its ledger either. */
+int fault_check_ledger(fault_place *place, io_fault *disk, fault_found *found)
+{
+    const fault_recording *r = place->recording;
+    const gap_reader gaps = event_gap_reader(r->events);
+    gap_list list = {0};
+    archive *a = NULL;
+    td_err err;
+    td_result rc = open_at(place, disk, ARCHIVE_READ, &a, &err);
+    if (rc == TD_OK)
+        rc = archive_gaps(a, &gaps, &list, &err);
+    int ok = rc == TD_OK || wrong(place, "gaps: %s", err.text);
+    for (size_t i = 0; ok && i < FAULT_FEEDS; i++) {
+        uint64_t there = found->frames[i];
+        if (there == 0 || there >= found->fed[i])
+            continue;
+        if (!is_in_crash_gap(&list, r->feeds[i].name, r->feeds[i].frames[there].recv_ns))
+            ok = wrong(place, "%s: frame %" PRIu64 " was fed, is not there, and no gap says so",
+                       r->feeds[i].name, there);
+    }
+    gap_list_fini(&list);
+    archive_close(a);
+    return ok;
+}
+
+int fault_check_all(fault_place *place, io_fault *disk, const fault_truth *truth,
+                    fault_found *found)
+{
+    recover_report report = {0};
+    fault_found before;
+    if (!fault_check_frames(place, disk, truth, &before))
+        return 0;
+    *found = before;
+    if (!before.has_archive)
+        return 1;
+    if (!check_recoverable(place, disk) || !fault_check_recover(place, disk, &report) ||
+        !fault_check_frames(place, disk, truth, found))
+        return 0;
+    for (size_t i = 0; i < FAULT_FEEDS; i++) {
+        if (before.frames[i] != found->frames[i])
+            return wrong(place, "%s: other frames before recovery than after",
+                         place->recording->feeds[i].name);
+    }
+    return fault_check_sound(place, disk) && fault_check_ledger(place, disk, found) &&
+           fault_check_settled(place, disk);
+}

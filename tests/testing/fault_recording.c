@@ -1,0 +1,427 @@
+#include "tests/testing/fault_recording.h"
+
+#include <ftw.h>
+#include <inttypes.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/random.h"
+#include "format/archive_recover.h"
+#include "format/archive_writer.h"
+#include "recorder/disk.h"
+#include "recorder/encoder.h"
+#include "recorder/intake.h"
+
+/* 2026-11-20T06:00:00Z */
+#define START_NS UINT64_C(1795154400000000000)
+#define STEP_NS  TD_NS_PER_MS
+
+enum { NOISE_BYTES_MAX = 400, FRAME_BYTES_MAX = 600, QUEUE_CHUNKS = 4 };
+
+static const char *const FEED_NAMES[FAULT_FEEDS] = {"inverse", "linear", "v5"};
+static const char *const FEED_FAMILIES[FAULT_FEEDS] = {"inverse", "linear", "v5-linear"};
+static const char *const TOPICS[FAULT_FEEDS] = {"trade.BTCUSD", "trade.BTCUSDT",
+                                                "publicTrade.BTCUSDT"};
+
+/* ---- what is fed ---- */
+
+/* Make room for one more row; no memory is no case here. */
+static void *room(void *rows, size_t count, size_t *capacity, size_t row_bytes)
+{
+    if (count < *capacity)
+        return rows;
+    *capacity = *capacity == 0 ? 64 : *capacity * 2;
+    void *grown = td_realloc(rows, *capacity, row_bytes);
+    TD_ASSERT(grown != NULL);
+    return grown;
+}
+
+/* Frame n of a feed: its text is a function of both. Lengths differ, and half of each does not
+ * compress, so that chunks end anywhere within a sector. */
+static size_t make_text(size_t feed, uint64_t n, char out[FRAME_BYTES_MAX])
+{
+    td_random random;
+    td_random_init(&random, n * FAULT_FEEDS + feed + 1);
+    int length = snprintf(out, FRAME_BYTES_MAX, "{\"topic\":\"%s\",\"n\":%" PRIu64 ",\"data\":\"",
+                          TOPICS[feed], n);
+    size_t at = (size_t)length;
+    uint64_t noise = td_random_below(&random, NOISE_BYTES_MAX);
+    for (uint64_t i = 0; i < noise; i++)
+        out[at++] = (char)('a' + td_random_below(&random, 26));
+    memcpy(out + at, "\"}", 3);
+    TD_ASSERT(at + 2 < FRAME_BYTES_MAX);
+    return at + 2;
+}
+
+static void keep_frame(fault_feed *feed, const intake_slot *slot, frame_dir dir, uint64_t recv_ns,
+                       td_bytes text)
+{
+    size_t capacity = (size_t)feed->capacity;
+    feed->frames = room(feed->frames, (size_t)feed->count, &capacity, sizeof *feed->frames);
+    feed->capacity = capacity;
+    fault_frame *frame = &feed->frames[feed->count++];
+    *frame = (fault_frame){.recv_ns = recv_ns,
+                           .ordinal = dir == DIR_IN ? slot->in : slot->out,
+                           .conn = slot->conn,
+                           .dir = dir,
+                           .text = td_strndup((const char *)text.data, text.size),
+                           .size = text.size};
+    TD_ASSERT(frame->text != NULL);
+}
+
+/* ---- the session ---- */
+
+typedef struct session {
+    fault_recording *recording;
+    recorder_config *config;
+    redactor *redactors[FAULT_FEEDS];
+    archive *into;
+    archive_writer *writer;
+    td_ring *ring;
+    chunk_queue *queue;
+    encoder *encoder;
+    disk *disk;
+    intake *intake;
+    intake_slot slots[FAULT_FEEDS];
+    uint64_t fed; /* frames of this session */
+    atomic_ullong durable[FAULT_FEEDS];
+    atomic_int has_failed;
+} session;
+
+static void on_durable(void *user, size_t feed_index, const sealed_chunk *chunk)
+{
+    session *s = user;
+    fault_recording *r = s->recording;
+    r->durable = room(r->durable, r->durable_count, &r->durable_capacity, sizeof r->durable[0]);
+    r->durable[r->durable_count++] =
+        (fault_durable){.change_count = io_fault_log_count(r->disk),
+                        .frames = r->feeds[feed_index].base + chunk->totals.frames_written,
+                        .feed = feed_index};
+    atomic_store(&s->durable[feed_index], chunk->totals.frames_written);
+}
+
+static void on_failed(void *user)
+{
+    atomic_store(&((session *)user)->has_failed, 1);
+}
+
+static void do_nothing(void *user)
+{
+    (void)user;
+}
+
+/* Between two changes the count of frames only grows, so the last look before a change counts. */
+static void on_call(void *user, io_fault_op op, uint64_t change_count)
+{
+    fault_recording *r = user;
+    while (r->fed_count <= change_count) {
+        r->fed = room(r->fed, r->fed_count, &r->fed_capacity, sizeof r->fed[0]);
+        r->fed_count++;
+        for (size_t i = 0; i < FAULT_FEEDS; i++)
+            r->fed[r->fed_count - 1].frames[i] = atomic_load(&r->feeds[i].fed);
+    }
+    for (size_t i = 0; i < FAULT_FEEDS; i++)
+        r->fed[change_count].frames[i] = atomic_load(&r->feeds[i].fed);
+    if (r->watch != NULL)
+        r->watch(r->watch_user, op, change_count);
+}
+
+static td_result configure(session *s, td_err *err)
+{
+    s->config = td_alloc(sizeof *s->config);
+    if (s->config == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for the configuration");
+    config_init(s->config);
+    s->config->feed_count = FAULT_FEEDS;
+    s->config->commit_interval_ns = 20 * TD_NS_PER_MS;
+    for (size_t i = 0; i < FAULT_FEEDS; i++) {
+        config_feed_init(&s->config->feeds[i]);
+        s->config->feeds[i].name = FEED_NAMES[i];
+        s->config->feeds[i].family = family_find(td_bytes_str(FEED_FAMILIES[i]));
+        TD_ASSERT(s->config->feeds[i].family != NULL);
+        s->slots[i].feed_index = (uint16_t)i;
+    }
+    return TD_OK;
+}
+
+/* As the recorder begins: recover what a crash left, then begin a session. */
+static td_result open_archive(session *s, td_err *err)
+{
+    fault_recording *r = s->recording;
+    const gap_reader gaps = event_gap_reader(r->events);
+    recover_report report;
+    td_result rc =
+        fault_archive_open(r, r->disk, r->catalog, ARCHIVE_APPEND, "record", &s->into, err);
+    for (size_t i = 0; i < FAULT_FEEDS && rc == TD_OK; i++)
+        rc = archive_recover(s->into, FEED_NAMES[i], &gaps, NULL, NULL, &report, err);
+    archive_writer_options options = {.version = "test",
+                                      .start_ns = clock_wall_ns(clock_sim_clock(r->clock)),
+                                      .gaps = gaps,
+                                      .durable = on_durable,
+                                      .user = s};
+    if (rc == TD_OK)
+        rc = archive_writer_open(s->into, &options, &s->writer, err);
+    for (size_t i = 0; i < FAULT_FEEDS && rc == TD_OK; i++) {
+        size_t index;
+        rc = archive_writer_add_feed(s->writer, FEED_NAMES[i], FEED_FAMILIES[i], &index, NULL, err);
+        TD_ASSERT(rc != TD_OK || index == i);
+    }
+    return rc;
+}
+
+static td_result open_pipeline(session *s, td_err *err)
+{
+    td_clock clock = clock_sim_clock(s->recording->clock);
+    td_result rc = td_ring_open(LIMIT_RING_BYTES, &s->ring, err);
+    if (rc == TD_OK)
+        rc = chunk_queue_open(QUEUE_CHUNKS, &s->queue, err);
+    const disk_options writing = {
+        .queue = s->queue, .writer = s->writer, .failed = on_failed, .user = s};
+    if (rc == TD_OK)
+        rc = disk_open(&writing, &s->disk, err);
+    const encoder_options encoding = {.ring = s->ring,
+                                      .queue = s->queue,
+                                      .config = s->config,
+                                      .redactors = s->redactors,
+                                      .session = archive_session(s->into),
+                                      .clock = clock,
+                                      .failed = on_failed,
+                                      .user = s};
+    if (rc == TD_OK)
+        rc = encoder_open(&encoding, &s->encoder, err);
+    const intake_options taking = {.ring = s->ring,
+                                   .clock = clock,
+                                   .config = s->config,
+                                   .pause = do_nothing,
+                                   .resume = do_nothing};
+    if (rc == TD_OK)
+        rc = intake_open(&taking, &s->intake, err);
+    return rc;
+}
+
+/* A gap between two connections, told with both its ends. */
+static void say_gap(session *s, size_t feed)
+{
+    const fault_feed *from = &s->recording->feeds[feed];
+    uint64_t from_ns = from->frames[from->count - 1].recv_ns;
+    const uint32_t conn = s->slots[feed].conn;
+    const event lost = {.kind = EVENT_GAP,
+                        .conn = conn,
+                        .gap = {.reason = GAP_DISCONNECT,
+                                .feed = from->name,
+                                .conn = conn,
+                                .topic = "",
+                                .symbol = "",
+                                .from_ns = from_ns,
+                                .to_ns = from_ns + 1,
+                                .frames_lost = GAP_FRAMES_UNKNOWN,
+                                .covered_by = "",
+                                .cause = "closed_by_peer",
+                                .detail = ""}};
+    (void)intake_event(s->intake, (uint16_t)feed, &lost);
+}
+
+static void connect_slot(session *s, size_t feed)
+{
+    intake_slot *slot = &s->slots[feed];
+    if (slot->conn > 0) {
+        intake_closed(s->intake, slot);
+        say_gap(s, feed);
+    }
+    slot->conn++;
+    slot->in = slot->out = 0;
+    const event connect = {.kind = EVENT_CONNECT, .conn = slot->conn, .url = "wss://test/"};
+    intake_opened(s->intake, slot);
+    (void)intake_event(s->intake, (uint16_t)feed, &connect);
+}
+
+/* One in ten is sent. */
+static void feed_frame(session *s, size_t feed)
+{
+    fault_feed *to = &s->recording->feeds[feed];
+    char text[FRAME_BYTES_MAX];
+    size_t size = make_text(feed, to->count, text);
+    td_bytes bytes = td_bytes_of(text, size);
+    frame_dir dir = to->count % 10 == 0 ? DIR_OUT : DIR_IN;
+    clock_sim_advance(s->recording->clock, STEP_NS);
+    uint64_t recv_ns = intake_frame(s->intake, &s->slots[feed], dir, OPCODE_TEXT, bytes,
+                                    clock_mono_ns(clock_sim_clock(s->recording->clock)));
+    keep_frame(to, &s->slots[feed], dir, recv_ns, bytes);
+    atomic_store(&to->fed, to->count);
+    s->fed++;
+}
+
+static uint64_t encoded_count(const session *s)
+{
+    encoder_stats stats;
+    encoder_get_stats(s->encoder, &stats);
+    return stats.frames;
+}
+
+static uint64_t durable_count(const session *s)
+{
+    uint64_t count = 0;
+    for (size_t i = 0; i < FAULT_FEEDS; i++)
+        count += atomic_load(&s->durable[i]);
+    return count;
+}
+
+/* Until it is so, or the recorder has given up. */
+static void await(session *s, uint64_t (*count)(const session *))
+{
+    while (count(s) < s->fed && !atomic_load(&s->has_failed)) {
+        td_ring_wake(s->ring);
+        sched_yield();
+    }
+}
+
+/* The encoder takes the frames, time passes, it seals, and the disk thread writes: one chunk of
+ * each feed. */
+static void feed_round(session *s, const fault_size *size)
+{
+    for (unsigned n = 0; n < size->frames_per_round; n++) {
+        for (size_t feed = 0; feed < FAULT_FEEDS; feed++)
+            feed_frame(s, feed);
+    }
+    await(s, encoded_count);
+    clock_sim_advance(s->recording->clock, s->config->commit_interval_ns);
+    await(s, durable_count);
+}
+
+static void feed_all(session *s, const fault_size *size)
+{
+    for (size_t i = 0; i < FAULT_FEEDS; i++)
+        connect_slot(s, i);
+    for (unsigned round = 0; round < size->rounds && !atomic_load(&s->has_failed); round++) {
+        if (round > 0 && round % size->rounds_per_hour == 0)
+            clock_sim_advance(s->recording->clock, 3600 * TD_NS_PER_S);
+        if (round == size->rounds / 2)
+            connect_slot(s, 0);
+        feed_round(s, size);
+    }
+    intake_stop(s->intake);
+}
+
+static void keep_first(fault_end *end, td_result rc, const td_err *err)
+{
+    if (rc == TD_OK || end->result != TD_OK)
+        return;
+    end->result = rc;
+    end->err = *err;
+}
+
+static void close_session(session *s, fault_end *end)
+{
+    td_err err;
+    td_err_clear(&err);
+    if (s->encoder != NULL)
+        keep_first(end, encoder_join(s->encoder, &err), &err);
+    else if (s->queue != NULL)
+        chunk_queue_push(s->queue, NULL);
+    keep_first(end, disk_close(s->disk, &err), &err);
+    writer_end how = end->result == TD_OK ? WRITER_STOP : WRITER_ABANDON;
+    uint64_t now_ns = clock_wall_ns(clock_sim_clock(s->recording->clock));
+    keep_first(end, archive_writer_close(s->writer, how, now_ns, &err), &err);
+    encoder_close(s->encoder);
+    intake_close(s->intake);
+    chunk_queue_close(s->queue);
+    td_ring_close(s->ring);
+    archive_close(s->into);
+    if (s->config != NULL)
+        config_fini(s->config);
+    td_free(s->config);
+}
+
+void fault_recording_run(fault_recording *r, const fault_size *size, fault_end *end)
+{
+    session s = {.recording = r};
+    *end = (fault_end){.result = TD_OK};
+    td_err_clear(&end->err);
+    for (size_t i = 0; i < FAULT_FEEDS; i++)
+        r->feeds[i].base = r->feeds[i].count;
+    io_fault_watch(r->disk, on_call, r);
+    td_err err;
+    td_err_clear(&err);
+    td_result rc = configure(&s, &err);
+    if (rc == TD_OK)
+        rc = open_archive(&s, &err);
+    if (rc == TD_OK)
+        rc = open_pipeline(&s, &err);
+    if (rc == TD_OK)
+        feed_all(&s, size);
+    keep_first(end, rc, &err);
+    close_session(&s, end);
+    io_fault_watch(r->disk, NULL, NULL);
+    end->has_given_up = atomic_load(&s.has_failed);
+    end->announced = durable_count(&s);
+}
+
+/* ---- the truth ---- */
+
+uint64_t fault_durable_at(const fault_recording *r, size_t feed, uint64_t change_count)
+{
+    uint64_t frames = 0;
+    for (size_t i = 0; i < r->durable_count; i++) {
+        if (r->durable[i].feed == feed && r->durable[i].change_count <= change_count)
+            frames = r->durable[i].frames;
+    }
+    return frames;
+}
+
+uint64_t fault_fed_at(const fault_recording *r, size_t feed, uint64_t change_count)
+{
+    return change_count < r->fed_count ? r->fed[change_count].frames[feed] : r->feeds[feed].count;
+}
+
+/* ---- places ---- */
+
+td_result fault_archive_open(const fault_recording *r, io_fault *on, const char *catalog,
+                             archive_mode mode, const char *verb, archive **out, td_err *err)
+{
+    const archive_options options = {.io = io_fault_io(on),
+                                     .clock = clock_sim_clock(r->clock),
+                                     .verb = verb,
+                                     .catalog_path = catalog};
+    return archive_open(&options, FAULT_ARCHIVE, mode, out, err);
+}
+
+int fault_recording_init(fault_recording *r)
+{
+    *r = (fault_recording){.clock = clock_sim_open(START_NS, 1)};
+    const char *root = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+    (void)snprintf(r->folder, sizeof r->folder, "%s/tapedeck-fault-XXXXXX", root);
+    if (r->clock == NULL || event_reader_open(&r->events, NULL) != TD_OK ||
+        mkdtemp(r->folder) == NULL)
+        return 0;
+    (void)snprintf(r->catalog, sizeof r->catalog, "%s/catalog.sqlite", r->folder);
+    for (size_t i = 0; i < FAULT_FEEDS; i++)
+        r->feeds[i].name = FEED_NAMES[i];
+    return 1;
+}
+
+static int remove_entry(const char *path, const struct stat *info, int kind, struct FTW *walk)
+{
+    (void)info;
+    (void)kind;
+    (void)walk;
+    return remove(path);
+}
+
+void fault_recording_fini(fault_recording *r)
+{
+    for (size_t i = 0; i < FAULT_FEEDS; i++) {
+        for (uint64_t n = 0; n < r->feeds[i].count; n++)
+            td_free(r->feeds[i].frames[n].text);
+        td_free(r->feeds[i].frames);
+    }
+    td_free(r->durable);
+    td_free(r->fed);
+    clock_sim_close(r->clock);
+    event_reader_close(r->events);
+    (void)nftw(r->folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+}
