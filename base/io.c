@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/limits.h"
+#include "base/alloc.h"
 #include "base/assert.h"
 
 td_result td_io_open(td_io io, const char *path, td_open_mode mode, td_file **out, td_err *err)
@@ -48,6 +49,27 @@ td_result td_io_append(td_file *file, const void *bytes, size_t size, td_err *er
 {
     TD_ASSERT(size == 0 || bytes != NULL);
     return size == 0 ? TD_OK : file->ops->append(file, bytes, size, err);
+}
+
+enum { RENEW_BYTES = 256 << 10 };
+
+td_result td_io_renew(td_file *file, uint64_t at, uint64_t size, td_err *err)
+{
+    uint8_t *block = td_alloc(RENEW_BYTES);
+    if (block == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory to write %llu bytes again",
+                          (unsigned long long)size);
+    td_result rc = TD_OK;
+    while (rc == TD_OK && size > 0) {
+        size_t part = size < RENEW_BYTES ? (size_t)size : RENEW_BYTES;
+        rc = td_io_read_exact(file, at, block, part, err);
+        if (rc == TD_OK)
+            rc = file->ops->overwrite(file, at, block, part, err);
+        at += part;
+        size -= part;
+    }
+    td_free(block);
+    return rc;
 }
 
 td_result td_io_truncate(td_file *file, uint64_t size, td_err *err)

@@ -43,6 +43,7 @@ typedef struct td_io_ops {
     td_result (*read_at)(td_file *file, uint64_t at, void *buf, size_t size, size_t *got,
                          td_err *err);
     td_result (*append)(td_file *file, const void *bytes, size_t size, td_err *err);
+    td_result (*overwrite)(td_file *file, uint64_t at, const void *bytes, size_t size, td_err *err);
     td_result (*truncate)(td_file *file, uint64_t size, td_err *err);
     td_result (*sync)(td_file *file, td_err *err);
     td_result (*rename)(void *ctx, const char *from, const char *to, td_err *err);
@@ -91,6 +92,12 @@ TD_MUST_USE td_result td_io_read_exact(td_file *file, uint64_t at, void *buf, si
 /* Append all bytes at the end. On failure some of them may be there: truncate to the size before,
  * or treat the file as torn. TD_E_NOSPACE, TD_E_IO. */
 TD_MUST_USE td_result td_io_append(td_file *file, const void *bytes, size_t size, td_err *err);
+
+/* Write size bytes at offset at once more, as they are read: so that the next sync makes them
+ * durable even if an earlier one, maybe another process's, has failed, after which they may stand
+ * in the cache alone. What was durable stays so whatever happens meanwhile. TD_E_TRUNCATED if the
+ * file ends before; TD_E_NOMEM, TD_E_NOSPACE, TD_E_IO. */
+TD_MUST_USE td_result td_io_renew(td_file *file, uint64_t at, uint64_t size, td_err *err);
 
 /* Cut the file to size bytes. */
 TD_MUST_USE td_result td_io_truncate(td_file *file, uint64_t size, td_err *err);

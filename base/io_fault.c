@@ -254,6 +254,25 @@ static td_result fault_append(td_file *base, const void *bytes, size_t size, td_
     return rc;
 }
 
+static td_result fault_overwrite(td_file *base, uint64_t at, const void *bytes, size_t size,
+                                 td_err *err)
+{
+    fault_file *file = as_file(base);
+    io_fault *disk = file->disk;
+    pthread_mutex_lock(&disk->mutex);
+    td_result rc = begin(disk, IO_FAULT_OP_OVERWRITE, "write to", file->path, err);
+    if (rc == TD_OK)
+        rc = refuse_reader(file, err);
+    if (rc == TD_OK && size > 0) {
+        TD_ASSERT(at + size <= disk_inode(disk, file->inode)->cache.size);
+        disk_change change = {.what = IO_FAULT_CHANGE_OVERWRITE, .inode = file->inode, .at = at};
+        change.bytes = td_bytes_of(bytes, size);
+        rc = make_change(disk, &change, file->path, NULL, err);
+    }
+    pthread_mutex_unlock(&disk->mutex);
+    return rc;
+}
+
 static td_result fault_truncate(td_file *base, uint64_t size, td_err *err)
 {
     fault_file *file = as_file(base);
@@ -577,6 +596,7 @@ static const td_io_ops FAULT_OPS = {
     .size = fault_size,
     .read_at = fault_read_at,
     .append = fault_append,
+    .overwrite = fault_overwrite,
     .truncate = fault_truncate,
     .sync = fault_sync,
     .rename = fault_rename,

@@ -61,6 +61,7 @@ typedef enum io_fault_op {
     IO_FAULT_OP_SIZE,
     IO_FAULT_OP_READ,
     IO_FAULT_OP_APPEND,
+    IO_FAULT_OP_OVERWRITE,
     IO_FAULT_OP_TRUNCATE,
     IO_FAULT_OP_SYNC,
     IO_FAULT_OP_RENAME,
@@ -142,6 +143,7 @@ void io_fault_await_held(io_fault *disk, unsigned count);
 typedef enum io_fault_change {
     IO_FAULT_CHANGE_CREATE, /* file or folder */
     IO_FAULT_CHANGE_APPEND, /* also the part of one that failed */
+    IO_FAULT_CHANGE_OVERWRITE,
     IO_FAULT_CHANGE_TRUNCATE,
     IO_FAULT_CHANGE_SYNC,
     IO_FAULT_CHANGE_SYNC_FAILED,
@@ -154,7 +156,7 @@ typedef struct io_fault_log_row {
     io_fault_change change;
     const char *path;    /* as the call gave it; valid until io_fault_close */
     const char *to_path; /* of a rename, else NULL */
-    uint64_t size;       /* append: bytes; truncate: new size; else 0 */
+    uint64_t size;       /* append, overwrite: bytes; truncate: new size; else 0 */
 } io_fault_log_row;
 
 /* Note every change from now on. Keeps a copy of the disk as it is. TD_E_NOMEM. */

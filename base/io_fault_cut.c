@@ -283,7 +283,7 @@ io_fault_log_row io_fault_log_get(io_fault *disk, uint64_t index)
     TD_ASSERT(index < disk->log_count);
     const log_row *row = &disk->log[index];
     io_fault_log_row out = {.change = row->change.what, .path = row->path, .to_path = row->to_path};
-    if (row->change.what == IO_FAULT_CHANGE_APPEND)
+    if (row->change.what == IO_FAULT_CHANGE_APPEND || row->change.what == IO_FAULT_CHANGE_OVERWRITE)
         out.size = row->change.bytes.size;
     else if (row->change.what == IO_FAULT_CHANGE_TRUNCATE)
         out.size = row->change.size;

@@ -264,11 +264,12 @@ static int apply_to_file(inode *node, file_change change)
     return 1;
 }
 
-static int apply_append(inode *node, td_bytes bytes)
+static int apply_write(inode *node, uint64_t at, td_bytes bytes)
 {
     TD_ASSERT(node->kind == TD_ENTRY_FILE);
     TD_ASSERT(bytes.size > 0);
-    file_change change = {.at = node->cache.size, .size = bytes.size};
+    TD_ASSERT(at <= node->cache.size);
+    file_change change = {.at = at, .size = bytes.size};
     change.bytes = td_alloc(bytes.size);
     if (change.bytes == NULL)
         return 0;
@@ -399,6 +400,7 @@ static int apply_create(io_fault *disk, const disk_change *change)
 
 int disk_apply(io_fault *disk, const disk_change *change)
 {
+    inode *node;
     switch (change->what) {
     case IO_FAULT_CHANGE_CREATE:
         return apply_create(disk, change);
@@ -406,7 +408,10 @@ int disk_apply(io_fault *disk, const disk_change *change)
     case IO_FAULT_CHANGE_UNLINK:
         return apply_to_names(disk, change);
     case IO_FAULT_CHANGE_APPEND:
-        return apply_append(disk_inode(disk, change->inode), change->bytes);
+        node = disk_inode(disk, change->inode);
+        return apply_write(node, node->cache.size, change->bytes);
+    case IO_FAULT_CHANGE_OVERWRITE:
+        return apply_write(disk_inode(disk, change->inode), change->at, change->bytes);
     case IO_FAULT_CHANGE_TRUNCATE:
         return apply_to_file(disk_inode(disk, change->inode), (file_change){.size = change->size});
     case IO_FAULT_CHANGE_SYNC:

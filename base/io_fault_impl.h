@@ -74,7 +74,8 @@ typedef struct disk_change {
     uint32_t to_dir; /* RENAME: the new entry */
     const char *to_name;
     uint64_t size;  /* TRUNCATE */
-    td_bytes bytes; /* APPEND */
+    uint64_t at;    /* OVERWRITE */
+    td_bytes bytes; /* APPEND, OVERWRITE */
 } disk_change;
 
 /* A noted change. It points into the strings behind it, which are owned. */

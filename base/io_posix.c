@@ -153,6 +153,39 @@ static td_result posix_append(td_file *base, const void *bytes, size_t size, td_
     return write_all(as_file(base)->fd, bytes, size, err);
 }
 
+static td_result overwrite_all(int fd, uint64_t at, const char *bytes, size_t size, td_err *err)
+{
+    size_t done = 0;
+    while (done < size) {
+        ssize_t n = pwrite(fd, bytes + done, size - done, (off_t)(at + done));
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return td_err_set_os(err, n == 0 ? EIO : errno, "write of %zu bytes at offset %llu",
+                                 size, (unsigned long long)at);
+        done += (size_t)n;
+        TD_ASSERT(done <= size);
+    }
+    return TD_OK;
+}
+
+/* Linux appends with pwrite too where O_APPEND is set, so it is taken away for the time. */
+static td_result posix_overwrite(td_file *base, uint64_t at, const void *bytes, size_t size,
+                                 td_err *err)
+{
+    int fd = as_file(base)->fd;
+    if (at > INT64_MAX - size)
+        return td_err_set(err, TD_E_INVALID, "write at offset %llu: beyond any file",
+                          (unsigned long long)at);
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_APPEND) != 0)
+        return td_err_set_os(err, errno, "cannot write within the file");
+    td_result rc = overwrite_all(fd, at, bytes, size, err);
+    if (fcntl(fd, F_SETFL, flags) != 0 && rc == TD_OK)
+        rc = td_err_set_os(err, errno, "cannot append to the file again");
+    return rc;
+}
+
 static td_result posix_truncate(td_file *base, uint64_t size, td_err *err)
 {
     posix_file *file = as_file(base);
@@ -404,6 +437,7 @@ static const td_io_ops POSIX_OPS = {
     .size = posix_size,
     .read_at = posix_read_at,
     .append = posix_append,
+    .overwrite = posix_overwrite,
     .truncate = posix_truncate,
     .sync = posix_sync,
     .rename = posix_rename,

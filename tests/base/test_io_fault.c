@@ -475,6 +475,34 @@ static void test_cut_after_a_failed_sync(void **state)
     td_io_close(file);
 }
 
+/* What a failed sync left in the cache alone is durable once it was written again and synced; and
+ * what was durable stays so while that is on its way. */
+static void test_renewed_after_a_failed_sync(void **state)
+{
+    io_fault *disk = *state;
+    make_durable_file(disk, "/", "a", "12");
+    td_file *file = open_file(disk, "a", TD_OPEN_APPEND);
+    assert_int_equal(td_io_append(file, "34", 2, NULL), TD_OK);
+    io_fault_set_sync(disk, IO_FAULT_SYNC_FAILS);
+    assert_int_equal(td_io_sync(file, NULL), TD_E_IO);
+    io_fault_set_sync(disk, IO_FAULT_SYNC_WORKS);
+    assert_int_equal(td_io_sync(file, NULL), TD_OK);
+    assert_after_cut(disk, IO_FAULT_CUT_WORST, "a", "12");
+    assert_int_equal(td_io_renew(file, 1, 3, NULL), TD_OK);
+    assert_content(disk, "a", "1234");
+    for (uint64_t seed = 0; seed < 50; seed++) {
+        char text[8];
+        io_fault *after = io_fault_power_cut(disk, seed);
+        assert_true(read_file(after, "a", text, sizeof text));
+        assert_memory_equal(text, "12", 2);
+        io_fault_close(after);
+    }
+    assert_int_equal(td_io_sync(file, NULL), TD_OK);
+    assert_after_cut(disk, IO_FAULT_CUT_WORST, "a", "1234");
+    assert_int_equal(td_io_renew(file, 3, 2, NULL), TD_E_TRUNCATED);
+    td_io_close(file);
+}
+
 /* A killed process loses nothing, but what it had not synced still can be lost. */
 static void test_kill(void **state)
 {
@@ -519,6 +547,7 @@ int main(void)
         ON_DISK(test_cut_order_is_free),
         ON_DISK(test_cut_is_repeatable),
         ON_DISK(test_cut_after_a_failed_sync),
+        ON_DISK(test_renewed_after_a_failed_sync),
         ON_DISK(test_kill),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -70,6 +70,13 @@ static void test_write_and_read(void **state)
     assert_int_equal(td_io_append(file, NULL, 0, &err), TD_OK);
     assert_int_equal(td_io_read_exact(file, 0, buf, 7, &err), TD_OK);
     assert_memory_equal(buf, "hello!?", 7);
+    /* Written again in place, and what is appended next still goes to the end. */
+    assert_int_equal(td_io_renew(file, 2, 3, &err), TD_OK);
+    assert_int_equal(td_io_append(file, "+", 1, &err), TD_OK);
+    assert_int_equal(td_io_read_at(file, 0, buf, sizeof buf, &got, &err), TD_OK);
+    assert_int_equal(got, 8);
+    assert_memory_equal(buf, "hello!?+", 8);
+    assert_int_equal(td_io_renew(file, 7, 2, &err), TD_E_TRUNCATED);
     td_io_close(file);
 
     assert_int_equal(td_io_open(io, "a", TD_OPEN_READ, &file, &err), TD_OK);
@@ -134,6 +141,9 @@ static void test_names(void **state)
     assert_int_equal(td_io_mkdir_all(io, "e/f//g/", &err), TD_OK);
     assert_int_equal(td_io_mkdir_all(io, "e/f/g", &err), TD_OK);
     assert_int_equal(td_io_mkdir_all(io, "", &err), TD_E_LIMIT);
+    assert_int_equal(td_io_mkdir_below(io, "e", "f/h//i", &err), TD_OK);
+    assert_int_equal(td_io_mkdir_below(io, "e", "f/h/i", &err), TD_OK);
+    assert_int_equal(td_io_mkdir_below(io, "none", "f", &err), TD_E_NOTFOUND);
     struct stat info;
     assert_int_equal(stat("e/f/g", &info), 0);
     assert_true(S_ISDIR(info.st_mode));
