@@ -85,6 +85,7 @@ typedef struct cursor {
     td_file *file;
     uint64_t file_bytes;
     uint64_t sound_bytes; /* end of the last chained entry; before the first: 0 */
+    uint64_t last_start;  /* beginning of that entry */
     uint64_t entry_count;
     td_hash128 value;
     td_hasher *hasher;
@@ -215,6 +216,7 @@ static td_result cursor_next(cursor *c, journal_field *fields, journal_entry *en
         return TD_E_TRUNCATED;
     if (rc == TD_OK) {
         c->value = value;
+        c->last_start = c->sound_bytes;
         c->sound_bytes += size;
         c->entry_count++;
     }
@@ -331,7 +333,8 @@ struct journal {
     td_file *file;
     cursor cursor; /* stands at the end, as far as this writer knows */
     td_buf out;
-    uint8_t is_dead; /* 1: a sync failed, so nothing may be promised any more */
+    uint64_t durable_bytes; /* sound_bytes when this writer last knew all of it to be durable */
+    uint8_t is_dead;        /* 1: a sync failed, so nothing may be promised any more */
 };
 
 static td_result lock_journal(journal *j, td_lock **lock, td_err *err)
@@ -497,6 +500,22 @@ static td_result encode_entry(journal *j, const char *act, const journal_field *
     return TD_OK;
 }
 
+/* The last entry is another writer's, whose sync may have failed: then it may stand in the cache
+ * alone. Nothing may be chained to it before it is durable. Those before it are: each was synced
+ * before the next one was written. */
+static td_result renew_last(journal *j, td_err *err)
+{
+    cursor *c = &j->cursor;
+    if (j->durable_bytes == c->sound_bytes)
+        return TD_OK;
+    td_result rc = td_io_renew(j->file, c->last_start, c->sound_bytes - c->last_start, err);
+    if (rc == TD_OK)
+        rc = td_io_sync(j->file, err);
+    if (rc == TD_OK)
+        j->durable_bytes = c->sound_bytes;
+    return rc;
+}
+
 static td_result append_locked(journal *j, const char *act, const journal_field *fields,
                                size_t field_count, td_err *err)
 {
@@ -505,6 +524,8 @@ static td_result append_locked(journal *j, const char *act, const journal_field 
     td_result rc = catch_up(j, err);
     if (rc == TD_OK)
         rc = cut_tail(j, err);
+    if (rc == TD_OK)
+        rc = renew_last(j, err);
     if (rc == TD_OK)
         rc = encode_entry(j, act, fields, field_count, &value, err);
     if (rc != TD_OK)
@@ -523,8 +544,10 @@ static td_result append_locked(journal *j, const char *act, const journal_field 
         j->is_dead = 1;
         return rc;
     }
+    c->last_start = c->sound_bytes;
     c->sound_bytes += j->out.size;
     c->file_bytes = c->sound_bytes;
+    j->durable_bytes = c->sound_bytes;
     c->entry_count++;
     c->value = value;
     return TD_OK;

@@ -174,7 +174,10 @@ static td_result save_tail(recovery *v, td_err *err)
     return rc;
 }
 
-/* Steps 2 to 4: afterwards the file is complete and durable under its open name. */
+/* Steps 2 to 4: afterwards the file is complete and durable under its open name. What is read here
+ * need not be on the disk: after a sync that failed it may stand in the cache alone. A block is
+ * written when the one before it was synced, so that can be so of the last one and of the end:
+ * these are written again. */
 static td_result write_end(recovery *v, td_err *err)
 {
     TD_ASSERT(v->sound_bytes > 0);
@@ -183,13 +186,13 @@ static td_result write_end(recovery *v, td_err *err)
     td_result rc = compare_tail(v, &is_ours, err);
     if (rc != TD_OK)
         return rc;
-    if (is_ours && v->source.size == v->sound_bytes + v->end.size)
-        return td_io_sync(v->file, err);
     v->result->torn_bytes = is_ours ? 0 : v->source.size - v->sound_bytes;
     if (v->result->torn_bytes > 0)
         rc = save_tail(v, err);
-    if (rc == TD_OK && v->source.size > v->sound_bytes)
+    if (rc == TD_OK)
         rc = td_io_truncate(v->file, v->sound_bytes, err);
+    if (rc == TD_OK)
+        rc = td_io_renew(v->file, v->last_start, v->sound_bytes - v->last_start, err);
     if (rc == TD_OK)
         rc = td_io_sync(v->file, err);
     if (rc == TD_OK)

@@ -25,6 +25,7 @@ typedef struct recovery {
     uint64_t data_start;    /* behind the header */
     td_hash128 first_chain; /* what the session record says it follows */
     uint64_t sound_bytes;   /* end of the last block that proves itself; 0 = none */
+    uint64_t last_start;    /* beginning of that block */
     uint64_t held_damage, held_from, held_to; /* damaged blocks since then */
     chain_conn conns[CHAIN_CONNS_MAX];
     /* second walk */

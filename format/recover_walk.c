@@ -87,6 +87,7 @@ static td_result judge_block(recovery *v, segment_walk *walk, const mcap_place *
     }
     v->held_damage = 0;
     v->sound_bytes = block.end;
+    v->last_start = block.start;
     v->result->totals.chain = block.record.value;
     v->result->chain_totals = block.record.totals;
     v->result->conn_count = block.record.conn_count;
