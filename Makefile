@@ -148,7 +148,7 @@ FUZZ_SOURCES := tests/fuzz/fuzz_config.c tests/fuzz/fuzz_decode.c tests/fuzz/fuz
 SRC_fuzzing := tests/testing/fuzz_input.c tests/testing/dialect_check.c
 SRC_corpus := tests/fuzz/corpus_main.c tests/testing/fuzz_input.c
 
-TESTS_fault := tests/fault/test_power_cuts.c
+TESTS_fault := tests/fault/test_power_cuts.c tests/fault/test_io_errors.c
 
 # ---- compiler -------------------------------------------------------------------------------------
 

@@ -26,7 +26,7 @@ typedef struct sweep_size {
     unsigned random_cuts;
 } sweep_size;
 
-static const sweep_size SMALL = {.recording = {6, 3, 3}, .random_cuts = 1};
+static const sweep_size SMALL = {.recording = {4, 3, 2}, .random_cuts = 1};
 static const sweep_size FULL = {.recording = {110, 10, 11}, .random_cuts = 5};
 
 typedef struct scene {
@@ -129,20 +129,6 @@ static int cut_power(worker *w, uint64_t seed, fault_tally *tally, char *what)
     return ok;
 }
 
-/* The power fails a second time, once everything is recovered and nothing is being written: what
- * was found to be there must be on the disk by now. */
-static int cut_again(worker *w, io_fault *disk, const fault_truth *truth, fault_tally *tally)
-{
-    fault_found found;
-    io_fault *after = io_fault_power_cut(disk, IO_FAULT_CUT_WORST);
-    TD_ASSERT(after != NULL);
-    int ok = fault_check_all(&w->place, after, truth, &found);
-    io_fault_close(after);
-    if (ok)
-        count_disk(tally, &found);
-    return ok;
-}
-
 /* Killed, recovered, then a power cut. What recover finished and journalled stays so. */
 static int kill_and_recover(worker *w, fault_tally *tally, char *what)
 {
@@ -155,60 +141,12 @@ static int kill_and_recover(worker *w, fault_tally *tally, char *what)
              fault_check_all(&w->place, disk, &truth, &found);
     if (ok)
         count_disk(tally, &found);
-    ok = ok && (!found.has_archive || cut_again(w, disk, &truth, tally));
+    ok = ok && (!found.has_archive || fault_check_cut_again(&w->place, disk, &truth, &found));
+    if (ok)
+        count_disk(tally, &found);
     io_fault_close(disk);
     if (!ok)
         (void)snprintf(what, FAULT_CASE_WHAT_BYTES, "killed and recovered: %s", w->place.what);
-    return ok;
-}
-
-/* The same frames up to what is there, for another session to go on from. */
-static void begin_next(fault_recording *next, const fault_recording *from, const fault_found *found)
-{
-    for (size_t i = 0; i < FAULT_FEEDS; i++) {
-        fault_feed *feed = &next->feeds[i];
-        feed->name = from->feeds[i].name;
-        feed->count = feed->capacity = found->frames[i];
-        atomic_store(&feed->fed, feed->count);
-        feed->frames = td_alloc_zero((size_t)feed->count + 1, sizeof *feed->frames);
-        TD_ASSERT(feed->frames != NULL);
-        memcpy(feed->frames, from->feeds[i].frames, (size_t)feed->count * sizeof *feed->frames);
-    }
-    next->clock = from->clock;
-    next->events = from->events;
-}
-
-static void end_next(fault_recording *next, const fault_found *found)
-{
-    for (size_t i = 0; i < FAULT_FEEDS; i++) {
-        for (uint64_t n = found->frames[i]; n < next->feeds[i].count; n++)
-            td_free(next->feeds[i].frames[n].text);
-        td_free(next->feeds[i].frames);
-    }
-    td_free(next->durable);
-    td_free(next->fed);
-}
-
-/* Record on, stop cleanly, cut the power: all of both sessions is there. */
-static int record_on(worker *w, io_fault *disk, const fault_found *found, fault_tally *tally)
-{
-    static const fault_size SHORT = {.rounds = 2, .frames_per_round = 2, .rounds_per_hour = 1};
-    fault_recording next = {.disk = disk};
-    fault_place here = w->place;
-    fault_truth truth;
-    fault_end end;
-    begin_next(&next, &w->scene->recording, found);
-    (void)snprintf(next.catalog, sizeof next.catalog, "%s", w->place.catalog);
-    fault_recording_run(&next, &SHORT, &end);
-    int ok = end.result == TD_OK;
-    if (!ok)
-        (void)snprintf(w->place.what, sizeof w->place.what, "recording on: %.500s", end.err.text);
-    for (size_t i = 0; i < FAULT_FEEDS; i++)
-        truth.durable[i] = truth.fed[i] = next.feeds[i].count;
-    w->place.recording = &next;
-    ok = ok && cut_again(w, disk, &truth, tally);
-    w->place.recording = here.recording;
-    end_next(&next, found);
     return ok;
 }
 
@@ -222,7 +160,9 @@ static int kill_and_record(worker *w, fault_tally *tally, char *what)
     int ok = fault_catalogs_put(w->scene->catalogs, FAULT_CATALOG_MOMENT, w->change_count, 0,
                                 w->place.catalog) &&
              fault_check_frames(&w->place, disk, &truth, &found) &&
-             record_on(w, disk, &found, tally);
+             fault_check_record_on(&w->place, disk, &found);
+    if (ok)
+        count_disk(tally, &found);
     io_fault_close(disk);
     if (!ok)
         (void)snprintf(what, FAULT_CASE_WHAT_BYTES, "killed and recorded on: %s", w->place.what);

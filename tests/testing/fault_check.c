@@ -323,3 +323,63 @@ int fault_check_all(fault_place *place, io_fault *disk, const fault_truth *truth
     return fault_check_sound(place, disk) && fault_check_ledger(place, disk, found) &&
            fault_check_settled(place, disk);
 }
+
+/* ---- what comes after ---- */
+
+int fault_check_cut_again(fault_place *place, io_fault *disk, const fault_truth *truth,
+                          fault_found *found)
+{
+    io_fault *after = io_fault_power_cut(disk, IO_FAULT_CUT_WORST);
+    TD_ASSERT(after != NULL);
+    int ok = fault_check_all(place, after, truth, found);
+    io_fault_close(after);
+    return ok;
+}
+
+/* The same frames up to what is there, for another session to go on from. */
+static void begin_next(fault_recording *next, const fault_recording *from, const fault_found *found)
+{
+    for (size_t i = 0; i < FAULT_FEEDS; i++) {
+        fault_feed *feed = &next->feeds[i];
+        feed->name = from->feeds[i].name;
+        feed->count = feed->capacity = found->frames[i];
+        atomic_store(&feed->fed, feed->count);
+        feed->frames = td_alloc_zero((size_t)feed->count + 1, sizeof *feed->frames);
+        TD_ASSERT(feed->frames != NULL);
+        memcpy(feed->frames, from->feeds[i].frames, (size_t)feed->count * sizeof *feed->frames);
+    }
+    next->clock = from->clock;
+    next->events = from->events;
+}
+
+static void end_next(fault_recording *next, const fault_found *found)
+{
+    for (size_t i = 0; i < FAULT_FEEDS; i++) {
+        for (uint64_t n = found->frames[i]; n < next->feeds[i].count; n++)
+            td_free(next->feeds[i].frames[n].text);
+        td_free(next->feeds[i].frames);
+    }
+    td_free(next->durable);
+    td_free(next->fed);
+}
+
+int fault_check_record_on(fault_place *place, io_fault *disk, fault_found *found)
+{
+    static const fault_size SHORT = {.rounds = 2, .frames_per_round = 2, .rounds_per_hour = 1};
+    const fault_recording *before = place->recording;
+    const fault_found kept = *found;
+    fault_recording next = {.disk = disk};
+    fault_truth truth;
+    fault_end end;
+    begin_next(&next, before, &kept);
+    (void)snprintf(next.catalog, sizeof next.catalog, "%s", place->catalog);
+    fault_recording_run(&next, &SHORT, &end);
+    int ok = end.result == TD_OK || wrong(place, "recording on: %.500s", end.err.text);
+    for (size_t i = 0; i < FAULT_FEEDS; i++)
+        truth.durable[i] = truth.fed[i] = next.feeds[i].count;
+    place->recording = &next;
+    ok = ok && fault_check_cut_again(place, disk, &truth, found);
+    place->recording = before;
+    end_next(&next, &kept);
+    return ok;
+}

@@ -57,6 +57,15 @@ int fault_check_settled(fault_place *place, io_fault *disk);
 int fault_check_all(fault_place *place, io_fault *disk, const fault_truth *truth,
                     fault_found *found);
 
+/* The power fails once more, with everything recovered and nothing being written: what was found to
+ * be there must be on the disk by now. */
+int fault_check_cut_again(fault_place *place, io_fault *disk, const fault_truth *truth,
+                          fault_found *found);
+
+/* Record on from what was found (fault_check_frames), stop cleanly, cut the power: the frames of
+ * both sessions are there. */
+int fault_check_record_on(fault_place *place, io_fault *disk, fault_found *found);
+
 /* The catalog's dump, in memory of td_alloc; NULL with place->what. */
 char *fault_dump(fault_place *place);
 
