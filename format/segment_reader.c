@@ -248,6 +248,9 @@ td_result reader_add_chunk(segment_reader *reader, const segment_chunk *chunk, t
                            td_err *err)
 {
     segment_reader *r = reader;
+    /* Mostly zeros, and there is one for each chunk: eight at a time. */
+    while (bitmap.size >= 8 && td_le64(bitmap.data + bitmap.size - 8) == 0)
+        bitmap.size -= 8;
     while (bitmap.size > 0 && bitmap.data[bitmap.size - 1] == 0)
         bitmap.size--;
     if (r->chunk_count == r->chunk_capacity) {
