@@ -358,16 +358,36 @@ static td_result sync_folder_of(const work *w, const char *path, td_err *err)
     return td_io_sync_dir(archive_io(w->archive), full, err);
 }
 
+/* What is missing from the books of such a one. Its move must be durable before they say so. */
+static td_result finish_put_away(work *w, const past_segment *row, const segment_name *name,
+                                 const char *torn, td_err *err)
+{
+    int has_durable = 0;
+    *w->result = (recover_result){0};
+    td_result rc = recover_has_durable(archive_io(w->archive), torn, &has_durable, err);
+    if (rc == TD_OK)
+        rc = sync_folder_of(w, "torn/", err);
+    if (rc == TD_OK)
+        rc = sync_folder_of(w, row->path, err);
+    w->report->is_lossy = w->report->is_lossy || has_durable;
+    return rc == TD_OK ? close_books(w, row->path, name, err) : rc;
+}
+
 static td_result finish_books(work *w, const past_segment *row, td_err *err)
 {
     TD_ASSERT(row->stage == PAST_OPENED || row->stage == PAST_RECOVERING);
     segment_name name;
+    char torn[LIMIT_PATH_BYTES];
     const char *slash = strrchr(row->path, '/');
-    if (!segment_name_parse(slash == NULL ? row->path : slash + 1, &name) ||
-        fill_from_file(w, row->path) != TD_OK)
-        return TD_OK; /* under neither of its names: verify says what is missing */
-    td_result rc = sync_folder_of(w, row->path, err);
-    return rc == TD_OK ? close_books(w, row->path, &name, err) : rc;
+    if (!segment_name_parse(slash == NULL ? row->path : slash + 1, &name))
+        return TD_OK;
+    if (fill_from_file(w, row->path) == TD_OK) {
+        td_result rc = sync_folder_of(w, row->path, err);
+        return rc == TD_OK ? close_books(w, row->path, &name, err) : rc;
+    }
+    if (archive_past_is_put_away(w->archive, row, torn))
+        return finish_put_away(w, row, &name, torn, err);
+    return TD_OK; /* under none of its names: verify says what is missing */
 }
 
 static int is_listed_open(const work *w, const char *path)

@@ -276,3 +276,19 @@ td_result archive_past_link(archive *a, const archive_past *past, const char *fe
     }
     return link_from_listing(a, feed, out, err);
 }
+
+int archive_past_is_put_away(archive *a, const past_segment *segment, char torn[LIMIT_PATH_BYTES])
+{
+    char relative[LIMIT_PATH_BYTES];
+    td_file *file = NULL;
+    TD_ASSERT(segment->path != NULL);
+    if (segment->stage != PAST_RECOVERING)
+        return 0;
+    /* The name that recover_segment gives. */
+    (void)snprintf(relative, sizeof relative, "torn/%.1000s.0.open", file_name_of(segment->path));
+    td_result rc = archive_join(a, relative, torn, NULL);
+    if (rc == TD_OK)
+        rc = td_io_open(archive_io(a), torn, TD_OPEN_READ, &file, NULL);
+    td_io_close(file);
+    return rc == TD_OK;
+}

@@ -208,15 +208,19 @@ static td_result put_away(recovery *v, td_err *err)
     TD_ASSERT(v->sound_bytes == 0);
     v->result->has_segment = 0;
     v->result->torn_bytes = v->source.size;
-    int is_kept; /* a copy there is no reason not to move this one: it takes its place */
+    int is_kept;
     td_result rc = choose_torn_name(v, "open", 0, &is_kept, err);
     /* What is kept there must not be lost to a power cut later. */
     if (rc == TD_OK)
         rc = td_io_sync(v->file, err);
-    if (rc == TD_OK)
+    if (rc == TD_OK && !is_kept)
         rc = td_io_rename(v->io, v->open_path, v->result->torn_path, err);
     if (rc == TD_OK)
         rc = td_io_sync_dir(v->io, v->torn_dir, err);
+    /* A power cut between the two folders may have left both names of the one file, and a rename
+     * between those does nothing. */
+    if (rc == TD_OK && is_kept)
+        rc = td_io_unlink(v->io, v->open_path, err);
     if (rc == TD_OK)
         rc = td_io_sync_dir(v->io, v->folder, err);
     return rc;

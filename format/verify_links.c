@@ -88,9 +88,15 @@ static void check_known(verification *v, const past_segment *known)
     const checked_segment *segment = find_by_path(v, known->path);
     if (known->stage == PAST_DISCARDED || (known->stage == PAST_PRUNED && segment == NULL))
         return;
+    char torn[LIMIT_PATH_BYTES];
     if (known->stage == PAST_PRUNED)
         findings_add(&v->findings, VERIFY_SOUND, known->path, 0,
                      "was pruned, and is there: the next 'tapedeck prune' removes it");
+    if (segment == NULL && archive_past_is_put_away(v->archive, known, torn)) {
+        findings_add(&v->findings, VERIFY_RECOVERABLE, known->path, 0,
+                     "recovery put it away whole, and did not come to its end");
+        return;
+    }
     if (segment == NULL) {
         findings_add(&v->findings, VERIFY_DAMAGED, known->path, 0,
                      "the journal knows this segment, and it is not there");

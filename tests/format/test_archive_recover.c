@@ -184,6 +184,30 @@ static void test_stillborn_segment(void **state)
     archive_place_fini(&place);
 }
 
+/* Killed when such a segment was in torn/, and the journal did not say so yet: the next recovery
+ * does, for else it would be missed for ever. */
+static void test_killed_while_putting_away(void **state)
+{
+    (void)state;
+    archive_place place;
+    recover_report report;
+    td_err err;
+    archive_place_init_sim(&place);
+    record_and_fail(&place, IO_FAULT_OP_APPEND, 5);
+    const io_fault_plan plan = {.kind = IO_FAULT_EIO,
+                                .mode = IO_FAULT_FOR_EVER,
+                                .fail_at = 2, /* `recovering`, `discarded` */
+                                .ops = IO_FAULT_BIT(IO_FAULT_OP_APPEND)};
+    io_fault_set_plan(place.disk, plan);
+    assert_int_equal(try_recover(&place, ARCHIVE_MAINTAIN, NULL, &report, &err), TD_E_IO);
+    io_fault_set_plan(place.disk, (io_fault_plan){0});
+    recover(&place, NULL, &report);
+    assert_false(report.is_lossy);
+    assert_int_equal(report.gaps_opened, 1);
+    assert_int_equal(verdict_of(&place), VERIFY_SOUND);
+    archive_place_fini(&place);
+}
+
 static void test_killed_import_is_no_gap(void **state)
 {
     (void)state;
@@ -379,6 +403,7 @@ int main(void)
         cmocka_unit_test(test_kill_is_one_crash_gap),
         cmocka_unit_test(test_crash_behind_a_finished_segment),
         cmocka_unit_test(test_stillborn_segment),
+        cmocka_unit_test(test_killed_while_putting_away),
         cmocka_unit_test(test_killed_import_is_no_gap),
         cmocka_unit_test(test_only_the_feed_that_is_asked_for),
         cmocka_unit_test(test_torn_tail_is_no_loss),
