@@ -148,7 +148,7 @@ FUZZ_SOURCES := tests/fuzz/fuzz_config.c tests/fuzz/fuzz_decode.c tests/fuzz/fuz
 SRC_fuzzing := tests/testing/fuzz_input.c tests/testing/dialect_check.c
 SRC_corpus := tests/fuzz/corpus_main.c tests/testing/fuzz_input.c
 
-TESTS_fault := tests/fault/test_power_cuts.c tests/fault/test_io_errors.c
+TESTS_fault := tests/fault/test_power_cuts.c tests/fault/test_io_errors.c tests/fault/test_maintenance.c
 
 # ---- compiler -------------------------------------------------------------------------------------
 
@@ -435,6 +435,13 @@ soak:
 	@$(MAKE) --no-print-directory -s -j$(JOBS) VARIANT=release all
 	@tests/e2e/soak build/bin $(SOAK_ROUNDS)
 	@TAPEDECK_SESSION_SECONDS=$(SOAK_SECONDS) TAPEDECK_SESSION_RATE=60 tests/e2e/run build/bin session
+
+## sweep: every disk that power cuts, kills, I/O errors and full disks can leave; minutes to an hour
+.PHONY: sweep
+sweep:
+	@.ci/deps build test
+	@$(MAKE) --no-print-directory -s -j$(JOBS) VARIANT=release $(patsubst tests/%.c,build/release/tests/%,$(TESTS_fault))
+	@for t in $(patsubst tests/%.c,build/release/tests/%,$(TESTS_fault)); do TAPEDECK_SWEEP=full $$t || exit 1; done
 
 # ---- fuzz targets and benchmarks: one source, one program each -------------------------------------
 

@@ -201,6 +201,8 @@ static void test_io_errors(void **state)
     for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
         fault_tally tally;
         s.row = &ROWS[i];
+        if (!is_full && s.row->mode == IO_FAULT_FOR_EVER && s.row->kind != IO_FAULT_ENOSPC)
+            continue;
         const fault_sweep sweep = {.name = s.row->name,
                                    .count = count_calls(&s),
                                    .run = run_case,

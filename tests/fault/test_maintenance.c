@@ -1,0 +1,555 @@
+/* recover, reindex and import that are cut off, killed, or meet an I/O error at every step: run
+ * once more, each comes to the end that it would have come to at once, and nothing is lost.
+ * Expected: format/archive_recover.h ("idempotent, and safe to be killed itself"),
+ * format/reindex.h, docs/design.md (P1, P5); frames are the test's own account. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "archive/import.h"
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/buf.h"
+#include "format/catalog.h"
+#include "format/reindex.h"
+#include "tests/testing/fault_catalogs.h"
+#include "tests/testing/fault_check.h"
+#include "tests/testing/fault_sweep.h"
+
+static const fault_size SMALL = {.rounds = 2, .frames_per_round = 2, .rounds_per_hour = 1};
+static const fault_size FULL = {.rounds = 24, .frames_per_round = 5, .rounds_per_hour = 4};
+
+enum { CAPTURE_BYTES_MAX = 4 << 20, DIED = 7, RANDOM_CUTS_SMALL = 1, RANDOM_CUTS_FULL = 5 };
+
+/* What is done to the archive, and interrupted. */
+typedef td_result act_fn(const fault_place *place, io_fault *disk, td_err *err);
+
+typedef struct scene {
+    fault_recording recording;
+    fault_catalogs *catalogs;
+    io_fault *before;    /* the disk that the act finds; changes are noted on it */
+    uint64_t catalog_at; /* which catalog it finds */
+    fault_truth truth;   /* what must be there before and after */
+    act_fn *act;
+    char *dump;         /* what the archive is afterwards; NULL: not the same each time */
+    io_fault_plan plan; /* of the sweep at hand; fail_at is the case's */
+    unsigned cuts;
+} scene;
+
+static int is_full(void)
+{
+    const char *asked = getenv("TAPEDECK_SWEEP");
+    return asked != NULL && strcmp(asked, "full") == 0;
+}
+
+/* ---- acts ---- */
+
+static td_result act_recover(const fault_place *place, io_fault *disk, td_err *err)
+{
+    const gap_reader gaps = event_gap_reader(place->recording->events);
+    recover_report report;
+    archive *a = NULL;
+    td_result rc = fault_archive_open(place->recording, disk, place->catalog, ARCHIVE_MAINTAIN,
+                                      "recover", &a, err);
+    if (rc == TD_OK)
+        rc = archive_recover(a, NULL, &gaps, NULL, NULL, &report, err);
+    archive_close(a);
+    return rc;
+}
+
+static td_result act_reindex(const fault_place *place, io_fault *disk, td_err *err)
+{
+    const gap_reader gaps = event_gap_reader(place->recording->events);
+    const reindex_options options = {.scope = REINDEX_ALL, .gaps = &gaps};
+    reindex_report report;
+    archive *a = NULL;
+    td_result rc = fault_archive_open(place->recording, disk, place->catalog, ARCHIVE_MAINTAIN,
+                                      "reindex", &a, err);
+    if (rc == TD_OK)
+        rc = archive_reindex(a, &options, &report, err);
+    archive_close(a);
+    return rc;
+}
+
+static td_result act_import(const fault_place *place, io_fault *disk, td_err *err)
+{
+    import_report report;
+    const import_options options = {.io = io_fault_io(disk),
+                                    .clock = clock_sim_clock(place->recording->clock),
+                                    .archive_path = FAULT_ARCHIVE,
+                                    .catalog_path = place->catalog,
+                                    .scratch = place->recording->folder,
+                                    .version = "test",
+                                    .format = IMPORT_JSONL,
+                                    .path = "capture.jsonl"};
+    return import_run(&options, &report, err);
+}
+
+/* ---- the process of a sweep ---- */
+
+typedef struct worker {
+    const scene *scene;
+    fault_place place;
+    io_fault *then; /* stepped through the changes of the act; or NULL */
+    uint64_t change_count;
+    fault_truth truth;     /* of the case at hand */
+    uint64_t *died_behind; /* shared with a child: changes that it had made */
+} worker;
+
+static void *open_worker(void *user, unsigned number)
+{
+    worker *w = td_alloc_zero(1, sizeof *w);
+    TD_ASSERT(w != NULL);
+    w->scene = user;
+    w->place.recording = &w->scene->recording;
+    w->truth = w->scene->truth;
+    w->died_behind = mmap(NULL, sizeof *w->died_behind, PROT_READ | PROT_WRITE,
+                          MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    TD_ASSERT(w->died_behind != MAP_FAILED);
+    (void)snprintf(w->place.catalog, sizeof w->place.catalog, "%s/worker-%u.sqlite",
+                   w->scene->recording.folder, number);
+    return w;
+}
+
+static void close_worker(void *state)
+{
+    worker *w = state;
+    io_fault_close(w->then);
+    (void)munmap(w->died_behind, sizeof *w->died_behind);
+    td_free(w);
+}
+
+static int put_catalog(worker *w, uint64_t seed)
+{
+    const scene *s = w->scene;
+    if (s->catalogs == NULL)
+        return catalog_remove(w->place.catalog, NULL) == TD_OK;
+    return fault_catalogs_put(s->catalogs,
+                              seed % 3 == 2 ? FAULT_CATALOG_NONE : FAULT_CATALOG_MOMENT,
+                              s->catalog_at, seed, w->place.catalog);
+}
+
+/* Everything is as it must be, and as it would have been at once. */
+static int check_disk(worker *w, io_fault *disk, fault_tally *tally)
+{
+    fault_found found;
+    if (!fault_check_all(&w->place, disk, &w->truth, &found))
+        return 0;
+    atomic_fetch_add(&tally->disks, 1);
+    atomic_fetch_add(&tally->lost, found.lost);
+    for (size_t i = 0; i < FAULT_FEEDS; i++)
+        atomic_fetch_add(&tally->frames, found.frames[i]);
+    if (w->scene->dump == NULL)
+        return 1;
+    char *dump = fault_dump(&w->place);
+    int is_same = dump != NULL && strcmp(dump, w->scene->dump) == 0;
+    if (dump != NULL && !is_same)
+        (void)snprintf(w->place.what, sizeof w->place.what, "another archive than at once");
+    td_free(dump);
+    return is_same;
+}
+
+static int cut_and_check(worker *w, io_fault *disk, uint64_t seed, fault_tally *tally)
+{
+    io_fault *after = io_fault_power_cut(disk, seed);
+    TD_ASSERT(after != NULL);
+    int ok = check_disk(w, after, tally);
+    io_fault_close(after);
+    return ok;
+}
+
+static int kill_and_check(worker *w, io_fault *disk, fault_tally *tally)
+{
+    io_fault *after = io_fault_kill(disk);
+    TD_ASSERT(after != NULL);
+    int ok = check_disk(w, after, tally) && cut_and_check(w, after, IO_FAULT_CUT_WORST, tally);
+    io_fault_close(after);
+    return ok;
+}
+
+static int say(char what[FAULT_CASE_WHAT_BYTES], const char *where, const char *why)
+{
+    (void)snprintf(what, FAULT_CASE_WHAT_BYTES, "%s: %.600s", where, why);
+    return 0;
+}
+
+/* ---- power cuts and kills behind every change ---- */
+
+static int run_cut(void *state, uint64_t index, fault_tally *tally,
+                   char what[FAULT_CASE_WHAT_BYTES])
+{
+    worker *w = state;
+    const scene *s = w->scene;
+    if (w->then == NULL)
+        w->then = io_fault_at(s->before, 0);
+    TD_ASSERT(w->then != NULL);
+    int is_forward = io_fault_forward(w->then, s->before, w->change_count, index);
+    TD_ASSERT(is_forward);
+    w->change_count = index;
+    int ok = put_catalog(w, 0) && cut_and_check(w, w->then, IO_FAULT_CUT_WORST, tally);
+    for (unsigned i = 1; ok && i <= s->cuts; i++) {
+        uint64_t seed = index * s->cuts + i;
+        ok = put_catalog(w, seed) && cut_and_check(w, w->then, seed, tally);
+    }
+    if (!ok)
+        return say(what, "power cut", w->place.what);
+    return (put_catalog(w, index) && kill_and_check(w, w->then, tally)) ||
+           say(what, "killed", w->place.what);
+}
+
+/* ---- the process dies at every call, the catalog's own files as they are ---- */
+
+typedef struct countdown {
+    uint64_t left;
+    uint64_t *died_behind;
+} countdown;
+
+static void die_in_time(void *user, io_fault_op op, uint64_t change_count)
+{
+    countdown *c = user;
+    (void)op;
+    *c->died_behind = change_count;
+    if (c->left-- == 0)
+        _exit(DIED);
+}
+
+/* 1 if it died before it was done. */
+static int act_and_die(worker *w, uint64_t calls)
+{
+    int status = 0;
+    pid_t child = fork();
+    TD_ASSERT(child >= 0);
+    if (child == 0) {
+        io_fault *disk = io_fault_at(w->scene->before, 0);
+        TD_ASSERT(disk != NULL);
+        countdown c = {.left = calls, .died_behind = w->died_behind};
+        td_result rc = io_fault_log_start(disk, NULL);
+        io_fault_watch(disk, die_in_time, &c);
+        if (rc == TD_OK)
+            rc = w->scene->act(&w->place, disk, NULL);
+        _exit(rc == TD_OK ? 0 : 1);
+    }
+    pid_t ended = waitpid(child, &status, 0);
+    return ended == child && WIFEXITED(status) && WEXITSTATUS(status) == DIED;
+}
+
+/* Its disk is as it was behind the changes that it had made (every run makes the same); or, the
+ * power having failed, as it was before. The catalog is then ahead of it. */
+static int run_death(void *state, uint64_t index, fault_tally *tally,
+                     char what[FAULT_CASE_WHAT_BYTES])
+{
+    worker *w = state;
+    if (!put_catalog(w, index / 2))
+        return say(what, "catalog", "cannot be put there");
+    if (!act_and_die(w, index / 2))
+        return 1;
+    atomic_fetch_add(&tally->fired, 1);
+    io_fault *disk = io_fault_at(w->scene->before, index % 2 == 0 ? 0 : *w->died_behind);
+    TD_ASSERT(disk != NULL);
+    int ok = check_disk(w, disk, tally) || say(what, "died at a call", w->place.what);
+    io_fault_close(disk);
+    return ok;
+}
+
+/* ---- failing calls ---- */
+
+static int run_error(void *state, uint64_t index, fault_tally *tally,
+                     char what[FAULT_CASE_WHAT_BYTES])
+{
+    worker *w = state;
+    const scene *s = w->scene;
+    io_fault_plan plan = s->plan;
+    io_fault *disk = io_fault_at(s->before, 0);
+    td_err err;
+    td_err_clear(&err);
+    TD_ASSERT(disk != NULL);
+    plan.fail_at = index + 1;
+    int ok = put_catalog(w, index) || say(what, "catalog", "cannot be put there");
+    io_fault_set_plan(disk, plan);
+    td_result rc = ok ? s->act(&w->place, disk, &err) : TD_OK;
+    int did_fire = io_fault_did_fire(disk);
+    io_fault_set_plan(disk, (io_fault_plan){0});
+    atomic_fetch_add(&tally->fired, (unsigned)did_fire);
+    atomic_fetch_add(&tally->stopped, rc != TD_OK);
+    if (ok && rc != TD_OK && (!did_fire || err.text[0] == '\0'))
+        ok = say(what, "it stopped without a reason", err.text);
+    if (ok && io_fault_open_count(disk) != 0)
+        ok = say(what, "it left files open", err.text);
+    w->truth = s->truth;
+    /* What an import has said to be done is durable. */
+    for (size_t i = 0; s->act == act_import && rc == TD_OK && i < FAULT_FEEDS; i++)
+        w->truth.durable[i] = s->recording.feeds[i].count;
+    /* The small sweep takes turns. */
+    int is_cut = is_full() || index % 2 == 0;
+    if (ok && is_cut)
+        ok = cut_and_check(w, disk, index % 4 == 0 ? IO_FAULT_CUT_WORST : index, tally) ||
+             say(what, "power cut after an error", w->place.what);
+    if (ok && (is_full() || !is_cut))
+        ok = kill_and_check(w, disk, tally) || say(what, "killed after an error", w->place.what);
+    io_fault_close(disk);
+    return ok;
+}
+
+/* ---- sweeps ---- */
+
+static uint64_t sweep(scene *s, const char *name, fault_case_fn *run, uint64_t count)
+{
+    fault_tally tally;
+    const fault_sweep all = {.name = name,
+                             .count = count,
+                             .run = run,
+                             .open = open_worker,
+                             .close = close_worker,
+                             .user = s};
+    assert_true(count > 0);
+    return fault_sweep_run(&all, &tally);
+}
+
+/* Run the act once at no fault: its changes are noted on s->before, its end is kept. Returns its
+ * calls of the operations. */
+static uint64_t rehearse(scene *s, uint32_t ops)
+{
+    fault_place place = {.recording = &s->recording};
+    uint64_t count = 0;
+    td_err err;
+    td_err_clear(&err);
+    (void)snprintf(place.catalog, sizeof place.catalog, "%s", s->recording.catalog);
+    io_fault *disk = io_fault_at(s->before, 0);
+    assert_non_null(disk);
+    if (s->catalogs != NULL)
+        assert_true(
+            fault_catalogs_put(s->catalogs, FAULT_CATALOG_MOMENT, s->catalog_at, 0, place.catalog));
+    else
+        assert_int_equal(catalog_remove(place.catalog, NULL), TD_OK);
+    if (s->act(&place, disk, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    for (unsigned op = 0; op < IO_FAULT_OP_COUNT; op++) {
+        if ((ops & IO_FAULT_BIT(op)) != 0)
+            count += io_fault_call_count(disk, (io_fault_op)op);
+    }
+    io_fault_close(disk);
+    return count;
+}
+
+/* The same on s->before itself. */
+static void perform(scene *s)
+{
+    fault_place place = {.recording = &s->recording};
+    td_err err;
+    td_err_clear(&err);
+    (void)snprintf(place.catalog, sizeof place.catalog, "%s", s->recording.catalog);
+    assert_int_equal(io_fault_log_start(s->before, &err), TD_OK);
+    if (s->catalogs != NULL)
+        assert_true(
+            fault_catalogs_put(s->catalogs, FAULT_CATALOG_MOMENT, s->catalog_at, 0, place.catalog));
+    if (s->act(&place, s->before, &err) != TD_OK)
+        fail_msg("%s", err.text);
+}
+
+static uint64_t sweep_errors(scene *s, const char *name)
+{
+    static const struct {
+        const char *name;
+        io_fault_kind kind;
+        io_fault_mode mode;
+        uint32_t ops;
+    } ROWS[] = {
+        {"EIO once", IO_FAULT_EIO, IO_FAULT_ONCE, IO_FAULT_BIT(IO_FAULT_OP_COUNT) - 1},
+        {"EIO from then on", IO_FAULT_EIO, IO_FAULT_FOR_EVER, IO_FAULT_BIT(IO_FAULT_OP_COUNT) - 1},
+        {"ENOSPC from then on", IO_FAULT_ENOSPC, IO_FAULT_FOR_EVER,
+         IO_FAULT_BIT(IO_FAULT_OP_CREATE) | IO_FAULT_BIT(IO_FAULT_OP_APPEND) |
+             IO_FAULT_BIT(IO_FAULT_OP_OVERWRITE) | IO_FAULT_BIT(IO_FAULT_OP_SYNC) |
+             IO_FAULT_BIT(IO_FAULT_OP_RENAME) | IO_FAULT_BIT(IO_FAULT_OP_MKDIR) |
+             IO_FAULT_BIT(IO_FAULT_OP_SYNC_DIR)},
+        {"short write, full", IO_FAULT_SHORT, IO_FAULT_ONCE, IO_FAULT_BIT(IO_FAULT_OP_APPEND)},
+        {"short write, EIO", IO_FAULT_TORN, IO_FAULT_ONCE, IO_FAULT_BIT(IO_FAULT_OP_APPEND)},
+    };
+    uint64_t failures = 0;
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        char title[96];
+        (void)snprintf(title, sizeof title, "%s, %s", name, ROWS[i].name);
+        s->plan = (io_fault_plan){.kind = ROWS[i].kind, .mode = ROWS[i].mode, .ops = ROWS[i].ops};
+        int is_wanted = is_full() || ROWS[i].mode == IO_FAULT_ONCE;
+        uint64_t count = is_wanted ? rehearse(s, ROWS[i].ops) : 0;
+        if (count > 0)
+            failures += sweep(s, title, run_error, count);
+    }
+    return failures;
+}
+
+static void init_scene(scene *s, act_fn *act)
+{
+    *s = (scene){.act = act, .cuts = is_full() ? RANDOM_CUTS_FULL : RANDOM_CUTS_SMALL};
+    assert_true(fault_recording_init(&s->recording));
+}
+
+static void fini_scene(scene *s)
+{
+    td_free(s->dump);
+    fault_catalogs_close(s->catalogs);
+    io_fault_close(s->before);
+    fault_recording_fini(&s->recording);
+}
+
+/* Record with everything noted; the disk of the moment, power cut with the seed, is what the act
+ * finds. */
+static void record_and_cut(scene *s, unsigned percent, uint64_t seed)
+{
+    fault_end end;
+    io_fault *disk = io_fault_open();
+    assert_non_null(disk);
+    s->recording.disk = disk;
+    s->catalogs = fault_catalogs_open(s->recording.catalog);
+    assert_non_null(s->catalogs);
+    s->recording.watch = fault_catalogs_watch;
+    s->recording.watch_user = s->catalogs;
+    assert_int_equal(io_fault_log_start(disk, NULL), TD_OK);
+    fault_recording_run(&s->recording, is_full() ? &FULL : &SMALL, &end);
+    assert_int_equal(end.result, TD_OK);
+    s->catalog_at = io_fault_log_count(disk) * percent / 100;
+    s->truth = fault_truth_at(&s->recording, s->catalog_at);
+    io_fault *then = io_fault_at(disk, s->catalog_at);
+    assert_non_null(then);
+    s->before = io_fault_power_cut(then, seed);
+    assert_non_null(s->before);
+    io_fault_close(then);
+    io_fault_close(disk);
+    s->recording.disk = NULL;
+}
+
+static void keep_dump(scene *s)
+{
+    fault_place place = {.recording = &s->recording};
+    (void)snprintf(place.catalog, sizeof place.catalog, "%s", s->recording.catalog);
+    s->dump = fault_dump(&place);
+    if (s->dump == NULL)
+        fail_msg("%s", place.what);
+}
+
+static void test_recover(void **state)
+{
+    (void)state;
+    static const unsigned MOMENTS[] = {35, 62, 88};
+    size_t moments = is_full() ? sizeof MOMENTS / sizeof MOMENTS[0] : 1;
+    uint64_t failures = 0;
+    for (size_t i = 0; i < moments; i++) {
+        scene s;
+        init_scene(&s, act_recover);
+        record_and_cut(&s, MOMENTS[i], 3 + i);
+        perform(&s);
+        keep_dump(&s);
+        failures +=
+            sweep(&s, "recover, power cuts and kills", run_cut, io_fault_log_count(s.before) + 1);
+        failures += sweep(&s, "recover, died", run_death, 2 * rehearse(&s, UINT32_MAX));
+        failures += sweep_errors(&s, "recover");
+        fini_scene(&s);
+    }
+    assert_int_equal(failures, 0);
+}
+
+/* A recovered archive, whose catalog is made anew. */
+static void test_reindex(void **state)
+{
+    (void)state;
+    scene s;
+    init_scene(&s, act_recover);
+    record_and_cut(&s, 88, 5);
+    perform(&s);
+    keep_dump(&s);
+    io_fault *settled = io_fault_kill(s.before);
+    assert_non_null(settled);
+    io_fault_close(s.before);
+    s.before = settled;
+    s.act = act_reindex;
+    perform(&s);
+    uint64_t failures = sweep(&s, "reindex, died", run_death, 2 * rehearse(&s, UINT32_MAX));
+    failures += sweep_errors(&s, "reindex");
+    fini_scene(&s);
+    assert_int_equal(failures, 0);
+}
+
+/* ---- import ---- */
+
+/* A capture of two feeds over several hours; what must come of it is noted as its lines are made.
+ */
+static void make_capture(scene *s, unsigned frames)
+{
+    static const char *const URLS[] = {"wss://stream.bybit.com/realtime",
+                                       "wss://stream.bybit.com/realtime_public"};
+    td_buf text;
+    td_buf_init(&text, CAPTURE_BYTES_MAX);
+    uint64_t recv_ns = UINT64_C(1795154400000000000);
+    for (unsigned n = 0; n < frames; n++) {
+        fault_feed *feed = &s->recording.feeds[n % 2];
+        char frame[128];
+        char line[320];
+        int size = snprintf(frame, sizeof frame, "{\"topic\":\"trade.X\",\"n\":%u}", n);
+        recv_ns += n % 10 == 9 ? 3600 * TD_NS_PER_S : TD_NS_PER_MS;
+        int length = snprintf(line, sizeof line,
+                              "{\"recv_ns\":%" PRIu64 ",\"conn\":%u,\"url\":\"%s\",\"data\":%s}\n",
+                              recv_ns, n % 2, URLS[n % 2], frame);
+        assert_int_equal(td_buf_append(&text, line, (size_t)length, NULL), TD_OK);
+        feed->frames = td_realloc(feed->frames, (size_t)feed->count + 1, sizeof *feed->frames);
+        assert_non_null(feed->frames);
+        feed->frames[feed->count] = (fault_frame){.recv_ns = recv_ns,
+                                                  .ordinal = feed->count + 1,
+                                                  .conn = 1,
+                                                  .text = td_strndup(frame, (size_t)size),
+                                                  .size = (size_t)size};
+        feed->count++;
+    }
+    td_file *file = NULL;
+    td_io io = io_fault_io(s->before);
+    assert_int_equal(td_io_open(io, "capture.jsonl", TD_OPEN_CREATE, &file, NULL), TD_OK);
+    assert_int_equal(td_io_append(file, text.data, text.size, NULL), TD_OK);
+    assert_int_equal(td_io_sync(file, NULL), TD_OK);
+    td_io_close(file);
+    assert_int_equal(td_io_sync_dir(io, "/", NULL), TD_OK);
+    td_buf_fini(&text);
+}
+
+/* Interrupted, an import leaves a beginning of the capture, and no gap: nobody listened. */
+static void test_import(void **state)
+{
+    (void)state;
+    scene s;
+    fault_found found;
+    fault_place place;
+    init_scene(&s, act_import);
+    s.before = io_fault_open();
+    assert_non_null(s.before);
+    make_capture(&s, is_full() ? 400 : 20);
+    perform(&s);
+    place = (fault_place){.recording = &s.recording};
+    (void)snprintf(place.catalog, sizeof place.catalog, "%s", s.recording.catalog);
+    if (!fault_check_all(&place, s.before, &s.truth, &found))
+        fail_msg("%s", place.what);
+    assert_int_equal(found.frames[0], s.recording.feeds[0].count);
+    assert_int_equal(found.frames[1], s.recording.feeds[1].count);
+    uint64_t failures =
+        sweep(&s, "import, power cuts and kills", run_cut, io_fault_log_count(s.before) + 1);
+    failures += sweep_errors(&s, "import");
+    fini_scene(&s);
+    assert_int_equal(failures, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_recover),
+        cmocka_unit_test(test_reindex),
+        cmocka_unit_test(test_import),
+    };
+    return cmocka_run_group_tests_name("maintenance", tests, NULL, NULL);
+}
