@@ -61,7 +61,7 @@ SRC_cli := cli/options.c cli/options_value.c cli/options_help.c cli/option_group
 SRC_recorder := recorder/backoff.c recorder/chunk_queue.c recorder/cmd_record.c recorder/config.c \
                 recorder/config_http.c recorder/config_rows.c recorder/config_yaml.c recorder/http_feed.c recorder/connection.c recorder/connection_ledger.c recorder/connection_talk.c recorder/symbols.c \
                 recorder/credentials.c recorder/disk.c recorder/drop_count.c recorder/encoder.c \
-                recorder/feed_setup.c recorder/findings.c recorder/intake.c recorder/redact.c \
+                recorder/feed_setup.c recorder/findings.c recorder/intake.c recorder/redact.c recorder/room.c \
                 recorder/session_clock.c recorder/subscriber.c recorder/subscription.c \
                 recorder/supervisor.c recorder/supervisor_open.c recorder/watch.c
 
@@ -124,7 +124,7 @@ TESTS_cli := tests/cli/test_options.c tests/cli/test_output.c
 TESTS_recorder := tests/recorder/test_backoff.c tests/recorder/test_config.c \
                   tests/recorder/test_watch.c tests/recorder/test_feed_setup.c tests/recorder/test_findings.c \
                   tests/recorder/test_intake.c tests/recorder/test_pipeline.c \
-                  tests/recorder/test_redact.c \
+                  tests/recorder/test_redact.c tests/recorder/test_room.c \
                   tests/recorder/test_session_clock.c \
                   tests/recorder/test_subscriber.c tests/recorder/test_subscription.c
 

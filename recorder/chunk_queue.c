@@ -1,14 +1,16 @@
 #include "recorder/chunk_queue.h"
 
 #include <pthread.h>
+#include <time.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/clock.h"
 
 struct chunk_queue {
     pthread_mutex_t mutex;
-    pthread_cond_t changed;
-    queued_chunk *items; /* all of them */
+    pthread_cond_t changed; /* waits by the monotonic clock */
+    queued_chunk *items;    /* all of them */
     size_t count;
     queued_chunk *free_first;
     queued_chunk *filled_first, *filled_last;
@@ -27,8 +29,12 @@ td_result chunk_queue_open(size_t count, chunk_queue **out, td_err *err)
         return td_err_set(err, TD_E_NOMEM, "no memory for the chunk queue");
     }
     queue->count = count;
+    pthread_condattr_t by_monotonic;
+    pthread_condattr_init(&by_monotonic);
+    pthread_condattr_setclock(&by_monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&queue->mutex, NULL);
-    pthread_cond_init(&queue->changed, NULL);
+    pthread_cond_init(&queue->changed, &by_monotonic);
+    pthread_condattr_destroy(&by_monotonic);
     for (size_t i = 0; i < count; i++) {
         queued_chunk *item = &queue->items[i];
         item->chunk = sealed_chunk_open();
@@ -87,11 +93,19 @@ void chunk_queue_push(chunk_queue *queue, queued_chunk *item)
     pthread_mutex_unlock(&queue->mutex);
 }
 
-queued_chunk *chunk_queue_pop(chunk_queue *queue)
+static struct timespec moment_of(uint64_t mono_ns)
 {
+    return (struct timespec){.tv_sec = (time_t)(mono_ns / TD_NS_PER_S),
+                             .tv_nsec = (long)(mono_ns % TD_NS_PER_S)};
+}
+
+chunk_queue_state chunk_queue_pop(chunk_queue *queue, uint64_t wait_ns, queued_chunk **out)
+{
+    struct timespec until = moment_of(clock_mono_ns(clock_real()) + wait_ns);
+    int failure = 0;
     pthread_mutex_lock(&queue->mutex);
-    while (queue->filled_first == NULL && !queue->is_ended)
-        pthread_cond_wait(&queue->changed, &queue->mutex);
+    while (queue->filled_first == NULL && !queue->is_ended && failure == 0)
+        failure = pthread_cond_timedwait(&queue->changed, &queue->mutex, &until);
     queued_chunk *item = queue->filled_first;
     if (item != NULL) {
         TD_ASSERT(queue->filled_last != NULL);
@@ -99,8 +113,12 @@ queued_chunk *chunk_queue_pop(chunk_queue *queue)
         if (queue->filled_first == NULL)
             queue->filled_last = NULL;
     }
+    chunk_queue_state state = item != NULL      ? CHUNK_QUEUE_FILLED
+                              : queue->is_ended ? CHUNK_QUEUE_ENDED
+                                                : CHUNK_QUEUE_IDLE;
     pthread_mutex_unlock(&queue->mutex);
-    return item;
+    *out = item;
+    return state;
 }
 
 void chunk_queue_give(chunk_queue *queue, queued_chunk *item)

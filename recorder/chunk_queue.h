@@ -31,8 +31,15 @@ queued_chunk *chunk_queue_take(chunk_queue *queue);
 /* Producer: hand over a filled chunk, or end the queue with NULL. */
 void chunk_queue_push(chunk_queue *queue, queued_chunk *item);
 
-/* Consumer: the oldest filled chunk; waits for one. NULL: the producer ended the queue. */
-queued_chunk *chunk_queue_pop(chunk_queue *queue);
+/* What a consumer found. */
+typedef enum chunk_queue_state {
+    CHUNK_QUEUE_FILLED, /* a chunk */
+    CHUNK_QUEUE_IDLE,   /* none in all that time */
+    CHUNK_QUEUE_ENDED,  /* none, and the producer ended the queue */
+} chunk_queue_state;
+
+/* Consumer: the oldest filled chunk; waits for one, for about wait_ns. *out is NULL without one. */
+chunk_queue_state chunk_queue_pop(chunk_queue *queue, uint64_t wait_ns, queued_chunk **out);
 
 /* Consumer: give a chunk back, its gaps forgotten. */
 void chunk_queue_give(chunk_queue *queue, queued_chunk *item);

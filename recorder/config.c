@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "recorder/config_impl.h"
+#include "recorder/room.h"
 #include "recorder/subscription.h"
 #include "wire/dialect.h"
 
@@ -18,6 +19,7 @@ void config_init(recorder_config *config)
     config->overload = OVERLOAD_PAUSE;
     config->overload_max_ns = 5 * TD_NS_PER_S;
     config->ring_bytes = LIMIT_RING_BYTES;
+    config->min_free_bytes = ROOM_DEFAULT;
 }
 
 void config_fini(recorder_config *config)

@@ -141,6 +141,13 @@ static const option_row RECORDER_ROWS[] = {
      .min = 2 * LIMIT_FRAME_BYTES + 1,
      .max = UINT64_C(16) << 30,
      .help = "memory between network and encoder (default 64MiB)"},
+    {.long_name = "min-free",
+     .type = OPTION_SIZE,
+     .offset = offsetof(recorder_config, min_free_bytes),
+     .metavar = "SIZE",
+     .max = UINT64_C(1) << 50,
+     .help = "stop with status 4 before less than this is free on the archive's disk\n"
+             "(default: 1GiB, or 5 % of the disk if that is less; 0: never)"},
 };
 
 static const option_row RUN_ROWS[] = {

@@ -8,27 +8,49 @@
 struct disk {
     disk_options options;
     pthread_t thread;
+    uint8_t is_low; /* said once */
     td_result result;
     td_err err;
 };
+
+static void check_room(disk *self)
+{
+    td_err why;
+    if (self->is_low || self->options.room == NULL ||
+        room_check(self->options.room, &why) != TD_E_NOSPACE)
+        return;
+    self->is_low = 1;
+    self->options.low(self->options.user, &why);
+}
+
+static void write_chunk(disk *self, queued_chunk *item)
+{
+    TD_ASSERT(item->chunk != NULL);
+    if (self->result != TD_OK)
+        return;
+    check_room(self);
+    self->result = archive_writer_put(self->options.writer, item->feed_index, item->chunk,
+                                      item->gaps.rows, item->gaps.count, &self->err);
+    if (self->result == TD_OK)
+        return;
+    chunk_queue_fail(self->options.queue);
+    self->options.failed(self->options.user);
+}
 
 /* After a failure chunks are still taken, unwritten: nobody may be left waiting for the queue. */
 static void *run(void *arg)
 {
     disk *self = arg;
-    chunk_queue *queue = self->options.queue;
     queued_chunk *item;
-    while ((item = chunk_queue_pop(queue)) != NULL) {
-        TD_ASSERT(item->chunk != NULL);
-        if (self->result == TD_OK) {
-            self->result = archive_writer_put(self->options.writer, item->feed_index, item->chunk,
-                                              item->gaps.rows, item->gaps.count, &self->err);
-            if (self->result != TD_OK) {
-                chunk_queue_fail(queue);
-                self->options.failed(self->options.user);
-            }
+    chunk_queue_state state;
+    while ((state = chunk_queue_pop(self->options.queue, self->options.idle_check_ns, &item)) !=
+           CHUNK_QUEUE_ENDED) {
+        if (state == CHUNK_QUEUE_IDLE) {
+            check_room(self);
+            continue;
         }
-        chunk_queue_give(queue, item);
+        write_chunk(self, item);
+        chunk_queue_give(self->options.queue, item);
     }
     return NULL;
 }
@@ -38,6 +60,8 @@ td_result disk_open(const disk_options *options, disk **out, td_err *err)
     TD_ASSERT(options->queue != NULL);
     TD_ASSERT(options->writer != NULL);
     TD_ASSERT(options->failed != NULL);
+    TD_ASSERT(options->room == NULL || options->low != NULL);
+    TD_ASSERT(options->idle_check_ns > 0);
     disk *self = td_alloc_zero(1, sizeof *self);
     if (self == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for the disk thread");

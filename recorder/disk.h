@@ -1,20 +1,30 @@
 /* The disk thread: takes sealed chunks, makes each durable, and only then says so.
  *
  * A full disk or an I/O error ends it: the first failure is kept for the supervisor, nothing later
- * is announced, and the files are left for recover. */
+ * is announced, and the files are left for recover.
+ *
+ * Before that it looks how much room is left: before each chunk, and now and then while none comes,
+ * for others may take it. When it is too little it says so, once, and goes on writing: there should
+ * be room enough to end well. That costs one statvfs a chunk, some microseconds beside its sync;
+ * one that fails is passed over, because the write behind it tells. */
 #ifndef TD_RECORDER_DISK_H
 #define TD_RECORDER_DISK_H
 
 #include "base/err.h"
 #include "format/archive_writer.h"
 #include "recorder/chunk_queue.h"
+#include "recorder/room.h"
 
 typedef struct disk disk;
 
 typedef struct disk_options {
     chunk_queue *queue;         /* borrowed, like the rest */
     archive_writer *writer;     /* used by this thread only, until disk_close returns */
+    const room *room;           /* how much must stay free; NULL: any */
+    uint64_t idle_check_ns;     /* without a chunk for so long: look at the room */
     void (*failed)(void *user); /* called once, on the disk thread, when it gives up */
+    /* Called at most once, on the disk thread: room is short; why has the words, for the call. */
+    void (*low)(void *user, const td_err *why);
     void *user;
 } disk_options;
 

@@ -59,7 +59,8 @@ static void say_findings(supervisor *self)
 static int is_over(const supervisor *self)
 {
     if (atomic_load_explicit(&self->is_asked_to_stop, memory_order_acquire) ||
-        atomic_load_explicit(&self->has_thread_failed, memory_order_acquire))
+        atomic_load_explicit(&self->has_thread_failed, memory_order_acquire) ||
+        atomic_load_explicit(&self->is_low, memory_order_acquire))
         return 1;
     uint64_t duration_ns = self->options.config->duration_ns;
     return duration_ns != 0 && elapsed_ns(self) >= duration_ns;
@@ -89,6 +90,24 @@ static void say_session(supervisor *self, const char *state)
                      .start_ns = clock_wall_ns(self->options.clock)};
     for (size_t i = 0; i < self->options.config->feed_count; i++)
         intake_event(self->intake, (uint16_t)i, &session);
+}
+
+/* Of several errors while stopping, the first is the cause. */
+static void keep_first(supervisor *self, td_result rc, const td_err *err)
+{
+    if (rc == TD_OK || self->result != TD_OK)
+        return;
+    self->result = rc;
+    self->err = *err;
+}
+
+/* Short of room it ends like any other stop, but for the result. */
+static void keep_low(supervisor *self)
+{
+    if (!atomic_load_explicit(&self->is_low, memory_order_acquire))
+        return;
+    TD_ASSERT(self->low.code == TD_E_NOSPACE);
+    keep_first(self, self->low.code, &self->low);
 }
 
 static td_result serve_loop(supervisor *self, td_err *err)
@@ -145,15 +164,6 @@ static void drain(supervisor *self)
     say_findings(self);
 }
 
-/* Of several errors while stopping, the first is the cause. */
-static void keep_first(supervisor *self, td_result rc, const td_err *err)
-{
-    if (rc == TD_OK || self->result != TD_OK)
-        return;
-    self->result = rc;
-    self->err = *err;
-}
-
 td_result supervisor_run(supervisor *self, supervisor_status *final, td_err *err)
 {
     td_err failure;
@@ -165,6 +175,7 @@ td_result supervisor_run(supervisor *self, supervisor_status *final, td_err *err
         if (self->http[i] != NULL)
             http_feed_start(self->http[i]);
     keep_first(self, serve_loop(self, &failure), &failure);
+    keep_low(self);
     close_connections(self);
     drain(self);
     say_session(self, "stops");

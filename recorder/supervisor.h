@@ -55,14 +55,16 @@ typedef struct supervisor_options {
     void *user;
 } supervisor_options;
 
-/* Make ready: recover, session, threads; nothing is connected yet. */
+/* Make ready: recover, session, threads; nothing is connected yet. TD_E_NOSPACE, and nothing is
+ * written, if less than min_free is free. */
 TD_MUST_USE td_result supervisor_open(const supervisor_options *options, supervisor **out,
                                       td_err *err);
 
 /* Record until told to stop (supervisor_stop, duration, max_frames, until_close), or until it
  * cannot go on: TD_E_IO, TD_E_NOSPACE, TD_E_NOMEM; TD_E_NETWORK: every feed refused us for good
  * before anything stood, or a strict feed's subscription was refused. Everything received before is
- * durable when it returns, but after TD_E_IO and TD_E_NOSPACE. */
+ * durable when it returns, but after TD_E_IO, TD_E_NOMEM, and a disk that was really full; when
+ * min_free is met (TD_E_NOSPACE too) it ends like any other stop. */
 TD_MUST_USE td_result supervisor_run(supervisor *self, supervisor_status *final, td_err *err);
 
 /* Ask a running supervisor to stop. Any thread, also a signal handler. */

@@ -12,6 +12,7 @@
 #include "recorder/feed_setup.h"
 #include "recorder/findings.h"
 #include "recorder/http_feed.h"
+#include "recorder/room.h"
 #include "recorder/supervisor.h"
 
 struct supervisor {
@@ -27,6 +28,7 @@ struct supervisor {
     encoder *encoder;
     archive_writer *writer;
     gap_list earlier; /* gaps that earlier sessions left open */
+    room room;        /* before disk is opened; the disk thread reads it */
     disk *disk;
     answer_parser *answers;
     connection_env env;
@@ -38,6 +40,8 @@ struct supervisor {
     uint64_t started_mono_ns;
     atomic_int is_asked_to_stop; /* release/acquire: also set by a signal handler */
     atomic_int has_thread_failed;
+    atomic_int is_low; /* release/acquire: the disk thread has put its reason into low */
+    td_err low;
     td_result result; /* why it has to stop, if not because it was asked to */
     td_err err;
 };

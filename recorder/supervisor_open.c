@@ -49,6 +49,16 @@ static void on_thread_failed(void *user)
     wire_loop_wake(self->loop);
 }
 
+/* Disk thread, once: everything that is received can still be written; the loop stops in order. */
+static void on_low(void *user, const td_err *why)
+{
+    supervisor *self = user;
+    TD_ASSERT(why->code == TD_E_NOSPACE);
+    self->low = *why;
+    atomic_store_explicit(&self->is_low, 1, memory_order_release);
+    wire_loop_wake(self->loop);
+}
+
 /* Continuity thread: kept until the loop writes it down, which alone may use the intake. */
 static void on_found(void *user, const watch_finding *finding)
 {
@@ -207,8 +217,13 @@ static td_result open_threads(supervisor *self, td_err *err)
         rc = findings_open(&self->findings, err);
     if (rc == TD_OK)
         rc = watch_open(&watching, &self->watch, err);
-    disk_options writing = {
-        .queue = self->queue, .writer = self->writer, .failed = on_thread_failed, .user = self};
+    disk_options writing = {.queue = self->queue,
+                            .writer = self->writer,
+                            .room = &self->room,
+                            .idle_check_ns = TD_NS_PER_S,
+                            .failed = on_thread_failed,
+                            .low = on_low,
+                            .user = self};
     if (rc == TD_OK)
         rc = disk_open(&writing, &self->disk, err);
     encoder_options encoding = {.ring = self->ring,
@@ -340,7 +355,13 @@ td_result supervisor_open(const supervisor_options *options, supervisor **out, t
     if (self == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a recorder");
     self->options = *options;
-    td_result rc = open_feeds(self, err);
+    self->room = (room){.io = archive_io(options->archive),
+                        .path = archive_path(options->archive),
+                        .min_bytes = options->config->min_free_bytes};
+    /* Before anything is written, recovery included. */
+    td_result rc = room_check(&self->room, err);
+    if (rc == TD_OK)
+        rc = open_feeds(self, err);
     if (rc == TD_OK)
         rc = event_reader_open(&self->events, err);
     if (rc == TD_OK)

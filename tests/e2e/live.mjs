@@ -1,6 +1,8 @@
 // What tests of the recorder share: recorders and what they announce as durable, simulated exchanges and what
 // they say that they sent, and the comparison of the two with an archive.
 import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import fs from "node:fs";
 import path from "node:path";
 import { jsonLines, listening, Program } from "./lib.mjs";
@@ -167,6 +169,26 @@ export function randomNumbers(seed) {
     x = (x + Math.imul(x ^ (x >>> 7), x | 61)) ^ x;
     return ((x ^ (x >>> 14)) >>> 0) / 4294967296;
   };
+}
+
+/** Reason to skip tests that need a file system of their own, or false. */
+export function canMount() {
+  const able = spawnSync("unshare", ["-Urm", "sh", "-c", "mount -t tmpfs -o size=1m none /mnt && command -v nsenter"]);
+  return able.status === 0 ? false : "needs a mount of its own (unshare -Urm, nsenter)";
+}
+
+/** A file system of its own, of so many MiB, that is gone when the test ends: {place, under, seen}. A program that runs
+ * under `under` has it at `place`; everybody else sees its files below `seen`, the root of the process that has
+ * mounted it (SQLite does not: it follows symbolic links by their text). */
+export async function smallDisk(t, dir, mebibytes) {
+  const place = path.join(dir, "small");
+  fs.mkdirSync(place);
+  const holder = spawn("unshare", ["-Urm", "sh", "-c", `mount -t tmpfs -o size=${mebibytes}m none "$1" && echo mounted && exec sleep 1000000`, "sh", place],
+    { stdio: ["ignore", "pipe", "inherit"] });
+  t.after(() => holder.kill("SIGKILL"));
+  await once(holder.stdout, "data");
+  const under = ["nsenter", "-t", String(holder.pid), "-U", "-m", "--preserve-credentials"];
+  return { place, under, seen: `/proc/${holder.pid}/root${fs.realpathSync(place)}` };
 }
 
 const passed = (ms) => new Promise((resolve) => setTimeout(resolve, ms));

@@ -45,6 +45,8 @@ typedef struct fixture {
     intake_slot slot;
     atomic_ullong durable_in, durable_calls;
     atomic_int has_failed;
+    room room; /* path NULL: not looked at */
+    atomic_int low_calls;
     td_result encoded; /* what the encoder is expected to end with */
 } fixture;
 
@@ -60,6 +62,12 @@ static void on_durable(void *user, size_t feed_index, const sealed_chunk *chunk)
 static void on_failed(void *user)
 {
     atomic_store(&((fixture *)user)->has_failed, 1);
+}
+
+static void on_low(void *user, const td_err *why)
+{
+    assert_int_equal(why->code, TD_E_NOSPACE);
+    atomic_fetch_add(&((fixture *)user)->low_calls, 1);
 }
 
 static void do_nothing(void *user)
@@ -96,7 +104,12 @@ static void open_archive(fixture *f)
 
 static void open_pipeline(fixture *f)
 {
-    disk_options writing = {.queue = NULL, .writer = f->writer, .failed = on_failed, .user = f};
+    disk_options writing = {.writer = f->writer,
+                            .room = f->room.path == NULL ? NULL : &f->room,
+                            .idle_check_ns = TD_NS_PER_MS,
+                            .failed = on_failed,
+                            .low = on_low,
+                            .user = f};
     assert_int_equal(td_ring_open(LIMIT_RING_BYTES, &f->ring, NULL), TD_OK);
     assert_int_equal(chunk_queue_open(4, &f->queue, NULL), TD_OK);
     writing.queue = f->queue;
@@ -118,10 +131,14 @@ static void open_pipeline(fixture *f)
     assert_int_equal(intake_open(&taking, &f->intake, NULL), TD_OK);
 }
 
-static void open_fixture(fixture *f)
+/* min_free_bytes: what the disk thread leaves free; 0: whatever. */
+static void open_fixture_with_room(fixture *f, uint64_t min_free_bytes)
 {
     memset(f, 0, sizeof *f);
     f->disk_model = io_fault_open();
+    if (min_free_bytes > 0)
+        f->room =
+            (room){.io = io_fault_io(f->disk_model), .path = "tape", .min_bytes = min_free_bytes};
     f->config = td_alloc(sizeof *f->config);
     config_init(f->config);
     config_feed_init(&f->config->feeds[0]);
@@ -135,6 +152,11 @@ static void open_fixture(fixture *f)
     f->slot.conn = 1;
     open_archive(f);
     open_pipeline(f);
+}
+
+static void open_fixture(fixture *f)
+{
+    open_fixture_with_room(f, 0);
 }
 
 static void put_frame(fixture *f, int n)
@@ -276,6 +298,60 @@ static void a_full_disk_ends_it_with_its_own_result(void **state)
     close_fixture(&f);
 }
 
+/* Short of room everything received is still written, and it is said once. */
+static void short_of_room_it_says_so_and_goes_on(void **state)
+{
+    (void)state;
+    enum { MIN_FREE = 1 << 20 };
+    fixture f;
+    open_fixture_with_room(&f, MIN_FREE);
+    io_fault_set_free_bytes(f.disk_model, MIN_FREE + 1);
+    put_frames(&f);
+    while (atomic_load(&f.low_calls) == 0)
+        sched_yield();
+    assert_int_equal(finish_pipeline(&f, WRITER_STOP), TD_OK);
+    assert_int_equal(atomic_load(&f.low_calls), 1);
+    assert_int_equal(atomic_load(&f.has_failed), 0);
+    assert_int_equal(atomic_load(&f.durable_in), FRAME_COUNT);
+    assert_int_equal(read_back(&f), FRAME_COUNT);
+    close_fixture(&f);
+}
+
+/* Others may fill the disk while nothing is recorded. */
+static void room_is_looked_at_while_nothing_comes(void **state)
+{
+    (void)state;
+    fixture f;
+    open_fixture_with_room(&f, 1000);
+    io_fault_set_free_bytes(f.disk_model, 999);
+    while (atomic_load(&f.low_calls) == 0)
+        sched_yield();
+    assert_int_equal(atomic_load(&f.durable_calls), 0);
+    io_fault_set_free_bytes(f.disk_model, 1 << 20);
+    assert_int_equal(finish_pipeline(&f, WRITER_STOP), TD_OK);
+    assert_int_equal(atomic_load(&f.low_calls), 1);
+    close_fixture(&f);
+}
+
+/* A file system that does not answer stops nothing: the writes behind the question tell. */
+static void room_that_cannot_be_asked_for_stops_nothing(void **state)
+{
+    (void)state;
+    fixture f;
+    open_fixture_with_room(&f, 1000);
+    io_fault_set_plan(f.disk_model, (io_fault_plan){.kind = IO_FAULT_EIO,
+                                                    .mode = IO_FAULT_FOR_EVER,
+                                                    .fail_at = 1,
+                                                    .ops = IO_FAULT_BIT(IO_FAULT_OP_SPACE)});
+    io_fault_set_free_bytes(f.disk_model, 1 << 20);
+    put_frames(&f);
+    assert_int_equal(finish_pipeline(&f, WRITER_STOP), TD_OK);
+    assert_true(io_fault_did_fire(f.disk_model));
+    assert_int_equal(atomic_load(&f.low_calls), 0);
+    assert_int_equal(read_back(&f), FRAME_COUNT);
+    close_fixture(&f);
+}
+
 /* The recorder must stop then: an encoder that went on taking frames would lose them unsaid. */
 static void an_encoder_without_memory_says_so(void **state)
 {
@@ -303,6 +379,9 @@ int main(void)
         cmocka_unit_test(nothing_is_announced_while_sync_is_held),
         cmocka_unit_test(nothing_is_ever_announced_when_sync_fails),
         cmocka_unit_test(a_full_disk_ends_it_with_its_own_result),
+        cmocka_unit_test(short_of_room_it_says_so_and_goes_on),
+        cmocka_unit_test(room_is_looked_at_while_nothing_comes),
+        cmocka_unit_test(room_that_cannot_be_asked_for_stops_nothing),
         cmocka_unit_test(an_encoder_without_memory_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

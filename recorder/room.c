@@ -1,0 +1,43 @@
+#include "recorder/room.h"
+
+#include "base/assert.h"
+#include "cli/table.h"
+
+enum { DEFAULT_PART = 20 }; /* of the file system: 5 % */
+
+#define DEFAULT_BYTES (UINT64_C(1) << 30)
+
+uint64_t room_needed_bytes(uint64_t min_bytes, uint64_t total_bytes)
+{
+    if (min_bytes != ROOM_DEFAULT)
+        return min_bytes;
+    uint64_t part = total_bytes / DEFAULT_PART;
+    return part < DEFAULT_BYTES ? part : DEFAULT_BYTES;
+}
+
+td_result room_check(const room *self, td_err *err)
+{
+    td_space space;
+    TD_ASSERT(self->path != NULL);
+    if (self->min_bytes == 0)
+        return TD_OK;
+    td_result rc = td_io_space(self->io, self->path, &space, err);
+    if (rc != TD_OK || space.total_bytes == 0)
+        return rc;
+    uint64_t needed = room_needed_bytes(self->min_bytes, space.total_bytes);
+    if (space.free_bytes >= needed)
+        return TD_OK;
+    char free_text[TABLE_UNIT_BYTES];
+    char needed_text[TABLE_UNIT_BYTES];
+    char missing_text[TABLE_UNIT_BYTES];
+    format_size(space.free_bytes, free_text);
+    format_size(needed, needed_text);
+    format_size(needed - space.free_bytes, missing_text);
+    td_err_set(
+        err, TD_E_NOSPACE,
+        "the disk of '%s' is nearly full: %s are free, %s must stay free (min_free), %s more",
+        self->path, free_text, needed_text, missing_text);
+    td_err_hint(err, "make room, or give a smaller --min-free; record then goes on in the same "
+                     "archive");
+    return TD_E_NOSPACE;
+}
