@@ -142,11 +142,11 @@ TESTS_sim := tests/sim/test_market.c tests/sim/test_template.c tests/sim/test_ca
              tests/sim/test_exchange.c
 
 # Fuzz targets, `make fuzz`; in the suite each runs over its corpus, as tests/fuzz/corpus_<name>.
-FUZZ_SOURCES := tests/fuzz/fuzz_config.c tests/fuzz/fuzz_decode.c tests/fuzz/fuzz_dialect.c \
+FUZZ_SOURCES := tests/fuzz/fuzz_archive.c tests/fuzz/fuzz_catalog.c tests/fuzz/fuzz_config.c tests/fuzz/fuzz_decode.c tests/fuzz/fuzz_dialect.c \
                 tests/fuzz/fuzz_import.c tests/fuzz/fuzz_inflate.c tests/fuzz/fuzz_mcap_reader.c
 # What they share; without a test framework.
-SRC_fuzzing := tests/testing/fuzz_input.c tests/testing/dialect_check.c
-SRC_corpus := tests/fuzz/corpus_main.c tests/testing/fuzz_input.c
+SRC_fuzzing := tests/testing/fuzz_input.c tests/testing/fuzz_archive.c tests/testing/dialect_check.c
+SRC_corpus := tests/fuzz/corpus_main.c tests/testing/fuzz_input.c tests/testing/fuzz_archive.c
 
 TESTS_fault := tests/fault/test_power_cuts.c tests/fault/test_io_errors.c tests/fault/test_maintenance.c
 

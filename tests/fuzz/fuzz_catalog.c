@@ -1,0 +1,266 @@
+/* A hostile catalog in a sound archive. Whatever it is: opening it, reading all of it, a plan and a
+ * verification come to an end; and reindex gives the catalog that the archive has, row for row. The
+ * first byte chooses:
+ *   '0'  the rest is the database
+ *   '1'  the rest are patches of the good one: three bytes of place, one of length, so many bytes
+ *   '2'  the rest is SQL that somebody ran on the good one, bounded in time */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <sqlite3.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "format/archive_plan.h"
+#include "format/catalog.h"
+#include "format/reindex.h"
+#include "format/verify.h"
+#include "tests/testing/fuzz_archive.h"
+#include "tests/testing/fuzz_input.h"
+
+enum { MODE_BYTES, MODE_PATCH, MODE_SQL, MODES };
+enum { DATABASE_BYTES_MAX = 1 << 20, SQL_STEPS = 2000, SQL_ROUNDS_MAX = 50 };
+
+typedef struct bench {
+    fuzz_archive *archive;
+    uint8_t *good; /* database */
+    size_t good_size;
+    char *dump; /* what it has to be again */
+} bench;
+
+/* ---- files: SQLite does its own I/O ---- */
+
+static void write_database(const char *path, const uint8_t *bytes, size_t size)
+{
+    fuzz_must(catalog_remove(path, NULL), NULL);
+    int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    TD_ASSERT(file >= 0);
+    TD_ASSERT(write(file, bytes, size) == (ssize_t)size);
+    TD_ASSERT(close(file) == 0);
+}
+
+static uint8_t *read_database(const char *path, size_t *size)
+{
+    uint8_t *bytes = td_alloc(DATABASE_BYTES_MAX);
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    TD_ASSERT(bytes != NULL && file >= 0);
+    ssize_t got = read(file, bytes, DATABASE_BYTES_MAX);
+    TD_ASSERT(got > 0 && got < DATABASE_BYTES_MAX);
+    TD_ASSERT(close(file) == 0);
+    *size = (size_t)got;
+    return bytes;
+}
+
+/* ---- what is done with it ---- */
+
+static td_result add_line(void *user, td_bytes line, td_err *err)
+{
+    td_result rc = td_buf_append(user, line.data, line.size, err);
+    return rc == TD_OK ? td_buf_append(user, "\n", 1, err) : rc;
+}
+
+/* The dump, NUL-terminated; NULL if the catalog does not give one. */
+static char *dump(catalog *c)
+{
+    td_buf text;
+    td_buf_init(&text, 4 << 20);
+    if (catalog_dump(c, add_line, &text, NULL) == TD_OK) {
+        fuzz_must(td_buf_append(&text, "", 1, NULL), NULL);
+        return (char *)text.data;
+    }
+    td_buf_fini(&text);
+    return NULL;
+}
+
+typedef struct paths {
+    char text[16][LIMIT_PATH_BYTES];
+    size_t count;
+} paths;
+
+static td_result keep_path(void *user, const catalog_segment *segment, td_err *err)
+{
+    paths *to = user;
+    (void)err;
+    if (to->count < 16)
+        (void)snprintf(to->text[to->count++], LIMIT_PATH_BYTES, "%s", segment->path);
+    return TD_OK;
+}
+
+static td_result see_gap(void *user, const gap_row *row, td_err *err)
+{
+    (void)err;
+    *(size_t *)user += strlen(row->feed) + strlen(row->detail);
+    return TD_OK;
+}
+
+static void read_all(const char *path)
+{
+    static paths found; /* large */
+    catalog *c = NULL;
+    uint64_t journal_bytes;
+    int is_behind;
+    size_t sum = 0;
+    if (catalog_open(path, CATALOG_READ, &c, NULL) != TD_OK)
+        return;
+    found.count = 0;
+    /* Damage is what most inputs are: only that it ends, and within bounds, is asked. */
+    td_result rc = catalog_get_state(c, &journal_bytes, &is_behind, NULL);
+    rc = catalog_each_segment(c, keep_path, &found, NULL);
+    rc = catalog_each_gap(c, see_gap, &sum, NULL);
+    for (size_t i = 0; i < found.count; i++) {
+        const catalog_chunk_filter all = {.part = CATALOG_CHANNELS_AND_CHUNKS, .to_ns = UINT64_MAX};
+        segment_index index;
+        rc = catalog_load_segment(c, found.text[i], &all, &index, NULL);
+        if (rc == TD_OK)
+            segment_index_fini(&index);
+    }
+    td_free(dump(c));
+    catalog_close(c);
+}
+
+static void plan(const bench *b, io_fault *disk)
+{
+    archive *a = NULL;
+    archive_plan *made = NULL;
+    const plan_query all = {.to_ns = UINT64_MAX};
+    fuzz_must(fuzz_archive_open(b->archive, disk, ARCHIVE_READ, &a), NULL);
+    if (archive_plan_open(a, &all, &made, NULL) == TD_OK) {
+        for (size_t i = 0; i < archive_plan_count(made); i++) {
+            const plan_chunk *chunks;
+            size_t count;
+            td_result rc = archive_plan_chunks(made, i, &chunks, &count, NULL);
+            TD_ASSERT(rc != TD_OK || count == 0 || chunks != NULL);
+        }
+        archive_plan_close(made);
+    }
+    archive_close(a);
+}
+
+static void verify(const bench *b, io_fault *disk)
+{
+    archive *a = NULL;
+    const gap_reader gaps = event_gap_reader(b->archive->events);
+    const verify_options options = {.threads = 1, .gaps = &gaps};
+    verify_report report;
+    fuzz_must(fuzz_archive_open(b->archive, disk, ARCHIVE_READ, &a), NULL);
+    td_result rc = archive_verify(a, &options, &report, NULL);
+    /* The catalog is derived: it cannot be damage. */
+    TD_ASSERT(rc != TD_OK || report.verdict != VERIFY_DAMAGED);
+    archive_close(a);
+}
+
+static void reindex(const bench *b, io_fault *disk, reindex_scope scope)
+{
+    archive *a = NULL;
+    const gap_reader gaps = event_gap_reader(b->archive->events);
+    const reindex_options options = {.scope = scope, .gaps = &gaps};
+    reindex_report report;
+    td_err err;
+    td_err_clear(&err);
+    fuzz_must(fuzz_archive_open(b->archive, disk, ARCHIVE_MAINTAIN, &a), NULL);
+    fuzz_must(archive_reindex(a, &options, &report, &err), &err);
+    archive_close(a);
+}
+
+static char *dump_of(const bench *b)
+{
+    catalog *c = NULL;
+    td_err err;
+    td_err_clear(&err);
+    fuzz_must(catalog_open(b->archive->catalog_path, CATALOG_READ, &c, &err), &err);
+    char *text = dump(c);
+    TD_ASSERT(text != NULL);
+    catalog_close(c);
+    return text;
+}
+
+/* ---- inputs ---- */
+
+static void patch(uint8_t *bytes, size_t size, const uint8_t *data, size_t data_size)
+{
+    while (data_size >= 4) {
+        size_t at = ((size_t)data[0] | (size_t)data[1] << 8 | (size_t)data[2] << 16) % size;
+        size_t length = data[3];
+        data += 4;
+        data_size -= 4;
+        for (; length > 0 && data_size > 0 && at < size; length--, data_size--)
+            bytes[at++] = *data++;
+    }
+}
+
+static int count_down(void *user)
+{
+    return ++*(int *)user > SQL_ROUNDS_MAX;
+}
+
+/* What somebody may do with SQLite's own shell, but for files of its own. */
+static void run_sql(const char *path, const uint8_t *data, size_t size)
+{
+    sqlite3 *db = NULL;
+    int rounds = 0;
+    char *sql = malloc(size + 1);
+    TD_ASSERT(sql != NULL);
+    memcpy(sql, data, size);
+    sql[size] = '\0';
+    TD_ASSERT(sqlite3_open(path, &db) == SQLITE_OK);
+    sqlite3_limit(db, SQLITE_LIMIT_ATTACHED, 0);
+    sqlite3_limit(db, SQLITE_LIMIT_LENGTH, DATABASE_BYTES_MAX);
+    sqlite3_progress_handler(db, SQL_STEPS, count_down, &rounds);
+    (void)sqlite3_exec(db, sql, NULL, NULL, NULL); /* most of it is none */
+    TD_ASSERT(sqlite3_close(db) == SQLITE_OK);
+    free(sql);
+}
+
+static void prepare(const bench *b, const uint8_t *data, size_t size)
+{
+    const char *path = b->archive->catalog_path;
+    unsigned mode = data[0] % MODES;
+    data++;
+    size--;
+    if (mode == MODE_BYTES) {
+        write_database(path, data, size);
+        return;
+    }
+    uint8_t *bytes = td_alloc(b->good_size);
+    TD_ASSERT(bytes != NULL);
+    memcpy(bytes, b->good, b->good_size);
+    if (mode == MODE_PATCH)
+        patch(bytes, b->good_size, data, size);
+    write_database(path, bytes, b->good_size);
+    td_free(bytes);
+    if (mode == MODE_SQL)
+        run_sql(path, data, size);
+}
+
+static void open_bench(bench *b)
+{
+    b->archive = fuzz_archive_make(WRITER_STOP);
+    reindex(b, b->archive->disk, REINDEX_ALL);
+    b->good = read_database(b->archive->catalog_path, &b->good_size);
+    b->dump = dump_of(b);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static bench b;
+    if (b.archive == NULL)
+        open_bench(&b);
+    if (size == 0 || size > DATABASE_BYTES_MAX)
+        return 0;
+    io_fault *disk = fuzz_archive_copy(b.archive);
+    prepare(&b, data, size);
+    read_all(b.archive->catalog_path);
+    plan(&b, disk);
+    verify(&b, disk);
+    reindex(&b, disk, REINDEX_CHANGED);
+    reindex(&b, disk, REINDEX_ALL);
+    char *text = dump_of(&b);
+    TD_ASSERT(strcmp(text, b.dump) == 0);
+    td_free(text);
+    TD_ASSERT(io_fault_open_count(disk) == 0);
+    io_fault_close(disk);
+    return 0;
+}

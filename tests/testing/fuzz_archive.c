@@ -1,0 +1,264 @@
+#include "tests/testing/fuzz_archive.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "format/archive_recover.h"
+#include "format/catalog.h"
+#include "format/chunk_builder.h"
+#include "format/verify.h"
+#include "tape/tape.h"
+#include "tests/testing/fuzz_input.h"
+
+/* 2026-11-20T06:00:00Z; a frame each millisecond. */
+#define START_NS UINT64_C(1795154400000000000)
+#define STEP_NS  UINT64_C(1000000)
+
+enum { CHUNKS = 3, FRAMES_PER_CHUNK = 6 };
+
+/* ---- making one ---- */
+
+typedef struct maker {
+    archive_writer *writer;
+    size_t feed;
+    chunk_builder *builder;
+    sealed_chunk *chunk;
+    uint64_t count; /* messages so far */
+    uint64_t ordinal;
+    char session[SESSION_ID_BYTES];
+} maker;
+
+static void append(maker *m, channel_dir dir, const char *topic, const char *symbol, td_bytes bytes)
+{
+    const channel_info info = {.feed = "inverse",
+                               .family = "inverse",
+                               .dir = dir,
+                               .topic = topic,
+                               .exchange_topic = dir == CHANNEL_EVENT ? "" : topic,
+                               .symbol = symbol,
+                               .opcode = OPCODE_TEXT,
+                               .message_encoding = "json",
+                               .schema_name = ""};
+    chunk_channel channel;
+    fuzz_must(chunk_builder_channel(m->builder, &info, &channel, NULL), NULL);
+    const chunk_frame frame = {.channel = channel,
+                               .conn = dir == CHANNEL_EVENT ? 0 : 1,
+                               .ordinal = dir == CHANNEL_EVENT ? 0 : ++m->ordinal,
+                               .recv_ns = START_NS + STEP_NS * m->count,
+                               .publish_ns = START_NS + STEP_NS * m->count,
+                               .bytes = bytes};
+    fuzz_must(chunk_builder_append(m->builder, &frame, NULL), NULL);
+    m->count++;
+}
+
+static void append_event(maker *m, const event *what)
+{
+    td_buf text;
+    td_buf_init(&text, 4096);
+    fuzz_must(event_encode(what, &text, NULL), NULL);
+    append(m, CHANNEL_EVENT, CHANNEL_TOPIC_EVENTS, "", td_buf_view(&text));
+    td_buf_fini(&text);
+}
+
+static void append_frame(maker *m)
+{
+    char text[160];
+    int is_trade = m->count % 2 == 0;
+    int length = snprintf(text, sizeof text,
+                          "{\"topic\":\"%s.BTCUSD\",\"data\":[{\"n\":%llu}],\"cross_seq\":%llu}",
+                          is_trade ? "trade" : "instrument_info.100ms",
+                          (unsigned long long)m->count, (unsigned long long)m->count);
+    append(m, CHANNEL_IN, is_trade ? "trade" : "instrument_info.100ms", "BTCUSD",
+           td_bytes_of(text, (size_t)length));
+}
+
+static void write_chunks(maker *m)
+{
+    const event segment = {.kind = EVENT_SEGMENT, .session = m->session, .number = 1};
+    const event connect = {.kind = EVENT_CONNECT, .conn = 1, .url = "wss://stream.example.test/"};
+    const event gap = {.kind = EVENT_GAP,
+                       .conn = 1,
+                       .gap = {.reason = GAP_DISCONNECT,
+                               .feed = "inverse",
+                               .conn = 1,
+                               .topic = "",
+                               .symbol = "",
+                               .from_ns = START_NS,
+                               .to_ns = START_NS + STEP_NS,
+                               .frames_lost = GAP_FRAMES_UNKNOWN,
+                               .covered_by = "",
+                               .cause = "stale",
+                               .detail = ""}};
+    for (int chunk = 0; chunk < CHUNKS; chunk++) {
+        if (chunk == 0) {
+            append_event(m, &segment);
+            append_event(m, &connect);
+            append_event(m, &gap);
+        }
+        for (int i = 0; i < FRAMES_PER_CHUNK; i++)
+            append_frame(m);
+        fuzz_must(chunk_builder_seal(m->builder, m->chunk, NULL), NULL);
+        fuzz_must(archive_writer_put(m->writer, m->feed, m->chunk, NULL, 0, NULL), NULL);
+    }
+}
+
+static void write_session(fuzz_archive *self, writer_end end)
+{
+    maker m = {0};
+    archive *into = NULL;
+    fuzz_must(fuzz_archive_open(self, self->disk, ARCHIVE_APPEND, &into), NULL);
+    const archive_writer_options options = {
+        .version = "0", .start_ns = START_NS, .gaps = event_gap_reader(self->events)};
+    (void)snprintf(m.session, sizeof m.session, "%s", archive_session(into));
+    fuzz_must(archive_writer_open(into, &options, &m.writer, NULL), NULL);
+    fuzz_must(archive_writer_add_feed(m.writer, "inverse", "inverse", &m.feed, NULL, NULL), NULL);
+    fuzz_must(chunk_builder_open(NULL, &m.builder, NULL), NULL);
+    m.chunk = sealed_chunk_open();
+    TD_ASSERT(m.chunk != NULL);
+    write_chunks(&m);
+    (void)snprintf(self->segment, sizeof self->segment, "%s/%s", FUZZ_ARCHIVE_PATH,
+                   archive_writer_segment(m.writer, m.feed));
+    if (end == WRITER_STOP)
+        self->segment[strlen(self->segment) - strlen(".open")] = '\0';
+    sealed_chunk_close(m.chunk);
+    chunk_builder_close(m.builder);
+    td_result rc = archive_writer_close(m.writer, end, START_NS + STEP_NS * m.count, NULL);
+    TD_ASSERT(rc == TD_OK || end == WRITER_ABANDON);
+    archive_close(into);
+}
+
+static const fuzz_archive *to_remove[2];
+
+static void remove_folders(void)
+{
+    for (size_t i = 0; i < 2 && to_remove[i] != NULL; i++) {
+        if (catalog_remove(to_remove[i]->catalog_path, NULL) == TD_OK)
+            (void)rmdir(to_remove[i]->folder); /* a temporary one: what stays harms nobody */
+    }
+}
+
+fuzz_archive *fuzz_archive_make(writer_end end)
+{
+    fuzz_archive *self = td_alloc_zero(1, sizeof *self);
+    TD_ASSERT(self != NULL);
+    const char *root = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+    (void)snprintf(self->folder, sizeof self->folder, "%s/tapedeck-fuzz-XXXXXX", root);
+    TD_ASSERT(mkdtemp(self->folder) != NULL);
+    (void)snprintf(self->catalog_path, sizeof self->catalog_path, "%s/catalog.sqlite",
+                   self->folder);
+    self->disk = io_fault_open();
+    self->clock = clock_sim_open(START_NS, 1);
+    TD_ASSERT(self->disk != NULL && self->clock != NULL);
+    fuzz_must(event_reader_open(&self->events, NULL), NULL);
+    write_session(self, end);
+    TD_ASSERT(to_remove[1] == NULL);
+    if (to_remove[0] == NULL)
+        TD_ASSERT(atexit(remove_folders) == 0);
+    to_remove[to_remove[0] != NULL] = self;
+    return self;
+}
+
+/* ---- spoiling one ---- */
+
+io_fault *fuzz_archive_copy(const fuzz_archive *from)
+{
+    io_fault *copy = io_fault_kill(from->disk);
+    TD_ASSERT(copy != NULL);
+    fuzz_must(catalog_remove(from->catalog_path, NULL), NULL);
+    return copy;
+}
+
+td_result fuzz_archive_open(const fuzz_archive *from, io_fault *disk, archive_mode mode,
+                            archive **out)
+{
+    const archive_options options = {.io = io_fault_io(disk),
+                                     .clock = clock_sim_clock(from->clock),
+                                     .verb = "record",
+                                     .catalog_path = from->catalog_path};
+    return archive_open(&options, FUZZ_ARCHIVE_PATH, mode, out, NULL);
+}
+
+uint8_t *fuzz_archive_read(io_fault *disk, const char *path, size_t *size)
+{
+    td_file *file = NULL;
+    uint64_t bytes = 0;
+    fuzz_must(td_io_open(io_fault_io(disk), path, TD_OPEN_READ, &file, NULL), NULL);
+    fuzz_must(td_io_size(file, &bytes, NULL), NULL);
+    uint8_t *memory = td_alloc((size_t)bytes);
+    TD_ASSERT(memory != NULL);
+    fuzz_must(td_io_read_exact(file, 0, memory, (size_t)bytes, NULL), NULL);
+    td_io_close(file);
+    *size = (size_t)bytes;
+    return memory;
+}
+
+void fuzz_archive_replace(io_fault *disk, const char *path, const uint8_t *bytes, size_t size)
+{
+    fuzz_must(td_io_unlink(io_fault_io(disk), path, NULL), NULL);
+    fuzz_put_file(io_fault_io(disk), path, bytes, size);
+}
+
+/* ---- using one ---- */
+
+static void verify(const fuzz_archive *from, io_fault *disk)
+{
+    archive *a = NULL;
+    const gap_reader gaps = event_gap_reader(from->events);
+    const verify_options options = {.threads = 1, .gaps = &gaps};
+    verify_report report;
+    fuzz_must(fuzz_archive_open(from, disk, ARCHIVE_READ, &a), NULL);
+    td_result rc = archive_verify(a, &options, &report, NULL);
+    TD_ASSERT(rc != TD_OK || report.findings[report.verdict] > 0 || report.verdict == VERIFY_SOUND);
+    archive_close(a);
+}
+
+static void play(const fuzz_archive *from, io_fault *disk)
+{
+    archive *a = NULL;
+    tape *frames = NULL;
+    const selection everything = {0};
+    const tape_options options = {.threads = 1, .with_events = 1};
+    uint64_t last_ns = 0;
+    tape_frame frame;
+    fuzz_must(fuzz_archive_open(from, disk, ARCHIVE_READ, &a), NULL);
+    if (tape_open(a, &everything, &options, &frames, NULL) == TD_OK) {
+        while (tape_next(frames, &frame, NULL) == TD_OK) {
+            TD_ASSERT(frame.recv_ns >= last_ns);
+            TD_ASSERT(frame.bytes.size <= LIMIT_FRAME_BYTES);
+            last_ns = frame.recv_ns;
+        }
+        tape_close(frames);
+    }
+    archive_close(a);
+}
+
+static td_result recover(const fuzz_archive *from, io_fault *disk, recover_report *report)
+{
+    archive *a = NULL;
+    const gap_reader gaps = event_gap_reader(from->events);
+    td_result rc = fuzz_archive_open(from, disk, ARCHIVE_MAINTAIN, &a);
+    if (rc != TD_OK)
+        return rc;
+    rc = archive_recover(a, NULL, &gaps, NULL, NULL, report, NULL);
+    archive_close(a);
+    return rc;
+}
+
+void fuzz_archive_use(const fuzz_archive *from, io_fault *disk)
+{
+    recover_report report = {0};
+    verify(from, disk);
+    play(from, disk);
+    if (recover(from, disk, &report) == TD_OK) {
+        fuzz_must(recover(from, disk, &report), NULL);
+        TD_ASSERT(report.segments_recovered == 0);
+        TD_ASSERT(report.torn_bytes == 0);
+        verify(from, disk);
+        play(from, disk);
+    }
+    TD_ASSERT(io_fault_open_count(disk) == 0);
+}

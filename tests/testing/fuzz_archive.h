@@ -1,0 +1,45 @@
+/* A small sound archive for fuzz targets to spoil: one feed, one crashed segment or a finished one,
+ * a journal, a catalog. On a simulated disk; the catalog in a temporary folder, because SQLite does
+ * its own I/O. Everything but the session's id is the same each time. */
+#ifndef TD_TESTS_TESTING_FUZZ_ARCHIVE_H
+#define TD_TESTS_TESTING_FUZZ_ARCHIVE_H
+
+#include "base/clock_sim.h"
+#include "base/io_fault.h"
+#include "format/archive.h"
+#include "format/archive_writer.h"
+#include "tape/event.h"
+
+#define FUZZ_ARCHIVE_PATH "archive"
+
+typedef struct fuzz_archive {
+    io_fault *disk; /* as it was made; spoil a copy (fuzz_archive_copy) */
+    clock_sim *clock;
+    event_reader *events;
+    char folder[64];                /* temporary, removed when the process ends well */
+    char catalog_path[128];         /* of the archive's catalog */
+    char segment[LIMIT_PATH_BYTES]; /* on the disk */
+} fuzz_archive;
+
+/* The archive; its last segment is finished and the session stopped (WRITER_STOP), or neither. */
+fuzz_archive *fuzz_archive_make(writer_end end);
+
+/* Another disk with the same on it, and no catalog. */
+io_fault *fuzz_archive_copy(const fuzz_archive *from);
+
+/* Open it on a disk. */
+td_result fuzz_archive_open(const fuzz_archive *from, io_fault *disk, archive_mode mode,
+                            archive **out);
+
+/* The bytes of a file, in memory of td_alloc. */
+uint8_t *fuzz_archive_read(io_fault *disk, const char *path, size_t *size);
+
+/* Put a file in another one's place. */
+void fuzz_archive_replace(io_fault *disk, const char *path, const uint8_t *bytes, size_t size);
+
+/* Everything that reads: verify, then a tape of all that there is, then recover, twice: the second
+ * one has nothing to do. What they find is their business; that they end, free all and close all
+ * files is checked. */
+void fuzz_archive_use(const fuzz_archive *from, io_fault *disk);
+
+#endif
