@@ -149,6 +149,9 @@ SRC_fuzzing := tests/testing/fuzz_input.c tests/testing/fuzz_archive.c tests/tes
 SRC_corpus := tests/fuzz/corpus_main.c tests/testing/fuzz_input.c tests/testing/fuzz_archive.c
 
 TESTS_fault := tests/fault/test_power_cuts.c tests/fault/test_io_errors.c tests/fault/test_maintenance.c
+# Memory that runs out.
+TESTS_oom := tests/fault/test_oom_archive.c tests/fault/test_oom_record.c
+TESTS_fault += $(TESTS_oom)
 
 # ---- compiler -------------------------------------------------------------------------------------
 
@@ -264,10 +267,11 @@ $(foreach p,$(PROGRAMS),$(eval $(call program_rule,$(p))))
 
 MODULES := base schema book format tape wire cli recorder replay archive sim fault
 TEST_SOURCES := $(foreach m,$(MODULES),$(TESTS_$(m)))
+OOM_BINS := $(patsubst tests/%.c,$(B)/tests/%,$(TESTS_oom))
 CORPUS_BINS := $(patsubst tests/fuzz/fuzz_%.c,$(B)/tests/fuzz/corpus_%,$(FUZZ_SOURCES))
 TEST_BINS := $(patsubst tests/%.c,$(B)/tests/%,$(TEST_SOURCES)) $(CORPUS_BINS)
 # Code that several tests share (fixtures, capture lookup); listed, and linked into every test.
-SRC_testing := tests/testing/sim_feed.c tests/testing/alloc_fault.c tests/testing/book_text.c \
+SRC_testing := tests/testing/oom_scene.c tests/testing/oom_sweep.c tests/testing/sim_feed.c tests/testing/alloc_fault.c tests/testing/book_text.c \
                tests/testing/capture.c \
                tests/testing/capture_tape.c \
                tests/testing/played.c tests/testing/archive_fixture.c \
@@ -426,7 +430,7 @@ fuzz:
 	@tests/fuzz/run build/fuzz/tests/fuzz $(FUZZ_SECONDS)
 
 ## soak: recorder and simulator under SOAK_ROUNDS rounds of kill -9 (default 20), one archive throughout; then all
-##       families at once for SOAK_SECONDS (default 600)
+##       families at once for SOAK_SECONDS (default 600); then every allocation fails once (tests/fault/test_oom_*)
 SOAK_ROUNDS ?= 20
 SOAK_SECONDS ?= 600
 .PHONY: soak
@@ -435,6 +439,12 @@ soak:
 	@$(MAKE) --no-print-directory -s -j$(JOBS) VARIANT=release all
 	@tests/e2e/soak build/bin $(SOAK_ROUNDS)
 	@TAPEDECK_SESSION_SECONDS=$(SOAK_SECONDS) TAPEDECK_SESSION_RATE=60 tests/e2e/run build/bin session
+	@$(MAKE) --no-print-directory -s -j$(JOBS) VARIANT=debug soak-memory
+
+# The suite tries every so many-th allocation, this all of them.
+.PHONY: soak-memory
+soak-memory: $(OOM_BINS)
+	@for t in $^; do TAPEDECK_OOM_STRIDE=1 $$t || exit 1; done
 
 ## sweep: every disk that power cuts, kills, I/O errors and full disks can leave; minutes to an hour
 .PHONY: sweep

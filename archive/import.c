@@ -70,34 +70,38 @@ static void time_bare_frame(import_job *job, import_record *record)
     }
 }
 
-/* Read one line and place it. Returns 1 for a record, 0 for a line that holds none. */
-static int take_line(import_job *job, const import_text_line *line, import_record *record,
-                     import_place *place)
+/* Read one line and place it. TD_OK: a record; TD_E_NOTFOUND: a line that holds none, whatever the
+ * reason; TD_E_NOMEM: nobody knows. */
+static td_result take_line(import_job *job, const import_text_line *line, import_record *record,
+                           import_place *place, td_err *err)
 {
     TD_ASSERT(job->reader.lines != NULL);
     TD_ASSERT(line->is_too_long || line->text.size <= LIMIT_IMPORT_LINE_BYTES);
     const char *reason = NULL;
-    td_err err;
-    td_err_clear(&err);
+    td_err refused;
+    td_err_clear(&refused);
     if (line->is_too_long) {
         tell(job, line->number, "longer than 16 MiB");
-        return 0;
+        return TD_E_NOTFOUND;
     }
     if (!import_line_read(job->reader.lines, line->text, record, &reason)) {
+        if (import_line_refusal(job->reader.lines) == TD_E_NOMEM)
+            return td_err_set(err, TD_E_NOMEM, "line %" PRIu64 ": %s", line->number, reason);
         tell(job, line->number, reason);
-        return 0;
+        return TD_E_NOTFOUND;
     }
     if (record->kind == IMPORT_NOTHING) {
         job->report->other += job->reader.is_reporting;
-        return 0;
+        return TD_E_NOTFOUND;
     }
     if (record->kind == IMPORT_FRAME && record->time_source == IMPORT_TIME_NONE)
         time_bare_frame(job, record);
-    if (import_slots_take(job->reader.slots, record, place, &err) != TD_OK) {
-        tell(job, line->number, err.text);
-        return 0;
-    }
-    return 1;
+    td_result rc = import_slots_take(job->reader.slots, record, place, &refused);
+    if (rc == TD_E_NOMEM)
+        return td_err_set(err, rc, "line %" PRIu64 ": %s", line->number, refused.text);
+    if (rc != TD_OK)
+        tell(job, line->number, refused.text);
+    return rc == TD_OK ? TD_OK : TD_E_NOTFOUND;
 }
 
 /* The next record in the order of the file. TD_OK, TD_EOF, TD_E_IO, TD_E_NOMEM. */
@@ -114,8 +118,9 @@ static td_result next_record(import_job *job, import_record *record, import_plac
         if (rc != TD_OK)
             return rc;
         job->report->lines += job->reader.is_reporting;
-        if (take_line(job, &line, record, place))
-            return TD_OK;
+        rc = take_line(job, &line, record, place, err);
+        if (rc != TD_E_NOTFOUND)
+            return rc;
     }
 }
 

@@ -197,7 +197,11 @@ static int take_data(import_line_reader *r, td_bytes line, json_value value, imp
         return refuse(r, reason, "\"data\" is neither a string nor an object or array");
     if (data.size == 0)
         return refuse(r, reason, "\"data\" is empty");
-    return padded(r, line, data, &out->data) ? 1 : refuse(r, reason, "no memory for this line");
+    if (padded(r, line, data, &out->data))
+        return 1;
+    (void)td_err_set(&r->err, TD_E_NOMEM, "no memory for this line"); /* not its fault */
+    *reason = r->err.text;
+    return 0;
 }
 
 /* ---- cryptofeed ---- */
@@ -420,10 +424,16 @@ int import_line_read(import_line_reader *reader, td_bytes line, import_record *o
     TD_ASSERT(line.size <= LIMIT_IMPORT_LINE_BYTES);
     *out = (import_record){.kind = IMPORT_NOTHING};
     *reason = NULL;
+    td_err_clear(&reader->err);
     if (is_blank(line))
         return 1;
     int is_good = reader->format == IMPORT_CRYPTOFEED ? read_cryptofeed(reader, line, out, reason)
                                                       : read_jsonl(reader, line, out, reason);
     TD_ASSERT(is_good == (*reason == NULL));
     return is_good;
+}
+
+td_result import_line_refusal(const import_line_reader *reader)
+{
+    return reader->err.code == TD_E_NOMEM ? TD_E_NOMEM : TD_E_INVALID;
 }

@@ -54,6 +54,10 @@ void import_line_reader_close(import_line_reader *reader);
 int import_line_read(import_line_reader *reader, td_bytes line, import_record *out,
                      const char **reason);
 
+/* Why the last line was refused: TD_E_INVALID, it is malformed; TD_E_NOMEM, which says nothing
+ * about the line. */
+td_result import_line_refusal(const import_line_reader *reader);
+
 /* Decimal seconds ("1618677785.489609") as ns. 1, or 0 if that is no time in (0, 2^63) ns with at
  * most nine decimal places (zeros behind them are fine). */
 int import_time_parse(td_bytes text, uint64_t *ns);

@@ -1,6 +1,5 @@
 #include "base/alloc.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 void *td_alloc(size_t bytes)
@@ -45,5 +44,5 @@ char *td_strndup(const char *bytes, size_t length)
 
 void td_free(void *memory)
 {
-    free(memory);
+    td_free_raw(memory);
 }

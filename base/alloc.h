@@ -1,5 +1,6 @@
 /* Memory. Every allocation of the project goes through these, so that a test can make the n-th one
- * fail: td_alloc_raw has an object file of its own, and a test links another one in its place.
+ * fail and see what was never freed: td_alloc_raw and what stands with it have an object file of
+ * their own, and a test links another one in its place.
  * Results are NULL when there is no memory; the caller reports TD_E_NOMEM. Not for hot paths: those
  * use rings, arenas and buffers made before. */
 #ifndef TD_BASE_ALLOC_H
@@ -9,8 +10,15 @@
 
 #include "base/attr.h"
 
-/* The one place that asks the C library: resize (old != NULL) or allocate bytes > 0. */
+/* The one place that asks the C library: resize (old != NULL) or allocate bytes > 0; and that gives
+ * back. */
 TD_MUST_USE void *td_alloc_raw(void *old, size_t bytes);
+void td_free_raw(void *memory);
+
+/* The same lent to a library that takes an allocator, in the form that zstd has for it; opaque is
+ * not looked at. */
+TD_MUST_USE void *td_alloc_lent(void *opaque, size_t bytes);
+void td_free_lent(void *opaque, void *memory);
 
 /* bytes of memory, not initialised; bytes 0 gives a valid pointer. Free with td_free. */
 TD_MUST_USE void *td_alloc(size_t bytes);

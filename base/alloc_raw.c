@@ -7,3 +7,20 @@ void *td_alloc_raw(void *old, size_t bytes)
 {
     return realloc(old, bytes);
 }
+
+void td_free_raw(void *memory)
+{
+    free(memory);
+}
+
+void *td_alloc_lent(void *opaque, size_t bytes)
+{
+    (void)opaque;
+    return td_alloc_raw(NULL, bytes);
+}
+
+void td_free_lent(void *opaque, void *memory)
+{
+    (void)opaque;
+    td_free_raw(memory);
+}

@@ -188,7 +188,9 @@ static td_result load_segment(archive_plan *plan, const archive_segment *segment
     td_err_clear(&cause);
     if (find_known(plan, segment) != NULL) {
         td_result rc = load_from_catalog(plan, segment, p, &cause);
-        if (rc == TD_OK || rc == TD_E_NOMEM)
+        if (rc == TD_E_NOMEM)
+            return td_err_set(err, rc, "%s", cause.text);
+        if (rc == TD_OK)
             return rc;
         forget_catalog(plan, cause.text);
     }
@@ -432,7 +434,9 @@ static td_result load_chunks(archive_plan *plan, const planned *p, segment_index
     td_err_clear(&cause);
     if (plan->catalog != NULL) {
         td_result rc = catalog_load_segment(plan->catalog, p->index.path, &filter, out, &cause);
-        if (rc == TD_OK || rc == TD_E_NOMEM)
+        if (rc == TD_E_NOMEM)
+            return td_err_set(err, rc, "%s", cause.text);
+        if (rc == TD_OK)
             return rc;
         forget_catalog(plan, cause.text);
     }

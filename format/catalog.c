@@ -114,8 +114,10 @@ td_result catalog_fail(catalog *c, int sqlite_rc, const char *doing, td_err *err
         if (CODES[i].sqlite_rc == (sqlite_rc & 0xff))
             code = CODES[i].code;
     }
+    /* Without memory SQLite's own words may be about what it could not do then. */
+    int is_plain = c->db == NULL || code == TD_E_NOMEM;
     return td_err_set(err, code, "catalog '%s': %s: %s", c->path == NULL ? "(memory)" : c->path,
-                      doing, c->db == NULL ? sqlite3_errstr(sqlite_rc) : sqlite3_errmsg(c->db));
+                      doing, is_plain ? sqlite3_errstr(sqlite_rc) : sqlite3_errmsg(c->db));
 }
 
 td_result catalog_query_begin(catalog *c, catalog_statement which, catalog_query *out, td_err *err)
@@ -183,11 +185,29 @@ void catalog_query_end(catalog_query *query)
     (void)sqlite3_clear_bindings(query->stmt);
 }
 
+/* 1 if every text and blob of the row is in memory. What SQLite has no memory for reads as nothing,
+ * and a row that seems to name no symbol would leave frames out of a plan. Asked for here, it is
+ * there when it is asked for again. */
+static int row_is_whole(sqlite3_stmt *stmt)
+{
+    for (int i = 0; i < sqlite3_column_count(stmt); i++) {
+        int type = sqlite3_column_type(stmt, i);
+        if (type == SQLITE_TEXT && sqlite3_column_text(stmt, i) == NULL)
+            return 0;
+        if (type == SQLITE_BLOB && sqlite3_column_blob(stmt, i) == NULL &&
+            sqlite3_column_bytes(stmt, i) > 0)
+            return 0;
+    }
+    return 1;
+}
+
 td_result catalog_query_next(catalog_query *query, td_err *err)
 {
     int rc = query->rc == SQLITE_OK ? sqlite3_step(query->stmt) : query->rc;
-    if (rc == SQLITE_ROW)
+    if (rc == SQLITE_ROW && row_is_whole(query->stmt))
         return TD_OK;
+    if (rc == SQLITE_ROW)
+        rc = SQLITE_NOMEM;
     td_result result = TD_EOF;
     if (rc != SQLITE_DONE)
         result = catalog_fail(query->catalog, rc, "reading or writing", err);

@@ -2,10 +2,15 @@
 
 #include <string.h>
 
+#define ZSTD_STATIC_LINKING_ONLY /* for a caller's allocator */
 #include <zstd.h>
+#include <zstd_errors.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
+
+/* So that zstd's memory can run out in tests as ours can. */
+static const ZSTD_customMem MEMORY = {.customAlloc = td_alloc_lent, .customFree = td_free_lent};
 
 struct codec {
     ZSTD_CCtx *compressor;
@@ -63,14 +68,14 @@ td_result codec_compress(codec *coder, codec_kind kind, int level, td_bytes in, 
         return TD_OK;
     }
     if (coder->compressor == NULL)
-        coder->compressor = ZSTD_createCCtx();
+        coder->compressor = ZSTD_createCCtx_advanced(MEMORY);
     if (coder->compressor == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a zstd compressor");
     size_t got = ZSTD_compressCCtx(coder->compressor, out, out_capacity, in.data, in.size, level);
     /* With room for the bound, memory is all that can be missing. */
     if (ZSTD_isError(got))
-        return td_err_set(err, TD_E_NOMEM, "zstd, %zu bytes at level %d: %s", in.size, level,
-                          ZSTD_getErrorName(got));
+        return td_err_set(err, TD_E_NOMEM, "no memory for zstd, %zu bytes at level %d: %s", in.size,
+                          level, ZSTD_getErrorName(got));
     TD_ASSERT(got <= out_capacity);
     *out_bytes = got;
     return TD_OK;
@@ -81,13 +86,14 @@ static td_result decompress_zstd(codec *coder, td_bytes in, uint8_t *out, size_t
                                  td_err *err)
 {
     if (coder->decompressor == NULL)
-        coder->decompressor = ZSTD_createDCtx();
+        coder->decompressor = ZSTD_createDCtx_advanced(MEMORY);
     if (coder->decompressor == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a zstd decompressor");
     size_t got = ZSTD_decompressDCtx(coder->decompressor, out, out_bytes, in.data, in.size);
     if (ZSTD_isError(got))
-        return td_err_set(err, TD_E_CORRUPT, "zstd, %zu bytes: %s", in.size,
-                          ZSTD_getErrorName(got));
+        return td_err_set(
+            err, ZSTD_getErrorCode(got) == ZSTD_error_memory_allocation ? TD_E_NOMEM : TD_E_CORRUPT,
+            "zstd, %zu bytes: %s", in.size, ZSTD_getErrorName(got));
     if (got != out_bytes)
         return td_err_set(err, TD_E_CORRUPT, "zstd, %zu bytes: gave %zu bytes, %zu expected",
                           in.size, got, out_bytes);

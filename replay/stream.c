@@ -279,6 +279,13 @@ static td_result audit_one(stream *s, stream_slot *slot, const stream_frame *fra
 
 /* ---- one frame ---- */
 
+/* That says nothing about the frame: a replay that went on would report it as undecodable. */
+static td_result no_memory_to_decode(const stream *s, td_err *err)
+{
+    return td_err_set(err, TD_E_NOMEM, "%s/%s/%s: no memory to decode a frame", s->feed, s->topic,
+                      s->symbol);
+}
+
 /* Decode, apply, judge. *m is NULL afterwards if the frame is not decodable; *t if it has no track.
  * A frame that is not decodable breaks its book: nobody knows what was in it. A topic without a row
  * has nothing to break. */
@@ -292,6 +299,8 @@ static td_result take_data(stream *s, decoder *d, const stream_frame *frame, mes
     if (frame->row == NULL) {
         int is_decoded = decoder_decode(d, &s->now, frame->bytes, DECODE_PATH_HOT, storage, &why);
         TD_ASSERT(!is_decoded);
+        if (why.reason == DECODE_NO_MEMORY)
+            return no_memory_to_decode(s, err);
         if (!frame->is_lead_in)
             count_undecoded(s, frame, &why);
         return TD_OK;
@@ -304,6 +313,8 @@ static td_result take_data(stream *s, decoder *d, const stream_frame *frame, mes
     slot->position = frame->position;
     *t = slot->track;
     if (!decoder_decode(d, &s->now, frame->bytes, DECODE_PATH_HOT, storage, &why)) {
+        if (why.reason == DECODE_NO_MEMORY)
+            return no_memory_to_decode(s, err);
         track_skip(slot->track);
         if (!frame->is_lead_in)
             count_undecoded(s, frame, &why);

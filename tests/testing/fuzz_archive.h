@@ -37,9 +37,9 @@ uint8_t *fuzz_archive_read(io_fault *disk, const char *path, size_t *size);
 /* Put a file in another one's place. */
 void fuzz_archive_replace(io_fault *disk, const char *path, const uint8_t *bytes, size_t size);
 
-/* Everything that reads: verify, then a tape of all that there is, then recover, twice: the second
- * one has nothing to do. What they find is their business; that they end, free all and close all
- * files is checked. */
+/* Everything that reads: verify, then a replay of all that there is, then recover, twice: the
+ * second one has nothing to do. What they find is their business; that they end, free all and close
+ * all files is checked. */
 void fuzz_archive_use(const fuzz_archive *from, io_fault *disk);
 
 #endif
