@@ -429,6 +429,9 @@ static td_result open_database(catalog *c, td_err *err)
                    ? TD_OK
                    : td_err_set(err, TD_E_UNSUPPORTED, "catalog '%s': schema version %llu, not %d",
                                 c->path, (unsigned long long)version, CATALOG_SCHEMA_VERSION);
+    /* The file could be opened for writing, but its header asks for a later SQLite to write it. */
+    if (sqlite3_db_readonly(c->db, "main") == 1)
+        return td_err_set(err, TD_E_CORRUPT, "catalog '%s': its header forbids to write", c->path);
     rc = set_write_modes(c, err);
     if (rc == TD_OK && version < CATALOG_SCHEMA_VERSION)
         rc = migrate(c, err);
