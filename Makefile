@@ -148,10 +148,8 @@ FUZZ_SOURCES := tests/fuzz/fuzz_archive.c tests/fuzz/fuzz_catalog.c tests/fuzz/f
 SRC_fuzzing := tests/testing/fuzz_input.c tests/testing/fuzz_archive.c tests/testing/dialect_check.c
 SRC_corpus := tests/fuzz/corpus_main.c tests/testing/fuzz_input.c tests/testing/fuzz_archive.c
 
-TESTS_fault := tests/fault/test_power_cuts.c tests/fault/test_io_errors.c tests/fault/test_maintenance.c
-# Memory that runs out.
-TESTS_oom := tests/fault/test_oom_archive.c tests/fault/test_oom_record.c
-TESTS_fault += $(TESTS_oom)
+TESTS_fault := tests/fault/test_power_cuts.c tests/fault/test_io_errors.c tests/fault/test_maintenance.c \
+               tests/fault/test_oom_archive.c tests/fault/test_oom_record.c
 
 # ---- compiler -------------------------------------------------------------------------------------
 
@@ -267,7 +265,6 @@ $(foreach p,$(PROGRAMS),$(eval $(call program_rule,$(p))))
 
 MODULES := base schema book format tape wire cli recorder replay archive sim fault
 TEST_SOURCES := $(foreach m,$(MODULES),$(TESTS_$(m)))
-OOM_BINS := $(patsubst tests/%.c,$(B)/tests/%,$(TESTS_oom))
 CORPUS_BINS := $(patsubst tests/fuzz/fuzz_%.c,$(B)/tests/fuzz/corpus_%,$(FUZZ_SOURCES))
 TEST_BINS := $(patsubst tests/%.c,$(B)/tests/%,$(TEST_SOURCES)) $(CORPUS_BINS)
 # Code that several tests share (fixtures, capture lookup); listed, and linked into every test.
@@ -439,12 +436,8 @@ soak:
 	@$(MAKE) --no-print-directory -s -j$(JOBS) VARIANT=release all
 	@tests/e2e/soak build/bin $(SOAK_ROUNDS)
 	@TAPEDECK_SESSION_SECONDS=$(SOAK_SECONDS) TAPEDECK_SESSION_RATE=60 tests/e2e/run build/bin session
-	@$(MAKE) --no-print-directory -s -j$(JOBS) VARIANT=debug soak-memory
-
-# The suite tries every so many-th allocation, this all of them.
-.PHONY: soak-memory
-soak-memory: $(OOM_BINS)
-	@for t in $^; do TAPEDECK_OOM_STRIDE=1 $$t || exit 1; done
+	@$(MAKE) --no-print-directory -s -j$(JOBS) VARIANT=release $(patsubst tests/%.c,build/release/tests/%,$(TESTS_fault))
+	@for t in $(patsubst tests/%.c,build/release/tests/%,$(TESTS_fault)); do TAPEDECK_SWEEP=full $$t || exit 1; done
 
 ## sweep: every disk that power cuts, kills, I/O errors and full disks can leave; minutes to an hour
 .PHONY: sweep

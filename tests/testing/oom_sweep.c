@@ -29,9 +29,8 @@ void oom_sweep_init(void)
 
 static unsigned stride_of(const oom_scene *scene)
 {
-    const char *text = getenv("TAPEDECK_OOM_STRIDE");
-    unsigned long stride = text == NULL ? scene->stride : strtoul(text, NULL, 10);
-    return stride == 0 ? 1 : (unsigned)stride;
+    const char *text = getenv("TAPEDECK_SWEEP");
+    return text != NULL && strcmp(text, "full") == 0 ? 1 : scene->stride;
 }
 
 static void check_result(const oom_scene *scene, uint64_t n, td_result rc, const td_err *err)
