@@ -427,7 +427,7 @@ fuzz:
 	@tests/fuzz/run build/fuzz/tests/fuzz $(FUZZ_SECONDS)
 
 ## soak: recorder and simulator under SOAK_ROUNDS rounds of kill -9 (default 20), one archive throughout; then all
-##       families at once for SOAK_SECONDS (default 600); then every allocation fails once (tests/fault/test_oom_*)
+##       families at once for SOAK_SECONDS (default 600)
 SOAK_ROUNDS ?= 20
 SOAK_SECONDS ?= 600
 .PHONY: soak
@@ -436,6 +436,11 @@ soak:
 	@$(MAKE) --no-print-directory -s -j$(JOBS) VARIANT=release all
 	@tests/e2e/soak build/bin $(SOAK_ROUNDS)
 	@TAPEDECK_SESSION_SECONDS=$(SOAK_SECONDS) TAPEDECK_SESSION_RATE=60 tests/e2e/run build/bin session
+
+## sweep: every disk that power cuts, kills, I/O errors and full disks can leave, memory that runs out; minutes to an hour
+.PHONY: sweep
+sweep:
+	@.ci/deps build test
 	@$(MAKE) --no-print-directory -s -j$(JOBS) VARIANT=release $(patsubst tests/%.c,build/release/tests/%,$(TESTS_fault))
 	@for t in $(patsubst tests/%.c,build/release/tests/%,$(TESTS_fault)); do TAPEDECK_SWEEP=full $$t || exit 1; done
 

@@ -3,7 +3,7 @@
  *   - the result is TD_OK (the failure did no harm) or TD_E_NOMEM, with a text that says so;
  *   - the scene's own check holds, with memory again;
  *   - everything was given back: as many allocations of each kind live as before.
- * All n are tried with TAPEDECK_SWEEP=full (make soak); without it the first OOM_DENSE and then
+ * All n are tried with TAPEDECK_SWEEP=full (make sweep); without it the first OOM_DENSE and then
  * every so many-th, so that a sweep takes seconds. */
 #ifndef TD_TESTS_TESTING_OOM_SWEEP_H
 #define TD_TESTS_TESTING_OOM_SWEEP_H
