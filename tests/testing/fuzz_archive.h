@@ -8,6 +8,7 @@
 #include "base/io_fault.h"
 #include "format/archive.h"
 #include "format/archive_writer.h"
+#include "format/verify.h"
 #include "tape/event.h"
 
 #define FUZZ_ARCHIVE_PATH "archive"
@@ -36,6 +37,9 @@ uint8_t *fuzz_archive_read(io_fault *disk, const char *path, size_t *size);
 
 /* Put a file in another one's place. */
 void fuzz_archive_replace(io_fault *disk, const char *path, const uint8_t *bytes, size_t size);
+
+/* The verdict over the archive on a disk; VERIFY_DAMAGED if there is none. */
+verify_severity fuzz_archive_verify(const fuzz_archive *from, io_fault *disk);
 
 /* Everything that reads: verify, then a replay of all that there is, then recover, twice: the
  * second one has nothing to do. What they find is their business; that they end, free all and close
