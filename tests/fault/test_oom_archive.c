@@ -67,7 +67,7 @@ static td_result act_recover(void *scene, td_err *err)
 static void recovering(void **state)
 {
     (void)state;
-    const oom_scene scene = {"recover",   41,           set_up_crashed,
+    const oom_scene scene = {"recover",   97,           set_up_crashed,
                              act_recover, all_is_there, oom_place_free};
     oom_sweep(&scene);
 }
@@ -93,7 +93,7 @@ static td_result act_verify(void *scene, td_err *err)
 static void verifying(void **state)
 {
     (void)state;
-    const oom_scene scene = {"verify", 41, set_up_sound, act_verify, all_is_there, oom_place_free};
+    const oom_scene scene = {"verify", 97, set_up_sound, act_verify, all_is_there, oom_place_free};
     oom_sweep(&scene);
 }
 
@@ -132,7 +132,7 @@ static void check_reindex(void *scene, td_result rc)
 static void reindexing(void **state)
 {
     (void)state;
-    const oom_scene scene = {"reindex",     41, set_up_sound, act_reindex, check_reindex,
+    const oom_scene scene = {"reindex",     97, set_up_sound, act_reindex, check_reindex,
                              oom_place_free};
     oom_sweep(&scene);
 }
@@ -177,7 +177,7 @@ static td_result act_replay(void *scene, td_err *err)
 static void replaying(void **state)
 {
     (void)state;
-    const oom_scene scene = {"replay", 41, set_up_sound, act_replay, all_is_there, oom_place_free};
+    const oom_scene scene = {"replay", 97, set_up_sound, act_replay, all_is_there, oom_place_free};
     oom_sweep(&scene);
 }
 
@@ -219,7 +219,7 @@ static void check_import(void *scene, td_result rc)
 static void importing(void **state)
 {
     (void)state;
-    const oom_scene scene = {"import",   41,           set_up_capture,
+    const oom_scene scene = {"import",   97,           set_up_capture,
                              act_import, check_import, oom_place_free};
     oom_sweep(&scene);
 }

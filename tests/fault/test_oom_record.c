@@ -41,7 +41,7 @@ static void check(void *scene, td_result rc)
 static void recording(void **state)
 {
     (void)state;
-    const oom_scene scene = {"record", 41, set_up, act, check, oom_place_free};
+    const oom_scene scene = {"record", 97, set_up, act, check, oom_place_free};
     oom_sweep(&scene);
 }
 
