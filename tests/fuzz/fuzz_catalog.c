@@ -89,10 +89,10 @@ static td_result keep_path(void *user, const catalog_segment *segment, td_err *e
     return TD_OK;
 }
 
-static td_result see_gap(void *user, const gap_row *row, td_err *err)
+static td_result see_gap(void *user, const char *teller, const gap_row *row, td_err *err)
 {
     (void)err;
-    *(size_t *)user += strlen(row->feed) + strlen(row->detail);
+    *(size_t *)user += strlen(row->feed) + strlen(row->detail) + strlen(teller);
     return TD_OK;
 }
 
