@@ -444,13 +444,6 @@ sweep:
 	@$(MAKE) --no-print-directory -s -j$(JOBS) VARIANT=release $(patsubst tests/%.c,build/release/tests/%,$(TESTS_fault))
 	@for t in $(patsubst tests/%.c,build/release/tests/%,$(TESTS_fault)); do TAPEDECK_SWEEP=full $$t || exit 1; done
 
-## sweep: every disk that power cuts, kills, I/O errors and full disks can leave; minutes to an hour
-.PHONY: sweep
-sweep:
-	@.ci/deps build test
-	@$(MAKE) --no-print-directory -s -j$(JOBS) VARIANT=release $(patsubst tests/%.c,build/release/tests/%,$(TESTS_fault))
-	@for t in $(patsubst tests/%.c,build/release/tests/%,$(TESTS_fault)); do TAPEDECK_SWEEP=full $$t || exit 1; done
-
 # ---- fuzz targets and benchmarks: one source, one program each -------------------------------------
 
 FUZZ_BINS := $(patsubst %.c,$(B)/%,$(FUZZ_SOURCES))

@@ -31,7 +31,7 @@ static const char *const TOPICS[FAULT_FEEDS] = {"trade.BTCUSD", "trade.BTCUSDT",
 /* ---- what is fed ---- */
 
 /* Make room for one more row; no memory is no case here. */
-static void *room(void *rows, size_t count, size_t *capacity, size_t row_bytes)
+static void *grow(void *rows, size_t count, size_t *capacity, size_t row_bytes)
 {
     if (count < *capacity)
         return rows;
@@ -62,7 +62,7 @@ static void keep_frame(fault_feed *feed, const intake_slot *slot, frame_dir dir,
                        td_bytes text)
 {
     size_t capacity = (size_t)feed->capacity;
-    feed->frames = room(feed->frames, (size_t)feed->count, &capacity, sizeof *feed->frames);
+    feed->frames = grow(feed->frames, (size_t)feed->count, &capacity, sizeof *feed->frames);
     feed->capacity = capacity;
     fault_frame *frame = &feed->frames[feed->count++];
     *frame = (fault_frame){.recv_ns = recv_ns,
@@ -97,7 +97,7 @@ static void on_durable(void *user, size_t feed_index, const sealed_chunk *chunk)
 {
     session *s = user;
     fault_recording *r = s->recording;
-    r->durable = room(r->durable, r->durable_count, &r->durable_capacity, sizeof r->durable[0]);
+    r->durable = grow(r->durable, r->durable_count, &r->durable_capacity, sizeof r->durable[0]);
     r->durable[r->durable_count++] =
         (fault_durable){.change_count = io_fault_log_count(r->disk),
                         .frames = r->feeds[feed_index].base + chunk->totals.frames_written,
@@ -120,7 +120,7 @@ static void on_call(void *user, io_fault_op op, uint64_t change_count)
 {
     fault_recording *r = user;
     while (r->fed_count <= change_count) {
-        r->fed = room(r->fed, r->fed_count, &r->fed_capacity, sizeof r->fed[0]);
+        r->fed = grow(r->fed, r->fed_count, &r->fed_capacity, sizeof r->fed[0]);
         r->fed_count++;
         for (size_t i = 0; i < FAULT_FEEDS; i++)
             r->fed[r->fed_count - 1].frames[i] = atomic_load(&r->feeds[i].fed);
