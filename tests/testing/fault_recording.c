@@ -180,8 +180,11 @@ static td_result open_pipeline(session *s, td_err *err)
     td_result rc = td_ring_open(LIMIT_RING_BYTES, &s->ring, err);
     if (rc == TD_OK)
         rc = chunk_queue_open(QUEUE_CHUNKS, &s->queue, err);
-    const disk_options writing = {
-        .queue = s->queue, .writer = s->writer, .failed = on_failed, .user = s};
+    const disk_options writing = {.idle_check_ns = TD_NS_PER_S,
+                                  .queue = s->queue,
+                                  .writer = s->writer,
+                                  .failed = on_failed,
+                                  .user = s};
     if (rc == TD_OK)
         rc = disk_open(&writing, &s->disk, err);
     const encoder_options encoding = {.ring = s->ring,

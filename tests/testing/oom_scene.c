@@ -115,8 +115,11 @@ static td_result open_threads(pipeline *p, td_err *err)
     td_result rc = td_ring_open(LIMIT_RING_BYTES, &p->ring, err);
     if (rc == TD_OK)
         rc = chunk_queue_open(2, &p->queue, err);
-    const disk_options writing = {
-        .queue = p->queue, .writer = p->writer, .failed = do_nothing, .user = p};
+    const disk_options writing = {.idle_check_ns = TD_NS_PER_S,
+                                  .queue = p->queue,
+                                  .writer = p->writer,
+                                  .failed = do_nothing,
+                                  .user = p};
     if (rc == TD_OK)
         rc = disk_open(&writing, &p->disk, err);
     const intake_options taking = {.ring = p->ring,
