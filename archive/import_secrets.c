@@ -8,6 +8,7 @@
 #include "base/limits.h"
 #include "schema/decode.h"
 #include "schema/json.h"
+#include "wire/url.h"
 
 enum { AUTH_KEY_ARG = 0, AUTH_SIGNATURE_ARG = 2 };
 
@@ -67,23 +68,11 @@ static td_result add(import_secrets *s, td_bytes value, td_err *err)
 /* "?api_key=…&expires=…&signature=…" */
 static td_result learn_url(import_secrets *s, td_bytes url, td_err *err)
 {
-    static const char *const NAMES[] = {"api_key=", "signature="};
-    if (url.size == 0)
-        return TD_OK;
-    const uint8_t *at = memchr(url.data, '?', url.size);
-    const uint8_t *end = url.data + url.size;
+    size_t at = 0;
+    td_bytes value;
     td_result rc = TD_OK;
-    while (at != NULL && rc == TD_OK) {
-        at++;
-        const uint8_t *next = memchr(at, '&', (size_t)(end - at));
-        size_t size = (size_t)((next == NULL ? end : next) - at);
-        for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0] && rc == TD_OK; i++) {
-            size_t name_size = strlen(NAMES[i]);
-            if (size > name_size && memcmp(at, NAMES[i], name_size) == 0)
-                rc = add(s, td_bytes_of(at + name_size, size - name_size), err);
-        }
-        at = next;
-    }
+    while (rc == TD_OK && wire_url_next_secret(url, &at, &value))
+        rc = add(s, value, err);
     return rc;
 }
 

@@ -61,7 +61,8 @@ static td_result resolve_family(feed_config *feed, td_err *err)
     feed->family = family_find_by_url(td_bytes_str(feed->url));
     if (feed->family != NULL)
         return TD_OK;
-    td_err_set(err, TD_E_INVALID, "the URL '%s' is of no known family", feed->url);
+    td_err_set(err, TD_E_INVALID, "the URL '%.*s' is of no known family",
+               (int)strcspn(feed->url, "?"), feed->url); /* the query may hold a key */
     td_err_hint(err, "name the family with --family (in a file: family), one of: %s",
                 family_names());
     return TD_E_INVALID;
@@ -133,8 +134,8 @@ static td_result resolve_url(feed_config *feed, td_err *err)
         return td_err_set(err, TD_E_INVALID, "family '%s' has no %s address: give a URL",
                           feed->family->name, CONFIG_NET_NAMES[feed->net]);
     if (strncmp(feed->url, "wss://", 6) != 0 && strncmp(feed->url, "ws://", 5) != 0)
-        return td_err_set(err, TD_E_INVALID, "the URL '%s' begins with neither wss:// nor ws://",
-                          feed->url);
+        return td_err_set(err, TD_E_INVALID, "the URL '%.*s' begins with neither wss:// nor ws://",
+                          (int)strcspn(feed->url, "?"), feed->url);
     if (strlen(feed->url) >= LIMIT_URL_BYTES)
         return td_err_set(err, TD_E_INVALID, "a URL of %zu characters: at most %u are allowed",
                           strlen(feed->url), LIMIT_URL_BYTES - 1);

@@ -7,6 +7,9 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 
+/* Of what is said when a connection ends. */
+enum { END_BYTES = 1024 };
+
 static uint64_t now_mono_ns(const connection *self)
 {
     return clock_mono_ns(self->options.env->clock);
@@ -85,8 +88,9 @@ static void on_opened(void *user, wire_conn *conn, const wire_peer *peer)
     self->last_data_mono_ns = now_mono_ns(self);
     intake_opened(self->options.env->intake, &self->slot);
     connection_say_opened(self, peer);
+    char url[LIMIT_URL_BYTES];
     td_log_say(self->options.env->log, TD_LOG_INFO, "%s: connected to %s (connection %" PRIu32 ")",
-               connection_feed_name(self), self->options.feed->url, self->slot.conn);
+               connection_feed_name(self), connection_shown_url(self, url), self->slot.conn);
     connection_begin_talk(self);
     connection_set_tick(self);
 }
@@ -133,6 +137,13 @@ static int is_final_refusal(const wire_end *end)
            (end->cause == WIRE_CAUSE_REFUSED && end->http_status >= 400 && end->http_status < 500);
 }
 
+/* What is said of an end quotes the peer (the reason it closes with), who may quote a key. */
+static const char *hide_words(const connection *self, const wire_end *end, char out[END_BYTES])
+{
+    (void)snprintf(out, END_BYTES, "%s", end->text); /* cut if too long: behind the peer's words */
+    return connection_hide(self, out);
+}
+
 static int is_refused_key(const wire_end *end)
 {
     return end->cause == WIRE_CAUSE_REFUSED && (end->http_status == 401 || end->http_status == 403);
@@ -146,8 +157,9 @@ static void after_stood(connection *self, const wire_end *end)
     intake_closed(self->options.env->intake, &self->slot);
     if (self->is_stopping)
         return;
+    char words[END_BYTES];
     td_log_say(self->options.env->log, TD_LOG_WARNING, "%s: %s", connection_feed_name(self),
-               end->text);
+               hide_words(self, end, words));
     int is_by_peer = end->cause != WIRE_CAUSE_CLOSED_BY_US;
     if (is_by_peer)
         self->options.env->closed_by_peer(self->options.env->user);
@@ -161,14 +173,17 @@ static void after_stood(connection *self, const wire_end *end)
 static void after_not_stood(connection *self, const wire_end *end)
 {
     TD_ASSERT(end->cause != WIRE_CAUSE_NONE);
+    char url[LIMIT_URL_BYTES];
+    char words[END_BYTES];
+    hide_words(self, end, words);
     td_log_say(self->options.env->log, TD_LOG_ERROR, "%s: cannot connect to %s: %s",
-               connection_feed_name(self), self->options.feed->url, end->text);
+               connection_feed_name(self), connection_shown_url(self, url), words);
     if (self->options.feed->auth == AUTH_URL && is_refused_key(end))
-        connection_say_url_refused(self, end->text);
+        connection_say_url_refused(self, words);
     if (self->has_stood || !is_final_refusal(end))
         return;
     self->is_refused = 1;
-    self->options.env->refused(self->options.env->user, self, end->text);
+    self->options.env->refused(self->options.env->user, self, words);
 }
 
 static void on_ended(void *user, const wire_end *end)

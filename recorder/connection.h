@@ -50,7 +50,7 @@ typedef struct connection_options {
     uint32_t shard;
     const char *const *topics; /* as they are written everywhere */
     size_t topic_count;        /* 0 only where authenticating brings everything */
-    const char *api_key;       /* NULL without auth */
+    const char *api_key;       /* NULL: nothing to hide */
     const char *api_secret;
     redactor *redactor;        /* NULL without auth */
     connect_budget *budget;    /* of the host */

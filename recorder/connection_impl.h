@@ -91,6 +91,9 @@ uint64_t connection_say(connection *self, const event *what);
 /* Overwrite secrets in a text that is to be recorded or logged; returns the text. */
 const char *connection_hide(const connection *self, char *text);
 
+/* The feed's URL without its secrets, into out, which is returned. */
+const char *connection_shown_url(const connection *self, char out[LIMIT_URL_BYTES]);
+
 /* The connection stands: connect (before its first frame), the redacted URL, TLS. */
 void connection_say_opened(connection *self, const wire_peer *peer);
 

@@ -25,6 +25,13 @@ const char *connection_hide(const connection *self, char *text)
     return text;
 }
 
+const char *connection_shown_url(const connection *self, char out[LIMIT_URL_BYTES])
+{
+    TD_ASSERT(strlen(self->options.feed->url) < LIMIT_URL_BYTES);
+    (void)snprintf(out, LIMIT_URL_BYTES, "%s", self->options.feed->url); /* fits */
+    return connection_hide(self, out);
+}
+
 /* The same key opens and closes a gap: everything but to_ns is equal both times. */
 static void say_gap(connection *self, uint64_t to_ns)
 {

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "wire/url.h"
 
 /* The host of a URL, for connections that share its limit: whatever the family, path and port. */
 static td_bytes url_host(const char *url)
@@ -41,6 +42,32 @@ static td_result open_budget(const recorder_config *config, feed_setup *feeds, s
                : TD_OK;
 }
 
+/* Keys and signatures that the user wrote into a URL are as secret as others. */
+static td_result hide_url(redactor *hide, const char *url, td_err *err)
+{
+    char secret[LIMIT_URL_BYTES];
+    size_t at = 0;
+    td_bytes found;
+    while (wire_url_next_secret(td_bytes_str(url), &at, &found)) {
+        TD_ASSERT(found.size < sizeof secret); /* config_finish() has seen to the URL's size */
+        memcpy(secret, found.data, found.size);
+        secret[found.size] = '\0';
+        td_result rc =
+            found.size < REDACT_SECRET_BYTES_MIN ? TD_OK : redactor_add(hide, secret, err);
+        if (rc != TD_OK)
+            return rc;
+    }
+    return TD_OK;
+}
+
+static td_result hide_urls(const feed_config *from, redactor *hide, td_err *err)
+{
+    td_result rc = hide_url(hide, from->url, err);
+    for (size_t i = 0; i < from->http_count && rc == TD_OK; i++)
+        rc = hide_url(hide, from->http[i].url, err);
+    return rc == TD_OK ? rc : td_err_add(err, rc, "feed '%s'", from->name);
+}
+
 static td_result open_one(const recorder_config *config, td_io io, feed_setup *feeds, size_t index,
                           td_err *err)
 {
@@ -50,6 +77,8 @@ static td_result open_one(const recorder_config *config, td_io io, feed_setup *f
     TD_ASSERT(from->family != NULL);
     TD_ASSERT(from->url != NULL);
     td_result rc = credentials_read(from, io, &feed->redactor, &feed->credentials, err);
+    if (rc == TD_OK)
+        rc = hide_urls(from, &feed->redactor, err);
     symbol_list symbols = {0};
     if (rc == TD_OK)
         rc = symbols_open(from, io, &symbols, err);

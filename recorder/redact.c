@@ -43,8 +43,11 @@ static td_result put(redactor *self, uint32_t place, const char *secret, td_err 
 td_result redactor_add(redactor *self, const char *secret, td_err *err)
 {
     TD_ASSERT(self->fixed == self->count);
-    if (self->count == REDACT_SECRETS_MAX / 2)
-        return td_err_set(err, TD_E_LIMIT, "more than %d secrets", REDACT_SECRETS_MAX / 2);
+    for (uint32_t i = 0; i < self->count; i++)
+        if (strcmp(self->secrets[i], secret) == 0)
+            return TD_OK;
+    if (self->count == REDACT_FIXED_MAX)
+        return td_err_set(err, TD_E_LIMIT, "more than %d secrets", REDACT_FIXED_MAX);
     td_result rc = put(self, self->count, secret, err);
     if (rc == TD_OK)
         self->fixed = self->count;
@@ -56,9 +59,8 @@ td_result redactor_add_signature(redactor *self, const char *secret, td_err *err
 {
     pthread_mutex_lock(&self->mutex);
     uint32_t place = self->count;
-    if (place == REDACT_SECRETS_MAX) {
-        uint32_t reusable = REDACT_SECRETS_MAX - self->fixed;
-        place = self->fixed + self->next_signature % reusable;
+    if (place == self->fixed + REDACT_SIGNATURES_MAX) {
+        place = self->fixed + self->next_signature % REDACT_SIGNATURES_MAX;
         self->next_signature++;
     }
     td_result rc = put(self, place, secret, err);

@@ -9,9 +9,16 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/limits.h"
 
 /* API key, secret, and the signatures of the latest connections (an echo may come late). */
-enum { REDACT_SECRETS_MAX = 16, REDACT_SECRET_BYTES_MIN = 4 };
+enum {
+    REDACT_FIXED_MAX = 40,      /* key and secret, and those in a feed's URLs */
+    REDACT_SIGNATURES_MAX = 16, /* of the latest connects */
+    REDACT_SECRETS_MAX = REDACT_FIXED_MAX + REDACT_SIGNATURES_MAX,
+    REDACT_SECRET_BYTES_MIN = 4,
+};
+_Static_assert(REDACT_FIXED_MAX >= 2 * (LIMIT_FEED_HTTP + 2), "two in each URL, key and secret");
 
 typedef struct redactor {
     pthread_mutex_t mutex;
@@ -25,8 +32,9 @@ typedef struct redactor {
 void redactor_init(redactor *self);
 void redactor_fini(redactor *self);
 
-/* Hide this value for good. Shorter than REDACT_SECRET_BYTES_MIN: TD_E_INVALID, for it would hit
- * ordinary data. All of these come before the first signature. TD_E_NOMEM, TD_E_LIMIT. */
+/* Hide this value for good; one that is hidden already is fine. Shorter than
+ * REDACT_SECRET_BYTES_MIN: TD_E_INVALID, for it would hit ordinary data. All of these come before
+ * the first signature. TD_E_NOMEM, TD_E_LIMIT. */
 TD_MUST_USE td_result redactor_add(redactor *self, const char *secret, td_err *err);
 
 /* Hide a value that is replaced on every connect; the oldest such value is forgotten at the bound.

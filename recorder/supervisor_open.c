@@ -156,7 +156,7 @@ static td_result open_feeds(supervisor *self, td_err *err)
     td_result rc =
         feed_setup_open_all(config, archive_io(self->options.archive), &self->feeds, err);
     for (size_t i = 0; rc == TD_OK && i < config->feed_count; i++)
-        self->redactors[i] = config->feeds[i].auth == AUTH_NONE ? NULL : &self->feeds[i].redactor;
+        self->redactors[i] = self->feeds[i].redactor.count == 0 ? NULL : &self->feeds[i].redactor;
     return rc;
 }
 

@@ -156,6 +156,37 @@ td_result wire_url_parse_http(const char *text, wire_url *out, td_err *err)
     return parse_url(text, &SCHEMES_HTTP, out, err);
 }
 
+/* Names as docs/wire.md 1.1 has them, and what the exchange's HTTP requests call a signature. */
+static int is_secret_name(td_bytes name)
+{
+    static const char *const NAMES[] = {"api_key", "signature", "sign"};
+    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++) {
+        if (td_bytes_is(name, NAMES[i]))
+            return 1;
+    }
+    return 0;
+}
+
+int wire_url_next_secret(td_bytes url, size_t *at, td_bytes *out)
+{
+    TD_ASSERT(*at <= url.size);
+    while (*at < url.size) {
+        const uint8_t *begin = url.data + *at;
+        size_t left = url.size - *at;
+        const uint8_t *next = memchr(begin, *at == 0 ? '?' : '&', left);
+        size_t size = next == NULL ? left : (size_t)(next - begin);
+        size_t skipped = *at;
+        *at += next == NULL ? left : size + 1;
+        const uint8_t *equals = skipped == 0 ? NULL : memchr(begin, '=', size);
+        if (equals == NULL || !is_secret_name(td_bytes_of(begin, (size_t)(equals - begin))))
+            continue;
+        *out = td_bytes_of(equals + 1, size - (size_t)(equals - begin) - 1);
+        TD_ASSERT(out->size < url.size);
+        return 1;
+    }
+    return 0;
+}
+
 td_result wire_host_port_parse(const char *text, char host[WIRE_HOST_BYTES], uint16_t *port,
                                td_err *err)
 {

@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "base/bytes.h"
 #include "base/err.h"
 #include "base/limits.h"
 
@@ -25,6 +26,11 @@ TD_MUST_USE td_result wire_url_parse(const char *text, wire_url *out, td_err *er
 
 /* The same for http:// and https://. */
 TD_MUST_USE td_result wire_url_parse_http(const char *text, wire_url *out, td_err *err);
+
+/* The next value in a URL's query that must not be recorded: an API key, or a signature. *at is
+ * where to look on from, 0 at first. 0: none is left. *out is part of url, as it is written there.
+ */
+int wire_url_next_secret(td_bytes url, size_t *at, td_bytes *out);
 
 /* HOST:PORT, as --listen and proxies have it: a name, an address, or [an IPv6 address], and a port.
  * host gets WIRE_HOST_BYTES. TD_E_INVALID. */

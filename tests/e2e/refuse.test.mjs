@@ -199,6 +199,28 @@ describe("credentials", { concurrency: 4 }, () => {
     assert.ok(said.find((event) => event.event === "connect").url.startsWith(server.url));
   });
 
+  test("a key that the user wrote into URLs is hidden as others are: in events, frames, replies and what is said", async (t) => {
+    const dir = temporary(t);
+    const archive = path.join(dir, "tape");
+    const server = await hostile(t, dir, {
+      refuse: (n) => (n === 1 ? 502 : undefined),
+      message: (ws, request) => {
+        ws.send(JSON.stringify({ success: true, ret_msg: `hello ${KEY}`, conn_id: SECRET, request }));
+        ws.close(1001, KEY);
+      },
+    });
+    const recorder = new Recorder(t, archive, [
+      `${server.url}/realtime?api_key=${KEY}&signature=${SECRET}`, "--family", "inverse", "--ca-file", server.ca, "--topic", TRADE[0], "--until-close",
+      "--http", `a@1s=http://127.0.0.1:9/instruments?category=inverse&api_key=another-${KEY}&sign=more-${SECRET}`]);
+    assert.equal((await recorder.ended).code, 0, recorder.stderr);
+    assert.equal(server.seen.urls.at(-1), `/realtime?api_key=${KEY}&signature=${SECRET}`, "what is asked for is not changed");
+    await nothingLeaked(archive, KEY, SECRET);
+    nothingLeakedInText(recorder, KEY, SECRET);
+    assert.match((await events(t, archive)).find((event) => event.event === "connect").url, /\?api_key=\*+&signature=\*+$/);
+    const wrong = await run(t, "tapedeck-record", ["record", "-a", archive, `http://127.0.0.1:9/x?api_key=${KEY}`, "--family", "inverse", "--topic", "trade"], { status: 2 });
+    assert.ok(!wrong.stderr.includes(KEY), wrong.stderr);
+  });
+
   test("url: a refusal does not repeat the query", async (t) => {
     const { recorder } = await withAuth(t, "url", { refuse: () => 401 });
     assert.equal((await recorder.ended).code, 4, recorder.stderr);

@@ -267,6 +267,33 @@ static void urls_of_http(void **state)
     assert_null(strstr(err.text, "secret"));
 }
 
+/* Names of docs/wire.md 1.1; whole names only, and nothing of the path. */
+static void test_secrets_of_a_query(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *url, *secrets; /* each with a LF behind it */
+    } ROWS[] = {
+        {"wss://h/realtime?api_key=kk11&expires=5&signature=ss22", "kk11\nss22\n"},
+        {"https://h/v5?category=linear&sign=aa&api_key=", "aa\n\n"},
+        {"wss://h/api_key=1&signature=2", ""},
+        {"wss://h/p?my_api_key=1&signatures=2&x", ""},
+        {"wss://h/p?", ""},
+        {"", ""},
+    };
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        char found[128] = "";
+        size_t at = 0;
+        td_bytes secret;
+        while (wire_url_next_secret(td_bytes_str(ROWS[i].url), &at, &secret)) {
+            size_t size = strlen(found);
+            (void)snprintf(found + size, sizeof found - size, "%.*s\n", (int)secret.size,
+                           (const char *)secret.data);
+        }
+        assert_string_equal(found, ROWS[i].secrets);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -274,6 +301,7 @@ int main(void)
         cmocka_unit_test(test_url_parts),
         cmocka_unit_test(test_url_refused),
         cmocka_unit_test(test_url_error_hides_the_query),
+        cmocka_unit_test(test_secrets_of_a_query),
         cmocka_unit_test(test_url_too_long),
         cmocka_unit_test(test_host_port),
         cmocka_unit_test(test_proxy_parts),
