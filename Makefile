@@ -139,7 +139,7 @@ TESTS_archive := tests/archive/test_verb_run.c tests/archive/test_import_source.
 
 TESTS_sim := tests/sim/test_market.c tests/sim/test_template.c tests/sim/test_candle.c tests/sim/test_account.c tests/sim/test_venue.c \
              tests/sim/test_truth.c \
-             tests/sim/test_exchange.c
+             tests/sim/test_exchange.c tests/sim/test_exchange_dialects.c
 
 # Fuzz targets, `make fuzz`; in the suite each runs over its corpus, as tests/fuzz/corpus_<name>.
 FUZZ_SOURCES := tests/fuzz/fuzz_archive.c tests/fuzz/fuzz_catalog.c tests/fuzz/fuzz_config.c tests/fuzz/fuzz_decode.c tests/fuzz/fuzz_dialect.c \
@@ -276,7 +276,7 @@ SRC_testing := tests/testing/oom_scene.c tests/testing/oom_sweep.c tests/testing
                tests/testing/segment_fixture.c tests/testing/fault_recording.c tests/testing/fault_check.c \
                tests/testing/fault_catalogs.c tests/testing/fault_sweep.c \
                tests/testing/dialect_check.c tests/testing/raw_peer.c tests/testing/wire_side.c tests/testing/wire_echo.c tests/testing/tape_fixture.c
-SRC_testing += tests/testing/row_frames.c
+SRC_testing += tests/testing/row_frames.c tests/testing/sim_scene.c
 OBJ_testing := $(call obj,$(SRC_testing))
 OBJ_fuzzing := $(call obj,$(SRC_fuzzing))
 

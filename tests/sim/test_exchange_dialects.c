@@ -1,0 +1,166 @@
+/* sim/exchange over real sockets, in the test's own loop: each family's way to ask and to be
+ * answered, and private streams. Expected answers are those of docs/wire.md 1. */
+#include "sim/exchange.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/io_fault.h"
+#include "tests/testing/sim_scene.h"
+#include "wire/dialect.h"
+
+/* Each family's own way to ask, to be answered and to refuse; docs/wire.md 1.1 to 1.5. Whether the
+ * first data comes before the answer: linear v5 before, spot after (docs/wire.md 1.3). */
+static void test_dialects(void **state)
+{
+    (void)state; /* none */
+    const struct {
+        const char *family;
+        const char *path;
+        const char *ask;
+        const char *answer;
+        const char *data;
+        int is_data_first;
+        const char *wrong; /* NULL: not tried */
+        const char *refusal;
+    } rows[] = {
+        {"v5-linear", "/v5/public/linear",
+         "{\"req_id\":\"7\",\"op\":\"subscribe\",\"args\":[\"orderbook.50.BTCUSDT\"]}",
+         "\"req_id\":\"7\",\"op\":\"subscribe\"}", "\"topic\":\"orderbook.50.BTCUSDT\"", 1,
+         "{\"op\":\"subscribe\",\"args\":[\"tickers.BTCUSDT\",\"nothing.BTCUSDT\"]}",
+         "error:handler not found,topic:nothing.BTCUSDT"},
+        {"v5-spot", "/v5/public/spot", "{\"op\":\"subscribe\",\"args\":[\"orderbook.50.BTCUSDT\"]}",
+         "\"ret_msg\":\"subscribe\"", "\"topic\":\"orderbook.50.BTCUSDT\"", 0,
+         "{\"op\":\"subscribe\",\"args\":[\"orderbook.50.BTCUSDT\"]}",
+         "error:already subscribed,topic:orderbook.50.BTCUSDT"},
+        {"v5-option", "/v5/public/option",
+         "{\"op\":\"subscribe\",\"args\":[\"tickers.BTC-25DEC26-60000-C\",\"tickers.NO\"]}",
+         "\"failTopics\":[\"tickers.NO\"]", "\"topic\":\"tickers.BTC-25DEC26-60000-C\"", 0, NULL,
+         NULL},
+        {"spot-v1", "/spot/quote/ws/v1",
+         "{\"topic\":\"depth\",\"event\":\"sub\",\"symbol\":\"BTCUSDT\",\"params\":{\"binary\":"
+         "false}}",
+         "\"event\":\"sub\"", "\"topic\":\"depth\",\"params\":{\"realtimeInterval\"", 0,
+         "{\"topic\":\"depth\",\"event\":\"sub\",\"symbol\":\"NOUSDT\",\"params\":{\"binary\":"
+         "false}}",
+         "Invalid Symbols!"},
+        {"spot-v2", "/spot/quote/ws/v2",
+         "{\"topic\":\"kline\",\"event\":\"sub\",\"params\":{\"symbol\":\"BTCUSDT\",\"klineType\":"
+         "\"1m\",\"binary\":false}}",
+         "\"msg\":\"Success\"", "\"klineType\":\"1m\",\"symbolName\":\"BTCUSDT\"},\"data\":{", 0,
+         NULL, NULL},
+        {"usdc-option", "/trade/option/usdc/public/v1",
+         "{\"op\":\"subscribe\",\"id\":\"x1\",\"args\":[\"delta.orderbook100.BTC-25DEC26-60000-C\"]"
+         "}",
+         "\"type\":\"COMMAND_RESP\"", "\"dataType\":\"NEW\"", 0, NULL, NULL},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        sim_scene s;
+        sim_client c = {0};
+        exchange_options options =
+            sim_scene_families((const char *const[]){rows[i].family, NULL}, 1);
+        print_message("  %s\n", rows[i].family);
+        sim_scene_open(&s, &options);
+        sim_client_connect(&s, &c, rows[i].path);
+        sim_client_say(&c, rows[i].ask);
+        sim_scene_run_message(&s, &c, rows[i].answer);
+        sim_scene_run_message(&s, &c, rows[i].data);
+        assert_int_equal(sim_client_find(&c, rows[i].data) < sim_client_find(&c, rows[i].answer),
+                         rows[i].is_data_first);
+        if (rows[i].wrong != NULL) {
+            sim_client_say(&c, rows[i].wrong);
+            sim_scene_run_message(&s, &c, rows[i].refusal);
+        }
+        sim_client_close(&c);
+        sim_scene_close(&s);
+    }
+}
+
+/* Nothing private without a key; with one, everything that was asked for. A private family's
+ * account trades in markets that nobody else has asked for. */
+static void test_private(void **state)
+{
+    (void)state; /* none */
+    sim_scene s;
+    sim_client c = {0};
+    exchange_options options = sim_scene_families((const char *const[]){"v5-private", NULL}, 0);
+    sim_scene_open(&s, &options);
+    sim_client_connect(&s, &c, "/v5/private");
+    sim_client_say(&c, "{\"op\":\"subscribe\",\"args\":[\"order\"]}");
+    sim_scene_run_message(&s, &c, "\"success\":false");
+    assert_int_equal(sim_client_count(&c, "\"topic\":\"order\""), 0);
+    sim_client_say(&c, "{\"op\":\"auth\",\"args\":[\"key\",1618677786000,\"sig\"]}");
+    sim_scene_run_message(&s, &c, "\"op\":\"auth\"");
+    sim_client_say(&c,
+                   "{\"op\":\"subscribe\",\"args\":[\"order\",\"execution.linear\",\"dcp.spot\"]}");
+    sim_scene_run_message(&s, &c, "\"topic\":\"execution.linear\"");
+    sim_scene_run_message(&s, &c, "\"orderStatus\":\"Filled\"");
+    sim_scene_run_message(&s, &c, "\"category\":\"inverse\"");
+    sim_scene_run_message(&s, &c, "\"category\":\"spot\"");
+    assert_int_equal(sim_client_count(&c, "dcp"), 0);
+    assert_int_equal(sim_client_count(&c, "\"topic\":\"orderbook"), 0);
+    sim_client_close(&c);
+    sim_scene_close(&s);
+}
+
+/* Spot's private side has no subscribing: the key brings everything. */
+static void test_spot_private(void **state)
+{
+    (void)state; /* none */
+    sim_scene s;
+    sim_client c = {0};
+    exchange_options options =
+        sim_scene_families((const char *const[]){"spot-v1", "spot-private", NULL}, 0);
+    sim_scene_open(&s, &options);
+    sim_client_connect(&s, &c, "/spot/ws");
+    sim_client_say(&c, "{\"op\":\"auth\",\"args\":[\"key\",\"1618677786000\",\"sig\"]}");
+    sim_scene_run_message(&s, &c, "{\"auth\":\"success\"}");
+    sim_scene_run_message(&s, &c, "[{\"e\":\"ticketInfo\"");
+    sim_scene_run_message(&s, &c, "[{\"e\":\"executionReport\"");
+    sim_scene_run_message(&s, &c, "[{\"e\":\"outboundAccountInfo\"");
+    sim_scene_run_message(&s, &c, "[{\"e\":\"stop_executionReport\"");
+    sim_client_close(&c);
+    sim_scene_close(&s);
+}
+
+/* Linear and copy trading share their paths: what a client asks for first says which it means. */
+static void test_shared_path(void **state)
+{
+    (void)state; /* none */
+    sim_scene s;
+    sim_client linear = {0};
+    sim_client copies = {0};
+    exchange_options options =
+        sim_scene_families((const char *const[]){"linear", "copytrade", NULL}, 0);
+    sim_scene_open(&s, &options);
+    sim_client_connect(&s, &linear, "/realtime_public");
+    sim_client_connect(&s, &copies, "/realtime_public");
+    sim_client_say(&linear, "{\"op\":\"subscribe\",\"args\":[\"candle.1.BTCUSDT\"]}");
+    sim_client_say(&copies, "{\"op\":\"subscribe\",\"args\":[\"klineV2.1.BTCUSDT\"]}");
+    sim_scene_run_message(&s, &linear, "\"topic\":\"candle.1.BTCUSDT\"");
+    sim_scene_run_message(&s, &copies, "\"topic\":\"klineV2.1.BTCUSDT\"");
+    sim_client_say(&copies, "{\"op\":\"subscribe\",\"args\":[\"candle.3.BTCUSDT\"]}");
+    sim_scene_run_message(&s, &copies, "error:handler not found,topic:candle.3.BTCUSDT");
+    sim_client_close(&linear);
+    sim_client_close(&copies);
+    sim_scene_close(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_dialects),
+        cmocka_unit_test(test_private),
+        cmocka_unit_test(test_spot_private),
+        cmocka_unit_test(test_shared_path),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

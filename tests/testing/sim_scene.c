@@ -1,0 +1,169 @@
+#include "tests/testing/sim_scene.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/hash.h"
+
+enum { LINES_BYTES_MAX = 8 << 20 };
+
+static void on_opened(void *user, wire_conn *conn, const wire_peer *peer)
+{
+    sim_client *c = user;
+    (void)conn;
+    (void)peer;
+    c->opened++;
+}
+
+static void on_message(void *user, wire_conn *conn, unsigned opcode, td_bytes bytes,
+                       uint64_t recv_mono_ns)
+{
+    sim_client *c = user;
+    (void)conn;
+    (void)recv_mono_ns;
+    assert_int_equal(opcode, 1);
+    c->messages++;
+    if (bytes.size > 8 && memcmp(bytes.data, "{\"topic\"", 8) == 0)
+        c->digest = c->digest * 31 + td_xxh64(bytes.data, bytes.size);
+    assert_int_equal(td_buf_append(&c->lines, bytes.data, bytes.size, NULL), TD_OK);
+    assert_int_equal(td_buf_append(&c->lines, "\n", 1, NULL), TD_OK);
+}
+
+static void on_ended(void *user, const wire_end *end)
+{
+    sim_client *c = user;
+    c->conn = NULL;
+    c->ended++;
+    c->cause = end->cause;
+    c->close_code = end->close_code;
+    c->http_status = end->http_status;
+}
+
+static void on_sent(void *user, wire_conn *conn, unsigned opcode, td_bytes bytes,
+                    uint64_t sent_mono_ns)
+{
+    (void)user;
+    (void)conn;
+    (void)opcode;
+    (void)bytes;
+    (void)sent_mono_ns;
+}
+
+static void on_heartbeat(void *user, wire_conn *conn, unsigned opcode, td_bytes bytes)
+{
+    (void)user;
+    (void)conn;
+    (void)opcode;
+    (void)bytes;
+}
+
+static const wire_client_ops CLIENT_OPS = {.opened = on_opened,
+                                           .message = on_message,
+                                           .sent = on_sent,
+                                           .heartbeat = on_heartbeat,
+                                           .ended = on_ended};
+
+void sim_scene_open(sim_scene *s, const exchange_options *options)
+{
+    td_err err;
+    *s = (sim_scene){.options = *options};
+    if (s->options.family_count == 0) {
+        s->options.families[0] = family_find(td_bytes_str("inverse"));
+        s->options.families[1] = family_find(td_bytes_str("linear"));
+        s->options.family_count = 2;
+    }
+    s->options.symbol_count = 2;
+    s->options.seed = 11;
+    s->options.epoch_ns = 1618677786000000000u;
+    s->options.listen = "127.0.0.1:0";
+    s->options.is_plain = 1;
+    s->options.clock = clock_real();
+    if (wire_loop_open(clock_real(), NULL, &s->loop, &err) != TD_OK ||
+        exchange_open(&s->options, s->loop, &s->exchange, &err) != TD_OK)
+        fail_msg("%s", err.text);
+}
+
+void sim_scene_close(sim_scene *s)
+{
+    exchange_close(s->exchange);
+    wire_loop_close(s->loop);
+    truth_close(s->options.truth);
+    io_fault_close(s->disk);
+}
+
+void sim_client_connect(sim_scene *s, sim_client *c, const char *path)
+{
+    td_err err;
+    td_buf_init(&c->lines, LINES_BYTES_MAX);
+    (void)snprintf(s->url, sizeof s->url, "%s%s", wire_server_url(exchange_server(s->exchange)),
+                   path);
+    const wire_client_options options = {.url = s->url, .proxy = "", .ops = &CLIENT_OPS, .user = c};
+    if (wire_connect(s->loop, &options, &c->conn, &err) != TD_OK)
+        fail_msg("%s", err.text);
+}
+
+void sim_client_close(sim_client *c)
+{
+    td_buf_fini(&c->lines);
+}
+
+void sim_scene_run(sim_scene *s, const unsigned *counter, unsigned wanted)
+{
+    uint64_t end = clock_mono_ns(clock_real()) + 30 * TD_NS_PER_S;
+    while (*counter < wanted) {
+        assert_int_equal(wire_loop_run(s->loop, 100 * TD_NS_PER_MS, NULL), TD_OK);
+        assert_true(clock_mono_ns(clock_real()) < end);
+    }
+}
+
+void sim_scene_run_message(sim_scene *s, sim_client *c, const char *part)
+{
+    uint64_t end = clock_mono_ns(clock_real()) + 30 * TD_NS_PER_S;
+    for (;;) {
+        if (c->lines.size > 0 && memmem(c->lines.data, c->lines.size, part, strlen(part)) != NULL)
+            return;
+        assert_int_equal(wire_loop_run(s->loop, 100 * TD_NS_PER_MS, NULL), TD_OK);
+        if (clock_mono_ns(clock_real()) > end)
+            fail_msg("no message with %s", part);
+    }
+}
+
+void sim_client_say(sim_client *c, const char *text)
+{
+    assert_int_equal(wire_send(c->conn, td_bytes_str(text), NULL), TD_OK);
+}
+
+uint64_t sim_client_count(const sim_client *c, const char *part)
+{
+    uint64_t count = 0;
+    const uint8_t *at = c->lines.data;
+    const uint8_t *end = at + c->lines.size;
+    while (at < end) {
+        const uint8_t *lf = memchr(at, '\n', (size_t)(end - at));
+        count += memmem(at, (size_t)(lf - at), part, strlen(part)) != NULL;
+        at = lf + 1;
+    }
+    return count;
+}
+exchange_options sim_scene_families(const char *const *families, uint64_t rate)
+{
+    exchange_options options = {.rate = rate};
+    for (; families[options.family_count] != NULL; options.family_count++)
+        options.families[options.family_count] =
+            family_find(td_bytes_str(families[options.family_count]));
+    return options;
+}
+
+long sim_client_find(const sim_client *c, const char *part)
+{
+    const uint8_t *found =
+        c->lines.size == 0 ? NULL : memmem(c->lines.data, c->lines.size, part, strlen(part));
+    return found == NULL ? -1 : (long)(found - c->lines.data);
+}
