@@ -177,6 +177,7 @@ static void refuse_one(subscriber *self, size_t topic, const dialect_answer *ans
 static void refuse_range(subscriber *self, range topics, const dialect_answer *answer,
                          uint64_t mono_ns, subscriber_outcome *out)
 {
+    TD_ASSERT(topics.count > 0);
     int is_by_name = self->options.dialect->answers_topics && answer->failed_count > 0;
     if (topics.count == 1 || is_by_name) {
         for (size_t i = 0; i < topics.count; i++)
@@ -225,6 +226,7 @@ static void take_answer(subscriber *self, open_request *request, const dialect_a
     for (size_t i = request->topics.first; i < end; i++) {
         int is_meant = self->rows[i].state == TOPIC_ASKED && speaks_of(answer, self->names[i]);
         int is_refused = is_meant && !dialect_answer_grants(answer, self->names[i]);
+        TD_ASSERT(!is_meant || request->left > 0);
         if (is_meant)
             request->left--;
         if (is_meant && !is_refused)
@@ -324,6 +326,7 @@ uint64_t subscriber_due_ns(const subscriber *self)
 
 int subscriber_is_settled(const subscriber *self)
 {
+    TD_ASSERT(self->counts[TOPIC_GRANTED] <= self->options.topic_count);
     return self->counts[TOPIC_GRANTED] + self->counts[TOPIC_REFUSED] == self->options.topic_count;
 }
 

@@ -63,6 +63,7 @@ static td_result add_topic(collection *all, const char *topic, td_err *err)
     td_result rc = check_topic(all, topic, err);
     if (rc != TD_OK)
         return rc;
+    TD_ASSERT(all->out->topic_count < TABLE_PLACES / 2); /* find_place() ends at a free one */
     char *copy = td_strdup(topic);
     if (copy == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for topics");
@@ -169,6 +170,7 @@ static td_result spread(const collection *all, td_err *err)
     for (size_t i = 0; i < out->topic_count; i++) {
         size_t more = strlen(out->topics[i]) + 3; /* two quotes and a comma */
         size_t first = out->shards[out->shard_count - 1];
+        TD_ASSERT(first <= i);
         int is_full = (topics_max != 0 && i - first == topics_max) ||
                       (bytes_max != 0 && i > first && bytes + more > bytes_max);
         if (is_full && out->shard_count == LIMIT_FEED_SLOTS)

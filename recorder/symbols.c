@@ -93,6 +93,7 @@ static td_result take_line(const feed_config *feed, char *line, size_t number, s
     if (!is_symbol(line, size))
         return td_err_set(err, TD_E_INVALID, "%s:%zu: '%.60s' is no symbol", feed->symbols_file,
                           number, line);
+    TD_ASSERT(out->items != NULL);
     if (is_wanted(feed, line))
         out->items[out->count++] = line;
     return TD_OK;
@@ -110,6 +111,7 @@ static td_result take_lines(const feed_config *feed, size_t size, symbol_list *o
 {
     char *line = out->text;
     char *end = out->text + size;
+    TD_ASSERT(size <= LIMIT_SYMBOL_FILE_BYTES);
     *end = '\0';
     for (size_t number = 1; line <= end; number++) {
         char *feed_end = memchr(line, '\n', (size_t)(end - line));

@@ -65,6 +65,8 @@ static sim_conn *first_conn(const sim_market *m)
 
 static sim_conn *next_conn(const sim_market *m, const sim_conn *conn)
 {
+    _Static_assert(LISTENERS_MAX == 2, "who is not of the first family is of the last");
+    TD_ASSERT(conn->of == m->listeners[0] || conn->of == m->listeners[1]);
     if (conn->next != NULL)
         return conn->next;
     return first_from(m, (size_t)(m->listeners[0] == conn->of ? 1 : LISTENERS_MAX));
@@ -129,6 +131,7 @@ static void send_batch(sim_market *m)
     if (flush_truth(m->exchange)) {
         for (size_t i = 0; i < m->batch_count; i++) {
             const batch_frame *frame = &m->batch[i];
+            TD_ASSERT(frame->offset + frame->size <= m->batch_bytes.size);
             td_bytes bytes = td_bytes_of(m->batch_bytes.data + frame->offset, frame->size);
             for (sim_conn *conn = first_conn(m); conn != NULL; conn = next_conn(m, conn))
                 for (uint8_t copy = 0; copy < frame->copies && is_listening(conn, m, frame->stream);
@@ -209,6 +212,7 @@ static void fill_slot(sim_market *m)
     if (ts_ns < m->last_ts_ns + TS_STEP_MIN_NS)
         ts_ns = m->last_ts_ns + TS_STEP_MIN_NS;
     ts_ns -= ts_ns % TS_STEP_MIN_NS;
+    TD_ASSERT(ts_ns > m->last_ts_ns);
     m->last_ts_ns = ts_ns;
     m->slot++;
     if (venue_next(m->venue, ts_ns, &frame))
@@ -227,6 +231,8 @@ static int is_full(const sim_market *m)
 static void make_batch(sim_market *m, uint64_t due)
 {
     exchange *x = m->exchange;
+    TD_ASSERT(m->batch_count == 0);
+    TD_ASSERT(m->batch_bytes.size == 0);
     while (m->slot < due && m->batch_count + ACCOUNT_FRAMES_MAX < BATCH_FRAMES_MAX &&
            m->batch_bytes.size < BATCH_BYTES_MAX && x->failure == TD_OK && !is_full(m))
         fill_slot(m);
@@ -292,6 +298,7 @@ static uint64_t exchange_time(exchange *x, uint64_t mono_ns)
         x->first_mono_ns = mono_ns;
         x->first_ns = clock_wall_ns(options->clock);
     }
+    TD_ASSERT(mono_ns >= x->first_mono_ns);
     return x->first_ns + (mono_ns - x->first_mono_ns) * scale;
 }
 
@@ -343,6 +350,8 @@ static void send_snapshot(sim_conn *conn, sim_market *m, uint32_t index)
 {
     venue_frame frame;
     venue_stream stream = venue_stream_at(m->venue, index);
+    TD_ASSERT(conn->waiting > 0);
+    TD_ASSERT(*held(conn, m, index) == SUBSCRIPTION_WAITS);
     *held(conn, m, index) = SUBSCRIPTION_LIVE;
     conn->waiting--;
     if (conn->is_silent || !venue_snapshot(m->venue, index, &frame))
@@ -356,6 +365,7 @@ void conn_send_snapshots(sim_conn *conn)
 {
     for (size_t k = 0; k < conn->of->market_count && conn->waiting > 0; k++) {
         sim_market *m = conn->of->markets[k];
+        TD_ASSERT(conn->streams[k] != NULL); /* something of it waits */
         uint32_t count = venue_stream_count(m->venue);
         for (uint32_t i = 0; conn->waiting > 0 && i < count; i++) {
             if (conn->streams[k][i] != SUBSCRIPTION_WAITS)

@@ -7,7 +7,9 @@
 
 int conn_sees(const sim_conn *conn, size_t place, uint32_t stream)
 {
+    TD_ASSERT(place < conn->of->market_count);
     const sim_market *m = conn->of->markets[place];
+    TD_ASSERT(stream < venue_stream_count(m->venue));
     if (!venue_stream_at(m->venue, stream).is_private)
         return conn->sees_public && m->row == conn->of->row;
     return conn->sees_private && m->account == conn->of->row->account;
@@ -56,6 +58,7 @@ static void use_nothing(sim_conn *conn, size_t place, uint32_t stream)
 /* Streams that the connection has already stay as they are. */
 static void use_subscribe(sim_conn *conn, size_t place, uint32_t stream)
 {
+    TD_ASSERT(conn->streams[place] != NULL); /* prepare() */
     uint8_t *held = &conn->streams[place][stream];
     if (*held != SUBSCRIPTION_NONE)
         return;
@@ -67,7 +70,9 @@ static void use_subscribe(sim_conn *conn, size_t place, uint32_t stream)
 
 static void use_unsubscribe(sim_conn *conn, size_t place, uint32_t stream)
 {
+    TD_ASSERT(conn->streams[place] != NULL);
     uint8_t *held = &conn->streams[place][stream];
+    TD_ASSERT(*held != SUBSCRIPTION_WAITS || conn->waiting > 0);
     conn->waiting -= *held == SUBSCRIPTION_WAITS;
     *held = SUBSCRIPTION_NONE;
 }
@@ -128,6 +133,7 @@ static int check_topics(sim_conn *conn, const dialect_request *request, dialect_
     }
     if (request->arg_count == 0)
         reply->refused = REFUSAL_INVALID_ARGS;
+    TD_ASSERT(failed <= request->arg_count);
     return failed < request->arg_count;
 }
 
@@ -137,6 +143,7 @@ static int check_topics(sim_conn *conn, const dialect_request *request, dialect_
 static td_result prepare(sim_conn *conn, td_err *err)
 {
     sim_family *f = conn->of;
+    TD_ASSERT(f->market_count <= CATALOG_MARKETS_MAX);
     td_result rc = family_start(f, err);
     for (size_t i = 0; rc == TD_OK && i < f->market_count; i++) {
         if (conn->streams[i] != NULL)
@@ -183,7 +190,8 @@ static void find_family(sim_conn *conn, const dialect_request *request)
             return;
     }
     forget_streams(conn);
-    conn_move(conn, first);
+    conn_move(conn, first); /* nobody knows it: the first says so */
+    TD_ASSERT(conn->of == first);
 }
 
 static void subscribe(sim_conn *conn, const dialect_request *request, dialect_reply *reply,

@@ -8,6 +8,8 @@ void note_frame(sim_conn *conn, const venue_stream *stream, const venue_frame *f
 {
     exchange *x = conn->exchange;
     td_err err;
+    TD_ASSERT(frame->bytes.size > 0);
+    TD_ASSERT(!conn->is_closing);
     conn->sent++;
     x->counts.data_frames++;
     if (x->options.truth == NULL)
@@ -37,6 +39,7 @@ static void note_book(sim_market *m, const venue_stream *stream, const venue_fra
 {
     exchange *x = m->exchange;
     td_err err;
+    TD_ASSERT(frame->stream < venue_stream_count(m->venue));
     if (++m->book_frames[frame->stream] % BOOK_MARK_EVERY != 0)
         return;
     const truth_book book = {.path = market_path(m),

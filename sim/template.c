@@ -103,6 +103,7 @@ static uint16_t find_name(compiler *c, const char *const *names, size_t count)
 
 static template_op *add_op(compiler *c, op_kind kind)
 {
+    TD_ASSERT(c->made->op_count < strlen(c->made->text)); /* an op has a byte at least */
     template_op *op = &c->made->ops[c->made->op_count++];
     *op = (template_op){.kind = (uint8_t)kind};
     return op;
@@ -225,6 +226,8 @@ static void put_shortest(text_out *out, int64_t n, unsigned places)
 /* n / 10^from as so many 10^-to, cut. */
 static int64_t rescale(int64_t n, unsigned from, unsigned to)
 {
+    TD_ASSERT(from <= 18);
+    TD_ASSERT(to <= 18);
     return to >= from ? n * text_power10(to - from) : n / text_power10(from - to);
 }
 
@@ -246,6 +249,7 @@ static void put_iso(text_out *out, uint64_t ns, unsigned digits)
 
 static void put_value(text_out *out, const template_op *op, const sim_value *value)
 {
+    TD_ASSERT(value->places <= 18);
     if (value->text != NULL) {
         text_puts(out, value->text);
         return;
@@ -275,6 +279,8 @@ static void put_value(text_out *out, const template_op *op, const sim_value *val
 /* Does a value of these ops differ from what was shown? */
 static int has_changed(const template *t, uint32_t from, uint32_t to, const template_source *source)
 {
+    TD_ASSERT(from <= to);
+    TD_ASSERT(to <= t->op_count);
     for (uint32_t i = from; i < to; i++) {
         if (t->ops[i].kind != OP_VALUE)
             continue;
@@ -294,6 +300,7 @@ static void render_list(const template *t, uint32_t at, const template_source *s
                         text_out *out)
 {
     const template_op *op = &t->ops[at];
+    TD_ASSERT(op->end > at);
     TD_ASSERT(source->next_item != NULL);
     for (size_t i = 0; source->next_item(source->user, (sim_list_id)op->name, i, source->values);
          i++) {

@@ -36,7 +36,8 @@ static int next_level(const list_source *list, sim_list_id which, size_t index, 
     if (which == SIM_LIST_FALLING)
         at = side == MARKET_SELL ? asks - 1 - index : index - asks;
     if (at >= window->counts[side])
-        return 0;
+        return 0; /* the end: counting backwards has gone below 0 */
+    TD_ASSERT(which != SIM_LIST_BIDS || side == MARKET_BUY);
     set_level(list, side, &window_side(window, side)[at], values);
     return 1;
 }
@@ -55,6 +56,7 @@ static int next_change(list_source *list, sim_list_id which, size_t index, sim_v
 {
     if (index == 0)
         list->at = 0;
+    TD_ASSERT(index == 0 || list->at > 0); /* items are asked for one after the other */
     while (list->at < list->changes->count) {
         const window_change *change = &list->changes->items[list->at++];
         if (!is_listed(change, which))
@@ -71,6 +73,7 @@ static int next_trade(list_source *list, size_t index, sim_value *values)
     if (index >= list->trade_count)
         return 0;
     size_t at = list->trade_first + index;
+    TD_ASSERT(s != NULL);
     const sim_trade *trade = list->is_recent ? &s->recent[at % SYMBOL_RECENT_MAX] : &s->trades[at];
     symbol_set_trade(s, trade, values);
     symbol_format_uuid(trade->id, list->uuid);
@@ -82,6 +85,7 @@ static int next_trade(list_source *list, size_t index, sim_value *values)
 static int next_symbol(list_source *list, size_t index, sim_value *values)
 {
     const venue *v = list->venue;
+    TD_ASSERT(list->of >= v->streams);
     uint32_t stream_index = (uint32_t)(list->of - v->streams);
     if (index == 0)
         list->at = 0;
