@@ -79,111 +79,110 @@ static void a_whole_file_is_read(void **state)
     td_free(config);
 }
 
+static const struct {
+    const char *name, *text, *line, *says, *allowed;
+} FAULTS[] = {
+    {"unknown key", "feeds:\n  - family: inverse\n    topixs: [trade]\n", ":3: ", "topixs",
+     "topics"},
+    {"unknown key at the top", "feed: []\n", ":1: ", "'feed'", "commit_interval"},
+    {"value out of bounds", "commit_interval: 5ms\nfeeds: []\n", ":1: ", "commit_interval",
+     "10 ms"},
+    {"no duration", "feeds:\n  - family: inverse\n    stale_after: soon\n", ":3: ", "stale_after",
+     "soon"},
+    {"no choice", "overload: panic\nfeeds: []\n", ":1: ", "overload", "pause"},
+    {"list for a value", "feeds:\n  - family: [a, b]\n", ":2: ", "family", "plain value"},
+    {"mapping for a list", "feeds:\n  - family: inverse\n    topics: {a: b}\n", ":3: ", "topics",
+     "list"},
+    {"unknown family", "feeds:\n  - topics: [trade]\n    family: invers\n", ":3: ", "invers", ""},
+    {"private family without credentials",
+     "feeds:\n  - family: spot-private\n    topics: [executionReport]\n", ":2: ", "spot-private",
+     "needs credentials"},
+    {"private URL without credentials",
+     "feeds:\n  - url: wss://stream.bybit.com/v5/private\n    topics: [order]\n",
+     ":2: ", "v5-private", "needs credentials"},
+    {"private family that is told not to authenticate",
+     "feeds:\n  - family: v5-private\n    auth: none\n    topics: [order]\n", ":3: ", "v5-private",
+     "needs credentials"},
+    {"authentication by URL where there is none",
+     "feeds:\n  - family: v5-private\n    auth: url\n    topics: [order]\n"
+     "    api_key_env: A\n    api_secret_env: B\n",
+     ":3: ", "URL", "auth: op"},
+    {"credentials of a public feed",
+     "feeds:\n  - family: inverse\n    topics: [trade]\n    api_key_env: A\n"
+     "    api_secret_env: B\n",
+     ":2: ", "credentials", "auth is none"},
+    {"public topics at a private address",
+     "feeds:\n  - family: linear\n    auth: op\n    api_key_env: A\n    api_secret_env: B\n"
+     "    topics: [order, trade]\n    symbols: [BTCUSDT]\n",
+     ":6: ", "topic 'trade' is public", "realtime_private' has private topics only"},
+    {"the same as a whole topic, by URL",
+     "feeds:\n  - url: wss://stream.bybit.com/contract/private/v3\n    auth: op\n"
+     "    api_key_env: A\n    api_secret_env: B\n    topics: [tickers.BTCUSDT]\n",
+     ":6: ", "'tickers.BTCUSDT' is public", "/contract/private/v3"},
+    {"private topics without credentials", "feeds:\n  - family: linear\n    topics: [order]\n",
+     ":3: ", "topic 'order' is private", "needs credentials"},
+    {"the same where one address has both",
+     "feeds:\n  - family: inverse\n    topics: [trade.BTCUSD, position]\n",
+     ":3: ", "topic 'position' is private", "needs credentials"},
+    {"compressed frames where there are none",
+     "feeds:\n  - family: inverse\n    topics: [trade]\n    binary: true\n", ":4: ", "inverse",
+     "only spot"},
+    {"HTTP without a URL",
+     "feeds:\n  - family: inverse\n    topics: [trade]\n    http:\n      - name: a\n",
+     ":5: ", "'a'", "no url"},
+    {"HTTP with a strange key",
+     "feeds:\n  - family: inverse\n    topics: [trade]\n    http:\n"
+     "      - {name: a, uri: b}\n",
+     ":5: ", "uri", "name, url, every"},
+    {"HTTP that is no list", "feeds:\n  - family: inverse\n    topics: [trade]\n    http: a\n",
+     ":4: ", "http", "list"},
+    {"HTTP of another kind",
+     "feeds:\n  - family: inverse\n    topics: [trade]\n    http:\n"
+     "      - {name: a, url: \"wss://h/\"}\n",
+     ":5: ", "wss://h/", "https://"},
+    {"HTTP too often",
+     "feeds:\n  - family: inverse\n    topics: [trade]\n    http:\n"
+     "      - {name: a, url: \"https://h/\", every: 1s}\n"
+     "      - {name: b, url: \"https://h/\", every: 2s}\n",
+     ":5: ", "1.5 HTTP requests a second", "may have one"},
+    {"HTTP more often than is allowed at all",
+     "feeds:\n  - family: inverse\n    topics: [trade]\n    http:\n"
+     "      - {name: a, url: \"https://h/\", every: 10ms}\n",
+     ":5: ", "every", "1 s"},
+    {"two HTTP requests of one name",
+     "feeds:\n  - family: inverse\n    topics: [trade]\n    http:\n"
+     "      - {name: a, url: \"https://h/\"}\n      - {name: a, url: \"https://h/\"}\n",
+     ":5: ", "'a'", "two HTTP"},
+    {"HTTP name that is a path",
+     "feeds:\n  - family: inverse\n    topics: [trade]\n    http:\n"
+     "      - {name: a/b, url: \"https://h/\"}\n",
+     ":5: ", "a/b", "letters"},
+    {"no topics", "feeds:\n  - family: inverse\n", ":2: ", "topic", ""},
+    {"two of one name",
+     "feeds:\n  - family: inverse\n    topics: [a]\n  - family: inverse\n    topics: [a]\n",
+     ":4: ", "inverse", "another name"},
+    {"key twice", "overload: drop\noverload: pause\nfeeds: []\n", ":2: ", "overload", "line 1"},
+    {"no YAML", "feeds: [\n", ":2: ", "", ""},
+    {"nothing", "", "", "empty", "feeds"},
+    {"no feeds", "overload: drop\n", ":1: ", "feeds", ""},
+    {"foreign URL", "feeds:\n  - url: wss://example.com/x\n    topics: [a]\n",
+     ":2: ", "example.com", ""},
+    {"auth without key", "feeds:\n  - family: inverse\n    auth: op\n    topics: [order]\n",
+     ":3: ", "auth", "api_key_env"},
+    {"name that is a path", "feeds:\n  - family: inverse\n    name: ../x\n    topics: [trade]\n",
+     ":3: ", "../x", "letters"},
+};
+
 static void faults_are_named_by_line_and_key(void **state)
 {
-    static const struct {
-        const char *name, *text, *line, *says, *allowed;
-    } ROWS[] = {
-        {"unknown key", "feeds:\n  - family: inverse\n    topixs: [trade]\n", ":3: ", "topixs",
-         "topics"},
-        {"unknown key at the top", "feed: []\n", ":1: ", "'feed'", "commit_interval"},
-        {"value out of bounds", "commit_interval: 5ms\nfeeds: []\n", ":1: ", "commit_interval",
-         "10 ms"},
-        {"no duration", "feeds:\n  - family: inverse\n    stale_after: soon\n",
-         ":3: ", "stale_after", "soon"},
-        {"no choice", "overload: panic\nfeeds: []\n", ":1: ", "overload", "pause"},
-        {"list for a value", "feeds:\n  - family: [a, b]\n", ":2: ", "family", "plain value"},
-        {"mapping for a list", "feeds:\n  - family: inverse\n    topics: {a: b}\n",
-         ":3: ", "topics", "list"},
-        {"unknown family", "feeds:\n  - topics: [trade]\n    family: invers\n", ":3: ", "invers",
-         ""},
-        {"private family without credentials",
-         "feeds:\n  - family: spot-private\n    topics: [executionReport]\n",
-         ":2: ", "spot-private", "needs credentials"},
-        {"private URL without credentials",
-         "feeds:\n  - url: wss://stream.bybit.com/v5/private\n    topics: [order]\n",
-         ":2: ", "v5-private", "needs credentials"},
-        {"private family that is told not to authenticate",
-         "feeds:\n  - family: v5-private\n    auth: none\n    topics: [order]\n",
-         ":3: ", "v5-private", "needs credentials"},
-        {"authentication by URL where there is none",
-         "feeds:\n  - family: v5-private\n    auth: url\n    topics: [order]\n"
-         "    api_key_env: A\n    api_secret_env: B\n",
-         ":3: ", "URL", "auth: op"},
-        {"credentials of a public feed",
-         "feeds:\n  - family: inverse\n    topics: [trade]\n    api_key_env: A\n"
-         "    api_secret_env: B\n",
-         ":2: ", "credentials", "auth is none"},
-        {"public topics at a private address",
-         "feeds:\n  - family: linear\n    auth: op\n    api_key_env: A\n    api_secret_env: B\n"
-         "    topics: [order, trade]\n    symbols: [BTCUSDT]\n",
-         ":6: ", "topic 'trade' is public", "realtime_private' has private topics only"},
-        {"the same as a whole topic, by URL",
-         "feeds:\n  - url: wss://stream.bybit.com/contract/private/v3\n    auth: op\n"
-         "    api_key_env: A\n    api_secret_env: B\n    topics: [tickers.BTCUSDT]\n",
-         ":6: ", "'tickers.BTCUSDT' is public", "/contract/private/v3"},
-        {"private topics without credentials", "feeds:\n  - family: linear\n    topics: [order]\n",
-         ":3: ", "topic 'order' is private", "needs credentials"},
-        {"the same where one address has both",
-         "feeds:\n  - family: inverse\n    topics: [trade.BTCUSD, position]\n",
-         ":3: ", "topic 'position' is private", "needs credentials"},
-        {"compressed frames where there are none",
-         "feeds:\n  - family: inverse\n    topics: [trade]\n    binary: true\n", ":4: ", "inverse",
-         "only spot"},
-        {"HTTP without a URL",
-         "feeds:\n  - family: inverse\n    topics: [trade]\n    http:\n      - name: a\n",
-         ":5: ", "'a'", "no url"},
-        {"HTTP with a strange key",
-         "feeds:\n  - family: inverse\n    topics: [trade]\n    http:\n"
-         "      - {name: a, uri: b}\n",
-         ":5: ", "uri", "name, url, every"},
-        {"HTTP that is no list", "feeds:\n  - family: inverse\n    topics: [trade]\n    http: a\n",
-         ":4: ", "http", "list"},
-        {"HTTP of another kind",
-         "feeds:\n  - family: inverse\n    topics: [trade]\n    http:\n"
-         "      - {name: a, url: \"wss://h/\"}\n",
-         ":5: ", "wss://h/", "https://"},
-        {"HTTP too often",
-         "feeds:\n  - family: inverse\n    topics: [trade]\n    http:\n"
-         "      - {name: a, url: \"https://h/\", every: 1s}\n"
-         "      - {name: b, url: \"https://h/\", every: 2s}\n",
-         ":5: ", "1.5 HTTP requests a second", "may have one"},
-        {"HTTP more often than is allowed at all",
-         "feeds:\n  - family: inverse\n    topics: [trade]\n    http:\n"
-         "      - {name: a, url: \"https://h/\", every: 10ms}\n",
-         ":5: ", "every", "1 s"},
-        {"two HTTP requests of one name",
-         "feeds:\n  - family: inverse\n    topics: [trade]\n    http:\n"
-         "      - {name: a, url: \"https://h/\"}\n      - {name: a, url: \"https://h/\"}\n",
-         ":5: ", "'a'", "two HTTP"},
-        {"HTTP name that is a path",
-         "feeds:\n  - family: inverse\n    topics: [trade]\n    http:\n"
-         "      - {name: a/b, url: \"https://h/\"}\n",
-         ":5: ", "a/b", "letters"},
-        {"no topics", "feeds:\n  - family: inverse\n", ":2: ", "topic", ""},
-        {"two of one name",
-         "feeds:\n  - family: inverse\n    topics: [a]\n  - family: inverse\n    topics: [a]\n",
-         ":4: ", "inverse", "another name"},
-        {"key twice", "overload: drop\noverload: pause\nfeeds: []\n", ":2: ", "overload", "line 1"},
-        {"no YAML", "feeds: [\n", ":2: ", "", ""},
-        {"nothing", "", "", "empty", "feeds"},
-        {"no feeds", "overload: drop\n", ":1: ", "feeds", ""},
-        {"foreign URL", "feeds:\n  - url: wss://example.com/x\n    topics: [a]\n",
-         ":2: ", "example.com", ""},
-        {"auth without key", "feeds:\n  - family: inverse\n    auth: op\n    topics: [order]\n",
-         ":3: ", "auth", "api_key_env"},
-        {"name that is a path",
-         "feeds:\n  - family: inverse\n    name: ../x\n    topics: [trade]\n", ":3: ", "../x",
-         "letters"},
-    };
     (void)state;
     recorder_config *config = td_alloc(sizeof *config);
-    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+    for (size_t i = 0; i < sizeof FAULTS / sizeof FAULTS[0]; i++) {
         td_err err = {0};
-        td_result rc = load(config, ROWS[i].text, &err);
-        if (rc == TD_OK || strstr(err.text, ROWS[i].line) == NULL ||
-            strstr(err.text, ROWS[i].says) == NULL || strstr(err.text, ROWS[i].allowed) == NULL)
-            fail_msg("%s: %d '%s'", ROWS[i].name, rc, err.text);
+        td_result rc = load(config, FAULTS[i].text, &err);
+        if (rc == TD_OK || strstr(err.text, FAULTS[i].line) == NULL ||
+            strstr(err.text, FAULTS[i].says) == NULL || strstr(err.text, FAULTS[i].allowed) == NULL)
+            fail_msg("%s: %d '%s'", FAULTS[i].name, rc, err.text);
         config_fini(config);
     }
     td_free(config);

@@ -233,6 +233,43 @@ static void test_filter_covers(void **state)
     }
 }
 
+/* Dialects without lists: docs/wire.md 1.3, 1.5. */
+static void test_covers_by_text(void **state)
+{
+    (void)state;
+    static const struct {
+        dialect_id dialect;
+        const char *subscription, *topic;
+        int covers;
+    } ROWS[] = {
+        {DIALECT_V3, "tickers.A", "tickers.A", 1},
+        {DIALECT_V3, "tickers", "tickers.A", 0},
+        {DIALECT_V3, "tickers.*", "tickers.A", 0},
+        {DIALECT_V3, "tickers.A|B", "tickers.A", 0},
+        {DIALECT_V3, "", "", 0},
+        {DIALECT_V5_PRIVATE, "order", "order", 1},
+        {DIALECT_V5_PRIVATE, "order", "order.linear", 1},
+        {DIALECT_V5_PRIVATE, "order.linear", "order", 1},
+        {DIALECT_V5_PRIVATE, "order.linear", "order.inverse", 0},
+        {DIALECT_V5_PRIVATE, "execution", "execution.fast", 0},
+        {DIALECT_V5_PRIVATE, "execution.fast", "execution", 0},
+        {DIALECT_V5_PRIVATE, "execution.fast", "execution.fast.spot", 1},
+        {DIALECT_V5_PRIVATE, "execution", "execution.fast.spot", 0},
+        {DIALECT_V5_PRIVATE, "order", "orderbook", 0},
+        {DIALECT_USDC, "user.order", "user.order", 1},
+        {DIALECT_USDC, "user", "user.order", 0},
+        {DIALECT_SPOT, "kline.1m.A", "kline.1m.A", 1},
+        {DIALECT_SPOT, "kline.1m.A", "kline.5m.A", 0},
+        {DIALECT_SPOT_PRIVATE, "*", "executionReport", 1},
+    };
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        int covers = dialect_find(ROWS[i].dialect)
+                         ->covers(td_bytes_str(ROWS[i].subscription), td_bytes_str(ROWS[i].topic));
+        if (covers != ROWS[i].covers)
+            fail_msg("'%s' and %s: %d", ROWS[i].subscription, ROWS[i].topic, covers);
+    }
+}
+
 static void test_filters(void **state)
 {
     (void)state;
@@ -337,6 +374,7 @@ int main(void)
         cmocka_unit_test(test_answers),
         cmocka_unit_test(test_requests_refused),
         cmocka_unit_test(test_filter_covers),
+        cmocka_unit_test(test_covers_by_text),
         cmocka_unit_test(test_filters),
         cmocka_unit_test(test_filters_are_bounded),
         cmocka_unit_test(test_filters_are_many),

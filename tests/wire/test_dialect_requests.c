@@ -560,42 +560,6 @@ static void test_credentials(void **state)
     assert_int_equal(dialect_check_auth(&request, NULL, 0), REFUSAL_INVALID_ARGS);
 }
 
-static void test_covers(void **state)
-{
-    (void)state;
-    static const struct {
-        dialect_id dialect;
-        const char *subscription, *topic;
-        int covers;
-    } ROWS[] = {
-        {DIALECT_V3, "tickers.A", "tickers.A", 1},
-        {DIALECT_V3, "tickers", "tickers.A", 0},
-        {DIALECT_V3, "tickers.*", "tickers.A", 0},
-        {DIALECT_V3, "tickers.A|B", "tickers.A", 0},
-        {DIALECT_V3, "", "", 0},
-        {DIALECT_V5_PRIVATE, "order", "order", 1},
-        {DIALECT_V5_PRIVATE, "order", "order.linear", 1},
-        {DIALECT_V5_PRIVATE, "order.linear", "order", 1},
-        {DIALECT_V5_PRIVATE, "order.linear", "order.inverse", 0},
-        {DIALECT_V5_PRIVATE, "execution", "execution.fast", 0},
-        {DIALECT_V5_PRIVATE, "execution.fast", "execution", 0},
-        {DIALECT_V5_PRIVATE, "execution.fast", "execution.fast.spot", 1},
-        {DIALECT_V5_PRIVATE, "execution", "execution.fast.spot", 0},
-        {DIALECT_V5_PRIVATE, "order", "orderbook", 0},
-        {DIALECT_USDC, "user.order", "user.order", 1},
-        {DIALECT_USDC, "user", "user.order", 0},
-        {DIALECT_SPOT, "kline.1m.A", "kline.1m.A", 1},
-        {DIALECT_SPOT, "kline.1m.A", "kline.5m.A", 0},
-        {DIALECT_SPOT_PRIVATE, "*", "executionReport", 1},
-    };
-    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
-        int covers = dialect_find(ROWS[i].dialect)
-                         ->covers(td_bytes_str(ROWS[i].subscription), td_bytes_str(ROWS[i].topic));
-        if (covers != ROWS[i].covers)
-            fail_msg("'%s' and %s: %d", ROWS[i].subscription, ROWS[i].topic, covers);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -603,7 +567,6 @@ int main(void)
         cmocka_unit_test(test_fit),           cmocka_unit_test(test_round_trips),
         cmocka_unit_test(test_auth_and_ping), cmocka_unit_test(test_read),
         cmocka_unit_test(test_bounds),        cmocka_unit_test(test_credentials),
-        cmocka_unit_test(test_covers),
     };
     return cmocka_run_group_tests_name("wire/dialect_requests", tests, NULL, NULL);
 }
