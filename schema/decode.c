@@ -45,15 +45,16 @@ static void forget_plans(decoder *d)
         d->plans[i] = NULL;
     }
     d->plan_count = 0;
+    d->last_plan = NULL;
 }
 
-plan *decoder_plan(decoder *d, const topic_row *row)
+plan *decoder_plan_found(decoder *d, const topic_row *row)
 {
     _Static_assert((DECODER_PLANS_MAX & (DECODER_PLANS_MAX - 1)) == 0, "a mask makes a slot");
     size_t slot = ((uintptr_t)row / sizeof *row) & (DECODER_PLANS_MAX - 1);
     while (d->plans[slot] != NULL) {
         if (d->plans[slot]->row == row)
-            return d->plans[slot];
+            return d->last_plan = d->plans[slot];
         slot = (slot + 1) & (DECODER_PLANS_MAX - 1);
     }
     if (d->plan_count >= DECODER_PLANS_MAX / 4 * 3) {
@@ -64,7 +65,7 @@ plan *decoder_plan(decoder *d, const topic_row *row)
         return NULL;
     d->plan_count++;
     TD_ASSERT(d->plan_count < DECODER_PLANS_MAX); /* so that every search ends at a free slot */
-    return d->plans[slot];
+    return d->last_plan = d->plans[slot];
 }
 
 int decoder_grow(void **memory, size_t *capacity, size_t count, size_t size)
@@ -228,9 +229,11 @@ int decoder_decode(decoder *d, const topic_match *topic, td_bytes frame, decode_
 {
     *why = (decode_error){.reason = DECODE_OK};
     td_bytes whole = frame;
-    td_result rc = decoder_inflate(d, frame, &frame);
-    if (TD_UNLIKELY(rc != TD_OK))
-        return refuse_compressed(whole, rc, why);
+    if (TD_UNLIKELY(frame.size == 0 || *frame.data != '{')) {
+        td_result rc = decoder_inflate(d, frame, &frame);
+        if (rc != TD_OK)
+            return refuse_compressed(whole, rc, why);
+    }
     if (topic->row == NULL)
         return refuse_unknown(d, frame, why);
     plan *p = decoder_plan(d, topic->row);

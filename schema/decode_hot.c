@@ -40,6 +40,46 @@ const uint8_t *scan_many_digits(const uint8_t *p, uint64_t *value, size_t *count
     return p + *count;
 }
 
+/* A whole number of 8 to 16 digits, as times and sequences are; NULL: it is something else. */
+static inline const uint8_t *scan_two_whole_words(const uint8_t *p, uint64_t *value)
+{
+    const uint64_t zeros = UINT64_C(0x3030303030303030);
+    uint64_t first = td_le64(p);
+    uint64_t second = td_le64(p + 8);
+    uint64_t others = scan_other_bytes(second);
+    size_t digits = others == 0 ? 8 : (size_t)__builtin_ctzll(others) / 8;
+    uint8_t next = p[8 + digits];
+    if (scan_other_bytes(first) != 0 || *p == '0' || next == '.' || (next >= '0' && next <= '9'))
+        return NULL;
+    uint64_t behind = digits == 0 ? 0 : (second ^ zeros) << (64 - 8 * digits);
+    *value = scan_eight_digits(first ^ zeros) * SCAN_POW10[digits] + scan_eight_digits(behind);
+    return p + 8 + digits;
+}
+
+const uint8_t *scan_long_number(const uint8_t *p, uint64_t *value, uint8_t *scale)
+{
+    const uint8_t *behind = scan_two_whole_words(p, value);
+    uint8_t first = *p;
+    size_t whole;
+    size_t places = 0;
+    *scale = 0;
+    if (TD_LIKELY(behind != NULL))
+        return behind;
+    *value = 0;
+    p = scan_digits(p, value, &whole);
+    if (whole == 0 || (first == '0' && whole > 1))
+        return NULL;
+    if (*p == '.') {
+        p = scan_digits(p + 1, value, &places);
+        if (places == 0)
+            return NULL;
+    }
+    if (whole + places > SCAN_DIGITS_MAX)
+        return NULL;
+    *scale = (uint8_t)places;
+    return p;
+}
+
 const uint8_t *scan_key_unguessed(key_set *set, uint32_t place, const uint8_t *p,
                                   const uint8_t *end, uint32_t *found)
 {
@@ -111,10 +151,44 @@ const uint8_t *scan_bool(const uint8_t *p, int8_t *out)
     return !is_string ? p : *p == '"' ? p + 1 : NULL;
 }
 
+/* size bytes at a, which padding follows, are those at b; size is at least 8. */
+static inline int bytes_are(const uint8_t *a, const uint8_t *b, size_t size)
+{
+    uint64_t differs = key_load(a + size - 8) ^ key_load(b + size - 8);
+    for (size_t i = 0; i + 8 < size; i += 8)
+        differs |= key_load(a + i) ^ key_load(b + i);
+    return differs == 0;
+}
+
+/* "topic.symbol", where the topic is its row's name alone (plain text, that is), or has a parameter
+ * of plain text: NULL if that cannot be said so quickly. */
+static inline const uint8_t *scan_whole_topic(const walk *w, const uint8_t *p)
+{
+    td_bytes topic = w->h->topic->topic;
+    const plan *own = w->h->p;
+    const key_word *symbol = w->h->symbol;
+    if (!own->has_symbol || own->row->symbol_path != NULL || topic.size < 8 || topic.size > 32 ||
+        own->topic_bytes > topic.size || symbol->bytes == 0 || symbol->bytes >= KEY_WORD_BYTES ||
+        p + topic.size + symbol->bytes + 3 > w->h->end || *p != '"')
+        return NULL;
+    const uint8_t *dot = p + 1 + topic.size;
+    for (const uint8_t *at = p + 1 + own->topic_bytes; at < dot; at += 8)
+        if (scan_special_bytes(td_le64(at)) != 0)
+            return NULL;
+    if (!bytes_are(p + 1, topic.data, topic.size) || *dot != '.' || !key_is(symbol, dot + 1))
+        return NULL;
+    return dot + symbol->bytes + 2;
+}
+
 /* The frame's topic is "topic.symbol", or the topic alone; or what of it does not stand elsewhere.
  */
 static const uint8_t *scan_topic(walk *w, const uint8_t *p)
 {
+    const uint8_t *behind = scan_whole_topic(w, p);
+    if (TD_LIKELY(behind != NULL)) {
+        w->has_topic = 1;
+        return behind;
+    }
     const topic_match *topic = w->h->topic;
     const struct plan *own = w->h->p;
     int is_apart = own->row->symbol_path != NULL;
@@ -354,12 +428,23 @@ static int has_required(const walk *w)
            (p->required_items[w->h->head.kind] & ~w->items_seen) == 0;
 }
 
+/* A symbol that is no plain text stands in a frame in another way than it is filed, if at all: its
+ * key is longer than what is compared as one. */
+static void symbol_word_init(key_word *key, td_bytes symbol)
+{
+    key_word_init(key, symbol);
+    for (size_t i = 0; i < symbol.size; i++)
+        if (symbol.data[i] < 0x20 || symbol.data[i] >= 0x7f || symbol.data[i] == '"' ||
+            symbol.data[i] == '\\')
+            key->bytes = UINT32_MAX;
+}
+
 /* A symbol as a key: one that is remembered, or own, filled. */
 static const key_word *symbol_key(decoder *d, td_bytes symbol, key_word *own)
 {
     _Static_assert((DECODER_SYMBOLS_MAX & (DECODER_SYMBOLS_MAX - 1)) == 0, "a mask makes a slot");
     if (symbol.size > SYMBOL_SLOT_BYTES) {
-        key_word_init(own, symbol);
+        symbol_word_init(own, symbol);
         return own;
     }
     size_t place = ((uintptr_t)symbol.data >> 4) & (DECODER_SYMBOLS_MAX - 1);
@@ -368,7 +453,7 @@ static const key_word *symbol_key(decoder *d, td_bytes symbol, key_word *own)
         !td_bytes_equal(td_bytes_of(slot->text, slot->key.bytes), symbol)) {
         if (symbol.size > 0)
             memcpy(slot->text, symbol.data, symbol.size);
-        key_word_init(&slot->key, td_bytes_of(slot->text, symbol.size));
+        symbol_word_init(&slot->key, td_bytes_of(slot->text, symbol.size));
     }
     TD_ASSERT_SLOW(slot->key.mask[0] != 0);
     return &slot->key;

@@ -228,6 +228,7 @@ struct decoder {
     json_parser *parser;
     symbol_slot symbols[DECODER_SYMBOLS_MAX]; /* by a hash of where their text lies */
     plan *plans[DECODER_PLANS_MAX];           /* by a hash of the row's address; NULL: free */
+    plan *last_plan;                          /* one of them, or NULL */
     uint32_t plan_count;
     uint64_t slow_count;
     topic_slot topics[DECODER_TOPICS_MAX]; /* by a hash of their text */
@@ -252,8 +253,15 @@ struct decoder {
     td_inflater *inflater;            /* made at the first compressed frame */
 };
 
+/* decoder_plan() where it is not the plan of the frame before. */
+plan *decoder_plan_found(decoder *d, const topic_row *row);
+
 /* The plan of a row, made at first sight. NULL: no memory, or the row is not sound. */
-plan *decoder_plan(decoder *d, const topic_row *row);
+static inline plan *decoder_plan(decoder *d, const topic_row *row)
+{
+    return d->last_plan != NULL && d->last_plan->row == row ? d->last_plan
+                                                            : decoder_plan_found(d, row);
+}
 
 /* Make room for one more element at index count; 0 if there is no memory. */
 int decoder_grow(void **memory, size_t *capacity, size_t count, size_t size);

@@ -41,7 +41,8 @@ static inline uint64_t scan_other_bytes(uint64_t word)
     return ((digits + UINT64_C(0x7676767676767676)) | digits) & UINT64_C(0x8080808080808080);
 }
 
-static const uint32_t SCAN_POW10[8] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000};
+static const uint32_t SCAN_POW10[9] = {1,      10,      100,      1000,     10000,
+                                       100000, 1000000, 10000000, 100000000};
 
 /* scan_digits() where there are eight or more. */
 const uint8_t *scan_many_digits(const uint8_t *p, uint64_t *value, size_t *count);
@@ -62,27 +63,57 @@ static inline const uint8_t *scan_digits(const uint8_t *p, uint64_t *value, size
     return p + rest;
 }
 
-/* A decimal without quotes: no leading zero, no exponent, at most 18 digits. */
+/* scan_number() behind the sign, for numbers of any length. */
+const uint8_t *scan_long_number(const uint8_t *p, uint64_t *value, uint8_t *scale);
+
+/* scan_number() behind the sign, where the point is known to stand behind whole digits (1 to 7) of
+ * the word at p, and digits follow it up to the word's end. */
+static inline const uint8_t *scan_two_words(const uint8_t *p, size_t whole, uint64_t *value,
+                                            uint8_t *scale)
+{
+    const uint64_t zeros = UINT64_C(0x3030303030303030);
+    uint64_t word = td_le64(p + whole + 1);
+    uint64_t others = scan_other_bytes(word);
+    size_t places = (size_t)__builtin_ctzll(others | UINT64_C(1) << 63) / 8;
+    if (TD_UNLIKELY(others == 0 || places == 0 || whole + places > 8))
+        return scan_long_number(p, value, scale);
+    uint64_t front = (td_le64(p) ^ zeros) << (64 - 8 * whole);
+    uint64_t behind = (word ^ zeros) << (64 - 8 * places);
+    *value = scan_eight_digits(behind | front >> (8 * places));
+    *scale = (uint8_t)places;
+    return p + whole + 1 + places;
+}
+
+/* A decimal without quotes: no leading zero, no exponent, at most 18 digits. Most end within eight
+ * bytes: then the point is cut out of the word, and all digits are read at once. */
 static inline const uint8_t *scan_number(const uint8_t *p, int64_t *mantissa, uint8_t *scale)
 {
     int is_negative = *p == '-';
     p += is_negative;
-    uint8_t first = *p;
     uint64_t value = 0;
-    size_t whole;
-    size_t places = 0;
-    p = scan_digits(p, &value, &whole);
-    if (TD_UNLIKELY(whole == 0 || (first == '0' && whole > 1)))
+    uint64_t word = td_le64(p);
+    uint64_t others = scan_other_bytes(word);
+    size_t whole = (size_t)__builtin_ctzll(others | UINT64_C(1) << 63) / 8;
+    uint64_t digits = word ^ UINT64_C(0x3030303030303030);
+    if (TD_UNLIKELY(whole == 0 || ((uint8_t)digits == 0 && whole > 1)))
         return NULL;
-    if (*p == '.') {
-        p = scan_digits(p + 1, &value, &places);
-        if (TD_UNLIKELY(places == 0))
-            return NULL;
+    if (TD_UNLIKELY(others == 0)) {
+        p = scan_long_number(p, &value, scale);
+    } else if ((uint8_t)(word >> (8 * whole)) != '.') {
+        value = scan_eight_digits(digits << (64 - 8 * whole));
+        *scale = 0;
+        p += whole;
+    } else if ((others &= others - 1) != 0) {
+        size_t end = (size_t)__builtin_ctzll(others) / 8;
+        uint64_t front = (UINT64_C(1) << (8 * whole)) - 1;
+        digits = (digits & front) | ((digits >> 8) & ~front);
+        value = scan_eight_digits(digits << (72 - 8 * end));
+        *scale = (uint8_t)(end - 1 - whole);
+        p = TD_LIKELY(end - 1 > whole) ? p + end : NULL;
+    } else {
+        p = scan_two_words(p, whole, &value, scale);
     }
-    if (TD_UNLIKELY(whole + places > SCAN_DIGITS_MAX))
-        return NULL;
     *mantissa = is_negative ? -(int64_t)value : (int64_t)value;
-    *scale = (uint8_t)places;
     return p;
 }
 
