@@ -32,6 +32,8 @@ struct book {
     uint8_t is_hashing;     /* 1 once book_hash was called: sums are kept up to date */
     book_side sides[SIDES]; /* by msg_side */
     uint64_t sums[2];       /* of level_mix over all levels, modulo 2^64 */
+    uint32_t window;        /* > 0: the same of the best so many a side is kept up to date, too */
+    uint64_t window_sums[2];
 };
 
 /* ---- the digest of a set of levels ---- */
@@ -55,29 +57,27 @@ static uint64_t decimal_word(int64_t mantissa, uint8_t scale)
     return wide.low + wide.high * UINT64_C(0x9fb21c651e98df25);
 }
 
-/* Add (sign 1) or take out (sign -1) one level. Values go in as 128 bits of 10^-18, so that the
- * scale does not show. The sum does not depend on order: it can follow changes one by one. */
-static void hash_into(const book *b, msg_side at, int64_t key, int64_t size, uint64_t sign,
-                      uint64_t sums[2])
+/* What a level adds to the two sums. */
+typedef struct level_mix {
+    uint64_t low, high;
+} level_mix;
+
+/* Values go in as 128 bits of 10^-18, so that the scale does not show. The sum does not depend on
+ * order: it can follow changes one by one. */
+static level_mix mix_level(const book *b, msg_side at, int64_t key, int64_t size)
 {
     uint64_t tag = (uint64_t)at + 1;
     uint64_t p = decimal_word(key, b->price_scale);
     uint64_t s = decimal_word(size, b->size_scale);
-    uint64_t low = mix64(p + mix64(s + tag * UINT64_C(0x9e3779b97f4a7c15)));
-    uint64_t high = mix64(s + mix64(p + tag * UINT64_C(0xc2b2ae3d27d4eb4f)));
-    sums[0] += sign * low;
-    sums[1] += sign * high;
+    return (level_mix){mix64(p + mix64(s + tag * UINT64_C(0x9e3779b97f4a7c15))),
+                       mix64(s + mix64(p + tag * UINT64_C(0xc2b2ae3d27d4eb4f)))};
 }
 
-static void hash_level(book *b, msg_side at, int64_t key, int64_t size, uint64_t sign)
+/* Add (sign 1) or take out (sign -1) one level. */
+static inline void sums_add(uint64_t sums[2], level_mix mix, uint64_t sign)
 {
-    hash_into(b, at, key, size, sign, b->sums);
-}
-
-static void hash_change(book *b, msg_side at, int64_t key, int64_t size, uint64_t sign)
-{
-    if (b->is_hashing)
-        hash_level(b, at, key, size, sign);
+    sums[0] += sign * mix.low;
+    sums[1] += sign * mix.high;
 }
 
 static const uint64_t HASH_ADD = 1;
@@ -176,6 +176,40 @@ static void side_remove(book_side *side, uint32_t rank)
     side->count--;
 }
 
+/* ---- digests that follow changes ---- */
+
+/* A level was put in (behind this is called) or is taken out (in front of that): it counts for the
+ * whole book, and if it is among the best, for those. */
+static inline void hash_change(book *b, msg_side at, uint32_t rank, uint64_t sign)
+{
+    const book_side *side = &b->sides[at];
+    TD_ASSERT_SLOW(rank < side->count);
+    if (!b->is_hashing)
+        return;
+    level_mix mix = mix_level(b, at, side->keys[rank], side->sizes[rank]);
+    sums_add(b->sums, mix, sign);
+    if (side->count - rank <= b->window)
+        sums_add(b->window_sums, mix, sign);
+}
+
+static void hash_all(book *b)
+{
+    for (size_t at = 0; at < SIDES; at++)
+        for (uint32_t i = 0; i < b->sides[at].count; i++)
+            hash_change(b, (msg_side)at, i, HASH_ADD);
+}
+
+/* A level was made, or is removed, among the best: the last of them is pushed out, or the one
+ * behind them moves up. */
+static void hash_shift(book *b, msg_side at, uint32_t rank, uint64_t sign)
+{
+    const book_side *side = &b->sides[at];
+    if (side->count <= b->window || side->count - rank > b->window)
+        return;
+    uint32_t edge = side->count - 1 - b->window;
+    sums_add(b->window_sums, mix_level(b, at, side->keys[edge], side->sizes[edge]), sign);
+}
+
 /* ---- scales ---- */
 
 /* Multiply count values; nothing is changed if one would not fit. */
@@ -244,7 +278,8 @@ static int value_scale(book *b, td_decimal value, level_part part, int64_t *out)
 }
 
 /* Price and size of a level at the book's scales; the usual case costs two comparisons. */
-static int level_scale(book *b, const msg_level *level, int64_t *key, int64_t *size)
+static inline __attribute__((always_inline)) int level_scale(book *b, const msg_level *level,
+                                                             int64_t *key, int64_t *size)
 {
     int64_t price = level->price;
     *size = level->size;
@@ -268,7 +303,8 @@ static void level_delete(book *b, msg_side at, int64_t key, book_outcome *outcom
         outcome->delete_misses++;
         return;
     }
-    hash_change(b, at, key, side->sizes[rank], HASH_TAKE);
+    hash_change(b, at, rank, HASH_TAKE);
+    hash_shift(b, at, rank, HASH_ADD);
     side_remove(side, rank);
 }
 
@@ -281,17 +317,20 @@ static void level_put(book *b, msg_side at, int64_t key, int64_t size, msg_actio
     if (side_has(side, rank, key)) {
         outcome->insert_hits += action == ACTION_INSERT;
         outcome->update_repeats += action != ACTION_INSERT && side->sizes[rank] == size;
-        hash_change(b, at, key, side->sizes[rank], HASH_TAKE);
-    } else {
-        outcome->update_misses += action == ACTION_UPDATE;
-        if (!side_make_room(side, rank)) {
-            outcome->overflows++;
-            return;
-        }
-        side->keys[rank] = key;
+        hash_change(b, at, rank, HASH_TAKE);
+        side->sizes[rank] = size;
+        hash_change(b, at, rank, HASH_ADD);
+        return;
     }
+    outcome->update_misses += action == ACTION_UPDATE;
+    if (!side_make_room(side, rank)) {
+        outcome->overflows++;
+        return;
+    }
+    side->keys[rank] = key;
     side->sizes[rank] = size;
-    hash_change(b, at, key, size, HASH_ADD);
+    hash_change(b, at, rank, HASH_ADD);
+    hash_shift(b, at, rank, HASH_TAKE);
 }
 
 static void level_apply(book *b, const msg_level *level, msg_action action, book_outcome *outcome)
@@ -309,10 +348,37 @@ static void level_apply(book *b, const msg_level *level, msg_action action, book
         level_put(b, (msg_side)level->side, key, size, action, outcome);
 }
 
+/* A whole book as it mostly comes, each side from the best to the worst: from its end on, no level
+ * moves another. 0 if it comes in another way, or anything about it is odd: then the book is in
+ * between. */
+static int replace_ordered(book *b, const msg_book *change)
+{
+    for (size_t i = change->level_count; i-- > 0;) {
+        const msg_level *level = &change->levels[i];
+        TD_ASSERT(level->side == SIDE_BUY || level->side == SIDE_SELL);
+        book_side *side = &b->sides[level->side];
+        int64_t key;
+        int64_t size;
+        if (level->action == ACTION_DELETE || level->size <= 0 ||
+            !level_scale(b, level, &key, &size) ||
+            (side->count > 0 && side->keys[side->count - 1] >= key) ||
+            !side_make_room(side, side->count))
+            return 0;
+        side->keys[side->count - 1] = key;
+        side->sizes[side->count - 1] = size;
+    }
+    if (b->is_hashing)
+        hash_all(b);
+    return 1;
+}
+
 void book_replace(book *b, const msg_book *change, book_outcome *outcome)
 {
     TD_ASSERT(b->magic == BOOK_MAGIC);
     *outcome = (book_outcome){0};
+    book_clear(b);
+    if (replace_ordered(b, change))
+        return;
     book_clear(b);
     /* Every level is new, so one that is there already is there twice. */
     for (size_t i = 0; i < change->level_count; i++)
@@ -375,8 +441,8 @@ void book_clear(book *b)
         b->sides[i].count = 0;
     b->price_scale = 0;
     b->size_scale = 0;
-    b->sums[0] = 0;
-    b->sums[1] = 0;
+    b->sums[0] = b->sums[1] = 0;
+    b->window_sums[0] = b->window_sums[1] = 0;
 }
 
 size_t book_level_count(const book *b, msg_side at)
@@ -406,27 +472,39 @@ int book_is_crossed(const book *b)
     return bids->keys[bids->count - 1] >= -asks->keys[asks->count - 1];
 }
 
-static void hash_all(book *b)
-{
-    for (size_t at = 0; at < SIDES; at++) {
-        const book_side *side = &b->sides[at];
-        for (uint32_t i = 0; i < side->count; i++)
-            hash_level(b, (msg_side)at, side->keys[i], side->sizes[i], HASH_ADD);
-    }
-}
-
 static void begin_hashing(book *b)
 {
     if (b->is_hashing)
         return;
-    hash_all(b);
     b->is_hashing = 1;
+    hash_all(b);
 }
 
 /* Sums and counts as one number. */
 static uint64_t fold_sums(const uint64_t sums[2], uint32_t bids, uint32_t asks)
 {
     return mix64(sums[0] + mix64(sums[1] + mix64((uint64_t)bids << 32 | asks)));
+}
+
+/* Sums of the best depth levels a side, one by one. */
+static void hash_best(const book *b, uint32_t depth, uint64_t sums[2])
+{
+    TD_ASSERT(depth > 0);
+    for (size_t at = 0; at < SIDES; at++) {
+        const book_side *side = &b->sides[at];
+        uint32_t from = side->count > depth ? side->count - depth : 0;
+        for (uint32_t i = from; i < side->count; i++)
+            sums_add(sums, mix_level(b, (msg_side)at, side->keys[i], side->sizes[i]), HASH_ADD);
+    }
+}
+
+/* Who asks for the best so many asks after each frame: the deepest that was asked for is kept. */
+static void keep_window(book *b, uint32_t depth)
+{
+    begin_hashing(b);
+    b->window = depth;
+    b->window_sums[0] = b->window_sums[1] = 0;
+    hash_best(b, depth, b->window_sums);
 }
 
 uint64_t book_hash_best(book *b, uint32_t depth)
@@ -437,14 +515,14 @@ uint64_t book_hash_best(book *b, uint32_t depth)
         begin_hashing(b);
         return fold_sums(b->sums, counts[SIDE_BUY], counts[SIDE_SELL]);
     }
+    for (size_t at = 0; at < SIDES; at++)
+        counts[at] = counts[at] < depth ? counts[at] : depth;
+    if (depth > b->window)
+        keep_window(b, depth);
+    if (depth == b->window)
+        return fold_sums(b->window_sums, counts[SIDE_BUY], counts[SIDE_SELL]);
     uint64_t sums[2] = {0, 0};
-    for (size_t at = 0; at < SIDES; at++) {
-        const book_side *side = &b->sides[at];
-        uint32_t from = side->count > depth ? side->count - depth : 0;
-        counts[at] = side->count - from;
-        for (uint32_t i = from; i < side->count; i++)
-            hash_into(b, (msg_side)at, side->keys[i], side->sizes[i], HASH_ADD, sums);
-    }
+    hash_best(b, depth, sums);
     return fold_sums(sums, counts[SIDE_BUY], counts[SIDE_SELL]);
 }
 

@@ -72,8 +72,8 @@ int book_is_crossed(const book *book);
 void book_hash(book *book, td_hasher *into);
 
 /* The same over the best depth levels of each side (0: all of them), as 64 bits: equal for books
- * that show the same that far. Costs what changed if the book is not deeper than that, depth else.
- */
+ * that show the same that far. The deepest that was asked for is kept up to date with each change
+ * as all of them are; one less deep costs its depth. */
 uint64_t book_hash_best(book *book, uint32_t depth);
 
 /* SHA-1 as the report states it: lines "SIDE PRICE SIZE" joined by LF, none at the end, Buy first,

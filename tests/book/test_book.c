@@ -272,6 +272,43 @@ static void assert_same(const book *b, const model *m)
     }
 }
 
+/* The levels of a book as one picture, each side from its best level on, or the other way around:
+ * the two are taken in by different ways. */
+static book *rebuilt(const book *b, int from_best)
+{
+    static msg_level levels[2 * MODEL_PRICES];
+    size_t count = 0;
+    for (int side = SIDE_BUY; side <= SIDE_SELL; side++) {
+        size_t depth = book_level_count(b, (msg_side)side);
+        for (size_t i = 0; i < depth; i++) {
+            book_level level;
+            assert_true(book_level_at(b, (msg_side)side, from_best ? i : depth - 1 - i, &level));
+            levels[count++] = (msg_level){.price = level.price.mantissa,
+                                          .size = level.size.mantissa,
+                                          .side = (uint8_t)side,
+                                          .action = ACTION_SET};
+        }
+    }
+    book *made = open_book(0);
+    msg_book picture = {.head = {.kind = FRAME_SNAPSHOT}, .levels = levels, .level_count = count};
+    book_outcome outcome;
+    book_replace(made, &picture, &outcome);
+    assert_int_equal(outcome.insert_hits, 0);
+    return made;
+}
+
+/* Digests that followed changes are those of the same book made anew. */
+static void assert_digests(book *b)
+{
+    static const uint32_t DEPTHS[] = {0, 1, 40, 41, 1000};
+    for (int from_best = 0; from_best <= 1; from_best++) {
+        book *anew = rebuilt(b, from_best);
+        for (size_t i = 0; i < sizeof DEPTHS / sizeof *DEPTHS; i++)
+            assert_int_equal(book_hash_best(b, DEPTHS[i]), book_hash_best(anew, DEPTHS[i]));
+        book_close(anew);
+    }
+}
+
 /* Deep sides take the other search and grow; every operation is compared with a table. */
 static void test_against_model(void **state)
 {
@@ -288,8 +325,11 @@ static void test_against_model(void **state)
         book_outcome got;
         book_apply(b, &change, &got);
         assert_memory_equal(&got, &expected, sizeof got);
-        if (i % 997 == 0)
+        (void)book_hash_best(b, 40); /* from here on it is kept */
+        if (i % 997 == 0) {
             assert_same(b, &m);
+            assert_digests(b);
+        }
     }
     assert_same(b, &m);
     assert_true(book_level_count(b, SIDE_BUY) > 100);
