@@ -203,7 +203,8 @@ static const field_row SPREAD_EXECUTION[] = {
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
 
 /* The same final state of an order may come twice, and a position with every event of an order, so
- * order is a hint; an execution comes once. */
+ * order is a hint; an execution comes once. Balances and greeks have no number at all, and that
+ * their times do not fall nobody has written. */
 #define ORDERS(topic_name, topic_pattern, words, table)                                            \
     {                                                                                              \
         V3_PRIVATE_COMMON(topic_name, MSG_ORDER, words, MEMBER_UPDATED_AT, "data"),                \
@@ -244,7 +245,7 @@ static const topic_row TOPICS[] = {
         .pattern = "wallet",
         TOPIC_ENVELOPE(ENVELOPE),
         TOPIC_FIELDS(WALLET),
-        .rules = {{RULE_TIME_WEAK, STRENGTH_WARNING, MEMBER_NONE}},
+        .rules = {{RULE_TIME_WEAK, STRENGTH_STATISTIC, MEMBER_NONE}},
     },
     {
         V3_PRIVATE_COMMON("greeks", MSG_GREEKS, "Greeks of a coin's options", MEMBER_EXCHANGE_TIME,
@@ -252,7 +253,7 @@ static const topic_row TOPICS[] = {
         .pattern = "greeks",
         TOPIC_ENVELOPE(ENVELOPE),
         TOPIC_FIELDS(GREEKS),
-        .rules = {{RULE_TIME_WEAK, STRENGTH_WARNING, MEMBER_NONE}},
+        .rules = {{RULE_TIME_WEAK, STRENGTH_STATISTIC, MEMBER_NONE}},
     },
     ORDERS("strategy", "strategy", "Orders that the exchange makes over time", STRATEGY),
     ORDERS("spread.order", "spread.order", "Orders of combinations and their legs", SPREAD_ORDER),
