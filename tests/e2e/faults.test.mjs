@@ -1,0 +1,33 @@
+// What `make soak` does at length (torture.mjs), a few times each. Expected values: what the recorders announced, against
+// the truth files of the simulated exchange.
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import { describe, test } from "node:test";
+import { temporary } from "./lib.mjs";
+import { canMount, randomNumbers } from "./live.mjs";
+import { catalogs, clocks, full, kills, MOVED_CLOCK, pairs, paused } from "./torture.mjs";
+
+const noClock = fs.existsSync(MOVED_CLOCK) ? false : "needs the recorder whose clock can be moved (make tests-build)";
+const seed = Date.now() % 1e9;
+
+const ROWS = [
+  ["kill -9 early, in a chunk and at rotation, three dialects", kills, { rounds: 3, feeds: ["inverse", "spot-v1", "v5-linear"] }, noClock],
+  ["SIGSTOP", paused, { rounds: 1, seconds: 2 }, false],
+  ["a full disk, with min_free and without", full, { rounds: 2 }, canMount()],
+  ["a catalog that is deleted, then overwritten, while recording", catalogs, { rounds: 2 }, false],
+  ["two recorders at once", pairs, { rounds: 2 }, false],
+  ["the clock stepped forward and back", clocks, { rounds: 2 }, noClock],
+];
+
+describe("faults", { concurrency: 2 }, () => {
+  for (const [name, part, options, skip] of ROWS)
+    test(name, { skip }, async (t) => {
+      const row = await part(t, temporary(t), { random: randomNumbers(seed), seed, ...options }).catch((error) => {
+        error.message = `seed ${seed}: ${error.message}`;
+        throw error;
+      });
+      assert.equal(row.lost, 0);
+      assert.ok(row.announced > 50 && row.kept >= row.announced, JSON.stringify(row));
+      assert.equal(row.tried, options.rounds);
+    });
+});
