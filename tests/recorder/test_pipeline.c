@@ -16,8 +16,10 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
+#include "base/clock_sim.h"
 #include "base/io_fault.h"
 #include "format/archive_writer.h"
+#include "format/verify.h"
 #include "recorder/disk.h"
 #include "recorder/encoder.h"
 #include "recorder/intake.h"
@@ -30,6 +32,7 @@ enum { FRAME_COUNT = 300 };
 
 typedef struct fixture {
     io_fault *disk_model;
+    td_clock clock; /* the intake's */
     char catalog_folder[64];
     char catalog[96];
     recorder_config *config;
@@ -43,17 +46,45 @@ typedef struct fixture {
     disk *disk;
     intake *intake;
     intake_slot slot;
+    atomic_ullong received; /* frames given to the intake, counted before it has them */
     atomic_ullong durable_in, durable_calls;
+    chain_totals durable; /* of the last chunk; the disk thread's until it has ended */
     atomic_int has_failed;
     room room; /* path NULL: not looked at */
     atomic_int low_calls;
     td_result encoded; /* what the encoder is expected to end with */
 } fixture;
 
+/* Received = written + dropped + in flight, at every chunk. The test counts what it gives; what is
+ * in flight is what it gave beyond the ordinals that the chunk tells, of the session's one
+ * connection.
+ */
+static void check_counters(fixture *f, const sealed_chunk *chunk)
+{
+    const chain_totals *now = &chunk->totals;
+    uint64_t written = 0;
+    uint64_t counted = 0;
+    for (uint32_t i = 0; i < chunk->conn_count; i++) {
+        written += chunk->conns[i].in + chunk->conns[i].out;
+        counted += chunk->conns[i].in_ordinal + chunk->conns[i].out_ordinal;
+    }
+    assert_int_equal(now->frames_in, now->frames_written + now->frames_dropped);
+    assert_int_equal(now->frames_written - f->durable.frames_written, chunk->frame_count);
+    assert_true(now->frames_dropped >= f->durable.frames_dropped);
+    if (chunk->conn_count > 0) {
+        assert_int_equal(now->frames_written, written);
+        assert_int_equal(now->frames_in, counted);
+    }
+    /* In flight is never less than nothing. */
+    assert_true(atomic_load(&f->received) >= now->frames_in);
+    f->durable = *now;
+}
+
 static void on_durable(void *user, size_t feed_index, const sealed_chunk *chunk)
 {
     fixture *f = user;
     assert_int_equal(feed_index, 0);
+    check_counters(f, chunk);
     for (uint32_t i = 0; i < chunk->conn_count; i++)
         atomic_store(&f->durable_in, chunk->conns[i].in);
     atomic_fetch_add(&f->durable_calls, 1);
@@ -102,6 +133,16 @@ static void open_archive(fixture *f)
                      TD_OK);
 }
 
+static void open_intake(fixture *f)
+{
+    intake_options taking = {.ring = f->ring,
+                             .clock = f->clock,
+                             .config = f->config,
+                             .pause = do_nothing,
+                             .resume = do_nothing};
+    assert_int_equal(intake_open(&taking, &f->intake, NULL), TD_OK);
+}
+
 static void open_pipeline(fixture *f)
 {
     disk_options writing = {.writer = f->writer,
@@ -123,12 +164,7 @@ static void open_pipeline(fixture *f)
                                 .failed = on_failed,
                                 .user = f};
     assert_int_equal(encoder_open(&encoding, &f->encoder, NULL), TD_OK);
-    intake_options taking = {.ring = f->ring,
-                             .clock = clock_real(),
-                             .config = f->config,
-                             .pause = do_nothing,
-                             .resume = do_nothing};
-    assert_int_equal(intake_open(&taking, &f->intake, NULL), TD_OK);
+    open_intake(f);
 }
 
 /* min_free_bytes: what the disk thread leaves free; 0: whatever. */
@@ -136,6 +172,7 @@ static void open_fixture_with_room(fixture *f, uint64_t min_free_bytes)
 {
     memset(f, 0, sizeof *f);
     f->disk_model = io_fault_open();
+    f->clock = clock_real();
     if (min_free_bytes > 0)
         f->room =
             (room){.io = io_fault_io(f->disk_model), .path = "tape", .min_bytes = min_free_bytes};
@@ -159,6 +196,12 @@ static void open_fixture(fixture *f)
     open_fixture_with_room(f, 0);
 }
 
+static void receive(fixture *f, frame_dir dir, td_bytes bytes)
+{
+    atomic_fetch_add(&f->received, 1);
+    intake_frame(f->intake, &f->slot, dir, OPCODE_TEXT, bytes, clock_mono_ns(f->clock));
+}
+
 static void put_frame(fixture *f, int n)
 {
     char text[256];
@@ -166,8 +209,7 @@ static void put_frame(fixture *f, int n)
         n % 50 == 7
             ? snprintf(text, sizeof text, "{\"success\":true,\"args\":[\"%s\"]}", SECRET)
             : snprintf(text, sizeof text, "{\"topic\":\"trade.BTCUSD\",\"data\":[],\"n\":%d}", n);
-    intake_frame(f->intake, &f->slot, DIR_IN, OPCODE_TEXT, td_bytes_of(text, (size_t)length),
-                 clock_mono_ns(clock_real()));
+    receive(f, DIR_IN, td_bytes_of(text, (size_t)length));
 }
 
 static void put_frames(fixture *f)
@@ -253,8 +295,142 @@ static void everything_is_written_and_announced(void **state)
     put_frames(&f);
     assert_int_equal(finish_pipeline(&f, WRITER_STOP), TD_OK);
     assert_int_equal(atomic_load(&f.durable_in), FRAME_COUNT);
+    /* Nothing is in flight any more. */
+    assert_int_equal(atomic_load(&f.received), f.durable.frames_in);
+    assert_int_equal(f.durable.frames_dropped, 0);
     assert_int_equal(read_back(&f), FRAME_COUNT);
     close_fixture(&f);
+}
+
+/* ---- what the archive says of itself ---- */
+
+static void on_finding(void *user, const verify_finding *finding)
+{
+    (void)user;
+    if (finding->severity != VERIFY_SOUND)
+        fail_msg("%s: %s", finding->segment, finding->what);
+}
+
+/* What the ledger says was lost, and how many clock events of either kind there are. */
+typedef struct account {
+    uint64_t lost, frames;
+    uint64_t last_ns;
+    unsigned adopted, held;
+} account;
+
+static void take_account(const tape_frame *frame, event_reader *events, account *out)
+{
+    event said;
+    if (frame->channel->info.dir != CHANNEL_EVENT) {
+        assert_true(frame->recv_ns > out->last_ns);
+        out->last_ns = frame->recv_ns;
+        out->frames++;
+        return;
+    }
+    assert_int_equal(event_decode(events, frame->bytes, &said, NULL), TD_OK);
+    if (said.kind == EVENT_GAP && said.gap.reason == GAP_OVERLOAD)
+        out->lost += said.gap.frames_lost;
+    if (said.kind == EVENT_CLOCK) {
+        out->adopted += strcmp(said.state, "adopted") == 0;
+        out->held += strcmp(said.state, "held") == 0;
+    }
+}
+
+/* Verify the archive, and read its frames and events. */
+static account verified_account(fixture *f)
+{
+    td_err err;
+    archive *from = NULL;
+    tape *frames = NULL;
+    event_reader *events = NULL;
+    tape_frame frame;
+    account found = {0};
+    verify_report report;
+    verify_options checking = {.threads = 1, .finding = on_finding};
+    selection everything = {0};
+    tape_options reading = {.threads = 1, .with_events = 1};
+    archive_options options = options_of(f);
+    assert_int_equal(archive_open(&options, "tape", ARCHIVE_READ, &from, &err), TD_OK);
+    assert_int_equal(archive_verify(from, &checking, &report, &err), TD_OK);
+    assert_int_equal(report.verdict, VERIFY_SOUND);
+    assert_int_equal(event_reader_open(&events, &err), TD_OK);
+    assert_int_equal(tape_open(from, &everything, &reading, &frames, &err), TD_OK);
+    while (tape_next(frames, &frame, &err) == TD_OK)
+        take_account(&frame, events, &found);
+    tape_close(frames);
+    event_reader_close(events);
+    archive_close(from);
+    return found;
+}
+
+/* The disk stands still until frames are discarded, both ways; then it goes on. */
+static void what_was_received_is_written_or_in_the_ledger(void **state)
+{
+    (void)state;
+    enum { BIG_BYTES = 1 << 20, BIG_COUNT = 150, LATER = 40 };
+    fixture f;
+    intake_stats stats;
+    char *big = td_alloc(BIG_BYTES);
+    memset(big, ' ', BIG_BYTES);
+    open_fixture(&f);
+    f.config->overload = OVERLOAD_DROP;
+    intake_opened(f.intake, &f.slot);
+    io_fault_set_sync(f.disk_model, IO_FAULT_SYNC_HELD);
+    for (int n = 0; n < BIG_COUNT; n++)
+        receive(&f, n % 10 == 3 ? DIR_OUT : DIR_IN, td_bytes_of(big, BIG_BYTES));
+    intake_get_stats(f.intake, &stats);
+    assert_true(stats.frames_dropped > 0);
+    io_fault_set_sync(f.disk_model, IO_FAULT_SYNC_WORKS);
+    while (td_ring_used_bytes(f.ring) > 0)
+        sched_yield();
+    for (int n = 0; n < LATER; n++)
+        put_frame(&f, n);
+    intake_get_stats(f.intake, &stats);
+    intake_closed(f.intake, &f.slot);
+    assert_int_equal(finish_pipeline(&f, WRITER_STOP), TD_OK);
+    assert_int_equal(f.durable.frames_in, BIG_COUNT + LATER);
+    assert_int_equal(f.durable.frames_dropped, stats.frames_dropped);
+    account found = verified_account(&f);
+    assert_int_equal(found.lost, stats.frames_dropped);
+    assert_int_equal(found.frames + found.lost, atomic_load(&f.received));
+    td_free(big);
+    close_fixture(&f);
+}
+
+/* P3: a step forward is adopted and a step back held, within a second; times rise strictly, and
+ * each step is an event. */
+static void times_rise_while_the_clock_steps(void **state)
+{
+    (void)state;
+    static const int64_t STEPS_S[] = {3600, -7200, 1, -1, 86400, -86400, -3600};
+    enum { STEP_COUNT = sizeof STEPS_S / sizeof STEPS_S[0], PER_STEP = 40 };
+    fixture f;
+    open_fixture(&f);
+    /* The pipeline began with the real clock; the intake is opened anew with one that can be set.
+     */
+    clock_sim *sim = clock_sim_open(clock_wall_ns(clock_real()), 5 * TD_NS_PER_S);
+    assert_non_null(sim);
+    f.clock = clock_sim_clock(sim);
+    intake_close(f.intake);
+    open_intake(&f);
+    intake_opened(f.intake, &f.slot);
+    for (int step = 0; step < STEP_COUNT; step++) {
+        clock_sim_set_wall(sim, clock_wall_ns(f.clock) + (uint64_t)STEPS_S[step] * TD_NS_PER_S);
+        for (int n = 0; n < PER_STEP; n++) {
+            put_frame(&f, n);
+            clock_sim_advance(sim, 100 * TD_NS_PER_MS);
+            intake_tick(f.intake);
+        }
+    }
+    assert_int_equal(finish_pipeline(&f, WRITER_STOP), TD_OK);
+    account found = verified_account(&f);
+    assert_int_equal(found.frames, STEP_COUNT * PER_STEP);
+    /* Forward beyond what is held: 3600; 86400 (from 7200 behind). Everything else is back, or
+     * forward within what is held. */
+    assert_int_equal(found.adopted, 2);
+    assert_int_equal(found.held, 3);
+    close_fixture(&f);
+    clock_sim_close(sim);
 }
 
 static void nothing_is_announced_while_sync_is_held(void **state)
@@ -376,6 +552,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everything_is_written_and_announced),
+        cmocka_unit_test(what_was_received_is_written_or_in_the_ledger),
+        cmocka_unit_test(times_rise_while_the_clock_steps),
         cmocka_unit_test(nothing_is_announced_while_sync_is_held),
         cmocka_unit_test(nothing_is_ever_announced_when_sync_fails),
         cmocka_unit_test(a_full_disk_ends_it_with_its_own_result),
