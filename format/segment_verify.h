@@ -15,6 +15,7 @@
 #include "base/attr.h"
 #include "base/err.h"
 #include "base/io.h"
+#include "format/chain.h"
 #include "format/segment_reader.h"
 
 /* Kinds of findings; segment_finding_name gives a short fixed name such as "chunk-crc". */
@@ -52,6 +53,11 @@ typedef struct segment_verify_result {
     uint64_t frame_count;      /* messages on channels that are not events */
     td_hash128 previous_chain; /* what the segment's session record says it follows */
     segment_totals totals;     /* counted from the data, not from the summary */
+    /* Of a feed's session, by the chain records; to be compared with the segment before, the one
+     * behind, and the ledger. */
+    uint8_t has_counters;    /* 1: the first and the last record could be read */
+    uint64_t written_before; /* frames in the archive when the segment began */
+    chain_totals counters;   /* at its end */
 } segment_verify_result;
 
 /* Name of a kind, valid for ever. */

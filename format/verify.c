@@ -173,6 +173,8 @@ td_result archive_verify(archive *a, const verify_options *options, verify_repor
     if (rc == TD_OK)
         rc = verify_links(&v, err);
     if (rc == TD_OK)
+        rc = verify_counters(&v, err);
+    if (rc == TD_OK)
         rc = verify_sessions(&v, err);
     if (rc == TD_OK)
         rc = verify_catalog(&v, err);

@@ -66,6 +66,10 @@ TD_MUST_USE td_result verify_segments(verification *v, td_err *err);
 /* The chain from each segment to the next of its feed, and what the journal knows. */
 TD_MUST_USE td_result verify_links(verification *v, td_err *err);
 
+/* The counters of a session from one segment to the next, and what they call dropped against the
+ * ledger. */
+TD_MUST_USE td_result verify_counters(verification *v, td_err *err);
+
 /* recv_ns over all feeds of each session. */
 TD_MUST_USE td_result verify_sessions(verification *v, td_err *err);
 

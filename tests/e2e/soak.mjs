@@ -32,6 +32,7 @@ for (const [part, options] of PARTS) {
   try {
     rows.push(await part({ after: (end) => ends.push(end) }, dir, { random: randomNumbers(seed), seed, ...options }));
     fs.rmSync(dir, { recursive: true });
+    say(`${part.name}: ${JSON.stringify(rows.at(-1))}`);
   } catch (error) {
     status = 1;
     rows.push({ fault: part.name, tried: options.rounds, announced: "?", lost: "?", kept: "?", note: `FAILED: ${error.message.split("\n")[0]}` });

@@ -145,6 +145,7 @@ export async function kills(t, dir, { rounds, random, seed, feeds = FEEDS, rate 
   const { continuity } = JSON.parse(replay.stdout);
   assert.equal(continuity.violations, 0, JSON.stringify(continuity));
   const rotated = filesBelow(archive).filter((f) => /-00000[2-9]\.mcap$/.test(f)).length;
+  assert.ok(tried.rotation < 4 || rotated > 0, "no segment was begun by an hour");
   const note = `${gaps} crash gaps; ${rotated} segments begun by an hour; ${Object.entries(tried).map(([what, n]) => `${what} ${n}`).join(", ")}`;
   return { fault: `kill -9, ${feeds.length} feeds`, tried: rounds, ...sum, note, counts: tried };
 }
