@@ -159,16 +159,16 @@ static td_result fill_from_reader(segment_reader *reader, recover_result *result
 }
 
 /* What recover_segment would have said of a segment that is finished already. */
-static td_result fill_from_file(const work *w, const char *path)
+static td_result fill_from_file(const work *w, const char *path, td_err *err)
 {
     char full[LIMIT_PATH_BYTES];
     segment_reader *reader = NULL;
     *w->result = (recover_result){0};
-    td_result rc = archive_join(w->archive, path, full, NULL);
+    td_result rc = archive_join(w->archive, path, full, err);
     if (rc == TD_OK)
-        rc = segment_reader_open(archive_io(w->archive), full, &reader, NULL);
+        rc = segment_reader_open(archive_io(w->archive), full, &reader, err);
     if (rc == TD_OK)
-        rc = fill_from_reader(reader, w->result, NULL);
+        rc = fill_from_reader(reader, w->result, err);
     segment_reader_close(reader);
     return rc;
 }
@@ -201,9 +201,13 @@ static td_result open_gaps_behind_finished(const work *w, const char *session, c
             strcmp(row->session, session) != 0 || !is_last_of_feed(&w->past, i) ||
             (feed != NULL && strcmp(row->feed, feed) != 0))
             continue;
-        if (segment_name_parse(slash == NULL ? row->path : slash + 1, &name) &&
-            fill_from_file(w, row->path) == TD_OK)
+        if (!segment_name_parse(slash == NULL ? row->path : slash + 1, &name))
+            continue;
+        rc = fill_from_file(w, row->path, err);
+        if (rc == TD_OK)
             rc = open_gaps(w, &name, w->result, err);
+        else if (rc != TD_E_IO && rc != TD_E_NOMEM) /* gone or damaged: verify says so */
+            rc = TD_OK;
     }
     return rc;
 }
@@ -381,10 +385,14 @@ static td_result finish_books(work *w, const past_segment *row, td_err *err)
     const char *slash = strrchr(row->path, '/');
     if (!segment_name_parse(slash == NULL ? row->path : slash + 1, &name))
         return TD_OK;
-    if (fill_from_file(w, row->path) == TD_OK) {
-        td_result rc = sync_folder_of(w, row->path, err);
-        return rc == TD_OK ? close_books(w, row->path, &name, err) : rc;
-    }
+    td_err cause;
+    td_result rc = fill_from_file(w, row->path, &cause);
+    if (rc == TD_OK)
+        rc = sync_folder_of(w, row->path, &cause);
+    if (rc == TD_OK)
+        return close_books(w, row->path, &name, err);
+    if (rc == TD_E_IO || rc == TD_E_NOMEM)
+        return td_err_set(err, rc, "%s: %s", row->path, cause.text);
     if (archive_past_is_put_away(w->archive, row, torn))
         return finish_put_away(w, row, &name, torn, err);
     return TD_OK; /* under none of its names: verify says what is missing */
