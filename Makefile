@@ -314,7 +314,7 @@ unit: $(UNIT_BINS)
 
 -include $(OBJ_all:.o=.d) $(OBJ_testing:.o=.d) $(OBJ_fuzzing:.o=.d) $(patsubst %.c,$(B)/obj/%.d,$(FUZZ_SOURCES)) \
          $(patsubst tests/%.c,$(B)/obj/tests/%.d,$(TEST_SOURCES)) \
-         $(foreach p,$(PROGRAMS),$(B)/obj/$(DIR_$(p))/main.d)
+         $(patsubst %.c,$(B)/obj/%.d,$(SRC_broken) $(SRC_moved)) $(foreach p,$(PROGRAMS),$(B)/obj/$(DIR_$(p))/main.d)
 
 ##@ First steps
 
