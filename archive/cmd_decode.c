@@ -62,7 +62,7 @@ typedef struct frame_moment {
     uint64_t ns; /* TOPIC_NOW if nobody said */
 } frame_moment;
 
-/* 1 if an inbound frame that nobody knows is what a client sends: a bare line does not say. */
+/* 1 if a frame is what a client sends: a bare line does not say. */
 static int is_request(json_value root)
 {
     static const char *const KEYS[] = {"op", "event", "method"};
@@ -74,10 +74,14 @@ static int is_request(json_value root)
     return 0;
 }
 
-/* A frame that nobody knows as inbound: is it a client's? */
-static int is_outbound(decode_run *run, td_bytes frame)
+/* A frame that nobody knows as inbound, or an answer that neither grants nor refuses (spot echoes
+ * requests, and adds a code): is it a client's? */
+static int is_outbound(decode_run *run, const classification *inbound, td_bytes frame)
 {
     json_value root;
+    int is_verdict = inbound->success >= 0;
+    if (inbound->frame_class != CLASS_UNKNOWN && (inbound->frame_class != CLASS_ACK || is_verdict))
+        return 0;
     return json_parse(run->parser, frame, JSON_PADDED, &root, NULL) == TD_OK && is_request(root);
 }
 
@@ -110,11 +114,14 @@ static void try_family(decode_run *run, const family *of, td_bytes frame, const 
     *out = (attempt){.of = of};
     classify_at(run, of, frame, at, &out->what);
     int is_data = out->what.frame_class == CLASS_DATA;
-    if (!is_data && out->what.frame_class != CLASS_UNKNOWN)
-        return;
     topic_match none = {.row = NULL};
     out->is_decoded = (uint8_t)decoder_decode(run->decoder, is_data ? &out->what.topic : &none,
                                               frame, DECODE_PATH_ROWS, decoded, &out->why);
+    /* Classification reads an answer by its keys, as a recorder must; here its text is judged too.
+     * That a sound one is no topic's frame is no fault of it. */
+    int is_sound = out->why.reason == DECODE_NO_TOPIC || out->why.reason == DECODE_UNKNOWN_TOPIC;
+    if (frame_class_is_control(out->what.frame_class) && is_sound)
+        out->why = (decode_error){.reason = DECODE_OK};
     if (out->is_decoded)
         out->strange = decoded->head.unknown_fields + decoded->head.foreign_symbols;
 }
@@ -172,7 +179,7 @@ static void decode_frame(decode_run *run, td_bytes frame, frame_moment at)
         if (is_better(&other, &best))
             best = other;
     }
-    if (best.what.frame_class == CLASS_UNKNOWN && is_outbound(run, frame))
+    if (is_outbound(run, &best.what, frame))
         at.dir = DIR_OUT;
     try_family(run, best.of, frame, &at, &best, &decoded);
     run->frames++;

@@ -148,6 +148,31 @@ test("decode: a frame that is cut off takes none behind it along, also where fra
   assert.deepEqual(spread.map((r) => r.items.length), [2], "a list over several lines is one frame");
 });
 
+// The published and recorded frames of every family, one a file: what the file's name says is what decode must say.
+const FOLDERS = { "copy-trading": "copytrade", "inverse-futures": "inverse", "inverse-perpetual": "inverse" };
+const FOLDER_OF_PRIVATE = /^usdc-(perp|option)\/user\./; // these came over the private connection of both
+const RAW_BY_DESIGN = /^v5\/(rfq|earn)\./;
+const CONTROL = /\/(ack|pong|error)[-.]/;
+
+test("decode: each published frame is what its name says; what is no JSON is refused at a place", { skip: withoutCapture("frames") }, async (t) => {
+  const seen = {};
+  for (const name of filesBelow(capture("frames")).filter((n) => /\.(json|txt)$/.test(n))) {
+    const folder = name.split(path.sep)[0];
+    const family = FOLDER_OF_PRIVATE.test(name) ? "usdc-private" : FOLDERS[folder] ?? folder;
+    const isRaw = name.endsWith(".txt") || name.includes(".data-only.") || RAW_BY_DESIGN.test(name);
+    const rows = await jsonLines(t, ["decode", "--family", family, path.join(capture("frames"), name)], { status: isRaw ? 1 : 0 });
+    assert.equal(rows.length, 1, name);
+    const [{ type, error }] = rows;
+    if (isRaw) assert.equal(type, "raw", name);
+    else if (name.includes("/request")) assert.equal(type, "request", name);
+    else if (CONTROL.test(name)) assert.equal(type, "control", name);
+    else assert.ok(!["raw", "request", "control"].includes(type), `${name}: ${type}`);
+    if (isRaw) assert.equal(error.reason, name.endsWith(".txt") ? "not_json" : name.includes(".data-only.") ? "no_topic" : "unknown_topic", name);
+    seen[type] = (seen[type] ?? 0) + 1;
+  }
+  t.diagnostic(JSON.stringify(seen));
+});
+
 test("docs/topics.md is what the rows say", async (t) => {
   const end = await tapedeck(t, ["topics", "--markdown"]);
   assert.equal(end.code, 0, end.stderr);
