@@ -312,6 +312,10 @@ static void write_message(const export_jsonl *self, json_writer *json, const sin
     member_number(json, "cross_seq", head->has_cross_seq, head->cross_seq);
     member_number(json, "u", head->has_u, head->u);
     member_number(json, "exchange_seq", head->has_seq, head->seq);
+    if (head->match_ns != 0)
+        json_write_member_u64(json, msg_member_name(MEMBER_MATCH_TIME), head->match_ns);
+    if (head->version.size > 0 && head->type == MSG_BOOK_CHANGE) /* others list it as a value */
+        json_write_member_bytes(json, msg_member_name(MEMBER_VERSION), head->version);
     message_json_entries(json, m);
 }
 

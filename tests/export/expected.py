@@ -4,8 +4,9 @@
     expected.py CAPTURE FAMILY OUT
 
 Writes OUT/NAME.csv for every file of `tapedeck export --to tardis-csv`, and OUT/messages_DATE.jsonl
-with the trade and book lines of `--to jsonl`, both uncompressed. Written from docs/export.md, the
-formats' own documentation and docs/wire.md; standard library only; shares nothing with tapedeck.
+of `--to jsonl`, both uncompressed. Written from docs/export.md, the formats' own documentation,
+docs/wire.md and, for names and order of members, docs/topics.md; standard library only; shares
+nothing with tapedeck. A topic that it does not know ends it with an error.
 
 The capture is one of cryptofeed's, of either generation; families: inverse, linear, v5-linear.
 """
@@ -132,8 +133,83 @@ def v5_levels(frame):
             yield "delete" if is_delete else "set", side, shortest(price), None if is_delete else shortest(size)
 
 
+def decimal(text):
+    return shortest(text)
+
+
+def ms_to_ns(text):
+    return int(text) * 10**6
+
+
+# Member, key in the frame, how it is read; in the order of docs/topics.md.
+V5_TICKER = (
+    ("symbol", "symbol", str),
+    ("tick_direction", "tickDirection", str),
+    ("price_24h_pcnt", "price24hPcnt", decimal),
+    ("last_price", "lastPrice", decimal),
+    ("prev_price_24h", "prevPrice24h", decimal),
+    ("high_price_24h", "highPrice24h", decimal),
+    ("low_price_24h", "lowPrice24h", decimal),
+    ("prev_price_1h", "prevPrice1h", decimal),
+    ("mark_price", "markPrice", decimal),
+    ("index_price", "indexPrice", decimal),
+    ("open_interest", "openInterest", decimal),
+    ("open_value", "openInterestValue", decimal),
+    ("turnover_24h", "turnover24h", decimal),
+    ("volume_24h", "volume24h", decimal),
+    ("funding_rate_interval_hours", "fundingIntervalHour", int),
+    ("funding_cap", "fundingCap", decimal),
+    ("single_open_interest", "singleOpenInterest", decimal),
+    ("single_open_value", "singleOpenInterestValue", decimal),
+    ("next_funding_ns", "nextFundingTime", ms_to_ns),
+    ("funding_rate", "fundingRate", decimal),
+    ("bid1_price", "bid1Price", decimal),
+    ("bid1_size", "bid1Size", decimal),
+    ("ask1_price", "ask1Price", decimal),
+    ("ask1_size", "ask1Size", decimal),
+    ("pre_open_price", "preOpenPrice", decimal),
+    ("pre_open_size", "preQty", decimal),
+    ("pre_listing_phase", "curPreListingPhase", str),
+)
+
+V5_CANDLE = (
+    ("start_ns", "start", ms_to_ns),
+    ("end_ns", "end", ms_to_ns),
+    ("interval", "interval", str),
+    ("open", "open", decimal),
+    ("close", "close", decimal),
+    ("high", "high", decimal),
+    ("low", "low", decimal),
+    ("volume", "volume", decimal),
+    ("turnover", "turnover", decimal),
+    ("is_confirmed", "confirm", bool),
+    ("last_trade_ns", "timestamp", ms_to_ns),
+)
+
+
+def item(entry, table, **first):
+    """What an entry says, by a table that must know all of it; "" says nothing."""
+    unknown = set(entry) - {key for _, key, _ in table}
+    if unknown:
+        sys.exit(f"not in docs/topics.md: {sorted(unknown)}")
+    said = {member: read(entry[key]) for member, key, read in table if entry.get(key) not in (None, "")}
+    return {**first, **said}
+
+
+def v5_items(name, frame):
+    """Type, entries and number of a ticker or candle frame."""
+    if name == "tickers":
+        action = "set" if frame["type"] == "snapshot" else "update"
+        return {"type": "ticker", "items": [item(frame["data"], V5_TICKER, action=action)],
+                "exchange_seq": int(frame["cs"])}
+    if name.startswith("kline."):
+        return {"type": "kline", "items": [item(entry, V5_CANDLE) for entry in frame["data"]],
+                "exchange_seq": None}
+    sys.exit(f"a topic that this script does not know: {name}")
+
+
 def message_of(frame, family):
-    """The trades or levels of a frame; None for any other."""
+    """A frame of a topic as a typed message; None for any other."""
     topic = frame.get("topic")
     if topic is None:
         return None
@@ -144,12 +220,13 @@ def message_of(frame, family):
         if name.startswith("orderbook."):
             data = frame["data"]
             return {**made, "type": "book_change", "levels": list(v5_levels(frame)), "u": int(data["u"]),
-                    "exchange_seq": int(data["seq"]) if "seq" in data else None, "cross_seq": None}
+                    "exchange_seq": int(data["seq"]) if "seq" in data else None, "cross_seq": None,
+                    "match": int(frame["cts"]) * 10**6 if "cts" in frame else None}
         if name == "publicTrade":
             trades = list(v5_trades(frame))
             return {**made, "type": "trade", "trades": trades, "time": trades[0]["time"], "cross_seq": None,
                     "u": None, "exchange_seq": trades[0]["seq"]}
-        return None
+        return {**made, **v5_items(name, frame), "cross_seq": None, "u": None}
     made = {"topic": name, "symbol": symbol, "kind": kind, "u": None, "exchange_seq": None}
     if name.startswith("orderBook"):
         return {**made, "type": "book_change", "levels": list(op_levels(frame)),
@@ -158,7 +235,7 @@ def message_of(frame, family):
         trades = list(op_trades(frame))
         return {**made, "type": "trade", "trades": trades, "time": trades[0]["time"],
                 "cross_seq": trades[0]["cross_seq"]}
-    return None
+    sys.exit(f"a topic that this script does not know: {topic}")
 
 
 # ---- Tardis CSV ---------------------------------------------------------------------------------
@@ -250,7 +327,7 @@ def csv_files(messages, family):
             for t in m["trades"]:
                 row = f"{place}{t['time'] // 1000},{at // 1000},{t['id']},{t['side'].lower()},{t['price']},{t['size']}\n"
                 files[name] = files.get(name, TRADES) + row
-        elif m["topic"] == chosen[symbol]:
+        elif m["type"] == "book_change" and m["topic"] == chosen[symbol]:
             name = f"bybit_incremental_book_L2_{day}_{symbol}.csv"
             rows = books.setdefault(symbol, BookFile()).rows(day, m)
             text = "".join(f"{place}{m['time'] // 1000},{at // 1000},{','.join(row)}\n" for row in rows)
@@ -284,8 +361,12 @@ def json_line(number, at, m, family):
     for key in ("cross_seq", "u", "exchange_seq"):
         if m[key] is not None:
             made[key] = m[key]
+    if m.get("match") is not None:
+        made["match_ns"] = m["match"]
     if m["type"] == "trade":
         made["trades"] = [trade_object(t) for t in m["trades"]]
+    elif "items" in m:
+        made["items"] = m["items"]
     else:
         made["levels"] = [{"action": a, "side": s, "price": p, "size": z} for a, s, p, z in m["levels"]]
     return json.dumps(made, separators=(",", ":"), ensure_ascii=False) + "\n"
