@@ -149,7 +149,7 @@ SRC_fuzzing := tests/testing/fuzz_input.c tests/testing/fuzz_archive.c tests/tes
 SRC_corpus := tests/fuzz/corpus_main.c tests/testing/fuzz_input.c tests/testing/fuzz_archive.c
 
 TESTS_fault := tests/fault/test_power_cuts.c tests/fault/test_io_errors.c tests/fault/test_maintenance.c \
-               tests/fault/test_oom_archive.c tests/fault/test_oom_record.c
+               tests/fault/test_oom_archive.c tests/fault/test_oom_export.c tests/fault/test_oom_record.c
 
 # ---- compiler -------------------------------------------------------------------------------------
 

@@ -95,6 +95,7 @@ static void classify_at(decode_run *run, const family *of, td_bytes frame, const
         return;
     classification dated;
     decoder_classify(run->decoder, of, frame, at->dir, out->exchange_ns, &dated);
+    out->is_starved |= dated.is_starved;
     if (dated.topic.row != NULL)
         *out = dated;
 }
@@ -108,22 +109,29 @@ typedef struct attempt {
     uint8_t is_decoded;
 } attempt;
 
-static void try_family(decode_run *run, const family *of, td_bytes frame, const frame_moment *at,
-                       attempt *out, message *decoded)
+static td_result try_family(decode_run *run, const family *of, td_bytes frame,
+                            const frame_moment *at, attempt *out, message *decoded)
 {
     *out = (attempt){.of = of};
     classify_at(run, of, frame, at, &out->what);
+    td_result rc = classification_result(&out->what, &run->err);
     int is_data = out->what.frame_class == CLASS_DATA;
+    if (rc != TD_OK)
+        return rc;
     topic_match none = {.row = NULL};
     out->is_decoded = (uint8_t)decoder_decode(run->decoder, is_data ? &out->what.topic : &none,
                                               frame, DECODE_PATH_ROWS, decoded, &out->why);
+    if (out->is_decoded) {
+        out->strange = decoded->head.unknown_fields + decoded->head.foreign_symbols;
+        return TD_OK;
+    }
+    rc = decode_error_result(&out->why, &run->err);
     /* Classification reads an answer by its keys, as a recorder must; here its text is judged too.
      * That a sound one is no topic's frame is no fault of it. */
     int is_sound = out->why.reason == DECODE_NO_TOPIC || out->why.reason == DECODE_UNKNOWN_TOPIC;
     if (frame_class_is_control(out->what.frame_class) && is_sound)
         out->why = (decode_error){.reason = DECODE_OK};
-    if (out->is_decoded)
-        out->strange = decoded->head.unknown_fields + decoded->head.foreign_symbols;
+    return rc;
 }
 
 /* Is this a better reading of the frame than that? By topic first, then by shape. */
@@ -166,49 +174,51 @@ static void write_attempt(decode_run *run, const attempt *best, td_bytes frame,
 /* A bare line does not say its direction: what no inbound rule knows is tried as a request. Of
  * several families the one that fits best decodes; it does so last, because a message is valid
  * until the decoder's next call. */
-static void decode_frame(decode_run *run, td_bytes frame, frame_moment at)
+static td_result decode_frame(decode_run *run, td_bytes frame, frame_moment at)
 {
     TD_ASSERT(run->family_count > 0);
     TD_ASSERT(run->decoder != NULL);
     attempt best;
     attempt other;
     message decoded;
-    try_family(run, run->families[0], frame, &at, &best, &decoded);
-    for (size_t i = 1; i < run->family_count; i++) {
-        try_family(run, run->families[i], frame, &at, &other, &decoded);
+    td_result rc = try_family(run, run->families[0], frame, &at, &best, &decoded);
+    for (size_t i = 1; rc == TD_OK && i < run->family_count; i++) {
+        rc = try_family(run, run->families[i], frame, &at, &other, &decoded);
         if (is_better(&other, &best))
             best = other;
     }
-    if (is_outbound(run, &best.what, frame))
+    if (rc == TD_OK && is_outbound(run, &best.what, frame))
         at.dir = DIR_OUT;
-    try_family(run, best.of, frame, &at, &best, &decoded);
+    if (rc == TD_OK)
+        rc = try_family(run, best.of, frame, &at, &best, &decoded);
+    if (rc != TD_OK)
+        return rc;
     run->frames++;
     write_attempt(run, &best, frame, &decoded);
+    return TD_OK;
 }
 
 /* A frame's text is the frame, or a wrapper around one (docs/import.md, jsonl: also what cat
  * prints). */
-static void decode_text(decode_run *run, const frame_text *frame)
+static td_result decode_text(decode_run *run, const frame_text *frame)
 {
     if (frame->is_too_long) {
         const attempt best = {.why = {.reason = DECODE_LIMIT}};
         run->frames++;
         write_attempt(run, &best, frame->text, NULL);
-        return;
+        return TD_OK;
     }
     import_record record;
     const char *reason = NULL;
     frame_moment at = {DIR_IN, run->at_ns};
-    if (!import_line_read(run->wrappers, frame->text, &record, &reason)) {
-        decode_frame(run, frame->text, at);
-        return;
-    }
+    if (!import_line_read(run->wrappers, frame->text, &record, &reason))
+        return decode_frame(run, frame->text, at);
     if (record.kind != IMPORT_FRAME)
-        return;
+        return TD_OK;
     at.dir = record.dir;
     if (record.time_source == IMPORT_TIME_FILE)
         at.ns = record.time_ns;
-    decode_frame(run, record.data, at);
+    return decode_frame(run, record.data, at);
 }
 
 /* A reader that went away (head, less) is no error. */
@@ -219,9 +229,10 @@ static td_result decode_all(decode_run *run)
         td_result rc = frame_lines_next(run->lines, &frame, &run->err);
         if (rc == TD_EOF || output_is_broken(&run->output))
             return TD_OK;
+        if (rc == TD_OK)
+            rc = decode_text(run, &frame);
         if (rc != TD_OK)
             return rc;
-        decode_text(run, &frame);
     }
 }
 

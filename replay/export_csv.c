@@ -332,7 +332,7 @@ static td_result take_trades(export_csv *csv, const sink_frame *shown, const csv
     if (!decoder_decode(csv->decoder, &topic, frame->bytes, DECODE_PATH_HOT, &m, &why)) {
         if (to->series != NULL)
             to->series->counts.undecoded_frames++;
-        return TD_OK;
+        return decode_error_result(&why, err);
     }
     TD_ASSERT(m.head.type == MSG_TRADE);
     TD_ASSERT(to->use == USE_ENTRY_TRADES || to->series != NULL);
@@ -414,7 +414,9 @@ static td_result take_book(export_csv *csv, const sink_frame *shown, const csv_r
         decoder_decode(csv->decoder, &topic, frame->bytes, DECODE_PATH_HOT, &decoded, &why);
     const message *m = is_decoded ? &decoded : NULL;
     gate_answer answer;
-    td_result rc = open_book(csv, s, topic.row, err);
+    td_result rc = is_decoded ? TD_OK : decode_error_result(&why, err);
+    if (rc == TD_OK)
+        rc = open_book(csv, s, topic.row, err);
     if (rc == TD_OK)
         rc = export_gate_take(s->gate, frame, topic.row, m,
                               csv->job.damaged_until_ns(csv->job.user), &answer, err);

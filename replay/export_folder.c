@@ -63,7 +63,8 @@ static td_result remove_partial(export_folder *folder, const char *name, td_err 
     return rc == TD_E_NOTFOUND ? TD_OK : rc;
 }
 
-/* Whatever cannot be opened for another reason than that it is missing is in the way as well. */
+/* Whatever cannot be opened for another reason than that it is missing is in the way as well; want
+ * of memory is no reason of the file's. */
 static td_result is_there(export_folder *folder, const char *name, const char *suffix, int *out,
                           td_err *err)
 {
@@ -72,9 +73,11 @@ static td_result is_there(export_folder *folder, const char *name, const char *s
     if (rc != TD_OK)
         return rc;
     td_file *file = NULL;
-    td_err ignored;
-    rc = td_io_open(folder->io, path, TD_OPEN_READ, &file, &ignored);
+    rc = td_io_open(folder->io, path, TD_OPEN_READ, &file, err);
     td_io_close(file);
+    if (rc == TD_E_NOMEM)
+        return rc;
+    td_err_clear(err);
     *out = rc != TD_E_NOTFOUND;
     return TD_OK;
 }

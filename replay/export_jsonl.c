@@ -329,8 +329,8 @@ static td_result take_message(export_jsonl *self, const sink_frame *shown, td_er
     const topic_match topic = export_topic_of(frame, &shown->topic);
     int is_decoded =
         decoder_decode(self->decoder, &topic, frame->bytes, DECODE_PATH_HOT, &decoded, &why);
-    td_result rc = TD_OK;
-    if (topic.row != NULL && topic.row->type == MSG_BOOK_CHANGE)
+    td_result rc = is_decoded ? TD_OK : decode_error_result(&why, err);
+    if (rc == TD_OK && topic.row != NULL && topic.row->type == MSG_BOOK_CHANGE)
         rc = judge(self, frame, topic.row, is_decoded ? &decoded : NULL, &flags, err);
     if (rc != TD_OK || frame->is_lead_in)
         return rc;

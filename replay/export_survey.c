@@ -102,7 +102,7 @@ static td_result note_entries(survey_run *run, const tape_frame *frame, const ex
     message m;
     decode_error why;
     if (!decoder_decode(run->decoder, &topic, frame->bytes, DECODE_PATH_HOT, &m, &why))
-        return TD_OK; /* the second pass counts it */
+        return decode_error_result(&why, err); /* the second pass counts it */
     for (size_t i = 0; i < message_item_count(&m); i++) {
         td_result rc = note_file(run, frame->channel, run->spec->types[EXPORT_TRADES],
                                  market->exchange, export_trade_symbol(&m, i), err);

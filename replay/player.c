@@ -247,6 +247,9 @@ static td_result note_settling(player *p, const tape_frame *frame, frame_role ro
     classification what;
     decoder_classify(p->decoder, frame->channel->family, frame->bytes, DIR_IN, frame->recv_ns,
                      &what);
+    rc = classification_result(&what, err);
+    if (rc != TD_OK)
+        return rc;
     if (what.frame_class == CLASS_ACK || what.frame_class == CLASS_ERROR)
         settling_answered(slot, frame->session, frame->conn, frame->recv_ns);
     return TD_OK;

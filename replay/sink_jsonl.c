@@ -32,26 +32,52 @@ void sink_jsonl_close(sink_jsonl *self)
     td_free(self);
 }
 
-static void write_data(sink_jsonl *self, json_writer *w, const sink_frame *shown)
-{
-    const tape_frame *frame = shown->tape;
-    message m;
+/* What one frame says. Memory that ran out is not what it says. */
+typedef struct frame_content {
+    int is_control;
+    classification what; /* if is_control */
+    int is_decoded;
+    message message;
     decode_error why;
-    if (decoder_decode(self->decoder, &shown->topic, frame->bytes, DECODE_PATH_HOT, &m, &why))
-        message_json_members(w, &m);
-    else
-        message_json_raw(w, td_bytes_str(frame->channel->info.exchange_topic), &why);
-}
+} frame_content;
 
-static void write_control(sink_jsonl *self, json_writer *w, const sink_frame *shown)
+/* What is filed under _control and is none any more (a family or a frame that this version does not
+ * know) is looked at like the rest. */
+static td_result read_control(sink_jsonl *self, const sink_frame *shown, frame_content *out,
+                              td_err *err)
 {
     const tape_frame *frame = shown->tape;
-    classification what = {.frame_class = shown->role == ROLE_OUT ? CLASS_REQUEST : CLASS_UNKNOWN,
-                           .success = -1};
+    out->what = (classification){
+        .frame_class = shown->role == ROLE_OUT ? CLASS_REQUEST : CLASS_UNKNOWN, .success = -1};
     if (frame->channel->family != NULL)
         decoder_classify(self->decoder, frame->channel->family, frame->bytes,
-                         shown->role == ROLE_OUT ? DIR_OUT : DIR_IN, frame->recv_ns, &what);
-    message_json_control(w, &what, frame->bytes);
+                         shown->role == ROLE_OUT ? DIR_OUT : DIR_IN, frame->recv_ns, &out->what);
+    out->is_control = frame_class_is_control(out->what.frame_class);
+    return classification_result(&out->what, err);
+}
+
+static td_result read_content(sink_jsonl *self, const sink_frame *shown, frame_content *out,
+                              td_err *err)
+{
+    td_result rc = TD_OK;
+    out->is_control = 0;
+    if (shown->role == ROLE_CONTROL || shown->role == ROLE_OUT)
+        rc = read_control(self, shown, out, err);
+    if (rc != TD_OK || out->is_control)
+        return rc;
+    out->is_decoded = decoder_decode(self->decoder, &shown->topic, shown->tape->bytes,
+                                     DECODE_PATH_HOT, &out->message, &out->why);
+    return out->is_decoded ? TD_OK : decode_error_result(&out->why, err);
+}
+
+static void write_content(json_writer *w, const tape_frame *frame, const frame_content *content)
+{
+    if (content->is_control)
+        message_json_control(w, &content->what, frame->bytes);
+    else if (content->is_decoded)
+        message_json_members(w, &content->message);
+    else
+        message_json_raw(w, td_bytes_str(frame->channel->info.exchange_topic), &content->why);
 }
 
 static td_result take_frame(void *ctx, const sink_frame *shown, td_err *err)
@@ -62,12 +88,14 @@ static td_result take_frame(void *ctx, const sink_frame *shown, td_err *err)
     if (output_is_broken(self->output))
         return TD_EOF; /* nobody reads any more; output_finish says why */
     const tape_frame *frame = shown->tape;
+    frame_content content;
+    td_result rc = read_content(self, shown, &content, err);
+    if (rc != TD_OK)
+        return td_err_add(err, rc, "feed %s, %s", frame->channel->info.feed,
+                          frame->channel->info.exchange_topic);
     json_writer *w = output_json_begin(self->output);
     json_write_object_begin(w);
-    if (shown->role == ROLE_CONTROL || shown->role == ROLE_OUT)
-        write_control(self, w, shown);
-    else
-        write_data(self, w, shown);
+    write_content(w, frame, &content);
     json_write_member_text(w, "feed", frame->channel->info.feed);
     json_write_member_u64(w, "conn", frame->conn);
     json_write_member_u64(w, "ordinal", frame->ordinal);
@@ -76,7 +104,6 @@ static td_result take_frame(void *ctx, const sink_frame *shown, td_err *err)
     output_json_end(self->output);
     if (shown->deadline_ns != 0)
         output_flush(self->output); /* paced: a reader of the pipe sees each line when it is due */
-    (void)err;
     return TD_OK;
 }
 

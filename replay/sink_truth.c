@@ -243,6 +243,17 @@ static td_result compare_items(sink_truth *self, const tape_frame *frame, truth_
     return rc;
 }
 
+/* What the exchange means by a frame that says nothing to us. */
+static void miss_items(sink_truth *self, const tape_frame *frame, truth_item *items, size_t count)
+{
+    if (count > 0)
+        differs(self, frame, "what this frame tells cannot be read");
+    for (size_t i = 0; i < count; i++) {
+        self->result.items[items[i].kind] += !items[i].is_seen;
+        items[i].is_seen = 1;
+    }
+}
+
 static td_result compare_content(sink_truth *self, const sink_frame *shown, uint64_t xxh64,
                                  td_err *err)
 {
@@ -253,18 +264,15 @@ static td_result compare_content(sink_truth *self, const sink_frame *shown, uint
     truth_item *items = truth_table_items(self->table, xxh64, &count);
     if (!is_book && count == 0)
         return TD_OK;
-    if (shown->topic.row == NULL ||
-        !decoder_decode(self->decoder, &shown->topic, shown->tape->bytes, DECODE_PATH_HOT, &decoded,
+    td_result rc = TD_OK;
+    if (!decoder_decode(self->decoder, &shown->topic, shown->tape->bytes, DECODE_PATH_HOT, &decoded,
                         &why)) {
-        if (count > 0)
-            differs(self, shown->tape, "what this frame tells cannot be read");
-        for (size_t i = 0; i < count; i++) {
-            self->result.items[items[i].kind] += !items[i].is_seen;
-            items[i].is_seen = 1;
-        }
-        return TD_OK;
+        rc = decode_error_result(&why, err);
+        if (rc == TD_OK)
+            miss_items(self, shown->tape, items, count);
+        return rc;
     }
-    td_result rc = is_book ? compare_book(self, shown, xxh64, &decoded, err) : TD_OK;
+    rc = is_book ? compare_book(self, shown, xxh64, &decoded, err) : TD_OK;
     if (rc == TD_OK && count > 0)
         rc = compare_items(self, shown->tape, items, count, &decoded, err);
     return rc;

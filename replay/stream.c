@@ -279,11 +279,12 @@ static td_result audit_one(stream *s, stream_slot *slot, const stream_frame *fra
 
 /* ---- one frame ---- */
 
-/* That says nothing about the frame: a replay that went on would report it as undecodable. */
-static td_result no_memory_to_decode(const stream *s, td_err *err)
+/* An error if the reason is none of the frame's: a replay that went on would report it as
+ * undecodable. */
+static td_result refused(const stream *s, const decode_error *why, td_err *err)
 {
-    return td_err_set(err, TD_E_NOMEM, "%s/%s/%s: no memory to decode a frame", s->feed, s->topic,
-                      s->symbol);
+    td_result rc = decode_error_result(why, err);
+    return rc == TD_OK ? TD_OK : td_err_add(err, rc, "%s/%s/%s", s->feed, s->topic, s->symbol);
 }
 
 /* Decode, apply, judge. *m is NULL afterwards if the frame is not decodable; *t if it has no track.
@@ -299,11 +300,10 @@ static td_result take_data(stream *s, decoder *d, const stream_frame *frame, mes
     if (frame->row == NULL) {
         int is_decoded = decoder_decode(d, &s->now, frame->bytes, DECODE_PATH_HOT, storage, &why);
         TD_ASSERT(!is_decoded);
-        if (why.reason == DECODE_NO_MEMORY)
-            return no_memory_to_decode(s, err);
-        if (!frame->is_lead_in)
+        td_result rc = refused(s, &why, err);
+        if (rc == TD_OK && !frame->is_lead_in)
             count_undecoded(s, frame, &why);
-        return TD_OK;
+        return rc;
     }
     stream_slot *slot = NULL;
     td_result rc = slot_of(s, frame, &slot, err);
@@ -313,8 +313,9 @@ static td_result take_data(stream *s, decoder *d, const stream_frame *frame, mes
     slot->position = frame->position;
     *t = slot->track;
     if (!decoder_decode(d, &s->now, frame->bytes, DECODE_PATH_HOT, storage, &why)) {
-        if (why.reason == DECODE_NO_MEMORY)
-            return no_memory_to_decode(s, err);
+        rc = refused(s, &why, err);
+        if (rc != TD_OK)
+            return rc;
         track_skip(slot->track);
         if (!frame->is_lead_in)
             count_undecoded(s, frame, &why);

@@ -143,14 +143,17 @@ static void read_top(top_keys *top, const json_index *index)
 
 /* The keys of the object at a token with escapes in them resolved, for which the text has to be
  * valid: else as it was. */
-static void read_top_resolved(json_parser *parser, uint32_t object, top_keys *top)
+static void read_top_resolved(json_parser *parser, uint32_t object, top_keys *top,
+                              classification *out)
 {
     json_value key;
     json_value element;
     td_bytes text;
     json_value root;
     td_bytes all = td_bytes_of(parser->index.bytes, parser->index.size);
-    if (json_parse(parser, all, JSON_PADDED, &root, NULL) != TD_OK)
+    td_result rc = json_parse(parser, all, JSON_PADDED, &root, NULL);
+    out->is_starved |= rc == TD_E_NOMEM;
+    if (rc != TD_OK)
         return;
     TD_ASSERT(json_char(&parser->index, object) == '{');
     *top = (top_keys){.is_checked = 1};
@@ -265,7 +268,7 @@ static void classify_event(decoder *d, const classify_job *job, uint32_t object,
         return;
     top_keys_read(&event, &d->parser->index, object + 1, STOP_AT_END);
     if (event.has_escapes || json_has_escape(find_text(&event, d->parser, KNOWN_E)))
-        read_top_resolved(d->parser, object, &event);
+        read_top_resolved(d->parser, object, &event, out);
     int is_listed = object != 0; /* one that comes bare has a time as well */
     if (!event.known[KNOWN_TOPIC] && (is_listed || event.known[KNOWN_TIME_E]))
         classify_data(d, job, &event, KNOWN_E, object, out);
@@ -278,7 +281,7 @@ static void classify_topic(decoder *d, const classify_job *job, top_keys *top, c
     classify_data(d, job, top, KNOWN_TOPIC, 0, out);
     if (top->is_checked || !json_has_escape(out->exchange_topic))
         return;
-    read_top_resolved(d->parser, 0, top);
+    read_top_resolved(d->parser, 0, top, out);
     if (top->is_checked)
         classify_data(d, job, top, KNOWN_TOPIC, 0, out);
 }
@@ -297,7 +300,7 @@ static void classify_in(decoder *d, const classify_job *job, classification *out
     read_top(&top, &parser->index);
     td_bytes topic = find_text(&top, parser, KNOWN_TOPIC);
     if (top.has_escapes || json_has_escape(topic))
-        read_top_resolved(parser, 0, &top);
+        read_top_resolved(parser, 0, &top, out);
     frame_class control = classify_control(&top, parser, out);
     if (control != CLASS_UNKNOWN)
         out->frame_class = control;
@@ -318,10 +321,12 @@ void decoder_classify(decoder *d, const family *of, td_bytes frame, frame_dir di
         return;
     if (classify_plain(d, &job, frame, out))
         return;
-    if (decoder_inflate(d, frame, &frame) != TD_OK)
-        return;
-    if (json_parser_index(d->parser, frame, JSON_PADDED) == TD_OK)
+    td_result rc = decoder_inflate(d, frame, &frame);
+    if (rc == TD_OK)
+        rc = json_parser_index(d->parser, frame, JSON_PADDED);
+    if (rc == TD_OK)
         classify_in(d, &job, out);
+    out->is_starved |= rc == TD_E_NOMEM;
 }
 
 const char *frame_class_name(frame_class c)

@@ -30,6 +30,7 @@ typedef struct classification {
                                 together from its parts ("kline.1m.BTCUSDT") if a row says how */
     uint64_t exchange_ns;    /* the exchange's time, 0 if the frame has none */
     int8_t success;          /* acks and auth: 1, 0, or -1 if it is not said */
+    uint8_t is_starved;      /* 1: memory ran out, so none of this need be right */
 } classification;
 
 /* 1 for what belongs on a feed's _control channel. */

@@ -260,6 +260,19 @@ uint64_t decoder_slow_count(const decoder *d)
     return d->slow_count;
 }
 
+td_result decode_error_result(const decode_error *why, td_err *err)
+{
+    TD_ASSERT(why->reason != DECODE_OK);
+    if (why->reason != DECODE_NO_MEMORY)
+        return TD_OK;
+    return td_err_set(err, TD_E_NOMEM, "no memory to decode a frame");
+}
+
+td_result classification_result(const classification *what, td_err *err)
+{
+    return what->is_starved ? td_err_set(err, TD_E_NOMEM, "no memory to classify a frame") : TD_OK;
+}
+
 const char *decode_reason_name(decode_reason reason)
 {
     static const char *const NAMES[DECODE_REASON_COUNT] = {

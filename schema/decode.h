@@ -81,4 +81,11 @@ uint64_t decoder_slow_count(const decoder *d);
 /* Stable name of a reason ("missing_field"). */
 const char *decode_reason_name(decode_reason reason);
 
+/* What a refusal is to a program that reads frames: TD_E_NOMEM, with a text, if memory ran out,
+ * which says nothing about the frame; TD_OK for all other reasons, which are the frame's. */
+TD_MUST_USE td_result decode_error_result(const decode_error *why, td_err *err);
+
+/* The same of a frame that was not looked at to its end: what->is_starved. */
+TD_MUST_USE td_result classification_result(const classification *what, td_err *err);
+
 #endif

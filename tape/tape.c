@@ -290,6 +290,9 @@ static td_result reclassify(tape *t, const tape_frame *frame, tape_channel **out
     classification what;
     decoder_classify(t->decoder, from->family, frame->bytes, classify_dir(from->info.dir),
                      frame->recv_ns, &what);
+    td_result rc = classification_result(&what, err);
+    if (rc != TD_OK)
+        return rc;
     if (what.frame_class != CLASS_DATA || what.topic.row == NULL)
         return TD_OK;
     char topic[LIMIT_TOPIC_BYTES];
