@@ -97,6 +97,24 @@ replay_verdict report_verdict(const replay_report *report)
     return is_complete ? REPLAY_COMPLETE : REPLAY_INCOMPLETE;
 }
 
+/* Which of a stream's three tables of counts by rule. */
+static const uint64_t *counts_of(const stream *s, rule_strength strength)
+{
+    if (strength == STRENGTH_ERROR)
+        return s->verdicts.violations;
+    return strength == STRENGTH_WARNING ? s->verdicts.warnings : s->verdicts.statistics;
+}
+
+uint64_t report_rule_count(const replay_report *report, rule_strength strength, rule_id rule)
+{
+    const stream_table *streams = player_streams(report->player);
+    uint64_t count = 0;
+    TD_ASSERT(rule < RULE_COUNT);
+    for (size_t i = 0; i < streams->count; i++)
+        count += counts_of(streams->items[i], strength)[rule];
+    return count;
+}
+
 const stream *report_first_violation(const replay_report *report)
 {
     const stream_table *streams = player_streams(report->player);

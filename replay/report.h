@@ -52,6 +52,9 @@ int report_wants_gap(const gap_row *gap, const selection *wanted, selection_wind
 
 replay_verdict report_verdict(const replay_report *report);
 
+/* How often a rule of that strength was broken, over all streams. */
+uint64_t report_rule_count(const replay_report *report, rule_strength strength, rule_id rule);
+
 /* The stream that broke a rule first, or NULL; and the one whose frame could first not be decoded.
  */
 const stream *report_first_violation(const replay_report *report);

@@ -77,24 +77,14 @@ static void write_topics(json_writer *w, const stream_table *streams)
     json_write_array_end(w);
 }
 
-/* Which of a stream's three tables of counts by rule. */
-static const uint64_t *counts_of(const stream *s, rule_strength strength)
-{
-    if (strength == STRENGTH_ERROR)
-        return s->verdicts.violations;
-    return strength == STRENGTH_WARNING ? s->verdicts.warnings : s->verdicts.statistics;
-}
-
 /* Rules that nothing broke are left out: an empty object is good news. */
-static void write_by_rule(json_writer *w, const char *key, const stream_table *streams,
+static void write_by_rule(json_writer *w, const char *key, const replay_report *report,
                           rule_strength strength)
 {
     json_write_key(w, key);
     json_write_object_begin(w);
     for (size_t rule = 0; rule < RULE_COUNT; rule++) {
-        uint64_t count = 0;
-        for (size_t i = 0; i < streams->count; i++)
-            count += counts_of(streams->items[i], strength)[rule];
+        uint64_t count = report_rule_count(report, strength, (rule_id)rule);
         if (count > 0)
             json_write_member_u64(w, rule_name((rule_id)rule), count);
     }
@@ -159,15 +149,14 @@ static void write_audits(json_writer *w, const player *from)
 
 static void write_continuity(json_writer *w, const replay_report *report)
 {
-    const stream_table *streams = player_streams(report->player);
     json_write_key(w, "continuity");
     json_write_object_begin(w);
     json_write_member_bool(w, "ok", report->totals.violations == 0);
     json_write_member_u64(w, "violations", report->totals.violations);
     json_write_member_u64(w, "unchecked", report->totals.unchecked);
-    write_by_rule(w, "by_rule", streams, STRENGTH_ERROR);
-    write_by_rule(w, "warnings", streams, STRENGTH_WARNING);
-    write_by_rule(w, "statistics", streams, STRENGTH_STATISTIC);
+    write_by_rule(w, "by_rule", report, STRENGTH_ERROR);
+    write_by_rule(w, "warnings", report, STRENGTH_WARNING);
+    write_by_rule(w, "statistics", report, STRENGTH_STATISTIC);
     write_first_violation(w, report_first_violation(report));
     write_audits(w, report->player);
     json_write_object_end(w);

@@ -115,19 +115,20 @@ static void print_head(const replay_report *report, output_stream *o)
 
 /* ---- is it complete ---- */
 
-static void print_counts(output_stream *o, const stream_table *streams)
+/* What rules of a strength counted, in one line; nothing if they counted nothing. */
+static void print_counts(const replay_report *report, rule_strength strength, const char *label,
+                         output_stream *o)
 {
-    const char *before = "    by rule  ";
+    const char *before = label;
     for (size_t rule = 0; rule < RULE_COUNT; rule++) {
-        uint64_t count = 0;
-        for (size_t i = 0; i < streams->count; i++)
-            count += streams->items[i]->verdicts.violations[rule];
+        uint64_t count = report_rule_count(report, strength, (rule_id)rule);
         if (count == 0)
             continue;
         output_printf(o, "%s%s %" PRIu64, before, rule_name((rule_id)rule), count);
         before = ", ";
     }
-    output_printf(o, "\n");
+    if (before != label)
+        output_printf(o, "\n");
 }
 
 /* Words for somebody who has never heard of the rule, then the place, then the counts. */
@@ -150,7 +151,7 @@ static void print_violation(const replay_report *report, output_stream *o)
         output_printf(o, " (found %" PRId64 ", after or expected %" PRId64 ")", first->found,
                       first->expected);
     output_printf(o, first->has_seq ? "\n" : "");
-    print_counts(o, player_streams(report->player));
+    print_counts(report, STRENGTH_ERROR, "    by rule  ", o);
     if (report->totals.unchecked > 0)
         output_printf(o,
                       "    After a break the book is not to be trusted until its next snapshot: "
@@ -235,6 +236,36 @@ static void print_verdict(const replay_report *report, output_stream *o)
     if (report->has_truth && !truth_result_is_equal(&report->truth))
         output_printf(
             o, "\n  It is not what the exchange says that it sent: see its own account below.\n");
+}
+
+static void print_audit(const char *name, const char *what, const audit_count *count,
+                        output_stream *o)
+{
+    TD_ASSERT(count->differed <= count->compared);
+    if (count->compared + count->skipped == 0)
+        return;
+    output_printf(o, "  %-8s %" PRIu64 " of %" PRIu64 " %s", name,
+                  count->compared - count->differed, count->compared, what);
+    if (count->skipped > 0)
+        output_printf(o, "; %" PRIu64 " could not be compared", count->skipped);
+    output_printf(o, "\n");
+}
+
+/* What completeness rests on besides the rules of each topic, and what is counted and no fault by
+ * itself: a place to look, so it is left out where there is nothing. */
+static void print_evidence(const replay_report *report, output_stream *o)
+{
+    audit_stats stats;
+    player_get_audits(report->player, &stats);
+    if (stats.trades.compared + stats.trades.skipped + stats.best.compared + stats.best.skipped +
+            stats.books.compared + stats.books.skipped >
+        0)
+        output_printf(o, "\nWhat topics of one symbol say of each other:\n");
+    print_audit("trades", "candle readings hold just the trades that came", &stats.trades, o);
+    print_audit("books", "states of two books at one number are the same", &stats.books, o);
+    print_audit("best", "tickers have the best prices of the book", &stats.best, o);
+    print_counts(report, STRENGTH_WARNING, "\nWarnings: ", o);
+    print_counts(report, STRENGTH_STATISTIC, "\nCounted, and no fault: ", o);
 }
 
 /* ---- tables ---- */
@@ -373,6 +404,7 @@ td_result report_write_text(const replay_report *report, output_stream *o, td_er
     if (report->totals.first_recv_ns != 0 || report_verdict(report) != REPLAY_COMPLETE)
         print_verdict(report, o);
     print_gaps(report, o);
+    print_evidence(report, o);
     td_result rc = print_topics(report, o, err);
     if (rc == TD_OK)
         rc = print_books(report, o, err);

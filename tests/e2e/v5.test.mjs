@@ -25,9 +25,14 @@ const BEST_BOOKS = {
 // symbol: frames of tickers, frames and items of publicTrade and of kline.1
 const OTHERS = { BTCUSDT: [80, 5, 5, 9, 10], ETHUSDT: [72, 4, 10, 5, 6], SOLUSDT: [88, 9, 12, 10, 11], DOGEUSDT: [53, 2, 2, 4, 5] };
 
-async function replayed(t, file, expect) {
+async function imported(t, file) {
   const archive = path.join(temporary(t), "tape");
   await tapedeck(t, ["import", "-a", archive, "--format", "cryptofeed", file]);
+  return archive;
+}
+
+async function replayed(t, file, expect) {
+  const archive = await imported(t, file);
   return json(t, ["replay", "-a", archive, "--speed", "max", "--json"], expect);
 }
 
@@ -72,6 +77,17 @@ test("the recording of 2025: the best of four books, whole each time and repeate
   assert.deepEqual([report.frames, report.control, report.decoded, report.out], [202, 4, 198, 4]);
   checkBooks(report, "orderbook.1", BEST_BOOKS);
   assert.deepEqual(report.continuity.statistics, { snapshot_repeat: 16 });
+});
+
+test("the report for people says what was compared, and what is counted without being a fault", { skip: withoutCapture(DEEP) || withoutCapture(BEST) }, async (t) => {
+  const deep = await imported(t, capture(DEEP));
+  const { audits } = (await json(t, ["replay", "-a", deep, "--json"])).continuity;
+  assert.ok(audits.trades.compared > 0 && audits.best.compared > 0, JSON.stringify(audits));
+  const text = (await tapedeck(t, ["replay", "-a", deep])).stdout;
+  assert.match(text, new RegExp(`  trades +${audits.trades.compared} of ${audits.trades.compared} candle readings .*; ${audits.trades.skipped} could not`));
+  assert.match(text, new RegExp(`  best +${audits.best.compared} of ${audits.best.compared} tickers `));
+  assert.doesNotMatch(text, /Warnings:|Counted, and|  books /);
+  assert.match((await tapedeck(t, ["replay", "-a", await imported(t, capture(BEST))])).stdout, /\nCounted, and no fault: snapshot_repeat 16\n/);
 });
 
 test("one lost, repeated or swapped delta of a book is found by its u", { skip: withoutCapture(DEEP) }, async (t) => {

@@ -179,6 +179,14 @@ test("docs/topics.md is what the rows say", async (t) => {
   assert.ok(end.stdout === fs.readFileSync("docs/topics.md", "utf8"), "docs/topics.md is stale: make docs");
 });
 
+test("docs/replay.md says what each rule of a row is", async (t) => {
+  const text = fs.readFileSync("docs/replay.md", "utf8");
+  const rules = new Set((await jsonLines(t, ["topics", "--json"])).flatMap((row) => row.rules.map(({ rule }) => rule)));
+  const table = text.split("\n").filter((line) => line.startsWith("| `")).map((line) => line.split("|")[1]).join("");
+  assert.ok(rules.size > 20);
+  assert.deepEqual([...rules].filter((rule) => !table.includes("`" + rule + "`")), []);
+});
+
 test("topics lists rows, and a topic's JSON Schema is the one in the segment", needs, async (t) => {
   const rows = await jsonLines(t, ["topics", "--family", "inverse", "--json"]);
   assert.ok(rows.some((r) => r.topic === "orderBookL2_25" && r.type === "book_change"));
