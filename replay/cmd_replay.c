@@ -273,7 +273,6 @@ static td_result conclude(replay_command *command, uint64_t started_ns, exit_cod
     replay_report report;
     td_result rc = report_init_replay(&report, command->player, &command->pacer, err);
     report.elapsed_ns = clock_mono_ns(command->clock) - started_ns;
-    report.is_stopped = is_stopped(command) ? 1 : 0;
     tape_get_stats(command->tape, &report.tape);
     report.has_truth = command->truth != NULL;
     if (report.has_truth)

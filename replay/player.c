@@ -25,6 +25,7 @@ struct player {
     uint64_t last_recv_ns;
     uint8_t wants_events;
     uint8_t wants_lead_in;
+    uint8_t is_stopped;
     uint8_t is_finished;
 };
 
@@ -327,11 +328,18 @@ td_result player_play(player *p, tape *from, td_err *err)
     for (;;) {
         tape_frame frame;
         td_result rc = tape_next(from, &frame, err);
-        if (rc == TD_OK)
+        if (rc == TD_OK) {
             rc = player_take(p, &frame, err);
+            p->is_stopped = rc == TD_EOF;
+        }
         if (rc != TD_OK)
             return rc == TD_EOF ? TD_OK : rc;
     }
+}
+
+int player_is_stopped(const player *p)
+{
+    return p->is_stopped;
 }
 
 /* Candle readings that still wait for their trades are judged by how long they waited. */

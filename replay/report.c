@@ -6,6 +6,7 @@ td_result report_init_replay(replay_report *report, const player *player_done, c
                              td_err *err)
 {
     *report = (replay_report){.player = player_done, .pacer = paced};
+    report->is_stopped = player_is_stopped(player_done) != 0;
     player_get_totals(player_done, &report->totals);
     return player_digests(player_done, report->digests, err);
 }
@@ -91,8 +92,8 @@ replay_verdict report_verdict(const replay_report *report)
 {
     if (report->tape.damaged_chunks > 0 || report->tape.segments_unreadable > 0)
         return REPLAY_DAMAGED;
-    int is_complete = report->totals.violations == 0 && report->totals.undecoded == 0 &&
-                      report->uncovered_gaps == 0 &&
+    int is_complete = !report->is_stopped && report->totals.violations == 0 &&
+                      report->totals.undecoded == 0 && report->uncovered_gaps == 0 &&
                       (!report->has_truth || truth_result_is_equal(&report->truth));
     return is_complete ? REPLAY_COMPLETE : REPLAY_INCOMPLETE;
 }

@@ -26,17 +26,18 @@ typedef struct replay_report {
     truth_result truth; /* only if has_truth */
     uint8_t has_truth;  /* 1: compared with what an exchange says that it sent */
     uint64_t elapsed_ns;
-    uint8_t is_stopped; /* 1: ended before the tape did (signal, key) */
+    uint8_t is_stopped; /* 1: ended before the tape did (signal, key, a reader that left) */
 } replay_report;
 
 typedef enum replay_verdict {
-    REPLAY_COMPLETE,   /* no rule broken, all decoded, no uncovered gap, equal to the truth */
+    REPLAY_COMPLETE,   /* played to the end; no rule broken, all decoded, no uncovered gap, equal
+                          to the truth */
     REPLAY_INCOMPLETE, /* one of these */
     REPLAY_DAMAGED,    /* stored frames could not be read */
 } replay_verdict;
 
-/* Gather totals and digests from a finished player. Fill in elapsed_ns, tape and is_stopped
- * besides. TD_E_NOMEM. */
+/* Gather totals and digests from a finished player. Fill in elapsed_ns and tape besides.
+ * TD_E_NOMEM. */
 TD_MUST_USE td_result report_init_replay(replay_report *report, const player *player,
                                          const pacer *pacer, td_err *err);
 void report_fini_replay(replay_report *report);

@@ -226,6 +226,9 @@ static void print_verdict(const replay_report *report, output_stream *o)
         return;
     }
     output_printf(o, "\nComplete: no.\n");
+    if (report->is_stopped)
+        output_printf(o, "\n  It was stopped before the end of the tape: what is behind was not "
+                         "looked at.\n");
     if (found == REPLAY_DAMAGED)
         output_printf(o,
                       "\n  %" PRIu64 " chunks and %" PRIu64
