@@ -163,8 +163,8 @@ void note_frame(sim_conn *conn, const venue_stream *stream, const venue_frame *f
 /* Write down what a frame that somebody gets tells of, as the engine knows it. */
 void note_content(sim_market *m, const venue_stream *stream, const venue_frame *frame);
 
-/* Write down a fault of the market. */
-void note_fault(sim_market *m, fault_kind kind);
+/* Write down a fault of the market; frame: what was dropped or repeated, or NULL. */
+void note_fault(sim_market *m, fault_kind kind, const venue_frame *frame);
 
 /* Truth first. 1 if what it says may be sent now. */
 int flush_truth(exchange *x);

@@ -170,7 +170,7 @@ typedef struct frame_faults {
     uint8_t breaks[FAULT_KINDS];
 } frame_faults;
 
-static frame_faults take_faults(sim_market *m)
+static frame_faults take_faults(sim_market *m, const venue_frame *frame)
 {
     const exchange_options *options = &m->exchange->options;
     frame_faults found = {.copies = 1};
@@ -180,7 +180,7 @@ static frame_faults take_faults(sim_market *m)
             continue; /* counted by upgrades */
         if (due->kind == FAULT_DROP || due->kind == FAULT_REPEAT) {
             found.copies = due->kind == FAULT_DROP ? 0 : 2;
-            note_fault(m, due->kind);
+            note_fault(m, due->kind, frame);
         } else {
             found.breaks[due->kind] = 1;
         }
@@ -193,11 +193,11 @@ static void take_frame(sim_market *m, const venue_frame *frame)
 {
     m->made++;
     m->exchange->counts.made_frames++;
-    frame_faults faults = take_faults(m);
+    frame_faults faults = take_faults(m, frame);
     add_to_batch(m, frame, faults.copies);
     for (int kind = 0; kind < FAULT_KINDS; kind++) {
         if (faults.breaks[kind]) {
-            note_fault(m, (fault_kind)kind);
+            note_fault(m, (fault_kind)kind, NULL);
             break_connections(m, (fault_kind)kind);
         }
     }

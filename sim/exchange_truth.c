@@ -203,14 +203,19 @@ void note_content(sim_market *m, const venue_stream *stream, const venue_frame *
         note_wallet(m, stream, frame);
 }
 
-void note_fault(sim_market *m, fault_kind kind)
+void note_fault(sim_market *m, fault_kind kind, const venue_frame *frame)
 {
     exchange *x = m->exchange;
     td_err err;
     if (x->options.truth == NULL)
         return;
-    td_result rc =
-        truth_put_fault(x->options.truth, market_path(m), 0, m->made, fault_name(kind), &err);
+    truth_fault injected = {.path = market_path(m), .n = m->made, .what = fault_name(kind)};
+    if (frame != NULL) {
+        venue_stream stream = venue_stream_at(m->venue, frame->stream);
+        injected.topic = stream.topic;
+        injected.symbol = stream.symbol;
+    }
+    td_result rc = truth_put_fault(x->options.truth, &injected, &err);
     if (rc != TD_OK)
         exchange_fail(x, rc, &err);
 }

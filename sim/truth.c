@@ -140,17 +140,18 @@ td_result truth_put_entry(truth *t, const truth_entry *entry, td_err *err)
     return end_line(t, &json, err);
 }
 
-td_result truth_put_fault(truth *t, const char *path, uint64_t conn, uint64_t n, const char *what,
-                          td_err *err)
+td_result truth_put_fault(truth *t, const truth_fault *injected, td_err *err)
 {
     json_writer json;
-    begin_line(t, &json, "fault", path);
-    if (conn > 0)
-        json_write_member_u64(&json, "conn", conn);
+    begin_line(t, &json, "fault", injected->path);
+    if (injected->conn > 0)
+        json_write_member_u64(&json, "conn", injected->conn);
     else
         json_write_member_null(&json, "conn");
-    json_write_member_u64(&json, "n", n);
-    json_write_member_text(&json, "what", what);
+    json_write_member_u64(&json, "n", injected->n);
+    json_write_member_text(&json, "what", injected->what);
+    json_write_member_text(&json, "topic", injected->topic);
+    json_write_member_text(&json, "symbol", injected->symbol);
     return end_line(t, &json, err);
 }
 

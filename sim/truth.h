@@ -7,7 +7,8 @@
  * book: the book after that frame (xxh64: of its bytes)
  *   {"t":"trade"|"candle"|"order"|"account","path","topic","symbol","xxh64","item","values"}   what
  * the item-th entry of a frame tells, by the names that messages have
- *   {"t":"fault","path","conn","n","what"}   each injected fault; conn null if it is about all
+ *   {"t":"fault","path","conn","n","what","topic","symbol"}
+ *                                            each injected fault; conn null if it is about all
  *
  * Lines are buffered until truth_flush, which must have returned before the frames they are about
  * are handed to a socket. Book states are computed here from the matching engine; nothing of book/
@@ -88,9 +89,18 @@ typedef struct truth_entry {
  */
 TD_MUST_USE td_result truth_put_entry(truth *t, const truth_entry *entry, td_err *err);
 
-/* A fault was injected before the frame after the n-th of the path; conn 0: on all connections. */
-TD_MUST_USE td_result truth_put_fault(truth *t, const char *path, uint64_t conn, uint64_t n,
-                                      const char *what, td_err *err);
+/* An injected fault. */
+typedef struct truth_fault {
+    const char *path;
+    uint64_t conn; /* 0: it is about all connections */
+    uint64_t n;    /* data frames of the market so far, that one included */
+    const char *what;
+    const char *topic; /* of the frame that was dropped or repeated; NULL: it is about no frame */
+    const char *symbol;
+} truth_fault;
+
+/* A fault was injected. TD_E_NOMEM, TD_E_LIMIT. */
+TD_MUST_USE td_result truth_put_fault(truth *t, const truth_fault *injected, td_err *err);
 
 /* Hand all lines to the operating system. TD_E_IO, TD_E_NOSPACE. */
 TD_MUST_USE td_result truth_flush(truth *t, td_err *err);

@@ -71,6 +71,10 @@ static void test_levels_sha1(void **state)
     td_free(window);
 }
 
+static const truth_fault DISCONNECT = {.path = "/realtime", .n = 500, .what = "disconnect"};
+static const truth_fault DROP = {
+    .path = "/realtime", .conn = 3, .n = 7, .what = "drop", .topic = "trade", .symbol = "BTCUSD"};
+
 static void test_lines(void **state)
 {
     (void)state; /* none */
@@ -109,16 +113,16 @@ static void test_lines(void **state)
     truth_close(t);
     assert_int_not_equal(truth_open(io, "truth.jsonl", &t, NULL), TD_OK);
     assert_int_equal(truth_open(io, "other.jsonl", &t, NULL), TD_OK);
-    assert_int_equal(truth_put_fault(t, "/realtime", 0, 500, "disconnect", NULL), TD_OK);
-    assert_int_equal(truth_put_fault(t, "/realtime", 3, 7, "cut", NULL), TD_OK);
+    assert_int_equal(truth_put_fault(t, &DISCONNECT, NULL), TD_OK);
+    assert_int_equal(truth_put_fault(t, &DROP, NULL), TD_OK);
     assert_int_equal(truth_flush(t, NULL), TD_OK);
     assert_int_equal(truth_flush(t, NULL), TD_OK);
     truth_close(t);
     assert_int_equal(td_io_rename(io, "other.jsonl", "truth.jsonl", NULL), TD_OK);
-    expect_file(io,
-                "{\"t\":\"fault\",\"path\":\"/realtime\",\"conn\":null,\"n\":500,\"what\":"
-                "\"disconnect\"}\n"
-                "{\"t\":\"fault\",\"path\":\"/realtime\",\"conn\":3,\"n\":7,\"what\":\"cut\"}\n");
+    expect_file(io, "{\"t\":\"fault\",\"path\":\"/realtime\",\"conn\":null,\"n\":500,\"what\":"
+                    "\"disconnect\",\"topic\":null,\"symbol\":null}\n"
+                    "{\"t\":\"fault\",\"path\":\"/realtime\",\"conn\":3,\"n\":7,\"what\":\"drop\","
+                    "\"topic\":\"trade\",\"symbol\":\"BTCUSD\"}\n");
     td_free(window);
     io_fault_close(disk);
 }
