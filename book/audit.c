@@ -163,21 +163,24 @@ int audit_number(const msg_head *head, msg_member member, int64_t *out)
                                 : head->has_cross_seq;
 }
 
-verdict_item *audit_say(audit_verdict *out, audit_event event, rule_id rule, const audit_seat *from,
-                        const audit_seat *about, uint64_t from_ns, uint64_t to_ns)
+audit_party audit_party_of(const audit_seat *seat)
+{
+    return (audit_party){
+        .seat = seat, .line = seat->line, .shard = seat->shard, .conn = seat->conn};
+}
+
+audit_item *audit_say(audit_verdict *out, audit_event event, rule_id rule, const audit_seat *from,
+                      const audit_seat *about, uint64_t from_ns, uint64_t to_ns)
 {
     TD_ASSERT(out->count <= AUDIT_ITEMS_MAX);
     /* The last place takes what does not fit: nobody reads it. */
     uint32_t at = out->count < AUDIT_ITEMS_MAX ? out->count++ : AUDIT_ITEMS_MAX - 1;
     out->items[at] = (audit_item){.event = event,
                                   .verdict = {.rule = rule, .strength = from->strength},
-                                  .about = about,
-                                  .line = about->line,
-                                  .shard = about->shard,
-                                  .conn = about->conn,
+                                  .about = audit_party_of(about),
                                   .from_ns = from_ns,
                                   .to_ns = to_ns};
-    return &out->items[at].verdict;
+    return &out->items[at];
 }
 
 /* Frames of a topic whose numbers may begin anew. */

@@ -90,15 +90,22 @@ typedef enum audit_event {
     AUDIT_AGREES,  /* two books that differed are equal again */
 } audit_event;
 
+/* A topic that a finding is about, and where its last frame came from. */
+typedef struct audit_party {
+    const audit_seat *seat;
+    uint32_t line, shard, conn;
+} audit_party;
+
 /* One thing that was found. */
 typedef struct audit_item {
     audit_event event;
     verdict_item verdict; /* books: numbers of the last state that was equal, and of this one; best:
                              prices; trades: what the candle grew by, and what the trades add, in
                              units of 10^-8 */
-    const audit_seat
-        *about; /* the topic that lacks something: the trades; of two books one, always the same */
-    uint32_t line, shard, conn; /* of that topic's last frame */
+    audit_party about;   /* the topic that lacks something: the trades; of two books one, always the
+                            same */
+    audit_party against; /* the other book, which may lack it just as well; seat NULL: none. Both
+                            parties, and from_ns, are the same when it ends as when it began */
     uint64_t from_ns; /* receive times: what is missing came after this (the last moment at which */
     uint64_t to_ns;   /* all was well), and before this */
 } audit_item;

@@ -105,6 +105,31 @@ static rule_id rule_between(const audit_seat *a, const audit_seat *b)
     return a->row == b->row && a->line != b->line ? RULE_LINES_AGREE : RULE_BOOKS_AGREE;
 }
 
+/* Two books began to differ, or are equal again. What is said then names the same places and the
+ * same beginning both times, whatever connections came between: the ledger's row must find its end.
+ */
+static void say_pair(audit_seat *first, audit_seat *second, const audit_seat *from,
+                     audit_event event, const book_state *now, audit_verdict *out)
+{
+    uint32_t at = second->index;
+    if (event == AUDIT_DIFFERS) {
+        uint64_t since_ns = first->books->since_ns > second->books->since_ns
+                                ? first->books->since_ns
+                                : second->books->since_ns;
+        uint64_t equal_ns = first->books->with[at].equal_ns;
+        first->books->with[at].from_ns = equal_ns != 0 ? equal_ns : since_ns;
+        first->books->with[at].own = audit_party_of(first);
+        first->books->with[at].theirs = audit_party_of(second);
+    }
+    TD_ASSERT(first->books->with[at].from_ns != 0);
+    audit_item *item = audit_say(out, event, rule_between(first, second), from, first,
+                                 first->books->with[at].from_ns, now->recv_ns);
+    item->about = first->books->with[at].own;
+    item->against = first->books->with[at].theirs;
+    item->verdict.expected = first->books->with[at].equal_seq;
+    item->verdict.found = now->seq;
+}
+
 /* Once when two books begin to differ, and once when they are equal again. */
 static void judge_pair(audit *a, audit_seat *seat, audit_seat *other, const book_state *now,
                        const book_state *then, audit_verdict *out)
@@ -118,20 +143,13 @@ static void judge_pair(audit *a, audit_seat *seat, audit_seat *other, const book
     }
     /* What is known of a pair is kept with the seat that sat down first. */
     audit_seat *first = seat->index < other->index ? seat : other;
-    uint32_t at = seat->index < other->index ? other->index : seat->index;
+    audit_seat *second = seat->index < other->index ? other : seat;
+    uint32_t at = second->index;
     int differs = now->hashes[mine] != then->hashes[theirs];
-    int differed = first->books->with[at].differs;
-    uint64_t equal_ns = first->books->with[at].equal_ns;
-    uint64_t from_ns = equal_ns != 0 ? equal_ns : seat->books->since_ns;
     a->stats.books.compared++;
     a->stats.books.differed += (uint64_t)differs;
-    if (differs != differed) {
-        verdict_item *item =
-            audit_say(out, differs ? AUDIT_DIFFERS : AUDIT_AGREES, rule_between(seat, other), seat,
-                      first, from_ns, now->recv_ns);
-        item->expected = first->books->with[at].equal_seq;
-        item->found = now->seq;
-    }
+    if (differs != first->books->with[at].differs)
+        say_pair(first, second, seat, differs ? AUDIT_DIFFERS : AUDIT_AGREES, now, out);
     first->books->with[at].differs = (uint8_t)differs;
     if (!differs) {
         first->books->with[at].equal_seq = now->seq;
@@ -211,14 +229,15 @@ static void judge_best(audit *a, audit_seat *seat, const best_waiting *said, boo
             is_best(behind, at, said->price[at]))
             continue;
         a->stats.best.differed++;
-        verdict_item *item = audit_say(out, AUDIT_DIFFERS, RULE_BEST_AGREES, seat, seat,
-                                       before->recv_ns, said->recv_ns);
+        audit_item *item = audit_say(out, AUDIT_DIFFERS, RULE_BEST_AGREES, seat, seat,
+                                     before->recv_ns, said->recv_ns);
         if (before != behind)
-            item->strength = STRENGTH_STATISTIC;
-        item->found = said->price[at].mantissa;
+            item->verdict.strength = STRENGTH_STATISTIC;
+        item->verdict.found = said->price[at].mantissa;
         if (!before->has_best[at] || before->best[at].scale > said->price[at].scale ||
-            td_decimal_rescale(before->best[at], said->price[at].scale, &item->expected) != TD_OK)
-            item->expected = 0;
+            td_decimal_rescale(before->best[at], said->price[at].scale, &item->verdict.expected) !=
+                TD_OK)
+            item->verdict.expected = 0;
         return;
     }
 }

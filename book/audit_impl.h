@@ -27,11 +27,13 @@ typedef struct book_memory {
     uint32_t depths[AUDIT_DEPTHS_MAX]; /* 0 = all levels */
     uint32_t depth_count;
     struct {
-        int64_t equal_seq;     /* last number at which both were equal */
-        uint64_t equal_ns;     /* 0: never yet */
-        uint8_t differs;       /* since a number after that */
-    } with[LIMIT_AUDIT_SEATS]; /* by the other seat's index */
-    uint64_t since_ns;         /* first state since this memory began */
+        int64_t equal_seq;       /* last number at which both were equal */
+        uint64_t equal_ns;       /* 0: never yet */
+        uint64_t from_ns;        /* if differs: what was said when it began */
+        audit_party own, theirs; /* likewise */
+        uint8_t differs;         /* since a number after equal_seq */
+    } with[LIMIT_AUDIT_SEATS];   /* by the other seat's index */
+    uint64_t since_ns;           /* first state since this memory began */
 } book_memory;
 
 enum { AUDIT_TICKERS_MAX = 8 }; /* that wait for the next state of the book */
@@ -83,10 +85,13 @@ struct audit {
 /* The number of a frame that a seat's rule is about; 0 if it has none. */
 int audit_number(const msg_head *head, msg_member member, int64_t *out);
 
+/* A seat and its last frame. */
+audit_party audit_party_of(const audit_seat *seat);
+
 /* Add an item about a seat to a verdict; beyond AUDIT_ITEMS_MAX it is dropped (the statistics have
- * it). Returns where its verdict's expected and found are to be written. */
-verdict_item *audit_say(audit_verdict *out, audit_event event, rule_id rule, const audit_seat *from,
-                        const audit_seat *about, uint64_t from_ns, uint64_t to_ns);
+ * it). Returns the item, whose verdict's expected and found are to be written. */
+audit_item *audit_say(audit_verdict *out, audit_event event, rule_id rule, const audit_seat *from,
+                      const audit_seat *about, uint64_t from_ns, uint64_t to_ns);
 
 /* ---- audit_books.c ---- */
 

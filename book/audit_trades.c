@@ -248,10 +248,10 @@ static void say_missing(audit *a, audit_seat *seat, const audit_seat *trades, co
     base_range(chain, trades->trades, &low, &high);
     uint64_t reach = r->made_ns != 0 ? trade_store_find(trades->trades, r->made_ns + 1)
                                      : reach_of(r, trades->trades);
-    verdict_item *item = audit_say(out, AUDIT_DIFFERS, RULE_TRADES_COMPLETE, seat, trades,
-                                   chain->base.recv_ns, r->recv_ns);
-    item->expected = trade_sum_e8(growth_of(chain, r).volume);
-    item->found =
+    audit_item *item = audit_say(out, AUDIT_DIFFERS, RULE_TRADES_COMPLETE, seat, trades,
+                                 chain->base.recv_ns, r->recv_ns);
+    item->verdict.expected = trade_sum_e8(growth_of(chain, r).volume);
+    item->verdict.found =
         trade_sum_e8(trade_store_sum(trades->trades, low, reach < low ? low : reach).volume);
     a->stats.trades.differed++;
 }

@@ -72,6 +72,11 @@ uint64_t findings_take_lost(findings *self)
     return lost;
 }
 
+static int compares_books(rule_id rule)
+{
+    return rule == RULE_BOOKS_AGREE || rule == RULE_LINES_AGREE;
+}
+
 /* What a finding is called in the log. */
 static void log_finding(const watch_finding *finding, const char *detail, const td_log *log)
 {
@@ -79,10 +84,13 @@ static void log_finding(const watch_finding *finding, const char *detail, const 
     if (finding->reason == GAP_AGGREGATE)
         td_log_say(log, TD_LOG_WARNING, "%s %s: trades are missing (%s)", channel->feed,
                    channel->exchange_topic, detail);
+    else if (finding->to_ns == GAP_OPEN && compares_books(finding->rule))
+        td_log_say(log, TD_LOG_WARNING, "%s %s: the books of the symbol contradict each other (%s)",
+                   channel->feed, channel->exchange_topic, detail);
     else if (finding->to_ns == GAP_OPEN)
         td_log_say(log, TD_LOG_WARNING, "%s %s: the book is broken (%s)", channel->feed,
                    channel->exchange_topic, detail);
-    else if (finding->rule == RULE_BOOKS_AGREE || finding->rule == RULE_LINES_AGREE)
+    else if (compares_books(finding->rule))
         td_log_say(log, TD_LOG_INFO, "%s %s: the books of the symbol agree again", channel->feed,
                    channel->exchange_topic);
     else
@@ -95,6 +103,10 @@ static void format_detail(const watch_finding *finding, char *out, size_t size)
     TD_ASSERT(size >= AUDIT_GAP_TEXT_BYTES);
     if (finding->reason == GAP_AGGREGATE)
         audit_gap_text(finding->expected, finding->found, out);
+    else if (compares_books(finding->rule))
+        snprintf(out, size, "%s: equal at %" PRId64 ", %s at %" PRId64, rule_name(finding->rule),
+                 finding->expected, finding->to_ns == GAP_OPEN ? "not" : "and again",
+                 finding->found);
     else
         snprintf(out, size, "%s: %" PRId64 " after %" PRId64, rule_name(finding->rule),
                  finding->found, finding->expected);

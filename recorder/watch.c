@@ -55,6 +55,7 @@ typedef struct watched {
     uint32_t conn;
     uint64_t last_ns;
     uint64_t broken_from_ns; /* 0: not broken */
+    uint32_t broken_conn;    /* on which it broke: the snapshot may come on the next one */
     verdict_item broke;
 } watched;
 
@@ -208,7 +209,7 @@ static void report(watch *self, const watched *channel, uint16_t feed_index, uin
     TD_ASSERT(to_ns == 0 || to_ns >= channel->broken_from_ns);
     watch_finding finding = {.feed_index = feed_index,
                              .channel = channel->info,
-                             .conn = channel->conn,
+                             .conn = channel->broken_conn,
                              .from_ns = channel->broken_from_ns,
                              .to_ns = to_ns,
                              .reason = GAP_SEQUENCE,
@@ -228,6 +229,7 @@ static void judge(watch *self, watched *channel, const watch_record *record, con
         count(&self->violations, 1);
     if (violation != NULL && channel->broken_from_ns == 0) {
         channel->broke = *violation;
+        channel->broken_conn = record->conn;
         channel->broken_from_ns = channel->last_ns != 0 ? channel->last_ns : record->recv_ns;
         count(&self->broken, 1);
         report(self, channel, record->feed_index, 0);
@@ -255,17 +257,16 @@ static void forget_all(watch *self, uint64_t recv_ns)
 
 /* ---- audits ---- */
 
-/* What an audit found, as a finding about the topic that lacks something. Only errors are told. */
-static void report_item(watch *self, uint16_t feed_index, const audit_item *item)
+/* What an audit found, as a finding about one of the topics that may lack something. */
+static void report_party(watch *self, uint16_t feed_index, const audit_item *item,
+                         const audit_party *about)
 {
     int is_aggregate = item->verdict.rule == RULE_TRADES_COMPLETE;
-    if (item->verdict.strength != STRENGTH_ERROR)
-        return;
-    count(&self->violations, item->event == AUDIT_DIFFERS);
+    TD_ASSERT(about->seat != NULL);
     const watch_finding finding = {
         .feed_index = feed_index,
-        .channel = audit_seat_user(item->about),
-        .conn = item->conn,
+        .channel = audit_seat_user(about->seat),
+        .conn = about->conn,
         .from_ns = item->from_ns,
         .to_ns = is_aggregate || item->event == AUDIT_AGREES ? item->to_ns : GAP_OPEN,
         .reason = is_aggregate ? GAP_AGGREGATE : GAP_SEQUENCE,
@@ -273,6 +274,18 @@ static void report_item(watch *self, uint16_t feed_index, const audit_item *item
         .expected = item->verdict.expected,
         .found = item->verdict.found};
     self->options.found(self->options.user, &finding);
+}
+
+/* Only errors are told. Of two books that contradict each other nobody knows which is right:
+ * whoever asks for either must be told. */
+static void report_item(watch *self, uint16_t feed_index, const audit_item *item)
+{
+    if (item->verdict.strength != STRENGTH_ERROR)
+        return;
+    count(&self->violations, item->event == AUDIT_DIFFERS);
+    report_party(self, feed_index, item, &item->about);
+    if (item->against.seat != NULL)
+        report_party(self, feed_index, item, &item->against);
 }
 
 static td_result settled_of(watch *self, const watch_record *record, uint64_t *settled_ns)

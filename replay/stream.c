@@ -218,9 +218,9 @@ static td_result add_gap(stream *s, const audit_item *item, td_err *err)
         return td_err_set(err, TD_E_NOMEM, "no memory for gaps of %s/%s/%s", s->feed, s->topic,
                           s->symbol);
     s->gaps = gaps;
-    s->gaps[s->gap_count++] = (stream_gap){.line = item->line,
-                                           .shard = item->shard,
-                                           .conn = item->conn,
+    s->gaps[s->gap_count++] = (stream_gap){.line = item->about.line,
+                                           .shard = item->about.shard,
+                                           .conn = item->about.conn,
                                            .from_ns = item->from_ns,
                                            .to_ns = item->to_ns,
                                            .rule = item->verdict.rule,
@@ -235,7 +235,7 @@ td_result stream_note_audit(stream *own, const audit_verdict *found, const strea
     static const msg_head NO_NUMBERS;
     for (uint32_t i = 0; i < found->count; i++) {
         const audit_item *item = &found->items[i];
-        stream *about = audit_seat_user(item->about);
+        stream *about = audit_seat_user(item->about.seat);
         if (item->event != AUDIT_DIFFERS)
             continue;
         const verdict one = {.count = 1, .items = {item->verdict}};

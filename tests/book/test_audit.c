@@ -210,7 +210,7 @@ static uint32_t take_tick(candle_bench *b, const candle_case *c, const tick *t)
     audit_take(b->a, t->kind == 'K' ? b->candles : b->trades, &frame, &m, NULL, &found);
     for (uint32_t i = 0; i < found.count; i++) {
         assert_int_equal(found.items[i].verdict.rule, RULE_TRADES_COMPLETE);
-        assert_ptr_equal(found.items[i].about, b->trades);
+        assert_ptr_equal(found.items[i].about.seat, b->trades);
         assert_true(found.items[i].from_ns < found.items[i].to_ns);
     }
     return found.count;
@@ -344,6 +344,8 @@ static void test_books(void **state)
             const audit_item *item = &found.items[k];
             const char *name = rule_name(item->verdict.rule);
             differs += item->event == AUDIT_DIFFERS;
+            assert_int_equal(item->against.seat != NULL, item->verdict.rule != RULE_BEST_AGREES);
+            assert_true(item->against.seat != item->about.seat);
             if (item->event == AUDIT_DIFFERS && strcmp(s->expected, "=lines") != 0)
                 assert_string_equal(name, s->expected);
             if (item->event == AUDIT_AGREES)
