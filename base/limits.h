@@ -30,9 +30,13 @@ _Static_assert(LIMIT_FRAME_BYTES < LIMIT_RING_BYTES / 2, "a frame must never fil
  */
 #define LIMIT_SEGMENT_CHANNELS 16384u
 
-/* Rotation of a capture segment, besides the UTC hour: bytes, and chunks (bounds the summary). */
-#define LIMIT_SEGMENT_BYTES  ((uint64_t)1 << 30)
-#define LIMIT_SEGMENT_CHUNKS 4096u
+/* Rotation of a capture segment, besides the UTC hour: bytes; chunks; and entries of its chunk
+ * indexes, one per chunk and channel, 10 bytes each. The last two bound the summary, which is in
+ * memory until the segment ends: it stays below the 64 MiB that readers take (LIMIT_RECORD_BYTES)
+ * however many channels the chunks have. */
+#define LIMIT_SEGMENT_BYTES         ((uint64_t)1 << 30)
+#define LIMIT_SEGMENT_CHUNKS        4096u
+#define LIMIT_SEGMENT_INDEX_ENTRIES ((uint64_t)4 << 20)
 
 /* Connections (slots) that one feed may hold at once, and feeds of one configuration. */
 #define LIMIT_FEED_SLOTS 256u

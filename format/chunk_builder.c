@@ -12,10 +12,6 @@
 
 static const uint64_t NS_PER_HOUR = 3600 * TD_NS_PER_S;
 
-/* Chunk index map entries after which a segment ends: 10 bytes each, so the summary stays below the
- * 64 MiB that readers take (LIMIT_RECORD_BYTES) however many channels its chunks have. */
-static const uint64_t SEGMENT_INDEX_ENTRIES_MAX = 4 << 20;
-
 /* Zero fields take the bounds of base/limits.h. */
 static chunk_builder_options with_defaults(const chunk_builder_options *options)
 {
@@ -30,6 +26,8 @@ static chunk_builder_options with_defaults(const chunk_builder_options *options)
         o.segment_bytes_max = LIMIT_SEGMENT_BYTES;
     if (o.segment_chunks_max == 0)
         o.segment_chunks_max = LIMIT_SEGMENT_CHUNKS;
+    if (o.segment_index_max == 0)
+        o.segment_index_max = LIMIT_SEGMENT_INDEX_ENTRIES;
     if (o.segment_channels_max == 0)
         o.segment_channels_max = LIMIT_SEGMENT_CHANNELS;
     return o;
@@ -46,6 +44,10 @@ static td_result check_options(const chunk_builder_options *o, td_err *err)
     if (o->segment_chunks_max > LIMIT_SEGMENT_CHUNKS)
         return td_err_set(err, TD_E_INVALID, "%u chunks a segment: at most %u are allowed",
                           o->segment_chunks_max, LIMIT_SEGMENT_CHUNKS);
+    if (o->segment_index_max > LIMIT_SEGMENT_INDEX_ENTRIES)
+        return td_err_set(err, TD_E_INVALID,
+                          "%" PRIu64 " index entries a segment: at most %" PRIu64 " are allowed",
+                          o->segment_index_max, LIMIT_SEGMENT_INDEX_ENTRIES);
     return TD_OK;
 }
 
@@ -126,7 +128,7 @@ static int find_segment_cause(const chunk_builder *b, uint64_t recv_ns, segment_
         *cause = SEGMENT_CAUSE_BYTES;
     else if (b->segment_chunks >= b->options.segment_chunks_max)
         *cause = SEGMENT_CAUSE_CHUNKS;
-    else if (b->segment_index_entries >= SEGMENT_INDEX_ENTRIES_MAX)
+    else if (b->segment_index_entries >= b->options.segment_index_max)
         *cause = SEGMENT_CAUSE_SUMMARY;
     else if (b->is_end_asked)
         *cause = SEGMENT_CAUSE_ASKED;

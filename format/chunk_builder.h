@@ -44,6 +44,7 @@ typedef struct chunk_builder_options {
     uint64_t interval_ns;       /* chunk closes this long after its first frame; 0 = by size only */
     uint64_t segment_bytes_max; /* LIMIT_SEGMENT_BYTES */
     uint32_t segment_chunks_max;   /* LIMIT_SEGMENT_CHUNKS */
+    uint64_t segment_index_max;    /* channels, summed over chunks; LIMIT_SEGMENT_INDEX_ENTRIES */
     uint32_t segment_channels_max; /* LIMIT_SEGMENT_CHANNELS */
 } chunk_builder_options;
 

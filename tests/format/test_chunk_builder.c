@@ -191,23 +191,32 @@ static void test_rotation(void **state)
 static void test_segment_limits(void **state)
 {
     (void)state;
-    chunk_builder_options small[] = {{.segment_chunks_max = 2}, {.segment_bytes_max = 300}};
-    static const segment_cause causes[] = {SEGMENT_CAUSE_CHUNKS, SEGMENT_CAUSE_BYTES};
-    for (size_t i = 0; i < 2; i++) {
-        bench b = open_bench(&small[i]);
+    static const struct {
+        chunk_builder_options small;
+        segment_cause cause;
+        uint32_t chunks; /* 0: any number; each has frames of two channels */
+    } rows[] = {
+        {{.segment_chunks_max = 2}, SEGMENT_CAUSE_CHUNKS, 2},
+        {{.segment_bytes_max = 300}, SEGMENT_CAUSE_BYTES, 0},
+        {{.segment_index_max = 6}, SEGMENT_CAUSE_SUMMARY, 3},
+        {{.segment_index_max = 5}, SEGMENT_CAUSE_SUMMARY, 3},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        bench b = open_bench(&rows[i].small);
         uint64_t now = START;
         uint32_t chunks = 0;
         do {
+            assert_int_equal(append(&b, channel_of(&b, "t", "other"), ++now, 10), TD_OK);
             assert_int_equal(append(&b, channel_of(&b, "t", "s"), ++now, 10), TD_OK);
             seal(&b);
             chunks++;
         } while (!chunk_builder_starts_segment(b.builder, now + 1));
         assert_int_equal(b.sealed->segment_number, 1);
-        assert_int_equal(chunks, i == 0 ? 2 : chunks);
+        assert_int_equal(chunks, rows[i].chunks == 0 ? chunks : rows[i].chunks);
         assert_int_equal(append(&b, channel_of(&b, "t", "s"), ++now, 10), TD_OK);
         seal(&b);
         assert_int_equal(b.sealed->segment_number, 2);
-        assert_int_equal(b.sealed->cause, causes[i]);
+        assert_int_equal(b.sealed->cause, rows[i].cause);
         chunk_builder_end_segment(b.builder);
         assert_true(chunk_builder_starts_segment(b.builder, now + 1));
         close_bench(&b);
