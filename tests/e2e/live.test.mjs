@@ -11,6 +11,15 @@ import { xxh64 } from "./xxh64.mjs";
 
 const INVERSE = "inverse-2021-04-17.jsonl.gz";
 
+/** Wait until a program takes signals itself: until then they just end it. */
+async function untilStoppable(program) {
+  const isBlocked = () => {
+    const mask = /^SigBlk:\s*([0-9a-f]+)/m.exec(fs.readFileSync(`/proc/${program.child.pid}/status`, "utf8"));
+    return (BigInt(`0x${mask[1]}`) >> 14n) & 1n; // SIGTERM is 15
+  };
+  while (!isBlocked()) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
 async function orderOf(t, archive, topic, symbol) {
   return (await tapedeck(t, ["cat", "-a", archive, "--raw", "--dir", "in", "--symbol", symbol, "--topic", topic])).stdout;
 }
@@ -88,6 +97,27 @@ describe("live", { concurrency: 3 }, () => {
     const report = await json(t, ["replay", "-a", archive, "--truth", sim.truth, "--json"]);
     assert.equal(report.truth.equal, true, JSON.stringify(report.truth));
     assert.ok(report.truth.matched > 2000 && report.truth.marks > 10);
+  });
+
+  test("a replay that is told to stop is not complete, and says so", async (t) => {
+    const dir = temporary(t);
+    const archive = path.join(dir, "tape");
+    const sim = await simulator(t, dir, ["--families", "inverse", "--symbols", "2", "--rate", "500", "--seed", "5", "--frames", "500"]);
+    await tapedeck(t, ["record", "-a", archive, ...feedArgs(sim, "inverse"), "--until-close"]);
+    assert.equal((await json(t, ["replay", "-a", archive, "--json"])).stopped, false);
+    const slow = ["replay", "-a", archive, "--speed", "0.001"];
+    const talker = new Program(t, "tapedeck", [...slow, "--messages"]);
+    await talker.line(() => true);
+    assert.equal((await talker.kill("SIGINT")).code, 1);
+    const silent = new Program(t, "tapedeck", [...slow, "--json"]);
+    await untilStoppable(silent);
+    const end = await silent.kill("SIGTERM");
+    assert.equal(end.code, 1, end.stderr);
+    assert.equal(JSON.parse(end.stdout).stopped, true);
+    assert.equal(JSON.parse(end.stdout).continuity.ok, true);
+    const person = new Program(t, "tapedeck", slow);
+    await untilStoppable(person);
+    assert.match((await person.kill("SIGINT")).stdout, /then stopped before the end of the tape[^]*Complete: no\.[^]*what is behind was not looked at/);
   });
 
   test("cat --follow shows what a recorder is writing, and ends when told to", async (t) => {
