@@ -18,7 +18,7 @@ DESTDIR ?=
 SRC_base := base/assert.c base/err.c base/alloc.c base/alloc_raw.c base/buf.c base/io.c \
             base/io_posix.c base/clock.c base/log.c base/hash.c base/decimal.c base/random.c base/time_text.c base/arena.c \
             base/workers.c base/inflate.c base/ring.c base/io_fault.c base/io_fault_control.c \
-            base/io_fault_cut.c base/io_fault_disk.c base/clock_sim.c
+            base/io_fault_cut.c base/io_fault_disk.c base/io_fault_names.c base/io_fault_plan.c base/clock_sim.c
 
 SRC_schema := schema/json_write.c schema/json_value.c schema/json_check.c schema/json_scalar.c \
               schema/family.c schema/topic.c $(sort $(wildcard schema/topics/*.c)) \

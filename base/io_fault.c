@@ -28,97 +28,7 @@ static fault_file *as_file(td_file *file)
     return (fault_file *)file;
 }
 
-/* ---- failing by plan ---- */
-
-static uint32_t counted_ops(const io_fault_plan *plan)
-{
-    if (plan->ops != 0)
-        return plan->ops;
-    if (plan->kind == IO_FAULT_EIO)
-        return UINT32_MAX;
-    if (plan->kind == IO_FAULT_SHORT || plan->kind == IO_FAULT_TORN)
-        return IO_FAULT_BIT(IO_FAULT_OP_APPEND);
-    return IO_FAULT_BIT(IO_FAULT_OP_APPEND) | IO_FAULT_BIT(IO_FAULT_OP_CREATE) |
-           IO_FAULT_BIT(IO_FAULT_OP_MKDIR) | IO_FAULT_BIT(IO_FAULT_OP_RENAME);
-}
-
-/* Count a call; the kind of fault that it meets, mostly none. */
-static io_fault_kind meet_plan(io_fault *disk, io_fault_op op)
-{
-    const io_fault_plan *plan = &disk->plan;
-    TD_ASSERT(op < IO_FAULT_OP_COUNT);
-    if (disk->watch != NULL)
-        disk->watch(disk->watch_user, op, disk->log_count);
-    disk->calls[op]++;
-    if (plan->kind == IO_FAULT_NONE || plan->fail_at == 0 ||
-        (counted_ops(plan) & IO_FAULT_BIT(op)) == 0)
-        return IO_FAULT_NONE;
-    disk->planned_calls++;
-    int fires = plan->mode == IO_FAULT_ONCE ? disk->planned_calls == plan->fail_at
-                                            : disk->planned_calls >= plan->fail_at;
-    if (!fires)
-        return IO_FAULT_NONE;
-    disk->did_fire = 1;
-    return plan->kind;
-}
-
-/* The error of a fault; TD_OK for none. */
-static td_result fault_error(io_fault_kind kind, const char *doing, const char *path, td_err *err)
-{
-    if (kind == IO_FAULT_NONE)
-        return TD_OK;
-    int os_errno = kind == IO_FAULT_EIO || kind == IO_FAULT_TORN ? EIO : ENOSPC;
-    return td_err_set_os(err, os_errno, "cannot %s '%s' (simulated)", doing, path);
-}
-
-/* What an operation begins with: count the call, and fail it if the plan says so. */
-static td_result begin(io_fault *disk, io_fault_op op, const char *doing, const char *path,
-                       td_err *err)
-{
-    return fault_error(meet_plan(disk, op), doing, path, err);
-}
-
-static td_result no_memory(td_err *err)
-{
-    return td_err_set(err, TD_E_NOMEM, "no memory for the simulated disk");
-}
-
-static td_result missing(const char *doing, const char *path, td_err *err)
-{
-    return td_err_set(err, TD_E_NOTFOUND, "cannot %s '%s': No such file or directory", doing, path);
-}
-
-/* Make a change and note it. */
-static td_result make_change(io_fault *disk, const disk_change *change, const char *path,
-                             const char *to_path, td_err *err)
-{
-    if (!disk_apply(disk, change) || !disk_note(disk, change, path, to_path))
-        return no_memory(err);
-    return TD_OK;
-}
-
 /* ---- files ---- */
-
-/* A new entry; out gets its inode. */
-static td_result create_entry(io_fault *disk, const char *path, td_entry_kind kind, uint32_t *out,
-                              td_err *err)
-{
-    const char *name;
-    size_t name_length;
-    uint32_t dir = disk_find_parent(disk, path, &name, &name_length);
-    if (dir == NO_INODE || name_length == 0)
-        return missing("create", path, err);
-    char *copy = td_strndup(name, name_length);
-    if (copy == NULL)
-        return no_memory(err);
-    *out = disk->inode_count;
-    disk_change change = {.what = IO_FAULT_CHANGE_CREATE, .inode = *out, .kind = kind};
-    change.dir = dir;
-    change.name = copy;
-    td_result rc = make_change(disk, &change, path, NULL, err);
-    td_free(copy);
-    return rc;
-}
 
 /* The inode to open, made if mode says so. */
 static td_result find_to_open(io_fault *disk, const char *path, td_open_mode mode, uint32_t *out,
@@ -126,18 +36,18 @@ static td_result find_to_open(io_fault *disk, const char *path, td_open_mode mod
 {
     *out = disk_find(disk, path);
     if (mode == TD_OPEN_CREATE) {
-        td_result rc = begin(disk, IO_FAULT_OP_CREATE, "create", path, err);
+        td_result rc = disk_begin(disk, IO_FAULT_OP_CREATE, "create", path, err);
         if (rc != TD_OK)
             return rc;
         if (*out != NO_INODE)
             return td_err_set(err, TD_E_INVALID, "cannot create '%s': it exists already", path);
-        return create_entry(disk, path, TD_ENTRY_FILE, out, err);
+        return disk_create_entry(disk, path, TD_ENTRY_FILE, out, err);
     }
-    td_result rc = begin(disk, IO_FAULT_OP_OPEN, "open", path, err);
+    td_result rc = disk_begin(disk, IO_FAULT_OP_OPEN, "open", path, err);
     if (rc != TD_OK)
         return rc;
     if (*out == NO_INODE)
-        return missing("open", path, err);
+        return disk_missing("open", path, err);
     if (disk_inode(disk, *out)->kind != TD_ENTRY_FILE)
         return td_err_set(err, TD_E_INVALID, "cannot open '%s': not a regular file", path);
     return TD_OK;
@@ -149,7 +59,7 @@ static td_result fault_open(void *ctx, const char *path, td_open_mode mode, td_f
     io_fault *disk = ctx;
     fault_file *file = td_alloc_zero(1, sizeof *file);
     char *copy = td_strdup(path);
-    td_result rc = file == NULL || copy == NULL ? no_memory(err) : TD_OK;
+    td_result rc = file == NULL || copy == NULL ? disk_no_memory(err) : TD_OK;
     pthread_mutex_lock(&disk->mutex);
     uint32_t number = NO_INODE;
     if (rc == TD_OK)
@@ -185,7 +95,7 @@ static td_result fault_size(td_file *base, uint64_t *out, td_err *err)
 {
     fault_file *file = as_file(base);
     pthread_mutex_lock(&file->disk->mutex);
-    td_result rc = begin(file->disk, IO_FAULT_OP_SIZE, "tell the size of", file->path, err);
+    td_result rc = disk_begin(file->disk, IO_FAULT_OP_SIZE, "tell the size of", file->path, err);
     if (rc == TD_OK)
         *out = disk_inode(file->disk, file->inode)->cache.size;
     pthread_mutex_unlock(&file->disk->mutex);
@@ -198,7 +108,7 @@ static td_result fault_read_at(td_file *base, uint64_t at, void *buf, size_t siz
     fault_file *file = as_file(base);
     *got = 0;
     pthread_mutex_lock(&file->disk->mutex);
-    td_result rc = begin(file->disk, IO_FAULT_OP_READ, "read", file->path, err);
+    td_result rc = disk_begin(file->disk, IO_FAULT_OP_READ, "read", file->path, err);
     const td_buf *content = &disk_inode(file->disk, file->inode)->cache;
     if (rc == TD_OK && at < content->size) {
         *got = content->size - (size_t)at < size ? content->size - (size_t)at : size;
@@ -224,7 +134,7 @@ static td_result append_part(fault_file *file, td_bytes bytes, td_err *err)
     if (bytes.size == 0)
         return TD_OK;
     disk_change change = {.what = IO_FAULT_CHANGE_APPEND, .inode = file->inode, .bytes = bytes};
-    td_result rc = make_change(file->disk, &change, file->path, NULL, err);
+    td_result rc = disk_make_change(file->disk, &change, file->path, NULL, err);
     if (rc == TD_OK)
         file->disk->free_bytes -= bytes.size;
     return rc;
@@ -235,7 +145,7 @@ static td_result fault_append(td_file *base, const void *bytes, size_t size, td_
     fault_file *file = as_file(base);
     io_fault *disk = file->disk;
     pthread_mutex_lock(&disk->mutex);
-    io_fault_kind kind = meet_plan(disk, IO_FAULT_OP_APPEND);
+    io_fault_kind kind = disk_meet_plan(disk, IO_FAULT_OP_APPEND);
     td_result rc = refuse_reader(file, err);
     size_t room = size;
     if (kind == IO_FAULT_SHORT || kind == IO_FAULT_TORN)
@@ -249,7 +159,7 @@ static td_result fault_append(td_file *base, const void *bytes, size_t size, td_
     if (rc == TD_OK)
         rc = append_part(file, td_bytes_of(bytes, room), err);
     if (rc == TD_OK)
-        rc = fault_error(kind, "write to", file->path, err);
+        rc = disk_fault_error(kind, "write to", file->path, err);
     pthread_mutex_unlock(&disk->mutex);
     return rc;
 }
@@ -260,14 +170,14 @@ static td_result fault_overwrite(td_file *base, uint64_t at, const void *bytes, 
     fault_file *file = as_file(base);
     io_fault *disk = file->disk;
     pthread_mutex_lock(&disk->mutex);
-    td_result rc = begin(disk, IO_FAULT_OP_OVERWRITE, "write to", file->path, err);
+    td_result rc = disk_begin(disk, IO_FAULT_OP_OVERWRITE, "write to", file->path, err);
     if (rc == TD_OK)
         rc = refuse_reader(file, err);
     if (rc == TD_OK && size > 0) {
         TD_ASSERT(at + size <= disk_inode(disk, file->inode)->cache.size);
         disk_change change = {.what = IO_FAULT_CHANGE_OVERWRITE, .inode = file->inode, .at = at};
         change.bytes = td_bytes_of(bytes, size);
-        rc = make_change(disk, &change, file->path, NULL, err);
+        rc = disk_make_change(disk, &change, file->path, NULL, err);
     }
     pthread_mutex_unlock(&disk->mutex);
     return rc;
@@ -278,13 +188,13 @@ static td_result fault_truncate(td_file *base, uint64_t size, td_err *err)
     fault_file *file = as_file(base);
     io_fault *disk = file->disk;
     pthread_mutex_lock(&disk->mutex);
-    td_result rc = begin(disk, IO_FAULT_OP_TRUNCATE, "cut", file->path, err);
+    td_result rc = disk_begin(disk, IO_FAULT_OP_TRUNCATE, "cut", file->path, err);
     if (rc == TD_OK)
         rc = refuse_reader(file, err);
     if (rc == TD_OK) {
         uint64_t before = disk_inode(disk, file->inode)->cache.size;
         disk_change change = {.what = IO_FAULT_CHANGE_TRUNCATE, .inode = file->inode, .size = size};
-        rc = make_change(disk, &change, file->path, NULL, err);
+        rc = disk_make_change(disk, &change, file->path, NULL, err);
         if (rc == TD_OK && size < before)
             disk->free_bytes += before - size;
     }
@@ -312,203 +222,17 @@ static td_result fault_sync(td_file *base, td_err *err)
     fault_file *file = as_file(base);
     io_fault *disk = file->disk;
     pthread_mutex_lock(&disk->mutex);
-    td_result rc = begin(disk, IO_FAULT_OP_SYNC, "sync", file->path, err);
+    td_result rc = disk_begin(disk, IO_FAULT_OP_SYNC, "sync", file->path, err);
     if (rc == TD_OK)
         wait_while_held(disk);
     if (rc == TD_OK && disk->sync_mode == IO_FAULT_SYNC_FAILS)
-        rc = fault_error(IO_FAULT_EIO, "sync", file->path, err);
+        rc = disk_fault_error(IO_FAULT_EIO, "sync", file->path, err);
     disk_change change = {.inode = file->inode};
     change.what = rc == TD_OK ? IO_FAULT_CHANGE_SYNC : IO_FAULT_CHANGE_SYNC_FAILED;
     /* The sync's own error is the one to tell; a failed one needs no memory, save for the log. */
-    td_result made = make_change(disk, &change, file->path, NULL, rc == TD_OK ? err : NULL);
+    td_result made = disk_make_change(disk, &change, file->path, NULL, rc == TD_OK ? err : NULL);
     pthread_mutex_unlock(&disk->mutex);
     return rc == TD_OK ? made : rc;
-}
-
-/* ---- names ---- */
-
-/* Where a name lies; the name is a copy, to be freed. */
-typedef struct found_name {
-    uint32_t dir;
-    uint32_t inode;
-    char *name;
-} found_name;
-
-static td_result find_name(const io_fault *disk, const char *path, found_name *out, td_err *err)
-{
-    const char *name;
-    size_t name_length;
-    *out = (found_name){.dir = disk_find_parent(disk, path, &name, &name_length)};
-    if (out->dir == NO_INODE || name_length == 0)
-        return missing("find", path, err);
-    out->inode = names_find(&disk_inode(disk, out->dir)->names, name, name_length);
-    out->name = td_strndup(name, name_length);
-    return out->name == NULL ? no_memory(err) : TD_OK;
-}
-
-static td_result rename_found(io_fault *disk, const found_name *from, const found_name *to,
-                              const char *from_path, const char *to_path, td_err *err)
-{
-    if (from->inode == NO_INODE)
-        return missing("rename", from_path, err);
-    TD_ASSERT(from->name != NULL);
-    TD_ASSERT(to->name != NULL);
-    if (to->inode == from->inode)
-        return TD_OK;
-    if (to->inode != NO_INODE && disk_inode(disk, to->inode)->kind != TD_ENTRY_FILE)
-        return td_err_set_os(err, EISDIR, "cannot rename '%s' to '%s'", from_path, to_path);
-    disk_change change = {.what = IO_FAULT_CHANGE_RENAME, .inode = from->inode};
-    change.dir = from->dir;
-    change.name = from->name;
-    change.to_dir = to->dir;
-    change.to_name = to->name;
-    return make_change(disk, &change, from_path, to_path, err);
-}
-
-static td_result fault_rename(void *ctx, const char *from, const char *to, td_err *err)
-{
-    io_fault *disk = ctx;
-    found_name old = {0};
-    found_name new = {0};
-    pthread_mutex_lock(&disk->mutex);
-    td_result rc = begin(disk, IO_FAULT_OP_RENAME, "rename", from, err);
-    if (rc == TD_OK)
-        rc = find_name(disk, from, &old, err);
-    if (rc == TD_OK)
-        rc = find_name(disk, to, &new, err);
-    if (rc == TD_OK)
-        rc = rename_found(disk, &old, &new, from, to, err);
-    pthread_mutex_unlock(&disk->mutex);
-    td_free(old.name);
-    td_free(new.name);
-    return rc;
-}
-
-static td_result unlink_found(io_fault *disk, const found_name *found, const char *path,
-                              td_err *err)
-{
-    if (found->inode == NO_INODE)
-        return missing("remove", path, err);
-    const inode *node = disk_inode(disk, found->inode);
-    if (node->kind != TD_ENTRY_FILE && node->names.count > 0)
-        return td_err_set_os(err, ENOTEMPTY, "cannot remove '%s'", path);
-    disk_change change = {.what = IO_FAULT_CHANGE_UNLINK, .inode = found->inode};
-    change.dir = found->dir;
-    change.name = found->name;
-    td_result rc = make_change(disk, &change, path, NULL, err);
-    if (rc == TD_OK)
-        disk->free_bytes += node->cache.size;
-    return rc;
-}
-
-static td_result fault_unlink(void *ctx, const char *path, td_err *err)
-{
-    io_fault *disk = ctx;
-    found_name found = {0};
-    pthread_mutex_lock(&disk->mutex);
-    td_result rc = begin(disk, IO_FAULT_OP_UNLINK, "remove", path, err);
-    if (rc == TD_OK)
-        rc = find_name(disk, path, &found, err);
-    if (rc == TD_OK)
-        rc = unlink_found(disk, &found, path, err);
-    pthread_mutex_unlock(&disk->mutex);
-    td_free(found.name);
-    return rc;
-}
-
-static td_result fault_mkdir(void *ctx, const char *path, td_err *err)
-{
-    io_fault *disk = ctx;
-    pthread_mutex_lock(&disk->mutex);
-    td_result rc = begin(disk, IO_FAULT_OP_MKDIR, "make folder", path, err);
-    uint32_t there = disk_find(disk, path);
-    if (rc == TD_OK && there == NO_INODE)
-        rc = create_entry(disk, path, TD_ENTRY_DIR, &there, err);
-    else if (rc == TD_OK && disk_inode(disk, there)->kind != TD_ENTRY_DIR)
-        rc = td_err_set_os(err, EEXIST, "cannot make folder '%s'", path);
-    pthread_mutex_unlock(&disk->mutex);
-    return rc;
-}
-
-static td_result find_dir(const io_fault *disk, const char *path, uint32_t *out, td_err *err)
-{
-    *out = disk_find(disk, path);
-    if (*out == NO_INODE || disk_inode(disk, *out)->kind != TD_ENTRY_DIR)
-        return td_err_set(err, TD_E_NOTFOUND, "cannot list '%s': no such folder", path);
-    return TD_OK;
-}
-
-typedef struct listed_entry {
-    char *name;
-    td_entry_kind kind;
-} listed_entry;
-
-static td_result copy_entries(const io_fault *disk, uint32_t dir, listed_entry **out, size_t *count,
-                              td_err *err)
-{
-    const dir_names *names = &disk_inode(disk, dir)->names;
-    *out = td_alloc_zero(names->count, sizeof **out);
-    if (*out == NULL)
-        return no_memory(err);
-    for (; *count < names->count; (*count)++) {
-        listed_entry *entry = *out + *count;
-        entry->name = td_strdup(names->rows[*count].name);
-        entry->kind = disk_inode(disk, names->rows[*count].inode)->kind;
-        if (entry->name == NULL)
-            return no_memory(err);
-    }
-    return TD_OK;
-}
-
-/* Callbacks run without the mutex: they may use the disk. */
-static td_result fault_list(void *ctx, const char *path, td_list_fn *fn, void *user, td_err *err)
-{
-    io_fault *disk = ctx;
-    listed_entry *entries = NULL;
-    size_t count = 0;
-    uint32_t dir = NO_INODE;
-    pthread_mutex_lock(&disk->mutex);
-    td_result rc = begin(disk, IO_FAULT_OP_LIST, "list", path, err);
-    if (rc == TD_OK)
-        rc = find_dir(disk, path, &dir, err);
-    if (rc == TD_OK)
-        rc = copy_entries(disk, dir, &entries, &count, err);
-    pthread_mutex_unlock(&disk->mutex);
-    for (size_t i = 0; rc == TD_OK && i < count; i++)
-        rc = fn(user, entries[i].name, entries[i].kind, err);
-    for (size_t i = 0; i < count; i++)
-        td_free(entries[i].name);
-    td_free(entries);
-    return rc;
-}
-
-static td_result fault_sync_dir(void *ctx, const char *path, td_err *err)
-{
-    io_fault *disk = ctx;
-    uint32_t dir = NO_INODE;
-    pthread_mutex_lock(&disk->mutex);
-    td_result rc = begin(disk, IO_FAULT_OP_SYNC_DIR, "sync folder", path, err);
-    if (rc == TD_OK)
-        rc = find_dir(disk, path, &dir, err);
-    if (rc == TD_OK) {
-        disk_change change = {.what = IO_FAULT_CHANGE_SYNC_DIR, .inode = dir};
-        rc = make_change(disk, &change, path, NULL, err);
-    }
-    pthread_mutex_unlock(&disk->mutex);
-    return rc;
-}
-
-static td_result fault_space(void *ctx, const char *path, td_space *out, td_err *err)
-{
-    io_fault *disk = ctx;
-    pthread_mutex_lock(&disk->mutex);
-    td_result rc = begin(disk, IO_FAULT_OP_SPACE, "tell the free space of", path, err);
-    if (rc == TD_OK && disk_find(disk, path) == NO_INODE)
-        rc = missing("tell the free space of", path, err);
-    out->free_bytes = disk->free_bytes;
-    out->total_bytes = UINT64_C(1) << 50;
-    pthread_mutex_unlock(&disk->mutex);
-    return rc;
 }
 
 /* ---- locks ---- */
@@ -521,13 +245,13 @@ static td_result write_holder(io_fault *disk, uint32_t number, const char *path,
     td_free(node->holder);
     node->holder = td_strdup(holder);
     if (node->holder == NULL)
-        return no_memory(err);
+        return disk_no_memory(err);
     disk_change cut = {.what = IO_FAULT_CHANGE_TRUNCATE, .inode = number, .size = 0};
-    td_result rc = make_change(disk, &cut, path, NULL, err);
+    td_result rc = disk_make_change(disk, &cut, path, NULL, err);
     disk_change line = {.what = IO_FAULT_CHANGE_APPEND, .inode = number};
     line.bytes = td_bytes_str(holder);
     if (rc == TD_OK && line.bytes.size > 0)
-        rc = make_change(disk, &line, path, NULL, err);
+        rc = disk_make_change(disk, &line, path, NULL, err);
     if (rc != TD_OK) {
         td_free(node->holder);
         node->holder = NULL;
@@ -537,12 +261,12 @@ static td_result write_holder(io_fault *disk, uint32_t number, const char *path,
 
 static td_result find_lock(io_fault *disk, const char *path, uint32_t *out, td_err *err)
 {
-    td_result rc = begin(disk, IO_FAULT_OP_LOCK, "lock", path, err);
+    td_result rc = disk_begin(disk, IO_FAULT_OP_LOCK, "lock", path, err);
     if (rc != TD_OK)
         return rc;
     *out = disk_find(disk, path);
     if (*out == NO_INODE)
-        return create_entry(disk, path, TD_ENTRY_FILE, out, err);
+        return disk_create_entry(disk, path, TD_ENTRY_FILE, out, err);
     const inode *node = disk_inode(disk, *out);
     if (node->kind != TD_ENTRY_FILE)
         return td_err_set_os(err, EISDIR, "cannot lock '%s'", path);
@@ -557,7 +281,7 @@ static td_result fault_lock_take(void *ctx, const char *path, const char *holder
     io_fault *disk = ctx;
     fault_lock *lock = td_alloc_zero(1, sizeof *lock);
     if (lock == NULL)
-        return no_memory(err);
+        return disk_no_memory(err);
     pthread_mutex_lock(&disk->mutex);
     uint32_t number = NO_INODE;
     td_result rc = find_lock(disk, path, &number, err);
@@ -599,12 +323,12 @@ static const td_io_ops FAULT_OPS = {
     .overwrite = fault_overwrite,
     .truncate = fault_truncate,
     .sync = fault_sync,
-    .rename = fault_rename,
-    .unlink = fault_unlink,
-    .mkdir = fault_mkdir,
-    .list = fault_list,
-    .sync_dir = fault_sync_dir,
-    .space = fault_space,
+    .rename = disk_rename,
+    .unlink = disk_unlink,
+    .mkdir = disk_mkdir,
+    .list = disk_list,
+    .sync_dir = disk_sync_dir,
+    .space = disk_space,
     .lock = fault_lock_take,
     .unlock = fault_unlock,
 };

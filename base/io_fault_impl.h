@@ -1,5 +1,6 @@
-/* The simulated disk's insides, shared by io_fault.c (the table, faults), io_fault_disk.c (the
- * model) and io_fault_cut.c (crashes, the log). Nobody else includes this.
+/* The simulated disk's insides, shared by io_fault.c (the table: files, locks), io_fault_names.c
+ * (the table: names and folders), io_fault_plan.c (faults), io_fault_control.c (what tests turn),
+ * io_fault_disk.c (the model) and io_fault_cut.c (crashes, the log). Nobody else includes this.
  *
  * A disk is an array of inodes; an inode's number is its index and never changes, so that a change
  * noted on one disk can be applied to a copy. Every change, live or from the log, goes through
@@ -159,5 +160,39 @@ TD_MUST_USE int disk_note(io_fault *disk, const disk_change *change, const char 
 
 /* Free the log. */
 void disk_forget_log(io_fault *disk);
+
+/* ---- faults ---- */
+
+/* Count a call; the kind of fault that it meets, mostly none. */
+io_fault_kind disk_meet_plan(io_fault *disk, io_fault_op op);
+
+/* The error of a fault; TD_OK for none. */
+td_result disk_fault_error(io_fault_kind kind, const char *doing, const char *path, td_err *err);
+
+/* What an operation begins with: count the call, and fail it if the plan says so. */
+TD_MUST_USE td_result disk_begin(io_fault *disk, io_fault_op op, const char *doing,
+                                 const char *path, td_err *err);
+
+/* Errors of the disk itself: its own memory; a path that leads nowhere. */
+td_result disk_no_memory(td_err *err);
+td_result disk_missing(const char *doing, const char *path, td_err *err);
+
+/* Make a change and note it. */
+TD_MUST_USE td_result disk_make_change(io_fault *disk, const disk_change *change, const char *path,
+                                       const char *to_path, td_err *err);
+
+/* ---- names and folders: functions of the table, with the mutex free but for the first ---- */
+
+/* A new entry; out gets its inode. */
+TD_MUST_USE td_result disk_create_entry(io_fault *disk, const char *path, td_entry_kind kind,
+                                        uint32_t *out, td_err *err);
+
+/* As in base/io.h; ctx is the disk. */
+td_result disk_rename(void *ctx, const char *from, const char *to, td_err *err);
+td_result disk_unlink(void *ctx, const char *path, td_err *err);
+td_result disk_mkdir(void *ctx, const char *path, td_err *err);
+td_result disk_list(void *ctx, const char *path, td_list_fn *fn, void *user, td_err *err);
+td_result disk_sync_dir(void *ctx, const char *path, td_err *err);
+td_result disk_space(void *ctx, const char *path, td_space *out, td_err *err);
 
 #endif
