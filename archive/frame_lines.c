@@ -114,6 +114,17 @@ static int is_balanced(td_bytes line)
     return take_brackets(&alone, line);
 }
 
+static int is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* Is there more to come behind this byte of a frame: a member, an element or a value? */
+static int is_open_end(char c)
+{
+    return c == '[' || c == ',' || c == ':';
+}
+
 /* Does the next frame begin with this line, although brackets of the one before are open? Inside a
  * frame an object or a list begins behind one of "[,:"; a line cut off there is followed by whole
  * ones. */
@@ -125,10 +136,10 @@ static int begins_next(const frame_lines *self, td_bytes line)
     if (self->is_too_long || joined.size == 0)
         return 0;
     size_t end = joined.size;
-    while (end > 1 && memchr(" \t\r\n", joined.data[end - 1], 4) != NULL)
+    while (end > 1 && is_space((char)joined.data[end - 1]))
         end--;
     if ((joined.data[0] == '{' || joined.data[0] == '[') &&
-        memchr("[,:", joined.data[end - 1], 3) == NULL)
+        !is_open_end((char)joined.data[end - 1]))
         return 1;
     return line.data[0] == '{' && memchr(joined.data, '\n', joined.size) == NULL &&
            joined.data[0] == '{' && is_balanced(line);

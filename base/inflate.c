@@ -20,6 +20,7 @@ struct td_inflater {
     size_t padding;
     uint8_t *output;
     size_t capacity; /* of output, without the padding */
+    uint8_t surplus; /* where the byte behind a full output goes, if there is one */
 };
 
 td_result td_inflater_open(size_t bytes_max, size_t padding, td_inflater **out, td_err *err)
@@ -70,8 +71,7 @@ static td_result grow(td_inflater *self, td_err *err)
 /* Is anything left that would come out of a stream whose output is full? */
 static td_result at_bound(td_inflater *self, z_stream *z, td_err *err)
 {
-    uint8_t one_more;
-    z->next_out = &one_more;
+    z->next_out = &self->surplus;
     z->avail_out = 1;
     int rc = inflate(z, Z_NO_FLUSH);
     if (z->avail_out == 0)

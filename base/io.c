@@ -170,9 +170,7 @@ td_result td_io_mkdir_below(td_io io, const char *root, const char *relative, td
     if (length >= sizeof path)
         return td_err_set(err, TD_E_LIMIT, "folder name of %zu bytes: 1 to %zu are allowed", length,
                           sizeof path - 1);
-    memcpy(path, root, here);
-    path[here] = '/';
-    memcpy(path + here + 1, relative, length - here);
+    (void)snprintf(path, sizeof path, "%s/%s", root, relative);
     td_result rc = TD_OK;
     while (rc == TD_OK && here < length) {
         here += strspn(path + here, "/");

@@ -96,21 +96,24 @@ static int cut_write(td_buf *content, const file_change *change, write_fate fate
     return fate == FATE_NONE || keep_sectors(content, change, fate, luck);
 }
 
+/* What becomes of a change that no sync made durable: a write may be torn, a new length not. */
+static write_fate change_fate(const file_change *change, cut_luck *luck)
+{
+    TD_ASSERT(!change->is_durable);
+    if (change->bytes != NULL)
+        return luck_fate(luck);
+    return luck_keeps(luck) ? FATE_WHOLE : FATE_NONE;
+}
+
 /* The content of a file after the cut, in content, which holds what is durable. */
 static int cut_file(td_buf *content, const inode *node, cut_luck *luck)
 {
     int is_over = 0;
     for (size_t i = 0; i < node->change_count; i++) {
         const file_change *change = &node->changes[i];
-        write_fate fate = FATE_NONE;
-        if (change->is_durable)
-            fate = FATE_WHOLE;
-        else if (is_over)
-            fate = FATE_NONE;
-        else if (change->bytes != NULL)
-            fate = luck_fate(luck);
-        else if (luck_keeps(luck))
-            fate = FATE_WHOLE;
+        write_fate fate = change->is_durable ? FATE_WHOLE : FATE_NONE;
+        if (fate == FATE_NONE && !is_over)
+            fate = change_fate(change, luck);
         if (!cut_write(content, change, fate, luck))
             return 0;
         is_over = is_over || (fate != FATE_WHOLE && luck->is_ordered);

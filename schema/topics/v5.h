@@ -59,11 +59,12 @@ static const field_row V5_PRICE_LIMIT[] = {
                   {RULE_SYMBOL_MATCHES, STRENGTH_ERROR, MEMBER_NONE}},                             \
     }
 
-/* A topic of a settlement coin (or "inverse") whose entries name symbols. */
-#define V5_OF_COIN(topic_name, message_type, words, items_rows, table)                             \
+/* A topic of a settlement coin (or "inverse") whose entries name symbols. entries: WHOLE or
+ * CHANGES, without their prefix. */
+#define V5_OF_COIN(topic_name, message_type, words, entries, table)                                \
     {                                                                                              \
         .name = topic_name, .pattern = topic_name ".{coin}", .type = message_type, .title = words, \
-        .time_member = MEMBER_EXCHANGE_TIME, .items = items_rows,                                  \
+        .time_member = MEMBER_EXCHANGE_TIME, .items = V3_##entries,                                \
         TOPIC_ENVELOPE(V3_TIME_ENVELOPE), TOPIC_FIELDS(table),                                     \
         .rules = {{RULE_TIME_WEAK, STRENGTH_WARNING, MEMBER_NONE}},                                \
     }
@@ -84,9 +85,9 @@ static const field_row V5_PRICE_LIMIT[] = {
         V3_TRADES(V5_TRADE, "kline.1"), V3_TICKERS, V5_ALL_LIQUIDATIONS, V3_LIQUIDATIONS,          \
         V5_PRICE_LIMITS,                                                                           \
         V5_OF_COIN("insurance", MSG_INSURANCE, "Insurance funds, 1 s, those that changed",         \
-                   V3_CHANGES, V5_INSURANCE),                                                      \
+                   CHANGES, V5_INSURANCE),                                                         \
         V5_OF_COIN("adlAlert", MSG_NOTICE, "Where positions are about to be deleveraged, 1 s",     \
-                   V3_WHOLE, V5_ADL_ALERT)
+                   WHOLE, V5_ADL_ALERT)
 
 /* NOLINTEND(bugprone-macro-parentheses) */
 
