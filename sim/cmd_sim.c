@@ -43,7 +43,7 @@ static const option_row SIM_ROWS[] = {
     {.long_name = "list",
      .type = OPTION_FLAG,
      .offset = offsetof(sim_flags, is_list),
-     .help = "list the families with their paths and topics, and end"},
+     .help = "list the families with their paths, topics and symbols, and end"},
     {.long_name = "symbols",
      .type = OPTION_UINT,
      .offset = offsetof(sim_flags, symbols),
@@ -325,7 +325,7 @@ exit_code cmd_sim(const verb_context *context, int argc, char **argv)
     command.log = report_log(context->report);
     td_err_clear(&err);
     if (command.flags.is_list) {
-        td_result listed = cmd_sim_list(stdout, &err);
+        td_result listed = cmd_sim_list(stdout, (uint32_t)command.flags.symbols, &err);
         return listed == TD_OK ? EXIT_CODE_DONE : report_error(context->report, &err);
     }
     td_result rc = run(&command, &err);

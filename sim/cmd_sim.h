@@ -9,7 +9,8 @@
 /* Run the simulated exchange until it is stopped or has sent what was asked for. */
 exit_code cmd_sim(const verb_context *context, int argc, char **argv);
 
-/* Print the families that are served, with paths and topics. */
-TD_MUST_USE td_result cmd_sim_list(FILE *out, td_err *err);
+/* Print the families that are served, with paths, topics and the first symbols (1 to
+ * INSTRUMENTS_MAX) of each. */
+TD_MUST_USE td_result cmd_sim_list(FILE *out, uint32_t symbols, td_err *err);
 
 #endif

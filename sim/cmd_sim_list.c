@@ -56,8 +56,22 @@ static void print_paths(output_stream *o, const family *of)
     }
 }
 
-td_result cmd_sim_list(FILE *out, td_err *err)
+/* Names, so that they can be given to a recorder of a family that takes one symbol a topic. */
+static void print_symbols(output_stream *o, const catalog_row *row, uint32_t count)
 {
+    if (row->streams == NULL || row->traded == PRODUCT_NONE)
+        return;
+    output_printf(o, "  symbols:");
+    for (uint32_t i = 0; i < count; i++) {
+        instrument made = instrument_make(row->traded, i);
+        output_printf(o, " %s", made.symbol);
+    }
+    output_printf(o, "\n");
+}
+
+td_result cmd_sim_list(FILE *out, uint32_t symbols, td_err *err)
+{
+    TD_ASSERT(symbols > 0 && symbols <= INSTRUMENTS_MAX);
     output_stream o;
     size_t count = 0;
     const catalog_row *rows = catalog_table(&count);
@@ -70,6 +84,7 @@ td_result cmd_sim_list(FILE *out, td_err *err)
         output_printf(&o, "\n");
         print_table(&o, "public", rows[i].streams);
         print_table(&o, "private", rows[i].account);
+        print_symbols(&o, &rows[i], symbols);
     }
     return output_finish(&o, err);
 }
