@@ -51,15 +51,30 @@ async function appears(file) {
 
 // ---- corpus ----------------------------------------------------------------------------------------------
 
+const FEEDS = {
+  inverse: { path: "/realtime", topics: ["orderBookL2_25.*", "trade.*"] },
+  "v5-linear": { path: "/v5/public/linear", topics: ["orderbook.50", "publicTrade"], namesSymbols: true },
+};
+const SYMBOLS = 10;
+
+/** Names of a family's symbols at the simulated exchange. */
+function symbolsOf(family) {
+  const lines = run(bin("tapedeck-sim"), ["sim", "--list", "--symbols", String(SYMBOLS)]).split("\n");
+  const from = lines.findIndex((line) => line.startsWith(`${family} `));
+  return lines.slice(from).find((line) => line.startsWith("  symbols:")).trim().split(" ").slice(1);
+}
+
 /** Record frames of the simulated exchange: ten symbols' books and trades. */
-async function makeCorpus(name, frames) {
+async function makeCorpus(name, frames, family = "inverse") {
   const archive = path.join(work, name), readyFile = path.join(work, `${name}.json`);
-  const sim = spawn(bin("tapedeck-sim"), ["sim", "--listen", "127.0.0.1:0", "--ready-file", readyFile, "--families", "inverse",
-    "--symbols", "10", "--rate", "50000", "--seed", "7", "--epoch", "2026-01-01T00:00:00Z"], { stdio: "ignore" });
+  const sim = spawn(bin("tapedeck-sim"), ["sim", "--listen", "127.0.0.1:0", "--ready-file", readyFile, "--families", family,
+    "--symbols", String(SYMBOLS), "--rate", "50000", "--seed", "7", "--epoch", "2026-01-01T00:00:00Z"], { stdio: "ignore" });
   try {
     const { url, ca_file } = await appears(readyFile);
-    run(bin("tapedeck-record"), ["record", "-q", "-a", archive, `${url}/realtime`, "--family", "inverse", "--ca-file", ca_file,
-      "--topic", "orderBookL2_25.*", "--topic", "trade.*", "--max-frames", String(frames)]);
+    const { path: where, topics, namesSymbols } = FEEDS[family];
+    const symbols = namesSymbols ? symbolsOf(family) : [];
+    run(bin("tapedeck-record"), ["record", "-q", "-a", archive, url + where, "--family", family, "--ca-file", ca_file,
+      ...topics.flatMap((topic) => ["--topic", topic]), ...symbols.flatMap((symbol) => ["--symbol", symbol]), "--max-frames", String(frames)]);
   } finally {
     sim.kill("SIGTERM");
   }
@@ -67,15 +82,19 @@ async function makeCorpus(name, frames) {
   return { archive, frames, segments: segments.map((f) => path.join(archive, f)) };
 }
 
-/** The corpus's data frames, one a line. */
+/** A corpus's data frames, one a line, as bytes. */
+const rawFrames = (archive, family) => run(bin("tapedeck"), ["cat", "-a", archive, "--raw",
+  ...FEEDS[family].topics.flatMap((topic) => ["--topic", topic.replace(/\.\*$/, "")])], { encoding: "buffer" });
+const digest = (bytes) => crypto.createHash("sha256").update(bytes).digest("hex");
+
+/** The same for the programs that read lines. */
 function makeLines(corpus) {
-  const bytes = run(bin("tapedeck"), ["cat", "-a", corpus.archive, "--raw", "--topic", "orderBookL2_25", "--topic", "trade"],
-    { encoding: "buffer" });
+  const bytes = rawFrames(corpus.archive, "inverse");
   const lines = bytes.toString("latin1").split("\n").filter((line) => line !== "");
   const file = path.join(work, "corpus.lines"), few = path.join(work, "few.lines");
   fs.writeFileSync(file, bytes);
   fs.writeFileSync(few, lines.slice(0, FEW).join("\n") + "\n", "latin1");
-  return { lines: file, few, lineCount: lines.length, sha: crypto.createHash("sha256").update(bytes).digest("hex") };
+  return { lines: file, few, lineCount: lines.length, sha: digest(bytes) };
 }
 
 function makeCertificate() {
@@ -143,13 +162,18 @@ async function perFrame(count, few = FEW, many = MANY) {
   return Math.round((await count(many) - await count(few)) / (many - few));
 }
 
-async function instructionRows(c) {
+async function replayInstructions(name, family, sha) {
+  const tapes = { [FEW]: await makeCorpus(`few-${family}`, FEW, family), [MANY]: await makeCorpus(`many-${family}`, MANY, family) };
+  row(name, await perFrame((n) => instructions(bin("tapedeck-replay"), replayArgs(tapes[n].archive, 1))),
+    await perFrame((n) => instructions(bench("limits/limit_read"), tapes[n].segments)), "instructions/frame", "lower", null, sha, 1);
+}
+
+async function instructionRows(c, v5) {
   row("write: instructions", await perFrame((n) => instructions(bench("bench_write"), [c.few, fresh("write"), "--frames", String(n)])),
     await perFrame((n) => instructions(bench("limits/limit_write"), [c.few, path.join(work, "limit.out"), "--frames", String(n)])),
     "instructions/frame", "lower", null, c.sha, 1);
-  const tapes = { [FEW]: await makeCorpus("few", FEW), [MANY]: await makeCorpus("many", MANY) };
-  row("replay -j 1: instructions", await perFrame((n) => instructions(bin("tapedeck-replay"), replayArgs(tapes[n].archive, 1))),
-    await perFrame((n) => instructions(bench("limits/limit_read"), tapes[n].segments)), "instructions/frame", "lower", null, c.sha, 1);
+  await replayInstructions("replay -j 1: instructions", "inverse", c.sha);
+  await replayInstructions("replay v5 -j 1: instructions", "v5-linear", v5.sha);
   const counted = (command, args) => (n) => received(c, c.few, n, (url) => instructions(command, args(url)));
   row("record: instructions, all threads", await perFrame(counted(bin("tapedeck-record"), (url) => recordArgs(c, url, fresh("record")))),
     await perFrame(counted(bench("limits/limit_receive"), (url) => limitArgs(c, url))), "instructions/frame", "lower", null, c.sha, 1);
@@ -194,15 +218,19 @@ function printTable() {
 
 const c = { ...(await makeCorpus("corpus", CORPUS_FRAMES)), ...makeCertificate() };
 Object.assign(c, makeLines(c));
+const v5 = await makeCorpus("corpus-v5", CORPUS_FRAMES, "v5-linear");
+v5.sha = digest(rawFrames(v5.archive, "v5-linear"));
 console.log(`${new Date().toISOString().slice(0, 16)}Z  ${os.cpus()[0].model.trim()}, ${os.cpus().length} cores, load ${os.loadavg()[0].toFixed(1)}; ` +
   `Linux ${os.release()}; ${firstLine("gcc", ["--version"])}`);
 console.log(`corpus: ${number(c.lineCount)} data frames of ten symbols from the simulated exchange, seed 7, sha256 ${c.sha.slice(0, 16)}…; ` +
   `${RUNS} rounds`);
+console.log(`corpus of v5-linear: ${number(v5.frames)} frames of ten symbols, books of 50 levels and trades, sha256 ${v5.sha.slice(0, 16)}…`);
 await beside("write to disk, one core", () => oursWrite(c), () => limitWrite(c), null, c.sha);
 await beside("replay --speed max -j 1", () => oursReplay(c, 1), () => limitRead(c), 0.6, c.sha);
 await beside("replay -j 2 (limit: our -j 1)", () => oursReplay(c, 2), () => oursReplay(c, 1), null, c.sha);
+await beside("replay v5 --speed max -j 1", () => oursReplay(v5, 1), () => limitRead(v5), 0.6, v5.sha);
 await beside("record over TLS to disk", () => oursRecord(c), () => limitReceive(c), 0.7, c.sha);
-if (hasValgrind) await instructionRows(c);
+if (hasValgrind) await instructionRows(c, v5);
 else say("no valgrind: no rows of instructions");
 
 fs.mkdirSync(outDir, { recursive: true });

@@ -154,11 +154,43 @@ void apply_book(Book &book, object &frame, Totals &totals)
     totals.check += fixed(number_text(frame.find_field("cross_seq")), 0);
 }
 
-void apply_trades(object &frame, Totals &totals)
+void apply_pairs(Side &into, array pairs, Totals &totals)
+{
+    for (array pair : pairs) {
+        int64_t at = 0;
+        bool is_price = true;
+        for (std::string_view text : pair) {
+            int64_t number = fixed(text.data(), is_price ? PRICE_PLACES : SIZE_PLACES);
+            if (is_price)
+                at = number;
+            else if (number == 0)
+                into.remove(at);
+            else
+                into.set(at, number);
+            is_price = false;
+        }
+        totals.levels++;
+    }
+}
+
+// The books of v3 and v5: pairs of price and size, size 0 removes.
+void apply_pair_book(Book &book, object &frame, Totals &totals)
+{
+    std::string_view type = frame.find_field("type");
+    if (type[0] == 's')
+        book.side[0].count = book.side[1].count = 0;
+    object data = frame.find_field("data");
+    apply_pairs(book.side[0], data.find_field("b"), totals);
+    apply_pairs(book.side[1], data.find_field("a"), totals);
+    totals.check += int64_t(uint64_t(data.find_field("u")));
+    totals.check += int64_t(uint64_t(data.find_field("seq")));
+}
+
+void apply_trades(object &frame, const char *price, const char *size, Totals &totals)
 {
     for (object trade : array(frame.find_field("data"))) {
-        totals.check += fixed(number_text(trade.find_field_unordered("price")), PRICE_PLACES);
-        totals.check += fixed(number_text(trade.find_field_unordered("size")), SIZE_PLACES);
+        totals.check += fixed(number_text(trade.find_field_unordered(price)), PRICE_PLACES);
+        totals.check += fixed(number_text(trade.find_field_unordered(size)), SIZE_PLACES);
     }
 }
 
@@ -177,7 +209,11 @@ void take_frame(parser &json, Books &books, const char *bytes, size_t size, size
     if (topic.substr(0, 9) == "orderBook")
         apply_book(books[std::string(topic)], frame, totals);
     else if (topic.substr(0, 6) == "trade.")
-        apply_trades(frame, totals);
+        apply_trades(frame, "price", "size", totals);
+    else if (topic.substr(0, 10) == "orderbook.")
+        apply_pair_book(books[std::string(topic)], frame, totals);
+    else if (topic.substr(0, 12) == "publicTrade.")
+        apply_trades(frame, "p", "v", totals);
 }
 
 uint64_t le(const uint8_t *p, int bytes)
