@@ -164,13 +164,14 @@ td_result td_io_mkdir_below(td_io io, const char *root, const char *relative, td
 {
     char path[LIMIT_PATH_BYTES];
     size_t here = strlen(root);
-    size_t length = here + 1 + strlen(relative);
     TD_ASSERT(here > 0);
     TD_ASSERT(relative[0] != '\0');
+    int written = snprintf(path, sizeof path, "%s/%s", root, relative);
+    TD_ASSERT(written > 0);
+    size_t length = (size_t)written;
     if (length >= sizeof path)
         return td_err_set(err, TD_E_LIMIT, "folder name of %zu bytes: 1 to %zu are allowed", length,
                           sizeof path - 1);
-    (void)snprintf(path, sizeof path, "%s/%s", root, relative);
     td_result rc = TD_OK;
     while (rc == TD_OK && here < length) {
         here += strspn(path + here, "/");
