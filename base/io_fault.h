@@ -22,6 +22,7 @@
 
 #include "base/attr.h"
 #include "base/err.h"
+#include "base/hash.h"
 #include "base/io.h"
 
 typedef struct io_fault io_fault;
@@ -37,6 +38,10 @@ td_io io_fault_io(io_fault *disk);
 
 /* Files and locks that are open now. A sweep checks that none is left behind. */
 unsigned io_fault_open_count(io_fault *disk);
+
+/* Digest of all folders and files as they can be read now: names and bytes. Equal disks have equal
+ * ones, however they came about. TD_E_NOMEM. */
+TD_MUST_USE td_result io_fault_digest(io_fault *disk, td_hash128 *out);
 
 /* ---- crashes ---- */
 
@@ -103,6 +108,13 @@ void io_fault_set_plan(io_fault *disk, io_fault_plan plan);
 
 /* 1 if a call has failed by the present plan. A sweep ends with the first run where none has. */
 int io_fault_did_fire(io_fault *disk);
+
+/* Operation of the first call that has failed so; after io_fault_did_fire said that there was one.
+ */
+io_fault_op io_fault_fired_op(io_fault *disk);
+
+/* Name of an operation, for tables of what was tried. */
+const char *io_fault_op_name(io_fault_op op);
 
 /* Called as each call begins, with how many changes were noted before it: for whoever has to look
  * at, or to end, what happens outside of the disk between two of its changes. It holds the disk's

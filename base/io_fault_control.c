@@ -1,6 +1,9 @@
 #include "base/io_fault_impl.h"
 
+#include <string.h>
+
 #include "base/assert.h"
+#include "base/hash.h"
 
 /* The side of a simulated disk that tests turn: plans, space, sync, damage. */
 
@@ -11,6 +14,34 @@ void io_fault_set_plan(io_fault *disk, io_fault_plan plan)
     disk->planned_calls = 0;
     disk->did_fire = 0;
     pthread_mutex_unlock(&disk->mutex);
+}
+
+/* Names come in order, so equal folders give equal bytes. */
+static void digest_inode(const io_fault *disk, uint32_t number, td_hasher *hasher)
+{
+    const inode *node = disk_inode(disk, number);
+    const uint64_t head[] = {node->kind, node->names.count, node->cache.size};
+    td_hasher_update(hasher, head, sizeof head);
+    td_hasher_update(hasher, node->cache.data, node->cache.size);
+    for (size_t i = 0; i < node->names.count; i++) {
+        const dir_name *name = &node->names.rows[i];
+        td_hasher_update(hasher, name->name, strlen(name->name) + 1);
+        digest_inode(disk, name->inode, hasher);
+    }
+}
+
+td_result io_fault_digest(io_fault *disk, td_hash128 *out)
+{
+    td_hasher *hasher = td_hasher_open();
+    if (hasher == NULL)
+        return TD_E_NOMEM;
+    td_hasher_reset(hasher);
+    pthread_mutex_lock(&disk->mutex);
+    digest_inode(disk, ROOT_INODE, hasher);
+    pthread_mutex_unlock(&disk->mutex);
+    *out = td_hasher_digest(hasher);
+    td_hasher_close(hasher);
+    return TD_OK;
 }
 
 void io_fault_watch(io_fault *disk, io_fault_watch_fn *watch, void *user)
@@ -27,6 +58,24 @@ int io_fault_did_fire(io_fault *disk)
     int did_fire = disk->did_fire;
     pthread_mutex_unlock(&disk->mutex);
     return did_fire;
+}
+
+io_fault_op io_fault_fired_op(io_fault *disk)
+{
+    pthread_mutex_lock(&disk->mutex);
+    TD_ASSERT(disk->did_fire);
+    io_fault_op op = disk->fired_op;
+    pthread_mutex_unlock(&disk->mutex);
+    return op;
+}
+
+const char *io_fault_op_name(io_fault_op op)
+{
+    static const char *const NAMES[IO_FAULT_OP_COUNT] = {
+        "open",   "create", "size",  "read", "append",   "overwrite", "truncate", "sync",
+        "rename", "unlink", "mkdir", "list", "sync_dir", "space",     "lock"};
+    TD_ASSERT(op < IO_FAULT_OP_COUNT);
+    return NAMES[op];
 }
 
 unsigned io_fault_open_count(io_fault *disk)

@@ -103,6 +103,7 @@ struct io_fault {
     io_fault_plan plan;
     uint64_t planned_calls; /* calls that the plan has counted */
     int did_fire;
+    io_fault_op fired_op; /* the first of them */
     uint64_t calls[IO_FAULT_OP_COUNT];
 
     io_fault_watch_fn *watch; /* NULL: nobody watches */

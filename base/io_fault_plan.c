@@ -33,6 +33,8 @@ io_fault_kind disk_meet_plan(io_fault *disk, io_fault_op op)
                                             : disk->planned_calls >= plan->fail_at;
     if (!fires)
         return IO_FAULT_NONE;
+    if (!disk->did_fire)
+        disk->fired_op = op;
     disk->did_fire = 1;
     return plan->kind;
 }

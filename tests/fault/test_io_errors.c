@@ -63,14 +63,6 @@ static int say(char what[FAULT_CASE_WHAT_BYTES], const char *where, const char *
     return 0;
 }
 
-static void count_disk(fault_tally *tally, const fault_found *found)
-{
-    atomic_fetch_add(&tally->disks, 1);
-    atomic_fetch_add(&tally->lost, found->lost);
-    for (size_t i = 0; i < FAULT_FEEDS; i++)
-        atomic_fetch_add(&tally->frames, found->frames[i]);
-}
-
 /* It stops with a reason of the fault's own kind, or has done everything. */
 static int check_end(const fault_recording *r, const fault_end *end, int did_fire, char *what)
 {
@@ -97,8 +89,8 @@ static int check_cuts(fault_place *place, io_fault *disk, uint64_t seed, fault_t
         io_fault *after = io_fault_power_cut(disk, seeds[i]);
         TD_ASSERT(after != NULL);
         ok = fault_check_all(place, after, &truth, &found);
-        if (ok)
-            count_disk(tally, &found);
+        if (ok && found.has_archive)
+            fault_tally_disk(tally, FAULT_CUT_CATALOG_MOMENT, &found);
         io_fault_close(after);
     }
     return ok;
@@ -114,7 +106,7 @@ static int check_going_on(fault_place *place, io_fault *disk, fault_tally *tally
     int ok = fault_check_frames(place, killed, &truth, &found) &&
              fault_check_record_on(place, killed, &found);
     if (ok)
-        count_disk(tally, &found);
+        fault_tally_disk(tally, FAULT_RECORDED_ON, &found);
     io_fault_close(killed);
     return ok;
 }
@@ -147,10 +139,8 @@ static int run_case(void *state, uint64_t index, fault_tally *tally,
     TD_ASSERT(r.disk != NULL);
     io_fault_set_plan(r.disk, plan);
     fault_recording_run(&r, &s->size, &end);
-    int did_fire = io_fault_did_fire(r.disk);
+    int did_fire = fault_tally_error(tally, r.disk, end.result);
     io_fault_set_plan(r.disk, (io_fault_plan){0});
-    atomic_fetch_add(&tally->fired, (unsigned)did_fire);
-    atomic_fetch_add(&tally->stopped, end.result != TD_OK);
     int ok = check_end(&r, &end, did_fire, what);
     if (ok && io_fault_open_count(r.disk) != 0)
         ok = say(what, "recording", "it left files open");
@@ -212,7 +202,7 @@ static void test_io_errors(void **state)
         failures += fault_sweep_run(&sweep, &tally);
         /* Fewer only where something is done once and need not be done again. */
         if (failures == 0)
-            assert_true(atomic_load(&tally.fired) == sweep.count);
+            assert_true(fault_tally_fired(&tally) == sweep.count);
     }
     assert_int_equal(failures, 0);
 }

@@ -130,26 +130,29 @@ static void close_worker(void *state)
     td_free(w);
 }
 
+static fault_way catalog_way(const scene *s, uint64_t seed)
+{
+    return s->catalogs == NULL || seed % 3 == 2 ? FAULT_CUT_CATALOG_NONE : FAULT_CUT_CATALOG_MOMENT;
+}
+
 static int put_catalog(worker *w, uint64_t seed)
 {
     const scene *s = w->scene;
     if (s->catalogs == NULL)
         return catalog_remove(w->place.catalog, NULL) == TD_OK;
     return fault_catalogs_put(s->catalogs,
-                              seed % 3 == 2 ? FAULT_CATALOG_NONE : FAULT_CATALOG_MOMENT,
+                              catalog_way(s, seed) == FAULT_CUT_CATALOG_NONE ? FAULT_CATALOG_NONE
+                                                                             : FAULT_CATALOG_MOMENT,
                               s->catalog_at, seed, w->place.catalog);
 }
 
 /* Everything is as it must be, and as it would have been at once. */
-static int check_disk(worker *w, io_fault *disk, fault_tally *tally)
+static int check_disk(worker *w, io_fault *disk, fault_way way, fault_tally *tally)
 {
     fault_found found;
     if (!fault_check_all(&w->place, disk, &w->truth, &found))
         return 0;
-    atomic_fetch_add(&tally->disks, 1);
-    atomic_fetch_add(&tally->lost, found.lost);
-    for (size_t i = 0; i < FAULT_FEEDS; i++)
-        atomic_fetch_add(&tally->frames, found.frames[i]);
+    fault_tally_disk(tally, way, &found);
     if (w->scene->dump == NULL)
         return 1;
     char *dump = fault_dump(&w->place);
@@ -160,11 +163,12 @@ static int check_disk(worker *w, io_fault *disk, fault_tally *tally)
     return is_same;
 }
 
-static int cut_and_check(worker *w, io_fault *disk, uint64_t seed, fault_tally *tally)
+static int cut_and_check(worker *w, io_fault *disk, uint64_t seed, fault_way way,
+                         fault_tally *tally)
 {
     io_fault *after = io_fault_power_cut(disk, seed);
     TD_ASSERT(after != NULL);
-    int ok = check_disk(w, after, tally);
+    int ok = check_disk(w, after, way, tally);
     io_fault_close(after);
     return ok;
 }
@@ -173,7 +177,8 @@ static int kill_and_check(worker *w, io_fault *disk, fault_tally *tally)
 {
     io_fault *after = io_fault_kill(disk);
     TD_ASSERT(after != NULL);
-    int ok = check_disk(w, after, tally) && cut_and_check(w, after, IO_FAULT_CUT_WORST, tally);
+    int ok = check_disk(w, after, FAULT_KILLED, tally) &&
+             cut_and_check(w, after, IO_FAULT_CUT_WORST, FAULT_KILLED_THEN_CUT, tally);
     io_fault_close(after);
     return ok;
 }
@@ -197,10 +202,12 @@ static int run_cut(void *state, uint64_t index, fault_tally *tally,
     int is_forward = io_fault_forward(w->then, s->before, w->change_count, index);
     TD_ASSERT(is_forward);
     w->change_count = index;
-    int ok = put_catalog(w, 0) && cut_and_check(w, w->then, IO_FAULT_CUT_WORST, tally);
+    int ok = put_catalog(w, 0) &&
+             cut_and_check(w, w->then, IO_FAULT_CUT_WORST, catalog_way(s, 0), tally);
     for (unsigned i = 1; ok && i <= s->cuts; i++) {
         uint64_t seed = index * s->cuts + i;
-        ok = put_catalog(w, seed) && cut_and_check(w, w->then, seed, tally);
+        fault_way way = catalog_way(s, seed);
+        ok = put_catalog(w, seed) && cut_and_check(w, w->then, seed, way, tally);
     }
     if (!ok)
         return say(what, "power cut", w->place.what);
@@ -254,10 +261,10 @@ static int run_death(void *state, uint64_t index, fault_tally *tally,
         return say(what, "catalog", "cannot be put there");
     if (!act_and_die(w, index / 2))
         return 1;
-    atomic_fetch_add(&tally->fired, 1);
+    atomic_fetch_add(&tally->died, 1);
     io_fault *disk = io_fault_at(w->scene->before, index % 2 == 0 ? 0 : *w->died_behind);
     TD_ASSERT(disk != NULL);
-    int ok = check_disk(w, disk, tally) || say(what, "died at a call", w->place.what);
+    int ok = check_disk(w, disk, FAULT_KILLED, tally) || say(what, "died at a call", w->place.what);
     io_fault_close(disk);
     return ok;
 }
@@ -278,10 +285,8 @@ static int run_error(void *state, uint64_t index, fault_tally *tally,
     int ok = put_catalog(w, index) || say(what, "catalog", "cannot be put there");
     io_fault_set_plan(disk, plan);
     td_result rc = ok ? s->act(&w->place, disk, &err) : TD_OK;
-    int did_fire = io_fault_did_fire(disk);
+    int did_fire = fault_tally_error(tally, disk, rc);
     io_fault_set_plan(disk, (io_fault_plan){0});
-    atomic_fetch_add(&tally->fired, (unsigned)did_fire);
-    atomic_fetch_add(&tally->stopped, rc != TD_OK);
     if (ok && rc != TD_OK && (!did_fire || err.text[0] == '\0'))
         ok = say(what, "it stopped without a reason", err.text);
     if (ok && io_fault_open_count(disk) != 0)
@@ -293,7 +298,8 @@ static int run_error(void *state, uint64_t index, fault_tally *tally,
     /* The small sweep takes turns. */
     int is_cut = is_full() || index % 2 == 0;
     if (ok && is_cut)
-        ok = cut_and_check(w, disk, index % 4 == 0 ? IO_FAULT_CUT_WORST : index, tally) ||
+        ok = cut_and_check(w, disk, index % 4 == 0 ? IO_FAULT_CUT_WORST : index,
+                           FAULT_CUT_CATALOG_MOMENT, tally) ||
              say(what, "power cut after an error", w->place.what);
     if (ok && (is_full() || !is_cut))
         ok = kill_and_check(w, disk, tally) || say(what, "killed after an error", w->place.what);

@@ -63,14 +63,6 @@ static void close_worker(void *state)
     td_free(w);
 }
 
-static void count_disk(fault_tally *tally, const fault_found *found)
-{
-    atomic_fetch_add(&tally->disks, 1);
-    atomic_fetch_add(&tally->lost, found->lost);
-    for (size_t i = 0; i < FAULT_FEEDS; i++)
-        atomic_fetch_add(&tally->frames, found->frames[i]);
-}
-
 static int check_short(worker *w, io_fault *disk, const fault_truth *truth, fault_found *found)
 {
     recover_report report;
@@ -92,39 +84,50 @@ static char *try_catalog(worker *w, io_fault *disk, fault_catalog_kind kind, uin
         *ok = fault_check_all(&w->place, disk, &truth, &found);
     else if (*ok)
         *ok = check_short(w, disk, &truth, &found);
-    if (!*ok)
+    if (!*ok || !found.has_archive)
         return NULL;
-    count_disk(tally, &found);
-    if (!found.has_archive)
-        return NULL;
+    fault_tally_disk(tally, (fault_way)(FAULT_CUT_CATALOG_MOMENT + kind), &found);
     char *dump = fault_dump(&w->place);
     *ok = dump != NULL;
     return dump;
 }
 
+/* What recovery made of a disk. */
+typedef struct result {
+    char *dump; /* of the catalog; NULL: there is no archive */
+    td_hash128 files;
+} result;
+
+static int is_same(worker *w, fault_catalog_kind kind, const result *first, const result *other)
+{
+    const char *differs = NULL;
+    if ((first->dump == NULL) != (other->dump == NULL))
+        differs = "an archive with one of them only";
+    else if (first->dump != NULL && strcmp(first->dump, other->dump) != 0)
+        differs = "another catalog";
+    else if (!td_hash128_equal(first->files, other->files))
+        differs = "other files";
+    if (differs != NULL)
+        (void)snprintf(w->place.what, sizeof w->place.what, "with catalog %u: %s", kind, differs);
+    return differs == NULL;
+}
+
 /* "Each reopened with the catalog of that moment, an older one, none, and garbage: one result". */
 static int try_catalogs(worker *w, io_fault *disk, uint64_t seed, fault_tally *tally)
 {
-    char *first = NULL;
+    result results[FAULT_CATALOG_KIND_COUNT] = {0};
     int ok = 1;
-    for (unsigned kind = 0; ok && kind < FAULT_CATALOG_KIND_COUNT; kind++) {
+    for (unsigned i = 0; ok && i < FAULT_CATALOG_KIND_COUNT; i++) {
+        const fault_catalog_kind kind = (fault_catalog_kind)i;
         io_fault *copy = io_fault_kill(disk);
         TD_ASSERT(copy != NULL);
-        char *dump = try_catalog(w, copy, (fault_catalog_kind)kind, seed, tally, &ok);
-        if (ok && kind > 0 && (first == NULL) != (dump == NULL)) {
-            (void)snprintf(w->place.what, sizeof w->place.what, "an archive with one catalog only");
-            ok = 0;
-        } else if (ok && first != NULL && dump != NULL && strcmp(first, dump) != 0) {
-            (void)snprintf(w->place.what, sizeof w->place.what, "catalog %u: another result", kind);
-            ok = 0;
-        }
-        if (kind == 0)
-            first = dump;
-        else
-            td_free(dump);
+        results[i].dump = try_catalog(w, copy, kind, seed, tally, &ok);
+        results[i].files = fault_digest(copy);
+        ok = ok && is_same(w, kind, &results[0], &results[i]);
         io_fault_close(copy);
     }
-    td_free(first);
+    for (unsigned i = 0; i < FAULT_CATALOG_KIND_COUNT; i++)
+        td_free(results[i].dump);
     return ok;
 }
 
@@ -150,11 +153,11 @@ static int kill_and_recover(worker *w, fault_tally *tally, char *what)
     int ok = fault_catalogs_put(w->scene->catalogs, FAULT_CATALOG_MOMENT, w->change_count, 0,
                                 w->place.catalog) &&
              fault_check_all(&w->place, disk, &truth, &found);
-    if (ok)
-        count_disk(tally, &found);
+    if (ok && found.has_archive)
+        fault_tally_disk(tally, FAULT_KILLED, &found);
     ok = ok && (!found.has_archive || fault_check_cut_again(&w->place, disk, &truth, &found));
-    if (ok)
-        count_disk(tally, &found);
+    if (ok && found.has_archive)
+        fault_tally_disk(tally, FAULT_KILLED_THEN_CUT, &found);
     io_fault_close(disk);
     if (!ok)
         (void)snprintf(what, FAULT_CASE_WHAT_BYTES, "killed and recovered: %s", w->place.what);
@@ -173,7 +176,7 @@ static int kill_and_record(worker *w, fault_tally *tally, char *what)
              fault_check_frames(&w->place, disk, &truth, &found) &&
              fault_check_record_on(&w->place, disk, &found);
     if (ok)
-        count_disk(tally, &found);
+        fault_tally_disk(tally, FAULT_RECORDED_ON, &found);
     io_fault_close(disk);
     if (!ok)
         (void)snprintf(what, FAULT_CASE_WHAT_BYTES, "killed and recorded on: %s", w->place.what);

@@ -50,7 +50,7 @@ int fault_check_sound(fault_place *place, io_fault *disk);
 /* What is missing lies in an open crash gap of its feed. */
 int fault_check_ledger(fault_place *place, io_fault *disk, fault_found *found);
 
-/* Another recovery finds nothing to do. */
+/* Another recovery finds nothing to do, and changes no byte. */
 int fault_check_settled(fault_place *place, io_fault *disk);
 
 /* All of them, in that order; before recovery verify finds nothing worse than what that mends. */
@@ -65,6 +65,9 @@ int fault_check_cut_again(fault_place *place, io_fault *disk, const fault_truth 
 /* Record on from what was found (fault_check_frames), stop cleanly, cut the power: the frames of
  * both sessions are there. */
 int fault_check_record_on(fault_place *place, io_fault *disk, fault_found *found);
+
+/* All bytes of a disk, as one value. */
+td_hash128 fault_digest(io_fault *disk);
 
 /* The catalog's dump, in memory of td_alloc; NULL with place->what. */
 char *fault_dump(fault_place *place);

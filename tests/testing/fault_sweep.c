@@ -30,13 +30,74 @@ static void run_worker(const fault_sweep *sweep, unsigned worker, fault_tally *t
     (void)fflush(stdout);
 }
 
+/* ---- the table ---- */
+
+static const char *const WAY_NAMES[FAULT_WAY_COUNT] = {"power cut, the catalog of the moment",
+                                                       "power cut, an older catalog",
+                                                       "power cut, no catalog",
+                                                       "power cut, garbage for a catalog",
+                                                       "killed",
+                                                       "killed, recovered, power cut",
+                                                       "killed, recorded on, power cut"};
+
+void fault_tally_disk(fault_tally *tally, fault_way way, const fault_found *found)
+{
+    TD_ASSERT(way < FAULT_WAY_COUNT);
+    fault_tally_way *row = &tally->ways[way];
+    atomic_fetch_add(&row->disks, 1);
+    atomic_fetch_add(&row->lost, found->lost);
+    for (size_t i = 0; i < FAULT_FEEDS; i++)
+        atomic_fetch_add(&row->frames, found->frames[i]);
+}
+
+int fault_tally_error(fault_tally *tally, io_fault *disk, td_result rc)
+{
+    if (!io_fault_did_fire(disk))
+        return 0;
+    fault_tally_op *row = &tally->ops[io_fault_fired_op(disk)];
+    atomic_fetch_add(&row->fired, 1);
+    atomic_fetch_add(&row->stopped, rc != TD_OK);
+    return 1;
+}
+
+unsigned long long fault_tally_fired(fault_tally *tally)
+{
+    unsigned long long count = 0;
+    for (size_t i = 0; i < IO_FAULT_OP_COUNT; i++)
+        count += atomic_load(&tally->ops[i].fired);
+    return count;
+}
+
+static void say_ops(fault_tally *t)
+{
+    if (fault_tally_fired(t) == 0)
+        return;
+    (void)printf("  %-38s %10s %12s %12s\n", "failing call", "faults met", "went on", "stopped");
+    for (unsigned i = 0; i < IO_FAULT_OP_COUNT; i++) {
+        unsigned long long fired = atomic_load(&t->ops[i].fired);
+        unsigned long long stopped = atomic_load(&t->ops[i].stopped);
+        if (fired > 0)
+            (void)printf("  %-38s %10llu %12llu %12llu\n", io_fault_op_name((io_fault_op)i), fired,
+                         fired - stopped, stopped);
+    }
+}
+
+/* "In the ledger" is what was never durable and is not there: a gap says so. Of what was durable
+ * nothing may be missing, and that would be a failure. */
 static void say(const char *name, fault_tally *t)
 {
-    (void)printf("%s: %llu cases, %llu disks, %llu frames compared, %llu not durable and in the "
-                 "ledger, %llu faults met, %llu recordings stopped by them, %llu failures\n",
-                 name, atomic_load(&t->cases), atomic_load(&t->disks), atomic_load(&t->frames),
-                 atomic_load(&t->lost), atomic_load(&t->fired), atomic_load(&t->stopped),
+    (void)printf("%s: %llu cases, %llu failures\n", name, atomic_load(&t->cases),
                  atomic_load(&t->failures));
+    say_ops(t);
+    if (atomic_load(&t->died) > 0)
+        (void)printf("  %-38s %10llu\n", "died at a call", atomic_load(&t->died));
+    (void)printf("  %-38s %10s %12s %12s\n", "then", "disks", "frames same", "in the ledger");
+    for (unsigned i = 0; i < FAULT_WAY_COUNT; i++) {
+        fault_tally_way *row = &t->ways[i];
+        if (atomic_load(&row->disks) > 0)
+            (void)printf("  %-38s %10llu %12llu %12llu\n", WAY_NAMES[i], atomic_load(&row->disks),
+                         atomic_load(&row->frames), atomic_load(&row->lost));
+    }
     (void)fflush(stdout);
 }
 
