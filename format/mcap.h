@@ -16,7 +16,8 @@
 
 enum {
     MCAP_MAGIC_BYTES = 8,
-    MCAP_PREFIX_BYTES = 9,          /* opcode and content length */
+    MCAP_PREFIX_BYTES = 9, /* opcode and content length */
+    MCAP_DATA_END_CONTENT_BYTES = 4,
     MCAP_FOOTER_CONTENT_BYTES = 20, /* the footer is never extended */
     MCAP_FOOTER_BYTES = MCAP_PREFIX_BYTES + MCAP_FOOTER_CONTENT_BYTES,
     MCAP_MESSAGE_FIELDS_BYTES = 22, /* channel, sequence and two times, before the data */

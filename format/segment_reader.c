@@ -147,6 +147,11 @@ static void sum_up(segment_reader *r)
         info->message_count = UINT64_MAX;
 }
 
+int reader_end_may_be_torn(const segment_reader *reader)
+{
+    return reader->info.is_ours && reader->has_open_name;
+}
+
 /* From the summary if that is sound, else by walking the file. */
 static td_result read_lists(segment_reader *r, td_err *err)
 {
@@ -161,7 +166,10 @@ static td_result read_lists(segment_reader *r, td_err *err)
     if (rc == TD_OK)
         return TD_OK;
     reader_clear_lists(r);
-    if (rc != TD_EOF)
+    r->is_end_torn = reader_end_may_be_torn(r) != 0;
+    if (r->is_end_torn)
+        r->info.state = SEGMENT_OPEN;
+    else if (rc != TD_EOF)
         reader_note_damage(r, &why, r->source.size);
     return reader_scan(r, err);
 }
@@ -198,6 +206,13 @@ static td_result read_all(segment_reader *r, td_err *err)
     return rc;
 }
 
+static int has_open_name(const char *path)
+{
+    size_t length = strlen(path);
+    size_t suffix = strlen(SEGMENT_OPEN_SUFFIX);
+    return length >= suffix && strcmp(path + length - suffix, SEGMENT_OPEN_SUFFIX) == 0;
+}
+
 td_result segment_reader_open(td_io io, const char *path, segment_reader **out, td_err *err)
 {
     *out = NULL;
@@ -205,6 +220,7 @@ td_result segment_reader_open(td_io io, const char *path, segment_reader **out, 
     if (r == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a segment reader");
     r->io = io;
+    r->has_open_name = has_open_name(path) != 0;
     (void)pthread_mutex_init(&r->file_lock, NULL); /* cannot fail with default attributes */
     td_result rc = open_parts(r, path, err);
     if (rc == TD_OK)
@@ -316,8 +332,10 @@ td_result segment_reader_refresh(segment_reader *reader, uint32_t *added, td_err
     uint64_t known = r->source.size;
     uint32_t before = r->chunk_count;
     td_result rc = mcap_source_refresh(&r->source, err);
-    if (rc == TD_OK && r->source.size != known)
+    if (rc == TD_OK && r->source.size != known) {
+        r->is_end_torn = 0; /* it has a writer, who ends it in order */
         rc = reader_scan(r, err);
+    }
     if (rc != TD_OK)
         return td_err_add(err, rc, "looking for new chunks");
     TD_ASSERT(r->chunk_count >= before);

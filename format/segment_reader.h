@@ -34,7 +34,7 @@ enum { SEGMENT_PADDING_BYTES = 64 };
 #define SEGMENT_FOREIGN_FEED "mcap"
 
 typedef enum segment_state {
-    SEGMENT_FINISHED, /* has footer and closing magic */
+    SEGMENT_FINISHED, /* has footer and closing magic; our `.open`: all of a sound end */
     SEGMENT_OPEN,     /* ends without: still being written, or torn */
 } segment_state;
 

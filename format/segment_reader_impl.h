@@ -45,6 +45,8 @@ struct segment_reader {
     pthread_mutex_t file_lock; /* segment_reader_read from several threads */
     mcap_source source;        /* open, refresh and the walks; not for segment_reader_read */
     segment_info info;
+    uint8_t has_open_name; /* nobody has said yet that its end is durable */
+    uint8_t is_end_torn;   /* what it ends with, if anything, is not all of a sound end */
     char damage[DAMAGE_TEXT_BYTES];
     char *strings;       /* session strings */
     td_buf names;        /* profile, library */
@@ -92,6 +94,9 @@ TD_MUST_USE td_result reader_add_chunk(segment_reader *reader, const segment_chu
 
 /* 1 if every channel of a bitmap is known. */
 int reader_knows_all(const segment_reader *reader, td_bytes bitmap);
+
+/* 1 if a power cut may have left the file's end in parts, and in any order of them. */
+int reader_end_may_be_torn(const segment_reader *reader);
 
 /* Fill the lists from the summary. TD_OK; TD_EOF: there is none that can stand for the file;
  * TD_E_CORRUPT: it is damaged (lists are to be cleared); TD_E_IO, TD_E_NOMEM. */

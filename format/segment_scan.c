@@ -246,7 +246,7 @@ static td_result take_end(scan *s, const mcap_place *place, td_err *err)
     td_result rc = close_entry(s, err);
     s->is_done = 1;
     s->walk.at = place->offset;
-    if (rc != TD_OK || r->source.size < MCAP_MAGIC_BYTES)
+    if (rc != TD_OK || r->source.size < MCAP_MAGIC_BYTES || r->is_end_torn)
         return rc;
     td_bytes magic;
     rc = mcap_source_view(&r->source, r->source.size - MCAP_MAGIC_BYTES, MCAP_MAGIC_BYTES, &magic,

@@ -212,6 +212,22 @@ static int is_complete(segment_reader *r, const summary_facts *facts)
     return 1;
 }
 
+/* The summary's CRC says nothing of the Data End before it, which may lie in another sector. */
+static td_result check_data_end(segment_reader *r, const summary_facts *facts, td_err *err)
+{
+    const uint64_t record_bytes = MCAP_PREFIX_BYTES + MCAP_DATA_END_CONTENT_BYTES;
+    td_bytes record = {0};
+    if (facts->start < r->data_start + record_bytes)
+        return td_err_set(err, TD_E_CORRUPT, "no room for a Data End before the summary");
+    td_result rc =
+        mcap_source_view(&r->source, facts->start - record_bytes, record_bytes, &record, err);
+    if (rc == TD_OK && (record.data[0] != MCAP_DATA_END ||
+                        td_le64(record.data + 1) != MCAP_DATA_END_CONTENT_BYTES))
+        rc = td_err_set(err, TD_E_CORRUPT, "no Data End before the summary at %" PRIu64,
+                        facts->start);
+    return rc;
+}
+
 td_result reader_load_summary(segment_reader *reader, td_err *err)
 {
     TD_ASSERT(reader->chunk_count == 0);
@@ -221,7 +237,9 @@ td_result reader_load_summary(segment_reader *reader, td_err *err)
     td_result rc = read_footer(r, &facts, err);
     if (rc != TD_OK)
         return rc;
-    rc = read_records(r, &facts, err);
+    rc = reader_end_may_be_torn(r) ? check_data_end(r, &facts, err) : TD_OK;
+    if (rc == TD_OK)
+        rc = read_records(r, &facts, err);
     /* A summary that does not hold together is damage, whatever the low level calls it. */
     if (rc == TD_E_TRUNCATED || rc == TD_E_LIMIT)
         return td_err_add(err, TD_E_CORRUPT, "summary at %" PRIu64, facts.start);

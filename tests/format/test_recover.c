@@ -16,6 +16,7 @@
 #include "base/io_fault.h"
 #include "format/recover.h"
 #include "format/segment_reader.h"
+#include "format/segment_verify.h"
 #include "tests/testing/segment_fixture.h"
 
 enum { PER_CHUNK = 20, SWEEP_CALLS_MAX = 200 };
@@ -143,6 +144,49 @@ static void test_half_written_end(void **state)
     td_free(open.bytes);
     td_free(done.bytes);
     td_free(result);
+}
+
+/* The end on the disk in parts, whatever their order was: the bytes from..to of it are not. */
+static void check_end_without(size_t from, size_t to, expected open, expected done)
+{
+    io_fault *disk = open_disk();
+    td_io io = io_fault_io(disk);
+    recover_result *result = td_alloc(sizeof *result);
+    segment_verify_result verified;
+    uint8_t *bytes = td_alloc(done.size);
+    assert_non_null(bytes);
+    memcpy(bytes, done.bytes, done.size);
+    memset(bytes + from, 0, to - from);
+    fixture_make_file(io, OPEN, bytes, done.size);
+    assert_int_equal(segment_verify(io, OPEN, NULL, NULL, &verified, NULL), TD_OK);
+    if (verified.damage_count != 0)
+        fail_msg("without %zu to %zu of the end: damaged", from - open.size, to - open.size);
+    assert_int_equal(verified.state, SEGMENT_OPEN);
+    assert_int_equal(verified.totals.message_count, 2 * PER_CHUNK);
+    assert_int_equal(recover(disk, result, NULL), TD_OK);
+    assert_int_equal(result->damaged_blocks, 0);
+    check_file(disk, FINAL, done.bytes, done.size);
+    check_file(disk, result->torn_path, bytes + open.size, done.size - open.size);
+    td_free(bytes);
+    td_free(result);
+    io_fault_close(disk);
+}
+
+/* A power cut while the end was written keeps any sectors of it, the last one with the closing
+ * magic too. A sector's border may lie anywhere within the end. */
+static void test_end_in_pieces(void **state)
+{
+    (void)state;
+    enum { SECTOR = 512 };
+    expected open = expect(2, FIXTURE_SYNCED);
+    expected done = expect(2, FIXTURE_FINISHED);
+    for (size_t at = open.size + 1; at < done.size - 1; at++) {
+        size_t to = at + SECTOR < done.size - 1 ? at + SECTOR : done.size - 1;
+        check_end_without(open.size, at, open, done);
+        check_end_without(at, to, open, done);
+    }
+    td_free(open.bytes);
+    td_free(done.bytes);
 }
 
 /* One call after the other fails once, or for ever until the second run; then all is as it should
@@ -343,10 +387,15 @@ static void test_refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_tail),     cmocka_unit_test(test_half_written_end),
-        cmocka_unit_test(test_failing_calls),  cmocka_unit_test(test_power_cuts),
-        cmocka_unit_test(test_strangers),      cmocka_unit_test(test_damage_in_the_middle),
-        cmocka_unit_test(test_damaged_header), cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_every_tail),
+        cmocka_unit_test(test_half_written_end),
+        cmocka_unit_test(test_end_in_pieces),
+        cmocka_unit_test(test_failing_calls),
+        cmocka_unit_test(test_power_cuts),
+        cmocka_unit_test(test_strangers),
+        cmocka_unit_test(test_damage_in_the_middle),
+        cmocka_unit_test(test_damaged_header),
+        cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests_name("format/recover", tests, NULL, NULL);
 }

@@ -25,6 +25,7 @@ static void run_worker(const fault_sweep *sweep, unsigned worker, fault_tally *t
         atomic_fetch_add(&tally->failures, 1);
         said++;
         (void)printf("%s, case %" PRIu64 ": %s\n", sweep->name, i, what);
+        (void)fflush(stdout); /* a sweep may take long, and who runs it may not wait for its end */
     }
     sweep->close(state);
     (void)fflush(stdout);
