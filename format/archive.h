@@ -87,6 +87,12 @@ typedef struct segment_name {
  */
 int segment_name_parse(const char *file_name, segment_name *out);
 
+/* The name behind the last slash of a path. */
+const char *segment_file_name(const char *path);
+
+/* A path or name without ".open" at its end. */
+td_bytes segment_final_name(const char *path);
+
 /* Path below the archive of a segment whose first frame came at first_ns, without ".open":
  * "capture/2026/11/20/inverse-20261120T060000Z-3f2a9c01-000001.mcap". */
 void segment_name_format(const char *feed, const char *session, uint64_t first_ns, uint32_t number,

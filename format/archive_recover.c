@@ -269,11 +269,9 @@ static td_result close_discarded(work *w, const char *path, const segment_name *
 {
     const past_session *session = archive_past_session(&w->past, name->session);
     td_result rc = TD_OK;
-    for (size_t i = 0; i < w->past.segment_count && rc == TD_OK; i++) {
-        past_segment *row = &w->past.segments[i];
-        if (strcmp(row->path, path) == 0)
-            row->stage = PAST_DISCARDED;
-    }
+    past_segment *row = archive_past_segment(&w->past, path);
+    if (row != NULL)
+        row->stage = PAST_DISCARDED;
     if (session != NULL && session->is_crashed)
         rc = open_gaps_behind_finished(w, name->session, name->feed, err);
     return rc == TD_OK ? journal_about(w, JOURNAL_DISCARDED, path, name, err) : rc;

@@ -44,26 +44,11 @@ static td_result begin_session(archive_past *past, const journal_entry *entry, t
     return TD_OK;
 }
 
-static past_segment *find_segment(const archive_past *past, const char *path)
+past_segment *archive_past_segment(const archive_past *past, const char *path)
 {
-    for (size_t i = past->segment_count; i > 0; i--) {
-        if (strcmp(past->segments[i - 1].path, path) == 0)
-            return &past->segments[i - 1];
-    }
-    return NULL;
-}
-
-/* The same for one that was pruned: among the oldest, not the latest. */
-static past_segment *find_for_pruning(archive_past *past, const char *path)
-{
-    for (size_t i = 0; i < past->segment_count; i++) {
-        size_t at = (past->pruned_next + i) % past->segment_count;
-        if (strcmp(past->segments[at].path, path) != 0)
-            continue;
-        past->pruned_next = at + 1;
-        return &past->segments[at];
-    }
-    return NULL;
+    size_t row = name_index_find(&past->by_path, td_bytes_str(path));
+    TD_ASSERT(row == NAME_INDEX_NONE || row < past->segment_count);
+    return row == NAME_INDEX_NONE ? NULL : &past->segments[row];
 }
 
 static td_result open_segment(archive_past *past, const journal_entry *entry, const char *path,
@@ -78,9 +63,9 @@ static td_result open_segment(archive_past *past, const journal_entry *entry, co
         return td_err_set(err, TD_E_NOMEM, "no memory for what the journal knows");
     journal_get_text(entry, "feed", made.feed, sizeof made.feed);
     journal_get_text(entry, "session", made.session, sizeof made.session);
-    TD_ASSERT_SLOW(find_segment(past, path) == NULL);
+    TD_ASSERT_SLOW(archive_past_segment(past, path) == NULL);
     rows[past->segment_count++] = made;
-    return TD_OK;
+    return name_index_put(&past->by_path, td_bytes_str(made.path), past->segment_count - 1, err);
 }
 
 static void finish_segment(past_segment *segment, const journal_entry *entry)
@@ -108,7 +93,7 @@ static td_result note_segment(archive_past *past, const journal_entry *entry, td
     char path[LIMIT_PATH_BYTES];
     journal_get_text(entry, "segment", path, sizeof path);
     int is_pruned = td_bytes_is(entry->act, JOURNAL_PRUNED);
-    past_segment *segment = is_pruned ? find_for_pruning(past, path) : find_segment(past, path);
+    past_segment *segment = archive_past_segment(past, path);
     if (td_bytes_is(entry->act, JOURNAL_SEGMENT_OPENED))
         return segment == NULL ? open_segment(past, entry, path, err) : TD_OK;
     int is_end = td_bytes_is(entry->act, JOURNAL_SEGMENT_FINISHED) ||
@@ -161,6 +146,7 @@ void archive_past_fini(archive_past *past)
 {
     for (size_t i = 0; i < past->segment_count; i++)
         td_free(past->segments[i].path);
+    name_index_fini(&past->by_path);
     td_free(past->segments);
     td_free(past->sessions);
     *past = (archive_past){0};
@@ -179,23 +165,14 @@ int archive_past_is_pruned(const archive_past *past, const char *feed, uint64_t 
 
 /* ---- links ---- */
 
-static const char *file_name_of(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash == NULL ? path : slash + 1;
-}
-
 static void set_link(feed_link *link, const char *path, const char *session, td_hash128 chain,
                      uint64_t last_ns)
 {
     TD_ASSERT(strlen(session) < sizeof link->session);
     *link = (feed_link){.is_known = 1, .chain = chain, .last_ns = last_ns};
-    const char *name = file_name_of(path);
-    size_t length = strlen(name);
-    size_t suffix = strlen(".open");
-    if (length > suffix && strcmp(name + length - suffix, ".open") == 0)
-        length -= suffix;
-    (void)snprintf(link->segment, sizeof link->segment, "%.*s", (int)length, name);
+    td_bytes name = segment_final_name(segment_file_name(path));
+    (void)snprintf(link->segment, sizeof link->segment, "%.*s", (int)name.size,
+                   (const char *)name.data);
     (void)snprintf(link->session, sizeof link->session, "%s", session);
 }
 
@@ -285,7 +262,8 @@ int archive_past_is_put_away(archive *a, const past_segment *segment, char torn[
     if (segment->stage != PAST_RECOVERING)
         return 0;
     /* The name that recover_segment gives. */
-    (void)snprintf(relative, sizeof relative, "torn/%.1000s.0.open", file_name_of(segment->path));
+    (void)snprintf(relative, sizeof relative, "torn/%.1000s.0.open",
+                   segment_file_name(segment->path));
     td_result rc = archive_join(a, relative, torn, NULL);
     if (rc == TD_OK)
         rc = td_io_open(archive_io(a), torn, TD_OPEN_READ, &file, NULL);

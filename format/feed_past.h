@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/hash.h"
 #include "format/archive.h"
+#include "format/name_index.h"
 
 /* How far a segment that the journal knows has come. */
 typedef enum past_stage {
@@ -46,7 +47,7 @@ typedef struct archive_past {
     size_t segment_count;
     past_session *sessions; /* in the order in which they began */
     size_t session_count;
-    size_t pruned_next; /* where the next pruned segment is likely to be: they go oldest first */
+    name_index by_path;
 } archive_past;
 
 /* Read the journal. *out is the caller's, for archive_past_fini, also after a failure. */
@@ -55,6 +56,9 @@ void archive_past_fini(archive_past *past);
 
 /* 1 if what the feed had at that moment was pruned. */
 int archive_past_is_pruned(const archive_past *past, const char *feed, uint64_t ns);
+
+/* The segment of that path (without ".open"), or NULL. */
+past_segment *archive_past_segment(const archive_past *past, const char *path);
 
 /* The session of that id, or NULL. */
 past_session *archive_past_session(const archive_past *past, const char *session);

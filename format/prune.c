@@ -39,15 +39,6 @@ static int compare_candidates(const void *a, const void *b)
     return strcmp(left->path, right->path);
 }
 
-static const past_segment *find_past(const prune_work *w, const char *path)
-{
-    for (size_t i = 0; i < w->past.segment_count; i++) {
-        if (strcmp(w->past.segments[i].path, path) == 0)
-            return &w->past.segments[i];
-    }
-    return NULL;
-}
-
 /* A finished name is not enough: a recorder, or a recovery, may be about to write its entry. A
  * segment that the journal does not know (it was lost) may go. */
 static int may_go(const plan_segment *segment, const past_segment *past)
@@ -58,7 +49,7 @@ static int may_go(const plan_segment *segment, const past_segment *past)
 
 static td_result add_candidate(prune_work *w, const plan_segment *segment, td_err *err)
 {
-    const past_segment *past = find_past(w, segment->name);
+    const past_segment *past = archive_past_segment(&w->past, segment->name);
     prune_candidate made = {.path = td_strdup(segment->name),
                             .feed = td_strdup(segment->feed),
                             .first_ns = segment->first_ns,

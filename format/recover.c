@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "format/archive.h"
 #include "format/recover_impl.h"
 
 enum { COPY_BYTES = 256 << 10, TORN_NAMES_MAX = 1000 };
@@ -55,13 +56,6 @@ static td_result copy_bytes(recovery *v, uint64_t from, uint64_t to, td_file *ou
         from += size;
     }
     return rc;
-}
-
-/* The name behind the last slash. */
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash == NULL ? path : slash + 1;
 }
 
 /* 1 in *is_free if no file has that name. */
@@ -128,7 +122,7 @@ static td_result choose_torn_name(recovery *v, const char *kind, uint64_t from, 
         if (n > 0)
             (void)snprintf(number, sizeof number, ".%u", n); /* fits */
         int length = snprintf(out, LIMIT_PATH_BYTES, "%s/%s.%" PRIu64 ".%s%s", v->torn_dir,
-                              base_name(v->result->path), from, kind, number);
+                              segment_file_name(v->result->path), from, kind, number);
         if (length < 0 || (size_t)length >= LIMIT_PATH_BYTES - sizeof ".part")
             return td_err_set(err, TD_E_INVALID, "path of %d bytes in %s", length, v->torn_dir);
         int is_free;

@@ -103,6 +103,20 @@ static int ends_with(const char *name, size_t length, const char *suffix)
            memcmp(name + length - suffix_length, suffix, suffix_length) == 0;
 }
 
+const char *segment_file_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash == NULL ? path : slash + 1;
+}
+
+td_bytes segment_final_name(const char *path)
+{
+    size_t length = strlen(path);
+    if (ends_with(path, length, ".open"))
+        length -= strlen(".open");
+    return td_bytes_of(path, length);
+}
+
 int segment_name_parse(const char *file_name, segment_name *out)
 {
     *out = (segment_name){0};

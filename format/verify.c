@@ -142,6 +142,7 @@ static void verification_fini(verification *v)
         td_free(v->segments[i].previous_segment);
     }
     td_free(v->segments);
+    td_free(v->ordered);
     findings_fini(&v->findings);
     archive_past_fini(&v->past);
     archive_listing_fini(&v->listing);

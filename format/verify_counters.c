@@ -8,19 +8,17 @@
 #include "format/ledger.h"
 #include "format/verify_impl.h"
 
-static int is_of_session(const checked_segment *segment, const checked_segment *other)
-{
-    return strcmp(segment->session, other->session) == 0 && strcmp(segment->feed, other->feed) == 0;
-}
-
 /* The segment of the same feed and session with this number, if its counters could be read. */
 static const checked_segment *find_number(const verification *v, const checked_segment *segment,
                                           uint32_t number)
 {
-    for (size_t i = 0; i < v->segment_count; i++) {
-        const checked_segment *other = &v->segments[i];
-        if (other->number == number && other->rc == TD_OK && other->result.has_counters &&
-            is_of_session(other, segment))
+    for (size_t i = verify_first_of(v, segment->session, segment->feed, number);
+         i < v->segment_count; i++) {
+        const checked_segment *other = v->ordered[i];
+        if (other->number != number || strcmp(other->session, segment->session) != 0 ||
+            strcmp(other->feed, segment->feed) != 0)
+            break;
+        if (other->rc == TD_OK && other->result.has_counters)
             return other;
     }
     return NULL;

@@ -57,11 +57,16 @@ typedef struct verification {
     uint8_t has_journal;
     checked_segment *segments; /* as listed */
     size_t segment_count;
+    checked_segment **ordered; /* by session, feed and number */
     finding_list findings;
 } verification;
 
 /* Read and check every segment, on options->threads threads. */
 TD_MUST_USE td_result verify_segments(verification *v, td_err *err);
+
+/* Where this session, feed and number begins in v->ordered, or would. */
+size_t verify_first_of(const verification *v, const char *session, const char *feed,
+                       uint32_t number);
 
 /* The chain from each segment to the next of its feed, and what the journal knows. */
 TD_MUST_USE td_result verify_links(verification *v, td_err *err);

@@ -5,60 +5,57 @@
 #include "base/hash.h"
 #include "format/verify_impl.h"
 
-static const char *file_name_of(const char *path)
+/* Segments by name, for as long as they are linked. */
+typedef struct link_names {
+    name_index files;      /* what is on the disk, by file name */
+    name_index paths;      /* the same by path */
+    name_index past_files; /* what the journal knows, by file name */
+} link_names;
+
+static void names_fini(link_names *names)
 {
-    const char *slash = strrchr(path, '/');
-    return slash == NULL ? path : slash + 1;
+    name_index_fini(&names->files);
+    name_index_fini(&names->paths);
+    name_index_fini(&names->past_files);
 }
 
-/* 1 if path is name, or name with ".open" behind. */
-static int is_called(const char *path, const char *name)
+/* Of what the journal knows under one name twice, the last counts. */
+static td_result names_fill(link_names *names, const verification *v, td_err *err)
 {
-    size_t length = strlen(name);
-    return strncmp(path, name, length) == 0 &&
-           (path[length] == '\0' || strcmp(path + length, ".open") == 0);
-}
-
-static const checked_segment *find_by_file_name(const verification *v, const char *name)
-{
-    for (size_t i = 0; i < v->segment_count; i++) {
-        if (is_called(file_name_of(v->segments[i].listed->path), name))
-            return &v->segments[i];
+    td_result rc = TD_OK;
+    for (size_t i = 0; i < v->segment_count && rc == TD_OK; i++) {
+        const char *path = v->segments[i].listed->path;
+        rc = name_index_put(&names->paths, segment_final_name(path), i, err);
+        if (rc == TD_OK)
+            rc = name_index_put(&names->files, segment_final_name(segment_file_name(path)), i, err);
     }
-    return NULL;
+    for (size_t i = v->past.segment_count; i > 0 && rc == TD_OK; i--) {
+        const char *name = segment_file_name(v->past.segments[i - 1].path);
+        rc = name_index_put(&names->past_files, td_bytes_str(name), i - 1, err);
+    }
+    return rc;
 }
 
-static const checked_segment *find_by_path(const verification *v, const char *path)
+static const checked_segment *find_segment(const verification *v, const name_index *index,
+                                           const char *name)
 {
-    for (size_t i = 0; i < v->segment_count; i++) {
-        if (is_called(v->segments[i].listed->path, path))
-            return &v->segments[i];
-    }
-    return NULL;
-}
-
-/* What the journal knows of a segment by file name. */
-static const past_segment *find_in_past(const verification *v, const char *name)
-{
-    for (size_t i = v->past.segment_count; i > 0; i--) {
-        if (strcmp(file_name_of(v->past.segments[i - 1].path), name) == 0)
-            return &v->past.segments[i - 1];
-    }
-    return NULL;
+    size_t at = name_index_find(index, td_bytes_str(name));
+    return at == NAME_INDEX_NONE ? NULL : &v->segments[at];
 }
 
 /* Last chain value of a segment that was pruned: the journal has kept it. */
-static int find_pruned_chain(const verification *v, const char *name, td_hash128 *out)
+static int find_pruned_chain(const verification *v, const link_names *names, const char *name,
+                             td_hash128 *out)
 {
-    const past_segment *known = find_in_past(v, name);
-    if (known == NULL || known->stage != PAST_PRUNED)
+    size_t at = name_index_find(&names->past_files, td_bytes_str(name));
+    if (at == NAME_INDEX_NONE || v->past.segments[at].stage != PAST_PRUNED)
         return 0;
-    *out = known->chain;
+    *out = v->past.segments[at].chain;
     return 1;
 }
 
 /* A segment must begin its chain with the last value of the one before it. */
-static void check_link(verification *v, const checked_segment *segment)
+static void check_link(verification *v, const link_names *names, const checked_segment *segment)
 {
     const td_hash128 none = {0};
     const char *path = segment->listed->path;
@@ -68,13 +65,13 @@ static void check_link(verification *v, const checked_segment *segment)
                          "chain: goes on from a value, but names no segment before it");
         return;
     }
-    const checked_segment *before = find_by_file_name(v, segment->previous_segment);
+    const checked_segment *before = find_segment(v, &names->files, segment->previous_segment);
     td_hash128 last;
     int is_known = before != NULL && before->rc == TD_OK;
     if (is_known)
         last = before->result.totals.chain;
     else if (before == NULL)
-        is_known = find_pruned_chain(v, segment->previous_segment, &last);
+        is_known = find_pruned_chain(v, names, segment->previous_segment, &last);
     if (before == NULL && !is_known)
         findings_add(&v->findings, VERIFY_DAMAGED, path, 0,
                      "chain: the segment before it, %s, is not there", segment->previous_segment);
@@ -83,9 +80,9 @@ static void check_link(verification *v, const checked_segment *segment)
                      "chain: does not go on from the last value of %s", segment->previous_segment);
 }
 
-static void check_known(verification *v, const past_segment *known)
+static void check_known(verification *v, const link_names *names, const past_segment *known)
 {
-    const checked_segment *segment = find_by_path(v, known->path);
+    const checked_segment *segment = find_segment(v, &names->paths, known->path);
     if (known->stage == PAST_DISCARDED || (known->stage == PAST_PRUNED && segment == NULL))
         return;
     char torn[LIMIT_PATH_BYTES];
@@ -124,10 +121,8 @@ static void check_unknown(verification *v, const checked_segment *segment)
     const char *path = segment->listed->path;
     if (segment->rc != TD_OK || !segment->result.is_ours || segment->result.totals.chunk_count == 0)
         return;
-    for (size_t i = 0; i < v->past.segment_count; i++) {
-        if (is_called(path, v->past.segments[i].path))
-            return;
-    }
+    if (name_index_find(&v->past.by_path, segment_final_name(path)) != NAME_INDEX_NONE)
+        return;
     findings_add(&v->findings, VERIFY_DAMAGED, path, 0,
                  "the journal does not know this segment: entries are missing there, or the file "
                  "is from elsewhere");
@@ -143,19 +138,21 @@ static void check_session_end(verification *v, const past_session *session)
 
 td_result verify_links(verification *v, td_err *err)
 {
-    (void)err;
+    link_names names = {0};
     if (archive_is_single_file(v->archive))
         return TD_OK; /* its neighbours are elsewhere */
-    for (size_t i = 0; i < v->segment_count; i++) {
+    td_result rc = names_fill(&names, v, err);
+    for (size_t i = 0; i < v->segment_count && rc == TD_OK; i++) {
         const checked_segment *segment = &v->segments[i];
         if (segment->rc == TD_OK && segment->result.is_ours && segment->previous_segment != NULL)
-            check_link(v, segment);
+            check_link(v, &names, segment);
         if (v->has_journal)
             check_unknown(v, segment);
     }
-    for (size_t i = 0; i < v->past.segment_count; i++)
-        check_known(v, &v->past.segments[i]);
-    for (size_t i = 0; i < v->past.session_count; i++)
+    for (size_t i = 0; i < v->past.segment_count && rc == TD_OK; i++)
+        check_known(v, &names, &v->past.segments[i]);
+    for (size_t i = 0; i < v->past.session_count && rc == TD_OK; i++)
         check_session_end(v, &v->past.sessions[i]);
-    return TD_OK;
+    names_fini(&names);
+    return rc;
 }

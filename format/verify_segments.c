@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -151,19 +152,64 @@ static td_result run_jobs(verification *v, segment_job *jobs, td_err *err)
     return rc;
 }
 
+static int compare_place(const checked_segment *left, const char *session, const char *feed,
+                         uint32_t number)
+{
+    int order = strcmp(left->session, session);
+    if (order == 0)
+        order = strcmp(left->feed, feed);
+    if (order == 0 && left->number != number)
+        order = left->number < number ? -1 : 1;
+    return order;
+}
+
+static int compare_ordered(const void *a, const void *b)
+{
+    const checked_segment *left = *(checked_segment *const *)a;
+    const checked_segment *right = *(checked_segment *const *)b;
+    int order = compare_place(left, right->session, right->feed, right->number);
+    return order != 0 ? order : strcmp(left->listed->path, right->listed->path);
+}
+
+size_t verify_first_of(const verification *v, const char *session, const char *feed,
+                       uint32_t number)
+{
+    size_t from = 0;
+    size_t to = v->segment_count;
+    TD_ASSERT(v->ordered != NULL);
+    while (from < to) {
+        size_t middle = from + (to - from) / 2;
+        if (compare_place(v->ordered[middle], session, feed, number) < 0)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    return from;
+}
+
+static void put_in_order(verification *v)
+{
+    for (size_t i = 0; i < v->segment_count; i++)
+        v->ordered[i] = &v->segments[i];
+    if (v->segment_count > 0)
+        qsort(v->ordered, v->segment_count, sizeof v->ordered[0], compare_ordered);
+}
+
 td_result verify_segments(verification *v, td_err *err)
 {
     TD_ASSERT(v->segments == NULL);
     size_t count = v->listing.segment_count;
     segment_job *jobs = td_alloc_zero(count + 1, sizeof *jobs);
     v->segments = td_alloc_zero(count + 1, sizeof v->segments[0]);
+    v->ordered = td_alloc_zero(count + 1, sizeof(checked_segment *));
     td_result rc = TD_OK;
-    if (jobs == NULL || v->segments == NULL) {
+    if (jobs == NULL || v->segments == NULL || v->ordered == NULL) {
         rc = td_err_set(err, TD_E_NOMEM, "no memory to check %zu segments", count);
     } else {
         v->segment_count = count;
         prepare(v, jobs);
         rc = run_jobs(v, jobs, err);
+        put_in_order(v);
     }
     td_free(jobs);
     return rc;

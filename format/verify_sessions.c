@@ -171,46 +171,50 @@ static td_result merge_streams(verification *v, const char *session, time_stream
 
 static td_result add_to_stream(time_stream *s, const checked_segment *segment, td_err *err)
 {
-    const checked_segment **grown =
-        td_realloc(s->segments, s->segment_count + 1, sizeof(checked_segment *));
-    if (grown == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory to check receive times");
-    s->segments = grown;
-    size_t at = s->segment_count++;
-    for (; at > 0 && grown[at - 1]->number > segment->number; at--)
-        grown[at] = grown[at - 1];
-    grown[at] = segment;
+    if ((s->segment_count & (s->segment_count - 1)) == 0) { /* full at every power of two */
+        size_t capacity = s->segment_count == 0 ? 1 : s->segment_count * 2;
+        const checked_segment **grown = td_realloc(s->segments, capacity, sizeof *grown);
+        if (grown == NULL)
+            return td_err_set(err, TD_E_NOMEM, "no memory to check receive times");
+        s->segments = grown;
+    }
+    TD_ASSERT(s->segment_count == 0 ||
+              s->segments[s->segment_count - 1]->number <= segment->number);
+    s->segments[s->segment_count++] = segment;
     return TD_OK;
 }
 
-static td_result gather(verification *v, const char *session, time_stream *streams, size_t *count,
-                        td_err *err)
+/* A stream for each feed of the session that begins at from in v->ordered; *end: where the next one
+ * does. */
+static td_result gather(verification *v, size_t from, time_stream *streams, size_t *count,
+                        size_t *end, td_err *err)
 {
+    const char *session = v->ordered[from]->session;
     td_result rc = TD_OK;
-    for (size_t i = 0; i < v->segment_count && rc == TD_OK; i++) {
-        const checked_segment *segment = &v->segments[i];
-        if (segment->rc != TD_OK || strcmp(segment->session, session) != 0)
+    size_t at = from;
+    for (; at < v->segment_count && strcmp(v->ordered[at]->session, session) == 0; at++) {
+        const checked_segment *segment = v->ordered[at];
+        if (segment->rc != TD_OK || rc != TD_OK)
             continue;
-        size_t k = 0;
-        while (k < *count && strcmp(streams[k].segments[0]->feed, segment->feed) != 0)
-            k++;
-        if (k == LIMIT_FEEDS)
+        int is_new =
+            *count == 0 || strcmp(streams[*count - 1].segments[0]->feed, segment->feed) != 0;
+        if (is_new && *count == LIMIT_FEEDS)
             continue; /* no session of ours has that many */
-        if (k == *count) {
-            streams[k] = (time_stream){.v = v};
-            td_buf_init(&streams[k].times, LIMIT_CHUNK_BYTES);
-            (*count)++;
+        if (is_new) {
+            streams[*count] = (time_stream){.v = v};
+            td_buf_init(&streams[(*count)++].times, LIMIT_CHUNK_BYTES);
         }
-        rc = add_to_stream(&streams[k], segment, err);
+        rc = add_to_stream(&streams[*count - 1], segment, err);
     }
+    *end = at;
     return rc;
 }
 
-static td_result check_session(verification *v, const char *session, td_err *err)
+static td_result check_session(verification *v, size_t from, size_t *end, td_err *err)
 {
     time_stream streams[LIMIT_FEEDS] = {0};
     size_t count = 0;
-    td_result rc = gather(v, session, streams, &count, err);
+    td_result rc = gather(v, from, streams, &count, end, err);
     size_t started = 0;
     if (rc == TD_OK && count > 1) { /* one feed alone has been checked */
         for (size_t i = 0; i < count && rc == TD_OK; i++) {
@@ -224,28 +228,21 @@ static td_result check_session(verification *v, const char *session, td_err *err
             rc = rc == TD_EOF ? TD_OK : rc;
         }
         if (rc == TD_OK)
-            rc = merge_streams(v, session, streams, started, err);
+            rc = merge_streams(v, v->ordered[from]->session, streams, started, err);
     }
     for (size_t i = 0; i < count; i++)
         stream_fini(&streams[i]);
     return rc;
 }
 
-static int is_first_of_session(const verification *v, size_t at)
-{
-    for (size_t i = 0; i < at; i++) {
-        if (strcmp(v->segments[i].session, v->segments[at].session) == 0)
-            return 0;
-    }
-    return 1;
-}
-
 td_result verify_sessions(verification *v, td_err *err)
 {
     td_result rc = TD_OK;
-    for (size_t i = 0; i < v->segment_count && rc == TD_OK; i++) {
-        if (v->segments[i].session[0] != '\0' && is_first_of_session(v, i))
-            rc = check_session(v, v->segments[i].session, err);
+    size_t next = 0;
+    for (size_t at = 0; at < v->segment_count && rc == TD_OK; at = next) {
+        next = at + 1;
+        if (v->ordered[at]->session[0] != '\0')
+            rc = check_session(v, at, &next, err);
     }
     return rc;
 }
