@@ -236,6 +236,8 @@ td_result fixture_feed_put(fixture_feed *feed, uint64_t count, td_err *err)
         feed->next += feed->step;
     }
     assert_int_equal(chunk_builder_seal(feed->builder, feed->chunk, err), TD_OK);
+    if (feed->change != NULL)
+        feed->change(feed->change_user, feed->chunk);
     return fixture_feed_put_again(feed, err);
 }
 

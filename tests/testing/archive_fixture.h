@@ -57,6 +57,8 @@ typedef struct fixture_feed {
     uint64_t ordinals[2]; /* in, out */
     gap_row gaps[64];     /* that the last chunk's events tell */
     size_t gap_count;
+    void (*change)(void *user, sealed_chunk *chunk); /* before each is put; NULL: as it is */
+    void *change_user;
 } fixture_feed;
 
 /* Begin a session with the fixture's gap reader, starting at frame first's receive time. */
