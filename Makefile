@@ -76,7 +76,7 @@ SRC_replay += replay/export_table.c replay/export_gzip.c replay/export_folder.c 
 
 SRC_archive := archive/import.c archive/import_feed.c archive/import_line.c archive/import_plan.c \
                archive/import_slots.c archive/import_source.c archive/import_spool.c archive/import_secrets.c \
-               archive/cmd_import.c archive/verb_run.c archive/cmd_info.c archive/cmd_ls.c \
+               archive/cmd_import.c archive/verb_run.c archive/cmd_info.c archive/info_pruned.c archive/cmd_ls.c \
                archive/cmd_cat.c archive/cmd_gaps.c archive/cmd_verify.c archive/cmd_recover.c archive/cmd_prune.c \
                archive/cmd_reindex.c archive/cmd_decode.c archive/frame_lines.c archive/cmd_topics.c archive/topics_markdown.c archive/main.c
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "archive/cmds.h"
+#include "archive/info_pruned.h"
 #include "archive/verb_run.h"
 #include "base/alloc.h"
 #include "base/assert.h"
@@ -142,6 +143,7 @@ typedef struct info {
     archive_plan *plan;
     archive_listing listing;
     gap_list gaps;
+    pruned_feeds pruned;
     session_row *sessions;
     size_t session_count;
     char catalog[CATALOG_WHAT_BYTES]; /* "" = current */
@@ -172,6 +174,8 @@ static td_result gather(verb_run *verb, info *all)
         rc = archive_gaps(verb->archive, &verb->gaps, &all->gaps, err);
     if (rc == TD_OK)
         rc = archive_sessions(verb->archive, keep_session, all, err);
+    if (rc == TD_OK)
+        rc = pruned_feeds_read(verb->archive, &all->pruned, err);
     if (rc == TD_OK && !archive_is_single_file(verb->archive))
         rc = archive_check_catalog(verb->archive, all->catalog, err);
     return rc;
@@ -182,6 +186,7 @@ static void free_info(info *all)
     archive_plan_close(all->plan);
     archive_listing_fini(&all->listing);
     gap_list_fini(&all->gaps);
+    pruned_feeds_fini(&all->pruned);
     td_free(all->totals.feeds);
     td_free(all->totals.topics);
     td_free(all->sessions);
@@ -278,6 +283,7 @@ static void print_json(verb_run *verb, const info *all)
     write_sessions(json, all);
     write_feeds(json, totals);
     write_topics(json, totals);
+    pruned_feeds_write_json(json, &all->pruned);
     write_strangers(json, &all->listing);
     json_write_object_end(json);
     output_json_end(&verb->output);
@@ -320,6 +326,7 @@ static void print_head(verb_run *verb, const info *all)
                   plural_ending(all->gaps.count));
     if (totals->segments > 0)
         output_printf(output, "from %s to %s UTC\n", first, last);
+    pruned_feeds_print(output, &all->pruned);
     if (all->catalog[0] != '\0')
         output_printf(output, "the catalog is not current: %s\n", all->catalog);
     for (size_t i = 0; i < all->listing.stranger_count; i++)
