@@ -90,6 +90,11 @@ static td_result compare_journal(archive *a, catalog *c, char what[CATALOG_WHAT_
     rc = journal_read_from(a, journal_bytes, NULL, NULL, &state, err);
     if (is_behind)
         (void)snprintf(what, CATALOG_WHAT_BYTES, "an appender had to leave it behind");
+    else if (rc == TD_E_NOTFOUND && state.file_bytes < journal_bytes)
+        (void)snprintf(what, CATALOG_WHAT_BYTES,
+                       "it has read %llu bytes of the journal, which has %llu: the journal was cut "
+                       "short, or the catalog belongs to another one",
+                       (unsigned long long)journal_bytes, (unsigned long long)state.file_bytes);
     else if (rc == TD_E_NOTFOUND)
         (void)snprintf(what, CATALOG_WHAT_BYTES, "it belongs to another journal");
     else if (rc == TD_OK && state.sound_bytes != journal_bytes)

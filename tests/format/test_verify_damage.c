@@ -409,7 +409,7 @@ static void test_journal_entries(void **state)
     }
     for (size_t i = 0; i + 1 < count; i++) { /* the journal of an earlier moment */
         put_file(b, SEGMENTS, bytes, ends[i]);
-        must_show(b, VERIFY_RECOVERABLE, "", "journal up to entry", i);
+        must_show(b, VERIFY_RECOVERABLE, "the journal was cut short", "journal up to entry", i);
     }
     put_back(b, SEGMENTS);
     bench_close(b, "journal entries removed");
