@@ -48,7 +48,8 @@ typedef struct redaction {
     size_t bytes;        /* overwritten, all together */
 } redaction;
 
-/* Overwrite every occurrence in bytes. */
+/* Overwrite every occurrence in bytes: as it is, and as JSON or a URL may spell it (\u006b, \/,
+ * %6b). */
 redaction redactor_apply(redactor *self, uint8_t *bytes, size_t size);
 
 #endif

@@ -23,6 +23,13 @@ static void occurrences_are_overwritten_in_place(void **state)
         {"twice", "KEY12345KEY12345", "****************", 2, 0, 16},
         {"half", "KEY1234", "KEY1234", 0, 0, 0},
         {"at the end", "x=secret-sig", "x=**********", 1, 2, 10},
+        {"escaped, of JSON", "\"\\u004bE\\u005912345\"", "\"******************\"", 1, 1, 18},
+        {"escaped, in capitals", "{\\u004B\\u0045Y12345}", "{******************}", 1, 1, 18},
+        {"escaped, of a URL", "k=%4bEY12345&s=secret%2Dsig", "k=**********&s=************", 2, 2,
+         22},
+        {"another character", "\\u014bEY12345 %4cEY12345", "\\u014bEY12345 %4cEY12345", 0, 0, 0},
+        {"an escape that is cut off", "\\ %4 secret\\u00", "\\ %4 secret\\u00", 0, 0, 0},
+        {"a backslash elsewhere", "\\\\KEY12345\\n", "\\\\********\\n", 1, 2, 8},
     };
     (void)state;
     redactor hide;
@@ -37,6 +44,22 @@ static void occurrences_are_overwritten_in_place(void **state)
             done.first_offset != ROWS[i].first || done.bytes != ROWS[i].bytes)
             fail_msg("%s: '%s', %u at %zu", ROWS[i].name, text, done.count, done.first_offset);
     }
+    redactor_fini(&hide);
+}
+
+/* A key that begins the secret, and one in the middle of it. */
+static void a_secret_within_another_leaves_nothing_of_it(void **state)
+{
+    (void)state;
+    redactor hide;
+    redactor_init(&hide);
+    assert_int_equal(redactor_add(&hide, "demo", NULL), TD_OK);
+    assert_int_equal(redactor_add(&hide, "demo-secret-1", NULL), TD_OK);
+    assert_int_equal(redactor_add(&hide, "secret", NULL), TD_OK);
+    char text[] = "demo demo-secret-1 secret demo%2dsecret-1.";
+    redaction done = redactor_apply(&hide, (uint8_t *)text, strlen(text));
+    assert_string_equal(text, "**** ************* ****** ***************.");
+    assert_int_equal(done.first_offset, 0);
     redactor_fini(&hide);
 }
 
@@ -72,6 +95,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(occurrences_are_overwritten_in_place),
+        cmocka_unit_test(a_secret_within_another_leaves_nothing_of_it),
         cmocka_unit_test(short_secrets_are_refused),
         cmocka_unit_test(old_signatures_make_room_but_the_key_stays),
     };
