@@ -221,6 +221,13 @@ static int replaces_all(const track *t, const msg_head *head)
            (t->restarts && head->has_u && head->u == 1 && head->kind == FRAME_DELTA);
 }
 
+/* Trades, candles, orders: no frame stands on the one before it, so a fault is that frame's alone,
+ * and there is no snapshot that could end it. */
+static int is_stateless(const track *t)
+{
+    return t->book == NULL && !t->needs_anchor;
+}
+
 void track_apply(track *t, const message *m, verdict *out)
 {
     TD_ASSERT(t->magic == TRACK_MAGIC);
@@ -231,6 +238,8 @@ void track_apply(track *t, const message *m, verdict *out)
     facts.is_delta = m->head.kind == FRAME_DELTA && !facts.is_snapshot;
     if (facts.is_snapshot)
         take_snapshot(t);
+    else if (is_stateless(t))
+        t->is_broken = 0;
     facts.judges_content = t->is_anchored && !t->is_broken;
     if (t->book != NULL) {
         if (facts.is_snapshot)

@@ -14,7 +14,8 @@
  *                the same break again; sequences and times still are
  * A snapshot leads to anchored from anywhere, and sequences and times start over with it: on a live
  * topic it is a reset, counted as such and no fault (docs/wire.md 6.6). A frame with no
- * predecessor cannot break a rule about order.
+ * predecessor cannot break a rule about order. A topic without a book and without snapshots is
+ * broken from a bad frame to the next good one: frames of it do not stand on each other.
  *
  * One thread per track; no I/O. */
 #ifndef TD_BOOK_CONTINUITY_H
@@ -64,7 +65,8 @@ TD_MUST_USE td_result track_set_row(track *track, const topic_row *row, td_err *
 /* Take one decoded frame of the track's row: apply it to the book, check every rule of the row. */
 void track_apply(track *track, const message *message, verdict *out);
 
-/* The frame could not be decoded: the book can no longer be trusted until the next snapshot. */
+/* The frame could not be decoded: what it would have changed cannot be trusted until the next
+ * snapshot (or frame, if frames do not stand on each other). */
 void track_skip(track *track);
 
 /* The connection ended or a new one began: nothing that came before binds what follows. Levels stay
@@ -80,7 +82,7 @@ void track_hash(track *track, td_hasher *into);
 /* The same of its best depth levels a side (book_hash_best); the track has a book. */
 uint64_t track_hash_best(track *track, uint32_t depth);
 
-/* 1 while the book is marked broken or has had no snapshot on this connection yet. */
+/* 1 while the topic is marked broken or has had no snapshot on this connection yet. */
 int track_is_broken(const track *track);
 
 /* Last sequence numbers seen; 0 before any. */

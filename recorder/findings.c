@@ -88,14 +88,13 @@ static void log_finding(const watch_finding *finding, const char *detail, const 
         td_log_say(log, TD_LOG_WARNING, "%s %s: the books of the symbol contradict each other (%s)",
                    channel->feed, channel->exchange_topic, detail);
     else if (finding->to_ns == GAP_OPEN)
-        td_log_say(log, TD_LOG_WARNING, "%s %s: the book is broken (%s)", channel->feed,
+        td_log_say(log, TD_LOG_WARNING, "%s %s: broken (%s)", channel->feed,
                    channel->exchange_topic, detail);
     else if (compares_books(finding->rule))
         td_log_say(log, TD_LOG_INFO, "%s %s: the books of the symbol agree again", channel->feed,
                    channel->exchange_topic);
     else
-        td_log_say(log, TD_LOG_INFO, "%s %s: a snapshot mended the book", channel->feed,
-                   channel->exchange_topic);
+        td_log_say(log, TD_LOG_INFO, "%s %s: whole again", channel->feed, channel->exchange_topic);
 }
 
 static void format_detail(const watch_finding *finding, char *out, size_t size)

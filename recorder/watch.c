@@ -57,12 +57,15 @@ typedef struct watched {
     uint64_t broken_from_ns; /* 0: not broken */
     uint32_t broken_conn;    /* on which it broke: the snapshot may come on the next one */
     verdict_item broke;
+    uint32_t twin; /* 1 + index of the channel that has the topic's track, if its frames come as
+                      text and as binary ones, on a channel each; 0: this one */
 } watched;
 
 typedef struct watched_feed {
     watched *channels;
     uint32_t capacity;
     watched_lane *lanes;
+    uint8_t has_binary; /* some channel of it is of compressed frames */
 } watched_feed;
 
 struct watch {
@@ -131,7 +134,8 @@ void watch_put_control(watch *self, uint16_t feed_index, watch_control kind,
     put(self, record, bytes);
 }
 
-static watched *find_channel(watch *self, const watch_record *record)
+/* The place of a channel, in a table that grows; NULL without memory. */
+static watched *find_place(watch *self, const watch_record *record)
 {
     watched_feed *feed = &self->feeds[record->feed_index];
     if (record->channel_index >= feed->capacity) {
@@ -147,6 +151,43 @@ static watched *find_channel(watch *self, const watch_record *record)
     }
     TD_ASSERT(record->channel_index < feed->capacity);
     return &feed->channels[record->channel_index];
+}
+
+static int is_same_topic(const channel_info *a, const channel_info *b)
+{
+    return a->line == b->line && a->shard == b->shard && a->dir == b->dir &&
+           strcmp(a->exchange_topic, b->exchange_topic) == 0 && strcmp(a->symbol, b->symbol) == 0;
+}
+
+/* 1 + the index of the channel that has the topic already, for frames of the other opcode; 0: none.
+ * Looked for when a channel is met, in feeds that have compressed frames at all. */
+static uint32_t find_twin(watched_feed *feed, const channel_info *info)
+{
+    feed->has_binary |= info->opcode == OPCODE_BINARY;
+    if (!feed->has_binary)
+        return 0;
+    for (uint32_t i = 0; i < feed->capacity; i++) {
+        const watched *other = &feed->channels[i];
+        if (other->info != NULL && other->info != info && other->twin == 0 &&
+            is_same_topic(other->info, info))
+            return i + 1;
+    }
+    return 0;
+}
+
+/* What is known of the record's topic. NULL without memory. */
+static watched *find_channel(watch *self, const watch_record *record)
+{
+    watched_feed *feed = &self->feeds[record->feed_index];
+    watched *channel = find_place(self, record);
+    if (channel == NULL)
+        return NULL;
+    if (channel->info == NULL) {
+        channel->twin = find_twin(feed, record->info);
+        channel->info = channel->twin == 0 ? NULL : record->info;
+    }
+    TD_ASSERT(channel->twin <= feed->capacity);
+    return channel->twin == 0 ? channel : &feed->channels[channel->twin - 1];
 }
 
 /* The lane of the record's symbol; NULL without memory. */

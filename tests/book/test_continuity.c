@@ -462,6 +462,9 @@ static void test_trades(void **state)
         verdict_to_text(&v, &text);
         if (strcmp((const char *)text.data, TRADE_STEPS[i].verdict) != 0)
             fail_msg("trade frame %zu: verdict is '%s'", i, (const char *)text.data);
+        /* no frame stands on the one before it: what is broken is the frame */
+        if (track_is_broken(t) != (verdict_violation(&v) != NULL))
+            fail_msg("trade frame %zu: broken %d", i, track_is_broken(t));
     }
     td_buf_fini(&text);
     track_close(t);

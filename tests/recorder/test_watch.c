@@ -176,12 +176,39 @@ static void test_mended_by_the_next_connection(void **state)
     capture_tape_fini(&recorded);
 }
 
+/* Frames of one topic by turns as text and as binary ones, on a channel each: one book. */
+static void test_text_and_binary_frames_of_a_topic(void **state)
+{
+    (void)state;
+    static const char *const TOPICS[] = {"orderbook.50", NULL};
+    capture_tape recorded;
+    findings_seen seen;
+    sim_feed_record(&(sim_feed_options){.family = "v5-linear",
+                                        .topics = TOPICS,
+                                        .symbol_count = 1,
+                                        .seed = 3,
+                                        .step_ns = 20 * TD_NS_PER_MS},
+                    200, &recorded);
+    tape_channel binary = *recorded.frames[nth_of(&recorded, "orderbook.50", 0)].channel;
+    binary.info.opcode = OPCODE_BINARY;
+    binary.index += 100;
+    for (size_t n = 1; n < 100; n += 2)
+        recorded.frames[nth_of(&recorded, "orderbook.50", n)].channel = &binary;
+    watch_without(&recorded, "v5-linear", SIZE_MAX, &seen);
+    assert_int_equal(seen.count, 0);
+    watch_without(&recorded, "v5-linear", nth_of(&recorded, "orderbook.50", 51), &seen);
+    assert_int_equal(seen.count, 1);
+    assert_int_equal(seen.items[0].rule, RULE_SEQ_DENSE);
+    capture_tape_fini(&recorded);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lost_trades),
         cmocka_unit_test(test_lost_update),
         cmocka_unit_test(test_mended_by_the_next_connection),
+        cmocka_unit_test(test_text_and_binary_frames_of_a_topic),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
