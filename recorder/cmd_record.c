@@ -192,14 +192,15 @@ static void say_summary(reporter *report, const char *path, const supervisor_sta
     format_count(status->intake.frames_in, frames);
     format_size(status->intake.bytes_in, received);
     format_size(status->encoder.compressed_bytes, stored);
-    report_say(report, TD_LOG_INFO, "recorded %s frames (%s) in %s into %s: %s on disk", frames,
-               received, elapsed, path, stored);
+    report_say(report, TD_LOG_INFO, "recorded %s frame%s (%s) in %s into %s: %s on disk", frames,
+               plural_ending(status->intake.frames_in), received, elapsed, path, stored);
     if (status->intake.frames_dropped > 0)
-        report_say(report, TD_LOG_WARNING, "%" PRIu64 " frames were discarded by overload",
-                   status->intake.frames_dropped);
+        report_say(report, TD_LOG_WARNING, "%" PRIu64 " frame%s discarded by overload",
+                   status->intake.frames_dropped,
+                   status->intake.frames_dropped == 1 ? " was" : "s were");
     if (status->watch.violations > 0)
-        report_say(report, TD_LOG_WARNING, "%" PRIu64 " frames broke a continuity rule",
-                   status->watch.violations);
+        report_say(report, TD_LOG_WARNING, "%" PRIu64 " frame%s broke a continuity rule",
+                   status->watch.violations, plural_ending(status->watch.violations));
 }
 
 static void ask_to_stop(void *user)

@@ -87,7 +87,8 @@ static void print_head(const replay_report *report, output_stream *o)
     format_count(totals->frames, frames);
     format_size(totals->bytes, bytes);
     td_duration_format(report->elapsed_ns, took);
-    output_printf(o, "Replayed %s frames (%s) in %s%s.\n", frames, bytes, took,
+    output_printf(o, "Replayed %s frame%s (%s) in %s%s.\n", frames, plural_ending(totals->frames),
+                  bytes, took,
                   report->is_stopped ? ", then stopped before the end of the tape" : "");
     if (totals->first_recv_ns == 0) {
         output_printf(o, "Nothing that was selected is in the archive: 'tapedeck ls' shows what "
