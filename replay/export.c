@@ -17,6 +17,7 @@ typedef struct export_run_state {
     export_folder *folder;
     export_survey survey;
     export_manifest manifest;
+    uint64_t segments_unreadable; /* in all that was asked for: more than the second look sees */
     tape *tape;
     export_writer *writer;
     player *player;
@@ -56,6 +57,9 @@ static td_result look(export_run_state *run, td_err *err)
     rc = export_survey_run(options->spec, run->tape, run->folder, survey_is_stopped, run,
                            &run->survey, err);
     fix_selection(run, tape_get_window(run->tape));
+    tape_stats stats;
+    tape_get_stats(run->tape, &stats);
+    run->segments_unreadable = stats.segments_unreadable;
     tape_close(run->tape);
     run->tape = NULL;
     if (rc != TD_OK || run->survey.useful > 0)
@@ -143,6 +147,8 @@ static td_result conclude(export_run_state *run, export_result *out, td_err *err
     TD_ASSERT(run->writer != NULL);
     td_result rc = report_init_replay(&report, run->player, NULL, err);
     tape_get_stats(run->tape, &report.tape);
+    if (report.tape.segments_unreadable < run->segments_unreadable)
+        report.tape.segments_unreadable = run->segments_unreadable;
     if (rc == TD_OK)
         rc = report_add_gaps(&report, options->gaps, options->wanted, run->window, err);
     if (rc == TD_OK)
