@@ -106,9 +106,9 @@ TESTS_book := tests/book/test_book.c tests/book/test_continuity.c tests/book/tes
 TESTS_book += tests/book/test_audit.c
 
 TESTS_format := tests/format/test_name_index.c tests/format/test_chunk_builder.c tests/format/test_interop.c tests/format/test_mcap.c tests/format/test_recover.c tests/format/test_segment.c tests/format/test_segment_verify.c
-TESTS_format += tests/format/test_archive.c tests/format/test_archive_writer.c tests/format/test_catalog.c \
+TESTS_format += tests/format/test_archive.c tests/format/test_archive_writer.c tests/format/test_archive_writer_faults.c tests/format/test_catalog.c \
                 tests/format/test_gap.c tests/format/test_journal.c tests/format/test_archive_recover.c \
-                tests/format/test_verify.c tests/format/test_verify_damage.c tests/format/test_verify_counters.c tests/format/test_prune.c tests/format/test_archive_plan.c
+                tests/format/test_verify.c tests/format/test_verify_damage.c tests/format/test_verify_catalog.c tests/format/test_verify_counters.c tests/format/test_prune.c tests/format/test_prune_faults.c tests/format/test_archive_plan.c
 
 TESTS_tape := tests/tape/test_channel_router.c tests/tape/test_selection.c tests/tape/test_event.c tests/tape/test_gap_json.c tests/tape/test_tape.c \
               tests/tape/test_tape_files.c
@@ -271,7 +271,7 @@ TEST_BINS := $(patsubst tests/%.c,$(B)/tests/%,$(TEST_SOURCES)) $(CORPUS_BINS)
 SRC_testing := tests/testing/oom_scene.c tests/testing/oom_sweep.c tests/testing/sim_feed.c tests/testing/alloc_fault.c tests/testing/book_text.c \
                tests/testing/capture.c \
                tests/testing/capture_tape.c \
-               tests/testing/played.c tests/testing/archive_fixture.c \
+               tests/testing/played.c tests/testing/archive_fixture.c tests/testing/damage_bench.c tests/testing/prune_fixture.c \
                tests/testing/message_compare.c \
                tests/testing/segment_fixture.c tests/testing/fault_recording.c tests/testing/fault_check.c \
                tests/testing/fault_catalogs.c tests/testing/fault_sweep.c \

@@ -22,16 +22,7 @@
 #include "tests/testing/archive_fixture.h"
 #include "tests/testing/segment_fixture.h"
 
-enum { SWEEP_CALLS_MAX = 600, CHUNK_FRAMES = 20 };
-
-static void check_dump_is_as_rebuilt(archive_place *place)
-{
-    char *kept = archive_fixture_dump(place);
-    char *rebuilt = archive_fixture_dump_rebuilt(place);
-    assert_string_equal(kept, rebuilt);
-    td_free(kept);
-    td_free(rebuilt);
-}
+enum { CHUNK_FRAMES = 20 };
 
 static void check_current(archive_place *place)
 {
@@ -244,16 +235,6 @@ static void test_failing_sync_announces_nothing_ever(void **state)
 
 /* ---- crashes ---- */
 
-static void recover_all(archive_place *place, recover_report *report)
-{
-    td_err err;
-    archive *a = archive_place_open(place, ARCHIVE_MAINTAIN, "recover");
-    const gap_reader gaps = archive_fixture_gaps();
-    if (archive_recover(a, NULL, &gaps, NULL, NULL, report, &err) != TD_OK)
-        fail_msg("%s", err.text);
-    archive_close(a);
-}
-
 /* A session of chunk_count chunks that is killed behind the last; the disk is as the next process
  * finds it. */
 static void record_and_kill(archive_place *place, uint64_t from, unsigned chunk_count)
@@ -343,18 +324,18 @@ static void test_reopening_with_any_catalog(void **state)
         replace_catalog(&place, kind, older);
         assert_int_equal(archive_fixture_check_frames(&place, FIXTURE_FEED, 0, 1), 140);
         if (with_recover) {
-            recover_all(&place, &report);
+            archive_fixture_recover(&place, &report);
             assert_int_equal(report.segments_recovered, 1);
             assert_int_equal(report.gaps_opened, 1);
             assert_false(report.is_lossy);
             check_current(&place);
-            check_dump_is_as_rebuilt(&place);
+            archive_fixture_check_dump(&place);
         }
         clock_sim_advance(place.clock, 1000);
         archive_fixture_record(&place, 140, 2);
         if (with_recover)
             check_current(&place);
-        check_dump_is_as_rebuilt(&place);
+        archive_fixture_check_dump(&place);
         assert_int_equal(archive_fixture_check_frames(&place, FIXTURE_FEED, 0, 1), 180);
         archive_place_fini(&place);
     }
@@ -368,7 +349,7 @@ static void test_catalog_keeps_up_while_recording(void **state)
     archive_place_init_sim(&place);
     record_and_kill(&place, 0, 4);
     check_current(&place);
-    check_dump_is_as_rebuilt(&place);
+    archive_fixture_check_dump(&place);
     archive_place_fini(&place);
 }
 
@@ -405,12 +386,12 @@ static void test_catalog_is_rebuilt_beside_recording(void **state)
         check_current(&place);
         assert_int_equal(fixture_feed_put(&feed, CHUNK_FRAMES, &err), TD_OK);
         check_current(&place);
-        check_dump_is_as_rebuilt(&place);
+        archive_fixture_check_dump(&place);
         fixture_feed_close(&feed);
         assert_int_equal(archive_writer_close(writer, WRITER_STOP, 1, &err), TD_OK);
         archive_close(a);
         check_current(&place);
-        check_dump_is_as_rebuilt(&place);
+        archive_fixture_check_dump(&place);
         archive_place_fini(&place);
     }
 }
@@ -436,164 +417,6 @@ static void test_abandoned_rebuild(void **state)
     archive_place_fini(&place);
 }
 
-/* ---- sweeps ---- */
-
-/* Three chunks, another segment, three more; puts that find the disk full are tried once more. */
-static void record_with_faults(archive_place *place, announced *counts)
-{
-    archive *a = NULL;
-    archive_writer *writer = NULL;
-    fixture_feed feed;
-    td_err err;
-    if (archive_place_try_open(place, ARCHIVE_APPEND, "record", &a, &err) != TD_OK)
-        return;
-    td_result rc = archive_fixture_try_begin(a, count_durable, counts, &writer, &err);
-    if (rc == TD_OK) {
-        rc = fixture_feed_open(&feed, writer, FIXTURE_FEED, 0, 1, NULL, &err);
-        for (unsigned i = 0; i < 6 && rc == TD_OK; i++) {
-            if (i == 3)
-                fixture_feed_rotate(&feed);
-            rc = fixture_feed_put(&feed, CHUNK_FRAMES, &err);
-            if (rc == TD_E_NOSPACE)
-                rc = fixture_feed_put_again(&feed, &err);
-        }
-        fixture_feed_close(&feed);
-        rc = archive_writer_close(writer, rc == TD_OK ? WRITER_STOP : WRITER_ABANDON, 1, &err);
-    }
-    archive_close(a);
-}
-
-/* Fail call 1, 2, 3, … of a recording, cut the power, recover: every frame that was announced is
- * there, in order and unchanged, and a recovery finds nothing more to do. */
-static void sweep(io_fault_kind kind, io_fault_mode mode, uint64_t seed)
-{
-    for (uint32_t fail_at = 1;; fail_at++) {
-        archive_place place;
-        recover_report report = {0};
-        announced counts = {.mutex = PTHREAD_MUTEX_INITIALIZER};
-        archive_place_init_sim(&place);
-        const io_fault_plan plan = {.kind = kind, .mode = mode, .fail_at = fail_at};
-        io_fault_set_plan(place.disk, plan);
-        record_with_faults(&place, &counts);
-        int did_fire = io_fault_did_fire(place.disk);
-        io_fault_set_plan(place.disk, (io_fault_plan){0});
-        assert_int_equal(io_fault_open_count(place.disk), 0);
-        archive_place_swap_disk(&place, io_fault_power_cut(place.disk, seed));
-
-        archive *a = NULL;
-        if (archive_place_try_open(&place, ARCHIVE_READ, NULL, &a, NULL) == TD_OK) {
-            archive_close(a);
-            recover_all(&place, &report);
-            uint64_t count = archive_fixture_check_frames(&place, FIXTURE_FEED, 0, 1);
-            if (count < counts.frames || report.is_lossy)
-                fail_msg("call %u: %llu of %llu durable frames are there", fail_at,
-                         (unsigned long long)count, (unsigned long long)counts.frames);
-            recover_all(&place, &report);
-            assert_int_equal(report.segments_recovered + report.sessions_crashed, 0);
-            check_dump_is_as_rebuilt(&place);
-        } else {
-            assert_int_equal(counts.frames, 0);
-        }
-        archive_place_fini(&place);
-        if (!did_fire)
-            break;
-        assert_true(fail_at < SWEEP_CALLS_MAX);
-    }
-}
-
-static void test_failing_calls(void **state)
-{
-    (void)state;
-    sweep(IO_FAULT_EIO, IO_FAULT_ONCE, IO_FAULT_CUT_WORST);
-    sweep(IO_FAULT_EIO, IO_FAULT_FOR_EVER, 7);
-}
-
-static void test_full_disks(void **state)
-{
-    (void)state;
-    sweep(IO_FAULT_ENOSPC, IO_FAULT_ONCE, IO_FAULT_CUT_WORST);
-    sweep(IO_FAULT_ENOSPC, IO_FAULT_FOR_EVER, IO_FAULT_CUT_BEST);
-    sweep(IO_FAULT_SHORT, IO_FAULT_ONCE, IO_FAULT_CUT_WORST);
-    sweep(IO_FAULT_SHORT, IO_FAULT_FOR_EVER, 11);
-}
-
-/* A disk that was full for one call loses nothing: the same chunk, put again, is written. */
-static void test_full_once_goes_on(void **state)
-{
-    (void)state;
-    for (uint32_t fail_at = 1; fail_at < SWEEP_CALLS_MAX; fail_at++) {
-        archive_place place;
-        archive_writer *writer = NULL;
-        fixture_feed feed;
-        td_err err;
-        archive_place_init_sim(&place);
-        archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
-        assert_int_equal(archive_fixture_try_begin(a, NULL, NULL, &writer, &err), TD_OK);
-        assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, 0, 1, NULL, &err), TD_OK);
-        const io_fault_plan plan = {.kind = IO_FAULT_SHORT, .fail_at = fail_at};
-        io_fault_set_plan(place.disk, plan);
-        for (unsigned i = 0; i < 4; i++) {
-            if (i == 2)
-                fixture_feed_rotate(&feed);
-            td_result rc = fixture_feed_put(&feed, CHUNK_FRAMES, &err);
-            if (rc == TD_E_NOSPACE)
-                rc = fixture_feed_put_again(&feed, &err);
-            if (rc != TD_OK)
-                fail_msg("call %u, chunk %u: %s", fail_at, i, err.text);
-        }
-        int did_fire = io_fault_did_fire(place.disk);
-        io_fault_set_plan(place.disk, (io_fault_plan){0});
-        fixture_feed_close(&feed);
-        assert_int_equal(archive_writer_close(writer, WRITER_STOP, 1, &err), TD_OK);
-        archive_close(a);
-        assert_int_equal(archive_fixture_check_frames(&place, FIXTURE_FEED, 0, 1), 80);
-        check_current(&place);
-        archive_place_fini(&place);
-        if (!did_fire)
-            return;
-    }
-    fail_msg("the sweep never ended");
-}
-
-/* Cut the power behind each single change of a recording, with everything unsynced lost. */
-static void test_power_cut_behind_every_change(void **state)
-{
-    (void)state;
-    archive_place place;
-    announced counts = {.mutex = PTHREAD_MUTEX_INITIALIZER};
-    archive_place_init_sim(&place);
-    assert_int_equal(io_fault_log_start(place.disk, NULL), TD_OK);
-    record_with_faults(&place, &counts);
-    assert_int_equal(counts.frames, 6 * CHUNK_FRAMES);
-    uint64_t changes = io_fault_log_count(place.disk);
-    assert_true(changes > 20);
-    uint64_t last = 0;
-    for (uint64_t i = 0; i <= changes; i++) {
-        archive_place after;
-        recover_report report;
-        archive_place_init_sim(&after);
-        io_fault *then = io_fault_at(place.disk, i);
-        archive_place_swap_disk(&after, io_fault_power_cut(then, i));
-        io_fault_close(then);
-        archive *a = NULL;
-        uint64_t count = 0;
-        if (archive_place_try_open(&after, ARCHIVE_READ, NULL, &a, NULL) == TD_OK) {
-            archive_close(a);
-            recover_all(&after, &report);
-            assert_false(report.is_lossy);
-            count = archive_fixture_check_frames(&after, FIXTURE_FEED, 0, 1);
-        }
-        /* What is on disk only grows but for what was in flight: one chunk. */
-        if (count + CHUNK_FRAMES < last)
-            fail_msg("change %llu: %llu frames, %llu before", (unsigned long long)i,
-                     (unsigned long long)count, (unsigned long long)last);
-        last = count > last ? count : last;
-        archive_place_fini(&after);
-    }
-    assert_int_equal(last, 6 * CHUNK_FRAMES);
-    archive_place_fini(&place);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -606,10 +429,6 @@ int main(void)
         cmocka_unit_test(test_catalog_keeps_up_while_recording),
         cmocka_unit_test(test_catalog_is_rebuilt_beside_recording),
         cmocka_unit_test(test_abandoned_rebuild),
-        cmocka_unit_test(test_failing_calls),
-        cmocka_unit_test(test_full_disks),
-        cmocka_unit_test(test_full_once_goes_on),
-        cmocka_unit_test(test_power_cut_behind_every_change),
     };
     return cmocka_run_group_tests_name("archive_writer", tests, NULL, NULL);
 }

@@ -314,6 +314,25 @@ char *archive_fixture_dump_rebuilt(archive_place *place)
     return text;
 }
 
+void archive_fixture_check_dump(archive_place *place)
+{
+    char *kept = archive_fixture_dump(place);
+    char *rebuilt = archive_fixture_dump_rebuilt(place);
+    assert_string_equal(kept, rebuilt);
+    td_free(kept);
+    td_free(rebuilt);
+}
+
+void archive_fixture_recover(archive_place *place, recover_report *report)
+{
+    td_err err;
+    archive *a = archive_place_open(place, ARCHIVE_MAINTAIN, "recover");
+    const gap_reader gaps = archive_fixture_gaps();
+    if (archive_recover(a, NULL, &gaps, NULL, NULL, report, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    archive_close(a);
+}
+
 static void check_message(const segment_message *got, uint64_t i)
 {
     fixture_frame want;

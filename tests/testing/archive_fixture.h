@@ -9,6 +9,7 @@
 #include "base/clock_sim.h"
 #include "base/io_fault.h"
 #include "format/archive.h"
+#include "format/archive_recover.h"
 #include "format/archive_writer.h"
 #include "format/chunk_builder.h"
 #include "format/gap.h"
@@ -89,6 +90,12 @@ void archive_fixture_record(archive_place *place, uint64_t from, unsigned chunk_
  * segments and the journal; NUL-terminated. */
 char *archive_fixture_dump(archive_place *place);
 char *archive_fixture_dump_rebuilt(archive_place *place);
+
+/* The catalog is as one that is made anew. */
+void archive_fixture_check_dump(archive_place *place);
+
+/* Recover all feeds. */
+void archive_fixture_recover(archive_place *place, recover_report *report);
 
 /* Every frame of feed on disk in order of segments, open ones up to their last chain: checks each
  * against the fixture's, returns how many, and that they are first, first + step, … */

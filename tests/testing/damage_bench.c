@@ -1,0 +1,126 @@
+#include "tests/testing/damage_bench.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "format/ledger.h"
+#include "format/reindex.h"
+#include "tests/testing/segment_fixture.h"
+
+#define JOURNAL_PATH ARCHIVE_FIXTURE_PATH "/journal.mcap.open"
+
+static void keep_finding(void *user, const verify_finding *finding)
+{
+    bench *b = user;
+    size_t size = strlen(b->text);
+    (void)snprintf(b->text + size, sizeof b->text - size, "%s %s %" PRIu64 " %s\n",
+                   verify_severity_name(finding->severity), finding->segment, finding->offset,
+                   finding->what);
+}
+
+verify_severity bench_verify(bench *b)
+{
+    td_err err;
+    verify_report report;
+    const gap_reader gaps = archive_fixture_gaps();
+    const verify_options options = {
+        .threads = 1, .finding = keep_finding, .user = b, .gaps = &gaps};
+    b->text[0] = '\0';
+    archive *a = archive_place_open(&b->place, ARCHIVE_READ, NULL);
+    if (archive_verify(a, &options, &report, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    archive_close(a);
+    return report.verdict;
+}
+
+void bench_must_show(bench *b, verify_severity least, const char *names, const char *doing,
+                     size_t at)
+{
+    b->tried++;
+    verify_severity verdict = bench_verify(b);
+    if (verdict < least || strstr(b->text, names) == NULL)
+        fail_msg("%s %zu: %s, '%s' wanted:\n%s", doing, at, verify_severity_name(verdict), names,
+                 b->text);
+}
+
+static void write_note(bench *b)
+{
+    td_err err;
+    journal *j = NULL;
+    archive *a = archive_place_open(&b->place, ARCHIVE_MAINTAIN, "note");
+    const note_row row = {.time_ns = 5, .from_ns = 1, .to_ns = 2, .feed = "", .text = "a note"};
+    const gap_row gap = {.reason = GAP_CRASH,
+                         .feed = FIXTURE_FEED,
+                         .conn = 1,
+                         .topic = "",
+                         .symbol = "",
+                         .from_ns = 7,
+                         .frames_lost = GAP_FRAMES_UNKNOWN,
+                         .covered_by = "",
+                         .cause = "c",
+                         .detail = ""};
+    const gap_reader gaps = archive_fixture_gaps();
+    const reindex_options options = {.scope = REINDEX_ALL, .gaps = &gaps};
+    reindex_report report;
+    assert_int_equal(journal_open(a, &j, &err), TD_OK);
+    assert_int_equal(ledger_write_note(j, &row, &err), TD_OK);
+    assert_int_equal(ledger_write_gap(j, &gap, &err), TD_OK);
+    journal_close(j);
+    assert_int_equal(archive_reindex(a, &options, &report, &err), TD_OK);
+    archive_close(a);
+}
+
+bench *bench_open(void)
+{
+    bench *b = td_alloc_zero(1, sizeof *b);
+    assert_non_null(b);
+    archive_place_init_sim(&b->place);
+    archive_fixture_record(&b->place, 0, BENCH_SEGMENTS * BENCH_CHUNKS);
+    write_note(b);
+    archive_listing listing;
+    archive *a = archive_place_open(&b->place, ARCHIVE_READ, NULL);
+    assert_int_equal(archive_list(a, &listing, NULL), TD_OK);
+    assert_int_equal(listing.segment_count, BENCH_SEGMENTS);
+    for (size_t i = 0; i < BENCH_SEGMENTS; i++)
+        assert_int_equal(archive_join(a, listing.segments[i].path, b->paths[i], NULL), TD_OK);
+    archive_listing_fini(&listing);
+    archive_close(a);
+    (void)snprintf(b->paths[BENCH_SEGMENTS], sizeof b->paths[BENCH_SEGMENTS], "%s", JOURNAL_PATH);
+    for (size_t i = 0; i <= BENCH_SEGMENTS; i++)
+        b->bytes[i] = fixture_read_file(io_fault_io(b->place.disk), b->paths[i], &b->sizes[i]);
+    if (bench_verify(b) != VERIFY_SOUND)
+        fail_msg("%s", b->text);
+    return b;
+}
+
+void bench_close(bench *b, const char *what)
+{
+    if (bench_verify(b) != VERIFY_SOUND) /* each try was taken back */
+        fail_msg("%s", b->text);
+    print_message("%s: %u tried\n", what, b->tried);
+    for (size_t i = 0; i <= BENCH_SEGMENTS; i++)
+        td_free(b->bytes[i]);
+    archive_place_fini(&b->place);
+    td_free(b);
+}
+
+void bench_put(bench *b, size_t i, const void *bytes, size_t size)
+{
+    td_io io = io_fault_io(b->place.disk);
+    assert_int_equal(td_io_unlink(io, b->paths[i], NULL), TD_OK);
+    fixture_make_file(io, b->paths[i], bytes, size);
+}
+
+void bench_put_back(bench *b, size_t i)
+{
+    bench_put(b, i, b->bytes[i], b->sizes[i]);
+}

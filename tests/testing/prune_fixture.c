@@ -1,0 +1,96 @@
+#include "tests/testing/prune_fixture.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+
+static char removed[PRUNE_TEXT_BYTES]; /* "why number\n" of each segment, in order; one thread */
+
+static void note_removal(void *user, const prune_event *going)
+{
+    (void)user;
+    segment_name name;
+    size_t size = strlen(removed);
+    assert_true(segment_name_parse(strrchr(going->path, '/') + 1, &name));
+    (void)snprintf(removed + size, sizeof removed - size, "%s %s %u\n", prune_why_name(going->why),
+                   going->feed, name.number);
+}
+
+td_result prune_try(archive_place *place, prune_options options, prune_report *report, td_err *err)
+{
+    const gap_reader gaps = archive_fixture_gaps();
+    archive *a = NULL;
+    archive_mode mode = options.mode == PRUNE_LOOK ? ARCHIVE_READ : ARCHIVE_MAINTAIN;
+    removed[0] = '\0';
+    options.removing = note_removal;
+    options.gaps = &gaps;
+    td_result rc = archive_place_try_open(place, mode, "prune", &a, err);
+    if (rc == TD_OK)
+        rc = archive_prune(a, &options, report, err);
+    archive_close(a);
+    return rc;
+}
+
+prune_report prune(archive_place *place, prune_options options)
+{
+    prune_report report;
+    td_err err;
+    if (prune_try(place, options, &report, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    return report;
+}
+
+const char *prune_removed(void)
+{
+    return removed;
+}
+
+prune_options older_than_frame(uint64_t i)
+{
+    return (prune_options){.mode = PRUNE_REMOVE, .before_ns = AT(i), .keep_bytes = UINT64_MAX};
+}
+
+static void keep_finding(void *user, const verify_finding *finding)
+{
+    prune_found *f = user;
+    size_t size = strlen(f->text);
+    (void)snprintf(f->text + size, sizeof f->text - size, "%s %s %s\n",
+                   verify_severity_name(finding->severity), finding->segment, finding->what);
+}
+
+const prune_found *prune_verify(archive_place *place)
+{
+    static prune_found f;
+    td_err err;
+    verify_report report;
+    const gap_reader gaps = archive_fixture_gaps();
+    const verify_options options = {
+        .threads = 1, .finding = keep_finding, .user = &f, .gaps = &gaps};
+    f.text[0] = '\0';
+    archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
+    if (archive_verify(a, &options, &report, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    archive_close(a);
+    f.verdict = report.verdict;
+    return &f;
+}
+
+void prune_check_sound(archive_place *place)
+{
+    const prune_found *f = prune_verify(place);
+    if (f->verdict != VERIFY_SOUND || f->text[0] != '\0')
+        fail_msg("%s", f->text);
+    char *kept = archive_fixture_dump(place);
+    char *made = archive_fixture_dump_rebuilt(place);
+    assert_string_equal(kept, made);
+    td_free(kept);
+    td_free(made);
+}
