@@ -15,6 +15,7 @@
 #include <stdio.h>
 
 #include "base/err.h"
+#include "format/chain.h"
 #include "format/gap.h"
 #include "format/segment_index.h"
 
@@ -101,7 +102,7 @@ typedef struct note_row {
 TD_MUST_USE td_result catalog_put_note(catalog *catalog, const note_row *row, td_err *err);
 
 /* How far into the journal the catalog has read; and whether an appender had to leave it behind. */
-TD_MUST_USE td_result catalog_set_journal_bytes(catalog *catalog, uint64_t bytes, td_err *err);
+TD_MUST_USE td_result catalog_set_place(catalog *catalog, chain_place in_journal, td_err *err);
 TD_MUST_USE td_result catalog_set_behind(catalog *catalog, int is_behind, td_err *err);
 
 /* Remove channels that no segment has, and sessions and gaps if what says so (before they are read
@@ -111,7 +112,7 @@ TD_MUST_USE td_result catalog_forget_rows(catalog *catalog, catalog_forget what,
 
 /* ---- reading ---- */
 
-TD_MUST_USE td_result catalog_get_state(catalog *catalog, uint64_t *journal_bytes, int *is_behind,
+TD_MUST_USE td_result catalog_get_state(catalog *catalog, chain_place *in_journal, int *is_behind,
                                         td_err *err);
 
 /* A segment as the catalog has it, for comparing with the disk. */

@@ -7,6 +7,7 @@
 -- version 1
 
 -- journal_bytes: how much of the journal has been read into sessions, gaps and notes.
+-- journal_mark: 63 bits of the journal's chain value there; 0 or none: not known, or nothing read.
 -- behind: 1 if an appender could not write down everything it did.
 CREATE TABLE meta (
     key   TEXT PRIMARY KEY,

@@ -35,10 +35,12 @@ static td_result get_meta(catalog *c, const char *key, uint64_t *value, td_err *
     return rc;
 }
 
-td_result catalog_get_state(catalog *c, uint64_t *journal_bytes, int *is_behind, td_err *err)
+td_result catalog_get_state(catalog *c, chain_place *in_journal, int *is_behind, td_err *err)
 {
     uint64_t behind = 0;
-    td_result rc = get_meta(c, "journal_bytes", journal_bytes, err);
+    td_result rc = get_meta(c, "journal_bytes", &in_journal->bytes, err);
+    if (rc == TD_OK)
+        rc = get_meta(c, "journal_mark", &in_journal->mark, err);
     if (rc == TD_OK)
         rc = get_meta(c, "behind", &behind, err);
     *is_behind = behind != 0;

@@ -332,9 +332,10 @@ static td_result put_meta(catalog *c, const char *key, uint64_t value, td_err *e
     return catalog_query_run(&query, err);
 }
 
-td_result catalog_set_journal_bytes(catalog *c, uint64_t bytes, td_err *err)
+td_result catalog_set_place(catalog *c, chain_place in_journal, td_err *err)
 {
-    return put_meta(c, "journal_bytes", bytes, err);
+    td_result rc = put_meta(c, "journal_bytes", in_journal.bytes, err);
+    return rc == TD_OK ? put_meta(c, "journal_mark", in_journal.mark, err) : rc;
 }
 
 td_result catalog_set_behind(catalog *c, int is_behind, td_err *err)

@@ -259,9 +259,10 @@ static td_result read_entries(cursor *c, journal_fn *fn, void *user, td_err *err
 }
 
 /* Go to where an entry begins: a chain record ends there, and its last bytes are its value. */
-static td_result cursor_seek(cursor *c, uint64_t to, td_err *err)
+static td_result cursor_seek(cursor *c, chain_place place, td_err *err)
 {
     const uint8_t *value = NULL;
+    const uint64_t to = place.bytes;
     if (to == 0)
         return TD_OK;
     td_result rc = to < CHAIN_VALUE_BYTES
@@ -273,11 +274,14 @@ static td_result cursor_seek(cursor *c, uint64_t to, td_err *err)
     if (rc != TD_OK)
         return rc;
     memcpy(c->value.bytes, value, CHAIN_VALUE_BYTES);
+    if (chain_mark(c->value) != place.mark)
+        return td_err_set(err, TD_E_NOTFOUND, "another journal is at offset %llu",
+                          (unsigned long long)to);
     c->sound_bytes = to;
     return TD_OK;
 }
 
-static td_result read_file(td_file *file, uint64_t from, journal_fn *fn, void *user,
+static td_result read_file(td_file *file, chain_place from, journal_fn *fn, void *user,
                            journal_state *state, td_err *err)
 {
     cursor c;
@@ -286,14 +290,15 @@ static td_result read_file(td_file *file, uint64_t from, journal_fn *fn, void *u
         rc = cursor_seek(&c, from, err);
     if (rc == TD_OK)
         rc = read_entries(&c, fn, user, err);
-    if (rc == TD_OK && from > 0 && c.entry_count == 0 && c.sound_bytes < c.file_bytes)
+    if (rc == TD_OK && from.bytes > 0 && c.entry_count == 0 && c.sound_bytes < c.file_bytes)
         rc = td_err_set(err, TD_E_NOTFOUND, "no sound entry begins at offset %llu",
-                        (unsigned long long)from);
+                        (unsigned long long)from.bytes);
     if (rc == TD_OK)
         rc = tail_is_damaged(&c, &state->is_damaged, err);
     state->is_present = 1;
     state->file_bytes = c.file_bytes;
     state->sound_bytes = c.sound_bytes;
+    state->mark = c.sound_bytes == 0 ? 0 : chain_mark(c.value);
     state->entry_count = c.entry_count;
     cursor_fini(&c);
     return rc;
@@ -301,10 +306,10 @@ static td_result read_file(td_file *file, uint64_t from, journal_fn *fn, void *u
 
 td_result journal_read(archive *a, journal_fn *fn, void *user, journal_state *state, td_err *err)
 {
-    return journal_read_from(a, 0, fn, user, state, err);
+    return journal_read_from(a, (chain_place){0}, fn, user, state, err);
 }
 
-td_result journal_read_from(archive *a, uint64_t from, journal_fn *fn, void *user,
+td_result journal_read_from(archive *a, chain_place from, journal_fn *fn, void *user,
                             journal_state *state, td_err *err)
 {
     *state = (journal_state){0};
@@ -315,7 +320,7 @@ td_result journal_read_from(archive *a, uint64_t from, journal_fn *fn, void *use
     td_result rc = archive_join(a, JOURNAL_FILE, path, err);
     if (rc == TD_OK)
         rc = td_io_open(archive_io(a), path, TD_OPEN_READ, &file, err);
-    if (rc == TD_E_NOTFOUND && from == 0) {
+    if (rc == TD_E_NOTFOUND && from.bytes == 0) {
         td_err_clear(err);
         return TD_OK;
     }

@@ -13,6 +13,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "format/archive.h"
+#include "format/chain.h"
 
 /* Acts. Keys of each in FORMAT.md. */
 #define JOURNAL_SESSION_START   "session_start"   /* session start_ns verb version pid */
@@ -60,6 +61,7 @@ typedef td_result journal_fn(void *user, const journal_entry *entry, td_err *err
 typedef struct journal_state {
     uint64_t file_bytes;  /* as found */
     uint64_t sound_bytes; /* up to the end of the last complete, chained entry */
+    uint64_t mark;        /* chain_mark there; 0 before the first entry */
     uint64_t entry_count;
     uint8_t is_present;
     uint8_t is_damaged; /* 1: bytes behind sound_bytes hold a complete record that does not chain */
@@ -70,10 +72,11 @@ typedef struct journal_state {
 TD_MUST_USE td_result journal_read(archive *archive, journal_fn *fn, void *user,
                                    journal_state *state, td_err *err);
 
-/* The same from an entry's beginning on, as state.sound_bytes was once; 0: from the first one. Only
- * what follows is proved. TD_E_NOTFOUND if no entry can begin there. */
-TD_MUST_USE td_result journal_read_from(archive *archive, uint64_t from, journal_fn *fn, void *user,
-                                        journal_state *state, td_err *err);
+/* The same from an entry's beginning on, as state.sound_bytes and state.mark were once. What
+ * follows is proved, and by the mark, as good as surely, that what is before is what it was.
+ * TD_E_NOTFOUND if no entry begins there, or another journal's. */
+TD_MUST_USE td_result journal_read_from(archive *archive, chain_place from, journal_fn *fn,
+                                        void *user, journal_state *state, td_err *err);
 
 typedef struct journal journal;
 

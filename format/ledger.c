@@ -153,14 +153,14 @@ static td_result enter(void *user, const journal_entry *entry, td_err *err)
 
 td_result ledger_catch_up(archive *a, catalog *c, td_err *err)
 {
-    uint64_t from = 0;
+    chain_place from = {0};
     int is_behind = 0;
     journal_state state;
     td_result rc = catalog_get_state(c, &from, &is_behind, err);
     if (rc == TD_OK)
         rc = journal_read_from(a, from, enter, c, &state, err);
     if (rc == TD_OK)
-        rc = catalog_set_journal_bytes(c, state.sound_bytes, err);
+        rc = catalog_set_place(c, (chain_place){state.sound_bytes, state.mark}, err);
     return rc;
 }
 

@@ -81,23 +81,23 @@ static td_result compare_segments(archive *a, catalog *c, char what[CATALOG_WHAT
 
 static td_result compare_journal(archive *a, catalog *c, char what[CATALOG_WHAT_BYTES], td_err *err)
 {
-    uint64_t journal_bytes = 0;
+    chain_place read = {0};
     int is_behind = 0;
     journal_state state;
-    td_result rc = catalog_get_state(c, &journal_bytes, &is_behind, err);
+    td_result rc = catalog_get_state(c, &read, &is_behind, err);
     if (rc != TD_OK)
         return rc;
-    rc = journal_read_from(a, journal_bytes, NULL, NULL, &state, err);
+    rc = journal_read_from(a, read, NULL, NULL, &state, err);
     if (is_behind)
         (void)snprintf(what, CATALOG_WHAT_BYTES, "an appender had to leave it behind");
-    else if (rc == TD_E_NOTFOUND && state.file_bytes < journal_bytes)
+    else if (rc == TD_E_NOTFOUND && state.file_bytes < read.bytes)
         (void)snprintf(what, CATALOG_WHAT_BYTES,
                        "it has read %llu bytes of the journal, which has %llu: the journal was cut "
                        "short, or the catalog belongs to another one",
-                       (unsigned long long)journal_bytes, (unsigned long long)state.file_bytes);
+                       (unsigned long long)read.bytes, (unsigned long long)state.file_bytes);
     else if (rc == TD_E_NOTFOUND)
         (void)snprintf(what, CATALOG_WHAT_BYTES, "it belongs to another journal");
-    else if (rc == TD_OK && state.sound_bytes != journal_bytes)
+    else if (rc == TD_OK && state.sound_bytes != read.bytes)
         (void)snprintf(what, CATALOG_WHAT_BYTES, "it has not read the journal to its end");
     if (rc == TD_E_NOTFOUND)
         td_err_clear(err);
@@ -164,7 +164,7 @@ static td_result begin_rebuild(rebuild *r, td_err *err)
     if (r->scope == REINDEX_ALL) {
         rc = catalog_forget_rows(r->catalog, FORGET_LEDGER, err);
         if (rc == TD_OK)
-            rc = catalog_set_journal_bytes(r->catalog, 0, err);
+            rc = catalog_set_place(r->catalog, (chain_place){0}, err);
     }
     if (rc == TD_OK)
         rc = catalog_set_behind(r->catalog, 1, err);
@@ -265,15 +265,15 @@ static td_result forget_gone(rebuild *r, td_err *err)
 /* If the journal is another one, all has to be read anew. */
 static td_result choose_scope(rebuild *r, td_err *err)
 {
-    uint64_t journal_bytes = 0;
+    chain_place read = {0};
     int is_behind = 0;
     journal_state state;
     if (r->scope == REINDEX_ALL)
         return TD_OK;
-    td_result rc = catalog_get_state(r->catalog, &journal_bytes, &is_behind, err);
+    td_result rc = catalog_get_state(r->catalog, &read, &is_behind, err);
     if (rc != TD_OK)
         return rc;
-    rc = journal_read_from(r->archive, journal_bytes, NULL, NULL, &state, err);
+    rc = journal_read_from(r->archive, read, NULL, NULL, &state, err);
     if (rc == TD_E_NOTFOUND) {
         td_err_clear(err);
         r->scope = REINDEX_ALL;

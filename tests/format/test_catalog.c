@@ -190,10 +190,11 @@ static void test_version_1_is_migrated(void **state)
             "INSERT INTO sessions VALUES ('3f2a9c01', 1, 2, 'stopped', 'record',"
             " '0.1'); INSERT INTO meta VALUES ('journal_bytes', 99);");
     assert_int_equal(catalog_open(place.catalog_path, CATALOG_WRITE, &c, &err), TD_OK);
-    uint64_t journal_bytes = 1;
+    chain_place read = {1, 1};
     int is_behind = 1;
-    assert_int_equal(catalog_get_state(c, &journal_bytes, &is_behind, &err), TD_OK);
-    assert_int_equal(journal_bytes, 0);
+    assert_int_equal(catalog_get_state(c, &read, &is_behind, &err), TD_OK);
+    assert_int_equal(read.bytes, 0);
+    assert_int_equal(read.mark, 0);
     assert_false(is_behind);
     catalog_close(c);
     char *dump = archive_fixture_dump(&place);

@@ -217,18 +217,27 @@ static void test_reading_from_an_entry_on(void **state)
     a = archive_place_open(&place, ARCHIVE_READ, NULL);
     uint64_t next = 2;
     td_err err;
-    assert_int_equal(journal_read_from(a, first.sound_bytes, check_entry, &next, &got, &err),
+    assert_int_equal(journal_read_from(a, (chain_place){first.sound_bytes, first.mark}, check_entry,
+                                       &next, &got, &err),
                      TD_OK);
     assert_int_equal(next, 4);
     uint64_t end = got.sound_bytes;
-    assert_int_equal(journal_read_from(a, end, check_entry, &next, &got, &err), TD_OK);
+    assert_int_equal(
+        journal_read_from(a, (chain_place){end, got.mark}, check_entry, &next, &got, &err), TD_OK);
     assert_int_equal(got.sound_bytes, end);
     static const uint64_t WRONG[] = {1, 8, 15, 16, 17};
     for (size_t i = 0; i < sizeof WRONG / sizeof WRONG[0]; i++)
-        assert_int_equal(journal_read_from(a, WRONG[i], NULL, NULL, &got, &err), TD_E_NOTFOUND);
-    assert_int_equal(journal_read_from(a, end + 1, NULL, NULL, &got, &err), TD_E_NOTFOUND);
-    assert_int_equal(journal_read_from(a, first.sound_bytes + 1, NULL, NULL, &got, &err),
+        assert_int_equal(
+            journal_read_from(a, (chain_place){WRONG[i], first.mark}, NULL, NULL, &got, &err),
+            TD_E_NOTFOUND);
+    assert_int_equal(journal_read_from(a, (chain_place){end + 1, got.mark}, NULL, NULL, &got, &err),
                      TD_E_NOTFOUND);
+    chain_place place_of_first = {first.sound_bytes, first.mark};
+    place_of_first.bytes++;
+    assert_int_equal(journal_read_from(a, place_of_first, NULL, NULL, &got, &err), TD_E_NOTFOUND);
+    /* An entry begins there, but what is before it is not what was read. */
+    place_of_first = (chain_place){first.sound_bytes, first.mark ^ 1};
+    assert_int_equal(journal_read_from(a, place_of_first, NULL, NULL, &got, &err), TD_E_NOTFOUND);
     archive_close(a);
     archive_place_fini(&place);
 }

@@ -100,14 +100,14 @@ static void read_all(const char *path)
 {
     static paths found; /* large */
     catalog *c = NULL;
-    uint64_t journal_bytes;
+    chain_place read;
     int is_behind;
     size_t sum = 0;
     if (catalog_open(path, CATALOG_READ, &c, NULL) != TD_OK)
         return;
     found.count = 0;
     /* Damage is what most inputs are: only that it ends, and within bounds, is asked. */
-    td_result rc = catalog_get_state(c, &journal_bytes, &is_behind, NULL);
+    td_result rc = catalog_get_state(c, &read, &is_behind, NULL);
     rc = catalog_each_segment(c, keep_path, &found, NULL);
     rc = catalog_each_gap(c, see_gap, &sum, NULL);
     for (size_t i = 0; i < found.count; i++) {
