@@ -337,35 +337,44 @@ size_t subscriber_granted_count(const subscriber *self)
 
 /* ---- life ---- */
 
+/* In which round a topic is put: good ones, those without an answer, refused ones. */
+enum { ROUND_GOOD, ROUND_UNANSWERED, ROUND_REFUSED, ROUNDS };
+
+static int round_of(topic_state state)
+{
+    if (state == TOPIC_REFUSED)
+        return ROUND_REFUSED;
+    return state == TOPIC_UNANSWERED ? ROUND_UNANSWERED : ROUND_GOOD;
+}
+
 /* Stable: topics of one kind stay beside each other, as comma lists want them. */
-static size_t put_refused_last(subscriber *self, const char **names, asked_topic *rows)
+static size_t put_good_first(const subscriber *self, const char **names, asked_topic *rows)
 {
     size_t put = 0;
-    for (int is_second_round = 0; is_second_round < 2; is_second_round++) {
+    for (int round = 0; round < ROUNDS; round++) {
         for (size_t i = 0; i < self->options.topic_count; i++) {
-            int is_refused = self->rows[i].state == TOPIC_REFUSED;
-            if (is_refused != is_second_round)
+            if (round_of(self->rows[i].state) != round)
                 continue;
             names[put] = self->names[i];
             rows[put++] = self->rows[i];
         }
     }
     TD_ASSERT(put == self->options.topic_count);
-    return put - self->counts[TOPIC_REFUSED];
+    return put - self->counts[TOPIC_REFUSED] - self->counts[TOPIC_UNANSWERED];
 }
 
-/* Where there is no memory to sort, the refused ones are asked for with the others, and stand alone
- * again after some halves. */
+/* How many good ones come first. Where there is no memory to sort, all are asked for together, and
+ * bad ones stand alone again after some halves. */
 static size_t sort_topics(subscriber *self)
 {
     size_t count = self->options.topic_count;
-    if (self->counts[TOPIC_REFUSED] == 0)
+    if (self->counts[TOPIC_REFUSED] + self->counts[TOPIC_UNANSWERED] == 0)
         return count;
     const char **names = td_alloc_zero(count, sizeof(const char *));
     asked_topic *rows = td_alloc_zero(count, sizeof *rows);
     size_t good = count;
     if (names != NULL && rows != NULL) {
-        good = put_refused_last(self, names, rows);
+        good = put_good_first(self, names, rows);
         memcpy(self->names, names, count * sizeof(const char *));
         memcpy(self->rows, rows, count * sizeof *rows);
     }
@@ -381,6 +390,9 @@ void subscriber_restart(subscriber *self)
     size_t good = sort_topics(self);
     if (good > 0)
         queue_push(self, (range){0, good});
+    for (size_t i = good; i < self->options.topic_count; i++)
+        if (self->rows[i].state == TOPIC_UNANSWERED)
+            queue_push(self, (range){i, 1});
 }
 
 static td_result allocate(subscriber *self, td_err *err)

@@ -4,8 +4,13 @@
  * a time. An answer belongs to the request whose id or topics it names, else to the oldest open
  * one. The exchange may refuse a request because of one topic in it: then it is asked for again in
  * halves, until the bad topic stands alone; that one is tried again slowly, and the others have
- * long gone on. What was refused, or never answered, keeps its waiting time over reconnects, so a
- * new connection begins with what is known to be good.
+ * long gone on. What was refused keeps its waiting time over reconnects, so a new connection begins
+ * with what is known to be good.
+ *
+ * Of a request that is never answered nobody knows whether it was taken. Its topics are told, wait
+ * as refused ones do, and are then asked for one by one, so that one which the exchange ignores
+ * takes no others along. A new connection asks for them at once, behind the good ones and one by
+ * one, too: they may be there, and waiting would lose their frames.
  *
  * Pure state: callers pass monotonic time and send what is built. Network thread only. */
 #ifndef TD_RECORDER_SUBSCRIBER_H
@@ -70,8 +75,8 @@ const char *subscriber_expired(subscriber *self, uint64_t mono_ns);
  * anything. */
 uint64_t subscriber_due_ns(const subscriber *self);
 
-/* 1 once every topic was granted or refused on this connection, or was refused earlier and waits.
- */
+/* 1 once every topic was granted or refused on this connection, or was refused earlier and waits; 0
+ * while there is one that was not answered. */
 int subscriber_is_settled(const subscriber *self);
 
 /* Topics that are granted on this connection. */

@@ -391,6 +391,47 @@ static void what_is_not_answered_is_asked_again(void **state)
     close_scene(s);
 }
 
+/* A topic that the exchange ignores takes the others of its request along once, and never again. */
+static void what_was_not_answered_is_asked_alone_on_a_new_connection(void **state)
+{
+    (void)state; /* none */
+    static const char GRANTED[] = "{\"success\":true,\"ret_msg\":\"\",\"op\":\"subscribe\"}";
+    static const char REFUSED[] =
+        "{\"success\":false,\"ret_msg\":\"error:handler not found\",\"op\":\"subscribe\"}";
+    scene *s = open_scene(DIALECT_V3, TEN, 10);
+    take_requests(s);
+    s->now_ns += SUBSCRIBER_ANSWER_NS;
+    assert_int_equal(count_topics(subscriber_expired(s->asks, s->now_ns)), 10);
+    s->now_ns += SUBSCRIBER_RETRY_NS;
+    assert_int_equal(take_requests(s),
+                     10); /* alone: 8 are granted, the 9th refused, the 10th ignored */
+    for (int i = 0; i < 8; i++)
+        assert_int_equal(answer(s, GRANTED), 1);
+    assert_int_equal(answer(s, REFUSED), 1);
+    s->now_ns += SUBSCRIBER_ANSWER_NS;
+    assert_string_equal(subscriber_expired(s->asks, s->now_ns), TEN[9]);
+    s->open_count = 0;
+    subscriber_restart(s->asks);
+    assert_int_equal(take_requests(s), 3);
+    assert_int_equal(count_topics(s->open[0]), 8);
+    assert_string_equal(s->open[1], TEN[9]); /* at once, though its waiting time is not over */
+    assert_string_equal(s->open[2], TEN[8]); /* its 10 s are over */
+    char refused[128];
+    (void)snprintf(refused, sizeof refused, "{\"req_id\":\"%s\",%s", s->ids[2], REFUSED + 1);
+    assert_int_equal(answer(s, GRANTED), 1);
+    assert_int_equal(answer(s, refused), 1);
+    assert_int_equal(subscriber_granted_count(s->asks), 8);
+    assert_false(subscriber_is_settled(s->asks));
+    s->now_ns += SUBSCRIBER_ANSWER_NS;
+    assert_string_equal(subscriber_expired(s->asks, s->now_ns), TEN[9]);
+    s->now_ns += 4 * SUBSCRIBER_RETRY_NS; /* both wait for the third time */
+    assert_int_equal(take_requests(s), 2);
+    assert_int_equal(answer(s, REFUSED), 1);
+    assert_int_equal(answer(s, GRANTED), 1);
+    assert_true(subscriber_is_settled(s->asks));
+    close_scene(s);
+}
+
 static void nothing_to_ask_for(void **state)
 {
     (void)state; /* none */
@@ -414,6 +455,7 @@ int main(void)
         cmocka_unit_test(failures_by_name),
         cmocka_unit_test(spot_requests),
         cmocka_unit_test(what_is_not_answered_is_asked_again),
+        cmocka_unit_test(what_was_not_answered_is_asked_alone_on_a_new_connection),
         cmocka_unit_test(nothing_to_ask_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
