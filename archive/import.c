@@ -11,7 +11,9 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "format/archive.h"
+#include "format/archive_recover.h"
 #include "format/archive_writer.h"
+#include "format/ledger.h"
 #include "schema/decode.h"
 #include "tape/event.h"
 
@@ -38,6 +40,7 @@ typedef struct import_job {
     archive *archive;
     archive_writer *writer;
     event_reader *events;
+    gap_list earlier; /* the ledger before this session */
     import_feed *feeds[LIMIT_FEEDS];
     uint64_t last_ns; /* receive time given out last */
 } import_job;
@@ -230,6 +233,24 @@ static td_result next_in_order(import_job *job, import_record *record, import_pl
 
 /* ---- writing ---- */
 
+/* Close what a crash left open, and see which gaps are. */
+static td_result look_back(import_job *job, td_err *err)
+{
+    const gap_reader gaps = event_gap_reader(job->events);
+    td_result rc = TD_OK;
+    for (uint32_t i = 0; rc == TD_OK && i < job->plan.feed_count; i++) {
+        const char *feed = job->plan.feeds[i].name;
+        recover_report recovered;
+        rc = archive_recover(job->archive, feed, &gaps, NULL, NULL, &recovered, err);
+        if (rc == TD_OK && recovered.segments_recovered > 0)
+            td_log_say(job->options->log, TD_LOG_WARNING,
+                       "%s: an earlier session was killed; %" PRIu64
+                       " frames of its last segment are safe",
+                       feed, recovered.frames_kept);
+    }
+    return rc == TD_OK ? archive_gaps(job->archive, &gaps, &job->earlier, err) : rc;
+}
+
 static td_result open_archive(import_job *job, td_err *err)
 {
     const import_options *options = job->options;
@@ -242,6 +263,8 @@ static td_result open_archive(import_job *job, td_err *err)
         archive_open(&opening, options->archive_path, ARCHIVE_APPEND, &job->archive, err);
     if (rc == TD_OK)
         rc = event_reader_open(&job->events, err);
+    if (rc == TD_OK)
+        rc = look_back(job, err);
     if (rc != TD_OK)
         return rc;
     archive_writer_options writing = {.version = options->version,
@@ -253,6 +276,7 @@ static td_result open_archive(import_job *job, td_err *err)
                                     .session = archive_session(job->archive),
                                     .version = options->version,
                                     .start_ns = writing.start_ns,
+                                    .earlier = &job->earlier,
                                     .name = job->plan.feeds[i].name,
                                     .family = job->plan.feeds[i].family};
         rc = import_feed_open(&feed, &job->feeds[i], err);
@@ -359,6 +383,7 @@ static td_result close_archive(import_job *job, td_result rc, td_err *err)
         archive_writer_close(job->writer, rc == TD_OK ? WRITER_STOP : WRITER_ABANDON,
                              clock_wall_ns(job->options->clock), rc == TD_OK ? err : NULL);
     event_reader_close(job->events);
+    gap_list_fini(&job->earlier);
     archive_close(job->archive);
     return rc == TD_OK ? closed : rc;
 }

@@ -45,6 +45,7 @@ struct import_feed {
     uint32_t slot_count;
     gap_row gaps[GAPS_PENDING_MAX]; /* of the pending chunk */
     size_t gap_count;
+    size_t earlier_next; /* rows of the ledger before this one are seen to */
     uint32_t segment_number;
     import_feed_counts counts;
 };
@@ -278,6 +279,43 @@ td_result import_feed_connect(import_feed *feed, uint32_t shard, uint32_t conn, 
     return rc;
 }
 
+/* ---- gaps of earlier sessions ---- */
+
+static td_result close_gap(import_feed *f, const gap_row *open, uint64_t to_ns, td_err *err)
+{
+    event told = {.kind = EVENT_GAP,
+                  .line = open->line,
+                  .shard = open->shard,
+                  .conn = open->conn,
+                  .gap = *open};
+    told.gap.to_ns = to_ns;
+    td_result rc = put_event(f, &told, to_ns, err);
+    if (rc != TD_OK)
+        return rc;
+    TD_ASSERT(f->gap_count < GAPS_PENDING_MAX);
+    f->gaps[f->gap_count++] = told.gap;
+    return TD_OK;
+}
+
+/* A recorder or an import that was killed, a connection that was down when a session ended: both of
+ * their sides have been recorded only now. Rows of a feed are in order of their beginning. */
+static td_result close_earlier(import_feed *f, uint64_t recv_ns, td_err *err)
+{
+    const gap_list *earlier = f->options.earlier;
+    td_result rc = TD_OK;
+    while (rc == TD_OK && f->earlier_next < earlier->count) {
+        const gap_row *row = &earlier->rows[f->earlier_next];
+        int is_open = row->to_ns == GAP_OPEN && row->topic[0] == '\0' &&
+                      strcmp(row->feed, f->options.name) == 0;
+        if (is_open && row->from_ns >= recv_ns)
+            break;
+        if (is_open)
+            rc = close_gap(f, row, recv_ns, err);
+        f->earlier_next++;
+    }
+    return rc;
+}
+
 /* ---- frames ---- */
 
 static void count_frame(import_feed *f, const import_feed_frame *frame, const channel_route *route)
@@ -303,7 +341,9 @@ td_result import_feed_frame_put(import_feed *feed, const import_feed_frame *fram
     feed_slot *slot = &feed->slots[frame->shard];
     int is_http = frame->dir == DIR_HTTP;
     TD_ASSERT(is_http || slot->conn > 0);
-    td_result rc = make_room(feed, frame->recv_ns, err);
+    td_result rc = close_earlier(feed, frame->recv_ns, err);
+    if (rc == TD_OK)
+        rc = make_room(feed, frame->recv_ns, err);
     if (rc != TD_OK)
         return rc;
     const router_frame routed = {.shard = frame->shard,

@@ -21,6 +21,9 @@ typedef struct import_feed_options {
     const char *session;
     const char *version;
     uint64_t start_ns; /* of the session */
+    /* The ledger: gaps of the whole feed that are open end at the first frame behind their
+     * beginning. Borrowed until close. */
+    const gap_list *earlier;
     const char *name;
     const family *family;
 } import_feed_options;

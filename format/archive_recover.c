@@ -71,22 +71,30 @@ static void without_open(const char *path, char out[LIMIT_PATH_BYTES])
 
 /* ---- what the journal gets ---- */
 
-/* Was it a recorder that ended without a stop? Only where somebody listened can something be
- * missing. A session that the journal does not know may have been one. */
+/* Did it end without a stop? Then something is missing behind its last durable message: what a
+ * recorder would have heard, what the rest of a capture has. A session that the journal does not
+ * know may have been one. */
 static int has_gap(const work *w, const char *session)
 {
     const past_session *row = archive_past_session(&w->past, session);
-    return row == NULL || (strcmp(row->verb, "record") == 0 && !row->has_stopped);
+    return row == NULL || !row->has_stopped;
 }
 
-static td_result open_gap(const work *w, const char *feed, const chain_conn *conn, uint64_t from_ns,
-                          td_err *err)
+static const char *cause_of(const work *w, const char *session)
+{
+    const past_session *row = archive_past_session(&w->past, session);
+    return row != NULL && strcmp(row->verb, "import") == 0 ? "import ended before its end"
+                                                           : "recorder ended without a stop";
+}
+
+static td_result open_gap(const work *w, const segment_name *name, const chain_conn *conn,
+                          uint64_t from_ns, td_err *err)
 {
     TD_ASSERT(w->journal != NULL);
     TD_ASSERT(from_ns != 0);
     const gap_row row = {
         .reason = GAP_CRASH,
-        .feed = feed,
+        .feed = name->feed,
         .line = conn->line,
         .shard = conn->shard,
         .conn = conn->conn,
@@ -96,7 +104,7 @@ static td_result open_gap(const work *w, const char *feed, const chain_conn *con
         .to_ns = GAP_OPEN,
         .frames_lost = GAP_FRAMES_UNKNOWN,
         .covered_by = "",
-        .cause = "recorder ended without a stop",
+        .cause = cause_of(w, name->session),
         .detail = "",
     };
     w->report->gaps_opened++;
@@ -126,11 +134,11 @@ static td_result open_gaps(const work *w, const segment_name *name, const recove
         return TD_OK;
     for (uint32_t i = 0; i < result->conn_count && rc == TD_OK; i++) {
         if (!is_superseded(result, &result->conns[i]))
-            rc = open_gap(w, name->feed, &result->conns[i], from_ns, err);
+            rc = open_gap(w, name, &result->conns[i], from_ns, err);
     }
     /* Killed while no connection was up: the slot is not known, the gap is there all the same. */
     if (rc == TD_OK && result->conn_count == 0)
-        rc = open_gap(w, name->feed, &nobody, from_ns, err);
+        rc = open_gap(w, name, &nobody, from_ns, err);
     return rc;
 }
 

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { capture, captureLines, filesBelow, inboundFrames, json, jsonLines, tapedeck, temporary, withoutCapture } from "./lib.mjs";
+import { capture, captureLines, filesBelow, inboundFrames, json, jsonLines, Program, tapedeck, temporary, withoutCapture } from "./lib.mjs";
 
 const INVERSE = "inverse-2021-04-17.jsonl.gz";
 const LINEAR = "linear-2021-04-17.jsonl.gz";
@@ -138,4 +138,38 @@ test("a malformed line is named, and the rest is imported", { skip: withoutCaptu
   assert.match(end.stderr, /21/);
   const report = await json(t, ["replay", "-a", archive, "--speed", "max", "--json"]);
   assert.equal(report.frames, 45);
+});
+
+test("half an import does not look like a whole one", async (t) => {
+  const dir = temporary(t);
+  const archive = path.join(dir, "tape");
+  const frame = (n) => `{"topic":"trade.BTCUSD","data":[{"trade_time_ms":${1618666000000 + n},"timestamp":"2021-04-17T13:26:40.000Z","symbol":"BTCUSD","side":"Buy","size":1,"price":60000.5,"tick_direction":"ZeroPlusTick","trade_id":"00000000-0000-4000-8000-${String(n).padStart(12, "0")}","cross_seq":${5938950001 + n}}]}`;
+  const capture = (name, count) => {
+    const file = path.join(dir, name);
+    fs.writeFileSync(file, Array.from({ length: count }, (_, n) => `${1618666000 + n}.5: ${frame(n * 1000)}\n`).join(""));
+    return file;
+  };
+  const whole = 200_000;
+  const importing = ["import", "-a", archive, "--format", "cryptofeed", "--family", "inverse"];
+  const program = new Program(t, "tapedeck", [...importing, capture("long", whole)]);
+  const written = () => fs.existsSync(archive) && filesBelow(archive).find((file) => file.endsWith(".mcap.open") && file.startsWith("capture") && fs.statSync(path.join(archive, file)).size > 20_000);
+  while (!written() && program.child.exitCode === null) await new Promise((resolve) => setTimeout(resolve, 2));
+  const end = await program.kill("SIGTERM");
+  assert.equal(end.signal, "SIGTERM", "it was over too soon");
+  assert.equal(end.stdout, "");
+  // The next session on the feed recovers it first, and ends its gap with its first frame behind that.
+  await tapedeck(t, ["recover", "-a", archive]);
+  const [gap, ...more] = await jsonLines(t, ["gaps", "-a", archive, "--json"], { status: 1 });
+  assert.deepEqual(more, []);
+  assert.deepEqual([gap.reason, gap.feed, gap.to_ns, gap.cause], ["crash", "inverse", null, "import ended before its end"]);
+  const part = await json(t, ["replay", "-a", archive, "--json"], { status: 1 });
+  assert.ok(part.frames > 0 && part.frames < whole);
+  assert.equal(part.last_recv_ns, gap.from_ns);
+  assert.deepEqual(part.gaps, [gap]);
+  await tapedeck(t, [...importing, capture("again", part.frames + 10)]);
+  const [closed, ...others] = await jsonLines(t, ["gaps", "-a", archive, "--json"], { status: 1 });
+  assert.deepEqual(others, []);
+  // The last frame of the part is there again at the same time: the first one behind it comes a second later.
+  assert.deepEqual(closed, { ...gap, to_ns: gap.from_ns + 1e9 });
+  await tapedeck(t, ["verify", "-a", archive]);
 });

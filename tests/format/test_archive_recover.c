@@ -208,7 +208,8 @@ static void test_killed_while_putting_away(void **state)
     archive_place_fini(&place);
 }
 
-static void test_killed_import_is_no_gap(void **state)
+/* What the rest of the capture has is missing: half an import must not look like a whole one. */
+static void test_killed_import_is_a_gap(void **state)
 {
     (void)state;
     archive_place place;
@@ -218,8 +219,13 @@ static void test_killed_import_is_no_gap(void **state)
     record_and_kill(&place, "import", FIXTURE_FEED, 0, 2);
     recover(&place, NULL, &report);
     assert_int_equal(report.segments_recovered, 1);
+    assert_int_equal(report.gaps_opened, 1);
     list_gaps(&place, &gaps);
-    assert_int_equal(gaps.count, 0);
+    assert_int_equal(gaps.count, 1);
+    assert_int_equal(gaps.rows[0].reason, GAP_CRASH);
+    assert_int_equal(gaps.rows[0].from_ns, FIXTURE_START_NS + 39 * FIXTURE_STEP_NS);
+    assert_int_equal(gaps.rows[0].to_ns, GAP_OPEN);
+    assert_string_equal(gaps.rows[0].cause, "import ended before its end");
     gap_list_fini(&gaps);
     archive_place_fini(&place);
 }
@@ -404,7 +410,7 @@ int main(void)
         cmocka_unit_test(test_crash_behind_a_finished_segment),
         cmocka_unit_test(test_stillborn_segment),
         cmocka_unit_test(test_killed_while_putting_away),
-        cmocka_unit_test(test_killed_import_is_no_gap),
+        cmocka_unit_test(test_killed_import_is_a_gap),
         cmocka_unit_test(test_only_the_feed_that_is_asked_for),
         cmocka_unit_test(test_torn_tail_is_no_loss),
         cmocka_unit_test(test_live_session_is_left_alone),
