@@ -66,7 +66,7 @@ SRC_recorder := recorder/backoff.c recorder/chunk_queue.c recorder/cmd_record.c 
                 recorder/supervisor.c recorder/supervisor_open.c recorder/watch.c
 
 SRC_replay := replay/digest.c replay/lateness.c replay/pacer.c replay/player.c replay/strands.c \
-    replay/stream.c replay/stream_table.c replay/truth_table.c replay/truth_content.c replay/report.c replay/report_json.c \
+    replay/stream.c replay/stream_table.c replay/truth_table.c replay/truth_content.c replay/truth_match.c replay/report.c replay/report_json.c \
     replay/report_text.c replay/sink_jsonl.c replay/sink_truth.c replay/keyboard.c replay/source.c \
     replay/cmd_replay.c replay/serve.c replay/serve_client.c replay/serve_feeds.c replay/cmd_serve.c
 SRC_replay += replay/export_table.c replay/export_gzip.c replay/export_folder.c replay/export_series.c \
@@ -130,7 +130,7 @@ TESTS_recorder := tests/recorder/test_backoff.c tests/recorder/test_config.c \
 
 TESTS_replay := tests/replay/test_audit.c tests/replay/test_audit_sim.c tests/replay/test_player.c tests/replay/test_digest.c tests/replay/test_pacer.c \
                 tests/replay/test_report.c tests/replay/test_serve.c tests/replay/test_serve_families.c \
-                tests/replay/test_stream_table.c
+                tests/replay/test_stream_table.c tests/replay/test_truth_match.c
 TESTS_replay += tests/replay/test_export_mapper.c tests/replay/test_export_book.c tests/replay/test_export_folder.c \
                 tests/replay/test_export_series.c tests/replay/test_export_lateness.c
 

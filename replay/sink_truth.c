@@ -9,14 +9,14 @@
 #include "base/hash.h"
 #include "book/continuity.h"
 #include "replay/truth_content.h"
+#include "replay/truth_match.h"
 #include "schema/decode.h"
 
-/* A recorded connection, and the exchange's connection that it is. */
+/* A recorded connection, and which of the exchange's it is. */
 typedef struct recorded_conn {
     const char *feed;
     uint32_t line, shard, session, conn;
-    const truth_conn *truth; /* NULL: none fits, every frame is unexpected */
-    size_t next;             /* entry of truth that is expected */
+    truth_match *match;
 } recorded_conn;
 
 /* The book of a recorded channel. */
@@ -61,6 +61,8 @@ void sink_truth_close(sink_truth *self)
         return;
     for (size_t i = 0; i < self->book_capacity; i++)
         track_close(self->books[i].track);
+    for (size_t i = 0; i < self->conn_count; i++)
+        truth_match_close(self->conns[i].match);
     td_free(self->books);
     td_free(self->conns);
     decoder_close(self->decoder);
@@ -82,23 +84,6 @@ static void differs(sink_truth *self, const tape_frame *frame, const char *what)
              frame->ordinal);
 }
 
-/* The exchange's connection on which this very frame has this very ordinal. */
-static const truth_conn *identify(const sink_truth *self, const tape_frame *frame, uint64_t xxh64)
-{
-    const truth_conn *conns;
-    size_t count = truth_table_conns(self->table, &conns);
-    for (size_t i = 0; i < count; i++) {
-        if (!truth_conn_is_of(&conns[i], frame->channel->family))
-            continue;
-        for (size_t k = 0; k < conns[i].entry_count && conns[i].entries[k].n <= frame->ordinal;
-             k++) {
-            if (conns[i].entries[k].n == frame->ordinal && conns[i].entries[k].xxh64 == xxh64)
-                return &conns[i];
-        }
-    }
-    return NULL;
-}
-
 static recorded_conn *find_conn(sink_truth *self, const tape_frame *frame)
 {
     const channel_info *info = &frame->channel->info;
@@ -112,10 +97,8 @@ static recorded_conn *find_conn(sink_truth *self, const tape_frame *frame)
     return NULL;
 }
 
-/* The truth does not know the recorder's connection numbers: the first frame says which one it
- * is. */
-static td_result meet_conn(sink_truth *self, const tape_frame *frame, uint64_t xxh64,
-                           recorded_conn **out, td_err *err)
+static td_result meet_conn(sink_truth *self, const tape_frame *frame, recorded_conn **out,
+                           td_err *err)
 {
     if (self->conn_count == self->conn_capacity) {
         size_t capacity = self->conn_capacity == 0 ? 16 : self->conn_capacity * 2;
@@ -126,6 +109,10 @@ static td_result meet_conn(sink_truth *self, const tape_frame *frame, uint64_t x
         self->conn_capacity = capacity;
     }
     TD_ASSERT(self->conn_count < self->conn_capacity);
+    truth_match *match = NULL;
+    td_result rc = truth_match_open(self->table, frame->channel->family, &match, err);
+    if (rc != TD_OK)
+        return rc;
     const channel_info *info = &frame->channel->info;
     *out = &self->conns[self->conn_count++];
     **out = (recorded_conn){.feed = info->feed,
@@ -133,31 +120,23 @@ static td_result meet_conn(sink_truth *self, const tape_frame *frame, uint64_t x
                             .shard = info->shard,
                             .session = frame->session,
                             .conn = frame->conn,
-                            .truth = identify(self, frame, xxh64)};
+                            .match = match};
     return TD_OK;
 }
 
-/* Both sides in order of ordinals, so what is missing shows at the next frame that is there. */
 static void compare_frame(sink_truth *self, recorded_conn *conn, const tape_frame *frame,
                           uint64_t xxh64)
 {
-    TD_ASSERT(conn->truth == NULL || conn->next <= conn->truth->entry_count);
-    const truth_conn *truth = conn->truth;
-    while (truth != NULL && conn->next < truth->entry_count &&
-           truth->entries[conn->next].n < frame->ordinal) {
+    switch (truth_match_take(conn->match, frame->ordinal, xxh64)) {
+    case TRUTH_FITS:
+        break;
+    case TRUTH_MISSED:
         differs(self, frame, "a frame before this one was sent and is not recorded");
-        self->result.missing++;
-        conn->next++;
-    }
-    int is_sent = truth != NULL && conn->next < truth->entry_count &&
-                  truth->entries[conn->next].n == frame->ordinal;
-    if (is_sent && truth->entries[conn->next].xxh64 == xxh64) {
-        self->result.matched++;
-    } else {
+        break;
+    case TRUTH_NOT_SENT:
         differs(self, frame, "this frame was recorded and was not sent so");
-        self->result.unexpected++;
+        break;
     }
-    conn->next += (size_t)is_sent;
 }
 
 /* ---- books ---- */
@@ -290,7 +269,7 @@ static td_result take_frame(void *ctx, const sink_frame *shown, td_err *err)
     uint64_t xxh64 = td_xxh64(frame->bytes.data, frame->bytes.size);
     recorded_conn *conn = find_conn(self, frame);
     if (conn == NULL) {
-        td_result rc = meet_conn(self, frame, xxh64, &conn, err);
+        td_result rc = meet_conn(self, frame, &conn, err);
         if (rc != TD_OK)
             return rc;
     }
@@ -311,6 +290,12 @@ void sink_truth_result(const sink_truth *self, truth_result *out)
     *out = self->result;
     for (size_t i = 0; i < count; i++)
         out->frames += conns[i].entry_count;
+    for (size_t i = 0; i < self->conn_count; i++) {
+        truth_counts counts = truth_match_counts(self->conns[i].match);
+        out->matched += counts.matched;
+        out->missing += counts.missing;
+        out->unexpected += counts.unexpected;
+    }
     /* More than was sent is seen where one tape was recorded twice into this archive. */
     uint64_t seen = out->matched + out->missing;
     out->after_end = out->frames > seen ? out->frames - seen : 0;

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { BIN, json, listening, run, tapedeck, temporary } from "./lib.mjs";
+import { BIN, json, listening, Program, run, tapedeck, temporary } from "./lib.mjs";
 
 const TOPICS = ["trade.*", "orderBookL2_25.*", "orderBook_200.100ms.*", "instrument_info.100ms.*"];
 const BROKEN = process.env.TAPEDECK_BROKEN_REPLAY ?? path.join(BIN, "../tests/tapedeck-replay-broken");
@@ -49,6 +49,24 @@ test("a frame that is not recorded is missed", async (t) => {
   assert.match(report.truth.first, new RegExp(`frame ${frame.n}$`));
   const text = (await tapedeck(t, ["replay", "-a", archive, "--truth", altered], { status: 1 })).stdout;
   assert.match(text, /Complete: no\.\n\n  It is not what the exchange says/);
+});
+
+test("two feeds with the same subscriptions are told apart", async (t) => {
+  const dir = temporary(t);
+  const archive = path.join(dir, "tape");
+  const truth = path.join(dir, "truth.jsonl");
+  const sim = await listening(
+    t, ["sim", "--families", "inverse", "--symbols", "2", "--rate", "1000", "--seed", "11", "--truth", truth, "--fault", "cut@700", "--frames", "2000"], dir);
+  const config = path.join(dir, "feeds.yaml");
+  const feed = (name) => `  - name: ${name}\n    family: inverse\n    url: ${sim.url}/realtime\n    ca_file: ${sim.ca}\n    topics: [${TOPICS.map((topic) => JSON.stringify(topic)).join()}]\n`;
+  fs.writeFileSync(config, `feeds:\n${["one", "two", "three"].map(feed).join("")}`);
+  const recorder = new Program(t, "tapedeck-record", ["record", "-a", archive, "-c", config]);
+  assert.equal((await sim.program.ended).code, 0);
+  assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
+  const report = await json(t, ["replay", "-a", archive, "--truth", truth, "--json"], { status: null });
+  assert.equal(report.truth.equal, true, JSON.stringify(report.truth));
+  assert.ok(report.truth.matched > 4000, JSON.stringify(report.truth));
+  assert.equal(new Set(report.topics.map((row) => row.feed)).size, 3);
 });
 
 test("a book that forgets levels is found out", { skip: fs.existsSync(BROKEN) ? false : "needs the broken replayer" }, async (t) => {
