@@ -149,22 +149,22 @@ static int side_has(const book_side *side, uint32_t rank, int64_t key)
     return rank < side->count && side->keys[rank] == key;
 }
 
-/* Open a hole at rank. 0 if the side is at its bound, or there is no memory. */
-static int side_make_room(book_side *side, uint32_t rank)
+/* Open a hole at rank. TD_E_LIMIT: the side is at its bound; TD_E_NOMEM. */
+static td_result side_make_room(book_side *side, uint32_t rank)
 {
     TD_ASSERT(rank <= side->count);
     if (side->count == side->capacity) {
         if (side->capacity >= LIMIT_BOOK_LEVELS)
-            return 0;
+            return TD_E_LIMIT;
         uint32_t twice = side->capacity * 2;
         if (side_grow(side, twice > LIMIT_BOOK_LEVELS ? LIMIT_BOOK_LEVELS : twice) != TD_OK)
-            return 0;
+            return TD_E_NOMEM;
     }
     size_t behind = side->count - rank;
     memmove(side->keys + rank + 1, side->keys + rank, behind * sizeof *side->keys);
     memmove(side->sizes + rank + 1, side->sizes + rank, behind * sizeof *side->sizes);
     side->count++;
-    return 1;
+    return TD_OK;
 }
 
 static void side_remove(book_side *side, uint32_t rank)
@@ -323,8 +323,10 @@ static void level_put(book *b, msg_side at, int64_t key, int64_t size, msg_actio
         return;
     }
     outcome->update_misses += action == ACTION_UPDATE;
-    if (!side_make_room(side, rank)) {
-        outcome->overflows++;
+    td_result rc = side_make_room(side, rank);
+    if (rc != TD_OK) {
+        outcome->overflows += rc == TD_E_LIMIT;
+        outcome->no_memory += rc == TD_E_NOMEM;
         return;
     }
     side->keys[rank] = key;
@@ -362,7 +364,7 @@ static int replace_ordered(book *b, const msg_book *change)
         if (level->action == ACTION_DELETE || level->size <= 0 ||
             !level_scale(b, level, &key, &size) ||
             (side->count > 0 && side->keys[side->count - 1] >= key) ||
-            !side_make_room(side, side->count))
+            side_make_room(side, side->count) != TD_OK)
             return 0;
         side->keys[side->count - 1] = key;
         side->sizes[side->count - 1] = size;

@@ -31,7 +31,9 @@ typedef struct book_outcome {
                                 delta sets (ACTION_SET) to it */
     uint32_t insert_hits;    /* inserts of levels that were there (the size is replaced) */
     uint32_t empty_sizes;    /* levels set, updated or inserted with a size of 0 or less */
-    uint32_t overflows;      /* levels beyond the book's bound (or memory): not kept */
+    uint32_t overflows;      /* levels beyond the book's bound: not kept */
+    uint32_t no_memory;      /* levels that there was no memory for: not kept. The frame is not to
+                                blame */
     uint32_t out_of_range;   /* prices or sizes that do not fit at the book's scale: not kept */
 } book_outcome;
 

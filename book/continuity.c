@@ -167,7 +167,7 @@ static void check_rule(const track *t, const track_rule *rule, const frame_facts
 static int is_clean(const book_outcome *o)
 {
     return (o->delete_misses | o->update_misses | o->update_repeats | o->insert_hits |
-            o->empty_sizes | o->overflows | o->out_of_range) == 0;
+            o->empty_sizes | o->overflows | o->out_of_range | o->no_memory) == 0;
 }
 
 static void check_rules(const track *t, const frame_facts *f, verdict *out)
@@ -246,16 +246,19 @@ void track_apply(track *t, const message *m, verdict *out)
             book_replace(t->book, &m->book, &facts.outcome);
         else
             book_apply(t->book, &m->book, &facts.outcome);
+        if (TD_UNLIKELY(facts.outcome.no_memory > 0))
+            facts.judges_content = 0;
     }
     frame_facts_gather(t, m, &facts);
 
     out->count = 0;
     out->is_snapshot = facts.is_snapshot;
     out->unchecked = t->book != NULL && !facts.judges_content;
+    out->no_memory = facts.outcome.no_memory > 0;
     check_rules(t, &facts, out);
     if (TD_UNLIKELY(t->entries != NULL))
         out->unchecked |= track_entries_take_unjudged(t->entries) != 0;
-    if (verdict_violation(out) != NULL)
+    if (verdict_violation(out) != NULL || TD_UNLIKELY(out->no_memory))
         t->is_broken = 1;
     remember(t, &facts);
 }

@@ -46,6 +46,8 @@ typedef struct verdict {
     uint8_t unchecked;   /* 1: the book was broken before, its content was not judged; or there are
                             more symbols than are followed (LIMIT_TRACK_SYMBOLS) */
     uint8_t is_snapshot; /* 1: the frame replaced all that was before, whatever its type says */
+    uint8_t no_memory;   /* 1: the book could not grow. It is broken until its next snapshot and its
+                            content was not judged, for none of that is the frame's doing */
     verdict_item
         items[VERDICT_ITEMS_MAX]; /* in the row's order; the first error is "the" verdict */
 } verdict;

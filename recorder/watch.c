@@ -51,6 +51,7 @@ typedef struct watched {
     audit_seat *seat;   /* NULL: not yet, or all are taken */
     audit_part part;
     uint8_t has_no_seat;
+    uint8_t is_short; /* its book could not grow, and no snapshot came since: that was said */
     uint64_t row_day; /* days since 1970: the row was looked up for it, if it has dates */
     uint32_t conn;
     uint64_t last_ns;
@@ -266,6 +267,11 @@ static void judge(watch *self, watched *channel, const watch_record *record, con
 {
     TD_ASSERT(channel->track != NULL);
     const verdict_item *violation = verdict_violation(found);
+    if (found->no_memory && !channel->is_short)
+        td_log_say(self->options.log, TD_LOG_WARNING,
+                   "%s: no memory for the book's levels: it is not checked until its next snapshot",
+                   channel->info->exchange_topic);
+    channel->is_short = found->no_memory || (channel->is_short && found->unchecked);
     if (violation != NULL)
         count(&self->violations, 1);
     if (violation != NULL && channel->broken_from_ns == 0) {

@@ -152,6 +152,8 @@ td_result export_gate_take(export_gate *gate, const tape_frame *frame, const top
     TD_ASSERT(gate->track != NULL);
     verdict v;
     track_apply(gate->track, m, &v);
+    if (TD_UNLIKELY(v.no_memory))
+        return td_err_set(err, TD_E_NOMEM, "no memory for a book's levels");
     out->is_snapshot = v.is_snapshot;
     if (track_is_broken(gate->track)) {
         const verdict_item *violation = verdict_violation(&v);

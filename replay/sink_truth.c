@@ -180,12 +180,14 @@ static td_result compare_book(sink_truth *self, const sink_frame *shown, uint64_
 {
     const tape_frame *frame = shown->tape;
     checked_book *held = NULL;
-    verdict ignored;
+    verdict found;
     char sha1[TD_SHA1_HEX_BYTES];
     td_result rc = find_book(self, frame, &held, err);
     if (rc != TD_OK)
         return rc;
-    track_apply(held->track, decoded, &ignored);
+    track_apply(held->track, decoded, &found);
+    if (TD_UNLIKELY(found.no_memory))
+        return td_err_set(err, TD_E_NOMEM, "no memory for a book's levels");
     const char *expected = truth_table_mark(self->table, frame->channel->family, xxh64);
     if (expected == NULL || track_book(held->track) == NULL)
         return TD_OK;

@@ -324,6 +324,9 @@ static td_result take_data(stream *s, decoder *d, const stream_frame *frame, mes
     *m = storage;
     verdict v;
     track_apply(slot->track, storage, &v);
+    if (TD_UNLIKELY(v.no_memory))
+        return td_err_set(err, TD_E_NOMEM, "%s/%s/%s: no memory for the book's levels", s->feed,
+                          s->topic, s->symbol);
     if (!frame->is_lead_in) {
         count_message(s, storage);
         count_verdict(s, frame, &storage->head, &v);
