@@ -162,9 +162,9 @@
         .topic = "orderBook_200.100ms", .kind = STREAM_BOOK, .depth = 200, EVERY_EVENTS(30),       \
         .snapshot = (all), .delta = (change)                                                       \
     }
-#define TRADES(text)                                                                               \
+#define TRADES(first, text)                                                                        \
     {                                                                                              \
-        .topic = "trade", .kind = STREAM_TRADE, .flags = STREAM_NO_INITIAL | STREAM_WHOLE,         \
+        .topic = "trade", .kind = STREAM_TRADE, .flags = (first) | STREAM_WHOLE,                   \
         .snapshot = (text)                                                                         \
     }
 #define TICKER(class_bits, all, change)                                                            \
@@ -224,7 +224,7 @@
     }
 
 static const stream_row INVERSE[] = {
-    TRADES(TRADE_INVERSE),
+    TRADES(STREAM_NO_INITIAL, TRADE_INVERSE),
     BOOKS(BOOK_INVERSE_ALL, BOOK_INVERSE_DELTA),
     TICKER(CLASS_PERPETUAL,
            "{'topic':'$topic','type':'snapshot','data':{" PERPETUAL_INVERSE
@@ -284,15 +284,19 @@ static const stream_row INVERSE[] = {
            "~(,'next_funding_time':'$next_funding:iso0')~("                                        \
            ",'count_down_hour':'$funding_hours_left')}]}" TAIL_LINEAR)
 
+/* The first trade of a subscription is an old one (docs/wire.md 5.9). */
 static const stream_row LINEAR[] = {
-    TRADES(TRADE_LINEAR), BOOKS(BOOK_LINEAR_ALL, BOOK_LINEAR_DELTA),
-    TICKER_USDT,          CANDLES("candle.", CANDLE_USDT),
-    LIQUIDATION,          INSURANCE,
+    TRADES(STREAM_LAST_FIRST, TRADE_LINEAR),
+    BOOKS(BOOK_LINEAR_ALL, BOOK_LINEAR_DELTA),
+    TICKER_USDT,
+    CANDLES("candle.", CANDLE_USDT),
+    LIQUIDATION,
+    INSURANCE,
 };
 
 /* The linear shapes under the names of the inverse document. */
 static const stream_row COPYTRADE[] = {
-    TRADES(TRADE_LINEAR),
+    TRADES(STREAM_LAST_FIRST, TRADE_LINEAR),
     BOOKS(BOOK_LINEAR_ALL, BOOK_LINEAR_DELTA),
     TICKER_USDT,
     CANDLES("klineV2.", CANDLE_USDT),
@@ -302,7 +306,7 @@ static const stream_row COPYTRADE[] = {
 };
 
 static const stream_row USDC_PERP[] = {
-    TRADES(TRADE_USDC),
+    TRADES(STREAM_NO_INITIAL, TRADE_USDC),
     BOOKS(BOOK_USDC_ALL, BOOK_USDC_DELTA),
     TICKER(0, "{'topic':'$topic','type':'snapshot','data':{" MEMBERS_USDC "}" TAIL_USDC,
            "{'topic':'$topic','type':'delta','data':{'update':[{" MEMBERS_USDC "}]}" TAIL_USDC),

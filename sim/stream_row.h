@@ -50,6 +50,9 @@ enum {
     STREAM_OLD_FIRST = 1 << 7,
     STREAM_OWN_WORDS = 1 << 8, /* orders have other names for their states than elsewhere */
     STREAM_NUMBERED = 1 << 9,  /* and numbers for ids */
+    /* Trades: a new subscriber gets the last one there was, however old, and nothing before the
+     * first. */
+    STREAM_LAST_FIRST = 1 << 10,
 };
 
 /* How often a stream is shown, as one number: after 1 to so many events of its symbol, or every so

@@ -442,6 +442,11 @@ int venue_show_state(venue *v, const stream *of, text_out *out)
     uint64_t told = of->recent_count;
     uint64_t kept = s->recent_count > SYMBOL_RECENT_MAX ? s->recent_count - SYMBOL_RECENT_MAX : 0;
     v->items.trade_count = told > kept ? (size_t)(told - kept) : 0;
+    if ((of->row->flags & STREAM_LAST_FIRST) != 0) {
+        if (v->items.trade_count == 0)
+            return 0;
+        v->items.trade_count = 1;
+    }
     v->items.trade_first = (size_t)(told - v->items.trade_count);
     set_frame(v, of, s, "snapshot");
     if (of->shown != NULL)
@@ -462,4 +467,6 @@ void venue_set_shown(venue *v, stream *of, uint64_t ts_ns)
     if (of->shown != NULL)
         memcpy(of->shown, s->values, SIM_COUNT * sizeof *of->shown);
     of->candle = s->candles[of->row->interval].now;
+    of->recent_count =
+        s->recent_count; /* nobody will tell of the present event's: it is too late */
 }

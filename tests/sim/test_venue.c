@@ -344,6 +344,78 @@ static void test_wanted(void **state)
     venue_close(v);
 }
 
+/* How often a text stands in a frame. */
+static unsigned count_in(td_bytes frame, const char *text)
+{
+    unsigned count = 0;
+    size_t size = strlen(text);
+    for (size_t at = 0; at + size <= frame.size; at++)
+        count += memcmp(frame.data + at, text, size) == 0;
+    return count;
+}
+
+/* The id of the last trade in a frame. */
+static void last_trade_id(td_bytes frame, char out[64])
+{
+    static const char KEY[] = "\"trade_id\":\"";
+    out[0] = '\0';
+    for (size_t at = 0; at + sizeof KEY + 36 <= frame.size; at++)
+        if (memcmp(frame.data + at, KEY, sizeof KEY - 1) == 0)
+            (void)snprintf(out, 64, "%.36s", (const char *)frame.data + at + sizeof KEY - 1);
+}
+
+/* docs/wire.md 5.9: what a subscriber of linear trades gets first is the last trade there was. Two
+ * of them, one of a stream that nobody wanted before. Inverse has no such thing. */
+static void test_old_first_trade(void **state)
+{
+    (void)state; /* none */
+    static const struct {
+        const char *family, *wanted, *late;
+        int has_first;
+    } ROWS[] = {
+        {"linear", "trade.BTCUSDT", "trade.ETHUSDT", 1},
+        {"copytrade", "trade.BTCUSDT", "trade.ETHUSDT", 1},
+        {"inverse", "trade.BTCUSD", "trade.ETHUSD", 0},
+        {"usdc-perp", "trade.BTCPERP", "trade.ETHPERP", 0},
+    };
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        const catalog_row *row = catalog_find(ROWS[i].family);
+        const venue_options options = {.traded = row->traded,
+                                       .streams = row->streams,
+                                       .symbol_count = SYMBOLS,
+                                       .seed = 9,
+                                       .start_ns = START_NS};
+        venue *v = NULL;
+        venue_frame frame;
+        char told[64] = "";
+        char first[64];
+        assert_int_equal(venue_open(&options, &v, NULL), TD_OK);
+        uint32_t wanted = venue_find(v, td_bytes_str(ROWS[i].wanted));
+        uint32_t late = venue_find(v, td_bytes_str(ROWS[i].late));
+        venue_want(v, wanted);
+        assert_int_equal(venue_snapshot(v, wanted, &frame), 0); /* there was none yet */
+        for (uint64_t n = 1; n < 2000; n++)
+            if (venue_next(v, START_NS + n * SLOT_NS, &frame))
+                last_trade_id(frame.bytes, told);
+        assert_int_equal(venue_snapshot(v, wanted, &frame), ROWS[i].has_first);
+        if (ROWS[i].has_first) {
+            assert_int_equal(count_in(frame.bytes, "\"trade_id\""), 1);
+            last_trade_id(frame.bytes, first);
+            assert_string_equal(first, told);
+        }
+        venue_want(v, late);
+        assert_int_equal(venue_snapshot(v, late, &frame), ROWS[i].has_first);
+        if (ROWS[i].has_first) {
+            last_trade_id(frame.bytes, first);
+            uint64_t slot = 2000;
+            while (!venue_next(v, START_NS + slot * SLOT_NS, &frame) || frame.stream != late)
+                slot++;
+            assert_int_equal(count_in(frame.bytes, first), 0); /* and it does not come again */
+        }
+        venue_close(v);
+    }
+}
+
 /* A long walk, of everybody else alone, as days of a busy market: the books stay deep, and near
  * their price, however far that goes; orders do not pile up. */
 static void test_long_walk(void **state)
@@ -381,6 +453,7 @@ int main(void)
         cmocka_unit_test(test_families),        cmocka_unit_test(test_accounts),
         cmocka_unit_test(test_late_subscriber), cmocka_unit_test(test_seed),
         cmocka_unit_test(test_wanted),          cmocka_unit_test(test_long_walk),
+        cmocka_unit_test(test_old_first_trade),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
