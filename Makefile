@@ -99,7 +99,7 @@ TESTS_schema := tests/schema/test_decode_captures.c tests/schema/test_json.c \
                 tests/schema/test_json_schema.c tests/schema/test_golden.c tests/schema/test_topics_v5.c \
                 tests/schema/test_topics_older.c
 
-TESTS_schema += tests/schema/test_rows.c tests/schema/test_mechanics.c
+TESTS_schema += tests/schema/test_rows.c tests/schema/test_rows_refused.c tests/schema/test_mechanics.c
 
 TESTS_book := tests/book/test_book.c tests/book/test_continuity.c tests/book/test_continuity_entries.c tests/book/test_loss.c
 
@@ -276,7 +276,7 @@ SRC_testing := tests/testing/oom_scene.c tests/testing/oom_sweep.c tests/testing
                tests/testing/segment_fixture.c tests/testing/fault_recording.c tests/testing/fault_check.c \
                tests/testing/fault_catalogs.c tests/testing/fault_sweep.c \
                tests/testing/dialect_check.c tests/testing/raw_peer.c tests/testing/wire_side.c tests/testing/wire_echo.c tests/testing/tape_fixture.c
-SRC_testing += tests/testing/row_frames.c tests/testing/decode_bench.c tests/testing/sim_scene.c
+SRC_testing += tests/testing/row_frames.c tests/testing/row_frames_write.c tests/testing/decode_bench.c tests/testing/sim_scene.c
 OBJ_testing := $(call obj,$(SRC_testing))
 OBJ_fuzzing := $(call obj,$(SRC_fuzzing))
 

@@ -28,7 +28,9 @@ typedef struct classification {
                                 was escaped, compressed, or put together */
     td_bytes exchange_topic; /* the topic as one string: as it stands in the frame; spot's is put
                                 together from its parts ("kline.1m.BTCUSDT") if a row says how */
-    uint64_t exchange_ns;    /* the exchange's time, 0 if the frame has none */
+    uint64_t exchange_ns;    /* the exchange's time, 0 if the frame has none. A decoded message's is
+                                the better one: of a member that stands twice this may be either,
+                                of a key with escapes 0 */
     int8_t success;          /* acks and auth: 1, 0, or -1 if it is not said */
     uint8_t is_starved;      /* 1: memory ran out, so none of this need be right */
 } classification;

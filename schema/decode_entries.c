@@ -307,9 +307,11 @@ static int read_entries(rows *r, const items_row *items, json_value value, const
     return rows_refuse_value(r, DECODE_WRONG_TYPE, value, items->path);
 }
 
-/* Note what an object on the way to entries has for them. The frame's own is the envelope's. */
+/* Note what an object on the way to entries has for them: instead of what those around it have, and
+ * of a key that stands twice the first. The frame's own is the envelope's. */
 static void note_around(rows *r, json_value object, slots *around)
 {
+    slots own = NOTHING_AROUND;
     json_value key;
     json_value element;
     uint32_t place = 0;
@@ -318,9 +320,9 @@ static void note_around(rows *r, json_value object, slots *around)
         int is_text = json_text(key, &text);
         TD_ASSERT(is_text);
         uint32_t found = key_set_find_text(&r->p->around, place, text);
-        if (found == KEY_NONE)
+        if (found == KEY_NONE || own.token[found] != 0)
             continue;
-        around->token[found] = element.token;
+        around->token[found] = own.token[found] = element.token;
         around->is_around = 1;
     }
 }

@@ -48,16 +48,6 @@ static int bench_close(void **state)
     return 0;
 }
 
-/* A moment at which the row is valid. */
-static uint64_t moment_of(const topic_row *row)
-{
-    static const uint64_t DAY_NS = UINT64_C(86400000000000);
-    for (uint64_t day = 365 * 40; topic_row_is_dated(row) && day < 365 * 80; day += 5)
-        if (topic_row_is_valid(row, day * DAY_NS))
-            return day * DAY_NS;
-    return TOPIC_NOW;
-}
-
 /* The text of a frame, with its padding. */
 static td_bytes write_frame(bench *b, const row_frame *frame, unsigned how)
 {
@@ -69,11 +59,20 @@ static td_bytes write_frame(bench *b, const row_frame *frame, unsigned how)
     return td_bytes_of(td_buf_view(&b->text).data, size);
 }
 
+/* Is the time that classification found the decoded one? It may have missed it where keys have
+ * escapes, and of a time that stands twice take either (schema/classify.h). */
+static int is_same_time(uint64_t found_ns, uint64_t decoded_ns, unsigned how)
+{
+    return found_ns == decoded_ns || (how & ROW_FRAME_DOUBLED) != 0 ||
+           (found_ns == 0 && (how & ROW_FRAME_ESCAPED) != 0);
+}
+
 /* Classify and decode a text on both roads; its digest. */
-static uint64_t digest_of(bench *b, const family *of, const topic_row *row, td_bytes text)
+static uint64_t digest_of(bench *b, const family *of, const topic_row *row, td_bytes text,
+                          unsigned how)
 {
     classification what;
-    decoder_classify(b->rows, of, text, DIR_IN, moment_of(row), &what);
+    decoder_classify(b->rows, of, text, DIR_IN, row_frame_moment(row), &what);
     if (what.frame_class != CLASS_DATA || what.topic.row != row)
         fail_msg("%s %s: classified as %s of %s: %.*s", of->name, row->name,
                  frame_class_name(what.frame_class),
@@ -95,26 +94,40 @@ static uint64_t digest_of(bench *b, const family *of, const topic_row *row, td_b
         fail_msg("%s %s: the roads differ: %.*s", of->name, row->name, (int)text.size,
                  (const char *)text.data);
     if (hot.head.unknown_fields != rows.head.unknown_fields ||
-        what.exchange_ns != rows.head.exchange_ns)
+        !is_same_time(what.exchange_ns, rows.head.exchange_ns, how))
         fail_msg("%s %s: unknown fields %u, %u; times %" PRIu64 ", %" PRIu64 ": %.*s", of->name,
                  row->name, hot.head.unknown_fields, rows.head.unknown_fields, what.exchange_ns,
                  rows.head.exchange_ns, (int)text.size, (const char *)text.data);
     return digest;
 }
 
-static void check_row(bench *b, const family *of, const topic_row *row)
+/* Spellings of one frame. White space and escapes are the row-driven decoder's; of the others the
+ * hot road reads books and trades itself, as far as it can. */
+static const struct {
+    const char *name;
+    unsigned how;
+} SPELLINGS[] = {
+    {"shuffled", ROW_FRAME_SHUFFLED}, {"spaced", ROW_FRAME_SPACED},
+    {"extended", ROW_FRAME_EXTENDED}, {"doubled", ROW_FRAME_DOUBLED},
+    {"nulled", ROW_FRAME_NULLED},     {"escaped", ROW_FRAME_ESCAPED},
+    {"quoted", ROW_FRAME_QUOTED},     {"all but doubled", ROW_FRAME_ANY},
+};
+enum { SPELLING_COUNT = sizeof SPELLINGS / sizeof SPELLINGS[0] };
+
+static void check_row(bench *b, const family *of, const topic_row *row,
+                      unsigned hot[SPELLING_COUNT])
 {
-    static const unsigned SPELLINGS[] = {ROW_FRAME_SHUFFLED, ROW_FRAME_SPACED, ROW_FRAME_EXTENDED,
-                                         ROW_FRAME_SHUFFLED | ROW_FRAME_SPACED |
-                                             ROW_FRAME_EXTENDED};
+    int is_struct = row->type == MSG_BOOK_CHANGE || row->type == MSG_TRADE;
     for (int i = 0; i < FRAMES_OF_A_ROW; i++) {
         row_frame *frame = row_frame_make(row, &b->random);
-        uint64_t digest = digest_of(b, of, row, write_frame(b, frame, 0));
-        for (size_t k = 0; k < sizeof SPELLINGS / sizeof SPELLINGS[0]; k++) {
-            td_bytes text = write_frame(b, frame, SPELLINGS[k]);
-            if (digest_of(b, of, row, text) != digest)
-                fail_msg("%s %s: spelling %u changed a value: %.*s", of->name, row->name,
-                         SPELLINGS[k], (int)text.size, (const char *)text.data);
+        uint64_t digest = digest_of(b, of, row, write_frame(b, frame, 0), 0);
+        for (size_t k = 0; k < SPELLING_COUNT; k++) {
+            td_bytes text = write_frame(b, frame, SPELLINGS[k].how);
+            uint64_t slow = decoder_slow_count(b->hot);
+            if (digest_of(b, of, row, text, SPELLINGS[k].how) != digest)
+                fail_msg("%s %s, %s: a value changed: %.*s", of->name, row->name, SPELLINGS[k].name,
+                         (int)text.size, (const char *)text.data);
+            hot[k] += is_struct && decoder_slow_count(b->hot) == slow;
         }
         row_frame_free(frame);
     }
@@ -125,13 +138,19 @@ static void test_spellings(void **state)
     bench *b = *state;
     size_t count = 0;
     size_t rows = 0;
+    unsigned hot[SPELLING_COUNT] = {0};
     const family *const *families = family_table(&count);
     for (size_t i = 0; i < count; i++) {
         for (size_t k = 0; k < families[i]->topic_count; k++, rows++)
-            check_row(b, families[i], &families[i]->topics[k]);
+            check_row(b, families[i], &families[i]->topics[k], hot);
     }
-    print_message("%zu rows\n", rows);
+    print_message("  %zu rows, %d frames of each\n", rows, FRAMES_OF_A_ROW);
     assert_true(rows > 0);
+    for (size_t k = 0; k < SPELLING_COUNT; k++)
+        print_message("  %s: %u books and trades on the hot road\n", SPELLINGS[k].name, hot[k]);
+    for (size_t k = 0; k < SPELLING_COUNT; k++)
+        assert_true((hot[k] > 0) ==
+                    ((SPELLINGS[k].how & (ROW_FRAME_SPACED | ROW_FRAME_ESCAPED)) == 0));
 }
 
 /* Books and trades whose entries have more than plain structs hold are read by the row alone: few,
@@ -168,7 +187,7 @@ static void test_hot_rows(void **state)
             uint64_t slow = decoder_slow_count(b->hot);
             for (int n = 0; n < FRAMES_OF_A_ROW; n++) {
                 row_frame *frame = row_frame_make(row, &b->random);
-                (void)digest_of(b, families[i], row, write_frame(b, frame, 0));
+                (void)digest_of(b, families[i], row, write_frame(b, frame, 0), 0);
                 row_frame_free(frame);
             }
             slow = decoder_slow_count(b->hot) - slow;

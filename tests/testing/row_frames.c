@@ -1,4 +1,4 @@
-#include "tests/testing/row_frames.h"
+#include "tests/testing/row_frames_impl.h"
 
 #include <inttypes.h>
 #include <setjmp.h>
@@ -9,31 +9,11 @@
 
 #include <cmocka.h>
 
-enum { CHILDREN_MAX = 160, TEXT_BYTES = 64, NODES_MAX = 600 };
-
-typedef enum node_type { NODE_SCALAR, NODE_OBJECT, NODE_ARRAY } node_type;
-
-typedef struct node {
-    node_type type;
-    char key[TEXT_BYTES];  /* of a member */
-    char text[TEXT_BYTES]; /* of a scalar, as it stands in the frame */
-    struct node *children[CHILDREN_MAX];
-    size_t count;
-} node;
-
-struct row_frame {
-    node *nodes[NODES_MAX];
-    size_t count;
-    node *root;
-    const topic_row *row;
-    td_random *random;
-};
-
 /* ---- the tree ---- */
 
 static node *new_node(row_frame *f, node_type type)
 {
-    assert_true(f->count < NODES_MAX);
+    assert_true(f->count < ROW_FRAME_NODES_MAX);
     node *made = calloc(1, sizeof *made);
     assert_non_null(made);
     made->type = type;
@@ -43,7 +23,7 @@ static node *new_node(row_frame *f, node_type type)
 
 static node *add_child(node *parent, const char *key, node *child)
 {
-    assert_true(parent->count < CHILDREN_MAX);
+    assert_true(parent->count < ROW_FRAME_CHILDREN_MAX);
     snprintf(child->key, sizeof child->key, "%s", key);
     parent->children[parent->count++] = child;
     return child;
@@ -67,12 +47,14 @@ static void set_scalar(row_frame *f, node *object, const char *key, const char *
 
 static void set_string(row_frame *f, node *object, const char *key, const char *text)
 {
-    char quoted[TEXT_BYTES];
+    char quoted[ROW_FRAME_TEXT_BYTES];
     snprintf(quoted, sizeof quoted, "\"%.*s\"", (int)sizeof quoted - 3, text);
     set_scalar(f, object, key, quoted);
 }
 
 /* ---- values ---- */
+
+static void set_json(row_frame *f, node *object, const char *key);
 
 static uint64_t below(row_frame *f, uint64_t bound)
 {
@@ -85,17 +67,18 @@ static int chance(row_frame *f, unsigned percent)
 }
 
 /* A whole number as a number or a string. */
-static void number_text(row_frame *f, uint64_t number, char out[TEXT_BYTES])
+static void number_text(row_frame *f, uint64_t number, char out[ROW_FRAME_TEXT_BYTES])
 {
-    snprintf(out, TEXT_BYTES, chance(f, 50) ? "%" PRIu64 : "\"%" PRIu64 "\"", number);
+    snprintf(out, ROW_FRAME_TEXT_BYTES, chance(f, 50) ? "%" PRIu64 : "\"%" PRIu64 "\"", number);
 }
 
-static void time_text(row_frame *f, field_unit unit, char out[TEXT_BYTES])
+static void time_text(row_frame *f, field_unit unit, char out[ROW_FRAME_TEXT_BYTES])
 {
     uint64_t s = UINT64_C(1600000000) + below(f, 100000000);
     if (unit == UNIT_RFC3339) {
-        snprintf(out, TEXT_BYTES, "\"2021-%02u-%02uT%02u:10:20.%03uZ\"", (unsigned)below(f, 12) + 1,
-                 (unsigned)below(f, 28) + 1, (unsigned)below(f, 24), (unsigned)below(f, 1000));
+        snprintf(out, ROW_FRAME_TEXT_BYTES, "\"2021-%02u-%02uT%02u:10:20.%03uZ\"",
+                 (unsigned)below(f, 12) + 1, (unsigned)below(f, 28) + 1, (unsigned)below(f, 24),
+                 (unsigned)below(f, 1000));
         return;
     }
     uint64_t scale = unit == UNIT_S    ? 1
@@ -105,14 +88,30 @@ static void time_text(row_frame *f, field_unit unit, char out[TEXT_BYTES])
     number_text(f, s * scale + below(f, scale), out);
 }
 
-static void decimal_text(row_frame *f, const field_row *field, char out[TEXT_BYTES])
+/* Beyond books and trades decimals may be large, below zero, or written with an exponent. */
+static int strange_decimal(row_frame *f, char out[ROW_FRAME_TEXT_BYTES])
+{
+    static const struct {
+        const char *before, *behind;
+    } STRANGE[] = {{"-", ".25"}, {"", "e-06"}, {"\"-", "\""}, {"\"", "000000000000000.5\""}};
+    if (f->row->type == MSG_BOOK_CHANGE || f->row->type == MSG_TRADE || !chance(f, 20))
+        return 0;
+    size_t which = (size_t)below(f, 4);
+    snprintf(out, ROW_FRAME_TEXT_BYTES, "%s%" PRIu64 "%s", STRANGE[which].before,
+             below(f, 90000) + 1, STRANGE[which].behind);
+    return 1;
+}
+
+static void decimal_text(row_frame *f, const field_row *field, char out[ROW_FRAME_TEXT_BYTES])
 {
     if (field->scale_e10 != 0) {
         number_text(f, below(f, 1000000000), out);
         return;
     }
+    if (strange_decimal(f, out))
+        return;
     const char *quote = chance(f, 70) ? "\"" : "";
-    snprintf(out, TEXT_BYTES, "%s%" PRIu64 ".%02u%s", quote, below(f, 90000) + 1,
+    snprintf(out, ROW_FRAME_TEXT_BYTES, "%s%" PRIu64 ".%02u%s", quote, below(f, 90000) + 1,
              (unsigned)below(f, 100), quote);
 }
 
@@ -123,19 +122,19 @@ static const char *symbol_of(const topic_row *row)
                                                      : "BTCUSDT";
 }
 
-static void text_text(row_frame *f, const field_row *field, char out[TEXT_BYTES])
+static void text_text(row_frame *f, const field_row *field, char out[ROW_FRAME_TEXT_BYTES])
 {
     if (field->member == MEMBER_SYMBOL && !topic_row_has_coin(f->row) &&
         topic_row_has_symbol(f->row))
-        snprintf(out, TEXT_BYTES, "\"%s\"", symbol_of(f->row));
+        snprintf(out, ROW_FRAME_TEXT_BYTES, "\"%s\"", symbol_of(f->row));
     else if (chance(f, 10)) /* ids may be numbers */
-        snprintf(out, TEXT_BYTES, "%" PRIu64, below(f, 1000000000));
+        snprintf(out, ROW_FRAME_TEXT_BYTES, "%" PRIu64, below(f, 1000000000));
     else
-        snprintf(out, TEXT_BYTES, "\"t%" PRIx64 "-%c\"", td_random_next(f->random),
+        snprintf(out, ROW_FRAME_TEXT_BYTES, "\"t%" PRIx64 "-%c\"", td_random_next(f->random),
                  (char)('a' + below(f, 26)));
 }
 
-static void value_text(row_frame *f, const field_row *field, char out[TEXT_BYTES])
+static void value_text(row_frame *f, const field_row *field, char out[ROW_FRAME_TEXT_BYTES])
 {
     static const char *const BOOLS[] = {"true", "false", "\"true\"", "\"False\""};
     switch (field->type) {
@@ -149,16 +148,16 @@ static void value_text(row_frame *f, const field_row *field, char out[TEXT_BYTES
         number_text(f, below(f, UINT64_C(1) << 52), out);
         return;
     case FIELD_BOOL:
-        snprintf(out, TEXT_BYTES, "%s", BOOLS[below(f, 4)]);
+        snprintf(out, ROW_FRAME_TEXT_BYTES, "%s", BOOLS[below(f, 4)]);
         return;
     case FIELD_IS_BUY:
-        snprintf(out, TEXT_BYTES, "%s", BOOLS[below(f, 2)]);
+        snprintf(out, ROW_FRAME_TEXT_BYTES, "%s", BOOLS[below(f, 2)]);
         return;
     case FIELD_SIDE:
-        snprintf(out, TEXT_BYTES, "%s", chance(f, 50) ? "\"Buy\"" : "\"Sell\"");
+        snprintf(out, ROW_FRAME_TEXT_BYTES, "%s", chance(f, 50) ? "\"Buy\"" : "\"Sell\"");
         return;
     case FIELD_ANY_SIDE:
-        snprintf(out, TEXT_BYTES, "\"%s\"",
+        snprintf(out, ROW_FRAME_TEXT_BYTES, "\"%s\"",
                  chance(f, 50)   ? "Buy"
                  : chance(f, 90) ? "Sell"
                                  : "None");
@@ -167,17 +166,50 @@ static void value_text(row_frame *f, const field_row *field, char out[TEXT_BYTES
         time_text(f, field->unit, out);
         return;
     case FIELD_JSON:
-        snprintf(out, TEXT_BYTES, "{\"BTC\":\"0.%u\",\"list\":[1,{}]}", (unsigned)below(f, 1000));
-        return;
+        break;
     }
     fail_msg("a field type that is none");
 }
 
 static void set_field(row_frame *f, node *object, const char *key, const field_row *field)
 {
-    char text[TEXT_BYTES];
-    value_text(f, field, text);
-    set_scalar(f, object, key, text);
+    char text[ROW_FRAME_TEXT_BYTES];
+    if (field->type == FIELD_JSON) {
+        set_json(f, object, key);
+    } else if (find_child(object, key) == NULL) {
+        value_text(f, field, text);
+        set_scalar(f, object, key, text);
+        find_child(object, key)->field = field;
+    }
+}
+
+/* An object and a list within, whose members may come in any order as well. */
+static void set_json(row_frame *f, node *object, const char *key)
+{
+    if (find_child(object, key) != NULL)
+        return;
+    node *value = add_child(object, key, new_node(f, NODE_OBJECT));
+    value->is_value = 1;
+    char number[ROW_FRAME_TEXT_BYTES];
+    snprintf(number, sizeof number, "0.%u", (unsigned)below(f, 1000) + 1);
+    set_string(f, value, "BTC", number);
+    set_scalar(f, value, "a", number);
+    node *list = add_child(value, "list", new_node(f, NODE_ARRAY));
+    node *inner = add_child(list, "", new_node(f, NODE_OBJECT));
+    list->is_value = inner->is_value = 1;
+    set_string(f, inner, "y", "1");
+    set_scalar(f, inner, "x", "null");
+}
+
+/* What stands in the place of an optional member when it has to stand somewhere. */
+static void set_absent(row_frame *f, node *object, const field_row *field)
+{
+    static const char *const NOTHING[] = {"null", "\"\"", "\"None\""};
+    if (field->type == FIELD_JSON || find_child(object, field->key) != NULL)
+        return;
+    /* A text may be any text. */
+    set_scalar(f, object, field->key, NOTHING[field->type == FIELD_TEXT ? 0 : below(f, 3)]);
+    find_child(object, field->key)->is_absent = 1;
 }
 
 static int is_wanted(row_frame *f, const field_row *field)
@@ -191,7 +223,7 @@ static int is_wanted(row_frame *f, const field_row *field)
 static void set_path(row_frame *f, node *from, const char *path, const field_row *field,
                      const char *text)
 {
-    char key[TEXT_BYTES];
+    char key[ROW_FRAME_TEXT_BYTES];
     size_t size = strcspn(path, ".");
     snprintf(key, sizeof key, "%.*s", (int)size, path);
     if (from->type == NODE_ARRAY) {
@@ -217,15 +249,20 @@ static void fill_entry(row_frame *f, const items_row *items, node *entry)
         const field_row *field = &f->row->fields[i];
         int is_positional = (items->flags & ITEMS_POSITIONAL) != 0;
         int needs_all = (items->flags & (ITEMS_POSITIONAL | ITEMS_BEST)) != 0;
-        if ((field->flags & FIELD_INHERITED) || (!needs_all && !is_wanted(f, field)))
+        if (field->flags & FIELD_INHERITED)
             continue;
+        if (!needs_all && !is_wanted(f, field)) {
+            set_absent(f, entry, field);
+            continue;
+        }
         if (!is_positional) {
             set_field(f, entry, field->key, field);
             continue;
         }
-        char text[TEXT_BYTES];
+        char text[ROW_FRAME_TEXT_BYTES];
         value_text(f, field, text);
         node *made = add_child(entry, "", new_node(f, NODE_SCALAR));
+        made->field = field;
         snprintf(made->text, sizeof made->text, "%s",
                  (items->flags & ITEMS_ZERO_DELETES) && i > 0 && chance(f, 20) ? "\"0\"" : text);
     }
@@ -251,10 +288,35 @@ static void fill_around(row_frame *f, node *object)
             set_field(f, object, f->row->fields[i].key, &f->row->fields[i]);
 }
 
+/* 1 if the path to something beside entries leads through here. */
+static int leads_on(const char *path, const char *way, size_t size)
+{
+    return path != NULL && strncmp(path, way, size) == 0 && path[size] == '.';
+}
+
+/* What stands on the way to entries: an object, or, where nothing else is looked for in it, a list
+ * of some. */
+static node *make_way(row_frame *f, const char *way, size_t size)
+{
+    int is_alone = !leads_on(f->row->symbol_path, way, size) &&
+                   !leads_on(f->row->parameter_path, way, size) &&
+                   !leads_on(f->row->kind_key, way, size);
+    for (size_t i = 0; i < f->row->envelope_count; i++)
+        is_alone = is_alone && !leads_on(f->row->envelope[i].key, way, size);
+    for (size_t i = 0; i < TOPIC_ITEMS_MAX && f->row->items[i].path != NULL; i++)
+        is_alone = is_alone && !(f->row->items[i].flags & ITEMS_REQUIRED);
+    if (!is_alone || chance(f, 50))
+        return new_node(f, NODE_OBJECT);
+    node *list = new_node(f, NODE_ARRAY);
+    for (uint64_t left = below(f, 3); left > 0; left--)
+        add_child(list, "", new_node(f, NODE_OBJECT));
+    return list;
+}
+
 /* Put entries at the end of a path. */
 static void put_items(row_frame *f, node *from, const items_row *items, const char *path, int depth)
 {
-    char key[TEXT_BYTES];
+    char key[ROW_FRAME_TEXT_BYTES];
     size_t size = strcspn(path, ".");
     snprintf(key, sizeof key, "%.*s", (int)size, path);
     if (from->type == NODE_ARRAY) {
@@ -271,7 +333,7 @@ static void put_items(row_frame *f, node *from, const items_row *items, const ch
         return;
     }
     if (next == NULL)
-        next = add_child(from, key, new_node(f, NODE_OBJECT));
+        next = add_child(from, key, make_way(f, items->path, (size_t)(path + size - items->path)));
     put_items(f, next, items, path + size + 1, depth + 1);
 }
 
@@ -287,7 +349,7 @@ static frame_kind pick_kind(row_frame *f)
 static void put_identity(row_frame *f, node *object, frame_kind kind)
 {
     const topic_row *row = f->row;
-    char topic[TEXT_BYTES];
+    char topic[ROW_FRAME_TEXT_BYTES];
     snprintf(topic, sizeof topic, "%s", row_frame_topic(row));
     if (row->symbol_path != NULL)
         topic[strcspn(row->pattern, "{") - 1] = '\0';
@@ -323,8 +385,11 @@ row_frame *row_frame_make(const topic_row *row, td_random *random)
     for (size_t i = 0; i < row->envelope_count; i++)
         if (is_wanted(f, &row->envelope[i]))
             set_path(f, object, row->envelope[i].key, &row->envelope[i], NULL);
+        else if (strchr(row->envelope[i].key, '.') == NULL)
+            set_absent(f, object, &row->envelope[i]);
     /* Events come in lists; one that comes bare is known by its time. */
-    if (row->topic_key != NULL && (find_child(object, "E") == NULL || chance(f, 80))) {
+    const node *time = find_child(object, "E");
+    if (row->topic_key != NULL && (time == NULL || time->is_absent || chance(f, 80))) {
         f->root = new_node(f, NODE_ARRAY);
         add_child(f->root, "", object);
     }
@@ -340,7 +405,7 @@ void row_frame_free(row_frame *frame)
 
 const char *row_frame_topic(const topic_row *row)
 {
-    static char text[TEXT_BYTES];
+    static char text[ROW_FRAME_TEXT_BYTES];
     size_t size = 0;
     for (const char *p = row->pattern; *p != '\0'; p++) {
         assert_true(size + 20 < sizeof text);
@@ -357,100 +422,62 @@ const char *row_frame_topic(const topic_row *row)
     return text;
 }
 
-/* ---- writing ---- */
-
-typedef struct writing {
-    unsigned how;
-    td_random *random;
-    td_buf *out;
-} writing;
-
-static void put(writing *w, const char *text)
+uint64_t row_frame_moment(const topic_row *row)
 {
-    assert_int_equal(td_buf_append(w->out, text, strlen(text), NULL), TD_OK);
+    static const uint64_t DAY_NS = UINT64_C(86400000000000);
+    for (uint64_t day = 365 * 40; topic_row_is_dated(row) && day < 365 * 80; day += 5)
+        if (topic_row_is_valid(row, day * DAY_NS))
+            return day * DAY_NS;
+    return TOPIC_NOW;
 }
 
-static void put_space(writing *w)
+/* ---- spoiling ---- */
+
+/* 1 if another field of the row means the same, so that one of them may be wrong. */
+static int has_rival(const topic_row *row, const field_row *field)
 {
-    static const char *const SPACES[] = {"", " ", "\n", "\t \r\n"};
-    if (w->how & ROW_FRAME_SPACED)
-        put(w, SPACES[td_random_below(w->random, 4)]);
+    for (size_t i = 0; i < row->field_count; i++)
+        if (&row->fields[i] != field && row->fields[i].member == field->member)
+            return 1;
+    return 0;
 }
 
-static void put_node(writing *w, const node *n);
-
-static void put_unknown(writing *w)
+static int is_spoilable(const row_frame *frame, const node *n, row_frame_spoil what)
 {
-    static const char *const VALUES[] = {
-        "1", "\"x\"", "null", "true", "{\"topic\":\"y\",\"data\":[]}", "[[\"1\",\"2\"],{}]",
-    };
-    char key[TEXT_BYTES];
-    snprintf(key, sizeof key, "\"zz_%u\":", (unsigned)td_random_below(w->random, 1000000));
-    put(w, key);
-    put(w, VALUES[td_random_below(w->random, 6)]);
-}
-
-/* The order in which children are written. */
-static void order_children(writing *w, const node *n, size_t order[CHILDREN_MAX])
-{
-    for (size_t i = 0; i < n->count; i++)
-        order[i] = i;
-    if (n->type != NODE_OBJECT || !(w->how & ROW_FRAME_SHUFFLED))
-        return;
-    for (size_t i = n->count; i > 1; i--) {
-        size_t j = (size_t)td_random_below(w->random, i);
-        size_t other = order[i - 1];
-        order[i - 1] = order[j];
-        order[j] = other;
+    const field_row *field = n->field;
+    if (field == NULL || n->is_absent || has_rival(frame->row, field))
+        return 0;
+    if (strchr(field->key, '.') != NULL) /* the way there may lead through entries */
+        return 0;
+    switch (what) {
+    case SPOIL_DECIMAL:
+        return field->type == FIELD_DECIMAL;
+    case SPOIL_INTEGER:
+        return field->type == FIELD_INTEGER;
+    case SPOIL_TIME:
+        return field->type == FIELD_TIME;
+    case SPOIL_REQUIRED:
+        return (field->flags & FIELD_REQUIRED) != 0;
+    case SPOIL_UNKNOWN:
+        break;
     }
+    return 0;
 }
 
-static void put_children(writing *w, const node *n)
+const char *row_frame_set(row_frame *frame, row_frame_spoil what, const char *text)
 {
-    size_t order[CHILDREN_MAX];
-    order_children(w, n, order);
-    int is_first = 1;
-    for (size_t i = 0; i < n->count; i++) {
-        if (!is_first)
-            put(w, ",");
-        is_first = 0;
-        put_space(w);
-        if (n->type == NODE_OBJECT && (w->how & ROW_FRAME_EXTENDED) &&
-            td_random_below(w->random, 4) == 0) {
-            put_unknown(w);
-            put_space(w);
-            put(w, ",");
-            put_space(w);
-        }
-        put_node(w, n->children[order[i]]);
-        put_space(w);
+    node *object = frame->root->type == NODE_ARRAY ? frame->root->children[0] : frame->root;
+    if (what == SPOIL_UNKNOWN) {
+        add_child(object, "zz", new_node(frame, NODE_SCALAR))->other = text;
+        return "";
     }
-}
-
-static void put_node(writing *w, const node *n)
-{
-    if (n->key[0] != '\0') {
-        put(w, "\"");
-        put(w, n->key);
-        put(w, "\"");
-        put_space(w);
-        put(w, ":");
-        put_space(w);
+    for (size_t i = 0; i < frame->count; i++) {
+        node *n = frame->nodes[i];
+        if (!is_spoilable(frame, n, what) || (text == NULL && n->key[0] == '\0'))
+            continue; /* without one part, a level is another level */
+        n->other = text;
+        n->is_absent = text == NULL;
+        return n->field->key;
     }
-    if (n->type == NODE_SCALAR) {
-        put(w, n->text);
-        return;
-    }
-    put(w, n->type == NODE_OBJECT ? "{" : "[");
-    put_space(w);
-    put_children(w, n);
-    put(w, n->type == NODE_OBJECT ? "}" : "]");
-}
-
-void row_frame_write(const row_frame *frame, unsigned how, td_random *random, td_buf *out)
-{
-    writing w = {how, random, out};
-    put_space(&w);
-    put_node(&w, frame->root);
-    put_space(&w);
+    return NULL;
 }
