@@ -425,13 +425,14 @@ bench:
 	@$(MAKE) --no-print-directory -s -j$(JOBS) VARIANT=release all bench-build
 	@node benchmarks/run.mjs build/release build/bench
 
-## fuzz: fuzz every parser for FUZZ_SECONDS each (default 60) under ASan+UBSan
+## fuzz: fuzz every parser for FUZZ_SECONDS each (default 60) under ASan+UBSan; FUZZ_ONLY=NAME: only those
 FUZZ_SECONDS ?= 60
+FUZZ_ONLY ?=
 .PHONY: fuzz
 fuzz:
 	@.ci/deps build fuzz
 	@$(MAKE) --no-print-directory -s -j$(JOBS) VARIANT=fuzz CC=clang CXX=clang++ fuzz-build
-	@tests/fuzz/run build/fuzz/tests/fuzz $(FUZZ_SECONDS)
+	@tests/fuzz/run build/fuzz/tests/fuzz $(FUZZ_SECONDS) $(FUZZ_ONLY)
 
 ## soak: SOAK_KILLS times kill -9 (default 200), one archive throughout, and other faults; a table of what was tried and
 ##       what was lost; then all families at once for SOAK_SECONDS (default 600)
@@ -453,7 +454,7 @@ sweep:
 
 # ---- fuzz targets and benchmarks: one source, one program each -------------------------------------
 
-FUZZ_BINS := $(patsubst %.c,$(B)/%,$(FUZZ_SOURCES))
+FUZZ_BINS := $(patsubst %.c,$(B)/%,$(filter $(if $(FUZZ_ONLY),tests/fuzz/fuzz_$(FUZZ_ONLY)%,%),$(FUZZ_SOURCES)))
 .PHONY: fuzz-build bench-build
 fuzz-build: $(FUZZ_BINS)
 $(B)/tests/fuzz/fuzz_%: $(B)/obj/tests/fuzz/fuzz_%.o $(OBJ_fuzzing) $(LIBS_own)

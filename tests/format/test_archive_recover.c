@@ -83,6 +83,18 @@ static verify_severity verdict_of(archive_place *place)
     return report.verdict;
 }
 
+/* No file was made, written, cut, renamed or removed, but for the locks of who was here. */
+static void check_nothing_changed(archive_place *place)
+{
+    for (uint64_t i = 0; i < io_fault_log_count(place->disk); i++) {
+        io_fault_log_row row = io_fault_log_get(place->disk, i);
+        int is_sync = row.change == IO_FAULT_CHANGE_SYNC || row.change == IO_FAULT_CHANGE_SYNC_DIR;
+        const char *end = row.path + strlen(row.path) - strlen("lock");
+        if (!is_sync && strcmp(end, "lock") != 0)
+            fail_msg("change %d of %s", row.change, row.path);
+    }
+}
+
 /* "recover alone opens a crash gap (to_ns null) in the journal", from the last durable message on.
  */
 static void test_kill_is_one_crash_gap(void **state)
@@ -110,8 +122,10 @@ static void test_kill_is_one_crash_gap(void **state)
     assert_int_equal(gaps.rows[0].from_ns, FIXTURE_START_NS + 39 * FIXTURE_STEP_NS);
     assert_int_equal(gaps.rows[0].to_ns, GAP_OPEN);
     gap_list_fini(&gaps);
+    assert_int_equal(io_fault_log_start(place.disk, NULL), TD_OK);
     recover(&place, NULL, &report); /* nothing is left to do */
     assert_int_equal(report.segments_recovered + report.gaps_opened + report.sessions_crashed, 0);
+    check_nothing_changed(&place);
     archive_place_fini(&place);
 }
 
@@ -283,6 +297,19 @@ static void test_torn_tail_is_no_loss(void **state)
     archive_place_fini(&place);
 }
 
+/* No change of the disk was of a file of that session. */
+static void check_untouched(archive_place *place, const char *session)
+{
+    uint64_t changes = io_fault_log_count(place->disk);
+    assert_true(changes > 0);
+    for (uint64_t i = 0; i < changes; i++) {
+        io_fault_log_row row = io_fault_log_get(place->disk, i);
+        if (strstr(row.path, session) != NULL ||
+            (row.to_path != NULL && strstr(row.to_path, session) != NULL))
+            fail_msg("change %d of %s", row.change, row.path);
+    }
+}
+
 /* "A maintainer never touches a live session's .open files." */
 static void test_live_session_is_left_alone(void **state)
 {
@@ -298,10 +325,17 @@ static void test_live_session_is_left_alone(void **state)
     archive_writer *writer = archive_fixture_begin(a);
     assert_int_equal(fixture_feed_open(&feed, writer, "other", 200, 1, NULL, &err), TD_OK);
     assert_int_equal(fixture_feed_put(&feed, CHUNK_FRAMES, &err), TD_OK);
+    assert_int_equal(io_fault_log_start(place.disk, &err), TD_OK);
     recover(&place, NULL, &report);
     assert_int_equal(report.segments_recovered, 1);
     assert_int_equal(report.segments_live, 1);
     assert_int_equal(report.sessions_crashed, 1);
+    check_untouched(&place, archive_session(a));
+    /* A second time nothing at all is changed, the live one being there still. */
+    assert_int_equal(io_fault_log_start(place.disk, &err), TD_OK);
+    recover(&place, NULL, &report);
+    assert_int_equal(report.segments_live, 1);
+    check_nothing_changed(&place);
     assert_int_equal(fixture_feed_put(&feed, CHUNK_FRAMES, &err), TD_OK);
     fixture_feed_close(&feed);
     assert_int_equal(archive_writer_close(writer, WRITER_STOP, 5, &err), TD_OK);

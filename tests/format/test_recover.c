@@ -189,6 +189,28 @@ static void test_end_in_pieces(void **state)
     td_free(done.bytes);
 }
 
+/* A file of which nothing can be proved is kept whole, and stays when the power fails at once. */
+static void test_put_away_is_durable(void **state)
+{
+    (void)state;
+    static const char HEAD[] = "\x89MCAP0\r\nhalf of a header, and not one byte was synced";
+    io_fault *disk = open_disk();
+    recover_result *result = td_alloc(sizeof *result);
+    td_file *file = NULL;
+    assert_int_equal(td_io_open(io_fault_io(disk), OPEN, TD_OPEN_CREATE, &file, NULL), TD_OK);
+    assert_int_equal(td_io_append(file, HEAD, sizeof HEAD, NULL), TD_OK);
+    td_io_close(file);
+    assert_int_equal(recover(disk, result, NULL), TD_OK);
+    assert_false(result->has_segment);
+    io_fault *after = io_fault_power_cut(disk, IO_FAULT_CUT_WORST);
+    assert_non_null(after);
+    assert_false(has_file(after, OPEN));
+    check_file(after, result->torn_path, (const uint8_t *)HEAD, sizeof HEAD);
+    io_fault_close(after);
+    io_fault_close(disk);
+    td_free(result);
+}
+
 /* One call after the other fails once, or for ever until the second run; then all is as it should
  * be. */
 static void test_failing_calls(void **state)
@@ -387,15 +409,11 @@ static void test_refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_tail),
-        cmocka_unit_test(test_half_written_end),
-        cmocka_unit_test(test_end_in_pieces),
-        cmocka_unit_test(test_failing_calls),
-        cmocka_unit_test(test_power_cuts),
-        cmocka_unit_test(test_strangers),
-        cmocka_unit_test(test_damage_in_the_middle),
-        cmocka_unit_test(test_damaged_header),
-        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_every_tail),     cmocka_unit_test(test_half_written_end),
+        cmocka_unit_test(test_end_in_pieces),  cmocka_unit_test(test_put_away_is_durable),
+        cmocka_unit_test(test_failing_calls),  cmocka_unit_test(test_power_cuts),
+        cmocka_unit_test(test_strangers),      cmocka_unit_test(test_damage_in_the_middle),
+        cmocka_unit_test(test_damaged_header), cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests_name("format/recover", tests, NULL, NULL);
 }

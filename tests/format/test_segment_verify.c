@@ -158,6 +158,7 @@ typedef enum forgery {
     FORGE_INDEX_OFFSET,
     FORGE_CHUNK_TIME,
     FORGE_ZERO_CRC,
+    FORGE_LESS, /* both chunks */
 } forgery;
 
 static void forge(sealed_chunk *sealed, forgery how)
@@ -201,6 +202,10 @@ static void forge(sealed_chunk *sealed, forgery how)
     case FORGE_ZERO_CRC:
         memset(sealed->bytes.data + 33, 0, 4);
         break;
+    case FORGE_LESS:
+        sealed->totals.frames_written--;
+        sealed->totals.frames_in--;
+        break;
     }
 }
 
@@ -216,6 +221,8 @@ static void write_forged(td_io io, forgery how, uint64_t hole)
     assert_int_equal(segment_writer_open(io, FINAL, &session, &writer, NULL), TD_OK);
     fixture_append(builder, 0, 20);
     assert_int_equal(chunk_builder_seal(builder, sealed, NULL), TD_OK);
+    if (how == FORGE_LESS)
+        forge(sealed, how);
     assert_int_equal(segment_writer_append(writer, sealed, NULL, NULL), TD_OK);
     fixture_append(builder, 20 + hole, 40);
     assert_int_equal(chunk_builder_seal(builder, sealed, NULL), TD_OK);
@@ -240,6 +247,7 @@ static void test_forged(void **state)
         {"dropped frames that are known", FORGE_NOTHING, 10, -1},
         {"dropped frames that are not", FORGE_DROPPED, 10, FINDING_ORDINAL},
         {"one frame too many", FORGE_TOTAL, 0, FINDING_TOTALS},
+        {"fewer frames than there are", FORGE_LESS, 0, FINDING_TOTALS},
         {"an event too many", FORGE_EVENTS, 0, FINDING_TOTALS},
         {"a byte too few", FORGE_BYTES, 0, FINDING_TOTALS},
         {"frames of a connection", FORGE_CONN, 0, FINDING_TOTALS},
