@@ -109,9 +109,10 @@ static td_result resolve_auth(feed_config *feed, td_err *err)
     if (needs_auth && (feed->auth == AUTH_NONE || !has_credentials)) {
         td_err_set(err, TD_E_INVALID, "family '%s' is private: it needs credentials",
                    feed->family->name);
-        td_err_hint(err, "write auth: op, and name the variables that hold them: "
-                         "api_key_env: BYBIT_KEY, api_secret_env: BYBIT_SECRET (or "
-                         "api_key_file, api_secret_file)");
+        td_err_hint(err, "name the environment variables that hold them: --api-key-env BYBIT_KEY "
+                         "--api-secret-env BYBIT_SECRET, or files (--api-key-file, "
+                         "--api-secret-file); in a configuration api_key_env: BYBIT_KEY …, and "
+                         "auth: op");
         return TD_E_INVALID;
     }
     if (feed->auth == AUTH_UNSET)

@@ -28,7 +28,7 @@ static void set_timer(connection *self, uint64_t mono_ns, void (*fn)(void *user)
     self->timer = NULL;
     if (wire_timer_at(self->options.env->loop, mono_ns, fn, self, &self->timer, &err) != TD_OK)
         td_log_say(self->options.env->log, TD_LOG_ERROR, "%s: no timer: %s",
-                   connection_feed_name(self), err.text);
+                   connection_shown_name(self), err.text);
 }
 
 static uint64_t stale_at_mono_ns(const connection *self)
@@ -56,7 +56,7 @@ static void tick(void *user)
         char silence[TD_TIME_TEXT_BYTES];
         td_duration_format(self->options.feed->stale_after_ns, silence);
         td_log_say(self->options.env->log, TD_LOG_WARNING, "%s: no data for %s: connecting again",
-                   connection_feed_name(self), silence);
+                   connection_shown_name(self), silence);
         self->is_stale = 1;
         wire_close(self->wire, CLOSE_GOING_AWAY);
         return;
@@ -90,7 +90,7 @@ static void on_opened(void *user, wire_conn *conn, const wire_peer *peer)
     connection_say_opened(self, peer);
     char url[LIMIT_URL_BYTES];
     td_log_say(self->options.env->log, TD_LOG_INFO, "%s: connected to %s (connection %" PRIu32 ")",
-               connection_feed_name(self), connection_shown_url(self, url), self->slot.conn);
+               connection_shown_name(self), connection_shown_url(self, url), self->slot.conn);
     connection_begin_talk(self);
     connection_set_tick(self);
 }
@@ -158,7 +158,7 @@ static void after_stood(connection *self, const wire_end *end)
     if (self->is_stopping)
         return;
     char words[END_BYTES];
-    td_log_say(self->options.env->log, TD_LOG_WARNING, "%s: %s", connection_feed_name(self),
+    td_log_say(self->options.env->log, TD_LOG_WARNING, "%s: %s", connection_shown_name(self),
                hide_words(self, end, words));
     int is_by_peer = end->cause != WIRE_CAUSE_CLOSED_BY_US;
     if (is_by_peer)
@@ -177,7 +177,7 @@ static void after_not_stood(connection *self, const wire_end *end)
     char words[END_BYTES];
     hide_words(self, end, words);
     td_log_say(self->options.env->log, TD_LOG_ERROR, "%s: cannot connect to %s: %s",
-               connection_feed_name(self), connection_shown_url(self, url), words);
+               connection_shown_name(self), connection_shown_url(self, url), words);
     if (self->options.feed->auth == AUTH_URL && is_refused_key(end))
         connection_say_url_refused(self, words);
     if (self->has_stood || !is_final_refusal(end))
@@ -243,7 +243,7 @@ static void connect_now(void *user)
     if (wait_ns > 0) {
         td_log_say(self->options.env->log, TD_LOG_WARNING,
                    "%s: %d connections in five minutes: waiting, as the exchange asks",
-                   connection_feed_name(self), BACKOFF_CONNECTS_MAX);
+                   connection_shown_name(self), BACKOFF_CONNECTS_MAX);
         schedule_connect(self, wait_ns);
         return;
     }
@@ -261,7 +261,7 @@ static void connect_now(void *user)
     if (rc == TD_OK)
         return;
     td_log_say(self->options.env->log, TD_LOG_ERROR, "%s: cannot connect: %s",
-               connection_feed_name(self), err.text);
+               connection_shown_name(self), err.text);
     if (rc == TD_E_INVALID) {
         self->is_refused = 1;
         self->options.env->refused(self->options.env->user, self, err.text);
@@ -282,6 +282,12 @@ td_result connection_open(const connection_options *options, connection **out, t
     self->dialect = spoken;
     self->slot = (intake_slot){
         .feed_index = options->feed_index, .line = options->line, .shard = options->shard};
+    if (options->shard_count > 1)
+        (void)snprintf(self->shown_name, sizeof self->shown_name,
+                       "%s (shard %" PRIu32 " of 0 to %" PRIu32 ")", options->feed->name,
+                       options->shard, options->shard_count - 1); /* fits */
+    else
+        (void)snprintf(self->shown_name, sizeof self->shown_name, "%s", options->feed->name);
     td_buf_init(&self->out, WIRE_SEND_BYTES_MAX);
     backoff_init(&self->backoff, options->seed);
     subscriber_options asking = {.dialect = spoken,

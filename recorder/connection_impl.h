@@ -45,7 +45,15 @@ struct connection {
     uint8_t is_refused;
     uint8_t is_auth_refused; /* this connection's credentials were: it is closing */
     td_buf out;              /* request being built */
+    char shown_name[LIMIT_NAME_BYTES + 32];
 };
+
+/* What people are told it is: the feed's name, and which of its connections where it has several.
+ */
+static inline const char *connection_shown_name(const connection *self)
+{
+    return self->shown_name;
+}
 
 /* The feed's name. */
 static inline const char *connection_feed_name(const connection *self)

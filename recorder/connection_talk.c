@@ -36,7 +36,7 @@ static void send_built(connection *self, td_result rc, td_err *err)
         rc = wire_send(self->wire, td_buf_view(&self->out), err);
     if (rc != TD_OK)
         td_log_say(self->options.env->log, TD_LOG_ERROR, "%s: a request could not be sent: %s",
-                   connection_feed_name(self), err->text);
+                   connection_shown_name(self), err->text);
 }
 
 dialect_auth connection_new_auth(const connection *self)
@@ -123,10 +123,10 @@ static void on_subscribed(connection *self, uint64_t recv_ns)
     TD_ASSERT(granted <= wanted);
     if (self->dialect->subscribes_with_auth)
         td_log_say(self->options.env->log, TD_LOG_INFO, "%s: authenticated: everything comes",
-                   connection_feed_name(self));
+                   connection_shown_name(self));
     else
         td_log_say(self->options.env->log, granted < wanted ? TD_LOG_WARNING : TD_LOG_INFO,
-                   "%s: subscribed to %zu of %zu topics", connection_feed_name(self), granted,
+                   "%s: subscribed to %zu of %zu topics", connection_shown_name(self), granted,
                    wanted);
     self->options.env->live(self->options.env->user, self->options.feed_index);
 }
@@ -170,7 +170,7 @@ static void on_topics_refused(connection *self, const char *topics, const char *
     char why[1024];
     (void)snprintf(why, sizeof why, "the exchange refused to subscribe %s: %s", topics,
                    answer); /* what is cut off is only read by people */
-    td_log_say(self->options.env->log, TD_LOG_WARNING, "%s: %s", connection_feed_name(self), why);
+    td_log_say(self->options.env->log, TD_LOG_WARNING, "%s: %s", connection_shown_name(self), why);
     if (self->options.feed->is_strict)
         self->options.env->strict(self->options.env->user, why);
 }
@@ -200,7 +200,7 @@ static void expire_requests(connection *self)
         say_topics(self, "unanswered", topics, "");
         td_log_say(self->options.env->log, TD_LOG_WARNING,
                    "%s: the exchange did not answer the request for %.900s",
-                   connection_feed_name(self), topics);
+                   connection_shown_name(self), topics);
     }
 }
 
@@ -230,7 +230,7 @@ void connection_say_url_refused(connection *self, const char *words)
 static void on_auth_failed(connection *self, const char *state, const char *why)
 {
     TD_ASSERT(self->wire != NULL);
-    td_log_say(self->options.env->log, TD_LOG_ERROR, "%s: %s", connection_feed_name(self), why);
+    td_log_say(self->options.env->log, TD_LOG_ERROR, "%s: %s", connection_shown_name(self), why);
     say_auth_failed(self, state, why);
     self->is_auth_refused = 1;
     wire_close(self->wire, CLOSE_NORMAL);
@@ -284,7 +284,7 @@ static void on_answer(connection *self, td_bytes frame, uint64_t recv_ns)
     dialect_answer answer;
     if (answer_parse(self->options.env->answers, frame, &answer, &err) != TD_OK) {
         td_log_say(self->options.env->log, TD_LOG_ERROR, "%s: an answer could not be read: %s",
-                   connection_feed_name(self), err.text);
+                   connection_shown_name(self), err.text);
         return;
     }
     switch (answer.kind) {

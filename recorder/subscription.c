@@ -106,13 +106,28 @@ static int has_no_symbol(const feed_config *feed, const char *topic)
     return row != NULL && !topic_row_has_symbol(row);
 }
 
+/* A topic of the family that lacks its symbol, where the dialect has no way to mean all of them:
+ * the exchange would refuse it, again and again. */
+static td_result refuse_bare(const collection *all, const char *topic, td_err *err)
+{
+    td_bytes symbol;
+    const topic_row *row = subscription_row_of(all->feed->family, topic, &symbol);
+    if (all->dialect->has_lists || row == NULL || symbol.size > 0 || !topic_row_has_symbol(row))
+        return TD_OK;
+    td_err_set(err, TD_E_INVALID, "topic '%s' needs a symbol", topic);
+    td_err_hint(err, "give symbols (--symbol NAME), or write it behind the topic: %s.NAME", topic);
+    return TD_E_INVALID;
+}
+
 static td_result add_wanted(collection *all, const symbol_list *symbols, td_err *err)
 {
     for (size_t t = 0; t < all->feed->topics.count; t++) {
         const char *topic = all->feed->topics.items[t];
         td_result rc = TD_OK;
         if (symbols->count == 0 || has_no_symbol(all->feed, topic)) {
-            rc = add_topic(all, topic, err);
+            rc = refuse_bare(all, topic, err);
+            if (rc == TD_OK)
+                rc = add_topic(all, topic, err);
             if (rc != TD_OK)
                 return rc;
             continue;

@@ -105,8 +105,9 @@ static void print_head(const replay_report *report, output_stream *o)
     output_printf(o, "Recorded from %s to %s (%s).\n", first, last, length);
     output_printf(o,
                   "%" PRIu64 " data frames decoded, %" PRIu64 " not; %" PRIu64
-                  " control frames; %" PRIu64 " sent by the recording client.\n",
-                  totals->decoded, totals->undecoded, totals->control, totals->out);
+                  " control frame%s; %" PRIu64 " sent by the recording client.\n",
+                  totals->decoded, totals->undecoded, totals->control,
+                  plural_ending(totals->control), totals->out);
     if (totals->lead_in > 0)
         output_printf(o,
                       "%" PRIu64 " frames from before the selection were used to build the books; "

@@ -219,7 +219,7 @@ describe("credentials that are refused", { concurrency: 2 }, () => {
   test("a private family without credentials is told what to write", async (t) => {
     const dir = temporary(t);
     const { stderr } = await run(t, "tapedeck-record", ["record", "-a", path.join(dir, "tape"), "--family", "v5-private", "--topic", "order"], { status: 2 });
-    assert.match(stderr, /family 'v5-private' is private: it needs credentials\n.*auth: op.*api_key_env/);
+    assert.match(stderr, /family 'v5-private' is private: it needs credentials\n.*--api-key-env.*api_key_env.*auth: op/);
   });
 });
 
@@ -271,6 +271,7 @@ describe("connection plans", { concurrency: 2 }, () => {
     assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
     assert.deepEqual([...conns.values()].flat().sort(), wanted.sort());
     assert.deepEqual([...conns.values()].map((topics) => topics.length).sort(), [2, 3, 3]);
+    for (const shard of [0, 1, 2]) assert.match(recorder.stderr, new RegExp(`inverse \\(shard ${shard} of 0 to 2\\): connected`));
   });
 
   test("a star where the dialect has none is a wrong configuration", async (t) => {

@@ -47,6 +47,36 @@ static void assert_says(const td_err *err, const char *words)
         fail_msg("'%s' does not say '%s'", err->text, words == NULL ? "" : words);
 }
 
+/* Where there is no way to mean all symbols, a topic without its own would only be refused. */
+static void a_topic_without_its_symbol(void **state)
+{
+    (void)state; /* none */
+    static const struct {
+        const char *family, *topic;
+        const char *words; /* NULL: it is taken */
+    } ROWS[] = {
+        {"v5-linear", "orderbook.50", "topic 'orderbook.50' needs a symbol"},
+        {"v5-option", "publicTrade", "topic 'publicTrade' needs a symbol"},
+        {"contract-v3", "tickers", "topic 'tickers' needs a symbol"},
+        {"v5-linear", "orderbook.50.BTCUSDT", NULL},
+        {"v5-linear", "new.topic", NULL}, /* the exchange may know it */
+        {"v5-misc", "system.status", NULL},
+        {"inverse", "trade", NULL}, /* all symbols */
+    };
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        subscription wanted = {0};
+        td_err err;
+        feed_config feed = feed_of(ROWS[i].family);
+        list_put(&feed.topics, ROWS[i].topic);
+        td_result rc = plan(&feed, (td_io){0}, &wanted, &err);
+        if (rc != (ROWS[i].words == NULL ? TD_OK : TD_E_INVALID))
+            fail_msg("%s: %d", ROWS[i].topic, rc);
+        if (rc != TD_OK)
+            assert_says(&err, ROWS[i].words);
+        subscription_fini(&wanted);
+    }
+}
+
 static void topics_are_crossed_with_symbols_and_spread(void **state)
 {
     (void)state; /* none */
@@ -96,7 +126,7 @@ static void stars_and_lists(void **state)
         {"v5-linear", "publicTrade", "*", NULL, "no '*'"},
         {"v5-linear", "publicTrade.*", NULL, NULL, "no '*'"},
         {"spot-v1", "trade", "*", NULL, "no '*'"},
-        {"spot-v1", "trade", NULL, NULL, "spot needs one"},
+        {"spot-v1", "trade", NULL, NULL, "needs a symbol"},
         {"spot-v1", "kline", "BTCUSDT", NULL, "klineType"},
         {"spot-v1", "kline.1m", "BTCUSDT", "kline.1m.BTCUSDT", NULL},
         {"v5-option", "orderbook.25", "BTC-31DEC21-36000-P", "orderbook.25.BTC-31DEC21-36000-P",
@@ -325,6 +355,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(topics_are_crossed_with_symbols_and_spread),
+        cmocka_unit_test(a_topic_without_its_symbol),
         cmocka_unit_test(topics_without_symbols_stay_as_they_are),
         cmocka_unit_test(stars_and_lists),
         cmocka_unit_test(connections_hold_what_they_may),
