@@ -17,10 +17,12 @@ static const field_row DELTA_ENVELOPE[] = {
     {MEMBER_VERSION, "data.version", FIELD_TEXT, UNIT_NONE, 0, 0},
 };
 
+/* The symbol is document 000's; frames that were seen have none. */
 static const field_row LEVEL[] = {
     {MEMBER_PRICE, "price", FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_REQUIRED},
     {MEMBER_SIZE, "size", FIELD_DECIMAL, UNIT_QUANTITY, 0, FIELD_REQUIRED_TO_SET},
     {MEMBER_SIDE, "side", FIELD_SIDE, UNIT_NONE, 0, FIELD_REQUIRED},
+    {MEMBER_SYMBOL, "symbol", FIELD_TEXT, UNIT_NONE, 0, 0},
 };
 
 static const field_row TRADES_ENVELOPE[] = {
