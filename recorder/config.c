@@ -167,8 +167,7 @@ static td_result check_name(const char *name, td_err *err)
 
 static td_result check_binary(const feed_config *feed, td_err *err)
 {
-    dialect_id spoken = feed->family->dialect;
-    if (!feed->is_binary || spoken == DIALECT_SPOT || spoken == DIALECT_SPOT_V2)
+    if (!feed->is_binary || dialect_find(feed->family->dialect)->has_binary)
         return TD_OK;
     return td_err_set(err, TD_E_INVALID, "family '%s' has no compressed frames: only spot does",
                       feed->family->name);

@@ -273,8 +273,7 @@ void connection_begin_talk(connection *self)
 static int begins_like_data(const connection *self, td_bytes frame)
 {
     static const char START[] = "{\"topic\":\"";
-    dialect_id spoken = self->dialect->id;
-    return spoken != DIALECT_SPOT && spoken != DIALECT_SPOT_V2 && frame.size > sizeof START &&
+    return !self->dialect->echoes_topics && frame.size > sizeof START &&
            memcmp(frame.data, START, sizeof START - 1) == 0;
 }
 

@@ -142,6 +142,8 @@ typedef struct dialect {
     uint8_t answers_topics;       /* a server grants topics one by one, else the whole or nothing */
     uint8_t refuses_repeats;      /* a topic twice on a connection is refused */
     uint8_t subscribes_with_auth; /* there is no subscribing: auth brings everything (E) */
+    uint8_t has_binary;           /* a client may ask for compressed frames (D) */
+    uint8_t echoes_topics;        /* answers are the request with a code: they begin as data does */
 
     /* Client: how many of the next topics go into one request: 1 to count. */
     size_t (*fit)(const char *const *topics, size_t count);

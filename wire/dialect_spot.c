@@ -363,6 +363,8 @@ static const struct dialect_reading READING_V2 = {.request = read_v2};
 
 const dialect DIALECT_SPOT_TABLE = {
     .id = DIALECT_SPOT,
+    .has_binary = 1,
+    .echoes_topics = 1,
     .name = "spot",
     .ping_interval_ns = DIALECT_PING_INTERVAL_NS,
     .fit = fit_v1,
@@ -378,6 +380,8 @@ const dialect DIALECT_SPOT_TABLE = {
 
 const dialect DIALECT_SPOT_V2_TABLE = {
     .id = DIALECT_SPOT_V2,
+    .has_binary = 1,
+    .echoes_topics = 1,
     .name = "spot",
     .ping_interval_ns = DIALECT_PING_INTERVAL_NS,
     .fit = fit_v2,
