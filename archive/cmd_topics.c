@@ -7,6 +7,7 @@
 #include "archive/topics_markdown.h"
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/limits.h"
 #include "cli/option_groups.h"
 #include "cli/output.h"
 #include "cli/table.h"
@@ -161,6 +162,14 @@ static const topic_row *find_row(const topics_run *run, const family *in)
     return row != NULL ? row : find_row_at(in, name, TOPIC_ANY_TIME);
 }
 
+static td_result refuse_ambiguous(topics_run *run, const char *names)
+{
+    td_err_set(&run->err, TD_E_INVALID, "several families have a topic '%s': %s",
+               run->options.json_schema, names);
+    td_err_hint(&run->err, "say which with --family");
+    return TD_E_INVALID;
+}
+
 /* A name may belong to several families: then the family must be said. */
 static td_result print_schema(topics_run *run)
 {
@@ -169,19 +178,21 @@ static td_result print_schema(topics_run *run)
     const family *const *families = family_table(&count);
     const family *of = NULL;
     const topic_row *row = NULL;
+    size_t found_count = 0;
+    char names[FAMILY_GROUP_MAX * LIMIT_NAME_BYTES] = "";
     for (size_t f = 0; f < count; f++) {
         const topic_row *found = wants_family(run, families[f]) ? find_row(run, families[f]) : NULL;
         if (found == NULL)
             continue;
-        if (row != NULL) {
-            td_err_set(&run->err, TD_E_INVALID, "several families have a topic '%s': %s and %s",
-                       name, of->name, families[f]->name);
-            td_err_hint(&run->err, "say which with --family");
-            return TD_E_INVALID;
-        }
+        size_t used = strlen(names);
+        (void)snprintf(names + used, sizeof names - used, "%s%s", used == 0 ? "" : ", ",
+                       families[f]->name); /* room for all families */
         of = families[f];
         row = found;
+        found_count++;
     }
+    if (found_count > 1)
+        return refuse_ambiguous(run, names);
     if (row == NULL) {
         td_err_set(&run->err, TD_E_INVALID, "there is no topic '%s'", name);
         td_err_hint(&run->err, "'tapedeck topics' lists them");

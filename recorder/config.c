@@ -56,8 +56,11 @@ static td_result resolve_family(feed_config *feed, td_err *err)
         td_err_hint(err, "one of: %s", family_names());
         return TD_E_INVALID;
     }
-    if (feed->url == NULL)
-        return td_err_set(err, TD_E_INVALID, "a feed needs a family, a URL, or both");
+    if (feed->url == NULL) {
+        td_err_set(err, TD_E_INVALID, "a feed needs a family, a URL, or both");
+        td_err_hint(err, "'tapedeck topics' lists families; 'tapedeck record --help' has examples");
+        return TD_E_INVALID;
+    }
     feed->family = family_find_by_url(td_bytes_str(feed->url));
     if (feed->family != NULL)
         return TD_OK;
@@ -175,8 +178,11 @@ static td_result check_binary(const feed_config *feed, td_err *err)
 
 static td_result check_subscription(const feed_config *feed, td_err *err)
 {
-    if (feed->topics.count == 0 && !dialect_find(feed->family->dialect)->subscribes_with_auth)
-        return td_err_set(err, TD_E_INVALID, "no topic is given: there is nothing to subscribe to");
+    if (feed->topics.count == 0 && !dialect_find(feed->family->dialect)->subscribes_with_auth) {
+        td_err_set(err, TD_E_INVALID, "no topic is given: there is nothing to subscribe to");
+        td_err_hint(err, "'tapedeck topics --family %s' lists them", feed->family->name);
+        return TD_E_INVALID;
+    }
     for (size_t i = 0; i < feed->topics.count; i++) {
         size_t length = strlen(feed->topics.items[i]);
         if (length == 0 || length >= LIMIT_TOPIC_BYTES - LIMIT_SYMBOL_BYTES)
@@ -193,7 +199,8 @@ static td_result check_subscription(const feed_config *feed, td_err *err)
 }
 
 /* Is each topic one of the address that it is asked for at? Only of the exchange's own addresses is
- * it known what they have. What has no symbol is somebody's own (docs/wire.md 1.4). */
+ * it known what they have. What names nothing (no symbol, no pair) is somebody's own (docs/wire.md
+ * 1.4). */
 static td_result check_access(const feed_config *feed, td_err *err)
 {
     const char *open = family_url(feed->family, (family_net)feed->net, ACCESS_PUBLIC);
@@ -208,7 +215,7 @@ static td_result check_access(const feed_config *feed, td_err *err)
         const topic_row *row = subscription_row_of(feed->family, topic, &symbol);
         if (row == NULL)
             continue;
-        int is_public = topic_row_has_symbol(row);
+        int is_public = strchr(row->pattern, '{') != NULL;
         if (is_public && !is_open) {
             td_err_set(err, TD_E_INVALID, "topic '%s' is public: '%s' has private topics only",
                        topic, feed->url);

@@ -147,6 +147,27 @@ static void resume_all(void *user)
 
 /* ---- opening ---- */
 
+/* What no row knows is recorded all the same (the exchange may have something new), but whoever
+ * misspelt a topic, or means another family, should not learn it from the recording. */
+static void warn_of_unknown(const supervisor *self, size_t index)
+{
+    const feed_config *feed = &self->options.config->feeds[index];
+    const subscription *wanted = &self->feeds[index].subscription;
+    const char *first = NULL;
+    size_t count = 0;
+    for (size_t i = 0; i < wanted->topic_count; i++) {
+        td_bytes symbol;
+        if (subscription_row_of(feed->family, wanted->topics[i], &symbol) != NULL)
+            continue;
+        first = first == NULL ? wanted->topics[i] : first;
+        count++;
+    }
+    if (count > 0)
+        td_log_say(self->options.log, TD_LOG_WARNING,
+                   "%s: topic '%s'%s is not known to family %s: its frames will be kept raw",
+                   feed->name, first, count > 1 ? " (and others)" : "", feed->family->name);
+}
+
 static td_result open_feeds(supervisor *self, td_err *err)
 {
     const recorder_config *config = self->options.config;
@@ -157,6 +178,8 @@ static td_result open_feeds(supervisor *self, td_err *err)
         feed_setup_open_all(config, archive_io(self->options.archive), &self->feeds, err);
     for (size_t i = 0; rc == TD_OK && i < config->feed_count; i++)
         self->redactors[i] = self->feeds[i].redactor.count == 0 ? NULL : &self->feeds[i].redactor;
+    for (size_t i = 0; rc == TD_OK && i < config->feed_count; i++)
+        warn_of_unknown(self, i);
     return rc;
 }
 

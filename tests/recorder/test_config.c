@@ -257,6 +257,35 @@ static void authentication_is_by_family(void **state)
 }
 
 /* The command line's form and the file's say the same. */
+/* Public topics of families that have private ones, too, whatever the topic names: docs/wire.md 2.
+ */
+static void public_topics_need_no_credentials(void **state)
+{
+    (void)state; /* none */
+    static const struct {
+        const char *family, *topic;
+    } ROWS[] = {
+        {"inverse", "trade"},
+        {"inverse", "trade.*"},
+        {"inverse", "klineV2.1.BTCUSD"},
+        {"inverse", "kline.BTCUSD.1m"}, /* the symbol is not its last part */
+        {"inverse", "insurance.BTC"},
+        {"linear", "candle.1.BTCUSDT"},
+        {"copytrade", "instrument_info.100ms.BTCUSDT"},
+        {"contract-v3", "tickers.BTCUSDT"},
+    };
+    recorder_config *config = td_alloc(sizeof *config);
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        td_err err;
+        feed_config *feed = one_feed(config, ROWS[i].family);
+        feed->topics = (options_list){.items = {ROWS[i].topic}, .count = 1};
+        if (config_finish(config, &err) != TD_OK)
+            fail_msg("%s %s: %s", ROWS[i].family, ROWS[i].topic, err.text);
+        assert_int_equal(feed->auth, AUTH_NONE);
+    }
+    td_free(config);
+}
+
 static void http_requests_are_read(void **state)
 {
     (void)state; /* none */
@@ -320,6 +349,7 @@ int main(void)
         cmocka_unit_test(faults_are_named_by_line_and_key),
         cmocka_unit_test(a_missing_file_is_said),
         cmocka_unit_test(authentication_is_by_family),
+        cmocka_unit_test(public_topics_need_no_credentials),
         cmocka_unit_test(http_requests_are_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
