@@ -47,3 +47,27 @@ const stream *played_stream(const player *p, const char *topic, const char *symb
     fail_msg("there is no stream %s %s", topic, symbol);
     return NULL;
 }
+
+uint64_t played_differences(const player *p)
+{
+    const stream_table *streams = player_streams(p);
+    uint64_t count = 0;
+    for (size_t i = 0; i < streams->count; i++) {
+        const stream_verdicts *v = &streams->items[i]->verdicts;
+        static const rule_id RULES[] = {RULE_BOOKS_AGREE, RULE_LINES_AGREE, RULE_BEST_AGREES,
+                                        RULE_TRADES_COMPLETE};
+        for (size_t k = 0; k < sizeof RULES / sizeof *RULES; k++)
+            count += v->violations[RULES[k]] + v->warnings[RULES[k]] +
+                     (RULES[k] == RULE_BEST_AGREES ? 0 : v->statistics[RULES[k]]);
+    }
+    return count;
+}
+
+int played_sums_trades(const family *of)
+{
+    for (size_t i = 0; i < of->topic_count; i++)
+        for (size_t k = 0; k < TOPIC_RULES_MAX; k++)
+            if (of->topics[i].rules[k].rule == RULE_TRADES_COMPLETE)
+                return 1;
+    return 0;
+}
