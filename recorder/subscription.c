@@ -98,12 +98,24 @@ const topic_row *subscription_row_of(const family *of, const char *topic, td_byt
     return NULL;
 }
 
-/* Topics of a connection as a whole ("wallet") are not crossed with symbols. */
-static int has_no_symbol(const feed_config *feed, const char *topic)
+static int is_name(const family *of, const char *topic)
 {
-    td_bytes ignored;
-    const topic_row *row = subscription_row_of(feed->family, topic, &ignored);
-    return row != NULL && !topic_row_has_symbol(row);
+    for (size_t i = 0; i < of->topic_count; i++)
+        if (strcmp(of->topics[i].name, topic) == 0)
+            return 1;
+    return 0;
+}
+
+/* Topics of a connection as a whole ("wallet"), and those that name their symbol or coin themselves
+ * ("recenttrades.BTC"), are not crossed with symbols. Some names look like another topic with a
+ * symbol: "instrument_info.all". */
+static int is_whole(const feed_config *feed, const char *topic)
+{
+    td_bytes symbol;
+    const topic_row *row = subscription_row_of(feed->family, topic, &symbol);
+    if (row == NULL)
+        return 0;
+    return !topic_row_has_symbol(row) || (symbol.size > 0 && !is_name(feed->family, topic));
 }
 
 /* A topic of the family that lacks its symbol, where the dialect has no way to mean all of them:
@@ -124,7 +136,7 @@ static td_result add_wanted(collection *all, const symbol_list *symbols, td_err 
     for (size_t t = 0; t < all->feed->topics.count; t++) {
         const char *topic = all->feed->topics.items[t];
         td_result rc = TD_OK;
-        if (symbols->count == 0 || has_no_symbol(all->feed, topic)) {
+        if (symbols->count == 0 || is_whole(all->feed, topic)) {
             rc = refuse_bare(all, topic, err);
             if (rc == TD_OK)
                 rc = add_topic(all, topic, err);

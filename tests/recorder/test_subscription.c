@@ -77,6 +77,58 @@ static void a_topic_without_its_symbol(void **state)
     }
 }
 
+/* A topic that has its symbol already is taken as it is; every topic's name alone is crossed. */
+static void complete_topics_are_not_crossed(void **state)
+{
+    (void)state; /* none */
+    static const struct {
+        const char *family, *topic, *wanted;
+    } ROWS[] = {
+        {"usdc-option", "recenttrades.BTC", "recenttrades.BTC"},
+        {"usdc-option", "instrument_info.all", "instrument_info.all.X"},
+        {"usdc-option", "orderbook25", "orderbook25.X"},
+        {"v5-linear", "publicTrade.BTCUSDT", "publicTrade.BTCUSDT"},
+        {"v5-linear", "orderbook.50", "orderbook.50.X"},
+        {"v5-linear", "kline.1", "kline.1.X"},
+        {"v5-linear", "new", "new.X"},
+        {"inverse", "orderBook_200.100ms", "orderBook_200.100ms.X"},
+        {"inverse", "klineV2.1", "klineV2.1.X"},
+        {"inverse", "wallet", "wallet"},
+        {"spot-v1", "kline.1m", "kline.1m.X"},
+        {"spot-v1", "kline.1m.BTCUSDT", "kline.1m.BTCUSDT"},
+    };
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        subscription wanted = {0};
+        feed_config feed = feed_of(ROWS[i].family);
+        list_put(&feed.topics, ROWS[i].topic);
+        list_put(&feed.symbols, "X");
+        assert_int_equal(plan(&feed, (td_io){0}, &wanted, NULL), TD_OK);
+        assert_int_equal(wanted.topic_count, 1);
+        assert_string_equal(wanted.topics[0], ROWS[i].wanted);
+        subscription_fini(&wanted);
+    }
+    /* and whatever a row is called, it is crossed if its pattern has a symbol */
+    size_t count;
+    const family *const *families = family_table(&count);
+    for (size_t i = 0; i < count; i++) {
+        for (size_t k = 0; k < families[i]->topic_count; k++) {
+            const topic_row *row = &families[i]->topics[k];
+            if (!topic_row_has_symbol(row) || strchr(row->name, '{') != NULL ||
+                dialect_find(families[i]->dialect)->subscribes_with_auth)
+                continue;
+            subscription wanted = {0};
+            feed_config feed = feed_of(families[i]->name);
+            list_put(&feed.topics, row->name);
+            list_put(&feed.symbols, "X");
+            if (plan(&feed, (td_io){0}, &wanted, NULL) != TD_OK)
+                continue; /* the name lacks a parameter */
+            if (strlen(wanted.topics[0]) != strlen(row->name) + 2)
+                fail_msg("%s: %s", families[i]->name, wanted.topics[0]);
+            subscription_fini(&wanted);
+        }
+    }
+}
+
 static void topics_are_crossed_with_symbols_and_spread(void **state)
 {
     (void)state; /* none */
@@ -356,6 +408,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(topics_are_crossed_with_symbols_and_spread),
         cmocka_unit_test(a_topic_without_its_symbol),
+        cmocka_unit_test(complete_topics_are_not_crossed),
         cmocka_unit_test(topics_without_symbols_stay_as_they_are),
         cmocka_unit_test(stars_and_lists),
         cmocka_unit_test(connections_hold_what_they_may),
