@@ -123,7 +123,7 @@ TESTS_cli := tests/cli/test_options.c tests/cli/test_output.c
 
 TESTS_recorder := tests/recorder/test_backoff.c tests/recorder/test_config.c \
                   tests/recorder/test_watch.c tests/recorder/test_feed_setup.c tests/recorder/test_findings.c \
-                  tests/recorder/test_intake.c tests/recorder/test_pipeline.c \
+                  tests/recorder/test_intake.c tests/recorder/test_pipeline.c tests/recorder/test_pipeline_ledger.c \
                   tests/recorder/test_redact.c tests/recorder/test_room.c \
                   tests/recorder/test_session_clock.c \
                   tests/recorder/test_subscriber.c tests/recorder/test_subscription.c
@@ -271,7 +271,7 @@ TEST_BINS := $(patsubst tests/%.c,$(B)/tests/%,$(TEST_SOURCES)) $(CORPUS_BINS)
 SRC_testing := tests/testing/oom_scene.c tests/testing/oom_sweep.c tests/testing/sim_feed.c tests/testing/alloc_fault.c tests/testing/book_text.c \
                tests/testing/capture.c \
                tests/testing/capture_tape.c \
-               tests/testing/played.c tests/testing/archive_fixture.c tests/testing/damage_bench.c tests/testing/prune_fixture.c \
+               tests/testing/played.c tests/testing/archive_fixture.c tests/testing/damage_bench.c tests/testing/pipeline_fixture.c tests/testing/prune_fixture.c \
                tests/testing/message_compare.c \
                tests/testing/segment_fixture.c tests/testing/fault_recording.c tests/testing/fault_check.c \
                tests/testing/fault_catalogs.c tests/testing/fault_sweep.c \

@@ -1,0 +1,194 @@
+/* What an archive says of itself after a recording through the whole pipeline: counters, overload,
+ * clocks that step. Expected values: counted by the test as it feeds frames; promises P1 and P3. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock_sim.h"
+#include "format/verify.h"
+#include "tape/tape.h"
+#include "tests/testing/pipeline_fixture.h"
+
+static void on_finding(void *user, const verify_finding *finding)
+{
+    (void)user;
+    if (finding->severity != VERIFY_SOUND)
+        fail_msg("%s: %s", finding->segment, finding->what);
+}
+
+/* What the ledger says was lost, and how many clock events of either kind there are. */
+typedef struct account {
+    uint64_t lost, frames;
+    uint64_t last_ns;
+    unsigned adopted, held;
+} account;
+
+static void take_account(const tape_frame *frame, event_reader *events, account *out)
+{
+    event said;
+    if (frame->channel->info.dir != CHANNEL_EVENT) {
+        assert_true(frame->recv_ns > out->last_ns);
+        out->last_ns = frame->recv_ns;
+        out->frames++;
+        return;
+    }
+    assert_int_equal(event_decode(events, frame->bytes, &said, NULL), TD_OK);
+    if (said.kind == EVENT_GAP && said.gap.reason == GAP_OVERLOAD)
+        out->lost += said.gap.frames_lost;
+    if (said.kind == EVENT_CLOCK) {
+        out->adopted += strcmp(said.state, "adopted") == 0;
+        out->held += strcmp(said.state, "held") == 0;
+    }
+}
+
+/* Verify the archive, and read its frames and events. */
+static account verified_account(pipeline *f)
+{
+    td_err err;
+    archive *from = NULL;
+    tape *frames = NULL;
+    event_reader *events = NULL;
+    tape_frame frame;
+    account found = {0};
+    verify_report report;
+    event_reader *said = NULL;
+    assert_int_equal(event_reader_open(&said, &err), TD_OK);
+    gap_reader gaps = event_gap_reader(said);
+    verify_options checking = {.threads = 1, .finding = on_finding, .gaps = &gaps};
+    selection everything = {0};
+    tape_options reading = {.threads = 1, .with_events = 1};
+    archive_options options = pipeline_archive_options(f);
+    assert_int_equal(archive_open(&options, "tape", ARCHIVE_READ, &from, &err), TD_OK);
+    assert_int_equal(archive_verify(from, &checking, &report, &err), TD_OK);
+    assert_int_equal(report.verdict, VERIFY_SOUND);
+    event_reader_close(said);
+    assert_int_equal(event_reader_open(&events, &err), TD_OK);
+    assert_int_equal(tape_open(from, &everything, &reading, &frames, &err), TD_OK);
+    while (tape_next(frames, &frame, &err) == TD_OK)
+        take_account(&frame, events, &found);
+    tape_close(frames);
+    event_reader_close(events);
+    archive_close(from);
+    return found;
+}
+
+static td_result tell_nothing(void *user, const channel_info *channel, uint64_t recv_ns,
+                              td_bytes json, gap_row_fn *emit, void *emit_user, td_err *err)
+{
+    (void)user, (void)channel, (void)recv_ns, (void)json, (void)emit, (void)emit_user, (void)err;
+    return TD_OK;
+}
+
+static void on_forgotten(void *user, const verify_finding *finding)
+{
+    *(unsigned *)user += strstr(finding->what, "were dropped, the ledger has 0") != NULL;
+}
+
+/* Verify must find out a ledger that has forgotten what was discarded. */
+static void check_forgetful_ledger(pipeline *f)
+{
+    td_err err;
+    archive *from = NULL;
+    unsigned found = 0;
+    verify_report report;
+    gap_reader forgetful = {.read = tell_nothing};
+    verify_options checking = {
+        .threads = 1, .finding = on_forgotten, .user = &found, .gaps = &forgetful};
+    archive_options options = pipeline_archive_options(f);
+    assert_int_equal(archive_open(&options, "tape", ARCHIVE_READ, &from, &err), TD_OK);
+    assert_int_equal(archive_verify(from, &checking, &report, &err), TD_OK);
+    assert_int_equal(report.verdict, VERIFY_DAMAGED);
+    assert_int_equal(found, 1);
+    archive_close(from);
+}
+
+/* The disk stands still until frames are discarded, both ways; then it goes on. */
+static void what_was_received_is_written_or_in_the_ledger(void **state)
+{
+    (void)state;
+    enum { BIG_BYTES = 1 << 20, BIG_COUNT = 150, LATER = 40 };
+    pipeline f;
+    intake_stats stats;
+    char *big = td_alloc(BIG_BYTES);
+    memset(big, ' ', BIG_BYTES);
+    pipeline_open(&f);
+    f.config->overload = OVERLOAD_DROP;
+    intake_opened(f.intake, &f.slot);
+    io_fault_set_sync(f.disk_model, IO_FAULT_SYNC_HELD);
+    for (int n = 0; n < BIG_COUNT; n++)
+        pipeline_receive(&f, n % 10 == 3 ? DIR_OUT : DIR_IN, td_bytes_of(big, BIG_BYTES));
+    intake_get_stats(f.intake, &stats);
+    assert_true(stats.frames_dropped > 0);
+    io_fault_set_sync(f.disk_model, IO_FAULT_SYNC_WORKS);
+    while (td_ring_used_bytes(f.ring) > 0)
+        sched_yield();
+    for (int n = 0; n < LATER; n++)
+        pipeline_put_frame(&f, n);
+    intake_get_stats(f.intake, &stats);
+    intake_closed(f.intake, &f.slot);
+    assert_int_equal(pipeline_finish(&f, WRITER_STOP), TD_OK);
+    assert_int_equal(f.durable.frames_in, BIG_COUNT + LATER);
+    assert_int_equal(f.durable.frames_dropped, stats.frames_dropped);
+    account found = verified_account(&f);
+    assert_int_equal(found.lost, stats.frames_dropped);
+    assert_int_equal(found.frames + found.lost, atomic_load(&f.received));
+    check_forgetful_ledger(&f);
+    td_free(big);
+    pipeline_close(&f);
+}
+
+/* P3: a step forward is adopted and a step back held, within a second; times rise strictly, and
+ * each step is an event. */
+static void times_rise_while_the_clock_steps(void **state)
+{
+    (void)state;
+    static const int64_t STEPS_S[] = {3600, -7200, 1, -1, 86400, -86400, -3600};
+    enum { STEP_COUNT = sizeof STEPS_S / sizeof STEPS_S[0], PER_STEP = 40 };
+    pipeline f;
+    pipeline_open(&f);
+    /* The pipeline began with the real clock; the intake is opened anew with one that can be set.
+     */
+    clock_sim *sim = clock_sim_open(clock_wall_ns(clock_real()), 5 * TD_NS_PER_S);
+    assert_non_null(sim);
+    f.clock = clock_sim_clock(sim);
+    intake_close(f.intake);
+    pipeline_open_intake(&f);
+    intake_opened(f.intake, &f.slot);
+    for (int step = 0; step < STEP_COUNT; step++) {
+        clock_sim_set_wall(sim, clock_wall_ns(f.clock) + (uint64_t)STEPS_S[step] * TD_NS_PER_S);
+        for (int n = 0; n < PER_STEP; n++) {
+            pipeline_put_frame(&f, n);
+            clock_sim_advance(sim, 100 * TD_NS_PER_MS);
+            intake_tick(f.intake);
+        }
+    }
+    assert_int_equal(pipeline_finish(&f, WRITER_STOP), TD_OK);
+    account found = verified_account(&f);
+    assert_int_equal(found.frames, STEP_COUNT * PER_STEP);
+    /* Forward beyond what is held: 3600; 86400 (from 7200 behind). Everything else is back, or
+     * forward within what is held. */
+    assert_int_equal(found.adopted, 2);
+    assert_int_equal(found.held, 3);
+    pipeline_close(&f);
+    clock_sim_close(sim);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_was_received_is_written_or_in_the_ledger),
+        cmocka_unit_test(times_rise_while_the_clock_steps),
+    };
+    return cmocka_run_group_tests_name("pipeline_ledger", tests, NULL, NULL);
+}
