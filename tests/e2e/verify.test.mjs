@@ -1,0 +1,68 @@
+// verify as a user meets it: status and verdict, the same words whatever the threads, a bar on a terminal and nowhere
+// else. Expected: docs/archive.md ("Is it sound?"), docs/design.md ("Exit status").
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import fs from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+import { BIN, filesBelow, run, tapedeck, temporary } from "./lib.mjs";
+
+const HOURS = 12;
+const withoutTerminal = spawnSync("script", ["-qec", "true", "/dev/null"]).status === 0 ? false : "needs script(1) for a terminal";
+
+/** A segment an hour, 20 frames each. */
+async function archiveOf(t) {
+  const dir = temporary(t);
+  const archive = path.join(dir, "tape");
+  const file = path.join(dir, "frames.jsonl");
+  const start = Date.parse("2021-04-17T00:00:00Z");
+  const line = (i) => `{"recv_ns":${start + Math.floor(i / 20) * 3_600_000 + (i % 20) * 1000}000000,"conn":0,"url":"wss://stream.bybit.com/realtime","data":{"topic":"trade.BTCUSD","data":[],"n":${i}}}\n`;
+  fs.writeFileSync(file, Array.from({ length: HOURS * 20 }, (_, i) => line(i)).join(""));
+  await tapedeck(t, ["import", "-a", archive, "--format", "jsonl", "--family", "inverse", file]);
+  return { archive, segments: filesBelow(archive).filter((f) => f.endsWith(".mcap")).sort().map((f) => path.join(archive, f)) };
+}
+
+function flip(file, at) {
+  const bytes = fs.readFileSync(file);
+  bytes[at] ^= 1;
+  fs.writeFileSync(file, bytes);
+}
+
+test("0 sound, 1 recoverable, 3 damaged; threads change no word", async (t) => {
+  const { archive, segments } = await archiveOf(t);
+  assert.equal(segments.length, HOURS);
+  const verify = async (status) => {
+    const seen = new Set();
+    for (const threads of ["1", "2", "5"]) seen.add((await tapedeck(t, ["verify", "-a", archive, "--json", "-j", threads], { status })).stdout);
+    assert.equal(seen.size, 1, [...seen].join("\n"));
+    const people = await tapedeck(t, ["verify", "-a", archive], { status });
+    assert.equal(people.stderr, "", "no bar without a terminal");
+    return { ...JSON.parse([...seen][0]), people: people.stdout };
+  };
+  const sound = await verify(0);
+  assert.deepEqual([sound.verdict, sound.segments, sound.frames, sound.findings.length], ["sound", HOURS, HOURS * 20, 0]);
+  assert.equal(sound.bytes, segments.reduce((sum, file) => sum + fs.statSync(file).size, 0));
+  for (const f of fs.readdirSync(archive).filter((f) => f.startsWith("catalog."))) fs.rmSync(path.join(archive, f));
+  const recoverable = await verify(1);
+  assert.equal(recoverable.verdict, "recoverable");
+  assert.match(recoverable.people, /sound once 'tapedeck recover' and 'tapedeck reindex' have run/);
+  await tapedeck(t, ["reindex", "-a", archive]);
+  // Of several damaged ones each is named, in order of path, whoever read it first.
+  for (const i of [2, 5, 9]) flip(segments[i], 700);
+  const damaged = await verify(3);
+  assert.equal(damaged.verdict, "damaged");
+  const named = [...new Set(damaged.findings.filter((f) => f.severity === "damaged").map((f) => path.join(archive, f.segment)))];
+  assert.deepEqual(named, [segments[2], segments[5], segments[9]]);
+  assert.match(damaged.people, /DAMAGED/);
+});
+
+test("a bar on a terminal", { skip: withoutTerminal }, async (t) => {
+  const { archive } = await archiveOf(t);
+  const program = path.join(BIN, "tapedeck");
+  const seen = spawnSync("script", ["-qec", `"${program}" verify -a "${archive}" >/dev/null`, "/dev/null"], { encoding: "utf8" });
+  assert.equal(seen.status, 0);
+  assert.match(seen.stdout, /\rverify \[#*-*\] .* of .*\x1b\[K/);
+  // The line is taken away at the end.
+  assert.match(seen.stdout, /\r\x1b\[K$/);
+  await run(t, "tapedeck", ["verify", "-a", archive]);
+});
