@@ -176,6 +176,32 @@ static void test_swapped_segments_show(void **state)
 }
 
 /* A segment of another recording under a name that the journal knows. */
+/* A segment of another recording in the place of one: sound in itself, but the next one does not go
+ * on from it. */
+static void test_foreign_segment_shows(void **state)
+{
+    (void)state;
+    archive_place place;
+    archive_place other;
+    char here[LIMIT_PATH_BYTES];
+    char there[LIMIT_PATH_BYTES];
+    size_t size;
+    archive_place_init_sim(&place);
+    archive_place_init_sim(&other);
+    archive_fixture_record(&place, 0, 6);
+    archive_fixture_record(&other, 0, 3);
+    segment_path(&place, 0, here);
+    segment_path(&other, 0, there);
+    uint8_t *bytes = fixture_read_file(io_fault_io(other.disk), there, &size);
+    assert_int_equal(td_io_unlink(io_fault_io(place.disk), here, NULL), TD_OK);
+    fixture_make_file(io_fault_io(place.disk), here, bytes, size);
+    td_free(bytes);
+    check(&place, VERIFY_DAMAGED, "chain: does not go on from the last value of");
+    check(&place, VERIFY_DAMAGED, "the journal knows another last chain value of this segment");
+    archive_place_fini(&other);
+    archive_place_fini(&place);
+}
+
 static void test_unreadable_segment_shows(void **state)
 {
     (void)state;
@@ -314,6 +340,7 @@ int main(void)
         cmocka_unit_test(test_flipped_bits_show),
         cmocka_unit_test(test_missing_segments_show),
         cmocka_unit_test(test_swapped_segments_show),
+        cmocka_unit_test(test_foreign_segment_shows),
         cmocka_unit_test(test_unreadable_segment_shows),
         cmocka_unit_test(test_catalog_is_compared),
         cmocka_unit_test(test_lost_journal_is_damage),
