@@ -192,7 +192,7 @@ static void put_in_order(verification *v)
     for (size_t i = 0; i < v->segment_count; i++)
         v->ordered[i] = &v->segments[i];
     if (v->segment_count > 0)
-        qsort(v->ordered, v->segment_count, sizeof v->ordered[0], compare_ordered);
+        qsort(v->ordered, v->segment_count, sizeof(void *), compare_ordered);
 }
 
 td_result verify_segments(verification *v, td_err *err)

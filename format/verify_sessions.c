@@ -173,7 +173,7 @@ static td_result add_to_stream(time_stream *s, const checked_segment *segment, t
 {
     if ((s->segment_count & (s->segment_count - 1)) == 0) { /* full at every power of two */
         size_t capacity = s->segment_count == 0 ? 1 : s->segment_count * 2;
-        const checked_segment **grown = td_realloc(s->segments, capacity, sizeof *grown);
+        const checked_segment **grown = td_realloc(s->segments, capacity, sizeof(void *));
         if (grown == NULL)
             return td_err_set(err, TD_E_NOMEM, "no memory to check receive times");
         s->segments = grown;
