@@ -44,6 +44,7 @@ static void record_and_kill(archive_place *place, const char *verb, const char *
 static td_result try_recover(archive_place *place, archive_mode mode, const char *feed,
                              recover_report *report, td_err *err)
 {
+    *report = (recover_report){0};
     archive *a = NULL;
     td_result rc = archive_place_try_open(place, mode, "recover", &a, err);
     if (rc != TD_OK)
