@@ -33,8 +33,8 @@ static void record_feed(archive_place *place, const char *name, uint64_t from, u
             fail_msg("%s", err.text);
     }
     fixture_feed_close(&feed);
-    if (archive_writer_close(writer, WRITER_STOP, AT(from + SEGMENT_FRAMES * segments), &err) !=
-        TD_OK)
+    if (archive_writer_close(writer, WRITER_STOP,
+                             AT(from + UINT64_C(1) * SEGMENT_FRAMES * segments), &err) != TD_OK)
         fail_msg("%s", err.text);
     archive_close(a);
 }
