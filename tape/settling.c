@@ -71,6 +71,7 @@ static int has_text(td_bytes frame, const char *text)
 void settling_sent(settling_slot *slot, uint32_t session, uint32_t conn, uint64_t recv_ns,
                    td_bytes frame)
 {
+    TD_ASSERT(recv_ns > SETTLING_UNKNOWN);
     enter(slot, session, conn);
     /* "subscribe", "unsubscribe", "private/subscribe"; spot: "event":"sub" (docs/wire.md 1.3) */
     if (frame.size == 0 || (!has_text(frame, "subscribe\"") && !has_text(frame, "\"sub\"")))
@@ -81,7 +82,9 @@ void settling_sent(settling_slot *slot, uint32_t session, uint32_t conn, uint64_
 
 void settling_answered(settling_slot *slot, uint32_t session, uint32_t conn, uint64_t recv_ns)
 {
+    TD_ASSERT(recv_ns > SETTLING_UNKNOWN);
     enter(slot, session, conn);
+    /* One too many: a request had several answers, and topics are whole from the last on. */
     if (slot->open_requests > 0)
         slot->open_requests--;
     slot->answer_ns = recv_ns;
@@ -91,8 +94,10 @@ uint64_t settling_ns(const settling_slot *slot, uint32_t session, uint32_t conn,
 {
     if (slot->session != session || slot->conn != conn || slot->request_ns == 0)
         return SETTLING_UNKNOWN;
-    if (slot->open_requests == 0)
+    if (slot->open_requests == 0) {
+        TD_ASSERT(slot->answer_ns != 0);
         return slot->answer_ns;
+    }
     uint64_t latest = slot->request_ns + ANSWER_NS_MAX;
     return recv_ns > latest ? latest : SETTLING_NOT_YET;
 }

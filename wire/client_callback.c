@@ -13,6 +13,7 @@
 /* An attempt that did not come as far as an open WebSocket; text is libwebsockets' own reason. */
 static void say_why_not_open(wire_conn *conn, unsigned status, td_bytes text)
 {
+    TD_ASSERT(conn->stage != CONN_OPEN);
     const char *where = conn->url.authority;
     int words = (int)(text.size < 200 ? text.size : 200);
     if (conn->finding.verdict == TLS_UNTRUSTED)
@@ -88,6 +89,7 @@ static void say_why_closed(wire_conn *conn, struct lws *wsi)
                   where);
 }
 
+/* The first cause stands: a peer answers our own close with one, too. */
 static void on_peer_close(wire_conn *conn, td_bytes payload)
 {
     if (conn->end.cause != WIRE_CAUSE_NONE)
@@ -109,6 +111,8 @@ static void on_peer_close(wire_conn *conn, td_bytes payload)
 
 static void on_open(wire_conn *conn, struct lws *wsi)
 {
+    TD_ASSERT(conn->stage != CONN_OPEN);
+    TD_ASSERT(conn->kind == CONN_WEBSOCKET);
     conn->stage = CONN_OPEN;
     wire_timer_cancel(conn->deadline);
     conn->deadline = NULL;
@@ -122,6 +126,7 @@ static void on_open(wire_conn *conn, struct lws *wsi)
                       .tls_version = agreed.version,
                       .tls_cipher = agreed.cipher,
                       .tls_subject = ssl == NULL ? NULL : agreed.subject};
+    /* What was asked for while it was connecting holds from now on. */
     if (conn->queue.size > conn->queue_at)
         lws_callback_on_writable(wsi);
     if (conn->is_paused)
@@ -148,11 +153,13 @@ static void on_receive(wire_conn *conn, struct lws *wsi, td_bytes piece)
 {
     if (conn->end.cause != WIRE_CAUSE_NONE)
         return; /* closing: what still comes is nobody's */
+    TD_ASSERT(conn->stage == CONN_OPEN);
     td_bytes whole;
     assembly_state state =
         assembly_take(&conn->assembly, wsi, piece, loop_now_ns(conn->loop), &whole);
     if (state == ASSEMBLY_MORE)
         return;
+    TD_ASSERT(whole.size <= LIMIT_FRAME_BYTES || state != ASSEMBLY_WHOLE);
     if (state != ASSEMBLY_WHOLE) {
         refuse_message(conn, state);
         return;
@@ -168,7 +175,7 @@ int client_verify(struct lws *wsi, struct x509_store_ctx_st *store, int is_good)
 {
     wire_conn *conn = lws_get_opaque_user_data(wsi);
     if (conn == NULL)
-        return 1;
+        return 1; /* it has been given up: nobody is left who could trust */
     tls_verdict verdict = tls_judge(store, is_good, &conn->url, conn->ca_file, &conn->finding);
     TD_ASSERT(is_good || verdict != TLS_TRUSTED);
     return verdict != TLS_TRUSTED;

@@ -13,6 +13,7 @@ enum { FIN = 0x80, OPCODE_CONTINUATION = 0, LENGTH_16 = 126, LENGTH_64 = 127 };
 static void queue_compact(wire_peer_conn *peer)
 {
     td_buf *queue = &peer->queue;
+    TD_ASSERT(peer->queue_at <= queue->size);
     size_t left = queue->size - peer->queue_at;
     if (peer->queue_at == 0 || left > peer->queue_at)
         return;
@@ -23,7 +24,9 @@ static void queue_compact(wire_peer_conn *peer)
 
 static void queue_clear(wire_peer_conn *peer)
 {
+    /* td_buf_init() would forget the bound, and a slow client could fill memory. */
     size_t size_max = peer->queue.size_max;
+    TD_ASSERT(size_max > 0);
     peer->queue_at = 0;
     td_buf_clear(&peer->queue);
     if (peer->queue.capacity > (size_t)2 * WIRE_PEER_QUEUE_BYTES_MAX) {
@@ -35,6 +38,7 @@ static void queue_clear(wire_peer_conn *peer)
 /* RFC 6455, 5.2; a server does not mask. Returns the header's size. */
 static size_t put_header(uint8_t out[SERVER_FRAME_HEADER_BYTES_MAX], unsigned first, size_t size)
 {
+    TD_ASSERT((first & ~(unsigned)FIN) <= 2); /* continuation, text, binary */
     out[0] = (uint8_t)first;
     if (size < LENGTH_16) {
         out[1] = (uint8_t)size;
@@ -51,6 +55,7 @@ static size_t put_header(uint8_t out[SERVER_FRAME_HEADER_BYTES_MAX], unsigned fi
 static size_t frame_size(const uint8_t *p)
 {
     size_t size = p[1];
+    TD_ASSERT(size <= LENGTH_64); /* not masked */
     size_t length_bytes = size == LENGTH_16 ? 2 : size == LENGTH_64 ? 8 : 0;
     if (length_bytes == 0)
         return 2 + size;
@@ -62,11 +67,13 @@ static size_t frame_size(const uint8_t *p)
 
 size_t wire_peer_queued_bytes(const wire_peer_conn *peer)
 {
+    TD_ASSERT(peer->queue_at <= peer->queue.size);
     return peer->queue.size - peer->queue_at;
 }
 
 static td_result queue_frames(wire_peer_conn *peer, unsigned opcode, td_bytes bytes, td_err *err)
 {
+    /* In fragments, so that a batch has a bound and pongs come in between. */
     size_t fragments = bytes.size / SERVER_FRAGMENT_BYTES + 1;
     td_result rc =
         td_buf_reserve(&peer->queue, bytes.size + fragments * SERVER_FRAME_HEADER_BYTES_MAX, err);
@@ -109,6 +116,7 @@ static size_t batch_size(const wire_peer_conn *peer)
 {
     const uint8_t *at = peer->queue.data + peer->queue_at;
     size_t queued = wire_peer_queued_bytes(peer);
+    TD_ASSERT(queued > 0);
     size_t size = frame_size(at);
     while (size < queued) {
         size_t next = frame_size(at + size);
@@ -140,6 +148,7 @@ static int on_writable(wire_peer_conn *peer)
 {
     if (peer->is_cut)
         return -1;
+    TD_ASSERT(!peer->is_close_sent || peer->close_code != 0);
     if (peer->is_close_sent)
         return 0; /* a second -1 would cut the connection */
     if (wire_peer_queued_bytes(peer) == 0 && peer->close_code != 0) {
@@ -189,6 +198,8 @@ void wire_peer_resume(wire_peer_conn *peer)
 static void peer_free(wire_peer_conn *peer)
 {
     wire_server *server = peer->server;
+    TD_ASSERT(peer->holder == HOLDER_PEER);
+    TD_ASSERT((peer->prev == NULL) == (server->peers == peer));
     *(peer->prev == NULL ? &server->peers : &peer->prev->next) = peer->next;
     if (peer->next != NULL)
         peer->next->prev = peer->prev;
@@ -224,6 +235,7 @@ static wire_peer_conn *peer_new(wire_server *server, struct lws *wsi, td_bytes p
 /* libwebsockets has closed it, or is about to. */
 static void peer_end(wire_peer_conn *peer)
 {
+    /* First: freeing it may make libwebsockets call us again about it. */
     lws_set_opaque_user_data(peer->wsi, NULL);
     void *user = peer->user;
     const wire_server_ops *ops = peer->server->ops;
