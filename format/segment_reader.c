@@ -9,6 +9,7 @@
 #include "base/assert.h"
 #include "base/hash.h"
 #include "base/limits.h"
+#include "format/archive.h"
 #include "format/mcap_decode.h"
 #include "format/segment_reader_impl.h"
 
@@ -206,13 +207,6 @@ static td_result read_all(segment_reader *r, td_err *err)
     return rc;
 }
 
-static int has_open_name(const char *path)
-{
-    size_t length = strlen(path);
-    size_t suffix = strlen(SEGMENT_OPEN_SUFFIX);
-    return length >= suffix && strcmp(path + length - suffix, SEGMENT_OPEN_SUFFIX) == 0;
-}
-
 td_result segment_reader_open(td_io io, const char *path, segment_reader **out, td_err *err)
 {
     *out = NULL;
@@ -220,7 +214,7 @@ td_result segment_reader_open(td_io io, const char *path, segment_reader **out, 
     if (r == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a segment reader");
     r->io = io;
-    r->has_open_name = has_open_name(path) != 0;
+    r->has_open_name = segment_final_name(path).size < strlen(path);
     (void)pthread_mutex_init(&r->file_lock, NULL); /* cannot fail with default attributes */
     td_result rc = open_parts(r, path, err);
     if (rc == TD_OK)

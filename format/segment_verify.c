@@ -9,6 +9,7 @@
 #include "base/assert.h"
 #include "base/limits.h"
 #include "format/mcap_decode.h"
+#include "format/recover.h"
 #include "format/segment_verify_impl.h"
 
 const char *segment_finding_name(segment_finding_kind kind)
@@ -203,8 +204,18 @@ static int ends_with(const char *text, const char *suffix)
     return length >= suffix_length && strcmp(text + length - suffix_length, suffix) == 0;
 }
 
+/* A power cut may leave any sectors of what a new file was made of: of its head, too. That is
+ * damage only if something behind it was durable. */
+static int is_stillborn(const verify_state *v, td_io io, const char *path)
+{
+    int has_durable = 1;
+    if (v->expects_end || v->limit > v->reader->data_start)
+        return 0;
+    return recover_has_durable(io, path, &has_durable, NULL) == TD_OK && !has_durable;
+}
+
 /* What the reader found out decides how much of the file has to be there. */
-static td_result begin(verify_state *v, const char *path, td_err *err)
+static td_result begin(verify_state *v, td_io io, const char *path, td_err *err)
 {
     TD_ASSERT(v->reader != NULL);
     TD_ASSERT(v->walk.hasher == NULL);
@@ -222,7 +233,7 @@ static td_result begin(verify_state *v, const char *path, td_err *err)
         verify_report(v, FINDING_TORN, v->limit, "%" PRIu64 " bytes behind the last whole block",
                       v->result->torn_bytes);
     }
-    if (v->is_ours && info->session.session[0] == '\0')
+    if (v->is_ours && info->session.session[0] == '\0' && !is_stillborn(v, io, path))
         verify_report(v, FINDING_STRUCTURE, v->reader->data_start, "no session record");
     return segment_walk_init(&v->walk, &v->reader->source, 0, v->reader->data_start,
                              info->session.previous_chain, err);
@@ -275,7 +286,7 @@ td_result segment_verify(td_io io, const char *path, segment_finding_fn *fn, voi
     if (rc == TD_OK)
         rc = segment_reader_open(io, path, &v->reader, err);
     if (rc == TD_OK)
-        rc = begin(v, path, err);
+        rc = begin(v, io, path, err);
     if (rc == TD_OK)
         rc = walk(v, err);
     fini(v);

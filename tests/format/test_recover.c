@@ -211,6 +211,40 @@ static void test_put_away_is_durable(void **state)
     td_free(result);
 }
 
+/* A new file of which some sectors of the head are lost, and all of the first chunk, is no damage;
+ * with a chunk behind it that had been announced it is. */
+static void test_head_in_pieces(void **state)
+{
+    (void)state;
+    expected open = expect(2, FIXTURE_SYNCED);
+    expected head = expect(0, FIXTURE_SYNCED);
+    recover_result *result = td_alloc(sizeof *result);
+    assert_true(head.size > 60 && head.size < open.size);
+    for (size_t at = 60; at < head.size; at += 7) {
+        for (int has_chunks = 0; has_chunks < 2; has_chunks++) {
+            io_fault *disk = open_disk();
+            segment_verify_result verified = {0};
+            size_t size = has_chunks ? open.size : head.size;
+            uint8_t *bytes = td_alloc(size);
+            assert_non_null(bytes);
+            memcpy(bytes, open.bytes, size);
+            memset(bytes + at, 0, head.size - at);
+            fixture_make_file(io_fault_io(disk), OPEN, bytes, size);
+            td_result rc = segment_verify(io_fault_io(disk), OPEN, NULL, NULL, &verified, NULL);
+            if (!has_chunks && rc == TD_OK && verified.damage_count > 0)
+                fail_msg("head from %zu on: damaged", at);
+            assert_true(!has_chunks || rc != TD_OK || verified.damage_count > 0);
+            assert_int_equal(recover(disk, result, NULL), TD_OK);
+            assert_int_equal(result->damaged_blocks > 0, has_chunks);
+            td_free(bytes);
+            io_fault_close(disk);
+        }
+    }
+    td_free(open.bytes);
+    td_free(head.bytes);
+    td_free(result);
+}
+
 /* One call after the other fails once, or for ever until the second run; then all is as it should
  * be. */
 static void test_failing_calls(void **state)
@@ -409,11 +443,17 @@ static void test_refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_tail),     cmocka_unit_test(test_half_written_end),
-        cmocka_unit_test(test_end_in_pieces),  cmocka_unit_test(test_put_away_is_durable),
-        cmocka_unit_test(test_failing_calls),  cmocka_unit_test(test_power_cuts),
-        cmocka_unit_test(test_strangers),      cmocka_unit_test(test_damage_in_the_middle),
-        cmocka_unit_test(test_damaged_header), cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_every_tail),
+        cmocka_unit_test(test_half_written_end),
+        cmocka_unit_test(test_end_in_pieces),
+        cmocka_unit_test(test_head_in_pieces),
+        cmocka_unit_test(test_put_away_is_durable),
+        cmocka_unit_test(test_failing_calls),
+        cmocka_unit_test(test_power_cuts),
+        cmocka_unit_test(test_strangers),
+        cmocka_unit_test(test_damage_in_the_middle),
+        cmocka_unit_test(test_damaged_header),
+        cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests_name("format/recover", tests, NULL, NULL);
 }
