@@ -357,7 +357,8 @@ static void begin_next(fault_recording *next, const fault_recording *from, const
         atomic_store(&feed->fed, feed->count);
         feed->frames = td_alloc_zero((size_t)feed->count + 1, sizeof *feed->frames);
         TD_ASSERT(feed->frames != NULL);
-        memcpy(feed->frames, from->feeds[i].frames, (size_t)feed->count * sizeof *feed->frames);
+        for (uint64_t n = 0; n < feed->count; n++)
+            feed->frames[n] = from->feeds[i].frames[n];
     }
     next->clock = from->clock;
     next->events = from->events;
