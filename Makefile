@@ -33,7 +33,7 @@ SRC_format := format/chain.c format/channel.c format/chunk_builder.c format/chun
               format/chunk_conns.c format/chunk_seal.c format/codec.c format/mcap_decode.c \
               format/mcap_encode.c format/mcap_reader.c format/mcap_source.c format/mcap_summary.c format/mcap_writer.c \
               format/recover.c format/recover_walk.c \
-              format/segment_channels.c format/segment_reader.c format/segment_scan.c \
+              format/segment_channels.c format/segment_reader.c format/segment_records.c format/segment_scan.c \
               format/segment_summary.c format/segment_verify.c format/segment_verify_chain.c \
               format/segment_verify_chunk.c format/segment_verify_end.c format/segment_walk.c format/segment_writer.c
 

@@ -1,6 +1,6 @@
 /* The inside of segment_reader, shared by its sources: segment_reader (open, chunks, messages),
- * segment_channels (schemas and channels), segment_summary (lists from the summary), segment_scan
- * (lists from a walk over the file). */
+ * segment_channels (schemas and channels), segment_records (metadata, chain), segment_summary
+ * (lists from the summary), segment_scan (lists from a walk over the file). */
 #ifndef TD_FORMAT_SEGMENT_READER_IMPL_H
 #define TD_FORMAT_SEGMENT_READER_IMPL_H
 
