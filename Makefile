@@ -408,7 +408,7 @@ check-asan:
 
 check-tsan:
 	@$(MAKE) --no-print-directory -s -j$(JOBS) VARIANT=tsan all tests-build
-	@$(MAKE) --no-print-directory -s VARIANT=tsan suite BIN=build/tsan/bin
+	@TEST_TIMEOUT_S=900 $(MAKE) --no-print-directory -s VARIANT=tsan suite BIN=build/tsan/bin
 
 ## format: rewrite the sources with clang-format
 .PHONY: format

@@ -192,7 +192,7 @@ static const uint8_t *scan_topic(walk *w, const uint8_t *p)
     const topic_match *topic = w->h->topic;
     const struct plan *own = w->h->p;
     int is_apart = own->row->symbol_path != NULL;
-    td_bytes text;
+    td_bytes text = {0};
     p = scan_text(p, w->h->end, &text);
     size_t topic_bytes = is_apart ? own->topic_bytes : topic->topic.size;
     size_t symbol_bytes = !own->has_symbol || is_apart ? 0 : topic->symbol.size + 1;
