@@ -247,15 +247,15 @@ static void test_ticker_delta_of_linear(void **state)
         *state, "linear", "instrument_info.100ms.BTCUSDT",
         "{\"topic\":\"instrument_info.100ms.BTCUSDT\",\"type\":\"delta\",\"data\":{"
         "\"update\":[{\"id\":1,"
-        "\"symbol\":\"BTCUSDT\",\"total_turnover_e8\":\"5297934997553700000\","
-        "\"open_interest_e8\":\"2818586500000\",\"funding_rate_e6\":\"-43\",\"count_"
+        "\"symbol\":\"BTCUSDT\",\"total_turnover_e8\":\"6381040018862900000\","
+        "\"open_interest_e8\":\"3907121400000\",\"funding_rate_e6\":\"-43\",\"count_"
         "down_hour\":\"7\","
         "\"updated_at\":\"1970-01-01T00:00:00.000Z\"}]},\"cross_seq\":\"177025391\","
         "\"timestamp_e6\":\"1590683462970284\"}",
         &m, &why));
     assert_int_equal(m.record.items[0].action, ACTION_UPDATE);
-    assert_decimal(value(&m, 0, MEMBER_TOTAL_TURNOVER), "52979349975.537");
-    assert_decimal(value(&m, 0, MEMBER_OPEN_INTEREST), "28185.865");
+    assert_decimal(value(&m, 0, MEMBER_TOTAL_TURNOVER), "63810400188.629");
+    assert_decimal(value(&m, 0, MEMBER_OPEN_INTEREST), "39071.214");
     assert_decimal(value(&m, 0, MEMBER_FUNDING_RATE), "-0.000043");
     assert_int_equal(value(&m, 0, MEMBER_COUNTDOWN_HOUR)->as.integer, 7);
     assert_int_equal(value(&m, 0, MEMBER_UPDATED_AT)->as.time_ns, 0);

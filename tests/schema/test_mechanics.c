@@ -244,8 +244,8 @@ static void test_entries(void **state)
          "{\"trades\":[{\"symbol\":\"BTC-1\",\"side\":\"Sell\",\"price\":\"1\",\"size\":\"2\","
          "\"exchange_ns\":null,\"trade_id\":null,\"tick_direction\":null}]}"},
         /* beyond 64 bits: exact all the same */
-        {"{\"topic\":\"nav.A.B\",\"data\":{\"nav\":\"18969.901970158967556311000\"}}",
-         "{\"items\":[{\"last_price\":\"18969.901970158967556311\"}]}"},
+        {"{\"topic\":\"nav.A.B\",\"data\":{\"nav\":\"18969.417302856190774523000\"}}",
+         "{\"items\":[{\"last_price\":\"18969.417302856190774523\"}]}"},
         {"{\"topic\":\"nav.A\",\"data\":{\"nav\":-12345678901234567890}}",
          "{\"items\":[{\"last_price\":\"-12345678901234567890\"}]}"},
         {"[{\"e\":\"event\",\"nav\":1},{\"nav\":2,\"e\":\"event\"}]",
