@@ -40,6 +40,7 @@ static const checked_segment *find_segment(const verification *v, const name_ind
                                            const char *name)
 {
     size_t at = name_index_find(index, td_bytes_str(name));
+    TD_ASSERT(at == NAME_INDEX_NONE || at < v->segment_count);
     return at == NAME_INDEX_NONE ? NULL : &v->segments[at];
 }
 
@@ -48,6 +49,7 @@ static int find_pruned_chain(const verification *v, const link_names *names, con
                              td_hash128 *out)
 {
     size_t at = name_index_find(&names->past_files, td_bytes_str(name));
+    TD_ASSERT(at == NAME_INDEX_NONE || at < v->past.segment_count);
     if (at == NAME_INDEX_NONE || v->past.segments[at].stage != PAST_PRUNED)
         return 0;
     *out = v->past.segments[at].chain;
@@ -59,6 +61,7 @@ static void check_link(verification *v, const link_names *names, const checked_s
 {
     const td_hash128 none = {0};
     const char *path = segment->listed->path;
+    TD_ASSERT(segment->rc == TD_OK && segment->previous_segment != NULL);
     if (segment->previous_segment[0] == '\0') {
         if (!td_hash128_equal(segment->result.previous_chain, none))
             findings_add(&v->findings, VERIFY_DAMAGED, path, 0,
@@ -139,6 +142,7 @@ static void check_session_end(verification *v, const past_session *session)
 td_result verify_links(verification *v, td_err *err)
 {
     link_names names = {0};
+    TD_ASSERT(v->segment_count == 0 || v->segments != NULL);
     if (archive_is_single_file(v->archive))
         return TD_OK; /* its neighbours are elsewhere */
     td_result rc = names_fill(&names, v, err);

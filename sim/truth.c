@@ -55,6 +55,7 @@ static td_result end_line(truth *t, json_writer *json, td_err *err)
 
 static void begin_line(truth *t, json_writer *json, const char *kind, const char *path)
 {
+    TD_ASSERT(kind != NULL && path != NULL);
     json_write_begin(json, &t->lines);
     json_write_object_begin(json);
     json_write_member_text(json, "t", kind);
@@ -72,6 +73,7 @@ static void put_hash(json_writer *json, td_bytes frame)
 td_result truth_put_frame(truth *t, const truth_frame *frame, td_err *err)
 {
     json_writer json;
+    TD_ASSERT(frame->conn > 0 && frame->n > 0); /* both count from 1 */
     begin_line(t, &json, "frame", frame->path);
     json_write_member_u64(&json, "conn", frame->conn);
     json_write_member_u64(&json, "n", frame->n);
@@ -157,6 +159,7 @@ td_result truth_put_fault(truth *t, const truth_fault *injected, td_err *err)
 
 td_result truth_flush(truth *t, td_err *err)
 {
+    TD_ASSERT(t->file != NULL);
     if (t->lines.size == 0)
         return TD_OK;
     td_result rc = td_io_append(t->file, t->lines.data, t->lines.size, err);
@@ -183,6 +186,8 @@ td_result truth_levels_sha1(const instrument *traded, const book_window *shown,
 {
     char lines[2 * WINDOW_DEPTH_MAX * LEVEL_LINE_BYTES];
     text_out text = {.data = lines, .capacity = sizeof lines};
+    TD_ASSERT(shown->counts[MARKET_BUY] <= WINDOW_DEPTH_MAX);
+    TD_ASSERT(shown->counts[MARKET_SELL] <= WINDOW_DEPTH_MAX);
     const window_level *bids = window_side(shown, MARKET_BUY);
     const window_level *asks = window_side(shown, MARKET_SELL);
     for (size_t i = shown->counts[MARKET_BUY]; i-- > 0;)
