@@ -1,0 +1,292 @@
+// An exchange that numbers every frame, and the comparison of what it made with what an archive has and with what the
+// ledger admits. Each topic's frames are made at their times whether anybody is connected or not, as an exchange does,
+// so a frame that is not in the archive is a hole, and the hole must lie within a row of the ledger. Shares no code
+// with the programs: it reads archives through `tapedeck cat` and `tapedeck gaps` only.
+import { once } from "node:events";
+import http from "node:http";
+import { createRequire } from "node:module";
+import net from "node:net";
+import path from "node:path";
+import { performance } from "node:perf_hooks";
+import { fileURLToPath } from "node:url";
+import { jsonLines } from "./lib.mjs";
+
+const root = path.join(path.dirname(fileURLToPath(import.meta.url)), "../..");
+const require = createRequire(path.join(root, "build/npm/package.json"));
+const { WebSocketServer } = require("ws");
+
+const MS = 1e6;
+const now = () => (performance.timeOrigin + performance.now()) * MS;
+
+/** Frame n of a topic `trade.SYMBOL`, in the words of docs/wire.md. Its number is the end of its trade_id. */
+function frame(symbol, n) {
+  return JSON.stringify({
+    topic: `trade.${symbol}`,
+    data: [{
+      trade_time_ms: 1618666000000 + n, timestamp: "2021-04-17T13:26:40.000Z", symbol, side: "Buy", size: 1, price: 60000.5,
+      tick_direction: "ZeroPlusTick", trade_id: `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`, cross_seq: 5938950000 + n,
+    }],
+  });
+}
+
+const NUMBER = /"topic":"(trade\.[^"]+)".*"trade_id":"00000000-0000-4000-8000-(\d{12})"/;
+
+const CONN = "5ae2a1fb-0000-4000-8000-000000000001";
+const answer = (request, refused) => JSON.stringify({ success: refused === undefined, ret_msg: refused ?? "", conn_id: CONN, request });
+
+/** A server of the inverse dialect over plain TCP. `rate`: frames per second of each topic. */
+export class NumberedExchange {
+  constructor({ symbols = ["BTCUSD"], rate = 400 } = {}) {
+    this.topics = new Map(symbols.map((symbol) => [`trade.${symbol}`, { symbol, made: [] }])); // made[n]: when, ns
+    this.rate = rate;
+    this.refused = new Set();
+    this.ignored = new Set();
+    this.cut = new Set();
+    this.onClose = "answer";
+    this.isSilent = false;
+    this.status = undefined; // HTTP status that upgrades are refused with
+    this.connections = 0; // that stood
+    this.upgrades = 0;
+    this.requests = [];
+    this.began = now();
+    this.port = 0;
+  }
+
+  async open() {
+    await this.up();
+    this.timer = setInterval(() => this.make(), 2);
+    return this;
+  }
+
+  get url() {
+    return `ws://127.0.0.1:${this.port}`;
+  }
+
+  /** Arguments of a recorder of all topics, or of those given. */
+  args(topics = [...this.topics.keys()]) {
+    return [`${this.url}/realtime`, "--family", "inverse", ...topics.flatMap((topic) => ["--topic", topic])];
+  }
+
+  /** Frames that are due are made, and go to whoever subscribed. */
+  make() {
+    const at = now();
+    const due = Math.floor(((at - this.began) / 1e9) * this.rate);
+    for (const [topic, { symbol, made }] of this.topics)
+      while (made.length < due) {
+        const text = frame(symbol, made.length);
+        made.push(at);
+        if (this.isSilent) continue;
+        for (const ws of this.sockets.clients) if (ws.granted?.has(topic) && ws.readyState === ws.OPEN) ws.send(text);
+      }
+  }
+
+  /** Listen, on the same port as before. */
+  async up() {
+    this.server = http.createServer();
+    this.sockets = new WebSocketServer({ noServer: true, perMessageDeflate: false });
+    this.server.on("upgrade", (request, socket, head) => {
+      this.upgrades++;
+      socket.on("error", () => {});
+      if (this.status !== undefined) {
+        socket.end(`HTTP/1.1 ${this.status} No\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+        return;
+      }
+      this.sockets.handleUpgrade(request, socket, head, (ws) => this.accept(ws, socket));
+    });
+    this.server.listen(this.port, "127.0.0.1");
+    await once(this.server, "listening");
+    this.port = this.server.address().port;
+  }
+
+  /** Drop every connection and stop listening; frames are made all the same. */
+  async down() {
+    this.drop();
+    this.server.closeAllConnections();
+    await new Promise((resolve) => this.server.close(resolve));
+  }
+
+  /** Drop every connection, as a lost network would. */
+  drop() {
+    for (const ws of this.sockets.clients) ws.terminate();
+  }
+
+  accept(ws, socket) {
+    this.connections++;
+    socket.setNoDelay(true);
+    ws.granted = new Set();
+    ws.on("error", () => {});
+    // Without its listener the close frame is read and never answered; data goes on.
+    if (this.onClose === "ignore") ws._receiver.removeAllListeners("conclude");
+    ws.on("message", (data) => {
+      const request = JSON.parse(data.toString());
+      this.requests.push(request);
+      if (request.op === "ping") ws.send(JSON.stringify({ success: true, ret_msg: "pong", conn_id: CONN, request }));
+      else if (request.op === "subscribe") this.subscribe(ws, request);
+      else ws.send(answer(request));
+    });
+  }
+
+  /** One refused topic refuses its whole request, as the exchange does. */
+  subscribe(ws, request) {
+    if (request.args.some((topic) => this.cut.has(topic))) return ws.terminate();
+    if (request.args.some((topic) => this.ignored.has(topic))) return undefined;
+    const bad = request.args.find((topic) => this.refused.has(topic) || !this.topics.has(topic));
+    if (bad !== undefined) return ws.send(answer(request, `error:topic:${bad}`));
+    this.make(); // what is older than the subscription does not come over it
+    for (const topic of request.args) ws.granted.add(topic);
+    return ws.send(answer(request));
+  }
+
+  /** From the next request on: refuse a topic; never answer for it; end connections that ask for it; as usual again. */
+  refuse(topic) {
+    this.refused.add(topic);
+  }
+
+  ignore(topic) {
+    this.ignored.add(topic);
+  }
+
+  cutOff(topic) {
+    this.cut.add(topic);
+  }
+
+  allow(topic) {
+    for (const set of [this.refused, this.ignored, this.cut]) set.delete(topic);
+  }
+
+  /** Send no data, and answer pings all the same; until speak. */
+  silence() {
+    this.isSilent = true;
+  }
+
+  speak() {
+    this.make();
+    this.isSilent = false;
+  }
+
+  async close() {
+    clearInterval(this.timer);
+    await this.down();
+  }
+}
+
+/** A listening one, closed when the test ends. */
+export async function numberedExchange(t, options) {
+  const exchange = await new NumberedExchange(options).open();
+  t.after(() => exchange.close());
+  return exchange;
+}
+
+/** A TCP proxy in front of a port that delays every byte of both directions by ms. {port, url}; closed when the test
+ * ends. */
+export async function delayProxy(t, port, ms) {
+  const held = new Set();
+  const relay = (from, to) => {
+    from.on("data", (bytes) => setTimeout(() => to.writable && to.write(bytes), ms));
+    from.on("end", () => setTimeout(() => to.writable && to.end(), ms));
+    from.on("error", () => to.destroy());
+    from.on("close", () => setTimeout(() => to.destroy(), ms));
+  };
+  const server = net.createServer({ allowHalfOpen: true }, (client) => {
+    const upstream = net.connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+    for (const socket of [client, upstream]) {
+      socket.setNoDelay(true);
+      held.add(socket);
+      socket.on("close", () => held.delete(socket));
+    }
+    relay(client, upstream);
+    relay(upstream, client);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => {
+    for (const socket of held) socket.destroy();
+    server.close();
+  });
+  return { port: server.address().port, url: `ws://127.0.0.1:${server.address().port}` };
+}
+
+/** Which frames of the exchange an archive has: topic -> Map(number -> recv_ns). Fails on a frame that is there twice. */
+export async function recordedNumbers(t, archive, { feed = "inverse" } = {}) {
+  const topics = new Map();
+  for (const row of await jsonLines(t, ["cat", "-a", archive, "--feed", feed, "--dir", "in"])) {
+    const match = NUMBER.exec(row.data);
+    if (match === null) continue;
+    if (!topics.has(match[1])) topics.set(match[1], new Map());
+    const numbers = topics.get(match[1]);
+    const n = Number(match[2]);
+    if (numbers.has(n)) throw new Error(`frame ${n} of ${match[1]} is recorded twice`);
+    numbers.set(n, row.recv_ns);
+  }
+  return topics;
+}
+
+// Between the two clocks' readings, and for what JSON numbers round.
+const CLOCKS_NS = 2 * MS;
+// What was under way when the last frame of the feed came.
+const TAIL_NS = 500 * MS;
+
+/** The holes of one topic: runs of numbers that were made and not recorded, each {topic, from, to (numbers), after_ns and
+ * before_ns (receive times of the frames around it; Infinity where none follows), made}. What was made before the
+ * topic's first recorded frame is no hole; what was made after its last is one, up to until_ns. */
+function holesOf(topic, made, numbers, until_ns) {
+  const order = [...numbers.keys()].sort((a, b) => a - b);
+  const holes = [];
+  order.forEach((n, i) => {
+    const next = order[i + 1];
+    let to = next === undefined ? made.length - 1 : next - 1;
+    if (next === undefined) while (to > n && made[to] > until_ns) to--;
+    if (to > n)
+      holes.push({ topic, from: n + 1, to, after_ns: numbers.get(n), before_ns: next === undefined ? Infinity : numbers.get(next), made });
+  });
+  return holes;
+}
+
+const concerns = (row, hole) => row.topic === null || `${row.topic}.${row.symbol}` === hole.topic;
+const endOf = (row) => row.to_ns ?? Infinity;
+
+/** 1 if a row admits that frame n of the hole may be missing: it begins no later than the frame before the hole or the
+ * moment when n was made, whichever is later, and ends no earlier than that moment. */
+function admits(row, hole, n) {
+  return concerns(row, hole) && row.from_ns <= Math.max(hole.after_ns, hole.made[n]) + 1000 && endOf(row) >= hole.made[n] - CLOCKS_NS;
+}
+
+/** By how much a row reaches beyond the holes that it admits, in ms. An open row has no end that could be too late. */
+function excessOf(row, holes) {
+  const touched = holes.filter((hole) => concerns(row, hole) && row.from_ns <= hole.before_ns && endOf(row) >= hole.after_ns);
+  if (touched.length === 0) return row.to_ns === null ? Infinity : (row.to_ns - row.from_ns) / MS;
+  const early = Math.min(...touched.map((hole) => hole.after_ns)) - row.from_ns;
+  const late = row.to_ns === null ? 0 : row.to_ns - Math.max(...touched.map((hole) => hole.before_ns));
+  return Math.max(0, early, late) / MS;
+}
+
+/** Compare an archive with the exchange. until_ns: frames made until then ought to be there (by default: until shortly
+ * before the feed's last recorded frame). Returns {made, recorded, missing, uncovered, excess_ms, holes, rows, worst}:
+ * numbers of frames, those missing that no row admits, and by how much the rows go beyond the holes at worst. */
+export async function compare(t, exchange, archive, { feed = "inverse", until_ns } = {}) {
+  const recorded = await recordedNumbers(t, archive, { feed });
+  const rows = await jsonLines(t, ["gaps", "-a", archive, "--feed", feed, "--json"], { status: null });
+  let last_ns = 0;
+  for (const numbers of recorded.values()) for (const ns of numbers.values()) last_ns = Math.max(last_ns, ns);
+  const result = { made: 0, recorded: 0, missing: 0, uncovered: 0, excess_ms: 0, holes: [], rows, worst: [] };
+  for (const [topic, { made }] of exchange.topics) {
+    const numbers = recorded.get(topic) ?? new Map();
+    result.made += made.length;
+    result.recorded += numbers.size;
+    result.holes.push(...holesOf(topic, made, numbers, until_ns ?? last_ns - TAIL_NS));
+  }
+  for (const hole of result.holes)
+    for (let n = hole.from; n <= hole.to; n++) {
+      result.missing++;
+      if (rows.some((row) => admits(row, hole, n))) continue;
+      result.uncovered++;
+      if (result.worst.length < 5) result.worst.push(`frame ${n} of ${hole.topic}, made at ${hole.made[n]}, after ${hole.after_ns}`);
+    }
+  for (const row of rows) {
+    const excess = excessOf(row, result.holes);
+    if (excess > 1000 && result.worst.length < 10) result.worst.push(`${Math.round(excess)} ms too much: ${JSON.stringify(row)}`);
+    result.excess_ms = Math.max(result.excess_ms, excess);
+  }
+  for (const hole of result.holes) delete hole.made;
+  return result;
+}
