@@ -45,17 +45,26 @@ static void *run(void *arg)
     return NULL;
 }
 
-static void both(sigset_t *signals)
+/* nohup(1) ignores SIGHUP; blocking would queue it nevertheless, so it is left alone then. */
+static int is_hangup_ignored(void)
+{
+    struct sigaction action;
+    return sigaction(SIGHUP, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
+static void stopping_signals(sigset_t *signals)
 {
     sigemptyset(signals);
     sigaddset(signals, SIGINT);
     sigaddset(signals, SIGTERM);
+    if (!is_hangup_ignored())
+        sigaddset(signals, SIGHUP);
 }
 
 void stop_signal_block(void)
 {
     sigset_t signals;
-    both(&signals);
+    stopping_signals(&signals);
     int failure = pthread_sigmask(SIG_BLOCK, &signals, NULL);
     TD_ASSERT(failure == 0);
 }
@@ -67,7 +76,7 @@ td_result stop_signal_open(void (*stop)(void *user), void *user, stop_signal **o
         return td_err_set(err, TD_E_NOMEM, "no memory to wait for signals");
     self->stop = stop;
     self->user = user;
-    both(&self->signals);
+    stopping_signals(&self->signals);
     int failure = pthread_create(&self->thread, NULL, run, self);
     if (failure != 0) {
         td_free(self);

@@ -1,5 +1,6 @@
-/* SIGINT and SIGTERM, the same for every program: the first asks to stop, a second within 5 s ends
- * the process at once (an archive that was being written is recoverable all the same).
+/* SIGINT, SIGTERM and SIGHUP, the same for every program: the first asks to stop, a second within
+ * 5 s ends the process at once (an archive that was being written is recoverable all the same). A
+ * SIGHUP that the parent ignores, as nohup(1) does, stays ignored.
  *
  * A thread waits for them, so there is no handler and nothing global. Block them before any thread
  * is started, for threads inherit that; what arrives before open is delivered then. */
@@ -10,7 +11,7 @@
 
 typedef struct stop_signal stop_signal;
 
-/* Hold both signals back from this thread and all that it starts. */
+/* Hold these signals back from this thread and all that it starts. */
 void stop_signal_block(void);
 
 /* Call stop(user) on a thread of its own when the first signal comes. TD_E_IO, TD_E_NOMEM. */

@@ -62,7 +62,7 @@ static int parse_line(const verb_context *context, record_line *line, int argc, 
         {"The feed, without --config", feed, feed_rows, &line->feed},
         {"HTTP beside its frames", http, http_rows, &line->feed},
         {"Recording", recorder, recorder_rows, &line->config},
-        {"When to stop (besides SIGINT and SIGTERM)", run, run_rows, &line->config},
+        {"When to stop (besides SIGINT, SIGTERM and SIGHUP)", run, run_rows, &line->config},
         option_group_json(&line->json),
         option_group_talk(&line->talk),
     };
