@@ -50,6 +50,10 @@ _Static_assert(LIMIT_FRAME_BYTES < LIMIT_RING_BYTES / 2, "a frame must never fil
 #define LIMIT_HTTP_SPACING_NS  UINT64_C(1000000000)
 _Static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a frame is");
 
+/* Longest wait that a peer may ask for by Retry-After: an exchange's ban lasts ten minutes, and a
+ * wrong header must not stop a feed for a day. */
+#define LIMIT_RETRY_AFTER_NS UINT64_C(900000000000)
+
 /* Symbols of one feed, and the file that lists them: twice what the largest family has. */
 #define LIMIT_FEED_TOPICS       16384u
 #define LIMIT_SYMBOL_FILE_BYTES ((size_t)1 << 20)

@@ -7,6 +7,10 @@ typedef struct backoff_row {
     uint64_t cap_ns;
 } backoff_row;
 
+/* After so many failures in a row every class has reached its cap; counting on would only make live
+ * time count for less. */
+enum { FAILURES_MAX = 8 };
+
 static const backoff_row ROWS[BACKOFF_CLASS_COUNT] = {
     [BACKOFF_NETWORK] = {TD_NS_PER_S / 2, 30 * TD_NS_PER_S},
     [BACKOFF_REFUSED] = {5 * TD_NS_PER_S, 300 * TD_NS_PER_S},
@@ -17,13 +21,20 @@ void backoff_init(backoff *state, uint64_t seed)
 {
     td_random_init(&state->random, seed);
     state->failures = 0;
+    state->live_since_ns = 0;
+}
+
+/* HTTP statuses below 500 that pass by themselves. */
+static int is_passing(unsigned http_status)
+{
+    return http_status == 408 || http_status == 425;
 }
 
 backoff_class backoff_classify(wire_cause cause, unsigned http_status)
 {
     switch (cause) {
     case WIRE_CAUSE_REFUSED:
-        return http_status >= 500 ? BACKOFF_UNWELL : BACKOFF_REFUSED;
+        return http_status >= 500 || is_passing(http_status) ? BACKOFF_UNWELL : BACKOFF_REFUSED;
     case WIRE_CAUSE_TLS_UNTRUSTED:
     case WIRE_CAUSE_TLS_WRONG_HOST:
     case WIRE_CAUSE_TLS_OTHER:
@@ -45,37 +56,115 @@ backoff_class backoff_classify(wire_cause cause, unsigned http_status)
     return BACKOFF_NETWORK;
 }
 
-uint64_t backoff_next_ns(backoff *state, backoff_class why)
+int backoff_is_final(wire_cause cause, unsigned http_status)
+{
+    if (cause == WIRE_CAUSE_TLS_UNTRUSTED || cause == WIRE_CAUSE_TLS_WRONG_HOST)
+        return 1;
+    return cause == WIRE_CAUSE_REFUSED && http_status >= 400 && http_status < 500 &&
+           http_status != 403 && http_status != 429 && !is_passing(http_status);
+}
+
+void backoff_live(backoff *state, uint64_t mono_ns)
+{
+    TD_ASSERT(mono_ns > 0);
+    state->live_since_ns = mono_ns;
+}
+
+/* What the connection's live time makes up for. */
+static void forgive(backoff *state, uint64_t mono_ns)
+{
+    if (state->live_since_ns == 0)
+        return;
+    TD_ASSERT(mono_ns >= state->live_since_ns);
+    uint64_t forgiven = (mono_ns - state->live_since_ns) / BACKOFF_FORGIVE_NS;
+    state->failures -= forgiven < state->failures ? (uint32_t)forgiven : state->failures;
+    state->live_since_ns = 0;
+}
+
+uint64_t backoff_next_ns(backoff *state, backoff_class why, uint64_t mono_ns)
 {
     TD_ASSERT(why < BACKOFF_CLASS_COUNT);
     const backoff_row *row = &ROWS[why];
-    uint32_t failures = state->failures++;
+    forgive(state, mono_ns);
+    uint32_t failures = state->failures;
+    TD_ASSERT(failures <= FAILURES_MAX);
+    state->failures += failures < FAILURES_MAX;
     /* A refusal is answered slowly from the first time: trying at once cannot help. */
     if (failures == 0 && why == BACKOFF_NETWORK)
         return 0;
-    uint32_t doublings = failures == 0 ? 0 : failures - 1;
-    uint64_t most_ns = doublings >= 16 ? row->cap_ns : row->first_ns << doublings;
+    uint64_t most_ns = row->first_ns << (failures == 0 ? 0 : failures - 1);
     if (most_ns > row->cap_ns)
         most_ns = row->cap_ns;
     return td_random_below(&state->random, most_ns) + 1;
 }
 
-void backoff_succeeded(backoff *state)
+/* ---- the host's limit ---- */
+
+uint32_t connect_budget_join(connect_budget *budget, uint32_t slots)
 {
-    state->failures = 0;
+    TD_ASSERT(budget->feed_count < LIMIT_FEEDS);
+    TD_ASSERT(budget->count == 0);
+    budget->slots[budget->feed_count] = slots;
+    return budget->feed_count++;
 }
 
-uint64_t connect_budget_take(connect_budget *budget, uint64_t mono_ns)
+_Static_assert(BACKOFF_CONNECTS_MAX / 2 / LIMIT_FEEDS > 0, "every feed has a reserve");
+_Static_assert(LIMIT_FEEDS <= UINT8_MAX, "connect_budget.feed holds any of them");
+
+/* Connects that other feeds cannot take away from this one. */
+static uint32_t reserve_of(const connect_budget *budget, uint32_t feed)
 {
-    TD_ASSERT(budget->next < BACKOFF_CONNECTS_MAX);
-    if (budget->count == BACKOFF_CONNECTS_MAX) {
-        uint64_t free_at_ns = budget->at_mono_ns[budget->next] + BACKOFF_WINDOW_NS;
-        if (free_at_ns > mono_ns)
-            return free_at_ns - mono_ns;
-    } else {
-        budget->count++;
+    uint32_t equal = BACKOFF_CONNECTS_MAX / 2 / budget->feed_count;
+    uint32_t needed = BACKOFF_RESERVE_SLOT * budget->slots[feed];
+    return needed < equal ? needed : equal;
+}
+
+/* Connects that are used or held back: at most BACKOFF_CONNECTS_MAX. */
+static uint32_t committed(const connect_budget *budget)
+{
+    uint32_t sum = 0;
+    for (uint32_t i = 0; i < budget->feed_count; i++) {
+        uint32_t reserve = reserve_of(budget, i);
+        sum += budget->used[i] > reserve ? budget->used[i] : reserve;
     }
-    budget->at_mono_ns[budget->next] = mono_ns;
-    budget->next = (budget->next + 1) % BACKOFF_CONNECTS_MAX;
+    return sum;
+}
+
+/* Drop connects that have left the window. */
+static void expire(connect_budget *budget, uint64_t mono_ns)
+{
+    while (budget->count > 0 && budget->at_mono_ns[budget->first] + BACKOFF_WINDOW_NS <= mono_ns) {
+        budget->used[budget->feed[budget->first]]--;
+        budget->first = (budget->first + 1) % BACKOFF_CONNECTS_MAX;
+        budget->count--;
+    }
+}
+
+/* When the first connect leaves the window that is more than its feed's reserve. */
+static uint64_t next_free_ns(const connect_budget *budget)
+{
+    for (uint32_t i = 0; i < budget->count; i++) {
+        uint32_t at = (budget->first + i) % BACKOFF_CONNECTS_MAX;
+        uint32_t feed = budget->feed[at];
+        if (budget->used[feed] > reserve_of(budget, feed))
+            return budget->at_mono_ns[at] + BACKOFF_WINDOW_NS;
+    }
+    TD_ASSERT(!"reserves are half of the limit: some feed uses more than its own");
+    return 0;
+}
+
+uint64_t connect_budget_take(connect_budget *budget, uint32_t feed, uint64_t mono_ns)
+{
+    TD_ASSERT(feed < budget->feed_count);
+    expire(budget, mono_ns);
+    int is_reserved = budget->used[feed] < reserve_of(budget, feed);
+    if (!is_reserved && committed(budget) >= BACKOFF_CONNECTS_MAX)
+        return next_free_ns(budget) - mono_ns;
+    TD_ASSERT(budget->count < BACKOFF_CONNECTS_MAX);
+    uint32_t at = (budget->first + budget->count) % BACKOFF_CONNECTS_MAX;
+    budget->at_mono_ns[at] = mono_ns;
+    budget->feed[at] = (uint8_t)feed;
+    budget->used[feed]++;
+    budget->count++;
     return 0;
 }

@@ -1,31 +1,41 @@
 /* When to connect again: at once the first time, then after an exponentially growing time with full
  * jitter, capped by the class of what failed; and never more often than the exchange's limit of
- * connections per host. Pure state, no clock of its own: callers pass monotonic time. */
+ * connections per host, of which each feed has a share. Pure state, no clock of its own: callers
+ * pass monotonic time. */
 #ifndef TD_RECORDER_BACKOFF_H
 #define TD_RECORDER_BACKOFF_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/clock.h"
+#include "base/limits.h"
 #include "base/random.h"
 #include "wire/client.h"
 
-/* Bybit closes the door on a host that opens more than this many connections within five minutes
+/* Bybit refuses a host that opens more than this many connections within five minutes
  * (docs/wire.md 1.3). */
 enum { BACKOFF_CONNECTS_MAX = 500 };
 #define BACKOFF_WINDOW_NS (UINT64_C(300) * TD_NS_PER_S)
 
+/* For so long a connection must have been live to make up for one failure before it. A peer that
+ * acknowledges and then closes is waited for as one that never answers is; one that drops a
+ * connection now and then is connected to at once again. Reconnecting every 5 s is 60 connections
+ * in five minutes. */
+#define BACKOFF_FORGIVE_NS (UINT64_C(5) * TD_NS_PER_S)
+
 /* How a failure is answered. */
 typedef enum backoff_class {
     BACKOFF_NETWORK, /* lost, unreachable: at once, then from 0.5 s up to 30 s */
-    BACKOFF_REFUSED, /* the exchange said no (HTTP 4xx, TLS): from 5 s up to 5 min */
-    BACKOFF_UNWELL,  /* HTTP 5xx, never answers: from 1 s up to 60 s */
+    BACKOFF_REFUSED, /* the exchange refuses (HTTP 4xx, TLS): from 5 s up to 5 min */
+    BACKOFF_UNWELL,  /* HTTP 5xx, 408 and 425, never answers: from 1 s up to 60 s */
     BACKOFF_CLASS_COUNT,
 } backoff_class;
 
 typedef struct backoff {
     td_random random;
-    uint32_t failures; /* in a row, without a connection that stayed */
+    uint32_t failures;      /* in a row, those left out that live connections made up for */
+    uint64_t live_since_ns; /* 0: the connection is not live, or there is none */
 } backoff;
 
 /* Start; seed decides the jitter. */
@@ -34,21 +44,40 @@ void backoff_init(backoff *state, uint64_t seed);
 /* Class of how a connection ended. */
 backoff_class backoff_classify(wire_cause cause, unsigned http_status);
 
-/* A connection ended or could not be made: how long to wait, in ns. 0 the first time after success.
- */
-uint64_t backoff_next_ns(backoff *state, backoff_class why);
+/* 1 if trying again cannot help: a certificate that is not trusted or of another host, and HTTP 4xx
+ * but 403 (also an exchange's ban of a region or of a rate, which ends), 408, 425 and 429. */
+int backoff_is_final(wire_cause cause, unsigned http_status);
 
-/* The connection stands and delivers: the next failure starts over. */
-void backoff_succeeded(backoff *state);
+/* The connection stands and delivers since mono_ns (> 0). */
+void backoff_live(backoff *state, uint64_t mono_ns);
 
-/* Times of the latest connects to one host, to keep its limit. Zero-initialise. */
+/* A connection ended or could not be made: how long to wait, in ns. 0 the first time, and after a
+ * connection that was live long enough. */
+uint64_t backoff_next_ns(backoff *state, backoff_class why, uint64_t mono_ns);
+
+/* Times of the latest connects to one host, to keep its limit, and whose they were.
+ *
+ * Half of the limit is divided among the host's feeds, in equal parts, but no feed has more than
+ * BACKOFF_RESERVE_SLOT for each of its connections: its reserve. What no reserve holds is taken by
+ * whoever needs it first. So a feed that reconnects all the time cannot keep another one out, and a
+ * feed of many connections can still use nearly all of the limit at its start. Zero-initialise. */
+enum { BACKOFF_RESERVE_SLOT = 16 };
 typedef struct connect_budget {
-    uint64_t at_mono_ns[BACKOFF_CONNECTS_MAX]; /* ring: the oldest is at next */
-    uint32_t next;
+    uint64_t at_mono_ns[BACKOFF_CONNECTS_MAX]; /* ring: the oldest is at first */
+    uint8_t feed[BACKOFF_CONNECTS_MAX];        /* whose connect it was */
+    uint32_t first;
     uint32_t count;
+    uint32_t feed_count;
+    uint32_t slots[LIMIT_FEEDS]; /* connections of each feed */
+    uint32_t used[LIMIT_FEEDS];  /* connects of each feed within the window */
 } connect_budget;
 
-/* May a connect begin at mono_ns? 0: yes, and it is counted. Else how many ns to wait. */
-uint64_t connect_budget_take(connect_budget *budget, uint64_t mono_ns);
+/* A feed of so many connections shares the host from now on; returns its number in this budget.
+ * At most LIMIT_FEEDS; before the first take. */
+uint32_t connect_budget_join(connect_budget *budget, uint32_t slots);
+
+/* May a connect of the feed begin at mono_ns? 0: yes, and it is counted. Else how many ns to wait.
+ */
+uint64_t connect_budget_take(connect_budget *budget, uint32_t feed, uint64_t mono_ns);
 
 #endif

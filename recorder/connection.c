@@ -130,13 +130,6 @@ static void on_heartbeat(void *user, wire_conn *conn, unsigned opcode, td_bytes 
     connection_say(self, &heartbeat);
 }
 
-/* Trying again cannot help: certificates and 4xx answers do not change by themselves. */
-static int is_final_refusal(const wire_end *end)
-{
-    return end->cause == WIRE_CAUSE_TLS_UNTRUSTED || end->cause == WIRE_CAUSE_TLS_WRONG_HOST ||
-           (end->cause == WIRE_CAUSE_REFUSED && end->http_status >= 400 && end->http_status < 500);
-}
-
 /* What is said of an end quotes the peer (the reason it closes with), who may quote a key. */
 static const char *hide_words(const connection *self, const wire_end *end, char out[END_BYTES])
 {
@@ -180,7 +173,7 @@ static void after_not_stood(connection *self, const wire_end *end)
                connection_shown_name(self), connection_shown_url(self, url), words);
     if (self->options.feed->auth == AUTH_URL && is_refused_key(end))
         connection_say_url_refused(self, words);
-    if (self->has_stood || !is_final_refusal(end))
+    if (self->has_stood || !backoff_is_final(end->cause, end->http_status))
         return;
     self->is_refused = 1;
     self->options.env->refused(self->options.env->user, self, words);
@@ -205,7 +198,8 @@ static void on_ended(void *user, const wire_end *end)
     backoff_class why =
         self->is_auth_refused ? BACKOFF_REFUSED : backoff_classify(end->cause, end->http_status);
     self->is_auth_refused = 0;
-    schedule_connect(self, backoff_next_ns(&self->backoff, why));
+    uint64_t wait_ns = backoff_next_ns(&self->backoff, why, now_mono_ns(self));
+    schedule_connect(self, wait_ns > end->retry_after_ns ? wait_ns : end->retry_after_ns);
 }
 
 static const wire_client_ops CLIENT_OPS = {
@@ -239,10 +233,12 @@ static void connect_now(void *user)
     TD_ASSERT(!self->is_stopping);
     td_err err;
     self->timer = NULL;
-    uint64_t wait_ns = connect_budget_take(self->options.budget, now_mono_ns(self));
+    uint64_t wait_ns =
+        connect_budget_take(self->options.budget, self->options.budget_feed, now_mono_ns(self));
     if (wait_ns > 0) {
         td_log_say(self->options.env->log, TD_LOG_WARNING,
-                   "%s: %d connections in five minutes: waiting, as the exchange asks",
+                   "%s: the feed's share of the %d connections that the exchange allows in five "
+                   "minutes is used up: waiting",
                    connection_shown_name(self), BACKOFF_CONNECTS_MAX);
         schedule_connect(self, wait_ns);
         return;
@@ -266,7 +262,7 @@ static void connect_now(void *user)
         self->is_refused = 1;
         self->options.env->refused(self->options.env->user, self, err.text);
     }
-    schedule_connect(self, backoff_next_ns(&self->backoff, BACKOFF_REFUSED));
+    schedule_connect(self, backoff_next_ns(&self->backoff, BACKOFF_REFUSED, now_mono_ns(self)));
 }
 
 td_result connection_open(const connection_options *options, connection **out, td_err *err)

@@ -34,8 +34,8 @@ typedef struct connection_env {
     void (*live)(void *user, uint16_t feed_index);
     /* The peer closed a connection that stood. */
     void (*closed_by_peer)(void *user);
-    /* An attempt was refused in a way that trying again cannot mend (wrong certificate, wrong host,
-     * HTTP 4xx), and no connection of this slot has ever stood. */
+    /* An attempt was refused in a way that trying again cannot mend (backoff_is_final), and no
+     * connection of this slot has ever stood. */
     void (*refused)(void *user, const connection *who, const char *why);
     /* A subscription was refused and the feed is strict. */
     void (*strict)(void *user, const char *why);
@@ -54,6 +54,7 @@ typedef struct connection_options {
     const char *api_secret;
     redactor *redactor;        /* NULL without auth */
     connect_budget *budget;    /* of the host */
+    uint32_t budget_feed;      /* the feed's number in it */
     const gap_list *earlier;   /* gaps that earlier sessions left open; of all feeds, borrowed */
     uint32_t shard_count;      /* of the feed: the first slot also ends gaps of slots it lost */
     uint64_t earlier_from_ns;  /* where the feed's earlier session ended; 0: it has none */

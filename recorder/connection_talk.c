@@ -116,7 +116,7 @@ static void on_subscribed(connection *self, uint64_t recv_ns)
     TD_ASSERT(self->state == STATE_SUBSCRIBING);
     self->state = STATE_LIVE;
     self->attempt = 0;
-    backoff_succeeded(&self->backoff);
+    backoff_live(&self->backoff, now_mono_ns(self));
     connection_close_gaps(self, recv_ns);
     size_t granted = subscriber_granted_count(self->subscriber);
     size_t wanted = self->options.topic_count;

@@ -32,14 +32,18 @@ static td_result open_budget(const recorder_config *config, feed_setup *feeds, s
     for (size_t i = 0; i < index; i++) {
         if (is_same_host(config->feeds[index].url, config->feeds[i].url)) {
             feeds[index].budget = feeds[i].budget;
-            return TD_OK;
+            break;
         }
     }
-    feeds[index].budget = td_alloc_zero(1, sizeof(connect_budget));
-    feeds[index].owns_budget = 1;
-    return feeds[index].budget == NULL
-               ? td_err_set(err, TD_E_NOMEM, "no memory for feed '%s'", config->feeds[index].name)
-               : TD_OK;
+    if (feeds[index].budget == NULL) {
+        feeds[index].budget = td_alloc_zero(1, sizeof(connect_budget));
+        feeds[index].owns_budget = 1;
+    }
+    if (feeds[index].budget == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for feed '%s'", config->feeds[index].name);
+    feeds[index].budget_feed =
+        connect_budget_join(feeds[index].budget, feeds[index].subscription.shard_count);
+    return TD_OK;
 }
 
 /* Keys and signatures that the user wrote into a URL are as secret as others. */

@@ -17,6 +17,7 @@ typedef struct feed_setup {
     redactor redactor;
     connect_budget *budget; /* shared by the feeds of one host */
     uint8_t owns_budget;
+    uint32_t budget_feed; /* the feed's number in its budget */
     feed_history history; /* what earlier sessions left; filled in by the session's owner */
 } feed_setup;
 

@@ -299,6 +299,7 @@ static td_result open_slot(supervisor *self, size_t feed_index, uint32_t shard, 
         .api_secret = feed->credentials.api_secret,
         .redactor = self->redactors[feed_index],
         .budget = feed->budget,
+        .budget_feed = feed->budget_feed,
         .earlier = &self->earlier,
         .shard_count = feed->subscription.shard_count,
     };

@@ -46,8 +46,11 @@ typedef enum wire_cause {
 /* How a connection ended. Valid during the callback. */
 typedef struct wire_end {
     wire_cause cause;
-    unsigned http_status; /* of WIRE_CAUSE_REFUSED, else 0 */
-    unsigned close_code;  /* RFC 6455 7.4 of a close frame, else 0 */
+    unsigned http_status;    /* of WIRE_CAUSE_REFUSED, else 0 */
+    uint64_t retry_after_ns; /* of WIRE_CAUSE_REFUSED: what its Retry-After header asks for, in
+                                seconds there (a date is passed over), at most
+                                LIMIT_RETRY_AFTER_NS; else 0 */
+    unsigned close_code;     /* RFC 6455 7.4 of a close frame, else 0 */
     td_bytes close_reason;
     const char *text; /* one line for people, in words: what failed and how to fix it */
 } wire_end;

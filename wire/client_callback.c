@@ -188,6 +188,22 @@ static int on_user_agent(struct lws *wsi, unsigned char **at, size_t room)
                                         (int)sizeof TEXT - 1, at, *at + room);
 }
 
+/* Retry-After in seconds (RFC 9110, 10.2.3). */
+static uint64_t retry_after_ns(struct lws *wsi)
+{
+    char text[24];
+    int size = lws_hdr_copy(wsi, text, sizeof text, WSI_TOKEN_HTTP_RETRY_AFTER);
+    uint64_t seconds = 0;
+    for (int i = 0; i < size; i++) {
+        if (text[i] < '0' || text[i] > '9')
+            return 0;
+        seconds = seconds * 10 + (uint64_t)(text[i] - '0');
+        if (seconds > LIMIT_RETRY_AFTER_NS / TD_NS_PER_S)
+            return LIMIT_RETRY_AFTER_NS;
+    }
+    return seconds * TD_NS_PER_S;
+}
+
 int conn_is_end(enum lws_callback_reasons reason)
 {
     return reason == LWS_CALLBACK_CLIENT_CONNECTION_ERROR || reason == LWS_CALLBACK_CLIENT_CLOSED ||
@@ -204,10 +220,12 @@ int conn_on_handshake(wire_conn *conn, struct lws *wsi, enum lws_callback_reason
     case LWS_CALLBACK_CLIENT_APPEND_HANDSHAKE_HEADER:
         conn->stage = CONN_UPGRADING;
         return on_user_agent(wsi, in, size);
-    case LWS_CALLBACK_CLIENT_CONNECTION_ERROR:
-        conn_attempt_failed(conn, lws_http_client_http_response(wsi),
-                            td_bytes_of(in, in == NULL ? 0 : size));
+    case LWS_CALLBACK_CLIENT_CONNECTION_ERROR: {
+        unsigned status = lws_http_client_http_response(wsi);
+        conn->end.retry_after_ns = status == 0 ? 0 : retry_after_ns(wsi);
+        conn_attempt_failed(conn, status, td_bytes_of(in, in == NULL ? 0 : size));
         return 0;
+    }
     default:
         return 0;
     }

@@ -26,7 +26,7 @@ export function certificate(dir, { name = "good", names = ["IP:127.0.0.1", "DNS:
   return { ca: file("ca.pem"), cert: file("cert.pem"), key: file("key.pem") };
 }
 
-/** A server. refuse(n, request): an HTTP status for upgrade n (from 1), or nothing to accept it;
+/** A server. refuse(n, request): an HTTP status for upgrade n (from 1), or {code, headers}, or nothing to accept it;
  * opened(socket, n, request): a connection stands; message(socket, object, n): a request of the client.
  * Without message requests are acknowledged as the exchange does. */
 export async function hostile(t, dir, { refuse, opened, message, ...options } = {}) {
@@ -40,7 +40,9 @@ export async function hostile(t, dir, { refuse, opened, message, ...options } = 
     socket.on("error", () => {});
     const status = refuse?.(n, request);
     if (status !== undefined) {
-      socket.end(`HTTP/1.1 ${status} ${https.STATUS_CODES?.[status] ?? "No"}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+      const { code, headers } = typeof status === "object" ? status : { code: status, headers: {} };
+      const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`).join("");
+      socket.end(`HTTP/1.1 ${code} ${https.STATUS_CODES?.[code] ?? "No"}\r\nConnection: close\r\n${lines}Content-Length: 0\r\n\r\n`);
       return;
     }
     sockets.handleUpgrade(request, socket, head, (ws) => {

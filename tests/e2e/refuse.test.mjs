@@ -70,7 +70,7 @@ describe("refusals", { concurrency: 4 }, () => {
     }
   });
 
-  for (const status of [401, 403])
+  for (const status of [400, 401])
     test(`an upgrade refused with ${status} ends it with 4`, async (t) => {
       const dir = temporary(t);
       const server = await hostile(t, dir, { refuse: () => status });
@@ -126,14 +126,14 @@ describe("refusals", { concurrency: 4 }, () => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
     const good = await hostile(t, dir, { opened: (ws) => ws.send(trade(1)) });
-    const bad = await hostile(t, dir, { refuse: () => 403, certificate: { ...good.files } });
+    const bad = await hostile(t, dir, { refuse: () => 410, certificate: { ...good.files } });
     const config = path.join(dir, "feeds.yaml");
     const feed = (name, server) =>
       `  - name: ${name}\n    family: inverse\n    url: ${server.url}/realtime\n    ca_file: ${server.ca}\n    topics: [trade.BTCUSD]\n`;
     fs.writeFileSync(config, `commit_interval: 50ms\nfeeds:\n${feed("good", good)}${feed("bad", bad)}`);
     const recorder = new Recorder(t, archive, ["-c", config]);
     await recorder.durableLine((said) => said.feed === "good" && said.in >= 2);
-    await recorder.says(/bad.*403/);
+    await recorder.says(/bad.*410/);
     assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
   });
 });

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "base/random.h"
 #include "recorder/backoff.h"
 
 static void first_network_failure_is_retried_at_once(void **state)
@@ -15,10 +16,55 @@ static void first_network_failure_is_retried_at_once(void **state)
     (void)state;
     backoff tries;
     backoff_init(&tries, 1);
-    assert_int_equal(backoff_next_ns(&tries, BACKOFF_NETWORK), 0);
-    assert_int_not_equal(backoff_next_ns(&tries, BACKOFF_NETWORK), 0);
-    backoff_succeeded(&tries);
-    assert_int_equal(backoff_next_ns(&tries, BACKOFF_NETWORK), 0);
+    assert_int_equal(backoff_next_ns(&tries, BACKOFF_NETWORK, 1), 0);
+    assert_int_not_equal(backoff_next_ns(&tries, BACKOFF_NETWORK, 2), 0);
+}
+
+/* Rows: how long the connection was live after each failure, and whether the waits stay short or
+ * grow as if it had never been. */
+static void only_live_time_makes_up_for_failures(void **state)
+{
+    static const struct {
+        const char *name;
+        uint64_t live_ns;
+        int is_at_once;
+    } ROWS[] = {
+        {"closed at once", 0, 0},
+        {"live for a second", TD_NS_PER_S, 0},
+        {"live for nearly 5 s", BACKOFF_FORGIVE_NS - 1, 0},
+        {"live for 5 s", BACKOFF_FORGIVE_NS, 1},
+        {"live for an hour", 3600 * TD_NS_PER_S, 1},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        uint64_t now_ns = TD_NS_PER_S, begin_ns = now_ns;
+        int connects = 0;
+        backoff tries;
+        backoff_init(&tries, i);
+        while (now_ns - begin_ns < BACKOFF_WINDOW_NS) {
+            connects++;
+            backoff_live(&tries, now_ns);
+            now_ns += ROWS[i].live_ns;
+            uint64_t wait_ns = backoff_next_ns(&tries, BACKOFF_NETWORK, now_ns);
+            if (ROWS[i].is_at_once && wait_ns != 0)
+                fail_msg("%s: waits", ROWS[i].name);
+            now_ns += wait_ns;
+        }
+        print_message("  %s: %d connects in five minutes\n", ROWS[i].name, connects);
+        assert_true(connects <= 60);
+    }
+}
+
+/* However many failures there were, 40 s of a live connection make up for all of them. */
+static void live_time_makes_up_for_a_long_outage(void **state)
+{
+    (void)state;
+    backoff tries;
+    backoff_init(&tries, 3);
+    for (int i = 0; i < 1000; i++)
+        assert_true(backoff_next_ns(&tries, BACKOFF_NETWORK, 1) <= 30 * TD_NS_PER_S);
+    backoff_live(&tries, 2);
+    assert_int_equal(backoff_next_ns(&tries, BACKOFF_NETWORK, 2 + 40 * TD_NS_PER_S), 0);
 }
 
 static void refusals_are_never_retried_at_once(void **state)
@@ -27,7 +73,7 @@ static void refusals_are_never_retried_at_once(void **state)
     for (uint64_t seed = 0; seed < 100; seed++) {
         backoff tries;
         backoff_init(&tries, seed);
-        uint64_t wait_ns = backoff_next_ns(&tries, BACKOFF_REFUSED);
+        uint64_t wait_ns = backoff_next_ns(&tries, BACKOFF_REFUSED, 1);
         assert_true(wait_ns > 0 && wait_ns <= 5 * TD_NS_PER_S);
     }
 }
@@ -50,7 +96,7 @@ static void waits_grow_and_are_capped(void **state)
             backoff tries;
             backoff_init(&tries, seed);
             for (int n = 0; n < 40; n++) {
-                uint64_t wait_ns = backoff_next_ns(&tries, ROWS[i].why);
+                uint64_t wait_ns = backoff_next_ns(&tries, ROWS[i].why, 1);
                 if (wait_ns > longest_ns)
                     longest_ns = wait_ns;
                 early_ns += n == 1 ? wait_ns : 0;
@@ -71,43 +117,127 @@ static void causes_have_their_class(void **state)
         wire_cause cause;
         unsigned http_status;
         backoff_class expected;
+        int is_final;
     } ROWS[] = {
-        {WIRE_CAUSE_CONNECT, 0, BACKOFF_NETWORK},
-        {WIRE_CAUSE_CLOSED_BY_PEER, 0, BACKOFF_NETWORK},
-        {WIRE_CAUSE_RESET, 0, BACKOFF_NETWORK},
-        {WIRE_CAUSE_TIMEOUT, 0, BACKOFF_UNWELL},
-        {WIRE_CAUSE_REFUSED, 502, BACKOFF_UNWELL},
-        {WIRE_CAUSE_REFUSED, 401, BACKOFF_REFUSED},
-        {WIRE_CAUSE_REFUSED, 403, BACKOFF_REFUSED},
-        {WIRE_CAUSE_TLS_UNTRUSTED, 0, BACKOFF_REFUSED},
-        {WIRE_CAUSE_TLS_WRONG_HOST, 0, BACKOFF_REFUSED},
+        {WIRE_CAUSE_CONNECT, 0, BACKOFF_NETWORK, 0},
+        {WIRE_CAUSE_CLOSED_BY_PEER, 0, BACKOFF_NETWORK, 0},
+        {WIRE_CAUSE_RESET, 0, BACKOFF_NETWORK, 0},
+        {WIRE_CAUSE_TIMEOUT, 0, BACKOFF_UNWELL, 0},
+        {WIRE_CAUSE_REFUSED, 502, BACKOFF_UNWELL, 0},
+        {WIRE_CAUSE_REFUSED, 503, BACKOFF_UNWELL, 0},
+        {WIRE_CAUSE_REFUSED, 408, BACKOFF_UNWELL, 0},
+        {WIRE_CAUSE_REFUSED, 425, BACKOFF_UNWELL, 0},
+        {WIRE_CAUSE_REFUSED, 403, BACKOFF_REFUSED, 0},
+        {WIRE_CAUSE_REFUSED, 429, BACKOFF_REFUSED, 0},
+        {WIRE_CAUSE_REFUSED, 302, BACKOFF_REFUSED, 0},
+        {WIRE_CAUSE_REFUSED, 400, BACKOFF_REFUSED, 1},
+        {WIRE_CAUSE_REFUSED, 401, BACKOFF_REFUSED, 1},
+        {WIRE_CAUSE_REFUSED, 404, BACKOFF_REFUSED, 1},
+        {WIRE_CAUSE_TLS_UNTRUSTED, 0, BACKOFF_REFUSED, 1},
+        {WIRE_CAUSE_TLS_WRONG_HOST, 0, BACKOFF_REFUSED, 1},
+        {WIRE_CAUSE_TLS_OTHER, 0, BACKOFF_REFUSED, 0},
     };
     (void)state;
-    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++)
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
         assert_int_equal(backoff_classify(ROWS[i].cause, ROWS[i].http_status), ROWS[i].expected);
+        assert_int_equal(backoff_is_final(ROWS[i].cause, ROWS[i].http_status), ROWS[i].is_final);
+    }
 }
 
 static void no_more_than_500_connects_in_five_minutes(void **state)
 {
     (void)state;
-    static connect_budget budget;
+    connect_budget budget = {0};
+    uint32_t feed = connect_budget_join(&budget, 1);
     uint64_t now_ns = 7 * TD_NS_PER_S;
     for (int i = 0; i < 500; i++)
-        assert_int_equal(connect_budget_take(&budget, now_ns + (uint64_t)i), 0);
-    uint64_t wait_ns = connect_budget_take(&budget, now_ns + 500);
+        assert_int_equal(connect_budget_take(&budget, feed, now_ns + (uint64_t)i), 0);
+    uint64_t wait_ns = connect_budget_take(&budget, feed, now_ns + 500);
     assert_int_equal(wait_ns, 300 * TD_NS_PER_S - 500);
-    assert_int_equal(connect_budget_take(&budget, now_ns + 500 + wait_ns), 0);
-    assert_int_not_equal(connect_budget_take(&budget, now_ns + 500 + wait_ns), 0);
+    assert_int_equal(connect_budget_take(&budget, feed, now_ns + 500 + wait_ns), 0);
+    assert_int_not_equal(connect_budget_take(&budget, feed, now_ns + 500 + wait_ns), 0);
+}
+
+/* Rows: feeds of one host with so many connections each. The first takes all that it gets; each of
+ * the others can then still make its connections once and reconnect one of them at once, and all of
+ * them together never get more than 500. */
+static void one_feed_cannot_take_what_others_need(void **state)
+{
+    static const struct {
+        const char *name;
+        uint32_t feeds, greedy_slots, slots;
+        uint32_t greedy_min; /* what the first feed must get: enough for its start */
+    } ROWS[] = {
+        {"two small feeds", 2, 1, 1, 400},
+        {"a large one beside a small one", 2, 256, 1, 256},
+        {"a large one beside ten", 11, 256, 1, 256},
+        {"two large ones", 2, 120, 120, 120},
+        {"as many as there may be", LIMIT_FEEDS, 1, 1, 250},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        connect_budget budget = {0};
+        for (uint32_t f = 0; f < ROWS[i].feeds; f++)
+            assert_int_equal(
+                connect_budget_join(&budget, f == 0 ? ROWS[i].greedy_slots : ROWS[i].slots), f);
+        uint32_t total = 0;
+        while (connect_budget_take(&budget, 0, TD_NS_PER_S + total) == 0)
+            total++;
+        print_message("  %s: the first gets %u\n", ROWS[i].name, total);
+        assert_true(total >= ROWS[i].greedy_min);
+        for (uint32_t f = 1; f < ROWS[i].feeds; f++) {
+            for (uint32_t n = 0; n < ROWS[i].slots + 1; n++, total++)
+                assert_int_equal(connect_budget_take(&budget, f, 2 * TD_NS_PER_S), 0);
+        }
+        assert_true(total <= BACKOFF_CONNECTS_MAX);
+        /* Everybody takes what there is: the host sees 500, and everyone waits until some of them
+         * are five minutes old. */
+        for (uint32_t f = 0; f < ROWS[i].feeds; f++) {
+            while (connect_budget_take(&budget, f, 3 * TD_NS_PER_S) == 0)
+                total++;
+        }
+        assert_int_equal(total, BACKOFF_CONNECTS_MAX);
+        uint64_t wait_ns = connect_budget_take(&budget, 1, 3 * TD_NS_PER_S);
+        assert_true(wait_ns > 0 && wait_ns <= BACKOFF_WINDOW_NS);
+        assert_int_equal(connect_budget_take(&budget, 1, 3 * TD_NS_PER_S + wait_ns), 0);
+    }
+}
+
+/* Never more than 500 in any five minutes, whatever the feeds do. */
+static void the_window_slides(void **state)
+{
+    (void)state;
+    enum { CONNECTS = 4000 };
+    static uint64_t taken_ns[CONNECTS];
+    connect_budget budget = {0};
+    td_random random;
+    td_random_init(&random, 9);
+    for (int f = 0; f < 5; f++)
+        (void)connect_budget_join(&budget, 3);
+    uint64_t now_ns = TD_NS_PER_S;
+    for (int n = 0; n < CONNECTS;) {
+        now_ns += td_random_below(&random, TD_NS_PER_S);
+        if (connect_budget_take(&budget, (uint32_t)td_random_below(&random, 5), now_ns) != 0)
+            continue;
+        taken_ns[n] = now_ns;
+        if (n >= BACKOFF_CONNECTS_MAX)
+            assert_true(now_ns - taken_ns[n - BACKOFF_CONNECTS_MAX] >= BACKOFF_WINDOW_NS);
+        n++;
+    }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(first_network_failure_is_retried_at_once),
+        cmocka_unit_test(only_live_time_makes_up_for_failures),
+        cmocka_unit_test(live_time_makes_up_for_a_long_outage),
         cmocka_unit_test(refusals_are_never_retried_at_once),
         cmocka_unit_test(waits_grow_and_are_capped),
         cmocka_unit_test(causes_have_their_class),
         cmocka_unit_test(no_more_than_500_connects_in_five_minutes),
+        cmocka_unit_test(one_feed_cannot_take_what_others_need),
+        cmocka_unit_test(the_window_slides),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

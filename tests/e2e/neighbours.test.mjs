@@ -1,0 +1,132 @@
+// A recorder beside bad neighbours: feeds that flap, exchanges that refuse for a while, terminals that hang up.
+// Expected values: what the servers of this file did, and docs/recording.md.
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import fs from "node:fs";
+import path from "node:path";
+import { describe, test } from "node:test";
+import { jsonLines, listening, Program, run, tapedeck, temporary } from "./lib.mjs";
+import { acknowledge, hostile, trade } from "./hostile.mjs";
+import { feedArgs, Recorder, simulator } from "./live.mjs";
+
+const TRADE = ["trade.BTCUSD"];
+
+const passed = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** The feeds of a configuration file, one for each [name, URL path], all of one server. */
+function feedsFile(dir, server, feeds) {
+  const file = path.join(dir, "feeds.yaml");
+  const feed = ([name, url]) =>
+    `  - name: ${name}\n    family: inverse\n    url: ${server.url}${url}\n    ca_file: ${server.ca}\n    topics: [trade.BTCUSD]\n`;
+  fs.writeFileSync(file, `commit_interval: 50ms\nfeeds:\n${feeds.map(feed).join("")}`);
+  return file;
+}
+
+describe("feeds of one host", { concurrency: 2 }, () => {
+  test("a feed that is acknowledged and then closed, again and again, does not keep another one out", async (t) => {
+    const dir = temporary(t);
+    const steady = [];
+    let flaps = 0;
+    let waiting = [];
+    const server = await hostile(t, dir, {
+      opened: (ws, _n, request) => {
+        ws.flaps = request.url === "/flap";
+        if (ws.flaps) flaps++;
+        else steady.push(ws);
+        waiting = waiting.filter((look) => !look());
+      },
+      message: (ws, request) => {
+        acknowledge(ws, request);
+        if (ws.flaps) ws.close(1001);
+        else ws.send(trade(steady.length));
+      },
+    });
+    const connections = (count) =>
+      new Promise((resolve) => {
+        const look = () => steady.length >= count && (resolve(Date.now()), true);
+        if (!look()) waiting.push(look);
+      });
+    const recorder = new Recorder(t, path.join(dir, "tape"), ["-c", feedsFile(dir, server, [["flap", "/flap"], ["steady", "/steady"]])]);
+    await recorder.until(connections(1));
+    await passed(8000); // for so long one feed flaps: the duration is what is tested
+    const flapped = flaps;
+    const droppedAt = Date.now();
+    steady[0].terminate();
+    const again = await recorder.until(Promise.race([connections(2), passed(20_000)]));
+    const outMs = (again ?? Infinity) - droppedAt;
+    console.log(`the flapping feed connected ${flapped} times in 8 s; the other one was out for ${outMs} ms`);
+    assert.ok(outMs < 5000, `the steady feed was out for ${outMs} ms; the other connected ${flapped} times`);
+    assert.ok(flapped >= 2 && flapped <= 20, `the flapping feed connected ${flapped} times in 8 s`);
+    assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
+  });
+});
+
+describe("refusals that pass", { concurrency: 4 }, () => {
+  for (const status of [403, 408, 425, 429])
+    test(`an upgrade refused with ${status} at the start is tried again`, async (t) => {
+      const dir = temporary(t);
+      const server = await hostile(t, dir, { refuse: (n) => (n === 1 ? status : undefined), opened: (ws) => ws.send(trade(1)) });
+      const end = await run(t, "tapedeck-record",
+        ["record", "-a", path.join(dir, "tape"), ...feedArgs(server, "inverse", TRADE), "--max-frames", "2"], { status: null });
+      assert.equal(end.code, 0, end.stderr);
+      assert.match(end.stderr, new RegExp(`${status}`));
+      assert.equal(server.seen.upgrades, 2);
+    });
+
+  test("Retry-After is honoured", async (t) => {
+    const dir = temporary(t);
+    const at = [];
+    const server = await hostile(t, dir, {
+      refuse: (n) => {
+        at.push(Date.now());
+        return n === 1 ? { code: 429, headers: { "Retry-After": 7 } } : undefined;
+      },
+      opened: (ws) => ws.send(trade(1)),
+    });
+    const end = await run(t, "tapedeck-record",
+      ["record", "-a", path.join(dir, "tape"), ...feedArgs(server, "inverse", TRADE), "--max-frames", "2"], { status: null });
+    assert.equal(end.code, 0, end.stderr);
+    assert.ok(at[1] - at[0] >= 6900, `tried again after ${at[1] - at[0]} ms`);
+  });
+});
+
+describe("a terminal that hangs up", { concurrency: 4 }, () => {
+  const untilLine = async (program) => program.line(() => true);
+
+  test("record, serve, sim and cat --follow stop cleanly at SIGHUP", async (t) => {
+    const dir = temporary(t);
+    const archive = path.join(dir, "tape");
+    const sim = await simulator(t, dir, ["--families", "inverse", "--symbols", "2", "--rate", "400", "--seed", "5"]);
+    const recorder = new Recorder(t, archive, [...feedArgs(sim, "inverse"), "--commit-interval", "100ms"]);
+    await recorder.durableAfter(2);
+    const follower = new Program(t, "tapedeck", ["cat", "-a", archive, "--follow"]);
+    await untilLine(follower);
+    const ends = { follower: await follower.kill("SIGHUP"), recorder: await recorder.kill("SIGHUP"), sim: await sim.program.kill("SIGHUP") };
+    const server = await listening(t, ["serve", "-a", archive], dir);
+    ends.server = await server.program.kill("SIGHUP");
+    for (const [name, end] of Object.entries(ends)) assert.deepEqual([name, end.code, end.signal], [name, 0, null], end.stderr);
+    assert.ok(recorder.summary().frames > 0);
+    await tapedeck(t, ["verify", "-a", archive]);
+    assert.deepEqual(await jsonLines(t, ["gaps", "-a", archive, "--json"]), []);
+  });
+
+  test("nohup is respected: a recorder whose SIGHUP is ignored goes on", async (t) => {
+    const dir = temporary(t);
+    let socket;
+    const server = await hostile(t, dir, {
+      message: (ws, request) => {
+        acknowledge(ws, request);
+        ws.send(trade(1));
+        socket = ws;
+      },
+    });
+    const recorder = new Recorder(t, path.join(dir, "tape"), [...feedArgs(server, "inverse", TRADE), "--commit-interval", "50ms"],
+      { under: ["sh", "-c", 'trap "" HUP; exec "$@"', "sh"] });
+    await recorder.durableAfter(1);
+    recorder.child.kill("SIGHUP");
+    const more = recorder.durableLine((said) => said.in >= 3);
+    socket.send(trade(2));
+    await recorder.until(more);
+    assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
+  });
+});
