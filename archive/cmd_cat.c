@@ -7,7 +7,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "cli/stop_signal.h"
-#include "schema/json_utf8.h"
+#include "base/utf8.h"
 #include "schema/json_write.h"
 #include "tape/tape.h"
 
@@ -72,7 +72,7 @@ static void ask_to_stop(void *user)
 static int is_utf8(td_bytes bytes)
 {
     for (size_t at = 0; at < bytes.size;) {
-        size_t size = json_utf8_bytes(bytes.data + at, bytes.size - at);
+        size_t size = td_utf8_bytes(bytes.data + at, bytes.size - at);
         if (size == 0)
             return 0;
         at += size;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/escape.h"
 
 /* The functions themselves, also for the analyser. */
 #undef td_err_set
@@ -21,12 +22,18 @@ static void format_cut(char *out, size_t out_bytes, const char *format, va_list 
         memcpy(out + out_bytes - sizeof CUT_MARK, CUT_MARK, sizeof CUT_MARK);
 }
 
-static void make_one_line(char *text)
+/* Values come from files and peers: whatever they hold, the text stays one line that a screen may
+ * show. */
+static void make_one_line(char *text, size_t text_bytes)
 {
-    for (char *c = text; *c != '\0'; c++) {
-        if ((unsigned char)*c < ' ')
-            *c = ' ';
-    }
+    char raw[TD_ERR_TEXT_BYTES];
+    TD_ASSERT(text_bytes <= sizeof raw);
+    memcpy(raw, text, text_bytes);
+    if (td_escape(td_bytes_str(raw), text, text_bytes))
+        return;
+    size_t used = strlen(text);
+    size_t at = used < text_bytes - sizeof CUT_MARK ? used : text_bytes - sizeof CUT_MARK;
+    memcpy(text + at, CUT_MARK, sizeof CUT_MARK);
 }
 
 void td_err_clear(td_err *err)
@@ -50,7 +57,7 @@ td_result td_err_set(td_err *err, td_result code, const char *format, ...)
     va_start(values, format);
     format_cut(err->text, sizeof err->text, format, values);
     va_end(values);
-    make_one_line(err->text);
+    make_one_line(err->text, sizeof err->text);
     return code;
 }
 
@@ -80,7 +87,7 @@ td_result td_err_add(td_err *err, td_result code, const char *format, ...)
     va_start(values, format);
     format_cut(err->text, sizeof err->text, format, values);
     va_end(values);
-    make_one_line(err->text);
+    make_one_line(err->text, sizeof err->text);
     size_t used = strlen(err->text);
     TD_ASSERT(used < sizeof err->text);
     if (snprintf(err->text + used, sizeof err->text - used, ": %s", inner) >=
@@ -98,7 +105,7 @@ void td_err_hint(td_err *err, const char *format, ...)
     va_start(values, format);
     format_cut(err->hint, sizeof err->hint, format, values);
     va_end(values);
-    make_one_line(err->hint);
+    make_one_line(err->hint, sizeof err->hint);
 }
 
 const char *td_result_name(td_result code)

@@ -33,8 +33,9 @@ enum { TD_ERR_TEXT_BYTES = 1024, TD_ERR_HINT_BYTES = 256 };
 
 typedef struct td_err {
     td_result code;
-    int os_errno;                 /* errno of a TD_E_IO or TD_E_NOSPACE, else 0 */
-    char text[TD_ERR_TEXT_BYTES]; /* one line, no LF; cut with "..." where it is too long */
+    int os_errno; /* errno of a TD_E_IO or TD_E_NOSPACE, else 0 */
+    char
+        text[TD_ERR_TEXT_BYTES]; /* one line, escaped (base/escape.h); cut with "..." if too long */
     char hint[TD_ERR_HINT_BYTES]; /* how to fix it, or empty */
 } td_err;
 

@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "base/escape.h"
+
 enum { LINE_BYTES = 1024 };
 
 void td_log_say(const td_log *log, td_log_level level, const char *format, ...)
@@ -18,9 +20,7 @@ void td_log_say(const td_log *log, td_log_level level, const char *format, ...)
     if (length < 0)
         return;
     /* One line stays one line, whatever a peer put into the values. */
-    for (char *c = line; *c != '\0'; c++) {
-        if ((unsigned char)*c < ' ')
-            *c = ' ';
-    }
-    log->fn(log->ctx, level, line);
+    char shown[LINE_BYTES];
+    (void)td_escape(td_bytes_str(line), shown, sizeof shown); /* cut, as the contract says */
+    log->fn(log->ctx, level, shown);
 }

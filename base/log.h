@@ -12,7 +12,7 @@ typedef enum td_log_level {
     TD_LOG_DEBUG,   /* for finding faults (-v) */
 } td_log_level;
 
-/* Receives one line without LF. Must be callable by any thread. */
+/* Receives one line without LF, as td_escape() leaves it. Must be callable by any thread. */
 typedef void td_log_fn(void *ctx, td_log_level level, const char *line);
 
 typedef struct td_log {
@@ -21,7 +21,7 @@ typedef struct td_log {
     td_log_level level_max; /* lines above this level are not even formatted */
 } td_log;
 
-/* Say one line, cut at 1,024 bytes. log may be NULL. */
+/* Say one line, escaped (base/escape.h) and cut at 1,024 bytes. log may be NULL. */
 void td_log_say(const td_log *log, td_log_level level, const char *format, ...) TD_PRINTF(3, 4);
 
 #endif

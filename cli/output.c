@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/escape.h"
 #include "base/limits.h"
 
 enum {
@@ -80,18 +81,8 @@ void output_printf(output_stream *output, const char *format, ...)
         return;
     va_list values;
     va_start(values, format);
-    va_list again;
-    va_copy(again, values);
-    int length = vsnprintf(NULL, 0, format, values);
+    td_result rc = td_escape_vprintf(&output->line, &output->err, format, values);
     va_end(values);
-    TD_ASSERT(length >= 0);
-    td_result rc = td_buf_reserve(&output->line, (size_t)length + 1, &output->err);
-    if (rc == TD_OK) {
-        char *at = (char *)output->line.data + output->line.size;
-        vsnprintf(at, (size_t)length + 1, format, again);
-        output->line.size += (size_t)length;
-    }
-    va_end(again);
     end_piece(output, rc);
 }
 

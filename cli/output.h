@@ -29,7 +29,8 @@ void output_init(output_stream *output, FILE *out);
  * TD_E_NOMEM. */
 TD_MUST_USE td_result output_finish(output_stream *output, td_err *err);
 
-/* Bytes as they are; text with a format. */
+/* Bytes as they are (frames, documents); text for people with a format, in which what %s stands for
+ * is escaped (td_escape_vprintf has the conversions). */
 void output_bytes(output_stream *output, td_bytes bytes);
 void output_printf(output_stream *output, const char *format, ...) TD_PRINTF(2, 3);
 

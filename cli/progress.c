@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/escape.h"
 
 enum { PROGRESS_LINE_BYTES = 256 };
 
@@ -26,8 +27,10 @@ void progress_show(progress_line *progress, uint64_t mono_ns, const char *format
     va_start(values, format);
     vsnprintf(line, sizeof line, format, values);
     va_end(values);
+    char shown[PROGRESS_LINE_BYTES];
+    (void)td_escape(td_bytes_str(line), shown, sizeof shown); /* a status line may be cut */
     progress->next_mono_ns = mono_ns + PROGRESS_EVERY_NS;
-    fprintf(progress->report->out, "\r%s\033[K", line);
+    fprintf(progress->report->out, "\r%s\033[K", shown);
     fflush(progress->report->out);
     atomic_store(&progress->report->has_status, 1);
 }

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "base/escape.h"
 
 enum { REPORT_LINE_BYTES = 1024 };
 
@@ -29,8 +30,10 @@ void report_apply(reporter *report, const talk_options *talk)
 static void say_line(reporter *report, const char *mark, const char *line)
 {
     TD_ASSERT(report->program != NULL);
+    char shown[REPORT_LINE_BYTES];
+    (void)td_escape(td_bytes_str(line), shown, sizeof shown); /* a line may be cut */
     const char *wipe = atomic_exchange(&report->has_status, 0) != 0 ? "\r\033[K" : "";
-    fprintf(report->out, "%s%s: %s%s\n", wipe, report->program, mark, line);
+    fprintf(report->out, "%s%s: %s%s\n", wipe, report->program, mark, shown);
     fflush(report->out);
 }
 

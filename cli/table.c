@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/escape.h"
 
 enum { TABLE_BYTES_MAX = 256 << 20, CELL_BYTES = 512, CELL_WIDTH_MAX = 120 };
 
@@ -46,9 +47,14 @@ void table_cell(text_table *table, const char *format, ...)
     va_end(values);
     if (table->rc != TD_OK)
         return;
-    table->rc = td_buf_append(&table->cells, text, strlen(text) + 1, &table->err);
+    size_t begin = table->cells.size;
+    table->rc = td_escape_append(&table->cells, td_bytes_str(text), &table->err);
+    if (table->rc == TD_OK)
+        table->rc = td_buf_append(&table->cells, "", 1, &table->err);
+    if (table->rc != TD_OK)
+        return;
     size_t *width = &table->widths[table->cell_count % table->column_count];
-    size_t own = text_width(text);
+    size_t own = text_width((const char *)table->cells.data + begin);
     if (own > *width)
         *width = own > CELL_WIDTH_MAX ? CELL_WIDTH_MAX : own;
     table->cell_count++;

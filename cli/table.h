@@ -1,5 +1,5 @@
-/* Tables for people: columns as wide as their widest cell, numbers to the right. Cells are copied.
- * And the units in which sizes and counts are printed. One thread. */
+/* Tables for people: columns as wide as their widest cell, numbers to the right. Cells are copied,
+ * and escaped (base/escape.h). And the units in which sizes and counts are printed. One thread. */
 #ifndef TD_CLI_TABLE_H
 #define TD_CLI_TABLE_H
 

@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "base/buf.h"
+#include "base/escape.h"
 #include "format/catalog_impl.h"
 
 enum { LINE_BYTES_MAX = 64 << 20 };
@@ -48,17 +49,22 @@ const catalog_dump_table catalog_dump_tables[CATALOG_DUMP_TABLES] = {
 
 /* ---- as text ---- */
 
-/* Tabs, line feeds and backslashes are escaped, so that a line is a row and a tab a column. */
+/* Escaped as for a screen, and backslashes too: a line is a row, a tab a column, and different rows
+ * give different lines. */
 static td_result append_escaped(td_buf *line, const char *text, td_err *err)
 {
     td_result rc = TD_OK;
-    for (const char *c = text; *c != '\0' && rc == TD_OK; c++) {
-        if (*c == '\\' || (unsigned char)*c < ' ')
-            rc = td_buf_printf(line, err, "\\x%02x", (unsigned)(unsigned char)*c);
-        else
-            rc = td_buf_append(line, c, 1, err);
+    for (;;) {
+        size_t size = strcspn(text, "\\");
+        rc = td_escape_append(line, td_bytes_of(text, size), err);
+        text += size;
+        if (rc != TD_OK || *text == '\0')
+            return rc;
+        rc = td_buf_append(line, "\\x5c", 4, err);
+        if (rc != TD_OK)
+            return rc;
+        text++;
     }
-    return rc;
 }
 
 static td_result append_column(td_buf *line, sqlite3_stmt *stmt, int column, td_err *err)

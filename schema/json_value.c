@@ -6,7 +6,7 @@
 #include "base/assert.h"
 #include "base/limits.h"
 #include "schema/json_impl.h"
-#include "schema/json_utf8.h"
+#include "base/utf8.h"
 
 td_result json_parser_open(size_t bytes_max, json_parser **out, td_err *err)
 {
@@ -64,7 +64,7 @@ static json_error explain_refusal(td_bytes text)
     int in_string = 0;
     for (size_t at = 0; at < text.size;) {
         uint8_t byte = text.data[at];
-        size_t size = json_utf8_bytes(text.data + at, text.size - at);
+        size_t size = td_utf8_bytes(text.data + at, text.size - at);
         if (size == 0)
             return (json_error){at, "no UTF-8", 1};
         if (in_string && byte < 0x20)

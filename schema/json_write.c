@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/assert.h"
-#include "schema/json_utf8.h"
+#include "base/utf8.h"
 
 /* What an open container is and what it has so far, as bits of json_writer.frames. */
 enum {
@@ -27,21 +27,30 @@ static void put_text(json_writer *writer, const char *text)
     put(writer, text, strlen(text));
 }
 
-/* The escape of one byte below 0x20, of '"' or of '\\'. */
-static void put_escape(json_writer *writer, uint8_t byte)
+/* The escape of a control character, of '"' or of '\\'. */
+static void put_escape(json_writer *writer, uint32_t code)
 {
     static const char SHORT_FROM[] = "\"\\\b\f\n\r\t";
     static const char SHORT_TO[] = "\"\\bfnrt";
-    const char *found = byte == 0 ? NULL : strchr(SHORT_FROM, byte);
+    const char *found = code == 0 || code > 0x7f ? NULL : strchr(SHORT_FROM, (int)code);
     if (found != NULL) {
         char text[2] = {'\\', SHORT_TO[found - SHORT_FROM]};
         put(writer, text, sizeof text);
         return;
     }
     char text[8];
-    int size = snprintf(text, sizeof text, "\\u%04x", byte);
+    int size = snprintf(text, sizeof text, "\\u%04x", code & 0xffff);
     TD_ASSERT(size == 6);
     put(writer, text, (size_t)size);
+}
+
+/* Bytes at p that stand in a string as they are; 0: they are escaped. JSON would allow DEL, C1 and
+ * direction marks, but output goes to terminals, too. */
+static size_t plain_bytes(const uint8_t *p, size_t size)
+{
+    if (size == 1)
+        return *p >= 0x20 && *p != '"' && *p != '\\' && *p != 0x7f;
+    return size == 0 || (size < 4 && td_utf8_is_control(td_utf8_code(p, size))) ? 0 : size;
 }
 
 /* A string with its quotes. Runs of plain characters are copied at once. */
@@ -50,19 +59,20 @@ static void put_string(json_writer *writer, td_bytes text)
     put(writer, "\"", 1);
     size_t done = 0; /* text before it is in the buffer */
     for (size_t at = 0; at < text.size;) {
-        uint8_t byte = text.data[at];
-        size_t size = json_utf8_bytes(text.data + at, text.size - at);
-        int is_plain = size != 0 && byte >= 0x20 && byte != '"' && byte != '\\';
-        if (is_plain) {
-            at += size;
+        const uint8_t *p = text.data + at;
+        size_t size = td_utf8_bytes(p, text.size - at);
+        size_t plain = plain_bytes(p, size);
+        if (plain > 0) {
+            at += plain;
             continue;
         }
         put(writer, text.data + done, at - done);
         if (size == 0)
             put_text(writer, "\xef\xbf\xbd"); /* U+FFFD */
         else
-            put_escape(writer, byte);
-        done = ++at;
+            put_escape(writer, td_utf8_code(p, size));
+        at += size == 0 ? 1 : size;
+        done = at;
     }
     if (done < text.size) /* an empty view may point nowhere */
         put(writer, text.data + done, text.size - done);

@@ -6,9 +6,9 @@
  * ignored and json_write_end() returns it, so that callers look once.
  *
  * Text is compact, without white space. Strings may hold any bytes: what is no UTF-8 becomes
- * U+FFFD, one for each byte that belongs to no valid sequence. Decimals are exact: strings in
- * shortest form, or plain numbers without exponent. The writer lives on the caller's stack; one
- * thread. */
+ * U+FFFD, one for each byte that belongs to no valid sequence; controls and direction marks, which
+ * a terminal may act on, are escaped. Decimals are exact: strings in shortest form, or plain
+ * numbers without exponent. The writer lives on the caller's stack; one thread. */
 #ifndef TD_SCHEMA_JSON_WRITE_H
 #define TD_SCHEMA_JSON_WRITE_H
 

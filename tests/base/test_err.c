@@ -75,7 +75,7 @@ static void test_long_and_many_lines(void **state)
     td_err_set_os(&err, EIO, "%s", text);
     assert_non_null(strstr(err.text, "...: Input/output error"));
     td_err_set(&err, TD_E_INVALID, "a\nb\rc\td");
-    assert_string_equal(err.text, "a b c d");
+    assert_string_equal(err.text, "a\\x0ab\\x0dc\\x09d");
 }
 
 static void test_every_code_has_a_name(void **state)
@@ -106,7 +106,7 @@ static void test_log(void **state)
     heard h = {0};
     td_log log = {.fn = hear, .ctx = &h, .level_max = TD_LOG_INFO};
     td_log_say(&log, TD_LOG_WARNING, "%d lost\n", 3);
-    assert_string_equal(h.line, "3 lost ");
+    assert_string_equal(h.line, "3 lost\\x0a");
     assert_int_equal(h.level, TD_LOG_WARNING);
     td_log_say(&log, TD_LOG_DEBUG, "not heard");
     assert_int_equal(h.count, 1);

@@ -101,6 +101,43 @@ static void test_table(void **state)
     fclose(sink.file);
 }
 
+/* Cells, lines, reports and the status line are for screens: a peer's text stays text. */
+static void test_text_from_outside(void **state)
+{
+    (void)state;
+    static const table_column COLUMNS[] = {{"symbol", TABLE_LEFT}, {"frames", TABLE_RIGHT}};
+    static const char EVIL[] = "A\033[31m\nB";
+    sink_file sink;
+    sink_open(&sink);
+    output_stream output;
+    output_init(&output, sink.file);
+    text_table table;
+    table_init(&table, COLUMNS, 2);
+    table_cell(&table, "%s", EVIL);
+    table_cell(&table, "%d", 7);
+    assert_int_equal(table_print(&table, &output, NULL), TD_OK);
+    table_fini(&table);
+    output_printf(&output, "  topic %s\n", EVIL);
+    assert_int_equal(output_finish(&output, NULL), TD_OK);
+    reporter report;
+    report_init(&report, "p", sink.file);
+    report_say(&report, TD_LOG_WARNING, "said: %s", EVIL);
+    td_err err;
+    td_err_set(&err, TD_E_NETWORK, "%s", EVIL);
+    report_error(&report, &err);
+    report.is_terminal = 1;
+    progress_line progress;
+    progress_init(&progress, &report);
+    progress_show(&progress, 1, "%s", EVIL);
+    assert_string_equal(sink_text(&sink), "symbol          frames\n"
+                                          "A\\x1b[31m\\x0aB       7\n"
+                                          "  topic A\\x1b[31m\\x0aB\n"
+                                          "p: warning: said: A\\x1b[31m\\x0aB\n"
+                                          "p: A\\x1b[31m\\x0aB\n"
+                                          "\rA\\x1b[31m\\x0aB\033[K");
+    fclose(sink.file);
+}
+
 typedef struct unit_row {
     uint64_t value;
     const char *size;
@@ -245,10 +282,11 @@ static void test_verbs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_json_lines),  cmocka_unit_test(test_full_output),
-        cmocka_unit_test(test_table),       cmocka_unit_test(test_units),
-        cmocka_unit_test(test_errors),      cmocka_unit_test(test_progress),
-        cmocka_unit_test(test_exit_status), cmocka_unit_test(test_verbs),
+        cmocka_unit_test(test_json_lines), cmocka_unit_test(test_full_output),
+        cmocka_unit_test(test_table),      cmocka_unit_test(test_text_from_outside),
+        cmocka_unit_test(test_units),      cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_progress),   cmocka_unit_test(test_exit_status),
+        cmocka_unit_test(test_verbs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,48 @@
+/* UTF-8, as far as JSON and screens need it. Pure functions; any thread. */
+#ifndef TD_BASE_UTF8_H
+#define TD_BASE_UTF8_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Length of the UTF-8 sequence at p (1 to 4), or 0 if the bytes there are none. Table 3-7 of the
+ * Unicode standard: no overlong forms, no surrogates, nothing above U+10FFFF. */
+static inline size_t td_utf8_bytes(const uint8_t *p, size_t left)
+{
+    uint8_t lead = p[0];
+    if (lead < 0x80)
+        return 1;
+    size_t size = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+    if (lead < 0xc2 || lead > 0xf4 || size > left)
+        return 0;
+    uint8_t second_min = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
+    uint8_t second_max = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
+    if (p[1] < second_min || p[1] > second_max)
+        return 0;
+    for (size_t i = 2; i < size; i++)
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+    return size;
+}
+
+/* The code point of the sequence at p, whose length td_utf8_bytes() returned (not 0). */
+static inline uint32_t td_utf8_code(const uint8_t *p, size_t size)
+{
+    static const uint8_t LEAD_BITS[] = {0, 0x7f, 0x1f, 0x0f, 0x07}; /* by size */
+    uint32_t code = p[0] & LEAD_BITS[size];
+    for (size_t i = 1; i < size; i++)
+        code = code << 6 | (p[i] & 0x3f);
+    return code;
+}
+
+/* 1 if a terminal may act on the code point instead of showing it: C0, DEL and C1 controls, line
+ * and paragraph separators, and what changes the direction of text (Unicode, UAX #9). */
+static inline int td_utf8_is_control(uint32_t code)
+{
+    if (code < 0x20 || (code >= 0x7f && code < 0xa0))
+        return 1;
+    return code == 0x061c || code == 0x200e || code == 0x200f ||
+           (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
+}
+
+#endif
