@@ -43,17 +43,24 @@ static void forget_catalog(archive_plan *plan, const char *why)
     plan->catalog = NULL;
 }
 
+/* Rows of one segment that do not match their checksums say nothing of the others. */
+static void note_unusable(archive_plan *plan, td_result rc, const td_err *cause)
+{
+    if (rc == TD_E_CORRUPT)
+        td_log_say(archive_log(plan->archive), TD_LOG_INFO, "reading the segment itself: %s",
+                   cause->text);
+    else
+        forget_catalog(plan, cause->text);
+}
+
 static td_result ask_catalog(archive_plan *plan, td_err *err)
 {
     td_err cause;
     td_err_clear(&cause);
-    if (archive_is_single_file(plan->archive))
+    if (archive_is_single_file(plan->archive) || plan->query.is_from_files)
         return TD_OK;
     td_result rc =
         catalog_open(archive_catalog_path(plan->archive), CATALOG_READ, &plan->catalog, &cause);
-    if (rc == TD_OK)
-        rc = catalog_want(plan->catalog, plan->query.wants_channel, plan->query.user,
-                          plan->query.from_ns, plan->query.to_ns, &cause);
     if (rc == TD_OK)
         rc = known_segments_load(plan->catalog, &plan->known, &cause);
     if (rc == TD_E_NOMEM)
@@ -192,7 +199,7 @@ static td_result load_segment(archive_plan *plan, const archive_segment *segment
             return td_err_set(err, rc, "%s", cause.text);
         if (rc == TD_OK)
             return rc;
-        forget_catalog(plan, cause.text);
+        note_unusable(plan, rc, &cause);
     }
     return load_from_file(plan, segment->path, p, err);
 }
@@ -204,7 +211,7 @@ static td_result consider(archive_plan *plan, const archive_segment *segment, td
         !query->wants_feed(query->user, segment->name.feed))
         return TD_OK;
     const known_segment *known = find_known(plan, segment);
-    if (known != NULL && !known->has_wanted)
+    if (known != NULL && !overlaps(known->first_ns, known->last_ns, query))
         return TD_OK;
     td_err cause;
     td_err_clear(&cause);
@@ -286,13 +293,32 @@ static int may_overlap(const archive_plan *plan, const char *path)
                     &plan->query);
 }
 
+/* What the catalog has of a segment that is gone; what it cannot say may be wanted. */
+static int may_be_wanted(archive_plan *plan, const char *path)
+{
+    const catalog_chunk_filter channels = {.part = CATALOG_CHANNELS};
+    const plan_query *query = &plan->query;
+    const known_segment *known = known_segments_find(&plan->known, path);
+    segment_index index;
+    if (plan->catalog == NULL || known == NULL || !known->is_intact)
+        return may_overlap(plan, path);
+    if (!overlaps(known->first_ns, known->last_ns, query))
+        return 0;
+    if (query->wants_channel == NULL ||
+        catalog_load_segment(plan->catalog, path, &channels, &index, NULL) != TD_OK)
+        return 1;
+    int is_wanted = 0;
+    for (size_t i = 0; i < index.channel_count && !is_wanted; i++)
+        is_wanted = query->wants_channel(query->user, &index.channels[i].info);
+    segment_index_fini(&index);
+    return is_wanted;
+}
+
 /* Without it a reader would call a tape whole that is not. */
 static void say_missing(void *user, const past_segment *segment)
 {
     archive_plan *plan = user;
-    const known_segment *known = known_segments_find(&plan->known, segment->path);
-    int is_wanted = known != NULL ? known->has_wanted : may_overlap(plan, segment->path);
-    if (!is_wanted || is_of_other_feed(plan, segment->path))
+    if (is_of_other_feed(plan, segment->path) || !may_be_wanted(plan, segment->path))
         return;
     td_log_say(archive_log(plan->archive), TD_LOG_WARNING,
                "missing: %s: the journal knows it, the disk lacks it", segment->path);
@@ -438,7 +464,7 @@ static td_result load_chunks(archive_plan *plan, const planned *p, segment_index
             return td_err_set(err, rc, "%s", cause.text);
         if (rc == TD_OK)
             return rc;
-        forget_catalog(plan, cause.text);
+        note_unusable(plan, rc, &cause);
     }
     return segment_index_read(plan->archive, p->index.path, INDEX_SUMMARY, out, err);
 }

@@ -24,6 +24,7 @@ typedef struct plan_query {
      * file of another name is not asked). NULL: all are. */
     int (*wants_feed)(void *user, const char *feed);
     void *user;
+    uint8_t is_from_files; /* 1: read every segment itself, for who must not err */
 } plan_query;
 
 typedef struct plan_channel {

@@ -22,7 +22,8 @@ enum {
 
 #define SEGMENT_COLUMNS                                                                            \
     "path, is_open, session, session_start_ns, feed, family, verb, version, number, "              \
-    "previous_segment, chain, file_bytes, messages, chunks, first_ns, last_ns"
+    "previous_segment, chain, file_bytes, messages, chunks, first_ns, last_ns, row_checksum, "     \
+    "channel_checksum, chunk_checksum, gap_checksum"
 #define CHANNEL_COLUMNS                                                                            \
     "feed, family, line, shard, dir, topic, exchange_topic, symbol, opcode, message_encoding, "    \
     "schema_name"
@@ -45,13 +46,16 @@ static const char *const STATEMENTS[STATEMENT_COUNT] = {
     [STATEMENT_END_SESSION] = "UPDATE sessions SET state = ?2, stop_ns = ?3 WHERE session = ?1",
     [STATEMENT_PUT_SEGMENT] =
         "INSERT INTO segments (" SEGMENT_COLUMNS ") "
-        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) "
+        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, "
+        "?19, ?20) "
         "ON CONFLICT (path) DO UPDATE SET is_open = excluded.is_open, session = excluded.session, "
         "session_start_ns = excluded.session_start_ns, feed = excluded.feed, "
         "family = excluded.family, verb = excluded.verb, version = excluded.version, "
         "number = excluded.number, previous_segment = excluded.previous_segment, "
         "chain = excluded.chain, file_bytes = excluded.file_bytes, messages = excluded.messages, "
-        "chunks = excluded.chunks, first_ns = excluded.first_ns, last_ns = excluded.last_ns",
+        "chunks = excluded.chunks, first_ns = excluded.first_ns, last_ns = excluded.last_ns, "
+        "row_checksum = excluded.row_checksum, channel_checksum = excluded.channel_checksum, "
+        "chunk_checksum = excluded.chunk_checksum",
     [STATEMENT_FIND_SEGMENT] = "SELECT id FROM segments WHERE path = ?1",
     [STATEMENT_DROP_SEGMENT] = "DELETE FROM segments WHERE id = ?1",
     [STATEMENT_DROP_CHUNKS] = "DELETE FROM chunks WHERE segment_id = ?1",
@@ -78,6 +82,11 @@ static const char *const STATEMENTS[STATEMENT_COUNT] = {
         "to_ns = max(to_ns, excluded.to_ns), frames_lost = max(frames_lost, excluded.frames_lost), "
         "covered_by = max(covered_by, excluded.covered_by), cause = max(cause, excluded.cause), "
         "detail = max(detail, excluded.detail)",
+    [STATEMENT_FIND_GAP] =
+        "SELECT " GAP_COLUMNS " FROM gaps WHERE feed = ?1 AND from_ns = ?2 AND line = ?3 AND "
+        "shard = ?4 AND conn = ?5 AND topic = ?6 AND symbol = ?7 AND reason = ?8 AND told_by = ?9",
+    [STATEMENT_GET_GAP_CHECKSUM] = "SELECT gap_checksum FROM segments WHERE path = ?1",
+    [STATEMENT_SET_GAP_CHECKSUM] = "UPDATE segments SET gap_checksum = ?2 WHERE path = ?1",
     [STATEMENT_PUT_NOTE] = "INSERT OR REPLACE INTO notes (time_ns, from_ns, to_ns, feed, text) "
                            "VALUES (?1, ?2, ?3, ?4, ?5)",
     [STATEMENT_LOAD_SEGMENT] = "SELECT id, " SEGMENT_COLUMNS " FROM segments WHERE path = ?1",
@@ -85,12 +94,10 @@ static const char *const STATEMENTS[STATEMENT_COUNT] = {
         "SELECT mcap_id, messages, first_ns, last_ns, " CHANNEL_COLUMNS " FROM segment_channels "
         "JOIN channels ON channels.id = channel_id WHERE segment_id = ?1 ORDER BY mcap_id",
     [STATEMENT_LOAD_CHUNKS] = "SELECT " CHUNK_COLUMNS " FROM chunks WHERE segment_id = ?1 "
-                              "AND last_ns >= ?2 AND first_ns < ?3 ORDER BY number",
-    [STATEMENT_EACH_SEGMENT] =
-        "SELECT path, is_open, file_bytes, first_ns, last_ns, id IN temp.wanted_segments "
-        "FROM segments ORDER BY path",
-    [STATEMENT_EACH_GAP] = "SELECT " GAP_COLUMNS " FROM gaps ORDER BY feed, from_ns, line, shard, "
-                           "conn, topic, symbol, reason, told_by",
+                              "ORDER BY number",
+    [STATEMENT_EACH_SEGMENT] = "SELECT id, " SEGMENT_COLUMNS " FROM segments ORDER BY path",
+    [STATEMENT_LOAD_GAPS] = "SELECT " GAP_COLUMNS " FROM gaps WHERE told_by = ?1 ORDER BY feed, "
+                            "from_ns, line, shard, conn, topic, symbol, reason",
 };
 
 /* ---- statements ---- */
@@ -231,6 +238,11 @@ uint64_t catalog_column_u64(const catalog_query *query, int column)
     return value < 0 ? 0 : (uint64_t)value;
 }
 
+int64_t catalog_column_i64(const catalog_query *query, int column)
+{
+    return sqlite3_column_int64(query->stmt, column);
+}
+
 const char *catalog_column_text(const catalog_query *query, int column)
 {
     if (sqlite3_column_type(query->stmt, column) != SQLITE_TEXT)
@@ -280,10 +292,8 @@ static td_result harden(catalog *c, td_err *err)
     int rc = sqlite3_busy_timeout(c->db, wait_ms);
     if (rc != SQLITE_OK)
         return catalog_fail(c, rc, "configuring", err);
-    return run_sql(c,
-                   "PRAGMA temp_store = MEMORY; PRAGMA cell_size_check = ON;"
-                   "CREATE TEMP TABLE wanted_segments (id INTEGER PRIMARY KEY);",
-                   "configuring", err);
+    return run_sql(c, "PRAGMA temp_store = MEMORY; PRAGMA cell_size_check = ON;", "configuring",
+                   err);
 }
 
 /* "file:<path with everything odd escaped>?immutable=1" */

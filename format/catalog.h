@@ -1,6 +1,8 @@
 /* The catalog: an SQLite index of an archive, derived from its segments and its journal. Deleting
- * it loses nothing (reindex.h). Nobody trusts it: a segment whose row is not as the file on disk is
- * read from the file instead, and values out of range make the catalog unusable, not the program.
+ * it loses nothing (reindex.h). What it holds of a segment counts only if the segment is finished,
+ * the row describes the file on disk, and checksums show that the segment's rows are those that
+ * were written: else the segment itself is read. What the journal tells is read from the journal.
+ * Values out of range make the catalog unusable, not the program.
  *
  * WAL mode, so readers work while an appender writes; writing is done in short IMMEDIATE
  * transactions. On an appender's connection automatic checkpoints are off (they would fsync inside
@@ -21,7 +23,7 @@
 
 typedef struct catalog catalog;
 
-enum { CATALOG_SCHEMA_VERSION = 3 };
+enum { CATALOG_SCHEMA_VERSION = 4 };
 
 typedef enum catalog_mode {
     CATALOG_READ,     /* nothing is written; works on a read-only folder */
@@ -79,7 +81,7 @@ TD_MUST_USE td_result catalog_put_segment(catalog *catalog, const segment_index 
 
 /* One more chunk of an open segment: the segment's row is made or brought up to date. index holds
  * the whole segment as it is now; chunks from first_new on, and the channels' counts, are written.
- */
+ * TD_E_CORRUPT if the row went away since the chunks before were entered. */
 TD_MUST_USE td_result catalog_extend_segment(catalog *catalog, const segment_index *index,
                                              size_t first_new_chunk, td_err *err);
 
@@ -119,17 +121,11 @@ TD_MUST_USE td_result catalog_get_state(catalog *catalog, chain_place *in_journa
 typedef struct catalog_segment {
     const char *path; /* without ".open"; valid during the call */
     uint8_t is_open;
-    uint8_t has_wanted; /* 1: has channels that catalog_want picked, in that time */
+    uint8_t is_intact; /* 1: finished, and the row has its checksum */
     uint64_t file_bytes;
     uint64_t first_ns, last_ns;
 } catalog_segment;
 typedef td_result catalog_segment_fn(void *user, const catalog_segment *segment, td_err *err);
-
-/* Say which channels and which time [from_ns, to_ns) catalog_segment.has_wanted is about; before
- * the first call it is 0 for all. */
-TD_MUST_USE td_result catalog_want(catalog *catalog,
-                                   int (*wants_channel)(void *user, const channel_info *info),
-                                   void *user, uint64_t from_ns, uint64_t to_ns, td_err *err);
 
 /* Every segment, by path. */
 TD_MUST_USE td_result catalog_each_segment(catalog *catalog, catalog_segment_fn *fn, void *user,
@@ -138,9 +134,10 @@ TD_MUST_USE td_result catalog_each_segment(catalog *catalog, catalog_segment_fn 
 /* What to load of a segment. */
 typedef enum catalog_part { CATALOG_CHANNELS, CATALOG_CHANNELS_AND_CHUNKS } catalog_part;
 
-/* The segment of that path as the catalog has it. TD_E_NOTFOUND. On success *out is the caller's,
- * for segment_index_fini. Chunks are loaded as far as part says, and only those that overlap
- * [from_ns, to_ns) and have a bit in common with wanted (wanted_bytes 0: all). */
+/* The segment of that path (with or without ".open") as the catalog has it. TD_E_NOTFOUND;
+ * TD_E_CORRUPT if it is finished and its rows are not those that were written. On success *out is
+ * the caller's, for segment_index_fini. Chunks are loaded as far as part says, and only those that
+ * overlap [from_ns, to_ns) and have a bit in common with wanted (wanted_bytes 0: all). */
 typedef struct catalog_chunk_filter {
     catalog_part part;
     uint64_t from_ns, to_ns;
@@ -151,8 +148,10 @@ TD_MUST_USE td_result catalog_load_segment(catalog *catalog, const char *path,
                                            const catalog_chunk_filter *filter, segment_index *out,
                                            td_err *err);
 
-/* Every gap once for each who tells it, in the order of gap_row_compare. */
-TD_MUST_USE td_result catalog_each_gap(catalog *catalog, told_gap_fn *fn, void *user, td_err *err);
+/* The gaps that a segment tells. Failures as catalog_load_segment. On success *out is the caller's,
+ * for gap_list_fini. */
+TD_MUST_USE td_result catalog_load_gaps(catalog *catalog, const char *path, gap_list *out,
+                                        td_err *err);
 
 /* Every row of every table by natural key, sorted, one per line: the same for equal archives,
  * whatever the order of writing. line is without LF. */

@@ -149,3 +149,20 @@ DELETE FROM chunks;
 DELETE FROM channels;
 INSERT OR REPLACE INTO meta VALUES ('journal_bytes', 0);
 INSERT OR IGNORE INTO meta VALUES ('behind', 0);
+
+-- version 4: checksums, so that readers see what was changed, added or removed behind their back
+-- (FORMAT.md, "Checksums of the catalog"). Everything has to be read again.
+
+DROP INDEX segment_channels_by_time;
+DELETE FROM segments;
+DELETE FROM segment_channels;
+DELETE FROM chunks;
+DELETE FROM channels;
+DELETE FROM gaps;
+INSERT OR REPLACE INTO meta VALUES ('journal_bytes', 0);
+
+-- Of the row itself, and sums over what belongs to it. The first three are 0 while it is open.
+ALTER TABLE segments ADD COLUMN row_checksum INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE segments ADD COLUMN channel_checksum INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE segments ADD COLUMN chunk_checksum INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE segments ADD COLUMN gap_checksum INTEGER NOT NULL DEFAULT 0; -- of gaps told by it

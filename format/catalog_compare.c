@@ -18,7 +18,8 @@ const catalog_dump_table catalog_dump_tables[CATALOG_DUMP_TABLES] = {
      1},
     {"segment",
      "SELECT path, is_open, session, session_start_ns, feed, family, verb, version, "
-     "number, previous_segment, chain, file_bytes, messages, chunks, first_ns, last_ns "
+     "number, previous_segment, chain, file_bytes, messages, chunks, first_ns, last_ns, "
+     "row_checksum, channel_checksum, chunk_checksum, gap_checksum "
      "FROM segments ORDER BY 1",
      1},
     {"channel",

@@ -28,12 +28,15 @@ typedef enum catalog_statement {
     STATEMENT_PUT_SEGMENT_CHANNEL,
     STATEMENT_PUT_CHUNK,
     STATEMENT_PUT_GAP,
+    STATEMENT_FIND_GAP,
+    STATEMENT_GET_GAP_CHECKSUM,
+    STATEMENT_SET_GAP_CHECKSUM,
     STATEMENT_PUT_NOTE,
     STATEMENT_LOAD_SEGMENT,
     STATEMENT_LOAD_CHANNELS,
     STATEMENT_LOAD_CHUNKS,
     STATEMENT_EACH_SEGMENT,
-    STATEMENT_EACH_GAP,
+    STATEMENT_LOAD_GAPS,
     STATEMENT_COUNT,
 } catalog_statement;
 
@@ -78,8 +81,9 @@ void catalog_query_end(catalog_query *query);
 /* Run a statement that gives no rows. */
 TD_MUST_USE td_result catalog_query_run(catalog_query *query, td_err *err);
 
-/* Column as a number >= 0 (anything else reads as 0), and as text ("" for anything else), valid
- * until the next row. */
+/* Column as a number >= 0 (anything else reads as 0), as any number, and as text ("" for anything
+ * else), valid until the next row. */
+int64_t catalog_column_i64(const catalog_query *query, int column);
 uint64_t catalog_column_u64(const catalog_query *query, int column);
 const char *catalog_column_text(const catalog_query *query, int column);
 
@@ -92,6 +96,37 @@ void catalog_once_end(catalog_query *query);
 /* 1 if a catalog that is read without locks has got a writer meanwhile: what was read may be torn.
  */
 int catalog_is_disturbed(const catalog *catalog);
+
+/* Paths stand in the catalog without ".open", so that finishing a segment changes one column. */
+void catalog_path_of(const char *path, char out[LIMIT_PATH_BYTES]);
+
+/* A gap row as STATEMENT_LOAD_GAPS and STATEMENT_FIND_GAP give it; strings are valid until the next
+ * row. TD_E_CORRUPT if its reason is none. */
+TD_MUST_USE td_result catalog_read_gap(const catalog_query *query, gap_row *out, td_err *err);
+
+/* ---- checksums (catalog_checksum.c); FORMAT.md defines them ---- */
+
+/* Those of a segment's row. Sums are modulo 2^64. */
+typedef struct segment_checksums {
+    uint64_t row;
+    uint64_t channels;
+    uint64_t chunks;
+    uint64_t gaps;
+} segment_checksums;
+
+/* What a sum over rows of the segment begins with. path: as the catalog has it. */
+uint64_t checksum_begin(const char *path);
+
+/* Of one row: add them to a sum. */
+uint64_t checksum_channel(const index_channel *channel);
+uint64_t checksum_chunk(const index_chunk *chunk, const uint8_t *bitmap);
+uint64_t checksum_gap(const gap_row *row);
+
+/* Of the segment's own row: what segment_index holds but channels and chunks. */
+uint64_t checksum_segment(const char *path, const segment_index *index, uint64_t chunk_count);
+
+/* Row, channels and chunks of a finished segment; gaps is left alone. */
+void checksum_index(const char *path, const segment_index *index, segment_checksums *out);
 
 /* A table as dump and comparison read it: no ids, by natural key. */
 typedef struct catalog_dump_table {

@@ -24,8 +24,10 @@ static td_result keep(void *user, const catalog_segment *segment, td_err *err)
         return td_err_set(err, TD_E_NOMEM, "no memory for %zu segments", count);
     known->rows[known->count++] = (known_segment){.path = path,
                                                   .is_open = segment->is_open,
-                                                  .has_wanted = segment->has_wanted,
-                                                  .file_bytes = segment->file_bytes};
+                                                  .is_intact = segment->is_intact,
+                                                  .file_bytes = segment->file_bytes,
+                                                  .first_ns = segment->first_ns,
+                                                  .last_ns = segment->last_ns};
     return TD_OK;
 }
 
@@ -66,5 +68,5 @@ int known_segments_match(const known_segments *known, const archive_segment *seg
     if (segment->name.is_open)
         return 0;
     const known_segment *row = known_segments_find(known, segment->path);
-    return row != NULL && !row->is_open && row->file_bytes == segment->size_bytes;
+    return row != NULL && row->is_intact && row->file_bytes == segment->size_bytes;
 }

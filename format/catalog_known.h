@@ -12,8 +12,9 @@
 typedef struct known_segment {
     char *path; /* without ".open" */
     uint8_t is_open;
-    uint8_t has_wanted; /* as catalog_segment */
+    uint8_t is_intact; /* as catalog_segment */
     uint64_t file_bytes;
+    uint64_t first_ns, last_ns;
 } known_segment;
 
 typedef struct known_segments {
@@ -28,8 +29,8 @@ void known_segments_fini(known_segments *known);
 /* The row of a path with or without ".open", or NULL. */
 const known_segment *known_segments_find(const known_segments *known, const char *path);
 
-/* 1 if a finished segment is in the list as it is on disk. Never for an open one, which has to be
- * read to know how far it is. */
+/* 1 if a finished segment is in the list as it is on disk, its row intact. Never for an open one,
+ * which has to be read to know how far it is. */
 int known_segments_match(const known_segments *known, const archive_segment *segment);
 
 #endif

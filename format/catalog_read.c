@@ -47,7 +47,7 @@ td_result catalog_get_state(catalog *c, chain_place *in_journal, int *is_behind,
     return rc;
 }
 
-/* ---- choosing segments ---- */
+/* ---- loading a segment ---- */
 
 /* Columns of a channel begin at column first. The strings are valid until the next row. */
 static void read_channel(const catalog_query *query, int first, channel_info *out)
@@ -70,76 +70,6 @@ static void read_channel(const catalog_query *query, int first, channel_info *ou
         out->dir = CHANNEL_IN;
 }
 
-static td_result want_channel(catalog *c, uint64_t id, uint64_t from_ns, uint64_t to_ns,
-                              td_err *err)
-{
-    catalog_query query;
-    td_result rc = catalog_once_begin(
-        c,
-        "INSERT OR IGNORE INTO temp.wanted_segments SELECT segment_id FROM segment_channels "
-        "WHERE channel_id = ?1 AND last_ns >= ?2 AND first_ns < ?3",
-        &query, err);
-    if (rc != TD_OK)
-        return rc;
-    catalog_bind_u64(&query, id);
-    catalog_bind_u64(&query, from_ns);
-    catalog_bind_u64(&query, to_ns);
-    rc = catalog_query_run(&query, err);
-    catalog_once_end(&query);
-    return rc;
-}
-
-td_result catalog_want(catalog *c, int (*wants_channel)(void *user, const channel_info *info),
-                       void *user, uint64_t from_ns, uint64_t to_ns, td_err *err)
-{
-    int sqlite_rc = sqlite3_exec(c->db, "DELETE FROM temp.wanted_segments", NULL, NULL, NULL);
-    if (sqlite_rc != SQLITE_OK)
-        return catalog_fail(c, sqlite_rc, "choosing segments", err);
-    catalog_query query;
-    td_result rc = catalog_once_begin(
-        c,
-        "SELECT id, feed, family, line, shard, dir, topic, exchange_topic, symbol, opcode, "
-        "message_encoding, schema_name FROM channels",
-        &query, err);
-    while (rc == TD_OK) {
-        rc = catalog_query_next(&query, err);
-        if (rc != TD_OK)
-            break;
-        channel_info info;
-        read_channel(&query, 1, &info);
-        if (wants_channel == NULL || wants_channel(user, &info))
-            rc = want_channel(c, catalog_column_u64(&query, 0), from_ns, to_ns, err);
-    }
-    catalog_once_end(&query);
-    return rc == TD_EOF ? TD_OK : rc;
-}
-
-td_result catalog_each_segment(catalog *c, catalog_segment_fn *fn, void *user, td_err *err)
-{
-    catalog_query query;
-    td_result rc = catalog_query_begin(c, STATEMENT_EACH_SEGMENT, &query, err);
-    if (rc != TD_OK)
-        return rc;
-    while ((rc = catalog_query_next(&query, err)) == TD_OK) {
-        catalog_segment segment = {
-            .path = catalog_column_text(&query, 0),
-            .is_open = catalog_column_u64(&query, 1) != 0,
-            .file_bytes = catalog_column_u64(&query, 2),
-            .first_ns = catalog_column_u64(&query, 3),
-            .last_ns = catalog_column_u64(&query, 4),
-            .has_wanted = catalog_column_u64(&query, 5) != 0,
-        };
-        rc = fn(user, &segment, err);
-        if (rc != TD_OK) {
-            catalog_query_end(&query);
-            return rc;
-        }
-    }
-    return rc == TD_EOF ? TD_OK : rc;
-}
-
-/* ---- loading a segment ---- */
-
 static td_result too_many(const char *what, const char *path, td_err *err)
 {
     return td_err_set(err, TD_E_CORRUPT, "catalog: segment %s: more %s than a segment can have",
@@ -151,51 +81,126 @@ static void copy_text(char *out, size_t out_bytes, const char *text)
     (void)snprintf(out, out_bytes, "%s", text);
 }
 
-static td_result load_row(catalog *c, const char *path, int64_t *id, segment_index *out,
-                          td_err *err)
+/* A segment's row besides what segment_index has of it. */
+typedef struct segment_row {
+    int64_t id;
+    uint64_t chunk_count;
+    segment_checksums sums;
+} segment_row;
+
+/* The present row of a statement that begins with the id and SEGMENT_COLUMNS. */
+static td_result read_segment_row(const catalog_query *query, segment_row *row, segment_index *out,
+                                  td_err *err)
 {
     TD_ASSERT(out->path == NULL);
-    catalog_query query;
-    td_result rc = catalog_query_begin(c, STATEMENT_LOAD_SEGMENT, &query, err);
-    if (rc != TD_OK)
-        return rc;
-    catalog_bind_text(&query, path);
-    rc = catalog_query_next(&query, err);
-    if (rc == TD_EOF)
-        return td_err_set(err, TD_E_NOTFOUND, "segment %s is not in the catalog", path);
-    if (rc != TD_OK)
-        return rc;
-    *id = sqlite3_column_int64(query.stmt, 0);
-    out->path = td_strdup(catalog_column_text(&query, 1));
-    out->is_open = catalog_column_u64(&query, 2) != 0;
-    copy_text(out->session, sizeof out->session, catalog_column_text(&query, 3));
-    out->session_start_ns = catalog_column_u64(&query, 4);
-    copy_text(out->feed, sizeof out->feed, catalog_column_text(&query, 5));
-    copy_text(out->family, sizeof out->family, catalog_column_text(&query, 6));
-    copy_text(out->verb, sizeof out->verb, catalog_column_text(&query, 7));
-    copy_text(out->version, sizeof out->version, catalog_column_text(&query, 8));
-    out->number = (uint32_t)catalog_column_u64(&query, 9);
-    out->previous_segment = td_strdup(catalog_column_text(&query, 10));
-    copy_text(out->chain_hex, sizeof out->chain_hex, catalog_column_text(&query, 11));
-    out->file_bytes = catalog_column_u64(&query, 12);
-    out->message_count = catalog_column_u64(&query, 13);
-    out->first_ns = catalog_column_u64(&query, 15);
-    out->last_ns = catalog_column_u64(&query, 16);
-    catalog_query_end(&query);
+    row->id = catalog_column_i64(query, 0);
+    out->path = td_strdup(catalog_column_text(query, 1));
+    out->is_open = catalog_column_u64(query, 2) != 0;
+    copy_text(out->session, sizeof out->session, catalog_column_text(query, 3));
+    out->session_start_ns = catalog_column_u64(query, 4);
+    copy_text(out->feed, sizeof out->feed, catalog_column_text(query, 5));
+    copy_text(out->family, sizeof out->family, catalog_column_text(query, 6));
+    copy_text(out->verb, sizeof out->verb, catalog_column_text(query, 7));
+    copy_text(out->version, sizeof out->version, catalog_column_text(query, 8));
+    out->number = (uint32_t)catalog_column_u64(query, 9);
+    out->previous_segment = td_strdup(catalog_column_text(query, 10));
+    copy_text(out->chain_hex, sizeof out->chain_hex, catalog_column_text(query, 11));
+    out->file_bytes = catalog_column_u64(query, 12);
+    out->message_count = catalog_column_u64(query, 13);
+    row->chunk_count = catalog_column_u64(query, 14);
+    out->first_ns = catalog_column_u64(query, 15);
+    out->last_ns = catalog_column_u64(query, 16);
+    row->sums = (segment_checksums){
+        .row = (uint64_t)catalog_column_i64(query, 17),
+        .channels = (uint64_t)catalog_column_i64(query, 18),
+        .chunks = (uint64_t)catalog_column_i64(query, 19),
+        .gaps = (uint64_t)catalog_column_i64(query, 20),
+    };
     if (out->path == NULL || out->previous_segment == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for segment %s", path);
+        return td_err_set(err, TD_E_NOMEM, "no memory for a segment of the catalog");
     return TD_OK;
 }
 
-static td_result load_channels(catalog *c, int64_t id, segment_index *out, td_err *err)
+/* 1 if the row of a finished segment is as it was written. An open one has no checksum yet. */
+static int is_intact(const segment_row *row, const segment_index *index)
+{
+    return !index->is_open &&
+           row->sums.row == checksum_segment(index->path, index, row->chunk_count);
+}
+
+static td_result check_sum(const segment_index *index, uint64_t sum, uint64_t wanted,
+                           const char *what, td_err *err)
+{
+    if (index->is_open || sum == wanted)
+        return TD_OK;
+    return td_err_set(err, TD_E_CORRUPT,
+                      "catalog: segment %s: its %s rows do not match their checksum: they were "
+                      "changed after they were written",
+                      index->path, what);
+}
+
+td_result catalog_each_segment(catalog *c, catalog_segment_fn *fn, void *user, td_err *err)
+{
+    catalog_query query;
+    td_result rc = catalog_query_begin(c, STATEMENT_EACH_SEGMENT, &query, err);
+    if (rc != TD_OK)
+        return rc;
+    while ((rc = catalog_query_next(&query, err)) == TD_OK) {
+        segment_row row;
+        segment_index index = {0};
+        rc = read_segment_row(&query, &row, &index, err);
+        const catalog_segment segment = {
+            .path = index.path,
+            .is_open = index.is_open,
+            .is_intact = rc == TD_OK && is_intact(&row, &index),
+            .file_bytes = index.file_bytes,
+            .first_ns = index.first_ns,
+            .last_ns = index.last_ns,
+        };
+        if (rc == TD_OK)
+            rc = fn(user, &segment, err);
+        segment_index_fini(&index);
+        if (rc != TD_OK) {
+            catalog_query_end(&query);
+            return rc;
+        }
+    }
+    return rc == TD_EOF ? TD_OK : rc;
+}
+
+static td_result load_row(catalog *c, const char *path, segment_row *row, segment_index *out,
+                          td_err *err)
+{
+    char name[LIMIT_PATH_BYTES];
+    catalog_query query;
+    catalog_path_of(path, name);
+    td_result rc = catalog_query_begin(c, STATEMENT_LOAD_SEGMENT, &query, err);
+    if (rc != TD_OK)
+        return rc;
+    catalog_bind_text(&query, name);
+    rc = catalog_query_next(&query, err);
+    if (rc == TD_EOF)
+        return td_err_set(err, TD_E_NOTFOUND, "segment %s is not in the catalog", name);
+    if (rc != TD_OK)
+        return rc;
+    rc = read_segment_row(&query, row, out, err);
+    catalog_query_end(&query);
+    if (rc == TD_OK && !out->is_open && !is_intact(row, out))
+        rc = check_sum(out, 0, 1, "own", err);
+    return rc;
+}
+
+static td_result load_channels(catalog *c, const segment_row *segment, segment_index *out,
+                               td_err *err)
 {
     TD_ASSERT(out->channels == NULL);
     catalog_query query;
     size_t capacity = 0;
+    uint64_t sum = checksum_begin(out->path);
     td_result rc = catalog_query_begin(c, STATEMENT_LOAD_CHANNELS, &query, err);
     if (rc != TD_OK)
         return rc;
-    catalog_bind_i64(&query, id);
+    catalog_bind_i64(&query, segment->id);
     while ((rc = catalog_query_next(&query, err)) == TD_OK) {
         index_channel row = {
             .id = (uint16_t)catalog_column_u64(&query, 0),
@@ -204,6 +209,7 @@ static td_result load_channels(catalog *c, int64_t id, segment_index *out, td_er
             .last_ns = catalog_column_u64(&query, 3),
         };
         read_channel(&query, 4, &row.info);
+        sum += checksum_channel(&row);
         if (catalog_column_u64(&query, 0) >= MCAP_CHANNELS_MAX)
             rc = too_many("channels", out->path, err);
         else if (out->channel_count > 0 && out->channels[out->channel_count - 1].id >= row.id)
@@ -216,7 +222,7 @@ static td_result load_channels(catalog *c, int64_t id, segment_index *out, td_er
             return rc;
         }
     }
-    return rc == TD_EOF ? TD_OK : rc;
+    return rc == TD_EOF ? check_sum(out, sum, segment->sums.channels, "channel", err) : rc;
 }
 
 static int has_common_bit(const uint8_t *a, size_t a_bytes, const uint8_t *b, size_t b_bytes)
@@ -230,16 +236,13 @@ static int has_common_bit(const uint8_t *a, size_t a_bytes, const uint8_t *b, si
 }
 
 static td_result load_chunk(const catalog_query *query, const catalog_chunk_filter *filter,
-                            size_t *capacity, segment_index *out, td_err *err)
+                            size_t *capacity, uint64_t *sum, segment_index *out, td_err *err)
 {
     int bytes = sqlite3_column_bytes(query->stmt, 8);
     const uint8_t *bitmap = sqlite3_column_blob(query->stmt, 8);
     if (bytes < 0 || bytes > BITMAP_BYTES_MAX || out->chunk_count >= CHUNKS_MAX)
         return too_many("chunks or channels", out->path, err);
     size_t bitmap_bytes = bitmap == NULL ? 0 : (size_t)bytes;
-    if (filter->wanted_bytes > 0 &&
-        !has_common_bit(bitmap, bitmap_bytes, filter->wanted, filter->wanted_bytes))
-        return TD_OK;
     index_chunk row = {
         .number = (uint32_t)catalog_column_u64(query, 0),
         .offset = catalog_column_u64(query, 1),
@@ -249,31 +252,45 @@ static td_result load_chunk(const catalog_query *query, const catalog_chunk_filt
         .first_ns = catalog_column_u64(query, 5),
         .last_ns = catalog_column_u64(query, 6),
         .message_count = catalog_column_u64(query, 7),
+        .bitmap_bytes = (uint32_t)bitmap_bytes,
         .has_channels = 1,
     };
+    *sum += checksum_chunk(&row, bitmap);
+    int is_wanted = row.last_ns >= filter->from_ns && row.first_ns < filter->to_ns &&
+                    (filter->wanted_bytes == 0 ||
+                     has_common_bit(bitmap, bitmap_bytes, filter->wanted, filter->wanted_bytes));
+    if (!is_wanted)
+        return TD_OK;
     return segment_index_add_chunk(out, capacity, &row, td_bytes_of(bitmap, bitmap_bytes), err);
 }
 
-static td_result load_chunks(catalog *c, int64_t id, const catalog_chunk_filter *filter,
-                             segment_index *out, td_err *err)
+/* All are read, the wanted ones kept: only all of them have a checksum. */
+static td_result load_chunks(catalog *c, const segment_row *segment,
+                             const catalog_chunk_filter *filter, segment_index *out, td_err *err)
 {
     TD_ASSERT(out->chunks == NULL);
     catalog_query query;
     size_t capacity = 0;
+    uint64_t sum = checksum_begin(out->path);
     td_result rc = catalog_query_begin(c, STATEMENT_LOAD_CHUNKS, &query, err);
     if (rc != TD_OK)
         return rc;
-    catalog_bind_i64(&query, id);
-    catalog_bind_u64(&query, filter->from_ns);
-    catalog_bind_u64(&query, filter->to_ns);
+    catalog_bind_i64(&query, segment->id);
     while ((rc = catalog_query_next(&query, err)) == TD_OK) {
-        rc = load_chunk(&query, filter, &capacity, out, err);
+        rc = load_chunk(&query, filter, &capacity, &sum, out, err);
         if (rc != TD_OK) {
             catalog_query_end(&query);
             return rc;
         }
     }
-    return rc == TD_EOF ? TD_OK : rc;
+    return rc == TD_EOF ? check_sum(out, sum, segment->sums.chunks, "chunk", err) : rc;
+}
+
+static td_result check_undisturbed(const catalog *c, td_err *err)
+{
+    if (!catalog_is_disturbed(c))
+        return TD_OK;
+    return td_err_set(err, TD_E_BUSY, "catalog '%s': a writer began to use it", c->path);
 }
 
 td_result catalog_load_segment(catalog *c, const char *path, const catalog_chunk_filter *filter,
@@ -281,15 +298,15 @@ td_result catalog_load_segment(catalog *c, const char *path, const catalog_chunk
 {
     TD_ASSERT(filter->wanted_bytes <= BITMAP_BYTES_MAX);
     TD_ASSERT(filter->wanted_bytes == 0 || filter->wanted != NULL);
-    int64_t id = 0;
+    segment_row row = {0};
     *out = (segment_index){.depth = INDEX_FULL};
-    td_result rc = load_row(c, path, &id, out, err);
+    td_result rc = load_row(c, path, &row, out, err);
     if (rc == TD_OK)
-        rc = load_channels(c, id, out, err);
+        rc = load_channels(c, &row, out, err);
     if (rc == TD_OK && filter->part == CATALOG_CHANNELS_AND_CHUNKS)
-        rc = load_chunks(c, id, filter, out, err);
-    if (rc == TD_OK && catalog_is_disturbed(c))
-        rc = td_err_set(err, TD_E_BUSY, "catalog '%s': somebody began to write it", c->path);
+        rc = load_chunks(c, &row, filter, out, err);
+    if (rc == TD_OK)
+        rc = check_undisturbed(c, err);
     if (rc != TD_OK)
         segment_index_fini(out);
     return rc;
@@ -297,37 +314,65 @@ td_result catalog_load_segment(catalog *c, const char *path, const catalog_chunk
 
 /* ---- gaps ---- */
 
-td_result catalog_each_gap(catalog *c, told_gap_fn *fn, void *user, td_err *err)
+td_result catalog_read_gap(const catalog_query *query, gap_row *out, td_err *err)
+{
+    int64_t lost = catalog_column_i64(query, 10);
+    const char *reason = catalog_column_text(query, 7);
+    *out = (gap_row){
+        .feed = catalog_column_text(query, 0),
+        .from_ns = catalog_column_u64(query, 1),
+        .line = (uint32_t)catalog_column_u64(query, 2),
+        .shard = (uint32_t)catalog_column_u64(query, 3),
+        .conn = (uint32_t)catalog_column_u64(query, 4),
+        .topic = catalog_column_text(query, 5),
+        .symbol = catalog_column_text(query, 6),
+        .to_ns = catalog_column_u64(query, 9),
+        .frames_lost = lost < 0 ? GAP_FRAMES_UNKNOWN : (uint64_t)lost,
+        .covered_by = catalog_column_text(query, 11),
+        .cause = catalog_column_text(query, 12),
+        .detail = catalog_column_text(query, 13),
+    };
+    if (!gap_reason_parse(td_bytes_str(reason), &out->reason))
+        return td_err_set(err, TD_E_CORRUPT, "catalog: gap of unknown reason '%.40s'", reason);
+    return TD_OK;
+}
+
+static td_result load_gaps(catalog *c, const segment_index *index, const segment_row *segment,
+                           gap_list *out, td_err *err)
 {
     catalog_query query;
-    td_result rc = catalog_query_begin(c, STATEMENT_EACH_GAP, &query, err);
+    uint64_t sum = checksum_begin(index->path);
+    td_result rc = catalog_query_begin(c, STATEMENT_LOAD_GAPS, &query, err);
     if (rc != TD_OK)
         return rc;
+    catalog_bind_text(&query, index->path);
     while ((rc = catalog_query_next(&query, err)) == TD_OK) {
-        int64_t lost = sqlite3_column_int64(query.stmt, 10);
-        gap_row row = {
-            .feed = catalog_column_text(&query, 0),
-            .from_ns = catalog_column_u64(&query, 1),
-            .line = (uint32_t)catalog_column_u64(&query, 2),
-            .shard = (uint32_t)catalog_column_u64(&query, 3),
-            .conn = (uint32_t)catalog_column_u64(&query, 4),
-            .topic = catalog_column_text(&query, 5),
-            .symbol = catalog_column_text(&query, 6),
-            .to_ns = catalog_column_u64(&query, 9),
-            .frames_lost = lost < 0 ? GAP_FRAMES_UNKNOWN : (uint64_t)lost,
-            .covered_by = catalog_column_text(&query, 11),
-            .cause = catalog_column_text(&query, 12),
-            .detail = catalog_column_text(&query, 13),
-        };
-        const char *reason = catalog_column_text(&query, 7);
-        if (!gap_reason_parse(td_bytes_str(reason), &row.reason))
-            rc = td_err_set(err, TD_E_CORRUPT, "catalog: gap of unknown reason '%.40s'", reason);
-        else
-            rc = fn(user, catalog_column_text(&query, 8), &row, err);
+        gap_row row;
+        rc = catalog_read_gap(&query, &row, err);
+        if (rc == TD_OK) {
+            sum += checksum_gap(&row);
+            rc = gap_list_add(out, &row, err);
+        }
         if (rc != TD_OK) {
             catalog_query_end(&query);
             return rc;
         }
     }
-    return rc == TD_EOF ? TD_OK : rc;
+    return rc == TD_EOF ? check_sum(index, sum, segment->sums.gaps, "gap", err) : rc;
+}
+
+td_result catalog_load_gaps(catalog *c, const char *path, gap_list *out, td_err *err)
+{
+    segment_row row = {0};
+    segment_index index = {0};
+    *out = (gap_list){0};
+    td_result rc = load_row(c, path, &row, &index, err);
+    if (rc == TD_OK)
+        rc = load_gaps(c, &index, &row, out, err);
+    if (rc == TD_OK)
+        rc = check_undisturbed(c, err);
+    segment_index_fini(&index);
+    if (rc != TD_OK)
+        gap_list_fini(out);
+    return rc;
 }

@@ -14,8 +14,7 @@ const char *session_state_name(session_state state)
     return NAMES[state];
 }
 
-/* Paths stand in the catalog without ".open", so that finishing a segment changes one column. */
-static void catalog_path_of(const char *path, char out[LIMIT_PATH_BYTES])
+void catalog_path_of(const char *path, char out[LIMIT_PATH_BYTES])
 {
     size_t length = strlen(path);
     size_t suffix = strlen(".open");
@@ -85,11 +84,37 @@ td_result catalog_add_segment_sessions(catalog *c, td_err *err)
 
 /* ---- segments ---- */
 
-static td_result put_segment_row(catalog *c, const segment_index *index, td_err *err)
+/* Of the gaps that are there already: they may have been entered before the segment. */
+static td_result sum_gaps(catalog *c, const char *name, uint64_t *sum, td_err *err)
+{
+    catalog_query query;
+    *sum = checksum_begin(name);
+    td_result rc = catalog_query_begin(c, STATEMENT_LOAD_GAPS, &query, err);
+    if (rc != TD_OK)
+        return rc;
+    catalog_bind_text(&query, name);
+    while ((rc = catalog_query_next(&query, err)) == TD_OK) {
+        gap_row row;
+        rc = catalog_read_gap(&query, &row, err);
+        if (rc != TD_OK) {
+            catalog_query_end(&query);
+            return rc;
+        }
+        *sum += checksum_gap(&row);
+    }
+    return rc == TD_EOF ? TD_OK : rc;
+}
+
+/* gap_sum is for a new row; one that is there keeps its own. */
+static td_result put_segment_row(catalog *c, const segment_index *index, uint64_t gap_sum,
+                                 td_err *err)
 {
     char name[LIMIT_PATH_BYTES];
     catalog_path_of(index->path, name);
     catalog_query query;
+    segment_checksums sums = {0};
+    if (!index->is_open)
+        checksum_index(name, index, &sums);
     td_result rc = catalog_query_begin(c, STATEMENT_PUT_SEGMENT, &query, err);
     if (rc != TD_OK)
         return rc;
@@ -109,6 +134,10 @@ static td_result put_segment_row(catalog *c, const segment_index *index, td_err 
     catalog_bind_u64(&query, index->chunk_count);
     catalog_bind_u64(&query, index->first_ns);
     catalog_bind_u64(&query, index->last_ns);
+    catalog_bind_i64(&query, (int64_t)sums.row);
+    catalog_bind_i64(&query, (int64_t)sums.channels);
+    catalog_bind_i64(&query, (int64_t)sums.chunks);
+    catalog_bind_i64(&query, (int64_t)gap_sum);
     return catalog_query_run(&query, err);
 }
 
@@ -200,15 +229,36 @@ static int is_in_new_chunks(const segment_index *index, size_t first_new_chunk, 
     return 0;
 }
 
+/* The segment's row as index has it, and its id. A row that is gone is none to begin anew behind
+ * the chunks that went with it. */
+static td_result enter_segment_row(catalog *c, const segment_index *index, size_t first_new_chunk,
+                                   int64_t *id, td_err *err)
+{
+    char name[LIMIT_PATH_BYTES];
+    uint64_t gap_sum = 0;
+    catalog_path_of(index->path, name);
+    td_result rc = find_segment_id(c, name, id, err);
+    int is_new = rc == TD_E_NOTFOUND;
+    if (is_new && first_new_chunk > 0)
+        return td_err_set(err, TD_E_CORRUPT, "catalog: the row of segment %s was removed", name);
+    if (is_new) {
+        td_err_clear(err);
+        rc = sum_gaps(c, name, &gap_sum, err);
+    }
+    if (rc == TD_OK)
+        rc = put_segment_row(c, index, gap_sum, err);
+    if (rc == TD_OK && is_new)
+        rc = find_segment_id(c, name, id, err);
+    return rc;
+}
+
 td_result catalog_extend_segment(catalog *c, const segment_index *index, size_t first_new_chunk,
                                  td_err *err)
 {
     TD_ASSERT(c->is_in_transaction);
     TD_ASSERT(first_new_chunk <= index->chunk_count);
     int64_t id = 0;
-    td_result rc = put_segment_row(c, index, err);
-    if (rc == TD_OK)
-        rc = find_segment_id(c, index->path, &id, err);
+    td_result rc = enter_segment_row(c, index, first_new_chunk, &id, err);
     for (size_t i = first_new_chunk; i < index->chunk_count && rc == TD_OK; i++)
         rc = put_chunk(c, id, index, &index->chunks[i], err);
     for (size_t i = 0; i < index->channel_count && rc == TD_OK; i++) {
@@ -276,24 +326,70 @@ td_result catalog_put_segment(catalog *c, const segment_index *index, td_err *er
 
 /* ---- the ledger ---- */
 
-td_result catalog_put_gap(catalog *c, const char *told_by, const gap_row *row, td_err *err)
+static void bind_gap_key(catalog_query *query, const char *teller, const gap_row *row)
 {
-    TD_ASSERT(c->is_in_transaction);
-    char teller[LIMIT_PATH_BYTES];
+    catalog_bind_text(query, row->feed);
+    catalog_bind_u64(query, row->from_ns);
+    catalog_bind_u64(query, row->line);
+    catalog_bind_u64(query, row->shard);
+    catalog_bind_u64(query, row->conn);
+    catalog_bind_text(query, row->topic);
+    catalog_bind_text(query, row->symbol);
+    catalog_bind_text(query, gap_reason_name(row->reason));
+    catalog_bind_text(query, teller);
+}
+
+/* Checksum of the row of that key, 0 if there is none. */
+static td_result find_gap(catalog *c, const char *teller, const gap_row *key, uint64_t *sum,
+                          td_err *err)
+{
     catalog_query query;
-    catalog_path_of(told_by, teller);
+    gap_row row;
+    *sum = 0;
+    td_result rc = catalog_query_begin(c, STATEMENT_FIND_GAP, &query, err);
+    if (rc != TD_OK)
+        return rc;
+    bind_gap_key(&query, teller, key);
+    rc = catalog_query_next(&query, err);
+    if (rc == TD_EOF)
+        return TD_OK;
+    if (rc != TD_OK)
+        return rc;
+    rc = catalog_read_gap(&query, &row, err);
+    if (rc == TD_OK)
+        *sum = checksum_gap(&row);
+    catalog_query_end(&query);
+    return rc;
+}
+
+/* The segment's sum over its gaps; a segment without a row gets one with its row. */
+static td_result add_to_gap_sum(catalog *c, const char *teller, uint64_t change, td_err *err)
+{
+    catalog_query query;
+    td_result rc = catalog_query_begin(c, STATEMENT_GET_GAP_CHECKSUM, &query, err);
+    if (rc != TD_OK)
+        return rc;
+    catalog_bind_text(&query, teller);
+    rc = catalog_query_next(&query, err);
+    if (rc != TD_OK)
+        return rc == TD_EOF ? TD_OK : rc;
+    uint64_t sum = (uint64_t)catalog_column_i64(&query, 0) + change;
+    catalog_query_end(&query);
+    rc = catalog_query_begin(c, STATEMENT_SET_GAP_CHECKSUM, &query, err);
+    if (rc != TD_OK)
+        return rc;
+    catalog_bind_text(&query, teller);
+    catalog_bind_i64(&query, (int64_t)sum);
+    return catalog_query_run(&query, err);
+}
+
+static td_result put_gap_row(catalog *c, const char *teller, const gap_row *row, td_err *err)
+{
+    catalog_query query;
     td_result rc = catalog_query_begin(c, STATEMENT_PUT_GAP, &query, err);
     if (rc != TD_OK)
         return rc;
-    catalog_bind_text(&query, row->feed);
-    catalog_bind_u64(&query, row->from_ns);
-    catalog_bind_u64(&query, row->line);
-    catalog_bind_u64(&query, row->shard);
-    catalog_bind_u64(&query, row->conn);
-    catalog_bind_text(&query, row->topic);
-    catalog_bind_text(&query, row->symbol);
-    catalog_bind_text(&query, gap_reason_name(row->reason));
-    catalog_bind_text(&query, teller);
+    bind_gap_key(&query, teller, row);
     catalog_bind_u64(&query, row->to_ns);
     if (row->frames_lost == GAP_FRAMES_UNKNOWN)
         catalog_bind_i64(&query, -1);
@@ -303,6 +399,23 @@ td_result catalog_put_gap(catalog *c, const char *told_by, const gap_row *row, t
     catalog_bind_text(&query, row->cause);
     catalog_bind_text(&query, row->detail);
     return catalog_query_run(&query, err);
+}
+
+td_result catalog_put_gap(catalog *c, const char *told_by, const gap_row *row, td_err *err)
+{
+    TD_ASSERT(c->is_in_transaction);
+    char teller[LIMIT_PATH_BYTES];
+    uint64_t before = 0;
+    uint64_t after = 0;
+    catalog_path_of(told_by, teller);
+    if (teller[0] == '\0') /* who wants to know reads the journal */
+        return put_gap_row(c, teller, row, err);
+    td_result rc = find_gap(c, teller, row, &before, err);
+    if (rc == TD_OK)
+        rc = put_gap_row(c, teller, row, err);
+    if (rc == TD_OK)
+        rc = find_gap(c, teller, row, &after, err);
+    return rc == TD_OK ? add_to_gap_sum(c, teller, after - before, err) : rc;
 }
 
 td_result catalog_put_note(catalog *c, const note_row *row, td_err *err)

@@ -7,8 +7,8 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/buf.h"
+#include "format/catalog_known.h"
 #include "format/feed_past.h"
-#include "format/reindex.h"
 #include "format/segment_reader.h"
 
 /* ---- journal entries as rows ---- */
@@ -385,16 +385,6 @@ td_result segment_gaps(archive *a, const char *path, const gap_reader *gaps, gap
     return rc == TD_OK ? TD_OK : td_err_add(err, rc, "events of segment %s", path);
 }
 
-/* TD_E_NOTFOUND if the catalog cannot say. */
-static td_result open_current_catalog(archive *a, catalog **out)
-{
-    char what[CATALOG_WHAT_BYTES];
-    if (archive_is_single_file(a) || archive_check_catalog(a, what, NULL) != TD_OK ||
-        what[0] != '\0' || catalog_open(archive_catalog_path(a), CATALOG_READ, out, NULL) != TD_OK)
-        return TD_E_NOTFOUND;
-    return TD_OK;
-}
-
 /* Who a row comes from, for a gap_row_fn that has no room for it. */
 typedef struct teller {
     const char *told_by;
@@ -408,20 +398,75 @@ static td_result pass_told(void *user, const gap_row *row, td_err *err)
     return by->fn(by->user, by->told_by, row, err);
 }
 
-static td_result told_by_segment(archive *a, const archive_segment *segment, const gap_reader *gaps,
-                                 told_gap_fn *fn, void *user, td_err *err)
+/* Where gaps are read: the catalog saves reading the events of the segments that it knows. */
+typedef struct gap_sources {
+    archive *archive;
+    const gap_reader *gaps;
+    catalog *catalog; /* NULL: none that could be used */
+    known_segments known;
+    told_gap_fn *fn;
+    void *user;
+} gap_sources;
+
+static void open_catalog(gap_sources *s)
 {
-    char path[LIMIT_PATH_BYTES];
-    size_t suffix = segment->name.is_open ? strlen(".open") : 0;
-    (void)snprintf(path, sizeof path, "%.*s", (int)(strlen(segment->path) - suffix), segment->path);
-    teller by = {.told_by = path, .fn = fn, .user = user};
     td_err cause;
     td_err_clear(&cause);
-    td_result rc = segment_gaps(a, segment->path, gaps, pass_told, &by, &cause);
+    if (archive_is_single_file(s->archive))
+        return;
+    td_result rc =
+        catalog_open(archive_catalog_path(s->archive), CATALOG_READ, &s->catalog, &cause);
+    if (rc == TD_OK)
+        rc = known_segments_load(s->catalog, &s->known, &cause);
+    if (rc == TD_OK)
+        return;
+    td_log_say(archive_log(s->archive), TD_LOG_INFO, "reading gaps without the catalog: %s",
+               cause.text);
+    catalog_close(s->catalog);
+    s->catalog = NULL;
+}
+
+/* TD_E_NOTFOUND if the catalog cannot say: then the segment is asked itself. */
+static td_result load_from_catalog(const gap_sources *s, const archive_segment *segment,
+                                   gap_list *out, td_err *err)
+{
+    td_err cause;
+    td_err_clear(&cause);
+    *out = (gap_list){0};
+    if (s->catalog == NULL || !known_segments_match(&s->known, segment))
+        return TD_E_NOTFOUND;
+    td_result rc = catalog_load_gaps(s->catalog, segment->path, out, &cause);
+    if (rc == TD_OK)
+        return rc;
+    if (rc == TD_E_NOMEM)
+        return td_err_set(err, rc, "%s", cause.text);
+    td_log_say(archive_log(s->archive), TD_LOG_INFO, "reading the segment itself: %s", cause.text);
+    return TD_E_NOTFOUND;
+}
+
+static td_result told_by_segment(const gap_sources *s, const archive_segment *segment, td_err *err)
+{
+    char path[LIMIT_PATH_BYTES];
+    gap_list known;
+    size_t suffix = segment->name.is_open ? strlen(".open") : 0;
+    (void)snprintf(path, sizeof path, "%.*s", (int)(strlen(segment->path) - suffix), segment->path);
+    td_result rc = load_from_catalog(s, segment, &known, err);
+    if (rc == TD_OK) {
+        for (size_t i = 0; i < known.count && rc == TD_OK; i++)
+            rc = s->fn(s->user, path, &known.rows[i], err);
+        gap_list_fini(&known);
+        return rc;
+    }
+    if (rc != TD_E_NOTFOUND)
+        return rc;
+    teller by = {.told_by = path, .fn = s->fn, .user = s->user};
+    td_err cause;
+    td_err_clear(&cause);
+    rc = segment_gaps(s->archive, segment->path, s->gaps, pass_told, &by, &cause);
     if (rc == TD_E_NOMEM)
         return td_err_set(err, rc, "%s", cause.text);
     if (rc != TD_OK)
-        td_log_say(archive_log(a), TD_LOG_WARNING, "passed over: %s", cause.text);
+        td_log_say(archive_log(s->archive), TD_LOG_WARNING, "passed over: %s", cause.text);
     return TD_OK;
 }
 
@@ -432,9 +477,10 @@ static void say_missing(void *user, const past_segment *segment)
                "missing: %s: the journal knows it, the disk lacks it", segment->path);
 }
 
-static td_result told_by_files(archive *a, const gap_reader *gaps, told_gap_fn *fn, void *user,
-                               td_err *err)
+td_result archive_each_told_gap(archive *a, const gap_reader *gaps, told_gap_fn *fn, void *user,
+                                td_err *err)
 {
+    gap_sources s = {.archive = a, .gaps = gaps, .fn = fn, .user = user};
     teller by_journal = {.told_by = "", .fn = fn, .user = user};
     gap_call call = {.fn = pass_told, .user = &by_journal};
     journal_state state;
@@ -444,9 +490,13 @@ static td_result told_by_files(archive *a, const gap_reader *gaps, told_gap_fn *
         rc = archive_list(a, &listing, err);
     if (rc == TD_OK)
         rc = archive_each_missing(a, &listing, say_missing, a, err);
+    if (rc == TD_OK)
+        open_catalog(&s);
     for (size_t i = 0; i < listing.segment_count && rc == TD_OK; i++)
-        rc = told_by_segment(a, &listing.segments[i], gaps, fn, user, err);
+        rc = told_by_segment(&s, &listing.segments[i], err);
     archive_listing_fini(&listing);
+    known_segments_fini(&s.known);
+    catalog_close(s.catalog);
     return rc;
 }
 
@@ -489,28 +539,11 @@ static td_result join_told(archive *a, told_lists *told, td_err *err)
     return rc;
 }
 
-td_result archive_each_told_gap(archive *a, const gap_reader *gaps, told_gap_fn *fn, void *user,
-                                td_err *err)
-{
-    catalog *c = NULL;
-    if (open_current_catalog(a, &c) != TD_OK)
-        return told_by_files(a, gaps, fn, user, err);
-    td_result rc = catalog_each_gap(c, fn, user, err);
-    catalog_close(c);
-    return rc;
-}
-
 td_result archive_gaps(archive *a, const gap_reader *gaps, gap_list *out, td_err *err)
 {
     told_lists told = {0};
     *out = (gap_list){0};
     td_result rc = archive_each_told_gap(a, gaps, sort_out, &told, err);
-    if (rc == TD_E_CORRUPT || rc == TD_E_BUSY) { /* a catalog that is of no use after all */
-        td_err_clear(err);
-        told_lists_fini(&told);
-        told = (told_lists){0};
-        rc = told_by_files(a, gaps, sort_out, &told, err);
-    }
     if (rc == TD_OK)
         rc = join_told(a, &told, err);
     if (rc == TD_OK) {

@@ -79,10 +79,15 @@ static void find_next(const prune_work *w, prune_candidate *candidate)
     candidate->until_ns = next_ns == UINT64_MAX ? candidate->last_ns : next_ns;
 }
 
-static td_result gather(prune_work *w, td_err *err)
+/* Where the first look at the segments comes from. */
+typedef enum gather_source { GATHER_CATALOG, GATHER_FILES } gather_source;
+
+static td_result gather(prune_work *w, gather_source source, td_err *err)
 {
-    const plan_query query = {
-        .to_ns = UINT64_MAX, .wants_feed = w->options->wants_feed, .user = w->options->user};
+    const plan_query query = {.to_ns = UINT64_MAX,
+                              .wants_feed = w->options->wants_feed,
+                              .user = w->options->user,
+                              .is_from_files = source == GATHER_FILES};
     archive_plan *plan = NULL;
     td_result rc = archive_plan_open(w->archive, &query, &plan, err);
     if (rc != TD_OK)
@@ -133,6 +138,79 @@ static void choose(prune_work *w)
     }
 }
 
+static void forget_candidates(prune_work *w)
+{
+    for (size_t i = 0; i < w->count; i++) {
+        td_free(w->candidates[i].path);
+        td_free(w->candidates[i].feed);
+    }
+    td_free(w->candidates);
+    w->candidates = NULL;
+    w->count = 0;
+}
+
+/* Take from the file what the journal keeps of it. 1 in *is_same if the file says of itself what
+ * made it a segment to go. */
+static td_result ask_file(const prune_work *w, prune_candidate *c, int *is_same, td_err *err)
+{
+    segment_index index;
+    td_err cause;
+    td_err_clear(&cause);
+    *is_same = 0;
+    td_result rc = segment_index_read(w->archive, c->path, INDEX_SUMMARY, &index, &cause);
+    if (rc == TD_E_NOMEM)
+        return td_err_set(err, rc, "%s", cause.text);
+    if (rc != TD_OK)
+        return TD_OK; /* gathered from the files, it is left alone */
+    *is_same = strcmp(index.feed, c->feed) == 0 && strcmp(index.session, c->session) == 0 &&
+               index.first_ns == c->first_ns && index.last_ns == c->last_ns &&
+               index.file_bytes == c->bytes && index.message_count == c->frames;
+    memcpy(c->chain_hex, index.chain_hex, sizeof c->chain_hex);
+    c->chunk_count = index.chunk_count;
+    segment_index_fini(&index);
+    return TD_OK;
+}
+
+/* What is removed is gone for good: each file that is to go is asked itself. */
+static td_result ask_files(prune_work *w, int *are_same, td_err *err)
+{
+    td_result rc = TD_OK;
+    *are_same = 1;
+    for (size_t i = 0; i < w->count && rc == TD_OK && *are_same; i++) {
+        if (w->candidates[i].goes)
+            rc = ask_file(w, &w->candidates[i], are_same, err);
+        if (rc == TD_OK && !*are_same)
+            td_log_say(archive_log(w->archive), TD_LOG_WARNING,
+                       "%s is not what the catalog says: every segment is read itself; run "
+                       "'tapedeck reindex'",
+                       w->candidates[i].path);
+    }
+    return rc;
+}
+
+/* The catalog makes choosing fast; where it is wrong, the files alone decide. */
+static td_result choose_by_files(prune_work *w, td_err *err)
+{
+    int are_same = 0;
+    td_result rc = gather(w, GATHER_CATALOG, err);
+    if (rc == TD_OK) {
+        choose(w);
+        rc = ask_files(w, &are_same, err);
+    }
+    if (rc != TD_OK || are_same)
+        return rc;
+    forget_candidates(w);
+    *w->report = (prune_report){0};
+    rc = gather(w, GATHER_FILES, err);
+    if (rc == TD_OK) {
+        choose(w);
+        rc = ask_files(w, &are_same, err);
+    }
+    if (rc == TD_OK && !are_same)
+        rc = td_err_set(err, TD_E_BUSY, "segments change while they are looked at; try again");
+    return rc;
+}
+
 /* ---- removing ---- */
 
 static void tell(const prune_work *w, const prune_candidate *c)
@@ -152,26 +230,21 @@ static void tell(const prune_work *w, const prune_candidate *c)
 static td_result journal_pruned(prune_work *w, const prune_candidate *c, td_err *err)
 {
     char numbers[6][24];
-    segment_index index;
-    td_result rc = segment_index_read(w->archive, c->path, INDEX_SUMMARY, &index, err);
-    if (rc != TD_OK)
-        return rc;
     const journal_field fields[] = {
         journal_text("segment", c->path),
         journal_text("feed", c->feed),
         journal_text("session", c->session),
-        journal_text("chain", index.chain_hex),
+        journal_text("chain", c->chain_hex),
         journal_u64("messages", c->frames, numbers[0]),
         journal_u64("bytes", c->bytes, numbers[1]),
-        journal_u64("chunks", index.chunk_count, numbers[2]),
+        journal_u64("chunks", c->chunk_count, numbers[2]),
         journal_u64("first_ns", c->first_ns, numbers[3]),
         journal_u64("last_ns", c->last_ns, numbers[4]),
         journal_u64("until_ns", c->until_ns, numbers[5]),
         journal_text("why", prune_why_name(c->why)),
     };
-    rc = journal_append(w->journal, JOURNAL_PRUNED, fields, sizeof fields / sizeof fields[0], err);
-    segment_index_fini(&index);
-    return rc;
+    return journal_append(w->journal, JOURNAL_PRUNED, fields, sizeof fields / sizeof fields[0],
+                          err);
 }
 
 static td_result remove_file(const prune_work *w, const prune_candidate *c, td_err *err)
@@ -231,10 +304,9 @@ static td_result do_work(prune_work *w, td_err *err)
     if (rc == TD_OK)
         rc = archive_past_read(w->archive, &w->past, err);
     if (rc == TD_OK)
-        rc = gather(w, err);
+        rc = choose_by_files(w, err);
     if (rc != TD_OK)
         return rc;
-    choose(w);
     for (size_t i = 0; i < w->count; i++)
         going += w->candidates[i].goes;
     if (is_real && going > 0)
@@ -254,11 +326,7 @@ td_result archive_prune(archive *a, const prune_options *options, prune_report *
     *report = (prune_report){0};
     prune_work w = {.archive = a, .options = options, .report = report};
     td_result rc = do_work(&w, err);
-    for (size_t i = 0; i < w.count; i++) {
-        td_free(w.candidates[i].path);
-        td_free(w.candidates[i].feed);
-    }
-    td_free(w.candidates);
+    forget_candidates(&w);
     archive_past_fini(&w.past);
     journal_close(w.journal);
     return rc == TD_OK ? TD_OK : td_err_add(err, rc, "pruning archive '%s'", archive_path(a));

@@ -10,6 +10,10 @@
  * power failed) is as good as gone, and removed by the next prune. The journal keeps its last chain
  * value, so the segment behind it is still provable.
  *
+ * The catalog makes choosing fast, and decides nothing: before anything is removed, each file that
+ * is to go must itself say what chose it (feed, session, times, size, messages). Where one says
+ * something else, all segments are read themselves and chosen anew.
+ *
  * Never touched: open segments, live or left by a crash; segments whose recovery is not in the
  * journal yet; files that cannot be read (nobody knows how old their frames are). Beside a recorder
  * it is safe: only finished segments go. A reader that is at work may miss what goes, and says so.

@@ -20,9 +20,11 @@ typedef struct prune_candidate {
     uint64_t until_ns; /* first frame of the feed behind it, or last_ns */
     uint64_t bytes;
     uint64_t frames;
-    prune_why why;      /* if it goes */
-    uint8_t may_go;     /* 1: finished, and the journal knows it so */
-    uint8_t was_pruned; /* 1: the journal has it as pruned already */
+    char chain_hex[33];   /* of the file itself, and */
+    uint64_t chunk_count; /* only of what goes */
+    prune_why why;        /* if it goes */
+    uint8_t may_go;       /* 1: finished, and the journal knows it so */
+    uint8_t was_pruned;   /* 1: the journal has it as pruned already */
     uint8_t goes;
 } prune_candidate;
 

@@ -196,10 +196,10 @@ static td_result enter_segment(rebuild *r, const char *path, const segment_index
     if (rc != TD_OK)
         return rc;
     rc = catalog_drop_segment(r->catalog, path, err);
-    if (rc == TD_OK && index != NULL)
-        rc = catalog_put_segment(r->catalog, index, err);
     for (size_t i = 0; i < gaps->count && rc == TD_OK; i++)
         rc = catalog_put_gap(r->catalog, path, &gaps->rows[i], err);
+    if (rc == TD_OK && index != NULL)
+        rc = catalog_put_segment(r->catalog, index, err);
     if (rc == TD_OK && index != NULL && r->options->entered != NULL)
         rc = r->options->entered(r->options->user, r->catalog, index, err);
     return end_transaction(r->catalog, rc, err);

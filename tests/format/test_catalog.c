@@ -57,8 +57,8 @@ static void reindex(archive_place *place, reindex_scope scope, reindex_report *r
 
 /* ---- versions ---- */
 
-/* A catalog of version 1 had no notes, and its gaps did not say who told them: segments and journal
- * are read again. */
+/* A catalog of version 1 had no notes and no checksums, and its gaps did not say who told them:
+ * segments and journal are read again. */
 static void test_older_version_is_migrated(void **state)
 {
     (void)state;
@@ -67,7 +67,12 @@ static void test_older_version_is_migrated(void **state)
     archive_place_init_sim(&place);
     archive_fixture_record(&place, 0, 8);
     char *before = archive_fixture_dump(&place);
-    run_sql(place.catalog_path, "DROP TABLE notes; PRAGMA user_version = 1;");
+    run_sql(place.catalog_path,
+            "DROP TABLE notes; ALTER TABLE segments DROP COLUMN row_checksum; "
+            "ALTER TABLE segments DROP COLUMN channel_checksum; "
+            "ALTER TABLE segments DROP COLUMN chunk_checksum; "
+            "ALTER TABLE segments DROP COLUMN gap_checksum; CREATE INDEX segment_channels_by_time "
+            "ON segment_channels (channel_id, last_ns, first_ns); PRAGMA user_version = 1;");
     catalog *c = NULL;
     td_err err;
     assert_int_equal(catalog_open(place.catalog_path, CATALOG_READ, &c, &err), TD_E_UNSUPPORTED);

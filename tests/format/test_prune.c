@@ -13,9 +13,11 @@
 #include "base/alloc.h"
 #include "format/archive_plan.h"
 #include "format/archive_recover.h"
+#include "format/catalog.h"
 #include "format/feed_past.h"
 #include "format/ledger.h"
 #include "format/reindex.h"
+#include "format/segment_index.h"
 #include "tests/testing/prune_fixture.h"
 
 static void record_feed(archive_place *place, const char *name, uint64_t from, unsigned segments)
@@ -129,6 +131,49 @@ static void test_bounds_together(void **state)
     prune(&place, options);
     assert_string_equal(prune_removed(), "size one 1\nsize one 2\nsize two 1\n");
     archive_place_fini(&place);
+}
+
+/* A catalog that lies, its checksums right: the newest segment is a day old there. */
+static void lie(archive_place *place, uint64_t last_ns)
+{
+    archive_listing listing;
+    segment_index index;
+    catalog *c = NULL;
+    td_err err;
+    archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
+    assert_int_equal(archive_list(a, &listing, &err), TD_OK);
+    const char *newest = listing.segments[listing.segment_count - 1].path;
+    assert_int_equal(segment_index_read(a, newest, INDEX_FULL, &index, &err), TD_OK);
+    index.first_ns = index.last_ns = last_ns;
+    assert_int_equal(catalog_open(place->catalog_path, CATALOG_WRITE, &c, &err), TD_OK);
+    assert_int_equal(catalog_begin(c, &err), TD_OK);
+    assert_int_equal(catalog_put_segment(c, &index, &err), TD_OK);
+    assert_int_equal(catalog_commit(c, &err), TD_OK);
+    catalog_close(c);
+    segment_index_fini(&index);
+    archive_listing_fini(&listing);
+    archive_close(a);
+}
+
+static void test_file_decides(void **state)
+{
+    (void)state;
+    static const prune_mode MODES[] = {PRUNE_LOOK, PRUNE_REMOVE};
+    for (size_t i = 0; i < 2; i++) {
+        archive_place place;
+        archive_place_init_sim(&place);
+        archive_fixture_record(&place, 0, 12);
+        lie(&place, AT(0));
+        prune_options options = older_than_frame(1);
+        options.mode = MODES[i];
+        prune(&place, options);
+        assert_string_equal(prune_removed(), "");
+        options = older_than_frame(120);
+        options.mode = MODES[i];
+        assert_int_equal(prune(&place, options).segments_kept, 2);
+        assert_string_equal(prune_removed(), "age inverse 1\nage inverse 2\n");
+        archive_place_fini(&place);
+    }
 }
 
 static void test_looking_changes_nothing(void **state)
@@ -426,6 +471,7 @@ int main(void)
         cmocka_unit_test(test_by_size),
         cmocka_unit_test(test_by_feed),
         cmocka_unit_test(test_bounds_together),
+        cmocka_unit_test(test_file_decides),
         cmocka_unit_test(test_looking_changes_nothing),
         cmocka_unit_test(test_chain_goes_on),
         cmocka_unit_test(test_leftover_is_no_fault),

@@ -1,6 +1,7 @@
-/* Whatever happens to a row or a byte of the catalog, verify names it, and calls it no damage.
- * Expected: docs/design.md ("Exit status": a catalog that differs is not damage; P5). Each sweep
- * prints how much it tried. */
+/* Whatever happens to a row or a byte of the catalog, verify reports it and calls it no damage, and
+ * readers give the answers that they give with a right one. Expected: docs/design.md ("Exit
+ * status": a catalog that differs is not damage; P5), FORMAT.md ("The catalog"). Each sweep prints
+ * how much it tried. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,14 +9,20 @@
 
 #include <cmocka.h>
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include <sqlite3.h>
 
 #include "base/alloc.h"
+#include "base/attr.h"
+#include "base/buf.h"
 #include "base/io_posix.h"
+#include "format/archive_plan.h"
 #include "format/catalog.h"
+#include "format/ledger.h"
+#include "format/prune.h"
 #include "tests/testing/damage_bench.h"
 #include "tests/testing/segment_fixture.h"
 
@@ -88,6 +95,130 @@ static void put_catalog_back(const bench *b, const uint8_t *bytes, size_t size)
     fixture_make_file(io_posix(), b->place.catalog_path, bytes, size);
 }
 
+/* ---- what readers answer ---- */
+
+static void answer(td_buf *out, const char *format, ...) TD_PRINTF(2, 3);
+static void answer(td_buf *out, const char *format, ...)
+{
+    char line[2048];
+    va_list args;
+    va_start(args, format);
+    int length = vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    assert_in_range(length, 0, sizeof line - 1);
+    assert_int_equal(td_buf_append(out, line, (size_t)length, NULL), TD_OK);
+}
+
+static void answer_gaps(archive *a, td_buf *out)
+{
+    const gap_reader gaps = archive_fixture_gaps();
+    gap_list list;
+    td_err err;
+    if (archive_gaps(a, &gaps, &list, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    for (size_t i = 0; i < list.count; i++) {
+        const gap_row *row = &list.rows[i];
+        answer(out, "gap %s %s %u %u %u %s %s %" PRIu64 " %" PRIu64 " %" PRIu64 " %s %s %s\n",
+               gap_reason_name(row->reason), row->feed, row->line, row->shard, row->conn,
+               row->topic, row->symbol, row->from_ns, row->to_ns, row->frames_lost, row->covered_by,
+               row->cause, row->detail);
+    }
+    gap_list_fini(&list);
+}
+
+static void answer_segment(archive_plan *plan, size_t i, td_buf *out)
+{
+    const plan_segment *segment = archive_plan_segment(plan, i);
+    const plan_chunk *chunks;
+    size_t count;
+    td_err err;
+    answer(out,
+           "segment %s %s %s %s %" PRIu64 " %u %u %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64
+           " %zu\n",
+           segment->name, segment->feed, segment->family, segment->session,
+           segment->session_start_ns, segment->number, segment->is_open, segment->first_ns,
+           segment->last_ns, segment->file_bytes, segment->message_count, segment->wanted_count);
+    for (size_t k = 0; k < segment->channel_count; k++) {
+        const channel_info *info = segment->channels[k].info;
+        answer(out, " channel %u %u %s %s %u %u %d %s %s %s %d %s %s %" PRIu64 "\n",
+               segment->channels[k].id, segment->channels[k].is_wanted, info->feed, info->family,
+               info->line, info->shard, (int)info->dir, info->topic, info->exchange_topic,
+               info->symbol, (int)info->opcode, info->message_encoding, info->schema_name,
+               segment->channels[k].message_count);
+    }
+    if (archive_plan_chunks(plan, i, &chunks, &count, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    for (size_t k = 0; k < count; k++)
+        answer(out, " chunk %u %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", chunks[k].index,
+               chunks[k].offset, chunks[k].chunk_bytes, chunks[k].first_ns, chunks[k].last_ns);
+}
+
+static void answer_plan(archive *a, const plan_query *query, td_buf *out)
+{
+    archive_plan *plan = NULL;
+    td_err err;
+    if (archive_plan_open(a, query, &plan, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    answer(out, "plan, unreadable %zu\n", archive_plan_unreadable_count(plan));
+    for (size_t i = 0; i < archive_plan_count(plan); i++)
+        answer_segment(plan, i, out);
+    archive_plan_close(plan);
+}
+
+static int wants_events(void *user, const channel_info *info)
+{
+    (void)user;
+    return info->dir == CHANNEL_EVENT;
+}
+
+static void answer_removal(void *user, const prune_event *event)
+{
+    answer(user, "prune %s %s %s %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", event->path,
+           event->feed, prune_why_name(event->why), event->first_ns, event->last_ns, event->bytes,
+           event->frames);
+}
+
+/* Gaps, plans of three selections, and what prune would remove: as text, of td_alloc. */
+static char *answers_of(bench *b)
+{
+    td_buf out;
+    td_err err;
+    td_buf_init(&out, 1 << 20);
+    archive *a = archive_place_open(&b->place, ARCHIVE_READ, NULL);
+    const plan_query all = {.to_ns = UINT64_MAX};
+    const plan_query some_time = {.from_ns = FIXTURE_START_NS + FIXTURE_STEP_NS * 70,
+                                  .to_ns = FIXTURE_START_NS + FIXTURE_STEP_NS * 75};
+    const plan_query some_channels = {.to_ns = UINT64_MAX, .wants_channel = wants_events};
+    answer_gaps(a, &out);
+    answer_plan(a, &all, &out);
+    answer_plan(a, &some_time, &out);
+    answer_plan(a, &some_channels, &out);
+    const gap_reader gaps = archive_fixture_gaps();
+    const prune_options options = {.mode = PRUNE_LOOK,
+                                   .before_ns = FIXTURE_START_NS + FIXTURE_STEP_NS * 100,
+                                   .keep_bytes = UINT64_MAX,
+                                   .removing = answer_removal,
+                                   .user = &out,
+                                   .gaps = &gaps};
+    prune_report report;
+    if (archive_prune(a, &options, &report, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    archive_close(a);
+    answer(&out, "kept %" PRIu64, report.segments_kept);
+    assert_int_equal(td_buf_append(&out, "", 1, NULL), TD_OK);
+    return (char *)out.data;
+}
+
+static void must_answer(bench *b, const char *right, const char *doing, size_t at)
+{
+    char *now = answers_of(b);
+    if (strcmp(now, right) != 0)
+        fail_msg("%s %zu: readers answer\n%s\ninstead of\n%s", doing, at, now, right);
+    td_free(now);
+}
+
+/* ---- rows ---- */
+
 /* Which row: tables with their key as the only order have no rowid. */
 static void where_row(const table *t, unsigned row, char *out, size_t size)
 {
@@ -109,15 +240,43 @@ static void other_value(const char *column, char *out, size_t size)
                    column, column, column);
 }
 
-static void change_row(bench *b, const table *t, unsigned row, const uint8_t *bytes, size_t size)
+/* A right catalog, and what readers answer with it. */
+typedef struct original {
+    uint8_t *bytes;
+    size_t size;
+    char *answers;
+} original;
+
+static original original_of(bench *b)
+{
+    original o = {0};
+    o.bytes = fixture_read_file(io_posix(), b->place.catalog_path, &o.size);
+    o.answers = answers_of(b);
+    return o;
+}
+
+static void original_fini(original *o)
+{
+    td_free(o->bytes);
+    td_free(o->answers);
+}
+
+/* The catalog was changed: verify names it, readers answer as before, and it is right again. */
+static void see_change(bench *b, const original *o, const char *sql, unsigned row)
+{
+    bench_must_show(b, VERIFY_RECOVERABLE, "recoverable catalog.sqlite", sql, row);
+    must_answer(b, o->answers, sql, row);
+    put_catalog_back(b, o->bytes, o->size);
+}
+
+static void change_row(bench *b, const table *t, unsigned row, const original *o)
 {
     char where[8192];
     char sql[24576];
     where_row(t, row, where, sizeof where);
     (void)snprintf(sql, sizeof sql, "DELETE FROM %s WHERE %s", t->name, where);
     assert_true(change(b, sql));
-    bench_must_show(b, VERIFY_RECOVERABLE, "recoverable catalog.sqlite", sql, row);
-    put_catalog_back(b, bytes, size);
+    see_change(b, o, sql, row);
     for (size_t i = 0; i < t->column_count; i++) {
         char value[512];
         other_value(t->columns[i], value, sizeof value);
@@ -125,13 +284,12 @@ static void change_row(bench *b, const table *t, unsigned row, const uint8_t *by
                        value, where);
         if (!change(b, sql))
             continue;
-        bench_must_show(b, VERIFY_RECOVERABLE, "recoverable catalog.sqlite", sql, row);
-        put_catalog_back(b, bytes, size);
+        see_change(b, o, sql, row);
     }
 }
 
 /* A copy of the row that differs in every column that must be unique: all of them. */
-static void add_row(bench *b, const table *t, unsigned row, const uint8_t *bytes, size_t size)
+static void add_row(bench *b, const table *t, unsigned row, const original *o)
 {
     char where[8192];
     char values[8192] = "";
@@ -149,8 +307,16 @@ static void add_row(bench *b, const table *t, unsigned row, const uint8_t *bytes
                    t->name, where);
     if (!change(b, sql)) /* the next row has that key already */
         return;
-    bench_must_show(b, VERIFY_RECOVERABLE, "recoverable catalog.sqlite", sql, row);
-    put_catalog_back(b, bytes, size);
+    see_change(b, o, sql, row);
+}
+
+/* All of it at once. */
+static void empty_table(bench *b, const table *t, const original *o)
+{
+    char sql[128];
+    (void)snprintf(sql, sizeof sql, "DELETE FROM %s", t->name);
+    assert_true(change(b, sql));
+    see_change(b, o, sql, 0);
 }
 
 static void test_catalog_rows(void **state)
@@ -159,20 +325,20 @@ static void test_catalog_rows(void **state)
     bench *b = bench_open();
     table tables[12] = {0};
     size_t count = list_tables(b, tables, 12);
-    size_t size = 0;
-    uint8_t *bytes = fixture_read_file(io_posix(), b->place.catalog_path, &size);
+    original o = original_of(b);
     assert_int_equal(count, 8); /* format/catalog.sql */
     for (size_t i = 0; i < count; i++) {
         unsigned before = b->tried;
         assert_true(tables[i].rows > 0);
         for (unsigned row = 0; row < tables[i].rows; row++) {
-            change_row(b, &tables[i], row, bytes, size);
-            add_row(b, &tables[i], row, bytes, size);
+            change_row(b, &tables[i], row, &o);
+            add_row(b, &tables[i], row, &o);
         }
+        empty_table(b, &tables[i], &o);
         print_message("  %s: %u rows, %u changes\n", tables[i].name, tables[i].rows,
                       b->tried - before);
     }
-    td_free(bytes);
+    original_fini(&o);
     bench_close(b, "catalog rows added, changed, removed");
 }
 
@@ -182,16 +348,16 @@ static void test_catalog_bits(void **state)
 {
     (void)state;
     bench *b = bench_open();
-    size_t size = 0;
     unsigned harmless = 0;
-    uint8_t *bytes = fixture_read_file(io_posix(), b->place.catalog_path, &size);
+    original o = original_of(b);
     char *dump = archive_fixture_dump(&b->place);
-    for (size_t at = 0; at < size; at += 101) {
-        bytes[at] ^= (uint8_t)(1U << (at % 8));
-        put_catalog_back(b, bytes, size);
-        bytes[at] ^= (uint8_t)(1U << (at % 8));
+    for (size_t at = 0; at < o.size; at += 101) {
+        o.bytes[at] ^= (uint8_t)(1U << (at % 8));
+        put_catalog_back(b, o.bytes, o.size);
+        o.bytes[at] ^= (uint8_t)(1U << (at % 8));
         verify_severity verdict = bench_verify(b);
         b->tried++;
+        must_answer(b, o.answers, "bit of byte", at);
         if (verdict == VERIFY_DAMAGED)
             fail_msg("byte %zu: %s", at, b->text);
         if (verdict == VERIFY_RECOVERABLE)
@@ -201,9 +367,9 @@ static void test_catalog_bits(void **state)
         assert_string_equal(dump, now);
         td_free(now);
     }
-    put_catalog_back(b, bytes, size);
+    put_catalog_back(b, o.bytes, o.size);
     td_free(dump);
-    td_free(bytes);
+    original_fini(&o);
     print_message("of these harmless, because no row is there: %u\n", harmless);
     bench_close(b, "bits of the catalog");
 }

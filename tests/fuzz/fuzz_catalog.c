@@ -89,33 +89,28 @@ static td_result keep_path(void *user, const catalog_segment *segment, td_err *e
     return TD_OK;
 }
 
-static td_result see_gap(void *user, const char *teller, const gap_row *row, td_err *err)
-{
-    (void)err;
-    *(size_t *)user += strlen(row->feed) + strlen(row->detail) + strlen(teller);
-    return TD_OK;
-}
-
 static void read_all(const char *path)
 {
     static paths found; /* large */
     catalog *c = NULL;
     chain_place read;
     int is_behind;
-    size_t sum = 0;
     if (catalog_open(path, CATALOG_READ, &c, NULL) != TD_OK)
         return;
     found.count = 0;
     /* Damage is what most inputs are: only that it ends, and within bounds, is asked. */
     td_result rc = catalog_get_state(c, &read, &is_behind, NULL);
     rc = catalog_each_segment(c, keep_path, &found, NULL);
-    rc = catalog_each_gap(c, see_gap, &sum, NULL);
     for (size_t i = 0; i < found.count; i++) {
         const catalog_chunk_filter all = {.part = CATALOG_CHANNELS_AND_CHUNKS, .to_ns = UINT64_MAX};
         segment_index index;
+        gap_list gaps;
         rc = catalog_load_segment(c, found.text[i], &all, &index, NULL);
         if (rc == TD_OK)
             segment_index_fini(&index);
+        rc = catalog_load_gaps(c, found.text[i], &gaps, NULL);
+        if (rc == TD_OK)
+            gap_list_fini(&gaps);
     }
     td_free(dump(c));
     catalog_close(c);
