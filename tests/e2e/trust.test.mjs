@@ -1,0 +1,117 @@
+// What rests on the catalog: nothing. Whatever is done to it with SQL, while a recorder runs or later, every verb's
+// answer is that of the segments and the journal, and prune removes no frame that ought to stay. Expected: what the same
+// verbs answer with the catalog as it was.
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import fs from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+import { filesBelow, jsonLines, tapedeck, temporary } from "./lib.mjs";
+import { Recorder } from "./live.mjs";
+import { numberedExchange } from "./numbered.mjs";
+
+const skip = spawnSync("sqlite3", ["--version"]).status === 0 ? false : "needs the program sqlite3";
+
+function sql(archive, text) {
+  const end = spawnSync("sqlite3", ["-cmd", ".timeout 10000", path.join(archive, "catalog.sqlite"), text], { encoding: "utf8" });
+  assert.equal(end.status, 0, `${text}: ${end.stderr}`);
+}
+
+const EDITS = [
+  "DELETE FROM gaps",
+  "UPDATE gaps SET to_ns = from_ns + 1",
+  "UPDATE gaps SET from_ns = from_ns + 3600000000000, to_ns = to_ns + 3600000000000",
+  "UPDATE gaps SET told_by = ''",
+  "UPDATE gaps SET reason = 'stale', frames_lost = 0",
+  "DELETE FROM gaps; UPDATE segments SET gap_checksum = 0",
+  "DELETE FROM segments",
+  "DELETE FROM segments; DELETE FROM gaps; DELETE FROM chunks; DELETE FROM segment_channels; DELETE FROM channels",
+  "UPDATE segments SET first_ns = 1, last_ns = 2",
+  "UPDATE segments SET messages = 0",
+  "UPDATE segments SET is_open = 1",
+  "UPDATE segments SET chain = '00'",
+  "UPDATE channels SET topic = 'other' WHERE topic = 'trade'",
+  "UPDATE channels SET dir = 'event' WHERE topic = 'trade'",
+  "DELETE FROM channels",
+  "UPDATE segment_channels SET first_ns = 1, last_ns = 2",
+  "DELETE FROM segment_channels WHERE mcap_id > 1",
+  "DELETE FROM chunks WHERE number > 0",
+  "UPDATE chunks SET bitmap = x''",
+  "UPDATE chunks SET last_ns = first_ns",
+  "UPDATE chunks SET offset = offset + 1",
+  "DELETE FROM sessions",
+  "UPDATE sessions SET state = 'stopped', stop_ns = 1",
+  "DELETE FROM meta",
+  "UPDATE meta SET value = 0",
+  "DROP TABLE gaps",
+];
+
+/** What the verbs answer. */
+async function answers(t, archive) {
+  const of = async (...args) => {
+    const { code, stdout } = await tapedeck(t, [args[0], "-a", archive, ...args.slice(1)], { status: null });
+    return { args: args.join(" "), code, stdout };
+  };
+  const replay = await of("replay", "--json");
+  const { elapsed_s, frames_per_s, workers_busy_max, ...report } = JSON.parse(replay.stdout); // how fast it ran is no answer
+  return {
+    gaps: await of("gaps", "--json"),
+    replay: { code: replay.code, report },
+    cat: createHash("sha256").update((await of("cat", "--symbol", "BTCUSD")).stdout).digest("hex"),
+    prune: await of("prune", "--older-than", "1h", "--dry-run", "--json"),
+  };
+}
+
+/** Two sessions with an outage in each: each tells a gap of its own, and a restart lies between. */
+async function archiveWithGaps(t, exchange, archive, { meanwhile = () => {} } = {}) {
+  for (let i = 0; i < 2; i++) {
+    const recorder = new Recorder(t, archive, [...exchange.args(), "--commit-interval", "50ms"]);
+    await recorder.durableAfter(3);
+    exchange.drop();
+    await recorder.durableLine((said) => said.conn === 2);
+    await recorder.durableAfter(recorder.durableLines + 2);
+    meanwhile(archive);
+    await recorder.durableAfter(recorder.durableLines + 2);
+    assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
+  }
+}
+
+test("no edit of the catalog changes what a verb answers", { skip }, async (t) => {
+  const exchange = await numberedExchange(t, { symbols: ["BTCUSD", "EOSUSD"], rate: 100 });
+  const archive = path.join(temporary(t), "tape");
+  await archiveWithGaps(t, exchange, archive);
+  const right = await answers(t, archive);
+  assert.equal(right.gaps.code, 1);
+  assert.ok(right.gaps.stdout.split("\n").length > 3, right.gaps.stdout);
+  assert.deepEqual(JSON.parse(right.prune.stdout).segments, []);
+  const file = path.join(archive, "catalog.sqlite");
+  const bytes = fs.readFileSync(file);
+  for (const edit of EDITS) {
+    sql(archive, edit);
+    assert.deepEqual(await answers(t, archive), right, edit);
+    const verified = await tapedeck(t, ["verify", "-a", archive], { status: null });
+    assert.equal(verified.code, 1, `${edit}: ${verified.stdout}`);
+    for (const name of ["", "-wal", "-shm"]) fs.rmSync(file + name, { force: true });
+    fs.writeFileSync(file, bytes);
+  }
+  await tapedeck(t, ["verify", "-a", archive]);
+});
+
+test("prune removes what is old by the files, whatever the catalog says", { skip }, async (t) => {
+  const exchange = await numberedExchange(t, { rate: 100 });
+  const archive = path.join(temporary(t), "tape");
+  await archiveWithGaps(t, exchange, archive);
+  const before = filesBelow(archive).filter((name) => name.endsWith(".mcap"));
+  sql(archive, "UPDATE segments SET first_ns = 1, last_ns = 2");
+  await tapedeck(t, ["prune", "-a", archive, "--older-than", "1h"]);
+  assert.deepEqual(filesBelow(archive).filter((name) => name.endsWith(".mcap")), before);
+});
+
+test("gaps that are deleted from the catalog while it is written are told all the same", { skip }, async (t) => {
+  const exchange = await numberedExchange(t, { rate: 100 });
+  const archive = path.join(temporary(t), "tape");
+  await archiveWithGaps(t, exchange, archive, { meanwhile: (of) => sql(of, "DELETE FROM gaps") });
+  const rows = await jsonLines(t, ["gaps", "-a", archive, "--json"], { status: 1 });
+  assert.deepEqual(rows.map((row) => row.reason).sort(), ["disconnect", "disconnect", "restart"]);
+});
