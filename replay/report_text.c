@@ -354,6 +354,15 @@ static td_result print_books(const replay_report *report, output_stream *o, td_e
     return rc;
 }
 
+/* Microseconds with a tenth: "12.3". */
+static const char *format_lateness(uint64_t ns, char out[TABLE_UNIT_BYTES])
+{
+    int length = snprintf(out, TABLE_UNIT_BYTES, "%.1f", (double)ns / 1e3);
+    TD_ASSERT(length > 0);
+    TD_ASSERT(length < TABLE_UNIT_BYTES);
+    return out;
+}
+
 /* Nothing to say at --speed max: then no frame has a time to be late for. */
 static void print_pace(const replay_report *report, output_stream *o)
 {
@@ -361,12 +370,16 @@ static void print_pace(const replay_report *report, output_stream *o)
     if (p->late.count == 0)
         return;
     char speed[TD_DECIMAL_TEXT_BYTES];
+    char half[TABLE_UNIT_BYTES];
+    char most[TABLE_UNIT_BYTES];
+    char latest[TABLE_UNIT_BYTES];
     pacer_speed_format(p->options.speed, speed);
     output_printf(o,
-                  "\nPace: %s times as recorded; frames were late by %.1f us (half of them less), "
-                  "%.1f us (99 of 100), %.1f us (the latest).\n",
-                  speed, (double)lateness_quantile_ns(&p->late, 500) / 1e3,
-                  (double)lateness_quantile_ns(&p->late, 990) / 1e3, (double)p->late.ns_max / 1e3);
+                  "\nPace: %s times as recorded; frames were late by %s us (half of them less), "
+                  "%s us (99 of 100), %s us (the latest).\n",
+                  speed, format_lateness(lateness_quantile_ns(&p->late, 500), half),
+                  format_lateness(lateness_quantile_ns(&p->late, 990), most),
+                  format_lateness(p->late.ns_max, latest));
 }
 
 static void print_truth(const truth_result *truth, output_stream *o)
