@@ -454,3 +454,19 @@ td_io io_posix(void)
 {
     return (td_io){.ops = &POSIX_OPS, .ctx = NULL};
 }
+
+td_result io_posix_open_standard(td_err *err)
+{
+    static const int FLAGS[] = {
+        [STDIN_FILENO] = O_WRONLY, [STDOUT_FILENO] = O_RDONLY, [STDERR_FILENO] = O_WRONLY};
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) >= 0)
+            continue;
+        /* Not close-on-exec: a program that replaces this one needs it as much. */
+        int opened = open("/dev/null", FLAGS[fd]);
+        if (opened < 0)
+            return td_err_set_os(err, errno, "cannot open /dev/null in place of descriptor %d", fd);
+        TD_ASSERT(opened == fd); /* the lowest that is free */
+    }
+    return TD_OK;
+}

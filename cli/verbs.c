@@ -1,11 +1,13 @@
 #include "cli/verbs.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/io_posix.h"
 #include "base/limits.h"
 #include "cli/version.h"
 
@@ -73,15 +75,12 @@ static exit_code show_help(const verb_table *table, const verb_context *context,
     return run_verb(context, row, 2, words);
 }
 
-int verbs_main(const verb_table *table, int argc, char **argv)
+static exit_code run(const verb_table *table, const verb_context *context, int argc, char **argv)
 {
-    reporter report;
-    report_init(&report, table->program, stderr);
-    verb_context context = {.program = table->program, .report = &report};
     const char *word = argc > 1 ? argv[1] : NULL;
     const verb_row *row = word == NULL ? NULL : find_verb(table, word);
     if (row != NULL)
-        return (int)run_verb(&context, row, argc - 1, argv + 1);
+        return run_verb(context, row, argc - 1, argv + 1);
     if (word != NULL && is_asked(word, "--version", "-V")) {
         printf("%s %s\n", table->program, TAPEDECK_VERSION);
         return EXIT_CODE_DONE;
@@ -90,11 +89,37 @@ int verbs_main(const verb_table *table, int argc, char **argv)
         row = find_verb(table, table->default_verb);
         TD_ASSERT(row != NULL);
         TD_ASSERT(row->run != NULL);
-        return (int)row->run(&context, argc, argv);
+        return row->run(context, argc, argv);
     }
     if (word != NULL && (is_asked(word, "--help", "-h") || strcmp(word, "help") == 0))
-        return (int)show_help(table, &context, argc > 2 ? argv[2] : NULL);
-    return (int)refuse_verb(table, &context, word);
+        return show_help(table, context, argc > 2 ? argv[2] : NULL);
+    return refuse_verb(table, context, word);
+}
+
+/* Help and the like are printed without further ado: whether that worked is seen here. Of what a
+ * verb's own output (cli/output.h) could not write, the verb has said so. */
+static exit_code finish_output(const verb_context *context, exit_code status)
+{
+    td_err err;
+    errno = 0;
+    if ((fflush(stdout) == 0 && !ferror(stdout)) || status == EXIT_CODE_FAILED)
+        return status;
+    td_result rc = td_err_set_os(&err, errno != 0 ? errno : EIO, "cannot write output");
+    TD_ASSERT(rc != TD_OK);
+    return report_error(context->report, &err);
+}
+
+int verbs_main(const verb_table *table, int argc, char **argv)
+{
+    reporter report;
+    td_err err;
+    td_result rc = io_posix_open_standard(&err);
+    report_init(&report, table->program, stderr);
+    verb_context context = {.program = table->program, .report = &report};
+    exit_code status = rc == TD_OK ? run(table, &context, argc, argv) : report_error(&report, &err);
+    status = finish_output(&context, status);
+    report_fini(&report);
+    return (int)status;
 }
 
 int verb_begin(const verb_context *context, const options_spec *spec, int argc, char **argv,

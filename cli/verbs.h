@@ -31,7 +31,8 @@ typedef struct verb_table {
 } verb_table;
 
 /* Run the verb that argv[1] names. Handles --help, --version, "help VERB", and a missing or unknown
- * verb (status 2). For main.c only. */
+ * verb (status 2). Opens those of descriptors 0 to 2 that are closed, before anything else is
+ * opened; the report is finished when it returns. For main.c only, as the first thing it does. */
 int verbs_main(const verb_table *table, int argc, char **argv);
 
 /* Start of every verb: parse argv, or print help or the error. Returns 1 to go on; 0: end with
