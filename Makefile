@@ -56,7 +56,7 @@ SRC_wire := wire/url.c wire/proxy.c wire/tls.c wire/tls_judge.c wire/resolve.c w
             wire/filters.c
 
 SRC_cli := cli/options.c cli/options_value.c cli/options_help.c cli/option_groups.c cli/report.c \
-           cli/progress.c cli/verbs.c cli/output.c cli/table.c cli/stop_signal.c
+           cli/progress.c cli/verbs.c cli/line_writer.c cli/output.c cli/table.c cli/stop_signal.c
 
 SRC_recorder := recorder/backoff.c recorder/chunk_queue.c recorder/cmd_record.c recorder/config.c \
                 recorder/config_http.c recorder/config_rows.c recorder/config_yaml.c recorder/http_feed.c recorder/connection.c recorder/connection_ledger.c recorder/connection_talk.c recorder/symbols.c \
@@ -119,7 +119,7 @@ TESTS_wire := tests/wire/test_url.c tests/wire/test_dialect.c tests/wire/test_di
               tests/wire/test_client.c tests/wire/test_http.c tests/wire/test_link.c \
               tests/wire/test_loop.c tests/wire/test_trust.c
 
-TESTS_cli := tests/cli/test_options.c tests/cli/test_output.c
+TESTS_cli := tests/cli/test_line_writer.c tests/cli/test_options.c tests/cli/test_output.c
 
 TESTS_recorder := tests/recorder/test_backoff.c tests/recorder/test_config.c \
                   tests/recorder/test_watch.c tests/recorder/test_feed_setup.c tests/recorder/test_findings.c \

@@ -125,6 +125,15 @@ _Static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a
  */
 #define LIMIT_EXPORT_BREAKS 64u
 
+/* What a program prints while it must not wait for whoever reads it (record, serve, sim): bytes of
+ * lines that wait for a slow reader, some 8,000 durable lines, or an hour and a half of a feed's;
+ * one line, which is what a pipe takes at once; how long the end of the program waits for a reader
+ * that reads nothing, and for one that reads slowly. */
+#define LIMIT_OUTPUT_QUEUE_BYTES ((size_t)1 << 20)
+#define LIMIT_OUTPUT_LINE_BYTES  4096u
+#define LIMIT_OUTPUT_STALL_NS    UINT64_C(2000000000)
+#define LIMIT_OUTPUT_END_NS      UINT64_C(10000000000)
+
 /* Threads of one program (-j). */
 #define LIMIT_THREADS 64u
 

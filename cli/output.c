@@ -1,6 +1,7 @@
 #include "cli/output.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -17,9 +18,34 @@ enum {
 void output_init(output_stream *output, FILE *out)
 {
     output->out = out;
+    output->writer = NULL;
     output->rc = TD_OK;
     td_err_clear(&output->err);
     td_buf_init(&output->line, OUTPUT_VALUE_FACTOR * LIMIT_FRAME_BYTES);
+}
+
+/* The line that stands where lines are missing. */
+static size_t tell_lost(void *user, uint64_t lines, char *out, size_t out_bytes)
+{
+    (void)user;
+    int size = snprintf(out, out_bytes, "{\"output\":{\"lines_lost\":%" PRIu64 "}}\n", lines);
+    TD_ASSERT(size > 0);
+    TD_ASSERT((size_t)size < out_bytes);
+    return (size_t)size;
+}
+
+td_result output_detach(output_stream *output, td_err *err)
+{
+    TD_ASSERT(output->writer == NULL);
+    TD_ASSERT(output->line.size == 0);
+    line_writer_options options = {
+        .fd = fileno(output->out), .bytes_max = LIMIT_OUTPUT_QUEUE_BYTES, .tell_lost = tell_lost};
+    return line_writer_open(&options, &output->writer, err);
+}
+
+uint64_t output_lines_lost(const output_stream *output)
+{
+    return output->writer == NULL ? 0 : line_writer_lost(output->writer);
 }
 
 static void keep_failure(output_stream *output, td_result rc)
@@ -35,6 +61,11 @@ static void write_out(output_stream *output)
     td_bytes left = td_buf_view(&output->line);
     if (output->rc != TD_OK || left.size == 0)
         return;
+    if (output->writer != NULL) {
+        line_writer_put(output->writer, left);
+        td_buf_clear(&output->line);
+        return;
+    }
     errno = 0;
     size_t written = fwrite(left.data, 1, left.size, output->out);
     td_buf_clear(&output->line);
@@ -47,6 +78,12 @@ void output_flush(output_stream *output)
     write_out(output);
     if (output->rc != TD_OK)
         return;
+    if (output->writer != NULL) {
+        td_result rc = line_writer_failure(output->writer, &output->err);
+        if (rc != TD_OK)
+            keep_failure(output, rc);
+        return;
+    }
     errno = 0;
     if (fflush(output->out) != 0)
         keep_failure(output, td_err_set_os(&output->err, errno, "cannot write output"));
@@ -55,6 +92,13 @@ void output_flush(output_stream *output)
 td_result output_finish(output_stream *output, td_err *err)
 {
     output_flush(output);
+    td_err late;
+    td_result rc = line_writer_close(output->writer, &late);
+    output->writer = NULL;
+    if (output->rc == TD_OK && rc != TD_OK) {
+        output->rc = rc;
+        output->err = late;
+    }
     td_buf_fini(&output->line);
     if (output->rc != TD_OK && err != NULL)
         *err = output->err;
@@ -65,7 +109,7 @@ static void end_piece(output_stream *output, td_result rc)
 {
     if (rc != TD_OK)
         keep_failure(output, rc);
-    else if (output->line.size >= OUTPUT_FLUSH_BYTES)
+    else if (output->writer != NULL || output->line.size >= OUTPUT_FLUSH_BYTES)
         write_out(output);
 }
 

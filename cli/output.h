@@ -2,7 +2,11 @@
  *
  * JSON is written with output_json_begin/end, one value and LF each time, so that a verb with one
  * document and a verb with JSON lines do the same. A failed write is kept: output_finish() returns
- * it and every call behind it does nothing. One thread. */
+ * it and every call behind it does nothing. One thread.
+ *
+ * A verb that must not wait for its reader detaches its output: lines are then written by a thread
+ * of their own (cli/line_writer.h), and those that do not fit are lost, counted, and told in
+ * between: {"output":{"lines_lost":3}}. */
 #ifndef TD_CLI_OUTPUT_H
 #define TD_CLI_OUTPUT_H
 
@@ -12,21 +16,31 @@
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/err.h"
+#include "cli/line_writer.h"
 #include "schema/json_write.h"
 
 typedef struct output_stream {
     FILE *out;
-    td_buf line;      /* what is not written yet */
-    json_writer json; /* of the value between begin and end */
-    td_result rc;     /* TD_OK, or the first failure */
+    line_writer *writer; /* NULL: not detached */
+    td_buf line;         /* what is not written yet */
+    json_writer json;    /* of the value between begin and end */
+    td_result rc;        /* TD_OK, or the first failure */
     td_err err;
 } output_stream;
 
 /* Write to out (stdout, or a file for tests), which is borrowed. */
 void output_init(output_stream *output, FILE *out);
 
+/* From here on never wait for the reader. Nothing was printed before; from now on each call below
+ * prints whole JSON lines, of at most LIMIT_OUTPUT_LINE_BYTES. TD_E_NOMEM, TD_E_IO. */
+TD_MUST_USE td_result output_detach(output_stream *output, td_err *err);
+
+/* Lines of a detached output that were lost so far. */
+uint64_t output_lines_lost(const output_stream *output);
+
 /* Write what is left, flush, free. The first failure of all calls: TD_E_IO, TD_E_NOSPACE,
- * TD_E_NOMEM. */
+ * TD_E_NOMEM. Of a detached output also TD_E_IO if nobody reads the rest; that waits for some
+ * seconds (line_writer_close). */
 TD_MUST_USE td_result output_finish(output_stream *output, td_err *err);
 
 /* Bytes as they are (frames, documents); text for people with a format, in which what %s stands for

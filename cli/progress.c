@@ -4,7 +4,6 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
-#include "base/escape.h"
 
 enum { PROGRESS_LINE_BYTES = 256 };
 
@@ -27,18 +26,12 @@ void progress_show(progress_line *progress, uint64_t mono_ns, const char *format
     va_start(values, format);
     vsnprintf(line, sizeof line, format, values);
     va_end(values);
-    char shown[PROGRESS_LINE_BYTES];
-    (void)td_escape(td_bytes_str(line), shown, sizeof shown); /* a status line may be cut */
     progress->next_mono_ns = mono_ns + PROGRESS_EVERY_NS;
-    fprintf(progress->report->out, "\r%s\033[K", shown);
-    fflush(progress->report->out);
-    atomic_store(&progress->report->has_status, 1);
+    report_show_status(progress->report, line);
 }
 
 void progress_end(progress_line *progress)
 {
-    if (!progress->is_shown || atomic_exchange(&progress->report->has_status, 0) == 0)
-        return;
-    fputs("\r\033[K", progress->report->out);
-    fflush(progress->report->out);
+    if (progress->is_shown)
+        report_wipe_status(progress->report);
 }

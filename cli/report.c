@@ -1,5 +1,6 @@
 #include "cli/report.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <unistd.h>
 
@@ -8,14 +9,59 @@
 
 enum { REPORT_LINE_BYTES = 1024 };
 
+/* What is written of it at once: the program's name, a mark, and what wipes a status line, too. */
+enum { REPORT_WRITE_BYTES = REPORT_LINE_BYTES + 256 };
+_Static_assert((unsigned)REPORT_WRITE_BYTES <= LIMIT_OUTPUT_LINE_BYTES, "a line is queued whole");
+
 void report_init(reporter *report, const char *program, FILE *out)
 {
     TD_ASSERT(program != NULL);
     report->program = program;
     report->out = out;
+    report->writer = NULL;
     report->level_max = TD_LOG_INFO;
     report->is_terminal = isatty(fileno(out)) == 1;
     atomic_init(&report->has_status, 0);
+}
+
+static size_t tell_lost(void *user, uint64_t lines, char *out, size_t out_bytes)
+{
+    const reporter *report = user;
+    int size =
+        snprintf(out, out_bytes,
+                 "%s: warning: standard error was not read: %" PRIu64 " line%s missing here\n",
+                 report->program, lines, lines == 1 ? " is" : "s are");
+    TD_ASSERT(size > 0);
+    TD_ASSERT((size_t)size < out_bytes);
+    return (size_t)size;
+}
+
+td_result report_detach(reporter *report, td_err *err)
+{
+    TD_ASSERT(report->writer == NULL);
+    line_writer_options options = {.fd = fileno(report->out),
+                                   .bytes_max = LIMIT_OUTPUT_QUEUE_BYTES,
+                                   .tell_lost = tell_lost,
+                                   .user = report};
+    return line_writer_open(&options, &report->writer, err);
+}
+
+void report_fini(reporter *report)
+{
+    td_result rc = line_writer_close(report->writer, NULL);
+    (void)rc; /* there is nowhere left to say that nobody reads it */
+    report->writer = NULL;
+}
+
+/* At once, so that what several threads write stays whole. */
+static void write_text(reporter *report, const char *text, size_t size)
+{
+    if (report->writer != NULL) {
+        line_writer_put(report->writer, td_bytes_of(text, size));
+        return;
+    }
+    fwrite(text, 1, size, report->out);
+    fflush(report->out);
 }
 
 void report_apply(reporter *report, const talk_options *talk)
@@ -26,15 +72,39 @@ void report_apply(reporter *report, const talk_options *talk)
         report->level_max = TD_LOG_DEBUG;
 }
 
-/* One call of fprintf a line, so that lines of several threads stay whole. */
 static void say_line(reporter *report, const char *mark, const char *line)
 {
     TD_ASSERT(report->program != NULL);
     char shown[REPORT_LINE_BYTES];
     (void)td_escape(td_bytes_str(line), shown, sizeof shown); /* a line may be cut */
+    char text[REPORT_WRITE_BYTES];
     const char *wipe = atomic_exchange(&report->has_status, 0) != 0 ? "\r\033[K" : "";
-    fprintf(report->out, "%s%s: %s%s\n", wipe, report->program, mark, shown);
-    fflush(report->out);
+    int length = snprintf(text, sizeof text, "%s%s: %s%s\n", wipe, report->program, mark, shown);
+    TD_ASSERT(length > 0);
+    size_t size = (size_t)length < sizeof text ? (size_t)length : sizeof text - 1;
+    text[size - 1] = '\n'; /* also of one that was cut */
+    write_text(report, text, size);
+}
+
+void report_show_status(reporter *report, const char *line)
+{
+    if (report->writer != NULL && !line_writer_is_idle(report->writer))
+        return;
+    char shown[REPORT_LINE_BYTES];
+    (void)td_escape(td_bytes_str(line), shown, sizeof shown); /* a status line may be cut */
+    char text[REPORT_WRITE_BYTES];
+    int length = snprintf(text, sizeof text, "\r%s\033[K", shown);
+    TD_ASSERT(length > 0);
+    TD_ASSERT((size_t)length < sizeof text);
+    write_text(report, text, (size_t)length);
+    atomic_store(&report->has_status, 1);
+}
+
+void report_wipe_status(reporter *report)
+{
+    static const char WIPE[] = "\r\033[K";
+    if (atomic_exchange(&report->has_status, 0) != 0)
+        write_text(report, WIPE, sizeof WIPE - 1);
 }
 
 exit_code report_error(reporter *report, const td_err *err)

@@ -5,7 +5,10 @@
  *
  * Only main.c and cmd_*.c files say errors; libraries get report_log's td_log for the rest. Lines
  * and the status line (cli/progress.h) do not mix: a line wipes the status line first. Any thread.
- */
+ *
+ * A verb that must not wait for whoever reads stderr detaches its report: lines are then written by
+ * a thread of their own (cli/line_writer.h), and those that do not fit are lost, counted, and told
+ * in between. */
 #ifndef TD_CLI_REPORT_H
 #define TD_CLI_REPORT_H
 
@@ -16,11 +19,13 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "cli/exit_codes.h"
+#include "cli/line_writer.h"
 #include "cli/option_groups.h"
 
 typedef struct reporter {
     const char *program; /* stands before every line */
     FILE *out;
+    line_writer *writer; /* NULL: not detached */
     td_log_level level_max;
     uint8_t is_terminal;
     atomic_int has_status; /* a status line is on the terminal, not ended by LF */
@@ -28,6 +33,14 @@ typedef struct reporter {
 
 /* Start to report to out, normally stderr: errors, warnings and news. */
 void report_init(reporter *report, const char *program, FILE *out);
+
+/* From here on never wait for the reader; stays so until report_fini. Once, before other threads
+ * report. TD_E_NOMEM, TD_E_IO. */
+TD_MUST_USE td_result report_detach(reporter *report, td_err *err);
+
+/* Write what is left of a detached report, while it is read (line_writer_close). No other thread
+ * may report any more. */
+void report_fini(reporter *report);
 
 /* As -q and -v say: quiet shows errors only, -v shows debug lines too. */
 void report_apply(reporter *report, const talk_options *talk);
@@ -37,6 +50,11 @@ exit_code report_error(reporter *report, const td_err *err);
 
 /* Say one line of that level. */
 void report_say(reporter *report, td_log_level level, const char *format, ...) TD_PRINTF(3, 4);
+
+/* For cli/progress.h: show a status line in place of the last one, and wipe it. A detached report
+ * leaves out what its reader is not ready for. */
+void report_show_status(reporter *report, const char *line);
+void report_wipe_status(reporter *report);
 
 /* A log for libraries that ends here; report is borrowed by it. */
 td_log report_log(reporter *report);

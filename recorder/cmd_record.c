@@ -46,6 +46,7 @@ typedef struct record_talk {
     progress_line progress;
     td_clock clock;
     uint8_t is_json;
+    uint8_t is_unread; /* it was said that the output cannot be written */
 } record_talk;
 
 static int parse_line(const verb_context *context, record_line *line, int argc, char **argv,
@@ -116,6 +117,16 @@ static td_result settle(record_line *line, td_err *err)
     return config_finish(&line->config, err);
 }
 
+/* Recording goes on without its reader; the status tells of it at the end. */
+static void warn_of_unread(record_talk *talk)
+{
+    if (talk->is_unread || !output_is_broken(&talk->output))
+        return;
+    talk->is_unread = 1;
+    report_say(talk->progress.report, TD_LOG_WARNING, "%s; recording goes on",
+               talk->output.err.text);
+}
+
 static void on_durable(void *user, const durable_count *count)
 {
     record_talk *talk = user;
@@ -136,6 +147,7 @@ static void on_durable(void *user, const durable_count *count)
     json_write_object_end(json);
     output_json_end(&talk->output);
     output_flush(&talk->output);
+    warn_of_unread(talk);
     pthread_mutex_unlock(&talk->mutex);
 }
 
@@ -174,6 +186,7 @@ static void write_summary(record_talk *talk, const char *session, const supervis
     json_write_member_u64(json, "http_failures", status->http_failures);
     json_write_member_u64(json, "violations", status->watch.violations);
     json_write_member_u64(json, "unchecked", status->watch.skipped);
+    json_write_member_u64(json, "lines_lost", output_lines_lost(&talk->output));
     json_write_key(json, "elapsed_s");
     json_write_number(
         json, (td_decimal){.mantissa = (int64_t)(status->elapsed_ns / TD_NS_PER_MS), .scale = 3});
@@ -245,6 +258,8 @@ static td_result record(const verb_context *context, const record_line *line, td
     archive_options options = {
         .io = io_posix(), .clock = talk.clock, .log = &log, .verb = "record"};
     td_result rc = archive_choice_require(&line->archive, &path, err);
+    if (rc == TD_OK && talk.is_json)
+        rc = output_detach(&talk.output, err);
     if (rc == TD_OK)
         rc = archive_open(&options, path, ARCHIVE_APPEND, &into, err);
     if (rc == TD_OK)
@@ -265,6 +280,8 @@ static exit_code run_line(const verb_context *context, record_line *line)
     td_err err;
     report_apply(context->report, &line->talk);
     td_result rc = settle(line, &err);
+    if (rc == TD_OK)
+        rc = report_detach(context->report, &err);
     if (rc == TD_OK)
         rc = record(context, line, &err);
     return rc == TD_OK ? EXIT_CODE_DONE : report_error(context->report, &err);

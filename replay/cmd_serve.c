@@ -206,7 +206,9 @@ static exit_code run_stoppable(serve_command *command)
     td_err err;
     stop_signal *signals = NULL;
     stop_signal_block();
-    td_result rc = wire_loop_open(command->clock, &command->log, &command->loop, &err);
+    td_result rc = report_detach(command->report, &err);
+    if (rc == TD_OK)
+        rc = wire_loop_open(command->clock, &command->log, &command->loop, &err);
     if (rc == TD_OK)
         rc = stop_signal_open(on_stop, command, &signals, &err);
     if (rc == TD_OK)

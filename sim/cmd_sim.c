@@ -328,7 +328,9 @@ exit_code cmd_sim(const verb_context *context, int argc, char **argv)
         td_result listed = cmd_sim_list(stdout, (uint32_t)command.flags.symbols, &err);
         return listed == TD_OK ? EXIT_CODE_DONE : report_error(context->report, &err);
     }
-    td_result rc = run(&command, &err);
+    td_result rc = report_detach(context->report, &err);
+    if (rc == TD_OK)
+        rc = run(&command, &err);
     if (rc == TD_OK && command.json.is_json)
         rc = print_counts(&command, &err);
     status = rc == TD_OK ? EXIT_CODE_DONE : report_error(context->report, &err);

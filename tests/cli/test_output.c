@@ -76,6 +76,60 @@ static void test_full_output(void **state)
     fclose(full);
 }
 
+/* Detached: the same lines, through a thread; what is longer than a line may be is lost, and told.
+ */
+static void test_detached(void **state)
+{
+    (void)state;
+    static char large[LIMIT_OUTPUT_LINE_BYTES];
+    sink_file sink;
+    sink_open(&sink);
+    output_stream output;
+    output_init(&output, sink.file);
+    assert_int_equal(output_detach(&output, NULL), TD_OK);
+    memset(large, 'x', sizeof large - 1);
+    for (uint64_t i = 0; i < 3; i++) {
+        json_writer *json = output_json_begin(&output);
+        json_write_object_begin(json);
+        json_write_member_u64(json, "n", i);
+        if (i == 1)
+            json_write_member_text(json, "text", large);
+        json_write_object_end(json);
+        output_json_end(&output);
+    }
+    output_flush(&output);
+    assert_int_equal(output_lines_lost(&output), 1);
+    assert_int_equal(output_finish(&output, NULL), TD_OK);
+    assert_string_equal(sink_text(&sink),
+                        "{\"n\":0}\n{\"output\":{\"lines_lost\":1}}\n{\"n\":2}\n");
+    reporter report;
+    sink_file talk;
+    sink_open(&talk);
+    report_init(&report, "p", talk.file);
+    assert_int_equal(report_detach(&report, NULL), TD_OK);
+    report_say(&report, TD_LOG_WARNING, "slow");
+    report_fini(&report);
+    report_say(&report, TD_LOG_INFO, "direct again");
+    assert_string_equal(sink_text(&talk), "p: warning: slow\np: direct again\n");
+    fclose(talk.file);
+    fclose(sink.file);
+}
+
+static void test_detached_full_output(void **state)
+{
+    (void)state;
+    FILE *full = fopen("/dev/full", "w");
+    if (full == NULL)
+        skip();
+    output_stream output;
+    output_init(&output, full);
+    assert_int_equal(output_detach(&output, NULL), TD_OK);
+    output_printf(&output, "lost\n");
+    td_err err;
+    assert_int_equal(output_finish(&output, &err), TD_E_NOSPACE);
+    fclose(full);
+}
+
 static void test_table(void **state)
 {
     (void)state;
@@ -283,6 +337,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_json_lines), cmocka_unit_test(test_full_output),
+        cmocka_unit_test(test_detached),   cmocka_unit_test(test_detached_full_output),
         cmocka_unit_test(test_table),      cmocka_unit_test(test_text_from_outside),
         cmocka_unit_test(test_units),      cmocka_unit_test(test_errors),
         cmocka_unit_test(test_progress),   cmocka_unit_test(test_exit_status),

@@ -43,18 +43,19 @@ export class Program {
     // An absolute name is no program in BIN; options.under is a command that runs the program.
     const command = path.isAbsolute(name) ? name : path.join(BIN, name);
     const [first, ...rest] = [...(options.under ?? []), command, ...args];
+    // options.out and options.err: a descriptor of the test's own instead of a pipe that is read here.
     this.child = spawn(first, rest, {
-      stdio: [options.stdin === undefined ? "ignore" : "pipe", "pipe", "pipe"],
+      stdio: [options.stdin === undefined ? "ignore" : "pipe", options.out ?? "pipe", options.err ?? "pipe"],
       env: { ...process.env, ...(options.env ?? {}) },
     });
     if (options.stdin !== undefined) this.child.stdin.end(options.stdin);
     this.heard = [];
-    this.child.stderr.on("data", (d) => {
+    this.child.stderr?.on("data", (d) => {
       this.stderr += d;
       this.heard = this.heard.filter((w) => !w());
     });
-    const lines = readline.createInterface({ input: this.child.stdout });
-    lines.on("line", (line) => {
+    const lines = this.child.stdout && readline.createInterface({ input: this.child.stdout });
+    lines?.on("line", (line) => {
       this.stdout += line + "\n";
       this.lines.push(line);
       this.waiting = this.waiting.filter((w) => !w(line));

@@ -1,0 +1,338 @@
+#include "cli/line_writer.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/clock.h"
+
+_Static_assert(LIMIT_OUTPUT_LINE_BYTES <= PIPE_BUF, "a pipe takes a line at once, or none of it");
+_Static_assert(LIMIT_OUTPUT_LINE_BYTES <= UINT16_MAX, "a line's length is kept in 16 bits");
+
+struct line_writer {
+    line_writer_options options;
+    pthread_t thread;
+    pthread_mutex_t mutex; /* of everything below */
+    pthread_cond_t work;   /* there is a line, or the end */
+    pthread_cond_t moved;  /* something was written, or the thread has ended; monotonic clock */
+    uint8_t *queue;        /* circular: each line behind its length, 16 bits */
+    size_t first, used;    /* bytes */
+    uint64_t line_count;   /* in the queue, and in the writer's hands */
+    uint64_t writing;      /* of these, in its hands */
+    uint64_t lost;         /* all of them */
+    uint64_t untold;       /* lost since the reader was told last */
+    uint64_t moves;        /* writes that went through */
+    uint8_t is_full;       /* 1: lines are dropped until half of the queue is free */
+    uint8_t is_closing;
+    uint8_t is_given_up;
+    uint8_t has_ended;
+    td_result rc; /* TD_OK, or the first failure */
+    td_err err;
+};
+
+/* ---- the queue; under the mutex ---- */
+
+static void copy_in(line_writer *self, const void *from, size_t size)
+{
+    TD_ASSERT(self->used + size <= self->options.bytes_max);
+    size_t at = (self->first + self->used) % self->options.bytes_max;
+    size_t to_end = self->options.bytes_max - at;
+    size_t part = size < to_end ? size : to_end;
+    memcpy(self->queue + at, from, part);
+    memcpy(self->queue, (const uint8_t *)from + part, size - part);
+    self->used += size;
+}
+
+static void copy_out(const line_writer *self, size_t offset, void *to, size_t size)
+{
+    TD_ASSERT(offset + size <= self->used);
+    size_t at = (self->first + offset) % self->options.bytes_max;
+    size_t to_end = self->options.bytes_max - at;
+    size_t part = size < to_end ? size : to_end;
+    memcpy(to, self->queue + at, part);
+    memcpy((uint8_t *)to + part, self->queue, size - part);
+}
+
+/* 0 if it does not fit. */
+static int push(line_writer *self, td_bytes line)
+{
+    uint16_t size = (uint16_t)line.size;
+    if (self->used + sizeof size + line.size > self->options.bytes_max)
+        return 0;
+    copy_in(self, &size, sizeof size);
+    copy_in(self, line.data, line.size);
+    self->line_count++;
+    return 1;
+}
+
+/* As many whole lines as one write takes; returns the bytes. */
+static size_t pull(line_writer *self, char out[PIPE_BUF])
+{
+    size_t size = 0;
+    TD_ASSERT(self->writing == 0);
+    while (self->used > 0) {
+        uint16_t line;
+        copy_out(self, 0, &line, sizeof line);
+        if (size + line > PIPE_BUF)
+            break;
+        copy_out(self, sizeof line, out + size, line);
+        size += line;
+        self->first = (self->first + sizeof line + line) % self->options.bytes_max;
+        self->used -= sizeof line + line;
+        self->writing++;
+    }
+    return size;
+}
+
+/* At the place where they are missing, as soon as the line that says so fits. */
+static void tell_lost(line_writer *self)
+{
+    char text[LIMIT_OUTPUT_LINE_BYTES];
+    if (self->untold == 0)
+        return;
+    size_t size = self->options.tell_lost(self->options.user, self->untold, text, sizeof text);
+    TD_ASSERT(size <= sizeof text);
+    if (push(self, td_bytes_of(text, size)))
+        self->untold = 0;
+}
+
+static void lose(line_writer *self)
+{
+    self->lost++;
+    self->untold++;
+}
+
+static void put(line_writer *self, td_bytes line)
+{
+    TD_ASSERT(!self->is_closing);
+    if (self->is_full && self->used <= self->options.bytes_max / 2)
+        self->is_full = 0;
+    if (self->rc != TD_OK || self->is_full || line.size > LIMIT_OUTPUT_LINE_BYTES) {
+        lose(self);
+        return;
+    }
+    tell_lost(self);
+    if (!push(self, line)) {
+        self->is_full = 1;
+        lose(self);
+    }
+    pthread_cond_signal(&self->work);
+}
+
+/* ---- the thread ---- */
+
+/* One write, which may wait: only here may the thread be cancelled. */
+static ssize_t write_some(int fd, const char *bytes, size_t size, int *failure)
+{
+    int state;
+    struct pollfd ready = {.fd = fd, .events = POLLOUT};
+    pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &state);
+    /* For one that another process made non-blocking; of others the write tells. */
+    (void)poll(&ready, 1, -1);
+    ssize_t written = write(fd, bytes, size);
+    *failure = errno;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+    return written;
+}
+
+/* Returns 0, or errno. */
+static int write_all(int fd, const char *bytes, size_t size)
+{
+    while (size > 0) {
+        int failure;
+        ssize_t written = write_some(fd, bytes, size, &failure);
+        if (written < 0 && failure != EINTR && failure != EAGAIN)
+            return failure;
+        size_t done = written < 0 ? 0 : (size_t)written;
+        bytes += done;
+        size -= done;
+    }
+    return 0;
+}
+
+/* Nobody gets what waits, nor what comes. */
+static void fail(line_writer *self, int failure)
+{
+    self->rc = td_err_set_os(&self->err, failure, "cannot write output");
+    self->lost += self->line_count;
+    self->untold += self->line_count;
+    self->line_count = 0;
+    self->used = 0;
+}
+
+static void *run(void *arg)
+{
+    line_writer *self = arg;
+    char bytes[PIPE_BUF];
+    int state;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+    pthread_mutex_lock(&self->mutex);
+    for (;;) {
+        if (self->used == 0 && self->rc == TD_OK)
+            tell_lost(self);
+        if (self->is_given_up || (self->used == 0 && self->is_closing))
+            break;
+        if (self->used == 0) {
+            pthread_cond_wait(&self->work, &self->mutex);
+            continue;
+        }
+        size_t size = pull(self, bytes);
+        pthread_mutex_unlock(&self->mutex);
+        int failure = write_all(self->options.fd, bytes, size);
+        pthread_mutex_lock(&self->mutex);
+        if (failure != 0) {
+            fail(self, failure);
+        } else {
+            self->line_count -= self->writing;
+            self->moves++;
+        }
+        self->writing = 0;
+        pthread_cond_signal(&self->moved);
+    }
+    self->has_ended = 1;
+    pthread_cond_signal(&self->moved);
+    pthread_mutex_unlock(&self->mutex);
+    return NULL;
+}
+
+/* ---- opening and closing ---- */
+
+static void free_writer(line_writer *self)
+{
+    pthread_cond_destroy(&self->moved);
+    pthread_cond_destroy(&self->work);
+    pthread_mutex_destroy(&self->mutex);
+    td_free(self->queue);
+    td_free(self);
+}
+
+/* Without signals: they are for the thread that waits for them (cli/stop_signal.h), and a reader
+ * that went away is a failed write, not the end of the program (SIGPIPE). */
+static int start_thread(line_writer *self)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int failure = pthread_create(&self->thread, NULL, run, self);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return failure;
+}
+
+td_result line_writer_open(const line_writer_options *options, line_writer **out, td_err *err)
+{
+    TD_ASSERT(options->tell_lost != NULL);
+    TD_ASSERT(options->bytes_max >= 4 * (size_t)LIMIT_OUTPUT_LINE_BYTES);
+    line_writer *self = td_alloc_zero(1, sizeof *self);
+    uint8_t *queue = td_alloc(options->bytes_max);
+    if (self == NULL || queue == NULL) {
+        td_free(self);
+        td_free(queue);
+        return td_err_set(err, TD_E_NOMEM, "no memory for output");
+    }
+    self->options = *options;
+    self->queue = queue;
+    pthread_condattr_t by_monotonic;
+    pthread_condattr_init(&by_monotonic);
+    pthread_condattr_setclock(&by_monotonic, CLOCK_MONOTONIC);
+    pthread_mutex_init(&self->mutex, NULL);
+    pthread_cond_init(&self->work, NULL);
+    pthread_cond_init(&self->moved, &by_monotonic);
+    pthread_condattr_destroy(&by_monotonic);
+    int failure = start_thread(self);
+    if (failure != 0) {
+        free_writer(self);
+        return td_err_set_os(err, failure, "cannot start the thread that writes output");
+    }
+    *out = self;
+    return TD_OK;
+}
+
+void line_writer_put(line_writer *self, td_bytes line)
+{
+    TD_ASSERT(line.size > 0);
+    pthread_mutex_lock(&self->mutex);
+    put(self, line);
+    pthread_mutex_unlock(&self->mutex);
+}
+
+int line_writer_is_idle(line_writer *self)
+{
+    pthread_mutex_lock(&self->mutex);
+    int is_idle = self->line_count == 0;
+    pthread_mutex_unlock(&self->mutex);
+    return is_idle;
+}
+
+uint64_t line_writer_lost(line_writer *self)
+{
+    pthread_mutex_lock(&self->mutex);
+    uint64_t lost = self->lost;
+    pthread_mutex_unlock(&self->mutex);
+    return lost;
+}
+
+td_result line_writer_failure(line_writer *self, td_err *err)
+{
+    pthread_mutex_lock(&self->mutex);
+    td_result rc = self->rc;
+    if (rc != TD_OK && err != NULL)
+        *err = self->err;
+    pthread_mutex_unlock(&self->mutex);
+    return rc;
+}
+
+static uint64_t sooner(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Under the mutex: until the thread has ended, or its reader is too slow to wait for. */
+static void wait_for_end(line_writer *self)
+{
+    uint64_t now_ns = clock_mono_ns(clock_real());
+    uint64_t end_ns = now_ns + LIMIT_OUTPUT_END_NS;
+    uint64_t until_ns = sooner(now_ns + LIMIT_OUTPUT_STALL_NS, end_ns);
+    uint64_t moves = self->moves;
+    while (!self->has_ended && now_ns < until_ns) {
+        struct timespec until = {.tv_sec = (time_t)(until_ns / TD_NS_PER_S),
+                                 .tv_nsec = (long)(until_ns % TD_NS_PER_S)};
+        (void)pthread_cond_timedwait(&self->moved, &self->mutex, &until); /* the clock tells */
+        now_ns = clock_mono_ns(clock_real());
+        if (self->moves != moves)
+            until_ns = sooner(now_ns + LIMIT_OUTPUT_STALL_NS, end_ns);
+        moves = self->moves;
+    }
+}
+
+td_result line_writer_close(line_writer *self, td_err *err)
+{
+    if (self == NULL)
+        return TD_OK;
+    pthread_mutex_lock(&self->mutex);
+    self->is_closing = 1;
+    pthread_cond_signal(&self->work);
+    wait_for_end(self);
+    self->is_given_up = !self->has_ended;
+    int is_given_up = self->is_given_up;
+    pthread_mutex_unlock(&self->mutex);
+    if (is_given_up)
+        pthread_cancel(self->thread);
+    pthread_join(self->thread, NULL);
+    td_result rc = self->rc;
+    uint64_t missing = self->line_count + self->untold;
+    if (rc != TD_OK && err != NULL)
+        *err = self->err;
+    else if (rc == TD_OK && missing > 0)
+        rc = td_err_set(err, TD_E_IO,
+                        "cannot write output: nobody reads it; %llu line%s not written",
+                        (unsigned long long)missing, missing == 1 ? " was" : "s were");
+    free_writer(self);
+    return rc;
+}
