@@ -10,6 +10,7 @@
 #include "format/catalog_known.h"
 #include "format/feed_past.h"
 #include "format/segment_reader.h"
+#include "format/session_spans.h"
 
 /* ---- journal entries as rows ---- */
 
@@ -542,14 +543,21 @@ static td_result join_told(archive *a, told_lists *told, td_err *err)
 td_result archive_gaps(archive *a, const gap_reader *gaps, gap_list *out, td_err *err)
 {
     told_lists told = {0};
+    session_spans spans = {0};
     *out = (gap_list){0};
-    td_result rc = archive_each_told_gap(a, gaps, sort_out, &told, err);
+    /* Sessions first: of one that begins meanwhile, the row is there before its frames are. */
+    td_result rc = session_spans_read(a, &spans, err);
+    if (rc == TD_OK)
+        rc = archive_each_told_gap(a, gaps, sort_out, &told, err);
     if (rc == TD_OK)
         rc = join_told(a, &told, err);
+    if (rc == TD_OK)
+        rc = session_spans_add_gaps(&spans, a, &told.segments, err);
     if (rc == TD_OK) {
         *out = told.segments;
         told.segments = (gap_list){0};
     }
+    session_spans_fini(&spans);
     told_lists_fini(&told);
     return rc;
 }

@@ -12,12 +12,13 @@
 #include "format/journal.h"
 
 /* Every gap of the archive, merged and in order: from the journal and the segments' own events, or
- * the catalog's copy of those, segment by segment, where its checksums hold. Left out is what lies
- * in time that was pruned. *out is the caller's, for gap_list_fini. */
+ * the catalog's copy of those, segment by segment, where its checksums hold; and what lies between
+ * sessions of a feed (session_spans.h). Left out is what lies in time that was pruned. *out is the
+ * caller's, for gap_list_fini. */
 TD_MUST_USE td_result archive_gaps(archive *archive, const gap_reader *gaps, gap_list *out,
                                    td_err *err);
 
-/* The same once for each who tells it, in no order, and with what was pruned away. */
+/* Those that are told, once for each who tells them, in no order, and with what was pruned away. */
 TD_MUST_USE td_result archive_each_told_gap(archive *archive, const gap_reader *gaps,
                                             told_gap_fn *fn, void *user, td_err *err);
 

@@ -306,9 +306,7 @@ static td_result open_slot(supervisor *self, size_t feed_index, uint32_t shard, 
     options.topics = subscription_shard(&feed->subscription, shard, &options.topic_count);
     if (history->is_known && history->is_live) {
         options.earlier_reason = history->is_crashed ? GAP_CRASH : GAP_RESTART;
-        options.earlier_from_ns = !history->is_crashed && history->stop_ns > history->last_ns
-                                      ? history->stop_ns
-                                      : history->last_ns;
+        options.earlier_from_ns = history->last_ns;
     }
     td_result rc = td_random_system(&options.seed, sizeof options.seed, err);
     if (rc == TD_OK)

@@ -47,19 +47,21 @@ async function served(t, dir, archive) {
   return { stderr: end.stderr, texts: (await raw(t, copy)).filter((line) => line.includes('"topic":"trade')) };
 }
 
-/** Every verb that reads; `status` is what those end with that read frames. */
+/** Every verb that reads; `status` is what those end with that read frames. Between two days is a gap. */
 async function readAll(t, dir, archive, days, { status, missing }) {
   const say = (end, verb) => (missing ? assert.match(end.stderr, missing, verb) : assert.doesNotMatch(end.stderr, /missing/, verb));
   const texts = textsOf(days);
   assert.deepEqual(await raw(t, archive, status), texts);
-  for (const verb of ["ls", "info", "cat", "replay"]) say(await tapedeck(t, [verb, "-a", archive], { status }), verb);
+  const judged = status === 0 && days.length > 1 ? 1 : status;
+  for (const verb of ["ls", "info", "cat"]) say(await tapedeck(t, [verb, "-a", archive], { status }), verb);
+  say(await tapedeck(t, ["replay", "-a", archive], { status: judged }), "replay");
   assert.equal((await jsonLines(t, ["ls", "-a", archive, "--json"], { status })).length, days.length);
   assert.equal((await json(t, ["info", "-a", archive, "--json"], { status })).frames, texts.length);
-  const replayed = await json(t, ["replay", "-a", archive, "--json"], { status });
+  const replayed = await json(t, ["replay", "-a", archive, "--json"], { status: judged });
   assert.equal(replayed.decoded, texts.length);
-  assert.equal((await jsonLines(t, ["gaps", "-a", archive, "--json"])).length, 0);
+  assert.equal((await jsonLines(t, ["gaps", "-a", archive, "--json"], { status: days.length > 1 ? 1 : 0 })).length, days.length - 1);
   const out = path.join(temporary(t), "set");
-  say(await tapedeck(t, ["export", "-a", archive, "--to", "jsonl", "--out", out], { status }), "export");
+  say(await tapedeck(t, ["export", "-a", archive, "--to", "jsonl", "--out", out], { status: judged }), "export");
   const exported = fs.existsSync(out) ? filesBelow(out).filter((f) => f.endsWith(".jsonl")) : [];
   assert.ok(exported.length > 0, "export writes what there is");
   const copy = await served(t, dir, archive);

@@ -38,7 +38,8 @@ const segments = (archive) => filesBelow(archive).filter((f) => f.endsWith(".mca
 const dayOf = (segment) => /capture\/(\d+\/\d+\/\d+)\//.exec(segment)[1].replaceAll("/", "-");
 const inbound = async (t, archive, status = 0) => (await tapedeck(t, ["cat", "-a", archive, "--raw", "--dir", "in"], { status })).stdout.split("\n").length - 1;
 
-/** Every verb that reads, on an archive that is as it should be. */
+/** Every verb that reads, on an archive that is as it should be: days that were imported one by one, so that what lies
+ * between two of them is a gap. */
 async function checkAll(t, archive, days) {
   const verified = await json(t, ["verify", "-a", archive, "--json"]);
   assert.equal(verified.verdict, "sound");
@@ -46,11 +47,12 @@ async function checkAll(t, archive, days) {
   assert.equal(verified.segments, days);
   assert.equal((await jsonLines(t, ["ls", "-a", archive, "--json"])).length, days);
   assert.equal(await inbound(t, archive), days * FRAMES);
-  assert.equal((await jsonLines(t, ["gaps", "-a", archive, "--json"])).length, 0);
+  const status = days > 1 ? 1 : 0;
+  assert.equal((await jsonLines(t, ["gaps", "-a", archive, "--json"], { status })).length, days - 1);
   await json(t, ["info", "-a", archive, "--json"]);
-  assert.equal((await json(t, ["replay", "-a", archive, "--json"])).frames, days * FRAMES);
+  assert.equal((await json(t, ["replay", "-a", archive, "--json"], { status })).frames, days * FRAMES);
   const out = path.join(temporary(t), "set");
-  await tapedeck(t, ["export", "-a", archive, "--to", "jsonl", "--out", out]);
+  await tapedeck(t, ["export", "-a", archive, "--to", "jsonl", "--out", out], { status });
   const before = (await tapedeck(t, ["dump-catalog", "-a", archive])).stdout;
   await tapedeck(t, ["reindex", "-a", archive]);
   assert.equal((await tapedeck(t, ["dump-catalog", "-a", archive])).stdout, before);

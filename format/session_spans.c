@@ -1,0 +1,363 @@
+#include "format/session_spans.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/buf.h"
+#include "base/limits.h"
+#include "format/feed_past.h"
+#include "format/segment_reader.h"
+
+/* ---- one segment ---- */
+
+/* Receive times in a segment; first_ns 0: it has no received frame. */
+typedef struct segment_times {
+    uint64_t first_ns;
+    uint64_t last_ns;
+    uint64_t end_ns; /* 0: no message at all */
+} segment_times;
+
+/* A segment that is being looked at. */
+typedef struct times_reader {
+    segment_reader *reader;
+    segment_scratch *scratch;
+    td_buf channels;
+} times_reader;
+
+static int has_received(const segment_reader *reader, uint32_t chunk)
+{
+    for (uint32_t i = 0; i < segment_reader_channel_count(reader); i++) {
+        const segment_channel *channel = segment_reader_channel(reader, i);
+        if (channel->info.dir == CHANNEL_IN && segment_reader_chunk_has(reader, chunk, channel))
+            return 1;
+    }
+    return 0;
+}
+
+/* First and last received frame of a chunk; first_ns stays 0 if it has none, or cannot be read: a
+ * chunk too few makes a row longer, one too many would hide something. */
+static td_result chunk_times(times_reader *r, uint32_t chunk, segment_times *out, td_err *err)
+{
+    td_err cause;
+    td_err_clear(&cause);
+    *out = (segment_times){0};
+    if (!has_received(r->reader, chunk))
+        return TD_OK;
+    td_result rc =
+        segment_reader_chunk_channels(r->reader, chunk, r->scratch, &r->channels, &cause);
+    if (rc == TD_E_NOMEM)
+        return td_err_set(err, rc, "%s", cause.text);
+    if (rc != TD_OK)
+        return TD_OK;
+    const sealed_channel *rows = (const sealed_channel *)(const void *)r->channels.data;
+    for (size_t i = 0; i < r->channels.size / sizeof *rows; i++) {
+        const segment_channel *channel = segment_reader_channel_by_id(r->reader, rows[i].id);
+        if (channel == NULL || channel->info.dir != CHANNEL_IN)
+            continue;
+        if (out->first_ns == 0 || rows[i].first_ns < out->first_ns)
+            out->first_ns = rows[i].first_ns;
+        if (rows[i].last_ns > out->last_ns)
+            out->last_ns = rows[i].last_ns;
+    }
+    return TD_OK;
+}
+
+/* Only the chunks at its two ends are looked at: times rise within a session. */
+static td_result reader_times(times_reader *r, segment_times *out, td_err *err)
+{
+    uint32_t count = segment_reader_chunk_count(r->reader);
+    td_result rc = TD_OK;
+    segment_times chunk;
+    for (uint32_t i = 0; i < count && out->first_ns == 0 && rc == TD_OK; i++) {
+        rc = chunk_times(r, i, &chunk, err);
+        out->first_ns = chunk.first_ns;
+    }
+    for (uint32_t i = count; i > 0 && out->last_ns == 0 && rc == TD_OK; i--) {
+        rc = chunk_times(r, i - 1, &chunk, err);
+        out->last_ns = chunk.last_ns;
+    }
+    out->end_ns = count == 0 ? 0 : segment_reader_info(r->reader)->last_ns;
+    return rc;
+}
+
+/* Opened under the name that it had when it was listed, or the one that it has got since. */
+static td_result open_listed(archive *a, const archive_segment *segment, segment_reader **out,
+                             td_err *err)
+{
+    char full[LIMIT_PATH_BYTES];
+    td_result rc = archive_join(a, segment->path, full, err);
+    if (rc != TD_OK)
+        return rc;
+    rc = segment_reader_open(archive_io(a), full, out, err);
+    if (rc != TD_E_NOTFOUND || !segment->name.is_open)
+        return rc;
+    full[segment_final_name(full).size] = '\0';
+    return segment_reader_open(archive_io(a), full, out, err);
+}
+
+/* TD_OK with nothing in *out for a segment that cannot be read. */
+static td_result read_times(archive *a, const archive_segment *segment, segment_times *out,
+                            td_err *err)
+{
+    td_err cause;
+    td_err_clear(&cause);
+    *out = (segment_times){0};
+    times_reader r = {.scratch = segment_scratch_open()};
+    td_buf_init(&r.channels, LIMIT_CHUNK_BYTES);
+    td_result rc = r.scratch == NULL ? td_err_set(&cause, TD_E_NOMEM, "no memory for times")
+                                     : open_listed(a, segment, &r.reader, &cause);
+    if (rc == TD_OK)
+        rc = reader_times(&r, out, &cause);
+    segment_reader_close(r.reader);
+    segment_scratch_close(r.scratch);
+    td_buf_fini(&r.channels);
+    return rc == TD_E_NOMEM ? td_err_set(err, rc, "%s", cause.text) : TD_OK;
+}
+
+/* ---- sessions ---- */
+
+static int compare_segments(const void *a, const void *b)
+{
+    const segment_name *left = &(*(const archive_segment *const *)a)->name;
+    const segment_name *right = &(*(const archive_segment *const *)b)->name;
+    int order = strcmp(left->feed, right->feed);
+    if (order == 0)
+        order = strcmp(left->session, right->session);
+    if (order == 0 && left->number != right->number)
+        order = left->number < right->number ? -1 : 1;
+    return order;
+}
+
+static int is_same_session(const archive_segment *a, const archive_segment *b)
+{
+    return strcmp(a->name.feed, b->name.feed) == 0 && strcmp(a->name.session, b->name.session) == 0;
+}
+
+/* The session that segments[from, to) are of: its first and last segments with received frames. */
+static td_result read_session(archive *a, const archive_segment *const *segments, size_t count,
+                              session_span *out, td_err *err)
+{
+    segment_times times = {0};
+    td_result rc = TD_OK;
+    size_t first = 0;
+    *out = (session_span){0};
+    memcpy(out->feed, segments[0]->name.feed, sizeof out->feed);
+    memcpy(out->session, segments[0]->name.session, sizeof out->session);
+    for (; first < count && out->first_ns == 0 && rc == TD_OK; first++) {
+        rc = read_times(a, segments[first], &times, err);
+        out->first_ns = times.first_ns;
+        out->last_ns = times.last_ns;
+        out->end_ns = times.end_ns;
+    }
+    if (rc != TD_OK || out->first_ns == 0)
+        return rc;
+    for (size_t i = count; i > first && rc == TD_OK; i--) {
+        rc = read_times(a, segments[i - 1], &times, err);
+        if (times.end_ns > out->end_ns)
+            out->end_ns = times.end_ns;
+        if (times.last_ns > out->last_ns)
+            out->last_ns = times.last_ns;
+        if (times.last_ns != 0)
+            break;
+    }
+    return rc;
+}
+
+static int compare_spans(const void *a, const void *b)
+{
+    const session_span *left = a;
+    const session_span *right = b;
+    int order = strcmp(left->feed, right->feed);
+    if (order == 0 && left->first_ns != right->first_ns)
+        order = left->first_ns < right->first_ns ? -1 : 1;
+    return order != 0 ? order : strcmp(left->session, right->session);
+}
+
+static td_result read_sessions(archive *a, const archive_segment **segments, size_t count,
+                               session_spans *out, td_err *err)
+{
+    td_result rc = TD_OK;
+    size_t end = 0;
+    for (size_t at = 0; at < count && rc == TD_OK; at = end) {
+        session_span span;
+        for (end = at + 1; end < count && is_same_session(segments[at], segments[end]);)
+            end++;
+        rc = read_session(a, &segments[at], end - at, &span, err);
+        if (rc == TD_OK && span.first_ns != 0)
+            out->rows[out->count++] = span;
+    }
+    if (out->count > 0)
+        qsort(out->rows, out->count, sizeof out->rows[0], compare_spans);
+    return rc;
+}
+
+td_result session_spans_read(archive *a, session_spans *out, td_err *err)
+{
+    archive_listing listing = {0};
+    *out = (session_spans){0};
+    if (archive_is_single_file(a))
+        return TD_OK;
+    td_result rc = archive_list(a, &listing, err);
+    size_t count = listing.segment_count;
+    const archive_segment **segments = NULL;
+    if (rc == TD_OK) {
+        segments = td_alloc_zero(count + 1, sizeof(archive_segment *));
+        out->rows = td_alloc_zero(count + 1, sizeof out->rows[0]);
+        if (segments == NULL || out->rows == NULL)
+            rc = td_err_set(err, TD_E_NOMEM, "no memory for the sessions of %zu segments", count);
+    }
+    if (rc == TD_OK) {
+        for (size_t i = 0; i < count; i++)
+            segments[i] = &listing.segments[i];
+        if (count > 0)
+            qsort(segments, count, sizeof(void *), compare_segments);
+        rc = read_sessions(a, segments, count, out, err);
+    }
+    td_free(segments);
+    archive_listing_fini(&listing);
+    return rc;
+}
+
+void session_spans_fini(session_spans *spans)
+{
+    td_free(spans->rows);
+    *spans = (session_spans){0};
+}
+
+/* ---- what lies between ---- */
+
+typedef enum stretch_kind {
+    STRETCH_TOLD,     /* by a row of the ledger */
+    STRETCH_PRUNED,   /* was there, and was removed on purpose */
+    STRETCH_RECORDED, /* a session */
+} stretch_kind;
+
+typedef struct stretch {
+    stretch_kind kind;
+    uint64_t from_ns;
+    uint64_t to_ns;
+    uint64_t end_ns; /* a row that begins no later is about this stretch's own end */
+} stretch;
+
+static int compare_stretches(const void *a, const void *b)
+{
+    const stretch *left = a;
+    const stretch *right = b;
+    if (left->from_ns != right->from_ns)
+        return left->from_ns < right->from_ns ? -1 : 1;
+    return left->to_ns < right->to_ns ? -1 : left->to_ns > right->to_ns;
+}
+
+/* Everything of a feed that answers for some time, by its beginning. */
+typedef struct stretch_list {
+    stretch *rows;
+    size_t count;
+} stretch_list;
+
+static void add_told(stretch_list *list, const gap_row *row)
+{
+    uint64_t to_ns = row->to_ns == GAP_OPEN ? UINT64_MAX : row->to_ns;
+    if (row->topic[0] == '\0' && row->symbol[0] == '\0' && to_ns > row->from_ns)
+        list->rows[list->count++] = (stretch){STRETCH_TOLD, row->from_ns, to_ns, to_ns};
+}
+
+static void gather(const session_spans *spans, size_t from, size_t to, const archive_past *past,
+                   const gap_list *ledger, stretch_list *out)
+{
+    const char *feed = spans->rows[from].feed;
+    out->count = 0;
+    for (size_t i = from; i < to; i++) {
+        const session_span *span = &spans->rows[i];
+        out->rows[out->count++] =
+            (stretch){STRETCH_RECORDED, span->first_ns, span->last_ns, span->end_ns};
+    }
+    for (size_t i = 0; i < past->segment_count; i++) {
+        const past_segment *segment = &past->segments[i];
+        if (segment->stage == PAST_PRUNED && strcmp(segment->feed, feed) == 0)
+            out->rows[out->count++] =
+                (stretch){STRETCH_PRUNED, segment->first_ns, segment->last_ns, segment->last_ns};
+    }
+    for (size_t i = 0; i < ledger->count; i++)
+        if (strcmp(ledger->rows[i].feed, feed) == 0)
+            add_told(out, &ledger->rows[i]);
+    qsort(out->rows, out->count, sizeof out->rows[0], compare_stretches);
+}
+
+static td_result add_gap(const char *feed, uint64_t from_ns, uint64_t to_ns, gap_list *found,
+                         td_err *err)
+{
+    const gap_row row = {.reason = GAP_RESTART,
+                         .feed = feed,
+                         .topic = "",
+                         .symbol = "",
+                         .from_ns = from_ns,
+                         .to_ns = to_ns,
+                         .frames_lost = GAP_FRAMES_UNKNOWN,
+                         .covered_by = "",
+                         .cause = "between two sessions",
+                         .detail = ""};
+    TD_ASSERT(from_ns < to_ns);
+    return gap_list_add(found, &row, err);
+}
+
+/* Sweep over one feed; first_ns and last_ns: where its first and its last session begin. */
+static td_result add_between(const char *feed, const stretch_list *list, uint64_t first_ns,
+                             uint64_t last_ns, gap_list *found, td_err *err)
+{
+    stretch at = {STRETCH_RECORDED, first_ns, first_ns,
+                  first_ns}; /* the one that reaches furthest */
+    td_result rc = TD_OK;
+    for (size_t i = 0; i < list->count && rc == TD_OK; i++) {
+        const stretch *next = &list->rows[i];
+        int is_own_end = next->kind == STRETCH_TOLD && next->from_ns <= at.end_ns;
+        if (next->from_ns > at.to_ns && next->from_ns <= last_ns && at.kind != STRETCH_PRUNED &&
+            !is_own_end)
+            rc = add_gap(feed, at.to_ns, next->from_ns, found, err);
+        if (next->to_ns > at.to_ns || (next->to_ns == at.to_ns && next->kind > at.kind))
+            at = *next;
+    }
+    return rc;
+}
+
+static td_result add_all(const session_spans *spans, const archive_past *past, gap_list *ledger,
+                         gap_list *found, td_err *err)
+{
+    td_result rc = TD_OK;
+    size_t end = 0;
+    stretch_list list = {
+        .rows = td_alloc_zero(spans->count + past->segment_count + ledger->count, sizeof(stretch))};
+    if (list.rows == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for %zu sessions", spans->count);
+    for (size_t at = 0; at < spans->count && rc == TD_OK; at = end) {
+        const session_span *first = &spans->rows[at];
+        for (end = at + 1; end < spans->count && strcmp(spans->rows[end].feed, first->feed) == 0;)
+            end++;
+        if (end == at + 1)
+            continue; /* one session lies between none */
+        gather(spans, at, end, past, ledger, &list);
+        rc = add_between(first->feed, &list, first->first_ns, spans->rows[end - 1].first_ns, found,
+                         err);
+    }
+    td_free(list.rows);
+    return rc;
+}
+
+td_result session_spans_add_gaps(const session_spans *spans, archive *a, gap_list *ledger,
+                                 td_err *err)
+{
+    archive_past past = {0};
+    gap_list found = {0};
+    if (spans->count < 2)
+        return TD_OK;
+    td_result rc = archive_past_read(a, &past, err);
+    if (rc == TD_OK)
+        rc = add_all(spans, &past, ledger, &found, err);
+    for (size_t i = 0; i < found.count && rc == TD_OK; i++)
+        rc = gap_list_add(ledger, &found.rows[i], err);
+    gap_list_fini(&found);
+    archive_past_fini(&past);
+    return rc;
+}

@@ -1,0 +1,152 @@
+// Whatever lies between two sessions of a feed is a row of the ledger: imports and recordings, in whatever order they
+// came into the archive. Expected: docs/archive.md ("Gaps"), FORMAT.md ("The ledger of gaps"). Captures are made up
+// here, so the true stretches are known without the programs.
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+import { json, jsonLines, tapedeck, temporary } from "./lib.mjs";
+import { deleteCatalog, Recorder } from "./live.mjs";
+import { compare, numberedExchange } from "./numbered.mjs";
+
+const DAY_MS = 86_400_000;
+const NOON = Date.parse("2021-04-17T12:00:00Z");
+
+/** A capture of trades, one a second; ms: of its first one. */
+function capture(dir, name, ms, count) {
+  const file = path.join(dir, `${name}.jsonl`);
+  const line = (i) => {
+    const at = ms + i * 1000;
+    const trade = { trade_time_ms: at, timestamp: new Date(at).toISOString(), symbol: "BTCUSD", side: "Buy", size: i + 1, price: 100 + i, tick_direction: "PlusTick", trade_id: `${name}-${i}`, cross_seq: at };
+    return `{"recv_ns":${at}000000,"conn":0,"url":"wss://stream.bybit.com/realtime","data":${JSON.stringify({ topic: "trade.BTCUSD", data: [trade] })}}\n`;
+  };
+  fs.writeFileSync(file, Array.from({ length: count }, (_, i) => line(i)).join(""));
+  return { file, from_ns: ms * 1e6, to_ns: (ms + (count - 1) * 1000) * 1e6 };
+}
+
+const importing = (t, archive, { file }) => tapedeck(t, ["import", "-a", archive, "--format", "jsonl", "--family", "inverse", file]);
+const gaps = (t, archive) => jsonLines(t, ["gaps", "-a", archive, "--json"], { status: null });
+const times = (rows) => rows.map((row) => [row.from_ns, row.to_ns]);
+
+/** Every verb that shows rows shows these, with the catalog and without. */
+async function everywhere(t, archive, expected) {
+  for (const round of ["as it is", "without a catalog", "reindexed"]) {
+    const rows = await gaps(t, archive);
+    assert.deepEqual(times(rows), expected, round);
+    for (const row of rows) assert.deepEqual([row.reason, row.feed, row.line, row.shard, row.conn, row.topic, row.symbol, row.frames_lost], ["restart", "inverse", 0, 0, null, null, null, null], round);
+    assert.deepEqual((await json(t, ["replay", "-a", archive, "--json"], { status: expected.length > 0 ? 1 : 0 })).gaps, rows, round);
+    assert.deepEqual((await json(t, ["verify", "-a", archive, "--json"], { status: null })).gaps, rows, round);
+    assert.equal((await json(t, ["info", "-a", archive, "--json"])).gaps, rows.length, round);
+    const out = path.join(temporary(t), "set");
+    await tapedeck(t, ["export", "-a", archive, "--to", "jsonl", "--out", out], { status: expected.length > 0 ? 1 : 0 });
+    assert.deepEqual(JSON.parse(fs.readFileSync(path.join(out, "MANIFEST.json"), "utf8")).gaps, rows, round);
+    if (round === "as it is") deleteCatalog(archive);
+    else if (round === "without a catalog") await tapedeck(t, ["reindex", "-a", archive]);
+  }
+  const before = (await tapedeck(t, ["dump-catalog", "-a", archive])).stdout;
+  deleteCatalog(archive);
+  await tapedeck(t, ["reindex", "-a", archive]);
+  assert.equal((await tapedeck(t, ["dump-catalog", "-a", archive])).stdout, before);
+}
+
+for (const order of [[0, 1], [1, 0]])
+  test(`two imports 422 days apart leave a row, ${order[0] < order[1] ? "the older one first" : "the newer one first"}`, async (t) => {
+    const dir = temporary(t);
+    const archive = path.join(dir, "tape");
+    const parts = [capture(dir, "a", NOON, 20), capture(dir, "b", NOON + 422 * DAY_MS, 20)];
+    for (const i of order) await importing(t, archive, parts[i]);
+    const people = await tapedeck(t, ["replay", "-a", archive], { status: 1 });
+    assert.match(people.stdout, /Complete: no/);
+    await everywhere(t, archive, [[parts[0].to_ns, parts[1].from_ns]]);
+    // What lies inside one session is complete.
+    await tapedeck(t, ["replay", "-a", archive, "--from", "2021-04-17T12:00:05Z", "--to", "2021-04-17T12:00:10Z"]);
+  });
+
+test("three imports leave the same rows in all six orders", async (t) => {
+  const dir = temporary(t);
+  const parts = [capture(dir, "a", NOON, 10), capture(dir, "b", NOON + DAY_MS, 10), capture(dir, "c", NOON + 3 * DAY_MS, 10)];
+  const expected = [[parts[0].to_ns, parts[1].from_ns], [parts[1].to_ns, parts[2].from_ns]];
+  for (const order of [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]]) {
+    const archive = path.join(dir, `tape-${order.join("")}`);
+    await importing(t, archive, parts[order[0]]);
+    await importing(t, archive, parts[order[1]]);
+    const [low, high] = [order[0], order[1]].sort();
+    assert.deepEqual(times(await gaps(t, archive)), [[parts[low].to_ns, parts[high].from_ns]], order.join());
+    await importing(t, archive, parts[order[2]]); // one in the middle splits the row
+    assert.deepEqual(times(await gaps(t, archive)), expected, order.join());
+  }
+  await everywhere(t, path.join(dir, "tape-021"), expected);
+});
+
+test("of sessions that overlap, only the holes of the union are rows", async (t) => {
+  const dir = temporary(t);
+  const archive = path.join(dir, "tape");
+  const whole = capture(dir, "whole", NOON, 60);
+  const parts = [whole, capture(dir, "inside", NOON + 10_000, 10), capture(dir, "across", NOON + 50_500, 30), capture(dir, "touches", NOON + 79_500, 10)];
+  for (const part of parts) await importing(t, archive, part);
+  assert.deepEqual(await gaps(t, archive), []);
+  await tapedeck(t, ["replay", "-a", archive], { status: null }); // trades that come twice are for the rules to find
+  await importing(t, archive, capture(dir, "later", NOON + 100_000, 5));
+  assert.deepEqual(times(await gaps(t, archive)), [[parts[3].to_ns, (NOON + 100_000) * 1e6]]);
+});
+
+test("what was pruned on purpose is no gap", async (t) => {
+  const dir = temporary(t);
+  const archive = path.join(dir, "tape");
+  const days = [0, 1, 2, 3].map((i) => capture(dir, `d${i}`, NOON + i * DAY_MS, 10));
+  for (const i of [3, 1, 0, 2]) await importing(t, archive, days[i]);
+  assert.equal((await gaps(t, archive)).length, 3);
+  await tapedeck(t, ["prune", "-a", archive, "--before", "2021-04-19"]);
+  assert.deepEqual(times(await gaps(t, archive)), [[days[2].to_ns, days[3].from_ns]]);
+  await tapedeck(t, ["prune", "-a", archive, "--before", "2021-04-20"]);
+  assert.deepEqual(await gaps(t, archive), []);
+  await importing(t, archive, capture(dir, "late", NOON + 5 * DAY_MS, 10));
+  assert.deepEqual(times(await gaps(t, archive)), [[days[3].to_ns, (NOON + 5 * DAY_MS) * 1e6]]);
+});
+
+/** A recording of an exchange of numbered frames, stopped in order; its first and last received frame. */
+async function record(t, archive, exchange) {
+  const before = new Set((await jsonLines(t, ["ls", "-a", archive, "--json"], { status: null })).map((row) => row.segment));
+  const recorder = new Recorder(t, archive, [...exchange.args(), "--commit-interval", "100ms"]);
+  await recorder.durableAfter(4);
+  assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
+  const [made] = (await jsonLines(t, ["ls", "-a", archive, "--json"])).filter((row) => !before.has(row.segment));
+  const session = /-([0-9a-f]{8})-\d+\.mcap$/.exec(made.segment)[1];
+  const frames = (await jsonLines(t, ["cat", "-a", archive, "--feed", "inverse", "--dir", "in"])).filter((row) => row.session === session);
+  return { from_ns: frames[0].recv_ns, to_ns: frames.at(-1).recv_ns };
+}
+
+test("imports before, between and beside recordings, whatever came first", async (t) => {
+  const dir = temporary(t);
+  const archive = path.join(dir, "tape");
+  const exchange = await numberedExchange(t, { symbols: ["BTCUSD"], rate: 200 });
+  const first = await record(t, archive, exchange);
+  // Older than the recording, imported after it.
+  const old = capture(dir, "old", NOON, 20);
+  await importing(t, archive, old);
+  assert.deepEqual(times(await gaps(t, archive)), [[old.to_ns, first.from_ns]]);
+  const second = await record(t, archive, exchange);
+  const check = async (rows) => {
+    const all = await gaps(t, archive);
+    const covered = (ns) => all.some((row) => row.topic === null && row.from_ns <= ns && row.to_ns >= ns);
+    for (const [from_ns, to_ns] of rows) {
+      for (let i = 0; i <= 10; i++) assert.ok(covered(from_ns + ((to_ns - from_ns) * i) / 10), JSON.stringify([from_ns, to_ns, all]));
+      assert.ok(all.some((row) => row.from_ns === from_ns), `begins with the last frame: ${JSON.stringify([from_ns, all])}`);
+    }
+    return all;
+  };
+  await check([[old.to_ns, first.from_ns], [first.to_ns, second.from_ns]]);
+  const found = await compare(t, exchange, archive);
+  assert.equal(found.uncovered, 0, JSON.stringify(found.worst));
+  // Into the middle of the long stretch: it is two rows then.
+  const middle = capture(dir, "middle", NOON + 400 * DAY_MS, 20);
+  await importing(t, archive, middle);
+  const split = await check([[old.to_ns, middle.from_ns], [middle.to_ns, first.from_ns], [first.to_ns, second.from_ns]]);
+  assert.ok(!split.some((row) => row.from_ns < middle.from_ns && row.to_ns > middle.to_ns), "one row still spans the import");
+  // Beside the recordings, overlapping the first one: it changes nothing that was a row before it and covers nothing twice.
+  const beside = capture(dir, "beside", Math.ceil(first.from_ns / 1e6) + 20 - 5_000, 6);
+  await importing(t, archive, beside);
+  const rows = await check([[old.to_ns, middle.from_ns], [middle.to_ns, beside.from_ns], [first.to_ns, second.from_ns]]);
+  assert.ok(!rows.some((row) => row.from_ns < first.from_ns && row.to_ns > beside.from_ns), JSON.stringify(rows));
+  await json(t, ["verify", "-a", archive, "--json"]);
+});
