@@ -421,7 +421,7 @@ static void open_catalog(gap_sources *s)
         rc = known_segments_load(s->catalog, &s->known, &cause);
     if (rc == TD_OK)
         return;
-    td_log_say(archive_log(s->archive), TD_LOG_INFO, "reading gaps without the catalog: %s",
+    td_log_say(archive_log(s->archive), TD_LOG_DEBUG, "reading gaps without the catalog: %s",
                cause.text);
     catalog_close(s->catalog);
     s->catalog = NULL;
@@ -441,7 +441,7 @@ static td_result load_from_catalog(const gap_sources *s, const archive_segment *
         return rc;
     if (rc == TD_E_NOMEM)
         return td_err_set(err, rc, "%s", cause.text);
-    td_log_say(archive_log(s->archive), TD_LOG_INFO, "reading the segment itself: %s", cause.text);
+    td_log_say(archive_log(s->archive), TD_LOG_DEBUG, "reading the segment itself: %s", cause.text);
     return TD_E_NOTFOUND;
 }
 
