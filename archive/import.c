@@ -67,7 +67,7 @@ static void time_bare_frame(import_job *job, import_record *record)
         return;
     decoder_classify(job->reader.decoder, job->options->family, record->data, DIR_IN, TOPIC_NOW,
                      &what);
-    if (what.exchange_ns > 0 && what.exchange_ns <= INT64_MAX) {
+    if (what.exchange_ns >= LIMIT_IMPORT_FIRST_NS && what.exchange_ns < LIMIT_IMPORT_END_NS) {
         record->time_source = IMPORT_TIME_EXCHANGE;
         record->time_ns = what.exchange_ns;
     }

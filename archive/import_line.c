@@ -204,6 +204,15 @@ static int take_data(import_line_reader *r, td_bytes line, json_value value, imp
     return 0;
 }
 
+#define TIME_REFUSAL "the time is not between 1990-01-01 and 2100-01-01, UTC"
+
+/* 1 if a frame may have come then; a slip of a digit or of a unit lands elsewhere. */
+static int check_time(import_line_reader *r, uint64_t ns, const char **reason)
+{
+    return (ns >= LIMIT_IMPORT_FIRST_NS && ns < LIMIT_IMPORT_END_NS) ||
+           refuse(r, reason, TIME_REFUSAL);
+}
+
 /* ---- cryptofeed ---- */
 
 /* Where needle begins in text, or text.size. */
@@ -222,6 +231,8 @@ static int read_time_and_data(import_line_reader *r, td_bytes text, import_recor
         return refuse(r, reason, "expected 'TIME: DATA', found no ': '");
     if (!import_time_parse(td_bytes_of(text.data, colon), &out->time_ns))
         return refuse(r, reason, "the time in front of ': ' is not decimal seconds");
+    if (!check_time(r, out->time_ns, reason))
+        return 0;
     out->kind = IMPORT_FRAME;
     out->time_source = IMPORT_TIME_FILE;
     out->data = td_bytes_of(text.data + colon + 2, text.size - colon - 2);
@@ -243,7 +254,7 @@ static int read_url_line(import_line_reader *r, td_bytes line, import_record *ou
         out->time_source = IMPORT_TIME_FILE;
         td_bytes time = td_bytes_of(rest.data + 4, rest.size - 4);
         return import_time_parse(time, &out->time_ns)
-                   ? 1
+                   ? check_time(r, out->time_ns, reason)
                    : refuse(r, reason, "the time behind '<->' is not decimal seconds");
     }
     if (rest.size > 3 && memcmp(rest.data, "<- ", 3) == 0)
@@ -299,6 +310,8 @@ static int read_format2(import_line_reader *r, td_bytes line, import_record *out
         return 1;
     if (!json_find(root, "ts", &value) || !import_time_parse(number_text(value), &out->time_ns))
         return refuse(r, reason, "\"ts\" is missing or not decimal seconds");
+    if (!check_time(r, out->time_ns, reason))
+        return 0;
     out->time_source = IMPORT_TIME_FILE;
     (void)json_find_text(root, "conn", &out->conn);       /* may be absent: one connection */
     (void)json_find_text(root, type->url_key, &out->url); /* recv lines have none */
@@ -376,6 +389,8 @@ static int read_wrapper(import_line_reader *r, td_bytes line, json_value root, t
         return refuse(r, reason, "\"recv_ns\" is no time in nanoseconds");
     if (!is_ns && !parse_epoch(time, &out->time_ns))
         return refuse(r, reason, "\"ts\" is no time since 1970");
+    if (!check_time(r, out->time_ns, reason))
+        return 0;
     out->time_source = IMPORT_TIME_FILE;
     if (!read_dir(root, &out->dir))
         return refuse(r, reason, "\"dir\" is none of in, out, http");

@@ -25,6 +25,12 @@ static uint64_t real_mono_ns(void *ctx)
     return read_clock_ns(CLOCK_MONOTONIC);
 }
 
+static uint64_t real_boot_ns(void *ctx)
+{
+    (void)ctx;
+    return read_clock_ns(CLOCK_BOOTTIME);
+}
+
 static void real_sleep_until(void *ctx, uint64_t mono_ns)
 {
     (void)ctx;
@@ -41,6 +47,7 @@ td_clock clock_real(void)
     static const td_clock_ops OPS = {
         .wall_ns = real_wall_ns,
         .mono_ns = real_mono_ns,
+        .boot_ns = real_boot_ns,
         .sleep_until = real_sleep_until,
     };
     return (td_clock){.ops = &OPS, .ctx = NULL};

@@ -3,6 +3,7 @@
 #ifndef TD_BASE_CLOCK_H
 #define TD_BASE_CLOCK_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/attr.h"
@@ -14,6 +15,7 @@
 typedef struct td_clock_ops {
     uint64_t (*wall_ns)(void *ctx);
     uint64_t (*mono_ns)(void *ctx);
+    uint64_t (*boot_ns)(void *ctx); /* NULL: the machine is never suspended */
     void (*sleep_until)(void *ctx, uint64_t mono_ns);
 } td_clock_ops;
 
@@ -23,7 +25,8 @@ typedef struct td_clock {
     void *ctx;
 } td_clock;
 
-/* The machine's clocks: CLOCK_REALTIME, CLOCK_MONOTONIC, clock_nanosleep to an absolute time. */
+/* The machine's clocks: CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME, clock_nanosleep to an
+ * absolute time. */
 td_clock clock_real(void);
 
 /* Nanoseconds since 1970-01-01 UTC; may step either way. */
@@ -32,10 +35,18 @@ static inline uint64_t clock_wall_ns(td_clock clock)
     return clock.ops->wall_ns(clock.ctx);
 }
 
-/* Nanoseconds since some fixed moment; never steps. */
+/* Nanoseconds since some fixed moment; never steps. It stands still while the machine is suspended.
+ */
 static inline uint64_t clock_mono_ns(td_clock clock)
 {
     return clock.ops->mono_ns(clock.ctx);
+}
+
+/* The same with the time that the machine was suspended. */
+static inline uint64_t clock_boot_ns(td_clock clock)
+{
+    return clock.ops->boot_ns == NULL ? clock.ops->mono_ns(clock.ctx)
+                                      : clock.ops->boot_ns(clock.ctx);
 }
 
 /* Sleep until the monotonic clock shows mono_ns; returns at once if it does already. May return

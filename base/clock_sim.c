@@ -9,6 +9,7 @@ struct clock_sim {
     pthread_mutex_t mutex;
     uint64_t wall_ns;
     uint64_t mono_ns;
+    uint64_t suspended_ns;
     uint64_t sleep_count;
 };
 
@@ -51,6 +52,12 @@ static uint64_t sim_mono_ns(void *ctx)
     return read_locked(sim, &sim->mono_ns);
 }
 
+static uint64_t sim_boot_ns(void *ctx)
+{
+    clock_sim *sim = ctx;
+    return read_locked(sim, &sim->mono_ns) + read_locked(sim, &sim->suspended_ns);
+}
+
 static void sim_sleep_until(void *ctx, uint64_t mono_ns)
 {
     clock_sim *sim = ctx;
@@ -69,6 +76,7 @@ td_clock clock_sim_clock(clock_sim *sim)
     static const td_clock_ops OPS = {
         .wall_ns = sim_wall_ns,
         .mono_ns = sim_mono_ns,
+        .boot_ns = sim_boot_ns,
         .sleep_until = sim_sleep_until,
     };
     return (td_clock){.ops = &OPS, .ctx = sim};
@@ -87,6 +95,14 @@ void clock_sim_set_wall(clock_sim *sim, uint64_t wall_ns)
 {
     pthread_mutex_lock(&sim->mutex);
     sim->wall_ns = wall_ns;
+    pthread_mutex_unlock(&sim->mutex);
+}
+
+void clock_sim_suspend(clock_sim *sim, uint64_t ns)
+{
+    pthread_mutex_lock(&sim->mutex);
+    sim->wall_ns += ns;
+    sim->suspended_ns += ns;
     pthread_mutex_unlock(&sim->mutex);
 }
 

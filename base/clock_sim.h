@@ -25,6 +25,9 @@ void clock_sim_advance(clock_sim *sim, uint64_t ns);
 /* Step the wall clock, forward or back; the monotonic clock never steps. */
 void clock_sim_set_wall(clock_sim *sim, uint64_t wall_ns);
 
+/* Suspend the machine: wall clock and boot-time clock go on, the monotonic clock does not. */
+void clock_sim_suspend(clock_sim *sim, uint64_t ns);
+
 /* How often somebody slept. */
 uint64_t clock_sim_sleep_count(clock_sim *sim);
 

@@ -106,6 +106,30 @@ _Static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a
 /* Chunks that a merge holds decompressed at once, over all segments that overlap in time. */
 #define LIMIT_MERGE_CHUNKS 256u
 
+/* The wall clock under a recorder (recorder/session_clock.h). A step of up to the first is trusted
+ * at once, and receive times may stay ahead by as much; a leap second is one. A larger one must
+ * have lasted for the second: a clock that jumps and comes back, as a time server's bad answer or
+ * an operator's slip makes it, is right again by then. New sessions because of a clock that went
+ * back are at least the third apart, so that a clock that swings cannot keep a recorder from
+ * recording.
+ */
+#define LIMIT_CLOCK_TRUST_NS   (UINT64_C(1000) * 1000 * 1000)
+#define LIMIT_CLOCK_CONFIRM_NS (UINT64_C(10) * 1000 * 1000 * 1000)
+#define LIMIT_CLOCK_SESSION_NS (UINT64_C(300) * 1000 * 1000 * 1000)
+
+/* For how long a recorder's loop may stand still without an event: frames that came meanwhile are
+ * stamped late by as much. It turns every 10 ms; half a second is far beyond what a loaded machine
+ * does now and then. Events of that kind are at least the second apart; what stands still between
+ * is added up in the next one. */
+#define LIMIT_PAUSE_NS       (UINT64_C(500) * 1000 * 1000)
+#define LIMIT_PAUSE_EVENT_NS (UINT64_C(10) * 1000 * 1000 * 1000)
+
+/* Receive times that import takes: 1990-01-01 to 2100-01-01, UTC. Earlier than any feed, and no
+ * clock of ours will show a later one; so a slip of a digit or a unit is a malformed line and not a
+ * frame of another century. */
+#define LIMIT_IMPORT_FIRST_NS UINT64_C(631152000000000000)
+#define LIMIT_IMPORT_END_NS   UINT64_C(4102444800000000000)
+
 /* A line of a capture file that import reads: a frame of the largest size cannot come in a line,
  * and has never come near it. A longer line is reported and passed over. */
 #define LIMIT_IMPORT_LINE_BYTES ((size_t)16 << 20)

@@ -23,6 +23,12 @@ typedef struct comparison {
 
 /* ---- chunks ---- */
 
+/* A time as the catalog keeps it: its numbers have a sign. */
+static uint64_t kept_ns(uint64_t ns)
+{
+    return ns > INT64_MAX ? INT64_MAX : ns;
+}
+
 static int same_chunk(const segment_index *a, const segment_index *b, size_t i)
 {
     const index_chunk *left = &a->chunks[i];
@@ -30,7 +36,8 @@ static int same_chunk(const segment_index *a, const segment_index *b, size_t i)
     return left->number == right->number && left->offset == right->offset &&
            left->chunk_bytes == right->chunk_bytes && left->index_bytes == right->index_bytes &&
            left->uncompressed_bytes == right->uncompressed_bytes &&
-           left->first_ns == right->first_ns && left->last_ns == right->last_ns &&
+           kept_ns(left->first_ns) == kept_ns(right->first_ns) &&
+           kept_ns(left->last_ns) == kept_ns(right->last_ns) &&
            left->message_count == right->message_count &&
            left->bitmap_bytes == right->bitmap_bytes &&
            (left->bitmap_bytes == 0 ||

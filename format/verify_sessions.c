@@ -140,6 +140,8 @@ static td_result merge_streams(verification *v, const char *session, time_stream
     uint64_t last = 0;
     uint64_t repeats = 0;
     uint64_t first_repeat = 0;
+    uint64_t backs = 0;
+    uint64_t first_back = 0;
     while (count > 0) {
         size_t least = 0;
         for (size_t i = 1; i < count; i++) {
@@ -147,10 +149,11 @@ static td_result merge_streams(verification *v, const char *session, time_stream
                 least = i;
         }
         uint64_t now = head_of(&streams[least]);
-        TD_ASSERT(now >= last);
+        if (now < last && backs++ == 0)
+            first_back = now;
         if (now == last && repeats++ == 0)
             first_repeat = now;
-        last = now;
+        last = now > last ? now : last;
         td_result rc = stream_next(&streams[least], err);
         if (rc == TD_EOF) {
             stream_fini(&streams[least]);
@@ -160,6 +163,11 @@ static td_result merge_streams(verification *v, const char *session, time_stream
             return rc;
         }
     }
+    if (backs > 0)
+        findings_add(&v->findings, VERIFY_DAMAGED, "", 0,
+                     "session %s: %llu frames have a receive time before that of the frame before, "
+                     "the first at %llu",
+                     session, (unsigned long long)backs, (unsigned long long)first_back);
     if (repeats > 0)
         findings_add(
             &v->findings, VERIFY_DAMAGED, "", 0,
@@ -167,6 +175,19 @@ static td_result merge_streams(verification *v, const char *session, time_stream
             "first at %llu",
             session, (unsigned long long)repeats, (unsigned long long)first_repeat);
     return TD_OK;
+}
+
+/* From one segment of a feed to the next times rise as they do within one. */
+static void check_order(verification *v, const time_stream *s, const checked_segment *segment)
+{
+    if (s->segment_count == 0)
+        return;
+    const checked_segment *before = s->segments[s->segment_count - 1];
+    if (segment->first_ns != 0 && segment->first_ns < before->result.totals.last_ns)
+        findings_add(&v->findings, VERIFY_DAMAGED, segment->listed->path, 0,
+                     "begins at %llu, and the segment before it in its session ends at %llu",
+                     (unsigned long long)segment->first_ns,
+                     (unsigned long long)before->result.totals.last_ns);
 }
 
 static td_result add_to_stream(time_stream *s, const checked_segment *segment, td_err *err)
@@ -204,6 +225,7 @@ static td_result gather(verification *v, size_t from, time_stream *streams, size
             streams[*count] = (time_stream){.v = v};
             td_buf_init(&streams[(*count)++].times, LIMIT_CHUNK_BYTES);
         }
+        check_order(v, &streams[*count - 1], segment);
         rc = add_to_stream(&streams[*count - 1], segment, err);
     }
     *end = at;

@@ -44,7 +44,9 @@ typedef struct record_talk {
     output_stream output; /* JSON lines; the disk thread's while recording */
     pthread_mutex_t mutex;
     progress_line progress;
+    const char *session; /* the present one; before threads begin */
     td_clock clock;
+    uint64_t clock_session_mono_ns; /* no further session because of the clock before this moment */
     uint8_t is_json;
     uint8_t is_unread; /* it was said that the output cannot be written */
 } record_talk;
@@ -143,6 +145,7 @@ static void on_durable(void *user, const durable_count *count)
     json_write_member_u64(json, "conn", count->conn);
     json_write_member_u64(json, "in", count->in);
     json_write_member_u64(json, "out", count->out);
+    json_write_member_text(json, "session", talk->session);
     json_write_object_end(json);
     json_write_object_end(json);
     output_json_end(&talk->output);
@@ -230,6 +233,7 @@ static td_result run(record_talk *talk, archive *into, const recorder_config *co
                                   .config = config,
                                   .clock = talk->clock,
                                   .log = log,
+                                  .clock_session_mono_ns = talk->clock_session_mono_ns,
                                   .durable = on_durable,
                                   .status = on_status,
                                   .user = talk};
@@ -244,32 +248,62 @@ static td_result run(record_talk *talk, archive *into, const recorder_config *co
     return rc;
 }
 
-static td_result record(const verb_context *context, const record_line *line, td_err *err)
+/* One session, from the archive's lock to its summary. */
+static td_result record_session(const verb_context *context, record_talk *talk, const char *path,
+                                const recorder_config *config, supervisor_status *final,
+                                td_err *err)
+{
+    archive *into = NULL;
+    td_log log = report_log(context->report);
+    archive_options options = {
+        .io = io_posix(), .clock = talk->clock, .log = &log, .verb = "record"};
+    td_result rc = archive_open(&options, path, ARCHIVE_APPEND, &into, err);
+    if (rc == TD_OK) {
+        talk->session = archive_session(into);
+        rc = run(talk, into, config, &log, final, err);
+    }
+    progress_end(&talk->progress);
+    if (rc == TD_OK && talk->is_json)
+        write_summary(talk, archive_session(into), final);
+    else if (rc == TD_OK)
+        say_summary(context->report, path, final);
+    archive_close(into);
+    return rc;
+}
+
+/* What is left of the bounds after a session. 0: nothing, they are met. */
+static int take_from_bounds(recorder_config *config, const supervisor_status *done)
+{
+    if ((config->duration_ns != 0 && done->elapsed_ns >= config->duration_ns) ||
+        (config->max_frames != 0 && done->intake.frames_in >= config->max_frames))
+        return 0;
+    if (config->duration_ns != 0)
+        config->duration_ns -= done->elapsed_ns;
+    if (config->max_frames != 0)
+        config->max_frames -= done->intake.frames_in;
+    return 1;
+}
+
+/* One session, and another one whenever the wall clock went back: times of one session only rise.
+ */
+static td_result record(const verb_context *context, record_line *line, td_err *err)
 {
     const char *path = NULL;
-    archive *into = NULL;
     supervisor_status final = {0};
     td_err late;
-    td_log log = report_log(context->report);
     record_talk talk = {.clock = clock_real(), .is_json = line->json.is_json};
     pthread_mutex_init(&talk.mutex, NULL);
     output_init(&talk.output, stdout);
     progress_init(&talk.progress, context->report);
-    archive_options options = {
-        .io = io_posix(), .clock = talk.clock, .log = &log, .verb = "record"};
     td_result rc = archive_choice_require(&line->archive, &path, err);
     if (rc == TD_OK && talk.is_json)
         rc = output_detach(&talk.output, err);
-    if (rc == TD_OK)
-        rc = archive_open(&options, path, ARCHIVE_APPEND, &into, err);
-    if (rc == TD_OK)
-        rc = run(&talk, into, &line->config, &log, &final, err);
-    progress_end(&talk.progress);
-    if (rc == TD_OK && talk.is_json)
-        write_summary(&talk, archive_session(into), &final);
-    else if (rc == TD_OK)
-        say_summary(context->report, path, &final);
-    archive_close(into);
+    int goes_on = rc == TD_OK;
+    while (goes_on) {
+        rc = record_session(context, &talk, path, &line->config, &final, err);
+        goes_on = rc == TD_OK && final.is_clock_wrong && take_from_bounds(&line->config, &final);
+        talk.clock_session_mono_ns = clock_mono_ns(talk.clock) + LIMIT_CLOCK_SESSION_NS;
+    }
     td_result written = output_finish(&talk.output, rc == TD_OK ? err : &late);
     pthread_mutex_destroy(&talk.mutex);
     return rc == TD_OK ? written : rc;

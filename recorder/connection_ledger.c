@@ -94,27 +94,33 @@ static void close_earlier(connection *self, uint64_t to_ns)
                        .shard = row->shard,
                        .conn = row->conn,
                        .gap = *row};
-        ended.gap.to_ns = to_ns;
+        /* One that begins in the future is of a session whose clock was wrong: its length cannot be
+         * known, and the stretch until now has a row of its own. */
+        int is_ahead = row->from_ns > to_ns;
+        ended.gap.to_ns = is_ahead ? row->from_ns : to_ns;
+        if (is_ahead)
+            ended.gap.detail = "the next session's clock was behind this moment";
         connection_say(self, &ended);
-        closed++;
+        closed += !is_ahead;
     }
     if (closed == 0 && self->options.earlier_from_ns != 0) {
         event between = connection_event(self, EVENT_GAP);
         between.conn = 0;
-        between.gap = (gap_row){.reason = self->options.earlier_reason,
-                                .feed = connection_feed_name(self),
-                                .line = self->slot.line,
-                                .shard = self->slot.shard,
-                                .topic = "",
-                                .symbol = "",
-                                .from_ns = self->options.earlier_from_ns,
-                                .to_ns = to_ns,
-                                .frames_lost = GAP_FRAMES_UNKNOWN,
-                                .covered_by = "",
-                                .cause = self->options.earlier_reason == GAP_CRASH
-                                             ? "recorder ended without a stop"
-                                             : "nothing was recording",
-                                .detail = ""};
+        between.gap = (gap_row){
+            .reason = self->options.earlier_reason,
+            .feed = connection_feed_name(self),
+            .line = self->slot.line,
+            .shard = self->slot.shard,
+            .topic = "",
+            .symbol = "",
+            .from_ns =
+                self->options.earlier_from_ns < to_ns ? self->options.earlier_from_ns : to_ns,
+            .to_ns = to_ns,
+            .frames_lost = GAP_FRAMES_UNKNOWN,
+            .covered_by = "",
+            .cause = self->options.earlier_reason == GAP_CRASH ? "recorder ended without a stop"
+                                                               : "nothing was recording",
+            .detail = ""};
         connection_say(self, &between);
     }
     self->has_been_live = 1;

@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/buf.h"
+#include "base/time_text.h"
 #include "recorder/drop_count.h"
 #include "schema/decode.h"
 
@@ -15,6 +16,17 @@
 /* An event's JSON; a segment or subscribe event with thousands of topics is the longest. */
 enum { EVENT_BYTES_MAX = 4 << 20 };
 
+/* The loop stood still: what is to be told, in one event, if it happens again and again. */
+typedef struct stall_watch {
+    uint64_t tick_mono_ns; /* of the last tick; 0 before the first */
+    uint64_t from_ns;      /* first and last receive time of what was not told yet */
+    uint64_t to_ns;
+    uint64_t count;
+    uint64_t total_ns;
+    uint64_t suspended_ns; /* of that */
+    uint64_t next_mono_ns; /* no event before */
+} stall_watch;
+
 typedef enum intake_state { STATE_FLOWING, STATE_PAUSED, STATE_DROPPING } intake_state;
 
 struct intake {
@@ -24,6 +36,7 @@ struct intake {
     uint64_t paused_at_mono_ns;
     uint64_t paused_at_recv_ns;
     drop_count *drops;
+    stall_watch stalls;
     td_buf event_json;
     intake_stats stats;
 };
@@ -38,7 +51,7 @@ td_result intake_open(const intake_options *options, intake **out, td_err *err)
     if (self == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for the intake");
     self->options = *options;
-    session_clock_init(&self->clock, options->clock, options->after_ns);
+    session_clock_init(&self->clock, options->clock);
     td_buf_init(&self->event_json, EVENT_BYTES_MAX);
     td_result rc = drop_count_open(&self->drops, err);
     if (rc != TD_OK) {
@@ -130,13 +143,6 @@ void intake_closed(intake *self, const intake_slot *slot)
     put_small(self, &record, (td_bytes){0});
     record.kind = INTAKE_CLOSED;
     put_small(self, &record, (td_bytes){0});
-}
-
-void intake_stop(intake *self)
-{
-    intake_record record = {.kind = INTAKE_STOP, .recv_ns = self->clock.last_recv_ns};
-    put_small(self, &record, (td_bytes){0});
-    td_ring_wake(self->options.ring);
 }
 
 static void say_overload(intake *self, const char *state, uint64_t from_ns, uint64_t to_ns,
@@ -328,25 +334,142 @@ void intake_http(intake *self, uint16_t feed_index, size_t http, td_bytes body,
     self->stats.http_replies++;
 }
 
-static void say_clock_step(intake *self, session_clock_step step, int64_t step_ns)
+/* ---- clocks ---- */
+
+static void say_clock(intake *self, event *said)
 {
-    event said = {.kind = EVENT_CLOCK,
-                  .step_ns = step == CLOCK_STEP_FORWARD ? step_ns : -step_ns,
-                  .offset_ns = self->clock.offset_ns,
-                  .state = step == CLOCK_STEP_FORWARD ? "adopted" : "held"};
+    said->kind = EVENT_CLOCK;
+    said->offset_ns = self->clock.offset_ns;
+    if (said->wall_ns == 0)
+        said->wall_ns = clock_wall_ns(self->options.clock);
     for (size_t i = 0; i < self->options.config->feed_count; i++)
-        intake_event(self, (uint16_t)i, &said);
-    td_log_say(self->options.log, TD_LOG_WARNING, "the wall clock stepped %s by %.3f s%s",
-               step == CLOCK_STEP_FORWARD ? "forward" : "back", (double)step_ns / 1e9,
-               step == CLOCK_STEP_FORWARD ? "; adopted" : "; held until the next session");
+        intake_event(self, (uint16_t)i, said);
+}
+
+static void warn_of_step(const intake *self, session_clock_step step, int64_t step_ns)
+{
+    const td_log *log = self->options.log;
+    const char *way = step_ns < 0 ? "back" : "forward";
+    double seconds = (double)(step_ns < 0 ? -step_ns : step_ns) / 1e9;
+    double confirm_s = (double)LIMIT_CLOCK_CONFIRM_NS / 1e9;
+    switch (step) {
+    case CLOCK_STEP_SEEN:
+        td_log_say(log, TD_LOG_WARNING,
+                   "the wall clock stepped %s by %.3f s; that counts if it lasts for %.0f s", way,
+                   seconds, confirm_s);
+        break;
+    case CLOCK_STEP_ADOPTED:
+        td_log_say(log, TD_LOG_WARNING, "the wall clock's step by %.3f s is taken over", seconds);
+        break;
+    case CLOCK_STEP_WITHDRAWN:
+        td_log_say(log, TD_LOG_WARNING,
+                   "the wall clock is where it was before it stepped %s by %.3f s: no receive "
+                   "time was changed",
+                   way, seconds);
+        break;
+    case CLOCK_STEP_HELD:
+        td_log_say(log, TD_LOG_WARNING,
+                   "the wall clock stepped back by %.3f s; receive times stay ahead by that much "
+                   "until the next session",
+                   seconds);
+        break;
+    case CLOCK_STEP_WRONG:
+        td_log_say(log, TD_LOG_WARNING,
+                   "the wall clock is %.3f s behind this session's receive times, and has been "
+                   "for %.0f s: times must rise, so only another session can have the right ones",
+                   seconds, confirm_s);
+        break;
+    case CLOCK_STEP_NONE:
+        break;
+    }
+}
+
+static void compare_clocks(intake *self)
+{
+    int64_t step_ns;
+    session_clock_step step = session_clock_check(&self->clock, &step_ns);
+    if (step == CLOCK_STEP_NONE)
+        return;
+    event said = {.step_ns = step_ns, .state = session_clock_step_name(step)};
+    say_clock(self, &said);
+    warn_of_step(self, step, step_ns);
+}
+
+void intake_start(intake *self)
+{
+    uint64_t wall_ns = clock_wall_ns(self->options.clock);
+    uint64_t end_ns = self->options.archive_end_ns;
+    if (wall_ns >= end_ns)
+        return;
+    char end[TD_TIME_TEXT_BYTES];
+    char ahead[TD_TIME_TEXT_BYTES];
+    td_time_format(end_ns, end);
+    td_duration_format(end_ns - wall_ns, ahead);
+    event said = {.step_ns = -(int64_t)(end_ns - wall_ns),
+                  .state = "before_archive_end",
+                  .wall_ns = wall_ns,
+                  .archive_end_ns = end_ns};
+    say_clock(self, &said);
+    td_log_say(self->options.log, TD_LOG_WARNING,
+               "the archive ends at %s, %s after the wall clock's time: either the clock is wrong "
+               "now, or it was wrong then; frames get the wall clock's time",
+               end, ahead);
+}
+
+int intake_is_clock_wrong(const intake *self)
+{
+    return self->clock.is_wrong && self->clock.seen_ns < 0;
+}
+
+/* What came while the loop stood still is stamped when it runs again: late, by up to all of it. */
+static void say_stalls(intake *self, uint64_t mono_ns)
+{
+    stall_watch *watch = &self->stalls;
+    TD_ASSERT(watch->count > 0);
+    int is_suspended = watch->suspended_ns > watch->total_ns / 2;
+    event said = {.state = "paused",
+                  .from_ns = watch->from_ns,
+                  .to_ns = watch->to_ns,
+                  .count = watch->count,
+                  .cause = is_suspended ? "suspended" : "not running"};
+    say_clock(self, &said);
+    char total[TD_TIME_TEXT_BYTES];
+    td_duration_format(watch->total_ns, total);
+    td_log_say(self->options.log, TD_LOG_WARNING,
+               "%s for %s: frames that came meanwhile have late receive times",
+               is_suspended ? "the machine was suspended" : "the recorder did not run", total);
+    *watch = (stall_watch){.tick_mono_ns = watch->tick_mono_ns,
+                           .next_mono_ns = mono_ns + LIMIT_PAUSE_EVENT_NS};
+}
+
+static void look_for_stall(intake *self)
+{
+    stall_watch *watch = &self->stalls;
+    uint64_t mono_ns = clock_mono_ns(self->options.clock);
+    uint64_t suspended_ns = session_clock_take_suspension(&self->clock);
+    uint64_t stood_ns = suspended_ns;
+    if (watch->tick_mono_ns != 0)
+        stood_ns += mono_ns - watch->tick_mono_ns;
+    watch->tick_mono_ns = mono_ns;
+    if (stood_ns >= LIMIT_PAUSE_NS) {
+        uint64_t to_ns = (uint64_t)((int64_t)mono_ns + self->clock.offset_ns);
+        if (watch->count == 0)
+            watch->from_ns = to_ns - stood_ns;
+        watch->to_ns = to_ns;
+        watch->count++;
+        watch->total_ns += stood_ns;
+        watch->suspended_ns += suspended_ns;
+        self->stats.stalls++;
+        self->stats.stalled_ns += stood_ns;
+    }
+    if (watch->count > 0 && mono_ns >= watch->next_mono_ns)
+        say_stalls(self, mono_ns);
 }
 
 void intake_tick(intake *self)
 {
-    int64_t step_ns;
-    session_clock_step step = session_clock_check(&self->clock, &step_ns);
-    if (step != CLOCK_STEP_NONE)
-        say_clock_step(self, step, step_ns);
+    look_for_stall(self);
+    compare_clocks(self);
     if (self->state == STATE_DROPPING && is_half_empty(self)) {
         end_drop(self);
     } else if (self->state == STATE_PAUSED) {
@@ -358,6 +481,15 @@ void intake_tick(intake *self)
             begin_drop(self);
         }
     }
+}
+
+void intake_stop(intake *self)
+{
+    if (self->stalls.count > 0)
+        say_stalls(self, clock_mono_ns(self->options.clock));
+    intake_record record = {.kind = INTAKE_STOP, .recv_ns = self->clock.last_recv_ns};
+    put_small(self, &record, (td_bytes){0});
+    td_ring_wake(self->options.ring);
 }
 
 void intake_get_stats(const intake *self, intake_stats *out)

@@ -67,7 +67,8 @@ typedef struct intake_options {
     td_clock clock;
     const recorder_config *config; /* borrowed */
     const td_log *log;
-    uint64_t after_ns; /* no receive time at or below this */
+    uint64_t archive_end_ns; /* receive time of the newest frame that its feeds have; 0: none. It
+                              * has no say in receive times, see intake_start. */
     /* Stop and resume reading all sockets. */
     void (*pause)(void *user);
     void (*resume)(void *user);
@@ -83,10 +84,17 @@ typedef struct intake_stats {
     uint64_t paused_ns;
     uint64_t last_data_ns; /* recv_ns of the latest frame */
     uint64_t http_replies; /* kept */
+    uint64_t stalls;       /* how often the loop stood still for LIMIT_PAUSE_NS */
+    uint64_t stalled_ns;   /* for how long in all */
 } intake_stats;
 
 TD_MUST_USE td_result intake_open(const intake_options *options, intake **out, td_err *err);
 void intake_close(intake *self);
+
+/* Once, before anything connects: if the wall clock lies before the archive's end, one of the two
+ * is wrong, and it becomes an event of each feed and a warning. Receive times are the wall clock's.
+ */
+void intake_start(intake *self);
 
 /* A frame that came in, or was handed to the socket, at mono_ns (monotonic clock). Counts its
  * ordinal; returns its receive time. */
@@ -109,8 +117,12 @@ void intake_closed(intake *self, const intake_slot *slot);
  * What cannot be kept (no memory) is logged. Returns the event's time. */
 uint64_t intake_event(intake *self, uint16_t feed_index, const event *what);
 
-/* To be called at least every 10 ms: ends pauses and drops, compares clocks. */
+/* To be called at least every 10 ms: ends pauses and drops, compares clocks, and sees for how long
+ * it was not called. */
 void intake_tick(intake *self);
+
+/* 1 if the wall clock shows that the session's times are wrong and cannot become right in it. */
+int intake_is_clock_wrong(const intake *self);
 
 /* The last record: waits for room, for by now nobody reads sockets any more. */
 void intake_stop(intake *self);

@@ -60,16 +60,28 @@ static int is_over(const supervisor *self)
 {
     if (atomic_load_explicit(&self->is_asked_to_stop, memory_order_acquire) ||
         atomic_load_explicit(&self->has_thread_failed, memory_order_acquire) ||
-        atomic_load_explicit(&self->is_low, memory_order_acquire))
+        atomic_load_explicit(&self->is_low, memory_order_acquire) || self->is_clock_wrong)
         return 1;
     uint64_t duration_ns = self->options.config->duration_ns;
     return duration_ns != 0 && elapsed_ns(self) >= duration_ns;
+}
+
+/* Times of this session cannot become right any more: it ends like any other, and says why. */
+static void end_for_clock(supervisor *self)
+{
+    if (self->is_clock_wrong || !intake_is_clock_wrong(self->intake) ||
+        clock_mono_ns(self->options.clock) < self->options.clock_session_mono_ns)
+        return;
+    self->is_clock_wrong = 1;
+    td_log_say(self->options.log, TD_LOG_WARNING,
+               "this session ends, and a new session begins with the wall clock's time");
 }
 
 static void tick(supervisor *self, uint64_t *status_at_ns)
 {
     uint64_t mono_ns = clock_mono_ns(self->options.clock);
     intake_tick(self->intake);
+    end_for_clock(self);
     say_findings(self);
     if (self->options.status != NULL && mono_ns >= *status_at_ns) {
         supervisor_status status;
@@ -169,6 +181,7 @@ td_result supervisor_run(supervisor *self, supervisor_status *final, td_err *err
     td_err failure;
     self->started_mono_ns = clock_mono_ns(self->options.clock);
     say_session(self, "starts");
+    intake_start(self->intake);
     for (size_t i = 0; i < self->connection_count; i++)
         connection_start(self->connections[i]);
     for (size_t i = 0; i < self->options.config->feed_count; i++)
@@ -186,6 +199,8 @@ td_result supervisor_run(supervisor *self, supervisor_status *final, td_err *err
     self->disk = NULL;
     keep_first(self, rc, &failure);
     fill_status(self, final);
+    final->is_clock_wrong = self->is_clock_wrong && self->result == TD_OK &&
+                            !atomic_load_explicit(&self->is_asked_to_stop, memory_order_acquire);
     /* Only what has all been written may be called a clean stop; else the next session finds the
      * gap. */
     int is_whole = encoded == TD_OK && rc == TD_OK;

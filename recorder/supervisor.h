@@ -41,6 +41,8 @@ typedef struct supervisor_status {
     uint64_t connections, live; /* slots, and those whose subscriptions are all acknowledged */
     uint64_t http_failures;
     uint64_t elapsed_ns;
+    uint8_t is_clock_wrong; /* 1: it ended because the wall clock went back, and should be opened
+                             * again, in a new session */
 } supervisor_status;
 
 typedef struct supervisor_options {
@@ -48,6 +50,7 @@ typedef struct supervisor_options {
     const recorder_config *config;
     td_clock clock;
     const td_log *log;
+    uint64_t clock_session_mono_ns; /* it does not end because of the clock before this moment */
     /* Called on the disk thread after each chunk's fdatasync, once per connection in it. */
     void (*durable)(void *user, const durable_count *count);
     /* Called on the network thread about every 100 ms. */
@@ -60,7 +63,8 @@ typedef struct supervisor_options {
 TD_MUST_USE td_result supervisor_open(const supervisor_options *options, supervisor **out,
                                       td_err *err);
 
-/* Record until told to stop (supervisor_stop, duration, max_frames, until_close), or until it
+/* Record until told to stop (supervisor_stop, duration, max_frames, until_close), until the wall
+ * clock went back so far that the session's times are wrong (is_clock_wrong in final), or until it
  * cannot go on: TD_E_IO, TD_E_NOSPACE, TD_E_NOMEM; TD_E_NETWORK: every feed refused us for good
  * before anything stood, or a strict feed's subscription was refused. Everything received before is
  * durable when it returns, but after TD_E_IO, TD_E_NOMEM, and a disk that was really full; when

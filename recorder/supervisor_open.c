@@ -3,11 +3,13 @@
 #include "recorder/supervisor_impl.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/random.h"
 #include "cli/version.h"
+#include "format/archive_newest.h"
 #include "format/archive_recover.h"
 #include "format/ledger.h"
 
@@ -262,25 +264,54 @@ static td_result open_threads(supervisor *self, td_err *err)
     return rc == TD_OK ? encoder_open(&encoding, &self->encoder, err) : rc;
 }
 
-/* Receive times go on behind those of the latest session, also if the clock was set back since. */
+static int records_feed(void *user, const char *feed)
+{
+    const supervisor *self = user;
+    for (size_t i = 0; i < self->options.config->feed_count; i++) {
+        if (strcmp(self->options.config->feeds[i].name, feed) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+/* Receive times are the wall clock's, whatever the archive has; where the two contradict each other
+ * the intake says so. */
 static td_result open_intake(supervisor *self, td_err *err)
 {
     TD_ASSERT(self->ring != NULL);
     TD_ASSERT(self->encoder != NULL);
-    uint64_t after_ns = 0;
-    for (size_t i = 0; i < self->options.config->feed_count; i++) {
-        if (self->feeds[i].history.is_known && self->feeds[i].history.last_ns > after_ns)
-            after_ns = self->feeds[i].history.last_ns;
-    }
+    const newest_query all = {.until_ns = UINT64_MAX, .wants_feed = records_feed, .user = self};
     intake_options options = {.ring = self->ring,
                               .clock = self->options.clock,
                               .config = self->options.config,
                               .log = self->options.log,
-                              .after_ns = after_ns,
                               .pause = pause_all,
                               .resume = resume_all,
                               .user = self};
-    return intake_open(&options, &self->intake, err);
+    td_result rc = archive_newest_ns(self->options.archive, &all, &options.archive_end_ns, err);
+    return rc == TD_OK ? intake_open(&options, &self->intake, err) : rc;
+}
+
+static int is_feed(void *user, const char *feed)
+{
+    return strcmp(*(const char *const *)user, feed) == 0;
+}
+
+/* Where the feed's last session ended, on the clock that this session begins with. One whose end
+ * lies in the future had a wrong clock, or this one has: how long nothing was recorded is not known
+ * then, and the stretch begins at the newest frame that is not later than now. 0: there is none, so
+ * nothing is missing on that side. */
+static td_result find_earlier_end(const supervisor *self, size_t feed_index, uint64_t *end_ns,
+                                  td_err *err)
+{
+    const feed_history *history = &self->feeds[feed_index].history;
+    uint64_t now_ns = clock_wall_ns(self->options.clock);
+    *end_ns = history->last_ns;
+    if (*end_ns <= now_ns)
+        return TD_OK;
+    const char *name = self->options.config->feeds[feed_index].name;
+    const newest_query before = {.until_ns = now_ns, .wants_feed = is_feed, .user = &name};
+    return archive_newest_ns(self->options.archive, &before, end_ns, err);
 }
 
 /* A gap since an earlier session is opened only where that session had a live connection. */
@@ -304,11 +335,13 @@ static td_result open_slot(supervisor *self, size_t feed_index, uint32_t shard, 
         .shard_count = feed->subscription.shard_count,
     };
     options.topics = subscription_shard(&feed->subscription, shard, &options.topic_count);
+    td_result rc = TD_OK;
     if (history->is_known && history->is_live) {
         options.earlier_reason = history->is_crashed ? GAP_CRASH : GAP_RESTART;
-        options.earlier_from_ns = history->last_ns;
+        rc = find_earlier_end(self, feed_index, &options.earlier_from_ns, err);
     }
-    td_result rc = td_random_system(&options.seed, sizeof options.seed, err);
+    if (rc == TD_OK)
+        rc = td_random_system(&options.seed, sizeof options.seed, err);
     if (rc == TD_OK)
         rc = connection_open(&options, &self->connections[self->connection_count], err);
     if (rc == TD_OK)

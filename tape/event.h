@@ -33,7 +33,11 @@ typedef enum event_kind {
     EVENT_AUTH,       /* slot, conn, state ("sent", "accepted", "refused", "unanswered"), detail */
     EVENT_DISCONNECT, /* slot, conn, in, out, code, reason, by, cause */
     EVENT_GAP,        /* gap (feed left out: it is the channel's) */
-    EVENT_CLOCK,      /* step_ns, offset_ns, state ("adopted", "held") */
+    EVENT_CLOCK,      /* step_ns, offset_ns, state, wall_ns. state "seen", "adopted", "withdrawn",
+                         "held", "new_session": the wall clock stepped (recorder/session_clock.h);
+                         "before_archive_end", at the start, step_ns before archive_end_ns;
+                         "paused": the recorder did not run, from_ns, to_ns, count of times, cause
+                         ("not running", "suspended") */
     EVENT_OVERLOAD,   /* slot, state ("begins", "ends"), from_ns, to_ns, frames, bytes, cause */
     EVENT_ROTATE,     /* number of the segment that ended, frames, bytes, cause */
     EVENT_HEARTBEAT,  /* slot, conn, what ("ping", "pong"), dir: WebSocket control frames */
@@ -79,6 +83,7 @@ typedef struct event {
     uint64_t from_ns, to_ns;
     uint64_t frames, bytes;
     uint64_t ordinal, offset;
+    uint64_t wall_ns, archive_end_ns, count;
     int64_t step_ns, offset_ns;
     const event_slot *slots; /* EVENT_SEGMENT */
     size_t slot_count;       /* <= LIMIT_FEED_SLOTS */

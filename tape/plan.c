@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/clock.h"
 #include "format/archive_plan.h"
 #include "tape/source.h"
 
@@ -250,6 +251,15 @@ void tape_plan_done(tape_plan *plan, tape_source *source)
         source_shut(source);
 }
 
+/* A recorder that writes now has the time of now, also beside segments that lie in the future. */
+static uint64_t follow_from_ns(const tape_plan *plan)
+{
+    const uint64_t two_hours_ns = UINT64_C(2) * 3600 * TD_NS_PER_S;
+    uint64_t now_ns = clock_wall_ns(archive_clock(plan->archive));
+    uint64_t lately_ns = now_ns > two_hours_ns ? now_ns - two_hours_ns : 0;
+    return plan->newest_ns < lately_ns ? plan->newest_ns : lately_ns;
+}
+
 td_result tape_plan_follow(tape_plan *plan, td_err *err)
 {
     TD_ASSERT(plan->options.is_following);
@@ -267,9 +277,9 @@ td_result tape_plan_follow(tape_plan *plan, td_err *err)
             source_shut(source);
     }
     if (plan->waiting_count == 0) {
-        uint64_t from_ns = plan->options.lead_from_ns;
-        td_result rc =
-            plan_segments(plan, from_ns > plan->newest_ns ? from_ns : plan->newest_ns, err);
+        uint64_t from_ns = follow_from_ns(plan);
+        uint64_t lead_ns = plan->options.lead_from_ns;
+        td_result rc = plan_segments(plan, from_ns > lead_ns ? from_ns : lead_ns, err);
         if (rc != TD_OK)
             return td_err_add(err, rc, "following");
     }

@@ -150,32 +150,32 @@ static void expect_archive(scene *s, const expected_row *rows)
 static void test_line_format(void **state)
 {
     static const expected_row ROWS[] = {
-        EVENT("inverse", 10000000000, "\"event\":\"segment\""),
-        EVENT("inverse", 10000000000, "\"event\":\"session\""),
-        EVENT("inverse", 10000000000, "\"url\":\"" URL "\""),
-        {"inverse", CHANNEL_OUT, "_control", "", 0, 1, 1, 11000000000, "{\"op\":\"ping\"}"},
-        {"inverse", CHANNEL_IN, "trade", "BTCUSD", 0, 1, 1, 12000000000, TRADE},
-        {"inverse", CHANNEL_IN, "_control", "", 0, 1, 2, 12000000001, "{\"success\":true}"},
-        {"inverse", CHANNEL_IN, "_unknown", "", 0, 1, 3, 12000000002, "hello: you"},
-        EVENT("inverse", 20000000000, "\"event\":\"disconnect\""),
-        EVENT("inverse", 20000000000, "\"event\":\"gap\""),
-        EVENT("inverse", 20000000000, "\"conn\":2"),
-        {"inverse", CHANNEL_IN, "trade", "BTCUSD", 0, 2, 1, 21000000000, TRADE},
-        EVENT("inverse", 21000000000, "\"state\":\"stop\""),
+        EVENT("inverse", 1618675210000000000, "\"event\":\"segment\""),
+        EVENT("inverse", 1618675210000000000, "\"event\":\"session\""),
+        EVENT("inverse", 1618675210000000000, "\"url\":\"" URL "\""),
+        {"inverse", CHANNEL_OUT, "_control", "", 0, 1, 1, 1618675211000000000, "{\"op\":\"ping\"}"},
+        {"inverse", CHANNEL_IN, "trade", "BTCUSD", 0, 1, 1, 1618675212000000000, TRADE},
+        {"inverse", CHANNEL_IN, "_control", "", 0, 1, 2, 1618675212000000001, "{\"success\":true}"},
+        {"inverse", CHANNEL_IN, "_unknown", "", 0, 1, 3, 1618675212000000002, "hello: you"},
+        EVENT("inverse", 1618675220000000000, "\"event\":\"disconnect\""),
+        EVENT("inverse", 1618675220000000000, "\"event\":\"gap\""),
+        EVENT("inverse", 1618675220000000000, "\"conn\":2"),
+        {"inverse", CHANNEL_IN, "trade", "BTCUSD", 0, 2, 1, 1618675221000000000, TRADE},
+        EVENT("inverse", 1618675221000000000, "\"state\":\"stop\""),
         {NULL, CHANNEL_IN, NULL, NULL, 0, 0, 0, 0, NULL},
     };
     scene *s = *state;
     import_options options = options_of(s, IMPORT_CRYPTOFEED);
     import_text(s, &options,
                 "configuration: {}\n"
-                "wss://stream.bybit.com/realtime?api_key=k&signature=s <-> 10\n" URL
-                " <- 11.0: {\"op\":\"ping\"}\n"
-                "12: " TRADE "\n"
+                "wss://stream.bybit.com/realtime?api_key=k&signature=s <-> 1618675210\n" URL
+                " <- 1618675211.0: {\"op\":\"ping\"}\n"
+                "1618675212: " TRADE "\n"
                 "rubbish\n"
-                "12.000000000: {\"success\":true}\n"
-                "11.5: hello: you\n"
-                "\n" URL " <-> 20\n"
-                "21: " TRADE "\n\n\n");
+                "1618675212.000000000: {\"success\":true}\n"
+                "1618675211.5: hello: you\n"
+                "\n" URL " <-> 1618675220\n"
+                "1618675221: " TRADE "\n\n\n");
     expect_archive(s, ROWS);
     assert_int_equal(s->report.lines, 12);
     assert_int_equal(s->report.malformed, 1);
@@ -201,30 +201,32 @@ static void test_line_format(void **state)
 /* Format 2: connections one behind the other, of two families, and HTTP answers in front.
  * Everything comes out by time; each family is a feed. */
 static const char TWO_FAMILIES[] = "{\"t\":\"header\",\"format\":2}\n" LINE2(
-    "http", "H", "1.5", "url", "https://x/v2/symbols?y") DATA2("plain")
-    LINE2("connect", "W.1", "2", "addr", "wss://stream.bybit.com/realtime") "}\n" LINE2(
-        "recv", "W.1", "5", "x",
-        "") DATA2("{\\\"success\\\":true}") LINE2("recv", "W.1", "9", "x",
-                                                  "") DATA2("{\\\"pong\\\":1}")
-        LINE2("connect", "W.2", "3", "addr", "wss://stream.bybit.com/realtime_public") "}\n" LINE2(
-            "send", "W.2", "4", "addr", "wss://stream.bybit.com/realtime_public")
-            DATA2("{\\\"op\\\":1}") LINE2("recv", "W.2", "5", "x", "")
-                DATA2("{\\\"success\\\":true}");
+    "http", "H", "1618675201.5", "url", "https://x/v2/symbols?y") DATA2("plain")
+    LINE2("connect", "W.1", "1618675202", "addr", "wss://stream.bybit.com/realtime") "}\n" LINE2(
+        "recv", "W.1", "1618675205", "x", "") DATA2("{\\\"success\\\":true}")
+        LINE2("recv", "W.1", "1618675209", "x", "") DATA2("{\\\"pong\\\":1}")
+            LINE2("connect", "W.2", "1618675203", "addr",
+                  "wss://stream.bybit.com/realtime_public") "}\n" LINE2("send", "W.2", "1618675204",
+                                                                        "addr",
+                                                                        "wss://stream.bybit.com/"
+                                                                        "realtime_public")
+                DATA2("{\\\"op\\\":1}") LINE2("recv", "W.2", "1618675205", "x", "")
+                    DATA2("{\\\"success\\\":true}");
 
 static const expected_row TWO_FAMILIES_ROWS[] = {
-    EVENT("inverse", 1500000000, "\"event\":\"segment\""),
-    EVENT("inverse", 1500000000, "\"event\":\"session\""),
-    {"inverse", CHANNEL_HTTP, "http.symbols", "", 0, 0, 0, 1500000000, "plain"},
-    EVENT("inverse", 2000000000, "\"event\":\"connect\""),
-    EVENT("linear", 3000000000, "\"event\":\"segment\""),
-    EVENT("linear", 3000000000, "\"event\":\"session\""),
-    EVENT("linear", 3000000000, "\"event\":\"connect\""),
-    {"linear", CHANNEL_OUT, "_control", "", 0, 1, 1, 4000000000, "{\"op\":1}"},
-    {"inverse", CHANNEL_IN, "_control", "", 0, 1, 1, 5000000000, "{\"success\":true}"},
-    {"linear", CHANNEL_IN, "_control", "", 0, 1, 1, 5000000001, "{\"success\":true}"},
-    EVENT("linear", 5000000001, "\"state\":\"stop\""),
-    {"inverse", CHANNEL_IN, "_control", "", 0, 1, 2, 9000000000, "{\"pong\":1}"},
-    EVENT("inverse", 9000000000, "\"state\":\"stop\""),
+    EVENT("inverse", 1618675201500000000, "\"event\":\"segment\""),
+    EVENT("inverse", 1618675201500000000, "\"event\":\"session\""),
+    {"inverse", CHANNEL_HTTP, "http.symbols", "", 0, 0, 0, 1618675201500000000, "plain"},
+    EVENT("inverse", 1618675202000000000, "\"event\":\"connect\""),
+    EVENT("linear", 1618675203000000000, "\"event\":\"segment\""),
+    EVENT("linear", 1618675203000000000, "\"event\":\"session\""),
+    EVENT("linear", 1618675203000000000, "\"event\":\"connect\""),
+    {"linear", CHANNEL_OUT, "_control", "", 0, 1, 1, 1618675204000000000, "{\"op\":1}"},
+    {"inverse", CHANNEL_IN, "_control", "", 0, 1, 1, 1618675205000000000, "{\"success\":true}"},
+    {"linear", CHANNEL_IN, "_control", "", 0, 1, 1, 1618675205000000001, "{\"success\":true}"},
+    EVENT("linear", 1618675205000000001, "\"state\":\"stop\""),
+    {"inverse", CHANNEL_IN, "_control", "", 0, 1, 2, 1618675209000000000, "{\"pong\":1}"},
+    EVENT("inverse", 1618675209000000000, "\"state\":\"stop\""),
     {NULL, CHANNEL_IN, NULL, NULL, 0, 0, 0, 0, NULL},
 };
 
@@ -299,12 +301,13 @@ static void test_refused(void **state)
         const char *feed;
         const char *words;
     } ROWS[] = {
-        {"no URL", "12: {}\n", NULL, "does not say which family"},
-        {"unknown URL", "wss://h/p <-> 1\n2: {}\n", NULL, "no family has the URL 'wss://h/p'"},
-        {"the key in a URL is not shown", "wss://h/p?api_key=secret <-> 1\n2: {}\n", NULL,
-         "'wss://h/p'"},
+        {"no URL", "1618675212: {}\n", NULL, "does not say which family"},
+        {"unknown URL", "wss://h/p <-> 1618675201\n1618675202: {}\n", NULL,
+         "no family has the URL 'wss://h/p'"},
+        {"the key in a URL is not shown",
+         "wss://h/p?api_key=secret <-> 1618675201\n1618675202: {}\n", NULL, "'wss://h/p'"},
         {"one name for two families", TWO_FAMILIES, "both", "cannot be both inverse and linear"},
-        {"feed name", "12: {}\n", "a/b", "'a/b' cannot be a feed's name"},
+        {"feed name", "1618675212: {}\n", "a/b", "'a/b' cannot be a feed's name"},
     };
     scene *s = *state;
     for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
@@ -337,22 +340,22 @@ static void test_twice(void **state)
     scene *s = *state;
     char first[sizeof s->report.session];
     import_options options = options_of(s, IMPORT_CRYPTOFEED);
-    import_text(s, &options, URL " <-> 10\n11: " TRADE "\n");
+    import_text(s, &options, URL " <-> 1618675210\n1618675211: " TRADE "\n");
     memcpy(first, s->report.session, sizeof first);
     clock_sim_advance(s->place.clock, 1000000000);
-    import_text(s, &options, URL " <-> 10.5\n10.75: " TRADE "\n");
+    import_text(s, &options, URL " <-> 1618675210.5\n1618675210.75: " TRADE "\n");
     assert_string_not_equal(first, s->report.session);
     static const expected_row ROWS[] = {
-        EVENT("inverse", 10000000000, "\"event\":\"segment\""),
-        EVENT("inverse", 10000000000, "\"event\":\"session\""),
-        EVENT("inverse", 10000000000, "\"event\":\"connect\""),
-        EVENT("inverse", 10500000000, "\"event\":\"segment\""),
-        EVENT("inverse", 10500000000, "\"event\":\"session\""),
-        EVENT("inverse", 10500000000, "\"event\":\"connect\""),
-        {"inverse", CHANNEL_IN, "trade", "BTCUSD", 0, 1, 1, 10750000000, TRADE},
-        EVENT("inverse", 10750000000, "\"state\":\"stop\""),
-        {"inverse", CHANNEL_IN, "trade", "BTCUSD", 0, 1, 1, 11000000000, TRADE},
-        EVENT("inverse", 11000000000, "\"state\":\"stop\""),
+        EVENT("inverse", 1618675210000000000, "\"event\":\"segment\""),
+        EVENT("inverse", 1618675210000000000, "\"event\":\"session\""),
+        EVENT("inverse", 1618675210000000000, "\"event\":\"connect\""),
+        EVENT("inverse", 1618675210500000000, "\"event\":\"segment\""),
+        EVENT("inverse", 1618675210500000000, "\"event\":\"session\""),
+        EVENT("inverse", 1618675210500000000, "\"event\":\"connect\""),
+        {"inverse", CHANNEL_IN, "trade", "BTCUSD", 0, 1, 1, 1618675210750000000, TRADE},
+        EVENT("inverse", 1618675210750000000, "\"state\":\"stop\""),
+        {"inverse", CHANNEL_IN, "trade", "BTCUSD", 0, 1, 1, 1618675211000000000, TRADE},
+        EVENT("inverse", 1618675211000000000, "\"state\":\"stop\""),
         {NULL, CHANNEL_IN, NULL, NULL, 0, 0, 0, 0, NULL},
     };
     expect_archive(s, ROWS);
@@ -363,28 +366,31 @@ static void test_twice(void **state)
 static void test_secrets(void **state)
 {
     static const expected_row ROWS[] = {
-        EVENT("inverse", 10000000000, "\"event\":\"segment\""),
-        EVENT("inverse", 10000000000, "\"event\":\"session\""),
-        EVENT("inverse", 10000000000, "\"url\":\"" URL "\""),
-        {"inverse", CHANNEL_IN, "_unknown", "", 0, 1, 1, 11000000000, "a ****** b ****** c"},
-        EVENT("inverse", 11000000000, "\"dir\":\"in\",\"ordinal\":1,\"offset\":2,\"bytes\":12"),
-        {"inverse", CHANNEL_OUT, "_control", "", 0, 1, 1, 12000000000,
+        EVENT("inverse", 1618675210000000000, "\"event\":\"segment\""),
+        EVENT("inverse", 1618675210000000000, "\"event\":\"session\""),
+        EVENT("inverse", 1618675210000000000, "\"url\":\"" URL "\""),
+        {"inverse", CHANNEL_IN, "_unknown", "", 0, 1, 1, 1618675211000000000,
+         "a ****** b ****** c"},
+        EVENT("inverse", 1618675211000000000,
+              "\"dir\":\"in\",\"ordinal\":1,\"offset\":2,\"bytes\":12"),
+        {"inverse", CHANNEL_OUT, "_control", "", 0, 1, 1, 1618675212000000000,
          "{\"op\":\"auth\",\"args\":[\"******\",1535975085152,\"********\"]}"},
-        EVENT("inverse", 12000000000, "\"event\":\"redacted\""),
-        {"inverse", CHANNEL_IN, "_control", "", 0, 1, 2, 13000000000,
+        EVENT("inverse", 1618675212000000000, "\"event\":\"redacted\""),
+        {"inverse", CHANNEL_IN, "_control", "", 0, 1, 2, 1618675213000000000,
          "{\"success\":true,\"x\":\"*******\",\"y\":\"auth\"}"},
-        EVENT("inverse", 13000000000, "\"event\":\"redacted\""),
-        EVENT("inverse", 13000000000, "\"state\":\"stop\""),
+        EVENT("inverse", 1618675213000000000, "\"event\":\"redacted\""),
+        EVENT("inverse", 1618675213000000000, "\"state\":\"stop\""),
         {NULL, CHANNEL_IN, NULL, NULL, 0, 0, 0, 0, NULL},
     };
     scene *s = *state;
     import_options options = options_of(s, IMPORT_CRYPTOFEED);
     import_text(
         s, &options,
-        "wss://stream.bybit.com/realtime?api_key=key123&expires=1&signature=urlsign <-> 10\n"
-        "11: a key123 b key123 c\n" URL
-        " <- 12: {\"op\":\"auth\",\"args\":[\"key123\",1535975085152,\"opsigned\"]}\n"
-        "13: {\"success\":true,\"x\":\"urlsign\",\"y\":\"auth\"}\n");
+        "wss://stream.bybit.com/realtime?api_key=key123&expires=1&signature=urlsign <-> "
+        "1618675210\n"
+        "1618675211: a key123 b key123 c\n" URL
+        " <- 1618675212: {\"op\":\"auth\",\"args\":[\"key123\",1535975085152,\"opsigned\"]}\n"
+        "1618675213: {\"success\":true,\"x\":\"urlsign\",\"y\":\"auth\"}\n");
     expect_archive(s, ROWS);
     assert_int_equal(s->report.feeds[0].counts.redacted, 5);
 }
@@ -393,18 +399,19 @@ static void test_secrets(void **state)
 static void test_hours(void **state)
 {
     static const expected_row ROWS[] = {
-        EVENT("inverse", 3599000000000, "\"number\":1"),
-        EVENT("inverse", 3599000000000, "\"event\":\"session\""),
-        EVENT("inverse", 3599000000000, "\"event\":\"connect\""),
-        {"inverse", CHANNEL_IN, "trade", "BTCUSD", 0, 1, 1, 3599500000000, TRADE},
-        EVENT("inverse", 3600000000000, "\"in\":1"),
-        {"inverse", CHANNEL_IN, "trade", "BTCUSD", 0, 1, 2, 3600000000000, TRADE},
-        EVENT("inverse", 3600000000000, "\"state\":\"stop\""),
+        EVENT("inverse", 1618678799000000000, "\"number\":1"),
+        EVENT("inverse", 1618678799000000000, "\"event\":\"session\""),
+        EVENT("inverse", 1618678799000000000, "\"event\":\"connect\""),
+        {"inverse", CHANNEL_IN, "trade", "BTCUSD", 0, 1, 1, 1618678799500000000, TRADE},
+        EVENT("inverse", 1618678800000000000, "\"in\":1"),
+        {"inverse", CHANNEL_IN, "trade", "BTCUSD", 0, 1, 2, 1618678800000000000, TRADE},
+        EVENT("inverse", 1618678800000000000, "\"state\":\"stop\""),
         {NULL, CHANNEL_IN, NULL, NULL, 0, 0, 0, 0, NULL},
     };
     scene *s = *state;
     import_options options = options_of(s, IMPORT_CRYPTOFEED);
-    import_text(s, &options, URL " <-> 3599\n3599.5: " TRADE "\n3600: " TRADE "\n");
+    import_text(s, &options,
+                URL " <-> 1618678799\n1618678799.5: " TRADE "\n1618678800: " TRADE "\n");
     expect_archive(s, ROWS);
 }
 

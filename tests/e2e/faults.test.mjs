@@ -16,7 +16,7 @@ const ROWS = [
   ["a full disk, with min_free and without", full, { rounds: 2 }, canMount()],
   ["a catalog that is deleted, then overwritten, while recording", catalogs, { rounds: 2 }, false],
   ["two recorders at once", pairs, { rounds: 2 }, false],
-  ["the clock stepped forward and back", clocks, { rounds: 2 }, noClock],
+  ["the clock stepped, for good, for a while, and back", clocks, { rounds: 3 }, noClock],
 ];
 
 describe("faults", { concurrency: 2 }, () => {

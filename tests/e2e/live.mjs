@@ -19,7 +19,7 @@ export class Recorder extends Program {
   constructor(t, archive, args, options = {}) {
     super(t, options.program ?? "tapedeck-record", ["record", "-a", archive, "--json", ...args], options);
     this.durableLines = 0;
-    this.durable = new Map(); // "feed|conn|line|shard" -> {in, out}, the last that was announced
+    this.durable = new Map(); // "feed|conn|line|shard" -> {in, out}, the last that was announced; "|session" behind it but for the first session
     this.waiting.push((line) => {
       this.note(line);
       return false;
@@ -29,8 +29,9 @@ export class Recorder extends Program {
   note(line) {
     const said = JSON.parse(line);
     if (said.durable === undefined) return;
-    const { feed, line: redundant, shard, conn, in: inbound, out } = said.durable;
-    const key = `${feed}|${conn}|${redundant}|${shard}`;
+    const { feed, line: redundant, shard, conn, in: inbound, out, session } = said.durable;
+    this.firstSession ??= session;
+    const key = `${feed}|${conn}|${redundant}|${shard}` + (session === this.firstSession ? "" : `|${session}`);
     const before = this.durable.get(key) ?? { in: 0, out: 0 };
     assert.ok(inbound >= before.in && out >= before.out, `a durable count fell: ${line}`);
     this.durable.set(key, { in: inbound, out });

@@ -26,10 +26,11 @@ typedef struct fixture {
     event_reader *reader;
     uint64_t frames_read, last_ordinal, last_recv_ns, holes;
     event_kind kinds[EVENTS_MAX];
-    char states[EVENTS_MAX][16];
+    char states[EVENTS_MAX][32];
     size_t event_count;
     uint64_t gap_frames, gap_count;
     char gap_topics[8][64];
+    event clock; /* numbers of the last clock event */
 } fixture;
 
 static uint64_t fake_wall(void *ctx)
@@ -60,7 +61,7 @@ static void on_resume(void *user)
     ((fixture *)user)->resumes++;
 }
 
-static void open_fixture(fixture *f, overload_mode mode)
+static void open_fixture_after(fixture *f, overload_mode mode, uint64_t archive_end_ns)
 {
     memset(f, 0, sizeof *f);
     f->config = td_alloc(sizeof *f->config);
@@ -79,10 +80,16 @@ static void open_fixture(fixture *f, overload_mode mode)
     intake_options options = {.ring = f->ring,
                               .clock = {.ops = &FAKE_CLOCK, .ctx = f},
                               .config = f->config,
+                              .archive_end_ns = archive_end_ns,
                               .pause = on_pause,
                               .resume = on_resume,
                               .user = f};
     assert_int_equal(intake_open(&options, &f->intake, NULL), TD_OK);
+}
+
+static void open_fixture(fixture *f, overload_mode mode)
+{
+    open_fixture_after(f, mode, 0);
 }
 
 static void close_fixture(fixture *f)
@@ -112,7 +119,9 @@ static void read_event(fixture *f, td_bytes json)
     assert_int_equal(event_decode(f->reader, json, &found, NULL), TD_OK);
     assert_true(f->event_count < EVENTS_MAX);
     f->kinds[f->event_count] = found.kind;
-    snprintf(f->states[f->event_count++], 16, "%s", found.state == NULL ? "" : found.state);
+    snprintf(f->states[f->event_count++], 32, "%s", found.state == NULL ? "" : found.state);
+    if (found.kind == EVENT_CLOCK)
+        f->clock = found;
     if (found.kind != EVENT_GAP)
         return;
     assert_int_equal(found.gap.reason, GAP_OVERLOAD);
@@ -262,6 +271,79 @@ static void a_pause_that_lasts_too_long_becomes_a_drop(void **state)
     close_fixture(&f);
 }
 
+/* 10 ms apart, for so long. */
+static void tick_for(fixture *f, uint64_t ns)
+{
+    for (uint64_t i = 0; i < ns / (10 * TD_NS_PER_MS); i++) {
+        f->mono_ns += 10 * TD_NS_PER_MS;
+        intake_tick(f->intake);
+    }
+    drain(f, 1000);
+}
+
+static void a_loop_that_stood_still_says_from_when_to_when(void **state)
+{
+    (void)state;
+    fixture f;
+    open_fixture(&f, OVERLOAD_PAUSE);
+    tick_for(&f, TD_NS_PER_S);
+    f.mono_ns += LIMIT_PAUSE_NS - 1;
+    intake_tick(f.intake);
+    drain(&f, 1000);
+    assert_int_equal(f.event_count, 0);
+    uint64_t from_ns = fake_wall(&f);
+    f.mono_ns += 3 * TD_NS_PER_S;
+    intake_tick(f.intake);
+    drain(&f, 1000);
+    assert_int_equal(f.event_count, 1);
+    assert_string_equal(f.states[0], "paused");
+    assert_int_equal(f.clock.from_ns, from_ns);
+    assert_int_equal(f.clock.to_ns, from_ns + 3 * TD_NS_PER_S);
+    assert_int_equal(f.clock.count, 1);
+    /* On a loaded machine: many of them are one event in LIMIT_PAUSE_EVENT_NS, and counted. */
+    for (int i = 0; i < 5; i++) {
+        f.mono_ns += TD_NS_PER_S;
+        tick_for(&f, 100 * TD_NS_PER_MS);
+    }
+    assert_int_equal(f.event_count, 1);
+    tick_for(&f, LIMIT_PAUSE_EVENT_NS);
+    assert_int_equal(f.event_count, 2);
+    assert_int_equal(f.clock.count, 5);
+    f.mono_ns += TD_NS_PER_S;
+    intake_tick(f.intake);
+    intake_stop(f.intake); /* what was not told yet is told at the end */
+    drain(&f, 1000);
+    assert_int_equal(f.event_count, 3);
+    intake_stats stats;
+    intake_get_stats(f.intake, &stats);
+    assert_int_equal(stats.stalls, 7);
+    close_fixture(&f);
+}
+
+static void a_clock_before_the_archives_end_is_told_and_obeyed(void **state)
+{
+    (void)state;
+    const uint64_t wall_ns = UINT64_C(1600000001) * TD_NS_PER_S;
+    fixture f;
+    open_fixture_after(&f, OVERLOAD_PAUSE, wall_ns + 90 * TD_NS_PER_S);
+    intake_start(f.intake);
+    uint64_t at_ns =
+        intake_frame(f.intake, &f.slot, DIR_IN, OPCODE_TEXT, td_bytes_str("{}"), f.mono_ns);
+    assert_true(at_ns - wall_ns < TD_NS_PER_MS);
+    drain(&f, 1000);
+    assert_int_equal(f.event_count, 1);
+    assert_string_equal(f.states[0], "before_archive_end");
+    assert_int_equal(f.clock.wall_ns, wall_ns);
+    assert_int_equal(f.clock.archive_end_ns, wall_ns + 90 * TD_NS_PER_S);
+    assert_int_equal(f.clock.step_ns, -(int64_t)(90 * TD_NS_PER_S));
+    close_fixture(&f);
+    open_fixture_after(&f, OVERLOAD_PAUSE, wall_ns);
+    intake_start(f.intake);
+    drain(&f, 1000);
+    assert_int_equal(f.event_count, 0);
+    close_fixture(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -269,6 +351,8 @@ int main(void)
         cmocka_unit_test(a_full_ring_pauses_the_sockets_and_loses_nothing),
         cmocka_unit_test(what_is_dropped_is_counted_by_topic),
         cmocka_unit_test(a_pause_that_lasts_too_long_becomes_a_drop),
+        cmocka_unit_test(a_loop_that_stood_still_says_from_when_to_when),
+        cmocka_unit_test(a_clock_before_the_archives_end_is_told_and_obeyed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -87,6 +87,16 @@ static const event_row ROWS[] = {
       .bytes = 64},
      "{\"event\":\"redacted\",\"line\":0,\"shard\":0,\"conn\":1,\"what\":\"frame\",\"dir\":\"in\","
      "\"ordinal\":2,\"offset\":40,\"bytes\":64}"},
+    {{.kind = EVENT_CLOCK,
+      .state = "paused",
+      .from_ns = 5,
+      .to_ns = 9,
+      .wall_ns = 10,
+      .archive_end_ns = 11,
+      .count = 2,
+      .cause = "suspended"},
+     "{\"event\":\"clock\",\"state\":\"paused\",\"from_ns\":5,\"to_ns\":9,\"step_ns\":0,"
+     "\"offset_ns\":0,\"wall_ns\":10,\"archive_end_ns\":11,\"count\":2,\"cause\":\"suspended\"}"},
 };
 
 static void test_written(void **state)
