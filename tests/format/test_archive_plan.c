@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "format/archive_newest.h"
 #include "format/archive_plan.h"
 #include "format/catalog.h"
 #include "tests/testing/archive_fixture.h"
@@ -31,6 +32,13 @@ static int wants_feed(void *user, const char *feed)
 {
     (void)user;
     return strcmp(feed, FIXTURE_FEED) == 0;
+}
+
+static int wants_no_feed(void *user, const char *feed)
+{
+    (void)user;
+    (void)feed;
+    return 0;
 }
 
 typedef struct plan_row {
@@ -101,6 +109,67 @@ static void test_same_with_and_without_catalog(void **state)
     assert_int_equal(catalog_remove(place.catalog_path, NULL), TD_OK);
     for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++)
         check_plan(&place, &ROWS[i], "without");
+    archive_place_fini(&place);
+}
+
+/* Receive times of 2^63 ns and more are no less within a plan without an end, though the numbers of
+ * a catalog have a sign. */
+static void test_times_near_the_end_of_numbers(void **state)
+{
+    (void)state;
+    archive_place place;
+    archive_place_init_sim(&place);
+    uint64_t from = (((uint64_t)INT64_MAX - FIXTURE_START_NS) / FIXTURE_STEP_NS) - 30;
+    archive_fixture_record(&place, from, 3); /* one segment, on both sides of 2^63 */
+    archive_fixture_record(&place, from + 60, 3);
+    const plan_row all = {"near 2^63", 0, UINT64_MAX, NULL, 2, 6};
+    check_plan(&place, &all, "with the catalog");
+    archive_fixture_check_dump(&place);
+    assert_int_equal(catalog_remove(place.catalog_path, NULL), TD_OK);
+    check_plan(&place, &all, "without");
+    archive_place_fini(&place);
+}
+
+/* The newest frame is that of the latest time, whatever was written last. */
+static void test_the_newest_is_by_time(void **state)
+{
+    (void)state;
+    archive_place place;
+    archive_place_init_sim(&place);
+    uint64_t newest_ns = 1;
+    newest_query query = {.until_ns = UINT64_MAX};
+    td_err err;
+    const uint64_t hour = UINT64_C(3600) * TD_NS_PER_S / FIXTURE_STEP_NS + 1; /* in frames */
+    archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
+    assert_int_equal(archive_newest_ns(a, &query, &newest_ns, &err), TD_OK);
+    assert_int_equal(newest_ns, 0);
+    archive_close(a);
+    archive_fixture_record(&place, 50 * hour, 3);
+    archive_fixture_record(&place, 0, 3);
+    archive_fixture_record(&place, 10 * hour, 5);
+    a = archive_place_open(&place, ARCHIVE_READ, NULL);
+    /* Of 60, 60 and 100 frames; a bound within a chunk of 20 gives that chunk's first. */
+    const struct {
+        uint64_t until, newest;
+    } rows[] = {{UINT64_MAX, 50 * hour + 59},
+                {50 * hour + 59, 50 * hour + 59},
+                {50 * hour - 1, 10 * hour + 99},
+                {10 * hour + 70, 10 * hour + 60},
+                {10 * hour + 59, 10 * hour + 59},
+                {9 * hour, 59},
+                {0, 0}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        query.until_ns = rows[i].until == UINT64_MAX ? UINT64_MAX : at(rows[i].until);
+        assert_int_equal(archive_newest_ns(a, &query, &newest_ns, &err), TD_OK);
+        assert_int_equal(newest_ns, at(rows[i].newest));
+    }
+    query = (newest_query){.until_ns = FIXTURE_START_NS - 1};
+    assert_int_equal(archive_newest_ns(a, &query, &newest_ns, &err), TD_OK);
+    assert_int_equal(newest_ns, 0);
+    query = (newest_query){.until_ns = UINT64_MAX, .wants_feed = wants_no_feed};
+    assert_int_equal(archive_newest_ns(a, &query, &newest_ns, &err), TD_OK);
+    assert_int_equal(newest_ns, 0);
+    archive_close(a);
     archive_place_fini(&place);
 }
 
@@ -219,6 +288,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_same_with_and_without_catalog),
+        cmocka_unit_test(test_times_near_the_end_of_numbers),
+        cmocka_unit_test(test_the_newest_is_by_time),
         cmocka_unit_test(test_open_segment_counts_its_channels),
         cmocka_unit_test(test_current_catalog_saves_reading),
         cmocka_unit_test(test_segment_that_the_catalog_lacks),
