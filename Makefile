@@ -63,7 +63,7 @@ SRC_recorder := recorder/backoff.c recorder/chunk_queue.c recorder/cmd_record.c 
                 recorder/credentials.c recorder/disk.c recorder/drop_count.c recorder/encoder.c \
                 recorder/feed_setup.c recorder/findings.c recorder/intake.c recorder/redact.c recorder/room.c \
                 recorder/session_clock.c recorder/subscriber.c recorder/subscription.c \
-                recorder/supervisor.c recorder/supervisor_open.c recorder/watch.c
+                recorder/supervisor.c recorder/supervisor_open.c recorder/watch.c recorder/watched.c
 
 SRC_replay := replay/digest.c replay/lateness.c replay/pacer.c replay/player.c replay/strands.c \
     replay/stream.c replay/stream_table.c replay/truth_table.c replay/truth_content.c replay/truth_match.c replay/report.c replay/report_json.c \

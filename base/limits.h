@@ -30,6 +30,14 @@ _Static_assert(LIMIT_FRAME_BYTES < LIMIT_RING_BYTES / 2, "a frame must never fil
  */
 #define LIMIT_SEGMENT_CHANNELS 16384u
 
+/* Of these, a quarter is kept for the feed's own channels, so that they always have a place however
+ * many topics a server sends: for each connection _control in both directions and _unknown, each
+ * as text and binary, JSON and not; _unknown of HTTP replies; _events. The rest are topics' (with
+ * their symbols) and HTTP replies'; frames of further ones go to _unknown, counted, until the
+ * segment ends. */
+#define LIMIT_OWN_CHANNELS   (LIMIT_SEGMENT_CHANNELS / 4)
+#define LIMIT_TOPIC_CHANNELS (LIMIT_SEGMENT_CHANNELS - LIMIT_OWN_CHANNELS)
+
 /* Rotation of a capture segment, besides the UTC hour: bytes; chunks; and entries of its chunk
  * indexes, one per chunk and channel, 10 bytes each. The last two bound the summary, which is in
  * memory until the segment ends: it stays below the 64 MiB that readers take (LIMIT_RECORD_BYTES)
@@ -41,6 +49,8 @@ _Static_assert(LIMIT_FRAME_BYTES < LIMIT_RING_BYTES / 2, "a frame must never fil
 /* Connections (slots) that one feed may hold at once, and feeds of one configuration. */
 #define LIMIT_FEED_SLOTS 256u
 #define LIMIT_FEEDS      64u
+_Static_assert(LIMIT_OWN_CHANNELS >= 12 * LIMIT_FEED_SLOTS + 4 + 1,
+               "every connection's own channels have a place");
 
 /* HTTP beside a feed's frames: kinds of requests of one feed, bytes of one reply (all instruments
  * of a category are about 1 MB), and how far apart a feed's requests are at least. The exchange
@@ -89,6 +99,11 @@ _Static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a
 #define LIMIT_AUDIT_SEATS  32u
 #define LIMIT_AUDIT_STATES 64u
 #define LIMIT_AUDIT_TRADES 16384u
+
+/* Memory of a recorder's live check: all channels, books and audits that it follows. 250 channels
+ * of all families take some 20 MiB; a book at its bound has 512 KiB, so hostile ones would take
+ * gigabytes. */
+#define LIMIT_WATCH_BYTES ((size_t)256 << 20)
 
 /* Gaps that replay lists for one topic and symbol; further ones are counted by rule. */
 #define LIMIT_STREAM_GAPS 1024u

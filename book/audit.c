@@ -83,6 +83,24 @@ void audit_close(audit *a)
     td_free(a);
 }
 
+size_t audit_bytes(const audit *a)
+{
+    size_t bytes = sizeof *a;
+    for (uint32_t i = 0; i < a->seat_count; i++) {
+        const audit_seat *seat = a->seats[i];
+        bytes += sizeof *seat;
+        if (seat->books != NULL)
+            bytes += sizeof *seat->books;
+        if (seat->best != NULL)
+            bytes += sizeof *seat->best;
+        if (seat->trades != NULL)
+            bytes += trade_store_bytes(seat->trades);
+        if (seat->candles != NULL)
+            bytes += candle_chain_bytes();
+    }
+    return bytes;
+}
+
 /* What a seat remembers, by its part. */
 static td_result seat_furnish(audit_seat *seat, td_err *err)
 {

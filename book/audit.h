@@ -65,6 +65,9 @@ void audit_close(audit *a);
 TD_MUST_USE td_result audit_sit(audit *a, const topic_row *row, uint32_t line, void *user,
                                 audit_seat **out, td_err *err);
 
+/* Bytes of memory that the audit holds, with its seats. */
+size_t audit_bytes(const audit *a);
+
 /* The topic changed under its name, as track_set_row. */
 void audit_seat_set_row(audit_seat *seat, const topic_row *row);
 

@@ -108,6 +108,7 @@ void audit_best_take(audit *a, audit_seat *seat, const audit_frame *frame, const
 
 TD_MUST_USE td_result candle_chain_open(candle_chain **out, td_err *err);
 void candle_chain_close(candle_chain *chain);
+size_t candle_chain_bytes(void);
 
 /* Is the frame the first of its connection? */
 typedef enum audit_connection { AUDIT_CONNECTION_SAME, AUDIT_CONNECTION_NEW } audit_connection;

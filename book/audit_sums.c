@@ -43,6 +43,11 @@ void trade_store_close(trade_store *s)
     td_free(s);
 }
 
+size_t trade_store_bytes(const trade_store *s)
+{
+    return sizeof *s + s->capacity * sizeof *s->marks;
+}
+
 void trade_store_forget(trade_store *s)
 {
     s->first += s->count;

@@ -23,6 +23,9 @@ typedef struct trade_store trade_store;
 TD_MUST_USE td_result trade_store_open(trade_store **out, td_err *err);
 void trade_store_close(trade_store *store);
 
+/* Bytes of memory that the store holds. */
+size_t trade_store_bytes(const trade_store *store);
+
 /* Forget all trades, and from when on they are complete. Positions go on. */
 void trade_store_forget(trade_store *store);
 

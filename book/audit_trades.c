@@ -66,6 +66,11 @@ void candle_chain_close(candle_chain *chain)
     td_free(chain);
 }
 
+size_t candle_chain_bytes(void)
+{
+    return sizeof(candle_chain);
+}
+
 /* ---- whose trades ---- */
 
 /* The trades that a candle sums: those of its line, else of any. */

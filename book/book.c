@@ -436,6 +436,14 @@ void book_close(book *b)
     td_free(b);
 }
 
+size_t book_bytes(const book *b)
+{
+    size_t levels = 0;
+    for (size_t i = 0; i < SIDES; i++)
+        levels += b->sides[i].capacity;
+    return sizeof *b + levels * (sizeof *b->sides[0].keys + sizeof *b->sides[0].sizes);
+}
+
 void book_clear(book *b)
 {
     TD_ASSERT(b->magic == BOOK_MAGIC);

@@ -48,6 +48,9 @@ typedef struct book_level {
 TD_MUST_USE td_result book_open(uint32_t depth, book **out, td_err *err);
 void book_close(book *book);
 
+/* Bytes of memory that the book holds. */
+size_t book_bytes(const book *book);
+
 /* Forget all levels. */
 void book_clear(book *book);
 

@@ -271,6 +271,19 @@ void track_skip(track *t)
         t->seqs[i].has_hole = 1; /* the frame had numbers of its own: their absence is no news */
 }
 
+void track_join(track *t)
+{
+    track_skip(t);
+    t->is_anchored = 1;
+}
+
+size_t track_bytes(const track *t)
+{
+    TD_ASSERT(t->magic == TRACK_MAGIC);
+    return sizeof *t + (t->book == NULL ? 0 : book_bytes(t->book)) +
+           (t->entries == NULL ? 0 : track_entries_bytes(t->entries));
+}
+
 void track_reset(track *t)
 {
     TD_ASSERT(t->magic == TRACK_MAGIC);

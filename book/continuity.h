@@ -71,6 +71,13 @@ void track_apply(track *track, const message *message, verdict *out);
  * snapshot (or frame, if frames do not stand on each other). */
 void track_skip(track *track);
 
+/* The track begins in the middle of a connection: a snapshot may have come before. Nothing that
+ * stands on one is judged until the next. */
+void track_join(track *track);
+
+/* Bytes of memory that the track holds, its book included. */
+size_t track_bytes(const track *track);
+
 /* The connection ended or a new one began: nothing that came before binds what follows. Levels stay
  * until the snapshot, so that the book does not depend on where a connection ended. */
 void track_reset(track *track);

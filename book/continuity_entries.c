@@ -67,6 +67,12 @@ void track_entries_close(track_entries *e)
     td_free(e);
 }
 
+size_t track_entries_bytes(const track_entries *e)
+{
+    return sizeof *e + e->number_slots * sizeof *e->numbers +
+           e->ids.capacity * (sizeof *e->ids.ring + 2 * sizeof *e->ids.set);
+}
+
 void track_entries_forget(track_entries *e)
 {
     if (e->number_slots > 0)

@@ -98,6 +98,8 @@ typedef struct track_entries track_entries;
 TD_MUST_USE td_result track_entries_open(track_entries **out, td_err *err);
 void track_entries_close(track_entries *entries);
 
+size_t track_entries_bytes(const track_entries *entries);
+
 /* A new connection: what came before binds nothing. */
 void track_entries_forget(track_entries *entries);
 

@@ -3,14 +3,26 @@
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "book/audit.h"
 
+/* A finding, and the names in its channel. */
+typedef struct kept_finding {
+    watch_finding finding;
+    channel_info channel;
+    char feed[LIMIT_NAME_BYTES];
+    char topic[LIMIT_TOPIC_BYTES];
+    char exchange_topic[LIMIT_TOPIC_BYTES];
+    char symbol[LIMIT_SYMBOL_BYTES];
+} kept_finding;
+
 struct findings {
     pthread_mutex_t mutex;
-    watch_finding items[FINDINGS_MAX];
+    kept_finding items[FINDINGS_MAX];
+    kept_finding taken; /* network thread's */
     size_t first;
     size_t count;
     uint64_t lost; /* pushed out, not said yet */
@@ -34,6 +46,35 @@ void findings_close(findings *self)
     td_free(self);
 }
 
+static void copy_name(char *to, size_t room, const char *name)
+{
+    size_t size = name == NULL ? 0 : strlen(name);
+    TD_ASSERT(size < room);
+    if (size > 0)
+        memcpy(to, name, size);
+    to[size] = '\0';
+}
+
+static void keep(kept_finding *to, const watch_finding *finding)
+{
+    to->finding = *finding;
+    to->channel = *finding->channel;
+    copy_name(to->feed, sizeof to->feed, finding->channel->feed);
+    copy_name(to->topic, sizeof to->topic, finding->channel->topic);
+    copy_name(to->exchange_topic, sizeof to->exchange_topic, finding->channel->exchange_topic);
+    copy_name(to->symbol, sizeof to->symbol, finding->channel->symbol);
+}
+
+/* Pointers to the copy's own names. */
+static void point(kept_finding *at)
+{
+    at->channel.feed = at->feed;
+    at->channel.topic = at->topic;
+    at->channel.exchange_topic = at->exchange_topic;
+    at->channel.symbol = at->symbol;
+    at->finding.channel = &at->channel;
+}
+
 void findings_put(findings *self, const watch_finding *finding)
 {
     TD_ASSERT(finding->channel != NULL);
@@ -45,7 +86,7 @@ void findings_put(findings *self, const watch_finding *finding)
         self->lost++;
     }
     TD_ASSERT(self->count < FINDINGS_MAX);
-    self->items[(self->first + self->count) % FINDINGS_MAX] = *finding;
+    keep(&self->items[(self->first + self->count) % FINDINGS_MAX], finding);
     self->count++;
     pthread_mutex_unlock(&self->mutex);
 }
@@ -55,11 +96,15 @@ int findings_take(findings *self, watch_finding *out)
     pthread_mutex_lock(&self->mutex);
     int has_one = self->count > 0;
     if (has_one) {
-        *out = self->items[self->first];
+        self->taken = self->items[self->first];
         self->first = (self->first + 1) % FINDINGS_MAX;
         self->count--;
     }
     pthread_mutex_unlock(&self->mutex);
+    if (has_one) {
+        point(&self->taken);
+        *out = self->taken.finding;
+    }
     return has_one;
 }
 

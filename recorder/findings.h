@@ -17,10 +17,11 @@ enum { FINDINGS_MAX = 1024 };
 TD_MUST_USE td_result findings_open(findings **out, td_err *err);
 void findings_close(findings *self);
 
-/* Continuity thread: put one; its strings must live as long as the encoder does. */
+/* Continuity thread: put one; its strings are copied. */
 void findings_put(findings *self, const watch_finding *finding);
 
-/* Network thread: take the oldest; 0 if there is none. */
+/* Network thread: take the oldest; 0 if there is none. out->channel is valid until the next call.
+ */
 int findings_take(findings *self, watch_finding *out);
 
 /* How many were pushed out since the last call, because the network thread was behind. Network

@@ -10,8 +10,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/ring.h"
-#include "book/audit.h"
-#include "book/continuity.h"
+#include "recorder/watched.h"
 #include "schema/decode.h"
 #include "tape/settling.h"
 
@@ -19,55 +18,45 @@ _Static_assert(SETTLING_UNKNOWN == AUDIT_SETTLED_UNKNOWN, "passed on as it is");
 _Static_assert(SETTLING_NOT_YET == AUDIT_SETTLED_NOT, "passed on as it is");
 #define DAY_NS (86400 * TD_NS_PER_S)
 
-typedef enum record_kind { RECORD_DATA, RECORD_REQUEST, RECORD_ANSWER } record_kind;
+typedef enum record_kind {
+    RECORD_DATA,
+    RECORD_REQUEST,
+    RECORD_ANSWER,
+    RECORD_CHANNEL, /* from here on channel_index means the channel that the bytes describe */
+    RECORD_SEGMENT, /* from here on no number of the feed means anything */
+    RECORD_END,
+} record_kind;
 
 /* A record in the watch's ring, before the frame and its padding. */
 typedef struct watch_record {
-    const channel_info *info; /* NULL: the end */
     uint64_t recv_ns;
     uint32_t channel_index;
     uint32_t conn;
     uint32_t size;
     uint32_t skipped; /* frames of any channel that were skipped before this one */
     uint16_t feed_index;
+    uint16_t line, shard;
     uint8_t kind; /* record_kind */
 } watch_record;
 
-/* All topics of one symbol of a feed: what an audit compares. */
-typedef struct watched_lane {
-    const char *symbol; /* of the channel that was met first */
-    audit *audit;       /* NULL while no part has a partner, or there was no memory for it */
-    uint32_t parts[AUDIT_PARTS];
-    uint32_t useful; /* audit_useful_parts of them */
-    struct watched_lane *next;
-} watched_lane;
+/* RECORD_CHANNEL: then topic, exchange topic and symbol, each with its NUL. */
+typedef struct channel_record {
+    channel_dir dir;
+    channel_opcode opcode;
+} channel_record;
 
-/* What is known of one channel. */
-typedef struct watched {
-    const channel_info *info; /* NULL: not seen yet */
-    topic_match topic;
-    track *track;       /* NULL: the topic has no row, or there was no memory for it */
-    watched_lane *lane; /* NULL: takes no part in audits */
-    audit_seat *seat;   /* NULL: not yet, or all are taken */
-    audit_part part;
-    uint8_t has_no_seat;
-    uint8_t is_short; /* its book could not grow, and no snapshot came since: that was said */
-    uint64_t row_day; /* days since 1970: the row was looked up for it, if it has dates */
-    uint32_t conn;
-    uint64_t last_ns;
-    uint64_t broken_from_ns; /* 0: not broken */
-    uint32_t broken_conn;    /* on which it broke: the snapshot may come on the next one */
-    verdict_item broke;
-    uint32_t twin; /* 1 + index of the channel that has the topic's track, if its frames come as
-                      text and as binary ones, on a channel each; 0: this one */
-} watched;
-
-typedef struct watched_feed {
-    watched *channels;
+/* Encoder thread: which channels of a feed the watch's thread was told of. */
+typedef struct told_channels {
+    uint8_t *is_told; /* by number */
     uint32_t capacity;
-    watched_lane *lanes;
-    uint8_t has_binary; /* some channel of it is of compressed frames */
-} watched_feed;
+    uint8_t must_begin; /* a segment has begun, and the ring was full */
+} told_channels;
+
+/* Channels by the encoder's numbers; NULL: not checked for want of memory. */
+typedef struct numbered_channels {
+    watched **channels;
+    uint32_t capacity;
+} numbered_channels;
 
 struct watch {
     watch_options options;
@@ -75,12 +64,15 @@ struct watch {
     td_ring *ring;
     decoder *decoder;
     settling settling;
-    watched_feed feeds[LIMIT_FEEDS];
-    uint32_t skipped_pending; /* encoder thread's: not yet told */
+    numbered_channels numbers[LIMIT_FEEDS];
+    told_channels told[LIMIT_FEEDS]; /* encoder thread's */
+    uint32_t skipped_pending;        /* encoder thread's: not yet told */
     atomic_ullong put,
         done; /* records; release/acquire: done == put means their findings are out */
     /* Relaxed: shown by a status line. */
     atomic_ullong frames, skipped, undecoded, violations, broken;
+    atomic_ullong unchecked_books[LIMIT_FEEDS];
+    watched_table channels; /* the thread's; large, so last */
 };
 
 static void count(atomic_ullong *counter, uint64_t more)
@@ -88,65 +80,168 @@ static void count(atomic_ullong *counter, uint64_t more)
     atomic_fetch_add_explicit(counter, more, memory_order_relaxed);
 }
 
-/* Encoder thread. Never waits: a full ring skips the frame, and the books know that they missed
- * one. */
-static void put(watch *self, watch_record record, td_bytes bytes)
+/* ---- encoder thread ---- */
+
+static void skip(watch *self)
 {
-    /* A record without a channel is the end. */
-    TD_ASSERT(record.feed_index < self->options.config->feed_count);
-    TD_ASSERT(record.info != NULL);
-    TD_ASSERT(bytes.size <= LIMIT_FRAME_BYTES);
-    watch_record *place =
-        td_ring_reserve(self->ring, sizeof *place + bytes.size + DECODE_PADDING_BYTES);
-    if (place == NULL) {
-        self->skipped_pending++;
-        count(&self->skipped, 1);
-        return;
-    }
-    record.size = (uint32_t)bytes.size;
+    self->skipped_pending++;
+    count(&self->skipped, 1);
+}
+
+/* Room for a record and so many bytes behind it; NULL: the ring is full. Never waits. */
+static watch_record *reserve(watch *self, size_t bytes)
+{
+    TD_ASSERT(bytes <= LIMIT_FRAME_BYTES + DECODE_PADDING_BYTES);
+    return td_ring_reserve(self->ring, sizeof(watch_record) + bytes);
+}
+
+static void commit(watch *self, watch_record *place, watch_record record, size_t bytes)
+{
+    record.size = (uint32_t)bytes;
     record.skipped = self->skipped_pending;
     *place = record;
     self->skipped_pending = 0;
-    memcpy(place + 1, bytes.data, bytes.size);
+    size_t padding = record.kind <= RECORD_ANSWER ? DECODE_PADDING_BYTES : 0;
     atomic_fetch_add_explicit(&self->put, 1, memory_order_release);
-    td_ring_commit(self->ring, sizeof *place + bytes.size + DECODE_PADDING_BYTES);
+    td_ring_commit(self->ring, sizeof *place + bytes + padding);
+}
+
+/* A full ring skips the frame, and the books know that they missed one. */
+static void put(watch *self, watch_record record, td_bytes bytes)
+{
+    TD_ASSERT(record.feed_index < self->options.config->feed_count);
+    watch_record *place = reserve(self, bytes.size + DECODE_PADDING_BYTES);
+    if (place == NULL) {
+        skip(self);
+        return;
+    }
+    memcpy(place + 1, bytes.data, bytes.size);
+    commit(self, place, record, bytes.size);
+}
+
+/* 0: the ring is full. */
+static int tell_segment(watch *self, uint16_t feed_index)
+{
+    watch_record *place = reserve(self, 0);
+    self->told[feed_index].must_begin = place == NULL;
+    if (place == NULL)
+        return 0;
+    commit(self, place, (watch_record){.feed_index = feed_index, .kind = RECORD_SEGMENT}, 0);
+    return 1;
+}
+
+void watch_begin_segment(watch *self, uint16_t feed_index)
+{
+    TD_ASSERT(feed_index < self->options.config->feed_count);
+    told_channels *told = &self->told[feed_index];
+    if (told->capacity > 0)
+        memset(told->is_told, 0, told->capacity);
+    (void)tell_segment(self, feed_index); /* else before the feed's next frame */
+}
+
+/* Copy a text with its NUL; returns what is behind it. */
+static char *copy_text(char *at, const char *text)
+{
+    size_t size = strlen(text) + 1;
+    memcpy(at, text, size);
+    return at + size;
+}
+
+static int tell_channel(watch *self, uint16_t feed_index, uint32_t channel_index,
+                        const channel_info *info)
+{
+    size_t bytes = sizeof(channel_record) + strlen(info->topic) + strlen(info->exchange_topic) +
+                   strlen(info->symbol) + 3;
+    watch_record *place = reserve(self, bytes);
+    if (place == NULL)
+        return 0;
+    const channel_record channel = {.dir = info->dir, .opcode = info->opcode};
+    char *at = (char *)(place + 1);
+    memcpy(at, &channel, sizeof channel);
+    at = copy_text(at + sizeof channel, info->topic);
+    at = copy_text(at, info->exchange_topic);
+    copy_text(at, info->symbol);
+    commit(self, place,
+           (watch_record){.channel_index = channel_index,
+                          .feed_index = feed_index,
+                          .line = (uint16_t)info->line,
+                          .shard = (uint16_t)info->shard,
+                          .kind = RECORD_CHANNEL},
+           bytes);
+    self->told[feed_index].is_told[channel_index] = 1;
+    return 1;
+}
+
+/* The watch's thread will know the channel by its number. 0: the ring is full, or no memory. */
+static int is_known(watch *self, uint16_t feed_index, uint32_t channel_index,
+                    const channel_info *info)
+{
+    told_channels *told = &self->told[feed_index];
+    if (told->must_begin && !tell_segment(self, feed_index))
+        return 0;
+    if (channel_index >= told->capacity) {
+        uint32_t capacity = told->capacity == 0 ? 64 : told->capacity;
+        while (capacity <= channel_index)
+            capacity *= 2;
+        uint8_t *is_told = td_realloc(told->is_told, capacity, 1);
+        if (is_told == NULL)
+            return 0;
+        memset(is_told + told->capacity, 0, capacity - told->capacity);
+        told->is_told = is_told;
+        told->capacity = capacity;
+    }
+    return told->is_told[channel_index] || tell_channel(self, feed_index, channel_index, info);
 }
 
 void watch_put(watch *self, uint16_t feed_index, uint32_t channel_index, const channel_info *info,
                uint32_t conn, uint64_t recv_ns, td_bytes bytes)
 {
-    const watch_record record = {.info = info,
-                                 .recv_ns = recv_ns,
+    const watch_record record = {.recv_ns = recv_ns,
                                  .channel_index = channel_index,
                                  .conn = conn,
                                  .feed_index = feed_index,
+                                 .line = (uint16_t)info->line,
+                                 .shard = (uint16_t)info->shard,
                                  .kind = RECORD_DATA};
-    put(self, record, bytes);
+    TD_ASSERT(feed_index < self->options.config->feed_count);
+    if (is_known(self, feed_index, channel_index, info))
+        put(self, record, bytes);
+    else
+        skip(self);
 }
 
 void watch_put_control(watch *self, uint16_t feed_index, watch_control kind,
                        const channel_info *info, uint32_t conn, uint64_t recv_ns, td_bytes bytes)
 {
-    const watch_record record = {.info = info,
-                                 .recv_ns = recv_ns,
+    const watch_record record = {.recv_ns = recv_ns,
                                  .conn = conn,
                                  .feed_index = feed_index,
+                                 .line = (uint16_t)info->line,
+                                 .shard = (uint16_t)info->shard,
                                  .kind = kind == WATCH_REQUEST ? RECORD_REQUEST : RECORD_ANSWER};
     put(self, record, bytes);
 }
 
-/* The place of a channel, in a table that grows; NULL without memory. */
-static watched *find_place(watch *self, const watch_record *record)
+/* ---- channels ---- */
+
+/* Something is not checked for want of memory. */
+static void note_unchecked(watch *self, uint16_t feed_index)
 {
-    watched_feed *feed = &self->feeds[record->feed_index];
+    count(&self->unchecked_books[feed_index], 1);
+}
+
+/* The place of a number, in a table that grows; NULL without memory. */
+static watched **find_place(watch *self, const watch_record *record)
+{
+    numbered_channels *feed = &self->numbers[record->feed_index];
     if (record->channel_index >= feed->capacity) {
         uint32_t capacity = feed->capacity == 0 ? 64 : feed->capacity;
         while (capacity <= record->channel_index)
             capacity *= 2;
-        watched *channels = td_realloc(feed->channels, capacity, sizeof *channels);
+        watched **channels = td_realloc(feed->channels, capacity, sizeof(watched *));
         if (channels == NULL)
             return NULL;
-        memset(channels + feed->capacity, 0, (capacity - feed->capacity) * sizeof *channels);
+        memset(channels + feed->capacity, 0, (capacity - feed->capacity) * sizeof(watched *));
         feed->channels = channels;
         feed->capacity = capacity;
     }
@@ -154,95 +249,64 @@ static watched *find_place(watch *self, const watch_record *record)
     return &feed->channels[record->channel_index];
 }
 
-static int is_same_topic(const channel_info *a, const channel_info *b)
+static void take_channel(watch *self, const watch_record *record, td_bytes bytes)
 {
-    return a->line == b->line && a->shard == b->shard && a->dir == b->dir &&
-           strcmp(a->exchange_topic, b->exchange_topic) == 0 && strcmp(a->symbol, b->symbol) == 0;
+    channel_record said;
+    TD_ASSERT(bytes.size > sizeof said);
+    memcpy(&said, bytes.data, sizeof said);
+    const feed_config *feed = &self->options.config->feeds[record->feed_index];
+    channel_info info = {.feed = feed->name != NULL ? feed->name : "",
+                         .family = feed->family->name,
+                         .line = record->line,
+                         .shard = record->shard,
+                         .dir = said.dir,
+                         .opcode = said.opcode,
+                         .topic = (const char *)bytes.data + sizeof said};
+    info.exchange_topic = info.topic + strlen(info.topic) + 1;
+    info.symbol = info.exchange_topic + strlen(info.exchange_topic) + 1;
+    watched **place = find_place(self, record);
+    watched *channel = watched_get(&self->channels, record->feed_index, &info);
+    if (place != NULL)
+        *place = channel;
+    if (place == NULL || channel == NULL)
+        note_unchecked(self, record->feed_index);
 }
 
-/* 1 + the index of the channel that has the topic already, for frames of the other opcode; 0: none.
- * Looked for when a channel is met, in feeds that have compressed frames at all. */
-static uint32_t find_twin(watched_feed *feed, const channel_info *info)
+static void take_segment(watch *self, const watch_record *record)
 {
-    feed->has_binary |= info->opcode == OPCODE_BINARY;
-    if (!feed->has_binary)
-        return 0;
-    for (uint32_t i = 0; i < feed->capacity; i++) {
-        const watched *other = &feed->channels[i];
-        if (other->info != NULL && other->info != info && other->twin == 0 &&
-            is_same_topic(other->info, info))
-            return i + 1;
-    }
-    return 0;
+    numbered_channels *feed = &self->numbers[record->feed_index];
+    if (feed->capacity > 0)
+        memset(feed->channels, 0, feed->capacity * sizeof(watched *));
+    uint32_t broken = watched_begin_segment(&self->channels, record->feed_index);
+    atomic_fetch_sub_explicit(&self->broken, broken, memory_order_relaxed);
 }
 
-/* What is known of the record's topic. NULL without memory. */
-static watched *find_channel(watch *self, const watch_record *record)
+static watched *find_channel(const watch *self, const watch_record *record)
 {
-    watched_feed *feed = &self->feeds[record->feed_index];
-    watched *channel = find_place(self, record);
-    if (channel == NULL)
-        return NULL;
-    if (channel->info == NULL) {
-        channel->twin = find_twin(feed, record->info);
-        channel->info = channel->twin == 0 ? NULL : record->info;
-    }
-    TD_ASSERT(channel->twin <= feed->capacity);
-    return channel->twin == 0 ? channel : &feed->channels[channel->twin - 1];
-}
-
-/* The lane of the record's symbol; NULL without memory. */
-static watched_lane *find_lane(watch *self, const watch_record *record)
-{
-    watched_feed *feed = &self->feeds[record->feed_index];
-    for (watched_lane *lane = feed->lanes; lane != NULL; lane = lane->next) {
-        if (strcmp(lane->symbol, record->info->symbol) == 0)
-            return lane;
-    }
-    watched_lane *made = td_alloc_zero(1, sizeof *made);
-    if (made == NULL)
-        return NULL;
-    made->symbol = record->info->symbol;
-    made->next = feed->lanes;
-    feed->lanes = made;
-    return made;
-}
-
-/* A topic that other topics of its symbol can be compared with; without memory it is not. */
-static void join_lane(watch *self, watched *channel, const watch_record *record)
-{
-    channel->part = audit_part_of(channel->topic.row);
-    if (channel->part == AUDIT_NONE)
-        return;
-    channel->lane = find_lane(self, record);
-    if (channel->lane == NULL)
-        return;
-    watched_lane *lane = channel->lane;
-    lane->parts[channel->part]++;
-    lane->useful = audit_useful_parts(lane->parts);
-    if (lane->useful != 0 && lane->audit == NULL && audit_open(&lane->audit, NULL) != TD_OK)
-        lane->audit = NULL;
+    const numbered_channels *feed = &self->numbers[record->feed_index];
+    return record->channel_index < feed->capacity ? feed->channels[record->channel_index] : NULL;
 }
 
 /* A topic without a row, or without memory for its book, is recorded unchecked. */
 static void meet_channel(watch *self, watched *channel, const watch_record *record)
 {
-    TD_ASSERT(channel->info == NULL);
+    TD_ASSERT(!channel->is_met);
     TD_ASSERT(channel->track == NULL);
-    channel->info = record->info;
+    channel->is_met = 1;
     channel->conn = record->conn;
     const family *of = self->options.config->feeds[record->feed_index].family;
-    if (!topic_match_text(of->topics, of->topic_count, td_bytes_str(record->info->exchange_topic),
+    if (!topic_match_text(of->topics, of->topic_count, td_bytes_str(channel->info.exchange_topic),
                           record->recv_ns, &channel->topic))
         return;
     td_err err;
-    if (track_open(channel->topic.row, &channel->track, &err) != TD_OK) {
-        channel->track = NULL;
+    td_result rc = watched_open_track(&self->channels, channel, &err);
+    if (rc == TD_E_LIMIT)
+        note_unchecked(self, record->feed_index);
+    else if (rc != TD_OK)
         td_log_say(self->options.log, TD_LOG_WARNING, "%s is not checked: %s",
-                   record->info->exchange_topic, err.text);
-        return;
-    }
-    join_lane(self, channel, record);
+                   channel->info.exchange_topic, err.text);
+    else if (channel->lane == NULL)
+        watched_join_lane(&self->channels, channel);
 }
 
 static void report(watch *self, const watched *channel, uint16_t feed_index, uint64_t to_ns)
@@ -250,7 +314,7 @@ static void report(watch *self, const watched *channel, uint16_t feed_index, uin
     TD_ASSERT(channel->broken_from_ns != 0);
     TD_ASSERT(to_ns == 0 || to_ns >= channel->broken_from_ns);
     watch_finding finding = {.feed_index = feed_index,
-                             .channel = channel->info,
+                             .channel = &channel->info,
                              .conn = channel->broken_conn,
                              .from_ns = channel->broken_from_ns,
                              .to_ns = to_ns,
@@ -270,7 +334,7 @@ static void judge(watch *self, watched *channel, const watch_record *record, con
     if (found->no_memory && !channel->is_short)
         td_log_say(self->options.log, TD_LOG_WARNING,
                    "%s: no memory for the book's levels: it is not checked until its next snapshot",
-                   channel->info->exchange_topic);
+                   channel->info.exchange_topic);
     channel->is_short = found->no_memory || (channel->is_short && found->unchecked);
     if (violation != NULL)
         count(&self->violations, 1);
@@ -291,14 +355,12 @@ static void judge(watch *self, watched *channel, const watch_record *record, con
 /* Frames were skipped, nobody knows whose: every book is unchecked until its next snapshot. */
 static void forget_all(watch *self, uint64_t recv_ns)
 {
-    for (size_t f = 0; f < LIMIT_FEEDS; f++) {
-        for (uint32_t i = 0; i < self->feeds[f].capacity; i++) {
-            watched *channel = &self->feeds[f].channels[i];
-            if (channel->track != NULL)
-                track_skip(channel->track);
-            if (channel->seat != NULL)
-                audit_skip(channel->lane->audit, channel->seat, recv_ns);
-        }
+    for (uint32_t i = 0; i < self->channels.count; i++) {
+        watched *channel = self->channels.all[i];
+        if (channel->track != NULL)
+            track_skip(channel->track);
+        if (channel->seat != NULL)
+            audit_skip(channel->lane->audit, channel->seat, recv_ns);
     }
 }
 
@@ -335,10 +397,19 @@ static void report_item(watch *self, uint16_t feed_index, const audit_item *item
         report_party(self, feed_index, item, &item->against);
 }
 
+/* The slot of a record's connection. */
+static td_result settling_of(watch *self, const watch_record *record, settling_slot **out)
+{
+    const char *name = self->options.config->feeds[record->feed_index].name;
+    const channel_info info = {
+        .feed = name != NULL ? name : "", .line = record->line, .shard = record->shard};
+    return settling_get(&self->settling, &info, out, NULL);
+}
+
 static td_result settled_of(watch *self, const watch_record *record, uint64_t *settled_ns)
 {
     settling_slot *slot;
-    td_result rc = settling_get(&self->settling, record->info, &slot, NULL);
+    td_result rc = settling_of(self, record, &slot);
     if (rc == TD_OK)
         *settled_ns = settling_ns(slot, 0, record->conn, record->recv_ns);
     return rc;
@@ -350,8 +421,8 @@ static void compare(watch *self, watched *channel, const watch_record *record,
 {
     audit *of = channel->lane->audit;
     if (channel->seat == NULL && !channel->has_no_seat &&
-        audit_sit(of, channel->topic.row, record->info->line, (void *)record->info, &channel->seat,
-                  NULL) != TD_OK)
+        audit_sit(of, channel->topic.row, record->line, &channel->info, &channel->seat, NULL) !=
+            TD_OK)
         channel->has_no_seat = 1;
     if (channel->seat == NULL)
         return;
@@ -360,9 +431,8 @@ static void compare(watch *self, watched *channel, const watch_record *record,
         return;
     }
     audit_frame place = {.recv_ns = record->recv_ns,
-                         .connection =
-                             (uint64_t)record->conn * LIMIT_FEED_SLOTS + record->info->shard,
-                         .shard = record->info->shard,
+                         .connection = (uint64_t)record->conn * LIMIT_FEED_SLOTS + record->shard,
+                         .shard = record->shard,
                          .conn = record->conn};
     if (settled_of(self, record, &place.settled_ns) != TD_OK)
         return;
@@ -397,7 +467,7 @@ static void renew_row(watch *self, watched *channel, const watch_record *record)
 static void note_control(watch *self, const watch_record *record, td_bytes bytes)
 {
     settling_slot *slot;
-    if (settling_get(&self->settling, record->info, &slot, NULL) != TD_OK)
+    if (settling_of(self, record, &slot) != TD_OK)
         return;
     if (record->kind == RECORD_REQUEST)
         settling_sent(slot, 0, record->conn, record->recv_ns, bytes);
@@ -410,11 +480,14 @@ static void note_control(watch *self, const watch_record *record, td_bytes bytes
 static watched *prepare(watch *self, const watch_record *record)
 {
     watched *channel = find_channel(self, record);
-    if (channel == NULL)
-        return NULL;
-    if (channel->info == NULL)
-        meet_channel(self, channel, record);
-    if (channel->track == NULL)
+    if (channel != NULL) {
+        watched_touch(&self->channels, channel);
+        if (!channel->is_met)
+            meet_channel(self, channel, record);
+    }
+    if (channel == NULL || channel->is_unchecked)
+        count(&self->skipped, 1);
+    if (channel == NULL || channel->track == NULL)
         return NULL;
     if (topic_row_is_dated(channel->topic.row))
         renew_row(self, channel, record);
@@ -425,9 +498,24 @@ static watched *prepare(watch *self, const watch_record *record)
     return channel;
 }
 
+/* What the frame made grow is within the budget, or given up. */
+static void charge(watch *self, watched *channel, const watch_record *record)
+{
+    watched_lane *lane = channel->lane;
+    if (!watched_charge_track(&self->channels, channel)) {
+        note_unchecked(self, record->feed_index);
+        if (channel->broken_from_ns != 0)
+            atomic_fetch_sub_explicit(&self->broken, 1, memory_order_relaxed);
+        channel->broken_from_ns = 0;
+        if (channel->seat != NULL)
+            audit_skip(lane->audit, channel->seat, record->recv_ns);
+    }
+    if (lane != NULL && lane->audit != NULL && !watched_charge_audit(&self->channels, lane))
+        note_unchecked(self, record->feed_index);
+}
+
 static void check(watch *self, const watch_record *record, td_bytes bytes)
 {
-    TD_ASSERT(record->info != NULL);
     watched *channel = prepare(self, record);
     if (channel == NULL)
         return;
@@ -448,6 +536,28 @@ static void check(watch *self, const watch_record *record, td_bytes bytes)
         (channel->lane->useful >> channel->part & 1))
         compare(self, channel, record, is_decoded ? &decoded : NULL);
     channel->last_ns = record->recv_ns;
+    charge(self, channel, record);
+}
+
+static void take(watch *self, const watch_record *record, td_bytes bytes)
+{
+    switch ((record_kind)record->kind) {
+    case RECORD_DATA:
+        check(self, record, bytes);
+        break;
+    case RECORD_REQUEST:
+    case RECORD_ANSWER:
+        note_control(self, record, bytes);
+        break;
+    case RECORD_CHANNEL:
+        take_channel(self, record, bytes);
+        break;
+    case RECORD_SEGMENT:
+        take_segment(self, record);
+        break;
+    case RECORD_END:
+        break;
+    }
 }
 
 /* As the encoder does: sleep until there is a batch, for a wake-up costs the encoder a system call.
@@ -469,15 +579,11 @@ static void *run(void *arg)
         memcpy(&record, view.data, sizeof record);
         TD_ASSERT(record.size <= view.size - sizeof record);
         TD_ASSERT(record.feed_index < LIMIT_FEEDS);
-        if (record.info == NULL)
+        if (record.kind == RECORD_END)
             break;
         if (record.skipped > 0)
             forget_all(self, record.recv_ns);
-        td_bytes bytes = td_bytes_of(view.data + sizeof record, record.size);
-        if (record.kind == RECORD_DATA)
-            check(self, &record, bytes);
-        else
-            note_control(self, &record, bytes);
+        take(self, &record, td_bytes_of(view.data + sizeof record, record.size));
         td_ring_release(self->ring);
         atomic_fetch_add_explicit(&self->done, 1, memory_order_release);
     }
@@ -487,16 +593,10 @@ static void *run(void *arg)
 static void free_all(watch *self)
 {
     for (size_t f = 0; f < LIMIT_FEEDS; f++) {
-        for (uint32_t i = 0; i < self->feeds[f].capacity; i++)
-            track_close(self->feeds[f].channels[i].track);
-        td_free(self->feeds[f].channels);
-        while (self->feeds[f].lanes != NULL) {
-            watched_lane *next = self->feeds[f].lanes->next;
-            audit_close(self->feeds[f].lanes->audit);
-            td_free(self->feeds[f].lanes);
-            self->feeds[f].lanes = next;
-        }
+        td_free(self->numbers[f].channels);
+        td_free(self->told[f].is_told);
     }
+    watched_table_fini(&self->channels);
     settling_fini(&self->settling);
     decoder_close(self->decoder);
     td_ring_close(self->ring);
@@ -511,6 +611,8 @@ td_result watch_open(const watch_options *options, watch **out, td_err *err)
     if (self == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for the continuity thread");
     self->options = *options;
+    watched_table_init(&self->channels,
+                       options->memory_bytes == 0 ? LIMIT_WATCH_BYTES : options->memory_bytes);
     td_result rc = td_ring_open(options->ring_bytes, &self->ring, err);
     if (rc == TD_OK)
         rc = decoder_open(&self->decoder, err);
@@ -534,7 +636,7 @@ void watch_close(watch *self)
     watch_record *place;
     while ((place = td_ring_reserve(self->ring, sizeof *place)) == NULL)
         sched_yield();
-    *place = (watch_record){0};
+    *place = (watch_record){.kind = RECORD_END};
     td_ring_commit(self->ring, sizeof *place);
     td_ring_wake(self->ring);
     pthread_join(self->thread, NULL);
@@ -547,13 +649,22 @@ int watch_is_idle(const watch *self)
     return done == atomic_load_explicit(&self->put, memory_order_acquire);
 }
 
+uint64_t watch_unchecked_books(const watch *self, uint16_t feed_index)
+{
+    return atomic_load_explicit(&self->unchecked_books[feed_index], memory_order_relaxed);
+}
+
 void watch_get_stats(const watch *self, watch_stats *out)
 {
+    uint64_t unchecked = 0;
+    for (size_t i = 0; i < self->options.config->feed_count; i++)
+        unchecked += watch_unchecked_books(self, (uint16_t)i);
     *out = (watch_stats){
         .frames = atomic_load_explicit(&self->frames, memory_order_relaxed),
         .skipped = atomic_load_explicit(&self->skipped, memory_order_relaxed),
         .undecoded = atomic_load_explicit(&self->undecoded, memory_order_relaxed),
         .violations = atomic_load_explicit(&self->violations, memory_order_relaxed),
         .broken = atomic_load_explicit(&self->broken, memory_order_relaxed),
+        .unchecked_books = unchecked,
     };
 }

@@ -3,6 +3,10 @@
  * frames are skipped here (they are recorded all the same), their books are unchecked until the
  * next snapshot, and the skips are counted.
  *
+ * All that it remembers stays within one budget, LIMIT_WATCH_BYTES. A book that would go beyond it
+ * is given up: its topic is unchecked and counted until a segment begins and there is room again,
+ * and books go on where they are. Recording never depends on it.
+ *
  * A book that breaks opens a `sequence` gap, which the next snapshot closes; so does a book that
  * another one of its symbol contradicts, until they agree. Trades that a candle has and that did
  * not come are an `aggregate` gap between two of its readings (book/audit.h). All are told to the
@@ -38,6 +42,7 @@ typedef struct watch_options {
     const recorder_config *config; /* borrowed */
     const td_log *log;
     size_t ring_bytes;
+    size_t memory_bytes; /* of channels, books and audits; 0: LIMIT_WATCH_BYTES */
     /* Called on the watch thread. */
     void (*found)(void *user, const watch_finding *finding);
     void *user;
@@ -46,10 +51,12 @@ typedef struct watch_options {
 /* What was checked so far; any thread may ask. */
 typedef struct watch_stats {
     uint64_t frames;
-    uint64_t skipped; /* not checked: the ring was full */
+    uint64_t skipped; /* not checked: the ring was full, or there is no memory for the topic */
     uint64_t undecoded;
-    uint64_t violations; /* frames that broke a rule of strength error */
-    uint64_t broken;     /* books that are broken now */
+    uint64_t violations;      /* frames that broke a rule of strength error */
+    uint64_t broken;          /* books that are broken now */
+    uint64_t unchecked_books; /* topics, and comparisons of a symbol's, that were given up for want
+                                 of memory; ever */
 } watch_stats;
 
 /* Start the thread. TD_E_NOMEM, TD_E_IO. */
@@ -58,8 +65,8 @@ TD_MUST_USE td_result watch_open(const watch_options *options, watch **out, td_e
 /* Check what is left, end the thread, free; NULL is fine. */
 void watch_close(watch *self);
 
-/* Encoder thread: pass on a data frame of channel number channel_index of a feed. info stays valid
- * until close. bytes are copied, or skipped and counted. */
+/* Encoder thread: pass on a data frame of channel number channel_index of a feed. info and bytes
+ * are copied, or skipped and counted. */
 void watch_put(watch *self, uint16_t feed_index, uint32_t channel_index, const channel_info *info,
                uint32_t conn, uint64_t recv_ns, td_bytes bytes);
 
@@ -68,6 +75,13 @@ void watch_put(watch *self, uint16_t feed_index, uint32_t channel_index, const c
 typedef enum watch_control { WATCH_REQUEST, WATCH_ANSWER } watch_control;
 void watch_put_control(watch *self, uint16_t feed_index, watch_control kind,
                        const channel_info *info, uint32_t conn, uint64_t recv_ns, td_bytes bytes);
+
+/* Encoder thread: a segment of the feed begins. Numbers mean other channels from here on; what is
+ * known of a topic and slot goes on under its new number. */
+void watch_begin_segment(watch *self, uint16_t feed_index);
+
+/* What of watch_stats.unchecked_books is of one feed. Any thread. */
+uint64_t watch_unchecked_books(const watch *self, uint16_t feed_index);
 
 /* 1 if everything that was put has been checked. Any thread but the watch's own. */
 int watch_is_idle(const watch *self);

@@ -7,59 +7,119 @@
 #include <cmocka.h>
 
 #include <sched.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "recorder/watch.h"
 #include "tests/testing/sim_feed.h"
 
-enum { FINDINGS_KEPT = 64 };
+enum { FINDINGS_KEPT = 64, CHANNELS_KEPT = 16 };
+
+/* A finding's channel, whose names are valid during the call only. */
+typedef struct kept_channel {
+    channel_info info;
+    char topic[LIMIT_TOPIC_BYTES];
+    char symbol[LIMIT_SYMBOL_BYTES];
+} kept_channel;
 
 typedef struct findings_seen {
     watch_finding items[FINDINGS_KEPT];
     size_t count;
+    kept_channel channels[CHANNELS_KEPT];
+    size_t channel_count;
 } findings_seen;
+
+static void copy_text(char *to, size_t room, const char *from)
+{
+    size_t size = strlen(from) + 1;
+    assert_true(size <= room);
+    memcpy(to, from, size);
+}
+
+/* The copy of a channel; one for each topic and symbol. */
+static const channel_info *keep_channel(findings_seen *seen, const channel_info *info)
+{
+    for (size_t i = 0; i < seen->channel_count; i++) {
+        kept_channel *kept = &seen->channels[i];
+        if (strcmp(kept->topic, info->topic) == 0 && strcmp(kept->symbol, info->symbol) == 0)
+            return &kept->info;
+    }
+    assert_true(seen->channel_count < CHANNELS_KEPT);
+    kept_channel *kept = &seen->channels[seen->channel_count++];
+    copy_text(kept->topic, sizeof kept->topic, info->topic);
+    copy_text(kept->symbol, sizeof kept->symbol, info->symbol);
+    kept->info = (channel_info){
+        .line = info->line, .shard = info->shard, .topic = kept->topic, .symbol = kept->symbol};
+    return &kept->info;
+}
 
 static void on_found(void *user, const watch_finding *finding)
 {
     findings_seen *seen = user;
-    if (seen->count < FINDINGS_KEPT)
-        seen->items[seen->count++] = *finding;
+    if (seen->count == FINDINGS_KEPT)
+        return;
+    seen->items[seen->count] = *finding;
+    seen->items[seen->count++].channel = keep_channel(seen, finding->channel);
 }
 
-static void put(watch *w, const tape_frame *frame, uint32_t conn)
+/* Channels are numbered anew in each segment: shift is added to their numbers. */
+static void put(watch *w, const tape_frame *frame, uint32_t conn, uint32_t shift)
 {
     const channel_info *info = &frame->channel->info;
     if (strcmp(info->topic, CHANNEL_TOPIC_CONTROL) == 0)
         watch_put_control(w, 0, info->dir == CHANNEL_OUT ? WATCH_REQUEST : WATCH_ANSWER, info, conn,
                           frame->recv_ns, frame->bytes);
     else
-        watch_put(w, 0, frame->channel->index, info, conn, frame->recv_ns, frame->bytes);
+        watch_put(w, 0, frame->channel->index + shift, info, conn, frame->recv_ns, frame->bytes);
 }
 
-/* Watch a recorded tape but for one frame, and from the second one named on as if it came over a
- * new connection. Any receive time that its findings name is one of the tape's. */
-static void watch_broken(const capture_tape *from, const char *family_name, size_t lost,
-                         size_t again, findings_seen *seen)
+/* What the watch is given besides the frames. */
+typedef struct watch_case {
+    size_t lost;           /* the frame that is left out */
+    size_t again;          /* from this one on frames come as if over a new connection */
+    size_t segment_frames; /* a segment begins after so many frames; 0: never */
+    size_t memory_bytes;   /* 0: as much as a recorder has */
+} watch_case;
+
+/* Watch a recorded tape. Any receive time that its findings name is one of the tape's. */
+static watch_stats watch_case_run(const capture_tape *from, const char *family_name,
+                                  const watch_case *how, findings_seen *seen)
 {
     static recorder_config config;
     config = (recorder_config){.feed_count = 1};
     config.feeds[0].family = family_find(td_bytes_str(family_name));
-    const watch_options options = {
-        .config = &config, .ring_bytes = 64 << 20, .found = on_found, .user = seen};
+    const watch_options options = {.config = &config,
+                                   .ring_bytes = 64 << 20,
+                                   .memory_bytes = how->memory_bytes,
+                                   .found = on_found,
+                                   .user = seen};
     watch *w = NULL;
+    uint32_t shift = 0;
     *seen = (findings_seen){0};
     assert_int_equal(watch_open(&options, &w, NULL), TD_OK);
     for (size_t i = 0; i < from->frame_count; i++) {
-        if (i != lost)
-            put(w, &from->frames[i], from->frames[i].conn + (i >= again));
+        if (how->segment_frames > 0 && i > 0 && i % how->segment_frames == 0) {
+            watch_begin_segment(w, 0);
+            shift = (shift + 7) % 31;
+        }
+        if (i != how->lost)
+            put(w, &from->frames[i], from->frames[i].conn + (i >= how->again), shift);
     }
     while (!watch_is_idle(w))
         sched_yield();
     watch_stats stats;
     watch_get_stats(w, &stats);
-    assert_int_equal(stats.skipped, 0);
     assert_int_equal(stats.undecoded, 0);
     watch_close(w);
+    return stats;
+}
+
+static void watch_broken(const capture_tape *from, const char *family_name, size_t lost,
+                         size_t again, findings_seen *seen)
+{
+    const watch_case how = {.lost = lost, .again = again};
+    watch_stats stats = watch_case_run(from, family_name, &how, seen);
+    assert_int_equal(stats.skipped, 0);
 }
 
 static void watch_without(const capture_tape *from, const char *family_name, size_t lost,
@@ -202,6 +262,68 @@ static void test_text_and_binary_frames_of_a_topic(void **state)
     capture_tape_fini(&recorded);
 }
 
+/* Books go on over segments, whatever numbers their channels have there: nothing is found where
+ * nothing is missing, and what is missing is found. */
+static void test_segments(void **state)
+{
+    (void)state;
+    static const char *const TOPICS[] = {"orderbook.50", "orderbook.1", "publicTrade", NULL};
+    capture_tape recorded;
+    findings_seen seen;
+    sim_feed_record(&(sim_feed_options){.family = "v5-linear",
+                                        .topics = TOPICS,
+                                        .symbol_count = 3,
+                                        .seed = 5,
+                                        .step_ns = 20 * TD_NS_PER_MS},
+                    900, &recorded);
+    watch_case how = {.lost = SIZE_MAX, .again = SIZE_MAX, .segment_frames = 100};
+    watch_stats stats = watch_case_run(&recorded, "v5-linear", &how, &seen);
+    assert_int_equal(seen.count, 0);
+    assert_int_equal(stats.skipped, 0);
+    assert_int_equal(stats.unchecked_books, 0);
+    how.lost = nth_of(&recorded, "orderbook.50", 120);
+    watch_case_run(&recorded, "v5-linear", &how, &seen);
+    assert_true(seen.count > 0);
+    assert_int_equal(seen.items[0].rule, RULE_SEQ_DENSE);
+    capture_tape_fini(&recorded);
+}
+
+/* With memory for some of the books only, the others are unchecked and counted, and nothing is
+ * found that is not there: neither while memory lasts, nor where a segment gives a topic another
+ * chance in the middle of its connection. */
+static void test_memory_budget(void **state)
+{
+    (void)state;
+    static const char *const TOPICS[] = {"orderbook.50", "orderbook.200", "publicTrade", NULL};
+    static const size_t BUDGETS[] = {1, 1000, 5000, 20000, 40000, 60000, 100000};
+    capture_tape recorded;
+    findings_seen seen;
+    sim_feed_record(&(sim_feed_options){.family = "v5-linear",
+                                        .topics = TOPICS,
+                                        .symbol_count = 4,
+                                        .seed = 6,
+                                        .step_ns = 20 * TD_NS_PER_MS},
+                    900, &recorded);
+    uint64_t checked = 0, data_frames = 0;
+    for (size_t i = 0; i < recorded.frame_count; i++)
+        data_frames += recorded.frames[i].channel->info.topic[0] != '_';
+    for (size_t i = 0; i < sizeof BUDGETS / sizeof BUDGETS[0]; i++) {
+        const watch_case how = {
+            .lost = SIZE_MAX, .again = SIZE_MAX, .segment_frames = 50, .memory_bytes = BUDGETS[i]};
+        watch_stats stats = watch_case_run(&recorded, "v5-linear", &how, &seen);
+        print_message("  %zu bytes: %llu frames checked, %llu not, %llu books given up\n",
+                      BUDGETS[i], (unsigned long long)stats.frames,
+                      (unsigned long long)stats.skipped, (unsigned long long)stats.unchecked_books);
+        assert_int_equal(seen.count, 0);
+        assert_true(stats.unchecked_books > 0);
+        assert_true(stats.skipped > 0);
+        assert_int_equal(stats.frames + stats.skipped, data_frames);
+        checked += stats.frames;
+    }
+    assert_true(checked > data_frames);
+    capture_tape_fini(&recorded);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -209,6 +331,8 @@ int main(void)
         cmocka_unit_test(test_lost_update),
         cmocka_unit_test(test_mended_by_the_next_connection),
         cmocka_unit_test(test_text_and_binary_frames_of_a_topic),
+        cmocka_unit_test(test_segments),
+        cmocka_unit_test(test_memory_budget),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

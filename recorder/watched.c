@@ -1,0 +1,350 @@
+#include "recorder/watched.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/hash.h"
+
+enum { FIRST_CHANNELS = 64 };
+
+void watched_table_init(watched_table *table, size_t max_bytes)
+{
+    TD_ASSERT(max_bytes > 0);
+    memset(table, 0, sizeof *table);
+    table->max_bytes = max_bytes;
+}
+
+static int has_room(const watched_table *table, size_t bytes)
+{
+    return table->used_bytes <= table->max_bytes && bytes <= table->max_bytes - table->used_bytes;
+}
+
+/* ---- finding ---- */
+
+static uint32_t bucket_of(uint16_t feed_index, const char *name)
+{
+    uint64_t hash = td_xxh64(name, strlen(name)) + feed_index * UINT64_C(0x9e3779b97f4a7c15);
+    return (uint32_t)(hash ^ (hash >> 32)) & (WATCHED_BUCKETS - 1);
+}
+
+/* Slots of a feed, and parameters of one exchange topic, share a bucket. */
+static uint32_t channel_bucket(uint16_t feed_index, const channel_info *info)
+{
+    return bucket_of(feed_index,
+                     info->exchange_topic[0] != '\0' ? info->exchange_topic : info->symbol);
+}
+
+static int is_same(const channel_info *a, const channel_info *b)
+{
+    return a->line == b->line && a->shard == b->shard && a->dir == b->dir &&
+           strcmp(a->topic, b->topic) == 0 && strcmp(a->exchange_topic, b->exchange_topic) == 0 &&
+           strcmp(a->symbol, b->symbol) == 0;
+}
+
+static watched *find(const watched_table *table, uint16_t feed_index, const channel_info *info)
+{
+    watched *at = table->buckets[channel_bucket(feed_index, info)];
+    while (at != NULL && (at->feed_index != feed_index || !is_same(&at->info, info)))
+        at = at->next;
+    return at;
+}
+
+/* ---- adding ---- */
+
+/* Copies of the names that findings need, in one piece of memory; its size. */
+static size_t copy_info(watched *to, const channel_info *info)
+{
+    const char *const from[] = {info->feed, info->family, info->topic, info->exchange_topic,
+                                info->symbol};
+    const char **into[] = {&to->info.feed, &to->info.family, &to->info.topic,
+                           &to->info.exchange_topic, &to->info.symbol};
+    enum { FIELDS = sizeof from / sizeof from[0] };
+    size_t total = 0;
+    for (int i = 0; i < FIELDS; i++)
+        total += strlen(from[i]) + 1;
+    char *at = to->text = td_alloc(total);
+    if (at == NULL)
+        return 0;
+    to->info = (channel_info){
+        .line = info->line, .shard = info->shard, .dir = info->dir, .opcode = info->opcode};
+    for (int i = 0; i < FIELDS; i++) {
+        size_t size = strlen(from[i]) + 1;
+        memcpy(at, from[i], size);
+        *into[i] = at;
+        at += size;
+    }
+    to->info.message_encoding = to->info.schema_name = "";
+    return total;
+}
+
+/* What a channel costs besides its track. */
+static size_t channel_bytes(const watched *channel)
+{
+    const channel_info *info = &channel->info;
+    return sizeof *channel + sizeof(watched *) + strlen(info->feed) + strlen(info->family) +
+           strlen(info->topic) + strlen(info->exchange_topic) + strlen(info->symbol) + 5;
+}
+
+static int grow_list(watched_table *table)
+{
+    if (table->count < table->capacity)
+        return 1;
+    uint32_t capacity = table->capacity == 0 ? FIRST_CHANNELS : table->capacity * 2;
+    watched **all = td_realloc(table->all, capacity, sizeof(watched *));
+    if (all == NULL)
+        return 0;
+    table->all = all;
+    table->capacity = capacity;
+    return 1;
+}
+
+watched *watched_get(watched_table *table, uint16_t feed_index, const channel_info *info)
+{
+    TD_ASSERT(feed_index < LIMIT_FEEDS);
+    watched *known = find(table, feed_index, info);
+    if (known != NULL)
+        return known;
+    watched *made = grow_list(table) ? td_alloc_zero(1, sizeof *made) : NULL;
+    if (made == NULL || copy_info(made, info) == 0 || !has_room(table, channel_bytes(made))) {
+        if (made != NULL)
+            td_free(made->text);
+        td_free(made);
+        table->feeds[feed_index].has_holes = 1;
+        return NULL;
+    }
+    uint32_t bucket = channel_bucket(feed_index, info);
+    made->feed_index = feed_index;
+    made->segment = table->feeds[feed_index].segment;
+    made->next = table->buckets[bucket];
+    made->place = table->count;
+    table->buckets[bucket] = made;
+    table->all[table->count++] = made;
+    table->used_bytes += channel_bytes(made);
+    return made;
+}
+
+void watched_touch(watched_table *table, watched *channel)
+{
+    channel->segment = table->feeds[channel->feed_index].segment;
+    if (channel->lane != NULL)
+        channel->lane->segment = channel->segment;
+}
+
+/* ---- tracks ---- */
+
+static void close_track(watched_table *table, watched *channel)
+{
+    TD_ASSERT(table->used_bytes >= channel->track_bytes);
+    table->used_bytes -= channel->track_bytes;
+    channel->track_bytes = 0;
+    track_close(channel->track);
+    channel->track = NULL;
+}
+
+int watched_charge_track(watched_table *table, watched *channel)
+{
+    TD_ASSERT(channel->track != NULL);
+    size_t bytes = track_bytes(channel->track);
+    if (TD_LIKELY(bytes == channel->track_bytes))
+        return 1;
+    table->used_bytes += bytes - channel->track_bytes; /* modulo 2^64: it may have shrunk */
+    channel->track_bytes = bytes;
+    if (table->used_bytes <= table->max_bytes)
+        return 1;
+    close_track(table, channel);
+    channel->is_unchecked = 1;
+    table->feeds[channel->feed_index].has_holes = 1;
+    return 0;
+}
+
+td_result watched_open_track(watched_table *table, watched *channel, td_err *err)
+{
+    TD_ASSERT(channel->track == NULL);
+    td_result rc = track_open(channel->topic.row, &channel->track, err);
+    if (rc != TD_OK)
+        return rc;
+    /* Without the snapshot that perhaps came before, nothing can be judged until the next one. */
+    if (table->feeds[channel->feed_index].has_holes)
+        track_join(channel->track);
+    if (watched_charge_track(table, channel))
+        return TD_OK;
+    return td_err_set(err, TD_E_LIMIT, "the live check's memory is used up");
+}
+
+/* ---- audits ---- */
+
+static watched_lane *find_lane(watched_table *table, const watched *channel)
+{
+    uint32_t bucket = bucket_of(channel->feed_index, channel->info.symbol);
+    for (watched_lane *lane = table->lanes[bucket]; lane != NULL; lane = lane->next) {
+        if (lane->feed_index == channel->feed_index &&
+            strcmp(lane->symbol, channel->info.symbol) == 0)
+            return lane;
+    }
+    watched_lane *made = has_room(table, sizeof *made) ? td_alloc_zero(1, sizeof *made) : NULL;
+    if (made == NULL)
+        return NULL;
+    made->symbol = channel->info.symbol;
+    made->feed_index = channel->feed_index;
+    made->segment = channel->segment;
+    made->next = table->lanes[bucket];
+    table->lanes[bucket] = made;
+    table->used_bytes += sizeof *made;
+    return made;
+}
+
+static void close_audit(watched_table *table, watched_lane *lane)
+{
+    TD_ASSERT(table->used_bytes >= lane->audit_bytes);
+    table->used_bytes -= lane->audit_bytes;
+    lane->audit_bytes = 0;
+    audit_close(lane->audit);
+    lane->audit = NULL;
+}
+
+int watched_charge_audit(watched_table *table, watched_lane *lane)
+{
+    TD_ASSERT(lane->audit != NULL);
+    size_t bytes = audit_bytes(lane->audit);
+    if (TD_LIKELY(bytes == lane->audit_bytes))
+        return 1;
+    table->used_bytes += bytes - lane->audit_bytes;
+    lane->audit_bytes = bytes;
+    if (table->used_bytes <= table->max_bytes)
+        return 1;
+    close_audit(table, lane);
+    lane->is_unaudited = 1;
+    for (uint32_t i = 0; i < table->count; i++) {
+        if (table->all[i]->lane == lane)
+            table->all[i]->seat = NULL;
+    }
+    return 0;
+}
+
+void watched_join_lane(watched_table *table, watched *channel)
+{
+    channel->part = audit_part_of(channel->topic.row);
+    if (channel->part == AUDIT_NONE)
+        return;
+    watched_lane *lane = channel->lane = find_lane(table, channel);
+    if (lane == NULL)
+        return;
+    lane->segment = channel->segment;
+    lane->parts[channel->part]++;
+    lane->useful = audit_useful_parts(lane->parts);
+    if (lane->useful == 0 || lane->audit != NULL || lane->is_unaudited)
+        return;
+    if (audit_open(&lane->audit, NULL) != TD_OK)
+        lane->audit = NULL;
+    else
+        (void)watched_charge_audit(table, lane); /* given up: then there is none */
+}
+
+/* ---- forgetting ---- */
+
+static void free_channel(watched_table *table, watched *channel)
+{
+    watched **link = &table->buckets[channel_bucket(channel->feed_index, &channel->info)];
+    while (*link != channel)
+        link = &(*link)->next;
+    *link = channel->next;
+    table->all[channel->place] = table->all[--table->count];
+    table->all[channel->place]->place = channel->place;
+    if (channel->track != NULL)
+        close_track(table, channel);
+    table->used_bytes -= channel_bytes(channel);
+    td_free(channel->text);
+    td_free(channel);
+}
+
+/* 1 if neither it nor, where topics are compared, any topic of its symbol had a frame. */
+static int is_unused(const watched_table *table, const watched *channel)
+{
+    uint32_t segment = channel->lane != NULL ? channel->lane->segment : channel->segment;
+    return segment != table->feeds[channel->feed_index].segment;
+}
+
+/* Lanes go before their channels: the symbol is a channel's. */
+static void forget_lanes(watched_table *table, uint16_t feed_index)
+{
+    for (uint32_t i = 0; i < WATCHED_BUCKETS; i++) {
+        watched_lane **link = &table->lanes[i];
+        while (*link != NULL) {
+            watched_lane *lane = *link;
+            if (lane->feed_index != feed_index ||
+                lane->segment == table->feeds[feed_index].segment) {
+                link = &lane->next;
+                continue;
+            }
+            *link = lane->next;
+            if (lane->audit != NULL)
+                close_audit(table, lane);
+            table->used_bytes -= sizeof *lane;
+            td_free(lane);
+        }
+    }
+}
+
+static uint32_t forget_unused(watched_table *table, uint16_t feed_index)
+{
+    uint32_t broken = 0;
+    for (uint32_t i = 0; i < table->count; i++) {
+        watched *channel = table->all[i];
+        channel->is_leaving = channel->feed_index == feed_index && is_unused(table, channel);
+        broken += channel->is_leaving && channel->broken_from_ns != 0;
+    }
+    forget_lanes(table, feed_index);
+    for (uint32_t i = 0; i < table->count;) {
+        if (!table->all[i]->is_leaving) {
+            i++;
+            continue;
+        }
+        free_channel(table, table->all[i]); /* another one has its place now */
+        table->feeds[feed_index].has_holes = 1;
+    }
+    return broken;
+}
+
+/* What was given up gets another chance. */
+static void retry(watched_table *table, uint16_t feed_index)
+{
+    for (uint32_t i = 0; i < table->count; i++) {
+        watched *channel = table->all[i];
+        if (channel->feed_index != feed_index)
+            continue;
+        if (channel->is_unchecked)
+            channel->is_unchecked = channel->is_met = 0;
+    }
+}
+
+uint32_t watched_begin_segment(watched_table *table, uint16_t feed_index)
+{
+    TD_ASSERT(feed_index < LIMIT_FEEDS);
+    uint32_t broken = 0;
+    if (table->used_bytes > table->max_bytes / 2)
+        broken = forget_unused(table, feed_index);
+    if (table->used_bytes <= table->max_bytes / 2)
+        retry(table, feed_index);
+    table->feeds[feed_index].segment++;
+    return broken;
+}
+
+void watched_table_fini(watched_table *table)
+{
+    for (uint32_t i = 0; i < WATCHED_BUCKETS; i++) {
+        while (table->lanes[i] != NULL) {
+            watched_lane *lane = table->lanes[i];
+            table->lanes[i] = lane->next;
+            audit_close(lane->audit);
+            td_free(lane);
+        }
+    }
+    for (uint32_t i = 0; i < table->count; i++) {
+        track_close(table->all[i]->track);
+        td_free(table->all[i]->text);
+        td_free(table->all[i]);
+    }
+    td_free(table->all);
+    *table = (watched_table){0};
+}

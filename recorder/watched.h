@@ -1,0 +1,104 @@
+/* What the live check (recorder/watch.h) remembers: channels by what they are, each with its
+ * topic's track, and the audits that compare the topics of a symbol. Channel numbers are a
+ * segment's; books go on over segments, so what is kept here does not depend on numbers.
+ *
+ * All of it together has one budget of bytes. What would go beyond it is given up: the channel is
+ * unchecked until a later segment finds room again. Where a segment begins while more than half of
+ * the budget is used, channels of symbols that had no frame in the segment before are forgotten.
+ *
+ * The watch's thread only. */
+#ifndef TD_RECORDER_WATCHED_H
+#define TD_RECORDER_WATCHED_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/limits.h"
+#include "book/audit.h"
+#include "book/continuity.h"
+#include "format/channel.h"
+#include "schema/topic.h"
+
+/* All topics of one symbol of a feed: what an audit compares. */
+typedef struct watched_lane {
+    const char *symbol; /* of the channel that was met first; it goes with the lane */
+    audit *audit;       /* NULL while no part has a partner, or there was no memory for it */
+    size_t audit_bytes; /* as charged */
+    uint32_t parts[AUDIT_PARTS];
+    uint32_t useful;  /* audit_useful_parts of them */
+    uint32_t segment; /* of the last frame of any of its channels */
+    uint16_t feed_index;
+    uint8_t is_unaudited; /* its audit was given up */
+    struct watched_lane *next;
+} watched_lane;
+
+/* What is known of one topic of one slot; text and binary frames of it share this. */
+typedef struct watched {
+    channel_info info; /* strings in text, no schema */
+    char *text;
+    topic_match topic;
+    track *track;       /* NULL: the topic has no row, or it is unchecked */
+    size_t track_bytes; /* as charged */
+    watched_lane *lane; /* NULL: takes no part in audits */
+    audit_seat *seat;   /* NULL: not yet, or all are taken */
+    audit_part part;
+    uint16_t feed_index;
+    uint8_t is_met; /* a frame came: topic and track are looked up */
+    uint8_t has_no_seat;
+    uint8_t is_short;     /* its book could not grow, and no snapshot came since: that was logged */
+    uint8_t is_unchecked; /* its track was given up */
+    uint8_t is_leaving;   /* while a segment begins */
+    uint64_t row_day;     /* days since 1970: the row was looked up for it, if it has dates */
+    uint32_t conn;
+    uint64_t last_ns;
+    uint64_t broken_from_ns; /* 0: not broken */
+    uint32_t broken_conn;    /* on which it broke: the snapshot may come on the next one */
+    verdict_item broke;
+    uint32_t segment; /* of its last frame */
+    uint32_t place;   /* in the table's list */
+    struct watched *next;
+} watched;
+
+enum { WATCHED_BUCKETS = 1 << 14 };
+
+typedef struct watched_table {
+    watched **all; /* in no order */
+    uint32_t count, capacity;
+    watched *buckets[WATCHED_BUCKETS];
+    watched_lane *lanes[WATCHED_BUCKETS];
+    size_t used_bytes, max_bytes;
+    struct {
+        uint32_t segment;
+        /* 1: something of the feed was given up or forgotten, so a topic that is met in the middle
+         * of a connection may have had its snapshot before. */
+        uint8_t has_holes;
+    } feeds[LIMIT_FEEDS];
+} watched_table;
+
+void watched_table_init(watched_table *table, size_t max_bytes);
+void watched_table_fini(watched_table *table);
+
+/* The channel that info describes, added if need be (strings are copied). NULL beyond the budget,
+ * or without memory. */
+watched *watched_get(watched_table *table, uint16_t feed_index, const channel_info *info);
+
+/* A frame of the channel came in the feed's present segment. */
+void watched_touch(watched_table *table, watched *channel);
+
+/* Give the channel its track. TD_OK; TD_E_LIMIT: beyond the budget, it is unchecked; TD_E_NOMEM. */
+TD_MUST_USE td_result watched_open_track(watched_table *table, watched *channel, td_err *err);
+
+/* Let the channel take part in audits of its symbol, by its topic's row; without memory, or beyond
+ * the budget, it does not. */
+void watched_join_lane(watched_table *table, watched *channel);
+
+/* Track or audit may have grown. 0: it went beyond the budget and is given up: the channel has no
+ * track any more; its symbol has no audit any more. */
+int watched_charge_track(watched_table *table, watched *channel);
+int watched_charge_audit(watched_table *table, watched_lane *lane);
+
+/* A segment of the feed begins: see above. Returns how many of the channels that were forgotten had
+ * a broken book. No pointer to a channel of the feed is valid any more. */
+uint32_t watched_begin_segment(watched_table *table, uint16_t feed_index);
+
+#endif
