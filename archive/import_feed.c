@@ -126,8 +126,7 @@ static td_result reserve_channel(import_feed *f, uint32_t index, td_err *err)
     return TD_OK;
 }
 
-/* Append to the pending chunk. The builder is asked for the channel once, and again when a segment
- * has passed without it. */
+/* Append to the pending chunk. The builder is asked for the channel once in a segment. */
 static td_result append(import_feed *f, const channel_route *route, chunk_frame *frame, td_err *err)
 {
     td_result rc = reserve_channel(f, route->index, err);
@@ -166,9 +165,13 @@ static td_result append_event(import_feed *f, const event *what, uint64_t recv_n
     return rc == TD_OK ? rc : td_err_add(err, rc, "event %s", event_kind_name(what->kind));
 }
 
-/* A segment begins: restate the open connections, and in the first one say who writes. */
+/* A segment begins: its channels are new ones. Restate the open connections, and in the first
+ * segment say who writes. */
 static td_result begin_segment(import_feed *f, uint64_t recv_ns, td_err *err)
 {
+    channel_router_forget(f->router);
+    if (f->channel_capacity > 0)
+        memset(f->channels, 0, f->channel_capacity * sizeof *f->channels);
     size_t count = 0;
     for (uint32_t i = 0; i < f->slot_count; i++) {
         const feed_slot *slot = &f->slots[i];
@@ -363,8 +366,6 @@ td_result import_feed_frame_put(import_feed *feed, const import_feed_frame *fram
                           .publish_ns = route.publish_ns,
                           .bytes = frame->bytes};
     rc = append(feed, &route, &queued, err);
-    if (rc == TD_E_LIMIT && channel_router_unknown(feed->router, &routed, &route, err) == TD_OK)
-        rc = append(feed, &route, &queued, err); /* this segment has no channel left */
     if (rc != TD_OK)
         return td_err_add(err, rc, "feed %s", feed->options.name);
     if (!is_http) {

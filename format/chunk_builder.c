@@ -177,6 +177,7 @@ static void begin_segment(chunk_builder *b, uint64_t recv_ns, segment_cause caus
     b->segment_chunks = 0;
     b->segment_index_entries = 0;
     b->next_channel_id = 1;
+    memset(b->ids_used, 0, sizeof b->ids_used);
     b->next_schema_id = 1;
     b->is_end_asked = 0;
     b->pending_starts_segment = 1;
@@ -262,10 +263,8 @@ static td_result define_channel(chunk_builder *b, channel_state *channel, td_err
 {
     TD_ASSERT(channel->segment_number != b->segment_number);
     TD_ASSERT(b->next_channel_id > 0);
-    uint32_t ids = b->options.segment_channels_max;
-    if (!channel->is_reserved)
-        ids -= b->channels.reserved_count;
-    if (b->next_channel_id > ids)
+    uint32_t ids = b->channels.ids_max[channel->is_reserved];
+    if (b->ids_used[channel->is_reserved] == ids)
         return td_err_set(err, TD_E_LIMIT, "segment %u has %u channels: no room for %s/%s",
                           b->segment_number, ids, channel->info.topic, channel->info.symbol);
     uint16_t schema_id = 0;
@@ -286,6 +285,7 @@ static td_result define_channel(chunk_builder *b, channel_state *channel, td_err
     }
     channel->segment_number = b->segment_number;
     channel->id = b->next_channel_id++;
+    b->ids_used[channel->is_reserved]++;
     b->pending_new_count++;
     return TD_OK;
 }

@@ -127,8 +127,9 @@ TD_MUST_USE td_result chunk_builder_open(const chunk_builder_options *options, c
 void chunk_builder_close(chunk_builder *builder);
 
 /* The channel for info, found or added (strings and schema are copied). TD_OK; TD_E_LIMIT: no more
- * channels (those of CHANNEL_TOPIC_* always find room): use the feed's _unknown channel and count
- * it; TD_E_NOMEM; TD_E_INVALID: a name too long or empty where it must not be. */
+ * channels of topics (those of CHANNEL_TOPIC_* have a quarter of the ids to themselves; a
+ * channel_router never asks for more of either); TD_E_NOMEM; TD_E_INVALID: a name too long or empty
+ * where it must not be. */
 TD_MUST_USE td_result chunk_builder_channel(chunk_builder *builder, const channel_info *info,
                                             chunk_channel *out, td_err *err);
 

@@ -14,8 +14,6 @@
 #define NONE UINT32_MAX
 
 enum {
-    /* Room kept for channels of CHANNEL_TOPIC_* when the others have used up the ids. */
-    RESERVED_CHANNELS_MAX = 2048,
     /* Schema text of a channel; the largest topic's has some 4 KiB. */
     SCHEMA_BYTES_MAX = 1 << 16,
     /* Room for a new channel's schema and channel records, names at their limits included. */
@@ -44,7 +42,7 @@ typedef struct channel_state {
     uint16_t id;
     uint8_t is_live;
     uint8_t is_frame;    /* 1: messages are frames of a connection; 0: events, HTTP answers */
-    uint8_t is_reserved; /* 1: may use the reserved ids */
+    uint8_t is_reserved; /* 1: one of CHANNEL_TOPIC_*, which have ids of their own */
     /* of the pending chunk */
     uint32_t pending_count;
     uint64_t pending_first_ns, pending_last_ns;
@@ -54,13 +52,12 @@ typedef struct channel_table {
     channel_state *channels;
     uint32_t count, capacity; /* places, free ones included */
     uint32_t free_first;
-    uint32_t live_count;
-    uint32_t *buckets; /* power of two */
+    uint32_t live_count[2]; /* by channel_state.is_reserved */
+    uint32_t *buckets;      /* power of two */
     uint32_t bucket_count;
     schema_state *schemas;
     uint32_t schema_count, schema_capacity;
-    uint32_t channels_max;   /* ids of a segment */
-    uint32_t reserved_count; /* of these, for reserved channels only */
+    uint32_t ids_max[2]; /* ids of a segment, by channel_state.is_reserved */
 } channel_table;
 
 typedef struct conn_state {
@@ -98,6 +95,7 @@ struct chunk_builder {
     uint64_t segment_bytes;
     uint64_t segment_index_entries; /* chunk index map entries: what the summary grows by */
     uint32_t segment_chunks;
+    uint32_t ids_used[2]; /* by channel_state.is_reserved */
     uint16_t next_channel_id, next_schema_id;
     uint8_t is_end_asked;
 };

@@ -12,9 +12,9 @@ enum { FIRST_CHANNELS = 64, BUCKETS_PER_CHANNEL = 2 };
 td_result channel_table_init(channel_table *table, uint32_t channels_max, td_err *err)
 {
     TD_ASSERT(channels_max > 0);
-    *table = (channel_table){.free_first = NONE, .channels_max = channels_max};
-    table->reserved_count =
-        channels_max / 8 < RESERVED_CHANNELS_MAX ? channels_max / 8 : RESERVED_CHANNELS_MAX;
+    /* Smaller segments are divided as the largest one is. */
+    uint32_t reserved = channels_max / (LIMIT_SEGMENT_CHANNELS / LIMIT_OWN_CHANNELS);
+    *table = (channel_table){.free_first = NONE, .ids_max = {channels_max - reserved, reserved}};
     /* Twice the ids of a segment: those of the segment before are still known. */
     uint32_t buckets = 1;
     while (buckets < channels_max)
@@ -274,7 +274,7 @@ static td_result fill_place(channel_table *table, uint32_t index, const channel_
                         .is_frame = info->dir == CHANNEL_IN || info->dir == CHANNEL_OUT,
                         .is_reserved = (uint8_t)is_reserved_topic(info->topic)};
     table->buckets[bucket] = index;
-    table->live_count++;
+    table->live_count[table->channels[index].is_reserved]++;
     return TD_OK;
 }
 
@@ -285,12 +285,10 @@ static td_result add(channel_table *table, const channel_info *info, uint32_t *o
     if (rc != TD_OK)
         return rc;
     /* This segment's channels and those of the one before may be known at once. */
-    uint32_t room = 2 * table->channels_max;
-    if (!is_reserved_topic(info->topic))
-        room -= table->reserved_count;
-    if (table->live_count >= room)
+    int is_reserved = is_reserved_topic(info->topic);
+    if (table->live_count[is_reserved] >= 2 * table->ids_max[is_reserved])
         return td_err_set(err, TD_E_LIMIT, "%u channels are known: no room for %s/%s",
-                          table->live_count, info->topic, info->symbol);
+                          table->live_count[is_reserved], info->topic, info->symbol);
     uint32_t index;
     rc = take_place(table, &index, err);
     if (rc != TD_OK)
@@ -347,10 +345,10 @@ void channel_table_age(channel_table *table, uint32_t segment_number)
         if (!channel->is_live || channel->last_segment >= segment_number)
             continue;
         unlink_channel(table, i);
+        table->live_count[channel->is_reserved]--;
         release_schema(table, channel->schema);
         td_free(channel->text);
         *channel = (channel_state){.generation = channel->generation};
         give_place(table, i);
-        table->live_count--;
     }
 }

@@ -182,6 +182,7 @@ static void write_summary(record_talk *talk, const char *session, const supervis
     json_write_member_u64(json, "bytes", status->intake.bytes_in);
     json_write_member_u64(json, "dropped", status->intake.frames_dropped);
     json_write_member_u64(json, "unknown", status->encoder.unknown_frames);
+    json_write_member_u64(json, "overflow", status->encoder.overflow_frames);
     json_write_member_u64(json, "chunks", status->encoder.chunks);
     json_write_member_u64(json, "compressed_bytes", status->encoder.compressed_bytes);
     json_write_member_u64(json, "redactions", status->encoder.redactions);
@@ -190,6 +191,7 @@ static void write_summary(record_talk *talk, const char *session, const supervis
     json_write_member_u64(json, "violations", status->watch.violations);
     json_write_member_u64(json, "unchecked", status->watch.skipped);
     json_write_member_u64(json, "lines_lost", output_lines_lost(&talk->output));
+    json_write_member_u64(json, "unchecked_books", status->watch.unchecked_books);
     json_write_key(json, "elapsed_s");
     json_write_number(
         json, (td_decimal){.mantissa = (int64_t)(status->elapsed_ns / TD_NS_PER_MS), .scale = 3});
@@ -214,6 +216,17 @@ static void say_summary(reporter *report, const char *path, const supervisor_sta
         report_say(report, TD_LOG_WARNING, "%" PRIu64 " frame%s discarded by overload",
                    status->intake.frames_dropped,
                    status->intake.frames_dropped == 1 ? " was" : "s were");
+    if (status->encoder.overflow_frames > 0)
+        report_say(report, TD_LOG_WARNING,
+                   "%" PRIu64 " frame%s recorded as _unknown: a segment has room for %u topics and "
+                   "symbols",
+                   status->encoder.overflow_frames,
+                   status->encoder.overflow_frames == 1 ? " was" : "s were", LIMIT_TOPIC_CHANNELS);
+    if (status->watch.unchecked_books > 0)
+        report_say(report, TD_LOG_WARNING,
+                   "%" PRIu64 " book%s unchecked: the live check's memory was used up",
+                   status->watch.unchecked_books,
+                   status->watch.unchecked_books == 1 ? " was" : "s were");
     if (status->watch.violations > 0)
         report_say(report, TD_LOG_WARNING, "%" PRIu64 " frame%s broke a continuity rule",
                    status->watch.violations, plural_ending(status->watch.violations));

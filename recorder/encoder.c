@@ -39,6 +39,11 @@ typedef struct feed_state {
     gap_list gaps;                  /* of the events that are pending */
     uint64_t pending_since_mono_ns; /* of the first pending message; 0: nothing is pending */
     uint64_t segment_number;
+    uint64_t last_ns;          /* of the latest message */
+    uint64_t overflow_frames;  /* of this segment: on _unknown because it has no channel left */
+    uint64_t unchecked_books;  /* that the live check had given up when it was last looked at */
+    uint8_t is_unchecked_told; /* in this segment */
+    uint8_t is_overflow_logged;
 } feed_state;
 
 struct encoder {
@@ -54,6 +59,7 @@ struct encoder {
     td_err err;
     /* Relaxed: each is a number of its own that a status line shows. */
     atomic_ullong frames, chunks, fast_chunks, compressed_bytes, unknown_frames, redactions;
+    atomic_ullong overflow_frames;
 };
 
 static void count(atomic_ullong *counter, uint64_t more)
@@ -162,22 +168,30 @@ static td_result find_channel(feed_state *feed, const channel_route *route, chun
     return TD_OK;
 }
 
-/* Append a message to the feed's chunk, getting its channel anew when a segment made it stale. */
+/* Append a message to the feed's chunk. */
 static td_result append(encoder *self, feed_state *feed, const channel_route *route,
                         chunk_frame *frame, td_err *err)
 {
     td_result rc = find_channel(feed, route, &frame->channel, err);
     if (rc == TD_OK)
         rc = chunk_builder_append(feed->builder, frame, err);
-    if (rc == TD_E_NOTFOUND) {
-        feed->is_known[route->index] = 0;
-        rc = find_channel(feed, route, &frame->channel, err);
-        if (rc == TD_OK)
-            rc = chunk_builder_append(feed->builder, frame, err);
-    }
-    if (rc == TD_OK && feed->pending_since_mono_ns == 0)
+    if (rc != TD_OK)
+        return rc;
+    feed->last_ns = frame->recv_ns;
+    if (feed->pending_since_mono_ns == 0)
         feed->pending_since_mono_ns = clock_mono_ns(self->options.clock);
-    return rc;
+    return TD_OK;
+}
+
+/* A segment begins: channels are its own, so all of them are new. */
+static void forget_channels(encoder *self, size_t feed_index)
+{
+    feed_state *feed = &self->feeds[feed_index];
+    channel_router_forget(feed->router);
+    if (feed->channel_capacity > 0)
+        memset(feed->is_known, 0, feed->channel_capacity);
+    if (self->options.watch != NULL)
+        watch_begin_segment(self->options.watch, (uint16_t)feed_index);
 }
 
 /* ---- events ---- */
@@ -194,10 +208,34 @@ static td_result append_event(encoder *self, feed_state *feed, uint64_t recv_ns,
     return append(self, feed, &route, &frame, err);
 }
 
-/* A segment begins: say which connections are open and how far their ordinals are. */
-static td_result append_segment_event(encoder *self, feed_state *feed, uint64_t recv_ns,
-                                      td_err *err)
+/* Encode an event of the encoder's own and append it. */
+static td_result append_own(encoder *self, feed_state *feed, const event *own, uint64_t recv_ns,
+                            td_err *err)
 {
+    td_buf_clear(&self->event_json);
+    td_result rc = event_encode(own, &self->event_json, err);
+    return rc == TD_OK ? append_event(self, feed, recv_ns, td_buf_view(&self->event_json), err)
+                       : rc;
+}
+
+/* The segment before had more topics than channels: how many frames that concerned. */
+static td_result append_overflow_end(encoder *self, feed_state *feed, uint64_t recv_ns, td_err *err)
+{
+    if (feed->overflow_frames == 0)
+        return TD_OK;
+    const event ended = {.kind = EVENT_LIMIT,
+                         .what = "channels",
+                         .state = "ends",
+                         .number = LIMIT_TOPIC_CHANNELS,
+                         .frames = feed->overflow_frames};
+    feed->overflow_frames = 0;
+    return append_own(self, feed, &ended, recv_ns, err);
+}
+
+/* A segment begins: say which connections are open and how far their ordinals are. */
+static td_result begin_segment(encoder *self, size_t feed_index, uint64_t recv_ns, td_err *err)
+{
+    feed_state *feed = &self->feeds[feed_index];
     TD_ASSERT(feed->slot_count <= LIMIT_FEED_SLOTS);
     event_slot slots[LIMIT_FEED_SLOTS];
     size_t slot_count = 0;
@@ -205,16 +243,15 @@ static td_result append_segment_event(encoder *self, feed_state *feed, uint64_t 
         if (feed->slots[i].is_open)
             slots[slot_count++] = feed->slots[i].slot;
     }
-    event begun = {.kind = EVENT_SEGMENT,
-                   .session = self->options.session,
-                   .number = ++feed->segment_number,
-                   .slots = slots,
-                   .slot_count = slot_count};
-    td_buf_clear(&self->event_json);
-    td_result rc = event_encode(&begun, &self->event_json, err);
-    if (rc == TD_OK)
-        rc = append_event(self, feed, recv_ns, td_buf_view(&self->event_json), err);
-    return rc;
+    const event begun = {.kind = EVENT_SEGMENT,
+                         .session = self->options.session,
+                         .number = ++feed->segment_number,
+                         .slots = slots,
+                         .slot_count = slot_count};
+    forget_channels(self, feed_index);
+    feed->is_unchecked_told = 0;
+    td_result rc = append_own(self, feed, &begun, recv_ns, err);
+    return rc == TD_OK ? append_overflow_end(self, feed, recv_ns, err) : rc;
 }
 
 /* Make ready for a message of this time: seal what must be, and begin a segment if it is
@@ -226,7 +263,7 @@ static td_result make_ready(encoder *self, size_t feed_index, uint64_t recv_ns, 
     if (chunk_builder_wants_seal(feed->builder, recv_ns))
         seal(self, feed_index);
     if (chunk_builder_starts_segment(feed->builder, recv_ns))
-        return append_segment_event(self, feed, recv_ns, err);
+        return begin_segment(self, feed_index, recv_ns, err);
     return TD_OK;
 }
 
@@ -313,14 +350,10 @@ static td_result redact(encoder *self, const intake_record *record, uint8_t *byt
                     .ordinal = record->ordinal,
                     .offset = done.first_offset,
                     .bytes = done.bytes};
-    td_buf_clear(&self->event_json);
-    td_result rc = event_encode(&hidden, &self->event_json, err);
-    if (rc == TD_OK)
-        rc = make_ready(self, record->feed_index, record->recv_ns, err);
-    if (rc == TD_OK)
-        rc = append_event(self, &self->feeds[record->feed_index], record->recv_ns,
-                          td_buf_view(&self->event_json), err);
-    return rc;
+    td_result rc = make_ready(self, record->feed_index, record->recv_ns, err);
+    return rc == TD_OK
+               ? append_own(self, &self->feeds[record->feed_index], &hidden, record->recv_ns, err)
+               : rc;
 }
 
 /* Requests, and what answers them, say from when on a connection's topics are all there. */
@@ -333,6 +366,50 @@ static void watch_control_frame(encoder *self, const intake_record *record,
     watch_put_control(self->options.watch, record->feed_index,
                       is_request ? WATCH_REQUEST : WATCH_ANSWER, route->info, record->conn,
                       record->recv_ns, bytes);
+}
+
+/* ---- bounds that were met ---- */
+
+/* The frame's topic is one too many for this segment. The first of them is told before it, once in
+ * a segment, and to people once. */
+static td_result note_overflow(encoder *self, const intake_record *record, td_err *err)
+{
+    feed_state *feed = &self->feeds[record->feed_index];
+    count(&self->overflow_frames, 1);
+    if (feed->overflow_frames++ > 0)
+        return TD_OK;
+    if (!feed->is_overflow_logged)
+        td_log_say(self->options.log, TD_LOG_WARNING,
+                   "%s: more than %u topics and symbols in one segment: further ones are recorded "
+                   "as _unknown until the segment ends; replay classifies them again",
+                   self->options.config->feeds[record->feed_index].name, LIMIT_TOPIC_CHANNELS);
+    feed->is_overflow_logged = 1;
+    const event begun = {
+        .kind = EVENT_LIMIT, .what = "channels", .state = "begins", .number = LIMIT_TOPIC_CHANNELS};
+    td_result rc = make_ready(self, record->feed_index, record->recv_ns, err);
+    return rc == TD_OK ? append_own(self, feed, &begun, record->recv_ns, err) : rc;
+}
+
+/* The live check has given up books of the feed: told once in a segment, and to people once. */
+static td_result note_unchecked(encoder *self, const intake_record *record, td_err *err)
+{
+    feed_state *feed = &self->feeds[record->feed_index];
+    uint64_t books = watch_unchecked_books(self->options.watch, record->feed_index);
+    if (TD_LIKELY(books == feed->unchecked_books))
+        return TD_OK;
+    if (feed->unchecked_books == 0)
+        td_log_say(self->options.log, TD_LOG_WARNING,
+                   "%s: the live check has no memory left for more books: some are not checked "
+                   "while they are recorded; replay checks them",
+                   self->options.config->feeds[record->feed_index].name);
+    feed->unchecked_books = books;
+    if (feed->is_unchecked_told)
+        return TD_OK;
+    feed->is_unchecked_told = 1;
+    const event begun = {
+        .kind = EVENT_LIMIT, .what = "books", .state = "begins", .number = LIMIT_WATCH_BYTES};
+    td_result rc = make_ready(self, record->feed_index, record->recv_ns, err);
+    return rc == TD_OK ? append_own(self, feed, &begun, record->recv_ns, err) : rc;
 }
 
 static td_result take_frame(encoder *self, const intake_record *record, td_bytes bytes, td_err *err)
@@ -348,16 +425,21 @@ static td_result take_frame(encoder *self, const intake_record *record, td_bytes
                        .recv_ns = record->recv_ns,
                        .bytes = bytes};
     channel_route route;
-    td_result rc = channel_router_route(feed->router, &in, &route, err);
+    td_result rc = make_ready(self, record->feed_index, record->recv_ns, err);
+    if (rc == TD_OK && self->options.watch != NULL)
+        rc = note_unchecked(self, record, err);
     if (rc == TD_OK)
-        rc = make_ready(self, record->feed_index, record->recv_ns, err);
+        rc = channel_router_route(feed->router, &in, &route, err);
+    if (TD_UNLIKELY(rc == TD_OK && route.is_overflow))
+        rc = note_overflow(self, record, err);
+    if (rc != TD_OK)
+        return rc;
     chunk_frame frame = {.conn = record->conn,
                          .ordinal = record->ordinal,
                          .recv_ns = record->recv_ns,
                          .publish_ns = route.publish_ns,
                          .bytes = bytes};
-    if (rc == TD_OK)
-        rc = append(self, feed, &route, &frame, err);
+    rc = append(self, feed, &route, &frame, err);
     if (rc != TD_OK)
         return rc;
     open_slot *slot = find_slot(feed, record);
@@ -388,9 +470,11 @@ static td_result take_http(encoder *self, const intake_record *record, td_bytes 
                        .bytes = body,
                        .http_name = td_bytes_str(config->http[record->http].name)};
     channel_route route;
-    td_result rc = channel_router_route(feed->router, &in, &route, err);
+    td_result rc = make_ready(self, record->feed_index, record->recv_ns, err);
     if (rc == TD_OK)
-        rc = make_ready(self, record->feed_index, record->recv_ns, err);
+        rc = channel_router_route(feed->router, &in, &route, err);
+    if (TD_UNLIKELY(rc == TD_OK && route.is_overflow))
+        rc = note_overflow(self, record, err);
     chunk_frame frame = {.recv_ns = record->recv_ns, .publish_ns = record->recv_ns, .bytes = body};
     return rc == TD_OK ? append(self, feed, &route, &frame, err) : rc;
 }
@@ -450,6 +534,20 @@ enum { BATCH_RECORDS = 256 };
 enum { BATCH_BYTES = 256 << 10 };
 #define BATCH_NS (10 * TD_NS_PER_MS)
 
+/* The feed's last chunk. */
+static void finish(encoder *self, size_t feed_index)
+{
+    feed_state *feed = &self->feeds[feed_index];
+    td_result rc = TD_OK;
+    if (!self->has_failed && feed->overflow_frames > 0)
+        rc = make_ready(self, feed_index, feed->last_ns, &self->err);
+    if (rc == TD_OK && !self->has_failed)
+        rc = append_overflow_end(self, feed, feed->last_ns, &self->err);
+    if (rc != TD_OK && !self->has_failed)
+        fail(self, rc);
+    seal(self, feed_index);
+}
+
 static void *run(void *arg)
 {
     encoder *self = arg;
@@ -478,7 +576,7 @@ static void *run(void *arg)
         }
     }
     for (size_t i = 0; i < self->options.config->feed_count; i++)
-        seal(self, i);
+        finish(self, i);
     chunk_queue_push(self->options.queue, NULL);
     return NULL;
 }
@@ -560,6 +658,7 @@ void encoder_get_stats(const encoder *self, encoder_stats *out)
         .fast_chunks = atomic_load_explicit(&self->fast_chunks, memory_order_relaxed),
         .compressed_bytes = atomic_load_explicit(&self->compressed_bytes, memory_order_relaxed),
         .unknown_frames = atomic_load_explicit(&self->unknown_frames, memory_order_relaxed),
+        .overflow_frames = atomic_load_explicit(&self->overflow_frames, memory_order_relaxed),
         .redactions = atomic_load_explicit(&self->redactions, memory_order_relaxed),
     };
 }

@@ -42,7 +42,8 @@ typedef struct encoder_stats {
     uint64_t chunks;
     uint64_t fast_chunks; /* compressed with the fast levels */
     uint64_t compressed_bytes;
-    uint64_t unknown_frames; /* filed under _unknown */
+    uint64_t unknown_frames;  /* filed under _unknown */
+    uint64_t overflow_frames; /* of these, because the segment had no channel left */
     uint64_t redactions;
 } encoder_stats;
 
@@ -53,8 +54,7 @@ TD_MUST_USE td_result encoder_open(const encoder_options *options, encoder **out
  * of memory) is the result; a failed disk is the disk's to report. */
 TD_MUST_USE td_result encoder_join(encoder *self, td_err *err);
 
-/* Free a joined encoder; NULL is fine. The continuity thread borrows its channels: close that
- * first. */
+/* Free a joined encoder; NULL is fine. */
 void encoder_close(encoder *self);
 
 void encoder_get_stats(const encoder *self, encoder_stats *out);

@@ -11,21 +11,17 @@
 #include "schema/json_schema.h"
 
 enum {
-    /* Besides topics and HTTP replies: each slot has control and unknown in at most two directions,
-     * opcodes and encodings each, and the feed has its events. They always find room. */
-    OWN_CHANNELS_MAX = 16 * LIMIT_FEED_SLOTS + 1,
-    CHANNELS_MAX = LIMIT_SEGMENT_CHANNELS + OWN_CHANNELS_MAX,
     /* Open addressing, at most a third full; 256 KiB. */
     TABLE_PLACES = 1 << 16,
     NO_CHANNEL = 0, /* a free place; others hold index + 1 */
     SCHEMA_NAME_BYTES = 2 * LIMIT_NAME_BYTES,
     /* Channels are made in blocks that never move, because callers keep pointers to them. */
     BLOCK_CHANNELS = 64,
-    BLOCK_COUNT = CHANNELS_MAX / BLOCK_CHANNELS + 1,
+    BLOCK_COUNT = LIMIT_SEGMENT_CHANNELS / BLOCK_CHANNELS + 1,
 };
 
 _Static_assert((TABLE_PLACES & (TABLE_PLACES - 1)) == 0, "the table is indexed by a mask");
-_Static_assert(TABLE_PLACES > 3 * CHANNELS_MAX, "probing stays short");
+_Static_assert(TABLE_PLACES > 3 * LIMIT_SEGMENT_CHANNELS, "probing stays short");
 
 /* What a channel is found by. Views are borrowed from the frame or from the channel's own strings.
  */
@@ -242,7 +238,7 @@ static uint32_t is_counted(const route_key *key, const topic_row *row)
 static td_result make_channel(channel_router *r, const route_key *key, uint64_t hash,
                               const topic_row *row, uint32_t place, td_err *err)
 {
-    TD_ASSERT(r->channel_count < CHANNELS_MAX);
+    TD_ASSERT(r->channel_count < LIMIT_SEGMENT_CHANNELS);
     TD_ASSERT(r->table[place] == NO_CHANNEL);
     routed_channel **block = &r->blocks[r->channel_count / BLOCK_CHANNELS];
     if (*block == NULL)
@@ -266,7 +262,7 @@ static td_result get_channel(channel_router *r, const route_key *key, const topi
     uint64_t hash = hash_key(key);
     uint32_t place = find_place(r, key, hash);
     if (TD_UNLIKELY(r->table[place] == NO_CHANNEL)) {
-        if (is_counted(key, row) && r->topic_channel_count == LIMIT_SEGMENT_CHANNELS)
+        if (is_counted(key, row) && r->topic_channel_count == LIMIT_TOPIC_CHANNELS)
             return TD_E_LIMIT;
         td_result rc = make_channel(r, key, hash, row, place, err);
         if (rc != TD_OK)
@@ -323,12 +319,14 @@ static route_key key_of(const router_frame *frame)
                        .encoding = encoding_of(frame->bytes)};
 }
 
-td_result channel_router_unknown(channel_router *router, const router_frame *frame,
-                                 channel_route *out, td_err *err)
+/* A frame of one topic too many. Fills what of a route says the channel. */
+static td_result route_overflow(channel_router *router, const router_frame *frame,
+                                channel_route *out, td_err *err)
 {
     route_key key = key_of(frame);
     key.topic = td_bytes_str(CHANNEL_TOPIC_UNKNOWN);
     router->overflow_frames++;
+    out->is_overflow = 1;
     return get_channel(router, &key, NULL, out, err);
 }
 
@@ -386,7 +384,7 @@ static td_result route_http(channel_router *router, const router_frame *frame, c
     *out =
         (channel_route){.frame_class = CLASS_UNKNOWN, .publish_ns = frame->recv_ns, .success = -1};
     td_result rc = get_channel(router, &key, NULL, out, err);
-    return rc != TD_E_LIMIT ? rc : channel_router_unknown(router, frame, out, err);
+    return rc != TD_E_LIMIT ? rc : route_overflow(router, frame, out, err);
 }
 
 td_result channel_router_route(channel_router *router, const router_frame *frame,
@@ -407,7 +405,7 @@ td_result channel_router_route(channel_router *router, const router_frame *frame
         key.symbol = what.topic.symbol;
         key.dated = topic_row_is_dated(what.topic.row) ? what.topic.row : NULL;
         td_result rc = get_channel(router, &key, what.topic.row, out, err);
-        return TD_LIKELY(rc != TD_E_LIMIT) ? rc : channel_router_unknown(router, frame, out, err);
+        return TD_LIKELY(rc != TD_E_LIMIT) ? rc : route_overflow(router, frame, out, err);
     }
     /* Outbound frames are control whatever they say. */
     int is_control = frame->dir != DIR_IN || frame_class_is_control(what.frame_class);

@@ -8,9 +8,11 @@
  *
  * A channel is made at its first frame and then found by a hash of the exchange's topic string:
  * no allocation per frame of a known channel. Channels are numbered 0, 1, 2 … in order of first
- * sight, and neither number nor channel_info moves until channel_router_forget or close. There are
- * at most LIMIT_SEGMENT_CHANNELS topics' channels; a frame that would need one more goes to
- * _unknown and is counted.
+ * sight, and neither number nor channel_info moves until channel_router_forget or close, which is
+ * called where a segment begins: ids are a segment's. There are at most LIMIT_TOPIC_CHANNELS
+ * channels of topics and HTTP replies; a frame that would need one more goes to _unknown and is
+ * counted. The feed's own channels are at most LIMIT_OWN_CHANNELS, so that all of them fit into one
+ * segment.
  *
  * One thread per router. */
 #ifndef TD_TAPE_CHANNEL_ROUTER_H
@@ -41,16 +43,17 @@ typedef struct router_frame {
 /* Where it goes. */
 typedef struct channel_route {
     uint32_t index;           /* the channel's number in this router */
-    const channel_info *info; /* valid until the router closes */
+    const channel_info *info; /* valid until the router forgets or closes */
     frame_class frame_class;
     uint64_t publish_ns; /* the exchange's time, recv_ns where the frame has none */
     int8_t success;      /* of an ack or an answer to auth: 1, 0, -1 = not said */
+    uint8_t is_overflow; /* 1: on _unknown because the feed had no channel left */
 } channel_route;
 
 /* What a router met. */
 typedef struct channel_router_stats {
     uint32_t channels;
-    uint64_t overflow_frames; /* sent to _unknown because the feed had no channel left */
+    uint64_t overflow_frames; /* on _unknown because the feed had no channel left; ever */
 } channel_router_stats;
 
 /* A router for a feed (its name is copied) of a family. TD_E_NOMEM; TD_E_LIMIT: name too long. */
@@ -66,14 +69,8 @@ TD_MUST_USE td_result channel_router_route(channel_router *router, const router_
  * empty if the path has none. */
 td_bytes channel_router_http_name(td_bytes url);
 
-/* The frame's _unknown channel, whatever the frame is: for a segment that has no channel left
- * (chunk_builder_channel: TD_E_LIMIT). Counted as overflow; fills index and info only. TD_E_NOMEM.
- */
-TD_MUST_USE td_result channel_router_unknown(channel_router *router, const router_frame *frame,
-                                             channel_route *out, td_err *err);
-
-/* Forget all channels: numbers start at 0 again, no channel_info is valid any more. Symbols come
- * and go (options), so a recorder that runs for months does this where a segment begins. */
+/* Forget all channels, where a segment begins: numbers start at 0 again, no channel_info is valid
+ * any more, and there is room for LIMIT_TOPIC_CHANNELS topics again. */
 void channel_router_forget(channel_router *router);
 
 /* The channel of the feed's own events (dir event, slot 0/0), made at the first call. TD_E_NOMEM.

@@ -44,11 +44,13 @@ typedef struct member_row {
 static const member_row MEMBERS[] = {
     {"session", offsetof(event, session), MEMBER_TYPE_TEXT, KIND(SESSION) | KIND(SEGMENT)},
     {"state", offsetof(event, state), MEMBER_TYPE_TEXT,
-     KIND(SESSION) | KIND(SUBSCRIBE) | KIND(AUTH) | KIND(CLOCK) | KIND(OVERLOAD) | KIND(HTTP)},
+     KIND(SESSION) | KIND(SUBSCRIBE) | KIND(AUTH) | KIND(CLOCK) | KIND(OVERLOAD) | KIND(HTTP) |
+         KIND(LIMIT)},
     {"start_ns", offsetof(event, start_ns), MEMBER_TYPE_SET, KIND(SESSION) | KIND(SEGMENT)},
     {"verb", offsetof(event, verb), MEMBER_TYPE_TEXT, KIND(SESSION)},
     {"version", offsetof(event, version), MEMBER_TYPE_TEXT, KIND(SESSION)},
-    {"number", offsetof(event, number), MEMBER_TYPE_U64, KIND(SEGMENT) | KIND(ROTATE)},
+    {"number", offsetof(event, number), MEMBER_TYPE_U64,
+     KIND(SEGMENT) | KIND(ROTATE) | KIND(LIMIT)},
     {"line", offsetof(event, line), MEMBER_TYPE_U32, KINDS_OF_CONNECTION | KIND(OVERLOAD)},
     {"shard", offsetof(event, shard), MEMBER_TYPE_U32, KINDS_OF_CONNECTION | KIND(OVERLOAD)},
     {"conn", offsetof(event, conn), MEMBER_TYPE_U32, KINDS_OF_CONNECTION | KIND(OVERLOAD)},
@@ -59,7 +61,7 @@ static const member_row MEMBERS[] = {
     {"verified", offsetof(event, verified), MEMBER_TYPE_TEXT, KIND(TLS)},
     {"topics", offsetof(event, topics), MEMBER_TYPE_TEXT, KIND(SUBSCRIBE)},
     {"what", offsetof(event, what), MEMBER_TYPE_TEXT,
-     KIND(HEARTBEAT) | KIND(REDACTED) | KIND(HTTP)},
+     KIND(HEARTBEAT) | KIND(REDACTED) | KIND(HTTP) | KIND(LIMIT)},
     {"dir", offsetof(event, dir), MEMBER_TYPE_TEXT, KIND(HEARTBEAT) | KIND(CLOSE) | KIND(REDACTED)},
     {"in", offsetof(event, in), MEMBER_TYPE_U64, KIND(DISCONNECT)},
     {"out", offsetof(event, out), MEMBER_TYPE_U64, KIND(DISCONNECT)},
@@ -71,7 +73,8 @@ static const member_row MEMBERS[] = {
     {"to_ns", offsetof(event, to_ns), MEMBER_TYPE_SET, KIND(OVERLOAD) | KIND(CLOCK)},
     {"ordinal", offsetof(event, ordinal), MEMBER_TYPE_SET, KIND(REDACTED)},
     {"offset", offsetof(event, offset), MEMBER_TYPE_U64, KIND(REDACTED)},
-    {"frames", offsetof(event, frames), MEMBER_TYPE_U64, KIND(OVERLOAD) | KIND(ROTATE)},
+    {"frames", offsetof(event, frames), MEMBER_TYPE_U64,
+     KIND(OVERLOAD) | KIND(ROTATE) | KIND(LIMIT)},
     {"bytes", offsetof(event, bytes), MEMBER_TYPE_U64,
      KIND(OVERLOAD) | KIND(ROTATE) | KIND(REDACTED) | KIND(HTTP)},
     {"step_ns", offsetof(event, step_ns), MEMBER_TYPE_I64, KIND(CLOCK)},
@@ -115,6 +118,7 @@ static const char *const KIND_NAMES[EVENT_KIND_COUNT] = {
     [EVENT_CLOSE] = "close",
     [EVENT_REDACTED] = "redacted",
     [EVENT_HTTP] = "http",
+    [EVENT_LIMIT] = "limit",
 };
 
 const char *event_kind_name(event_kind kind)

@@ -45,6 +45,9 @@ typedef enum event_kind {
     EVENT_REDACTED,   /* slot, conn, what ("frame", "url"), dir, ordinal, offset, bytes */
     EVENT_HTTP,       /* what (the reply's name), url (redacted), state ("kept", in front of the
                          reply; "failed"), code (HTTP status, 0: none), bytes, cause, detail */
+    EVENT_LIMIT, /* a bound was met: what ("channels": frames of further topics are on _unknown;
+                    "books": the live check leaves further ones unchecked), state ("begins",
+                    "ends"), number (the bound), frames (of "ends": how many it concerned) */
     EVENT_KIND_COUNT,
 } event_kind;
 

@@ -5,11 +5,12 @@ import { once } from "node:events";
 import fs from "node:fs";
 import path from "node:path";
 import { describe, test } from "node:test";
-import { jsonLines, listening, Program, run, tapedeck, temporary } from "./lib.mjs";
+import { BIN, jsonLines, listening, Program, run, tapedeck, temporary } from "./lib.mjs";
 import { acknowledge, hostile, trade } from "./hostile.mjs";
 import { feedArgs, Recorder, simulator } from "./live.mjs";
 
 const TRADE = ["trade.BTCUSD"];
+const SANITIZED = /asan|tsan/.test(BIN); // memory is mostly the sanitizer's then
 
 const passed = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -128,5 +129,95 @@ describe("a terminal that hangs up", { concurrency: 4 }, () => {
     socket.send(trade(2));
     await recorder.until(more);
     assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
+  });
+});
+
+describe("servers that send more than there is room for", { concurrency: 1 }, () => {
+  const SYMBOLS = 100_000;
+  const TOPICS_MAX = 12_288; // docs/design.md: topics of a segment
+
+  /** A trade of one of many symbols. */
+  const tradeOf = (n) =>
+    JSON.stringify({
+      topic: `trade.S${n}USD`,
+      data: [{
+        trade_time_ms: 1618666000000 + n, timestamp: "2021-04-17T13:26:40.000Z", symbol: `S${n}USD`, side: "Buy", size: 1, price: 5,
+        tick_direction: "ZeroPlusTick", trade_id: `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`, cross_seq: n + 1,
+      }],
+    });
+
+  /** Bytes of memory that a program had at most. */
+  const peakBytes = (program) =>
+    Number(/^VmHWM:\s*(\d+) kB/m.exec(fs.readFileSync(`/proc/${program.child.pid}/status`, "utf8"))[1]) * 1024;
+
+  test(`${SYMBOLS} symbols: everything is recorded, what has no channel left as _unknown, and replay classifies it again`, async (t) => {
+    const dir = temporary(t);
+    const archive = path.join(dir, "tape");
+    const server = await hostile(t, dir, {
+      message: (ws, request) => {
+        acknowledge(ws, request);
+        if (request.op !== "subscribe") return;
+        for (let n = 0; n < SYMBOLS; n++) ws.send(tradeOf(n));
+      },
+    });
+    const recorder = new Recorder(t, archive, feedArgs(server, "inverse", ["trade.*"]));
+    await recorder.until(recorder.durableLine((said) => said.in >= SYMBOLS + 1));
+    const peak = peakBytes(recorder);
+    assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
+    const summary = recorder.summary();
+    console.log(`peak ${Math.round(peak / 1e6)} MB, ${summary.overflow} frames without a channel of their own`);
+    assert.equal(summary.frames, SYMBOLS + 1);
+    assert.equal(recorder.stderr.match(/topics and symbols in one segment/g)?.length, 1, recorder.stderr);
+    await tapedeck(t, ["verify", "-a", archive]);
+    // Each frame once, in order, byte for byte.
+    const rows = (await jsonLines(t, ["cat", "-a", archive, "--dir", "in"])).filter((row) => row.topic !== "_control");
+    assert.equal(rows.length, SYMBOLS);
+    assert.ok(rows.every((row, n) => row.data === tradeOf(n)));
+    // Segments say how many of their frames had no channel, and none has more topics than it may.
+    const events = (await jsonLines(t, ["cat", "-a", archive, "--events"])).filter((row) => row.dir === "event").map((row) => JSON.parse(row.data));
+    const limits = events.filter((event) => event.event === "limit" && event.what === "channels");
+    assert.ok(limits.length >= 2 && limits.every((event) => event.number === TOPICS_MAX), JSON.stringify(limits));
+    const ended = limits.filter((event) => event.state === "ends").reduce((sum, event) => sum + event.frames, 0);
+    const segments = events.filter((event) => event.event === "segment").length;
+    assert.equal(ended, summary.overflow);
+    assert.ok(SYMBOLS - summary.overflow <= segments * TOPICS_MAX && SYMBOLS - summary.overflow >= TOPICS_MAX, `${summary.overflow} of ${SYMBOLS}`);
+    const report = JSON.parse((await tapedeck(t, ["replay", "-a", archive, "--json"], { status: null })).stdout);
+    assert.deepEqual([report.frames, report.decoded, report.undecoded], [SYMBOLS + 1, SYMBOLS, 0]);
+    assert.equal(report.topics.filter((row) => row.topic === "trade").length, SYMBOLS);
+    if (!SANITIZED) assert.ok(peak < 400e6, `${peak} bytes`);
+  });
+
+  test("thousands of books that grow as far as they can: some are unchecked and counted, all is recorded", async (t) => {
+    const dir = temporary(t);
+    const archive = path.join(dir, "tape");
+    const BOOKS = 1500;
+    const LEVELS = 16_000;
+    const levels = (side, from) =>
+      Array.from({ length: LEVELS / 2 }, (_, i) => `{"price":"${from + i}.5","symbol":"X","id":${(from + i) * 10000 + 5000},"side":"${side}","size":${i + 1}}`).join(",");
+    const all = `${levels("Buy", 1000)},${levels("Sell", 20000)}`;
+    let sent = 0;
+    const server = await hostile(t, dir, {
+      message: async (ws, request) => {
+        acknowledge(ws, request);
+        if (request.op !== "subscribe") return;
+        for (; sent < BOOKS; sent++) {
+          ws.send(`{"topic":"orderBook_200.100ms.S${sent}","type":"snapshot","data":[${all}],"cross_seq":${sent + 1},"timestamp_e6":1618666000000000}`);
+          while (ws.bufferedAmount > 1 << 24) await once(ws._socket, "drain");
+        }
+      },
+    });
+    const recorder = new Recorder(t, archive, feedArgs(server, "inverse", ["orderBook_200.100ms.*"]));
+    await recorder.until(recorder.durableLine((said) => said.in >= BOOKS + 1));
+    const peak = peakBytes(recorder);
+    assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
+    const summary = recorder.summary();
+    console.log(`peak ${Math.round(peak / 1e6)} MB, ${summary.unchecked_books} of ${BOOKS} books unchecked`);
+    assert.ok(summary.frames >= BOOKS + 1 && summary.dropped === 0, JSON.stringify(summary)); // and perhaps a pong
+    assert.ok(summary.unchecked_books > 0 && summary.unchecked_books < BOOKS, JSON.stringify(summary));
+    assert.match(recorder.stderr, /the live check has no memory left/);
+    const events = (await jsonLines(t, ["cat", "-a", archive, "--events", "--topic", "_events"])).map((row) => JSON.parse(row.data));
+    assert.ok(events.some((event) => event.event === "limit" && event.what === "books"), "no event");
+    await tapedeck(t, ["verify", "-a", archive]);
+    if (!SANITIZED) assert.ok(peak < 400e6, `${peak} bytes`);
   });
 });

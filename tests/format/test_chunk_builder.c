@@ -313,7 +313,7 @@ static void test_connections(void **state)
 static void test_channel_limit(void **state)
 {
     (void)state;
-    enum { MAX = 64, RESERVED = MAX / 8 };
+    enum { MAX = 64, RESERVED = MAX / 4 };
     bench b = open_bench(&(chunk_builder_options){.segment_channels_max = MAX});
     uint64_t now = START;
     char symbol[16];

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "base/limits.h"
+#include "format/chunk_builder.h"
 #include "schema/decode.h"
 
 typedef struct route_row {
@@ -240,7 +241,8 @@ static void test_numbers(void **state)
     channel_router_close(r);
 }
 
-/* Topics beyond the bound go to _unknown and are counted; known ones and our own go on. */
+/* Topics beyond the bound go to _unknown and are counted; known ones and our own go on; where a
+ * segment begins there is room again. */
 static void test_overflow(void **state)
 {
     (void)state; /* none */
@@ -248,20 +250,68 @@ static void test_overflow(void **state)
     channel_route route;
     channel_router_stats stats;
     char text[96];
-    for (uint32_t i = 0; i < LIMIT_SEGMENT_CHANNELS; i++) {
+    for (uint32_t i = 0; i < LIMIT_TOPIC_CHANNELS; i++) {
         (void)snprintf(text, sizeof text, "{\"topic\":\"trade.S%u\",\"data\":[]}", i);
         route_text(r, 0, DIR_IN, OPCODE_TEXT, text, &route);
         assert_int_equal(route.index, i);
+        assert_false(route.is_overflow);
     }
-    route_text(r, 0, DIR_IN, OPCODE_TEXT, "{\"topic\":\"trade.MORE\",\"data\":[]}", &route);
+    static const char MORE[] = "{\"topic\":\"trade.MORE\",\"data\":[]}";
+    route_text(r, 0, DIR_IN, OPCODE_TEXT, MORE, &route);
     assert_string_equal(route.info->topic, "_unknown");
     assert_string_equal(route.info->symbol, "");
+    assert_true(route.is_overflow);
+    assert_int_equal(route.frame_class, CLASS_DATA);
     route_text(r, 0, DIR_IN, OPCODE_TEXT, "{\"topic\":\"trade.S7\",\"data\":[]}", &route);
     assert_int_equal(route.index, 7);
     route_text(r, 5, DIR_OUT, OPCODE_TEXT, "{}", &route);
     assert_string_equal(route.info->topic, "_control");
+    assert_false(route.is_overflow);
+    channel_router_forget(r);
+    route_text(r, 0, DIR_IN, OPCODE_TEXT, MORE, &route);
+    assert_string_equal(route.info->symbol, "MORE");
     channel_router_get_stats(r, &stats);
     assert_int_equal(stats.overflow_frames, 1);
+    channel_router_close(r);
+}
+
+/* With every topic's place taken, each slot of a feed gets all channels of its own, and a segment
+ * has an id for each of what the router gave. */
+static void test_own_channels_fit(void **state)
+{
+    (void)state; /* none */
+    channel_router *r = open_router();
+    chunk_builder *b = NULL;
+    assert_int_equal(chunk_builder_open(NULL, &b, NULL), TD_OK);
+    channel_route route;
+    char text[96];
+    uint64_t recv_ns = RECV_NS, ordinals[LIMIT_FEED_SLOTS][2] = {{0}};
+    static const char *const TEXTS[] = {"{\"topic\":\"no.such\"}", "{\"success\":true}",
+                                        "not JSON"};
+    for (uint32_t n = 0; n < LIMIT_TOPIC_CHANNELS + 12 * LIMIT_FEED_SLOTS; n++) {
+        uint32_t own = n - LIMIT_TOPIC_CHANNELS;
+        int is_topic = n < LIMIT_TOPIC_CHANNELS;
+        uint32_t shard = is_topic ? 0 : own / 12;
+        frame_dir dir = !is_topic && own % 2 == 1 ? DIR_OUT : DIR_IN;
+        channel_opcode opcode = !is_topic && own / 2 % 2 == 1 ? OPCODE_BINARY : OPCODE_TEXT;
+        (void)snprintf(text, sizeof text, "{\"topic\":\"trade.S%u\",\"data\":[]}", n);
+        const char *frame = is_topic ? text : TEXTS[own % 12 / 4];
+        route_text(r, shard, dir, opcode, frame, &route);
+        assert_int_equal(strcmp(route.info->topic, "trade") == 0, is_topic);
+        chunk_frame queued = {.conn = 1,
+                              .ordinal = ++ordinals[shard][dir == DIR_OUT],
+                              .recv_ns = ++recv_ns,
+                              .publish_ns = recv_ns,
+                              .bytes = td_bytes_str(frame)};
+        if (chunk_builder_wants_seal(b, recv_ns)) {
+            sealed_chunk *sealed = sealed_chunk_open();
+            assert_int_equal(chunk_builder_seal(b, sealed, NULL), TD_OK);
+            sealed_chunk_close(sealed);
+        }
+        assert_int_equal(chunk_builder_channel(b, route.info, &queued.channel, NULL), TD_OK);
+        assert_int_equal(chunk_builder_append(b, &queued, NULL), TD_OK);
+    }
+    chunk_builder_close(b);
     channel_router_close(r);
 }
 
@@ -281,7 +331,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),       cmocka_unit_test(test_dated_rows),
         cmocka_unit_test(test_http_names), cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_overflow),   cmocka_unit_test(test_feed_name),
+        cmocka_unit_test(test_overflow),   cmocka_unit_test(test_own_channels_fit),
+        cmocka_unit_test(test_feed_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
