@@ -37,7 +37,7 @@ SRC_format := format/chain.c format/channel.c format/chunk_builder.c format/chun
               format/segment_summary.c format/segment_verify.c format/segment_verify_chain.c \
               format/segment_verify_chunk.c format/segment_verify_end.c format/segment_walk.c format/segment_writer.c
 
-SRC_format += format/gap.c format/segment_name.c format/archive.c format/archive_list.c format/segment_index.c \
+SRC_format += format/gap.c format/segment_name.c format/archive.c format/archive_list.c format/segment_copy.c format/segment_index.c \
               format/archive_plan.c format/archive_newest.c format/journal.c format/catalog.c format/catalog_read.c \
               format/catalog_write.c format/catalog_compare.c format/catalog_known.c format/catalog_checksum.c format/catalog_rebuild.c format/ledger.c format/session_spans.c format/reindex.c format/feed_past.c format/feed_missing.c \
               format/archive_writer.c format/archive_feed.c format/archive_recover.c format/verify.c \

@@ -109,10 +109,18 @@ typedef struct archive_segment {
     uint64_t size_bytes;
 } archive_segment;
 
-/* A file or folder that is in the way: not ours, or unreadable. */
+/* Why a file is passed over. */
+typedef enum stranger_kind {
+    STRANGER_OTHER, /* not ours, or unreadable */
+    STRANGER_COPY,  /* an open segment that is the beginning of the finished one beside it */
+    STRANGER_RIVAL, /* one that has something which the finished one beside it has not */
+} stranger_kind;
+
+/* A file or folder that is in the way. */
 typedef struct archive_stranger {
-    char *path;            /* below the archive */
-    char *what;            /* "not a segment", "cannot be listed: Permission denied" */
+    char *path; /* below the archive */
+    char *what; /* "not a segment", "cannot be listed: Permission denied" */
+    stranger_kind kind;
     uint8_t is_unreadable; /* a folder, or what is named like a segment: frames may be in there */
 } archive_stranger;
 
@@ -123,8 +131,10 @@ typedef struct archive_listing {
     size_t stranger_count;
 } archive_listing;
 
-/* List the capture segments. *out is the caller's, for archive_listing_fini, also after a failure.
- * A folder that cannot be read is a stranger; TD_E_IO only if the archive itself cannot be listed.
+/* List the capture segments, each once: of one that is there finished and open, the finished one;
+ * the open one is a stranger (segment_copy.h). *out is the caller's, for archive_listing_fini, also
+ * after a failure. A folder that cannot be read is a stranger; TD_E_IO only if the archive itself
+ * cannot be listed.
  */
 TD_MUST_USE td_result archive_list(archive *archive, archive_listing *out, td_err *err);
 void archive_listing_fini(archive_listing *listing);

@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "format/archive.h"
+#include "format/segment_copy.h"
 
 /* The folders are read one after the other and no listing is open while another is, so that one
  * level of names, not a tree of calls, is what memory and stack hold. */
@@ -244,6 +245,77 @@ static td_result list_single_file(walk *w, td_err *err)
     return rc == TD_OK ? add_segment(w, file_name, &name, size, err) : rc;
 }
 
+/* ---- segments that are there twice ---- */
+
+static void forget_segment(archive_listing *out, size_t i)
+{
+    td_free(out->segments[i].path);
+    out->segment_count--;
+    memmove(&out->segments[i], &out->segments[i + 1],
+            (out->segment_count - i) * sizeof out->segments[0]);
+}
+
+/* The open segment i, behind the finished one: list it apart. */
+static td_result set_apart(walk *w, size_t i, td_err *err)
+{
+    archive_listing *out = w->out;
+    char open_path[LIMIT_PATH_BYTES];
+    char finished_path[LIMIT_PATH_BYTES];
+    char what[LIMIT_PATH_BYTES];
+    segment_copy copy = SEGMENT_COPY_OTHER;
+    td_err cause;
+    td_err_clear(&cause);
+    td_result rc = archive_join(w->archive, out->segments[i].path, open_path, err);
+    if (rc == TD_OK)
+        rc = archive_join(w->archive, out->segments[i - 1].path, finished_path, err);
+    if (rc != TD_OK)
+        return rc;
+    rc = segment_copy_compare(archive_io(w->archive), open_path, finished_path, &copy, &cause);
+    if (rc == TD_E_NOMEM)
+        return td_err_set(err, rc, "%s", cause.text);
+    const char *name = segment_file_name(out->segments[i - 1].path);
+    int is_older = rc == TD_OK && copy == SEGMENT_COPY_OLDER;
+    if (rc != TD_OK)
+        (void)snprintf(what, sizeof what, "%.500s", cause.text);
+    else if (is_older)
+        (void)snprintf(what, sizeof what, "an older copy of %.500s, which has all of it", name);
+    else
+        (void)snprintf(what, sizeof what,
+                       "not the beginning of %.500s, which is there too: one of them is from "
+                       "elsewhere, or changed",
+                       name);
+    rc = copy == SEGMENT_COPY_GONE ? TD_OK : add_stranger(w, out->segments[i].path, what, err);
+    if (rc == TD_OK && copy != SEGMENT_COPY_GONE) {
+        archive_stranger *stranger = &out->strangers[out->stranger_count - 1];
+        stranger->kind = is_older ? STRANGER_COPY : STRANGER_RIVAL;
+        stranger->is_unreadable = !is_older;
+    }
+    if (rc == TD_OK)
+        forget_segment(out, i);
+    return rc;
+}
+
+/* The two names of a segment stand side by side. The same name twice was renamed while its folder
+ * was read. */
+static td_result set_doubles_apart(walk *w, td_err *err)
+{
+    archive_listing *out = w->out;
+    td_result rc = TD_OK;
+    size_t i = 1;
+    while (i < out->segment_count && rc == TD_OK) {
+        const archive_segment *before = &out->segments[i - 1];
+        const archive_segment *segment = &out->segments[i];
+        td_bytes name = segment_final_name(segment->path);
+        if (before->name.is_open || !td_bytes_is(name, before->path))
+            i++;
+        else if (segment->name.is_open)
+            rc = set_apart(w, i, err);
+        else
+            forget_segment(out, i);
+    }
+    return rc;
+}
+
 td_result archive_list(archive *a, archive_listing *out, td_err *err)
 {
     *out = (archive_listing){0};
@@ -255,6 +327,8 @@ td_result archive_list(archive *a, archive_listing *out, td_err *err)
         rc = list_top_strangers(&w, err);
         if (rc == TD_OK)
             rc = walk_level(&w, "capture", 0, err);
+        if (rc == TD_OK)
+            rc = set_doubles_apart(&w, err);
     }
     TD_ASSERT(out->segment_count <= w.segment_capacity);
     return rc == TD_OK ? TD_OK : td_err_add(err, rc, "listing archive '%s'", archive_path(a));

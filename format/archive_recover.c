@@ -404,6 +404,51 @@ static td_result finish_books(work *w, const past_segment *row, td_err *err)
     return TD_OK; /* under none of its names: verify says what is missing */
 }
 
+/* ---- copies of finished segments ---- */
+
+static td_result put_copy_away(work *w, const archive_stranger *copy, td_err *err)
+{
+    char full[LIMIT_PATH_BYTES];
+    char torn[LIMIT_PATH_BYTES];
+    td_io io = archive_io(w->archive);
+    td_result rc = archive_join(w->archive, copy->path, full, err);
+    if (rc == TD_OK)
+        rc = archive_join(w->archive, "torn", torn, err);
+    if (rc == TD_OK)
+        rc = td_io_mkdir_below(io, archive_path(w->archive), "torn", err);
+    if (rc == TD_OK)
+        rc = recover_put_copy_away(io, full, torn, w->result, err);
+    if (rc != TD_OK)
+        return rc;
+    w->report->copies_put_away++;
+    tell(w, copy->path, NULL, 0, "put away in torn/: the finished segment has all of it");
+    return TD_OK;
+}
+
+/* A backup made while recording and again after it has both names of a segment. What is not the
+ * beginning of the finished one is left as it is: only a person can know where it is from. */
+static td_result put_copies_away(work *w, td_err *err)
+{
+    td_result rc = TD_OK;
+    for (size_t i = 0; i < w->listing.stranger_count && rc == TD_OK; i++) {
+        const archive_stranger *stranger = &w->listing.strangers[i];
+        segment_name name;
+        if (stranger->kind == STRANGER_OTHER ||
+            !segment_name_parse(segment_file_name(stranger->path), &name) ||
+            is_live(w, name.session) || (w->feed != NULL && strcmp(w->feed, name.feed) != 0))
+            continue;
+        if (stranger->kind == STRANGER_COPY) {
+            rc = put_copy_away(w, stranger, err);
+            continue;
+        }
+        w->report->segments_failed++;
+        td_log_say(archive_log(w->archive), TD_LOG_ERROR, "left as it is: %s: %s", stranger->path,
+                   stranger->what);
+        tell(w, stranger->path, NULL, 0, "left: it is not the beginning of the finished one");
+    }
+    return rc;
+}
+
 static int is_listed_open(const work *w, const char *path)
 {
     char open_path[LIMIT_PATH_BYTES];
@@ -486,6 +531,8 @@ static td_result do_work(work *w, td_err *err)
         rc = journal_open(w->archive, &w->journal, err);
     if (rc == TD_OK)
         rc = archive_past_read(w->archive, &w->past, err);
+    if (rc == TD_OK)
+        rc = put_copies_away(w, err);
     if (rc == TD_OK)
         rc = recover_open_segments(w, err);
     if (rc == TD_OK)

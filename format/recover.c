@@ -196,14 +196,14 @@ static td_result write_end(recovery *v, td_err *err)
     return rc;
 }
 
-/* Nothing is provable: the file goes to torn/ as it is. */
-static td_result put_away(recovery *v, td_err *err)
+/* The file goes to torn/ as it is. */
+static td_result put_away(recovery *v, const char *kind, td_err *err)
 {
     TD_ASSERT(v->sound_bytes == 0);
     v->result->has_segment = 0;
     v->result->torn_bytes = v->source.size;
     int is_kept;
-    td_result rc = choose_torn_name(v, "open", 0, &is_kept, err);
+    td_result rc = choose_torn_name(v, kind, 0, &is_kept, err);
     /* What is kept there must not be lost to a power cut later. */
     if (rc == TD_OK)
         rc = td_io_sync(v->file, err);
@@ -274,7 +274,16 @@ static td_result run(recovery *v, td_err *err)
         return finish_segment(v, err);
     rc = recover_look_for_blocks(v, err);
     v->sound_bytes = 0;
-    return rc == TD_OK ? put_away(v, err) : rc;
+    return rc == TD_OK ? put_away(v, "open", err) : rc;
+}
+
+/* All that is in it is in the finished segment. */
+static td_result run_copy(recovery *v, td_err *err)
+{
+    td_result rc = td_io_open(v->io, v->open_path, TD_OPEN_APPEND, &v->file, err);
+    if (rc == TD_OK)
+        rc = mcap_source_init(&v->source, v->file, err);
+    return rc == TD_OK ? put_away(v, "copy", err) : rc;
 }
 
 /* The final name and the folder, from the name of the open file. */
@@ -340,8 +349,10 @@ td_result recover_has_durable(td_io io, const char *open_path, int *has_durable,
     return rc;
 }
 
-td_result recover_segment(td_io io, const char *open_path, const char *torn_dir,
-                          recover_result *out, td_err *err)
+typedef td_result recover_run(recovery *v, td_err *err);
+
+static td_result recover_file(td_io io, const char *open_path, const char *torn_dir,
+                              recover_run *run_it, recover_result *out, td_err *err)
 {
     memset(out, 0, sizeof *out);
     recovery *v = td_alloc_zero(1, sizeof *v);
@@ -355,8 +366,20 @@ td_result recover_segment(td_io io, const char *open_path, const char *torn_dir,
     if (rc == TD_OK)
         rc = set_paths(v, open_path, err);
     if (rc == TD_OK)
-        rc = run(v, err);
+        rc = run_it(v, err);
     fini(v);
     td_free(v);
     return rc == TD_OK ? TD_OK : td_err_add(err, rc, "recovering %s", open_path);
+}
+
+td_result recover_segment(td_io io, const char *open_path, const char *torn_dir,
+                          recover_result *out, td_err *err)
+{
+    return recover_file(io, open_path, torn_dir, run, out, err);
+}
+
+td_result recover_put_copy_away(td_io io, const char *open_path, const char *torn_dir,
+                                recover_result *out, td_err *err)
+{
+    return recover_file(io, open_path, torn_dir, run_copy, out, err);
 }

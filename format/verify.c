@@ -116,9 +116,11 @@ static td_result check_journal(verification *v, td_err *err)
 
 static void note_strangers(verification *v)
 {
-    for (size_t i = 0; i < v->listing.stranger_count; i++)
-        findings_add(&v->findings, VERIFY_SOUND, v->listing.strangers[i].path, 0, "passed over: %s",
-                     v->listing.strangers[i].what);
+    for (size_t i = 0; i < v->listing.stranger_count; i++) {
+        const archive_stranger *stranger = &v->listing.strangers[i];
+        verify_severity severity = stranger->kind == STRANGER_RIVAL ? VERIFY_DAMAGED : VERIFY_SOUND;
+        findings_add(&v->findings, severity, stranger->path, 0, "passed over: %s", stranger->what);
+    }
 }
 
 static td_result look_around(verification *v, td_err *err)

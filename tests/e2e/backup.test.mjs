@@ -1,0 +1,98 @@
+// Copies of an archive that is being recorded: docs/archive.md ("Backup"). What a copy has must be readable once and
+// provable after `recover`, and what it lacks must be named. Expected: the numbers of the frames (numbered.mjs) in the
+// archive itself.
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import fs from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+import { filesBelow, json, tapedeck, temporary } from "./lib.mjs";
+import { Recorder } from "./live.mjs";
+import { numberedExchange, recordedNumbers } from "./numbered.mjs";
+
+/** cp -a of some of an archive's files, or of all; on top of what is there. */
+function copy(archive, to, names = fs.readdirSync(archive)) {
+  fs.mkdirSync(to, { recursive: true });
+  for (const name of names) {
+    const end = spawnSync("cp", ["-a", path.join(archive, name), to + "/"], { encoding: "utf8" });
+    // A file that was renamed or removed meanwhile: the next copy has it.
+    assert.ok(end.status === 0 || /No such file/.test(end.stderr), end.stderr);
+  }
+}
+
+const numbersOf = async (t, archive) => [...((await recordedNumbers(t, archive)).get("trade.BTCUSD") ?? new Map()).keys()].sort((a, b) => a - b);
+const isFinished = (name) => name.endsWith(".mcap");
+const isOpen = (name) => name.endsWith(".mcap.open") && name.startsWith("capture");
+
+/** Recover, then verify: both must have nothing to complain of. */
+async function mustRecover(t, archive) {
+  const recovered = await json(t, ["recover", "-a", archive, "--json"]);
+  assert.equal(recovered.lossy, false);
+  const verified = await json(t, ["verify", "-a", archive, "--json"], { status: null });
+  assert.equal(verified.verdict, "sound", JSON.stringify(verified.findings));
+  return recovered;
+}
+
+const recorderOf = (t, exchange, archive) => new Recorder(t, archive, [...exchange.args(), "--commit-interval", "20ms"]);
+
+async function stop(recorder) {
+  assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
+}
+
+test("copied while recording and again after it: each frame is there once, recover puts the older file away", async (t) => {
+  const exchange = await numberedExchange(t, { rate: 200 });
+  const dir = temporary(t);
+  const [archive, backup] = [path.join(dir, "tape"), path.join(dir, "backup")];
+  const recorder = recorderOf(t, exchange, archive);
+  for (let i = 0; i < 5; i++) {
+    await recorder.durableAfter(recorder.durableLines + 4);
+    copy(archive, backup);
+  }
+  await stop(recorder);
+  copy(archive, backup);
+  const names = filesBelow(backup);
+  const [open] = names.filter(isOpen);
+  assert.ok(open !== undefined && names.includes(open.slice(0, -".open".length)), names.join("\n"));
+  const right = await numbersOf(t, archive);
+  assert.deepEqual(await numbersOf(t, backup), right);
+  assert.equal((await json(t, ["replay", "-a", backup, "--json"])).frames, (await json(t, ["replay", "-a", archive, "--json"])).frames);
+  const bytes = fs.readFileSync(path.join(backup, open));
+  const recovered = await mustRecover(t, backup);
+  assert.equal(recovered.copies_put_away, 1);
+  assert.equal(recovered.segments_recovered, 0);
+  assert.equal(recovered.gaps_opened, 0);
+  assert.deepEqual(filesBelow(backup).filter(isOpen), []);
+  const torn = fs.readdirSync(path.join(backup, "torn"));
+  assert.deepEqual(torn, [`${path.basename(open, ".open")}.0.copy`]);
+  assert.deepEqual(fs.readFileSync(path.join(backup, "torn", torn[0])), bytes);
+  assert.deepEqual(await numbersOf(t, backup), right);
+  assert.equal((await json(t, ["recover", "-a", backup, "--json"])).copies_put_away, 0);
+});
+
+test("an open file that is not the beginning of the finished one: both are named, and neither is touched", async (t) => {
+  const exchange = await numberedExchange(t, { rate: 200 });
+  const dir = temporary(t);
+  const archive = path.join(dir, "tape");
+  const recorder = recorderOf(t, exchange, archive);
+  await recorder.durableAfter(6);
+  const [open] = filesBelow(archive).filter(isOpen);
+  const bytes = fs.readFileSync(path.join(archive, open));
+  await stop(recorder);
+  const second = recorderOf(t, exchange, archive);
+  await second.durableAfter(6);
+  await stop(second);
+  const right = await numbersOf(t, archive);
+  // The first segment's beginning in the place of the second's.
+  const finished = filesBelow(archive).filter(isFinished).find((name) => name !== open.slice(0, -".open".length));
+  fs.writeFileSync(path.join(archive, `${finished}.open`), bytes);
+  const files = filesBelow(archive).filter((name) => name.startsWith("capture"));
+  const verified = await json(t, ["verify", "-a", archive, "--json"], { status: 3 });
+  assert.ok(verified.findings.some((row) => row.segment === `${finished}.open` && row.what.includes(path.basename(finished))), JSON.stringify(verified.findings));
+  assert.equal((await tapedeck(t, ["replay", "-a", archive], { status: null })).code, 3);
+  const recovered = await tapedeck(t, ["recover", "-a", archive], { status: 3 });
+  assert.ok(recovered.stderr.includes(`${finished}.open`), recovered.stderr);
+  assert.deepEqual(filesBelow(archive).filter((name) => name.startsWith("capture")), files);
+  fs.rmSync(path.join(archive, `${finished}.open`));
+  await tapedeck(t, ["verify", "-a", archive]);
+  assert.deepEqual(await numbersOf(t, archive), right);
+});
