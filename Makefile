@@ -61,7 +61,7 @@ SRC_cli := cli/options.c cli/options_value.c cli/options_help.c cli/option_group
 SRC_recorder := recorder/backoff.c recorder/chunk_queue.c recorder/cmd_record.c recorder/config.c \
                 recorder/config_http.c recorder/config_rows.c recorder/config_yaml.c recorder/http_feed.c recorder/connection.c recorder/connection_ledger.c recorder/connection_talk.c recorder/symbols.c \
                 recorder/credentials.c recorder/disk.c recorder/drop_count.c recorder/encoder.c \
-                recorder/feed_setup.c recorder/findings.c recorder/intake.c recorder/redact.c recorder/room.c \
+                recorder/feed_setup.c recorder/findings.c recorder/intake.c recorder/lag.c recorder/redact.c recorder/room.c \
                 recorder/session_clock.c recorder/subscriber.c recorder/subscription.c \
                 recorder/supervisor.c recorder/supervisor_open.c recorder/watch.c recorder/watched.c
 
@@ -123,7 +123,7 @@ TESTS_cli := tests/cli/test_line_writer.c tests/cli/test_options.c tests/cli/tes
 
 TESTS_recorder := tests/recorder/test_backoff.c tests/recorder/test_config.c \
                   tests/recorder/test_watch.c tests/recorder/test_feed_setup.c tests/recorder/test_findings.c \
-                  tests/recorder/test_intake.c tests/recorder/test_pipeline.c tests/recorder/test_pipeline_ledger.c \
+                  tests/recorder/test_intake.c tests/recorder/test_lag.c tests/recorder/test_pipeline.c tests/recorder/test_pipeline_ledger.c \
                   tests/recorder/test_redact.c tests/recorder/test_room.c \
                   tests/recorder/test_session_clock.c \
                   tests/recorder/test_subscriber.c tests/recorder/test_subscription.c
@@ -304,17 +304,24 @@ $(MOVED_CLOCK): $(B)/obj/recorder/main.o $(call obj,$(SRC_moved)) $(LIBS_own)
 	@mkdir -p $(@D)
 	$(CXX) $(LDFLAGS_ALL) -fno-lto -Wl,--wrap=clock_real -o $@ $^ $(LIBS_recorder) $(LIBS_wire) $(LIBS_core)
 
+# The recorder with a disk that tests make slow.
+SLOW_DISK := $(B)/tests/tapedeck-record-slow-disk
+SRC_slow := tests/e2e/slow_disk.c
+$(SLOW_DISK): $(B)/obj/recorder/main.o $(call obj,$(SRC_slow)) $(LIBS_own)
+	@mkdir -p $(@D)
+	$(CXX) $(LDFLAGS_ALL) -fno-lto -Wl,--wrap=td_io_sync -o $@ $^ $(LIBS_recorder) $(LIBS_wire) $(LIBS_core)
+
 ## unit: build and run the unit tests only (VARIANT=debug by habit; T=name runs those that match)
 .PHONY: unit tests-build
 # Only those that match are built, so that one's own tests run while others' do not compile.
 UNIT_BINS := $(foreach t,$(TEST_BINS),$(if $(findstring $(or $(T),/),$(t)),$(t)))
-tests-build: $(TEST_BINS) $(BROKEN_REPLAY) $(MOVED_CLOCK)
+tests-build: $(TEST_BINS) $(BROKEN_REPLAY) $(MOVED_CLOCK) $(SLOW_DISK)
 unit: $(UNIT_BINS)
 	@tests/run-unit $(B) $^
 
 -include $(OBJ_all:.o=.d) $(OBJ_testing:.o=.d) $(OBJ_fuzzing:.o=.d) $(patsubst %.c,$(B)/obj/%.d,$(FUZZ_SOURCES)) \
          $(patsubst tests/%.c,$(B)/obj/tests/%.d,$(TEST_SOURCES)) \
-         $(patsubst %.c,$(B)/obj/%.d,$(SRC_broken) $(SRC_moved)) $(foreach p,$(PROGRAMS),$(B)/obj/$(DIR_$(p))/main.d)
+         $(patsubst %.c,$(B)/obj/%.d,$(SRC_broken) $(SRC_moved) $(SRC_slow)) $(foreach p,$(PROGRAMS),$(B)/obj/$(DIR_$(p))/main.d)
 
 ##@ First steps
 
@@ -347,7 +354,8 @@ test:
 
 .PHONY: suite
 suite:
-	@TAPEDECK_BROKEN_REPLAY=$(abspath $(BROKEN_REPLAY)) TAPEDECK_MOVED_CLOCK=$(abspath $(MOVED_CLOCK)) tests/run $(BIN) $(B) $(TEST_BINS)
+	@TAPEDECK_BROKEN_REPLAY=$(abspath $(BROKEN_REPLAY)) TAPEDECK_MOVED_CLOCK=$(abspath $(MOVED_CLOCK)) \
+	    TAPEDECK_SLOW_DISK=$(abspath $(SLOW_DISK)) tests/run $(BIN) $(B) $(TEST_BINS)
 
 ##@ Before a change is done
 

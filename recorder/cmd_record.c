@@ -146,6 +146,7 @@ static void on_durable(void *user, const durable_count *count)
     json_write_member_u64(json, "in", count->in);
     json_write_member_u64(json, "out", count->out);
     json_write_member_text(json, "session", talk->session);
+    json_write_member_u64(json, "lag_ns", count->lag_ns);
     json_write_object_end(json);
     json_write_object_end(json);
     output_json_end(&talk->output);
@@ -163,11 +164,12 @@ static void on_status(void *user, const supervisor_status *status)
     double seconds = (double)status->elapsed_ns / 1e9;
     progress_show(&talk->progress, mono_ns,
                   "%" PRIu64 "/%" PRIu64 " live  %" PRIu64 " frames  %.0f/s  %.1f MB  ring %" PRIu64
-                  " %%  dropped %" PRIu64 "  broken books %" PRIu64,
+                  " %%  dropped %" PRIu64 "  broken books %" PRIu64 "  lag %.1f s, max %.1f s",
                   status->live, status->connections, status->intake.frames_in,
                   seconds > 0 ? (double)status->intake.frames_in / seconds : 0,
                   (double)status->intake.bytes_in / 1e6, status->ring_percent,
-                  status->intake.frames_dropped, status->watch.broken);
+                  status->intake.frames_dropped, status->watch.broken,
+                  (double)status->lag.last_ns / 1e9, (double)status->lag.max_ns / 1e9);
 }
 
 static void write_summary(record_talk *talk, const char *session, const supervisor_status *status)
@@ -190,6 +192,9 @@ static void write_summary(record_talk *talk, const char *session, const supervis
     json_write_member_u64(json, "http_failures", status->http_failures);
     json_write_member_u64(json, "violations", status->watch.violations);
     json_write_member_u64(json, "unchecked", status->watch.skipped);
+    json_write_member_u64(json, "lag_ns_max", status->lag.max_ns);
+    json_write_member_u64(json, "lag_ns_mean", status->lag.mean_ns);
+    json_write_member_u64(json, "late_chunks", status->lag.late_chunks);
     json_write_member_u64(json, "lines_lost", output_lines_lost(&talk->output));
     json_write_member_u64(json, "unchecked_books", status->watch.unchecked_books);
     json_write_key(json, "elapsed_s");
@@ -198,6 +203,19 @@ static void write_summary(record_talk *talk, const char *session, const supervis
     json_write_object_end(json);
     json_write_object_end(json);
     output_json_end(&talk->output);
+}
+
+static void say_lag(reporter *report, const lag_stats *stats)
+{
+    char max[TD_TIME_TEXT_BYTES];
+    char mean[TD_TIME_TEXT_BYTES];
+    td_duration_format(stats->max_ns, max);
+    td_duration_format(stats->mean_ns, mean);
+    report_say(report, TD_LOG_INFO, "durable at most %s after it came, %s on average", max, mean);
+    if (stats->late_chunks > 0)
+        report_say(report, TD_LOG_WARNING,
+                   "%" PRIu64 " chunk%s became durable later than commit_interval",
+                   stats->late_chunks, plural_ending(stats->late_chunks));
 }
 
 static void say_summary(reporter *report, const char *path, const supervisor_status *status)
@@ -212,6 +230,7 @@ static void say_summary(reporter *report, const char *path, const supervisor_sta
     format_size(status->encoder.compressed_bytes, stored);
     report_say(report, TD_LOG_INFO, "recorded %s frame%s (%s) in %s into %s: %s on disk", frames,
                plural_ending(status->intake.frames_in), received, elapsed, path, stored);
+    say_lag(report, &status->lag);
     if (status->intake.frames_dropped > 0)
         report_say(report, TD_LOG_WARNING, "%" PRIu64 " frame%s discarded by overload",
                    status->intake.frames_dropped,

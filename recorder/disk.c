@@ -29,6 +29,8 @@ static void write_chunk(disk *self, queued_chunk *item)
     if (self->result != TD_OK)
         return;
     check_room(self);
+    if (self->options.lag != NULL)
+        lag_begin(self->options.lag, item->oldest_mono_ns, item->chunk);
     self->result = archive_writer_put(self->options.writer, item->feed_index, item->chunk,
                                       item->gaps.rows, item->gaps.count, &self->err);
     if (self->result == TD_OK)

@@ -38,6 +38,7 @@ typedef struct feed_state {
     size_t slot_count;
     gap_list gaps;                  /* of the events that are pending */
     uint64_t pending_since_mono_ns; /* of the first pending message; 0: nothing is pending */
+    uint64_t oldest_mono_ns;        /* when that came */
     uint64_t segment_number;
     uint64_t last_ns;          /* of the latest message */
     uint64_t overflow_frames;  /* of this segment: on _unknown because it has no channel left */
@@ -53,6 +54,7 @@ struct encoder {
     event_reader *events;
     td_buf event_json;
     uint64_t close_after_ns;
+    uint64_t record_mono_ns; /* of the record in hand */
     uint8_t is_fast;
     uint8_t has_failed; /* nothing can be written any more: records are taken and forgotten */
     td_result result;
@@ -116,6 +118,7 @@ static void seal(encoder *self, size_t feed_index)
         return;
     }
     item->feed_index = feed_index;
+    item->oldest_mono_ns = feed->oldest_mono_ns;
     item->gaps = feed->gaps;
     memset(&feed->gaps, 0, sizeof feed->gaps);
     count(&self->chunks, 1);
@@ -178,8 +181,10 @@ static td_result append(encoder *self, feed_state *feed, const channel_route *ro
     if (rc != TD_OK)
         return rc;
     feed->last_ns = frame->recv_ns;
-    if (feed->pending_since_mono_ns == 0)
+    if (feed->pending_since_mono_ns == 0) {
         feed->pending_since_mono_ns = clock_mono_ns(self->options.clock);
+        feed->oldest_mono_ns = self->record_mono_ns;
+    }
     return TD_OK;
 }
 
@@ -485,6 +490,7 @@ static td_result take(encoder *self, const intake_record *record, uint8_t *bytes
 {
     TD_ASSERT(record->feed_index < self->options.config->feed_count);
     TD_ASSERT(record->size <= LIMIT_RING_BYTES);
+    self->record_mono_ns = record->mono_ns;
     switch ((intake_kind)record->kind) {
     case INTAKE_FRAME: {
         td_result rc = redact(self, record, bytes, err);

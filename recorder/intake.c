@@ -87,11 +87,13 @@ static void commit(intake *self, size_t size)
 static void put_small(intake *self, const intake_record *record, td_bytes bytes)
 {
     TD_ASSERT(bytes.size <= EVENT_BYTES_MAX);
+    uint64_t mono_ns = clock_mono_ns(self->options.clock);
     intake_record *place;
     while ((place = reserve(self, bytes.size)) == NULL)
         clock_sleep_until(self->options.clock,
                           clock_mono_ns(self->options.clock) + TD_NS_PER_MS / 10);
     *place = *record;
+    place->mono_ns = mono_ns;
     place->size = (uint32_t)bytes.size;
     if (bytes.size > 0)
         memcpy(place + 1, bytes.data, bytes.size);
@@ -259,12 +261,13 @@ static void drop_frame(intake *self, const intake_slot *slot, frame_dir dir, td_
 
 /* Copy the frame into the ring; 0 if there is no room. */
 static int put_frame(intake *self, const intake_slot *slot, frame_dir dir, unsigned opcode,
-                     td_bytes bytes, uint64_t recv_ns)
+                     td_bytes bytes, uint64_t recv_ns, uint64_t mono_ns)
 {
     intake_record *place = reserve(self, bytes.size);
     if (place == NULL)
         return 0;
     *place = slot_record(slot, INTAKE_FRAME, recv_ns);
+    place->mono_ns = mono_ns;
     place->ordinal = dir == DIR_IN ? slot->in : slot->out;
     place->size = (uint32_t)bytes.size;
     place->dir = (uint8_t)dir;
@@ -292,7 +295,8 @@ uint64_t intake_frame(intake *self, intake_slot *slot, frame_dir dir, unsigned o
         slot->out++;
         self->stats.frames_out++;
     }
-    if (self->state != STATE_DROPPING && put_frame(self, slot, dir, opcode, bytes, recv_ns)) {
+    if (self->state != STATE_DROPPING &&
+        put_frame(self, slot, dir, opcode, bytes, recv_ns, mono_ns)) {
         if (self->state == STATE_FLOWING && is_nearly_full(self, bytes.size)) {
             if (self->options.config->overload == OVERLOAD_DROP)
                 begin_drop(self);
@@ -323,6 +327,7 @@ void intake_http(intake *self, uint16_t feed_index, size_t http, td_bytes body,
     TD_ASSERT(place != NULL);
     *place = (intake_record){.kind = INTAKE_HTTP,
                              .recv_ns = session_clock_stamp(&self->clock, recv_mono_ns),
+                             .mono_ns = recv_mono_ns,
                              .size = (uint32_t)body.size,
                              .feed_index = feed_index,
                              .dir = DIR_HTTP,

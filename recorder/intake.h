@@ -37,6 +37,7 @@ typedef enum intake_kind {
 /* A record in the ring, before its bytes. Bytes have DECODE_PADDING_BYTES readable behind them. */
 typedef struct intake_record {
     uint64_t recv_ns;
+    uint64_t mono_ns;     /* when it came, by the monotonic clock */
     uint64_t ordinal;     /* of a frame; INTAKE_ORDINALS: in */
     uint64_t ordinal_out; /* INTAKE_ORDINALS only */
     uint32_t size;        /* bytes behind this record */

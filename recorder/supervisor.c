@@ -33,6 +33,7 @@ static void fill_status(const supervisor *self, supervisor_status *out)
     intake_get_stats(self->intake, &out->intake);
     encoder_get_stats(self->encoder, &out->encoder);
     watch_get_stats(self->watch, &out->watch);
+    lag_get_stats(self->lag, &out->lag);
     out->ring_percent = td_ring_used_bytes(self->ring) * 100 / td_ring_capacity_bytes(self->ring);
     out->connections = self->connection_count;
     for (size_t i = 0; i < self->options.config->feed_count; i++)
@@ -53,6 +54,11 @@ static void say_findings(supervisor *self)
                    "%" PRIu64 " findings of the live check came too fast to be written down; "
                    "replay finds them again",
                    lost);
+}
+
+static void say_lag(supervisor *self, lag_change change, const lag_stretch *stretch)
+{
+    lag_say(change, stretch, self->options.config->feed_count, self->intake, self->options.log);
 }
 
 /* Looked at once per turn of the loop, so a stop takes at most a tick. */
@@ -83,6 +89,9 @@ static void tick(supervisor *self, uint64_t *status_at_ns)
     intake_tick(self->intake);
     end_for_clock(self);
     say_findings(self);
+    lag_stretch slow;
+    lag_change change = lag_take(self->lag, &slow);
+    say_lag(self, change, &slow);
     if (self->options.status != NULL && mono_ns >= *status_at_ns) {
         supervisor_status status;
         fill_status(self, &status);
@@ -191,6 +200,9 @@ td_result supervisor_run(supervisor *self, supervisor_status *final, td_err *err
     keep_low(self);
     close_connections(self);
     drain(self);
+    lag_stretch slow;
+    lag_change change = lag_stop(self->lag, &slow);
+    say_lag(self, change, &slow);
     say_session(self, "stops");
     intake_stop(self->intake);
     td_result encoded = encoder_join(self->encoder, &failure);
@@ -232,6 +244,7 @@ void supervisor_close(supervisor *self)
         td_result opened_half = disk_close(self->disk, &ignored);
         (void)opened_half; /* as above */
     }
+    lag_close(self->lag);
     watch_close(self->watch);
     encoder_close(self->encoder);
     td_result abandoned = archive_writer_close(self->writer, WRITER_ABANDON, 0, &ignored);

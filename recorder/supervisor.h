@@ -21,15 +21,18 @@
 #include "recorder/config.h"
 #include "recorder/encoder.h"
 #include "recorder/intake.h"
+#include "recorder/lag.h"
 #include "recorder/watch.h"
 
 typedef struct supervisor supervisor;
 
-/* What of a connection is durable now. Totals of that connection. */
+/* What of a connection is durable now. Totals of that connection; and how old the oldest frame or
+ * event of the chunk was when it became so. */
 typedef struct durable_count {
     const char *feed;
     uint32_t line, shard, conn;
     uint64_t in, out;
+    uint64_t lag_ns;
 } durable_count;
 
 /* A moment's totals, for a status line and the report at the end. */
@@ -37,6 +40,7 @@ typedef struct supervisor_status {
     intake_stats intake;
     encoder_stats encoder;
     watch_stats watch;
+    lag_stats lag;
     uint64_t ring_percent;
     uint64_t connections, live; /* slots, and those whose subscriptions are all acknowledged */
     uint64_t http_failures;

@@ -12,6 +12,7 @@
 #include "recorder/feed_setup.h"
 #include "recorder/findings.h"
 #include "recorder/http_feed.h"
+#include "recorder/lag.h"
 #include "recorder/room.h"
 #include "recorder/supervisor.h"
 
@@ -29,6 +30,7 @@ struct supervisor {
     archive_writer *writer;
     gap_list earlier; /* gaps that earlier sessions left open */
     room room;        /* before disk is opened; the disk thread reads it */
+    lag *lag;
     disk *disk;
     answer_parser *answers;
     connection_env env;

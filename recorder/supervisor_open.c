@@ -29,6 +29,7 @@ static void on_durable(void *user, size_t feed_index, const sealed_chunk *chunk)
     supervisor *self = user;
     TD_ASSERT(feed_index < self->options.config->feed_count);
     TD_ASSERT(chunk->conn_count <= LIMIT_FEED_SLOTS);
+    uint64_t lag_ns = lag_durable(self->lag);
     if (self->options.durable == NULL)
         return;
     for (uint32_t i = 0; i < chunk->conn_count; i++) {
@@ -38,7 +39,8 @@ static void on_durable(void *user, size_t feed_index, const sealed_chunk *chunk)
                                .shard = conn->shard,
                                .conn = conn->conn,
                                .in = conn->in,
-                               .out = conn->out};
+                               .out = conn->out,
+                               .lag_ns = lag_ns};
         self->options.durable(self->options.user, &count);
     }
 }
@@ -242,9 +244,12 @@ static td_result open_threads(supervisor *self, td_err *err)
         rc = findings_open(&self->findings, err);
     if (rc == TD_OK)
         rc = watch_open(&watching, &self->watch, err);
+    if (rc == TD_OK)
+        rc = lag_open(self->options.clock, config->commit_interval_ns, &self->lag, err);
     disk_options writing = {.queue = self->queue,
                             .writer = self->writer,
                             .room = &self->room,
+                            .lag = self->lag,
                             .idle_check_ns = TD_NS_PER_S,
                             .failed = on_thread_failed,
                             .low = on_low,

@@ -85,6 +85,8 @@ td_result export_lateness_event(export_lateness *self, const tape_frame *event_f
     if (event_decode(self->reader, event_frame->bytes, &said, &unread) != TD_OK ||
         said.state == NULL || (said.kind != EVENT_OVERLOAD && said.kind != EVENT_CLOCK))
         return TD_OK;
+    if (said.kind == EVENT_OVERLOAD && said.what != NULL && said.what[0] != '\0')
+        return TD_OK; /* of something else than receive times */
     late_feed *feed = NULL;
     td_result rc = get(self, event_frame, &feed, err);
     if (rc != TD_OK)

@@ -38,7 +38,9 @@ typedef enum event_kind {
                          "before_archive_end", at the start, step_ns before archive_end_ns;
                          "paused": the recorder did not run, from_ns, to_ns, count of times, cause
                          ("not running", "suspended") */
-    EVENT_OVERLOAD,   /* slot, state ("begins", "ends"), from_ns, to_ns, frames, bytes, cause */
+    EVENT_OVERLOAD,   /* slot, what (absent: sockets were left unread, and receive times are late;
+                         EVENT_OVERLOAD_DURABILITY), state ("begins", "ends"), from_ns, to_ns,
+                         frames, bytes, lag_ns, cause */
     EVENT_ROTATE,     /* number of the segment that ended, frames, bytes, cause */
     EVENT_HEARTBEAT,  /* slot, conn, what ("ping", "pong"), dir: WebSocket control frames */
     EVENT_CLOSE,      /* slot, conn, dir, code, reason: a WebSocket close frame */
@@ -50,6 +52,10 @@ typedef enum event_kind {
                     "ends"), number (the bound), frames (of "ends": how many it concerned) */
     EVENT_KIND_COUNT,
 } event_kind;
+
+/* What an overload is about: frames were kept, at their right times, and became durable late, up to
+ * lag_ns after they came. */
+#define EVENT_OVERLOAD_DURABILITY "durability"
 
 /* An open connection, as a segment event restates it. in, out: its frames before this segment. */
 typedef struct event_slot {
@@ -85,6 +91,7 @@ typedef struct event {
     uint64_t code;
     uint64_t from_ns, to_ns;
     uint64_t frames, bytes;
+    uint64_t lag_ns;
     uint64_t ordinal, offset;
     uint64_t wall_ns, archive_end_ns, count;
     int64_t step_ns, offset_ns;

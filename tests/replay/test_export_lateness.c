@@ -9,9 +9,14 @@
 #include "tape/event.h"
 
 /* What the recorder says. */
-typedef enum said { FRAME, BEGINS, ENDS, HELD, ADOPTED, HEARTBEAT, NONSENSE } said;
+typedef enum said { FRAME, SLOW_DISK, BEGINS, ENDS, HELD, ADOPTED, HEARTBEAT, NONSENSE } said;
 
 static const event EVENTS[] = {
+    [SLOW_DISK] = {.kind = EVENT_OVERLOAD,
+                   .what = EVENT_OVERLOAD_DURABILITY,
+                   .state = "begins",
+                   .from_ns = 5,
+                   .lag_ns = 7},
     [BEGINS] = {.kind = EVENT_OVERLOAD, .state = "begins", .from_ns = 5},
     [ENDS] = {.kind = EVENT_OVERLOAD, .state = "ends", .from_ns = 5, .to_ns = 9},
     [HELD] = {.kind = EVENT_CLOCK, .state = "held", .step_ns = -5000000, .offset_ns = 12},
@@ -28,6 +33,9 @@ typedef struct step {
 } step;
 
 static const step STEPS[] = {
+    {"one", 1, FRAME, 0},
+    /* what becomes durable late came in time */
+    {"one", 1, SLOW_DISK, 0},
     {"one", 1, FRAME, 0},
     {"one", 1, BEGINS, 0},
     {"one", 1, FRAME, 1},

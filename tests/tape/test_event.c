@@ -78,6 +78,17 @@ static const event_row ROWS[] = {
       .detail = "HTTP status 500"},
      "{\"event\":\"http\",\"state\":\"failed\",\"url\":\"https://h/x\",\"what\":\"instruments\","
      "\"code\":500,\"bytes\":0,\"cause\":\"status\",\"detail\":\"HTTP status 500\"}"},
+    {{.kind = EVENT_OVERLOAD,
+      .what = EVENT_OVERLOAD_DURABILITY,
+      .state = "ends",
+      .from_ns = 5,
+      .to_ns = 9,
+      .frames = 3,
+      .lag_ns = 7,
+      .cause = "slow"},
+     "{\"event\":\"overload\",\"state\":\"ends\",\"line\":0,\"shard\":0,\"conn\":0,"
+     "\"what\":\"durability\",\"from_ns\":5,\"to_ns\":9,\"frames\":3,\"bytes\":0,\"lag_ns\":7,"
+     "\"cause\":\"slow\"}"},
     {{.kind = EVENT_REDACTED,
       .conn = 1,
       .what = "frame",

@@ -45,6 +45,7 @@ static void on_durable(void *user, size_t feed_index, const sealed_chunk *chunk)
     pipeline *f = user;
     assert_int_equal(feed_index, 0);
     check_counters(f, chunk);
+    lag_durable(f->lag);
     for (uint32_t i = 0; i < chunk->conn_count; i++)
         atomic_store(&f->durable_in, chunk->conns[i].in);
     atomic_fetch_add(&f->durable_calls, 1);
@@ -105,9 +106,11 @@ void pipeline_open_intake(pipeline *f)
 
 static void open_threads(pipeline *f)
 {
+    assert_int_equal(lag_open(clock_real(), f->config->commit_interval_ns, &f->lag, NULL), TD_OK);
     disk_options writing = {.writer = f->writer,
                             .room = f->room.path == NULL ? NULL : &f->room,
                             .idle_check_ns = TD_NS_PER_MS,
+                            .lag = f->lag,
                             .failed = on_failed,
                             .low = on_low,
                             .user = f};
@@ -197,6 +200,8 @@ td_result pipeline_finish(pipeline *f, writer_end end)
     chunk_queue_close(f->queue);
     td_ring_close(f->ring);
     archive_close(f->into);
+    lag_close(f->lag);
+    f->lag = NULL;
     return rc;
 }
 

@@ -32,6 +32,7 @@ typedef struct pipeline {
     chunk_queue *queue;
     encoder *encoder;
     disk *disk;
+    lag *lag;
     intake *intake;
     intake_slot slot;
     atomic_ullong received; /* frames given to the intake, counted before it has them */

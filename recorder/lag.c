@@ -1,0 +1,176 @@
+#include "recorder/lag.h"
+
+#include <pthread.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+
+/* The chunk that is being written. */
+typedef struct lag_chunk {
+    uint64_t oldest_mono_ns; /* 0: none */
+    uint64_t first_ns, last_ns;
+    uint64_t frames;
+} lag_chunk;
+
+struct lag {
+    td_clock clock;
+    uint64_t limit_ns, calm_ns;
+    pthread_mutex_t mutex; /* of everything below */
+    lag_chunk writing;
+    uint64_t last_ns, max_ns, sum_ns;
+    uint64_t chunks, late_chunks;
+    lag_stretch stretch;
+    uint64_t late_mono_ns; /* when the stretch was last seen to be late */
+    uint8_t is_late;       /* there is a stretch */
+    uint8_t is_told;       /* its beginning was taken */
+};
+
+td_result lag_open(td_clock clock, uint64_t limit_ns, lag **out, td_err *err)
+{
+    TD_ASSERT(limit_ns > 0);
+    lag *self = td_alloc_zero(1, sizeof *self);
+    if (self == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for the lag");
+    self->clock = clock;
+    self->limit_ns = limit_ns;
+    self->calm_ns = limit_ns > LAG_CALM_NS / 2 ? 2 * limit_ns : LAG_CALM_NS;
+    pthread_mutex_init(&self->mutex, NULL);
+    *out = self;
+    return TD_OK;
+}
+
+void lag_close(lag *self)
+{
+    if (self == NULL)
+        return;
+    pthread_mutex_destroy(&self->mutex);
+    td_free(self);
+}
+
+void lag_begin(lag *self, uint64_t oldest_mono_ns, const sealed_chunk *chunk)
+{
+    TD_ASSERT(oldest_mono_ns > 0);
+    pthread_mutex_lock(&self->mutex);
+    self->writing = (lag_chunk){.oldest_mono_ns = oldest_mono_ns,
+                                .first_ns = chunk->first_ns,
+                                .last_ns = chunk->last_ns,
+                                .frames = chunk->frame_count};
+    pthread_mutex_unlock(&self->mutex);
+}
+
+/* Of the chunk that is being written. Clocks of several threads may be read in any order. */
+static uint64_t age_ns(const lag *self, uint64_t mono_ns)
+{
+    uint64_t since_ns = self->writing.oldest_mono_ns;
+    return since_ns == 0 || mono_ns < since_ns ? 0 : mono_ns - since_ns;
+}
+
+static void note_late(lag *self, uint64_t lag_ns, uint64_t mono_ns)
+{
+    TD_ASSERT(lag_ns > self->limit_ns);
+    if (!self->is_late)
+        self->stretch =
+            (lag_stretch){.limit_ns = self->limit_ns, .from_ns = self->writing.first_ns};
+    self->is_late = 1;
+    self->late_mono_ns = mono_ns;
+    if (lag_ns > self->stretch.worst_ns)
+        self->stretch.worst_ns = lag_ns;
+}
+
+uint64_t lag_durable(lag *self)
+{
+    uint64_t mono_ns = clock_mono_ns(self->clock);
+    pthread_mutex_lock(&self->mutex);
+    TD_ASSERT(self->writing.oldest_mono_ns > 0);
+    uint64_t lag_ns = age_ns(self, mono_ns);
+    self->last_ns = lag_ns;
+    self->sum_ns += lag_ns;
+    self->chunks++;
+    if (lag_ns > self->max_ns)
+        self->max_ns = lag_ns;
+    if (lag_ns > self->limit_ns) {
+        note_late(self, lag_ns, mono_ns);
+        self->late_chunks++;
+        self->stretch.to_ns = self->writing.last_ns;
+        self->stretch.frames += self->writing.frames;
+    }
+    self->writing = (lag_chunk){0};
+    pthread_mutex_unlock(&self->mutex);
+    return lag_ns;
+}
+
+void lag_get_stats(lag *self, lag_stats *out)
+{
+    uint64_t mono_ns = clock_mono_ns(self->clock);
+    pthread_mutex_lock(&self->mutex);
+    uint64_t now_ns = age_ns(self, mono_ns);
+    *out = (lag_stats){.last_ns = now_ns > self->last_ns ? now_ns : self->last_ns,
+                       .max_ns = now_ns > self->max_ns ? now_ns : self->max_ns,
+                       .mean_ns = self->chunks == 0 ? 0 : self->sum_ns / self->chunks,
+                       .late_chunks = self->late_chunks};
+    pthread_mutex_unlock(&self->mutex);
+}
+
+lag_change lag_take(lag *self, lag_stretch *out)
+{
+    uint64_t mono_ns = clock_mono_ns(self->clock);
+    lag_change change = LAG_UNCHANGED;
+    pthread_mutex_lock(&self->mutex);
+    uint64_t now_ns = age_ns(self, mono_ns);
+    if (now_ns > self->limit_ns)
+        note_late(self, now_ns, mono_ns);
+    *out = self->stretch;
+    if (self->is_late && !self->is_told) {
+        self->is_told = 1;
+        change = LAG_BEGINS;
+    } else if (self->is_late && mono_ns > self->late_mono_ns &&
+               mono_ns - self->late_mono_ns >= self->calm_ns) {
+        self->is_late = 0;
+        self->is_told = 0;
+        change = LAG_ENDS;
+    }
+    pthread_mutex_unlock(&self->mutex);
+    return change;
+}
+
+lag_change lag_stop(lag *self, lag_stretch *out)
+{
+    pthread_mutex_lock(&self->mutex);
+    lag_change change = self->is_told ? LAG_ENDS : LAG_UNCHANGED;
+    *out = self->stretch;
+    self->is_late = 0;
+    self->is_told = 0;
+    pthread_mutex_unlock(&self->mutex);
+    return change;
+}
+
+static double seconds(uint64_t ns)
+{
+    return (double)ns / 1e9;
+}
+
+void lag_say(lag_change change, const lag_stretch *stretch, size_t feed_count, intake *into,
+             const td_log *log)
+{
+    if (change == LAG_UNCHANGED)
+        return;
+    event said = {.kind = EVENT_OVERLOAD,
+                  .what = EVENT_OVERLOAD_DURABILITY,
+                  .state = change == LAG_BEGINS ? "begins" : "ends",
+                  .from_ns = stretch->from_ns,
+                  .to_ns = change == LAG_BEGINS ? 0 : stretch->to_ns,
+                  .frames = change == LAG_BEGINS ? 0 : stretch->frames,
+                  .lag_ns = stretch->worst_ns,
+                  .cause = "the disk is slower than commit_interval"};
+    for (size_t i = 0; i < feed_count; i++)
+        intake_event(into, (uint16_t)i, &said);
+    if (change == LAG_BEGINS)
+        td_log_say(log, TD_LOG_WARNING,
+                   "the disk is slow: what came is not durable after %.3f s; commit_interval is "
+                   "%.3f s",
+                   seconds(stretch->worst_ns), seconds(stretch->limit_ns));
+    else
+        td_log_say(log, TD_LOG_INFO,
+                   "the disk keeps up again; frames became durable up to %.3f s after they came",
+                   seconds(stretch->worst_ns));
+}

@@ -1,0 +1,67 @@
+/* How far durability lags behind receipt: how old the oldest frame or event of a chunk is when the
+ * chunk's fdatasync has returned, by the monotonic clock, from when it was read off its socket. A
+ * chunk closes after three quarters of commit_interval; what is above that is the disk's, or the
+ * machine's.
+ *
+ * What exceeds commit_interval is a stretch: it begins with the first chunk that is that old, also
+ * while its sync still hangs, and ends once none was for LAG_CALM_NS (or two commit_intervals, if
+ * these are longer), so that a disk on the edge is one stretch and no flood. The disk thread notes,
+ * the network thread writes stretches down as `overload` events. */
+#ifndef TD_RECORDER_LAG_H
+#define TD_RECORDER_LAG_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "format/chunk_builder.h"
+#include "recorder/intake.h"
+
+#define LAG_CALM_NS (10 * TD_NS_PER_S)
+
+typedef struct lag lag;
+
+/* limit_ns: commit_interval. TD_E_NOMEM. */
+TD_MUST_USE td_result lag_open(td_clock clock, uint64_t limit_ns, lag **out, td_err *err);
+void lag_close(lag *self);
+
+/* Disk thread: this chunk is written now; the oldest thing in it came at oldest_mono_ns. */
+void lag_begin(lag *self, uint64_t oldest_mono_ns, const sealed_chunk *chunk);
+
+/* Disk thread: it is durable. Returns its lag. */
+uint64_t lag_durable(lag *self);
+
+typedef struct lag_stats {
+    uint64_t last_ns; /* of the last chunk, or of the one being written if that is older by now */
+    uint64_t max_ns;
+    uint64_t mean_ns;     /* over chunks */
+    uint64_t late_chunks; /* beyond the limit */
+} lag_stats;
+
+/* Any thread. */
+void lag_get_stats(lag *self, lag_stats *out);
+
+typedef enum lag_change { LAG_UNCHANGED, LAG_BEGINS, LAG_ENDS } lag_change;
+
+/* A stretch, so far. */
+typedef struct lag_stretch {
+    uint64_t limit_ns;
+    uint64_t from_ns;  /* receive time of its first late chunk's first message */
+    uint64_t to_ns;    /* of its last late chunk's last message; 0: none of it is durable yet */
+    uint64_t worst_ns; /* largest lag */
+    uint64_t frames;   /* in its late chunks that are durable */
+} lag_stretch;
+
+/* Network thread, at each tick: did a stretch begin or end? */
+lag_change lag_take(lag *self, lag_stretch *out);
+
+/* Network thread, when recording stops: LAG_ENDS if a stretch is open. */
+lag_change lag_stop(lag *self, lag_stretch *out);
+
+/* Network thread: write it down as an event of each of the feeds, and log it. */
+void lag_say(lag_change change, const lag_stretch *stretch, size_t feed_count, intake *into,
+             const td_log *log);
+
+#endif

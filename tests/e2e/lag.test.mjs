@@ -1,0 +1,105 @@
+// How far durability lags behind receipt is known while it happens and afterwards. The recorder is the real one, but its
+// syncs take as long as the test says (tests/e2e/slow_disk.c). Expected values: docs/design.md (P1, "Overload") and what
+// the test told the disk.
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+import { acknowledge, hostile, trade } from "./hostile.mjs";
+import { BIN, jsonLines, tapedeck, temporary } from "./lib.mjs";
+import { feedArgs, Recorder } from "./live.mjs";
+
+const SLOW_DISK = path.resolve(process.env.TAPEDECK_SLOW_DISK ?? path.join(BIN, "../tests/tapedeck-record-slow-disk"));
+const skip = fs.existsSync(SLOW_DISK) ? false : "needs the recorder whose disk can be slow (make tests-build)";
+const SLOW_NS = 2_500_000_000;
+
+/** How long each sync takes, in ns. */
+function slowDisk(dir) {
+  const file = path.join(dir, "sync");
+  const set = (ns) => {
+    const bytes = Buffer.alloc(8);
+    bytes.writeBigUInt64LE(BigInt(ns));
+    const fd = fs.openSync(file, fs.constants.O_RDWR | fs.constants.O_CREAT);
+    fs.writeSync(fd, bytes, 0, 8, 0);
+    fs.closeSync(fd);
+  };
+  set(0);
+  return { set, options: { program: SLOW_DISK, env: { TAPEDECK_TEST_SYNC: file } } };
+}
+
+/** A server with a trade every 10 ms. */
+async function steady(t, dir) {
+  return hostile(t, dir, {
+    message: (ws, request) => {
+      acknowledge(ws, request);
+      if (request.op !== "subscribe") return;
+      let n = 0;
+      const timer = setInterval(() => ws.send(trade(++n)), 10);
+      ws.on("close", () => clearInterval(timer));
+    },
+  });
+}
+
+const durableLines = (recorder) => recorder.lines.map((line) => JSON.parse(line).durable).filter((said) => said !== undefined);
+
+async function durabilityEvents(t, archive) {
+  return (await jsonLines(t, ["cat", "-a", archive, "--events"])).filter((row) => row.dir === "event")
+    .map((row) => ({ ...JSON.parse(row.data), at_ns: row.recv_ns })).filter((said) => said.event === "overload");
+}
+
+test("a disk that is slow for a while: durable lines, a warning, one stretch with its worst lag, the totals", { skip }, async (t) => {
+  const dir = temporary(t);
+  const archive = path.join(dir, "tape");
+  const disk = slowDisk(dir);
+  const server = await steady(t, dir);
+  const recorder = new Recorder(t, archive, feedArgs(server, "inverse", ["trade.BTCUSD"]), disk.options);
+  await recorder.durableLine((said) => said.in > 50);
+  disk.set(SLOW_NS);
+  // Said while the sync still hangs, and not only behind it.
+  const [, after] = await recorder.says(/warning: the disk is slow: what came is not durable after (\d+\.\d+) s; commit_interval is 1\.000 s/);
+  assert.ok(Number(after) > 1 && Number(after) < SLOW_NS / 1e9, after);
+  await recorder.durableLine((said) => said.lag_ns >= SLOW_NS);
+  disk.set(0);
+  await recorder.says(/the disk keeps up again; frames became durable up to \d+\.\d+ s after they came/);
+  const end = await recorder.kill("SIGTERM");
+  assert.equal(end.code, 0, end.stderr);
+
+  const lags = durableLines(recorder).map((said) => said.lag_ns);
+  const summary = recorder.summary();
+  assert.ok(lags.every((ns) => Number.isInteger(ns) && ns > 0));
+  assert.equal(Math.max(...lags), summary.lag_ns_max);
+  assert.ok(summary.lag_ns_max >= SLOW_NS);
+  assert.ok(summary.lag_ns_mean > 0 && summary.lag_ns_mean < summary.lag_ns_max);
+  assert.equal(summary.late_chunks, lags.filter((ns) => ns > 1e9).length);
+  assert.equal(summary.dropped, 0);
+
+  const said = await durabilityEvents(t, archive);
+  assert.deepEqual(said.map((event) => [event.what, event.state]), [["durability", "begins"], ["durability", "ends"]], JSON.stringify(said));
+  const [begins, ends] = said;
+  assert.ok(begins.lag_ns > 1e9);
+  assert.equal(ends.from_ns, begins.from_ns);
+  assert.ok(ends.lag_ns >= SLOW_NS && ends.lag_ns <= summary.lag_ns_max);
+  // What is late is what came from from_ns to to_ns, and it is all there at its own times.
+  const late = (await jsonLines(t, ["cat", "-a", archive, "--topic", "trade", "--dir", "in"])).filter((row) => row.recv_ns >= begins.from_ns && row.recv_ns <= ends.to_ns);
+  assert.ok(ends.frames > 0 && late.length >= ends.frames, `${late.length} ${ends.frames}`);
+  assert.ok(ends.to_ns < ends.at_ns && begins.from_ns < begins.at_ns);
+  assert.deepEqual(await jsonLines(t, ["gaps", "-a", archive, "--json"]), []);
+  await tapedeck(t, ["verify", "-a", archive]);
+});
+
+test("a recorder that is stopped while its disk is slow ends the stretch, and says how late it was", { skip }, async (t) => {
+  const dir = temporary(t);
+  const archive = path.join(dir, "tape");
+  const disk = slowDisk(dir);
+  const server = await steady(t, dir);
+  const recorder = new Recorder(t, archive, feedArgs(server, "inverse", ["trade.BTCUSD"]), disk.options);
+  await recorder.durableLine((said) => said.in > 50);
+  disk.set(1_500_000_000);
+  await recorder.says(/warning: the disk is slow/);
+  const end = await recorder.kill("SIGTERM");
+  assert.equal(end.code, 0, end.stderr);
+  const said = await durabilityEvents(t, archive);
+  assert.deepEqual(said.map((event) => event.state), ["begins", "ends"]);
+  assert.ok(recorder.summary().lag_ns_max >= 1_500_000_000);
+  await tapedeck(t, ["verify", "-a", archive]);
+});
