@@ -16,7 +16,7 @@ DESTDIR ?=
 # ---- sources, module by module (see docs/architecture.md for what each is) -----------------------
 
 SRC_base := base/assert.c base/err.c base/alloc.c base/alloc_raw.c base/buf.c base/io.c \
-            base/io_posix.c base/clock.c base/escape.c base/log.c base/hash.c base/decimal.c base/random.c base/time_text.c base/arena.c \
+            base/io_posix.c base/clock.c base/escape.c base/log.c base/secret.c base/hash.c base/decimal.c base/random.c base/time_text.c base/arena.c \
             base/workers.c base/inflate.c base/ring.c base/io_fault.c base/io_fault_control.c \
             base/io_fault_cut.c base/io_fault_disk.c base/io_fault_names.c base/io_fault_plan.c base/clock_sim.c
 
@@ -46,7 +46,7 @@ SRC_format += format/gap.c format/segment_name.c format/archive.c format/archive
 GEN_format := $(B)/gen/format/catalog_sql.c
 
 SRC_tape := tape/selection.c tape/event.c tape/gap_json.c tape/channel_router.c tape/block.c tape/roster.c tape/source.c tape/plan.c \
-            tape/loader.c tape/merge.c tape/settling.c tape/tape.c
+            tape/loader.c tape/merge.c tape/redact.c tape/redact_frame.c tape/settling.c tape/tape.c
 
 SRC_wire := wire/url.c wire/proxy.c wire/tls.c wire/tls_judge.c wire/resolve.c wire/assembly.c wire/loop.c \
             wire/client.c wire/client_connect.c wire/client_callback.c wire/server.c wire/http.c wire/server_peer.c wire/ready.c \
@@ -61,7 +61,7 @@ SRC_cli := cli/options.c cli/options_value.c cli/options_help.c cli/option_group
 SRC_recorder := recorder/backoff.c recorder/chunk_queue.c recorder/cmd_record.c recorder/config.c \
                 recorder/config_http.c recorder/config_rows.c recorder/config_yaml.c recorder/http_feed.c recorder/connection.c recorder/connection_ledger.c recorder/connection_talk.c recorder/symbols.c \
                 recorder/credentials.c recorder/disk.c recorder/drop_count.c recorder/encoder.c \
-                recorder/feed_setup.c recorder/findings.c recorder/intake.c recorder/lag.c recorder/redact.c recorder/room.c \
+                recorder/feed_setup.c recorder/findings.c recorder/intake.c recorder/lag.c recorder/room.c \
                 recorder/session_clock.c recorder/subscriber.c recorder/subscription.c \
                 recorder/supervisor.c recorder/supervisor_open.c recorder/watch.c recorder/watched.c
 
@@ -113,7 +113,7 @@ TESTS_format += tests/format/test_archive.c tests/format/test_archive_writer.c t
 TESTS_tape := tests/tape/test_channel_router.c tests/tape/test_selection.c tests/tape/test_event.c tests/tape/test_gap_json.c tests/tape/test_tape.c \
               tests/tape/test_tape_files.c
 
-TESTS_tape += tests/tape/test_settling.c
+TESTS_tape += tests/tape/test_settling.c tests/tape/test_redact.c tests/tape/test_redact_frame.c
 
 TESTS_wire := tests/wire/test_url.c tests/wire/test_dialect.c tests/wire/test_dialect_answers.c tests/wire/test_dialect_requests.c tests/wire/test_dialect_inputs.c \
               tests/wire/test_client.c tests/wire/test_http.c tests/wire/test_link.c \
@@ -124,7 +124,7 @@ TESTS_cli := tests/cli/test_line_writer.c tests/cli/test_options.c tests/cli/tes
 TESTS_recorder := tests/recorder/test_backoff.c tests/recorder/test_config.c \
                   tests/recorder/test_watch.c tests/recorder/test_feed_setup.c tests/recorder/test_findings.c \
                   tests/recorder/test_intake.c tests/recorder/test_lag.c tests/recorder/test_pipeline.c tests/recorder/test_pipeline_ledger.c \
-                  tests/recorder/test_redact.c tests/recorder/test_room.c \
+                  tests/recorder/test_room.c \
                   tests/recorder/test_session_clock.c \
                   tests/recorder/test_subscriber.c tests/recorder/test_subscription.c
 

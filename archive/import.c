@@ -316,11 +316,11 @@ static td_result write_frame(import_job *job, const import_record *record,
         return rc;
     import_feed_frame frame = {
         .shard = shard, .dir = record->dir, .recv_ns = recv_ns, .url = record->url};
-    import_redaction hidden;
+    frame_redaction hidden;
     rc = import_secrets_hide(job->secrets, record->data, &frame.bytes, &hidden, err);
     if (rc == TD_OK)
         rc = import_feed_frame_put(feed, &frame, err);
-    if (rc == TD_OK && hidden.count > 0)
+    if (rc == TD_OK && hidden.done.count > 0)
         rc = import_feed_redacted(feed, &frame, &hidden, err);
     return rc;
 }

@@ -8,6 +8,7 @@
 #include "format/chunk_builder.h"
 #include "tape/channel_router.h"
 #include "tape/event.h"
+#include "wire/url.h"
 
 enum {
     /* A chunk closes after this much of the capture's own time too, so that a slow one can be read
@@ -266,12 +267,8 @@ td_result import_feed_connect(import_feed *feed, uint32_t shard, uint32_t conn, 
     if (rc != TD_OK)
         return rc;
     char plain_url[LIMIT_URL_BYTES];
-    size_t size = url == NULL ? 0 : strcspn(url, "?#"); /* a query may hold a key and a signature */
-    if (size >= sizeof plain_url)
-        size = sizeof plain_url - 1;
-    if (size > 0)
-        memcpy(plain_url, url, size);
-    plain_url[size] = '\0';
+    (void)wire_url_shown(url == NULL ? "" : url, plain_url, sizeof plain_url);
+    plain_url[strcspn(plain_url, "?#")] = '\0'; /* of a query nobody needs the rest either */
     event began = {
         .kind = EVENT_CONNECT, .shard = shard, .conn = conn, .url = plain_url, .attempt = 1};
     rc = put_event(feed, &began, recv_ns, err);
@@ -377,7 +374,7 @@ td_result import_feed_frame_put(import_feed *feed, const import_feed_frame *fram
 }
 
 td_result import_feed_redacted(import_feed *feed, const import_feed_frame *frame,
-                               const import_redaction *hidden, td_err *err)
+                               const frame_redaction *hidden, td_err *err)
 {
     const feed_slot *slot = &feed->slots[frame->shard];
     int is_http = frame->dir == DIR_HTTP;
@@ -389,9 +386,10 @@ td_result import_feed_redacted(import_feed *feed, const import_feed_frame *frame
                   .ordinal = is_http                ? 0
                              : frame->dir == DIR_IN ? slot->in
                                                     : slot->out,
-                  .offset = hidden->offset,
-                  .bytes = hidden->bytes};
-    feed->counts.redacted += hidden->count;
+                  .state = redact_how_name(hidden->how),
+                  .offset = hidden->done.first_offset,
+                  .bytes = hidden->done.bytes};
+    feed->counts.redacted += hidden->done.count;
     return put_event(feed, &told, frame->recv_ns, err);
 }
 

@@ -63,7 +63,7 @@ TD_MUST_USE td_result import_feed_connect(import_feed *feed, uint32_t shard, uin
 
 /* Secrets were overwritten in the frame that was put last. */
 TD_MUST_USE td_result import_feed_redacted(import_feed *feed, const import_feed_frame *frame,
-                                           const import_redaction *hidden, td_err *err);
+                                           const frame_redaction *hidden, td_err *err);
 
 /* A frame on the slot's present connection; HTTP answers need none. */
 TD_MUST_USE td_result import_feed_frame_put(import_feed *feed, const import_feed_frame *frame,

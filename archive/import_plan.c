@@ -1,15 +1,11 @@
 #include "archive/import_plan.h"
 
+#include <string.h>
+
 #include "base/assert.h"
+#include "wire/url.h"
 
 enum { URL_SHOWN_BYTES = 200 };
-
-/* Length of a URL without its query: what may be shown and kept. */
-static int plain_url_size(const char *url)
-{
-    size_t size = strcspn(url, "?#");
-    return (int)(size < URL_SHOWN_BYTES ? size : URL_SHOWN_BYTES);
-}
 
 /* The family of the slot's URL, or NULL. */
 static const family *family_of_url(const import_slot *slot)
@@ -43,11 +39,15 @@ static td_result choose_family(const import_slot *slot, const family *asked, con
     if (*out != NULL)
         return TD_OK;
     td_result rc;
-    if (slot->url != NULL)
+    if (slot->url != NULL) {
+        char shown[LIMIT_URL_BYTES];
+        (void)wire_url_shown(slot->url, shown, sizeof shown);
+        size_t size = strcspn(shown, "?#");
         rc = td_err_set(err, TD_E_INVALID, "no family has the URL '%.*s'",
-                        plain_url_size(slot->url), slot->url);
-    else
+                        (int)(size < URL_SHOWN_BYTES ? size : URL_SHOWN_BYTES), shown);
+    } else {
         rc = td_err_set(err, TD_E_INVALID, "the capture does not say which family it is of");
+    }
     td_err_hint(err, "name it with --family: %s", family_names());
     return rc;
 }

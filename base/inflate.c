@@ -13,6 +13,9 @@ enum {
      * that there is neither head nor check. */
     WINDOW_ANY = 15 + 32,
     WINDOW_RAW = -15,
+    WINDOW_GZIP = 15 + 16,
+    WINDOW_ZLIB = 15,
+    DEFLATE_MEMORY = 8, /* zlib's default */
 };
 
 struct td_inflater {
@@ -20,6 +23,8 @@ struct td_inflater {
     size_t padding;
     uint8_t *output;
     size_t capacity; /* of output, without the padding */
+    size_t size;     /* of what came out of the last stream */
+    int window;      /* of the last stream, as deflateInit2 takes it */
     uint8_t surplus; /* where the byte behind a full output goes, if there is one */
 };
 
@@ -116,6 +121,7 @@ static td_result run(td_inflater *self, z_stream *z, size_t *size, td_err *err)
 td_result td_inflater_run(td_inflater *inflater, td_bytes stream, td_bytes *out, td_err *err)
 {
     *out = td_bytes_of(NULL, 0);
+    inflater->size = 0;
     if (stream.size == 0)
         return td_err_set(err, TD_E_TRUNCATED, "a compressed message of no bytes");
     if (stream.size > UINT32_MAX)
@@ -127,8 +133,12 @@ td_result td_inflater_run(td_inflater *inflater, td_bytes stream, td_bytes *out,
     z.avail_in = (uInt)stream.size;
     if (inflateInit2(&z, has_head(stream) ? WINDOW_ANY : WINDOW_RAW) != Z_OK)
         return td_err_set(err, TD_E_NOMEM, "no memory to inflate");
+    inflater->window = !has_head(stream)        ? WINDOW_RAW
+                       : stream.data[0] == 0x1f ? WINDOW_GZIP
+                                                : WINDOW_ZLIB;
     size_t size = 0;
     td_result rc = run(inflater, &z, &size, err);
+    inflater->size = size;
     if (rc == TD_OK && z.avail_in != 0)
         rc = td_err_set(err, TD_E_CORRUPT, "%u bytes behind a compressed message", z.avail_in);
     inflateEnd(&z);
@@ -141,4 +151,33 @@ td_result td_inflater_run(td_inflater *inflater, td_bytes stream, td_bytes *out,
     memset(inflater->output + size, 0, inflater->padding);
     *out = td_bytes_of(inflater->output, size);
     return TD_OK;
+}
+
+uint8_t *td_inflater_output(td_inflater *inflater, size_t *size)
+{
+    *size = inflater->size;
+    return inflater->output;
+}
+
+td_result td_inflater_deflate(const td_inflater *inflater, td_bytes text, td_buf *out, td_err *err)
+{
+    z_stream z;
+    memset(&z, 0, sizeof z);
+    TD_ASSERT(inflater->window != 0);
+    TD_ASSERT(text.size <= UINT32_MAX);
+    if (deflateInit2(&z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, inflater->window, DEFLATE_MEMORY,
+                     Z_DEFAULT_STRATEGY) != Z_OK)
+        return td_err_set(err, TD_E_NOMEM, "no memory to compress");
+    td_result rc = td_buf_reserve(out, deflateBound(&z, text.size), err);
+    if (rc == TD_OK) {
+        memcpy(&z.next_in, &text.data, sizeof z.next_in); /* as in td_inflater_run */
+        z.avail_in = (uInt)text.size;
+        z.next_out = out->data + out->size;
+        z.avail_out = (uInt)(out->capacity - out->size);
+        int ended = deflate(&z, Z_FINISH);
+        TD_ASSERT(ended == Z_STREAM_END); /* deflateBound is enough for it in one step */
+        out->size += z.total_out;
+    }
+    deflateEnd(&z);
+    return rc;
 }

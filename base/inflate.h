@@ -1,11 +1,13 @@
 /* Compressed messages: gzip, zlib and raw deflate, told apart by how they begin (docs/wire.md 5.1).
- * One whole stream in, its bytes out, never more than a bound. One thread per inflater. */
+ * One whole stream in, its bytes out, never more than a bound; and the way back. One thread per
+ * inflater. */
 #ifndef TD_BASE_INFLATE_H
 #define TD_BASE_INFLATE_H
 
 #include <stddef.h>
 
 #include "base/attr.h"
+#include "base/buf.h"
 #include "base/bytes.h"
 #include "base/err.h"
 
@@ -23,5 +25,14 @@ void td_inflater_close(td_inflater *inflater);
  */
 TD_MUST_USE td_result td_inflater_run(td_inflater *inflater, td_bytes stream, td_bytes *out,
                                       td_err *err);
+
+/* What came out of the last stream: all of it, or what had come before it failed. The caller may
+ * change it. Valid until the next call; *size may be 0. */
+uint8_t *td_inflater_output(td_inflater *inflater, size_t *size);
+
+/* Compress text as the last stream was (gzip, zlib or raw deflate; gzip without name and time), at
+ * zlib's default level, appended to out. As td_buf_reserve; TD_E_NOMEM. */
+TD_MUST_USE td_result td_inflater_deflate(const td_inflater *inflater, td_bytes text, td_buf *out,
+                                          td_err *err);
 
 #endif

@@ -52,6 +52,12 @@ _Static_assert(LIMIT_FRAME_BYTES < LIMIT_RING_BYTES / 2, "a frame must never fil
 _Static_assert(LIMIT_OWN_CHANNELS >= 12 * LIMIT_FEED_SLOTS + 4 + 1,
                "every connection's own channels have a place");
 
+/* Values that are hidden in frames: of a feed its key, secret and those in its URLs; of a capture
+ * that is imported, a signature for each of a thousand connections. And one value's bytes: a key is
+ * 18 to 64, a signed token may have 2,000. */
+#define LIMIT_SECRETS      1024u
+#define LIMIT_SECRET_BYTES 4096u
+
 /* HTTP beside a feed's frames: kinds of requests of one feed, bytes of one reply (all instruments
  * of a category are about 1 MB), and how far apart a feed's requests are at least. The exchange
  * allows hundreds in 5 s; a recorder needs a few a day. */

@@ -13,6 +13,7 @@
 #include "cli/table.h"
 #include "recorder/config.h"
 #include "recorder/supervisor.h"
+#include "wire/url.h"
 
 /* Options that only this verb has. */
 typedef struct record_choice {
@@ -96,6 +97,14 @@ static int has_feed_option(const record_line *line)
     return memcmp(&untouched, &line->feed, sizeof untouched) != 0;
 }
 
+static td_result two_urls(const char *operand, const char *option, td_err *err)
+{
+    char shown[2][LIMIT_URL_BYTES];
+    return td_err_set(err, TD_E_INVALID, "two URLs are given: '%s' and --url '%s'",
+                      wire_url_shown(operand, shown[0], sizeof shown[0]),
+                      wire_url_shown(option, shown[1], sizeof shown[1]));
+}
+
 static td_result settle(record_line *line, td_err *err)
 {
     if (line->choice.config_file != NULL) {
@@ -110,8 +119,7 @@ static td_result settle(record_line *line, td_err *err)
     }
     if (line->operands.count == 1) {
         if (line->feed.url != NULL)
-            return td_err_set(err, TD_E_INVALID, "two URLs are given: '%s' and --url '%s'",
-                              line->operands.items[0], line->feed.url);
+            return two_urls(line->operands.items[0], line->feed.url, err);
         line->feed.url = line->operands.items[0];
     }
     line->config.feeds[0] = line->feed;

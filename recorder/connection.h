@@ -13,7 +13,7 @@
 #include "recorder/backoff.h"
 #include "recorder/config.h"
 #include "recorder/intake.h"
-#include "recorder/redact.h"
+#include "tape/redact.h"
 #include "schema/decode.h"
 #include "wire/client.h"
 #include "wire/dialect.h"

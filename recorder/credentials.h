@@ -5,7 +5,7 @@
 #include "base/err.h"
 #include "base/io.h"
 #include "recorder/config.h"
-#include "recorder/redact.h"
+#include "tape/redact.h"
 
 typedef struct credentials {
     char *api_key; /* owned; NULL without auth */

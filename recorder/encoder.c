@@ -10,6 +10,7 @@
 #include "schema/decode.h"
 #include "tape/channel_router.h"
 #include "tape/event.h"
+#include "tape/redact_frame.h"
 
 /* Chunks close after this part of the commit interval, which leaves the rest to compress and sync.
  */
@@ -53,6 +54,7 @@ struct encoder {
     feed_state *feeds;
     event_reader *events;
     td_buf event_json;
+    frame_redactor frames_hidden;
     uint64_t close_after_ns;
     uint64_t record_mono_ns; /* of the record in hand */
     uint8_t is_fast;
@@ -332,33 +334,43 @@ static void take_closed(encoder *self, const intake_record *record)
     chunk_builder_note_closed(feed->builder, record->line, record->shard);
 }
 
-/* In place and in the same length, before anything but this thread has seen the frame. */
-static td_result redact(encoder *self, const intake_record *record, uint8_t *bytes, td_err *err)
+static td_result say_redacted(encoder *self, const intake_record *record,
+                              const frame_redaction *found, td_err *err)
 {
-    TD_ASSERT(record->kind == INTAKE_FRAME || record->kind == INTAKE_HTTP);
-    redactor *secrets = self->options.redactors[record->feed_index];
-    if (secrets == NULL)
-        return TD_OK;
-    redaction done = redactor_apply(secrets, bytes, record->size);
-    if (done.count == 0)
-        return TD_OK;
-    TD_ASSERT(done.first_offset < record->size);
-    count(&self->redactions, done.count);
     event hidden = {.kind = EVENT_REDACTED,
                     .line = record->line,
                     .shard = record->shard,
                     .conn = record->conn,
                     .what = "frame",
+                    .state = redact_how_name(found->how),
                     .dir = record->dir == DIR_IN    ? "in"
                            : record->dir == DIR_OUT ? "out"
                                                     : "http",
                     .ordinal = record->ordinal,
-                    .offset = done.first_offset,
-                    .bytes = done.bytes};
+                    .offset = found->done.first_offset,
+                    .bytes = found->done.bytes};
     td_result rc = make_ready(self, record->feed_index, record->recv_ns, err);
     return rc == TD_OK
                ? append_own(self, &self->feeds[record->feed_index], &hidden, record->recv_ns, err)
                : rc;
+}
+
+/* Before anything but this thread has seen the frame. *out is the frame from now on. */
+static td_result redact(encoder *self, const intake_record *record, uint8_t *bytes, td_bytes *out,
+                        td_err *err)
+{
+    TD_ASSERT(record->kind == INTAKE_FRAME || record->kind == INTAKE_HTTP);
+    redactor *secrets = self->options.redactors[record->feed_index];
+    *out = td_bytes_of(bytes, record->size);
+    if (secrets == NULL)
+        return TD_OK;
+    frame_redaction found;
+    td_result rc = frame_redactor_apply(&self->frames_hidden, secrets, bytes, record->size,
+                                        record->opcode == OPCODE_BINARY, out, &found, err);
+    if (rc != TD_OK || found.done.count == 0)
+        return rc;
+    count(&self->redactions, found.done.count);
+    return say_redacted(self, record, &found, err);
 }
 
 /* Requests, and what answers them, say from when on a connection's topics are all there. */
@@ -493,12 +505,14 @@ static td_result take(encoder *self, const intake_record *record, uint8_t *bytes
     self->record_mono_ns = record->mono_ns;
     switch ((intake_kind)record->kind) {
     case INTAKE_FRAME: {
-        td_result rc = redact(self, record, bytes, err);
-        return rc == TD_OK ? take_frame(self, record, td_bytes_of(bytes, record->size), err) : rc;
+        td_bytes frame;
+        td_result rc = redact(self, record, bytes, &frame, err);
+        return rc == TD_OK ? take_frame(self, record, frame, err) : rc;
     }
     case INTAKE_HTTP: {
-        td_result rc = redact(self, record, bytes, err);
-        return rc == TD_OK ? take_http(self, record, td_bytes_of(bytes, record->size), err) : rc;
+        td_bytes body;
+        td_result rc = redact(self, record, bytes, &body, err);
+        return rc == TD_OK ? take_http(self, record, body, err) : rc;
     }
     case INTAKE_EVENT:
         return take_event(self, record, td_bytes_of(bytes, record->size), err);
@@ -612,6 +626,7 @@ void encoder_close(encoder *self)
     }
     event_reader_close(self->events);
     td_buf_fini(&self->event_json);
+    frame_redactor_fini(&self->frames_hidden);
     td_free(self->feeds);
     td_free(self);
 }
@@ -629,6 +644,7 @@ td_result encoder_open(const encoder_options *options, encoder **out, td_err *er
     self->close_after_ns =
         options->config->commit_interval_ns / CLOSE_PART_DENOMINATOR * CLOSE_PART_NUMERATOR;
     td_buf_init(&self->event_json, EVENT_BYTES_MAX);
+    frame_redactor_init(&self->frames_hidden);
     self->feeds = td_alloc_zero(options->config->feed_count, sizeof *self->feeds);
     td_result rc = self->feeds == NULL ? td_err_set(err, TD_E_NOMEM, "no memory for the feeds")
                                        : event_reader_open(&self->events, err);

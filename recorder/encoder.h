@@ -16,8 +16,8 @@
 #include "base/ring.h"
 #include "recorder/chunk_queue.h"
 #include "recorder/config.h"
-#include "recorder/redact.h"
 #include "recorder/watch.h"
+#include "tape/redact.h"
 
 typedef struct encoder encoder;
 

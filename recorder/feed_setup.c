@@ -46,22 +46,15 @@ static td_result open_budget(const recorder_config *config, feed_setup *feeds, s
     return TD_OK;
 }
 
-/* Keys and signatures that the user wrote into a URL are as secret as others. */
+/* Keys, signatures and passwords that the user wrote into a URL are as secret as others. */
 static td_result hide_url(redactor *hide, const char *url, td_err *err)
 {
-    char secret[LIMIT_URL_BYTES];
     size_t at = 0;
     td_bytes found;
-    while (wire_url_next_secret(td_bytes_str(url), &at, &found)) {
-        TD_ASSERT(found.size < sizeof secret); /* config_finish() has seen to the URL's size */
-        memcpy(secret, found.data, found.size);
-        secret[found.size] = '\0';
-        td_result rc =
-            found.size < REDACT_SECRET_BYTES_MIN ? TD_OK : redactor_add(hide, secret, err);
-        if (rc != TD_OK)
-            return rc;
-    }
-    return TD_OK;
+    td_result rc = TD_OK;
+    while (rc == TD_OK && wire_url_next_secret(td_bytes_str(url), &at, &found))
+        rc = redactor_add_found(hide, found, REDACT_SPELT, err);
+    return rc;
 }
 
 static td_result hide_urls(const feed_config *from, redactor *hide, td_err *err)

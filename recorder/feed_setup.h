@@ -8,7 +8,7 @@
 #include "recorder/backoff.h"
 #include "recorder/config.h"
 #include "recorder/credentials.h"
-#include "recorder/redact.h"
+#include "tape/redact.h"
 #include "recorder/subscription.h"
 
 typedef struct feed_setup {

@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "tape/event.h"
 #include "wire/http.h"
+#include "wire/url.h"
 
 #define HTTP_TIMEOUT_NS    (10 * TD_NS_PER_S)
 #define HTTP_START_WAIT_NS (5 * TD_NS_PER_S)
@@ -68,7 +69,7 @@ static void set_timer(http_feed *self)
 static event http_event(const http_feed *self, size_t index, char url[LIMIT_URL_BYTES])
 {
     const http_config *asked = config_of(self, index);
-    (void)snprintf(url, LIMIT_URL_BYTES, "%s", asked->url); /* config_finish has seen to its size */
+    (void)wire_url_shown(asked->url, url, LIMIT_URL_BYTES);
     if (self->options.redactor != NULL)
         redactor_apply(self->options.redactor, (uint8_t *)url, strlen(url));
     return (event){.kind = EVENT_HTTP, .what = asked->name, .url = url};

@@ -15,7 +15,7 @@
 #include "base/log.h"
 #include "recorder/config.h"
 #include "recorder/intake.h"
-#include "recorder/redact.h"
+#include "tape/redact.h"
 #include "wire/client.h"
 
 typedef struct http_feed http_feed;

@@ -12,7 +12,7 @@ static const char *const VARIABLES_TLS[] = {"HTTPS_PROXY", "https_proxy", "ALL_P
 static const char *const VARIABLES_PLAIN[] = {"ALL_PROXY", "all_proxy"};
 static const char *const VARIABLES_NOT[] = {"NO_PROXY", "no_proxy"};
 
-enum { PORT_HTTP = 80 };
+enum { PORT_HTTP = 80, SHOWN_BYTES = 512 };
 
 /* The first variable that is set and not empty; *name is its name. */
 static const char *first_set(const char *const *names, size_t count, const char **name)
@@ -117,6 +117,7 @@ static td_result parse_place(const char *text, wire_proxy *out, td_err *err)
 td_result wire_proxy_parse(const char *text, wire_proxy *out, td_err *err)
 {
     memset(out, 0, sizeof *out);
+    char shown[SHOWN_BYTES];
     const char *rest = text;
     const char *scheme_end = strstr(text, "://");
     if (scheme_end != NULL) {
@@ -129,7 +130,7 @@ td_result wire_proxy_parse(const char *text, wire_proxy *out, td_err *err)
     if (rc == TD_OK)
         rc = parse_place(rest, out, err);
     if (rc != TD_OK)
-        return td_err_add(err, rc, "proxy '%s'", rest); /* never with its password */
+        return td_err_add(err, rc, "proxy '%s'", wire_url_shown(text, shown, sizeof shown));
     TD_ASSERT(out->host[0] != '\0');
     out->is_used = 1;
     return TD_OK;

@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include <arpa/inet.h>
 
@@ -21,6 +22,34 @@ unsigned wire_address_version(const char *text)
 static int is_name_char(char c)
 {
     return isalnum((unsigned char)c) || c == '-' || c == '.' || c == '_';
+}
+
+static int is_port_or_empty(td_bytes text)
+{
+    for (size_t i = 0; i < text.size; i++)
+        if (!isdigit(text.data[i]))
+            return 0;
+    return 1;
+}
+
+/* "user:password" in front of a URL's '@', or nothing. Also of one that is written wrongly: where a
+ * password holds a '/' or '?', what seems to be host and port is neither, and an '@' comes later.
+ */
+static td_bytes user_info(td_bytes url)
+{
+    const uint8_t *scheme = memmem(url.data, url.size, "://", 3);
+    size_t begin = scheme == NULL ? 0 : (size_t)(scheme - url.data) + 3;
+    const uint8_t *from = url.data + begin;
+    size_t left = url.size - begin;
+    size_t authority = 0;
+    while (authority < left && memchr("/?#", from[authority], 3) == NULL)
+        authority++;
+    const uint8_t *at = memrchr(from, '@', authority);
+    const uint8_t *colon = memchr(from, ':', authority);
+    if (at == NULL && colon != NULL && from[0] != '[' &&
+        !is_port_or_empty(td_bytes_of(colon + 1, (size_t)(from + authority - colon - 1))))
+        at = memrchr(from, '@', left);
+    return at == NULL ? td_bytes_of(NULL, 0) : td_bytes_of(from, (size_t)(at - from));
 }
 
 /* Copies HOST from the front of text; *rest is behind it, and behind the brackets if it had any. */
@@ -57,7 +86,8 @@ static td_result parse_port(const char *text, uint16_t *port, const char **rest,
     for (; isdigit((unsigned char)*c) && c - text < PORT_DIGITS_MAX; c++)
         value = value * 10 + (unsigned)(*c - '0');
     if (c == text || isdigit((unsigned char)*c) || value > PORT_MAX)
-        return td_err_set(err, TD_E_INVALID, "'%s' is no port: 0 to %d are", text, PORT_MAX);
+        return td_err_set(err, TD_E_INVALID, "'%.*s' is no port: 0 to %d are",
+                          (int)strcspn(text, "/?#"), text, PORT_MAX);
     *port = (uint16_t)value;
     *rest = c;
     return TD_OK;
@@ -66,7 +96,8 @@ static td_result parse_port(const char *text, uint16_t *port, const char **rest,
 static td_result parse_target(const char *text, wire_url *out, td_err *err)
 {
     if (*text != '\0' && *text != '/' && *text != '?' && *text != '#')
-        return td_err_set(err, TD_E_INVALID, "'%s' cannot follow a host", text);
+        return td_err_set(err, TD_E_INVALID, "'%.*s' cannot follow a host",
+                          (int)strcspn(text, "/?#"), text);
     size_t size = strcspn(text, "#");
     int needs_slash = *text != '/';
     if (size + (size_t)needs_slash >= sizeof out->target)
@@ -119,7 +150,7 @@ static td_result parse_parts(const char *text, const url_schemes *schemes, wire_
         return td_err_set(err, TD_E_INVALID, "it begins with neither %s nor %s", schemes->plain,
                           schemes->tls);
     }
-    if (rest[strcspn(rest, "@/?#")] == '@')
+    if (user_info(td_bytes_str(rest)).size > 0)
         return td_err_set(err, TD_E_INVALID, "a user name has no place in it");
     td_result rc = parse_host(rest, out->host, &rest, err);
     if (rc == TD_OK && *rest == ':')
@@ -142,8 +173,11 @@ static td_result parse_url(const char *text, const url_schemes *schemes, wire_ur
         return td_err_set(err, TD_E_INVALID, "URL of %zu bytes: at most %u are allowed",
                           strlen(text), LIMIT_URL_BYTES - 1);
     td_result rc = parse_parts(text, schemes, out, err);
-    /* The query may hold a signature: errors show the URL without it. */
-    return rc == TD_OK ? TD_OK : td_err_add(err, rc, "URL '%.*s'", (int)strcspn(text, "?"), text);
+    if (rc == TD_OK)
+        return TD_OK;
+    char shown[LIMIT_URL_BYTES];
+    (void)wire_url_shown(text, shown, sizeof shown);
+    return td_err_add(err, rc, "URL '%.*s'", (int)strcspn(shown, "?"), shown);
 }
 
 td_result wire_url_parse(const char *text, wire_url *out, td_err *err)
@@ -156,28 +190,31 @@ td_result wire_url_parse_http(const char *text, wire_url *out, td_err *err)
     return parse_url(text, &SCHEMES_HTTP, out, err);
 }
 
-/* Names as docs/wire.md 1.1 has them, and what the exchange's HTTP requests call a signature. */
+/* Names as docs/wire.md 1.1 has them, what the exchange's HTTP requests call a signature, and what
+ * others call their keys. */
 static int is_secret_name(td_bytes name)
 {
-    static const char *const NAMES[] = {"api_key", "signature", "sign"};
-    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++) {
-        if (td_bytes_is(name, NAMES[i]))
+    static const char *const NAMES[] = {
+        "api_key", "apikey",       "signature",  "sign",      "secret",   "api_secret",
+        "token",   "access_token", "auth_token", "listenkey", "password",
+    };
+    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++)
+        if (name.size == strlen(NAMES[i]) &&
+            strncasecmp((const char *)name.data, NAMES[i], name.size) == 0)
             return 1;
-    }
     return 0;
 }
 
-int wire_url_next_secret(td_bytes url, size_t *at, td_bytes *out)
+/* The value of the first such member of the query from *at on. */
+static int next_member(td_bytes url, size_t *at, td_bytes *out)
 {
-    TD_ASSERT(*at <= url.size);
     while (*at < url.size) {
         const uint8_t *begin = url.data + *at;
-        size_t left = url.size - *at;
-        const uint8_t *next = memchr(begin, *at == 0 ? '?' : '&', left);
-        size_t size = next == NULL ? left : (size_t)(next - begin);
-        size_t skipped = *at;
-        *at += next == NULL ? left : size + 1;
-        const uint8_t *equals = skipped == 0 ? NULL : memchr(begin, '=', size);
+        size_t size = 0;
+        while (size < url.size - *at && begin[size] != '&' && begin[size] != '#')
+            size++;
+        *at += size + (size < url.size - *at);
+        const uint8_t *equals = memchr(begin, '=', size);
         if (equals == NULL || !is_secret_name(td_bytes_of(begin, (size_t)(equals - begin))))
             continue;
         *out = td_bytes_of(equals + 1, size - (size_t)(equals - begin) - 1);
@@ -185,6 +222,49 @@ int wire_url_next_secret(td_bytes url, size_t *at, td_bytes *out)
         return 1;
     }
     return 0;
+}
+
+int wire_url_next_secret(td_bytes url, size_t *at, td_bytes *out)
+{
+    TD_ASSERT(*at <= url.size);
+    if (url.size == 0)
+        return 0;
+    if (*at == 0) {
+        td_bytes user = user_info(url);
+        const uint8_t *colon = user.size == 0 ? NULL : memchr(user.data, ':', user.size);
+        size_t skipped = colon == NULL ? 0 : (size_t)(colon - user.data) + 1;
+        *at = 1; /* nothing of a query can begin there */
+        *out = td_bytes_of(user.data + skipped, user.size - skipped);
+        if (out->size > 0)
+            return 1;
+    }
+    const uint8_t *query = memchr(url.data, '?', url.size);
+    size_t query_at = query == NULL ? url.size : (size_t)(query - url.data) + 1;
+    *at = *at < query_at ? query_at : *at;
+    return next_member(url, at, out);
+}
+
+void wire_url_hide(char *url)
+{
+    td_bytes text = td_bytes_str(url);
+    td_bytes found = user_info(text);
+    size_t at = 0;
+    if (found.size > 0)
+        memset(url + (found.data - text.data), '*', found.size);
+    while (wire_url_next_secret(text, &at, &found))
+        memset(url + (found.data - text.data), '*', found.size);
+}
+
+const char *wire_url_shown(const char *url, char *out, size_t out_bytes)
+{
+    size_t size = strlen(url);
+    if (size >= out_bytes) {
+        (void)snprintf(out, out_bytes, "(%zu bytes)", size); /* may be cut */
+        return out;
+    }
+    memcpy(out, url, size + 1);
+    wire_url_hide(out);
+    return out;
 }
 
 td_result wire_host_port_parse(const char *text, char host[WIRE_HOST_BYTES], uint16_t *port,

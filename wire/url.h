@@ -27,10 +27,19 @@ TD_MUST_USE td_result wire_url_parse(const char *text, wire_url *out, td_err *er
 /* The same for http:// and https://. */
 TD_MUST_USE td_result wire_url_parse_http(const char *text, wire_url *out, td_err *err);
 
-/* The next value in a URL's query that must not be recorded: an API key, or a signature. *at is
- * where to look on from, 0 at first. 0: none is left. *out is part of url, as it is written there.
- */
+/* The next value in a URL that must not be recorded: the password of its user-info (all of it, if
+ * it has no ':'), or an API key, a signature or a token of its query. *at is where to look on from,
+ * 0 at first. 0: none is left. *out is part of url, as it is written there (%XX for characters). */
 int wire_url_next_secret(td_bytes url, size_t *at, td_bytes *out);
+
+/* Overwrite by '*', in place and in the same length, what must neither be shown nor recorded: the
+ * user-info, and the values of such members of the query. Everything that shows or records a URL,
+ * or a proxy, goes through here; any text will do, also one that is no URL. */
+void wire_url_hide(char *url);
+
+/* A copy of url (or of any text) in out, of out_bytes, as wire_url_hide leaves it; of one that does
+ * not fit only its size, for what is secret may lie across the end. Returns out. */
+const char *wire_url_shown(const char *url, char *out, size_t out_bytes);
 
 /* HOST:PORT, as --listen and proxies have it: a name, an address, or [an IPv6 address], and a port.
  * host gets WIRE_HOST_BYTES. TD_E_INVALID. */

@@ -279,6 +279,10 @@ static void test_secrets_of_a_query(void **state)
         {"wss://h/api_key=1&signature=2", ""},
         {"wss://h/p?my_api_key=1&signatures=2&x", ""},
         {"wss://h/p?", ""},
+        {"wss://user:pass%21@h/p?Token=tt&x=1#&sign=no", "pass%21\ntt\nno\n"},
+        {"wss://onetoken@h/", "onetoken\n"},
+        {"wss://h/p?listenKey=ll&access_token=aa", "ll\naa\n"},
+        {"wss://h/user:pass@x", ""},
         {"", ""},
     };
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
@@ -294,6 +298,63 @@ static void test_secrets_of_a_query(void **state)
     }
 }
 
+/* What must not be seen of a URL or a proxy, also where it is written wrongly. */
+static void test_hidden_parts(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *url, *shown;
+    } ROWS[] = {
+        {"wss://stream.bybit.com/realtime", "wss://stream.bybit.com/realtime"},
+        {"wss://user:hunter2@h/p", "wss://************@h/p"},
+        {"wss://token@h:1/p", "wss://*****@h:1/p"},
+        {"user:hunter2@proxy:3128", "************@proxy:3128"},
+        {"wss://u:hun@ter2@h/", "wss://**********@h/"},
+        {"wss://u:hun/ter2@h/", "wss://**********@h/"},
+        {"wss://u:hun?ter#2@h/", "wss://***********@h/"},
+        {"wss://h:443/stream@trade", "wss://h:443/stream@trade"},
+        {"wss://[::1]:9/a@b", "wss://[::1]:9/a@b"},
+        {"wss://h/p?token=abc&x=1&SIGN=defg", "wss://h/p?token=***&x=1&SIGN=****"},
+        {"wss://u:p@h/?api_key=k", "wss://***@h/?api_key=*"},
+        {"", ""},
+        {"@", "@"},
+    };
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        char shown[128];
+        assert_string_equal(wire_url_shown(ROWS[i].url, shown, sizeof shown), ROWS[i].shown);
+    }
+    char small[12];
+    assert_string_equal(wire_url_shown("wss://user:hunter2@h/", small, sizeof small), "(21 bytes)");
+}
+
+/* Errors quote what is wrong, and never a password or what stands in a query. */
+static void test_errors_hide_secrets(void **state)
+{
+    (void)state;
+    static const char *const URLS[] = {
+        "wss://user:hunter2@h/",      "wss://user:hun/hunter2@h/", "wss://h:99999/?api_key=hunter2",
+        "wss://h!?signature=hunter2", "xss://u:hunter2@h/",        "wss://:hunter2@/",
+        "wss://u:p?hunter2@h:x/"};
+    static const char *const PROXIES[] = {
+        "http://u:hunter2@h:x", "socks5://u:hunter2@h", "http://u:hunter2/@h:x",
+        "http://u:hunter2hunter2hunter2hunter2hunter2hunter2hunter2hunter2hunter2hunter2hunter2"
+        "hunter2hunter2hunter2hunter2@h:1"};
+    td_err err;
+    for (size_t i = 0; i < sizeof URLS / sizeof *URLS; i++) {
+        wire_url url;
+        assert_int_equal(wire_url_parse(URLS[i], &url, &err), TD_E_INVALID);
+        if (strstr(err.text, "hunter2") != NULL)
+            fail_msg("%s", err.text);
+    }
+    for (size_t i = 0; i < sizeof PROXIES / sizeof *PROXIES; i++) {
+        wire_proxy proxy;
+        if (wire_proxy_parse(PROXIES[i], &proxy, &err) == TD_OK)
+            fail_msg("%s is no proxy", PROXIES[i]);
+        if (strstr(err.text, "hunter2") != NULL)
+            fail_msg("%s", err.text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -305,6 +366,8 @@ int main(void)
         cmocka_unit_test(test_url_too_long),
         cmocka_unit_test(test_host_port),
         cmocka_unit_test(test_proxy_parts),
+        cmocka_unit_test(test_hidden_parts),
+        cmocka_unit_test(test_errors_hide_secrets),
         cmocka_unit_test(test_proxy_error_hides_the_password),
         cmocka_unit_test(test_proxy_of_environment),
         cmocka_unit_test(test_no_proxy),

@@ -1,0 +1,70 @@
+#include "base/secret.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+
+enum { SECRET_BYTES_MAX = 64 << 20 };
+
+/* In front of what the caller gets. */
+typedef struct secret_head {
+    size_t bytes; /* of the mapping */
+    size_t magic;
+} secret_head;
+
+#define SECRET_MAGIC ((size_t)0x53ec7e75)
+
+/* Pages of the kernel, not of malloc: its neighbours would be left out of dumps as well, and what
+ * it gives back is not overwritten. td_alloc is asked first, so that tests can make it fail. */
+void *td_secret_alloc(size_t size)
+{
+    TD_ASSERT(size <= SECRET_BYTES_MAX);
+    void *permit = td_alloc(1);
+    if (permit == NULL)
+        return NULL;
+    td_free(permit);
+    size_t bytes = size + sizeof(secret_head);
+    void *pages = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (pages == MAP_FAILED)
+        return NULL;
+    /* Advice that an old kernel does not know costs only the second of two safeguards. */
+    (void)madvise(pages, bytes, MADV_DONTDUMP);
+    secret_head *head = pages;
+    *head = (secret_head){.bytes = bytes, .magic = SECRET_MAGIC};
+    return head + 1;
+}
+
+void td_secret_free(void *memory)
+{
+    if (memory == NULL)
+        return;
+    secret_head *head = (secret_head *)memory - 1;
+    TD_ASSERT(head->magic == SECRET_MAGIC);
+    size_t bytes = head->bytes;
+    explicit_bzero(head, bytes);
+    int rc = munmap(head, bytes);
+    TD_ASSERT(rc == 0);
+}
+
+char *td_secret_copy(const char *text, size_t size)
+{
+    char *copy = td_secret_alloc(size + 1);
+    if (copy != NULL)
+        memcpy(copy, text, size);
+    return copy;
+}
+
+td_result td_secret_forbid_core_dumps(td_err *err)
+{
+    struct rlimit none = {0};
+    if (setrlimit(RLIMIT_CORE, &none) != 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+        return td_err_set_os(err, errno, "cannot forbid core dumps, which would hold secrets");
+    return TD_OK;
+}

@@ -1,0 +1,25 @@
+/* Memory for keys, passwords and signatures: in pages of its own that a core dump leaves out, and
+ * overwritten before it is given back. And what a process does that holds any. */
+#ifndef TD_BASE_SECRET_H
+#define TD_BASE_SECRET_H
+
+#include <stddef.h>
+
+#include "base/err.h"
+
+/* size bytes of zeros for a secret, at least a page of memory; NULL: no memory. Any thread. */
+void *td_secret_alloc(size_t size);
+
+/* Overwrite and free; NULL is fine. */
+void td_secret_free(void *memory);
+
+/* A copy of size bytes with a NUL behind them; NULL: no memory. For td_secret_free. */
+char *td_secret_copy(const char *text, size_t size);
+
+/* No core dump of this process from now on (prctl PR_SET_DUMPABLE, and RLIMIT_CORE for kernels that
+ * write files): copies of a secret also stand in the environment, in requests and inside of TLS. As
+ * a consequence other processes of the same user may not attach to it or read its /proc entries.
+ * TD_E_IO. */
+TD_MUST_USE td_result td_secret_forbid_core_dumps(td_err *err);
+
+#endif

@@ -1,0 +1,82 @@
+/* Secrets never reach a disk. They are looked for by value in every frame of both directions (auth
+ * acks echo them), in HTTP replies and in URLs, and overwritten by '*' in the same length. Found
+ * are
+ *
+ *   - the value, its letters in either case;
+ *   - its base64, standard and URL-safe, wherever it begins within the encoded text. The characters
+ *     beside it that hold a part of it as well are overwritten, too;
+ *   - each of these as JSON or a URL may spell it (\u006b, \/, %6b), once.
+ *
+ * What is inside of compressed frames is tape/redact_frame.h's.
+ *
+ * One index has all of these forms, made when a secret is added: four-byte pieces of each form. In
+ * a text, one place in (length of the shortest form - 3) is looked up in it, for an occurrence
+ * covers at least one of those. So a frame costs about a look-up per fifteen bytes, however many
+ * secrets there are; a feed without credentials has no redactor and costs nothing. A text with a
+ * backslash or a percent sign is looked through a second time, unescaped piece by piece.
+ *
+ * Any thread: calls take a mutex. */
+#ifndef TD_TAPE_REDACT_H
+#define TD_TAPE_REDACT_H
+
+#include <pthread.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/limits.h"
+
+enum {
+    REDACT_SIGNATURES_MAX = 16, /* of the latest connects: an echo may come late */
+    REDACT_SECRET_BYTES_MIN = 4,
+};
+
+typedef struct redact_secret redact_secret;
+typedef struct redact_index redact_index;
+
+typedef struct redactor {
+    pthread_mutex_t mutex;
+    redact_secret **secrets; /* owned */
+    uint32_t count;
+    uint32_t capacity;
+    uint32_t next_signature; /* which place the next signature takes once all are used */
+    uint32_t fixed;          /* places that are never reused: key and secret */
+    redact_index *index;     /* NULL before the first secret */
+} redactor;
+
+void redactor_init(redactor *self);
+void redactor_fini(redactor *self);
+
+/* Hide this value for good; one that is hidden already is fine. Shorter than
+ * REDACT_SECRET_BYTES_MIN: TD_E_INVALID, for it would hit ordinary data. All of these come before
+ * the first signature. TD_E_NOMEM; TD_E_LIMIT: more than LIMIT_SECRETS, or longer than
+ * LIMIT_SECRET_BYTES. */
+TD_MUST_USE td_result redactor_add(redactor *self, const char *secret, td_err *err);
+
+/* Hide a value that is replaced on every connect; the oldest such value is forgotten at the bound.
+ */
+TD_MUST_USE td_result redactor_add_signature(redactor *self, const char *secret, td_err *err);
+
+/* How a value was written where it was found. */
+typedef enum redact_spelling {
+    REDACT_EXACT,
+    REDACT_SPELT, /* as JSON or a URL may spell it */
+} redact_spelling;
+
+/* Hide a value that was found in a URL or a frame, as redactor_add; one that is shorter than
+ * REDACT_SECRET_BYTES_MIN, longer than LIMIT_SECRET_BYTES or not a text is left, with TD_OK. */
+TD_MUST_USE td_result redactor_add_found(redactor *self, td_bytes value, redact_spelling how,
+                                         td_err *err);
+
+/* What was overwritten. */
+typedef struct redaction {
+    uint32_t count;      /* occurrences */
+    size_t first_offset; /* of the first of them */
+    size_t bytes;        /* overwritten, all together */
+} redaction;
+
+/* Overwrite every occurrence in bytes, in each of the forms above. */
+redaction redactor_apply(redactor *self, uint8_t *bytes, size_t size);
+
+#endif

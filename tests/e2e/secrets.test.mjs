@@ -1,0 +1,165 @@
+// Secrets in every form in which a server may echo them, in the archive and in what programs say. Nothing of ours
+// stands between the files and the search (leaks.mjs); what is compressed is inflated by Node. Expected: docs/design.md
+// P2, tape/redact.h.
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import path from "node:path";
+import { describe, test } from "node:test";
+import zlib from "node:zlib";
+import { jsonLines, run, tapedeck, temporary } from "./lib.mjs";
+import { acknowledge, hostile, trade } from "./hostile.mjs";
+import { nothingLeaked, nothingLeakedInText } from "./leaks.mjs";
+import { feedArgs, Recorder } from "./live.mjs";
+
+const KEY = "k3yK3Yk3yK3Yk3yZ_-";
+const SECRET = "s3cr3tS3cr3ts3cr3tS3cr3tQ8w/E+";
+
+/** name -> how a value is written. */
+const TEXT_FORMS = {
+  plain: (v) => v,
+  upper: (v) => v.toUpperCase(),
+  lower: (v) => v.toLowerCase(),
+  "base64, 0": (v) => Buffer.from(v).toString("base64"),
+  "base64, 1": (v) => Buffer.from(`<${v}>`).toString("base64"),
+  "base64, 2": (v) => Buffer.from(`<<${v}>>`).toString("base64"),
+  "base64url, 0": (v) => Buffer.from(v).toString("base64url"),
+  "base64url, 1": (v) => Buffer.from(`\xff${v}\xff`, "latin1").toString("base64url"),
+  "base64url, 2": (v) => Buffer.from(`\xff\xff${v}\xff`, "latin1").toString("base64url"),
+  "escaped, JSON": (v) => [...v].map((c) => `\\u00${c.charCodeAt(0).toString(16)}`).join(""),
+  "escaped, URL": (v) => [...v].map((c) => `%${c.charCodeAt(0).toString(16)}`).join(""),
+};
+const PACKED = {
+  gzip: (text) => zlib.gzipSync(text),
+  "gzip, stored": (text) => zlib.gzipSync(text, { level: 0 }),
+  zlib: (text) => zlib.deflateSync(text),
+  raw: (text) => zlib.deflateRawSync(text),
+};
+
+/** Everything that a frame may hold: itself, what it inflates to, escapes undone. */
+function readings(frame) {
+  const texts = [frame.toString("latin1")];
+  for (const inflate of [zlib.gunzipSync, zlib.inflateSync, zlib.inflateRawSync]) {
+    try {
+      texts.push(inflate(frame, { finishFlush: zlib.constants.Z_SYNC_FLUSH }).toString("latin1"));
+    } catch {
+      // not of this kind
+    }
+  }
+  const undo = (text) => text.replace(/\\u00([0-9a-f]{2})|%([0-9a-f]{2})/gi, (_, a, b) => String.fromCharCode(parseInt(a ?? b, 16)));
+  return texts.flatMap((text) => [text, undo(text)]);
+}
+
+/** No form of the value is in any of the frames. */
+function nothingInFrames(frames, value) {
+  const plain = value.toLowerCase();
+  const inner = [0, 1, 2].map((skipped) => {
+    const size = skipped + value.length;
+    const text = Buffer.concat([Buffer.alloc(skipped), Buffer.from(value)]).toString("base64");
+    return text.slice(skipped === 0 ? 0 : skipped + 1, Math.floor((size * 8) / 6));
+  });
+  for (const frame of frames)
+    for (const text of readings(frame)) {
+      assert.ok(!text.toLowerCase().includes(plain), `${value} in ${text.slice(0, 200)}`);
+      const standard = text.replaceAll("-", "+").replaceAll("_", "/");
+      for (const form of inner) assert.ok(!standard.includes(form), `base64 of ${value} in ${text.slice(0, 200)}`);
+    }
+}
+
+/** The frames of an archive, byte for byte. */
+async function framesOf(t, archive) {
+  return (await jsonLines(t, ["cat", "-a", archive])).map((row) => (row.data_hex ? Buffer.from(row.data_hex, "hex") : Buffer.from(row.data)));
+}
+
+function secretFile(dir, mode = 0o600) {
+  const file = path.join(dir, "secret");
+  fs.writeFileSync(file, `${SECRET}\n`, { mode });
+  fs.chmodSync(file, mode);
+  return file;
+}
+
+describe("secrets", { concurrency: 2 }, () => {
+  test("no form of key, secret and signature reaches the archive, compressed frames included", async (t) => {
+    const dir = temporary(t);
+    const archive = path.join(dir, "tape");
+    let sent = 0;
+    let signature = "";
+    const server = await hostile(t, dir, {
+      message: (ws, request) => {
+        acknowledge(ws, request);
+        if (request.op === "auth") [, , signature] = request.args;
+        if (request.op !== "subscribe") return;
+        for (const value of [KEY, SECRET, signature])
+          for (const form of Object.values(TEXT_FORMS)) {
+            const text = `{"topic":"trade.BTCUSD","note":"${form(value)}","q":"wss://x/?token=${form(value)}"}`;
+            ws.send(text);
+            sent++;
+            for (const pack of Object.values(PACKED)) {
+              ws.send(pack(text), { binary: true });
+              sent++;
+            }
+          }
+        ws.send(zlib.gzipSync(`{"note":"${KEY}"}`).subarray(0, -5), { binary: true }); // cut off
+        ws.send(zlib.gzipSync('{"note":"nothing secret"}'), { binary: true });
+        sent += 2;
+        ws.send(trade(1));
+      },
+    });
+    const recorder = new Recorder(t, archive, [
+      ...feedArgs(server, "inverse", ["trade.BTCUSD"]), "--auth", "op", "--api-key-env", "TEST_KEY", "--api-secret-file", secretFile(dir)],
+    { env: { TEST_KEY: KEY } });
+    await recorder.durableLine((d) => d.in >= sent + 3);
+    assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
+    assert.match(signature, /^[0-9a-f]{64}$/);
+    const frames = await framesOf(t, archive);
+    assert.ok(frames.length >= sent + 5, `${frames.length} of ${sent}`);
+    for (const value of [KEY, SECRET, signature]) nothingInFrames(frames, value);
+    await nothingLeaked(archive, KEY, SECRET, signature);
+    nothingLeakedInText(recorder, KEY, SECRET, signature);
+    // What was compressed still is, in the same container, with a text of the same length.
+    const note = JSON.stringify({ note: "nothing secret" });
+    assert.ok(frames.some((frame) => frame.equals(zlib.gzipSync(note))), "a frame without secrets was changed");
+    const inflated = frames.filter((frame) => frame[0] === 0x1f).map((frame) => zlib.gunzipSync(frame).toString("latin1"));
+    const wanted = `{"topic":"trade.BTCUSD","note":"${"*".repeat(KEY.length)}","q":"wss://x/?token=${"*".repeat(KEY.length)}"}`;
+    assert.ok(inflated.includes(wanted), inflated[0]);
+    // And events say so.
+    const events = (await jsonLines(t, ["cat", "-a", archive, "--events"])).filter((row) => row.dir === "event").map((row) => JSON.parse(row.data));
+    const states = events.filter((event) => event.event === "redacted").map((event) => event.state ?? "in place");
+    assert.deepEqual([...new Set(states)].sort(), ["in place", "overwritten", "recompressed"]);
+    assert.equal(states.filter((state) => state === "recompressed").length, 3 * Object.keys(TEXT_FORMS).length * Object.keys(PACKED).length);
+    await tapedeck(t, ["verify", "-a", archive]);
+  });
+
+  test("a password in a URL or a proxy is never shown", async (t) => {
+    const dir = temporary(t);
+    const word = "hunter2hunter2";
+    const urls = [`wss://user:${word}@127.0.0.1:1/realtime`, `wss://user:x/${word}@127.0.0.1:1/realtime`, `wss://127.0.0.1:99999/?token=${word}`];
+    for (const [n, url] of urls.entries()) {
+      const config = path.join(dir, `feeds-${n}.yaml`);
+      fs.writeFileSync(config, `feeds:\n  - family: inverse\n    url: ${url}\n    topics: [trade.BTCUSD]\n`);
+      for (const args of [[url, "--family", "inverse", "--topic", "trade.BTCUSD"], ["-c", config], [url, "--url", url, "--topic", "trade"],
+        ["wss://127.0.0.1:1/realtime", "--family", "inverse", "--topic", "trade.BTCUSD", "--http", `x@1h=${url.replace("wss", "https")}`]]) {
+        const end = await run(t, "tapedeck-record", ["record", "-a", path.join(dir, "tape"), ...args], { status: null });
+        assert.notEqual(end.code, 0);
+        nothingLeakedInText(end, word);
+      }
+    }
+    for (const proxy of [`http://user:${word}@`, `socks5://user:${word}@h:1`, `http://user:${word}@h:x`, `http://user:${word.repeat(20)}@h:1`]) {
+      const recorder = new Recorder(t, path.join(dir, "tape-proxy"), ["wss://stream.invalid/realtime", "--family", "inverse", "--topic", "trade.BTCUSD"],
+        { env: { HTTPS_PROXY: proxy } });
+      await Promise.race([recorder.says(/prox/i), recorder.ended]);
+      await recorder.kill("SIGTERM");
+      assert.match(recorder.stderr, /prox/i);
+      nothingLeakedInText(recorder, word);
+    }
+    // A capture's URLs: neither in events nor in errors.
+    const capture = path.join(dir, "capture");
+    fs.writeFileSync(capture, `wss://user:${word}@stream.bybit.com/realtime?token=${word}x <-> 1795154400.0\n1795154401.0: {"echo":"${word}"}\n`);
+    await tapedeck(t, ["import", "-a", path.join(dir, "imported"), "--format", "cryptofeed", "--family", "inverse", capture]);
+    await nothingLeaked(path.join(dir, "imported"), word);
+    const unknown = path.join(dir, "unknown");
+    fs.writeFileSync(unknown, `wss://user:${word}@nowhere.example/x <-> 1795154400.0\n1795154401.0: {}\n`);
+    const refusedEnd = await tapedeck(t, ["import", "-a", path.join(dir, "refused"), "--format", "cryptofeed", unknown], { status: null });
+    assert.notEqual(refusedEnd.code, 0);
+    nothingLeakedInText(refusedEnd, word);
+  });
+});

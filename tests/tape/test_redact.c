@@ -1,0 +1,305 @@
+/* Expected values: promise P2: same length, every occurrence, nothing else touched. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tape/redact.h"
+
+static void occurrences_are_overwritten_in_place(void **state)
+{
+    static const struct {
+        const char *name, *input, *expected;
+        uint32_t count;
+        size_t first, bytes;
+    } ROWS[] = {
+        {"none", "{\"op\":\"ping\"}", "{\"op\":\"ping\"}", 0, 0, 0},
+        {"auth", "{\"op\":\"auth\",\"args\":[\"KEY12345\",1,\"secret-sig\"]}",
+         "{\"op\":\"auth\",\"args\":[\"********\",1,\"**********\"]}", 2, 22, 18},
+        {"twice", "KEY12345KEY12345", "****************", 2, 0, 16},
+        {"half", "KEY1234", "KEY1234", 0, 0, 0},
+        {"at the end", "x=secret-sig", "x=**********", 1, 2, 10},
+        {"escaped, of JSON", "\"\\u004bE\\u005912345\"", "\"******************\"", 1, 1, 18},
+        {"escaped, in capitals", "{\\u004B\\u0045Y12345}", "{******************}", 1, 1, 18},
+        {"escaped, of a URL", "k=%4bEY12345&s=secret%2Dsig", "k=**********&s=************", 2, 2,
+         22},
+        {"another character", "\\u014bEY12345 %4cEY12345", "\\u014bEY12345 %4cEY12345", 0, 0, 0},
+        {"an escape that is cut off", "\\ %4 secret\\u00", "\\ %4 secret\\u00", 0, 0, 0},
+        {"in other case", "key12345 KeY12345 SECRET-SIG", "******** ******** **********", 3, 0, 26},
+        {"base64", "x S0VZMTIzNDU= x", "x ***********= x", 1, 2, 11},
+        {"base64, one byte in", "eEtFWTEyMzQ1", "e***********", 1, 1, 11},
+        {"base64, two bytes in", "eHhLRVkxMjM0NQ==", "eH************==", 1, 2, 12},
+        {"base64, spelt", "S0VZMTIz\\u004eDU=", "****************=", 1, 0, 16},
+        {"a backslash elsewhere", "\\\\KEY12345\\n", "\\\\********\\n", 1, 2, 8},
+    };
+    (void)state;
+    redactor hide;
+    redactor_init(&hide);
+    assert_int_equal(redactor_add(&hide, "KEY12345", NULL), TD_OK);
+    assert_int_equal(redactor_add_signature(&hide, "secret-sig", NULL), TD_OK);
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        char text[128];
+        snprintf(text, sizeof text, "%s", ROWS[i].input);
+        redaction done = redactor_apply(&hide, (uint8_t *)text, strlen(text));
+        if (strcmp(text, ROWS[i].expected) != 0 || done.count != ROWS[i].count ||
+            done.first_offset != ROWS[i].first || done.bytes != ROWS[i].bytes)
+            fail_msg("%s: '%s', %u at %zu", ROWS[i].name, text, done.count, done.first_offset);
+    }
+    redactor_fini(&hide);
+}
+
+/* A key that begins the secret, and one in the middle of it. */
+static void a_secret_within_another_leaves_nothing_of_it(void **state)
+{
+    (void)state;
+    redactor hide;
+    redactor_init(&hide);
+    assert_int_equal(redactor_add(&hide, "demo", NULL), TD_OK);
+    assert_int_equal(redactor_add(&hide, "demo-secret-1", NULL), TD_OK);
+    assert_int_equal(redactor_add(&hide, "secret", NULL), TD_OK);
+    char text[] = "demo demo-secret-1 secret demo%2dsecret-1.";
+    redaction done = redactor_apply(&hide, (uint8_t *)text, strlen(text));
+    assert_string_equal(text, "**** ************* ****** ***************.");
+    assert_int_equal(done.first_offset, 0);
+    redactor_fini(&hide);
+}
+
+static void short_secrets_are_refused(void **state)
+{
+    (void)state;
+    td_err err;
+    redactor hide;
+    redactor_init(&hide);
+    assert_int_equal(redactor_add(&hide, "abc", &err), TD_E_INVALID);
+    assert_non_null(strstr(err.text, "4"));
+    redactor_fini(&hide);
+}
+
+static void old_signatures_make_room_but_the_key_stays(void **state)
+{
+    (void)state;
+    redactor hide;
+    redactor_init(&hide);
+    assert_int_equal(redactor_add(&hide, "the-key", NULL), TD_OK);
+    for (int i = 0; i < 100; i++) {
+        char signature[32];
+        snprintf(signature, sizeof signature, "signature-%03d", i);
+        assert_int_equal(redactor_add_signature(&hide, signature, NULL), TD_OK);
+    }
+    char text[] = "the-key signature-099 signature-090 signature-000";
+    assert_int_equal(redactor_apply(&hide, (uint8_t *)text, sizeof text - 1).count, 3);
+    assert_string_equal(text, "******* ************* ************* signature-000");
+    redactor_fini(&hide);
+}
+
+/* ---- every form, at every place ---- */
+
+typedef struct long_text {
+    uint8_t bytes[1 << 16];
+    size_t size;
+} long_text;
+
+static uint32_t next_random(uint32_t *seed)
+{
+    *seed = *seed * 1664525 + 1013904223;
+    return *seed >> 8;
+}
+
+static void put_bytes(long_text *out, const void *bytes, size_t size)
+{
+    assert_true(size <= sizeof out->bytes - out->size);
+    memcpy(out->bytes + out->size, bytes, size);
+    out->size += size;
+}
+
+/* RFC 4648, a bit at a time; sections 4 and 5. */
+static size_t encode_base64(const uint8_t *from, size_t size, const char *last_two, char *out)
+{
+    static const char DIGITS[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    size_t count = 0;
+    for (size_t bit = 0; bit < size * 8; bit += 6) {
+        unsigned digit = 0;
+        for (size_t i = bit; i < bit + 6; i++)
+            digit = digit * 2 + (i < size * 8 && (from[i / 8] >> (7 - i % 8) & 1));
+        out[count++] = digit < 62 ? DIGITS[digit] : last_two[digit - 62];
+    }
+    while (count % 4 != 0)
+        out[count++] = '=';
+    return count;
+}
+
+/* As it is, in either case, or in base64 behind some bytes and before some; spelt in some way. */
+static void put_secret(long_text *out, const char *secret, uint32_t *seed)
+{
+    char form[512];
+    size_t size = strlen(secret);
+    unsigned kind = next_random(seed) % 3;
+    if (kind == 0) {
+        for (size_t i = 0; i < size; i++)
+            form[i] = next_random(seed) % 2 ? (char)toupper(secret[i]) : (char)tolower(secret[i]);
+    } else {
+        uint8_t raw[256];
+        size_t before = next_random(seed) % 7;
+        size_t after = next_random(seed) % 4;
+        memset(raw, 0xfb, sizeof raw);
+        memcpy(raw + before, secret, size);
+        size = encode_base64(raw, before + size + after, kind == 1 ? "+/" : "-_", form);
+    }
+    unsigned spelling = next_random(seed) % 4;
+    for (size_t i = 0; i < size; i++) {
+        char piece[8];
+        int is_spelt = spelling > 0 && next_random(seed) % 3 == 0;
+        int length = !is_spelt       ? snprintf(piece, sizeof piece, "%c", form[i])
+                     : spelling == 1 ? snprintf(piece, sizeof piece, "\\u%04x", (unsigned)form[i])
+                     : spelling == 2 ? snprintf(piece, sizeof piece, "\\u%04X", (unsigned)form[i])
+                                     : snprintf(piece, sizeof piece, "%%%02x", (unsigned)form[i]);
+        put_bytes(out, piece, (size_t)length);
+    }
+}
+
+/* Escapes undone by other means than redact.c's. */
+static void unescape(const long_text *from, long_text *out)
+{
+    out->size = 0;
+    for (size_t at = 0; at < from->size;) {
+        unsigned code = 0;
+        char piece[8] = "";
+        memcpy(piece, from->bytes + at, from->size - at < 6 ? from->size - at : 6);
+        int used = 0;
+        if ((sscanf(piece, "\\u00%2x%n", &code, &used) != 1 || used != 6) &&
+            (sscanf(piece, "%%%2x%n", &code, &used) != 1 || used != 3)) {
+            code = from->bytes[at];
+            used = 1;
+        }
+        uint8_t c = (uint8_t)code;
+        put_bytes(out, &c, 1);
+        at += (size_t)used;
+    }
+}
+
+static int holds(const long_text *in, const char *form, size_t size, int any_case)
+{
+    for (size_t at = 0; at + size <= in->size; at++) {
+        size_t i = 0;
+        while (i < size && (any_case ? tolower(in->bytes[at + i]) == tolower(form[i])
+                                     : in->bytes[at + i] == (uint8_t)form[i]))
+            i++;
+        if (i == size)
+            return 1;
+    }
+    return 0;
+}
+
+/* Nothing of the secret is in the text, whatever of the forms of redact.h it is looked for in. */
+static void check_gone(const long_text *in, const char *secret)
+{
+    static long_text plain;
+    unescape(in, &plain);
+    assert_false(holds(&plain, secret, strlen(secret), 1));
+    for (size_t skipped = 0; skipped < 3; skipped++) {
+        for (int is_safe = 0; is_safe < 2; is_safe++) {
+            uint8_t raw[256] = {0};
+            char form[512];
+            memcpy(raw + skipped, secret, strlen(secret));
+            size_t from = skipped + (skipped > 0); /* characters that other bytes share are left */
+            size_t size = skipped + strlen(secret);
+            encode_base64(raw, size, is_safe ? "-_" : "+/", form);
+            assert_false(holds(&plain, form + from, size * 8 / 6 - from, 0));
+        }
+    }
+}
+
+/* Short and long texts, across the edges of the windows in which escapes are undone. */
+static void no_form_survives(void **state)
+{
+    (void)state;
+    static const char *const SECRETS[] = {"Xy9-ab_C/d+eQ2wE4rT6", "kq7PzLw0nB3vT8yGhU1c",
+                                          "8f14e45fceea167a5a36dedd4bea2543f14e45fce"};
+    static long_text made;
+    for (uint32_t round = 0; round < 400; round++) {
+        uint32_t seed = round;
+        redactor hide;
+        redactor_init(&hide);
+        for (size_t i = 0; i < 3; i++)
+            assert_int_equal(i < 2 ? redactor_add(&hide, SECRETS[i], NULL)
+                                   : redactor_add_signature(&hide, SECRETS[i], NULL),
+                             TD_OK);
+        made.size = 0;
+        unsigned put = 0;
+        size_t wanted = round % 10 == 9 ? 40000 : 600;
+        while (made.size < wanted) {
+            if (next_random(&seed) % 40 == 0) {
+                put_bytes(&made, ":", 1); /* "%" in front of digits is an escape */
+                put_secret(&made, SECRETS[next_random(&seed) % 3], &seed);
+                put++;
+            } else {
+                put_bytes(&made, &"{}\":,.x0%\\ "[next_random(&seed) % 11], 1);
+            }
+        }
+        size_t size = made.size;
+        redaction done = redactor_apply(&hide, made.bytes, made.size);
+        assert_int_equal(size, made.size);
+        assert_true(done.count > 0 || put == 0);
+        size_t stars = 0;
+        for (size_t i = 0; i < made.size; i++)
+            stars += made.bytes[i] == '*';
+        assert_int_equal(stars, done.bytes);
+        for (size_t i = 0; i < 3; i++)
+            check_gone(&made, SECRETS[i]);
+        redactor_fini(&hide);
+    }
+}
+
+/* Nothing else is changed: frames of other things, keys that are nearly ours. */
+static void other_text_is_left(void **state)
+{
+    (void)state;
+    redactor hide;
+    redactor_init(&hide);
+    assert_int_equal(redactor_add(&hide, "kq7PzLw0nB3vT8yGhU1c", NULL), TD_OK);
+    static char text[40000];
+    static char copy[sizeof text];
+    uint32_t seed = 7;
+    for (size_t i = 0; i < sizeof text; i++)
+        text[i] = "kq7PzLw0nB3vT8yGhU1\\%"[next_random(&seed) % 21];
+    memcpy(copy, text, sizeof text);
+    redaction done = redactor_apply(&hide, (uint8_t *)text, sizeof text);
+    assert_int_equal(done.count, 0);
+    assert_memory_equal(text, copy, sizeof text);
+    redactor_fini(&hide);
+}
+
+static void found_values_are_spelt_or_exact(void **state)
+{
+    (void)state;
+    redactor hide;
+    redactor_init(&hide);
+    assert_int_equal(redactor_add_found(&hide, td_bytes_str("p%40ss-word"), REDACT_SPELT, NULL),
+                     TD_OK);
+    assert_int_equal(redactor_add_found(&hide, td_bytes_str("raw%40"), REDACT_EXACT, NULL), TD_OK);
+    assert_int_equal(redactor_add_found(&hide, td_bytes_str("abc"), REDACT_EXACT, NULL), TD_OK);
+    assert_int_equal(hide.count, 2);
+    char text[] = "p@ss-word p%40ss%2dword raw%40 raw@ abc";
+    redactor_apply(&hide, (uint8_t *)text, sizeof text - 1);
+    assert_string_equal(text, "********* ************* ****** raw@ abc");
+    redactor_fini(&hide);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(occurrences_are_overwritten_in_place),
+        cmocka_unit_test(a_secret_within_another_leaves_nothing_of_it),
+        cmocka_unit_test(short_secrets_are_refused),
+        cmocka_unit_test(no_form_survives),
+        cmocka_unit_test(other_text_is_left),
+        cmocka_unit_test(found_values_are_spelt_or_exact),
+        cmocka_unit_test(old_signatures_make_room_but_the_key_stays),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
