@@ -126,6 +126,8 @@ static void print_counts(const replay_report *report, rule_strength strength, co
         uint64_t count = report_rule_count(report, strength, (rule_id)rule);
         if (count == 0)
             continue;
+        if (before == label && strength != STRENGTH_ERROR)
+            output_printf(o, "\n"); /* a paragraph of its own; an argument's newline is escaped */
         output_printf(o, "%s%s %" PRIu64, before, rule_name((rule_id)rule), count);
         before = ", ";
     }
@@ -269,8 +271,8 @@ static void print_evidence(const replay_report *report, output_stream *o)
     print_audit("trades", "candle readings hold just the trades that came", &stats.trades, o);
     print_audit("books", "states of two books at one number are the same", &stats.books, o);
     print_audit("best", "tickers have the best prices of the book", &stats.best, o);
-    print_counts(report, STRENGTH_WARNING, "\nWarnings: ", o);
-    print_counts(report, STRENGTH_STATISTIC, "\nCounted, and no fault: ", o);
+    print_counts(report, STRENGTH_WARNING, "Warnings: ", o);
+    print_counts(report, STRENGTH_STATISTIC, "Counted, and no fault: ", o);
 }
 
 /* ---- tables ---- */
