@@ -24,6 +24,7 @@ typedef struct planned {
 
 struct archive_plan {
     archive *archive;
+    const td_log *log; /* NULL: quiet */
     plan_query query;
     catalog *catalog; /* NULL: none that could be used */
     known_segments known;
@@ -37,8 +38,7 @@ struct archive_plan {
 
 static void forget_catalog(archive_plan *plan, const char *why)
 {
-    td_log_say(archive_log(plan->archive), TD_LOG_INFO, "reading segments without the catalog: %s",
-               why);
+    td_log_say(plan->log, TD_LOG_INFO, "reading segments without the catalog: %s", why);
     catalog_close(plan->catalog);
     plan->catalog = NULL;
 }
@@ -47,8 +47,7 @@ static void forget_catalog(archive_plan *plan, const char *why)
 static void note_unusable(archive_plan *plan, td_result rc, const td_err *cause)
 {
     if (rc == TD_E_CORRUPT)
-        td_log_say(archive_log(plan->archive), TD_LOG_INFO, "reading the segment itself: %s",
-                   cause->text);
+        td_log_say(plan->log, TD_LOG_INFO, "reading the segment itself: %s", cause->text);
     else
         forget_catalog(plan, cause->text);
 }
@@ -224,7 +223,7 @@ static td_result consider(archive_plan *plan, const archive_segment *segment, td
         if (rc == TD_E_NOMEM)
             return td_err_set(err, rc, "%s", cause.text);
         plan->unreadable_count++;
-        td_log_say(archive_log(plan->archive), TD_LOG_WARNING, "passed over: %s", cause.text);
+        td_log_say(plan->log, TD_LOG_WARNING, "passed over: %s", cause.text);
         return TD_OK;
     }
     int is_empty = p->index.message_count == 0;
@@ -275,8 +274,8 @@ static void say_strangers(archive_plan *plan, const archive_listing *listing)
         const archive_stranger *stranger = &listing->strangers[i];
         if (stranger->is_unreadable && is_of_other_feed(plan, stranger->path))
             continue;
-        td_log_say(archive_log(plan->archive), TD_LOG_WARNING, "passed over: %s: %s",
-                   stranger->path, stranger->what);
+        td_log_say(plan->log, TD_LOG_WARNING, "passed over: %s: %s", stranger->path,
+                   stranger->what);
         plan->unreadable_count += stranger->is_unreadable;
     }
 }
@@ -320,8 +319,8 @@ static void say_missing(void *user, const past_segment *segment)
     archive_plan *plan = user;
     if (is_of_other_feed(plan, segment->path) || !may_be_wanted(plan, segment->path))
         return;
-    td_log_say(archive_log(plan->archive), TD_LOG_WARNING,
-               "missing: %s: the journal knows it, the disk lacks it", segment->path);
+    td_log_say(plan->log, TD_LOG_WARNING, "missing: %s: the journal knows it, the disk lacks it",
+               segment->path);
     plan->unreadable_count++;
 }
 
@@ -334,7 +333,7 @@ static td_result look_for_missing(archive_plan *plan, const archive_listing *lis
     if (rc == TD_E_NOMEM)
         return td_err_set(err, rc, "%s", cause.text);
     if (rc != TD_OK)
-        td_log_say(archive_log(plan->archive), TD_LOG_WARNING, "%s", cause.text);
+        td_log_say(plan->log, TD_LOG_WARNING, "%s", cause.text);
     return TD_OK;
 }
 
@@ -345,6 +344,7 @@ td_result archive_plan_open(archive *a, const plan_query *query, archive_plan **
     if (plan == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a plan");
     plan->archive = a;
+    plan->log = query->is_quiet ? NULL : archive_log(a);
     plan->query = *query;
     archive_listing listing = {0};
     td_result rc = ask_catalog(plan, err);

@@ -23,6 +23,7 @@ typedef struct plan_query {
     /* 1 if segments of this feed are of interest at all (asked before a segment is opened; a single
      * file of another name is not asked). NULL: all are. */
     int (*wants_feed)(void *user, const char *feed);
+    uint8_t is_quiet; /* 1: what cannot be read is counted, not logged: another plan does that */
     void *user;
     uint8_t is_from_files; /* 1: read every segment itself, for who must not err */
 } plan_query;

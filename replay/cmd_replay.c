@@ -251,6 +251,23 @@ static td_result gather_gaps(const replay_command *command, replay_report *repor
     return rc;
 }
 
+/* What could not be read may have been what is missing, and is reported itself; of a part nothing
+ * can be told. */
+static td_result look_for_absences(const replay_command *command, replay_report *report,
+                                   td_err *err)
+{
+    if (report->is_stopped || report_verdict(report) == REPLAY_DAMAGED)
+        return TD_OK;
+    if (report->totals.first_recv_ns == 0)
+        return absence_of_everything(command->archive, &command->wanted, err);
+    const absence_query query = {.wanted = &command->wanted,
+                                 .window = tape_get_window(command->tape),
+                                 .lead_from_ns = tape_get_lead_from_ns(command->tape),
+                                 .log = &command->log};
+    return absence_find(command->archive, &query, player_streams(command->player),
+                        &report->absences, err);
+}
+
 /* With --messages standard output belongs to them. */
 static td_result print_report(replay_command *command, const replay_report *report, td_err *err)
 {
@@ -277,6 +294,8 @@ static td_result conclude(replay_command *command, uint64_t started_ns, exit_cod
     report.has_truth = command->truth != NULL;
     if (report.has_truth)
         sink_truth_result(command->truth, &report.truth);
+    if (rc == TD_OK)
+        rc = look_for_absences(command, &report, err);
     if (rc == TD_OK)
         rc = gather_gaps(command, &report, err);
     if (rc == TD_OK)
@@ -340,8 +359,9 @@ exit_code cmd_replay(const verb_context *context, int argc, char **argv)
         .verb = "replay",
         .summary = "Run what was recorded through decoders and order books, judge every frame, and "
                    "report\nwhether the recording is complete. Exit status: 0 complete, 1 a rule "
-                   "was broken, a frame\nnot decoded, or an uncovered gap in the selection, 3 "
-                   "stored frames damaged.",
+                   "was broken, a frame\nnot decoded, an uncovered gap in the selection, or a part "
+                   "of it that was not recorded,\n3 stored frames damaged, 4 nothing matches the "
+                   "selection.",
         .groups = groups,
         .group_count = sizeof groups / sizeof *groups,
         .examples = "tapedeck replay -a DIR\n"

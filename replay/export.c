@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "replay/absence.h"
 #include "replay/export_manifest.h"
 #include "replay/export_writer.h"
 #include "replay/player.h"
@@ -65,7 +66,7 @@ static td_result look(export_run_state *run, td_err *err)
     if (rc != TD_OK || run->survey.useful > 0)
         return rc;
     if (run->survey.frames == 0)
-        return td_err_set(err, TD_E_NOTFOUND, "no frame in the archive matches the selection");
+        return absence_of_everything(options->archive, options->wanted, err);
     td_err_set(err, TD_E_NOTFOUND, "nothing in the selection that %s could be made of",
                options->spec->format->name);
     td_err_hint(err, "`tapedeck info` lists what was recorded");

@@ -14,6 +14,7 @@ td_result report_init_replay(replay_report *report, const player *player_done, c
 void report_fini_replay(replay_report *report)
 {
     gap_list_fini(&report->gaps);
+    absence_list_fini(&report->absences);
 }
 
 int report_wants_gap(const gap_row *gap, const selection *wanted, selection_window window)
@@ -94,6 +95,7 @@ replay_verdict report_verdict(const replay_report *report)
         return REPLAY_DAMAGED;
     int is_complete = !report->is_stopped && report->totals.violations == 0 &&
                       report->totals.undecoded == 0 && report->uncovered_gaps == 0 &&
+                      report->absences.count == 0 &&
                       (!report->has_truth || truth_result_is_equal(&report->truth));
     return is_complete ? REPLAY_COMPLETE : REPLAY_INCOMPLETE;
 }

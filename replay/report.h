@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "cli/output.h"
 #include "format/gap.h"
+#include "replay/absence.h"
 #include "replay/pacer.h"
 #include "replay/player.h"
 #include "replay/sink_truth.h"
@@ -22,6 +23,7 @@ typedef struct replay_report {
     char digests[DIGEST_PARTS][TD_HASH128_HEX_BYTES];
     gap_list gaps; /* those that touch the selection */
     uint64_t uncovered_gaps;
+    absence_list absences; /* of what was asked for; fini frees it */
     tape_stats tape;
     truth_result truth; /* only if has_truth */
     uint8_t has_truth;  /* 1: compared with what an exchange says that it sent */
@@ -30,8 +32,8 @@ typedef struct replay_report {
 } replay_report;
 
 typedef enum replay_verdict {
-    REPLAY_COMPLETE,   /* played to the end; no rule broken, all decoded, no uncovered gap, equal
-                          to the truth */
+    REPLAY_COMPLETE,   /* played to the end; no rule broken, all decoded, no uncovered gap, nothing
+                          absent, equal to the truth */
     REPLAY_INCOMPLETE, /* one of these */
     REPLAY_DAMAGED,    /* stored frames could not be read */
 } replay_verdict;

@@ -189,6 +189,24 @@ static void write_gaps(json_writer *w, const gap_list *gaps)
     json_write_array_end(w);
 }
 
+static void write_absences(json_writer *w, const absence_list *list)
+{
+    json_write_key(w, "absent");
+    json_write_array_begin(w);
+    for (size_t i = 0; i < list->count; i++) {
+        const absence *row = &list->rows[i];
+        json_write_object_begin(w);
+        json_write_member_text(w, "why", absence_why_name(row->why));
+        json_write_member_text(w, "feed", row->feed);
+        member_name(w, "topic", row->topic);
+        member_name(w, "symbol", row->symbol);
+        json_write_member_u64(w, "from_ns", row->from_ns);
+        json_write_member_u64(w, "to_ns", row->to_ns);
+        json_write_object_end(w);
+    }
+    json_write_array_end(w);
+}
+
 static void write_best(json_writer *w, const char *price_key, const char *size_key, const book *b,
                        msg_side side)
 {
@@ -338,6 +356,7 @@ td_result report_write_json(const replay_report *report, json_writer *w, td_err 
     write_continuity(w, report);
     write_first_undecoded(w, report_first_undecoded(report));
     write_gaps(w, &report->gaps);
+    write_absences(w, &report->absences);
     td_result rc = write_books(w, streams, err);
     write_digests(w, report);
     if (report->has_truth)

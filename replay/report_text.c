@@ -219,6 +219,32 @@ static void print_gaps(const replay_report *report, output_stream *o)
                       gaps->count - GAPS_SHOWN);
 }
 
+static void print_absence(const absence *row, output_stream *o)
+{
+    char when[TD_TIME_TEXT_BYTES];
+    td_time_format(row->why == ABSENCE_BEFORE ? row->to_ns : row->from_ns, when);
+    if (row->why == ABSENCE_TOPIC)
+        output_printf(o, "    %s %s%s%s: no frame here, and nothing shows that it was subscribed\n",
+                      row->feed, row->topic, row->symbol[0] == '\0' ? "" : " ", row->symbol);
+    else
+        output_printf(o, "    %s: nothing was recorded %s %s\n", row->feed,
+                      row->why == ABSENCE_BEFORE ? "before" : "after", when);
+}
+
+enum { ABSENCES_SHOWN = 20 };
+
+static void print_absences(const replay_report *report, output_stream *o)
+{
+    const absence_list *list = &report->absences;
+    if (list->count == 0)
+        return;
+    output_printf(o, "\n  The selection asks for more than was recorded:\n");
+    for (size_t i = 0; i < list->count && i < ABSENCES_SHOWN; i++)
+        print_absence(&list->rows[i], o);
+    if (list->count > ABSENCES_SHOWN)
+        output_printf(o, "    … and %zu more: --json lists them\n", list->count - ABSENCES_SHOWN);
+}
+
 /* The first of each kind is enough to begin with: where one frame is lost, many rules break
  * behind it. */
 static void print_verdict(const replay_report *report, output_stream *o)
@@ -423,6 +449,7 @@ td_result report_write_text(const replay_report *report, output_stream *o, td_er
     print_head(report, o);
     if (report->totals.first_recv_ns != 0 || report_verdict(report) != REPLAY_COMPLETE)
         print_verdict(report, o);
+    print_absences(report, o);
     print_gaps(report, o);
     print_evidence(report, o);
     td_result rc = print_topics(report, o, err);

@@ -1,7 +1,7 @@
 // README.md keeps its word: the tour's commands run, and their output still has the lines that the tour shows.
 // Blocks fenced as "console" are the tour, one shell session from the first to the last: a line after "$ " is a
 // command, "..." stands for lines that are left out, the rest is output. Numbers, times, hashes and the width of
-// columns may differ. `make demo` runs here without make, for two seconds.
+// columns may differ. `make demo` runs here without make, for three seconds.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -42,7 +42,7 @@ async function bash(script, dir) {
   fs.mkdirSync(path.join(dir, "build"));
   fs.symlinkSync(path.resolve(BIN), path.join(dir, "build/bin"));
   const demo = `make() { [ "$*" = demo ] && "${path.resolve("docs/examples/demo.sh")}" build/bin build/demo; }\n`;
-  const env = { ...process.env, DEMO_SECONDS: "2", TAPEDECK_ARCHIVE: "" };
+  const env = { ...process.env, DEMO_SECONDS: "3", TAPEDECK_ARCHIVE: "" };
   const child = spawn("bash", ["-uo", "pipefail", "-c", demo + script], { cwd: dir, env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
   const end = () => process.kill(-child.pid, "SIGKILL");
   const timer = setTimeout(end, TOUR_MS);
