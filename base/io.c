@@ -196,16 +196,193 @@ td_result td_io_space(td_io io, const char *path, td_space *out, td_err *err)
     return io.ops->space(io.ctx, path, out, err);
 }
 
+td_result td_io_look_at_name(td_io io, const char *path, td_file *file, td_name_state *out,
+                             td_err *err)
+{
+    TD_ASSERT(file->ops == io.ops);
+    return io.ops->look_at_name(io.ctx, path, file, out, err);
+}
+
+/* ---- locks ---- */
+
+#define HOLDER_START "pid "
+
+enum { LOCK_OPEN_TRIES = 3 };
+
+struct td_lock {
+    td_io io;
+    td_file *file;
+    char *path;
+};
+
+td_result td_io_lock_file(td_file *file, td_err *err)
+{
+    return file->ops->lock(file, err);
+}
+
+void td_io_unlock_file(td_file *file)
+{
+    file->ops->unlock(file);
+}
+
+static td_result refuse_link(const char *path, td_err *err)
+{
+    td_result rc = td_err_set(err, TD_E_UNSUPPORTED,
+                              "'%s' is a symbolic link, or was replaced a moment ago", path);
+    td_err_hint(err, "locks are regular files: remove it while nothing uses the archive");
+    return rc;
+}
+
+/* The first line of a lock file. */
+static td_result read_holder(td_file *file, char out[TD_HOLDER_BYTES], td_err *err)
+{
+    size_t got = 0;
+    td_result rc = td_io_read_at(file, 0, out, TD_HOLDER_BYTES - 1, &got, err);
+    out[rc == TD_OK ? got : 0] = '\0';
+    out[strcspn(out, "\n")] = '\0';
+    return rc;
+}
+
+static td_result check_lock_name(td_io io, const char *path, td_file *file, td_err *err)
+{
+    td_name_state state = TD_NAME_GONE;
+    td_result rc = td_io_look_at_name(io, path, file, &state, err);
+    return rc == TD_OK && state != TD_NAME_SAME ? refuse_link(path, err) : rc;
+}
+
+td_result td_io_look_at_lock(td_io io, const char *path, td_lock_view *out, td_err *err)
+{
+    td_file *file = NULL;
+    *out = (td_lock_view){0};
+    td_result rc = td_io_open(io, path, TD_OPEN_READ, &file, err);
+    if (rc == TD_E_NOTFOUND) {
+        td_err_clear(err);
+        return TD_OK;
+    }
+    if (rc == TD_OK)
+        rc = check_lock_name(io, path, file, err);
+    if (rc == TD_OK)
+        rc = io.ops->is_locked(file, &out->is_held, err);
+    if (rc == TD_OK)
+        rc = read_holder(file, out->holder, err);
+    td_io_close(file);
+    return rc;
+}
+
+/* Another process may make or remove it between two tries. */
+static td_result open_lock_file(td_io io, const char *path, td_file **out, td_err *err)
+{
+    td_result rc = TD_E_NOTFOUND;
+    for (unsigned i = 0; i < LOCK_OPEN_TRIES; i++) {
+        rc = td_io_open(io, path, TD_OPEN_APPEND, out, err);
+        if (rc != TD_E_NOTFOUND)
+            return rc;
+        rc = td_io_open(io, path, TD_OPEN_CREATE, out, err);
+        if (rc != TD_E_INVALID)
+            return rc;
+    }
+    return rc;
+}
+
+/* Empty, or what an earlier holder left that was killed, or zeros in its place after a power cut:
+ * anything else is somebody's file. */
+static td_result check_lock_content(const char *path, td_file *file, td_err *err)
+{
+    char text[TD_HOLDER_BYTES];
+    size_t got = 0;
+    td_result rc = td_io_read_at(file, 0, text, sizeof text, &got, err);
+    if (rc != TD_OK)
+        return rc;
+    size_t zeros = 0;
+    while (zeros < got && text[zeros] == '\0')
+        zeros++;
+    size_t start = strlen(HOLDER_START);
+    int is_line = got > start && got < sizeof text && memcmp(text, HOLDER_START, start) == 0;
+    if (is_line || (zeros == got && got < sizeof text))
+        return TD_OK;
+    rc = td_err_set(err, TD_E_UNSUPPORTED, "'%s' is no lock: something else is in it", path);
+    td_err_hint(err, "move it away, if it is yours");
+    return rc;
+}
+
+/* The lock is what counts, the line is for people: on a full disk the lock is taken without it (an
+ * empty file rather than the line of an earlier holder). */
+static td_result write_holder(td_file *file, const char *holder, td_err *err)
+{
+    char line[TD_HOLDER_BYTES];
+    int length = snprintf(line, sizeof line - 1, "%s", holder);
+    if (length < 0 || (size_t)length >= sizeof line - 1)
+        length = (int)sizeof line - 2;
+    line[length++] = '\n';
+    td_result rc = td_io_truncate(file, 0, err);
+    if (rc == TD_OK)
+        rc = td_io_append(file, line, (size_t)length, err);
+    if (rc != TD_E_NOSPACE)
+        return rc;
+    td_err_clear(err);
+    return TD_OK;
+}
+
+static td_result lock_opened(const td_lock *lock, const char *holder, td_err *err)
+{
+    char present[TD_HOLDER_BYTES];
+    td_result rc = td_io_lock_file(lock->file, err);
+    if (rc == TD_E_BUSY) {
+        if (read_holder(lock->file, present, NULL) != TD_OK || present[0] == '\0')
+            (void)snprintf(present, sizeof present, "another process");
+        return td_err_set(err, rc, "'%s' is locked by %s", lock->path, present);
+    }
+    if (rc == TD_OK)
+        rc = check_lock_name(lock->io, lock->path, lock->file, err);
+    if (rc == TD_OK)
+        rc = check_lock_content(lock->path, lock->file, err);
+    if (rc == TD_OK)
+        rc = write_holder(lock->file, holder, err);
+    return rc == TD_OK ? TD_OK : td_err_add(err, rc, "cannot lock '%s'", lock->path);
+}
+
+static void free_lock(td_lock *lock)
+{
+    td_io_close(lock->file);
+    td_free(lock->path);
+    td_free(lock);
+}
+
 td_result td_io_lock(td_io io, const char *path, const char *holder, td_lock **out, td_err *err)
 {
+    TD_ASSERT(strncmp(holder, HOLDER_START, strlen(HOLDER_START)) == 0);
     *out = NULL;
-    td_result rc = io.ops->lock(io.ctx, path, holder, out, err);
-    TD_ASSERT((rc == TD_OK) == (*out != NULL));
+    td_lock *lock = td_alloc_zero(1, sizeof *lock);
+    if (lock == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for the lock '%s'", path);
+    lock->io = io;
+    lock->path = td_strdup(path);
+    td_result rc = lock->path == NULL
+                       ? td_err_set(err, TD_E_NOMEM, "no memory for the lock '%s'", path)
+                       : open_lock_file(io, path, &lock->file, err);
+    if (rc == TD_OK)
+        rc = lock_opened(lock, holder, err);
+    if (rc == TD_OK) {
+        *out = lock;
+        td_err_clear(err); /* of looking for the file before it was made */
+    } else {
+        free_lock(lock);
+    }
     return rc;
+}
+
+td_result td_io_lock_name(td_lock *lock, td_name_state *out, td_err *err)
+{
+    return td_io_look_at_name(lock->io, lock->path, lock->file, out, err);
 }
 
 void td_io_unlock(td_lock *lock)
 {
-    if (lock != NULL)
-        lock->ops->unlock(lock);
+    if (lock == NULL)
+        return;
+    /* The line would name a holder that has gone; if it stays, nothing reads it while the lock is
+     * free. */
+    td_result emptied = td_io_truncate(lock->file, 0, NULL);
+    (void)emptied;
+    free_lock(lock);
 }

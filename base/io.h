@@ -18,12 +18,21 @@
 typedef struct td_file td_file;
 typedef struct td_lock td_lock;
 
-/* How to open. CREATE makes the file (its folder must exist) and fails if it is there already. */
+/* How to open. CREATE makes the file (its folder must exist) and fails if it is there already. What
+ * is opened for writing must be a regular file itself: a symbolic link is followed for reading
+ * only. */
 typedef enum td_open_mode {
     TD_OPEN_READ,   /* existing file, reading */
     TD_OPEN_CREATE, /* new file, reading and appending */
     TD_OPEN_APPEND, /* existing file, reading and appending */
 } td_open_mode;
+
+/* What a path leads to, compared with an open file. A symbolic link is another file. */
+typedef enum td_name_state {
+    TD_NAME_SAME,  /* this very file */
+    TD_NAME_GONE,  /* nothing */
+    TD_NAME_OTHER, /* another file, or no file */
+} td_name_state;
 
 typedef enum td_entry_kind { TD_ENTRY_FILE, TD_ENTRY_DIR, TD_ENTRY_OTHER } td_entry_kind;
 
@@ -52,8 +61,11 @@ typedef struct td_io_ops {
     td_result (*list)(void *ctx, const char *path, td_list_fn *fn, void *user, td_err *err);
     td_result (*sync_dir)(void *ctx, const char *path, td_err *err);
     td_result (*space)(void *ctx, const char *path, td_space *out, td_err *err);
-    td_result (*lock)(void *ctx, const char *path, const char *holder, td_lock **out, td_err *err);
-    void (*unlock)(td_lock *lock);
+    td_result (*look_at_name)(void *ctx, const char *path, td_file *file, td_name_state *out,
+                              td_err *err);
+    td_result (*lock)(td_file *file, td_err *err);
+    void (*unlock)(td_file *file);
+    td_result (*is_locked)(td_file *file, int *out, td_err *err);
 } td_io_ops;
 
 /* A table and its context; passed by value, borrowed by whoever gets it. */
@@ -66,12 +78,10 @@ typedef struct td_io {
 struct td_file {
     const td_io_ops *ops;
 };
-struct td_lock {
-    const td_io_ops *ops;
-};
 
 /* Open path. TD_E_NOTFOUND if it is not there, TD_E_INVALID if CREATE finds it there already,
- * TD_E_IO. On success *out is the caller's, for td_io_close. */
+ * TD_E_UNSUPPORTED for writing through a symbolic link, TD_E_IO. On success *out is the caller's,
+ * for td_io_close. */
 TD_MUST_USE td_result td_io_open(td_io io, const char *path, td_open_mode mode, td_file **out,
                                  td_err *err);
 
@@ -136,13 +146,48 @@ TD_MUST_USE td_result td_io_sync_dir(td_io io, const char *path, td_err *err);
 /* Room on the file system that holds path. */
 TD_MUST_USE td_result td_io_space(td_io io, const char *path, td_space *out, td_err *err);
 
-/* Take the exclusive lock of the file at path (made if missing), without waiting, and write holder
- * (one line: pid, verb, start) into it. TD_E_BUSY, with the present holder's line in the error, if
- * another process or another lock of this one has it. Ends with the process, at the latest. */
+/* Compare what path leads to now with a file that was opened by it: the name may have been removed,
+ * or given to another file. TD_E_IO. */
+TD_MUST_USE td_result td_io_look_at_name(td_io io, const char *path, td_file *file,
+                                         td_name_state *out, td_err *err);
+
+/* ---- locks ----
+ *
+ * A lock is exclusive, belongs to one td_file, and ends when that is closed, with the process at
+ * the latest. It keeps away those who ask for it, and nobody else. */
+
+/* Lock an open file itself, without waiting. The file is open for writing. TD_E_BUSY if another
+ * td_file has it locked; TD_E_UNSUPPORTED if the file system has no locks; TD_E_IO. */
+TD_MUST_USE td_result td_io_lock_file(td_file *file, td_err *err);
+
+/* Let go of the lock; the file stays open. */
+void td_io_unlock_file(td_file *file);
+
+/* The line of a lock file is at most so long, its NUL included. */
+enum { TD_HOLDER_BYTES = 256 };
+
+typedef struct td_lock_view {
+    int is_held;
+    char holder[TD_HOLDER_BYTES]; /* first line of the file; of a lock file the holder's, "" if it
+                                   * has none */
+} td_lock_view;
+
+/* See whether the file at path is locked. Writes nothing, and needs the right to read only. A file
+ * that is not there is not locked. TD_E_UNSUPPORTED for a symbolic link, and as above; TD_E_IO. */
+TD_MUST_USE td_result td_io_look_at_lock(td_io io, const char *path, td_lock_view *out,
+                                         td_err *err);
+
+/* Take the lock of the lock file at path (made if missing), without waiting, and write holder into
+ * it: one line that begins with "pid ". TD_E_BUSY, with the present holder's line in the error, if
+ * it is held. TD_E_UNSUPPORTED, with nothing written, if a symbolic link is there, or a file that
+ * holds anything but such a line. */
 TD_MUST_USE td_result td_io_lock(td_io io, const char *path, const char *holder, td_lock **out,
                                  td_err *err);
 
-/* Let go of a lock; NULL is fine. */
+/* Whether the lock still keeps others away: they look for it by its name. TD_E_IO. */
+TD_MUST_USE td_result td_io_lock_name(td_lock *lock, td_name_state *out, td_err *err);
+
+/* Take the line away and let go of the lock; NULL is fine. */
 void td_io_unlock(td_lock *lock);
 
 #endif

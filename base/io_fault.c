@@ -14,12 +14,6 @@ typedef struct fault_file {
     char *path;
 } fault_file;
 
-typedef struct fault_lock {
-    td_lock base;
-    io_fault *disk;
-    uint32_t inode;
-} fault_lock;
-
 static const td_io_ops FAULT_OPS;
 
 static fault_file *as_file(td_file *file)
@@ -80,12 +74,21 @@ static td_result fault_open(void *ctx, const char *path, td_open_mode mode, td_f
     return rc;
 }
 
+/* The caller holds the mutex. */
+static void end_lock(fault_file *file)
+{
+    inode *node = disk_inode(file->disk, file->inode);
+    if (node->locked_by == file)
+        node->locked_by = NULL;
+}
+
 static void fault_close(td_file *base)
 {
     fault_file *file = as_file(base);
     pthread_mutex_lock(&file->disk->mutex);
     TD_ASSERT(file->disk->open_count > 0);
     file->disk->open_count--;
+    end_lock(file);
     pthread_mutex_unlock(&file->disk->mutex);
     td_free(file->path);
     td_free(file);
@@ -235,83 +238,57 @@ static td_result fault_sync(td_file *base, td_err *err)
     return rc == TD_OK ? made : rc;
 }
 
-/* ---- locks ---- */
+/* ---- names and locks ---- */
 
-/* The lock file's content is the holder's line, as on a real disk. Not counted as room. */
-static td_result write_holder(io_fault *disk, uint32_t number, const char *path, const char *holder,
-                              td_err *err)
+static td_result fault_look_at_name(void *ctx, const char *path, td_file *base, td_name_state *out,
+                                    td_err *err)
 {
-    inode *node = disk_inode(disk, number);
-    td_free(node->holder);
-    node->holder = td_strdup(holder);
-    if (node->holder == NULL)
-        return disk_no_memory(err);
-    disk_change cut = {.what = IO_FAULT_CHANGE_TRUNCATE, .inode = number, .size = 0};
-    td_result rc = disk_make_change(disk, &cut, path, NULL, err);
-    disk_change line = {.what = IO_FAULT_CHANGE_APPEND, .inode = number};
-    line.bytes = td_bytes_str(holder);
-    if (rc == TD_OK && line.bytes.size > 0)
-        rc = disk_make_change(disk, &line, path, NULL, err);
-    if (rc != TD_OK) {
-        td_free(node->holder);
-        node->holder = NULL;
-    }
-    return rc;
-}
-
-static td_result find_lock(io_fault *disk, const char *path, uint32_t *out, td_err *err)
-{
-    td_result rc = disk_begin(disk, IO_FAULT_OP_LOCK, "lock", path, err);
-    if (rc != TD_OK)
-        return rc;
-    *out = disk_find(disk, path);
-    if (*out == NO_INODE)
-        return disk_create_entry(disk, path, TD_ENTRY_FILE, out, err);
-    const inode *node = disk_inode(disk, *out);
-    if (node->kind != TD_ENTRY_FILE)
-        return td_err_set_os(err, EISDIR, "cannot lock '%s'", path);
-    if (node->holder != NULL)
-        return td_err_set(err, TD_E_BUSY, "'%s' is locked by %s", path, node->holder);
-    return TD_OK;
-}
-
-static td_result fault_lock_take(void *ctx, const char *path, const char *holder, td_lock **out,
-                                 td_err *err)
-{
+    const fault_file *file = as_file(base);
     io_fault *disk = ctx;
-    fault_lock *lock = td_alloc_zero(1, sizeof *lock);
-    if (lock == NULL)
-        return disk_no_memory(err);
+    TD_ASSERT(file->disk == disk);
     pthread_mutex_lock(&disk->mutex);
-    uint32_t number = NO_INODE;
-    td_result rc = find_lock(disk, path, &number, err);
-    if (rc == TD_OK)
-        rc = write_holder(disk, number, path, holder, err);
-    if (rc == TD_OK) {
-        *lock = (fault_lock){.base = {.ops = &FAULT_OPS}, .disk = disk, .inode = number};
-        disk->open_count++;
-        *out = &lock->base;
-    }
+    td_result rc = disk_begin(disk, IO_FAULT_OP_LOOK, "look at", path, err);
+    uint32_t number = disk_find(disk, path);
+    *out = number == file->inode ? TD_NAME_SAME : number == NO_INODE ? TD_NAME_GONE : TD_NAME_OTHER;
     pthread_mutex_unlock(&disk->mutex);
-    if (rc != TD_OK)
-        td_free(lock);
     return rc;
 }
 
-static void fault_unlock(td_lock *base)
+static td_result fault_lock(td_file *base, td_err *err)
 {
-    TD_ASSERT(base->ops == &FAULT_OPS);
-    fault_lock *lock = (fault_lock *)base;
-    io_fault *disk = lock->disk;
+    fault_file *file = as_file(base);
+    io_fault *disk = file->disk;
     pthread_mutex_lock(&disk->mutex);
-    inode *node = disk_inode(disk, lock->inode);
-    TD_ASSERT(node->holder != NULL);
-    TD_ASSERT(disk->open_count > 0);
-    td_free(node->holder);
-    node->holder = NULL;
-    disk->open_count--;
+    inode *node = disk_inode(disk, file->inode);
+    td_result rc = disk_begin(disk, IO_FAULT_OP_LOCK, "lock", file->path, err);
+    if (rc == TD_OK)
+        rc = refuse_reader(file, err);
+    if (rc == TD_OK && node->locked_by != NULL && node->locked_by != file)
+        rc = td_err_set(err, TD_E_BUSY, "it is locked by another process");
+    if (rc == TD_OK)
+        node->locked_by = file;
     pthread_mutex_unlock(&disk->mutex);
-    td_free(lock);
+    return rc;
+}
+
+static void fault_unlock(td_file *base)
+{
+    fault_file *file = as_file(base);
+    pthread_mutex_lock(&file->disk->mutex);
+    end_lock(file);
+    pthread_mutex_unlock(&file->disk->mutex);
+}
+
+static td_result fault_is_locked(td_file *base, int *out, td_err *err)
+{
+    fault_file *file = as_file(base);
+    io_fault *disk = file->disk;
+    pthread_mutex_lock(&disk->mutex);
+    td_result rc = disk_begin(disk, IO_FAULT_OP_LOOK, "see the lock of", file->path, err);
+    const void *holder = disk_inode(disk, file->inode)->locked_by;
+    *out = holder != NULL && holder != file;
+    pthread_mutex_unlock(&disk->mutex);
+    return rc;
 }
 
 static const td_io_ops FAULT_OPS = {
@@ -329,8 +306,10 @@ static const td_io_ops FAULT_OPS = {
     .list = disk_list,
     .sync_dir = disk_sync_dir,
     .space = disk_space,
-    .lock = fault_lock_take,
+    .look_at_name = fault_look_at_name,
+    .lock = fault_lock,
     .unlock = fault_unlock,
+    .is_locked = fault_is_locked,
 };
 
 td_io io_fault_io(io_fault *disk)

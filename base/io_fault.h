@@ -75,6 +75,7 @@ typedef enum io_fault_op {
     IO_FAULT_OP_LIST,
     IO_FAULT_OP_SYNC_DIR,
     IO_FAULT_OP_SPACE,
+    IO_FAULT_OP_LOOK, /* at a name, or whether a file is locked */
     IO_FAULT_OP_LOCK,
     IO_FAULT_OP_COUNT, /* how many there are; for io_fault_call_count: all together */
 } io_fault_op;

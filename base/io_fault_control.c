@@ -73,7 +73,7 @@ const char *io_fault_op_name(io_fault_op op)
 {
     static const char *const NAMES[IO_FAULT_OP_COUNT] = {
         "open",   "create", "size",  "read", "append",   "overwrite", "truncate", "sync",
-        "rename", "unlink", "mkdir", "list", "sync_dir", "space",     "lock"};
+        "rename", "unlink", "mkdir", "list", "sync_dir", "space",     "look",     "lock"};
     TD_ASSERT(op < IO_FAULT_OP_COUNT);
     return NAMES[op];
 }

@@ -102,7 +102,6 @@ static void inode_free(inode *node)
     td_buf_fini(&node->durable);
     names_fini(&node->names);
     names_fini(&node->durable_names);
-    td_free(node->holder);
     td_free(node);
 }
 

@@ -49,7 +49,7 @@ typedef struct inode {
     /* A folder: the same. */
     dir_names names;
     dir_names durable_names;
-    char *holder; /* line of the lock's holder; NULL: not locked */
+    const void *locked_by; /* the open file that has it locked; NULL: none */
 } inode;
 
 /* "In folder dir, name stands for inode" (NO_INODE: for nothing). */

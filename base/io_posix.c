@@ -15,17 +15,10 @@
 #include "base/assert.h"
 #include "base/limits.h"
 
-enum { HOLDER_BYTES = 256 };
-
 typedef struct posix_file {
     td_file base;
     int fd;
 } posix_file;
-
-typedef struct posix_lock {
-    td_lock base;
-    int fd;
-} posix_lock;
 
 static const td_io_ops POSIX_OPS;
 
@@ -56,7 +49,8 @@ static int open_again(const char *path, int flags)
 }
 
 /* O_NONBLOCK so that a foreign FIFO in an archive cannot hang us; for regular files it means
- * nothing. Only those can be read at an offset. */
+ * nothing. Only those can be read at an offset. Nothing is written through a symbolic link: it may
+ * lead anywhere. */
 static td_result posix_open(void *ctx, const char *path, td_open_mode mode, td_file **out,
                             td_err *err)
 {
@@ -64,11 +58,17 @@ static td_result posix_open(void *ctx, const char *path, td_open_mode mode, td_f
     static const int FLAGS[] = {
         [TD_OPEN_READ] = O_RDONLY,
         [TD_OPEN_CREATE] = O_RDWR | O_APPEND | O_CREAT | O_EXCL,
-        [TD_OPEN_APPEND] = O_RDWR | O_APPEND,
+        [TD_OPEN_APPEND] = O_RDWR | O_APPEND | O_NOFOLLOW,
     };
     int fd = open_again(path, FLAGS[mode] | O_NONBLOCK | O_NOCTTY);
     if (fd < 0 && errno == EEXIST)
         return td_err_set(err, TD_E_INVALID, "cannot create '%s': it exists already", path);
+    if (fd < 0 && errno == ELOOP && mode == TD_OPEN_APPEND) {
+        td_result linked =
+            td_err_set(err, TD_E_UNSUPPORTED, "cannot write to '%s': it is a symbolic link", path);
+        td_err_hint(err, "put the file itself in its place");
+        return linked;
+    }
     if (fd < 0)
         return path_error(err, errno, mode == TD_OPEN_CREATE ? "create" : "open", path);
     struct stat info;
@@ -363,72 +363,64 @@ static td_result posix_space(void *ctx, const char *path, td_space *out, td_err 
     return TD_OK;
 }
 
-static td_result lock_refused(int fd, const char *path, td_err *err)
-{
-    char holder[HOLDER_BYTES];
-    ssize_t n = pread(fd, holder, sizeof holder - 1, 0);
-    holder[n < 0 ? 0 : n] = '\0';
-    holder[strcspn(holder, "\n")] = '\0';
-    return td_err_set(err, TD_E_BUSY, "'%s' is locked by %s", path,
-                      holder[0] == '\0' ? "another process" : holder);
-}
-
-/* The lock is what counts, the line is for people: on a full disk the lock is taken without it
- * (an empty file rather than the line of an earlier holder). */
-static td_result write_holder(int fd, const char *holder, td_err *err)
-{
-    char line[HOLDER_BYTES];
-    int length = snprintf(line, sizeof line - 1, "%s", holder);
-    if (length < 0 || (size_t)length >= sizeof line - 1)
-        length = (int)sizeof line - 2;
-    line[length++] = '\n';
-    TD_ASSERT((size_t)length < sizeof line);
-    if (ftruncate(fd, 0) != 0)
-        return td_err_set_os(err, errno, "cannot empty the lock file");
-    if (pwrite(fd, line, (size_t)length, 0) == length || errno == ENOSPC || errno == EDQUOT)
-        return TD_OK;
-    return td_err_set_os(err, errno, "cannot write the lock file");
-}
-
-static td_result posix_lock_take(void *ctx, const char *path, const char *holder, td_lock **out,
-                                 td_err *err)
+static td_result posix_look_at_name(void *ctx, const char *path, td_file *base, td_name_state *out,
+                                    td_err *err)
 {
     (void)ctx;
-    int fd = open_again(path, O_RDWR | O_CREAT | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0)
-        return path_error(err, errno, "open lock", path);
-    td_result rc = TD_OK;
-    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    if (fcntl(fd, F_OFD_SETLK, &whole) != 0)
-        rc = errno == EAGAIN || errno == EACCES
-                 ? lock_refused(fd, path, err)
-                 : td_err_set_os(err, errno, "cannot lock '%s'", path);
-    if (rc == TD_OK)
-        rc = write_holder(fd, holder, err);
-    posix_lock *lock = NULL;
-    if (rc == TD_OK && (lock = td_alloc_zero(1, sizeof *lock)) == NULL)
-        rc = td_err_set(err, TD_E_NOMEM, "no memory for the lock '%s'", path);
-    if (rc != TD_OK) {
-        close(fd);
-        return rc;
-    }
-    TD_ASSERT(lock != NULL);
-    lock->base.ops = &POSIX_OPS;
-    lock->fd = fd;
-    *out = &lock->base;
+    struct stat named;
+    struct stat opened;
+    if (fstat(as_file(base)->fd, &opened) != 0)
+        return td_err_set_os(err, errno, "cannot look at '%s'", path);
+    *out = TD_NAME_GONE;
+    if (lstat(path, &named) == 0)
+        *out = named.st_ino == opened.st_ino && named.st_dev == opened.st_dev ? TD_NAME_SAME
+                                                                              : TD_NAME_OTHER;
+    else if (errno != ENOENT && errno != ENOTDIR)
+        return td_err_set_os(err, errno, "cannot look at '%s'", path);
     return TD_OK;
 }
 
-static void posix_unlock(td_lock *base)
+/* Locks of an open file description: they end with the descriptor, and two of one process exclude
+ * each other. */
+static struct flock whole_file(short type)
 {
-    TD_ASSERT(base->ops == &POSIX_OPS);
-    posix_lock *lock = (posix_lock *)base;
-    /* The line would name a holder that has gone; if it stays, nobody reads it while the lock is
-     * free. */
-    if (ftruncate(lock->fd, 0) != 0)
+    return (struct flock){.l_type = type, .l_whence = SEEK_SET};
+}
+
+static td_result lock_error(int os_errno, td_err *err)
+{
+    if (os_errno == EAGAIN || os_errno == EACCES)
+        return td_err_set(err, TD_E_BUSY, "it is locked by another process");
+    if (os_errno != EINVAL && os_errno != ENOLCK && os_errno != EOPNOTSUPP && os_errno != ENOSYS)
+        return td_err_set_os(err, os_errno, "cannot lock");
+    char reason[96];
+    td_result rc = td_err_set(err, TD_E_UNSUPPORTED, "this file system has no locks: %s",
+                              strerror_r(os_errno, reason, sizeof reason));
+    td_err_hint(err, "put the archive on a local file system");
+    return rc;
+}
+
+static td_result posix_lock(td_file *base, td_err *err)
+{
+    struct flock lock = whole_file(F_WRLCK);
+    return fcntl(as_file(base)->fd, F_OFD_SETLK, &lock) == 0 ? TD_OK : lock_error(errno, err);
+}
+
+static void posix_unlock(td_file *base)
+{
+    struct flock lock = whole_file(F_UNLCK);
+    /* Nothing can be done about an error; the lock ends with the descriptor then. */
+    if (fcntl(as_file(base)->fd, F_OFD_SETLK, &lock) != 0)
         errno = 0;
-    (void)close(lock->fd); /* ends the lock; nothing to be done about an error */
-    td_free(lock);
+}
+
+static td_result posix_is_locked(td_file *base, int *out, td_err *err)
+{
+    struct flock lock = whole_file(F_WRLCK);
+    if (fcntl(as_file(base)->fd, F_OFD_GETLK, &lock) != 0)
+        return lock_error(errno, err);
+    *out = lock.l_type != F_UNLCK;
+    return TD_OK;
 }
 
 static const td_io_ops POSIX_OPS = {
@@ -446,8 +438,10 @@ static const td_io_ops POSIX_OPS = {
     .list = posix_list,
     .sync_dir = posix_sync_dir,
     .space = posix_space,
-    .lock = posix_lock_take,
+    .look_at_name = posix_look_at_name,
+    .lock = posix_lock,
     .unlock = posix_unlock,
+    .is_locked = posix_is_locked,
 };
 
 td_io io_posix(void)

@@ -124,7 +124,7 @@ static td_result use_files(td_io io, const char *dir, td_err *err)
         rc = td_io_sync_dir(io, dir, err);
     snprintf(to, sizeof to, "%s/lock", dir);
     if (rc == TD_OK)
-        rc = td_io_lock(io, to, "me", &lock, err);
+        rc = td_io_lock(io, to, "pid 7", &lock, err);
     if (rc == TD_OK)
         rc = td_io_list(io, dir, ignore_entry, NULL, err);
     td_io_unlock(lock);

@@ -202,13 +202,66 @@ static void test_locks(void **state)
     /* The next process is not kept out by one that was killed. */
     io_fault *next = io_fault_kill(disk);
     assert_int_equal(td_io_lock(io_fault_io(next), "lock", "pid 3", &second, &err), TD_OK);
-    assert_content(next, "lock", "pid 3");
+    assert_content(next, "lock", "pid 3\n");
     td_io_unlock(second);
     io_fault_close(next);
     td_io_unlock(lock);
     assert_int_equal(td_io_lock(io, "lock", "pid 2", &lock, &err), TD_OK);
     td_io_unlock(lock);
-    assert_int_equal(td_io_lock(io, "none/lock", "x", &lock, &err), TD_E_NOTFOUND);
+    assert_int_equal(td_io_lock(io, "none/lock", "pid 9", &lock, &err), TD_E_NOTFOUND);
+}
+
+/* As test_io_posix.c has it. A lock is the process's: a kill ends it, on the copy. */
+static void test_lock_of_a_file(void **state)
+{
+    io_fault *disk = *state;
+    td_io io = io_fault_io(disk);
+    td_err err = {0};
+    td_lock_view view;
+    td_file *file = make_file(disk, "a.open", "text\nmore");
+    td_file *second = open_file(disk, "a.open", TD_OPEN_APPEND);
+    td_file *reader = open_file(disk, "a.open", TD_OPEN_READ);
+    assert_int_equal(td_io_lock_file(file, &err), TD_OK);
+    assert_int_equal(td_io_lock_file(file, &err), TD_OK);
+    assert_int_equal(td_io_lock_file(second, &err), TD_E_BUSY);
+    assert_int_not_equal(td_io_lock_file(reader, &err), TD_OK);
+    assert_int_equal(td_io_rename(io, "a.open", "a", &err), TD_OK);
+    assert_int_equal(td_io_look_at_lock(io, "a.open", &view, &err), TD_OK);
+    assert_false(view.is_held);
+    assert_int_equal(td_io_look_at_lock(io, "a", &view, &err), TD_OK);
+    assert_true(view.is_held);
+    assert_string_equal(view.holder, "text");
+    io_fault *next = io_fault_kill(disk);
+    assert_int_equal(td_io_look_at_lock(io_fault_io(next), "a", &view, &err), TD_OK);
+    assert_false(view.is_held);
+    io_fault_close(next);
+    td_io_unlock_file(second); /* not its own */
+    assert_int_equal(td_io_lock_file(second, &err), TD_E_BUSY);
+    td_io_unlock_file(file);
+    assert_int_equal(td_io_lock_file(second, &err), TD_OK);
+    td_io_close(second);
+    assert_int_equal(td_io_lock_file(file, &err), TD_OK);
+    td_io_close(file);
+    td_io_close(reader);
+}
+
+static void test_names_of_open_files(void **state)
+{
+    io_fault *disk = *state;
+    td_io io = io_fault_io(disk);
+    td_name_state named = TD_NAME_GONE;
+    td_file *file = make_file(disk, "a", "x");
+    assert_int_equal(td_io_look_at_name(io, "a", file, &named, NULL), TD_OK);
+    assert_int_equal(named, TD_NAME_SAME);
+    assert_int_equal(td_io_look_at_name(io, "none", file, &named, NULL), TD_OK);
+    assert_int_equal(named, TD_NAME_GONE);
+    assert_int_equal(td_io_look_at_name(io, "a/b", file, &named, NULL), TD_OK);
+    assert_int_equal(named, TD_NAME_GONE);
+    assert_int_equal(td_io_unlink(io, "a", NULL), TD_OK);
+    td_io_close(make_file(disk, "a", "x"));
+    assert_int_equal(td_io_look_at_name(io, "a", file, &named, NULL), TD_OK);
+    assert_int_equal(named, TD_NAME_OTHER);
+    td_io_close(file);
 }
 
 /* ---- power cuts ---- */
@@ -537,6 +590,8 @@ int main(void)
         ON_DISK(test_names),
         ON_DISK(test_open_files_survive_their_names),
         ON_DISK(test_locks),
+        ON_DISK(test_lock_of_a_file),
+        ON_DISK(test_names_of_open_files),
         ON_DISK(test_cut_keeps_what_was_synced),
         ON_DISK(test_cut_needs_sync_dir),
         ON_DISK(test_cut_and_folders),

@@ -57,18 +57,20 @@ static void assert_after_worst_cut(io_fault *disk, const char *path, const char 
 static td_result scenario(td_io io, td_err *err)
 {
     td_file *file = NULL;
-    td_lock *lock = NULL;
+    td_name_state state;
     td_space space;
     uint64_t size;
     char byte;
     size_t got;
     td_result rc = td_io_mkdir(io, "d", err);
     if (rc == TD_OK)
-        rc = td_io_lock(io, "d/lock", "me", &lock, err);
-    if (rc == TD_OK)
         rc = td_io_space(io, "d", &space, err);
     if (rc == TD_OK)
         rc = td_io_open(io, "d/x.open", TD_OPEN_CREATE, &file, err);
+    if (rc == TD_OK)
+        rc = td_io_lock_file(file, err);
+    if (rc == TD_OK)
+        rc = td_io_look_at_name(io, "d/x.open", file, &state, err);
     if (rc == TD_OK)
         rc = td_io_append(file, "abcd", 4, err);
     if (rc == TD_OK)
@@ -86,11 +88,10 @@ static td_result scenario(td_io io, td_err *err)
     if (rc == TD_OK)
         rc = td_io_unlink(io, "d/x", err);
     td_io_close(file);
-    td_io_unlock(lock);
     return rc;
 }
 
-enum { SCENARIO_CALLS = 12, SCENARIO_SPACE_CALLS = 4 /* mkdir, create, append, rename */ };
+enum { SCENARIO_CALLS = 13, SCENARIO_SPACE_CALLS = 4 /* mkdir, create, append, rename */ };
 
 static void test_sweep(void **state)
 {

@@ -212,7 +212,7 @@ static void test_lock(void **state)
     /* Another process. */
     pid_t child = fork();
     if (child == 0) {
-        td_result rc = td_io_lock(io, "lock", "child", &second, &err);
+        td_result rc = td_io_lock(io, "lock", "pid 8", &second, &err);
         _exit(rc == TD_E_BUSY && strstr(err.text, "pid 12") != NULL ? 0 : 1);
     }
     int status = 0;
@@ -222,7 +222,7 @@ static void test_lock(void **state)
     assert_int_equal(td_io_lock(io, "lock", "pid 13", &second, &err), TD_OK);
     td_io_unlock(second);
     td_io_unlock(NULL);
-    assert_int_equal(td_io_lock(io, "none/lock", "x", &lock, &err), TD_E_NOTFOUND);
+    assert_int_equal(td_io_lock(io, "none/lock", "pid 9", &lock, &err), TD_E_NOTFOUND);
     assert_null(lock);
 }
 
@@ -236,7 +236,8 @@ static void test_lock_of_a_killed_process(void **state)
     pid_t child = fork();
     if (child == 0) {
         td_lock *lock = NULL;
-        char ok = td_io_lock(io, "lock", "a much longer line of the child", &lock, NULL) == TD_OK;
+        char ok =
+            td_io_lock(io, "lock", "pid 8, a much longer line of the child", &lock, NULL) == TD_OK;
         if (write(pipe_fd[1], &ok, 1) != 1)
             _exit(1);
         pause();
@@ -247,17 +248,182 @@ static void test_lock_of_a_killed_process(void **state)
     assert_int_equal(ok, 1);
     td_lock *lock = NULL;
     td_err err = {0};
-    assert_int_equal(td_io_lock(io, "lock", "me", &lock, &err), TD_E_BUSY);
-    assert_non_null(strstr(err.text, "a much longer line of the child"));
+    assert_int_equal(td_io_lock(io, "lock", "pid 7", &lock, &err), TD_E_BUSY);
+    assert_non_null(strstr(err.text, "pid 8, a much longer line of the child"));
     kill(child, SIGKILL);
     assert_int_equal(waitpid(child, NULL, 0), child);
-    assert_int_equal(td_io_lock(io, "lock", "me", &lock, &err), TD_OK);
+    assert_int_equal(td_io_lock(io, "lock", "pid 7", &lock, &err), TD_OK);
     td_lock *second = NULL;
-    assert_int_equal(td_io_lock(io, "lock", "x", &second, &err), TD_E_BUSY);
-    assert_string_equal(err.text, "'lock' is locked by me");
+    assert_int_equal(td_io_lock(io, "lock", "pid 9", &second, &err), TD_E_BUSY);
+    assert_string_equal(err.text, "'lock' is locked by pid 7");
     td_io_unlock(lock);
     close(pipe_fd[0]);
     close(pipe_fd[1]);
+}
+
+/* The lock of an open file keeps other descriptors away, of this process and of others, until it is
+ * let go or closed, also under another name; seeing it takes a descriptor for reading only. */
+static void test_lock_of_a_file(void **state)
+{
+    (void)state;
+    td_io io = io_posix();
+    td_err err = {0};
+    td_lock_view view;
+    td_file *second = NULL;
+    td_file *reader = NULL;
+    td_file *file = make_file("a.open", "text\nmore");
+    assert_int_equal(td_io_lock_file(file, &err), TD_OK);
+    assert_int_equal(td_io_lock_file(file, &err), TD_OK); /* it is its own */
+    assert_int_equal(td_io_open(io, "a.open", TD_OPEN_APPEND, &second, &err), TD_OK);
+    assert_int_equal(td_io_lock_file(second, &err), TD_E_BUSY);
+    assert_int_equal(td_io_look_at_lock(io, "a.open", &view, &err), TD_OK);
+    assert_true(view.is_held);
+    assert_string_equal(view.holder, "text");
+    assert_int_equal(td_io_rename(io, "a.open", "a", &err), TD_OK);
+    assert_int_equal(td_io_look_at_lock(io, "a.open", &view, &err), TD_OK);
+    assert_false(view.is_held);
+    assert_int_equal(td_io_look_at_lock(io, "a", &view, &err), TD_OK);
+    assert_true(view.is_held);
+    pid_t child = fork();
+    if (child == 0) {
+        td_file *own = NULL;
+        td_result rc = td_io_open(io, "a", TD_OPEN_APPEND, &own, &err);
+        _exit(rc == TD_OK && td_io_lock_file(own, &err) == TD_E_BUSY ? 0 : 1);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    td_io_unlock_file(file);
+    assert_int_equal(td_io_lock_file(second, &err), TD_OK);
+    assert_int_equal(td_io_lock_file(file, &err), TD_E_BUSY);
+    td_io_close(second);
+    assert_int_equal(td_io_lock_file(file, &err), TD_OK);
+    td_io_close(file);
+    assert_int_equal(td_io_look_at_lock(io, "a", &view, &err), TD_OK);
+    assert_false(view.is_held);
+    assert_int_equal(td_io_open(io, "a", TD_OPEN_READ, &reader, &err), TD_OK);
+    assert_int_equal(td_io_lock_file(reader, &err), TD_E_IO);
+    td_io_close(reader);
+}
+
+static td_name_state name_state(const char *path, td_file *file)
+{
+    td_name_state state = TD_NAME_GONE;
+    assert_int_equal(td_io_look_at_name(io_posix(), path, file, &state, NULL), TD_OK);
+    return state;
+}
+
+static void test_names_of_open_files(void **state)
+{
+    (void)state;
+    td_file *file = make_file("a", "x");
+    assert_int_equal(name_state("a", file), TD_NAME_SAME);
+    assert_int_equal(name_state("none", file), TD_NAME_GONE);
+    assert_int_equal(name_state("a/b", file), TD_NAME_GONE);
+    assert_int_equal(name_state(".", file), TD_NAME_OTHER);
+    assert_int_equal(rename("a", "b"), 0);
+    assert_int_equal(name_state("a", file), TD_NAME_GONE);
+    assert_int_equal(symlink("b", "a"), 0);
+    assert_int_equal(name_state("a", file), TD_NAME_OTHER);
+    assert_int_equal(unlink("b"), 0);
+    td_io_close(make_file("b", "x"));
+    assert_int_equal(name_state("b", file), TD_NAME_OTHER);
+    td_io_close(file);
+}
+
+/* Whatever is in a lock's place: it is written over only if it is empty or an earlier line. */
+static void test_locks_spare_other_files(void **state)
+{
+    (void)state;
+    td_io io = io_posix();
+    static const struct {
+        const char *text;
+        size_t size;
+        td_result rc;
+    } ROWS[] = {
+        {"", 0, TD_OK},
+        {"pid 1, record, since noon\n", 26, TD_OK},
+        {"pid 1, rec", 10, TD_OK},      /* torn */
+        {"\0\0\0\0\0\0\0\0", 8, TD_OK}, /* after a power cut */
+        {"pid", 3, TD_E_UNSUPPORTED},
+        {"secret\n", 7, TD_E_UNSUPPORTED},
+        {"\0\0x", 3, TD_E_UNSUPPORTED},
+    };
+    char large[TD_HOLDER_BYTES];
+    memset(large, '\0', sizeof large);
+    for (size_t i = 0; i <= sizeof ROWS / sizeof ROWS[0]; i++) {
+        int is_large = i == sizeof ROWS / sizeof ROWS[0];
+        const char *text = is_large ? large : ROWS[i].text;
+        size_t size = is_large ? sizeof large : ROWS[i].size;
+        td_result want = is_large ? TD_E_UNSUPPORTED : ROWS[i].rc;
+        td_lock *lock = NULL;
+        td_err err = {0};
+        FILE *made = fopen("lock", "w");
+        assert_non_null(made);
+        assert_int_equal(fwrite(text, 1, size, made), size);
+        assert_int_equal(fclose(made), 0);
+        assert_int_equal(td_io_lock(io, "lock", "pid 7", &lock, &err), want);
+        td_io_unlock(lock);
+        uint64_t after = 0;
+        td_file *file = NULL;
+        assert_int_equal(td_io_open(io, "lock", TD_OPEN_READ, &file, &err), TD_OK);
+        assert_int_equal(td_io_size(file, &after, &err), TD_OK);
+        td_io_close(file);
+        assert_int_equal(after, want == TD_OK ? 0 : size);
+        if (want != TD_OK)
+            assert_string_not_equal(err.hint, "");
+    }
+}
+
+static void test_nothing_is_written_through_links(void **state)
+{
+    (void)state;
+    td_io io = io_posix();
+    td_err err = {0};
+    td_lock *lock = NULL;
+    td_file *file = NULL;
+    td_lock_view view;
+    td_io_close(make_file("victim", ""));
+    assert_int_equal(symlink("victim", "lock"), 0);
+    assert_int_equal(symlink("none", "dangling"), 0);
+    assert_int_equal(mkfifo("fifo", 0600), 0);
+    assert_int_equal(td_io_lock(io, "lock", "pid 7", &lock, &err), TD_E_UNSUPPORTED);
+    assert_non_null(strstr(err.text, "symbolic link"));
+    assert_int_equal(td_io_lock(io, "dangling", "pid 7", &lock, &err), TD_E_UNSUPPORTED);
+    assert_int_equal(access("none", F_OK), -1);
+    assert_int_equal(td_io_lock(io, "fifo", "pid 7", &lock, &err), TD_E_INVALID);
+    assert_int_equal(td_io_look_at_lock(io, "lock", &view, &err), TD_E_UNSUPPORTED);
+    assert_int_equal(td_io_look_at_lock(io, "none", &view, &err), TD_OK);
+    assert_false(view.is_held);
+    assert_int_equal(td_io_open(io, "lock", TD_OPEN_APPEND, &file, &err), TD_E_UNSUPPORTED);
+    assert_int_equal(td_io_open(io, "lock", TD_OPEN_CREATE, &file, &err), TD_E_INVALID);
+    assert_int_equal(td_io_open(io, "lock", TD_OPEN_READ, &file, &err), TD_OK);
+    td_io_close(file);
+}
+
+/* Those who come later look for it by its name. */
+static void test_lock_that_lost_its_name(void **state)
+{
+    (void)state;
+    td_io io = io_posix();
+    td_lock *first = NULL;
+    td_lock *second = NULL;
+    td_name_state named = TD_NAME_GONE;
+    assert_int_equal(td_io_lock(io, "lock", "pid 7", &first, NULL), TD_OK);
+    assert_int_equal(td_io_lock_name(first, &named, NULL), TD_OK);
+    assert_int_equal(named, TD_NAME_SAME);
+    assert_int_equal(unlink("lock"), 0);
+    assert_int_equal(td_io_lock_name(first, &named, NULL), TD_OK);
+    assert_int_equal(named, TD_NAME_GONE);
+    assert_int_equal(td_io_lock(io, "lock", "pid 8", &second, NULL), TD_OK);
+    assert_int_equal(td_io_lock_name(first, &named, NULL), TD_OK);
+    assert_int_equal(named, TD_NAME_OTHER);
+    td_io_unlock(first);
+    td_lock_view view;
+    assert_int_equal(td_io_look_at_lock(io, "lock", &view, NULL), TD_OK);
+    assert_true(view.is_held);
+    assert_string_equal(view.holder, "pid 8");
+    td_io_unlock(second);
 }
 
 static void test_no_descriptor_stays(void **state)
@@ -269,9 +435,9 @@ static void test_no_descriptor_stays(void **state)
     td_file *file = make_file("a", "x");
     assert_int_equal(fcntl(before, F_GETFD), FD_CLOEXEC);
     td_lock *lock = NULL;
-    assert_int_equal(td_io_lock(io, "lock", "me", &lock, NULL), TD_OK);
+    assert_int_equal(td_io_lock(io, "lock", "pid 7", &lock, NULL), TD_OK);
     td_lock *second = NULL;
-    assert_int_equal(td_io_lock(io, "lock", "me", &second, NULL), TD_E_BUSY);
+    assert_int_equal(td_io_lock(io, "lock", "pid 7", &second, NULL), TD_E_BUSY);
     td_file *refused = NULL;
     assert_int_equal(td_io_open(io, ".", TD_OPEN_READ, &refused, NULL), TD_E_INVALID);
     assert_int_equal(td_io_sync_dir(io, ".", NULL), TD_OK);
@@ -293,6 +459,11 @@ int main(void)
         IN_FOLDER(test_list),
         IN_FOLDER(test_lock),
         IN_FOLDER(test_lock_of_a_killed_process),
+        IN_FOLDER(test_lock_of_a_file),
+        IN_FOLDER(test_names_of_open_files),
+        IN_FOLDER(test_locks_spare_other_files),
+        IN_FOLDER(test_nothing_is_written_through_links),
+        IN_FOLDER(test_lock_that_lost_its_name),
         IN_FOLDER(test_no_descriptor_stays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
