@@ -106,7 +106,7 @@ TESTS_book := tests/book/test_book.c tests/book/test_continuity.c tests/book/tes
 TESTS_book += tests/book/test_audit.c
 
 TESTS_format := tests/format/test_name_index.c tests/format/test_chunk_builder.c tests/format/test_interop.c tests/format/test_mcap.c tests/format/test_recover.c tests/format/test_segment.c tests/format/test_segment_verify.c
-TESTS_format += tests/format/test_archive.c tests/format/test_archive_writer.c tests/format/test_archive_writer_faults.c tests/format/test_catalog.c \
+TESTS_format += tests/format/test_archive.c tests/format/test_archive_writer.c tests/format/test_archive_writer_faults.c tests/format/test_meddling.c tests/format/test_catalog.c \
                 tests/format/test_gap.c tests/format/test_session_spans.c tests/format/test_journal.c tests/format/test_archive_recover.c \
                 tests/format/test_verify.c tests/format/test_verify_damage.c tests/format/test_verify_catalog.c tests/format/test_verify_counters.c tests/format/test_prune.c tests/format/test_prune_faults.c tests/format/test_archive_plan.c
 

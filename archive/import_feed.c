@@ -106,6 +106,8 @@ static td_result write_chunk(import_feed *f, td_err *err)
         return TD_OK;
     if (rc == TD_OK)
         rc = archive_writer_put(f->options.writer, f->index, f->chunk, f->gaps, f->gap_count, err);
+    if (rc == TD_OK)
+        rc = archive_writer_check_lock(f->options.writer, err);
     if (rc != TD_OK)
         return td_err_add(err, rc, "feed %s", f->options.name);
     f->gap_count = 0;

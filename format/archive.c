@@ -1,7 +1,7 @@
 #include "format/archive.h"
 
-#include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -12,10 +12,11 @@
 
 #define LOCK_FILE     "lock"
 #define MAINTAIN_FILE "maintain.lock"
-/* What stands in a holder line in front of its session, and as the verb of one who only looks
- * whether anybody appends. */
+/* The parts of a holder line; the verb of one that keeps appenders away for a moment only. */
+#define HOLDER_PID     "pid "
+#define HOLDER_SINCE   ", since "
 #define HOLDER_SESSION ", session "
-#define HOLDER_PROBE   ", look, "
+#define VERB_LOOK      "look"
 
 enum {
     HOLDER_BYTES = 160,
@@ -102,48 +103,99 @@ static void holder_line(const archive *a, const char *verb, char out[HOLDER_BYTE
     td_time_format(clock_wall_ns(a->clock), since);
     since[strlen("2026-11-20T06:00:00")] = '\0'; /* whole seconds are enough for people */
     int has_session = a->session[0] != '\0';
-    (void)snprintf(out, HOLDER_BYTES, "pid %ld, %.40s, since %sZ%s%s", (long)getpid(), verb, since,
-                   has_session ? HOLDER_SESSION : "", a->session);
+    (void)snprintf(out, HOLDER_BYTES, HOLDER_PID "%ld, %.40s" HOLDER_SINCE "%sZ%s%s",
+                   (long)getpid(), verb, since, has_session ? HOLDER_SESSION : "", a->session);
+}
+
+/* The session at the end of a line, "" if there is none. */
+static void read_session(const char *at, char out[SESSION_ID_BYTES])
+{
+    size_t prefix = strlen(HOLDER_SESSION);
+    size_t length = strlen(at);
+    const char *id = length < prefix ? NULL : at + length - (SESSION_ID_BYTES - 1);
+    out[0] = '\0';
+    if (length < prefix + SESSION_ID_BYTES - 1 ||
+        strncmp(id - prefix, HOLDER_SESSION, prefix) != 0 ||
+        strspn(id, "0123456789abcdef") != SESSION_ID_BYTES - 1)
+        return;
+    (void)snprintf(out, SESSION_ID_BYTES, "%s", id);
+}
+
+void archive_holder_read(const td_lock_view *view, archive_holder *out)
+{
+    char *verb = NULL;
+    *out = (archive_holder){.is_held = view->is_held != 0};
+    if (!view->is_held || strncmp(view->holder, HOLDER_PID, strlen(HOLDER_PID)) != 0)
+        return;
+    unsigned long long pid = strtoull(view->holder + strlen(HOLDER_PID), &verb, 10);
+    if (strncmp(verb, ", ", 2) != 0)
+        return;
+    verb += 2;
+    size_t verb_length = strcspn(verb, ",");
+    if (verb_length >= sizeof out->verb ||
+        strncmp(verb + verb_length, HOLDER_SINCE, strlen(HOLDER_SINCE)) != 0)
+        return;
+    out->pid = pid;
+    (void)snprintf(out->verb, sizeof out->verb, "%.*s", (int)verb_length, verb);
+    read_session(verb + verb_length, out->session);
+}
+
+static td_result look_at_holder(const archive *a, const char *file, archive_holder *out,
+                                td_err *err)
+{
+    char path[LIMIT_PATH_BYTES];
+    td_lock_view view;
+    *out = (archive_holder){0};
+    td_result rc = archive_join(a, file, path, err);
+    if (rc == TD_OK)
+        rc = td_io_look_at_lock(a->io, path, &view, err);
+    if (rc == TD_OK)
+        archive_holder_read(&view, out);
+    return rc;
+}
+
+static int holds_for_a_moment(const archive_holder *holder)
+{
+    return strcmp(holder->verb, VERB_LOOK) == 0;
+}
+
+static int holds_at_all(const archive_holder *holder)
+{
+    return holder->is_held;
 }
 
 /* Take a lock; one that is_momentary says is held for a moment only is waited for. */
 static td_result take_lock(const archive *a, const char *file, const char *verb,
-                           int (*is_momentary)(const td_err *busy), td_lock **out, td_err *err)
+                           int (*is_momentary)(const archive_holder *holder), td_lock **out,
+                           td_err *err)
 {
     char path[LIMIT_PATH_BYTES];
-    td_err own = {0};
+    char line[HOLDER_BYTES];
     td_result rc = archive_join(a, file, path, err);
     if (rc != TD_OK)
         return rc;
-    char holder[HOLDER_BYTES];
-    holder_line(a, verb, holder);
-    td_err *seen = err == NULL ? &own : err;
+    holder_line(a, verb, line);
     for (unsigned attempt = 0;; attempt++) {
-        td_err_clear(seen);
-        rc = td_io_lock(a->io, path, holder, out, seen);
-        if (rc != TD_E_BUSY || attempt == RETRY_COUNT_MAX || !is_momentary(seen))
+        archive_holder holder;
+        td_err_clear(err);
+        rc = td_io_lock(a->io, path, line, out, err);
+        if (rc != TD_E_BUSY || attempt == RETRY_COUNT_MAX)
+            return rc;
+        /* Free by now: it was held for a moment, too. */
+        if (look_at_holder(a, file, &holder, NULL) == TD_OK && holder.is_held &&
+            !is_momentary(&holder))
             return rc;
         clock_sleep_until(a->clock, clock_mono_ns(a->clock) + RETRY_PAUSE_NS);
     }
-}
-
-static int held_by_probe(const td_err *busy)
-{
-    return strstr(busy->text, HOLDER_PROBE) != NULL;
-}
-
-static int held_at_all(const td_err *busy)
-{
-    return busy->code == TD_E_BUSY;
 }
 
 static td_result lock_for_mode(archive *a, td_err *err)
 {
     td_result rc = TD_OK;
     if (a->mode == ARCHIVE_APPEND)
-        rc = take_lock(a, LOCK_FILE, a->verb, held_by_probe, &a->lock, err);
+        rc = take_lock(a, LOCK_FILE, a->verb, holds_for_a_moment, &a->lock, err);
     else if (a->mode == ARCHIVE_MAINTAIN)
-        rc = take_lock(a, MAINTAIN_FILE, a->verb, held_by_probe, &a->lock, err);
+        rc = take_lock(a, MAINTAIN_FILE, a->verb, holds_for_a_moment, &a->lock, err);
     if (rc == TD_E_BUSY) {
         rc = td_err_add(err, rc, "archive '%s' is in use", a->path);
         td_err_hint(err, "wait for it to end, or give another archive with -a");
@@ -153,42 +205,11 @@ static td_result lock_for_mode(archive *a, td_err *err)
     return rc;
 }
 
-static int has_file(const archive *a, const char *path)
-{
-    td_file *file = NULL;
-    td_result rc = td_io_open(a->io, path, TD_OPEN_READ, &file, NULL);
-    td_io_close(file);
-    return rc != TD_E_NOTFOUND;
-}
-
-/* The session in a holder line, "?" if there is none that can be read. */
-static void read_holder_session(const char *holder, char out[SESSION_ID_BYTES])
-{
-    const char *at = strstr(holder, HOLDER_SESSION);
-    size_t length = 0;
-    if (at != NULL) {
-        at += strlen(HOLDER_SESSION);
-        while (length < SESSION_ID_BYTES - 1 && isxdigit((unsigned char)at[length]))
-            length++;
-    }
-    (void)snprintf(out, SESSION_ID_BYTES, "%.8s", length == SESSION_ID_BYTES - 1 ? at : "?");
-}
-
-/* A reader that may not lock looks at what stands in the lock file: a holder that ended well took
- * its line away. A killed one did not, and counts as live here; nothing but words depends on it. */
-static void guess_live_session(const archive *a, const char *path, char out[SESSION_ID_BYTES])
-{
-    char holder[HOLDER_BYTES] = {0};
-    size_t got = 0;
-    td_file *file = NULL;
-    if (td_io_open(a->io, path, TD_OPEN_READ, &file, NULL) == TD_OK &&
-        td_io_read_at(file, 0, holder, sizeof holder - 1, &got, NULL) == TD_OK && got > 0)
-        read_holder_session(holder, out);
-    td_io_close(file);
-}
-
 td_result archive_live_session(archive *a, char out[SESSION_ID_BYTES], td_err *err)
 {
+    archive_holder holder;
+    td_err cause;
+    td_err_clear(&cause);
     out[0] = '\0';
     if (a->is_single_file)
         return TD_OK;
@@ -196,26 +217,30 @@ td_result archive_live_session(archive *a, char out[SESSION_ID_BYTES], td_err *e
         memcpy(out, a->session, SESSION_ID_BYTES);
         return TD_OK;
     }
-    char path[LIMIT_PATH_BYTES];
-    char holder[HOLDER_BYTES];
-    td_lock *probe = NULL;
-    td_err busy;
-    td_err_clear(&busy);
-    td_result rc = archive_join(a, LOCK_FILE, path, err);
-    if (rc != TD_OK || !has_file(a, path))
-        return rc; /* no lock file: nobody ever appended, and looking must not make one */
-    holder_line(a, "look", holder);
-    rc = td_io_lock(a->io, path, holder, &probe, &busy);
-    td_io_unlock(probe);
-    if (rc == TD_OK)
+    td_result rc = look_at_holder(a, LOCK_FILE, &holder, &cause);
+    if (rc == TD_OK && holder.is_held)
+        (void)snprintf(out, SESSION_ID_BYTES, "%s",
+                       holder.session[0] == '\0' ? "?" : holder.session);
+    /* For a reader nothing but words depends on it. */
+    if (rc == TD_OK || a->mode == ARCHIVE_READ)
         return TD_OK;
-    if (rc == TD_E_BUSY)
-        read_holder_session(busy.text, out);
-    else if (a->mode == ARCHIVE_READ)
-        guess_live_session(a, path, out);
-    else
-        return td_err_set(err, rc, "cannot see who appends to '%s': %s", a->path, busy.text);
-    return TD_OK;
+    return td_err_set(err, rc, "cannot see who appends to '%s': %s", a->path, cause.text);
+}
+
+td_result archive_check_lock(const archive *a, td_err *err)
+{
+    td_name_state state = TD_NAME_GONE;
+    TD_ASSERT(a->mode == ARCHIVE_APPEND);
+    td_result rc = td_io_lock_name(a->lock, &state, err);
+    if (rc != TD_OK || state == TD_NAME_SAME)
+        return rc;
+    rc = td_err_set(err, TD_E_BUSY,
+                    "archive '%s' is no longer kept for this session: its file 'lock' was %s; %s "
+                    "ends, what was received is recorded",
+                    a->path, state == TD_NAME_GONE ? "removed" : "replaced", a->verb);
+    td_err_hint(err, "start again; locks end by themselves: never remove '%s/" LOCK_FILE "'",
+                a->path);
+    return rc;
 }
 
 td_result archive_hold_appenders(archive *a, td_lock **out, td_err *err)
@@ -229,7 +254,7 @@ td_result archive_hold_appenders(archive *a, td_lock **out, td_err *err)
     td_result rc = archive_join(a, LOCK_FILE, path, err);
     if (rc != TD_OK)
         return rc;
-    holder_line(a, "look", holder);
+    holder_line(a, VERB_LOOK, holder);
     rc = td_io_lock(a->io, path, holder, out, &busy);
     if (rc == TD_OK || rc == TD_E_BUSY)
         return TD_OK;
@@ -242,7 +267,7 @@ td_result archive_lock_maintain(archive *a, td_lock **out, td_err *err)
     *out = NULL;
     if (a->mode == ARCHIVE_MAINTAIN)
         return TD_OK;
-    return take_lock(a, MAINTAIN_FILE, a->verb, held_at_all, out, err);
+    return take_lock(a, MAINTAIN_FILE, a->verb, holds_at_all, out, err);
 }
 
 /* ---- opening ---- */

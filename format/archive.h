@@ -107,6 +107,7 @@ typedef struct archive_segment {
     char *path; /* below the archive, with ".open" where it has it; a single file: its name */
     segment_name name;
     uint64_t size_bytes;
+    uint8_t is_locked; /* 1: an open one whose writer, or recovery, is at work */
 } archive_segment;
 
 /* Why a file is passed over. */
@@ -141,11 +142,33 @@ void archive_listing_fini(archive_listing *listing);
 
 /* ---- who else is here ---- */
 
-/* The session that an appender is running now: *out is its id, or "" if nobody appends. "?" if
- * there is an appender that has not said yet. For maintainers: list open segments first, ask then.
- */
+/* Whose line stands in a lock file. */
+typedef struct archive_holder {
+    uint8_t is_held;
+    uint64_t pid; /* 0: the line cannot be read; verb and session are empty then */
+    char verb[LIMIT_NAME_BYTES];
+    char session[SESSION_ID_BYTES]; /* "" for one that is no appender */
+} archive_holder;
+
+/* Read what a lock file says of its holder. Only words of the form that a holder writes count. */
+void archive_holder_read(const td_lock_view *view, archive_holder *out);
+
+/* The session that an appender is running now: *out is its id, or "" if no appender holds the lock.
+ * "?" if there is one whose line cannot be read. Nothing is written. For maintainers: list open
+ * segments first, ask then. */
 TD_MUST_USE td_result archive_live_session(archive *archive, char out[SESSION_ID_BYTES],
                                            td_err *err);
+
+/* 1 if the open segment is at work: its file is locked, or it is of the session live, as
+ * archive_live_session gave it. */
+int archive_segment_is_live(const archive_segment *segment, const char *live);
+
+/* 1 if the session is at work: it is live, or has a segment that is. */
+int archive_session_is_live(const archive_listing *listing, const char *live, const char *session);
+
+/* Whether an appender still keeps others away. TD_E_BUSY if its lock file was removed or replaced:
+ * another appender may begin any moment. TD_E_IO. */
+TD_MUST_USE td_result archive_check_lock(const archive *archive, td_err *err);
 
 /* Keep appenders from beginning for a moment, if none is at work: *out is the lock, for
  * td_io_unlock, and they wait up to a second for it. NULL if one is at work. For maintainers. */

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/buf.h"
+#include "format/ledger.h"
 #include "format/segment_index.h"
 #include "format/segment_writer.h"
 
@@ -83,6 +84,57 @@ static td_result check_alive(const writer_feed *f, td_err *err)
     if (f->stage != STAGE_DEAD)
         return TD_OK;
     return td_err_set(err, TD_E_IO, "feed '%s': writing failed before", f->name);
+}
+
+/* ---- segments that another program took away ---- */
+
+static td_result journal_corrupt(const writer_feed *f, uint64_t chunks)
+{
+    char number[24];
+    const journal_field fields[] = {
+        journal_text("segment", f->path),
+        journal_text("feed", f->name),
+        journal_text("session", archive_session(f->origin.archive)),
+        journal_u64("chunks", chunks, number),
+    };
+    return journal_append(f->origin.journal, JOURNAL_CORRUPT, fields,
+                          sizeof fields / sizeof fields[0], NULL);
+}
+
+/* A row of the ledger from the segment's first frame on; the next session ends it. */
+static td_result open_gap(const writer_feed *f, const chain_conn *conn, uint64_t from_ns)
+{
+    const gap_row row = {.reason = GAP_CORRUPT,
+                         .feed = f->name,
+                         .line = conn->line,
+                         .shard = conn->shard,
+                         .conn = conn->conn,
+                         .topic = "",
+                         .symbol = "",
+                         .from_ns = from_ns,
+                         .to_ns = GAP_OPEN,
+                         .frames_lost = GAP_FRAMES_UNKNOWN,
+                         .covered_by = "",
+                         .cause = "segment removed or changed by another program",
+                         .detail = f->path};
+    return ledger_write_gap(f->origin.journal, &row, NULL);
+}
+
+/* What was announced in this segment may be lost, through no fault of ours: journal and ledger say
+ * so, the ledger for each slot of the chunk, which is not announced. */
+static void journal_lost(const writer_feed *f, const sealed_chunk *chunk)
+{
+    segment_totals totals = segment_writer_totals(f->writer);
+    const chain_conn no_slot = {0};
+    TD_ASSERT(totals.chunk_count > 0 && totals.first_ns != 0);
+    td_result rc = journal_corrupt(f, totals.chunk_count - 1);
+    for (uint32_t i = 0; i < chunk->conn_count && rc == TD_OK; i++)
+        rc = open_gap(f, &chunk->conns[i], totals.first_ns);
+    if (rc == TD_OK && chunk->conn_count == 0)
+        rc = open_gap(f, &no_slot, totals.first_ns);
+    if (rc != TD_OK)
+        td_log_say(archive_log(f->origin.archive), TD_LOG_WARNING,
+                   "%s: the journal cannot say that it is lost: %s", f->shown, td_result_name(rc));
 }
 
 /* ---- the end of a segment ---- */
@@ -262,11 +314,15 @@ td_result writer_feed_put(writer_feed *f, sealed_chunk *chunk, td_err *err)
         return judge(f, td_err_add(err, rc, "segment %s", f->shown));
     rc = segment_writer_sync(f->writer, err);
     if (rc == TD_OK)
+        rc = journal_check_place(f->origin.journal, err);
+    else if (rc == TD_E_NOTFOUND)
+        journal_lost(f, chunk);
+    if (rc == TD_OK)
         return TD_OK;
     /* A full disk that shows itself only now is no promise that trying again would help: the pages
      * may be gone. */
     f->stage = STAGE_DEAD;
-    (void)td_err_add(err, rc, "segment %s", f->shown);
+    (void)td_err_add(err, rc, "feed '%s'", f->name);
     if (err != NULL)
         err->code = TD_E_IO;
     return TD_E_IO;

@@ -108,6 +108,18 @@ static td_result add_unreadable(walk *w, const char *path, const td_err *why, td
     return rc;
 }
 
+/* What cannot be seen counts as not locked: whoever wants to write takes the lock itself. */
+static td_result look_at_lock(walk *w, archive_segment *segment, td_err *err)
+{
+    char path[LIMIT_PATH_BYTES];
+    td_lock_view view;
+    td_result rc = archive_join(w->archive, segment->path, path, err);
+    if (rc == TD_OK)
+        rc = td_io_look_at_lock(archive_io(w->archive), path, &view, NULL);
+    segment->is_locked = rc == TD_OK && view.is_held;
+    return rc == TD_E_NOMEM ? td_err_set(err, rc, "no memory to look at %s", segment->path) : TD_OK;
+}
+
 static td_result add_segment(walk *w, const char *path, const segment_name *name, uint64_t size,
                              td_err *err)
 {
@@ -124,7 +136,7 @@ static td_result add_segment(walk *w, const char *path, const segment_name *name
     if (row.path == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a name");
     out->segments[out->segment_count++] = row;
-    return TD_OK;
+    return name->is_open ? look_at_lock(w, &out->segments[out->segment_count - 1], err) : TD_OK;
 }
 
 static td_result file_size(archive *a, const char *relative, uint64_t *size, td_err *err)
@@ -345,4 +357,26 @@ void archive_listing_fini(archive_listing *listing)
     td_free(listing->segments);
     td_free(listing->strangers);
     *listing = (archive_listing){0};
+}
+
+/* ---- which of them are at work ---- */
+
+static int is_session(const char *live, const char *session)
+{
+    return live[0] == '?' || (live[0] != '\0' && strcmp(live, session) == 0);
+}
+
+int archive_segment_is_live(const archive_segment *segment, const char *live)
+{
+    return segment->name.is_open && (segment->is_locked || is_session(live, segment->name.session));
+}
+
+int archive_session_is_live(const archive_listing *listing, const char *live, const char *session)
+{
+    for (size_t i = 0; i < listing->segment_count; i++) {
+        const archive_segment *segment = &listing->segments[i];
+        if (segment->is_locked && strcmp(segment->name.session, session) == 0)
+            return 1;
+    }
+    return is_session(live, session);
 }

@@ -56,7 +56,7 @@ static void tell(const work *w, const char *path, const recover_result *result, 
 
 static int is_live(const work *w, const char *session)
 {
-    return w->live[0] != '\0' && (w->live[0] == '?' || strcmp(w->live, session) == 0);
+    return archive_session_is_live(&w->listing, w->live, session);
 }
 
 static void without_open(const char *path, char out[LIMIT_PATH_BYTES])
@@ -294,27 +294,51 @@ static td_result close_books(work *w, const char *path, const segment_name *name
     return rc == TD_OK ? journal_recovered(w, path, name, result, err) : rc;
 }
 
+/* Has less in it than its writer announced, before another program cut or replaced it? */
+static int lacks_announced(const work *w, const char *path)
+{
+    const past_segment *row = archive_past_segment(&w->past, path);
+    uint64_t chunks = w->result->has_segment ? w->result->totals.chunk_count : 0;
+    if (row == NULL || chunks >= row->announced_chunks)
+        return 0;
+    td_log_say(archive_log(w->archive), TD_LOG_ERROR,
+               "%s: %llu chunks were announced durable in it, %llu are there", path,
+               (unsigned long long)row->announced_chunks, (unsigned long long)chunks);
+    return 1;
+}
+
+/* Its writer goes on behind whatever would be cut. */
+static td_result leave_live(const work *w, const archive_segment *segment)
+{
+    w->report->segments_live++;
+    tell(w, segment->path, NULL, 0, "left: its session is live");
+    return TD_OK;
+}
+
 static td_result recover_one(work *w, const archive_segment *segment, td_err *err)
 {
-    /* A live session goes on writing behind whatever would be cut. */
     TD_ASSERT(segment->name.is_open);
-    TD_ASSERT(!is_live(w, segment->name.session));
+    if (is_live(w, segment->name.session))
+        return leave_live(w, segment);
     char path[LIMIT_PATH_BYTES];
     without_open(segment->path, path);
     td_result rc = journal_about(w, JOURNAL_RECOVERING, path, &segment->name, err);
-    if (rc == TD_OK)
+    if (rc == TD_OK) {
         rc = recover_file(w, segment->path, err);
+        if (rc == TD_E_BUSY) /* after the listing was made */
+            return leave_live(w, segment);
+    }
     if (rc == TD_OK)
         rc = close_books(w, path, &segment->name, err);
     if (rc != TD_OK)
         return rc;
     const recover_result *result = w->result;
-    int is_lossy = result->damaged_blocks > 0;
+    int is_lossy = result->damaged_blocks > 0 || lacks_announced(w, path);
     w->report->segments_recovered++;
     w->report->frames_kept += result->has_segment ? result->totals.message_count : 0;
     w->report->torn_bytes += result->torn_bytes;
     w->report->is_lossy = w->report->is_lossy || is_lossy;
-    if (is_lossy)
+    if (result->damaged_blocks > 0)
         td_log_say(
             archive_log(w->archive), TD_LOG_ERROR,
             "%s: %llu damaged blocks between %llu and %llu: frames that were durable are lost",
@@ -331,11 +355,6 @@ static td_result recover_open_segments(work *w, td_err *err)
         const archive_segment *segment = &w->listing.segments[i];
         if (!segment->name.is_open || (w->feed != NULL && strcmp(w->feed, segment->name.feed) != 0))
             continue;
-        if (is_live(w, segment->name.session)) {
-            w->report->segments_live++;
-            tell(w, segment->path, NULL, 0, "left: its session is live");
-            continue;
-        }
         td_err cause;
         td_err_clear(&cause);
         td_result rc = recover_one(w, segment, &cause);

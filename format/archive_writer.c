@@ -186,11 +186,40 @@ static td_result journal_stop(archive_writer *w, uint64_t stop_ns, td_err *err)
                           sizeof fields / sizeof fields[0], err);
 }
 
+/* Whoever removes a lock file lets a second appender in: the first one still has its segments. */
+static td_result refuse_second(const archive_writer *w, const archive_segment *segment, td_err *err)
+{
+    const past_session *session = archive_past_session(&w->past, segment->name.session);
+    td_result rc = TD_OK;
+    if (session == NULL || session->pid == 0)
+        rc = td_err_set(err, TD_E_BUSY, "it is in use: %s is being written", segment->path);
+    else
+        rc = td_err_set(
+            err, TD_E_BUSY, "it is in use by pid %llu, %s, session %s: %s is being written",
+            (unsigned long long)session->pid, session->verb, session->session, segment->path);
+    td_err_hint(err, "its file 'lock' was removed; end that process, and never remove locks");
+    return rc;
+}
+
+static td_result check_alone(const archive_writer *w, td_err *err)
+{
+    archive_listing listing;
+    td_result rc = archive_list(w->archive, &listing, err);
+    for (size_t i = 0; i < listing.segment_count && rc == TD_OK; i++) {
+        if (listing.segments[i].is_locked)
+            rc = refuse_second(w, &listing.segments[i], err);
+    }
+    archive_listing_fini(&listing);
+    return rc;
+}
+
 static td_result begin_session(archive_writer *w, td_err *err)
 {
     td_result rc = journal_open(w->archive, &w->journal, err);
     if (rc == TD_OK)
         rc = archive_past_read(w->archive, &w->past, err);
+    if (rc == TD_OK)
+        rc = check_alone(w, err);
     if (rc == TD_OK && archive_past_session(&w->past, archive_session(w->archive)) != NULL)
         rc = td_err_set(err, TD_E_BUSY, "session id %s was drawn a second time; start again",
                         archive_session(w->archive));
@@ -303,6 +332,11 @@ td_result archive_writer_put(archive_writer *w, size_t feed_index, sealed_chunk 
     enter(w, feed, gaps, gap_count);
     adopt_rebuilt(w);
     return TD_OK;
+}
+
+td_result archive_writer_check_lock(const archive_writer *w, td_err *err)
+{
+    return archive_check_lock(w->archive, err);
 }
 
 const char *archive_writer_segment(const archive_writer *w, size_t feed_index)

@@ -38,7 +38,8 @@ typedef struct archive_writer_options {
 } archive_writer_options;
 
 /* Begin a session: it is in the journal when this returns. The archive is open for appending, and
- * borrowed until close. A catalog that cannot be used does not stop it. TD_E_IO, TD_E_NOSPACE. */
+ * borrowed until close. A catalog that cannot be used does not stop it. TD_E_BUSY if a segment of
+ * another session is being written (its lock file was removed); TD_E_IO, TD_E_NOSPACE. */
 TD_MUST_USE td_result archive_writer_open(archive *archive, const archive_writer_options *options,
                                           archive_writer **out, td_err *err);
 
@@ -62,12 +63,17 @@ TD_MUST_USE td_result archive_writer_add_feed(archive_writer *writer, const char
 
 /* Write a sealed chunk and make it durable; one that starts a segment finishes the one before it.
  * gaps: rows that events in this chunk open or close, for the catalog.
- * TD_OK; TD_E_NOSPACE: nothing of it is durable, the same chunk may be put again; anything else:
+ * TD_OK; TD_E_NOSPACE: nothing of it is durable, the same chunk may be put again; anything else,
+ * also that another program removed, replaced or changed the segment or the journal:
  * this feed's writer is dead (every later put is TD_E_IO), close the archive_writer and let recover
  * look. */
 TD_MUST_USE td_result archive_writer_put(archive_writer *writer, size_t feed_index,
                                          sealed_chunk *chunk, const gap_row *gaps, size_t gap_count,
                                          td_err *err);
+
+/* Whether this session still keeps other appenders away; as archive_check_lock. After a failure
+ * what was put stays, and the session should end. */
+TD_MUST_USE td_result archive_writer_check_lock(const archive_writer *writer, td_err *err);
 
 /* Where a feed's current segment is (below the archive, with ".open"), "" if it has none yet; valid
  * until the next put. */

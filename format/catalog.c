@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <sys/stat.h>
+
 #include <sqlite3.h>
 
 #include "base/alloc.h"
@@ -345,8 +347,21 @@ static td_result open_for_reading(catalog *c, td_err *err)
     return rc == SQLITE_OK ? TD_OK : catalog_fail(c, rc, "opening", err);
 }
 
+/* SQLite would follow it, and write into whatever it leads to. (Its own flag against that refuses
+ * links in folders above, too, where they are fine.) */
+static td_result refuse_link(const catalog *c, td_err *err)
+{
+    struct stat info;
+    if (c->mode == CATALOG_MEMORY || lstat(c->path, &info) != 0 || S_ISREG(info.st_mode))
+        return TD_OK;
+    return td_err_set(err, TD_E_UNSUPPORTED, "catalog '%s': not a regular file", c->path);
+}
+
 static td_result open_for_writing(catalog *c, td_err *err)
 {
+    td_result refused = refuse_link(c, err);
+    if (refused != TD_OK)
+        return refused;
     const char *name = c->mode == CATALOG_MEMORY ? ":memory:" : c->path;
     int rc = sqlite3_open_v2(
         name, &c->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);

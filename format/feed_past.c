@@ -38,7 +38,8 @@ static td_result begin_session(archive_past *past, const journal_entry *entry, t
         return TD_E_NOMEM;
     past->sessions = rows;
     past_session *made = &rows[past->session_count++];
-    *made = (past_session){.start_ns = journal_get_u64(entry, "start_ns", 0)};
+    *made = (past_session){.pid = journal_get_u64(entry, "pid", 0),
+                           .start_ns = journal_get_u64(entry, "start_ns", 0)};
     journal_get_text(entry, "session", made->session, sizeof made->session);
     journal_get_text(entry, "verb", made->verb, sizeof made->verb);
     return TD_OK;
@@ -112,6 +113,8 @@ static td_result note_segment(archive_past *past, const journal_entry *entry, td
         segment->stage = PAST_DISCARDED;
     else if (segment != NULL && td_bytes_is(entry->act, JOURNAL_RECOVERING))
         segment->stage = PAST_RECOVERING;
+    else if (segment != NULL && td_bytes_is(entry->act, JOURNAL_CORRUPT))
+        segment->announced_chunks = journal_get_u64(entry, "chunks", 0);
     return TD_OK;
 }
 

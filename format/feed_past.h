@@ -31,11 +31,14 @@ typedef struct past_segment {
     uint64_t file_bytes;
     uint64_t first_ns, last_ns; /* of its messages; of a pruned one only */
     uint64_t until_ns;          /* up to here nothing of the feed is left; of a pruned one only */
+    uint64_t announced_chunks;  /* durable ones when its writer found that another program had
+                                 * removed or changed it; else 0 */
 } past_segment;
 
 typedef struct past_session {
     char session[SESSION_ID_BYTES];
     char verb[LIMIT_NAME_BYTES];
+    uint64_t pid; /* of its process; 0: not known */
     uint64_t start_ns;
     uint64_t stop_ns; /* 0: no clean stop */
     uint8_t has_stopped;

@@ -14,7 +14,6 @@
 #include "format/mcap_encode.h"
 
 #define JOURNAL_FILE    "journal.mcap.open"
-#define JOURNAL_LOCK    "journal.lock"
 #define JOURNAL_PROFILE "tapedeck"
 #define JOURNAL_LIBRARY "tapedeck journal"
 /* What stands in every chain record: two of them behind the sound end are more than one torn entry.
@@ -342,22 +341,54 @@ struct journal {
     uint8_t is_dead;        /* 1: a sync failed, so nothing may be promised any more */
 };
 
-static td_result lock_journal(journal *j, td_lock **lock, td_err *err)
+static td_result check_name(const journal *j, td_err *err)
 {
-    char path[LIMIT_PATH_BYTES];
-    td_err own = {0};
-    td_err *seen = err == NULL ? &own : err;
+    td_name_state state = TD_NAME_GONE;
+    td_result rc = td_io_look_at_name(archive_io(j->archive), j->path, j->file, &state, err);
+    if (rc != TD_OK || state == TD_NAME_SAME)
+        return rc;
+    rc = td_err_set(err, TD_E_NOTFOUND, "journal '%s' was %s while it was in use", j->path,
+                    state == TD_NAME_GONE ? "removed or renamed" : "replaced");
+    td_err_hint(err, "put it back if you can, and run 'tapedeck recover' and 'tapedeck verify'");
+    return rc;
+}
+
+/* The file's size now: never below what is chained, which nobody of ours cuts. */
+static td_result check_size(const journal *j, uint64_t *size, td_err *err)
+{
+    td_result rc = td_io_size(j->file, size, err);
+    if (rc != TD_OK || *size >= j->cursor.sound_bytes)
+        return rc;
+    rc = td_err_set(err, TD_E_NOTFOUND, "journal '%s' got shorter while it was in use", j->path);
+    td_err_hint(err, "another program cut it: restore it from a backup, or run 'tapedeck verify'");
+    return rc;
+}
+
+td_result journal_check_place(journal *j, td_err *err)
+{
+    uint64_t size = 0;
+    td_result rc = check_name(j, err);
+    return rc == TD_OK ? check_size(j, &size, err) : rc;
+}
+
+/* Held for one entry only; a holder that stays is stuck, and then so are we, for 5 s. */
+static td_result lock_journal(const journal *j, td_err *err)
+{
     td_clock clock = archive_clock(j->archive);
-    td_result rc = archive_join(j->archive, JOURNAL_LOCK, path, err);
-    for (unsigned i = 0; rc == TD_OK && i < LOCK_TRIES_MAX; i++) {
-        td_err_clear(seen);
-        rc = td_io_lock(archive_io(j->archive), path, archive_verb(j->archive), lock, seen);
+    td_result rc = TD_E_BUSY;
+    for (unsigned i = 0; i < LOCK_TRIES_MAX; i++) {
+        td_err_clear(err);
+        rc = td_io_lock_file(j->file, err);
         if (rc != TD_E_BUSY)
-            return rc;
-        /* Held for one entry only; a holder that stays is stuck, and then so are we, for 5 s. */
+            break;
         clock_sleep_until(clock, clock_mono_ns(clock) + LOCK_PAUSE_NS);
-        rc = i + 1 == LOCK_TRIES_MAX ? TD_E_BUSY : TD_OK;
     }
+    if (rc != TD_OK)
+        return td_err_add(err, rc, "cannot lock '%s'", j->path);
+    /* Whoever comes later locks the file that has the name then. */
+    rc = check_name(j, err);
+    if (rc != TD_OK)
+        td_io_unlock_file(j->file);
     return rc;
 }
 
@@ -365,11 +396,9 @@ static td_result lock_journal(journal *j, td_lock **lock, td_err *err)
 static td_result catch_up(journal *j, td_err *err)
 {
     cursor *c = &j->cursor;
-    td_result rc = td_io_size(j->file, &c->file_bytes, err);
+    td_result rc = check_size(j, &c->file_bytes, err);
     if (rc != TD_OK)
         return rc;
-    if (c->file_bytes < c->sound_bytes)
-        return td_err_set(err, TD_E_CORRUPT, "the journal got shorter while it was in use");
     td_buf_clear(&c->window); /* what was read before may have been a tail that is gone */
     return read_entries(c, NULL, NULL, err);
 }
@@ -399,11 +428,14 @@ static td_result cut_tail(journal *j, td_err *err)
     return rc;
 }
 
+/* Two writers may want to make it at once. */
 static td_result open_file(journal *j, td_err *err)
 {
     td_io io = archive_io(j->archive);
     td_result rc = td_io_open(io, j->path, TD_OPEN_APPEND, &j->file, err);
-    return rc == TD_E_NOTFOUND ? td_io_open(io, j->path, TD_OPEN_CREATE, &j->file, err) : rc;
+    if (rc == TD_E_NOTFOUND)
+        rc = td_io_open(io, j->path, TD_OPEN_CREATE, &j->file, err);
+    return rc == TD_E_INVALID ? td_io_open(io, j->path, TD_OPEN_APPEND, &j->file, err) : rc;
 }
 
 /* The file's own entry must be durable before its first one. Whoever made it may have been killed
@@ -417,19 +449,19 @@ static td_result sync_entry(journal *j, td_err *err)
 
 static td_result open_locked(journal *j, td_err *err)
 {
-    td_lock *lock = NULL;
-    td_result rc = lock_journal(j, &lock, err);
+    td_result rc = open_file(j, err);
     if (rc == TD_OK)
-        rc = open_file(j, err);
-    if (rc == TD_OK)
-        rc = cursor_init(&j->cursor, j->file, err);
+        rc = lock_journal(j, err);
+    if (rc != TD_OK)
+        return rc;
+    rc = cursor_init(&j->cursor, j->file, err);
     if (rc == TD_OK)
         rc = read_entries(&j->cursor, NULL, NULL, err);
     if (rc == TD_OK)
         rc = sync_entry(j, err);
     if (rc == TD_OK)
         rc = cut_tail(j, err);
-    td_io_unlock(lock);
+    td_io_unlock_file(j->file);
     return rc;
 }
 
@@ -564,11 +596,11 @@ td_result journal_append(journal *j, const char *act, const journal_field *field
     TD_ASSERT(field_count <= JOURNAL_FIELDS_MAX);
     if (j->is_dead)
         return td_err_set(err, TD_E_IO, "journal: an earlier sync failed");
-    td_lock *lock = NULL;
-    td_result rc = lock_journal(j, &lock, err);
-    if (rc == TD_OK)
+    td_result rc = lock_journal(j, err);
+    if (rc == TD_OK) {
         rc = append_locked(j, act, fields, field_count, err);
-    td_io_unlock(lock);
+        td_io_unlock_file(j->file);
+    }
     return rc == TD_OK ? TD_OK : td_err_add(err, rc, "journal: entry '%s'", act);
 }
 

@@ -2,8 +2,8 @@
  * (name = the act, a map of strings), each followed by a chain record and made durable before the
  * call returns. It is never rewritten; a torn tail is kept in torn/ and cut off by the next writer.
  *
- * An appender and a maintainer both write it: journal.lock is held from reading up to the end until
- * the new entry is durable. Readers stop at the last complete entry. */
+ * An appender and a maintainer both write it: the file itself is locked from reading up to the end
+ * until the new entry is durable. Readers stop at the last complete entry. */
 #ifndef TD_FORMAT_JOURNAL_H
 #define TD_FORMAT_JOURNAL_H
 
@@ -26,7 +26,7 @@
 #define JOURNAL_RECOVERED  "recovered"  /* as segment_finished, and torn_bytes lost */
 #define JOURNAL_DISCARDED  "discarded"  /* segment: nothing durable was in it */
 #define JOURNAL_PRUNED     "pruned"     /* as segment_finished, and first_ns last_ns until_ns why */
-#define JOURNAL_CORRUPT    "corrupt"    /* segment offset what */
+#define JOURNAL_CORRUPT    "corrupt"    /* segment feed session chunks */
 #define JOURNAL_GAP        "gap"        /* fields of a gap_row */
 #define JOURNAL_NOTE       "note"       /* time_ns from_ns to_ns feed text */
 
@@ -91,9 +91,14 @@ journal_field journal_text(const char *key, const char *value);
 journal_field journal_u64(const char *key, uint64_t value, char text[24]);
 
 /* Append an entry and make it durable. After a failure that leaves bytes behind, the next call cuts
- * them off first. TD_E_NOSPACE (nothing was written), TD_E_IO, TD_E_LIMIT, TD_E_BUSY. */
+ * them off first. TD_E_NOSPACE (nothing was written), TD_E_IO, TD_E_LIMIT, TD_E_BUSY, TD_E_NOTFOUND
+ * as below. */
 TD_MUST_USE td_result journal_append(journal *journal, const char *act, const journal_field *fields,
                                      size_t field_count, td_err *err);
+
+/* Whether the file is where readers look for it, and has all that this writer knows of:
+ * TD_E_NOTFOUND if another program removed, renamed, replaced or cut it; TD_E_IO. */
+TD_MUST_USE td_result journal_check_place(journal *journal, td_err *err);
 
 /* Bytes of the journal after the last append: the catalog notes how far it has read. */
 uint64_t journal_size_bytes(const journal *journal);

@@ -251,6 +251,20 @@ static td_result finish_segment(recovery *v, td_err *err)
     return TD_OK;
 }
 
+/* A writer keeps its file locked, and finishes it under that lock: then it has another name. */
+static td_result take_file(recovery *v, td_err *err)
+{
+    td_name_state state = TD_NAME_GONE;
+    td_result rc = td_io_open(v->io, v->open_path, TD_OPEN_APPEND, &v->file, err);
+    if (rc == TD_OK)
+        rc = td_io_lock_file(v->file, err);
+    if (rc == TD_OK)
+        rc = td_io_look_at_name(v->io, v->open_path, v->file, &state, err);
+    if (rc == TD_OK && state != TD_NAME_SAME)
+        rc = td_err_set(err, TD_E_BUSY, "it was renamed or replaced a moment ago");
+    return rc;
+}
+
 /* Which of the two it is: a segment to finish, or a file to put away. */
 static td_result run(recovery *v, td_err *err)
 {
@@ -260,7 +274,7 @@ static td_result run(recovery *v, td_err *err)
     if (rc == TD_OK && !is_free)
         rc = td_err_set(err, TD_E_INVALID, "%s is there already", v->result->path);
     if (rc == TD_OK)
-        rc = td_io_open(v->io, v->open_path, TD_OPEN_APPEND, &v->file, err);
+        rc = take_file(v, err);
     if (rc == TD_OK)
         rc = mcap_source_init(&v->source, v->file, err);
     if (rc != TD_OK)

@@ -14,8 +14,8 @@
  * sync both folders); damaged_blocks says whether durable data went with it.
  *
  * A damaged block between sound ones is kept (its chunk is in the summary if its header can be
- * read) and reported: durable data was lost there. The caller holds the lock that says no writer is
- * at work. */
+ * read) and reported: durable data was lost there. The file is locked from before it is read until
+ * it has its final name, so that a writer that is at work keeps it. */
 #ifndef TD_FORMAT_RECOVER_H
 #define TD_FORMAT_RECOVER_H
 
@@ -44,7 +44,8 @@ typedef struct recover_result {
 } recover_result;
 
 /* Recover the unfinished segment at open_path (ends in ".mcap.open"); torn_dir exists. Large
- * result: do not put it on a small stack. TD_OK; TD_E_NOTFOUND; TD_E_INVALID (name); TD_E_IO,
+ * result: do not put it on a small stack. TD_OK; TD_E_NOTFOUND; TD_E_INVALID (name); TD_E_BUSY: its
+ * writer is at work, nothing was changed; TD_E_UNSUPPORTED: a symbolic link, or no locks; TD_E_IO,
  * TD_E_NOSPACE, TD_E_NOMEM: as far as it got, to be run again. */
 TD_MUST_USE td_result recover_segment(td_io io, const char *open_path, const char *torn_dir,
                                       recover_result *out, td_err *err);

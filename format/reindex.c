@@ -149,12 +149,6 @@ static td_result end_transaction(catalog *c, td_result rc, td_err *err)
     return rc;
 }
 
-static int is_live(const rebuild *r, const archive_segment *segment)
-{
-    return segment->name.is_open && r->live[0] != '\0' &&
-           (r->live[0] == '?' || strcmp(r->live, segment->name.session) == 0);
-}
-
 /* Marked behind until the end, so that a rebuild that was killed is seen. */
 static td_result begin_rebuild(rebuild *r, td_err *err)
 {
@@ -222,7 +216,10 @@ static td_result read_segment(rebuild *r, const archive_segment *segment, td_err
     td_err_clear(&cause);
     segment_index index = {0};
     gap_list gaps = {0};
-    int has_index = !is_live(r, segment);
+    /* A reader compares with what the appender has entered. */
+    int is_entered_by_appender =
+        archive_get_mode(r->archive) != ARCHIVE_READ && archive_segment_is_live(segment, r->live);
+    int has_index = !is_entered_by_appender;
     td_result rc = TD_OK;
     if (has_index)
         rc = segment_index_read(r->archive, segment->path, INDEX_FULL, &index, &cause);

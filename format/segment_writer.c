@@ -96,14 +96,17 @@ static td_result encode_head(segment_writer *w, const segment_session *session, 
     return rc;
 }
 
-/* Create the file with its head. The folder is synced so that a durable chunk cannot lie in a file
- * whose name a power cut takes away. */
+/* Create the file with its head, locked for as long as it is open: that tells everybody that its
+ * writer is at work. The folder is synced so that a durable chunk cannot lie in a file whose name a
+ * power cut takes away. */
 static td_result create_file(segment_writer *w, td_err *err)
 {
     td_result rc = td_io_open(w->io, w->open_path, TD_OPEN_CREATE, &w->file, err);
     if (rc != TD_OK)
         return rc;
-    rc = td_io_append(w->file, w->head.data, w->head.size, err);
+    rc = td_io_lock_file(w->file, err);
+    if (rc == TD_OK)
+        rc = td_io_append(w->file, w->head.data, w->head.size, err);
     if (rc == TD_OK)
         rc = td_io_sync_dir(w->io, w->folder, err);
     if (rc == TD_OK) {
@@ -293,6 +296,33 @@ td_result segment_writer_append(segment_writer *writer, sealed_chunk *chunk, seg
     return TD_OK;
 }
 
+/* Another program may have removed, renamed, replaced or changed the file: what is synced into it
+ * then is nothing that a reader will find. */
+static td_result check_place(const segment_writer *w, td_err *err)
+{
+    td_name_state state = TD_NAME_GONE;
+    uint64_t size = 0;
+    td_result rc = td_io_look_at_name(w->io, w->open_path, w->file, &state, err);
+    if (rc == TD_OK)
+        rc = td_io_size(w->file, &size, err);
+    if (rc != TD_OK || (state == TD_NAME_SAME && size == w->size))
+        return rc;
+    if (state == TD_NAME_GONE)
+        rc = td_err_set(err, TD_E_NOTFOUND,
+                        "'%s' was removed or renamed while it was being written", w->open_path);
+    else if (state == TD_NAME_OTHER)
+        rc = td_err_set(err, TD_E_NOTFOUND, "'%s' was replaced while it was being written",
+                        w->open_path);
+    else
+        rc = td_err_set(err, TD_E_NOTFOUND,
+                        "'%s' has %" PRIu64 " bytes, and %" PRIu64
+                        " were written: another program changed it",
+                        w->open_path, size, w->size);
+    td_err_hint(err, "nothing more was announced durable; put the file back if you can, run "
+                     "'tapedeck recover' and 'tapedeck verify', and start again");
+    return rc;
+}
+
 td_result segment_writer_sync(segment_writer *writer, td_err *err)
 {
     TD_ASSERT(writer->path[0] != '\0');
@@ -300,11 +330,15 @@ td_result segment_writer_sync(segment_writer *writer, td_err *err)
     if (rc != TD_OK)
         return rc;
     rc = td_io_sync(writer->file, err);
+    int is_synced = rc == TD_OK;
+    if (is_synced)
+        rc = check_place(writer, err);
     if (rc == TD_OK)
         return TD_OK;
     /* The kernel may have dropped the pages: nothing more of this file may be called durable. */
     writer->is_dead = 1;
-    return td_err_add(err, TD_E_IO, "segment %s: sync at %" PRIu64, writer->path, writer->size);
+    return td_err_add(err, is_synced ? rc : TD_E_IO, "segment %s: sync at %" PRIu64, writer->path,
+                      writer->size);
 }
 
 /* Write the end of the file and make it durable; on a full disk it is taken off again. */
@@ -334,6 +368,10 @@ td_result segment_writer_finish(segment_writer *writer, segment_totals *totals, 
     if (rc != TD_OK)
         return rc;
     rc = write_end(w, err);
+    if (rc == TD_OK) {
+        rc = check_place(w, err); /* what is renamed is what was written */
+        w->is_dead = rc != TD_OK;
+    }
     if (rc == TD_OK) {
         /* The end is written; from here on a failure leaves a file that recover just renames. */
         w->is_dead = 1;

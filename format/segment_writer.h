@@ -73,7 +73,9 @@ void segment_writer_close(segment_writer *writer);
 TD_MUST_USE td_result segment_writer_append(segment_writer *writer, sealed_chunk *chunk,
                                             segment_place *place, td_err *err);
 
-/* fdatasync: on TD_OK every chunk appended so far is durable. On failure the writer is dead. */
+/* fdatasync: on TD_OK every chunk appended so far is durable, in a file that is where readers look
+ * for it and has just what was written. TD_E_NOTFOUND if another program removed, renamed, replaced
+ * or changed it; TD_E_IO. On failure the writer is dead. */
 TD_MUST_USE td_result segment_writer_sync(segment_writer *writer, td_err *err);
 
 /* Write the end of the file, sync, rename to the final name, sync the folder. TD_OK, TD_E_NOSPACE

@@ -83,9 +83,25 @@ static void check_link(verification *v, const link_names *names, const checked_s
                      "chain: does not go on from the last value of %s", segment->previous_segment);
 }
 
+/* Its writer found it so, and stopped. A discarded one is in torn/. */
+static void check_announced(verification *v, const past_segment *known,
+                            const checked_segment *segment)
+{
+    uint64_t chunks =
+        segment != NULL && segment->rc == TD_OK ? segment->result.totals.chunk_count : 0;
+    if (chunks >= known->announced_chunks || known->stage == PAST_PRUNED)
+        return;
+    findings_add(
+        &v->findings, VERIFY_DAMAGED, known->path, 0,
+        "%llu chunks were announced durable in it, %llu are there: another program removed "
+        "or changed it while it was being written",
+        (unsigned long long)known->announced_chunks, (unsigned long long)chunks);
+}
+
 static void check_known(verification *v, const link_names *names, const past_segment *known)
 {
     const checked_segment *segment = find_segment(v, &names->paths, known->path);
+    check_announced(v, known, segment);
     if (known->stage == PAST_DISCARDED || (known->stage == PAST_PRUNED && segment == NULL))
         return;
     char torn[LIMIT_PATH_BYTES];
@@ -133,7 +149,7 @@ static void check_unknown(verification *v, const checked_segment *segment)
 
 static void check_session_end(verification *v, const past_session *session)
 {
-    int is_live = v->live[0] == '?' || strcmp(v->live, session->session) == 0;
+    int is_live = archive_session_is_live(&v->listing, v->live, session->session);
     if (!session->has_stopped && !session->is_crashed && !is_live)
         findings_add(&v->findings, VERIFY_RECOVERABLE, "", 0, "session %s ended without a stop",
                      session->session);

@@ -110,8 +110,7 @@ static void prepare(verification *v, segment_job *jobs)
         const archive_segment *listed = &v->listing.segments[i];
         checked_segment *segment = &v->segments[i];
         segment->listed = listed;
-        segment->is_live = listed->name.is_open && v->live[0] != '\0' &&
-                           (v->live[0] == '?' || strcmp(v->live, listed->name.session) == 0);
+        segment->is_live = archive_segment_is_live(listed, v->live) != 0;
         jobs[i] = (segment_job){
             .archive = v->archive, .out = segment, .job = {.run = run_job, .arg = &jobs[i]}};
     }

@@ -8,19 +8,31 @@
 struct disk {
     disk_options options;
     pthread_t thread;
-    uint8_t is_low; /* said once */
+    uint8_t has_asked; /* for an end in order, once */
     td_result result;
     td_err err;
 };
 
+static void ask_to_end(disk *self, const td_err *why)
+{
+    self->has_asked = 1;
+    if (self->options.must_end != NULL)
+        self->options.must_end(self->options.user, why);
+}
+
 static void check_room(disk *self)
 {
     td_err why;
-    if (self->is_low || self->options.room == NULL ||
-        room_check(self->options.room, &why) != TD_E_NOSPACE)
-        return;
-    self->is_low = 1;
-    self->options.low(self->options.user, &why);
+    if (!self->has_asked && self->options.room != NULL &&
+        room_check(self->options.room, &why) == TD_E_NOSPACE)
+        ask_to_end(self, &why);
+}
+
+static void check_lock(disk *self)
+{
+    td_err why;
+    if (self->result == TD_OK && archive_writer_check_lock(self->options.writer, &why) == TD_E_BUSY)
+        ask_to_end(self, &why);
 }
 
 static void write_chunk(disk *self, queued_chunk *item)
@@ -33,6 +45,7 @@ static void write_chunk(disk *self, queued_chunk *item)
         lag_begin(self->options.lag, item->oldest_mono_ns, item->chunk);
     self->result = archive_writer_put(self->options.writer, item->feed_index, item->chunk,
                                       item->gaps.rows, item->gaps.count, &self->err);
+    check_lock(self);
     if (self->result == TD_OK)
         return;
     chunk_queue_fail(self->options.queue);
@@ -49,6 +62,7 @@ static void *run(void *arg)
            CHUNK_QUEUE_ENDED) {
         if (state == CHUNK_QUEUE_IDLE) {
             check_room(self);
+            check_lock(self);
             continue;
         }
         write_chunk(self, item);
@@ -62,7 +76,7 @@ td_result disk_open(const disk_options *options, disk **out, td_err *err)
     TD_ASSERT(options->queue != NULL);
     TD_ASSERT(options->writer != NULL);
     TD_ASSERT(options->failed != NULL);
-    TD_ASSERT(options->room == NULL || options->low != NULL);
+    TD_ASSERT(options->room == NULL || options->must_end != NULL);
     TD_ASSERT(options->idle_check_ns > 0);
     disk *self = td_alloc_zero(1, sizeof *self);
     if (self == NULL)

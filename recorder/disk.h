@@ -6,7 +6,10 @@
  * Before that it looks how much room is left: before each chunk, and now and then while none comes,
  * for others may take it. When it is too little it says so, once, and goes on writing: there should
  * be room enough to end well. That costs one statvfs a chunk, some microseconds beside its sync;
- * one that fails is passed over, because the write behind it tells. */
+ * one that fails is passed over, because the write behind it tells.
+ *
+ * After each chunk, and now and then, it looks whether the archive's lock still keeps others away;
+ * if not, the recording should end as well as when room is short. */
 #ifndef TD_RECORDER_DISK_H
 #define TD_RECORDER_DISK_H
 
@@ -25,8 +28,9 @@ typedef struct disk_options {
     lag *lag;                   /* is told what is written; NULL: nobody */
     uint64_t idle_check_ns;     /* without a chunk for so long: look at the room */
     void (*failed)(void *user); /* called once, on the disk thread, when it gives up */
-    /* Called at most once, on the disk thread: room is short; why has the words, for the call. */
-    void (*low)(void *user, const td_err *why);
+    /* Called at most once, on the disk thread: room is short, or the lock is gone, and the
+     * recording should end in order; why has the words, for the call. */
+    void (*must_end)(void *user, const td_err *why);
     void *user;
 } disk_options;
 

@@ -66,7 +66,7 @@ static int is_over(const supervisor *self)
 {
     if (atomic_load_explicit(&self->is_asked_to_stop, memory_order_acquire) ||
         atomic_load_explicit(&self->has_thread_failed, memory_order_acquire) ||
-        atomic_load_explicit(&self->is_low, memory_order_acquire) || self->is_clock_wrong)
+        atomic_load_explicit(&self->must_end, memory_order_acquire) || self->is_clock_wrong)
         return 1;
     uint64_t duration_ns = self->options.config->duration_ns;
     return duration_ns != 0 && elapsed_ns(self) >= duration_ns;
@@ -122,13 +122,14 @@ static void keep_first(supervisor *self, td_result rc, const td_err *err)
     self->err = *err;
 }
 
-/* Short of room it ends like any other stop, but for the result. */
-static void keep_low(supervisor *self)
+/* Short of room, or without its lock, it ends like any other stop, but for the result; what went
+ * wrong while it ended says more. */
+static void keep_end_reason(supervisor *self)
 {
-    if (!atomic_load_explicit(&self->is_low, memory_order_acquire))
+    if (!atomic_load_explicit(&self->must_end, memory_order_acquire))
         return;
-    TD_ASSERT(self->low.code == TD_E_NOSPACE);
-    keep_first(self, self->low.code, &self->low);
+    TD_ASSERT(self->end_reason.code != TD_OK);
+    keep_first(self, self->end_reason.code, &self->end_reason);
 }
 
 static td_result serve_loop(supervisor *self, td_err *err)
@@ -197,7 +198,6 @@ td_result supervisor_run(supervisor *self, supervisor_status *final, td_err *err
         if (self->http[i] != NULL)
             http_feed_start(self->http[i]);
     keep_first(self, serve_loop(self, &failure), &failure);
-    keep_low(self);
     close_connections(self);
     drain(self);
     lag_stretch slow;
@@ -220,6 +220,7 @@ td_result supervisor_run(supervisor *self, supervisor_status *final, td_err *err
                               clock_wall_ns(self->options.clock), &failure);
     self->writer = NULL;
     keep_first(self, rc, &failure);
+    keep_end_reason(self);
     if (self->result != TD_OK && err != NULL)
         *err = self->err;
     return self->result;

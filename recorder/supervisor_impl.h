@@ -42,9 +42,9 @@ struct supervisor {
     uint64_t started_mono_ns;
     atomic_int is_asked_to_stop; /* release/acquire: also set by a signal handler */
     atomic_int has_thread_failed;
-    atomic_int is_low;      /* release/acquire: the disk thread has put its reason into low */
+    atomic_int must_end;    /* release/acquire: the disk thread has put its words into end_reason */
     uint8_t is_clock_wrong; /* 1: asked to stop because the wall clock went back */
-    td_err low;
+    td_err end_reason;
     td_result result; /* why it has to stop, if not because it was asked to */
     td_err err;
 };

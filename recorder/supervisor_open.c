@@ -54,12 +54,12 @@ static void on_thread_failed(void *user)
 }
 
 /* Disk thread, once: everything that is received can still be written; the loop stops in order. */
-static void on_low(void *user, const td_err *why)
+static void on_must_end(void *user, const td_err *why)
 {
     supervisor *self = user;
-    TD_ASSERT(why->code == TD_E_NOSPACE);
-    self->low = *why;
-    atomic_store_explicit(&self->is_low, 1, memory_order_release);
+    TD_ASSERT(why->code != TD_OK);
+    self->end_reason = *why;
+    atomic_store_explicit(&self->must_end, 1, memory_order_release);
     wire_loop_wake(self->loop);
 }
 
@@ -252,7 +252,7 @@ static td_result open_threads(supervisor *self, td_err *err)
                             .lag = self->lag,
                             .idle_check_ns = TD_NS_PER_S,
                             .failed = on_thread_failed,
-                            .low = on_low,
+                            .must_end = on_must_end,
                             .user = self};
     if (rc == TD_OK)
         rc = disk_open(&writing, &self->disk, err);

@@ -56,7 +56,7 @@ static void on_failed(void *user)
     atomic_store(&((pipeline *)user)->has_failed, 1);
 }
 
-static void on_low(void *user, const td_err *why)
+static void on_must_end(void *user, const td_err *why)
 {
     assert_int_equal(why->code, TD_E_NOSPACE);
     atomic_fetch_add(&((pipeline *)user)->low_calls, 1);
@@ -112,7 +112,7 @@ static void open_threads(pipeline *f)
                             .idle_check_ns = TD_NS_PER_MS,
                             .lag = f->lag,
                             .failed = on_failed,
-                            .low = on_low,
+                            .must_end = on_must_end,
                             .user = f};
     assert_int_equal(td_ring_open(LIMIT_RING_BYTES, &f->ring, NULL), TD_OK);
     assert_int_equal(chunk_queue_open(4, &f->queue, NULL), TD_OK);
