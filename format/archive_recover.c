@@ -325,8 +325,10 @@ static td_result recover_one(work *w, const archive_segment *segment, td_err *er
     td_result rc = journal_about(w, JOURNAL_RECOVERING, path, &segment->name, err);
     if (rc == TD_OK) {
         rc = recover_file(w, segment->path, err);
-        if (rc == TD_E_BUSY) /* after the listing was made */
+        if (rc == TD_E_BUSY) { /* after the listing was made */
+            td_err_clear(err);
             return leave_live(w, segment);
+        }
     }
     if (rc == TD_OK)
         rc = close_books(w, path, &segment->name, err);
@@ -437,6 +439,10 @@ static td_result put_copy_away(work *w, const archive_stranger *copy, td_err *er
         rc = td_io_mkdir_below(io, archive_path(w->archive), "torn", err);
     if (rc == TD_OK)
         rc = recover_put_copy_away(io, full, torn, w->result, err);
+    if (rc == TD_E_BUSY) { /* whoever has it locked sees to it */
+        td_err_clear(err);
+        return TD_OK;
+    }
     if (rc != TD_OK)
         return rc;
     w->report->copies_put_away++;

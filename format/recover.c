@@ -294,7 +294,7 @@ static td_result run(recovery *v, td_err *err)
 /* All that is in it is in the finished segment. */
 static td_result run_copy(recovery *v, td_err *err)
 {
-    td_result rc = td_io_open(v->io, v->open_path, TD_OPEN_APPEND, &v->file, err);
+    td_result rc = take_file(v, err);
     if (rc == TD_OK)
         rc = mcap_source_init(&v->source, v->file, err);
     return rc == TD_OK ? put_away(v, "copy", err) : rc;
