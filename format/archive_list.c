@@ -35,7 +35,7 @@ static const char *const TOP_NAMES[] = {
     "cache.sqlite-wal",
     "cache.sqlite-shm",
     "journal.mcap.open",
-    "journal.lock",
+    "journal.lock", /* of earlier versions */
     "lock",
     "maintain.lock",
     "capture",

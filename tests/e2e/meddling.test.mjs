@@ -7,7 +7,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { describe, test } from "node:test";
 import { filesBelow, json, jsonLines, run, tapedeck, temporary } from "./lib.mjs";
-import { checkAnnounced, feedArgs, Recorder, simulator } from "./live.mjs";
+import { checkAnnounced, deleteCatalog, feedArgs, Recorder, simulator } from "./live.mjs";
 
 const COMMIT = ["--commit-interval", "100ms"];
 const VICTIM = "nothing of this may be lost\n";
@@ -147,6 +147,19 @@ describe("files that change under a recorder", { concurrency: 2 }, () => {
       // Recovery does not make it whole.
       if (recover !== undefined) await tapedeck(t, ["verify", "-a", archive], { status: recover });
     });
+});
+
+test("rm of the catalog: recording goes on, and the next look finds it rebuilt", async (t) => {
+  const dir = temporary(t);
+  const archive = path.join(dir, "tape");
+  const { sim, args } = await exchange(t, dir);
+  const recorder = await recording(t, archive, args);
+  deleteCatalog(archive);
+  for (let i = 0; i < 3; i++) await recorder.durableLine();
+  assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
+  await sim.program.kill("SIGTERM");
+  await tapedeck(t, ["verify", "-a", archive]);
+  await checkAnnounced(t, archive, "inverse", sim.truth, [recorder]);
 });
 
 test("the row of a lost segment ends with the next session", async (t) => {
