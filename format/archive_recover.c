@@ -526,19 +526,14 @@ static td_result end_sessions(work *w, td_err *err)
 
 /* ---- all of it ---- */
 
-/* A recorder that is about to connect must not wait until a catalog of years is made: without one,
- * it is made when the session ends. What is usable only needs what has changed. */
+/* An appender's writer sees to its catalog itself: a recorder that is about to connect must not
+ * wait until segments are read for it. */
 static void update_catalog(work *w)
 {
-    catalog *c = NULL;
     td_err cause;
     td_err_clear(&cause);
-    if (archive_get_mode(w->archive) == ARCHIVE_APPEND) {
-        td_result rc = catalog_open(archive_catalog_path(w->archive), CATALOG_READ, &c, NULL);
-        catalog_close(c);
-        if (rc != TD_OK)
-            return;
-    }
+    if (archive_get_mode(w->archive) == ARCHIVE_APPEND)
+        return;
     const reindex_options options = {.scope = REINDEX_CHANGED, .gaps = w->gaps};
     reindex_report report;
     if (archive_reindex(w->archive, &options, &report, &cause) != TD_OK)

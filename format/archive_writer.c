@@ -101,6 +101,26 @@ static int has_segments(archive *a)
     return !is_empty;
 }
 
+/* Bring the catalog up to date with everything but this session's open segments. */
+static td_result catch_up(archive_writer *w, td_err *err)
+{
+    reindex_report report;
+    const reindex_options options = {.scope = REINDEX_CHANGED, .gaps = &w->options.gaps};
+    return archive_reindex(w->archive, &options, &report, err);
+}
+
+/* Who may wait brings a catalog that is usable up to date at once, so that it can be gone on with.
+ * 1 if that worked. */
+static int catch_up_first(archive_writer *w)
+{
+    catalog *c = NULL;
+    if (w->options.rebuild != WRITER_REBUILD_AT_END ||
+        catalog_open(archive_catalog_path(w->archive), CATALOG_READ, &c, NULL) != TD_OK)
+        return 0;
+    catalog_close(c);
+    return catch_up(w, NULL) == TD_OK;
+}
+
 /* A current catalog is gone on with; in an archive without segments a new one is begun. Rebuilding
  * one for an archive that is full could take minutes, and recording must begin now. */
 static void begin_catalog(archive_writer *w)
@@ -111,24 +131,17 @@ static void begin_catalog(archive_writer *w)
     const char *path = archive_catalog_path(w->archive);
     td_result rc = archive_check_catalog(w->archive, what, &cause);
     if (rc == TD_OK && what[0] != '\0') {
-        if (has_segments(w->archive)) {
+        if (!has_segments(w->archive)) {
+            rc = catalog_remove(path, &cause);
+        } else if (!catch_up_first(w)) {
             leave_behind(w, what);
             return;
         }
-        rc = catalog_remove(path, &cause);
     }
     if (rc == TD_OK)
         rc = catalog_open(path, CATALOG_APPENDER, &w->catalog, &cause);
     if (rc != TD_OK)
         leave_behind(w, cause.text);
-}
-
-/* Bring the catalog up to date with everything but this session's open segments. */
-static td_result catch_up(archive_writer *w, td_err *err)
-{
-    reindex_report report;
-    const reindex_options options = {.scope = REINDEX_CHANGED, .gaps = &w->options.gaps};
-    return archive_reindex(w->archive, &options, &report, err);
 }
 
 /* A rebuild beside us has ended: what was written meanwhile is little. Enter that, and go on with

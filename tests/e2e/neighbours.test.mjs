@@ -62,6 +62,26 @@ describe("feeds of one host", { concurrency: 2 }, () => {
   });
 });
 
+describe("the start", { concurrency: 1 }, () => {
+  test("connecting does not wait until a catalog that is behind is up to date", async (t) => {
+    const dir = temporary(t);
+    const archive = path.join(dir, "tape");
+    const sim = await simulator(t, dir, ["--families", "inverse", "--symbols", "4", "--rate", "4000", "--seed", "5"]);
+    const args = [...feedArgs(sim, "inverse"), "--commit-interval", "100ms"];
+    await tapedeck(t, ["record", "-a", archive, ...args, "--max-frames", "10"]);
+    fs.copyFileSync(path.join(archive, "catalog.sqlite"), path.join(dir, "old.sqlite"));
+    await tapedeck(t, ["record", "-a", archive, ...args, "--max-frames", "5000"]);
+    // As after a restore: the catalog knows the first session only.
+    fs.copyFileSync(path.join(dir, "old.sqlite"), path.join(archive, "catalog.sqlite"));
+    const recorder = new Recorder(t, archive, args);
+    await recorder.says(/the catalog is left behind and brought up to date meanwhile/);
+    await recorder.says(/connected to/);
+    await recorder.says(/the catalog is up to date again/);
+    assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
+    await tapedeck(t, ["verify", "-a", archive]);
+  });
+});
+
 describe("refusals that pass", { concurrency: 4 }, () => {
   for (const status of [403, 408, 425, 429])
     test(`an upgrade refused with ${status} at the start is tried again`, async (t) => {
