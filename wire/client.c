@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/random.h"
 
 enum { CONNECT_TIMEOUT_S = 10, CONNECT_TIMEOUT_S_MAX = 60 };
 _Static_assert((int)CONNECT_TIMEOUT_S_MAX < (int)WIRE_LWS_TIMEOUT_S, "ours must come first");
@@ -232,11 +233,26 @@ static int send_first(wire_conn *conn)
     return 0;
 }
 
+/* RFC 6455 5.2 and 5.5.1: the last frame, masked as a client's must be, with a code. Its bytes are
+ * written here, because after its own close frame libwebsockets drops what the peer still sends. */
+static int send_close(wire_conn *conn)
+{
+    uint8_t room[LWS_PRE + 8];
+    uint8_t *frame = room + LWS_PRE;
+    frame[0] = 0x80 | 8;
+    frame[1] = 0x80 | 2;
+    conn->is_close_sent = 1;
+    if (td_random_system(frame + 2, 4, NULL) != TD_OK)
+        return -1; /* cut, without a good-bye */
+    frame[6] = (uint8_t)(conn->close_code >> 8) ^ frame[2];
+    frame[7] = (uint8_t)conn->close_code ^ frame[3];
+    return lws_write(conn->wsi, frame, 8, LWS_WRITE_RAW) < 0 ? -1 : 0;
+}
+
 int conn_on_writable(wire_conn *conn)
 {
     if (conn->is_close_sent)
-        return 0; /* a second -1 would cut the connection, and what the peer has yet to read with it
-                   */
+        return 0;
     int was_idle = conn->queue_at == conn->queue.size;
     while (conn->queue_at < conn->queue.size) {
         if (send_first(conn) != 0)
@@ -249,9 +265,7 @@ int conn_on_writable(wire_conn *conn)
     if (!conn->is_closing || !was_idle)
         return 0; /* a close frame only goes out whole when nothing of ours is left in lws' buffers
                    */
-    conn->is_close_sent = 1;
-    lws_close_reason(conn->wsi, (enum lws_close_status)conn->close_code, NULL, 0);
-    return -1;
+    return send_close(conn);
 }
 
 /* ---- flow and close ---- */

@@ -133,7 +133,8 @@ void wire_pause(wire_conn *conn);
 void wire_resume(wire_conn *conn);
 
 /* Close: what is queued, a close frame with code (1000 = normal), then ended with
- * WIRE_CAUSE_CLOSED_BY_US, after 2 s at the latest. No message callback comes after this call. */
+ * WIRE_CAUSE_CLOSED_BY_US, once the peer has closed too, after 2 s at the latest. What the peer
+ * sends until then is handed over like everything before. */
 void wire_close(wire_conn *conn, unsigned code);
 
 /* Stable name of a cause ("tls_wrong_host"). */

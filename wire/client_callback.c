@@ -140,6 +140,12 @@ static void on_open(wire_conn *conn, struct lws *wsi)
  */
 static void refuse_message(wire_conn *conn, assembly_state state)
 {
+    if (conn->is_closing) { /* the peer has had our good-bye, or gets it no more */
+        conn_fail(conn, WIRE_CAUSE_CLOSED_BY_US, "closed by us");
+        conn->is_refused = 1;
+        conn_cut(conn);
+        return;
+    }
     if (state == ASSEMBLY_TOO_LARGE)
         conn_fail(conn, WIRE_CAUSE_TOO_LARGE, "%s sent a message of more than %zu bytes",
                   conn->url.authority, (size_t)LIMIT_FRAME_BYTES);
@@ -151,8 +157,11 @@ static void refuse_message(wire_conn *conn, assembly_state state)
 
 static void on_receive(wire_conn *conn, struct lws *wsi, td_bytes piece)
 {
-    if (conn->end.cause != WIRE_CAUSE_NONE)
-        return; /* closing: what still comes is nobody's */
+    /* Closing, what comes until the peer closes too is still taken; but a message that was refused,
+     * or the peer's own good-bye, is the end. */
+    if (conn->end.cause != WIRE_CAUSE_NONE &&
+        (conn->end.cause != WIRE_CAUSE_CLOSED_BY_US || conn->is_refused))
+        return;
     TD_ASSERT(conn->stage == CONN_OPEN);
     td_bytes whole;
     assembly_state state =
@@ -253,7 +262,7 @@ static int client_callback(struct lws *wsi, enum lws_callback_reasons reason, vo
         return conn_on_writable(conn);
     case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
         on_peer_close(conn, td_bytes_of(in, size));
-        return 0;
+        return conn->is_close_sent ? -1 : 0; /* it answers our close frame: both are through */
     case LWS_CALLBACK_CLIENT_CLOSED:
     case LWS_CALLBACK_WSI_DESTROY:
         say_why_closed(conn, wsi);
