@@ -39,7 +39,7 @@ SRC_format := format/chain.c format/channel.c format/chunk_builder.c format/chun
 
 SRC_format += format/gap.c format/segment_name.c format/archive.c format/archive_list.c format/segment_copy.c format/segment_index.c \
               format/archive_plan.c format/archive_newest.c format/journal.c format/catalog.c format/catalog_read.c \
-              format/catalog_write.c format/catalog_compare.c format/catalog_known.c format/catalog_checksum.c format/catalog_rebuild.c format/ledger.c format/session_spans.c format/reindex.c format/feed_past.c format/feed_missing.c \
+              format/catalog_write.c format/catalog_compare.c format/catalog_known.c format/catalog_checksum.c format/catalog_rebuild.c format/ledger.c format/session_spans.c format/reindex.c format/feed_past.c format/feed_slots.c format/feed_missing.c \
               format/archive_writer.c format/archive_feed.c format/archive_recover.c format/verify.c \
               format/verify_segments.c format/verify_links.c format/name_index.c format/verify_counters.c format/verify_sessions.c format/verify_catalog.c format/prune.c format/prune_gaps.c
 # catalog.sql as C strings, one per schema version.
@@ -59,7 +59,7 @@ SRC_cli := cli/options.c cli/options_value.c cli/options_help.c cli/option_group
            cli/progress.c cli/verbs.c cli/line_writer.c cli/output.c cli/table.c cli/stop_signal.c
 
 SRC_recorder := recorder/backoff.c recorder/chunk_queue.c recorder/cmd_record.c recorder/config.c \
-                recorder/config_http.c recorder/config_rows.c recorder/config_yaml.c recorder/http_feed.c recorder/connection.c recorder/connection_ledger.c recorder/connection_talk.c recorder/symbols.c \
+                recorder/config_http.c recorder/config_rows.c recorder/config_yaml.c recorder/http_feed.c recorder/connection.c recorder/connection_ledger.c recorder/open_gaps.c recorder/connection_talk.c recorder/symbols.c \
                 recorder/credentials.c recorder/disk.c recorder/drop_count.c recorder/encoder.c \
                 recorder/feed_setup.c recorder/findings.c recorder/intake.c recorder/lag.c recorder/room.c \
                 recorder/session_clock.c recorder/subscriber.c recorder/subscription.c \

@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "format/catalog.h"
 #include "format/feed_past.h"
+#include "format/feed_slots.h"
 #include "format/journal.h"
 #include "format/ledger.h"
 #include "format/recover.h"
@@ -122,23 +123,49 @@ static int is_superseded(const recover_result *result, const chain_conn *conn)
     return 0;
 }
 
-/* One gap per slot, from the last durable message on. */
+/* The slot's last frame of data in that session; of a slot without any the last one of any kind. */
+static uint64_t slot_end(const feed_slots *slots, const chain_conn *conn, uint64_t otherwise_ns)
+{
+    const past_slot *slot = feed_slots_find(slots, conn->line, conn->shard);
+    if (slot == NULL || slot->last_any_ns == 0)
+        return otherwise_ns;
+    return slot->last_ns != 0 ? slot->last_ns : slot->last_any_ns;
+}
+
+/* The last frame of data of any slot; 0: none. */
+static uint64_t session_end(const feed_slots *slots)
+{
+    uint64_t last_ns = 0;
+    for (size_t i = 0; i < slots->slot_count; i++)
+        if (slots->slots[i].last_ns > last_ns)
+            last_ns = slots->slots[i].last_ns;
+    return last_ns;
+}
+
+/* One gap per slot, from its last durable frame of data on. */
 static td_result open_gaps(const work *w, const segment_name *name, const recover_result *result,
                            td_err *err)
 {
     TD_ASSERT(result->has_segment);
     const chain_conn nobody = {0};
-    uint64_t from_ns = result->totals.last_ns;
-    td_result rc = TD_OK;
-    if (!has_gap(w, name->session) || from_ns == 0)
+    uint64_t last_ns = result->totals.last_ns;
+    if (!has_gap(w, name->session) || last_ns == 0)
         return TD_OK;
+    feed_slots slots = {0};
+    const feed_slots_query query = {
+        .feed = name->feed, .session = name->session, .before_ns = UINT64_MAX};
+    td_result rc = feed_slots_read(w->archive, &w->past, &query, &slots, err);
     for (uint32_t i = 0; i < result->conn_count && rc == TD_OK; i++) {
-        if (!is_superseded(result, &result->conns[i]))
-            rc = open_gap(w, name, &result->conns[i], from_ns, err);
+        const chain_conn *conn = &result->conns[i];
+        if (!is_superseded(result, conn))
+            rc = open_gap(w, name, conn, slot_end(&slots, conn, last_ns), err);
     }
-    /* Killed while no connection was up: the slot is not known, the gap is there all the same. */
-    if (rc == TD_OK && result->conn_count == 0)
-        rc = open_gap(w, name, &nobody, from_ns, err);
+    /* Killed while no connection was up: the slot is not known, the gap is there all the same. But
+     * a session that never had a connection adds nothing to what was open when it began. */
+    uint64_t end_ns = session_end(&slots);
+    if (rc == TD_OK && result->conn_count == 0 && end_ns != 0)
+        rc = open_gap(w, name, &nobody, end_ns, err);
+    feed_slots_fini(&slots);
     return rc;
 }
 

@@ -280,7 +280,6 @@ static void fill_history(const archive_writer *w, const feed_link *link, feed_hi
     /* A session that the journal does not know belongs to a journal that is lost: nobody can say
      * how it ended, and only "crashed" makes sure that a gap is shown. */
     out->is_crashed = session == NULL || !session->has_stopped;
-    out->is_live = session == NULL || strcmp(session->verb, "record") == 0;
     out->stop_ns = session == NULL ? 0 : session->stop_ns;
     out->last_ns = link->last_ns;
     memcpy(out->session, link->session, sizeof out->session);
@@ -313,6 +312,22 @@ td_result archive_writer_add_feed(archive_writer *w, const char *feed, const cha
     if (history != NULL)
         fill_history(w, &link, history);
     return TD_OK;
+}
+
+td_result archive_writer_feed_slots(archive_writer *w, const feed_slots_query *query,
+                                    feed_slots *out, td_err *err)
+{
+    return feed_slots_read(w->archive, &w->past, query, out, err);
+}
+
+td_result archive_writer_put_gaps(archive_writer *w, const gap_row *rows, size_t count,
+                                  td_err *err)
+{
+    td_result rc = TD_OK;
+    for (size_t i = 0; i < count && rc == TD_OK; i++)
+        rc = ledger_write_gap(w->journal, &rows[i], err);
+    enter(w, NULL, NULL, 0); /* readers that look now find them */
+    return rc;
 }
 
 /* ---- chunks ---- */

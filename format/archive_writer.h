@@ -16,6 +16,7 @@
 #include "base/err.h"
 #include "format/archive.h"
 #include "format/chunk_builder.h"
+#include "format/feed_slots.h"
 #include "format/gap.h"
 
 typedef struct archive_writer archive_writer;
@@ -47,9 +48,8 @@ TD_MUST_USE td_result archive_writer_open(archive *archive, const archive_writer
 typedef struct feed_history {
     uint8_t is_known;   /* 0: the feed's first session; nothing below is set */
     uint8_t is_crashed; /* 1: the previous session of the feed did not stop cleanly */
-    uint8_t is_live;    /* 1: it was a recorder's, or nobody knows; 0: an import's or merge's */
     char session[SESSION_ID_BYTES];
-    uint64_t last_ns; /* recv_ns of its last durable frame */
+    uint64_t last_ns; /* recv_ns of its last durable message */
     uint64_t stop_ns; /* when it stopped cleanly; 0 if it did not or does not say */
 } feed_history;
 
@@ -60,6 +60,16 @@ typedef struct feed_history {
 TD_MUST_USE td_result archive_writer_add_feed(archive_writer *writer, const char *feed,
                                               const char *family, size_t *index,
                                               feed_history *history, td_err *err);
+
+/* What the segments say of a feed's slots, before this session (feed_slots.h). */
+TD_MUST_USE td_result archive_writer_feed_slots(archive_writer *writer,
+                                                const feed_slots_query *query, feed_slots *out,
+                                                td_err *err);
+
+/* Write rows into the journal, durably: gaps that the session's start opens or ends. TD_E_IO,
+ * TD_E_NOSPACE. */
+TD_MUST_USE td_result archive_writer_put_gaps(archive_writer *writer, const gap_row *rows,
+                                              size_t count, td_err *err);
 
 /* Write a sealed chunk and make it durable; one that starts a segment finishes the one before it.
  * gaps: rows that events in this chunk open or close, for the catalog.

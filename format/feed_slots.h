@@ -1,0 +1,61 @@
+/* When a frame came last over each slot of a feed, and which topics came over it: what a new
+ * session, or a recovery, must know to say since when something may be missing. Read off the
+ * segments themselves, from the newest back. */
+#ifndef TD_FORMAT_FEED_SLOTS_H
+#define TD_FORMAT_FEED_SLOTS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "format/archive.h"
+#include "format/feed_past.h"
+#include "format/name_index.h"
+
+/* Segments that are read for slots of which nothing is found: at one an hour, two days. As long as
+ * nothing at all is found it goes on. */
+enum { FEED_SLOTS_SEGMENTS_MAX = 48 };
+
+typedef struct feed_slots_query {
+    const char *feed;
+    const char *session;      /* NULL: of all sessions */
+    uint64_t before_ns;       /* frames of later times do not count: the clock was ahead */
+    uint32_t shard_count;     /* of line 0; these are looked for until they are found */
+    uint8_t is_control_data;  /* 1: pongs and answers count as data (see past_slot) */
+} feed_slots_query;
+
+typedef struct past_slot {
+    uint32_t line, shard;
+    uint32_t conn; /* its last connection in that session; 0: not known */
+    char session[SESSION_ID_BYTES];
+    uint8_t is_crashed;   /* 1: that session has no end in the journal, nor has an unknown one */
+    uint64_t last_ns;     /* of its last frame of data; 0: none was found */
+    uint64_t last_any_ns; /* of its last frame that was received */
+} past_slot;
+
+/* A topic and symbol as channels have them, and the slot on which it came last. */
+typedef struct past_topic {
+    char *name;         /* "TOPIC.SYMBOL" */
+    size_t topic_bytes; /* of these "TOPIC." */
+    size_t slot;
+    uint8_t is_unknown; /* 1: frames on _unknown, whatever their topics were */
+} past_topic;
+
+typedef struct feed_slots {
+    past_slot *slots;
+    size_t slot_count, slot_capacity;
+    past_topic **topics;
+    size_t topic_count, topic_capacity;
+    name_index by_name;
+} feed_slots;
+
+/* TD_E_NOMEM, TD_E_IO (the archive cannot be listed; of one session also: a segment cannot be read).
+ * Any other segment that cannot be read is passed over, and the archive's log says so. *out is the caller's, for feed_slots_fini, also after a failure. */
+TD_MUST_USE td_result feed_slots_read(archive *archive, const archive_past *past,
+                                      const feed_slots_query *query, feed_slots *out, td_err *err);
+void feed_slots_fini(feed_slots *slots);
+
+/* The slot, or NULL. */
+const past_slot *feed_slots_find(const feed_slots *slots, uint32_t line, uint32_t shard);
+
+#endif
