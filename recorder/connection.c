@@ -57,7 +57,8 @@ static void tick(void *user)
         td_duration_format(self->options.feed->stale_after_ns, silence);
         td_log_say(self->options.env->log, TD_LOG_WARNING, "%s: no data for %s: connecting again",
                    connection_shown_name(self), silence);
-        self->is_stale = 1;
+        self->is_stale = self->is_silent = 1;
+        connection_open_gap(self, GAP_STALE, wire_cause_name(WIRE_CAUSE_CLOSED_BY_US));
         wire_close(self->wire, CLOSE_GOING_AWAY);
         return;
     }
@@ -84,9 +85,11 @@ static void on_opened(void *user, wire_conn *conn, const wire_peer *peer)
     self->slot.in = self->slot.out = 0;
     self->has_stood = 1;
     self->is_refused = 0;
-    self->last_frame_ns = 0;
+    self->last_data_ns = self->granted_ns = 0;
+    self->settle_mono_ns = UINT64_MAX;
     self->last_data_mono_ns = now_mono_ns(self);
     intake_opened(self->options.env->intake, &self->slot);
+    open_gaps_connected(self->options.gaps, self->slot.shard);
     connection_say_opened(self, peer);
     char url[LIMIT_URL_BYTES];
     td_log_say(self->options.env->log, TD_LOG_INFO, "%s: connected to %s (connection %" PRIu32 ")",
@@ -101,12 +104,12 @@ static void on_message(void *user, wire_conn *conn, unsigned opcode, td_bytes by
     connection *self = user;
     TD_ASSERT(conn == self->wire);
     TD_ASSERT(self->slot.conn > 0);
-    if (self->is_stopping)
+    if (self->is_deaf)
         return;
     uint64_t recv_ns =
         intake_frame(self->options.env->intake, &self->slot, DIR_IN, opcode, bytes, recv_mono_ns);
-    self->last_frame_ns = recv_ns;
-    connection_take_frame(self, opcode, bytes, recv_ns, recv_mono_ns);
+    if (!self->is_stopping && !self->is_stale)
+        connection_take_frame(self, opcode, bytes, recv_ns, recv_mono_ns);
     self->options.env->frame(self->options.env->user);
 }
 
@@ -156,9 +159,8 @@ static void after_stood(connection *self, const wire_end *end)
     int is_by_peer = end->cause != WIRE_CAUSE_CLOSED_BY_US;
     if (is_by_peer)
         self->options.env->closed_by_peer(self->options.env->user);
-    if (!self->is_stopping)
-        connection_open_gap(self, self->is_stale ? GAP_STALE : GAP_DISCONNECT,
-                            wire_cause_name(end->cause));
+    if (!self->is_stopping && !self->is_stale)
+        connection_open_gap(self, GAP_DISCONNECT, wire_cause_name(end->cause));
 }
 
 /* It came to nothing. Credentials in the URL are refused so, by a status: at the start it ends the
@@ -269,6 +271,7 @@ td_result connection_open(const connection_options *options, connection **out, t
 {
     TD_ASSERT(options->shard < options->shard_count);
     TD_ASSERT(options->budget != NULL);
+    TD_ASSERT(options->gaps != NULL);
     const dialect *spoken = dialect_find(options->feed->family->dialect);
     TD_ASSERT(options->topic_count > 0 || spoken->subscribes_with_auth);
     connection *self = td_alloc_zero(1, sizeof *self);
@@ -290,7 +293,9 @@ td_result connection_open(const connection_options *options, connection **out, t
                                  .frames = options->feed->is_binary ? DIALECT_FRAMES_BINARY
                                                                     : DIALECT_FRAMES_TEXT,
                                  .topics = options->topics,
-                                 .topic_count = options->topic_count};
+                                 .topic_count = options->topic_count,
+                                 .granted = connection_on_granted,
+                                 .user = self};
     td_result rc = subscriber_open(&asking, &self->subscriber, err);
     if (rc != TD_OK) {
         connection_close(self);
@@ -306,8 +311,10 @@ void connection_start(connection *self)
     connect_now(self);
 }
 
-void connection_stop(connection *self)
+void connection_stop(connection *self, connection_stop_mode mode)
 {
+    if (mode == CONNECTION_STOP_AT_ONCE)
+        self->is_deaf = 1;
     if (self->is_stopping)
         return;
     self->is_stopping = 1;

@@ -9,12 +9,12 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "format/gap.h"
 #include "recorder/backoff.h"
 #include "recorder/config.h"
 #include "recorder/intake.h"
-#include "tape/redact.h"
+#include "recorder/open_gaps.h"
 #include "schema/decode.h"
+#include "tape/redact.h"
 #include "wire/client.h"
 #include "wire/dialect.h"
 
@@ -55,10 +55,9 @@ typedef struct connection_options {
     redactor *redactor;        /* NULL without auth */
     connect_budget *budget;    /* of the host */
     uint32_t budget_feed;      /* the feed's number in it */
-    const gap_list *earlier;   /* gaps that earlier sessions left open; of all feeds, borrowed */
-    uint32_t shard_count;      /* of the feed: the first slot also ends gaps of slots it lost */
-    uint64_t earlier_from_ns;  /* where the feed's earlier session ended; 0: it has none */
-    gap_reason earlier_reason; /* GAP_RESTART or GAP_CRASH, if none of earlier is this slot's */
+    open_gaps *gaps;           /* of the feed */
+    size_t topic_first;        /* number of the slot's first topic in the feed's subscription */
+    uint32_t shard_count;      /* of the feed */
     uint64_t seed;             /* of the jitter */
 } connection_options;
 
@@ -69,8 +68,11 @@ TD_MUST_USE td_result connection_open(const connection_options *options, connect
 /* Begin to connect. From here on the slot keeps itself up. */
 void connection_start(connection *self);
 
-/* Close for good, politely; connection_is_down says when it is. */
-void connection_stop(connection *self);
+/* Close for good, politely; connection_is_down says when it is. What the peer sends until it has
+ * closed too is recorded with CONNECTION_STOP_ORDERLY, and left out with CONNECTION_STOP_AT_ONCE,
+ * also in a stop that was orderly before. */
+typedef enum connection_stop_mode { CONNECTION_STOP_ORDERLY, CONNECTION_STOP_AT_ONCE } connection_stop_mode;
+void connection_stop(connection *self, connection_stop_mode mode);
 int connection_is_down(const connection *self);
 
 /* Free; the wire connection must be down, or its loop closed. NULL is fine. */
@@ -80,7 +82,7 @@ void connection_close(connection *self);
 void connection_pause(connection *self);
 void connection_resume(connection *self);
 
-/* 1 while all its subscriptions are acknowledged. */
+/* 1 while none of its subscriptions waits for a first answer. */
 int connection_is_live(const connection *self);
 
 /* 1 once a refusal was final (see refused) and nothing has stood since. */

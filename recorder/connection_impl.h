@@ -30,18 +30,18 @@ struct connection {
     subscriber *subscriber;
     uint64_t attempt;           /* since the last connection that stood */
     uint64_t connected_ns;      /* recv time of the connect event; 0: it never stood */
-    uint64_t last_frame_ns;     /* recv time of the latest frame on this connection */
+    uint64_t last_data_ns;      /* recv time of the latest data on this connection; 0: none yet */
     uint64_t last_data_mono_ns; /* when data came last, or the connection opened */
+    uint64_t answer_ns;         /* recv time of the answer that is being taken */
+    uint64_t granted_ns;        /* recv time of the latest answer that granted a topic; 0: none */
+    uint64_t settle_mono_ns;    /* what is not granted by then is missing on its own */
     uint64_t next_ping_mono_ns;
     uint64_t auth_due_mono_ns; /* STATE_AUTHENTICATING: answered by then */
-    gap_reason gap_reason;
-    uint64_t gap_from_ns; /* a gap is open since; 0: none */
-    uint32_t gap_conn;
-    char gap_cause[64];
     uint8_t is_stopping;
-    uint8_t is_stale;      /* we close it because no data came */
-    uint8_t has_been_live; /* all subscriptions were acknowledged once in this session */
-    uint8_t has_stood;     /* it was open once in this session */
+    uint8_t is_deaf;   /* stopping, and nothing more is recorded */
+    uint8_t is_stale;  /* we close it because no data came */
+    uint8_t is_silent; /* it was stale, and no data has come since */
+    uint8_t has_stood; /* it was open once in this session */
     uint8_t is_refused;
     uint8_t is_auth_refused; /* this connection's credentials were: it is closing */
     td_buf out;              /* request being built */
@@ -81,6 +81,9 @@ void connection_subscribe(connection *self, uint64_t recv_ns);
 void connection_take_frame(connection *self, unsigned opcode, td_bytes frame, uint64_t recv_ns,
                            uint64_t recv_mono_ns);
 
+/* A topic of the slot was granted, by the answer that is being taken (subscriber_options). */
+void connection_on_granted(void *user, size_t topic);
+
 /* When connection_talk_tick has something to do. */
 uint64_t connection_talk_due_ns(const connection *self);
 void connection_talk_tick(connection *self, uint64_t mono_ns);
@@ -108,11 +111,10 @@ void connection_say_opened(connection *self, const wire_peer *peer);
 /* It has ended. */
 void connection_say_ended(connection *self, const wire_end *end);
 
-/* From its last frame on, something may be missing. */
+/* From its last data on, something may be missing. */
 void connection_open_gap(connection *self, gap_reason reason, const char *cause);
 
-/* Every subscription is acknowledged: nothing is missing from to_ns on. Also ends what earlier
- * sessions left open in this slot; if they left nothing, the time between is a gap of its own. */
-void connection_close_gaps(connection *self, uint64_t to_ns);
+/* What has been granted is here again; what has not is missing on its own. */
+void connection_settle(connection *self);
 
 #endif

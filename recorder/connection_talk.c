@@ -12,6 +12,10 @@
 enum { AUTH_EXPIRES_MS = 10000 };
 #define AUTH_ANSWER_NS (10 * TD_NS_PER_S)
 
+/* After the first topic is granted, how long the others may take before the ledger keeps them
+ * apart. Answers to one burst of requests come within it, so an ordinary reconnect is one row. */
+#define SETTLE_NS (500 * TD_NS_PER_MS)
+
 /* An answer, cut to what a person reads. Secrets are hidden in it already (look_closer), so the cut
  * cannot leave half of one. */
 enum { ANSWER_TEXT_BYTES = 512 };
@@ -110,14 +114,12 @@ static void send_pong(connection *self)
 
 /* ---- subscriptions ---- */
 
-/* Live again: what was open as a gap ends with this frame's receive time. */
-static void on_subscribed(connection *self, uint64_t recv_ns)
+static void on_subscribed(connection *self)
 {
     TD_ASSERT(self->state == STATE_SUBSCRIBING);
     self->state = STATE_LIVE;
     self->attempt = 0;
     backoff_live(&self->backoff, now_mono_ns(self));
-    connection_close_gaps(self, recv_ns);
     size_t granted = subscriber_granted_count(self->subscriber);
     size_t wanted = self->options.topic_count;
     TD_ASSERT(granted <= wanted);
@@ -131,10 +133,32 @@ static void on_subscribed(connection *self, uint64_t recv_ns)
     self->options.env->live(self->options.env->user, self->options.feed_index);
 }
 
-static void look_whether_live(connection *self, uint64_t recv_ns)
+void connection_on_granted(void *user, size_t topic)
 {
+    connection *self = user;
+    TD_ASSERT(self->answer_ns != 0);
+    self->granted_ns = self->answer_ns;
+    open_gaps_granted(self->options.gaps, self->options.topic_first + topic, self->answer_ns);
+}
+
+/* Gaps of the slot end once all topics are answered; if some take long, or are never answered, the
+ * others do not wait for them. As long as nothing is granted, nothing is back; and an exchange that
+ * granted everything and fell silent may do so again, so that then data must come, too. */
+static void look_whether_settled(connection *self)
+{
+    if (self->granted_ns == 0 || self->is_silent || !open_gaps_wait_for(self->options.gaps, self->slot.shard))
+        return;
+    if (subscriber_is_settled(self->subscriber))
+        connection_settle(self);
+    else if (self->settle_mono_ns == UINT64_MAX)
+        self->settle_mono_ns = now_mono_ns(self) + SETTLE_NS;
+}
+
+static void look_whether_live(connection *self)
+{
+    look_whether_settled(self);
     if (self->state == STATE_SUBSCRIBING && subscriber_is_settled(self->subscriber))
-        on_subscribed(self, recv_ns);
+        on_subscribed(self);
 }
 
 void connection_subscribe(connection *self, uint64_t recv_ns)
@@ -142,7 +166,9 @@ void connection_subscribe(connection *self, uint64_t recv_ns)
     self->state = STATE_SUBSCRIBING;
     subscriber_restart(self->subscriber);
     send_subscriptions(self);
-    look_whether_live(self, recv_ns);
+    if (self->dialect->subscribes_with_auth)
+        self->granted_ns = recv_ns;
+    look_whether_live(self);
 }
 
 static void copy_answer(td_bytes frame, char out[ANSWER_TEXT_BYTES])
@@ -180,6 +206,7 @@ static void on_topics_answer(connection *self, const dialect_answer *answer, td_
 {
     subscriber_outcome outcome;
     char detail[ANSWER_TEXT_BYTES];
+    self->answer_ns = recv_ns;
     if (!subscriber_answered(self->subscriber, answer, now_mono_ns(self), &outcome))
         return;
     copy_answer(frame, detail);
@@ -189,7 +216,7 @@ static void on_topics_answer(connection *self, const dialect_answer *answer, td_
     if (outcome.refused_count > 0)
         on_topics_refused(self, outcome.refused, detail);
     send_subscriptions(self);
-    look_whether_live(self, recv_ns);
+    look_whether_live(self);
 }
 
 /* Nothing is known of these topics: their frames may come all the same. */
@@ -267,6 +294,19 @@ void connection_begin_talk(connection *self)
 
 /* ---- what comes in ---- */
 
+/* A gap begins with the last data. */
+static void note_data(connection *self, uint64_t recv_ns, uint64_t recv_mono_ns)
+{
+    self->last_data_ns = recv_ns;
+    self->last_data_mono_ns = recv_mono_ns;
+    if (!self->is_silent)
+        return;
+    self->is_silent = 0;
+    if (self->granted_ns != 0)
+        self->granted_ns = recv_ns;
+    look_whether_settled(self);
+}
+
 /* Frames of a topic begin so in nearly all dialects; only others are worth a closer look on this
  * thread. The encoder classifies all of them properly. Spot's answers begin so, too: they are its
  * requests with a code. */
@@ -277,7 +317,7 @@ static int begins_like_data(const connection *self, td_bytes frame)
            memcmp(frame.data, START, sizeof START - 1) == 0;
 }
 
-static void on_answer(connection *self, td_bytes frame, uint64_t recv_ns)
+static void on_answer(connection *self, td_bytes frame, uint64_t recv_ns, uint64_t recv_mono_ns)
 {
     td_err err;
     dialect_answer answer;
@@ -299,7 +339,7 @@ static void on_answer(connection *self, td_bytes frame, uint64_t recv_ns)
     case ANSWER_PONG:
         /* A private stream has nothing to say for hours: that it answers is its sign of life. */
         if (self->options.feed->auth != AUTH_NONE)
-            self->last_data_mono_ns = now_mono_ns(self);
+            note_data(self, recv_ns, recv_mono_ns);
         break;
     case ANSWER_NONE:
         break;
@@ -308,12 +348,13 @@ static void on_answer(connection *self, td_bytes frame, uint64_t recv_ns)
         connection_set_tick(self);
 }
 
-static void look_closer(connection *self, td_bytes frame, uint64_t recv_ns)
+/* What is neither data of a known topic nor control is data all the same. */
+static void look_closer(connection *self, td_bytes frame, uint64_t recv_ns, uint64_t recv_mono_ns)
 {
     enum { CONTROL_BYTES_MAX = 32 << 10 };
     uint8_t padded[CONTROL_BYTES_MAX + DECODE_PADDING_BYTES];
     if (frame.size > CONTROL_BYTES_MAX) {
-        self->last_data_mono_ns = now_mono_ns(self);
+        note_data(self, recv_ns, recv_mono_ns);
         return;
     }
     memcpy(padded, frame.data, frame.size);
@@ -324,10 +365,10 @@ static void look_closer(connection *self, td_bytes frame, uint64_t recv_ns)
     classification found;
     decoder_classify(self->options.env->decoder, self->options.feed->family, shown, DIR_IN, recv_ns,
                      &found);
-    if (found.frame_class == CLASS_DATA)
-        self->last_data_mono_ns = now_mono_ns(self);
-    else if (frame_class_is_control(found.frame_class))
-        on_answer(self, shown, recv_ns);
+    if (frame_class_is_control(found.frame_class))
+        on_answer(self, shown, recv_ns, recv_mono_ns);
+    else
+        note_data(self, recv_ns, recv_mono_ns);
 }
 
 /* Binary frames are data: nobody has seen an answer that was compressed, and what is inside is the
@@ -336,9 +377,9 @@ void connection_take_frame(connection *self, unsigned opcode, td_bytes frame, ui
                            uint64_t recv_mono_ns)
 {
     if (opcode == OPCODE_BINARY || begins_like_data(self, frame))
-        self->last_data_mono_ns = recv_mono_ns;
+        note_data(self, recv_ns, recv_mono_ns);
     else
-        look_closer(self, frame, recv_ns);
+        look_closer(self, frame, recv_ns, recv_mono_ns);
 }
 
 /* ---- time ---- */
@@ -346,6 +387,7 @@ void connection_take_frame(connection *self, unsigned opcode, td_bytes frame, ui
 uint64_t connection_talk_due_ns(const connection *self)
 {
     uint64_t due_ns = subscriber_due_ns(self->subscriber);
+    due_ns = self->settle_mono_ns < due_ns ? self->settle_mono_ns : due_ns;
     if (self->state == STATE_AUTHENTICATING)
         due_ns = self->auth_due_mono_ns;
     return due_ns < self->next_ping_mono_ns ? due_ns : self->next_ping_mono_ns;
@@ -367,5 +409,8 @@ void connection_talk_tick(connection *self, uint64_t mono_ns)
     if (self->state != STATE_AUTHENTICATING) {
         expire_requests(self);
         send_subscriptions(self);
+        if (mono_ns >= self->settle_mono_ns)
+            connection_settle(self);
+        look_whether_live(self);
     }
 }

@@ -18,6 +18,7 @@ typedef enum topic_state {
 
 typedef struct asked_topic {
     topic_state state;
+    size_t place;           /* in the options' topics */
     uint32_t refusals;      /* in a row, over all connections */
     uint64_t retry_mono_ns; /* of TOPIC_REFUSED and TOPIC_UNANSWERED */
 } asked_topic;
@@ -151,6 +152,8 @@ static void grant(subscriber *self, size_t topic)
     self->rows[topic].refusals = 0;
     set_state(self, topic, TOPIC_GRANTED);
     add_name(&self->granted, self->names[topic]);
+    if (self->options.granted != NULL)
+        self->options.granted(self->options.user, self->rows[topic].place);
 }
 
 /* A connection has the topic already: an answer was lost, or two filters overlap. */
@@ -327,7 +330,7 @@ uint64_t subscriber_due_ns(const subscriber *self)
 int subscriber_is_settled(const subscriber *self)
 {
     TD_ASSERT(self->counts[TOPIC_GRANTED] <= self->options.topic_count);
-    return self->counts[TOPIC_GRANTED] + self->counts[TOPIC_REFUSED] == self->options.topic_count;
+    return self->counts[TOPIC_QUEUED] + self->counts[TOPIC_ASKED] == 0;
 }
 
 size_t subscriber_granted_count(const subscriber *self)
@@ -405,7 +408,10 @@ static td_result allocate(subscriber *self, td_err *err)
     if (self->names == NULL || self->rows == NULL || self->queue == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for %zu topics", count);
     for (size_t i = 0; i < count; i++)
+    {
         self->names[i] = self->options.topics[i];
+        self->rows[i].place = i;
+    }
     self->counts[TOPIC_QUEUED] = count;
     return TD_OK;
 }

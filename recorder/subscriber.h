@@ -40,6 +40,9 @@ typedef struct subscriber_options {
     dialect_frames frames;
     const char *const *topics; /* as written everywhere ("depth.BTCUSDT"), borrowed */
     size_t topic_count;        /* 0: nothing is asked for, authenticating brings everything */
+    /* A topic (its place in topics) was granted. Called inside subscriber_answered. May be NULL. */
+    void (*granted)(void *user, size_t topic);
+    void *user;
 } subscriber_options;
 
 /* What an answer changed. Topics joined by ",", "" if none; valid until the next call. */
@@ -75,8 +78,8 @@ const char *subscriber_expired(subscriber *self, uint64_t mono_ns);
  * anything. */
 uint64_t subscriber_due_ns(const subscriber *self);
 
-/* 1 once every topic was granted or refused on this connection, or was refused earlier and waits; 0
- * while there is one that was not answered. */
+/* 1 while every topic is granted on this connection, or waits for its next try because it was
+ * refused or not answered; 0 while there is one that is asked for or still to be asked for. */
 int subscriber_is_settled(const subscriber *self);
 
 /* Topics that are granted on this connection. */

@@ -167,7 +167,7 @@ static void close_connections(supervisor *self)
     uint64_t until_ns = clock_mono_ns(self->options.clock) + CLOSE_MAX_NS;
     stop_http(self);
     for (size_t i = 0; i < self->connection_count; i++)
-        connection_stop(self->connections[i]);
+        connection_stop(self->connections[i], CONNECTION_STOP_ORDERLY);
     while (!are_all_down(self) && clock_mono_ns(self->options.clock) < until_ns) {
         if (wire_loop_run(self->loop, TICK_NS, &err) != TD_OK)
             break;
@@ -257,7 +257,10 @@ void supervisor_close(supervisor *self)
     decoder_close(self->decoder);
     answer_parser_close(self->answers);
     event_reader_close(self->events);
-    gap_list_fini(&self->earlier);
+    for (size_t i = 0; self->gaps != NULL && i < self->options.config->feed_count; i++)
+        open_gaps_close(self->gaps[i]);
+    td_free(self->gaps);
+    td_free(self->gap_users);
     feed_setup_close_all(self->feeds, self->options.config->feed_count);
     td_free(self->redactors);
     td_free(self);

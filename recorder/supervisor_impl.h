@@ -16,6 +16,12 @@
 #include "recorder/room.h"
 #include "recorder/supervisor.h"
 
+/* Whose open gaps speak. */
+typedef struct gap_user {
+    supervisor *self;
+    uint16_t feed_index;
+} gap_user;
+
 struct supervisor {
     supervisor_options options;
     wire_loop *loop;
@@ -28,7 +34,8 @@ struct supervisor {
     chunk_queue *queue;
     encoder *encoder;
     archive_writer *writer;
-    gap_list earlier; /* gaps that earlier sessions left open */
+    open_gaps **gaps; /* one a feed */
+    gap_user *gap_users;
     room room;        /* before disk is opened; the disk thread reads it */
     lag *lag;
     disk *disk;

@@ -95,7 +95,7 @@ static void on_frame(void *user)
     if (stats.frames_in < self->options.config->max_frames)
         return;
     for (size_t i = 0; i < self->connection_count; i++)
-        connection_stop(self->connections[i]);
+        connection_stop(self->connections[i], CONNECTION_STOP_AT_ONCE);
     supervisor_stop(self);
 }
 
@@ -105,7 +105,7 @@ static void on_closed_by_peer(void *user)
     if (!self->options.config->until_close)
         return;
     for (size_t i = 0; i < self->connection_count; i++)
-        connection_stop(self->connections[i]);
+        connection_stop(self->connections[i], CONNECTION_STOP_ORDERLY);
     supervisor_stop(self);
 }
 
@@ -187,6 +187,59 @@ static td_result open_feeds(supervisor *self, td_err *err)
     return rc;
 }
 
+/* A gap of a feed opens or ends, on the network thread. */
+static void on_gap(void *user, const gap_row *row)
+{
+    const gap_user *who = user;
+    const event told = {
+        .kind = EVENT_GAP, .line = row->line, .shard = row->shard, .conn = row->conn, .gap = *row};
+    intake_event(who->self->intake, who->feed_index, &told);
+}
+
+/* Since when each slot of the feed may lack something: durable before anything is connected, so
+ * that a session that never connects leaves it open. */
+static td_result open_feed_gaps(supervisor *self, size_t index, const gap_list *ledger,
+                                uint64_t start_ns, td_err *err)
+{
+    const feed_config *feed = &self->options.config->feeds[index];
+    const feed_slots_query query = {.feed = feed->name,
+                                    .before_ns = start_ns,
+                                    .shard_count = self->feeds[index].subscription.shard_count,
+                                    .is_control_data = feed->auth != AUTH_NONE};
+    feed_slots past = {0};
+    td_result rc = archive_writer_feed_slots(self->writer, &query, &past, err);
+    self->gap_users[index] = (gap_user){self, (uint16_t)index};
+    const open_gaps_options options = {.feed = feed,
+                                       .wanted = &self->feeds[index].subscription,
+                                       .past = &past,
+                                       .ledger = ledger,
+                                       .start_ns = start_ns,
+                                       .say = on_gap,
+                                       .user = &self->gap_users[index]};
+    if (rc == TD_OK)
+        rc = open_gaps_open(&options, &self->gaps[index], err);
+    feed_slots_fini(&past);
+    if (rc != TD_OK)
+        return td_err_add(err, rc, "gaps of feed '%s'", feed->name);
+    size_t count = 0;
+    const gap_row *begun = open_gaps_begun(self->gaps[index], &count);
+    return archive_writer_put_gaps(self->writer, begun, count, err);
+}
+
+static td_result open_gaps_of_feeds(supervisor *self, const gap_list *ledger, uint64_t start_ns,
+                                    td_err *err)
+{
+    size_t count = self->options.config->feed_count;
+    self->gaps = td_alloc_zero(count, sizeof(open_gaps *));
+    self->gap_users = td_alloc_zero(count, sizeof *self->gap_users);
+    if (self->gaps == NULL || self->gap_users == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for %zu feeds", count);
+    td_result rc = TD_OK;
+    for (size_t i = 0; i < count && rc == TD_OK; i++)
+        rc = open_feed_gaps(self, i, ledger, start_ns, err);
+    return rc;
+}
+
 /* Close what a crash left open, begin the session, and look up what is known of each feed. */
 static td_result open_session(supervisor *self, td_err *err)
 {
@@ -205,8 +258,9 @@ static td_result open_session(supervisor *self, td_err *err)
                        "are safe, %" PRIu64 " bytes were torn",
                        config->feeds[i].name, report.frames_kept, report.torn_bytes);
     }
+    gap_list ledger = {0};
     if (rc == TD_OK)
-        rc = archive_gaps(self->options.archive, &gaps, &self->earlier, err);
+        rc = archive_gaps(self->options.archive, &gaps, &ledger, err);
     archive_writer_options options = {.version = TAPEDECK_VERSION,
                                       .start_ns = clock_wall_ns(self->options.clock),
                                       .gaps = gaps,
@@ -222,6 +276,9 @@ static td_result open_session(supervisor *self, td_err *err)
                                      err);
         TD_ASSERT(rc != TD_OK || index == i);
     }
+    if (rc == TD_OK)
+        rc = open_gaps_of_feeds(self, &ledger, options.start_ns, err);
+    gap_list_fini(&ledger);
     return rc;
 }
 
@@ -297,35 +354,11 @@ static td_result open_intake(supervisor *self, td_err *err)
     return rc == TD_OK ? intake_open(&options, &self->intake, err) : rc;
 }
 
-static int is_feed(void *user, const char *feed)
-{
-    return strcmp(*(const char *const *)user, feed) == 0;
-}
-
-/* Where the feed's last session ended, on the clock that this session begins with. One whose end
- * lies in the future had a wrong clock, or this one has: how long nothing was recorded is not known
- * then, and the stretch begins at the newest frame that is not later than now. 0: there is none, so
- * nothing is missing on that side. */
-static td_result find_earlier_end(const supervisor *self, size_t feed_index, uint64_t *end_ns,
-                                  td_err *err)
-{
-    const feed_history *history = &self->feeds[feed_index].history;
-    uint64_t now_ns = clock_wall_ns(self->options.clock);
-    *end_ns = history->last_ns;
-    if (*end_ns <= now_ns)
-        return TD_OK;
-    const char *name = self->options.config->feeds[feed_index].name;
-    const newest_query before = {.until_ns = now_ns, .wants_feed = is_feed, .user = &name};
-    return archive_newest_ns(self->options.archive, &before, end_ns, err);
-}
-
-/* A gap since an earlier session is opened only where that session had a live connection. */
 static td_result open_slot(supervisor *self, size_t feed_index, uint32_t shard, td_err *err)
 {
     TD_ASSERT(shard < self->feeds[feed_index].subscription.shard_count);
     TD_ASSERT(self->feeds[feed_index].budget != NULL);
     feed_setup *feed = &self->feeds[feed_index];
-    const feed_history *history = &feed->history;
     connection_options options = {
         .env = &self->env,
         .feed = &self->options.config->feeds[feed_index],
@@ -336,17 +369,12 @@ static td_result open_slot(supervisor *self, size_t feed_index, uint32_t shard, 
         .redactor = self->redactors[feed_index],
         .budget = feed->budget,
         .budget_feed = feed->budget_feed,
-        .earlier = &self->earlier,
+        .gaps = self->gaps[feed_index],
+        .topic_first = feed->subscription.shards[shard],
         .shard_count = feed->subscription.shard_count,
     };
     options.topics = subscription_shard(&feed->subscription, shard, &options.topic_count);
-    td_result rc = TD_OK;
-    if (history->is_known && history->is_live) {
-        options.earlier_reason = history->is_crashed ? GAP_CRASH : GAP_RESTART;
-        rc = find_earlier_end(self, feed_index, &options.earlier_from_ns, err);
-    }
-    if (rc == TD_OK)
-        rc = td_random_system(&options.seed, sizeof options.seed, err);
+    td_result rc = td_random_system(&options.seed, sizeof options.seed, err);
     if (rc == TD_OK)
         rc = connection_open(&options, &self->connections[self->connection_count], err);
     if (rc == TD_OK)

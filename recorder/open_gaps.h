@@ -1,0 +1,67 @@
+/* The gaps of one feed that are open: since when which topics may lack something, and what ends
+ * that.
+ *
+ * What is lost is lost of topics; a slot is only the way on which they came. A gap of a whole slot
+ * waits until each shard that now carries one of its topics has settled: it was told which of its
+ * topics are granted. Topics that were recorded before and are not granted then get rows of their
+ * own, which begin where the slot's gap did and end when they are granted. So what is granted is
+ * not held up by what is not.
+ *
+ * At the start of a session each slot that the archive has recorded gets a row, from its last frame
+ * of data on, unless an earlier session left one open. Rows of topics that nobody asks for any more
+ * end there: what is not subscribed is not promised.
+ *
+ * Rows are told through `say`, when they open and, with the same key, when they end. Network thread
+ * only. */
+#ifndef TD_RECORDER_OPEN_GAPS_H
+#define TD_RECORDER_OPEN_GAPS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "format/feed_slots.h"
+#include "format/gap.h"
+#include "recorder/config.h"
+#include "recorder/subscription.h"
+
+typedef struct open_gaps open_gaps;
+
+typedef struct open_gaps_options {
+    const feed_config *feed;    /* borrowed, as are wanted and user */
+    const subscription *wanted; /* its topics by number, and their shards */
+    const feed_slots *past;     /* what was recorded before; for the call of open_gaps_open only */
+    const gap_list *ledger;     /* likewise; of all feeds */
+    uint64_t start_ns;          /* of the session, wall clock */
+    void (*say)(void *user, const gap_row *row);
+    void *user;
+} open_gaps_options;
+
+/* TD_E_NOMEM. */
+TD_MUST_USE td_result open_gaps_open(const open_gaps_options *options, open_gaps **out,
+                                     td_err *err);
+void open_gaps_close(open_gaps *self);
+
+/* Rows that the session's start opens or ends, which are not told through `say`: they have to be
+ * durable before anything is connected. Valid until the next call of another function. */
+const gap_row *open_gaps_begun(const open_gaps *self, size_t *count);
+
+/* A shard has a new connection: none of its topics is granted on it. */
+void open_gaps_connected(open_gaps *self, uint32_t shard);
+
+/* A topic (its number in the subscription) is granted: what comes from recv_ns on is here. */
+void open_gaps_granted(open_gaps *self, size_t topic, uint64_t recv_ns);
+
+/* What is not granted yet on the shard's connection counts as missing on its own; what is granted
+ * is here from recv_ns on. */
+void open_gaps_settle(open_gaps *self, uint32_t shard, uint64_t recv_ns);
+
+/* 1 if a gap waits for this shard to settle. */
+int open_gaps_wait_for(const open_gaps *self, uint32_t shard);
+
+/* A shard's connection was lost: from from_ns on something may be missing, unless that was so
+ * already. */
+void open_gaps_lost(open_gaps *self, uint32_t shard, uint32_t conn, gap_reason reason,
+                    uint64_t from_ns, const char *cause);
+
+#endif

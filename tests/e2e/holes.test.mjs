@@ -1,0 +1,229 @@
+// Every frame that an exchange made and that is not in the archive lies within a row of the ledger, and rows reach no
+// further than the holes. The exchange numbers its frames, so the true holes are known.
+import assert from "node:assert/strict";
+import path from "node:path";
+import { describe, test } from "node:test";
+import { jsonLines, tapedeck, temporary } from "./lib.mjs";
+import { Recorder } from "./live.mjs";
+import { compare, delayProxy, numberedExchange } from "./numbered.mjs";
+
+const FAST = ["--commit-interval", "100ms"];
+const BTC = "trade.BTCUSD";
+const ETH = "trade.ETHUSD";
+const SHARDS = ["--max-topics-per-connection", "1"];
+
+const record = (t, archive, args) => new Recorder(t, archive, [...args, ...FAST]);
+
+/** Frames of the archive are announced so many times more. */
+async function recordSome(recorder, chunks = 3) {
+  await recorder.durableAfter(recorder.durableLines + chunks);
+}
+
+async function stop(recorder, signal = "SIGTERM") {
+  const end = await recorder.kill(signal);
+  if (signal === "SIGTERM") assert.equal(end.code, 0, recorder.stderr);
+}
+
+const gapsOf = (t, archive) => jsonLines(t, ["gaps", "-a", archive, "--json"], { status: null });
+
+/** Rows of the ledger while a recorder is at work, once test(rows) is true. */
+async function gapsOnce(t, recorder, archive, test) {
+  for (;;) {
+    const rows = await gapsOf(t, archive);
+    if (test(rows)) return rows;
+    await recorder.durableLine();
+  }
+}
+
+async function check(t, exchange, archive, options) {
+  const found = await compare(t, exchange, archive, options);
+  const told = JSON.stringify({ ...found, holes: found.holes.length }, null, 1);
+  assert.equal(found.uncovered, 0, told);
+  assert.ok(found.excess_ms <= 1000, told);
+  assert.ok(found.missing > 0, `nothing was missing: ${told}`);
+  await tapedeck(t, ["verify", "-a", archive]);
+  return found;
+}
+
+const isOpen = (row, topic) => row.to_ns === null && (topic === undefined ? row.topic === null : `${row.topic}.${row.symbol}` === topic);
+const isClosed = (row) => row.to_ns !== null;
+
+describe("clean stops", { concurrency: 2 }, () => {
+  test("frames that come while a connection closes over a slow line are recorded", async (t) => {
+    const archive = path.join(temporary(t), "tape");
+    const exchange = await numberedExchange(t, { rate: 2000 });
+    const proxy = await delayProxy(t, exchange.port, 75);
+    const args = [`${proxy.url}/realtime`, ...exchange.args().slice(1)];
+    for (let i = 0; i < 3; i++) {
+      const recorder = record(t, archive, args);
+      await recordSome(recorder, 5);
+      await stop(recorder);
+    }
+    const { rows } = await check(t, exchange, archive);
+    assert.deepEqual(rows.map((row) => row.reason), ["restart", "restart"]);
+  });
+
+  test("frames of a peer that ignores the close are recorded until the grace is over", async (t) => {
+    const archive = path.join(temporary(t), "tape");
+    const exchange = await numberedExchange(t, { rate: 2000 });
+    exchange.onClose = "ignore";
+    for (let i = 0; i < 2; i++) {
+      const recorder = record(t, archive, exchange.args());
+      await recordSome(recorder, 5);
+      await stop(recorder);
+    }
+    const { rows } = await check(t, exchange, archive);
+    assert.deepEqual(rows.map((row) => row.reason), ["restart"]);
+  });
+});
+
+describe("sessions without connections", { concurrency: 2 }, () => {
+  for (const [how, signal, reason] of [["stopped", "SIGTERM", "restart"], ["killed", "SIGKILL", "crash"]])
+    test(`a session that never connects leaves the outage in the ledger: all sessions ${how}`, async (t) => {
+      const archive = path.join(temporary(t), "tape");
+      const exchange = await numberedExchange(t);
+      let recorder = record(t, archive, exchange.args());
+      await recordSome(recorder);
+      await stop(recorder, signal);
+      await exchange.down();
+      for (let i = 0; i < 2; i++) {
+        recorder = record(t, archive, exchange.args());
+        await recorder.says(/cannot connect[^]*cannot connect/);
+        const rows = await gapsOf(t, archive);
+        assert.deepEqual(rows.map((row) => [row.reason, row.to_ns, row.shard]), [[reason, null, 0]]);
+        await stop(recorder, signal);
+      }
+      await exchange.up();
+      recorder = record(t, archive, exchange.args());
+      await recordSome(recorder, 6);
+      await stop(recorder);
+      const { rows } = await check(t, exchange, archive);
+      assert.equal(rows.length, 1, JSON.stringify(rows));
+    });
+
+  test("one shard of several that is down over sessions has a row of its own, seen at once", async (t) => {
+    const archive = path.join(temporary(t), "tape");
+    const exchange = await numberedExchange(t, { symbols: ["BTCUSD", "ETHUSD"] });
+    let recorder = record(t, archive, [...exchange.args(), ...SHARDS]);
+    await recordSome(recorder, 6);
+    await stop(recorder);
+    exchange.cutOff(ETH);
+    for (let i = 0; i < 2; i++) {
+      recorder = record(t, archive, [...exchange.args(), ...SHARDS]);
+      const rows = await gapsOnce(t, recorder, archive, (all) => all.filter(isClosed).length === i + 1);
+      assert.deepEqual(rows.filter((row) => isOpen(row)).map((row) => [row.reason, row.shard]), [["restart", 1]], JSON.stringify(rows));
+      await recordSome(recorder);
+      await stop(recorder);
+    }
+    exchange.allow(ETH);
+    recorder = record(t, archive, [...exchange.args(), ...SHARDS]);
+    await gapsOnce(t, recorder, archive, (all) => all.every(isClosed));
+    await recordSome(recorder, 10);
+    await stop(recorder);
+    await check(t, exchange, archive);
+  });
+
+  test("topics that move to another connection", async (t) => {
+    const archive = path.join(temporary(t), "tape");
+    const exchange = await numberedExchange(t, { symbols: ["BTCUSD", "ETHUSD"] });
+    const plans = [[BTC, ETH, SHARDS], [ETH, BTC, SHARDS], [BTC, ETH, []], [ETH, BTC, SHARDS]];
+    for (const [first, second, more] of plans) {
+      const recorder = record(t, archive, [...exchange.args([first, second]), ...more]);
+      await gapsOnce(t, recorder, archive, (all) => all.every(isClosed));
+      await recordSome(recorder, 8);
+      await stop(recorder);
+    }
+    await check(t, exchange, archive);
+  });
+
+  test("a topic that moved to a connection that is down", async (t) => {
+    const archive = path.join(temporary(t), "tape");
+    const exchange = await numberedExchange(t, { symbols: ["BTCUSD", "ETHUSD"] });
+    let recorder = record(t, archive, [...exchange.args([ETH, BTC]), ...SHARDS]); // ETH is shard 0
+    await recordSome(recorder, 8);
+    await stop(recorder);
+    exchange.cutOff(ETH);
+    recorder = record(t, archive, [...exchange.args([BTC, ETH]), ...SHARDS]); // ETH is shard 1
+    const rows = await gapsOnce(t, recorder, archive, (all) => all.some(isClosed));
+    assert.deepEqual(rows.filter((row) => isOpen(row)).map((row) => [row.reason, row.shard]), [["restart", 0]]);
+    exchange.allow(ETH);
+    await gapsOnce(t, recorder, archive, (all) => all.every(isClosed));
+    await recordSome(recorder, 10);
+    await stop(recorder);
+    await check(t, exchange, archive);
+  });
+
+  test("a topic that is no longer asked for is no hole", async (t) => {
+    const archive = path.join(temporary(t), "tape");
+    const exchange = await numberedExchange(t, { symbols: ["BTCUSD", "ETHUSD"] });
+    let recorder = record(t, archive, exchange.args());
+    await recordSome(recorder, 4);
+    exchange.refuse(ETH);
+    exchange.drop();
+    await gapsOnce(t, recorder, archive, (all) => all.some((row) => isOpen(row, ETH)));
+    await stop(recorder);
+    recorder = record(t, archive, exchange.args([BTC]));
+    await gapsOnce(t, recorder, archive, (all) => all.every(isClosed));
+    await recordSome(recorder, 8);
+    await stop(recorder);
+    const rows = await gapsOf(t, archive);
+    assert.deepEqual(rows.filter((row) => row.topic !== null).map((row) => [row.reason, `${row.topic}.${row.symbol}`, row.detail]), [
+      ["disconnect", ETH, "no longer subscribed"],
+    ]);
+  });
+});
+
+describe("topics", { concurrency: 2 }, () => {
+  for (const [what, refuse, answered] of [
+    ["refused", (x) => x.refuse(ETH), /refused to subscribe/],
+    ["unanswered", (x) => x.ignore(ETH), /did not answer/],
+  ])
+    for (const again of ["at last", "in a later session"])
+      test(`a topic that is ${what} after a reconnect has an open row, until it is granted ${again}`, async (t) => {
+        const archive = path.join(temporary(t), "tape");
+        const exchange = await numberedExchange(t, { symbols: ["BTCUSD", "ETHUSD"] });
+        let recorder = record(t, archive, exchange.args());
+        await recordSome(recorder, 4);
+        refuse(exchange);
+        // Together with the refused topic nobody is answered: only a second reconnect asks for it apart.
+        exchange.drop();
+        await recorder.says(answered);
+        if (what === "unanswered") exchange.drop();
+        const rows = await gapsOnce(t, recorder, archive, (all) => all.some((row) => isOpen(row, ETH)) && !all.some((row) => isOpen(row)));
+        assert.deepEqual(rows.filter((row) => isOpen(row, ETH)).map((row) => row.reason), ["disconnect"], JSON.stringify(rows));
+        // Others are complete meanwhile, and say so.
+        const other = (await gapsOf(t, archive)).filter((row) => row.symbol === "BTCUSD");
+        assert.deepEqual(other, []);
+        if (again === "in a later session") {
+          await stop(recorder);
+          recorder = record(t, archive, exchange.args());
+          const later = await gapsOnce(t, recorder, archive, (all) => all.some((row) => row.reason === "restart" && isClosed(row)));
+          assert.equal(later.filter((row) => isOpen(row, ETH)).length, 1, JSON.stringify(later));
+        }
+        exchange.allow(ETH);
+        await gapsOnce(t, recorder, archive, (all) => all.every(isClosed));
+        await recordSome(recorder, 10);
+        await stop(recorder);
+        await check(t, exchange, archive);
+      });
+});
+
+test("a connection that sends pongs and no data: its gap is from the last data to the next", async (t) => {
+  const archive = path.join(temporary(t), "tape");
+  const exchange = await numberedExchange(t);
+  // The recorder pings every 20 s.
+  const recorder = record(t, archive, [...exchange.args(), "--stale-after", "22s"]);
+  await recordSome(recorder, 4);
+  exchange.silence();
+  await recorder.says(/no data for 22 s[^]*subscribed to 1 of 1/);
+  // Silent on the new connection, too: that it was acknowledged does not end the gap.
+  const silent = await gapsOnce(t, recorder, archive, (all) => all.length > 0);
+  assert.deepEqual(silent.map((row) => [row.reason, row.to_ns]), [["stale", null]]);
+  exchange.speak();
+  await gapsOnce(t, recorder, archive, (all) => all.length > 0 && all.every(isClosed));
+  await recordSome(recorder, 10);
+  await stop(recorder);
+  assert.ok(exchange.requests.filter((request) => request.op === "ping").length > 0);
+  const { rows } = await check(t, exchange, archive);
+  assert.deepEqual(rows.map((row) => row.reason), ["stale"]);
+});
