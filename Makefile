@@ -107,7 +107,7 @@ TESTS_book += tests/book/test_audit.c
 
 TESTS_format := tests/format/test_name_index.c tests/format/test_chunk_builder.c tests/format/test_interop.c tests/format/test_mcap.c tests/format/test_recover.c tests/format/test_segment.c tests/format/test_segment_verify.c
 TESTS_format += tests/format/test_archive.c tests/format/test_archive_writer.c tests/format/test_archive_writer_faults.c tests/format/test_meddling.c tests/format/test_catalog.c \
-                tests/format/test_gap.c tests/format/test_session_spans.c tests/format/test_journal.c tests/format/test_archive_recover.c \
+                tests/format/test_gap.c tests/format/test_session_spans.c tests/format/test_feed_slots.c tests/format/test_journal.c tests/format/test_archive_recover.c \
                 tests/format/test_verify.c tests/format/test_verify_damage.c tests/format/test_verify_catalog.c tests/format/test_verify_counters.c tests/format/test_prune.c tests/format/test_prune_faults.c tests/format/test_archive_plan.c
 
 TESTS_tape := tests/tape/test_channel_router.c tests/tape/test_selection.c tests/tape/test_event.c tests/tape/test_gap_json.c tests/tape/test_tape.c \
@@ -126,7 +126,7 @@ TESTS_recorder := tests/recorder/test_backoff.c tests/recorder/test_config.c \
                   tests/recorder/test_intake.c tests/recorder/test_lag.c tests/recorder/test_pipeline.c tests/recorder/test_pipeline_ledger.c \
                   tests/recorder/test_room.c \
                   tests/recorder/test_session_clock.c \
-                  tests/recorder/test_subscriber.c tests/recorder/test_subscription.c
+                  tests/recorder/test_subscriber.c tests/recorder/test_subscription.c tests/recorder/test_open_gaps.c
 
 TESTS_replay := tests/replay/test_audit.c tests/replay/test_audit_hour.c tests/replay/test_audit_sim.c tests/replay/test_player.c tests/replay/test_digest.c tests/replay/test_pacer.c \
                 tests/replay/test_report.c tests/replay/test_serve.c tests/replay/test_serve_families.c \

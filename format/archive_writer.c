@@ -320,8 +320,7 @@ td_result archive_writer_feed_slots(archive_writer *w, const feed_slots_query *q
     return feed_slots_read(w->archive, &w->past, query, out, err);
 }
 
-td_result archive_writer_put_gaps(archive_writer *w, const gap_row *rows, size_t count,
-                                  td_err *err)
+td_result archive_writer_put_gaps(archive_writer *w, const gap_row *rows, size_t count, td_err *err)
 {
     td_result rc = TD_OK;
     for (size_t i = 0; i < count && rc == TD_OK; i++)

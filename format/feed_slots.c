@@ -77,7 +77,8 @@ static td_result note_topic(feed_slots *out, const channel_info *info, size_t sl
     if (is_unknown)
         (void)snprintf(name, sizeof name, "%s.%u.%u", info->topic, info->line, info->shard);
     else
-        (void)snprintf(name, sizeof name, "%s.%s", info->topic, info->symbol); /* both are bounded */
+        (void)snprintf(name, sizeof name, "%s.%s", info->topic,
+                       info->symbol); /* both are bounded */
     if (name_index_find(&out->by_name, td_bytes_str(name)) != NAME_INDEX_NONE)
         return TD_OK;
     past_topic **rows =
@@ -342,11 +343,8 @@ td_result feed_slots_read(archive *a, const archive_past *past, const feed_slots
 {
     TD_ASSERT(query->feed != NULL);
     *out = (feed_slots){0};
-    reading r = {.archive = a,
-                 .past = past,
-                 .query = query,
-                 .out = out,
-                 .scratch = segment_scratch_open()};
+    reading r = {
+        .archive = a, .past = past, .query = query, .out = out, .scratch = segment_scratch_open()};
     td_buf_init(&r.channels, (size_t)LIMIT_SEGMENT_CHANNELS * sizeof(sealed_channel) * 2);
     archive_listing listing = {0};
     td_result rc = r.scratch == NULL ? td_err_set(err, TD_E_NOMEM, "no memory to read segments")

@@ -18,10 +18,10 @@ enum { FEED_SLOTS_SEGMENTS_MAX = 48 };
 
 typedef struct feed_slots_query {
     const char *feed;
-    const char *session;      /* NULL: of all sessions */
-    uint64_t before_ns;       /* frames of later times do not count: the clock was ahead */
-    uint32_t shard_count;     /* of line 0; these are looked for until they are found */
-    uint8_t is_control_data;  /* 1: pongs and answers count as data (see past_slot) */
+    const char *session;     /* NULL: of all sessions */
+    uint64_t before_ns;      /* frames of later times do not count: the clock was ahead */
+    uint32_t shard_count;    /* of line 0; these are looked for until they are found */
+    uint8_t is_control_data; /* 1: pongs and answers count as data (see past_slot) */
 } feed_slots_query;
 
 typedef struct past_slot {
@@ -49,8 +49,9 @@ typedef struct feed_slots {
     name_index by_name;
 } feed_slots;
 
-/* TD_E_NOMEM, TD_E_IO (the archive cannot be listed; of one session also: a segment cannot be read).
- * Any other segment that cannot be read is passed over, and the archive's log says so. *out is the caller's, for feed_slots_fini, also after a failure. */
+/* TD_E_NOMEM, TD_E_IO (the archive cannot be listed; of one session also: a segment cannot be
+ * read). Any other segment that cannot be read is passed over, and the archive's log says so. *out
+ * is the caller's, for feed_slots_fini, also after a failure. */
 TD_MUST_USE td_result feed_slots_read(archive *archive, const archive_past *past,
                                       const feed_slots_query *query, feed_slots *out, td_err *err);
 void feed_slots_fini(feed_slots *slots);

@@ -52,13 +52,13 @@ typedef struct connection_options {
     size_t topic_count;        /* 0 only where authenticating brings everything */
     const char *api_key;       /* NULL: nothing to hide */
     const char *api_secret;
-    redactor *redactor;        /* NULL without auth */
-    connect_budget *budget;    /* of the host */
-    uint32_t budget_feed;      /* the feed's number in it */
-    open_gaps *gaps;           /* of the feed */
-    size_t topic_first;        /* number of the slot's first topic in the feed's subscription */
-    uint32_t shard_count;      /* of the feed */
-    uint64_t seed;             /* of the jitter */
+    redactor *redactor;     /* NULL without auth */
+    connect_budget *budget; /* of the host */
+    uint32_t budget_feed;   /* the feed's number in it */
+    open_gaps *gaps;        /* of the feed */
+    size_t topic_first;     /* number of the slot's first topic in the feed's subscription */
+    uint32_t shard_count;   /* of the feed */
+    uint64_t seed;          /* of the jitter */
 } connection_options;
 
 /* Make a slot; nothing is connected yet. TD_E_NOMEM. */
@@ -71,7 +71,10 @@ void connection_start(connection *self);
 /* Close for good, politely; connection_is_down says when it is. What the peer sends until it has
  * closed too is recorded with CONNECTION_STOP_ORDERLY, and left out with CONNECTION_STOP_AT_ONCE,
  * also in a stop that was orderly before. */
-typedef enum connection_stop_mode { CONNECTION_STOP_ORDERLY, CONNECTION_STOP_AT_ONCE } connection_stop_mode;
+typedef enum connection_stop_mode {
+    CONNECTION_STOP_ORDERLY,
+    CONNECTION_STOP_AT_ONCE
+} connection_stop_mode;
 void connection_stop(connection *self, connection_stop_mode mode);
 int connection_is_down(const connection *self);
 

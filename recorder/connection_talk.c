@@ -146,7 +146,8 @@ void connection_on_granted(void *user, size_t topic)
  * granted everything and fell silent may do so again, so that then data must come, too. */
 static void look_whether_settled(connection *self)
 {
-    if (self->granted_ns == 0 || self->is_silent || !open_gaps_wait_for(self->options.gaps, self->slot.shard))
+    if (self->granted_ns == 0 || self->is_silent ||
+        !open_gaps_wait_for(self->options.gaps, self->slot.shard))
         return;
     if (subscriber_is_settled(self->subscriber))
         connection_settle(self);

@@ -17,8 +17,8 @@ static const char CLOCK_BEHIND[] = "the next session's clock was behind this mom
 /* A topic that is asked for. */
 typedef struct asked {
     uint32_t shard;
-    char *topic;   /* without its symbols */
-    char *symbols; /* "A|B"; "": all that there are */
+    char *topic;         /* without its symbols */
+    char *symbols;       /* "A|B"; "": all that there are */
     uint8_t is_recorded; /* in this session or an earlier one */
     uint8_t is_granted;  /* on the shard's connection of now */
 } asked;
@@ -34,7 +34,7 @@ typedef struct open_row {
     gap_row row;
     uint64_t shards[SHARD_WORDS]; /* of a whole slot: those that have not settled yet */
     uint64_t settled_ns;          /* the latest that has */
-    size_t past_slot;             /* SIZE_MAX: not of an earlier session, or its topics are unknown */
+    size_t past_slot; /* SIZE_MAX: not of an earlier session, or its topics are unknown */
 } open_row;
 
 struct open_gaps {
@@ -225,10 +225,11 @@ static td_result index_name(topic_index *index, const char *topic, const char *s
 {
     char name[LIMIT_TOPIC_BYTES + LIMIT_SYMBOL_BYTES];
     (void)snprintf(name, sizeof name, "%s.%s", topic, symbol); /* both are bounded */
-    char **names = (index->name_count & (index->name_count - 1)) != 0
-                       ? index->names
-                       : td_realloc(index->names, index->name_count == 0 ? 1 : index->name_count * 2,
-                                    sizeof(char *));
+    char **names =
+        (index->name_count & (index->name_count - 1)) != 0
+            ? index->names
+            : td_realloc(index->names, index->name_count == 0 ? 1 : index->name_count * 2,
+                         sizeof(char *));
     if (names == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for topics");
     index->names = names;
@@ -299,8 +300,7 @@ static td_result read_past(open_gaps *self, td_err *err)
 static void find_shards(const open_gaps *self, open_row *row)
 {
     uint32_t shard_count = self->options.wanted->shard_count;
-    const past_slot *slot =
-        feed_slots_find(self->options.past, row->row.line, row->row.shard);
+    const past_slot *slot = feed_slots_find(self->options.past, row->row.line, row->row.shard);
     size_t index = slot == NULL ? SIZE_MAX : (size_t)(slot - self->options.past->slots);
     for (size_t i = 0; i < self->travel_count; i++)
         if (self->travels[i].slot == index)
@@ -367,9 +367,9 @@ static uint64_t last_end(const open_gaps *self, const past_slot *slot)
     uint64_t end_ns = 0;
     for (size_t i = 0; i < ledger->count; i++) {
         const gap_row *row = &ledger->rows[i];
-        if (row->to_ns != GAP_OPEN && row->to_ns > end_ns &&
-            row->to_ns <= self->options.start_ns && is_ours(self, row) && is_whole(row) &&
-            row->line == slot->line && row->shard == slot->shard)
+        if (row->to_ns != GAP_OPEN && row->to_ns > end_ns && row->to_ns <= self->options.start_ns &&
+            is_ours(self, row) && is_whole(row) && row->line == slot->line &&
+            row->shard == slot->shard)
             end_ns = row->to_ns;
     }
     return end_ns;
@@ -429,8 +429,8 @@ static td_result open_for_slot(open_gaps *self, const past_slot *slot, td_err *e
                    .to_ns = GAP_OPEN,
                    .frames_lost = GAP_FRAMES_UNKNOWN,
                    .covered_by = "",
-                   .cause = slot->is_crashed ? "recorder ended without a stop"
-                                             : "nothing was recording",
+                   .cause =
+                       slot->is_crashed ? "recorder ended without a stop" : "nothing was recording",
                    .detail = ""};
     /* A row of the same key that has ended would end this one. */
     while (gap_list_find(self->options.ledger, &row) != NULL)
@@ -483,7 +483,8 @@ void open_gaps_granted(open_gaps *self, size_t topic, uint64_t recv_ns)
     self->topics[topic].is_recorded = 1;
     for (size_t i = self->row_count; i > 0; i--) {
         const gap_row *row = &self->rows[i - 1].row;
-        if (waits_for_none(&self->rows[i - 1]) && is_about(row, &self->topics[topic]) && is_over(self, row))
+        if (waits_for_none(&self->rows[i - 1]) && is_about(row, &self->topics[topic]) &&
+            is_over(self, row))
             end_row(self, i - 1, recv_ns);
     }
 }

@@ -407,8 +407,7 @@ static td_result allocate(subscriber *self, td_err *err)
     self->queue = td_alloc_zero(self->queue_capacity, sizeof *self->queue);
     if (self->names == NULL || self->rows == NULL || self->queue == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for %zu topics", count);
-    for (size_t i = 0; i < count; i++)
-    {
+    for (size_t i = 0; i < count; i++) {
         self->names[i] = self->options.topics[i];
         self->rows[i].place = i;
     }

@@ -36,7 +36,7 @@ struct supervisor {
     archive_writer *writer;
     open_gaps **gaps; /* one a feed */
     gap_user *gap_users;
-    room room;        /* before disk is opened; the disk thread reads it */
+    room room; /* before disk is opened; the disk thread reads it */
     lag *lag;
     disk *disk;
     answer_parser *answers;

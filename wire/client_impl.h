@@ -59,7 +59,7 @@ struct wire_conn {
     uint8_t is_paused;
     uint8_t is_closing; /* wire_close was called */
     uint8_t is_close_sent;
-    uint8_t is_refused; /* a message could not be taken while it was closing */
+    uint8_t is_refused;  /* a message could not be taken while it was closing */
     uint16_t close_code; /* ours */
 
     tls_finding finding;

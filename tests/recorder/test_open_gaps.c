@@ -1,0 +1,318 @@
+/* Which rows a feed's open gaps tell, and when they end. Expected values: the rules stated in
+ * recorder/open_gaps.h, and docs/archive.md#gaps. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "recorder/open_gaps.h"
+
+enum { NOW = 1000, ROWS_MAX = 16 };
+
+/* A feed of topics that are spread over shards by hand, what it has in the archive, and its rows.
+ */
+typedef struct scene {
+    feed_config feed;
+    subscription wanted;
+    const char *topics[8];
+    feed_slots past;
+    past_slot slots[4];
+    past_topic travels[8];
+    past_topic *travel_list[8];
+    gap_list ledger;
+    open_gaps *gaps;
+    char told[1024]; /* "reason slot topic from-to;" of each row, in order */
+} scene;
+
+static void tell(void *user, const gap_row *row)
+{
+    scene *s = user;
+    size_t at = strlen(s->told);
+    char end[24] = "";
+    if (row->to_ns != GAP_OPEN)
+        (void)snprintf(end, sizeof end, "%llu", (unsigned long long)row->to_ns);
+    (void)snprintf(s->told + at, sizeof s->told - at, "%s %u %s%s%s %llu-%s%s%s;",
+                   gap_reason_name(row->reason), row->shard, row->topic,
+                   row->symbol[0] == '\0' ? "" : ".", row->symbol, (unsigned long long)row->from_ns,
+                   end, row->detail[0] == '\0' ? "" : " ", row->detail);
+}
+
+#define assert_told(s, text)                                                                       \
+    do {                                                                                           \
+        assert_string_equal((s)->told, text);                                                      \
+        (s)->told[0] = '\0';                                                                       \
+    } while (0)
+
+/* Topics of shard 0, 1, …: each list ends with NULL, all with two. */
+static void init(scene *s, const char *const *topics)
+{
+    *s = (scene){0};
+    config_feed_init(&s->feed);
+    s->feed.name = "x";
+    s->feed.family = family_find(td_bytes_str("inverse"));
+    size_t count = 0;
+    for (; *topics != NULL; topics++) {
+        for (; *topics != NULL; topics++)
+            s->topics[count++] = *topics;
+        s->wanted.shards[++s->wanted.shard_count] = count;
+    }
+    s->wanted.topics = (char **)s->topics;
+    s->wanted.topic_count = count;
+    s->past = (feed_slots){.slots = s->slots, .topics = s->travel_list};
+}
+
+static void put_slot(scene *s, uint32_t shard, uint64_t last_ns, uint64_t any_ns,
+                     const char *session)
+{
+    past_slot *slot = &s->slots[s->past.slot_count++];
+    *slot = (past_slot){.shard = shard, .last_ns = last_ns, .last_any_ns = any_ns};
+    (void)snprintf(slot->session, sizeof slot->session, "%s", session);
+}
+
+static void put_travel(scene *s, const char *name, size_t topic_bytes, size_t slot)
+{
+    past_topic *topic = &s->travels[s->past.topic_count];
+    *topic = (past_topic){.name = (char *)name, .topic_bytes = topic_bytes, .slot = slot};
+    s->travel_list[s->past.topic_count++] = topic;
+}
+
+static void put_row(scene *s, gap_reason reason, uint32_t shard, const char *topic,
+                    const char *symbol, uint64_t from_ns, uint64_t to_ns)
+{
+    const gap_row row = {.reason = reason,
+                         .feed = "x",
+                         .shard = shard,
+                         .topic = topic,
+                         .symbol = symbol,
+                         .from_ns = from_ns,
+                         .to_ns = to_ns,
+                         .frames_lost = GAP_FRAMES_UNKNOWN,
+                         .covered_by = "",
+                         .cause = "",
+                         .detail = ""};
+    assert_int_equal(gap_list_add(&s->ledger, &row, NULL), TD_OK);
+}
+
+/* Begin; what that opens and ends is told, as if it were. */
+static void begin(scene *s)
+{
+    const open_gaps_options options = {.feed = &s->feed,
+                                       .wanted = &s->wanted,
+                                       .past = &s->past,
+                                       .ledger = &s->ledger,
+                                       .start_ns = NOW,
+                                       .say = tell,
+                                       .user = s};
+    assert_int_equal(open_gaps_open(&options, &s->gaps, NULL), TD_OK);
+    size_t count = 0;
+    const gap_row *rows = open_gaps_begun(s->gaps, &count);
+    for (size_t i = 0; i < count; i++)
+        tell(s, &rows[i]);
+}
+
+static void fini(scene *s)
+{
+    open_gaps_close(s->gaps);
+    gap_list_fini(&s->ledger);
+}
+
+#define TOPICS(...) ((const char *const[]){__VA_ARGS__, NULL, NULL})
+
+static void a_first_session_has_no_row(void **state)
+{
+    (void)state;
+    scene s;
+    init(&s, TOPICS("trade.A", "trade.B"));
+    begin(&s);
+    open_gaps_connected(s.gaps, 0);
+    open_gaps_granted(s.gaps, 0, 1010);
+    open_gaps_settle(s.gaps, 0, 1010);
+    assert_told(&s, "");
+    fini(&s);
+}
+
+static void a_reconnect_is_one_row(void **state)
+{
+    (void)state;
+    scene s;
+    init(&s, TOPICS("trade.A", "trade.B"));
+    begin(&s);
+    for (size_t topic = 0; topic < 2; topic++)
+        open_gaps_granted(s.gaps, topic, 1010);
+    open_gaps_lost(s.gaps, 0, 1, GAP_DISCONNECT, 1020, "reset");
+    assert_told(&s, "disconnect 0  1020-;");
+    open_gaps_lost(s.gaps, 0, 2, GAP_DISCONNECT, 1025, "reset"); /* it never came back */
+    assert_told(&s, "");
+    open_gaps_connected(s.gaps, 0);
+    open_gaps_granted(s.gaps, 1, 1030);
+    open_gaps_granted(s.gaps, 0, 1031);
+    assert_told(&s, "");
+    open_gaps_settle(s.gaps, 0, 1031);
+    assert_told(&s, "disconnect 0  1020-1031;");
+    assert_false(open_gaps_wait_for(s.gaps, 0));
+    fini(&s);
+}
+
+/* The one that stays out has a row from where the others had theirs; it has one only, and a topic
+ * that was never recorded none. */
+static void a_topic_that_stays_out(void **state)
+{
+    (void)state;
+    scene s;
+    init(&s, TOPICS("trade.A", "trade.B|C", "trade.D"));
+    begin(&s);
+    open_gaps_granted(s.gaps, 0, 1010);
+    open_gaps_granted(s.gaps, 1, 1010);
+    open_gaps_lost(s.gaps, 0, 1, GAP_STALE, 1020, "silent");
+    open_gaps_connected(s.gaps, 0);
+    open_gaps_granted(s.gaps, 0, 1030);
+    open_gaps_settle(s.gaps, 0, 1030);
+    assert_told(&s,
+                "stale 0  1020-;stale 0 trade.B 1020-;stale 0 trade.C 1020-;stale 0  1020-1030;");
+    open_gaps_lost(s.gaps, 0, 2, GAP_DISCONNECT, 1040, "reset");
+    open_gaps_connected(s.gaps, 0);
+    open_gaps_granted(s.gaps, 0, 1050);
+    open_gaps_settle(s.gaps, 0, 1050);
+    assert_told(&s, "disconnect 0  1040-;disconnect 0  1040-1050;");
+    open_gaps_granted(s.gaps, 1, 1060);
+    assert_told(&s, "stale 0 trade.B 1020-1060;stale 0 trade.C 1020-1060;");
+    fini(&s);
+}
+
+/* Whoever was recorded last session has a row before anything is connected; a slot that an earlier
+ * session left open keeps that one. */
+static void a_session_begins(void **state)
+{
+    (void)state;
+    scene s;
+    init(&s, TOPICS("trade.A", NULL, "trade.B"));
+    put_slot(&s, 0, 900, 905, "2");
+    put_slot(&s, 1, 500, 505, "1");
+    put_travel(&s, "trade.A", 6, 0);
+    put_travel(&s, "trade.B", 6, 1);
+    put_row(&s, GAP_RESTART, 1, "", "", 500, GAP_OPEN);
+    begin(&s);
+    assert_told(&s, "restart 0  900-;");
+    open_gaps_granted(s.gaps, 0, 1010);
+    open_gaps_settle(s.gaps, 0, 1010);
+    assert_told(&s, "restart 0  900-1010;");
+    open_gaps_granted(s.gaps, 1, 1020);
+    open_gaps_settle(s.gaps, 1, 1020);
+    assert_told(&s, "restart 1  500-1020;");
+    fini(&s);
+}
+
+/* A slot's gap waits for the shards that carry its topics now, wherever they are. */
+static void topics_move(void **state)
+{
+    (void)state;
+    scene s;
+    init(&s, TOPICS("trade.B", NULL, "trade.A"));
+    put_slot(&s, 0, 900, 905, "1");
+    put_slot(&s, 1, 910, 915, "1");
+    put_slot(&s, 2, 920, 925, "1");
+    put_travel(&s, "trade.A", 6, 0);
+    put_travel(&s, "trade.B", 6, 1);
+    put_travel(&s, "trade.C", 6, 2); /* asked for no more: ends with all others */
+    begin(&s);
+    assert_told(&s, "restart 0  900-;restart 1  910-;restart 2  920-;");
+    open_gaps_granted(s.gaps, 0, 1010);
+    open_gaps_settle(s.gaps, 0, 1010);
+    assert_told(&s, "restart 1  910-1010;");
+    open_gaps_granted(s.gaps, 1, 1020);
+    open_gaps_settle(s.gaps, 1, 1020);
+    assert_told(&s, "restart 2  920-1020;restart 0  900-1020;");
+    fini(&s);
+}
+
+/* A slot that the last session did not have any more is no gap of this one. */
+static void a_slot_that_was_given_up(void **state)
+{
+    (void)state;
+    scene s;
+    init(&s, TOPICS("trade.A", "trade.B"));
+    put_slot(&s, 0, 900, 905, "2");
+    put_slot(&s, 1, 500, 505, "1");
+    put_travel(&s, "trade.A", 6, 0);
+    put_travel(&s, "trade.B", 6, 0);
+    put_row(&s, GAP_RESTART, 1, "", "", 500, 600);
+    begin(&s);
+    assert_told(&s, "restart 0  900-;");
+    fini(&s);
+}
+
+/* Without data since the last gap ended, the connection stood from there on; and a row never has
+ * the key of one that has ended. */
+static void a_quiet_slot(void **state)
+{
+    (void)state;
+    scene s;
+    init(&s, TOPICS("trade.A"));
+    put_slot(&s, 0, 500, 905, "2");
+    put_travel(&s, "trade.A", 6, 0);
+    put_row(&s, GAP_RESTART, 0, "", "", 500, 600);
+    put_row(&s, GAP_RESTART, 0, "", "", 600, 600);
+    begin(&s);
+    assert_told(&s, "restart 0  601-;");
+    fini(&s);
+}
+
+/* A row of a topic: open until it is granted, also in a later session; it ends at the start of one
+ * that does not ask for the topic. One of all symbols waits for all of them. */
+static void rows_of_topics_from_earlier_sessions(void **state)
+{
+    (void)state;
+    scene s;
+    init(&s, TOPICS("trade.A", "instrument_info.100ms.A", "instrument_info.100ms.B"));
+    put_row(&s, GAP_DISCONNECT, 0, "trade", "A", 500, GAP_OPEN);
+    put_row(&s, GAP_DISCONNECT, 0, "trade", "B", 500, GAP_OPEN);
+    put_row(&s, GAP_DISCONNECT, 0, "instrument_info.100ms", "", 510, GAP_OPEN);
+    begin(&s);
+    assert_told(&s, "disconnect 0 trade.B 500-1000 no longer subscribed;");
+    open_gaps_granted(s.gaps, 1, 1010);
+    assert_told(&s, "");
+    open_gaps_granted(s.gaps, 2, 1020);
+    assert_told(&s, "disconnect 0 instrument_info.100ms 510-1020;");
+    open_gaps_granted(s.gaps, 0, 1030);
+    assert_told(&s, "disconnect 0 trade.A 500-1030;");
+    fini(&s);
+}
+
+/* The clock was ahead when an earlier session recorded: its row ends where it begins, and what is
+ * missing now has one of its own. */
+static void a_row_from_the_future(void **state)
+{
+    (void)state;
+    scene s;
+    init(&s, TOPICS("trade.A"));
+    put_slot(&s, 0, 400, 400, "1");
+    put_travel(&s, "trade.A", 6, 0);
+    put_row(&s, GAP_CRASH, 0, "", "", 5000, GAP_OPEN);
+    begin(&s);
+    assert_told(&s, "restart 0  400-;");
+    open_gaps_granted(s.gaps, 0, 1010);
+    open_gaps_settle(s.gaps, 0, 1010);
+    assert_told(&s, "restart 0  400-1010;"
+                    "crash 0  5000-5000 the next session's clock was behind this moment;");
+    fini(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_first_session_has_no_row),
+        cmocka_unit_test(a_reconnect_is_one_row),
+        cmocka_unit_test(a_topic_that_stays_out),
+        cmocka_unit_test(a_session_begins),
+        cmocka_unit_test(topics_move),
+        cmocka_unit_test(a_slot_that_was_given_up),
+        cmocka_unit_test(a_quiet_slot),
+        cmocka_unit_test(rows_of_topics_from_earlier_sessions),
+        cmocka_unit_test(a_row_from_the_future),
+    };
+    return cmocka_run_group_tests_name("open_gaps", tests, NULL, NULL);
+}
