@@ -41,7 +41,7 @@ SRC_format += format/gap.c format/segment_name.c format/archive.c format/archive
               format/archive_plan.c format/archive_newest.c format/journal.c format/catalog.c format/catalog_read.c \
               format/catalog_write.c format/catalog_compare.c format/catalog_known.c format/catalog_checksum.c format/catalog_rebuild.c format/ledger.c format/session_spans.c format/reindex.c format/feed_past.c format/feed_slots.c format/feed_missing.c \
               format/archive_writer.c format/archive_feed.c format/archive_recover.c format/verify.c \
-              format/verify_segments.c format/verify_links.c format/name_index.c format/verify_counters.c format/verify_sessions.c format/verify_catalog.c format/prune.c format/prune_gaps.c
+              format/verify_segments.c format/verify_links.c format/name_index.c format/verify_counters.c format/verify_sessions.c format/verify_catalog.c format/prune.c format/prune_age.c format/prune_gaps.c
 # catalog.sql as C strings, one per schema version.
 GEN_format := $(B)/gen/format/catalog_sql.c
 

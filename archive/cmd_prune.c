@@ -24,7 +24,7 @@ static const option_row PRUNE_ROWS[] = {
      .offset = offsetof(prune_line, older_than_ns),
      .min = 1,
      .metavar = "DURATION",
-     .help = "segments whose last frame is older than this: 30d"},
+     .help = "segments whose last frame is older than this, before the newest frame: 30d"},
     {.long_name = "before",
      .type = OPTION_TIME,
      .offset = offsetof(prune_line, before),
@@ -119,6 +119,8 @@ static void print_json(const pruning *p, const prune_report *report)
     json_write_member_u64(json, "segments_unreadable", report->segments_unreadable);
     json_write_member_u64(json, "gaps_kept", report->gaps_kept);
     json_write_member_u64(json, "folders_removed", report->folders);
+    if (report->counted_from_ns != 0)
+        json_write_member_u64(json, "counted_from_ns", report->counted_from_ns);
     json_write_key(json, "segments");
     json_write_array_begin(json);
     if (p->segments.size > 0 && !p->is_cut)
@@ -148,10 +150,9 @@ static void print_people(const pruning *p, const prune_report *report)
                       report->segments_unreadable);
 }
 
-/* The moment before which frames are too old; 0: there is none. Of two bounds the stricter one. */
-static td_result age_bound(const prune_line *line, uint64_t *before_ns, td_err *err)
+/* The date before which everything goes; 0: there is none. */
+static td_result date_bound(const prune_line *line, uint64_t *before_ns, td_err *err)
 {
-    uint64_t now_ns = clock_wall_ns(clock_real());
     *before_ns = 0;
     if (line->before.is_given && line->before.at.kind != TD_TIME_ABSOLUTE)
         return td_err_set(
@@ -159,10 +160,25 @@ static td_result age_bound(const prune_line *line, uint64_t *before_ns, td_err *
             "--before: a time that counts from the first frame says nothing about age");
     if (line->before.is_given)
         *before_ns = line->before.at.ns;
-    if (line->older_than_ns > 0 && line->older_than_ns < now_ns &&
-        now_ns - line->older_than_ns > *before_ns)
-        *before_ns = now_ns - line->older_than_ns;
     return TD_OK;
+}
+
+/* An archive that ended long ago keeps its last days: whoever wants them gone too says until when.
+ */
+static void say_counted_from(pruning *p, const prune_report *report)
+{
+    uint64_t now_ns = clock_wall_ns(clock_real());
+    char newest[TD_TIME_TEXT_BYTES];
+    char behind[TD_TIME_TEXT_BYTES];
+    if (report->counted_from_ns == 0 || report->counted_from_ns >= now_ns ||
+        now_ns - report->counted_from_ns < p->line->older_than_ns)
+        return;
+    td_time_format(report->counted_from_ns, newest);
+    td_duration_format(now_ns - report->counted_from_ns, behind);
+    td_log_say(&p->verb->log, TD_LOG_WARNING,
+               "ages count from the newest frame, %s, which is %s before this machine's clock; "
+               "--before TIME depends on neither",
+               newest, behind);
 }
 
 static td_result check_line(const prune_line *line, td_err *err)
@@ -180,6 +196,7 @@ static td_result prune(pruning *p, prune_report *report)
 {
     verb_run *verb = p->verb;
     prune_options options = {.mode = p->line->is_dry_run ? PRUNE_LOOK : PRUNE_REMOVE,
+                             .older_than_ns = p->line->older_than_ns,
                              .keep_bytes = p->line->keep_bytes,
                              .wants_feed = wants_feed,
                              .removing = take_segment,
@@ -187,11 +204,15 @@ static td_result prune(pruning *p, prune_report *report)
                              .gaps = &verb->gaps};
     td_result rc = check_line(p->line, &verb->err);
     if (rc == TD_OK)
-        rc = age_bound(p->line, &options.before_ns, &verb->err);
+        rc = date_bound(p->line, &options.before_ns, &verb->err);
     if (rc == TD_OK && archive_is_single_file(verb->archive))
         rc = td_err_set(&verb->err, TD_E_INVALID, "%s is a single file: prune wants an archive",
                         archive_path(verb->archive));
-    return rc == TD_OK ? archive_prune(verb->archive, &options, report, &verb->err) : rc;
+    if (rc == TD_OK)
+        rc = archive_prune(verb->archive, &options, report, &verb->err);
+    if (rc == TD_OK)
+        say_counted_from(p, report);
+    return rc;
 }
 
 exit_code cmd_prune(const verb_context *context, int argc, char **argv)

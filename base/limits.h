@@ -145,6 +145,11 @@ _Static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a
 #define LIMIT_PAUSE_NS       (UINT64_C(500) * 1000 * 1000)
 #define LIMIT_PAUSE_EVENT_NS (UINT64_C(10) * 1000 * 1000 * 1000)
 
+/* How long a stretch without any frame may be between what prune removes by its age and what it
+ * keeps, if the age itself is not longer: a day, for feeds that are quiet over a weekend's nights.
+ * A longer one looks like a clock that jumped, and is refused. */
+#define LIMIT_PRUNE_HOLE_NS (UINT64_C(24) * 3600 * 1000 * 1000 * 1000)
+
 /* Receive times that import takes: 1990-01-01 to 2100-01-01, UTC. Earlier than any feed, and no
  * clock of ours will show a later one; so a slip of a digit or a unit is a malformed line and not a
  * frame of another century. */

@@ -66,15 +66,19 @@ static td_result add_candidate(prune_work *w, const plan_segment *segment, td_er
                : TD_OK;
 }
 
-/* Where the feed's next frames are: nothing of it is left before them once this one is gone. */
+/* Where the feed's next frames are: nothing of it is left before them once this one is gone.
+ * Sessions may overlap, so what stays may begin within this one, or before it. */
 static void find_next(const prune_work *w, prune_candidate *candidate)
 {
     uint64_t next_ns = UINT64_MAX;
     for (size_t i = 0; i < w->count; i++) {
         const prune_candidate *other = &w->candidates[i];
-        if (other->first_ns > candidate->last_ns && other->first_ns < next_ns &&
+        int overlaps = !other->goes && other->last_ns >= candidate->first_ns;
+        uint64_t from_ns =
+            other->first_ns > candidate->first_ns ? other->first_ns : candidate->first_ns;
+        if ((overlaps || other->first_ns > candidate->last_ns) && from_ns < next_ns &&
             strcmp(other->feed, candidate->feed) == 0)
-            next_ns = other->first_ns;
+            next_ns = from_ns;
     }
     candidate->until_ns = next_ns == UINT64_MAX ? candidate->last_ns : next_ns;
 }
@@ -108,7 +112,7 @@ static td_result gather(prune_work *w, gather_source source, td_err *err)
 static void choose(prune_work *w)
 {
     const prune_options *o = w->options;
-    int has_bound = o->before_ns != 0 || o->keep_bytes != UINT64_MAX;
+    int has_bound = o->before_ns != 0 || o->older_than_ns != 0 || o->keep_bytes != UINT64_MAX;
     uint64_t bytes = 0;
     for (size_t i = 0; i < w->count; i++)
         bytes += w->candidates[i].was_pruned ? 0 : w->candidates[i].bytes;
@@ -121,7 +125,7 @@ static void choose(prune_work *w)
             c->why = PRUNE_LEFTOVER;
         else if (!has_bound)
             c->why = PRUNE_FEED;
-        else if (c->last_ns < o->before_ns)
+        else if (c->last_ns < w->before_ns)
             c->why = PRUNE_OLD;
         else if (bytes > o->keep_bytes)
             c->why = PRUNE_TOO_LARGE;
@@ -200,7 +204,7 @@ static td_result choose_by_files(prune_work *w, td_err *err)
     if (rc != TD_OK || are_same)
         return rc;
     forget_candidates(w);
-    *w->report = (prune_report){0};
+    *w->report = (prune_report){.counted_from_ns = w->report->counted_from_ns};
     rc = gather(w, GATHER_FILES, err);
     if (rc == TD_OK) {
         choose(w);
@@ -304,7 +308,11 @@ static td_result do_work(prune_work *w, td_err *err)
     if (rc == TD_OK)
         rc = archive_past_read(w->archive, &w->past, err);
     if (rc == TD_OK)
+        rc = prune_find_bound(w, err);
+    if (rc == TD_OK)
         rc = choose_by_files(w, err);
+    if (rc == TD_OK)
+        rc = prune_check_bound(w, err);
     if (rc != TD_OK)
         return rc;
     for (size_t i = 0; i < w->count; i++)

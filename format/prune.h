@@ -34,7 +34,7 @@ typedef enum prune_mode {
 
 /* Why a segment goes: the first of these that holds. */
 typedef enum prune_why {
-    PRUNE_OLD,       /* all of its frames are older than before_ns */
+    PRUNE_OLD,       /* all of its frames are older than the bounds by date and age */
     PRUNE_TOO_LARGE, /* the wanted feeds have more than keep_bytes, and it is among the oldest */
     PRUNE_FEED,      /* neither bound was given: all of the wanted feeds goes */
     PRUNE_LEFTOVER,  /* it was pruned before, and its file is still there */
@@ -55,7 +55,11 @@ typedef struct prune_event {
 
 typedef struct prune_options {
     prune_mode mode;
-    uint64_t before_ns;  /* 0: no bound by age */
+    uint64_t before_ns; /* 0: no bound by date */
+    /* 0: no bound by age. Ages are counted from the archive's newest frame (of any feed), or from
+     * the wall clock if that is earlier: neither a clock that jumped ahead nor a frame that lies in
+     * the future makes everything else old. */
+    uint64_t older_than_ns;
     uint64_t keep_bytes; /* of all segments of the wanted feeds; UINT64_MAX: no bound by size */
     /* 1 if segments of this feed may go. NULL: all may. */
     int (*wants_feed)(void *user, const char *feed);
@@ -74,11 +78,14 @@ typedef struct prune_report {
     uint64_t segments_unreadable; /* left alone: said by the log */
     uint64_t gaps_kept;           /* copied to the journal */
     uint64_t folders;             /* empty ones that were removed */
+    uint64_t counted_from_ns;     /* where ages count from; 0: there was no bound by age */
 } prune_report;
 
-/* Both bounds hold together: what is too old goes, and of the rest the oldest as long as there is
- * too much of it. TD_E_IO, TD_E_NOSPACE (nothing more was removed than the report says), TD_E_BUSY.
- */
+/* All bounds hold together: what is too old goes, and of the rest the oldest as long as there is
+ * too much of it. TD_E_IO, TD_E_NOSPACE (nothing more was removed than the report says), TD_E_BUSY;
+ * TD_E_LIMIT, and nothing is removed: between what is too old and what is not lies a stretch
+ * without any frame that is longer than the age and than LIMIT_PRUNE_HOLE_NS, as it does when the
+ * newest frames were stamped by a clock that had jumped. */
 TD_MUST_USE td_result archive_prune(archive *archive, const prune_options *options,
                                     prune_report *report, td_err *err);
 

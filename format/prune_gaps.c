@@ -128,12 +128,13 @@ static void remove_folders_of(prune_work *w, const char *path)
         w->report->folders++;
 }
 
-/* A recorder writes into today's folder: what is older than this is not of its making. */
+/* A recorder writes into today's folder: what is older than this is not of its making. Today is not
+ * what a clock that jumped says, but at most where the archive ends. */
 static uint64_t settled_before(const prune_work *w)
 {
     char live[SESSION_ID_BYTES];
     const uint64_t two_days_ns = UINT64_C(2) * 24 * 3600 * TD_NS_PER_S;
-    uint64_t now_ns = clock_wall_ns(archive_clock(w->archive));
+    uint64_t now_ns = w->newest_ns;
     if (archive_live_session(w->archive, live, NULL) != TD_OK)
         return 0;
     const past_session *session = archive_past_session(&w->past, live);

@@ -34,9 +34,18 @@ typedef struct prune_work {
     prune_report *report;
     journal *journal;
     archive_past past;
+    uint64_t newest_ns; /* receive time of the archive's newest frame that is not in the future */
+    uint64_t old_ns; /* what ages say: everything whose last frame is earlier goes; 0: no bound */
+    uint64_t before_ns;          /* the same with the bound that does not depend on a clock */
     prune_candidate *candidates; /* oldest first */
     size_t count;
 } prune_work;
+
+/* Find the moment before which frames are too old. */
+TD_MUST_USE td_result prune_find_bound(prune_work *work, td_err *err);
+
+/* After choosing: refuse what only a clock that jumped could want. TD_E_LIMIT. */
+TD_MUST_USE td_result prune_check_bound(const prune_work *work, td_err *err);
 
 /* Copy to the journal what the ledger would lose with the segments that go, and must not. */
 TD_MUST_USE td_result prune_keep_gaps(prune_work *work, td_err *err);

@@ -75,12 +75,60 @@ test("prune by age: dry run first, then it is gone, and every verb goes on", asy
   assert.deepEqual(segments(archive).map(dayOf), DAYS.slice(2));
   assert.deepEqual(fs.readdirSync(path.join(archive, "capture/2021/04")), ["19", "20"]);
   await checkAll(t, archive, 2);
-  // 2021 is more than a day ago.
-  await tapedeck(t, ["prune", "-a", archive, "--older-than", "1d"]);
+  // 2021 is long ago; but the archive ends there, and of its last day nothing is older than a day.
+  const aged = await tapedeck(t, ["prune", "-a", archive, "--older-than", "1d"]);
+  assert.match(aged.stderr, /warning: ages count from the newest frame, 2021-04-20T12:00:50/);
+  assert.deepEqual(segments(archive).map(dayOf), DAYS.slice(2));
+  await tapedeck(t, ["prune", "-a", archive, "--before", "2021-04-21"]);
   assert.deepEqual(segments(archive), []);
   assert.deepEqual(fs.readdirSync(path.join(archive, "capture")), []);
   const empty = await json(t, ["verify", "-a", archive, "--json"]);
   assert.equal(empty.verdict, "sound");
+});
+
+/** An archive with an hour of frames on each of these days. */
+async function archiveOfDays(t, days) {
+  const dir = temporary(t);
+  const archive = path.join(dir, "tape");
+  for (const day of days) {
+    const file = path.join(dir, `${day}.txt`);
+    fs.writeFileSync(file, capture(day, "BTCUSD"));
+    await tapedeck(t, ["import", "-a", archive, "--format", "cryptofeed", "--family", "inverse", "--feed", "one", file]);
+  }
+  return archive;
+}
+
+const daysAgo = (n) => new Date(Date.now() - n * 86400_000).toISOString().slice(0, 10);
+
+test("what only a clock that jumped makes old is not removed", async (t) => {
+  // Ten years on from the last right frame the clock jumped, and the recorder went on with it.
+  const archive = await archiveOfDays(t, ["2012-04-17", "2012-05-03", "2012-05-20", "2022-05-20"]);
+  const all = segments(archive);
+  for (const more of [["--dry-run"], [], ["--keep-bytes", "1GiB"]]) {
+    const end = await tapedeck(t, ["prune", "-a", archive, "--older-than", "30d", ...more], { status: 4 });
+    assert.match(end.stderr, /nothing is removed: everything until 2012-05-20T12:00:50.* the next frames are from 2022-05-20[^]*hint: .*--before 2022-05-20/);
+  }
+  assert.deepEqual(segments(archive), all);
+  // A date is what it is.
+  await tapedeck(t, ["prune", "-a", archive, "--before", "2012-05-04"]);
+  assert.deepEqual(segments(archive).map(dayOf), ["2012-05-20", "2022-05-20"]);
+  await tapedeck(t, ["prune", "-a", archive, "--before", "2022-05-20", "--older-than", "30d"]);
+  assert.deepEqual(segments(archive).map(dayOf), ["2022-05-20"]);
+  await checkAll(t, archive, 1);
+});
+
+test("a frame in the future does not make others old, and ages count from the newest of any feed", async (t) => {
+  const days = [45, 38, 20, 5, 1].map(daysAgo);
+  const archive = await archiveOfDays(t, [...days, "2099-06-01"]);
+  await tapedeck(t, ["prune", "-a", archive, "--older-than", "30d"]);
+  assert.deepEqual(segments(archive).map(dayOf), [...days.slice(2), "2099-06-01"]);
+  // Another feed that ended earlier: as old as the archive's newest frame says.
+  const file = path.join(temporary(t), "other.txt");
+  fs.writeFileSync(file, capture(days[1], "BTCUSD"));
+  await tapedeck(t, ["import", "-a", archive, "--format", "cryptofeed", "--family", "inverse", "--feed", "two", file]);
+  await tapedeck(t, ["prune", "-a", archive, "--feed", "two", "--older-than", "30d"]);
+  assert.ok(segments(archive).every((f) => path.basename(f).startsWith("one-")));
+  assert.equal((await json(t, ["verify", "-a", archive, "--json"])).verdict, "sound");
 });
 
 test("prune by size keeps the newest, and by feed only that feed's", async (t) => {

@@ -444,6 +444,82 @@ static void test_gaps_go_with_their_segments(void **state)
     archive_place_fini(&place);
 }
 
+/* Sessions overlap: what another one that stays has is not pruned, and its gaps stay, also those
+ * that only the journal tells. */
+static void test_gaps_of_an_overlapping_session_stay(void **state)
+{
+    (void)state;
+    archive_place place;
+    gap_list gaps = {0};
+    journal *acts = NULL;
+    td_err err;
+    archive_place_init_sim(&place);
+    record_feed(&place, "one", 0, 1);  /* frames 0 to 59 */
+    record_feed(&place, "one", 15, 3); /* 15 to 194 */
+    const gap_row told = {.reason = GAP_CRASH,
+                          .feed = "one",
+                          .topic = "",
+                          .symbol = "",
+                          .from_ns = AT(20),
+                          .to_ns = AT(30),
+                          .frames_lost = GAP_FRAMES_UNKNOWN,
+                          .covered_by = "",
+                          .cause = "",
+                          .detail = ""};
+    archive *a = archive_place_open(&place, ARCHIVE_MAINTAIN, "recover");
+    assert_int_equal(journal_open(a, &acts, &err), TD_OK);
+    assert_int_equal(ledger_write_gap(acts, &told, &err), TD_OK);
+    journal_close(acts);
+    archive_close(a);
+    prune(&place, older_than_frame(60));
+    assert_string_equal(prune_removed(), "age one 1\n");
+    list_gaps(&place, &gaps);
+    assert_non_null(gap_list_find(&gaps, &told));
+    gap_list_fini(&gaps);
+    archive_place_fini(&place);
+}
+
+/* ---- ages ---- */
+
+/* Ages count from the newest frame or from the clock, whichever is earlier. */
+static void test_ages_do_not_trust_the_clock_alone(void **state)
+{
+    (void)state;
+    const uint64_t day = UINT64_C(24) * 3600 * TD_NS_PER_S / FIXTURE_STEP_NS + 1; /* in frames */
+    archive_place place;
+    prune_report report;
+    td_err err;
+    archive_place_init_sim(&place);
+    for (uint64_t d = 0; d <= 40; d += 4)
+        record_feed(&place, "one", d * day, 1); /* of days 0, 4, ... 40 */
+    const prune_options month = {.mode = PRUNE_REMOVE,
+                                 .keep_bytes = UINT64_MAX,
+                                 .older_than_ns = UINT64_C(30) * 24 * 3600 * TD_NS_PER_S};
+    /* The clock is before every frame. */
+    clock_sim_set_wall(place.clock, FIXTURE_START_NS - 1);
+    report = prune(&place, month);
+    assert_int_equal(report.segments, 0);
+    /* Ten years ahead: the newest frame is of day 40, so days 0 to 8 are older. */
+    clock_sim_set_wall(place.clock, AT(3650 * day));
+    report = prune(&place, month);
+    assert_int_equal(report.segments, 3);
+    assert_true(report.counted_from_ns > AT(40 * day) && report.counted_from_ns < AT(41 * day));
+    /* On day 39 the frames of day 40 are in the future. */
+    clock_sim_set_wall(place.clock, AT(39 * day));
+    report = prune(&place, month);
+    assert_int_equal(report.segments, 0);
+    assert_true(report.counted_from_ns < AT(37 * day));
+    prune_check_sound(&place);
+    /* A recorder that took the wrong clock for right: its frames make no others old. */
+    clock_sim_set_wall(place.clock, AT(3650 * day));
+    record_feed(&place, "one", 3649 * day, 1);
+    assert_int_equal(prune_try(&place, month, &report, &err), TD_E_LIMIT);
+    assert_non_null(strstr(err.text, "nothing is removed"));
+    assert_int_equal(report.segments, 0);
+    prune_check_sound(&place);
+    archive_place_fini(&place);
+}
+
 /* A gap that has no end yet is told by the segment it began in, and by nobody else. */
 static void test_open_gap_outlives_its_segment(void **state)
 {
@@ -481,6 +557,8 @@ int main(void)
         cmocka_unit_test(test_crashed_segment_waits_for_recover),
         cmocka_unit_test(test_one_maintainer),
         cmocka_unit_test(test_gaps_go_with_their_segments),
+        cmocka_unit_test(test_gaps_of_an_overlapping_session_stay),
+        cmocka_unit_test(test_ages_do_not_trust_the_clock_alone),
         cmocka_unit_test(test_open_gap_outlives_its_segment),
     };
     return cmocka_run_group_tests_name("prune", tests, NULL, NULL);
