@@ -128,7 +128,7 @@ TESTS_recorder := tests/recorder/test_backoff.c tests/recorder/test_config.c \
                   tests/recorder/test_session_clock.c \
                   tests/recorder/test_subscriber.c tests/recorder/test_subscription.c tests/recorder/test_open_gaps.c
 
-TESTS_replay := tests/replay/test_audit.c tests/replay/test_audit_hour.c tests/replay/test_audit_sim.c tests/replay/test_player.c tests/replay/test_digest.c tests/replay/test_pacer.c \
+TESTS_replay := tests/replay/test_audit.c tests/replay/test_audit_hour.c tests/replay/test_audit_sim.c tests/replay/test_player.c tests/replay/test_subscribed.c tests/replay/test_digest.c tests/replay/test_pacer.c \
                 tests/replay/test_report.c tests/replay/test_serve.c tests/replay/test_serve_families.c \
                 tests/replay/test_stream_table.c tests/replay/test_truth_match.c
 TESTS_replay += tests/replay/test_export_mapper.c tests/replay/test_export_book.c tests/replay/test_export_folder.c \
