@@ -244,10 +244,11 @@ static oom_place *write_capture(void)
     assert_int_equal(td_io_open(io, CAPTURE, TD_OPEN_CREATE, &file, NULL), TD_OK);
     for (int n = 0; n < OOM_FRAMES; n++) {
         char line[160];
-        int length = snprintf(line, sizeof line,
-                              "{\"recv_ns\":%d000,\"data\":{\"topic\":\"trade.BTCUSD\",\"data\":[],"
-                              "\"n\":%d}}\n",
-                              n % 7 == 6 ? 1600000000 + n - 3 : 1600000000 + n, n);
+        int length = snprintf(
+            line, sizeof line,
+            "{\"recv_ns\":1600000000%06d000,\"data\":{\"topic\":\"trade.BTCUSD\",\"data\":[],"
+            "\"n\":%d}}\n",
+            n % 7 == 6 ? n - 3 : n, n);
         assert_int_equal(td_io_append(file, line, (size_t)length, NULL), TD_OK);
     }
     td_io_close(file);
