@@ -15,9 +15,10 @@ const RATE = Number(process.env.TAPEDECK_SESSION_RATE ?? 150);
 const SECONDS = Number(process.env.TAPEDECK_SESSION_SECONDS ?? 20); // make soak: ten minutes
 const PATIENCE = { deadlineMs: (SECONDS + 120) * 1000 };
 
-/** A broken connection of each family now and then: closed, and cut, by turns. */
+/** A broken connection of each family now and then: closed, and cut, by turns. Far enough apart that the recorder connects
+ * again at once: the exchange's time goes faster than the clock, and candles are compared by the difference of the two. */
 function faults() {
-  const each = RATE * Math.max(3, SECONDS / 20);
+  const each = RATE * Math.max(7, SECONDS / 20);
   const list = [];
   for (let n = 1; n * each < RATE * SECONDS; n++) list.push("--fault", `${n % 2 === 1 ? "disconnect" : "cut"}@${Math.round(n * each)}`);
   return list.slice(0, 2 * 40);
