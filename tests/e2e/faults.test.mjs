@@ -5,7 +5,7 @@ import fs from "node:fs";
 import { describe, test } from "node:test";
 import { temporary } from "./lib.mjs";
 import { canMount, randomNumbers } from "./live.mjs";
-import { catalogs, clocks, full, kills, MOVED_CLOCK, pairs, paused } from "./torture.mjs";
+import { catalogs, clocks, full, kills, MOVED_CLOCK, pairs, paused, unlocked } from "./torture.mjs";
 
 const noClock = fs.existsSync(MOVED_CLOCK) ? false : "needs the recorder whose clock can be moved (make tests-build)";
 const seed = Date.now() % 1e9;
@@ -16,6 +16,7 @@ const ROWS = [
   ["a full disk, with min_free and without", full, { rounds: 2 }, canMount()],
   ["a catalog that is deleted, then overwritten, while recording", catalogs, { rounds: 2 }, false],
   ["two recorders at once", pairs, { rounds: 2 }, false],
+  ["the lock removed, then replaced, with another recorder and a recovery at once", unlocked, { rounds: 2 }, false],
   ["the clock stepped, for good, for a while, and back", clocks, { rounds: 3 }, noClock],
 ];
 

@@ -5,7 +5,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { canMount, randomNumbers } from "./live.mjs";
-import { catalogs, clocks, full, kills, pairs, paused, table } from "./torture.mjs";
+import { catalogs, clocks, full, kills, pairs, paused, table, unlocked } from "./torture.mjs";
 
 const rounds = Number(process.argv[2]);
 const seed = Number(process.argv[3] || Date.now() % 1e9);
@@ -20,6 +20,7 @@ const PARTS = [
   noMount ? null : [full, { rounds: some }],
   [catalogs, { rounds: some }],
   [pairs, { rounds: some }],
+  [unlocked, { rounds: some }],
   [clocks, { rounds: some }],
 ].filter((part) => part !== null);
 

@@ -270,6 +270,41 @@ export async function pairs(t, dir, { rounds, seed }) {
   return { fault: "two recorders at once", tried: rounds, ...sum, note: "one records, the other ends with 4" };
 }
 
+/** The lock file removed, or replaced, under a recorder, and at once another recorder and a recovery beside it. Either the
+ * second recorder is refused, or the first has ended before it began. */
+export async function unlocked(t, dir, { rounds, random, seed }) {
+  const archive = path.join(dir, "tape");
+  const sim = await exchange(t, dir, ["inverse"], 500, seed);
+  const args = [...feedArgs(sim, "inverse"), "--commit-interval", "100ms"];
+  const recorders = [];
+  let refused = 0;
+  for (let round = 0; round < rounds; round++) {
+    const first = new Recorder(t, archive, args, DAY);
+    await first.durableAfter(2);
+    await passed(random() * 200);
+    if (round % 2 === 0) {
+      fs.rmSync(path.join(archive, "lock"));
+    } else {
+      fs.writeFileSync(path.join(archive, "other"), "");
+      fs.renameSync(path.join(archive, "other"), path.join(archive, "lock"));
+    }
+    const recovery = run(t, "tapedeck", ["recover", "-a", archive], { status: null });
+    const second = new Recorder(t, archive, [...args, "--duration", "500ms"], DAY);
+    const end = await first.ended;
+    assert.equal(end.code, 4, end.stderr);
+    assert.match(end.stderr, /lock' was (removed|replaced)/);
+    const other = await second.ended;
+    assert.ok(other.code === 0 || other.code === 4, other.stderr);
+    if (other.code === 4) assert.match(other.stderr, /in use|lock/);
+    refused += Number(other.code === 4);
+    assert.ok([0, 4].includes((await recovery).code), (await recovery).stderr);
+    recorders.push(first, second);
+  }
+  await sim.program.kill("SIGTERM");
+  const sum = await settle(t, archive, ["inverse"], sim.truth, recorders);
+  return { fault: "lock removed or replaced while recording", tried: rounds, ...sum, note: `the recorder ends with 4; of others at once ${refused} were refused` };
+}
+
 /** The wall clock stepped under a recorder: times rise strictly all the same, and each step is an event. */
 export async function clocks(t, dir, { rounds, random, seed }) {
   const feeds = ["inverse", "v5-linear"];
