@@ -90,7 +90,7 @@ SRC_sim := sim/market.c sim/flow.c sim/instrument.c sim/window.c sim/candle.c si
 TESTS_base := tests/base/test_alloc.c tests/base/test_arena.c tests/base/test_buf.c tests/base/test_clock.c \
               tests/base/test_decimal.c tests/base/test_err.c tests/base/test_escape.c tests/base/test_hash.c \
               tests/base/test_io_fault.c tests/base/test_io_fault_plan.c tests/base/test_io_posix.c \
-              tests/base/test_inflate.c tests/base/test_random.c tests/base/test_ring.c tests/base/test_time_text.c \
+              tests/base/test_inflate.c tests/base/test_random.c tests/base/test_ring.c tests/base/test_secret.c tests/base/test_time_text.c \
               tests/base/test_workers.c
 
 TESTS_schema := tests/schema/test_decode_captures.c tests/schema/test_json.c \

@@ -87,6 +87,16 @@ td_result td_io_rename(td_io io, const char *from, const char *to, td_err *err)
     return io.ops->rename(io.ctx, from, to, err);
 }
 
+td_result td_io_is_private(td_file *file, int *out, td_err *err)
+{
+    return file->ops->is_private(file, out, err);
+}
+
+td_result td_io_make_private(td_io io, const char *path, td_err *err)
+{
+    return io.ops->make_private(io.ctx, path, err);
+}
+
 td_result td_io_unlink(td_io io, const char *path, td_err *err)
 {
     return io.ops->unlink(io.ctx, path, err);

@@ -22,9 +22,10 @@ typedef struct td_lock td_lock;
  * is opened for writing must be a regular file itself: a symbolic link is followed for reading
  * only. */
 typedef enum td_open_mode {
-    TD_OPEN_READ,   /* existing file, reading */
-    TD_OPEN_CREATE, /* new file, reading and appending */
-    TD_OPEN_APPEND, /* existing file, reading and appending */
+    TD_OPEN_READ,           /* existing file, reading */
+    TD_OPEN_CREATE,         /* new file, reading and appending */
+    TD_OPEN_APPEND,         /* existing file, reading and appending */
+    TD_OPEN_CREATE_PRIVATE, /* as CREATE; only its owner may read or write it (0600) */
 } td_open_mode;
 
 /* What a path leads to, compared with an open file. A symbolic link is another file. */
@@ -49,6 +50,8 @@ typedef struct td_io_ops {
     td_result (*open)(void *ctx, const char *path, td_open_mode mode, td_file **out, td_err *err);
     void (*close)(td_file *file);
     td_result (*size)(td_file *file, uint64_t *out, td_err *err);
+    td_result (*is_private)(td_file *file, int *out, td_err *err);
+    td_result (*make_private)(void *ctx, const char *path, td_err *err);
     td_result (*read_at)(td_file *file, uint64_t at, void *buf, size_t size, size_t *got,
                          td_err *err);
     td_result (*append)(td_file *file, const void *bytes, size_t size, td_err *err);
@@ -90,6 +93,13 @@ void td_io_close(td_file *file);
 
 /* Size in bytes now. */
 TD_MUST_USE td_result td_io_size(td_file *file, uint64_t *out, td_err *err);
+
+/* *out: 1 if none but its owner may read or write the file. TD_E_IO. */
+TD_MUST_USE td_result td_io_is_private(td_file *file, int *out, td_err *err);
+
+/* Let none but its owner look into a folder or enter it (0700). TD_E_NOTFOUND; TD_E_IO, for
+ * instance if it is another user's. */
+TD_MUST_USE td_result td_io_make_private(td_io io, const char *path, td_err *err);
 
 /* Read up to size bytes at offset at; *got < size only at the end of the file. */
 TD_MUST_USE td_result td_io_read_at(td_file *file, uint64_t at, void *buf, size_t size, size_t *got,

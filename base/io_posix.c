@@ -39,11 +39,11 @@ static td_result path_error(td_err *err, int os_errno, const char *doing, const 
     return td_err_set_os(err, os_errno, "cannot %s '%s'", doing, path);
 }
 
-static int open_again(const char *path, int flags)
+static int open_again(const char *path, int flags, mode_t access)
 {
     int fd;
     do
-        fd = open(path, flags | O_CLOEXEC, 0644);
+        fd = open(path, flags | O_CLOEXEC, access);
     while (fd < 0 && errno == EINTR);
     return fd;
 }
@@ -58,9 +58,11 @@ static td_result posix_open(void *ctx, const char *path, td_open_mode mode, td_f
     static const int FLAGS[] = {
         [TD_OPEN_READ] = O_RDONLY,
         [TD_OPEN_CREATE] = O_RDWR | O_APPEND | O_CREAT | O_EXCL,
+        [TD_OPEN_CREATE_PRIVATE] = O_RDWR | O_APPEND | O_CREAT | O_EXCL,
         [TD_OPEN_APPEND] = O_RDWR | O_APPEND | O_NOFOLLOW,
     };
-    int fd = open_again(path, FLAGS[mode] | O_NONBLOCK | O_NOCTTY);
+    mode_t access = mode == TD_OPEN_CREATE_PRIVATE ? 0600 : 0644;
+    int fd = open_again(path, FLAGS[mode] | O_NONBLOCK | O_NOCTTY, access);
     if (fd < 0 && errno == EEXIST)
         return td_err_set(err, TD_E_INVALID, "cannot create '%s': it exists already", path);
     if (fd < 0 && errno == ELOOP && mode == TD_OPEN_APPEND) {
@@ -70,7 +72,7 @@ static td_result posix_open(void *ctx, const char *path, td_open_mode mode, td_f
         return linked;
     }
     if (fd < 0)
-        return path_error(err, errno, mode == TD_OPEN_CREATE ? "create" : "open", path);
+        return path_error(err, errno, (FLAGS[mode] & O_CREAT) != 0 ? "create" : "open", path);
     struct stat info;
     td_result rc = TD_OK;
     posix_file *file = NULL;
@@ -107,6 +109,21 @@ static td_result posix_size(td_file *base, uint64_t *out, td_err *err)
     TD_ASSERT(info.st_size >= 0);
     *out = (uint64_t)info.st_size;
     return TD_OK;
+}
+
+static td_result posix_is_private(td_file *base, int *out, td_err *err)
+{
+    struct stat info;
+    if (fstat(as_file(base)->fd, &info) != 0)
+        return td_err_set_os(err, errno, "cannot tell who may read it");
+    *out = (info.st_mode & (S_IRWXG | S_IRWXO)) == 0;
+    return TD_OK;
+}
+
+static td_result posix_make_private(void *ctx, const char *path, td_err *err)
+{
+    (void)ctx;
+    return chmod(path, 0700) == 0 ? TD_OK : path_error(err, errno, "keep others out of", path);
 }
 
 static td_result posix_read_at(td_file *base, uint64_t at, void *buf, size_t size, size_t *got,
@@ -332,7 +349,7 @@ static td_result posix_list(void *ctx, const char *path, td_list_fn *fn, void *u
 static td_result posix_sync_dir(void *ctx, const char *path, td_err *err)
 {
     (void)ctx;
-    int fd = open_again(path, O_RDONLY | O_DIRECTORY);
+    int fd = open_again(path, O_RDONLY | O_DIRECTORY, 0);
     if (fd < 0)
         return path_error(err, errno, "sync folder", path);
     int rc;
@@ -427,6 +444,8 @@ static const td_io_ops POSIX_OPS = {
     .open = posix_open,
     .close = posix_close,
     .size = posix_size,
+    .is_private = posix_is_private,
+    .make_private = posix_make_private,
     .read_at = posix_read_at,
     .append = posix_append,
     .overwrite = posix_overwrite,

@@ -432,7 +432,7 @@ static td_result create_torn(archive *a, const char *name, td_file **out, td_err
             (void)snprintf(relative, sizeof relative, "torn/%s.%u", name, i);
         td_result rc = archive_join(a, relative, path, err);
         if (rc == TD_OK)
-            rc = td_io_open(a->io, path, TD_OPEN_CREATE, out, err);
+            rc = td_io_open(a->io, path, TD_OPEN_CREATE_PRIVATE, out, err);
         if (rc != TD_E_INVALID) /* TD_E_INVALID: there already */
             return rc;
     }

@@ -33,7 +33,13 @@ struct writer_feed {
     segment_index index;          /* of the current or just finished segment */
     size_t channel_capacity, chunk_capacity;
     size_t entered_count; /* chunks that the catalog has */
+    uint8_t is_private;   /* segments are their owner's alone */
 };
+
+void writer_feed_make_private(writer_feed *feed)
+{
+    feed->is_private = 1;
+}
 
 td_result writer_feed_open(const writer_origin *origin, const char *feed, const char *family,
                            const feed_link *link, writer_feed **out, td_err *err)
@@ -236,6 +242,19 @@ static td_result begin_index(writer_feed *f, td_err *err)
     return TD_OK;
 }
 
+/* The file itself cannot be read by others in any case. */
+static void keep_others_out(archive *a, const char *folder)
+{
+    char full[LIMIT_PATH_BYTES];
+    td_err err;
+    td_result rc = archive_join(a, folder, full, &err);
+    if (rc == TD_OK)
+        rc = td_io_make_private(archive_io(a), full, &err);
+    if (rc != TD_OK)
+        td_log_say(archive_log(a), TD_LOG_WARNING, "others may see the names of segments: %s",
+                   err.text);
+}
+
 static td_result make_file(writer_feed *f, const sealed_chunk *chunk, td_err *err)
 {
     archive *a = f->origin.archive;
@@ -250,6 +269,8 @@ static td_result make_file(writer_feed *f, const sealed_chunk *chunk, td_err *er
     TD_ASSERT(slash != NULL);
     *slash = '\0';
     rc = td_io_mkdir_below(archive_io(a), archive_path(a), f->path, err);
+    if (rc == TD_OK && f->is_private)
+        keep_others_out(a, f->path);
     *slash = '/';
     const segment_session session = {
         .session = archive_session(a),
@@ -260,6 +281,7 @@ static td_result make_file(writer_feed *f, const sealed_chunk *chunk, td_err *er
         .previous_chain = f->link.chain,
         .verb = archive_verb(a),
         .version = f->origin.version,
+        .is_private = f->is_private,
     };
     if (rc == TD_OK)
         rc = segment_writer_open(archive_io(a), full, &session, &f->writer, err);

@@ -54,6 +54,9 @@ void writer_feed_entered(writer_feed *feed);
 /* The catalog is another one: everything in the index is new to it. */
 void writer_feed_enter_anew(writer_feed *feed);
 
+/* As archive_writer_make_private. */
+void writer_feed_make_private(writer_feed *feed);
+
 /* Path below the archive, with ".open" while it is; "" without a segment. */
 const char *writer_feed_segment(const writer_feed *feed);
 

@@ -329,6 +329,12 @@ td_result archive_writer_put_gaps(archive_writer *w, const gap_row *rows, size_t
     return rc;
 }
 
+void archive_writer_make_private(archive_writer *w, size_t feed_index)
+{
+    TD_ASSERT(feed_index < w->feed_count);
+    writer_feed_make_private(w->feeds[feed_index]);
+}
+
 /* ---- chunks ---- */
 
 td_result archive_writer_put(archive_writer *w, size_t feed_index, sealed_chunk *chunk,

@@ -71,6 +71,11 @@ TD_MUST_USE td_result archive_writer_feed_slots(archive_writer *writer,
 TD_MUST_USE td_result archive_writer_put_gaps(archive_writer *writer, const gap_row *rows,
                                               size_t count, td_err *err);
 
+/* Keep others out of this feed's segments, from its next one on: files that only their owner may
+ * read (0600), in folders that only their owner may enter (0700). A folder of another user stays as
+ * it is, with a warning. */
+void archive_writer_make_private(archive_writer *writer, size_t feed_index);
+
 /* Write a sealed chunk and make it durable; one that starts a segment finishes the one before it.
  * gaps: rows that events in this chunk open or close, for the catalog.
  * TD_OK; TD_E_NOSPACE: nothing of it is durable, the same chunk may be put again; anything else,

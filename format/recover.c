@@ -154,7 +154,7 @@ static td_result save_tail(recovery *v, td_err *err)
     if (rc != TD_OK && rc != TD_E_NOTFOUND)
         return rc;
     td_file *out;
-    rc = td_io_open(v->io, part, TD_OPEN_CREATE, &out, err);
+    rc = td_io_open(v->io, part, TD_OPEN_CREATE_PRIVATE, &out, err);
     if (rc != TD_OK)
         return rc;
     rc = copy_bytes(v, v->sound_bytes, v->source.size, out, err);

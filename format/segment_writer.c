@@ -99,9 +99,9 @@ static td_result encode_head(segment_writer *w, const segment_session *session, 
 /* Create the file with its head, locked for as long as it is open: that tells everybody that its
  * writer is at work. The folder is synced so that a durable chunk cannot lie in a file whose name a
  * power cut takes away. */
-static td_result create_file(segment_writer *w, td_err *err)
+static td_result create_file(segment_writer *w, td_open_mode mode, td_err *err)
 {
-    td_result rc = td_io_open(w->io, w->open_path, TD_OPEN_CREATE, &w->file, err);
+    td_result rc = td_io_open(w->io, w->open_path, mode, &w->file, err);
     if (rc != TD_OK)
         return rc;
     rc = td_io_lock_file(w->file, err);
@@ -141,7 +141,7 @@ td_result segment_writer_open(td_io io, const char *path, const segment_session 
     if (rc == TD_OK)
         rc = encode_head(w, session, err);
     if (rc == TD_OK)
-        rc = create_file(w, err);
+        rc = create_file(w, session->is_private ? TD_OPEN_CREATE_PRIVATE : TD_OPEN_CREATE, err);
     if (rc != TD_OK) {
         segment_writer_close(w);
         return td_err_add(err, rc, "segment %s", path);

@@ -35,6 +35,7 @@ typedef struct segment_session {
     td_hash128 previous_chain;    /* its last chain value, all zero if there is none */
     const char *verb;             /* "record", "import" … */
     const char *version;          /* of the program */
+    uint8_t is_private;           /* 1: only the file's owner may read it */
 } segment_session;
 
 /* Where a chunk lies. */

@@ -3,28 +3,52 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/alloc.h"
 #include "base/assert.h"
+#include "base/secret.h"
 
 enum { SECRET_BYTES_MAX = 4096 };
 
-static td_result read_file(td_io io, const char *path, char **out, td_err *err)
+static td_result refuse_open_file(const char *path, td_err *err)
 {
-    char text[SECRET_BYTES_MAX + 1];
-    size_t size = 0;
+    td_err_set(err, TD_E_INVALID,
+               "others than its owner may read or write the file '%s', which holds a secret", path);
+    td_err_hint(err, "chmod 600 '%.200s', and make a new key if others have an account here", path);
+    return TD_E_INVALID;
+}
+
+static td_result read_bytes(td_io io, const char *path, char *text, size_t *size, td_err *err)
+{
     td_file *file = NULL;
+    int is_private = 0;
     td_result rc = td_io_open(io, path, TD_OPEN_READ, &file, err);
     if (rc == TD_OK)
-        rc = td_io_read_at(file, 0, text, SECRET_BYTES_MAX, &size, err);
+        rc = td_io_is_private(file, &is_private, err);
+    if (rc == TD_OK && !is_private) {
+        td_io_close(file);
+        return refuse_open_file(path, err);
+    }
+    if (rc == TD_OK)
+        rc = td_io_read_at(file, 0, text, SECRET_BYTES_MAX, size, err);
     td_io_close(file);
-    if (rc != TD_OK)
-        return td_err_add(err, rc, "cannot read the secret in '%s'", path);
+    return rc == TD_OK ? rc : td_err_add(err, rc, "cannot read the secret in '%s'", path);
+}
+
+static td_result read_file(td_io io, const char *path, char **out, td_err *err)
+{
+    size_t size = 0;
+    char *text = td_secret_alloc(SECRET_BYTES_MAX + 1);
+    if (text == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a secret");
+    td_result rc = read_bytes(io, path, text, &size, err);
     while (size > 0 && strchr(" \t\r\n", text[size - 1]) != NULL)
-        size--;
-    if (size == 0)
-        return td_err_set(err, TD_E_INVALID, "the file '%s' holds no secret", path);
-    *out = td_strndup(text, size);
-    return *out == NULL ? td_err_set(err, TD_E_NOMEM, "no memory for a secret") : TD_OK;
+        text[--size] = '\0';
+    if (rc == TD_OK && size == 0)
+        rc = td_err_set(err, TD_E_INVALID, "the file '%s' holds no secret", path);
+    if (rc == TD_OK)
+        *out = text;
+    else
+        td_secret_free(text);
+    return rc;
 }
 
 static td_result read_one(const char *variable, const char *path, td_io io, char **out, td_err *err)
@@ -39,7 +63,7 @@ static td_result read_one(const char *variable, const char *path, td_io io, char
         td_err_hint(err, "export %s=... before starting the recorder", variable);
         return TD_E_INVALID;
     }
-    *out = td_strdup(value);
+    *out = td_secret_copy(value, strlen(value));
     return *out == NULL ? td_err_set(err, TD_E_NOMEM, "no memory for a secret") : TD_OK;
 }
 
@@ -50,7 +74,9 @@ td_result credentials_read(const feed_config *feed, td_io io, redactor *hide, cr
     if (feed->auth == AUTH_NONE)
         return TD_OK;
     TD_ASSERT(hide != NULL);
-    td_result rc = read_one(feed->api_key_env, feed->api_key_file, io, &out->api_key, err);
+    td_result rc = td_secret_forbid_core_dumps(err);
+    if (rc == TD_OK)
+        rc = read_one(feed->api_key_env, feed->api_key_file, io, &out->api_key, err);
     if (rc == TD_OK)
         rc = read_one(feed->api_secret_env, feed->api_secret_file, io, &out->api_secret, err);
     if (rc == TD_OK)
@@ -63,16 +89,9 @@ td_result credentials_read(const feed_config *feed, td_io io, redactor *hide, cr
     return td_err_add(err, rc, "feed '%s'", feed->name);
 }
 
-static void forget(char *secret)
-{
-    if (secret != NULL)
-        explicit_bzero(secret, strlen(secret));
-    td_free(secret);
-}
-
 void credentials_fini(credentials *self)
 {
-    forget(self->api_key);
-    forget(self->api_secret);
+    td_secret_free(self->api_key);
+    td_secret_free(self->api_secret);
     memset(self, 0, sizeof *self);
 }

@@ -275,6 +275,9 @@ static td_result open_session(supervisor *self, td_err *err)
                                      config->feeds[i].family->name, &index, &self->feeds[i].history,
                                      err);
         TD_ASSERT(rc != TD_OK || index == i);
+        /* Orders and balances, and whatever else only the holder of a key may see. */
+        if (rc == TD_OK && self->redactors[i] != NULL)
+            archive_writer_make_private(self->writer, i);
     }
     if (rc == TD_OK)
         rc = open_gaps_of_feeds(self, &ledger, options.start_ns, err);

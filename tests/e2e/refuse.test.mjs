@@ -146,7 +146,7 @@ describe("credentials", { concurrency: 4 }, () => {
   async function withAuth(t, how, behaviour) {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
-    fs.writeFileSync(path.join(dir, "secret"), `${SECRET}\n`);
+    fs.writeFileSync(path.join(dir, "secret"), `${SECRET}\n`, { mode: 0o600 });
     const server = await hostile(t, dir, behaviour);
     const recorder = new Recorder(t, archive, [
       ...feedArgs(server, "inverse", TRADE), "--auth", how, "--api-key-env", "TEST_KEY", "--api-secret-file", path.join(dir, "secret"),

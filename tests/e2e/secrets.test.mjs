@@ -72,7 +72,8 @@ async function framesOf(t, archive) {
 
 function secretFile(dir, mode = 0o600) {
   const file = path.join(dir, "secret");
-  fs.writeFileSync(file, `${SECRET}\n`, { mode });
+  fs.rmSync(file, { force: true });
+  fs.writeFileSync(file, `${SECRET}\n`);
   fs.chmodSync(file, mode);
   return file;
 }
@@ -161,5 +162,55 @@ describe("secrets", { concurrency: 2 }, () => {
     const refusedEnd = await tapedeck(t, ["import", "-a", path.join(dir, "refused"), "--format", "cryptofeed", unknown], { status: null });
     assert.notEqual(refusedEnd.code, 0);
     nothingLeakedInText(refusedEnd, word);
+  });
+
+  test("what a feed with credentials leaves behind is its owner's alone; a feed without is not", async (t) => {
+    const dir = temporary(t);
+    const archive = path.join(dir, "tape");
+    const server = await hostile(t, dir, { message: (ws, request) => (acknowledge(ws, request), request.op === "subscribe" && ws.send(trade(1))) });
+    const mode = (file) => (fs.statSync(file).mode & 0o777).toString(8);
+    const segments = () => fs.readdirSync(archive, { recursive: true }).filter((f) => /\.mcap(\.open)?$/.test(f)).map((f) => path.join(archive, f));
+    const umask = process.umask(0o022);
+    t.after(() => process.umask(umask));
+    const open = new Recorder(t, archive, [...feedArgs(server, "inverse", ["trade.BTCUSD"]), "--max-frames", "2"]);
+    assert.equal((await open.ended).code, 0, open.stderr);
+    assert.deepEqual([...new Set(segments().map(mode))], ["644"], `${segments()}`);
+    const own = new Recorder(t, archive, [
+      ...feedArgs(server, "inverse", ["trade.BTCUSD"]), "--feed", "own", "--auth", "op", "--api-key-env", "TEST_KEY", "--api-secret-file", secretFile(dir)],
+    { env: { TEST_KEY: KEY } });
+    await own.durableLine((d) => d.in >= 3);
+    const writing = segments().filter((f) => path.basename(f).startsWith("own-") && f.endsWith(".open"));
+    assert.deepEqual(writing.map(mode), ["600"]);
+    assert.equal(mode(path.dirname(writing[0])), "700");
+    // No core dump while it holds them.
+    assert.match(fs.readFileSync(`/proc/${own.child.pid}/limits`, "utf8"), /Max core file size +0 +0 /);
+    // Killed: what recover leaves, its copy of the torn tail too, is as private.
+    await own.kill("SIGKILL");
+    fs.appendFileSync(writing[0], Buffer.alloc(100, 7));
+    await tapedeck(t, ["recover", "-a", archive]);
+    assert.deepEqual([...new Set(segments().filter((f) => path.basename(f).startsWith("own-")).map(mode))], ["600"]);
+    const torn = fs.readdirSync(path.join(archive, "torn")).map((f) => path.join(archive, "torn", f));
+    assert.ok(torn.length > 0);
+    for (const file of torn) assert.equal(mode(file), "600", file);
+  });
+
+  test("a secret file that others may read or write is refused, and a private one is not", async (t) => {
+    const dir = temporary(t);
+    const server = await hostile(t, dir, { message: (ws, request) => (acknowledge(ws, request), request.op === "subscribe" && ws.send(trade(1))) });
+    const start = (file, archive) => new Recorder(t, path.join(dir, archive), [
+      ...feedArgs(server, "inverse", ["trade.BTCUSD"]), "--auth", "op", "--api-key-env", "TEST_KEY", "--api-secret-file", file, "--max-frames", "3"],
+    { env: { TEST_KEY: KEY } });
+    for (const access of [0o644, 0o640, 0o604, 0o620]) {
+      const end = await start(secretFile(dir, access), `tape-${access}`).ended;
+      assert.equal(end.code, 2, end.stderr);
+      assert.match(end.stderr, /others than its owner may read or write the file '.*secret'/);
+      assert.match(end.stderr, /hint: chmod 600 '.*secret'/);
+      assert.ok(!end.stderr.includes(SECRET));
+    }
+    for (const access of [0o600, 0o400]) {
+      const end = await start(secretFile(dir, access), "tape").ended;
+      assert.equal(end.code, 0, end.stderr);
+    }
+    assert.equal(server.seen.requests.filter((r) => r.op === "auth").length, 2);
   });
 });
