@@ -130,20 +130,11 @@ td_result verb_run_window(verb_run *verb, const selection *wanted, selection_win
     return rc;
 }
 
-/* A gap of a whole connection touches each topic; one of a topic only that. */
 int verb_run_wants_gap(const selection *wanted, const selection_window *window, const gap_row *row)
 {
-    if (!selection_has_feed(wanted, row->feed))
-        return 0;
     if (row->from_ns >= window->to_ns || (row->to_ns != GAP_OPEN && row->to_ns < window->from_ns))
         return 0;
-    td_bytes any = td_bytes_str("*");
-    td_bytes symbol = row->symbol[0] == '\0' ? any : td_bytes_str(row->symbol);
-    if (row->topic[0] != '\0')
-        return selection_has_topic(wanted, td_bytes_str(row->topic), td_bytes_str(row->topic),
-                                   symbol);
-    selection symbols_only = {.symbols = wanted->symbols};
-    return selection_has_topic(&symbols_only, any, any, symbol);
+    return selection_has_gap(wanted, row);
 }
 
 void verb_run_write_text(json_writer *json, const char *key, const char *text)

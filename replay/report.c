@@ -23,12 +23,7 @@ int report_wants_gap(const gap_row *gap, const selection *wanted, selection_wind
         return 0;
     if (gap->to_ns != GAP_OPEN && gap->to_ns <= window.from_ns)
         return 0;
-    if (!selection_has_feed(wanted, gap->feed))
-        return 0;
-    if (gap->topic[0] == '\0')
-        return 1;
-    td_bytes topic = td_bytes_str(gap->topic);
-    return selection_has_topic(wanted, topic, topic, td_bytes_str(gap->symbol));
+    return selection_has_gap(wanted, gap);
 }
 
 /* One gap of the ledger is perhaps found again: then it is the same row. */

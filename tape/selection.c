@@ -1,5 +1,6 @@
 #include "tape/selection.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/assert.h"
@@ -146,6 +147,26 @@ int selection_has_topic(const selection *wanted, td_bytes topic, td_bytes exchan
     if (!any_fits(&wanted->topics, topic) && !any_fits(&wanted->topics, exchange_topic))
         return 0;
     return td_bytes_is(symbol, "*") || any_fits(&wanted->symbols, symbol);
+}
+
+int selection_has_gap(const selection *wanted, const gap_row *gap)
+{
+    char text[LIMIT_TOPIC_BYTES + LIMIT_SYMBOL_BYTES];
+    if (!selection_has_feed(wanted, gap->feed))
+        return 0;
+    if (gap->topic[0] == '\0')
+        return 1;
+    td_bytes topic = td_bytes_str(gap->topic);
+    if (gap->symbol[0] == '\0') {
+        /* A glob for a topic as the exchange writes it names a symbol: any may be meant. */
+        (void)snprintf(text, sizeof text, "%s.", gap->topic); /* cut: none begins so */
+        for (size_t i = 0; i < wanted->topics.count; i++)
+            if (strncmp(wanted->topics.items[i], text, strlen(text)) == 0)
+                return 1;
+        return selection_has_topic(wanted, topic, topic, td_bytes_str("*"));
+    }
+    (void)snprintf(text, sizeof text, "%s.%s", gap->topic, gap->symbol); /* bounded by the reader */
+    return selection_has_topic(wanted, topic, td_bytes_str(text), td_bytes_str(gap->symbol));
 }
 
 selection_answer selection_ask(const selection *wanted, const channel_info *channel)

@@ -19,6 +19,7 @@
 #include "base/err.h"
 #include "base/time_text.h"
 #include "format/channel.h"
+#include "format/gap.h"
 
 typedef struct selection_globs {
     const char *const *items;
@@ -70,6 +71,10 @@ int selection_has_feed(const selection *wanted, const char *feed);
  * and time are not looked at. */
 int selection_has_topic(const selection *wanted, td_bytes topic, td_bytes exchange_topic,
                         td_bytes symbol);
+
+/* 1 if a gap may touch what is selected, time not looked at: one of a whole connection touches each
+ * topic of its feed, one of a topic without a symbol each of its symbols. */
+int selection_has_gap(const selection *wanted, const gap_row *gap);
 
 /* What the selection says about a channel, time not looked at. */
 selection_answer selection_ask(const selection *wanted, const channel_info *channel);

@@ -144,12 +144,44 @@ static void test_refused(void **state)
     assert_int_equal(selection_check(&bad, &err), TD_OK);
 }
 
+/* A row says topic and symbol apart, or neither: whatever was selected that it may touch is found.
+ */
+static void test_gaps(void **state)
+{
+    (void)state;
+    static const char *const TRADE[] = {"trade"}, *const FULL[] = {"trade.BTCUSD"},
+                             *const OTHER[] = {"trade.EOSUSD"}, *const BOOK[] = {"orderBook*"},
+                             *const SYMBOL[] = {"BTC*"}, *const FEED[] = {"g"};
+    static const struct {
+        selection wanted;
+        int has[3]; /* of a whole connection, of the topic, of its BTCUSD */
+    } ROWS[] = {
+        {{.has_from = 0}, {1, 1, 1}},
+        {{.topics = {TRADE, 1}}, {1, 1, 1}},
+        {{.topics = {FULL, 1}}, {1, 1, 1}},
+        {{.topics = {OTHER, 1}}, {1, 1, 0}},
+        {{.topics = {BOOK, 1}}, {1, 0, 0}},
+        {{.symbols = {SYMBOL, 1}}, {1, 1, 1}},
+        {{.topics = {BOOK, 1}, .symbols = {SYMBOL, 1}}, {1, 0, 0}},
+        {{.symbols = {OTHER, 1}}, {1, 1, 0}},
+        {{.feeds = {FEED, 1}}, {0, 0, 0}},
+    };
+    const gap_row gaps[3] = {
+        {.feed = "f", .topic = "", .symbol = ""},
+        {.feed = "f", .topic = "trade", .symbol = ""},
+        {.feed = "f", .topic = "trade", .symbol = "BTCUSD"},
+    };
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++)
+        for (size_t k = 0; k < 3; k++)
+            if (selection_has_gap(&ROWS[i].wanted, &gaps[k]) != ROWS[i].has[k])
+                fail_msg("row %zu, gap %zu", i, k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_globs),
-        cmocka_unit_test(test_channels),
-        cmocka_unit_test(test_windows),
+        cmocka_unit_test(test_globs),   cmocka_unit_test(test_channels),
+        cmocka_unit_test(test_windows), cmocka_unit_test(test_gaps),
         cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
