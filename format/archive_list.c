@@ -112,7 +112,7 @@ static td_result add_unreadable(walk *w, const char *path, const td_err *why, td
 static td_result look_at_lock(walk *w, archive_segment *segment, td_err *err)
 {
     char path[LIMIT_PATH_BYTES];
-    td_lock_view view;
+    td_lock_view view = {0};
     td_result rc = archive_join(w->archive, segment->path, path, err);
     if (rc == TD_OK)
         rc = td_io_look_at_lock(archive_io(w->archive), path, &view, NULL);

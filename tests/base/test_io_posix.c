@@ -236,8 +236,9 @@ static void test_lock_of_a_killed_process(void **state)
     pid_t child = fork();
     if (child == 0) {
         td_lock *lock = NULL;
-        char ok =
-            td_io_lock(io, "lock", "pid 8, a much longer line of the child", &lock, NULL) == TD_OK;
+        td_result rc =
+            td_io_lock(io, "lock", "pid 8, a much longer line of the child", &lock, NULL);
+        char ok = rc == TD_OK ? 1 : 0;
         if (write(pipe_fd[1], &ok, 1) != 1)
             _exit(1);
         pause();
