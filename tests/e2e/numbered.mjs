@@ -206,8 +206,9 @@ export async function delayProxy(t, port, ms) {
   return { port: server.address().port, url: `ws://127.0.0.1:${server.address().port}` };
 }
 
-/** Which frames of the exchange an archive has: topic -> Map(number -> recv_ns). Fails on a frame that is there twice. */
-export async function recordedNumbers(t, archive, { feed = "inverse" } = {}) {
+/** Which frames of the exchange an archive has: topic -> Map(number -> {recv_ns, conn}), where conn names the connection
+ * that it came over. Fails on a frame that is there twice. */
+async function recordedFrames(t, archive, { feed = "inverse" } = {}) {
   const topics = new Map();
   for (const row of await jsonLines(t, ["cat", "-a", archive, "--feed", feed, "--dir", "in"])) {
     const match = NUMBER.exec(row.data);
@@ -216,9 +217,15 @@ export async function recordedNumbers(t, archive, { feed = "inverse" } = {}) {
     const numbers = topics.get(match[1]);
     const n = Number(match[2]);
     if (numbers.has(n)) throw new Error(`frame ${n} of ${match[1]} is recorded twice`);
-    numbers.set(n, row.recv_ns);
+    numbers.set(n, { recv_ns: row.recv_ns, conn: [row.session, row.line, row.shard, row.conn].join("|") });
   }
   return topics;
+}
+
+/** The same without the connections: topic -> Map(number -> recv_ns). */
+export async function recordedNumbers(t, archive, options) {
+  const topics = await recordedFrames(t, archive, options);
+  return new Map([...topics].map(([topic, frames]) => [topic, new Map([...frames].map(([n, { recv_ns }]) => [n, recv_ns]))]));
 }
 
 // Between the two clocks' readings, and for what JSON numbers round.
@@ -229,15 +236,23 @@ const TAIL_NS = 500 * MS;
 /** The holes of one topic: runs of numbers that were made and not recorded, each {topic, from, to (numbers), after_ns and
  * before_ns (receive times of the frames around it; Infinity where none follows), made}. What was made before the
  * topic's first recorded frame is no hole; what was made after its last is one, up to until_ns. */
-function holesOf(topic, made, numbers, until_ns) {
+function holesOf(topic, made, recorded, until_ns) {
+  const numbers = recorded.get(topic) ?? new Map();
   const order = [...numbers.keys()].sort((a, b) => a - b);
   const holes = [];
+  // Frames of one number leave together, in the order of the topics: what came over the same connection with the frame
+  // before the hole came before the hole.
+  const lastBefore = (n) => {
+    const { recv_ns, conn } = numbers.get(n);
+    const beside = [...recorded.values()].map((others) => others.get(n)).filter((other) => other?.conn === conn);
+    return Math.max(recv_ns, ...beside.map((other) => other.recv_ns));
+  };
   order.forEach((n, i) => {
     const next = order[i + 1];
     let to = next === undefined ? made.length - 1 : next - 1;
     if (next === undefined) while (to > n && made[to] > until_ns) to--;
     if (to > n)
-      holes.push({ topic, from: n + 1, to, after_ns: numbers.get(n), before_ns: next === undefined ? Infinity : numbers.get(next), made });
+      holes.push({ topic, from: n + 1, to, after_ns: lastBefore(n), before_ns: next === undefined ? Infinity : numbers.get(next).recv_ns, made });
   });
   return holes;
 }
@@ -264,16 +279,15 @@ function excessOf(row, holes) {
  * before the feed's last recorded frame). Returns {made, recorded, missing, uncovered, excess_ms, holes, rows, worst}:
  * numbers of frames, those missing that no row admits, and by how much the rows go beyond the holes at worst. */
 export async function compare(t, exchange, archive, { feed = "inverse", until_ns } = {}) {
-  const recorded = await recordedNumbers(t, archive, { feed });
+  const recorded = await recordedFrames(t, archive, { feed });
   const rows = await jsonLines(t, ["gaps", "-a", archive, "--feed", feed, "--json"], { status: null });
   let last_ns = 0;
-  for (const numbers of recorded.values()) for (const ns of numbers.values()) last_ns = Math.max(last_ns, ns);
+  for (const numbers of recorded.values()) for (const { recv_ns } of numbers.values()) last_ns = Math.max(last_ns, recv_ns);
   const result = { made: 0, recorded: 0, missing: 0, uncovered: 0, excess_ms: 0, holes: [], rows, worst: [] };
   for (const [topic, { made }] of exchange.topics) {
-    const numbers = recorded.get(topic) ?? new Map();
     result.made += made.length;
-    result.recorded += numbers.size;
-    result.holes.push(...holesOf(topic, made, numbers, until_ns ?? last_ns - TAIL_NS));
+    result.recorded += recorded.get(topic)?.size ?? 0;
+    result.holes.push(...holesOf(topic, made, recorded, until_ns ?? last_ns - TAIL_NS));
   }
   for (const hole of result.holes)
     for (let n = hole.from; n <= hole.to; n++) {

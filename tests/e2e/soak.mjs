@@ -6,6 +6,7 @@ import os from "node:os";
 import path from "node:path";
 import { canMount, randomNumbers } from "./live.mjs";
 import { catalogs, clocks, full, kills, pairs, paused, table, unlocked } from "./torture.mjs";
+import { ledger } from "./torture_ledger.mjs";
 
 const rounds = Number(process.argv[2]);
 const seed = Number(process.argv[3] || Date.now() % 1e9);
@@ -15,6 +16,7 @@ const some = Math.max(2, Math.min(10, rounds));
 const say = (line) => console.log(line);
 const noMount = canMount();
 const PARTS = [
+  [ledger, { rounds, say }],
   [kills, { rounds, say }],
   [paused, { rounds: 2, seconds: 10 }],
   noMount ? null : [full, { rounds: some }],
