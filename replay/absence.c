@@ -351,13 +351,17 @@ static td_result find_topics(archive *a, const absence_query *query, known_feed 
                              const stream_table *played, absence_list *out, td_err *err)
 {
     subscribed *known = NULL;
+    selection_window window = query->window;
     size_t left = mark_played(feed, played);
-    if (left == 0)
+    window.from_ns = window.from_ns < feed->first_ns ? feed->first_ns : window.from_ns;
+    window.to_ns = window.to_ns > feed->last_ns ? feed->last_ns + 1 : window.to_ns;
+    /* Outside of the feed's time, that is said of all of it. */
+    if (left == 0 || window.from_ns >= window.to_ns)
         return TD_OK;
     td_result rc = subscribed_open(&known, err);
     if (rc == TD_OK)
         rc = learn(a, query, feed, left, known, err);
-    const absence row = row_of(ABSENCE_TOPIC, feed, query->window.from_ns, query->window.to_ns);
+    const absence row = row_of(ABSENCE_TOPIC, feed, window.from_ns, window.to_ns);
     for (size_t i = 0; i < feed->topic_count && rc == TD_OK; i++) {
         const known_topic *topic = &feed->topics[i];
         if (!topic->is_played && !subscribed_has(known, feed->name, text_of(topic)))

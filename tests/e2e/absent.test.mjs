@@ -94,9 +94,15 @@ describe("imported", { concurrency: 2 }, () => {
     await replay(t, archive, 0, "--from", at(40));
     const before = await replay(t, archive, 1, ...between(5, 20));
     assert.deepEqual(before.absent, [{ why: "before_first_frame", feed: "inverse", topic: null, symbol: null, from_ns: ns(5), to_ns: ns(10) }]);
-    const after = await replay(t, archive, 1, ...between(20, 50));
+    // Of another feed, all is said of its time; its topics are not listed besides.
+    const elsewhere = path.join(temporary(t), "later.jsonl");
+    fs.writeFileSync(elsewhere, busy(100, 110).map(([, text]) => text).join(""));
+    await tapedeck(t, ["import", "-a", archive, "--format", "jsonl", "--family", "inverse", "--feed", "other", elsewhere]);
+    assert.deepEqual(names(await replay(t, archive, 1, ...between(15, 20))), [["before_first_frame", "other", null, null]]);
+    assert.deepEqual(names(await replay(t, archive, 0, "--feed", "inverse", ...between(15, 20))), []);
+    const after = await replay(t, archive, 1, "--feed", "inverse", ...between(20, 50));
     assert.deepEqual(after.absent, [{ why: "after_last_frame", feed: "inverse", topic: null, symbol: null, from_ns: ns(40), to_ns: ns(50) }]);
-    const people = await tapedeck(t, ["replay", "-a", archive, ...between(5, 50)], { status: 1 });
+    const people = await tapedeck(t, ["replay", "-a", archive, ...between(5, 50), "--feed", "inverse"], { status: 1 });
     assert.match(people.stdout, /Complete: no\.[^]*inverse: nothing was recorded before 2021-04-17T12:00:10.0+Z\n *inverse: nothing was recorded after 2021-04-17T12:00:40.0+Z/);
   });
 
