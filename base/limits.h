@@ -171,6 +171,10 @@ _Static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a
  * are in memory. An options feed lists some thousand new symbols a month. */
 #define LIMIT_EXPORT_SERIES 65536u
 
+/* Symbols that an export lists as left out, because no cell or file name can hold them; those
+ * beyond are one row. The exchange has none: a list this long is somebody's attempt. */
+#define LIMIT_EXPORT_LEFT_OUT 256u
+
 /* Interruptions of a book that an export's manifest lists for one file; beyond, they are counted.
  */
 #define LIMIT_EXPORT_BREAKS 64u

@@ -262,7 +262,8 @@ exit_code cmd_export(const verb_context *context, int argc, char **argv)
         .summary = "Make a dataset of a selection. Files get their names when all are complete, "
                    "MANIFEST.json\nlast: it says what they were made from, and where the data has "
                    "holes. Exit status: 0 done,\n1 done, and a rule was broken, a frame not "
-                   "decoded, or an uncovered gap lies in the\nselection, 3 stored frames damaged.",
+                   "decoded, a symbol left out, or an uncovered\ngap lies in the selection, 3 "
+                   "stored frames damaged.",
         .groups = groups,
         .group_count = sizeof groups / sizeof *groups,
         .examples = "tapedeck export -a DIR --to tardis-csv --out DATASET\n"

@@ -160,6 +160,8 @@ static td_result conclude(export_run_state *run, export_result *out, td_err *err
                            .rows = run->manifest.rows,
                            .left_out_frames = run->manifest.left_out_frames,
                            .verdict = report_verdict(&report)};
+    if (out->verdict == REPLAY_COMPLETE && run->survey.left_out_count > 0)
+        out->verdict = REPLAY_INCOMPLETE;
     report_fini_replay(&report);
     return rc;
 }
@@ -190,6 +192,24 @@ static void say_choice(const export_run_state *run, size_t index)
                choice->feed, choice->symbol, others, choice->market->book_topic, choice->row->name);
 }
 
+/* One line each, and the rest in the manifest. */
+static void say_left_out(const export_run_state *run)
+{
+    enum { LINES_MAX = 16 };
+    const export_survey *survey = &run->survey;
+    for (size_t i = 0; i < survey->left_out_count && i < LINES_MAX; i++) {
+        const export_left_out *row = &survey->left_out[i];
+        td_log_say(run->options->log, TD_LOG_WARNING,
+                   "feed %s, symbol '%s' is left out, with %llu frame%s: %s", row->feed,
+                   row->symbol, (unsigned long long)row->frames, row->frames == 1 ? "" : "s",
+                   row->reason);
+    }
+    if (survey->left_out_count > LINES_MAX)
+        td_log_say(run->options->log, TD_LOG_WARNING,
+                   "%zu more symbols are left out; the manifest lists them",
+                   survey->left_out_count - LINES_MAX);
+}
+
 /* Books that could not be taken from the topic that the market knows, and what has no place. */
 static void say_choices(const export_run_state *run)
 {
@@ -200,6 +220,7 @@ static void say_choices(const export_run_state *run)
         if (strcmp(choice->row->name, choice->market->book_topic) != 0)
             say_choice(run, i);
     }
+    say_left_out(run);
     if (run->survey.foreign_frames > 0)
         td_log_say(options->log, TD_LOG_WARNING,
                    "%llu frames are of families that %s has no place for: left out",

@@ -104,15 +104,16 @@ static td_result say_grown(const char *symbol, td_err *err)
     return TD_E_BUSY;
 }
 
-/* The series of a symbol, with room to work in from its first frame on. */
+/* The series of a symbol, with room to work in from its first frame on; NULL for a symbol that the
+ * survey left out. */
 static td_result series_of(export_csv *csv, export_type_id type, const export_market *market,
                            td_bytes symbol, csv_series **out, td_err *err)
 {
     char cell[LIMIT_SYMBOL_BYTES];
     char file_symbol[LIMIT_SYMBOL_BYTES];
-    td_result rc = export_symbol_format(symbol, cell, err);
-    if (rc != TD_OK)
-        return rc;
+    *out = NULL;
+    if (export_symbol_format(symbol, cell, NULL) != TD_OK)
+        return TD_OK;
     export_symbol_for_file(cell, file_symbol);
     export_series *series = export_series_find(&csv->job.survey->series, csv->job.spec->types[type],
                                                market->exchange, file_symbol);
@@ -258,9 +259,10 @@ static td_result route_trades(export_csv *csv, const tape_channel *channel, csv_
     to->use = USE_ENTRY_TRADES;
     if (export_entries_have_symbols(channel->topic.row))
         return TD_OK;
-    to->use = USE_TRADES;
-    return series_of(csv, EXPORT_TRADES, to->market, td_bytes_str(channel->info.symbol),
-                     &to->series, err);
+    td_result rc = series_of(csv, EXPORT_TRADES, to->market, td_bytes_str(channel->info.symbol),
+                             &to->series, err);
+    to->use = to->series == NULL ? USE_NOTHING : USE_TRADES;
+    return rc;
 }
 
 /* Looked up once for each channel; what gives no rows is known as well. */
@@ -342,6 +344,8 @@ static td_result take_trades(export_csv *csv, const sink_frame *shown, const csv
         td_result rc = TD_OK;
         if (to->use == USE_ENTRY_TRADES)
             rc = series_of(csv, EXPORT_TRADES, to->market, export_trade_symbol(&m, i), &s, err);
+        if (rc == TD_OK && s == NULL)
+            continue;
         if (rc == TD_OK)
             rc = write_trade(csv, s, frame, &m, i, err);
         if (rc != TD_OK)

@@ -336,6 +336,26 @@ static td_result write_gaps(export_manifest *manifest, const gap_list *gaps, td_
         gap_json_write(&json, &gaps->rows[i]);
         rc = end_value(manifest, &json, err);
     }
+    return rc == TD_OK ? put(manifest, "],\n\"left_out_symbols\":[", err) : rc;
+}
+
+static td_result write_left_out(export_manifest *manifest, const export_survey *survey, td_err *err)
+{
+    td_result rc = TD_OK;
+    for (size_t i = 0; rc == TD_OK && i < survey->left_out_count; i++) {
+        const export_left_out *row = &survey->left_out[i];
+        json_writer json;
+        rc = begin_element(manifest, i, &json, err);
+        if (rc != TD_OK)
+            break;
+        json_write_object_begin(&json);
+        json_write_member_text(&json, "feed", row->feed[0] == '\0' ? NULL : row->feed);
+        json_write_member_text(&json, "symbol", row->feed[0] == '\0' ? NULL : row->symbol);
+        json_write_member_text(&json, "reason", row->reason);
+        json_write_member_u64(&json, "frames", row->frames);
+        json_write_object_end(&json);
+        rc = end_value(manifest, &json, err);
+    }
     return rc == TD_OK ? put(manifest, "],\n\"totals\":", err) : rc;
 }
 
@@ -380,6 +400,8 @@ td_result export_manifest_end(export_manifest *manifest, const export_survey *su
                               const replay_report *report, td_err *err)
 {
     td_result rc = write_gaps(manifest, &report->gaps, err);
+    if (rc == TD_OK)
+        rc = write_left_out(manifest, survey, err);
     if (rc == TD_OK)
         rc = write_totals(manifest, survey, report, err);
     if (rc == TD_OK)

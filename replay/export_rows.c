@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "base/limits.h"
+#include "replay/export_table.h"
 
 enum {
     NS_PER_US = 1000,
@@ -33,16 +34,6 @@ static const char *taker_name(uint8_t side)
     return side == SIDE_SELL ? "sell" : "unknown";
 }
 
-/* Cells are not quoted. */
-static int breaks_line(td_bytes text)
-{
-    for (size_t i = 0; i < text.size; i++)
-        if (text.data[i] < 0x20 || text.data[i] == 0x7f || text.data[i] == ',' ||
-            text.data[i] == '"')
-            return 1;
-    return 0;
-}
-
 td_result export_row_trade(td_buf *out, const export_cells *cells, const message *m, size_t index,
                            int *is_id_cut, td_err *err)
 {
@@ -56,7 +47,7 @@ td_result export_row_trade(td_buf *out, const export_cells *cells, const message
     (void)td_decimal_format(trade.size, amount);
     (void)format_start(cells, trade.exchange_ns != 0 ? trade.exchange_ns : cells->exchange_ns,
                        start);
-    *is_id_cut = breaks_line(trade.trade_id);
+    *is_id_cut = export_cell_refusal(trade.trade_id) != NULL;
     int id_size =
         *is_id_cut || trade.trade_id.size > LIMIT_FRAME_BYTES ? 0 : (int)trade.trade_id.size;
     return td_buf_printf(out, err, "%s%.*s,%s,%s,%s\n", start, id_size,

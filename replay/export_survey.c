@@ -1,5 +1,6 @@
 #include "replay/export_survey.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -12,7 +13,8 @@ enum { STOP_FRAMES = 4096 };
 typedef struct seen_channel {
     const tape_channel *channel; /* NULL: not seen yet */
     const export_market *market;
-    uint32_t day; /* the last one that was looked at */
+    export_left_out *left_out; /* its symbol is; NULL: it is not */
+    uint32_t day;              /* the last one that was looked at */
 } seen_channel;
 
 typedef struct survey_run {
@@ -67,6 +69,44 @@ static td_result check_new_file(survey_run *run, const export_series *series, td
     return TD_E_LIMIT;
 }
 
+/* ---- symbols that are left out ---- */
+
+static const char *refusal_of(td_bytes symbol)
+{
+    if (symbol.size == 0)
+        return "it is empty";
+    return symbol.size >= LIMIT_SYMBOL_BYTES ? "it is longer than symbols are"
+                                             : export_cell_refusal(symbol);
+}
+
+/* The row of a symbol that has no file; rows stay where they are. */
+static td_result left_out_get(export_survey *out, const char *feed, td_bytes symbol,
+                              const char *reason, export_left_out **row, td_err *err)
+{
+    char name[LIMIT_SYMBOL_BYTES] = "";
+    (void)snprintf(name, sizeof name, "%.*s", (int)symbol.size, (const char *)symbol.data);
+    if (out->left_out == NULL)
+        out->left_out = td_alloc_zero(LIMIT_EXPORT_LEFT_OUT + 1, sizeof *out->left_out);
+    if (out->left_out == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a list of symbols");
+    for (size_t i = 0; i < out->left_out_count; i++) {
+        *row = &out->left_out[i];
+        if (strcmp((*row)->feed, feed) == 0 && strcmp((*row)->symbol, name) == 0)
+            return TD_OK;
+    }
+    if (out->left_out_count > LIMIT_EXPORT_LEFT_OUT)
+        return TD_OK; /* the last row */
+    *row = &out->left_out[out->left_out_count++];
+    if (out->left_out_count > LIMIT_EXPORT_LEFT_OUT) {
+        (*row)->reason = "further symbols that no file can hold";
+        return TD_OK;
+    }
+    (void)snprintf((*row)->feed, sizeof(*row)->feed, "%s", feed);
+    memcpy((*row)->symbol, name, sizeof name);
+    (*row)->reason = reason;
+    return TD_OK;
+}
+
 /* One symbol of one type has data on this day. */
 static td_result note_file(survey_run *run, const tape_channel *channel, const export_type *type,
                            const char *exchange, td_bytes symbol, td_err *err)
@@ -103,13 +143,22 @@ static td_result note_entries(survey_run *run, const tape_frame *frame, const ex
     decode_error why;
     if (!decoder_decode(run->decoder, &topic, frame->bytes, DECODE_PATH_HOT, &m, &why))
         return decode_error_result(&why, err); /* the second pass counts it */
-    for (size_t i = 0; i < message_item_count(&m); i++) {
-        td_result rc = note_file(run, frame->channel, run->spec->types[EXPORT_TRADES],
-                                 market->exchange, export_trade_symbol(&m, i), err);
-        if (rc != TD_OK)
-            return rc;
+    td_result rc = TD_OK;
+    const export_left_out *counted = NULL;
+    for (size_t i = 0; i < message_item_count(&m) && rc == TD_OK; i++) {
+        td_bytes symbol = export_trade_symbol(&m, i);
+        const char *refusal = refusal_of(symbol);
+        export_left_out *row = NULL;
+        if (refusal == NULL)
+            rc = note_file(run, frame->channel, run->spec->types[EXPORT_TRADES], market->exchange,
+                           symbol, err);
+        else
+            rc = left_out_get(run->out, frame->channel->info.feed, symbol, refusal, &row, err);
+        if (rc == TD_OK && row != NULL && row != counted)
+            row->frames++;
+        counted = row;
     }
-    return TD_OK;
+    return rc;
 }
 
 /* The first frame of a channel on a day. */
@@ -151,7 +200,9 @@ static td_result seen_get(survey_run *run, const tape_channel *channel, seen_cha
     }
     seen_channel *seen = &run->channels[channel->index];
     if (seen->channel == NULL) {
-        *seen = (seen_channel){channel, export_market_find(channel->info.family), EXPORT_DAY_NONE};
+        *seen = (seen_channel){.channel = channel,
+                               .market = export_market_find(channel->info.family),
+                               .day = EXPORT_DAY_NONE};
     }
     TD_ASSERT(seen->channel == channel);
     *out = seen;
@@ -189,10 +240,17 @@ static td_result take_data(survey_run *run, const tape_frame *frame, td_err *err
     if (run->spec->format->is_by_symbol && row->type == MSG_TRADE &&
         export_entries_have_symbols(row))
         return note_entries(run, frame, seen->market, err);
-    if (seen->day == run->day)
-        return TD_OK;
-    seen->day = run->day;
-    return note_channel(run, frame, seen->market, err);
+    if (seen->day != run->day) {
+        td_bytes symbol = td_bytes_str(frame->channel->info.symbol);
+        const char *refusal = run->spec->format->is_by_symbol ? refusal_of(symbol) : NULL;
+        seen->day = run->day;
+        rc = refusal == NULL ? note_channel(run, frame, seen->market, err)
+                             : left_out_get(run->out, frame->channel->info.feed, symbol, refusal,
+                                            &seen->left_out, err);
+    }
+    if (rc == TD_OK && seen->left_out != NULL)
+        seen->left_out->frames++;
+    return rc;
 }
 
 /* Frames of a topic, also of one that nobody knows. */
@@ -250,4 +308,7 @@ td_result export_survey_run(const export_spec *spec, tape *from, export_folder *
 void export_survey_fini(export_survey *survey)
 {
     export_series_fini(&survey->series);
+    td_free(survey->left_out);
+    survey->left_out = NULL;
+    survey->left_out_count = 0;
 }

@@ -21,14 +21,24 @@ typedef struct export_spec {
     uint32_t depth;                              /* of books; 0: the market's own topic */
 } export_spec;
 
+/* A symbol that no file can hold. */
+typedef struct export_left_out {
+    char feed[LIMIT_NAME_BYTES];     /* "" in the row of what is beyond the bound */
+    char symbol[LIMIT_SYMBOL_BYTES]; /* as recorded, cut */
+    const char *reason;              /* a literal */
+    uint64_t frames;                 /* that have it */
+} export_left_out;
+
 /* What the look found. */
 typedef struct export_survey {
     export_series_table series;
     uint64_t first_ns; /* of all frames; 0: there are none */
     uint64_t last_ns;
-    uint64_t frames;         /* inbound, of topics */
-    uint64_t useful;         /* of these, such as files are made of */
-    uint64_t foreign_frames; /* of families that the format has no place for */
+    uint64_t frames;           /* inbound, of topics */
+    uint64_t useful;           /* of these, such as files are made of */
+    uint64_t foreign_frames;   /* of families that the format has no place for */
+    export_left_out *left_out; /* LIMIT_EXPORT_LEFT_OUT + 1 rows, made with the first */
+    size_t left_out_count;
 } export_survey;
 
 /* Look at everything on the tape. folder says whether files are in the way. TD_E_INVALID: two

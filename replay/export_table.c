@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "base/buf.h"
 #include "base/time_text.h"
+#include "base/utf8.h"
 
 /* Columns as the format's owner publishes them (docs/export.md). */
 #define COLUMNS_START "exchange,symbol,timestamp,local_timestamp,"
@@ -147,14 +148,54 @@ void export_date_format(uint32_t day, char out[EXPORT_DATE_BYTES])
     snprintf(out, EXPORT_DATE_BYTES, "%04u-%02u-%02u", year % 10000, month, of_month);
 }
 
+static size_t digits_at(td_bytes text, size_t at)
+{
+    size_t count = 0;
+    while (at + count < text.size && text.data[at + count] >= '0' && text.data[at + count] <= '9')
+        count++;
+    return count;
+}
+
+/* [+-]digits[.digits] */
+static int is_number(td_bytes text)
+{
+    size_t at = text.size > 0 && (text.data[0] == '+' || text.data[0] == '-');
+    size_t whole = digits_at(text, at);
+    at += whole;
+    if (whole > 0 && at < text.size && text.data[at] == '.') {
+        size_t part = digits_at(text, at + 1);
+        at += part > 0 ? part + 1 : 0;
+    }
+    return whole > 0 && at == text.size;
+}
+
+const char *export_cell_refusal(td_bytes text)
+{
+    for (size_t at = 0, size; at < text.size; at += size) {
+        size = td_utf8_bytes(text.data + at, text.size - at);
+        if (size == 0)
+            return "it is not UTF-8";
+        if (td_utf8_is_control(td_utf8_code(text.data + at, size)))
+            return "it has a control character";
+        if (text.data[at] == ',' || text.data[at] == '"')
+            return "it has a comma or a quotation mark, and cells have no quotes";
+    }
+    if (text.size > 0 && memchr("=+-@", text.data[0], 4) != NULL && !is_number(text))
+        return "it begins with =, +, - or @, which spreadsheets take for a formula";
+    return NULL;
+}
+
 td_result export_symbol_format(td_bytes symbol, char out[LIMIT_SYMBOL_BYTES], td_err *err)
 {
-    if (symbol.size == 0 || symbol.size >= LIMIT_SYMBOL_BYTES)
-        return td_err_set(err, TD_E_LIMIT, "a symbol of %zu bytes", symbol.size);
+    if (symbol.size == 0)
+        return td_err_set(err, TD_E_INVALID, "it is empty");
+    if (symbol.size >= LIMIT_SYMBOL_BYTES)
+        return td_err_set(err, TD_E_LIMIT, "it is longer than symbols are");
+    const char *refusal = export_cell_refusal(symbol);
+    if (refusal != NULL)
+        return td_err_set(err, TD_E_INVALID, "%s", refusal);
     for (size_t i = 0; i < symbol.size; i++) {
         uint8_t c = symbol.data[i];
-        if (c < 0x20 || c == 0x7f || c == ',')
-            return td_err_set(err, TD_E_INVALID, "a symbol with byte 0x%02x", c);
         out[i] = (char)(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
     }
     out[symbol.size] = '\0';

@@ -93,9 +93,14 @@ static inline uint32_t export_day_of(uint64_t ns)
 enum { EXPORT_DATE_BYTES = 16 };
 void export_date_format(uint32_t day, char out[EXPORT_DATE_BYTES]);
 
+/* Why a cell of a file without quotes cannot hold a text: it would break the line (a comma, a
+ * quotation mark, a control character), is no UTF-8, or a spreadsheet would run it (it begins with
+ * = + - or @ and is no number). In words; NULL: it can. */
+const char *export_cell_refusal(td_bytes text);
+
 /* A symbol in upper case; in file names, what file systems cannot take is "-" besides. TD_E_LIMIT
- * if it is longer than symbols are; TD_E_INVALID if it has control characters or a comma, for which
- * a file without quoting has no room. */
+ * if it is longer than symbols are; TD_E_INVALID if it is empty or no cell can hold it, with
+ * export_cell_refusal's words. Such a symbol is left out of an export. */
 TD_MUST_USE td_result export_symbol_format(td_bytes symbol, char out[LIMIT_SYMBOL_BYTES],
                                            td_err *err);
 void export_symbol_for_file(const char *symbol, char out[LIMIT_SYMBOL_BYTES]);

@@ -527,3 +527,45 @@ test("a file that cannot grow ends the export, and nothing is left", { skip: wit
   assert.match(end.stderr, /messages_2021-04-17\.jsonl/);
   assert.deepEqual(fs.readdirSync(out), []);
 });
+
+// ---- symbols that no cell can hold ----------------------------------------------------------------------------
+
+test("symbols that break lines or are formulas are left out, and nothing else is", async (t) => {
+  const dir = temporary(t);
+  const start = 1795154400; // 2026-11-20
+  const frame = (symbol, id, seq) => JSON.stringify({
+    topic: `trade.${symbol}`,
+    data: [{ trade_time_ms: start * 1000 + seq, timestamp: "2026-11-20T09:21:59.000Z", symbol, side: "Buy", size: 5, price: 7.5, tick_direction: "PlusTick", trade_id: id, cross_seq: seq }],
+  });
+  const odd = ["=cmd|'/c calc'!A1", "+1+cmd", "-1+1", "@SUM(1)", "A,B", 'A"B', "TAB\tX", "NL\nX", "CR\rX", "ESC\u001b[1mX", "C1\u009bX", "BIDI\u202eX", "A".repeat(127)];
+  const good = { BTCUSD: "id-1", "+1": "5", "SOL/USDT": "-7", ETHUSD: "=1+1", XRPUSD: "@x", EOSUSD: "-1+1" };
+  const lines = [`wss://test/realtime <-> ${start}.0`];
+  let seq = 1;
+  for (const symbol of odd) lines.push(`${start + seq}.0: ${frame(symbol, `t${seq}`, seq++)}`);
+  lines.push(`${start + seq}.0: ${frame(odd[0], `t${seq}`, seq++)}`);
+  for (const [symbol, id] of Object.entries(good)) lines.push(`${start + seq}.0: ${frame(symbol, id, seq++)}`);
+  fs.writeFileSync(path.join(dir, "capture"), lines.map((l) => l + "\n").join(""));
+  const archive = await imported(t, path.join(dir, "capture"), "inverse");
+  const out = path.join(dir, "out");
+  const end = await tapedeck(t, ["export", "-a", archive, "--to", "tardis-csv", "--out", out, "--type", "trades"], { status: 1 });
+  const left = odd.slice(0, -1); // the long one is a symbol like any other
+  assert.match(end.stderr, /symbol '=cmd.*' is left out, with 2 frames: it begins with =/);
+  assert.match(end.stderr, /symbol 'NL\\x0aX' is left out, with 1 frame: it has a control character/);
+  assert.equal(end.stderr.split("\n").filter((l) => l.includes("is left out")).length, left.length);
+  const manifest = manifestOf(out);
+  assert.deepEqual(manifest.left_out_symbols.map((row) => row.symbol), left);
+  assert.deepEqual(manifest.left_out_symbols.map((row) => row.frames), [2, ...left.slice(1).map(() => 1)]);
+  assert.ok(manifest.left_out_symbols.every((row) => row.feed === "inverse" && row.reason.length > 0));
+  assertManifest(out, manifest);
+  assert.deepEqual(data(out).map((f) => f.replace("bybit_trades_2026-11-20_", "")).sort(),
+    [...Object.keys(good).map((symbol) => symbol.replace("/", "-")), "A".repeat(127)].map((symbol) => `${symbol}.csv.gz`).sort());
+  for (const name of data(out)) {
+    const [, row] = csv(out, name).split("\n");
+    const cells = row.split(",");
+    assert.equal(cells.length, 8, row);
+    for (const cell of cells) assert.ok(!/^[=+\-@\t\r]/.test(cell) || /^[+-]?\d+(\.\d+)?$/.test(cell), `${name}: ${cell}`);
+  }
+  // Ids that are formulas leave their cells empty, as ids with commas do.
+  const cut = manifest.files.filter((f) => f.ids_cut === 1).map((f) => f.symbol).sort();
+  assert.deepEqual(cut, ["EOSUSD", "ETHUSD", "XRPUSD"]);
+});

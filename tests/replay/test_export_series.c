@@ -106,7 +106,10 @@ static void test_names(void **state)
                  {"btcusdt", "BTCUSDT", "BTCUSDT"},
                  {"BTC-28APR23-29500-C", "BTC-28APR23-29500-C", "BTC-28APR23-29500-C"},
                  {"SOLUSDT_SOL/USDT", "SOLUSDT_SOL/USDT", "SOLUSDT_SOL-USDT"},
-                 {"a:b\\c/d?e*f<g>h|i\"j", "A:B\\C/D?E*F<G>H|I\"J", "A-B-C-D-E-F-G-H-I-J"}};
+                 {"a:b\\c/d?e*f<g>h|i", "A:B\\C/D?E*F<G>H|I", "A-B-C-D-E-F-G-H-I"},
+                 {"+1", "+1", "+1"},
+                 {"-12.5", "-12.5", "-12.5"},
+                 {"A=B", "A=B", "A=B"}};
     char cell[LIMIT_SYMBOL_BYTES];
     char file[LIMIT_SYMBOL_BYTES];
     char name[EXPORT_NAME_BYTES];
@@ -117,9 +120,14 @@ static void test_names(void **state)
         export_symbol_for_file(cell, file);
         assert_string_equal(file, CASES[i].file);
     }
-    assert_int_equal(export_symbol_format(td_bytes_str("A,B"), cell, &err), TD_E_INVALID);
-    assert_int_equal(export_symbol_format(td_bytes_str("A\nB"), cell, &err), TD_E_INVALID);
-    assert_int_equal(export_symbol_format(td_bytes_str(""), cell, &err), TD_E_LIMIT);
+    static const char *const REFUSED[] = {"",          "A,B",          "A\nB",  "A\"B", "\"A",
+                                          "A\033[1m",  "A\177",        "A\x80", "=1+1", "@SUM",
+                                          "-1+1",      "+A",           "-",     "+",    "-1.",
+                                          "=",         "\tA",          "\rA",   "+.5",  "--1",
+                                          "A\xc2\x9b", "\xe2\x80\xae", "-1.2.3"};
+    for (size_t i = 0; i < sizeof REFUSED / sizeof REFUSED[0]; i++)
+        if (export_symbol_format(td_bytes_str(REFUSED[i]), cell, &err) != TD_E_INVALID)
+            fail_msg("'%s' is a cell", REFUSED[i]);
     char longest[LIMIT_SYMBOL_BYTES + 1];
     memset(longest, 'A', LIMIT_SYMBOL_BYTES);
     longest[LIMIT_SYMBOL_BYTES] = '\0';
