@@ -128,28 +128,16 @@ static void put(line_writer *self, td_bytes line)
 
 /* ---- the thread ---- */
 
-/* One write, which may wait: only here may the thread be cancelled. */
-static ssize_t write_some(int fd, const char *bytes, size_t size, int *failure)
-{
-    int state;
-    struct pollfd ready = {.fd = fd, .events = POLLOUT};
-    pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &state);
-    /* For one that another process made non-blocking; of others the write tells. */
-    (void)poll(&ready, 1, -1);
-    ssize_t written = write(fd, bytes, size);
-    *failure = errno;
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
-    return written;
-}
-
-/* Returns 0, or errno. */
+/* Returns 0, or errno. May wait for the reader for ever: see line_writer_close. */
 static int write_all(int fd, const char *bytes, size_t size)
 {
     while (size > 0) {
-        int failure;
-        ssize_t written = write_some(fd, bytes, size, &failure);
-        if (written < 0 && failure != EINTR && failure != EAGAIN)
-            return failure;
+        /* For a descriptor that another process made non-blocking; the write tells of others. */
+        struct pollfd ready = {.fd = fd, .events = POLLOUT};
+        (void)poll(&ready, 1, -1);
+        ssize_t written = write(fd, bytes, size);
+        if (written < 0 && errno != EINTR && errno != EAGAIN)
+            return errno;
         size_t done = written < 0 ? 0 : (size_t)written;
         bytes += done;
         size -= done;
@@ -167,43 +155,6 @@ static void fail(line_writer *self, int failure)
     self->used = 0;
 }
 
-static void *run(void *arg)
-{
-    line_writer *self = arg;
-    char bytes[PIPE_BUF];
-    int state;
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
-    pthread_mutex_lock(&self->mutex);
-    for (;;) {
-        if (self->used == 0 && self->rc == TD_OK)
-            tell_lost(self);
-        if (self->is_given_up || (self->used == 0 && self->is_closing))
-            break;
-        if (self->used == 0) {
-            pthread_cond_wait(&self->work, &self->mutex);
-            continue;
-        }
-        size_t size = pull(self, bytes);
-        pthread_mutex_unlock(&self->mutex);
-        int failure = write_all(self->options.fd, bytes, size);
-        pthread_mutex_lock(&self->mutex);
-        if (failure != 0) {
-            fail(self, failure);
-        } else {
-            self->line_count -= self->writing;
-            self->moves++;
-        }
-        self->writing = 0;
-        pthread_cond_signal(&self->moved);
-    }
-    self->has_ended = 1;
-    pthread_cond_signal(&self->moved);
-    pthread_mutex_unlock(&self->mutex);
-    return NULL;
-}
-
-/* ---- opening and closing ---- */
-
 static void free_writer(line_writer *self)
 {
     pthread_cond_destroy(&self->moved);
@@ -212,6 +163,49 @@ static void free_writer(line_writer *self)
     td_free(self->queue);
     td_free(self);
 }
+
+/* Write the next lines, and let go of the mutex meanwhile. */
+static void write_next(line_writer *self)
+{
+    char bytes[PIPE_BUF];
+    size_t size = pull(self, bytes);
+    pthread_mutex_unlock(&self->mutex);
+    int failure = write_all(self->options.fd, bytes, size);
+    pthread_mutex_lock(&self->mutex);
+    if (failure != 0) {
+        fail(self, failure);
+    } else {
+        self->line_count -= self->writing;
+        self->moves++;
+    }
+    self->writing = 0;
+    pthread_cond_signal(&self->moved);
+}
+
+static void *run(void *arg)
+{
+    line_writer *self = arg;
+    pthread_mutex_lock(&self->mutex);
+    while (!self->is_given_up) {
+        if (self->used == 0 && self->rc == TD_OK)
+            tell_lost(self);
+        if (self->used > 0)
+            write_next(self);
+        else if (self->is_closing)
+            break;
+        else
+            pthread_cond_wait(&self->work, &self->mutex);
+    }
+    self->has_ended = 1;
+    int is_given_up = self->is_given_up;
+    pthread_cond_signal(&self->moved);
+    pthread_mutex_unlock(&self->mutex);
+    if (is_given_up)
+        free_writer(self); /* ours since then */
+    return NULL;
+}
+
+/* ---- opening and closing ---- */
 
 /* Without signals: they are for the thread that waits for them (cli/stop_signal.h), and a reader
  * that went away is a failed write, not the end of the program (SIGPIPE). */
@@ -319,12 +313,6 @@ td_result line_writer_close(line_writer *self, td_err *err)
     self->is_closing = 1;
     pthread_cond_signal(&self->work);
     wait_for_end(self);
-    self->is_given_up = !self->has_ended;
-    int is_given_up = self->is_given_up;
-    pthread_mutex_unlock(&self->mutex);
-    if (is_given_up)
-        pthread_cancel(self->thread);
-    pthread_join(self->thread, NULL);
     td_result rc = self->rc;
     uint64_t missing = self->line_count + self->untold;
     if (rc != TD_OK && err != NULL)
@@ -333,6 +321,17 @@ td_result line_writer_close(line_writer *self, td_err *err)
         rc = td_err_set(err, TD_E_IO,
                         "cannot write output: nobody reads it; %llu line%s not written",
                         (unsigned long long)missing, missing == 1 ? " was" : "s were");
+    /* A write that nobody reads does not return, and nothing ends it: then the thread is left alone
+     * with the writer, and ends with the process if not before. */
+    self->is_given_up = !self->has_ended;
+    pthread_t thread = self->thread;
+    if (self->is_given_up) {
+        pthread_detach(thread);
+        pthread_mutex_unlock(&self->mutex);
+        return rc;
+    }
+    pthread_mutex_unlock(&self->mutex);
+    pthread_join(thread, NULL);
     free_writer(self);
     return rc;
 }

@@ -48,6 +48,8 @@ TD_MUST_USE td_result line_writer_failure(line_writer *writer, td_err *err);
 
 /* Write what waits, as long as the reader reads: give up once it has read nothing for
  * LIMIT_OUTPUT_STALL_NS, or after LIMIT_OUTPUT_END_NS in all. End the thread, free; NULL is fine.
+ * A thread that is given up within a write is left there, for the process to end: the descriptor
+ * must stay open until then.
  * TD_OK: everything since the last telling was written. TD_E_IO: it was given up, and the error
  * says how many lines that are; or as line_writer_failure. */
 TD_MUST_USE td_result line_writer_close(line_writer *writer, td_err *err);
