@@ -22,7 +22,7 @@ const EDITS = [
   "DELETE FROM gaps",
   "UPDATE gaps SET to_ns = from_ns + 1",
   "UPDATE gaps SET from_ns = from_ns + 3600000000000, to_ns = to_ns + 3600000000000",
-  "UPDATE gaps SET told_by = ''",
+  "UPDATE OR REPLACE gaps SET told_by = ''",
   "UPDATE gaps SET reason = 'stale', frames_lost = 0",
   "DELETE FROM gaps; UPDATE segments SET gap_checksum = 0",
   "DELETE FROM segments",
