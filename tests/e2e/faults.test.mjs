@@ -5,7 +5,7 @@ import fs from "node:fs";
 import { describe, test } from "node:test";
 import { temporary } from "./lib.mjs";
 import { canMount, randomNumbers } from "./live.mjs";
-import { catalogs, clocks, full, kills, MOVED_CLOCK, pairs, paused, unlocked } from "./torture.mjs";
+import { catalogs, clocks, full, kills, MOVED_CLOCK, pairs, paused, unlocked, unread } from "./torture.mjs";
 
 const noClock = fs.existsSync(MOVED_CLOCK) ? false : "needs the recorder whose clock can be moved (make tests-build)";
 const seed = Date.now() % 1e9;
@@ -13,6 +13,7 @@ const seed = Date.now() % 1e9;
 const ROWS = [
   ["kill -9 early, in a chunk and at rotation, three dialects", kills, { rounds: 3, feeds: ["inverse", "spot-v1", "v5-linear"] }, noClock],
   ["SIGSTOP", paused, { rounds: 1, seconds: 2 }, false],
+  ["readers of its output that read nothing", unread, { rounds: 2 }, false],
   ["a full disk, with min_free and without", full, { rounds: 2 }, canMount()],
   ["a catalog that is deleted, then overwritten, while recording", catalogs, { rounds: 2 }, false],
   ["two recorders at once", pairs, { rounds: 2 }, false],

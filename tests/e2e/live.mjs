@@ -1,7 +1,7 @@
 // What tests of the recorder share: recorders and what they announce as durable, simulated exchanges and what
 // they say that they sent, and the comparison of the two with an archive.
 import assert from "node:assert/strict";
-import { spawn, spawnSync } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import fs from "node:fs";
 import path from "node:path";
@@ -239,4 +239,43 @@ export async function checkCrashGaps(t, archive, feed) {
   }
   assert.equal(gaps.length, order.length - 1, `${feed}: ${JSON.stringify(gaps)}`);
   return gaps.length;
+}
+
+/** A pipe that is full: whoever writes to it waits until drain() reads. */
+export function stuffedPipe(t, dir, name) {
+  const file = path.join(dir, name);
+  execFileSync("mkfifo", [file]);
+  const own = fs.openSync(file, fs.constants.O_RDWR | fs.constants.O_NONBLOCK);
+  const end = fs.openSync(file, fs.constants.O_WRONLY);
+  const isEmpty = (error) => {
+    if (error.code !== "EAGAIN") throw error;
+    return true;
+  };
+  const pad = Buffer.from(".".repeat(127) + "\n");
+  try {
+    for (;;) fs.writeSync(own, pad);
+  } catch (error) {
+    isEmpty(error);
+  }
+  let text = "";
+  const part = Buffer.alloc(65536);
+  const drain = () => {
+    try {
+      for (;;) text += part.subarray(0, fs.readSync(own, part)).toString();
+    } catch (error) {
+      isEmpty(error);
+    }
+    return text.replace(/^(\.{127}\n)*/, "");
+  };
+  let closed = false;
+  /** Nobody can read any more. */
+  const close = () => {
+    if (!closed) fs.closeSync(own);
+    closed = true;
+  };
+  t.after(() => {
+    close();
+    fs.closeSync(end);
+  });
+  return { end, drain, close };
 }

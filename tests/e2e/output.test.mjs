@@ -2,54 +2,14 @@
 // descriptors that were closed before it started. Expected values: docs/design.md ("Output", P1) and what the test's own
 // server has sent.
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { describe, test } from "node:test";
 import { hostile, acknowledge, trade } from "./hostile.mjs";
 import { BIN, filesBelow, json, jsonLines, listening, Program, tapedeck, temporary } from "./lib.mjs";
-import { feedArgs } from "./live.mjs";
+import { feedArgs, stuffedPipe } from "./live.mjs";
 
 const TOPIC = ["trade.BTCUSD"];
-
-/** A pipe that is full: whoever writes to it waits until drain() reads. */
-function stuffedPipe(t, dir, name) {
-  const file = path.join(dir, name);
-  execFileSync("mkfifo", [file]);
-  const own = fs.openSync(file, fs.constants.O_RDWR | fs.constants.O_NONBLOCK);
-  const end = fs.openSync(file, fs.constants.O_WRONLY);
-  const isEmpty = (error) => {
-    if (error.code !== "EAGAIN") throw error;
-    return true;
-  };
-  const pad = Buffer.from(".".repeat(127) + "\n");
-  try {
-    for (;;) fs.writeSync(own, pad);
-  } catch (error) {
-    isEmpty(error);
-  }
-  let text = "";
-  const part = Buffer.alloc(65536);
-  const drain = () => {
-    try {
-      for (;;) text += part.subarray(0, fs.readSync(own, part)).toString();
-    } catch (error) {
-      isEmpty(error);
-    }
-    return text.replace(/^(\.{127}\n)*/, "");
-  };
-  let closed = false;
-  /** Nobody can read any more. */
-  const close = () => {
-    if (!closed) fs.closeSync(own);
-    closed = true;
-  };
-  t.after(() => {
-    close();
-    fs.closeSync(end);
-  });
-  return { end, drain, close };
-}
 
 /** A server that sends so many frames, some at a time, to whoever subscribes; pad makes them larger. */
 async function pouring(t, dir, frames, pad = 0) {

@@ -5,7 +5,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { canMount, randomNumbers } from "./live.mjs";
-import { catalogs, clocks, full, kills, pairs, paused, table, unlocked } from "./torture.mjs";
+import { catalogs, clocks, full, kills, pairs, paused, table, unlocked, unread } from "./torture.mjs";
 import { ledger } from "./torture_ledger.mjs";
 
 const rounds = Number(process.argv[2]);
@@ -19,6 +19,7 @@ const PARTS = [
   [ledger, { rounds, say }],
   [kills, { rounds, say }],
   [paused, { rounds: 2, seconds: 10 }],
+  [unread, { rounds: some }],
   noMount ? null : [full, { rounds: some }],
   [catalogs, { rounds: some }],
   [pairs, { rounds: some }],

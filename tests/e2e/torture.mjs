@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { BIN, filesBelow, json, jsonLines, run, tapedeck } from "./lib.mjs";
-import { checkAnnounced, checkCrashGaps, compareWithTruth, deleteCatalog, feedArgs, Recorder, simulator, smallDisk } from "./live.mjs";
+import { checkAnnounced, checkCrashGaps, compareWithTruth, deleteCatalog, feedArgs, Recorder, simulator, smallDisk, stuffedPipe } from "./live.mjs";
 import { SESSION } from "./session.mjs";
 
 /** Feeds of five dialects; none is private, so that nothing in them is overwritten. */
@@ -184,6 +184,36 @@ export async function paused(t, dir, { rounds, seconds, seed }) {
     gaps += ledger.length;
   }
   return { fault: `SIGSTOP for ${seconds} s`, tried: rounds, ...sum, note: `${missing} frames sent and not received, behind ${gaps} gaps in the ledger (the exchange's end among them)` };
+}
+
+/** Readers of a recorder's output, both of them, that read nothing until it is told to stop. */
+export async function unread(t, dir, { rounds, random, seed }) {
+  const feeds = ["inverse", "v5-linear"];
+  const archive = path.join(dir, "tape");
+  const sim = await exchange(t, dir, feeds, 500, seed);
+  const args = configOf(dir, sim, feeds);
+  const recorders = [];
+  const ofSession = async () => (await jsonLines(t, ["cat", "-a", archive, "--dir", "in"], { ...DAY, status: null })).length;
+  let before = 0;
+  for (let round = 0; round < rounds; round++) {
+    const [out, talk] = ["out", "talk"].map((name) => stuffedPipe(t, dir, `${name}-${round}`));
+    const recorder = new Recorder(t, archive, ["-v", ...args], { ...DAY, out: out.end, err: talk.end });
+    recorders.push(recorder);
+    while (!fs.existsSync(archive) || (await ofSession()) < before + 500) await recorder.until(passed(100));
+    await recorder.until(passed(random() * 2000));
+    out.drain();
+    recorder.child.kill("SIGTERM");
+    assert.equal((await recorder.ended).code, 0);
+    const lines = out.drain().split("\n").filter((line) => line !== "");
+    for (const line of lines) recorder.note(line);
+    const { recorded } = JSON.parse(lines.at(-1));
+    assert.deepEqual([recorded.dropped, recorded.lines_lost], [0, 0], lines.at(-1));
+    assert.doesNotMatch(talk.drain(), /overload/);
+    before = await ofSession();
+  }
+  await sim.program.kill("SIGTERM");
+  const sum = await settle(t, archive, feeds, sim.truth, recorders);
+  return { fault: "output that nobody reads", tried: rounds, ...sum, note: "no line was lost" };
 }
 
 /** A small disk that fills up, again and again: by us, and by others; with min_free, and really. */
