@@ -117,7 +117,7 @@ TESTS_tape += tests/tape/test_settling.c tests/tape/test_redact.c tests/tape/tes
 
 TESTS_wire := tests/wire/test_url.c tests/wire/test_dialect.c tests/wire/test_dialect_answers.c tests/wire/test_dialect_requests.c tests/wire/test_dialect_inputs.c \
               tests/wire/test_client.c tests/wire/test_http.c tests/wire/test_link.c \
-              tests/wire/test_loop.c tests/wire/test_trust.c
+              tests/wire/test_loop.c tests/wire/test_resolve.c tests/wire/test_trust.c
 
 TESTS_cli := tests/cli/test_line_writer.c tests/cli/test_options.c tests/cli/test_output.c
 
@@ -315,7 +315,14 @@ $(SLOW_DISK): $(B)/obj/recorder/main.o $(call obj,$(SRC_slow)) $(LIBS_own)
 .PHONY: unit tests-build
 # Only those that match are built, so that one's own tests run while others' do not compile.
 UNIT_BINS := $(foreach t,$(TEST_BINS),$(if $(findstring $(or $(T),/),$(t)),$(t)))
-tests-build: $(TEST_BINS) $(BROKEN_REPLAY) $(MOVED_CLOCK) $(SLOW_DISK)
+# The recorder for which looking up some names never returns.
+HUNG_NAMES := $(B)/tests/tapedeck-record-hung-names
+SRC_hung := tests/e2e/hung_names.c
+$(HUNG_NAMES): $(B)/obj/recorder/main.o $(call obj,$(SRC_hung)) $(LIBS_own)
+	@mkdir -p $(@D)
+	$(CXX) $(LDFLAGS_ALL) -fno-lto -Wl,--wrap=getaddrinfo -o $@ $^ $(LIBS_recorder) $(LIBS_wire) $(LIBS_core)
+
+tests-build: $(TEST_BINS) $(BROKEN_REPLAY) $(MOVED_CLOCK) $(SLOW_DISK) $(HUNG_NAMES)
 unit: $(UNIT_BINS)
 	@tests/run-unit $(B) $^
 
@@ -355,7 +362,7 @@ test:
 .PHONY: suite
 suite:
 	@TAPEDECK_BROKEN_REPLAY=$(abspath $(BROKEN_REPLAY)) TAPEDECK_MOVED_CLOCK=$(abspath $(MOVED_CLOCK)) \
-	    TAPEDECK_SLOW_DISK=$(abspath $(SLOW_DISK)) tests/run $(BIN) $(B) $(TEST_BINS)
+	    TAPEDECK_SLOW_DISK=$(abspath $(SLOW_DISK)) TAPEDECK_HUNG_NAMES=$(abspath $(HUNG_NAMES)) tests/run $(BIN) $(B) $(TEST_BINS)
 
 ##@ Before a change is done
 

@@ -3,7 +3,8 @@
  * frames, not archives, and no dialect: it hands over bytes.
  *
  * Certificates are verified by default, and what is wrong with one is said in words. Names are
- * looked up on a thread of their own, so a slow resolver holds no other connection up. Redirects
+ * looked up on threads of their own (wire/resolve.h), so a slow resolver holds no other connection
+ * up. Redirects
  * are not followed. HTTPS_PROXY, ALL_PROXY and NO_PROXY are read here (see wire/proxy.h).
  *
  * libwebsockets 4.1.6 is behind this header and appears nowhere else. What it cannot tell: a ping

@@ -214,8 +214,9 @@ td_result wire_loop_open(td_clock clock, const td_log *log, wire_loop **out, td_
     td_result rc = open_context(loop, err);
     if (rc == TD_OK)
         rc = open_timer(loop, err);
+    const resolver_options names = {.notify = wake, .user = loop, .clock = clock, .log = log};
     if (rc == TD_OK)
-        rc = resolver_open(wake, loop, &loop->resolver, err);
+        rc = resolver_open(&names, &loop->resolver, err);
     if (rc != TD_OK) {
         wire_loop_close(loop);
         return rc;

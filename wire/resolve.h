@@ -1,15 +1,30 @@
-/* Looking up names without holding up the network thread: each look-up runs on a short-lived thread
- * of its own (getaddrinfo, so /etc/hosts and nsswitch count), and its answer is taken by the loop's
- * thread. A look-up cannot be called back: one that was given up ends unheard, and the resolver's
- * memory lives until the last of them is done. */
+/* Looking up names without holding up the network thread: a few threads (getaddrinfo, so /etc/hosts
+ * and nsswitch count) take names from a bounded queue, and the loop's thread takes the answers.
+ *
+ * A look-up cannot be called back, and one that nothing answers takes as long as the system lets
+ * it. So that it does not keep other names waiting:
+ *   - a name is asked for once at a time: whoever wants it meanwhile waits for the same answer;
+ *   - a look-up that runs for more than RESOLVE_SLOW_NS does not count as one of the
+ *     LIMIT_RESOLVE_THREADS any more, up to LIMIT_RESOLVE_THREADS_MAX in all;
+ *   - names whose last look-up was so slow get half of the threads at most.
+ *
+ * A job that is given up is forgotten at once; the resolver's memory lives until the last look-up
+ * has returned. */
 #ifndef TD_WIRE_RESOLVE_H
 #define TD_WIRE_RESOLVE_H
 
 #include <stddef.h>
+#include <stdint.h>
 
+#include "base/clock.h"
 #include "base/err.h"
+#include "base/limits.h"
+#include "base/log.h"
 
 enum { RESOLVE_ADDRESSES_MAX = 8, RESOLVE_ADDRESS_BYTES = 64 };
+
+/* What a name server has to answer the first time it is asked, by glibc's default. */
+#define RESOLVE_SLOW_NS (5 * TD_NS_PER_S)
 
 /* What a name stands for, in the order to try. */
 typedef struct resolve_answer {
@@ -21,22 +36,43 @@ typedef struct resolve_answer {
 typedef struct resolver resolver;
 typedef struct resolve_job resolve_job;
 
-/* notify is called on the look-up's thread when an answer waits, never after resolver_close has
- * returned; it must not call back into the resolver. TD_E_NOMEM. */
-TD_MUST_USE td_result resolver_open(void (*notify)(void *user), void *user, resolver **out,
-                                    td_err *err);
+typedef struct resolver_options {
+    /* Called on a look-up's thread when an answer waits, never after resolver_close has returned;
+     * it must not call back into the resolver. */
+    void (*notify)(void *user);
+    /* Look a name up; answer is zeroed. Any thread. NULL: getaddrinfo. */
+    void (*look_up)(void *user, const char *name, resolve_answer *answer);
+    void *user;
+    td_clock clock;
+    const td_log *log; /* may be NULL; borrowed */
+} resolver_options;
+
+/* TD_E_NOMEM. */
+TD_MUST_USE td_result resolver_open(const resolver_options *options, resolver **out, td_err *err);
 void resolver_close(resolver *resolver);
 
-/* Start to look up a name. done is called by resolver_deliver, unless the job was given up.
- * TD_E_NOMEM, TD_E_IO (no thread). */
+/* Start to look up a name, or wait with others for its answer. done is called by resolver_deliver,
+ * unless the job was given up. TD_E_LIMIT: LIMIT_RESOLVE_NAMES names are being looked up;
+ * TD_E_NOMEM, TD_E_IO (no thread). Same thread as deliver. */
 TD_MUST_USE td_result resolver_start(resolver *resolver, const char *name,
                                      void (*done)(void *user, const resolve_answer *answer),
                                      void *user, resolve_job **out, td_err *err);
 
-/* Give a job up: done will not be called. NULL is fine. Same thread as deliver; before close. */
+/* Give a job up: done will not be called, and job is no more. NULL is fine. Same thread as deliver;
+ * before close. */
 void resolve_job_cancel(resolve_job *job);
 
-/* Call done for every answer that has come; a job is gone once it was called. */
+/* Call done for every answer that has come; a job is gone once it is called. Also lets names that
+ * wait have the places of look-ups that have become slow. */
 void resolver_deliver(resolver *resolver);
+
+/* What it does now; any thread. */
+typedef struct resolver_stats {
+    uint32_t threads;
+    uint32_t running; /* look-ups */
+    uint32_t slow;    /* of these, for longer than RESOLVE_SLOW_NS */
+    uint32_t waiting; /* names without a thread */
+} resolver_stats;
+void resolver_get_stats(resolver *resolver, resolver_stats *out);
 
 #endif

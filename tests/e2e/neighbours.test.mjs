@@ -9,6 +9,7 @@ import { BIN, jsonLines, listening, Program, run, tapedeck, temporary } from "./
 import { acknowledge, hostile, trade } from "./hostile.mjs";
 import { feedArgs, Recorder, simulator } from "./live.mjs";
 
+const HUNG_NAMES = path.resolve(process.env.TAPEDECK_HUNG_NAMES ?? path.join(BIN, "../tests/tapedeck-record-hung-names"));
 const TRADE = ["trade.BTCUSD"];
 const SANITIZED = /asan|tsan/.test(BIN); // memory is mostly the sanitizer's then
 
@@ -58,6 +59,39 @@ describe("feeds of one host", { concurrency: 2 }, () => {
     console.log(`the flapping feed connected ${flapped} times in 8 s; the other one was out for ${outMs} ms`);
     assert.ok(outMs < 5000, `the steady feed was out for ${outMs} ms; the other connected ${flapped} times`);
     assert.ok(flapped >= 2 && flapped <= 20, `the flapping feed connected ${flapped} times in 8 s`);
+    assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
+  });
+});
+
+describe("names", { concurrency: 1 }, () => {
+  test("hosts whose look-ups never return cost a few threads, and keep no other host out", { skip: !fs.existsSync(HUNG_NAMES) && `needs ${HUNG_NAMES}` }, async (t) => {
+    const dir = temporary(t);
+    const HUNG = 12;
+    let waiting = [];
+    const server = await hostile(t, dir, {
+      message: (ws, request) => {
+        acknowledge(ws, request);
+        ws.send(trade(1));
+        waiting = waiting.filter((look) => !look());
+      },
+    });
+    const feed = (name, url) =>
+      `  - {name: ${name}, family: inverse, url: "${url}", ca_file: ${server.ca}, topics: [trade.BTCUSD], connect_timeout: 300ms}\n`;
+    const file = path.join(dir, "feeds.yaml");
+    fs.writeFileSync(file, "commit_interval: 50ms\nfeeds:\n" +
+      Array.from({ length: HUNG }, (_, i) => feed(`hung${i}`, `wss://host${i}.hangs/realtime`)).join("") +
+      feed("good", server.url.replace("127.0.0.1", "localhost") + "/realtime"));
+    const recorder = new Recorder(t, path.join(dir, "tape"), ["-c", file], { program: HUNG_NAMES });
+    const threads = () => Number(/^Threads:\s*(\d+)/m.exec(fs.readFileSync(`/proc/${recorder.child.pid}/status`, "utf8"))[1]);
+    await recorder.until(recorder.durableLine((said) => said.feed === "good" && said.in >= 2));
+    // Every host that hangs has been given up and tried again, some of them often.
+    const attempts = () => recorder.stderr.match(/cannot connect to wss:..host\d+.hangs/g)?.length ?? 0;
+    while (attempts() < 60 || !/takes more than 5 s/.test(recorder.stderr)) await recorder.until(passed(50));
+    const most = threads();
+    console.log(`${most} threads; ${attempts()} attempts`);
+    assert.ok(most <= 16 + 8, `${most} threads`);
+    assert.match(recorder.stderr, /looking up 'host0.hangs' takes more than 5 s/);
+    assert.equal(recorder.stderr.match(/looking up 'host0.hangs' takes more than 5 s/g).length, 1);
     assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
   });
 });

@@ -1,0 +1,306 @@
+/* Looking up names that hang, answer late, or answer at once: how many are asked for at a time, and
+ * who waits for whom. Expected values: the rules at the top of wire/resolve.h. Time is simulated;
+ * what "hang" means is a look-up that waits until the test lets it go. */
+#include "wire/resolve.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <pthread.h>
+#include <sched.h>
+
+#include "base/clock_sim.h"
+
+/* What the look-ups of a test see and do. */
+typedef struct scene {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    int is_released; /* names that hang may return */
+    int inside;      /* look-ups that hang now */
+    int inside_max;
+    int hung_calls; /* look-ups of names that hang */
+    int calls;
+    clock_sim *clock;
+    resolver *names;
+    int answers; /* that were delivered */
+} scene;
+
+/* Names that begin with "hang" wait; every name has one address. */
+static void look_up(void *user, const char *name, resolve_answer *answer)
+{
+    scene *s = user;
+    pthread_mutex_lock(&s->lock);
+    s->calls++;
+    if (strncmp(name, "hang", 4) == 0) {
+        s->hung_calls++;
+        if (++s->inside > s->inside_max)
+            s->inside_max = s->inside;
+        pthread_cond_broadcast(&s->changed);
+        while (!s->is_released)
+            pthread_cond_wait(&s->changed, &s->lock);
+        s->inside--;
+        pthread_cond_broadcast(&s->changed);
+    }
+    pthread_mutex_unlock(&s->lock);
+    answer->count = 1;
+    answer->text = "";
+    (void)snprintf(answer->addresses[0], RESOLVE_ADDRESS_BYTES, "192.0.2.1");
+}
+
+static void notify(void *user)
+{
+    (void)user; /* the test asks again and again */
+}
+
+static void open_scene(scene *s)
+{
+    *s = (scene){.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+    s->clock = clock_sim_open(1, TD_NS_PER_S);
+    const resolver_options options = {
+        .notify = notify, .look_up = look_up, .user = s, .clock = clock_sim_clock(s->clock)};
+    assert_int_equal(resolver_open(&options, &s->names, NULL), TD_OK);
+}
+
+static void release(scene *s)
+{
+    pthread_mutex_lock(&s->lock);
+    s->is_released = 1;
+    pthread_cond_broadcast(&s->changed);
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* Wait until so many look-ups hang. */
+static void until_inside(scene *s, int count)
+{
+    pthread_mutex_lock(&s->lock);
+    while (s->inside < count)
+        pthread_cond_wait(&s->changed, &s->lock);
+    pthread_mutex_unlock(&s->lock);
+}
+
+static void close_scene(scene *s)
+{
+    release(s);
+    resolver_close(s->names);
+    clock_sim_close(s->clock);
+}
+
+static void on_done(void *user, const resolve_answer *answer)
+{
+    scene *s = user;
+    assert_int_equal(answer->count, 1);
+    assert_string_equal(answer->addresses[0], "192.0.2.1");
+    s->answers++;
+}
+
+static resolve_job *start(scene *s, const char *name)
+{
+    resolve_job *job = NULL;
+    assert_int_equal(resolver_start(s->names, name, on_done, s, &job, NULL), TD_OK);
+    return job;
+}
+
+static void start_many(scene *s, const char *prefix, int count)
+{
+    char name[32];
+    for (int i = 0; i < count; i++) {
+        (void)snprintf(name, sizeof name, "%s%d", prefix, i);
+        (void)start(s, name);
+    }
+}
+
+static void until_answers(scene *s, int count)
+{
+    while (s->answers < count) {
+        resolver_deliver(s->names);
+        sched_yield();
+    }
+    assert_int_equal(s->answers, count);
+}
+
+static void test_names_are_answered(void **state)
+{
+    (void)state;
+    scene s;
+    open_scene(&s);
+    start_many(&s, "fast", 100);
+    until_answers(&s, 100);
+    assert_int_equal(s.calls, 100);
+    resolver_stats stats;
+    resolver_get_stats(s.names, &stats);
+    assert_true(stats.threads >= 1 && stats.threads <= LIMIT_RESOLVE_THREADS);
+    assert_int_equal(stats.running, 0);
+    assert_int_equal(stats.waiting, 0);
+    close_scene(&s);
+}
+
+/* Whoever wants a name that is being looked up waits for that. */
+static void test_one_lookup_a_name(void **state)
+{
+    (void)state;
+    scene s;
+    open_scene(&s);
+    for (int i = 0; i < 50; i++)
+        (void)start(&s, "hang");
+    until_inside(&s, 1);
+    resolve_job_cancel(start(&s, "hang"));
+    clock_sim_advance(s.clock, 100 * TD_NS_PER_S);
+    resolver_deliver(s.names);
+    (void)start(&s, "hang");
+    assert_int_equal(s.hung_calls, 1);
+    release(&s);
+    until_answers(&s, 51);
+    assert_int_equal(s.hung_calls, 1);
+    close_scene(&s);
+}
+
+/* Names that hang hold up others for the time that makes them slow, and no longer. */
+static void test_hung_names_leave_their_places(void **state)
+{
+    (void)state;
+    scene s;
+    resolver_stats stats;
+    open_scene(&s);
+    start_many(&s, "hang", LIMIT_RESOLVE_THREADS);
+    until_inside(&s, LIMIT_RESOLVE_THREADS);
+    (void)start(&s, "fast");
+    clock_sim_advance(s.clock, RESOLVE_SLOW_NS - 1);
+    resolver_deliver(s.names);
+    resolver_get_stats(s.names, &stats);
+    assert_int_equal(stats.threads, LIMIT_RESOLVE_THREADS);
+    assert_int_equal(stats.waiting, 1);
+    clock_sim_advance(s.clock, 1);
+    until_answers(&s, 1);
+    resolver_get_stats(s.names, &stats);
+    assert_int_equal(stats.slow, LIMIT_RESOLVE_THREADS);
+    release(&s);
+    until_answers(&s, 1 + LIMIT_RESOLVE_THREADS);
+    /* Threads that were replaced end. */
+    while (stats.threads > LIMIT_RESOLVE_THREADS || stats.running > 0) {
+        resolver_get_stats(s.names, &stats);
+        sched_yield();
+    }
+    close_scene(&s);
+}
+
+/* However many names hang for however long, threads are bounded; when they return, all goes on. */
+static void test_threads_are_bounded(void **state)
+{
+    (void)state;
+    scene s;
+    resolver_stats stats;
+    open_scene(&s);
+    start_many(&s, "hang", 100);
+    for (int i = 1; i <= 10; i++) {
+        int expected = i * (int)LIMIT_RESOLVE_THREADS;
+        if (expected > (int)LIMIT_RESOLVE_THREADS_MAX)
+            expected = LIMIT_RESOLVE_THREADS_MAX;
+        while (s.inside < expected) { /* the turns of a loop */
+            resolver_deliver(s.names);
+            sched_yield();
+        }
+        clock_sim_advance(s.clock, RESOLVE_SLOW_NS);
+        resolver_deliver(s.names);
+    }
+    resolver_get_stats(s.names, &stats);
+    assert_int_equal(stats.threads, LIMIT_RESOLVE_THREADS_MAX);
+    assert_int_equal(stats.waiting, 100 - LIMIT_RESOLVE_THREADS_MAX);
+    release(&s);
+    until_answers(&s, 100);
+    assert_int_equal(s.inside_max, LIMIT_RESOLVE_THREADS_MAX);
+    close_scene(&s);
+}
+
+/* Names that were slow the last time get half of the threads, so a new name is served at once. */
+static void test_slow_names_get_half(void **state)
+{
+    (void)state;
+    scene s;
+    resolver_stats stats;
+    open_scene(&s);
+    start_many(&s, "hang", LIMIT_RESOLVE_THREADS);
+    until_inside(&s, LIMIT_RESOLVE_THREADS);
+    clock_sim_advance(s.clock, RESOLVE_SLOW_NS);
+    resolver_deliver(s.names);
+    release(&s);
+    until_answers(&s, LIMIT_RESOLVE_THREADS);
+    pthread_mutex_lock(&s.lock);
+    s.is_released = 0;
+    pthread_mutex_unlock(&s.lock);
+    start_many(&s, "hang", LIMIT_RESOLVE_THREADS);
+    until_inside(&s, LIMIT_RESOLVE_THREADS / 2);
+    (void)start(&s, "fast");
+    until_answers(&s, LIMIT_RESOLVE_THREADS + 1);
+    resolver_get_stats(s.names, &stats);
+    assert_int_equal(stats.running, LIMIT_RESOLVE_THREADS / 2);
+    assert_int_equal(stats.waiting, LIMIT_RESOLVE_THREADS / 2);
+    assert_int_equal(stats.slow, 0);
+    release(&s);
+    until_answers(&s, 2 * LIMIT_RESOLVE_THREADS + 1);
+    close_scene(&s);
+}
+
+static void test_names_are_bounded(void **state)
+{
+    (void)state;
+    scene s;
+    open_scene(&s);
+    start_many(&s, "hang", LIMIT_RESOLVE_NAMES);
+    resolve_job *job = NULL;
+    td_err err;
+    assert_int_equal(resolver_start(s.names, "more", on_done, &s, &job, &err), TD_E_LIMIT);
+    assert_non_null(strstr(err.text, "more"));
+    resolve_job *known = start(&s, "hang7"); /* waits with another */
+    resolve_job_cancel(known);
+    release(&s);
+    until_answers(&s, LIMIT_RESOLVE_NAMES);
+    close_scene(&s);
+}
+
+/* What is given up before a thread had it is not asked for; what runs then ends unheard, also
+ * behind the resolver's end. */
+static void test_cancel_and_close(void **state)
+{
+    (void)state;
+    static scene s; /* outlives the look-ups */
+    open_scene(&s);
+    resolve_job *jobs[LIMIT_RESOLVE_THREADS + 1];
+    char name[32];
+    for (uint32_t i = 0; i < LIMIT_RESOLVE_THREADS + 1; i++) {
+        (void)snprintf(name, sizeof name, "hang%u", i);
+        jobs[i] = start(&s, name);
+    }
+    until_inside(&s, LIMIT_RESOLVE_THREADS);
+    for (uint32_t i = 0; i < LIMIT_RESOLVE_THREADS + 1; i++)
+        resolve_job_cancel(jobs[i]);
+    resolver_stats stats;
+    resolver_get_stats(s.names, &stats);
+    assert_int_equal(stats.waiting, 0);
+    resolver_close(s.names); /* does not wait for them */
+    clock_sim_close(s.clock);
+    release(&s);
+    pthread_mutex_lock(&s.lock);
+    while (s.inside > 0)
+        pthread_cond_wait(&s.changed, &s.lock);
+    pthread_mutex_unlock(&s.lock);
+    assert_int_equal(s.hung_calls, LIMIT_RESOLVE_THREADS);
+    assert_int_equal(s.answers, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_names_are_answered),
+        cmocka_unit_test(test_one_lookup_a_name),
+        cmocka_unit_test(test_hung_names_leave_their_places),
+        cmocka_unit_test(test_threads_are_bounded),
+        cmocka_unit_test(test_slow_names_get_half),
+        cmocka_unit_test(test_names_are_bounded),
+        cmocka_unit_test(test_cancel_and_close),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
