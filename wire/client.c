@@ -205,8 +205,14 @@ td_result wire_send(wire_conn *conn, td_bytes text, td_err *err)
         rc = td_buf_append(&conn->queue, text.data, text.size, err);
     TD_ASSERT(rc == TD_OK); /* room was reserved */
     if (conn->stage == CONN_OPEN)
-        lws_callback_on_writable(conn->wsi);
+        conn_ask_writable(conn);
     return TD_OK;
+}
+
+void conn_ask_writable(wire_conn *conn)
+{
+    conn->is_writable_due = 1;
+    lws_callback_on_writable(conn->wsi);
 }
 
 /* Hands over the first queued message. 0, or -1 if the connection is gone. */
@@ -226,6 +232,8 @@ static int send_first(wire_conn *conn)
     uint64_t now_ns = loop_now_ns(conn->loop);
     if (lws_write(conn->wsi, conn->scratch.data + LWS_PRE, text.size, LWS_WRITE_TEXT) < 0)
         return -1;
+    if (lws_partial_buffered(conn->wsi))
+        conn->is_writable_due = 1; /* once libwebsockets has sent the rest */
     conn->queue_at += sizeof header + header.size;
     TD_ASSERT(conn->queue_at <= conn->queue.size);
     if (conn->ops->sent != NULL)
@@ -261,7 +269,7 @@ int conn_on_writable(wire_conn *conn)
             break;
     }
     if (conn->queue_at < conn->queue.size || (conn->is_closing && !was_idle))
-        lws_callback_on_writable(conn->wsi);
+        conn_ask_writable(conn);
     if (!conn->is_closing || !was_idle)
         return 0; /* a close frame only goes out whole when nothing of ours is left in lws' buffers
                    */
@@ -306,7 +314,7 @@ void conn_start_close(wire_conn *conn, unsigned code)
         conn_cut(conn);
     if (conn->is_paused)
         set_reading(conn, 0); /* the peer's own close frame must be read */
-    lws_callback_on_writable(conn->wsi);
+    conn_ask_writable(conn);
 }
 
 void wire_close(wire_conn *conn, unsigned code)

@@ -7,8 +7,10 @@
  * up. Redirects
  * are not followed. HTTPS_PROXY, ALL_PROXY and NO_PROXY are read here (see wire/proxy.h).
  *
- * libwebsockets 4.1.6 is behind this header and appears nowhere else. What it cannot tell: a ping
- * of the peer is answered but not reported, and the close codes 1012 to 1014 arrive as 1002 (their
+ * libwebsockets 4.1.6 is behind this header and appears nowhere else. What it cannot tell: what a
+ * ping of the peer holds. A ping is reported once its pong has been sent; pings that come before
+ * that are one (and have one pong), and one that comes while a message of ours waits to be sent is
+ * answered and not reported. And the close codes 1012 to 1014 arrive as 1002 (their
  * reason text is right). Memory: 128 KiB a connection, and up to LIMIT_FRAME_BYTES while a message
  * in pieces is put together. */
 #ifndef TD_WIRE_CLIENT_H
@@ -74,7 +76,7 @@ typedef struct wire_client_ops {
     /* A message was handed to the socket: what was sent, for the record. */
     void (*sent)(void *user, wire_conn *conn, unsigned opcode, td_bytes bytes,
                  uint64_t sent_mono_ns);
-    /* A WebSocket pong (10) from the peer. */
+    /* A WebSocket pong (10) or ping (9, without its bytes; see above) from the peer. */
     void (*heartbeat)(void *user, wire_conn *conn, unsigned opcode, td_bytes bytes);
     /* The last call for this connection: conn is gone when it returns. */
     void (*ended)(void *user, const wire_end *end);

@@ -128,7 +128,7 @@ static void on_open(wire_conn *conn, struct lws *wsi)
                       .tls_subject = ssl == NULL ? NULL : agreed.subject};
     /* What was asked for while it was connecting holds from now on. */
     if (conn->queue.size > conn->queue_at)
-        lws_callback_on_writable(wsi);
+        conn_ask_writable(conn);
     if (conn->is_paused)
         lws_rx_flow_control(wsi, 0);
     if (conn->ops->opened != NULL)
@@ -176,6 +176,18 @@ static void on_receive(wire_conn *conn, struct lws *wsi, td_bytes piece)
     conn->ops->message(conn->user, conn, lws_frame_is_binary(wsi) ? 2 : 1, whole,
                        conn->assembly.begin_ns);
     assembly_done(&conn->assembly);
+}
+
+/* libwebsockets 4.1.6 answers a ping by itself and says nothing of it; but behind each pong that it
+ * has sent comes a writable callback that nobody asked for (rops_handle_POLLOUT_ws leaves POLLOUT
+ * on). Its other reasons for one are a rest that it had to keep (is_writable_due), and extensions,
+ * compression and its own keep-alive, which are all off. */
+static void on_unasked_writable(wire_conn *conn)
+{
+    int is_ping = !conn->is_writable_due && conn->stage == CONN_OPEN && !conn->is_closing;
+    conn->is_writable_due = 0;
+    if (is_ping && conn->ops->heartbeat != NULL)
+        conn->ops->heartbeat(conn->user, conn, 9, td_bytes_of(NULL, 0));
 }
 
 /* ---- the callback ---- */
@@ -259,6 +271,7 @@ static int client_callback(struct lws *wsi, enum lws_callback_reasons reason, vo
             conn->ops->heartbeat(conn->user, conn, 10, td_bytes_of(in, size));
         return 0;
     case LWS_CALLBACK_CLIENT_WRITEABLE:
+        on_unasked_writable(conn);
         return conn_on_writable(conn);
     case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
         on_peer_close(conn, td_bytes_of(in, size));

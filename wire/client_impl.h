@@ -59,8 +59,9 @@ struct wire_conn {
     uint8_t is_paused;
     uint8_t is_closing; /* wire_close was called */
     uint8_t is_close_sent;
-    uint8_t is_refused;  /* a message could not be taken while it was closing */
-    uint16_t close_code; /* ours */
+    uint8_t is_writable_due; /* a writable callback follows that no ping has caused */
+    uint8_t is_refused;      /* a message could not be taken while it was closing */
+    uint16_t close_code;     /* ours */
 
     tls_finding finding;
     wire_end end; /* cause NONE until something said why; text and reason below */
@@ -112,6 +113,10 @@ int conn_is_end(enum lws_callback_reasons reason);
 /* The callback of CONN_HTTP. */
 int http_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
                   size_t size);
+
+/* Ask for the writable callback. Every call of libwebsockets' function for a client goes through
+ * here: a callback that was not asked for tells of a ping (client_callback.c). */
+void conn_ask_writable(wire_conn *conn);
 
 /* Writable: send what is queued, then close if that was asked for. The result is libwebsockets': -1
  * closes the connection. */
