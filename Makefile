@@ -59,7 +59,7 @@ SRC_cli := cli/options.c cli/options_value.c cli/options_help.c cli/option_group
            cli/progress.c cli/verbs.c cli/line_writer.c cli/output.c cli/table.c cli/stop_signal.c
 
 SRC_recorder := recorder/backoff.c recorder/chunk_queue.c recorder/cmd_record.c recorder/config.c \
-                recorder/config_http.c recorder/config_rows.c recorder/config_yaml.c recorder/http_feed.c recorder/connection.c recorder/connection_ledger.c recorder/open_gaps.c recorder/connection_talk.c recorder/symbols.c \
+                recorder/config_http.c recorder/config_rows.c recorder/config_yaml.c recorder/http_feed.c recorder/connection.c recorder/connection_ledger.c recorder/open_gaps.c recorder/open_gaps_begin.c recorder/connection_talk.c recorder/symbols.c \
                 recorder/credentials.c recorder/disk.c recorder/drop_count.c recorder/encoder.c \
                 recorder/feed_setup.c recorder/findings.c recorder/intake.c recorder/lag.c recorder/room.c \
                 recorder/session_clock.c recorder/subscriber.c recorder/subscription.c \

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import path from "node:path";
 import { describe, test } from "node:test";
-import { jsonLines, tapedeck, temporary } from "./lib.mjs";
+import { json, jsonLines, tapedeck, temporary } from "./lib.mjs";
 import { Recorder } from "./live.mjs";
 import { compare, delayProxy, numberedExchange } from "./numbered.mjs";
 
@@ -205,6 +205,13 @@ describe("topics", { concurrency: 2 }, () => {
         await recordSome(recorder, 10);
         await stop(recorder);
         await check(t, exchange, archive);
+        // Whoever asks about one topic hears of its own row, and of no other's.
+        for (const [topic, count] of [[ETH, 1], [BTC, 0]]) {
+          const own = await jsonLines(t, ["gaps", "-a", archive, "--topic", topic, "--json"], { status: 1 });
+          assert.equal(own.filter((row) => row.topic !== null).length, count, JSON.stringify(own));
+          const replayed = await json(t, ["replay", "-a", archive, "--topic", topic, "--json"], { status: 1 });
+          assert.equal(replayed.gaps.filter((row) => row.topic !== null).length, count, JSON.stringify(replayed.gaps));
+        }
       });
 });
 
