@@ -260,10 +260,29 @@ function holesOf(topic, made, recorded, until_ns) {
 const concerns = (row, hole) => row.topic === null || `${row.topic}.${row.symbol}` === hole.topic;
 const endOf = (row) => row.to_ns ?? Infinity;
 
-/** 1 if a row admits that frame n of the hole may be missing: it begins no later than the frame before the hole or the
- * moment when n was made, whichever is later, and ends no earlier than that moment. */
-function admits(row, hole, n) {
-  return concerns(row, hole) && row.from_ns <= Math.max(hole.after_ns, hole.made[n]) + 1000 && endOf(row) >= hole.made[n] - CLOCKS_NS;
+/** made_ns -> when the last frame came that was made until then, of whatever topic. What was made later comes later. */
+function arrivals(exchange, recorded) {
+  const frames = [];
+  for (const [topic, { made }] of exchange.topics) for (const [n, { recv_ns }] of recorded.get(topic) ?? []) frames.push({ made: made[n], ns: recv_ns });
+  frames.sort((a, b) => a.made - b.made);
+  for (let i = 1; i < frames.length; i++) frames[i].ns = Math.max(frames[i].ns, frames[i - 1].ns);
+  return (made_ns) => {
+    let [low, high] = [0, frames.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (frames[middle].made <= made_ns) low = middle + 1;
+      else high = middle;
+    }
+    return low === 0 ? 0 : frames[low - 1].ns;
+  };
+}
+
+/** 1 if a row admits that frame n of the hole may be missing: it begins no later than the frame before the hole, the
+ * moment when n was made, or the last frame that was made before n, whichever is latest, and ends no earlier than that
+ * moment. */
+function admits(row, hole, n, arrived) {
+  const begin = Math.max(hole.after_ns, hole.made[n], arrived(hole.made[n]));
+  return concerns(row, hole) && row.from_ns <= begin + 1000 && endOf(row) >= hole.made[n] - CLOCKS_NS;
 }
 
 /** By how much a row reaches beyond the holes that it admits, in ms. An open row has no end that could be too late. */
@@ -289,10 +308,11 @@ export async function compare(t, exchange, archive, { feed = "inverse", until_ns
     result.recorded += recorded.get(topic)?.size ?? 0;
     result.holes.push(...holesOf(topic, made, recorded, until_ns ?? last_ns - TAIL_NS));
   }
+  const arrived = arrivals(exchange, recorded);
   for (const hole of result.holes)
     for (let n = hole.from; n <= hole.to; n++) {
       result.missing++;
-      if (rows.some((row) => admits(row, hole, n))) continue;
+      if (rows.some((row) => admits(row, hole, n, arrived))) continue;
       result.uncovered++;
       if (result.worst.length < 5) result.worst.push(`frame ${n} of ${hole.topic}, made at ${hole.made[n]}, after ${hole.after_ns}`);
     }
