@@ -39,7 +39,7 @@ SRC_format := format/chain.c format/channel.c format/chunk_builder.c format/chun
 
 SRC_format += format/gap.c format/segment_name.c format/archive.c format/archive_list.c format/segment_copy.c format/segment_index.c \
               format/archive_plan.c format/archive_newest.c format/journal.c format/catalog.c format/catalog_read.c \
-              format/catalog_write.c format/catalog_compare.c format/catalog_known.c format/catalog_checksum.c format/catalog_rebuild.c format/ledger.c format/session_spans.c format/reindex.c format/feed_past.c format/feed_slots.c format/feed_missing.c \
+              format/catalog_write.c format/catalog_compare.c format/catalog_known.c format/catalog_checksum.c format/catalog_rebuild.c format/ledger.c format/session_spans.c format/reindex.c format/feed_past.c format/feed_slots.c format/feed_missing.c format/feed_strays.c \
               format/archive_writer.c format/archive_feed.c format/archive_recover.c format/verify.c \
               format/verify_segments.c format/verify_links.c format/name_index.c format/verify_counters.c format/verify_sessions.c format/verify_catalog.c format/prune.c format/prune_age.c format/prune_gaps.c
 # catalog.sql as C strings, one per schema version.
@@ -108,7 +108,7 @@ TESTS_book += tests/book/test_audit.c
 TESTS_format := tests/format/test_name_index.c tests/format/test_chunk_builder.c tests/format/test_interop.c tests/format/test_mcap.c tests/format/test_recover.c tests/format/test_segment.c tests/format/test_segment_verify.c
 TESTS_format += tests/format/test_archive.c tests/format/test_archive_writer.c tests/format/test_archive_writer_faults.c tests/format/test_meddling.c tests/format/test_catalog.c \
                 tests/format/test_gap.c tests/format/test_session_spans.c tests/format/test_feed_slots.c tests/format/test_journal.c tests/format/test_archive_recover.c \
-                tests/format/test_verify.c tests/format/test_verify_damage.c tests/format/test_verify_catalog.c tests/format/test_verify_counters.c tests/format/test_prune.c tests/format/test_prune_faults.c tests/format/test_archive_plan.c
+                tests/format/test_verify.c tests/format/test_verify_damage.c tests/format/test_copies.c tests/format/test_verify_catalog.c tests/format/test_verify_counters.c tests/format/test_prune.c tests/format/test_prune_faults.c tests/format/test_archive_plan.c
 
 TESTS_tape := tests/tape/test_channel_router.c tests/tape/test_selection.c tests/tape/test_event.c tests/tape/test_gap_json.c tests/tape/test_tape.c \
               tests/tape/test_tape_files.c

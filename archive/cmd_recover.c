@@ -57,6 +57,7 @@ static void print_json(verb_run *verb, const recover_report *report, const recov
     json_write_member_u64(json, "segments_live", report->segments_live);
     json_write_member_u64(json, "segments_failed", report->segments_failed);
     json_write_member_u64(json, "copies_put_away", report->copies_put_away);
+    json_write_member_u64(json, "segments_entered", report->segments_entered);
     json_write_member_u64(json, "segments_missing", report->segments_missing);
     json_write_member_u64(json, "frames_kept", report->frames_kept);
     json_write_member_u64(json, "torn_bytes", report->torn_bytes);
@@ -80,7 +81,7 @@ static void print_people(verb_run *verb, const recover_report *report)
     format_count(report->frames_kept, frames);
     format_size(report->torn_bytes, torn);
     if (report->segments_recovered + report->segments_failed + report->segments_live +
-            report->copies_put_away + report->segments_missing ==
+            report->copies_put_away + report->segments_entered + report->segments_missing ==
         0) {
         output_printf(output, "nothing to recover\n");
         return;
@@ -91,6 +92,12 @@ static void print_people(verb_run *verb, const recover_report *report)
     if (report->copies_put_away > 0)
         output_printf(output, "older copies of finished segments, put away in torn/: %" PRIu64 "\n",
                       report->copies_put_away);
+    if (report->segments_entered > 0)
+        output_printf(output, "segments newer than the journal, entered there: %" PRIu64 "\n",
+                      report->segments_entered);
+    if (report->segments_missing > 0)
+        output_printf(output, "segments that the journal knows and the disk lacks: %" PRIu64 "\n",
+                      report->segments_missing);
     if (report->sessions_crashed > 0)
         output_printf(output, "sessions that crashed: %" PRIu64 "; gaps opened: %" PRIu64 "\n",
                       report->sessions_crashed, report->gaps_opened);

@@ -9,6 +9,7 @@
 #include "format/catalog.h"
 #include "format/feed_past.h"
 #include "format/feed_slots.h"
+#include "format/feed_strays.h"
 #include "format/journal.h"
 #include "format/ledger.h"
 #include "format/recover.h"
@@ -36,6 +37,7 @@ typedef struct work {
     journal *journal;
     archive_past past;
     archive_listing listing;
+    stray_list strays; /* what the journal came too early for */
     char live[SESSION_ID_BYTES];
     recover_result *result; /* one for all segments: it is large */
 } work;
@@ -89,7 +91,7 @@ static const char *cause_of(const work *w, const char *session)
 }
 
 static td_result open_gap(const work *w, const segment_name *name, const chain_conn *conn,
-                          uint64_t from_ns, td_err *err)
+                          uint64_t from_ns, uint64_t to_ns, td_err *err)
 {
     TD_ASSERT(w->journal != NULL);
     TD_ASSERT(from_ns != 0);
@@ -102,7 +104,7 @@ static td_result open_gap(const work *w, const segment_name *name, const chain_c
         .topic = "",
         .symbol = "",
         .from_ns = from_ns,
-        .to_ns = GAP_OPEN,
+        .to_ns = to_ns,
         .frames_lost = GAP_FRAMES_UNKNOWN,
         .covered_by = "",
         .cause = cause_of(w, name->session),
@@ -142,9 +144,10 @@ static uint64_t session_end(const feed_slots *slots)
     return last_ns;
 }
 
-/* One gap per slot, from its last durable frame of data on. */
+/* One gap per slot, from its last durable frame of data on. to_ns: first message of the feed behind
+ * it, or GAP_OPEN. */
 static td_result open_gaps(const work *w, const segment_name *name, const recover_result *result,
-                           td_err *err)
+                           uint64_t to_ns, td_err *err)
 {
     TD_ASSERT(result->has_segment);
     const chain_conn nobody = {0};
@@ -158,13 +161,13 @@ static td_result open_gaps(const work *w, const segment_name *name, const recove
     for (uint32_t i = 0; i < result->conn_count && rc == TD_OK; i++) {
         const chain_conn *conn = &result->conns[i];
         if (!is_superseded(result, conn))
-            rc = open_gap(w, name, conn, slot_end(&slots, conn, last_ns), err);
+            rc = open_gap(w, name, conn, slot_end(&slots, conn, last_ns), to_ns, err);
     }
     /* Killed while no connection was up: the slot is not known, the gap is there all the same. But
      * a session that never had a connection adds nothing to what was open when it began. */
     uint64_t end_ns = session_end(&slots);
     if (rc == TD_OK && result->conn_count == 0 && end_ns != 0)
-        rc = open_gap(w, name, &nobody, end_ns, err);
+        rc = open_gap(w, name, &nobody, end_ns, to_ns, err);
     feed_slots_fini(&slots);
     return rc;
 }
@@ -221,6 +224,26 @@ static int is_last_of_feed(const archive_past *past, size_t at)
     return 1;
 }
 
+/* First message of the feed's next segment of another session, if that is there and later: what
+ * was not recorded ends with it. */
+static uint64_t gap_end(const work *w, size_t at, uint64_t from_ns)
+{
+    const past_segment *row = &w->past.segments[at];
+    for (size_t i = at + 1; i < w->past.segment_count; i++) {
+        const past_segment *later = &w->past.segments[i];
+        segment_index index;
+        if (later->stage == PAST_DISCARDED || strcmp(later->session, row->session) == 0 ||
+            strcmp(later->feed, row->feed) != 0 ||
+            segment_index_read(w->archive, later->path, INDEX_SUMMARY, &index, NULL) != TD_OK)
+            continue;
+        uint64_t first_ns = index.first_ns;
+        segment_index_fini(&index);
+        if (first_ns > from_ns)
+            return first_ns;
+    }
+    return GAP_OPEN;
+}
+
 /* A recorder that was killed just after it had finished a segment left none open that would tell:
  * what came since then was lost all the same. Open ones, and those that were recovered, have or get
  * their gaps by that. feed NULL: all. w->result is used. */
@@ -240,7 +263,7 @@ static td_result open_gaps_behind_finished(const work *w, const char *session, c
             continue;
         rc = fill_from_file(w, row->path, err);
         if (rc == TD_OK)
-            rc = open_gaps(w, &name, w->result, err);
+            rc = open_gaps(w, &name, w->result, gap_end(w, i, w->result->totals.last_ns), err);
         else if (rc != TD_E_IO && rc != TD_E_NOMEM) /* gone or damaged: verify says so */
             rc = TD_OK;
     }
@@ -269,6 +292,25 @@ static td_result journal_recovered(const work *w, const char *path, const segmen
     };
     return journal_append(w->journal, JOURNAL_RECOVERED, fields, sizeof fields / sizeof fields[0],
                           err);
+}
+
+static td_result journal_finished(const work *w, const char *path, const segment_name *name,
+                                  const segment_totals *totals, td_err *err)
+{
+    char numbers[3][24];
+    char chain[TD_HASH128_HEX_BYTES];
+    td_hash128_hex(totals->chain, chain);
+    const journal_field fields[] = {
+        journal_text("segment", path),
+        journal_text("feed", name->feed),
+        journal_text("session", name->session),
+        journal_text("chain", chain),
+        journal_u64("messages", totals->message_count, numbers[0]),
+        journal_u64("bytes", totals->file_bytes, numbers[1]),
+        journal_u64("chunks", totals->chunk_count, numbers[2]),
+    };
+    return journal_append(w->journal, JOURNAL_SEGMENT_FINISHED, fields,
+                          sizeof fields / sizeof fields[0], err);
 }
 
 static td_result journal_about(const work *w, const char *act, const char *path,
@@ -317,7 +359,7 @@ static td_result close_books(work *w, const char *path, const segment_name *name
     const recover_result *result = w->result;
     if (!result->has_segment)
         return close_discarded(w, path, name, err);
-    td_result rc = open_gaps(w, name, result, err);
+    td_result rc = open_gaps(w, name, result, GAP_OPEN, err);
     return rc == TD_OK ? journal_recovered(w, path, name, result, err) : rc;
 }
 
@@ -332,6 +374,50 @@ static int lacks_announced(const work *w, const char *path)
                "%s: %llu chunks were announced durable in it, %llu are there", path,
                (unsigned long long)row->announced_chunks, (unsigned long long)chunks);
     return 1;
+}
+
+/* The last chain value that the segment has elsewhere, if somebody here knows: the journal, which
+ * says that it was finished, or a segment that goes on from it. by names that one. */
+static int knows_end(const work *w, const char *path, td_hash128 *chain, const char **by)
+{
+    const past_segment *row = archive_past_segment(&w->past, path);
+    if (row != NULL && (row->stage == PAST_FINISHED || row->stage == PAST_PRUNED)) {
+        *chain = row->chain;
+        *by = "the journal";
+        return 1;
+    }
+    const stray_segment *next = stray_list_behind(&w->strays, segment_file_name(path));
+    if (next == NULL)
+        return 0;
+    *chain = next->previous_chain;
+    *by = next->path;
+    return 1;
+}
+
+/* A file that was copied while it was written, into an archive that knows more of it, must not be
+ * finished: what it lacks would be gone from sight. */
+static td_result check_whole(const work *w, const archive_segment *segment, const char *path,
+                             td_err *err)
+{
+    td_hash128 wanted;
+    td_hash128 chain = {0};
+    const char *by = "";
+    segment_index index;
+    if (!knows_end(w, path, &wanted, &by))
+        return TD_OK;
+    td_result rc = segment_index_read(w->archive, segment->path, INDEX_SUMMARY, &index, err);
+    if (rc != TD_OK)
+        return rc;
+    int is_whole =
+        chain_value_parse(td_bytes_str(index.chain_hex), &chain) && td_hash128_equal(chain, wanted);
+    segment_index_fini(&index);
+    if (is_whole)
+        return TD_OK;
+    return td_err_set(
+        err, TD_E_INVALID,
+        "it is not all of the segment: %s knows another end of it; copy %s again from "
+        "where this is a copy of",
+        by, path);
 }
 
 /* Its writer goes on behind whatever would be cut. */
@@ -349,7 +435,9 @@ static td_result recover_one(work *w, const archive_segment *segment, td_err *er
         return leave_live(w, segment);
     char path[LIMIT_PATH_BYTES];
     without_open(segment->path, path);
-    td_result rc = journal_about(w, JOURNAL_RECOVERING, path, &segment->name, err);
+    td_result rc = check_whole(w, segment, path, err);
+    if (rc == TD_OK)
+        rc = journal_about(w, JOURNAL_RECOVERING, path, &segment->name, err);
     if (rc == TD_OK) {
         rc = recover_file(w, segment->path, err);
         if (rc == TD_E_BUSY) { /* after the listing was made */
@@ -431,6 +519,12 @@ static td_result finish_put_away(work *w, const past_segment *row, const segment
     return rc == TD_OK ? close_books(w, row->path, name, err) : rc;
 }
 
+static int has_no_end(const work *w, const char *session)
+{
+    const past_session *row = archive_past_session(&w->past, session);
+    return row != NULL && !row->has_stopped && !row->is_crashed;
+}
+
 static td_result finish_books(work *w, const past_segment *row, td_err *err)
 {
     TD_ASSERT(row->stage == PAST_OPENED || row->stage == PAST_RECOVERING);
@@ -443,13 +537,18 @@ static td_result finish_books(work *w, const past_segment *row, td_err *err)
     td_result rc = fill_from_file(w, row->path, &cause);
     if (rc == TD_OK)
         rc = sync_folder_of(w, row->path, &cause);
+    if (rc == TD_OK && has_no_end(w, row->session)) /* end_session opens its gaps */
+        return journal_finished(w, row->path, &name, &w->result->totals, err);
     if (rc == TD_OK)
         return close_books(w, row->path, &name, err);
     if (rc == TD_E_IO || rc == TD_E_NOMEM)
         return td_err_set(err, rc, "%s: %s", row->path, cause.text);
     if (archive_past_is_put_away(w->archive, row, torn))
         return finish_put_away(w, row, &name, torn, err);
-    return TD_OK; /* under none of its names: verify says what is missing */
+    td_log_say(archive_log(w->archive), TD_LOG_WARNING,
+               "missing: %s: the journal knows that it was begun, the disk lacks it", row->path);
+    w->report->segments_missing++;
+    return TD_OK;
 }
 
 /* ---- copies of finished segments ---- */
@@ -525,6 +624,70 @@ static td_result finish_interrupted(work *w, td_err *err)
     return rc;
 }
 
+/* ---- segments that the journal is too old to know ---- */
+
+static td_result read_past_again(work *w, td_err *err)
+{
+    archive_past_fini(&w->past);
+    return archive_past_read(w->archive, &w->past, err);
+}
+
+static td_result enter_session(work *w, const stray_segment *stray, td_err *err)
+{
+    char number[24];
+    const journal_field fields[] = {
+        journal_text("session", stray->session),
+        journal_u64("start_ns", stray->session_start_ns, number),
+        journal_text("verb", stray->verb),
+        journal_text("version", stray->version),
+    };
+    if (archive_past_session(&w->past, stray->session) != NULL)
+        return TD_OK;
+    td_result rc = journal_append(w->journal, JOURNAL_SESSION_START, fields,
+                                  sizeof fields / sizeof fields[0], err);
+    return rc == TD_OK ? read_past_again(w, err) : rc;
+}
+
+static td_result enter_stray(work *w, const stray_segment *stray, td_err *err)
+{
+    segment_name name = {0};
+    td_result rc = enter_session(w, stray, err);
+    if (rc != TD_OK || stray->is_open) /* that one is recovered */
+        return rc;
+    (void)snprintf(name.feed, sizeof name.feed, "%s", stray->feed);
+    (void)snprintf(name.session, sizeof name.session, "%s", stray->session);
+    const segment_totals totals = {.chain = stray->chain,
+                                   .message_count = stray->message_count,
+                                   .file_bytes = stray->file_bytes,
+                                   .chunk_count = stray->chunk_count};
+    rc = sync_folder_of(w, stray->path, err);
+    if (rc == TD_OK)
+        rc = journal_about(w, JOURNAL_SEGMENT_OPENED, stray->path, &name, err);
+    if (rc == TD_OK)
+        rc = journal_finished(w, stray->path, &name, &totals, err);
+    if (rc != TD_OK)
+        return rc;
+    w->report->segments_entered++;
+    tell(w, stray->path, NULL, 0, "entered into the journal, which was older");
+    return TD_OK;
+}
+
+/* In a copy whose journal was copied first. What does not go on from what the journal knows is left
+ * alone: it may be from elsewhere. */
+static td_result enter_strays(work *w, td_err *err)
+{
+    td_result rc = read_past_again(w, err);
+    if (rc == TD_OK)
+        rc = stray_list_read(w->archive, &w->past, &w->listing, &w->strays, err);
+    for (size_t i = 0; i < w->strays.count && rc == TD_OK; i++) {
+        const stray_segment *stray = &w->strays.rows[i];
+        if (stray->is_linked && !is_live(w, stray->session) &&
+            (w->feed == NULL || strcmp(w->feed, stray->feed) == 0))
+            rc = enter_stray(w, stray, err);
+    }
+    return rc;
+}
+
 /* ---- the end of crashed sessions ---- */
 
 static td_result end_session(work *w, const past_session *session, td_err *err)
@@ -541,8 +704,7 @@ static td_result end_session(work *w, const past_session *session, td_err *err)
 static td_result end_sessions(work *w, td_err *err)
 {
     TD_ASSERT(w->journal != NULL);
-    archive_past_fini(&w->past);
-    td_result rc = archive_past_read(w->archive, &w->past, err);
+    td_result rc = read_past_again(w, err);
     for (size_t i = 0; i < w->past.session_count && rc == TD_OK; i++) {
         const past_session *session = &w->past.sessions[i];
         if (!session->has_stopped && !session->is_crashed && !is_live(w, session->session))
@@ -562,8 +724,10 @@ static void update_catalog(work *w)
     if (archive_get_mode(w->archive) == ARCHIVE_APPEND)
         return;
     const reindex_options options = {.scope = REINDEX_CHANGED, .gaps = w->gaps};
-    reindex_report report;
-    if (archive_reindex(w->archive, &options, &report, &cause) != TD_OK)
+    reindex_report report = {0};
+    td_result rc = archive_reindex(w->archive, &options, &report, &cause);
+    w->report->segments_missing += report.segments_missing;
+    if (rc != TD_OK)
         td_log_say(archive_log(w->archive), TD_LOG_WARNING,
                    "the catalog could not be brought up to date, 'tapedeck reindex' will: %s",
                    cause.text);
@@ -580,10 +744,12 @@ static td_result do_work(work *w, td_err *err)
         rc = archive_past_read(w->archive, &w->past, err);
     if (rc == TD_OK)
         rc = put_copies_away(w, err);
+    if (rc == TD_OK) /* before the segments behind them, as they were written */
+        rc = finish_interrupted(w, err);
+    if (rc == TD_OK)
+        rc = enter_strays(w, err);
     if (rc == TD_OK)
         rc = recover_open_segments(w, err);
-    if (rc == TD_OK)
-        rc = finish_interrupted(w, err);
     if (rc == TD_OK)
         rc = end_sessions(w, err);
     if (rc == TD_OK)
@@ -619,6 +785,7 @@ td_result archive_recover(archive *a, const char *feed, const gap_reader *gaps,
     }
     journal_close(w.journal);
     archive_past_fini(&w.past);
+    stray_list_fini(&w.strays);
     archive_listing_fini(&w.listing);
     td_io_unlock(lock);
     td_free(w.result);

@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "base/hash.h"
+#include "format/feed_strays.h"
 #include "format/verify_impl.h"
 
 /* Segments by name, for as long as they are linked. */
@@ -134,17 +135,34 @@ static void check_known(verification *v, const link_names *names, const past_seg
                      (unsigned long long)segment->listed->size_bytes);
 }
 
-/* A segment's first entry is durable before its first chunk. */
-static void check_unknown(verification *v, const checked_segment *segment)
+/* A segment's first entry is durable before its first chunk: so entries are missing, or the file is
+ * from elsewhere. The chain tells which. */
+static void check_unknown(verification *v, const link_names *names, const stray_segment *stray)
 {
-    const char *path = segment->listed->path;
-    if (segment->rc != TD_OK || !segment->result.is_ours || segment->result.totals.chunk_count == 0)
+    size_t at = name_index_find(&names->paths, segment_final_name(stray->path));
+    TD_ASSERT(at < v->segment_count);
+    const checked_segment *segment = &v->segments[at];
+    if (segment->rc != TD_OK || segment->result.totals.chunk_count == 0)
         return;
-    if (name_index_find(&v->past.by_path, segment_final_name(path)) != NAME_INDEX_NONE)
-        return;
-    findings_add(&v->findings, VERIFY_DAMAGED, path, 0,
-                 "the journal does not know this segment: entries are missing there, or the file "
-                 "is from elsewhere");
+    if (stray->is_linked)
+        findings_add(&v->findings, VERIFY_RECOVERABLE, stray->path, 0,
+                     "the journal does not know this segment, which goes on from the last that it "
+                     "knows: the journal is older than the segments");
+    else
+        findings_add(&v->findings, VERIFY_DAMAGED, stray->path, 0,
+                     "the journal does not know this segment: entries are missing there, or the "
+                     "file is from elsewhere");
+}
+
+static td_result check_strays(verification *v, const link_names *names, td_err *err)
+{
+    stray_list strays = {0};
+    td_result rc =
+        v->has_journal ? stray_list_read(v->archive, &v->past, &v->listing, &strays, err) : TD_OK;
+    for (size_t i = 0; i < strays.count && rc == TD_OK; i++)
+        check_unknown(v, names, &strays.rows[i]);
+    stray_list_fini(&strays);
+    return rc;
 }
 
 static void check_session_end(verification *v, const past_session *session)
@@ -166,9 +184,9 @@ td_result verify_links(verification *v, td_err *err)
         const checked_segment *segment = &v->segments[i];
         if (segment->rc == TD_OK && segment->result.is_ours && segment->previous_segment != NULL)
             check_link(v, &names, segment);
-        if (v->has_journal)
-            check_unknown(v, segment);
     }
+    if (rc == TD_OK)
+        rc = check_strays(v, &names, err);
     for (size_t i = 0; i < v->past.segment_count && rc == TD_OK; i++)
         check_known(v, &names, &v->past.segments[i]);
     for (size_t i = 0; i < v->past.session_count && rc == TD_OK; i++)

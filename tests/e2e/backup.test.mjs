@@ -96,3 +96,64 @@ test("an open file that is not the beginning of the finished one: both are named
   await tapedeck(t, ["verify", "-a", archive]);
   assert.deepEqual(await numbersOf(t, archive), right);
 });
+
+test("the journal first, then the segments: recover enters what the journal came too early for", async (t) => {
+  const exchange = await numberedExchange(t, { rate: 200 });
+  const dir = temporary(t);
+  const archive = path.join(dir, "tape");
+  for (let i = 0; i < 4; i++) {
+    const backup = path.join(dir, `backup-${i}`);
+    const first = recorderOf(t, exchange, archive);
+    await first.durableAfter(3);
+    copy(archive, backup, ["journal.mcap.open"]);
+    await first.durableAfter(first.durableLines + 3);
+    if (i % 2 === 1) {
+      await stop(first); // the next session is one that the copied journal does not know
+      const second = recorderOf(t, exchange, archive);
+      await second.durableAfter(3);
+      if (i === 3) await stop(second);
+      copy(archive, backup, ["capture", ...fs.readdirSync(archive).filter((name) => name.startsWith("catalog"))]);
+      if (i !== 3) await stop(second);
+    } else {
+      copy(archive, backup, ["capture"]);
+      await stop(first);
+    }
+    const copied = await numbersOf(t, backup);
+    await mustRecover(t, backup);
+    assert.deepEqual(await numbersOf(t, backup), copied);
+    const right = await numbersOf(t, archive);
+    assert.ok(copied.length > 0);
+    assert.deepEqual(copied, right.slice(0, copied.length), `copy ${i}`);
+    // A stretch that the archive does not admit to is admitted by the copy only behind its end.
+    const rows = async (from) => (await tapedeck(t, ["gaps", "-a", from, "--json"], { status: null })).stdout.split("\n").filter((l) => l !== "").map((l) => JSON.parse(l));
+    const open = (await rows(backup)).filter((row) => row.to_ns === null);
+    const last = Math.max(...(await recordedNumbers(t, backup)).get("trade.BTCUSD").values());
+    for (const row of open) assert.ok(row.from_ns >= last - 1000, `copy ${i}: ${JSON.stringify(row)}, last frame at ${last}`);
+    assert.equal(open.length, 1, `copy ${i}`);
+  }
+});
+
+test("the segments first, then the journal: recover names what is not in the copy, a second copy brings it", async (t) => {
+  const exchange = await numberedExchange(t, { rate: 200 });
+  const dir = temporary(t);
+  const [archive, backup] = [path.join(dir, "tape"), path.join(dir, "backup")];
+  const first = recorderOf(t, exchange, archive);
+  await first.durableAfter(3);
+  copy(archive, backup, ["capture"]);
+  await first.durableAfter(first.durableLines + 3);
+  await stop(first);
+  const second = recorderOf(t, exchange, archive);
+  await second.durableAfter(3);
+  await stop(second);
+  copy(archive, backup, ["journal.mcap.open"]);
+  const segments = filesBelow(archive).filter(isFinished).sort();
+  const copied = filesBelow(backup).filter(isOpen);
+  const recovered = await tapedeck(t, ["recover", "-a", backup], { status: 3 });
+  for (const name of segments) assert.ok(recovered.stderr.includes(name), `${name}: ${recovered.stderr}`);
+  assert.deepEqual(filesBelow(backup).filter(isOpen), copied);
+  await tapedeck(t, ["verify", "-a", backup], { status: 3 });
+  await tapedeck(t, ["replay", "-a", backup], { status: 3 });
+  copy(archive, backup);
+  await mustRecover(t, backup);
+  assert.deepEqual(await numbersOf(t, backup), await numbersOf(t, archive));
+});

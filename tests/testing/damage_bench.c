@@ -124,3 +124,17 @@ void bench_put_back(bench *b, size_t i)
 {
     bench_put(b, i, b->bytes[i], b->sizes[i]);
 }
+
+size_t bench_journal_ends(const bench *b, size_t *ends, size_t max)
+{
+    static const char MAGIC[] = "TDCHAIN1";
+    size_t count = 0;
+    for (size_t at = 0; at + 8 < b->sizes[BENCH_SEGMENTS]; at++) {
+        if (memcmp(b->bytes[BENCH_SEGMENTS] + at, MAGIC, 8) == 0) {
+            assert_true(count < max);
+            ends[count++] = at + 84; /* content of a chain record without connections */
+        }
+    }
+    assert_true(count > 0 && ends[count - 1] == b->sizes[BENCH_SEGMENTS]);
+    return count;
+}

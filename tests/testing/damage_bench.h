@@ -34,6 +34,9 @@ verify_severity bench_verify(bench *b);
 void bench_must_show(bench *b, verify_severity least, const char *names, const char *doing,
                      size_t at);
 
+/* Where each entry of the journal ends; how many there are. */
+size_t bench_journal_ends(const bench *b, size_t *ends, size_t max);
+
 /* Put other bytes in place of file i; and its own back. */
 void bench_put(bench *b, size_t i, const void *bytes, size_t size);
 void bench_put_back(bench *b, size_t i);
