@@ -6,6 +6,7 @@ import { describe, test } from "node:test";
 import { temporary } from "./lib.mjs";
 import { canMount, randomNumbers } from "./live.mjs";
 import { catalogs, clocks, full, kills, MOVED_CLOCK, pairs, paused, unlocked, unread } from "./torture.mjs";
+import { restarts } from "./torture_clock.mjs";
 
 const noClock = fs.existsSync(MOVED_CLOCK) ? false : "needs the recorder whose clock can be moved (make tests-build)";
 const seed = Date.now() % 1e9;
@@ -19,6 +20,7 @@ const ROWS = [
   ["two recorders at once", pairs, { rounds: 2 }, false],
   ["the lock removed, then replaced, with another recorder and a recovery at once", unlocked, { rounds: 2 }, false],
   ["the clock stepped, for good, for a while, and back", clocks, { rounds: 3 }, noClock],
+  ["the clock wrong over restarts", restarts, { rounds: 4 }, noClock],
 ];
 
 describe("faults", { concurrency: 2 }, () => {

@@ -6,6 +6,7 @@ import os from "node:os";
 import path from "node:path";
 import { canMount, randomNumbers } from "./live.mjs";
 import { catalogs, clocks, full, kills, pairs, paused, table, unlocked, unread } from "./torture.mjs";
+import { restarts } from "./torture_clock.mjs";
 import { ledger } from "./torture_ledger.mjs";
 
 const rounds = Number(process.argv[2]);
@@ -25,6 +26,7 @@ const PARTS = [
   [pairs, { rounds: some }],
   [unlocked, { rounds: some }],
   [clocks, { rounds: some }],
+  [restarts, { rounds: 2 * some }],
 ].filter((part) => part !== null);
 
 let status = 0;
