@@ -447,6 +447,11 @@ static void say_stalls(intake *self, uint64_t mono_ns)
                            .next_mono_ns = mono_ns + LIMIT_PAUSE_EVENT_NS};
 }
 
+void intake_rest(intake *self)
+{
+    self->stalls.tick_mono_ns = 0;
+}
+
 static void look_for_stall(intake *self)
 {
     stall_watch *watch = &self->stalls;

@@ -122,6 +122,10 @@ uint64_t intake_event(intake *self, uint16_t feed_index, const event *what);
  * it was not called. */
 void intake_tick(intake *self);
 
+/* Nothing is received until the next tick, so the time until then is no stretch in which frames
+ * were late. */
+void intake_rest(intake *self);
+
 /* 1 if the wall clock shows that the session's times are wrong and cannot become right in it. */
 int intake_is_clock_wrong(const intake *self);
 

@@ -179,6 +179,7 @@ static void close_connections(supervisor *self)
  */
 static void drain(supervisor *self)
 {
+    intake_rest(self->intake);
     while (!atomic_load_explicit(&self->has_thread_failed, memory_order_acquire) &&
            (td_ring_used_bytes(self->ring) > 0 || !watch_is_idle(self->watch)))
         clock_sleep_until(self->options.clock, clock_mono_ns(self->options.clock) + TD_NS_PER_MS);

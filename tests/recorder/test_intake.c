@@ -309,6 +309,11 @@ static void a_loop_that_stood_still_says_from_when_to_when(void **state)
     tick_for(&f, LIMIT_PAUSE_EVENT_NS);
     assert_int_equal(f.event_count, 2);
     assert_int_equal(f.clock.count, 5);
+    intake_rest(f.intake); /* sockets are closed: nothing is late */
+    f.mono_ns += TD_NS_PER_S;
+    intake_tick(f.intake);
+    drain(&f, 1000);
+    assert_int_equal(f.event_count, 2);
     f.mono_ns += TD_NS_PER_S;
     intake_tick(f.intake);
     intake_stop(f.intake); /* what was not told yet is told at the end */
