@@ -61,7 +61,7 @@ TD_MUST_USE td_result archive_writer_add_feed(archive_writer *writer, const char
                                               const char *family, size_t *index,
                                               feed_history *history, td_err *err);
 
-/* What the segments say of a feed's slots, before this session (feed_slots.h). */
+/* The feed's slots in earlier sessions (feed_slots.h). */
 TD_MUST_USE td_result archive_writer_feed_slots(archive_writer *writer,
                                                 const feed_slots_query *query, feed_slots *out,
                                                 td_err *err);

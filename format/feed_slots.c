@@ -136,7 +136,7 @@ static void take_time(past_slot *slot, const channel_use *use, uint64_t ns)
         slot->last_ns = ns;
 }
 
-/* The message indexes say each channel's times; a file without them only the chunk's. */
+/* Message indexes have the times of each channel; a file without them has only the chunk's. */
 static td_result chunk_times(reading *r, const segment_reader *reader, uint32_t chunk,
                              const channel_use *uses, td_err *err)
 {

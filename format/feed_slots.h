@@ -1,6 +1,5 @@
-/* When a frame came last over each slot of a feed, and which topics came over it: what a new
- * session, or a recovery, must know to say since when something may be missing. Read off the
- * segments themselves, from the newest back. */
+/* When a frame came last over each slot of a feed, and which topics came over it: from that a
+ * new session, or a recovery, knows where gaps begin. Read from the segments, newest first. */
 #ifndef TD_FORMAT_FEED_SLOTS_H
 #define TD_FORMAT_FEED_SLOTS_H
 
@@ -50,8 +49,8 @@ typedef struct feed_slots {
 } feed_slots;
 
 /* TD_E_NOMEM, TD_E_IO (the archive cannot be listed; of one session also: a segment cannot be
- * read). Any other segment that cannot be read is passed over, and the archive's log says so. *out
- * is the caller's, for feed_slots_fini, also after a failure. */
+ * read). Any other segment that cannot be read is passed over, with a warning in the archive's log.
+ * *out is the caller's, for feed_slots_fini, also after a failure. */
 TD_MUST_USE td_result feed_slots_read(archive *archive, const archive_past *past,
                                       const feed_slots_query *query, feed_slots *out, td_err *err);
 void feed_slots_fini(feed_slots *slots);

@@ -104,7 +104,7 @@ static void on_message(void *user, wire_conn *conn, unsigned opcode, td_bytes by
     connection *self = user;
     TD_ASSERT(conn == self->wire);
     TD_ASSERT(self->slot.conn > 0);
-    if (self->is_deaf)
+    if (self->is_discarding)
         return;
     uint64_t recv_ns =
         intake_frame(self->options.env->intake, &self->slot, DIR_IN, opcode, bytes, recv_mono_ns);
@@ -314,7 +314,7 @@ void connection_start(connection *self)
 void connection_stop(connection *self, connection_stop_mode mode)
 {
     if (mode == CONNECTION_STOP_AT_ONCE)
-        self->is_deaf = 1;
+        self->is_discarding = 1;
     if (self->is_stopping)
         return;
     self->is_stopping = 1;

@@ -38,10 +38,10 @@ struct connection {
     uint64_t next_ping_mono_ns;
     uint64_t auth_due_mono_ns; /* STATE_AUTHENTICATING: answered by then */
     uint8_t is_stopping;
-    uint8_t is_deaf;   /* stopping, and nothing more is recorded */
-    uint8_t is_stale;  /* we close it because no data came */
-    uint8_t is_silent; /* it was stale, and no data has come since */
-    uint8_t has_stood; /* it was open once in this session */
+    uint8_t is_discarding; /* stopping at once: what still comes is not recorded */
+    uint8_t is_stale;      /* we close it because no data came */
+    uint8_t is_silent;     /* it was stale, and no data has come since */
+    uint8_t has_stood;     /* it was open once in this session */
     uint8_t is_refused;
     uint8_t is_auth_refused; /* this connection's credentials were: it is closing */
     td_buf out;              /* request being built */

@@ -8,7 +8,7 @@
 #include "base/buf.h"
 #include "schema/topic.h"
 
-static const char CLOCK_BEHIND[] = "the next session's clock was behind this moment";
+static const char CLOCK_BEHIND[] = "the next session's clock was earlier than this moment";
 
 /* ---- rows ---- */
 
@@ -64,7 +64,7 @@ static void end_row(open_gaps *self, size_t index, uint64_t to_ns)
     ended.to_ns = is_ahead ? ended.from_ns : to_ns;
     if (is_ahead)
         ended.detail = CLOCK_BEHIND;
-    self->options.say(self->options.user, &ended);
+    self->options.emit(self->options.user, &ended);
     drop_row(self, index);
 }
 
@@ -229,7 +229,7 @@ static void open_for_topic(open_gaps *self, const gap_row *slot, const asked *to
         row.topic = topic->topic;
         row.symbol = symbol;
         row.to_ns = GAP_OPEN;
-        self->options.say(self->options.user, &row);
+        self->options.emit(self->options.user, &row);
         (void)open_gaps_add_row(self,
                                 &row); /* without memory it stays open until the next session */
     }
@@ -274,7 +274,7 @@ void open_gaps_lost(open_gaps *self, uint32_t shard, uint32_t conn, gap_reason r
                          .covered_by = "",
                          .cause = cause,
                          .detail = ""};
-    self->options.say(self->options.user, &row);
+    self->options.emit(self->options.user, &row);
     open_row *made = open_gaps_add_row(self, &row);
     if (made != NULL)
         open_gaps_wait(made, shard);
@@ -290,7 +290,7 @@ const gap_row *open_gaps_begun(const open_gaps *self, size_t *count)
 
 td_result open_gaps_open(const open_gaps_options *options, open_gaps **out, td_err *err)
 {
-    TD_ASSERT(options->say != NULL);
+    TD_ASSERT(options->emit != NULL);
     *out = NULL;
     open_gaps *self = td_alloc_zero(1, sizeof *self);
     if (self == NULL)

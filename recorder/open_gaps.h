@@ -1,18 +1,15 @@
-/* The gaps of one feed that are open: since when which topics may lack something, and what ends
- * that.
+/* The open gaps of one feed: since when which topics may lack something, and what ends that.
  *
- * What is lost is lost of topics; a slot is only the way on which they came. A gap of a whole slot
- * waits until each shard that now carries one of its topics has settled: it was told which of its
- * topics are granted. Topics that were recorded before and are not granted then get rows of their
- * own, which begin where the slot's gap did and end when they are granted. So what is granted is
- * not held up by what is not.
+ * Topics lose data; a slot is only the connection over which they came. A gap of a whole slot
+ * waits until each shard that now carries one of the slot's topics has settled, that is, until it
+ * is known which of its topics are granted. Topics that were recorded before and are not granted
+ * then get rows of their own, which begin where the slot's gap did and end when they are granted.
+ * So granted topics do not wait for the others.
  *
- * At the start of a session each slot that the archive has recorded gets a row, from its last frame
- * of data on, unless an earlier session left one open. Rows of topics that nobody asks for any more
- * end there: what is not subscribed is not promised.
+ * When a session starts, each slot in the archive gets a row that begins with its last data frame,
+ * unless an earlier session left one open. Rows of topics that are no longer subscribed end there.
  *
- * Rows are told through `say`, when they open and, with the same key, when they end. Network thread
- * only. */
+ * `emit` gets each row when it opens and, with the same key, when it ends. Network thread only. */
 #ifndef TD_RECORDER_OPEN_GAPS_H
 #define TD_RECORDER_OPEN_GAPS_H
 
@@ -33,7 +30,7 @@ typedef struct open_gaps_options {
     const feed_slots *past;     /* what was recorded before; for the call of open_gaps_open only */
     const gap_list *ledger;     /* likewise; of all feeds */
     uint64_t start_ns;          /* of the session, wall clock */
-    void (*say)(void *user, const gap_row *row);
+    void (*emit)(void *user, const gap_row *row);
     void *user;
 } open_gaps_options;
 
@@ -42,8 +39,8 @@ TD_MUST_USE td_result open_gaps_open(const open_gaps_options *options, open_gaps
                                      td_err *err);
 void open_gaps_close(open_gaps *self);
 
-/* Rows that the session's start opens or ends, which are not told through `say`: they have to be
- * durable before anything is connected. Valid until the next call of another function. */
+/* Rows that the session's start opens or ends. `emit` does not get them: they must be durable
+ * before anything connects. Valid until the next call of another function. */
 const gap_row *open_gaps_begun(const open_gaps *self, size_t *count);
 
 /* A shard has a new connection: none of its topics is granted on it. */

@@ -94,8 +94,9 @@ static td_result read_past(open_gaps *self, td_err *err)
     return rc;
 }
 
-/* A row of a slot of earlier sessions waits for all shards that carry its topics now. What came
- * over a slot and cannot be told apart stays with it, unless topics were dealt out anew. */
+/* A row of a slot of earlier sessions waits for all shards that carry its topics now. Unknown
+ * topics stay with the slot, unless topics moved between shards: then the row waits for all shards.
+ */
 static void find_shards(const open_gaps *self, open_row *row)
 {
     uint32_t shard_count = self->options.wanted->shard_count;
@@ -185,7 +186,7 @@ static uint64_t last_end(const open_gaps *self, const past_slot *slot)
     return end_ns;
 }
 
-/* 1 if an open gap says already that this slot is down. One that begins later than now does not:
+/* 1 if an open gap covers this slot already. One that begins later than now does not:
  * the clock was ahead when it began. */
 static int is_down(const open_gaps *self, const past_slot *slot)
 {

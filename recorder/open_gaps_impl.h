@@ -38,7 +38,7 @@ struct open_gaps {
     travel *travels;
     size_t travel_count;
     size_t slot_count;    /* of earlier sessions */
-    uint8_t *has_unknown; /* by slot: topics came over it that nobody can tell apart */
+    uint8_t *has_unknown; /* by slot: it had frames whose topic is unknown */
     uint8_t has_moved;    /* a topic is on another shard than it was */
     open_row *rows;
     size_t row_count, row_capacity;
@@ -66,7 +66,7 @@ int open_gaps_next_symbol(const char **at, char out[LIMIT_SYMBOL_BYTES]);
 
 /* ---- open_gaps_begin.c ---- */
 
-/* Take in what was recorded before and what the ledger says, and open what is missing. TD_E_NOMEM.
+/* Read what was recorded before and the ledger's open rows, and open missing rows. TD_E_NOMEM.
  */
 TD_MUST_USE td_result open_gaps_begin(open_gaps *self, td_err *err);
 

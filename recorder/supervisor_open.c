@@ -214,7 +214,7 @@ static td_result open_feed_gaps(supervisor *self, size_t index, const gap_list *
                                        .past = &past,
                                        .ledger = ledger,
                                        .start_ns = start_ns,
-                                       .say = on_gap,
+                                       .emit = on_gap,
                                        .user = &self->gap_users[index]};
     if (rc == TD_OK)
         rc = open_gaps_open(&options, &self->gaps[index], err);

@@ -251,7 +251,7 @@ static int send_close(wire_conn *conn)
     frame[1] = 0x80 | 2;
     conn->is_close_sent = 1;
     if (td_random_system(frame + 2, 4, NULL) != TD_OK)
-        return -1; /* cut, without a good-bye */
+        return -1; /* cut, without a close frame */
     frame[6] = (uint8_t)(conn->close_code >> 8) ^ frame[2];
     frame[7] = (uint8_t)conn->close_code ^ frame[3];
     return lws_write(conn->wsi, frame, 8, LWS_WRITE_RAW) < 0 ? -1 : 0;

@@ -140,7 +140,7 @@ static void on_open(wire_conn *conn, struct lws *wsi)
  */
 static void refuse_message(wire_conn *conn, assembly_state state)
 {
-    if (conn->is_closing) { /* the peer has had our good-bye, or gets it no more */
+    if (conn->is_closing) { /* our close frame is on its way, or sent */
         conn_fail(conn, WIRE_CAUSE_CLOSED_BY_US, "closed by us");
         conn->is_refused = 1;
         conn_cut(conn);
@@ -158,7 +158,7 @@ static void refuse_message(wire_conn *conn, assembly_state state)
 static void on_receive(wire_conn *conn, struct lws *wsi, td_bytes piece)
 {
     /* Closing, what comes until the peer closes too is still taken; but a message that was refused,
-     * or the peer's own good-bye, is the end. */
+     * or the peer's own close frame, is the end. */
     if (conn->end.cause != WIRE_CAUSE_NONE &&
         (conn->end.cause != WIRE_CAUSE_CLOSED_BY_US || conn->is_refused))
         return;

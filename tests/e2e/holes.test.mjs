@@ -185,13 +185,13 @@ describe("topics", { concurrency: 2 }, () => {
         let recorder = record(t, archive, exchange.args());
         await recordSome(recorder, 4);
         refuse(exchange);
-        // Together with the refused topic nobody is answered: only a second reconnect asks for it apart.
+        // One request for both topics gets no answer; the next connection asks for each one apart.
         exchange.drop();
         await recorder.says(answered);
         if (what === "unanswered") exchange.drop();
         const rows = await gapsOnce(t, recorder, archive, (all) => all.some((row) => isOpen(row, ETH)) && !all.some((row) => isOpen(row)));
         assert.deepEqual(rows.filter((row) => isOpen(row, ETH)).map((row) => row.reason), ["disconnect"], JSON.stringify(rows));
-        // Others are complete meanwhile, and say so.
+        // The other topic is complete meanwhile.
         const other = (await gapsOf(t, archive)).filter((row) => row.symbol === "BTCUSD");
         assert.deepEqual(other, []);
         if (again === "in a later session") {
@@ -205,7 +205,7 @@ describe("topics", { concurrency: 2 }, () => {
         await recordSome(recorder, 10);
         await stop(recorder);
         await check(t, exchange, archive);
-        // Whoever asks about one topic hears of its own row, and of no other's.
+        // A selection of one topic has its own row, and not the other's.
         for (const [topic, count] of [[ETH, 1], [BTC, 0]]) {
           const own = await jsonLines(t, ["gaps", "-a", archive, "--topic", topic, "--json"], { status: 1 });
           assert.equal(own.filter((row) => row.topic !== null).length, count, JSON.stringify(own));

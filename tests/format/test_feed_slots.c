@@ -1,4 +1,4 @@
-/* What the segments say of a feed's slots. Expected: the fixture's frames (segment_fixture.h: of
+/* A feed's slots, read from its segments. Expected: the fixture's frames (segment_fixture.h: of
  * every 10 frames 0 is an event, 1 a request, 2 a pong, the others data), and format/feed_slots.h.
  */
 #include <setjmp.h>

@@ -1,4 +1,4 @@
-/* Which rows a feed's open gaps tell, and when they end. Expected values: the rules stated in
+/* Which rows a feed's open gaps emit, and when they end. Expected values: the rules stated in
  * recorder/open_gaps.h, and docs/archive.md#gaps. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -97,7 +97,7 @@ static void put_row(scene *s, gap_reason reason, uint32_t shard, const char *top
     assert_int_equal(gap_list_add(&s->ledger, &row, NULL), TD_OK);
 }
 
-/* Begin; what that opens and ends is told, as if it were. */
+/* Begin, and emit what that opens and ends. */
 static void begin(scene *s)
 {
     const open_gaps_options options = {.feed = &s->feed,
@@ -105,7 +105,7 @@ static void begin(scene *s)
                                        .past = &s->past,
                                        .ledger = &s->ledger,
                                        .start_ns = NOW,
-                                       .say = tell,
+                                       .emit = tell,
                                        .user = s};
     assert_int_equal(open_gaps_open(&options, &s->gaps, NULL), TD_OK);
     size_t count = 0;
@@ -183,8 +183,8 @@ static void a_topic_that_stays_out(void **state)
     fini(&s);
 }
 
-/* Whoever was recorded last session has a row before anything is connected; a slot that an earlier
- * session left open keeps that one. */
+/* Each slot of the last session has a row before anything connects; a slot with an open row keeps
+ * it. */
 static void a_session_begins(void **state)
 {
     (void)state;
@@ -297,7 +297,7 @@ static void a_row_from_the_future(void **state)
     open_gaps_granted(s.gaps, 0, 1010);
     open_gaps_settle(s.gaps, 0, 1010);
     assert_told(&s, "restart 0  400-1010;"
-                    "crash 0  5000-5000 the next session's clock was behind this moment;");
+                    "crash 0  5000-5000 the next session's clock was earlier than this moment;");
     fini(&s);
 }
 
