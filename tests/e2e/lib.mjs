@@ -165,5 +165,6 @@ export function inboundFrames(name) {
 
 /** Every file below a folder, as paths relative to it. */
 export function filesBelow(dir) {
-  return fs.readdirSync(dir, { recursive: true }).filter((f) => fs.statSync(path.join(dir, f)).isFile());
+  const isFile = (f) => fs.statSync(path.join(dir, f), { throwIfNoEntry: false })?.isFile(); // gone by now: a journal of SQLite's
+  return fs.readdirSync(dir, { recursive: true }).filter(isFile);
 }

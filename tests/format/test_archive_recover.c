@@ -96,8 +96,7 @@ static void check_nothing_changed(archive_place *place)
     }
 }
 
-/* "recover alone opens a crash gap (to_ns null) in the journal", from the last durable message on.
- */
+/* "recover alone opens a crash gap (to_ns null) in the journal", from the last durable data on. */
 static void test_kill_is_one_crash_gap(void **state)
 {
     (void)state;
@@ -127,6 +126,23 @@ static void test_kill_is_one_crash_gap(void **state)
     recover(&place, NULL, &report); /* nothing is left to do */
     assert_int_equal(report.segments_recovered + report.gaps_opened + report.sessions_crashed, 0);
     check_nothing_changed(&place);
+    archive_place_fini(&place);
+}
+
+/* Behind the last data come an event, a request and a pong: they do not count. */
+static void test_crash_gap_begins_with_data(void **state)
+{
+    (void)state;
+    archive_place place;
+    recover_report report;
+    gap_list gaps;
+    archive_place_init_sim(&place);
+    record_and_kill(&place, "record", FIXTURE_FEED, 3, 2); /* frames 3 to 42 */
+    recover(&place, NULL, &report);
+    list_gaps(&place, &gaps);
+    assert_int_equal(gaps.count, 1);
+    assert_int_equal(gaps.rows[0].from_ns, FIXTURE_START_NS + 39 * FIXTURE_STEP_NS);
+    gap_list_fini(&gaps);
     archive_place_fini(&place);
 }
 
@@ -442,6 +458,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_kill_is_one_crash_gap),
+        cmocka_unit_test(test_crash_gap_begins_with_data),
         cmocka_unit_test(test_crash_behind_a_finished_segment),
         cmocka_unit_test(test_stillborn_segment),
         cmocka_unit_test(test_killed_while_putting_away),
