@@ -131,12 +131,19 @@ static int compare_segments(const void *a, const void *b)
     return order;
 }
 
-static int is_same_session(const archive_segment *a, const archive_segment *b)
+static int is_same_session(const segment_name *a, const segment_name *b)
 {
-    return strcmp(a->name.feed, b->name.feed) == 0 && strcmp(a->name.session, b->name.session) == 0;
+    return strcmp(a->feed, b->feed) == 0 && strcmp(a->session, b->session) == 0;
 }
 
-/* The session that segments[from, to) are of: its first and last segments with received frames. */
+/* 1 if the session goes on in the next segment: no segment has messages of two hours, so their
+ * names tell whether a whole hour lies between. */
+static int goes_on(const segment_name *a, const segment_name *b)
+{
+    return is_same_session(a, b) && b->first_s / 3600 <= a->first_s / 3600 + 1;
+}
+
+/* The part of a session that these segments are: its first and last ones with received frames. */
 static td_result read_session(archive *a, const archive_segment *const *segments, size_t count,
                               session_span *out, td_err *err)
 {
@@ -183,7 +190,7 @@ static td_result read_sessions(archive *a, const archive_segment **segments, siz
     size_t end = 0;
     for (size_t at = 0; at < count && rc == TD_OK; at = end) {
         session_span span;
-        for (end = at + 1; end < count && is_same_session(segments[at], segments[end]);)
+        for (end = at + 1; end < count && goes_on(&segments[end - 1]->name, &segments[end]->name);)
             end++;
         rc = read_session(a, &segments[at], end - at, &span, err);
         if (rc == TD_OK && span.first_ns != 0)
@@ -239,7 +246,8 @@ typedef struct stretch {
     stretch_kind kind;
     uint64_t from_ns;
     uint64_t to_ns;
-    uint64_t end_ns; /* a row that begins no later is about this stretch's own end */
+    uint64_t end_ns;     /* a row that begins no later is about this stretch's own end */
+    const char *session; /* STRETCH_RECORDED */
 } stretch;
 
 static int compare_stretches(const void *a, const void *b)
@@ -261,7 +269,7 @@ static void add_told(stretch_list *list, const gap_row *row)
 {
     uint64_t to_ns = row->to_ns == GAP_OPEN ? UINT64_MAX : row->to_ns;
     if (row->topic[0] == '\0' && row->symbol[0] == '\0' && to_ns > row->from_ns)
-        list->rows[list->count++] = (stretch){STRETCH_TOLD, row->from_ns, to_ns, to_ns};
+        list->rows[list->count++] = (stretch){STRETCH_TOLD, row->from_ns, to_ns, to_ns, ""};
 }
 
 static void gather(const session_spans *spans, size_t from, size_t to, const archive_past *past,
@@ -272,13 +280,13 @@ static void gather(const session_spans *spans, size_t from, size_t to, const arc
     for (size_t i = from; i < to; i++) {
         const session_span *span = &spans->rows[i];
         out->rows[out->count++] =
-            (stretch){STRETCH_RECORDED, span->first_ns, span->last_ns, span->end_ns};
+            (stretch){STRETCH_RECORDED, span->first_ns, span->last_ns, span->end_ns, span->session};
     }
     for (size_t i = 0; i < past->segment_count; i++) {
         const past_segment *segment = &past->segments[i];
         if (segment->stage == PAST_PRUNED && strcmp(segment->feed, feed) == 0)
-            out->rows[out->count++] =
-                (stretch){STRETCH_PRUNED, segment->first_ns, segment->last_ns, segment->last_ns};
+            out->rows[out->count++] = (stretch){STRETCH_PRUNED, segment->first_ns, segment->last_ns,
+                                                segment->last_ns, ""};
     }
     for (size_t i = 0; i < ledger->count; i++)
         if (strcmp(ledger->rows[i].feed, feed) == 0)
@@ -286,20 +294,22 @@ static void gather(const session_spans *spans, size_t from, size_t to, const arc
     qsort(out->rows, out->count, sizeof out->rows[0], compare_stretches);
 }
 
-static td_result add_gap(const char *feed, uint64_t from_ns, uint64_t to_ns, gap_list *found,
-                         td_err *err)
+static td_result add_gap(const char *feed, const stretch *before, const stretch *next,
+                         gap_list *found, td_err *err)
 {
+    int is_one = before->kind == STRETCH_RECORDED && next->kind == STRETCH_RECORDED &&
+                 strcmp(before->session, next->session) == 0;
     const gap_row row = {.reason = GAP_RESTART,
                          .feed = feed,
                          .topic = "",
                          .symbol = "",
-                         .from_ns = from_ns,
-                         .to_ns = to_ns,
+                         .from_ns = before->to_ns,
+                         .to_ns = next->from_ns,
                          .frames_lost = GAP_FRAMES_UNKNOWN,
                          .covered_by = "",
-                         .cause = "between two sessions",
+                         .cause = is_one ? "nothing for an hour" : "between two sessions",
                          .detail = ""};
-    TD_ASSERT(from_ns < to_ns);
+    TD_ASSERT(row.from_ns < row.to_ns);
     return gap_list_add(found, &row, err);
 }
 
@@ -307,15 +317,14 @@ static td_result add_gap(const char *feed, uint64_t from_ns, uint64_t to_ns, gap
 static td_result add_between(const char *feed, const stretch_list *list, uint64_t first_ns,
                              uint64_t last_ns, gap_list *found, td_err *err)
 {
-    stretch at = {STRETCH_RECORDED, first_ns, first_ns,
-                  first_ns}; /* the one that reaches furthest */
+    stretch at = {STRETCH_RECORDED, first_ns, first_ns, first_ns, ""}; /* reaches furthest */
     td_result rc = TD_OK;
     for (size_t i = 0; i < list->count && rc == TD_OK; i++) {
         const stretch *next = &list->rows[i];
         int is_own_end = next->kind == STRETCH_TOLD && next->from_ns <= at.end_ns;
         if (next->from_ns > at.to_ns && next->from_ns <= last_ns && at.kind != STRETCH_PRUNED &&
             !is_own_end)
-            rc = add_gap(feed, at.to_ns, next->from_ns, found, err);
+            rc = add_gap(feed, &at, next, found, err);
         if (next->to_ns > at.to_ns || (next->to_ns == at.to_ns && next->kind > at.kind))
             at = *next;
     }

@@ -12,7 +12,9 @@
 #include "format/archive.h"
 #include "format/gap.h"
 
-/* One session of a feed: receive times of its first and last received frame. */
+/* One session of a feed: receive times of its first and last received frame. Where a whole hour of
+ * UTC has no message of it, it is two: a connection that stands has pongs, so nobody knows what
+ * was lost there. */
 typedef struct session_span {
     char feed[LIMIT_NAME_BYTES];
     char session[SESSION_ID_BYTES];
@@ -33,7 +35,7 @@ typedef struct session_spans {
 TD_MUST_USE td_result session_spans_read(archive *archive, session_spans *out, td_err *err);
 void session_spans_fini(session_spans *spans);
 
-/* Add a row for each stretch between sessions of a feed that no row of the list covers. A row
+/* Add a row for each stretch between spans of a feed that no row of the list covers. A row
  * covers what it spans if it is about a whole connection; one that begins between a session's
  * last frame and its last message is that session's own account of its end, and covers from the
  * last frame on. What was pruned is no gap, and neither is the stretch behind it. Reads the

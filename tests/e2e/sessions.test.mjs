@@ -90,6 +90,23 @@ test("of sessions that overlap, only the holes of the union are rows", async (t)
   assert.deepEqual(times(await gaps(t, archive)), [[parts[3].to_ns, (NOON + 100_000) * 1e6]]);
 });
 
+test("a session that is silent for a whole hour does not answer for it", async (t) => {
+  const dir = temporary(t);
+  const joined = path.join(dir, "joined.jsonl");
+  const parts = [capture(dir, "a", NOON, 10), capture(dir, "b", NOON + 90 * 60_000, 10), capture(dir, "c", NOON + 422 * DAY_MS, 10)];
+  fs.writeFileSync(joined, parts.map(({ file }) => fs.readFileSync(file, "utf8")).join(""));
+  const archive = path.join(dir, "tape");
+  await importing(t, archive, { file: joined });
+  const [gap, ...more] = await gaps(t, archive);
+  assert.deepEqual(more, []);
+  assert.deepEqual([gap.reason, gap.cause, gap.from_ns, gap.to_ns], ["restart", "nothing for an hour", parts[1].to_ns, parts[2].from_ns]);
+  await everywhere(t, archive, [[gap.from_ns, gap.to_ns]]);
+  // Another session within the silence splits the row, as anywhere else.
+  const inside = capture(dir, "inside", NOON + DAY_MS, 10);
+  await importing(t, archive, inside);
+  assert.deepEqual(times(await gaps(t, archive)), [[parts[1].to_ns, inside.from_ns], [inside.to_ns, parts[2].from_ns]]);
+});
+
 test("what was pruned on purpose is no gap", async (t) => {
   const dir = temporary(t);
   const archive = path.join(dir, "tape");

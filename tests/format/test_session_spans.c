@@ -28,12 +28,14 @@ typedef struct between_case {
     stretch_row found[ROWS_MAX]; /* rows that are added */
     uint64_t end_ns;             /* last message of the first session, if behind its last frame */
     const char *topic;           /* of the told rows; NULL: the whole connection */
+    int is_one;                  /* 1: the spans are of one session */
 } between_case;
 
 /* Feed "a" has pruned segments of [100, 120] and [140, 160]. */
 static const between_case CASES[] = {
     {.what = "one session", .spans = {{10, 20}}},
     {.what = "two", .spans = {{10, 20}, {30, 40}}, .found = {{20, 30}}},
+    {.what = "one in two parts", .spans = {{10, 20}, {30, 40}}, .found = {{20, 30}}, .is_one = 1},
     {.what = "three", .spans = {{10, 20}, {30, 40}, {60, 70}}, .found = {{20, 30}, {40, 60}}},
     {.what = "two that touch", .spans = {{10, 20}, {20, 40}}},
     {.what = "one in another", .spans = {{10, 50}, {20, 30}, {60, 70}}, .found = {{50, 60}}},
@@ -121,6 +123,7 @@ static void check_case(archive *a, const between_case *c)
     for (size_t i = 0; i < SPANS_MAX && c->spans[i].to_ns != 0; i++)
         rows[spans.count++] =
             (session_span){.feed = "a",
+                           .session = {(char)('a' + (c->is_one ? 0 : (int)i))},
                            .first_ns = c->spans[i].from_ns,
                            .last_ns = c->spans[i].to_ns,
                            .end_ns = i == 0 && c->end_ns != 0 ? c->end_ns : c->spans[i].to_ns};
@@ -142,7 +145,7 @@ static void check_case(archive *a, const between_case *c)
                      (unsigned long long)row->to_ns);
         assert_string_equal(row->feed, "a");
         assert_string_equal(row->topic, "");
-        assert_string_equal(row->cause, "between two sessions");
+        assert_string_equal(row->cause, c->is_one ? "nothing for an hour" : "between two sessions");
         found++;
     }
     if (found < ROWS_MAX && c->found[found].to_ns != 0)
