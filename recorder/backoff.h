@@ -58,8 +58,8 @@ uint64_t backoff_next_ns(backoff *state, backoff_class why, uint64_t mono_ns);
 /* Times of the latest connects to one host, to keep its limit, and whose they were.
  *
  * Half of the limit is divided among the host's feeds, in equal parts, but no feed has more than
- * BACKOFF_RESERVE_SLOT for each of its connections: its reserve. What no reserve holds is taken by
- * whoever needs it first. So a feed that reconnects all the time cannot keep another one out, and a
+ * BACKOFF_RESERVE_SLOT for each of its connections: its reserve. The rest is first
+ * come, first served. So a feed that reconnects all the time cannot keep another one out, and a
  * feed of many connections can still use nearly all of the limit at its start. Zero-initialise. */
 enum { BACKOFF_RESERVE_SLOT = 16 };
 typedef struct connect_budget {

@@ -305,8 +305,8 @@ static void meet_channel(watch *self, watched *channel, const watch_record *reco
     else if (rc != TD_OK)
         td_log_say(self->options.log, TD_LOG_WARNING, "%s is not checked: %s",
                    channel->info.exchange_topic, err.text);
-    else if (channel->lane == NULL)
-        watched_join_lane(&self->channels, channel);
+    else if (channel->symbol == NULL)
+        watched_join_symbol(&self->channels, channel);
 }
 
 static void report(watch *self, const watched *channel, uint16_t feed_index, uint64_t to_ns)
@@ -360,7 +360,7 @@ static void forget_all(watch *self, uint64_t recv_ns)
         if (channel->track != NULL)
             track_skip(channel->track);
         if (channel->seat != NULL)
-            audit_skip(channel->lane->audit, channel->seat, recv_ns);
+            audit_skip(channel->symbol->audit, channel->seat, recv_ns);
     }
 }
 
@@ -419,7 +419,7 @@ static td_result settled_of(watch *self, const watch_record *record, uint64_t *s
 static void compare(watch *self, watched *channel, const watch_record *record,
                     const message *decoded)
 {
-    audit *of = channel->lane->audit;
+    audit *of = channel->symbol->audit;
     if (channel->seat == NULL && !channel->has_no_seat &&
         audit_sit(of, channel->topic.row, record->line, &channel->info, &channel->seat, NULL) !=
             TD_OK)
@@ -501,16 +501,16 @@ static watched *prepare(watch *self, const watch_record *record)
 /* What the frame made grow is within the budget, or given up. */
 static void charge(watch *self, watched *channel, const watch_record *record)
 {
-    watched_lane *lane = channel->lane;
+    watched_symbol *symbol = channel->symbol;
     if (!watched_charge_track(&self->channels, channel)) {
         note_unchecked(self, record->feed_index);
         if (channel->broken_from_ns != 0)
             atomic_fetch_sub_explicit(&self->broken, 1, memory_order_relaxed);
         channel->broken_from_ns = 0;
         if (channel->seat != NULL)
-            audit_skip(lane->audit, channel->seat, record->recv_ns);
+            audit_skip(symbol->audit, channel->seat, record->recv_ns);
     }
-    if (lane != NULL && lane->audit != NULL && !watched_charge_audit(&self->channels, lane))
+    if (symbol != NULL && symbol->audit != NULL && !watched_charge_audit(&self->channels, symbol))
         note_unchecked(self, record->feed_index);
 }
 
@@ -532,8 +532,8 @@ static void check(watch *self, const watch_record *record, td_bytes bytes)
         count(&self->undecoded, 1);
         track_skip(channel->track);
     }
-    if (channel->lane != NULL && channel->lane->audit != NULL &&
-        (channel->lane->useful >> channel->part & 1))
+    if (channel->symbol != NULL && channel->symbol->audit != NULL &&
+        (channel->symbol->useful >> channel->part & 1))
         compare(self, channel, record, is_decoded ? &decoded : NULL);
     channel->last_ns = record->recv_ns;
     charge(self, channel, record);

@@ -127,8 +127,8 @@ watched *watched_get(watched_table *table, uint16_t feed_index, const channel_in
 void watched_touch(watched_table *table, watched *channel)
 {
     channel->segment = table->feeds[channel->feed_index].segment;
-    if (channel->lane != NULL)
-        channel->lane->segment = channel->segment;
+    if (channel->symbol != NULL)
+        channel->symbol->segment = channel->segment;
 }
 
 /* ---- tracks ---- */
@@ -174,71 +174,71 @@ td_result watched_open_track(watched_table *table, watched *channel, td_err *err
 
 /* ---- audits ---- */
 
-static watched_lane *find_lane(watched_table *table, const watched *channel)
+static watched_symbol *find_symbol(watched_table *table, const watched *channel)
 {
     uint32_t bucket = bucket_of(channel->feed_index, channel->info.symbol);
-    for (watched_lane *lane = table->lanes[bucket]; lane != NULL; lane = lane->next) {
-        if (lane->feed_index == channel->feed_index &&
-            strcmp(lane->symbol, channel->info.symbol) == 0)
-            return lane;
+    for (watched_symbol *symbol = table->symbols[bucket]; symbol != NULL; symbol = symbol->next) {
+        if (symbol->feed_index == channel->feed_index &&
+            strcmp(symbol->name, channel->info.symbol) == 0)
+            return symbol;
     }
-    watched_lane *made = has_room(table, sizeof *made) ? td_alloc_zero(1, sizeof *made) : NULL;
+    watched_symbol *made = has_room(table, sizeof *made) ? td_alloc_zero(1, sizeof *made) : NULL;
     if (made == NULL)
         return NULL;
-    made->symbol = channel->info.symbol;
+    made->name = channel->info.symbol;
     made->feed_index = channel->feed_index;
     made->segment = channel->segment;
-    made->next = table->lanes[bucket];
-    table->lanes[bucket] = made;
+    made->next = table->symbols[bucket];
+    table->symbols[bucket] = made;
     table->used_bytes += sizeof *made;
     return made;
 }
 
-static void close_audit(watched_table *table, watched_lane *lane)
+static void close_audit(watched_table *table, watched_symbol *symbol)
 {
-    TD_ASSERT(table->used_bytes >= lane->audit_bytes);
-    table->used_bytes -= lane->audit_bytes;
-    lane->audit_bytes = 0;
-    audit_close(lane->audit);
-    lane->audit = NULL;
+    TD_ASSERT(table->used_bytes >= symbol->audit_bytes);
+    table->used_bytes -= symbol->audit_bytes;
+    symbol->audit_bytes = 0;
+    audit_close(symbol->audit);
+    symbol->audit = NULL;
 }
 
-int watched_charge_audit(watched_table *table, watched_lane *lane)
+int watched_charge_audit(watched_table *table, watched_symbol *symbol)
 {
-    TD_ASSERT(lane->audit != NULL);
-    size_t bytes = audit_bytes(lane->audit);
-    if (TD_LIKELY(bytes == lane->audit_bytes))
+    TD_ASSERT(symbol->audit != NULL);
+    size_t bytes = audit_bytes(symbol->audit);
+    if (TD_LIKELY(bytes == symbol->audit_bytes))
         return 1;
-    table->used_bytes += bytes - lane->audit_bytes;
-    lane->audit_bytes = bytes;
+    table->used_bytes += bytes - symbol->audit_bytes;
+    symbol->audit_bytes = bytes;
     if (table->used_bytes <= table->max_bytes)
         return 1;
-    close_audit(table, lane);
-    lane->is_unaudited = 1;
+    close_audit(table, symbol);
+    symbol->is_unaudited = 1;
     for (uint32_t i = 0; i < table->count; i++) {
-        if (table->all[i]->lane == lane)
+        if (table->all[i]->symbol == symbol)
             table->all[i]->seat = NULL;
     }
     return 0;
 }
 
-void watched_join_lane(watched_table *table, watched *channel)
+void watched_join_symbol(watched_table *table, watched *channel)
 {
     channel->part = audit_part_of(channel->topic.row);
     if (channel->part == AUDIT_NONE)
         return;
-    watched_lane *lane = channel->lane = find_lane(table, channel);
-    if (lane == NULL)
+    watched_symbol *symbol = channel->symbol = find_symbol(table, channel);
+    if (symbol == NULL)
         return;
-    lane->segment = channel->segment;
-    lane->parts[channel->part]++;
-    lane->useful = audit_useful_parts(lane->parts);
-    if (lane->useful == 0 || lane->audit != NULL || lane->is_unaudited)
+    symbol->segment = channel->segment;
+    symbol->parts[channel->part]++;
+    symbol->useful = audit_useful_parts(symbol->parts);
+    if (symbol->useful == 0 || symbol->audit != NULL || symbol->is_unaudited)
         return;
-    if (audit_open(&lane->audit, NULL) != TD_OK)
-        lane->audit = NULL;
+    if (audit_open(&symbol->audit, NULL) != TD_OK)
+        symbol->audit = NULL;
     else
-        (void)watched_charge_audit(table, lane); /* given up: then there is none */
+        (void)watched_charge_audit(table, symbol); /* given up: then there is none */
 }
 
 /* ---- forgetting ---- */
@@ -261,27 +261,27 @@ static void free_channel(watched_table *table, watched *channel)
 /* 1 if neither it nor, where topics are compared, any topic of its symbol had a frame. */
 static int is_unused(const watched_table *table, const watched *channel)
 {
-    uint32_t segment = channel->lane != NULL ? channel->lane->segment : channel->segment;
+    uint32_t segment = channel->symbol != NULL ? channel->symbol->segment : channel->segment;
     return segment != table->feeds[channel->feed_index].segment;
 }
 
-/* Lanes go before their channels: the symbol is a channel's. */
-static void forget_lanes(watched_table *table, uint16_t feed_index)
+/* Symbols go before their channels: the symbol is a channel's. */
+static void forget_symbols(watched_table *table, uint16_t feed_index)
 {
     for (uint32_t i = 0; i < WATCHED_BUCKETS; i++) {
-        watched_lane **link = &table->lanes[i];
+        watched_symbol **link = &table->symbols[i];
         while (*link != NULL) {
-            watched_lane *lane = *link;
-            if (lane->feed_index != feed_index ||
-                lane->segment == table->feeds[feed_index].segment) {
-                link = &lane->next;
+            watched_symbol *symbol = *link;
+            if (symbol->feed_index != feed_index ||
+                symbol->segment == table->feeds[feed_index].segment) {
+                link = &symbol->next;
                 continue;
             }
-            *link = lane->next;
-            if (lane->audit != NULL)
-                close_audit(table, lane);
-            table->used_bytes -= sizeof *lane;
-            td_free(lane);
+            *link = symbol->next;
+            if (symbol->audit != NULL)
+                close_audit(table, symbol);
+            table->used_bytes -= sizeof *symbol;
+            td_free(symbol);
         }
     }
 }
@@ -294,7 +294,7 @@ static uint32_t forget_unused(watched_table *table, uint16_t feed_index)
         channel->is_leaving = channel->feed_index == feed_index && is_unused(table, channel);
         broken += channel->is_leaving && channel->broken_from_ns != 0;
     }
-    forget_lanes(table, feed_index);
+    forget_symbols(table, feed_index);
     for (uint32_t i = 0; i < table->count;) {
         if (!table->all[i]->is_leaving) {
             i++;
@@ -333,11 +333,11 @@ uint32_t watched_begin_segment(watched_table *table, uint16_t feed_index)
 void watched_table_fini(watched_table *table)
 {
     for (uint32_t i = 0; i < WATCHED_BUCKETS; i++) {
-        while (table->lanes[i] != NULL) {
-            watched_lane *lane = table->lanes[i];
-            table->lanes[i] = lane->next;
-            audit_close(lane->audit);
-            td_free(lane);
+        while (table->symbols[i] != NULL) {
+            watched_symbol *symbol = table->symbols[i];
+            table->symbols[i] = symbol->next;
+            audit_close(symbol->audit);
+            td_free(symbol);
         }
     }
     for (uint32_t i = 0; i < table->count; i++) {

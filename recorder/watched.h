@@ -1,6 +1,6 @@
-/* What the live check (recorder/watch.h) remembers: channels by what they are, each with its
- * topic's track, and the audits that compare the topics of a symbol. Channel numbers are a
- * segment's; books go on over segments, so what is kept here does not depend on numbers.
+/* Memory of the live check (recorder/watch.h): channels by feed, slot and topic, each with its
+ * topic's track, and the audits that compare the topics of a symbol. A segment numbers its channels
+ * anew and books go on over segments, so this table does not depend on numbers.
  *
  * All of it together has one budget of bytes. What would go beyond it is given up: the channel is
  * unchecked until a later segment finds room again. Where a segment begins while more than half of
@@ -20,8 +20,8 @@
 #include "schema/topic.h"
 
 /* All topics of one symbol of a feed: what an audit compares. */
-typedef struct watched_lane {
-    const char *symbol; /* of the channel that was met first; it goes with the lane */
+typedef struct watched_symbol {
+    const char *name;   /* the first channel's, which is freed with this */
     audit *audit;       /* NULL while no part has a partner, or there was no memory for it */
     size_t audit_bytes; /* as charged */
     uint32_t parts[AUDIT_PARTS];
@@ -29,18 +29,18 @@ typedef struct watched_lane {
     uint32_t segment; /* of the last frame of any of its channels */
     uint16_t feed_index;
     uint8_t is_unaudited; /* its audit was given up */
-    struct watched_lane *next;
-} watched_lane;
+    struct watched_symbol *next;
+} watched_symbol;
 
 /* What is known of one topic of one slot; text and binary frames of it share this. */
 typedef struct watched {
     channel_info info; /* strings in text, no schema */
     char *text;
     topic_match topic;
-    track *track;       /* NULL: the topic has no row, or it is unchecked */
-    size_t track_bytes; /* as charged */
-    watched_lane *lane; /* NULL: takes no part in audits */
-    audit_seat *seat;   /* NULL: not yet, or all are taken */
+    track *track;           /* NULL: the topic has no row, or it is unchecked */
+    size_t track_bytes;     /* as charged */
+    watched_symbol *symbol; /* NULL: takes no part in audits */
+    audit_seat *seat;       /* NULL: not yet, or all are taken */
     audit_part part;
     uint16_t feed_index;
     uint8_t is_met; /* a frame came: topic and track are looked up */
@@ -65,7 +65,7 @@ typedef struct watched_table {
     watched **all; /* in no order */
     uint32_t count, capacity;
     watched *buckets[WATCHED_BUCKETS];
-    watched_lane *lanes[WATCHED_BUCKETS];
+    watched_symbol *symbols[WATCHED_BUCKETS];
     size_t used_bytes, max_bytes;
     struct {
         uint32_t segment;
@@ -90,12 +90,12 @@ TD_MUST_USE td_result watched_open_track(watched_table *table, watched *channel,
 
 /* Let the channel take part in audits of its symbol, by its topic's row; without memory, or beyond
  * the budget, it does not. */
-void watched_join_lane(watched_table *table, watched *channel);
+void watched_join_symbol(watched_table *table, watched *channel);
 
 /* Track or audit may have grown. 0: it went beyond the budget and is given up: the channel has no
  * track any more; its symbol has no audit any more. */
 int watched_charge_track(watched_table *table, watched *channel);
-int watched_charge_audit(watched_table *table, watched_lane *lane);
+int watched_charge_audit(watched_table *table, watched_symbol *symbol);
 
 /* A segment of the feed begins: see above. Returns how many of the channels that were forgotten had
  * a broken book. No pointer to a channel of the feed is valid any more. */

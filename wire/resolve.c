@@ -330,7 +330,7 @@ td_result resolver_start(resolver *r, const char *name,
     return TD_OK;
 }
 
-/* A name that nobody waits for any more is not asked for. */
+/* Drop a name without callers unless it is being looked up already. */
 static void forget(resolver *r, lookup *l)
 {
     pthread_mutex_lock(&r->lock);

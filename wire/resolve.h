@@ -3,7 +3,7 @@
  *
  * A look-up cannot be called back, and one that nothing answers takes as long as the system lets
  * it. So that it does not keep other names waiting:
- *   - a name is asked for once at a time: whoever wants it meanwhile waits for the same answer;
+ *   - a name is looked up once at a time: further callers wait for the same answer;
  *   - a look-up that runs for more than RESOLVE_SLOW_NS does not count as one of the
  *     LIMIT_RESOLVE_THREADS any more, up to LIMIT_RESOLVE_THREADS_MAX in all;
  *   - names whose last look-up was so slow get half of the threads at most.

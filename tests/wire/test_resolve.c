@@ -138,7 +138,7 @@ static void test_names_are_answered(void **state)
     close_scene(&s);
 }
 
-/* Whoever wants a name that is being looked up waits for that. */
+/* Callers that want a name that is being looked up wait for that answer. */
 static void test_one_lookup_a_name(void **state)
 {
     (void)state;
