@@ -94,7 +94,7 @@ static const char *const STATEMENTS[STATEMENT_COUNT] = {
     [STATEMENT_LOAD_SEGMENT] = "SELECT id, " SEGMENT_COLUMNS " FROM segments WHERE path = ?1",
     [STATEMENT_LOAD_CHANNELS] =
         "SELECT mcap_id, messages, first_ns, last_ns, " CHANNEL_COLUMNS " FROM segment_channels "
-        "JOIN channels ON channels.id = channel_id WHERE segment_id = ?1 ORDER BY mcap_id",
+        "LEFT JOIN channels ON channels.id = channel_id WHERE segment_id = ?1 ORDER BY mcap_id",
     [STATEMENT_LOAD_CHUNKS] = "SELECT " CHUNK_COLUMNS " FROM chunks WHERE segment_id = ?1 "
                               "ORDER BY number",
     [STATEMENT_EACH_SEGMENT] = "SELECT id, " SEGMENT_COLUMNS " FROM segments ORDER BY path",

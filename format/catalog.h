@@ -107,9 +107,14 @@ TD_MUST_USE td_result catalog_put_note(catalog *catalog, const note_row *row, td
 TD_MUST_USE td_result catalog_set_place(catalog *catalog, chain_place in_journal, td_err *err);
 TD_MUST_USE td_result catalog_set_behind(catalog *catalog, int is_behind, td_err *err);
 
-/* Remove channels that no segment has, and sessions and gaps if what says so (before they are read
- * anew from the journal and the segments). */
-typedef enum catalog_forget { FORGET_ORPHANS, FORGET_LEDGER, FORGET_ALL } catalog_forget;
+/* Remove rows, before they are read anew from the journal and the segments. */
+typedef enum catalog_forget {
+    FORGET_ORPHANS, /* channels that no segment has */
+    FORGET_STRAYS,  /* whatever belongs to a segment that has no row: reads all of it */
+    FORGET_JOURNAL, /* what the journal tells, and how far it was read */
+    FORGET_LEDGER,  /* sessions, notes and gaps */
+    FORGET_ALL,
+} catalog_forget;
 TD_MUST_USE td_result catalog_forget_rows(catalog *catalog, catalog_forget what, td_err *err);
 
 /* ---- reading ---- */

@@ -49,8 +49,9 @@ td_result catalog_get_state(catalog *c, chain_place *in_journal, int *is_behind,
 
 /* ---- loading a segment ---- */
 
-/* Columns of a channel begin at column first. The strings are valid until the next row. */
-static void read_channel(const catalog_query *query, int first, channel_info *out)
+/* Columns of a channel begin at column first. The strings are valid until the next row. 0 if a
+ * value is none that was ever written. */
+static int read_channel(const catalog_query *query, int first, channel_info *out)
 {
     *out = (channel_info){
         .feed = catalog_column_text(query, first),
@@ -65,9 +66,11 @@ static void read_channel(const catalog_query *query, int first, channel_info *ou
         .message_encoding = catalog_column_text(query, first + 9),
         .schema_name = catalog_column_text(query, first + 10),
     };
-    /* A direction that is none reads as in, the commonest; verify compares with the segment. */
-    if (!channel_dir_parse(td_bytes_str(catalog_column_text(query, first + 4)), &out->dir))
-        out->dir = CHANNEL_IN;
+    uint64_t opcode = catalog_column_u64(query, first + 8);
+    return channel_dir_parse(td_bytes_str(catalog_column_text(query, first + 4)), &out->dir) &&
+           (opcode == OPCODE_TEXT || opcode == OPCODE_BINARY) &&
+           catalog_column_u64(query, first + 2) <= UINT32_MAX &&
+           catalog_column_u64(query, first + 3) <= UINT32_MAX;
 }
 
 static td_result too_many(const char *what, const char *path, td_err *err)
@@ -76,9 +79,11 @@ static td_result too_many(const char *what, const char *path, td_err *err)
                       path, what);
 }
 
-static void copy_text(char *out, size_t out_bytes, const char *text)
+/* 0 if it had to be cut: then it is none that was written. */
+static int copy_text(char *out, size_t out_bytes, const char *text)
 {
-    (void)snprintf(out, out_bytes, "%s", text);
+    int length = snprintf(out, out_bytes, "%s", text);
+    return length >= 0 && (size_t)length < out_bytes;
 }
 
 /* A segment's row besides what segment_index has of it. */
@@ -86,6 +91,7 @@ typedef struct segment_row {
     int64_t id;
     uint64_t chunk_count;
     segment_checksums sums;
+    uint8_t is_exact; /* 1: each value is as it stands there */
 } segment_row;
 
 /* The present row of a statement that begins with the id and SEGMENT_COLUMNS. */
@@ -96,15 +102,17 @@ static td_result read_segment_row(const catalog_query *query, segment_row *row, 
     row->id = catalog_column_i64(query, 0);
     out->path = td_strdup(catalog_column_text(query, 1));
     out->is_open = catalog_column_u64(query, 2) != 0;
-    copy_text(out->session, sizeof out->session, catalog_column_text(query, 3));
+    row->is_exact =
+        copy_text(out->session, sizeof out->session, catalog_column_text(query, 3)) &&
+        copy_text(out->feed, sizeof out->feed, catalog_column_text(query, 5)) &&
+        copy_text(out->family, sizeof out->family, catalog_column_text(query, 6)) &&
+        copy_text(out->verb, sizeof out->verb, catalog_column_text(query, 7)) &&
+        copy_text(out->version, sizeof out->version, catalog_column_text(query, 8)) &&
+        copy_text(out->chain_hex, sizeof out->chain_hex, catalog_column_text(query, 11)) &&
+        catalog_column_u64(query, 9) <= UINT32_MAX;
     out->session_start_ns = catalog_column_u64(query, 4);
-    copy_text(out->feed, sizeof out->feed, catalog_column_text(query, 5));
-    copy_text(out->family, sizeof out->family, catalog_column_text(query, 6));
-    copy_text(out->verb, sizeof out->verb, catalog_column_text(query, 7));
-    copy_text(out->version, sizeof out->version, catalog_column_text(query, 8));
     out->number = (uint32_t)catalog_column_u64(query, 9);
     out->previous_segment = td_strdup(catalog_column_text(query, 10));
-    copy_text(out->chain_hex, sizeof out->chain_hex, catalog_column_text(query, 11));
     out->file_bytes = catalog_column_u64(query, 12);
     out->message_count = catalog_column_u64(query, 13);
     row->chunk_count = catalog_column_u64(query, 14);
@@ -124,7 +132,7 @@ static td_result read_segment_row(const catalog_query *query, segment_row *row, 
 /* 1 if the row of a finished segment is as it was written. An open one has no checksum yet. */
 static int is_intact(const segment_row *row, const segment_index *index)
 {
-    return !index->is_open &&
+    return !index->is_open && row->is_exact &&
            row->sums.row == checksum_segment(index->path, index, row->chunk_count);
 }
 
@@ -208,8 +216,8 @@ static td_result load_channels(catalog *c, const segment_row *segment, segment_i
             .first_ns = catalog_column_u64(&query, 2),
             .last_ns = catalog_column_u64(&query, 3),
         };
-        read_channel(&query, 4, &row.info);
-        sum += checksum_channel(&row);
+        int is_valid = read_channel(&query, 4, &row.info);
+        sum += is_valid ? checksum_channel(&row) : 1;
         if (catalog_column_u64(&query, 0) >= MCAP_CHANNELS_MAX)
             rc = too_many("channels", out->path, err);
         else if (out->channel_count > 0 && out->channels[out->channel_count - 1].id >= row.id)

@@ -462,6 +462,12 @@ td_result catalog_forget_rows(catalog *c, catalog_forget what, td_err *err)
     static const char *const SQL[] = {
         [FORGET_ORPHANS] = "DELETE FROM channels WHERE id NOT IN "
                            "(SELECT channel_id FROM segment_channels)",
+        [FORGET_STRAYS] =
+            "DELETE FROM chunks WHERE segment_id NOT IN (SELECT id FROM segments); "
+            "DELETE FROM segment_channels WHERE segment_id NOT IN (SELECT id FROM segments); "
+            "DELETE FROM gaps WHERE told_by <> '' AND told_by NOT IN (SELECT path FROM segments)",
+        [FORGET_JOURNAL] = "DELETE FROM sessions; DELETE FROM notes; DELETE FROM meta; "
+                           "DELETE FROM gaps WHERE told_by = ''",
         [FORGET_LEDGER] = "DELETE FROM sessions; DELETE FROM gaps; DELETE FROM notes",
         [FORGET_ALL] = "DELETE FROM sessions; DELETE FROM gaps; DELETE FROM notes; "
                        "DELETE FROM chunks; DELETE FROM segment_channels; DELETE FROM channels; "

@@ -149,13 +149,56 @@ static td_result end_transaction(catalog *c, td_result rc, td_err *err)
     return rc;
 }
 
+/* A maintainer that has the archive for itself has time to look at every row: the catalog may be a
+ * copy of one that was in use, or another program's work. */
+static int is_thorough(const rebuild *r)
+{
+    return archive_get_mode(r->archive) == ARCHIVE_MAINTAIN && r->live[0] == '\0';
+}
+
+/* 1 if all rows of a segment are those that were written. */
+static int rows_hold(const rebuild *r, const archive_segment *segment)
+{
+    const catalog_chunk_filter all = {.part = CATALOG_CHANNELS_AND_CHUNKS, .to_ns = UINT64_MAX};
+    segment_index index;
+    gap_list gaps;
+    if (catalog_load_segment(r->catalog, segment->path, &all, &index, NULL) != TD_OK)
+        return 0;
+    segment_index_fini(&index);
+    if (catalog_load_gaps(r->catalog, segment->path, &gaps, NULL) != TD_OK)
+        return 0;
+    gap_list_fini(&gaps);
+    return 1;
+}
+
+static int is_kept(const rebuild *r, const archive_segment *segment)
+{
+    /* The sums of an open one are not made yet. */
+    int holds = !is_thorough(r) || (!segment->name.is_open && rows_hold(r, segment));
+    return r->scope == REINDEX_CHANGED && holds && segment_matches(r->archive, &r->known, segment);
+}
+
+/* TD_E_CORRUPT: it has to be made anew. */
+static td_result check_database(const rebuild *r, td_err *err)
+{
+    char what[CATALOG_FLAW_BYTES];
+    if (!is_thorough(r))
+        return TD_OK;
+    td_result rc = catalog_find_flaw(r->catalog, what, err);
+    if (rc == TD_OK && what[0] != '\0')
+        rc = td_err_set(err, TD_E_CORRUPT, "%s", what);
+    return rc;
+}
+
 /* Marked behind until the end, so that a rebuild that was killed is seen. */
 static td_result begin_rebuild(rebuild *r, td_err *err)
 {
     td_result rc = catalog_begin(r->catalog, err);
     if (rc != TD_OK)
         return rc;
-    if (r->scope == REINDEX_ALL) {
+    if (is_thorough(r))
+        rc = catalog_forget_rows(r->catalog, FORGET_JOURNAL, err);
+    if (rc == TD_OK && r->scope == REINDEX_ALL) {
         rc = catalog_forget_rows(r->catalog, FORGET_LEDGER, err);
         if (rc == TD_OK)
             rc = catalog_set_place(r->catalog, (chain_place){0}, err);
@@ -173,6 +216,8 @@ static td_result end_rebuild(rebuild *r, td_err *err)
     rc = ledger_catch_up(r->archive, r->catalog, err);
     if (rc == TD_OK)
         rc = catalog_add_segment_sessions(r->catalog, err);
+    if (rc == TD_OK && is_thorough(r))
+        rc = catalog_forget_rows(r->catalog, FORGET_STRAYS, err);
     if (rc == TD_OK)
         rc = catalog_forget_rows(r->catalog, FORGET_ORPHANS, err);
     if (rc == TD_OK)
@@ -287,7 +332,7 @@ static td_result read_segments(rebuild *r, td_err *err)
         const archive_segment *segment = &r->listing.segments[i];
         if (r->options->should_stop != NULL && r->options->should_stop(r->options->user))
             return td_err_set(err, TD_E_BUSY, "stopped");
-        if (r->scope == REINDEX_CHANGED && segment_matches(r->archive, &r->known, segment))
+        if (is_kept(r, segment))
             r->report->segments_kept++;
         else
             rc = read_segment(r, segment, err);
@@ -328,6 +373,8 @@ td_result archive_reindex_into(archive *a, catalog *c, const reindex_options *op
         rc = known_segments_load(c, &r.known, err);
     if (rc == TD_OK)
         rc = choose_scope(&r, err);
+    if (rc == TD_OK)
+        rc = check_database(&r, err);
     if (rc == TD_OK)
         rc = begin_rebuild(&r, err);
     if (rc == TD_OK)
