@@ -82,6 +82,14 @@ static void until_inside(scene *s, int count)
     pthread_mutex_unlock(&s->lock);
 }
 
+static int inside_now(scene *s)
+{
+    pthread_mutex_lock(&s->lock);
+    int inside = s->inside;
+    pthread_mutex_unlock(&s->lock);
+    return inside;
+}
+
 static void close_scene(scene *s)
 {
     release(s);
@@ -199,7 +207,7 @@ static void test_threads_are_bounded(void **state)
         int expected = i * (int)LIMIT_RESOLVE_THREADS;
         if (expected > (int)LIMIT_RESOLVE_THREADS_MAX)
             expected = LIMIT_RESOLVE_THREADS_MAX;
-        while (s.inside < expected) { /* the turns of a loop */
+        while (inside_now(&s) < expected) { /* the turns of a loop */
             resolver_deliver(s.names);
             sched_yield();
         }
