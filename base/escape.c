@@ -178,8 +178,11 @@ static conversion parse_conversion(const char **format, value_list *list)
         c.precision = parse_number(&at);
     }
     if (*at == 'l' || *at == 'z' || *at == 'j') {
-        c.length = *at == 'l' && at[1] == 'l' ? 'q' : *at;
-        at += c.length == 'q' ? 2 : 1;
+        c.length = *at++;
+    }
+    if (c.length == 'l' && *at == 'l') {
+        c.length = 'q';
+        at++;
     }
     c.kind = *at;
     *format = at + 1;
@@ -188,13 +191,13 @@ static conversion parse_conversion(const char **format, value_list *list)
 
 static intmax_t next_signed(char length, value_list *list)
 {
+    if (length == 'z')
+        return va_arg(list->values, ssize_t);
     switch (length) {
     case 'l':
         return va_arg(list->values, long);
     case 'q':
         return va_arg(list->values, long long);
-    case 'z':
-        return va_arg(list->values, ssize_t);
     case 'j':
         return va_arg(list->values, intmax_t);
     default:
@@ -204,13 +207,13 @@ static intmax_t next_signed(char length, value_list *list)
 
 static uintmax_t next_unsigned(char length, value_list *list)
 {
+    if (length == 'z')
+        return va_arg(list->values, size_t);
     switch (length) {
     case 'l':
         return va_arg(list->values, unsigned long);
     case 'q':
         return va_arg(list->values, unsigned long long);
-    case 'z':
-        return va_arg(list->values, size_t);
     case 'j':
         return va_arg(list->values, uintmax_t);
     default:
@@ -227,7 +230,7 @@ static td_result put_conversion(td_buf *out, const char **format, value_list *li
     case 's':
         return put_text(out, &c, va_arg(list->values, const char *), err);
     case 'c': {
-        char character = (char)va_arg(list->values, int);
+        unsigned char character = (unsigned char)va_arg(list->values, int);
         return td_escape_append(out, td_bytes_of(&character, 1), err);
     }
     case 'd':
