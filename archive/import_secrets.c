@@ -96,7 +96,10 @@ td_result import_secrets_learn(import_secrets *secrets, const import_record *rec
  */
 static int may_be_compressed(td_bytes frame)
 {
-    return frame.size > 0 && memchr(" \t\r\n{[", frame.data[0], 6) == NULL;
+    if (frame.size == 0)
+        return 0;
+    uint8_t first = frame.data[0];
+    return first != '{' && first != '[' && first != ' ' && (first < '\t' || first > '\r');
 }
 
 td_result import_secrets_hide(import_secrets *secrets, td_bytes frame, td_bytes *out,

@@ -252,9 +252,11 @@ static td_result open_for_slot(open_gaps *self, const past_slot *slot, td_err *e
 
 static td_result open_for_slots(open_gaps *self, td_err *err)
 {
+    const past_slot *slots = self->options.past->slots;
+    TD_ASSERT(self->slot_count == 0 || slots != NULL);
     td_result rc = TD_OK;
     for (size_t i = 0; i < self->slot_count && rc == TD_OK; i++) {
-        const past_slot *slot = &self->options.past->slots[i];
+        const past_slot *slot = &slots[i];
         if (!is_down(self, slot) && !is_given_up(self, slot))
             rc = open_for_slot(self, slot, err);
     }

@@ -507,8 +507,10 @@ static void charge(watch *self, watched *channel, const watch_record *record)
         if (channel->broken_from_ns != 0)
             atomic_fetch_sub_explicit(&self->broken, 1, memory_order_relaxed);
         channel->broken_from_ns = 0;
-        if (channel->seat != NULL)
+        if (channel->seat != NULL) {
+            TD_ASSERT(symbol != NULL);
             audit_skip(symbol->audit, channel->seat, record->recv_ns);
+        }
     }
     if (symbol != NULL && symbol->audit != NULL && !watched_charge_audit(&self->channels, symbol))
         note_unchecked(self, record->feed_index);

@@ -169,6 +169,11 @@ static int is_number(td_bytes text)
     return whole > 0 && at == text.size;
 }
 
+static int is_formula_sign(uint8_t c)
+{
+    return c == '=' || c == '+' || c == '-' || c == '@';
+}
+
 const char *export_cell_refusal(td_bytes text)
 {
     for (size_t at = 0, size; at < text.size; at += size) {
@@ -180,7 +185,7 @@ const char *export_cell_refusal(td_bytes text)
         if (text.data[at] == ',' || text.data[at] == '"')
             return "it has a comma or a quotation mark, and cells have no quotes";
     }
-    if (text.size > 0 && memchr("=+-@", text.data[0], 4) != NULL && !is_number(text))
+    if (text.size > 0 && is_formula_sign(text.data[0]) && !is_number(text))
         return "it begins with =, +, - or @, which spreadsheets take for a formula";
     return NULL;
 }

@@ -224,8 +224,11 @@ static td_result take_request(subscribed *s, slot_topics *slot, const tape_frame
 static size_t find_request(const slot_topics *slot, const dialect_answer *answer)
 {
     const td_bytes *named = answer->granted_count > 0 ? answer->granted : answer->failed;
-    const asked_topic *topic =
-        answer->granted_count + answer->failed_count > 0 ? find_topic(slot, named[0]) : NULL;
+    const asked_topic *topic = NULL;
+    if (answer->granted_count + answer->failed_count > 0) {
+        TD_ASSERT(named != NULL);
+        topic = find_topic(slot, named[0]);
+    }
     for (size_t i = 0; i < slot->request_count; i++) {
         const open_request *request = &slot->requests[i];
         if (answer->id.size > 0 ? td_bytes_is(answer->id, request->id)
@@ -238,6 +241,8 @@ static size_t find_request(const slot_topics *slot, const dialect_answer *answer
 /* An answer may name some of the request's topics only: then more are to come. */
 static void settle(slot_topics *slot, size_t at, const dialect_answer *answer)
 {
+    TD_ASSERT(at < slot->request_count);
+    TD_ASSERT(slot->requests != NULL);
     uint32_t number = slot->requests[at].number;
     int names_any = answer->granted_count + answer->failed_count > 0;
     size_t left = 0;

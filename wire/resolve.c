@@ -324,6 +324,7 @@ td_result resolver_start(resolver *r, const char *name,
         td_free(job);
         return rc;
     }
+    TD_ASSERT(l != NULL);
     *job = (resolve_job){.owner = r, .of = l, .next = l->jobs, .done = done, .user = user};
     l->jobs = job;
     *out = job;

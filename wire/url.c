@@ -42,7 +42,8 @@ static td_bytes user_info(td_bytes url)
     const uint8_t *from = url.data + begin;
     size_t left = url.size - begin;
     size_t authority = 0;
-    while (authority < left && memchr("/?#", from[authority], 3) == NULL)
+    while (authority < left && from[authority] != '/' && from[authority] != '?' &&
+           from[authority] != '#')
         authority++;
     const uint8_t *at = memrchr(from, '@', authority);
     const uint8_t *colon = memchr(from, ':', authority);
