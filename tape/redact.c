@@ -94,7 +94,7 @@ static uint32_t encode_inner(const char *value, size_t size, size_t skipped, uin
     for (size_t i = from; i < to; i++) {
         unsigned digit = 0;
         for (size_t bit = i * 6; bit < i * 6 + 6; bit++) {
-            uint8_t byte = (uint8_t)value[bit / 8 - skipped];
+            unsigned byte = (uint8_t)value[bit / 8 - skipped];
             digit = digit << 1 | (byte >> (7 - bit % 8) & 1U);
         }
         out[i - from] = (uint8_t)DIGITS[digit];
