@@ -149,9 +149,9 @@ static void test_refused(void **state)
 static void test_gaps(void **state)
 {
     (void)state;
-    static const char *const TRADE[] = {"trade"}, *const FULL[] = {"trade.BTCUSD"},
-                             *const OTHER[] = {"trade.EOSUSD"}, *const BOOK[] = {"orderBook*"},
-                             *const SYMBOL[] = {"BTC*"}, *const FEED[] = {"g"};
+    static const char *const FULL[] = {"trade.BTCUSD"}, *const OTHER[] = {"trade.EOSUSD"},
+                             *const BOOK[] = {"orderBook*"}, *const SYMBOL[] = {"BTC*"},
+                             *const FEED[] = {"g"};
     static const struct {
         selection wanted;
         int has[3]; /* of a whole connection, of the topic, of its BTCUSD */
