@@ -11,6 +11,7 @@
 #include "recorder/room.h"
 #include "recorder/subscription.h"
 #include "wire/dialect.h"
+#include "wire/url.h"
 
 void config_init(recorder_config *config)
 {
@@ -137,9 +138,12 @@ static td_result resolve_url(feed_config *feed, td_err *err)
     if (feed->url == NULL)
         return td_err_set(err, TD_E_INVALID, "family '%s' has no %s address: give a URL",
                           feed->family->name, CONFIG_NET_NAMES[feed->net]);
-    if (strncmp(feed->url, "wss://", 6) != 0 && strncmp(feed->url, "ws://", 5) != 0)
+    if (strncmp(feed->url, "wss://", 6) != 0 && strncmp(feed->url, "ws://", 5) != 0) {
+        char shown[LIMIT_URL_BYTES];
+        (void)wire_url_shown(feed->url, shown, sizeof shown);
         return td_err_set(err, TD_E_INVALID, "the URL '%.*s' begins with neither wss:// nor ws://",
-                          (int)strcspn(feed->url, "?"), feed->url);
+                          (int)strcspn(shown, "?"), shown);
+    }
     if (strlen(feed->url) >= LIMIT_URL_BYTES)
         return td_err_set(err, TD_E_INVALID, "a URL of %zu characters: at most %u are allowed",
                           strlen(feed->url), LIMIT_URL_BYTES - 1);

@@ -24,12 +24,26 @@ static int is_name_char(char c)
     return isalnum((unsigned char)c) || c == '-' || c == '.' || c == '_';
 }
 
-static int is_port_or_empty(td_bytes text)
+static int is_port(td_bytes text)
 {
     for (size_t i = 0; i < text.size; i++)
         if (!isdigit(text.data[i]))
             return 0;
-    return 1;
+    return text.size > 0;
+}
+
+/* Where the authority begins: behind a scheme in front of it, however many slashes it has. What
+ * comes later and looks like a scheme is part of a path, a query or a password. */
+static size_t authority_begin(td_bytes url)
+{
+    size_t at = 0;
+    while (at < url.size && (isalnum(url.data[at]) || memchr("+-.", url.data[at], 3) != NULL))
+        at++;
+    if (url.size - at < 2 || url.data[at] != ':' || url.data[at + 1] != '/')
+        return 0;
+    for (at++; at < url.size && url.data[at] == '/';)
+        at++;
+    return at;
 }
 
 /* "user:password" in front of a URL's '@', or nothing. Also of one that is written wrongly: where a
@@ -37,8 +51,7 @@ static int is_port_or_empty(td_bytes text)
  */
 static td_bytes user_info(td_bytes url)
 {
-    const uint8_t *scheme = memmem(url.data, url.size, "://", 3);
-    size_t begin = scheme == NULL ? 0 : (size_t)(scheme - url.data) + 3;
+    size_t begin = authority_begin(url);
     const uint8_t *from = url.data + begin;
     size_t left = url.size - begin;
     size_t authority = 0;
@@ -48,7 +61,7 @@ static td_bytes user_info(td_bytes url)
     const uint8_t *at = memrchr(from, '@', authority);
     const uint8_t *colon = memchr(from, ':', authority);
     if (at == NULL && colon != NULL && from[0] != '[' &&
-        !is_port_or_empty(td_bytes_of(colon + 1, (size_t)(from + authority - colon - 1))))
+        !is_port(td_bytes_of(colon + 1, (size_t)(from + authority - colon - 1))))
         at = memrchr(from, '@', left);
     return at == NULL ? td_bytes_of(NULL, 0) : td_bytes_of(from, (size_t)(at - from));
 }

@@ -133,7 +133,8 @@ describe("secrets", { concurrency: 2 }, () => {
   test("a password in a URL or a proxy is never shown", async (t) => {
     const dir = temporary(t);
     const word = "hunter2hunter2";
-    const urls = [`wss://user:${word}@127.0.0.1:1/realtime`, `wss://user:x/${word}@127.0.0.1:1/realtime`, `wss://127.0.0.1:99999/?token=${word}`];
+    const urls = [`wss://user:${word}@127.0.0.1:1/realtime`, `wss://user:x/${word}@127.0.0.1:1/realtime`, `wss://127.0.0.1:99999/?token=${word}`,
+      `wss:/user:${word}@127.0.0.1:1/realtime`, `wss:///user:${word}@127.0.0.1:1/realtime`, `wss://user:${word}@127.0.0.1:1/?x=a://b`];
     for (const [n, url] of urls.entries()) {
       const config = path.join(dir, `feeds-${n}.yaml`);
       fs.writeFileSync(config, `feeds:\n  - family: inverse\n    url: ${url}\n    topics: [trade.BTCUSD]\n`);

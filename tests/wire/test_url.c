@@ -334,7 +334,8 @@ static void test_errors_hide_secrets(void **state)
     static const char *const URLS[] = {
         "wss://user:hunter2@h/",      "wss://user:hun/hunter2@h/", "wss://h:99999/?api_key=hunter2",
         "wss://h!?signature=hunter2", "xss://u:hunter2@h/",        "wss://:hunter2@/",
-        "wss://u:p?hunter2@h:x/"};
+        "wss://u:p?hunter2@h:x/",     "wss:/u:hunter2@h/",         "wss:///u:hunter2@h/",
+        "wss://u:/hunter2@h/",        "wss://u:hunter2@h/?x=a://b"};
     static const char *const PROXIES[] = {
         "http://u:hunter2@h:x", "socks5://u:hunter2@h", "http://u:hunter2/@h:x",
         "http://u:hunter2hunter2hunter2hunter2hunter2hunter2hunter2hunter2hunter2hunter2hunter2"
