@@ -548,6 +548,8 @@ static td_result finish_books(work *w, const past_segment *row, td_err *err)
     td_log_say(archive_log(w->archive), TD_LOG_WARNING,
                "missing: %s: the journal knows that it was begun, the disk lacks it", row->path);
     w->report->segments_missing++;
+    if (row->announced_chunks > 0) /* else nobody says that anything was in it */
+        w->report->is_lossy = 1;
     return TD_OK;
 }
 

@@ -3,6 +3,7 @@
 // announced as durable, against the simulated exchange's truth file; docs/archive.md ("Under a running recorder") for
 // what ends with which status.
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { describe, test } from "node:test";
@@ -116,9 +117,9 @@ describe("files that change under a recorder", { concurrency: 2 }, () => {
   };
   const CASES = [
     { name: "rm -rf of the archive", meddle: (archive) => fs.rmSync(archive, { recursive: true }), words: /inverse-\S+\.open.*removed or renamed/, gone: true },
-    { name: "rm of the open segment", meddle: (archive) => withSegment(archive, (file) => fs.rmSync(file)), words: /inverse-\S+\.open.*removed or renamed/, verify: 3, gap: true },
+    { name: "rm of the open segment", meddle: (archive) => withSegment(archive, (file) => fs.rmSync(file)), words: /inverse-\S+\.open.*removed or renamed/, verify: 3, recover: 3, gap: true },
     { name: "the open segment is moved away", meddle: (archive) => withSegment(archive, (file) => fs.renameSync(file, path.join(archive, "elsewhere"))),
-      words: /inverse-\S+\.open.*removed or renamed/, verify: 3, gap: true },
+      words: /inverse-\S+\.open.*removed or renamed/, verify: 3, recover: 3, gap: true },
     { name: "the open segment is cut to 10 bytes", meddle: (archive) => withSegment(archive, (file) => fs.truncateSync(file, 10)), words: /inverse-\S+\.open.*bytes.*written/, verify: 3, recover: 3, gap: true },
     { name: "bytes are appended to the open segment", meddle: (archive) => withSegment(archive, (file) => fs.appendFileSync(file, "more")), words: /inverse-\S+\.open.*bytes.*written/, verify: 1, recover: 0, gap: true },
     { name: "another file in the place of the open segment", meddle: (archive) => withSegment(archive, (file) => {
@@ -225,6 +226,18 @@ describe("links in the place of files", { concurrency: 2 }, () => {
     // Reading goes on.
     await tapedeck(t, ["verify", "-a", archive]);
     assert.ok((await jsonLines(t, ["cat", "-a", archive])).length > 0);
+  });
+
+  test("a FIFO in the place of the catalog makes nobody wait", async (t) => {
+    const dir = temporary(t);
+    const archive = path.join(dir, "tape");
+    await importInto(t, archive, dir);
+    for (const [verb, args] of VERBS) {
+      for (const end of ["", "-wal", "-shm"]) fs.rmSync(path.join(archive, `catalog.sqlite${end}`), { force: true });
+      execFileSync("mkfifo", [path.join(archive, "catalog.sqlite")]);
+      const end = await run(t, verb === "record" ? "tapedeck-record" : "tapedeck", args(archive, dir), { status: null });
+      assert.ok(Number.isInteger(end.code), `${verb}: ${end.stderr}`);
+    }
   });
 
   test("an open segment that is a link is read, and not finished", async (t) => {
