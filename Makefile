@@ -419,7 +419,7 @@ check-tidy:
 check-asan:
 	@$(MAKE) --no-print-directory -s -j$(JOBS) VARIANT=release WERROR=-Werror all
 	@$(MAKE) --no-print-directory -s -j$(JOBS) VARIANT=asan WERROR=-Werror all tests-build
-	@$(MAKE) --no-print-directory -s VARIANT=asan suite BIN=build/asan/bin
+	@TEST_TIMEOUT_S=600 $(MAKE) --no-print-directory -s VARIANT=asan suite BIN=build/asan/bin
 
 check-tsan:
 	@$(MAKE) --no-print-directory -s -j$(JOBS) VARIANT=tsan all tests-build
