@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/limits.h"
+#include "format/archive_recover.h"
 #include "format/chunk_builder.h"
 #include "tape/channel_router.h"
 #include "tape/event.h"
@@ -299,15 +300,16 @@ static td_result close_gap(import_feed *f, const gap_row *open, uint64_t to_ns, 
     return TD_OK;
 }
 
-/* A recorder or an import that was killed, a connection that was down when a session ended: both of
- * their sides have been recorded only now. Rows of a feed are in order of their beginning. */
+/* An import that was killed: both sides of its gap are there only now. What a recorder lacks ends
+ * when its topics are granted again: a capture does not prove that it has them. Rows of a feed are
+ * in order of their beginning. */
 static td_result close_earlier(import_feed *f, uint64_t recv_ns, td_err *err)
 {
     const gap_list *earlier = f->options.earlier;
     td_result rc = TD_OK;
     while (rc == TD_OK && f->earlier_next < earlier->count) {
         const gap_row *row = &earlier->rows[f->earlier_next];
-        int is_open = row->to_ns == GAP_OPEN && row->topic[0] == '\0' &&
+        int is_open = row->to_ns == GAP_OPEN && strcmp(row->cause, RECOVER_CAUSE_IMPORT) == 0 &&
                       strcmp(row->feed, f->options.name) == 0;
         if (is_open && row->from_ns >= recv_ns)
             break;

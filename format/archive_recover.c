@@ -86,8 +86,8 @@ static int has_gap(const work *w, const char *session)
 static const char *cause_of(const work *w, const char *session)
 {
     const past_session *row = archive_past_session(&w->past, session);
-    return row != NULL && strcmp(row->verb, "import") == 0 ? "import ended before its end"
-                                                           : "recorder ended without a stop";
+    return row != NULL && past_session_is_import(row) ? RECOVER_CAUSE_IMPORT
+                                                      : "recorder ended without a stop";
 }
 
 static td_result open_gap(const work *w, const segment_name *name, const chain_conn *conn,

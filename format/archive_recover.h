@@ -10,6 +10,9 @@
 #include "format/archive.h"
 #include "format/gap.h"
 
+/* The cause of a crash gap behind half an import; that of a recorder's has another. */
+#define RECOVER_CAUSE_IMPORT "import ended before its end"
+
 typedef struct recover_report {
     uint64_t segments_recovered; /* finished, or put away because nothing durable was in them */
     uint64_t segments_live;      /* left alone */

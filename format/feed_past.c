@@ -20,6 +20,11 @@ past_session *archive_past_session(const archive_past *past, const char *session
     return NULL;
 }
 
+int past_session_is_import(const past_session *session)
+{
+    return strcmp(session->verb, "import") == 0;
+}
+
 /* Room for one more in an array that is full at every power of two. */
 static void *grow(void *rows, size_t count, size_t size, td_err *err)
 {

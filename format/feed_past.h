@@ -66,6 +66,9 @@ past_segment *archive_past_segment(const archive_past *past, const char *path);
 /* The session of that id, or NULL. */
 past_session *archive_past_session(const archive_past *past, const char *session);
 
+/* 1 if it took captures of other tools. */
+int past_session_is_import(const past_session *session);
+
 /* Called for each segment that the journal knows as finished and not as pruned, and that is neither
  * listed nor on the disk after all (it may have been renamed meanwhile); valid during the call. */
 typedef void missing_fn(void *user, const past_segment *segment);

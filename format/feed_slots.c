@@ -19,7 +19,9 @@ typedef struct reading {
     const feed_slots_query *query;
     feed_slots *out;
     segment_scratch *scratch;
-    td_buf channels; /* of a chunk */
+    td_buf channels;       /* of a chunk */
+    uint8_t is_import;     /* which segments are being read: those of imports, or the others */
+    size_t recorded_count; /* slots of recordings; imports do not move these on */
     uint64_t oldest_s;
 } reading;
 
@@ -27,6 +29,7 @@ typedef struct reading {
 typedef struct channel_use {
     size_t slot; /* SIZE_MAX: none that counts */
     uint8_t is_data;
+    uint8_t has_time; /* its frames say when the slot was there last */
 } channel_use;
 
 const past_slot *feed_slots_find(const feed_slots *slots, uint32_t line, uint32_t shard)
@@ -113,6 +116,7 @@ static td_result use_channels(reading *r, const segment_reader *reader, channel_
         if (info->dir != CHANNEL_IN)
             continue;
         rc = get_slot(r->out, info, &uses[i].slot, err);
+        uses[i].has_time = !r->is_import || uses[i].slot >= r->recorded_count;
         uses[i].is_data = !is_control || r->query->is_control_data;
     }
     return rc;
@@ -130,6 +134,8 @@ static uint64_t last_of(const reading *r, uint64_t first_ns, uint64_t last_ns)
 
 static void take_time(past_slot *slot, const channel_use *use, uint64_t ns)
 {
+    if (!use->has_time)
+        return;
     if (ns > slot->last_any_ns)
         slot->last_any_ns = ns;
     if (use->is_data && ns > slot->last_ns)
@@ -302,6 +308,12 @@ static int compare_newest_first(const void *a, const void *b)
     return -strcmp(left->path, right->path);
 }
 
+static int is_of_import(const reading *r, const char *session)
+{
+    const past_session *row = archive_past_session(r->past, session);
+    return row != NULL && past_session_is_import(row);
+}
+
 static size_t choose(const reading *r, const archive_listing *listing,
                      const archive_segment **chosen)
 {
@@ -310,7 +322,8 @@ static size_t choose(const reading *r, const archive_listing *listing,
         const segment_name *name = &listing->segments[i].name;
         if (!name->is_parsed || strcmp(name->feed, r->query->feed) != 0 ||
             name->first_s > r->query->before_ns / TD_NS_PER_S ||
-            (r->query->session != NULL && strcmp(name->session, r->query->session) != 0))
+            (r->query->session != NULL && strcmp(name->session, r->query->session) != 0) ||
+            is_of_import(r, name->session) != r->is_import)
             continue;
         chosen[count++] = &listing->segments[i];
     }
@@ -349,6 +362,10 @@ td_result feed_slots_read(archive *a, const archive_past *past, const feed_slots
     archive_listing listing = {0};
     td_result rc = r.scratch == NULL ? td_err_set(err, TD_E_NOMEM, "no memory to read segments")
                                      : archive_list(a, &listing, err);
+    if (rc == TD_OK)
+        rc = read_all(&r, &listing, err);
+    r.recorded_count = out->slot_count;
+    r.is_import = 1;
     if (rc == TD_OK)
         rc = read_all(&r, &listing, err);
     archive_listing_fini(&listing);

@@ -167,3 +167,77 @@ test("imports before, between and beside recordings, whatever came first", async
   assert.ok(!rows.some((row) => row.from_ns < first.from_ns && row.to_ns > beside.from_ns), JSON.stringify(rows));
   await json(t, ["verify", "-a", archive, "--json"]);
 });
+
+/** Frames of one symbol that the exchange made between two of its times, as another tool captured them. */
+function captureOf(dir, exchange, symbol, from_ns, to_ns) {
+  const file = path.join(dir, `${symbol}-${from_ns}.jsonl`);
+  const line = (at, n) => {
+    const data = { topic: `trade.${symbol}`, data: [{ trade_time_ms: 1618666000000 + n, timestamp: "2021-04-17T13:26:40.000Z", symbol, side: "Buy", size: 1, price: 60000.5, tick_direction: "ZeroPlusTick", trade_id: `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`, cross_seq: 5938950000 + n }] };
+    return `{"recv_ns":${BigInt(Math.round(at))},"conn":0,"url":"${exchange.url}/realtime","data":${JSON.stringify(data)}}\n`;
+  };
+  const { made } = exchange.topics.get(`trade.${symbol}`);
+  const lines = made.flatMap((at, n) => (at > from_ns && at < to_ns ? [line(at, n)] : []));
+  assert.ok(lines.length > 10, "the exchange made frames meanwhile");
+  fs.writeFileSync(file, lines.join(""));
+  return { file };
+}
+
+const BOTH = { symbols: ["BTCUSD", "ETHUSD"], rate: 200 };
+const LATER = Infinity;
+const lastMade = (exchange, symbol) => exchange.topics.get(`trade.${symbol}`).made.at(-1);
+
+async function moreFrames(exchange, symbol, count) {
+  const { made } = exchange.topics.get(`trade.${symbol}`);
+  for (const end = made.length + count; made.length < end; ) await new Promise((resolve) => setTimeout(resolve, 10));
+}
+
+async function noneUncovered(t, exchange, archive) {
+  const found = await compare(t, exchange, archive);
+  assert.ok(found.missing > 0);
+  assert.equal(found.uncovered, 0, JSON.stringify({ ...found, holes: found.holes.length }, null, 1));
+}
+
+for (const [how, signal] of [["stopped", "SIGTERM"], ["killed", "SIGKILL"]])
+  test(`an import between two recordings does not answer for topics that it lacks: ${how}`, async (t) => {
+    const dir = temporary(t);
+    const archive = path.join(dir, "tape");
+    const exchange = await numberedExchange(t, BOTH);
+    let recorder = new Recorder(t, archive, [...exchange.args(), "--commit-interval", "100ms"]);
+    await recorder.durableAfter(5);
+    await recorder.kill(signal);
+    const ended = lastMade(exchange, "BTCUSD");
+    await moreFrames(exchange, "BTCUSD", 200);
+    await importing(t, archive, captureOf(dir, exchange, "BTCUSD", ended, LATER));
+    recorder = new Recorder(t, archive, [...exchange.args(), "--commit-interval", "100ms"]);
+    await recorder.durableAfter(5);
+    await recorder.kill("SIGTERM");
+    await noneUncovered(t, exchange, archive);
+  });
+
+test("an import does not end the gap of a connection that was down when a recording ended", async (t) => {
+  const dir = temporary(t);
+  const archive = path.join(dir, "tape");
+  const exchange = await numberedExchange(t, BOTH);
+  const args = [...exchange.args(), "--commit-interval", "100ms", "--max-topics-per-connection", "1"];
+  const open = async () => (await gaps(t, archive)).filter((row) => row.to_ns === null);
+  let recorder = new Recorder(t, archive, args);
+  await recorder.durableAfter(10);
+  await recorder.kill("SIGTERM");
+  const ended = lastMade(exchange, "ETHUSD");
+  exchange.cutOff("trade.ETHUSD");
+  recorder = new Recorder(t, archive, args);
+  await moreFrames(exchange, "ETHUSD", 100);
+  const until = lastMade(exchange, "ETHUSD");
+  await recorder.durableAfter(8);
+  await recorder.kill("SIGTERM");
+  const [row, ...more] = await open();
+  assert.deepEqual([row.shard, more], [1, []]);
+  await importing(t, archive, captureOf(dir, exchange, "ETHUSD", ended, until));
+  assert.deepEqual(await open(), [row]);
+  exchange.allow("trade.ETHUSD");
+  recorder = new Recorder(t, archive, args);
+  while ((await open()).length > 0) await recorder.durableLine();
+  await recorder.durableAfter(recorder.durableLines + 10);
+  await recorder.kill("SIGTERM");
+  await noneUncovered(t, exchange, archive);
+});

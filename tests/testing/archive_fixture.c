@@ -249,7 +249,13 @@ td_result fixture_feed_put_again(fixture_feed *feed, td_err *err)
 
 void archive_fixture_record(archive_place *place, uint64_t from, unsigned chunk_count)
 {
-    archive *a = archive_place_open(place, ARCHIVE_APPEND, "record");
+    archive_fixture_session(place, "record", from, chunk_count);
+}
+
+void archive_fixture_session(archive_place *place, const char *verb, uint64_t from,
+                             unsigned chunk_count)
+{
+    archive *a = archive_place_open(place, ARCHIVE_APPEND, verb);
     archive_writer *writer = archive_fixture_begin(a);
     fixture_feed feed;
     td_err err;

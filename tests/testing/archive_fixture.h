@@ -86,6 +86,10 @@ void fixture_feed_rotate(fixture_feed *feed);
  * stopped cleanly. Frames [from, from + 20 * chunk_count). */
 void archive_fixture_record(archive_place *place, uint64_t from, unsigned chunk_count);
 
+/* The same as a session of another verb. */
+void archive_fixture_session(archive_place *place, const char *verb, uint64_t from,
+                             unsigned chunk_count);
+
 /* The dump of the archive's catalog, in memory of td_alloc; of one that is made in memory from the
  * segments and the journal; NUL-terminated. */
 char *archive_fixture_dump(archive_place *place);
