@@ -351,6 +351,20 @@ static td_result read_all(reading *r, const archive_listing *listing, td_err *er
     return rc;
 }
 
+/* Of one session every segment counts: one that could not be looked at may hold its last frames. */
+static td_result check_listed(const feed_slots_query *query, const archive_listing *listing,
+                              td_err *err)
+{
+    for (size_t i = 0; i < listing->stranger_count && query->session != NULL; i++) {
+        const archive_stranger *file = &listing->strangers[i];
+        segment_name name;
+        if (file->is_unreadable && segment_name_parse(segment_file_name(file->path), &name) &&
+            strcmp(name.feed, query->feed) == 0 && strcmp(name.session, query->session) == 0)
+            return td_err_set(err, TD_E_IO, "%s: %s", file->path, file->what);
+    }
+    return TD_OK;
+}
+
 td_result feed_slots_read(archive *a, const archive_past *past, const feed_slots_query *query,
                           feed_slots *out, td_err *err)
 {
@@ -362,6 +376,8 @@ td_result feed_slots_read(archive *a, const archive_past *past, const feed_slots
     archive_listing listing = {0};
     td_result rc = r.scratch == NULL ? td_err_set(err, TD_E_NOMEM, "no memory to read segments")
                                      : archive_list(a, &listing, err);
+    if (rc == TD_OK)
+        rc = check_listed(query, &listing, err);
     if (rc == TD_OK)
         rc = read_all(&r, &listing, err);
     r.recorded_count = out->slot_count;
