@@ -9,7 +9,12 @@
 #include "base/buf.h"
 #include "base/limits.h"
 #include "format/feed_past.h"
+#include "format/name_index.h"
 #include "format/segment_reader.h"
+
+/* Twice what the channels of one segment can hold: further topics of a session are left out. */
+#define SPAN_TOPIC_BYTES_MAX                                                                       \
+    ((size_t)2 * LIMIT_SEGMENT_CHANNELS * (LIMIT_NAME_BYTES + LIMIT_SYMBOL_BYTES))
 
 /* ---- one segment ---- */
 
@@ -18,6 +23,7 @@ typedef struct segment_times {
     uint64_t first_ns;
     uint64_t last_ns;
     uint64_t end_ns; /* 0: no message at all */
+    uint8_t is_capture;
 } segment_times;
 
 /* A segment that is being looked at. */
@@ -80,6 +86,8 @@ static td_result reader_times(times_reader *r, segment_times *out, td_err *err)
         out->last_ns = chunk.last_ns;
     }
     out->end_ns = count == 0 ? 0 : segment_reader_info(r->reader)->last_ns;
+    const segment_info *info = segment_reader_info(r->reader);
+    out->is_capture = !info->is_ours || strcmp(info->session.verb, "record") != 0;
     return rc;
 }
 
@@ -96,6 +104,35 @@ static td_result open_listed(archive *a, const archive_segment *segment, segment
         return rc;
     full[segment_final_name(full).size] = '\0';
     return segment_reader_open(archive_io(a), full, out, err);
+}
+
+static td_result put_topics(const segment_reader *reader, td_buf *topics, td_err *err)
+{
+    td_result rc = TD_OK;
+    for (uint32_t i = 0; i < segment_reader_channel_count(reader) && rc == TD_OK; i++) {
+        const channel_info *info = &segment_reader_channel(reader, i)->info;
+        if (info->dir != CHANNEL_IN || info->topic[0] == '_')
+            continue;
+        const char *symbol = strcmp(info->symbol, "*") == 0 ? "" : info->symbol;
+        rc = td_buf_append(topics, info->topic, strlen(info->topic) + 1, err);
+        if (rc == TD_OK)
+            rc = td_buf_append(topics, symbol, strlen(symbol) + 1, err);
+    }
+    return rc;
+}
+
+/* Nothing is added for a segment that cannot be read. */
+static td_result read_topics(archive *a, const archive_segment *segment, td_buf *topics,
+                             td_err *err)
+{
+    segment_reader *reader = NULL;
+    td_err cause;
+    td_err_clear(&cause);
+    td_result rc = open_listed(a, segment, &reader, &cause);
+    if (rc == TD_OK)
+        rc = put_topics(reader, topics, &cause);
+    segment_reader_close(reader);
+    return rc == TD_E_NOMEM || rc == TD_E_LIMIT ? td_err_set(err, rc, "%s", cause.text) : TD_OK;
 }
 
 /* TD_OK with nothing in *out for a segment that cannot be read. */
@@ -153,11 +190,13 @@ static td_result read_session(archive *a, const archive_segment *const *segments
     *out = (session_span){0};
     memcpy(out->feed, segments[0]->name.feed, sizeof out->feed);
     memcpy(out->session, segments[0]->name.session, sizeof out->session);
+    td_buf_init(&out->topics, SPAN_TOPIC_BYTES_MAX);
     for (; first < count && out->first_ns == 0 && rc == TD_OK; first++) {
         rc = read_times(a, segments[first], &times, err);
         out->first_ns = times.first_ns;
         out->last_ns = times.last_ns;
         out->end_ns = times.end_ns;
+        out->is_capture = times.is_capture;
     }
     if (rc != TD_OK || out->first_ns == 0)
         return rc;
@@ -183,19 +222,68 @@ static int compare_spans(const void *a, const void *b)
     return order != 0 ? order : strcmp(left->session, right->session);
 }
 
+/* Which segments a span comes from. */
+typedef struct span_source {
+    const archive_segment *const *segments;
+    size_t count;
+} span_source;
+
+/* A capture's topics are looked for in all of its segments; of a recorded session, which answers
+ * for its configuration, those at its two ends do. */
+static td_result read_span_topics(archive *a, const span_source *source, session_span *span,
+                                  td_err *err)
+{
+    td_result rc = TD_OK;
+    for (size_t i = 0; i < source->count && rc == TD_OK; i++)
+        if (span->is_capture || i == 0 || i + 1 == source->count)
+            rc = read_topics(a, source->segments[i], &span->topics, err);
+    return rc;
+}
+
+/* Where all sessions of a feed are recorded, nobody asks for their topics. */
+static td_result read_feed_topics(archive *a, const span_source *sources, session_span *spans,
+                                  size_t count, td_err *err)
+{
+    size_t captures = 0;
+    td_result rc = TD_OK;
+    for (size_t i = 0; i < count; i++)
+        captures += spans[i].is_capture;
+    for (size_t i = 0; i < count && count > 1 && captures > 0 && rc == TD_OK; i++)
+        rc = read_span_topics(a, &sources[i], &spans[i], err);
+    return rc;
+}
+
+static size_t feed_end(const session_spans *spans, size_t from)
+{
+    size_t end = from + 1;
+    while (end < spans->count && strcmp(spans->rows[end].feed, spans->rows[from].feed) == 0)
+        end++;
+    return end;
+}
+
 static td_result read_sessions(archive *a, const archive_segment **segments, size_t count,
                                session_spans *out, td_err *err)
 {
     td_result rc = TD_OK;
     size_t end = 0;
+    span_source *sources = td_alloc_zero(count + 1, sizeof *sources);
+    if (sources == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for the sessions of %zu segments", count);
     for (size_t at = 0; at < count && rc == TD_OK; at = end) {
         session_span span;
         for (end = at + 1; end < count && goes_on(&segments[end - 1]->name, &segments[end]->name);)
             end++;
         rc = read_session(a, &segments[at], end - at, &span, err);
-        if (rc == TD_OK && span.first_ns != 0)
-            out->rows[out->count++] = span;
+        if (rc != TD_OK || span.first_ns == 0)
+            continue;
+        sources[out->count] = (span_source){&segments[at], end - at};
+        out->rows[out->count++] = span;
     }
+    for (size_t at = 0; at < out->count && rc == TD_OK; at = end) {
+        end = feed_end(out, at);
+        rc = read_feed_topics(a, &sources[at], &out->rows[at], end - at, err);
+    }
+    td_free(sources);
     if (out->count > 0)
         qsort(out->rows, out->count, sizeof out->rows[0], compare_spans);
     return rc;
@@ -230,6 +318,8 @@ td_result session_spans_read(archive *a, session_spans *out, td_err *err)
 
 void session_spans_fini(session_spans *spans)
 {
+    for (size_t i = 0; i < spans->count; i++)
+        td_buf_fini(&spans->rows[i].topics);
     td_free(spans->rows);
     *spans = (session_spans){0};
 }
@@ -265,44 +355,62 @@ typedef struct stretch_list {
     size_t count;
 } stretch_list;
 
-static void add_told(stretch_list *list, const gap_row *row)
+/* What is looked for: a feed, or one topic and symbol of it ("" and "": all of them). */
+typedef struct sought {
+    const char *feed;
+    const char *topic;
+    const char *symbol;
+} sought;
+
+static int is_told_of(const gap_row *row, const sought *what)
 {
-    uint64_t to_ns = row->to_ns == GAP_OPEN ? UINT64_MAX : row->to_ns;
-    if (row->topic[0] == '\0' && row->symbol[0] == '\0' && to_ns > row->from_ns)
-        list->rows[list->count++] = (stretch){STRETCH_TOLD, row->from_ns, to_ns, to_ns, ""};
+    if (strcmp(row->feed, what->feed) != 0)
+        return 0;
+    if (row->topic[0] == '\0' && row->symbol[0] == '\0')
+        return 1;
+    return what->topic[0] != '\0' && strcmp(row->topic, what->topic) == 0 &&
+           (row->symbol[0] == '\0' || strcmp(row->symbol, what->symbol) == 0);
 }
 
-static void gather(const session_spans *spans, size_t from, size_t to, const archive_past *past,
-                   const gap_list *ledger, stretch_list *out)
+static void add_told(stretch_list *list, const gap_list *rows, const sought *what)
 {
-    const char *feed = spans->rows[from].feed;
-    out->count = 0;
-    for (size_t i = from; i < to; i++) {
-        const session_span *span = &spans->rows[i];
-        out->rows[out->count++] =
-            (stretch){STRETCH_RECORDED, span->first_ns, span->last_ns, span->end_ns, span->session};
+    for (size_t i = 0; i < rows->count; i++) {
+        const gap_row *row = &rows->rows[i];
+        uint64_t to_ns = row->to_ns == GAP_OPEN ? UINT64_MAX : row->to_ns;
+        if (is_told_of(row, what) && to_ns > row->from_ns)
+            list->rows[list->count++] = (stretch){STRETCH_TOLD, row->from_ns, to_ns, to_ns, ""};
     }
+}
+
+static void add_span(stretch_list *list, const session_span *span)
+{
+    list->rows[list->count++] =
+        (stretch){STRETCH_RECORDED, span->first_ns, span->last_ns, span->end_ns, span->session};
+}
+
+/* Beside the sessions. */
+static void add_others(stretch_list *out, const archive_past *past, const gap_list *ledger,
+                       const sought *what)
+{
     for (size_t i = 0; i < past->segment_count; i++) {
         const past_segment *segment = &past->segments[i];
-        if (segment->stage == PAST_PRUNED && strcmp(segment->feed, feed) == 0)
+        if (segment->stage == PAST_PRUNED && strcmp(segment->feed, what->feed) == 0)
             out->rows[out->count++] = (stretch){STRETCH_PRUNED, segment->first_ns, segment->last_ns,
                                                 segment->last_ns, ""};
     }
-    for (size_t i = 0; i < ledger->count; i++)
-        if (strcmp(ledger->rows[i].feed, feed) == 0)
-            add_told(out, &ledger->rows[i]);
+    add_told(out, ledger, what);
     qsort(out->rows, out->count, sizeof out->rows[0], compare_stretches);
 }
 
-static td_result add_gap(const char *feed, const stretch *before, const stretch *next,
+static td_result add_gap(const sought *what, const stretch *before, const stretch *next,
                          gap_list *found, td_err *err)
 {
     int is_one = before->kind == STRETCH_RECORDED && next->kind == STRETCH_RECORDED &&
                  strcmp(before->session, next->session) == 0;
     const gap_row row = {.reason = GAP_RESTART,
-                         .feed = feed,
-                         .topic = "",
-                         .symbol = "",
+                         .feed = what->feed,
+                         .topic = what->topic,
+                         .symbol = what->symbol,
                          .from_ns = before->to_ns,
                          .to_ns = next->from_ns,
                          .frames_lost = GAP_FRAMES_UNKNOWN,
@@ -313,8 +421,9 @@ static td_result add_gap(const char *feed, const stretch *before, const stretch 
     return gap_list_add(found, &row, err);
 }
 
-/* Sweep over one feed; first_ns and last_ns: where its first and its last session begin. */
-static td_result add_between(const char *feed, const stretch_list *list, uint64_t first_ns,
+/* Sweep over one feed, or a topic of it; first_ns and last_ns: where its first and its last session
+ * begin. */
+static td_result add_between(const sought *what, const stretch_list *list, uint64_t first_ns,
                              uint64_t last_ns, gap_list *found, td_err *err)
 {
     stretch at = {STRETCH_RECORDED, first_ns, first_ns, first_ns, ""}; /* reaches furthest */
@@ -324,33 +433,184 @@ static td_result add_between(const char *feed, const stretch_list *list, uint64_
         int is_own_end = next->kind == STRETCH_TOLD && next->from_ns <= at.end_ns;
         if (next->from_ns > at.to_ns && next->from_ns <= last_ns && at.kind != STRETCH_PRUNED &&
             !is_own_end)
-            rc = add_gap(feed, &at, next, found, err);
+            rc = add_gap(what, &at, next, found, err);
         if (next->to_ns > at.to_ns || (next->to_ns == at.to_ns && next->kind > at.kind))
             at = *next;
     }
     return rc;
 }
 
-static td_result add_all(const session_spans *spans, const archive_past *past, gap_list *ledger,
-                         gap_list *found, td_err *err)
+/* What all of it is worked out with. */
+typedef struct between {
+    const session_spans *spans;
+    const archive_past *past;
+    const gap_list *ledger;
+    stretch_list list; /* scratch, large enough for any feed or topic */
+    gap_list *found;
+} between;
+
+static td_result add_of_feed(between *b, size_t from, size_t to, td_err *err)
+{
+    const session_span *spans = b->spans->rows;
+    const sought what = {spans[from].feed, "", ""};
+    b->list.count = 0;
+    for (size_t i = from; i < to; i++)
+        add_span(&b->list, &spans[i]);
+    add_others(&b->list, b->past, b->ledger, &what);
+    return add_between(&what, &b->list, spans[from].first_ns, spans[to - 1].first_ns, b->found,
+                       err);
+}
+
+/* ---- topics that a capture lacks ---- */
+
+/* The topics of a feed, and which of its spans have them. */
+typedef struct topic_table {
+    name_index by_name;  /* "TOPIC" NUL "SYMBOL", in the spans' own bytes */
+    const char **topics; /* by number */
+    uint8_t *has;        /* a bit for each topic, span by span */
+    size_t span_count;
+} topic_table;
+
+static size_t row_bytes(const topic_table *table)
+{
+    return (table->by_name.count + 7) / 8;
+}
+
+static int has_topic(const topic_table *table, size_t span, size_t topic)
+{
+    return (table->has[span * row_bytes(table) + topic / 8] >> (topic % 8) & 1) != 0;
+}
+
+/* The next entry of a span's topics: TOPIC, NUL and SYMBOL; size 0: there is none. */
+static td_bytes next_topic(const td_buf *topics, size_t *at)
+{
+    if (*at >= topics->size)
+        return td_bytes_of(NULL, 0);
+    const char *topic = (const char *)topics->data + *at;
+    size_t size = strlen(topic) + 1;
+    size += strlen(topic + size);
+    *at += size + 1;
+    return td_bytes_of(topic, size);
+}
+
+static td_result number_topics(topic_table *table, const session_span *spans, td_err *err)
+{
+    td_result rc = TD_OK;
+    for (size_t i = 0; i < table->span_count; i++) {
+        size_t at = 0;
+        for (td_bytes name = next_topic(&spans[i].topics, &at); name.size > 0 && rc == TD_OK;
+             name = next_topic(&spans[i].topics, &at))
+            if (name_index_find(&table->by_name, name) == NAME_INDEX_NONE)
+                rc = name_index_put(&table->by_name, name, table->by_name.count, err);
+    }
+    return rc;
+}
+
+static td_result fill_table(topic_table *table, const session_span *spans, td_err *err)
+{
+    td_result rc = number_topics(table, spans, err);
+    if (rc != TD_OK)
+        return rc;
+    table->topics = td_alloc_zero(table->by_name.count + 1, sizeof(const char *));
+    table->has = td_alloc_zero(table->span_count * row_bytes(table) + 1, 1);
+    if (table->topics == NULL || table->has == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for %zu topics", table->by_name.count);
+    for (size_t i = 0; i < table->span_count; i++) {
+        size_t at = 0;
+        for (td_bytes name = next_topic(&spans[i].topics, &at); name.size > 0;
+             name = next_topic(&spans[i].topics, &at)) {
+            size_t topic = name_index_find(&table->by_name, name);
+            TD_ASSERT(topic < table->by_name.count);
+            table->topics[topic] = (const char *)name.data;
+            table->has[i * row_bytes(table) + topic / 8] |= (uint8_t)(1U << (topic % 8));
+        }
+    }
+    return TD_OK;
+}
+
+static int is_lacked(const topic_table *table, const session_span *spans, size_t topic)
+{
+    for (size_t i = 0; i < table->span_count; i++)
+        if (spans[i].is_capture && !has_topic(table, i, topic))
+            return 1;
+    return 0;
+}
+
+/* The spans that answer for a topic: those that have it, and recorded ones that began after all of
+ * these before them had ended. */
+static td_result add_of_topic(between *b, const topic_table *table, const session_span *spans,
+                              size_t topic, td_err *err)
+{
+    const char *name = table->topics[topic];
+    const sought what = {spans[0].feed, name, name + strlen(name) + 1};
+    const session_span *first = NULL;
+    const session_span *last = NULL;
+    uint64_t reach_ns = 0;
+    b->list.count = 0;
+    for (size_t i = 0; i < table->span_count; i++) {
+        int has = has_topic(table, i, topic);
+        int answers =
+            has || (first != NULL && !spans[i].is_capture && spans[i].first_ns > reach_ns);
+        if (!answers)
+            continue;
+        first = first == NULL ? &spans[i] : first;
+        last = &spans[i];
+        if (has && spans[i].last_ns > reach_ns)
+            reach_ns = spans[i].last_ns;
+        add_span(&b->list, &spans[i]);
+    }
+    if (first == NULL || first == last)
+        return TD_OK;
+    add_others(&b->list, b->past, b->ledger, &what);
+    return add_between(&what, &b->list, first->first_ns, last->first_ns, b->found, err);
+}
+
+static td_result add_of_topics(between *b, size_t from, size_t to, td_err *err)
+{
+    const session_span *spans = &b->spans->rows[from];
+    topic_table table = {.span_count = to - from};
+    td_result rc = fill_table(&table, spans, err);
+    for (size_t topic = 0; topic < table.by_name.count && rc == TD_OK; topic++)
+        if (is_lacked(&table, spans, topic))
+            rc = add_of_topic(b, &table, spans, topic, err);
+    name_index_fini(&table.by_name);
+    td_free((void *)table.topics);
+    td_free(table.has);
+    return rc;
+}
+
+/* ---- all of it ---- */
+
+typedef td_result add_fn(between *b, size_t from, size_t to, td_err *err);
+
+/* Call it for each feed that has more than one session. */
+static td_result each_feed(between *b, add_fn *add, td_err *err)
 {
     td_result rc = TD_OK;
     size_t end = 0;
-    stretch_list list = {
-        .rows = td_alloc_zero(spans->count + past->segment_count + ledger->count, sizeof(stretch))};
-    if (list.rows == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for %zu sessions", spans->count);
-    for (size_t at = 0; at < spans->count && rc == TD_OK; at = end) {
-        const session_span *first = &spans->rows[at];
-        for (end = at + 1; end < spans->count && strcmp(spans->rows[end].feed, first->feed) == 0;)
-            end++;
-        if (end == at + 1)
-            continue; /* one session lies between none */
-        gather(spans, at, end, past, ledger, &list);
-        rc = add_between(first->feed, &list, first->first_ns, spans->rows[end - 1].first_ns, found,
-                         err);
+    for (size_t at = 0; at < b->spans->count && rc == TD_OK; at = end) {
+        end = feed_end(b->spans, at);
+        if (end > at + 1)
+            rc = add(b, at, end, err);
     }
-    td_free(list.rows);
+    return rc;
+}
+
+/* Rows of whole feeds go into the ledger first: what they cover is not looked for in topics. */
+static td_result add_all(const session_spans *spans, const archive_past *past, add_fn *add,
+                         gap_list *ledger, td_err *err)
+{
+    gap_list found = {0};
+    between b = {.spans = spans, .past = past, .ledger = ledger, .found = &found};
+    b.list.rows =
+        td_alloc_zero(spans->count + past->segment_count + ledger->count, sizeof(stretch));
+    td_result rc = b.list.rows == NULL
+                       ? td_err_set(err, TD_E_NOMEM, "no memory for %zu sessions", spans->count)
+                       : each_feed(&b, add, err);
+    for (size_t i = 0; i < found.count && rc == TD_OK; i++)
+        rc = gap_list_add(ledger, &found.rows[i], err);
+    gap_list_fini(&found);
+    td_free(b.list.rows);
     return rc;
 }
 
@@ -358,15 +618,13 @@ td_result session_spans_add_gaps(const session_spans *spans, archive *a, gap_lis
                                  td_err *err)
 {
     archive_past past = {0};
-    gap_list found = {0};
     if (spans->count < 2)
         return TD_OK;
     td_result rc = archive_past_read(a, &past, err);
     if (rc == TD_OK)
-        rc = add_all(spans, &past, ledger, &found, err);
-    for (size_t i = 0; i < found.count && rc == TD_OK; i++)
-        rc = gap_list_add(ledger, &found.rows[i], err);
-    gap_list_fini(&found);
+        rc = add_all(spans, &past, add_of_feed, ledger, err);
+    if (rc == TD_OK)
+        rc = add_all(spans, &past, add_of_topics, ledger, err);
     archive_past_fini(&past);
     return rc;
 }

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "format/archive.h"
 #include "format/gap.h"
@@ -21,6 +22,11 @@ typedef struct session_span {
     uint64_t first_ns;
     uint64_t last_ns;
     uint64_t end_ns; /* of its last message of any kind; >= last_ns */
+    /* 1: not recorded by us, so it answers for no topic that it does not have. */
+    uint8_t is_capture;
+    /* Of a feed that has captures: what was received, as "TOPIC" NUL "SYMBOL" NUL one after the
+     * other, in no order, perhaps more than once. Else empty. */
+    td_buf topics;
 } session_span;
 
 typedef struct session_spans {
@@ -38,8 +44,10 @@ void session_spans_fini(session_spans *spans);
 /* Add a row for each stretch between spans of a feed that no row of the list covers. A row
  * covers what it spans if it is about a whole connection; one that begins between a session's
  * last frame and its last message is that session's own account of its end, and covers from the
- * last frame on. What was pruned is no gap, and neither is the stretch behind it. Reads the
- * journal. */
+ * last frame on. What was pruned is no gap, and neither is the stretch behind it. A topic that some
+ * capture of the feed lacks gets rows of its own, for what lies between those that have it; a
+ * recorded session that began after them answers for it as well, for its configuration was meant.
+ * Reads the journal. */
 TD_MUST_USE td_result session_spans_add_gaps(const session_spans *spans, archive *archive,
                                              gap_list *ledger, td_err *err);
 

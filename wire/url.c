@@ -37,7 +37,8 @@ static int is_port(td_bytes text)
 static size_t authority_begin(td_bytes url)
 {
     size_t at = 0;
-    while (at < url.size && (isalnum(url.data[at]) || memchr("+-.", url.data[at], 3) != NULL))
+    while (at < url.size && (isalnum(url.data[at]) || url.data[at] == '+' || url.data[at] == '-' ||
+                             url.data[at] == '.'))
         at++;
     if (url.size - at < 2 || url.data[at] != ':' || url.data[at + 1] != '/')
         return 0;

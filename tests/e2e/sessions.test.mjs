@@ -7,7 +7,7 @@ import path from "node:path";
 import { test } from "node:test";
 import { json, jsonLines, tapedeck, temporary } from "./lib.mjs";
 import { deleteCatalog, Recorder } from "./live.mjs";
-import { compare, numberedExchange } from "./numbered.mjs";
+import { compare, numberedExchange, recordedNumbers } from "./numbered.mjs";
 
 const DAY_MS = 86_400_000;
 const NOON = Date.parse("2021-04-17T12:00:00Z");
@@ -241,3 +241,39 @@ test("an import does not end the gap of a connection that was down when a record
   await recorder.kill("SIGTERM");
   await noneUncovered(t, exchange, archive);
 });
+
+/** A capture of XRPUSD, ten trades in 2.7 s from ms on. */
+function otherCapture(dir, ms) {
+  const line = (at) => {
+    const trade = { trade_time_ms: at, timestamp: new Date(at).toISOString(), symbol: "XRPUSD", side: "Buy", size: 1, price: 100, tick_direction: "PlusTick", trade_id: `x-${at}`, cross_seq: at };
+    return `{"recv_ns":${at}000000,"conn":0,"url":"wss://stream.bybit.com/realtime","data":${JSON.stringify({ topic: "trade.XRPUSD", data: [trade] })}}\n`;
+  };
+  const file = path.join(dir, "xrp.jsonl");
+  fs.writeFileSync(file, Array.from({ length: 10 }, (_, i) => line(ms + i * 300)).join(""));
+  return { file };
+}
+
+for (const signal of ["SIGTERM", "SIGKILL"])
+  test(`a capture of another topic over a recorder's end (${signal}) does not answer for what was recorded`, async (t) => {
+    const dir = temporary(t);
+    const archive = path.join(dir, "tape");
+    const exchange = await numberedExchange(t, { symbols: ["BTCUSD"], rate: 100 });
+    const record = async (end) => {
+      const recorder = new Recorder(t, archive, [...exchange.args(), "--commit-interval", "100ms"]);
+      await recorder.durableAfter(8);
+      await recorder.kill(end);
+    };
+    await record(signal);
+    await tapedeck(t, ["recover", "-a", archive]);
+    const last = Math.max(...(await recordedNumbers(t, archive)).get("trade.BTCUSD").values());
+    await importing(t, archive, otherCapture(dir, Math.round(last / 1e6) - 300));
+    // The capture goes on for 2.4 s after the recorder's last frame: the next recording begins later.
+    const { made } = exchange.topics.get("trade.BTCUSD");
+    while (made.length === 0 || made.at(-1) < last + 3e9) await new Promise((resolve) => setTimeout(resolve, 20));
+    await record("SIGTERM");
+    const found = await compare(t, exchange, archive);
+    assert.ok(found.missing > 200, JSON.stringify(found));
+    assert.equal(found.uncovered, 0, JSON.stringify(found, null, 1));
+    const iso = (ns) => new Date(ns / 1e6).toISOString();
+    await tapedeck(t, ["replay", "-a", archive, "--topic", "trade.BTCUSD", "--from", iso(last - 3e8), "--to", iso(last + 1.5e9)], { status: 1 });
+  });

@@ -173,6 +173,118 @@ static void test_stretches_between(void **state)
     archive_place_fini(&place);
 }
 
+/* A feed's sessions with their topics, "TOPIC" NUL "SYMBOL" NUL; its literal's own NUL is the last.
+ */
+typedef struct topics_span {
+    stretch_row times;
+    int is_capture;
+    const char *topics;
+    size_t topic_bytes;
+} topics_span;
+
+#define TOPICS(literal) literal, sizeof(literal)
+
+typedef struct topics_case {
+    const char *what;
+    topics_span spans[SPANS_MAX];
+    stretch_row told;            /* of the whole feed */
+    stretch_row found[ROWS_MAX]; /* rows of trade BTCUSD */
+} topics_case;
+
+#define BTC  TOPICS("trade\0BTCUSD")
+#define XRP  TOPICS("trade\0XRPUSD")
+#define BOTH TOPICS("trade\0BTCUSD\0trade\0XRPUSD")
+
+static const topics_case TOPIC_CASES[] = {
+    {"another topic's capture over a stop",
+     {{{10, 20}, 0, BTC}, {{15, 40}, 1, XRP}, {{60, 70}, 0, BTC}},
+     {0},
+     {{20, 40}}},
+    {"and with the stop's own row",
+     {{{10, 20}, 0, BTC}, {{15, 40}, 1, XRP}, {{60, 70}, 0, BTC}},
+     {40, 61},
+     {{20, 40}}},
+    {"another topic's capture between",
+     {{{10, 20}, 0, BTC}, {{30, 40}, 1, XRP}, {{60, 70}, 0, BTC}},
+     {0},
+     {{30, 40}}},
+    {"a row that covers it",
+     {{{10, 20}, 0, BTC}, {{30, 40}, 1, XRP}, {{60, 70}, 0, BTC}},
+     {20, 61},
+     {{0}}},
+    {"a capture that has the topic",
+     {{{10, 20}, 0, BTC}, {{15, 40}, 1, BOTH}, {{60, 70}, 0, BTC}},
+     {0},
+     {{0}}},
+    {"a recorded session without the topic answers for its configuration",
+     {{{10, 20}, 1, BTC}, {{30, 40}, 0, XRP}, {{60, 70}, 1, BTC}, {{80, 90}, 1, XRP}},
+     {0},
+     {{0}}},
+    {"but not if it was there before the topic ended",
+     {{{10, 20}, 1, BTC}, {{15, 40}, 0, XRP}, {{60, 70}, 1, BTC}, {{80, 90}, 1, XRP}},
+     {0},
+     {{20, 40}}},
+    {"nothing behind the topic's last", {{{10, 20}, 0, BTC}, {{15, 40}, 1, XRP}}, {0}, {{0}}},
+};
+
+static void check_topics(archive *a, const topics_case *c)
+{
+    session_span rows[SPANS_MAX];
+    session_spans spans = {.rows = rows};
+    gap_list ledger = {0};
+    td_err err;
+    for (size_t i = 0; i < SPANS_MAX && c->spans[i].times.to_ns != 0; i++) {
+        const topics_span *from = &c->spans[i];
+        rows[spans.count] = (session_span){.feed = "t",
+                                           .session = {(char)('a' + (int)i)},
+                                           .first_ns = from->times.from_ns,
+                                           .last_ns = from->times.to_ns,
+                                           .end_ns = from->times.to_ns,
+                                           .is_capture = from->is_capture != 0};
+        td_buf_init(&rows[spans.count].topics, 100);
+        assert_int_equal(
+            td_buf_append(&rows[spans.count++].topics, from->topics, from->topic_bytes, &err),
+            TD_OK);
+    }
+    if (c->told.to_ns != 0) {
+        gap_row row = told_row(c->told.from_ns, c->told.to_ns, NULL);
+        row.feed = "t";
+        assert_int_equal(gap_list_add(&ledger, &row, &err), TD_OK);
+    }
+    assert_int_equal(session_spans_add_gaps(&spans, a, &ledger, &err), TD_OK);
+    size_t found = 0;
+    for (size_t i = 0; i < ledger.count; i++) {
+        const gap_row *row = &ledger.rows[i];
+        if (strcmp(row->symbol, "BTCUSD") != 0)
+            continue;
+        assert_string_equal(row->topic, "trade");
+        if (found == ROWS_MAX || row->from_ns != c->found[found].from_ns ||
+            row->to_ns != c->found[found].to_ns)
+            fail_msg("%s: row %llu to %llu", c->what, (unsigned long long)row->from_ns,
+                     (unsigned long long)row->to_ns);
+        found++;
+    }
+    if (found < ROWS_MAX && c->found[found].to_ns != 0)
+        fail_msg("%s: the row from %llu is missing", c->what,
+                 (unsigned long long)c->found[found].from_ns);
+    for (size_t i = 0; i < spans.count; i++)
+        td_buf_fini(&rows[i].topics);
+    gap_list_fini(&ledger);
+}
+
+/* A capture answers only for the topics that it has. */
+static void test_topics_that_captures_lack(void **state)
+{
+    (void)state;
+    archive_place place;
+    archive_place_init_sim(&place);
+    archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
+    for (size_t i = 0; i < sizeof TOPIC_CASES / sizeof TOPIC_CASES[0]; i++)
+        check_topics(a, &TOPIC_CASES[i]);
+    archive_close(a);
+    archive_place_fini(&place);
+}
+
 /* Receive time of the received frame at i, or the next one in the direction of step: some of the
  * fixture's frames were sent, and some are events. */
 static uint64_t received_ns(uint64_t i, int step)
@@ -212,6 +324,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_stretches_between),
+        cmocka_unit_test(test_topics_that_captures_lack),
         cmocka_unit_test(test_spans_are_read_from_segments),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
