@@ -94,8 +94,47 @@ static td_result read_past(open_gaps *self, td_err *err)
     return rc;
 }
 
-/* A row of a slot of earlier sessions waits for all shards that carry its topics now. Unknown
- * topics stay with the slot, unless topics moved between shards: then the row waits for all shards.
+static int is_ours(const open_gaps *self, const gap_row *row)
+{
+    return strcmp(row->feed, self->options.feed->name) == 0;
+}
+
+/* The latest end of a gap of the whole slot; 0: there was none. */
+static uint64_t last_end(const open_gaps *self, const past_slot *slot)
+{
+    const gap_list *ledger = self->options.ledger;
+    uint64_t end_ns = 0;
+    for (size_t i = 0; i < ledger->count; i++) {
+        const gap_row *row = &ledger->rows[i];
+        if (row->to_ns != GAP_OPEN && row->to_ns > end_ns && row->to_ns <= self->options.start_ns &&
+            is_ours(self, row) && open_gaps_is_whole(row) && row->line == slot->line &&
+            row->shard == slot->shard)
+            end_ns = row->to_ns;
+    }
+    return end_ns;
+}
+
+/* The session that came last. */
+static const char *last_session(const feed_slots *past)
+{
+    const past_slot *last = NULL;
+    for (size_t i = 0; i < past->slot_count; i++)
+        if (last == NULL || past->slots[i].last_any_ns > last->last_any_ns)
+            last = &past->slots[i];
+    return last == NULL ? "" : last->session;
+}
+
+/* A slot that the last session did not have: its gap has ended with topics that went elsewhere. */
+static int is_given_up(const open_gaps *self, const past_slot *slot)
+{
+    return strcmp(slot->session, last_session(self->options.past)) != 0 &&
+           last_end(self, slot) > slot->last_any_ns;
+}
+
+/* A row of a slot of earlier sessions waits for all shards that carry its topics now, and
+ * those of slots that were given up: these had no data since, so nobody knows over which slot they
+ * would have come. Unknown topics stay with the slot, unless topics moved between shards: then the
+ * row waits for all shards.
  */
 static void find_shards(const open_gaps *self, open_row *row)
 {
@@ -103,7 +142,9 @@ static void find_shards(const open_gaps *self, open_row *row)
     const past_slot *slot = feed_slots_find(self->options.past, row->row.line, row->row.shard);
     size_t index = slot == NULL ? SIZE_MAX : (size_t)(slot - self->options.past->slots);
     for (size_t i = 0; i < self->travel_count; i++)
-        if (self->travels[i].slot == index)
+        if (index != SIZE_MAX &&
+            (self->travels[i].slot == index ||
+             is_given_up(self, &self->options.past->slots[self->travels[i].slot])))
             open_gaps_wait(row, self->topics[self->travels[i].topic].shard);
     if (index != SIZE_MAX && !open_gaps_waits_for_none(row) && !self->has_unknown[index]) {
         row->past_slot = index;
@@ -154,11 +195,6 @@ static td_result take_earlier(open_gaps *self, const gap_row *row, td_err *err)
     return gap_list_add(&self->begun, &ended, err);
 }
 
-static int is_ours(const open_gaps *self, const gap_row *row)
-{
-    return strcmp(row->feed, self->options.feed->name) == 0;
-}
-
 static td_result take_ledger(open_gaps *self, td_err *err)
 {
     const gap_list *ledger = self->options.ledger;
@@ -171,21 +207,6 @@ static td_result take_ledger(open_gaps *self, td_err *err)
 
 /* ---- what this session opens ---- */
 
-/* The latest end of a gap of the whole slot; 0: there was none. */
-static uint64_t last_end(const open_gaps *self, const past_slot *slot)
-{
-    const gap_list *ledger = self->options.ledger;
-    uint64_t end_ns = 0;
-    for (size_t i = 0; i < ledger->count; i++) {
-        const gap_row *row = &ledger->rows[i];
-        if (row->to_ns != GAP_OPEN && row->to_ns > end_ns && row->to_ns <= self->options.start_ns &&
-            is_ours(self, row) && open_gaps_is_whole(row) && row->line == slot->line &&
-            row->shard == slot->shard)
-            end_ns = row->to_ns;
-    }
-    return end_ns;
-}
-
 /* 1 if an open gap covers this slot already. One that begins later than now does not:
  * the clock was ahead when it began. */
 static int is_down(const open_gaps *self, const past_slot *slot)
@@ -197,23 +218,6 @@ static int is_down(const open_gaps *self, const past_slot *slot)
             return 1;
     }
     return 0;
-}
-
-/* The session that came last. */
-static const char *last_session(const feed_slots *past)
-{
-    const past_slot *last = NULL;
-    for (size_t i = 0; i < past->slot_count; i++)
-        if (last == NULL || past->slots[i].last_any_ns > last->last_any_ns)
-            last = &past->slots[i];
-    return last == NULL ? "" : last->session;
-}
-
-/* A slot that the last session did not have: its gap has ended with topics that went elsewhere. */
-static int is_given_up(const open_gaps *self, const past_slot *slot)
-{
-    return strcmp(slot->session, last_session(self->options.past)) != 0 &&
-           last_end(self, slot) > slot->last_any_ns;
 }
 
 /* From the last frame of data; or from where an earlier gap ended, if none came since then, for the

@@ -136,6 +136,30 @@ describe("sessions without connections", { concurrency: 2 }, () => {
     await check(t, exchange, archive);
   });
 
+  test("a topic that moved, had no data there, and moves again to a connection that is down", async (t) => {
+    const archive = path.join(temporary(t), "tape");
+    const exchange = await numberedExchange(t, { symbols: ["BTCUSD", "ETHUSD"] });
+    let recorder = record(t, archive, [...exchange.args(), ...SHARDS]);
+    await recordSome(recorder, 8);
+    await stop(recorder);
+    exchange.silence();
+    recorder = record(t, archive, exchange.args());
+    await recorder.says(/subscribed to 2 of 2/);
+    await gapsOnce(t, recorder, archive, (all) => all.length > 0 && all.every(isClosed));
+    await stop(recorder);
+    exchange.speak();
+    exchange.ignore(ETH);
+    recorder = record(t, archive, [...exchange.args(), ...SHARDS]);
+    await recordSome(recorder, 10);
+    await stop(recorder);
+    exchange.allow(ETH);
+    recorder = record(t, archive, [...exchange.args(), ...SHARDS]);
+    await gapsOnce(t, recorder, archive, (all) => all.every(isClosed));
+    await recordSome(recorder, 10);
+    await stop(recorder);
+    await check(t, exchange, archive);
+  });
+
   test("a topic that moved to a connection that is down", async (t) => {
     const archive = path.join(temporary(t), "tape");
     const exchange = await numberedExchange(t, { symbols: ["BTCUSD", "ETHUSD"] });
