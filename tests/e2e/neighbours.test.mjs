@@ -260,7 +260,7 @@ describe("servers that send more than there is room for", { concurrency: 1 }, ()
         }
       },
     });
-    const recorder = new Recorder(t, archive, feedArgs(server, "inverse", ["orderBook_200.100ms.*"]));
+    const recorder = new Recorder(t, archive, feedArgs(server, "inverse", ["orderBook_200.100ms.*"]), { deadlineMs: 600_000 }); // sanitizers are slow
     await recorder.until(recorder.durableLine((said) => said.in >= BOOKS + 1));
     const peak = peakBytes(recorder);
     assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
