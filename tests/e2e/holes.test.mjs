@@ -136,7 +136,7 @@ describe("sessions without connections", { concurrency: 2 }, () => {
     await check(t, exchange, archive);
   });
 
-  test("a topic that moved, had no data there, and moves again to a connection that is down", async (t) => {
+  test("a topic that moved, had no data there, and is not answered for when it moves again", async (t) => {
     const archive = path.join(temporary(t), "tape");
     const exchange = await numberedExchange(t, { symbols: ["BTCUSD", "ETHUSD"] });
     let recorder = record(t, archive, [...exchange.args(), ...SHARDS]);
