@@ -250,14 +250,14 @@ static void write_sessions(json_writer *json, const info *all)
     json_write_array_end(json);
 }
 
-static void write_strangers(json_writer *json, const archive_listing *listing)
+static void write_unexpected(json_writer *json, const archive_listing *listing)
 {
-    json_write_key(json, "strangers");
+    json_write_key(json, "unexpected");
     json_write_array_begin(json);
-    for (size_t i = 0; i < listing->stranger_count; i++) {
+    for (size_t i = 0; i < listing->unexpected_count; i++) {
         json_write_object_begin(json);
-        json_write_member_text(json, "path", listing->strangers[i].path);
-        json_write_member_text(json, "what", listing->strangers[i].what);
+        json_write_member_text(json, "path", listing->unexpected[i].path);
+        json_write_member_text(json, "what", listing->unexpected[i].what);
         json_write_object_end(json);
     }
     json_write_array_end(json);
@@ -284,7 +284,7 @@ static void print_json(verb_run *verb, const info *all)
     write_feeds(json, totals);
     write_topics(json, totals);
     pruned_feeds_write_json(json, &all->pruned);
-    write_strangers(json, &all->listing);
+    write_unexpected(json, &all->listing);
     json_write_object_end(json);
     output_json_end(&verb->output);
 }
@@ -329,9 +329,9 @@ static void print_head(verb_run *verb, const info *all)
     pruned_feeds_print(output, &all->pruned);
     if (all->catalog[0] != '\0')
         output_printf(output, "the catalog is not current: %s\n", all->catalog);
-    for (size_t i = 0; i < all->listing.stranger_count; i++)
-        output_printf(output, "not ours: %s: %s\n", all->listing.strangers[i].path,
-                      all->listing.strangers[i].what);
+    for (size_t i = 0; i < all->listing.unexpected_count; i++)
+        output_printf(output, "not ours: %s: %s\n", all->listing.unexpected[i].path,
+                      all->listing.unexpected[i].what);
 }
 
 static td_result print_feeds(verb_run *verb, const archive_totals *totals)

@@ -34,7 +34,7 @@ static void print_report(verb_run *verb, const reindex_report *report)
     json_write_member_u64(json, "segments_unreadable", report->segments_unreadable);
     json_write_member_u64(json, "segments_missing", report->segments_missing);
     json_write_member_u64(json, "segments_gone", report->segments_gone);
-    json_write_member_u64(json, "strangers", report->strangers);
+    json_write_member_u64(json, "unexpected", report->unexpected);
     json_write_member_u64(json, "gaps", report->gaps);
     json_write_object_end(json);
     output_json_end(&verb->output);

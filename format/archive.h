@@ -111,31 +111,31 @@ typedef struct archive_segment {
 } archive_segment;
 
 /* Why a file is passed over. */
-typedef enum stranger_kind {
-    STRANGER_OTHER, /* not ours, or unreadable */
-    STRANGER_COPY,  /* an open segment that is the beginning of the finished one beside it */
-    STRANGER_RIVAL, /* one that has something which the finished one beside it has not */
-} stranger_kind;
+typedef enum unexpected_kind {
+    UNEXPECTED_OTHER, /* not ours, or unreadable */
+    UNEXPECTED_COPY,  /* an open segment that is the beginning of the finished one beside it */
+    UNEXPECTED_RIVAL, /* one that has something which the finished one beside it has not */
+} unexpected_kind;
 
 /* A file or folder that is in the way. */
-typedef struct archive_stranger {
+typedef struct unexpected_file {
     char *path; /* below the archive */
     char *what; /* "not a segment", "cannot be listed: Permission denied" */
-    stranger_kind kind;
+    unexpected_kind kind;
     uint8_t is_unreadable; /* a folder, or what is named like a segment: frames may be in there */
-} archive_stranger;
+} unexpected_file;
 
 typedef struct archive_listing {
     archive_segment *segments; /* in byte order of path: by day, then feed, then time */
     size_t segment_count;
-    archive_stranger *strangers;
-    size_t stranger_count;
+    unexpected_file *unexpected;
+    size_t unexpected_count;
 } archive_listing;
 
 /* List the capture segments, each once: of one that is there finished and open, the finished one;
- * the open one is a stranger (segment_copy.h). *out is the caller's, for archive_listing_fini, also
- * after a failure. A folder that cannot be read is a stranger; TD_E_IO only if the archive itself
- * cannot be listed.
+ * the open one is an unexpected file (segment_copy.h). *out is the caller's, for
+ * archive_listing_fini, also after a failure. A folder that cannot be read is an unexpected file;
+ * TD_E_IO only if the archive itself cannot be listed.
  */
 TD_MUST_USE td_result archive_list(archive *archive, archive_listing *out, td_err *err);
 void archive_listing_fini(archive_listing *listing);

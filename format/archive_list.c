@@ -76,35 +76,35 @@ typedef struct walk {
     archive *archive;
     archive_listing *out;
     size_t segment_capacity;
-    size_t stranger_capacity;
+    size_t unexpected_capacity;
 } walk;
 
-static td_result add_stranger(walk *w, const char *path, const char *what, td_err *err)
+static td_result add_unexpected(walk *w, const char *path, const char *what, td_err *err)
 {
     archive_listing *out = w->out;
-    if (out->stranger_count == w->stranger_capacity) {
-        size_t capacity = w->stranger_capacity == 0 ? 16 : w->stranger_capacity * 2;
-        archive_stranger *grown = td_realloc(out->strangers, capacity, sizeof *grown);
+    if (out->unexpected_count == w->unexpected_capacity) {
+        size_t capacity = w->unexpected_capacity == 0 ? 16 : w->unexpected_capacity * 2;
+        unexpected_file *grown = td_realloc(out->unexpected, capacity, sizeof *grown);
         if (grown == NULL)
             return td_err_set(err, TD_E_NOMEM, "no memory for %zu names", capacity);
-        out->strangers = grown;
-        w->stranger_capacity = capacity;
+        out->unexpected = grown;
+        w->unexpected_capacity = capacity;
     }
-    archive_stranger row = {.path = td_strdup(path), .what = td_strdup(what)};
+    unexpected_file row = {.path = td_strdup(path), .what = td_strdup(what)};
     if (row.path == NULL || row.what == NULL) {
         td_free(row.path);
         td_free(row.what);
         return td_err_set(err, TD_E_NOMEM, "no memory for a name");
     }
-    out->strangers[out->stranger_count++] = row;
+    out->unexpected[out->unexpected_count++] = row;
     return TD_OK;
 }
 
 static td_result add_unreadable(walk *w, const char *path, const td_err *why, td_err *err)
 {
-    td_result rc = add_stranger(w, path, why->text, err);
+    td_result rc = add_unexpected(w, path, why->text, err);
     if (rc == TD_OK)
-        w->out->strangers[w->out->stranger_count - 1].is_unreadable = 1;
+        w->out->unexpected[w->out->unexpected_count - 1].is_unreadable = 1;
     return rc;
 }
 
@@ -152,7 +152,7 @@ static td_result file_size(archive *a, const char *relative, uint64_t *size, td_
     return rc;
 }
 
-/* A file in a day's folder: a segment that can be read, or a stranger. */
+/* A file in a day's folder: a segment that can be read, or an unexpected file. */
 static td_result take_file(walk *w, const char *relative, const char *file_name, td_err *err)
 {
     segment_name name;
@@ -160,7 +160,7 @@ static td_result take_file(walk *w, const char *relative, const char *file_name,
     td_err cause;
     td_err_clear(&cause);
     if (!segment_name_parse(file_name, &name))
-        return add_stranger(w, relative, "not a segment's name", err);
+        return add_unexpected(w, relative, "not a segment's name", err);
     td_result rc = file_size(w->archive, relative, &size, &cause);
     if (rc == TD_E_NOMEM)
         return td_err_set(err, rc, "no memory to look at %s", relative);
@@ -224,13 +224,13 @@ static td_result walk_level(walk *w, const char *relative, unsigned level,
                  is_number_of(e->name, level == 0 ? 4 : 2))
             rc = walk_level(w, below, level + 1, err);
         else
-            rc = add_stranger(w, below, "not a part of an archive", err);
+            rc = add_unexpected(w, below, "not a part of an archive", err);
     }
     folder_fini(&names);
     return rc;
 }
 
-static td_result list_top_strangers(walk *w, td_err *err)
+static td_result list_top_unexpected(walk *w, td_err *err)
 {
     folder names = {0};
     td_result rc = list_names(w, ".", &names, err);
@@ -239,7 +239,7 @@ static td_result list_top_strangers(walk *w, td_err *err)
         for (size_t k = 0; k < sizeof TOP_NAMES / sizeof TOP_NAMES[0]; k++)
             is_ours = is_ours || strcmp(names.entries[i].name, TOP_NAMES[k]) == 0;
         if (!is_ours)
-            rc = add_stranger(w, names.entries[i].name, "not a part of an archive", err);
+            rc = add_unexpected(w, names.entries[i].name, "not a part of an archive", err);
     }
     folder_fini(&names);
     return rc;
@@ -296,11 +296,11 @@ static td_result set_apart(walk *w, size_t i, td_err *err)
                        "not the beginning of %.500s, which is there too: one of them is from "
                        "elsewhere, or changed",
                        name);
-    rc = copy == SEGMENT_COPY_GONE ? TD_OK : add_stranger(w, out->segments[i].path, what, err);
+    rc = copy == SEGMENT_COPY_GONE ? TD_OK : add_unexpected(w, out->segments[i].path, what, err);
     if (rc == TD_OK && copy != SEGMENT_COPY_GONE) {
-        archive_stranger *stranger = &out->strangers[out->stranger_count - 1];
-        stranger->kind = is_older ? STRANGER_COPY : STRANGER_RIVAL;
-        stranger->is_unreadable = !is_older;
+        unexpected_file *file = &out->unexpected[out->unexpected_count - 1];
+        file->kind = is_older ? UNEXPECTED_COPY : UNEXPECTED_RIVAL;
+        file->is_unreadable = !is_older;
     }
     if (rc == TD_OK)
         forget_segment(out, i);
@@ -336,7 +336,7 @@ td_result archive_list(archive *a, archive_listing *out, td_err *err)
     if (archive_is_single_file(a)) {
         rc = list_single_file(&w, err);
     } else {
-        rc = list_top_strangers(&w, err);
+        rc = list_top_unexpected(&w, err);
         if (rc == TD_OK)
             rc = walk_level(&w, "capture", 0, err);
         if (rc == TD_OK)
@@ -350,12 +350,12 @@ void archive_listing_fini(archive_listing *listing)
 {
     for (size_t i = 0; i < listing->segment_count; i++)
         td_free(listing->segments[i].path);
-    for (size_t i = 0; i < listing->stranger_count; i++) {
-        td_free(listing->strangers[i].path);
-        td_free(listing->strangers[i].what);
+    for (size_t i = 0; i < listing->unexpected_count; i++) {
+        td_free(listing->unexpected[i].path);
+        td_free(listing->unexpected[i].what);
     }
     td_free(listing->segments);
-    td_free(listing->strangers);
+    td_free(listing->unexpected);
     *listing = (archive_listing){0};
 }
 

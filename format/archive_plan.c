@@ -268,15 +268,14 @@ static int is_of_other_feed(const archive_plan *plan, const char *path)
 }
 
 /* What is in the way is said; what may have wanted frames in it counts. */
-static void say_strangers(archive_plan *plan, const archive_listing *listing)
+static void say_unexpected(archive_plan *plan, const archive_listing *listing)
 {
-    for (size_t i = 0; i < listing->stranger_count; i++) {
-        const archive_stranger *stranger = &listing->strangers[i];
-        if (stranger->is_unreadable && is_of_other_feed(plan, stranger->path))
+    for (size_t i = 0; i < listing->unexpected_count; i++) {
+        const unexpected_file *file = &listing->unexpected[i];
+        if (file->is_unreadable && is_of_other_feed(plan, file->path))
             continue;
-        td_log_say(plan->log, TD_LOG_WARNING, "passed over: %s: %s", stranger->path,
-                   stranger->what);
-        plan->unreadable_count += stranger->is_unreadable;
+        td_log_say(plan->log, TD_LOG_WARNING, "passed over: %s: %s", file->path, file->what);
+        plan->unreadable_count += file->is_unreadable;
     }
 }
 
@@ -351,7 +350,7 @@ td_result archive_plan_open(archive *a, const plan_query *query, archive_plan **
     if (rc == TD_OK)
         rc = archive_list(a, &listing, err);
     if (rc == TD_OK) {
-        say_strangers(plan, &listing);
+        say_unexpected(plan, &listing);
         rc = look_for_missing(plan, &listing, err);
     }
     for (size_t i = 0; i < listing.segment_count && rc == TD_OK; i++)

@@ -555,7 +555,7 @@ static td_result finish_books(work *w, const past_segment *row, td_err *err)
 
 /* ---- copies of finished segments ---- */
 
-static td_result put_copy_away(work *w, const archive_stranger *copy, td_err *err)
+static td_result put_copy_away(work *w, const unexpected_file *copy, td_err *err)
 {
     char full[LIMIT_PATH_BYTES];
     char torn[LIMIT_PATH_BYTES];
@@ -583,21 +583,21 @@ static td_result put_copy_away(work *w, const archive_stranger *copy, td_err *er
 static td_result put_copies_away(work *w, td_err *err)
 {
     td_result rc = TD_OK;
-    for (size_t i = 0; i < w->listing.stranger_count && rc == TD_OK; i++) {
-        const archive_stranger *stranger = &w->listing.strangers[i];
+    for (size_t i = 0; i < w->listing.unexpected_count && rc == TD_OK; i++) {
+        const unexpected_file *file = &w->listing.unexpected[i];
         segment_name name;
-        if (stranger->kind == STRANGER_OTHER ||
-            !segment_name_parse(segment_file_name(stranger->path), &name) ||
-            is_live(w, name.session) || (w->feed != NULL && strcmp(w->feed, name.feed) != 0))
+        if (file->kind == UNEXPECTED_OTHER ||
+            !segment_name_parse(segment_file_name(file->path), &name) || is_live(w, name.session) ||
+            (w->feed != NULL && strcmp(w->feed, name.feed) != 0))
             continue;
-        if (stranger->kind == STRANGER_COPY) {
-            rc = put_copy_away(w, stranger, err);
+        if (file->kind == UNEXPECTED_COPY) {
+            rc = put_copy_away(w, file, err);
             continue;
         }
         w->report->segments_failed++;
-        td_log_say(archive_log(w->archive), TD_LOG_ERROR, "left as it is: %s: %s", stranger->path,
-                   stranger->what);
-        tell(w, stranger->path, NULL, 0, "left: it is not the beginning of the finished one");
+        td_log_say(archive_log(w->archive), TD_LOG_ERROR, "left as it is: %s: %s", file->path,
+                   file->what);
+        tell(w, file->path, NULL, 0, "left: it is not the beginning of the finished one");
     }
     return rc;
 }

@@ -355,8 +355,8 @@ static td_result read_all(reading *r, const archive_listing *listing, td_err *er
 static td_result check_listed(const feed_slots_query *query, const archive_listing *listing,
                               td_err *err)
 {
-    for (size_t i = 0; i < listing->stranger_count && query->session != NULL; i++) {
-        const archive_stranger *file = &listing->strangers[i];
+    for (size_t i = 0; i < listing->unexpected_count && query->session != NULL; i++) {
+        const unexpected_file *file = &listing->unexpected[i];
         segment_name name;
         if (file->is_unreadable && segment_name_parse(segment_file_name(file->path), &name) &&
             strcmp(name.feed, query->feed) == 0 && strcmp(name.session, query->session) == 0)

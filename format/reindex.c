@@ -386,7 +386,7 @@ td_result archive_reindex_into(archive *a, catalog *c, const reindex_options *op
     TD_ASSERT(rc != TD_OK ||
               r.report->segments_kept + r.report->segments_read + r.report->segments_unreadable ==
                   r.listing.segment_count);
-    r.report->strangers = r.listing.stranger_count;
+    r.report->unexpected = r.listing.unexpected_count;
     archive_listing_fini(&r.listing);
     known_segments_fini(&r.known);
     return rc;

@@ -114,12 +114,12 @@ static td_result check_journal(verification *v, td_err *err)
     return TD_OK;
 }
 
-static void note_strangers(verification *v)
+static void note_unexpected(verification *v)
 {
-    for (size_t i = 0; i < v->listing.stranger_count; i++) {
-        const archive_stranger *stranger = &v->listing.strangers[i];
-        verify_severity severity = stranger->kind == STRANGER_RIVAL ? VERIFY_DAMAGED : VERIFY_SOUND;
-        findings_add(&v->findings, severity, stranger->path, 0, "passed over: %s", stranger->what);
+    for (size_t i = 0; i < v->listing.unexpected_count; i++) {
+        const unexpected_file *file = &v->listing.unexpected[i];
+        verify_severity severity = file->kind == UNEXPECTED_RIVAL ? VERIFY_DAMAGED : VERIFY_SOUND;
+        findings_add(&v->findings, severity, file->path, 0, "passed over: %s", file->what);
     }
 }
 
@@ -133,7 +133,7 @@ static td_result look_around(verification *v, td_err *err)
     if (rc == TD_OK)
         rc = check_journal(v, err);
     if (rc == TD_OK)
-        note_strangers(v);
+        note_unexpected(v);
     return rc;
 }
 

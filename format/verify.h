@@ -19,7 +19,7 @@
 #include "format/gap.h"
 
 typedef enum verify_severity {
-    VERIFY_SOUND,       /* worth knowing: a stranger in the folder, a live segment */
+    VERIFY_SOUND,       /* worth knowing: an unexpected file in the folder, a live segment */
     VERIFY_RECOVERABLE, /* sound after recover or reindex */
     VERIFY_DAMAGED,     /* something that was recorded is lost or changed */
 } verify_severity;

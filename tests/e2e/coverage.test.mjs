@@ -68,15 +68,15 @@ async function sessions(t) {
   return { report, served, found: await spoilt(t, dir, first, report.topics) };
 }
 
-/** The same stream as no exchange would send it: backwards, each frame twice, the last one naming a stranger as its symbol. */
+/** The same stream as no exchange would send it: backwards, each frame twice, the last one naming an unknown symbol. */
 function spoil(lines) {
   const times = lines.map((line) => /"recv_ns":(\d+)/.exec(line)[1]); // too large for a number of JavaScript
   const at = (line, i) => line.replace(/"recv_ns":\d+/, `"recv_ns":${times[Math.min(i, times.length - 1)]}`);
-  const strangers = new Map(lines.map((line) => {
+  const unknown = new Map(lines.map((line) => {
     const { feed, topic, symbol } = JSON.parse(line);
-    return [`${feed} ${topic} ${symbol}`, line.replace(/\\"(s|symbol)\\":\\"[^"]+\\"/g, '\\"$1\\":\\"STRANGER\\"')];
+    return [`${feed} ${topic} ${symbol}`, line.replace(/\\"(s|symbol)\\":\\"[^"]+\\"/g, '\\"$1\\":\\"UNKNOWN\\"')];
   }));
-  return [...[...lines].reverse().flatMap((line) => [line, line]), ...strangers.values()].map((line, i) => at(line, Math.floor(i / 2)));
+  return [...[...lines].reverse().flatMap((line) => [line, line]), ...unknown.values()].map((line, i) => at(line, Math.floor(i / 2)));
 }
 
 /** Rules that find something in the spoilt streams, by feed, topic and symbol: those of a topic in which nothing is found

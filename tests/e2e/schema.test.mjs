@@ -83,7 +83,7 @@ function replaced(value, keys, by) {
 }
 
 // A value of a type that is not among those.
-const strangers = (types) => [["object", { x: 1 }], ["boolean", true], ["array", [[]]]].filter(([type]) => !types.includes(type)).map(([, value]) => value);
+const wrongTypes = (types) => [["object", { x: 1 }], ["boolean", true], ["array", [[]]]].filter(([type]) => !types.includes(type)).map(([, value]) => value);
 
 test("every decodable captured frame validates, and none whose types are changed", needs, async (t) => {
   const ajv = new Ajv2020({ strict: false });
@@ -107,8 +107,8 @@ test("every decodable captured frame validates, and none whose types are changed
       for (const keys of leaves(frame)) {
         const types = typesAt(schema, keys);
         if (types === null) continue; // a member that the row does not name: kept, and free
-        for (const stranger of strangers(types)) {
-          assert.ok(!validate(replaced(frame, keys, stranger)), `${name}: ${keys.join(".")} as ${JSON.stringify(stranger)} validates`);
+        for (const wrong of wrongTypes(types)) {
+          assert.ok(!validate(replaced(frame, keys, wrong)), `${name}: ${keys.join(".")} as ${JSON.stringify(wrong)} validates`);
           mutants++;
         }
       }

@@ -144,16 +144,16 @@ static void make_file(const char *folder, const char *name, const char *text)
     assert_int_equal(fclose(file), 0);
 }
 
-static int has_stranger(const archive_listing *listing, const char *path)
+static int has_unexpected(const archive_listing *listing, const char *path)
 {
-    for (size_t i = 0; i < listing->stranger_count; i++) {
-        if (strcmp(listing->strangers[i].path, path) == 0)
-            return listing->strangers[i].what[0] != '\0';
+    for (size_t i = 0; i < listing->unexpected_count; i++) {
+        if (strcmp(listing->unexpected[i].path, path) == 0)
+            return listing->unexpected[i].what[0] != '\0';
     }
     return 0;
 }
 
-static void test_strangers_are_listed_apart(void **state)
+static void test_unexpected_files_are_listed_apart(void **state)
 {
     (void)state;
     archive_place place;
@@ -174,11 +174,11 @@ static void test_strangers_are_listed_apart(void **state)
     td_err err;
     assert_int_equal(archive_list(a, &listing, &err), TD_OK);
     assert_int_equal(listing.segment_count, 3); /* two of ours and one that only has the name */
-    assert_int_equal(listing.stranger_count, 4);
-    assert_true(has_stranger(&listing, "notes.txt"));
-    assert_true(has_stranger(&listing, "capture/2026/11/20/holiday.mcap"));
-    assert_true(has_stranger(&listing, "capture/2026/11/20/inner"));
-    assert_true(has_stranger(&listing, "capture/old"));
+    assert_int_equal(listing.unexpected_count, 4);
+    assert_true(has_unexpected(&listing, "notes.txt"));
+    assert_true(has_unexpected(&listing, "capture/2026/11/20/holiday.mcap"));
+    assert_true(has_unexpected(&listing, "capture/2026/11/20/inner"));
+    assert_true(has_unexpected(&listing, "capture/old"));
     archive_listing_fini(&listing);
     const plan_query all = {.to_ns = UINT64_MAX};
     archive_plan *plan = NULL;
@@ -250,7 +250,7 @@ int main(void)
         cmocka_unit_test(test_feed_names),
         cmocka_unit_test(test_second_appender_is_refused),
         cmocka_unit_test(test_maintainer_beside_appender),
-        cmocka_unit_test(test_strangers_are_listed_apart),
+        cmocka_unit_test(test_unexpected_files_are_listed_apart),
         cmocka_unit_test(test_single_file_reads_as_archive),
         cmocka_unit_test(test_what_is_no_archive_is_refused),
         cmocka_unit_test(test_reading_writes_nothing),

@@ -344,7 +344,7 @@ static void test_power_cuts(void **state)
 }
 
 /* Whatever is no segment goes to torn/ whole. */
-static void test_strangers(void **state)
+static void test_unexpected_files(void **state)
 {
     (void)state;
     static const struct {
@@ -450,7 +450,7 @@ int main(void)
         cmocka_unit_test(test_put_away_is_durable),
         cmocka_unit_test(test_failing_calls),
         cmocka_unit_test(test_power_cuts),
-        cmocka_unit_test(test_strangers),
+        cmocka_unit_test(test_unexpected_files),
         cmocka_unit_test(test_damage_in_the_middle),
         cmocka_unit_test(test_damaged_header),
         cmocka_unit_test(test_refusals),
