@@ -16,7 +16,6 @@ typedef struct queued_chunk {
     sealed_chunk *chunk;
     gap_list gaps; /* rows that events in this chunk open or close */
     size_t feed_index;
-    uint64_t oldest_mono_ns;   /* when the oldest frame or event in it came, monotonic clock */
     struct queued_chunk *next; /* the queue's own */
 } queued_chunk;
 

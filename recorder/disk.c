@@ -41,8 +41,6 @@ static void write_chunk(disk *self, queued_chunk *item)
     if (self->result != TD_OK)
         return;
     check_room(self);
-    if (self->options.lag != NULL)
-        lag_begin(self->options.lag, item->oldest_mono_ns, item->chunk);
     self->result = archive_writer_put(self->options.writer, item->feed_index, item->chunk,
                                       item->gaps.rows, item->gaps.count, &self->err);
     check_lock(self);

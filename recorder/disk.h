@@ -16,7 +16,6 @@
 #include "base/err.h"
 #include "format/archive_writer.h"
 #include "recorder/chunk_queue.h"
-#include "recorder/lag.h"
 #include "recorder/room.h"
 
 typedef struct disk disk;
@@ -25,7 +24,6 @@ typedef struct disk_options {
     chunk_queue *queue;         /* borrowed, like the rest */
     archive_writer *writer;     /* used by this thread only, until disk_close returns */
     const room *room;           /* how much must stay free; NULL: any */
-    lag *lag;                   /* is told what is written; NULL: nobody */
     uint64_t idle_check_ns;     /* without a chunk for so long: look at the room */
     void (*failed)(void *user); /* called once, on the disk thread, when it gives up */
     /* Called at most once, on the disk thread: room is short, or the lock is gone, and the

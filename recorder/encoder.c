@@ -120,12 +120,13 @@ static void seal(encoder *self, size_t feed_index)
         return;
     }
     item->feed_index = feed_index;
-    item->oldest_mono_ns = feed->oldest_mono_ns;
     item->gaps = feed->gaps;
     memset(&feed->gaps, 0, sizeof feed->gaps);
     count(&self->chunks, 1);
     count(&self->fast_chunks, self->is_fast);
     count(&self->compressed_bytes, item->chunk->compressed_bytes);
+    if (self->options.lag != NULL)
+        lag_sealed(self->options.lag, feed->oldest_mono_ns, item->chunk);
     chunk_queue_push(self->options.queue, item);
 }
 

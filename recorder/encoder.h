@@ -16,6 +16,7 @@
 #include "base/ring.h"
 #include "recorder/chunk_queue.h"
 #include "recorder/config.h"
+#include "recorder/lag.h"
 #include "recorder/watch.h"
 #include "tape/redact.h"
 
@@ -25,6 +26,7 @@ typedef struct encoder_options {
     td_ring *ring;      /* borrowed, like the rest */
     chunk_queue *queue; /* the encoder ends it when it is done */
     watch *watch;       /* continuity; NULL: none */
+    lag *lag;           /* of what is durable behind what is received; NULL: not measured */
     const recorder_config *config;
     redactor *const *redactors; /* one per feed; NULL entries: nothing to hide */
     const char *session;        /* id, for `segment` events */

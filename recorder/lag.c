@@ -5,9 +5,9 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 
-/* The chunk that is being written. */
+/* A sealed chunk. */
 typedef struct lag_chunk {
-    uint64_t oldest_mono_ns; /* 0: none */
+    uint64_t oldest_mono_ns;
     uint64_t first_ns, last_ns;
     uint64_t frames;
 } lag_chunk;
@@ -16,7 +16,8 @@ struct lag {
     td_clock clock;
     uint64_t limit_ns, calm_ns;
     pthread_mutex_t mutex; /* of everything below */
-    lag_chunk writing;
+    lag_chunk *waiting; /* those that are not durable yet: a ring of chunk_count, from first on */
+    size_t chunk_count, first, waiting_count;
     uint64_t last_ns, max_ns, sum_ns;
     uint64_t chunks, late_chunks;
     lag_stretch stretch;
@@ -25,12 +26,18 @@ struct lag {
     uint8_t is_told;       /* its beginning was taken */
 };
 
-td_result lag_open(td_clock clock, uint64_t limit_ns, lag **out, td_err *err)
+td_result lag_open(td_clock clock, uint64_t limit_ns, size_t chunk_count, lag **out, td_err *err)
 {
     TD_ASSERT(limit_ns > 0);
+    TD_ASSERT(chunk_count > 0);
     lag *self = td_alloc_zero(1, sizeof *self);
-    if (self == NULL)
+    if (self != NULL)
+        self->waiting = td_alloc_zero(chunk_count, sizeof *self->waiting);
+    if (self == NULL || self->waiting == NULL) {
+        td_free(self);
         return td_err_set(err, TD_E_NOMEM, "no memory for the lag");
+    }
+    self->chunk_count = chunk_count;
     self->clock = clock;
     self->limit_ns = limit_ns;
     self->calm_ns = limit_ns > LAG_CALM_NS / 2 ? 2 * limit_ns : LAG_CALM_NS;
@@ -44,33 +51,37 @@ void lag_close(lag *self)
     if (self == NULL)
         return;
     pthread_mutex_destroy(&self->mutex);
+    td_free(self->waiting);
     td_free(self);
 }
 
-void lag_begin(lag *self, uint64_t oldest_mono_ns, const sealed_chunk *chunk)
+void lag_sealed(lag *self, uint64_t oldest_mono_ns, const sealed_chunk *chunk)
 {
-    TD_ASSERT(oldest_mono_ns > 0);
     pthread_mutex_lock(&self->mutex);
-    self->writing = (lag_chunk){.oldest_mono_ns = oldest_mono_ns,
-                                .first_ns = chunk->first_ns,
-                                .last_ns = chunk->last_ns,
-                                .frames = chunk->frame_count};
+    TD_ASSERT(self->waiting_count < self->chunk_count);
+    self->waiting[(self->first + self->waiting_count++) % self->chunk_count] =
+        (lag_chunk){.oldest_mono_ns = oldest_mono_ns,
+                    .first_ns = chunk->first_ns,
+                    .last_ns = chunk->last_ns,
+                    .frames = chunk->frame_count};
     pthread_mutex_unlock(&self->mutex);
 }
 
-/* Of the chunk that is being written. Clocks of several threads may be read in any order. */
+/* Of the oldest chunk that is not durable. Clocks of several threads may be read in any order. */
 static uint64_t age_ns(const lag *self, uint64_t mono_ns)
 {
-    uint64_t since_ns = self->writing.oldest_mono_ns;
-    return since_ns == 0 || mono_ns < since_ns ? 0 : mono_ns - since_ns;
+    if (self->waiting_count == 0)
+        return 0;
+    uint64_t since_ns = self->waiting[self->first].oldest_mono_ns;
+    return mono_ns < since_ns ? 0 : mono_ns - since_ns;
 }
 
 static void note_late(lag *self, uint64_t lag_ns, uint64_t mono_ns)
 {
     TD_ASSERT(lag_ns > self->limit_ns);
     if (!self->is_late)
-        self->stretch =
-            (lag_stretch){.limit_ns = self->limit_ns, .from_ns = self->writing.first_ns};
+        self->stretch = (lag_stretch){.limit_ns = self->limit_ns,
+                                      .from_ns = self->waiting[self->first].first_ns};
     self->is_late = 1;
     self->late_mono_ns = mono_ns;
     if (lag_ns > self->stretch.worst_ns)
@@ -81,7 +92,8 @@ uint64_t lag_durable(lag *self)
 {
     uint64_t mono_ns = clock_mono_ns(self->clock);
     pthread_mutex_lock(&self->mutex);
-    TD_ASSERT(self->writing.oldest_mono_ns > 0);
+    TD_ASSERT(self->waiting_count > 0);
+    const lag_chunk *chunk = &self->waiting[self->first];
     uint64_t lag_ns = age_ns(self, mono_ns);
     self->last_ns = lag_ns;
     self->sum_ns += lag_ns;
@@ -91,10 +103,11 @@ uint64_t lag_durable(lag *self)
     if (lag_ns > self->limit_ns) {
         note_late(self, lag_ns, mono_ns);
         self->late_chunks++;
-        self->stretch.to_ns = self->writing.last_ns;
-        self->stretch.frames += self->writing.frames;
+        self->stretch.to_ns = chunk->last_ns;
+        self->stretch.frames += chunk->frames;
     }
-    self->writing = (lag_chunk){0};
+    self->first = (self->first + 1) % self->chunk_count;
+    self->waiting_count--;
     pthread_mutex_unlock(&self->mutex);
     return lag_ns;
 }

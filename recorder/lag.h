@@ -4,9 +4,10 @@
  * machine's.
  *
  * What exceeds commit_interval is a stretch: it begins with the first chunk that is that old, also
- * while its sync still hangs, and ends once none was for LAG_CALM_NS (or two commit_intervals, if
- * these are longer), so that a disk on the edge is one stretch and no flood. The disk thread notes,
- * the network thread writes stretches down as `overload` events. */
+ * while it still waits for the disk, and ends once none was for LAG_CALM_NS (or two
+ * commit_intervals, if these are longer), so that a disk on the edge is one stretch and no flood.
+ * The encoder notes what is sealed, the disk thread what is durable, in the same order; the network
+ * thread writes stretches down as `overload` events. */
 #ifndef TD_RECORDER_LAG_H
 #define TD_RECORDER_LAG_H
 
@@ -23,18 +24,22 @@
 
 typedef struct lag lag;
 
-/* limit_ns: commit_interval. TD_E_NOMEM. */
-TD_MUST_USE td_result lag_open(td_clock clock, uint64_t limit_ns, lag **out, td_err *err);
+/* limit_ns: commit_interval. chunk_count: sealed chunks that are not durable, at most; 1 or more.
+ * TD_E_NOMEM. */
+TD_MUST_USE td_result lag_open(td_clock clock, uint64_t limit_ns, size_t chunk_count, lag **out,
+                               td_err *err);
 void lag_close(lag *self);
 
-/* Disk thread: this chunk is written now; the oldest thing in it came at oldest_mono_ns. */
-void lag_begin(lag *self, uint64_t oldest_mono_ns, const sealed_chunk *chunk);
+/* Encoder: this chunk is sealed, and goes to the disk thread after this call; the oldest frame or
+ * event in it came at oldest_mono_ns. */
+void lag_sealed(lag *self, uint64_t oldest_mono_ns, const sealed_chunk *chunk);
 
-/* Disk thread: it is durable. Returns its lag. */
+/* Disk thread: the oldest of the sealed chunks is durable. Returns its lag. */
 uint64_t lag_durable(lag *self);
 
 typedef struct lag_stats {
-    uint64_t last_ns; /* of the last chunk, or of the one being written if that is older by now */
+    uint64_t last_ns; /* of the last chunk, or of the oldest that is not durable if that is older by
+                         now */
     uint64_t max_ns;
     uint64_t mean_ns;     /* over chunks */
     uint64_t late_chunks; /* beyond the limit */

@@ -305,11 +305,11 @@ static td_result open_threads(supervisor *self, td_err *err)
     if (rc == TD_OK)
         rc = watch_open(&watching, &self->watch, err);
     if (rc == TD_OK)
-        rc = lag_open(self->options.clock, config->commit_interval_ns, &self->lag, err);
+        rc = lag_open(self->options.clock, config->commit_interval_ns, QUEUE_CHUNKS, &self->lag,
+                      err);
     disk_options writing = {.queue = self->queue,
                             .writer = self->writer,
                             .room = &self->room,
-                            .lag = self->lag,
                             .idle_check_ns = TD_NS_PER_S,
                             .failed = on_thread_failed,
                             .must_end = on_must_end,
@@ -319,6 +319,7 @@ static td_result open_threads(supervisor *self, td_err *err)
     encoder_options encoding = {.ring = self->ring,
                                 .queue = self->queue,
                                 .watch = self->watch,
+                                .lag = self->lag,
                                 .config = config,
                                 .redactors = self->redactors,
                                 .session = archive_session(self->options.archive),

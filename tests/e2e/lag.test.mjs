@@ -11,9 +11,10 @@ import { feedArgs, Recorder } from "./live.mjs";
 
 const SLOW_DISK = path.resolve(process.env.TAPEDECK_SLOW_DISK ?? path.join(BIN, "../tests/tapedeck-record-slow-disk"));
 const skip = fs.existsSync(SLOW_DISK) ? false : "needs the recorder whose disk can be slow (make tests-build)";
-const SLOW_NS = 2_500_000_000;
+const HANGS_NS = 3_600_000_000_000; // until the test sets less
+const COMMIT_NS = 1_000_000_000; // commit_interval
 
-/** How long each sync takes, in ns. */
+/** How long each sync takes at least, in ns. The disk below may take longer on a busy machine. */
 function slowDisk(dir) {
   const file = path.join(dir, "sync");
   const set = (ns) => {
@@ -42,24 +43,28 @@ async function steady(t, dir) {
 
 const durableLines = (recorder) => recorder.lines.map((line) => JSON.parse(line).durable).filter((said) => said !== undefined);
 
-async function durabilityEvents(t, archive) {
-  return (await jsonLines(t, ["cat", "-a", archive, "--events"])).filter((row) => row.dir === "event")
-    .map((row) => ({ ...JSON.parse(row.data), at_ns: row.recv_ns })).filter((said) => said.event === "overload");
+/** The stretches of the archive: an event at the beginning of each and one at its end, in turn. */
+async function stretches(t, archive) {
+  const events = (await jsonLines(t, ["cat", "-a", archive, "--events"])).filter((row) => row.dir === "event")
+    .map((row) => ({ ...JSON.parse(row.data), at_ns: row.recv_ns })).filter((event) => event.event === "overload");
+  assert.ok(events.every((event, i) => event.what === "durability" && event.state === (i % 2 === 0 ? "begins" : "ends")), JSON.stringify(events));
+  assert.equal(events.length % 2, 0);
+  return events.filter((_, i) => i % 2 === 0).map((begins, i) => ({ begins, ends: events[2 * i + 1] }));
 }
 
-test("a disk that is slow for a while: durable lines, a warning, one stretch with its worst lag, the totals", { skip }, async (t) => {
+test("a disk that hangs for a while: durable lines, a warning, one stretch with its worst lag, the totals", { skip }, async (t) => {
   const dir = temporary(t);
   const archive = path.join(dir, "tape");
   const disk = slowDisk(dir);
   const server = await steady(t, dir);
   const recorder = new Recorder(t, archive, feedArgs(server, "inverse", ["trade.BTCUSD"]), disk.options);
   await recorder.durableLine((said) => said.in > 50);
-  disk.set(SLOW_NS);
-  // Said while the sync still hangs, and not only behind it.
+  disk.set(HANGS_NS);
+  // The warning comes while the sync hangs: it would hang for an hour.
   const [, after] = await recorder.says(/warning: the disk is slow: what came is not durable after (\d+\.\d+) s; commit_interval is 1\.000 s/);
-  assert.ok(Number(after) > 1 && Number(after) < SLOW_NS / 1e9, after);
-  await recorder.durableLine((said) => said.lag_ns >= SLOW_NS);
+  assert.ok(Number(after) > 1, after);
   disk.set(0);
+  await recorder.durableLine((said) => said.lag_ns > COMMIT_NS);
   await recorder.says(/the disk keeps up again; frames became durable up to \d+\.\d+ s after they came/);
   const end = await recorder.kill("SIGTERM");
   assert.equal(end.code, 0, end.stderr);
@@ -68,19 +73,20 @@ test("a disk that is slow for a while: durable lines, a warning, one stretch wit
   const summary = recorder.summary();
   assert.ok(lags.every((ns) => Number.isInteger(ns) && ns > 0));
   assert.equal(Math.max(...lags), summary.lag_ns_max);
-  assert.ok(summary.lag_ns_max >= SLOW_NS);
+  assert.ok(summary.lag_ns_max > COMMIT_NS);
   assert.ok(summary.lag_ns_mean > 0 && summary.lag_ns_mean < summary.lag_ns_max);
-  assert.equal(summary.late_chunks, lags.filter((ns) => ns > 1e9).length);
+  assert.equal(summary.late_chunks, lags.filter((ns) => ns > COMMIT_NS).length);
   assert.equal(summary.dropped, 0);
 
-  const said = await durabilityEvents(t, archive);
-  assert.deepEqual(said.map((event) => [event.what, event.state]), [["durability", "begins"], ["durability", "ends"]], JSON.stringify(said));
-  const [begins, ends] = said;
-  assert.ok(begins.lag_ns > 1e9);
+  // One stretch, unless the disk below was slow by itself, too, after the end of this one.
+  const found = await stretches(t, archive);
+  assert.ok(found.length > 0);
+  const { begins, ends } = found[0];
+  assert.ok(begins.lag_ns > COMMIT_NS);
   assert.equal(ends.from_ns, begins.from_ns);
-  assert.ok(ends.lag_ns >= SLOW_NS && ends.lag_ns <= summary.lag_ns_max);
+  assert.ok(ends.lag_ns >= begins.lag_ns && ends.lag_ns <= summary.lag_ns_max);
   // What is late is what came from from_ns to to_ns, and it is all there at its own times.
-  const late = (await jsonLines(t, ["cat", "-a", archive, "--topic", "trade", "--dir", "in"])).filter((row) => row.recv_ns >= begins.from_ns && row.recv_ns <= ends.to_ns);
+  const late = (await jsonLines(t, ["cat", "-a", archive])).filter((row) => row.dir !== "event" && row.recv_ns >= begins.from_ns && row.recv_ns <= ends.to_ns);
   assert.ok(ends.frames > 0 && late.length >= ends.frames, `${late.length} ${ends.frames}`);
   assert.ok(ends.to_ns < ends.at_ns && begins.from_ns < begins.at_ns);
   assert.deepEqual(await jsonLines(t, ["gaps", "-a", archive, "--json"]), []);
@@ -98,8 +104,7 @@ test("a recorder that is stopped while its disk is slow ends the stretch, and sa
   await recorder.says(/warning: the disk is slow/);
   const end = await recorder.kill("SIGTERM");
   assert.equal(end.code, 0, end.stderr);
-  const said = await durabilityEvents(t, archive);
-  assert.deepEqual(said.map((event) => event.state), ["begins", "ends"]);
+  assert.ok((await stretches(t, archive)).length > 0);
   assert.ok(recorder.summary().lag_ns_max >= 1_500_000_000);
   await tapedeck(t, ["verify", "-a", archive]);
 });

@@ -11,7 +11,9 @@
 #include "recorder/lag.h"
 
 #define LIMIT_NS TD_NS_PER_S
-#define MS(n)    ((uint64_t)(n)*TD_NS_PER_MS)
+enum { CHUNK_COUNT = 3 }; /* that are not durable, at most */
+
+#define MS(n) ((uint64_t)(n)*TD_NS_PER_MS)
 
 typedef struct fixture {
     clock_sim *sim;
@@ -23,7 +25,8 @@ static void open_fixture(fixture *f, uint64_t limit_ns)
 {
     *f = (fixture){.sim = clock_sim_open(MS(2000000), MS(1000000))};
     assert_non_null(f->sim);
-    assert_int_equal(lag_open(clock_sim_clock(f->sim), limit_ns, &f->lag, NULL), TD_OK);
+    assert_int_equal(lag_open(clock_sim_clock(f->sim), limit_ns, CHUNK_COUNT, &f->lag, NULL),
+                     TD_OK);
 }
 
 static void close_fixture(fixture *f)
@@ -33,18 +36,18 @@ static void close_fixture(fixture *f)
 }
 
 /* Chunk n has frames from 1000 n to 1000 n + 9, and n of them. Its oldest came age_ns ago. */
-static void begin(fixture *f, uint64_t age_ns)
+static void seal(fixture *f, uint64_t age_ns)
 {
     f->number++;
     const sealed_chunk chunk = {
         .first_ns = f->number * 1000, .last_ns = f->number * 1000 + 9, .frame_count = f->number};
-    lag_begin(f->lag, clock_mono_ns(clock_sim_clock(f->sim)) - age_ns, &chunk);
+    lag_sealed(f->lag, clock_mono_ns(clock_sim_clock(f->sim)) - age_ns, &chunk);
 }
 
 /* A chunk that is age_ns old is written in sync_ns. */
 static uint64_t write_chunk(fixture *f, uint64_t age_ns, uint64_t sync_ns)
 {
-    begin(f, age_ns);
+    seal(f, age_ns);
     clock_sim_advance(f->sim, sync_ns);
     return lag_durable(f->lag);
 }
@@ -124,7 +127,7 @@ static void a_sync_that_hangs_begins_a_stretch(void **state)
     lag_stretch s;
     lag_stats stats;
     open_fixture(&f, LIMIT_NS);
-    begin(&f, MS(800));
+    seal(&f, MS(800));
     assert_int_equal(lag_take(f.lag, &s), LAG_UNCHANGED);
     clock_sim_advance(f.sim, MS(300));
     assert_int_equal(lag_take(f.lag, &s), LAG_BEGINS);
@@ -138,6 +141,34 @@ static void a_sync_that_hangs_begins_a_stretch(void **state)
     lag_durable(f.lag);
     assert_int_equal(lag_stop(f.lag, &s), LAG_ENDS);
     assert_stretch(&s, 1000, 1009, MS(1100) + 3 * LAG_CALM_NS, 1);
+    close_fixture(&f);
+}
+
+/* The disk thread may hang in any of its calls, between two chunks as well. */
+static void a_chunk_that_waits_for_the_disk_is_late_too(void **state)
+{
+    (void)state;
+    fixture f;
+    lag_stretch s;
+    open_fixture(&f, LIMIT_NS);
+    for (int round = 0; round < 3; round++) { /* so that the ring wraps around */
+        seal(&f, MS(750));
+        seal(&f, MS(700));
+        seal(&f, MS(100));
+        assert_int_equal(lag_durable(f.lag), MS(750));
+        assert_int_equal(lag_take(f.lag, &s), LAG_UNCHANGED);
+        assert_int_equal(lag_durable(f.lag), MS(700));
+        assert_int_equal(lag_durable(f.lag), MS(100));
+    }
+    seal(&f, MS(750));
+    seal(&f, MS(600));
+    assert_int_equal(lag_durable(f.lag), MS(750));
+    clock_sim_advance(f.sim, MS(500));
+    assert_int_equal(lag_take(f.lag, &s), LAG_BEGINS);
+    assert_stretch(&s, 11000, 0, MS(1100), 0);
+    assert_int_equal(lag_durable(f.lag), MS(1100));
+    assert_int_equal(lag_stop(f.lag, &s), LAG_ENDS);
+    assert_stretch(&s, 11000, 11009, MS(1100), 11);
     close_fixture(&f);
 }
 
@@ -163,6 +194,7 @@ int main(void)
         cmocka_unit_test(in_time_is_counted_and_no_stretch),
         cmocka_unit_test(a_stretch_is_told_once_and_ends_when_it_is_calm),
         cmocka_unit_test(a_sync_that_hangs_begins_a_stretch),
+        cmocka_unit_test(a_chunk_that_waits_for_the_disk_is_late_too),
         cmocka_unit_test(the_calm_is_two_limits_at_least),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -104,22 +104,25 @@ void pipeline_open_intake(pipeline *f)
     assert_int_equal(intake_open(&taking, &f->intake, NULL), TD_OK);
 }
 
+enum { QUEUE_CHUNKS = 4 };
+
 static void open_threads(pipeline *f)
 {
-    assert_int_equal(lag_open(clock_real(), f->config->commit_interval_ns, &f->lag, NULL), TD_OK);
+    assert_int_equal(
+        lag_open(clock_real(), f->config->commit_interval_ns, QUEUE_CHUNKS, &f->lag, NULL), TD_OK);
     disk_options writing = {.writer = f->writer,
                             .room = f->room.path == NULL ? NULL : &f->room,
                             .idle_check_ns = TD_NS_PER_MS,
-                            .lag = f->lag,
                             .failed = on_failed,
                             .must_end = on_must_end,
                             .user = f};
     assert_int_equal(td_ring_open(LIMIT_RING_BYTES, &f->ring, NULL), TD_OK);
-    assert_int_equal(chunk_queue_open(4, &f->queue, NULL), TD_OK);
+    assert_int_equal(chunk_queue_open(QUEUE_CHUNKS, &f->queue, NULL), TD_OK);
     writing.queue = f->queue;
     assert_int_equal(disk_open(&writing, &f->disk, NULL), TD_OK);
     encoder_options encoding = {.ring = f->ring,
                                 .queue = f->queue,
+                                .lag = f->lag,
                                 .config = f->config,
                                 .redactors = f->redactors,
                                 .session = archive_session(f->into),
