@@ -9,6 +9,9 @@ import { BIN, filesBelow, json, jsonLines, Program, run, tapedeck, temporary } f
 import { hostile, trade } from "./hostile.mjs";
 import { canMount, checkAnnounced, feedArgs, Recorder, simulator, smallDisk } from "./live.mjs";
 
+/** Runs a command as a user who owns nothing here. */
+const UNPRIVILEGED = process.getuid() === 0 ? ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] : [];
+
 describe("configuration", { concurrency: 2 }, () => {
   const rows = [
     ["an unknown key", "feeds:\n  - family: inverse\n    tpoics: [trade.*]\n", 3, ["tpoics", "topics", "stale_after"]],
@@ -120,12 +123,13 @@ describe("files", { concurrency: 2 }, () => {
 
   test("a segment that may not be read is named", { skip: canDropRights() }, async (t) => {
     const { dir, archive } = await recording(t);
+    const programs = programsForAll(t);
     fs.chmodSync(dir, 0o755);
     openToAll(archive);
     const segment = filesBelow(archive).find((f) => f.endsWith(".mcap") && f.startsWith("capture"));
     fs.chmodSync(path.join(archive, segment), 0o000);
     for (const args of [["cat", "-a", archive], ["replay", "-a", archive, "--json"], ["verify", "-a", archive]]) {
-      const end = await new Program(t, "tapedeck", args, { under: NOBODY }).ended;
+      const end = await new Program(t, path.join(programs, "tapedeck"), args, { under: UNPRIVILEGED }).ended;
       assert.equal(end.code, 3, `${args[0]}: ${end.code} ${end.stderr}`);
       assert.ok((end.stdout + end.stderr).includes(path.basename(segment)), `${args[0]}: ${end.stdout} ${end.stderr}`);
       assert.match(end.stdout + end.stderr, /ermission denied/);
@@ -134,6 +138,7 @@ describe("files", { concurrency: 2 }, () => {
 
   test("readers need no write permission, with a catalog and without", { skip: canDropRights() }, async (t) => {
     const { dir, archive } = await recording(t);
+    const programs = programsForAll(t);
     const expected = (await json(t, ["replay", "-a", archive, "--json"])).digest;
     const cat = (await tapedeck(t, ["cat", "-a", archive])).stdout;
     fs.chmodSync(dir, 0o755);
@@ -142,7 +147,7 @@ describe("files", { concurrency: 2 }, () => {
       openToAll(archive);
       const before = filesBelow(archive).sort();
       const nobody = async (args, status = 0) => {
-        const end = await new Program(t, "tapedeck", args, { under: NOBODY }).ended;
+        const end = await new Program(t, path.join(programs, "tapedeck"), args, { under: UNPRIVILEGED }).ended;
         assert.equal(end.code, status, `${args[0]}, catalog ${catalog}: ${end.stderr}`);
         return end.stdout;
       };
@@ -153,8 +158,8 @@ describe("files", { concurrency: 2 }, () => {
       await nobody(["ls", "-a", archive, "--json"]);
       await nobody(["verify", "-a", archive], catalog === "gone" ? 1 : 0);
       // Who would write is told why not, and changes nothing.
-      const end = await new Program(t, "tapedeck-record",
-        ["record", "-a", archive, "wss://127.0.0.1:1/realtime", "--family", "inverse", "--topic", "trade.*"], { under: NOBODY }).ended;
+      const end = await new Program(t, path.join(programs, "tapedeck-record"),
+        ["record", "-a", archive, "wss://127.0.0.1:1/realtime", "--family", "inverse", "--topic", "trade.*"], { under: UNPRIVILEGED }).ended;
       assert.equal(end.code, 4, end.stderr);
       assert.match(end.stderr, /ermission denied/);
       assert.deepEqual(filesBelow(archive).sort(), before);
@@ -305,8 +310,6 @@ describe("signals", { concurrency: 3 }, () => {
 
 // ---- what this machine lets us do ------------------------------------------------------------------
 
-const NOBODY = process.getuid() === 0 ? ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] : [];
-
 /** Everybody may read, nobody but us may write. */
 function openToAll(archive) {
   for (const file of fs.readdirSync(archive, { recursive: true })) {
@@ -316,9 +319,19 @@ function openToAll(archive) {
   fs.chmodSync(archive, 0o555);
 }
 
+/** A copy of the programs that every user may run, wherever the tree itself lies: a home may be closed to others. */
+function programsForAll(t) {
+  const dir = temporary(t);
+  for (const name of fs.readdirSync(BIN)) {
+    fs.copyFileSync(path.join(BIN, name), path.join(dir, name));
+    fs.chmodSync(path.join(dir, name), 0o755);
+  }
+  fs.chmodSync(dir, 0o755);
+  return dir;
+}
+
 /** Reason to skip tests that need a user who may not write, or false. */
 function canDropRights() {
   if (process.getuid() !== 0) return false; // what is not writable is so for us
-  const able = spawnSync("setpriv", ["--reuid=65534", "--regid=65534", "--clear-groups", path.join(path.resolve(BIN), "tapedeck"), "--help"]);
-  return able.status === 0 ? false : "needs setpriv, and programs that another user may run";
+  return spawnSync(UNPRIVILEGED[0], [...UNPRIVILEGED.slice(1), "true"]).status === 0 ? false : "needs setpriv";
 }
