@@ -236,18 +236,9 @@ static td_result end_connection(import_feed *f, uint32_t shard, uint64_t recv_ns
     if (rc != TD_OK)
         return rc;
     chunk_builder_note_closed(f->builder, 0, shard);
-    const gap_row gap = {.reason = GAP_DISCONNECT,
-                         .feed = f->options.name,
-                         .shard = shard,
-                         .conn = slot->conn,
-                         .topic = "",
-                         .symbol = "",
-                         .from_ns = slot->last_ns,
-                         .to_ns = recv_ns,
-                         .frames_lost = GAP_FRAMES_UNKNOWN,
-                         .covered_by = "",
-                         .cause = ended.cause,
-                         .detail = ""};
+    gap_row gap = gap_row_of(GAP_DISCONNECT, f->options.name, slot->last_ns, recv_ns, ended.cause);
+    gap.shard = shard;
+    gap.conn = slot->conn;
     event told = {.kind = EVENT_GAP, .shard = shard, .conn = slot->conn, .gap = gap};
     rc = put_event(f, &told, recv_ns, err);
     if (rc != TD_OK)

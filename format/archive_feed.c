@@ -110,19 +110,12 @@ static td_result journal_corrupt(const writer_feed *f, uint64_t chunks)
 /* A row of the ledger from the segment's first frame on; the next session ends it. */
 static td_result open_gap(const writer_feed *f, const chain_conn *conn, uint64_t from_ns)
 {
-    const gap_row row = {.reason = GAP_CORRUPT,
-                         .feed = f->name,
-                         .line = conn->line,
-                         .shard = conn->shard,
-                         .conn = conn->conn,
-                         .topic = "",
-                         .symbol = "",
-                         .from_ns = from_ns,
-                         .to_ns = GAP_OPEN,
-                         .frames_lost = GAP_FRAMES_UNKNOWN,
-                         .covered_by = "",
-                         .cause = "segment removed or changed by another program",
-                         .detail = f->path};
+    gap_row row = gap_row_of(GAP_CORRUPT, f->name, from_ns, GAP_OPEN,
+                             "segment removed or changed by another program");
+    row.line = conn->line;
+    row.shard = conn->shard;
+    row.conn = conn->conn;
+    row.detail = f->path;
     return ledger_write_gap(f->origin.journal, &row, NULL);
 }
 

@@ -95,21 +95,10 @@ static td_result open_gap(const work *w, const segment_name *name, const chain_c
 {
     TD_ASSERT(w->journal != NULL);
     TD_ASSERT(from_ns != 0);
-    const gap_row row = {
-        .reason = GAP_CRASH,
-        .feed = name->feed,
-        .line = conn->line,
-        .shard = conn->shard,
-        .conn = conn->conn,
-        .topic = "",
-        .symbol = "",
-        .from_ns = from_ns,
-        .to_ns = to_ns,
-        .frames_lost = GAP_FRAMES_UNKNOWN,
-        .covered_by = "",
-        .cause = cause_of(w, name->session),
-        .detail = "",
-    };
+    gap_row row = gap_row_of(GAP_CRASH, name->feed, from_ns, to_ns, cause_of(w, name->session));
+    row.line = conn->line;
+    row.shard = conn->shard;
+    row.conn = conn->conn;
     w->report->gaps_opened++;
     return ledger_write_gap(w->journal, &row, err);
 }

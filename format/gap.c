@@ -28,6 +28,22 @@ int gap_reason_parse(td_bytes name, gap_reason *out)
     return 0;
 }
 
+gap_row gap_row_of(gap_reason reason, const char *feed, uint64_t from_ns, uint64_t to_ns,
+                   const char *cause)
+{
+    TD_ASSERT(reason < GAP_REASON_COUNT);
+    return (gap_row){.reason = reason,
+                     .feed = feed,
+                     .topic = "",
+                     .symbol = "",
+                     .from_ns = from_ns,
+                     .to_ns = to_ns,
+                     .frames_lost = GAP_FRAMES_UNKNOWN,
+                     .covered_by = "",
+                     .cause = cause,
+                     .detail = ""};
+}
+
 static int order_u64(uint64_t a, uint64_t b)
 {
     return a < b ? -1 : a > b;

@@ -48,6 +48,11 @@ typedef struct gap_row {
     const char *detail;
 } gap_row;
 
+/* A row of a feed's slot 0/0 and all its topics, of which nobody knows how much was lost: the
+ * caller sets what differs. feed and cause are borrowed. */
+gap_row gap_row_of(gap_reason reason, const char *feed, uint64_t from_ns, uint64_t to_ns,
+                   const char *cause);
+
 /* <0, 0, >0 by natural key, from_ns first after the feed: the order in which rows are listed. */
 int gap_row_compare(const gap_row *a, const gap_row *b);
 

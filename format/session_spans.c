@@ -407,16 +407,10 @@ static td_result add_gap(const sought *what, const stretch *before, const stretc
 {
     int is_one = before->kind == STRETCH_RECORDED && next->kind == STRETCH_RECORDED &&
                  strcmp(before->session, next->session) == 0;
-    const gap_row row = {.reason = GAP_RESTART,
-                         .feed = what->feed,
-                         .topic = what->topic,
-                         .symbol = what->symbol,
-                         .from_ns = before->to_ns,
-                         .to_ns = next->from_ns,
-                         .frames_lost = GAP_FRAMES_UNKNOWN,
-                         .covered_by = "",
-                         .cause = is_one ? "nothing for an hour" : "between two sessions",
-                         .detail = ""};
+    gap_row row = gap_row_of(GAP_RESTART, what->feed, before->to_ns, next->from_ns,
+                             is_one ? "nothing for an hour" : "between two sessions");
+    row.topic = what->topic;
+    row.symbol = what->symbol;
     TD_ASSERT(row.from_ns < row.to_ns);
     return gap_list_add(found, &row, err);
 }

@@ -167,19 +167,14 @@ void findings_say(const watch_finding *finding, intake *into, const td_log *log)
                  .line = channel->line,
                  .shard = channel->shard,
                  .conn = finding->conn,
-                 .gap = {.reason = finding->reason,
-                         .feed = channel->feed,
-                         .line = channel->line,
-                         .shard = channel->shard,
-                         .conn = finding->conn,
-                         .topic = channel->topic,
-                         .symbol = channel->symbol,
-                         .from_ns = finding->from_ns,
-                         .to_ns = finding->to_ns,
-                         .frames_lost = GAP_FRAMES_UNKNOWN,
-                         .covered_by = "",
-                         .cause = rule_name(finding->rule),
-                         .detail = detail}};
+                 .gap = gap_row_of(finding->reason, channel->feed, finding->from_ns, finding->to_ns,
+                                   rule_name(finding->rule))};
+    gap.gap.line = channel->line;
+    gap.gap.shard = channel->shard;
+    gap.gap.conn = finding->conn;
+    gap.gap.topic = channel->topic;
+    gap.gap.symbol = channel->symbol;
+    gap.gap.detail = detail;
     intake_event(into, finding->feed_index, &gap);
     log_finding(finding, detail, log);
 }

@@ -262,18 +262,9 @@ void open_gaps_lost(open_gaps *self, uint32_t shard, uint32_t conn, gap_reason r
     TD_ASSERT(from_ns != 0);
     if (open_gaps_wait_for(self, shard))
         return;
-    const gap_row row = {.reason = reason,
-                         .feed = self->options.feed->name,
-                         .shard = shard,
-                         .conn = conn,
-                         .topic = "",
-                         .symbol = "",
-                         .from_ns = from_ns,
-                         .to_ns = GAP_OPEN,
-                         .frames_lost = GAP_FRAMES_UNKNOWN,
-                         .covered_by = "",
-                         .cause = cause,
-                         .detail = ""};
+    gap_row row = gap_row_of(reason, self->options.feed->name, from_ns, GAP_OPEN, cause);
+    row.shard = shard;
+    row.conn = conn;
     self->options.emit(self->options.user, &row);
     open_row *made = open_gaps_add_row(self, &row);
     if (made != NULL)

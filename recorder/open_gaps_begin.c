@@ -233,20 +233,13 @@ static uint64_t find_beginning(const open_gaps *self, const past_slot *slot)
 
 static td_result open_for_slot(open_gaps *self, const past_slot *slot, td_err *err)
 {
-    gap_row row = {.reason = slot->is_crashed ? GAP_CRASH : GAP_RESTART,
-                   .feed = self->options.feed->name,
-                   .line = slot->line,
-                   .shard = slot->shard,
-                   .conn = slot->is_crashed ? slot->conn : 0,
-                   .topic = "",
-                   .symbol = "",
-                   .from_ns = find_beginning(self, slot),
-                   .to_ns = GAP_OPEN,
-                   .frames_lost = GAP_FRAMES_UNKNOWN,
-                   .covered_by = "",
-                   .cause =
-                       slot->is_crashed ? "recorder ended without a stop" : "nothing was recording",
-                   .detail = ""};
+    gap_row row =
+        gap_row_of(slot->is_crashed ? GAP_CRASH : GAP_RESTART, self->options.feed->name,
+                   find_beginning(self, slot), GAP_OPEN,
+                   slot->is_crashed ? "recorder ended without a stop" : "nothing was recording");
+    row.line = slot->line;
+    row.shard = slot->shard;
+    row.conn = slot->is_crashed ? slot->conn : 0;
     /* A row of the same key that has ended would end this one. */
     while (gap_list_find(self->options.ledger, &row) != NULL)
         row.from_ns++;

@@ -32,19 +32,14 @@ static td_result add_found(replay_report *report, const stream *s, const stream_
 {
     char detail[AUDIT_GAP_TEXT_BYTES];
     audit_gap_text(found->expected, found->found, detail);
-    const gap_row row = {.reason = GAP_AGGREGATE,
-                         .feed = s->feed,
-                         .line = found->line,
-                         .shard = found->shard,
-                         .conn = found->conn,
-                         .topic = s->topic,
-                         .symbol = s->symbol,
-                         .from_ns = found->from_ns,
-                         .to_ns = found->to_ns,
-                         .frames_lost = GAP_FRAMES_UNKNOWN,
-                         .covered_by = "",
-                         .cause = rule_name(found->rule),
-                         .detail = detail};
+    gap_row row =
+        gap_row_of(GAP_AGGREGATE, s->feed, found->from_ns, found->to_ns, rule_name(found->rule));
+    row.line = found->line;
+    row.shard = found->shard;
+    row.conn = found->conn;
+    row.topic = s->topic;
+    row.symbol = s->symbol;
+    row.detail = detail;
     size_t known = report->gaps.count;
     td_result rc = gap_list_add(&report->gaps, &row, err);
     report->uncovered_gaps += report->gaps.count > known;

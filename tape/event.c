@@ -356,13 +356,7 @@ static td_result read_members(event_reader *reader, json_value root, event *out,
 /* An event of which nothing was read yet: gap texts are "" where absent, as gap_row wants them. */
 static event blank_event(void)
 {
-    return (event){.gap = {.feed = "",
-                           .topic = "",
-                           .symbol = "",
-                           .frames_lost = GAP_FRAMES_UNKNOWN,
-                           .covered_by = "",
-                           .cause = "",
-                           .detail = ""}};
+    return (event){.gap = gap_row_of(GAP_DISCONNECT, "", 0, GAP_OPEN, "")};
 }
 
 td_result event_decode(event_reader *reader, td_bytes text, event *out, td_err *err)
