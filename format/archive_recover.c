@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/clock.h"
 #include "base/hash.h"
 #include "format/catalog.h"
 #include "format/feed_past.h"
@@ -40,6 +41,7 @@ typedef struct work {
     stray_list strays; /* what the journal came too early for */
     char live[SESSION_ID_BYTES];
     recover_result *result; /* one for all segments: it is large */
+    recover_result *behind; /* of a finished segment that is looked at besides */
 } work;
 
 static void tell(const work *w, const char *path, const recover_result *result, int is_lossy,
@@ -186,16 +188,16 @@ static td_result fill_from_reader(segment_reader *reader, recover_result *result
 }
 
 /* What recover_segment would have said of a segment that is finished already. */
-static td_result fill_from_file(const work *w, const char *path, td_err *err)
+static td_result fill_from_file(const work *w, const char *path, recover_result *out, td_err *err)
 {
     char full[LIMIT_PATH_BYTES];
     segment_reader *reader = NULL;
-    *w->result = (recover_result){0};
+    *out = (recover_result){0};
     td_result rc = archive_join(w->archive, path, full, err);
     if (rc == TD_OK)
         rc = segment_reader_open(archive_io(w->archive), full, &reader, err);
     if (rc == TD_OK)
-        rc = fill_from_reader(reader, w->result, err);
+        rc = fill_from_reader(reader, out, err);
     segment_reader_close(reader);
     return rc;
 }
@@ -206,8 +208,8 @@ static int is_last_of_feed(const archive_past *past, size_t at)
     const past_segment *row = &past->segments[at];
     for (size_t i = at + 1; i < past->segment_count; i++) {
         const past_segment *later = &past->segments[i];
-        if (later->stage != PAST_DISCARDED && strcmp(later->session, row->session) == 0 &&
-            strcmp(later->feed, row->feed) == 0)
+        if (later->stage != PAST_DISCARDED && !later->is_lost &&
+            strcmp(later->session, row->session) == 0 && strcmp(later->feed, row->feed) == 0)
             return 0;
     }
     return 1;
@@ -233,28 +235,55 @@ static uint64_t gap_end(const work *w, size_t at, uint64_t from_ns)
     return GAP_OPEN;
 }
 
+/* What was durable in a segment is lost: one row for all slots, because which ones it had is not
+ * known. Its name has the second of its first frame. */
+static td_result open_lost_gap(const work *w, const past_segment *row, const segment_name *name,
+                               const char *what, td_err *err)
+{
+    uint64_t from_ns = name->first_s == 0 ? 1 : name->first_s * TD_NS_PER_S;
+    const past_session *session = archive_past_session(&w->past, name->session);
+    int is_import = session != NULL && past_session_is_import(session);
+    gap_row gap = gap_row_of(GAP_CORRUPT, name->feed, from_ns,
+                             gap_end(w, (size_t)(row - w->past.segments), from_ns),
+                             is_import ? RECOVER_CAUSE_IMPORT : what);
+    gap.detail = row->path;
+    w->report->gaps_opened++;
+    return ledger_write_gap(w->journal, &gap, err);
+}
+
+/* What came behind a finished segment. One that cannot be read is lost with it, and the one before
+ * it is asked. */
+static td_result open_gaps_behind(const work *w, size_t at, td_err *err)
+{
+    past_segment *row = &w->past.segments[at];
+    segment_name name;
+    td_err cause;
+    td_err_clear(&cause);
+    if (!segment_name_parse(segment_file_name(row->path), &name))
+        return TD_OK;
+    td_result rc = fill_from_file(w, row->path, w->behind, &cause);
+    if (rc == TD_OK)
+        return open_gaps(w, &name, w->behind, gap_end(w, at, w->behind->totals.last_ns), err);
+    if (rc == TD_E_IO || rc == TD_E_NOMEM)
+        return td_err_set(err, rc, "%s: %s", row->path, cause.text);
+    row->is_lost = 1;
+    return has_gap(w, name.session) ? open_lost_gap(w, row, &name, "segment cannot be read", err)
+                                    : TD_OK;
+}
+
 /* A recorder that was killed just after it had finished a segment left none open that would tell:
  * what came since then was lost all the same. Open ones, and those that were recovered, have or get
- * their gaps by that. feed NULL: all. w->result is used. */
+ * their gaps by that. feed NULL: all. */
 static td_result open_gaps_behind_finished(const work *w, const char *session, const char *feed,
                                            td_err *err)
 {
     td_result rc = TD_OK;
-    for (size_t i = 0; i < w->past.segment_count && rc == TD_OK; i++) {
-        const past_segment *row = &w->past.segments[i];
-        const char *slash = strrchr(row->path, '/');
-        segment_name name;
-        if (row->stage != PAST_FINISHED || row->is_recovered ||
-            strcmp(row->session, session) != 0 || !is_last_of_feed(&w->past, i) ||
-            (feed != NULL && strcmp(row->feed, feed) != 0))
-            continue;
-        if (!segment_name_parse(slash == NULL ? row->path : slash + 1, &name))
-            continue;
-        rc = fill_from_file(w, row->path, err);
-        if (rc == TD_OK)
-            rc = open_gaps(w, &name, w->result, gap_end(w, i, w->result->totals.last_ns), err);
-        else if (rc != TD_E_IO && rc != TD_E_NOMEM) /* gone or damaged: verify says so */
-            rc = TD_OK;
+    for (size_t i = w->past.segment_count; i > 0 && rc == TD_OK; i--) {
+        const past_segment *row = &w->past.segments[i - 1];
+        if (row->stage == PAST_FINISHED && !row->is_recovered &&
+            strcmp(row->session, session) == 0 && is_last_of_feed(&w->past, i - 1) &&
+            (feed == NULL || strcmp(row->feed, feed) == 0))
+            rc = open_gaps_behind(w, i - 1, err);
     }
     return rc;
 }
@@ -340,6 +369,8 @@ static td_result close_discarded(work *w, const char *path, const segment_name *
         row->stage = PAST_DISCARDED;
     if (session != NULL && session->is_crashed)
         rc = open_gaps_behind_finished(w, name->session, name->feed, err);
+    if (rc == TD_OK && row != NULL && w->result->damaged_blocks > 0)
+        rc = open_lost_gap(w, row, name, "segment cannot be read", err);
     return rc == TD_OK ? journal_about(w, JOURNAL_DISCARDED, path, name, err) : rc;
 }
 
@@ -505,6 +536,7 @@ static td_result finish_put_away(work *w, const past_segment *row, const segment
     if (rc == TD_OK)
         rc = sync_folder_of(w, row->path, err);
     w->report->is_lossy = w->report->is_lossy || has_durable;
+    w->result->damaged_blocks = has_durable != 0;
     return rc == TD_OK ? close_books(w, row->path, name, err) : rc;
 }
 
@@ -514,16 +546,55 @@ static int has_no_end(const work *w, const char *session)
     return row != NULL && !row->has_stopped && !row->is_crashed;
 }
 
-static td_result finish_books(work *w, const past_segment *row, td_err *err)
+/* An open segment that may not be read is not listed either. */
+static td_result check_absent(const work *w, const past_segment *row, td_err *err)
+{
+    char path[LIMIT_PATH_BYTES];
+    char full[LIMIT_PATH_BYTES];
+    td_file *file = NULL;
+    (void)snprintf(path, sizeof path, "%.4000s" SEGMENT_OPEN_SUFFIX, row->path);
+    td_result rc = archive_join(w->archive, path, full, err);
+    if (rc == TD_OK)
+        rc = td_io_open(archive_io(w->archive), full, TD_OPEN_READ, &file, err);
+    td_io_close(file);
+    if (rc == TD_E_IO || rc == TD_E_NOMEM)
+        return td_err_add(err, rc, "%s", path);
+    td_err_clear(err);
+    return TD_OK;
+}
+
+/* It was on disk before the journal knew it, and perhaps chunks were announced in it: the journal
+ * and the ledger get to know that it is lost, once. */
+static td_result close_missing(work *w, past_segment *row, const segment_name *name, td_err *err)
+{
+    char number[24];
+    const journal_field fields[] = {
+        journal_text("segment", row->path), journal_text("feed", name->feed),
+        journal_text("session", name->session),
+        journal_u64("chunks", 0, number), /* how many is not known */
+    };
+    w->report->segments_missing++;
+    w->report->is_lossy = 1;
+    row->is_lost = 1;
+    if (row->is_corrupt)
+        return TD_OK;
+    td_result rc = open_gaps_behind_finished(w, row->session, row->feed, err);
+    if (rc == TD_OK)
+        rc = open_lost_gap(w, row, name, "segment is missing", err);
+    return rc == TD_OK ? journal_append(w->journal, JOURNAL_CORRUPT, fields,
+                                        sizeof fields / sizeof fields[0], err)
+                       : rc;
+}
+
+static td_result finish_books(work *w, past_segment *row, td_err *err)
 {
     TD_ASSERT(row->stage == PAST_OPENED || row->stage == PAST_RECOVERING);
     segment_name name;
     char torn[LIMIT_PATH_BYTES];
-    const char *slash = strrchr(row->path, '/');
-    if (!segment_name_parse(slash == NULL ? row->path : slash + 1, &name))
+    if (!segment_name_parse(segment_file_name(row->path), &name))
         return TD_OK;
     td_err cause;
-    td_result rc = fill_from_file(w, row->path, &cause);
+    td_result rc = fill_from_file(w, row->path, w->result, &cause);
     if (rc == TD_OK)
         rc = sync_folder_of(w, row->path, &cause);
     if (rc == TD_OK && has_no_end(w, row->session)) /* end_session opens its gaps */
@@ -534,12 +605,12 @@ static td_result finish_books(work *w, const past_segment *row, td_err *err)
         return td_err_set(err, rc, "%s: %s", row->path, cause.text);
     if (archive_past_is_put_away(w->archive, row, torn))
         return finish_put_away(w, row, &name, torn, err);
+    rc = check_absent(w, row, err);
+    if (rc != TD_OK)
+        return rc;
     td_log_say(archive_log(w->archive), TD_LOG_WARNING,
-               "missing: %s: the journal knows that it was begun, the disk lacks it", row->path);
-    w->report->segments_missing++;
-    if (row->announced_chunks > 0) /* else nobody says that anything was in it */
-        w->report->is_lossy = 1;
-    return TD_OK;
+               "missing: %s: the journal knows that it was begun: %s", row->path, cause.text);
+    return close_missing(w, row, &name, err);
 }
 
 /* ---- copies of finished segments ---- */
@@ -606,7 +677,7 @@ static td_result finish_interrupted(work *w, td_err *err)
 {
     td_result rc = TD_OK;
     for (size_t i = 0; i < w->past.segment_count && rc == TD_OK; i++) {
-        const past_segment *row = &w->past.segments[i];
+        past_segment *row = &w->past.segments[i];
         int is_pending = row->stage == PAST_OPENED || row->stage == PAST_RECOVERING;
         if (is_pending && !is_live(w, row->session) && !is_listed_open(w, row->path) &&
             (w->feed == NULL || strcmp(w->feed, row->feed) == 0))
@@ -760,8 +831,9 @@ td_result archive_recover(archive *a, const char *feed, const gap_reader *gaps,
               .progress = progress,
               .user = user,
               .report = report,
-              .result = td_alloc_zero(1, sizeof(recover_result))};
+              .result = td_alloc_zero(2, sizeof(recover_result))};
     td_lock *lock = NULL;
+    w.behind = w.result == NULL ? NULL : w.result + 1;
     td_result rc = w.result == NULL ? td_err_set(err, TD_E_NOMEM, "no memory to recover") : TD_OK;
     if (rc == TD_OK)
         rc = archive_lock_maintain(a, &lock, err);

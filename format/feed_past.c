@@ -118,8 +118,10 @@ static td_result note_segment(archive_past *past, const journal_entry *entry, td
         segment->stage = PAST_DISCARDED;
     else if (segment != NULL && td_bytes_is(entry->act, JOURNAL_RECOVERING))
         segment->stage = PAST_RECOVERING;
-    else if (segment != NULL && td_bytes_is(entry->act, JOURNAL_CORRUPT))
+    if (segment != NULL && td_bytes_is(entry->act, JOURNAL_CORRUPT)) {
         segment->announced_chunks = journal_get_u64(entry, "chunks", 0);
+        segment->is_corrupt = 1;
+    }
     return TD_OK;
 }
 

@@ -33,6 +33,8 @@ typedef struct past_segment {
     uint64_t until_ns;          /* up to here nothing of the feed is left; of a pruned one only */
     uint64_t announced_chunks;  /* durable ones when its writer found that another program had
                                  * removed or changed it; else 0 */
+    uint8_t is_corrupt;         /* 1: its writer or a recovery has journaled that it is lost */
+    uint8_t is_lost;            /* for a recovery's own use: it is missing, or cannot be read */
 } past_segment;
 
 typedef struct past_session {

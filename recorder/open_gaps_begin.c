@@ -140,6 +140,8 @@ static void find_shards(const open_gaps *self, open_row *row)
 {
     uint32_t shard_count = self->options.wanted->shard_count;
     const past_slot *slot = feed_slots_find(self->options.past, row->row.line, row->row.shard);
+    if (row->row.reason == GAP_CORRUPT) /* what is lost may have had topics of any slot */
+        slot = NULL;
     size_t index = slot == NULL ? SIZE_MAX : (size_t)(slot - self->options.past->slots);
     for (size_t i = 0; i < self->travel_count; i++)
         if (index != SIZE_MAX &&
@@ -150,7 +152,7 @@ static void find_shards(const open_gaps *self, open_row *row)
         row->past_slot = index;
         return;
     }
-    if (row->row.line == 0 && row->row.shard < shard_count && !self->has_moved)
+    if (slot != NULL && row->row.line == 0 && row->row.shard < shard_count && !self->has_moved)
         open_gaps_wait(row, row->row.shard);
     else
         for (uint32_t shard = 0; shard < shard_count; shard++)

@@ -179,6 +179,38 @@ test("the row of a lost segment ends with the next session", async (t) => {
   assert.ok(closed.to_ns >= first.recv_ns, JSON.stringify([closed, first]));
 });
 
+describe("kill -9, and then rm of the open segment", { concurrency: 2 }, () => {
+  /** What was announced is gone with the file: a row from its first frame on, and further looks add none. */
+  for (const first of ["recover", "record"])
+    test(`${first} says that it is lost`, async (t) => {
+      const dir = temporary(t);
+      const archive = path.join(dir, "tape");
+      const { args } = await exchange(t, dir);
+      const started = Date.now();
+      const recorder = await recording(t, archive, args);
+      await recorder.kill("SIGKILL");
+      const [lost] = (await jsonLines(t, ["cat", "-a", archive])).filter((row) => row.dir === "in");
+      fs.rmSync(path.join(archive, openSegments(archive)[0]));
+      if (first === "recover") {
+        const report = await json(t, ["recover", "-a", archive, "--json"], { status: 3 });
+        assert.deepEqual([report.lossy, report.segments_missing, report.gaps_opened], [true, 1, 1], JSON.stringify(report));
+        const again = await json(t, ["recover", "-a", archive, "--json"], { status: 3 });
+        assert.deepEqual([again.lossy, again.segments_missing, again.gaps_opened], [true, 1, 0], JSON.stringify(again));
+        const [open, ...more] = await jsonLines(t, ["gaps", "-a", archive, "--json"], { status: 1 });
+        assert.deepEqual([open.reason, open.to_ns, more.length], ["corrupt", null, 0], JSON.stringify(open));
+      }
+      const next = await recording(t, archive, args);
+      assert.equal((await next.kill("SIGTERM")).code, 0, next.stderr);
+      if (first === "record") assert.match(next.stderr, /missing: .*inverse-/);
+      const [came] = (await jsonLines(t, ["cat", "-a", archive])).filter((row) => row.dir === "in");
+      const [closed, ...more] = await jsonLines(t, ["gaps", "-a", archive, "--json"], { status: 1 });
+      assert.deepEqual([closed.reason, more.length], ["corrupt", 0], JSON.stringify([closed, ...more]));
+      assert.ok(closed.from_ns <= lost.recv_ns && closed.from_ns >= (started - 1000) * 1e6, JSON.stringify([closed, lost.recv_ns, started]));
+      assert.ok(closed.to_ns >= came.recv_ns, JSON.stringify([closed, came.recv_ns]));
+      await tapedeck(t, ["verify", "-a", archive], { status: 3 });
+    });
+});
+
 describe("links in the place of files", { concurrency: 2 }, () => {
   const VERBS = [
     ["verify", (archive) => ["verify", "-a", archive]],

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "format/archive_recover.h"
 #include "format/archive_writer.h"
 #include "format/ledger.h"
@@ -190,6 +191,79 @@ static void test_crash_behind_a_finished_segment(void **state)
     assert_int_equal(report.gaps_opened + report.sessions_crashed, 0);
     assert_int_equal(verdict_of(&place), VERIFY_SOUND);
     archive_place_fini(&place);
+}
+
+/* A finished segment and an open one of frames 20 to 39; then killed. */
+static void record_two_and_kill(archive_place *place)
+{
+    fixture_feed feed;
+    td_err err;
+    archive *a = archive_place_open(place, ARCHIVE_APPEND, "record");
+    archive_writer *writer = archive_fixture_begin(a);
+    assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, 0, 1, NULL, &err), TD_OK);
+    assert_int_equal(fixture_feed_put(&feed, CHUNK_FRAMES, &err), TD_OK);
+    fixture_feed_rotate(&feed);
+    assert_int_equal(fixture_feed_put(&feed, CHUNK_FRAMES, &err), TD_OK);
+    io_fault *killed = io_fault_kill(place->disk);
+    fixture_feed_close(&feed);
+    assert_int_equal(archive_writer_close(writer, WRITER_ABANDON, 0, &err), TD_OK);
+    archive_close(a);
+    archive_place_swap_disk(place, killed);
+}
+
+static void remove_segments(archive_place *place, int with_finished)
+{
+    archive_listing listing;
+    char path[LIMIT_PATH_BYTES];
+    archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
+    assert_int_equal(archive_list(a, &listing, NULL), TD_OK);
+    assert_int_equal(listing.segment_count, 2);
+    for (size_t i = with_finished ? 0 : 1; i < 2; i++) {
+        assert_int_equal(archive_join(a, listing.segments[i].path, path, NULL), TD_OK);
+        assert_int_equal(td_io_unlink(archive_io(a), path, NULL), TD_OK);
+    }
+    archive_listing_fini(&listing);
+    archive_close(a);
+}
+
+/* "The segment has a loss": what was durable in an open segment is lost with the file, from the
+ * second in its name on; and what came behind the last segment that is there, as after any crash.
+ * Also where the session got its end by the recovery of another feed. */
+static void test_open_segment_is_missing(void **state)
+{
+    (void)state;
+    const uint64_t second_ns = FIXTURE_START_NS - FIXTURE_START_NS % TD_NS_PER_S;
+    for (int with_finished = 0; with_finished < 2; with_finished++) {
+        archive_place place;
+        recover_report report;
+        gap_list gaps;
+        archive_place_init_sim(&place);
+        record_two_and_kill(&place);
+        remove_segments(&place, with_finished);
+        recover(&place, "another", &report);
+        assert_int_equal(report.sessions_crashed, 1);
+        recover(&place, FIXTURE_FEED, &report);
+        assert_true(report.is_lossy);
+        assert_int_equal(report.gaps_opened, 2);
+        list_gaps(&place, &gaps);
+        assert_int_equal(gaps.count, with_finished ? 1 : 2); /* two of one second are one row */
+        assert_int_equal(gaps.rows[0].reason, GAP_CORRUPT);
+        assert_true(gaps.rows[0].from_ns >= second_ns &&
+                    gaps.rows[0].from_ns <= FIXTURE_START_NS + 20 * FIXTURE_STEP_NS);
+        assert_int_equal(gaps.rows[0].conn, 0);
+        assert_int_equal(gaps.rows[0].to_ns, GAP_OPEN);
+        if (!with_finished) {
+            assert_int_equal(gaps.rows[1].reason, GAP_CRASH);
+            assert_int_equal(gaps.rows[1].from_ns, FIXTURE_START_NS + 19 * FIXTURE_STEP_NS);
+            assert_int_equal(gaps.rows[1].to_ns, GAP_OPEN);
+        }
+        gap_list_fini(&gaps);
+        recover(&place, NULL, &report); /* it stays lost, and the ledger has it already */
+        assert_true(report.is_lossy);
+        assert_int_equal(report.gaps_opened, 0);
+        assert_int_equal(verdict_of(&place), VERIFY_DAMAGED);
+        archive_place_fini(&place);
+    }
 }
 
 /* A segment whose head never reached the disk holds nothing: no damage to readers and verify, and
@@ -460,6 +534,7 @@ int main(void)
         cmocka_unit_test(test_kill_is_one_crash_gap),
         cmocka_unit_test(test_crash_gap_begins_with_data),
         cmocka_unit_test(test_crash_behind_a_finished_segment),
+        cmocka_unit_test(test_open_segment_is_missing),
         cmocka_unit_test(test_stillborn_segment),
         cmocka_unit_test(test_killed_while_putting_away),
         cmocka_unit_test(test_killed_import_is_a_gap),
