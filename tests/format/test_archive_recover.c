@@ -289,6 +289,25 @@ static void test_stillborn_segment(void **state)
     archive_place_fini(&place);
 }
 
+/* The same when its session got its end by the recovery of another feed: what is looked up of the
+ * segment before it is not reported as kept. */
+static void test_stillborn_segment_of_an_ended_session(void **state)
+{
+    (void)state;
+    archive_place place;
+    recover_report report;
+    archive_place_init_sim(&place);
+    record_and_fail(&place, IO_FAULT_OP_APPEND, 5);
+    recover(&place, "another", &report);
+    assert_int_equal(report.sessions_crashed, 1);
+    recover(&place, NULL, &report);
+    assert_int_equal(report.segments_recovered, 1);
+    assert_int_equal(report.gaps_opened, 1);
+    assert_int_equal(report.frames_kept, 0);
+    assert_int_equal(verdict_of(&place), VERIFY_SOUND);
+    archive_place_fini(&place);
+}
+
 /* Killed when such a segment was in torn/, and the journal did not say so yet: the next recovery
  * does, for else it would be missed for ever. */
 static void test_killed_while_putting_away(void **state)
@@ -536,6 +555,7 @@ int main(void)
         cmocka_unit_test(test_crash_behind_a_finished_segment),
         cmocka_unit_test(test_open_segment_is_missing),
         cmocka_unit_test(test_stillborn_segment),
+        cmocka_unit_test(test_stillborn_segment_of_an_ended_session),
         cmocka_unit_test(test_killed_while_putting_away),
         cmocka_unit_test(test_killed_import_is_a_gap),
         cmocka_unit_test(test_only_the_feed_that_is_asked_for),
