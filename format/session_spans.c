@@ -12,7 +12,8 @@
 #include "format/name_index.h"
 #include "format/segment_reader.h"
 
-/* Twice what the channels of one segment can hold: further topics of a session are left out. */
+/* Twice what the channels of one segment can hold: further topics of a session are left out, with
+ * a warning. */
 #define SPAN_TOPIC_BYTES_MAX                                                                       \
     ((size_t)2 * LIMIT_SEGMENT_CHANNELS * (LIMIT_NAME_BYTES + LIMIT_SYMBOL_BYTES))
 
@@ -106,35 +107,6 @@ static td_result open_listed(archive *a, const archive_segment *segment, segment
     return segment_reader_open(archive_io(a), full, out, err);
 }
 
-static td_result put_topics(const segment_reader *reader, td_buf *topics, td_err *err)
-{
-    td_result rc = TD_OK;
-    for (uint32_t i = 0; i < segment_reader_channel_count(reader) && rc == TD_OK; i++) {
-        const channel_info *info = &segment_reader_channel(reader, i)->info;
-        if (info->dir != CHANNEL_IN || info->topic[0] == '_')
-            continue;
-        const char *symbol = strcmp(info->symbol, "*") == 0 ? "" : info->symbol;
-        rc = td_buf_append(topics, info->topic, strlen(info->topic) + 1, err);
-        if (rc == TD_OK)
-            rc = td_buf_append(topics, symbol, strlen(symbol) + 1, err);
-    }
-    return rc;
-}
-
-/* Nothing is added for a segment that cannot be read. */
-static td_result read_topics(archive *a, const archive_segment *segment, td_buf *topics,
-                             td_err *err)
-{
-    segment_reader *reader = NULL;
-    td_err cause;
-    td_err_clear(&cause);
-    td_result rc = open_listed(a, segment, &reader, &cause);
-    if (rc == TD_OK)
-        rc = put_topics(reader, topics, &cause);
-    segment_reader_close(reader);
-    return rc == TD_E_NOMEM || rc == TD_E_LIMIT ? td_err_set(err, rc, "%s", cause.text) : TD_OK;
-}
-
 /* TD_OK with nothing in *out for a segment that cannot be read. */
 static td_result read_times(archive *a, const archive_segment *segment, segment_times *out,
                             td_err *err)
@@ -222,6 +194,85 @@ static int compare_spans(const void *a, const void *b)
     return order != 0 ? order : strcmp(left->session, right->session);
 }
 
+/* ---- topics of a session ---- */
+
+/* What one span received, each topic once. */
+typedef struct topic_set {
+    td_buf *topics;     /* the span's */
+    name_index by_name; /* in the bytes of *topics */
+    uint8_t is_full;
+} topic_set;
+
+/* The next entry of a span's topics: TOPIC, NUL and SYMBOL; size 0: there is none. */
+static td_bytes next_topic(const td_buf *topics, size_t *at)
+{
+    if (*at >= topics->size)
+        return td_bytes_of(NULL, 0);
+    const char *topic = (const char *)topics->data + *at;
+    size_t size = strlen(topic) + 1;
+    size += strlen(topic + size);
+    *at += size + 1;
+    return td_bytes_of(topic, size);
+}
+
+/* The names have moved. */
+static td_result index_again(topic_set *set, td_err *err)
+{
+    td_result rc = TD_OK;
+    size_t at = 0;
+    name_index_fini(&set->by_name);
+    set->by_name = (name_index){0};
+    for (td_bytes name = next_topic(set->topics, &at); name.size > 0 && rc == TD_OK;
+         name = next_topic(set->topics, &at))
+        rc = name_index_put(&set->by_name, name, 0, err);
+    return rc;
+}
+
+/* Room first, so that what was found to be new already stands where it stays. */
+static td_result put_topic(topic_set *set, const channel_info *info, td_err *err)
+{
+    td_buf *topics = set->topics;
+    const char *symbol = strcmp(info->symbol, "*") == 0 ? "" : info->symbol;
+    const uint8_t *before = topics->data;
+    size_t at = topics->size;
+    size_t size = strlen(info->topic) + 1 + strlen(symbol);
+    if (at + size + 1 > SPAN_TOPIC_BYTES_MAX) {
+        set->is_full = 1;
+        return TD_OK;
+    }
+    td_result rc = td_buf_reserve(topics, size + 1, err);
+    if (rc == TD_OK && topics->data != before)
+        rc = index_again(set, err);
+    if (rc == TD_OK)
+        rc = td_buf_append(topics, info->topic, strlen(info->topic) + 1, err);
+    if (rc == TD_OK)
+        rc = td_buf_append(topics, symbol, strlen(symbol) + 1, err);
+    if (rc != TD_OK)
+        return rc;
+    const td_bytes name = td_bytes_of(topics->data + at, size);
+    if (name_index_find(&set->by_name, name) == NAME_INDEX_NONE)
+        return name_index_put(&set->by_name, name, 0, err);
+    topics->size = at;
+    return TD_OK;
+}
+
+/* Nothing is added for a segment that cannot be read. */
+static td_result read_topics(archive *a, const archive_segment *segment, topic_set *set,
+                             td_err *err)
+{
+    segment_reader *reader = NULL;
+    td_err cause;
+    td_err_clear(&cause);
+    td_result rc = open_listed(a, segment, &reader, &cause);
+    for (uint32_t i = 0; rc == TD_OK && i < segment_reader_channel_count(reader); i++) {
+        const channel_info *info = &segment_reader_channel(reader, i)->info;
+        if (info->dir == CHANNEL_IN && info->topic[0] != '_')
+            rc = put_topic(set, info, &cause);
+    }
+    segment_reader_close(reader);
+    return rc == TD_E_NOMEM ? td_err_set(err, rc, "%s", cause.text) : TD_OK;
+}
+
 /* Which segments a span comes from. */
 typedef struct span_source {
     const archive_segment *const *segments;
@@ -234,9 +285,16 @@ static td_result read_span_topics(archive *a, const span_source *source, session
                                   td_err *err)
 {
     td_result rc = TD_OK;
+    topic_set set = {.topics = &span->topics};
     for (size_t i = 0; i < source->count && rc == TD_OK; i++)
         if (span->is_capture || i == 0 || i + 1 == source->count)
-            rc = read_topics(a, source->segments[i], &span->topics, err);
+            rc = read_topics(a, source->segments[i], &set, err);
+    if (set.is_full)
+        td_log_say(archive_log(a), TD_LOG_WARNING,
+                   "feed '%s', session %s: more topics than gaps are looked for in: some of these "
+                   "have no rows of their own",
+                   span->feed, span->session);
+    name_index_fini(&set.by_name);
     return rc;
 }
 
@@ -473,18 +531,6 @@ static size_t row_bytes(const topic_table *table)
 static int has_topic(const topic_table *table, size_t span, size_t topic)
 {
     return (table->has[span * row_bytes(table) + topic / 8] >> (topic % 8) & 1) != 0;
-}
-
-/* The next entry of a span's topics: TOPIC, NUL and SYMBOL; size 0: there is none. */
-static td_bytes next_topic(const td_buf *topics, size_t *at)
-{
-    if (*at >= topics->size)
-        return td_bytes_of(NULL, 0);
-    const char *topic = (const char *)topics->data + *at;
-    size_t size = strlen(topic) + 1;
-    size += strlen(topic + size);
-    *at += size + 1;
-    return td_bytes_of(topic, size);
 }
 
 static td_result number_topics(topic_table *table, const session_span *spans, td_err *err)

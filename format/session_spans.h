@@ -25,7 +25,7 @@ typedef struct session_span {
     /* 1: not recorded by us, so it answers for no topic that it does not have. */
     uint8_t is_capture;
     /* Of a feed that has captures: what was received, as "TOPIC" NUL "SYMBOL" NUL one after the
-     * other, in no order, perhaps more than once. Else empty. */
+     * other, in no order, each once. Else empty. */
     td_buf topics;
 } session_span;
 

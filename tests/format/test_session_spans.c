@@ -320,12 +320,46 @@ static void test_spans_are_read_from_segments(void **state)
     archive_place_fini(&place);
 }
 
+/* However many segments a capture has, each of its topics is kept once: they are bounded. */
+static void test_topics_are_kept_once(void **state)
+{
+    (void)state;
+    archive_place place;
+    session_spans spans;
+    td_err err;
+    archive_place_init_sim(&place);
+    archive_fixture_session(&place, "import", 0, 12);
+    archive_fixture_session(&place, "import", 1000, 12);
+    archive *a = archive_place_open(&place, ARCHIVE_READ, NULL);
+    assert_int_equal(session_spans_read(a, &spans, &err), TD_OK);
+    assert_int_equal(spans.count, 2);
+    for (size_t i = 0; i < 2; i++) {
+        const char *names[64];
+        size_t count = 0;
+        const td_buf *topics = &spans.rows[i].topics;
+        for (size_t at = 0; at < topics->size; count++) {
+            assert_true(count < 64);
+            names[count] = (const char *)topics->data + at;
+            const char *symbol = names[count] + strlen(names[count]) + 1;
+            for (size_t k = 0; k < count; k++)
+                assert_false(strcmp(names[k], names[count]) == 0 &&
+                             strcmp(names[k] + strlen(names[k]) + 1, symbol) == 0);
+            at += (size_t)(symbol - names[count]) + strlen(symbol) + 1;
+        }
+        assert_true(count > 0);
+    }
+    session_spans_fini(&spans);
+    archive_close(a);
+    archive_place_fini(&place);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_stretches_between),
         cmocka_unit_test(test_topics_that_captures_lack),
         cmocka_unit_test(test_spans_are_read_from_segments),
+        cmocka_unit_test(test_topics_are_kept_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
