@@ -77,11 +77,12 @@ static td_result note_topic(feed_slots *out, const channel_info *info, size_t sl
 {
     char name[LIMIT_TOPIC_BYTES + LIMIT_SYMBOL_BYTES];
     int is_unknown = strcmp(info->topic, CHANNEL_TOPIC_UNKNOWN) == 0;
+    if (strlen(info->topic) >= LIMIT_TOPIC_BYTES || strlen(info->symbol) >= LIMIT_SYMBOL_BYTES)
+        return TD_OK; /* another tool's; no feed can ask for it */
     if (is_unknown)
         (void)snprintf(name, sizeof name, "%s.%u.%u", info->topic, info->line, info->shard);
     else
-        (void)snprintf(name, sizeof name, "%s.%s", info->topic,
-                       info->symbol); /* both are bounded */
+        (void)snprintf(name, sizeof name, "%s.%s", info->topic, info->symbol);
     if (name_index_find(&out->by_name, td_bytes_str(name)) != NAME_INDEX_NONE)
         return TD_OK;
     past_topic **rows =
