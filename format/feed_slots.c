@@ -253,14 +253,10 @@ static td_result read_segment(reading *r, segment_reader *reader, td_err *err)
 
 static td_result open_and_read(reading *r, const archive_segment *segment, td_err *err)
 {
-    char full[LIMIT_PATH_BYTES];
     segment_reader *reader = NULL;
     td_err cause;
     td_err_clear(&cause);
-    td_result rc = archive_join(r->archive, segment->path, full, err);
-    if (rc != TD_OK)
-        return rc;
-    rc = segment_reader_open(archive_io(r->archive), full, &reader, &cause);
+    td_result rc = segment_reader_open_listed(r->archive, segment->path, &reader, &cause);
     if (rc == TD_OK)
         rc = read_segment(r, reader, &cause);
     segment_reader_close(reader);

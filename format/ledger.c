@@ -230,12 +230,8 @@ static td_result add_from_segments(archive *a, session_list *list, td_err *err)
         const archive_segment *segment = &listing.segments[i];
         if (segment->name.is_parsed && find_session(list, segment->name.session) != NULL)
             continue;
-        char path[LIMIT_PATH_BYTES];
         segment_reader *reader = NULL;
-        rc = archive_join(a, segment->path, path, err);
-        if (rc != TD_OK)
-            break;
-        if (segment_reader_open(archive_io(a), path, &reader, NULL) != TD_OK)
+        if (segment_reader_open_listed(a, segment->path, &reader, NULL) != TD_OK)
             continue; /* verify names it; here it only cannot tell */
         const segment_info *info = segment_reader_info(reader);
         session_row row = {.state = SESSION_OPEN};
@@ -373,13 +369,10 @@ static td_result reader_gaps(const segment_reader *reader, const gap_reader *gap
 td_result segment_gaps(archive *a, const char *path, const gap_reader *gaps, gap_row_fn *emit,
                        void *emit_user, td_err *err)
 {
-    char full[LIMIT_PATH_BYTES];
     segment_reader *reader = NULL;
     if (gaps == NULL || gaps->read == NULL)
         return TD_OK;
-    td_result rc = archive_join(a, path, full, err);
-    if (rc == TD_OK)
-        rc = segment_reader_open(archive_io(a), full, &reader, err);
+    td_result rc = segment_reader_open_listed(a, path, &reader, err);
     if (rc == TD_OK)
         rc = reader_gaps(reader, gaps, emit, emit_user, err);
     segment_reader_close(reader);

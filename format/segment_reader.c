@@ -9,7 +9,6 @@
 #include "base/assert.h"
 #include "base/hash.h"
 #include "base/limits.h"
-#include "format/archive.h"
 #include "format/mcap_decode.h"
 #include "format/segment_reader_impl.h"
 
@@ -225,6 +224,23 @@ td_result segment_reader_open(td_io io, const char *path, segment_reader **out, 
     }
     *out = r;
     return TD_OK;
+}
+
+td_result segment_reader_open_listed(archive *a, const char *path, segment_reader **out,
+                                     td_err *err)
+{
+    char full[LIMIT_PATH_BYTES];
+    *out = NULL;
+    td_result rc = archive_join(a, path, full, err);
+    if (rc != TD_OK)
+        return rc;
+    rc = segment_reader_open(archive_io(a), full, out, err);
+    size_t final_bytes = segment_final_name(full).size;
+    if (rc != TD_E_NOTFOUND || full[final_bytes] == '\0')
+        return rc;
+    td_err_clear(err);
+    full[final_bytes] = '\0';
+    return segment_reader_open(archive_io(a), full, out, err);
 }
 
 void segment_reader_close(segment_reader *reader)

@@ -92,21 +92,6 @@ static td_result reader_times(times_reader *r, segment_times *out, td_err *err)
     return rc;
 }
 
-/* Opened under the name that it had when it was listed, or the one that it has got since. */
-static td_result open_listed(archive *a, const archive_segment *segment, segment_reader **out,
-                             td_err *err)
-{
-    char full[LIMIT_PATH_BYTES];
-    td_result rc = archive_join(a, segment->path, full, err);
-    if (rc != TD_OK)
-        return rc;
-    rc = segment_reader_open(archive_io(a), full, out, err);
-    if (rc != TD_E_NOTFOUND || !segment->name.is_open)
-        return rc;
-    full[segment_final_name(full).size] = '\0';
-    return segment_reader_open(archive_io(a), full, out, err);
-}
-
 /* TD_OK with nothing in *out for a segment that cannot be read. */
 static td_result read_times(archive *a, const archive_segment *segment, segment_times *out,
                             td_err *err)
@@ -116,8 +101,9 @@ static td_result read_times(archive *a, const archive_segment *segment, segment_
     *out = (segment_times){0};
     times_reader r = {.scratch = segment_scratch_open()};
     td_buf_init(&r.channels, LIMIT_CHUNK_BYTES);
-    td_result rc = r.scratch == NULL ? td_err_set(&cause, TD_E_NOMEM, "no memory for times")
-                                     : open_listed(a, segment, &r.reader, &cause);
+    td_result rc = r.scratch == NULL
+                       ? td_err_set(&cause, TD_E_NOMEM, "no memory for times")
+                       : segment_reader_open_listed(a, segment->path, &r.reader, &cause);
     if (rc == TD_OK)
         rc = reader_times(&r, out, &cause);
     segment_reader_close(r.reader);
@@ -263,7 +249,7 @@ static td_result read_topics(archive *a, const archive_segment *segment, topic_s
     segment_reader *reader = NULL;
     td_err cause;
     td_err_clear(&cause);
-    td_result rc = open_listed(a, segment, &reader, &cause);
+    td_result rc = segment_reader_open_listed(a, segment->path, &reader, &cause);
     for (uint32_t i = 0; rc == TD_OK && i < segment_reader_channel_count(reader); i++) {
         const channel_info *info = &segment_reader_channel(reader, i)->info;
         if (info->dir == CHANNEL_IN && info->topic[0] != '_')
