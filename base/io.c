@@ -295,7 +295,7 @@ static td_result open_lock_file(td_io io, const char *path, td_file **out, td_er
 }
 
 /* Empty, or what an earlier holder left that was killed, or zeros in its place after a power cut:
- * anything else is somebody's file. */
+ * anything else is a file of another program. */
 static td_result check_lock_content(const char *path, td_file *file, td_err *err)
 {
     char text[TD_HOLDER_BYTES];

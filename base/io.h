@@ -164,7 +164,7 @@ TD_MUST_USE td_result td_io_look_at_name(td_io io, const char *path, td_file *fi
 /* ---- locks ----
  *
  * A lock is exclusive, belongs to one td_file, and ends when that is closed, with the process at
- * the latest. It keeps away those who ask for it, and nobody else. */
+ * the latest. It keeps out only those that ask for the lock. */
 
 /* Lock an open file itself, without waiting. The file is open for writing. TD_E_BUSY if another
  * td_file has it locked; TD_E_UNSUPPORTED if the file system has no locks; TD_E_IO. */

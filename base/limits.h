@@ -178,7 +178,7 @@ _Static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a
 #define LIMIT_EXPORT_SERIES 65536u
 
 /* Symbols that an export lists as left out, because no cell or file name can hold them; those
- * beyond are one row. The exchange has none: a list this long is somebody's attempt. */
+ * beyond are one row. The exchange has none: only hostile input has a list this long. */
 #define LIMIT_EXPORT_LEFT_OUT 256u
 
 /* Interruptions of a book that an export's manifest lists for one file; beyond, they are counted.

@@ -13,7 +13,7 @@ void *td_secret_alloc(size_t size);
 /* Overwrite and free; NULL is fine. */
 void td_secret_free(void *memory);
 
-/* A copy of size bytes with a NUL behind them; NULL: no memory. For td_secret_free. */
+/* A copy of size bytes with a NUL after them; NULL: no memory. For td_secret_free. */
 char *td_secret_copy(const char *text, size_t size);
 
 /* No core dump of this process from now on (prctl PR_SET_DUMPABLE, and RLIMIT_CORE for kernels that

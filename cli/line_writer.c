@@ -22,7 +22,7 @@ struct line_writer {
     pthread_mutex_t mutex; /* of everything below */
     pthread_cond_t work;   /* there is a line, or the end */
     pthread_cond_t moved;  /* something was written, or the thread has ended; monotonic clock */
-    uint8_t *queue;        /* circular: each line behind its length, 16 bits */
+    uint8_t *queue;        /* circular: each line after its length of 16 bits */
     size_t first, used;    /* bytes */
     uint64_t line_count;   /* in the queue, and in the writer's hands */
     uint64_t writing;      /* of these, in its hands */
@@ -145,7 +145,7 @@ static int write_all(int fd, const char *bytes, size_t size)
     return 0;
 }
 
-/* Nobody gets what waits, nor what comes. */
+/* Drop the lines that wait, and those that follow. */
 static void fail(line_writer *self, int failure)
 {
     self->rc = td_err_set_os(&self->err, failure, "cannot write output");
@@ -319,9 +319,9 @@ td_result line_writer_close(line_writer *self, td_err *err)
         *err = self->err;
     else if (rc == TD_OK && missing > 0)
         rc = td_err_set(err, TD_E_IO,
-                        "cannot write output: nobody reads it; %llu line%s not written",
+                        "cannot write output: its reader has stopped; %llu line%s not written",
                         (unsigned long long)missing, missing == 1 ? " was" : "s were");
-    /* A write that nobody reads does not return, and nothing ends it: then the thread is left alone
+    /* A write without a reader does not return, and nothing ends it: then the thread is left alone
      * with the writer, and ends with the process if not before. */
     self->is_given_up = !self->has_ended;
     pthread_t thread = self->thread;

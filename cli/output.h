@@ -2,7 +2,7 @@
  *
  * JSON is written with output_json_begin/end, one value and LF each time, so that a verb with one
  * document and a verb with JSON lines do the same. A failed write is kept: output_finish() returns
- * it and every call behind it does nothing. One thread.
+ * it and every later call does nothing. One thread.
  *
  * A verb that must not wait for its reader detaches its output: lines are then written by a thread
  * of their own (cli/line_writer.h), and those that do not fit are lost, counted, and told in
@@ -39,7 +39,7 @@ TD_MUST_USE td_result output_detach(output_stream *output, td_err *err);
 uint64_t output_lines_lost(const output_stream *output);
 
 /* Write what is left, flush, free. The first failure of all calls: TD_E_IO, TD_E_NOSPACE,
- * TD_E_NOMEM. Of a detached output also TD_E_IO if nobody reads the rest; that waits for some
+ * TD_E_NOMEM. Of a detached output also TD_E_IO if the reader has stopped; that waits for some
  * seconds (line_writer_close). */
 TD_MUST_USE td_result output_finish(output_stream *output, td_err *err);
 

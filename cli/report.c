@@ -49,7 +49,7 @@ td_result report_detach(reporter *report, td_err *err)
 void report_fini(reporter *report)
 {
     td_result rc = line_writer_close(report->writer, NULL);
-    (void)rc; /* there is nowhere left to say that nobody reads it */
+    (void)rc; /* the failed output was the only place to report it */
     report->writer = NULL;
 }
 

@@ -267,7 +267,7 @@ static void forget_segment(archive_listing *out, size_t i)
             (out->segment_count - i) * sizeof out->segments[0]);
 }
 
-/* The open segment i, behind the finished one: list it apart. */
+/* The open segment i, listed after the finished one: list it apart. */
 static td_result set_apart(walk *w, size_t i, td_err *err)
 {
     archive_listing *out = w->out;

@@ -23,7 +23,7 @@
  *   2. recover_segment: keep the tail, cut, finish, rename (recover.h)
  *   3. journal a `gap` for each slot, if a recorder wrote it
  *   4. journal `recovered` or `discarded`
- * and behind them, for each session that has no end: gaps of feeds that had just finished a
+ * and after them, for each session that has no end: gaps of feeds that had just finished a
  * segment, and `session_crashed`. Killed between 2 and 4, the segment is found by its entry:
  * opened, not finished, and yet there under its final name. A gap that is written twice has the
  * same key, and is one. */
@@ -41,7 +41,7 @@ typedef struct work {
     stray_list strays; /* what the journal came too early for */
     char live[SESSION_ID_BYTES];
     recover_result *result; /* one for all segments: it is large */
-    recover_result *behind; /* of a finished segment that is looked at besides */
+    recover_result *after;  /* of a finished segment that is looked at besides */
 } work;
 
 static void tell(const work *w, const char *path, const recover_result *result, int is_lossy,
@@ -76,7 +76,7 @@ static void without_open(const char *path, char out[LIMIT_PATH_BYTES])
 
 /* ---- what the journal gets ---- */
 
-/* Did it end without a stop? Then something is missing behind its last durable message: what a
+/* Did it end without a stop? Then something is missing after its last durable message: what a
  * recorder would have heard, what the rest of a capture has. A session that the journal does not
  * know may have been one. */
 static int has_gap(const work *w, const char *session)
@@ -135,13 +135,13 @@ static uint64_t session_end(const feed_slots *slots)
     return last_ns;
 }
 
-/* One gap per slot, from its last durable frame of data on. to_ns: first message of the feed behind
+/* One gap per slot, from its last durable frame of data on. to_ns: first message of the feed after
  * it, or GAP_OPEN. */
 static td_result open_gaps(const work *w, const segment_name *name, const recover_result *result,
                            uint64_t to_ns, td_err *err)
 {
     TD_ASSERT(result->has_segment);
-    const chain_conn nobody = {0};
+    const chain_conn first_slot = {0};
     uint64_t last_ns = result->totals.last_ns;
     if (!has_gap(w, name->session) || last_ns == 0)
         return TD_OK;
@@ -158,7 +158,7 @@ static td_result open_gaps(const work *w, const segment_name *name, const recove
      * a session that never had a connection adds nothing to what was open when it began. */
     uint64_t end_ns = session_end(&slots);
     if (rc == TD_OK && result->conn_count == 0 && end_ns != 0)
-        rc = open_gap(w, name, &nobody, end_ns, to_ns, err);
+        rc = open_gap(w, name, &first_slot, end_ns, to_ns, err);
     feed_slots_fini(&slots);
     return rc;
 }
@@ -251,9 +251,9 @@ static td_result open_lost_gap(const work *w, const past_segment *row, const seg
     return ledger_write_gap(w->journal, &gap, err);
 }
 
-/* What came behind a finished segment. One that cannot be read is lost with it, and the one before
+/* What came after a finished segment. One that cannot be read is lost with it, and the one before
  * it is asked. */
-static td_result open_gaps_behind(const work *w, size_t at, td_err *err)
+static td_result open_gaps_after(const work *w, size_t at, td_err *err)
 {
     past_segment *row = &w->past.segments[at];
     segment_name name;
@@ -261,9 +261,9 @@ static td_result open_gaps_behind(const work *w, size_t at, td_err *err)
     td_err_clear(&cause);
     if (!segment_name_parse(segment_file_name(row->path), &name))
         return TD_OK;
-    td_result rc = fill_from_file(w, row->path, w->behind, &cause);
+    td_result rc = fill_from_file(w, row->path, w->after, &cause);
     if (rc == TD_OK)
-        return open_gaps(w, &name, w->behind, gap_end(w, at, w->behind->totals.last_ns), err);
+        return open_gaps(w, &name, w->after, gap_end(w, at, w->after->totals.last_ns), err);
     if (rc == TD_E_IO || rc == TD_E_NOMEM)
         return td_err_set(err, rc, "%s: %s", row->path, cause.text);
     row->is_lost = 1;
@@ -274,8 +274,8 @@ static td_result open_gaps_behind(const work *w, size_t at, td_err *err)
 /* A recorder that was killed just after it had finished a segment left none open that would tell:
  * what came since then was lost all the same. Open ones, and those that were recovered, have or get
  * their gaps by that. feed NULL: all. */
-static td_result open_gaps_behind_finished(const work *w, const char *session, const char *feed,
-                                           td_err *err)
+static td_result open_gaps_after_finished(const work *w, const char *session, const char *feed,
+                                          td_err *err)
 {
     td_result rc = TD_OK;
     for (size_t i = w->past.segment_count; i > 0 && rc == TD_OK; i--) {
@@ -283,7 +283,7 @@ static td_result open_gaps_behind_finished(const work *w, const char *session, c
         if (row->stage == PAST_FINISHED && !row->is_recovered &&
             strcmp(row->session, session) == 0 && is_last_of_feed(&w->past, i - 1) &&
             (feed == NULL || strcmp(row->feed, feed) == 0))
-            rc = open_gaps_behind(w, i - 1, err);
+            rc = open_gaps_after(w, i - 1, err);
     }
     return rc;
 }
@@ -359,7 +359,7 @@ static td_result recover_file(const work *w, const char *open_path, td_err *err)
 }
 
 /* Nothing of it can be a segment; but if its feed had finished one before in the same session, what
- * came since then is lost. Where the session has an end already, nobody else would say so. */
+ * came since then is lost. Where the session has an end already, nothing else would show it. */
 static td_result close_discarded(work *w, const char *path, const segment_name *name, td_err *err)
 {
     const past_session *session = archive_past_session(&w->past, name->session);
@@ -368,7 +368,7 @@ static td_result close_discarded(work *w, const char *path, const segment_name *
     if (row != NULL)
         row->stage = PAST_DISCARDED;
     if (session != NULL && session->is_crashed)
-        rc = open_gaps_behind_finished(w, name->session, name->feed, err);
+        rc = open_gaps_after_finished(w, name->session, name->feed, err);
     if (rc == TD_OK && row != NULL && w->result->damaged_blocks > 0)
         rc = open_lost_gap(w, row, name, "segment cannot be read", err);
     return rc == TD_OK ? journal_about(w, JOURNAL_DISCARDED, path, name, err) : rc;
@@ -396,7 +396,7 @@ static int lacks_announced(const work *w, const char *path)
     return 1;
 }
 
-/* The last chain value that the segment has elsewhere, if somebody here knows: the journal, which
+/* The last chain value that the segment has elsewhere, if it is known here: the journal, which
  * says that it was finished, or a segment that goes on from it. by names that one. */
 static int knows_end(const work *w, const char *path, td_hash128 *chain, const char **by)
 {
@@ -406,7 +406,7 @@ static int knows_end(const work *w, const char *path, td_hash128 *chain, const c
         *by = "the journal";
         return 1;
     }
-    const stray_segment *next = stray_list_behind(&w->strays, segment_file_name(path));
+    const stray_segment *next = stray_list_after(&w->strays, segment_file_name(path));
     if (next == NULL)
         return 0;
     *chain = next->previous_chain;
@@ -440,7 +440,7 @@ static td_result check_whole(const work *w, const archive_segment *segment, cons
         by, path);
 }
 
-/* Its writer goes on behind whatever would be cut. */
+/* Its writer appends after whatever would be cut. */
 static td_result leave_live(const work *w, const archive_segment *segment)
 {
     w->report->segments_live++;
@@ -578,7 +578,7 @@ static td_result close_missing(work *w, past_segment *row, const segment_name *n
     row->is_lost = 1;
     if (row->is_corrupt)
         return TD_OK;
-    td_result rc = open_gaps_behind_finished(w, row->session, row->feed, err);
+    td_result rc = open_gaps_after_finished(w, row->session, row->feed, err);
     if (rc == TD_OK)
         rc = open_lost_gap(w, row, name, "segment is missing", err);
     return rc == TD_OK ? journal_append(w->journal, JOURNAL_CORRUPT, fields,
@@ -755,7 +755,7 @@ static td_result enter_strays(work *w, td_err *err)
 static td_result end_session(work *w, const past_session *session, td_err *err)
 {
     const journal_field field = journal_text("session", session->session);
-    td_result rc = open_gaps_behind_finished(w, session->session, NULL, err);
+    td_result rc = open_gaps_after_finished(w, session->session, NULL, err);
     if (rc == TD_OK)
         rc = journal_append(w->journal, JOURNAL_SESSION_CRASHED, &field, 1, err);
     w->report->sessions_crashed++;
@@ -806,7 +806,7 @@ static td_result do_work(work *w, td_err *err)
         rc = archive_past_read(w->archive, &w->past, err);
     if (rc == TD_OK)
         rc = put_copies_away(w, err);
-    if (rc == TD_OK) /* before the segments behind them, as they were written */
+    if (rc == TD_OK) /* before the segments after them, as they were written */
         rc = finish_interrupted(w, err);
     if (rc == TD_OK)
         rc = enter_strays(w, err);
@@ -833,7 +833,7 @@ td_result archive_recover(archive *a, const char *feed, const gap_reader *gaps,
               .report = report,
               .result = td_alloc_zero(2, sizeof(recover_result))};
     td_lock *lock = NULL;
-    w.behind = w.result == NULL ? NULL : w.result + 1;
+    w.after = w.result == NULL ? NULL : w.result + 1;
     td_result rc = w.result == NULL ? td_err_set(err, TD_E_NOMEM, "no memory to recover") : TD_OK;
     if (rc == TD_OK)
         rc = archive_lock_maintain(a, &lock, err);

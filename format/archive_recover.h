@@ -10,7 +10,7 @@
 #include "format/archive.h"
 #include "format/gap.h"
 
-/* The cause of a crash gap behind half an import; that of a recorder's has another. */
+/* The cause of a crash gap after half an import; that of a recorder's has another. */
 #define RECOVER_CAUSE_IMPORT "import ended before its end"
 
 typedef struct recover_report {
@@ -42,7 +42,7 @@ typedef void recover_event_fn(void *user, const recover_event *event);
  * connects (it then takes maintain.lock for the time; if a maintainer keeps it for over a second,
  * the appender goes on without: is_postponed. Its chain goes on all the same). Gaps of reason crash
  * are opened in the journal, one per slot. The catalog is brought up to
- * date if nobody appends; an appender's archive_writer does that, in its own time. TD_E_BUSY,
+ * date without an appender; an appender's archive_writer does that, in its own time. TD_E_BUSY,
  * TD_E_IO, TD_E_NOSPACE. gaps as in reindex.h; progress may be NULL. */
 TD_MUST_USE td_result archive_recover(archive *archive, const char *feed, const gap_reader *gaps,
                                       recover_event_fn *progress, void *user,

@@ -337,7 +337,7 @@ static td_result open_for_reading(catalog *c, td_err *err)
     TD_ASSERT(c->path != NULL);
     if (!has_file(c->path, ""))
         return td_err_set(err, TD_E_NOTFOUND, "catalog '%s': not there", c->path);
-    /* SQLite would wait for ever for somebody to write into a FIFO. */
+    /* SQLite would wait for ever for a writer of a FIFO. */
     struct stat info;
     if (stat(c->path, &info) == 0 && !S_ISREG(info.st_mode))
         return td_err_set(err, TD_E_UNSUPPORTED, "catalog '%s': not a regular file", c->path);

@@ -107,7 +107,7 @@ TD_MUST_USE td_result catalog_put_note(catalog *catalog, const note_row *row, td
 TD_MUST_USE td_result catalog_set_place(catalog *catalog, chain_place in_journal, td_err *err);
 TD_MUST_USE td_result catalog_set_behind(catalog *catalog, int is_behind, td_err *err);
 
-/* Remove rows, before they are read anew from the journal and the segments. */
+/* Remove rows, before they are read again from the journal and the segments. */
 typedef enum catalog_forget {
     FORGET_ORPHANS, /* channels that no segment has */
     FORGET_STRAYS,  /* whatever belongs to a segment that has no row: reads all of it */

@@ -150,7 +150,7 @@ DELETE FROM channels;
 INSERT OR REPLACE INTO meta VALUES ('journal_bytes', 0);
 INSERT OR IGNORE INTO meta VALUES ('behind', 0);
 
--- version 4: checksums, so that readers see what was changed, added or removed behind their back
+-- version 4: checksums, so that readers see what was changed, added or removed by other programs
 -- (FORMAT.md, "Checksums of the catalog"). Everything has to be read again.
 
 DROP INDEX segment_channels_by_time;

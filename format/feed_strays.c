@@ -204,7 +204,7 @@ void stray_list_fini(stray_list *list)
     *list = (stray_list){0};
 }
 
-const stray_segment *stray_list_behind(const stray_list *list, const char *file_name)
+const stray_segment *stray_list_after(const stray_list *list, const char *file_name)
 {
     for (size_t i = 0; i < list->count; i++) {
         if (strcmp(list->rows[i].previous_segment, file_name) == 0)

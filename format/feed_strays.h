@@ -42,6 +42,6 @@ TD_MUST_USE td_result stray_list_read(archive *archive, const archive_past *past
 void stray_list_fini(stray_list *list);
 
 /* The row that goes on from the segment of that file name (without ".open"), or NULL. */
-const stray_segment *stray_list_behind(const stray_list *list, const char *file_name);
+const stray_segment *stray_list_after(const stray_list *list, const char *file_name);
 
 #endif

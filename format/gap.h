@@ -48,7 +48,7 @@ typedef struct gap_row {
     const char *detail;
 } gap_row;
 
-/* A row of a feed's slot 0/0 and all its topics, of which nobody knows how much was lost: the
+/* A row of a feed's slot 0/0 and all its topics, of which it is unknown how much was lost: the
  * caller sets what differs. feed and cause are borrowed. */
 gap_row gap_row_of(gap_reason reason, const char *feed, uint64_t from_ns, uint64_t to_ns,
                    const char *cause);

@@ -353,7 +353,7 @@ static td_result check_name(const journal *j, td_err *err)
     return rc;
 }
 
-/* The file's size now: never below what is chained, which nobody of ours cuts. */
+/* The file's size now: never below what is chained, which tapedeck never cuts. */
 static td_result check_size(const journal *j, uint64_t *size, td_err *err)
 {
     td_result rc = td_io_size(j->file, size, err);

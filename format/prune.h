@@ -12,7 +12,7 @@
  *
  * The catalog makes choosing fast, and decides nothing: before anything is removed, each file that
  * is to go must itself say what chose it (feed, session, times, size, messages). Where one says
- * something else, all segments are read themselves and chosen anew.
+ * something else, all segments are read themselves and chosen again.
  *
  * Never touched: open segments, live or left by a crash; segments whose recovery is not in the
  * journal yet; files that cannot be read (nobody knows how old their frames are). Beside a recorder

@@ -178,7 +178,7 @@ static int is_kept(const rebuild *r, const archive_segment *segment)
     return r->scope == REINDEX_CHANGED && holds && segment_matches(r->archive, &r->known, segment);
 }
 
-/* TD_E_CORRUPT: it has to be made anew. */
+/* TD_E_CORRUPT: it has to be rebuilt. */
 static td_result check_database(const rebuild *r, td_err *err)
 {
     char what[CATALOG_FLAW_BYTES];

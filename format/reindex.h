@@ -42,7 +42,7 @@ typedef struct reindex_options {
 } reindex_options;
 
 /* Rebuild the archive's catalog on disk. A catalog that cannot be used is removed first. A
- * maintainer, or an appender. A maintainer beside whom nobody appends looks at every row also of
+ * maintainer, or an appender. A maintainer without an appender beside it checks every row also of
  * segments that have not changed, and puts right those that are not as they were written. TD_E_IO,
  * TD_E_NOSPACE, TD_E_BUSY (the catalog is locked for good). */
 TD_MUST_USE td_result archive_reindex(archive *archive, const reindex_options *options,

@@ -59,7 +59,7 @@ static td_result compare(td_io io, segment_reader *reader, const char *finished_
     return rc;
 }
 
-/* Its head cannot be read: with nothing durable behind it, it has nothing. */
+/* Its head cannot be read: without anything durable after it, it has nothing. */
 static td_result judge_headless(td_io io, const char *path, segment_copy *out, td_err *err)
 {
     int has_durable = 1;

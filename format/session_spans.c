@@ -284,7 +284,7 @@ static td_result read_span_topics(archive *a, const span_source *source, session
     return rc;
 }
 
-/* Where all sessions of a feed are recorded, nobody asks for their topics. */
+/* Where all sessions of a feed are recorded, their topics are not needed. */
 static td_result read_feed_topics(archive *a, const span_source *sources, session_span *spans,
                                   size_t count, td_err *err)
 {

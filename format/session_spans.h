@@ -14,7 +14,7 @@
 #include "format/gap.h"
 
 /* One session of a feed: receive times of its first and last received frame. Where a whole hour of
- * UTC has no message of it, it is two: a connection that stands has pongs, so nobody knows what
+ * UTC has no message of it, it is two: a connection that stands has pongs, so it is unknown what
  * was lost there. */
 typedef struct session_span {
     char feed[LIMIT_NAME_BYTES];
@@ -44,7 +44,7 @@ void session_spans_fini(session_spans *spans);
 /* Add a row for each stretch between spans of a feed that no row of the list covers. A row
  * covers what it spans if it is about a whole connection; one that begins between a session's
  * last frame and its last message is that session's own account of its end, and covers from the
- * last frame on. What was pruned is no gap, and neither is the stretch behind it. A topic that some
+ * last frame on. What was pruned is no gap, and neither is the stretch after it. A topic that some
  * capture of the feed lacks gets rows of its own, for what lies between those that have it; a
  * recorded session that began after them answers for it as well, for its configuration was meant.
  * Reads the journal. */

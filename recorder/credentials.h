@@ -1,5 +1,5 @@
 /* API key and secret of a feed, from the environment or from files, and nowhere else. Both stay in
- * memory of base/secret.h, for each connection is signed anew, and are overwritten at the end. */
+ * memory of base/secret.h, for each connection is signed again, and are overwritten at the end. */
 #ifndef TD_RECORDER_CREDENTIALS_H
 #define TD_RECORDER_CREDENTIALS_H
 

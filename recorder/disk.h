@@ -6,7 +6,7 @@
  * Before that it looks how much room is left: before each chunk, and now and then while none comes,
  * for others may take it. When it is too little it says so, once, and goes on writing: there should
  * be room enough to end well. That costs one statvfs a chunk, some microseconds beside its sync;
- * one that fails is passed over, because the write behind it tells.
+ * one that fails is passed over, because the write after it fails, too.
  *
  * After each chunk, and now and then, it looks whether the archive's lock still keeps others away;
  * if not, the recording should end as well as when room is short. */

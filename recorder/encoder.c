@@ -388,8 +388,8 @@ static void watch_control_frame(encoder *self, const intake_record *record,
 
 /* ---- bounds that were met ---- */
 
-/* The frame's topic is one too many for this segment. The first of them is told before it, once in
- * a segment, and to people once. */
+/* The frame's topic is one too many for this segment. The first of them is reported before it, once
+ * in a segment, and to people once. */
 static td_result note_overflow(encoder *self, const intake_record *record, td_err *err)
 {
     feed_state *feed = &self->feeds[record->feed_index];

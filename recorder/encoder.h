@@ -26,7 +26,7 @@ typedef struct encoder_options {
     td_ring *ring;      /* borrowed, like the rest */
     chunk_queue *queue; /* the encoder ends it when it is done */
     watch *watch;       /* continuity; NULL: none */
-    lag *lag;           /* of what is durable behind what is received; NULL: not measured */
+    lag *lag;           /* how late frames become durable; NULL: not measured */
     const recorder_config *config;
     redactor *const *redactors; /* one per feed; NULL entries: nothing to hide */
     const char *session;        /* id, for `segment` events */

@@ -19,7 +19,7 @@ enum { EVENT_BYTES_MAX = 4 << 20 };
 /* The loop stood still: what is to be told, in one event, if it happens again and again. */
 typedef struct stall_watch {
     uint64_t tick_mono_ns; /* of the last tick; 0 before the first */
-    uint64_t from_ns;      /* first and last receive time of what was not told yet */
+    uint64_t from_ns;      /* first and last receive time of what was not reported yet */
     uint64_t to_ns;
     uint64_t count;
     uint64_t total_ns;

@@ -132,7 +132,7 @@ static int is_given_up(const open_gaps *self, const past_slot *slot)
 }
 
 /* A row of a slot of earlier sessions waits for all shards that carry its topics now, and
- * those of slots that were given up: these had no data since, so nobody knows over which slot they
+ * those of slots that were given up: these had no data since, so it is unknown over which slot they
  * would have come. Unknown topics stay with the slot, unless topics moved between shards: then the
  * row waits for all shards.
  */

@@ -45,7 +45,7 @@ typedef struct channel_record {
     channel_opcode opcode;
 } channel_record;
 
-/* Encoder thread: which channels of a feed the watch's thread was told of. */
+/* Encoder thread: which channels of a feed the watch's thread knows. */
 typedef struct told_channels {
     uint8_t *is_told; /* by number */
     uint32_t capacity;
@@ -88,7 +88,7 @@ static void skip(watch *self)
     count(&self->skipped, 1);
 }
 
-/* Room for a record and so many bytes behind it; NULL: the ring is full. Never waits. */
+/* Room for a record and so many bytes after it; NULL: the ring is full. Never waits. */
 static watch_record *reserve(watch *self, size_t bytes)
 {
     TD_ASSERT(bytes <= LIMIT_FRAME_BYTES + DECODE_PADDING_BYTES);
@@ -139,7 +139,7 @@ void watch_begin_segment(watch *self, uint16_t feed_index)
     (void)tell_segment(self, feed_index); /* else before the feed's next frame */
 }
 
-/* Copy a text with its NUL; returns what is behind it. */
+/* Copy a text with its NUL; returns the place after it. */
 static char *copy_text(char *at, const char *text)
 {
     size_t size = strlen(text) + 1;

@@ -1,6 +1,6 @@
 /* Memory of the live check (recorder/watch.h): channels by feed, slot and topic, each with its
- * topic's track, and the audits that compare the topics of a symbol. A segment numbers its channels
- * anew and books go on over segments, so this table does not depend on numbers.
+ * topic's track, and the audits that compare the topics of a symbol. Channel numbers restart in
+ * each segment and books go on over segments, so this table does not depend on numbers.
  *
  * All of it together has one budget of bytes. What would go beyond it is given up: the channel is
  * unchecked until a later segment finds room again. Where a segment begins while more than half of

@@ -26,7 +26,7 @@ typedef struct redact_form {
 struct redact_secret {
     redact_form forms[FORM_COUNT];
     uint32_t size;
-    char value[]; /* as it was added, with a NUL; texts behind it */
+    char value[]; /* as it was added, with a NUL; texts follow */
 };
 
 /* A piece of a form; pieces of one hash are a list. */
@@ -84,7 +84,7 @@ static int form_is_at(const redact_form *form, const uint8_t *at)
 
 /* ---- forms ---- */
 
-/* The base64 characters that a value decides alone if it stands skipped bytes behind a multiple of
+/* The base64 characters that a value decides alone if it stands skipped bytes after a multiple of
  * three; returns how many. */
 static uint32_t encode_inner(const char *value, size_t size, size_t skipped, uint8_t *out)
 {
@@ -334,9 +334,9 @@ static span find_over(const redactor *self, const uint8_t *text, size_t size, si
 }
 
 /* The next span from *at on, which goes on to where the one after it is to be looked for. Spans
- * that overlap are one, so nothing of a key that begins a longer secret stays behind; text is not
+ * that overlap are one, so nothing of a key that begins a longer secret is left; text is not
  * changed before a span is complete. Anything that overlaps a span also lies over one of the places
- * looked at within that span, or over the first place behind it, at which it is found with what is
+ * looked at within that span, or over the first place after it, at which it is found with what is
  * there. */
 static span next_span(const redactor *self, const uint8_t *text, size_t size, size_t *at)
 {

@@ -120,7 +120,7 @@ static void lines_come_in_order(void **state)
 }
 
 /* Whoever puts never waits; whole lines are dropped, from the first that does not fit until half of
- * the queue is free, and the reader is told how many at the place where they are missing. */
+ * the queue is free, and a line with their number stands where they are missing. */
 static void what_does_not_fit_is_dropped_whole_and_told(void **state)
 {
     (void)state;
@@ -182,7 +182,8 @@ static void a_reader_that_reads_nothing_is_given_up(void **state)
     assert_int_equal(line_writer_close(f.writer, &err), TD_E_IO);
     uint64_t took_ns = clock_mono_ns(clock_real()) - began_ns;
     assert_true(took_ns >= LIMIT_OUTPUT_STALL_NS);
-    assert_string_equal(err.text, "cannot write output: nobody reads it; 3 lines were not written");
+    assert_string_equal(err.text,
+                        "cannot write output: its reader has stopped; 3 lines were not written");
     /* The thread that was given up may still be writing: its descriptor stays its own. */
     close(f.read_fd);
     free(f.text);

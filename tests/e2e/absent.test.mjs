@@ -57,7 +57,7 @@ describe("imported", { concurrency: 2 }, () => {
     assert.deepEqual(names(await replay(t, archive, 0, ...between(20, 30))), []);
   });
 
-  test("one that nobody is known to have asked for, was refused, or left, is not", async (t) => {
+  test("one that was not asked for, was refused, or was left, is not", async (t) => {
     const later = [50, trade(50, "ETHUSD")];
     const cases = {
       "not asked for": [],

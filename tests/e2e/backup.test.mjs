@@ -124,7 +124,7 @@ test("the journal first, then the segments: recover enters what the journal came
     const right = await numbersOf(t, archive);
     assert.ok(copied.length > 0);
     assert.deepEqual(copied, right.slice(0, copied.length), `copy ${i}`);
-    // A stretch that the archive does not admit to is admitted by the copy only behind its end.
+    // A stretch without a row in the archive has one in the copy only after its end.
     const rows = async (from) => (await tapedeck(t, ["gaps", "-a", from, "--json"], { status: null })).stdout.split("\n").filter((l) => l !== "").map((l) => JSON.parse(l));
     const open = (await rows(backup)).filter((row) => row.to_ns === null);
     const last = Math.max(...(await recordedNumbers(t, backup)).get("trade.BTCUSD").values());

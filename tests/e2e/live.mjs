@@ -19,7 +19,7 @@ export class Recorder extends Program {
   constructor(t, archive, args, options = {}) {
     super(t, options.program ?? "tapedeck-record", ["record", "-a", archive, "--json", ...args], options);
     this.durableLines = 0;
-    this.durable = new Map(); // "feed|conn|line|shard" -> {in, out}, the last that was announced; "|session" behind it but for the first session
+    this.durable = new Map(); // "feed|conn|line|shard" -> {in, out}, the last that was announced; "|session" after it but for the first session
     this.waiting.push((line) => {
       this.note(line);
       return false;
@@ -268,7 +268,7 @@ export function stuffedPipe(t, dir, name) {
     return text.replace(/^(\.{127}\n)*/, "");
   };
   let closed = false;
-  /** Nobody can read any more. */
+  /** Close the pipes: there is no reader any more. */
   const close = () => {
     if (!closed) fs.closeSync(own);
     closed = true;

@@ -260,7 +260,7 @@ describe("links in the place of files", { concurrency: 2 }, () => {
     assert.ok((await jsonLines(t, ["cat", "-a", archive])).length > 0);
   });
 
-  test("a FIFO in the place of the catalog makes nobody wait", async (t) => {
+  test("a FIFO in the place of the catalog blocks no program", async (t) => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
     await importInto(t, archive, dir);

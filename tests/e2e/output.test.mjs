@@ -90,7 +90,7 @@ describe("pipes", { concurrency: 2 }, () => {
     await tapedeck(t, ["verify", "-a", archive]);
   });
 
-  test("with nobody reading at the end it ends all the same: what could not be printed is counted, and the status is 4", async (t) => {
+  test("without a reader at the end it ends all the same: what could not be printed is counted, and the status is 4", async (t) => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
     const pipe = stuffedPipe(t, dir, "pipe");

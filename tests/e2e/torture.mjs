@@ -214,7 +214,7 @@ export async function unread(t, dir, { rounds, random, seed }) {
   }
   await sim.program.kill("SIGTERM");
   const sum = await settle(t, archive, feeds, sim.truth, recorders);
-  return { fault: "output that nobody reads", tried: rounds, ...sum, note: "no line was lost" };
+  return { fault: "output without a reader", tried: rounds, ...sum, note: "no line was lost" };
 }
 
 /** A small disk that fills up, again and again: by us, and by others; with min_free, and really. */

@@ -108,7 +108,7 @@ test("prune removes what is old by the files, whatever the catalog says", { skip
   assert.deepEqual(filesBelow(archive).filter((name) => name.endsWith(".mcap")), before);
 });
 
-test("gaps that are deleted from the catalog while it is written are told all the same", { skip }, async (t) => {
+test("gaps that are deleted from the catalog while it is written are listed all the same", { skip }, async (t) => {
   const exchange = await numberedExchange(t, { rate: 100 });
   const archive = path.join(temporary(t), "tape");
   await archiveWithGaps(t, exchange, archive, { meanwhile: (of) => sql(of, "DELETE FROM gaps") });

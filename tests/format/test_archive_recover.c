@@ -227,7 +227,7 @@ static void remove_segments(archive_place *place, int with_finished)
 }
 
 /* "The segment has a loss": what was durable in an open segment is lost with the file, from the
- * second in its name on; and what came behind the last segment that is there, as after any crash.
+ * second in its name on; and what came after the last segment that is there, as after any crash.
  * Also where the session got its end by the recovery of another feed. */
 static void test_open_segment_is_missing(void **state)
 {

@@ -33,7 +33,7 @@ static void must_be(bench *b, verify_severity wanted, const char *doing, size_t 
         fail_msg("%s %zu: %s wanted:\n%s", doing, at, verify_severity_name(wanted), b->text);
 }
 
-/* Gaps without an end begin behind all frames. */
+/* Gaps without an end begin after all frames. */
 static void must_not_hide_frames(bench *b, size_t at)
 {
     const gap_reader gaps = archive_fixture_gaps();
@@ -200,7 +200,7 @@ static void test_newer_journal(void **state)
     }
 }
 
-/* Neither the journal nor another file says so: the segment behind it does. */
+/* Neither the journal nor another file shows it: the next segment does. */
 static void test_short_before_the_next(void **state)
 {
     (void)state;

@@ -27,7 +27,7 @@ typedef struct between_case {
     stretch_row spans[SPANS_MAX];
     stretch_row told[ROWS_MAX];
     stretch_row found[ROWS_MAX]; /* rows that are added */
-    uint64_t end_ns;             /* last message of the first session, if behind its last frame */
+    uint64_t end_ns;             /* last message of the first session, if after its last frame */
     const char *topic;           /* of the told rows; NULL: the whole connection */
     int is_one;                  /* 1: the spans are of one session */
 } between_case;
@@ -78,7 +78,7 @@ static const between_case CASES[] = {
      .told = {{24, 30}},
      .found = {{20, 24}},
      .end_ns = 23},
-    {.what = "behind what was pruned", .spans = {{170, 180}, {190, 200}}, .found = {{180, 190}}},
+    {.what = "after what was pruned", .spans = {{170, 180}, {190, 200}}, .found = {{180, 190}}},
     {.what = "around what was pruned", .spans = {{90, 95}, {170, 180}}, .found = {{95, 100}}},
     {.what = "imported into what was pruned",
      .spans = {{90, 95}, {130, 135}, {170, 180}},
@@ -225,7 +225,7 @@ static const topics_case TOPIC_CASES[] = {
      {{{10, 20}, 1, BTC}, {{15, 40}, 0, XRP}, {{60, 70}, 1, BTC}, {{80, 90}, 1, XRP}},
      {0},
      {{20, 40}}},
-    {"nothing behind the topic's last", {{{10, 20}, 0, BTC}, {{15, 40}, 1, XRP}}, {0}, {{0}}},
+    {"nothing after the topic's last", {{{10, 20}, 0, BTC}, {{15, 40}, 1, XRP}}, {0}, {{0}}},
 };
 
 static void check_topics(archive *a, const topics_case *c)

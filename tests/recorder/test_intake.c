@@ -316,7 +316,7 @@ static void a_loop_that_stood_still_says_from_when_to_when(void **state)
     assert_int_equal(f.event_count, 2);
     f.mono_ns += TD_NS_PER_S;
     intake_tick(f.intake);
-    intake_stop(f.intake); /* what was not told yet is told at the end */
+    intake_stop(f.intake); /* what was not reported yet is reported at the end */
     drain(&f, 1000);
     assert_int_equal(f.event_count, 3);
     intake_stats stats;

@@ -98,7 +98,7 @@ static void a_stretch_is_told_once_and_ends_when_it_is_calm(void **state)
     write_chunk(&f, MS(750), MS(10)); /* in time, but the stretch is not over yet */
     clock_sim_advance(f.sim, LAG_CALM_NS - MS(1000));
     assert_int_equal(lag_take(f.lag, &s), LAG_UNCHANGED);
-    write_chunk(&f, MS(750), MS(1000)); /* 4 frames, late; the calm begins anew */
+    write_chunk(&f, MS(750), MS(1000)); /* 4 frames, late; the calm restarts */
     assert_int_equal(lag_take(f.lag, &s), LAG_UNCHANGED);
     clock_sim_advance(f.sim, LAG_CALM_NS - 1);
     assert_int_equal(lag_take(f.lag, &s), LAG_UNCHANGED);

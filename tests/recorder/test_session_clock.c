@@ -114,7 +114,7 @@ static void a_clock_that_is_wrong_for_a_while_changes_no_time(void **state)
         assert_int_equal(look(&f, &clock, 3, &step_ns), CLOCK_STEP_WITHDRAWN);
         assert_int_equal(step_ns, sign * DAYS_30_NS);
         assert_int_equal(session_clock_stamp(&clock, mono_ns(&f)), wall_ns(&f));
-        /* The same again begins anew. */
+        /* The same again restarts it. */
         step_wall(&f, sign * DAYS_30_NS);
         assert_int_equal(look(&f, &clock, CONFIRM_S - 1, &step_ns), CLOCK_STEP_SEEN);
         finish(&f);

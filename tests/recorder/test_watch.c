@@ -62,7 +62,7 @@ static void on_found(void *user, const watch_finding *finding)
     seen->items[seen->count++].channel = keep_channel(seen, finding->channel);
 }
 
-/* Channels are numbered anew in each segment: shift is added to their numbers. */
+/* Channel numbers restart in each segment: shift is added to their numbers. */
 static void put(watch *w, const tape_frame *frame, uint32_t conn, uint32_t shift)
 {
     const channel_info *info = &frame->channel->info;

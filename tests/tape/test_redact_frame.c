@@ -123,7 +123,7 @@ static void a_frame_without_secrets_is_not_touched(void **state)
     assert_memory_equal(s->bytes, before, size);
 }
 
-/* What nobody can compress again is overwritten: cut off, with a wrong check, with more behind it.
+/* What cannot be compressed again is overwritten: cut off, with a wrong check, with more after it.
  */
 static void broken_streams_are_overwritten(void **state)
 {

@@ -270,7 +270,7 @@ static void test_names_are_bounded(void **state)
 }
 
 /* What is given up before a thread had it is not asked for; what runs then ends unheard, also
- * behind the resolver's end. */
+ * after the resolver's end. */
 static void test_cancel_and_close(void **state)
 {
     (void)state;
