@@ -83,8 +83,8 @@ struct td_file {
 };
 
 /* Open path. TD_E_NOTFOUND if it is not there, TD_E_INVALID if CREATE finds it there already,
- * TD_E_UNSUPPORTED for writing through a symbolic link, TD_E_IO. On success *out is the caller's,
- * for td_io_close. */
+ * TD_E_UNSUPPORTED for writing through a symbolic link and for what is no regular file, TD_E_IO. On
+ * success *out is the caller's, for td_io_close. */
 TD_MUST_USE td_result td_io_open(td_io io, const char *path, td_open_mode mode, td_file **out,
                                  td_err *err);
 

@@ -46,7 +46,7 @@ static td_result find_to_open(io_fault *disk, const char *path, td_open_mode mod
     if (*out == NO_INODE)
         return disk_missing("open", path, err);
     if (disk_inode(disk, *out)->kind != TD_ENTRY_FILE)
-        return td_err_set(err, TD_E_INVALID, "cannot open '%s': not a regular file", path);
+        return td_err_set(err, TD_E_UNSUPPORTED, "cannot open '%s': not a regular file", path);
     return TD_OK;
 }
 

@@ -78,9 +78,11 @@ static td_result posix_open(void *ctx, const char *path, td_open_mode mode, td_f
     posix_file *file = NULL;
     if (fstat(fd, &info) != 0)
         rc = td_err_set_os(err, errno, "cannot look at '%s'", path);
-    else if (!S_ISREG(info.st_mode))
-        rc = td_err_set(err, TD_E_INVALID, "cannot open '%s': not a regular file", path);
-    else if ((file = td_alloc_zero(1, sizeof *file)) == NULL)
+    else if (!S_ISREG(info.st_mode)) {
+        rc = td_err_set(err, TD_E_UNSUPPORTED, "cannot open '%s': not a regular file", path);
+        if (mode == TD_OPEN_APPEND)
+            td_err_hint(err, "move it out of the way");
+    } else if ((file = td_alloc_zero(1, sizeof *file)) == NULL)
         rc = td_err_set(err, TD_E_NOMEM, "no memory to open '%s'", path);
     if (rc != TD_OK) {
         close(fd);

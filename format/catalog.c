@@ -513,8 +513,15 @@ td_result catalog_remove(const char *path, td_err *err)
     for (size_t i = 0; i < sizeof SUFFIXES / sizeof SUFFIXES[0]; i++) {
         char full[LIMIT_PATH_BYTES + 16];
         (void)snprintf(full, sizeof full, "%s%s", path, SUFFIXES[i]);
+        struct stat info;
         int rc = vfs->xDelete(vfs, full, 0);
-        if (rc != SQLITE_OK && rc != SQLITE_IOERR_DELETE_NOENT && result == TD_OK)
+        if (rc == SQLITE_OK || rc == SQLITE_IOERR_DELETE_NOENT || result != TD_OK)
+            continue;
+        if (stat(full, &info) == 0 && S_ISDIR(info.st_mode))
+            result =
+                td_err_set(err, TD_E_UNSUPPORTED,
+                           "cannot remove catalog file '%s': it is a folder; move it away", full);
+        else
             result = td_err_set(err, TD_E_IO, "cannot remove catalog file '%s': %s", full,
                                 sqlite3_errstr(rc));
     }

@@ -120,7 +120,7 @@ static void test_files(void **state)
     assert_int_equal(td_io_open(io, "a/b", TD_OPEN_CREATE, &none, &err), TD_E_NOTFOUND);
     assert_int_equal(td_io_open(io, "d/b", TD_OPEN_CREATE, &none, &err), TD_E_NOTFOUND);
     assert_int_equal(td_io_mkdir(io, "d", &err), TD_OK);
-    assert_int_equal(td_io_open(io, "d", TD_OPEN_READ, &none, &err), TD_E_INVALID);
+    assert_int_equal(td_io_open(io, "d", TD_OPEN_READ, &none, &err), TD_E_UNSUPPORTED);
     assert_null(none);
     assert_int_equal(io_fault_open_count(disk), 0);
 }

@@ -272,6 +272,30 @@ describe("links in the place of files", { concurrency: 2 }, () => {
     }
   });
 
+  test("a FIFO or a folder in the place of a lock or the catalog is named, and no usage error", async (t) => {
+    const dir = temporary(t);
+    const archive = path.join(dir, "tape");
+    await importInto(t, archive, dir);
+    const put = {
+      FIFO: (name) => execFileSync("mkfifo", [path.join(archive, name)]),
+      folder: (name) => fs.mkdirSync(path.join(archive, name)),
+    };
+    for (const [kind, make] of Object.entries(put)) {
+      fs.rmSync(path.join(archive, "lock"), { recursive: true, force: true });
+      make("lock");
+      for (const [verb, args] of VERBS.filter(([name]) => ["record", "recover", "reindex", "import"].includes(name))) {
+        const end = await run(t, verb === "record" ? "tapedeck-record" : "tapedeck", args(archive, dir), { status: 4 });
+        assert.match(end.stderr, /lock'/, `${kind} ${verb}`);
+      }
+    }
+    fs.rmSync(path.join(archive, "lock"), { recursive: true });
+    for (const suffix of ["", "-wal", "-shm"]) fs.rmSync(path.join(archive, `catalog.sqlite${suffix}`), { force: true });
+    put.folder("catalog.sqlite");
+    const end = await tapedeck(t, ["reindex", "-a", archive], { status: 4 });
+    assert.match(end.stderr, /catalog\.sqlite': it is a folder; move it away/);
+    await tapedeck(t, ["replay", "-a", archive]);
+  });
+
   test("an open segment that is a link is read, and not finished", async (t) => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
