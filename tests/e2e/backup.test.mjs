@@ -6,17 +6,24 @@ import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { filesBelow, json, tapedeck, temporary } from "./lib.mjs";
+import { filesBelow, json, jsonLines, tapedeck, temporary } from "./lib.mjs";
 import { Recorder } from "./live.mjs";
 import { numberedExchange, recordedNumbers } from "./numbered.mjs";
 
-/** cp -a of some of an archive's files, or of all; on top of what is there. */
-function copy(archive, to, names = fs.readdirSync(archive)) {
+const COMMANDS = {
+  cp: (from, to) => ["cp", ["-a", ...from, to], (end) => end.status === 0 || /No such file/.test(end.stderr)],
+  rsync: (from, to) => ["rsync", ["-a", ...from, to], (end) => end.status === 0 || end.status === 24],
+};
+const lacks = (command) => (spawnSync(command, ["--version"]).error === undefined ? false : `needs ${command}`);
+
+/** Copy some of an archive's files, or all, on top of what is there. A file that was renamed or removed meanwhile is fine:
+ * the next copy has it. */
+function copy(archive, to, names = fs.readdirSync(archive), how = "cp") {
   fs.mkdirSync(to, { recursive: true });
   for (const name of names) {
-    const end = spawnSync("cp", ["-a", path.join(archive, name), to + "/"], { encoding: "utf8" });
-    // A file that was renamed or removed meanwhile: the next copy has it.
-    assert.ok(end.status === 0 || /No such file/.test(end.stderr), end.stderr);
+    const [command, args, isFine] = COMMANDS[how]([path.join(archive, name)], to + "/");
+    const end = spawnSync(command, args, { encoding: "utf8" });
+    assert.ok(isFine(end), `${command}: ${end.status} ${end.stderr}`);
   }
 }
 
@@ -39,17 +46,17 @@ async function stop(recorder) {
   assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
 }
 
-test("copied while recording and again after it: each frame is there once, recover puts the older file away", async (t) => {
+for (const how of Object.keys(COMMANDS)) test(`${how} while recording and again after it: each frame is there once, recover puts the older file away`, { skip: lacks(how) }, async (t) => {
   const exchange = await numberedExchange(t, { rate: 200 });
   const dir = temporary(t);
   const [archive, backup] = [path.join(dir, "tape"), path.join(dir, "backup")];
   const recorder = recorderOf(t, exchange, archive);
   for (let i = 0; i < 5; i++) {
     await recorder.durableAfter(recorder.durableLines + 4);
-    copy(archive, backup);
+    copy(archive, backup, undefined, how);
   }
   await stop(recorder);
-  copy(archive, backup);
+  copy(archive, backup, undefined, how);
   const names = filesBelow(backup);
   const [open] = names.filter(isOpen);
   assert.ok(open !== undefined && names.includes(open.slice(0, -".open".length)), names.join("\n"));
@@ -97,7 +104,7 @@ test("an open file that is not the beginning of the finished one: both are named
   assert.deepEqual(await numbersOf(t, archive), right);
 });
 
-test("the journal first, then the segments: recover enters what the journal came too early for", async (t) => {
+for (const how of Object.keys(COMMANDS)) test(`${how} of the journal first, then the segments: recover enters what the journal came too early for`, { skip: lacks(how) }, async (t) => {
   const exchange = await numberedExchange(t, { rate: 200 });
   const dir = temporary(t);
   const archive = path.join(dir, "tape");
@@ -105,17 +112,17 @@ test("the journal first, then the segments: recover enters what the journal came
     const backup = path.join(dir, `backup-${i}`);
     const first = recorderOf(t, exchange, archive);
     await first.durableAfter(3);
-    copy(archive, backup, ["journal.mcap.open"]);
+    copy(archive, backup, ["journal.mcap.open"], how);
     await first.durableAfter(first.durableLines + 3);
     if (i % 2 === 1) {
       await stop(first); // the next session is one that the copied journal does not know
       const second = recorderOf(t, exchange, archive);
       await second.durableAfter(3);
       if (i === 3) await stop(second);
-      copy(archive, backup, ["capture", ...fs.readdirSync(archive).filter((name) => name.startsWith("catalog"))]);
+      copy(archive, backup, ["capture", ...fs.readdirSync(archive).filter((name) => name.startsWith("catalog"))], how);
       if (i !== 3) await stop(second);
     } else {
-      copy(archive, backup, ["capture"]);
+      copy(archive, backup, ["capture"], how);
       await stop(first);
     }
     const copied = await numbersOf(t, backup);
@@ -156,4 +163,38 @@ test("the segments first, then the journal: recover names what is not in the cop
   copy(archive, backup);
   await mustRecover(t, backup);
   assert.deepEqual(await numbersOf(t, backup), await numbersOf(t, archive));
+});
+
+/** Has the kernel stopped every thread of a process? */
+function isStopped(pid) {
+  return fs.readdirSync(`/proc/${pid}/task`).every((id) => /\) T /.test(fs.readFileSync(`/proc/${pid}/task/${id}/stat`, "utf8")));
+}
+
+// A snapshot of a file system has all files as they are at one moment. Where every thread of the recorder is stopped, a
+// copy of them is just that. (What a snapshot of the disk alone has, is in the tests of power cuts.)
+test("all files of one moment, as a snapshot of the file system has them: all that was announced durable is there", async (t) => {
+  const exchange = await numberedExchange(t, { rate: 200 });
+  const dir = temporary(t);
+  const archive = path.join(dir, "tape");
+  const recorder = recorderOf(t, exchange, archive);
+  for (let i = 0; i < 6; i++) {
+    const backup = path.join(dir, `backup-${i}`);
+    await recorder.durableAfter(recorder.durableLines + 3);
+    recorder.child.kill("SIGSTOP");
+    while (!isStopped(recorder.child.pid)) await new Promise((resolve) => setImmediate(resolve));
+    const announced = [...recorder.durable.values()];
+    copy(archive, backup);
+    recorder.child.kill("SIGCONT");
+    await mustRecover(t, backup);
+    const frames = (await jsonLines(t, ["cat", "-a", backup])).map((row) => row.dir);
+    for (const dir of ["in", "out"]) {
+      const least = announced.reduce((sum, count) => sum + count[dir], 0);
+      const kept = frames.filter((has) => has === dir).length;
+      assert.ok(kept >= least, `copy ${i}: ${kept} of ${least} (${dir})`);
+    }
+    const copied = await numbersOf(t, backup);
+    const first = copied[0];
+    assert.deepEqual(copied, copied.map((_, n) => first + n), `copy ${i}`);
+  }
+  await stop(recorder);
 });
