@@ -15,6 +15,8 @@ const passed = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const DAY_MS = 24 * 3600_000;
 const DAY_NS = DAY_MS * 1e6;
 const S = 1e9;
+// A busy machine reads a frame late, by seconds; a wrong clock is wrong by days.
+const LATE_NS = 20 * S;
 
 /** A recorder of an exchange, whose wall clock the test moves. */
 async function scene(t) {
@@ -69,14 +71,14 @@ describe("a wall clock that is wrong", { concurrency: 2, skip: noClock }, () => 
     await more(second);
     await stop(second);
     const worst = await worstTime(t, archive, exchange);
-    assert.ok(worst < 1, `a receive time is wrong by ${worst} s`);
+    assert.ok(worst < LATE_NS / S, `a receive time is wrong by ${worst} s`);
     await checkOrder(t, archive);
     const ledger = await compare(t, exchange, archive);
     assert.deepEqual([ledger.uncovered, ledger.excess_ms <= 1000], [0, true], JSON.stringify(ledger, null, 1));
     assert.deepEqual(ledger.rows.map((row) => row.reason), ["restart"]);
     const [seen, back, ...others] = await clockEvents(t, archive);
     assert.deepEqual([seen.state, back.state, others], ["seen", "withdrawn", []]);
-    assert.ok(Math.abs(seen.step_ns - 30 * DAY_NS) < S && Math.abs(seen.wall_ns - seen.at_ns - 30 * DAY_NS) < S, JSON.stringify(seen));
+    assert.ok(Math.abs(seen.step_ns - 30 * DAY_NS) < LATE_NS && Math.abs(seen.wall_ns - seen.at_ns - 30 * DAY_NS) < LATE_NS, JSON.stringify(seen));
     assert.match(first.stderr, /wall clock stepped forward by 2592000\.\d+ s/);
     assert.doesNotMatch(second.stderr, /clock/);
   });
@@ -101,13 +103,13 @@ describe("a wall clock that is wrong", { concurrency: 2, skip: noClock }, () => 
     const made = exchange.topics.get("trade.BTCUSD").made;
     for (const [n, recv_ns] of numbers) {
       const early = ahead.get("trade.BTCUSD").has(n) ? 30 * DAY_NS : 0;
-      assert.ok(Math.abs(recv_ns - early - made[n]) < S, `frame ${n} is wrong by ${(recv_ns - early - made[n]) / S} s`);
+      assert.ok(Math.abs(recv_ns - early - made[n]) < LATE_NS, `frame ${n} is wrong by ${(recv_ns - early - made[n]) / S} s`);
     }
     const events = await clockEvents(t, archive);
     assert.deepEqual(events.map((event) => event.state), ["before_archive_end", "before_archive_end"]);
     for (const event of events) {
-      assert.ok(Math.abs(event.wall_ns - event.at_ns) < S, JSON.stringify(event));
-      assert.ok(Math.abs(event.archive_end_ns - Math.max(...ahead.get("trade.BTCUSD").values())) < S, JSON.stringify(event));
+      assert.ok(Math.abs(event.wall_ns - event.at_ns) < LATE_NS, JSON.stringify(event));
+      assert.ok(Math.abs(event.archive_end_ns - Math.max(...ahead.get("trade.BTCUSD").values())) < LATE_NS, JSON.stringify(event));
       assert.ok(Math.abs(event.step_ns + (event.archive_end_ns - event.wall_ns)) < S / 1000, JSON.stringify(event));
     }
     // The sessions with right times: the hole between them is a row, and no row reaches into the future.
@@ -143,7 +145,7 @@ describe("a wall clock that is wrong", { concurrency: 2, skip: noClock }, () => 
     const wrong = new Set();
     for (const [n, recv_ns] of (await recordedNumbers(t, archive)).get("trade.BTCUSD")) {
       const off = recv_ns - exchange.topics.get("trade.BTCUSD").made[n];
-      if (Math.abs(off) > S) wrong.add(Math.round(off / DAY_NS));
+      if (Math.abs(off) > LATE_NS) wrong.add(Math.round(off / DAY_NS));
     }
     assert.deepEqual([...wrong], [1]);
     // What was made between the two sessions is within a row, though the first one ended a day ahead.
@@ -236,7 +238,7 @@ describe("times of imports", { concurrency: 2 }, () => {
     assert.ok(recorded.length > 10);
     for (const row of recorded) {
       const n = Number(/8000-(\d{12})"/.exec(row.data)[1]);
-      assert.ok(Math.abs(row.recv_ns - made[n]) < S, `frame ${n} has ${row.recv_ns}, made at ${made[n]}`);
+      assert.ok(Math.abs(row.recv_ns - made[n]) < LATE_NS, `frame ${n} has ${row.recv_ns}, made at ${made[n]}`);
     }
     assert.match(recorder.stderr, /the archive ends at 2099-06-01/);
   });
