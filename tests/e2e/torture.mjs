@@ -346,7 +346,7 @@ export async function clocks(t, dir, { rounds, random, seed }) {
   await recorder.durableAfter(2 * feeds.length);
   // A step that stays, one that is taken back, and a small one back; each as often as the others.
   const KINDS = ["adopted", "withdrawn", "held"];
-  const WORDS = { adopted: "is taken over", withdrawn: "no receive time was changed", held: "stay ahead by that much" };
+  const WORDS = { adopted: "is taken over", withdrawn: "no receive time was changed", held: "stepped back by 0\\.[1-9]" };
   const steps = { adopted: 0, withdrawn: 0, held: 0 };
   let ahead = 0; // how far the session's times are before this machine's clock
   for (let round = 0; round < rounds; round++) {
@@ -355,7 +355,7 @@ export async function clocks(t, dir, { rounds, random, seed }) {
     clock.set(kind === "held" ? ahead - 200 - random() * 700 : ahead + 60_000 + random() * 2 * HOUR_MS);
     if (kind === "adopted") ahead = clock.ms;
     if (kind === "withdrawn") {
-      await recorder.says(new RegExp(`(stepped forward[^]*){${steps.adopted + steps.withdrawn + 1}}`));
+      await recorder.says(new RegExp(`(that counts if it lasts[^]*){${steps.adopted + steps.withdrawn + 1}}`));
       clock.set(before);
     }
     steps[kind]++;
@@ -372,7 +372,8 @@ export async function clocks(t, dir, { rounds, random, seed }) {
     before = BigInt(row.recv_ns);
   }
   const told = rows.filter((row) => row.dir === "event" && row.feed === "inverse").map((row) => JSON.parse(row.data)).filter((event) => event.event === "clock");
-  const states = told.map((event) => event.state);
+  // The machine's own clock may be set back by some milliseconds meanwhile.
+  const states = told.filter((event) => Math.abs(event.step_ns) > 100e6).map((event) => event.state);
   for (const kind of KINDS) assert.equal(states.filter((state) => state === kind).length, steps[kind], JSON.stringify(told));
   const note = `${steps.adopted} that stayed, ${steps.withdrawn} taken back, ${steps.held} back; each is a clock event`;
   return { fault: "the clock stepped", tried: rounds, ...sum, note };
