@@ -546,7 +546,7 @@ static int has_no_end(const work *w, const char *session)
     return row != NULL && !row->has_stopped && !row->is_crashed;
 }
 
-/* An open segment that may not be read is not listed either. */
+/* An open segment that could not be read is not listed either, even where it can be read by now. */
 static td_result check_absent(const work *w, const past_segment *row, td_err *err)
 {
     char path[LIMIT_PATH_BYTES];
@@ -559,6 +559,11 @@ static td_result check_absent(const work *w, const past_segment *row, td_err *er
     td_io_close(file);
     if (rc == TD_E_IO || rc == TD_E_NOMEM)
         return td_err_add(err, rc, "%s", path);
+    if (rc == TD_OK) {
+        rc = td_err_set(err, TD_E_IO, "%s: could not be read a moment ago", path);
+        td_err_hint(err, "run it again");
+        return rc;
+    }
     td_err_clear(err);
     return TD_OK;
 }
