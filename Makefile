@@ -68,7 +68,7 @@ SRC_recorder := recorder/backoff.c recorder/chunk_queue.c recorder/cmd_record.c 
 SRC_replay := replay/digest.c replay/lateness.c replay/pacer.c replay/player.c replay/strands.c \
     replay/stream.c replay/stream_table.c replay/truth_table.c replay/truth_content.c replay/truth_match.c replay/report.c replay/report_json.c \
     replay/report_text.c replay/sink_jsonl.c replay/sink_truth.c replay/keyboard.c replay/source.c \
-    replay/absence.c replay/subscribed.c replay/cmd_replay.c replay/serve.c replay/serve_client.c replay/serve_feeds.c replay/cmd_serve.c
+    replay/absence.c replay/subscribed.c replay/cmd_replay.c replay/serve.c replay/serve_books.c replay/serve_client.c replay/serve_feeds.c replay/snapshot.c replay/cmd_serve.c
 SRC_replay += replay/export_table.c replay/export_gzip.c replay/export_folder.c replay/export_series.c \
     replay/export_survey.c replay/export_gate.c replay/export_rows.c replay/export_reader.c \
     replay/export_lateness.c replay/export_manifest.c replay/export_csv.c replay/export_jsonl.c \

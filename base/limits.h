@@ -99,6 +99,11 @@ _Static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a
  * frames (1,024). A repeat from further back is not noticed. */
 #define LIMIT_TRACK_IDS 4096u
 
+/* Books that a replay server follows for one client, to have a snapshot for a late subscription.
+ * Above the some 3,000 books of a feed with 600 symbols and five depths. Further books are served
+ * without one, and counted. */
+#define LIMIT_SERVE_BOOKS 4096u
+
 /* Symbols that one topic of several (a coin's options, an account) is followed by; some 1,500
  * options of a coin are traded at once. Entries of further symbols are not judged, and counted. */
 #define LIMIT_TRACK_SYMBOLS 4096u

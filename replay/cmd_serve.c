@@ -21,6 +21,7 @@ typedef struct serve_flags {
     uint64_t settle_ns;
     const char *secret;
     uint8_t is_once;
+    uint8_t is_held;
 } serve_flags;
 
 static const option_row SERVE_ROWS[] = {
@@ -45,6 +46,11 @@ static const option_row SERVE_ROWS[] = {
      .type = OPTION_FLAG,
      .offset = offsetof(serve_flags, is_once),
      .help = "end when the tape has ended for the first client"},
+    {.long_name = "hold",
+     .type = OPTION_FLAG,
+     .offset = offsetof(serve_flags, is_held),
+     .help = "keep connections open at the end of the tape, and answer pings; without it\n"
+             "they are closed (1000), and a client that connects again gets the tape again"},
     {.long_name = "secret",
      .type = OPTION_TEXT,
      .offset = offsetof(serve_flags, secret),
@@ -110,6 +116,7 @@ static td_result open_server(serve_command *command, pacer_speed speed, td_err *
         .speed = speed,
         .gap_ns_max = command->flags.gap_ns_max,
         .settle_ns = command->flags.settle_ns,
+        .is_held = command->flags.is_held,
         .secret = command->flags.secret,
     };
     td_result rc = td_random_system(&options.seed, sizeof options.seed, err);
@@ -166,9 +173,10 @@ static void say_counts(const serve_command *command)
     serve_get_counts(command->server, &counts);
     report_say(command->report, TD_LOG_INFO,
                "%" PRIu64 " client%s, %" PRIu64 " to the end of their tape; %" PRIu64
-               " frames (%" PRIu64 " bytes) sent; held back %" PRIu64 " times by slow readers",
+               " frames (%" PRIu64 " bytes) sent; %" PRIu64 " snapshot%s made; held back %" PRIu64
+               " times by slow readers",
                counts.clients, plural_ending(counts.clients), counts.complete, counts.frames,
-               counts.bytes, counts.held_back);
+               counts.bytes, counts.made, plural_ending(counts.made), counts.held_back);
 }
 
 /* A tape that could not be read is a failure of its own only if nobody else is served. */
@@ -187,6 +195,8 @@ static td_result run(serve_command *command, td_err *err)
     td_result rc = pacer_speed_parse(command->flags.speed, &speed, err);
     if (rc != TD_OK)
         return td_err_add(err, rc, "--speed");
+    if (command->flags.is_held && command->flags.is_once)
+        return td_err_set(err, TD_E_INVALID, "--hold and --once exclude each other");
     rc = open_source(command, err);
     if (rc == TD_OK)
         rc = open_server(command, speed, err);

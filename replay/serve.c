@@ -86,7 +86,7 @@ static void unsubscribe(serve_client *client, const dialect_request *request)
         wire_filters_clear(&client->filters);
     for (size_t i = 0; i < request->arg_count; i++)
         wire_filters_remove(&client->filters, request->args[i]);
-    client->filters_version++;
+    serve_client_unsubscribed(client);
 }
 
 /* Without a secret every key is good: who may read the archive may read what it serves. */
@@ -175,6 +175,7 @@ static void on_message(void *user, wire_peer_conn *conn, unsigned opcode, td_byt
     else
         reply.refused = request.kind == REQUEST_UNKNOWN ? REFUSAL_INVALID_OP : REFUSAL_INVALID_ARGS;
     answer(client, &request, &reply);
+    serve_client_answered(client);
 }
 
 /* ---- connections ---- */
@@ -244,6 +245,8 @@ static td_result serve_fill(serve *server, td_err *err)
     td_result rc = request_parser_open(&server->parser, err);
     if (rc == TD_OK)
         rc = decoder_open(&server->decoder, err);
+    if (rc == TD_OK)
+        rc = snapshot_maker_open(&server->maker, err);
     if (rc != TD_OK)
         return rc;
     wire_server_options listening = server->options.server;
@@ -261,6 +264,7 @@ td_result serve_open(const serve_options *options, serve **out, td_err *err)
     server->options = *options;
     td_buf_init(&server->answer, ANSWER_BYTES_MAX);
     td_buf_init(&server->failed, DIALECT_ARGS_MAX);
+    td_buf_init(&server->made, LIMIT_FRAME_BYTES);
     td_random_init(&server->random, options->seed);
     td_result rc = serve_fill(server, err);
     if (rc != TD_OK) {
@@ -277,10 +281,12 @@ void serve_close(serve *server)
         return;
     wire_server_close(server->server);
     TD_ASSERT(server->clients == NULL); /* each was told that it is closed */
+    snapshot_maker_close(server->maker);
     decoder_close(server->decoder);
     request_parser_close(server->parser);
     td_buf_fini(&server->answer);
     td_buf_fini(&server->failed);
+    td_buf_fini(&server->made);
     td_free(server);
 }
 

@@ -5,8 +5,10 @@
  * request, so that every topic subscribed by then comes from its first frame; topics subscribed
  * later come from where the tape is. What is sent are the recorded data frames, byte for byte, of
  * the topics that the client is subscribed to; recorded acks, pongs and errors are not, for the
- * server answers for itself. When the tape ends and everything was handed over, it closes with
- * 1000.
+ * server answers for itself. A book that begins in its middle, because it was subscribed to late or
+ * its snapshot lies before the selection, begins with a snapshot made from the book
+ * (replay/snapshot.h). When the tape ends and everything was handed over, the server closes with
+ * 1000, unless connections are held open.
  *
  * A client that reads too slowly holds its own tape back (SERVE_QUEUE_BYTES are queued at most),
  * and nobody else's: that is counted. One thread: the loop's. */
@@ -39,6 +41,7 @@ typedef struct serve_options {
     const td_log *log;
     pacer_speed speed;
     uint64_t gap_ns_max; /* 0: long stretches stay as they are */
+    uint8_t is_held;     /* 1: connections stay open at the end of the tape */
     uint64_t settle_ns;
     uint64_t seed;      /* of the connections' names */
     const char *secret; /* signatures are checked with it, and private topics need them; NULL: every
@@ -50,8 +53,9 @@ typedef struct serve_counts {
     uint64_t refused;   /* upgrades: no such path, or too many clients */
     uint64_t frames;    /* sent */
     uint64_t bytes;     /* of them */
+    uint64_t made;      /* snapshots made from books and sent, not among the frames */
     uint64_t held_back; /* times that a slow client held its tape back */
-    uint64_t complete;  /* clients that got their tape to its end and were closed with 1000 */
+    uint64_t complete;  /* clients that got their tape to its end and are gone */
     uint64_t failed;    /* tapes that could not be read to their end */
 } serve_counts;
 

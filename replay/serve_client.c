@@ -19,7 +19,7 @@ static int is_on_topic(const channel_info *info, const char *topic)
 static int is_data(const tape_frame *frame)
 {
     const channel_info *info = &frame->channel->info;
-    return info->dir == CHANNEL_IN && info->line == 0 && !frame->is_lead_in &&
+    return info->dir == CHANNEL_IN && info->line == 0 &&
            !is_on_topic(info, CHANNEL_TOPIC_CONTROL) && !is_on_topic(info, CHANNEL_TOPIC_EVENTS);
 }
 
@@ -103,8 +103,16 @@ static td_result open_tape(serve_client *client, td_err *err)
     const pacer_options pacing = {
         .clock = options->clock, .speed = options->speed, .gap_ns_max = options->gap_ns_max};
     pacer_init(&client->pacer, &pacing);
-    const tape_options reading = {.threads = 1, .log = options->log};
+    const tape_options reading = {.threads = 1, .log = options->log, .with_lead_in = 1};
     return tape_open(options->archive, &mine, &reading, &client->tape, err);
+}
+
+/* Also in the middle of catching up: what became current meanwhile stays so. */
+static void begin_to_catch_up(serve_client *client)
+{
+    client->is_catching_up = 1;
+    client->caught_up = NULL;
+    client->made = 0;
 }
 
 static void on_settled(void *user)
@@ -117,14 +125,17 @@ static void on_settled(void *user)
         return;
     }
     client->state = CLIENT_PLAYING;
+    begin_to_catch_up(client); /* books whose snapshots lie before the selection */
     serve_client_pump(client);
 }
 
 void serve_client_subscribed(serve_client *client)
 {
     client->filters_version++;
-    if (client->state > CLIENT_SETTLING)
+    if (client->state > CLIENT_SETTLING) {
+        begin_to_catch_up(client);
         return;
+    }
     client->state = CLIENT_SETTLING;
     wire_timer_cancel(client->timer);
     client->timer = NULL;
@@ -132,7 +143,23 @@ void serve_client_subscribed(serve_client *client)
     wait_until(client, clock_mono_ns(options->clock) + options->settle_ns, on_settled);
 }
 
-/* The next data frame, whether the client wants it or not: the tape's time is everybody's. */
+void serve_client_unsubscribed(serve_client *client)
+{
+    client->filters_version++;
+    serve_books_unsubscribed(&client->books, &client->filters);
+}
+
+void serve_client_answered(serve_client *client)
+{
+    if (!client->is_catching_up || client->state <= CLIENT_SETTLING)
+        return;
+    wire_timer_cancel(client->timer); /* of the next frame, which the pump sets again */
+    client->timer = NULL;
+    serve_client_pump(client);
+}
+
+/* The next data frame that is due to be sent, whether the client wants it or not: the tape's time
+ * is everybody's. Without has_frame it was one before the selection, which only books are for. */
 static td_result next_frame(serve_client *client, td_err *err)
 {
     do {
@@ -140,16 +167,22 @@ static td_result next_frame(serve_client *client, td_err *err)
         if (rc != TD_OK)
             return rc;
     } while (!is_data(&client->frame));
-    client->has_frame = 1;
-    return TD_OK;
+    client->has_frame = !client->frame.is_lead_in;
+    if (client->has_frame)
+        return TD_OK;
+    return serve_books_take(&client->books, client->owner->decoder, &client->frame, BOOK_NOT_SENT,
+                            err);
 }
 
 static td_result send_frame(serve_client *client, td_err *err)
 {
     const tape_frame *frame = &client->frame;
     client->has_frame = 0;
-    if (!is_wanted(client, frame))
-        return TD_OK;
+    int is_sent = is_wanted(client, frame);
+    td_result rc = serve_books_take(&client->books, client->owner->decoder, frame,
+                                    is_sent ? BOOK_SENT : BOOK_NOT_SENT, err);
+    if (rc != TD_OK || !is_sent)
+        return rc;
     TD_ASSERT(frame->channel->info.dir == CHANNEL_IN);
     TD_ASSERT(client->state == CLIENT_PLAYING);
     serve_counts *counts = &client->owner->counts;
@@ -158,13 +191,55 @@ static td_result send_frame(serve_client *client, td_err *err)
     return wire_peer_send(client->conn, (unsigned)frame->channel->info.opcode, frame->bytes, err);
 }
 
+static void log_made(const serve_client *client)
+{
+    const td_log *log = client->owner->options.log;
+    if (client->made > 0)
+        td_log_say(log, TD_LOG_INFO,
+                   "%llu book%s had no snapshot in what a client gets: made from the book",
+                   (unsigned long long)client->made, client->made == 1 ? "" : "s");
+}
+
+/* The snapshot of one book that is new to the client. TD_OK; TD_EOF: there is none left. */
+static td_result catch_up_one(serve_client *client, td_err *err)
+{
+    serve *server = client->owner;
+    serve_book *next = serve_books_next_stale(&client->books, client->caught_up, &client->filters);
+    if (next == NULL) {
+        client->is_catching_up = 0;
+        log_made(client);
+        return TD_EOF;
+    }
+    client->caught_up = next;
+    td_buf_clear(&server->made);
+    td_result rc = serve_book_make(next, server->maker, &server->made, err);
+    if (rc == TD_E_UNSUPPORTED) {
+        td_log_say(server->options.log, TD_LOG_WARNING,
+                   "%s: no snapshot can be made for a client that subscribed late: %s",
+                   serve_book_topic(next), err->text);
+        return TD_OK;
+    }
+    if (rc != TD_OK)
+        return rc;
+    client->made++;
+    server->counts.made++;
+    return wire_peer_send(client->conn, 1, td_buf_view(&server->made), err);
+}
+
 static void end_of_tape(serve_client *client)
 {
+    const serve *server = client->owner;
     client->state = CLIENT_DRAINING;
     if (wire_peer_queued_bytes(client->conn) > 0)
         return; /* drained comes back here */
     client->is_complete = 1;
-    serve_client_end(client, 1000);
+    if (!server->options.is_held) {
+        serve_client_end(client, 1000);
+        return;
+    }
+    client->state = CLIENT_HOLDING;
+    td_log_say(server->options.log, TD_LOG_INFO,
+               "a client's tape has ended; its connection stays open");
 }
 
 /* One frame: sent, or waited for. TD_OK: go on; TD_EOF: not now. */
@@ -174,11 +249,22 @@ static td_result pump_one(serve_client *client, td_err *err)
         client->owner->counts.held_back++;
         return TD_EOF; /* drained comes back here */
     }
-    td_result rc = client->has_frame ? TD_OK : next_frame(client, err);
-    if (rc == TD_EOF)
-        end_of_tape(client);
-    if (rc != TD_OK)
-        return rc;
+    if (!client->has_frame && !client->is_at_end) {
+        td_result rc = next_frame(client, err);
+        client->is_at_end = rc == TD_EOF;
+        if ((rc != TD_OK && rc != TD_EOF) || (rc == TD_OK && !client->has_frame))
+            return rc;
+    }
+    if (client->is_catching_up) {
+        td_result rc = catch_up_one(client, err);
+        if (rc != TD_EOF)
+            return rc;
+    }
+    if (client->is_at_end) {
+        if (client->state == CLIENT_PLAYING)
+            end_of_tape(client);
+        return TD_EOF;
+    }
     uint64_t due_ns = pacer_due(&client->pacer, client->frame.recv_ns);
     if (due_ns > clock_mono_ns(client->owner->options.clock)) {
         wait_until(client, due_ns, on_timer);
@@ -191,7 +277,8 @@ void serve_client_pump(serve_client *client)
 {
     if (client->state == CLIENT_DRAINING)
         end_of_tape(client);
-    if (client->state != CLIENT_PLAYING || client->timer != NULL)
+    int is_playing = client->state == CLIENT_PLAYING || client->state == CLIENT_HOLDING;
+    if (!is_playing || client->timer != NULL)
         return;
     td_err err;
     td_result rc = TD_OK;
@@ -259,6 +346,7 @@ void serve_client_close(serve_client *client)
     owner->client_count--;
     owner->counts.complete += client->is_complete;
     wire_timer_cancel(client->timer);
+    serve_books_fini(&client->books);
     tape_close(client->tape);
     wire_filters_fini(&client->filters);
     td_free(client->verdicts);

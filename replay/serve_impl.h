@@ -5,6 +5,7 @@
 
 #include "base/random.h"
 #include "replay/serve.h"
+#include "replay/serve_books.h"
 #include "schema/decode.h"
 #include "tape/tape.h"
 #include "wire/dialect.h"
@@ -19,7 +20,9 @@ struct serve {
     size_t client_count;
     uint8_t is_stopping;
     request_parser *parser;
-    decoder *decoder; /* tells the topics of frames that were filed as unknown */
+    decoder *decoder; /* of frames filed as unknown, and of books */
+    snapshot_maker *maker;
+    td_buf made; /* a snapshot */
     td_buf answer;
     td_buf failed; /* of each topic of a request: 1 if it was not taken */
     td_random random;
@@ -31,6 +34,7 @@ typedef enum client_state {
     CLIENT_SETTLING, /* the timer starts the tape */
     CLIENT_PLAYING,
     CLIENT_DRAINING, /* the tape has ended, and its last frames are on their way out */
+    CLIENT_HOLDING,  /* the tape has ended, and the connection stays open */
     CLIENT_CLOSING,
 } client_state;
 
@@ -53,6 +57,13 @@ struct serve_client {
     tape *tape;
     tape_frame frame; /* read and not yet sent */
     uint8_t has_frame;
+    uint8_t is_at_end; /* the tape has no more frames */
+    serve_books books; /* of its tape, up to the last frame that was due */
+    /* Snapshots are to be made for books that the client has subscribed to and that are not
+     * current: after that one (NULL: from the first on). */
+    uint8_t is_catching_up;
+    const serve_book *caught_up;
+    uint64_t made;      /* since it began to catch up */
     uint32_t *verdicts; /* by channel index: what the filters said last */
     size_t verdict_count;
 };
@@ -64,8 +75,15 @@ TD_MUST_USE td_result serve_client_open(serve *owner, wire_peer_conn *conn, td_b
 /* The connection is gone. */
 void serve_client_close(serve_client *client);
 
-/* Its subscriptions have changed: (re)start the settling, unless the tape runs already. */
+/* It has more subscriptions: (re)start the settling, or, if the tape runs already, let the next
+ * pump begin with the snapshots of books that are new to it. */
 void serve_client_subscribed(serve_client *client);
+
+/* It has fewer subscriptions. */
+void serve_client_unsubscribed(serve_client *client);
+
+/* A request was answered: send at once what it brought. */
+void serve_client_answered(serve_client *client);
 
 /* Send what is due, and see to it that the rest is sent when it is. */
 void serve_client_pump(serve_client *client);

@@ -168,3 +168,21 @@ export function filesBelow(dir) {
   const isFile = (f) => fs.statSync(path.join(dir, f), { throwIfNoEntry: false })?.isFile(); // gone by now: a journal of SQLite's
   return fs.readdirSync(dir, { recursive: true }).filter(isFile);
 }
+
+/** Unix ms of the first moment of an archive of importFrames(). */
+export const FRAMES_MS = 1_795_154_400_000;
+
+/** An archive of made-up frames, 10 ms apart: cryptofeed's second format, the only lines being what was received. */
+export async function importFrames(t, dir, { family, host, frames }) {
+  const file = path.join(dir, "frames.jsonl");
+  const at = (i) => FRAMES_MS / 1000 + i / 100;
+  const lines = [
+    { t: "header", format: 2, exchange: "TEST" },
+    { t: "connect", conn: "W", ts: at(0), addr: `wss://stream.bybit.com${host}` },
+    ...frames.map((data, i) => ({ t: "recv", conn: "W", ts: at(i + 1), data })),
+  ];
+  fs.writeFileSync(file, lines.map((line) => JSON.stringify(line) + "\n").join(""));
+  const archive = path.join(dir, "source");
+  await tapedeck(t, ["import", "-a", archive, "--format", "cryptofeed", "--family", family, file]);
+  return archive;
+}

@@ -2,30 +2,13 @@
 // The v5 tape is a real capture; those of the other families are frames made up here after docs/wire.md, so what
 // must come is known without any of our code.
 import assert from "node:assert/strict";
-import fs from "node:fs";
 import path from "node:path";
 import { describe, test } from "node:test";
-import { capture, json, jsonLines, listening, tapedeck, temporary, withoutCapture } from "./lib.mjs";
+import { capture, FRAMES_MS as MS, importFrames, json, jsonLines, listening, tapedeck, temporary, withoutCapture } from "./lib.mjs";
 
 const V5 = "v5-2026-08-09.jsonl.gz";
 const SECRET = { TEST_KEY: "a-test-key", TEST_SECRET: "a-test-secret" };
 const AUTH = ["--auth", "op", "--api-key-env", "TEST_KEY", "--api-secret-env", "TEST_SECRET"];
-const MS = 1_795_154_400_000;
-
-/** An archive of made-up frames: cryptofeed's second format, the only lines being what was received. */
-async function importFrames(t, dir, { family, host, frames }) {
-  const file = path.join(dir, "frames.jsonl");
-  const at = (i) => MS / 1000 + i / 100;
-  const lines = [
-    { t: "header", format: 2, exchange: "TEST" },
-    { t: "connect", conn: "W", ts: at(0), addr: `wss://stream.bybit.com${host}` },
-    ...frames.map((data, i) => ({ t: "recv", conn: "W", ts: at(i + 1), data })),
-  ];
-  fs.writeFileSync(file, lines.map((line) => JSON.stringify(line) + "\n").join(""));
-  const archive = path.join(dir, "source");
-  await tapedeck(t, ["import", "-a", archive, "--format", "cryptofeed", "--family", family, file]);
-  return archive;
-}
 
 /** Serve an archive, record it from there; the new archive. */
 async function recordServed(t, dir, source, { family, host, serve = [], record }) {

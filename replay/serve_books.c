@@ -1,0 +1,235 @@
+#include "replay/serve_books.h"
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/limits.h"
+#include "book/continuity.h"
+
+#define DAY_NS (UINT64_C(86400) * TD_NS_PER_S)
+
+struct serve_book {
+    serve_book *next;
+    const tape_channel *channel;
+    const topic_row *row; /* of the last frame */
+    uint64_t row_day;     /* days since 1970: the row was looked up for it */
+    track *track;
+    book *retail;     /* NULL: the topic does not tell retail orders apart */
+    td_buf model;     /* the last recorded snapshot */
+    td_buf last;      /* the last frame */
+    uint32_t session; /* connection of the last frame */
+    uint32_t conn;
+    uint8_t has_snapshot; /* one came over this connection */
+    uint8_t is_current;
+};
+
+static void book_free(serve_book *b)
+{
+    track_close(b->track);
+    book_close(b->retail);
+    td_buf_fini(&b->model);
+    td_buf_fini(&b->last);
+    td_free(b);
+}
+
+void serve_books_fini(serve_books *books)
+{
+    while (books->first != NULL) {
+        serve_book *b = books->first;
+        books->first = b->next;
+        book_free(b);
+    }
+    *books = (serve_books){0};
+}
+
+/* ---- following ---- */
+
+static int is_followed(const topic_row *row)
+{
+    if (row == NULL || row->type != MSG_BOOK_CHANGE)
+        return 0;
+    for (size_t i = 0; i < TOPIC_RULES_MAX && row->rules[i].rule != RULE_NONE; i++) {
+        if (row->rules[i].rule == RULE_ANCHORED)
+            return 1;
+    }
+    return 0;
+}
+
+static const topic_row *row_at(const tape_frame *frame)
+{
+    const tape_channel *channel = frame->channel;
+    const topic_row *row = channel->topic.row;
+    if (row == NULL || channel->family == NULL || !topic_row_is_dated(row))
+        return row;
+    return topic_row_at(channel->family->topics, channel->family->topic_count, row, frame->recv_ns);
+}
+
+static td_result book_new(serve_books *books, const tape_frame *frame, const topic_row *row,
+                          serve_book **out, td_err *err)
+{
+    serve_book *b = td_alloc_zero(1, sizeof *b);
+    if (b == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a served book");
+    td_buf_init(&b->model, LIMIT_FRAME_BYTES);
+    td_buf_init(&b->last, LIMIT_FRAME_BYTES);
+    b->channel = frame->channel;
+    b->row = row;
+    b->row_day = frame->recv_ns / DAY_NS;
+    b->session = frame->session;
+    b->conn = frame->conn;
+    td_result rc = track_open(row, &b->track, err);
+    if (rc != TD_OK) {
+        book_free(b);
+        return rc;
+    }
+    *(books->first == NULL ? &books->first : books->end) = b;
+    books->end = &b->next;
+    books->count++;
+    frame->channel->user = b;
+    *out = b;
+    return TD_OK;
+}
+
+/* The book of a frame; *out is NULL if it has none. */
+static td_result book_of(serve_books *books, const tape_frame *frame, serve_book **out, td_err *err)
+{
+    *out = frame->channel->user;
+    if (*out != NULL)
+        return TD_OK;
+    const topic_row *row = row_at(frame);
+    if (!is_followed(row))
+        return TD_OK;
+    if (books->count < LIMIT_SERVE_BOOKS)
+        return book_new(books, frame, row, out, err);
+    books->unfollowed++;
+    return TD_OK;
+}
+
+/* A connection begins anew; so does a day, from which on another row may hold. */
+static td_result begin_frame(serve_book *b, const tape_frame *frame, td_err *err)
+{
+    if (b->session != frame->session || b->conn != frame->conn) {
+        track_reset(b->track);
+        b->has_snapshot = 0;
+        b->session = frame->session;
+        b->conn = frame->conn;
+    }
+    if (frame->recv_ns / DAY_NS == b->row_day)
+        return TD_OK;
+    b->row_day = frame->recv_ns / DAY_NS;
+    const topic_row *row = row_at(frame);
+    if (row == NULL || row == b->row)
+        return TD_OK;
+    b->row = row;
+    return track_set_row(b->track, row, err);
+}
+
+/* The same levels with the sizes of retail orders, in a book of their own. */
+static td_result take_retail(serve_book *b, const message *m, int is_snapshot, td_err *err)
+{
+    if (b->retail == NULL) {
+        td_result rc = book_open(b->row->book_depth, &b->retail, err);
+        if (rc != TD_OK)
+            return rc;
+    }
+    size_t count = message_item_count(m);
+    msg_level *levels = td_alloc_zero(count + 1, sizeof *levels);
+    if (levels == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a served book");
+    for (size_t i = 0; i < count; i++) {
+        td_decimal size = message_level_rpi(m, i);
+        levels[i] = message_level(m, i);
+        levels[i].size = size.mantissa;
+        levels[i].size_scale = size.scale;
+    }
+    const msg_book retail = {.head = m->head, .levels = levels, .level_count = count};
+    book_outcome outcome; /* the track judges */
+    (is_snapshot ? book_replace : book_apply)(b->retail, &retail, &outcome);
+    td_free(levels);
+    return TD_OK;
+}
+
+static td_result keep(td_buf *out, td_bytes bytes, td_err *err)
+{
+    td_buf_clear(out);
+    return td_buf_append(out, bytes.data, bytes.size, err);
+}
+
+/* What cannot be decoded leaves the book as it is, which is what a client does that cannot read it
+ * either. */
+static td_result apply(serve_book *b, decoder *decodes, const tape_frame *frame, int *is_snapshot,
+                       td_err *err)
+{
+    message m;
+    decode_error why;
+    verdict found;
+    topic_match match = frame->channel->topic;
+    match.row = b->row;
+    *is_snapshot = 0;
+    if (!decoder_decode(decodes, &match, frame->bytes, DECODE_PATH_HOT, &m, &why)) {
+        track_skip(b->track);
+        return decode_error_result(&why, err);
+    }
+    track_apply(b->track, &m, &found);
+    *is_snapshot = found.is_snapshot;
+    td_result rc = message_has_rpi(&m) ? take_retail(b, &m, found.is_snapshot, err) : TD_OK;
+    if (rc == TD_OK && found.is_snapshot)
+        rc = keep(&b->model, frame->bytes, err);
+    if (rc == TD_OK)
+        rc = keep(&b->last, frame->bytes, err);
+    b->has_snapshot |= found.is_snapshot;
+    return rc;
+}
+
+td_result serve_books_take(serve_books *books, decoder *decodes, const tape_frame *frame,
+                           book_delivery delivery, td_err *err)
+{
+    serve_book *b;
+    int is_snapshot = 0;
+    td_result rc = book_of(books, frame, &b, err);
+    if (rc != TD_OK || b == NULL)
+        return rc;
+    rc = begin_frame(b, frame, err);
+    if (rc == TD_OK)
+        rc = apply(b, decodes, frame, &is_snapshot, err);
+    b->is_current = delivery == BOOK_SENT && (b->is_current || is_snapshot);
+    return rc;
+}
+
+/* ---- late subscriptions ---- */
+
+static int is_covered(const serve_book *b, const wire_filters *filters)
+{
+    return wire_filters_cover(filters, td_bytes_str(b->channel->info.exchange_topic));
+}
+
+void serve_books_unsubscribed(serve_books *books, const wire_filters *filters)
+{
+    for (serve_book *b = books->first; b != NULL; b = b->next)
+        b->is_current = b->is_current && is_covered(b, filters);
+}
+
+serve_book *serve_books_next_stale(const serve_books *books, const serve_book *behind,
+                                   const wire_filters *filters)
+{
+    serve_book *b = behind == NULL ? books->first : behind->next;
+    while (b != NULL && (b->is_current || !b->has_snapshot || !is_covered(b, filters)))
+        b = b->next;
+    return b;
+}
+
+td_result serve_book_make(serve_book *b, snapshot_maker *maker, td_buf *out, td_err *err)
+{
+    TD_ASSERT(b->has_snapshot);
+    const snapshot_source from = {.row = b->row,
+                                  .model = td_buf_view(&b->model),
+                                  .last = td_buf_view(&b->last),
+                                  .levels = track_book(b->track),
+                                  .retail = b->retail};
+    b->is_current = 1;
+    return snapshot_make(maker, &from, out, err);
+}
+
+const char *serve_book_topic(const serve_book *b)
+{
+    return b->channel->info.exchange_topic;
+}

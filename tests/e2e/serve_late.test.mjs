@@ -1,0 +1,204 @@
+// Books that a client subscribes to after its tape has started, in the shape of every dialect that keeps books by deltas.
+// The frames are made up here, and the client keeps its books by code of its own, so what must be in them is known
+// without any of our code.
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createRequire } from "node:module";
+import path from "node:path";
+import { describe, test } from "node:test";
+import { FRAMES_MS as MS, importFrames, listening, tapedeck, temporary } from "./lib.mjs";
+
+const { WebSocket } = createRequire(import.meta.url)("ws");
+const COUNT = 40; // deltas of each symbol
+
+// ---- one shape of frames for each dialect: level i of a side, and what a frame has around it ----
+
+const price = (side, i) => (side === "Buy" ? 100 - i : 101 + i);
+/** Levels of the snapshot: three a side. */
+const START = ["Buy", "Sell"].flatMap((side) => [0, 1, 2].map((i) => ({ side, price: price(side, i), size: i + 1, action: "insert" })));
+/** The k-th delta: a new level on one side, another size, and now and then a level goes. */
+const changes = (k) => {
+  const side = k % 2 ? "Sell" : "Buy";
+  const made = [{ side, price: price(side, 3 + k), size: 10 + k, action: "insert" }, { side, price: price(side, 0), size: 100 + k, action: "update" }];
+  if (k >= 4 && k % 4 < 2) made.push({ side, price: price(side, 3 + k - 4), size: 0, action: "delete" });
+  return made;
+};
+const v3Side = (levels, side) => levels.filter((l) => l.side === side).sort((a, b) => (side === "Buy" ? b.price - a.price : a.price - b.price)).map((l) => [l.price.toFixed(2), `${l.size}`]);
+const rising = (levels) => [...levels].sort((a, b) => a.side.localeCompare(b.side) || a.price - b.price);
+const v3 = (type, symbol, u, levels) =>
+  JSON.stringify({ topic: `orderbook.50.${symbol}`, type, ts: MS + u, data: { s: symbol, b: v3Side(levels, "Buy"), a: v3Side(levels, "Sell"), u, seq: 1000 + u }, cts: MS + u - 1 });
+const opLevel = (symbol) => (l) => ({ price: l.price.toFixed(2), symbol, id: `${l.price * 100000}`, side: l.side, ...(l.action === "delete" ? {} : { size: l.size }) });
+const op = (wrap) => (type, symbol, u, levels) => {
+  const of = (action) => levels.filter((l) => l.action === action).map(opLevel(symbol));
+  const data = type === "snapshot" ? wrap(rising(levels).map(opLevel(symbol))) : { delete: of("delete"), update: of("update"), insert: of("insert"), transactTimeE6: 0 };
+  return JSON.stringify({ topic: `orderBookL2_25.${symbol}`, type, data, cross_seq: `${u}`, timestamp_e6: `${MS + u}000` });
+};
+const usdc = (type, symbol, u, levels) => {
+  const of = (action) => levels.filter((l) => l.action === action).map((l) => ({ price: `${l.price}`, size: `${l.size}`, side: l.side }));
+  const data = type === "snapshot" ? { version: u, dataType: "NEW", orderBook: of("insert") } : { version: u, dataType: "CHANGE", delete: of("delete"), update: of("update"), insert: of("insert") };
+  return JSON.stringify({ id: `x-${u}`, topic: `delta.orderbook100.${symbol}`, creationTime: MS + u, data });
+};
+const spot = (type, symbol, u, levels) =>
+  JSON.stringify({ symbol, symbolName: symbol, topic: "diffDepth", params: { realtimeInterval: "24h", binary: "false" }, data: [{ e: 301, s: symbol, t: MS + u, v: `${u}_1`, b: v3Side(levels, "Buy"), a: v3Side(levels, "Sell"), o: 0 }], f: type === "snapshot", sendTime: MS + u });
+
+const v3Read = (m) => ({ symbol: m.data.s, whole: m.type === "snapshot", number: m.data.u, levels: [["Buy", m.data.b], ["Sell", m.data.a]].flatMap(([side, list]) => list.map(([p, s]) => ({ side, price: +p, size: +s }))) });
+/** With retail orders: half of each level. */
+const retail = (...args) => {
+  const m = JSON.parse(v3(...args));
+  for (const list of [m.data.b, m.data.a]) for (const l of list) l.push(l[1]);
+  return JSON.stringify({ ...m, topic: m.topic.replace(".50.", ".rpi.") });
+};
+const retailRead = (m) => {
+  for (const l of [...m.data.b, ...m.data.a]) assert.equal(+l[1], +l[2]);
+  return v3Read(m);
+};
+const opRead = (m) => {
+  const list = m.type === "snapshot" ? (m.data.order_book ?? m.data) : [...m.data.delete.map((l) => ({ ...l, size: 0 })), ...m.data.update, ...m.data.insert];
+  for (const l of list) assert.equal(+l.id, Math.round(+l.price * 100000)); // a level's id goes with its price
+  return { symbol: m.topic.split(".")[1], whole: m.type === "snapshot", number: +m.cross_seq, levels: list.map((l) => ({ side: l.side, price: +l.price, size: +l.size })) };
+};
+const usdcRead = (m) => {
+  const list = m.data.orderBook ?? [...m.data.delete.map((l) => ({ ...l, size: 0 })), ...m.data.update, ...m.data.insert];
+  return { symbol: m.topic.split(".")[2], whole: m.data.dataType === "NEW", number: +m.data.version, levels: list.map((l) => ({ side: l.side, price: +l.price, size: +l.size })) };
+};
+const spotRead = (m) => ({ ...v3Read({ data: { s: m.symbol, b: m.data[0].b, a: m.data[0].a } }), whole: m.f, number: +m.data[0].v.split("_")[0] });
+
+const opAsk = (topic) => (word, symbol) => ({ op: `${word}scribe`, args: [`${topic}.${symbol}`] });
+const SHAPES = [
+  { family: "v5-linear", host: "/v5/public/linear", symbols: ["AUSDT", "BUSDT"], frame: v3, read: v3Read, ask: opAsk("orderbook.50") },
+  { family: "v5-linear", title: "retail orders of v5-linear", host: "/v5/public/linear", symbols: ["AUSDT", "BUSDT"], frame: retail, read: retailRead, ask: opAsk("orderbook.rpi") },
+  { family: "inverse", host: "/realtime", symbols: ["AUSD", "BUSD"], frame: op((list) => list), read: opRead, ask: opAsk("orderBookL2_25") },
+  { family: "linear", host: "/realtime_public", symbols: ["AUSDT", "BUSDT"], frame: op((list) => ({ order_book: list })), read: opRead, ask: opAsk("orderBookL2_25") },
+  { family: "usdc-option", host: "/trade/option/usdc/public/v1", symbols: ["A-1JAN27-5-C", "B-1JAN27-5-C"], frame: usdc, read: usdcRead, ask: opAsk("delta.orderbook100") },
+  {
+    family: "spot-v1",
+    host: "/spot/quote/ws/v1",
+    symbols: ["AUSDT", "BUSDT"],
+    frame: spot,
+    read: spotRead,
+    ask: (word, symbol) => ({ topic: "diffDepth", event: word === "sub" ? "sub" : "cancel", symbol, params: { binary: false } }),
+  },
+];
+
+/** Frames of a tape: the snapshots, then deltas of both symbols by turns. */
+function tapeOf({ frame, symbols }) {
+  const frames = symbols.map((symbol) => frame("snapshot", symbol, 1, START));
+  for (let k = 0; k < COUNT; k++) for (const symbol of symbols) frames.push(frame("delta", symbol, 2 + k, changes(k)));
+  return frames;
+}
+
+/** The book after the snapshot and the first deltas. */
+function bookAfter(deltas) {
+  const book = new Map();
+  for (const list of [START, ...Array.from({ length: deltas }, (_, k) => changes(k))])
+    for (const l of list) l.size === 0 ? book.delete(`${l.side} ${l.price}`) : book.set(`${l.side} ${l.price}`, l.size);
+  return book;
+}
+
+/** A client that keeps books, and fails where a delta comes without the frame before it. */
+class Client {
+  constructor(t, url, shape) {
+    this.shape = shape;
+    this.books = new Map();
+    this.waiting = [];
+    this.ws = new WebSocket(url);
+    t.after(() => this.ws.terminate());
+    this.failed = new Promise((_, reject) => (this.fail = reject));
+    this.failed.catch(() => {});
+    this.ws.on("error", this.fail);
+    this.ws.on("message", (bytes) => {
+      try {
+        this.take(JSON.parse(bytes));
+      } catch (error) {
+        this.fail(error);
+      }
+    });
+  }
+  take(m) {
+    const isData = m.data !== undefined && m.topic !== undefined && m.event === undefined && m.success === undefined;
+    if (!isData) return;
+    const { symbol, whole, number, levels } = this.shape.read(m);
+    const before = this.books.get(symbol);
+    if (!whole) assert.equal(number, (before?.number ?? "no snapshot") + 1, `a delta of ${symbol} fits what came before`);
+    const book = whole ? new Map() : before.levels;
+    for (const l of levels) l.size === 0 ? book.delete(`${l.side} ${l.price}`) : book.set(`${l.side} ${l.price}`, l.size);
+    this.books.set(symbol, { levels: book, number, snapshots: (before?.snapshots ?? 0) + whole });
+    this.waiting = this.waiting.filter((look) => !look());
+  }
+  ask(word, symbol) {
+    this.ws.send(JSON.stringify(this.shape.ask(word, symbol)));
+  }
+  async until(condition) {
+    if (condition()) return;
+    const come = new Promise((resolve) => this.waiting.push(() => condition() && (resolve(), true)));
+    await Promise.race([come, this.failed]);
+  }
+  hasReached(symbol, number) {
+    return this.until(() => this.books.get(symbol)?.number >= number);
+  }
+}
+
+const serveHeld = async (t, shape, ...options) => {
+  const dir = temporary(t);
+  const archive = await importFrames(t, dir, { ...shape, frames: tapeOf(shape) });
+  return { archive, ...(await listening(t, ["serve", "-a", archive, "--plain", "--hold", ...options], dir)) };
+};
+
+describe("a book that is subscribed late", { concurrency: 2 }, () => {
+  for (const shape of SHAPES)
+    test(`${shape.title ?? shape.family}: comes with a snapshot of that moment, again after it was given up`, async (t) => {
+      const [first, second] = shape.symbols;
+      const { program, url } = await serveHeld(t, shape);
+      const client = new Client(t, `${url}${shape.host}`, shape);
+      await once(client.ws, "open");
+      client.ask("sub", first);
+      await client.hasReached(first, 6);
+      client.ask("sub", second);
+      await client.hasReached(second, 12);
+      client.ask("unsub", first);
+      client.ask("sub", first);
+      await client.until(() => client.books.get(first).snapshots === 2);
+      for (const symbol of shape.symbols) await client.hasReached(symbol, COUNT + 1);
+      for (const symbol of shape.symbols) assert.deepEqual(new Map([...client.books.get(symbol).levels].sort()), new Map([...bookAfter(COUNT)].sort()), symbol);
+      // The tape has ended, and the connection is held: a ping is answered, and a book still comes whole.
+      client.ask("unsub", second);
+      client.ask("sub", second);
+      await client.until(() => client.books.get(second).snapshots === 2);
+      assert.equal(client.ws.readyState, WebSocket.OPEN);
+      assert.match(program.stderr, /made/);
+      const end = await program.kill("SIGTERM");
+      assert.equal(end.code, 0, end.stderr);
+    });
+
+  test("a tape that begins inside a recording: the first frame of a book is a snapshot", async (t) => {
+    const shape = SHAPES[0];
+    const from = new Date(MS + 300).toISOString(); // behind some 14 deltas of each symbol
+    const { url } = await serveHeld(t, shape, "--from", from);
+    const client = new Client(t, `${url}${shape.host}`, shape);
+    await once(client.ws, "open");
+    for (const symbol of shape.symbols) client.ask("sub", symbol);
+    for (const symbol of shape.symbols) await client.hasReached(symbol, COUNT + 1);
+    for (const symbol of shape.symbols) {
+      assert.equal(client.books.get(symbol).snapshots, 1);
+      assert.deepEqual(new Map([...client.books.get(symbol).levels].sort()), new Map([...bookAfter(COUNT)].sort()), symbol);
+    }
+  });
+
+  test("what is made is logged and counted; what the tape begins with is not made", async (t) => {
+    const shape = SHAPES[0];
+    const { program, url } = await serveHeld(t, shape);
+    const client = new Client(t, `${url}${shape.host}`, shape);
+    await once(client.ws, "open");
+    client.ask("sub", shape.symbols[0]);
+    await client.hasReached(shape.symbols[0], COUNT + 1);
+    const end = await program.kill("SIGTERM");
+    assert.match(end.stderr, /0 snapshots made/);
+  });
+});
+
+test("--hold and --once exclude each other", async (t) => {
+  const dir = temporary(t);
+  const archive = await importFrames(t, dir, { ...SHAPES[0], frames: tapeOf(SHAPES[0]) });
+  const end = await tapedeck(t, ["serve", "-a", archive, "--hold", "--once"], { status: 2 });
+  assert.match(end.stderr, /--hold and --once/);
+});
