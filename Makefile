@@ -46,7 +46,7 @@ SRC_format += format/gap.c format/segment_name.c format/archive.c format/archive
 GEN_format := $(B)/gen/format/catalog_sql.c
 
 SRC_tape := tape/selection.c tape/event.c tape/gap_json.c tape/channel_router.c tape/block.c tape/roster.c tape/source.c tape/plan.c \
-            tape/loader.c tape/merge.c tape/redact.c tape/redact_frame.c tape/settling.c tape/tape.c
+            tape/loader.c tape/merge.c tape/redact.c tape/redact_frame.c tape/settling.c tape/tape.c tape/follow.c
 
 SRC_wire := wire/url.c wire/proxy.c wire/tls.c wire/tls_judge.c wire/resolve.c wire/assembly.c wire/loop.c \
             wire/client.c wire/client_connect.c wire/client_callback.c wire/server.c wire/http.c wire/server_peer.c wire/ready.c \
@@ -113,7 +113,7 @@ TESTS_format += tests/format/test_archive.c tests/format/test_archive_writer.c t
 TESTS_tape := tests/tape/test_channel_router.c tests/tape/test_selection.c tests/tape/test_event.c tests/tape/test_gap_json.c tests/tape/test_tape.c \
               tests/tape/test_tape_files.c
 
-TESTS_tape += tests/tape/test_settling.c tests/tape/test_redact.c tests/tape/test_redact_frame.c
+TESTS_tape += tests/tape/test_follow.c tests/tape/test_settling.c tests/tape/test_redact.c tests/tape/test_redact_frame.c
 
 TESTS_wire := tests/wire/test_url.c tests/wire/test_dialect.c tests/wire/test_dialect_answers.c tests/wire/test_dialect_requests.c tests/wire/test_dialect_inputs.c \
               tests/wire/test_client.c tests/wire/test_http.c tests/wire/test_link.c \

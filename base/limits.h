@@ -49,6 +49,10 @@ _Static_assert(LIMIT_FRAME_BYTES < LIMIT_RING_BYTES / 2, "a frame must never fil
 /* Connections (slots) that one feed may hold at once, and feeds of one configuration. */
 #define LIMIT_FEED_SLOTS 256u
 #define LIMIT_FEEDS      64u
+
+/* Connections whose frames of one topic and symbol are told apart: all of a feed's own, and as many
+ * of sessions that overlap it. Beyond, those that were silent for longest are forgotten. */
+#define LIMIT_FOLLOW_CONNECTIONS 512u
 _Static_assert(LIMIT_OWN_CHANNELS >= 12 * LIMIT_FEED_SLOTS + 4 + 1,
                "every connection's own channels have a place");
 

@@ -1,6 +1,7 @@
 #include "book/book.h"
 
 #include <stdint.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
@@ -453,6 +454,31 @@ void book_clear(book *b)
     b->size_scale = 0;
     b->sums[0] = b->sums[1] = 0;
     b->window_sums[0] = b->window_sums[1] = 0;
+}
+
+td_result book_copy(book *b, const book *from, td_err *err)
+{
+    TD_ASSERT(from->magic == BOOK_MAGIC);
+    book_clear(b);
+    for (size_t i = 0; i < SIDES; i++) {
+        const book_side *source = &from->sides[i];
+        if (source->count > b->sides[i].capacity &&
+            side_grow(&b->sides[i], source->capacity) != TD_OK)
+            return td_err_set(err, TD_E_NOMEM, "no memory for a book's levels");
+    }
+    for (size_t i = 0; i < SIDES; i++) {
+        const book_side *source = &from->sides[i];
+        b->sides[i].count = source->count;
+        if (source->count == 0)
+            continue;
+        memcpy(b->sides[i].keys, source->keys, source->count * sizeof *source->keys);
+        memcpy(b->sides[i].sizes, source->sizes, source->count * sizeof *source->sizes);
+    }
+    b->price_scale = from->price_scale;
+    b->size_scale = from->size_scale;
+    if (b->is_hashing)
+        hash_all(b);
+    return TD_OK;
 }
 
 size_t book_level_count(const book *b, msg_side at)

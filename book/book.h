@@ -62,6 +62,9 @@ void book_apply(book *book, const msg_book *message, book_outcome *outcome);
 /* The same for a frame that is a snapshot whatever its type says. */
 void book_replace(book *book, const msg_book *message, book_outcome *outcome);
 
+/* Make the book hold what another one holds. TD_E_NOMEM: it holds nothing. */
+TD_MUST_USE td_result book_copy(book *to, const book *from, td_err *err);
+
 /* Levels of one side now. */
 size_t book_level_count(const book *book, msg_side side);
 

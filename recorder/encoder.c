@@ -332,6 +332,9 @@ static void take_closed(encoder *self, const intake_record *record)
 {
     feed_state *feed = &self->feeds[record->feed_index];
     find_slot(feed, record)->is_open = 0;
+    if (self->options.watch != NULL)
+        watch_put_closed(self->options.watch, record->feed_index, record->line, record->shard,
+                         record->conn);
     chunk_builder_note_closed(feed->builder, record->line, record->shard);
 }
 

@@ -22,6 +22,7 @@ typedef enum record_kind {
     RECORD_DATA,
     RECORD_REQUEST,
     RECORD_ANSWER,
+    RECORD_CLOSED,  /* the connection has ended */
     RECORD_CHANNEL, /* from here on channel_index means the channel that the bytes describe */
     RECORD_SEGMENT, /* from here on no number of the feed means anything */
     RECORD_END,
@@ -222,6 +223,19 @@ void watch_put_control(watch *self, uint16_t feed_index, watch_control kind,
     put(self, record, bytes);
 }
 
+void watch_put_closed(watch *self, uint16_t feed_index, uint32_t line, uint32_t shard,
+                      uint32_t conn)
+{
+    const watch_record record = {.conn = conn,
+                                 .feed_index = feed_index,
+                                 .line = (uint16_t)line,
+                                 .shard = (uint16_t)shard,
+                                 .kind = RECORD_CLOSED};
+    watch_record *place = reserve(self, 0);
+    if (place != NULL) /* else other connections of its topics wait for it to be silent */
+        commit(self, place, record, 0);
+}
+
 /* ---- channels ---- */
 
 /* Something is not checked for want of memory. */
@@ -359,8 +373,8 @@ static void forget_all(watch *self, uint64_t recv_ns)
         watched *channel = self->channels.all[i];
         if (channel->track != NULL)
             track_skip(channel->track);
-        if (channel->seat != NULL)
-            audit_skip(channel->symbol->audit, channel->seat, recv_ns);
+        if (channel->stream != NULL && channel->stream->seat != NULL)
+            audit_skip(channel->symbol->audit, channel->stream->seat, recv_ns);
     }
 }
 
@@ -372,9 +386,12 @@ static void report_party(watch *self, uint16_t feed_index, const audit_item *ite
 {
     int is_aggregate = item->verdict.rule == RULE_TRADES_COMPLETE;
     TD_ASSERT(about->seat != NULL);
+    const watched_stream *stream = audit_seat_user(about->seat);
+    channel_info info = *stream->info;
+    info.shard = about->shard; /* the connection that was followed then */
     const watch_finding finding = {
         .feed_index = feed_index,
-        .channel = audit_seat_user(about->seat),
+        .channel = &info,
         .conn = about->conn,
         .from_ns = item->from_ns,
         .to_ns = is_aggregate || item->event == AUDIT_AGREES ? item->to_ns : GAP_OPEN,
@@ -417,17 +434,17 @@ static td_result settled_of(watch *self, const watch_record *record, uint64_t *s
 
 /* Let the symbol's audit compare a frame with other topics. decoded NULL: it was not decodable. */
 static void compare(watch *self, watched *channel, const watch_record *record,
-                    const message *decoded)
+                    const follow_answer *of_stream, const message *decoded)
 {
     audit *of = channel->symbol->audit;
-    if (channel->seat == NULL && !channel->has_no_seat &&
-        audit_sit(of, channel->topic.row, record->line, &channel->info, &channel->seat, NULL) !=
-            TD_OK)
-        channel->has_no_seat = 1;
-    if (channel->seat == NULL)
+    watched_stream *stream = channel->stream;
+    if (stream->seat == NULL && !stream->has_no_seat &&
+        audit_sit(of, channel->topic.row, record->line, stream, &stream->seat, NULL) != TD_OK)
+        stream->has_no_seat = 1;
+    if (stream->seat == NULL)
         return;
     if (decoded == NULL) {
-        audit_skip(of, channel->seat, record->recv_ns);
+        audit_skip(of, stream->seat, record->recv_ns);
         return;
     }
     audit_frame place = {.recv_ns = record->recv_ns,
@@ -436,8 +453,9 @@ static void compare(watch *self, watched *channel, const watch_record *record,
                          .conn = record->conn};
     if (settled_of(self, record, &place.settled_ns) != TD_OK)
         return;
+    place.settled_ns = follow_settled_ns(of_stream, place.settled_ns);
     audit_verdict found;
-    audit_take(of, channel->seat, &place, decoded, channel->track, &found);
+    audit_take(of, stream->seat, &place, decoded, channel->track, &found);
     for (uint32_t i = 0; i < found.count; i++)
         report_item(self, record->feed_index, &found.items[i]);
 }
@@ -459,8 +477,9 @@ static void renew_row(watch *self, watched *channel, const watch_record *record)
         track_set_row(channel->track, now, NULL) != TD_OK)
         return;
     channel->topic.row = now;
-    if (channel->seat != NULL && audit_part_of(now) == channel->part)
-        audit_seat_set_row(channel->seat, now);
+    if (channel->stream != NULL && channel->stream->seat != NULL &&
+        audit_part_of(now) == channel->part)
+        audit_seat_set_row(channel->stream->seat, now);
 }
 
 /* A request or an answer: perhaps the last that was open. Without memory it counts for nothing. */
@@ -507,13 +526,20 @@ static void charge(watch *self, watched *channel, const watch_record *record)
         if (channel->broken_from_ns != 0)
             atomic_fetch_sub_explicit(&self->broken, 1, memory_order_relaxed);
         channel->broken_from_ns = 0;
-        if (channel->seat != NULL) {
+        if (channel->stream != NULL && channel->stream->seat != NULL) {
             TD_ASSERT(symbol != NULL);
-            audit_skip(symbol->audit, channel->seat, record->recv_ns);
+            audit_skip(symbol->audit, channel->stream->seat, record->recv_ns);
         }
     }
     if (symbol != NULL && symbol->audit != NULL && !watched_charge_audit(&self->channels, symbol))
         note_unchecked(self, record->feed_index);
+}
+
+/* Is the frame, for audits, a part of its topic's stream? Without memory it is not compared. */
+static int is_followed(watched *channel, const watch_record *record, follow_answer *answer)
+{
+    return channel->stream != NULL &&
+           watched_follow(channel, record->recv_ns, answer, NULL) == TD_OK && !answer->is_copy;
 }
 
 static void check(watch *self, const watch_record *record, td_bytes bytes)
@@ -534,9 +560,10 @@ static void check(watch *self, const watch_record *record, td_bytes bytes)
         count(&self->undecoded, 1);
         track_skip(channel->track);
     }
-    if (channel->symbol != NULL && channel->symbol->audit != NULL &&
+    follow_answer of_stream;
+    if (is_followed(channel, record, &of_stream) && channel->symbol->audit != NULL &&
         (channel->symbol->useful >> channel->part & 1))
-        compare(self, channel, record, is_decoded ? &decoded : NULL);
+        compare(self, channel, record, &of_stream, is_decoded ? &decoded : NULL);
     channel->last_ns = record->recv_ns;
     charge(self, channel, record);
 }
@@ -550,6 +577,9 @@ static void take(watch *self, const watch_record *record, td_bytes bytes)
     case RECORD_REQUEST:
     case RECORD_ANSWER:
         note_control(self, record, bytes);
+        break;
+    case RECORD_CLOSED:
+        watched_end(&self->channels, record->feed_index, record->line, record->shard, record->conn);
         break;
     case RECORD_CHANNEL:
         take_channel(self, record, bytes);

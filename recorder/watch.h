@@ -76,6 +76,11 @@ typedef enum watch_control { WATCH_REQUEST, WATCH_ANSWER } watch_control;
 void watch_put_control(watch *self, uint16_t feed_index, watch_control kind,
                        const channel_info *info, uint32_t conn, uint64_t recv_ns, td_bytes bytes);
 
+/* Encoder thread: a connection has ended. Of a topic that several connections have the live check
+ * compares the frames of one with other topics (tape/follow.h): another one takes its place. */
+void watch_put_closed(watch *self, uint16_t feed_index, uint32_t line, uint32_t shard,
+                      uint32_t conn);
+
 /* Encoder thread: a segment of the feed begins. Numbers mean other channels from here on; what is
  * known of a topic and slot goes on under its new number. */
 void watch_begin_segment(watch *self, uint16_t feed_index);

@@ -82,8 +82,9 @@ static size_t copy_info(watched *to, const channel_info *info)
 static size_t channel_bytes(const watched *channel)
 {
     const channel_info *info = &channel->info;
-    return sizeof *channel + sizeof(watched *) + strlen(info->feed) + strlen(info->family) +
-           strlen(info->topic) + strlen(info->exchange_topic) + strlen(info->symbol) + 5;
+    return sizeof *channel + sizeof(watched *) + sizeof(follow_conn) + strlen(info->feed) +
+           strlen(info->family) + strlen(info->topic) + strlen(info->exchange_topic) +
+           strlen(info->symbol) + 5;
 }
 
 static int grow_list(watched_table *table)
@@ -215,11 +216,71 @@ int watched_charge_audit(watched_table *table, watched_symbol *symbol)
         return 1;
     close_audit(table, symbol);
     symbol->is_unaudited = 1;
-    for (uint32_t i = 0; i < table->count; i++) {
-        if (table->all[i]->symbol == symbol)
-            table->all[i]->seat = NULL;
-    }
+    for (watched_stream *stream = symbol->streams; stream != NULL; stream = stream->next)
+        stream->seat = NULL;
     return 0;
+}
+
+/* The stream of a channel of the symbol. 1: it is new. */
+static int join_stream(watched_table *table, watched_symbol *symbol, watched *channel)
+{
+    const channel_info *info = &channel->info;
+    watched_stream *stream = symbol->streams;
+    while (stream != NULL &&
+           (stream->info->line != info->line || strcmp(stream->info->topic, info->topic) != 0))
+        stream = stream->next;
+    channel->stream = stream;
+    if (stream != NULL || !has_room(table, sizeof *stream))
+        return 0;
+    stream = td_alloc_zero(1, sizeof *stream);
+    if (stream == NULL)
+        return 0;
+    stream->info = info;
+    stream->next = symbol->streams;
+    symbol->streams = stream;
+    channel->stream = stream;
+    table->used_bytes += sizeof *stream;
+    return 1;
+}
+
+/* Free what a symbol has besides its audit. */
+static void free_symbol(watched_table *table, watched_symbol *symbol)
+{
+    while (symbol->streams != NULL) {
+        watched_stream *next = symbol->streams->next;
+        follow_fini(&symbol->streams->follow);
+        td_free(symbol->streams);
+        table->used_bytes -= sizeof *next;
+        symbol->streams = next;
+    }
+    table->used_bytes -= sizeof *symbol;
+    td_free(symbol);
+}
+
+static int channel_has_ended(void *user, const follow_conn *conn, uint64_t recv_ns)
+{
+    (void)user;
+    (void)recv_ns;
+    const watched *channel = conn->slot;
+    return channel->conn != conn->conn || channel->ended_conn == conn->conn;
+}
+
+td_result watched_follow(watched *channel, uint64_t recv_ns, follow_answer *out, td_err *err)
+{
+    TD_ASSERT(channel->stream != NULL);
+    const follow_conn now = {.slot = channel, .conn = channel->conn, .last_ns = recv_ns};
+    return follow_take(&channel->stream->follow, &now, channel_has_ended, NULL, out, err);
+}
+
+void watched_end(watched_table *table, uint16_t feed_index, uint32_t line, uint32_t shard,
+                 uint32_t conn)
+{
+    for (uint32_t i = 0; i < table->count; i++) {
+        watched *channel = table->all[i];
+        if (channel->feed_index == feed_index && channel->info.line == line &&
+            channel->info.shard == shard)
+            channel->ended_conn = conn;
+    }
 }
 
 void watched_join_symbol(watched_table *table, watched *channel)
@@ -231,6 +292,8 @@ void watched_join_symbol(watched_table *table, watched *channel)
     if (symbol == NULL)
         return;
     symbol->segment = channel->segment;
+    if (!join_stream(table, symbol, channel))
+        return;
     symbol->parts[channel->part]++;
     symbol->useful = audit_useful_parts(symbol->parts);
     if (symbol->useful == 0 || symbol->audit != NULL || symbol->is_unaudited)
@@ -280,8 +343,7 @@ static void forget_symbols(watched_table *table, uint16_t feed_index)
             *link = symbol->next;
             if (symbol->audit != NULL)
                 close_audit(table, symbol);
-            table->used_bytes -= sizeof *symbol;
-            td_free(symbol);
+            free_symbol(table, symbol);
         }
     }
 }
@@ -337,7 +399,7 @@ void watched_table_fini(watched_table *table)
             watched_symbol *symbol = table->symbols[i];
             table->symbols[i] = symbol->next;
             audit_close(symbol->audit);
-            td_free(symbol);
+            free_symbol(table, symbol);
         }
     }
     for (uint32_t i = 0; i < table->count; i++) {

@@ -18,6 +18,16 @@
 #include "book/continuity.h"
 #include "format/channel.h"
 #include "schema/topic.h"
+#include "tape/follow.h"
+
+/* A stream (tape/follow.h) of the symbol: audits take no copies of it. */
+typedef struct watched_stream {
+    const channel_info *info; /* the first channel's, which is freed with this */
+    follow follow;            /* its slots are the channels */
+    audit_seat *seat; /* of the connection that is followed; NULL: not yet, or all are taken */
+    uint8_t has_no_seat;
+    struct watched_stream *next; /* of the same symbol */
+} watched_stream;
 
 /* All topics of one symbol of a feed: what an audit compares. */
 typedef struct watched_symbol {
@@ -29,6 +39,7 @@ typedef struct watched_symbol {
     uint32_t segment; /* of the last frame of any of its channels */
     uint16_t feed_index;
     uint8_t is_unaudited; /* its audit was given up */
+    watched_stream *streams;
     struct watched_symbol *next;
 } watched_symbol;
 
@@ -40,16 +51,16 @@ typedef struct watched {
     track *track;           /* NULL: the topic has no row, or it is unchecked */
     size_t track_bytes;     /* as charged */
     watched_symbol *symbol; /* NULL: takes no part in audits */
-    audit_seat *seat;       /* NULL: not yet, or all are taken */
+    watched_stream *stream; /* NULL: as symbol, or there was no memory for it */
     audit_part part;
     uint16_t feed_index;
-    uint8_t is_met; /* a frame came: topic and track are looked up */
-    uint8_t has_no_seat;
+    uint8_t is_met;       /* a frame came: topic and track are looked up */
     uint8_t is_short;     /* its book could not grow, and no snapshot came since: that was logged */
     uint8_t is_unchecked; /* its track was given up */
     uint8_t is_leaving;   /* while a segment begins */
     uint64_t row_day;     /* days since 1970: the row was looked up for it, if it has dates */
     uint32_t conn;
+    uint32_t ended_conn; /* of the last connection that is known to have ended; 0: none */
     uint64_t last_ns;
     uint64_t broken_from_ns; /* 0: not broken */
     uint32_t broken_conn;    /* on which it broke: the snapshot may come on the next one */
@@ -91,6 +102,14 @@ TD_MUST_USE td_result watched_open_track(watched_table *table, watched *channel,
 /* Let the channel take part in audits of its symbol, by its topic's row; without memory, or beyond
  * the budget, it does not. */
 void watched_join_symbol(watched_table *table, watched *channel);
+
+/* What a frame of the channel's present connection is to its stream; there is one. TD_E_NOMEM. */
+TD_MUST_USE td_result watched_follow(watched *channel, uint64_t recv_ns, follow_answer *out,
+                                     td_err *err);
+
+/* The slot's connection of this number has ended. */
+void watched_end(watched_table *table, uint16_t feed_index, uint32_t line, uint32_t shard,
+                 uint32_t conn);
 
 /* Track or audit may have grown. 0: it went beyond the budget and is given up: the channel has no
  * track any more; its symbol has no audit any more. */

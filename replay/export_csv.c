@@ -364,7 +364,7 @@ static td_result open_book(export_csv *csv, csv_series *s, const topic_row *row,
     TD_ASSERT((s->gate != NULL) == (s->reader != NULL));
     if (s->gate != NULL)
         return TD_OK;
-    td_result rc = export_gate_open(csv->job.gaps, &s->gate, err);
+    td_result rc = export_gate_open(csv->job.gaps, GATE_WITH_COPIES, &s->gate, err);
     return rc == TD_OK ? export_reader_open(row->book_depth, &s->reader, err) : rc;
 }
 
@@ -426,12 +426,13 @@ static td_result take_book(export_csv *csv, const sink_frame *shown, const csv_r
                               csv->job.damaged_until_ns(csv->job.user), &answer, err);
     if (rc != TD_OK)
         return rc;
-    s->choice = to->choice;
-    if (frame->is_lead_in) {
-        if (answer.is_trusted)
-            export_reader_skip(s->reader, m, &answer);
+    if (frame->of_stream.is_copy)
         return TD_OK;
-    }
+    s->choice = to->choice;
+    if (frame->is_lead_in)
+        return answer.is_trusted
+                   ? export_reader_skip(s->reader, m, &answer, export_gate_book(s->gate), err)
+                   : TD_OK;
     rc = leave_out(s, m, &answer, err);
     return rc == TD_OK && answer.is_trusted ? write_book(csv, s, frame, m, &answer, err) : rc;
 }
@@ -444,7 +445,8 @@ static td_result take_frame(void *ctx, const sink_frame *shown, td_err *err)
     const tape_frame *frame = shown->tape;
     if (shown->role != ROLE_DATA || shown->topic.row == NULL)
         return TD_OK;
-    if (frame->is_lead_in && shown->topic.row->type != MSG_BOOK_CHANGE)
+    if ((frame->is_lead_in || frame->of_stream.is_copy) &&
+        shown->topic.row->type != MSG_BOOK_CHANGE)
         return TD_OK; /* nothing else has a state that goes on */
     csv_route *to = NULL;
     td_result rc = TD_OK;
@@ -474,7 +476,10 @@ static td_result finish(void *ctx, td_err *err)
 
 sink export_csv_sink(export_csv *csv)
 {
-    static const sink_ops OPS = {
-        .name = "tardis-csv", .frame = take_frame, .finish = finish, .wants_lead_in = 1};
+    static const sink_ops OPS = {.name = "tardis-csv",
+                                 .frame = take_frame,
+                                 .finish = finish,
+                                 .wants_lead_in = 1,
+                                 .wants_copies = 1};
     return (sink){&OPS, csv};
 }

@@ -5,15 +5,26 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 
-struct export_gate {
-    const gap_list *gaps;
+/* The book of one connection at a time. */
+typedef struct gate_slot {
+    const char *feed; /* the first channel's, which lives as long as the tape */
+    uint32_t line, place;
     size_t gap_next; /* the first that was not looked at */
     track *track;
     const topic_row *row;
-    const tape_channel *channel; /* of the last frame */
+    const channel_info *info; /* of the last frame */
     uint32_t session, conn;
     uint64_t trusted_ns; /* recv_ns of the last frame that was trusted */
     uint8_t is_alive;
+} gate_slot;
+
+struct export_gate {
+    const gap_list *gaps;
+    gate_slot *slots;
+    size_t slot_count;
+    size_t followed; /* slot of the last frame that was no copy; only if has_followed */
+    uint8_t has_followed;
+    gate_copies copies;
 };
 
 const char *export_break_cause_name(export_break_cause cause)
@@ -26,12 +37,13 @@ const char *export_break_cause_name(export_break_cause cause)
     return NAMES[cause];
 }
 
-td_result export_gate_open(const gap_list *gaps, export_gate **out, td_err *err)
+td_result export_gate_open(const gap_list *gaps, gate_copies copies, export_gate **out, td_err *err)
 {
     export_gate *made = td_alloc_zero(1, sizeof *made);
     if (made == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a book");
     made->gaps = gaps;
+    made->copies = copies;
     *out = made;
     return TD_OK;
 }
@@ -40,55 +52,83 @@ void export_gate_close(export_gate *gate)
 {
     if (gate == NULL)
         return;
-    track_close(gate->track);
+    for (size_t i = 0; i < gate->slot_count; i++)
+        track_close(gate->slots[i].track);
+    td_free(gate->slots);
     td_free(gate);
 }
 
 const book *export_gate_book(const export_gate *gate)
 {
-    return gate->track == NULL ? NULL : track_book(gate->track);
+    return gate->has_followed ? track_book(gate->slots[gate->followed].track) : NULL;
+}
+
+/* ---- the book of one connection ---- */
+
+static td_result slot_of(export_gate *gate, const tape_frame *frame, const topic_row *row,
+                         size_t *out, td_err *err)
+{
+    const channel_info *info = &frame->channel->info;
+    for (*out = 0; *out < gate->slot_count; ++*out) {
+        const gate_slot *slot = &gate->slots[*out];
+        if (slot->place == frame->of_stream.place && slot->line == info->line &&
+            strcmp(slot->feed, info->feed) == 0)
+            return TD_OK;
+    }
+    gate_slot *slots = td_realloc(gate->slots, gate->slot_count + 1, sizeof *slots);
+    if (slots == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a book");
+    gate->slots = slots;
+    gate_slot made = {.feed = info->feed,
+                      .line = info->line,
+                      .place = frame->of_stream.place,
+                      .row = row,
+                      .info = info,
+                      .session = frame->session,
+                      .conn = frame->conn};
+    td_result rc = track_open(row, &made.track, err);
+    if (rc == TD_OK)
+        gate->slots[gate->slot_count++] = made;
+    return rc;
 }
 
 /* The first cause at a frame counts; a book that was not alive cannot break. */
-static void break_off(export_gate *gate, gate_answer *out, export_break_cause cause)
+static void break_off(gate_slot *slot, gate_answer *out, export_break_cause cause)
 {
     TD_ASSERT(cause != BREAK_NONE);
-    if (gate->is_alive)
-        out->broke = (export_break){.cause = cause, .from_ns = gate->trusted_ns};
-    gate->is_alive = 0;
+    if (slot->is_alive)
+        out->broke = (export_break){.cause = cause, .from_ns = slot->trusted_ns};
+    slot->is_alive = 0;
 }
 
-/* Another connection, slot or feed than the one before, or another row: everything begins anew. */
-static td_result meet(export_gate *gate, const tape_frame *frame, const topic_row *row,
+/* Another connection than the one before, or another row: everything begins anew. */
+static td_result meet(gate_slot *slot, const tape_frame *frame, const topic_row *row,
                       gate_answer *out, td_err *err)
 {
-    if (gate->track != NULL && strcmp(gate->row->name, row->name) == 0) {
-        td_result rc = track_set_row(gate->track, row, err); /* the same one, most of the time */
-        if (rc != TD_OK)
-            return rc;
-        gate->row = row;
-    }
-    if (gate->track == NULL || gate->row != row) {
+    const channel_info *info = &frame->channel->info;
+    td_result rc = TD_OK;
+    if (strcmp(slot->row->name, row->name) == 0) {
+        rc = track_set_row(slot->track, row, err); /* the same one, most of the time */
+    } else {
         track *made = NULL;
-        td_result rc = track_open(row, &made, err);
-        if (rc != TD_OK)
-            return rc;
-        track_close(gate->track);
-        gate->track = made;
-        gate->row = row;
-        break_off(gate, out, BREAK_CONNECTION);
-    } else if (gate->channel != frame->channel || gate->session != frame->session ||
-               gate->conn != frame->conn) {
-        track_reset(gate->track);
-        break_off(gate, out, BREAK_CONNECTION);
+        rc = track_open(row, &made, err);
+        if (rc == TD_OK) {
+            track_close(slot->track);
+            slot->track = made;
+            break_off(slot, out, BREAK_CONNECTION);
+        }
     }
-    if (gate->channel == NULL || strcmp(gate->channel->info.feed, frame->channel->info.feed) != 0)
-        gate->gap_next = 0;
-    TD_ASSERT(gate->track != NULL);
-    TD_ASSERT(gate->row == row);
-    gate->channel = frame->channel;
-    gate->session = frame->session;
-    gate->conn = frame->conn;
+    if (rc != TD_OK)
+        return rc;
+    if (slot->info->shard != info->shard || slot->session != frame->session ||
+        slot->conn != frame->conn) {
+        track_reset(slot->track);
+        break_off(slot, out, BREAK_CONNECTION);
+    }
+    slot->row = row;
+    slot->info = info;
+    slot->session = frame->session;
+    slot->conn = frame->conn;
     return TD_OK;
 }
 
@@ -100,73 +140,113 @@ static int gap_is_about(const gap_row *gap, const channel_info *info)
            (gap->symbol[0] == '\0' || strcmp(gap->symbol, info->symbol) == 0);
 }
 
-/* Has a gap begun before this frame that was not looked at? Rows of a feed stand together, by
+/* Has a gap begun before this moment that was not looked at? Rows of a feed stand together, by
  * from_ns. */
-static const gap_row *gap_before(export_gate *gate, const tape_frame *frame)
+static const gap_row *gap_before(const gap_list *gaps, gate_slot *slot, uint64_t recv_ns)
 {
-    const channel_info *info = &frame->channel->info;
     const gap_row *found = NULL;
-    for (; gate->gap_next < gate->gaps->count; gate->gap_next++) {
-        const gap_row *gap = &gate->gaps->rows[gate->gap_next];
-        int order = strcmp(gap->feed, info->feed);
-        if (order > 0 || (order == 0 && gap->from_ns >= frame->recv_ns))
+    for (; slot->gap_next < gaps->count; slot->gap_next++) {
+        const gap_row *gap = &gaps->rows[slot->gap_next];
+        int order = strcmp(gap->feed, slot->info->feed);
+        if (order > 0 || (order == 0 && gap->from_ns >= recv_ns))
             break;
-        if (order == 0 && gap_is_about(gap, info))
+        if (order == 0 && gap_is_about(gap, slot->info))
             found = gap;
     }
     return found;
 }
 
-/* What happened between the frame before and this one. */
-static void look_back(export_gate *gate, const tape_frame *frame, uint64_t damaged_until_ns,
-                      gate_answer *out)
+/* What happened between the frame before and this moment. */
+static void look_back(const gap_list *gaps, gate_slot *slot, uint64_t recv_ns, gate_answer *out)
 {
-    const gap_row *gap = gap_before(gate, frame);
-    if (gap != NULL) {
-        break_off(gate, out, BREAK_GAP);
-        if (out->broke.cause != BREAK_NONE) {
-            out->broke.cause = BREAK_GAP; /* says more than that another connection began */
-            out->broke.reason = gap->reason;
-        }
+    const gap_row *gap = gap_before(gaps, slot, recv_ns);
+    if (gap == NULL)
+        return;
+    break_off(slot, out, BREAK_GAP);
+    if (out->broke.cause != BREAK_NONE) {
+        out->broke.cause = BREAK_GAP; /* says more than that another connection began */
+        out->broke.reason = gap->reason;
     }
-    if (frame->recv_ns <= damaged_until_ns)
-        break_off(gate, out, BREAK_DAMAGE);
+}
+
+/* Apply the frame to its connection's book, and judge it. */
+static td_result take_own(gate_slot *slot, uint64_t recv_ns, const message *m,
+                          uint64_t damaged_until_ns, gate_answer *out, td_err *err)
+{
+    if (recv_ns <= damaged_until_ns)
+        break_off(slot, out, BREAK_DAMAGE);
+    out->was_alive = slot->is_alive;
+    if (m == NULL) {
+        track_skip(slot->track);
+        break_off(slot, out, BREAK_UNDECODED);
+        return TD_OK;
+    }
+    TD_ASSERT(m->head.type == MSG_BOOK_CHANGE);
+    verdict v;
+    track_apply(slot->track, m, &v);
+    if (TD_UNLIKELY(v.no_memory))
+        return td_err_set(err, TD_E_NOMEM, "no memory for a book's levels");
+    out->is_snapshot = v.is_snapshot;
+    if (track_is_broken(slot->track)) {
+        const verdict_item *violation = verdict_violation(&v);
+        break_off(slot, out, BREAK_RULE);
+        if (out->broke.cause == BREAK_RULE && violation != NULL)
+            out->broke.rule = violation->rule;
+        return TD_OK;
+    }
+    /* Within what is damaged nobody knows what is missing behind a snapshot. */
+    out->is_trusted = (slot->is_alive || out->is_snapshot) && recv_ns > damaged_until_ns;
+    TD_ASSERT(recv_ns >= slot->trusted_ns || slot->trusted_ns == 0);
+    slot->is_alive = out->is_trusted;
+    if (out->is_trusted)
+        slot->trusted_ns = recv_ns;
+    return TD_OK;
+}
+
+/* ---- the book that is followed ---- */
+
+/* The stream follows another connection than it did, whose book is as far as its copies brought it.
+ */
+static void change_over(export_gate *gate, size_t to, uint64_t recv_ns, gate_answer *own)
+{
+    gate_slot *before = &gate->slots[gate->followed];
+    gate_answer left = {0};
+    look_back(gate->gaps, before, recv_ns, &left);
+    break_off(before, &left, BREAK_CONNECTION);
+    own->broke = left.broke;
+    own->was_alive = 0;
+    own->is_taken_over = own->is_trusted && !own->is_snapshot;
+    gate->followed = to;
 }
 
 td_result export_gate_take(export_gate *gate, const tape_frame *frame, const topic_row *row,
                            const message *m, uint64_t damaged_until_ns, gate_answer *out,
                            td_err *err)
 {
+    size_t at = 0;
     *out = (gate_answer){0};
-    td_result rc = meet(gate, frame, row, out, err);
+    td_result rc = slot_of(gate, frame, row, &at, err);
     if (rc != TD_OK)
         return rc;
-    look_back(gate, frame, damaged_until_ns, out);
-    out->was_alive = gate->is_alive;
-    if (m == NULL) {
-        track_skip(gate->track);
-        break_off(gate, out, BREAK_UNDECODED);
-        return TD_OK;
+    TD_ASSERT(at < gate->slot_count);
+    gate_slot *slot = &gate->slots[at];
+    int is_other = !frame->of_stream.is_copy && gate->has_followed && gate->followed != at;
+    if (is_other && gate->copies == GATE_WITHOUT_COPIES) {
+        track_reset(slot->track); /* what came over it meanwhile is not here */
+        slot->is_alive = 0;
     }
-    TD_ASSERT(m->head.type == MSG_BOOK_CHANGE);
-    TD_ASSERT(gate->track != NULL);
-    verdict v;
-    track_apply(gate->track, m, &v);
-    if (TD_UNLIKELY(v.no_memory))
-        return td_err_set(err, TD_E_NOMEM, "no memory for a book's levels");
-    out->is_snapshot = v.is_snapshot;
-    if (track_is_broken(gate->track)) {
-        const verdict_item *violation = verdict_violation(&v);
-        break_off(gate, out, BREAK_RULE);
-        if (out->broke.cause == BREAK_RULE && violation != NULL)
-            out->broke.rule = violation->rule;
-        return TD_OK;
-    }
-    /* Within what is damaged nobody knows what is missing behind a snapshot. */
-    out->is_trusted = (gate->is_alive || out->is_snapshot) && frame->recv_ns > damaged_until_ns;
-    TD_ASSERT(frame->recv_ns >= gate->trusted_ns || gate->trusted_ns == 0);
-    gate->is_alive = out->is_trusted;
-    if (out->is_trusted)
-        gate->trusted_ns = frame->recv_ns;
+    rc = meet(slot, frame, row, out, err);
+    if (rc != TD_OK)
+        return rc;
+    look_back(gate->gaps, slot, frame->recv_ns, out);
+    rc = take_own(slot, frame->recv_ns, m, damaged_until_ns, out, err);
+    if (rc != TD_OK || frame->of_stream.is_copy)
+        return rc;
+    if (!gate->has_followed)
+        gate->followed = at;
+    gate->has_followed = 1;
+    if (is_other)
+        change_over(gate, at, frame->recv_ns, out);
+    TD_ASSERT(out->is_trusted || !out->is_taken_over);
     return TD_OK;
 }

@@ -28,7 +28,7 @@ struct export_jsonl {
     export_file *file;     /* NULL: none yet on this day */
     char name[EXPORT_NAME_BYTES];
     export_counts counts;
-    export_gate **gates; /* of books, by the channel's index */
+    export_gate **gates; /* of books, by stream */
     size_t gate_count;
     const gap_row **gaps; /* those of the selection, by the moment at which they begin */
     size_t gap_count;
@@ -215,20 +215,22 @@ static td_result write_gaps_before(export_jsonl *self, uint64_t recv_ns, td_err 
 static td_result gate_of(export_jsonl *self, const tape_channel *channel, export_gate **out,
                          td_err *err)
 {
-    if (channel->index >= self->gate_count) {
+    TD_ASSERT(channel->stream != TAPE_NO_STREAM);
+    if (channel->stream >= self->gate_count) {
         size_t count = self->gate_count == 0 ? 64 : self->gate_count;
-        while (count <= channel->index)
+        while (count <= channel->stream)
             count *= 2;
         export_gate **gates = td_realloc(self->gates, count, sizeof(export_gate *));
         if (gates == NULL)
-            return td_err_set(err, TD_E_NOMEM, "no memory for %zu channels", count);
+            return td_err_set(err, TD_E_NOMEM, "no memory for %zu topics", count);
         memset(gates + self->gate_count, 0, (count - self->gate_count) * sizeof(export_gate *));
         self->gates = gates;
         self->gate_count = count;
     }
-    TD_ASSERT(channel->index < self->gate_count);
-    export_gate **at = &self->gates[channel->index];
-    td_result rc = *at == NULL ? export_gate_open(self->job.gaps, at, err) : TD_OK;
+    TD_ASSERT(channel->stream < self->gate_count);
+    export_gate **at = &self->gates[channel->stream];
+    td_result rc =
+        *at == NULL ? export_gate_open(self->job.gaps, GATE_WITHOUT_COPIES, at, err) : TD_OK;
     *out = *at;
     return rc;
 }

@@ -371,6 +371,7 @@ static td_result write_totals(export_manifest *manifest, const export_survey *su
     json_write_member_u64(&json, "decoded", report->totals.decoded);
     json_write_member_u64(&json, "undecoded", report->totals.undecoded);
     json_write_member_u64(&json, "control", report->totals.control);
+    json_write_member_u64(&json, "copies", report->totals.copies);
     json_write_member_u64(&json, "left_out_frames", manifest->left_out_frames);
     json_write_member_u64(&json, "foreign_frames", survey->foreign_frames);
     json_write_member_u64(&json, "violations", report->totals.violations);

@@ -38,7 +38,8 @@ TD_MUST_USE td_result export_reader_write(export_reader *reader, td_buf *out,
                                           const gate_answer *answer, const book *now,
                                           reader_rows *rows, td_err *err);
 
-/* As export_reader_write, without rows: a trusted frame before the selection. */
-void export_reader_skip(export_reader *reader, const message *m, const gate_answer *answer);
+/* As export_reader_write, without rows: a trusted frame before the selection. TD_E_NOMEM. */
+TD_MUST_USE td_result export_reader_skip(export_reader *reader, const message *m,
+                                         const gate_answer *answer, const book *now, td_err *err);
 
 #endif

@@ -275,7 +275,7 @@ static td_result take_frame(survey_run *run, const tape_frame *frame, td_err *er
         run->day = day;
         run->day_files = 0;
     }
-    return is_data(frame) ? take_data(run, frame, err) : TD_OK;
+    return is_data(frame) && !frame->of_stream.is_copy ? take_data(run, frame, err) : TD_OK;
 }
 
 td_result export_survey_run(const export_spec *spec, tape *from, export_folder *folder,

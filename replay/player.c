@@ -204,6 +204,8 @@ static stream_frame frame_for_stream(const player *p, const tape_frame *frame, c
                           .shard = info->shard,
                           .opcode = info->opcode,
                           .role = to->role,
+                          .place = frame->of_stream.place,
+                          .is_copy = frame->of_stream.is_copy,
                           .is_lead_in = frame->is_lead_in,
                           .bytes = frame->bytes,
                           .row = to->match.row};
@@ -216,6 +218,8 @@ static td_result show_to_sinks(player *p, const sink_frame *shown, td_err *err)
         if (shown->role == ROLE_EVENT && !to->ops->wants_events)
             continue;
         if (shown->tape->is_lead_in && !to->ops->wants_lead_in)
+            continue;
+        if (shown->tape->of_stream.is_copy && !to->ops->wants_copies)
             continue;
         TD_ASSERT(to->ops->frame != NULL);
         td_result rc = to->ops->frame(to->ctx, shown, err);
@@ -266,7 +270,8 @@ static td_result audit_for(player *p, const stream *s, const tape_frame *frame, 
     settling_slot *slot;
     td_result rc = settling_get(&p->settling, &frame->channel->info, &slot, err);
     if (rc == TD_OK)
-        own->settled_ns = settling_ns(slot, frame->session, frame->conn, frame->recv_ns);
+        own->settled_ns = follow_settled_ns(
+            &frame->of_stream, settling_ns(slot, frame->session, frame->conn, frame->recv_ns));
     return rc;
 }
 
@@ -404,6 +409,7 @@ static void totals_add(player_totals *sum, const stream *s)
     sum->decoded += c->decoded;
     sum->undecoded += c->undecoded;
     sum->control += c->frames - c->decoded - c->undecoded;
+    sum->copies += c->copies;
     sum->unchecked += c->unchecked;
     sum->unknown_fields += c->unknown_fields;
     for (size_t i = 0; i < DECODE_REASON_COUNT; i++)

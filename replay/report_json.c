@@ -46,6 +46,7 @@ static void write_totals(json_writer *w, const player_totals *totals)
     json_write_member_u64(w, "undecoded", totals->undecoded);
     write_reasons(w, totals);
     json_write_member_u64(w, "control", totals->control);
+    json_write_member_u64(w, "copies", totals->copies);
     json_write_member_u64(w, "lead_in", totals->lead_in);
     json_write_member_u64(w, "unknown_fields", totals->unknown_fields);
     if (totals->first_recv_ns == 0) {
@@ -72,6 +73,7 @@ static void write_topics(json_writer *w, const stream_table *streams)
         json_write_member_u64(w, "deltas", s->counts.deltas);
         json_write_member_u64(w, "items", s->counts.items);
         json_write_member_u64(w, "undecoded", s->counts.undecoded);
+        json_write_member_u64(w, "copies", s->counts.copies);
         json_write_object_end(w);
     }
     json_write_array_end(w);

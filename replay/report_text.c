@@ -108,6 +108,11 @@ static void print_head(const replay_report *report, output_stream *o)
                   " control frame%s; %" PRIu64 " sent by the recording client.\n",
                   totals->decoded, totals->undecoded, totals->control,
                   plural_ending(totals->control), totals->out);
+    if (totals->copies > 0)
+        output_printf(o,
+                      "  %" PRIu64 " of the decoded frames %s: their topic came over another "
+                      "connection of the feed as well.\n",
+                      totals->copies, totals->copies == 1 ? "is a copy" : "are copies");
     if (totals->lead_in > 0)
         output_printf(o,
                       "%" PRIu64 " frames from before the selection were used to build the books; "

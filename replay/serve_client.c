@@ -15,11 +15,12 @@ static int is_on_topic(const channel_info *info, const char *topic)
     return strcmp(info->topic, topic) == 0;
 }
 
-/* Is this a frame that the exchange sent as data? Its acks, pongs and errors are not sent again. */
+/* Is this a frame that the exchange sent as data? Its acks, pongs and errors are not sent again,
+ * and of a topic's connections only the one that its stream follows. */
 static int is_data(const tape_frame *frame)
 {
     const channel_info *info = &frame->channel->info;
-    return info->dir == CHANNEL_IN && info->line == 0 &&
+    return info->dir == CHANNEL_IN && info->line == 0 && !frame->of_stream.is_copy &&
            !is_on_topic(info, CHANNEL_TOPIC_CONTROL) && !is_on_topic(info, CHANNEL_TOPIC_EVENTS);
 }
 

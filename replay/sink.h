@@ -40,6 +40,8 @@ typedef struct sink_ops {
     td_result (*finish)(void *ctx, td_err *err);
     uint8_t wants_events;  /* 1: ROLE_EVENT frames too */
     uint8_t wants_lead_in; /* 1: data frames before the selection too (tape->is_lead_in) */
+    uint8_t
+        wants_copies; /* 1: also data frames that are no part of their stream (of_stream.is_copy) */
 } sink_ops;
 
 typedef struct sink {

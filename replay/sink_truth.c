@@ -19,12 +19,17 @@ typedef struct recorded_conn {
     truth_match *match;
 } recorded_conn;
 
-/* The book of a recorded channel. */
+/* The book of one of the connections that a stream has at a time (tape/follow.h). */
 typedef struct checked_book {
-    const tape_channel *channel;
-    track *track;
-    uint32_t session, conn;
+    track *track; /* NULL: none yet */
+    uint32_t shard, session, conn;
 } checked_book;
+
+/* A stream's books, by place. */
+typedef struct checked_stream {
+    checked_book *books;
+    size_t count;
+} checked_stream;
 
 struct sink_truth {
     truth_table *table;
@@ -32,8 +37,8 @@ struct sink_truth {
     truth_content *content;
     recorded_conn *conns;
     size_t conn_count, conn_capacity;
-    checked_book *books; /* by the channel's index */
-    size_t book_capacity;
+    checked_stream *streams; /* by number */
+    size_t stream_capacity;
     truth_result result;
 };
 
@@ -59,11 +64,14 @@ void sink_truth_close(sink_truth *self)
 {
     if (self == NULL)
         return;
-    for (size_t i = 0; i < self->book_capacity; i++)
-        track_close(self->books[i].track);
+    for (size_t i = 0; i < self->stream_capacity; i++) {
+        for (size_t k = 0; k < self->streams[i].count; k++)
+            track_close(self->streams[i].books[k].track);
+        td_free(self->streams[i].books);
+    }
     for (size_t i = 0; i < self->conn_count; i++)
         truth_match_close(self->conns[i].match);
-    td_free(self->books);
+    td_free(self->streams);
     td_free(self->conns);
     decoder_close(self->decoder);
     truth_content_close(self->content);
@@ -141,33 +149,53 @@ static void compare_frame(sink_truth *self, recorded_conn *conn, const tape_fram
 
 /* ---- books ---- */
 
+static td_result get_stream(sink_truth *self, uint32_t number, checked_stream **out, td_err *err)
+{
+    TD_ASSERT(number != TAPE_NO_STREAM);
+    if (number >= self->stream_capacity) {
+        size_t capacity = self->stream_capacity == 0 ? 64 : self->stream_capacity;
+        while (capacity <= number)
+            capacity *= 2;
+        checked_stream *streams = td_realloc(self->streams, capacity, sizeof *streams);
+        if (streams == NULL)
+            return td_err_set(err, TD_E_NOMEM, "no memory for %zu books", capacity);
+        memset(streams + self->stream_capacity, 0,
+               (capacity - self->stream_capacity) * sizeof *streams);
+        self->streams = streams;
+        self->stream_capacity = capacity;
+    }
+    *out = &self->streams[number];
+    return TD_OK;
+}
+
 /* A book lives as long as its connection: a new one begins with its own snapshot. */
 static td_result find_book(sink_truth *self, const tape_frame *frame, checked_book **out,
                            td_err *err)
 {
-    uint32_t index = frame->channel->index;
-    if (index >= self->book_capacity) {
-        size_t capacity = self->book_capacity == 0 ? 64 : self->book_capacity;
-        while (capacity <= index)
-            capacity *= 2;
-        checked_book *books = td_realloc(self->books, capacity, sizeof *books);
+    checked_stream *stream = NULL;
+    td_result rc = get_stream(self, frame->channel->stream, &stream, err);
+    if (rc != TD_OK)
+        return rc;
+    if (frame->of_stream.place >= stream->count) {
+        checked_book *books = td_realloc(stream->books, frame->of_stream.place + 1, sizeof *books);
         if (books == NULL)
-            return td_err_set(err, TD_E_NOMEM, "no memory for %zu books", capacity);
-        memset(books + self->book_capacity, 0, (capacity - self->book_capacity) * sizeof *books);
-        self->books = books;
-        self->book_capacity = capacity;
+            return td_err_set(err, TD_E_NOMEM, "no memory for a book");
+        memset(books + stream->count, 0,
+               (frame->of_stream.place + 1 - stream->count) * sizeof *books);
+        stream->books = books;
+        stream->count = frame->of_stream.place + 1;
     }
-    TD_ASSERT(index < self->book_capacity);
-    checked_book *held = &self->books[index];
+    checked_book *held = &stream->books[frame->of_stream.place];
+    uint32_t shard = frame->channel->info.shard;
     if (held->track == NULL) {
-        td_result rc = track_open(frame->channel->topic.row, &held->track, err);
+        rc = track_open(frame->channel->topic.row, &held->track, err);
         if (rc != TD_OK)
             return rc;
-        held->channel = frame->channel;
-    } else if (held->session != frame->session || held->conn != frame->conn) {
+    } else if (held->session != frame->session || held->conn != frame->conn ||
+               held->shard != shard) {
         track_reset(held->track);
     }
-    TD_ASSERT(held->channel == frame->channel);
+    held->shard = shard;
     held->session = frame->session;
     held->conn = frame->conn;
     *out = held;
@@ -281,7 +309,7 @@ static td_result take_frame(void *ctx, const sink_frame *shown, td_err *err)
 
 sink sink_truth_get(sink_truth *self)
 {
-    static const sink_ops OPS = {.name = "truth", .frame = take_frame};
+    static const sink_ops OPS = {.name = "truth", .frame = take_frame, .wants_copies = 1};
     return (sink){&OPS, self};
 }
 

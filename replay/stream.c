@@ -68,13 +68,14 @@ int stream_compare(const stream *a, const stream *b)
 
 static td_result slot_add(stream *s, const stream_frame *frame, stream_slot **out, td_err *err)
 {
-    TD_ASSERT(s->slot_count < (size_t)LIMIT_FEED_SLOTS * LIMIT_FEED_SLOTS);
+    TD_ASSERT(s->slot_count < (size_t)LIMIT_FEED_SLOTS * LIMIT_FOLLOW_CONNECTIONS);
     stream_slot *slots = td_realloc(s->slots, s->slot_count + 1, sizeof *slots);
     if (slots == NULL)
         return td_err_set(err, TD_E_NOMEM, "%s/%s/%s: no memory for a slot", s->feed, s->topic,
                           s->symbol);
     s->slots = slots;
     stream_slot made = {.line = frame->line,
+                        .place = frame->place,
                         .shard = frame->shard,
                         .session = frame->session,
                         .conn = frame->conn,
@@ -99,16 +100,18 @@ static td_result slot_set_row(const stream *s, stream_slot *slot, td_err *err)
     return TD_OK;
 }
 
-/* The frame's slot. Nearly every stream has one: a topic's symbol is on one connection at a time. A
- * frame of another connection than the one before begins anew. */
+/* The slot of the frame's connection. Nearly every stream has one: a topic's symbol is on one
+ * connection at a time. A frame of another connection than the one before begins anew. */
 static td_result slot_of(stream *s, const stream_frame *frame, stream_slot **out, td_err *err)
 {
     for (size_t i = 0; i < s->slot_count; i++) {
         stream_slot *slot = &s->slots[i];
-        if (slot->line != frame->line || slot->shard != frame->shard)
+        if (slot->line != frame->line || slot->place != frame->place)
             continue;
-        if (slot->session != frame->session || slot->conn != frame->conn) {
+        if (slot->session != frame->session || slot->conn != frame->conn ||
+            slot->shard != frame->shard) {
             track_reset(slot->track);
+            slot->shard = frame->shard;
             slot->session = frame->session;
             slot->conn = frame->conn;
         }
@@ -198,10 +201,17 @@ static void count_undecoded(stream *s, const stream_frame *frame, const decode_e
 
 /* ---- audits ---- */
 
-/* The seat of a slot in its symbol's audit. Without one (all are taken) it is not audited. */
+/* The seat of the stream's line in its symbol's audit: one after the other, its connections have
+ * the same. Without one (all are taken) it is not audited. */
 static audit_seat *seat_of(stream *s, stream_slot *slot, audit *of)
 {
     if (TD_LIKELY(slot->seat != NULL))
+        return slot->seat;
+    for (size_t i = 0; i < s->slot_count && slot->seat == NULL; i++) {
+        if (s->slots[i].line == slot->line)
+            slot->seat = s->slots[i].seat;
+    }
+    if (slot->seat != NULL)
         return slot->seat;
     if (!slot->has_no_seat && audit_sit(of, s->now.row, slot->line, s, &slot->seat, NULL) != TD_OK)
         slot->has_no_seat = 1;
@@ -287,6 +297,11 @@ static td_result refused(const stream *s, const decode_error *why, td_err *err)
     return rc == TD_OK ? TD_OK : td_err_add(err, rc, "%s/%s/%s", s->feed, s->topic, s->symbol);
 }
 
+static int is_audited(const stream_frame *frame)
+{
+    return frame->audit != NULL && !frame->is_copy;
+}
+
 /* Decode, apply, judge. *m is NULL afterwards if the frame is not decodable; *t if it has no track.
  * A frame that is not decodable breaks its book: nobody knows what was in it. A topic without a row
  * has nothing to break. */
@@ -310,7 +325,8 @@ static td_result take_data(stream *s, decoder *d, const stream_frame *frame, mes
     if (rc != TD_OK)
         return rc;
     TD_ASSERT(slot != NULL);
-    slot->position = frame->position;
+    if (!frame->is_copy)
+        slot->position = frame->position;
     *t = slot->track;
     if (!decoder_decode(d, &s->now, frame->bytes, DECODE_PATH_HOT, storage, &why)) {
         rc = refused(s, &why, err);
@@ -319,7 +335,7 @@ static td_result take_data(stream *s, decoder *d, const stream_frame *frame, mes
         track_skip(slot->track);
         if (!frame->is_lead_in)
             count_undecoded(s, frame, &why);
-        return frame->audit == NULL ? TD_OK : audit_one(s, slot, frame, NULL, err);
+        return is_audited(frame) ? audit_one(s, slot, frame, NULL, err) : TD_OK;
     }
     *m = storage;
     verdict v;
@@ -331,7 +347,7 @@ static td_result take_data(stream *s, decoder *d, const stream_frame *frame, mes
         count_message(s, storage);
         count_verdict(s, frame, &storage->head, &v);
     }
-    return frame->audit == NULL ? TD_OK : audit_one(s, slot, frame, storage, err);
+    return is_audited(frame) ? audit_one(s, slot, frame, storage, err) : TD_OK;
 }
 
 static int has_payload(frame_role role)
@@ -361,9 +377,11 @@ td_result stream_take(stream *s, decoder *d, const stream_frame *frame, td_err *
     const digest_frame_head head = {frame->recv_ns, frame->ordinal, frame->line, frame->shard,
                                     frame->opcode};
     digest_add_frame(&s->digest, &head, hash);
-    if (has_payload(frame->role))
+    s->counts.copies += frame->is_copy;
+    if (has_payload(frame->role) && !frame->is_copy)
         digest_add_payload(&s->digest, hash, frame->bytes.size, m, t);
     TD_ASSERT(s->counts.frames == s->digest.frame_count);
-    TD_ASSERT(s->counts.decoded + s->counts.undecoded == s->digest.payload_count);
+    TD_ASSERT(s->counts.decoded + s->counts.undecoded ==
+              s->digest.payload_count + s->counts.copies);
     return TD_OK;
 }

@@ -1,7 +1,9 @@
 /* A stream: all frames of one (feed, topic, symbol, direction), over all slots and connections. It
- * decodes them, keeps their books, judges their continuity, counts, and digests. Streams share
- * nothing, so each may be worked on by another thread; a stream itself belongs to one thread at a
- * time, and gets its frames in the tape's order. */
+ * decodes them, keeps their books, judges their continuity, counts, and digests. Copies
+ * (tape/follow.h) keep the books of their own connections and are judged by them; of the digests
+ * they are in that of frames alone, and they take no part in audits. Streams share nothing, so each
+ * may be worked on by another thread; a stream itself belongs to one thread at a time, and gets its
+ * frames in the tape's order. */
 #ifndef TD_REPLAY_STREAM_H
 #define TD_REPLAY_STREAM_H
 
@@ -25,6 +27,8 @@ typedef struct stream_frame {
     uint32_t conn;
     uint32_t line;
     uint32_t shard;
+    uint32_t place; /* of the connection among those of the stream and line: tape/follow.h */
+    uint8_t is_copy;
     channel_opcode opcode;
     frame_role role;
     uint8_t is_lead_in; /* 1: only to bring the book up to date: not counted, digested or judged */
@@ -44,6 +48,7 @@ typedef struct stream_counts {
     uint64_t deltas;
     uint64_t items;          /* levels, trades, updates */
     uint64_t unknown_fields; /* that the topic's row does not name */
+    uint64_t copies;         /* frames of connections that the stream does not follow */
     uint64_t unchecked;      /* frames on a book that was broken before */
     uint64_t lead_in;        /* frames before the selection, in none of the above */
 } stream_counts;
@@ -92,13 +97,14 @@ typedef struct stream_lane {
     struct stream_lane *next;
 } stream_lane;
 
-/* What a slot's frames of this stream need remembered. */
+/* What the frames of one of its connections at a time need remembered. */
 typedef struct stream_slot {
     uint32_t line;
-    uint32_t shard;
-    uint32_t session; /* connection of the last frame */
+    uint32_t place;
+    uint32_t shard; /* connection of the last frame */
+    uint32_t session;
     uint32_t conn;
-    uint64_t position;    /* of the last frame */
+    uint64_t position;    /* of the last frame that was no copy */
     const topic_row *row; /* the track's */
     track *track;
     audit_seat *seat;    /* NULL: not audited, yet */
@@ -157,7 +163,7 @@ TD_MUST_USE td_result stream_take(stream *stream, decoder *decoder, const stream
 TD_MUST_USE td_result stream_note_audit(stream *own, const audit_verdict *found,
                                         const stream_frame *frame, td_err *err);
 
-/* The track that saw the stream's last frame, or NULL. */
+/* The track that saw the stream's last frame that was no copy, or NULL. */
 const track *stream_last_track(const stream *stream);
 
 #endif

@@ -117,6 +117,22 @@ static td_result make_room(tape_plan *plan, size_t count, td_err *err)
     return TD_OK;
 }
 
+/* A session of a feed goes on until the end of its last segment. */
+static td_result note_end(tape_plan *plan, const plan_segment *segment, const tape_source *source,
+                          td_err *err)
+{
+    roster_feed *feed = NULL;
+    td_result rc = roster_get_feed(plan->roster, source->session, source->session_start_ns,
+                                   segment->feed, &feed, err);
+    if (rc != TD_OK)
+        return rc;
+    uint64_t end_ns =
+        segment->is_open && plan->options.is_following ? UINT64_MAX : segment->last_ns;
+    if (end_ns > feed->end_ns)
+        feed->end_ns = end_ns;
+    return TD_OK;
+}
+
 /* Add the segments of an archive's plan that this one does not know. The first plan knows none. */
 static td_result add_segments(tape_plan *plan, const archive_plan *from, td_err *err)
 {
@@ -137,6 +153,7 @@ static td_result add_segments(tape_plan *plan, const archive_plan *from, td_err 
         push_waiting(plan, source);
         if (segment->first_ns > plan->newest_ns)
             plan->newest_ns = segment->first_ns;
+        rc = note_end(plan, segment, source, err);
     }
     return rc;
 }

@@ -15,9 +15,18 @@ enum {
     ROSTER_FIRST_BUCKETS = 256,
 };
 
+/* A stream; its names are those of its first channel. */
+typedef struct stream_node {
+    follow follow;
+    const channel_info *info;
+    uint32_t number;
+    struct stream_node *next; /* in its bucket */
+} stream_node;
+
 /* A channel and the strings of its info, in one piece of memory. */
 typedef struct channel_node {
     tape_channel channel;
+    stream_node *stream;       /* NULL: of none */
     struct channel_node *next; /* in its bucket */
     uint64_t hash;
     char texts[];
@@ -27,6 +36,8 @@ struct roster {
     channel_node **buckets;
     size_t bucket_count; /* a power of two */
     size_t channel_count;
+    stream_node **stream_buckets; /* bucket_count of them */
+    uint32_t stream_count;
     roster_session **sessions;
     size_t session_count;
     roster_feed *feeds;
@@ -39,7 +50,10 @@ roster *roster_open(void)
         return NULL;
     made->bucket_count = ROSTER_FIRST_BUCKETS;
     made->buckets = td_alloc_zero(made->bucket_count, sizeof(channel_node *));
-    if (made->buckets == NULL) {
+    made->stream_buckets = td_alloc_zero(made->bucket_count, sizeof(stream_node *));
+    if (made->buckets == NULL || made->stream_buckets == NULL) {
+        td_free(made->buckets);
+        td_free(made->stream_buckets);
         td_free(made);
         return NULL;
     }
@@ -67,6 +81,12 @@ void roster_close(roster *r)
             td_free(r->buckets[i]);
             r->buckets[i] = next;
         }
+        while (r->stream_buckets[i] != NULL) {
+            stream_node *next = r->stream_buckets[i]->next;
+            follow_fini(&r->stream_buckets[i]->follow);
+            td_free(r->stream_buckets[i]);
+            r->stream_buckets[i] = next;
+        }
     }
     while (r->feeds != NULL) {
         roster_feed *next = r->feeds->next;
@@ -79,17 +99,23 @@ void roster_close(roster *r)
     }
     td_free(r->sessions);
     td_free(r->buckets);
+    td_free(r->stream_buckets);
     td_free(r);
 }
 
 /* ---- channels ---- */
 
-static uint64_t hash_info(const channel_info *info)
+static uint64_t stream_hash(const channel_info *info)
 {
     uint64_t hash = td_xxh64(info->feed, strlen(info->feed));
     hash = hash * 31 + td_xxh64(info->topic, strlen(info->topic));
     hash = hash * 31 + td_xxh64(info->symbol, strlen(info->symbol));
-    return hash * 31 + info->line * UINT64_C(7) + info->shard * UINT64_C(5) + (unsigned)info->dir;
+    return hash * 31 + info->line * UINT64_C(7);
+}
+
+static uint64_t hash_info(const channel_info *info)
+{
+    return stream_hash(info) + info->shard * UINT64_C(5) + (unsigned)info->dir;
 }
 
 /* Copy a text behind the others and move on. */
@@ -145,8 +171,12 @@ static td_result grow_buckets(roster *r, td_err *err)
         return TD_OK;
     size_t count = r->bucket_count * 2;
     channel_node **buckets = td_alloc_zero(count, sizeof(channel_node *));
-    if (buckets == NULL)
+    stream_node **stream_buckets = td_alloc_zero(count, sizeof(stream_node *));
+    if (buckets == NULL || stream_buckets == NULL) {
+        td_free(buckets);
+        td_free(stream_buckets);
         return td_err_set(err, TD_E_NOMEM, "no memory for %zu channels", count);
+    }
     for (size_t i = 0; i < r->bucket_count; i++) {
         while (r->buckets[i] != NULL) {
             channel_node *node = r->buckets[i];
@@ -154,10 +184,56 @@ static td_result grow_buckets(roster *r, td_err *err)
             node->next = buckets[node->hash & (count - 1)];
             buckets[node->hash & (count - 1)] = node;
         }
+        while (r->stream_buckets[i] != NULL) {
+            stream_node *node = r->stream_buckets[i];
+            r->stream_buckets[i] = node->next;
+            stream_node **bucket = &stream_buckets[stream_hash(node->info) & (count - 1)];
+            node->next = *bucket;
+            *bucket = node;
+        }
     }
     td_free(r->buckets);
+    td_free(r->stream_buckets);
     r->buckets = buckets;
+    r->stream_buckets = stream_buckets;
     r->bucket_count = count;
+    return TD_OK;
+}
+
+/* Frames of topics make streams; answers, events and what is unknown do not. */
+static int has_stream(const channel_info *info)
+{
+    return info->dir == CHANNEL_IN && info->topic[0] != '_';
+}
+
+static int is_same_stream(const channel_info *a, const channel_info *b)
+{
+    return a->line == b->line && strcmp(a->symbol, b->symbol) == 0 &&
+           strcmp(a->topic, b->topic) == 0 && strcmp(a->feed, b->feed) == 0;
+}
+
+/* The stream of a new channel, made if it is new. */
+static td_result join_stream(roster *r, channel_node *node, td_err *err)
+{
+    const channel_info *info = &node->channel.info;
+    node->channel.stream = TAPE_NO_STREAM;
+    if (!has_stream(info))
+        return TD_OK;
+    stream_node **bucket = &r->stream_buckets[stream_hash(info) & (r->bucket_count - 1)];
+    stream_node *found = *bucket;
+    while (found != NULL && !is_same_stream(found->info, info))
+        found = found->next;
+    if (found == NULL) {
+        found = td_alloc_zero(1, sizeof *found);
+        if (found == NULL)
+            return td_err_set(err, TD_E_NOMEM, "no memory for a topic's stream");
+        found->info = info;
+        found->number = r->stream_count++;
+        found->next = *bucket;
+        *bucket = found;
+    }
+    node->stream = found;
+    node->channel.stream = found->number;
     return TD_OK;
 }
 
@@ -174,6 +250,11 @@ static td_result add_channel(roster *r, const channel_info *info, uint64_t hash,
         return td_err_set(err, TD_E_NOMEM, "no memory for a channel");
     *node = (channel_node){.hash = hash, .next = r->buckets[hash & (r->bucket_count - 1)]};
     copy_info(info, node->texts, &node->channel.info);
+    rc = join_stream(r, node, err);
+    if (rc != TD_OK) {
+        td_free(node);
+        return rc;
+    }
     node->channel.index = (uint32_t)r->channel_count++;
     match_topic(&node->channel);
     r->buckets[hash & (r->bucket_count - 1)] = node;
@@ -264,10 +345,34 @@ td_result roster_get_slot(roster_feed *feed, uint32_t line, uint32_t shard, rost
     roster_slot *made = td_alloc_zero(1, sizeof *made);
     if (made == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a slot");
-    *made = (roster_slot){.line = line, .shard = shard, .next = feed->slots};
+    *made = (roster_slot){.line = line, .shard = shard, .feed = feed, .next = feed->slots};
     feed->slots = made;
     *out = made;
     return TD_OK;
+}
+
+int roster_has_ended(const roster_slot *slot, uint32_t conn, uint64_t recv_ns)
+{
+    if (slot->conn > 0 && (slot->conn != conn || !slot->is_open))
+        return 1;
+    return slot->feed->end_ns != 0 && recv_ns > slot->feed->end_ns;
+}
+
+static int conn_has_ended(void *user, const follow_conn *conn, uint64_t recv_ns)
+{
+    (void)user;
+    return roster_has_ended(conn->slot, conn->conn, recv_ns);
+}
+
+td_result roster_follow(const tape_channel *channel, const roster_slot *slot, uint64_t recv_ns,
+                        follow_answer *out, td_err *err)
+{
+    const channel_node *node = (const channel_node *)channel; /* its first member */
+    *out = (follow_answer){0};
+    if (node->stream == NULL)
+        return TD_OK;
+    const follow_conn now = {.slot = slot, .conn = slot->conn, .last_ns = recv_ns};
+    return follow_take(&node->stream->follow, &now, conn_has_ended, NULL, out, err);
 }
 
 const roster_feed *roster_feeds(const roster *r)

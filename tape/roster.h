@@ -10,6 +10,7 @@
 #include "base/attr.h"
 #include "base/err.h"
 #include "tape/event.h"
+#include "tape/follow.h"
 #include "tape/tape.h"
 
 /* A session: one run of a recorder, one import; a file that says none is one of its own. */
@@ -24,8 +25,9 @@ typedef struct roster_slot {
     uint32_t line, shard;
     uint32_t conn; /* 0: no event has said */
     uint8_t is_open;
-    uint64_t in, out;         /* ordinals of the last frames, 64 bit */
-    uint64_t since_ns;        /* when the connection began */
+    uint64_t in, out;  /* ordinals of the last frames, 64 bit */
+    uint64_t since_ns; /* when the connection began */
+    const struct roster_feed *feed;
     struct roster_slot *next; /* of the same feed and session */
 } roster_slot;
 
@@ -33,6 +35,8 @@ typedef struct roster_slot {
 typedef struct roster_feed {
     roster_session *session;
     char *name;
+    uint64_t
+        end_ns; /* of its last frame, by its segments; UINT64_MAX: one may grow; 0: not known */
     roster_slot *slots;
     struct roster_feed *next;
 } roster_feed;
@@ -59,6 +63,15 @@ TD_MUST_USE td_result roster_get_slot(roster_feed *feed, uint32_t line, uint32_t
 /* Take in what an event says about its feed's connections. TD_E_NOMEM. */
 TD_MUST_USE td_result roster_apply(roster_feed *feed, const event *said, uint64_t recv_ns,
                                    td_err *err);
+
+/* 1 if the slot's connection of this number has ended by recv_ns: events say so, or the session has
+ * no more frames. */
+int roster_has_ended(const roster_slot *slot, uint32_t conn, uint64_t recv_ns);
+
+/* What the frame that a slot's present connection brought over a channel is to the channel's
+ * stream. TD_E_NOMEM. */
+TD_MUST_USE td_result roster_follow(const tape_channel *channel, const roster_slot *slot,
+                                    uint64_t recv_ns, follow_answer *out, td_err *err);
 
 /* Feeds of all sessions, linked by next; NULL if there are none. */
 const roster_feed *roster_feeds(const roster *roster);

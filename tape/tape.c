@@ -330,6 +330,12 @@ static td_result take_unknown(tape *t, tape_frame *frame, int *is_wanted, td_err
     return TD_OK;
 }
 
+/* Which of its stream's connections the frame came over, and whether the stream follows it. */
+static td_result take_place(const source_channel *from, tape_frame *frame, td_err *err)
+{
+    return roster_follow(frame->channel, from->slot, frame->recv_ns, &frame->of_stream, err);
+}
+
 td_result tape_next(tape *t, tape_frame *out, td_err *err)
 {
     TD_ASSERT_SLOW(t != NULL);
@@ -348,6 +354,8 @@ td_result tape_next(tape *t, tape_frame *out, td_err *err)
         } else if (TD_UNLIKELY(from->use == SOURCE_UNKNOWN)) {
             rc = take_unknown(t, out, &is_wanted, err);
         }
+        if (rc == TD_OK && is_wanted)
+            rc = take_place(from, out, err);
         if (TD_UNLIKELY(rc != TD_OK))
             return rc;
         out->is_lead_in = out->recv_ns < t->plan_options.window.from_ns;

@@ -20,7 +20,10 @@
 #include "format/channel.h"
 #include "schema/family.h"
 #include "schema/topic.h"
+#include "tape/follow.h"
 #include "tape/selection.h"
+
+#define TAPE_NO_STREAM UINT32_MAX
 
 /* A channel as frames of the tape refer to it: the same one object for all segments of an archive,
  * so pointers can be compared. Valid until the tape closes. */
@@ -29,7 +32,10 @@ typedef struct tape_channel {
     channel_info info;
     const family *family; /* NULL if this version does not know it */
     topic_match topic;    /* row NULL for control, events, unknown */
-    void *user;           /* for the reader of the tape; NULL at first */
+    /* Of data: 0, 1, 2 … for each stream (tape/follow.h); channels differ in shard, direction,
+     * opcode or family besides. TAPE_NO_STREAM: the channel is of no stream. */
+    uint32_t stream;
+    void *user; /* for the reader of the tape; NULL at first */
 } tape_channel;
 
 /* A reference-counted piece of memory that frames point into: one decompressed chunk. */
@@ -42,11 +48,12 @@ typedef struct tape_frame {
     uint64_t ordinal;    /* on its connection, in and out each from 1; 0 for events */
     uint32_t session;    /* which recording it is from: 1, 2 … in order of first sight; (session,
                             conn) names a connection of a slot, conn alone starts over */
-    const char *session_id; /* as the archive calls it: 8 hex digits; valid until close */
-    uint32_t conn;          /* connection number of its slot, from 1; 0 = not known */
-    uint8_t is_lead_in;     /* before the selection: see tape_options */
-    td_bytes bytes;         /* DECODE_PADDING_BYTES readable behind it; valid while block is held */
-    tape_block *block;      /* borrowed until the next call of tape_next; acquire to keep it */
+    const char *session_id;  /* as the archive calls it: 8 hex digits; valid until close */
+    uint32_t conn;           /* connection number of its slot, from 1; 0 = not known */
+    follow_answer of_stream; /* what it is to its stream; zero without one */
+    uint8_t is_lead_in;      /* before the selection: see tape_options */
+    td_bytes bytes;    /* DECODE_PADDING_BYTES readable behind it; valid while block is held */
+    tape_block *block; /* borrowed until the next call of tape_next; acquire to keep it */
 } tape_frame;
 
 /* Zero takes the default everywhere. */

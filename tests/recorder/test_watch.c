@@ -79,7 +79,21 @@ typedef struct watch_case {
     size_t again;          /* from this one on frames come as if over a new connection */
     size_t segment_frames; /* a segment begins after so many frames; 0: never */
     size_t memory_bytes;   /* 0: as much as a recorder has */
+    uint8_t is_twice;      /* 1: every frame comes over another connection of the feed as well */
+    size_t closed;         /* with this frame the first of the two ends; 0: never */
 } watch_case;
+
+/* The same frame on the feed's other shard; channels are numbered apart. */
+static void put_copy(watch *w, const tape_frame *frame, uint32_t conn, uint32_t shift)
+{
+    tape_channel channel = *frame->channel;
+    tape_frame copy = *frame;
+    copy.channel = &channel;
+    copy.recv_ns++;
+    channel.index += 100;
+    channel.info.shard = 1;
+    put(w, &copy, conn, shift);
+}
 
 /* Watch a recorded tape. Any receive time that its findings name is one of the tape's. */
 static watch_stats watch_case_run(const capture_tape *from, const char *family_name,
@@ -102,8 +116,14 @@ static watch_stats watch_case_run(const capture_tape *from, const char *family_n
             watch_begin_segment(w, 0);
             shift = (shift + 7) % 31;
         }
-        if (i != how->lost)
-            put(w, &from->frames[i], from->frames[i].conn + (i >= how->again), shift);
+        uint32_t conn = from->frames[i].conn + (i >= how->again);
+        int is_closed = how->closed > 0 && i >= how->closed;
+        if (i != how->lost && !is_closed)
+            put(w, &from->frames[i], conn, shift);
+        if (how->closed > 0 && i == how->closed)
+            watch_put_closed(w, 0, 0, 0, conn);
+        if (i != how->lost && how->is_twice)
+            put_copy(w, &from->frames[i], conn, shift);
     }
     while (!watch_is_idle(w))
         sched_yield();
@@ -166,6 +186,35 @@ static void test_lost_trades(void **state)
     assert_true(found->from_ns < frame->recv_ns);
     assert_true(found->to_ns > frame->recv_ns);
     assert_true(found->to_ns - found->from_ns < 60 * TD_NS_PER_S);
+    capture_tape_fini(&recorded);
+}
+
+/* Topics that come over two connections are compared over one of them, and over the other one when
+ * that has ended. */
+static void test_two_connections(void **state)
+{
+    (void)state;
+    static const char *const TOPICS[] = {"publicTrade", "kline.1", NULL};
+    capture_tape recorded;
+    findings_seen seen;
+    sim_feed_record(&(sim_feed_options){.family = "v5-linear",
+                                        .topics = TOPICS,
+                                        .symbol_count = 2,
+                                        .seed = 9,
+                                        .step_ns = 200 * TD_NS_PER_MS},
+                    1500, &recorded);
+    watch_case how = {.lost = SIZE_MAX, .again = SIZE_MAX, .is_twice = 1};
+    (void)watch_case_run(&recorded, "v5-linear", &how, &seen);
+    assert_int_equal(seen.count, 0);
+    how.lost = nth_of(&recorded, "publicTrade", 500);
+    (void)watch_case_run(&recorded, "v5-linear", &how, &seen);
+    assert_int_equal(seen.count, 1);
+    assert_int_equal(seen.items[0].channel->shard, 0);
+    how.closed = nth_of(&recorded, "publicTrade", 300);
+    (void)watch_case_run(&recorded, "v5-linear", &how, &seen);
+    assert_int_equal(seen.count, 1);
+    assert_int_equal(seen.items[0].reason, GAP_AGGREGATE);
+    assert_int_equal(seen.items[0].channel->shard, 1);
     capture_tape_fini(&recorded);
 }
 
@@ -328,6 +377,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lost_trades),
+        cmocka_unit_test(test_two_connections),
         cmocka_unit_test(test_lost_update),
         cmocka_unit_test(test_mended_by_the_next_connection),
         cmocka_unit_test(test_text_and_binary_frames_of_a_topic),

@@ -22,7 +22,9 @@ typedef struct step {
     const char *what;
     const char *rows;
     uint64_t at_ns;
-    uint32_t conn;             /* 0: the same as before */
+    uint32_t conn;  /* 0: the same as before */
+    uint32_t place; /* of the connection; 0: the first one */
+    uint8_t is_copy;
     uint64_t damaged_until_ns; /* 0: the same as before */
 } step;
 
@@ -114,6 +116,26 @@ static const script SCRIPTS[] = {
       {.what = "D =B100x3", .rows = NULL, .at_ns = 301},
       {.what = "S B99x4", .rows = "f b100x0;t b99x4", .at_ns = 302}},
      BREAK_DAMAGE},
+    {"copies give no rows, and another connection that is followed all of its book",
+     {{.what = "S B100x1 A101x1", .rows = "t a101x1;t b100x1"},
+      {.what = "S B100x1 A101x1", .place = 1, .is_copy = 1},
+      {.what = "D =B100x2", .rows = "f b100x2"},
+      {.what = "D =B100x2", .place = 1, .is_copy = 1},
+      {.what = "D +B99x1", .rows = "t a101x1;t b100x2;t b99x1", .place = 1},
+      {.what = "D =B99x7", .rows = "f b99x7", .place = 1}},
+     BREAK_CONNECTION},
+    {"behind a snapshot the levels that the other connection has not are deleted",
+     {{.what = "S B100x1 A101x1", .place = 1, .is_copy = 1},
+      {.what = "S B100x1 B98x1 A101x1", .rows = "t a101x1;t b100x1;t b98x1"},
+      {.what = "D =B100x2", .rows = "f b98x0;t a101x1;t b100x2", .place = 1}},
+     BREAK_CONNECTION},
+    {"a connection whose book broke while it was a copy waits for its snapshot",
+     {{.what = "S B100x1 A101x1", .rows = "t a101x1;t b100x1"},
+      {.what = "S B100x1 A101x1", .place = 1, .is_copy = 1},
+      {.what = "D -B95", .place = 1, .is_copy = 1},
+      {.what = "D =B100x2", .rows = NULL, .place = 1},
+      {.what = "S B90x1", .rows = "f a101x0;f b100x0;t b90x1", .place = 1}},
+     BREAK_CONNECTION},
 };
 
 /* The ledger of all scripts: an overload at 5000, and gaps that are of no concern. */
@@ -193,14 +215,19 @@ static void take_step(actors *a, const script *s, const step *one)
     a->at_ns = one->at_ns != 0 ? one->at_ns : a->at_ns + 1000000;
     a->conn = one->conn != 0 ? one->conn : a->conn;
     a->damaged_until_ns = one->damaged_until_ns != 0 ? one->damaged_until_ns : a->damaged_until_ns;
-    const tape_frame shown = {
-        .channel = &a->channel, .recv_ns = a->at_ns, .session = 1, .conn = a->conn};
+    const tape_frame shown = {.channel = &a->channel,
+                              .recv_ns = a->at_ns,
+                              .session = 1,
+                              .conn = a->conn,
+                              .of_stream = {.place = one->place, .is_copy = one->is_copy}};
     message m = {.book = frame.message};
     m.head.row = a->row;
     gate_answer answer;
     assert_int_equal(export_gate_take(a->gate, &shown, a->row, is_decoded ? &m : NULL,
                                       a->damaged_until_ns, &answer, &err),
                      TD_OK);
+    if (one->is_copy)
+        return;
     if (a->broke == BREAK_NONE)
         a->broke = answer.broke.cause;
     if (answer.is_trusted != (one->rows != NULL))
@@ -244,7 +271,7 @@ static void test_scripts(void **state)
                     .at_ns = 1000000,
                     .conn = 1};
         td_buf_init(&a.rows, 1 << 16);
-        assert_int_equal(export_gate_open(&gaps, &a.gate, &err), TD_OK);
+        assert_int_equal(export_gate_open(&gaps, GATE_WITH_COPIES, &a.gate, &err), TD_OK);
         assert_int_equal(export_reader_open(a.row->book_depth, &a.reader, &err), TD_OK);
         for (size_t k = 0; k < STEPS_MAX && SCRIPTS[i].steps[k].what != NULL; k++)
             take_step(&a, &SCRIPTS[i], &SCRIPTS[i].steps[k]);

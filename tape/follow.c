@@ -1,0 +1,109 @@
+#include "tape/follow.h"
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/limits.h"
+#include "tape/settling.h"
+
+void follow_fini(follow *stream)
+{
+    td_free(stream->conns);
+    *stream = (follow){0};
+}
+
+uint64_t follow_settled_ns(const follow_answer *of, uint64_t settled_ns)
+{
+    if (settled_ns == SETTLING_UNKNOWN || settled_ns > of->since_ns)
+        return settled_ns;
+    return of->since_ns;
+}
+
+/* The connection's own place, or that of the connection before it in its slot; count: none. */
+static uint32_t find_place(const follow *stream, const follow_conn *now)
+{
+    uint32_t at = 0;
+    while (at < stream->count && stream->conns[at].slot != now->slot)
+        at++;
+    return at;
+}
+
+/* The place of a connection that has ended; count: none. */
+static uint32_t find_ended(const follow *stream, const follow_conn *now, follow_ended_fn *has_ended,
+                           void *user)
+{
+    uint32_t at = 0;
+    while (at < stream->count && !has_ended(user, &stream->conns[at], now->last_ns))
+        at++;
+    return at;
+}
+
+/* At the bound: the one that has been silent for longest, but for the one that is followed. */
+static uint32_t find_silent(const follow *stream)
+{
+    uint32_t found = stream->followed == 0;
+    for (uint32_t at = 0; at < stream->count; at++) {
+        if (at != stream->followed && stream->conns[at].last_ns < stream->conns[found].last_ns)
+            found = at;
+    }
+    return found;
+}
+
+static td_result add_place(follow *stream, uint32_t *out, td_err *err)
+{
+    if (stream->count == LIMIT_FOLLOW_CONNECTIONS) {
+        *out = find_silent(stream);
+        return TD_OK;
+    }
+    follow_conn *conns = td_realloc(stream->conns, stream->count + 1, sizeof *conns);
+    if (conns == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for the connections of a topic");
+    stream->conns = conns;
+    stream->conns[stream->count] = (follow_conn){0};
+    *out = stream->count++;
+    return TD_OK;
+}
+
+/* Must the stream leave the connection that it follows for the one at this place? */
+static int must_leave(const follow *stream, const follow_conn *now, uint32_t place,
+                      follow_ended_fn *has_ended, void *user)
+{
+    const follow_conn *followed = &stream->conns[stream->followed];
+    if (place == stream->followed)
+        return 0;
+    return has_ended(user, followed, now->last_ns) ||
+           (now->last_ns > followed->last_ns &&
+            now->last_ns - followed->last_ns > FOLLOW_SILENCE_NS);
+}
+
+td_result follow_take(follow *stream, const follow_conn *now, follow_ended_fn *has_ended,
+                      void *user, follow_answer *out, td_err *err)
+{
+    TD_ASSERT(now->slot != NULL);
+    if (TD_LIKELY(stream->count > 0)) {
+        follow_conn *followed = &stream->conns[stream->followed];
+        if (TD_LIKELY(followed->slot == now->slot && followed->conn == now->conn)) {
+            followed->last_ns = now->last_ns;
+            *out = (follow_answer){.place = stream->followed, .since_ns = stream->since_ns};
+            return TD_OK;
+        }
+    }
+    uint32_t place = find_place(stream, now);
+    if (place == stream->count)
+        place = find_ended(stream, now, has_ended, user);
+    int is_first = stream->count == 0;
+    if (place == stream->count) {
+        td_result rc = add_place(stream, &place, err);
+        if (rc != TD_OK)
+            return rc;
+    }
+    int is_known = stream->conns[place].slot == now->slot && stream->conns[place].conn == now->conn;
+    if (is_first || must_leave(stream, now, place, has_ended, user))
+        stream->followed = place;
+    int is_copy = place != stream->followed;
+    if (!is_copy)
+        stream->since_ns = is_known ? now->last_ns : 0;
+    stream->conns[place] = *now;
+    *out = (follow_answer){
+        .place = place, .is_copy = (uint8_t)is_copy, .since_ns = is_copy ? 0 : stream->since_ns};
+    return TD_OK;
+}
