@@ -92,25 +92,26 @@
                   {RULE_BOOKS_AGREE, STRENGTH_ERROR, MEMBER_CROSS_SEQ}},                           \
     }
 
-/* Trades that carry no sequence, so that neither loss nor repeats show in them; their times never
- * fell (docs/wire.md 6.2). checked_by: the candles that add them up. */
+/* Trades that carry no sequence, so that no loss shows in them; their ids never came twice and
+ * their times never fell (docs/wire.md 6.2). checked_by: the candles that add them up. */
 #define OP_TRADE(trade_table, checked_by)                                                          \
     {                                                                                              \
         .name = "trade", .pattern = "trade.{symbol}", .type = MSG_TRADE, .title = "Trades",        \
         .audit = checked_by, .sequence = SEQ_NONE, .time_member = MEMBER_EXCHANGE_TIME,            \
         .items = {{"data", ACTION_NONE, FRAME_ANY, ITEMS_REQUIRED}}, TOPIC_FIELDS(trade_table),    \
-        .rules = {{RULE_TIME_WEAK, STRENGTH_ERROR, MEMBER_NONE},                                   \
+        .rules = {{RULE_ID_UNIQUE, STRENGTH_ERROR, MEMBER_TRADE_ID},                               \
+                  {RULE_TIME_WEAK, STRENGTH_ERROR, MEMBER_NONE},                                   \
                   {RULE_SYMBOL_MATCHES, STRENGTH_ERROR, MEMBER_NONE}},                             \
     }
 
-/* The ticker. Order and repeats are hard (docs/wire.md 6.6), nothing is said of the rest. */
+/* The ticker. No two consecutive real frames of one are known, so its order is a warning. */
 #define OP_TICKER(envelope_table, ticker_table)                                                    \
     {                                                                                              \
         .name = "instrument_info.100ms", .pattern = "instrument_info.100ms.{symbol}",              \
         .type = MSG_TICKER, .title = "Ticker; a delta has the changed fields only",                \
         .sequence = SEQ_ENVELOPE, .time_member = MEMBER_EXCHANGE_TIME, .items = OP_ITEMS("data"),  \
         TOPIC_ENVELOPE(envelope_table), TOPIC_FIELDS(ticker_table),                                \
-        .rules = {{RULE_SEQ_STRICT, STRENGTH_ERROR, MEMBER_CROSS_SEQ},                             \
+        .rules = {{RULE_SEQ_STRICT, STRENGTH_WARNING, MEMBER_CROSS_SEQ},                           \
                   {RULE_TIME_WEAK, STRENGTH_WARNING, MEMBER_NONE},                                 \
                   {RULE_ANCHORED, STRENGTH_WARNING, MEMBER_NONE},                                  \
                   {RULE_SYMBOL_MATCHES, STRENGTH_ERROR, MEMBER_NONE},                              \

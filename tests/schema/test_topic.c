@@ -237,7 +237,10 @@ static void test_rules(void **state)
         {"linear", "orderBook_200.100ms.BTCUSDT", RULE_SEQ_DENSE, -1},
         {"inverse", "trade.BTCUSD", RULE_SEQ_FRAME_EQUAL, STRENGTH_ERROR},
         {"linear", "trade.BTCUSDT", RULE_SEQ_STRICT, -1},
-        {"linear", "instrument_info.100ms.BTCUSDT", RULE_SEQ_STRICT, STRENGTH_ERROR},
+        {"linear", "trade.BTCUSDT", RULE_ID_UNIQUE, STRENGTH_ERROR},
+        {"copytrade", "trade.BTCUSDT", RULE_ID_UNIQUE, STRENGTH_ERROR},
+        {"usdc-perp", "trade.BTCPERP", RULE_ID_UNIQUE, STRENGTH_ERROR},
+        {"linear", "instrument_info.100ms.BTCUSDT", RULE_SEQ_STRICT, STRENGTH_WARNING},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         const family *of = family_find(td_bytes_str(rows[i].family));
