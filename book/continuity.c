@@ -141,13 +141,19 @@ static void forget_predecessor(track *t)
     t->version_bytes = 0;
 }
 
+/* The exchange's service began anew, and its u with it (docs/wire.md 3.3). */
+static int begins_anew(const track *t, const msg_head *head)
+{
+    return t->restarts && head->has_u && head->u == 1;
+}
+
 /* A snapshot starts everything over; where none is needed (every frame of the topic is a full
- * picture) it only mends the book. */
-static void take_snapshot(track *t)
+ * picture) it only mends the book, unless the service itself began anew. */
+static void take_snapshot(track *t, const msg_head *head)
 {
     t->is_broken = 0;
     t->is_anchored = 1;
-    if (t->needs_anchor)
+    if (t->needs_anchor || begins_anew(t, head))
         forget_predecessor(t);
 }
 
@@ -212,13 +218,26 @@ static void remember(track *t, const frame_facts *f)
 }
 
 /* Does the frame replace all that was before? By its type; because the topic sends nothing else; or
- * because the exchange says that it began anew (docs/wire.md 6.5). */
+ * because the exchange says that it began anew. */
 static int replaces_all(const track *t, const msg_head *head)
 {
     if (head->kind == FRAME_SNAPSHOT)
         return 1;
     return (t->is_full && head->kind == FRAME_UNTYPED) ||
-           (t->restarts && head->has_u && head->u == 1 && head->kind == FRAME_DELTA);
+           (begins_anew(t, head) && head->kind == FRAME_DELTA);
+}
+
+/* 1 if all that the frame's errors say is that frames before it were lost: then one that replaces
+ * all leaves the book right. A number that fell says that the frame itself is an old one. */
+static int says_loss_only(const verdict *v)
+{
+    for (uint32_t i = 0; i < v->count; i++) {
+        const verdict_item *item = &v->items[i];
+        if (item->strength == STRENGTH_ERROR &&
+            (item->rule != RULE_SEQ_STEP || item->found < item->expected))
+            return 0;
+    }
+    return 1;
 }
 
 /* Trades, candles, orders: no frame stands on the one before it, so a fault is that frame's alone,
@@ -237,7 +256,7 @@ void track_apply(track *t, const message *m, verdict *out)
                          .was_anchored = t->is_anchored};
     facts.is_delta = m->head.kind == FRAME_DELTA && !facts.is_snapshot;
     if (facts.is_snapshot)
-        take_snapshot(t);
+        take_snapshot(t, &m->head);
     else if (is_stateless(t))
         t->is_broken = 0;
     facts.judges_content = t->is_anchored && !t->is_broken;
@@ -258,7 +277,8 @@ void track_apply(track *t, const message *m, verdict *out)
     check_rules(t, &facts, out);
     if (TD_UNLIKELY(t->entries != NULL))
         out->unchecked |= track_entries_take_unjudged(t->entries) != 0;
-    if (verdict_violation(out) != NULL || TD_UNLIKELY(out->no_memory))
+    int is_mended = facts.is_snapshot && says_loss_only(out);
+    if ((verdict_violation(out) != NULL && !is_mended) || TD_UNLIKELY(out->no_memory))
         t->is_broken = 1;
     remember(t, &facts);
 }

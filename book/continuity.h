@@ -12,7 +12,8 @@
  *   broken       a rule of strength error was broken: the book is kept up as well as it can be, but
  *                rules about its content are not checked any more, because what they would find is
  *                the same break again; sequences and times still are
- * A snapshot leads to anchored from anywhere, and sequences and times start over with it: on a live
+ * Where every frame of a topic is a whole book, the one that shows a loss (seq_step) leaves it
+ * anchored: what was lost is over with it. A snapshot leads to anchored from anywhere, and sequences and times start over with it: on a live
  * topic it is a reset, counted as such and no fault (docs/wire.md 6.6). A frame with no
  * predecessor cannot break a rule about order. A topic without a book and without snapshots is
  * broken from a bad frame to the next good one: frames of it do not stand on each other.

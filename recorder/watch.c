@@ -339,8 +339,8 @@ static void report(watch *self, const watched *channel, uint16_t feed_index, uin
     self->options.found(self->options.user, &finding);
 }
 
-/* One finding when a book breaks and one when it is whole again; violations between are
- * counted. */
+/* One finding when a book breaks and one when it is whole again, which may be with the same frame;
+ * violations between are counted. */
 static void judge(watch *self, watched *channel, const watch_record *record, const verdict *found)
 {
     TD_ASSERT(channel->track != NULL);
@@ -359,7 +359,7 @@ static void judge(watch *self, watched *channel, const watch_record *record, con
         count(&self->broken, 1);
         report(self, channel, record->feed_index, 0);
     }
-    if (channel->broken_from_ns != 0 && violation == NULL && !track_is_broken(channel->track)) {
+    if (channel->broken_from_ns != 0 && !track_is_broken(channel->track)) {
         report(self, channel, record->feed_index, record->recv_ns);
         channel->broken_from_ns = 0;
         atomic_fetch_sub_explicit(&self->broken, 1, memory_order_relaxed);

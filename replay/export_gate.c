@@ -187,12 +187,15 @@ static td_result take_own(gate_slot *slot, uint64_t recv_ns, const message *m,
     if (TD_UNLIKELY(v.no_memory))
         return td_err_set(err, TD_E_NOMEM, "no memory for a book's levels");
     out->is_snapshot = v.is_snapshot;
-    if (track_is_broken(slot->track)) {
-        const verdict_item *violation = verdict_violation(&v);
+    const verdict_item *violation = verdict_violation(&v);
+    int is_broken = track_is_broken(slot->track);
+    if (violation != NULL || is_broken) {
         break_off(slot, out, BREAK_RULE);
         if (out->broke.cause == BREAK_RULE && violation != NULL)
             out->broke.rule = violation->rule;
-        return TD_OK;
+        out->was_alive = 0; /* a frame may show a loss and be right itself */
+        if (is_broken)
+            return TD_OK;
     }
     /* Within what is damaged nobody knows what is missing behind a snapshot. */
     out->is_trusted = (slot->is_alive || out->is_snapshot) && recv_ns > damaged_until_ns;

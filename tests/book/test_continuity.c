@@ -40,6 +40,16 @@ static const topic_row DENSE_ROW = {
               {RULE_ANCHORED, STRENGTH_ERROR, MEMBER_NONE}},
 };
 
+/* orderbook.full: deltas from the start. */
+static const topic_row UNANCHORED_ROW = {
+    .name = "orderbook.full",
+    .pattern = "orderbook.full.{symbol}",
+    .type = MSG_BOOK_CHANGE,
+    .sequence = SEQ_ENVELOPE,
+    .rules = {{RULE_SEQ_DENSE, STRENGTH_ERROR, MEMBER_U},
+              {RULE_SEQ_STRICT, STRENGTH_ERROR, MEMBER_SEQ}},
+};
+
 /* orderbook.1: every frame is a snapshot; nothing has to come before it. */
 static const topic_row LEVEL1_ROW = {
     .name = "orderbook.1",
@@ -219,11 +229,25 @@ static const scenario SCENARIOS[] = {
      {{"S B99x1 A101x1", 0, 7, 70, 5, "", 0},
       {"S B99x1 A101x1", 0, 7, 70, 6, "snapshot_repeat", 0},
       {"S B99x2 A101x1", 0, 8, 71, 7, "", 0},
-      {"S B99x3 A101x1", 0, 10, 71, 8, "seq_step", 1},
+      {"S B99x3 A101x1", 0, 10, 71, 8, "seq_step", 0},
       {"S B99x2 A101x1", 0, 9, 71, 8, "seq_step", 1},
       {"S B99x4 B98x1 A101x1", 0, 10, 72, 9, "depth_max", 1},
       {"S B99x4 A101x1", 0, 1, 72, 9, "", 0},
       {"~S B99x4 A101x1", 0, 40, 3, 9, "", 0}}},
+    {"a loss mends nothing else: a book that is crossed as well is broken",
+     &REPEAT_ROW,
+     {{"S B99x1 A101x1", 0, 7, 70, 5, "", 0},
+      {"S B99x1 B98x1 A101x1", 0, 9, 71, 6, "seq_step depth_max", 1},
+      {"S B99x1 A101x1", 0, 12, 69, 7, "seq_step seq_weak", 1},
+      {"S B99x1 A101x1", 0, 13, 70, 8, "", 0}}},
+    {"deltas without a snapshot: u 1 begins anew",
+     &UNANCHORED_ROW,
+     {{"D B99x1", 0, 57, 70, 5, "", 0},
+      {"D B99x2", 0, 1, 3, 4, "", 0},
+      {"D B99x3", 0, 2, 4, 5, "", 0},
+      {"D B99x4", 0, 4, 5, 6, "seq_dense", 1},
+      {"D B99x5", 0, 5, 6, 7, "?", 1},
+      {"D B99x6", 0, 1, 7, 8, "", 0}}},
     {"v5: an entry that changes nothing, a level too many",
      &WINDOW_ROW,
      {{"S B99x1 B98x1 A101x1", 0, 7, 70, 5, "", 0},

@@ -189,6 +189,36 @@ static void test_lost_trades(void **state)
     capture_tape_fini(&recorded);
 }
 
+/* A whole book in each frame: the one that shows a loss ends the gap that it opens. */
+static void test_mended_by_the_frame_that_shows_it(void **state)
+{
+    (void)state;
+    static const char *const TOPICS[] = {"orderbook.1", NULL};
+    capture_tape recorded;
+    findings_seen seen;
+    sim_feed_record(&(sim_feed_options){.family = "v5-linear",
+                                        .topics = TOPICS,
+                                        .symbol_count = 1,
+                                        .seed = 9,
+                                        .step_ns = 20 * TD_NS_PER_MS},
+                    400, &recorded);
+    size_t shown = 0;
+    for (size_t lost = 10; lost < 300; lost++) {
+        watch_without(&recorded, "v5-linear", lost, &seen);
+        if (seen.count == 0)
+            continue; /* a repetition was lost */
+        assert_int_equal(seen.count, 2);
+        assert_int_equal(seen.items[0].rule, RULE_SEQ_STEP);
+        assert_int_equal(seen.items[0].from_ns, recorded.frames[lost - 1].recv_ns);
+        assert_int_equal(seen.items[0].to_ns, 0);
+        assert_int_equal(seen.items[1].from_ns, recorded.frames[lost - 1].recv_ns);
+        assert_int_equal(seen.items[1].to_ns, recorded.frames[lost + 1].recv_ns);
+        shown++;
+    }
+    assert_true(shown > 10);
+    capture_tape_fini(&recorded);
+}
+
 /* Topics that come over two connections are compared over one of them, and over the other one when
  * that has ended. */
 static void test_two_connections(void **state)
@@ -377,6 +407,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lost_trades),
+        cmocka_unit_test(test_mended_by_the_frame_that_shows_it),
         cmocka_unit_test(test_two_connections),
         cmocka_unit_test(test_lost_update),
         cmocka_unit_test(test_mended_by_the_next_connection),

@@ -1,0 +1,75 @@
+// Rules of single topics through import, replay and export: what they notice, and what is no fault. Frames are those of
+// tests/golden or written down here; expected: docs/wire.md 3.3 and 6, docs/completeness.md.
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+import zlib from "node:zlib";
+import { json, tapedeck, temporary } from "./lib.mjs";
+
+const NOON = Date.parse("2026-08-09T12:00:00Z");
+const golden = (family, name) => JSON.parse(fs.readFileSync(`tests/golden/${family}/${name}.json`, "utf8"));
+
+/** An archive of these frames, one a second. */
+async function archiveOf(t, family, frames) {
+  const dir = temporary(t);
+  const file = path.join(dir, "capture.jsonl");
+  fs.writeFileSync(file, frames.map((data, i) => `{"recv_ns":${NOON + i * 1000}000000,"conn":0,"data":${JSON.stringify(data)}}\n`).join(""));
+  const archive = path.join(dir, "tape");
+  await tapedeck(t, ["import", "-q", "-a", archive, "--format", "jsonl", "--family", family, file]);
+  return archive;
+}
+
+async function replayed(t, family, frames, status) {
+  return json(t, ["replay", "-a", await archiveOf(t, family, frames), "--json"], { status });
+}
+
+for (const family of ["linear", "copytrade", "usdc-perp"])
+  test(`${family}: a trade frame that comes twice is noticed`, async (t) => {
+    const first = golden(family, "trade");
+    const id = family === "usdc-perp" ? "tradeId" : "trade_id";
+    const next = structuredClone(first);
+    for (const [i, trade] of next.data.entries()) trade[id] = `next-${i}`;
+    const fine = await replayed(t, family, [first, next], 0);
+    assert.equal(fine.continuity.violations, 0);
+    const { continuity } = await replayed(t, family, [first, next, next], 1);
+    assert.deepEqual([continuity.violations, continuity.by_rule], [1, { id_unique: 1 }]);
+    assert.deepEqual([continuity.first.rule, continuity.first.topic, continuity.first.ordinal], ["id_unique", "trade", 3]);
+  });
+
+const level1 = (u, bid) =>
+  ({ topic: "orderbook.1.BTCUSDT", type: "snapshot", ts: NOON + u * 1000, data: { s: "BTCUSDT", b: [[String(bid), "1"]], a: [["60001", "2"]], u, seq: 100 + 2 * u }, cts: NOON + u * 1000 });
+
+test("orderbook.1: a lost change is a violation, and the snapshot that shows it mends the book", async (t) => {
+  const archive = await archiveOf(t, "v5-linear", [level1(7, 59_990), level1(8, 59_991), level1(11, 59_994), level1(12, 59_995)]);
+  const report = await json(t, ["replay", "-a", archive, "--json"], { status: 1 });
+  assert.deepEqual([report.continuity.violations, report.continuity.by_rule], [1, { seq_step: 1 }]);
+  assert.deepEqual([report.books[0].best_bid, report.books[0].broken], ["59995", false]);
+  const out = path.join(temporary(t), "out");
+  await tapedeck(t, ["export", "-q", "-a", archive, "--to", "tardis-csv", "--type", "incremental_book_L2", "--out", out], { status: 1 });
+  const manifest = JSON.parse(fs.readFileSync(path.join(out, "MANIFEST.json"), "utf8"));
+  const [file] = manifest.files;
+  const rows = zlib.gunzipSync(fs.readFileSync(path.join(out, file.name))).toString("utf8").trimEnd().split("\n").slice(1);
+  assert.deepEqual(rows.filter((row) => row.includes(",bid,") && !row.endsWith(",0")).map((row) => row.split(",").at(-2)), ["59990", "59991", "59994", "59995"]);
+  assert.deepEqual([file.left_out_frames, file.break_count], [0, 1]);
+  assert.deepEqual(file.breaks, [{ cause: "rule", rule: "seq_step", from_ns: (NOON + 1000) * 1e6, to_ns: (NOON + 2000) * 1e6 }]);
+  // Behind a number that fell the book is that of an earlier moment.
+  const fell = await replayed(t, "v5-linear", [level1(7, 59_990), level1(9, 59_991), level1(8, 59_992)], 1);
+  assert.deepEqual([fell.continuity.by_rule, fell.books[0].broken], [{ seq_step: 2 }, true]);
+});
+
+test("orderbook.full: a service that began anew (u 1) is no fault, a lost frame is", async (t) => {
+  const full = (u, at) => ({ topic: "orderbook.full.BTCUSDT", type: "delta", ts: NOON + at * 1000, data: { s: "BTCUSDT", b: [["60000", String(u)]], a: [], u, seq: 100 + u }, cts: NOON + at * 1000 });
+  const restarted = await replayed(t, "v5-linear", [full(56, 0), full(57, 1), full(1, 2), full(2, 3)], 0);
+  assert.deepEqual([restarted.continuity.violations, restarted.continuity.warnings], [0, {}]);
+  const lost = await replayed(t, "v5-linear", [full(1, 0), full(2, 1), full(4, 2)], 1);
+  assert.deepEqual(lost.continuity.by_rule, { seq_dense: 1 });
+});
+
+test("instrument_info.100ms: numbers that do not rise are a warning", async (t) => {
+  const first = golden("linear", "instrument_info.snapshot");
+  const delta = (seq) => ({ topic: first.topic, type: "delta", data: { update: [{ id: 1, symbol: "BTCUSDT", price_24h_pcnt_e6: "-21958", cross_seq: String(seq) }] }, cross_seq: String(seq), timestamp_e6: first.timestamp_e6 });
+  const seq = Number(first.cross_seq);
+  const { continuity } = await replayed(t, "linear", [first, delta(seq + 5), delta(seq + 5)], 0);
+  assert.deepEqual([continuity.violations, continuity.warnings], [0, { seq_strict: 1 }]);
+});
