@@ -13,10 +13,11 @@
  *                rules about its content are not checked any more, because what they would find is
  *                the same break again; sequences and times still are
  * Where every frame of a topic is a whole book, the one that shows a loss (seq_step) leaves it
- * anchored: what was lost is over with it. A snapshot leads to anchored from anywhere, and sequences and times start over with it: on a live
- * topic it is a reset, counted as such and no fault (docs/wire.md 6.6). A frame with no
- * predecessor cannot break a rule about order. A topic without a book and without snapshots is
- * broken from a bad frame to the next good one: frames of it do not stand on each other.
+ * anchored: what was lost is over with it. A snapshot leads to anchored from anywhere, and
+ * sequences and times start over with it: on a live topic it is a reset, counted as such and no
+ * fault (docs/wire.md 6.6). A frame with no predecessor cannot break a rule about order. A topic
+ * without a book and without snapshots is broken from a bad frame to the next good one: frames of
+ * it do not stand on each other.
  *
  * One thread per track; no I/O. */
 #ifndef TD_BOOK_CONTINUITY_H
