@@ -107,12 +107,11 @@ void format_size(uint64_t bytes, char out[TABLE_UNIT_BYTES])
         scale <<= 10;
         unit++;
     }
-    uint64_t tenths = bytes % scale * 10 / scale;
+    char tenths = (char)('0' + bytes % scale * 10 / scale);
     if (unit == 0)
         snprintf(out, TABLE_UNIT_BYTES, "%" PRIu64 " B", bytes);
     else
-        snprintf(out, TABLE_UNIT_BYTES, "%" PRIu64 ".%" PRIu64 " %s", bytes / scale, tenths,
-                 UNITS[unit]);
+        snprintf(out, TABLE_UNIT_BYTES, "%" PRIu64 ".%c %s", bytes / scale, tenths, UNITS[unit]);
 }
 
 void format_count(uint64_t count, char out[TABLE_UNIT_BYTES])

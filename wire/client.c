@@ -3,6 +3,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
+
+#include <openssl/crypto.h>
 
 #include "base/alloc.h"
 #include "base/random.h"
@@ -36,6 +39,10 @@ static void conn_free(wire_conn *conn)
     wire_timer_cancel(conn->deadline);
     wire_timer_cancel(conn->step);
     resolve_job_cancel(conn->job);
+    tunnel_cancel(conn->tunnel);
+    if (conn->tunnel_fd >= 0)
+        close(conn->tunnel_fd);
+    OPENSSL_cleanse(conn->proxy.password, sizeof conn->proxy.password);
     assembly_fini(&conn->assembly);
     td_buf_fini(&conn->queue);
     td_buf_fini(&conn->scratch);
@@ -103,6 +110,9 @@ static void on_connect_timeout(void *user)
         [CONN_REPLYING] = "rest of its reply",
     };
     TD_ASSERT(conn->stage < CONN_OPEN);
+    if (conn->stage == CONN_CONNECTING && conn->proxy.is_used)
+        conn_fail(conn, WIRE_CAUSE_TIMEOUT, "the proxy %s:%u did not connect to %s in time",
+                  conn->proxy.host, conn->proxy.port, conn->url.authority);
     int is_request = conn->kind == CONN_HTTP && conn->stage == CONN_UPGRADING;
     conn_fail(conn, WIRE_CAUSE_TIMEOUT, "%s did not answer in time (%s)", conn->url.authority,
               is_request ? "reply to the request" : DOING[conn->stage]);
@@ -155,6 +165,7 @@ td_result conn_open(wire_loop *loop, const wire_client_options *options, conn_ki
         return td_err_set(err, TD_E_NOMEM, "no memory for a connection");
     conn->loop = loop;
     conn->kind = kind;
+    conn->tunnel_fd = -1;
     conn->ops = options->ops;
     conn->user = options->user;
     assembly_init(&conn->assembly, LIMIT_FRAME_BYTES);

@@ -31,15 +31,10 @@ static void say_why_not_open(wire_conn *conn, unsigned status, td_bytes text)
                   (const char *)text.data);
     else if (conn->stage == CONN_CONNECTING)
         conn_fail(conn, WIRE_CAUSE_CONNECT, "nobody answers at %s: refused or unreachable", where);
-    else if (conn->proxy.is_used && conn->stage == CONN_SECURING && !conn->url.is_tls)
-        conn_fail(conn, WIRE_CAUSE_CONNECT, "the proxy %s:%u did not connect to %s",
-                  conn->proxy.host, conn->proxy.port, where);
     else if (conn->stage == CONN_SECURING)
-        conn_fail(conn, conn->proxy.is_used ? WIRE_CAUSE_CONNECT : WIRE_CAUSE_TLS_OTHER,
-                  conn->proxy.is_used
-                      ? "the proxy did not connect to %s, or that is no TLS server: %.*s"
-                      : "%s does not speak TLS with us (%.*s); is it ws:// rather than wss://?",
-                  where, words, (const char *)text.data);
+        conn_fail(conn, WIRE_CAUSE_TLS_OTHER,
+                  "%s does not speak TLS with us (%.*s); is it ws:// rather than wss://?", where,
+                  words, (const char *)text.data);
     else
         conn_fail(conn, WIRE_CAUSE_CLOSED_BY_PEER, "%s closed the connection before it %s", where,
                   conn->kind == CONN_HTTP ? "replied" : "answered the upgrade");
@@ -236,8 +231,8 @@ int conn_on_handshake(wire_conn *conn, struct lws *wsi, enum lws_callback_reason
 {
     switch ((int)reason) { /* the others are of what comes after */
     case LWS_CALLBACK_WSI_CREATE:
-        conn->stage = conn->url.is_tls || conn->proxy.is_used ? CONN_SECURING : CONN_UPGRADING;
-        return 0;
+        conn->stage = conn->url.is_tls ? CONN_SECURING : CONN_UPGRADING;
+        return conn_take_tunnel(conn, wsi);
     case LWS_CALLBACK_CLIENT_APPEND_HANDSHAKE_HEADER:
         conn->stage = CONN_UPGRADING;
         return on_user_agent(wsi, in, size);

@@ -7,6 +7,7 @@
 #include "wire/loop_impl.h"
 #include "wire/proxy.h"
 #include "wire/tls.h"
+#include "wire/tunnel.h"
 #include "wire/url.h"
 
 enum { CLOSE_REASON_BYTES_MAX = 123 }; /* RFC 6455, 5.5 */
@@ -14,8 +15,8 @@ enum { CLOSE_REASON_BYTES_MAX = 123 }; /* RFC 6455, 5.5 */
 /* How far a connection has come; says what a failure means. */
 typedef enum conn_stage {
     CONN_RESOLVING,
-    CONN_CONNECTING, /* TCP */
-    CONN_SECURING,   /* TLS, or the proxy's answer before it */
+    CONN_CONNECTING, /* TCP, to the proxy and through it if there is one */
+    CONN_SECURING,   /* TLS */
     CONN_UPGRADING,  /* the request is out: upgrade, or the HTTP reply's status */
     CONN_REPLYING,   /* CONN_HTTP: the status is there, the body comes */
     CONN_OPEN,
@@ -41,6 +42,8 @@ struct wire_conn {
     conn_kind kind;
     wire_url url;
     wire_proxy proxy;
+    tunnel *tunnel; /* through the proxy, while it is being made */
+    int tunnel_fd;  /* then: the connected socket that libwebsockets gets; -1: none */
     char *ca_file;
     conn_stage stage;
     struct lws *wsi;      /* NULL before and between attempts */
@@ -101,6 +104,10 @@ void conn_next_later(wire_conn *conn);
 /* An attempt came to nothing, with HTTP status (0: none) and libwebsockets' own reason: tries the
  * next address, or ends the connection. */
 void conn_attempt_failed(wire_conn *conn, unsigned status, td_bytes text);
+
+/* libwebsockets has a socket: give it the one that goes through the proxy instead, if there is
+ * one. 0, or -1 to end the attempt. */
+TD_MUST_USE int conn_take_tunnel(wire_conn *conn, struct lws *wsi);
 
 /* What libwebsockets says before either kind is open. The result is libwebsockets'. */
 int conn_on_handshake(wire_conn *conn, struct lws *wsi, enum lws_callback_reasons reason, void *in,

@@ -8,6 +8,7 @@
 #include <sys/timerfd.h>
 
 #include "base/alloc.h"
+#include "wire/tunnel.h"
 
 struct wire_timer {
     wire_loop *loop;
@@ -141,6 +142,7 @@ static int loop_callback(struct lws *wsi, enum lws_callback_reasons reason, void
 static const struct lws_protocols LOOP_PROTOCOLS[] = {
     {.name = "wire-loop", .callback = loop_callback},
     {.name = SERVER_LISTEN_PROTOCOL, .callback = server_listen_callback},
+    {.name = TUNNEL_PROTOCOL, .callback = tunnel_callback},
     {0},
 };
 
@@ -157,8 +159,6 @@ struct lws_context_creation_info loop_vhost_info(const char *name,
         .timeout_secs = WIRE_LWS_TIMEOUT_S,
         .connect_timeout_secs = WIRE_LWS_TIMEOUT_S,
         .retry_and_idle_policy = &NO_KEEPALIVE,
-        .gid = -1,
-        .uid = -1,
     };
 }
 

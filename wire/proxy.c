@@ -12,7 +12,7 @@ static const char *const VARIABLES_TLS[] = {"HTTPS_PROXY", "https_proxy", "ALL_P
 static const char *const VARIABLES_PLAIN[] = {"ALL_PROXY", "all_proxy"};
 static const char *const VARIABLES_NOT[] = {"NO_PROXY", "no_proxy"};
 
-enum { PORT_HTTP = 80, SHOWN_BYTES = 512 };
+enum { SHOWN_BYTES = 512 };
 
 /* The first variable that is set and not empty; *name is its name. */
 static const char *first_set(const char *const *names, size_t count, const char **name)
@@ -79,20 +79,57 @@ int wire_no_proxy_covers(const char *list, const wire_url *url)
     return 0;
 }
 
+static int hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c = (char)(c | 0x20);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* RFC 3986, 2.1. */
+static td_result decode_part(td_bytes text, char out[WIRE_PROXY_USER_BYTES], const char *what,
+                             td_err *err)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < text.size; i++) {
+        char c = (char)text.data[i];
+        if (c == '%') {
+            int high = i + 2 < text.size ? hex_value((char)text.data[i + 1]) : -1;
+            int low = i + 2 < text.size ? hex_value((char)text.data[i + 2]) : -1;
+            if (high < 0 || low < 0 || high + low == 0)
+                return td_err_set(err, TD_E_INVALID, "'%%' in the %s begins no %%XX: write %%25",
+                                  what);
+            c = (char)(high * 16 + low);
+            i += 2;
+        }
+        if (size + 1 >= WIRE_PROXY_USER_BYTES)
+            return td_err_set(err, TD_E_UNSUPPORTED, "the %s has more than %d bytes", what,
+                              WIRE_PROXY_USER_BYTES - 1);
+        out[size++] = c;
+    }
+    out[size] = '\0';
+    return TD_OK;
+}
+
 /* Takes "user:password@" off the front. */
 static td_result parse_user(const char **text, wire_proxy *out, td_err *err)
 {
     const char *at = strrchr(*text, '@');
     if (at == NULL)
         return TD_OK;
-    size_t size = (size_t)(at - *text);
-    if (size >= sizeof out->user_password)
-        return td_err_set(err, TD_E_UNSUPPORTED, "user and password of %zu bytes: at most %zu",
-                          size, sizeof out->user_password - 1);
-    memcpy(out->user_password, *text, size);
-    out->user_password[size] = '\0';
+    const char *colon = memchr(*text, ':', (size_t)(at - *text));
+    const char *user_end = colon == NULL ? at : colon;
+    td_result rc = decode_part(td_bytes_of((const uint8_t *)*text, (size_t)(user_end - *text)),
+                               out->user, "user", err);
+    if (rc == TD_OK && colon != NULL)
+        rc = decode_part(td_bytes_of((const uint8_t *)colon + 1, (size_t)(at - colon - 1)),
+                         out->password, "password", err);
+    /* RFC 7617, 2: a server would take the rest of such a user for the password. */
+    if (rc == TD_OK && out->kind == WIRE_PROXY_HTTP && strchr(out->user, ':') != NULL)
+        rc = td_err_set(err, TD_E_UNSUPPORTED, "a user with ':' cannot be told to an HTTP proxy");
     *text = at + 1;
-    return TD_OK;
+    return rc;
 }
 
 /* host[:port][/] */
@@ -108,10 +145,30 @@ static td_result parse_place(const char *text, wire_proxy *out, td_err *err)
     if (strchr(bracket == NULL ? place : bracket, ':') != NULL)
         return wire_host_port_parse(place, out->host, &out->port, err);
     char with_port[sizeof place + 4];
-    int length = snprintf(with_port, sizeof with_port, "%s:%d", place, PORT_HTTP);
+    int length = snprintf(with_port, sizeof with_port, "%s:%d", place,
+                          out->kind == WIRE_PROXY_SOCKS5 ? 1080 : 80);
     TD_ASSERT(length > 0);
     TD_ASSERT((size_t)length < sizeof with_port);
     return wire_host_port_parse(with_port, out->host, &out->port, err);
+}
+
+/* Takes "KIND://" off the front. */
+static td_result parse_kind(const char **text, wire_proxy *out, td_err *err)
+{
+    const char *scheme_end = strstr(*text, "://");
+    if (scheme_end == NULL)
+        return TD_OK;
+    size_t size = (size_t)(scheme_end - *text);
+    if (size == 7 && strncasecmp(*text, "socks5h", size) == 0)
+        out->kind = WIRE_PROXY_SOCKS5;
+    else if (size == 6 && strncasecmp(*text, "socks5", size) == 0)
+        return td_err_set(err, TD_E_UNSUPPORTED,
+                          "the proxy looks names up by itself here: write socks5h://");
+    else if (size != 4 || strncasecmp(*text, "http", size) != 0)
+        return td_err_set(err, TD_E_UNSUPPORTED,
+                          "proxy of the kind '%.*s': http and socks5h are known", (int)size, *text);
+    *text = scheme_end + 3;
+    return TD_OK;
 }
 
 td_result wire_proxy_parse(const char *text, wire_proxy *out, td_err *err)
@@ -119,14 +176,9 @@ td_result wire_proxy_parse(const char *text, wire_proxy *out, td_err *err)
     memset(out, 0, sizeof *out);
     char shown[SHOWN_BYTES];
     const char *rest = text;
-    const char *scheme_end = strstr(text, "://");
-    if (scheme_end != NULL) {
-        if (strncasecmp(text, "http://", 7) != 0)
-            return td_err_set(err, TD_E_UNSUPPORTED, "proxy of the kind '%.*s': only http is known",
-                              (int)(scheme_end - text), text);
-        rest = scheme_end + 3;
-    }
-    td_result rc = parse_user(&rest, out, err);
+    td_result rc = parse_kind(&rest, out, err);
+    if (rc == TD_OK)
+        rc = parse_user(&rest, out, err);
     if (rc == TD_OK)
         rc = parse_place(rest, out, err);
     if (rc != TD_OK)

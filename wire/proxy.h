@@ -7,7 +7,8 @@
  *   everything below it ("bybit.com" and ".bybit.com" both cover "stream.bybit.com"), and may have
  * a port. localhost, 127.0.0.0/8 and ::1 never go through a proxy of the environment.
  *
- * Only HTTP proxies (CONNECT), with basic authentication. Pure but for getenv; any thread. */
+ * HTTP proxies (CONNECT, basic authentication) and SOCKS5 ones that look names up themselves
+ * (RFC 1928, with user and password of RFC 1929). Pure but for getenv; any thread. */
 #ifndef TD_WIRE_PROXY_H
 #define TD_WIRE_PROXY_H
 
@@ -16,17 +17,22 @@
 #include "base/err.h"
 #include "wire/url.h"
 
-enum { WIRE_PROXY_USER_BYTES = 96 };
+enum { WIRE_PROXY_USER_BYTES = 256 }; /* RFC 1929: 255 */
+
+typedef enum wire_proxy_kind { WIRE_PROXY_HTTP, WIRE_PROXY_SOCKS5 } wire_proxy_kind;
 
 typedef struct wire_proxy {
     uint8_t is_used;
+    wire_proxy_kind kind;
     uint16_t port;
     char host[WIRE_HOST_BYTES];
-    char user_password[WIRE_PROXY_USER_BYTES]; /* "user:password", empty if none */
+    char user[WIRE_PROXY_USER_BYTES]; /* decoded; empty, like the password, if none */
+    char password[WIRE_PROXY_USER_BYTES];
 } wire_proxy;
 
-/* Take apart "[http://][user:password@]host[:port]"; the port is 80 where there is none.
- * TD_E_INVALID; TD_E_UNSUPPORTED for https and socks proxies and over-long passwords. */
+/* Take apart "[http://|socks5h://][user[:password]@]host[:port]", where %XX in user and password
+ * stand for characters; without a port it is 80, of SOCKS 1080. TD_E_INVALID; TD_E_UNSUPPORTED for
+ * other kinds of proxies and over-long users and passwords. */
 TD_MUST_USE td_result wire_proxy_parse(const char *text, wire_proxy *out, td_err *err);
 
 /* What the environment says for this URL; is_used is 0 if nothing. As wire_proxy_parse, with the

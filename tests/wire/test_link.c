@@ -350,7 +350,7 @@ static void test_proxy(void **state)
     raw_peer_stop(proxy, request, sizeof request);
     assert_memory_equal(request, "CONNECT localhost:7 HTTP/1.1\r\n", 30);
     /* base64 of "u:p" (RFC 7617) */
-    assert_non_null(strstr(request, "Proxy-authorization: basic dTpw\r\n"));
+    assert_non_null(strstr(request, "Proxy-Authorization: Basic dTpw\r\n"));
     /* From the environment, for a host that is not loopback; and one that refuses. */
     static const raw_script REFUSES = {.answer = "HTTP/1.1 403 Forbidden\r\n\r\n"};
     raw_peer *refuses = raw_peer_start(&REFUSES);

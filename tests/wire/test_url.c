@@ -132,21 +132,30 @@ static void test_proxy_parts(void **state)
 {
     (void)state;
     static const struct {
-        const char *text, *host, *user;
+        const char *text, *host, *user, *password;
         unsigned port;
         td_result rc;
+        wire_proxy_kind kind;
     } ROWS[] = {
-        {"http://proxy.corp:3128", "proxy.corp", "", 3128, TD_OK},
-        {"proxy.corp:3128", "proxy.corp", "", 3128, TD_OK},
-        {"http://proxy.corp", "proxy.corp", "", 80, TD_OK},
-        {"http://proxy.corp/", "proxy.corp", "", 80, TD_OK},
-        {"http://u:p%40@10.0.0.1:1/", "10.0.0.1", "u:p%40", 1, TD_OK},
-        {"http://[fd00::1]:8080", "fd00::1", "", 8080, TD_OK},
-        {"http://[fd00::1]", "fd00::1", "", 80, TD_OK},
-        {"https://proxy.corp", "", "", 0, TD_E_UNSUPPORTED},
-        {"socks5://proxy.corp", "", "", 0, TD_E_UNSUPPORTED},
-        {"http://", "", "", 0, TD_E_INVALID},
-        {"http://h:99999", "", "", 0, TD_E_INVALID},
+        {"http://proxy.corp:3128", "proxy.corp", "", "", 3128, TD_OK, WIRE_PROXY_HTTP},
+        {"proxy.corp:3128", "proxy.corp", "", "", 3128, TD_OK, WIRE_PROXY_HTTP},
+        {"HTTP://proxy.corp", "proxy.corp", "", "", 80, TD_OK, WIRE_PROXY_HTTP},
+        {"http://proxy.corp/", "proxy.corp", "", "", 80, TD_OK, WIRE_PROXY_HTTP},
+        {"http://u:p%40ss%3A:x@10.0.0.1:1/", "10.0.0.1", "u", "p@ss::x", 1, TD_OK, WIRE_PROXY_HTTP},
+        {"http://a%25b@h", "h", "a%b", "", 80, TD_OK, WIRE_PROXY_HTTP},
+        {"http://[fd00::1]:8080", "fd00::1", "", "", 8080, TD_OK, WIRE_PROXY_HTTP},
+        {"http://[fd00::1]", "fd00::1", "", "", 80, TD_OK, WIRE_PROXY_HTTP},
+        {"socks5h://proxy.corp", "proxy.corp", "", "", 1080, TD_OK, WIRE_PROXY_SOCKS5},
+        {"socks5h://a%3ab:c@h:9", "h", "a:b", "c", 9, TD_OK, WIRE_PROXY_SOCKS5},
+        {"https://proxy.corp", "", "", "", 0, TD_E_UNSUPPORTED, WIRE_PROXY_HTTP},
+        {"socks5://proxy.corp", "", "", "", 0, TD_E_UNSUPPORTED, WIRE_PROXY_HTTP},
+        {"socks4://proxy.corp", "", "", "", 0, TD_E_UNSUPPORTED, WIRE_PROXY_HTTP},
+        {"http://a%3Ab:c@h", "", "", "", 0, TD_E_UNSUPPORTED, WIRE_PROXY_HTTP},
+        {"http://u:p%4@h", "", "", "", 0, TD_E_INVALID, WIRE_PROXY_HTTP},
+        {"http://u:p%@h", "", "", "", 0, TD_E_INVALID, WIRE_PROXY_HTTP},
+        {"http://u:p%00@h", "", "", "", 0, TD_E_INVALID, WIRE_PROXY_HTTP},
+        {"http://", "", "", "", 0, TD_E_INVALID, WIRE_PROXY_HTTP},
+        {"http://h:99999", "", "", "", 0, TD_E_INVALID, WIRE_PROXY_HTTP},
     };
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
         wire_proxy proxy;
@@ -155,7 +164,9 @@ static void test_proxy_parts(void **state)
         if (ROWS[i].rc != TD_OK)
             continue;
         assert_string_equal(proxy.host, ROWS[i].host);
-        assert_string_equal(proxy.user_password, ROWS[i].user);
+        assert_string_equal(proxy.user, ROWS[i].user);
+        assert_string_equal(proxy.password, ROWS[i].password);
+        assert_int_equal(proxy.kind, ROWS[i].kind);
         assert_int_equal(proxy.port, ROWS[i].port);
     }
 }
@@ -328,6 +339,8 @@ static void test_hidden_parts(void **state)
 }
 
 /* Errors quote what is wrong, and never a password or what stands in a query. */
+#define HUNTER_64 "hunter2-hunter2-hunter2-hunter2-hunter2-hunter2-hunter2-hunter2-"
+
 static void test_errors_hide_secrets(void **state)
 {
     (void)state;
@@ -338,8 +351,7 @@ static void test_errors_hide_secrets(void **state)
         "wss://u:/hunter2@h/",        "wss://u:hunter2@h/?x=a://b"};
     static const char *const PROXIES[] = {
         "http://u:hunter2@h:x", "socks5://u:hunter2@h", "http://u:hunter2/@h:x",
-        "http://u:hunter2hunter2hunter2hunter2hunter2hunter2hunter2hunter2hunter2hunter2hunter2"
-        "hunter2hunter2hunter2hunter2@h:1"};
+        "http://u:hunter2%@h:1", "http://u:" HUNTER_64 HUNTER_64 HUNTER_64 HUNTER_64 "@h:1"};
     td_err err;
     for (size_t i = 0; i < sizeof URLS / sizeof *URLS; i++) {
         wire_url url;

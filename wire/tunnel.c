@@ -1,0 +1,471 @@
+#include "wire/tunnel.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <sys/socket.h>
+
+#include "base/alloc.h"
+
+enum {
+    REQUEST_BYTES_MAX = 2 * WIRE_HOST_BYTES + 2 * WIRE_PROXY_USER_BYTES + 512,
+    REPLY_BYTES_MAX = 16 << 10, /* an HTTP proxy may explain itself in its header */
+    TEXT_BYTES = 512,
+};
+
+/* What comes next from the proxy. */
+typedef enum tunnel_step {
+    STEP_CONNECTING,
+    STEP_HTTP_REPLY,
+    STEP_SOCKS_METHOD, /* how we shall say who we are */
+    STEP_SOCKS_USER,   /* whether we may */
+    STEP_SOCKS_REPLY,
+} tunnel_step;
+
+struct tunnel {
+    const wire_proxy *proxy;
+    const wire_url *target;
+    void (*done)(void *user, const tunnel_result *result);
+    void *user;
+    struct lws *wsi; /* of the descriptor, which it owns */
+    int fd;
+    int connect_error; /* errno of a connect that failed at once */
+    tunnel_step step;
+    uint8_t request[REQUEST_BYTES_MAX]; /* what is being sent */
+    size_t request_size, sent_size;
+    uint8_t reply[REPLY_BYTES_MAX]; /* what has come of the present step's reply */
+    size_t reply_size;
+};
+
+/* ---- ends ---- */
+
+static void tunnel_free(tunnel *self)
+{
+    OPENSSL_cleanse(self->request, sizeof self->request); /* has the password */
+    td_free(self);
+}
+
+static void report(tunnel *self, const tunnel_result *result)
+{
+    void (*done)(void *user, const tunnel_result *result) = self->done;
+    void *user = self->user;
+    lws_set_opaque_user_data(self->wsi, NULL);
+    tunnel_free(self);
+    done(user, result);
+}
+
+static void fail_with(tunnel *self, uint8_t is_unreachable, const char *format, ...)
+    TD_PRINTF(3, 4);
+
+/* "the proxy HOST:PORT " and what it did. */
+static void fail_with(tunnel *self, uint8_t is_unreachable, const char *format, ...)
+{
+    char text[TEXT_BYTES];
+    int at = snprintf(text, sizeof text, "the proxy %s:%u ", self->proxy->host, self->proxy->port);
+    TD_ASSERT(at > 0);
+    TD_ASSERT((size_t)at < sizeof text);
+    va_list values;
+    va_start(values, format);
+    (void)vsnprintf(text + at, sizeof text - (size_t)at, format, values); /* cut if too long */
+    va_end(values);
+    report(self, &(tunnel_result){.fd = -1, .text = text, .is_unreachable = is_unreachable});
+}
+
+/* The descriptor goes on without libwebsockets' raw connection, which closes its own. */
+static void succeed(tunnel *self)
+{
+    int fd = fcntl(self->fd, F_DUPFD_CLOEXEC, 0);
+    if (fd < 0)
+        fail_with(self, 0, "is connected, but there is no descriptor left: %s", strerror(errno));
+    else
+        report(self, &(tunnel_result){.fd = fd});
+}
+
+/* ---- what is sent ---- */
+
+/* 0; 1: the connection is lost, or was ended. */
+static int send_rest(tunnel *self)
+{
+    while (self->sent_size < self->request_size) {
+        ssize_t n = send(self->fd, self->request + self->sent_size,
+                         self->request_size - self->sent_size, MSG_NOSIGNAL);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && errno == EAGAIN) {
+            lws_callback_on_writable(self->wsi);
+            return 0;
+        }
+        if (n < 0) {
+            fail_with(self, 0, "closed the connection: %s", strerror(errno));
+            return 1;
+        }
+        self->sent_size += (size_t)n;
+    }
+    return 0;
+}
+
+static int send_request(tunnel *self, size_t size, tunnel_step step)
+{
+    TD_ASSERT(size <= sizeof self->request);
+    self->request_size = size;
+    self->sent_size = 0;
+    self->reply_size = 0;
+    self->step = step;
+    return send_rest(self);
+}
+
+static int has_user(const wire_proxy *proxy)
+{
+    return proxy->user[0] != '\0' || proxy->password[0] != '\0';
+}
+
+static int send_http(tunnel *self)
+{
+    const wire_url *target = self->target;
+    char place[WIRE_HOST_BYTES + 16];
+    (void)snprintf(place, sizeof place, "%s%s%s:%u", target->is_ipv6 ? "[" : "", target->host,
+                   target->is_ipv6 ? "]" : "", target->port);
+    char *at = (char *)self->request;
+    int size =
+        snprintf(at, sizeof self->request, "CONNECT %s HTTP/1.1\r\nHost: %s\r\n", place, place);
+    TD_ASSERT(size > 0);
+    if (has_user(self->proxy)) {
+        char both[2 * WIRE_PROXY_USER_BYTES];
+        unsigned char coded[4 * (sizeof both / 3 + 1) + 1];
+        int both_size =
+            snprintf(both, sizeof both, "%s:%s", self->proxy->user, self->proxy->password);
+        TD_ASSERT((size_t)both_size < sizeof both);
+        EVP_EncodeBlock(coded, (const unsigned char *)both, both_size);
+        size += snprintf(at + size, sizeof self->request - (size_t)size,
+                         "Proxy-Authorization: Basic %s\r\n", (const char *)coded);
+        OPENSSL_cleanse(both, sizeof both);
+        OPENSSL_cleanse(coded, sizeof coded);
+    }
+    size += snprintf(at + size, sizeof self->request - (size_t)size, "\r\n");
+    TD_ASSERT((size_t)size < sizeof self->request);
+    return send_request(self, (size_t)size, STEP_HTTP_REPLY);
+}
+
+/* RFC 1928, 3: we can do without a user (0), or say one (2). */
+static int send_socks_methods(tunnel *self)
+{
+    static const uint8_t PLAIN[] = {5, 1, 0};
+    static const uint8_t WITH_USER[] = {5, 2, 0, 2};
+    int is_with_user = has_user(self->proxy);
+    size_t size = is_with_user ? sizeof WITH_USER : sizeof PLAIN;
+    memcpy(self->request, is_with_user ? WITH_USER : PLAIN, size);
+    return send_request(self, size, STEP_SOCKS_METHOD);
+}
+
+/* A text behind its length, at at; the place after it. */
+static uint8_t *put_text(uint8_t *at, const char *text)
+{
+    size_t size = strlen(text);
+    TD_ASSERT(size <= 255);
+    *at++ = (uint8_t)size;
+    memcpy(at, text, size);
+    return at + size;
+}
+
+/* RFC 1929, 2. */
+static int send_socks_user(tunnel *self)
+{
+    uint8_t *at = self->request;
+    *at++ = 1;
+    at = put_text(at, self->proxy->user);
+    at = put_text(at, self->proxy->password);
+    return send_request(self, (size_t)(at - self->request), STEP_SOCKS_USER);
+}
+
+/* RFC 1928, 4. Names are looked up by the proxy. */
+static int send_socks_connect(tunnel *self)
+{
+    const wire_url *target = self->target;
+    uint8_t *at = self->request;
+    memcpy(at, (const uint8_t[]){5, 1, 0}, 3);
+    at += 3;
+    unsigned version = wire_address_version(target->host);
+    if (version == 0) {
+        *at++ = 3;
+        at = put_text(at, target->host);
+    } else {
+        *at++ = version == 4 ? 1 : 4;
+        int is_address = inet_pton(version == 4 ? AF_INET : AF_INET6, target->host, at);
+        TD_ASSERT(is_address == 1);
+        at += version == 4 ? 4 : 16;
+    }
+    *at++ = (uint8_t)(target->port >> 8);
+    *at++ = (uint8_t)target->port;
+    return send_request(self, (size_t)(at - self->request), STEP_SOCKS_REPLY);
+}
+
+/* ---- what comes ---- */
+
+/* Why an HTTP proxy does not connect; line is its status line. */
+static void say_http_refusal(tunnel *self, unsigned status, const char *line)
+{
+    const char *host = self->target->authority;
+    if (status == 407 && has_user(self->proxy))
+        fail_with(self, 0, "does not accept this user and password (%s)", line);
+    else if (status == 407)
+        fail_with(self, 0,
+                  "asks for a user and a password (%s): give it as "
+                  "http://USER:PASSWORD@HOST:PORT, with %%XX for special characters",
+                  line);
+    else if (status == 401 || status == 403 || status == 405)
+        fail_with(self, 0, "does not allow a connection to %s (%s): its rules must be changed",
+                  host, line);
+    else if (status == 502 || status == 503 || status == 504)
+        fail_with(self, 0, "cannot reach %s (%s)", host, line);
+    else
+        fail_with(self, 0, "did not connect to %s (%s)", host, line);
+}
+
+/* The whole header is there. 1: the tunnel is gone. */
+static int judge_http(tunnel *self)
+{
+    char line[128]; /* printable, cut */
+    size_t size = 0;
+    while (size + 1 < sizeof line && size < self->reply_size && self->reply[size] != '\r' &&
+           self->reply[size] != '\n') {
+        uint8_t c = self->reply[size];
+        line[size++] = (char)(c >= 0x20 && c < 0x7f ? c : '?');
+    }
+    line[size] = '\0';
+    unsigned status = 0;
+    if (sscanf(line, "HTTP/1.%*1u %3u", &status) != 1 || status < 200)
+        fail_with(self, 0, "does not speak HTTP: it answered '%.40s'", line);
+    else if (status < 300)
+        succeed(self);
+    else
+        say_http_refusal(self, status, line);
+    return 1;
+}
+
+/* RFC 1928, 6. */
+static const char *socks_reason(uint8_t code)
+{
+    static const char *const REASONS[] = {
+        [1] = "general failure",          [2] = "its rules do not allow it",
+        [3] = "network unreachable",      [4] = "host unreachable",
+        [5] = "connection refused there", [6] = "took too long",
+        [7] = "command not supported",    [8] = "address type not supported",
+    };
+    return code < sizeof REASONS / sizeof *REASONS && REASONS[code] != NULL ? REASONS[code]
+                                                                            : "unknown reason";
+}
+
+/* How long the reply of the present step is, as far as that is known. */
+static size_t socks_reply_size(const tunnel *self)
+{
+    if (self->step != STEP_SOCKS_REPLY)
+        return 2;
+    if (self->reply_size < 5)
+        return 5;
+    size_t address = self->reply[3] == 1 ? 4 : self->reply[3] == 4 ? 16 : 1u + self->reply[4];
+    return 4 + address + 2;
+}
+
+/* A whole reply is there. 1: the tunnel is gone. */
+static int judge_socks(tunnel *self)
+{
+    uint8_t code = self->reply[1];
+    if (self->reply[0] != (self->step == STEP_SOCKS_USER ? 1 : 5)) {
+        fail_with(self, 0, "does not speak SOCKS5");
+        return 1;
+    }
+    if (self->step == STEP_SOCKS_METHOD) {
+        if (code == 2 && has_user(self->proxy))
+            return send_socks_user(self);
+        if (code == 0)
+            return send_socks_connect(self);
+        fail_with(self, 0, "%s",
+                  has_user(self->proxy) ? "does not take a user and a password"
+                                        : "asks for a user and a password: give it as "
+                                          "socks5h://USER:PASSWORD@HOST:PORT");
+        return 1;
+    }
+    if (self->step == STEP_SOCKS_USER) {
+        if (code == 0)
+            return send_socks_connect(self);
+        fail_with(self, 0, "does not accept this user and password");
+        return 1;
+    }
+    if (code == 0)
+        succeed(self);
+    else
+        fail_with(self, 0, "did not connect to %s: %s (SOCKS5 reply %u)", self->target->authority,
+                  socks_reason(code), code);
+    return 1;
+}
+
+/* Where the header ends, or 0. */
+static size_t http_header_end(const tunnel *self)
+{
+    for (size_t i = 3; i < self->reply_size; i++) {
+        if (memcmp(self->reply + i - 3, "\r\n\r\n", 4) == 0)
+            return i + 1;
+    }
+    return 0;
+}
+
+/* How many bytes to read next. An HTTP header is read byte by byte, because what follows it is the
+ * server's; it is short, and comes once a connection. */
+static size_t wanted(const tunnel *self)
+{
+    return self->step == STEP_HTTP_REPLY ? 1 : socks_reply_size(self) - self->reply_size;
+}
+
+static int is_reply_whole(const tunnel *self)
+{
+    return self->step == STEP_HTTP_REPLY ? http_header_end(self) > 0
+                                         : self->reply_size == socks_reply_size(self);
+}
+
+/* 1: the tunnel is gone. */
+static int read_reply(tunnel *self)
+{
+    while (self->step != STEP_CONNECTING) {
+        size_t size = wanted(self);
+        if (self->reply_size + size > sizeof self->reply) {
+            fail_with(self, 0, "answered with a header of more than %d bytes", REPLY_BYTES_MAX);
+            return 1;
+        }
+        ssize_t n = recv(self->fd, self->reply + self->reply_size, size, 0);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && errno == EAGAIN)
+            return 0;
+        if (n <= 0) {
+            fail_with(self, 0, "closed the connection before it answered%s%s", n < 0 ? ": " : "",
+                      n < 0 ? strerror(errno) : "");
+            return 1;
+        }
+        self->reply_size += (size_t)n;
+        if (is_reply_whole(self) &&
+            (self->step == STEP_HTTP_REPLY ? judge_http(self) : judge_socks(self)))
+            return 1;
+    }
+    return 0;
+}
+
+static int socket_error(const tunnel *self)
+{
+    int error = self->connect_error;
+    socklen_t size = sizeof error;
+    if (error == 0 && getsockopt(self->fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0)
+        error = errno;
+    return error;
+}
+
+/* Connected, or not. 1: the tunnel is gone. */
+static int on_writable(tunnel *self)
+{
+    if (self->step != STEP_CONNECTING)
+        return send_rest(self);
+    int error = socket_error(self);
+    if (error != 0) {
+        fail_with(self, 1, "does not answer: %s", strerror(error));
+        return 1;
+    }
+    return self->proxy->kind == WIRE_PROXY_SOCKS5 ? send_socks_methods(self) : send_http(self);
+}
+
+/* libwebsockets closes what the kernel calls hung up. */
+static void on_close(tunnel *self)
+{
+    int error = socket_error(self);
+    if (self->step == STEP_CONNECTING)
+        fail_with(self, 1, "does not answer: %s", error == 0 ? "hung up" : strerror(error));
+    else
+        fail_with(self, 0, "closed the connection before it answered%s%s", error == 0 ? "" : ": ",
+                  error == 0 ? "" : strerror(error));
+}
+
+int tunnel_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
+                    size_t size)
+{
+    (void)user, (void)in, (void)size;
+    tunnel *self = wsi == NULL ? NULL : lws_get_opaque_user_data(wsi);
+    switch ((int)reason) { /* a hundred others are not ours */
+    case LWS_CALLBACK_RAW_WRITEABLE_FILE:
+        return self == NULL || on_writable(self) ? -1 : 0;
+    case LWS_CALLBACK_RAW_RX_FILE:
+        return self == NULL || read_reply(self) ? -1 : 0;
+    case LWS_CALLBACK_RAW_CLOSE_FILE:
+        if (self != NULL)
+            on_close(self);
+        return 0;
+    default:
+        return 0;
+    }
+}
+
+/* ---- begin ---- */
+
+static td_result connect_socket(tunnel *self, const char *address, td_err *err)
+{
+    in_port_t port = htons(self->proxy->port);
+    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = port};
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = port};
+    int is_v6 = inet_pton(AF_INET6, address, &v6.sin6_addr) == 1;
+    if (!is_v6 && inet_pton(AF_INET, address, &v4.sin_addr) != 1)
+        return td_err_set(err, TD_E_INVALID, "'%s' is no address", address);
+    int fd = socket(is_v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return td_err_set_os(err, errno, "cannot open a socket");
+    const int on = 1;
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    int rc = is_v6 ? connect(fd, (const struct sockaddr *)&v6, sizeof v6)
+                   : connect(fd, (const struct sockaddr *)&v4, sizeof v4);
+    self->connect_error = rc != 0 && errno != EINPROGRESS ? errno : 0;
+    self->fd = fd;
+    return TD_OK;
+}
+
+td_result tunnel_open(wire_loop *loop, const wire_proxy *proxy, const char *address,
+                      const wire_url *target, void (*done)(void *user, const tunnel_result *result),
+                      void *user, tunnel **out, td_err *err)
+{
+    TD_ASSERT(proxy->is_used);
+    *out = NULL;
+    tunnel *self = td_alloc_zero(1, sizeof *self);
+    if (self == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a connection through a proxy");
+    *self = (tunnel){.proxy = proxy, .target = target, .done = done, .user = user};
+    td_result rc = connect_socket(self, address, err);
+    if (rc != TD_OK) {
+        tunnel_free(self);
+        return rc;
+    }
+    lws_sock_file_fd_type fd = {.filefd = self->fd};
+    self->wsi =
+        lws_adopt_descriptor_vhost(loop->vhost, LWS_ADOPT_RAW_FILE_DESC, fd, TUNNEL_PROTOCOL, NULL);
+    if (self->wsi == NULL) {
+        close(self->fd);
+        tunnel_free(self);
+        return td_err_set(err, TD_E_NOMEM, "libwebsockets does not take the proxy's socket");
+    }
+    lws_set_opaque_user_data(self->wsi, self);
+    lws_callback_on_writable(self->wsi);
+    *out = self;
+    return TD_OK;
+}
+
+void tunnel_cancel(tunnel *self)
+{
+    if (self == NULL)
+        return;
+    lws_set_opaque_user_data(self->wsi, NULL);
+    lws_set_timeout(self->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
+    tunnel_free(self);
+}

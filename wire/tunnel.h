@@ -1,0 +1,36 @@
+/* A TCP connection through a proxy: CONNECT of an HTTP proxy (RFC 9110, 9.3.6) or SOCKS5 (RFC 1928,
+ * RFC 1929), up to where the bytes are those of the server behind the proxy. libwebsockets is not
+ * asked for this: it wants the proxy's whole answer in one TCP segment, reports every refusal
+ * alike, and Debian builds it without SOCKS. It gets the connected socket instead. Loop's thread.
+ */
+#ifndef TD_WIRE_TUNNEL_H
+#define TD_WIRE_TUNNEL_H
+
+#include "wire/loop_impl.h"
+#include "wire/proxy.h"
+#include "wire/url.h"
+
+typedef struct tunnel tunnel;
+
+typedef struct tunnel_result {
+    int fd;                 /* connected, non-blocking; the callee's. -1: failed */
+    const char *text;       /* why it failed, for people; valid during the call. NULL: it did not */
+    uint8_t is_unreachable; /* the proxy itself: another of its addresses may do */
+} tunnel_result;
+
+/* Connect to target's host and port through the proxy at its numeric address. done follows once,
+ * never before this returns, unless the tunnel is cancelled; the tunnel is gone then. proxy and
+ * target are borrowed until then. TD_E_NOMEM; TD_E_IO if there is no socket to be had. */
+TD_MUST_USE td_result tunnel_open(wire_loop *loop, const wire_proxy *proxy, const char *address,
+                                  const wire_url *target,
+                                  void (*done)(void *user, const tunnel_result *result), void *user,
+                                  tunnel **out, td_err *err);
+
+/* Give it up; NULL is fine. */
+void tunnel_cancel(tunnel *self);
+
+#define TUNNEL_PROTOCOL "wire-tunnel"
+int tunnel_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
+                    size_t size);
+
+#endif
