@@ -5,7 +5,7 @@
 #include "base/assert.h"
 #include "wire/url.h"
 
-enum { URL_SHOWN_BYTES = 200 };
+enum { URL_SHOWN_BYTES = 200, NAME_SHOWN_BYTES = 60 };
 
 /* The family of the slot's URL, or NULL. */
 static const family *family_of_url(const import_slot *slot)
@@ -13,29 +13,14 @@ static const family *family_of_url(const import_slot *slot)
     return slot->url == NULL ? NULL : family_find_by_url(td_bytes_str(slot->url));
 }
 
-/* The one family that all URLs of the capture lead to; NULL if there is none or more than one. */
-static const family *only_family(const import_slots *slots)
-{
-    const family *only = NULL;
-    for (uint32_t i = 0; i < import_slots_count(slots); i++) {
-        const import_slot *slot = import_slots_at(slots, i);
-        const family *found = slot->is_http ? NULL : family_of_url(slot);
-        if (found != NULL && only != NULL && found != only)
-            return NULL;
-        only = found != NULL ? found : only;
-    }
-    return only;
-}
-
-/* The family that a slot is read as. */
-static td_result choose_family(const import_slot *slot, const family *asked, const family *only,
-                               const family **out, td_err *err)
+/* The family that a slot is read as. One without a URL may be of any: what other connections of the
+ * capture are says nothing about it. */
+static td_result choose_family(const import_slot *slot, const family *asked, const family **out,
+                               td_err *err)
 {
     *out = asked;
-    if (asked == NULL)
-        *out = slot->is_http ? only : family_of_url(slot);
-    if (*out == NULL && slot->url == NULL)
-        *out = only;
+    if (asked == NULL && !slot->is_http)
+        *out = family_of_url(slot);
     if (*out != NULL)
         return TD_OK;
     td_result rc;
@@ -45,10 +30,15 @@ static td_result choose_family(const import_slot *slot, const family *asked, con
         size_t size = strcspn(shown, "?#");
         rc = td_err_set(err, TD_E_INVALID, "no family has the URL '%.*s'",
                         (int)(size < URL_SHOWN_BYTES ? size : URL_SHOWN_BYTES), shown);
+    } else if (slot->name[0] != '\0') {
+        rc = td_err_set(err, TD_E_INVALID,
+                        "connection '%.*s' has no URL, so the capture does not say which family it "
+                        "is of",
+                        NAME_SHOWN_BYTES, slot->name);
     } else {
         rc = td_err_set(err, TD_E_INVALID, "the capture does not say which family it is of");
     }
-    td_err_hint(err, "name it with --family: %s", family_names());
+    td_err_hint(err, "name it with --family, for all of the file: %s", family_names());
     return rc;
 }
 
@@ -75,10 +65,10 @@ static td_result find_feed(import_plan *plan, const char *name, const family *wa
 }
 
 static td_result plan_slot(import_plan *plan, const import_slot *slot, uint32_t index,
-                           const family *asked, const family *only, const char *feed, td_err *err)
+                           const family *asked, const char *feed, td_err *err)
 {
     const family *chosen = NULL;
-    td_result rc = choose_family(slot, asked, only, &chosen, err);
+    td_result rc = choose_family(slot, asked, &chosen, err);
     if (rc != TD_OK)
         return rc;
     const family *told = family_of_url(slot);
@@ -94,14 +84,14 @@ static td_result plan_slot(import_plan *plan, const import_slot *slot, uint32_t 
 
 /* HTTP answers go where the first WebSocket connection goes; alone, they need a family like any. */
 static td_result plan_http(import_plan *plan, const import_slot *slot, uint32_t index,
-                           const family *asked, const family *only, const char *feed, td_err *err)
+                           const family *asked, const char *feed, td_err *err)
 {
     plan->shard_of_slot[index] = 0;
     plan->feed_of_slot[index] = 0;
     if (plan->feed_count > 0)
         return TD_OK;
     const family *chosen = NULL;
-    td_result rc = choose_family(slot, asked, only, &chosen, err);
+    td_result rc = choose_family(slot, asked, &chosen, err);
     uint32_t feed_index = 0;
     if (rc == TD_OK)
         rc = find_feed(plan, feed != NULL ? feed : chosen->name, chosen, &feed_index, err);
@@ -112,14 +102,13 @@ td_result import_plan_make(const import_slots *slots, const family *asked, const
                            import_plan *out, td_err *err)
 {
     *out = (import_plan){0};
-    const family *only = only_family(slots);
     uint32_t count = import_slots_count(slots);
     TD_ASSERT(count <= LIMIT_FEED_SLOTS);
     for (uint32_t i = 0; i < count; i++) {
         const import_slot *slot = import_slots_at(slots, i);
         if (slot->is_http)
             continue;
-        td_result rc = plan_slot(out, slot, i, asked, only, feed, err);
+        td_result rc = plan_slot(out, slot, i, asked, feed, err);
         if (rc != TD_OK)
             return rc;
     }
@@ -127,7 +116,7 @@ td_result import_plan_make(const import_slots *slots, const family *asked, const
         const import_slot *slot = import_slots_at(slots, i);
         if (!slot->is_http)
             continue;
-        td_result rc = plan_http(out, slot, i, asked, only, feed, err);
+        td_result rc = plan_http(out, slot, i, asked, feed, err);
         if (rc != TD_OK)
             return rc;
     }

@@ -26,9 +26,9 @@ typedef struct import_plan {
     uint32_t strange_slots; /* slots whose URL is another family's than the one asked for */
 } import_plan;
 
-/* Make the plan. asked NULL: by each slot's URL; a slot without one takes the only family that the
- * others have. feed NULL: the family's name. TD_E_INVALID, in words, if a family cannot be told or
- * one feed name would have to stand for several families. */
+/* Make the plan. asked NULL: by each slot's URL, and a slot without one is refused. feed NULL: the
+ * family's name. TD_E_INVALID, in words, if a family cannot be told or one feed name would have to
+ * stand for several families. */
 TD_MUST_USE td_result import_plan_make(const import_slots *slots, const family *family,
                                        const char *feed, import_plan *out, td_err *err);
 

@@ -140,6 +140,26 @@ test("a malformed line is named, and the rest is imported", { skip: withoutCaptu
   assert.equal(report.frames, 45);
 });
 
+test("a connection without a URL is not given another one's family", async (t) => {
+  const dir = temporary(t);
+  const file = path.join(dir, "two.jsonl");
+  const trade = (topic) => ({ topic, type: "snapshot", ts: 1786276800000, data: [{ T: 1786276800000, s: "BTCUSDT", S: "Buy", v: "1", p: "60000", L: "PlusTick", i: "00000000-0000-4000-8000-000000000001", BT: false }] });
+  const line = (conn, ms, data, url) => JSON.stringify({ ts: `${1786276800 + ms}.5`, conn, ...(url && { url }), data }) + "\n";
+  const book = { topic: "orderbook.50.BTCUSDT", type: "snapshot", ts: 1786276800000, data: { s: "BTCUSDT", b: [["60000", "1"]], a: [["60001", "1"]], u: 4, seq: 9 }, cts: 1786276800000 };
+  fs.writeFileSync(file, line("spot", 0, trade("publicTrade.BTCUSDT"), "wss://stream.bybit.com/v5/public/spot") + line("mute", 1, book));
+  const archive = path.join(dir, "tape");
+  const importing = ["import", "-a", archive, "--format", "jsonl", file];
+  const end = await tapedeck(t, importing, { status: 2 });
+  assert.match(end.stderr, /connection 'mute' has no URL, so the capture does not say which family it is of/);
+  assert.match(end.stderr, /--family/);
+  assert.deepEqual(fs.existsSync(archive) ? filesBelow(archive).filter((name) => name.endsWith(".mcap")) : [], []);
+  // One connection for each file can be named.
+  await tapedeck(t, [...importing, "--family", "v5-spot"]);
+  // Alone it says no more.
+  fs.writeFileSync(file, line("mute", 1, book));
+  await tapedeck(t, importing, { status: 2 });
+});
+
 test("half an import does not look like a whole one", async (t) => {
   const dir = temporary(t);
   const archive = path.join(dir, "tape");
