@@ -284,6 +284,7 @@ static td_result print_counts(const sim_command *command, td_err *err)
     json_write_object_begin(json);
     json_write_member_u64(json, "connections", counts.connections);
     json_write_member_u64(json, "refused", counts.refused);
+    json_write_member_u64(json, "slow", counts.slow);
     json_write_member_u64(json, "data_frames", counts.data_frames);
     json_write_member_u64(json, "control_frames", counts.control_frames);
     json_write_member_u64(json, "bytes", counts.bytes);

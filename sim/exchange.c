@@ -40,13 +40,26 @@ void conn_send(sim_conn *conn, td_bytes bytes)
     td_err err;
     if (conn->is_closing)
         return;
-    if (wire_peer_send(conn->wire, 1, bytes, &err) != TD_OK) {
+    td_result rc = wire_peer_send(conn->wire, 1, bytes, &err);
+    if (rc == TD_OK) {
+        conn->exchange->counts.bytes += bytes.size;
+    } else if (rc == TD_E_LIMIT) {
+        conn_close_slow(conn);
+    } else {
         td_log_say(conn->exchange->options.log, TD_LOG_WARNING, "connection %llu: %s",
                    (unsigned long long)conn->number, err.text);
         conn_close(conn, 1011);
-        return;
     }
-    conn->exchange->counts.bytes += bytes.size;
+}
+
+void conn_close_slow(sim_conn *conn)
+{
+    exchange *x = conn->exchange;
+    td_log_say(x->options.log, TD_LOG_WARNING,
+               "connection %llu is closed: its client does not read fast enough (%zu bytes queued)",
+               (unsigned long long)conn->number, wire_peer_queued_bytes(conn->wire));
+    x->counts.slow++;
+    conn_close(conn, 1008);
 }
 
 void conn_close(sim_conn *conn, unsigned code)
@@ -334,6 +347,7 @@ void exchange_close(exchange *x)
     x->is_stopped = 1;
     wire_server_close(x->server);
     wire_timer_cancel(x->end_timer);
+    wire_timer_cancel(x->grace_timer);
     for (size_t i = 0; x->markets != NULL && i < x->market_count; i++)
         market_stop(&x->markets[i]);
     request_parser_close(x->requests);
@@ -348,10 +362,34 @@ const wire_server *exchange_server(const exchange *x)
     return x->server;
 }
 
-void exchange_stop(exchange *x)
+/* The time is over: whoever has not read the close frame is cut. */
+static void on_grace_over(void *user)
+{
+    exchange *x = user;
+    x->grace_timer = NULL;
+    for (uint32_t i = 0; i < x->options.family_count; i++)
+        for (sim_conn *conn = x->families[i].first_conn; conn != NULL; conn = conn->next) {
+            conn->is_closing = 1;
+            wire_peer_close(conn->wire, 0);
+        }
+}
+
+void exchange_end(exchange *x, unsigned code)
 {
     x->is_stopped = 1;
-    exchange_close_conns(x, NULL, 1001);
+    exchange_close_conns(x, NULL, code);
+    if (x->open_conns == 0 || x->grace_timer != NULL)
+        return;
+    uint64_t at_ns = clock_mono_ns(x->options.clock) + STOP_GRACE_NS;
+    if (wire_timer_at(x->loop, at_ns, on_grace_over, x, &x->grace_timer, NULL) != TD_OK) {
+        x->grace_timer = NULL;
+        on_grace_over(x); /* no memory: at once */
+    }
+}
+
+void exchange_stop(exchange *x)
+{
+    exchange_end(x, 1001);
 }
 
 int exchange_is_done(const exchange *x)

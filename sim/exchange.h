@@ -11,8 +11,10 @@
  * A family of private streams has no markets of its own: its account trades in those of the public
  * families, and what it does shows there.
  *
- * A client that does not read holds its family's markets up (nothing is dropped); what was held up
- * is sent at once afterwards. One thread: that of the loop. */
+ * A client that does not read holds a market up as long as it is alone in it (nothing is dropped);
+ * what was held up is sent at once afterwards. With others in it a slow client is closed (1008)
+ * once 8 MiB are queued for it; at rate 0 they wait for it as long as it reads. A stop takes 2 s at
+ * most, whatever clients do. One thread: that of the loop. */
 #ifndef TD_SIM_EXCHANGE_H
 #define TD_SIM_EXCHANGE_H
 
@@ -59,6 +61,7 @@ typedef struct exchange_options {
 typedef struct exchange_counts {
     uint64_t connections;
     uint64_t refused;
+    uint64_t slow;        /* closed because their clients did not read fast enough */
     uint64_t data_frames; /* over all connections */
     uint64_t control_frames;
     uint64_t bytes;

@@ -13,10 +13,17 @@
 enum {
     BATCH_FRAMES_MAX = 512,
     BATCH_BYTES_MAX = 1 << 20,
-    QUEUED_BYTES_HELD = 4 << 20, /* a client with more than this in its queue holds its family up */
+    QUEUED_BYTES_HELD = 4 << 20, /* a client with more than this in its queue is slow */
     BOOK_MARK_EVERY = 100,       /* frames of a book between two marks in the truth */
     LISTENERS_MAX = 2,           /* families that see one market: its own, and the account's */
 };
+
+/* Slow clients of rate 0, which sets the pace by its clients, are waited for as long as they read:
+ * one that has taken nothing for this long, and holds others up, is closed. */
+#define STALL_NS (1 * TD_NS_PER_S)
+
+/* A stop gives clients this long to take what is queued for them and the close frame. */
+#define STOP_GRACE_NS (3 * TD_NS_PER_S / 2)
 
 /* What a connection gets of a stream. */
 typedef enum subscription {
@@ -42,7 +49,8 @@ typedef struct sim_conn {
     uint8_t sees_public; /* its path has public streams; likewise private ones */
     uint8_t sees_private;
     uint8_t has_subscribed;
-    uint32_t waiting; /* streams in SUBSCRIPTION_WAITS */
+    uint32_t waiting;    /* streams in SUBSCRIPTION_WAITS */
+    size_t queued_bytes; /* when its market began to wait for it, or looked last */
     struct sim_conn *next;
     struct sim_conn *previous;
     uint8_t *streams[CATALOG_MARKETS_MAX]; /* subscription of each stream, by the family's market;
@@ -73,7 +81,8 @@ struct sim_market {
     uint32_t *book_frames; /* by stream: frames of a book so far */
     size_t next_fault;     /* of the options' faults */
     wire_timer *timer;
-    uint8_t is_held; /* by a client that does not read */
+    wire_timer *stall_timer; /* looks at slow clients while they hold others up */
+    uint8_t is_held;         /* by a slow client */
     uint8_t is_done;
     td_buf batch_bytes;
     batch_frame batch[BATCH_FRAMES_MAX];
@@ -105,8 +114,9 @@ struct exchange {
     uint32_t open_conns;
     uint8_t is_stopped;
     wire_timer *end_timer;
-    uint64_t first_mono_ns; /* of the first subscription; 0: there was none yet */
-    uint64_t first_ns;      /* its exchange time */
+    wire_timer *grace_timer; /* set by a stop */
+    uint64_t first_mono_ns;  /* of the first subscription; 0: there was none yet */
+    uint64_t first_ns;       /* its exchange time */
     exchange_counts counts;
     td_result failure;
     td_err failure_err;
@@ -122,6 +132,12 @@ void conn_close(sim_conn *conn, unsigned code);
 
 /* Let a connection belong to another family of the same path. */
 void conn_move(sim_conn *conn, sim_family *to);
+
+/* Close a connection whose client does not read as fast as it has to. */
+void conn_close_slow(sim_conn *conn);
+
+/* Nothing more is made; every client is closed, and those that do not take that in time are cut. */
+void exchange_end(exchange *x, unsigned code);
 
 /* Stop everything because of err. */
 void exchange_fail(exchange *x, td_result rc, const td_err *err);
@@ -149,7 +165,9 @@ TD_MUST_USE td_result family_start(sim_family *f, td_err *err);
 /* Send the snapshots that a connection waits for, as far as its queue has room. */
 void conn_send_snapshots(sim_conn *conn);
 
-/* A client's queue went empty, or a client went away: go on if that is what was waited for. */
+/* A client's queue went empty, a client came, or one went away: go on if that is what was waited
+ * for.
+ */
 void family_go_on(const sim_family *f);
 
 /* Stop the clock and forget the venue. */

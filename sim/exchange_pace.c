@@ -90,13 +90,72 @@ static int is_listening(const sim_conn *conn, const sim_market *m, uint32_t stre
     return has != NULL && *has == SUBSCRIPTION_LIVE;
 }
 
-/* 1 if a client has not taken what was sent so far. */
+static int is_slow(const sim_conn *conn)
+{
+    return !conn->is_closing && wire_peer_queued_bytes(conn->wire) > QUEUED_BYTES_HELD;
+}
+
+static size_t subscriber_count(const sim_market *m)
+{
+    size_t count = 0;
+    for (const sim_conn *conn = first_conn(m); conn != NULL; conn = next_conn(m, conn))
+        count += conn->has_subscribed && !conn->is_closing;
+    return count;
+}
+
+/* 1 if the market waits for a client that has not taken what was sent so far: one that is alone, or
+ * sets the pace. */
 static int is_held_up(const sim_market *m)
 {
+    if (m->exchange->options.rate > 0 && subscriber_count(m) > 1)
+        return 0; /* the others go on; conn_send closes it in the end */
     for (const sim_conn *conn = first_conn(m); conn != NULL; conn = next_conn(m, conn))
-        if (!conn->is_closing && wire_peer_queued_bytes(conn->wire) > QUEUED_BYTES_HELD)
+        if (is_slow(conn))
             return 1;
     return 0;
+}
+
+/* ---- clients that hold others up ---- */
+
+static void go_on(sim_market *m);
+
+static void on_stall(void *user)
+{
+    sim_market *m = user;
+    m->stall_timer = NULL;
+    if (subscriber_count(m) > 1) {
+        for (sim_conn *conn = first_conn(m); conn != NULL; conn = next_conn(m, conn))
+            if (is_slow(conn) && wire_peer_queued_bytes(conn->wire) >= conn->queued_bytes)
+                conn_close_slow(conn);
+    }
+    go_on(m);
+}
+
+/* Look at slow clients again in a while; one that is alone may take its time. */
+static void watch_slow(sim_market *m)
+{
+    exchange *x = m->exchange;
+    td_err err;
+    if (m->stall_timer != NULL || subscriber_count(m) <= 1)
+        return;
+    for (sim_conn *conn = first_conn(m); conn != NULL; conn = next_conn(m, conn))
+        conn->queued_bytes = wire_peer_queued_bytes(conn->wire);
+    uint64_t at_ns = clock_mono_ns(x->options.clock) + STALL_NS;
+    td_result rc = wire_timer_at(x->loop, at_ns, on_stall, m, &m->stall_timer, &err);
+    if (rc != TD_OK)
+        exchange_fail(x, rc, &err);
+}
+
+/* If it was held up: not any more, or still. */
+static void go_on(sim_market *m)
+{
+    if (!m->is_held || m->timer != NULL || m->exchange->is_stopped)
+        return;
+    m->is_held = is_held_up(m) != 0;
+    if (m->is_held)
+        watch_slow(m);
+    else
+        schedule(m, clock_mono_ns(m->exchange->options.clock));
 }
 
 /* ---- batches ---- */
@@ -251,8 +310,10 @@ static void tick(void *user)
     if (x->is_stopped || m->is_done)
         return;
     m->is_held = is_held_up(m) != 0;
-    if (m->is_held)
+    if (m->is_held) {
+        watch_slow(m);
         return; /* family_go_on */
+    }
     uint64_t now = clock_mono_ns(x->options.clock);
     uint64_t moment = m->start_mono_ns + since_start_ns(m, m->slot);
     if (x->options.rate > 0 && now > moment && x->counts.late_ns_max < now - moment)
@@ -267,13 +328,8 @@ static void tick(void *user)
 
 void family_go_on(const sim_family *f)
 {
-    for (size_t i = 0; i < f->market_count; i++) {
-        sim_market *m = f->markets[i];
-        if (!m->is_held || m->timer != NULL || is_held_up(m))
-            continue;
-        m->is_held = 0;
-        schedule(m, clock_mono_ns(m->exchange->options.clock));
-    }
+    for (size_t i = 0; i < f->market_count; i++)
+        go_on(f->markets[i]);
 }
 
 /* ---- start and snapshots ---- */
@@ -282,8 +338,7 @@ static void end_of_duration(void *user)
 {
     exchange *x = user;
     x->end_timer = NULL;
-    x->is_stopped = 1;
-    exchange_close_conns(x, NULL, 1000);
+    exchange_end(x, 1000);
 }
 
 /* Exchange time of a moment: families whose clients come later start later, on the same clock. With
@@ -381,6 +436,8 @@ void market_stop(sim_market *m)
 {
     wire_timer_cancel(m->timer);
     m->timer = NULL;
+    wire_timer_cancel(m->stall_timer);
+    m->stall_timer = NULL;
     venue_close(m->venue);
     m->venue = NULL;
     td_free(m->book_frames);

@@ -209,6 +209,7 @@ static void subscribe(sim_conn *conn, const dialect_request *request, dialect_re
     for (size_t i = 0; i < request->arg_count; i++)
         if (is_failed == NULL || !is_failed[i])
             (void)each_stream(conn, request->args[i], use_subscribe);
+    family_go_on(conn->of); /* a market that waited for its only client has another one now */
 }
 
 static void unsubscribe(sim_conn *conn, const dialect_request *request, dialect_reply *reply,

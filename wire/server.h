@@ -69,9 +69,9 @@ TD_MUST_USE td_result wire_peer_send(wire_peer_conn *conn, unsigned opcode, td_b
 size_t wire_peer_queued_bytes(const wire_peer_conn *conn);
 enum { WIRE_PEER_QUEUE_BYTES_MAX = 8 << 20 };
 
-/* Close with a code once what is queued has gone out; 0 drops the queue and cuts the connection
- * without a close frame, as a crashed server would. closed follows later, never inside this call.
- */
+/* Close with a code once what is queued has gone out, or cut the connection if its peer has taken
+ * nothing of that for 5 s; 0 drops the queue and cuts it at once, without a close frame, as a
+ * crashed server would. closed follows later, never inside this call. */
 void wire_peer_close(wire_peer_conn *conn, unsigned code);
 
 /* Stop and resume reading this connection's socket. */

@@ -15,6 +15,10 @@ enum {
     SERVER_MESSAGE_BYTES_MAX = 1 << 20,
 };
 
+/* A connection that is to be closed, and of which the socket has taken nothing for so long, is cut:
+ * its peer does not read, and would never get the close frame. */
+#define SERVER_CLOSE_PATIENCE_NS (5 * TD_NS_PER_S)
+
 /* What a connection's opaque pointer points to: both structs begin with it. libwebsockets cannot be
  * asked instead: it moves a connection to the first vhost that fits the Host header, which with
  * several servers in one loop is another server's. */
@@ -52,7 +56,9 @@ struct wire_peer_conn {
     uint16_t close_code; /* 0: not closing */
     uint8_t is_close_sent;
     uint8_t is_cut; /* without a good-bye */
-    char *path;     /* until opened */
+    wire_timer *close_timer;
+    size_t close_left; /* bytes that were queued when it was set */
+    char *path;        /* until opened */
     char *query;
 };
 

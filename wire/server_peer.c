@@ -168,6 +168,31 @@ static int on_writable(wire_peer_conn *peer)
     return 0;
 }
 
+static void on_close_late(void *user);
+
+/* Without memory for the timer the connection ends when its peer reads, or leaves. */
+static void set_close_timer(wire_peer_conn *peer)
+{
+    wire_loop *loop = peer->server->loop;
+    uint64_t at_ns = loop_now_ns(loop) + SERVER_CLOSE_PATIENCE_NS;
+    TD_ASSERT(peer->close_timer == NULL);
+    peer->close_left = wire_peer_queued_bytes(peer);
+    if (wire_timer_at(loop, at_ns, on_close_late, peer, &peer->close_timer, NULL) != TD_OK)
+        peer->close_timer = NULL;
+}
+
+static void on_close_late(void *user)
+{
+    wire_peer_conn *peer = user;
+    peer->close_timer = NULL;
+    if (peer->is_close_sent || peer->is_cut)
+        return; /* libwebsockets has a time limit for the rest */
+    if (wire_peer_queued_bytes(peer) < peer->close_left)
+        set_close_timer(peer);
+    else
+        wire_peer_close(peer, 0);
+}
+
 void wire_peer_close(wire_peer_conn *peer, unsigned code)
 {
     TD_ASSERT(code == 0 || (code >= 1000 && code < 5000));
@@ -180,6 +205,7 @@ void wire_peer_close(wire_peer_conn *peer, unsigned code)
     if (peer->close_code != 0)
         return;
     peer->close_code = (uint16_t)code;
+    set_close_timer(peer);
     lws_callback_on_writable(peer->wsi);
 }
 
@@ -203,6 +229,7 @@ static void peer_free(wire_peer_conn *peer)
     *(peer->prev == NULL ? &server->peers : &peer->prev->next) = peer->next;
     if (peer->next != NULL)
         peer->next->prev = peer->prev;
+    wire_timer_cancel(peer->close_timer);
     assembly_fini(&peer->assembly);
     td_buf_fini(&peer->queue);
     td_free(peer->path);
