@@ -22,6 +22,7 @@ typedef struct serve_flags {
     const char *secret;
     uint8_t is_once;
     uint8_t is_held;
+    uint64_t client_count_max;
 } serve_flags;
 
 static const option_row SERVE_ROWS[] = {
@@ -46,6 +47,13 @@ static const option_row SERVE_ROWS[] = {
      .type = OPTION_FLAG,
      .offset = offsetof(serve_flags, is_once),
      .help = "end when the tape has ended for the first client"},
+    {.long_name = "max-clients",
+     .type = OPTION_UINT,
+     .offset = offsetof(serve_flags, client_count_max),
+     .metavar = "N",
+     .help = "clients at a time; one more is answered 503 (default: 64)",
+     .min = 1,
+     .max = 4096},
     {.long_name = "hold",
      .type = OPTION_FLAG,
      .offset = offsetof(serve_flags, is_held),
@@ -117,6 +125,7 @@ static td_result open_server(serve_command *command, pacer_speed speed, td_err *
         .gap_ns_max = command->flags.gap_ns_max,
         .settle_ns = command->flags.settle_ns,
         .is_held = command->flags.is_held,
+        .client_count_max = (size_t)command->flags.client_count_max,
         .secret = command->flags.secret,
     };
     td_result rc = td_random_system(&options.seed, sizeof options.seed, err);
@@ -236,7 +245,9 @@ exit_code cmd_serve(const verb_context *context, int argc, char **argv)
     serve_command command = {.report = context->report,
                              .clock = clock_real(),
                              .listening = {.address = "127.0.0.1:0"},
-                             .flags = {.speed = "1", .settle_ns = 200 * TD_NS_PER_MS}};
+                             .flags = {.speed = "1",
+                                       .settle_ns = 200 * TD_NS_PER_MS,
+                                       .client_count_max = SERVE_CLIENTS}};
     const option_group groups[] = {
         option_group_archive(&command.archive_options),
         option_group_selection(&command.selecting),

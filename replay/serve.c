@@ -1,6 +1,7 @@
 /* The server's end: who may connect, and what clients ask for. */
 #include "replay/serve.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -89,17 +90,22 @@ static void unsubscribe(serve_client *client, const dialect_request *request)
     serve_client_unsubscribed(client);
 }
 
-/* Without a secret every key is good: who may read the archive may read what it serves. */
-static void authenticate(serve_client *client, const dialect_request *request, dialect_reply *reply)
+/* The client's key was let in. */
+static void authenticated(serve_client *client)
 {
-    reply->refused = dialect_check_auth(request, client->owner->options.secret, reply->now_ms);
-    if (reply->refused != REFUSAL_NONE)
-        return;
     client->is_authenticated = 1;
     /* Any text will do for a dialect without subscriptions: its covers() lets all of it through. */
     if (client->dialect->subscribes_with_auth &&
         wire_filters_add(&client->filters, td_bytes_str("*"), NULL) == TD_OK)
         serve_client_subscribed(client);
+}
+
+/* Without a secret every key is good: who may read the archive may read what it serves. */
+static void authenticate(serve_client *client, const dialect_request *request, dialect_reply *reply)
+{
+    reply->refused = dialect_check_auth(request, client->owner->options.secret, reply->now_ms);
+    if (reply->refused == REFUSAL_NONE)
+        authenticated(client);
 }
 
 /* A topic of a request that is not for those who have not authenticated; 0: none. */
@@ -181,20 +187,42 @@ static void on_message(void *user, wire_peer_conn *conn, unsigned opcode, td_byt
 /* ---- connections ---- */
 
 /* Without a secret a query that cannot be right is let in as well: it was good enough once. */
-static unsigned on_accept(void *user, td_bytes path, td_bytes query)
+static unsigned refuse_upgrade(serve *server, td_bytes path, td_bytes query,
+                               char why[WIRE_REASON_BYTES])
+{
+    const serve_options *options = &server->options;
+    uint64_t now_ms = clock_wall_ns(options->clock) / TD_NS_PER_MS;
+    const served_feed *feed = serve_feeds_find(options->feeds, path);
+    int has_key;
+    if (feed == NULL) {
+        serve_feeds_paths_text(options->feeds, path, why);
+        return 404;
+    }
+    refusal wrong = dialect_check_query(dialect_find(feed->family->dialect), query, options->secret,
+                                        now_ms, &has_key);
+    if (wrong != REFUSAL_NONE && options->secret != NULL) {
+        (void)snprintf(why, WIRE_REASON_BYTES, "the credentials in the URL are wrong or expired");
+        return 401;
+    }
+    if (server->is_stopping) {
+        (void)snprintf(why, WIRE_REASON_BYTES, "the server is stopping");
+        return 503;
+    }
+    if (server->client_count < options->client_count_max)
+        return 101;
+    (void)snprintf(why, WIRE_REASON_BYTES,
+                   "%zu clients are connected: --max-clients allows no more", server->client_count);
+    return 503;
+}
+
+static unsigned on_accept(void *user, td_bytes path, td_bytes query, char why[WIRE_REASON_BYTES])
 {
     serve *server = user;
-    uint64_t now_ms = clock_wall_ns(server->options.clock) / TD_NS_PER_MS;
-    unsigned status = 101;
-    int has_key;
-    refusal wrong = dialect_check_query(query, server->options.secret, now_ms, &has_key);
-    if (serve_feeds_find(server->options.feeds, path) == NULL)
-        status = 404;
-    else if (wrong != REFUSAL_NONE && server->options.secret != NULL)
-        status = 401;
-    else if (server->is_stopping || server->client_count >= SERVE_CLIENTS_MAX)
-        status = 503;
-    server->counts.refused += status != 101;
+    unsigned status = refuse_upgrade(server, path, query, why);
+    if (status == 101)
+        return status;
+    server->counts.refused++;
+    td_log_say(server->options.log, TD_LOG_WARNING, "a client was refused (%u): %s", status, why);
     return status;
 }
 
@@ -202,8 +230,10 @@ static unsigned on_accept(void *user, td_bytes path, td_bytes query)
 static void accept_query(serve_client *client, td_bytes query)
 {
     int has_key;
-    (void)dialect_check_query(query, NULL, 0, &has_key); /* the verdict was on_accept's */
-    client->is_authenticated = has_key != 0;
+    /* the verdict was on_accept's */
+    (void)dialect_check_query(client->dialect, query, NULL, 0, &has_key);
+    if (has_key)
+        authenticated(client);
 }
 
 static void *on_opened(void *user, wire_peer_conn *conn, td_bytes path, td_bytes query)
@@ -211,8 +241,8 @@ static void *on_opened(void *user, wire_peer_conn *conn, td_bytes path, td_bytes
     serve *server = user;
     serve_client *client = NULL;
     td_err err;
-    if (server->client_count >= SERVE_CLIENTS_MAX)
-        return NULL;
+    if (server->client_count >= server->options.client_count_max)
+        return NULL; /* several handshakes went on at once */
     if (serve_client_open(server, conn, path, &client, &err) != TD_OK)
         td_log_say(server->options.log, TD_LOG_ERROR, "%s", err.text);
     else
@@ -262,6 +292,8 @@ td_result serve_open(const serve_options *options, serve **out, td_err *err)
     if (server == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a server");
     server->options = *options;
+    if (server->options.client_count_max == 0)
+        server->options.client_count_max = SERVE_CLIENTS;
     td_buf_init(&server->answer, ANSWER_BYTES_MAX);
     td_buf_init(&server->failed, DIALECT_ARGS_MAX);
     td_buf_init(&server->made, LIMIT_FRAME_BYTES);

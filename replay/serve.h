@@ -27,7 +27,7 @@
 #include "wire/server.h"
 
 enum {
-    SERVE_CLIENTS_MAX = 64,
+    SERVE_CLIENTS = 64,          /* at a time, unless another number is given */
     SERVE_QUEUE_BYTES = 1 << 20, /* enough to keep a socket busy while the next chunk is read */
 };
 
@@ -40,8 +40,9 @@ typedef struct serve_options {
     td_clock clock;
     const td_log *log;
     pacer_speed speed;
-    uint64_t gap_ns_max; /* 0: long stretches stay as they are */
-    uint8_t is_held;     /* 1: connections stay open at the end of the tape */
+    uint64_t gap_ns_max;     /* 0: long stretches stay as they are */
+    size_t client_count_max; /* at a time; 0: SERVE_CLIENTS */
+    uint8_t is_held;         /* 1: connections stay open at the end of the tape */
     uint64_t settle_ns;
     uint64_t seed;      /* of the connections' names */
     const char *secret; /* signatures are checked with it, and private topics need them; NULL: every

@@ -170,22 +170,13 @@ void serve_feeds_close(serve_feeds *feeds)
 
 /* ---- asking ---- */
 
-/* "/realtime" of "wss://stream.bybit.com/realtime". */
-static td_bytes path_of_url(const char *url)
-{
-    const char *host = strstr(url, "://");
-    TD_ASSERT(host != NULL); /* the family table's URLs are ours */
-    const char *path = strchr(host + 3, '/');
-    return td_bytes_str(path == NULL ? "/" : path);
-}
-
 int served_feed_has_path(const served_feed *feed, td_bytes path)
 {
     for (size_t i = 0; i < FAMILY_ENDPOINTS_MAX; i++) {
         const char *url = feed->family->endpoints[i].url;
         if (url == NULL)
             return 0;
-        if (td_bytes_equal(path_of_url(url), path))
+        if (td_bytes_is(path, family_url_path(url)))
             return 1;
     }
     return 0;
@@ -198,6 +189,14 @@ const served_feed *serve_feeds_find(const serve_feeds *feeds, td_bytes path)
             return &feeds->items[i];
     }
     return NULL;
+}
+
+void serve_feeds_paths_text(const serve_feeds *feeds, td_bytes path, char out[WIRE_REASON_BYTES])
+{
+    for (size_t i = 0; i < feeds->count; i++) {
+        if (i == 0 || feeds->items[i].family != feeds->items[i - 1].family)
+            wire_reason_paths(feeds->items[i].family, path, out);
+    }
 }
 
 size_t serve_feeds_names(const serve_feeds *feeds, td_bytes path, const char **out)
@@ -269,7 +268,7 @@ static unsigned path_accesses(const served_feed *feed, td_bytes path)
         const family_endpoint *endpoint = &feed->family->endpoints[i];
         if (endpoint->url == NULL)
             break;
-        if (td_bytes_equal(path_of_url(endpoint->url), path))
+        if (td_bytes_is(path, family_url_path(endpoint->url)))
             accesses |= 1U << endpoint->access;
     }
     return accesses;

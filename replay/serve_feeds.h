@@ -12,6 +12,7 @@
 #include "format/archive.h"
 #include "schema/family.h"
 #include "tape/selection.h"
+#include "wire/server.h"
 
 typedef struct served_feed {
     char *name;
@@ -38,6 +39,9 @@ int served_feed_has_path(const served_feed *feed, td_bytes path);
 
 /* The first feed at a path, or NULL: what this server answers with 404. */
 const served_feed *serve_feeds_find(const serve_feeds *feeds, td_bytes path);
+
+/* "nothing is served at PATH; there is /a, /b", cut to what fits. */
+void serve_feeds_paths_text(const serve_feeds *feeds, td_bytes path, char out[WIRE_REASON_BYTES]);
 
 /* Names of the feeds at a path, for a selection; out has room for feeds->count. Returns how many.
  */

@@ -1,5 +1,7 @@
 #include "schema/family.h"
 
+#include <string.h>
+
 #include "base/assert.h"
 #include "schema/families.h"
 
@@ -119,4 +121,12 @@ const char *family_names(void)
     static const char NAMES[] = FAMILIES(FAMILY_LISTED);
 #undef FAMILY_LISTED
     return NAMES + 2;
+}
+
+const char *family_url_path(const char *url)
+{
+    const char *host = strstr(url, "://");
+    TD_ASSERT(host != NULL); /* the table's URLs are ours */
+    const char *path = strchr(host + 3, '/');
+    return path == NULL ? "/" : path;
 }

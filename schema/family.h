@@ -60,6 +60,10 @@ size_t family_group(td_bytes name, const family *out[FAMILY_GROUP_MAX]);
  * ignored. NULL if there is none: a private address shared by several families gives the first. */
 const family *family_find_by_url(td_bytes url);
 
+/* The path of an endpoint's URL: "/realtime" of "wss://stream.bybit.com/realtime". A view into it.
+ */
+const char *family_url_path(const char *url);
+
 /* URL of a family's endpoint, or NULL if it has none of that kind. */
 const char *family_url(const family *of, family_net net, family_access access);
 

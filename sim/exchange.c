@@ -16,14 +16,6 @@ int exchange_can_serve(const family *wanted)
     return catalog_find(wanted->name) != NULL;
 }
 
-/* Path of a URL: from the first "/" behind the host on. Endpoints are constants without a query. */
-static const char *path_of(const char *url)
-{
-    const char *host = strstr(url, "://");
-    const char *path = strchr(host == NULL ? url : host + 3, '/');
-    return path == NULL ? "/" : path;
-}
-
 /* ---- connections ---- */
 
 void exchange_fail(exchange *x, td_result rc, const td_err *err)
@@ -91,7 +83,7 @@ int family_has_path(const sim_family *f, td_bytes path, unsigned *access)
     const family_endpoint *endpoints = f->family->endpoints;
     *access = 0;
     for (size_t n = 0; n < FAMILY_ENDPOINTS_MAX && endpoints[n].url != NULL; n++)
-        if (td_bytes_is(path, path_of(endpoints[n].url)))
+        if (td_bytes_is(path, family_url_path(endpoints[n].url)))
             *access |= 1u << endpoints[n].access;
     return *access != 0;
 }
@@ -111,8 +103,8 @@ static const char *keep_path(const sim_family *f, td_bytes path)
 {
     const family_endpoint *endpoints = f->family->endpoints;
     for (size_t n = 0; n < FAMILY_ENDPOINTS_MAX && endpoints[n].url != NULL; n++)
-        if (td_bytes_is(path, path_of(endpoints[n].url)))
-            return path_of(endpoints[n].url);
+        if (td_bytes_is(path, family_url_path(endpoints[n].url)))
+            return family_url_path(endpoints[n].url);
     return "/";
 }
 
@@ -131,21 +123,39 @@ static int is_refused(exchange *x)
     return 0;
 }
 
-static unsigned on_accept(void *user, td_bytes path, td_bytes query)
+static unsigned refuse_upgrade(exchange *x, td_bytes path, td_bytes query,
+                               char why[WIRE_REASON_BYTES])
+{
+    const sim_family *f = find_path(x, path);
+    int has_key = 0;
+    if (f == NULL) {
+        for (uint32_t i = 0; i < x->options.family_count; i++)
+            wire_reason_paths(x->families[i].family, path, why);
+        return 404;
+    }
+    if (x->is_stopped) {
+        (void)snprintf(why, WIRE_REASON_BYTES, "the exchange is stopping");
+        return 503;
+    }
+    if (is_refused(x)) {
+        (void)snprintf(why, WIRE_REASON_BYTES, "an injected fault");
+        return 502;
+    }
+    if (dialect_check_query(f->speech, query, x->options.secret, wall_ms(x), &has_key) ==
+        REFUSAL_NONE)
+        return 101;
+    (void)snprintf(why, WIRE_REASON_BYTES, "the credentials in the URL are wrong or expired");
+    return 401;
+}
+
+static unsigned on_accept(void *user, td_bytes path, td_bytes query, char why[WIRE_REASON_BYTES])
 {
     exchange *x = user;
-    unsigned status = 101;
-    int has_key = 0;
-    refusal wrong = dialect_check_query(query, x->options.secret, wall_ms(x), &has_key);
-    if (find_path(x, path) == NULL)
-        status = 404;
-    else if (x->is_stopped)
-        status = 503;
-    else if (is_refused(x))
-        status = 502;
-    else if (wrong != REFUSAL_NONE)
-        status = 401;
-    x->counts.refused += status != 101;
+    unsigned status = refuse_upgrade(x, path, query, why);
+    if (status != 101) {
+        x->counts.refused++;
+        td_log_say(x->options.log, TD_LOG_INFO, "a client was refused (%u): %s", status, why);
+    }
     return status;
 }
 
@@ -197,9 +207,9 @@ static void *on_opened(void *user, wire_peer_conn *wire, td_bytes path, td_bytes
     conn->path = keep_path(f, path);
     conn->number = ++x->counts.connections;
     /* on_accept has let the key in. */
-    conn->is_authed =
-        dialect_check_query(query, x->options.secret, wall_ms(x), &has_key) == REFUSAL_NONE &&
-        has_key;
+    conn->is_authed = dialect_check_query(f->speech, query, x->options.secret, wall_ms(x),
+                                          &has_key) == REFUSAL_NONE &&
+                      has_key;
     link_conn(conn, f);
     x->open_conns++;
     uint64_t high = td_random_next(&x->random);
@@ -208,6 +218,8 @@ static void *on_opened(void *user, wire_peer_conn *wire, td_bytes path, td_bytes
                (unsigned long long)conn->number, conn->path);
     if (f->market_count > 0 && f->markets[0]->is_done)
         conn_close(conn, 1000);
+    else if (conn->is_authed)
+        conn_authenticated(conn);
     return conn;
 }
 

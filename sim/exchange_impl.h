@@ -153,6 +153,10 @@ int family_has_path(const sim_family *f, td_bytes path, unsigned *access);
 /* A client said something. */
 void conn_handle(sim_conn *conn, td_bytes bytes);
 
+/* The client's key was let in: where that is all there is to subscribing, it brings every private
+ * stream. */
+void conn_authenticated(sim_conn *conn);
+
 /* May the connection have a stream of the place-th of its family's markets, if it has
  * authenticated? */
 int conn_sees(const sim_conn *conn, size_t place, uint32_t stream);

@@ -245,11 +245,18 @@ static void subscribe_private(sim_conn *conn)
                 use_subscribe(conn, i, k);
 }
 
+void conn_authenticated(sim_conn *conn)
+{
+    conn->is_authed = 1;
+    if (!conn->of->speech->subscribes_with_auth)
+        return;
+    subscribe_private(conn);
+    conn_send_snapshots(conn);
+}
+
 static void authenticate(sim_conn *conn, const dialect_request *request, dialect_reply *reply)
 {
     reply->refused = dialect_check_auth(request, conn->exchange->options.secret, reply->now_ms);
-    if (reply->refused == REFUSAL_NONE)
-        conn->is_authed = 1;
 }
 
 static void answer(sim_conn *conn, const dialect_request *request, const dialect_reply *reply)
@@ -297,8 +304,8 @@ static void handle(sim_conn *conn, const dialect_request *request, uint8_t *is_f
     if ((conn->of->row->flags & CATALOG_ACK_FIRST) == 0)
         conn_send_snapshots(conn); /* data before the ack, as in the recordings */
     answer(conn, request, &reply);
-    if (request->kind == REQUEST_AUTH && conn->is_authed && conn->of->speech->subscribes_with_auth)
-        subscribe_private(conn);
+    if (request->kind == REQUEST_AUTH && reply.refused == REFUSAL_NONE)
+        conn_authenticated(conn);
     conn_send_snapshots(conn);
 }
 

@@ -158,10 +158,11 @@ static td_bytes query_value(td_bytes query, const char *name)
     return td_bytes_of(NULL, 0);
 }
 
-refusal dialect_check_query(td_bytes query, const char *secret, uint64_t now_ms, int *is_there)
+refusal dialect_check_query(const dialect *spoken, td_bytes query, const char *secret,
+                            uint64_t now_ms, int *is_there)
 {
     td_bytes key = query_value(query, "api_key");
-    *is_there = key.size > 0;
+    *is_there = spoken->reads_auth_query && key.size > 0;
     if (!*is_there)
         return REFUSAL_NONE;
     return check_credentials(key, query_value(query, "expires"), query_value(query, "signature"),

@@ -142,6 +142,7 @@ typedef struct dialect {
     uint8_t answers_topics;       /* a server grants topics one by one, else the whole or nothing */
     uint8_t refuses_repeats;      /* a topic twice on a connection is refused */
     uint8_t subscribes_with_auth; /* there is no subscribing: auth brings everything (E) */
+    uint8_t reads_auth_query;     /* a server takes credentials in the URL; others ignore them */
     uint8_t has_binary;           /* a client may ask for compressed frames (D) */
     uint8_t echoes_topics;        /* answers are the request with a code: they begin as data does */
 
@@ -225,9 +226,10 @@ TD_MUST_USE td_result dialect_sign(const dialect_auth *auth, char out[DIALECT_SI
  * time; what lacks a part is not (REFUSAL_INVALID_ARGS). */
 refusal dialect_check_auth(const dialect_request *request, const char *secret, uint64_t now_ms);
 
-/* Server: the same for those in a URL's query (without "?"). *is_there is 1 if it has an api_key.
- */
-refusal dialect_check_query(td_bytes query, const char *secret, uint64_t now_ms, int *is_there);
+/* Server: the same for those in a URL's query (without "?"). *is_there is 1 if it has an api_key
+ * and the dialect reads such; else the query means nothing, whatever is in it. */
+refusal dialect_check_query(const dialect *spoken, td_bytes query, const char *secret,
+                            uint64_t now_ms, int *is_there);
 
 /* A refusal in the words of dialects A and B ("error:handler not found,topic:TOPIC") and a NUL; a
  * topic that does not fit is cut. */

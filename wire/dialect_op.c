@@ -144,6 +144,7 @@ const dialect DIALECT_OP_TABLE = {
     .name = "op",
     .ping_interval_ns = DIALECT_PING_INTERVAL_NS,
     .has_lists = 1,
+    .reads_auth_query = 1,
     .fit = dialect_fit_bytes,
     .build_topics = build_topics,
     .build_ping = dialect_ask_ping,

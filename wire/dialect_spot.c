@@ -211,7 +211,10 @@ static td_result read_request(dialect_text *text, json_value root, dialect_reque
                               spot_symbols symbols, td_err *err)
 {
     json_value heartbeat;
-    if (json_find(root, "ping", &heartbeat)) {
+    td_bytes op;
+    /* {"op":"ping"} is that of other dialects; clients that serve several generations send it. */
+    if (json_find(root, "ping", &heartbeat) ||
+        (json_find_text(root, "op", &op) && td_bytes_is(op, dialect_op_name(REQUEST_PING)))) {
         out->kind = REQUEST_PING;
         return TD_OK;
     }

@@ -1,5 +1,6 @@
 /* Dialect E: auth brings every private topic, and there is no other request but ping
- * (docs/wire.md 1.1). */
+ * (docs/wire.md 1.1). Credentials in the URL are auth as well, and ping comes in the shape of A,
+ * too: clients that serve several generations send both. */
 #include "base/assert.h"
 #include "wire/dialect_impl.h"
 
@@ -24,7 +25,7 @@ static td_result read_request(dialect_text *text, json_value root, dialect_reque
     }
     TD_ASSERT(out->kind == REQUEST_UNKNOWN);
     td_result rc = dialect_read_op(text, root, out, err);
-    if (out->kind != REQUEST_AUTH)
+    if (out->kind != REQUEST_AUTH && out->kind != REQUEST_PING)
         out->kind = REQUEST_UNKNOWN;
     return rc;
 }
@@ -56,6 +57,7 @@ const dialect DIALECT_SPOT_PRIVATE_TABLE = {
     .name = "spot-private",
     .ping_interval_ns = DIALECT_PING_INTERVAL_NS,
     .subscribes_with_auth = 1,
+    .reads_auth_query = 1,
     .fit = fit,
     .build_ping = dialect_ask_spot_ping,
     .build_auth = dialect_ask_auth,

@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 
 #include "base/alloc.h"
+#include "schema/family.h"
 
 enum { LISTEN_BACKLOG = 256, ACCEPTS_PER_TURN = 64, ACCEPT_PAUSE_MS = 50 };
 
@@ -155,7 +156,10 @@ static td_result adopt_listener(wire_server *server, int fd, td_err *err)
 
 static td_result open_vhost(wire_server *server, td_err *err)
 {
-    struct lws_context_creation_info info = loop_vhost_info("wire-server", SERVER_PROTOCOLS);
+    server->protocols[0] = SERVER_PROTOCOL;
+    server->protocols[0].name = server->protocol_name;
+    memcpy(server->protocol_name, SERVER_PROTOCOL.name, strlen(SERVER_PROTOCOL.name) + 1);
+    struct lws_context_creation_info info = loop_vhost_info("wire-server", server->protocols);
     info.port = CONTEXT_PORT_NO_LISTEN_SERVER;
     info.user = server;
     info.alpn = "http/1.1";
@@ -268,6 +272,30 @@ void servers_free(wire_loop *loop)
         wire_server *server = loop->servers_closed;
         loop->servers_closed = server->next;
         server_free(server);
+    }
+}
+
+void wire_reason_paths(const struct family *of, td_bytes path, char why[WIRE_REASON_BYTES])
+{
+    enum { PATH_SHOWN_MAX = 100 };
+    size_t used = strlen(why);
+    if (used == 0) {
+        int size = (int)(path.size < PATH_SHOWN_MAX ? path.size : PATH_SHOWN_MAX);
+        int length = snprintf(why, WIRE_REASON_BYTES, "nothing is served at %.*s; try", size,
+                              (const char *)path.data);
+        TD_ASSERT(length > 0);
+        used = (size_t)length;
+    }
+    for (size_t i = 0; i < FAMILY_ENDPOINTS_MAX && of->endpoints[i].url != NULL; i++) {
+        const char *one = family_url_path(of->endpoints[i].url);
+        const char *found = strstr(why, one);
+        size_t size = strlen(one);
+        int is_there = found != NULL && (found[size] == ' ' || found[size] == '\0');
+        if (is_there || used + size + 2 > WIRE_REASON_BYTES)
+            continue;
+        why[used] = ' ';
+        memcpy(why + used + 1, one, size + 1);
+        used += size + 1;
     }
 }
 

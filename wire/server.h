@@ -1,5 +1,7 @@
 /* The server's end: a TLS WebSocket server that accepts clients on the paths it is told and answers
- * 404 elsewhere. Runs in a wire_loop beside client connections; callbacks on the loop's thread.
+ * 404 elsewhere. Refusals are HTTP/1.1 with a body that says why. Subprotocols that clients offer
+ * are passed over, as the exchange does. Runs in a wire_loop beside client connections; callbacks
+ * on the loop's thread.
  *
  * Messages to a peer are framed once into a queue and go out in batches of about 64 KiB, because a
  * system call per message costs more than the message. permessage-deflate is not offered. */
@@ -14,13 +16,19 @@
 #include "base/io.h"
 #include "wire/client.h"
 
+struct family;
 typedef struct wire_server wire_server;
 typedef struct wire_peer_conn wire_peer_conn;
 
+/* Why an upgrade is refused, for the body of the answer; NUL-terminated. */
+enum { WIRE_REASON_BYTES = 512 };
+
 typedef struct wire_server_ops {
     /* A client asks to upgrade on path with query (text behind "?", may be empty). Returns the HTTP
-     * status to answer: 101 accepts, 404, 401, 403, 502 … refuse. */
-    unsigned (*accept)(void *server_user, td_bytes path, td_bytes query);
+     * status to answer: 101 accepts, 404, 401, 403, 502 … refuse; then why, which is "" at first,
+     * can get a line of text without its end. */
+    unsigned (*accept)(void *server_user, td_bytes path, td_bytes query,
+                       char why[WIRE_REASON_BYTES]);
     /* The upgrade is done. The result becomes the connection's user pointer; NULL refuses (1011).
      */
     void *(*opened)(void *server_user, wire_peer_conn *conn, td_bytes path, td_bytes query);
@@ -30,6 +38,10 @@ typedef struct wire_server_ops {
     /* The last call for a connection that opened took: conn is gone. */
     void (*closed)(void *user);
 } wire_server_ops;
+
+/* Why there is 404: "nothing is served at PATH; try /a /b", with the paths of a family; called
+ * again it adds those of another one. Cut to what fits. */
+void wire_reason_paths(const struct family *of, td_bytes path, char why[WIRE_REASON_BYTES]);
 
 typedef struct wire_server_options {
     const char *listen;   /* "HOST:PORT"; port 0: the kernel chooses; "[::1]:0" for IPv6 */

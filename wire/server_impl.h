@@ -13,6 +13,9 @@ enum {
     SERVER_FRAME_HEADER_BYTES_MAX = 10,
     /* Largest message of a client: requests have kilobytes. */
     SERVER_MESSAGE_BYTES_MAX = 1 << 20,
+    /* libwebsockets has that much room for the subprotocols that a client offers, and for one. */
+    SERVER_SUBPROTOCOLS_BYTES = 128,
+    SERVER_SUBPROTOCOL_BYTES = 64,
 };
 
 /* A connection that is to be closed, and of which the socket has taken nothing for so long, is cut:
@@ -36,6 +39,8 @@ struct wire_server {
     tls_identity *identity; /* NULL: plain */
     struct ssl_ctx_st *unused_client_tls;
     struct lws_vhost *vhost;
+    struct lws_protocols protocols[2];            /* of the vhost; ends with zeros */
+    char protocol_name[SERVER_SUBPROTOCOL_BYTES]; /* see pass_over_subprotocols() */
     struct lws *listener;
     int listen_fd;
     wire_timer *accept_timer; /* set while it does not accept, for want of descriptors */
@@ -62,8 +67,8 @@ struct wire_peer_conn {
     char *query;
 };
 
-/* The protocols of a server's vhost. */
-extern const struct lws_protocols SERVER_PROTOCOLS[];
+/* The protocol of servers' vhosts. */
+extern const struct lws_protocols SERVER_PROTOCOL;
 
 /* Put the server's certificate into its vhost's context; 0, or -1 to fail. */
 int server_use_identity(struct lws_vhost *vhost, struct ssl_ctx_st *context);

@@ -1,6 +1,7 @@
 /* One client of a server: its upgrade, its requests, and the queue of frames towards it. */
 #include "wire/server_impl.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -314,6 +315,85 @@ static size_t copy_query(struct lws *wsi, char *out, size_t out_bytes)
     }
 }
 
+static const char *status_text(unsigned status)
+{
+    static const struct {
+        unsigned status;
+        const char *text;
+    } ROWS[] = {{400, "Bad Request"},     {401, "Unauthorized"}, {403, "Forbidden"},
+                {404, "Not Found"},       {502, "Bad Gateway"},  {503, "Service Unavailable"},
+                {426, "Upgrade Required"}};
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        if (ROWS[i].status == status)
+            return ROWS[i].text;
+    }
+    return "Refused";
+}
+
+/* Answers a request that is not upgraded, and lets libwebsockets close the connection. Its own
+ * answers are HTTP/1.0, which clients refuse to read, and have no text. */
+static void refuse_request(struct lws *wsi, unsigned status, const char *why)
+{
+    enum { HEAD_BYTES = 256 };
+    char text[HEAD_BYTES + WIRE_REASON_BYTES];
+    const char *name = status_text(status);
+    if (why[0] == '\0')
+        why = name;
+    int length =
+        snprintf(text, sizeof text,
+                 "HTTP/1.1 %u %s\r\ncontent-type: text/plain; charset=utf-8\r\n"
+                 "content-length: %zu\r\nconnection: close\r\n%s\r\n%s\n",
+                 status, name, strlen(why) + 1, status == 426 ? "upgrade: websocket\r\n" : "", why);
+    TD_ASSERT(length > 0);
+    TD_ASSERT((size_t)length < sizeof text);
+    /* A failure closes the connection, which is what follows anyway. */
+    (void)lws_write(wsi, (unsigned char *)text, (size_t)length, LWS_WRITE_HTTP);
+}
+
+/* A token that libwebsockets reads as one: not a number. */
+static int is_subprotocol(const char *text, size_t size)
+{
+    size_t digits = 0;
+    for (size_t i = 0; i < size; i++)
+        digits += (text[i] >= '0' && text[i] <= '9') || text[i] == '.';
+    return digits < size && size < SERVER_SUBPROTOCOL_BYTES;
+}
+
+/* libwebsockets drops a client that offers subprotocols of which it knows none. So the vhost's
+ * protocol, which it looks for right after this, is called what the client offers first;
+ * hide_subprotocol() takes back the answer which that brings. Returns 0 for an offer that
+ * libwebsockets cannot read. */
+static int pass_over_subprotocols(wire_server *server, struct lws *wsi)
+{
+    char offer[SERVER_SUBPROTOCOLS_BYTES];
+    int length = lws_hdr_total_length(wsi, WSI_TOKEN_PROTOCOL);
+    if (length <= 0)
+        return 1;
+    /* one less than it has, as its own call */
+    if (lws_hdr_copy(wsi, offer, (int)sizeof offer - 1, WSI_TOKEN_PROTOCOL) <= 0)
+        return 0;
+    const char *first = offer + strspn(offer, " \t,");
+    size_t size = strcspn(first, " \t,");
+    if (!is_subprotocol(first, size))
+        return 0;
+    memcpy(server->protocol_name, first, size);
+    server->protocol_name[size] = '\0';
+    return 1;
+}
+
+/* The last header of the answer to an upgrade is about to be written. */
+static void hide_subprotocol(const wire_peer_conn *peer, struct lws_process_html_args *answer)
+{
+    char line[SERVER_SUBPROTOCOL_BYTES + 32];
+    int length =
+        snprintf(line, sizeof line, "Sec-WebSocket-Protocol: %s\r\n", peer->server->protocol_name);
+    TD_ASSERT(length > 0);
+    TD_ASSERT((size_t)length < sizeof line);
+    /* The answer's first lines are longer than this one, so there is as much before p. */
+    if (memcmp(answer->p - length, line, (size_t)length) == 0)
+        answer->p -= length;
+}
+
 /* Answers a request to upgrade: 0 goes on, 1 was answered, -1 hangs up. */
 static int on_upgrade(struct lws *wsi)
 {
@@ -322,15 +402,22 @@ static int on_upgrade(struct lws *wsi)
         return -1;
     char path[LIMIT_URL_BYTES];
     char query[LIMIT_URL_BYTES];
+    char why[WIRE_REASON_BYTES] = "";
     int path_size = lws_hdr_copy(wsi, path, sizeof path, WSI_TOKEN_GET_URI);
     if (path_size <= 0)
         return -1;
     td_bytes path_view = td_bytes_of(path, (size_t)path_size);
     td_bytes query_view = td_bytes_of(query, copy_query(wsi, query, sizeof query));
     unsigned status =
-        server->is_closed ? 503 : server->ops->accept(server->user, path_view, query_view);
-    if (status != 101)
-        return lws_return_http_status(wsi, status, NULL) == 0 ? 1 : -1;
+        server->is_closed ? 503 : server->ops->accept(server->user, path_view, query_view, why);
+    if (status == 101 && !pass_over_subprotocols(server, wsi)) {
+        status = 400;
+        (void)snprintf(why, sizeof why, "Sec-WebSocket-Protocol is too long, or no list of names");
+    }
+    if (status != 101) {
+        refuse_request(wsi, status, why);
+        return 1;
+    }
     wire_peer_conn *peer = peer_new(server, wsi, path_view, query_view);
     if (peer == NULL)
         return -1;
@@ -370,12 +457,11 @@ static void on_receive(wire_peer_conn *peer, td_bytes piece)
     }
 }
 
+/* No pages here. */
 static int on_plain_http(struct lws *wsi)
 {
-    /* No pages here: this is for WebSocket clients. */
-    if (lws_return_http_status(wsi, HTTP_STATUS_NOT_FOUND, NULL) != 0)
-        return -1;
-    return lws_http_transaction_completed(wsi) != 0 ? -1 : 0;
+    refuse_request(wsi, 426, "this is a WebSocket server: ask for an upgrade");
+    return -1;
 }
 
 static int server_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
@@ -393,6 +479,9 @@ static int server_callback(struct lws *wsi, enum lws_callback_reasons reason, vo
     switch ((int)reason) { /* a hundred others are not ours */
     case LWS_CALLBACK_ESTABLISHED:
         return on_established(peer);
+    case LWS_CALLBACK_ADD_HEADERS:
+        hide_subprotocol(peer, in);
+        return 0;
     case LWS_CALLBACK_RECEIVE:
         on_receive(peer, td_bytes_of(in, size));
         return 0;
@@ -407,10 +496,7 @@ static int server_callback(struct lws *wsi, enum lws_callback_reasons reason, vo
     }
 }
 
-const struct lws_protocols SERVER_PROTOCOLS[] = {
-    {.name = "wire-server",
-     .callback = server_callback,
-     .rx_buffer_size = 16 << 10,
-     .tx_packet_size = (size_t)2 * SERVER_BATCH_BYTES},
-    {0},
-};
+const struct lws_protocols SERVER_PROTOCOL = {.name = "wire-server",
+                                              .callback = server_callback,
+                                              .rx_buffer_size = 16 << 10,
+                                              .tx_packet_size = (size_t)2 * SERVER_BATCH_BYTES};

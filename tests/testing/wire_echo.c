@@ -17,9 +17,10 @@ typedef struct echo_peer {
     unsigned index;
 } echo_peer;
 
-static unsigned on_accept(void *user, td_bytes path, td_bytes query)
+static unsigned on_accept(void *user, td_bytes path, td_bytes query, char why[WIRE_REASON_BYTES])
 {
     (void)user;
+    (void)why;
     (void)query;
     static const struct {
         const char *path;

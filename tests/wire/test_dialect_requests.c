@@ -548,8 +548,8 @@ static void test_credentials(void **state)
     };
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
         int is_there = -1;
-        refusal got = dialect_check_query(td_bytes_str(ROWS[i].query), ROWS[i].secret,
-                                          1699999999999, &is_there);
+        refusal got = dialect_check_query(dialect_find(DIALECT_OP), td_bytes_str(ROWS[i].query),
+                                          ROWS[i].secret, 1699999999999, &is_there);
         if (got != ROWS[i].expected || is_there != ROWS[i].is_there)
             fail_msg("%s: %d", ROWS[i].query, (int)got);
     }
