@@ -453,7 +453,8 @@ static void test_read(void **state)
         {DIALECT_SPOT_V2, "{\"ping\":\"x\"}", TD_OK, REQUEST_PING, NULL},
         {DIALECT_SPOT_PRIVATE, "{\"op\":\"auth\",\"args\":[\"k\",1,\"s\"]}", TD_OK, REQUEST_AUTH,
          "k 1 s "},
-        {DIALECT_SPOT_PRIVATE, "{\"op\":\"ping\"}", TD_OK, REQUEST_UNKNOWN, NULL},
+        {DIALECT_SPOT_PRIVATE, "{\"op\":\"ping\"}", TD_OK, REQUEST_PING, NULL},
+        {DIALECT_SPOT, "{\"op\":\"ping\"}", TD_OK, REQUEST_PING, NULL},
         {DIALECT_SPOT_PRIVATE, "{\"pong\":1}", TD_OK, REQUEST_PONG, NULL},
     };
     request_parser *parser = NULL;
