@@ -173,7 +173,7 @@ static td_result describe(archive_plan *plan, planned *p, td_err *err)
 
 static td_result keep_planned(archive_plan *plan, planned *p, td_err *err)
 {
-    TD_ASSERT(p->public.wanted_count > 0);
+    TD_ASSERT(p->full_path != NULL);
     if (plan->count == plan->capacity) {
         size_t capacity = plan->capacity == 0 ? 64 : plan->capacity * 2;
         planned **grown = td_realloc(plan->segments, capacity, sizeof(planned *));
@@ -229,7 +229,9 @@ static td_result consider(archive_plan *plan, const archive_segment *segment, td
     int is_empty = p->index.message_count == 0;
     if (!is_empty && overlaps(p->index.first_ns, p->index.last_ns, query))
         rc = describe(plan, p, err);
-    if (rc == TD_OK && p->public.wanted_count > 0) {
+    /* A channel that damage has hidden may be a wanted one: readers are to find that damage. */
+    if (rc == TD_OK && p->full_path != NULL &&
+        (p->public.wanted_count > 0 || segment_index_has_unknown(&p->index))) {
         rc = keep_planned(plan, p, err);
         if (rc == TD_OK)
             return TD_OK;

@@ -50,7 +50,7 @@ typedef struct plan_segment {
     uint64_t message_count;
     const plan_channel *channels; /* all of them, by id */
     size_t channel_count;
-    size_t wanted_count;
+    size_t wanted_count; /* 0: wanted ones may be hidden by damage */
 } plan_segment;
 
 typedef struct plan_chunk {

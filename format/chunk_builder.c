@@ -80,6 +80,7 @@ td_result chunk_builder_open(const chunk_builder_options *options, chunk_builder
     if (b == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a chunk builder");
     b->options = complete;
+    b->chunk_number = 1;
     rc = open_parts(b, err);
     if (rc != TD_OK) {
         chunk_builder_close(b);
@@ -227,20 +228,21 @@ static td_result pack_metadata(chunk_builder *b, const channel_info *info, td_er
     return TD_OK;
 }
 
-/* Its schema record goes before the first channel that uses it. */
-static td_result append_schema(chunk_builder *b, const schema_state *schema, td_err *err)
+/* Its schema record goes before the first channel that uses it in the chunk. */
+static td_result append_schema(chunk_builder *b, const schema_state *schema, uint16_t id,
+                               td_err *err)
 {
-    TD_ASSERT(b->next_schema_id > 0);
-    mcap_schema record = {.id = b->next_schema_id,
+    TD_ASSERT(id > 0);
+    mcap_schema record = {.id = id,
                           .name = td_bytes_str(schema->name),
                           .encoding = td_bytes_str("jsonschema"),
                           .data = td_bytes_of(schema->text, schema->text_bytes)};
     return mcap_encode_schema(&b->raw, &record, err);
 }
 
-/* The channel record, behind its schema's. Both end up in the chunk, and in the summary. */
-static td_result append_channel(chunk_builder *b, const channel_state *channel, uint16_t schema_id,
-                                td_err *err)
+/* The channel record, behind its schema's. */
+static td_result append_channel(chunk_builder *b, const channel_state *channel, uint16_t id,
+                                uint16_t schema_id, td_err *err)
 {
     char topic[LIMIT_NAME_BYTES + LIMIT_TOPIC_BYTES + LIMIT_SYMBOL_BYTES + 2];
     const channel_info *info = &channel->info;
@@ -249,7 +251,7 @@ static td_result append_channel(chunk_builder *b, const channel_state *channel, 
     td_result rc = pack_metadata(b, info, err);
     if (rc != TD_OK)
         return rc;
-    mcap_channel record = {.id = b->next_channel_id,
+    mcap_channel record = {.id = id,
                            .schema_id = schema_id,
                            .topic = td_bytes_str(topic),
                            .message_encoding = td_bytes_str(info->message_encoding),
@@ -257,8 +259,34 @@ static td_result append_channel(chunk_builder *b, const channel_state *channel, 
     return mcap_encode_channel(&b->raw, &record, err);
 }
 
+/* Append the records of a channel, and of its schema unless the chunk has that already. On failure
+ * the caller cuts raw back. */
+static td_result append_definition(chunk_builder *b, channel_state *channel, uint16_t id,
+                                   td_err *err)
+{
+    schema_state *schema = channel->schema == NONE ? NULL : &b->channels.schemas[channel->schema];
+    if (schema == NULL)
+        return append_channel(b, channel, id, 0, err);
+    int is_new = schema->segment_number != b->segment_number;
+    uint16_t schema_id = is_new ? b->next_schema_id : schema->id;
+    td_result rc = TD_OK;
+    if (is_new || schema->chunk_number != b->chunk_number)
+        rc = append_schema(b, schema, schema_id, err);
+    if (rc == TD_OK)
+        rc = append_channel(b, channel, id, schema_id, err);
+    if (rc != TD_OK)
+        return rc;
+    if (is_new) {
+        schema->segment_number = b->segment_number;
+        schema->id = b->next_schema_id++;
+        b->pending_schema_count++;
+    }
+    schema->chunk_number = b->chunk_number;
+    return TD_OK;
+}
+
 /* Give the channel an id in this segment: its schema and channel records go before its first
- * message. On failure the caller cuts raw back. */
+ * message. */
 static td_result define_channel(chunk_builder *b, channel_state *channel, td_err *err)
 {
     TD_ASSERT(channel->segment_number != b->segment_number);
@@ -267,27 +295,34 @@ static td_result define_channel(chunk_builder *b, channel_state *channel, td_err
     if (b->ids_used[channel->is_reserved] == ids)
         return td_err_set(err, TD_E_LIMIT, "segment %u has %u channels: no room for %s/%s",
                           b->segment_number, ids, channel->info.topic, channel->info.symbol);
-    uint16_t schema_id = 0;
-    schema_state *schema = channel->schema == NONE ? NULL : &b->channels.schemas[channel->schema];
-    int is_new_schema = schema != NULL && schema->segment_number != b->segment_number;
-    td_result rc = is_new_schema ? append_schema(b, schema, err) : TD_OK;
+    td_result rc = append_definition(b, channel, b->next_channel_id, err);
     if (rc != TD_OK)
         return rc;
-    if (schema != NULL)
-        schema_id = is_new_schema ? b->next_schema_id : schema->id;
-    rc = append_channel(b, channel, schema_id, err);
-    if (rc != TD_OK)
-        return rc;
-    if (is_new_schema) {
-        schema->segment_number = b->segment_number;
-        schema->id = b->next_schema_id++;
-        b->pending_schema_count++;
-    }
     channel->segment_number = b->segment_number;
+    channel->segment_chunks = 0;
     channel->id = b->next_channel_id++;
     b->ids_used[channel->is_reserved]++;
     b->pending_new_count++;
     return TD_OK;
+}
+
+/* 1 if the chunk must define the channel: its first message in the 1st, 2nd, 4th, 8th … of the
+ * segment's chunks that have the channel. So two chunks at least say what a channel is wherever two
+ * have it, and none of them alone can hide the others by being damaged; the cost does not grow with
+ * the number of chunks. */
+static int wants_definition(const chunk_builder *b, const channel_state *channel)
+{
+    if (channel->segment_number != b->segment_number)
+        return 1;
+    uint32_t chunks_before = channel->segment_chunks;
+    return channel->pending_count == 0 && (chunks_before & (chunks_before + 1)) == 0;
+}
+
+static td_result append_wanted_definition(chunk_builder *b, channel_state *channel, td_err *err)
+{
+    if (channel->segment_number != b->segment_number)
+        return define_channel(b, channel, err);
+    return append_definition(b, channel, channel->id, err);
 }
 
 /* The chunk has one more message of this channel. */
@@ -299,6 +334,7 @@ static void note_pending(chunk_builder *b, channel_state *channel, uint32_t inde
         b->pending_channels[b->pending_channel_count++] = index;
         channel->pending_first_ns = frame->recv_ns;
         channel->last_segment = b->segment_number;
+        channel->segment_chunks++;
     }
     channel->pending_last_ns = frame->recv_ns;
     if (b->pending_count++ == 0)
@@ -353,13 +389,13 @@ static td_result find_conn(chunk_builder *b, channel_state *channel, const chunk
     return TD_OK;
 }
 
-/* Room for the message and, where the channel has no id yet, its records: once that is there,
- * nothing behind a given id can fail. */
+/* Room for the message and, where the chunk must define the channel, its records: once that is
+ * there, nothing behind a given id can fail. */
 static td_result reserve(chunk_builder *b, const channel_state *channel, const chunk_frame *frame,
                          td_err *err)
 {
     size_t bytes = MCAP_MESSAGE_OVERHEAD_BYTES + frame->bytes.size;
-    if (channel->segment_number != b->segment_number)
+    if (wants_definition(b, channel))
         bytes += CHUNK_SLACK_BYTES;
     if (b->raw.size >= b->options.target_bytes)
         return td_err_set(err, TD_E_LIMIT, "the chunk has %zu bytes: seal it first", b->raw.size);
@@ -405,8 +441,8 @@ td_result chunk_builder_append(chunk_builder *builder, const chunk_frame *frame,
         return rc;
     size_t before = b->raw.size;
     rc = reserve(b, channel, frame, err);
-    if (TD_UNLIKELY(rc == TD_OK && channel->segment_number != b->segment_number))
-        rc = define_channel(b, channel, err);
+    if (TD_UNLIKELY(rc == TD_OK && wants_definition(b, channel)))
+        rc = append_wanted_definition(b, channel, err);
     if (TD_UNLIKELY(rc != TD_OK)) {
         b->raw.size = before;
         return rc;

@@ -27,6 +27,7 @@ typedef struct schema_state {
     size_t text_bytes;
     uint32_t use_count;      /* channels that refer to it; 0 = free */
     uint32_t segment_number; /* of the segment in which id is valid */
+    uint64_t chunk_number;   /* of the last chunk that has its record */
     uint16_t id;
 } schema_state;
 
@@ -38,6 +39,7 @@ typedef struct channel_state {
     uint32_t schema;         /* index of its schema_state, or NONE */
     uint32_t last_segment;   /* number of the segment in which it was last asked for or used */
     uint32_t segment_number; /* of the segment in which id is valid */
+    uint32_t segment_chunks; /* chunks of that segment with messages of it, the pending one too */
     uint32_t conn;           /* where in the connection table it last was: a guess */
     uint16_t id;
     uint8_t is_live;
@@ -84,6 +86,7 @@ struct chunk_builder {
     uint32_t pending_channel_count;
     uint32_t pending_new_count, pending_schema_count;
     uint64_t pending_count, pending_frames;
+    uint64_t chunk_number; /* of the pending chunk, from 1 over the builder's life */
     uint64_t pending_first_ns;
     uint8_t pending_starts_segment;
     uint64_t last_ns, last_frame_ns; /* recv_ns of the last message, and of the last frame */

@@ -216,12 +216,15 @@ static void begin_indexes(const chunk_builder *b, sealed_chunk *out, size_t *cur
     TD_ASSERT(out->bytes.size <= out->bytes.capacity);
 }
 
-/* One pass over the records: index entries, and copies of new schemas and channels. */
+/* One pass over the records: index entries, and copies of schemas and channels that are new, not
+ * repeated: their ids are the last ones given. */
 static td_result walk_records(const chunk_builder *b, sealed_chunk *out, size_t *cursors,
                               td_err *err)
 {
     uint8_t *base = out->bytes.data + out->chunk_bytes;
     const uint8_t *raw = b->raw.data;
+    uint32_t first_channel = b->next_channel_id - b->pending_new_count;
+    uint32_t first_schema = b->next_schema_id - b->pending_schema_count;
     td_result rc = TD_OK;
     for (size_t at = 0; at < b->raw.size && rc == TD_OK;) {
         const uint8_t *record = raw + at;
@@ -232,11 +235,14 @@ static td_result walk_records(const chunk_builder *b, sealed_chunk *out, size_t 
             td_put_le64(base + *cursor + 8, at);
             *cursor += MCAP_INDEX_ENTRY_BYTES;
         } else if (record[0] == MCAP_SCHEMA) {
-            rc = td_buf_append(&out->schema_records, record, bytes, err);
-            out->new_schema_count++;
+            if (td_le16(record + MCAP_PREFIX_BYTES) >= first_schema) {
+                rc = td_buf_append(&out->schema_records, record, bytes, err);
+                out->new_schema_count++;
+            }
         } else {
             TD_ASSERT(record[0] == MCAP_CHANNEL);
-            rc = td_buf_append(&out->channel_records, record, bytes, err);
+            if (td_le16(record + MCAP_PREFIX_BYTES) >= first_channel)
+                rc = td_buf_append(&out->channel_records, record, bytes, err);
         }
         at += bytes;
         TD_ASSERT(at <= b->raw.size);
@@ -327,6 +333,7 @@ static void begin_next(chunk_builder *b, const sealed_chunk *sealed)
     b->pending_frames = 0;
     b->pending_starts_segment = 0;
     b->segment_chunks++;
+    b->chunk_number++;
     b->segment_bytes += sealed->bytes.size + MCAP_PREFIX_BYTES + CHAIN_FIXED_BYTES +
                         (uint64_t)sealed->conn_count * CHAIN_CONN_BYTES + CHAIN_VALUE_BYTES;
     b->segment_index_entries += sealed->channel_count;

@@ -151,6 +151,36 @@ const index_channel *segment_index_find_channel(const segment_index *index, uint
     return at < index->channel_count && index->channels[at].id == id ? &index->channels[at] : NULL;
 }
 
+/* 1 if a chunk that was read has messages of a channel without a definition. */
+static int chunk_has_unknown(const segment_index *index, const index_chunk *chunk)
+{
+    for (size_t id = 0; id < (size_t)chunk->bitmap_bytes * 8; id++) {
+        if ((index->bitmaps[chunk->bitmap_offset + id / 8] >> (id % 8) & 1) != 0 &&
+            segment_index_find_channel(index, (uint16_t)id) == NULL)
+            return 1;
+    }
+    return 0;
+}
+
+int segment_index_has_unknown(const segment_index *index)
+{
+    /* The catalog gives channels without chunks, but counts of all; a walk over a file does not
+     * count what it cannot name, but has the chunks. */
+    uint64_t named = 0;
+    int is_counted = index->message_count != UINT64_MAX;
+    for (size_t i = 0; i < index->channel_count && is_counted; i++) {
+        is_counted = index->channels[i].message_count != UINT64_MAX;
+        named += index->channels[i].message_count;
+    }
+    if (is_counted)
+        return named < index->message_count;
+    for (size_t i = 0; i < index->chunk_count; i++) {
+        if (chunk_has_unknown(index, &index->chunks[i]))
+            return 1;
+    }
+    return 0;
+}
+
 int segment_index_has(const segment_index *index, const index_chunk *chunk, uint16_t id)
 {
     TD_ASSERT((size_t)chunk->bitmap_offset + chunk->bitmap_bytes <= index->bitmap_bytes);

@@ -90,6 +90,9 @@ void segment_index_fini(segment_index *index);
 /* The channel of that id, or NULL. */
 const index_channel *segment_index_find_channel(const segment_index *index, uint16_t id);
 
+/* 1 if the segment has messages of channels that are not known: what defines them was damaged. */
+int segment_index_has_unknown(const segment_index *index);
+
 /* 1 if the chunk has frames of channel id. */
 int segment_index_has(const segment_index *index, const index_chunk *chunk, uint16_t id);
 

@@ -320,6 +320,11 @@ td_bytes segment_reader_bitmap(const segment_reader *reader, uint32_t chunk_inde
                        entry->bitmap_bytes);
 }
 
+int segment_reader_chunk_has_unknown(const segment_reader *reader, uint32_t chunk_index)
+{
+    return !reader_knows_all(reader, segment_reader_bitmap(reader, chunk_index));
+}
+
 int segment_reader_chunk_has(const segment_reader *reader, uint32_t chunk_index,
                              const segment_channel *channel)
 {

@@ -115,6 +115,9 @@ const segment_chunk *segment_reader_chunk(const segment_reader *reader, uint32_t
  * has_channels is 0. As sealed_chunk_bitmap. */
 td_bytes segment_reader_bitmap(const segment_reader *reader, uint32_t chunk_index);
 
+/* 1 if the chunk has messages of a channel that is not known: what defines it was damaged. */
+int segment_reader_chunk_has_unknown(const segment_reader *reader, uint32_t chunk_index);
+
 /* 1 if messages of the channel may be in the chunk. */
 int segment_reader_chunk_has(const segment_reader *reader, uint32_t chunk_index,
                              const segment_channel *channel);

@@ -165,8 +165,10 @@ static int wants_chunk(const tape_source *source, const plan_options *options, u
     if (chunk->first_ns >= options->window.to_ns)
         return 0;
     td_bytes bitmap = segment_reader_bitmap(source->reader, index);
+    /* A channel that damage has hidden may be a wanted one: reading the chunk reports the loss. */
     if (chunk->last_ns >= options->lead_from_ns)
-        return !chunk->has_channels || has_common_bit(bitmap, source->wanted_bits);
+        return !chunk->has_channels || has_common_bit(bitmap, source->wanted_bits) ||
+               segment_reader_chunk_has_unknown(source->reader, index);
     return !chunk->has_channels || has_common_bit(bitmap, source->event_bits);
 }
 

@@ -199,11 +199,11 @@ export async function smallDisk(t, dir, mebibytes) {
 
 const passed = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Start a recorder and kill it (SIGKILL) at a random moment: some time after it has announced something, or, as
+/** Start a recorder and kill it (SIGKILL) at a random moment: some time after it has announced something (lines times), or, as
  * early is true, some time after its start, whatever it has done by then. */
-export async function recordAndKill(t, archive, args, { random, early = false }) {
+export async function recordAndKill(t, archive, args, { random, early = false, lines = 2 }) {
   const recorder = new Recorder(t, archive, args);
-  if (!early) await recorder.durableAfter(2);
+  if (!early) await recorder.durableAfter(lines);
   await passed(random() * (early ? 150 : 400)); // the moment is what is random; nothing is waited for
   const end = await recorder.kill("SIGKILL");
   assert.equal(end.signal, "SIGKILL", `the recorder ended before it was killed: ${end.stderr}`);

@@ -147,6 +147,63 @@ static void test_sealed_bytes(void **state)
 }
 
 /* When a chunk must be sealed, and when a segment begins. */
+/* Records of an opcode in the last sealed chunk. */
+static uint32_t count_records(const bench *b, uint8_t opcode)
+{
+    size_t at = 0;
+    mcap_record record;
+    mcap_chunk chunk;
+    assert_int_equal(mcap_next_record(td_buf_view(&b->sealed->bytes), &at, &record, NULL), TD_OK);
+    assert_int_equal(mcap_decode_chunk(record.content, &chunk, NULL), TD_OK);
+    size_t size = (size_t)chunk.uncompressed_bytes;
+    uint8_t *raw = td_alloc(size);
+    codec *coder = codec_open();
+    assert_int_equal(codec_decompress(coder, CODEC_ZSTD, chunk.records, raw, size, NULL), TD_OK);
+    uint32_t count = 0;
+    at = 0;
+    while (mcap_next_record(td_bytes_of(raw, size), &at, &record, NULL) == TD_OK)
+        count += record.opcode == opcode;
+    codec_close(coder);
+    td_free(raw);
+    return count;
+}
+
+/* format/FORMAT.md, "Channels": the 1st, 2nd, 4th, 8th chunk of a channel define it, with its
+ * schema; the summary gets it once, and a new segment begins anew. */
+static void test_repeated_definitions(void **state)
+{
+    (void)state;
+    bench b = open_bench(NULL);
+    channel_info info = info_of("trade", "A");
+    info.schema_name = "trade";
+    info.schema = td_bytes_str("{}");
+    chunk_channel one, two;
+    assert_int_equal(chunk_builder_channel(b.builder, &info, &one, NULL), TD_OK);
+    info.symbol = "B";
+    assert_int_equal(chunk_builder_channel(b.builder, &info, &two, NULL), TD_OK);
+    uint64_t now_ns = START;
+    for (uint32_t n = 1; n <= 20; n++) {
+        uint32_t in_segment = n <= 17 ? n : n - 17;
+        uint32_t of_two = in_segment > 2 ? in_segment - 2 : 0; /* its first chunk is the third */
+        if (n == 18)
+            chunk_builder_end_segment(b.builder);
+        for (int i = 0; i < 3; i++) {
+            assert_int_equal(append(&b, one, ++now_ns, 10), TD_OK);
+            if (of_two > 0)
+                assert_int_equal(append(&b, two, ++now_ns, 10), TD_OK);
+        }
+        seal(&b);
+        uint32_t first = __builtin_popcount(in_segment) == 1;
+        uint32_t second = __builtin_popcount(of_two) == 1;
+        assert_int_equal(count_records(&b, MCAP_CHANNEL), first + second);
+        assert_int_equal(count_records(&b, MCAP_SCHEMA), first || second);
+        assert_int_equal(b.sealed->new_channel_count, (in_segment == 1) + (of_two == 1));
+        assert_int_equal(b.sealed->new_schema_count, in_segment == 1);
+        assert_int_equal(b.sealed->schema_records.size > 0, in_segment == 1);
+    }
+    close_bench(&b);
+}
+
 static void test_rotation(void **state)
 {
     (void)state;
@@ -393,10 +450,11 @@ static void test_bad_channels(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sealed_bytes),   cmocka_unit_test(test_rotation),
-        cmocka_unit_test(test_segment_limits), cmocka_unit_test(test_append_checks),
-        cmocka_unit_test(test_connections),    cmocka_unit_test(test_channel_limit),
-        cmocka_unit_test(test_stale_channels), cmocka_unit_test(test_bad_channels),
+        cmocka_unit_test(test_sealed_bytes),  cmocka_unit_test(test_repeated_definitions),
+        cmocka_unit_test(test_rotation),      cmocka_unit_test(test_segment_limits),
+        cmocka_unit_test(test_append_checks), cmocka_unit_test(test_connections),
+        cmocka_unit_test(test_channel_limit), cmocka_unit_test(test_stale_channels),
+        cmocka_unit_test(test_bad_channels),
     };
     return cmocka_run_group_tests_name("format/chunk_builder", tests, NULL, NULL);
 }
