@@ -49,7 +49,7 @@ SRC_tape := tape/selection.c tape/event.c tape/gap_json.c tape/channel_router.c 
             tape/loader.c tape/merge.c tape/redact.c tape/redact_frame.c tape/settling.c tape/tape.c tape/follow.c
 
 SRC_wire := wire/url.c wire/proxy.c wire/tls.c wire/tls_judge.c wire/resolve.c wire/assembly.c wire/loop.c \
-            wire/client.c wire/client_connect.c wire/tunnel.c wire/client_callback.c wire/server.c wire/http.c wire/server_peer.c wire/ready.c \
+            wire/client.c wire/client_connect.c wire/tunnel.c wire/client_callback.c wire/server.c wire/http.c wire/server_peer.c wire/ready.c wire/refusals.c \
             wire/dialect.c wire/dialect_parse.c wire/dialect_answer.c \
             wire/dialect_ask.c wire/dialect_op.c wire/dialect_v3.c wire/dialect_usdc.c wire/dialect_spot.c \
             wire/dialect_spot_topic.c wire/dialect_spot_private.c \

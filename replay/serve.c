@@ -7,79 +7,44 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "replay/serve_impl.h"
+#include "wire/refusals.h"
 
 enum { ANSWER_BYTES_MAX = 4 << 20 };
 
 /* ---- requests ---- */
 
-/* The topic of a request that nobody here knows, or one that is subscribed to already where that is
- * refused: the whole request is. */
-static refusal check_topics(const serve_client *client, const dialect_request *request,
-                            td_bytes *blamed)
+static topic_standing look_at(void *user, td_bytes topic)
 {
+    const serve_client *client = user;
+    const serve_options *options = &client->owner->options;
     td_bytes path = td_bytes_str(client->path);
-    size_t most = client->dialect->request_topics_max;
-    if (most > 0 && request->arg_count > most)
-        return REFUSAL_TOO_MANY;
-    for (size_t i = 0; i < request->arg_count; i++) {
-        *blamed = request->args[i];
-        if (!serve_feeds_know(client->owner->options.feeds, path, *blamed))
-            return REFUSAL_UNKNOWN_TOPIC;
-        if (client->dialect->refuses_repeats && wire_filters_has(&client->filters, *blamed))
-            return REFUSAL_REPEATED;
-    }
-    return REFUSAL_NONE;
+    topic_standing found = serve_feeds_look(options->feeds, path, topic);
+    found.is_held = wire_filters_has(&client->filters, topic) != 0;
+    found.needs_auth = options->secret != NULL && !client->is_authenticated &&
+                       serve_feeds_is_private(options->feeds, path, topic);
+    return found;
 }
 
-/* Take a subscription whole. */
-static refusal subscribe_all(serve_client *client, const dialect_request *request, td_bytes *blamed)
-{
-    refusal why = check_topics(client, request, blamed);
-    for (size_t i = 0; i < request->arg_count && why == REFUSAL_NONE; i++) {
-        *blamed = request->args[i];
-        if (wire_filters_add(&client->filters, *blamed, NULL) != TD_OK)
-            why = REFUSAL_TOO_MANY;
-    }
-    return why;
-}
-
-/* Take of a subscription what can be taken, and mark what cannot. */
-static refusal subscribe_each(serve_client *client, const dialect_request *request)
-{
-    serve *server = client->owner;
-    td_bytes path = td_bytes_str(client->path);
-    TD_ASSERT(client->dialect->answers_topics);
-    td_buf_clear(&server->failed);
-    if (td_buf_reserve(&server->failed, request->arg_count, NULL) != TD_OK)
-        return REFUSAL_TOO_MANY;
-    for (size_t i = 0; i < request->arg_count; i++) {
-        td_bytes topic = request->args[i];
-        int is_taken = serve_feeds_know(server->options.feeds, path, topic) &&
-                       wire_filters_add(&client->filters, topic, NULL) == TD_OK;
-        server->failed.data[i] = !is_taken;
-    }
-    return REFUSAL_NONE;
-}
-
-/* A request without topics is refused, whatever the dialect: granted, it would leave the client
- * waiting for a tape that never starts. */
+/* What was granted is taken, as far as there is memory for it. */
 static void subscribe(serve_client *client, const dialect_request *request, dialect_reply *reply)
 {
     TD_ASSERT(request->kind == REQUEST_SUBSCRIBE);
-    TD_ASSERT(reply->refused == REFUSAL_NONE);
-    if (request->arg_count == 0) {
-        reply->refused = REFUSAL_INVALID_ARGS;
-    } else if (client->dialect->answers_topics) {
-        reply->refused = subscribe_each(client, request);
-        reply->is_failed = client->owner->failed.data;
-    } else {
-        reply->refused = subscribe_all(client, request, &reply->topic);
+    for (size_t i = 0; i < request->arg_count; i++) {
+        uint8_t *failed = reply->is_failed == NULL ? NULL : &client->owner->failed.data[i];
+        if ((failed != NULL && *failed) ||
+            wire_filters_add(&client->filters, request->args[i], NULL) == TD_OK)
+            continue;
+        reply->topic = request->args[i];
+        if (failed != NULL)
+            *failed = 1;
+        else
+            reply->refused = REFUSAL_TOO_MANY;
     }
     if (reply->refused == REFUSAL_NONE && client->filters.count > 0)
         serve_client_subscribed(client);
 }
 
-/* Never refused: to give up what one does not have changes nothing. */
+/* To give up what one does not have changes nothing. */
 static void unsubscribe(serve_client *client, const dialect_request *request)
 {
     TD_ASSERT(request->arg_count == 0 || request->args != NULL);
@@ -108,29 +73,12 @@ static void authenticate(serve_client *client, const dialect_request *request, d
         authenticated(client);
 }
 
-/* A topic of a request that is not for those who have not authenticated; 0: none. */
-static int lacks_auth(const serve_client *client, const dialect_request *request, td_bytes *blamed)
-{
-    const serve_options *options = &client->owner->options;
-    if (options->secret == NULL || client->is_authenticated)
-        return 0;
-    for (size_t i = 0; i < request->arg_count; i++) {
-        *blamed = request->args[i];
-        if (serve_feeds_is_private(options->feeds, td_bytes_str(client->path), *blamed))
-            return 1;
-    }
-    return 0;
-}
-
-/* Does what is asked for, and says what came of it. */
+/* Does what was granted. */
 static void perform(serve_client *client, const dialect_request *request, dialect_reply *reply)
 {
     switch (request->kind) {
     case REQUEST_SUBSCRIBE:
-        if (lacks_auth(client, request, &reply->topic))
-            reply->refused = REFUSAL_NEEDS_AUTH;
-        else
-            subscribe(client, request, reply);
+        subscribe(client, request, reply);
         break;
     case REQUEST_UNSUBSCRIBE:
     case REQUEST_UNSUBSCRIBE_ALL:
@@ -141,9 +89,7 @@ static void perform(serve_client *client, const dialect_request *request, dialec
         break;
     case REQUEST_PING:
     case REQUEST_PONG:
-        break;
     case REQUEST_UNKNOWN:
-        reply->refused = REFUSAL_INVALID_OP;
         break;
     }
 }
@@ -176,10 +122,18 @@ static void on_message(void *user, wire_peer_conn *conn, unsigned opcode, td_byt
     dialect_request request;
     dialect_reply reply = {.conn_id = client->conn_id,
                            .now_ms = clock_wall_ns(server->options.clock) / TD_NS_PER_MS};
-    if (request_parse(server->parser, client->dialect, bytes, &request, NULL) == TD_OK)
+    td_err err;
+    td_result rc = request_parse(server->parser, client->dialect, bytes, &request, &err);
+    if (rc == TD_OK || rc == TD_E_INVALID)
+        rc = refusals_judge(client->dialect, &request, rc, look_at, client, &server->failed, &reply,
+                            &err);
+    if (rc != TD_OK) {
+        td_log_say(server->options.log, TD_LOG_WARNING, "a client is closed: %s", err.text);
+        serve_client_end(client, rc == TD_E_LIMIT ? 1009 : 1011);
+        return;
+    }
+    if (reply.refused == REFUSAL_NONE)
         perform(client, &request, &reply);
-    else
-        reply.refused = request.kind == REQUEST_UNKNOWN ? REFUSAL_INVALID_OP : REFUSAL_INVALID_ARGS;
     answer(client, &request, &reply);
     serve_client_answered(client);
 }

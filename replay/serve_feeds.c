@@ -1,5 +1,6 @@
 #include "replay/serve_feeds.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -33,32 +34,27 @@ static td_result add_feed(serve_feeds *feeds, const char *name, const family *of
     return TD_OK;
 }
 
-static int has_topic(const served_feed *feed, const char *topic)
+/* One more name of a list that doubles. TD_E_NOMEM. */
+static td_result add_name(char ***names, size_t *count, size_t *capacity, const char *name,
+                          td_err *err)
 {
-    for (size_t i = 0; i < feed->topic_count; i++) {
-        if (strcmp(feed->topics[i], topic) == 0)
-            return 1;
+    for (size_t i = 0; i < *count; i++) {
+        if (strcmp((*names)[i], name) == 0)
+            return TD_OK;
     }
-    return 0;
-}
-
-static td_result add_topic(served_feed *feed, const char *topic, td_err *err)
-{
-    if (has_topic(feed, topic))
-        return TD_OK;
-    if (feed->topic_count == feed->topic_capacity) {
-        size_t capacity = feed->topic_capacity == 0 ? 16 : 2 * feed->topic_capacity;
-        char **topics = td_realloc(feed->topics, capacity, sizeof *topics);
-        if (topics == NULL)
+    if (*count == *capacity) {
+        size_t more = *capacity == 0 ? 16 : 2 * *capacity;
+        char **larger = td_realloc(*names, more, sizeof *larger);
+        if (larger == NULL)
             return td_err_set(err, TD_E_NOMEM, "no memory for the list of topics");
-        feed->topics = topics;
-        feed->topic_capacity = capacity;
+        *names = larger;
+        *capacity = more;
     }
-    TD_ASSERT(feed->topic_count < feed->topic_capacity);
-    feed->topics[feed->topic_count] = td_strdup(topic);
-    if (feed->topics[feed->topic_count] == NULL)
+    TD_ASSERT(*count < *capacity);
+    (*names)[*count] = td_strdup(name);
+    if ((*names)[*count] == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for the list of topics");
-    feed->topic_count++;
+    (*count)++;
     return TD_OK;
 }
 
@@ -68,7 +64,14 @@ static td_result add_channel(served_feed *feed, const plan_channel *channel, td_
     if (!channel->is_wanted || info->dir != CHANNEL_IN)
         return TD_OK;
     feed->has_unknown |= strcmp(info->topic, CHANNEL_TOPIC_UNKNOWN) == 0;
-    return info->exchange_topic[0] == '\0' ? TD_OK : add_topic(feed, info->exchange_topic, err);
+    td_result rc = TD_OK;
+    if (info->exchange_topic[0] != '\0')
+        rc = add_name(&feed->topics, &feed->topic_count, &feed->topic_capacity,
+                      info->exchange_topic, err);
+    if (rc == TD_OK && info->symbol[0] != '\0' && strcmp(info->symbol, "*") != 0)
+        rc = add_name(&feed->symbols, &feed->symbol_count, &feed->symbol_capacity, info->symbol,
+                      err);
+    return rc;
 }
 
 /* The segment's feed among ours; *out is NULL if it cannot be served, which is said once. */
@@ -136,6 +139,13 @@ static td_result gather(serve_feeds *feeds, archive *from, const selection *want
     return rc;
 }
 
+static int compare_names(const void *left, const void *right)
+{
+    const char *const *a = left;
+    const char *const *b = right;
+    return strcmp(*a, *b);
+}
+
 td_result serve_feeds_open(archive *from, const selection *wanted, const td_log *log,
                            serve_feeds **out, td_err *err)
 {
@@ -149,6 +159,11 @@ td_result serve_feeds_open(archive *from, const selection *wanted, const td_log 
         return rc;
     }
     TD_ASSERT(feeds->count > 0);
+    for (size_t i = 0; i < feeds->count; i++) {
+        if (feeds->items[i].symbol_count > 1)
+            qsort(feeds->items[i].symbols, feeds->items[i].symbol_count,
+                  sizeof *feeds->items[i].symbols, compare_names);
+    }
     *out = feeds;
     return TD_OK;
 }
@@ -162,6 +177,9 @@ void serve_feeds_close(serve_feeds *feeds)
         for (size_t k = 0; k < feed->topic_count; k++)
             td_free(feed->topics[k]);
         td_free(feed->topics);
+        for (size_t k = 0; k < feed->symbol_count; k++)
+            td_free(feed->symbols[k]);
+        td_free(feed->symbols);
         td_free(feed->name);
     }
     td_free(feeds->items);
@@ -210,24 +228,43 @@ size_t serve_feeds_names(const serve_feeds *feeds, td_bytes path, const char **o
     return count;
 }
 
-/* 1 if a row of the family fits a topic, now or once, and the dialect has no objection. */
-static int row_fits(const family *of, td_bytes topic)
+/* The row of the family that fits a topic, now or once, if the dialect has no objection. */
+static int find_row(const family *of, td_bytes topic, topic_match *out)
 {
     const dialect *spoken = dialect_find(of->dialect);
-    topic_match match;
-    return topic_match_text(of->topics, of->topic_count, topic, TOPIC_ANY_TIME, &match) &&
+    return topic_match_text(of->topics, of->topic_count, topic, TOPIC_ANY_TIME, out) &&
            (spoken->is_possible == NULL || spoken->is_possible(topic));
 }
 
-/* Likewise with any symbol behind it: where topics may be subscribed to bare. */
+/* Does a row fit with any symbol behind the topic: where topics may be subscribed to bare. */
 static int row_fits_bare(const family *of, td_bytes topic)
 {
     char text[LIMIT_TOPIC_BYTES];
+    topic_match match;
     if (topic.size + sizeof ".x" > sizeof text)
         return 0;
     memcpy(text, topic.data, topic.size);
     memcpy(text + topic.size, ".x", sizeof ".x");
-    return row_fits(of, td_bytes_of(text, topic.size + 2));
+    return find_row(of, td_bytes_of(text, topic.size + 2), &match);
+}
+
+static int has_symbol(const served_feed *feed, td_bytes symbol)
+{
+    size_t low = 0;
+    size_t high = feed->symbol_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        td_bytes there = td_bytes_str(feed->symbols[middle]);
+        size_t shorter = there.size < symbol.size ? there.size : symbol.size;
+        int order = memcmp(there.data, symbol.data, shorter);
+        if (order == 0 && there.size == symbol.size)
+            return 1;
+        if (order < 0 || (order == 0 && there.size < symbol.size))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return 0;
 }
 
 /* A row without a symbol that the dialect lets this subscription cover ("order.linear" and
@@ -242,21 +279,27 @@ static int row_is_covered(const family *of, const dialect *spoken, td_bytes subs
     return 0;
 }
 
-/* Frames without a row may be of any topic, so a tape with such frames knows every one. */
-static int feed_knows(const served_feed *feed, td_bytes subscription)
+/* Frames without a row may be of any topic, so a tape with such frames knows every one. Of topics
+ * of a coin it is not known which coins there are: those are taken. */
+static topic_standing feed_look(const served_feed *feed, td_bytes subscription)
 {
+    const topic_standing known = {.is_known = 1};
     const family *of = feed->family;
+    topic_match match;
     TD_ASSERT(of != NULL); /* feeds of no known family are left out */
     const dialect *spoken = dialect_find(of->dialect);
-    if (feed->has_unknown || row_fits(of, subscription) ||
-        row_is_covered(of, spoken, subscription) ||
+    if (feed->has_unknown || row_is_covered(of, spoken, subscription) ||
         (spoken->has_lists && row_fits_bare(of, subscription)))
-        return 1;
+        return known;
+    int fits = find_row(of, subscription, &match);
+    if (fits && (!topic_row_has_symbol(match.row) || topic_row_has_coin(match.row) ||
+                 td_bytes_is(match.symbol, "*") || has_symbol(feed, match.symbol)))
+        return known;
     for (size_t i = 0; i < feed->topic_count; i++) {
         if (spoken->covers(subscription, td_bytes_str(feed->topics[i])))
-            return 1;
+            return known;
     }
-    return 0;
+    return (topic_standing){.is_symbol_unknown = (uint8_t)(fits != 0)};
 }
 
 /* Which kinds of endpoint a feed has at a path: bits by access. */
@@ -291,12 +334,17 @@ int serve_feeds_is_private(const serve_feeds *feeds, td_bytes path, td_bytes top
     return 0;
 }
 
-int serve_feeds_know(const serve_feeds *feeds, td_bytes path, td_bytes subscription)
+topic_standing serve_feeds_look(const serve_feeds *feeds, td_bytes path, td_bytes subscription)
 {
+    topic_standing best = {0};
     for (size_t i = 0; i < feeds->count; i++) {
         const served_feed *feed = &feeds->items[i];
-        if (served_feed_has_path(feed, path) && feed_knows(feed, subscription))
-            return 1;
+        if (!served_feed_has_path(feed, path))
+            continue;
+        topic_standing found = feed_look(feed, subscription);
+        if (found.is_known)
+            return found;
+        best.is_symbol_unknown |= found.is_symbol_unknown;
     }
-    return 0;
+    return best;
 }

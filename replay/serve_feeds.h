@@ -12,6 +12,7 @@
 #include "format/archive.h"
 #include "schema/family.h"
 #include "tape/selection.h"
+#include "wire/refusals.h"
 #include "wire/server.h"
 
 typedef struct served_feed {
@@ -20,6 +21,9 @@ typedef struct served_feed {
     char **topics; /* exchange topics on the tape, as they stand in frames */
     size_t topic_count;
     size_t topic_capacity;
+    char **symbols; /* on the tape, sorted once all are there */
+    size_t symbol_count;
+    size_t symbol_capacity;
     uint8_t has_unknown; /* frames that this version has no row for */
 } served_feed;
 
@@ -47,9 +51,9 @@ void serve_feeds_paths_text(const serve_feeds *feeds, td_bytes path, char out[WI
  */
 size_t serve_feeds_names(const serve_feeds *feeds, td_bytes path, const char **out);
 
-/* 1 if a subscription could ever get a frame at this path: the family has a topic of that name, or
- * the tape does. */
-int serve_feeds_know(const serve_feeds *feeds, td_bytes path, td_bytes subscription);
+/* What is known of a subscription at this path. Known is a topic that the tape has, and one that
+ * the family has and the tape lacks, of a symbol that the tape has in others: it stays silent. */
+topic_standing serve_feeds_look(const serve_feeds *feeds, td_bytes path, td_bytes subscription);
 
 /* 1 if the exchange gives this topic only to who has authenticated: the path is a private one, or
  * is for both and the topic has no symbol. */

@@ -333,6 +333,7 @@ td_result exchange_open(const exchange_options *options, wire_loop *loop, exchan
     x->loop = loop;
     td_random_init(&x->random, options->seed + 1);
     td_buf_init(&x->answer, ANSWER_BYTES_MAX);
+    td_buf_init(&x->failed, DIALECT_ARGS_MAX);
     const wire_server_options serving = {.listen = options->listen,
                                          .tls_cert = options->tls_cert,
                                          .tls_key = options->tls_key,
@@ -364,6 +365,7 @@ void exchange_close(exchange *x)
         market_stop(&x->markets[i]);
     request_parser_close(x->requests);
     td_buf_fini(&x->answer);
+    td_buf_fini(&x->failed);
     td_free(x->families);
     td_free(x->markets);
     td_free(x);

@@ -107,6 +107,7 @@ struct exchange {
     request_parser *requests;
     td_random random; /* for connections' ids */
     td_buf answer;
+    td_buf failed; /* of each topic of a request: 1 if it was refused */
     sim_family *families;
     sim_market *markets; /* of the families, and those that only an account trades in */
     size_t market_count;

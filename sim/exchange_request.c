@@ -2,6 +2,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "sim/exchange_impl.h"
+#include "wire/refusals.h"
 
 /* ---- which streams ---- */
 
@@ -79,62 +80,39 @@ static void use_unsubscribe(sim_conn *conn, size_t place, uint32_t stream)
 
 /* ---- may it have them ---- */
 
-/* One topic: known, not a repeat where that matters, and not private without a key. */
-typedef struct topic_state {
-    size_t count;
-    uint8_t is_private;
-    uint8_t is_held;
-} topic_state;
-
-static topic_state look_at(sim_conn *conn, td_bytes topic)
+/* 1 if the family has the topic for other symbols than this one. */
+static int is_symbol_unknown(const sim_conn *conn, td_bytes topic)
 {
-    topic_state state = {.count = each_stream(conn, topic, use_nothing)};
+    const family *of = conn->of->family;
+    topic_match match;
+    if (!topic_match_text(of->topics, of->topic_count, topic, TOPIC_ANY_TIME, &match) ||
+        !topic_row_has_symbol(match.row))
+        return 0;
+    for (size_t i = 0; i < conn->of->market_count; i++) {
+        const venue *v = conn->of->markets[i]->venue;
+        for (uint32_t k = 0; k < venue_stream_count(v); k++) {
+            if (td_bytes_is(match.symbol, venue_stream_at(v, k).symbol))
+                return 0;
+        }
+    }
+    return 1;
+}
+
+static topic_standing look_at(void *user, td_bytes topic)
+{
+    sim_conn *conn = user;
+    topic_standing found = {.is_known = each_stream(conn, topic, use_nothing) > 0};
+    if (!found.is_known)
+        found.is_symbol_unknown = is_symbol_unknown(conn, topic) != 0;
     for (size_t i = 0; i < conn->of->market_count; i++) {
         const venue *v = conn->of->markets[i]->venue;
         uint32_t stream = venue_find(v, topic);
         if (stream >= venue_stream_count(v) || !conn_sees(conn, i, stream))
             continue;
-        state.is_private |= venue_stream_at(v, stream).is_private;
-        state.is_held |= conn->streams[i][stream] != SUBSCRIPTION_NONE;
+        found.needs_auth |= venue_stream_at(v, stream).is_private && !conn->is_authed;
+        found.is_held |= conn->streams[i][stream] != SUBSCRIPTION_NONE;
     }
-    return state;
-}
-
-static refusal judge(sim_conn *conn, td_bytes topic, request_kind kind)
-{
-    topic_state state = look_at(conn, topic);
-    if (state.count == 0)
-        return REFUSAL_UNKNOWN_TOPIC;
-    if (state.is_private && !conn->is_authed)
-        return REFUSAL_NEEDS_AUTH;
-    if (kind == REQUEST_SUBSCRIBE && state.is_held && conn->of->speech->refuses_repeats)
-        return REFUSAL_REPEATED;
-    return REFUSAL_NONE;
-}
-
-/* Judge all topics of a request. Where the dialect answers topic by topic, is_failed gets a byte
- * for each; else one bad topic refuses the whole. */
-static int check_topics(sim_conn *conn, const dialect_request *request, dialect_reply *reply,
-                        uint8_t *is_failed)
-{
-    size_t failed = 0;
-    for (size_t i = 0; i < request->arg_count; i++) {
-        refusal why = judge(conn, request->args[i], request->kind);
-        if (why == REFUSAL_NONE)
-            continue;
-        failed++;
-        if (is_failed != NULL) {
-            is_failed[i] = 1;
-            continue;
-        }
-        reply->refused = why;
-        reply->topic = request->args[i];
-        return 0;
-    }
-    if (request->arg_count == 0)
-        reply->refused = REFUSAL_INVALID_ARGS;
-    TD_ASSERT(failed <= request->arg_count);
-    return failed < request->arg_count;
+    return found;
 }
 
 /* ---- requests ---- */
@@ -194,32 +172,13 @@ static void find_family(sim_conn *conn, const dialect_request *request)
     TD_ASSERT(conn->of == first);
 }
 
-static void subscribe(sim_conn *conn, const dialect_request *request, dialect_reply *reply,
-                      uint8_t *is_failed)
+/* Does with each topic of a request what was granted. */
+static void use_topics(sim_conn *conn, const dialect_request *request, const dialect_reply *reply,
+                       stream_use *use)
 {
-    td_err err;
-    find_family(conn, request);
-    td_result rc = prepare(conn, &err);
-    if (rc != TD_OK) {
-        exchange_fail(conn->exchange, rc, &err);
-        return;
-    }
-    if (!check_topics(conn, request, reply, is_failed))
-        return;
     for (size_t i = 0; i < request->arg_count; i++)
-        if (is_failed == NULL || !is_failed[i])
-            (void)each_stream(conn, request->args[i], use_subscribe);
-    family_go_on(conn->of); /* a market that waited for its only client has another one now */
-}
-
-static void unsubscribe(sim_conn *conn, const dialect_request *request, dialect_reply *reply,
-                        uint8_t *is_failed)
-{
-    if (conn->streams[0] == NULL || !check_topics(conn, request, reply, is_failed))
-        return; /* nobody has subscribed yet: there is nothing to take back */
-    for (size_t i = 0; i < request->arg_count; i++)
-        if (is_failed == NULL || !is_failed[i])
-            (void)each_stream(conn, request->args[i], use_unsubscribe);
+        if (reply->is_failed == NULL || !reply->is_failed[i])
+            (void)each_stream(conn, request->args[i], use);
 }
 
 static void unsubscribe_all(sim_conn *conn)
@@ -275,38 +234,59 @@ static void answer(sim_conn *conn, const dialect_request *request, const dialect
     conn_send(conn, td_buf_view(&x->answer));
 }
 
-static void handle(sim_conn *conn, const dialect_request *request, uint8_t *is_failed)
+/* Does what was granted. */
+static void perform(sim_conn *conn, const dialect_request *request, dialect_reply *reply)
 {
-    const exchange *x = conn->exchange;
-    dialect_reply reply = {.conn_id = conn->id,
-                           .now_ms = clock_wall_ns(x->options.clock) / TD_NS_PER_MS,
-                           .is_failed = is_failed};
     switch (request->kind) {
     case REQUEST_SUBSCRIBE:
-        subscribe(conn, request, &reply, is_failed);
+        use_topics(conn, request, reply, use_subscribe);
+        family_go_on(conn->of); /* a market that waited for its only client has another one now */
         break;
     case REQUEST_UNSUBSCRIBE:
-        unsubscribe(conn, request, &reply, is_failed);
+        use_topics(conn, request, reply, use_unsubscribe);
         break;
     case REQUEST_UNSUBSCRIBE_ALL:
         unsubscribe_all(conn);
         break;
     case REQUEST_AUTH:
-        authenticate(conn, request, &reply);
+        authenticate(conn, request, reply);
         break;
     case REQUEST_PING:
     case REQUEST_PONG:
-        break;
     case REQUEST_UNKNOWN:
-        reply.refused = REFUSAL_INVALID_OP;
         break;
     }
+}
+
+static void handle(sim_conn *conn, const dialect_request *request, dialect_reply *reply)
+{
+    if (reply->refused == REFUSAL_NONE)
+        perform(conn, request, reply);
     if ((conn->of->row->flags & CATALOG_ACK_FIRST) == 0)
         conn_send_snapshots(conn); /* data before the ack, as in the recordings */
-    answer(conn, request, &reply);
-    if (request->kind == REQUEST_AUTH && reply.refused == REFUSAL_NONE)
+    answer(conn, request, reply);
+    if (request->kind == REQUEST_AUTH && reply->refused == REFUSAL_NONE)
         conn_authenticated(conn);
     conn_send_snapshots(conn);
+}
+
+/* Topics are judged by the markets, so those run from the first request for one on. */
+static td_result judge(sim_conn *conn, const dialect_request *request, td_result parsed,
+                       dialect_reply *reply, td_err *err)
+{
+    exchange *x = conn->exchange;
+    td_result rc = TD_OK;
+    int is_about_topics =
+        request->kind == REQUEST_SUBSCRIBE || request->kind == REQUEST_UNSUBSCRIBE;
+    if (parsed == TD_OK && is_about_topics && request->arg_count > 0) {
+        find_family(conn, request);
+        rc = prepare(conn, err);
+    }
+    if (rc != TD_OK) {
+        exchange_fail(x, rc, err);
+        return rc;
+    }
+    return refusals_judge(conn->of->speech, request, parsed, look_at, conn, &x->failed, reply, err);
 }
 
 void conn_handle(sim_conn *conn, td_bytes bytes)
@@ -314,19 +294,13 @@ void conn_handle(sim_conn *conn, td_bytes bytes)
     exchange *x = conn->exchange;
     dialect_request request;
     td_err err;
-    uint8_t *is_failed = NULL;
+    dialect_reply reply = {.conn_id = conn->id,
+                           .now_ms = clock_wall_ns(x->options.clock) / TD_NS_PER_MS};
     td_result rc = request_parse(x->requests, conn->of->speech, bytes, &request, &err);
-    if (rc != TD_OK) {
-        conn_close(conn, rc == TD_E_LIMIT ? 1009 : 1007); /* too large; no JSON object */
-        return;
-    }
-    if (conn->of->speech->answers_topics && request.arg_count > 0) {
-        is_failed = td_alloc_zero(request.arg_count, 1);
-        if (is_failed == NULL) {
-            conn_close(conn, 1011);
-            return;
-        }
-    }
-    handle(conn, &request, is_failed);
-    td_free(is_failed);
+    if (rc == TD_OK || rc == TD_E_INVALID)
+        rc = judge(conn, &request, rc, &reply, &err);
+    if (rc != TD_OK)
+        conn_close(conn, rc == TD_E_LIMIT ? 1009 : 1011);
+    else
+        handle(conn, &request, &reply);
 }

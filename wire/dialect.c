@@ -43,6 +43,7 @@ void dialect_refusal_text(refusal why, td_bytes topic, char out[DIALECT_REASON_B
         [REFUSAL_INVALID_ARGS] = {"error:invalid args", NULL},
         [REFUSAL_TOO_MANY] = {"args size >10", NULL},
         [REFUSAL_UNKNOWN_TOPIC] = {"error:handler not found,topic:", ""},
+        [REFUSAL_UNKNOWN_SYMBOL] = {"Invalid symbol :[", "]"},
         [REFUSAL_REPEATED] = {"error:already subscribed,topic:", ""},
         [REFUSAL_NEEDS_AUTH] = {"error:topic:", " needs auth first"},
         [REFUSAL_EXPIRED] = {"error:request expired", NULL},

@@ -110,7 +110,8 @@ typedef enum refusal {
     REFUSAL_INVALID_ARGS, /* known, but with nothing in it, or with wrong types */
     REFUSAL_TOO_MANY,     /* topics */
     REFUSAL_UNKNOWN_TOPIC,
-    REFUSAL_REPEATED, /* a topic that the connection has already (v3, v5) */
+    REFUSAL_UNKNOWN_SYMBOL, /* of a known topic; only where names_symbols */
+    REFUSAL_REPEATED,       /* a topic that the connection has already (v3, v5) */
     REFUSAL_NEEDS_AUTH,
     REFUSAL_EXPIRED, /* credentials: their time */
     REFUSAL_BAD_KEY, /* credentials: key or signature */
@@ -142,6 +143,7 @@ typedef struct dialect {
     uint8_t answers_topics;       /* a server grants topics one by one, else the whole or nothing */
     uint8_t refuses_repeats;      /* a topic twice on a connection is refused */
     uint8_t subscribes_with_auth; /* there is no subscribing: auth brings everything (E) */
+    uint8_t names_symbols;        /* an unknown symbol is refused as such, else as a topic */
     uint8_t reads_auth_query;     /* a server takes credentials in the URL; others ignore them */
     uint8_t has_binary;           /* a client may ask for compressed frames (D) */
     uint8_t echoes_topics;        /* answers are the request with a code: they begin as data does */

@@ -57,7 +57,18 @@ static int8_t find_success(json_value root)
     return td_bytes_is(text, "false") || td_bytes_is(text, "False") ? 0 : -1;
 }
 
-/* The topic that a refusal's words are about, as DIALECT_REASON words it. */
+/* "Invalid symbol :[TOPIC]". */
+static td_bytes find_bracketed(td_bytes reason)
+{
+    static const char MARK[] = "Invalid symbol :[";
+    size_t mark = sizeof MARK - 1;
+    if (reason.size <= mark + 1 || memcmp(reason.data, MARK, mark) != 0 ||
+        reason.data[reason.size - 1] != ']')
+        return (td_bytes){0};
+    return td_bytes_of(reason.data + mark, reason.size - mark - 1);
+}
+
+/* The topic that a refusal's words are about, as dialect_refusal_text() words it. */
 static td_bytes find_blamed(td_bytes reason)
 {
     static const char MARK[] = "topic:";
@@ -67,7 +78,7 @@ static td_bytes find_blamed(td_bytes reason)
         return (td_bytes){0};
     const uint8_t *at = memmem(reason.data, reason.size, MARK, mark);
     if (at == NULL)
-        return (td_bytes){0};
+        return find_bracketed(reason);
     size_t begin = (size_t)(at - reason.data) + mark;
     TD_ASSERT(begin <= reason.size);
     td_bytes topic = td_bytes_of(reason.data + begin, reason.size - begin);

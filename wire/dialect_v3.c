@@ -239,6 +239,7 @@ const dialect DIALECT_V3_TABLE = {
 
 const dialect DIALECT_V5_TABLE = {
     .id = DIALECT_V5,
+    .names_symbols = 1,
     .connection_bytes_max = CONNECTION_ARGS_BYTES_MAX,
     .fit = dialect_fit_bytes,
     .build_answer = build_answer,
@@ -248,6 +249,7 @@ const dialect DIALECT_V5_TABLE = {
 
 const dialect DIALECT_V5_SPOT_TABLE = {
     .id = DIALECT_V5_SPOT,
+    .names_symbols = 1,
     .connection_bytes_max = CONNECTION_ARGS_BYTES_MAX,
     .request_topics_max = ARGS_PER_REQUEST_MAX,
     .fit = fit_ten,

@@ -78,10 +78,10 @@ static const field_row V5_PRICE_LIMIT[] = {
         V3_BOOK_DATED(1000, "200 ms", "orderbook.50", "2025-11-25", NULL), V3_BOOK_RPI,            \
         V3_BOOK_FULL
 
-/* What linear and inverse share beside trades and candles. 500 levels went in September 2025. */
+/* What linear and inverse share beside trades and candles. 500 levels went in September 2025,
+ * but clients of before go on asking for them, so the row has no end. */
 #define V5_FUTURES_TOPICS                                                                          \
-    V5_BOOKS, V3_BOOK(200, "100 ms", "orderbook.50"),                                              \
-        V3_BOOK_DATED(500, "100 ms", "orderbook.50", NULL, "2025-10-01"),                          \
+    V5_BOOKS, V3_BOOK(200, "100 ms", "orderbook.50"), V3_BOOK(500, "100 ms", "orderbook.50"),      \
         V3_TRADES(V5_TRADE, "kline.1"), V3_TICKERS, V5_ALL_LIQUIDATIONS, V3_LIQUIDATIONS,          \
         V5_PRICE_LIMITS,                                                                           \
         V5_OF_COIN("insurance", MSG_INSURANCE, "Insurance funds, 1 s, those that changed",         \

@@ -60,6 +60,10 @@ static const answer_row ANSWERS[] = {
      NULL,
      "{\"success\":false,\"ret_msg\":\"error:handler not found,topic:a\\u003c\\u0026\\u003eb\","
      "\"conn_id\":\"" CONN "\",\"req_id\":\"\",\"op\":\"subscribe\"}"},
+    {DIALECT_V5, "{\"op\":\"subscribe\",\"args\":[\"tickers.X\"]}", REFUSAL_UNKNOWN_SYMBOL,
+     "tickers.X", NULL,
+     "{\"success\":false,\"ret_msg\":\"Invalid symbol :[tickers.X]\",\"conn_id\":\"" CONN
+     "\",\"req_id\":\"\",\"op\":\"subscribe\"}"},
     {DIALECT_V5_SPOT, "{\"op\":\"subscribe\",\"args\":[\"tickers.X\"]}", REFUSAL_NONE, "", NULL,
      "{\"success\":true,\"ret_msg\":\"subscribe\",\"conn_id\":\"" CONN "\",\"op\":\"subscribe\"}"},
     {DIALECT_V5_SPOT, "{\"req_id\":\"7\",\"op\":\"subscribe\",\"args\":[\"tickers.X\"]}",
