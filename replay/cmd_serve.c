@@ -142,9 +142,8 @@ static void say_what_is_served(const serve_command *command)
     const serve_feeds *feeds = command->feeds;
     for (size_t i = 0; i < feeds->count; i++) {
         const served_feed *feed = &feeds->items[i];
-        const char *url = feed->family->endpoints[0].url;
         report_say(command->report, TD_LOG_INFO, "feed %s (%s): %zu topics, as %s", feed->name,
-                   feed->family->name, feed->topic_count, url == NULL ? "-" : url);
+                   feed->family->name, feed->topic_count, served_feed_url(feed));
     }
     report_say(command->report, TD_LOG_INFO, "serving at %s",
                wire_server_url(serve_server(command->server)));

@@ -188,6 +188,16 @@ void serve_feeds_close(serve_feeds *feeds)
 
 /* ---- asking ---- */
 
+/* Private topics have no symbol of their own. */
+const char *served_feed_url(const served_feed *feed)
+{
+    int is_private = feed->topic_count > 0 && feed->symbol_count == 0;
+    const char *url = is_private ? family_url(feed->family, NET_MAIN, ACCESS_PRIVATE) : NULL;
+    if (url == NULL)
+        url = feed->family->endpoints[0].url;
+    return url == NULL ? "-" : url;
+}
+
 int served_feed_has_path(const served_feed *feed, td_bytes path)
 {
     for (size_t i = 0; i < FAMILY_ENDPOINTS_MAX; i++) {

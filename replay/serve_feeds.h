@@ -38,6 +38,9 @@ TD_MUST_USE td_result serve_feeds_open(archive *from, const selection *wanted, c
                                        serve_feeds **out, td_err *err);
 void serve_feeds_close(serve_feeds *feeds);
 
+/* The exchange's address of what is on the tape, public or private; a view valid for ever. */
+const char *served_feed_url(const served_feed *feed);
+
 /* 1 if the feed's family has an endpoint with this path. */
 int served_feed_has_path(const served_feed *feed, td_bytes path);
 

@@ -2,6 +2,7 @@
 #include "wire/client_impl.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <netinet/in.h>
@@ -9,6 +10,29 @@
 #include <sys/socket.h>
 
 /* ---- why it ended ---- */
+
+/* The TLS handshake failed: libwebsockets' text has the error number where the connection did, else
+ * it is about what came in. */
+static void say_why_not_secured(wire_conn *conn, td_bytes text)
+{
+    static const char MARK[] = "SYSCALL ";
+    const char *where = conn->url.authority;
+    const uint8_t *at = text.size == 0 ? NULL : memmem(text.data, text.size, MARK, sizeof MARK - 1);
+    td_bytes number = {0};
+    if (at != NULL) {
+        at += sizeof MARK - 1;
+        number = td_bytes_of(at, (size_t)(text.data + text.size - at));
+    }
+    char reset[16];
+    (void)snprintf(reset, sizeof reset, "%d", ECONNRESET); /* it fits */
+    if (td_bytes_is(number, reset))
+        conn_fail(conn, WIRE_CAUSE_RESET, "%s reset the connection during the TLS handshake",
+                  where);
+    else
+        conn_fail(conn, WIRE_CAUSE_TLS_OTHER,
+                  "%s does not speak TLS with us (%.*s); is it ws:// rather than wss://?", where,
+                  (int)(text.size < 200 ? text.size : 200), (const char *)text.data);
+}
 
 /* An attempt that did not come as far as an open WebSocket; text is libwebsockets' own reason. */
 static void say_why_not_open(wire_conn *conn, unsigned status, td_bytes text)
@@ -32,9 +56,7 @@ static void say_why_not_open(wire_conn *conn, unsigned status, td_bytes text)
     else if (conn->stage == CONN_CONNECTING)
         conn_fail(conn, WIRE_CAUSE_CONNECT, "nobody answers at %s: refused or unreachable", where);
     else if (conn->stage == CONN_SECURING)
-        conn_fail(conn, WIRE_CAUSE_TLS_OTHER,
-                  "%s does not speak TLS with us (%.*s); is it ws:// rather than wss://?", where,
-                  words, (const char *)text.data);
+        say_why_not_secured(conn, text);
     else
         conn_fail(conn, WIRE_CAUSE_CLOSED_BY_PEER, "%s closed the connection before it %s", where,
                   conn->kind == CONN_HTTP ? "replied" : "answered the upgrade");

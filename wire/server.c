@@ -185,7 +185,12 @@ static td_result open_identity(wire_server *server, const wire_server_options *o
         return tls_identity_make(clock_wall_ns(server->loop->clock), &server->identity, err);
     if (options->tls_cert == NULL || options->tls_key == NULL)
         return td_err_set(err, TD_E_INVALID, "a certificate needs its key, and the reverse");
-    return tls_identity_load(options->tls_cert, options->tls_key, &server->identity, err);
+    td_result rc = tls_identity_load(options->tls_cert, options->tls_key, &server->identity, err);
+    if (rc == TD_OK && wire_server_ca_pem(server) == NULL)
+        td_log_say(server->loop->log, TD_LOG_INFO,
+                   "%s does not hold the certificate of its issuer: the ready file gets no ca_file",
+                   options->tls_cert);
+    return rc;
 }
 
 static td_result open_listener(wire_server *server, const char *place, td_err *err)

@@ -63,11 +63,13 @@ void wire_server_close(wire_server *server);
 /* The URL that clients use, without a path: "wss://127.0.0.1:41234"; valid until close. */
 const char *wire_server_url(const wire_server *server);
 
-/* PEM of the certificate that clients should trust, or NULL without TLS; valid until close. */
+/* PEM of the certificate that clients should trust; NULL without TLS, and if the chain that was
+ * given does not hold it. Valid until close. */
 const char *wire_server_ca_pem(const wire_server *server);
 
 /* Write the ready file ({"url":..,"ca_file":..}) and, beside it, <path>.pem: each appears under its
- * name complete, the ready file last. ca_file is absolute; null without TLS. */
+ * name complete, the ready file last. ca_file is absolute;
+ * null, and not written, without wire_server_ca_pem(). */
 TD_MUST_USE td_result wire_server_write_ready(const wire_server *server, td_io io, const char *path,
                                               td_err *err);
 

@@ -87,12 +87,22 @@ static int fill_certificate(X509 *cert, EVP_PKEY *key, uint64_t wall_ns)
            X509_sign(cert, key, EVP_sha256()) > 0;
 }
 
+/* Clients trust an issuer, and a certificate that is its own; not one that another has signed. */
 static td_result write_pem(tls_identity *identity, td_err *err)
 {
     BIO *memory = BIO_new(BIO_s_mem());
     int is_written = memory != NULL;
-    for (size_t i = 0; i < identity->cert_count && is_written; i++)
-        is_written = PEM_write_bio_X509(memory, identity->certs[i]) == 1;
+    X509 *root = NULL;
+    for (size_t i = 0; i < identity->cert_count; i++) {
+        if (X509_self_signed(identity->certs[i], 0) == 1)
+            root = identity->certs[i];
+    }
+    ERR_clear_error();
+    if (root == NULL) {
+        BIO_free(memory);
+        return TD_OK;
+    }
+    is_written = is_written && PEM_write_bio_X509(memory, root) == 1;
     char *text = NULL;
     long size = is_written ? BIO_get_mem_data(memory, &text) : 0;
     if (size > 0)
@@ -211,7 +221,6 @@ void tls_identity_close(tls_identity *identity)
 
 const char *tls_identity_pem(const tls_identity *identity)
 {
-    TD_ASSERT(identity->pem != NULL);
     return identity->pem;
 }
 

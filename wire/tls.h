@@ -31,7 +31,8 @@ TD_MUST_USE td_result tls_identity_load(const char *cert_path, const char *key_p
                                         tls_identity **out, td_err *err);
 void tls_identity_close(tls_identity *identity);
 
-/* The certificate (with its chain) as PEM, which clients may trust; valid until close. */
+/* The certificate of the chain that signed itself, as PEM, which clients may trust; NULL if the
+ * chain does not hold it. Valid until close. */
 const char *tls_identity_pem(const tls_identity *identity);
 
 /* Put certificate and key into a server's context. TD_E_INVALID. */
