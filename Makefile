@@ -16,7 +16,7 @@ DESTDIR ?=
 # ---- sources, module by module (see docs/architecture.md for what each is) -----------------------
 
 SRC_base := base/assert.c base/err.c base/alloc.c base/alloc_raw.c base/buf.c base/io.c \
-            base/io_posix.c base/clock.c base/escape.c base/log.c base/secret.c base/hash.c base/decimal.c base/random.c base/time_text.c base/arena.c \
+            base/io_posix.c base/clock.c base/escape.c base/log.c base/secret.c base/hash.c base/near.c base/decimal.c base/random.c base/time_text.c base/arena.c \
             base/workers.c base/inflate.c base/ring.c base/io_fault.c base/io_fault_control.c \
             base/io_fault_cut.c base/io_fault_disk.c base/io_fault_names.c base/io_fault_plan.c base/clock_sim.c
 
@@ -46,7 +46,7 @@ SRC_format += format/gap.c format/segment_name.c format/archive.c format/archive
 GEN_format := $(B)/gen/format/catalog_sql.c
 
 SRC_tape := tape/selection.c tape/event.c tape/gap_json.c tape/channel_router.c tape/block.c tape/roster.c tape/source.c tape/plan.c \
-            tape/loader.c tape/merge.c tape/redact.c tape/redact_frame.c tape/settling.c tape/tape.c tape/follow.c
+            tape/loader.c tape/merge.c tape/redact.c tape/redact_frame.c tape/settling.c tape/tape.c tape/follow.c tape/nothing.c
 
 SRC_wire := wire/url.c wire/proxy.c wire/tls.c wire/tls_judge.c wire/resolve.c wire/assembly.c wire/loop.c \
             wire/client.c wire/client_connect.c wire/tunnel.c wire/client_callback.c wire/server.c wire/http.c wire/server_peer.c wire/ready.c wire/refusals.c \
@@ -88,7 +88,7 @@ SRC_sim := sim/market.c sim/flow.c sim/instrument.c sim/window.c sim/candle.c si
 # ---- tests: tests/<module>/test_<name>.c, each one program ---------------------------------------
 
 TESTS_base := tests/base/test_alloc.c tests/base/test_arena.c tests/base/test_buf.c tests/base/test_clock.c \
-              tests/base/test_decimal.c tests/base/test_err.c tests/base/test_escape.c tests/base/test_hash.c \
+              tests/base/test_decimal.c tests/base/test_err.c tests/base/test_escape.c tests/base/test_hash.c tests/base/test_near.c \
               tests/base/test_io_fault.c tests/base/test_io_fault_plan.c tests/base/test_io_posix.c \
               tests/base/test_inflate.c tests/base/test_random.c tests/base/test_ring.c tests/base/test_secret.c tests/base/test_time_text.c \
               tests/base/test_workers.c

@@ -59,6 +59,7 @@ typedef struct cat_run {
     cat_options options;
     atomic_int is_asked_to_stop; /* set by the thread that waits for signals */
     stop_signal *signals;
+    uint8_t has_frames; /* one was selected, be it of another direction */
 } cat_run;
 
 /* The thread that waits for signals: cat ends between two frames, never within a line. */
@@ -144,6 +145,7 @@ static td_result print_frames(cat_run *run, tape *from, uint64_t *left)
         td_result rc = tape_next(from, &frame, &run->verb.err);
         if (rc != TD_OK)
             return rc;
+        run->has_frames = 1;
         if (!wants_dir(&run->options, frame.channel->info.dir))
             continue;
         if (run->options.is_raw) {
@@ -207,6 +209,9 @@ static td_result run_cat(cat_run *run, tape_stats *stats)
         tape_get_stats(from, stats);
     }
     tape_close(from);
+    if (rc == TD_OK && !run->has_frames && !run->options.is_following &&
+        stats->damaged_chunks + stats->segments_unreadable == 0)
+        rc = verb_run_nothing(&run->verb);
     stop_signal_close(run->signals);
     return rc;
 }

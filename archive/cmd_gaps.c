@@ -7,6 +7,7 @@
 #include "cli/table.h"
 #include "format/reindex.h"
 #include "tape/gap_json.h"
+#include "tape/nothing.h"
 
 static const table_column GAP_COLUMNS[] = {
     {"from", TABLE_LEFT},  {"lasted", TABLE_RIGHT}, {"reason", TABLE_LEFT}, {"feed", TABLE_LEFT},
@@ -48,10 +49,12 @@ static td_result print_gaps(verb_run *verb, const gap_list *list, size_t *count)
     td_result rc = verb_run_window(verb, &wanted, &window);
     if (rc != TD_OK)
         return rc;
+    int is_known = 0; /* of what the archive does not know there is no gap either */
     text_table table;
     table_init(&table, GAP_COLUMNS, sizeof GAP_COLUMNS / sizeof GAP_COLUMNS[0]);
     for (size_t i = 0; i < list->count; i++) {
         const gap_row *row = &list->rows[i];
+        is_known |= selection_has_gap(&wanted, row);
         if (!verb_run_wants_gap(&wanted, &window, row))
             continue;
         ++*count;
@@ -62,9 +65,11 @@ static td_result print_gaps(verb_run *verb, const gap_list *list, size_t *count)
             add_row(&table, row);
         }
     }
-    rc = table_print(&table, &verb->output, &verb->err);
+    rc = is_known ? TD_OK : selection_check_names(verb->archive, &wanted, &verb->err);
+    if (rc == TD_OK)
+        rc = table_print(&table, &verb->output, &verb->err);
     table_fini(&table);
-    if (*count == 0 && !verb->json.is_json)
+    if (rc == TD_OK && *count == 0 && !verb->json.is_json)
         report_say(verb->context->report, TD_LOG_INFO, "no gaps");
     return rc;
 }

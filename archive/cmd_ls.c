@@ -120,7 +120,8 @@ static td_result list(verb_run *verb, size_t *unreadable)
     if (rc != TD_OK)
         return rc;
     *unreadable = archive_plan_unreadable_count(plan);
-    rc = print_segments(verb, plan);
+    rc = archive_plan_count(plan) > 0 || *unreadable > 0 ? print_segments(verb, plan)
+                                                         : verb_run_nothing(verb);
     archive_plan_close(plan);
     return rc;
 }

@@ -3,12 +3,14 @@
 #include <string.h>
 
 #include "archive/cmds.h"
+#include "archive/info_pruned.h"
 #include "archive/verb_run.h"
 #include "base/assert.h"
 #include "base/buf.h"
 #include "base/time_text.h"
 #include "cli/table.h"
 #include "format/prune.h"
+#include "tape/nothing.h"
 
 typedef struct prune_line {
     options_list feeds;
@@ -192,6 +194,20 @@ static td_result check_line(const prune_line *line, td_err *err)
     return rc;
 }
 
+/* Nothing was to go: are there such feeds at all? One that was pruned before is one. */
+static td_result check_feeds(pruning *p)
+{
+    verb_run *verb = p->verb;
+    pruned_feeds pruned = {0};
+    int is_known = 0;
+    td_result rc = pruned_feeds_read(verb->archive, &pruned, &verb->err);
+    for (size_t i = 0; i < pruned.count; i++)
+        is_known |= selection_has_feed(&p->feeds, pruned.rows[i].feed);
+    pruned_feeds_fini(&pruned);
+    return rc != TD_OK || is_known ? rc
+                                   : selection_check_feeds(verb->archive, &p->feeds, &verb->err);
+}
+
 static td_result prune(pruning *p, prune_report *report)
 {
     verb_run *verb = p->verb;
@@ -210,6 +226,8 @@ static td_result prune(pruning *p, prune_report *report)
                         archive_path(verb->archive));
     if (rc == TD_OK)
         rc = archive_prune(verb->archive, &options, report, &verb->err);
+    if (rc == TD_OK && report->segments + report->segments_unreadable == 0)
+        rc = check_feeds(p);
     if (rc == TD_OK)
         say_counted_from(p, report);
     return rc;

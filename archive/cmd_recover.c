@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "cli/table.h"
 #include "format/archive_recover.h"
+#include "tape/nothing.h"
 
 typedef struct recover_options {
     const char *feed;
@@ -73,6 +74,32 @@ static void print_json(verb_run *verb, const recover_report *report, const recov
     output_json_end(&verb->output);
 }
 
+static int is_empty(const recover_report *report)
+{
+    return report->segments_recovered + report->segments_failed + report->segments_live +
+               report->copies_put_away + report->segments_entered + report->segments_missing ==
+           0;
+}
+
+/* There was nothing to do for the feed: is there such a feed at all? Its name is no glob. */
+static td_result check_feed(verb_run *verb, const char *feed)
+{
+    td_buf glob;
+    td_buf_init(&glob, 2 * LIMIT_NAME_BYTES + 1);
+    td_result rc = TD_OK;
+    for (const char *at = feed; rc == TD_OK && *at != '\0'; at++)
+        rc = td_buf_printf(&glob, &verb->err, strchr("*?[]\\", *at) != NULL ? "\\%c" : "%c", *at);
+    if (rc == TD_OK)
+        rc = td_buf_append(&glob, "", 1, &verb->err);
+    if (rc == TD_OK) {
+        const char *const globs[] = {(const char *)glob.data};
+        const selection wanted = {.feeds = {globs, 1}};
+        rc = selection_check_feeds(verb->archive, &wanted, &verb->err);
+    }
+    td_buf_fini(&glob);
+    return rc;
+}
+
 static void print_people(verb_run *verb, const recover_report *report)
 {
     char frames[TABLE_UNIT_BYTES];
@@ -80,9 +107,7 @@ static void print_people(verb_run *verb, const recover_report *report)
     output_stream *output = &verb->output;
     format_count(report->frames_kept, frames);
     format_size(report->torn_bytes, torn);
-    if (report->segments_recovered + report->segments_failed + report->segments_live +
-            report->copies_put_away + report->segments_entered + report->segments_missing ==
-        0) {
+    if (is_empty(report)) {
         output_printf(output, "nothing to recover\n");
         return;
     }
@@ -130,6 +155,8 @@ exit_code cmd_recover(const verb_context *context, int argc, char **argv)
     recover_report report = {0};
     td_result rc = archive_recover(verb.archive, options.feed, &verb.gaps, take_event, &list,
                                    &report, &verb.err);
+    if (rc == TD_OK && options.feed != NULL && is_empty(&report))
+        rc = check_feed(&verb, options.feed);
     if (rc == TD_OK && verb.json.is_json)
         print_json(&verb, &report, &list);
     else if (rc == TD_OK)

@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "base/io_posix.h"
 #include "base/time_text.h"
+#include "tape/nothing.h"
 #include "tape/tape.h"
 
 /* 1 the first time that this line is to be said. Any thread. */
@@ -128,6 +129,15 @@ td_result verb_run_window(verb_run *verb, const selection *wanted, selection_win
         *out = tape_get_window(of);
     tape_close(of);
     return rc;
+}
+
+td_result verb_run_nothing(verb_run *verb)
+{
+    selection wanted = verb_run_selection(verb);
+    size_t globs = wanted.feeds.count + wanted.topics.count + wanted.symbols.count;
+    return globs > 0 || wanted.has_from || wanted.has_to
+               ? selection_nothing(verb->archive, &wanted, &verb->err)
+               : TD_OK;
 }
 
 int verb_run_wants_gap(const selection *wanted, const selection_window *window, const gap_row *row)

@@ -74,6 +74,10 @@ selection verb_run_selection(const verb_run *verb);
 TD_MUST_USE td_result verb_run_window(verb_run *verb, const selection *wanted,
                                       selection_window *out);
 
+/* The verb found nothing that its selection fits, though everything could be read: the error of
+ * that (tape/nothing.h); TD_OK if the command line selects nothing in particular. */
+TD_MUST_USE td_result verb_run_nothing(verb_run *verb);
+
 /* 1 if a gap belongs to the selection: a gap of a whole connection belongs to any topic. */
 int verb_run_wants_gap(const selection *wanted, const selection_window *window, const gap_row *row);
 

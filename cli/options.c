@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/near.h"
 #include "cli/options_impl.h"
 
 /* State of one walk over argv. Operands are moved behind everything that was read already, so that
@@ -61,25 +62,16 @@ static const option_row *find_row(const options_spec *spec, match_fn *match, con
     return NULL;
 }
 
-/* Length of the common beginning; enough to find what somebody meant by "--symbols" or "--topc". */
-static size_t common_prefix(const char *a, const char *b, size_t b_length)
-{
-    size_t length = 0;
-    while (length < b_length && a[length] != '\0' && a[length] == b[length])
-        length++;
-    return length;
-}
-
 static td_result refuse_unknown(const walk *w, const char *name, size_t length)
 {
     const char *nearest = NULL;
-    size_t best = 2;
+    unsigned best = NEAR_FAR;
     for (size_t g = 0; g < w->spec->group_count; g++) {
         for (size_t r = 0; r < w->spec->groups[g].row_count; r++) {
             const char *candidate = w->spec->groups[g].rows[r].long_name;
-            size_t same = common_prefix(candidate, name, length);
-            if (same > best) {
-                best = same;
+            unsigned far = td_near(td_bytes_of(name, length), candidate);
+            if (far < best) {
+                best = far;
                 nearest = candidate;
             }
         }

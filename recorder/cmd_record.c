@@ -324,12 +324,21 @@ static int take_from_bounds(recorder_config *config, const supervisor_status *do
     return 1;
 }
 
+/* A stop that was asked for is a success only if there was something to record. */
+static td_result never_connected(td_err *err)
+{
+    td_err_set(err, TD_E_NETWORK, "nothing was recorded: no connection was ever established");
+    td_err_hint(err, "the lines before say what each attempt met");
+    return TD_E_NETWORK;
+}
+
 /* One session, and another one whenever the wall clock went back: times of one session only rise.
  */
 static td_result record(const verb_context *context, record_line *line, td_err *err)
 {
     const char *path = NULL;
     supervisor_status final = {0};
+    uint64_t established = 0;
     td_err late;
     record_talk talk = {.clock = clock_real(), .is_json = line->json.is_json};
     pthread_mutex_init(&talk.mutex, NULL);
@@ -341,9 +350,12 @@ static td_result record(const verb_context *context, record_line *line, td_err *
     int goes_on = rc == TD_OK;
     while (goes_on) {
         rc = record_session(context, &talk, path, &line->config, &final, err);
+        established += final.established;
         goes_on = rc == TD_OK && final.is_clock_wrong && take_from_bounds(&line->config, &final);
         talk.clock_session_mono_ns = clock_mono_ns(talk.clock) + LIMIT_CLOCK_SESSION_NS;
     }
+    if (rc == TD_OK && established == 0)
+        rc = never_connected(err);
     td_result written = output_finish(&talk.output, rc == TD_OK ? err : &late);
     pthread_mutex_destroy(&talk.mutex);
     return rc == TD_OK ? written : rc;

@@ -357,6 +357,11 @@ int connection_is_live(const connection *self)
     return self->state == STATE_LIVE;
 }
 
+int connection_has_stood(const connection *self)
+{
+    return self->has_stood;
+}
+
 int connection_is_refused(const connection *self)
 {
     return self->is_refused;

@@ -88,6 +88,9 @@ void connection_resume(connection *self);
 /* 1 while none of its subscriptions waits for a first answer. */
 int connection_is_live(const connection *self);
 
+/* 1 once it was established, in this session; whether it still is, is not asked. */
+int connection_has_stood(const connection *self);
+
 /* 1 once a refusal was final (see refused) and nothing has stood since. */
 int connection_is_refused(const connection *self);
 

@@ -38,8 +38,10 @@ static void fill_status(const supervisor *self, supervisor_status *out)
     out->connections = self->connection_count;
     for (size_t i = 0; i < self->options.config->feed_count; i++)
         out->http_failures += self->http[i] == NULL ? 0 : http_feed_failures(self->http[i]);
-    for (size_t i = 0; i < self->connection_count; i++)
+    for (size_t i = 0; i < self->connection_count; i++) {
         out->live += (uint64_t)connection_is_live(self->connections[i]);
+        out->established += (uint64_t)connection_has_stood(self->connections[i]);
+    }
     out->elapsed_ns = elapsed_ns(self);
 }
 

@@ -43,6 +43,7 @@ typedef struct supervisor_status {
     lag_stats lag;
     uint64_t ring_percent;
     uint64_t connections, live; /* slots, and those whose subscriptions are all acknowledged */
+    uint64_t established;       /* slots that had a connection, ever */
     uint64_t http_failures;
     uint64_t elapsed_ns;
     uint8_t is_clock_wrong; /* 1: it ended because the wall clock went back, and should be opened

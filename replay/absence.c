@@ -388,29 +388,3 @@ td_result absence_find(archive *a, const absence_query *query, const stream_tabl
     inventory_fini(&all);
     return rc == TD_OK ? rc : td_err_add(err, rc, "what is absent from the selection");
 }
-
-/* ---- nothing at all ---- */
-
-td_result absence_of_everything(archive *a, const selection *wanted, td_err *err)
-{
-    static const char NOTHING[] = "no frame in the archive matches the selection";
-    inventory all;
-    const selection any_time = {
-        .feeds = wanted->feeds, .topics = wanted->topics, .symbols = wanted->symbols};
-    td_result rc = take_inventory(a, &any_time, &all, err);
-    if (rc == TD_OK && all.count > 0) {
-        const known_feed *feed = &all.feeds[0];
-        char first[TD_TIME_TEXT_BYTES];
-        char last[TD_TIME_TEXT_BYTES];
-        td_time_format(feed->first_ns, first);
-        td_time_format(feed->last_ns, last);
-        rc = td_err_set(err, TD_E_NOTFOUND, "%s: nothing of it was recorded in that time", NOTHING);
-        td_err_hint(err, "feed %s has frames from %s to %s%s", feed->name, first, last,
-                    all.count > 1 ? "; 'tapedeck info' lists the others" : "");
-    } else if (rc == TD_OK) {
-        rc = td_err_set(err, TD_E_NOTFOUND, "%s: it has no such feed, topic or symbol", NOTHING);
-        td_err_hint(err, "'tapedeck info' lists feeds, topics and symbols");
-    }
-    inventory_fini(&all);
-    return rc;
-}

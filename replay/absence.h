@@ -53,8 +53,4 @@ TD_MUST_USE td_result absence_find(archive *archive, const absence_query *query,
                                    const stream_table *played, absence_list *out, td_err *err);
 void absence_list_fini(absence_list *list);
 
-/* The error of a selection that no frame is in: why, and as a hint what the archive has. Returns
- * TD_E_NOTFOUND, or what went wrong on the way. */
-TD_MUST_USE td_result absence_of_everything(archive *archive, const selection *wanted, td_err *err);
-
 #endif

@@ -23,6 +23,7 @@
 #include "replay/sink_truth.h"
 #include "replay/source.h"
 #include "tape/event.h"
+#include "tape/nothing.h"
 #include "tape/tape.h"
 
 #define IDLE_SLICE_NS (200 * TD_NS_PER_MS)
@@ -259,7 +260,7 @@ static td_result look_for_absences(const replay_command *command, replay_report 
     if (report->is_stopped || report_verdict(report) == REPLAY_DAMAGED)
         return TD_OK;
     if (report->totals.first_recv_ns == 0)
-        return absence_of_everything(command->archive, &command->wanted, err);
+        return selection_nothing(command->archive, &command->wanted, err);
     const absence_query query = {.wanted = &command->wanted,
                                  .window = tape_get_window(command->tape),
                                  .lead_from_ns = tape_get_lead_from_ns(command->tape),

@@ -5,10 +5,10 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "replay/absence.h"
 #include "replay/export_manifest.h"
 #include "replay/export_writer.h"
 #include "replay/player.h"
+#include "tape/nothing.h"
 #include "tape/tape.h"
 
 typedef struct export_run_state {
@@ -66,7 +66,7 @@ static td_result look(export_run_state *run, td_err *err)
     if (rc != TD_OK || run->survey.useful > 0)
         return rc;
     if (run->survey.frames == 0)
-        return absence_of_everything(options->archive, options->wanted, err);
+        return selection_nothing(options->archive, options->wanted, err);
     td_err_set(err, TD_E_NOTFOUND, "nothing in the selection that %s could be made of",
                options->spec->format->name);
     td_err_hint(err, "`tapedeck info` lists what was recorded");

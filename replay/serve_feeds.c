@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "base/limits.h"
 #include "format/archive_plan.h"
+#include "tape/nothing.h"
 #include "wire/dialect.h"
 
 /* ---- gathering ---- */
@@ -132,6 +133,8 @@ static td_result gather(serve_feeds *feeds, archive *from, const selection *want
     for (size_t i = 0; i < archive_plan_count(plan) && rc == TD_OK; i++)
         rc = gather_segment(feeds, archive_plan_segment(plan, i), log, err);
     archive_plan_close(plan);
+    if (rc == TD_OK && feeds->count == 0)
+        rc = selection_check_names(from, wanted, err);
     if (rc == TD_OK && feeds->count == 0) {
         rc = td_err_set(err, TD_E_NOTFOUND, "nothing to serve: no frame is selected");
         td_err_hint(err, "'tapedeck info' lists feeds, topics and symbols");

@@ -106,7 +106,7 @@ describe("refusals", { concurrency: 4 }, () => {
     const [said] = await recorder.says(/cannot connect.*\n[^]*cannot connect.*/);
     assert.match(said, /200 ms|did not answer|no answer|time/);
     assert.ok(server.held.size >= 2);
-    assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
+    assert.equal((await recorder.kill("SIGTERM")).code, 4, recorder.stderr);
   });
 
   test("a port on which nobody listens is tried again, and a signal ends that", async (t) => {
@@ -118,7 +118,8 @@ describe("refusals", { concurrency: 4 }, () => {
     const recorder = new Recorder(t, archive, [`wss://127.0.0.1:${port}/realtime`, "--family", "inverse", "--topic", "trade.BTCUSD"]);
     await recorder.says(/cannot connect.*\n[^]*cannot connect/);
     assert.match(recorder.stderr, /refused/i);
-    assert.equal((await recorder.kill("SIGINT")).code, 0, recorder.stderr);
+    assert.equal((await recorder.kill("SIGINT")).code, 4, recorder.stderr);
+    assert.match(recorder.stderr, /no connection was ever established/);
     await tapedeck(t, ["verify", "-a", archive]);
   });
 

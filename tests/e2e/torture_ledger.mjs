@@ -113,7 +113,7 @@ export const KINDS = {
     await scene.exchange.down();
     const recorder = scene.start();
     await recorder.says(/cannot connect/);
-    await scene.ended(recorder, scene.random() < 0.3 ? "SIGKILL" : "SIGTERM");
+    await scene.ended(recorder, scene.random() < 0.3 ? "SIGKILL" : "SIGTERM", 4);
     await scene.exchange.up();
   },
   async "one connection of two, all session long"(scene) {

@@ -1,0 +1,261 @@
+#include "tape/nothing.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/near.h"
+#include "base/time_text.h"
+#include "format/archive_plan.h"
+#include "format/session_spans.h"
+
+enum { NEAR_MAX = 3, HINT_NAMES_BYTES = 160 };
+
+static int wants_channel(void *user, const channel_info *info)
+{
+    selection_answer answer = selection_ask(user, info);
+    return answer == SELECTION_YES || answer == SELECTION_CLASSIFY;
+}
+
+static int wants_feed(void *user, const char *feed)
+{
+    return selection_has_feed(user, feed);
+}
+
+/* Segments that have frames of the names, at any time. What cannot be read is another's to say. */
+static td_result plan_names(archive *from, selection *names, archive_plan **out, td_err *err)
+{
+    const plan_query query = {.to_ns = UINT64_MAX,
+                              .wants_channel = wants_channel,
+                              .wants_feed = wants_feed,
+                              .is_quiet = 1,
+                              .user = names};
+    return archive_plan_open(from, &query, out, err);
+}
+
+/* ---- names that are like a glob ---- */
+
+typedef enum name_kind { NAME_FEED, NAME_TOPIC, NAME_SYMBOL, NAME_KINDS } name_kind;
+
+/* The names of one kind that the selection's other kinds leave, and those next to its first glob.
+ */
+typedef struct name_search {
+    const selection_globs *globs;
+    td_bytes written; /* the first glob, without wildcards at its ends */
+    int fits;         /* 1: a name fits one of the globs */
+    const char *near[NEAR_MAX];
+    unsigned far[NEAR_MAX];
+    size_t count;
+} name_search;
+
+static td_bytes without_wildcards(const char *glob)
+{
+    td_bytes text = td_bytes_str(glob);
+    while (text.size > 0 && (text.data[0] == '*' || text.data[0] == '?'))
+        text = td_bytes_of(text.data + 1, text.size - 1);
+    while (text.size > 0 && (text.data[text.size - 1] == '*' || text.data[text.size - 1] == '?'))
+        text.size--;
+    return text;
+}
+
+/* Of names that are equally near the first one stays. */
+static void offer(name_search *search, const char *name)
+{
+    if (name[0] == '\0')
+        return;
+    for (size_t i = 0; i < search->globs->count; i++)
+        search->fits |= selection_glob_fits(search->globs->items[i], td_bytes_str(name));
+    unsigned far = td_near(search->written, name);
+    size_t at = search->count;
+    for (size_t i = 0; i < search->count; i++) {
+        if (strcmp(search->near[i], name) == 0)
+            return;
+    }
+    while (at > 0 && search->far[at - 1] > far)
+        at--;
+    if (far == NEAR_FAR || at == NEAR_MAX)
+        return;
+    search->count += search->count < NEAR_MAX;
+    for (size_t i = search->count - 1; i > at; i--) {
+        search->near[i] = search->near[i - 1];
+        search->far[i] = search->far[i - 1];
+    }
+    search->near[at] = name;
+    search->far[at] = far;
+}
+
+static void offer_channel(name_search *search, name_kind kind, const channel_info *info)
+{
+    if (kind == NAME_SYMBOL) {
+        offer(search, info->symbol);
+        return;
+    }
+    offer(search, info->topic);
+    offer(search, info->exchange_topic);
+}
+
+static const selection_globs *globs_of(const selection *wanted, name_kind kind)
+{
+    return kind == NAME_FEED    ? &wanted->feeds
+           : kind == NAME_TOPIC ? &wanted->topics
+                                : &wanted->symbols;
+}
+
+/* The names of a kind, in what the kinds before it select; *plan keeps them. */
+static td_result search_names(archive *from, const selection *wanted, name_kind kind,
+                              archive_plan **plan, name_search *out, td_err *err)
+{
+    selection before = {0};
+    before.feeds = kind > NAME_FEED ? wanted->feeds : before.feeds;
+    before.topics = kind > NAME_TOPIC ? wanted->topics : before.topics;
+    *out = (name_search){.globs = globs_of(wanted, kind)};
+    out->written = without_wildcards(out->globs->items[0]);
+    td_result rc = plan_names(from, &before, plan, err);
+    for (size_t i = 0; rc == TD_OK && i < archive_plan_count(*plan); i++) {
+        const plan_segment *segment = archive_plan_segment(*plan, i);
+        if (kind == NAME_FEED)
+            offer(out, segment->feed);
+        for (size_t k = 0; kind != NAME_FEED && k < segment->channel_count; k++) {
+            if (segment->channels[k].is_wanted)
+                offer_channel(out, kind, segment->channels[k].info);
+        }
+    }
+    return rc;
+}
+
+static void hint_near(const name_search *search, name_kind kind, td_err *err)
+{
+    static const char *const KINDS[NAME_KINDS] = {"feed", "topic", "symbol"};
+    char names[HINT_NAMES_BYTES] = "";
+    size_t used = 0;
+    for (size_t i = 0; i < search->count && used < sizeof names; i++)
+        used += (size_t)snprintf(names + used, sizeof names - used, "%s'%s'", i == 0 ? "" : ", ",
+                                 search->near[i]);
+    if (search->count > 0 && used < sizeof names)
+        td_err_hint(err, "no %s '%s': did you mean %s? 'tapedeck info' lists all", KINDS[kind],
+                    search->globs->items[0], names);
+    else
+        td_err_hint(err, "no %s '%s': 'tapedeck info' lists feeds, topics and symbols", KINDS[kind],
+                    search->globs->items[0]);
+}
+
+/* ---- why ---- */
+
+static const char NOTHING[] = "no frame in the archive matches the selection";
+
+/* The first kind of name of which nothing fits. */
+static td_result say_names(archive *from, const selection *wanted, td_err *err)
+{
+    name_search search;
+    for (name_kind kind = NAME_FEED; kind < NAME_KINDS; kind++) {
+        archive_plan *plan = NULL;
+        if (globs_of(wanted, kind)->count == 0)
+            continue;
+        td_result rc = search_names(from, wanted, kind, &plan, &search, err);
+        if (rc == TD_OK && !search.fits) {
+            rc =
+                td_err_set(err, TD_E_NOTFOUND, "%s: it has no such feed, topic or symbol", NOTHING);
+            hint_near(&search, kind, err);
+        }
+        archive_plan_close(plan);
+        if (rc != TD_OK)
+            return rc;
+    }
+    td_err_set(err, TD_E_NOTFOUND, "%s: it has no such feed, topic or symbol", NOTHING);
+    td_err_hint(err, "'tapedeck info' lists feeds, topics and symbols");
+    return TD_E_NOTFOUND;
+}
+
+/* When a feed received frames: by its sessions, or, of a single file, by its segments. */
+static td_result feed_range(archive *from, const archive_plan *plan, const char *feed,
+                            uint64_t *first_ns, uint64_t *last_ns, td_err *err)
+{
+    session_spans spans = {0};
+    *first_ns = UINT64_MAX;
+    *last_ns = 0;
+    td_result rc = session_spans_read(from, &spans, err);
+    for (size_t i = 0; i < spans.count; i++) {
+        const session_span *span = &spans.rows[i];
+        if (strcmp(span->feed, feed) != 0)
+            continue;
+        *first_ns = span->first_ns < *first_ns ? span->first_ns : *first_ns;
+        *last_ns = span->last_ns > *last_ns ? span->last_ns : *last_ns;
+    }
+    session_spans_fini(&spans);
+    for (size_t i = 0; *last_ns == 0 && i < archive_plan_count(plan); i++) {
+        const plan_segment *segment = archive_plan_segment(plan, i);
+        if (strcmp(segment->feed, feed) != 0)
+            continue;
+        *first_ns = segment->first_ns < *first_ns ? segment->first_ns : *first_ns;
+        *last_ns = segment->last_ns;
+    }
+    return rc;
+}
+
+/* The names are there, at another time: that of the first feed by name. */
+static td_result say_time(archive *from, const archive_plan *plan, td_err *err)
+{
+    const char *feed = archive_plan_segment(plan, 0)->feed;
+    int is_only = 1;
+    uint64_t first_ns;
+    uint64_t last_ns;
+    for (size_t i = 1; i < archive_plan_count(plan); i++) {
+        int order = strcmp(archive_plan_segment(plan, i)->feed, feed);
+        feed = order < 0 ? archive_plan_segment(plan, i)->feed : feed;
+        is_only &= order == 0;
+    }
+    td_result rc = feed_range(from, plan, feed, &first_ns, &last_ns, err);
+    if (rc != TD_OK)
+        return rc;
+    char first[TD_TIME_TEXT_BYTES];
+    char last[TD_TIME_TEXT_BYTES];
+    td_time_format(first_ns, first);
+    td_time_format(last_ns, last);
+    td_err_set(err, TD_E_NOTFOUND, "%s: nothing of it was recorded in that time", NOTHING);
+    td_err_hint(err, "feed %s has frames from %s to %s%s", feed, first, last,
+                is_only ? "" : "; 'tapedeck info' lists the others");
+    return TD_E_NOTFOUND;
+}
+
+td_result selection_nothing(archive *from, const selection *wanted, td_err *err)
+{
+    selection names = *wanted;
+    archive_plan *plan = NULL;
+    td_result rc = plan_names(from, &names, &plan, err);
+    if (rc == TD_OK)
+        rc = archive_plan_count(plan) > 0 && (wanted->has_from || wanted->has_to)
+                 ? say_time(from, plan, err)
+                 : say_names(from, wanted, err);
+    archive_plan_close(plan);
+    TD_ASSERT(rc != TD_OK);
+    return rc;
+}
+
+/* ---- only names ---- */
+
+td_result selection_check_names(archive *from, const selection *wanted, td_err *err)
+{
+    selection names = {
+        .feeds = wanted->feeds, .topics = wanted->topics, .symbols = wanted->symbols};
+    archive_plan *plan = NULL;
+    if (names.feeds.count + names.topics.count + names.symbols.count == 0)
+        return TD_OK;
+    td_result rc = plan_names(from, &names, &plan, err);
+    int is_there = rc == TD_OK && archive_plan_count(plan) > 0;
+    archive_plan_close(plan);
+    return rc != TD_OK || is_there ? rc : selection_nothing(from, &names, err);
+}
+
+td_result selection_check_feeds(archive *from, const selection *wanted, td_err *err)
+{
+    selection feeds = {.feeds = wanted->feeds};
+    const plan_query query = {
+        .to_ns = UINT64_MAX, .wants_feed = wants_feed, .is_quiet = 1, .user = &feeds};
+    archive_plan *plan = NULL;
+    if (feeds.feeds.count == 0)
+        return TD_OK;
+    td_result rc = archive_plan_open(from, &query, &plan, err);
+    int is_there = rc == TD_OK && archive_plan_count(plan) > 0;
+    archive_plan_close(plan);
+    return rc != TD_OK || is_there ? rc : selection_nothing(from, &feeds, err);
+}

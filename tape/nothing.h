@@ -1,0 +1,21 @@
+/* Why a selection has no frame, in the same words for every verb: a name that the archive does not
+ * have, with those that are like it, or a time in which nothing was recorded. One thread. */
+#ifndef TD_TAPE_NOTHING_H
+#define TD_TAPE_NOTHING_H
+
+#include "base/err.h"
+#include "format/archive.h"
+#include "tape/selection.h"
+
+/* The error of a selection that no frame matches: TD_E_NOTFOUND with a hint, or why the archive
+ * could not be asked. Never TD_OK. */
+TD_MUST_USE td_result selection_nothing(archive *archive, const selection *wanted, td_err *err);
+
+/* TD_OK if the archive has, at any time, frames of the selection's feeds, topics and symbols; else
+ * as selection_nothing. A selection that names none is not asked about: TD_OK. */
+TD_MUST_USE td_result selection_check_names(archive *archive, const selection *wanted, td_err *err);
+
+/* The same for feeds alone, and whatever was recorded of them, events included. */
+TD_MUST_USE td_result selection_check_feeds(archive *archive, const selection *wanted, td_err *err);
+
+#endif

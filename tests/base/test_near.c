@@ -1,0 +1,62 @@
+/* Names that were meant by mistyped ones. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "base/near.h"
+
+static unsigned near(const char *written, const char *name)
+{
+    return td_near(td_bytes_str(written), name);
+}
+
+static void test_edits(void **state)
+{
+    (void)state;
+    assert_int_equal(near("inverse", "inverse"), 0);
+    assert_int_equal(near("BTCUSD", "btcusd"), 0);
+    assert_int_equal(near("invers", "inverse"), 1);
+    assert_int_equal(near("lineer", "linear"), 1);
+    assert_int_equal(near("xlinear", "linear"), 1);
+    assert_int_equal(near("invrese", "inverse"), 2);
+    assert_int_equal(near("", "a"), NEAR_FAR);
+    assert_int_equal(near("nosuch", "inverse"), NEAR_FAR);
+    assert_int_equal(near("ab", "cd"), NEAR_FAR);
+}
+
+static void test_common_beginnings(void **state)
+{
+    (void)state;
+    assert_true(near("orderBook", "orderBookL2_25") < NEAR_FAR);
+    /* A longer one is nearer, and an edit is nearer than any. */
+    assert_true(near("orderBook_2000000", "orderBook_200.100ms") <
+                near("orderBook_2000000", "orderBookL2_25"));
+    assert_true(near("trades", "trade") < near("trades", "trad.something.else"));
+    assert_int_equal(near("or", "orderBookL2_25"), NEAR_FAR);
+}
+
+static void test_long_names(void **state)
+{
+    (void)state;
+    char a[400];
+    char b[400];
+    memset(a, 'x', sizeof a);
+    memset(b, 'x', sizeof b);
+    a[399] = b[399] = '\0';
+    assert_true(near(a, b) < NEAR_FAR);
+    b[0] = 'y';
+    assert_int_equal(near(a, b), NEAR_FAR);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_edits),
+        cmocka_unit_test(test_common_beginnings),
+        cmocka_unit_test(test_long_names),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
