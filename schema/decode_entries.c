@@ -25,6 +25,46 @@ typedef struct best_side {
     msg_value size;
 } best_side;
 
+/* Is one of two fields of a member a scaled integer, and the other plain? */
+static int is_scaled_twin(const field_row *scaled, const field_row *plain)
+{
+    return scaled->member == plain->member && scaled->type == FIELD_DECIMAL &&
+           plain->type == FIELD_DECIMAL && scaled->scale_e10 != 0 && plain->scale_e10 == 0;
+}
+
+/* 1 if a plain value is the integer of its scaled twin over again, as the documents print it. 0
+ * repeats nothing: it is the same at any scale. */
+static int repeats_integer(rows *r, const slots *s, size_t plain, size_t scaled,
+                           const msg_value *values)
+{
+    const field_row *field = &r->p->row->fields[scaled];
+    field_row integer = *field;
+    integer.scale_e10 = 0;
+    msg_value whole;
+    decode_error ignored; /* the plain value counts if the twin cannot be read */
+    if (values[plain].type != VALUE_DECIMAL || values[plain].as.decimal.mantissa == 0 ||
+        !decode_field(r->d, &integer, (json_value){r->root.parser, s->token[scaled]}, &whole,
+                      &ignored))
+        return 0;
+    return whole.type == VALUE_DECIMAL &&
+           td_decimal_compare(whole.as.decimal, values[plain].as.decimal) == 0;
+}
+
+/* Of a scaled integer and its plain twin one value stays: the plain one, unless it repeats the
+ * integer. */
+static void drop_repeated_integers(rows *r, const slots *s, msg_value *values)
+{
+    const topic_row *row = r->p->row;
+    for (size_t i = 0; i < row->field_count; i++) {
+        if (row->fields[i].scale_e10 == 0 || !r->p->has_rival[i] || s->token[i] == 0)
+            continue;
+        for (size_t j = 0; j < row->field_count; j++)
+            if (is_scaled_twin(&row->fields[i], &row->fields[j]) && s->token[j] != 0 &&
+                repeats_integer(r, s, j, i, values))
+                values[j].type = VALUE_ABSENT;
+    }
+}
+
 /* 1 if field i gives way to a twin that has a value: a preferred one, else the one further up. */
 static int gives_way(const rows *r, const slots *s, size_t i, const msg_value *values)
 {
@@ -62,9 +102,13 @@ static int read_slots(rows *r, const slots *s)
 {
     const topic_row *row = r->p->row;
     msg_value values[TOPIC_FIELDS_MAX];
-    for (size_t i = 0; i < row->field_count; i++)
+    for (size_t i = 0; i < row->field_count; i++) {
         values[i].type = VALUE_ABSENT;
+        values[i].is_scale_assumed = 0;
+    }
     for (int pass = 0; pass < 2; pass++) {
+        if (pass == 1)
+            drop_repeated_integers(r, s, values);
         for (size_t i = 0; i < row->field_count; i++) {
             int is_first = (row->fields[i].flags & FIELD_PREFERRED) || !r->p->has_rival[i];
             if (is_first != (pass == 0))

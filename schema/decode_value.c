@@ -122,8 +122,11 @@ static int read_typed(const field_row *field, td_bytes text, msg_value *out, dec
     case FIELD_DECIMAL:
         out->type = VALUE_DECIMAL;
         *reason = DECODE_BAD_NUMBER;
-        if (read_decimal(field, text, &out->as.decimal))
+        if (read_decimal(field, text, &out->as.decimal)) {
+            int is_open = (field->flags & FIELD_SCALE_VARIES) && out->as.decimal.mantissa != 0;
+            out->is_scale_assumed = (uint8_t)is_open;
             return 1;
+        }
         out->type = VALUE_BIG_DECIMAL;
         return field->scale_e10 == 0 && decode_big_decimal(text, &out->as.text);
     case FIELD_INTEGER:
@@ -210,6 +213,7 @@ int decode_field(decoder *d, const field_row *field, json_value value, msg_value
     int is_absent = 0;
     out->member = field->member;
     out->type = VALUE_ABSENT;
+    out->is_scale_assumed = 0;
     if (field->type == FIELD_JSON)
         return read_json(d, field, value, out, why);
     if (!value_text(field, value, &text, &is_absent))

@@ -138,6 +138,8 @@ typedef enum value_type {
 typedef struct msg_value {
     msg_member member;
     value_type type;
+    uint8_t is_scale_assumed; /* a decimal from a scaled integer alone, where symbols differ in the
+                                 scale: it may be a power of ten off. Not in the digest */
     union {
         td_bytes text;
         td_decimal decimal;

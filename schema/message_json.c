@@ -130,6 +130,23 @@ static void write_value(json_writer *w, const msg_value *value)
     }
 }
 
+/* The values of an entry whose scale is assumed, by name; nothing if there are none. */
+static void write_assumed_scales(json_writer *w, const msg_item *item)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < item->value_count; i++) {
+        if (!item->values[i].is_scale_assumed)
+            continue;
+        if (count++ == 0) {
+            json_write_key(w, "assumed_scale");
+            json_write_array_begin(w);
+        }
+        json_write_text(w, msg_member_name(item->values[i].member));
+    }
+    if (count > 0)
+        json_write_array_end(w);
+}
+
 static void write_item(json_writer *w, const msg_item *item)
 {
     json_write_object_begin(w);
@@ -137,6 +154,7 @@ static void write_item(json_writer *w, const msg_item *item)
         json_write_member_text(w, "action", msg_action_name(item->action));
     for (size_t i = 0; i < item->value_count; i++)
         write_value(w, &item->values[i]);
+    write_assumed_scales(w, item);
     json_write_object_end(w);
 }
 

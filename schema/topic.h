@@ -17,12 +17,13 @@
 /* How a field's JSON value is read. Numbers are accepted as JSON numbers and as strings, because
  * the families differ in it; "", "None" and null mean absent. */
 typedef enum field_type {
-    FIELD_TEXT,    /* string, kept as it is */
-    FIELD_DECIMAL, /* number or numeric string, exact; scale_e10 > 0: an integer times 10^-scale_e10
-                    */
-    FIELD_INTEGER, /* whole number, 64 bit signed */
-    FIELD_BOOL,    /* true, false, "true", "False", 0, 1 */
-    FIELD_SIDE,    /* "Buy" or "Sell", also "BUY" and "SELL" */
+    FIELD_TEXT,     /* string, kept as it is */
+    FIELD_DECIMAL,  /* number or numeric string, exact; scale_e10 > 0: an integer times
+                       10^-scale_e10.  Of a scaled field and a plain one with the same member the
+                       plain one counts,  unless it repeats the integer */
+    FIELD_INTEGER,  /* whole number, 64 bit signed */
+    FIELD_BOOL,     /* true, false, "true", "False", 0, 1 */
+    FIELD_SIDE,     /* "Buy" or "Sell", also "BUY" and "SELL" */
     FIELD_ANY_SIDE, /* likewise, and any other text is SIDE_NONE: a trade happened, whoever took */
     FIELD_TIME,     /* a moment; unit says how it is written */
     FIELD_IS_BUY,   /* a side as true (Buy) or false (Sell): spot's "m" */
@@ -63,6 +64,9 @@ enum {
      * An entry may have a field of its own under the same key. An object around that turns out to
      * hold no entry is one, of its inherited fields alone. */
     FIELD_INHERITED = 1 << 3,
+    /* Some symbols scale this integer by another power of ten than its key names, so that the
+     * integer alone leaves the scale open: its value is marked (msg_value.is_scale_assumed). */
+    FIELD_SCALE_VARIES = 1 << 4,
 };
 
 /* Where entries stand: a path of keys from the top, and what being there means. An array on the

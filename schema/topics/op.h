@@ -7,12 +7,13 @@
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
 
-/* A scaled integer and its plain twin. The scaled one is preferred: the twin is missing in old
- * frames, and the exchange's own samples print the scaled integer in it. */
+/* A scaled integer and its plain twin. The twin is missing in old frames, and the exchange's own
+ * samples print the scaled integer in it; real frames have the decimal there. Symbols of five
+ * decimals scale "_e4" by 10^5 (docs/wire.md 2.1). */
 #define OP_PRICE(member, key)                                                                      \
-    {member, key "_e4", FIELD_DECIMAL, UNIT_PRICE, 4, FIELD_PREFERRED},                            \
+    {member, key "_e4", FIELD_DECIMAL, UNIT_PRICE, 4, FIELD_SCALE_VARIES},                         \
     {                                                                                              \
-        member, key, FIELD_DECIMAL, UNIT_PRICE, 0, 0                                               \
+        member, key, FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_PREFERRED                                 \
     }
 
 /* One level of a book. id is price times 10^4, a number or a string; the exchange calls it

@@ -208,7 +208,8 @@ static void assert_decimal(const msg_value *found, const char *expected)
     assert_string_equal(text, expected);
 }
 
-/* Of "_e4" and its plain twin the scaled one is preferred; the documents print it in both. */
+/* Of "_e4" and its plain twin the plain one counts, for symbols differ in the scale of the other;
+ * where it repeats the integer, as the documents print it, the scale is assumed. */
 static void test_ticker_spellings(void **state)
 {
     message m;
@@ -217,7 +218,9 @@ static void test_ticker_spellings(void **state)
         *state, "inverse", "instrument_info.100ms.BTCUSD",
         "{\"topic\":\"instrument_info.100ms.BTCUSD\",\"type\":\"snapshot\",\"data\":{\"id\":1,"
         "\"symbol\":\"BTCUSD\",\"last_price\":\"81165000\",\"last_price_e4\":81165000,"
-        "\"bid1_price\":\"29914.50\",\"ask1_price_e4\":null,\"ask1_price\":\"29915.00\","
+        "\"bid1_price\":\"29914.50\",\"mark_price\":\"0.28765\",\"mark_price_e4\":28765,"
+        "\"index_price_e4\":28765,\"prev_price_1h\":\"0.00\",\"prev_price_1h_e4\":0,"
+        "\"ask1_price_e4\":null,\"ask1_price\":\"29915.00\","
         "\"price_24h_pcnt_e6\":-5148,\"total_turnover_e8\":220614611981294692,"
         "\"created_at\":\"2018-11-14T16:33:26Z\",\"settle_time_e9\":1616833800000000000,"
         "\"is_up_borrowable\":0,\"cross_seq\":1053192577},\"cross_seq\":9267002,"
@@ -228,6 +231,15 @@ static void test_ticker_spellings(void **state)
     assert_decimal(value(&m, 0, MEMBER_LAST_PRICE), "8116.5");
     assert_decimal(value(&m, 0, MEMBER_BID1_PRICE), "29914.5");
     assert_decimal(value(&m, 0, MEMBER_ASK1_PRICE), "29915");
+    assert_decimal(value(&m, 0, MEMBER_MARK_PRICE), "0.28765");
+    assert_decimal(value(&m, 0, MEMBER_INDEX_PRICE), "2.8765");
+    assert_decimal(value(&m, 0, MEMBER_PREV_PRICE_1H), "0");
+    assert_int_equal(value(&m, 0, MEMBER_LAST_PRICE)->is_scale_assumed, 1);
+    assert_int_equal(value(&m, 0, MEMBER_INDEX_PRICE)->is_scale_assumed, 1);
+    assert_int_equal(value(&m, 0, MEMBER_BID1_PRICE)->is_scale_assumed, 0);
+    assert_int_equal(value(&m, 0, MEMBER_MARK_PRICE)->is_scale_assumed, 0);
+    assert_int_equal(value(&m, 0, MEMBER_PREV_PRICE_1H)->is_scale_assumed, 0);
+    assert_int_equal(value(&m, 0, MEMBER_PRICE_24H_PCNT)->is_scale_assumed, 0);
     assert_decimal(value(&m, 0, MEMBER_PRICE_24H_PCNT), "-0.005148");
     assert_decimal(value(&m, 0, MEMBER_TOTAL_TURNOVER), "2206146119.81294692");
     assert_int_equal(value(&m, 0, MEMBER_CREATED_AT)->as.time_ns, UINT64_C(1542213206000000000));
@@ -235,7 +247,7 @@ static void test_ticker_spellings(void **state)
     assert_int_equal(value(&m, 0, MEMBER_IS_UP_BORROWABLE)->as.is_true, 0);
     assert_int_equal(value(&m, 0, MEMBER_ITEM_CROSS_SEQ)->as.integer, 1053192577);
     assert_int_equal(m.head.cross_seq, 9267002);
-    assert_null(value(&m, 0, MEMBER_MARK_PRICE));
+    assert_null(value(&m, 0, MEMBER_HIGH_PRICE_24H));
     assert_int_equal(m.head.unknown_fields, 0);
 }
 
