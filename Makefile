@@ -115,7 +115,7 @@ TESTS_tape := tests/tape/test_channel_router.c tests/tape/test_selection.c tests
 
 TESTS_tape += tests/tape/test_follow.c tests/tape/test_settling.c tests/tape/test_redact.c tests/tape/test_redact_frame.c
 
-TESTS_wire := tests/wire/test_url.c tests/wire/test_dialect.c tests/wire/test_dialect_answers.c tests/wire/test_dialect_requests.c tests/wire/test_dialect_inputs.c \
+TESTS_wire := tests/wire/test_refusals.c tests/wire/test_url.c tests/wire/test_dialect.c tests/wire/test_dialect_answers.c tests/wire/test_dialect_requests.c tests/wire/test_dialect_inputs.c \
               tests/wire/test_client.c tests/wire/test_http.c tests/wire/test_link.c \
               tests/wire/test_loop.c tests/wire/test_resolve.c tests/wire/test_trust.c
 
@@ -129,7 +129,7 @@ TESTS_recorder := tests/recorder/test_backoff.c tests/recorder/test_config.c \
                   tests/recorder/test_subscriber.c tests/recorder/test_subscription.c tests/recorder/test_open_gaps.c
 
 TESTS_replay := tests/replay/test_audit.c tests/replay/test_audit_hour.c tests/replay/test_audit_sim.c tests/replay/test_player.c tests/replay/test_subscribed.c tests/replay/test_digest.c tests/replay/test_pacer.c \
-                tests/replay/test_report.c tests/replay/test_serve.c tests/replay/test_serve_families.c \
+                tests/replay/test_report.c tests/replay/test_serve.c tests/replay/test_snapshot.c tests/replay/test_serve_families.c \
                 tests/replay/test_stream_table.c tests/replay/test_truth_match.c
 TESTS_replay += tests/replay/test_export_mapper.c tests/replay/test_export_book.c tests/replay/test_export_folder.c \
                 tests/replay/test_export_series.c tests/replay/test_export_lateness.c
