@@ -80,7 +80,7 @@ export const SESSION = {
   "v5-linear": {
     path: "/v5/public/linear",
     topics: [
-      ...cross([...V5_BOOKS, "orderbook.1000", "orderbook.rpi", "orderbook.full", "publicTrade", "tickers", "kline.1", "kline.5", "allLiquidation", "liquidation", "priceLimit"], ["BTCUSDT", "ETHUSDT"]),
+      ...cross([...V5_BOOKS, "orderbook.500", "orderbook.1000", "orderbook.rpi", "orderbook.full", "publicTrade", "tickers", "kline.1", "kline.5", "allLiquidation", "liquidation", "priceLimit"], ["BTCUSDT", "ETHUSDT"]),
       "insurance.USDT", "adlAlert.USDT",
     ],
   },
@@ -88,7 +88,7 @@ export const SESSION = {
     path: "/v5/public/inverse",
     topics: [
       ...cross([...V5_BOOKS, "publicTrade", "tickers", "kline.1", "allLiquidation"], ["BTCUSD", "ETHUSD"]),
-      ...cross(["orderbook.1000", "orderbook.rpi", "orderbook.full", "liquidation", "priceLimit"], ["BTCUSD"]), "insurance.inverse", "adlAlert.inverse",
+      ...cross(["orderbook.500", "orderbook.1000", "orderbook.rpi", "orderbook.full", "liquidation", "priceLimit"], ["BTCUSD"]), "insurance.inverse", "adlAlert.inverse",
     ],
   },
   "v5-spot": {
