@@ -55,7 +55,7 @@ static td_result print_gaps(verb_run *verb, const gap_list *list, size_t *count)
     for (size_t i = 0; i < list->count; i++) {
         const gap_row *row = &list->rows[i];
         is_known |= selection_has_gap(&wanted, row);
-        if (!verb_run_wants_gap(&wanted, &window, row))
+        if (!selection_wants_gap(&wanted, window, row))
             continue;
         ++*count;
         if (verb->json.is_json) {

@@ -4,6 +4,7 @@
 #include "archive/verb_run.h"
 #include "archive/cmds.h"
 #include "base/clock.h"
+#include "cli/table.h"
 #include "format/catalog.h"
 #include "format/reindex.h"
 
@@ -14,11 +15,13 @@ static void show_progress(void *user, uint64_t done, uint64_t total)
                   "read %" PRIu64 " of %" PRIu64 " segments", done, total);
 }
 
-static void print_report(verb_run *verb, const reindex_report *report)
+/* gap_count: rows of the ledger as 'gaps' lists them, also those that the catalog does not hold. */
+static void print_report(verb_run *verb, const reindex_report *report, size_t gap_count)
 {
     if (!verb->json.is_json) {
-        output_printf(&verb->output, "catalog rebuilt from %" PRIu64 " segments, %" PRIu64 " gaps",
-                      report->segments_read, report->gaps);
+        output_printf(&verb->output, "catalog rebuilt from %" PRIu64 " segment%s, %zu gap%s",
+                      report->segments_read, plural_ending(report->segments_read), gap_count,
+                      plural_ending(gap_count));
         if (report->segments_unreadable > 0)
             output_printf(&verb->output, "; %" PRIu64 " segments cannot be read",
                           report->segments_unreadable);
@@ -35,7 +38,7 @@ static void print_report(verb_run *verb, const reindex_report *report)
     json_write_member_u64(json, "segments_missing", report->segments_missing);
     json_write_member_u64(json, "segments_gone", report->segments_gone);
     json_write_member_u64(json, "unexpected", report->unexpected);
-    json_write_member_u64(json, "gaps", report->gaps);
+    json_write_member_u64(json, "gaps", gap_count);
     json_write_object_end(json);
     output_json_end(&verb->output);
 }
@@ -56,8 +59,12 @@ exit_code cmd_reindex(const verb_context *context, int argc, char **argv)
     reindex_report report = {0};
     td_result rc = archive_reindex(verb.archive, &options, &report, &verb.err);
     progress_end(&verb.progress);
+    gap_list gaps = {0};
     if (rc == TD_OK)
-        print_report(&verb, &report);
+        rc = archive_gaps(verb.archive, &verb.gaps, &gaps, &verb.err);
+    if (rc == TD_OK)
+        print_report(&verb, &report, gaps.count);
+    gap_list_fini(&gaps);
     int is_whole = report.segments_unreadable + report.segments_missing == 0;
     return verb_run_end(&verb, rc, is_whole ? EXIT_CODE_DONE : EXIT_CODE_DAMAGE);
 }

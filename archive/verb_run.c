@@ -140,13 +140,6 @@ td_result verb_run_nothing(verb_run *verb)
                : TD_OK;
 }
 
-int verb_run_wants_gap(const selection *wanted, const selection_window *window, const gap_row *row)
-{
-    if (row->from_ns >= window->to_ns || (row->to_ns != GAP_OPEN && row->to_ns < window->from_ns))
-        return 0;
-    return selection_has_gap(wanted, row);
-}
-
 void verb_run_write_text(json_writer *json, const char *key, const char *text)
 {
     json_write_member_text(json, key, text == NULL || text[0] == '\0' ? NULL : text);

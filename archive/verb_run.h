@@ -78,9 +78,6 @@ TD_MUST_USE td_result verb_run_window(verb_run *verb, const selection *wanted,
  * that (tape/nothing.h); TD_OK if the command line selects nothing in particular. */
 TD_MUST_USE td_result verb_run_nothing(verb_run *verb);
 
-/* 1 if a gap belongs to the selection: a gap of a whole connection belongs to any topic. */
-int verb_run_wants_gap(const selection *wanted, const selection_window *window, const gap_row *row);
-
 /* Text or null: "" is null. */
 void verb_run_write_text(json_writer *json, const char *key, const char *text);
 

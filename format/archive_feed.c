@@ -29,6 +29,7 @@ struct writer_feed {
     char shown[LIMIT_PATH_BYTES]; /* the same as it is on disk now */
     feed_link link;               /* the segment before */
     segment_totals totals;        /* of the finished segment */
+    uint64_t finished_bytes;      /* of all finished segments */
     segment_place place;          /* of the last chunk */
     segment_index index;          /* of the current or just finished segment */
     size_t channel_capacity, chunk_capacity;
@@ -166,7 +167,14 @@ static void take_totals(writer_feed *f)
     (void)snprintf(f->shown, sizeof f->shown, "%s", f->path);
     f->index.is_open = 0;
     f->index.file_bytes = f->totals.file_bytes;
+    f->finished_bytes += f->totals.file_bytes;
     td_hash128_hex(f->totals.chain, f->index.chain_hex);
+}
+
+uint64_t writer_feed_file_bytes(const writer_feed *feed)
+{
+    uint64_t open_bytes = feed->writer == NULL ? 0 : segment_writer_totals(feed->writer).file_bytes;
+    return feed->finished_bytes + open_bytes;
 }
 
 /* No chunk came into it and the journal does not know it: as if it had never been. */

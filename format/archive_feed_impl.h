@@ -40,6 +40,9 @@ int writer_feed_ends_before(const writer_feed *feed, const sealed_chunk *chunk);
 /* Finish the segment, if there is one. TD_OK, TD_E_NOSPACE (again, please), TD_E_IO (dead). */
 TD_MUST_USE td_result writer_feed_finish(writer_feed *feed, td_err *err);
 
+/* Size of all segment files of this session, the one that is being written too. */
+uint64_t writer_feed_file_bytes(const writer_feed *feed);
+
 /* Write a chunk and make it durable, in a new segment if it starts one. As writer_feed_finish. */
 TD_MUST_USE td_result writer_feed_put(writer_feed *feed, sealed_chunk *chunk, td_err *err);
 

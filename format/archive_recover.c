@@ -50,7 +50,7 @@ static void tell(const work *w, const char *path, const recover_result *result, 
     TD_ASSERT(what != NULL);
     const recover_event event = {
         .path = path,
-        .frames_kept = result == NULL ? 0 : result->totals.message_count,
+        .frames_kept = result == NULL ? 0 : result->frame_count,
         .torn_bytes = result == NULL ? 0 : result->torn_bytes,
         .is_lossy = is_lossy != 0,
         .what = what,
@@ -472,7 +472,7 @@ static td_result recover_one(work *w, const archive_segment *segment, td_err *er
     const recover_result *result = w->result;
     int is_lossy = result->damaged_blocks > 0 || lacks_announced(w, path);
     w->report->segments_recovered++;
-    w->report->frames_kept += result->has_segment ? result->totals.message_count : 0;
+    w->report->frames_kept += result->has_segment ? result->frame_count : 0;
     w->report->torn_bytes += result->torn_bytes;
     w->report->is_lossy = w->report->is_lossy || is_lossy;
     if (result->damaged_blocks > 0)

@@ -20,9 +20,9 @@ typedef struct recover_report {
     uint64_t copies_put_away;    /* older copies of finished segments: in torn/ now */
     uint64_t segments_entered;   /* finished ones that the journal was too old to know */
     uint64_t segments_missing;   /* the journal knows them, the disk lacks them: said by the log */
-    uint64_t frames_kept;
-    uint64_t torn_bytes;       /* cut off and kept in torn/ */
-    uint64_t sessions_crashed; /* sessions found to have ended without a stop */
+    uint64_t frames_kept;        /* without events, as verify and info count */
+    uint64_t torn_bytes;         /* cut off and kept in torn/ */
+    uint64_t sessions_crashed;   /* sessions found to have ended without a stop */
     uint64_t gaps_opened;
     uint8_t is_postponed; /* 1: an appender found a maintainer at work; nothing was done */
     uint8_t is_lossy;     /* 1: something that had been durable is lost */

@@ -443,8 +443,13 @@ td_result archive_writer_close(archive_writer *w, writer_end end, uint64_t stop_
         if (rc == TD_OK)
             enter(w, NULL, NULL, 0);
     }
-    for (size_t i = 0; i < w->feed_count; i++)
+    uint64_t file_bytes = 0;
+    for (size_t i = 0; i < w->feed_count; i++) {
+        file_bytes += writer_feed_file_bytes(w->feeds[i]);
         writer_feed_close(w->feeds[i]);
+    }
+    if (w->options.file_bytes != NULL)
+        *w->options.file_bytes = file_bytes;
     int is_current = w->catalog != NULL;
     catalog_close(w->catalog);
     end_rebuild(w, end);

@@ -36,6 +36,7 @@ typedef struct archive_writer_options {
     /* The frames of this chunk are durable now. Called inside archive_writer_put. May be NULL. */
     void (*durable)(void *user, size_t feed_index, const sealed_chunk *chunk);
     void *user;
+    uint64_t *file_bytes; /* close sets it to the size of the session's segment files; or NULL */
 } archive_writer_options;
 
 /* Begin a session: it is in the journal when this returns. The archive is open for appending, and

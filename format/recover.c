@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "format/archive.h"
+#include "format/mcap_decode.h"
 #include "format/recover_impl.h"
 
 enum { COPY_BYTES = 256 << 10, TORN_NAMES_MAX = 1000 };
@@ -220,6 +221,21 @@ static td_result put_away(recovery *v, const char *kind, td_err *err)
     return rc;
 }
 
+/* As segment_verify counts: events are the recorder's own, and no frames. */
+static uint64_t count_frames(const mcap_summary *summary)
+{
+    uint64_t frames = summary->message_count;
+    size_t at = 0;
+    mcap_record record;
+    while (mcap_next_record(td_buf_view(&summary->channels), &at, &record, NULL) == TD_OK) {
+        mcap_channel channel;
+        if (mcap_decode_channel(record.content, &channel, NULL) == TD_OK &&
+            td_bytes_is(mcap_find_pair(channel.metadata, "dir"), channel_dir_name(CHANNEL_EVENT)))
+            frames -= mcap_summary_count(summary, channel.id);
+    }
+    return frames;
+}
+
 /* Steps 1 to 5, once there is something to finish. */
 static td_result finish_segment(recovery *v, td_err *err)
 {
@@ -247,6 +263,7 @@ static td_result finish_segment(recovery *v, td_err *err)
     totals->message_count = v->summary.message_count;
     totals->chunk_count = v->summary.chunk_count;
     totals->channel_count = v->summary.channel_count;
+    v->result->frame_count = count_frames(&v->summary);
     v->result->has_segment = 1;
     return TD_OK;
 }

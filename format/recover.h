@@ -37,6 +37,7 @@ typedef struct recover_result {
     uint64_t torn_bytes;               /* size of the tail */
     uint64_t damaged_blocks;           /* blocks before the end that do not prove themselves */
     uint64_t damaged_from, damaged_to; /* file offsets around the first and last of them */
+    uint64_t frame_count;              /* messages on channels that are not events */
     segment_totals totals;             /* of the finished segment; last_ns = last durable message */
     chain_totals chain_totals;         /* of the last chain record */
     uint32_t conn_count;

@@ -279,7 +279,6 @@ static td_result read_segment(rebuild *r, const archive_segment *segment, td_err
         rc = enter_segment(r, segment->path, NULL, &(gap_list){0}, err);
     } else {
         r->report->segments_read++;
-        r->report->gaps += gaps.count;
         if (has_index)
             rc =
                 enter_segment(r, segment->path, index.chunk_count == 0 ? NULL : &index, &gaps, err);

@@ -24,7 +24,6 @@ typedef struct reindex_report {
     uint64_t segments_unreadable;
     uint64_t segments_missing; /* the journal knows them, the disk lacks them: said by the log */
     uint64_t unexpected;
-    uint64_t gaps;
 } reindex_report;
 
 /* Called after each segment; done of total. */

@@ -195,6 +195,7 @@ static void write_summary(record_talk *talk, const char *session, const supervis
     json_write_member_u64(json, "overflow", status->encoder.overflow_frames);
     json_write_member_u64(json, "chunks", status->encoder.chunks);
     json_write_member_u64(json, "compressed_bytes", status->encoder.compressed_bytes);
+    json_write_member_u64(json, "file_bytes", status->file_bytes);
     json_write_member_u64(json, "redactions", status->encoder.redactions);
     json_write_member_u64(json, "http_replies", status->intake.http_replies);
     json_write_member_u64(json, "http_failures", status->http_failures);
@@ -235,7 +236,7 @@ static void say_summary(reporter *report, const char *path, const supervisor_sta
     td_duration_format(status->elapsed_ns, elapsed);
     format_count(status->intake.frames_in, frames);
     format_size(status->intake.bytes_in, received);
-    format_size(status->encoder.compressed_bytes, stored);
+    format_size(status->file_bytes, stored);
     report_say(report, TD_LOG_INFO, "recorded %s frame%s (%s) in %s into %s: %s on disk", frames,
                plural_ending(status->intake.frames_in), received, elapsed, path, stored);
     say_lag(report, &status->lag);

@@ -222,6 +222,7 @@ td_result supervisor_run(supervisor *self, supervisor_status *final, td_err *err
     rc = archive_writer_close(self->writer, is_whole ? WRITER_STOP : WRITER_ABANDON,
                               clock_wall_ns(self->options.clock), &failure);
     self->writer = NULL;
+    final->file_bytes = self->file_bytes;
     keep_first(self, rc, &failure);
     keep_end_reason(self);
     if (self->result != TD_OK && err != NULL)

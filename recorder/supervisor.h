@@ -46,6 +46,7 @@ typedef struct supervisor_status {
     uint64_t established;       /* slots that had a connection, ever */
     uint64_t http_failures;
     uint64_t elapsed_ns;
+    uint64_t file_bytes;    /* in the final status: size of the session's segment files */
     uint8_t is_clock_wrong; /* 1: it ended because the wall clock went back, and should be opened
                              * again, in a new session */
 } supervisor_status;

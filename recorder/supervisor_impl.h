@@ -34,7 +34,8 @@ struct supervisor {
     chunk_queue *queue;
     encoder *encoder;
     archive_writer *writer;
-    open_gaps **gaps; /* one a feed */
+    uint64_t file_bytes; /* of the session's segments, once writer is closed */
+    open_gaps **gaps;    /* one a feed */
     gap_user *gap_users;
     room room; /* before disk is opened; the disk thread reads it */
     lag *lag;

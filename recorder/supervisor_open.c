@@ -266,7 +266,8 @@ static td_result open_session(supervisor *self, td_err *err)
                                       .gaps = gaps,
                                       .rebuild = WRITER_REBUILD_BESIDE,
                                       .durable = on_durable,
-                                      .user = self};
+                                      .user = self,
+                                      .file_bytes = &self->file_bytes};
     if (rc == TD_OK)
         rc = archive_writer_open(self->options.archive, &options, &self->writer, err);
     for (size_t i = 0; i < config->feed_count && rc == TD_OK; i++) {

@@ -58,7 +58,7 @@ static td_result gather_gaps(export_jsonl *self, td_err *err)
     if (self->gaps == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for %zu gaps", all->count);
     for (size_t i = 0; i < all->count; i++)
-        if (report_wants_gap(&all->rows[i], self->job.wanted, self->job.window))
+        if (selection_wants_gap(self->job.wanted, self->job.window, &all->rows[i]))
             self->gaps[self->gap_count++] = &all->rows[i];
     TD_ASSERT(self->gap_count <= all->count);
     if (self->gap_count > 0)

@@ -17,15 +17,6 @@ void report_fini_replay(replay_report *report)
     absence_list_fini(&report->absences);
 }
 
-int report_wants_gap(const gap_row *gap, const selection *wanted, selection_window window)
-{
-    if (gap->from_ns >= window.to_ns)
-        return 0;
-    if (gap->to_ns != GAP_OPEN && gap->to_ns <= window.from_ns)
-        return 0;
-    return selection_has_gap(wanted, gap);
-}
-
 /* One gap of the ledger is perhaps found again: then it is the same row. */
 static td_result add_found(replay_report *report, const stream *s, const stream_gap *found,
                            td_err *err)
@@ -68,7 +59,7 @@ td_result report_add_gaps(replay_report *report, const gap_list *all, const sele
 {
     for (size_t i = 0; i < all->count; i++) {
         const gap_row *gap = &all->rows[i];
-        if (!report_wants_gap(gap, wanted, window))
+        if (!selection_wants_gap(wanted, window, gap))
             continue;
         td_result rc = gap_list_add(&report->gaps, gap, err);
         if (rc != TD_OK)

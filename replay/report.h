@@ -50,9 +50,6 @@ TD_MUST_USE td_result report_add_gaps(replay_report *report, const gap_list *all
                                       const selection *wanted, selection_window window,
                                       td_err *err);
 
-/* 1 if a gap touches what was selected; one of a whole connection touches all of its feed. */
-int report_wants_gap(const gap_row *gap, const selection *wanted, selection_window window);
-
 replay_verdict report_verdict(const replay_report *report);
 
 /* How often a rule of that strength was broken, over all streams. */

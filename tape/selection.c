@@ -169,6 +169,15 @@ int selection_has_gap(const selection *wanted, const gap_row *gap)
     return selection_has_topic(wanted, topic, td_bytes_str(text), td_bytes_str(gap->symbol));
 }
 
+int selection_wants_gap(const selection *wanted, selection_window window, const gap_row *gap)
+{
+    if (gap->from_ns >= window.to_ns)
+        return 0;
+    if (gap->from_ns < window.from_ns && gap->to_ns != GAP_OPEN && gap->to_ns <= window.from_ns)
+        return 0;
+    return selection_has_gap(wanted, gap);
+}
+
 selection_answer selection_ask(const selection *wanted, const channel_info *channel)
 {
     TD_ASSERT(channel->feed != NULL);

@@ -76,6 +76,11 @@ int selection_has_topic(const selection *wanted, td_bytes topic, td_bytes exchan
  * topic of its feed, one of a topic without a symbol each of its symbols. */
 int selection_has_gap(const selection *wanted, const gap_row *gap);
 
+/* 1 if a gap belongs to the selection: it may touch what is selected (selection_has_gap), and lies
+ * in the window. It reaches to, and leaves out, the moment it ends at; one without length is at the
+ * moment it begins. */
+int selection_wants_gap(const selection *wanted, selection_window window, const gap_row *gap);
+
 /* What the selection says about a channel, time not looked at. */
 selection_answer selection_ask(const selection *wanted, const channel_info *channel);
 
