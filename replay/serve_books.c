@@ -142,8 +142,11 @@ static td_result take_retail(serve_book *b, const message *m, int is_snapshot, t
         levels[i].size_scale = size.scale;
     }
     const msg_book retail = {.head = m->head, .levels = levels, .level_count = count};
-    book_outcome outcome; /* the track judges */
-    (is_snapshot ? book_replace : book_apply)(b->retail, &retail, &outcome);
+    book_outcome outcome = {0}; /* the track judges */
+    if (is_snapshot)
+        book_replace(b->retail, &retail, &outcome);
+    else
+        book_apply(b->retail, &retail, &outcome);
     td_free(levels);
     return TD_OK;
 }

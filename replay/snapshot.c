@@ -159,11 +159,11 @@ static int find_id(td_bytes model_id, td_bytes model_price, td_decimal price, td
         return 0;
     from = td_decimal_shortest(from);
     price = td_decimal_shortest(price);
-    for (uint8_t scale = from.scale; scale <= SCALE_MAX; scale++) {
-        if (td_decimal_rescale(from, scale, &scaled) != TD_OK || id.scale != 0 ||
+    for (unsigned scale = from.scale; scale <= SCALE_MAX; scale++) {
+        if (td_decimal_rescale(from, (uint8_t)scale, &scaled) != TD_OK || id.scale != 0 ||
             scaled != id.mantissa)
             continue;
-        if (price.scale > scale || td_decimal_rescale(price, scale, &scaled) != TD_OK)
+        if (price.scale > scale || td_decimal_rescale(price, (uint8_t)scale, &scaled) != TD_OK)
             return 0;
         *out = (td_decimal){.mantissa = scaled, .scale = 0};
         return 1;
