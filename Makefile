@@ -45,7 +45,7 @@ SRC_format += format/gap.c format/segment_name.c format/archive.c format/archive
 # catalog.sql as C strings, one per schema version.
 GEN_format := $(B)/gen/format/catalog_sql.c
 
-SRC_tape := tape/selection.c tape/event.c tape/gap_json.c tape/channel_router.c tape/block.c tape/roster.c tape/source.c tape/plan.c \
+SRC_tape := tape/selection.c tape/event.c tape/gap_json.c tape/frame_json.c tape/channel_router.c tape/block.c tape/roster.c tape/source.c tape/plan.c \
             tape/loader.c tape/merge.c tape/redact.c tape/redact_frame.c tape/settling.c tape/tape.c tape/follow.c tape/nothing.c
 
 SRC_wire := wire/url.c wire/proxy.c wire/tls.c wire/tls_judge.c wire/resolve.c wire/assembly.c wire/loop.c \
@@ -67,7 +67,7 @@ SRC_recorder := recorder/backoff.c recorder/chunk_queue.c recorder/cmd_record.c 
 
 SRC_replay := replay/digest.c replay/lateness.c replay/pacer.c replay/player.c replay/strands.c \
     replay/stream.c replay/stream_table.c replay/truth_table.c replay/truth_content.c replay/truth_match.c replay/report.c replay/report_json.c \
-    replay/report_text.c replay/sink_jsonl.c replay/sink_truth.c replay/keyboard.c replay/source.c \
+    replay/report_text.c replay/message_line.c replay/sink_jsonl.c replay/sink_truth.c replay/keyboard.c replay/source.c \
     replay/absence.c replay/subscribed.c replay/cmd_replay.c replay/serve.c replay/serve_books.c replay/serve_client.c replay/serve_feeds.c replay/snapshot.c replay/cmd_serve.c
 SRC_replay += replay/export_table.c replay/export_gzip.c replay/export_folder.c replay/export_series.c \
     replay/export_survey.c replay/export_gate.c replay/export_rows.c replay/export_reader.c \

@@ -9,6 +9,7 @@
 #include "cli/stop_signal.h"
 #include "base/utf8.h"
 #include "schema/json_write.h"
+#include "tape/frame_json.h"
 #include "tape/tape.h"
 
 /* How long to wait before asking a followed archive again: a chunk is at most a second old when it
@@ -103,17 +104,18 @@ static void write_frame(output_stream *output, const tape_frame *frame)
     const channel_info *info = &frame->channel->info;
     json_writer *json = output_json_begin(output);
     json_write_object_begin(json);
-    json_write_member_u64(json, "recv_ns", frame->recv_ns);
-    json_write_member_u64(json, "publish_ns", frame->publish_ns);
-    json_write_member_text(json, "feed", info->feed);
     json_write_member_text(json, "topic", info->topic);
     verb_run_write_text(json, "symbol", info->symbol);
+    json_write_key(json, "exchange_ns"); /* the archive has recv_ns where a frame has no time */
+    if (frame->publish_ns == frame->recv_ns)
+        json_write_null(json);
+    else
+        json_write_u64(json, frame->publish_ns);
     json_write_member_text(json, "dir", channel_dir_name(info->dir));
     json_write_member_u64(json, "line", info->line);
     json_write_member_u64(json, "shard", info->shard);
     json_write_member_text(json, "session", frame->session_id);
-    json_write_member_u64(json, "conn", frame->conn);
-    json_write_member_u64(json, "ordinal", frame->ordinal);
+    frame_json_place(json, frame);
     if (is_utf8(frame->bytes))
         json_write_member_bytes(json, "data", frame->bytes);
     else

@@ -147,10 +147,10 @@ static int is_better(const attempt *a, const attempt *b)
 }
 
 /* A frame that is not decoded is printed too, with why: nothing of the input vanishes. */
-static void write_raw(decode_run *run, td_bytes exchange_topic, const decode_error *why)
+static void write_raw(decode_run *run, const attempt *best)
 {
     run->undecoded++;
-    message_json_raw(&run->output.json, exchange_topic, why);
+    message_json_raw(&run->output.json, &best->what.topic, best->what.exchange_topic, &best->why);
 }
 
 static void write_attempt(decode_run *run, const attempt *best, td_bytes frame,
@@ -163,7 +163,7 @@ static void write_attempt(decode_run *run, const attempt *best, td_bytes frame,
         if (run->family_count > 1)
             json_write_member_text(json, "family", best->of->name);
     } else if (best->why.reason != DECODE_OK) {
-        write_raw(run, best->what.exchange_topic, &best->why);
+        write_raw(run, best);
     } else {
         message_json_control(json, &best->what, frame);
     }

@@ -7,9 +7,11 @@
 #include "base/assert.h"
 #include "replay/export_gate.h"
 #include "replay/export_lateness.h"
+#include "replay/message_line.h"
 #include "schema/decode.h"
 #include "schema/json_write.h"
 #include "schema/message_json.h"
+#include "tape/frame_json.h"
 #include "tape/gap_json.h"
 
 /* Bits of "flags", the same in every format that has them (docs/export.md). */
@@ -184,9 +186,6 @@ static td_result write_gap(export_jsonl *self, const gap_row *gap, td_err *err)
     if (rc != TD_OK)
         return rc;
     json_write_member_text(&json, "type", "gap");
-    json_write_member_u64(&json, "ts_recv_ns", gap->from_ns);
-    json_write_member_null(&json, "ts_exch_ns");
-    json_write_member_null(&json, "seq");
     gap_json_members(&json, gap);
     return end_line(self, &json, err);
 }
@@ -235,93 +234,33 @@ static td_result gate_of(export_jsonl *self, const tape_channel *channel, export
     return rc;
 }
 
-/* A frame of a book goes through the book's gate. */
-static td_result judge(export_jsonl *self, const tape_frame *frame, const topic_row *row,
-                       const message *m, unsigned *flags, td_err *err)
+/* A frame of a book goes through the book's gate, as the plain struct that books are kept by. */
+static td_result judge(export_jsonl *self, const tape_frame *frame, const topic_match *topic,
+                       unsigned *flags, td_err *err)
 {
     export_gate *gate = NULL;
     gate_answer answer;
-    td_result rc = gate_of(self, frame->channel, &gate, err);
+    message change;
+    decode_error why;
+    int is_decoded =
+        decoder_decode(self->decoder, topic, frame->bytes, DECODE_PATH_HOT, &change, &why);
+    td_result rc = is_decoded ? TD_OK : decode_error_result(&why, err);
     if (rc == TD_OK)
-        rc = export_gate_take(gate, frame, row, m, self->job.damaged_until_ns(self->job.user),
-                              &answer, err);
+        rc = gate_of(self, frame->channel, &gate, err);
+    if (rc == TD_OK)
+        rc = export_gate_take(gate, frame, topic->row, is_decoded ? &change : NULL,
+                              self->job.damaged_until_ns(self->job.user), &answer, err);
     if (rc != TD_OK)
         return rc;
-    TD_ASSERT(m != NULL || !answer.is_trusted);
+    TD_ASSERT(is_decoded || !answer.is_trusted);
     *flags |= answer.is_trusted ? 0 : FLAG_NOT_TRUSTED;
     *flags |= answer.is_snapshot ? FLAG_SNAPSHOT : 0;
     return TD_OK;
 }
 
-/* Numbers that a frame does not have are left out, not null: most topics have one of three. */
-static void member_number(json_writer *json, const char *key, int is_there, int64_t value)
-{
-    if (is_there)
-        json_write_member_i64(json, key, value);
-}
-
-/* seq is the number that orders a topic's frames, whatever the family calls it. */
-static void write_seq(json_writer *json, const msg_head *head)
-{
-    if (head->has_cross_seq || head->has_u || head->has_seq)
-        json_write_member_i64(json, "seq",
-                              head->has_cross_seq ? head->cross_seq
-                              : head->has_u       ? head->u
-                                                  : head->seq);
-    else
-        json_write_member_null(json, "seq");
-}
-
-/* Absent texts are null where every object has the member. */
-static void text_or_null(json_writer *json, const char *key, td_bytes text)
-{
-    json_write_key(json, key);
-    if (text.size == 0)
-        json_write_null(json);
-    else
-        json_write_bytes(json, text);
-}
-
-/* What every object has. */
-static void write_place(const export_jsonl *self, json_writer *json, const sink_frame *shown,
-                        uint64_t exchange_ns)
-{
-    const tape_frame *frame = shown->tape;
-    json_write_member_text(json, "feed", frame->channel->info.feed);
-    json_write_member_bytes(json, "topic", shown->topic.topic);
-    text_or_null(json, "symbol", shown->topic.symbol);
-    json_write_member_u64(json, "ts_recv_ns", frame->recv_ns);
-    if (exchange_ns != 0)
-        json_write_member_u64(json, "ts_exch_ns", exchange_ns);
-    else
-        json_write_member_null(json, "ts_exch_ns");
-    json_write_member_u64(json, "frame", self->frames);
-}
-
-/* The order of members is part of the format (docs/export.md). */
-static void write_message(const export_jsonl *self, json_writer *json, const sink_frame *shown,
-                          const message *m, unsigned flags)
-{
-    const msg_head *head = &m->head;
-    TD_ASSERT(head->type != MSG_RAW);
-    TD_ASSERT(self->frames > 0);
-    json_write_member_text(json, "type", msg_type_name(head->type));
-    json_write_member_text(json, "kind",
-                           head->kind == FRAME_UNTYPED ? NULL : frame_kind_name(head->kind));
-    write_place(self, json, shown, head->exchange_ns);
-    write_seq(json, head);
-    json_write_member_u64(json, "flags", flags);
-    member_number(json, "cross_seq", head->has_cross_seq, head->cross_seq);
-    member_number(json, "u", head->has_u, head->u);
-    member_number(json, "exchange_seq", head->has_seq, head->seq);
-    if (head->match_ns != 0)
-        json_write_member_u64(json, msg_member_name(MEMBER_MATCH_TIME), head->match_ns);
-    if (head->version.size > 0 && head->type == MSG_BOOK_CHANGE) /* others list it as a value */
-        json_write_member_bytes(json, msg_member_name(MEMBER_VERSION), head->version);
-    message_json_entries(json, m);
-}
-
-/* What cannot be decoded is a line as well: a stream without it would seem whole. */
+/* A message as every program prints it (schema/message_json.h), read by its row: the plain structs
+ * of the hot decoders lack members. What cannot be decoded is a line as well: a stream without it
+ * would seem whole. */
 static td_result take_message(export_jsonl *self, const sink_frame *shown, td_err *err)
 {
     const tape_frame *frame = shown->tape;
@@ -329,12 +268,15 @@ static td_result take_message(export_jsonl *self, const sink_frame *shown, td_er
     decode_error why;
     unsigned flags = FLAG_LAST_OF_FRAME;
     const topic_match topic = export_topic_of(frame, &shown->topic);
-    int is_decoded =
-        decoder_decode(self->decoder, &topic, frame->bytes, DECODE_PATH_HOT, &decoded, &why);
-    td_result rc = is_decoded ? TD_OK : decode_error_result(&why, err);
-    if (rc == TD_OK && topic.row != NULL && topic.row->type == MSG_BOOK_CHANGE)
-        rc = judge(self, frame, topic.row, is_decoded ? &decoded : NULL, &flags, err);
+    td_result rc = TD_OK;
+    if (topic.row != NULL && topic.row->type == MSG_BOOK_CHANGE)
+        rc = judge(self, frame, &topic, &flags, err);
     if (rc != TD_OK || frame->is_lead_in)
+        return rc;
+    int is_decoded =
+        decoder_decode(self->decoder, &topic, frame->bytes, DECODE_PATH_ROWS, &decoded, &why);
+    rc = is_decoded ? TD_OK : decode_error_result(&why, err);
+    if (rc != TD_OK)
         return rc;
     flags |= export_lateness_is_late(self->lateness, frame) ? FLAG_LATE : 0;
     json_writer json;
@@ -344,14 +286,16 @@ static td_result take_message(export_jsonl *self, const sink_frame *shown, td_er
     self->counts.frames++;
     if (is_decoded) {
         flags |= decoded.head.kind == FRAME_SNAPSHOT ? FLAG_SNAPSHOT : 0;
-        write_message(self, &json, shown, &decoded, flags);
+        message_json_members(&json, &decoded);
     } else {
         self->counts.undecoded_frames++;
-        message_json_raw(&json, td_bytes_str(frame->channel->info.exchange_topic), &why);
-        write_place(self, &json, shown, 0);
-        json_write_member_null(&json, "seq");
-        json_write_member_u64(&json, "flags", flags);
+        rc = message_line_raw(&json, self->decoder, frame, &topic, &why, err);
+        if (rc != TD_OK)
+            return rc;
     }
+    frame_json_place(&json, frame);
+    json_write_member_u64(&json, "frame", self->frames);
+    json_write_member_u64(&json, "flags", flags);
     return end_line(self, &json, err);
 }
 

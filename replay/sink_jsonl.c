@@ -1,8 +1,10 @@
 #include "replay/sink_jsonl.h"
 
 #include "base/alloc.h"
+#include "replay/message_line.h"
 #include "schema/decode.h"
 #include "schema/message_json.h"
+#include "tape/frame_json.h"
 
 struct sink_jsonl {
     output_stream *output;
@@ -32,7 +34,8 @@ void sink_jsonl_close(sink_jsonl *self)
     td_free(self);
 }
 
-/* What one frame says. Memory that ran out is not what it says. */
+/* What one frame says, read by its row: the plain structs of the hot decoders lack the members that
+ * books and trades have beside them. Memory that ran out is not what it says. */
 typedef struct frame_content {
     int is_control;
     classification what; /* if is_control */
@@ -66,18 +69,21 @@ static td_result read_content(sink_jsonl *self, const sink_frame *shown, frame_c
     if (rc != TD_OK || out->is_control)
         return rc;
     out->is_decoded = decoder_decode(self->decoder, &shown->topic, shown->tape->bytes,
-                                     DECODE_PATH_HOT, &out->message, &out->why);
+                                     DECODE_PATH_ROWS, &out->message, &out->why);
     return out->is_decoded ? TD_OK : decode_error_result(&out->why, err);
 }
 
-static void write_content(json_writer *w, const tape_frame *frame, const frame_content *content)
+static td_result write_content(sink_jsonl *self, json_writer *w, const sink_frame *shown,
+                               const frame_content *content, td_err *err)
 {
+    const tape_frame *frame = shown->tape;
     if (content->is_control)
         message_json_control(w, &content->what, frame->bytes);
     else if (content->is_decoded)
         message_json_members(w, &content->message);
     else
-        message_json_raw(w, td_bytes_str(frame->channel->info.exchange_topic), &content->why);
+        return message_line_raw(w, self->decoder, frame, &shown->topic, &content->why, err);
+    return TD_OK;
 }
 
 static td_result take_frame(void *ctx, const sink_frame *shown, td_err *err)
@@ -95,11 +101,10 @@ static td_result take_frame(void *ctx, const sink_frame *shown, td_err *err)
                           frame->channel->info.exchange_topic);
     json_writer *w = output_json_begin(self->output);
     json_write_object_begin(w);
-    write_content(w, frame, &content);
-    json_write_member_text(w, "feed", frame->channel->info.feed);
-    json_write_member_u64(w, "conn", frame->conn);
-    json_write_member_u64(w, "ordinal", frame->ordinal);
-    json_write_member_u64(w, "recv_ns", frame->recv_ns);
+    rc = write_content(self, w, shown, &content, err);
+    if (rc != TD_OK)
+        return rc;
+    frame_json_place(w, frame);
     json_write_object_end(w);
     output_json_end(self->output);
     if (shown->deadline_ns != 0)

@@ -241,10 +241,15 @@ void message_json_control(json_writer *writer, const classification *what, td_by
     json_write_member_bytes(writer, "frame", frame);
 }
 
-void message_json_raw(json_writer *writer, td_bytes exchange_topic, const decode_error *why)
+void message_json_raw(json_writer *writer, const topic_match *topic, td_bytes exchange_topic,
+                      const decode_error *why)
 {
+    static const topic_match NONE = {.row = NULL};
+    const topic_match *known = topic->row == NULL ? &NONE : topic;
     TD_ASSERT(why->reason != DECODE_OK);
     json_write_member_text(writer, "type", msg_type_name(MSG_RAW));
+    member_text_or_null(writer, "topic", known->topic);
+    member_text_or_null(writer, "symbol", known->symbol);
     json_write_key(writer, "error");
     json_write_object_begin(writer);
     json_write_member_text(writer, "reason", decode_reason_name(why->reason));

@@ -32,9 +32,10 @@ void message_json_entries(json_writer *writer, const message *m);
  * "request", and frame: its text. */
 void message_json_control(json_writer *writer, const classification *what, td_bytes frame);
 
-/* A frame that could not be decoded: type "raw", error {reason, topic (or null), offset, field (or
- * null)}. */
-void message_json_raw(json_writer *writer, td_bytes exchange_topic, const decode_error *why);
+/* A frame that could not be decoded: type "raw", topic and symbol (null if no row of the family
+ * fits), error {reason, topic (as the exchange writes it, or null), offset, field (or null)}. */
+void message_json_raw(json_writer *writer, const topic_match *topic, td_bytes exchange_topic,
+                      const decode_error *why);
 
 /* One row of `tapedeck topics`: family, topic, pattern, type, title, valid_from and valid_until
  * (dates or null), book_depth (or null), fields [{member, key, type, unit, scale_e10, required}],

@@ -265,7 +265,7 @@ test("a reconnect is a gap: rows stop, and begin again with the snapshot", { ski
   const at = objects.findIndex((o) => o.type === "gap");
   assert.equal(at, 1094);
   assert.deepEqual([objects[at].reason, objects[at].feed, objects[at].topic], ["disconnect", "inverse", null]);
-  assert.ok(objects[at].ts_recv_ns >= objects[at - 1].ts_recv_ns && objects[at].ts_recv_ns < objects[at + 1].ts_recv_ns);
+  assert.ok(objects[at].from_ns >= objects[at - 1].recv_ns && objects[at].from_ns < objects[at + 1].recv_ns);
 });
 
 // ---- other families: made-up frames of the documented shapes ------------------------------------------------

@@ -46,3 +46,60 @@ test("other scaled pairs: the plain one counts unless it repeats the integer", a
     assert.equal(message.items[0].assumed_scale, undefined); // every symbol has this scale
   }
 });
+
+// What a message has beyond where it is on the tape.
+const PLACE = ["feed", "conn", "ordinal", "recv_ns", "frame", "flags"];
+const withoutPlace = (object) => Object.fromEntries(Object.entries(object).filter(([key]) => !PLACE.includes(key)));
+const lines = (text) => text.trimEnd().split("\n").map((line) => JSON.parse(line));
+
+const FRAMES = {
+  "v5-option": [
+    {
+      id: "publicTrade.BTC-3564262798-1690720953113", topic: "publicTrade.BTC", ts: 1690720953113, type: "snapshot",
+      data: [{ p: "985", v: "0.01", i: "0404c393-8419-5bac-95c3-5fea28404754", T: 1690720953111, BT: false, s: "BTC-28JUL23-29500-C",
+        S: "Sell", mP: "986.1", iP: "29200.5", mIv: "0.54", iv: "0.55" }],
+    },
+  ],
+  "v5-linear": [
+    { topic: "publicTrade.BTCUSDT", type: "snapshot", ts: 1690720953115, data: [{ T: 1690720953111, s: "BTCUSDT", S: "Buy", v: "0.001",
+      p: "16578.50", L: "PlusTick", i: "20f43950-d8dd-5b31-9112-a178eb6023af", BT: false, seq: 1783284617 }] },
+    { topic: "orderbook.50.BTCUSDT", type: "snapshot", ts: 1690720953116, data: { s: "BTCUSDT", b: [["16578.5", "1"]], a: [["16579", "2"]],
+      u: 18521288, seq: 7961638724 }, cts: 1690720953110 },
+  ],
+  inverse: [
+    { topic: "orderBookL2_25.BTCUSD", type: "snapshot", data: [{ price: "2999.00", symbol: "BTCUSD", id: 29990000, side: "Buy", size: 9 }],
+      cross_seq: 11518, timestamp_e6: 1555647164875373 },
+    XLM_SCALED.replaceAll("XLMUSDT", "XLMUSD"),
+    { topic: "no.such", data: [] },
+    { topic: "trade.BTCUSD", data: [{ symbol: "BTCUSD", side: "Buy", size: 1, price: "x1" }] },
+  ],
+};
+
+for (const [family, frames] of Object.entries(FRAMES)) {
+  test(`${family}: a message has one form in decode, replay, exports, and from cat`, async (t) => {
+    const messages = await decoded(t, family, frames, { status: family === "inverse" ? 1 : 0 });
+    const dir = temporary(t);
+    const file = path.join(dir, "frames.jsonl");
+    const archive = path.join(dir, "tape");
+    const texts = frames.map((frame) => (typeof frame === "string" ? frame : JSON.stringify(frame)));
+    fs.writeFileSync(file, texts.map((data, i) => JSON.stringify({ ts: 1700000000000 + i, data }) + "\n").join(""));
+    await tapedeck(t, ["import", "-q", "-a", archive, "--format", "jsonl", "--family", family, file]);
+
+    const replayed = lines((await tapedeck(t, ["replay", "-a", archive, "--messages"], { status: null })).stdout);
+    assert.deepEqual(replayed.map(withoutPlace), messages);
+    await tapedeck(t, ["export", "-a", archive, "--to", "jsonl", "--out", path.join(dir, "out")], { status: null });
+    const exported = fs.readdirSync(path.join(dir, "out")).filter((name) => name.endsWith(".jsonl")).sort();
+    const objects = exported.flatMap((name) => lines(fs.readFileSync(path.join(dir, "out", name), "utf8")));
+    assert.deepEqual(objects.map(withoutPlace), messages);
+    const frameLines = (await tapedeck(t, ["cat", "-a", archive])).stdout;
+    assert.deepEqual(lines((await tapedeck(t, ["decode", "--family", family], { stdin: frameLines, status: null })).stdout), messages);
+
+    // Where it is on the tape has one set of names as well.
+    const place = ({ feed, conn, ordinal, recv_ns }) => [feed, conn, ordinal, recv_ns];
+    const cat = lines(frameLines);
+    assert.ok(place(cat[0]).every((value) => value !== undefined));
+    assert.deepEqual(replayed.map(place), cat.map(place));
+    assert.deepEqual(objects.map(place), cat.map(place));
+    assert.deepEqual(cat.map((frame) => frame.exchange_ns), messages.map((message) => message.exchange_ns ?? null));
+  });
+}

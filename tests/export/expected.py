@@ -113,17 +113,21 @@ def v5_trades(frame):
         }
 
 
+def level_names(level):
+    return {key: str(level[key]) for key in ("symbol", "id") if key in level}
+
+
 def op_levels(frame):
-    """(action, side, price, size): a delta's deletes, then updates, then inserts."""
+    """(action, side, price, size, names): a delta's deletes, then updates, then inserts."""
     data = frame["data"]
     if frame["type"] == "snapshot":
         for level in data["order_book"] if isinstance(data, dict) else data:
-            yield "set", level["side"], shortest(level["price"]), shortest(level["size"])
+            yield "set", level["side"], shortest(level["price"]), shortest(level["size"]), level_names(level)
         return
     for action in ("delete", "update", "insert"):
         for level in data.get(action) or []:
             size = None if action == "delete" else shortest(level["size"])
-            yield action, level["side"], shortest(level["price"]), size
+            yield action, level["side"], shortest(level["price"]), size, level_names(level)
 
 
 def v5_levels(frame):
@@ -201,10 +205,10 @@ def v5_items(name, frame):
     if name == "tickers":
         action = "set" if frame["type"] == "snapshot" else "update"
         return {"type": "ticker", "items": [item(frame["data"], V5_TICKER, action=action)],
-                "exchange_seq": int(frame["cs"])}
+                "seq": int(frame["cs"])}
     if name.startswith("kline."):
         return {"type": "kline", "items": [item(entry, V5_CANDLE) for entry in frame["data"]],
-                "exchange_seq": None}
+                "seq": None}
     sys.exit(f"a topic that this script does not know: {name}")
 
 
@@ -220,16 +224,21 @@ def message_of(frame, family):
         if name.startswith("orderbook."):
             data = frame["data"]
             return {**made, "type": "book_change", "levels": list(v5_levels(frame)), "u": int(data["u"]),
-                    "exchange_seq": int(data["seq"]) if "seq" in data else None, "cross_seq": None,
+                    "seq": int(data["seq"]) if "seq" in data else None, "cross_seq": None,
                     "match": int(frame["cts"]) * 10**6 if "cts" in frame else None}
         if name == "publicTrade":
             trades = list(v5_trades(frame))
             return {**made, "type": "trade", "trades": trades, "time": trades[0]["time"], "cross_seq": None,
-                    "u": None, "exchange_seq": trades[0]["seq"]}
+                    "envelope": {"send_ns": int(frame["ts"]) * 10**6}, "u": None, "seq": trades[0]["seq"]}
         return {**made, **v5_items(name, frame), "cross_seq": None, "u": None}
-    made = {"topic": name, "symbol": symbol, "kind": kind, "u": None, "exchange_seq": None}
+    made = {"topic": name, "symbol": symbol, "kind": kind, "u": None, "seq": None}
     if name.startswith("orderBook"):
-        return {**made, "type": "book_change", "levels": list(op_levels(frame)),
+        data = frame["data"]
+        moved = isinstance(data, dict) and "transactTimeE6" in data
+        levels = list(op_levels(frame))
+        return {**made, "type": "book_change", "levels": [level[:4] for level in levels],
+                "names": [level[4] for level in levels],
+                "envelope": {"transact_ns": int(data["transactTimeE6"]) * 1000} if moved else {},
                 "time": int(frame["timestamp_e6"]) * 1000, "cross_seq": int(frame["cross_seq"])}
     if name == "trade":
         trades = list(op_trades(frame))
@@ -350,46 +359,46 @@ def trade_object(t):
     return made
 
 
-def json_line(number, at, m, family):
+def json_line(number, ordinal, at, m, family):
     """Members in the order of docs/export.md; white space nowhere."""
-    seq = m["cross_seq"] if m["cross_seq"] is not None else m["u"]
-    if seq is None:
-        seq = m["exchange_seq"]
-    made = {"type": m["type"], "kind": m["kind"], "feed": family, "topic": m["topic"], "symbol": m["symbol"],
-            "ts_recv_ns": at, "ts_exch_ns": m["time"], "frame": number, "seq": seq,
-            "flags": 1 + (2 if m["kind"] == "snapshot" else 0)}
-    for key in ("cross_seq", "u", "exchange_seq"):
+    made = {"type": m["type"], "kind": m["kind"], "topic": m["topic"], "symbol": m["symbol"], "exchange_ns": m["time"]}
+    for key in ("cross_seq", "u", "seq"):
         if m[key] is not None:
             made[key] = m[key]
     if m.get("match") is not None:
         made["match_ns"] = m["match"]
+    made.update(m.get("envelope", {}))
     if m["type"] == "trade":
         made["trades"] = [trade_object(t) for t in m["trades"]]
     elif "items" in m:
         made["items"] = m["items"]
     else:
-        made["levels"] = [{"action": a, "side": s, "price": p, "size": z} for a, s, p, z in m["levels"]]
+        names = m.get("names", [{}] * len(m["levels"]))
+        made["levels"] = [{"action": a, "side": s, "price": p, "size": z, **more} for (a, s, p, z), more in zip(m["levels"], names)]
+    made.update({"feed": family, "conn": 1, "ordinal": ordinal, "recv_ns": at, "frame": number,
+                 "flags": 1 + (2 if m["kind"] == "snapshot" else 0)})
     return json.dumps(made, separators=(",", ":"), ensure_ascii=False) + "\n"
 
 
 def main():
     capture, family, out = sys.argv[1:4]
-    messages, number = [], 0
+    messages, number, ordinal = [], 0, 0
     for at, kind, text in read_capture(capture):
         if kind not in ("in", "out"):
             continue
         number += 1
         if kind == "out":
             continue
+        ordinal += 1
         message = message_of(json.loads(text, parse_float=str, parse_int=str), family)
         if message is not None:
-            messages.append((number, at, message))
+            messages.append(((number, ordinal), at, message))
     os.makedirs(out, exist_ok=True)
     for name, text in csv_files(messages, family).items():
         open(os.path.join(out, name), "w", newline="").write(text)
     lines = {}
-    for number, at, message in messages:
-        lines.setdefault(date_of(at), []).append(json_line(number, at, message, family))
+    for (number, ordinal), at, message in messages:
+        lines.setdefault(date_of(at), []).append(json_line(number, ordinal, at, message, family))
     for day, texts in lines.items():
         open(os.path.join(out, f"messages_{day}.jsonl"), "w", newline="").write("".join(texts))
 

@@ -79,7 +79,7 @@ static void decode_to_text(golden *g, td_bytes frame, uint64_t at_ns, td_buf *ou
         message_json_members(&w, &m);
     } else {
         assert_int_equal(why.reason, hot_why.reason);
-        message_json_raw(&w, what.exchange_topic, &why);
+        message_json_raw(&w, &what.topic, what.exchange_topic, &why);
     }
     json_write_object_end(&w);
     td_err err;

@@ -195,7 +195,7 @@ static const char *say(bench *b, td_bytes frame, uint64_t at_ns)
     if (is_row)
         message_json_entries(&w, &m);
     else
-        message_json_raw(&w, what.exchange_topic, &why);
+        message_json_raw(&w, &what.topic, what.exchange_topic, &why);
     json_write_object_end(&w);
     assert_int_equal(json_write_end(&w, NULL), TD_OK);
     assert_int_equal(td_buf_append(&b->out, "", 1, NULL), TD_OK);

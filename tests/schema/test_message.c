@@ -207,7 +207,9 @@ static void write_ack(json_writer *w, const void *what)
 
 static void write_raw(json_writer *w, const void *what)
 {
-    message_json_raw(w, td_bytes_str("trade.BTCUSD"), what);
+    static const topic_row ROW = {.name = "trade"};
+    const topic_match topic = {&ROW, td_bytes_str("trade"), td_bytes_str("BTCUSD")};
+    message_json_raw(w, &topic, td_bytes_str("trade.BTCUSD"), what);
 }
 
 static void test_json_of_others(void **state)
@@ -225,7 +227,8 @@ static void test_json_of_others(void **state)
                 "\"frame\":\"{\\\"success\\\":true}\"}");
     assert_json(write_ack, &request, "{\"type\":\"request\",\"frame\":\"{\\\"success\\\":true}\"}");
     assert_json(write_raw, &why,
-                "{\"type\":\"raw\",\"error\":{\"reason\":\"bad_number\",\"topic\":\"trade.BTCUSD\","
+                "{\"type\":\"raw\",\"topic\":\"trade\",\"symbol\":\"BTCUSD\",\"error\":{\"reason\":"
+                "\"bad_number\",\"topic\":\"trade.BTCUSD\","
                 "\"offset\":54,\"field\":\"price\"}}");
 }
 

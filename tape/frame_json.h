@@ -1,0 +1,12 @@
+/* Where a frame is on the tape, as JSON: one set of names for every program that prints frames or
+ * messages (cat, replay --messages, export). Times end in _ns. */
+#ifndef TD_TAPE_FRAME_JSON_H
+#define TD_TAPE_FRAME_JSON_H
+
+#include "schema/json_write.h"
+#include "tape/tape.h"
+
+/* Write feed, conn, ordinal and recv_ns into an object that the caller has open. */
+void frame_json_place(json_writer *json, const tape_frame *frame);
+
+#endif
