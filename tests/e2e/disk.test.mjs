@@ -296,9 +296,9 @@ describe("signals", { concurrency: 3 }, () => {
     const recorder = new Recorder(t, path.join(dir, "a"), [...feedArgs(sim, "inverse"), "--max-frames", "100"]);
     assert.equal((await recorder.ended).code, 0, recorder.stderr);
     assert.equal(recorder.summary().frames, 100);
-    const other = new Recorder(t, path.join(dir, "b"), [...feedArgs(sim, "inverse"), "--duration", "700ms"]);
+    const other = new Recorder(t, path.join(dir, "b"), [...feedArgs(sim, "inverse"), "--duration", "3s"]); // long enough to connect on a busy machine
     assert.equal((await other.ended).code, 0, other.stderr);
-    assert.ok(other.summary().elapsed_s >= 0.7 && other.summary().elapsed_s < 5);
+    assert.ok(other.summary().elapsed_s >= 3 && other.summary().elapsed_s < 8);
   });
 
   test("a reader that goes away ends cat, not with a fault", async (t) => {

@@ -326,7 +326,8 @@ export async function unlocked(t, dir, { rounds, random, seed }) {
     assert.match(end.stderr, /lock' was (removed|replaced)/);
     const other = await second.ended;
     assert.ok(other.code === 0 || other.code === 4, other.stderr);
-    if (other.code === 4) assert.match(other.stderr, /in use|lock/);
+    // On a busy machine its half second may be over before it has connected.
+    if (other.code === 4) assert.match(other.stderr, /in use|lock|no connection was ever established/);
     refused += Number(other.code === 4);
     assert.ok([0, 4].includes((await recovery).code), (await recovery).stderr);
     recorders.push(first, second);
