@@ -234,8 +234,8 @@ td_result export_gate_take(export_gate *gate, const tape_frame *frame, const top
     TD_ASSERT(at < gate->slot_count);
     gate_slot *slot = &gate->slots[at];
     int is_other = !frame->of_stream.is_copy && gate->has_followed && gate->followed != at;
-    if (is_other && gate->copies == GATE_WITHOUT_COPIES) {
-        track_reset(slot->track); /* what came over it meanwhile is not here */
+    if (is_other && (gate->copies == GATE_WITHOUT_COPIES || frame->of_stream.is_interleaved)) {
+        track_reset(slot->track); /* what came over it meanwhile is not here, or not in its order */
         slot->is_alive = 0;
     }
     rc = meet(slot, frame, row, out, err);

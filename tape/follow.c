@@ -63,6 +63,12 @@ static td_result add_place(follow *stream, uint32_t *out, td_err *err)
     return TD_OK;
 }
 
+/* 1 if both are of sessions of the recorder, and not of the same. */
+static int is_other_recording(const follow_conn *a, const follow_conn *b)
+{
+    return a->recording != NULL && b->recording != NULL && a->recording != b->recording;
+}
+
 /* Must the stream leave the connection that it follows for the one at this place? */
 static int must_leave(const follow *stream, const follow_conn *now, uint32_t place,
                       follow_ended_fn *has_ended, void *user)
@@ -70,7 +76,7 @@ static int must_leave(const follow *stream, const follow_conn *now, uint32_t pla
     const follow_conn *followed = &stream->conns[stream->followed];
     if (place == stream->followed)
         return 0;
-    return has_ended(user, followed, now->last_ns) ||
+    return is_other_recording(followed, now) || has_ended(user, followed, now->last_ns) ||
            (now->last_ns > followed->last_ns &&
             now->last_ns - followed->last_ns > FOLLOW_SILENCE_NS);
 }
@@ -97,13 +103,19 @@ td_result follow_take(follow *stream, const follow_conn *now, follow_ended_fn *h
             return rc;
     }
     int is_known = stream->conns[place].slot == now->slot && stream->conns[place].conn == now->conn;
+    follow_conn *followed = &stream->conns[stream->followed];
+    int is_interleaved = !is_first && place != stream->followed &&
+                         is_other_recording(followed, now) &&
+                         !has_ended(user, followed, now->last_ns);
     if (is_first || must_leave(stream, now, place, has_ended, user))
         stream->followed = place;
     int is_copy = place != stream->followed;
     if (!is_copy)
         stream->since_ns = is_known ? now->last_ns : 0;
     stream->conns[place] = *now;
-    *out = (follow_answer){
-        .place = place, .is_copy = (uint8_t)is_copy, .since_ns = is_copy ? 0 : stream->since_ns};
+    *out = (follow_answer){.place = place,
+                           .is_copy = (uint8_t)is_copy,
+                           .is_interleaved = (uint8_t)is_interleaved,
+                           .since_ns = is_copy ? 0 : stream->since_ns};
     return TD_OK;
 }

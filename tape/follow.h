@@ -10,6 +10,9 @@
  * are copies: recorded, decoded, and judged by the rules of their own connection, but no part of
  * the stream. A feed is one account, so this holds for private topics as well.
  *
+ * Sessions of a recorder have no copies of each other: it records one at a time, so where the times
+ * of two overlap, the clock of one was wrong. Frames of both are parts of the stream then.
+ *
  * Each connection of a stream has a place, a small number: state that belongs to one connection (a
  * book) is kept by place. A connection that follows another one in its slot has the place of that
  * one; so may any that begins after it ended. One thread. */
@@ -29,7 +32,8 @@
 typedef struct follow_conn {
     const void *slot;
     uint32_t conn;
-    uint64_t last_ns; /* receive time of its last frame of the stream */
+    uint64_t last_ns;      /* receive time of its last frame of the stream */
+    const void *recording; /* stands for the recorder's session that it is of; NULL: not one */
 } follow_conn;
 
 /* What is known of a stream. Zero-initialise. */
@@ -44,6 +48,8 @@ typedef struct follow {
 typedef struct follow_answer {
     uint32_t place;
     uint8_t is_copy;
+    uint8_t is_interleaved; /* the frame before was of another session of the recorder, which goes
+                               on behind it: their clocks differ */
     uint64_t since_ns; /* the connection is followed since its frame of then; those before it were
                           copies. 0: it had none */
 } follow_answer;

@@ -371,7 +371,10 @@ td_result roster_follow(const tape_channel *channel, const roster_slot *slot, ui
     *out = (follow_answer){0};
     if (node->stream == NULL)
         return TD_OK;
-    const follow_conn now = {.slot = slot, .conn = slot->conn, .last_ns = recv_ns};
+    const follow_conn now = {.slot = slot,
+                             .conn = slot->conn,
+                             .last_ns = recv_ns,
+                             .recording = slot->feed->is_recording ? slot->feed->session : NULL};
     return follow_take(&node->stream->follow, &now, conn_has_ended, NULL, out, err);
 }
 

@@ -35,8 +35,9 @@ typedef struct roster_slot {
 typedef struct roster_feed {
     roster_session *session;
     char *name;
-    uint64_t
-        end_ns; /* of its last frame, by its segments; UINT64_MAX: one may grow; 0: not known */
+    uint8_t is_recording; /* 1: a recorder made it, as its segments say */
+    /* Of its last frame, by its segments; UINT64_MAX: one may grow; 0: not known. */
+    uint64_t end_ns;
     roster_slot *slots;
     struct roster_feed *next;
 } roster_feed;

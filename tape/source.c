@@ -97,6 +97,12 @@ static int has_state(const topic_row *row)
     return 0;
 }
 
+static uint8_t is_recording(const segment_reader *reader)
+{
+    const segment_info *info = segment_reader_info(reader);
+    return info->is_ours && strcmp(info->session.verb, "record") == 0;
+}
+
 static td_result map_channel(tape_source *source, roster *who, const plan_options *options,
                              const segment_channel *from, source_channel *to, td_err *err)
 {
@@ -111,6 +117,7 @@ static td_result map_channel(tape_source *source, roster *who, const plan_option
         rc = roster_get_slot(to->feed, from->info.line, from->info.shard, &to->slot, err);
     if (rc != TD_OK)
         return rc;
+    to->feed->is_recording |= is_recording(source->reader);
     to->has_lead_in = to->use == SOURCE_FRAME && from->info.dir == CHANNEL_IN &&
                       has_state(to->channel->topic.row);
     uint8_t bit = (uint8_t)(1u << (from->id % 8));

@@ -418,7 +418,8 @@ static void test_nothing_to_serve(void **state)
     td_err err;
     assert_int_equal(serve_feeds_open(s->archive, &wanted, NULL, &feeds, &err), TD_E_NOTFOUND);
     assert_null(feeds);
-    assert_non_null(strstr(err.text, "no-such-feed"));
+    assert_non_null(strstr(err.text, "no such feed, topic or symbol"));
+    assert_non_null(strstr(err.hint, "no feed 'no-such-feed'"));
 }
 
 static void test_needs_capture(void **state)

@@ -111,6 +111,41 @@ static void test_until_it_is_silent(void **state)
     follow_fini(&stream);
 }
 
+/* A recorder records one session at a time: no frame of one is a copy of another's. */
+static void test_sessions_of_a_recorder(void **state)
+{
+    (void)state;
+    follow stream = {0};
+    test_slot a = {.conn = 1};
+    test_slot b = {.conn = 1};
+    test_slot capture = {.conn = 1};
+    static const struct {
+        int slot; /* 0: a, 1: b, 2: capture */
+        int is_copy, is_interleaved;
+    } steps[] = {{0, 0, 0}, {1, 0, 1}, {2, 1, 0}, {0, 0, 1}, {0, 0, 0}, {2, 1, 0}, {1, 0, 1}};
+    test_slot *const slots[] = {&a, &b, &capture};
+    td_err err;
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        test_slot *slot = slots[steps[i].slot];
+        const follow_conn now = {.slot = slot,
+                                 .conn = slot->conn,
+                                 .last_ns = i + 1,
+                                 .recording = slot == &capture ? NULL : slot};
+        follow_answer answer;
+        assert_int_equal(follow_take(&stream, &now, has_ended, NULL, &answer, &err), TD_OK);
+        assert_int_equal(answer.is_copy, steps[i].is_copy);
+        assert_int_equal(answer.is_interleaved, steps[i].is_interleaved);
+    }
+    /* One that has ended leaves the stream to the next. */
+    b.has_ended = 1;
+    const follow_conn next = {.slot = &a, .conn = 1, .last_ns = 99, .recording = &a};
+    follow_answer answer;
+    assert_int_equal(follow_take(&stream, &next, has_ended, NULL, &answer, &err), TD_OK);
+    assert_int_equal(answer.is_copy, 0);
+    assert_int_equal(answer.is_interleaved, 0);
+    follow_fini(&stream);
+}
+
 static void test_places_are_bounded(void **state)
 {
     (void)state;
@@ -134,6 +169,7 @@ int main(void)
         cmocka_unit_test(test_until_it_ends),
         cmocka_unit_test(test_a_reconnect_keeps_its_place),
         cmocka_unit_test(test_until_it_is_silent),
+        cmocka_unit_test(test_sessions_of_a_recorder),
         cmocka_unit_test(test_places_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
