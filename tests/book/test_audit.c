@@ -174,11 +174,11 @@ static message trade_message(const tick *t, msg_trade *room)
 static message candle_message(const tick *t, msg_value values[4], msg_item *item)
 {
     int64_t volume = t->size < 0 ? -t->size : t->size;
-    values[0] = (msg_value){MEMBER_START, VALUE_TIME_NS, {.time_ns = t->start * S}};
-    values[1] = (msg_value){MEMBER_END, VALUE_TIME_NS, {.time_ns = (t->start + 60) * S - 1}};
-    values[2] = (msg_value){MEMBER_VOLUME, VALUE_DECIMAL, {.decimal = {volume * 100, 2}}};
-    values[3] =
-        (msg_value){MEMBER_TURNOVER, VALUE_DECIMAL, {.decimal = {volume * 10 + (t->size < 0), 0}}};
+    values[0] = (msg_value){MEMBER_START, VALUE_TIME_NS, .as = {.time_ns = t->start * S}};
+    values[1] = (msg_value){MEMBER_END, VALUE_TIME_NS, .as = {.time_ns = (t->start + 60) * S - 1}};
+    values[2] = (msg_value){MEMBER_VOLUME, VALUE_DECIMAL, .as = {.decimal = {volume * 100, 2}}};
+    values[3] = (msg_value){MEMBER_TURNOVER, VALUE_DECIMAL,
+                            .as = {.decimal = {volume * 10 + (t->size < 0), 0}}};
     *item = (msg_item){ACTION_NONE, values, 4};
     return (message){.record = {.head = {.type = MSG_KLINE, .exchange_ns = t->at * S},
                                 .items = item,
@@ -323,7 +323,7 @@ static void test_books(void **state)
         if (s->seat == 3) {
             td_decimal bid;
             assert_int_equal(td_decimal_parse(td_bytes_str(s->frame), &bid, NULL), TD_OK);
-            msg_value value = {MEMBER_BID1_PRICE, VALUE_DECIMAL, {.decimal = bid}};
+            msg_value value = {MEMBER_BID1_PRICE, VALUE_DECIMAL, .as = {.decimal = bid}};
             msg_item item = {ACTION_UPDATE, &value, 1};
             message m = {.record = {.head = {.type = MSG_TICKER, .seq = s->seq, .has_seq = 1},
                                     .items = &item,

@@ -554,8 +554,9 @@ static void test_record(void **state)
     td_buf text;
     td_buf_init(&text, 4096);
     for (size_t i = 0; i < sizeof STEPS / sizeof *STEPS; i++) {
-        msg_value values[2] = {{MEMBER_CROSS_SEQ, VALUE_INTEGER, {.integer = STEPS[i].seqs[0]}},
-                               {MEMBER_CROSS_SEQ, VALUE_INTEGER, {.integer = STEPS[i].seqs[1]}}};
+        msg_value values[2] = {
+            {MEMBER_CROSS_SEQ, VALUE_INTEGER, .as = {.integer = STEPS[i].seqs[0]}},
+            {MEMBER_CROSS_SEQ, VALUE_INTEGER, .as = {.integer = STEPS[i].seqs[1]}}};
         msg_item items[2] = {{ACTION_NONE, &values[0], 1}, {ACTION_NONE, &values[1], 1}};
         message m = {.record = {.head = {.type = MSG_KLINE}, .items = items, .item_count = 2},
                      .is_record = 1};

@@ -116,14 +116,15 @@ typedef struct frame_room {
 static size_t put_names(const char *words, msg_value *values)
 {
     size_t symbol = strcspn(words, " ");
-    values[0] = (msg_value){MEMBER_SYMBOL, VALUE_TEXT, {.text = td_bytes_of(words, symbol)}};
+    values[0] = (msg_value){MEMBER_SYMBOL, VALUE_TEXT, .as = {.text = td_bytes_of(words, symbol)}};
     if (words[symbol] == '\0')
         return 1;
     const char *category = words + symbol + 1;
     size_t bytes = strcspn(category, " ");
-    values[1] = (msg_value){MEMBER_CATEGORY, VALUE_TEXT, {.text = td_bytes_of(category, bytes)}};
-    values[2] =
-        (msg_value){MEMBER_POSITION_IDX, VALUE_INTEGER, {.integer = category[bytes + 1] - '0'}};
+    values[1] =
+        (msg_value){MEMBER_CATEGORY, VALUE_TEXT, .as = {.text = td_bytes_of(category, bytes)}};
+    values[2] = (msg_value){MEMBER_POSITION_IDX, VALUE_INTEGER,
+                            .as = {.integer = category[bytes + 1] - '0'}};
     return 3;
 }
 
@@ -131,19 +132,20 @@ static msg_item item_of(const entry_words *words, const topic_row *row, msg_valu
 {
     size_t count = put_names(words->symbol, values);
     if (row->type == MSG_KLINE) {
-        values[count++] = (msg_value){
-            MEMBER_START, VALUE_TIME_NS, {.time_ns = (uint64_t)words->number * 1000000000}};
+        values[count++] = (msg_value){MEMBER_START, VALUE_TIME_NS,
+                                      .as = {.time_ns = (uint64_t)words->number * 1000000000}};
         values[count++] =
-            (msg_value){MEMBER_IS_CONFIRMED, VALUE_BOOL, {.is_true = words->id[0] == 'c'}};
+            (msg_value){MEMBER_IS_CONFIRMED, VALUE_BOOL, .as = {.is_true = words->id[0] == 'c'}};
     } else {
         if (words->number != -2)
-            values[count++] = (msg_value){MEMBER_SEQ, VALUE_INTEGER, {.integer = words->number}};
+            values[count++] =
+                (msg_value){MEMBER_SEQ, VALUE_INTEGER, .as = {.integer = words->number}};
         values[count++] =
-            (msg_value){MEMBER_EXEC_ID, VALUE_TEXT, {.text = td_bytes_str(words->id)}};
+            (msg_value){MEMBER_EXEC_ID, VALUE_TEXT, .as = {.text = td_bytes_str(words->id)}};
     }
     if (row->type == MSG_ORDER && words->time_ms != 0)
-        values[count++] =
-            (msg_value){MEMBER_UPDATED_AT, VALUE_TIME_NS, {.time_ns = words->time_ms * 1000000}};
+        values[count++] = (msg_value){MEMBER_UPDATED_AT, VALUE_TIME_NS,
+                                      .as = {.time_ns = words->time_ms * 1000000}};
     return (msg_item){ACTION_NONE, values, count};
 }
 
