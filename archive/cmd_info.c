@@ -329,9 +329,12 @@ static void print_head(verb_run *verb, const info *all)
     pruned_feeds_print(output, &all->pruned);
     if (all->catalog[0] != '\0')
         output_printf(output, "the catalog is not current: %s\n", all->catalog);
-    for (size_t i = 0; i < all->listing.unexpected_count; i++)
-        output_printf(output, "not ours: %s: %s\n", all->listing.unexpected[i].path,
-                      all->listing.unexpected[i].what);
+    for (size_t i = 0; i < all->listing.unexpected_count; i++) {
+        const unexpected_file *file = &all->listing.unexpected[i];
+        int is_closed = file->kind == UNEXPECTED_OTHER && file->is_unreadable;
+        output_printf(output, "%s: %s: %s\n", is_closed ? "cannot be read" : "not ours", file->path,
+                      file->what);
+    }
 }
 
 static td_result print_feeds(verb_run *verb, const archive_totals *totals)

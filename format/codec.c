@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include <lz4frame.h>
 #define ZSTD_STATIC_LINKING_ONLY /* for a caller's allocator */
 #include <zstd.h>
 #include <zstd_errors.h>
@@ -15,6 +16,7 @@ static const ZSTD_customMem MEMORY = {.customAlloc = td_alloc_lent, .customFree 
 struct codec {
     ZSTD_CCtx *compressor;
     ZSTD_DCtx *decompressor;
+    LZ4F_dctx *lz4; /* its memory cannot be ours: liblz4 takes no allocator in its stable API */
 };
 
 codec *codec_open(void)
@@ -28,6 +30,7 @@ void codec_close(codec *coder)
         return;
     ZSTD_freeCCtx(coder->compressor);
     ZSTD_freeDCtx(coder->decompressor);
+    (void)LZ4F_freeDecompressionContext(coder->lz4); /* tells only what was left undone */
     td_free(coder);
 }
 
@@ -41,19 +44,24 @@ td_result codec_find(td_bytes name, codec_kind *out, td_err *err)
         *out = CODEC_ZSTD;
         return TD_OK;
     }
+    if (td_bytes_is(name, "lz4")) {
+        *out = CODEC_LZ4;
+        return TD_OK;
+    }
     int length = (int)(name.size < 32 ? name.size : 32);
     return td_err_set(err, TD_E_UNSUPPORTED,
-                      "compression '%.*s' is not supported: zstd and none are", length,
+                      "compression '%.*s' is not supported: zstd, lz4 and none are", length,
                       (const char *)name.data);
 }
 
 const char *codec_name(codec_kind kind)
 {
-    return kind == CODEC_ZSTD ? "zstd" : "";
+    return kind == CODEC_ZSTD ? "zstd" : kind == CODEC_LZ4 ? "lz4" : "";
 }
 
 size_t codec_bound(codec_kind kind, size_t size)
 {
+    TD_ASSERT(kind != CODEC_LZ4);
     return kind == CODEC_ZSTD ? ZSTD_compressBound(size) : size;
 }
 
@@ -100,12 +108,42 @@ static td_result decompress_zstd(codec *coder, td_bytes in, uint8_t *out, size_t
     return TD_OK;
 }
 
+/* As decompress_zstd: one frame, of exactly that size. */
+static td_result decompress_lz4(codec *coder, td_bytes in, uint8_t *out, size_t out_bytes,
+                                td_err *err)
+{
+    if (coder->lz4 == NULL &&
+        LZ4F_isError(LZ4F_createDecompressionContext(&coder->lz4, LZ4F_VERSION)))
+        return td_err_set(err, TD_E_NOMEM, "no memory for an lz4 decompressor");
+    LZ4F_resetDecompressionContext(coder->lz4); /* a damaged chunk leaves it half way */
+    size_t read = 0, made = 0, hint = 1;
+    uint8_t none; /* where no byte is expected, and none may come */
+    while (hint != 0) {
+        size_t taken = in.size - read, given = out_bytes - made;
+        hint = LZ4F_decompress(coder->lz4, given == 0 ? &none : out + made, &given, in.data + read,
+                               &taken, NULL);
+        if (LZ4F_isError(hint))
+            return td_err_set(err, TD_E_CORRUPT, "lz4, %zu bytes: %s", in.size,
+                              LZ4F_getErrorName(hint));
+        read += taken;
+        made += given;
+        if (taken == 0 && given == 0)
+            break;
+    }
+    if (hint != 0 || read != in.size || made != out_bytes)
+        return td_err_set(err, TD_E_CORRUPT, "lz4, %zu bytes: gave %zu bytes, %zu expected",
+                          in.size, made, out_bytes);
+    return TD_OK;
+}
+
 td_result codec_decompress(codec *coder, codec_kind kind, td_bytes in, uint8_t *out,
                            size_t out_bytes, td_err *err)
 {
     TD_ASSERT(out != NULL || out_bytes == 0);
     if (kind == CODEC_ZSTD)
         return decompress_zstd(coder, in, out, out_bytes, err);
+    if (kind == CODEC_LZ4)
+        return decompress_lz4(coder, in, out, out_bytes, err);
     if (in.size != out_bytes)
         return td_err_set(err, TD_E_CORRUPT, "stored records of %zu bytes, %zu expected", in.size,
                           out_bytes);

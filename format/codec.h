@@ -1,5 +1,6 @@
-/* Compression of chunks: none and zstd. lz4 is named in the MCAP specification and refused here by
- * name. The only place that includes zstd.h. A codec belongs to one thread; contexts are kept. */
+/* Compression of chunks: none, zstd, and lz4, which other programs write and this one reads only.
+ * The only place that includes zstd.h and lz4frame.h. A codec belongs to one thread; contexts are
+ * kept. */
 #ifndef TD_FORMAT_CODEC_H
 #define TD_FORMAT_CODEC_H
 
@@ -9,7 +10,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 
-typedef enum codec_kind { CODEC_NONE, CODEC_ZSTD } codec_kind;
+typedef enum codec_kind { CODEC_NONE, CODEC_ZSTD, CODEC_LZ4 } codec_kind;
 
 typedef struct codec codec;
 
@@ -20,10 +21,10 @@ void codec_close(codec *coder);
 /* The compression that a chunk names. TD_OK; TD_E_UNSUPPORTED, with the name in err. */
 TD_MUST_USE td_result codec_find(td_bytes name, codec_kind *out, td_err *err);
 
-/* "" or "zstd". */
+/* "", "zstd" or "lz4". */
 const char *codec_name(codec_kind kind);
 
-/* Most bytes that compressing size bytes can give. */
+/* Most bytes that compressing size bytes can give. Not for CODEC_LZ4, nor is codec_compress. */
 size_t codec_bound(codec_kind kind, size_t size);
 
 /* Compress in into out (out_capacity >= codec_bound). level: zstd's, negative = fast. *out_bytes

@@ -221,18 +221,15 @@ static td_result check_footer(mcap_reader *r, const mcap_place *place, td_bytes 
     return rc;
 }
 
-/* An attachment's CRC without holding it: fields and data come before the last four bytes. */
+/* An attachment's CRC without holding it. */
 static td_result check_attachment(mcap_reader *r, const mcap_place *place, td_err *err)
 {
     TD_ASSERT(place->opcode == MCAP_ATTACHMENT);
-    td_bytes tail;
-    if (place->content_bytes < 4)
-        return td_err_set(err, TD_E_CORRUPT, "attachment of %" PRIu64 " bytes",
-                          place->content_bytes);
-    td_result rc = mcap_source_view(&r->source, place->end - 4, 4, &tail, err);
+    uint64_t crc_at;
+    uint32_t expected;
+    td_result rc = mcap_source_attachment_crc(&r->source, place, &crc_at, &expected, err);
     if (rc == TD_OK)
-        rc = check_range(r, "attachment", place->content_at, place->end - 4, td_le32(tail.data),
-                         err);
+        rc = check_range(r, "attachment", place->content_at, crc_at, expected, err);
     return rc;
 }
 

@@ -60,22 +60,22 @@ static td_result check_attachment(verify_state *v, const mcap_place *place, td_e
     td_result rc = mcap_summary_add_attachment(&v->summary, &index, err);
     if (rc != TD_OK)
         return rc;
-    td_bytes tail;
-    if (place->content_bytes < 8 + 8 + 4 + 4 + 8 + 4) {
-        verify_report(v, FINDING_STRUCTURE, place->offset, "attachment of %" PRIu64 " bytes",
-                      place->content_bytes);
+    uint64_t crc_at;
+    uint32_t expected, crc = 0;
+    td_err why;
+    rc = mcap_source_attachment_crc(source, place, &crc_at, &expected, &why);
+    if (rc == TD_E_CORRUPT) {
+        verify_report(v, FINDING_STRUCTURE, place->offset, "%s", why.text);
         return TD_OK;
     }
-    rc = mcap_source_view(source, place->end - 4, 4, &tail, err);
     if (rc != TD_OK)
-        return rc;
-    uint32_t expected = td_le32(tail.data), crc = 0;
+        return td_err_set(err, rc, "%s", why.text);
     if (expected == 0) {
         if (v->is_ours)
             verify_report(v, FINDING_CRC_MISSING, place->offset, "attachment without CRC");
         return TD_OK;
     }
-    rc = mcap_source_crc(source, place->content_at, place->end - 4, &crc, err);
+    rc = mcap_source_crc(source, place->content_at, crc_at, &crc, err);
     if (rc == TD_OK && crc != expected)
         verify_report(v, FINDING_ATTACHMENT_CRC, place->offset,
                       "CRC of the attachment is %08x, %08x expected", crc, expected);

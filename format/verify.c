@@ -118,8 +118,10 @@ static void note_unexpected(verification *v)
 {
     for (size_t i = 0; i < v->listing.unexpected_count; i++) {
         const unexpected_file *file = &v->listing.unexpected[i];
-        verify_severity severity = file->kind == UNEXPECTED_RIVAL ? VERIFY_DAMAGED : VERIFY_SOUND;
-        findings_add(&v->findings, severity, file->path, 0, "passed over: %s", file->what);
+        int is_closed = file->kind == UNEXPECTED_OTHER && file->is_unreadable;
+        int is_unproven = is_closed || file->kind == UNEXPECTED_RIVAL;
+        findings_add(&v->findings, is_unproven ? VERIFY_DAMAGED : VERIFY_SOUND, file->path, 0,
+                     "%s: %s", is_closed ? "cannot be read" : "passed over", file->what);
     }
 }
 

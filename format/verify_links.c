@@ -57,6 +57,34 @@ static int find_pruned_chain(const verification *v, const link_names *names, con
     return 1;
 }
 
+/* 1 if the file, or a folder that it is in, is there and may not be read: that is reported itself.
+ */
+static int is_unreadable(const verification *v, const char *path)
+{
+    for (size_t i = 0; i < v->listing.unexpected_count; i++) {
+        const unexpected_file *file = &v->listing.unexpected[i];
+        size_t length = strlen(file->path);
+        if (file->kind == UNEXPECTED_OTHER && file->is_unreadable &&
+            strncmp(path, file->path, length) == 0 &&
+            (path[length] == '\0' || path[length] == '/' ||
+             strcmp(path + length, SEGMENT_OPEN_SUFFIX) == 0))
+            return 1;
+    }
+    return 0;
+}
+
+/* The same of a segment's file name: the journal says in which folder it is. */
+static int is_unreadable_name(const verification *v, const char *name)
+{
+    for (size_t i = 0; i < v->past.segment_count; i++) {
+        const char *slash = strrchr(v->past.segments[i].path, '/');
+        if (slash != NULL && strcmp(slash + 1, name) == 0 &&
+            is_unreadable(v, v->past.segments[i].path))
+            return 1;
+    }
+    return 0;
+}
+
 /* A segment must begin its chain with the last value of the one before it. */
 static void check_link(verification *v, const link_names *names, const checked_segment *segment)
 {
@@ -76,6 +104,8 @@ static void check_link(verification *v, const link_names *names, const checked_s
         last = before->result.totals.chain;
     else if (before == NULL)
         is_known = find_pruned_chain(v, names, segment->previous_segment, &last);
+    if (before == NULL && !is_known && is_unreadable_name(v, segment->previous_segment))
+        return;
     if (before == NULL && !is_known)
         findings_add(&v->findings, VERIFY_DAMAGED, path, 0,
                      "chain: the segment before it, %s, is not there", segment->previous_segment);
@@ -114,6 +144,8 @@ static void check_known(verification *v, const link_names *names, const past_seg
                      "recovery put it away whole, and did not come to its end");
         return;
     }
+    if (segment == NULL && is_unreadable(v, known->path))
+        return;
     if (segment == NULL) {
         findings_add(&v->findings, VERIFY_DAMAGED, known->path, 0,
                      "the journal knows this segment, and it is not there");

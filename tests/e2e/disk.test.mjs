@@ -128,11 +128,12 @@ describe("files", { concurrency: 2 }, () => {
     openToAll(archive);
     const segment = filesBelow(archive).find((f) => f.endsWith(".mcap") && f.startsWith("capture"));
     fs.chmodSync(path.join(archive, segment), 0o000);
-    for (const args of [["cat", "-a", archive], ["replay", "-a", archive, "--json"], ["verify", "-a", archive]]) {
+    for (const args of [["cat", "-a", archive], ["replay", "-a", archive, "--json"], ["verify", "-a", archive], ["info", "-a", archive]]) {
       const end = await new Program(t, path.join(programs, "tapedeck"), args, { under: UNPRIVILEGED }).ended;
       assert.equal(end.code, 3, `${args[0]}: ${end.code} ${end.stderr}`);
       assert.ok((end.stdout + end.stderr).includes(path.basename(segment)), `${args[0]}: ${end.stdout} ${end.stderr}`);
       assert.match(end.stdout + end.stderr, /ermission denied/);
+      assert.doesNotMatch(end.stdout + end.stderr, /not there|missing|not ours/, args[0]);
     }
   });
 

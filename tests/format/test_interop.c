@@ -255,8 +255,9 @@ static void test_foreign_files(void **state)
     char command[COMMAND_BYTES];
     snprintf(command, sizeof command, "node tests/npm/mcap_write.mjs '%s'", folder);
     assert_int_equal(system(command), 0);
-    static const char *const names[] = {"zstd.mcap", "stored.mcap", "noindex.mcap",
-                                        "nosummary.mcap", "unchunked.mcap"};
+    static const char *const names[] = {"zstd.mcap",     "lz4.mcap",       "stored.mcap",
+                                        "noindex.mcap",  "nosummary.mcap", "padded.mcap",
+                                        "unchunked.mcap"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         print_message("%s\n", names[i]);
         check_segment_reader(names[i]);

@@ -383,8 +383,25 @@ static void test_codec(void **state)
     codec_kind kind;
     td_err err;
     assert_int_equal(codec_find(BYTES("zstd"), &kind, &err), TD_OK);
-    assert_int_equal(codec_find(BYTES("lz4"), &kind, &err), TD_E_UNSUPPORTED);
-    assert_non_null(strstr(err.text, "lz4"));
+    assert_int_equal(codec_find(BYTES("brotli"), &kind, &err), TD_E_UNSUPPORTED);
+    assert_non_null(strstr(err.text, "brotli"));
+    /* The lz4 program's frame of "tapedeck tapedeck tapedeck\n" ("lz4 -c"). */
+    assert_int_equal(codec_find(BYTES("lz4"), &kind, &err), TD_OK);
+    assert_string_equal(codec_name(kind), "lz4");
+    static const uint8_t frame[] = {0x04, 0x22, 0x4d, 0x18, 0x64, 0x40, 0xa7, 0x12, 0x00, 0x00,
+                                    0x00, 0x99, 0x74, 0x61, 0x70, 0x65, 0x64, 0x65, 0x63, 0x6b,
+                                    0x20, 0x09, 0x00, 0x50, 0x64, 0x65, 0x63, 0x6b, 0x0a, 0x00,
+                                    0x00, 0x00, 0x00, 0x93, 0x4e, 0x87, 0x61};
+    td_bytes whole = td_bytes_of(frame, sizeof frame);
+    assert_int_equal(codec_decompress(coder, kind, whole, out, 27, NULL), TD_OK);
+    assert_memory_equal(out, "tapedeck tapedeck tapedeck\n", 27);
+    assert_int_equal(codec_decompress(coder, kind, whole, out, 26, NULL), TD_E_CORRUPT);
+    assert_int_equal(codec_decompress(coder, kind, whole, out, 28, NULL), TD_E_CORRUPT);
+    assert_int_equal(codec_decompress(coder, kind, whole, out, 0, NULL), TD_E_CORRUPT);
+    for (size_t size = 0; size < sizeof frame; size++)
+        assert_int_equal(codec_decompress(coder, kind, td_bytes_of(frame, size), out, 27, NULL),
+                         TD_E_CORRUPT);
+    assert_int_equal(codec_decompress(coder, kind, whole, out, 27, NULL), TD_OK);
     codec_close(coder);
 }
 
