@@ -173,6 +173,17 @@ td_bytes top_keys_text(const top_keys *top, json_parser *parser, uint32_t token)
     return json_string_token(&parser->index, token);
 }
 
+/* 1 if a value that control frames are told apart by is written with escapes. */
+static int has_escaped_words(const top_keys *top, json_parser *parser)
+{
+    static const known_key WORDS[] = {KNOWN_OP,   KNOWN_TYPE,    KNOWN_RET_MSG, KNOWN_AUTH,
+                                      KNOWN_CODE, KNOWN_SUCCESS, KNOWN_RET_CODE};
+    for (size_t i = 0; i < sizeof WORDS / sizeof WORDS[0]; i++)
+        if (json_has_escape(top_keys_text(top, parser, top->known[WORDS[i]])))
+            return 1;
+    return 0;
+}
+
 /* A string value; empty if it is none. */
 static td_bytes find_text(const top_keys *top, json_parser *parser, known_key key)
 {
@@ -186,9 +197,10 @@ static int8_t find_success(const top_keys *top, json_parser *parser, known_key k
     if (token == 0 || token >= parser->index.count)
         return -1;
     td_bytes text = json_token(&parser->index, token);
-    if (td_bytes_is(text, "true") || td_bytes_is(text, "\"success\""))
+    td_bytes word = top_keys_text(top, parser, token);
+    if (td_bytes_is(text, "true") || td_bytes_is(word, "success"))
         return 1;
-    return td_bytes_is(text, "false") || td_bytes_is(text, "\"fail\"") ? 0 : -1;
+    return td_bytes_is(text, "false") || td_bytes_is(word, "fail") ? 0 : -1;
 }
 
 /* What a code says, a number or a string of one: 0 is success. */
@@ -198,29 +210,31 @@ static int8_t find_code(const top_keys *top, json_parser *parser, known_key key)
     if (token == 0 || token >= parser->index.count)
         return -1;
     td_bytes text = json_token(&parser->index, token);
-    return (int8_t)(td_bytes_is(text, "\"0\"") || td_bytes_is(text, "0"));
+    return (int8_t)(td_bytes_is(top_keys_text(top, parser, token), "0") || td_bytes_is(text, "0"));
 }
 
 /* The op of the request that an ack of dialect A echoes. */
-static td_bytes echoed_op(const top_keys *top, json_parser *parser)
+static td_bytes echoed_op(const top_keys *top, json_parser *parser, classification *out)
 {
     uint32_t token = top->known[KNOWN_REQUEST];
     top_keys inside = {0};
     if (token == 0 || json_char(&parser->index, token) != '{')
         return td_bytes_of(NULL, 0);
     top_keys_read(&inside, &parser->index, token + 1, STOP_AT_END);
+    if (inside.has_escapes || json_has_escape(find_text(&inside, parser, KNOWN_OP)))
+        read_top_resolved(parser, token, &inside, out);
     return find_text(&inside, parser, KNOWN_OP);
 }
 
 /* An answer with "success": what it answers decides. */
-static frame_class classify_answer(const top_keys *top, json_parser *parser, int8_t success)
+static frame_class classify_answer(const top_keys *top, json_parser *parser, classification *out)
 {
     td_bytes op = find_text(top, parser, KNOWN_OP);
     if (op.size == 0)
-        op = echoed_op(top, parser);
+        op = echoed_op(top, parser, out);
     if (td_bytes_is(op, "auth"))
         return CLASS_AUTH;
-    if (success != 0 || td_bytes_is(op, "subscribe") || td_bytes_is(op, "unsubscribe"))
+    if (out->success != 0 || td_bytes_is(op, "subscribe") || td_bytes_is(op, "unsubscribe"))
         return CLASS_ACK;
     return CLASS_ERROR;
 }
@@ -247,7 +261,7 @@ static frame_class classify_control(const top_keys *top, json_parser *parser, cl
         return CLASS_AUTH;
     }
     if (top->known[KNOWN_SUCCESS])
-        return classify_answer(top, parser, out->success);
+        return classify_answer(top, parser, out);
     if (top->known[KNOWN_CODE] || top->known[KNOWN_EVENT]) {
         out->success = find_code(top, parser, KNOWN_CODE);
         return out->success == 0 && !top->known[KNOWN_EVENT] ? CLASS_ERROR : CLASS_ACK;
@@ -299,7 +313,7 @@ static void classify_in(decoder *d, const classify_job *job, classification *out
     top_keys top = {0};
     read_top(&top, &parser->index);
     td_bytes topic = find_text(&top, parser, KNOWN_TOPIC);
-    if (top.has_escapes || json_has_escape(topic))
+    if (top.has_escapes || json_has_escape(topic) || has_escaped_words(&top, parser))
         read_top_resolved(parser, 0, &top, out);
     frame_class control = classify_control(&top, parser, out);
     if (control != CLASS_UNKNOWN)

@@ -34,9 +34,12 @@ typedef struct plain_frame {
 static int add_member(plain_frame *f, const plain_member *member)
 {
     known_key known = known_key_find(member->key);
+    if (json_has_escape(member->key))
+        return 0;
     if (known == KNOWN_TYPE) {
         td_bytes text = td_bytes_of(member->value, (size_t)(member->value_end - member->value));
-        if (td_bytes_is(text, "\"AUTH_RESP\"") || td_bytes_is(text, "\"COMMAND_RESP\""))
+        if (json_has_escape(text) || td_bytes_is(text, "\"AUTH_RESP\"") ||
+            td_bytes_is(text, "\"COMMAND_RESP\""))
             return 0;
     } else if (known != KNOWN_COUNT) {
         return 0;

@@ -96,6 +96,21 @@ static int check_required(rows *r, const msg_value *values, size_t count, msg_ac
     return 1;
 }
 
+/* A time beside the entry (when funding comes next, when a row was changed) that cannot be read is
+ * left out and counted, for the rest of the entry is sound. Not the topic's own time, by which its
+ * frames are ordered. 1, or 0: the fault is the frame's. */
+static int pass_over(rows *r, const field_row *field, msg_value *value)
+{
+    int is_needed = (field->flags & (FIELD_REQUIRED | FIELD_REQUIRED_TO_SET)) != 0 ||
+                    field->member == r->p->row->time_member;
+    if (is_needed || r->why->reason != DECODE_BAD_TIME)
+        return 0;
+    value->type = VALUE_ABSENT;
+    *r->why = (decode_error){.reason = DECODE_OK};
+    r->head.unknown_fields++;
+    return 1;
+}
+
 /* Read the fields that were found, preferred ones first, and append what they say in the row's
  * order. */
 static int read_slots(rows *r, const slots *s)
@@ -116,7 +131,8 @@ static int read_slots(rows *r, const slots *s)
             if (s->token[i] == 0 || (pass == 1 && gives_way(r, s, i, values)))
                 continue;
             json_value value = {r->root.parser, s->token[i]};
-            if (!decode_field(r->d, &row->fields[i], value, &values[i], r->why))
+            if (!decode_field(r->d, &row->fields[i], value, &values[i], r->why) &&
+                !pass_over(r, &row->fields[i], &values[i]))
                 return 0;
             int is_exact = row->type == MSG_BOOK_CHANGE || row->type == MSG_TRADE;
             if (values[i].type == VALUE_BIG_DECIMAL && is_exact)

@@ -90,11 +90,12 @@ static int read_side(td_bytes text, uint8_t *out)
     return *out == SIDE_BUY || td_bytes_is(text, "Sell") || td_bytes_is(text, "SELL");
 }
 
-/* A time as the unit says; RFC 3339 is taken for any of them, because some fields changed over. */
+/* A time as the unit says, up to 2262 (63 bits of ns); RFC 3339 is taken for any of them, because
+ * some fields changed over. */
 static int read_time(const field_row *field, td_bytes text, uint64_t *out)
 {
     if (text.size > 4 && text.data[4] == '-')
-        return td_time_parse_rfc3339(text, out, NULL) == TD_OK;
+        return td_time_parse_rfc3339(text, out, NULL) == TD_OK && *out <= (uint64_t)INT64_MAX;
     uint64_t unit_ns = field_unit_ns(field->unit);
     uint8_t places = 0;
     for (uint64_t left = unit_ns; left > 1; left /= 10)

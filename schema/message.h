@@ -74,8 +74,8 @@ typedef struct msg_head {
     uint8_t has_cross_seq;
     uint8_t has_u;
     uint8_t has_seq;
-    uint32_t unknown_fields;  /* fields that the row does not name, and repeated keys: counted,
-                                 not fatal */
+    uint32_t unknown_fields;  /* fields that the row does not name, repeated keys, and times beside
+                                 an entry that cannot be read: counted, not fatal */
     uint32_t foreign_symbols; /* entries that name another symbol than the topic does */
 } msg_head;
 

@@ -303,6 +303,7 @@ static const stream_row COPYTRADE[] = {
     /* the name that linear connections know */
     CANDLE("candle.", "1", CANDLE_1, 1000, CANDLE_USDT),
     LIQUIDATION,
+    INSURANCE,
 };
 
 static const stream_row USDC_PERP[] = {

@@ -3,6 +3,26 @@
 
 static const field_row TRADE[] = {V3_TRADE_FIELDS};
 
+/* Futures, and the options of the same version, whose quotes have other names. */
+static const field_row TICKER[] = {
+    V3_TICKER_FIELDS,
+    V3_PRICE(MEMBER_BID1_PRICE, "bidPrice"),
+    V3_QUANTITY(MEMBER_BID1_SIZE, "bidSize"),
+    V3_RATE(MEMBER_BID1_IV, "bidIv"),
+    V3_PRICE(MEMBER_ASK1_PRICE, "askPrice"),
+    V3_QUANTITY(MEMBER_ASK1_SIZE, "askSize"),
+    V3_RATE(MEMBER_ASK1_IV, "askIv"),
+    V3_RATE(MEMBER_MARK_IV, "markPriceIv"),
+    V3_PRICE(MEMBER_UNDERLYING_PRICE, "underlyingPrice"),
+    V3_QUANTITY(MEMBER_TOTAL_VOLUME, "totalVolume"),
+    V3_MONEY(MEMBER_TOTAL_TURNOVER, "totalTurnover"),
+    V3_DECIMAL(MEMBER_DELTA, "delta"),
+    V3_DECIMAL(MEMBER_GAMMA, "gamma"),
+    V3_DECIMAL(MEMBER_VEGA, "vega"),
+    V3_DECIMAL(MEMBER_THETA, "theta"),
+    V3_RATE(MEMBER_PRICE_24H_PCNT, "change24h"),
+};
+
 static const field_row ORDER[] = {
     V3_ORDER_FIELDS,
     V3_CONTRACT_ORDER_FIELDS,
@@ -54,7 +74,7 @@ static const topic_row TOPICS[] = {
     V3_BOOK(200, "100 ms", "orderbook.50"),
     V3_BOOK(500, "100 ms", "orderbook.50"),
     V3_TRADES(TRADE, "kline.1"),
-    V3_TICKERS,
+    V3_TICKERS_OF(TICKER),
     /* One row for both addresses: inverse turnover is rounded as nobody says. */
     V3_CANDLES(MEMBER_VOLUME, STRENGTH_ERROR),
     V3_LIQUIDATIONS,

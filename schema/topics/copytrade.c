@@ -23,6 +23,8 @@ static const field_row TRADE[] = {
     {MEMBER_CROSS_SEQ, "cross_seq", FIELD_INTEGER, UNIT_NONE, 0, 0},
 };
 
+static const field_row INSURANCE[] = {OP_INSURANCE_FIELDS};
+
 static const field_row POSITION[] = {
     {MEMBER_SYMBOL, "symbol", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED},
     {MEMBER_POSITION_IDX, "positionIdx", FIELD_INTEGER, UNIT_NONE, 0, 0},
@@ -98,6 +100,7 @@ static const topic_row TOPICS[] = {
     /* the name that linear connections know */
     OP_KLINE("candle", LINEAR_KLINE_ENVELOPE, LINEAR_KLINE, STRENGTH_STATISTIC),
     OP_LIQUIDATION(LINEAR_LIQUIDATION),
+    OP_INSURANCE(INSURANCE),
     OP_PRIVATE("copyTradePosition", MSG_POSITION, "Positions that changed", MEMBER_NONE, POSITION,
                RULE_ENTRY_SEQ_WEAK, MEMBER_POSITION_SEQ),
     OP_PRIVATE("copyTradeOrder", MSG_ORDER, "Orders that changed", MEMBER_UPDATED_AT, ORDER,

@@ -172,12 +172,14 @@
         MEMBER_EXCHANGE_TIME, "time", FIELD_TIME, UNIT_MS, 0, FIELD_REQUIRED                       \
     }
 
-/* The insurance fund of a coin, in units of 10^-8 of it, once a day. Its symbol is the coin. */
+/* The insurance fund of a coin, in units of 10^-8 of it, once a day. Its symbol is the coin. Frames
+ * of 2018 have walletBalance. */
 #define OP_INSURANCE_FIELDS                                                                        \
     {MEMBER_COIN, "currency", FIELD_TEXT, UNIT_NONE, 0, 0},                                        \
         {MEMBER_EXCHANGE_TIME, "timestamp", FIELD_TIME, UNIT_RFC3339, 0, 0},                       \
+        {MEMBER_WALLET_BALANCE, "wallet_balance", FIELD_DECIMAL, UNIT_MONEY, 8, FIELD_REQUIRED},   \
     {                                                                                              \
-        MEMBER_WALLET_BALANCE, "wallet_balance", FIELD_DECIMAL, UNIT_MONEY, 8, FIELD_REQUIRED      \
+        MEMBER_WALLET_BALANCE, "walletBalance", FIELD_DECIMAL, UNIT_MONEY, 8, 0                    \
     }
 
 #define OP_INSURANCE(insurance_table)                                                              \

@@ -249,49 +249,37 @@ static const field_row V3_TICKER_ENVELOPE[] = {
 #define V3_DELIVERY      V3_PRICE(MEMBER_PREDICTED_DELIVERY_PRICE, "predictedDeliveryPrice")
 
 /* Perpetuals and dated futures; what only one kind has is absent, or "", in the other. */
-static const field_row V3_TICKER[] = {
-    V3_SYMBOL,
-    V3_TEXT(MEMBER_TICK_DIRECTION, "tickDirection"),
-    V3_CHANGE_24H,
-    V3_LAST_PRICE,
-    V3_PREV_24H,
-    V3_HIGH_24H,
-    V3_LOW_24H,
-    V3_PRICE(MEMBER_PREV_PRICE_1H, "prevPrice1h"),
-    V3_MARK_PRICE,
-    V3_INDEX_PRICE,
-    V3_OPEN_INTEREST,
-    V3_MONEY(MEMBER_OPEN_VALUE, "openInterestValue"),
-    V3_TURNOVER_24H,
-    V3_VOLUME_24H,
-    V3_INTEGER(MEMBER_FUNDING_RATE_INTERVAL, "fundingIntervalHour"),
-    V3_RATE(MEMBER_FUNDING_CAP, "fundingCap"),
-    V3_QUANTITY(MEMBER_SINGLE_OPEN_INTEREST, "singleOpenInterest"),
-    V3_MONEY(MEMBER_SINGLE_OPEN_VALUE, "singleOpenInterestValue"),
-    V3_FIELD(MEMBER_DELIVERY_TIME, "deliveryTime", FIELD_TIME, UNIT_RFC3339, 0),
-    V3_RATE(MEMBER_FAIR_BASIS_RATE, "basisRate"),
-    V3_RATE(MEMBER_SETTLE_FEE_RATE, "deliveryFeeRate"),
-    V3_DELIVERY,
-    V3_PRICE(MEMBER_FAIR_BASIS, "basis"),
-    V3_RATE(MEMBER_BASIS_IN_YEAR, "basisRateYear"),
-    V3_MS(MEMBER_NEXT_FUNDING_TIME, "nextFundingTime"),
-    V3_RATE(MEMBER_FUNDING_RATE, "fundingRate"),
-    V3_PRICE(MEMBER_BID1_PRICE, "bid1Price"),
-    V3_QUANTITY(MEMBER_BID1_SIZE, "bid1Size"),
-    V3_PRICE(MEMBER_ASK1_PRICE, "ask1Price"),
-    V3_QUANTITY(MEMBER_ASK1_SIZE, "ask1Size"),
-    V3_PRICE(MEMBER_PRE_OPEN_PRICE, "preOpenPrice"),
-    V3_QUANTITY(MEMBER_PRE_OPEN_SIZE, "preQty"),
-    V3_TEXT(MEMBER_PRE_LISTING_PHASE, "curPreListingPhase"),
-};
+#define V3_TICKER_FIELDS                                                                           \
+    V3_SYMBOL, V3_TEXT(MEMBER_TICK_DIRECTION, "tickDirection"), V3_CHANGE_24H, V3_LAST_PRICE,      \
+        V3_PREV_24H, V3_HIGH_24H, V3_LOW_24H, V3_PRICE(MEMBER_PREV_PRICE_1H, "prevPrice1h"),       \
+        V3_MARK_PRICE, V3_INDEX_PRICE, V3_OPEN_INTEREST,                                           \
+        V3_MONEY(MEMBER_OPEN_VALUE, "openInterestValue"), V3_TURNOVER_24H, V3_VOLUME_24H,          \
+        V3_INTEGER(MEMBER_FUNDING_RATE_INTERVAL, "fundingIntervalHour"),                           \
+        V3_RATE(MEMBER_FUNDING_CAP, "fundingCap"),                                                 \
+        V3_QUANTITY(MEMBER_SINGLE_OPEN_INTEREST, "singleOpenInterest"),                            \
+        V3_MONEY(MEMBER_SINGLE_OPEN_VALUE, "singleOpenInterestValue"),                             \
+        V3_FIELD(MEMBER_DELIVERY_TIME, "deliveryTime", FIELD_TIME, UNIT_RFC3339, 0),               \
+        V3_RATE(MEMBER_FAIR_BASIS_RATE, "basisRate"),                                              \
+        V3_RATE(MEMBER_SETTLE_FEE_RATE, "deliveryFeeRate"), V3_DELIVERY,                           \
+        V3_PRICE(MEMBER_FAIR_BASIS, "basis"), V3_RATE(MEMBER_BASIS_IN_YEAR, "basisRateYear"),      \
+        V3_MS(MEMBER_NEXT_FUNDING_TIME, "nextFundingTime"),                                        \
+        V3_RATE(MEMBER_FUNDING_RATE, "fundingRate"), V3_PRICE(MEMBER_BID1_PRICE, "bid1Price"),     \
+        V3_QUANTITY(MEMBER_BID1_SIZE, "bid1Size"), V3_PRICE(MEMBER_ASK1_PRICE, "ask1Price"),       \
+        V3_QUANTITY(MEMBER_ASK1_SIZE, "ask1Size"),                                                 \
+        V3_PRICE(MEMBER_PRE_OPEN_PRICE, "preOpenPrice"),                                           \
+        V3_QUANTITY(MEMBER_PRE_OPEN_SIZE, "preQty"),                                               \
+        V3_TEXT(MEMBER_PRE_LISTING_PHASE, "curPreListingPhase")
+
+static const field_row V3_TICKER[] = {V3_TICKER_FIELDS};
 
 /* A ticker whose deltas have what changed, and some values that did not. */
-#define V3_TICKERS                                                                                 \
+#define V3_TICKERS V3_TICKERS_OF(V3_TICKER)
+#define V3_TICKERS_OF(ticker_table)                                                                \
     {                                                                                              \
         .name = "tickers", .pattern = "tickers.{symbol}", .type = MSG_TICKER,                      \
         .title = "Ticker, 100 ms; a delta has the changed fields only", .sequence = SEQ_ENVELOPE,  \
         .time_member = MEMBER_EXCHANGE_TIME, .items = V3_CHANGES,                                  \
-        TOPIC_ENVELOPE(V3_TICKER_ENVELOPE), TOPIC_FIELDS(V3_TICKER),                               \
+        TOPIC_ENVELOPE(V3_TICKER_ENVELOPE), TOPIC_FIELDS(ticker_table),                            \
         .rules = {{RULE_SEQ_STRICT, STRENGTH_ERROR, MEMBER_SEQ},                                   \
                   {RULE_TIME_WEAK, STRENGTH_WARNING, MEMBER_NONE},                                 \
                   {RULE_ANCHORED, STRENGTH_WARNING, MEMBER_NONE},                                  \

@@ -47,6 +47,68 @@ test("other scaled pairs: the plain one counts unless it repeats the integer", a
   }
 });
 
+test("fields that documents and frames have are read", async (t) => {
+  const [fund] = await decoded(t, "copytrade", [
+    { topic: "insurance.BTC", data: [{ currency: "BTC", timestamp: "2020-01-11T20:00:00Z", wallet_balance: 98786916569 }] },
+  ]);
+  assert.deepEqual(fund.items, [{ coin: "BTC", exchange_ns: 1578772800000000000, wallet_balance: "987.86916569" }]);
+  const [old] = await decoded(t, "inverse", [
+    { topic: "insurance.XRP", data: [{ currency: "XRP", timestamp: "2018-10-24T12:00:00.000Z", walletBalance: 100 }] },
+  ]);
+  assert.equal(old.items[0].wallet_balance, "0.000001");
+
+  const quotes = { bidPrice: "1", bidSize: "2", bidIv: "0.3", askPrice: "4", askSize: "5", askIv: "0.6", markPriceIv: "0.7",
+    totalVolume: "8", predictedDeliveryPrice: "9", delta: "0.1", gamma: "0.2", vega: "0.3", theta: "-0.4" };
+  const read = { bid1_price: "1", bid1_size: "2", bid1_iv: "0.3", ask1_price: "4", ask1_size: "5", ask1_iv: "0.6", mark_iv: "0.7",
+    total_volume: "8", predicted_delivery_price: "9", delta: "0.1", gamma: "0.2", vega: "0.3", theta: "-0.4" };
+  const symbol = "BTC-30DEC22-20000-C";
+  const [option] = await decoded(t, "contract-v3", [
+    { topic: `tickers.${symbol}`, type: "snapshot", ts: 1671206400000,
+      data: { symbol, ...quotes, underlyingPrice: "16800", totalTurnover: "77", change24h: "0.01" } },
+  ]);
+  assert.equal(option.unknown_fields, undefined);
+  assert.deepEqual({ ...option.items[0], ...read, underlying_price: "16800", total_turnover: "77", price_24h_pcnt: "0.01" }, option.items[0]);
+  const [ticker, trade] = await decoded(t, "usdc-perp", [
+    { topic: "instrument_info.100ms.BTCPERP", type: "snapshot", data: { symbol: "BTCPERP", ...quotes, underlying: "16800",
+      openInterest: "1", price24Pcnt: "0.01", volume24h: "3", turnover24h: "4" }, crossSeq: "1", timestampE6: "1655804220916799" },
+    { topic: "trade.BTCPERP", data: [{ tradeTime: "1655804220916", symbol: "BTCPERP", side: "Buy", size: "1", price: "2" }] },
+  ]);
+  assert.equal(ticker.unknown_fields, undefined);
+  assert.deepEqual({ ...ticker.items[0], ...read, underlying_price: "16800", open_interest: "1", price_24h_pcnt: "0.01" }, ticker.items[0]);
+  assert.equal(trade.unknown_fields, undefined);
+  assert.equal(trade.exchange_ns, 1655804220916000000);
+});
+
+test("a time beside a ticker that cannot be read, or lies beyond 63 bits, is left out and counted", async (t) => {
+  const frame = (time) => ({ topic: "tickers.BTCUSDT", type: "delta", cs: 24966636011, ts: 1680673820100,
+    data: { symbol: "BTCUSDT", lastPrice: "28000.5", nextFundingTime: time } });
+  const [bad, late, last] = await decoded(t, "v5-linear", [frame("soon"), frame("2300-01-01T00:00:00Z"), frame("2262-04-11T23:47:16Z")]);
+  for (const message of [bad, late]) {
+    assert.deepEqual(message.items, [{ action: "update", symbol: "BTCUSDT", last_price: "28000.5" }]);
+    assert.equal(message.unknown_fields, 1);
+  }
+  assert.equal(last.unknown_fields, undefined);
+  // The time by which the topic's frames are ordered is no such time.
+  const [refused] = await decoded(t, "v5-linear", [{ ...frame("1680673820100"), ts: "soon" }], { status: 1 });
+  assert.equal(refused.error.reason, "bad_time");
+});
+
+test("answers are what they are, also where letters are written as escapes", async (t) => {
+  const escaped = (text) => "\\u" + text.charCodeAt(0).toString(16).padStart(4, "0") + text.slice(1);
+  const answers = (word) => [
+    `{"success":true,"ret_msg":"${word("pong")}","conn_id":"1","op":"ping"}`,
+    `{"${word("op")}":"${word("pong")}","args":["1"]}`,
+    `{"success":true,"conn_id":"1","type":"${word("COMMAND_RESP")}","data":{}}`,
+    `{"type":"${word("AUTH_RESP")}","success":true}`,
+    `{"success":true,"ret_msg":"","conn_id":"1","request":{"${word("op")}":"${word("auth")}","args":[]}}`,
+    `{"auth":"${word("success")}"}`,
+    `{"topic":"trade.BTCUSD","type":"${word("COMMAND_RESP")}","data":[{}]}`,
+    `{"topic":"trade.BTCUSD","data":[{}],"${word("op")}":"pong"}`,
+  ];
+  const kinds = async (word) => (await decoded(t, "inverse", answers(word))).map((m) => [m.type, m.control, m.success]);
+  assert.deepEqual(await kinds(escaped), await kinds((text) => text));
+});
+
 // What a message has beyond where it is on the tape.
 const PLACE = ["feed", "conn", "ordinal", "recv_ns", "frame", "flags"];
 const withoutPlace = (object) => Object.fromEntries(Object.entries(object).filter(([key]) => !PLACE.includes(key)));

@@ -32,7 +32,7 @@ export const SESSION = {
     // The path is that of linear, too: the first topic tells the exchange which of the two is meant, the first frame
     // tells the truth.
     path: "/realtime_public",
-    topics: cross(["klineV2.1", "trade", "orderBookL2_25", "orderBook_200.100ms", "instrument_info.100ms", "candle.1"], ["EOSUSDT"]).concat(cross(["liquidation"], ["BTCUSDT", "ETHUSDT", "EOSUSDT"])),
+    topics: cross(["klineV2.1", "trade", "orderBookL2_25", "orderBook_200.100ms", "instrument_info.100ms", "candle.1"], ["EOSUSDT"]).concat(cross(["liquidation"], ["BTCUSDT", "ETHUSDT", "EOSUSDT"])).concat("insurance.BTC"),
   },
   "copytrade-private": {
     family: "copytrade", path: "/realtime_private", auth: "op",
