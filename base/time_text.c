@@ -15,9 +15,9 @@ enum {
     FRACTION_DIGITS = 18, /* of a duration: more could not change a nanosecond of a day */
 };
 
-static const char TIME_FORMS[] =
-    "expected RFC 3339 (2021-04-17T16:43:05Z), a date (2021-04-17), an epoch in s, ms, us or ns, "
-    "now, now-2h or +90s";
+static const char TIME_FORMS[] = "expected RFC 3339 (2021-04-17T16:43:05Z; UTC without a zone), a "
+                                 "date (2021-04-17), an epoch in "
+                                 "s, ms, us or ns, now, now-2h or +90s";
 static const char DURATION_FORMS[] = "expected a number and ns, us, ms, s, m, h or d (200ms, 1.5h)";
 
 typedef struct civil_time {
@@ -178,20 +178,30 @@ static td_result not_a_time(td_err *err, td_bytes text)
                       (const char *)text.data, TIME_FORMS);
 }
 
-td_result td_time_parse_rfc3339(td_bytes text, uint64_t *ns, td_err *err)
+/* Who writes a zone: an exchange always does, and a person may. */
+typedef enum zone_rule { ZONE_REQUIRED, ZONE_OR_UTC } zone_rule;
+
+static td_result parse_moment(td_bytes text, zone_rule zone, uint64_t *ns, td_err *err)
 {
     text_cursor at = {.p = text.data, .end = text.data + text.size};
     civil_time time = {0};
     uint64_t fraction_ns = 0;
     int64_t offset_s = 0;
     if (text.size == 0 || !take_date(&at, &time) || !take_char(&at, "Tt ") ||
-        !take_clock(&at, &time) || !take_fraction(&at, &fraction_ns) ||
-        !take_offset(&at, &offset_s) || at.p != at.end)
+        !take_clock(&at, &time) || !take_fraction(&at, &fraction_ns))
+        return not_a_time(err, text);
+    int has_zone = at.p != at.end || zone == ZONE_REQUIRED;
+    if (has_zone && (!take_offset(&at, &offset_s) || at.p != at.end))
         return not_a_time(err, text);
     uint64_t days = days_of_date(time.year, time.month, time.day);
     int64_t seconds = (int64_t)(days * SECONDS_PER_DAY) +
                       (int64_t)((time.hour * 60 + time.minute) * 60 + time.second) - offset_s;
     return time_to_ns(seconds, fraction_ns, ns) ? TD_OK : not_a_time(err, text);
+}
+
+td_result td_time_parse_rfc3339(td_bytes text, uint64_t *ns, td_err *err)
+{
+    return parse_moment(text, ZONE_REQUIRED, ns, err);
 }
 
 static td_result parse_date(td_bytes text, td_date_edge edge, uint64_t *ns, td_err *err)
@@ -269,7 +279,7 @@ td_result td_time_parse(const char *text, uint64_t now_ns, td_date_edge edge, td
     } else if (bytes.size == DATE_CHARS) {
         rc = parse_date(bytes, edge, &spec.ns, err);
     } else {
-        rc = td_time_parse_rfc3339(bytes, &spec.ns, err);
+        rc = parse_moment(bytes, ZONE_OR_UTC, &spec.ns, err);
     }
     if (rc == TD_OK)
         *out = spec;

@@ -12,7 +12,7 @@ enum { TD_TIME_TEXT_BYTES = 40 };
 
 typedef enum td_time_kind {
     TD_TIME_ABSOLUTE,    /* ns since 1970 */
-    TD_TIME_SINCE_FIRST, /* "+90s": ns behind the first frame of the selection */
+    TD_TIME_SINCE_FIRST, /* "+90s": ns after the first frame of the selection, or after --from */
 } td_time_kind;
 
 typedef enum td_date_edge {
@@ -25,7 +25,8 @@ typedef struct td_time_spec {
     uint64_t ns;
 } td_time_spec;
 
-/* Parse a TIME: RFC 3339 ("2021-04-17T16:43:05.5Z", offsets too), a bare date, an integer epoch in
+/* Parse a TIME: RFC 3339 ("2021-04-17T16:43:05.5Z", offsets too; a space for the T, and UTC where
+ * there is no offset, as tables print it), a bare date, an integer epoch in
  * s, ms, us or ns (told apart by magnitude), "now", "now-2h", "+90s". now_ns is the wall clock.
  * TD_E_INVALID with the allowed forms in the text. */
 TD_MUST_USE td_result td_time_parse(const char *text, uint64_t now_ns, td_date_edge edge,

@@ -100,6 +100,17 @@ static td_result check_globs(const selection_globs *globs, const char *what, td_
     return TD_OK;
 }
 
+/* Of a --from that counts from the first frame and a --to that does not, only the tape can tell. */
+static int is_empty_window(const selection *wanted)
+{
+    if (!wanted->has_to)
+        return 0;
+    if (wanted->to.kind == TD_TIME_SINCE_FIRST)
+        return wanted->to.ns == 0;
+    return wanted->has_from && wanted->from.kind == TD_TIME_ABSOLUTE &&
+           wanted->from.ns >= wanted->to.ns;
+}
+
 td_result selection_check(const selection *wanted, td_err *err)
 {
     td_result rc = check_globs(&wanted->feeds, "feed", err);
@@ -107,16 +118,18 @@ td_result selection_check(const selection *wanted, td_err *err)
         rc = check_globs(&wanted->topics, "topic", err);
     if (rc == TD_OK)
         rc = check_globs(&wanted->symbols, "symbol", err);
-    if (rc == TD_OK && wanted->has_from && wanted->has_to && wanted->from.kind == wanted->to.kind &&
-        wanted->from.ns >= wanted->to.ns)
+    if (rc == TD_OK && is_empty_window(wanted)) {
         rc = td_err_set(err, TD_E_INVALID, "--from is not before --to: nothing lies between");
+        td_err_hint(err, "'--to +10m' is ten minutes after --from; 'tapedeck info' shows from when "
+                         "to when an archive has frames");
+    }
     return rc;
 }
 
 int selection_is_relative(const selection *wanted)
 {
-    return (wanted->has_from && wanted->from.kind == TD_TIME_SINCE_FIRST) ||
-           (wanted->has_to && wanted->to.kind == TD_TIME_SINCE_FIRST);
+    return wanted->has_from ? wanted->from.kind == TD_TIME_SINCE_FIRST
+                            : wanted->has_to && wanted->to.kind == TD_TIME_SINCE_FIRST;
 }
 
 static uint64_t resolve(td_time_spec spec, uint64_t first_ns)
@@ -132,7 +145,7 @@ selection_window selection_resolve(const selection *wanted, uint64_t first_ns)
     if (wanted->has_from)
         window.from_ns = resolve(wanted->from, first_ns);
     if (wanted->has_to)
-        window.to_ns = resolve(wanted->to, first_ns);
+        window.to_ns = resolve(wanted->to, wanted->has_from ? window.from_ns : first_ns);
     return window;
 }
 

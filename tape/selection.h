@@ -60,8 +60,8 @@ TD_MUST_USE td_result selection_check(const selection *wanted, td_err *err);
 /* 1 if a time counts from the first frame, so that selection_resolve needs to know it. */
 int selection_is_relative(const selection *wanted);
 
-/* The window, with times such as "+90s" put behind first_ns, the first frame of the selected feeds.
- */
+/* The window. "+90s" is so long after first_ns, the first frame of the selected feeds; a `to` of
+ * that kind counts from `from`, if there is one. */
 selection_window selection_resolve(const selection *wanted, uint64_t first_ns);
 
 /* 1 if the feed is selected. */

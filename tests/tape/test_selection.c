@@ -124,6 +124,20 @@ static void test_windows(void **state)
     assert_int_equal(window.to_ns, 5000);
     wanted.from.ns = UINT64_MAX;
     assert_true(selection_resolve(&wanted, 1000).from_ns == UINT64_MAX);
+    /* A relative end counts from the beginning that is given, and else from the first frame. */
+    wanted.from.ns = 90;
+    wanted.to = (td_time_spec){TD_TIME_SINCE_FIRST, 10};
+    window = selection_resolve(&wanted, 1000);
+    assert_int_equal(window.from_ns, 1090);
+    assert_int_equal(window.to_ns, 1100);
+    wanted.from = (td_time_spec){TD_TIME_ABSOLUTE, 4000};
+    assert_false(selection_is_relative(&wanted));
+    window = selection_resolve(&wanted, 1000);
+    assert_int_equal(window.from_ns, 4000);
+    assert_int_equal(window.to_ns, 4010);
+    wanted.has_from = 0;
+    assert_true(selection_is_relative(&wanted));
+    assert_int_equal(selection_resolve(&wanted, 1000).to_ns, 1010);
 }
 
 static const char *const OPEN_CLASS[] = {"good", "[a-"};

@@ -313,7 +313,7 @@ static const pick_row PICKS[] = {
      {.has_from = 1,
       .from = {TD_TIME_SINCE_FIRST, 200},
       .has_to = 1,
-      .to = {TD_TIME_SINCE_FIRST, 210}},
+      .to = {TD_TIME_SINCE_FIRST, 10}},
      20,
      1,
      2},
