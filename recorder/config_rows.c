@@ -166,7 +166,8 @@ static const option_row RUN_ROWS[] = {
     {.long_name = "until-close",
      .type = OPTION_FLAG,
      .offset = offsetof(recorder_config, until_close),
-     .help = "stop when a peer closes its connection"},
+     .help = "stop when a peer closes its connection, or if none stood within\n"
+             "--connect-timeout"},
 };
 
 static const option_row HTTP_OPTION_ROWS[] = {

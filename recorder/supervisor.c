@@ -85,11 +85,32 @@ static void end_for_clock(supervisor *self)
                "this session ends, and a new session begins with the wall clock's time");
 }
 
+/* Until a peer closes: where no connection comes about, there is nothing that could close. */
+static void end_without_peer(supervisor *self)
+{
+    const recorder_config *config = self->options.config;
+    uint64_t timeout_ns = 0;
+    if (!config->until_close)
+        return;
+    for (size_t i = 0; i < config->feed_count; i++) {
+        if (config->feeds[i].connect_timeout_ns > timeout_ns)
+            timeout_ns = config->feeds[i].connect_timeout_ns;
+    }
+    if (elapsed_ns(self) < timeout_ns)
+        return;
+    for (size_t i = 0; i < self->connection_count; i++) {
+        if (connection_has_stood(self->connections[i]))
+            return;
+    }
+    supervisor_stop(self);
+}
+
 static void tick(supervisor *self, uint64_t *status_at_ns)
 {
     uint64_t mono_ns = clock_mono_ns(self->options.clock);
     intake_tick(self->intake);
     end_for_clock(self);
+    end_without_peer(self);
     say_findings(self);
     lag_stretch slow;
     lag_change change = lag_take(self->lag, &slow);

@@ -205,7 +205,11 @@ static td_result run(serve_command *command, td_err *err)
         return td_err_add(err, rc, "--speed");
     if (command->flags.is_held && command->flags.is_once)
         return td_err_set(err, TD_E_INVALID, "--hold and --once exclude each other");
-    rc = open_source(command, err);
+    const char *ready_file = command->listening.ready_file;
+    if (ready_file != NULL)
+        rc = wire_remove_ready(io_posix(), ready_file, err);
+    if (rc == TD_OK)
+        rc = open_source(command, err);
     if (rc == TD_OK)
         rc = open_server(command, speed, err);
     if (rc != TD_OK)
@@ -215,6 +219,8 @@ static td_result run(serve_command *command, td_err *err)
         rc = wire_loop_run(command->loop, UINT64_MAX, err);
     if (rc == TD_OK)
         rc = say_good_bye(command, err);
+    if (rc == TD_OK && ready_file != NULL)
+        rc = wire_remove_ready(io_posix(), ready_file, err);
     say_counts(command);
     return rc == TD_OK ? verdict(command, err) : rc;
 }

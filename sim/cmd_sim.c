@@ -258,6 +258,8 @@ static td_result serve(sim_command *command, td_err *err)
         report_say(command->report, TD_LOG_INFO, "listening at %s", wire_server_url(server));
         rc = run_loop(command, err);
     }
+    if (rc == TD_OK && command->listen.ready_file != NULL)
+        rc = wire_remove_ready(io_posix(), command->listen.ready_file, err);
     stop_signal_close(signals);
     return rc;
 }
@@ -266,6 +268,8 @@ static td_result run(sim_command *command, td_err *err)
 {
     stop_signal_block();
     td_result rc = read_options(command, err);
+    if (rc == TD_OK && command->listen.ready_file != NULL)
+        rc = wire_remove_ready(io_posix(), command->listen.ready_file, err);
     if (rc == TD_OK && command->flags.truth != NULL)
         rc = truth_open(io_posix(), command->flags.truth, &command->options.truth, err);
     if (rc == TD_OK)

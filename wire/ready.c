@@ -58,6 +58,15 @@ static td_result ready_text(td_buf *out, const char *url, const char *ca_file, t
     return rc == TD_OK ? td_buf_append(out, "\n", 1, err) : rc;
 }
 
+td_result wire_remove_ready(td_io io, const char *path, td_err *err)
+{
+    td_result rc = td_io_unlink(io, path, err);
+    if (rc != TD_E_NOTFOUND)
+        return rc == TD_OK ? TD_OK : td_err_add(err, rc, "ready file '%s'", path);
+    td_err_clear(err);
+    return TD_OK;
+}
+
 td_result wire_server_write_ready(const wire_server *server, td_io io, const char *path,
                                   td_err *err)
 {

@@ -67,6 +67,10 @@ const char *wire_server_url(const wire_server *server);
  * given does not hold it. Valid until close. */
 const char *wire_server_ca_pem(const wire_server *server);
 
+/* Remove a ready file that a program has left which was killed, before another one is written. One
+ * that is not there is fine. TD_E_IO. */
+TD_MUST_USE td_result wire_remove_ready(td_io io, const char *path, td_err *err);
+
 /* Write the ready file ({"url":..,"ca_file":..}) and, beside it, <path>.pem: each appears under its
  * name complete, the ready file last. ca_file is absolute;
  * null, and not written, without wire_server_ca_pem(). */
