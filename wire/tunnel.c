@@ -169,11 +169,11 @@ static int send_socks_methods(tunnel *self)
 /* A text behind its length, at at; the place after it. */
 static uint8_t *put_text(uint8_t *at, const char *text)
 {
-    size_t size = strlen(text);
-    TD_ASSERT(size <= 255);
-    *at++ = (uint8_t)size;
-    memcpy(at, text, size);
-    return at + size;
+    td_bytes bytes = td_bytes_str(text);
+    TD_ASSERT(bytes.size <= 255);
+    *at++ = (uint8_t)bytes.size;
+    memcpy(at, bytes.data, bytes.size);
+    return at + bytes.size;
 }
 
 /* RFC 1929, 2. */
@@ -230,10 +230,27 @@ static void say_http_refusal(tunnel *self, unsigned status, const char *line)
         fail_with(self, 0, "did not connect to %s (%s)", host, line);
 }
 
+/* Of "HTTP/1.1 200 …" (RFC 9112, 4); 0 if the line is none such. */
+static unsigned status_of(const char *line)
+{
+    static const char BEGINNING[] = "HTTP/1.";
+    const char *at = line + sizeof BEGINNING; /* after the digit of the version */
+    unsigned status = 0;
+    if (strncmp(line, BEGINNING, sizeof BEGINNING - 1) != 0 || at[-1] < '0' || at[-1] > '9' ||
+        at[0] != ' ')
+        return 0;
+    for (int i = 1; i <= 3; i++) {
+        if (at[i] < '0' || at[i] > '9')
+            return 0;
+        status = status * 10 + (unsigned)(at[i] - '0');
+    }
+    return at[4] == ' ' || at[4] == '\0' ? status : 0;
+}
+
 /* The whole header is there. 1: the tunnel is gone. */
 static int judge_http(tunnel *self)
 {
-    char line[128]; /* printable, cut */
+    char line[128] = ""; /* printable, cut */
     size_t size = 0;
     while (size + 1 < sizeof line && size < self->reply_size && self->reply[size] != '\r' &&
            self->reply[size] != '\n') {
@@ -241,8 +258,8 @@ static int judge_http(tunnel *self)
         line[size++] = (char)(c >= 0x20 && c < 0x7f ? c : '?');
     }
     line[size] = '\0';
-    unsigned status = 0;
-    if (sscanf(line, "HTTP/1.%*1u %3u", &status) != 1 || status < 200)
+    unsigned status = status_of(line);
+    if (status < 200)
         fail_with(self, 0, "does not speak HTTP: it answered '%.40s'", line);
     else if (status < 300)
         succeed(self);
