@@ -108,7 +108,7 @@ static td_result fault_size(td_file *base, uint64_t *out, td_err *err)
     return rc;
 }
 
-/* Access is no matter of durability: neither is counted, nor does a plan let it fail. */
+/* Permissions do not affect durability, so these two calls are not counted and never fail. */
 static td_result fault_is_private(td_file *base, int *out, td_err *err)
 {
     (void)err;

@@ -117,7 +117,7 @@ static td_result posix_is_private(td_file *base, int *out, td_err *err)
 {
     struct stat info;
     if (fstat(as_file(base)->fd, &info) != 0)
-        return td_err_set_os(err, errno, "cannot tell who may read it");
+        return td_err_set_os(err, errno, "cannot read its permissions");
     *out = (info.st_mode & (S_IRWXG | S_IRWXO)) == 0;
     return TD_OK;
 }

@@ -50,11 +50,11 @@ _Static_assert(LIMIT_FRAME_BYTES < LIMIT_RING_BYTES / 2, "a frame must never fil
 #define LIMIT_FEED_SLOTS 256u
 #define LIMIT_FEEDS      64u
 
-/* Connections whose frames of one topic and symbol are told apart: all of a feed's own, and as many
- * of sessions that overlap it. Beyond, those that were silent for longest are forgotten. */
+/* Connections tracked for one topic and symbol: all of a feed's own, and as many of sessions that
+ * overlap it. At the limit, the connection that was silent for longest is dropped. */
 #define LIMIT_FOLLOW_CONNECTIONS 512u
 _Static_assert(LIMIT_OWN_CHANNELS >= 12 * LIMIT_FEED_SLOTS + 4 + 1,
-               "every connection's own channels have a place");
+               "every connection's own channels fit");
 
 /* Values that are hidden in frames: of a feed its key, secret and those in its URLs; of a capture
  * that is imported, a signature for each of a thousand connections. And one value's bytes: a key is
@@ -144,30 +144,27 @@ _Static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a
 
 /* The wall clock under a recorder (recorder/session_clock.h). A step of up to the first is trusted
  * at once, and receive times may stay ahead by as much; a leap second is one. A larger one must
- * have lasted for the second: a clock that jumps and comes back, as a time server's bad answer or
- * an operator's slip makes it, is right again by then. New sessions because of a clock that went
- * back are at least the third apart, so that a clock that swings cannot keep a recorder from
- * recording.
- */
+ * have lasted for the second: a clock that jumps by mistake (a time server's bad answer, a wrong
+ * `date`) is usually right again by then. New sessions because of a clock that went back are at
+ * least the third apart, so that an oscillating clock cannot stop the recording. */
 #define LIMIT_CLOCK_TRUST_NS   (UINT64_C(1000) * 1000 * 1000)
 #define LIMIT_CLOCK_CONFIRM_NS (UINT64_C(10) * 1000 * 1000 * 1000)
 #define LIMIT_CLOCK_SESSION_NS (UINT64_C(300) * 1000 * 1000 * 1000)
 
-/* For how long a recorder's loop may stand still without an event: frames that came meanwhile are
- * stamped late by as much. It turns every 10 ms; half a second is far beyond what a loaded machine
- * does now and then. Events of that kind are at least the second apart; what stands still between
- * is added up in the next one. */
+/* Longest pause of a recorder's loop that is not an event: frames that arrive during a pause get
+ * receive times that are late by up to its length. The loop runs every 10 ms; a loaded machine
+ * rarely delays it by half a second. Pause events are at least the second limit apart; shorter
+ * intervals are added up in the next event. */
 #define LIMIT_PAUSE_NS       (UINT64_C(500) * 1000 * 1000)
 #define LIMIT_PAUSE_EVENT_NS (UINT64_C(10) * 1000 * 1000 * 1000)
 
-/* How long a stretch without any frame may be between what prune removes by its age and what it
- * keeps, if the age itself is not longer: a day, for feeds that are quiet over a weekend's nights.
- * A longer one looks like a clock that jumped, and is refused. */
+/* Longest time without any frame between what prune removes by age and what it keeps, if the age
+ * itself is not longer: a day, for feeds without data at weekends. After a longer one the clock may
+ * have jumped, so prune refuses. */
 #define LIMIT_PRUNE_HOLE_NS (UINT64_C(24) * 3600 * 1000 * 1000 * 1000)
 
-/* Receive times that import takes: 1990-01-01 to 2100-01-01, UTC. Earlier than any feed, and no
- * clock of ours will show a later one; so a slip of a digit or a unit is a malformed line and not a
- * frame of another century. */
+/* Receive times that import accepts: 1990-01-01 to 2100-01-01, UTC. No feed is older, and no later
+ * time can be right; so a wrong digit or unit makes the line malformed. */
 #define LIMIT_IMPORT_FIRST_NS UINT64_C(631152000000000000)
 #define LIMIT_IMPORT_END_NS   UINT64_C(4102444800000000000)
 
@@ -187,17 +184,17 @@ _Static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a
 #define LIMIT_EXPORT_SERIES 65536u
 
 /* Symbols that an export lists as left out, because no cell or file name can hold them; those
- * beyond are one row. The exchange has none: only hostile input has a list this long. */
+ * beyond are one row. The exchange has no such symbols: only hostile input reaches the limit. */
 #define LIMIT_EXPORT_LEFT_OUT 256u
 
 /* Interruptions of a book that an export's manifest lists for one file; beyond, they are counted.
  */
 #define LIMIT_EXPORT_BREAKS 64u
 
-/* What a program prints while it must not wait for whoever reads it (record, serve, sim): bytes of
- * lines that wait for a slow reader, some 8,000 durable lines, or an hour and a half of a feed's;
- * one line, which is what a pipe takes at once; how long the end of the program waits for a reader
- * that reads nothing, and for one that reads slowly. */
+/* Output of programs that never wait for its reader (record, serve, sim): queued bytes, some 8,000
+ * durable lines, or an hour and a half of one feed's; bytes of one line, which is what a pipe takes
+ * at once; how long the end of the program waits for a reader that reads nothing, and for one that
+ * reads slowly. */
 #define LIMIT_OUTPUT_QUEUE_BYTES ((size_t)1 << 20)
 #define LIMIT_OUTPUT_LINE_BYTES  4096u
 #define LIMIT_OUTPUT_STALL_NS    UINT64_C(2000000000)

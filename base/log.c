@@ -21,6 +21,6 @@ void td_log_say(const td_log *log, td_log_level level, const char *format, ...)
         return;
     /* One line stays one line, whatever a peer put into the values. */
     char shown[LINE_BYTES];
-    (void)td_escape(td_bytes_str(line), shown, sizeof shown); /* cut, as the contract says */
+    (void)td_escape(td_bytes_str(line), shown, sizeof shown); /* cut if too long, as documented */
     log->fn(log->ctx, level, shown);
 }

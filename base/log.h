@@ -21,7 +21,7 @@ typedef struct td_log {
     td_log_level level_max; /* lines above this level are not even formatted */
 } td_log;
 
-/* Say one line, escaped (base/escape.h) and cut at 1,024 bytes. log may be NULL. */
+/* Log one line, escaped (base/escape.h) and cut at 1,024 bytes. log may be NULL. */
 void td_log_say(const td_log *log, td_log_level level, const char *format, ...) TD_PRINTF(3, 4);
 
 #endif

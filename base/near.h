@@ -1,4 +1,4 @@
-/* Which of some names was meant by a mistyped one. Pure functions; any thread. */
+/* Finds the name closest to a mistyped one. Pure functions; any thread. */
 #ifndef TD_BASE_NEAR_H
 #define TD_BASE_NEAR_H
 
@@ -6,9 +6,9 @@
 
 #include "base/bytes.h"
 
-/* How far a name is from what was written: 0 is equal, NEAR_FAR means that it was not meant. Near
- * are names with few letters more, less or other (one in three, case apart), and those that begin
- * alike (three letters); an edit counts less than a common beginning. */
+/* Distance of a name from the written text: 0 is equal, NEAR_FAR is not similar. Similar names
+ * differ by at most one letter in three (ignoring case), or share their first three letters; an
+ * edit counts less than a shared beginning. */
 enum { NEAR_FAR = 1000 };
 unsigned td_near(td_bytes written, const char *name);
 

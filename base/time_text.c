@@ -178,7 +178,7 @@ static td_result not_a_time(td_err *err, td_bytes text)
                       (const char *)text.data, TIME_FORMS);
 }
 
-/* Who writes a zone: an exchange always does, and a person may. */
+/* Times of the exchange must have a zone; on a command line a time without one is UTC. */
 typedef enum zone_rule { ZONE_REQUIRED, ZONE_OR_UTC } zone_rule;
 
 static td_result parse_moment(td_bytes text, zone_rule zone, uint64_t *ns, td_err *err)

@@ -19,16 +19,16 @@ _Static_assert(LIMIT_OUTPUT_LINE_BYTES <= UINT16_MAX, "a line's length is kept i
 struct line_writer {
     line_writer_options options;
     pthread_t thread;
-    pthread_mutex_t mutex; /* of everything below */
+    pthread_mutex_t mutex; /* guards everything below */
     pthread_cond_t work;   /* there is a line, or the end */
     pthread_cond_t moved;  /* something was written, or the thread has ended; monotonic clock */
     uint8_t *queue;        /* circular: each line after its length of 16 bits */
     size_t first, used;    /* bytes */
-    uint64_t line_count;   /* in the queue, and in the writer's hands */
-    uint64_t writing;      /* of these, in its hands */
-    uint64_t lost;         /* all of them */
-    uint64_t untold;       /* lost since the reader was told last */
-    uint64_t moves;        /* writes that went through */
+    uint64_t line_count;   /* queued, or being written */
+    uint64_t writing;      /* of these, being written */
+    uint64_t lost;         /* in all */
+    uint64_t unreported;   /* lost since the last line that reported lost ones */
+    uint64_t moves;        /* successful writes */
     uint8_t is_full;       /* 1: lines are dropped until half of the queue is free */
     uint8_t is_closing;
     uint8_t is_given_up;
@@ -91,22 +91,23 @@ static size_t pull(line_writer *self, char out[PIPE_BUF])
     return size;
 }
 
-/* At the place where they are missing, as soon as the line that says so fits. */
-static void tell_lost(line_writer *self)
+/* Queue the line that reports lost ones, in their place, once there is space for it. */
+static void report_lost(line_writer *self)
 {
     char text[LIMIT_OUTPUT_LINE_BYTES];
-    if (self->untold == 0)
+    if (self->unreported == 0)
         return;
-    size_t size = self->options.tell_lost(self->options.user, self->untold, text, sizeof text);
+    size_t size =
+        self->options.format_lost(self->options.user, self->unreported, text, sizeof text);
     TD_ASSERT(size <= sizeof text);
     if (push(self, td_bytes_of(text, size)))
-        self->untold = 0;
+        self->unreported = 0;
 }
 
 static void lose(line_writer *self)
 {
     self->lost++;
-    self->untold++;
+    self->unreported++;
 }
 
 static void put(line_writer *self, td_bytes line)
@@ -118,7 +119,7 @@ static void put(line_writer *self, td_bytes line)
         lose(self);
         return;
     }
-    tell_lost(self);
+    report_lost(self);
     if (!push(self, line)) {
         self->is_full = 1;
         lose(self);
@@ -132,7 +133,7 @@ static void put(line_writer *self, td_bytes line)
 static int write_all(int fd, const char *bytes, size_t size)
 {
     while (size > 0) {
-        /* For a descriptor that another process made non-blocking; the write tells of others. */
+        /* For a descriptor that another process made non-blocking. Errors come from the write. */
         struct pollfd ready = {.fd = fd, .events = POLLOUT};
         (void)poll(&ready, 1, -1);
         ssize_t written = write(fd, bytes, size);
@@ -145,12 +146,12 @@ static int write_all(int fd, const char *bytes, size_t size)
     return 0;
 }
 
-/* Drop the lines that wait, and those that follow. */
+/* Drop the queued lines and all later ones. */
 static void fail(line_writer *self, int failure)
 {
     self->rc = td_err_set_os(&self->err, failure, "cannot write output");
     self->lost += self->line_count;
-    self->untold += self->line_count;
+    self->unreported += self->line_count;
     self->line_count = 0;
     self->used = 0;
 }
@@ -164,7 +165,7 @@ static void free_writer(line_writer *self)
     td_free(self);
 }
 
-/* Write the next lines, and let go of the mutex meanwhile. */
+/* Write the next lines, with the mutex released. */
 static void write_next(line_writer *self)
 {
     char bytes[PIPE_BUF];
@@ -188,7 +189,7 @@ static void *run(void *arg)
     pthread_mutex_lock(&self->mutex);
     while (!self->is_given_up) {
         if (self->used == 0 && self->rc == TD_OK)
-            tell_lost(self);
+            report_lost(self);
         if (self->used > 0)
             write_next(self);
         else if (self->is_closing)
@@ -201,7 +202,7 @@ static void *run(void *arg)
     pthread_cond_signal(&self->moved);
     pthread_mutex_unlock(&self->mutex);
     if (is_given_up)
-        free_writer(self); /* ours since then */
+        free_writer(self); /* line_writer_close left it to this thread */
     return NULL;
 }
 
@@ -221,7 +222,7 @@ static int start_thread(line_writer *self)
 
 td_result line_writer_open(const line_writer_options *options, line_writer **out, td_err *err)
 {
-    TD_ASSERT(options->tell_lost != NULL);
+    TD_ASSERT(options->format_lost != NULL);
     TD_ASSERT(options->bytes_max >= 4 * (size_t)LIMIT_OUTPUT_LINE_BYTES);
     line_writer *self = td_alloc_zero(1, sizeof *self);
     uint8_t *queue = td_alloc(options->bytes_max);
@@ -287,7 +288,7 @@ static uint64_t sooner(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-/* Under the mutex: until the thread has ended, or its reader is too slow to wait for. */
+/* Under the mutex: wait until the thread has ended, or its reader is too slow. */
 static void wait_for_end(line_writer *self)
 {
     uint64_t now_ns = clock_mono_ns(clock_real());
@@ -297,7 +298,7 @@ static void wait_for_end(line_writer *self)
     while (!self->has_ended && now_ns < until_ns) {
         struct timespec until = {.tv_sec = (time_t)(until_ns / TD_NS_PER_S),
                                  .tv_nsec = (long)(until_ns % TD_NS_PER_S)};
-        (void)pthread_cond_timedwait(&self->moved, &self->mutex, &until); /* the clock tells */
+        (void)pthread_cond_timedwait(&self->moved, &self->mutex, &until); /* the loop checks */
         now_ns = clock_mono_ns(clock_real());
         if (self->moves != moves)
             until_ns = sooner(now_ns + LIMIT_OUTPUT_STALL_NS, end_ns);
@@ -314,15 +315,15 @@ td_result line_writer_close(line_writer *self, td_err *err)
     pthread_cond_signal(&self->work);
     wait_for_end(self);
     td_result rc = self->rc;
-    uint64_t missing = self->line_count + self->untold;
+    uint64_t missing = self->line_count + self->unreported;
     if (rc != TD_OK && err != NULL)
         *err = self->err;
     else if (rc == TD_OK && missing > 0)
         rc = td_err_set(err, TD_E_IO,
                         "cannot write output: its reader has stopped; %llu line%s not written",
                         (unsigned long long)missing, missing == 1 ? " was" : "s were");
-    /* A write without a reader does not return, and nothing ends it: then the thread is left alone
-     * with the writer, and ends with the process if not before. */
+    /* A write without a reader may never return and cannot be cancelled. The thread then owns the
+     * writer, and frees it if the write returns before the process ends. */
     self->is_given_up = !self->has_ended;
     pthread_t thread = self->thread;
     if (self->is_given_up) {

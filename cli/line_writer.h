@@ -1,13 +1,12 @@
-/* Lines to a descriptor, written by a thread of its own: whoever puts one never waits for whoever
- * reads it, and a reader that stops costs a bounded amount of memory.
+/* Writes lines to a descriptor on a thread of its own: a caller never waits for the reader, and a
+ * reader that stops costs a bounded amount of memory.
  *
- * Lines keep their order. Once those that wait fill the bound, further ones are dropped whole,
- * until half of it is free again; then a line that the owner words tells the reader how many are
- * missing at that place. A pipe gets each line whole or not at all: no write is longer than what it
- * takes at once (PIPE_BUF). After a write that fails nothing more is written, and the failure is
- * kept.
+ * Lines keep their order. When the queue is full, further lines are dropped whole until half of the
+ * queue is free; then a line that the owner formats reports how many are missing at that place. A
+ * pipe gets each line whole or not at all: no write is longer than what it takes at once
+ * (PIPE_BUF). After a write that fails nothing more is written, and the failure is kept.
  *
- * Any thread may put; the others are for the one that opened it. */
+ * Any thread may put; the other functions are for the thread that opened it. */
 #ifndef TD_CLI_LINE_WRITER_H
 #define TD_CLI_LINE_WRITER_H
 
@@ -22,10 +21,10 @@ typedef struct line_writer line_writer;
 
 typedef struct line_writer_options {
     int fd;           /* borrowed */
-    size_t bytes_max; /* of lines that wait; LIMIT_OUTPUT_QUEUE_BYTES but for tests */
-    /* Word the line for missing ones into out: LF included, at most out_bytes; returns its length.
-     * Called on the thread of a put, or on the writer's own. */
-    size_t (*tell_lost)(void *user, uint64_t lines, char *out, size_t out_bytes);
+    size_t bytes_max; /* of the queue; LIMIT_OUTPUT_QUEUE_BYTES but for tests */
+    /* Format the line that reports missing ones: LF included, at most out_bytes; returns its
+     * length. Called on the thread of a put, or on the writer's own. */
+    size_t (*format_lost)(void *user, uint64_t lines, char *out, size_t out_bytes);
     void *user;
 } line_writer_options;
 
@@ -46,12 +45,11 @@ uint64_t line_writer_lost(line_writer *writer);
 /* TD_OK, or the first write that failed: TD_E_IO, TD_E_NOSPACE. */
 TD_MUST_USE td_result line_writer_failure(line_writer *writer, td_err *err);
 
-/* Write what waits, as long as the reader reads: give up once it has read nothing for
- * LIMIT_OUTPUT_STALL_NS, or after LIMIT_OUTPUT_END_NS in all. End the thread, free; NULL is fine.
- * A thread that is given up within a write is left there, for the process to end: the descriptor
- * must stay open until then.
- * TD_OK: everything since the last telling was written. TD_E_IO: it was given up, and the error
- * says how many lines that are; or as line_writer_failure. */
+/* Write the queued lines, end the thread, free; NULL is fine. Gives up once the reader has read
+ * nothing for LIMIT_OUTPUT_STALL_NS, or after LIMIT_OUTPUT_END_NS in all. A thread that does not
+ * return from a write is left running until the process ends: the descriptor must stay open until
+ * then. TD_OK: all lines since the last report of lost ones were written. TD_E_IO: it gave up, and
+ * the error has the number of lines; or as line_writer_failure. */
 TD_MUST_USE td_result line_writer_close(line_writer *writer, td_err *err);
 
 #endif

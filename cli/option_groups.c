@@ -59,7 +59,7 @@ static const option_row SELECTION_ROWS[] = {
      .type = OPTION_TIME,
      .offset = offsetof(selection_options, to),
      .metavar = "TIME",
-     .help = "first moment that is left out; a bare date: the end of that day;\n"
+     .help = "end of the range (exclusive); a date alone includes that day;\n"
              "+10m: ten minutes after --from",
      .edge = TD_DATE_ENDS},
 };

@@ -24,8 +24,8 @@ void output_init(output_stream *output, FILE *out)
     td_buf_init(&output->line, OUTPUT_VALUE_FACTOR * LIMIT_FRAME_BYTES);
 }
 
-/* The line that stands where lines are missing. */
-static size_t tell_lost(void *user, uint64_t lines, char *out, size_t out_bytes)
+/* The line in place of the missing ones. */
+static size_t format_lost(void *user, uint64_t lines, char *out, size_t out_bytes)
 {
     (void)user;
     int size = snprintf(out, out_bytes, "{\"output\":{\"lines_lost\":%" PRIu64 "}}\n", lines);
@@ -38,8 +38,9 @@ td_result output_detach(output_stream *output, td_err *err)
 {
     TD_ASSERT(output->writer == NULL);
     TD_ASSERT(output->line.size == 0);
-    line_writer_options options = {
-        .fd = fileno(output->out), .bytes_max = LIMIT_OUTPUT_QUEUE_BYTES, .tell_lost = tell_lost};
+    line_writer_options options = {.fd = fileno(output->out),
+                                   .bytes_max = LIMIT_OUTPUT_QUEUE_BYTES,
+                                   .format_lost = format_lost};
     return line_writer_open(&options, &output->writer, err);
 }
 

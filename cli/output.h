@@ -5,8 +5,8 @@
  * it and every later call does nothing. One thread.
  *
  * A verb that must not wait for its reader detaches its output: lines are then written by a thread
- * of their own (cli/line_writer.h), and those that do not fit are lost, counted, and told in
- * between: {"output":{"lines_lost":3}}. */
+ * of their own (cli/line_writer.h), and those that do not fit are dropped and counted; a line in
+ * their place reports it: {"output":{"lines_lost":3}}. */
 #ifndef TD_CLI_OUTPUT_H
 #define TD_CLI_OUTPUT_H
 

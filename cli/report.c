@@ -24,7 +24,7 @@ void report_init(reporter *report, const char *program, FILE *out)
     atomic_init(&report->has_status, 0);
 }
 
-static size_t tell_lost(void *user, uint64_t lines, char *out, size_t out_bytes)
+static size_t format_lost(void *user, uint64_t lines, char *out, size_t out_bytes)
 {
     const reporter *report = user;
     int size =
@@ -41,7 +41,7 @@ td_result report_detach(reporter *report, td_err *err)
     TD_ASSERT(report->writer == NULL);
     line_writer_options options = {.fd = fileno(report->out),
                                    .bytes_max = LIMIT_OUTPUT_QUEUE_BYTES,
-                                   .tell_lost = tell_lost,
+                                   .format_lost = format_lost,
                                    .user = report};
     return line_writer_open(&options, &report->writer, err);
 }

@@ -6,9 +6,9 @@
  * Only main.c and cmd_*.c files say errors; libraries get report_log's td_log for the rest. Lines
  * and the status line (cli/progress.h) do not mix: a line wipes the status line first. Any thread.
  *
- * A verb that must not wait for whoever reads stderr detaches its report: lines are then written by
- * a thread of their own (cli/line_writer.h), and those that do not fit are lost, counted, and told
- * in between. */
+ * A verb that must not wait for the reader of stderr detaches its report: lines are then written by
+ * a thread of their own (cli/line_writer.h), and those that do not fit are dropped and counted; a
+ * line in their place reports it. */
 #ifndef TD_CLI_REPORT_H
 #define TD_CLI_REPORT_H
 

@@ -96,8 +96,8 @@ static exit_code run(const verb_table *table, const verb_context *context, int a
     return refuse_verb(table, context, word);
 }
 
-/* Help and the like are printed without further ado: whether that worked is seen here. Of what a
- * verb's own output (cli/output.h) could not write, the verb has said so. */
+/* Help and version are printed without checks, so check standard output here. A verb whose own
+ * output (cli/output.h) failed has reported it. */
 static exit_code finish_output(const verb_context *context, exit_code status)
 {
     td_err err;

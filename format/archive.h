@@ -150,7 +150,7 @@ typedef struct archive_holder {
     char session[SESSION_ID_BYTES]; /* "" for one that is no appender */
 } archive_holder;
 
-/* Read what a lock file says of its holder. Only words of the form that a holder writes count. */
+/* Parse the holder's line of a lock file. A line in another form counts as unreadable. */
 void archive_holder_read(const td_lock_view *view, archive_holder *out);
 
 /* The session that an appender is running now: *out is its id, or "" if no appender holds the lock.

@@ -120,8 +120,9 @@ static td_result open_gap(const writer_feed *f, const chain_conn *conn, uint64_t
     return ledger_write_gap(f->origin.journal, &row, NULL);
 }
 
-/* What was announced in this segment may be lost, through no fault of ours: journal and ledger say
- * so, the ledger for each slot of the chunk, which is not announced. */
+/* Another program removed or changed the segment, so frames that were announced may be lost. Write
+ * that into the journal, and a gap into the ledger for each slot of the chunk, which is not
+ * announced. */
 static void journal_lost(const writer_feed *f, const sealed_chunk *chunk)
 {
     segment_totals totals = segment_writer_totals(f->writer);
@@ -134,7 +135,8 @@ static void journal_lost(const writer_feed *f, const sealed_chunk *chunk)
         rc = open_gap(f, &no_slot, totals.first_ns);
     if (rc != TD_OK)
         td_log_say(archive_log(f->origin.archive), TD_LOG_WARNING,
-                   "%s: the journal cannot say that it is lost: %s", f->shown, td_result_name(rc));
+                   "%s: cannot write into the journal that it is lost: %s", f->shown,
+                   td_result_name(rc));
 }
 
 /* ---- the end of a segment ---- */

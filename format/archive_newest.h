@@ -1,6 +1,5 @@
-/* Where an archive ends in time. Sessions are written in any order of time: a clock may have been
- * wrong, and an import brings what is old. So neither the segment that was written last nor the
- * journal says it; the segments do. */
+/* The newest receive time of an archive. It may be in any segment, not only in the one that was
+ * written last: a clock may have been wrong, and an import adds old data. */
 #ifndef TD_FORMAT_ARCHIVE_NEWEST_H
 #define TD_FORMAT_ARCHIVE_NEWEST_H
 
@@ -19,8 +18,8 @@ typedef struct newest_query {
 
 /* Receive time of the newest message (events included) that counts; 0: there is none. Where a chunk
  * lies on both sides of until_ns it is the chunk's first time: at most a commit interval too early.
- * Names tell which segments to look into: those of one hour, mostly. What cannot be read is passed
- * over. TD_E_IO, TD_E_NOMEM. */
+ * File names select the segments to read: mostly those of one hour. Unreadable files are skipped.
+ * TD_E_IO, TD_E_NOMEM. */
 TD_MUST_USE td_result archive_newest_ns(archive *archive, const newest_query *query,
                                         uint64_t *newest_ns, td_err *err);
 

@@ -43,7 +43,7 @@ static void forget_catalog(archive_plan *plan, const char *why)
     plan->catalog = NULL;
 }
 
-/* Rows of one segment that do not match their checksums say nothing of the others. */
+/* Rows of one segment do not match their checksums; those of other segments are still used. */
 static void note_unusable(archive_plan *plan, td_result rc, const td_err *cause)
 {
     if (rc == TD_E_CORRUPT)
@@ -293,7 +293,8 @@ static int may_overlap(const archive_plan *plan, const char *path)
                     &plan->query);
 }
 
-/* What the catalog has of a segment that is gone; what it cannot say may be wanted. */
+/* 1 if a missing segment may have wanted frames, by its rows in the catalog; without usable rows,
+ * by the hour in its name. */
 static int may_be_wanted(archive_plan *plan, const char *path)
 {
     const catalog_chunk_filter channels = {.part = CATALOG_CHANNELS};

@@ -396,9 +396,9 @@ static int lacks_announced(const work *w, const char *path)
     return 1;
 }
 
-/* The last chain value that the segment has elsewhere, if it is known here: the journal, which
- * says that it was finished, or a segment that goes on from it. by names that one. */
-static int knows_end(const work *w, const char *path, td_hash128 *chain, const char **by)
+/* Find the last chain value of the finished segment: in the journal, or in the segment that
+ * continues it. *by is where it was found. 0: it is unknown. */
+static int find_end(const work *w, const char *path, td_hash128 *chain, const char **by)
 {
     const past_segment *row = archive_past_segment(&w->past, path);
     if (row != NULL && (row->stage == PAST_FINISHED || row->stage == PAST_PRUNED)) {
@@ -414,8 +414,8 @@ static int knows_end(const work *w, const char *path, td_hash128 *chain, const c
     return 1;
 }
 
-/* A file that was copied while it was written, into an archive that knows more of it, must not be
- * finished: what it lacks would be gone from sight. */
+/* Do not finish a file that was copied too early, if the journal or another segment shows that more
+ * of it existed: finishing would hide the loss. */
 static td_result check_whole(const work *w, const archive_segment *segment, const char *path,
                              td_err *err)
 {
@@ -423,7 +423,7 @@ static td_result check_whole(const work *w, const archive_segment *segment, cons
     td_hash128 chain = {0};
     const char *by = "";
     segment_index index;
-    if (!knows_end(w, path, &wanted, &by))
+    if (!find_end(w, path, &wanted, &by))
         return TD_OK;
     td_result rc = segment_index_read(w->archive, segment->path, INDEX_SUMMARY, &index, err);
     if (rc != TD_OK)
@@ -435,8 +435,8 @@ static td_result check_whole(const work *w, const archive_segment *segment, cons
         return TD_OK;
     return td_err_set(
         err, TD_E_INVALID,
-        "it is not all of the segment: %s knows another end of it; copy %s again from "
-        "where this is a copy of",
+        "the segment is incomplete: %s has another last chain value for it; copy %s from the "
+        "original archive again",
         by, path);
 }
 
@@ -444,7 +444,7 @@ static td_result check_whole(const work *w, const archive_segment *segment, cons
 static td_result leave_live(const work *w, const archive_segment *segment)
 {
     w->report->segments_live++;
-    tell(w, segment->path, NULL, 0, "left: its session is live");
+    tell(w, segment->path, NULL, 0, "not changed: its session is live");
     return TD_OK;
 }
 
@@ -568,8 +568,8 @@ static td_result check_absent(const work *w, const past_segment *row, td_err *er
     return TD_OK;
 }
 
-/* It was on disk before the journal knew it, and perhaps chunks were announced in it: the journal
- * and the ledger get to know that it is lost, once. */
+/* The file was created before its journal entry, and may have had announced chunks. Write its loss
+ * into the journal and the ledger, once. */
 static td_result close_missing(work *w, past_segment *row, const segment_name *name, td_err *err)
 {
     char number[24];
@@ -614,7 +614,7 @@ static td_result finish_books(work *w, past_segment *row, td_err *err)
     if (rc != TD_OK)
         return rc;
     td_log_say(archive_log(w->archive), TD_LOG_WARNING,
-               "missing: %s: the journal knows that it was begun: %s", row->path, cause.text);
+               "missing: %s: the journal has an entry for its start: %s", row->path, cause.text);
     return close_missing(w, row, &name, err);
 }
 
@@ -632,19 +632,19 @@ static td_result put_copy_away(work *w, const unexpected_file *copy, td_err *err
         rc = td_io_mkdir_below(io, archive_path(w->archive), "torn", err);
     if (rc == TD_OK)
         rc = recover_put_copy_away(io, full, torn, w->result, err);
-    if (rc == TD_E_BUSY) { /* whoever has it locked sees to it */
+    if (rc == TD_E_BUSY) { /* the process that has locked it handles it */
         td_err_clear(err);
         return TD_OK;
     }
     if (rc != TD_OK)
         return rc;
     w->report->copies_put_away++;
-    tell(w, copy->path, NULL, 0, "put away in torn/: the finished segment has all of it");
+    tell(w, copy->path, NULL, 0, "moved to torn/: the finished segment has all of it");
     return TD_OK;
 }
 
-/* A backup made while recording and again after it has both names of a segment. What is not the
- * beginning of the finished one is left as it is: only a person can know where it is from. */
+/* A backup made while recording and again after it has both names of a segment. An open file that
+ * is not the beginning of the finished one is not changed: its origin is unknown. */
 static td_result put_copies_away(work *w, td_err *err)
 {
     td_result rc = TD_OK;
@@ -662,7 +662,7 @@ static td_result put_copies_away(work *w, td_err *err)
         w->report->segments_failed++;
         td_log_say(archive_log(w->archive), TD_LOG_ERROR, "left as it is: %s: %s", file->path,
                    file->what);
-        tell(w, file->path, NULL, 0, "left: it is not the beginning of the finished one");
+        tell(w, file->path, NULL, 0, "not changed: it is not the beginning of the finished one");
     }
     return rc;
 }
@@ -691,7 +691,7 @@ static td_result finish_interrupted(work *w, td_err *err)
     return rc;
 }
 
-/* ---- segments that the journal is too old to know ---- */
+/* ---- segments newer than the journal ---- */
 
 static td_result read_past_again(work *w, td_err *err)
 {
@@ -735,12 +735,12 @@ static td_result enter_stray(work *w, const stray_segment *stray, td_err *err)
     if (rc != TD_OK)
         return rc;
     w->report->segments_entered++;
-    tell(w, stray->path, NULL, 0, "entered into the journal, which was older");
+    tell(w, stray->path, NULL, 0, "entered into the older journal");
     return TD_OK;
 }
 
-/* In a copy whose journal was copied first. What does not go on from what the journal knows is left
- * alone: it may be from elsewhere. */
+/* For a copy whose journal was copied before its segments. A segment that does not continue the
+ * journal's last one is skipped: it may be from another archive. */
 static td_result enter_strays(work *w, td_err *err)
 {
     td_result rc = read_past_again(w, err);
@@ -782,8 +782,8 @@ static td_result end_sessions(work *w, td_err *err)
 
 /* ---- all of it ---- */
 
-/* An appender's writer sees to its catalog itself: a recorder that is about to connect must not
- * wait until segments are read for it. */
+/* An appender's writer updates the catalog itself, so that connecting does not wait until segments
+ * are read. */
 static void update_catalog(work *w)
 {
     td_err cause;

@@ -18,8 +18,8 @@ typedef struct recover_report {
     uint64_t segments_live;      /* left alone */
     uint64_t segments_failed;    /* could not be recovered: said by the log, left as they are */
     uint64_t copies_put_away;    /* older copies of finished segments: in torn/ now */
-    uint64_t segments_entered;   /* finished ones that the journal was too old to know */
-    uint64_t segments_missing;   /* the journal knows them, the disk lacks them: said by the log */
+    uint64_t segments_entered;   /* finished ones, newer than the journal */
+    uint64_t segments_missing;   /* in the journal, not on the disk; the log lists them */
     uint64_t frames_kept;        /* without events, as verify and info count */
     uint64_t torn_bytes;         /* cut off and kept in torn/ */
     uint64_t sessions_crashed;   /* sessions found to have ended without a stop */

@@ -1,7 +1,7 @@
 /* The catalog: an SQLite index of an archive, derived from its segments and its journal. Deleting
  * it loses nothing (reindex.h). What it holds of a segment counts only if the segment is finished,
  * the row describes the file on disk, and checksums show that the segment's rows are those that
- * were written: else the segment itself is read. What the journal tells is read from the journal.
+ * were written: else the segment itself is read. The journal's entries are read from the journal.
  * Values out of range make the catalog unusable, not the program.
  *
  * WAL mode, so readers work while an appender writes; writing is done in short IMMEDIATE
@@ -111,7 +111,7 @@ TD_MUST_USE td_result catalog_set_behind(catalog *catalog, int is_behind, td_err
 typedef enum catalog_forget {
     FORGET_ORPHANS, /* channels that no segment has */
     FORGET_STRAYS,  /* whatever belongs to a segment that has no row: reads all of it */
-    FORGET_JOURNAL, /* what the journal tells, and how far it was read */
+    FORGET_JOURNAL, /* rows from the journal, and how far it was read */
     FORGET_LEDGER,  /* sessions, notes and gaps */
     FORGET_ALL,
 } catalog_forget;
@@ -153,8 +153,8 @@ TD_MUST_USE td_result catalog_load_segment(catalog *catalog, const char *path,
                                            const catalog_chunk_filter *filter, segment_index *out,
                                            td_err *err);
 
-/* The gaps that a segment tells. Failures as catalog_load_segment. On success *out is the caller's,
- * for gap_list_fini. */
+/* The gaps in a segment's events. Failures as catalog_load_segment. On success *out is the
+ * caller's, for gap_list_fini. */
 TD_MUST_USE td_result catalog_load_gaps(catalog *catalog, const char *path, gap_list *out,
                                         td_err *err);
 

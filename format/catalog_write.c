@@ -229,8 +229,8 @@ static int is_in_new_chunks(const segment_index *index, size_t first_new_chunk, 
     return 0;
 }
 
-/* The segment's row as index has it, and its id. A row that is gone is none to begin anew behind
- * the chunks that went with it. */
+/* Enter the segment's row as in index, and get its id. A row that was removed is not added again
+ * for later chunks only, because the earlier ones were removed with it. */
 static td_result enter_segment_row(catalog *c, const segment_index *index, size_t first_new_chunk,
                                    int64_t *id, td_err *err)
 {
@@ -408,7 +408,7 @@ td_result catalog_put_gap(catalog *c, const char *told_by, const gap_row *row, t
     uint64_t before = 0;
     uint64_t after = 0;
     catalog_path_of(told_by, teller);
-    if (teller[0] == '\0') /* who wants to know reads the journal */
+    if (teller[0] == '\0') /* gaps of the journal are read from the journal */
         return put_gap_row(c, teller, row, err);
     td_result rc = find_gap(c, teller, row, &before, err);
     if (rc == TD_OK)

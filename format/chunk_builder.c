@@ -240,7 +240,7 @@ static td_result append_schema(chunk_builder *b, const schema_state *schema, uin
     return mcap_encode_schema(&b->raw, &record, err);
 }
 
-/* The channel record, behind its schema's. */
+/* The channel record, which follows its schema's. */
 static td_result append_channel(chunk_builder *b, const channel_state *channel, uint16_t id,
                                 uint16_t schema_id, td_err *err)
 {
@@ -307,9 +307,9 @@ static td_result define_channel(chunk_builder *b, channel_state *channel, td_err
 }
 
 /* 1 if the chunk must define the channel: its first message in the 1st, 2nd, 4th, 8th … of the
- * segment's chunks that have the channel. So two chunks at least say what a channel is wherever two
- * have it, and none of them alone can hide the others by being damaged; the cost does not grow with
- * the number of chunks. */
+ * segment's chunks that have the channel. So a channel that is in two chunks is defined in at least
+ * two, and no single damaged chunk makes the others unreadable; the cost does not grow with the
+ * number of chunks. */
 static int wants_definition(const chunk_builder *b, const channel_state *channel)
 {
     if (channel->segment_number != b->segment_number)
@@ -389,8 +389,8 @@ static td_result find_conn(chunk_builder *b, channel_state *channel, const chunk
     return TD_OK;
 }
 
-/* Room for the message and, where the chunk must define the channel, its records: once that is
- * there, nothing behind a given id can fail. */
+/* Reserve space for the message and, where the chunk must define the channel, its records: so
+ * nothing can fail after an id is assigned. */
 static td_result reserve(chunk_builder *b, const channel_state *channel, const chunk_frame *frame,
                          td_err *err)
 {

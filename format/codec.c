@@ -30,7 +30,8 @@ void codec_close(codec *coder)
         return;
     ZSTD_freeCCtx(coder->compressor);
     ZSTD_freeDCtx(coder->decompressor);
-    (void)LZ4F_freeDecompressionContext(coder->lz4); /* tells only what was left undone */
+    (void)LZ4F_freeDecompressionContext(
+        coder->lz4); /* returns only whether a frame was incomplete */
     td_free(coder);
 }
 

@@ -1,5 +1,5 @@
-/* When a frame came last over each slot of a feed, and which topics came over it: from that a
- * new session, or a recovery, knows where gaps begin. Read from the segments, newest first. */
+/* The last frame of each slot of a feed, and the slot's topics. New sessions and recoveries begin
+ * gaps there. Read from the segments, newest first. */
 #ifndef TD_FORMAT_FEED_SLOTS_H
 #define TD_FORMAT_FEED_SLOTS_H
 
@@ -11,8 +11,8 @@
 #include "format/feed_past.h"
 #include "format/name_index.h"
 
-/* Segments that are read for slots of which nothing is found: at one an hour, two days. As long as
- * nothing at all is found it goes on. */
+/* Segments to search for a slot: at one an hour, two days. If nothing at all was found, the search
+ * continues. */
 enum { FEED_SLOTS_SEGMENTS_MAX = 48 };
 
 typedef struct feed_slots_query {

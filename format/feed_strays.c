@@ -43,7 +43,7 @@ static td_result fill(segment_reader *reader, const archive_segment *segment, st
                                          : TD_OK;
 }
 
-/* TD_EOF: it is none that could belong here, or cannot say. */
+/* TD_EOF: the segment does not belong here, or its head cannot be read. */
 static td_result read_stray(archive *a, const archive_segment *segment, stray_segment *out,
                             td_err *err)
 {
@@ -95,7 +95,7 @@ static td_result read_all(archive *a, const archive_past *past, const archive_li
 
 /* ---- linking ---- */
 
-/* Where the chain of a feed goes on: the end of what is known, or linked by now. */
+/* The end of a feed's chain: its last segment that is known or linked by now. */
 typedef struct feed_end {
     char feed[LIMIT_NAME_BYTES];
     char segment[LIMIT_PATH_BYTES]; /* file name; "": the feed has none */

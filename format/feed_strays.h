@@ -1,5 +1,5 @@
-/* Segments that hold something and that the journal does not know. A copy of an archive whose
- * journal was copied before its segments has such ones: the chain shows that they belong there. */
+/* Segments that are not empty and not in the journal. A copy of an archive whose journal was copied
+ * before its segments has such ones; the chain proves that they belong to the archive. */
 #ifndef TD_FORMAT_FEED_STRAYS_H
 #define TD_FORMAT_FEED_STRAYS_H
 
@@ -14,8 +14,8 @@
 typedef struct stray_segment {
     const char *path; /* as listed; borrowed from the listing */
     uint8_t is_open;
-    uint8_t is_linked; /* 1: it goes on from the last segment of its feed that the journal knows, or
-                        * from another one that does */
+    uint8_t is_linked; /* 1: it continues the feed's last segment in the journal, directly or
+                        * through other strays */
     char feed[LIMIT_NAME_BYTES];
     char session[SESSION_ID_BYTES];
     char verb[LIMIT_NAME_BYTES];

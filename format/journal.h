@@ -96,8 +96,8 @@ journal_field journal_u64(const char *key, uint64_t value, char text[24]);
 TD_MUST_USE td_result journal_append(journal *journal, const char *act, const journal_field *fields,
                                      size_t field_count, td_err *err);
 
-/* Whether the file is where readers look for it, and has all that this writer knows of:
- * TD_E_NOTFOUND if another program removed, renamed, replaced or cut it; TD_E_IO. */
+/* Check that the file is where readers look for it, and has all entries that this writer has read
+ * or written: TD_E_NOTFOUND if another program removed, renamed, replaced or cut it; TD_E_IO. */
 TD_MUST_USE td_result journal_check_place(journal *journal, td_err *err);
 
 /* Bytes of the journal after the last append: the catalog notes how far it has read. */

@@ -392,7 +392,7 @@ static td_result pass_told(void *user, const gap_row *row, td_err *err)
     return by->fn(by->user, by->told_by, row, err);
 }
 
-/* Where gaps are read: the catalog saves reading the events of the segments that it knows. */
+/* Where gaps are read: segments that are in the catalog need not be read themselves. */
 typedef struct gap_sources {
     archive *archive;
     const gap_reader *gaps;
@@ -420,7 +420,7 @@ static void open_catalog(gap_sources *s)
     s->catalog = NULL;
 }
 
-/* TD_E_NOTFOUND if the catalog cannot say: then the segment is asked itself. */
+/* TD_E_NOTFOUND if the catalog does not have the segment as it is: then read the segment. */
 static td_result load_from_catalog(const gap_sources *s, const archive_segment *segment,
                                    gap_list *out, td_err *err)
 {
@@ -538,7 +538,7 @@ td_result archive_gaps(archive *a, const gap_reader *gaps, gap_list *out, td_err
     told_lists told = {0};
     session_spans spans = {0};
     *out = (gap_list){0};
-    /* Sessions first: of one that begins meanwhile, the row is there before its frames are. */
+    /* Read sessions first: if one begins meanwhile, its open gap is read but its frames are not. */
     td_result rc = session_spans_read(a, &spans, err);
     if (rc == TD_OK)
         rc = archive_each_told_gap(a, gaps, sort_out, &told, err);

@@ -18,7 +18,8 @@
 TD_MUST_USE td_result archive_gaps(archive *archive, const gap_reader *gaps, gap_list *out,
                                    td_err *err);
 
-/* Those that are told, once for each who tells them, in no order, and with what was pruned away. */
+/* All gaps of the journal and the segments' events, unsorted, with duplicates and with those in
+ * pruned time. */
 TD_MUST_USE td_result archive_each_told_gap(archive *archive, const gap_reader *gaps,
                                             told_gap_fn *fn, void *user, td_err *err);
 

@@ -55,8 +55,8 @@ TD_MUST_USE td_result mcap_source_content(mcap_source *source, const mcap_place 
 TD_MUST_USE td_result mcap_source_chunk(mcap_source *source, const mcap_place *place,
                                         mcap_chunk *out, uint64_t *records_at, td_err *err);
 
-/* Where an attachment's CRC stands (a file offset), and the CRC: behind the data, found by the
- * lengths of the fields, because later fields may follow it. The data are not read. TD_OK;
+/* The file offset of an attachment's CRC, and the CRC. It follows the data; the lengths of the
+ * fields locate it, because later fields may follow it. The data are not read. TD_OK;
  * TD_E_CORRUPT if the fields do not fit in the record; TD_E_IO, TD_E_NOMEM. */
 TD_MUST_USE td_result mcap_source_attachment_crc(mcap_source *source, const mcap_place *place,
                                                  uint64_t *crc_at, uint32_t *crc, td_err *err);

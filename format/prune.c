@@ -66,7 +66,7 @@ static td_result add_candidate(prune_work *w, const plan_segment *segment, td_er
                : TD_OK;
 }
 
-/* Where the feed's next frames are: nothing of it is left before them once this one is gone.
+/* Time of the feed's next frames that stay: none is left between the segment's first frame and it.
  * Sessions may overlap, so what stays may begin within this one, or before it. */
 static void find_next(const prune_work *w, prune_candidate *candidate)
 {
@@ -83,7 +83,7 @@ static void find_next(const prune_work *w, prune_candidate *candidate)
     candidate->until_ns = next_ns == UINT64_MAX ? candidate->last_ns : next_ns;
 }
 
-/* Where the first look at the segments comes from. */
+/* Where the segments' times and sizes come from. */
 typedef enum gather_source { GATHER_CATALOG, GATHER_FILES } gather_source;
 
 static td_result gather(prune_work *w, gather_source source, td_err *err)
@@ -153,9 +153,9 @@ static void forget_candidates(prune_work *w)
     w->count = 0;
 }
 
-/* Take from the file what the journal keeps of it. 1 in *is_same if the file says of itself what
- * made it a segment to go. */
-static td_result ask_file(const prune_work *w, prune_candidate *c, int *is_same, td_err *err)
+/* Read from the file what the journal's entry needs. *is_same: 1 if the file has the values for
+ * which the segment was chosen. */
+static td_result check_file(const prune_work *w, prune_candidate *c, int *is_same, td_err *err)
 {
     segment_index index;
     td_err cause;
@@ -165,7 +165,7 @@ static td_result ask_file(const prune_work *w, prune_candidate *c, int *is_same,
     if (rc == TD_E_NOMEM)
         return td_err_set(err, rc, "%s", cause.text);
     if (rc != TD_OK)
-        return TD_OK; /* gathered from the files, it is left alone */
+        return TD_OK; /* the next choice is made from the files and skips it */
     *is_same = strcmp(index.feed, c->feed) == 0 && strcmp(index.session, c->session) == 0 &&
                index.first_ns == c->first_ns && index.last_ns == c->last_ns &&
                index.file_bytes == c->bytes && index.message_count == c->frames;
@@ -175,31 +175,31 @@ static td_result ask_file(const prune_work *w, prune_candidate *c, int *is_same,
     return TD_OK;
 }
 
-/* What is removed is gone for good: each file that is to go is asked itself. */
-static td_result ask_files(prune_work *w, int *are_same, td_err *err)
+/* Removal cannot be undone: check each file before it is removed. */
+static td_result check_files(prune_work *w, int *are_same, td_err *err)
 {
     td_result rc = TD_OK;
     *are_same = 1;
     for (size_t i = 0; i < w->count && rc == TD_OK && *are_same; i++) {
         if (w->candidates[i].goes)
-            rc = ask_file(w, &w->candidates[i], are_same, err);
+            rc = check_file(w, &w->candidates[i], are_same, err);
         if (rc == TD_OK && !*are_same)
             td_log_say(archive_log(w->archive), TD_LOG_WARNING,
-                       "%s is not what the catalog says: every segment is read itself; run "
-                       "'tapedeck reindex'",
+                       "%s differs from the catalog: reading all segments instead; run 'tapedeck "
+                       "reindex'",
                        w->candidates[i].path);
     }
     return rc;
 }
 
-/* The catalog makes choosing fast; where it is wrong, the files alone decide. */
+/* Choose by the catalog, which is fast; if a chosen file differs from it, choose by the files. */
 static td_result choose_by_files(prune_work *w, td_err *err)
 {
     int are_same = 0;
     td_result rc = gather(w, GATHER_CATALOG, err);
     if (rc == TD_OK) {
         choose(w);
-        rc = ask_files(w, &are_same, err);
+        rc = check_files(w, &are_same, err);
     }
     if (rc != TD_OK || are_same)
         return rc;
@@ -208,7 +208,7 @@ static td_result choose_by_files(prune_work *w, td_err *err)
     rc = gather(w, GATHER_FILES, err);
     if (rc == TD_OK) {
         choose(w);
-        rc = ask_files(w, &are_same, err);
+        rc = check_files(w, &are_same, err);
     }
     if (rc == TD_OK && !are_same)
         rc = td_err_set(err, TD_E_BUSY, "segments change while they are looked at; try again");

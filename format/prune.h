@@ -10,9 +10,9 @@
  * power failed) is as good as gone, and removed by the next prune. The journal keeps its last chain
  * value, so the segment behind it is still provable.
  *
- * The catalog makes choosing fast, and decides nothing: before anything is removed, each file that
- * is to go must itself say what chose it (feed, session, times, size, messages). Where one says
- * something else, all segments are read themselves and chosen again.
+ * The catalog makes choosing fast. Before anything is removed, the summary of each chosen file must
+ * agree with the catalog (feed, session, times, size, messages). If one differs, all segments are
+ * read and the choice is repeated.
  *
  * Never touched: open segments, live or left by a crash; segments whose recovery is not in the
  * journal yet; files that cannot be read (nobody knows how old their frames are). Beside a recorder
@@ -81,8 +81,8 @@ typedef struct prune_report {
     uint64_t counted_from_ns;     /* where ages count from; 0: there was no bound by age */
 } prune_report;
 
-/* All bounds hold together: what is too old goes, and of the rest the oldest as long as there is
- * too much of it. TD_E_IO, TD_E_NOSPACE (nothing more was removed than the report says), TD_E_BUSY;
+/* Bounds are combined: segments that are too old are removed, and of the rest the oldest until the
+ * size fits. TD_E_IO, TD_E_NOSPACE (the report has what was removed), TD_E_BUSY;
  * TD_E_LIMIT, and nothing is removed: between what is too old and what is not lies a stretch
  * without any frame that is longer than the age and than LIMIT_PRUNE_HOLE_NS, as it does when the
  * newest frames were stamped by a clock that had jumped. */

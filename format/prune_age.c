@@ -1,6 +1,6 @@
-/* What is too old. Retention removes for good, and the clock of a machine may have jumped: so an
- * age is counted from the newest frame, and not beyond a hole in the archive that is longer than
- * it. */
+/* Which segments are too old. Removal cannot be undone, and the machine's clock may have jumped: so
+ * ages count from the newest frame, and prune refuses to remove what lies before a hole in the
+ * archive that is longer than the age and than LIMIT_PRUNE_HOLE_NS. */
 #include <stdio.h>
 
 #include "base/assert.h"

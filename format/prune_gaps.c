@@ -128,8 +128,8 @@ static void remove_folders_of(prune_work *w, const char *path)
         w->report->folders++;
 }
 
-/* A recorder writes into today's folder: what is older than this is not of its making. Today is not
- * what a clock that jumped says, but at most where the archive ends. */
+/* Folders older than this are not in use by a recorder, which writes into today's folder. Today is
+ * taken from the archive's newest frame, because the clock may have jumped. */
 static uint64_t settled_before(const prune_work *w)
 {
     char live[SESSION_ID_BYTES];

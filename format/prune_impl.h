@@ -23,7 +23,7 @@ typedef struct prune_candidate {
     char chain_hex[33];   /* of the file itself, and */
     uint64_t chunk_count; /* only of what goes */
     prune_why why;        /* if it goes */
-    uint8_t may_go;       /* 1: finished, and the journal knows it so */
+    uint8_t may_go;       /* 1: finished, also in the journal */
     uint8_t was_pruned;   /* 1: the journal has it as pruned already */
     uint8_t goes;
 } prune_candidate;
@@ -35,7 +35,7 @@ typedef struct prune_work {
     journal *journal;
     archive_past past;
     uint64_t newest_ns; /* receive time of the archive's newest frame that is not in the future */
-    uint64_t old_ns; /* what ages say: everything whose last frame is earlier goes; 0: no bound */
+    uint64_t old_ns; /* bound by age: segments whose last frame is earlier are removed; 0: none */
     uint64_t before_ns;          /* the same with the bound that does not depend on a clock */
     prune_candidate *candidates; /* oldest first */
     size_t count;
@@ -44,7 +44,7 @@ typedef struct prune_work {
 /* Find the moment before which frames are too old. */
 TD_MUST_USE td_result prune_find_bound(prune_work *work, td_err *err);
 
-/* After choosing: refuse what only a clock that jumped could want. TD_E_LIMIT. */
+/* After choosing: refuse a choice that a clock that jumped may have caused. TD_E_LIMIT. */
 TD_MUST_USE td_result prune_check_bound(const prune_work *work, td_err *err);
 
 /* Copy to the journal what the ledger would lose with the segments that go, and must not. */

@@ -96,9 +96,9 @@ static td_result encode_head(segment_writer *w, const segment_session *session, 
     return rc;
 }
 
-/* Create the file with its head, locked for as long as it is open: that tells everybody that its
- * writer is at work. The folder is synced so that a durable chunk cannot lie in a file whose name a
- * power cut takes away. */
+/* Create the file with its head, locked as long as it is open: the lock shows other processes that
+ * its writer is running. The folder is synced so that a power cut cannot remove the name of a file
+ * with durable chunks. */
 static td_result create_file(segment_writer *w, td_open_mode mode, td_err *err)
 {
     td_result rc = td_io_open(w->io, w->open_path, mode, &w->file, err);
@@ -296,8 +296,8 @@ td_result segment_writer_append(segment_writer *writer, sealed_chunk *chunk, seg
     return TD_OK;
 }
 
-/* Another program may have removed, renamed, replaced or changed the file: what is synced into it
- * then is nothing that a reader will find. */
+/* Another program may have removed, renamed, replaced or changed the file. Readers would not find
+ * chunks that are synced into it after that. */
 static td_result check_place(const segment_writer *w, td_err *err)
 {
     td_name_state state = TD_NAME_GONE;

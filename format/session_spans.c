@@ -131,8 +131,8 @@ static int is_same_session(const segment_name *a, const segment_name *b)
     return strcmp(a->feed, b->feed) == 0 && strcmp(a->session, b->session) == 0;
 }
 
-/* 1 if the session goes on in the next segment: no segment has messages of two hours, so their
- * names tell whether a whole hour lies between. */
+/* 1 if the session continues in the next segment without a whole hour between. Their names show it,
+ * because no segment has messages of two hours. */
 static int goes_on(const segment_name *a, const segment_name *b)
 {
     return is_same_session(a, b) && b->first_s / 3600 <= a->first_s / 3600 + 1;
@@ -368,11 +368,11 @@ void session_spans_fini(session_spans *spans)
     *spans = (session_spans){0};
 }
 
-/* ---- what lies between ---- */
+/* ---- stretches between sessions ---- */
 
 typedef enum stretch_kind {
-    STRETCH_TOLD,     /* by a row of the ledger */
-    STRETCH_PRUNED,   /* was there, and was removed on purpose */
+    STRETCH_GAP,      /* a row of the ledger */
+    STRETCH_PRUNED,   /* removed by prune */
     STRETCH_RECORDED, /* a session */
 } stretch_kind;
 
@@ -393,7 +393,7 @@ static int compare_stretches(const void *a, const void *b)
     return left->to_ns < right->to_ns ? -1 : left->to_ns > right->to_ns;
 }
 
-/* Everything of a feed that answers for some time, by its beginning. */
+/* Sessions, gaps and pruned segments of a feed, ordered by their beginning. */
 typedef struct stretch_list {
     stretch *rows;
     size_t count;
@@ -406,7 +406,7 @@ typedef struct sought {
     const char *symbol;
 } sought;
 
-static int is_told_of(const gap_row *row, const sought *what)
+static int concerns(const gap_row *row, const sought *what)
 {
     if (strcmp(row->feed, what->feed) != 0)
         return 0;
@@ -416,13 +416,13 @@ static int is_told_of(const gap_row *row, const sought *what)
            (row->symbol[0] == '\0' || strcmp(row->symbol, what->symbol) == 0);
 }
 
-static void add_told(stretch_list *list, const gap_list *rows, const sought *what)
+static void add_rows(stretch_list *list, const gap_list *rows, const sought *what)
 {
     for (size_t i = 0; i < rows->count; i++) {
         const gap_row *row = &rows->rows[i];
         uint64_t to_ns = row->to_ns == GAP_OPEN ? UINT64_MAX : row->to_ns;
-        if (is_told_of(row, what) && to_ns > row->from_ns)
-            list->rows[list->count++] = (stretch){STRETCH_TOLD, row->from_ns, to_ns, to_ns, ""};
+        if (concerns(row, what) && to_ns > row->from_ns)
+            list->rows[list->count++] = (stretch){STRETCH_GAP, row->from_ns, to_ns, to_ns, ""};
     }
 }
 
@@ -432,7 +432,7 @@ static void add_span(stretch_list *list, const session_span *span)
         (stretch){STRETCH_RECORDED, span->first_ns, span->last_ns, span->end_ns, span->session};
 }
 
-/* Beside the sessions. */
+/* Add pruned segments and gaps, and sort. */
 static void add_others(stretch_list *out, const archive_past *past, const gap_list *ledger,
                        const sought *what)
 {
@@ -442,7 +442,7 @@ static void add_others(stretch_list *out, const archive_past *past, const gap_li
             out->rows[out->count++] = (stretch){STRETCH_PRUNED, segment->first_ns, segment->last_ns,
                                                 segment->last_ns, ""};
     }
-    add_told(out, ledger, what);
+    add_rows(out, ledger, what);
     qsort(out->rows, out->count, sizeof out->rows[0], compare_stretches);
 }
 
@@ -468,7 +468,7 @@ static td_result add_between(const sought *what, const stretch_list *list, uint6
     td_result rc = TD_OK;
     for (size_t i = 0; i < list->count && rc == TD_OK; i++) {
         const stretch *next = &list->rows[i];
-        int is_own_end = next->kind == STRETCH_TOLD && next->from_ns <= at.end_ns;
+        int is_own_end = next->kind == STRETCH_GAP && next->from_ns <= at.end_ns;
         if (next->from_ns > at.to_ns && next->from_ns <= last_ns && at.kind != STRETCH_PRUNED &&
             !is_own_end)
             rc = add_gap(what, &at, next, found, err);
@@ -478,7 +478,7 @@ static td_result add_between(const sought *what, const stretch_list *list, uint6
     return rc;
 }
 
-/* What all of it is worked out with. */
+/* State of the computation. */
 typedef struct between {
     const session_spans *spans;
     const archive_past *past;

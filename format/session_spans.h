@@ -13,9 +13,9 @@
 #include "format/archive.h"
 #include "format/gap.h"
 
-/* One session of a feed: receive times of its first and last received frame. Where a whole hour of
- * UTC has no message of it, it is two: a connection that stands has pongs, so it is unknown what
- * was lost there. */
+/* One session of a feed: receive times of its first and last received frame. A session without any
+ * message in a whole hour of UTC is two spans: an open connection has pongs, so frames may be
+ * missing in that hour. */
 typedef struct session_span {
     char feed[LIMIT_NAME_BYTES];
     char session[SESSION_ID_BYTES];
@@ -34,20 +34,19 @@ typedef struct session_spans {
     size_t count;
 } session_spans;
 
-/* Read them from the segments that are there: of each session and feed its first and its last
- * chunks. A session that received nothing has no row; a segment that cannot be read counts as one
- * that is not there. Nothing for a single file. *out is the caller's, for session_spans_fini, also
- * after a failure. TD_E_NOMEM, TD_E_IO. */
+/* Read the spans from the segments: the first and last chunks of each session and feed. A session
+ * that received nothing has no row; a segment that cannot be read counts as missing. A single file
+ * has no spans. *out is the caller's, for session_spans_fini, also after a failure. TD_E_NOMEM,
+ * TD_E_IO. */
 TD_MUST_USE td_result session_spans_read(archive *archive, session_spans *out, td_err *err);
 void session_spans_fini(session_spans *spans);
 
-/* Add a row for each stretch between spans of a feed that no row of the list covers. A row
- * covers what it spans if it is about a whole connection; one that begins between a session's
- * last frame and its last message is that session's own account of its end, and covers from the
- * last frame on. What was pruned is no gap, and neither is the stretch after it. A topic that some
- * capture of the feed lacks gets rows of its own, for what lies between those that have it; a
- * recorded session that began after them answers for it as well, for its configuration was meant.
- * Reads the journal. */
+/* Add a row for each stretch between spans of a feed that no row of the list covers. A row of a
+ * whole connection covers its time; if it begins between a session's last frame and its last
+ * message, it describes the end of that session and covers from the last frame on. Pruned time is
+ * not a gap, nor is the stretch after it. A topic that is missing from some capture of the feed
+ * gets rows of its own, between the sessions that have it. A recorded session that began after
+ * these counts as having the topic: its configuration left the topic out. Reads the journal. */
 TD_MUST_USE td_result session_spans_add_gaps(const session_spans *spans, archive *archive,
                                              gap_list *ledger, td_err *err);
 

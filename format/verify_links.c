@@ -57,8 +57,7 @@ static int find_pruned_chain(const verification *v, const link_names *names, con
     return 1;
 }
 
-/* 1 if the file, or a folder that it is in, is there and may not be read: that is reported itself.
- */
+/* 1 if the file, or a folder above it, exists but may not be read; that is reported separately. */
 static int is_unreadable(const verification *v, const char *path)
 {
     for (size_t i = 0; i < v->listing.unexpected_count; i++) {
@@ -73,7 +72,7 @@ static int is_unreadable(const verification *v, const char *path)
     return 0;
 }
 
-/* The same of a segment's file name: the journal says in which folder it is. */
+/* The same for a segment's file name; the journal has its folder. */
 static int is_unreadable_name(const verification *v, const char *name)
 {
     for (size_t i = 0; i < v->past.segment_count; i++) {
@@ -167,8 +166,8 @@ static void check_known(verification *v, const link_names *names, const past_seg
                      (unsigned long long)segment->listed->size_bytes);
 }
 
-/* A segment's first entry is durable before its first chunk: so entries are missing, or the file is
- * from elsewhere. The chain tells which. */
+/* A segment's first entry is durable before its first chunk. So entries are missing, or the file is
+ * from another archive; the chain shows which. */
 static void check_unknown(verification *v, const link_names *names, const stray_segment *stray)
 {
     size_t at = name_index_find(&names->paths, segment_final_name(stray->path));

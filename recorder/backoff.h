@@ -18,10 +18,9 @@
 enum { BACKOFF_CONNECTS_MAX = 500 };
 #define BACKOFF_WINDOW_NS (UINT64_C(300) * TD_NS_PER_S)
 
-/* For so long a connection must have been live to make up for one failure before it. A peer that
- * acknowledges and then closes is waited for as one that never answers is; one that drops a
- * connection now and then is connected to at once again. Reconnecting every 5 s is 60 connections
- * in five minutes. */
+/* Live time of a connection that cancels one earlier failure. So a peer that acknowledges and then
+ * closes gets the same growing waits as one that never answers, and a connection that is lost now
+ * and then is restored at once. Reconnecting every 5 s is 60 connections in five minutes. */
 #define BACKOFF_FORGIVE_NS (UINT64_C(5) * TD_NS_PER_S)
 
 /* How a failure is answered. */
@@ -76,8 +75,7 @@ typedef struct connect_budget {
  * At most LIMIT_FEEDS; before the first take. */
 uint32_t connect_budget_join(connect_budget *budget, uint32_t slots);
 
-/* May a connect of the feed begin at mono_ns? 0: yes, and it is counted. Else how many ns to wait.
- */
+/* Ask for a connect of the feed at mono_ns. 0: allowed, and counted. Else the ns to wait. */
 uint64_t connect_budget_take(connect_budget *budget, uint32_t feed, uint64_t mono_ns);
 
 #endif

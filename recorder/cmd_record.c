@@ -49,7 +49,7 @@ typedef struct record_talk {
     td_clock clock;
     uint64_t clock_session_mono_ns; /* no further session because of the clock before this moment */
     uint8_t is_json;
-    uint8_t is_unread; /* it was said that the output cannot be written */
+    uint8_t is_warned; /* the failed output was reported */
 } record_talk;
 
 static int parse_line(const verb_context *context, record_line *line, int argc, char **argv,
@@ -127,12 +127,12 @@ static td_result settle(record_line *line, td_err *err)
     return config_finish(&line->config, err);
 }
 
-/* Recording goes on without its reader; the status tells of it at the end. */
+/* Recording continues without its reader; the exit status at the end is 4. */
 static void warn_of_unread(record_talk *talk)
 {
-    if (talk->is_unread || !output_is_broken(&talk->output))
+    if (talk->is_warned || !output_is_broken(&talk->output))
         return;
-    talk->is_unread = 1;
+    talk->is_warned = 1;
     report_say(talk->progress.report, TD_LOG_WARNING, "%s; recording goes on",
                talk->output.err.text);
 }

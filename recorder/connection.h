@@ -68,9 +68,9 @@ TD_MUST_USE td_result connection_open(const connection_options *options, connect
 /* Begin to connect. From here on the slot keeps itself up. */
 void connection_start(connection *self);
 
-/* Close for good, politely; connection_is_down says when it is. What the peer sends until it has
- * closed too is recorded with CONNECTION_STOP_ORDERLY, and left out with CONNECTION_STOP_AT_ONCE,
- * also in a stop that was orderly before. */
+/* Close for good with a close frame; connection_is_down returns 1 when done. What the peer sends
+ * until it has closed too is recorded with CONNECTION_STOP_ORDERLY, and left out with
+ * CONNECTION_STOP_AT_ONCE, also in a stop that was orderly before. */
 typedef enum connection_stop_mode {
     CONNECTION_STOP_ORDERLY,
     CONNECTION_STOP_AT_ONCE
@@ -88,7 +88,7 @@ void connection_resume(connection *self);
 /* 1 while none of its subscriptions waits for a first answer. */
 int connection_is_live(const connection *self);
 
-/* 1 once it was established, in this session; whether it still is, is not asked. */
+/* 1 if it was ever established in this session, even if it is down now. */
 int connection_has_stood(const connection *self);
 
 /* 1 once a refusal was final (see refused) and nothing has stood since. */

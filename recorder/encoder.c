@@ -41,10 +41,10 @@ typedef struct feed_state {
     uint64_t pending_since_mono_ns; /* of the first pending message; 0: nothing is pending */
     uint64_t oldest_mono_ns;        /* when that came */
     uint64_t segment_number;
-    uint64_t last_ns;          /* of the latest message */
-    uint64_t overflow_frames;  /* of this segment: on _unknown because it has no channel left */
-    uint64_t unchecked_books;  /* that the live check had given up when it was last looked at */
-    uint8_t is_unchecked_told; /* in this segment */
+    uint64_t last_ns;           /* of the latest message */
+    uint64_t overflow_frames;   /* of this segment: on _unknown because it has no channel left */
+    uint64_t unchecked_books;   /* that the live check had given up when it was last looked at */
+    uint8_t is_unchecked_noted; /* the event is in this segment */
     uint8_t is_overflow_logged;
 } feed_state;
 
@@ -257,7 +257,7 @@ static td_result begin_segment(encoder *self, size_t feed_index, uint64_t recv_n
                          .slots = slots,
                          .slot_count = slot_count};
     forget_channels(self, feed_index);
-    feed->is_unchecked_told = 0;
+    feed->is_unchecked_noted = 0;
     td_result rc = append_own(self, feed, &begun, recv_ns, err);
     return rc == TD_OK ? append_overflow_end(self, feed, recv_ns, err) : rc;
 }
@@ -359,7 +359,7 @@ static td_result say_redacted(encoder *self, const intake_record *record,
                : rc;
 }
 
-/* Before anything but this thread has seen the frame. *out is the frame from now on. */
+/* Called before any other thread gets the frame. *out replaces the frame. */
 static td_result redact(encoder *self, const intake_record *record, uint8_t *bytes, td_bytes *out,
                         td_err *err)
 {
@@ -389,10 +389,10 @@ static void watch_control_frame(encoder *self, const intake_record *record,
                       record->recv_ns, bytes);
 }
 
-/* ---- bounds that were met ---- */
+/* ---- limits that were reached ---- */
 
-/* The frame's topic is one too many for this segment. The first of them is reported before it, once
- * in a segment, and to people once. */
+/* The segment has no channel left for the frame's topic. Writes an event before the first such
+ * frame of each segment, and logs a warning once. */
 static td_result note_overflow(encoder *self, const intake_record *record, td_err *err)
 {
     feed_state *feed = &self->feeds[record->feed_index];
@@ -411,7 +411,8 @@ static td_result note_overflow(encoder *self, const intake_record *record, td_er
     return rc == TD_OK ? append_own(self, feed, &begun, record->recv_ns, err) : rc;
 }
 
-/* The live check has given up books of the feed: told once in a segment, and to people once. */
+/* The live check has dropped books of the feed: writes an event once in each segment, and logs a
+ * warning once. */
 static td_result note_unchecked(encoder *self, const intake_record *record, td_err *err)
 {
     feed_state *feed = &self->feeds[record->feed_index];
@@ -424,9 +425,9 @@ static td_result note_unchecked(encoder *self, const intake_record *record, td_e
                    "while they are recorded; replay checks them",
                    self->options.config->feeds[record->feed_index].name);
     feed->unchecked_books = books;
-    if (feed->is_unchecked_told)
+    if (feed->is_unchecked_noted)
         return TD_OK;
-    feed->is_unchecked_told = 1;
+    feed->is_unchecked_noted = 1;
     const event begun = {
         .kind = EVENT_LIMIT, .what = "books", .state = "begins", .number = LIMIT_WATCH_BYTES};
     td_result rc = make_ready(self, record->feed_index, record->recv_ns, err);

@@ -46,7 +46,7 @@ static td_result open_budget(const recorder_config *config, feed_setup *feeds, s
     return TD_OK;
 }
 
-/* Keys, signatures and passwords that the user wrote into a URL are as secret as others. */
+/* Keys, signatures and passwords in a URL are secrets too. */
 static td_result hide_url(redactor *hide, const char *url, td_err *err)
 {
     size_t at = 0;

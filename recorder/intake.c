@@ -16,7 +16,7 @@
 /* An event's JSON; a segment or subscribe event with thousands of topics is the longest. */
 enum { EVENT_BYTES_MAX = 4 << 20 };
 
-/* The loop stood still: what is to be told, in one event, if it happens again and again. */
+/* Pauses of the loop that one event will report. */
 typedef struct stall_watch {
     uint64_t tick_mono_ns; /* of the last tick; 0 before the first */
     uint64_t from_ns;      /* first and last receive time of what was not reported yet */
@@ -341,14 +341,14 @@ void intake_http(intake *self, uint16_t feed_index, size_t http, td_bytes body,
 
 /* ---- clocks ---- */
 
-static void say_clock(intake *self, event *said)
+static void emit_clock(intake *self, event *clock_event)
 {
-    said->kind = EVENT_CLOCK;
-    said->offset_ns = self->clock.offset_ns;
-    if (said->wall_ns == 0)
-        said->wall_ns = clock_wall_ns(self->options.clock);
+    clock_event->kind = EVENT_CLOCK;
+    clock_event->offset_ns = self->clock.offset_ns;
+    if (clock_event->wall_ns == 0)
+        clock_event->wall_ns = clock_wall_ns(self->options.clock);
     for (size_t i = 0; i < self->options.config->feed_count; i++)
-        intake_event(self, (uint16_t)i, said);
+        intake_event(self, (uint16_t)i, clock_event);
 }
 
 static void warn_of_step(const intake *self, session_clock_step step, int64_t step_ns)
@@ -395,8 +395,8 @@ static void compare_clocks(intake *self)
     session_clock_step step = session_clock_check(&self->clock, &step_ns);
     if (step == CLOCK_STEP_NONE)
         return;
-    event said = {.step_ns = step_ns, .state = session_clock_step_name(step)};
-    say_clock(self, &said);
+    event clock_event = {.step_ns = step_ns, .state = session_clock_step_name(step)};
+    emit_clock(self, &clock_event);
     warn_of_step(self, step, step_ns);
 }
 
@@ -410,11 +410,11 @@ void intake_start(intake *self)
     char ahead[TD_TIME_TEXT_BYTES];
     td_time_format(end_ns, end);
     td_duration_format(end_ns - wall_ns, ahead);
-    event said = {.step_ns = -(int64_t)(end_ns - wall_ns),
-                  .state = "before_archive_end",
-                  .wall_ns = wall_ns,
-                  .archive_end_ns = end_ns};
-    say_clock(self, &said);
+    event clock_event = {.step_ns = -(int64_t)(end_ns - wall_ns),
+                         .state = "before_archive_end",
+                         .wall_ns = wall_ns,
+                         .archive_end_ns = end_ns};
+    emit_clock(self, &clock_event);
     td_log_say(self->options.log, TD_LOG_WARNING,
                "the archive ends at %s, %s after the wall clock's time: either the clock is wrong "
                "now, or it was wrong then; frames get the wall clock's time",
@@ -426,18 +426,19 @@ int intake_is_clock_wrong(const intake *self)
     return self->clock.is_wrong && self->clock.seen_ns < 0;
 }
 
-/* What came while the loop stood still is stamped when it runs again: late, by up to all of it. */
-static void say_stalls(intake *self, uint64_t mono_ns)
+/* Frames that arrived while the loop did not run are stamped when it runs again: late by up to the
+ * length of the pause. */
+static void emit_stalls(intake *self, uint64_t mono_ns)
 {
     stall_watch *watch = &self->stalls;
     TD_ASSERT(watch->count > 0);
     int is_suspended = watch->suspended_ns > watch->total_ns / 2;
-    event said = {.state = "paused",
-                  .from_ns = watch->from_ns,
-                  .to_ns = watch->to_ns,
-                  .count = watch->count,
-                  .cause = is_suspended ? "suspended" : "not running"};
-    say_clock(self, &said);
+    event clock_event = {.state = "paused",
+                         .from_ns = watch->from_ns,
+                         .to_ns = watch->to_ns,
+                         .count = watch->count,
+                         .cause = is_suspended ? "suspended" : "not running"};
+    emit_clock(self, &clock_event);
     char total[TD_TIME_TEXT_BYTES];
     td_duration_format(watch->total_ns, total);
     td_log_say(self->options.log, TD_LOG_WARNING,
@@ -473,7 +474,7 @@ static void look_for_stall(intake *self)
         self->stats.stalled_ns += stood_ns;
     }
     if (watch->count > 0 && mono_ns >= watch->next_mono_ns)
-        say_stalls(self, mono_ns);
+        emit_stalls(self, mono_ns);
 }
 
 void intake_tick(intake *self)
@@ -496,7 +497,7 @@ void intake_tick(intake *self)
 void intake_stop(intake *self)
 {
     if (self->stalls.count > 0)
-        say_stalls(self, clock_mono_ns(self->options.clock));
+        emit_stalls(self, clock_mono_ns(self->options.clock));
     intake_record record = {.kind = INTAKE_STOP, .recv_ns = self->clock.last_recv_ns};
     put_small(self, &record, (td_bytes){0});
     td_ring_wake(self->options.ring);

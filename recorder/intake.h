@@ -69,7 +69,7 @@ typedef struct intake_options {
     const recorder_config *config; /* borrowed */
     const td_log *log;
     uint64_t archive_end_ns; /* receive time of the newest frame that its feeds have; 0: none. It
-                              * has no say in receive times, see intake_start. */
+                              * does not affect receive times, see intake_start. */
     /* Stop and resume reading all sockets. */
     void (*pause)(void *user);
     void (*resume)(void *user);

@@ -15,7 +15,7 @@ typedef struct lag_chunk {
 struct lag {
     td_clock clock;
     uint64_t limit_ns, calm_ns;
-    pthread_mutex_t mutex; /* of everything below */
+    pthread_mutex_t mutex; /* guards everything below */
     lag_chunk *waiting; /* those that are not durable yet: a ring of chunk_count, from first on */
     size_t chunk_count, first, waiting_count;
     uint64_t last_ns, max_ns, sum_ns;
@@ -23,7 +23,7 @@ struct lag {
     lag_stretch stretch;
     uint64_t late_mono_ns; /* when the stretch was last seen to be late */
     uint8_t is_late;       /* there is a stretch */
-    uint8_t is_told;       /* its beginning was taken */
+    uint8_t is_reported;   /* LAG_BEGINS was returned for it */
 };
 
 td_result lag_open(td_clock clock, uint64_t limit_ns, size_t chunk_count, lag **out, td_err *err)
@@ -133,13 +133,13 @@ lag_change lag_take(lag *self, lag_stretch *out)
     if (now_ns > self->limit_ns)
         note_late(self, now_ns, mono_ns);
     *out = self->stretch;
-    if (self->is_late && !self->is_told) {
-        self->is_told = 1;
+    if (self->is_late && !self->is_reported) {
+        self->is_reported = 1;
         change = LAG_BEGINS;
     } else if (self->is_late && mono_ns > self->late_mono_ns &&
                mono_ns - self->late_mono_ns >= self->calm_ns) {
         self->is_late = 0;
-        self->is_told = 0;
+        self->is_reported = 0;
         change = LAG_ENDS;
     }
     pthread_mutex_unlock(&self->mutex);
@@ -149,10 +149,10 @@ lag_change lag_take(lag *self, lag_stretch *out)
 lag_change lag_stop(lag *self, lag_stretch *out)
 {
     pthread_mutex_lock(&self->mutex);
-    lag_change change = self->is_told ? LAG_ENDS : LAG_UNCHANGED;
+    lag_change change = self->is_reported ? LAG_ENDS : LAG_UNCHANGED;
     *out = self->stretch;
     self->is_late = 0;
-    self->is_told = 0;
+    self->is_reported = 0;
     pthread_mutex_unlock(&self->mutex);
     return change;
 }
@@ -162,21 +162,21 @@ static double seconds(uint64_t ns)
     return (double)ns / 1e9;
 }
 
-void lag_say(lag_change change, const lag_stretch *stretch, size_t feed_count, intake *into,
-             const td_log *log)
+void lag_emit(lag_change change, const lag_stretch *stretch, size_t feed_count, intake *into,
+              const td_log *log)
 {
     if (change == LAG_UNCHANGED)
         return;
-    event said = {.kind = EVENT_OVERLOAD,
-                  .what = EVENT_OVERLOAD_DURABILITY,
-                  .state = change == LAG_BEGINS ? "begins" : "ends",
-                  .from_ns = stretch->from_ns,
-                  .to_ns = change == LAG_BEGINS ? 0 : stretch->to_ns,
-                  .frames = change == LAG_BEGINS ? 0 : stretch->frames,
-                  .lag_ns = stretch->worst_ns,
-                  .cause = "the disk is slower than commit_interval"};
+    const event overload = {.kind = EVENT_OVERLOAD,
+                            .what = EVENT_OVERLOAD_DURABILITY,
+                            .state = change == LAG_BEGINS ? "begins" : "ends",
+                            .from_ns = stretch->from_ns,
+                            .to_ns = change == LAG_BEGINS ? 0 : stretch->to_ns,
+                            .frames = change == LAG_BEGINS ? 0 : stretch->frames,
+                            .lag_ns = stretch->worst_ns,
+                            .cause = "the disk is slower than commit_interval"};
     for (size_t i = 0; i < feed_count; i++)
-        intake_event(into, (uint16_t)i, &said);
+        intake_event(into, (uint16_t)i, &overload);
     if (change == LAG_BEGINS)
         td_log_say(log, TD_LOG_WARNING,
                    "the disk is slow: what came is not durable after %.3f s; commit_interval is "

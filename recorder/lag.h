@@ -1,13 +1,12 @@
-/* How far durability lags behind receipt: how old the oldest frame or event of a chunk is when the
- * chunk's fdatasync has returned, by the monotonic clock, from when it was read off its socket. A
- * chunk closes after three quarters of commit_interval; what is above that is the disk's, or the
- * machine's.
+/* Measures the lag of durability: the time from reading a chunk's oldest frame or event off its
+ * socket until the chunk's fdatasync has returned, by the monotonic clock. A chunk closes after
+ * three quarters of commit_interval; the rest of the lag is due to the disk or the machine.
  *
- * What exceeds commit_interval is a stretch: it begins with the first chunk that is that old, also
- * while it still waits for the disk, and ends once none was for LAG_CALM_NS (or two
- * commit_intervals, if these are longer), so that a disk on the edge is one stretch and no flood.
- * The encoder notes what is sealed, the disk thread what is durable, in the same order; the network
- * thread writes stretches down as `overload` events. */
+ * A stretch is a period in which chunks are late. It begins with the first chunk whose lag exceeds
+ * commit_interval, also while the chunk still waits for the disk. It ends once no chunk was late
+ * for LAG_CALM_NS (or two commit_intervals, if these are longer), so that a disk at its limit gives
+ * one stretch instead of many. The encoder reports sealed chunks, the disk thread durable ones, in
+ * the same order; the network thread records stretches as `overload` events. */
 #ifndef TD_RECORDER_LAG_H
 #define TD_RECORDER_LAG_H
 
@@ -59,14 +58,14 @@ typedef struct lag_stretch {
     uint64_t frames;   /* in its late chunks that are durable */
 } lag_stretch;
 
-/* Network thread, at each tick: did a stretch begin or end? */
+/* Network thread, at each tick: returns whether a stretch began or ended. */
 lag_change lag_take(lag *self, lag_stretch *out);
 
 /* Network thread, when recording stops: LAG_ENDS if a stretch is open. */
 lag_change lag_stop(lag *self, lag_stretch *out);
 
-/* Network thread: write it down as an event of each of the feeds, and log it. */
-void lag_say(lag_change change, const lag_stretch *stretch, size_t feed_count, intake *into,
-             const td_log *log);
+/* Network thread: record the change as an event of each feed, and log it. */
+void lag_emit(lag_change change, const lag_stretch *stretch, size_t feed_count, intake *into,
+              const td_log *log);
 
 #endif

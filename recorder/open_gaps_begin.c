@@ -1,5 +1,5 @@
-/* What a session begins with: gaps that earlier sessions left open, and one for each slot that they
- * recorded and left without. */
+/* Gaps at the start of a session: those that earlier sessions left open, and a new one for each
+ * other slot that they recorded. */
 #include "recorder/open_gaps_impl.h"
 
 #include <stdio.h>
@@ -124,7 +124,7 @@ static const char *last_session(const feed_slots *past)
     return last == NULL ? "" : last->session;
 }
 
-/* A slot that the last session did not have: its gap has ended with topics that went elsewhere. */
+/* A slot that the last session did not have: its gap ended when its topics moved to other slots. */
 static int is_given_up(const open_gaps *self, const past_slot *slot)
 {
     return strcmp(slot->session, last_session(self->options.past)) != 0 &&

@@ -26,9 +26,7 @@ static int64_t wall_offset_ns(td_clock clock)
     return (int64_t)clock_wall_ns(clock) - (int64_t)clock_mono_ns(clock);
 }
 
-/* In this order: what passes between the two readings counts as suspension, never as less than
- * none.
- */
+/* The monotonic clock is read first, so that the difference is never too small. */
 static uint64_t read_suspended_ns(td_clock clock)
 {
     uint64_t mono_ns = clock_mono_ns(clock);
@@ -83,7 +81,8 @@ static session_clock_step check_small(session_clock *self, int64_t ahead_ns, int
     return CLOCK_STEP_HELD;
 }
 
-/* The wall clock is far from our times: which of the two is right, only time can tell. */
+/* The wall clock differs from our times by a large step. The step counts only once it has lasted.
+ */
 static session_clock_step check_large(session_clock *self, int64_t ahead_ns, uint64_t mono_ns)
 {
     int64_t change_ns = ahead_ns - self->seen_ns;

@@ -12,8 +12,8 @@
  *   back, more, as long                  times cannot become right in this session, for they must
  *                                        rise: it should end, and a new one begin
  *
- * A machine that was suspended is no step: its boot-time clock tells for how long, and the offset
- * follows at once. Network thread only. */
+ * A suspension of the machine is not a step: the boot-time clock measures it, and it is added to
+ * the offset at once. Network thread only. */
 #ifndef TD_RECORDER_SESSION_CLOCK_H
 #define TD_RECORDER_SESSION_CLOCK_H
 

@@ -60,7 +60,7 @@ static void say_findings(supervisor *self)
 
 static void say_lag(supervisor *self, lag_change change, const lag_stretch *stretch)
 {
-    lag_say(change, stretch, self->options.config->feed_count, self->intake, self->options.log);
+    lag_emit(change, stretch, self->options.config->feed_count, self->intake, self->options.log);
 }
 
 /* Looked at once per turn of the loop, so a stop takes at most a tick. */
@@ -74,7 +74,7 @@ static int is_over(const supervisor *self)
     return duration_ns != 0 && elapsed_ns(self) >= duration_ns;
 }
 
-/* Times of this session cannot become right any more: it ends like any other, and says why. */
+/* The session's times are wrong and cannot be corrected: log that, and end the session normally. */
 static void end_for_clock(supervisor *self)
 {
     if (self->is_clock_wrong || !intake_is_clock_wrong(self->intake) ||
@@ -145,8 +145,8 @@ static void keep_first(supervisor *self, td_result rc, const td_err *err)
     self->err = *err;
 }
 
-/* Short of room, or without its lock, it ends like any other stop, but for the result; what went
- * wrong while it ended says more. */
+/* Little disk space left, or the lock lost: a normal stop with an error as its result, unless the
+ * stop itself failed; then that error is kept. */
 static void keep_end_reason(supervisor *self)
 {
     if (!atomic_load_explicit(&self->must_end, memory_order_acquire))

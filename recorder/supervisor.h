@@ -69,7 +69,7 @@ typedef struct supervisor_options {
 TD_MUST_USE td_result supervisor_open(const supervisor_options *options, supervisor **out,
                                       td_err *err);
 
-/* Record until told to stop (supervisor_stop, duration, max_frames, until_close), until the wall
+/* Record until stopped (supervisor_stop, duration, max_frames, until_close), until the wall
  * clock went back so far that the session's times are wrong (is_clock_wrong in final), or until it
  * cannot go on: TD_E_IO, TD_E_NOSPACE, TD_E_NOMEM; TD_E_NETWORK: every feed refused us for good
  * before anything stood, or a strict feed's subscription was refused. Everything received before is

@@ -16,7 +16,7 @@
 #include "recorder/room.h"
 #include "recorder/supervisor.h"
 
-/* Whose open gaps speak. */
+/* The user pointer of a feed's open_gaps. */
 typedef struct gap_user {
     supervisor *self;
     uint16_t feed_index;

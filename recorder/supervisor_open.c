@@ -191,13 +191,13 @@ static td_result open_feeds(supervisor *self, td_err *err)
 static void on_gap(void *user, const gap_row *row)
 {
     const gap_user *who = user;
-    const event told = {
+    const event gap_event = {
         .kind = EVENT_GAP, .line = row->line, .shard = row->shard, .conn = row->conn, .gap = *row};
-    intake_event(who->self->intake, who->feed_index, &told);
+    intake_event(who->self->intake, who->feed_index, &gap_event);
 }
 
-/* Since when each slot of the feed may lack something: durable before anything is connected, so
- * that a session that never connects leaves it open. */
+/* Open the gaps of the feed's slots. They are durable before anything connects, so that a session
+ * that never connects leaves them open. */
 static td_result open_feed_gaps(supervisor *self, size_t index, const gap_list *ledger,
                                 uint64_t start_ns, td_err *err)
 {
@@ -276,7 +276,7 @@ static td_result open_session(supervisor *self, td_err *err)
                                      config->feeds[i].family->name, &index, &self->feeds[i].history,
                                      err);
         TD_ASSERT(rc != TD_OK || index == i);
-        /* Orders and balances, and whatever else only the holder of a key may see. */
+        /* Orders, balances and other data that only the holder of a key may see. */
         if (rc == TD_OK && self->redactors[i] != NULL)
             archive_writer_make_private(self->writer, i);
     }
@@ -341,8 +341,8 @@ static int records_feed(void *user, const char *feed)
     return 0;
 }
 
-/* Receive times are the wall clock's, whatever the archive has; where the two contradict each other
- * the intake says so. */
+/* Receive times are the wall clock's, whatever the archive has; the intake reports a clock that is
+ * before the archive's end. */
 static td_result open_intake(supervisor *self, td_err *err)
 {
     TD_ASSERT(self->ring != NULL);

@@ -23,8 +23,8 @@ typedef enum record_kind {
     RECORD_REQUEST,
     RECORD_ANSWER,
     RECORD_CLOSED,  /* the connection has ended */
-    RECORD_CHANNEL, /* from here on channel_index means the channel that the bytes describe */
-    RECORD_SEGMENT, /* from here on no number of the feed means anything */
+    RECORD_CHANNEL, /* assigns channel_index to the channel that the bytes describe */
+    RECORD_SEGMENT, /* invalidates all channel numbers of the feed */
     RECORD_END,
 } record_kind;
 
@@ -46,12 +46,12 @@ typedef struct channel_record {
     channel_opcode opcode;
 } channel_record;
 
-/* Encoder thread: which channels of a feed the watch's thread knows. */
-typedef struct told_channels {
-    uint8_t *is_told; /* by number */
+/* Encoder thread: channels of a feed that were sent to the watch's thread. */
+typedef struct sent_channels {
+    uint8_t *is_sent; /* by number */
     uint32_t capacity;
-    uint8_t must_begin; /* a segment has begun, and the ring was full */
-} told_channels;
+    uint8_t is_segment_due; /* RECORD_SEGMENT did not fit into the ring */
+} sent_channels;
 
 /* Channels by the encoder's numbers; NULL: not checked for want of memory. */
 typedef struct numbered_channels {
@@ -66,8 +66,8 @@ struct watch {
     decoder *decoder;
     settling settling;
     numbered_channels numbers[LIMIT_FEEDS];
-    told_channels told[LIMIT_FEEDS]; /* encoder thread's */
-    uint32_t skipped_pending;        /* encoder thread's: not yet told */
+    sent_channels sent[LIMIT_FEEDS]; /* encoder thread's */
+    uint32_t skipped_pending;        /* encoder thread's: for the next record */
     atomic_ullong put,
         done; /* records; release/acquire: done == put means their findings are out */
     /* Relaxed: shown by a status line. */
@@ -121,10 +121,10 @@ static void put(watch *self, watch_record record, td_bytes bytes)
 }
 
 /* 0: the ring is full. */
-static int tell_segment(watch *self, uint16_t feed_index)
+static int send_segment(watch *self, uint16_t feed_index)
 {
     watch_record *place = reserve(self, 0);
-    self->told[feed_index].must_begin = place == NULL;
+    self->sent[feed_index].is_segment_due = place == NULL;
     if (place == NULL)
         return 0;
     commit(self, place, (watch_record){.feed_index = feed_index, .kind = RECORD_SEGMENT}, 0);
@@ -134,10 +134,10 @@ static int tell_segment(watch *self, uint16_t feed_index)
 void watch_begin_segment(watch *self, uint16_t feed_index)
 {
     TD_ASSERT(feed_index < self->options.config->feed_count);
-    told_channels *told = &self->told[feed_index];
-    if (told->capacity > 0)
-        memset(told->is_told, 0, told->capacity);
-    (void)tell_segment(self, feed_index); /* else before the feed's next frame */
+    sent_channels *sent = &self->sent[feed_index];
+    if (sent->capacity > 0)
+        memset(sent->is_sent, 0, sent->capacity);
+    (void)send_segment(self, feed_index); /* if the ring is full: before the feed's next frame */
 }
 
 /* Copy a text with its NUL; returns the place after it. */
@@ -148,7 +148,7 @@ static char *copy_text(char *at, const char *text)
     return at + size;
 }
 
-static int tell_channel(watch *self, uint16_t feed_index, uint32_t channel_index,
+static int send_channel(watch *self, uint16_t feed_index, uint32_t channel_index,
                         const channel_info *info)
 {
     size_t bytes = sizeof(channel_record) + strlen(info->topic) + strlen(info->exchange_topic) +
@@ -169,29 +169,30 @@ static int tell_channel(watch *self, uint16_t feed_index, uint32_t channel_index
                           .shard = (uint16_t)info->shard,
                           .kind = RECORD_CHANNEL},
            bytes);
-    self->told[feed_index].is_told[channel_index] = 1;
+    self->sent[feed_index].is_sent[channel_index] = 1;
     return 1;
 }
 
-/* The watch's thread will know the channel by its number. 0: the ring is full, or no memory. */
-static int is_known(watch *self, uint16_t feed_index, uint32_t channel_index,
-                    const channel_info *info)
+/* Send the channel's names to the watch's thread unless they were sent. 0: the ring is full, or no
+ * memory. */
+static int ensure_sent(watch *self, uint16_t feed_index, uint32_t channel_index,
+                       const channel_info *info)
 {
-    told_channels *told = &self->told[feed_index];
-    if (told->must_begin && !tell_segment(self, feed_index))
+    sent_channels *sent = &self->sent[feed_index];
+    if (sent->is_segment_due && !send_segment(self, feed_index))
         return 0;
-    if (channel_index >= told->capacity) {
-        uint32_t capacity = told->capacity == 0 ? 64 : told->capacity;
+    if (channel_index >= sent->capacity) {
+        uint32_t capacity = sent->capacity == 0 ? 64 : sent->capacity;
         while (capacity <= channel_index)
             capacity *= 2;
-        uint8_t *is_told = td_realloc(told->is_told, capacity, 1);
-        if (is_told == NULL)
+        uint8_t *is_sent = td_realloc(sent->is_sent, capacity, 1);
+        if (is_sent == NULL)
             return 0;
-        memset(is_told + told->capacity, 0, capacity - told->capacity);
-        told->is_told = is_told;
-        told->capacity = capacity;
+        memset(is_sent + sent->capacity, 0, capacity - sent->capacity);
+        sent->is_sent = is_sent;
+        sent->capacity = capacity;
     }
-    return told->is_told[channel_index] || tell_channel(self, feed_index, channel_index, info);
+    return sent->is_sent[channel_index] || send_channel(self, feed_index, channel_index, info);
 }
 
 void watch_put(watch *self, uint16_t feed_index, uint32_t channel_index, const channel_info *info,
@@ -205,7 +206,7 @@ void watch_put(watch *self, uint16_t feed_index, uint32_t channel_index, const c
                                  .shard = (uint16_t)info->shard,
                                  .kind = RECORD_DATA};
     TD_ASSERT(feed_index < self->options.config->feed_count);
-    if (is_known(self, feed_index, channel_index, info))
+    if (ensure_sent(self, feed_index, channel_index, info))
         put(self, record, bytes);
     else
         skip(self);
@@ -232,7 +233,7 @@ void watch_put_closed(watch *self, uint16_t feed_index, uint32_t line, uint32_t 
                                  .shard = (uint16_t)shard,
                                  .kind = RECORD_CLOSED};
     watch_record *place = reserve(self, 0);
-    if (place != NULL) /* else other connections of its topics wait for it to be silent */
+    if (place != NULL) /* else its topics change to another connection once it is silent */
         commit(self, place, record, 0);
 }
 
@@ -265,17 +266,17 @@ static watched **find_place(watch *self, const watch_record *record)
 
 static void take_channel(watch *self, const watch_record *record, td_bytes bytes)
 {
-    channel_record said;
-    TD_ASSERT(bytes.size > sizeof said);
-    memcpy(&said, bytes.data, sizeof said);
+    channel_record names;
+    TD_ASSERT(bytes.size > sizeof names);
+    memcpy(&names, bytes.data, sizeof names);
     const feed_config *feed = &self->options.config->feeds[record->feed_index];
     channel_info info = {.feed = feed->name != NULL ? feed->name : "",
                          .family = feed->family->name,
                          .line = record->line,
                          .shard = record->shard,
-                         .dir = said.dir,
-                         .opcode = said.opcode,
-                         .topic = (const char *)bytes.data + sizeof said};
+                         .dir = names.dir,
+                         .opcode = names.opcode,
+                         .topic = (const char *)bytes.data + sizeof names};
     info.exchange_topic = info.topic + strlen(info.topic) + 1;
     info.symbol = info.exchange_topic + strlen(info.exchange_topic) + 1;
     watched **place = find_place(self, record);
@@ -626,7 +627,7 @@ static void free_all(watch *self)
 {
     for (size_t f = 0; f < LIMIT_FEEDS; f++) {
         td_free(self->numbers[f].channels);
-        td_free(self->told[f].is_told);
+        td_free(self->sent[f].is_sent);
     }
     watched_table_fini(&self->channels);
     settling_fini(&self->settling);

@@ -3,9 +3,9 @@
  * frames are skipped here (they are recorded all the same), their books are unchecked until the
  * next snapshot, and the skips are counted.
  *
- * All that it remembers stays within one budget, LIMIT_WATCH_BYTES. A book that would go beyond it
- * is given up: its topic is unchecked and counted until a segment begins and there is room again,
- * and books go on where they are. Recording never depends on it.
+ * Its memory is limited to LIMIT_WATCH_BYTES. A book that would exceed the limit is dropped: its
+ * topic is unchecked and counted until a segment begins and memory is free again. Other books
+ * continue across segments. Recording never depends on the live check.
  *
  * A book that breaks opens a `sequence` gap, which the next snapshot closes; so does a book that
  * another one of its symbol contradicts, until they agree. Trades that a candle has and that did

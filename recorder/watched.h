@@ -2,9 +2,9 @@
  * topic's track, and the audits that compare the topics of a symbol. Channel numbers restart in
  * each segment and books go on over segments, so this table does not depend on numbers.
  *
- * All of it together has one budget of bytes. What would go beyond it is given up: the channel is
- * unchecked until a later segment finds room again. Where a segment begins while more than half of
- * the budget is used, channels of symbols that had no frame in the segment before are forgotten.
+ * All of it together has one budget of bytes. A channel that would exceed it is unchecked until a
+ * segment begins and memory is free again. If a segment begins while more than half of the budget
+ * is used, channels of symbols without a frame in the previous segment are removed.
  *
  * The watch's thread only. */
 #ifndef TD_RECORDER_WATCHED_H
@@ -43,7 +43,7 @@ typedef struct watched_symbol {
     struct watched_symbol *next;
 } watched_symbol;
 
-/* What is known of one topic of one slot; text and binary frames of it share this. */
+/* State of one topic of one slot; text and binary frames of it share this. */
 typedef struct watched {
     channel_info info; /* strings in text, no schema */
     char *text;

@@ -2,15 +2,14 @@
  * wire_loop serves any number of connections on one thread; callbacks run on that thread. Knows
  * frames, not archives, and no dialect: it hands over bytes.
  *
- * Certificates are verified by default, and what is wrong with one is said in words. Names are
- * looked up on threads of their own (wire/resolve.h), so a slow resolver holds no other connection
- * up. Redirects
- * are not followed. HTTPS_PROXY, ALL_PROXY and NO_PROXY are read here (see wire/proxy.h).
+ * Certificates are verified by default; an error explains what is wrong with one. Names are looked
+ * up on threads of their own (wire/resolve.h), so a slow resolver does not delay other connections.
+ * Redirects are not followed. HTTPS_PROXY, ALL_PROXY and NO_PROXY are read here (see wire/proxy.h).
  *
- * libwebsockets 4.1.6 is behind this header and appears nowhere else. What it cannot tell: what a
- * ping of the peer holds. A ping is reported once its pong has been sent; pings that come before
- * that are one (and have one pong), and one that comes while a message of ours waits to be sent is
- * answered and not reported. And the close codes 1012 to 1014 arrive as 1002 (their
+ * This module implements the header with libwebsockets 4.1.6, which appears nowhere else. It does
+ * not report the payload of a peer's ping. A ping is reported once its pong has been sent; pings
+ * that arrive before that count as one (and get one pong), and one that arrives while an outgoing
+ * message waits is answered and not reported. The close codes 1012 to 1014 arrive as 1002 (their
  * reason text is right). Memory: 128 KiB a connection, and up to LIMIT_FRAME_BYTES while a message
  * in pieces is put together. */
 #ifndef TD_WIRE_CLIENT_H

@@ -195,10 +195,10 @@ static void on_receive(wire_conn *conn, struct lws *wsi, td_bytes piece)
     assembly_done(&conn->assembly);
 }
 
-/* libwebsockets 4.1.6 answers a ping by itself without a callback; but after each pong that it
- * has sent comes a writable callback that was not asked for (rops_handle_POLLOUT_ws leaves POLLOUT
- * on). Its other reasons for one are a rest that it had to keep (is_writable_due), and extensions,
- * compression and its own keep-alive, which are all off. */
+/* libwebsockets 4.1.6 answers a ping without a callback, but after each pong it calls the writable
+ * callback without a request (rops_handle_POLLOUT_ws leaves POLLOUT on). It also does so for data
+ * that it could not send at once (is_writable_due), and for extensions, compression and its own
+ * keep-alive, which are all off. */
 static void on_unasked_writable(wire_conn *conn)
 {
     int is_ping = !conn->is_writable_due && conn->stage == CONN_OPEN && !conn->is_closing;

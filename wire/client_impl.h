@@ -121,8 +121,8 @@ int conn_is_end(enum lws_callback_reasons reason);
 int http_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
                   size_t size);
 
-/* Ask for the writable callback. Every call of libwebsockets' function for a client goes through
- * here: a callback that was not asked for tells of a ping (client_callback.c). */
+/* Request the writable callback. Clients request it only here, because a callback without a request
+ * means that a ping was answered (client_callback.c). */
 void conn_ask_writable(wire_conn *conn);
 
 /* Writable: send what is queued, then close if that was asked for. The result is libwebsockets': -1

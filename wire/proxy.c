@@ -127,7 +127,7 @@ static td_result parse_user(const char **text, wire_proxy *out, td_err *err)
                          out->password, "password", err);
     /* RFC 7617, 2: a server would take the rest of such a user for the password. */
     if (rc == TD_OK && out->kind == WIRE_PROXY_HTTP && strchr(out->user, ':') != NULL)
-        rc = td_err_set(err, TD_E_UNSUPPORTED, "a user with ':' cannot be told to an HTTP proxy");
+        rc = td_err_set(err, TD_E_UNSUPPORTED, "an HTTP proxy's user name cannot contain ':'");
     *text = at + 1;
     return rc;
 }

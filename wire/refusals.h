@@ -1,12 +1,12 @@
-/* Which requests a server of the exchange refuses, and why. All servers (sim, serve) judge here, in
- * one order, so that a client finds one exchange; they only differ in the topics that they have.
- * The words are the dialect's (build_answer). Pure; any thread. */
+/* Which requests a simulated exchange refuses, and why. All servers (sim, serve) use these checks,
+ * in the same order, so that they behave alike; they only differ in the topics that they have. The
+ * dialect formats the answer (build_answer). Pure; any thread. */
 #ifndef TD_WIRE_REFUSALS_H
 #define TD_WIRE_REFUSALS_H
 
 #include "wire/dialect.h"
 
-/* What a server knows of one topic of a request. */
+/* State of one topic of a request, at the server. */
 typedef struct topic_standing {
     uint8_t is_known;          /* there is such a topic, of that symbol */
     uint8_t is_symbol_unknown; /* there is not, but for other symbols there is */

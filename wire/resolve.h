@@ -1,8 +1,8 @@
 /* Looking up names without holding up the network thread: a few threads (getaddrinfo, so /etc/hosts
  * and nsswitch count) take names from a bounded queue, and the loop's thread takes the answers.
  *
- * A look-up cannot be called back, and one that nothing answers takes as long as the system lets
- * it. So that it does not keep other names waiting:
+ * A look-up cannot be cancelled, and one without an answer lasts until the system's timeout. So
+ * that it does not delay other names:
  *   - a name is looked up once at a time: further callers wait for the same answer;
  *   - a look-up that runs for more than RESOLVE_SLOW_NS does not count as one of the
  *     LIMIT_RESOLVE_THREADS any more, up to LIMIT_RESOLVE_THREADS_MAX in all;
@@ -23,7 +23,7 @@
 
 enum { RESOLVE_ADDRESSES_MAX = 8, RESOLVE_ADDRESS_BYTES = 64 };
 
-/* What a name server has to answer the first time it is asked, by glibc's default. */
+/* glibc's default timeout for the first query of a name server. */
 #define RESOLVE_SLOW_NS (5 * TD_NS_PER_S)
 
 /* What a name stands for, in the order to try. */
@@ -58,15 +58,15 @@ TD_MUST_USE td_result resolver_start(resolver *resolver, const char *name,
                                      void (*done)(void *user, const resolve_answer *answer),
                                      void *user, resolve_job **out, td_err *err);
 
-/* Give a job up: done will not be called, and job is no more. NULL is fine. Same thread as deliver;
- * before close. */
+/* Cancel and free a job: done will not be called. NULL is fine. Same thread as deliver; before
+ * close. */
 void resolve_job_cancel(resolve_job *job);
 
-/* Call done for every answer that has come; a job is gone once it is called. Also lets names that
- * wait have the places of look-ups that have become slow. */
+/* Call done for every finished look-up; this frees the job. Also starts waiting names in place of
+ * look-ups that have become slow. */
 void resolver_deliver(resolver *resolver);
 
-/* What it does now; any thread. */
+/* Present counts; any thread. */
 typedef struct resolver_stats {
     uint32_t threads;
     uint32_t running; /* look-ups */

@@ -1,6 +1,6 @@
 /* The server's end: a TLS WebSocket server that accepts clients on the paths it is told and answers
- * 404 elsewhere. Refusals are HTTP/1.1 with a body that says why. Subprotocols that clients offer
- * are passed over, as the exchange does. Runs in a wire_loop beside client connections; callbacks
+ * 404 elsewhere. Refusals are HTTP/1.1 with the reason in the body. Subprotocols that clients offer
+ * are ignored, as the exchange does. Runs in a wire_loop beside client connections; callbacks
  * on the loop's thread.
  *
  * Messages to a peer are framed once into a queue and go out in batches of about 64 KiB, because a
@@ -67,8 +67,8 @@ const char *wire_server_url(const wire_server *server);
  * given does not hold it. Valid until close. */
 const char *wire_server_ca_pem(const wire_server *server);
 
-/* Remove a ready file that a program has left which was killed, before another one is written. One
- * that is not there is fine. TD_E_IO. */
+/* Remove the ready file of an earlier program that was killed, before writing another one. A
+ * missing file is no error. TD_E_IO. */
 TD_MUST_USE td_result wire_remove_ready(td_io io, const char *path, td_err *err);
 
 /* Write the ready file ({"url":..,"ca_file":..}) and, beside it, <path>.pem: each appears under its

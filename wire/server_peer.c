@@ -359,10 +359,10 @@ static int is_subprotocol(const char *text, size_t size)
     return digits < size && size < SERVER_SUBPROTOCOL_BYTES;
 }
 
-/* libwebsockets drops a client that offers subprotocols of which it knows none. So the vhost's
- * protocol, which it looks for right after this, is called what the client offers first;
- * hide_subprotocol() takes back the answer which that brings. Returns 0 for an offer that
- * libwebsockets cannot read. */
+/* libwebsockets drops a client that offers only subprotocols unknown to the vhost. So the vhost's
+ * protocol, which it looks up right after this, gets the name that the client offers first;
+ * hide_subprotocol() removes that name from the answer. Returns 0 for an offer that libwebsockets
+ * cannot read. */
 static int pass_over_subprotocols(wire_server *server, struct lws *wsi)
 {
     char offer[SERVER_SUBPROTOCOLS_BYTES];

@@ -26,8 +26,8 @@ enum {
 typedef enum tunnel_step {
     STEP_CONNECTING,
     STEP_HTTP_REPLY,
-    STEP_SOCKS_METHOD, /* how we shall say who we are */
-    STEP_SOCKS_USER,   /* whether we may */
+    STEP_SOCKS_METHOD, /* the authentication method */
+    STEP_SOCKS_USER,   /* the result of authentication */
     STEP_SOCKS_REPLY,
 } tunnel_step;
 
@@ -155,7 +155,7 @@ static int send_http(tunnel *self)
     return send_request(self, (size_t)size, STEP_HTTP_REPLY);
 }
 
-/* RFC 1928, 3: we can do without a user (0), or say one (2). */
+/* RFC 1928, 3: without authentication (0), or with user and password (2). */
 static int send_socks_methods(tunnel *self)
 {
     static const uint8_t PLAIN[] = {5, 1, 0};
@@ -166,7 +166,7 @@ static int send_socks_methods(tunnel *self)
     return send_request(self, size, STEP_SOCKS_METHOD);
 }
 
-/* A text behind its length, at at; the place after it. */
+/* Write the length of text (1 byte) and text; returns the place after it. */
 static uint8_t *put_text(uint8_t *at, const char *text)
 {
     td_bytes bytes = td_bytes_str(text);

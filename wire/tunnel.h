@@ -1,8 +1,7 @@
 /* A TCP connection through a proxy: CONNECT of an HTTP proxy (RFC 9110, 9.3.6) or SOCKS5 (RFC 1928,
- * RFC 1929), up to where the bytes are those of the server behind the proxy. libwebsockets is not
- * asked for this: it wants the proxy's whole answer in one TCP segment, reports every refusal
- * alike, and Debian builds it without SOCKS. It gets the connected socket instead. Loop's thread.
- */
+ * RFC 1929), up to the first byte of the destination server. libwebsockets' own proxy support is
+ * not used: it needs the proxy's whole answer in one TCP segment, reports all refusals alike, and
+ * Debian builds it without SOCKS. It gets the connected socket instead. Loop's thread. */
 #ifndef TD_WIRE_TUNNEL_H
 #define TD_WIRE_TUNNEL_H
 

@@ -32,8 +32,8 @@ static int is_port(td_bytes text)
     return text.size > 0;
 }
 
-/* Where the authority begins: behind a scheme in front of it, however many slashes it has. What
- * comes later and looks like a scheme is part of a path, a query or a password. */
+/* Start of the authority: after the scheme, if there is one, and any number of slashes. A later
+ * "://" is part of a path, a query or a password. */
 static size_t authority_begin(td_bytes url)
 {
     size_t at = 0;
@@ -47,9 +47,8 @@ static size_t authority_begin(td_bytes url)
     return at;
 }
 
-/* "user:password" in front of a URL's '@', or nothing. Also of one that is written wrongly: where a
- * password holds a '/' or '?', what seems to be host and port is neither, and an '@' comes later.
- */
+/* "user:password" before a URL's '@', or nothing. Also in a malformed URL whose password contains
+ * '/' or '?': the text up to it is not a host and port, and an '@' follows later. */
 static td_bytes user_info(td_bytes url)
 {
     size_t begin = authority_begin(url);
@@ -205,8 +204,8 @@ td_result wire_url_parse_http(const char *text, wire_url *out, td_err *err)
     return parse_url(text, &SCHEMES_HTTP, out, err);
 }
 
-/* Names as docs/wire.md 1.1 has them, what the exchange's HTTP requests call a signature, and what
- * others call their keys. */
+/* Names in docs/wire.md 1.1, the signature's name in the exchange's HTTP requests, and common names
+ * of keys. */
 static int is_secret_name(td_bytes name)
 {
     static const char *const NAMES[] = {

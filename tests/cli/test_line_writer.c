@@ -28,7 +28,7 @@ typedef struct fixture {
     size_t size;
 } fixture;
 
-static size_t tell_lost(void *user, uint64_t lines, char *out, size_t out_bytes)
+static size_t format_lost(void *user, uint64_t lines, char *out, size_t out_bytes)
 {
     (void)user;
     return (size_t)snprintf(out, out_bytes, "lost %llu\n", (unsigned long long)lines);
@@ -42,7 +42,7 @@ static void open_fixture(fixture *f)
     f->read_fd = ends[0];
     f->write_fd = ends[1];
     line_writer_options options = {
-        .fd = f->write_fd, .bytes_max = QUEUE_BYTES, .tell_lost = tell_lost};
+        .fd = f->write_fd, .bytes_max = QUEUE_BYTES, .format_lost = format_lost};
     assert_int_equal(line_writer_open(&options, &f->writer, NULL), TD_OK);
 }
 
@@ -121,7 +121,7 @@ static void lines_come_in_order(void **state)
 
 /* Whoever puts never waits; whole lines are dropped, from the first that does not fit until half of
  * the queue is free, and a line with their number stands where they are missing. */
-static void what_does_not_fit_is_dropped_whole_and_told(void **state)
+static void lines_that_do_not_fit_are_dropped_whole_and_reported(void **state)
 {
     (void)state;
     fixture f;
@@ -154,7 +154,7 @@ static void what_does_not_fit_is_dropped_whole_and_told(void **state)
 }
 
 /* Without another line to come, too. */
-static void lost_lines_are_told_at_the_end(void **state)
+static void lost_lines_are_reported_at_the_end(void **state)
 {
     (void)state;
     fixture f;
@@ -242,8 +242,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lines_come_in_order),
-        cmocka_unit_test(what_does_not_fit_is_dropped_whole_and_told),
-        cmocka_unit_test(lost_lines_are_told_at_the_end),
+        cmocka_unit_test(lines_that_do_not_fit_are_dropped_whole_and_reported),
+        cmocka_unit_test(lost_lines_are_reported_at_the_end),
         cmocka_unit_test(a_reader_that_reads_nothing_is_given_up),
         cmocka_unit_test(a_reader_that_went_away_is_a_failure),
         cmocka_unit_test(several_threads_may_put),

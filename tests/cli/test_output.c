@@ -76,7 +76,7 @@ static void test_full_output(void **state)
     fclose(full);
 }
 
-/* Detached: the same lines, through a thread; what is longer than a line may be is lost, and told.
+/* Detached: the same lines, through a thread; a line that is too long is lost, and reported.
  */
 static void test_detached(void **state)
 {

@@ -325,7 +325,7 @@ static void a_loop_that_stood_still_says_from_when_to_when(void **state)
     close_fixture(&f);
 }
 
-static void a_clock_before_the_archives_end_is_told_and_obeyed(void **state)
+static void a_clock_before_the_archives_end_is_reported_and_used(void **state)
 {
     (void)state;
     const uint64_t wall_ns = UINT64_C(1600000001) * TD_NS_PER_S;
@@ -357,7 +357,7 @@ int main(void)
         cmocka_unit_test(what_is_dropped_is_counted_by_topic),
         cmocka_unit_test(a_pause_that_lasts_too_long_becomes_a_drop),
         cmocka_unit_test(a_loop_that_stood_still_says_from_when_to_when),
-        cmocka_unit_test(a_clock_before_the_archives_end_is_told_and_obeyed),
+        cmocka_unit_test(a_clock_before_the_archives_end_is_reported_and_used),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -84,7 +84,7 @@ static void in_time_is_counted_and_no_stretch(void **state)
     close_fixture(&f);
 }
 
-static void a_stretch_is_told_once_and_ends_when_it_is_calm(void **state)
+static void a_stretch_is_reported_once_and_ends_when_it_is_calm(void **state)
 {
     (void)state;
     fixture f;
@@ -192,7 +192,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(in_time_is_counted_and_no_stretch),
-        cmocka_unit_test(a_stretch_is_told_once_and_ends_when_it_is_calm),
+        cmocka_unit_test(a_stretch_is_reported_once_and_ends_when_it_is_calm),
         cmocka_unit_test(a_sync_that_hangs_begins_a_stretch),
         cmocka_unit_test(a_chunk_that_waits_for_the_disk_is_late_too),
         cmocka_unit_test(the_calm_is_two_limits_at_least),

@@ -25,26 +25,26 @@ typedef struct scene {
     past_topic *travel_list[8];
     gap_list ledger;
     open_gaps *gaps;
-    char told[1024]; /* "reason slot topic from-to;" of each row, in order */
+    char rows[1024]; /* "reason slot topic from-to;" of each row, in order */
 } scene;
 
-static void tell(void *user, const gap_row *row)
+static void add_row(void *user, const gap_row *row)
 {
     scene *s = user;
-    size_t at = strlen(s->told);
+    size_t at = strlen(s->rows);
     char end[24] = "";
     if (row->to_ns != GAP_OPEN)
         (void)snprintf(end, sizeof end, "%llu", (unsigned long long)row->to_ns);
-    (void)snprintf(s->told + at, sizeof s->told - at, "%s %u %s%s%s %llu-%s%s%s;",
+    (void)snprintf(s->rows + at, sizeof s->rows - at, "%s %u %s%s%s %llu-%s%s%s;",
                    gap_reason_name(row->reason), row->shard, row->topic,
                    row->symbol[0] == '\0' ? "" : ".", row->symbol, (unsigned long long)row->from_ns,
                    end, row->detail[0] == '\0' ? "" : " ", row->detail);
 }
 
-#define assert_told(s, text)                                                                       \
+#define assert_rows(s, text)                                                                       \
     do {                                                                                           \
-        assert_string_equal((s)->told, text);                                                      \
-        (s)->told[0] = '\0';                                                                       \
+        assert_string_equal((s)->rows, text);                                                      \
+        (s)->rows[0] = '\0';                                                                       \
     } while (0)
 
 /* Topics of shard 0, 1, …: each list ends with NULL, all with two. */
@@ -105,13 +105,13 @@ static void begin(scene *s)
                                        .past = &s->past,
                                        .ledger = &s->ledger,
                                        .start_ns = NOW,
-                                       .emit = tell,
+                                       .emit = add_row,
                                        .user = s};
     assert_int_equal(open_gaps_open(&options, &s->gaps, NULL), TD_OK);
     size_t count = 0;
     const gap_row *rows = open_gaps_begun(s->gaps, &count);
     for (size_t i = 0; i < count; i++)
-        tell(s, &rows[i]);
+        add_row(s, &rows[i]);
 }
 
 static void fini(scene *s)
@@ -131,7 +131,7 @@ static void a_first_session_has_no_row(void **state)
     open_gaps_connected(s.gaps, 0);
     open_gaps_granted(s.gaps, 0, 1010);
     open_gaps_settle(s.gaps, 0, 1010);
-    assert_told(&s, "");
+    assert_rows(&s, "");
     fini(&s);
 }
 
@@ -144,15 +144,15 @@ static void a_reconnect_is_one_row(void **state)
     for (size_t topic = 0; topic < 2; topic++)
         open_gaps_granted(s.gaps, topic, 1010);
     open_gaps_lost(s.gaps, 0, 1, GAP_DISCONNECT, 1020, "reset");
-    assert_told(&s, "disconnect 0  1020-;");
+    assert_rows(&s, "disconnect 0  1020-;");
     open_gaps_lost(s.gaps, 0, 2, GAP_DISCONNECT, 1025, "reset"); /* it never came back */
-    assert_told(&s, "");
+    assert_rows(&s, "");
     open_gaps_connected(s.gaps, 0);
     open_gaps_granted(s.gaps, 1, 1030);
     open_gaps_granted(s.gaps, 0, 1031);
-    assert_told(&s, "");
+    assert_rows(&s, "");
     open_gaps_settle(s.gaps, 0, 1031);
-    assert_told(&s, "disconnect 0  1020-1031;");
+    assert_rows(&s, "disconnect 0  1020-1031;");
     assert_false(open_gaps_wait_for(s.gaps, 0));
     fini(&s);
 }
@@ -171,15 +171,15 @@ static void a_topic_that_stays_out(void **state)
     open_gaps_connected(s.gaps, 0);
     open_gaps_granted(s.gaps, 0, 1030);
     open_gaps_settle(s.gaps, 0, 1030);
-    assert_told(&s,
+    assert_rows(&s,
                 "stale 0  1020-;stale 0 trade.B 1020-;stale 0 trade.C 1020-;stale 0  1020-1030;");
     open_gaps_lost(s.gaps, 0, 2, GAP_DISCONNECT, 1040, "reset");
     open_gaps_connected(s.gaps, 0);
     open_gaps_granted(s.gaps, 0, 1050);
     open_gaps_settle(s.gaps, 0, 1050);
-    assert_told(&s, "disconnect 0  1040-;disconnect 0  1040-1050;");
+    assert_rows(&s, "disconnect 0  1040-;disconnect 0  1040-1050;");
     open_gaps_granted(s.gaps, 1, 1060);
-    assert_told(&s, "stale 0 trade.B 1020-1060;stale 0 trade.C 1020-1060;");
+    assert_rows(&s, "stale 0 trade.B 1020-1060;stale 0 trade.C 1020-1060;");
     fini(&s);
 }
 
@@ -196,13 +196,13 @@ static void a_session_begins(void **state)
     put_travel(&s, "trade.B", 6, 1);
     put_row(&s, GAP_RESTART, 1, "", "", 500, GAP_OPEN);
     begin(&s);
-    assert_told(&s, "restart 0  900-;");
+    assert_rows(&s, "restart 0  900-;");
     open_gaps_granted(s.gaps, 0, 1010);
     open_gaps_settle(s.gaps, 0, 1010);
-    assert_told(&s, "restart 0  900-1010;");
+    assert_rows(&s, "restart 0  900-1010;");
     open_gaps_granted(s.gaps, 1, 1020);
     open_gaps_settle(s.gaps, 1, 1020);
-    assert_told(&s, "restart 1  500-1020;");
+    assert_rows(&s, "restart 1  500-1020;");
     fini(&s);
 }
 
@@ -219,13 +219,13 @@ static void topics_move(void **state)
     put_travel(&s, "trade.B", 6, 1);
     put_travel(&s, "trade.C", 6, 2); /* asked for no more: ends with all others */
     begin(&s);
-    assert_told(&s, "restart 0  900-;restart 1  910-;restart 2  920-;");
+    assert_rows(&s, "restart 0  900-;restart 1  910-;restart 2  920-;");
     open_gaps_granted(s.gaps, 0, 1010);
     open_gaps_settle(s.gaps, 0, 1010);
-    assert_told(&s, "restart 1  910-1010;");
+    assert_rows(&s, "restart 1  910-1010;");
     open_gaps_granted(s.gaps, 1, 1020);
     open_gaps_settle(s.gaps, 1, 1020);
-    assert_told(&s, "restart 2  920-1020;restart 0  900-1020;");
+    assert_rows(&s, "restart 2  920-1020;restart 0  900-1020;");
     fini(&s);
 }
 
@@ -241,7 +241,7 @@ static void a_slot_that_was_given_up(void **state)
     put_travel(&s, "trade.B", 6, 0);
     put_row(&s, GAP_RESTART, 1, "", "", 500, 600);
     begin(&s);
-    assert_told(&s, "restart 0  900-;");
+    assert_rows(&s, "restart 0  900-;");
     fini(&s);
 }
 
@@ -257,7 +257,7 @@ static void a_quiet_slot(void **state)
     put_row(&s, GAP_RESTART, 0, "", "", 500, 600);
     put_row(&s, GAP_RESTART, 0, "", "", 600, 600);
     begin(&s);
-    assert_told(&s, "restart 0  601-;");
+    assert_rows(&s, "restart 0  601-;");
     fini(&s);
 }
 
@@ -272,13 +272,13 @@ static void rows_of_topics_from_earlier_sessions(void **state)
     put_row(&s, GAP_DISCONNECT, 0, "trade", "B", 500, GAP_OPEN);
     put_row(&s, GAP_DISCONNECT, 0, "instrument_info.100ms", "", 510, GAP_OPEN);
     begin(&s);
-    assert_told(&s, "disconnect 0 trade.B 500-1000 no longer subscribed;");
+    assert_rows(&s, "disconnect 0 trade.B 500-1000 no longer subscribed;");
     open_gaps_granted(s.gaps, 1, 1010);
-    assert_told(&s, "");
+    assert_rows(&s, "");
     open_gaps_granted(s.gaps, 2, 1020);
-    assert_told(&s, "disconnect 0 instrument_info.100ms 510-1020;");
+    assert_rows(&s, "disconnect 0 instrument_info.100ms 510-1020;");
     open_gaps_granted(s.gaps, 0, 1030);
-    assert_told(&s, "disconnect 0 trade.A 500-1030;");
+    assert_rows(&s, "disconnect 0 trade.A 500-1030;");
     fini(&s);
 }
 
@@ -293,10 +293,10 @@ static void a_row_from_the_future(void **state)
     put_travel(&s, "trade.A", 6, 0);
     put_row(&s, GAP_CRASH, 0, "", "", 5000, GAP_OPEN);
     begin(&s);
-    assert_told(&s, "restart 0  400-;");
+    assert_rows(&s, "restart 0  400-;");
     open_gaps_granted(s.gaps, 0, 1010);
     open_gaps_settle(s.gaps, 0, 1010);
-    assert_told(&s, "restart 0  400-1010;"
+    assert_rows(&s, "restart 0  400-1010;"
                     "crash 0  5000-5000 the next session's clock was earlier than this moment;");
     fini(&s);
 }

@@ -36,20 +36,20 @@ typedef struct account {
 
 static void take_account(const tape_frame *frame, event_reader *events, account *out)
 {
-    event said;
+    event event_read;
     if (frame->channel->info.dir != CHANNEL_EVENT) {
         assert_true(frame->recv_ns > out->last_ns);
         out->last_ns = frame->recv_ns;
         out->frames++;
         return;
     }
-    assert_int_equal(event_decode(events, frame->bytes, &said, NULL), TD_OK);
-    if (said.kind == EVENT_GAP && said.gap.reason == GAP_OVERLOAD)
-        out->lost += said.gap.frames_lost;
-    if (said.kind == EVENT_CLOCK) {
-        out->adopted += strcmp(said.state, "adopted") == 0;
-        out->seen += strcmp(said.state, "seen") == 0;
-        out->wrong += strcmp(said.state, "new_session") == 0;
+    assert_int_equal(event_decode(events, frame->bytes, &event_read, NULL), TD_OK);
+    if (event_read.kind == EVENT_GAP && event_read.gap.reason == GAP_OVERLOAD)
+        out->lost += event_read.gap.frames_lost;
+    if (event_read.kind == EVENT_CLOCK) {
+        out->adopted += strcmp(event_read.state, "adopted") == 0;
+        out->seen += strcmp(event_read.state, "seen") == 0;
+        out->wrong += strcmp(event_read.state, "new_session") == 0;
     }
 }
 
@@ -63,9 +63,9 @@ static account verified_account(pipeline *f)
     tape_frame frame;
     account found = {0};
     verify_report report;
-    event_reader *said = NULL;
-    assert_int_equal(event_reader_open(&said, &err), TD_OK);
-    gap_reader gaps = event_gap_reader(said);
+    event_reader *reader = NULL;
+    assert_int_equal(event_reader_open(&reader, &err), TD_OK);
+    gap_reader gaps = event_gap_reader(reader);
     verify_options checking = {.threads = 1, .finding = on_finding, .gaps = &gaps};
     selection everything = {0};
     tape_options reading = {.threads = 1, .with_events = 1};
@@ -73,7 +73,7 @@ static account verified_account(pipeline *f)
     assert_int_equal(archive_open(&options, "tape", ARCHIVE_READ, &from, &err), TD_OK);
     assert_int_equal(archive_verify(from, &checking, &report, &err), TD_OK);
     assert_int_equal(report.verdict, VERIFY_SOUND);
-    event_reader_close(said);
+    event_reader_close(reader);
     assert_int_equal(event_reader_open(&events, &err), TD_OK);
     assert_int_equal(tape_open(from, &everything, &reading, &frames, &err), TD_OK);
     while (tape_next(frames, &frame, &err) == TD_OK)

@@ -152,7 +152,7 @@ static void a_clock_that_keeps_stepping_is_never_adopted(void **state)
     finish(&f);
 }
 
-static void a_small_step_back_is_held_and_said_once(void **state)
+static void a_small_step_back_is_held_and_reported_once(void **state)
 {
     (void)state;
     fixture f;
@@ -243,7 +243,7 @@ int main(void)
         cmocka_unit_test(a_clock_that_is_wrong_for_a_while_changes_no_time),
         cmocka_unit_test(a_large_step_forward_that_lasts_is_adopted),
         cmocka_unit_test(a_clock_that_keeps_stepping_is_never_adopted),
-        cmocka_unit_test(a_small_step_back_is_held_and_said_once),
+        cmocka_unit_test(a_small_step_back_is_held_and_reported_once),
         cmocka_unit_test(a_large_step_back_that_lasts_makes_the_session_wrong),
         cmocka_unit_test(suspension_is_no_step),
         cmocka_unit_test(drift_below_a_millisecond_is_no_step),
