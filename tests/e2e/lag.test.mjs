@@ -6,10 +6,10 @@ import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { acknowledge, hostile, trade } from "./hostile.mjs";
-import { BIN, jsonLines, tapedeck, temporary } from "./lib.mjs";
+import { jsonLines, tapedeck, temporary, wrapped } from "./lib.mjs";
 import { feedArgs, Recorder } from "./live.mjs";
 
-const SLOW_DISK = path.resolve(process.env.TAPEDECK_SLOW_DISK ?? path.join(BIN, "../tests/tapedeck-record-slow-disk"));
+const SLOW_DISK = wrapped("recorder_slow_disk");
 const skip = fs.existsSync(SLOW_DISK) ? false : "needs the recorder whose disk can be slow (make tests-build)";
 const HANGS_NS = 3_600_000_000_000; // until the test sets less
 const COMMIT_NS = 1_000_000_000; // commit_interval

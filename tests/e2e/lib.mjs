@@ -9,6 +9,9 @@ import readline from "node:readline";
 import zlib from "node:zlib";
 
 export const BIN = process.env.TAPEDECK_BIN ?? "build/bin";
+
+/** The path of a program of tests/wrapped/: one of ours, with one function replaced. */
+export const wrapped = (name) => path.resolve(process.env.TAPEDECK_WRAPPED ?? path.join(BIN, "../tests/wrapped"), name);
 // Recorded frames that are not part of the tree; the Makefile says where they are. Without them the tests
 // that need them are skipped.
 export const CAPTURES = process.env.TAPEDECK_CAPTURES ?? "";

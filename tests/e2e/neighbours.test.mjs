@@ -5,11 +5,11 @@ import { once } from "node:events";
 import fs from "node:fs";
 import path from "node:path";
 import { describe, test } from "node:test";
-import { BIN, jsonLines, listening, Program, run, tapedeck, temporary } from "./lib.mjs";
+import { BIN, jsonLines, listening, Program, run, tapedeck, temporary, wrapped } from "./lib.mjs";
 import { acknowledge, hostile, trade } from "./hostile.mjs";
 import { feedArgs, Recorder, simulator } from "./live.mjs";
 
-const HUNG_NAMES = path.resolve(process.env.TAPEDECK_HUNG_NAMES ?? path.join(BIN, "../tests/tapedeck-record-hung-names"));
+const HUNG_NAMES = wrapped("recorder_hung_names");
 const TRADE = ["trade.BTCUSD"];
 const SANITIZED = /asan|tsan/.test(BIN); // memory is mostly the sanitizer's then
 

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
-import { BIN, filesBelow, json, jsonLines, run, tapedeck } from "./lib.mjs";
+import { filesBelow, json, jsonLines, run, tapedeck, wrapped } from "./lib.mjs";
 import { checkAnnounced, checkCrashGaps, compareWithTruth, deleteCatalog, feedArgs, Recorder, simulator, smallDisk, stuffedPipe } from "./live.mjs";
 import { SESSION } from "./session.mjs";
 
@@ -14,7 +14,7 @@ export const FEEDS = ["inverse", "linear", "usdc-option", "spot-v1", "contract-v
 const PUBLIC = { inverse: ["trade.*", "orderBookL2_25.*", "orderBook_200.100ms.*", "instrument_info.100ms.*", "klineV2.1.*"] };
 
 /** The recorder whose wall clock follows a file. */
-export const MOVED_CLOCK = path.resolve(process.env.TAPEDECK_MOVED_CLOCK ?? path.join(BIN, "../tests/tapedeck-record-moved-clock"));
+export const MOVED_CLOCK = wrapped("recorder_moved_clock");
 const HOUR_MS = 3600_000;
 const DAY = { deadlineMs: 24 * HOUR_MS };
 

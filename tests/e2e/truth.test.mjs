@@ -5,10 +5,10 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { BIN, json, listening, Program, run, tapedeck, temporary } from "./lib.mjs";
+import { json, listening, Program, run, tapedeck, temporary, wrapped } from "./lib.mjs";
 
 const TOPICS = ["trade.*", "orderBookL2_25.*", "orderBook_200.100ms.*", "instrument_info.100ms.*"];
-const BROKEN = process.env.TAPEDECK_BROKEN_REPLAY ?? path.join(BIN, "../tests/tapedeck-replay-broken");
+const BROKEN = wrapped("replay_broken_book");
 
 async function recorded(t) {
   const dir = temporary(t);
