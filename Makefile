@@ -102,9 +102,9 @@ MAIN_tapedeck-sim := sim
 BIN_names := tapedeck tapedeck-record tapedeck-replay tapedeck-sim
 BINS := $(addprefix $(B)/bin/,$(BIN_names))
 
-.PHONY: all sources unit tests-build fuzz-build bench-build help deps demo test suite docs check check-format check- \
-        structure check-tidy check-cppcheck check-asan check-tsan tidy-stamps format bench fuzz soak sweep install \
-        uninstall clean
+.PHONY: all sources unit tests-build fuzz-build bench-build help deps demo test suite docs golden-update \
+        check check-format check-structure check-tidy check-cppcheck check-asan check-tsan tidy-stamps format bench \
+        fuzz soak sweep install uninstall clean
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -215,6 +215,10 @@ LINT_FORMAT = $(shell git ls-files '*.c' '*.h' '*.cc')
 ## docs: write docs/topics.md from the rows that decode
 docs: all
 	@$(B)/bin/tapedeck topics --markdown > docs/topics.md
+
+## golden-update: write what decoding the golden frames gives now; read the diff before you commit it
+golden-update: $(B)/tests/schema/test_golden
+	@TAPEDECK_GOLDEN_UPDATE=1 $< && git status --short tests/golden
 
 ## check: the strict gate: format, structure, clang-tidy, cppcheck, suite under ASan+UBSan, threads under TSan
 check:

@@ -2,11 +2,13 @@
  * has to give, to the byte. Frames are made up after the documented shapes (docs/wire.md), values
  * were stated by hand from there. NAME@2023-04-05.json was received on that day, others now. Every
  * frame goes through the hot decoder as well, which must agree, and every row of every family has
- * at least one. */
+ * at least one. `make golden-update` ($TAPEDECK_GOLDEN_UPDATE) writes what decoding gives now, to
+ * be read as a diff before it is committed. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -86,25 +88,42 @@ static void decode_to_text(golden *g, td_bytes frame, uint64_t at_ns, td_buf *ou
     assert_int_equal(json_write_end(&w, &err), TD_OK);
 }
 
+static void compare_line(const char *folder, const char *name, td_bytes found)
+{
+    uint8_t *memory = NULL;
+    td_bytes expected = read_line(folder, name, &memory);
+    if (!td_bytes_equal(found, expected))
+        fail_msg("%s/%s\nexpected %.*s\nfound    %.*s", folder, name, (int)expected.size,
+                 (const char *)expected.data, (int)found.size, (const char *)found.data);
+    td_free(memory);
+}
+
+static void write_line(const char *folder, const char *name, td_bytes found)
+{
+    char path[512];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fprintf(file, "%.*s\n", (int)found.size, (const char *)found.data);
+    assert_int_equal(fclose(file), 0);
+}
+
 static void check_file(golden *g, const char *folder, const char *name)
 {
     char expected_name[256];
-    uint8_t *frame_memory = NULL;
-    uint8_t *expected_memory = NULL;
+    uint8_t *memory = NULL;
     snprintf(expected_name, sizeof expected_name, "%.*s.out.json", (int)(strlen(name) - 5), name);
-    td_bytes frame = read_line(folder, name, &frame_memory);
-    td_bytes expected = read_line(folder, expected_name, &expected_memory);
+    td_bytes frame = read_line(folder, name, &memory);
     td_buf buf;
     td_buf_init(&buf, 1 << 20);
     g->name = name;
     decode_to_text(g, frame, moment_of(name), &buf);
-    td_bytes found = td_buf_view(&buf);
-    if (!td_bytes_equal(found, expected))
-        fail_msg("%s/%s\nexpected %.*s\nfound    %.*s", folder, name, (int)expected.size,
-                 (const char *)expected.data, (int)found.size, (const char *)found.data);
+    if (getenv("TAPEDECK_GOLDEN_UPDATE") != NULL)
+        write_line(folder, expected_name, td_buf_view(&buf));
+    else
+        compare_line(folder, expected_name, td_buf_view(&buf));
     td_buf_fini(&buf);
-    td_free(frame_memory);
-    td_free(expected_memory);
+    td_free(memory);
 }
 
 static int is_frame(const char *name)
