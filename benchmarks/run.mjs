@@ -23,10 +23,10 @@ const bench = (name) => path.join(buildDir, "bench", name);
 const work = fs.mkdtempSync(path.join(os.tmpdir(), "tapedeck-bench-"));
 process.on("exit", () => fs.rmSync(work, { recursive: true, force: true }));
 
-function run(command, args, options = {}) {
+function run(command, args, { statuses = [0], ...options } = {}) {
   const end = spawnSync(command, args, { encoding: "utf8", maxBuffer: 1 << 30, ...options });
   if (end.error) throw end.error;
-  if (end.status !== 0) throw new Error(`${command} ${args.join(" ")}: status ${end.status}\n${end.stderr}`);
+  if (!statuses.includes(end.status)) throw new Error(`${command} ${args.join(" ")}: status ${end.status}\n${end.stderr}`);
   return end.stdout;
 }
 
@@ -37,6 +37,27 @@ function timed(command, args) {
   if (end.status !== 0) throw new Error(`${command} ${args.join(" ")}: status ${end.status}`);
   const [user, system] = end.stderr.trim().split("\n").at(-1).split(" ").map(Number);
   return { out: end.stdout, cpu_s: user + system };
+}
+
+/** The most memory that a command had, in KiB: of all its threads, as the kernel counts it. */
+function peakKib(command, args) {
+  const script = "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL); " +
+    "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)";
+  return Number(run("python3", ["-c", script, command, ...args]));
+}
+
+/** How often a command opened a segment, and the bytes that it read from segments. */
+function segmentReads(command, args) {
+  const out = path.join(work, "strace.out");
+  run("strace", ["-f", "-y", "-qq", "-e", "trace=openat,read,pread64", "-o", out, command, ...args], { statuses: [0, 1] }); // 1: there are gaps between the sessions
+  const reads = { opens: 0, bytes: 0 };
+  for (const line of fs.readFileSync(out, "latin1").split("\n")) {
+    if (!line.includes(".mcap")) continue;
+    const result = Number(/ = (-?\d+)/.exec(line)?.[1] ?? -1);
+    if (/ openat\(/.test(line)) reads.opens += result >= 0;
+    else if (/ (?:read|pread64)\(\d+<[^>]*\.mcap>/.test(line)) reads.bytes += Math.max(result, 0);
+  }
+  return reads;
 }
 
 const parse = (text) => JSON.parse(text.trim().split("\n").at(-1));
@@ -117,6 +138,8 @@ const limitWrite = (c) => measured(parse(run(bench("limits/limit_write"), [c.lin
   "--frames", String(c.lineCount * ROUNDS)])));
 const oursWrite = (c) => measured(parse(run(bench("bench_write"), [c.lines, fresh("write"), "--frames", String(c.lineCount * ROUNDS)])));
 
+const exportArgs = (archive, format) => ["export", "-a", archive, "--to", format, "--out", fresh("exported")];
+const messagesArgs = (archive, threads) => ["replay", "-a", archive, "--speed", "max", "-j", String(threads), "--messages"];
 const replayArgs = (archive, threads) => ["replay", "-a", archive, "--speed", "max", "-j", String(threads), "--json"];
 const limitRead = (c) => measured(parse(run(bench("limits/limit_read"), c.segments)));
 function oursReplay(c, threads) {
@@ -151,6 +174,7 @@ const oursRecord = (c) => received(c, c.lines, c.lineCount * ROUNDS, (url) => {
 // ---- instructions: the same on any day, whoever else is on the machine ------------------------------------
 
 const FEW = 10_000, MANY = 30_000; // frames; the difference leaves out what only starting costs
+const hasStrace = spawnSync("strace", ["-V"]).status === 0;
 const hasValgrind = spawnSync("valgrind", ["--version"]).status === 0;
 
 function instructions(command, args) {
@@ -166,17 +190,61 @@ async function replayInstructions(name, family, sha) {
   const tapes = { [FEW]: await makeCorpus(`few-${family}`, FEW, family), [MANY]: await makeCorpus(`many-${family}`, MANY, family) };
   row(name, await perFrame((n) => instructions(bin("tapedeck-replay"), replayArgs(tapes[n].archive, 1))),
     await perFrame((n) => instructions(bench("limits/limit_read"), tapes[n].segments)), "instructions/frame", "lower", null, sha, 1);
+  return tapes;
 }
 
 async function instructionRows(c, v5) {
   row("write: instructions", await perFrame((n) => instructions(bench("bench_write"), [c.few, fresh("write"), "--frames", String(n)])),
     await perFrame((n) => instructions(bench("limits/limit_write"), [c.few, path.join(work, "limit.out"), "--frames", String(n)])),
     "instructions/frame", "lower", null, c.sha, 1);
-  await replayInstructions("replay -j 1: instructions", "inverse", c.sha);
+  c.tapes = await replayInstructions("replay -j 1: instructions", "inverse", c.sha);
   await replayInstructions("replay v5 -j 1: instructions", "v5-linear", v5.sha);
+  const lean = async (name, args) => row(name, await perFrame((n) => instructions(bin("tapedeck-replay"), args(c.tapes[n].archive))),
+    await perFrame((n) => instructions(bench("limits/limit_read"), c.tapes[n].segments)), "instructions/frame", "lower", null, c.sha, 1);
+  await lean("replay --messages -j 1: instructions", (archive) => messagesArgs(archive, 1));
+  await lean("export jsonl: instructions", (archive) => exportArgs(archive, "jsonl"));
+  await lean("export tardis-csv: instructions", (archive) => exportArgs(archive, "tardis-csv"));
   const counted = (command, args) => (n) => received(c, c.few, n, (url) => instructions(command, args(url)));
   row("record: instructions, all threads", await perFrame(counted(bin("tapedeck-record"), (url) => recordArgs(c, url, fresh("record")))),
     await perFrame(counted(bench("limits/limit_receive"), (url) => limitArgs(c, url))), "instructions/frame", "lower", null, c.sha, 1);
+}
+
+// ---- memory, and what is read for a small selection --------------------------------------------------------
+
+function memoryRows(c) {
+  const replay = (threads) => peakKib(bin("tapedeck-replay"), replayArgs(c.archive, threads));
+  const messages = (threads) => peakKib(bin("tapedeck-replay"), messagesArgs(c.archive, threads));
+  const single = replay(1);
+  row("replay -j 1: peak memory", single, peakKib(bench("limits/limit_read"), c.segments), "KiB", "lower", null, c.sha, 1);
+  row("replay -j 16: peak memory (limit: our -j 1)", replay(16), single, "KiB", "lower", null, c.sha, 1);
+  row("replay --messages -j 16: peak memory (limit: our -j 1)", messages(16), messages(1), "KiB", "lower", null, c.sha, 1);
+  for (const format of ["jsonl", "tardis-csv"]) {
+    row(`export ${format}: peak memory (limit: replay -j 1)`, peakKib(bin("tapedeck-replay"), exportArgs(c.archive, format)), single,
+      "KiB", "lower", null, c.sha, 1);
+  }
+}
+
+const SPREAD_SEGMENTS = 20;
+
+/** Twenty segments of three symbols, and a fourth symbol in one of them: what selecting that one opens and reads. */
+async function selectionRows(sha) {
+  const symbols = symbolsOf("v5-linear"), archive = path.join(work, "spread"), readyFile = path.join(work, "spread.json");
+  const sim = spawn(bin("tapedeck-sim"), ["sim", "--listen", "127.0.0.1:0", "--ready-file", readyFile, "--families", "v5-linear",
+    "--symbols", String(SYMBOLS), "--rate", "5000", "--seed", "7"], { stdio: "ignore" });
+  try {
+    const { url, ca_file } = await appears(readyFile);
+    for (let i = 0; i < SPREAD_SEGMENTS; i++) {
+      const of = i === SPREAD_SEGMENTS >> 1 ? symbols.slice(0, 4) : symbols.slice(0, 3);
+      run(bin("tapedeck-record"), ["record", "-q", "-a", archive, url + FEEDS["v5-linear"].path, "--family", "v5-linear", "--ca-file", ca_file,
+        ...FEEDS["v5-linear"].topics.flatMap((topic) => ["--topic", topic]), ...of.flatMap((symbol) => ["--symbol", symbol]), "--max-frames", "1000"]);
+    }
+  } finally {
+    sim.kill("SIGTERM");
+  }
+  const segments = fs.readdirSync(archive, { recursive: true }).filter((f) => f.endsWith(".mcap")).map((f) => fs.statSync(path.join(archive, f)).size);
+  const { opens, bytes } = segmentReads(bin("tapedeck-replay"), [...replayArgs(archive, 1), "--symbol", symbols[3]]);
+  row(`a symbol of 1 in ${segments.length} segments: opens`, opens, 1, "opens", "lower", null, sha, 1);
+  row(`a symbol of 1 in ${segments.length} segments: bytes read`, bytes, Math.max(...segments), "bytes", "lower", null, sha, 1);
 }
 
 // ---- the run -----------------------------------------------------------------------------------------------
@@ -230,6 +298,9 @@ await beside("replay --speed max -j 1", () => oursReplay(c, 1), () => limitRead(
 await beside("replay -j 2 (limit: our -j 1)", () => oursReplay(c, 2), () => oursReplay(c, 1), null, c.sha);
 await beside("replay v5 --speed max -j 1", () => oursReplay(v5, 1), () => limitRead(v5), 0.6, v5.sha);
 await beside("record over TLS to disk", () => oursRecord(c), () => limitReceive(c), 0.7, c.sha);
+memoryRows(c);
+if (hasStrace) await selectionRows(v5.sha);
+else say("no strace: no rows of opens");
 if (hasValgrind) await instructionRows(c, v5);
 else say("no valgrind: no rows of instructions");
 
