@@ -311,7 +311,7 @@ sweep:
 
 # Headers keep their module folders below include/tapedeck, as they are included here.
 INSTALL_INCLUDE = $(DESTDIR)$(PREFIX)/include/tapedeck
-INSTALL_HEADERS = $(filter-out %_impl.h,$(wildcard $(LIBRARIES:=/*.h)))
+INSTALL_HEADERS = $(filter-out %_impl.h base/banned.h,$(wildcard $(LIBRARIES:=/*.h)))
 
 ## install: copy programs, library, headers and man pages below PREFIX (/usr/local), DESTDIR in front
 install: all $(LIB_core)

@@ -10,6 +10,10 @@
 
 #include "base/attr.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* The one place that asks the C library: resize (old != NULL) or allocate bytes > 0; and that gives
  * back. */
 TD_MUST_USE void *td_alloc_raw(void *old, size_t bytes);
@@ -35,5 +39,9 @@ TD_MUST_USE char *td_strndup(const char *bytes, size_t length);
 
 /* Free what any of the above gave; NULL is fine. */
 void td_free(void *memory);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -7,6 +7,10 @@
 
 #include "base/attr.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct td_arena td_arena;
 
 /* An arena that holds at most bytes_max; NULL without memory. */
@@ -21,5 +25,9 @@ void td_arena_reset(td_arena *arena);
 
 /* Bytes handed out since the last reset. */
 size_t td_arena_used_bytes(const td_arena *arena);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

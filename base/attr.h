@@ -3,6 +3,10 @@
 #ifndef TD_BASE_ATTR_H
 #define TD_BASE_ATTR_H
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* The caller must look at the result. */
 #define TD_MUST_USE __attribute__((warn_unused_result))
 /* printf-style checking: argument numbers of the format and of its first value. */
@@ -10,5 +14,9 @@
 #define TD_LIKELY(x)                    __builtin_expect(!!(x), 1)
 #define TD_UNLIKELY(x)                  __builtin_expect(!!(x), 0)
 #define TD_NORETURN                     __attribute__((noreturn))
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

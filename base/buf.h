@@ -7,6 +7,10 @@
 #include "base/bytes.h"
 #include "base/err.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct td_buf {
     uint8_t *data;
     size_t size;     /* bytes in use */
@@ -41,5 +45,9 @@ static inline td_bytes td_buf_view(const td_buf *buf)
 {
     return td_bytes_of(buf->data, buf->size);
 }
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -7,6 +7,10 @@
 #include <stdint.h>
 #include <string.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct td_bytes {
     const uint8_t *data;
     size_t size; /* bytes */
@@ -15,13 +19,14 @@ typedef struct td_bytes {
 /* View on length bytes at data. */
 static inline td_bytes td_bytes_of(const void *data, size_t size)
 {
-    return (td_bytes){.data = data, .size = size};
+    td_bytes view = {(const uint8_t *)data, size};
+    return view;
 }
 
 /* View on a C string without its NUL; NULL gives an empty view. */
 static inline td_bytes td_bytes_str(const char *text)
 {
-    return (td_bytes){.data = (const uint8_t *)text, .size = text == NULL ? 0 : strlen(text)};
+    return td_bytes_of(text, text == NULL ? 0 : strlen(text));
 }
 
 /* 1 if both hold the same bytes, else 0. */
@@ -96,5 +101,9 @@ static inline void td_put_le64(uint8_t *p, uint64_t v)
     uint64_t little = TD_LE_SWAP64(v);
     memcpy(p, &little, sizeof little);
 }
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -10,6 +10,10 @@
 #include "base/attr.h"
 #include "base/clock.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct clock_sim clock_sim;
 
 /* A clock that shows these times, in ns; NULL without memory. */
@@ -30,5 +34,9 @@ void clock_sim_suspend(clock_sim *sim, uint64_t ns);
 
 /* How often somebody slept. */
 uint64_t clock_sim_sleep_count(clock_sim *sim);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -14,6 +14,10 @@
 #include "base/bytes.h"
 #include "base/err.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct td_decimal {
     int64_t mantissa; /* value = mantissa / 10^scale */
     uint8_t scale;    /* 0 to TD_DECIMAL_SCALE_MAX */
@@ -48,5 +52,9 @@ int td_decimal_compare(td_decimal a, td_decimal b);
 
 /* Write the shortest form ("60591", "0.5", "-12.25") and a NUL; returns its length. */
 size_t td_decimal_format(td_decimal value, char out[TD_DECIMAL_TEXT_BYTES]);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -8,6 +8,10 @@
 #include "base/attr.h"
 #include "base/err.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* 128 bits of XXH3, kept as the 16 bytes of its canonical (big-endian) form. */
 typedef struct td_hash128 {
     uint8_t bytes[16];
@@ -49,5 +53,9 @@ int td_hash128_equal(td_hash128 a, td_hash128 b);
 /* SHA-1 of bytes as 40 hex digits and a NUL (only to state book levels; not for security). */
 TD_MUST_USE td_result td_sha1_hex(const void *bytes, size_t size, char out[TD_SHA1_HEX_BYTES],
                                   td_err *err);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

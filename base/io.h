@@ -15,6 +15,10 @@
 
 #include "base/err.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct td_file td_file;
 typedef struct td_lock td_lock;
 
@@ -199,5 +203,9 @@ TD_MUST_USE td_result td_io_lock_name(td_lock *lock, td_name_state *out, td_err 
 
 /* Take the line away and let go of the lock; NULL is fine. */
 void td_io_unlock(td_lock *lock);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

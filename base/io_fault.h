@@ -25,6 +25,10 @@
 #include "base/hash.h"
 #include "base/io.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct io_fault io_fault;
 
 /* An empty disk; NULL without memory. */
@@ -188,5 +192,9 @@ TD_MUST_USE io_fault *io_fault_at(io_fault *disk, uint64_t change_count);
 /* Bring what io_fault_at gave for from changes to where it was behind to of them, from <= to <=
  * count: for sweeps over all of them, one after the other. 0 without memory. */
 TD_MUST_USE int io_fault_forward(io_fault *then, io_fault *disk, uint64_t from, uint64_t to);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -8,6 +8,10 @@
 
 #include "base/io.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* The operating system's files. Has no state; may be used by any thread. */
 td_io io_posix(void);
 
@@ -16,5 +20,9 @@ td_io io_posix(void);
  * 1 for reading, so that using them is an error (EBADF) as if they were closed. To be called before
  * anything else is opened. TD_E_IO. */
 TD_MUST_USE td_result io_posix_open_standard(td_err *err);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -4,7 +4,12 @@
 #define TD_BASE_LIMITS_H
 
 #include <stddef.h>
+#include <assert.h>
 #include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 /* Largest WebSocket message that is accepted: some eighty times the largest documented frame
  * (1,024 trades, 180 KB), yet one bad length cannot take the ring. */
@@ -13,7 +18,7 @@
 /* Ring between the network and the encoder thread: at 560 bytes a frame some 115,000 frames, about
  * a minute of all topics of a family at their busiest. */
 #define LIMIT_RING_BYTES ((size_t)64 << 20)
-_Static_assert(LIMIT_FRAME_BYTES < LIMIT_RING_BYTES / 2, "a frame must never fill the ring");
+static_assert(LIMIT_FRAME_BYTES < LIMIT_RING_BYTES / 2, "a frame must never fill the ring");
 
 /* A chunk closes once it holds this many uncompressed bytes: larger ones compress less than 1 %
  * better (zstd 1), smaller ones cost index. */
@@ -53,8 +58,8 @@ _Static_assert(LIMIT_FRAME_BYTES < LIMIT_RING_BYTES / 2, "a frame must never fil
 /* Connections tracked for one topic and symbol: all of a feed's own, and as many of sessions that
  * overlap it. At the limit, the connection that was silent for longest is dropped. */
 #define LIMIT_FOLLOW_CONNECTIONS 512u
-_Static_assert(LIMIT_OWN_CHANNELS >= 12 * LIMIT_FEED_SLOTS + 4 + 1,
-               "every connection's own channels fit");
+static_assert(LIMIT_OWN_CHANNELS >= 12 * LIMIT_FEED_SLOTS + 4 + 1,
+              "every connection's own channels fit");
 
 /* Values that are hidden in frames: of a feed its key, secret and those in its URLs; of a capture
  * that is imported, a signature for each of a thousand connections. And one value's bytes: a key is
@@ -68,7 +73,7 @@ _Static_assert(LIMIT_OWN_CHANNELS >= 12 * LIMIT_FEED_SLOTS + 4 + 1,
 #define LIMIT_FEED_HTTP        16u
 #define LIMIT_HTTP_REPLY_BYTES ((size_t)8 << 20)
 #define LIMIT_HTTP_SPACING_NS  UINT64_C(1000000000)
-_Static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a frame is");
+static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a frame is");
 
 /* Longest wait that a peer may ask for by Retry-After: an exchange's ban lasts ten minutes, and a
  * wrong header must not stop a feed for a day. */
@@ -202,5 +207,9 @@ _Static_assert(LIMIT_HTTP_REPLY_BYTES < LIMIT_FRAME_BYTES, "a reply is kept as a
 
 /* Threads of one program (-j). */
 #define LIMIT_THREADS 64u
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

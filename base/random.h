@@ -8,6 +8,10 @@
 
 #include "base/err.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct td_random {
     uint64_t state[4]; /* xoshiro256**; never all zero */
 } td_random;
@@ -23,5 +27,9 @@ uint64_t td_random_below(td_random *random, uint64_t bound);
 
 /* bytes from the operating system, for things that must not repeat over processes. */
 TD_MUST_USE td_result td_random_system(void *bytes, size_t size, td_err *err);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -34,6 +34,10 @@
 #include "schema/message.h"
 #include "schema/topic.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* What a topic can do for an audit. */
 typedef enum audit_part {
     AUDIT_NONE,
@@ -151,5 +155,9 @@ typedef struct audit_stats {
 
 void audit_get_stats(const audit *a, audit_stats *out);
 void audit_stats_add(audit_stats *sum, const audit_stats *more);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -10,6 +10,10 @@
 #include "base/err.h"
 #include "schema/message.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 __extension__ typedef __int128 sum128;
 
 /* In units of 10^-18. */
@@ -65,5 +69,9 @@ uint64_t trade_store_match(const trade_store *store, uint64_t from, uint64_t rea
 /* A decimal in units of 10^-18; and a sum in units of 10^-8, as far as it fits. */
 sum128 trade_sum_of(td_decimal value);
 int64_t trade_sum_e8(sum128 value);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

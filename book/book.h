@@ -20,6 +20,10 @@
 #include "base/hash.h"
 #include "schema/message.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct book book;
 
 /* What applying a frame met. Counts of entries that did not fit; the book is changed all the same,
@@ -87,5 +91,9 @@ uint64_t book_hash_best(book *book, uint32_t depth);
 /* SHA-1 as the report states it: lines "SIDE PRICE SIZE" joined by LF, none at the end, Buy first,
  * each side ascending by price, shortest decimals. */
 TD_MUST_USE td_result book_levels_sha1(const book *book, char out[TD_SHA1_HEX_BYTES], td_err *err);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -21,6 +21,10 @@
 #include "base/limits.h"
 #include "base/log.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct archive archive;
 
 typedef enum archive_mode {
@@ -182,5 +186,9 @@ TD_MUST_USE td_result archive_lock_maintain(archive *archive, td_lock **out, td_
  * copy durable. name must not exist there yet (a number is put behind it if it does). */
 TD_MUST_USE td_result archive_keep_torn(archive *archive, const char *path, uint64_t from,
                                         uint64_t size, const char *name, td_err *err);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

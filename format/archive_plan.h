@@ -14,6 +14,10 @@
 #include "format/archive.h"
 #include "format/segment_index.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* What is wanted. */
 typedef struct plan_query {
     uint64_t from_ns; /* inclusive */
@@ -87,5 +91,9 @@ const plan_segment *archive_plan_segment(const archive_plan *plan, size_t i);
 TD_MUST_USE td_result archive_plan_chunks(archive_plan *plan, size_t i, const plan_chunk **out,
                                           size_t *count, td_err *err);
 void archive_plan_drop_chunks(archive_plan *plan, size_t i);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

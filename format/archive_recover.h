@@ -10,6 +10,10 @@
 #include "format/archive.h"
 #include "format/gap.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* The cause of a crash gap after half an import; that of a recorder's has another. */
 #define RECOVER_CAUSE_IMPORT "import ended before its end"
 
@@ -47,5 +51,9 @@ typedef void recover_event_fn(void *user, const recover_event *event);
 TD_MUST_USE td_result archive_recover(archive *archive, const char *feed, const gap_reader *gaps,
                                       recover_event_fn *progress, void *user,
                                       recover_report *report, td_err *err);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -19,6 +19,10 @@
 #include "format/feed_slots.h"
 #include "format/gap.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct archive_writer archive_writer;
 
 /* When a catalog that is missing, behind or unusable is made anew. */
@@ -106,5 +110,9 @@ typedef enum writer_end {
 /* End the session and free; NULL is fine. The first failure is returned, the rest is still done. */
 TD_MUST_USE td_result archive_writer_close(archive_writer *writer, writer_end end, uint64_t stop_ns,
                                            td_err *err);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -9,6 +9,10 @@
 #include "format/archive.h"
 #include "format/catalog.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct known_segment {
     char *path; /* without ".open" */
     uint8_t is_open;
@@ -32,5 +36,9 @@ const known_segment *known_segments_find(const known_segments *known, const char
 /* 1 if a finished segment is in the list as it is on disk, its row intact. Never for an open one,
  * which has to be read to know how far it is. */
 int known_segments_match(const known_segments *known, const archive_segment *segment);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

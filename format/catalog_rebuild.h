@@ -8,6 +8,10 @@
 #include "format/archive.h"
 #include "format/gap.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct catalog_rebuild catalog_rebuild;
 
 /* Begin. gaps is called on that thread. archive is borrowed until the end. TD_E_NOMEM, TD_E_IO. */
@@ -24,5 +28,9 @@ typedef enum rebuild_end {
 
 /* Wait for its end and free it; its result. NULL: TD_OK. */
 TD_MUST_USE td_result catalog_rebuild_end(catalog_rebuild *rebuild, rebuild_end how, td_err *err);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

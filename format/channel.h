@@ -8,6 +8,10 @@
 #include "base/bytes.h"
 #include "base/err.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef enum channel_dir { CHANNEL_IN, CHANNEL_OUT, CHANNEL_HTTP, CHANNEL_EVENT } channel_dir;
 
 /* WebSocket opcodes that a frame can have (RFC 6455, 5.2). */
@@ -42,5 +46,9 @@ int channel_info_compare(const channel_info *a, const channel_info *b);
 /* "in", "out", "http", "event"; and back (0 if it is none of them). */
 const char *channel_dir_name(channel_dir dir);
 int channel_dir_parse(td_bytes name, channel_dir *out);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -24,6 +24,10 @@
 #include "format/chain.h"
 #include "format/channel.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct chunk_builder chunk_builder;
 
 /* A channel that the builder knows. Goes stale when a whole segment passes without its use. */
@@ -172,5 +176,9 @@ chain_totals chunk_builder_totals(const chunk_builder *builder);
 /* Make a chunk of what is pending; out's earlier content is forgotten. TD_OK; TD_EOF if nothing is
  * pending; TD_E_NOMEM (still pending; may be tried again). */
 TD_MUST_USE td_result chunk_builder_seal(chunk_builder *builder, sealed_chunk *out, td_err *err);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

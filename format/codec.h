@@ -10,6 +10,10 @@
 #include "base/bytes.h"
 #include "base/err.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef enum codec_kind { CODEC_NONE, CODEC_ZSTD, CODEC_LZ4 } codec_kind;
 
 typedef struct codec codec;
@@ -37,5 +41,9 @@ TD_MUST_USE td_result codec_compress(codec *coder, codec_kind kind, int level, t
  * TD_E_NOMEM. */
 TD_MUST_USE td_result codec_decompress(codec *coder, codec_kind kind, td_bytes in, uint8_t *out,
                                        size_t out_bytes, td_err *err);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -11,6 +11,10 @@
 #include "format/feed_past.h"
 #include "format/name_index.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Segments to search for a slot: at one an hour, two days. If nothing at all was found, the search
  * continues. */
 enum { FEED_SLOTS_SEGMENTS_MAX = 48 };
@@ -59,5 +63,9 @@ void feed_slots_fini(feed_slots *slots);
 
 /* The slot, or NULL. */
 const past_slot *feed_slots_find(const feed_slots *slots, uint32_t line, uint32_t shard);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -11,6 +11,10 @@
 #include "format/archive.h"
 #include "format/feed_past.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct stray_segment {
     const char *path; /* as listed; borrowed from the listing */
     uint8_t is_open;
@@ -43,5 +47,9 @@ void stray_list_fini(stray_list *list);
 
 /* The row that goes on from the segment of that file name (without ".open"), or NULL. */
 const stray_segment *stray_list_after(const stray_list *list, const char *file_name);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

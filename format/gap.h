@@ -9,6 +9,10 @@
 #include "base/err.h"
 #include "format/channel.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef enum gap_reason {
     GAP_DISCONNECT, /* the connection ended while recording went on */
     GAP_STALE,      /* it was up and sent no data, so it was ended */
@@ -89,5 +93,9 @@ td_result gap_list_emit(void *list, const gap_row *row, td_err *err);
 const gap_row *gap_list_find(const gap_list *list, const gap_row *key);
 
 void gap_list_fini(gap_list *list);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -15,6 +15,10 @@
 #include "format/archive.h"
 #include "format/chain.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Acts. Keys of each in FORMAT.md. */
 #define JOURNAL_SESSION_START   "session_start"   /* session start_ns verb version pid */
 #define JOURNAL_SESSION_STOP    "session_stop"    /* session stop_ns */
@@ -102,5 +106,9 @@ TD_MUST_USE td_result journal_check_place(journal *journal, td_err *err);
 
 /* Bytes of the journal after the last append: the catalog notes how far it has read. */
 uint64_t journal_size_bytes(const journal *journal);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

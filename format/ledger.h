@@ -11,6 +11,10 @@
 #include "format/gap.h"
 #include "format/journal.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Every gap of the archive, merged and in order: from the journal and the segments' own events, or
  * the catalog's copy of those, segment by segment, where its checksums hold; and what lies between
  * sessions of a feed (session_spans.h). Left out is what lies in time that was pruned. *out is the
@@ -45,5 +49,9 @@ TD_MUST_USE td_result ledger_write_note(journal *journal, const note_row *row, t
  * Within a transaction. TD_E_NOTFOUND if the catalog's place is none in this journal: it belongs to
  * another one, and all has to be read anew. */
 TD_MUST_USE td_result ledger_catch_up(archive *archive, catalog *catalog, td_err *err);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

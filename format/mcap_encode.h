@@ -10,6 +10,10 @@
 #include "base/buf.h"
 #include "format/mcap.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* The eight bytes that a file begins and ends with. */
 TD_MUST_USE td_result mcap_encode_magic(td_buf *buf, td_err *err);
 
@@ -61,5 +65,9 @@ static inline void mcap_write_prefix(uint8_t *p, uint8_t opcode, uint64_t conten
     p[0] = opcode;
     td_put_le64(p + 1, content_bytes);
 }
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

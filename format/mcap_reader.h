@@ -14,6 +14,10 @@
 #include "base/io.h"
 #include "format/mcap.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* What becomes of a Chunk record. */
 typedef enum mcap_chunks {
     MCAP_CHUNKS_WHOLE,    /* it is returned as it is; its CRC is not checked */
@@ -58,5 +62,9 @@ mcap_section mcap_reader_section(const mcap_reader *reader);
 uint64_t mcap_reader_chunk_offset(const mcap_reader *reader);
 
 mcap_reader_stats mcap_reader_get_stats(const mcap_reader *reader);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

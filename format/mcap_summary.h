@@ -11,6 +11,10 @@
 #include "base/buf.h"
 #include "format/mcap.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Bound on each group of records: what a reader that knows LIMIT_RECORD_BYTES still takes. */
 #define SUMMARY_BYTES_MAX ((size_t)256 << 20)
 
@@ -65,5 +69,9 @@ void mcap_summary_undo(mcap_summary *summary, mcap_summary_mark mark);
  * data_crc: CRC-32 of the file up to there. TD_OK, TD_E_LIMIT, TD_E_NOMEM. */
 TD_MUST_USE td_result mcap_summary_append_end(mcap_summary *summary, td_buf *buf, uint64_t at,
                                               uint32_t data_crc, td_err *err);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

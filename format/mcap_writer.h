@@ -16,6 +16,10 @@
 #include "format/codec.h"
 #include "format/mcap.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef enum mcap_layout { MCAP_CHUNKED, MCAP_UNCHUNKED } mcap_layout;
 
 typedef struct mcap_writer_options {
@@ -68,5 +72,9 @@ TD_MUST_USE td_result mcap_writer_flush(mcap_writer *writer, td_err *err);
 
 /* Write the end of the file and make it durable. Nothing but close may follow. */
 TD_MUST_USE td_result mcap_writer_finish(mcap_writer *writer, td_err *err);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -12,6 +12,10 @@
 #include "base/bytes.h"
 #include "base/err.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* There is no such name. */
 #define NAME_INDEX_NONE SIZE_MAX
 
@@ -33,5 +37,9 @@ TD_MUST_USE td_result name_index_put(name_index *index, td_bytes name, size_t ro
 size_t name_index_find(const name_index *index, td_bytes name);
 
 void name_index_fini(name_index *index);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

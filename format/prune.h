@@ -27,6 +27,10 @@
 #include "format/archive.h"
 #include "format/gap.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef enum prune_mode {
     PRUNE_LOOK,   /* tell what would go; nothing is written */
     PRUNE_REMOVE, /* the archive is open as a maintainer */
@@ -88,5 +92,9 @@ typedef struct prune_report {
  * newest frames were stamped by a clock that had jumped. */
 TD_MUST_USE td_result archive_prune(archive *archive, const prune_options *options,
                                     prune_report *report, td_err *err);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -28,6 +28,10 @@
 #include "format/chain.h"
 #include "format/segment_writer.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* What recover did with one file. */
 typedef struct recover_result {
     uint8_t has_segment; /* 1: path is a finished segment; 0: nothing was provable, all is in
@@ -39,7 +43,7 @@ typedef struct recover_result {
     uint64_t damaged_from, damaged_to; /* file offsets around the first and last of them */
     uint64_t frame_count;              /* messages on channels that are not events */
     segment_totals totals;             /* of the finished segment; last_ns = last durable message */
-    chain_totals chain_totals;         /* of the last chain record */
+    struct chain_totals chain_totals;  /* of the last chain record */
     uint32_t conn_count;
     chain_conn conns[CHAIN_CONNS_MAX]; /* of the last chain record */
 } recover_result;
@@ -61,5 +65,9 @@ TD_MUST_USE td_result recover_put_copy_away(td_io io, const char *open_path, con
  * TD_E_NOTFOUND, TD_E_IO, TD_E_NOMEM. Nothing is written. */
 TD_MUST_USE td_result recover_has_durable(td_io io, const char *open_path, int *has_durable,
                                           td_err *err);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -12,6 +12,10 @@
 #include "format/ledger.h"
 #include "format/segment_index.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef enum reindex_scope {
     REINDEX_ALL,     /* forget the old catalog and read every segment */
     REINDEX_CHANGED, /* read only segments that the catalog has not as they are on disk */
@@ -59,5 +63,9 @@ TD_MUST_USE td_result archive_reindex_into(archive *archive, catalog *catalog,
 enum { CATALOG_WHAT_BYTES = 512 };
 TD_MUST_USE td_result archive_check_catalog(archive *archive, char what[CATALOG_WHAT_BYTES],
                                             td_err *err);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -12,6 +12,10 @@
 #include "format/channel.h"
 #include "format/chunk_builder.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* How much of the segment was read to make the index. */
 typedef enum index_depth {
     INDEX_SUMMARY, /* chunks with channels and times; no counts per channel beyond the totals */
@@ -95,5 +99,9 @@ int segment_index_has_unknown(const segment_index *index);
 
 /* 1 if the chunk has frames of channel id. */
 int segment_index_has(const segment_index *index, const index_chunk *chunk, uint16_t id);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

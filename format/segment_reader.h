@@ -28,6 +28,10 @@
 #include "format/mcap.h"
 #include "format/segment_writer.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Readable bytes behind a chunk's records, zero: what a JSON parser wants behind a frame. */
 enum { SEGMENT_PADDING_BYTES = 64 };
 
@@ -170,5 +174,9 @@ TD_MUST_USE td_result segment_reader_each_metadata(segment_reader *reader, segme
  * NULL). TD_OK, TD_E_NOTFOUND if there is none (not ours), TD_E_CORRUPT, TD_E_IO. */
 TD_MUST_USE td_result segment_reader_last_chain(segment_reader *reader, chain_conn *conns,
                                                 chain_record *out, td_err *err);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -14,6 +14,10 @@
 #include "format/chain.h"
 #include "format/mcap_source.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct segment_walk {
     mcap_source *source;  /* borrowed */
     td_hasher *hasher;    /* owned */
@@ -52,5 +56,9 @@ TD_MUST_USE td_result segment_walk_block(segment_walk *walk, const mcap_place *p
  */
 TD_MUST_USE td_result segment_walk_skip(segment_walk *walk, uint64_t *from, uint64_t *to,
                                         td_err *err);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

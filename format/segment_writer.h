@@ -20,6 +20,10 @@
 #include "base/io.h"
 #include "format/chunk_builder.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* The MCAP profile of our segments, what an unfinished one is called, and the session's metadata.
  */
 #define SEGMENT_PROFILE          "tapedeck"
@@ -89,5 +93,9 @@ segment_totals segment_writer_totals(const segment_writer *writer);
 
 /* The final path, valid until close. */
 const char *segment_writer_path(const segment_writer *writer);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -13,6 +13,10 @@
 #include "format/archive.h"
 #include "format/gap.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* One session of a feed: receive times of its first and last received frame. A session without any
  * message in a whole hour of UTC is two spans: an open connection has pongs, so frames may be
  * missing in that hour. */
@@ -49,5 +53,9 @@ void session_spans_fini(session_spans *spans);
  * these counts as having the topic: its configuration left the topic out. Reads the journal. */
 TD_MUST_USE td_result session_spans_add_gaps(const session_spans *spans, archive *archive,
                                              gap_list *ledger, td_err *err);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

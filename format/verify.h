@@ -18,6 +18,10 @@
 #include "format/archive.h"
 #include "format/gap.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef enum verify_severity {
     VERIFY_SOUND,       /* worth knowing: an unexpected file in the folder, a live segment */
     VERIFY_RECOVERABLE, /* sound after recover or reindex */
@@ -56,5 +60,9 @@ typedef struct verify_options {
  * TD_E_IO, TD_E_NOMEM if it could not be looked at. */
 TD_MUST_USE td_result archive_verify(archive *archive, const verify_options *options,
                                      verify_report *report, td_err *err);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

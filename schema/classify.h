@@ -9,6 +9,10 @@
 #include "base/bytes.h"
 #include "schema/topic.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef enum frame_dir { DIR_IN, DIR_OUT, DIR_HTTP } frame_dir;
 
 typedef enum frame_class {
@@ -23,7 +27,7 @@ typedef enum frame_class {
 } frame_class;
 
 typedef struct classification {
-    frame_class frame_class;
+    enum frame_class frame_class;
     topic_match topic;       /* of data frames; views into the frame, or the decoder's memory if it
                                 was escaped, compressed, or put together */
     td_bytes exchange_topic; /* the topic as one string: as it stands in the frame; spot's is put
@@ -43,5 +47,9 @@ static inline int frame_class_is_control(frame_class c)
 
 /* Stable name ("data", "ack"). */
 const char *frame_class_name(frame_class c);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

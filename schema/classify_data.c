@@ -3,7 +3,7 @@
  */
 #include "base/assert.h"
 #include "schema/classify_impl.h"
-#include "schema/decode_scan.h"
+#include "decode_scan_impl.h"
 
 /* Token of a key's value; 0 if it is not there. */
 static uint32_t top_keys_find(const top_keys *top, td_bytes key)

@@ -13,6 +13,10 @@
 #include "schema/family.h"
 #include "schema/message.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct decoder decoder;
 
 /* Why a frame could not be decoded. Stable names by decode_reason_name. */
@@ -87,5 +91,9 @@ TD_MUST_USE td_result decode_error_result(const decode_error *why, td_err *err);
 
 /* The same of a frame that was not looked at to its end: what->is_starved. */
 TD_MUST_USE td_result classification_result(const classification *what, td_err *err);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -1,6 +1,6 @@
 /* Order book entries, hot: some five levels in each of a hundred frames a second and symbol. */
 #include "base/assert.h"
-#include "schema/decode_scan.h"
+#include "decode_scan_impl.h"
 
 /* The value of one of a level's fields. */
 static inline const uint8_t *read_value(hot *h, hot_role role, const uint8_t *p, void *entry)

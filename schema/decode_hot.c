@@ -4,7 +4,7 @@
  * malformed) are left to the row-driven decoder: so there is one judge of what is wrong, and both
  * roads agree by construction. */
 #include "base/assert.h"
-#include "schema/decode_scan.h"
+#include "decode_scan_impl.h"
 
 /* A walk over the nodes of the plan. */
 typedef struct walk {

@@ -1,6 +1,6 @@
 /* Trades, hot: one frame may hold a thousand. */
 #include "base/assert.h"
-#include "schema/decode_scan.h"
+#include "decode_scan_impl.h"
 
 /* A side as a boolean: true is Buy. */
 static const uint8_t *scan_is_buy(const uint8_t *p, uint8_t *side)

@@ -6,6 +6,10 @@
 
 #include "schema/family.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* clang-format off: one family, one line */
 #define FAMILIES(X)                                                                                \
     X(INVERSE, "inverse")                                                                          \
@@ -31,5 +35,9 @@
 #define FAMILY_DECLARATION(id, name) extern const family FAMILY_##id;
 FAMILIES(FAMILY_DECLARATION)
 #undef FAMILY_DECLARATION
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -9,6 +9,10 @@
 #include "base/bytes.h"
 #include "schema/topic.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* How requests, acks and heartbeats look on a connection. v5 asks as v3 does everywhere; who of it
  * answers differently has a row of its own (docs/wire.md 1.5). */
 typedef enum dialect_id {
@@ -69,5 +73,9 @@ const char *family_url(const family *of, family_net net, family_access access);
 
 /* Names of all families joined by ", ", for error texts; valid for ever. */
 const char *family_names(void);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

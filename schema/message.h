@@ -15,6 +15,10 @@
 #include "base/hash.h"
 #include "schema/message_members.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct topic_row;
 
 typedef enum msg_type {
@@ -220,5 +224,9 @@ const char *frame_kind_name(frame_kind kind);
 const char *msg_side_name(msg_side side);
 const char *msg_action_name(msg_action action);
 const char *msg_member_name(msg_member member);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

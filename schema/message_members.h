@@ -5,6 +5,10 @@
 #ifndef TD_SCHEMA_MESSAGE_MEMBERS_H
 #define TD_SCHEMA_MESSAGE_MEMBERS_H
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* identity and order */
 #define MEMBERS_IDENTITY(X)                                                                        \
     X(SYMBOL, "symbol")                                                                            \
@@ -389,5 +393,9 @@
     MEMBERS_NOTICE(X)                                                                              \
     MEMBERS_LEVERAGED(X)                                                                           \
     /* end */
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -11,6 +11,10 @@
 #include "base/buf.h"
 #include "tape/tape.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* One message of a chunk, found and checked by whoever loaded it. */
 typedef struct block_entry {
     uint64_t recv_ns;
@@ -38,5 +42,9 @@ TD_MUST_USE td_result block_add(tape_block *block, const block_entry *entry, td_
 
 /* The entries themselves, to be sorted. */
 block_entry *block_entries_edit(tape_block *block);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -26,6 +26,10 @@
 #include "schema/classify.h"
 #include "schema/family.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct channel_router channel_router;
 
 /* A frame as it came. */
@@ -44,7 +48,7 @@ typedef struct router_frame {
 typedef struct channel_route {
     uint32_t index;           /* the channel's number in this router */
     const channel_info *info; /* valid until the router forgets or closes */
-    frame_class frame_class;
+    enum frame_class frame_class;
     uint64_t publish_ns; /* the exchange's time, recv_ns where the frame has none */
     int8_t success;      /* of an ack or an answer to auth: 1, 0, -1 = not said */
     uint8_t is_overflow; /* 1: on _unknown because the feed had no channel left */
@@ -79,5 +83,9 @@ TD_MUST_USE td_result channel_router_events(channel_router *router, channel_rout
                                             td_err *err);
 
 void channel_router_get_stats(const channel_router *router, channel_router_stats *out);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -23,6 +23,10 @@
 #include "base/limits.h"
 #include "format/gap.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef enum event_kind {
     EVENT_SESSION,    /* recording starts or stops: state, session, start_ns, verb, version */
     EVENT_SEGMENT,    /* a segment begins: session, number, slots */
@@ -120,5 +124,9 @@ TD_MUST_USE td_result event_decode(event_reader *reader, td_bytes text, event *o
 
 /* How reindex and recover get gap rows out of events (format/gap.h). Borrows the reader. */
 gap_reader event_gap_reader(event_reader *reader);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -23,6 +23,10 @@
 
 #include "base/err.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Two connections bring the same frame within a second or so, else one of them is closed as stale.
  * This is the longest stretch of a stream that is lost to its readers if a topic moves from one
  * open connection to another; books and trades of a symbol that trades have frames every second. */
@@ -66,5 +70,9 @@ void follow_fini(follow *stream);
 /* From when on the stream has every frame of a connection whose subscriptions were answered at
  * settled_ns (tape/settling.h). */
 uint64_t follow_settled_ns(const follow_answer *of, uint64_t settled_ns);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

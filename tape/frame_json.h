@@ -6,7 +6,15 @@
 #include "schema/json_write.h"
 #include "tape/tape.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Write feed, conn, ordinal and recv_ns into an object that the caller has open. */
 void frame_json_place(json_writer *json, const tape_frame *frame);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

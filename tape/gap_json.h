@@ -5,11 +5,19 @@
 #include "format/gap.h"
 #include "schema/json_write.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Write the gap as an object with the keys of docs/archive.md, in its order; absent values are
  * null. */
 void gap_json_write(json_writer *json, const gap_row *row);
 
 /* The same members, into an object that the caller has open. */
 void gap_json_members(json_writer *json, const gap_row *row);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -7,6 +7,10 @@
 #include "tape/block.h"
 #include "tape/plan.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* A chunk that is being read, or merged. Kept in a pool of its own and used again. */
 typedef struct chunk_load {
     td_job job;
@@ -33,5 +37,9 @@ void chunk_load_close(chunk_load *load);
 /* Read source's chunk into load->block, which is the load's alone. Fills rc, err, damage_count. The
  * arg of a td_job. */
 void chunk_load_run(void *load);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -9,6 +9,10 @@
 #include "tape/loader.h"
 #include "tape/plan.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct merge merge;
 
 /* The next message. All pointers are valid until the next call. */
@@ -29,5 +33,9 @@ void merge_close(merge *m);
 /* TD_OK, TD_EOF (the plan has no more: after tape_plan_follow it may go on), TD_E_IO, TD_E_NOMEM,
  * TD_E_LIMIT. */
 TD_MUST_USE td_result merge_next(merge *m, merge_item *out, td_err *err);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -7,6 +7,10 @@
 #include "format/archive.h"
 #include "tape/selection.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* The error of a selection that no frame matches: TD_E_NOTFOUND with a hint, or why the archive
  * could not be asked. Never TD_OK. */
 TD_MUST_USE td_result selection_nothing(archive *archive, const selection *wanted, td_err *err);
@@ -17,5 +21,9 @@ TD_MUST_USE td_result selection_check_names(archive *archive, const selection *w
 
 /* The same for feeds alone, and whatever was recorded of them, events included. */
 TD_MUST_USE td_result selection_check_feeds(archive *archive, const selection *wanted, td_err *err);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

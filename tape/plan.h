@@ -22,6 +22,10 @@
 #include "tape/selection.h"
 #include "tape/tape.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* What becomes of a channel's messages. */
 typedef enum source_use {
     SOURCE_SKIP,
@@ -99,5 +103,9 @@ void tape_plan_done(tape_plan *plan, tape_source *source);
 /* Look for new chunks and segments; no load may be under way. TD_OK: there are some; TD_EOF: none.
  */
 TD_MUST_USE td_result tape_plan_follow(tape_plan *plan, td_err *err);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

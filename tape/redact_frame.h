@@ -12,6 +12,10 @@
 #include "base/inflate.h"
 #include "tape/redact.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* How a frame was changed; stable names are those of `redacted` events. */
 typedef enum redact_how {
     REDACT_IN_PLACE,
@@ -41,5 +45,9 @@ TD_MUST_USE td_result frame_redactor_apply(frame_redactor *self, redactor *secre
 
 /* "recompressed", "overwritten", or NULL in place. */
 const char *redact_how_name(redact_how how);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -13,6 +13,10 @@
 #include "tape/follow.h"
 #include "tape/tape.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* A session: one run of a recorder, one import; a file that says none is one of its own. */
 typedef struct roster_session {
     uint32_t number; /* 1, 2 … in order of first sight */
@@ -85,5 +89,9 @@ static inline uint64_t roster_ordinal(uint64_t last, uint32_t sequence)
         ordinal += UINT64_C(1) << 32;
     return ordinal;
 }
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -21,6 +21,10 @@
 #include "format/channel.h"
 #include "format/gap.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct selection_globs {
     const char *const *items;
     size_t count;
@@ -83,5 +87,9 @@ int selection_wants_gap(const selection *wanted, selection_window window, const 
 
 /* What the selection says about a channel, time not looked at. */
 selection_answer selection_ask(const selection *wanted, const channel_info *channel);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

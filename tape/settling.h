@@ -10,6 +10,10 @@
 #include "base/err.h"
 #include "format/channel.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* One slot of a feed: its connection of now. */
 typedef struct settling_slot {
     char *feed;
@@ -45,5 +49,9 @@ void settling_answered(settling_slot *slot, uint32_t session, uint32_t conn, uin
 #define SETTLING_UNKNOWN UINT64_C(0) /* nothing was seen to be asked for */
 #define SETTLING_NOT_YET UINT64_MAX
 uint64_t settling_ns(const settling_slot *slot, uint32_t session, uint32_t conn, uint64_t recv_ns);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

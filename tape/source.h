@@ -5,6 +5,10 @@
 #include "format/archive_plan.h"
 #include "tape/plan.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* A source for a segment of the archive's plan, not open yet. TD_E_NOMEM. */
 TD_MUST_USE td_result source_make(const plan_segment *segment, tape_source **out, td_err *err);
 void source_free(tape_source *source);
@@ -20,5 +24,9 @@ TD_MUST_USE td_result source_refresh(tape_source *source, roster *who, const pla
 
 /* Forget file, channels and chunks; the name stays, to know the segment again. */
 void source_shut(tape_source *source);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

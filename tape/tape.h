@@ -23,6 +23,10 @@
 #include "tape/follow.h"
 #include "tape/selection.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define TAPE_NO_STREAM UINT32_MAX
 
 /* A channel as frames of the tape refer to it: the same one object for all segments of an archive,
@@ -30,8 +34,8 @@
 typedef struct tape_channel {
     uint32_t index; /* 0, 1, 2 … in order of first sight; for the user's own tables */
     channel_info info;
-    const family *family; /* NULL if this version does not know it */
-    topic_match topic;    /* row NULL for control, events, unknown */
+    const struct family *family; /* NULL if this version does not know it */
+    topic_match topic;           /* row NULL for control, events, unknown */
     /* Of data: 0, 1, 2 … for each stream (tape/follow.h); channels differ in shard, direction,
      * opcode or family besides. TAPE_NO_STREAM: the channel is of no stream. */
     uint32_t stream;
@@ -109,5 +113,9 @@ void tape_block_acquire(tape_block *block);
 void tape_block_release(tape_block *block);
 
 void tape_get_stats(const tape *tape, tape_stats *out);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -1,5 +1,5 @@
 // What `make install` leaves behind works from there: programs run, and a program of somebody's own links the
-// library by its headers and pkg-config file alone. Expected prices: the known end of the inverse capture.
+// library by its headers and pkg-config file alone, in C and in C++. Expected prices: the known end of the inverse capture.
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import fs from "node:fs";
@@ -10,6 +10,58 @@ import { BIN, inboundFrames, temporary, withoutCapture } from "./lib.mjs";
 const INVERSE = "inverse-2021-04-17.jsonl.gz";
 const isRelease = fs.realpathSync(BIN).endsWith(path.join("build", "release", "bin"));
 const skip = withoutCapture(INVERSE) || (isRelease ? false : "installs the release build only");
+
+const STRICT = ["-Wall", "-Wextra", "-Werror"];
+
+/** Each installed header compiles by itself, in both languages. */
+function headersStandAlone(usr) {
+  const include = path.join(usr, "include/tapedeck");
+  const headers = fs.readdirSync(include, { recursive: true }).filter((f) => f.endsWith(".h"));
+  assert.ok(headers.length > 50 && !headers.some((f) => f.endsWith("_impl.h")), headers.join(" "));
+  for (const language of [["cc", "-x", "c", "-std=c17"], ["c++", "-x", "c++", "-std=c++17"]]) {
+    const [compiler, ...flags] = language;
+    const out = spawnSync(compiler, [...flags, ...STRICT, "-fsyntax-only", "-I.", ...headers], { cwd: include, encoding: "utf8" });
+    assert.equal(out.stderr, "", language.join(" "));
+    assert.equal(out.status, 0);
+  }
+}
+
+// The symbol and the best bid of a frame with a whole book, by a C++ program.
+const JUDGE = `
+#include <cstdio>
+#include <string>
+#include "book/continuity.h"
+#include "schema/decode.h"
+
+int main(int argc, char **argv)
+{
+    td_err err;
+    decoder *reader = nullptr;
+    track *topic = nullptr;
+    classification found;
+    message decoded;
+    decode_error why;
+    verdict judged;
+    book_level bid;
+    if (argc != 2 || decoder_open(&reader, &err) != TD_OK)
+        return 1;
+    std::string frame(argv[1]);
+    std::string padded = frame + std::string(DECODE_PADDING_BYTES, ' ');
+    td_bytes view = td_bytes_of(padded.data(), frame.size());
+    decoder_classify(reader, family_find(td_bytes_str("inverse")), view, DIR_IN, TOPIC_NOW, &found);
+    if (track_open(found.topic.row, &topic, &err) != TD_OK ||
+        !decoder_decode(reader, &found.topic, view, DECODE_PATH_HOT, &decoded, &why))
+        return 1;
+    track_apply(topic, &decoded, &judged);
+    if (!book_level_at(track_book(topic), SIDE_BUY, 0, &bid))
+        return 1;
+    char price[TD_DECIMAL_TEXT_BYTES];
+    td_decimal_format(bid.price, price);
+    std::printf("%.*s %s\\n", (int)found.topic.symbol.size, (const char *)found.topic.symbol.data, price);
+    track_close(topic);
+    decoder_close(reader);
+}
+`;
 
 test("installed, linked, uninstalled", { skip }, (t) => {
   const root = temporary(t);
@@ -28,6 +80,11 @@ test("installed, linked, uninstalled", { skip }, (t) => {
   const lines = out.stdout.trimEnd().split("\n");
   assert.equal(lines.length, 507);
   assert.equal(lines.at(-1), "60622.5 60623");
+  headersStandAlone(usr);
+  const cxx = path.join(root, "judge");
+  fs.writeFileSync(`${cxx}.cc`, JUDGE);
+  execFileSync("c++", ["-std=c++17", ...STRICT, `${cxx}.cc`, ...field("Cflags"), ...field("Libs"), "-o", cxx], { stdio: "pipe" });
+  assert.equal(execFileSync(cxx, [frames[0]], { encoding: "utf8" }), `BTCUSD ${lines[0].split(" ")[0]}\n`);
   make("uninstall");
   assert.deepEqual(fs.readdirSync(root, { recursive: true }).filter((f) => fs.statSync(path.join(root, f)).isFile() && f.startsWith("usr")), []);
 });
