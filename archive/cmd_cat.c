@@ -224,8 +224,8 @@ exit_code cmd_cat(const verb_context *context, int argc, char **argv)
     const verb_run_spec spec = {
         .name = "cat",
         .summary = "Print the frames of a selection, in order: one JSON object a line.",
-        .examples = "tapedeck cat -a archive --topic trade --symbol BTCUSD --raw\n"
-                    "tapedeck cat -a archive --follow --topic 'orderBook*'",
+        .examples = "tapedeck cat archive --topic trade --symbol BTCUSD --raw\n"
+                    "tapedeck cat archive --follow --topic 'orderBook*'",
         .takes = VERB_TAKES_SELECTION | VERB_TAKES_THREADS | VERB_TAKES_JSON,
         .own = {"Frames", CAT_ROWS, sizeof CAT_ROWS / sizeof CAT_ROWS[0], &run.options},
         .mode = ARCHIVE_READ};

@@ -307,7 +307,7 @@ exit_code cmd_decode(const verb_context *context, int argc, char **argv)
         .group_count = sizeof groups / sizeof groups[0],
         .examples = "tapedeck decode --family inverse < frames.jsonl\n"
                     "tapedeck decode --family v5 < frame.json\n"
-                    "tapedeck cat -a archive --feed linear | tapedeck decode --family linear",
+                    "tapedeck cat archive --feed linear | tapedeck decode --family linear",
         .now_ns = clock_wall_ns(clock_real())};
     options_operands files;
     exit_code status = EXIT_CODE_DONE;

@@ -80,7 +80,7 @@ exit_code cmd_gaps(const verb_context *context, int argc, char **argv)
     const verb_run_spec spec = {
         .name = "gaps",
         .summary = "List every discontinuity of the selection, with its reason.",
-        .examples = "tapedeck gaps -a archive --feed inverse --from now-7d --json",
+        .examples = "tapedeck gaps archive --feed inverse --from now-7d --json",
         .takes = VERB_TAKES_SELECTION | VERB_TAKES_JSON,
         .mode = ARCHIVE_READ};
     exit_code status = EXIT_CODE_DONE;

@@ -390,7 +390,7 @@ exit_code cmd_info(const verb_context *context, int argc, char **argv)
     verb_run verb = {0};
     const verb_run_spec spec = {.name = "info",
                                 .summary = "Say what an archive holds.",
-                                .examples = "tapedeck info -a archive",
+                                .examples = "tapedeck info archive",
                                 .takes = VERB_TAKES_JSON,
                                 .mode = ARCHIVE_READ};
     exit_code status = EXIT_CODE_DONE;

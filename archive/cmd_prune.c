@@ -240,7 +240,7 @@ exit_code cmd_prune(const verb_context *context, int argc, char **argv)
     const verb_run_spec spec = {
         .name = "prune",
         .summary = "Remove the oldest segments: by age, by size, by feed.",
-        .examples = "tapedeck prune -a archive --older-than 90d --keep-bytes 500GiB --dry-run",
+        .examples = "tapedeck prune archive --older-than 90d --keep-bytes 500GiB --dry-run",
         .takes = VERB_TAKES_JSON,
         .own = {"What goes", PRUNE_ROWS, sizeof PRUNE_ROWS / sizeof PRUNE_ROWS[0], &line},
         .mode = ARCHIVE_MAINTAIN,

@@ -143,7 +143,7 @@ exit_code cmd_recover(const verb_context *context, int argc, char **argv)
     const verb_run_spec spec = {
         .name = "recover",
         .summary = "Finish the segments that a crash left open; cut-off tails are kept in torn/.",
-        .examples = "tapedeck recover -a archive",
+        .examples = "tapedeck recover archive",
         .takes = VERB_TAKES_JSON,
         .own = {"Recovery", RECOVER_ROWS, 1, &options},
         .mode = ARCHIVE_MAINTAIN};

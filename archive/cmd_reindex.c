@@ -48,7 +48,7 @@ exit_code cmd_reindex(const verb_context *context, int argc, char **argv)
     verb_run verb = {0};
     const verb_run_spec spec = {.name = "reindex",
                                 .summary = "Rebuild the catalog from the segments and the journal.",
-                                .examples = "tapedeck reindex -a archive",
+                                .examples = "tapedeck reindex archive",
                                 .takes = VERB_TAKES_JSON,
                                 .mode = ARCHIVE_MAINTAIN};
     exit_code status = EXIT_CODE_DONE;
@@ -91,7 +91,7 @@ static td_result dump(verb_run *verb)
     catalog_close(rows);
     if (rc < 0) {
         td_err_add(&verb->err, rc, "catalog of %s", archive_path(verb->archive));
-        td_err_hint(&verb->err, "'tapedeck reindex -a %.200s' rebuilds it",
+        td_err_hint(&verb->err, "'tapedeck reindex %.200s' rebuilds it",
                     archive_path(verb->archive));
     }
     return rc;
@@ -102,7 +102,7 @@ exit_code cmd_dump_catalog(const verb_context *context, int argc, char **argv)
     verb_run verb = {0};
     const verb_run_spec spec = {.name = "dump-catalog",
                                 .summary = "Print every row of the catalog by natural key, sorted.",
-                                .examples = "tapedeck dump-catalog -a archive | sha256sum",
+                                .examples = "tapedeck dump-catalog archive | sha256sum",
                                 .mode = ARCHIVE_READ};
     exit_code status = EXIT_CODE_DONE;
     if (!verb_run_begin(&verb, context, &spec, argc, argv, &status))

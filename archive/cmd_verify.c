@@ -209,7 +209,7 @@ exit_code cmd_verify(const verb_context *context, int argc, char **argv)
     const verb_run_spec spec = {
         .name = "verify",
         .summary = "Read every byte of the archive and prove that it is as it was written.",
-        .examples = "tapedeck verify -a archive --json",
+        .examples = "tapedeck verify archive --json",
         .takes = VERB_TAKES_THREADS | VERB_TAKES_JSON,
         .mode = ARCHIVE_READ};
     exit_code status = EXIT_CODE_DONE;

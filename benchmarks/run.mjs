@@ -138,7 +138,7 @@ const limitWrite = (c) => measured(parse(run(bench("limits/limit_write"), [c.lin
   "--frames", String(c.lineCount * ROUNDS)])));
 const oursWrite = (c) => measured(parse(run(bench("bench_write"), [c.lines, fresh("write"), "--frames", String(c.lineCount * ROUNDS)])));
 
-const exportArgs = (archive, format) => ["export", "-a", archive, "--to", format, "--out", fresh("exported")];
+const exportArgs = (archive, format) => ["export", "-a", archive, "--format", format, "--out", fresh("exported")];
 const messagesArgs = (archive, threads) => ["replay", "-a", archive, "--speed", "max", "-j", String(threads), "--messages"];
 const replayArgs = (archive, threads) => ["replay", "-a", archive, "--speed", "max", "-j", String(threads), "--json"];
 const limitRead = (c) => measured(parse(run(bench("limits/limit_read"), c.segments)));

@@ -11,9 +11,10 @@ static const option_row ARCHIVE_ROWS[] = {
      .long_name = "archive",
      .type = OPTION_TEXT,
      .offset = offsetof(archive_choice, path),
-     .metavar = "DIR",
-     .help = "the archive; for reading also a single .mcap file",
-     .environment = "TAPEDECK_ARCHIVE"},
+     .metavar = "ARCHIVE",
+     .help = "the archive's folder; for reading also a single .mcap file",
+     .environment = "TAPEDECK_ARCHIVE",
+     .is_operand = 1},
 };
 
 option_group option_group_archive(archive_choice *target)
@@ -24,8 +25,9 @@ option_group option_group_archive(archive_choice *target)
 td_result archive_choice_require(const archive_choice *options, const char **path, td_err *err)
 {
     if (options->path == NULL) {
-        td_err_set(err, TD_E_INVALID, "no archive was named");
-        td_err_hint(err, "name one with --archive DIR, or set TAPEDECK_ARCHIVE");
+        td_err_set(err, TD_E_INVALID, "no archive is given");
+        td_err_hint(err, "give --archive DIR, or set TAPEDECK_ARCHIVE; most verbs take it as their "
+                         "argument, too");
         return TD_E_INVALID;
     }
     *path = options->path;
@@ -67,21 +69,6 @@ static const option_row SELECTION_ROWS[] = {
 option_group option_group_selection(selection_options *target)
 {
     return (option_group){"Selection", SELECTION_ROWS, ROW_COUNT(SELECTION_ROWS), target};
-}
-
-enum { SELECTION_TO_ROW = ROW_COUNT(SELECTION_ROWS) - 1 }; /* the last one */
-
-option_group option_group_selection_from(selection_options *target)
-{
-    return (option_group){"Selection", SELECTION_ROWS, SELECTION_TO_ROW, target};
-}
-
-td_result selection_options_set_to(selection_options *target, const char *text, uint64_t now_ns,
-                                   td_err *err)
-{
-    const option_row *row = &SELECTION_ROWS[SELECTION_TO_ROW];
-    TD_ASSERT(row->offset == offsetof(selection_options, to));
-    return options_set_value(row, text, now_ns, &target->to, err);
 }
 
 static const option_row THREADS_ROWS[] = {

@@ -7,7 +7,7 @@
 
 #include "cli/options.h"
 
-/* -a, --archive, TAPEDECK_ARCHIVE */
+/* The archive: an argument where the verb has no others, -a, --archive, TAPEDECK_ARCHIVE. */
 typedef struct archive_choice {
     const char *path; /* folder, or a single .mcap file for reading; NULL: not given */
 } archive_choice;
@@ -27,12 +27,6 @@ typedef struct selection_options {
     options_time to;   /* exclusive */
 } selection_options;
 option_group option_group_selection(selection_options *target);
-
-/* The same without --to, for a verb where that word has another meaning as well; it hands the times
- * among its values to selection_options_set_to. TD_E_INVALID says what a TIME is. */
-option_group option_group_selection_from(selection_options *target);
-TD_MUST_USE td_result selection_options_set_to(selection_options *target, const char *text,
-                                               uint64_t now_ns, td_err *err);
 
 /* -j, --threads; 0: as many as cores, which threads_options_count resolves. */
 typedef struct threads_options {

@@ -192,6 +192,39 @@ static void take_environment(const options_spec *spec)
     }
 }
 
+const option_row *options_operand_row(const options_spec *spec, const option_group **group)
+{
+    for (size_t g = 0; spec->operands == NULL && g < spec->group_count; g++) {
+        for (size_t r = 0; r < spec->groups[g].row_count; r++) {
+            *group = &spec->groups[g];
+            if ((*group)->rows[r].is_operand)
+                return &(*group)->rows[r];
+        }
+    }
+    return NULL;
+}
+
+/* The first operand goes where such a row says, unless the option was given as well. */
+static td_result take_operand(const walk *w, options_operands *operands)
+{
+    const option_group *group = NULL;
+    const option_row *row = options_operand_row(w->spec, &group);
+    if (row == NULL || operands->count == 0)
+        return TD_OK;
+    TD_ASSERT(row->type == OPTION_TEXT);
+    const char **target = option_target(group, row);
+    if (*target != NULL) {
+        td_err_set(w->err, TD_E_INVALID, "the %s is given twice: '%s', and --%s '%s'",
+                   row->long_name, operands->items[0], row->long_name, *target);
+        hint_help(w);
+        return TD_E_INVALID;
+    }
+    *target = operands->items[0];
+    operands->items++;
+    operands->count--;
+    return TD_OK;
+}
+
 static td_result check_operand_count(walk *w, const options_operands *operands)
 {
     const options_spec *spec = w->spec;
@@ -218,9 +251,10 @@ td_result options_parse(const options_spec *spec, int argc, char **argv, options
         if (rc != TD_OK)
             return rc;
     }
-    take_environment(spec);
     TD_ASSERT(w.operand_count < argc || argc == 0);
     operands->count = (size_t)w.operand_count;
     operands->items = (const char *const *)argv + (argc - w.operand_count);
-    return check_operand_count(&w, operands);
+    td_result rc = take_operand(&w, operands);
+    take_environment(spec);
+    return rc == TD_OK ? check_operand_count(&w, operands) : rc;
 }

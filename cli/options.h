@@ -54,8 +54,9 @@ typedef struct option_row {
     const char *const *choices; /* OPTION_ENUM: names, then NULL */
     const char *environment;    /* OPTION_TEXT: taken from here if it is not given */
     option_type type;
-    td_date_edge edge; /* OPTION_TIME: what a bare date means */
-    char short_name;   /* 0: none */
+    td_date_edge edge;  /* OPTION_TIME: what a bare date means */
+    char short_name;    /* 0: none */
+    uint8_t is_operand; /* OPTION_TEXT: also the operand of a verb that has none of its own */
 } option_row;
 
 typedef struct option_group {
@@ -72,7 +73,7 @@ typedef struct options_spec {
     const char *program;  /* "tapedeck" */
     const char *verb;     /* "cat"; NULL if the program has no verbs */
     const char *summary;  /* one sentence */
-    const char *operands; /* "[FILE]..." as --help prints it; NULL if it takes none */
+    const char *operands; /* "[FILE]..." as --help prints it; NULL if it takes none of its own */
     size_t operand_min;
     size_t operand_max;
     const option_group *groups;

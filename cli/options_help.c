@@ -58,8 +58,14 @@ void options_print_help(const options_spec *spec, FILE *out)
 {
     char name[64];
     options_command_name(spec, name, sizeof name);
-    fprintf(out, "usage: %s [OPTION]...%s%s\n%s\n", name, spec->operands == NULL ? "" : " ",
-            spec->operands == NULL ? "" : spec->operands, spec->summary);
+    char operands[HELP_NAME_BYTES] = "";
+    const option_group *group = NULL;
+    const option_row *row = options_operand_row(spec, &group);
+    if (spec->operands != NULL)
+        snprintf(operands, sizeof operands, " %s", spec->operands);
+    else if (row != NULL)
+        snprintf(operands, sizeof operands, " [%s]", row->metavar);
+    fprintf(out, "usage: %s [OPTION]...%s\n%s\n", name, operands, spec->summary);
     for (size_t g = 0; g < spec->group_count; g++) {
         fprintf(out, "\n%s\n", spec->groups[g].title);
         for (size_t r = 0; r < spec->groups[g].row_count; r++)

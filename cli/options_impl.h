@@ -1,4 +1,4 @@
-/* Shared by options.c, options_value.c and options_help.c; nobody else's. */
+/* Shared by options.c, options_value.c and options_help.c. */
 #ifndef TD_CLI_OPTIONS_IMPL_H
 #define TD_CLI_OPTIONS_IMPL_H
 
@@ -18,5 +18,9 @@ static inline void *option_target(const option_group *group, const option_row *r
 
 /* Write "tapedeck cat" or "tapedeck-sim" (cut if it does not fit). */
 void options_command_name(const options_spec *spec, char *out, size_t out_bytes);
+
+/* The row that takes the operand of a verb without operands of its own, and its group; NULL: none.
+ */
+const option_row *options_operand_row(const options_spec *spec, const option_group **group);
 
 #endif

@@ -10,18 +10,23 @@
 enum { REPORT_LINE_BYTES = 1024 };
 
 /* What is written of it at once: the program's name, a mark, and what wipes a status line, too. */
-enum { REPORT_WRITE_BYTES = REPORT_LINE_BYTES + 256 };
+enum { REPORT_WRITE_BYTES = REPORT_LINE_BYTES + LIMIT_NAME_BYTES + 64 };
 _Static_assert((unsigned)REPORT_WRITE_BYTES <= LIMIT_OUTPUT_LINE_BYTES, "a line is queued whole");
 
 void report_init(reporter *report, const char *program, FILE *out)
 {
     TD_ASSERT(program != NULL);
-    report->program = program;
+    snprintf(report->name, sizeof report->name, "%s", program);
     report->out = out;
     report->writer = NULL;
     report->level_max = TD_LOG_INFO;
     report->is_terminal = isatty(fileno(out)) == 1;
     atomic_init(&report->has_status, 0);
+}
+
+void report_name_verb(reporter *report, const char *verb)
+{
+    snprintf(report->name, sizeof report->name, "tapedeck %s", verb);
 }
 
 static size_t format_lost(void *user, uint64_t lines, char *out, size_t out_bytes)
@@ -30,7 +35,7 @@ static size_t format_lost(void *user, uint64_t lines, char *out, size_t out_byte
     int size =
         snprintf(out, out_bytes,
                  "%s: warning: standard error was not read: %" PRIu64 " line%s missing here\n",
-                 report->program, lines, lines == 1 ? " is" : "s are");
+                 report->name, lines, lines == 1 ? " is" : "s are");
     TD_ASSERT(size > 0);
     TD_ASSERT((size_t)size < out_bytes);
     return (size_t)size;
@@ -74,12 +79,11 @@ void report_apply(reporter *report, const talk_options *talk)
 
 static void say_line(reporter *report, const char *mark, const char *line)
 {
-    TD_ASSERT(report->program != NULL);
     char shown[REPORT_LINE_BYTES];
     (void)td_escape(td_bytes_str(line), shown, sizeof shown); /* a line may be cut */
     char text[REPORT_WRITE_BYTES];
     const char *wipe = atomic_exchange(&report->has_status, 0) != 0 ? "\r\033[K" : "";
-    int length = snprintf(text, sizeof text, "%s%s: %s%s\n", wipe, report->program, mark, shown);
+    int length = snprintf(text, sizeof text, "%s%s: %s%s\n", wipe, report->name, mark, shown);
     TD_ASSERT(length > 0);
     size_t size = (size_t)length < sizeof text ? (size_t)length : sizeof text - 1;
     text[size - 1] = '\n'; /* also of one that was cut */

@@ -1,7 +1,7 @@
 /* What a program says to a person, on stderr: errors, warnings, news, and one status line.
  *
- *   tapedeck-record: cannot open archive 'x': Permission denied
- *   tapedeck-record: hint: ...
+ *   tapedeck record: cannot open archive 'x': Permission denied
+ *   tapedeck record: hint: ...
  *
  * Only main.c and cmd_*.c files say errors; libraries get report_log's td_log for the rest. Lines
  * and the status line (cli/progress.h) do not mix: a line wipes the status line first. Any thread.
@@ -17,13 +17,14 @@
 #include <stdio.h>
 
 #include "base/err.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "cli/exit_codes.h"
 #include "cli/line_writer.h"
 #include "cli/option_groups.h"
 
 typedef struct reporter {
-    const char *program; /* stands before every line */
+    char name[LIMIT_NAME_BYTES]; /* stands before every line: "tapedeck record" */
     FILE *out;
     line_writer *writer; /* NULL: not detached */
     td_log_level level_max;
@@ -33,6 +34,10 @@ typedef struct reporter {
 
 /* Start to report to out, normally stderr: errors, warnings and news. */
 void report_init(reporter *report, const char *program, FILE *out);
+
+/* Lines are of this verb from here on: "tapedeck VERB", whichever program runs it. Before other
+ * threads report. */
+void report_name_verb(reporter *report, const char *verb);
 
 /* From here on never wait for the reader; stays so until report_fini. Once, before other threads
  * report. TD_E_NOMEM, TD_E_IO. */

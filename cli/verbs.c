@@ -30,6 +30,7 @@ static void print_verbs(const verb_table *table, FILE *out)
 
 static exit_code run_verb(const verb_context *context, const verb_row *row, int argc, char **argv)
 {
+    report_name_verb(context->report, row->name);
     if (row->run != NULL)
         return row->run(context, argc, argv);
     TD_ASSERT(row->program != NULL);
@@ -89,7 +90,7 @@ static exit_code run(const verb_table *table, const verb_context *context, int a
         row = find_verb(table, table->default_verb);
         TD_ASSERT(row != NULL);
         TD_ASSERT(row->run != NULL);
-        return row->run(context, argc, argv);
+        return run_verb(context, row, argc, argv);
     }
     if (word != NULL && (is_asked(word, "--help", "-h") || strcmp(word, "help") == 0))
         return show_help(table, context, argc > 2 ? argv[2] : NULL);

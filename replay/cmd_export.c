@@ -19,22 +19,23 @@
 #include "tape/event.h"
 
 typedef struct export_flags {
-    options_list to; /* a format, and perhaps a TIME: the word has both meanings */
+    int format; /* of export_format_table; NO_FORMAT: not given */
     const char *out;
     options_list types;
     uint64_t depth;
     uint8_t is_forced;
 } export_flags;
 
+enum { NO_FORMAT = -1 };
+
 static const option_row EXPORT_ROWS[] = {
-    {.long_name = "to",
-     .type = OPTION_LIST,
-     .offset = offsetof(export_flags, to),
-     .metavar = "FORMAT",
+    {.long_name = "format",
+     .type = OPTION_ENUM,
+     .offset = offsetof(export_flags, format),
+     .metavar = "NAME",
      .help = "tardis-csv: CSV files as Tardis publishes them, one a day, type and symbol\n"
-             "jsonl: JSON lines, one typed message a line, one file a day\n"
-             "a TIME in its place is the first moment that is left out (--to twice, then);\n"
-             "a bare date: the end of that day"},
+             "jsonl: JSON lines, one typed message a line, one file a day",
+     .choices = EXPORT_FORMAT_NAMES},
     {.long_name = "out",
      .type = OPTION_TEXT,
      .offset = offsetof(export_flags, out),
@@ -69,7 +70,6 @@ typedef struct export_command {
     export_flags flags;
 
     td_clock clock;
-    uint64_t now_ns; /* wall clock when the command line was read */
     td_log log;
     atomic_int is_stopped; /* set by the signals' thread */
     progress_line progress;
@@ -80,38 +80,18 @@ typedef struct export_command {
 
 /* ---- the command line ---- */
 
-static int is_format(const char *text)
+static td_result read_format(export_command *command, td_err *err)
 {
-    const export_format *ignored;
-    return export_format_find(text, &ignored, NULL) == TD_OK;
-}
-
-/* --to: one format, at most one time. What is neither is most likely a format misspelt. */
-static td_result read_to(export_command *command, td_err *err)
-{
-    for (size_t i = 0; i < command->flags.to.count; i++) {
-        const char *text = command->flags.to.items[i];
-        td_result rc;
-        if (is_format(text)) {
-            if (command->spec.format != NULL)
-                return td_err_set(err, TD_E_INVALID, "--to: one format at a time, not %s and %s",
-                                  command->spec.format->name, text);
-            rc = export_format_find(text, &command->spec.format, err);
-        } else if (selection_options_set_to(&command->selecting, text, command->now_ns, NULL) ==
-                   TD_OK) {
-            rc = TD_OK;
-        } else {
-            rc = export_format_find(text, &command->spec.format, err);
-            td_err_add(err, rc, "--to: neither a format nor a TIME");
-        }
-        if (rc != TD_OK)
-            return rc;
+    size_t count = 0;
+    const export_format *formats = export_format_table(&count);
+    if (command->flags.format == NO_FORMAT) {
+        td_err_set(err, TD_E_INVALID, "no format is given");
+        td_err_hint(err, "give --format %s or --format %s", formats[0].name, formats[1].name);
+        return TD_E_INVALID;
     }
-    if (command->spec.format != NULL)
-        return TD_OK;
-    td_err_set(err, TD_E_INVALID, "no format was named");
-    td_err_hint(err, "give --to tardis-csv or --to jsonl");
-    return TD_E_INVALID;
+    TD_ASSERT((size_t)command->flags.format < count);
+    command->spec.format = &formats[command->flags.format];
+    return TD_OK;
 }
 
 /* Without --type all types of the format; a depth without a book is a mistake, so it is refused. */
@@ -138,12 +118,12 @@ static td_result read_types(export_command *command, td_err *err)
 /* What can be refused before an archive is opened is refused here. */
 static td_result read_flags(export_command *command, td_err *err)
 {
-    td_result rc = read_to(command, err);
+    td_result rc = read_format(command, err);
     if (rc == TD_OK)
         rc = read_types(command, err);
     if (rc != TD_OK || command->flags.out != NULL)
         return rc;
-    td_err_set(err, TD_E_INVALID, "no folder was named");
+    td_err_set(err, TD_E_INVALID, "no folder is given");
     td_err_hint(err, "give --out DIR");
     return TD_E_INVALID;
 }
@@ -248,11 +228,12 @@ static exit_code run_stoppable(export_command *command)
 
 exit_code cmd_export(const verb_context *context, int argc, char **argv)
 {
-    export_command command = {.report = context->report, .clock = clock_real()};
+    export_command command = {
+        .report = context->report, .clock = clock_real(), .flags = {.format = NO_FORMAT}};
     const option_group groups[] = {
         option_group_archive(&command.archive_options),
         {"Export", EXPORT_ROWS, sizeof EXPORT_ROWS / sizeof *EXPORT_ROWS, &command.flags},
-        option_group_selection_from(&command.selecting),
+        option_group_selection(&command.selecting),
         option_group_threads(&command.threads),
         option_group_talk(&command.talk),
     };
@@ -266,10 +247,10 @@ exit_code cmd_export(const verb_context *context, int argc, char **argv)
                    "stored frames damaged.",
         .groups = groups,
         .group_count = sizeof groups / sizeof *groups,
-        .examples = "tapedeck export -a DIR --to tardis-csv --out DATASET\n"
-                    "tapedeck export -a DIR --to tardis-csv --out DATASET --type trades --symbol "
+        .examples = "tapedeck export DIR --format tardis-csv --out DATASET\n"
+                    "tapedeck export DIR --format tardis-csv --out DATASET --type trades --symbol "
                     "BTCUSD --from 2021-04-17 --to 2021-04-18\n"
-                    "tapedeck export -a DIR --to jsonl --out DATASET --topic trade",
+                    "tapedeck export DIR --format jsonl --out DATASET --topic trade",
         .now_ns = clock_wall_ns(command.clock),
     };
     options_operands operands;
@@ -278,7 +259,6 @@ exit_code cmd_export(const verb_context *context, int argc, char **argv)
         return status;
     report_apply(context->report, &command.talk);
     command.log = report_log(context->report);
-    command.now_ns = spec.now_ns;
     progress_init(&command.progress, context->report);
     td_err err;
     td_err_clear(&err);

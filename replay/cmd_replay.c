@@ -365,9 +365,9 @@ exit_code cmd_replay(const verb_context *context, int argc, char **argv)
                    "selection.",
         .groups = groups,
         .group_count = sizeof groups / sizeof *groups,
-        .examples = "tapedeck replay -a DIR\n"
-                    "tapedeck replay -a DIR --symbol BTCUSD --from 2021-04-17 --json\n"
-                    "tapedeck replay -a DIR --speed 10 --max-gap 5s --messages",
+        .examples = "tapedeck replay DIR\n"
+                    "tapedeck replay DIR --symbol BTCUSD --from 2021-04-17 --json\n"
+                    "tapedeck replay DIR --speed 10 --max-gap 5s --messages",
         .now_ns = clock_wall_ns(command.clock),
     };
     options_operands operands;

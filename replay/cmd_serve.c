@@ -268,8 +268,8 @@ exit_code cmd_serve(const verb_context *context, int argc, char **argv)
                    "Each client gets the tape from\nits begin. Exit status 0 after a clean end.",
         .groups = groups,
         .group_count = sizeof groups / sizeof *groups,
-        .examples = "tapedeck serve -a DIR --feed inverse --ready-file ready.json\n"
-                    "tapedeck serve -a DIR --listen 127.0.0.1:8080 --speed 10 --max-gap 5s --once",
+        .examples = "tapedeck serve DIR --feed inverse --ready-file ready.json\n"
+                    "tapedeck serve DIR --listen 127.0.0.1:8080 --speed 10 --max-gap 5s --once",
         .now_ns = clock_wall_ns(command.clock),
     };
     options_operands operands;

@@ -28,6 +28,8 @@ static const export_format FORMATS[] = {
      .types = {{EXPORT_MESSAGES, "messages", ""}}},
 };
 
+const char *const EXPORT_FORMAT_NAMES[] = {"tardis-csv", "jsonl", NULL};
+
 /* Copy trading has the symbols of linear, so an exchange of its own. The options before v5 are not
  * published by anybody; they are named like those of v5. */
 static const export_market MARKETS[] = {
@@ -68,21 +70,6 @@ static void list_add(char *list, size_t list_bytes, const char *name)
     size_t used = strlen(list);
     TD_ASSERT(used < list_bytes);
     snprintf(list + used, list_bytes - used, "%s%s", used == 0 ? "" : ", ", name);
-}
-
-td_result export_format_find(const char *name, const export_format **out, td_err *err)
-{
-    char known[128] = "";
-    for (size_t i = 0; i < sizeof FORMATS / sizeof FORMATS[0]; i++) {
-        if (strcmp(name, FORMATS[i].name) == 0) {
-            *out = &FORMATS[i];
-            return TD_OK;
-        }
-        list_add(known, sizeof known, FORMATS[i].name);
-    }
-    td_err_set(err, TD_E_INVALID, "unknown format '%s'", name);
-    td_err_hint(err, "formats are %s", known);
-    return TD_E_INVALID;
 }
 
 td_result export_type_find(const export_format *format, const char *name, const export_type **out,

@@ -34,7 +34,7 @@ typedef enum export_packing { EXPORT_PLAIN, EXPORT_GZIP } export_packing;
 enum { EXPORT_TYPES_MAX = 4 };
 
 typedef struct export_format {
-    const char *name;    /* as --to takes it */
+    const char *name;    /* as --format takes it */
     const char *summary; /* for --help and the manual */
     const char *suffix;  /* of its files */
     export_packing packing;
@@ -45,8 +45,8 @@ typedef struct export_format {
 /* All formats, in the order in which --help lists them. */
 const export_format *export_format_table(size_t *count);
 
-/* The format of that name. TD_E_INVALID names all there are. */
-TD_MUST_USE td_result export_format_find(const char *name, const export_format **out, td_err *err);
+/* Their names in the same order, then NULL: what --format takes. */
+extern const char *const EXPORT_FORMAT_NAMES[];
 
 /* The type of that name. TD_E_INVALID names all that the format has. */
 TD_MUST_USE td_result export_type_find(const export_format *format, const char *name,

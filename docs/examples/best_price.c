@@ -2,7 +2,7 @@
  * for each book frame the best bid and ask on stdout.
  *
  *   cc best_price.c $(pkg-config --cflags --libs --static tapedeck) -o best_price
- *   tapedeck cat -a tape --raw --topic orderBookL2_25 --symbol BTCUSD | ./best_price inverse */
+ *   tapedeck cat tape --raw --topic orderBookL2_25 --symbol BTCUSD | ./best_price inverse */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -49,19 +49,19 @@ kill "$sim"
 wait "$sim" 2>/dev/null || true
 
 say "What is in the archive"
-show tapedeck info -a tape
+show tapedeck info tape
 
 say "Is it sound? Every checksum, every ordinal, the chain from first byte to last"
-show tapedeck verify -a tape
+show tapedeck verify tape
 
 say "Replayed at 10 times the recorded pace"
-show tapedeck replay -a tape --speed 10 --json >replay-10.json
+show tapedeck replay tape --speed 10 --json >replay-10.json
 digest() { sed 's/.*"digest":{\([^}]*\)}.*/\1/' "$1" | tr ',' '\n' | sed 's/"//g; s/^/  /'; }
 digest replay-10.json
 
 say "Replayed as fast as this machine can, and compared with the exchange's own account"
-show tapedeck replay -a tape --speed max --truth truth.jsonl
-show tapedeck replay -a tape --speed max --json >replay-max.json
+show tapedeck replay tape --speed max --truth truth.jsonl
+show tapedeck replay tape --speed max --json >replay-max.json
 
 say "The same at both speeds?"
 if [ "$(digest replay-10.json)" = "$(digest replay-max.json)" ]; then
@@ -70,4 +70,4 @@ else
     echo "NO: the digests differ"
     exit 1
 fi
-say "The archive is in $out/tape. Try: build/bin/tapedeck cat -a $out/tape --symbol BTCUSD --raw | head"
+say "The archive is in $out/tape. Try: build/bin/tapedeck cat $out/tape --symbol BTCUSD --raw | head"

@@ -268,6 +268,31 @@ static void test_environment(void **state)
     unsetenv("TAPEDECK_ARCHIVE");
 }
 
+/* A verb without operands of its own takes the archive as one, once, and before the environment. */
+static void test_operand_of_a_row(void **state)
+{
+    (void)state;
+    fixture f;
+    setenv("TAPEDECK_ARCHIVE", "/from/environment", 1);
+    fixture_init(&f);
+    f.spec.operands = NULL;
+    f.spec.operand_min = f.spec.operand_max = 0;
+    char line[] = "-q tape";
+    assert_int_equal(parse_line(&f, line), TD_OK);
+    assert_string_equal(f.archive.path, "tape");
+    assert_int_equal(f.operands.count, 0);
+    unsetenv("TAPEDECK_ARCHIVE");
+
+    char twice[] = "-a one two";
+    f.archive.path = NULL;
+    assert_int_equal(parse_line(&f, twice), TD_E_INVALID);
+    assert_string_equal(f.err.text, "the archive is given twice: 'two', and --archive 'one'");
+    char many[] = "one two";
+    f.archive.path = NULL;
+    assert_int_equal(parse_line(&f, many), TD_E_INVALID);
+    assert_string_equal(f.err.text, "unexpected argument 'two'");
+}
+
 static void test_threads_default_to_cores(void **state)
 {
     (void)state;
@@ -341,6 +366,7 @@ int main(void)
         cmocka_unit_test(test_list_is_bounded),
         cmocka_unit_test(test_missing_operand),
         cmocka_unit_test(test_environment),
+        cmocka_unit_test(test_operand_of_a_row),
         cmocka_unit_test(test_threads_default_to_cores),
         cmocka_unit_test(test_help_shows_every_row),
         cmocka_unit_test(test_sizes),

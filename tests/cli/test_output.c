@@ -228,6 +228,7 @@ static void test_errors(void **state)
     sink_open(&sink);
     reporter report;
     report_init(&report, "tapedeck-record", sink.file);
+    report_name_verb(&report, "record");
     td_err err;
     td_err_set(&err, TD_E_IO, "cannot open archive 'x': Permission denied");
     td_err_hint(&err, "try another");
@@ -239,10 +240,10 @@ static void test_errors(void **state)
     td_log log = report_log(&report);
     log.fn(log.ctx, TD_LOG_ERROR, "from a library");
     assert_string_equal(sink_text(&sink),
-                        "tapedeck-record: cannot open archive 'x': Permission denied\n"
-                        "tapedeck-record: hint: try another\n"
-                        "tapedeck-record: warning: odd 1\n"
-                        "tapedeck-record: error: from a library\n");
+                        "tapedeck record: cannot open archive 'x': Permission denied\n"
+                        "tapedeck record: hint: try another\n"
+                        "tapedeck record: warning: odd 1\n"
+                        "tapedeck record: error: from a library\n");
     fclose(sink.file);
 }
 

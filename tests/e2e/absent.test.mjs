@@ -116,7 +116,7 @@ describe("imported", { concurrency: 2 }, () => {
       assert.equal(end.stdout, "");
       assert.equal((await tapedeck(t, ["replay", "-a", archive, "--json", ...window], { status: 4 })).stdout, "");
       const set = path.join(temporary(t), "set");
-      assert.match((await tapedeck(t, ["export", "-a", archive, "--to", "jsonl", "--out", set, ...window], { status: 4 })).stderr, range);
+      assert.match((await tapedeck(t, ["export", "-a", archive, "--format", "jsonl", "--out", set, ...window], { status: 4 })).stderr, range);
       assert.ok(!fs.existsSync(path.join(set, "MANIFEST.json")));
     }
     for (const typo of [["--feed", "invers"], ["--topic", "trades"], ["--symbol", "BTCUSDT"]]) {

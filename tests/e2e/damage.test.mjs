@@ -49,7 +49,7 @@ async function checkReaders(t, archive, { rows, damaged, starts, lost }) {
   const seen = await framesOf(t, archive, 3);
   assert.deepEqual(new Set(seen.map(frameKey)), new Set(rows.filter((row) => !lost(row)).map(frameKey)));
   const out = path.join(temporary(t), "out");
-  await tapedeck(t, ["export", "-a", archive, "--to", "jsonl", "--out", out], { status: 3 });
+  await tapedeck(t, ["export", "-a", archive, "--format", "jsonl", "--out", out], { status: 3 });
   assert.equal(JSON.parse(fs.readFileSync(path.join(out, "MANIFEST.json"))).totals.damaged_chunks, 1);
   const verdict = await json(t, ["verify", "-a", archive, "--json"], { status: 3 });
   const findings = verdict.findings.filter((f) => f.severity === "damaged").map((f) => f.offset);

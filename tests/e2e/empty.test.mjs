@@ -32,7 +32,7 @@ test("a name that the archive does not have ends every verb with 4, and names wh
     replay: ["replay", "-a", archive], json: ["replay", "-a", archive, "--json"], messages: ["replay", "-a", archive, "--messages"],
     cat: ["cat", "-a", archive], raw: ["cat", "-a", archive, "--raw"], ls: ["ls", "-a", archive], lsJson: ["ls", "-a", archive, "--json"],
     gaps: ["gaps", "-a", archive], gapsJson: ["gaps", "-a", archive, "--json"],
-    export: ["export", "-a", archive, "--to", "jsonl", "--out", path.join(temporary(t), "set")],
+    export: ["export", "-a", archive, "--format", "jsonl", "--out", path.join(temporary(t), "set")],
     serve: ["serve", "-a", archive, "--plain", "--listen", "127.0.0.1:0", "--ready-file", path.join(temporary(t), "ready")],
   };
   for (const round of ["with the catalog", "without it"]) {

@@ -21,7 +21,7 @@ const MANIFEST = "MANIFEST.json";
 const manifestOf = (dir) => JSON.parse(fs.readFileSync(path.join(dir, MANIFEST), "utf8"));
 const csv = (dir, name) => zlib.gunzipSync(fs.readFileSync(path.join(dir, name))).toString("utf8");
 const data = (dir) => fs.readdirSync(dir).filter((f) => f !== MANIFEST).sort();
-const exporting = (archive, format, out, ...more) => ["export", "-q", "-a", archive, "--to", format, "--out", out, ...more];
+const exporting = (archive, format, out, ...more) => ["export", "-q", "-a", archive, "--format", format, "--out", out, ...more];
 
 async function imported(t, file, family, ...more) {
   const archive = path.join(temporary(t), "tape");
@@ -451,7 +451,7 @@ test("books come from the usual topic, from another by --depth, never from both"
   assert.deepEqual(await one("usual"), [["orderBookL2_25", 25, 1621, undefined]]);
   assert.deepEqual(await one("deep", "--depth", "200"), [["orderBook_200.100ms", 200, 1621, "orderBookL2_25"]]);
   assert.deepEqual(await one("only", "--topic", "orderBook_200*"), [["orderBook_200.100ms", 200, 1621, "orderBookL2_25"]]);
-  const said = await tapedeck(t, ["export", "-a", archive, "--to", "tardis-csv", "--out", path.join(dir, "said"), "--topic", "orderBook_200*"]);
+  const said = await tapedeck(t, ["export", "-a", archive, "--format", "tardis-csv", "--out", path.join(dir, "said"), "--topic", "orderBook_200*"]);
   assert.match(said.stderr, /EOSUSD.*orderBookL2_25 was not recorded.*orderBook_200\.100ms/);
   const none = await tapedeck(t, exporting(archive, "tardis-csv", path.join(dir, "none"), "--type", "incremental_book_L2", "--depth", "50"), { status: 4 });
   assert.match(none.stderr, /nothing in the selection that tardis-csv could be made of/);
@@ -495,20 +495,20 @@ test("a command line that cannot be meant is refused with what is allowed", { sk
     assert.match(end.stderr, pattern);
     assert.ok(!fs.existsSync(out) || fs.readdirSync(out).length === 0);
   };
-  await refuse(["--out", out], /no format was named\n.*tardis-csv.*jsonl/);
-  await refuse(["--to", "csv", "--out", out], /neither a format nor a TIME: unknown format 'csv'\n.*tardis-csv, jsonl/);
-  await refuse(["--to", "jsonl", "--to", "tardis-csv", "--out", out], /one format at a time/);
-  await refuse(["--to", "tardis-csv"], /no folder was named\n.*--out/);
-  await refuse(["--to", "tardis-csv", "--out", out, "--type", "quotes"], /has no type 'quotes'\n.*trades, incremental_book_L2/);
-  await refuse(["--to", "jsonl", "--out", out, "--depth", "50"], /no books are asked for/);
-  await refuse(["--to", "jsonl", "--out", out, "--symbol", "DOGE*"], /no frame in the archive matches/, 4);
-  await refuse(["--to", "jsonl", "--to", "2021-04-16", "--out", out], /no frame in the archive matches/, 4);
+  await refuse(["--out", out], /no format is given\n.*tardis-csv.*jsonl/);
+  await refuse(["--format", "csv", "--out", out], /--format: 'csv' is none of tardis-csv, jsonl/);
+  await refuse(["--to", "tardis-csv", "--out", out], /--to: 'tardis-csv' is not a time/);
+  await refuse(["--format", "tardis-csv"], /no folder is given\n.*--out/);
+  await refuse(["--format", "tardis-csv", "--out", out, "--type", "quotes"], /has no type 'quotes'\n.*trades, incremental_book_L2/);
+  await refuse(["--format", "jsonl", "--out", out, "--depth", "50"], /no books are asked for/);
+  await refuse(["--format", "jsonl", "--out", out, "--symbol", "DOGE*"], /no frame in the archive matches/, 4);
+  await refuse(["--format", "jsonl", "--to", "2021-04-16", "--out", out], /no frame in the archive matches/, 4);
   const file = path.join(temporary(t), "file");
   fs.writeFileSync(file, "");
-  await refuse(["--to", "jsonl", "--out", path.join(file, "x")], /cannot export to/, 4);
+  await refuse(["--format", "jsonl", "--out", path.join(file, "x")], /cannot export to/, 4);
 });
 
-test("--to names a time as well: the selection ends there", { skip: withoutCapture(INVERSE) }, async (t) => {
+test("--to is a time, as in every verb: the selection ends there", { skip: withoutCapture(INVERSE) }, async (t) => {
   const archive = await imported(t, capture(INVERSE), "inverse");
   const out = path.join(temporary(t), "out");
   await tapedeck(t, exporting(archive, "jsonl", out, "--to", "+10s"));
@@ -547,7 +547,7 @@ test("symbols that break lines or are formulas are left out, and nothing else is
   fs.writeFileSync(path.join(dir, "capture"), lines.map((l) => l + "\n").join(""));
   const archive = await imported(t, path.join(dir, "capture"), "inverse");
   const out = path.join(dir, "out");
-  const end = await tapedeck(t, ["export", "-a", archive, "--to", "tardis-csv", "--out", out, "--type", "trades"], { status: 1 });
+  const end = await tapedeck(t, ["export", "-a", archive, "--format", "tardis-csv", "--out", out, "--type", "trades"], { status: 1 });
   const left = odd.slice(0, -1); // the long one is a symbol like any other
   assert.match(end.stderr, /symbol '=cmd.*' is left out, with 2 frames: it begins with =/);
   assert.match(end.stderr, /symbol 'NL\\x0aX' is left out, with 1 frame: it has a control character/);

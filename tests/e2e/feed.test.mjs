@@ -210,7 +210,7 @@ describe("the connection", { concurrency: 3 }, () => {
       message: (ws, request) => acknowledge(ws, request, { success: false, ret_msg: "error:handler not found" }),
     });
     const end = await run(t, "tapedeck-record", ["record", "-a", archive, ...feedArgs(server, "inverse", TRADE), "--strict"], { status: 4 });
-    assert.match(end.stderr, /^tapedeck-record: the exchange refused to subscribe trade\.BTCUSD: .*handler not found/m);
+    assert.match(end.stderr, /^tapedeck record: the exchange refused to subscribe trade\.BTCUSD: .*handler not found/m);
     assert.equal((await jsonLines(t, ["cat", "-a", archive, "--dir", "in"])).length, 2);
     await tapedeck(t, ["verify", "-a", archive]);
   });

@@ -50,7 +50,7 @@ async function archiveOf(t, dir, name, frames, conns) {
 
 async function exported(t, archive, format, status = 0) {
   const out = path.join(temporary(t), "out");
-  await tapedeck(t, ["export", "-q", "-a", archive, "--to", format, "--out", out], { status });
+  await tapedeck(t, ["export", "-q", "-a", archive, "--format", format, "--out", out], { status });
   const files = {};
   for (const name of fs.readdirSync(out).filter((f) => f !== "MANIFEST.json")) {
     const bytes = fs.readFileSync(path.join(out, name));

@@ -149,7 +149,7 @@ for (const [family, frames] of Object.entries(FRAMES)) {
 
     const replayed = lines((await tapedeck(t, ["replay", "-a", archive, "--messages"], { status: null })).stdout);
     assert.deepEqual(replayed.map(withoutPlace), messages);
-    await tapedeck(t, ["export", "-a", archive, "--to", "jsonl", "--out", path.join(dir, "out")], { status: null });
+    await tapedeck(t, ["export", "-a", archive, "--format", "jsonl", "--out", path.join(dir, "out")], { status: null });
     const exported = fs.readdirSync(path.join(dir, "out")).filter((name) => name.endsWith(".jsonl")).sort();
     const objects = exported.flatMap((name) => lines(fs.readFileSync(path.join(dir, "out", name), "utf8")));
     assert.deepEqual(objects.map(withoutPlace), messages);

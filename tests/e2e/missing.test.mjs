@@ -61,7 +61,7 @@ async function readAll(t, dir, archive, days, { status, missing }) {
   assert.equal(replayed.decoded, texts.length);
   assert.equal((await jsonLines(t, ["gaps", "-a", archive, "--json"], { status: days.length > 1 ? 1 : 0 })).length, days.length - 1);
   const out = path.join(temporary(t), "set");
-  say(await tapedeck(t, ["export", "-a", archive, "--to", "jsonl", "--out", out], { status: judged }), "export");
+  say(await tapedeck(t, ["export", "-a", archive, "--format", "jsonl", "--out", out], { status: judged }), "export");
   const exported = fs.existsSync(out) ? filesBelow(out).filter((f) => f.endsWith(".jsonl")) : [];
   assert.ok(exported.length > 0, "export writes what there is");
   const copy = await served(t, dir, archive);

@@ -85,7 +85,7 @@ describe("pipes", { concurrency: 2 }, () => {
     recorder.child.kill("SIGTERM");
     assert.equal((await recorder.ended).code, 0);
     const said = pipe.drain();
-    assert.match(said, /tapedeck-record: .*subscribed to/);
+    assert.match(said, /tapedeck record: .*subscribed to/);
     assert.match(said, /recorded 2,?\d+ frames/);
     await tapedeck(t, ["verify", "-a", archive]);
   });

@@ -52,7 +52,7 @@ async function checkAll(t, archive, days) {
   await json(t, ["info", "-a", archive, "--json"]);
   assert.equal((await json(t, ["replay", "-a", archive, "--json"], { status })).frames, days * FRAMES);
   const out = path.join(temporary(t), "set");
-  await tapedeck(t, ["export", "-a", archive, "--to", "jsonl", "--out", out], { status });
+  await tapedeck(t, ["export", "-a", archive, "--format", "jsonl", "--out", out], { status });
   const before = (await tapedeck(t, ["dump-catalog", "-a", archive])).stdout;
   await tapedeck(t, ["reindex", "-a", archive]);
   assert.equal((await tapedeck(t, ["dump-catalog", "-a", archive])).stdout, before);

@@ -75,6 +75,7 @@ test("the tour runs, and shows what it says", async (t) => {
 
 test("links in README.md and docs lead somewhere, and the make targets named there exist", () => {
   const makefile = fs.readFileSync("Makefile", "utf8");
+  const units = fs.readdirSync("tests", { recursive: true }).map((file) => path.basename(file));
   const pages = ["README.md", ...fs.readdirSync("docs").filter((f) => f.endsWith(".md")).map((f) => path.join("docs", f))];
   for (const page of pages) {
     const text = fs.readFileSync(page, "utf8");
@@ -85,6 +86,6 @@ test("links in README.md and docs lead somewhere, and the make targets named the
     for (const [, target] of text.matchAll(/`make ([a-z]+)/g))
       assert.match(makefile, new RegExp(`^## ${target}:|^## [a-z, ]*\\b${target}\\b.*:`, "m"), `${page} names 'make ${target}'`);
     for (const [, name] of text.matchAll(/`make unit T=([a-z_]+)`/g))
-      assert.ok(makefile.includes(`test_${name}.c`), `${page} names the unit test ${name}`);
+      assert.ok(units.some((file) => file.includes(`test_${name}`)), `${page} names the unit test ${name}`);
   }
 });

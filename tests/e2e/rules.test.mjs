@@ -46,7 +46,7 @@ test("orderbook.1: a lost change is a violation, and the snapshot that shows it 
   assert.deepEqual([report.continuity.violations, report.continuity.by_rule], [1, { seq_step: 1 }]);
   assert.deepEqual([report.books[0].best_bid, report.books[0].broken], ["59995", false]);
   const out = path.join(temporary(t), "out");
-  await tapedeck(t, ["export", "-q", "-a", archive, "--to", "tardis-csv", "--type", "incremental_book_L2", "--out", out], { status: 1 });
+  await tapedeck(t, ["export", "-q", "-a", archive, "--format", "tardis-csv", "--type", "incremental_book_L2", "--out", out], { status: 1 });
   const manifest = JSON.parse(fs.readFileSync(path.join(out, "MANIFEST.json"), "utf8"));
   const [file] = manifest.files;
   const rows = zlib.gunzipSync(fs.readFileSync(path.join(out, file.name))).toString("utf8").trimEnd().split("\n").slice(1);

@@ -66,7 +66,7 @@ describe("screens", { concurrency: 2 }, () => {
     const verbs = [
       ["info"], ["ls"], ["gaps"], ["verify"], ["replay"], ["topics"], ["cat"], ["decode"], ["dump-catalog"], ["prune", "--dry-run", "--older-than", "1d"],
       ["info", "--json"], ["replay", "--json"], ["gaps", "--json"], ["recover"], ["reindex"],
-      ["export", "--to", "tardis-csv", "--out", path.join(dir, "csv")], ["export", "--to", "jsonl", "--out", path.join(dir, "jsonl")],
+      ["export", "--format", "tardis-csv", "--out", path.join(dir, "csv")], ["export", "--format", "jsonl", "--out", path.join(dir, "jsonl")],
       ["replay", "--speed", "1000"], ["replay", "--symbol", "\x1b[31m*"], ["info", "\x1b[31m"],
     ];
     for (const [verb, ...more] of verbs) {
@@ -89,7 +89,7 @@ describe("screens", { concurrency: 2 }, () => {
   test("what a server says is one line of the recorder's", async (t) => {
     const dir = temporary(t);
     const archive = path.join(dir, "tape");
-    const words = "no\x1b[2J such\ntapedeck-record: everything is fine\r \u009b31m \u202etopic \x7f";
+    const words = "no\x1b[2J such\ntapedeck record: everything is fine\r \u009b31m \u202etopic \x7f";
     const server = await hostile(t, dir, {
       message: (ws, request) => {
         if (request.args?.some((topic) => topic.startsWith("nothing"))) acknowledge(ws, request, { success: false, ret_msg: words });
@@ -104,6 +104,6 @@ describe("screens", { concurrency: 2 }, () => {
     assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
     nothingActs(Buffer.from(recorder.stderr), "record");
     assert.ok(recorder.stderr.includes("(code 1001: bye\\x1b[31m\\u009b\\x0anext)"), recorder.stderr);
-    for (const line of recorder.stderr.trimEnd().split("\n")) assert.match(line, /^tapedeck-record: /);
+    for (const line of recorder.stderr.trimEnd().split("\n")) assert.match(line, /^tapedeck record: /);
   });
 });

@@ -38,7 +38,7 @@ async function everywhere(t, archive, expected) {
     assert.deepEqual((await json(t, ["verify", "-a", archive, "--json"], { status: null })).gaps, rows, round);
     assert.equal((await json(t, ["info", "-a", archive, "--json"])).gaps, rows.length, round);
     const out = path.join(temporary(t), "set");
-    await tapedeck(t, ["export", "-a", archive, "--to", "jsonl", "--out", out], { status: expected.length > 0 ? 1 : 0 });
+    await tapedeck(t, ["export", "-a", archive, "--format", "jsonl", "--out", out], { status: expected.length > 0 ? 1 : 0 });
     assert.deepEqual(JSON.parse(fs.readFileSync(path.join(out, "MANIFEST.json"), "utf8")).gaps, rows, round);
     if (round === "as it is") deleteCatalog(archive);
     else if (round === "without a catalog") await tapedeck(t, ["reindex", "-a", archive]);

@@ -22,11 +22,11 @@ test("usage errors end with 2 and say what is wrong", async (t) => {
   const rows = [
     [["nonsense"], "unknown verb 'nonsense'"],
     [[], "a verb is missing"],
-    [["cat"], "no archive was named"],
+    [["cat"], "no archive is given"],
     [["cat", "--no-such-option"], "unknown option --no-such-option"],
     [["cat", "-a"], "--archive needs a value"],
     [["cat", "-a", "x", "--from", "yesterday"], "--from"],
-    [["cat", "-a", "x", "stray"], "unexpected argument 'stray'"],
+    [["cat", "x", "stray"], "unexpected argument 'stray'"],
     [["decode"], "the family is missing"],
     [["decode", "--family", "nobody"], "there is no family 'nobody'"],
     [["topics", "--json-schema", "nothing"], "there is no topic 'nothing'"],
@@ -34,10 +34,26 @@ test("usage errors end with 2 and say what is wrong", async (t) => {
   ];
   for (const [args, text] of rows) {
     const end = await tapedeck(t, args, { status: 2, env: { TAPEDECK_ARCHIVE: "" } });
-    assert.ok(end.stderr.startsWith("tapedeck: "), end.stderr);
+    const known = args.length > 0 && args[0] !== "nonsense";
+    assert.ok(end.stderr.startsWith(known ? `tapedeck ${args[0]}: ` : "tapedeck: "), end.stderr);
     assert.ok(end.stderr.includes(text), `${args.join(" ")}: ${end.stderr}`);
     assert.equal(end.stdout, "");
   }
+});
+
+test("every error begins with the verb's name, whichever program runs it", async (t) => {
+  const { stdout } = await tapedeck(t, ["--help"]);
+  const verbs = stdout.split("\n").filter((l) => /^  \S/.test(l)).map((l) => l.trim().split(/\s+/)[0]);
+  const programs = { record: "tapedeck-record", sim: "tapedeck-sim", replay: "tapedeck-replay", serve: "tapedeck-replay", export: "tapedeck-replay" };
+  for (const verb of verbs) {
+    const asked = [["tapedeck", [verb, "--no-such-option"]]];
+    if (programs[verb] !== undefined) asked.push([programs[verb], [verb, "--no-such-option"]]);
+    for (const [program, args] of asked) {
+      const end = await run(t, program, args, { status: 2 });
+      for (const line of end.stderr.trimEnd().split("\n")) assert.ok(line.startsWith(`tapedeck ${verb}: `), `${program}: ${line}`);
+    }
+  }
+  assert.match((await run(t, "tapedeck-record", ["--no-such-option"], { status: 2 })).stderr, /^tapedeck record: /);
 });
 
 test("every verb has help with an example that names it", async (t) => {
@@ -56,7 +72,7 @@ test("an archive that is not there, or is none, ends readers with 4", async (t) 
   const dir = temporary(t);
   for (const verb of ["info", "ls", "cat", "gaps", "verify", "recover", "reindex", "dump-catalog"]) {
     const end = await tapedeck(t, [verb, "-a", path.join(dir, "nowhere")], { status: 4 });
-    assert.match(end.stderr, /^tapedeck: cannot open archive '.*nowhere'/);
+    assert.match(end.stderr, /^tapedeck [a-z-]+: cannot open archive '.*nowhere'/);
   }
 });
 

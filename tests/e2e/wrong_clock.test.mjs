@@ -218,9 +218,9 @@ describe("times of imports", { concurrency: 2 }, () => {
     assert.equal((await json(t, ["verify", "-a", archive, "--json"])).verdict, "sound");
     const { frames } = JSON.parse((await tapedeck(t, ["replay", "-a", archive, "--json"], { status: 1 })).stdout);
     assert.equal(frames, own.length);
-    for (const to of ["jsonl", "tardis-csv"]) {
-      const end = await tapedeck(t, ["export", "-a", archive, "--to", to, "--out", path.join(dir, to)], { status: null });
-      assert.ok([0, 1].includes(end.code), `${to}: ${end.code} ${end.stderr}`);
+    for (const format of ["jsonl", "tardis-csv"]) {
+      const end = await tapedeck(t, ["export", "-a", archive, "--format", format, "--out", path.join(dir, format)], { status: null });
+      assert.ok([0, 1].includes(end.code), `${format}: ${end.code} ${end.stderr}`);
     }
     assert.equal((await json(t, ["info", "-a", archive, "--json"])).frames, own.length);
   });

@@ -3,8 +3,8 @@
 
     expected.py CAPTURE FAMILY OUT
 
-Writes OUT/NAME.csv for every file of `tapedeck export --to tardis-csv`, and OUT/messages_DATE.jsonl
-of `--to jsonl`, both uncompressed. Written from docs/export.md, the formats' own documentation,
+Writes OUT/NAME.csv for every file of `tapedeck export --format tardis-csv`, and OUT/messages_DATE.jsonl
+of `--format jsonl`, both uncompressed. Written from docs/export.md, the formats' own documentation,
 docs/wire.md and, for names and order of members, docs/topics.md; standard library only; shares
 nothing with tapedeck. A topic that it does not know ends it with an error.
 

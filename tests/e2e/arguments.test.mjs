@@ -1,0 +1,52 @@
+// An archive is named by an argument, --archive or $TAPEDECK_ARCHIVE, in every verb in the same way. Expected: man tapedeck,
+// ENVIRONMENT, and each verb's synopsis.
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+import { tapedeck, temporary } from "./lib.mjs";
+
+const NOON = Date.parse("2021-04-17T12:00:00Z");
+
+/** An archive of ten trades. */
+async function archiveOf(t) {
+  const dir = temporary(t), archive = path.join(dir, "tape"), file = path.join(dir, "capture.jsonl");
+  const trade = (ms) => ({ topic: "trade.BTCUSD", data: [{ trade_time_ms: ms, timestamp: new Date(ms).toISOString(), symbol: "BTCUSD", side: "Buy", size: 1, price: 100, tick_direction: "PlusTick", trade_id: `t${ms}`, cross_seq: ms }] });
+  fs.writeFileSync(file, Array.from({ length: 10 }, (_, i) => `{"recv_ns":${NOON + i * 1000}000000,"conn":0,"data":${JSON.stringify(trade(NOON + i * 1000))}}\n`).join(""));
+  await tapedeck(t, ["import", "-q", "-a", archive, "--format", "jsonl", "--family", "inverse", file]);
+  return archive;
+}
+
+const VERBS = (dir) => ({
+  info: ["--json"], ls: ["--json"], cat: [], gaps: ["--json"], verify: ["--json"], recover: ["--json"], prune: ["--dry-run", "--older-than", "1d"],
+  reindex: [], "dump-catalog": [], replay: ["--messages"], export: ["--format", "jsonl", "--out", path.join(dir, "set"), "--force"],
+});
+
+test("every verb that needs only an archive takes it as an argument, an option, or from the environment", async (t) => {
+  const archive = await archiveOf(t), dir = temporary(t), elsewhere = path.join(dir, "elsewhere");
+  for (const [verb, rest] of Object.entries(VERBS(dir))) {
+    const outcome = async (args, env = {}) => {
+      const { code, stdout } = await tapedeck(t, [verb, ...args], { env, status: null });
+      return { code, stdout };
+    };
+    const expected = await outcome(["-a", archive, ...rest]);
+    assert.ok(expected.code === 0, `${verb}: ${expected.code}`);
+    assert.deepEqual(await outcome([archive, ...rest]), expected, verb);
+    assert.deepEqual(await outcome([...rest, archive]), expected, verb);
+    assert.deepEqual(await outcome(rest, { TAPEDECK_ARCHIVE: archive }), expected, verb);
+    assert.deepEqual(await outcome([archive, ...rest], { TAPEDECK_ARCHIVE: elsewhere }), expected, verb);
+
+    const twice = await tapedeck(t, [verb, archive, "-a", archive, ...rest], { status: 2 });
+    assert.match(twice.stderr, /the archive is given twice/, verb);
+    const many = await tapedeck(t, [verb, archive, "another", ...rest], { status: 2 });
+    assert.match(many.stderr, /unexpected argument 'another'/, verb);
+    const none = await tapedeck(t, [verb, ...rest], { status: 2 });
+    assert.match(none.stderr, /no archive is given\n.*--archive.*TAPEDECK_ARCHIVE.*argument/, verb);
+    assert.match((await tapedeck(t, [verb, "--help"])).stdout, new RegExp(`usage: tapedeck ${verb} \\[OPTION\\]... \\[ARCHIVE\\]\n`));
+  }
+});
+
+test("a verb with arguments of its own does not take one of them for the archive", async (t) => {
+  const end = await tapedeck(t, ["import", "--format", "jsonl", "tape", "capture.jsonl"], { status: 2 });
+  assert.match(end.stderr, /no archive is given/);
+});
