@@ -313,9 +313,15 @@ sweep:
 INSTALL_INCLUDE = $(DESTDIR)$(PREFIX)/include/tapedeck
 INSTALL_HEADERS = $(filter-out %_impl.h base/banned.h,$(wildcard $(LIBRARIES:=/*.h)))
 
-## install: copy programs, library, headers and man pages below PREFIX (/usr/local), DESTDIR in front
+# Where each shell looks for the completions of a program $$p.
+COMPLETIONS_bash = share/bash-completion/completions/$$p
+COMPLETIONS_zsh = share/zsh/site-functions/_$$p
+COMPLETIONS_fish = share/fish/vendor_completions.d/$$p.fish
+COMPLETION_FOLDERS = $(sort $(dir $(COMPLETIONS_bash) $(COMPLETIONS_zsh) $(COMPLETIONS_fish)))
+
+## install: copy programs, library, headers, man pages and completions below PREFIX (/usr/local), DESTDIR in front
 install: all $(LIB_core)
-	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin lib/pkgconfig share/man/man1) \
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin lib/pkgconfig share/man/man1 $(COMPLETION_FOLDERS)) \
 	    $(addprefix $(INSTALL_INCLUDE)/,$(LIBRARIES))
 	install -m 755 $(BINS) $(DESTDIR)$(PREFIX)/bin
 	install -m 644 $(LIB_core) $(DESTDIR)$(PREFIX)/lib
@@ -328,6 +334,8 @@ install: all $(LIB_core)
 	    > $(DESTDIR)$(PREFIX)/lib/pkgconfig/tapedeck.pc
 	for page in $(wildcard docs/man/*.1); do \
 	    install -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man1 || exit 1; done
+	for p in $(BIN_names); do $(foreach s,bash zsh fish, \
+	    $(B)/bin/$$p --completions $s > $(DESTDIR)$(PREFIX)/$(COMPLETIONS_$s) || exit 1;) done
 
 ## uninstall: remove what install put there
 uninstall:
@@ -335,6 +343,8 @@ uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/lib/pkgconfig/tapedeck.pc
 	rm -rf $(INSTALL_INCLUDE)
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/share/man/man1/,$(notdir $(wildcard docs/man/*.1)))
+	for p in $(BIN_names); do \
+	    rm -f $(foreach s,bash zsh fish,$(DESTDIR)$(PREFIX)/$(COMPLETIONS_$s)); done
 
 ## clean: remove build/
 clean:

@@ -28,6 +28,7 @@ static const option_row DECODE_ROWS[] = {
      .type = OPTION_TEXT,
      .offset = offsetof(decode_options, family),
      .metavar = "FAMILY",
+     .choices = FAMILY_NAMES,
      .help = "what the frames are (required): 'tapedeck topics' lists families; a common\n"
              "beginning, such as v5, tries them all"},
     {.long_name = "at",

@@ -43,6 +43,7 @@ static const option_row IMPORT_ROWS[] = {
      .type = OPTION_TEXT,
      .offset = offsetof(import_flags, family),
      .metavar = "FAMILY",
+     .choices = FAMILY_NAMES,
      .help = "what the frames are; by default what the capture's URLs say"},
     {.long_name = "feed",
      .type = OPTION_TEXT,

@@ -27,6 +27,7 @@ static const option_row TOPICS_ROWS[] = {
      .type = OPTION_TEXT,
      .offset = offsetof(topics_options, family),
      .metavar = "FAMILY",
+     .choices = FAMILY_NAMES,
      .help = "only this family's topics"},
     {.long_name = "json-schema",
      .type = OPTION_TEXT,

@@ -48,10 +48,11 @@ typedef struct options_time {
 typedef struct option_row {
     const char *long_name;      /* without the dashes */
     size_t offset;              /* of the target in the group's struct */
-    const char *metavar;        /* "DIR"; NULL for flags */
+    const char *metavar;        /* NULL for flags; DIR, FILE, PEM and ARCHIVE complete as paths */
     const char *help;           /* one line or more, LF between them */
     uint64_t min, max;          /* see OPTION_UINT */
-    const char *const *choices; /* OPTION_ENUM: names, then NULL */
+    const char *const *choices; /* OPTION_ENUM: names, then NULL. OPTION_TEXT, OPTION_LIST: names
+                                 * that completions offer; the verb judges the value */
     const char *environment;    /* OPTION_TEXT: taken from here if it is not given */
     option_type type;
     td_date_edge edge;  /* OPTION_TIME: what a bare date means */

@@ -7,6 +7,9 @@
 
 enum { HELP_COLUMN = 30, HELP_NAME_BYTES = 96 };
 
+const option_row OPTIONS_HELP_ROW = {
+    .short_name = 'h', .long_name = "help", .type = OPTION_FLAG, .help = "show this"};
+
 /* "  -a, --archive DIR"; returns its width. */
 static size_t format_name(const option_row *row, char out[HELP_NAME_BYTES])
 {
@@ -45,7 +48,7 @@ static void print_row(FILE *out, const option_row *row)
     else
         fprintf(out, "%*s", (int)(HELP_COLUMN - width), "");
     print_indented(out, row->help, HELP_COLUMN);
-    for (size_t i = 0; row->choices != NULL && row->choices[i] != NULL; i++) {
+    for (size_t i = 0; row->type == OPTION_ENUM && row->choices[i] != NULL; i++) {
         if (i == 0)
             fprintf(out, "%*sone of: ", HELP_COLUMN, "");
         fprintf(out, "%s%s", row->choices[i], row->choices[i + 1] == NULL ? "\n" : ", ");
@@ -71,9 +74,7 @@ void options_print_help(const options_spec *spec, FILE *out)
         for (size_t r = 0; r < spec->groups[g].row_count; r++)
             print_row(out, &spec->groups[g].rows[r]);
     }
-    print_row(
-        out, &(option_row){
-                 .short_name = 'h', .long_name = "help", .type = OPTION_FLAG, .help = "show this"});
+    print_row(out, &OPTIONS_HELP_ROW);
     fprintf(out, "\n%s\n  ", strchr(spec->examples, '\n') == NULL ? "Example" : "Examples");
     print_indented(out, spec->examples, 2);
 }

@@ -1,4 +1,4 @@
-/* Shared by options.c, options_value.c and options_help.c. */
+/* Shared by options.c, options_value.c, options_help.c and completions*.c. */
 #ifndef TD_CLI_OPTIONS_IMPL_H
 #define TD_CLI_OPTIONS_IMPL_H
 
@@ -15,6 +15,9 @@ static inline void *option_target(const option_group *group, const option_row *r
 {
     return (char *)group->target + row->offset;
 }
+
+/* --help, which every verb has without listing it. */
+extern const option_row OPTIONS_HELP_ROW;
 
 /* Write "tapedeck cat" or "tapedeck-sim" (cut if it does not fit). */
 void options_command_name(const options_spec *spec, char *out, size_t out_bytes);

@@ -9,6 +9,7 @@
 #include "base/assert.h"
 #include "base/io_posix.h"
 #include "base/limits.h"
+#include "cli/completions.h"
 #include "cli/version.h"
 
 static const verb_row *find_verb(const verb_table *table, const char *name)
@@ -86,6 +87,8 @@ static exit_code run(const verb_table *table, const verb_context *context, int a
         printf("%s %s\n", table->program, TAPEDECK_VERSION);
         return EXIT_CODE_DONE;
     }
+    if (word != NULL && completions_asked(word))
+        return completions_print(table, context, argc - 1, argv + 1);
     if (table->default_verb != NULL) {
         row = find_verb(table, table->default_verb);
         TD_ASSERT(row != NULL);
@@ -128,10 +131,14 @@ int verb_begin(const verb_context *context, const options_spec *spec, int argc, 
 {
     td_err err;
     td_err_clear(&err);
+    *status = EXIT_CODE_DONE;
+    if (context->describe != NULL) {
+        context->describe(context->describe_user, spec);
+        return 0;
+    }
     td_result rc = options_parse(spec, argc, argv, operands, &err);
     if (rc == TD_OK)
         return 1;
-    *status = EXIT_CODE_DONE;
     if (rc == TD_EOF)
         options_print_help(spec, stdout);
     else

@@ -12,6 +12,9 @@
 typedef struct verb_context {
     const char *program; /* "tapedeck" */
     reporter *report;    /* the program's, for its own lines */
+    /* NULL, or takes a verb's command line: verb_begin calls it, and the verb does nothing else. */
+    void (*describe)(void *user, const options_spec *spec);
+    void *describe_user;
 } verb_context;
 
 typedef struct verb_row {
@@ -30,13 +33,14 @@ typedef struct verb_table {
     const char *default_verb; /* taken when argv[1] names none of them; NULL: one must be named */
 } verb_table;
 
-/* Run the verb that argv[1] names. Handles --help, --version, "help VERB", and a missing or unknown
- * verb (status 2). Opens those of descriptors 0 to 2 that are closed, before anything else is
- * opened; the report is finished when it returns. For main.c only, as the first thing it does. */
+/* Run the verb that argv[1] names. Handles --help, --version, --completions SHELL, "help VERB", and
+ * a missing or unknown verb (status 2). Opens those of descriptors 0 to 2 that are closed, before
+ * anything else is opened; the report is finished when it returns. For main.c only, as the first
+ * thing it does. */
 int verbs_main(const verb_table *table, int argc, char **argv);
 
-/* Start of every verb: parse argv, or print help or the error. Returns 1 to go on; 0: end with
- * *status. */
+/* Start of every verb: parse argv, or print help or the error, or describe the verb. Returns 1 to
+ * go on; 0: end with *status. */
 int verb_begin(const verb_context *context, const options_spec *spec, int argc, char **argv,
                options_operands *operands, exit_code *status);
 

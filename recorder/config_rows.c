@@ -22,6 +22,7 @@ static const option_row FEED_ROWS[] = {
      .type = OPTION_TEXT,
      .offset = offsetof(feed_config, family_name),
      .metavar = "FAMILY",
+     .choices = FAMILY_NAMES,
      .help = "the exchange's product line (default: told by the URL)"},
     {.long_name = "url",
      .type = OPTION_TEXT,

@@ -45,6 +45,7 @@ static const option_row EXPORT_ROWS[] = {
      .type = OPTION_LIST,
      .offset = offsetof(export_flags, types),
      .metavar = "NAME",
+     .choices = EXPORT_TYPE_NAMES,
      .help = "only this type of the format (may be repeated; default: all of them):\n"
              "trades, incremental_book_L2 of tardis-csv, messages of jsonl"},
     {.long_name = "depth",

@@ -29,6 +29,7 @@ static const export_format FORMATS[] = {
 };
 
 const char *const EXPORT_FORMAT_NAMES[] = {"tardis-csv", "jsonl", NULL};
+const char *const EXPORT_TYPE_NAMES[] = {"trades", "incremental_book_L2", "messages", NULL};
 
 /* Copy trading has the symbols of linear, so an exchange of its own. The options before v5 are not
  * published by anybody; they are named like those of v5. */

@@ -48,6 +48,9 @@ const export_format *export_format_table(size_t *count);
 /* Their names in the same order, then NULL: what --format takes. */
 extern const char *const EXPORT_FORMAT_NAMES[];
 
+/* The names of all types, format by format, then NULL: what --type takes. */
+extern const char *const EXPORT_TYPE_NAMES[];
+
 /* The type of that name. TD_E_INVALID names all that the format has. */
 TD_MUST_USE td_result export_type_find(const export_format *format, const char *name,
                                        const export_type **out, td_err *err);

@@ -114,6 +114,10 @@ const char *family_url(const family *of, family_net net, family_access access)
     return NULL;
 }
 
+#define FAMILY_NAME(id, name) name,
+const char *const FAMILY_NAMES[] = {FAMILIES(FAMILY_NAME) NULL};
+#undef FAMILY_NAME
+
 const char *family_names(void)
 {
     /* A test compares it with the names that the families have. */

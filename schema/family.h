@@ -71,6 +71,9 @@ const char *family_url_path(const char *url);
 /* URL of a family's endpoint, or NULL if it has none of that kind. */
 const char *family_url(const family *of, family_net net, family_access access);
 
+/* Names of all families, in the order of the table; NULL ends them. */
+extern const char *const FAMILY_NAMES[];
+
 /* Names of all families joined by ", ", for error texts; valid for ever. */
 const char *family_names(void);
 

@@ -39,6 +39,7 @@ static const option_row SIM_ROWS[] = {
      .type = OPTION_TEXT,
      .offset = offsetof(sim_flags, families),
      .metavar = "LIST",
+     .choices = FAMILY_NAMES,
      .help = "families to serve, joined by commas, or all (default: inverse)"},
     {.long_name = "list",
      .type = OPTION_FLAG,

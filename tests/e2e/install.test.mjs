@@ -70,6 +70,8 @@ test("installed, linked, uninstalled", { skip }, (t) => {
   const usr = path.join(root, "usr");
   assert.match(execFileSync(path.join(usr, "bin/tapedeck"), ["--version"], { encoding: "utf8" }), /\d+\.\d+/);
   assert.ok(fs.existsSync(path.join(usr, "share/man/man1/tapedeck-record.1")));
+  for (const file of ["bash-completion/completions/tapedeck-replay", "zsh/site-functions/_tapedeck", "fish/vendor_completions.d/tapedeck-sim.fish"])
+    assert.match(fs.readFileSync(path.join(usr, "share", file), "utf8"), /completion for tapedeck/);
   const pc = fs.readFileSync(path.join(usr, "lib/pkgconfig/tapedeck.pc"), "utf8").replaceAll("${prefix}", usr);
   const field = (name) => new RegExp(`^${name}: (.*)$`, "m").exec(pc)[1].split(" ");
   const program = path.join(root, "best_price");

@@ -35,8 +35,13 @@ static void test_formats(void **state)
     const export_type *type;
     size_t count = 0;
     const export_format *formats = export_format_table(&count);
-    for (size_t i = 0; i < count; i++)
+    size_t types = 0;
+    for (size_t i = 0; i < count; i++) {
         assert_string_equal(EXPORT_FORMAT_NAMES[i], formats[i].name);
+        for (size_t k = 0; k < export_type_count(&formats[i]); k++)
+            assert_string_equal(EXPORT_TYPE_NAMES[types++], formats[i].types[k].name);
+    }
+    assert_null(EXPORT_TYPE_NAMES[types]);
     assert_null(EXPORT_FORMAT_NAMES[count]);
     format = format_of("tardis-csv");
     assert_int_equal(export_type_count(format), 2);

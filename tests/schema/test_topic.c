@@ -54,6 +54,7 @@ static void test_families(void **state)
     for (size_t i = 0; i < count; i++) {
         print_message("%s\n", rows[i].name);
         assert_string_equal(table[i]->name, rows[i].name);
+        assert_string_equal(FAMILY_NAMES[i], rows[i].name);
         assert_int_equal(table[i]->dialect, rows[i].dialect);
         assert_ptr_equal(family_find(td_bytes_str(rows[i].name)), table[i]);
         const char *main_public = family_url(table[i], NET_MAIN, ACCESS_PUBLIC);
@@ -73,6 +74,7 @@ static void test_families(void **state)
         assert_memory_equal(names, i + 1 < count ? ", " : "", i + 1 < count ? 2 : 1);
         names += 2;
     }
+    assert_null(FAMILY_NAMES[count]);
     assert_null(family_find(td_bytes_str("Inverse")));
     assert_null(family_find(td_bytes_str("")));
 }

@@ -1,0 +1,216 @@
+#include "cli/completions.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "cli/completions_impl.h"
+#include "cli/options_impl.h"
+
+static const char *const SHELL_NAMES[] = {"bash", "zsh", "fish", NULL};
+
+const option_row COMPLETION_PROGRAM_ROWS[] = {
+    {.short_name = 'h', .long_name = "help", .type = OPTION_FLAG, .help = "show help"},
+    {.short_name = 'V', .long_name = "version", .type = OPTION_FLAG, .help = "print the version"},
+    {.long_name = COMPLETIONS_OPTION,
+     .type = OPTION_ENUM,
+     .metavar = "SHELL",
+     .help = "print the completion script of a shell",
+     .choices = SHELL_NAMES},
+};
+const size_t COMPLETION_PROGRAM_ROW_COUNT =
+    sizeof COMPLETION_PROGRAM_ROWS / sizeof COMPLETION_PROGRAM_ROWS[0];
+
+/* ---- what the renderers ask ---- */
+
+static completion_kind kind_of_metavar(const char *metavar)
+{
+    if (strcmp(metavar, "DIR") == 0)
+        return COMPLETION_FOLDER;
+    if (strcmp(metavar, "ARCHIVE") == 0)
+        return COMPLETION_ARCHIVE;
+    if (strcmp(metavar, "FILE") == 0 || strcmp(metavar, "PEM") == 0)
+        return COMPLETION_FILE;
+    return COMPLETION_ANYTHING;
+}
+
+completion_kind completion_kind_of(const option_row *row)
+{
+    if (option_type_is_bare(row->type))
+        return COMPLETION_NOTHING;
+    if (row->choices != NULL)
+        return strcmp(row->metavar, "LIST") == 0 ? COMPLETION_NAME_LIST : COMPLETION_NAMES;
+    return kind_of_metavar(row->metavar);
+}
+
+completion_kind completion_kind_of_operands(const options_spec *spec)
+{
+    const option_group *group = NULL;
+    const option_row *row = options_operand_row(spec, &group);
+    if (row != NULL)
+        return completion_kind_of(row);
+    if (spec->operands == NULL)
+        return COMPLETION_NOTHING;
+    char word[32] = ""; /* FILE of "[FILE]..." */
+    size_t size = 0;
+    for (const char *c = spec->operands; *c != '\0' && size + 1 < sizeof word; c++)
+        if (isupper((unsigned char)*c))
+            word[size++] = *c;
+    word[size] = '\0';
+    return kind_of_metavar(word);
+}
+
+size_t completion_rows(const options_spec *spec, const option_row *rows[COMPLETION_ROWS_MAX])
+{
+    size_t count = 0;
+    for (size_t g = 0; g < spec->group_count; g++)
+        for (size_t r = 0; r < spec->groups[g].row_count; r++) {
+            TD_ASSERT(count + 1 < COMPLETION_ROWS_MAX);
+            rows[count++] = &spec->groups[g].rows[r];
+        }
+    rows[count++] = &OPTIONS_HELP_ROW;
+    return count;
+}
+
+void completion_help(const option_row *row, char out[COMPLETION_HELP_BYTES])
+{
+    size_t size = 0;
+    int depth = 0; /* of parentheses */
+    for (const char *c = row->help; *c != '\0' && size + 1 < COMPLETION_HELP_BYTES; c++) {
+        depth += (*c == '(') - (*c == ')');
+        if (*c == ';' && depth == 0)
+            break;
+        out[size++] = *c == '\n' ? ' ' : *c;
+    }
+    out[size] = '\0';
+}
+
+void completion_put(FILE *out, const char *text, const char *special)
+{
+    for (const char *c = text; *c != '\0'; c++) {
+        if (strchr(special, *c) != NULL)
+            fputc('\\', out);
+        fputc(*c, out);
+    }
+}
+
+void completion_put_choices(FILE *out, const char *const *choices)
+{
+    for (size_t i = 0; choices[i] != NULL; i++)
+        fprintf(out, "%s%s", i == 0 ? "" : " ", choices[i]);
+}
+
+void completion_put_verbs(FILE *out, const verb_table *table, const char *separator)
+{
+    for (size_t i = 0; i < table->row_count; i++)
+        fprintf(out, "%s%s", i == 0 ? "" : separator, table->rows[i].name);
+}
+
+/* ---- the script ---- */
+
+static const completion_shell *find_shell(const char *name)
+{
+    static const completion_shell *const SHELLS[] = {&COMPLETION_BASH, &COMPLETION_ZSH,
+                                                     &COMPLETION_FISH};
+    for (size_t i = 0; i < sizeof SHELLS / sizeof SHELLS[0]; i++)
+        if (strcmp(SHELLS[i]->name, name) == 0)
+            return SHELLS[i];
+    return NULL;
+}
+
+static exit_code refuse_shell(const verb_context *context, const char *name)
+{
+    td_err err;
+    td_err_clear(&err);
+    if (name == NULL)
+        td_err_set(&err, TD_E_INVALID, "--%s needs a value", COMPLETIONS_OPTION);
+    else
+        td_err_set(&err, TD_E_INVALID, "--%s: no completions for the shell '%s'",
+                   COMPLETIONS_OPTION, name);
+    td_err_hint(&err, "shells: bash, zsh, fish");
+    return report_error(context->report, &err);
+}
+
+static void describe_verb(void *user, const options_spec *spec)
+{
+    const completion_shell *const *shell = user;
+    (*shell)->verb(stdout, spec);
+}
+
+/* Have another program print its script into our stdout. */
+static exit_code print_other(const verb_context *context, const char *program, const char *shell)
+{
+    td_err err;
+    td_err_clear(&err);
+    char option[] = "--" COMPLETIONS_OPTION;
+    char name[16];
+    snprintf(name, sizeof name, "%s", shell);
+    char *words[] = {option, name, NULL};
+    fflush(stdout); /* before the other's output, and not twice */
+    pid_t child = fork();
+    if (child == 0) {
+        td_result rc = verb_exec(program, words, &err);
+        TD_ASSERT(rc != TD_OK);
+        _exit((int)report_error(context->report, &err));
+    }
+    int status = 0;
+    while (child > 0 && waitpid(child, &status, 0) < 0)
+        if (errno != EINTR)
+            child = -1;
+    if (child < 0) {
+        td_err_set_os(&err, errno, "cannot start %s", program);
+        return report_error(context->report, &err);
+    }
+    return WIFEXITED(status) ? (exit_code)WEXITSTATUS(status) : EXIT_CODE_FAILED;
+}
+
+static exit_code print_others(const verb_table *table, const verb_context *context,
+                              const char *shell)
+{
+    for (size_t i = 0; i < table->row_count; i++) {
+        const char *program = table->rows[i].run == NULL ? table->rows[i].program : NULL;
+        for (size_t k = 0; program != NULL && k < i; k++)
+            if (table->rows[k].run == NULL && strcmp(table->rows[k].program, program) == 0)
+                program = NULL; /* did so already */
+        exit_code status = program == NULL ? EXIT_CODE_DONE : print_other(context, program, shell);
+        if (status != EXIT_CODE_DONE)
+            return status;
+    }
+    return EXIT_CODE_DONE;
+}
+
+int completions_asked(const char *word)
+{
+    size_t size = sizeof "--" COMPLETIONS_OPTION - 1;
+    return strncmp(word, "--" COMPLETIONS_OPTION, size) == 0 &&
+           (word[size] == '\0' || word[size] == '=');
+}
+
+exit_code completions_print(const verb_table *table, const verb_context *context, int argc,
+                            char **argv)
+{
+    const char *equals = strchr(argv[0], '=');
+    const char *shell = equals != NULL ? equals + 1 : argc > 1 ? argv[1] : NULL;
+    const completion_shell *renderer = shell == NULL ? NULL : find_shell(shell);
+    if (renderer == NULL)
+        return refuse_shell(context, shell);
+    verb_context describing = *context;
+    describing.describe = describe_verb;
+    describing.describe_user = &renderer;
+    renderer->prelude(stdout, table);
+    for (size_t i = 0; i < table->row_count; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "%s", table->rows[i].name);
+        char *words[] = {name, NULL};
+        if (table->rows[i].run != NULL)
+            (void)table->rows[i].run(&describing, 1, words);
+    }
+    exit_code status = print_others(table, context, shell);
+    if (status == EXIT_CODE_DONE)
+        renderer->program(stdout, table);
+    return status;
+}

@@ -1,0 +1,142 @@
+// The completion scripts load in their shells without a word, and the shells offer with them every verb, every
+// option of --help, the names that an option takes, and folders and files where a path is due.
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import fs from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+import { BIN, tapedeck, temporary } from "./lib.mjs";
+
+const PROGRAMS = ["tapedeck", "tapedeck-record", "tapedeck-replay", "tapedeck-sim"];
+const FAMILIES = "inverse linear copytrade usdc-perp usdc-option usdc-private spot-v1 spot-v2 spot-private contract-v3 v5-linear " +
+  "v5-inverse v5-spot v5-option v5-private v5-spread v5-misc";
+
+/** Run a shell; nothing may come on stderr. */
+function shellOut(command, args, options) {
+  const env = { ...process.env, HOME: options.home, XDG_CONFIG_HOME: options.home, TERM: "dumb", PATH: `${path.resolve(BIN)}:${process.env.PATH}` };
+  const { status, stdout, stderr, error } = spawnSync(command, args, { input: options.input, encoding: "utf8", env, timeout: 300_000 });
+  assert.equal(error, undefined);
+  assert.equal(stderr, "");
+  assert.equal(status, 0);
+  return stdout;
+}
+
+/** The script of a program, as it prints it. */
+const script = (program, shell, home) => shellOut(program, ["--completions", shell], { home });
+
+/** Blocks of lines that end with END. */
+const blocks = (text) => text.split(/^END\n/m).slice(0, -1).map((b) => b.split("\n").filter((l) => l !== ""));
+
+// Each gives, for each line that is typed, what the shell offers at its end.
+const SHELLS = {
+  bash(lines, home) {
+    // As readline splits a line: at blanks, and "=" is a word.
+    const words = lines.map((l) => l.split(" ").flatMap((w) => (w === "" ? [""] : w.split(/(=)/).filter((p) => p !== ""))));
+    const queries = words.map((w) => `COMP_WORDS=(${w.map((x) => `'${x}'`).join(" ")}) COMP_CWORD=${w.length - 1} COMPREPLY=()
+_${w[0]}; printf '%s\\n' "\${COMPREPLY[@]}"; echo END`);
+    const sources = PROGRAMS.map((p) => script(p, "bash", home));
+    return blocks(shellOut("bash", ["--norc", "-s"], { home, input: [...sources, ...queries, "exit 0", ""].join("\n") }));
+  },
+  fish(lines, home) {
+    const sources = PROGRAMS.map((p) => script(p, "fish", home));
+    const queries = lines.map((l) => `complete -C '${l}'; echo END`);
+    const file = path.join(home, "queries.fish");
+    fs.writeFileSync(file, [...sources, ...queries, ""].join("\n"));
+    return blocks(shellOut("fish", ["-N", file], { home })).map((b) => b.map((l) => l.split("\t")[0]));
+  },
+  zsh(lines, home) {
+    const functions = path.join(home, "functions");
+    fs.mkdirSync(functions, { recursive: true });
+    for (const p of PROGRAMS) fs.writeFileSync(path.join(functions, `_${p}`), script(p, "zsh", home));
+    // Read by 'source' they define their functions.
+    shellOut("zsh", ["-f", "-c", 'autoload -U compinit; compinit -u -D; for f in "$@"; do source $f; done; [[ $_comps[tapedeck] == _tapedeck ]]', "zsh",
+      ...PROGRAMS.map((p) => path.join(functions, `_${p}`))], { home });
+    const out = path.join(home, "offered");
+    shellOut("zsh", ["-f", "tests/e2e/completions.zsh", functions, out], { home, input: lines.map((l) => `${l}\n`).join("") });
+    return blocks(fs.readFileSync(out, "utf8"));
+  },
+};
+
+/** Of "--net=main" the value, of "inverse,linear" the last one, of a path its last part. */
+const plain = (offered) => [...new Set(offered.map((o) => path.basename(o.replace(/^--[a-z-]+=/, "").replace(/.*,/, "")).trim()))].sort();
+
+/** Verbs of the front, each with its options as --help prints them. */
+async function grammar(t) {
+  const listed = (await tapedeck(t, ["--help"])).stdout.matchAll(/^ {2}([a-z-]+) /gm);
+  const verbs = new Map();
+  for (const [, verb] of listed) {
+    const help = (await tapedeck(t, [verb, "--help"])).stdout;
+    const rows = [...help.matchAll(/^ {2}(?:(-\w), | {4})(--[a-z-]+)/gm)];
+    assert.ok(rows.length > 2, verb);
+    verbs.set(verb, { long: rows.map((r) => r[2]), short: rows.flatMap((r) => (r[1] ? [r[1]] : [])) });
+  }
+  return verbs;
+}
+
+/** What a line must offer: exactly these. */
+function lines(folder) {
+  fs.mkdirSync(path.join(folder, "tape"), { recursive: true });
+  for (const name of ["tape.mcap", "tape.txt", "capture.gz"]) fs.writeFileSync(path.join(folder, name), "");
+  const at = (name) => path.join(folder, name);
+  return {
+    "tapedeck rep": "replay",
+    "tapedeck help rep": "replay",
+    "tapedeck --completions ": "bash fish zsh",
+    "tapedeck record --net ": "main test",
+    "tapedeck record --net=": "main test",
+    "tapedeck record --net=m": "main",
+    "tapedeck record --quiet --net t": "test",
+    "tapedeck cat --raw --dir ": "all http in out",
+    "tapedeck import --format c": "cryptofeed",
+    "tapedeck export --format ": "jsonl tardis-csv",
+    "tapedeck export --type inc": "incremental_book_L2",
+    "tapedeck decode --family ": FAMILIES,
+    "tapedeck topics --family v5-s": "v5-spot v5-spread",
+    "tapedeck sim --families inverse,spot-v": "spot-v1 spot-v2",
+    [`tapedeck import ${at("cap")}`]: "capture.gz",
+    [`tapedeck replay --truth ${at("cap")}`]: "capture.gz",
+    [`tapedeck info ${at("ta")}`]: "tape tape.mcap",
+    [`tapedeck info -a ${at("ta")}`]: "tape tape.mcap",
+    [`tapedeck info --archive=${at("ta")}`]: "tape tape.mcap",
+    [`tapedeck export --out ${at("ta")}`]: "tape",
+    "tapedeck-record --net m": "main",
+    "tapedeck-record --until": "--until-close",
+    "tapedeck-record --vers": "--version",
+    "tapedeck-replay ser": "serve",
+    "tapedeck-replay export --for": "--force --format",
+    "tapedeck-sim --fam": "--families",
+  };
+}
+
+for (const [shell, offered] of Object.entries(SHELLS)) {
+  const skip = spawnSync(shell, ["--version"]).error ? `needs ${shell}` : false;
+  test(`${shell} completes verbs, options and values`, { skip }, async (t) => {
+    const home = temporary(t);
+    const verbs = await grammar(t);
+    const expected = lines(path.join(home, "files"));
+    const asked = ["tapedeck ", ...[...verbs.keys()].flatMap((v) => [`tapedeck ${v} --`, `tapedeck ${v} -`]), ...Object.keys(expected)];
+    const answers = offered(asked, home);
+    assert.equal(answers.length, asked.length);
+    const of = (line) => plain(answers[asked.indexOf(line)]);
+    for (const verb of [...verbs.keys(), "help"]) assert.ok(of("tapedeck ").includes(verb), `no ${verb}`);
+    for (const [verb, { long, short }] of verbs) {
+      for (const option of long) assert.ok(of(`tapedeck ${verb} --`).includes(option), `${verb} ${option}: ${of(`tapedeck ${verb} --`)}`);
+      for (const option of short) assert.ok(of(`tapedeck ${verb} -`).includes(option), `${verb} ${option}: ${of(`tapedeck ${verb} -`)}`);
+    }
+    for (const [line, words] of Object.entries(expected)) assert.deepEqual(of(line), words.split(" ").sort(), line);
+  });
+}
+
+test("a shell that is missing or unknown is refused, and a script whose programs are missing", async (t) => {
+  for (const args of [["--completions"], ["--completions", "tcsh"], ["--completions=tcsh"]]) {
+    const { code, stdout, stderr } = await tapedeck(t, args, { status: 2 });
+    assert.equal(code, 2);
+    assert.equal(stdout, "");
+    assert.match(stderr, /--completions.*\n.*hint: shells: bash, zsh, fish/);
+  }
+  const alone = path.join(temporary(t), "tapedeck");
+  fs.copyFileSync(path.join(BIN, "tapedeck"), alone);
+  const { status, stderr } = spawnSync(alone, ["--completions=bash"], { encoding: "utf8", env: { PATH: "/nonexistent" } });
+  assert.equal(status, 4);
+  assert.match(stderr, /cannot start tapedeck-record/);
+});
