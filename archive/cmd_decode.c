@@ -242,15 +242,12 @@ static td_result open_parts(decode_run *run, const options_operands *files)
     td_err *err = &run->err;
     if (run->options.family == NULL) {
         td_err_set(err, TD_E_INVALID, "the family is missing");
-        td_err_hint(err, "say it with --family: %s", family_names());
+        td_err_hint(err, "give --family NAME: %s", family_names());
         return TD_E_INVALID;
     }
     run->family_count = family_group(td_bytes_str(run->options.family), run->families);
-    if (run->family_count == 0) {
-        td_err_set(err, TD_E_INVALID, "there is no family '%s'", run->options.family);
-        td_err_hint(err, "families: %s", family_names());
-        return TD_E_INVALID;
-    }
+    if (run->family_count == 0)
+        return family_refuse(td_bytes_str(run->options.family), err);
     if (run->options.at.is_given && run->options.at.at.kind != TD_TIME_ABSOLUTE)
         return td_err_set(err, TD_E_INVALID,
                           "--at wants a time of its own, not one behind a frame");

@@ -108,11 +108,7 @@ static td_result choose_family(const char *name, const family **out, td_err *err
     if (name == NULL)
         return TD_OK;
     *out = family_find(td_bytes_str(name));
-    if (*out != NULL)
-        return TD_OK;
-    td_result rc = td_err_set(err, TD_E_INVALID, "there is no family '%s'", name);
-    td_err_hint(err, "families: %s", family_names());
-    return rc;
+    return *out != NULL ? TD_OK : family_refuse(td_bytes_str(name), err);
 }
 
 /* Folder for the scratch file. /tmp is small or in memory on many machines. */

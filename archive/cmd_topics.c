@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/limits.h"
+#include "base/near.h"
 #include "cli/option_groups.h"
 #include "cli/output.h"
 #include "cli/table.h"
@@ -171,10 +172,25 @@ static td_result refuse_ambiguous(topics_run *run, const char *names)
     return TD_E_INVALID;
 }
 
+/* No wanted family has a topic of that name. */
+static td_result refuse_topic(topics_run *run)
+{
+    size_t count = 0;
+    const family *const *families = family_table(&count);
+    near_search near = {.written = td_bytes_str(run->options.json_schema)};
+    char similar[128];
+    for (size_t f = 0; f < count; f++)
+        for (size_t i = 0; wants_family(run, families[f]) && i < families[f]->topic_count; i++)
+            near_offer(&near, families[f]->topics[i].name);
+    near_format(&near, similar, sizeof similar);
+    td_err_set(&run->err, TD_E_INVALID, "there is no topic '%s'", run->options.json_schema);
+    td_err_hint(&run->err, "%s%s'tapedeck topics' lists them", similar, near.count == 0 ? "" : " ");
+    return TD_E_INVALID;
+}
+
 /* A name may belong to several families: then the family must be said. */
 static td_result print_schema(topics_run *run)
 {
-    const char *name = run->options.json_schema;
     size_t count = 0;
     const family *const *families = family_table(&count);
     const family *of = NULL;
@@ -194,11 +210,8 @@ static td_result print_schema(topics_run *run)
     }
     if (found_count > 1)
         return refuse_ambiguous(run, names);
-    if (row == NULL) {
-        td_err_set(&run->err, TD_E_INVALID, "there is no topic '%s'", name);
-        td_err_hint(&run->err, "'tapedeck topics' lists them");
-        return TD_E_INVALID;
-    }
+    if (row == NULL)
+        return refuse_topic(run);
     td_buf text;
     td_buf_init(&text, JSON_SCHEMA_BYTES_MAX);
     td_result rc = json_schema_write(of, row, &text, &run->err);
@@ -254,10 +267,8 @@ exit_code cmd_topics(const verb_context *context, int argc, char **argv)
     td_err_clear(&run.err);
     output_init(&run.output, stdout);
     td_result rc = TD_OK;
-    if (run.options.family != NULL && family_find(td_bytes_str(run.options.family)) == NULL) {
-        rc = td_err_set(&run.err, TD_E_INVALID, "there is no family '%s'", run.options.family);
-        td_err_hint(&run.err, "families: %s", family_names());
-    }
+    if (run.options.family != NULL && family_find(td_bytes_str(run.options.family)) == NULL)
+        rc = family_refuse(td_bytes_str(run.options.family), &run.err);
     if (rc == TD_OK)
         rc = run_topics(&run);
     td_err output_err;

@@ -1,6 +1,7 @@
 #include "base/near.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 
 enum {
@@ -15,23 +16,27 @@ static unsigned least(unsigned a, unsigned b, unsigned c)
     return ab < c ? ab : c;
 }
 
-/* Levenshtein's distance, case apart: one row at a time. */
+/* Edits that make one text of the other, case apart; two letters swapped are one edit. */
 static unsigned edits(td_bytes a, td_bytes b)
 {
-    unsigned row[NAME_MAX + 1];
+    unsigned rows[3][NAME_MAX + 1]; /* distances of a's first i letters; i and the two before */
     for (size_t k = 0; k <= b.size; k++)
-        row[k] = (unsigned)k;
-    for (size_t i = 0; i < a.size; i++) {
-        unsigned diagonal = row[0];
-        row[0] = (unsigned)i + 1;
-        for (size_t k = 0; k < b.size; k++) {
-            unsigned above = row[k + 1];
-            int is_other = tolower(a.data[i]) != tolower(b.data[k]);
-            row[k + 1] = least(above + 1, row[k] + 1, diagonal + (unsigned)is_other);
-            diagonal = above;
+        rows[0][k] = (unsigned)k;
+    for (size_t i = 1; i <= a.size; i++) {
+        unsigned *row = rows[i % 3];
+        const unsigned *above = rows[(i + 2) % 3];
+        row[0] = (unsigned)i;
+        for (size_t k = 1; k <= b.size; k++) {
+            int x = tolower(a.data[i - 1]);
+            int y = tolower(b.data[k - 1]);
+            row[k] = least(above[k] + 1, row[k - 1] + 1, above[k - 1] + (x != y));
+            int is_swap =
+                i > 1 && k > 1 && x == tolower(b.data[k - 2]) && y == tolower(a.data[i - 2]);
+            if (is_swap && rows[(i + 1) % 3][k - 2] + 1 < row[k])
+                row[k] = rows[(i + 1) % 3][k - 2] + 1;
         }
     }
-    return row[b.size];
+    return rows[a.size % 3][b.size];
 }
 
 unsigned td_near(td_bytes written, const char *name)
@@ -48,4 +53,35 @@ unsigned td_near(td_bytes written, const char *name)
            written.data[common] == other.data[common])
         common++;
     return common >= COMMON_MIN ? COMMON_FAR - (unsigned)(common < 400 ? common : 400) : NEAR_FAR;
+}
+
+void near_offer(near_search *search, const char *name)
+{
+    for (size_t i = 0; i < search->count; i++) {
+        if (strcmp(search->names[i], name) == 0)
+            return;
+    }
+    unsigned far = td_near(search->written, name);
+    size_t at = search->count;
+    while (at > 0 && search->far[at - 1] > far)
+        at--;
+    if (far == NEAR_FAR || at == NEAR_NAMES_MAX)
+        return;
+    search->count += search->count < NEAR_NAMES_MAX;
+    for (size_t i = search->count - 1; i > at; i--) {
+        search->names[i] = search->names[i - 1];
+        search->far[i] = search->far[i - 1];
+    }
+    search->names[at] = name;
+    search->far[at] = far;
+}
+
+void near_format(const near_search *search, char *out, size_t out_bytes)
+{
+    int used = 0;
+    out[0] = '\0';
+    for (size_t i = 0; i < search->count && (size_t)used < out_bytes; i++)
+        used += snprintf(out + used, out_bytes - (size_t)used, "%s'%s'%s",
+                         i == 0 ? "did you mean " : ", ", search->names[i],
+                         i + 1 == search->count ? "?" : "");
 }

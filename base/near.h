@@ -1,4 +1,4 @@
-/* Finds the name closest to a mistyped one. Pure functions; any thread. */
+/* Finds the names closest to a mistyped one, for "did you mean". Pure functions; any thread. */
 #ifndef TD_BASE_NEAR_H
 #define TD_BASE_NEAR_H
 
@@ -15,6 +15,21 @@ extern "C" {
  * edit counts less than a shared beginning. */
 enum { NEAR_FAR = 1000 };
 unsigned td_near(td_bytes written, const char *name);
+
+/* The nearest names of those that were offered: nearest first, the first one offered where several
+ * are equally near. Zero but for written to begin with; names are borrowed. */
+enum { NEAR_NAMES_MAX = 3 };
+typedef struct near_search {
+    td_bytes written;
+    const char *names[NEAR_NAMES_MAX];
+    unsigned far[NEAR_NAMES_MAX];
+    size_t count;
+} near_search;
+void near_offer(near_search *search, const char *name);
+
+/* Write "did you mean 'trade', 'trades'?" (cut if it does not fit); an empty text if no name is
+ * similar. */
+void near_format(const near_search *search, char *out, size_t out_bytes);
 
 #ifdef __cplusplus
 }

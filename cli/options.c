@@ -64,21 +64,14 @@ static const option_row *find_row(const options_spec *spec, match_fn *match, con
 
 static td_result refuse_unknown(const walk *w, const char *name, size_t length)
 {
-    const char *nearest = NULL;
-    unsigned best = NEAR_FAR;
+    near_search near = {.written = td_bytes_of(name, length)};
     for (size_t g = 0; g < w->spec->group_count; g++) {
-        for (size_t r = 0; r < w->spec->groups[g].row_count; r++) {
-            const char *candidate = w->spec->groups[g].rows[r].long_name;
-            unsigned far = td_near(td_bytes_of(name, length), candidate);
-            if (far < best) {
-                best = far;
-                nearest = candidate;
-            }
-        }
+        for (size_t r = 0; r < w->spec->groups[g].row_count; r++)
+            near_offer(&near, w->spec->groups[g].rows[r].long_name);
     }
     td_err_set(w->err, TD_E_INVALID, "unknown option --%.*s", (int)length, name);
-    if (nearest != NULL)
-        td_err_hint(w->err, "did you mean --%s?", nearest);
+    if (near.count > 0)
+        td_err_hint(w->err, "did you mean --%s?", near.names[0]);
     else
         hint_help(w);
     return TD_E_INVALID;

@@ -10,6 +10,7 @@
 #include "base/io_posix.h"
 #include "base/limits.h"
 #include "cli/completions.h"
+#include "base/near.h"
 #include "cli/version.h"
 
 static const verb_row *find_verb(const verb_table *table, const char *name)
@@ -46,11 +47,17 @@ static exit_code refuse_verb(const verb_table *table, const verb_context *contex
 {
     td_err err;
     td_err_clear(&err);
+    near_search near = {.written = td_bytes_str(name)};
+    for (size_t i = 0; name != NULL && i < table->row_count; i++)
+        near_offer(&near, table->rows[i].name);
+    char similar[128];
+    near_format(&near, similar, sizeof similar);
     if (name == NULL)
         td_err_set(&err, TD_E_INVALID, "a verb is missing");
     else
         td_err_set(&err, TD_E_INVALID, "unknown verb '%s'", name);
-    td_err_hint(&err, "'%s --help' lists the verbs", table->program);
+    td_err_hint(&err, "%s%s'%s --help' lists the verbs", similar, near.count == 0 ? "" : " ",
+                table->program);
     return report_error(context->report, &err);
 }
 

@@ -38,8 +38,7 @@ void config_feed_init(feed_config *feed)
     feed->auth = AUTH_UNSET;
 }
 
-/* With a file, and the line of the key, in front; the command line needs neither. */
-static td_result blame(const recorder_config *config, size_t feed_index, const char *key,
+td_result config_blame(const recorder_config *config, size_t feed_index, const char *key,
                        td_result code, td_err *err)
 {
     return config->file == NULL ? code
@@ -51,11 +50,7 @@ static td_result resolve_family(feed_config *feed, td_err *err)
 {
     if (feed->family_name != NULL) {
         feed->family = family_find(td_bytes_str(feed->family_name));
-        if (feed->family != NULL)
-            return TD_OK;
-        td_err_set(err, TD_E_INVALID, "family '%s' is unknown", feed->family_name);
-        td_err_hint(err, "one of: %s", family_names());
-        return TD_E_INVALID;
+        return feed->family != NULL ? TD_OK : family_refuse(td_bytes_str(feed->family_name), err);
     }
     if (feed->url == NULL) {
         td_err_set(err, TD_E_INVALID, "a feed needs a family, a URL, or both");
@@ -275,20 +270,20 @@ td_result config_finish(recorder_config *config, td_err *err)
 {
     TD_ASSERT(config->feed_count <= LIMIT_FEEDS);
     if (config->feed_count == 0)
-        return blame(config, CONFIG_NO_FEED, "feeds", td_err_set(err, TD_E_INVALID, "no feeds"),
-                     err);
+        return config_blame(config, CONFIG_NO_FEED, "feeds",
+                            td_err_set(err, TD_E_INVALID, "no feeds"), err);
     for (size_t i = 0; i < config->feed_count; i++) {
         const char *key = NULL;
         td_result rc = finish_feed(&config->feeds[i], &key, err);
         if (rc != TD_OK)
-            return blame(config, i, key, rc, err);
+            return config_blame(config, i, key, rc, err);
         for (size_t k = 0; k < i; k++) {
             if (strcmp(config->feeds[i].name, config->feeds[k].name) != 0)
                 continue;
             rc = td_err_set(err, TD_E_INVALID,
                             "two feeds are called '%s': give one of them another name",
                             config->feeds[i].name);
-            return blame(config, i, "feed", rc, err);
+            return config_blame(config, i, "feed", rc, err);
         }
     }
     return TD_OK;

@@ -49,6 +49,7 @@ typedef struct feed_config {
                                 with a symbols_file they are globs over it */
     const char *symbols_file; /* one symbol a line; NULL: none */
     uint8_t is_audited;       /* subscribe also to what shows losses (topic_row.audit) */
+    uint8_t allows_unknown;   /* topics that no row knows: recorded, not decoded */
     uint8_t is_binary;        /* ask for compressed frames, where the dialect has that */
     const char *ca_file;
     uint64_t stale_after_ns; /* no data frame for so long: connect again; 0: never. Of a connection
@@ -105,5 +106,10 @@ TD_MUST_USE td_result config_load(recorder_config *config, td_io io, const char 
  * and the reverse, a private family without credentials, HTTP requests that are none or too many.
  */
 TD_MUST_USE td_result config_finish(recorder_config *config, td_err *err);
+
+/* Put the file and the line of a feed's key in front of an error; key NULL: the feed's line. The
+ * error is unchanged where the feed is from the command line. Returns code. */
+td_result config_blame(const recorder_config *config, size_t feed_index, const char *key,
+                       td_result code, td_err *err);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/near.h"
 
 /* libyaml's document is read directly: its nodes know their lines, so that an unknown key, a wrong
  * value and a fault that only shows when the whole is checked can all be named by file and line. */
@@ -16,7 +17,7 @@ struct config_file {
 };
 
 /* A configuration of this size has thousands of feeds too many. */
-enum { CONFIG_FILE_BYTES_MAX = 1 << 20, CONFIG_KEY_BYTES = 64 };
+enum { CONFIG_FILE_BYTES_MAX = 1 << 20, CONFIG_KEY_BYTES = 64, CONFIG_KEYS_MAX = 40 };
 
 /* What a mapping is read into: rows and the struct that their offsets point into. */
 typedef struct key_table {
@@ -64,18 +65,28 @@ static const option_row *find_row(const key_table *table, const char *key)
 static td_result unknown_key(const key_table *table, const char *key, td_err *err)
 {
     char known[TD_ERR_HINT_BYTES * 2] = "";
+    char names[CONFIG_KEYS_MAX][CONFIG_KEY_BYTES];
+    near_search near = {.written = td_bytes_str(key)};
+    TD_ASSERT(table->row_count <= CONFIG_KEYS_MAX);
     size_t used = 0;
     for (size_t i = 0; i < table->row_count; i++) {
-        char name[CONFIG_KEY_BYTES];
-        file_key(&table->rows[i], name);
-        int length = snprintf(known + used, sizeof known - used, "%s%s", i == 0 ? "" : ", ", name);
+        file_key(&table->rows[i], names[i]);
+        near_offer(&near, names[i]);
+        int length =
+            snprintf(known + used, sizeof known - used, "%s%s", i == 0 ? "" : ", ", names[i]);
         TD_ASSERT(length > 0);
         TD_ASSERT((size_t)length < sizeof known - used);
         used += (size_t)length;
     }
-    return td_err_set(err, TD_E_INVALID, "unknown key '%s'; allowed are: %s%s%s", key, known,
-                      table->nested == NULL ? "" : ", ",
-                      table->nested == NULL ? "" : table->nested);
+    if (table->nested != NULL)
+        near_offer(&near, table->nested);
+    td_err_set(err, TD_E_INVALID, "unknown key '%s'; allowed are: %s%s%s", key, known,
+               table->nested == NULL ? "" : ", ", table->nested == NULL ? "" : table->nested);
+    char similar[128];
+    near_format(&near, similar, sizeof similar);
+    if (near.count > 0)
+        td_err_hint(err, "%s", similar);
+    return TD_E_INVALID;
 }
 
 static td_result set_flag(const option_row *row, const char *text, void *target, td_err *err)

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/near.h"
 #include "wire/url.h"
 
 /* The host of a URL, for connections that share its limit: whatever the family, path and port. */
@@ -65,6 +66,56 @@ static td_result hide_urls(const feed_config *from, redactor *hide, td_err *err)
     return rc == TD_OK ? rc : td_err_add(err, rc, "feed '%s'", from->name);
 }
 
+/* Also of a topic that the exchange has withdrawn: a simulated exchange or a served tape has it. */
+static int is_known(const family *of, const char *topic)
+{
+    td_bytes symbol;
+    topic_match found;
+    return subscription_row_of(of, topic, &symbol) != NULL ||
+           topic_match_text(of->topics, of->topic_count, td_bytes_str(topic), TOPIC_ANY_TIME,
+                            &found);
+}
+
+/* A misspelt topic, or one of another family, would only show in the recording. */
+static td_result check_topics(const feed_config *from, const subscription *wanted, td_err *err)
+{
+    const char *unknown = NULL;
+    for (size_t i = 0; !from->allows_unknown && unknown == NULL && i < wanted->topic_count; i++)
+        if (!is_known(from->family, wanted->topics[i]))
+            unknown = wanted->topics[i];
+    if (unknown == NULL)
+        return TD_OK;
+    td_bytes topic = td_bytes_str(unknown);
+    const char *dot = strrchr(unknown, '.');
+    near_search near = {.written = topic};
+    near_search without_symbol = {
+        .written = td_bytes_of(unknown, dot == NULL ? topic.size : (size_t)(dot - unknown))};
+    for (size_t i = 0; i < from->family->topic_count; i++) {
+        near_offer(&near, from->family->topics[i].name);
+        near_offer(&without_symbol, from->family->topics[i].name);
+    }
+    char similar[100];
+    int is_bare =
+        without_symbol.count == 0 || (near.count > 0 && near.far[0] <= without_symbol.far[0]);
+    near_format(is_bare ? &near : &without_symbol, similar, sizeof similar);
+    td_err_set(err, TD_E_INVALID, "family %s has no topic '%s'", from->family->name, unknown);
+    td_err_hint(err,
+                "%s%s'tapedeck topics --family %s' lists them; --allow-unknown-topic (in a file "
+                "allow_unknown_topic) records it undecoded",
+                similar, similar[0] == '\0' ? "" : " ", from->family->name);
+    return TD_E_INVALID;
+}
+
+/* A missing file would otherwise be found out by each attempt to connect. */
+static td_result check_ca_file(const feed_config *from, td_io io, td_err *err)
+{
+    td_file *file = NULL;
+    td_result rc =
+        from->ca_file == NULL ? TD_OK : td_io_open(io, from->ca_file, TD_OPEN_READ, &file, err);
+    td_io_close(file);
+    return rc == TD_E_UNSUPPORTED ? TD_OK : rc; /* no regular file: left to whoever reads it */
+}
+
 static td_result open_one(const recorder_config *config, td_io io, feed_setup *feeds, size_t index,
                           td_err *err)
 {
@@ -73,16 +124,29 @@ static td_result open_one(const recorder_config *config, td_io io, feed_setup *f
     /* config_finish() has settled both. */
     TD_ASSERT(from->family != NULL);
     TD_ASSERT(from->url != NULL);
+    const char *key = NULL; /* that the error is about */
+    symbol_list symbols = {0};
     td_result rc = credentials_read(from, io, &feed->redactor, &feed->credentials, err);
     if (rc == TD_OK)
         rc = hide_urls(from, &feed->redactor, err);
-    symbol_list symbols = {0};
-    if (rc == TD_OK)
+    if (rc == TD_OK) {
+        key = "ca-file";
+        rc = check_ca_file(from, io, err);
+    }
+    if (rc == TD_OK) {
+        key = "symbols-file";
         rc = symbols_open(from, io, &symbols, err);
-    if (rc == TD_OK)
+    }
+    if (rc == TD_OK) {
+        key = "topic";
         rc = subscription_open(from, &symbols, &feed->subscription, err);
+    }
+    if (rc == TD_OK)
+        rc = check_topics(from, &feed->subscription, err);
     symbols_fini(&symbols);
-    return rc == TD_OK ? open_budget(config, feeds, index, err) : rc;
+    if (rc != TD_OK)
+        return config_blame(config, index, key, rc, err);
+    return open_budget(config, feeds, index, err);
 }
 
 td_result feed_setup_open_all(const recorder_config *config, td_io io, feed_setup **out,

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/near.h"
 #include "schema/families.h"
 
 #define FAMILY_ADDRESS(id, name) &FAMILY_##id,
@@ -133,4 +134,20 @@ const char *family_url_path(const char *url)
     TD_ASSERT(host != NULL); /* the table's URLs are ours */
     const char *path = strchr(host + 3, '/');
     return path == NULL ? "/" : path;
+}
+
+td_result family_refuse(td_bytes name, td_err *err)
+{
+    near_search near = {.written = name};
+    char similar[128];
+    for (size_t i = 0; i < FAMILY_COUNT; i++)
+        near_offer(&near, TABLE[i]->name);
+    near_format(&near, similar, sizeof similar);
+    td_err_set(err, TD_E_INVALID, "there is no family '%.*s'",
+               (int)(name.size < 64 ? name.size : 64), (const char *)name.data);
+    if (near.count > 0)
+        td_err_hint(err, "%s 'tapedeck topics' lists families", similar);
+    else
+        td_err_hint(err, "families: %s", family_names());
+    return TD_E_INVALID;
 }

@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "base/bytes.h"
+#include "base/err.h"
 #include "schema/topic.h"
 
 #ifdef __cplusplus
@@ -76,6 +77,9 @@ extern const char *const FAMILY_NAMES[];
 
 /* Names of all families joined by ", ", for error texts; valid for ever. */
 const char *family_names(void);
+
+/* TD_E_INVALID: there is no family of that name; the hint has those that are like it, or all. */
+TD_MUST_USE td_result family_refuse(td_bytes name, td_err *err);
 
 #ifdef __cplusplus
 }

@@ -125,7 +125,9 @@ static td_result add_family(sim_command *command, td_bytes name, td_err *err)
 {
     exchange_options *options = &command->options;
     const family *found = family_find(name);
-    if (found == NULL || !exchange_can_serve(found)) {
+    if (found == NULL)
+        return family_refuse(name, err);
+    if (!exchange_can_serve(found)) {
         td_result rc =
             td_err_set(err, TD_E_INVALID, "there is no simulated family '%.*s'",
                        (int)(name.size < LIMIT_NAME_BYTES ? name.size : LIMIT_NAME_BYTES),

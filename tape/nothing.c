@@ -9,7 +9,7 @@
 #include "format/archive_plan.h"
 #include "format/session_spans.h"
 
-enum { NEAR_MAX = 3, HINT_NAMES_BYTES = 160 };
+enum { HINT_NAMES_BYTES = 180 };
 
 static int wants_channel(void *user, const channel_info *info)
 {
@@ -41,11 +41,8 @@ typedef enum name_kind { NAME_FEED, NAME_TOPIC, NAME_SYMBOL, NAME_KINDS } name_k
  */
 typedef struct name_search {
     const selection_globs *globs;
-    td_bytes written; /* the first glob, without wildcards at its ends */
+    near_search near; /* to the first glob, without wildcards at its ends */
     int fits;         /* 1: a name fits one of the globs */
-    const char *near[NEAR_MAX];
-    unsigned far[NEAR_MAX];
-    size_t count;
 } name_search;
 
 static td_bytes without_wildcards(const char *glob)
@@ -58,30 +55,13 @@ static td_bytes without_wildcards(const char *glob)
     return text;
 }
 
-/* Of names that are equally near the first one stays. */
 static void offer(name_search *search, const char *name)
 {
     if (name[0] == '\0')
         return;
     for (size_t i = 0; i < search->globs->count; i++)
         search->fits |= selection_glob_fits(search->globs->items[i], td_bytes_str(name));
-    unsigned far = td_near(search->written, name);
-    size_t at = search->count;
-    for (size_t i = 0; i < search->count; i++) {
-        if (strcmp(search->near[i], name) == 0)
-            return;
-    }
-    while (at > 0 && search->far[at - 1] > far)
-        at--;
-    if (far == NEAR_FAR || at == NEAR_MAX)
-        return;
-    search->count += search->count < NEAR_MAX;
-    for (size_t i = search->count - 1; i > at; i--) {
-        search->near[i] = search->near[i - 1];
-        search->far[i] = search->far[i - 1];
-    }
-    search->near[at] = name;
-    search->far[at] = far;
+    near_offer(&search->near, name);
 }
 
 static void offer_channel(name_search *search, name_kind kind, const channel_info *info)
@@ -109,7 +89,7 @@ static td_result search_names(archive *from, const selection *wanted, name_kind 
     before.feeds = kind > NAME_FEED ? wanted->feeds : before.feeds;
     before.topics = kind > NAME_TOPIC ? wanted->topics : before.topics;
     *out = (name_search){.globs = globs_of(wanted, kind)};
-    out->written = without_wildcards(out->globs->items[0]);
+    out->near.written = without_wildcards(out->globs->items[0]);
     td_result rc = plan_names(from, &before, plan, err);
     for (size_t i = 0; rc == TD_OK && i < archive_plan_count(*plan); i++) {
         const plan_segment *segment = archive_plan_segment(*plan, i);
@@ -127,12 +107,9 @@ static void hint_near(const name_search *search, name_kind kind, td_err *err)
 {
     static const char *const KINDS[NAME_KINDS] = {"feed", "topic", "symbol"};
     char names[HINT_NAMES_BYTES] = "";
-    size_t used = 0;
-    for (size_t i = 0; i < search->count && used < sizeof names; i++)
-        used += (size_t)snprintf(names + used, sizeof names - used, "%s'%s'", i == 0 ? "" : ", ",
-                                 search->near[i]);
-    if (search->count > 0 && used < sizeof names)
-        td_err_hint(err, "no %s '%s': did you mean %s? 'tapedeck info' lists all", KINDS[kind],
+    near_format(&search->near, names, sizeof names);
+    if (search->near.count > 0)
+        td_err_hint(err, "no %s '%s': %s 'tapedeck info' lists all", KINDS[kind],
                     search->globs->items[0], names);
     else
         td_err_hint(err, "no %s '%s': 'tapedeck info' lists feeds, topics and symbols", KINDS[kind],

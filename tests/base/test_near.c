@@ -21,7 +21,9 @@ static void test_edits(void **state)
     assert_int_equal(near("invers", "inverse"), 1);
     assert_int_equal(near("lineer", "linear"), 1);
     assert_int_equal(near("xlinear", "linear"), 1);
-    assert_int_equal(near("invrese", "inverse"), 2);
+    assert_int_equal(near("invrese", "inverse"), 1); /* two letters swapped */
+    assert_int_equal(near("inof", "info"), 1);
+    assert_int_equal(near("ca", "abc"), NEAR_FAR);
     assert_int_equal(near("", "a"), NEAR_FAR);
     assert_int_equal(near("nosuch", "inverse"), NEAR_FAR);
     assert_int_equal(near("ab", "cd"), NEAR_FAR);
@@ -51,12 +53,30 @@ static void test_long_names(void **state)
     assert_int_equal(near(a, b), NEAR_FAR);
 }
 
+/* The nearest first, each once, at most three; equally near ones in the order of offering. */
+static void test_search(void **state)
+{
+    (void)state;
+    near_search search = {.written = td_bytes_str("tradd")};
+    char text[64];
+    near_format(&search, text, sizeof text);
+    assert_string_equal(text, "");
+    static const char *const NAMES[] = {"tradexy", "book", "traded", "trade", "tradx", "traded"};
+    for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++)
+        near_offer(&search, NAMES[i]);
+    near_format(&search, text, sizeof text);
+    assert_string_equal(text, "did you mean 'traded', 'trade', 'tradx'?");
+    near_format(&search, text, 20);
+    assert_string_equal(text, "did you mean 'trade");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_edits),
         cmocka_unit_test(test_common_beginnings),
         cmocka_unit_test(test_long_names),
+        cmocka_unit_test(test_search),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

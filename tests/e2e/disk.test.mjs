@@ -20,7 +20,7 @@ describe("configuration", { concurrency: 2 }, () => {
     ["a value out of bounds", "feeds:\n  - family: inverse\n    topics: [trade.*]\ncommit_interval: 1h\n", 4, ["commit_interval", "10 ms", "1 m"]],
     ["a choice that is none", "overload: panic\nfeeds:\n  - family: inverse\n    topics: [trade.*]\n", 1, ["overload", "panic", "pause", "drop"]],
     ["a truth value that is none", "feeds:\n  - family: inverse\n    topics: [trade.*]\n    strict: perhaps\n", 4, ["strict", "perhaps", "true"]],
-    ["an unknown family", "feeds:\n  - family: outverse\n    topics: [trade.*]\n", 2, ["outverse", "inverse", "linear"]],
+    ["an unknown family", "feeds:\n  - family: outverse\n    topics: [trade.*]\n", 2, ["outverse", "inverse", "tapedeck topics"]],
     ["no topics", "feeds:\n  - family: inverse\n", 2, ["topic"]],
     ["two feeds of one name", "feeds:\n  - {family: inverse, topics: [trade.*]}\n  - {family: inverse, topics: [trade.*]}\n", 3, ["inverse"]],
     ["a list where a text belongs", "feeds:\n  - family: [inverse]\n    topics: [trade.*]\n", 2, ["family"]],

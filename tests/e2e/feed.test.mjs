@@ -69,7 +69,7 @@ describe("frames", { concurrency: 3 }, () => {
 
   test("a topic that nobody knows is recorded, counted as unknown, and found again", async (t) => {
     const frames = [trade(1), '{"topic":"moon.BTCUSD","data":{"symbol":"BTCUSD"}}', '{"topic":"weather.BTCUSD","data":[]}'];
-    const { archive, end } = await recorded(t, frames, { topics: ["trade.BTCUSD", "weather.BTCUSD"] });
+    const { archive, end } = await recorded(t, frames, { topics: ["trade.BTCUSD", "weather.BTCUSD"], args: ["--allow-unknown-topic"] });
     const { recorded: summary } = JSON.parse(end.stdout.trim().split("\n").at(-1));
     assert.equal(summary.frames, 4);
     assert.equal(summary.unknown, 2);

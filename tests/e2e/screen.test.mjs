@@ -98,7 +98,7 @@ describe("screens", { concurrency: 2 }, () => {
         ws.close(1001, "bye\x1b[31m\u009b\nnext");
       },
     });
-    const recorder = new Recorder(t, archive, feedArgs(server, "inverse", ["nothing.BTCUSD"]));
+    const recorder = new Recorder(t, archive, [...feedArgs(server, "inverse", ["nothing.BTCUSD"]), "--allow-unknown-topic"]);
     await recorder.says(/such.*fine/);
     await recorder.says(/bye/);
     assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);

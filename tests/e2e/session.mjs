@@ -106,9 +106,9 @@ export const SESSION = {
     path: "/v5/public/spread",
     topics: cross(["orderbook.25", "publicTrade", "tickers"], ["BTCUSDT_BTC/USDT", "ETHUSDT_ETH/USDT"]),
   },
-  "v5-misc": { path: "/v5/public/misc/status", topics: ["system.status", "rfq.open.public.trades", "earn.doublewin.offers"] },
+  "v5-misc": { path: "/v5/public/misc/status", topics: ["system.status", "rfq.open.public.trades", "earn.doublewin.offers"], unknown: true },
   "v5-private": {
-    path: "/v5/private", auth: "op",
+    path: "/v5/private", auth: "op", unknown: true,
     topics: ["order", "execution", "execution.fast", "position", "wallet", "greeks", "strategy", "spread.order", "spread.execution", "dcp.future"],
   },
   "v5-private-linear": {
@@ -130,6 +130,7 @@ export function sessionConfig(dir, server, only = Object.keys(SESSION)) {
     `    url: ${server.url}${feed.path}`,
     `    ca_file: ${server.ca}`,
     `    topics: [${quoted(feed.topics)}]`,
+    ...(feed.unknown ? ["    allow_unknown_topic: true"] : []),
     ...(feed.auth ? [`    auth: ${feed.auth}`, "    api_key_env: SESSION_KEY", "    api_secret_env: SESSION_SECRET"] : []),
   ].join("\n"));
   fs.writeFileSync(file, `commit_interval: 200ms\nfeeds:\n${feeds.join("\n")}\n`);

@@ -39,6 +39,7 @@ static void feeds_of_one_host_share_its_limit(void **state)
         feed->family_name = ROWS[i].family;
         feed->url = ROWS[i].url;
         feed->topics = (options_list){.items = {"x.BTCUSDT"}, .count = 1};
+        feed->allows_unknown = 1;
     }
     config->feed_count = COUNT;
     td_err err;
