@@ -119,7 +119,7 @@ selection verb_run_selection(const verb_run *verb)
 
 td_result verb_run_window(verb_run *verb, const selection *wanted, selection_window *out)
 {
-    td_result rc = selection_check(wanted, &verb->err);
+    td_result rc = selection_check_of(verb->archive, wanted, &verb->err);
     *out = selection_resolve(wanted, 0);
     if (rc != TD_OK || !selection_is_relative(wanted))
         return rc;

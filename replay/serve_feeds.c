@@ -125,7 +125,7 @@ static td_result gather(serve_feeds *feeds, archive *from, const selection *want
                               .wants_feed = wants_feed,
                               .user = &copy};
     archive_plan *plan = NULL;
-    td_result rc = selection_check(wanted, err);
+    td_result rc = selection_check_of(from, wanted, err);
     if (rc == TD_OK)
         rc = archive_plan_open(from, &query, &plan, err);
     if (rc != TD_OK)

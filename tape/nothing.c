@@ -169,8 +169,9 @@ static td_result feed_range(archive *from, const archive_plan *plan, const char 
     return rc;
 }
 
-/* The names are there, at another time: that of the first feed by name. */
-static td_result say_time(archive *from, const archive_plan *plan, td_err *err)
+/* Put into the hint when the first feed by name received frames. */
+static td_result hint_range(archive *from, const archive_plan *plan, const char *before,
+                            td_err *err)
 {
     const char *feed = archive_plan_segment(plan, 0)->feed;
     int is_only = 1;
@@ -188,10 +189,17 @@ static td_result say_time(archive *from, const archive_plan *plan, td_err *err)
     char last[TD_TIME_TEXT_BYTES];
     td_time_format(first_ns, first);
     td_time_format(last_ns, last);
-    td_err_set(err, TD_E_NOTFOUND, "%s: nothing of it was recorded in that time", NOTHING);
-    td_err_hint(err, "feed %s has frames from %s to %s%s", feed, first, last,
+    td_err_hint(err, "%sfeed %s has frames from %s to %s%s", before, feed, first, last,
                 is_only ? "" : "; 'tapedeck info' lists the others");
-    return TD_E_NOTFOUND;
+    return TD_OK;
+}
+
+/* The names are there, at another time. */
+static td_result say_time(archive *from, const archive_plan *plan, td_err *err)
+{
+    td_err_set(err, TD_E_NOTFOUND, "%s: nothing of it was recorded in that time", NOTHING);
+    td_result rc = hint_range(from, plan, "", err);
+    return rc == TD_OK ? TD_E_NOTFOUND : rc;
 }
 
 td_result selection_nothing(archive *from, const selection *wanted, td_err *err)
@@ -235,4 +243,22 @@ td_result selection_check_feeds(archive *from, const selection *wanted, td_err *
     int is_there = rc == TD_OK && archive_plan_count(plan) > 0;
     archive_plan_close(plan);
     return rc != TD_OK || is_there ? rc : selection_nothing(from, &feeds, err);
+}
+
+td_result selection_check_of(archive *from, const selection *wanted, td_err *err)
+{
+    td_result refused = selection_check(wanted, err);
+    if (refused == TD_OK || !selection_has_empty_window(wanted))
+        return refused;
+    selection names = {
+        .feeds = wanted->feeds, .topics = wanted->topics, .symbols = wanted->symbols};
+    archive_plan *plan = NULL;
+    td_err unread; /* the range is only a hint: without it the window is refused all the same */
+    td_err with_range = *err;
+    td_result rc = plan_names(from, &names, &plan, &unread);
+    if (rc == TD_OK && archive_plan_count(plan) > 0 &&
+        hint_range(from, plan, "'--to +10m' is ten minutes after --from; ", &with_range) == TD_OK)
+        *err = with_range;
+    archive_plan_close(plan);
+    return refused;
 }

@@ -22,6 +22,10 @@ TD_MUST_USE td_result selection_check_names(archive *archive, const selection *w
 /* The same for feeds alone, and whatever was recorded of them, events included. */
 TD_MUST_USE td_result selection_check_feeds(archive *archive, const selection *wanted, td_err *err);
 
+/* As selection_check; the hint for a window that is empty says from when to when the archive has
+ * frames of the selection's names. */
+TD_MUST_USE td_result selection_check_of(archive *archive, const selection *wanted, td_err *err);
+
 #ifdef __cplusplus
 }
 #endif

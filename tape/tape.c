@@ -10,6 +10,7 @@
 #include "schema/decode.h"
 #include "tape/event.h"
 #include "tape/merge.h"
+#include "tape/nothing.h"
 #include "tape/plan.h"
 #include "tape/roster.h"
 
@@ -188,7 +189,7 @@ td_result tape_open(archive *of, const selection *wanted, const tape_options *op
                     td_err *err)
 {
     TD_ASSERT(options->threads <= LIMIT_THREADS);
-    td_result rc = selection_check(wanted, err);
+    td_result rc = selection_check_of(of, wanted, err);
     uint64_t first_ns = 0;
     if (rc == TD_OK && selection_is_relative(wanted))
         rc = find_first_ns(of, wanted, &first_ns, err);
