@@ -107,8 +107,11 @@ typedef struct attempt {
     classification what;
     decode_error why; /* of a data or unknown frame that is not decoded */
     uint32_t strange; /* of a decoded one: fields and symbols that do not fit */
+    uint32_t equals;  /* a bit for each family, by its index, that reads it as well as this one */
     uint8_t is_decoded;
 } attempt;
+
+_Static_assert(FAMILY_GROUP_MAX <= 32, "a bit for each family of a group");
 
 static td_result try_family(decode_run *run, const family *of, td_bytes frame,
                             const frame_moment *at, attempt *out, message *decoded)
@@ -154,6 +157,21 @@ static void write_raw(decode_run *run, const attempt *best)
     message_json_raw(&run->output.json, &best->what.topic, best->what.exchange_topic, &best->why);
 }
 
+/* Which family it is, as far as the frame tells: a book of BTCUSDT is the same in several. */
+static void write_families(decode_run *run, json_writer *json, const attempt *best)
+{
+    if ((best->equals & (best->equals - 1)) == 0) {
+        json_write_member_text(json, "family", best->of->name);
+        return;
+    }
+    json_write_key(json, "families");
+    json_write_array_begin(json);
+    for (size_t i = 0; i < run->family_count; i++)
+        if ((best->equals >> i & 1) != 0)
+            json_write_text(json, run->families[i]->name);
+    json_write_array_end(json);
+}
+
 static void write_attempt(decode_run *run, const attempt *best, td_bytes frame,
                           const message *decoded)
 {
@@ -162,7 +180,7 @@ static void write_attempt(decode_run *run, const attempt *best, td_bytes frame,
     if (best->is_decoded) {
         message_json_members(json, decoded);
         if (run->family_count > 1)
-            json_write_member_text(json, "family", best->of->name);
+            write_families(run, json, best);
     } else if (best->why.reason != DECODE_OK) {
         write_raw(run, best);
     } else {
@@ -182,11 +200,17 @@ static td_result decode_frame(decode_run *run, td_bytes frame, frame_moment at)
     attempt best;
     attempt other;
     message decoded;
+    uint32_t equals = 1;
     td_result rc = try_family(run, run->families[0], frame, &at, &best, &decoded);
     for (size_t i = 1; rc == TD_OK && i < run->family_count; i++) {
         rc = try_family(run, run->families[i], frame, &at, &other, &decoded);
-        if (is_better(&other, &best))
+        uint32_t bit = UINT32_C(1) << i;
+        if (is_better(&other, &best)) {
             best = other;
+            equals = bit;
+        } else if (!is_better(&best, &other)) {
+            equals |= bit;
+        }
     }
     if (rc == TD_OK && is_outbound(run, &best.what, frame))
         at.dir = DIR_OUT;
@@ -194,6 +218,7 @@ static td_result decode_frame(decode_run *run, td_bytes frame, frame_moment at)
         rc = try_family(run, best.of, frame, &at, &best, &decoded);
     if (rc != TD_OK)
         return rc;
+    best.equals = equals;
     run->frames++;
     write_attempt(run, &best, frame, &decoded);
     return TD_OK;
