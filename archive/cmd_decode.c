@@ -12,6 +12,7 @@
 #include "base/io_posix.h"
 #include "cli/option_groups.h"
 #include "cli/output.h"
+#include "cli/units.h"
 #include "schema/classify.h"
 #include "schema/decode.h"
 #include "schema/family.h"
@@ -307,8 +308,8 @@ static exit_code end_run(decode_run *run, reporter *report, td_result rc)
     if (output_rc != TD_OK)
         return report_error(report, &output_err);
     if (run->undecoded > 0)
-        report_say(report, TD_LOG_WARNING, "%" PRIu64 " of %" PRIu64 " frames were not decoded",
-                   run->undecoded, run->frames);
+        report_say(report, TD_LOG_WARNING, "%s of %s not decoded",
+                   format_count(run->undecoded).text, format_counted(run->frames, "frame").text);
     return run->undecoded > 0 ? EXIT_CODE_DIFFERS : EXIT_CODE_DONE;
 }
 

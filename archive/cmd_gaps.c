@@ -5,6 +5,7 @@
 #include "archive/cmds.h"
 #include "base/time_text.h"
 #include "cli/table.h"
+#include "cli/units.h"
 #include "format/reindex.h"
 #include "tape/gap_json.h"
 #include "tape/nothing.h"
@@ -20,12 +21,9 @@ static void add_row(text_table *table, const gap_row *row)
 {
     char from[SHORT_TIME_BYTES];
     char lasted[TD_TIME_TEXT_BYTES] = "open";
-    char lost[TABLE_UNIT_BYTES] = "?";
     verb_run_format_time(row->from_ns, from);
     if (row->to_ns != GAP_OPEN)
         td_duration_format(row->to_ns > row->from_ns ? row->to_ns - row->from_ns : 0, lasted);
-    if (row->frames_lost != GAP_FRAMES_UNKNOWN)
-        format_count(row->frames_lost, lost);
     table_cell(table, "%s", from);
     table_cell(table, "%s", lasted);
     table_cell(table, "%s", gap_reason_name(row->reason));
@@ -37,7 +35,8 @@ static void add_row(text_table *table, const gap_row *row)
         table_cell(table, "%" PRIu32, row->conn);
     table_cell(table, "%s", verb_run_or_dash(row->topic));
     table_cell(table, "%s", verb_run_or_dash(row->symbol));
-    table_cell(table, "%s", lost);
+    table_cell(table, "%s",
+               row->frames_lost == GAP_FRAMES_UNKNOWN ? "?" : format_count(row->frames_lost).text);
     table_cell(table, "%s", verb_run_or_dash(row->detail[0] != '\0' ? row->detail : row->cause));
 }
 

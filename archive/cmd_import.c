@@ -15,7 +15,7 @@
 #include "cli/option_groups.h"
 #include "cli/output.h"
 #include "cli/report.h"
-#include "cli/table.h"
+#include "cli/units.h"
 #include "cli/version.h"
 
 enum {
@@ -123,12 +123,12 @@ static void say_outcome(const import_command *command, const import_outcome *out
 {
     const import_report *report = &outcome->report;
     if (report->malformed > LINES_SAID_MAX)
-        report_say(command->report, TD_LOG_WARNING, "%s: %" PRIu64 " more malformed lines",
-                   outcome->path, report->malformed - LINES_SAID_MAX);
+        report_say(command->report, TD_LOG_WARNING, "%s: %s", outcome->path,
+                   format_counted(report->malformed - LINES_SAID_MAX, "more malformed line").text);
     if (report->strange_slots > 0)
         report_say(command->report, TD_LOG_WARNING,
-                   "%s: %" PRIu64 " connections have another family's URL; --family overrides it",
-                   outcome->path, report->strange_slots);
+                   "%s: another family's URL on %s; --family overrides it", outcome->path,
+                   format_counted(report->strange_slots, "connection").text);
     if (!report->is_written)
         report_say(command->report, TD_LOG_WARNING, "%s: no frames: nothing was imported",
                    outcome->path);
@@ -267,39 +267,35 @@ static void print_feed(output_stream *output, const import_feed_report *feed)
 {
     const import_feed_counts *counts = &feed->counts;
     char took[TD_TIME_TEXT_BYTES];
-    char size[TABLE_UNIT_BYTES];
-    char frames[TABLE_UNIT_BYTES];
     td_duration_format(counts->last_ns - counts->first_ns, took);
-    format_size(counts->bytes, size);
-    format_count(counts->in, frames);
-    output_printf(output, "  feed %s: %s frames in", feed->name, frames);
-    output_printf(output, ", %" PRIu64 " out", counts->out);
+    output_printf(output, "  feed %s: %s in, %s out", feed->name,
+                  format_counted(counts->in, "frame").text, format_count(counts->out).text);
     if (counts->http > 0)
-        output_printf(output, ", %" PRIu64 " HTTP answers", counts->http);
+        output_printf(output, ", %s", format_counted(counts->http, "HTTP answer").text);
     if (counts->unknown > 0)
-        output_printf(output, ", %" PRIu64 " of unknown topics", counts->unknown);
+        output_printf(output, ", %s of unknown topics", format_count(counts->unknown).text);
     if (counts->redacted > 0)
-        output_printf(output, ", %" PRIu64 " secrets overwritten", counts->redacted);
-    output_printf(output, ", %s over %s, %" PRIu64 " connection%s\n", size, took,
-                  counts->connections, plural_ending(counts->connections));
+        output_printf(output, ", %s overwritten", format_counted(counts->redacted, "secret").text);
+    output_printf(output, ", %s over %s, %s\n", format_size(counts->bytes).text, took,
+                  format_counted(counts->connections, "connection").text);
 }
 
 static void print_people(output_stream *output, const import_outcome *outcomes, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         const import_report *report = &outcomes[i].report;
-        output_printf(output, "%s: %" PRIu64 " lines, %" PRIu64 " malformed", outcomes[i].path,
-                      report->lines, report->malformed);
+        output_printf(output, "%s: %s, %s malformed", outcomes[i].path,
+                      format_counted(report->lines, "line").text,
+                      format_count(report->malformed).text);
         if (report->is_written)
             output_printf(output, ", session %s", report->session);
         output_printf(output, "\n");
         for (uint32_t n = 0; n < report->feed_count; n++)
             print_feed(output, &report->feeds[n]);
         if (report->adjusted > 0)
-            output_printf(output,
-                          "  %" PRIu64 " times raised to keep their order, by at most %" PRIu64
-                          " ns\n",
-                          report->adjusted, report->adjusted_ns_max);
+            output_printf(output, "  %s raised to keep their order, by at most %s ns\n",
+                          format_counted(report->adjusted, "time").text,
+                          format_count(report->adjusted_ns_max).text);
     }
 }
 

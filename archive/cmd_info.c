@@ -10,6 +10,7 @@
 #include "base/assert.h"
 #include "base/time_text.h"
 #include "cli/table.h"
+#include "cli/units.h"
 #include "format/archive_plan.h"
 #include "format/reindex.h"
 
@@ -308,22 +309,19 @@ static const table_column TOPIC_COLUMNS[] = {
 static void print_head(verb_run *verb, const info *all)
 {
     const archive_totals *totals = &all->totals;
-    char frames[TABLE_UNIT_BYTES];
-    char bytes[TABLE_UNIT_BYTES];
     char first[SHORT_TIME_BYTES];
     char last[SHORT_TIME_BYTES];
-    verb_run_format_count(totals->frames, frames);
-    format_size(totals->bytes, bytes);
     verb_run_format_time(totals->first_ns, first);
     verb_run_format_time(totals->last_ns, last);
     output_stream *output = &verb->output;
-    output_printf(output, "%s: %s frames, %s in %" PRIu64 " segment%s", archive_path(verb->archive),
-                  frames, bytes, totals->segments, plural_ending(totals->segments));
+    output_printf(output, "%s: %s frame%s, %s in %s", archive_path(verb->archive),
+                  verb_run_format_count(totals->frames).text, totals->frames == 1 ? "" : "s",
+                  format_size(totals->bytes).text,
+                  format_counted(totals->segments, "segment").text);
     if (totals->open_segments > 0)
-        output_printf(output, " (%" PRIu64 " open)", totals->open_segments);
-    output_printf(output, ", %zu session%s, %zu gap%s\n", all->session_count,
-                  plural_ending(all->session_count), all->gaps.count,
-                  plural_ending(all->gaps.count));
+        output_printf(output, " (%s open)", format_count(totals->open_segments).text);
+    output_printf(output, ", %s, %s\n", format_counted(all->session_count, "session").text,
+                  format_counted(all->gaps.count, "gap").text);
     if (totals->segments > 0)
         output_printf(output, "from %s to %s UTC\n", first, last);
     pruned_feeds_print(output, &all->pruned);
@@ -343,19 +341,15 @@ static td_result print_feeds(verb_run *verb, const archive_totals *totals)
     table_init(&table, FEED_COLUMNS, sizeof FEED_COLUMNS / sizeof FEED_COLUMNS[0]);
     for (size_t i = 0; i < totals->feed_count; i++) {
         const feed_total *feed = &totals->feeds[i];
-        char frames[TABLE_UNIT_BYTES];
-        char bytes[TABLE_UNIT_BYTES];
         char first[SHORT_TIME_BYTES];
         char lasts[TD_TIME_TEXT_BYTES];
-        verb_run_format_count(feed->frames, frames);
-        format_size(feed->bytes, bytes);
         verb_run_format_time(feed->first_ns, first);
         td_duration_format(feed->last_ns - feed->first_ns, lasts);
         table_cell(&table, "%s", verb_run_or_dash(feed->feed));
         table_cell(&table, "%s", verb_run_or_dash(feed->family));
-        table_cell(&table, "%" PRIu64, feed->segments);
-        table_cell(&table, "%s", frames);
-        table_cell(&table, "%s", bytes);
+        table_cell(&table, "%s", format_count(feed->segments).text);
+        table_cell(&table, "%s", verb_run_format_count(feed->frames).text);
+        table_cell(&table, "%s", format_size(feed->bytes).text);
         table_cell(&table, "%s", first);
         table_cell(&table, "%s", lasts);
     }
@@ -371,12 +365,10 @@ static td_result print_topics(verb_run *verb, const archive_totals *totals)
     text_table table;
     table_init(&table, TOPIC_COLUMNS, sizeof TOPIC_COLUMNS / sizeof TOPIC_COLUMNS[0]);
     for (size_t i = 0; i < totals->topic_count; i++) {
-        char frames[TABLE_UNIT_BYTES];
-        verb_run_format_count(totals->topics[i].frames, frames);
         table_cell(&table, "%s", totals->topics[i].feed);
         table_cell(&table, "%s", totals->topics[i].topic);
         table_cell(&table, "%s", verb_run_or_dash(totals->topics[i].symbol));
-        table_cell(&table, "%s", frames);
+        table_cell(&table, "%s", verb_run_format_count(totals->topics[i].frames).text);
     }
     if (table_row_count(&table) > 0)
         output_printf(&verb->output, "\n");

@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "base/time_text.h"
 #include "cli/table.h"
+#include "cli/units.h"
 #include "format/archive_plan.h"
 
 static const table_column LS_COLUMNS[] = {
@@ -63,18 +64,14 @@ static void add_row(text_table *table, const plan_segment *segment, size_t chunk
     TD_ASSERT(segment->wanted_count <= segment->channel_count);
     char first[SHORT_TIME_BYTES];
     char lasts[TD_TIME_TEXT_BYTES];
-    char frames[TABLE_UNIT_BYTES];
-    char bytes[TABLE_UNIT_BYTES];
     verb_run_format_time(segment->first_ns, first);
     td_duration_format(segment->last_ns - segment->first_ns, lasts);
-    verb_run_format_count(count_wanted(segment), frames);
-    format_size(segment->file_bytes, bytes);
     table_cell(table, "%s", first);
     table_cell(table, "%s", lasts);
     table_cell(table, "%s", segment->feed[0] == '\0' ? "-" : segment->feed);
-    table_cell(table, "%s", frames);
-    table_cell(table, "%zu", chunk_count);
-    table_cell(table, "%s", bytes);
+    table_cell(table, "%s", verb_run_format_count(count_wanted(segment)).text);
+    table_cell(table, "%s", format_count(chunk_count).text);
+    table_cell(table, "%s", format_size(segment->file_bytes).text);
     table_cell(table, "%s", segment->is_open ? "open" : "finished");
     table_cell(table, "%s", segment->name);
 }

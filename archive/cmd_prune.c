@@ -8,7 +8,7 @@
 #include "base/assert.h"
 #include "base/buf.h"
 #include "base/time_text.h"
-#include "cli/table.h"
+#include "cli/units.h"
 #include "format/prune.h"
 #include "tape/nothing.h"
 
@@ -71,13 +71,11 @@ static int wants_feed(void *user, const char *feed)
 
 static void say_segment(pruning *p, const prune_event *going)
 {
-    char bytes[TABLE_UNIT_BYTES];
     char last[SHORT_TIME_BYTES];
-    format_size(going->bytes, bytes);
     verb_run_format_time(going->last_ns, last);
     output_printf(&p->verb->output, "%s %s: %s, last frame %s, %s\n",
                   p->line->is_dry_run ? "would remove" : "removed", going->path,
-                  prune_why_name(going->why), last, bytes);
+                  prune_why_name(going->why), last, format_size(going->bytes).text);
 }
 
 static void take_segment(void *user, const prune_event *going)
@@ -134,22 +132,18 @@ static void print_json(const pruning *p, const prune_report *report)
 
 static void print_people(const pruning *p, const prune_report *report)
 {
-    char gone[TABLE_UNIT_BYTES];
-    char kept[TABLE_UNIT_BYTES];
     output_stream *output = &p->verb->output;
-    format_size(report->bytes, gone);
-    format_size(report->bytes_kept, kept);
     if (report->segments == 0)
         output_printf(output, "nothing to prune; ");
     else
-        output_printf(output, "%s %" PRIu64 " segment%s, %s; ",
-                      p->line->is_dry_run ? "would remove" : "removed", report->segments,
-                      plural_ending(report->segments), gone);
-    output_printf(output, "kept: %" PRIu64 " segment%s, %s\n", report->segments_kept,
-                  plural_ending(report->segments_kept), kept);
+        output_printf(output, "%s %s, %s; ", p->line->is_dry_run ? "would remove" : "removed",
+                      format_counted(report->segments, "segment").text,
+                      format_size(report->bytes).text);
+    output_printf(output, "kept: %s, %s\n", format_counted(report->segments_kept, "segment").text,
+                  format_size(report->bytes_kept).text);
     if (report->segments_unreadable > 0)
-        output_printf(output, "left alone, because unreadable or not there: %" PRIu64 "\n",
-                      report->segments_unreadable);
+        output_printf(output, "left alone, because unreadable or not there: %s\n",
+                      format_count(report->segments_unreadable).text);
 }
 
 /* The date before which everything goes; 0: there is none. */

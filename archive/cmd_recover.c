@@ -5,7 +5,7 @@
 #include "archive/verb_run.h"
 #include "archive/cmds.h"
 #include "base/buf.h"
-#include "cli/table.h"
+#include "cli/units.h"
 #include "format/archive_recover.h"
 #include "tape/nothing.h"
 
@@ -102,36 +102,35 @@ static td_result check_feed(verb_run *verb, const char *feed)
 
 static void print_people(verb_run *verb, const recover_report *report)
 {
-    char frames[TABLE_UNIT_BYTES];
-    char torn[TABLE_UNIT_BYTES];
     output_stream *output = &verb->output;
-    format_count(report->frames_kept, frames);
-    format_size(report->torn_bytes, torn);
     if (is_empty(report)) {
         output_printf(output, "nothing to recover\n");
         return;
     }
     if (report->segments_recovered > 0)
-        output_printf(output, "segments recovered: %" PRIu64 ", with %s frames; torn off: %s\n",
-                      report->segments_recovered, frames, torn);
+        output_printf(output, "segments recovered: %s, with %s; torn off: %s\n",
+                      format_count(report->segments_recovered).text,
+                      format_counted(report->frames_kept, "frame").text,
+                      format_size(report->torn_bytes).text);
     if (report->copies_put_away > 0)
-        output_printf(output, "older copies of finished segments, put away in torn/: %" PRIu64 "\n",
-                      report->copies_put_away);
+        output_printf(output, "older copies of finished segments, put away in torn/: %s\n",
+                      format_count(report->copies_put_away).text);
     if (report->segments_entered > 0)
-        output_printf(output, "segments newer than the journal, entered there: %" PRIu64 "\n",
-                      report->segments_entered);
+        output_printf(output, "segments newer than the journal, entered there: %s\n",
+                      format_count(report->segments_entered).text);
     if (report->segments_missing > 0)
-        output_printf(output, "segments that the journal knows and the disk lacks: %" PRIu64 "\n",
-                      report->segments_missing);
+        output_printf(output, "segments that the journal knows and the disk lacks: %s\n",
+                      format_count(report->segments_missing).text);
     if (report->sessions_crashed > 0)
-        output_printf(output, "sessions that crashed: %" PRIu64 "; gaps opened: %" PRIu64 "\n",
-                      report->sessions_crashed, report->gaps_opened);
+        output_printf(output, "sessions that crashed: %s; gaps opened: %s\n",
+                      format_count(report->sessions_crashed).text,
+                      format_count(report->gaps_opened).text);
     if (report->segments_live > 0)
-        output_printf(output, "segments that are being written, left alone: %" PRIu64 "\n",
-                      report->segments_live);
+        output_printf(output, "segments that are being written, left alone: %s\n",
+                      format_count(report->segments_live).text);
     if (report->segments_failed > 0)
-        output_printf(output, "segments that could not be recovered: %" PRIu64 "\n",
-                      report->segments_failed);
+        output_printf(output, "segments that could not be recovered: %s\n",
+                      format_count(report->segments_failed).text);
     output_printf(output,
                   report->is_lossy ? "durable data is LOST\n" : "nothing durable is lost\n");
 }

@@ -4,29 +4,30 @@
 #include "archive/verb_run.h"
 #include "archive/cmds.h"
 #include "base/clock.h"
-#include "cli/table.h"
+#include "cli/units.h"
 #include "format/catalog.h"
 #include "format/reindex.h"
 
 static void show_progress(void *user, uint64_t done, uint64_t total)
 {
     verb_run *verb = user;
-    progress_show(&verb->progress, clock_mono_ns(clock_real()),
-                  "read %" PRIu64 " of %" PRIu64 " segments", done, total);
+    progress_show(&verb->progress, clock_mono_ns(clock_real()), "read %s of %s",
+                  format_count(done).text, format_counted(total, "segment").text);
 }
 
 /* gap_count: rows of the ledger as 'gaps' lists them, also those that the catalog does not hold. */
 static void print_report(verb_run *verb, const reindex_report *report, size_t gap_count)
 {
     if (!verb->json.is_json) {
-        output_printf(&verb->output, "catalog rebuilt from %" PRIu64 " segment%s, %zu gap%s",
-                      report->segments_read, plural_ending(report->segments_read), gap_count,
-                      plural_ending(gap_count));
+        output_printf(&verb->output, "catalog rebuilt from %s, %s",
+                      format_counted(report->segments_read, "segment").text,
+                      format_counted(gap_count, "gap").text);
         if (report->segments_unreadable > 0)
-            output_printf(&verb->output, "; %" PRIu64 " segments cannot be read",
-                          report->segments_unreadable);
+            output_printf(&verb->output, "; unreadable: %s",
+                          format_count(report->segments_unreadable).text);
         if (report->segments_missing > 0)
-            output_printf(&verb->output, "; %" PRIu64 " are not there", report->segments_missing);
+            output_printf(&verb->output, "; not there: %s",
+                          format_count(report->segments_missing).text);
         output_printf(&verb->output, "\n");
         return;
     }

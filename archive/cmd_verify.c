@@ -6,7 +6,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/clock.h"
-#include "cli/table.h"
+#include "cli/units.h"
 #include "format/reindex.h"
 #include "format/verify.h"
 #include "tape/gap_json.h"
@@ -97,13 +97,10 @@ static void show_progress(void *user, uint64_t bytes_done, uint64_t bytes_total)
     uint64_t now_ns = clock_mono_ns(clock_real());
     if (!progress_is_due(progress, now_ns))
         return;
-    char done[TABLE_UNIT_BYTES];
-    char total[TABLE_UNIT_BYTES];
     char bar[BAR_BYTES];
-    format_size(bytes_done, done);
-    format_size(bytes_total, total);
     draw_bar(bytes_done, bytes_total, bar);
-    progress_show(progress, now_ns, "verify [%s] %s of %s", bar, done, total);
+    progress_show(progress, now_ns, "verify [%s] %s of %s", bar, format_size(bytes_done).text,
+                  format_size(bytes_total).text);
 }
 
 static void write_findings(json_writer *json, const findings *list)
@@ -166,11 +163,7 @@ static void print_people(verb_run *verb, const verify_report *report, const find
 {
     /* A verdict other than "sound" has its reasons. */
     TD_ASSERT(report->verdict == VERIFY_SOUND || list->count + list->dropped > 0);
-    char bytes[TABLE_UNIT_BYTES];
-    char frames[TABLE_UNIT_BYTES];
     output_stream *output = &verb->output;
-    format_size(report->bytes, bytes);
-    format_count(report->frames, frames);
     for (size_t i = 0; i < list->count; i++) {
         const kept_finding *finding = &list->items[i];
         output_printf(output, "%-11s %s", verify_severity_name(finding->severity),
@@ -180,14 +173,15 @@ static void print_people(verb_run *verb, const verify_report *report, const find
         output_printf(output, ": %s\n", finding->what);
     }
     if (list->dropped > 0)
-        output_printf(output, "and %" PRIu64 " more findings\n", list->dropped);
+        output_printf(output, "and %s\n", format_counted(list->dropped, "more finding").text);
     output_printf(output, "%s: %s\n", archive_path(verb->archive), verdict_text(report->verdict));
-    output_printf(output, "  %" PRIu64 " segment%s, %" PRIu64 " chunk%s, %s frames, %s read\n",
-                  report->segments, plural_ending(report->segments), report->chunks,
-                  plural_ending(report->chunks), frames, bytes);
+    output_printf(output, "  %s, %s, %s, %s read\n",
+                  format_counted(report->segments, "segment").text,
+                  format_counted(report->chunks, "chunk").text,
+                  format_counted(report->frames, "frame").text, format_size(report->bytes).text);
     if (gaps->count > 0)
-        output_printf(output, "  %zu gaps in the ledger ('tapedeck gaps' lists them)\n",
-                      gaps->count);
+        output_printf(output, "  %s in the ledger ('tapedeck gaps' lists %s)\n",
+                      format_counted(gaps->count, "gap").text, gaps->count == 1 ? "it" : "them");
 }
 
 static exit_code status_of(verify_severity verdict)

@@ -10,6 +10,7 @@
 #include "archive/import_spool.h"
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "cli/units.h"
 #include "format/archive.h"
 #include "format/archive_recover.h"
 #include "format/archive_writer.h"
@@ -244,9 +245,8 @@ static td_result look_back(import_job *job, td_err *err)
         rc = archive_recover(job->archive, feed, &gaps, NULL, NULL, &recovered, err);
         if (rc == TD_OK && recovered.segments_recovered > 0)
             td_log_say(job->options->log, TD_LOG_WARNING,
-                       "%s: an earlier session was killed; %" PRIu64
-                       " frames of its last segment are safe",
-                       feed, recovered.frames_kept);
+                       "%s: an earlier session was killed; safe of its last segment: %s", feed,
+                       format_counted(recovered.frames_kept, "frame").text);
     }
     return rc == TD_OK ? archive_gaps(job->archive, &gaps, &job->earlier, err) : rc;
 }

@@ -8,7 +8,7 @@
 #include "archive/verb_run.h"
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "cli/table.h"
+#include "cli/units.h"
 #include "format/feed_past.h"
 
 /* An archive has few feeds: looked up one by one. */
@@ -92,13 +92,12 @@ void pruned_feeds_print(output_stream *output, const pruned_feeds *pruned)
 {
     for (size_t i = 0; i < pruned->count; i++) {
         const pruned_feed *row = &pruned->rows[i];
-        char bytes[TABLE_UNIT_BYTES];
         char first[SHORT_TIME_BYTES];
         char last[SHORT_TIME_BYTES];
-        format_size(row->bytes, bytes);
         verb_run_format_time(row->first_ns, first);
         verb_run_format_time(row->last_ns, last);
-        output_printf(output, "pruned: %s: %" PRIu64 " segment%s, %s, from %s to %s UTC\n",
-                      row->feed, row->segments, plural_ending(row->segments), bytes, first, last);
+        output_printf(output, "pruned: %s: %s, %s, from %s to %s UTC\n", row->feed,
+                      format_counted(row->segments, "segment").text, format_size(row->bytes).text,
+                      first, last);
     }
 }

@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "base/io_posix.h"
 #include "base/time_text.h"
+#include "cli/units.h"
 #include "tape/nothing.h"
 #include "tape/tape.h"
 
@@ -164,12 +165,9 @@ void verb_run_write_count(json_writer *json, const char *key, uint64_t count)
         json_write_member_u64(json, key, count);
 }
 
-void verb_run_format_count(uint64_t count, char out[TABLE_UNIT_BYTES])
+unit_text verb_run_format_count(uint64_t count)
 {
-    if (count == UINT64_MAX)
-        (void)snprintf(out, TABLE_UNIT_BYTES, "?"); /* fits */
-    else
-        format_count(count, out);
+    return count == UINT64_MAX ? (unit_text){"?"} : format_count(count);
 }
 
 void verb_run_format_time(uint64_t ns, char out[SHORT_TIME_BYTES])

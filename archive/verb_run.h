@@ -10,7 +10,7 @@
 #include "cli/option_groups.h"
 #include "cli/output.h"
 #include "cli/progress.h"
-#include "cli/table.h"
+#include "cli/units.h"
 #include "cli/verbs.h"
 #include "format/archive.h"
 #include "format/gap.h"
@@ -88,7 +88,7 @@ const char *verb_run_or_dash(const char *text);
  * with such a part is not known either; in JSON it is null, for people "?". */
 uint64_t verb_run_add_count(uint64_t a, uint64_t b);
 void verb_run_write_count(json_writer *json, const char *key, uint64_t count);
-void verb_run_format_count(uint64_t count, char out[TABLE_UNIT_BYTES]);
+unit_text verb_run_format_count(uint64_t count);
 
 /* A time for people, to the millisecond ("2021-04-17 16:43:06.801"), "-" for 0. */
 enum { SHORT_TIME_BYTES = 32 };

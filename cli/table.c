@@ -97,34 +97,3 @@ td_result table_print(const text_table *table, output_stream *output, td_err *er
     }
     return TD_OK;
 }
-
-void format_size(uint64_t bytes, char out[TABLE_UNIT_BYTES])
-{
-    static const char *const UNITS[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-    size_t unit = 0;
-    uint64_t scale = 1;
-    while (bytes / scale >= 1024 && unit + 1 < sizeof UNITS / sizeof UNITS[0]) {
-        scale <<= 10;
-        unit++;
-    }
-    char tenths = (char)('0' + bytes % scale * 10 / scale);
-    if (unit == 0)
-        snprintf(out, TABLE_UNIT_BYTES, "%" PRIu64 " B", bytes);
-    else
-        snprintf(out, TABLE_UNIT_BYTES, "%" PRIu64 ".%c %s", bytes / scale, tenths, UNITS[unit]);
-}
-
-void format_count(uint64_t count, char out[TABLE_UNIT_BYTES])
-{
-    char digits[24];
-    int length = snprintf(digits, sizeof digits, "%" PRIu64, count);
-    TD_ASSERT(length > 0);
-    size_t at = 0;
-    for (int i = 0; i < length; i++) {
-        if (i > 0 && (length - i) % 3 == 0)
-            out[at++] = ',';
-        out[at++] = digits[i];
-    }
-    TD_ASSERT(at < TABLE_UNIT_BYTES);
-    out[at] = '\0';
-}

@@ -1,5 +1,6 @@
 /* Tables for people: columns as wide as their widest cell, numbers to the right. Cells are copied,
- * and escaped (base/escape.h). And the units in which sizes and counts are printed. One thread. */
+ * and escaped (base/escape.h). On a terminal a table is as wide as the terminal at most: its widest
+ * columns of text are cut. A file or a pipe gets it whole. One thread. */
 #ifndef TD_CLI_TABLE_H
 #define TD_CLI_TABLE_H
 
@@ -10,7 +11,7 @@
 #include "base/err.h"
 #include "cli/output.h"
 
-enum { TABLE_COLUMNS_MAX = 16, TABLE_UNIT_BYTES = 32 };
+enum { TABLE_COLUMNS_MAX = 16 };
 
 typedef enum table_align { TABLE_LEFT, TABLE_RIGHT } table_align;
 
@@ -42,15 +43,5 @@ size_t table_row_count(const text_table *table);
 /* Print head and rows; nothing at all if there are no rows. TD_E_NOMEM, TD_E_LIMIT of a cell
  * before. */
 TD_MUST_USE td_result table_print(const text_table *table, output_stream *output, td_err *err);
-
-/* "1.2 GiB", "800 B"; "1,016,334". */
-void format_size(uint64_t bytes, char out[TABLE_UNIT_BYTES]);
-void format_count(uint64_t count, char out[TABLE_UNIT_BYTES]);
-
-/* The ending of a word that counts: "1 segment", "2 segments". */
-static inline const char *plural_ending(uint64_t count)
-{
-    return count == 1 ? "" : "s";
-}
 
 #endif

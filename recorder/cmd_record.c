@@ -10,7 +10,7 @@
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/stop_signal.h"
-#include "cli/table.h"
+#include "cli/units.h"
 #include "recorder/config.h"
 #include "recorder/supervisor.h"
 #include "wire/url.h"
@@ -222,42 +222,33 @@ static void say_lag(reporter *report, const lag_stats *stats)
     td_duration_format(stats->mean_ns, mean);
     report_say(report, TD_LOG_INFO, "durable at most %s after it came, %s on average", max, mean);
     if (stats->late_chunks > 0)
-        report_say(report, TD_LOG_WARNING,
-                   "%" PRIu64 " chunk%s became durable later than commit_interval",
-                   stats->late_chunks, plural_ending(stats->late_chunks));
+        report_say(report, TD_LOG_WARNING, "%s became durable later than commit_interval",
+                   format_counted(stats->late_chunks, "chunk").text);
 }
 
 static void say_summary(reporter *report, const char *path, const supervisor_status *status)
 {
     char elapsed[TD_TIME_TEXT_BYTES];
-    char frames[TABLE_UNIT_BYTES];
-    char received[TABLE_UNIT_BYTES];
-    char stored[TABLE_UNIT_BYTES];
     td_duration_format(status->elapsed_ns, elapsed);
-    format_count(status->intake.frames_in, frames);
-    format_size(status->intake.bytes_in, received);
-    format_size(status->file_bytes, stored);
-    report_say(report, TD_LOG_INFO, "recorded %s frame%s (%s) in %s into %s: %s on disk", frames,
-               plural_ending(status->intake.frames_in), received, elapsed, path, stored);
+    report_say(report, TD_LOG_INFO, "recorded %s (%s) in %s into %s: %s on disk",
+               format_counted(status->intake.frames_in, "frame").text,
+               format_size(status->intake.bytes_in).text, elapsed, path,
+               format_size(status->file_bytes).text);
     say_lag(report, &status->lag);
     if (status->intake.frames_dropped > 0)
-        report_say(report, TD_LOG_WARNING, "%" PRIu64 " frame%s discarded by overload",
-                   status->intake.frames_dropped,
-                   status->intake.frames_dropped == 1 ? " was" : "s were");
+        report_say(report, TD_LOG_WARNING, "%s discarded by overload",
+                   format_counted(status->intake.frames_dropped, "frame").text);
     if (status->encoder.overflow_frames > 0)
         report_say(report, TD_LOG_WARNING,
-                   "%" PRIu64 " frame%s recorded as _unknown: a segment has room for %u topics and "
-                   "symbols",
-                   status->encoder.overflow_frames,
-                   status->encoder.overflow_frames == 1 ? " was" : "s were", LIMIT_TOPIC_CHANNELS);
+                   "%s recorded as _unknown: a segment has room for %u topics and symbols",
+                   format_counted(status->encoder.overflow_frames, "frame").text,
+                   LIMIT_TOPIC_CHANNELS);
     if (status->watch.unchecked_books > 0)
-        report_say(report, TD_LOG_WARNING,
-                   "%" PRIu64 " book%s unchecked: the live check's memory was used up",
-                   status->watch.unchecked_books,
-                   status->watch.unchecked_books == 1 ? " was" : "s were");
+        report_say(report, TD_LOG_WARNING, "%s unchecked: the live check's memory was used up",
+                   format_counted(status->watch.unchecked_books, "book").text);
     if (status->watch.violations > 0)
-        report_say(report, TD_LOG_WARNING, "%" PRIu64 " frame%s broke a continuity rule",
-                   status->watch.violations, plural_ending(status->watch.violations));
+        report_say(report, TD_LOG_WARNING, "%s broke a continuity rule",
+                   format_counted(status->watch.violations, "frame").text);
 }
 
 static void ask_to_stop(void *user)

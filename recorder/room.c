@@ -1,7 +1,7 @@
 #include "recorder/room.h"
 
 #include "base/assert.h"
-#include "cli/table.h"
+#include "cli/units.h"
 
 enum { DEFAULT_PART = 20 }; /* of the file system: 5 % */
 
@@ -27,16 +27,11 @@ td_result room_check(const room *self, td_err *err)
     uint64_t needed = room_needed_bytes(self->min_bytes, space.total_bytes);
     if (space.free_bytes >= needed)
         return TD_OK;
-    char free_text[TABLE_UNIT_BYTES];
-    char needed_text[TABLE_UNIT_BYTES];
-    char missing_text[TABLE_UNIT_BYTES];
-    format_size(space.free_bytes, free_text);
-    format_size(needed, needed_text);
-    format_size(needed - space.free_bytes, missing_text);
     td_err_set(
         err, TD_E_NOSPACE,
         "the disk of '%s' is nearly full: %s are free, %s must stay free (min_free), %s more",
-        self->path, free_text, needed_text, missing_text);
+        self->path, format_size(space.free_bytes).text, format_size(needed).text,
+        format_size(needed - space.free_bytes).text);
     td_err_hint(err, "make room, or give a smaller --min-free; record then goes on in the same "
                      "archive");
     return TD_E_NOSPACE;

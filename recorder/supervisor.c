@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "cli/units.h"
 #include "cli/version.h"
 
 #define TICK_NS      (10 * TD_NS_PER_MS)
@@ -53,9 +54,8 @@ static void say_findings(supervisor *self)
     uint64_t lost = findings_take_lost(self->findings);
     if (lost > 0)
         td_log_say(self->options.log, TD_LOG_WARNING,
-                   "%" PRIu64 " findings of the live check came too fast to be written down; "
-                   "replay finds them again",
-                   lost);
+                   "%s of the live check came too fast to be written down; replay finds them again",
+                   format_counted(lost, "finding").text);
 }
 
 static void say_lag(supervisor *self, lag_change change, const lag_stretch *stretch)

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/random.h"
+#include "cli/units.h"
 #include "cli/version.h"
 #include "format/archive_newest.h"
 #include "format/archive_recover.h"
@@ -254,9 +255,9 @@ static td_result open_session(supervisor *self, td_err *err)
                              &report, err);
         if (rc == TD_OK && report.segments_recovered > 0)
             td_log_say(self->options.log, TD_LOG_WARNING,
-                       "%s: the recorder was killed before; %" PRIu64 " frames of its last segment "
-                       "are safe, %" PRIu64 " bytes were torn",
-                       config->feeds[i].name, report.frames_kept, report.torn_bytes);
+                       "%s: the recorder was killed before; safe of its last segment: %s; torn: %s",
+                       config->feeds[i].name, format_counted(report.frames_kept, "frame").text,
+                       format_counted(report.torn_bytes, "byte").text);
     }
     gap_list ledger = {0};
     if (rc == TD_OK)

@@ -13,6 +13,7 @@
 #include "cli/progress.h"
 #include "cli/report.h"
 #include "cli/stop_signal.h"
+#include "cli/units.h"
 #include "format/reindex.h"
 #include "replay/export.h"
 #include "replay/source.h"
@@ -147,8 +148,8 @@ static int on_progress(void *user, const char *phase, uint64_t frames, uint64_t 
         char when[TD_TIME_TEXT_BYTES] = "";
         if (recv_ns != 0)
             td_time_format(recv_ns, when);
-        progress_show(&command->progress, now_ns, "%s  %s  %" PRIu64 " frames", phase, when,
-                      frames);
+        progress_show(&command->progress, now_ns, "%s  %s  %s", phase, when,
+                      format_counted(frames, "frame").text);
     }
     return atomic_load_explicit(&command->is_stopped, memory_order_relaxed);
 }
@@ -201,8 +202,8 @@ static td_result run(export_command *command, exit_code *status, td_err *err)
         return rc;
     TD_ASSERT(result.verdict <= REPLAY_DAMAGED);
     *status = STATUS[result.verdict];
-    report_say(command->report, TD_LOG_INFO, "%" PRIu64 " file%s, %" PRIu64 " row%s in '%s'%s",
-               result.files, result.files == 1 ? "" : "s", result.rows, result.rows == 1 ? "" : "s",
+    report_say(command->report, TD_LOG_INFO, "%s, %s in '%s'%s",
+               format_counted(result.files, "file").text, format_counted(result.rows, "row").text,
                command->flags.out,
                *status == EXIT_CODE_DONE ? ""
                                          : "; the selection is not complete: " EXPORT_MANIFEST

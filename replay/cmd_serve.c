@@ -9,7 +9,7 @@
 #include "base/random.h"
 #include "cli/option_groups.h"
 #include "cli/stop_signal.h"
-#include "cli/table.h"
+#include "cli/units.h"
 #include "replay/serve.h"
 #include "replay/source.h"
 
@@ -142,8 +142,9 @@ static void say_what_is_served(const serve_command *command)
     const serve_feeds *feeds = command->feeds;
     for (size_t i = 0; i < feeds->count; i++) {
         const served_feed *feed = &feeds->items[i];
-        report_say(command->report, TD_LOG_INFO, "feed %s (%s): %zu topics, as %s", feed->name,
-                   feed->family->name, feed->topic_count, served_feed_url(feed));
+        report_say(command->report, TD_LOG_INFO, "feed %s (%s): %s, as %s", feed->name,
+                   feed->family->name, format_counted(feed->topic_count, "topic").text,
+                   served_feed_url(feed));
     }
     report_say(command->report, TD_LOG_INFO, "serving at %s",
                wire_server_url(serve_server(command->server)));
@@ -179,12 +180,13 @@ static void say_counts(const serve_command *command)
 {
     serve_counts counts;
     serve_get_counts(command->server, &counts);
-    report_say(command->report, TD_LOG_INFO,
-               "%" PRIu64 " client%s, %" PRIu64 " to the end of their tape; %" PRIu64
-               " frames (%" PRIu64 " bytes) sent; %" PRIu64 " snapshot%s made; held back %" PRIu64
-               " times by slow readers",
-               counts.clients, plural_ending(counts.clients), counts.complete, counts.frames,
-               counts.bytes, counts.made, plural_ending(counts.made), counts.held_back);
+    report_say(
+        command->report, TD_LOG_INFO,
+        "%s, %s to the end of their tape; %s (%s) sent; %s made; held back %s by slow readers",
+        format_counted(counts.clients, "client").text, format_count(counts.complete).text,
+        format_counted(counts.frames, "frame").text, format_size(counts.bytes).text,
+        format_counted(counts.made, "snapshot").text,
+        format_counted(counts.held_back, "time").text);
 }
 
 /* A tape that could not be read is a failure of its own only if nobody else is served. */

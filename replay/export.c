@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "cli/units.h"
 #include "replay/export_manifest.h"
 #include "replay/export_writer.h"
 #include "replay/player.h"
@@ -200,14 +201,12 @@ static void say_left_out(const export_run_state *run)
     for (size_t i = 0; i < survey->left_out_count && i < LINES_MAX; i++) {
         const export_left_out *row = &survey->left_out[i];
         td_log_say(run->options->log, TD_LOG_WARNING,
-                   "feed %s, symbol '%s' is left out, with %llu frame%s: %s", row->feed,
-                   row->symbol, (unsigned long long)row->frames, row->frames == 1 ? "" : "s",
-                   row->reason);
+                   "feed %s, symbol '%s' is left out, with %s: %s", row->feed, row->symbol,
+                   format_counted(row->frames, "frame").text, row->reason);
     }
     if (survey->left_out_count > LINES_MAX)
-        td_log_say(run->options->log, TD_LOG_WARNING,
-                   "%zu more symbols are left out; the manifest lists them",
-                   survey->left_out_count - LINES_MAX);
+        td_log_say(run->options->log, TD_LOG_WARNING, "%s left out; the manifest lists them",
+                   format_counted(survey->left_out_count - LINES_MAX, "more symbol").text);
 }
 
 /* Books that could not be taken from the topic that the market knows, and what has no place. */

@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "base/time_text.h"
 #include "cli/table.h"
+#include "cli/units.h"
 
 /* What a broken rule means, for somebody who has never heard of it. */
 static const char *const RULE_WORDS[RULE_COUNT] = {
@@ -80,15 +81,11 @@ static void print_place(output_stream *o, const stream *s, const stream_frame *f
 /* What was asked for may hold nothing at all; that is said before any verdict. */
 static void print_head(const replay_report *report, output_stream *o)
 {
-    char frames[TABLE_UNIT_BYTES];
-    char bytes[TABLE_UNIT_BYTES];
     char took[TD_TIME_TEXT_BYTES];
     const player_totals *totals = &report->totals;
-    format_count(totals->frames, frames);
-    format_size(totals->bytes, bytes);
     td_duration_format(report->elapsed_ns, took);
-    output_printf(o, "Replayed %s frame%s (%s) in %s%s.\n", frames, plural_ending(totals->frames),
-                  bytes, took,
+    output_printf(o, "Replayed %s (%s) in %s%s.\n", format_counted(totals->frames, "frame").text,
+                  format_size(totals->bytes).text, took,
                   report->is_stopped ? ", then stopped before the end of the tape" : "");
     if (totals->first_recv_ns == 0) {
         output_printf(o, "Nothing that was selected is in the archive: 'tapedeck ls' shows what "
@@ -103,21 +100,20 @@ static void print_head(const replay_report *report, output_stream *o)
     TD_ASSERT(totals->first_recv_ns <= totals->last_recv_ns);
     td_duration_format(totals->last_recv_ns - totals->first_recv_ns, length);
     output_printf(o, "Recorded from %s to %s (%s).\n", first, last, length);
-    output_printf(o,
-                  "%" PRIu64 " data frames decoded, %" PRIu64 " not; %" PRIu64
-                  " control frame%s; %" PRIu64 " sent by the recording client.\n",
-                  totals->decoded, totals->undecoded, totals->control,
-                  plural_ending(totals->control), totals->out);
+    output_printf(
+        o, "%s decoded, %s not; %s; %s sent by the recording client.\n",
+        format_counted(totals->decoded, "data frame").text, format_count(totals->undecoded).text,
+        format_counted(totals->control, "control frame").text, format_count(totals->out).text);
     if (totals->copies > 0)
         output_printf(o,
-                      "  %" PRIu64 " of the decoded frames %s: their topic came over another "
+                      "  %s of the decoded frames %s: their topic came over another "
                       "connection of the feed as well.\n",
-                      totals->copies, totals->copies == 1 ? "is a copy" : "are copies");
+                      format_count(totals->copies).text,
+                      totals->copies == 1 ? "is a copy" : "are copies");
     if (totals->lead_in > 0)
         output_printf(o,
-                      "%" PRIu64 " frames from before the selection were used to build the books; "
-                      "they are not counted.\n",
-                      totals->lead_in);
+                      "Not counted, and used to build the books: %s from before the selection.\n",
+                      format_counted(totals->lead_in, "frame").text);
 }
 
 /* ---- is it complete ---- */
@@ -133,7 +129,7 @@ static void print_counts(const replay_report *report, rule_strength strength, co
             continue;
         if (before == label && strength != STRENGTH_ERROR)
             output_printf(o, "\n"); /* a paragraph of its own; an argument's newline is escaped */
-        output_printf(o, "%s%s %" PRIu64, before, rule_name((rule_id)rule), count);
+        output_printf(o, "%s%s %s", before, rule_name((rule_id)rule), format_count(count).text);
         before = ", ";
     }
     if (before != label)
@@ -150,8 +146,8 @@ static void print_violation(const replay_report *report, output_stream *o)
     TD_ASSERT(first->is_set);
     TD_ASSERT(first->rule < RULE_COUNT);
     TD_ASSERT(RULE_WORDS[first->rule] != NULL);
-    output_printf(o, "\n  %" PRIu64 " frame%s broke a rule. The first:\n",
-                  report->totals.violations, plural_ending(report->totals.violations));
+    output_printf(o, "\n  %s broke a rule. The first:\n",
+                  format_counted(report->totals.violations, "frame").text);
     output_printf(o, "    rule     %s: %s\n", rule_name(first->rule), RULE_WORDS[first->rule]);
     print_place(o, s, &first->frame);
     if (first->has_seq)
@@ -164,9 +160,8 @@ static void print_violation(const replay_report *report, output_stream *o)
     if (report->totals.unchecked > 0)
         output_printf(o,
                       "    After a break the book is not to be trusted until its next snapshot: "
-                      "%" PRIu64 " frames were\n    applied to it, but their operations were not "
-                      "judged.\n",
-                      report->totals.unchecked);
+                      "what %s did\n    to it since was not judged.\n",
+                      format_counted(report->totals.unchecked, "frame").text);
 }
 
 static void print_undecoded(const replay_report *report, output_stream *o)
@@ -177,8 +172,8 @@ static void print_undecoded(const replay_report *report, output_stream *o)
     const stream_undecoded *first = &s->undecoded;
     TD_ASSERT(first->is_set);
     TD_ASSERT(report->totals.undecoded > 0);
-    output_printf(o, "\n  %" PRIu64 " frame%s could not be decoded. The first:\n",
-                  report->totals.undecoded, plural_ending(report->totals.undecoded));
+    output_printf(o, "\n  %s could not be decoded. The first:\n",
+                  format_counted(report->totals.undecoded, "frame").text);
     output_printf(o, "    reason   %s at byte %zu%s%s\n", decode_reason_name(first->reason),
                   first->offset, first->field == NULL ? "" : ", field ",
                   first->field == NULL ? "" : first->field);
@@ -186,8 +181,8 @@ static void print_undecoded(const replay_report *report, output_stream *o)
     output_printf(o, "    by reason");
     for (int i = 0; i < DECODE_REASON_COUNT; i++)
         if (report->totals.undecoded_by[i] > 0)
-            output_printf(o, " %s %" PRIu64, decode_reason_name((decode_reason)i),
-                          report->totals.undecoded_by[i]);
+            output_printf(o, " %s %s", decode_reason_name((decode_reason)i),
+                          format_count(report->totals.undecoded_by[i]).text);
     output_printf(o, "\n");
 }
 
@@ -214,14 +209,14 @@ static void print_gaps(const replay_report *report, output_stream *o)
     const gap_list *gaps = &report->gaps;
     if (gaps->count == 0)
         return;
-    output_printf(o,
-                  "\n  %zu gap%s in the recording, %" PRIu64 " of them covered by nothing else:\n",
-                  gaps->count, plural_ending(gaps->count), report->uncovered_gaps);
+    output_printf(o, "\n  %s in the recording, %s covered by nothing else:\n",
+                  format_counted(gaps->count, "gap").text,
+                  format_count(report->uncovered_gaps).text);
     for (size_t i = 0; i < gaps->count && i < GAPS_SHOWN; i++)
         print_gap(&gaps->rows[i], o);
     if (gaps->count > GAPS_SHOWN)
-        output_printf(o, "    … and %zu more: 'tapedeck gaps' lists them\n",
-                      gaps->count - GAPS_SHOWN);
+        output_printf(o, "    … and %s more: 'tapedeck gaps' lists them\n",
+                      format_count(gaps->count - GAPS_SHOWN).text);
 }
 
 static void print_absence(const absence *row, output_stream *o)
@@ -247,7 +242,8 @@ static void print_absences(const replay_report *report, output_stream *o)
     for (size_t i = 0; i < list->count && i < ABSENCES_SHOWN; i++)
         print_absence(&list->rows[i], o);
     if (list->count > ABSENCES_SHOWN)
-        output_printf(o, "    … and %zu more: --json lists them\n", list->count - ABSENCES_SHOWN);
+        output_printf(o, "    … and %s more: --json lists them\n",
+                      format_count(list->count - ABSENCES_SHOWN).text);
 }
 
 /* The first of each kind is enough to begin with: where one frame is lost, many rules break
@@ -265,10 +261,9 @@ static void print_verdict(const replay_report *report, output_stream *o)
         output_printf(o, "\n  It was stopped before the end of the tape: what is behind was not "
                          "looked at.\n");
     if (found == REPLAY_DAMAGED)
-        output_printf(o,
-                      "\n  %" PRIu64 " chunks and %" PRIu64
-                      " segments could not be read: 'tapedeck verify' says more.\n",
-                      report->tape.damaged_chunks, report->tape.segments_unreadable);
+        output_printf(o, "\n  %s and %s could not be read: 'tapedeck verify' says more.\n",
+                      format_counted(report->tape.damaged_chunks, "chunk").text,
+                      format_counted(report->tape.segments_unreadable, "segment").text);
     print_violation(report, o);
     print_undecoded(report, o);
     if (report->has_truth && !truth_result_is_equal(&report->truth))
@@ -282,10 +277,11 @@ static void print_audit(const char *name, const char *what, const audit_count *c
     TD_ASSERT(count->differed <= count->compared);
     if (count->compared + count->skipped == 0)
         return;
-    output_printf(o, "  %-8s %" PRIu64 " of %" PRIu64 " %s", name,
-                  count->compared - count->differed, count->compared, what);
+    output_printf(o, "  %-8s %s of %s %s", name,
+                  format_count(count->compared - count->differed).text,
+                  format_count(count->compared).text, what);
     if (count->skipped > 0)
-        output_printf(o, "; %" PRIu64 " could not be compared", count->skipped);
+        output_printf(o, "; %s could not be compared", format_count(count->skipped).text);
     output_printf(o, "\n");
 }
 
@@ -310,10 +306,10 @@ static void print_evidence(const replay_report *report, output_stream *o)
 
 static td_result print_topics(const replay_report *report, output_stream *o, td_err *err)
 {
-    static const table_column COLUMNS[] = {{"FEED", TABLE_LEFT},       {"TOPIC", TABLE_LEFT},
-                                           {"SYMBOL", TABLE_LEFT},     {"FRAMES", TABLE_RIGHT},
-                                           {"SNAPSHOTS", TABLE_RIGHT}, {"DELTAS", TABLE_RIGHT},
-                                           {"ENTRIES", TABLE_RIGHT}};
+    static const table_column COLUMNS[] = {{"feed", TABLE_LEFT},       {"topic", TABLE_LEFT},
+                                           {"symbol", TABLE_LEFT},     {"frames", TABLE_RIGHT},
+                                           {"snapshots", TABLE_RIGHT}, {"deltas", TABLE_RIGHT},
+                                           {"entries", TABLE_RIGHT}};
     const stream_table *streams = player_streams(report->player);
     text_table table;
     table_init(&table, COLUMNS, sizeof COLUMNS / sizeof *COLUMNS);
@@ -321,16 +317,13 @@ static td_result print_topics(const replay_report *report, output_stream *o, td_
         const stream *s = streams->items[i];
         if (s->dir != CHANNEL_IN || s->counts.frames == 0)
             continue;
-        char counts[4][TABLE_UNIT_BYTES];
-        format_count(s->counts.frames, counts[0]);
-        format_count(s->counts.snapshots, counts[1]);
-        format_count(s->counts.deltas, counts[2]);
-        format_count(s->counts.items, counts[3]);
         table_cell(&table, "%s", s->feed);
         table_cell(&table, "%s", s->topic);
         table_cell(&table, "%s", s->symbol);
-        for (size_t k = 0; k < 4; k++)
-            table_cell(&table, "%s", counts[k]);
+        table_cell(&table, "%s", format_count(s->counts.frames).text);
+        table_cell(&table, "%s", format_count(s->counts.snapshots).text);
+        table_cell(&table, "%s", format_count(s->counts.deltas).text);
+        table_cell(&table, "%s", format_count(s->counts.items).text);
     }
     output_printf(o, "\n");
     td_result rc = table_print(&table, o, err);
@@ -368,10 +361,10 @@ static void book_cells(text_table *table, const stream *s, const track *t)
 
 static td_result print_books(const replay_report *report, output_stream *o, td_err *err)
 {
-    static const table_column COLUMNS[] = {{"FEED", TABLE_LEFT},      {"BOOK", TABLE_LEFT},
-                                           {"SYMBOL", TABLE_LEFT},    {"BEST BID", TABLE_RIGHT},
-                                           {"BEST ASK", TABLE_RIGHT}, {"LEVELS", TABLE_RIGHT},
-                                           {"AT THE END", TABLE_LEFT}};
+    static const table_column COLUMNS[] = {{"feed", TABLE_LEFT},      {"book", TABLE_LEFT},
+                                           {"symbol", TABLE_LEFT},    {"best bid", TABLE_RIGHT},
+                                           {"best ask", TABLE_RIGHT}, {"levels", TABLE_RIGHT},
+                                           {"at the end", TABLE_LEFT}};
     const stream_table *streams = player_streams(report->player);
     text_table table;
     table_init(&table, COLUMNS, sizeof COLUMNS / sizeof *COLUMNS);
@@ -388,11 +381,11 @@ static td_result print_books(const replay_report *report, output_stream *o, td_e
 }
 
 /* Microseconds with a tenth: "12.3". */
-static const char *format_lateness(uint64_t ns, char out[TABLE_UNIT_BYTES])
+static const char *format_lateness(uint64_t ns, char out[UNIT_TEXT_BYTES])
 {
-    int length = snprintf(out, TABLE_UNIT_BYTES, "%.1f", (double)ns / 1e3);
+    int length = snprintf(out, UNIT_TEXT_BYTES, "%.1f", (double)ns / 1e3);
     TD_ASSERT(length > 0);
-    TD_ASSERT(length < TABLE_UNIT_BYTES);
+    TD_ASSERT(length < UNIT_TEXT_BYTES);
     return out;
 }
 
@@ -403,9 +396,9 @@ static void print_pace(const replay_report *report, output_stream *o)
     if (p->late.count == 0)
         return;
     char speed[TD_DECIMAL_TEXT_BYTES];
-    char half[TABLE_UNIT_BYTES];
-    char most[TABLE_UNIT_BYTES];
-    char latest[TABLE_UNIT_BYTES];
+    char half[UNIT_TEXT_BYTES];
+    char most[UNIT_TEXT_BYTES];
+    char latest[UNIT_TEXT_BYTES];
     pacer_speed_format(p->options.speed, speed);
     output_printf(o,
                   "\nPace: %s times as recorded; frames were late by %s us (half of them less), "
@@ -420,23 +413,24 @@ static void print_truth(const truth_result *truth, output_stream *o)
     TD_ASSERT(truth->marks_equal <= truth->marks);
     output_printf(o,
                   "\nAgainst the exchange's own account: %s.\n"
-                  "  frames   %" PRIu64 " sent, %" PRIu64 " recorded as sent, %" PRIu64
-                  " missing, %" PRIu64 " that were never sent,\n"
-                  "           %" PRIu64 " on their way when the recorder left\n"
-                  "  books    %" PRIu64 " of %" PRIu64 " marks agree\n",
-                  truth_result_is_equal(truth) ? "equal" : "DIFFERENT", truth->frames,
-                  truth->matched, truth->missing, truth->unexpected, truth->after_end,
-                  truth->marks_equal, truth->marks);
+                  "  frames   %s sent, %s recorded as sent, %s missing, %s that were never sent,\n"
+                  "           %s on their way when the recorder left\n"
+                  "  books    %s of %s marks agree\n",
+                  truth_result_is_equal(truth) ? "equal" : "DIFFERENT",
+                  format_count(truth->frames).text, format_count(truth->matched).text,
+                  format_count(truth->missing).text, format_count(truth->unexpected).text,
+                  format_count(truth->after_end).text, format_count(truth->marks_equal).text,
+                  format_count(truth->marks).text);
     static const char *const KINDS[TRUTH_KINDS] = {[TRUTH_TRADE] = "trades",
                                                    [TRUTH_CANDLE] = "candles",
                                                    [TRUTH_ORDER] = "orders",
                                                    [TRUTH_ACCOUNT] = "account"};
     for (int i = 0; i < TRUTH_KINDS; i++)
         if (truth->items[i] + truth->items_away[i] > 0)
-            output_printf(o,
-                          "  %-8s %" PRIu64 " of %" PRIu64 " agree, %" PRIu64
-                          " in frames that are not here\n",
-                          KINDS[i], truth->items_equal[i], truth->items[i], truth->items_away[i]);
+            output_printf(o, "  %-8s %s of %s agree, %s in frames that are not here\n", KINDS[i],
+                          format_count(truth->items_equal[i]).text,
+                          format_count(truth->items[i]).text,
+                          format_count(truth->items_away[i]).text);
     if (truth->first[0] != '\0')
         output_printf(o, "  first    %s\n", truth->first);
 }

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "cli/units.h"
 #include "replay/serve_impl.h"
 
 /* Frames of one turn, so that a tape of which nothing is wanted does not keep others waiting. */
@@ -197,8 +198,8 @@ static void log_made(const serve_client *client)
     const td_log *log = client->owner->options.log;
     if (client->made > 0)
         td_log_say(log, TD_LOG_INFO,
-                   "%llu book%s had no snapshot in what a client gets: made from the book",
-                   (unsigned long long)client->made, client->made == 1 ? "" : "s");
+                   "%s without a snapshot in what a client gets: made from the book",
+                   format_counted(client->made, "book").text);
 }
 
 /* The snapshot of one book that is new to the client. TD_OK; TD_EOF: there is none left. */

@@ -14,6 +14,7 @@
 #include "cli/progress.h"
 #include "cli/report.h"
 #include "cli/table.h"
+#include "cli/units.h"
 #include "cli/verbs.h"
 
 /* A file of its own, whose text can be looked at. */
@@ -212,12 +213,12 @@ static void test_units(void **state)
         {UINT64_MAX, "15.9 EiB", "18,446,744,073,709,551,615"},
     };
     for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
-        char text[TABLE_UNIT_BYTES];
-        format_size(ROWS[i].value, text);
-        assert_string_equal(text, ROWS[i].size);
-        format_count(ROWS[i].value, text);
-        assert_string_equal(text, ROWS[i].count);
+        assert_string_equal(format_size(ROWS[i].value).text, ROWS[i].size);
+        assert_string_equal(format_count(ROWS[i].value).text, ROWS[i].count);
     }
+    assert_string_equal(format_counted(0, "frame").text, "0 frames");
+    assert_string_equal(format_counted(1, "frame").text, "1 frame");
+    assert_string_equal(format_counted(12345, "frame").text, "12,345 frames");
 }
 
 /* Errors: "program: what: why", and a second line with the fix. */

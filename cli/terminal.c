@@ -1,0 +1,48 @@
+#include "cli/terminal.h"
+
+#include <string.h>
+#include <sys/ioctl.h>
+
+#define FIELD_SEPARATOR "  "
+
+size_t terminal_columns(int fd)
+{
+    struct winsize size;
+    if (ioctl(fd, TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
+        return TERMINAL_COLUMNS_DEFAULT;
+    return size.ws_col;
+}
+
+/* Columns of the UTF-8 character that begins with this byte; 0 for its further bytes. */
+static size_t byte_columns(char byte)
+{
+    unsigned char value = (unsigned char)byte;
+    if (value < 0x80)
+        return 1;
+    return (value & 0xc0) == 0x80 ? 0 : 2;
+}
+
+/* Bytes of text that take at most columns columns. */
+static size_t fitting_bytes(const char *text, size_t columns)
+{
+    size_t used = 0;
+    size_t at = 0;
+    while (text[at] != '\0' && used + byte_columns(text[at]) <= columns)
+        used += byte_columns(text[at++]);
+    return at;
+}
+
+void terminal_fit(char *text, size_t columns)
+{
+    size_t end = fitting_bytes(text, columns);
+    if (text[end] == '\0')
+        return;
+    /* The last field that fits whole ends at a separator, which may itself be beyond the edge. */
+    size_t field_end = 0;
+    const char *from = text;
+    for (const char *at; (at = strstr(from, FIELD_SEPARATOR)) != NULL; from = at + 1) {
+        if ((size_t)(at - text) <= end)
+            field_end = (size_t)(at - text);
+    }
+    text[field_end > 0 ? field_end : end] = '\0';
+}
