@@ -11,8 +11,8 @@
 #include "tape/nothing.h"
 
 static const table_column GAP_COLUMNS[] = {
-    {"from", TABLE_LEFT},  {"lasted", TABLE_RIGHT}, {"reason", TABLE_LEFT}, {"feed", TABLE_LEFT},
-    {"slot", TABLE_LEFT},  {"conn", TABLE_RIGHT},   {"topic", TABLE_LEFT},  {"symbol", TABLE_LEFT},
+    {"from", TABLE_WHOLE}, {"lasted", TABLE_RIGHT}, {"reason", TABLE_WHOLE}, {"feed", TABLE_LEFT},
+    {"slot", TABLE_LEFT},  {"conn", TABLE_RIGHT},   {"topic", TABLE_LEFT},   {"symbol", TABLE_LEFT},
     {"lost", TABLE_RIGHT}, {"detail", TABLE_LEFT},
 };
 

@@ -294,7 +294,7 @@ static void print_json(verb_run *verb, const info *all)
 
 static const table_column FEED_COLUMNS[] = {
     {"feed", TABLE_LEFT},    {"family", TABLE_LEFT}, {"segments", TABLE_RIGHT},
-    {"frames", TABLE_RIGHT}, {"size", TABLE_RIGHT},  {"first frame", TABLE_LEFT},
+    {"frames", TABLE_RIGHT}, {"size", TABLE_RIGHT},  {"first frame", TABLE_WHOLE},
     {"lasts", TABLE_RIGHT},
 };
 

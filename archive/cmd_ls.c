@@ -11,9 +11,9 @@
 #include "format/archive_plan.h"
 
 static const table_column LS_COLUMNS[] = {
-    {"first frame", TABLE_LEFT}, {"lasts", TABLE_RIGHT},  {"feed", TABLE_LEFT},
-    {"frames", TABLE_RIGHT},     {"chunks", TABLE_RIGHT}, {"size", TABLE_RIGHT},
-    {"state", TABLE_LEFT},       {"segment", TABLE_LEFT},
+    {"first frame", TABLE_WHOLE}, {"lasts", TABLE_RIGHT},  {"feed", TABLE_LEFT},
+    {"frames", TABLE_RIGHT},      {"chunks", TABLE_RIGHT}, {"size", TABLE_RIGHT},
+    {"state", TABLE_WHOLE},       {"segment", TABLE_LEFT},
 };
 
 static int wants_channel(void *user, const channel_info *info)

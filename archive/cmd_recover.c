@@ -131,8 +131,9 @@ static void print_people(verb_run *verb, const recover_report *report)
     if (report->segments_failed > 0)
         output_printf(output, "segments that could not be recovered: %s\n",
                       format_count(report->segments_failed).text);
-    output_printf(output,
-                  report->is_lossy ? "durable data is LOST\n" : "nothing durable is lost\n");
+    output_styled(output, report->is_lossy ? TERMINAL_BAD : TERMINAL_GOOD,
+                  report->is_lossy ? "durable data is LOST" : "nothing durable is lost");
+    output_printf(output, "\n");
 }
 
 exit_code cmd_recover(const verb_context *context, int argc, char **argv)

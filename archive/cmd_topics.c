@@ -50,8 +50,8 @@ static const option_row TOPICS_ROWS[] = {
 
 static const table_column TOPIC_COLUMNS[] = {
     {"family", TABLE_LEFT}, {"topic", TABLE_LEFT},      {"type", TABLE_LEFT},
-    {"book", TABLE_LEFT},   {"rules", TABLE_RIGHT},     {"from", TABLE_LEFT},
-    {"until", TABLE_LEFT},  {"what it is", TABLE_LEFT},
+    {"book", TABLE_LEFT},   {"rules", TABLE_RIGHT},     {"from", TABLE_WHOLE},
+    {"until", TABLE_WHOLE}, {"what it is", TABLE_LEFT},
 };
 
 typedef struct topics_run {

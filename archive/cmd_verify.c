@@ -157,6 +157,19 @@ static const char *verdict_text(verify_severity verdict)
     return "?";
 }
 
+static terminal_style severity_style(verify_severity severity)
+{
+    switch (severity) {
+    case VERIFY_SOUND:
+        return TERMINAL_GOOD;
+    case VERIFY_RECOVERABLE:
+        return TERMINAL_DOUBT;
+    case VERIFY_DAMAGED:
+        return TERMINAL_BAD;
+    }
+    return TERMINAL_BAD;
+}
+
 /* Findings first, the verdict behind them: it is what the eye should end on. */
 static void print_people(verb_run *verb, const verify_report *report, const findings *list,
                          const gap_list *gaps)
@@ -166,7 +179,9 @@ static void print_people(verb_run *verb, const verify_report *report, const find
     output_stream *output = &verb->output;
     for (size_t i = 0; i < list->count; i++) {
         const kept_finding *finding = &list->items[i];
-        output_printf(output, "%-11s %s", verify_severity_name(finding->severity),
+        const char *name = verify_severity_name(finding->severity);
+        output_styled(output, severity_style(finding->severity), name);
+        output_printf(output, "%*s %s", 11 - (int)strlen(name), "",
                       finding->segment[0] == '\0' ? "archive" : finding->segment);
         if (finding->offset > 0)
             output_printf(output, " at %" PRIu64, finding->offset);
@@ -174,7 +189,9 @@ static void print_people(verb_run *verb, const verify_report *report, const find
     }
     if (list->dropped > 0)
         output_printf(output, "and %s\n", format_counted(list->dropped, "more finding").text);
-    output_printf(output, "%s: %s\n", archive_path(verb->archive), verdict_text(report->verdict));
+    output_printf(output, "%s: ", archive_path(verb->archive));
+    output_styled(output, severity_style(report->verdict), verdict_text(report->verdict));
+    output_printf(output, "\n");
     output_printf(output, "  %s, %s, %s, %s read\n",
                   format_counted(report->segments, "segment").text,
                   format_counted(report->chunks, "chunk").text,

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/assert.h"
 #include "base/escape.h"
@@ -19,6 +20,8 @@ void output_init(output_stream *output, FILE *out)
 {
     output->out = out;
     output->writer = NULL;
+    output->columns = isatty(fileno(out)) == 1 ? terminal_columns(fileno(out)) : 0;
+    output->has_colour = terminal_has_colour(fileno(out));
     output->rc = TD_OK;
     td_err_clear(&output->err);
     td_buf_init(&output->line, OUTPUT_VALUE_FACTOR * LIMIT_FRAME_BYTES);
@@ -129,6 +132,15 @@ void output_printf(output_stream *output, const char *format, ...)
     td_result rc = td_escape_vprintf(&output->line, &output->err, format, values);
     va_end(values);
     end_piece(output, rc);
+}
+
+void output_styled(output_stream *output, terminal_style style, const char *text)
+{
+    if (output->has_colour)
+        output_bytes(output, td_bytes_str(terminal_style_begin(style)));
+    output_printf(output, "%s", text);
+    if (output->has_colour)
+        output_bytes(output, td_bytes_str(TERMINAL_STYLE_END));
 }
 
 json_writer *output_json_begin(output_stream *output)

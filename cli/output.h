@@ -17,14 +17,17 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "cli/line_writer.h"
+#include "cli/terminal.h"
 #include "schema/json_write.h"
 
 typedef struct output_stream {
     FILE *out;
     line_writer *writer; /* NULL: not detached */
-    td_buf line;         /* what is not written yet */
-    json_writer json;    /* of the value between begin and end */
-    td_result rc;        /* TD_OK, or the first failure */
+    size_t columns;      /* of the terminal behind out; 0: it is none */
+    int has_colour;
+    td_buf line;      /* what is not written yet */
+    json_writer json; /* of the value between begin and end */
+    td_result rc;     /* TD_OK, or the first failure */
     td_err err;
 } output_stream;
 
@@ -47,6 +50,9 @@ TD_MUST_USE td_result output_finish(output_stream *output, td_err *err);
  * is escaped (td_escape_vprintf has the conversions). */
 void output_bytes(output_stream *output, td_bytes bytes);
 void output_printf(output_stream *output, const char *format, ...) TD_PRINTF(2, 3);
+
+/* Text for people that stands out where there are colours; it is escaped, too. */
+void output_styled(output_stream *output, terminal_style style, const char *text);
 
 /* Start a JSON value; write it with the writer that this returns; end it with LF. */
 json_writer *output_json_begin(output_stream *output);

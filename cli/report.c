@@ -9,7 +9,8 @@
 
 enum { REPORT_LINE_BYTES = 1024 };
 
-/* What is written of it at once: the program's name, a mark, and what wipes a status line, too. */
+/* What is written of it at once: the program's name, a mark, colours, and what wipes a status line,
+ * too. */
 enum { REPORT_WRITE_BYTES = REPORT_LINE_BYTES + LIMIT_NAME_BYTES + 64 };
 _Static_assert((unsigned)REPORT_WRITE_BYTES <= LIMIT_OUTPUT_LINE_BYTES, "a line is queued whole");
 
@@ -21,6 +22,7 @@ void report_init(reporter *report, const char *program, FILE *out)
     report->writer = NULL;
     report->level_max = TD_LOG_INFO;
     report->is_terminal = isatty(fileno(out)) == 1;
+    report->has_colour = (uint8_t)terminal_has_colour(fileno(out));
     atomic_init(&report->has_status, 0);
 }
 
@@ -77,13 +79,15 @@ void report_apply(reporter *report, const talk_options *talk)
         report->level_max = TD_LOG_DEBUG;
 }
 
-static void say_line(reporter *report, const char *mark, const char *line)
+static void say_line(reporter *report, terminal_style style, const char *mark, const char *line)
 {
     char shown[REPORT_LINE_BYTES];
     (void)td_escape(td_bytes_str(line), shown, sizeof shown); /* a line may be cut */
     char text[REPORT_WRITE_BYTES];
     const char *wipe = atomic_exchange(&report->has_status, 0) != 0 ? "\r\033[K" : "";
-    int length = snprintf(text, sizeof text, "%s%s: %s%s\n", wipe, report->name, mark, shown);
+    int length = snprintf(text, sizeof text, "%s%s%s: %s%s%s\n", wipe,
+                          report->has_colour ? terminal_style_begin(style) : "", report->name, mark,
+                          report->has_colour ? TERMINAL_STYLE_END : "", shown);
     TD_ASSERT(length > 0);
     size_t size = (size_t)length < sizeof text ? (size_t)length : sizeof text - 1;
     text[size - 1] = '\n'; /* also of one that was cut */
@@ -114,9 +118,10 @@ void report_wipe_status(reporter *report)
 exit_code report_error(reporter *report, const td_err *err)
 {
     TD_ASSERT(err->code < 0);
-    say_line(report, "", err->text[0] == '\0' ? td_result_name(err->code) : err->text);
+    say_line(report, TERMINAL_BAD, "",
+             err->text[0] == '\0' ? td_result_name(err->code) : err->text);
     if (err->hint[0] != '\0')
-        say_line(report, "hint: ", err->hint);
+        say_line(report, TERMINAL_HINT, "hint: ", err->hint);
     return exit_code_of(err->code);
 }
 
@@ -134,6 +139,20 @@ static const char *level_mark(td_log_level level)
     return "";
 }
 
+static terminal_style level_style(td_log_level level)
+{
+    switch (level) {
+    case TD_LOG_ERROR:
+        return TERMINAL_BAD;
+    case TD_LOG_WARNING:
+        return TERMINAL_DOUBT;
+    case TD_LOG_INFO:
+    case TD_LOG_DEBUG:
+        return TERMINAL_HEAD;
+    }
+    return TERMINAL_HEAD;
+}
+
 void report_say(reporter *report, td_log_level level, const char *format, ...)
 {
     if (level > report->level_max)
@@ -143,14 +162,14 @@ void report_say(reporter *report, td_log_level level, const char *format, ...)
     va_start(values, format);
     vsnprintf(line, sizeof line, format, values);
     va_end(values);
-    say_line(report, level_mark(level), line);
+    say_line(report, level_style(level), level_mark(level), line);
 }
 
 static void log_line(void *ctx, td_log_level level, const char *line)
 {
     reporter *to = ctx;
     if (level <= to->level_max)
-        say_line(to, level_mark(level), line);
+        say_line(to, level_style(level), level_mark(level), line);
 }
 
 td_log report_log(reporter *report)

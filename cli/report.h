@@ -22,13 +22,14 @@
 #include "cli/exit_codes.h"
 #include "cli/line_writer.h"
 #include "cli/option_groups.h"
+#include "cli/terminal.h"
 
 typedef struct reporter {
     char name[LIMIT_NAME_BYTES]; /* stands before every line: "tapedeck record" */
     FILE *out;
     line_writer *writer; /* NULL: not detached */
     td_log_level level_max;
-    uint8_t is_terminal;
+    uint8_t is_terminal, has_colour;
     atomic_int has_status; /* a status line is on the terminal, not ended by LF */
 } reporter;
 

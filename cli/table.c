@@ -8,7 +8,13 @@
 #include "base/assert.h"
 #include "base/escape.h"
 
-enum { TABLE_BYTES_MAX = 256 << 20, CELL_BYTES = 512, CELL_WIDTH_MAX = 120 };
+enum {
+    TABLE_BYTES_MAX = 256 << 20,
+    CELL_BYTES = 512,
+    COLUMN_WIDTH_MAX = 120, /* in a pipe: one long cell does not push all lines apart */
+    CELL_WIDTH_MIN = 8,     /* on a terminal: what is left of text that is cut */
+    BETWEEN_COLUMNS = 2,
+};
 
 /* Columns on a terminal: code points, which is right for everything but wide scripts. */
 static size_t text_width(const char *text)
@@ -17,6 +23,18 @@ static size_t text_width(const char *text)
     for (const char *c = text; *c != '\0'; c++)
         width += ((unsigned char)*c & 0xC0) != 0x80;
     return width;
+}
+
+/* Bytes of the first columns of text. */
+static size_t text_bytes(const char *text, size_t columns)
+{
+    size_t at = 0;
+    for (size_t width = 0; text[at] != '\0'; at++) {
+        width += ((unsigned char)text[at] & 0xC0) != 0x80;
+        if (width > columns)
+            break;
+    }
+    return at;
 }
 
 void table_init(text_table *table, const table_column *columns, size_t column_count)
@@ -56,7 +74,7 @@ void table_cell(text_table *table, const char *format, ...)
     size_t *width = &table->widths[table->cell_count % table->column_count];
     size_t own = text_width((const char *)table->cells.data + begin);
     if (own > *width)
-        *width = own > CELL_WIDTH_MAX ? CELL_WIDTH_MAX : own;
+        *width = own;
     table->cell_count++;
 }
 
@@ -65,20 +83,41 @@ size_t table_row_count(const text_table *table)
     return table->cell_count / table->column_count;
 }
 
-static void print_cell(const text_table *table, output_stream *output, size_t column,
+/* Print a cell in its column. What a terminal has no room for is cut, which an ellipsis shows. */
+static void print_cell(const text_table *table, output_stream *output, size_t column, size_t width,
                        const char *text)
 {
-    size_t width = table->widths[column];
     size_t own = text_width(text);
-    int pad = own < width ? (int)(width - own) : 0;
-    int is_last = column + 1 == table->column_count;
-    const char *between = column == 0 ? "" : "  ";
+    size_t pad = own < width ? width - own : 0;
+    output_printf(output, "%*s", column == 0 ? 0 : BETWEEN_COLUMNS, "");
     if (table->columns[column].align == TABLE_RIGHT)
-        output_printf(output, "%s%*s%s", between, pad, "", text);
+        output_printf(output, "%*s", (int)pad, "");
+    if (own > width && output->columns > 0)
+        output_printf(output, "%.*s…", (int)text_bytes(text, width - 1), text);
     else
-        output_printf(output, "%s%s%*s", between, text, is_last ? 0 : pad, "");
-    if (is_last)
-        output_printf(output, "\n");
+        output_printf(output, "%s", text);
+    if (column + 1 < table->column_count && table->columns[column].align != TABLE_RIGHT)
+        output_printf(output, "%*s", (int)pad, "");
+}
+
+/* Make the widest columns of text narrower until the table fits. Where what is never cut is too
+ * wide, the terminal breaks the lines. */
+static void fit_widths(const text_table *table, size_t columns, size_t widths[TABLE_COLUMNS_MAX])
+{
+    size_t total = BETWEEN_COLUMNS * (table->column_count - 1);
+    for (size_t i = 0; i < table->column_count; i++)
+        total += widths[i];
+    while (total > columns) {
+        size_t widest = table->column_count;
+        for (size_t i = 0; i < table->column_count; i++)
+            if (table->columns[i].align == TABLE_LEFT && widths[i] > CELL_WIDTH_MIN &&
+                (widest == table->column_count || widths[i] >= widths[widest]))
+                widest = i;
+        if (widest == table->column_count)
+            return;
+        widths[widest]--;
+        total--;
+    }
 }
 
 td_result table_print(const text_table *table, output_stream *output, td_err *err)
@@ -88,11 +127,25 @@ td_result table_print(const text_table *table, output_stream *output, td_err *er
     if (table->rc != TD_OK || table->cell_count == 0)
         return table->rc;
     TD_ASSERT(table->cell_count % table->column_count == 0);
+    size_t widths[TABLE_COLUMNS_MAX];
     for (size_t i = 0; i < table->column_count; i++)
-        print_cell(table, output, i, table->columns[i].title);
+        widths[i] = output->columns > 0 || table->widths[i] < COLUMN_WIDTH_MAX ? table->widths[i]
+                                                                               : COLUMN_WIDTH_MAX;
+    if (output->columns > 0)
+        fit_widths(table, output->columns, widths);
+    if (output->has_colour)
+        output_bytes(output, td_bytes_str(terminal_style_begin(TERMINAL_HEAD)));
+    for (size_t i = 0; i < table->column_count; i++)
+        print_cell(table, output, i, widths[i], table->columns[i].title);
+    if (output->has_colour)
+        output_bytes(output, td_bytes_str(TERMINAL_STYLE_END));
+    output_printf(output, "\n");
     const char *text = (const char *)table->cells.data;
     for (size_t i = 0; i < table->cell_count; i++) {
-        print_cell(table, output, i % table->column_count, text);
+        size_t column = i % table->column_count;
+        print_cell(table, output, column, widths[column], text);
+        if (column + 1 == table->column_count)
+            output_printf(output, "\n");
         text += strlen(text) + 1;
     }
     return TD_OK;

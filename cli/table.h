@@ -13,7 +13,11 @@
 
 enum { TABLE_COLUMNS_MAX = 16 };
 
-typedef enum table_align { TABLE_LEFT, TABLE_RIGHT } table_align;
+typedef enum table_align {
+    TABLE_LEFT,  /* text: a narrow terminal may cut it */
+    TABLE_WHOLE, /* to the left, too, and never cut: times, states */
+    TABLE_RIGHT, /* numbers, never cut either */
+} table_align;
 
 typedef struct table_column {
     const char *title;

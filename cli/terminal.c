@@ -1,7 +1,11 @@
 #include "cli/terminal.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "base/assert.h"
 
 #define FIELD_SEPARATOR "  "
 
@@ -46,3 +50,23 @@ void terminal_fit(char *text, size_t columns)
     }
     text[field_end > 0 ? field_end : end] = '\0';
 }
+
+int terminal_has_colour(int fd)
+{
+    const char *refused = getenv("NO_COLOR");
+    const char *kind = getenv("TERM");
+    return isatty(fd) == 1 && (refused == NULL || refused[0] == '\0') && kind != NULL &&
+           strcmp(kind, "dumb") != 0;
+}
+
+const char *terminal_style_begin(terminal_style style)
+{
+    static const char *const BEGIN[TERMINAL_STYLES] = {
+        [TERMINAL_HEAD] = "\033[1m",   [TERMINAL_GOOD] = "\033[32m", [TERMINAL_DOUBT] = "\033[33m",
+        [TERMINAL_BAD] = "\033[1;31m", [TERMINAL_HINT] = "\033[36m",
+    };
+    TD_ASSERT(style < TERMINAL_STYLES);
+    return BEGIN[style];
+}
+
+const char TERMINAL_STYLE_END[] = "\033[0m";

@@ -1,4 +1,4 @@
-/* The terminal that text is written to. Pure functions but for terminal_columns; any thread. */
+/* The terminal that text is written to: its width, its colours. Any thread. */
 #ifndef TD_CLI_TERMINAL_H
 #define TD_CLI_TERMINAL_H
 
@@ -17,5 +17,23 @@ size_t terminal_columns(int fd);
  * a first field that is too wide by itself is cut between two characters. A character outside ASCII
  * counts as two columns, which is the most that one takes. */
 void terminal_fit(char *text, size_t columns);
+
+/* 1 if what goes to this descriptor may have colours: it is a terminal, TERM is not "dumb", and
+ * NO_COLOR is not set, or empty (no-color.org). */
+int terminal_has_colour(int fd);
+
+/* How a piece of text stands out. */
+typedef enum terminal_style {
+    TERMINAL_HEAD,  /* bold: heads of tables, a program's name */
+    TERMINAL_GOOD,  /* green: a verdict that all is well */
+    TERMINAL_DOUBT, /* yellow: warnings, what can be mended */
+    TERMINAL_BAD,   /* red: errors, losses */
+    TERMINAL_HINT,  /* cyan: what to do */
+    TERMINAL_STYLES,
+} terminal_style;
+
+/* What switches a style on, and off again. */
+const char *terminal_style_begin(terminal_style style);
+extern const char TERMINAL_STYLE_END[];
 
 #endif

@@ -111,9 +111,10 @@ static void print_head(const replay_report *report, output_stream *o)
                       format_count(totals->copies).text,
                       totals->copies == 1 ? "is a copy" : "are copies");
     if (totals->lead_in > 0)
-        output_printf(o,
-                      "Not counted, and used to build the books: %s from before the selection.\n",
-                      format_counted(totals->lead_in, "frame").text);
+        output_printf(
+            o, "%s from before the selection %s used to build the books; %s not counted.\n",
+            format_counted(totals->lead_in, "frame").text, totals->lead_in == 1 ? "was" : "were",
+            totals->lead_in == 1 ? "it is" : "they are");
 }
 
 /* ---- is it complete ---- */
@@ -160,8 +161,9 @@ static void print_violation(const replay_report *report, output_stream *o)
     if (report->totals.unchecked > 0)
         output_printf(o,
                       "    After a break the book is not to be trusted until its next snapshot: "
-                      "what %s did\n    to it since was not judged.\n",
-                      format_counted(report->totals.unchecked, "frame").text);
+                      "%s %s\n    applied to it, but their operations were not judged.\n",
+                      format_counted(report->totals.unchecked, "frame").text,
+                      report->totals.unchecked == 1 ? "was" : "were");
 }
 
 static void print_undecoded(const replay_report *report, output_stream *o)
@@ -209,7 +211,7 @@ static void print_gaps(const replay_report *report, output_stream *o)
     const gap_list *gaps = &report->gaps;
     if (gaps->count == 0)
         return;
-    output_printf(o, "\n  %s in the recording, %s covered by nothing else:\n",
+    output_printf(o, "\n  %s in the recording, %s of them covered by nothing else:\n",
                   format_counted(gaps->count, "gap").text,
                   format_count(report->uncovered_gaps).text);
     for (size_t i = 0; i < gaps->count && i < GAPS_SHOWN; i++)
@@ -252,11 +254,15 @@ static void print_verdict(const replay_report *report, output_stream *o)
 {
     replay_verdict found = report_verdict(report);
     if (found == REPLAY_COMPLETE) {
-        output_printf(o, "\nComplete: yes. No rule was broken, every data frame was decoded, and "
+        output_printf(o, "\n");
+        output_styled(o, TERMINAL_GOOD, "Complete: yes.");
+        output_printf(o, " No rule was broken, every data frame was decoded, and "
                          "the recording has no\nuncovered gap here.\n");
         return;
     }
-    output_printf(o, "\nComplete: no.\n");
+    output_printf(o, "\n");
+    output_styled(o, TERMINAL_BAD, "Complete: no.");
+    output_printf(o, "\n");
     if (report->is_stopped)
         output_printf(o, "\n  It was stopped before the end of the tape: what is behind was not "
                          "looked at.\n");
@@ -361,10 +367,10 @@ static void book_cells(text_table *table, const stream *s, const track *t)
 
 static td_result print_books(const replay_report *report, output_stream *o, td_err *err)
 {
-    static const table_column COLUMNS[] = {{"feed", TABLE_LEFT},      {"book", TABLE_LEFT},
-                                           {"symbol", TABLE_LEFT},    {"best bid", TABLE_RIGHT},
-                                           {"best ask", TABLE_RIGHT}, {"levels", TABLE_RIGHT},
-                                           {"at the end", TABLE_LEFT}};
+    static const table_column COLUMNS[] = {{"feed", TABLE_LEFT},       {"book", TABLE_LEFT},
+                                           {"symbol", TABLE_LEFT},     {"best bid", TABLE_RIGHT},
+                                           {"best ask", TABLE_RIGHT},  {"levels", TABLE_RIGHT},
+                                           {"at the end", TABLE_WHOLE}};
     const stream_table *streams = player_streams(report->player);
     text_table table;
     table_init(&table, COLUMNS, sizeof COLUMNS / sizeof *COLUMNS);
@@ -411,12 +417,14 @@ static void print_pace(const replay_report *report, output_stream *o)
 static void print_truth(const truth_result *truth, output_stream *o)
 {
     TD_ASSERT(truth->marks_equal <= truth->marks);
+    int is_equal = truth_result_is_equal(truth);
+    output_printf(o, "\nAgainst the exchange's own account: ");
+    output_styled(o, is_equal ? TERMINAL_GOOD : TERMINAL_BAD, is_equal ? "equal" : "DIFFERENT");
     output_printf(o,
-                  "\nAgainst the exchange's own account: %s.\n"
+                  ".\n"
                   "  frames   %s sent, %s recorded as sent, %s missing, %s that were never sent,\n"
                   "           %s on their way when the recorder left\n"
                   "  books    %s of %s marks agree\n",
-                  truth_result_is_equal(truth) ? "equal" : "DIFFERENT",
                   format_count(truth->frames).text, format_count(truth->matched).text,
                   format_count(truth->missing).text, format_count(truth->unexpected).text,
                   format_count(truth->after_end).text, format_count(truth->marks_equal).text,

@@ -156,6 +156,43 @@ static void test_table(void **state)
     fclose(sink.file);
 }
 
+/* On a terminal text is cut, the widest column first, and heads and verdicts stand out. */
+static void test_table_of_terminal(void **state)
+{
+    (void)state;
+    static const table_column COLUMNS[] = {
+        {"feed", TABLE_LEFT}, {"what", TABLE_LEFT}, {"frames", TABLE_RIGHT}};
+    sink_file sink;
+    sink_open(&sink);
+    output_stream output;
+    output_init(&output, sink.file);
+    assert_int_equal(output.columns, 0);
+    assert_int_equal(output.has_colour, 0);
+    output.columns = 30;
+    text_table table;
+    table_init(&table, COLUMNS, 3);
+    table_cell(&table, "a");
+    table_cell(&table, "zw\xc3\xb6lf letters and many more");
+    table_cell(&table, "12345678");
+    assert_int_equal(table_print(&table, &output, NULL), TD_OK);
+    output.columns = 0;
+    assert_int_equal(table_print(&table, &output, NULL), TD_OK);
+    output.has_colour = 1;
+    output.columns = 16; /* less than the numbers need */
+    assert_int_equal(table_print(&table, &output, NULL), TD_OK);
+    output_styled(&output, TERMINAL_GOOD, "a\nb");
+    table_fini(&table);
+    assert_int_equal(output_finish(&output, NULL), TD_OK);
+    assert_string_equal(sink_text(&sink), "feed  what              frames\n"
+                                          "a     zw\xc3\xb6lf letters\u2026  12345678\n"
+                                          "feed  what                           frames\n"
+                                          "a     zw\xc3\xb6lf letters and many more  12345678\n"
+                                          "\033[1mfeed  what        frames\033[0m\n"
+                                          "a     zw\xc3\xb6lf l\u2026  12345678\n"
+                                          "\033[32ma\\x0ab\033[0m");
+    fclose(sink.file);
+}
+
 /* Cells, lines, reports and the status line are for screens: a peer's text stays text. */
 static void test_text_from_outside(void **state)
 {
@@ -338,11 +375,17 @@ static void test_verbs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_json_lines), cmocka_unit_test(test_full_output),
-        cmocka_unit_test(test_detached),   cmocka_unit_test(test_detached_full_output),
-        cmocka_unit_test(test_table),      cmocka_unit_test(test_text_from_outside),
-        cmocka_unit_test(test_units),      cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_progress),   cmocka_unit_test(test_exit_status),
+        cmocka_unit_test(test_json_lines),
+        cmocka_unit_test(test_full_output),
+        cmocka_unit_test(test_detached),
+        cmocka_unit_test(test_detached_full_output),
+        cmocka_unit_test(test_table),
+        cmocka_unit_test(test_table_of_terminal),
+        cmocka_unit_test(test_text_from_outside),
+        cmocka_unit_test(test_units),
+        cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_progress),
+        cmocka_unit_test(test_exit_status),
         cmocka_unit_test(test_verbs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,89 @@
+// What a person sees: on a terminal tables as wide as it is and colours unless NO_COLOR refuses them; in a pipe plain
+// text, whole. Counts have separators, words their right ending. Expected: docs/design.md ("Output").
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import fs from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+import { BIN, tapedeck, temporary } from "./lib.mjs";
+
+const ON_TERMINAL = `
+import fcntl, os, pty, struct, sys, termios
+pid, terminal = pty.fork()
+if pid == 0:
+    fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", 24, int(sys.argv[1]), 0, 0))
+    os.execv(sys.argv[2], sys.argv[2:])
+shown = b""
+while True:
+    try:
+        piece = os.read(terminal, 65536)
+    except OSError:
+        break
+    if not piece:
+        break
+    shown += piece
+os.write(1, shown.replace(b"\\r\\n", b"\\n"))
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+`;
+
+/** What a terminal of that width shows of it, errors included. */
+function onTerminal(columns, args, env = {}) {
+  const { stdout, stderr } = spawnSync("python3", ["-c", ON_TERMINAL, String(columns), path.join(BIN, "tapedeck"), ...args],
+    { encoding: "utf8", env: { PATH: process.env.PATH, TERM: "xterm", ...env } });
+  assert.equal(stderr, "");
+  return stdout;
+}
+
+const frame = (seq) => JSON.stringify({
+  topic: "trade.BTCUSD",
+  data: [{
+    trade_time_ms: 1618677785000 + seq, timestamp: "2021-04-17T16:43:05.000Z", symbol: "BTCUSD", side: "Buy", size: 5, price: 7.5,
+    tick_direction: "PlusTick", trade_id: `558a0af8-ca11-5c5c-9b88-${String(seq).padStart(12, "0")}`, cross_seq: seq,
+  }],
+});
+
+/** An archive of that many trades; the feed has a long name. */
+async function archive(t, frames) {
+  const dir = temporary(t), capture = path.join(dir, "capture"), tape = path.join(dir, "tape");
+  const lines = Array.from({ length: frames }, (_, i) => `1618677785.${String(i).padStart(6, "0")}: ${frame(i + 1)}`);
+  fs.writeFileSync(capture, ["wss://test/realtime <-> 1618677785.0", ...lines, "wss://test/realtime <-> 1618677786.0", ""].join("\n"));
+  const end = await tapedeck(t, ["import", "-a", tape, "--format", "cryptofeed", "--family", "inverse",
+    "--feed", "a-feed-whose-name-is-rather-long-for-a-table", capture]);
+  return { tape, end };
+}
+
+test("tables are as wide as the terminal, and whole in a pipe", async (t) => {
+  const { tape } = await archive(t, 1234);
+  const whole = (await tapedeck(t, ["info", tape])).stdout;
+  assert.match(whole, /a-feed-whose-name-is-rather-long-for-a-table +inverse/);
+  assert.match(whole, / 1,234 /);
+  assert.ok(!whole.includes("\x1b") && !whole.includes("…"));
+  for (const [verb, rows] of [["info", 2], ["ls", 1]])
+    for (const columns of [90, 120]) {
+      const lines = onTerminal(columns, [verb, tape], { NO_COLOR: "1" }).split("\n").filter((line) => /a-feed|^(feed|first frame) /.test(line));
+      assert.ok(lines.length >= 2 * rows, lines.join("\n"));
+      const wide = lines.filter((line) => [...line].length > columns);
+      // Numbers and times are never cut: the rows of 'ls' need more than 90.
+      if (verb === "info" || columns === 120) assert.deepEqual(wide, []);
+      if (columns === 90) assert.ok(lines.some((line) => line.includes("a-feed-") && line.includes("…")), lines.join("\n"));
+    }
+});
+
+test("heads, verdicts and errors have colours on a terminal, unless NO_COLOR or TERM refuse them", async (t) => {
+  const { tape } = await archive(t, 2);
+  assert.match(onTerminal(200, ["info", tape]), /^\x1b\[1mfeed .*\x1b\[0m$/m);
+  assert.match(onTerminal(200, ["verify", "-q", tape]), /\x1b\[32msound/);
+  assert.match(onTerminal(200, ["replay", "-q", tape]), /\x1b\[1;31mComplete: no\.\x1b\[0m/);
+  assert.match(onTerminal(200, ["inof"]), /\x1b\[1;31mtapedeck: \x1b\[0munknown verb 'inof'\n\x1b\[36mtapedeck: hint: \x1b\[0mdid you mean 'info'\?/);
+  for (const env of [{ NO_COLOR: "1" }, { TERM: "dumb" }])
+    for (const args of [["info", tape], ["verify", "-q", tape], ["inof"]]) assert.doesNotMatch(onTerminal(200, args, env), /\x1b\[[0-9;]*m/);
+  assert.match(onTerminal(200, ["info", tape], { NO_COLOR: "" }), /\x1b\[1m/);
+});
+
+test("one is not many", async (t) => {
+  const { tape, end } = await archive(t, 1);
+  assert.match(end.stdout, /: 3 lines, 0 malformed.*\n.*: 1 frame in, 0 out, .*, 2 connections$/m);
+  assert.match((await tapedeck(t, ["info", tape])).stdout, /: 1 frame, .* in 1 segment, 1 session, \d gaps?\n/);
+  assert.match((await tapedeck(t, ["verify", tape])).stdout, / {2}1 segment, \d chunks?, 1 frame, .* read\n/);
+  assert.match((await tapedeck(t, ["replay", tape], { status: 1 })).stdout, /^Replayed 1 frame \(.*\n.*\n1 data frame decoded, 0 not; /);
+});
