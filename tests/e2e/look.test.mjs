@@ -1,38 +1,11 @@
 // What a person sees: on a terminal tables as wide as it is and colours unless NO_COLOR refuses them; in a pipe plain
 // text, whole. Counts have separators, words their right ending. Expected: docs/design.md ("Output").
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { BIN, tapedeck, temporary } from "./lib.mjs";
-
-const ON_TERMINAL = `
-import fcntl, os, pty, struct, sys, termios
-pid, terminal = pty.fork()
-if pid == 0:
-    fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", 24, int(sys.argv[1]), 0, 0))
-    os.execv(sys.argv[2], sys.argv[2:])
-shown = b""
-while True:
-    try:
-        piece = os.read(terminal, 65536)
-    except OSError:
-        break
-    if not piece:
-        break
-    shown += piece
-os.write(1, shown.replace(b"\\r\\n", b"\\n"))
-sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
-`;
-
-/** What a terminal of that width shows of it, errors included. */
-function onTerminal(columns, args, env = {}) {
-  const { stdout, stderr } = spawnSync("python3", ["-c", ON_TERMINAL, String(columns), path.join(BIN, "tapedeck"), ...args],
-    { encoding: "utf8", env: { PATH: process.env.PATH, TERM: "xterm", ...env } });
-  assert.equal(stderr, "");
-  return stdout;
-}
+import { tapedeck, temporary } from "./lib.mjs";
+import { onTerminal } from "./on_terminal.mjs";
 
 const frame = (seq) => JSON.stringify({
   topic: "trade.BTCUSD",

@@ -1,13 +1,13 @@
 // What peers and files put into symbols, topics and reasons never acts on a terminal: every verb that prints for
 // people is run on a terminal of its own, and its output is looked at byte by byte. Expected: base/escape.h.
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { describe, test } from "node:test";
-import { BIN, json, jsonLines, tapedeck, temporary } from "./lib.mjs";
+import { json, jsonLines, tapedeck, temporary } from "./lib.mjs";
 import { acknowledge, hostile, trade } from "./hostile.mjs";
 import { feedArgs, Recorder } from "./live.mjs";
+import { onTerminal } from "./on_terminal.mjs";
 
 // name -> how a screen shows it
 const SYMBOLS = {
@@ -42,15 +42,9 @@ async function archiveOf(t, dir) {
   return archive;
 }
 
-/** What a program writes to a terminal (both streams), whatever its exit status. */
-function onTerminal(args) {
-  const run = "import os,pty,sys; pty.spawn(sys.argv[1:], lambda fd: os.read(fd, 65536))";
-  return execFileSync("python3", ["-c", run, path.join(BIN, "tapedeck"), ...args], { input: "", maxBuffer: 1 << 24 });
-}
-
 /** No byte that a terminal acts on, but for line ends and the status line's own "to the start, clear". */
-function nothingActs(bytes, what, between = "\0") {
-  const text = bytes.toString("utf8").replaceAll("\x1b[K", "").replaceAll(between, " ");
+function nothingActs(shown, what, between = "\0") {
+  const text = shown.replaceAll("\x1b[K", "").replaceAll(between, " ");
   assert.ok(!text.includes("\ufffd"), `${what}: bytes that are no UTF-8`);
   const found = /[\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/.exec(text);
   const near = found && JSON.stringify(text.slice(Math.max(0, found.index - 40), found.index + 40));
@@ -70,10 +64,10 @@ describe("screens", { concurrency: 2 }, () => {
       ["replay", "--speed", "1000"], ["replay", "--symbol", "\x1b[31m*"], ["info", "\x1b[31m"],
     ];
     for (const [verb, ...more] of verbs) {
-      const out = onTerminal([verb, ...(verb === "topics" || verb === "decode" ? [] : ["-a", archive]), ...more]);
+      const out = onTerminal(400, [verb, ...(verb === "topics" || verb === "decode" ? [] : ["-a", archive]), ...more], { NO_COLOR: "1" });
       nothingActs(out, `${verb} ${more.join(" ")}`, verb === "dump-catalog" ? "\t" : "\0"); // its columns
     }
-    const info = onTerminal(["info", "-a", archive]).toString();
+    const info = onTerminal(400, ["info", "-a", archive]);
     for (const shown of Object.values(SYMBOLS)) assert.ok(info.includes(` ${shown} `), shown);
   });
 
@@ -102,7 +96,7 @@ describe("screens", { concurrency: 2 }, () => {
     await recorder.says(/such.*fine/);
     await recorder.says(/bye/);
     assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
-    nothingActs(Buffer.from(recorder.stderr), "record");
+    nothingActs(recorder.stderr, "record");
     assert.ok(recorder.stderr.includes("(code 1001: bye\\x1b[31m\\u009b\\x0anext)"), recorder.stderr);
     for (const line of recorder.stderr.trimEnd().split("\n")) assert.match(line, /^tapedeck record: /);
   });
