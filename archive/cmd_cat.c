@@ -202,7 +202,8 @@ static td_result run_cat(cat_run *run, tape_stats *stats)
     td_result rc = TD_OK;
     if (run->options.is_following) {
         stop_signal_block();
-        rc = stop_signal_open(ask_to_stop, run, &run->signals, err);
+        rc = stop_signal_open(&(stop_signal_calls){.stop = ask_to_stop, .user = run}, &run->signals,
+                              err);
     }
     if (rc == TD_OK)
         rc = tape_open(run->verb.archive, &wanted, &how, &from, err);

@@ -319,7 +319,7 @@ exit_code cmd_decode(const verb_context *context, int argc, char **argv)
     const option_group groups[] = {
         {"Decoding", DECODE_ROWS, sizeof DECODE_ROWS / sizeof DECODE_ROWS[0], &run.options},
         option_group_json(&run.json),
-        option_group_talk(&run.talk),
+        option_group_quiet(&run.talk),
     };
     const options_spec spec = {
         .program = context->program,

@@ -249,7 +249,7 @@ exit_code cmd_topics(const verb_context *context, int argc, char **argv)
     const option_group groups[] = {
         {"Topics", TOPICS_ROWS, sizeof TOPICS_ROWS / sizeof TOPICS_ROWS[0], &run.options},
         option_group_json(&run.json),
-        option_group_talk(&run.talk),
+        option_group_quiet(&run.talk),
     };
     const options_spec spec = {.program = context->program,
                                .verb = "topics",

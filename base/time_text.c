@@ -356,6 +356,13 @@ void td_time_format(uint64_t ns, char out[TD_TIME_TEXT_BYTES])
     TD_ASSERT(length == 30);
 }
 
+void td_time_format_ms(uint64_t ns, char out[TD_TIME_TEXT_BYTES])
+{
+    static const size_t MS_DIGITS_END = sizeof "2021-04-17T16:43:05.489" - 1;
+    td_time_format(ns, out);
+    memcpy(out + MS_DIGITS_END, "Z", sizeof "Z");
+}
+
 void td_time_format_compact(uint64_t ns, char out[TD_TIME_TEXT_BYTES])
 {
     civil_time t;

@@ -45,6 +45,9 @@ TD_MUST_USE td_result td_duration_parse(const char *text, uint64_t *ns, td_err *
 /* "2021-04-17T16:43:05.489609000Z" and a NUL: always nine digits. */
 void td_time_format(uint64_t ns, char out[TD_TIME_TEXT_BYTES]);
 
+/* "2021-04-17T16:43:05.489Z" and a NUL: the same to the millisecond, cut. */
+void td_time_format_ms(uint64_t ns, char out[TD_TIME_TEXT_BYTES]);
+
 /* "20210417T164305Z" and a NUL, for file names; cut to the second. */
 void td_time_format_compact(uint64_t ns, char out[TD_TIME_TEXT_BYTES]);
 

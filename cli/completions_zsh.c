@@ -50,7 +50,7 @@ static void put_action(FILE *out, completion_kind kind, const char *what,
 static void put_spelling(FILE *out, const option_row *row, int is_short)
 {
     completion_kind kind = completion_kind_of(row);
-    int is_repeatable = row->type == OPTION_LIST || row->type == OPTION_COUNT;
+    int is_repeatable = row->type == OPTION_LIST;
     char help[COMPLETION_HELP_BYTES];
     completion_help(row, help);
     fputs("    '", out);

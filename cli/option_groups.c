@@ -108,7 +108,11 @@ option_group option_group_json(json_options *target)
     return (option_group){"Output", JSON_ROWS, ROW_COUNT(JSON_ROWS), target};
 }
 
-static const option_row TALK_ROWS[] = {
+static const char *const LOG_FORMAT_NAMES[] = {"text", "json", NULL};
+
+enum { QUIET_ROWS = 1, TALK_ROWS = 2, LOG_ROWS = 3 };
+
+static const option_row TALK[LOG_ROWS] = {
     {.short_name = 'q',
      .long_name = "quiet",
      .type = OPTION_FLAG,
@@ -116,14 +120,31 @@ static const option_row TALK_ROWS[] = {
      .help = "say nothing but errors"},
     {.short_name = 'v',
      .long_name = "verbose",
-     .type = OPTION_COUNT,
-     .offset = offsetof(talk_options, verbose_count),
-     .help = "say more; twice: still more"},
+     .type = OPTION_FLAG,
+     .offset = offsetof(talk_options, is_verbose),
+     .help = "say more"},
+    {.long_name = "log-format",
+     .type = OPTION_ENUM,
+     .offset = offsetof(talk_options, log_format),
+     .metavar = "NAME",
+     .help = "what is said while it runs: lines of text with time and level (the\n"
+             "default), or a JSON object a line, errors too",
+     .choices = LOG_FORMAT_NAMES},
 };
+
+option_group option_group_quiet(talk_options *target)
+{
+    return (option_group){"Talk (stderr)", TALK, QUIET_ROWS, target};
+}
 
 option_group option_group_talk(talk_options *target)
 {
-    return (option_group){"Talk (stderr)", TALK_ROWS, ROW_COUNT(TALK_ROWS), target};
+    return (option_group){"Talk (stderr)", TALK, TALK_ROWS, target};
+}
+
+option_group option_group_log(talk_options *target)
+{
+    return (option_group){"Talk (stderr)", TALK, LOG_ROWS, target};
 }
 
 static const option_row LISTEN_ROWS[] = {

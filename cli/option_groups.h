@@ -41,12 +41,16 @@ typedef struct json_options {
 } json_options;
 option_group option_group_json(json_options *target);
 
-/* -q, -v (and --help, which every verb has without listing it) */
+/* What is said on stderr (and --help, which every verb has without listing it): -q; with -v; with
+ * --log-format, too, in verbs that run until they are stopped. */
 typedef struct talk_options {
+    int log_format; /* report_format, less REPORT_PROMPT */
     uint8_t is_quiet;
-    uint32_t verbose_count;
+    uint8_t is_verbose;
 } talk_options;
+option_group option_group_quiet(talk_options *target);
 option_group option_group_talk(talk_options *target);
+option_group option_group_log(talk_options *target);
 
 /* --listen HOST:PORT --ready-file --plain --tls-cert --tls-key: programs that listen */
 typedef struct listen_options {

@@ -22,7 +22,6 @@
 /* What an option's value is, and the C type of its target. */
 typedef enum option_type {
     OPTION_FLAG,     /* no value; uint8_t becomes 1 */
-    OPTION_COUNT,    /* no value; uint32_t counts how often it was given */
     OPTION_TEXT,     /* const char *; the last one wins */
     OPTION_LIST,     /* options_list; each one is added */
     OPTION_UINT,     /* uint64_t within [min, max] (max 0: no upper bound) */

@@ -7,7 +7,7 @@
 /* 1 if an option of this type stands alone, without a value. */
 static inline int option_type_is_bare(option_type type)
 {
-    return type == OPTION_FLAG || type == OPTION_COUNT;
+    return type == OPTION_FLAG;
 }
 
 /* The target of a row in its group. */

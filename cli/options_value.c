@@ -154,9 +154,6 @@ td_result options_set_value(const option_row *row, const char *text, uint64_t no
     case OPTION_FLAG:
         *(uint8_t *)target = 1;
         return TD_OK;
-    case OPTION_COUNT:
-        *(uint32_t *)target += 1;
-        return TD_OK;
     case OPTION_TEXT:
         *(const char **)target = text;
         return TD_OK;

@@ -1,10 +1,22 @@
 /* What a program says to a person, on stderr: errors, warnings, news, and one status line.
  *
- *   tapedeck record: cannot open archive 'x': Permission denied
- *   tapedeck record: hint: ...
+ *   tapedeck replay: cannot open archive 'x': Permission denied
+ *   tapedeck replay: hint: ...
+ *   tapedeck replay: warning: ...
+ *
+ * A verb that runs until it is stopped keeps a log: what it says then has a time and a level, as
+ * text or as JSON.
+ *
+ *   2026-11-21T05:31:00.123Z warning tapedeck record: ...
+ *   {"time":"2026-11-21T05:31:00.123Z","level":"warning","program":"tapedeck
+ * record","message":"..."}
+ *
+ * In text an error that ends the program stays as above; in JSON it has the level "error" and,
+ * where there is one, a member "hint".
  *
  * Only main.c and cmd_*.c files say errors; libraries get report_log's td_log for the rest. Lines
- * and the status line (cli/progress.h) do not mix: a line wipes the status line first. Any thread.
+ * and the status line (cli/progress.h) do not mix: a line takes the status line's place, which is
+ * drawn again below it. Any thread.
  *
  * A verb that must not wait for the reader of stderr detaches its report: lines are then written by
  * a thread of their own (cli/line_writer.h), and those that do not fit are dropped and counted; a
@@ -12,7 +24,7 @@
 #ifndef TD_CLI_REPORT_H
 #define TD_CLI_REPORT_H
 
-#include <stdatomic.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -24,13 +36,23 @@
 #include "cli/option_groups.h"
 #include "cli/terminal.h"
 
+enum { REPORT_STATUS_BYTES = 512 };
+
+typedef enum report_format {
+    REPORT_PROMPT, /* for a person who waits for the result */
+    REPORT_TEXT,   /* a log */
+    REPORT_JSON,   /* a log for programs */
+} report_format;
+
 typedef struct reporter {
     char name[LIMIT_NAME_BYTES]; /* stands before every line: "tapedeck record" */
     FILE *out;
     line_writer *writer; /* NULL: not detached */
     td_log_level level_max;
+    report_format format;
     uint8_t is_terminal, has_colour;
-    atomic_int has_status; /* a status line is on the terminal, not ended by LF */
+    pthread_mutex_t mutex;            /* over what is written, and the status line */
+    char status[REPORT_STATUS_BYTES]; /* on the terminal, not ended by LF; empty: none */
 } reporter;
 
 /* Start to report to out, normally stderr: errors, warnings and news. */
@@ -50,6 +72,9 @@ void report_fini(reporter *report);
 
 /* As -q and -v say: quiet shows errors only, -v shows debug lines too. */
 void report_apply(reporter *report, const talk_options *talk);
+
+/* Keep a log from here on, in the format of --log-format. Before other threads report. */
+void report_begin_log(reporter *report, const talk_options *talk);
 
 /* Say an error and its hint; returns the exit status that fits its code. */
 exit_code report_error(reporter *report, const td_err *err);

@@ -20,10 +20,23 @@ enum { EXIT_BY_SIGNAL = 128 };
 struct stop_signal {
     pthread_t thread;
     sigset_t signals;
-    void (*stop)(void *user);
-    void *user;
+    stop_signal_calls calls;
     atomic_int is_closing;
 };
+
+static void release(const stop_signal *self)
+{
+    if (self->calls.release != NULL)
+        self->calls.release(self->calls.user);
+}
+
+/* What SIGTSTP does by default, with the terminal given back. */
+static void suspend(const stop_signal *self)
+{
+    release(self);
+    (void)kill(getpid(), SIGSTOP); /* returns once it is continued */
+    self->calls.resume(self->calls.user);
+}
 
 static void *run(void *arg)
 {
@@ -34,13 +47,19 @@ static void *run(void *arg)
     while (sigwait(&self->signals, &number) == 0) {
         if (atomic_load_explicit(&self->is_closing, memory_order_acquire))
             break;
+        if (number == SIGTSTP) {
+            suspend(self);
+            continue;
+        }
         uint64_t now_ns = clock_mono_ns(clock);
         if (first_ns != 0 && now_ns - first_ns < SECOND_AFTER_NS)
             continue;
-        if (first_ns != 0 && now_ns - first_ns < SECOND_WITHIN_NS)
+        if (number == SIGQUIT || (first_ns != 0 && now_ns - first_ns < SECOND_WITHIN_NS)) {
+            release(self);
             _exit(EXIT_BY_SIGNAL + number);
+        }
         first_ns = now_ns;
-        self->stop(self->user);
+        self->calls.stop(self->calls.user);
     }
     return NULL;
 }
@@ -61,22 +80,42 @@ static void stopping_signals(sigset_t *signals)
         sigaddset(signals, SIGHUP);
 }
 
+static void add_terminal_signals(sigset_t *signals)
+{
+    sigaddset(signals, SIGTSTP);
+    sigaddset(signals, SIGQUIT);
+}
+
+static void block(const sigset_t *signals)
+{
+    int failure = pthread_sigmask(SIG_BLOCK, signals, NULL);
+    TD_ASSERT(failure == 0);
+}
+
 void stop_signal_block(void)
 {
     sigset_t signals;
     stopping_signals(&signals);
-    int failure = pthread_sigmask(SIG_BLOCK, &signals, NULL);
-    TD_ASSERT(failure == 0);
+    block(&signals);
 }
 
-td_result stop_signal_open(void (*stop)(void *user), void *user, stop_signal **out, td_err *err)
+void stop_signal_block_with_terminal(void)
+{
+    sigset_t signals;
+    stopping_signals(&signals);
+    add_terminal_signals(&signals);
+    block(&signals);
+}
+
+td_result stop_signal_open(const stop_signal_calls *calls, stop_signal **out, td_err *err)
 {
     stop_signal *self = td_alloc_zero(1, sizeof *self);
     if (self == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory to wait for signals");
-    self->stop = stop;
-    self->user = user;
+    self->calls = *calls;
     stopping_signals(&self->signals);
+    if (calls->release != NULL)
+        add_terminal_signals(&self->signals);
     int failure = pthread_create(&self->thread, NULL, run, self);
     if (failure != 0) {
         td_free(self);

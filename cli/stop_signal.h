@@ -1,6 +1,7 @@
 /* SIGINT, SIGTERM and SIGHUP, the same for every program: the first asks to stop, a second within
  * 5 s ends the process at once (an archive that was being written is recoverable all the same). A
- * SIGHUP that the parent ignores, as nohup(1) does, stays ignored.
+ * SIGHUP that the parent ignores, as nohup(1) does, stays ignored. A program that changed its
+ * terminal is also told before SIGTSTP (Ctrl-Z) stops it, and SIGQUIT ends it like a second signal.
  *
  * A thread waits for them, so there is no handler and nothing global. Block them before any thread
  * is started, for threads inherit that; what arrives before open is delivered then. */
@@ -11,11 +12,23 @@
 
 typedef struct stop_signal stop_signal;
 
-/* Hold these signals back from this thread and all that it starts. */
-void stop_signal_block(void);
+/* What to do, on the thread that waits. */
+typedef struct stop_signal_calls {
+    void (*stop)(void *user); /* the first signal came */
+    /* For who changed the terminal; both NULL: nobody did. The process is about to stop (SIGTSTP)
+     * or to end at once; and it goes on. */
+    void (*release)(void *user);
+    void (*resume)(void *user);
+    void *user;
+} stop_signal_calls;
 
-/* Call stop(user) on a thread of its own when the first signal comes. TD_E_IO, TD_E_NOMEM. */
-TD_MUST_USE td_result stop_signal_open(void (*stop)(void *user), void *user, stop_signal **out,
+/* Hold these signals back from this thread and all that it starts; the second function also SIGTSTP
+ * and SIGQUIT, for who gives a release call. */
+void stop_signal_block(void);
+void stop_signal_block_with_terminal(void);
+
+/* Wait for the signals on a thread of its own. TD_E_IO, TD_E_NOMEM. */
+TD_MUST_USE td_result stop_signal_open(const stop_signal_calls *calls, stop_signal **out,
                                        td_err *err);
 
 /* End the thread; the signals stay blocked. NULL is fine. */

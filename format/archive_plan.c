@@ -358,6 +358,10 @@ td_result archive_plan_open(archive *a, const plan_query *query, archive_plan **
     }
     for (size_t i = 0; i < listing.segment_count && rc == TD_OK; i++)
         rc = consider(plan, &listing.segments[i], err);
+    if (rc == TD_OK)
+        td_log_say(plan->log, TD_LOG_DEBUG, "%zu of %zu segments may hold what is selected, %s",
+                   plan->count, listing.segment_count,
+                   plan->catalog != NULL ? "as the catalog says" : "as they say themselves");
     archive_listing_fini(&listing);
     if (rc != TD_OK) {
         archive_plan_close(plan);

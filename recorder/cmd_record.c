@@ -9,6 +9,7 @@
 #include "cli/option_groups.h"
 #include "cli/output.h"
 #include "cli/progress.h"
+#include "cli/rate.h"
 #include "cli/stop_signal.h"
 #include "cli/units.h"
 #include "recorder/config.h"
@@ -45,6 +46,7 @@ typedef struct record_talk {
     output_stream output; /* JSON lines; the disk thread's while recording */
     pthread_mutex_t mutex;
     progress_line progress;
+    rate_window frame_rate, byte_rate;
     const char *session; /* the present one; before threads begin */
     td_clock clock;
     uint64_t clock_session_mono_ns; /* no further session because of the clock before this moment */
@@ -68,7 +70,7 @@ static int parse_line(const verb_context *context, record_line *line, int argc, 
         {"Recording", recorder, recorder_rows, &line->config},
         {"When to stop (besides SIGINT, SIGTERM and SIGHUP)", run, run_rows, &line->config},
         option_group_json(&line->json),
-        option_group_talk(&line->talk),
+        option_group_log(&line->talk),
     };
     options_spec spec = {
         .program = context->program,
@@ -169,15 +171,23 @@ static void on_status(void *user, const supervisor_status *status)
     uint64_t mono_ns = clock_mono_ns(talk->clock);
     if (!progress_is_due(&talk->progress, mono_ns))
         return;
-    double seconds = (double)status->elapsed_ns / 1e9;
-    progress_show(&talk->progress, mono_ns,
-                  "%" PRIu64 "/%" PRIu64 " live  %" PRIu64 " frames  %.0f/s  %.1f MB  ring %" PRIu64
-                  " %%  dropped %" PRIu64 "  broken books %" PRIu64 "  lag %.1f s, max %.1f s",
-                  status->live, status->connections, status->intake.frames_in,
-                  seconds > 0 ? (double)status->intake.frames_in / seconds : 0,
-                  (double)status->intake.bytes_in / 1e6, status->ring_percent,
-                  status->intake.frames_dropped, status->watch.broken,
-                  (double)status->lag.last_ns / 1e9, (double)status->lag.max_ns / 1e9);
+    char elapsed[TD_TIME_TEXT_BYTES];
+    char behind[TD_TIME_TEXT_BYTES];
+    char trouble[2 * UNIT_TEXT_BYTES + 32] = "";
+    td_duration_format(status->elapsed_ns, elapsed);
+    td_duration_format(status->lag.last_ns, behind);
+    if (status->intake.frames_dropped + status->watch.broken > 0)
+        (void)snprintf(trouble, sizeof trouble, "  %s dropped  %s broken", /* fits */
+                       format_counted(status->intake.frames_dropped, "frame").text,
+                       format_counted(status->watch.broken, "book").text);
+    uint64_t frames = rate_take(&talk->frame_rate, mono_ns, status->intake.frames_in);
+    uint64_t bytes = rate_take(&talk->byte_rate, mono_ns, status->intake.bytes_in);
+    progress_show(
+        &talk->progress, mono_ns,
+        "%" PRIu64 "/%" PRIu64 " feeds live%s  %s/s  %s/s  %s  %s  lag %s  %s  ring %" PRIu64 " %%",
+        status->live, status->feeds, trouble, format_counted(frames, "frame").text,
+        format_size(bytes).text, elapsed, format_counted(status->intake.gaps, "gap").text, behind,
+        format_counted(status->intake.frames_in, "frame").text, status->ring_percent);
 }
 
 static void write_summary(record_talk *talk, const char *session, const supervisor_status *status)
@@ -272,7 +282,8 @@ static td_result run(record_talk *talk, archive *into, const recorder_config *co
     stop_signal_block();
     td_result rc = supervisor_open(&options, &recorder, err);
     if (rc == TD_OK)
-        rc = stop_signal_open(ask_to_stop, recorder, &signals, err);
+        rc = stop_signal_open(&(stop_signal_calls){.stop = ask_to_stop, .user = recorder}, &signals,
+                              err);
     if (rc == TD_OK)
         rc = supervisor_run(recorder, final, err);
     stop_signal_close(signals);
@@ -357,6 +368,7 @@ static exit_code run_line(const verb_context *context, record_line *line)
 {
     td_err err;
     report_apply(context->report, &line->talk);
+    report_begin_log(context->report, &line->talk);
     td_result rc = settle(line, &err);
     if (rc == TD_OK)
         rc = report_detach(context->report, &err);

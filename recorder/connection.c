@@ -352,6 +352,11 @@ void connection_resume(connection *self)
         wire_resume(self->wire);
 }
 
+uint16_t connection_feed_index(const connection *self)
+{
+    return self->options.feed_index;
+}
+
 int connection_is_live(const connection *self)
 {
     return self->state == STATE_LIVE;

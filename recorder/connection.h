@@ -85,6 +85,9 @@ void connection_close(connection *self);
 void connection_pause(connection *self);
 void connection_resume(connection *self);
 
+/* The feed that it was opened for. */
+uint16_t connection_feed_index(const connection *self);
+
 /* 1 while none of its subscriptions waits for a first answer. */
 int connection_is_live(const connection *self);
 

@@ -138,6 +138,8 @@ void connection_on_granted(void *user, size_t topic)
     connection *self = user;
     TD_ASSERT(self->answer_ns != 0);
     self->granted_ns = self->answer_ns;
+    td_log_say(self->options.env->log, TD_LOG_DEBUG, "%s: %s is granted",
+               connection_shown_name(self), self->options.topics[topic]);
     open_gaps_granted(self->options.gaps, self->options.topic_first + topic, self->answer_ns);
 }
 

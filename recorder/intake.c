@@ -100,6 +100,12 @@ static void put_small(intake *self, const intake_record *record, td_bytes bytes)
     commit(self, bytes.size);
 }
 
+/* A row that ends was counted when it opened, but for those that are only written once. */
+static int is_new_gap(const gap_row *row)
+{
+    return row->to_ns == GAP_OPEN || row->reason == GAP_OVERLOAD || row->reason == GAP_AGGREGATE;
+}
+
 uint64_t intake_event(intake *self, uint16_t feed_index, const event *what)
 {
     TD_ASSERT(feed_index < self->options.config->feed_count);
@@ -111,6 +117,8 @@ uint64_t intake_event(intake *self, uint16_t feed_index, const event *what)
                    event_kind_name(what->kind), err.text);
         return recv_ns;
     }
+    if (what->kind == EVENT_GAP && is_new_gap(&what->gap))
+        self->stats.gaps++;
     intake_record record = {.kind = INTAKE_EVENT, .recv_ns = recv_ns, .feed_index = feed_index};
     put_small(self, &record, td_buf_view(&self->event_json));
     return recv_ns;

@@ -81,6 +81,7 @@ typedef struct intake_stats {
     uint64_t frames_in, frames_out;
     uint64_t bytes_in;
     uint64_t frames_dropped;
+    uint64_t gaps; /* that opened, or were written whole, since the start */
     uint64_t pauses;
     uint64_t paused_ns;
     uint64_t last_data_ns; /* recv_ns of the latest frame */

@@ -36,12 +36,18 @@ static void fill_status(const supervisor *self, supervisor_status *out)
     watch_get_stats(self->watch, &out->watch);
     lag_get_stats(self->lag, &out->lag);
     out->ring_percent = td_ring_used_bytes(self->ring) * 100 / td_ring_capacity_bytes(self->ring);
-    out->connections = self->connection_count;
+    out->feeds = self->options.config->feed_count;
+    out->live = out->feeds;
     for (size_t i = 0; i < self->options.config->feed_count; i++)
         out->http_failures += self->http[i] == NULL ? 0 : http_feed_failures(self->http[i]);
+    uint16_t waiting_feed = UINT16_MAX; /* connections stand feed by feed */
     for (size_t i = 0; i < self->connection_count; i++) {
-        out->live += (uint64_t)connection_is_live(self->connections[i]);
         out->established += (uint64_t)connection_has_stood(self->connections[i]);
+        uint16_t feed = connection_feed_index(self->connections[i]);
+        if (connection_is_live(self->connections[i]) || feed == waiting_feed)
+            continue;
+        waiting_feed = feed;
+        out->live--;
     }
     out->elapsed_ns = elapsed_ns(self);
 }

@@ -42,8 +42,8 @@ typedef struct supervisor_status {
     watch_stats watch;
     lag_stats lag;
     uint64_t ring_percent;
-    uint64_t connections, live; /* slots, and those whose subscriptions are all acknowledged */
-    uint64_t established;       /* slots that had a connection, ever */
+    uint64_t feeds, live; /* and those of which all subscriptions are acknowledged */
+    uint64_t established; /* slots that had a connection, ever */
     uint64_t http_failures;
     uint64_t elapsed_ns;
     uint64_t file_bytes;    /* in the final status: size of the session's segment files */

@@ -219,7 +219,8 @@ static exit_code run_stoppable(export_command *command)
     td_err_clear(&err);
     stop_signal_block();
     stop_signal *signals = NULL;
-    td_result rc = stop_signal_open(on_stop, command, &signals, &err);
+    td_result rc =
+        stop_signal_open(&(stop_signal_calls){.stop = on_stop, .user = command}, &signals, &err);
     if (rc == TD_OK)
         rc = run(command, &status, &err);
     gap_list_fini(&command->gaps);

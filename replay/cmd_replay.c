@@ -12,8 +12,10 @@
 #include "cli/option_groups.h"
 #include "cli/output.h"
 #include "cli/progress.h"
+#include "cli/rate.h"
 #include "cli/report.h"
 #include "cli/stop_signal.h"
+#include "cli/units.h"
 #include "format/reindex.h"
 #include "replay/keyboard.h"
 #include "replay/pacer.h"
@@ -27,6 +29,9 @@
 #include "tape/tape.h"
 
 #define IDLE_SLICE_NS (200 * TD_NS_PER_MS)
+
+/* A wait for the next frame that is worth a word. */
+#define LONG_WAIT_NS (5 * TD_NS_PER_S)
 
 typedef struct replay_flags {
     const char *speed;
@@ -79,6 +84,9 @@ typedef struct replay_command {
     pacer pacer;
     keyboard *keyboard; /* NULL: nobody is there to press keys */
     progress_line progress;
+    rate_window rate;
+    uint64_t frames; /* as the player last said */
+    uint64_t started_ns;
     output_stream output;
     sink_jsonl *messages; /* NULL: not asked for */
     sink_truth *truth;    /* likewise */
@@ -94,6 +102,18 @@ static void on_stop(void *user)
     atomic_store_explicit(&command->is_stopped, 1, memory_order_relaxed);
 }
 
+static void release_terminal(void *user)
+{
+    replay_command *command = user;
+    keyboard_release(command->keyboard);
+}
+
+static void take_terminal(void *user)
+{
+    replay_command *command = user;
+    keyboard_take(command->keyboard);
+}
+
 static int is_stopped(const replay_command *command)
 {
     return atomic_load_explicit(&command->is_stopped, memory_order_relaxed);
@@ -106,10 +126,21 @@ static void show_progress(replay_command *command, uint64_t now_ns)
         return;
     char when[TD_TIME_TEXT_BYTES];
     char speed[TD_DECIMAL_TEXT_BYTES];
-    td_time_format(command->pacer.recv_ns, when);
+    char elapsed[TD_TIME_TEXT_BYTES];
+    td_time_format_ms(command->pacer.recv_ns, when);
+    uint64_t wait_ns = pacer_wait_ns(&command->pacer);
+    if (wait_ns >= LONG_WAIT_NS) {
+        td_duration_format(wait_ns, elapsed);
+        progress_show(&command->progress, now_ns, "waiting %s until %s%s", elapsed, when,
+                      command->keyboard == NULL ? "" : "; press f to skip");
+        return;
+    }
     pacer_speed_format(command->pacer.options.speed, speed);
-    progress_show(&command->progress, now_ns, "%s  speed %s%s%s", when, speed,
-                  command->pacer.is_paused ? "  paused" : "",
+    td_duration_format(now_ns - command->started_ns, elapsed);
+    uint64_t rate = rate_take(&command->rate, now_ns, command->frames);
+    progress_show(&command->progress, now_ns, "%s  speed %s%s  %s/s  %s  %s%s", when, speed,
+                  command->pacer.is_paused ? "  paused" : "", format_counted(rate, "frame").text,
+                  elapsed, format_counted(command->frames, "frame").text,
                   command->keyboard == NULL ? ""
                                             : "  [space . + - 1 m f q: pause, step, faster, "
                                               "slower, as recorded, max, 10 s on, end]");
@@ -143,8 +174,8 @@ static pacer_answer idle_wait(void *ctx, uint64_t mono_ns)
 static pacer_answer on_progress(void *ctx, uint64_t frames, uint64_t recv_ns)
 {
     replay_command *command = ctx;
-    (void)frames;
     (void)recv_ns;
+    command->frames = frames;
     if (is_stopped(command))
         return PACER_STOP;
     show_progress(command, clock_mono_ns(command->clock));
@@ -283,14 +314,13 @@ static td_result print_report(replay_command *command, const replay_report *repo
 }
 
 /* Gather, print; *status as the findings say. */
-static td_result conclude(replay_command *command, uint64_t started_ns, exit_code *status,
-                          td_err *err)
+static td_result conclude(replay_command *command, exit_code *status, td_err *err)
 {
     TD_ASSERT(command->player != NULL);
-    TD_ASSERT(clock_mono_ns(command->clock) >= started_ns);
+    TD_ASSERT(clock_mono_ns(command->clock) >= command->started_ns);
     replay_report report;
     td_result rc = report_init_replay(&report, command->player, &command->pacer, err);
-    report.elapsed_ns = clock_mono_ns(command->clock) - started_ns;
+    report.elapsed_ns = clock_mono_ns(command->clock) - command->started_ns;
     tape_get_stats(command->tape, &report.tape);
     report.has_truth = command->truth != NULL;
     if (report.has_truth)
@@ -311,7 +341,7 @@ static td_result conclude(replay_command *command, uint64_t started_ns, exit_cod
 
 static td_result play(replay_command *command, exit_code *status, td_err *err)
 {
-    uint64_t started_ns = clock_mono_ns(command->clock);
+    command->started_ns = clock_mono_ns(command->clock);
     td_result rc = open_all(command, err);
     if (rc != TD_OK)
         return rc;
@@ -319,7 +349,7 @@ static td_result play(replay_command *command, exit_code *status, td_err *err)
     if (rc == TD_OK)
         rc = player_finish(command->player, err);
     progress_end(&command->progress);
-    return rc == TD_OK ? conclude(command, started_ns, status, err) : rc;
+    return rc == TD_OK ? conclude(command, status, err) : rc;
 }
 
 /* The first error counts; a broken output only where nothing else went wrong. */
@@ -328,10 +358,11 @@ static exit_code run_stoppable(replay_command *command)
     exit_code status = EXIT_CODE_DONE;
     td_err err;
     td_err_clear(&err);
-    stop_signal_block();
+    const stop_signal_calls calls = {on_stop, release_terminal, take_terminal, command};
+    stop_signal_block_with_terminal();
     stop_signal *signals = NULL;
     output_init(&command->output, stdout);
-    td_result rc = stop_signal_open(on_stop, command, &signals, &err);
+    td_result rc = stop_signal_open(&calls, &signals, &err);
     if (rc == TD_OK)
         rc = play(command, &status, &err);
     close_all(command);

@@ -236,7 +236,8 @@ static exit_code run_stoppable(serve_command *command)
     if (rc == TD_OK)
         rc = wire_loop_open(command->clock, &command->log, &command->loop, &err);
     if (rc == TD_OK)
-        rc = stop_signal_open(on_stop, command, &signals, &err);
+        rc = stop_signal_open(&(stop_signal_calls){.stop = on_stop, .user = command}, &signals,
+                              &err);
     if (rc == TD_OK)
         rc = run(command, &err);
     stop_signal_close(signals); /* before the loop that it wakes */
@@ -260,7 +261,7 @@ exit_code cmd_serve(const verb_context *context, int argc, char **argv)
         option_group_selection(&command.selecting),
         {"Serve", SERVE_ROWS, sizeof SERVE_ROWS / sizeof *SERVE_ROWS, &command.flags},
         option_group_listen(&command.listening),
-        option_group_talk(&command.talk),
+        option_group_log(&command.talk),
     };
     const options_spec spec = {
         .program = context->program,
@@ -279,6 +280,7 @@ exit_code cmd_serve(const verb_context *context, int argc, char **argv)
     if (!verb_begin(context, &spec, argc, argv, &operands, &status))
         return status;
     report_apply(context->report, &command.talk);
+    report_begin_log(context->report, &command.talk);
     command.log = report_log(context->report);
     return run_stoppable(&command);
 }

@@ -1,6 +1,7 @@
 #include "replay/keyboard.h"
 
 #include <poll.h>
+#include <pthread.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -13,8 +14,49 @@ enum { SPEED_STEPS_MAX = 20 }; /* a million times, and its inverse at six places
 
 struct keyboard {
     int fd;
-    struct termios before;
+    struct termios before, raw;
+    pthread_mutex_t mutex; /* over the terminal's mode */
+    int is_raw;
+    int is_released; /* the process is about to stop */
 };
+
+/* In the background the terminal belongs to others: to read from it, or to change it, would stop
+ * the process. */
+static int is_in_foreground(const keyboard *self)
+{
+    return tcgetpgrp(self->fd) == getpgrp();
+}
+
+static void set_raw(keyboard *self, int is_wanted)
+{
+    pthread_mutex_lock(&self->mutex);
+    int is_due = is_wanted ? !self->is_raw && !self->is_released : self->is_raw;
+    if (is_due && is_in_foreground(self)) {
+        /* where it fails, keys come a line at a time: no harm */
+        (void)tcsetattr(self->fd, TCSANOW, is_wanted ? &self->raw : &self->before);
+    }
+    self->is_raw = is_due ? is_wanted : self->is_raw;
+    pthread_mutex_unlock(&self->mutex);
+}
+
+void keyboard_release(keyboard *self)
+{
+    if (self == NULL)
+        return;
+    set_raw(self, 0);
+    pthread_mutex_lock(&self->mutex);
+    self->is_released = 1;
+    pthread_mutex_unlock(&self->mutex);
+}
+
+void keyboard_take(keyboard *self)
+{
+    if (self == NULL)
+        return;
+    pthread_mutex_lock(&self->mutex);
+    self->is_released = 0;
+    pthread_mutex_unlock(&self->mutex);
+}
 
 td_result keyboard_open(int fd, keyboard **out, td_err *err)
 {
@@ -25,10 +67,12 @@ td_result keyboard_open(int fd, keyboard **out, td_err *err)
     if (made == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for the keyboard");
     *made = (keyboard){.fd = fd, .before = now};
+    int failure = pthread_mutex_init(&made->mutex, NULL);
+    TD_ASSERT(failure == 0); /* of the default kind: it needs nothing */
     now.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
     now.c_cc[VMIN] = 0;
     now.c_cc[VTIME] = 0;
-    (void)tcsetattr(fd, TCSANOW, &now); /* then keys come a line at a time: no harm */
+    made->raw = now;
     *out = made;
     return TD_OK;
 }
@@ -37,7 +81,8 @@ void keyboard_close(keyboard *self)
 {
     if (self == NULL)
         return;
-    (void)tcsetattr(self->fd, TCSANOW, &self->before); /* nothing to be done about it */
+    set_raw(self, 0);
+    pthread_mutex_destroy(&self->mutex);
     td_free(self);
 }
 
@@ -98,7 +143,10 @@ pacer_answer keyboard_apply(pacer *p, char key)
 
 pacer_answer keyboard_wait(keyboard *self, pacer *p, uint64_t wait_ns)
 {
-    struct pollfd ready = {.fd = self->fd, .events = POLLIN};
+    int is_ours = is_in_foreground(self);
+    if (is_ours)
+        set_raw(self, 1);
+    struct pollfd ready = {.fd = is_ours ? self->fd : -1, .events = POLLIN};
     struct timespec timeout = {.tv_sec = (time_t)(wait_ns / TD_NS_PER_S),
                                .tv_nsec = (long)(wait_ns % TD_NS_PER_S)};
     if (ppoll(&ready, 1, &timeout, NULL) <= 0)

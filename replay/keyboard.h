@@ -1,6 +1,8 @@
 /* Keys that steer a replay while it waits: space pauses and goes on, '.' lets one frame go, '+' and
  * '-' double and halve the speed, '1' is the recorded pace, 'm' full speed, 'f' ten seconds
- * forward, 'q' ends. The terminal is taken out of line mode and put back. One thread. */
+ * forward (and at least to the next frame), 'q' ends. The terminal is taken out of line mode while
+ * keys are waited for in its foreground, and put back. One thread, but for the two functions that
+ * signals need. */
 #ifndef TD_REPLAY_KEYBOARD_H
 #define TD_REPLAY_KEYBOARD_H
 
@@ -12,6 +14,11 @@ typedef struct keyboard keyboard;
 /* Read keys from a terminal (fd, borrowed). TD_E_UNSUPPORTED if it is none, TD_E_NOMEM. */
 TD_MUST_USE td_result keyboard_open(int fd, keyboard **out, td_err *err);
 void keyboard_close(keyboard *self);
+
+/* Give the terminal back, because the process stops or ends at once; and take it again. For the
+ * thread that waits for signals (cli/stop_signal.h). NULL is fine. */
+void keyboard_release(keyboard *self);
+void keyboard_take(keyboard *self);
 
 /* Wait at most wait_ns for keys and apply them to the pacer; 0 only looks. */
 pacer_answer keyboard_wait(keyboard *self, pacer *pacer, uint64_t wait_ns);

@@ -205,5 +205,16 @@ void pacer_step(pacer *p)
 void pacer_skip(pacer *p, uint64_t tape_ns)
 {
     pacer_anchor(p);
-    p->anchor_tape_ns += tape_ns;
+    uint64_t wait_tape_ns =
+        p->position_ns > p->anchor_tape_ns ? p->position_ns - p->anchor_tape_ns : 0;
+    p->anchor_tape_ns += wait_tape_ns > tape_ns ? wait_tape_ns : tape_ns;
+}
+
+uint64_t pacer_wait_ns(const pacer *p)
+{
+    if (p->options.speed.is_max || p->is_paused)
+        return 0;
+    uint64_t due_ns = pacer_deadline(p);
+    uint64_t now_ns = clock_mono_ns(p->options.clock);
+    return due_ns > now_ns ? due_ns - now_ns : 0;
 }

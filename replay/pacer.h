@@ -81,7 +81,11 @@ void pacer_pause(pacer *pacer);
 void pacer_resume(pacer *pacer);
 /* Let one frame go while paused. */
 void pacer_step(pacer *pacer);
-/* Everything on the next tape_ns of tape is due at once. */
+/* Everything on the next tape_ns of tape is due at once, and at least the frame that is waited for.
+ */
 void pacer_skip(pacer *pacer, uint64_t tape_ns);
+
+/* How long it is, on the clock, until the frame that is being waited for; 0 while paused. */
+uint64_t pacer_wait_ns(const pacer *pacer);
 
 #endif

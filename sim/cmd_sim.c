@@ -254,11 +254,14 @@ static td_result serve(sim_command *command, td_err *err)
     if (rc != TD_OK)
         return rc;
     const wire_server *server = exchange_server(command->exchange);
-    rc = stop_signal_open(ask_to_stop, command, &signals, err);
+    rc =
+        stop_signal_open(&(stop_signal_calls){.stop = ask_to_stop, .user = command}, &signals, err);
     if (rc == TD_OK && command->listen.ready_file != NULL)
         rc = wire_server_write_ready(server, io_posix(), command->listen.ready_file, err);
     if (rc == TD_OK) {
         report_say(command->report, TD_LOG_INFO, "listening at %s", wire_server_url(server));
+        report_say(command->report, TD_LOG_DEBUG, "seed %" PRIu64 ", %" PRIu64 " frames/s of each family",
+                   command->options.seed, command->options.rate);
         rc = run_loop(command, err);
     }
     if (rc == TD_OK && command->listen.ready_file != NULL)
@@ -312,7 +315,7 @@ exit_code cmd_sim(const verb_context *context, int argc, char **argv)
         {"Exchange", SIM_ROWS, sizeof SIM_ROWS / sizeof SIM_ROWS[0], &command.flags},
         option_group_listen(&command.listen),
         option_group_json(&command.json),
-        option_group_talk(&command.talk),
+        option_group_log(&command.talk),
     };
     const options_spec spec = {
         .program = context->program,
@@ -330,6 +333,7 @@ exit_code cmd_sim(const verb_context *context, int argc, char **argv)
     if (!verb_begin(context, &spec, argc, argv, &operands, &status))
         return status;
     report_apply(context->report, &command.talk);
+    report_begin_log(context->report, &command.talk);
     command.log = report_log(context->report);
     td_err_clear(&err);
     if (command.flags.is_list) {

@@ -116,7 +116,7 @@ static void test_values(void **state)
     (void)state;
     fixture f;
     fixture_init(&f);
-    char line[] = "-n 7 --wait=1.5s one --bytes 64MiB --pace fast -qv -v --dry-run -a /x -j4 "
+    char line[] = "-n 7 --wait=1.5s one --bytes 64MiB --pace fast -qv --dry-run -a /x -j4 "
                   "--topic trade --topic=order* --symbol BTCUSD -- --not-an-option -";
     assert_int_equal(parse_line(&f, line), TD_OK);
     assert_int_equal(f.own.limit, 7);
@@ -125,7 +125,7 @@ static void test_values(void **state)
     assert_int_equal(f.own.speed, 1);
     assert_int_equal(f.own.is_dry, 1);
     assert_int_equal(f.talk.is_quiet, 1);
-    assert_int_equal(f.talk.verbose_count, 2);
+    assert_int_equal(f.talk.is_verbose, 1);
     assert_string_equal(f.archive.path, "/x");
     assert_int_equal(threads_options_count(&f.threads), 4);
     assert_int_equal(f.selection.topics.count, 2);

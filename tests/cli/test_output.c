@@ -285,6 +285,56 @@ static void test_errors(void **state)
     fclose(sink.file);
 }
 
+/* The line without its time, which must be there: "2026-11-21T05:31:00.123Z". */
+static const char *behind_time(const char *line, const char *before)
+{
+    static const char SHAPE[] = "dddd-dd-ddTdd:dd:dd.dddZ";
+    assert_memory_equal(line, before, strlen(before));
+    line += strlen(before);
+    for (size_t i = 0; i < sizeof SHAPE - 1; i++)
+        assert_int_equal(SHAPE[i] == 'd' ? line[i] >= '0' && line[i] <= '9' : line[i] == SHAPE[i],
+                         1);
+    return line + sizeof SHAPE - 1;
+}
+
+/* A verb that keeps a log: time and level; an error that ends it is for whoever reads the end. */
+static void test_log_lines(void **state)
+{
+    (void)state;
+    td_err err;
+    td_err_set(&err, TD_E_IO, "no \"disk\"");
+    td_err_hint(&err, "buy one");
+    for (int format = 0; format < 2; format++) {
+        sink_file sink;
+        sink_open(&sink);
+        reporter report;
+        report_init(&report, "tapedeck-record", sink.file);
+        report_name_verb(&report, "record");
+        report_begin_log(&report, &(talk_options){.log_format = format});
+        report_say(&report, TD_LOG_WARNING, "odd \"%d\"\n", 1);
+        const char *text = sink_text(&sink);
+        if (format == 0)
+            assert_string_equal(behind_time(text, ""),
+                                " warning tapedeck record: odd \"1\"\\x0a\n");
+        else
+            assert_string_equal(behind_time(text, "{\"time\":\""),
+                                "\",\"level\":\"warning\",\"program\":\"tapedeck record\","
+                                "\"message\":\"odd \\\"1\\\"\\\\x0a\"}\n");
+        size_t before = strlen(text);
+        (void)report_error(&report, &err);
+        text = sink_text(&sink) + before;
+        if (format == 0)
+            assert_string_equal(text, "tapedeck record: no \"disk\"\n"
+                                      "tapedeck record: hint: buy one\n");
+        else
+            assert_string_equal(
+                behind_time(text, "{\"time\":\""),
+                "\",\"level\":\"error\",\"program\":\"tapedeck record\",\"message\":"
+                "\"no \\\"disk\\\"\",\"hint\":\"buy one\"}\n");
+        fclose(sink.file);
+    }
+}
+
 /* Not a terminal: no status line, whatever happens. On one: at most ten a second, and wiped. */
 static void test_progress(void **state)
 {
@@ -306,7 +356,8 @@ static void test_progress(void **state)
     report_say(&report, TD_LOG_INFO, "news");
     progress_show(&progress, 100000005, "2 of 2");
     progress_end(&progress);
-    assert_string_equal(sink_text(&sink), "\r1 of 2\033[K\r\033[Kp: news\n\r2 of 2\033[K\r\033[K");
+    assert_string_equal(sink_text(&sink),
+                        "\r1 of 2\033[K\r\033[Kp: news\n\r1 of 2\033[K\r2 of 2\033[K\r\033[K");
     fclose(sink.file);
 }
 
@@ -384,6 +435,7 @@ int main(void)
         cmocka_unit_test(test_text_from_outside),
         cmocka_unit_test(test_units),
         cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_log_lines),
         cmocka_unit_test(test_progress),
         cmocka_unit_test(test_exit_status),
         cmocka_unit_test(test_verbs),

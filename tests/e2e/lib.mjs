@@ -47,11 +47,12 @@ export class Program {
     const command = path.isAbsolute(name) ? name : path.join(BIN, name);
     const [first, ...rest] = [...(options.under ?? []), command, ...args];
     // options.out and options.err: a descriptor of the test's own instead of a pipe that is read here.
+    // options.stdin: its text, or true for a pipe that stays open.
     this.child = spawn(first, rest, {
       stdio: [options.stdin === undefined ? "ignore" : "pipe", options.out ?? "pipe", options.err ?? "pipe"],
       env: { ...process.env, ...(options.env ?? {}) },
     });
-    if (options.stdin !== undefined) this.child.stdin.end(options.stdin);
+    if (options.stdin !== undefined && options.stdin !== true) this.child.stdin.end(options.stdin);
     this.heard = [];
     this.child.stderr?.on("data", (d) => {
       this.stderr += d;

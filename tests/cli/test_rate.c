@@ -1,0 +1,63 @@
+/* The rate of the last seconds, and fields that a terminal has room for. Expected values by hand
+ * from the headers. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "cli/rate.h"
+#include "cli/terminal.h"
+
+static void test_rate(void **state)
+{
+    (void)state;
+    rate_window rate = {0};
+    assert_int_equal(rate_take(&rate, 7 * TD_NS_PER_S, 1000),
+                     0); /* what was before is not counted */
+    assert_int_equal(rate_take(&rate, 7 * TD_NS_PER_S + TD_NS_PER_S / 10, 1010), 100);
+    for (uint64_t s = 8; s <= 20; s++)
+        assert_int_equal(rate_take(&rate, s * TD_NS_PER_S, 1000 + (s - 7) * 50), 50);
+    /* it stops: after five seconds nothing of it is left */
+    for (uint64_t half = 1; half < 10; half++)
+        assert_true(rate_take(&rate, 20 * TD_NS_PER_S + half * RATE_SAMPLE_NS, 1650) < 50);
+    assert_int_equal(rate_take(&rate, 25 * TD_NS_PER_S, 1650), 0);
+    /* asked again after a long time: the average of the pause */
+    assert_int_equal(rate_take(&rate, 125 * TD_NS_PER_S, 1650 + 300), 3);
+}
+
+typedef struct fit_row {
+    const char *text;
+    size_t columns;
+    const char *fitted;
+} fit_row;
+
+static void test_fit(void **state)
+{
+    (void)state;
+    static const fit_row ROWS[] = {
+        {"", 0, ""},
+        {"one  two  three", 15, "one  two  three"},
+        {"one  two  three", 14, "one  two"},
+        {"one  two  three", 8, "one  two"},
+        {"one  two  three", 7, "one"},
+        {"one  two  three", 2, "on"},
+        {"one  two", 0, ""},
+        {"a\xc3\xb6  b", 5, "a\xc3\xb6"}, /* two columns at most, so six in all */
+        {"a\xc3\xb6", 2, "a"},
+    };
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        char text[32];
+        memcpy(text, ROWS[i].text, strlen(ROWS[i].text) + 1);
+        terminal_fit(text, ROWS[i].columns);
+        assert_string_equal(text, ROWS[i].fitted);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rate), cmocka_unit_test(test_fit)};
+    return cmocka_run_group_tests_name("status lines", tests, NULL, NULL);
+}

@@ -1,0 +1,87 @@
+// What verbs say on standard error: more with -v wherever there is -v, and with time and level where they keep a log.
+// Expected: docs/design.md ("Errors").
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+import { listening, Program, run, tapedeck, temporary } from "./lib.mjs";
+import { feedArgs } from "./live.mjs";
+
+const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
+const LEVELS = ["error", "warning", "info", "debug"];
+const lines = (text) => text.trimEnd().split("\n").filter((line) => line !== "");
+
+/** A server that has sent a recorder some frames; what both said. */
+async function recorded(t, dir, name, more) {
+  const server = await listening(t, ["sim", "--families", "inverse", "--symbols", "1", "--rate", "200", ...more], dir);
+  const archive = path.join(dir, name);
+  const recorder = await run(t, "tapedeck-record", ["record", "-a", archive, ...feedArgs(server, "inverse", ["trade.BTCUSD"]), "--duration", "500ms", ...more]);
+  const { stderr } = await server.program.kill("SIGTERM");
+  return { archive, record: recorder.stderr, sim: stderr };
+}
+
+test("-v says more in every verb that has it", async (t) => {
+  const dir = temporary(t);
+  const plain = await recorded(t, fs.mkdtempSync(path.join(dir, "a")), "tape", []);
+  const more = await recorded(t, fs.mkdtempSync(path.join(dir, "b")), "tape", ["-v"]);
+  for (const verb of ["record", "sim"]) {
+    assert.ok(!plain[verb].includes(" debug "), plain[verb]);
+    assert.ok(more[verb].includes(" debug "), more[verb]);
+  }
+  const { archive } = plain;
+  const capture = path.join(dir, "capture.jsonl");
+  fs.writeFileSync(capture, (await tapedeck(t, ["cat", archive, "--topic", "trade"])).stdout);
+  const others = {
+    import: (n) => ["import", "-a", path.join(dir, `imported${n}`), "--format", "jsonl", "--family", "inverse", capture],
+    export: (n) => ["export", archive, "--format", "jsonl", "--out", path.join(dir, `dataset${n}`)],
+    prune: () => ["prune", archive, "--dry-run", "--older-than", "1d"],
+    serve: () => null, // below
+  };
+  const verbs = [...(await tapedeck(t, ["--help"])).stdout.matchAll(/^ {2}([a-z-]+) /gm)].map(([, verb]) => verb);
+  let tried = 0;
+  for (const verb of verbs) {
+    const help = (await tapedeck(t, [verb, "--help"])).stdout;
+    if (!help.includes("--verbose")) {
+      assert.ok(["topics", "decode", "help"].includes(verb), verb);
+      continue;
+    }
+    if (["record", "sim", "serve"].includes(verb)) continue;
+    const said = [];
+    for (const [n, flags] of [[], ["-v"]].entries())
+      said.push((await tapedeck(t, [...(others[verb]?.(n) ?? [verb, archive]), ...flags], { status: null })).stderr);
+    assert.ok(lines(said[1]).length > lines(said[0]).length, `${verb}: ${said[0]} | ${said[1]}`);
+    tried++;
+  }
+  assert.ok(tried >= 11, `${tried}`);
+});
+
+test("a log's lines have time and level, as text and as JSON, and JSON has the last error too", async (t) => {
+  const dir = temporary(t);
+  for (const [n, format] of ["text", "json"].entries()) {
+    const { archive, record, sim } = await recorded(t, fs.mkdtempSync(path.join(dir, format)), "tape", ["--log-format", format, "-v"]);
+    const serve = new Program(t, "tapedeck-replay", ["serve", archive, "--log-format", format, "-v"]);
+    await serve.says(/serving at/);
+    const served = (await serve.kill("SIGTERM")).stderr;
+    for (const [verb, text] of Object.entries({ record, sim, serve: served })) {
+      assert.ok(lines(text).length > 1, `${n} ${verb}: ${text}`);
+      for (const line of lines(text)) {
+        if (format === "json") {
+          const { time, level, program, message, ...rest } = JSON.parse(line);
+          assert.match(time, TIME);
+          assert.ok(LEVELS.includes(level) && program === `tapedeck ${verb}` && message.length > 0, line);
+          assert.deepEqual(rest, {});
+        } else {
+          const [time, level, program, name] = line.split(" ");
+          assert.match(time, TIME);
+          assert.ok(LEVELS.includes(level) && program === "tapedeck" && name === `${verb}:`, line);
+        }
+      }
+      assert.ok(text.includes("debug"), text);
+    }
+  }
+  const refused = await tapedeck(t, ["record", "-a", path.join(dir, "none"), "ws://127.0.0.1:9/x", "--family", "inverse", "--topic", "trades", "--log-format", "json"], { status: 2 });
+  const { level, message, hint } = JSON.parse(lines(refused.stderr).at(-1));
+  assert.equal(level, "error");
+  assert.match(message, /no topic 'trades'/);
+  assert.match(hint, /did you mean 'trade'\?/);
+});
