@@ -40,13 +40,27 @@ void report_name_verb(reporter *report, const char *verb)
     snprintf(report->name, sizeof report->name, "tapedeck %s", verb);
 }
 
+/* In place of lines that are missing, in the form of those that are there. The name of a verb needs
+ * no escapes. */
 static size_t format_lost(void *user, uint64_t lines, char *out, size_t out_bytes)
 {
     const reporter *report = user;
-    int size =
-        snprintf(out, out_bytes,
-                 "%s: warning: standard error was not read: %" PRIu64 " line%s missing here\n",
-                 report->name, lines, lines == 1 ? " is" : "s are");
+    char time[TD_TIME_TEXT_BYTES];
+    char what[96];
+    td_time_format_ms(clock_wall_ns(clock_real()), time);
+    (void)snprintf(what, sizeof what,
+                   "standard error was not read: %" PRIu64 " line%s missing here", lines,
+                   lines == 1 ? " is" : "s are"); /* fits */
+    int size = 0;
+    if (report->format == REPORT_JSON)
+        size = snprintf(out, out_bytes,
+                        "{\"time\":\"%s\",\"level\":\"warning\",\"program\":\"%s\","
+                        "\"message\":\"%s\"}\n",
+                        time, report->name, what);
+    else if (report->format == REPORT_TEXT)
+        size = snprintf(out, out_bytes, "%s warning %s: %s\n", time, report->name, what);
+    else
+        size = snprintf(out, out_bytes, "%s: warning: %s\n", report->name, what);
     TD_ASSERT(size > 0);
     TD_ASSERT((size_t)size < out_bytes);
     return (size_t)size;

@@ -127,7 +127,7 @@ describe("HTTP beside frames", { concurrency: 3 }, () => {
       ...rows.flatMap(([name, url]) => ["--http", `${name}@1h=${url}`])]);
     for (const [name, , cause, words] of rows) {
       if (cause === undefined) continue;
-      const said = await recorder.says(new RegExp(`warning: inverse: no HTTP reply for '${name}': (.*)`));
+      const said = await recorder.says(new RegExp(`warning tapedeck record: inverse: no HTTP reply for '${name}': (.*)`));
       assert.match(said[1], words);
     }
     await recorder.until(rest.asked("/ok", 1));

@@ -155,7 +155,7 @@ describe("credentials that are refused", { concurrency: 2 }, () => {
       const server = await exchange(t, dir, name);
       const wrong = { env: { TEST_KEY: KEY, TEST_SECRET: "another-secret" } };
       const recorder = new Recorder(t, archive, recorderArgs(server, name), wrong);
-      await recorder.says(/error: .*refused the credentials/);
+      await recorder.says(/ error tapedeck record: .*refused the credentials/);
       assert.match(recorder.stderr, words);
       assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
       const [conn] = server.conns;

@@ -186,7 +186,7 @@ describe("the connection", { concurrency: 3 }, () => {
     });
     const recorder = new Recorder(t, archive, feedArgs(server, "inverse", topics));
     await recorder.says(/subscribed to 4 of 5 topics/);
-    assert.match(recorder.stderr, /warning: inverse: the exchange refused to subscribe trade\.NOSUCH: .*handler not found,topic:trade\.NOSUCH/);
+    assert.match(recorder.stderr, /warning tapedeck record: inverse: the exchange refused to subscribe trade\.NOSUCH: .*handler not found,topic:trade\.NOSUCH/);
     // It is tried again, alone, after some seconds.
     await recorder.says(/refused to subscribe trade\.NOSUCH[^]*refused to subscribe trade\.NOSUCH/);
     assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);

@@ -98,6 +98,6 @@ describe("screens", { concurrency: 2 }, () => {
     assert.equal((await recorder.kill("SIGTERM")).code, 0, recorder.stderr);
     nothingActs(recorder.stderr, "record");
     assert.ok(recorder.stderr.includes("(code 1001: bye\\x1b[31m\\u009b\\x0anext)"), recorder.stderr);
-    for (const line of recorder.stderr.trimEnd().split("\n")) assert.match(line, /^tapedeck record: /);
+    for (const line of recorder.stderr.trimEnd().split("\n")) assert.match(line, /^\d{4}-\d\d-\d\dT[\d:.]+Z (info|warning|error) tapedeck record: /);
   });
 });
