@@ -182,7 +182,8 @@ static td_result end_series_day(export_csv *csv, export_series *series, td_err *
                           .exchange = series->exchange,
                           .symbol = series->symbol,
                           .day = csv->day,
-                          .counts = s == NULL ? &NOTHING : &s->counts};
+                          .counts = s == NULL ? &NOTHING : &s->counts,
+                          .empty = &series->empty};
     if (s == NULL)
         return export_manifest_add(csv->job.manifest, &entry, err);
     TD_ASSERT((s->file != NULL) == (s->counts.rows > 0));
@@ -471,7 +472,17 @@ static td_result take_frame(void *ctx, const sink_frame *shown, td_err *err)
 static td_result finish(void *ctx, td_err *err)
 {
     export_csv *csv = ctx;
-    return csv->has_days ? turn_to(csv, csv->last_day + 1, err) : TD_OK;
+    const export_series_table *table = &csv->job.survey->series;
+    td_result rc = csv->has_days ? turn_to(csv, csv->last_day + 1, err) : TD_OK;
+    for (size_t i = 0; i < table->count && rc == TD_OK; i++) {
+        const export_series *series = table->items[i];
+        const export_entry entry = {.type = series->type,
+                                    .exchange = series->exchange,
+                                    .symbol = series->symbol,
+                                    .empty = &table->items[i]->empty};
+        rc = export_manifest_end_days(csv->job.manifest, &entry, err);
+    }
+    return rc;
 }
 
 sink export_csv_sink(export_csv *csv)

@@ -38,6 +38,7 @@ struct export_jsonl {
     uint64_t frames; /* of the selection so far */
     uint32_t day;
     uint32_t last_day;
+    export_stretch empty;
     uint8_t has_days;
 };
 
@@ -113,7 +114,10 @@ void export_jsonl_close(export_jsonl *self)
 static td_result end_day(export_jsonl *self, td_err *err)
 {
     export_sums sums;
-    export_entry entry = {.type = self->series->type, .day = self->day, .counts = &self->counts};
+    export_entry entry = {.type = self->series->type,
+                          .day = self->day,
+                          .counts = &self->counts,
+                          .empty = &self->empty};
     TD_ASSERT((self->file != NULL) == (self->counts.rows > 0));
     if (self->file != NULL) {
         export_file *file = self->file;
@@ -129,7 +133,7 @@ static td_result end_day(export_jsonl *self, td_err *err)
     return rc;
 }
 
-/* Days between without a message stand in the manifest. */
+/* Days between without a message stand in the manifest, too. */
 static td_result turn_to(export_jsonl *self, uint32_t day, td_err *err)
 {
     TD_ASSERT(self->has_days);
@@ -331,7 +335,10 @@ static td_result finish(void *ctx, td_err *err)
     if (!self->has_days)
         return TD_OK;
     td_result rc = write_gaps_before(self, UINT64_MAX, err);
-    return rc == TD_OK ? turn_to(self, self->last_day + 1, err) : rc;
+    if (rc == TD_OK)
+        rc = turn_to(self, self->last_day + 1, err);
+    const export_entry entry = {.type = self->series->type, .empty = &self->empty};
+    return rc == TD_OK ? export_manifest_end_days(self->job.manifest, &entry, err) : rc;
 }
 
 sink export_jsonl_sink(export_jsonl *jsonl)

@@ -292,24 +292,67 @@ static void write_counts(json_writer *json, const export_entry *entry)
     json_write_array_end(json);
 }
 
+static void write_series(json_writer *json, const export_entry *entry, uint32_t day)
+{
+    char date[EXPORT_DATE_BYTES];
+    export_date_format(day, date);
+    json_write_object_begin(json);
+    json_write_member_text(json, "name", entry->name);
+    json_write_member_text(json, "type", entry->type->name);
+    if (entry->exchange != NULL)
+        json_write_member_text(json, "exchange", entry->exchange);
+    if (entry->symbol != NULL)
+        json_write_member_text(json, "symbol", entry->symbol);
+    json_write_member_text(json, "date", date);
+}
+
+td_result export_manifest_end_days(export_manifest *manifest, const export_entry *entry,
+                                   td_err *err)
+{
+    export_stretch empty = *entry->empty;
+    json_writer json;
+    if (empty.days == 0)
+        return TD_OK;
+    *entry->empty = (export_stretch){.days = 0};
+    td_result rc = begin_element(manifest, manifest->entries++, &json, err);
+    if (rc != TD_OK)
+        return rc;
+    export_entry nothing = *entry;
+    nothing.name = NULL;
+    char last[EXPORT_DATE_BYTES];
+    export_date_format(empty.first_day + empty.days - 1, last);
+    write_series(&json, &nothing, empty.first_day);
+    json_write_member_text(&json, "to_date", last);
+    json_write_member_u64(&json, "rows", 0);
+    json_write_object_end(&json);
+    return end_value(manifest, &json, err);
+}
+
+static int says_nothing(const export_entry *entry)
+{
+    const export_counts *counts = entry->counts;
+    return entry->name == NULL && counts->frames + counts->left_out_frames +
+                                          counts->undecoded_frames + counts->break_count +
+                                          counts->ids_cut ==
+                                      0;
+}
+
 td_result export_manifest_add(export_manifest *manifest, const export_entry *entry, td_err *err)
 {
     TD_ASSERT((entry->name != NULL) == (entry->counts->rows > 0));
     TD_ASSERT(entry->name == NULL || entry->sums != NULL);
-    char date[EXPORT_DATE_BYTES];
+    if (says_nothing(entry)) {
+        if (entry->empty->days++ == 0)
+            entry->empty->first_day = entry->day;
+        return TD_OK;
+    }
     json_writer json;
-    export_date_format(entry->day, date);
-    td_result rc = begin_element(manifest, manifest->files++, &json, err);
+    td_result rc = export_manifest_end_days(manifest, entry, err);
+    if (rc == TD_OK)
+        rc = begin_element(manifest, manifest->entries++, &json, err);
     if (rc != TD_OK)
         return rc;
-    json_write_object_begin(&json);
-    json_write_member_text(&json, "name", entry->name);
-    json_write_member_text(&json, "type", entry->type->name);
-    if (entry->exchange != NULL)
-        json_write_member_text(&json, "exchange", entry->exchange);
-    if (entry->symbol != NULL)
-        json_write_member_text(&json, "symbol", entry->symbol);
-    json_write_member_text(&json, "date", date);
+    write_series(&json, entry, entry->day);
     write_source(&json, entry);
     write_counts(&json, entry);
     if (entry->name != NULL) {

@@ -51,12 +51,14 @@ typedef struct export_entry {
     uint32_t day;
     const export_sums *sums; /* with name */
     const export_counts *counts;
+    export_stretch *empty; /* days before this one of which there is nothing to say; kept by
+                            * export_manifest_add */
 } export_entry;
 
 typedef struct export_manifest {
     export_file *file;
     export_folder *folder;
-    uint64_t files; /* entries so far */
+    uint64_t entries; /* of "files" so far */
     uint64_t rows;
     uint64_t left_out_frames;
 } export_manifest;
@@ -68,9 +70,14 @@ TD_MUST_USE td_result export_manifest_begin(export_manifest *manifest, export_fo
                                             const selection *wanted, selection_window window,
                                             uint64_t lead_from_ns, td_err *err);
 
-/* Add a file. */
+/* Add a file, or a day without one. Days in a row of which there is nothing to say become one
+ * entry, as soon as the stretch ends. */
 TD_MUST_USE td_result export_manifest_add(export_manifest *manifest, const export_entry *entry,
                                           td_err *err);
+
+/* There are no more days of this type, exchange and symbol (the entry's; the rest is not read). */
+TD_MUST_USE td_result export_manifest_end_days(export_manifest *manifest, const export_entry *entry,
+                                               td_err *err);
 
 /* Write the rest: gaps, totals and digests of the report. The document is complete then. */
 TD_MUST_USE td_result export_manifest_end(export_manifest *manifest, const export_survey *survey,

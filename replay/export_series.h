@@ -14,6 +14,12 @@
 
 #define EXPORT_DAY_NONE UINT32_MAX
 
+/* Days in a row. */
+typedef struct export_stretch {
+    uint32_t first_day;
+    uint32_t days;
+} export_stretch;
+
 /* What the name of a series' files is made of, and who filled its last day. */
 typedef struct export_series {
     const export_type *type;
@@ -23,7 +29,8 @@ typedef struct export_series {
     uint32_t day;         /* the last one that has data, EXPORT_DAY_NONE before any */
     char *feed;           /* whose data they are, on that day */
     uint32_t line;
-    void *user; /* the writer's */
+    export_stretch empty; /* the writer's, like user */
+    void *user;
 } export_series;
 
 /* The topic that a feed's books of a symbol are taken from. */

@@ -172,13 +172,30 @@ test("a day without rows has no file, and stands in the manifest", { skip: witho
   const rows = manifestOf(out).files.map((f) => [f.date, f.type, f.name === null, f.rows]);
   assert.deepEqual(rows, [
     ["2021-04-16", "trades", true, 0],
-    ["2021-04-16", "incremental_book_L2", true, 0],
     ["2021-04-17", "trades", false, 19],
+    ["2021-04-16", "incremental_book_L2", true, 0],
     ["2021-04-17", "incremental_book_L2", false, 1621],
     ["2021-04-18", "trades", true, 0],
     ["2021-04-18", "incremental_book_L2", true, 0],
   ]);
   assert.equal(data(out).length, 2);
+});
+
+test("a long range lists what there is, and each empty stretch as one; every day stands in one entry", { skip: withoutCapture(INVERSE) }, async (t) => {
+  const archive = await imported(t, capture(INVERSE), "inverse");
+  for (const format of ["tardis-csv", "jsonl"]) {
+    const out = path.join(temporary(t), "out");
+    await tapedeck(t, exporting(archive, format, out, "--from", "1990-01-01", "--to", "2037-12-09", "--symbol", "EOSUSD"));
+    const { files } = manifestOf(out);
+    assertManifest(out, manifestOf(out));
+    assert.ok(fs.statSync(path.join(out, "MANIFEST.json")).size < 8192);
+    const types = [...new Set(files.map((f) => f.type))];
+    assert.equal(types.length, format === "jsonl" ? 1 : 2);
+    for (const type of types) {
+      const spans = files.filter((f) => f.type === type).map((f) => [f.date, f.to_date ?? f.date, f.name === null]);
+      assert.deepEqual(spans, [["1990-01-01", "2021-04-16", true], ["2021-04-17", "2021-04-17", false], ["2021-04-18", "2037-12-09", true]]);
+    }
+  }
 });
 
 // ---- what cannot be trusted ---------------------------------------------------------------------------------
