@@ -28,6 +28,7 @@ typedef struct import_flags {
     int format;
     const char *family;
     const char *feed;
+    uint8_t is_again;
 } import_flags;
 
 static const char *const FORMATS[] = {"cryptofeed", "jsonl", NULL};
@@ -50,6 +51,11 @@ static const option_row IMPORT_ROWS[] = {
      .offset = offsetof(import_flags, feed),
      .metavar = "NAME",
      .help = "name of the feed in the archive; by default the family's"},
+    {.long_name = "again",
+     .type = OPTION_FLAG,
+     .offset = offsetof(import_flags, is_again),
+     .help = "import also what the feed got before; by default a capture with the same\n"
+             "content is refused"},
 };
 
 /* A line that could not be read. */
@@ -151,6 +157,7 @@ static td_result import_file(import_command *command, import_outcome *outcome,
         .descriptor = STDIN_FILENO,
         .family = asked,
         .feed = command->flags.feed,
+        .repeat = command->flags.is_again ? IMPORT_AGAIN : IMPORT_REFUSE,
         .problem = take_problem,
         .user = command,
     };
@@ -209,7 +216,7 @@ static void write_outcome(json_writer *json, const import_outcome *outcome)
     json_write_member_u64(json, "adjusted", report->adjusted);
     json_write_member_u64(json, "adjusted_ns_max", report->adjusted_ns_max);
     json_write_member_u64(json, "untimed", report->untimed);
-    json_write_member_bool(json, "gzip", report->is_gzip);
+    json_write_member_text(json, "compression", report->compression);
     json_write_member_bool(json, "sorted", report->is_sorted);
     json_write_key(json, "feeds");
     json_write_array_begin(json);

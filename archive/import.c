@@ -10,10 +10,12 @@
 #include "archive/import_spool.h"
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/time_text.h"
 #include "cli/units.h"
 #include "format/archive.h"
 #include "format/archive_recover.h"
 #include "format/archive_writer.h"
+#include "format/imports.h"
 #include "format/ledger.h"
 #include "schema/decode.h"
 #include "tape/event.h"
@@ -116,7 +118,7 @@ static td_result next_record(import_job *job, import_record *record, import_plac
     for (;;) {
         td_result rc = import_source_next(job->reader.source, &line, err);
         if (rc == TD_E_TRUNCATED || rc == TD_E_CORRUPT) {
-            tell(job, line.number + 1, err == NULL ? "damaged gzip" : err->text);
+            tell(job, line.number + 1, err == NULL ? "damaged" : err->text);
             continue;
         }
         if (rc != TD_OK)
@@ -198,7 +200,7 @@ static td_result survey(import_job *job, td_err *err)
             rc = import_spool_put(job->spool, &record, &place, err);
     }
     job->survey = job->reader.slots;
-    job->report->is_gzip = import_source_is_gzip(job->reader.source) != 0;
+    job->report->compression = import_source_compression(job->reader.source);
     return rc == TD_EOF ? TD_OK : rc;
 }
 
@@ -234,6 +236,30 @@ static td_result next_in_order(import_job *job, import_record *record, import_pl
 
 /* ---- writing ---- */
 
+/* Each frame would be there twice, with a gap between two sessions that are one. */
+static td_result refuse_repeat(const import_job *job, td_err *err)
+{
+    const capture_content content = import_source_content(job->reader.source);
+    for (uint32_t i = 0; i < job->plan.feed_count; i++) {
+        past_import past;
+        const char *feed = job->plan.feeds[i].name;
+        td_result rc = imports_find(job->archive, feed, &content, &past, err);
+        if (rc == TD_E_NOTFOUND)
+            continue;
+        if (rc != TD_OK)
+            return rc;
+        char when[TD_TIME_TEXT_BYTES];
+        td_time_format(past.stop_ns, when);
+        td_err_set(err, TD_E_INVALID, "feed '%s' got this content already, at %s (session %s)",
+                   feed, when, past.session);
+        td_err_hint(err,
+                    "nothing was imported; --again imports it once more, --feed NAME as another "
+                    "feed");
+        return TD_E_INVALID;
+    }
+    return TD_OK;
+}
+
 /* Close what a crash left open, and see which gaps are. */
 static td_result look_back(import_job *job, td_err *err)
 {
@@ -261,6 +287,8 @@ static td_result open_archive(import_job *job, td_err *err)
                                .catalog_path = options->catalog_path};
     td_result rc =
         archive_open(&opening, options->archive_path, ARCHIVE_APPEND, &job->archive, err);
+    if (rc == TD_OK && options->repeat == IMPORT_REFUSE)
+        rc = refuse_repeat(job, err);
     if (rc == TD_OK)
         rc = event_reader_open(&job->events, err);
     if (rc == TD_OK)
@@ -353,8 +381,12 @@ static td_result write_records(import_job *job, td_err *err)
     if (rc != TD_EOF)
         return rc;
     rc = TD_OK;
-    for (uint32_t i = 0; rc == TD_OK && i < job->plan.feed_count; i++)
+    const capture_content content = import_source_content(job->reader.source);
+    for (uint32_t i = 0; rc == TD_OK && i < job->plan.feed_count; i++) {
         rc = import_feed_finish(job->feeds[i], err);
+        if (rc == TD_OK)
+            rc = archive_writer_put_import(job->writer, job->plan.feeds[i].name, &content, err);
+    }
     return rc;
 }
 

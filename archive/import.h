@@ -20,6 +20,9 @@
 #include "base/log.h"
 #include "schema/family.h"
 
+/* What to do with a capture whose content a feed got before. */
+typedef enum import_repeat { IMPORT_REFUSE, IMPORT_AGAIN } import_repeat;
+
 typedef struct import_options {
     td_io io;
     td_clock clock;
@@ -33,7 +36,8 @@ typedef struct import_options {
     int descriptor;
     const family *family; /* NULL: by the capture's URLs */
     const char *feed;     /* NULL: the family's name */
-    /* Called for each line that cannot be read, and once for damaged gzip. May be NULL. */
+    import_repeat repeat;
+    /* Called for each line that cannot be read, and once for damaged compression. May be NULL. */
     void (*problem)(void *user, uint64_t line, const char *reason);
     void *user;
 } import_options;
@@ -46,23 +50,23 @@ typedef struct import_feed_report {
 
 typedef struct import_report {
     uint64_t lines;
-    uint64_t malformed; /* lines that could not be read; damaged gzip counts as one */
+    uint64_t malformed; /* lines that could not be read; damaged compression counts as one */
     uint64_t other;     /* empty lines, headers, settings */
     uint64_t adjusted;  /* frames whose time had to be raised to keep P3 */
     uint64_t adjusted_ns_max;
-    uint64_t untimed;       /* frames whose line says no time: the exchange's time was taken */
-    uint64_t strange_slots; /* connections whose URL is another family's than the one asked for */
-    uint8_t is_gzip;
-    uint8_t is_sorted;  /* 1: went through a scratch file */
-    uint8_t is_written; /* 0: there was nothing to write, and no session was made */
+    uint64_t untimed;        /* frames whose line says no time: the exchange's time was taken */
+    uint64_t strange_slots;  /* connections whose URL is another family's than the one asked for */
+    const char *compression; /* import_source_compression */
+    uint8_t is_sorted;       /* 1: went through a scratch file */
+    uint8_t is_written;      /* 0: there was nothing to write, and no session was made */
     char session[16];
     import_feed_report feeds[LIMIT_FEEDS];
     uint32_t feed_count;
 } import_report;
 
 /* Import one capture. TD_OK also when lines were malformed: the report counts them. TD_E_INVALID
- * (the family cannot be told, a name is wrong: nothing was written), TD_E_NOTFOUND, TD_E_BUSY,
- * TD_E_IO, TD_E_NOSPACE, TD_E_NOMEM. */
+ * (the family cannot be told, a name is wrong, it was imported before: nothing was written),
+ * TD_E_NOTFOUND, TD_E_BUSY, TD_E_IO, TD_E_NOSPACE, TD_E_NOMEM. */
 TD_MUST_USE td_result import_run(const import_options *options, import_report *report, td_err *err);
 
 #endif

@@ -4,10 +4,13 @@
 #include <unistd.h>
 
 #include <zlib.h>
+#include <zstd.h>
+#include <zstd_errors.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/buf.h"
+#include "base/hash.h"
 #include "base/limits.h"
 #include "schema/json.h"
 
@@ -17,7 +20,7 @@ enum {
     GZIP_WINDOW_BITS = 15 + 16, /* zlib.h: the largest window, and gzip framing only */
 };
 
-typedef enum coding { CODING_UNKNOWN, CODING_PLAIN, CODING_GZIP } coding;
+typedef enum coding { CODING_UNKNOWN, CODING_PLAIN, CODING_GZIP, CODING_ZSTD } coding;
 
 struct import_source {
     td_file *file; /* NULL: descriptor is read */
@@ -29,13 +32,17 @@ struct import_source {
     coding coding;
     z_stream inflater;
     uint8_t has_inflater;
-    uint8_t is_in_member;  /* gzip: between a member's header and its trailer */
+    ZSTD_DStream *zstd;
+    uint8_t is_in_member;  /* between a member's (a frame's) header and its trailer */
     uint8_t is_raw_ended;  /* the file or pipe has no more */
     uint8_t is_text_ended; /* nothing more will come out */
-    td_result damage;      /* gzip: what ended it early, not said yet; TD_OK if nothing did */
-    uint8_t is_damaged;    /* and the unfinished line in front of it is not given out */
-    uint8_t is_skipping;   /* inside a line that is too long */
-    td_buf text;           /* text_at..size: not yet given out */
+    uint8_t is_hashed;     /* content is complete */
+    td_hasher *hasher;
+    capture_content content;
+    td_result damage;    /* what ended a compressed stream early, not said yet; or TD_OK */
+    uint8_t is_damaged;  /* and the unfinished line in front of it is not given out */
+    uint8_t is_skipping; /* inside a line that is too long */
+    td_buf text;         /* text_at..size: not yet given out */
     size_t text_at;
     size_t searched; /* text[text_at..searched) holds no LF */
     uint64_t line_number;
@@ -48,6 +55,11 @@ static td_result source_new(import_source **out, td_err *err)
         return td_err_set(err, TD_E_NOMEM, "no memory to read a capture");
     td_buf_init(&s->text, LIMIT_IMPORT_LINE_BYTES + TEXT_BYTES + JSON_PADDING_BYTES + 2);
     s->descriptor = -1;
+    s->hasher = td_hasher_open();
+    if (s->hasher == NULL) {
+        import_source_close(s);
+        return td_err_set(err, TD_E_NOMEM, "no memory to read a capture");
+    }
     *out = s;
     return TD_OK;
 }
@@ -82,6 +94,8 @@ void import_source_close(import_source *source)
         return;
     if (source->has_inflater)
         (void)inflateEnd(&source->inflater); /* fails only for a broken state, which is freed too */
+    ZSTD_freeDStream(source->zstd);
+    td_hasher_close(source->hasher);
     td_io_close(source->file);
     td_buf_fini(&source->text);
     td_free(source);
@@ -97,6 +111,8 @@ td_result import_source_rewind(import_source *source, td_err *err)
     TD_ASSERT(import_source_can_rewind(source));
     if (source->has_inflater && inflateReset(&source->inflater) != Z_OK)
         return td_err_set(err, TD_E_NOMEM, "cannot start the gzip reader again");
+    if (source->zstd != NULL && ZSTD_isError(ZSTD_initDStream(source->zstd)))
+        return td_err_set(err, TD_E_NOMEM, "cannot start the zstd reader again");
     source->file_at = 0;
     source->raw_at = source->raw_size = 0;
     source->is_in_member = source->is_raw_ended = source->is_text_ended = 0;
@@ -108,9 +124,19 @@ td_result import_source_rewind(import_source *source, td_err *err)
     return TD_OK;
 }
 
-int import_source_is_gzip(const import_source *source)
+const char *import_source_compression(const import_source *source)
 {
-    return source->coding == CODING_GZIP;
+    static const char *const NAMES[] = {[CODING_UNKNOWN] = "none",
+                                        [CODING_PLAIN] = "none",
+                                        [CODING_GZIP] = "gzip",
+                                        [CODING_ZSTD] = "zstd"};
+    return NAMES[source->coding];
+}
+
+capture_content import_source_content(const import_source *source)
+{
+    TD_ASSERT(source->is_hashed);
+    return source->content;
 }
 
 /* Read more raw bytes behind those that are left; is_raw_ended at the end. */
@@ -145,26 +171,46 @@ static td_result fill_raw(import_source *s, td_err *err)
     return TD_OK;
 }
 
-/* Look at the first two bytes (RFC 1952, 2.3.1). */
+/* RFC 1952, 2.3.1; RFC 8878, 3.1.1 and 3.1.2 (a frame that is skipped may stand first). */
+static coding coding_of(const uint8_t *raw, size_t size)
+{
+    static const uint32_t FRAME = 0xfd2fb528, SKIPPED = 0x184d2a50, SKIPPED_MASK = 0xfffffff0;
+    if (size >= 2 && raw[0] == 0x1f && raw[1] == 0x8b)
+        return CODING_GZIP;
+    if (size < sizeof FRAME)
+        return CODING_PLAIN;
+    uint32_t magic = td_le32(raw);
+    return magic == FRAME || (magic & SKIPPED_MASK) == SKIPPED ? CODING_ZSTD : CODING_PLAIN;
+}
+
+static td_result open_inflater(import_source *s, td_err *err)
+{
+    if (s->coding == CODING_GZIP && !s->has_inflater) {
+        if (inflateInit2(&s->inflater, GZIP_WINDOW_BITS) != Z_OK)
+            return td_err_set(err, TD_E_NOMEM, "no memory for the gzip reader");
+        s->has_inflater = 1;
+    }
+    if (s->coding == CODING_ZSTD && s->zstd == NULL) {
+        s->zstd = ZSTD_createDStream();
+        if (s->zstd == NULL || ZSTD_isError(ZSTD_initDStream(s->zstd)))
+            return td_err_set(err, TD_E_NOMEM, "no memory for the zstd reader");
+    }
+    return TD_OK;
+}
+
 static td_result find_coding(import_source *s, td_err *err)
 {
-    while (s->raw_size < 2 && !s->is_raw_ended) {
+    while (s->raw_size < sizeof(uint32_t) && !s->is_raw_ended) {
         td_result rc = fill_raw(s, err);
         if (rc != TD_OK)
             return rc;
     }
-    int is_gzip = s->raw_size >= 2 && s->raw[0] == 0x1f && s->raw[1] == 0x8b;
-    s->coding = is_gzip ? CODING_GZIP : CODING_PLAIN;
-    if (!is_gzip || s->has_inflater)
-        return TD_OK;
-    if (inflateInit2(&s->inflater, GZIP_WINDOW_BITS) != Z_OK)
-        return td_err_set(err, TD_E_NOMEM, "no memory for the gzip reader");
-    s->has_inflater = 1;
-    return TD_OK;
+    s->coding = coding_of(s->raw, s->raw_size);
+    return open_inflater(s, err);
 }
 
-/* The gzip stream is no good from here: said once the lines in front of it are given out. */
-static td_result gzip_failed(import_source *s, td_result code)
+/* The stream is no good from here: said once the lines in front of it are given out. */
+static td_result stream_failed(import_source *s, td_result code)
 {
     s->is_text_ended = s->is_damaged = 1;
     s->damage = code;
@@ -176,7 +222,7 @@ static td_result tell_damage(import_source *s, td_err *err)
     uint64_t at = s->file_at - (s->raw_size - s->raw_at);
     td_result code = s->damage;
     s->damage = TD_OK;
-    return td_err_set(err, code, "gzip stream %s at byte %llu",
+    return td_err_set(err, code, "%s stream %s at byte %llu", import_source_compression(s),
                       code == TD_E_TRUNCATED ? "breaks off" : "is damaged", (unsigned long long)at);
 }
 
@@ -193,30 +239,51 @@ static td_result inflate_some(import_source *s, size_t room, size_t *made, td_er
     *made = room - s->inflater.avail_out;
     if (z == Z_STREAM_END) {
         s->is_in_member = 0;
-        return inflateReset(&s->inflater) == Z_OK ? TD_OK : gzip_failed(s, TD_E_CORRUPT);
+        return inflateReset(&s->inflater) == Z_OK ? TD_OK : stream_failed(s, TD_E_CORRUPT);
     }
     if (z == Z_MEM_ERROR)
         return td_err_set(err, TD_E_NOMEM, "no memory for the gzip reader");
     if (z != Z_OK && z != Z_BUF_ERROR)
-        return gzip_failed(s, TD_E_CORRUPT);
+        return stream_failed(s, TD_E_CORRUPT);
     return TD_OK;
 }
 
-/* One step of reading gzip: fetch raw bytes if there are none, inflate what there is. */
-static td_result next_gzip(import_source *s, size_t room, size_t *made, td_err *err)
+/* The same of zstd. What asks for a larger window than the default's 128 MiB is refused. */
+static td_result unpack_some(import_source *s, size_t room, size_t *made, td_err *err)
+{
+    ZSTD_inBuffer in = {s->raw + s->raw_at, s->raw_size - s->raw_at, 0};
+    ZSTD_outBuffer out = {s->text.data + s->text.size, room, 0};
+    size_t left = ZSTD_decompressStream(s->zstd, &out, &in);
+    s->raw_at += in.pos;
+    *made = out.pos;
+    if (ZSTD_isError(left) && ZSTD_getErrorCode(left) == ZSTD_error_memory_allocation)
+        return td_err_set(err, TD_E_NOMEM, "no memory for the zstd reader");
+    if (ZSTD_isError(left))
+        return stream_failed(s, TD_E_CORRUPT);
+    s->is_in_member = left != 0;
+    return TD_OK;
+}
+
+/* One step of reading what is compressed: fetch raw bytes if there are none, inflate what there is;
+ * a reader may hold more text than there was room for when its raw bytes are used up. */
+static td_result next_packed(import_source *s, size_t room, size_t *made, td_err *err)
 {
     if (s->raw_at == s->raw_size && !s->is_raw_ended) {
         td_result rc = fill_raw(s, err);
         if (rc != TD_OK)
             return rc;
     }
-    if (s->raw_at == s->raw_size) {
-        if (s->is_in_member)
-            return gzip_failed(s, TD_E_TRUNCATED);
-        s->is_text_ended = 1;
-        return TD_OK;
+    int had_raw = s->raw_at < s->raw_size;
+    if (had_raw || s->is_in_member) {
+        td_result rc = s->coding == CODING_GZIP ? inflate_some(s, room, made, err)
+                                                : unpack_some(s, room, made, err);
+        if (rc != TD_OK || had_raw || *made > 0)
+            return rc;
     }
-    return inflate_some(s, room, made, err);
+    if (s->is_in_member)
+        return stream_failed(s, TD_E_TRUNCATED);
+    s->is_text_ended = 1;
+    return TD_OK;
 }
 
 /* One step of reading plain text. */
@@ -238,6 +305,17 @@ static td_result next_plain(import_source *s, size_t room, size_t *made, td_err 
     return TD_OK;
 }
 
+/* Take the next text into the content's hash; at the end that is complete. */
+static void hash_text(import_source *s, size_t made)
+{
+    td_hasher_update(s->hasher, s->text.data + s->text.size, made);
+    s->content.bytes += made;
+    if (!s->is_text_ended)
+        return;
+    s->content.hash = td_hasher_digest(s->hasher);
+    s->is_hashed = 1;
+}
+
 /* Append more text. At the end, or at damage, is_text_ended. */
 static td_result fill_text(import_source *s, td_err *err)
 {
@@ -256,9 +334,11 @@ static td_result fill_text(import_source *s, td_err *err)
     if (rc != TD_OK)
         return rc;
     size_t made = 0;
-    rc = s->coding == CODING_GZIP ? next_gzip(s, TEXT_BYTES, &made, err)
-                                  : next_plain(s, TEXT_BYTES, &made, err);
+    rc = s->coding == CODING_PLAIN ? next_plain(s, TEXT_BYTES, &made, err)
+                                   : next_packed(s, TEXT_BYTES, &made, err);
     TD_ASSERT(made <= TEXT_BYTES);
+    if (!s->is_hashed)
+        hash_text(s, made);
     s->text.size += made;
     return rc;
 }

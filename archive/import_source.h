@@ -1,10 +1,10 @@
-/* The bytes of a capture file: from a file or a pipe, inflated if they are gzip (told by content,
- * not by name; several members in a row are one text), and cut into lines.
+/* The bytes of a capture file: from a file or a pipe, inflated if they are gzip or zstd (told by
+ * content, not by name; several members or frames in a row are one text), and cut into lines.
  *
  * Memory is bounded: two fixed buffers and one line. A line over LIMIT_IMPORT_LINE_BYTES is passed
- * over and said to be too long; reading goes on behind it. A gzip stream that breaks off or is
- * damaged gives everything up to there, then one TD_E_TRUNCATED or TD_E_CORRUPT, then the end. One
- * thread. */
+ * over and said to be too long; reading goes on behind it. A compressed stream that breaks off or
+ * is damaged gives everything up to there, then one TD_E_TRUNCATED or TD_E_CORRUPT, then the end.
+ * One thread. */
 #ifndef TD_ARCHIVE_IMPORT_SOURCE_H
 #define TD_ARCHIVE_IMPORT_SOURCE_H
 
@@ -13,6 +13,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/io.h"
+#include "format/imports.h"
 
 typedef struct import_source import_source;
 
@@ -39,10 +40,13 @@ int import_source_can_rewind(const import_source *source);
 TD_MUST_USE td_result import_source_rewind(import_source *source, td_err *err);
 
 /* The next line; a last one without a line end counts. TD_OK; TD_EOF; TD_E_TRUNCATED, TD_E_CORRUPT
- * (gzip, see above; TD_EOF follows); TD_E_IO, TD_E_NOMEM. */
+ * (compressed, see above; TD_EOF follows); TD_E_IO, TD_E_NOMEM. */
 TD_MUST_USE td_result import_source_next(import_source *source, import_text_line *out, td_err *err);
 
-/* 1 once it was seen that the bytes are gzip. */
-int import_source_is_gzip(const import_source *source);
+/* "gzip", "zstd", or "none", which is also said before the first line. */
+const char *import_source_compression(const import_source *source);
+
+/* What all lines were cut out of, once the end was reached for the first time. */
+capture_content import_source_content(const import_source *source);
 
 #endif

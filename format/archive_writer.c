@@ -329,6 +329,12 @@ td_result archive_writer_put_gaps(archive_writer *w, const gap_row *rows, size_t
     return rc;
 }
 
+td_result archive_writer_put_import(archive_writer *w, const char *feed,
+                                    const capture_content *content, td_err *err)
+{
+    return imports_write(w->journal, archive_session(w->archive), feed, content, err);
+}
+
 void archive_writer_make_private(archive_writer *w, size_t feed_index)
 {
     TD_ASSERT(feed_index < w->feed_count);

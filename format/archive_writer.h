@@ -18,6 +18,7 @@
 #include "format/chunk_builder.h"
 #include "format/feed_slots.h"
 #include "format/gap.h"
+#include "format/imports.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -75,6 +76,11 @@ TD_MUST_USE td_result archive_writer_feed_slots(archive_writer *writer,
  * TD_E_NOSPACE. */
 TD_MUST_USE td_result archive_writer_put_gaps(archive_writer *writer, const gap_row *rows,
                                               size_t count, td_err *err);
+
+/* Write down that the session imports this content into the feed (imports.h). TD_E_IO,
+ * TD_E_NOSPACE. */
+TD_MUST_USE td_result archive_writer_put_import(archive_writer *writer, const char *feed,
+                                                const capture_content *content, td_err *err);
 
 /* Keep others out of this feed's segments, from its next one on: files that only their owner may
  * read (0600), in folders that only their owner may enter (0700). A folder of another user stays as

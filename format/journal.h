@@ -33,6 +33,7 @@ extern "C" {
 #define JOURNAL_CORRUPT    "corrupt"    /* segment feed session chunks */
 #define JOURNAL_GAP        "gap"        /* fields of a gap_row */
 #define JOURNAL_NOTE       "note"       /* time_ns from_ns to_ns feed text */
+#define JOURNAL_IMPORTED   "imported"   /* session feed text_bytes text_hash */
 
 enum { JOURNAL_FIELDS_MAX = 16 };
 

@@ -2,9 +2,11 @@
 // Expected values: the table of facts about the two recordings of 2021-04-17 (counted from the captures by
 // scripts that share no code with the programs), and the capture files themselves.
 import assert from "node:assert/strict";
+import { execFileSync, spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
+import { gzipSync } from "node:zlib";
 import { capture, captureLines, filesBelow, inboundFrames, json, jsonLines, Program, tapedeck, temporary, withoutCapture } from "./lib.mjs";
 
 const INVERSE = "inverse-2021-04-17.jsonl.gz";
@@ -192,4 +194,72 @@ test("half an import does not look like a whole one", async (t) => {
   // The last frame of the part is there again at the same time: the first one behind it comes a second later.
   assert.deepEqual(closed, { ...gap, to_ns: gap.from_ns + 1e9 });
   await tapedeck(t, ["verify", "-a", archive]);
+});
+
+const TRADES = (count) => ["wss://test/realtime <-> 1618677785.0", ...Array.from({ length: count }, (_, i) => `${1618677785 + i}.5: ${JSON.stringify({
+  topic: "trade.BTCUSD",
+  data: [{
+    trade_time_ms: (1618677785 + i) * 1000, timestamp: "2021-04-17T16:43:05.000Z", symbol: "BTCUSD", side: "Buy", size: 5, price: 7.5,
+    tick_direction: "PlusTick", trade_id: `558a0af8-ca11-5c5c-9b88-${String(i).padStart(12, "0")}`, cross_seq: i,
+  }],
+})}`), ""].join("\n");
+
+test("a content that a feed got before is refused, whatever its name and compression; --again imports it", async (t) => {
+  const dir = temporary(t), archive = path.join(dir, "tape");
+  const at = (name) => path.join(dir, name);
+  fs.writeFileSync(at("capture"), TRADES(5));
+  fs.writeFileSync(at("same.gz"), gzipSync(TRADES(5)));
+  fs.writeFileSync(at("other"), TRADES(6));
+  const args = (...more) => ["import", "-a", archive, "--family", "inverse", ...more];
+  const frames = async () => (await json(t, ["info", archive, "--json"])).frames;
+  const { files: [{ session }] } = await json(t, args(at("capture"), "--json"));
+  for (const again of ["capture", "same.gz"]) {
+    const end = await tapedeck(t, args(at(again)), { status: 2 });
+    assert.match(end.stderr, new RegExp(`feed 'inverse' got this content already, at 20\\S+Z \\(session ${session}\\)\n.*hint: .*--again`));
+  }
+  assert.equal(await frames(), 5);
+  await tapedeck(t, ["reindex", archive]);
+  await tapedeck(t, ["recover", archive]);
+  await tapedeck(t, args(at("capture")), { status: 2 });
+  await tapedeck(t, args(at("other")));
+  await tapedeck(t, args("--feed", "elsewhere", at("capture")));
+  assert.equal(await frames(), 16);
+  await tapedeck(t, args("--again", at("capture"), at("capture")));
+  assert.equal(await frames(), 26);
+  await tapedeck(t, ["verify", archive]);
+});
+
+test("an import that was killed does not count", async (t) => {
+  const dir = temporary(t), archive = path.join(dir, "tape"), pipe = path.join(dir, "pipe");
+  fs.writeFileSync(path.join(dir, "capture"), TRADES(5));
+  const args = ["import", "-a", archive, "--family", "inverse"];
+  // What is written behind the capture's content in the journal is torn away, as by a kill before the session's end.
+  await tapedeck(t, [...args, path.join(dir, "capture")]);
+  const journal = path.join(archive, "journal.mcap.open");
+  const bytes = fs.readFileSync(journal);
+  const stop = bytes.lastIndexOf("session_stop");
+  assert.ok(bytes.lastIndexOf("imported") < stop && bytes.includes("imported"), pipe);
+  fs.truncateSync(journal, stop);
+  await tapedeck(t, [...args, path.join(dir, "capture")]);
+  assert.equal((await json(t, ["info", archive, "--json"])).frames, 10);
+  await tapedeck(t, [...args, path.join(dir, "capture")], { status: 2 });
+});
+
+test("a zstd capture is read by its content", { skip: spawnSync("zstd", ["--version"]).error ? "needs zstd" : false }, async (t) => {
+  const dir = temporary(t);
+  const packed = Buffer.concat([TRADES(400).slice(0, 5000), TRADES(400).slice(5000)].map((text) => execFileSync("zstd", ["-c", "-q"], { input: text })));
+  fs.writeFileSync(path.join(dir, "capture.jsonl"), packed);
+  const args = (name, file) => ["import", "-a", path.join(dir, name), "--family", "inverse", "--json", file];
+  const { frames, files: [{ compression, malformed }] } = await json(t, args("tape", path.join(dir, "capture.jsonl")));
+  assert.deepEqual([frames, compression, malformed], [400, "zstd", 0]);
+  const piped = JSON.parse((await tapedeck(t, args("piped", "-"), { stdin: packed })).stdout);
+  assert.equal(piped.frames, 400);
+  for (const [name, bytes, why] of [["cut", packed.subarray(0, packed.length - 9), "breaks off"], ["bad", Buffer.from(packed).fill(0xff, packed.length - 60, packed.length - 30), "is damaged"]]) {
+    fs.writeFileSync(path.join(dir, name), bytes);
+    const end = await tapedeck(t, args(`${name}.tape`, path.join(dir, name)), { status: 1 });
+    assert.match(end.stderr, new RegExp(`zstd stream ${why} at byte \\d+`));
+    const report = JSON.parse(end.stdout);
+    assert.ok(report.frames > 0 && report.frames < 400, `${report.frames}`);
+    assert.equal(report.malformed, 1);
+  }
 });
