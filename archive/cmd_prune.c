@@ -8,6 +8,8 @@
 #include "base/assert.h"
 #include "base/buf.h"
 #include "base/time_text.h"
+#include "base/limits.h"
+#include "cli/confirm.h"
 #include "cli/units.h"
 #include "format/prune.h"
 #include "tape/nothing.h"
@@ -18,6 +20,7 @@ typedef struct prune_line {
     uint64_t older_than_ns;
     uint64_t keep_bytes;
     uint8_t is_dry_run;
+    uint8_t is_all;
 } prune_line;
 
 static const option_row PRUNE_ROWS[] = {
@@ -47,6 +50,10 @@ static const option_row PRUNE_ROWS[] = {
      .type = OPTION_FLAG,
      .offset = offsetof(prune_line, is_dry_run),
      .help = "say what would go, and change nothing"},
+    {.long_name = "all",
+     .type = OPTION_FLAG,
+     .offset = offsetof(prune_line, is_all),
+     .help = "remove also every segment of the archive, without being asked"},
 };
 
 /* --keep-bytes 0 is a bound; that it was not given is this. */
@@ -61,6 +68,7 @@ typedef struct pruning {
     selection feeds;
     td_buf segments; /* joined by "," */
     uint8_t is_cut;  /* 1: there were too many to list */
+    uint8_t is_declined;
 } pruning;
 
 static int wants_feed(void *user, const char *feed)
@@ -134,7 +142,7 @@ static void print_people(const pruning *p, const prune_report *report)
 {
     output_stream *output = &p->verb->output;
     if (report->segments == 0)
-        output_printf(output, "nothing to prune; ");
+        output_printf(output, p->is_declined ? "nothing was removed; " : "nothing to prune; ");
     else
         output_printf(output, "%s %s, %s; ", p->line->is_dry_run ? "would remove" : "removed",
                       format_counted(report->segments, "segment").text,
@@ -202,6 +210,33 @@ static td_result check_feeds(pruning *p)
                                    : selection_check_feeds(verb->archive, &p->feeds, &verb->err);
 }
 
+/* Nothing of the archive would be left: that is meant by somebody, or not done. */
+static td_result confirm_all(void *user, uint64_t segments, uint64_t bytes, td_err *err)
+{
+    pruning *p = user;
+    archive *of = p->verb->archive;
+    archive_listing listing = {0};
+    if (p->line->is_all)
+        return TD_OK;
+    td_result rc = archive_list(of, &listing, err);
+    int is_all = segments >= listing.segment_count;
+    archive_listing_fini(&listing);
+    if (rc != TD_OK || !is_all)
+        return rc;
+    char question[LIMIT_PATH_BYTES + 128];
+    (void)snprintf(question, sizeof question,
+                   "This removes everything that '%s' has: %s, %s. Go on?", archive_path(of),
+                   format_counted(segments, "segment").text, format_size(bytes).text); /* fits */
+    confirm_answer answer = confirm(p->verb->context->report, question);
+    p->is_declined = answer == CONFIRM_NO;
+    if (answer != CONFIRM_NOBODY)
+        return answer == CONFIRM_YES ? TD_OK : TD_EOF;
+    td_err_set(err, TD_E_INVALID, "that would remove everything: %s, %s",
+               format_counted(segments, "segment").text, format_size(bytes).text);
+    td_err_hint(err, "nothing was removed; --all removes it, --dry-run lists it");
+    return TD_E_INVALID;
+}
+
 static td_result prune(pruning *p, prune_report *report)
 {
     verb_run *verb = p->verb;
@@ -210,6 +245,7 @@ static td_result prune(pruning *p, prune_report *report)
                              .keep_bytes = p->line->keep_bytes,
                              .wants_feed = wants_feed,
                              .removing = take_segment,
+                             .confirm = confirm_all,
                              .user = p,
                              .gaps = &verb->gaps};
     td_result rc = check_line(p->line, &verb->err);

@@ -300,6 +300,23 @@ static void update_catalog(const prune_work *w)
                    cause.text);
 }
 
+/* TD_OK: they go; TD_EOF: they stay, and count so. */
+static td_result ask(prune_work *w, td_err *err)
+{
+    uint64_t segments = 0;
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < w->count; i++) {
+        segments += w->candidates[i].goes;
+        bytes += w->candidates[i].goes ? w->candidates[i].bytes : 0;
+    }
+    if (w->options->mode != PRUNE_REMOVE || segments == 0 || w->options->confirm == NULL)
+        return TD_OK;
+    td_result rc = w->options->confirm(w->options->user, segments, bytes, err);
+    w->report->segments_kept += rc == TD_EOF ? segments : 0;
+    w->report->bytes_kept += rc == TD_EOF ? bytes : 0;
+    return rc;
+}
+
 static td_result do_work(prune_work *w, td_err *err)
 {
     int is_real = w->options->mode == PRUNE_REMOVE;
@@ -313,8 +330,10 @@ static td_result do_work(prune_work *w, td_err *err)
         rc = choose_by_files(w, err);
     if (rc == TD_OK)
         rc = prune_check_bound(w, err);
+    if (rc == TD_OK)
+        rc = ask(w, err);
     if (rc != TD_OK)
-        return rc;
+        return rc == TD_EOF ? TD_OK : rc;
     for (size_t i = 0; i < w->count; i++)
         going += w->candidates[i].goes;
     if (is_real && going > 0)

@@ -69,6 +69,9 @@ typedef struct prune_options {
     int (*wants_feed)(void *user, const char *feed);
     /* Told each segment once it is gone (looking: that would go), oldest first. May be NULL. */
     void (*removing)(void *user, const prune_event *event);
+    /* Asked once, before anything is changed, if segments would go (not by a look): TD_OK removes
+     * them, TD_EOF keeps them, and archive_prune returns TD_OK; else its error. NULL: yes. */
+    td_result (*confirm)(void *user, uint64_t segments, uint64_t bytes, td_err *err);
     void *user;
     const gap_reader *gaps; /* as in reindex.h */
 } prune_options;

@@ -108,7 +108,7 @@ describe("what is gone", { concurrency: 2 }, () => {
     assert.deepEqual([names.length, names.filter((name) => name.includes(session)).length], [3, 1]);
     assert.deepEqual((await raw(t, archive)).slice(0, 2 * FRAMES), textsOf(left));
     // All of it goes, and a recorder begins behind what its feed once had.
-    await tapedeck(t, ["prune", "-a", archive, "--feed", FEED]);
+    await tapedeck(t, ["prune", "-a", archive, "--feed", FEED, "--all"]);
     assert.deepEqual(segments(archive), []);
     await recordOn(t, dir, archive);
     assert.equal((await json(t, ["verify", "-a", archive, "--json"])).verdict, "sound");

@@ -9,8 +9,8 @@ import fcntl, os, pty, struct, sys, termios
 pid, terminal = pty.fork()
 if pid == 0:
     fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", 24, int(sys.argv[1]), 0, 0))
-    os.execv(sys.argv[2], sys.argv[2:])
-os.write(terminal, b"\\x04") # nothing is typed
+    os.execv(sys.argv[3], sys.argv[3:])
+os.write(terminal, sys.argv[2].encode() + b"\\n\\x04" if sys.argv[2] else b"\\x04")
 shown = b""
 while True:
     try:
@@ -24,9 +24,9 @@ os.write(1, shown.replace(b"\\r\\n", b"\\n"))
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 `;
 
-/** What a terminal of that width shows of a run of tapedeck, errors included; lines end with LF. */
-export function onTerminal(columns, args, env = {}) {
-  const { stdout, stderr } = spawnSync("python3", ["-c", ON_TERMINAL, String(columns), path.join(BIN, "tapedeck"), ...args],
+/** What a terminal of that width shows of a run of tapedeck, errors included; lines end with LF. A line may be typed. */
+export function onTerminal(columns, args, env = {}, typed = "") {
+  const { stdout, stderr } = spawnSync("python3", ["-c", ON_TERMINAL, String(columns), typed, path.join(BIN, "tapedeck"), ...args],
     { encoding: "utf8", maxBuffer: 1 << 24, env: { PATH: process.env.PATH, TERM: "xterm", ...env } });
   assert.equal(stderr, "");
   return stdout;

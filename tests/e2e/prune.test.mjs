@@ -5,6 +5,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { filesBelow, json, jsonLines, tapedeck, temporary } from "./lib.mjs";
+import { onTerminal } from "./on_terminal.mjs";
 
 const DAYS = ["2021-04-17", "2021-04-18", "2021-04-19", "2021-04-20"];
 const FRAMES = 50;
@@ -79,7 +80,19 @@ test("prune by age: dry run first, then it is gone, and every verb goes on", asy
   const aged = await tapedeck(t, ["prune", "-a", archive, "--older-than", "1d"]);
   assert.match(aged.stderr, /warning: ages count from the newest frame, 2021-04-20T12:00:50/);
   assert.deepEqual(segments(archive).map(dayOf), DAYS.slice(2));
-  await tapedeck(t, ["prune", "-a", archive, "--before", "2021-04-21"]);
+  const refused = await tapedeck(t, ["prune", "-a", archive, "--before", "2021-04-21"], { status: 2 });
+  assert.match(refused.stderr, /that would remove everything: 2 segments, .*\n.*hint: nothing was removed; --all removes it/);
+  for (const answer of ["n", "", "yess"]) {
+    const shown = onTerminal(200, ["prune", archive, "--before", "2021-04-21"], { NO_COLOR: "1" }, answer);
+    assert.match(shown, /This removes everything that '.*' has: 2 segments, .*\. Go on\? \[y\/N\] nothing was removed; kept: 2 segments/);
+    assert.deepEqual(segments(archive).map(dayOf), DAYS.slice(2));
+  }
+  assert.match(onTerminal(200, ["prune", archive, "--before", "2021-04-21", "--dry-run"]), /would remove 2 segments/);
+  const copy = `${archive}.copy`;
+  fs.cpSync(archive, copy, { recursive: true });
+  assert.match(onTerminal(200, ["prune", copy, "--before", "2021-04-21"], {}, "y"), /removed 2 segments/);
+  assert.deepEqual(segments(copy), []);
+  await tapedeck(t, ["prune", "-a", archive, "--before", "2021-04-21", "--all"]);
   assert.deepEqual(segments(archive), []);
   assert.deepEqual(fs.readdirSync(path.join(archive, "capture")), []);
   const empty = await json(t, ["verify", "-a", archive, "--json"]);
@@ -143,13 +156,13 @@ test("prune by size keeps the newest, and by feed only that feed's", async (t) =
   await checkAll(t, archive, 4);
   await tapedeck(t, ["prune", "-a", archive, "--keep-bytes", String(segments(archive).slice(2).reduce((sum, f) => sum + size(f), 0))]);
   assert.deepEqual(segments(archive).map(dayOf), DAYS.slice(2));
-  await tapedeck(t, ["prune", "-a", archive, "--feed", "t*"]);
+  await tapedeck(t, ["prune", "-a", archive, "--feed", "t*", "--all"]);
   assert.deepEqual(segments(archive), []);
 });
 
 test("a feed goes on behind what was pruned, and the chain is proved from the journal", async (t) => {
   const archive = await archiveOf(t);
-  await tapedeck(t, ["prune", "-a", archive, "--feed", "one"]);
+  await tapedeck(t, ["prune", "-a", archive, "--feed", "one", "--all"]);
   const file = path.join(temporary(t), "more.txt");
   fs.writeFileSync(file, capture("2021-04-21", "BTCUSD"));
   await tapedeck(t, ["import", "-a", archive, "--format", "cryptofeed", "--family", "inverse", "--feed", "one", file]);
