@@ -167,7 +167,8 @@ void verb_run_write_count(json_writer *json, const char *key, uint64_t count)
 
 unit_text verb_run_format_count(uint64_t count)
 {
-    return count == UINT64_MAX ? (unit_text){"?"} : format_count(count);
+    static const unit_text UNKNOWN = {"?"};
+    return count == UINT64_MAX ? UNKNOWN : format_count(count);
 }
 
 void verb_run_format_time(uint64_t ns, char out[SHORT_TIME_BYTES])
