@@ -84,7 +84,9 @@ void completion_help(const option_row *row, char out[COMPLETION_HELP_BYTES])
         depth += (*c == '(') - (*c == ')');
         if (*c == ';' && depth == 0)
             break;
-        out[size++] = *c == '\n' ? ' ' : *c;
+        out[size++] = *c;
+        if (*c == '\n')
+            out[size - 1] = ' ';
     }
     out[size] = '\0';
 }
@@ -168,14 +170,25 @@ static exit_code print_other(const verb_context *context, const char *program, c
     return WIFEXITED(status) ? (exit_code)WEXITSTATUS(status) : EXIT_CODE_FAILED;
 }
 
+/* The program that knows the verb of a row, if no row before it names the same one; else NULL. */
+static const char *first_of_program(const verb_table *table, size_t index)
+{
+    const verb_row *row = &table->rows[index];
+    if (row->run != NULL)
+        return NULL;
+    TD_ASSERT(row->program != NULL);
+    for (size_t i = 0; i < index; i++)
+        if (table->rows[i].run == NULL && table->rows[i].program != NULL &&
+            strcmp(table->rows[i].program, row->program) == 0)
+            return NULL;
+    return row->program;
+}
+
 static exit_code print_others(const verb_table *table, const verb_context *context,
                               const char *shell)
 {
     for (size_t i = 0; i < table->row_count; i++) {
-        const char *program = table->rows[i].run == NULL ? table->rows[i].program : NULL;
-        for (size_t k = 0; program != NULL && k < i; k++)
-            if (table->rows[k].run == NULL && strcmp(table->rows[k].program, program) == 0)
-                program = NULL; /* did so already */
+        const char *program = first_of_program(table, i);
         exit_code status = program == NULL ? EXIT_CODE_DONE : print_other(context, program, shell);
         if (status != EXIT_CODE_DONE)
             return status;
