@@ -73,6 +73,7 @@ td_result keyboard_open(int fd, keyboard **out, td_err *err)
     now.c_cc[VMIN] = 0;
     now.c_cc[VTIME] = 0;
     made->raw = now;
+    set_raw(made, 1);
     *out = made;
     return TD_OK;
 }

@@ -97,8 +97,8 @@ describe("a wall clock that is wrong", { concurrency: 2, skip: noClock }, () => 
     const again = record(); // closes what the one before left
     await more(again);
     await stop(again);
-    assert.match(right.stderr, /warning: .*the archive ends at .*, 30 d.* after the wall clock/);
-    assert.match(again.stderr, /warning: .*the archive ends at /);
+    assert.match(right.stderr, /warning tapedeck record: .*the archive ends at .*, 30 d.* after the wall clock/);
+    assert.match(again.stderr, /warning tapedeck record: .*the archive ends at /);
     const numbers = (await recordedNumbers(t, archive)).get("trade.BTCUSD");
     const made = exchange.topics.get("trade.BTCUSD").made;
     for (const [n, recv_ns] of numbers) {
