@@ -269,7 +269,7 @@ static int has_symbol(const served_feed *feed, td_bytes symbol)
         size_t middle = low + (high - low) / 2;
         td_bytes there = td_bytes_str(feed->symbols[middle]);
         size_t shorter = there.size < symbol.size ? there.size : symbol.size;
-        int order = memcmp(there.data, symbol.data, shorter);
+        int order = shorter == 0 ? 0 : memcmp(there.data, symbol.data, shorter);
         if (order == 0 && there.size == symbol.size)
             return 1;
         if (order < 0 || (order == 0 && there.size < symbol.size))
