@@ -1,5 +1,5 @@
 /* Time, through a table, so that tests run at no real time. Real: clock_real(). Simulated:
- * clock_sim.h. No other module asks the operating system for the time or sleeps. */
+ * tests/testing/clock_sim.h. No other module asks the operating system for the time or sleeps. */
 #ifndef TD_BASE_CLOCK_H
 #define TD_BASE_CLOCK_H
 

@@ -1,9 +1,9 @@
 /* Files, through one small table of functions.
  *
- * The real table (io_posix.h) calls the operating system. The simulated one (io_fault.h) models a
- * disk with a page cache: it can tell what would be on disk after a power loss now, and can make
- * the n-th call fail. No other module opens, reads, writes, renames or locks anything itself
- * (SQLite's own files, and pipes and sockets, excepted).
+ * The real table (io_posix.h) calls the operating system. The simulated one of the tests
+ * (tests/testing/io_fault.h) models a disk with a page cache: it can tell what would be on disk
+ * after a power loss now, and can make the n-th call fail. No other module opens, reads, writes,
+ * renames or locks anything itself (SQLite's own files, and pipes and sockets, excepted).
  *
  * Durability order of everything that must survive: append, sync, (rename, sync_dir,) and only
  * then tell somebody. Paths are UTF-8, used as given. A td_file belongs to one thread at a time. */

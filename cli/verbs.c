@@ -27,7 +27,10 @@ static void print_verbs(const verb_table *table, FILE *out)
     fprintf(out, "usage: %s VERB [OPTION]...\n%s\n\nVerbs\n", table->program, table->summary);
     for (size_t i = 0; i < table->row_count; i++)
         fprintf(out, "  %-14s%s\n", table->rows[i].name, table->rows[i].summary);
-    fprintf(out, "\n'%s VERB --help' shows a verb's options and an example.\n", table->program);
+    fprintf(out,
+            "\n'%s VERB --help' shows a verb's options and an example.\n"
+            "'%s --completions SHELL' prints what bash, zsh or fish complete it with.\n",
+            table->program, table->program);
 }
 
 static exit_code run_verb(const verb_context *context, const verb_row *row, int argc, char **argv)

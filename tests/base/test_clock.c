@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "base/clock_sim.h"
+#include "tests/testing/clock_sim.h"
 
 static void test_real(void **state)
 {

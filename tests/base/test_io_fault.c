@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
-#include "base/io_fault.h"
+#include "tests/testing/io_fault.h"
 #include "base/limits.h"
 
 enum { SEEDS = 400 };

@@ -11,7 +11,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "base/io_fault.h"
+#include "tests/testing/io_fault.h"
 
 static int open_disk(void **state)
 {

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "format/feed_slots.h"
-#include "format/mcap_writer.h"
+#include "tests/testing/mcap_writer.h"
 #include "tests/testing/archive_fixture.h"
 #include "tests/testing/segment_fixture.h"
 

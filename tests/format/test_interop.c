@@ -18,7 +18,7 @@
 #include "base/alloc.h"
 #include "base/io_posix.h"
 #include "base/limits.h"
-#include "format/mcap_reader.h"
+#include "tests/testing/mcap_reader.h"
 #include "format/recover.h"
 #include "format/segment_reader.h"
 #include "format/segment_verify.h"

@@ -11,13 +11,13 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/io_fault.h"
+#include "tests/testing/io_fault.h"
 #include "base/limits.h"
 #include "format/codec.h"
 #include "format/mcap_decode.h"
 #include "format/mcap_encode.h"
-#include "format/mcap_reader.h"
-#include "format/mcap_writer.h"
+#include "tests/testing/mcap_reader.h"
+#include "tests/testing/mcap_writer.h"
 #include "tests/testing/segment_fixture.h"
 
 /* Bytes of a C string literal, NULs in it included. */

@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/io_fault.h"
+#include "tests/testing/io_fault.h"
 #include "format/recover.h"
 #include "format/segment_reader.h"
 #include "format/segment_verify.h"

@@ -12,7 +12,7 @@
 
 #include "base/io_posix.h"
 #include "base/alloc.h"
-#include "base/io_fault.h"
+#include "tests/testing/io_fault.h"
 #include "base/limits.h"
 #include "format/segment_reader.h"
 #include "format/segment_writer.h"

@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/io_fault.h"
+#include "tests/testing/io_fault.h"
 #include "format/recover.h"
 #include "format/segment_verify.h"
 #include "tests/testing/segment_fixture.h"

@@ -6,9 +6,9 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "base/io_fault.h"
+#include "tests/testing/io_fault.h"
 #include "base/limits.h"
-#include "format/mcap_reader.h"
+#include "tests/testing/mcap_reader.h"
 #include "format/recover.h"
 #include "format/segment_reader.h"
 #include "format/segment_verify.h"

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "base/clock_sim.h"
+#include "tests/testing/clock_sim.h"
 #include "recorder/lag.h"
 
 #define LIMIT_NS TD_NS_PER_S

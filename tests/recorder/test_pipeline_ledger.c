@@ -15,7 +15,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/clock_sim.h"
+#include "tests/testing/clock_sim.h"
 #include "format/verify.h"
 #include "tape/tape.h"
 #include "tests/testing/pipeline_fixture.h"

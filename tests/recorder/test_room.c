@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "base/io_fault.h"
+#include "tests/testing/io_fault.h"
 #include "recorder/config.h"
 #include "recorder/room.h"
 

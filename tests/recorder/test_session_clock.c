@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "base/clock_sim.h"
+#include "tests/testing/clock_sim.h"
 #include "recorder/session_clock.h"
 
 #define START_WALL_NS (UINT64_C(1700000000) * TD_NS_PER_S)

@@ -11,7 +11,7 @@
 #include <zlib.h>
 
 #include "base/alloc.h"
-#include "base/io_fault.h"
+#include "tests/testing/io_fault.h"
 #include "replay/export_folder.h"
 #include "replay/export_gzip.h"
 

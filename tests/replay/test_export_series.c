@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/io_fault.h"
+#include "tests/testing/io_fault.h"
 #include "replay/export_series.h"
 #include "replay/export_survey.h"
 #include "schema/family.h"

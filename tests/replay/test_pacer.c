@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#include "base/clock_sim.h"
+#include "tests/testing/clock_sim.h"
 #include "replay/keyboard.h"
 #include "replay/lateness.h"
 #include "replay/pacer.h"

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#include "base/clock_sim.h"
+#include "tests/testing/clock_sim.h"
 #include "replay/player.h"
 #include "tests/testing/played.h"
 

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "base/io_fault.h"
+#include "tests/testing/io_fault.h"
 #include "replay/truth_match.h"
 
 enum { CONNS_MAX = 4, TEXT_BYTES = 8192 };

@@ -13,7 +13,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
-#include "base/io_fault.h"
+#include "tests/testing/io_fault.h"
 #include "tests/testing/sim_scene.h"
 #include "wire/dialect.h"
 

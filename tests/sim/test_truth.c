@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
-#include "base/io_fault.h"
+#include "tests/testing/io_fault.h"
 
 static const instrument BTCUSD = {.symbol = "BTCUSD", .price_places = 2, .tick = 50};
 static const instrument LTCUSDT = {

@@ -6,8 +6,8 @@
 
 #include <stdint.h>
 
-#include "base/clock_sim.h"
-#include "base/io_fault.h"
+#include "tests/testing/clock_sim.h"
+#include "tests/testing/io_fault.h"
 #include "format/archive.h"
 #include "format/archive_recover.h"
 #include "format/archive_writer.h"

@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-#include "base/io_fault.h"
+#include "tests/testing/io_fault.h"
 
 typedef struct fault_catalogs fault_catalogs;
 

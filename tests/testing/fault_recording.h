@@ -12,8 +12,8 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#include "base/clock_sim.h"
-#include "base/io_fault.h"
+#include "tests/testing/clock_sim.h"
+#include "tests/testing/io_fault.h"
 #include "format/archive.h"
 #include "format/channel.h"
 #include "schema/classify.h"

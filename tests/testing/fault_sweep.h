@@ -6,7 +6,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#include "base/io_fault.h"
+#include "tests/testing/io_fault.h"
 #include "tests/testing/fault_check.h"
 
 /* How a disk came about that is compared with the truth. */

@@ -4,8 +4,8 @@
 #ifndef TD_TESTS_TESTING_FUZZ_ARCHIVE_H
 #define TD_TESTS_TESTING_FUZZ_ARCHIVE_H
 
-#include "base/clock_sim.h"
-#include "base/io_fault.h"
+#include "tests/testing/clock_sim.h"
+#include "tests/testing/io_fault.h"
 #include "format/archive.h"
 #include "format/archive_writer.h"
 #include "format/verify.h"

@@ -7,7 +7,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#include "base/io_fault.h"
+#include "tests/testing/io_fault.h"
 #include "format/archive_writer.h"
 #include "recorder/disk.h"
 #include "recorder/encoder.h"

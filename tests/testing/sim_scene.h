@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
-#include "base/io_fault.h"
+#include "tests/testing/io_fault.h"
 #include "sim/exchange.h"
 #include "wire/client.h"
 

@@ -13,7 +13,7 @@
 #include <pthread.h>
 #include <sched.h>
 
-#include "base/clock_sim.h"
+#include "tests/testing/clock_sim.h"
 
 /* What the look-ups of a test see and do. */
 typedef struct scene {

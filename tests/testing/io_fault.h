@@ -15,8 +15,8 @@
  *
  * Paths are relative to the disk's root with or without a "/" in front; "." is known, ".." is not.
  * Any thread may use the table; the control functions too, at any time. */
-#ifndef TD_BASE_IO_FAULT_H
-#define TD_BASE_IO_FAULT_H
+#ifndef TD_TESTS_TESTING_IO_FAULT_H
+#define TD_TESTS_TESTING_IO_FAULT_H
 
 #include <stdint.h>
 
@@ -24,10 +24,6 @@
 #include "base/err.h"
 #include "base/hash.h"
 #include "base/io.h"
-
-#ifdef __cplusplus
-extern "C" {
-#endif
 
 typedef struct io_fault io_fault;
 
@@ -192,9 +188,5 @@ TD_MUST_USE io_fault *io_fault_at(io_fault *disk, uint64_t change_count);
 /* Bring what io_fault_at gave for from changes to where it was behind to of them, from <= to <=
  * count: for sweeps over all of them, one after the other. 0 without memory. */
 TD_MUST_USE int io_fault_forward(io_fault *then, io_fault *disk, uint64_t from, uint64_t to);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

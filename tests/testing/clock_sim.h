@@ -2,17 +2,13 @@
  *
  * Sleeping moves it: sleep_until(t) sets the monotonic clock to t at once (and the wall clock on by
  * as much), so that what waits for an hour is done now. Any thread may use it. */
-#ifndef TD_BASE_CLOCK_SIM_H
-#define TD_BASE_CLOCK_SIM_H
+#ifndef TD_TESTS_TESTING_CLOCK_SIM_H
+#define TD_TESTS_TESTING_CLOCK_SIM_H
 
 #include <stdint.h>
 
 #include "base/attr.h"
 #include "base/clock.h"
-
-#ifdef __cplusplus
-extern "C" {
-#endif
 
 typedef struct clock_sim clock_sim;
 
@@ -34,9 +30,5 @@ void clock_sim_suspend(clock_sim *sim, uint64_t ns);
 
 /* How often somebody slept. */
 uint64_t clock_sim_sleep_count(clock_sim *sim);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

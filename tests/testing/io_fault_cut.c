@@ -1,4 +1,4 @@
-#include "base/io_fault_impl.h"
+#include "tests/testing/io_fault_impl.h"
 
 #include <string.h>
 

@@ -1,11 +1,11 @@
-/* MCAP files of any profile: for exports, extracts, and tests. Chunked or not, stored or zstd; all
+/* MCAP files of any profile, as other programs write them. Chunked or not, stored or zstd; all
  * CRCs, message indexes and a complete summary are written always. (The recorder's segments have
  * their own path: chunk_builder and segment_writer.)
  *
  * Not durable before finish; a file without finish has no end and is to be thrown away. One thread.
  */
-#ifndef TD_FORMAT_MCAP_WRITER_H
-#define TD_FORMAT_MCAP_WRITER_H
+#ifndef TD_TESTS_TESTING_MCAP_WRITER_H
+#define TD_TESTS_TESTING_MCAP_WRITER_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -15,10 +15,6 @@
 #include "base/io.h"
 #include "format/codec.h"
 #include "format/mcap.h"
-
-#ifdef __cplusplus
-extern "C" {
-#endif
 
 typedef enum mcap_layout { MCAP_CHUNKED, MCAP_UNCHUNKED } mcap_layout;
 
@@ -72,9 +68,5 @@ TD_MUST_USE td_result mcap_writer_flush(mcap_writer *writer, td_err *err);
 
 /* Write the end of the file and make it durable. Nothing but close may follow. */
 TD_MUST_USE td_result mcap_writer_finish(mcap_writer *writer, td_err *err);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -6,13 +6,13 @@
  * noted on one disk can be applied to a copy. Every change, live or from the log, goes through
  * disk_apply. Everything here expects the disk's mutex to be held, or the disk to be nobody else's.
  */
-#ifndef TD_BASE_IO_FAULT_IMPL_H
-#define TD_BASE_IO_FAULT_IMPL_H
+#ifndef TD_TESTS_TESTING_IO_FAULT_IMPL_H
+#define TD_TESTS_TESTING_IO_FAULT_IMPL_H
 
 #include <pthread.h>
 
 #include "base/buf.h"
-#include "base/io_fault.h"
+#include "tests/testing/io_fault.h"
 
 enum { NO_INODE = 0, ROOT_INODE = 1, NAMES_OF_RENAME = 2 };
 

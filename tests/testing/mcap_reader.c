@@ -1,4 +1,4 @@
-#include "format/mcap_reader.h"
+#include "tests/testing/mcap_reader.h"
 
 #include <inttypes.h>
 #include <string.h>

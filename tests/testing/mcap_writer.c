@@ -1,4 +1,4 @@
-#include "format/mcap_writer.h"
+#include "tests/testing/mcap_writer.h"
 
 #include <stdlib.h>
 #include <string.h>

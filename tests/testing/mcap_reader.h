@@ -1,11 +1,12 @@
-/* Any MCAP file from its first record to its last, in file order. For reading frames out of
- * segments there is segment_reader; this one shows every record, also those of later specifications
- * and private ones, and checks each CRC on the way: chunks, attachments, data section, summary.
+/* Any MCAP file from its first record to its last, in file order: what segments are compared with,
+ * and sharing no walk with segment_reader. It shows every record, also those of later
+ * specifications and private ones, and checks each CRC on the way: chunks, attachments, data
+ * section, summary.
  *
  * Memory: one record or chunk (LIMIT_RECORD_BYTES, LIMIT_CHUNK_BYTES); attachments above that are
  * passed over with their CRC checked. One thread. */
-#ifndef TD_FORMAT_MCAP_READER_H
-#define TD_FORMAT_MCAP_READER_H
+#ifndef TD_TESTS_TESTING_MCAP_READER_H
+#define TD_TESTS_TESTING_MCAP_READER_H
 
 #include <stdint.h>
 
@@ -13,10 +14,6 @@
 #include "base/err.h"
 #include "base/io.h"
 #include "format/mcap.h"
-
-#ifdef __cplusplus
-extern "C" {
-#endif
 
 /* What becomes of a Chunk record. */
 typedef enum mcap_chunks {
@@ -62,9 +59,5 @@ mcap_section mcap_reader_section(const mcap_reader *reader);
 uint64_t mcap_reader_chunk_offset(const mcap_reader *reader);
 
 mcap_reader_stats mcap_reader_get_stats(const mcap_reader *reader);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

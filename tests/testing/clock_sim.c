@@ -1,4 +1,4 @@
-#include "base/clock_sim.h"
+#include "tests/testing/clock_sim.h"
 
 #include <pthread.h>
 
