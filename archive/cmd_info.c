@@ -47,7 +47,7 @@ static td_result add_feed(archive_totals *totals, const plan_segment *segment, u
             at = &totals->feeds[i];
     }
     if (at == NULL) {
-        feed_total *grown = td_realloc(totals->feeds, totals->feed_count + 1, sizeof *grown);
+        feed_total *grown = td_array_room(totals->feeds, totals->feed_count, sizeof *grown);
         if (grown == NULL)
             return td_err_set(err, TD_E_NOMEM, "no memory for %zu feeds", totals->feed_count);
         totals->feeds = grown;
@@ -153,7 +153,7 @@ typedef struct info {
 static td_result keep_session(void *user, const session_row *row, td_err *err)
 {
     info *all = user;
-    session_row *grown = td_realloc(all->sessions, all->session_count + 1, sizeof *grown);
+    session_row *grown = td_array_room(all->sessions, all->session_count, sizeof *grown);
     if (grown == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for %zu sessions", all->session_count);
     all->sessions = grown;

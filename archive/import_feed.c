@@ -118,15 +118,10 @@ static td_result write_chunk(import_feed *f, td_err *err)
 /* Room for what is known about the router's channel of this index. */
 static td_result reserve_channel(import_feed *f, uint32_t index, td_err *err)
 {
-    if (index < f->channel_capacity)
-        return TD_OK;
-    size_t capacity = (size_t)index * 2 + 64;
-    feed_channel *grown = td_realloc(f->channels, capacity, sizeof *grown);
+    feed_channel *grown = td_array_reach(f->channels, &f->channel_capacity, index, sizeof *grown);
     if (grown == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for channels");
-    memset(grown + f->channel_capacity, 0, (capacity - f->channel_capacity) * sizeof *grown);
     f->channels = grown;
-    f->channel_capacity = capacity;
     return TD_OK;
 }
 

@@ -26,7 +26,6 @@ typedef struct spool_stream {
     td_buf block;
     spool_block *blocks;
     size_t block_count;
-    size_t block_capacity;
     size_t next_block; /* reading: the one to load next */
     size_t read_at;    /* reading: offset of the present record in block */
     uint64_t head_ns;  /* reading: time of the present record */
@@ -82,14 +81,10 @@ static td_result flush_block(import_spool *s, spool_stream *stream, td_err *err)
 {
     if (stream->block.size == 0)
         return TD_OK;
-    if (stream->block_count == stream->block_capacity) {
-        size_t capacity = stream->block_capacity * 2 + 16;
-        spool_block *grown = td_realloc(stream->blocks, capacity, sizeof *grown);
-        if (grown == NULL)
-            return td_err_set(err, TD_E_NOMEM, "no memory to sort a capture");
-        stream->blocks = grown;
-        stream->block_capacity = capacity;
-    }
+    spool_block *grown = td_array_room(stream->blocks, stream->block_count, sizeof *grown);
+    if (grown == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory to sort a capture");
+    stream->blocks = grown;
     td_result rc = td_io_append(s->file, stream->block.data, stream->block.size, err);
     if (rc != TD_OK)
         return td_err_add(err, rc, "scratch file of %" PRIu64 " bytes", s->file_bytes);

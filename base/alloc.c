@@ -1,5 +1,6 @@
 #include "base/alloc.h"
 
+#include <stdint.h>
 #include <string.h>
 
 void *td_alloc(size_t bytes)
@@ -24,6 +25,28 @@ void *td_realloc(void *old, size_t count, size_t size)
     if (__builtin_mul_overflow(count, size, &bytes))
         return NULL;
     return td_alloc_raw(old, bytes == 0 ? 1 : bytes);
+}
+
+void *td_array_room(void *old, size_t count, size_t size)
+{
+    if ((count & (count - 1)) != 0)
+        return old;
+    return count > SIZE_MAX / 2 ? NULL : td_realloc(old, count == 0 ? 1 : 2 * count, size);
+}
+
+void *td_array_reach(void *old, size_t *capacity, size_t index, size_t size)
+{
+    if (index < *capacity)
+        return old;
+    size_t wanted = *capacity == 0 ? 1 : *capacity;
+    while (wanted <= index)
+        wanted *= 2;
+    char *grown = td_realloc(old, wanted, size);
+    if (grown == NULL)
+        return NULL;
+    memset(grown + *capacity * size, 0, (wanted - *capacity) * size);
+    *capacity = wanted;
+    return grown;
 }
 
 char *td_strdup(const char *text)

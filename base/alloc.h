@@ -33,6 +33,15 @@ TD_MUST_USE void *td_alloc_zero(size_t count, size_t size);
 /* Resize an array to count elements of size bytes; on NULL the old one is still valid. */
 TD_MUST_USE void *td_realloc(void *old, size_t count, size_t size);
 
+/* Room for one more behind count elements of size bytes: the array (NULL: none yet), or a larger
+ * one. It has places for the next power of two, so that nobody keeps its capacity; for arrays that
+ * grow by this function only. On NULL the old one is still valid. */
+TD_MUST_USE void *td_array_room(void *old, size_t count, size_t size);
+
+/* The array with a place for this index: as it is, or larger, with zeros in its new places. On NULL
+ * the old one is still valid, and *capacity says how large that is. */
+TD_MUST_USE void *td_array_reach(void *old, size_t *capacity, size_t index, size_t size);
+
 /* Copy of a string, or of length bytes with a NUL behind. NULL text gives NULL. */
 TD_MUST_USE char *td_strdup(const char *text);
 TD_MUST_USE char *td_strndup(const char *bytes, size_t length);

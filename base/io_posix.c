@@ -266,7 +266,6 @@ typedef struct dir_entry {
 typedef struct dir_entries {
     dir_entry *rows;
     size_t count;
-    size_t capacity;
 } dir_entries;
 
 static int compare_entries(const void *a, const void *b)
@@ -294,15 +293,10 @@ static td_result add_entry(dir_entries *all, int dir_fd, const struct dirent *en
 {
     if (all->count == LIMIT_FOLDER_ENTRIES)
         return td_err_set(err, TD_E_LIMIT, "more than %u entries", LIMIT_FOLDER_ENTRIES);
-    if (all->count == all->capacity) {
-        size_t capacity = all->capacity == 0 ? 64 : all->capacity * 2;
-        dir_entry *rows = td_realloc(all->rows, capacity, sizeof *rows);
-        if (rows == NULL)
-            return td_err_set(err, TD_E_NOMEM, "no memory for %zu entries", capacity);
-        all->rows = rows;
-        all->capacity = capacity;
-    }
-    TD_ASSERT(all->count < all->capacity);
+    dir_entry *rows = td_array_room(all->rows, all->count, sizeof *rows);
+    if (rows == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for %zu entries", all->count + 1);
+    all->rows = rows;
     char *name = td_strdup(entry->d_name);
     if (name == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for %zu entries", all->count + 1);

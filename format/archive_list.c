@@ -22,7 +22,6 @@ typedef struct entry {
 typedef struct folder {
     entry *entries;
     size_t count;
-    size_t capacity;
 } folder;
 
 /* Everything that is ours at the top of an archive. */
@@ -49,7 +48,7 @@ static void folder_fini(folder *f)
         td_free(f->entries[i].name);
     td_free(f->entries);
     f->entries = NULL;
-    f->count = f->capacity = 0;
+    f->count = 0;
 }
 
 static td_result folder_add(void *user, const char *name, td_entry_kind kind, td_err *err)
@@ -57,14 +56,10 @@ static td_result folder_add(void *user, const char *name, td_entry_kind kind, td
     folder *f = user;
     if (f->count == FOLDER_ENTRIES_MAX)
         return td_err_set(err, TD_E_LIMIT, "more than %d entries", FOLDER_ENTRIES_MAX);
-    if (f->count == f->capacity) {
-        size_t capacity = f->capacity == 0 ? 64 : f->capacity * 2;
-        entry *entries = td_realloc(f->entries, capacity, sizeof *entries);
-        if (entries == NULL)
-            return td_err_set(err, TD_E_NOMEM, "no memory for %zu names", capacity);
-        f->entries = entries;
-        f->capacity = capacity;
-    }
+    entry *entries = td_array_room(f->entries, f->count, sizeof *entries);
+    if (entries == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for %zu names", f->count + 1);
+    f->entries = entries;
     char *copy = td_strdup(name);
     if (copy == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a name");
@@ -75,21 +70,15 @@ static td_result folder_add(void *user, const char *name, td_entry_kind kind, td
 typedef struct walk {
     archive *archive;
     archive_listing *out;
-    size_t segment_capacity;
-    size_t unexpected_capacity;
 } walk;
 
 static td_result add_unexpected(walk *w, const char *path, const char *what, td_err *err)
 {
     archive_listing *out = w->out;
-    if (out->unexpected_count == w->unexpected_capacity) {
-        size_t capacity = w->unexpected_capacity == 0 ? 16 : w->unexpected_capacity * 2;
-        unexpected_file *grown = td_realloc(out->unexpected, capacity, sizeof *grown);
-        if (grown == NULL)
-            return td_err_set(err, TD_E_NOMEM, "no memory for %zu names", capacity);
-        out->unexpected = grown;
-        w->unexpected_capacity = capacity;
-    }
+    unexpected_file *grown = td_array_room(out->unexpected, out->unexpected_count, sizeof *grown);
+    if (grown == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for %zu names", out->unexpected_count + 1);
+    out->unexpected = grown;
     unexpected_file row = {.path = td_strdup(path), .what = td_strdup(what)};
     if (row.path == NULL || row.what == NULL) {
         td_free(row.path);
@@ -124,14 +113,10 @@ static td_result add_segment(walk *w, const char *path, const segment_name *name
                              td_err *err)
 {
     archive_listing *out = w->out;
-    if (out->segment_count == w->segment_capacity) {
-        size_t capacity = w->segment_capacity == 0 ? 64 : w->segment_capacity * 2;
-        archive_segment *grown = td_realloc(out->segments, capacity, sizeof *grown);
-        if (grown == NULL)
-            return td_err_set(err, TD_E_NOMEM, "no memory for %zu segments", capacity);
-        out->segments = grown;
-        w->segment_capacity = capacity;
-    }
+    archive_segment *grown = td_array_room(out->segments, out->segment_count, sizeof *grown);
+    if (grown == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for %zu segments", out->segment_count + 1);
+    out->segments = grown;
     archive_segment row = {.path = td_strdup(path), .name = *name, .size_bytes = size};
     if (row.path == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a name");
@@ -342,7 +327,6 @@ td_result archive_list(archive *a, archive_listing *out, td_err *err)
         if (rc == TD_OK)
             rc = set_doubles_apart(&w, err);
     }
-    TD_ASSERT(out->segment_count <= w.segment_capacity);
     return rc == TD_OK ? TD_OK : td_err_add(err, rc, "listing archive '%s'", archive_path(a));
 }
 

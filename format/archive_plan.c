@@ -30,7 +30,6 @@ struct archive_plan {
     known_segments known;
     planned **segments;
     size_t count;
-    size_t capacity;
     size_t unreadable_count;
 };
 
@@ -174,15 +173,10 @@ static td_result describe(archive_plan *plan, planned *p, td_err *err)
 static td_result keep_planned(archive_plan *plan, planned *p, td_err *err)
 {
     TD_ASSERT(p->full_path != NULL);
-    if (plan->count == plan->capacity) {
-        size_t capacity = plan->capacity == 0 ? 64 : plan->capacity * 2;
-        planned **grown = td_realloc(plan->segments, capacity, sizeof(planned *));
-        if (grown == NULL)
-            return td_err_set(err, TD_E_NOMEM, "no memory for %zu segments", capacity);
-        plan->segments = grown;
-        plan->capacity = capacity;
-    }
-    TD_ASSERT(plan->count < plan->capacity);
+    planned **grown = td_array_room(plan->segments, plan->count, sizeof(planned *));
+    if (grown == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for %zu segments", plan->count + 1);
+    plan->segments = grown;
     plan->segments[plan->count++] = p;
     return TD_OK;
 }

@@ -12,13 +12,10 @@ static td_result keep(void *user, const catalog_segment *segment, td_err *err)
     known_segments *known = user;
     size_t count = known->count;
     TD_ASSERT(count == 0 || known->rows != NULL);
-    if ((count & (count - 1)) == 0) { /* full at every power of two */
-        size_t capacity = count == 0 ? 1 : count * 2;
-        known_segment *grown = td_realloc(known->rows, capacity, sizeof known->rows[0]);
-        if (grown == NULL)
-            return td_err_set(err, TD_E_NOMEM, "no memory for %zu segments", capacity);
-        known->rows = grown;
-    }
+    known_segment *grown = td_array_room(known->rows, count, sizeof *grown);
+    if (grown == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for %zu segments", count + 1);
+    known->rows = grown;
     char *path = td_strdup(segment->path);
     if (path == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for %zu segments", count);

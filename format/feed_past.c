@@ -25,12 +25,9 @@ int past_session_is_import(const past_session *session)
     return strcmp(session->verb, "import") == 0;
 }
 
-/* Room for one more in an array that is full at every power of two. */
 static void *grow(void *rows, size_t count, size_t size, td_err *err)
 {
-    if ((count & (count - 1)) != 0)
-        return rows;
-    void *grown = td_realloc(rows, count == 0 ? 1 : count * 2, size);
+    void *grown = td_array_room(rows, count, size);
     if (grown == NULL)
         (void)td_err_set(err, TD_E_NOMEM, "no memory for what the journal knows");
     return grown;

@@ -157,14 +157,10 @@ static td_result row_merge(gap_row *kept, const gap_row *other, td_err *err)
 
 static td_result list_make_room(gap_list *list, td_err *err)
 {
-    if (list->count < list->capacity)
-        return TD_OK;
-    size_t capacity = list->capacity == 0 ? 16 : list->capacity * 2;
-    gap_row *rows = td_realloc(list->rows, capacity, sizeof *rows);
+    gap_row *rows = td_array_room(list->rows, list->count, sizeof *rows);
     if (rows == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for %zu gaps", capacity);
+        return td_err_set(err, TD_E_NOMEM, "no memory for %zu gaps", list->count + 1);
     list->rows = rows;
-    list->capacity = capacity;
     return TD_OK;
 }
 
@@ -184,7 +180,6 @@ td_result gap_list_add(gap_list *list, const gap_row *row, td_err *err)
     memmove(&list->rows[at + 1], &list->rows[at], (list->count - at) * sizeof list->rows[0]);
     list->rows[at] = copy;
     list->count++;
-    TD_ASSERT(list->count <= list->capacity);
     return TD_OK;
 }
 

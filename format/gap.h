@@ -80,7 +80,6 @@ typedef struct gap_reader {
 typedef struct gap_list {
     gap_row *rows; /* strings owned by the list */
     size_t count;
-    size_t capacity;
 } gap_list;
 
 /* Add a copy of the row, or merge it into the row of the same key. TD_E_NOMEM. */

@@ -188,14 +188,10 @@ static td_result add_session(session_list *list, const session_row *row, td_err 
         *old = *row;
         return TD_OK;
     }
-    if ((list->count & (list->count - 1)) == 0) { /* full at every power of two */
-        size_t capacity = list->count == 0 ? 1 : list->count * 2;
-        session_row *grown = td_realloc(list->rows, capacity, sizeof *grown);
-        if (grown == NULL)
-            return td_err_set(err, TD_E_NOMEM, "no memory for %zu sessions", capacity);
-        list->rows = grown;
-    }
-    TD_ASSERT(list->rows != NULL);
+    session_row *grown = td_array_room(list->rows, list->count, sizeof *grown);
+    if (grown == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for %zu sessions", list->count + 1);
+    list->rows = grown;
     list->rows[list->count++] = *row;
     return TD_OK;
 }

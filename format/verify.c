@@ -29,14 +29,11 @@ void findings_add(finding_list *list, verify_severity severity, const char *segm
     va_start(values, format);
     (void)vsnprintf(what, sizeof what, format, values);
     va_end(values);
-    if ((list->count & (list->count - 1)) == 0) { /* full at every power of two */
-        size_t capacity = list->count == 0 ? 1 : list->count * 2;
-        kept_finding *grown = td_realloc(list->rows, capacity, sizeof *grown);
-        list->is_short = list->is_short || grown == NULL;
-        if (grown == NULL)
-            return;
-        list->rows = grown;
-    }
+    kept_finding *grown = td_array_room(list->rows, list->count, sizeof *grown);
+    list->is_short = list->is_short || grown == NULL;
+    if (grown == NULL)
+        return;
+    list->rows = grown;
     kept_finding row = {.severity = severity,
                         .segment = td_strdup(segment),
                         .offset = offset,

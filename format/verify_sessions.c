@@ -192,13 +192,10 @@ static void check_order(verification *v, const time_stream *s, const checked_seg
 
 static td_result add_to_stream(time_stream *s, const checked_segment *segment, td_err *err)
 {
-    if ((s->segment_count & (s->segment_count - 1)) == 0) { /* full at every power of two */
-        size_t capacity = s->segment_count == 0 ? 1 : s->segment_count * 2;
-        const checked_segment **grown = td_realloc(s->segments, capacity, sizeof(void *));
-        if (grown == NULL)
-            return td_err_set(err, TD_E_NOMEM, "no memory to check receive times");
-        s->segments = grown;
-    }
+    const checked_segment **grown = td_array_room(s->segments, s->segment_count, sizeof(void *));
+    if (grown == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory to check receive times");
+    s->segments = grown;
     TD_ASSERT(s->segment_count == 0 ||
               s->segments[s->segment_count - 1]->number <= segment->number);
     s->segments[s->segment_count++] = segment;

@@ -23,14 +23,10 @@ static void row_fini(open_row *row)
 
 open_row *open_gaps_add_row(open_gaps *self, const gap_row *row)
 {
-    if (self->row_count == self->row_capacity) {
-        size_t capacity = self->row_capacity == 0 ? 8 : self->row_capacity * 2;
-        open_row *rows = td_realloc(self->rows, capacity, sizeof *rows);
-        if (rows == NULL)
-            return NULL;
-        self->rows = rows;
-        self->row_capacity = capacity;
-    }
+    open_row *rows = td_array_room(self->rows, self->row_count, sizeof *rows);
+    if (rows == NULL)
+        return NULL;
+    self->rows = rows;
     open_row made = {.row = *row, .past_slot = SIZE_MAX};
     made.row.feed = self->options.feed->name;
     made.row.to_ns = GAP_OPEN;

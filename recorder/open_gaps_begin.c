@@ -24,11 +24,7 @@ static td_result index_name(topic_index *index, const char *topic, const char *s
 {
     char name[LIMIT_TOPIC_BYTES + LIMIT_SYMBOL_BYTES];
     (void)snprintf(name, sizeof name, "%s.%s", topic, symbol); /* both are bounded */
-    char **names =
-        (index->name_count & (index->name_count - 1)) != 0
-            ? index->names
-            : td_realloc(index->names, index->name_count == 0 ? 1 : index->name_count * 2,
-                         sizeof(char *));
+    char **names = td_array_room(index->names, index->name_count, sizeof(char *));
     if (names == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for topics");
     index->names = names;

@@ -41,7 +41,7 @@ struct open_gaps {
     uint8_t *has_unknown; /* by slot: it had frames whose topic is unknown */
     uint8_t has_moved;    /* a topic is on another shard than it was */
     open_row *rows;
-    size_t row_count, row_capacity;
+    size_t row_count;
     gap_list begun;
 };
 

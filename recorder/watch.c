@@ -49,14 +49,14 @@ typedef struct channel_record {
 /* Encoder thread: channels of a feed that were sent to the watch's thread. */
 typedef struct sent_channels {
     uint8_t *is_sent; /* by number */
-    uint32_t capacity;
+    size_t capacity;
     uint8_t is_segment_due; /* RECORD_SEGMENT did not fit into the ring */
 } sent_channels;
 
 /* Channels by the encoder's numbers; NULL: not checked for want of memory. */
 typedef struct numbered_channels {
     watched **channels;
-    uint32_t capacity;
+    size_t capacity;
 } numbered_channels;
 
 struct watch {
@@ -181,17 +181,10 @@ static int ensure_sent(watch *self, uint16_t feed_index, uint32_t channel_index,
     sent_channels *sent = &self->sent[feed_index];
     if (sent->is_segment_due && !send_segment(self, feed_index))
         return 0;
-    if (channel_index >= sent->capacity) {
-        uint32_t capacity = sent->capacity == 0 ? 64 : sent->capacity;
-        while (capacity <= channel_index)
-            capacity *= 2;
-        uint8_t *is_sent = td_realloc(sent->is_sent, capacity, 1);
-        if (is_sent == NULL)
-            return 0;
-        memset(is_sent + sent->capacity, 0, capacity - sent->capacity);
-        sent->is_sent = is_sent;
-        sent->capacity = capacity;
-    }
+    uint8_t *is_sent = td_array_reach(sent->is_sent, &sent->capacity, channel_index, 1);
+    if (is_sent == NULL)
+        return 0;
+    sent->is_sent = is_sent;
     return sent->is_sent[channel_index] || send_channel(self, feed_index, channel_index, info);
 }
 
@@ -249,17 +242,11 @@ static void note_unchecked(watch *self, uint16_t feed_index)
 static watched **find_place(watch *self, const watch_record *record)
 {
     numbered_channels *feed = &self->numbers[record->feed_index];
-    if (record->channel_index >= feed->capacity) {
-        uint32_t capacity = feed->capacity == 0 ? 64 : feed->capacity;
-        while (capacity <= record->channel_index)
-            capacity *= 2;
-        watched **channels = td_realloc(feed->channels, capacity, sizeof(watched *));
-        if (channels == NULL)
-            return NULL;
-        memset(channels + feed->capacity, 0, (capacity - feed->capacity) * sizeof(watched *));
-        feed->channels = channels;
-        feed->capacity = capacity;
-    }
+    watched **channels =
+        td_array_reach(feed->channels, &feed->capacity, record->channel_index, sizeof(watched *));
+    if (channels == NULL)
+        return NULL;
+    feed->channels = channels;
     TD_ASSERT(record->channel_index < feed->capacity);
     return &feed->channels[record->channel_index];
 }

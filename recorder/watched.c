@@ -6,8 +6,6 @@
 #include "base/assert.h"
 #include "base/hash.h"
 
-enum { FIRST_CHANNELS = 64 };
-
 void watched_table_init(watched_table *table, size_t max_bytes)
 {
     TD_ASSERT(max_bytes > 0);
@@ -89,14 +87,10 @@ static size_t channel_bytes(const watched *channel)
 
 static int grow_list(watched_table *table)
 {
-    if (table->count < table->capacity)
-        return 1;
-    uint32_t capacity = table->capacity == 0 ? FIRST_CHANNELS : table->capacity * 2;
-    watched **all = td_realloc(table->all, capacity, sizeof(watched *));
+    watched **all = td_array_room(table->all, table->count, sizeof(watched *));
     if (all == NULL)
         return 0;
     table->all = all;
-    table->capacity = capacity;
     return 1;
 }
 

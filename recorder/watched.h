@@ -74,7 +74,7 @@ enum { WATCHED_BUCKETS = 1 << 14 };
 
 typedef struct watched_table {
     watched **all; /* in no order */
-    uint32_t count, capacity;
+    uint32_t count;
     watched *buckets[WATCHED_BUCKETS];
     watched_symbol *symbols[WATCHED_BUCKETS];
     size_t used_bytes, max_bytes;

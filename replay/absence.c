@@ -81,7 +81,7 @@ static td_result get_feed(inventory *all, const plan_segment *segment, known_fee
             return TD_OK;
         }
     }
-    known_feed *grown = td_realloc(all->feeds, all->count + 1, sizeof *grown);
+    known_feed *grown = td_array_room(all->feeds, all->count, sizeof *grown);
     if (grown == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for the list of feeds");
     all->feeds = grown;
@@ -197,13 +197,10 @@ static td_result add_row(absence_list *list, const absence *row, const char *top
 {
     absence made = *row;
     TD_ASSERT(row->from_ns <= row->to_ns);
-    if ((list->count & (list->count - 1)) == 0) { /* full at every power of two */
-        absence *grown =
-            td_realloc(list->rows, list->count == 0 ? 1 : list->count * 2, sizeof *grown);
-        if (grown == NULL)
-            return td_err_set(err, TD_E_NOMEM, "no memory for what is absent");
-        list->rows = grown;
-    }
+    absence *grown = td_array_room(list->rows, list->count, sizeof *grown);
+    if (grown == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for what is absent");
+    list->rows = grown;
     made.topic = td_strdup(topic);
     made.symbol = td_strdup(symbol);
     list->rows[list->count++] = made;

@@ -186,18 +186,11 @@ static td_result note_channel(survey_run *run, const tape_frame *frame, const ex
 static td_result seen_get(survey_run *run, const tape_channel *channel, seen_channel **out,
                           td_err *err)
 {
-    if (channel->index >= run->channel_capacity) {
-        size_t capacity = run->channel_capacity == 0 ? 64 : run->channel_capacity;
-        while (capacity <= channel->index)
-            capacity *= 2;
-        seen_channel *channels = td_realloc(run->channels, capacity, sizeof *channels);
-        if (channels == NULL)
-            return td_err_set(err, TD_E_NOMEM, "no memory for %zu channels", capacity);
-        memset(channels + run->channel_capacity, 0,
-               (capacity - run->channel_capacity) * sizeof *channels);
-        run->channels = channels;
-        run->channel_capacity = capacity;
-    }
+    seen_channel *channels =
+        td_array_reach(run->channels, &run->channel_capacity, channel->index, sizeof *channels);
+    if (channels == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for %u channels", channel->index + 1);
+    run->channels = channels;
     seen_channel *seen = &run->channels[channel->index];
     if (seen->channel == NULL) {
         *seen = (seen_channel){.channel = channel,

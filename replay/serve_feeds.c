@@ -23,7 +23,7 @@ static served_feed *find_feed(const serve_feeds *feeds, const char *name)
 
 static td_result add_feed(serve_feeds *feeds, const char *name, const family *of, td_err *err)
 {
-    served_feed *items = td_realloc(feeds->items, feeds->count + 1, sizeof *items);
+    served_feed *items = td_array_room(feeds->items, feeds->count, sizeof *items);
     if (items != NULL)
         feeds->items = items;
     char *copy = td_strdup(name);
@@ -36,22 +36,16 @@ static td_result add_feed(serve_feeds *feeds, const char *name, const family *of
 }
 
 /* One more name of a list that doubles. TD_E_NOMEM. */
-static td_result add_name(char ***names, size_t *count, size_t *capacity, const char *name,
-                          td_err *err)
+static td_result add_name(char ***names, size_t *count, const char *name, td_err *err)
 {
     for (size_t i = 0; i < *count; i++) {
         if (strcmp((*names)[i], name) == 0)
             return TD_OK;
     }
-    if (*count == *capacity) {
-        size_t more = *capacity == 0 ? 16 : 2 * *capacity;
-        char **larger = td_realloc(*names, more, sizeof *larger);
-        if (larger == NULL)
-            return td_err_set(err, TD_E_NOMEM, "no memory for the list of topics");
-        *names = larger;
-        *capacity = more;
-    }
-    TD_ASSERT(*count < *capacity);
+    char **larger = td_array_room(*names, *count, sizeof *larger);
+    if (larger == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for the list of topics");
+    *names = larger;
     (*names)[*count] = td_strdup(name);
     if ((*names)[*count] == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for the list of topics");
@@ -67,11 +61,9 @@ static td_result add_channel(served_feed *feed, const plan_channel *channel, td_
     feed->has_unknown |= strcmp(info->topic, CHANNEL_TOPIC_UNKNOWN) == 0;
     td_result rc = TD_OK;
     if (info->exchange_topic[0] != '\0')
-        rc = add_name(&feed->topics, &feed->topic_count, &feed->topic_capacity,
-                      info->exchange_topic, err);
+        rc = add_name(&feed->topics, &feed->topic_count, info->exchange_topic, err);
     if (rc == TD_OK && info->symbol[0] != '\0' && strcmp(info->symbol, "*") != 0)
-        rc = add_name(&feed->symbols, &feed->symbol_count, &feed->symbol_capacity, info->symbol,
-                      err);
+        rc = add_name(&feed->symbols, &feed->symbol_count, info->symbol, err);
     return rc;
 }
 

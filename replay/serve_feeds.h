@@ -20,10 +20,8 @@ typedef struct served_feed {
     const family *family;
     char **topics; /* exchange topics on the tape, as they stand in frames */
     size_t topic_count;
-    size_t topic_capacity;
     char **symbols; /* on the tape, sorted once all are there */
     size_t symbol_count;
-    size_t symbol_capacity;
     uint8_t has_unknown; /* frames that this version has no row for */
 } served_feed;
 

@@ -36,7 +36,7 @@ struct sink_truth {
     decoder *decoder;
     truth_content *content;
     recorded_conn *conns;
-    size_t conn_count, conn_capacity;
+    size_t conn_count;
     checked_stream *streams; /* by number */
     size_t stream_capacity;
     truth_result result;
@@ -108,15 +108,10 @@ static recorded_conn *find_conn(sink_truth *self, const tape_frame *frame)
 static td_result meet_conn(sink_truth *self, const tape_frame *frame, recorded_conn **out,
                            td_err *err)
 {
-    if (self->conn_count == self->conn_capacity) {
-        size_t capacity = self->conn_capacity == 0 ? 16 : self->conn_capacity * 2;
-        recorded_conn *conns = td_realloc(self->conns, capacity, sizeof *conns);
-        if (conns == NULL)
-            return td_err_set(err, TD_E_NOMEM, "no memory for %zu connections", capacity);
-        self->conns = conns;
-        self->conn_capacity = capacity;
-    }
-    TD_ASSERT(self->conn_count < self->conn_capacity);
+    recorded_conn *conns = td_array_room(self->conns, self->conn_count, sizeof *conns);
+    if (conns == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for %zu connections", self->conn_count + 1);
+    self->conns = conns;
     truth_match *match = NULL;
     td_result rc = truth_match_open(self->table, frame->channel->family, &match, err);
     if (rc != TD_OK)
@@ -152,18 +147,11 @@ static void compare_frame(sink_truth *self, recorded_conn *conn, const tape_fram
 static td_result get_stream(sink_truth *self, uint32_t number, checked_stream **out, td_err *err)
 {
     TD_ASSERT(number != TAPE_NO_STREAM);
-    if (number >= self->stream_capacity) {
-        size_t capacity = self->stream_capacity == 0 ? 64 : self->stream_capacity;
-        while (capacity <= number)
-            capacity *= 2;
-        checked_stream *streams = td_realloc(self->streams, capacity, sizeof *streams);
-        if (streams == NULL)
-            return td_err_set(err, TD_E_NOMEM, "no memory for %zu books", capacity);
-        memset(streams + self->stream_capacity, 0,
-               (capacity - self->stream_capacity) * sizeof *streams);
-        self->streams = streams;
-        self->stream_capacity = capacity;
-    }
+    checked_stream *streams =
+        td_array_reach(self->streams, &self->stream_capacity, number, sizeof *streams);
+    if (streams == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for %u streams", number + 1);
+    self->streams = streams;
     *out = &self->streams[number];
     return TD_OK;
 }

@@ -69,7 +69,7 @@ int stream_compare(const stream *a, const stream *b)
 static td_result slot_add(stream *s, const stream_frame *frame, stream_slot **out, td_err *err)
 {
     TD_ASSERT(s->slot_count < (size_t)LIMIT_FEED_SLOTS * LIMIT_FOLLOW_CONNECTIONS);
-    stream_slot *slots = td_realloc(s->slots, s->slot_count + 1, sizeof *slots);
+    stream_slot *slots = td_array_room(s->slots, s->slot_count, sizeof *slots);
     if (slots == NULL)
         return td_err_set(err, TD_E_NOMEM, "%s/%s/%s: no memory for a slot", s->feed, s->topic,
                           s->symbol);
@@ -223,7 +223,7 @@ static td_result add_gap(stream *s, const audit_item *item, td_err *err)
 {
     if (s->gap_count == LIMIT_STREAM_GAPS)
         return TD_OK;
-    stream_gap *gaps = td_realloc(s->gaps, s->gap_count + 1, sizeof *gaps);
+    stream_gap *gaps = td_array_room(s->gaps, s->gap_count, sizeof *gaps);
     if (gaps == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for gaps of %s/%s/%s", s->feed, s->topic,
                           s->symbol);

@@ -58,7 +58,7 @@ typedef struct tape_source {
     uint8_t *wanted_bits; /* bit per channel id: has messages that are wanted */
     uint8_t *event_bits;  /* bit per channel id: is an events channel */
     uint32_t *order;      /* chunks to read, by time */
-    uint32_t order_count, order_capacity, order_next;
+    uint32_t order_count, order_next;
     uint32_t chunks_seen; /* of the reader, sorted in already */
     uint32_t loads;       /* chunks handed out and not done */
     uint8_t is_live;      /* follows a segment that is being written */

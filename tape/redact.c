@@ -230,14 +230,11 @@ void redactor_fini(redactor *self)
 
 static td_result reserve_place(redactor *self, uint32_t place, td_err *err)
 {
-    if (place < self->capacity)
-        return TD_OK;
-    uint32_t capacity = self->capacity == 0 ? 8 : self->capacity * 2;
-    redact_secret **grown = td_realloc(self->secrets, capacity, sizeof(redact_secret *));
+    redact_secret **grown =
+        td_array_reach(self->secrets, &self->capacity, place, sizeof(redact_secret *));
     if (grown == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a secret");
     self->secrets = grown;
-    self->capacity = capacity;
     return TD_OK;
 }
 

@@ -43,7 +43,7 @@ typedef struct redactor {
     pthread_mutex_t mutex;
     redact_secret **secrets; /* owned */
     uint32_t count;
-    uint32_t capacity;
+    size_t capacity;
     uint32_t next_signature; /* which place the next signature takes once all are used */
     uint32_t fixed;          /* places that are never reused: key and secret */
     redact_index *index;     /* NULL before the first secret */

@@ -288,8 +288,7 @@ static td_result get_session(roster *r, const char *id, uint64_t start_ns, roste
             return TD_OK;
         }
     }
-    roster_session **grown =
-        td_realloc(r->sessions, r->session_count + 1, sizeof(roster_session *));
+    roster_session **grown = td_array_room(r->sessions, r->session_count, sizeof(roster_session *));
     roster_session *made = td_alloc_zero(1, sizeof *made);
     char *copy = td_strdup(id);
     if (grown != NULL)

@@ -21,7 +21,7 @@ void settling_fini(settling *s)
 
 static td_result slot_add(settling *s, const channel_info *info, settling_slot **out, td_err *err)
 {
-    settling_slot **slots = td_realloc(s->slots, s->count + 1, sizeof(settling_slot *));
+    settling_slot **slots = td_array_room(s->slots, s->count, sizeof(settling_slot *));
     if (slots != NULL)
         s->slots = slots;
     settling_slot *made = slots == NULL ? NULL : td_alloc_zero(1, sizeof *made);

@@ -56,7 +56,6 @@ void source_shut(tape_source *source)
     source->order = NULL;
     source->channel_count = 0;
     source->order_count = 0;
-    source->order_capacity = 0;
     source->order_next = 0;
 }
 
@@ -181,14 +180,10 @@ static int wants_chunk(const tape_source *source, const plan_options *options, u
 
 static td_result add_to_order(tape_source *source, uint32_t chunk_index, td_err *err)
 {
-    if (source->order_count == source->order_capacity) {
-        uint32_t capacity = source->order_capacity == 0 ? 64 : source->order_capacity * 2;
-        uint32_t *grown = td_realloc(source->order, capacity, sizeof *grown);
-        if (grown == NULL)
-            return td_err_set(err, TD_E_NOMEM, "no memory for %u chunks", capacity);
-        source->order = grown;
-        source->order_capacity = capacity;
-    }
+    uint32_t *grown = td_array_room(source->order, source->order_count, sizeof *grown);
+    if (grown == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for %u chunks", source->order_count + 1);
+    source->order = grown;
     source->order[source->order_count++] = chunk_index;
     return TD_OK;
 }

@@ -196,6 +196,48 @@ static void sweep(td_result (*run)(void), unsigned least)
     }
 }
 
+/* Arrays that grow by one, and by index. */
+static void test_arrays(void **state)
+{
+    (void)state;
+    uint32_t *rows = NULL;
+    size_t moves = 0;
+    for (uint32_t count = 0; count < 1000; count++) {
+        uint32_t *grown = td_array_room(rows, count, sizeof *rows);
+        assert_non_null(grown);
+        moves += (count & (count - 1)) == 0; /* only there it may have moved */
+        if ((count & (count - 1)) != 0)
+            assert_ptr_equal(grown, rows);
+        rows = grown;
+        rows[count] = count;
+    }
+    assert_int_equal(moves, 11);
+    for (uint32_t i = 0; i < 1000; i++)
+        assert_int_equal(rows[i], i);
+    /* what was removed makes room, whatever the count was before */
+    rows = td_array_room(rows, 8, sizeof *rows);
+    rows[8] = 8;
+    td_free(rows);
+    assert_null(td_array_room(NULL, SIZE_MAX / 2 + 1, 8)); /* the size overflows */
+
+    uint64_t *by_index = NULL;
+    size_t capacity = 0;
+    static const size_t INDEXES[] = {0, 1, 5, 4, 100, 63};
+    for (size_t i = 0; i < sizeof INDEXES / sizeof INDEXES[0]; i++) {
+        uint64_t *grown = td_array_reach(by_index, &capacity, INDEXES[i], sizeof *grown);
+        assert_non_null(grown);
+        by_index = grown;
+        assert_true(capacity > INDEXES[i]);
+        assert_int_equal(by_index[INDEXES[i]], 0);
+        by_index[INDEXES[i]] = i + 1;
+    }
+    for (size_t i = 0; i < sizeof INDEXES / sizeof INDEXES[0]; i++)
+        assert_int_equal(by_index[INDEXES[i]], i + 1);
+    assert_int_equal(capacity, 128);
+    assert_int_equal(by_index[99], 0);
+    td_free(by_index);
+}
+
 static void test_small_things(void **state)
 {
     (void)state;
@@ -217,9 +259,8 @@ static void test_fault_things(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_alloc),
-        cmocka_unit_test(test_small_things),
-        cmocka_unit_test(test_posix_things),
+        cmocka_unit_test(test_alloc),        cmocka_unit_test(test_arrays),
+        cmocka_unit_test(test_small_things), cmocka_unit_test(test_posix_things),
         cmocka_unit_test(test_fault_things),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

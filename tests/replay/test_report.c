@@ -500,7 +500,7 @@ static void test_gaps_of_a_selection(void **state)
                        .covered_by = c->covered_by,
                        .cause = "",
                        .detail = ""};
-        gap_list all = {.rows = &row, .count = 1, .capacity = 1};
+        gap_list all = {.rows = &row, .count = 1};
         replay_report report = {0};
         td_err err;
         assert_int_equal(
