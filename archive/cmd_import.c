@@ -70,7 +70,6 @@ typedef struct import_outcome {
     import_report report;
     problem *problems;
     size_t problem_count;
-    size_t problem_capacity;
 } import_outcome;
 
 typedef struct import_command {
@@ -91,21 +90,15 @@ static void take_problem(void *user, uint64_t line, const char *reason)
     if (outcome->report.malformed <= LINES_SAID_MAX)
         report_say(command->report, TD_LOG_WARNING, "%s:%" PRIu64 ": %s", outcome->path, line,
                    reason);
-    if (outcome->problem_count == outcome->problem_capacity) {
-        size_t capacity = outcome->problem_capacity * 2 + 16;
-        problem *grown = capacity > (size_t)LINES_KEPT_MAX * 2
-                             ? NULL
-                             : td_realloc(outcome->problems, capacity, sizeof *grown);
-        if (grown == NULL)
-            return; /* counted all the same */
-        outcome->problems = grown;
-        outcome->problem_capacity = capacity;
-    }
-    if (outcome->problem_count < LINES_KEPT_MAX) {
-        problem *kept = &outcome->problems[outcome->problem_count++];
-        kept->line = line;
-        (void)snprintf(kept->reason, sizeof kept->reason, "%s", reason); /* cut is fine */
-    }
+    if (outcome->problem_count == LINES_KEPT_MAX)
+        return;
+    problem *grown = td_array_room(outcome->problems, outcome->problem_count, sizeof *grown);
+    if (grown == NULL)
+        return; /* counted all the same */
+    outcome->problems = grown;
+    problem *kept = &grown[outcome->problem_count++];
+    kept->line = line;
+    (void)snprintf(kept->reason, sizeof kept->reason, "%s", reason); /* cut is fine */
 }
 
 static td_result choose_family(const char *name, const family **out, td_err *err)

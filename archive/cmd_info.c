@@ -70,11 +70,6 @@ static td_result add_feed(archive_totals *totals, const plan_segment *segment, u
 static td_result add_segment(archive_totals *totals, const plan_segment *segment, td_err *err)
 {
     uint64_t frames = 0;
-    topic_total *grown =
-        td_realloc(totals->topics, totals->topic_count + segment->channel_count + 1, sizeof *grown);
-    if (grown == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for the topics of %s", segment->name);
-    totals->topics = grown;
     for (size_t i = 0; i < segment->channel_count; i++) {
         const plan_channel *channel = &segment->channels[i];
         if (channel->info->dir == CHANNEL_EVENT) {
@@ -82,6 +77,10 @@ static td_result add_segment(archive_totals *totals, const plan_segment *segment
             continue;
         }
         frames = verb_run_add_count(frames, channel->message_count);
+        topic_total *grown = td_array_room(totals->topics, totals->topic_count, sizeof *grown);
+        if (grown == NULL)
+            return td_err_set(err, TD_E_NOMEM, "no memory for the topics of %s", segment->name);
+        totals->topics = grown;
         grown[totals->topic_count++] = (topic_total){channel->info->feed, channel->info->topic,
                                                      channel->info->symbol, channel->message_count};
     }

@@ -8,7 +8,6 @@
 
 __extension__ typedef unsigned __int128 usum128;
 
-enum { CAPACITY_MIN = 64 };
 static const int64_t E10 = INT64_C(10000000000);
 
 /* One trade, and what all trades up to it add up to. */
@@ -22,7 +21,7 @@ struct trade_store {
     trade_sum before; /* all trades before first */
     uint64_t first;   /* position */
     uint32_t count;
-    uint32_t capacity;
+    size_t capacity;
     uint64_t since_ns;
 };
 
@@ -128,12 +127,10 @@ int trade_store_make_room(trade_store *s, uint64_t needed_from)
         return 1;
     if (s->capacity == LIMIT_AUDIT_TRADES)
         return 0;
-    uint32_t capacity = s->capacity == 0 ? CAPACITY_MIN : s->capacity * 2;
-    mark *marks = td_realloc(s->marks, capacity, sizeof *marks);
+    mark *marks = td_array_reach(s->marks, &s->capacity, s->capacity, sizeof *marks);
     if (marks == NULL)
         return 0;
     s->marks = marks;
-    s->capacity = capacity;
     return 1;
 }
 

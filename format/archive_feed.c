@@ -32,9 +32,8 @@ struct writer_feed {
     uint64_t finished_bytes;      /* of all finished segments */
     segment_place place;          /* of the last chunk */
     segment_index index;          /* of the current or just finished segment */
-    size_t channel_capacity, chunk_capacity;
-    size_t entered_count; /* chunks that the catalog has */
-    uint8_t is_private;   /* segments are their owner's alone */
+    size_t entered_count;         /* chunks that the catalog has */
+    uint8_t is_private;           /* segments are their owner's alone */
 };
 
 void writer_feed_make_private(writer_feed *feed)
@@ -225,7 +224,7 @@ int writer_feed_ends_before(const writer_feed *f, const sealed_chunk *chunk)
 static td_result begin_index(writer_feed *f, td_err *err)
 {
     segment_index_fini(&f->index);
-    f->channel_capacity = f->chunk_capacity = f->entered_count = 0;
+    f->entered_count = 0;
     f->index = (segment_index){
         .is_open = 1,
         .depth = INDEX_FULL,
@@ -359,7 +358,7 @@ static td_result note_channels(writer_feed *f, const sealed_chunk *chunk, td_err
     for (uint32_t i = 0; i < chunk->new_channel_count && rc == TD_OK; i++) {
         const index_channel row = {.id = chunk->new_channels[i].id,
                                    .info = chunk->new_channels[i].info};
-        rc = segment_index_add_channel(&f->index, &f->channel_capacity, &row, err);
+        rc = segment_index_add_channel(&f->index, &row, err);
     }
     if (rc == TD_OK)
         segment_index_count(&f->index, chunk->channels, chunk->channel_count);
@@ -386,7 +385,7 @@ td_result writer_feed_note(writer_feed *f, const sealed_chunk *chunk, td_err *er
     if (rc == TD_OK)
         rc = note_channels(f, chunk, err);
     if (rc == TD_OK)
-        rc = segment_index_add_chunk(index, &f->chunk_capacity, &row, td_buf_view(&bitmap), err);
+        rc = segment_index_add_chunk(index, &row, td_buf_view(&bitmap), err);
     td_buf_fini(&bitmap);
     if (rc != TD_OK)
         return rc;

@@ -203,7 +203,6 @@ static td_result load_channels(catalog *c, const segment_row *segment, segment_i
 {
     TD_ASSERT(out->channels == NULL);
     catalog_query query;
-    size_t capacity = 0;
     uint64_t sum = checksum_begin(out->path);
     td_result rc = catalog_query_begin(c, STATEMENT_LOAD_CHANNELS, &query, err);
     if (rc != TD_OK)
@@ -224,7 +223,7 @@ static td_result load_channels(catalog *c, const segment_row *segment, segment_i
             rc = td_err_set(err, TD_E_CORRUPT, "catalog: segment %s: its channels are out of order",
                             out->path);
         else
-            rc = segment_index_add_channel(out, &capacity, &row, err);
+            rc = segment_index_add_channel(out, &row, err);
         if (rc != TD_OK) {
             catalog_query_end(&query);
             return rc;
@@ -244,7 +243,7 @@ static int has_common_bit(const uint8_t *a, size_t a_bytes, const uint8_t *b, si
 }
 
 static td_result load_chunk(const catalog_query *query, const catalog_chunk_filter *filter,
-                            size_t *capacity, uint64_t *sum, segment_index *out, td_err *err)
+                            uint64_t *sum, segment_index *out, td_err *err)
 {
     int bytes = sqlite3_column_bytes(query->stmt, 8);
     const uint8_t *bitmap = sqlite3_column_blob(query->stmt, 8);
@@ -269,7 +268,7 @@ static td_result load_chunk(const catalog_query *query, const catalog_chunk_filt
                      has_common_bit(bitmap, bitmap_bytes, filter->wanted, filter->wanted_bytes));
     if (!is_wanted)
         return TD_OK;
-    return segment_index_add_chunk(out, capacity, &row, td_bytes_of(bitmap, bitmap_bytes), err);
+    return segment_index_add_chunk(out, &row, td_bytes_of(bitmap, bitmap_bytes), err);
 }
 
 /* All are read, the wanted ones kept: only all of them have a checksum. */
@@ -278,14 +277,13 @@ static td_result load_chunks(catalog *c, const segment_row *segment,
 {
     TD_ASSERT(out->chunks == NULL);
     catalog_query query;
-    size_t capacity = 0;
     uint64_t sum = checksum_begin(out->path);
     td_result rc = catalog_query_begin(c, STATEMENT_LOAD_CHUNKS, &query, err);
     if (rc != TD_OK)
         return rc;
     catalog_bind_i64(&query, segment->id);
     while ((rc = catalog_query_next(&query, err)) == TD_OK) {
-        rc = load_chunk(&query, filter, &capacity, &sum, out, err);
+        rc = load_chunk(&query, filter, &sum, out, err);
         if (rc != TD_OK) {
             catalog_query_end(&query);
             return rc;

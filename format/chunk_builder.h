@@ -114,7 +114,7 @@ typedef struct sealed_chunk {
     uint32_t conn_count;
     /* memory, the builder's business */
     td_buf names;
-    uint32_t channel_capacity, new_channel_capacity, conn_capacity;
+    size_t channel_capacity, new_channel_capacity, conn_capacity;
 } sealed_chunk;
 
 /* Make an empty sealed chunk, and free one (NULL is fine). NULL without memory. */

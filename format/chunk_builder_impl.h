@@ -52,13 +52,13 @@ typedef struct channel_state {
 
 typedef struct channel_table {
     channel_state *channels;
-    uint32_t count, capacity; /* places, free ones included */
+    uint32_t count; /* places, free ones included */
     uint32_t free_first;
     uint32_t live_count[2]; /* by channel_state.is_reserved */
     uint32_t *buckets;      /* power of two */
     uint32_t bucket_count;
     schema_state *schemas;
-    uint32_t schema_count, schema_capacity;
+    uint32_t schema_count;
     uint32_t ids_max[2]; /* ids of a segment, by channel_state.is_reserved */
 } channel_table;
 

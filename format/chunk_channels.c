@@ -7,7 +7,7 @@
 #include "base/assert.h"
 #include "base/hash.h"
 
-enum { FIRST_CHANNELS = 64, BUCKETS_PER_CHANNEL = 2 };
+enum { BUCKETS_PER_CHANNEL = 2 };
 
 td_result channel_table_init(channel_table *table, uint32_t channels_max, td_err *err)
 {
@@ -110,18 +110,6 @@ static td_result check_info(const channel_info *info, td_err *err)
     return rc;
 }
 
-/* Make room for one more of an array of elements. */
-static td_result grow(void **array, uint32_t *capacity, size_t element_bytes, td_err *err)
-{
-    uint32_t wanted = *capacity == 0 ? FIRST_CHANNELS : *capacity * 2;
-    void *bigger = td_realloc(*array, wanted, element_bytes);
-    if (bigger == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for %u channels", wanted);
-    *array = bigger;
-    *capacity = wanted;
-    return TD_OK;
-}
-
 static int is_same_schema(const schema_state *schema, const channel_info *info)
 {
     return schema->use_count > 0 && strcmp(schema->name, info->schema_name) == 0 &&
@@ -147,7 +135,6 @@ static td_result fill_schema(schema_state *schema, const channel_info *info, td_
 static td_result acquire_schema(channel_table *table, const channel_info *info, uint32_t *out,
                                 td_err *err)
 {
-    TD_ASSERT(table->schema_count <= table->schema_capacity);
     *out = NONE;
     if (info->schema_name[0] == '\0')
         return TD_OK;
@@ -161,12 +148,11 @@ static td_result acquire_schema(channel_table *table, const channel_info *info, 
         if (table->schemas[i].use_count == 0)
             free_at = i;
     }
-    if (free_at == table->schema_capacity) {
-        void *array = table->schemas;
-        td_result rc = grow(&array, &table->schema_capacity, sizeof *table->schemas, err);
-        table->schemas = array;
-        if (rc != TD_OK)
-            return rc;
+    if (free_at == table->schema_count) {
+        schema_state *grown = td_array_room(table->schemas, free_at, sizeof *grown);
+        if (grown == NULL)
+            return td_err_set(err, TD_E_NOMEM, "no memory for %u schemas", free_at + 1);
+        table->schemas = grown;
     }
     td_result rc = fill_schema(&table->schemas[free_at], info, err);
     if (rc != TD_OK)
@@ -225,13 +211,10 @@ static td_result take_place(channel_table *table, uint32_t *out, td_err *err)
         table->free_first = table->channels[*out].next;
         return TD_OK;
     }
-    if (table->count == table->capacity) {
-        void *array = table->channels;
-        td_result rc = grow(&array, &table->capacity, sizeof *table->channels, err);
-        table->channels = array;
-        if (rc != TD_OK)
-            return rc;
-    }
+    channel_state *grown = td_array_room(table->channels, table->count, sizeof *grown);
+    if (grown == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for %u channels", table->count + 1);
+    table->channels = grown;
     *out = table->count++;
     table->channels[*out] = (channel_state){.next = NONE};
     return TD_OK;

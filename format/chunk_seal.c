@@ -15,7 +15,6 @@
 enum {
     /* A Chunk record before its records, compression "zstd". */
     CHUNK_FIELDS_BYTES = MCAP_PREFIX_BYTES + 8 + 8 + 8 + 4 + 4 + 4 + 8,
-    FIRST_PLACES = 64,
     BITMAP_BYTES = (UINT16_MAX + 1) / 8,
 };
 
@@ -60,23 +59,6 @@ td_result sealed_chunk_bitmap(const sealed_chunk *chunk, td_buf *out, td_err *er
     return td_buf_append(out, bits, used, err);
 }
 
-/* Room for count elements in an array of a sealed chunk. */
-static td_result make_room(void **array, uint32_t *capacity, uint32_t count, size_t element_bytes,
-                           td_err *err)
-{
-    if (count <= *capacity)
-        return TD_OK;
-    uint32_t wanted = *capacity == 0 ? FIRST_PLACES : *capacity;
-    while (wanted < count)
-        wanted *= 2;
-    void *bigger = td_realloc(*array, wanted, element_bytes);
-    if (bigger == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for %u entries of a chunk", wanted);
-    *array = bigger;
-    *capacity = wanted;
-    return TD_OK;
-}
-
 /* Size of all message indexes, known from the counts alone. */
 static size_t index_bytes_of(const chunk_builder *b)
 {
@@ -110,23 +92,23 @@ static td_result reserve_all(const chunk_builder *b, sealed_chunk *out, td_err *
     size_t bytes = CHUNK_FIELDS_BYTES + codec_bound(CODEC_ZSTD, b->raw.size) + index_bytes_of(b) +
                    CHAIN_RECORD_BYTES_MAX;
     td_result rc = td_buf_reserve(&out->bytes, bytes, err);
-    void *channels = out->channels;
-    if (rc == TD_OK)
-        rc = make_room(&channels, &out->channel_capacity, b->pending_channel_count,
-                       sizeof *out->channels, err);
-    out->channels = channels;
-    void *new_channels = out->new_channels;
-    if (rc == TD_OK)
-        rc = make_room(&new_channels, &out->new_channel_capacity, b->pending_new_count,
-                       sizeof *out->new_channels, err);
-    out->new_channels = new_channels;
-    void *conns = out->conns;
-    if (rc == TD_OK)
-        rc = make_room(&conns, &out->conn_capacity, b->conns.count, sizeof *out->conns, err);
-    out->conns = conns;
-    if (rc == TD_OK)
-        rc = reserve_names(b, out, err);
-    return rc;
+    if (rc != TD_OK)
+        return rc;
+    sealed_channel *channels = td_array_reach(out->channels, &out->channel_capacity,
+                                              b->pending_channel_count, sizeof *channels);
+    if (channels != NULL)
+        out->channels = channels;
+    sealed_new_channel *news = td_array_reach(out->new_channels, &out->new_channel_capacity,
+                                              b->pending_new_count, sizeof *news);
+    if (news != NULL)
+        out->new_channels = news;
+    chain_conn *conns =
+        td_array_reach(out->conns, &out->conn_capacity, b->conns.count, sizeof *conns);
+    if (conns != NULL)
+        out->conns = conns;
+    if (channels == NULL || news == NULL || conns == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for the entries of a chunk");
+    return reserve_names(b, out, err);
 }
 
 /* Forget the content, keep the memory. */

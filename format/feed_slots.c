@@ -40,19 +40,6 @@ const past_slot *feed_slots_find(const feed_slots *slots, uint32_t line, uint32_
     return NULL;
 }
 
-static void *grow(void *rows, size_t count, size_t *capacity, size_t size, td_err *err)
-{
-    if (count < *capacity)
-        return rows;
-    size_t wanted = *capacity == 0 ? 16 : *capacity * 2;
-    void *grown = td_realloc(rows, wanted, size);
-    if (grown == NULL)
-        (void)td_err_set(err, TD_E_NOMEM, "no memory for a feed's connections");
-    else
-        *capacity = wanted;
-    return grown;
-}
-
 static td_result get_slot(feed_slots *out, const channel_info *info, size_t *index, td_err *err)
 {
     const past_slot *known = feed_slots_find(out, info->line, info->shard);
@@ -60,10 +47,9 @@ static td_result get_slot(feed_slots *out, const channel_info *info, size_t *ind
         *index = (size_t)(known - out->slots);
         return TD_OK;
     }
-    past_slot *rows =
-        grow(out->slots, out->slot_count, &out->slot_capacity, sizeof *out->slots, err);
+    past_slot *rows = td_array_room(out->slots, out->slot_count, sizeof *rows);
     if (rows == NULL)
-        return TD_E_NOMEM;
+        return td_err_set(err, TD_E_NOMEM, "no memory for a feed's connections");
     out->slots = rows;
     rows[out->slot_count] = (past_slot){.line = info->line, .shard = info->shard};
     *index = out->slot_count++;
@@ -85,10 +71,9 @@ static td_result note_topic(feed_slots *out, const channel_info *info, size_t sl
         (void)snprintf(name, sizeof name, "%s.%s", info->topic, info->symbol);
     if (name_index_find(&out->by_name, td_bytes_str(name)) != NAME_INDEX_NONE)
         return TD_OK;
-    past_topic **rows =
-        grow(out->topics, out->topic_count, &out->topic_capacity, sizeof(past_topic *), err);
+    past_topic **rows = td_array_room(out->topics, out->topic_count, sizeof(past_topic *));
     if (rows == NULL)
-        return TD_E_NOMEM;
+        return td_err_set(err, TD_E_NOMEM, "no memory for a feed's topics");
     out->topics = rows;
     past_topic *made = td_alloc_zero(1, sizeof *made);
     char *copy = td_strdup(name);

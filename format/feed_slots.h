@@ -46,9 +46,9 @@ typedef struct past_topic {
 
 typedef struct feed_slots {
     past_slot *slots;
-    size_t slot_count, slot_capacity;
+    size_t slot_count;
     past_topic **topics;
-    size_t topic_count, topic_capacity;
+    size_t topic_count;
     name_index by_name;
 } feed_slots;
 

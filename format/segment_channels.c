@@ -6,29 +6,13 @@
 #include "base/assert.h"
 #include "format/mcap_decode.h"
 
-enum { FIRST_PLACES = 16, MCAP_IDS = UINT16_MAX + 1 };
+enum { MCAP_IDS = UINT16_MAX + 1 };
 
 /* A channel and the strings that its info points to. */
 typedef struct owned_channel {
     segment_channel channel; /* first: reader->channels points to it */
     char text[];
 } owned_channel;
-
-/* Places for one more element. */
-static td_result make_room(void **array, uint32_t *capacity, uint32_t count, size_t element_bytes,
-                           td_err *err)
-{
-    TD_ASSERT(count <= *capacity);
-    if (count < *capacity)
-        return TD_OK;
-    uint32_t wanted = *capacity == 0 ? FIRST_PLACES : *capacity * 2;
-    void *bigger = td_realloc(*array, wanted, element_bytes);
-    if (bigger == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for %u channels", wanted);
-    *array = bigger;
-    *capacity = wanted;
-    return TD_OK;
-}
 
 /* The schema of an id, or NULL; files have few of them. */
 static const file_schema *find_schema(const segment_reader *r, uint16_t id)
@@ -50,11 +34,10 @@ td_result reader_add_schema(segment_reader *reader, td_bytes content, td_err *er
     /* Id 0 is invalid and to be ignored by readers (specification, "Schema"). */
     if (schema.id == 0 || find_schema(r, schema.id) != NULL)
         return TD_OK;
-    void *array = r->schemas;
-    rc = make_room(&array, &r->schema_capacity, r->schema_count, sizeof *r->schemas, err);
-    r->schemas = array;
-    if (rc != TD_OK)
-        return rc;
+    file_schema *schemas = td_array_room(r->schemas, r->schema_count, sizeof *schemas);
+    if (schemas == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for %u schemas", r->schema_count + 1);
+    r->schemas = schemas;
     char *name = td_strndup((const char *)schema.name.data, schema.name.size);
     char *text = td_strndup((const char *)schema.data.data, schema.data.size);
     if (name == NULL || text == NULL) {
@@ -164,11 +147,10 @@ td_result reader_add_channel(segment_reader *reader, td_bytes content, td_err *e
     if (segment_reader_channel_by_id(r, in.id) != NULL)
         return TD_OK;
     TD_ASSERT(r->channel_count < MCAP_IDS);
-    void *array = r->channels;
-    rc = make_room(&array, &r->channel_capacity, r->channel_count, sizeof(void *), err);
-    r->channels = array;
-    if (rc != TD_OK)
-        return rc;
+    segment_channel **channels = td_array_room(r->channels, r->channel_count, sizeof(void *));
+    if (channels == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for %u channels", r->channel_count + 1);
+    r->channels = channels;
     /* Every string comes from the record, the topic perhaps twice; each gets a NUL. */
     size_t text_bytes = 2 * content.size + sizeof SEGMENT_FOREIGN_FEED + 8;
     owned_channel *owned = td_alloc(sizeof *owned + text_bytes + in.metadata.bytes.size);

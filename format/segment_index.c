@@ -36,20 +36,14 @@ static void channel_fini(channel_info *info)
         td_free((void *)*strings[i]);
 }
 
-td_result segment_index_add_channel(segment_index *index, size_t *capacity,
-                                    const index_channel *channel, td_err *err)
+td_result segment_index_add_channel(segment_index *index, const index_channel *channel, td_err *err)
 {
     TD_ASSERT(index->channel_count == 0 ||
               index->channels[index->channel_count - 1].id < channel->id);
-    if (index->channel_count == *capacity) {
-        size_t more = *capacity == 0 ? 32 : *capacity * 2;
-        index_channel *grown = td_realloc(index->channels, more, sizeof *grown);
-        if (grown == NULL)
-            return td_err_set(err, TD_E_NOMEM, "no memory for %zu channels", more);
-        index->channels = grown;
-        *capacity = more;
-    }
-    TD_ASSERT(index->channel_count < *capacity);
+    index_channel *grown = td_array_room(index->channels, index->channel_count, sizeof *grown);
+    if (grown == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for %zu channels", index->channel_count + 1);
+    index->channels = grown;
     index_channel *made = &index->channels[index->channel_count];
     *made = *channel;
     made->info.schema = td_bytes_of(NULL, 0);
@@ -68,47 +62,35 @@ td_result segment_index_add_channel(segment_index *index, size_t *capacity,
     return TD_OK;
 }
 
-/* One array for the bitmaps of all chunks: it grows by doubling at powers of two. */
+/* One array for the bitmaps of all chunks; it is there even if they are all empty. */
 static td_result add_bitmap(segment_index *index, td_bytes bitmap, td_err *err)
 {
     size_t used = index->bitmap_bytes;
     size_t wanted = used + bitmap.size;
-    size_t room = 256;
-    while (room < used)
-        room *= 2;
     if (wanted > UINT32_MAX)
         return td_err_set(err, TD_E_LIMIT, "chunk bitmaps of more than 4 GiB");
-    if (index->bitmaps == NULL || wanted > room) {
-        while (room < wanted)
-            room *= 2;
-        uint8_t *grown = td_realloc(index->bitmaps, room, 1);
-        if (grown == NULL)
-            return td_err_set(err, TD_E_NOMEM, "no memory for %zu bytes of bitmaps", room);
-        index->bitmaps = grown;
-    }
+    uint8_t *grown = td_array_reach(index->bitmaps, &index->bitmap_capacity, wanted, 1);
+    if (grown == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for %zu bytes of bitmaps", wanted);
+    index->bitmaps = grown;
     if (bitmap.size > 0)
         memcpy(index->bitmaps + used, bitmap.data, bitmap.size);
     index->bitmap_bytes = wanted;
     return TD_OK;
 }
 
-td_result segment_index_add_chunk(segment_index *index, size_t *capacity, const index_chunk *chunk,
-                                  td_bytes bitmap, td_err *err)
+td_result segment_index_add_chunk(segment_index *index, const index_chunk *chunk, td_bytes bitmap,
+                                  td_err *err)
 {
     TD_ASSERT(bitmap.size <= BITMAP_BYTES_MAX);
-    if (index->chunk_count == *capacity) {
-        size_t more = *capacity == 0 ? 64 : *capacity * 2;
-        index_chunk *grown = td_realloc(index->chunks, more, sizeof *grown);
-        if (grown == NULL)
-            return td_err_set(err, TD_E_NOMEM, "no memory for %zu chunks", more);
-        index->chunks = grown;
-        *capacity = more;
-    }
+    index_chunk *grown = td_array_room(index->chunks, index->chunk_count, sizeof *grown);
+    if (grown == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for %zu chunks", index->chunk_count + 1);
+    index->chunks = grown;
     size_t offset = index->bitmap_bytes;
     td_result rc = add_bitmap(index, bitmap, err);
     if (rc != TD_OK)
         return rc;
-    TD_ASSERT(index->chunk_count < *capacity);
     TD_ASSERT(index->bitmap_bytes == offset + bitmap.size);
     index_chunk *made = &index->chunks[index->chunk_count++];
     *made = *chunk;
@@ -204,7 +186,6 @@ static td_result read_channels(const segment_reader *reader, segment_index *out,
 {
     const segment_info *info = segment_reader_info(reader);
     uint32_t count = segment_reader_channel_count(reader);
-    size_t capacity = 0;
     const segment_channel **sorted = td_alloc_zero(count + 1, sizeof(segment_channel *));
     if (sorted == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for %u channels", count);
@@ -220,7 +201,7 @@ static td_result read_channels(const segment_reader *reader, segment_index *out,
             .first_ns = out->depth == INDEX_FULL ? 0 : info->first_ns,
             .last_ns = out->depth == INDEX_FULL ? 0 : info->last_ns,
         };
-        rc = segment_index_add_channel(out, &capacity, &row, err);
+        rc = segment_index_add_channel(out, &row, err);
     }
     td_free(sorted);
     return rc;
@@ -243,7 +224,6 @@ static td_bytes bitmap_of_all(const segment_index *index, uint8_t out[BITMAP_BYT
 static td_result read_chunks(const segment_reader *reader, segment_index *out, td_err *err)
 {
     uint8_t all[BITMAP_BYTES_MAX];
-    size_t capacity = 0;
     td_result rc = TD_OK;
     for (uint32_t i = 0; i < segment_reader_chunk_count(reader) && rc == TD_OK; i++) {
         const segment_chunk *chunk = segment_reader_chunk(reader, i);
@@ -260,7 +240,7 @@ static td_result read_chunks(const segment_reader *reader, segment_index *out, t
         };
         td_bytes bitmap =
             chunk->has_channels ? segment_reader_bitmap(reader, i) : bitmap_of_all(out, all);
-        rc = segment_index_add_chunk(out, &capacity, &row, bitmap, err);
+        rc = segment_index_add_chunk(out, &row, bitmap, err);
     }
     return rc;
 }

@@ -68,7 +68,7 @@ typedef struct segment_index {
     index_chunk *chunks; /* in file order */
     size_t chunk_count;
     uint8_t *bitmaps;
-    size_t bitmap_bytes;
+    size_t bitmap_bytes, bitmap_capacity;
 } segment_index;
 
 /* Read a segment of the archive (path below it). What cannot be read is an error, with path and
@@ -78,12 +78,11 @@ TD_MUST_USE td_result segment_index_read(archive *archive, const char *path, ind
                                          segment_index *out, td_err *err);
 
 /* Making an index by hand: add a channel (ids rising; its strings are copied) or a chunk with its
- * bitmap. *capacity is 0 at first and the callee's. TD_E_NOMEM, TD_E_LIMIT. */
-TD_MUST_USE td_result segment_index_add_channel(segment_index *index, size_t *capacity,
-                                                const index_channel *channel, td_err *err);
-TD_MUST_USE td_result segment_index_add_chunk(segment_index *index, size_t *capacity,
-                                              const index_chunk *chunk, td_bytes bitmap,
-                                              td_err *err);
+ * bitmap. TD_E_NOMEM, TD_E_LIMIT. */
+TD_MUST_USE td_result segment_index_add_channel(segment_index *index, const index_channel *channel,
+                                                td_err *err);
+TD_MUST_USE td_result segment_index_add_chunk(segment_index *index, const index_chunk *chunk,
+                                              td_bytes bitmap, td_err *err);
 
 /* Add a chunk's counts and times to its channels (INDEX_FULL). */
 void segment_index_count(segment_index *index, const sealed_channel *channels, size_t count);

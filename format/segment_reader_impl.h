@@ -55,10 +55,10 @@ struct segment_reader {
     uint32_t chunk_count, chunk_capacity;
     td_buf bitmaps;
     segment_channel **channels; /* pointers stay when the array grows */
-    uint32_t channel_count, channel_capacity;
+    uint32_t channel_count;
     td_buf by_id; /* uint32_t index + 1 by channel id, 0 = unknown */
     file_schema *schemas;
-    uint32_t schema_count, schema_capacity;
+    uint32_t schema_count;
     segment_scratch *scratch; /* to look into chunks for channels */
     td_buf records;
     /* the walk over a file without summary */

@@ -124,16 +124,16 @@ static td_result add_segment(inventory *all, const plan_segment *segment, td_err
         feed->first_ns = segment->first_ns;
     if (segment->last_ns > feed->last_ns)
         feed->last_ns = segment->last_ns;
-    known_topic *grown =
-        td_realloc(feed->topics, feed->topic_count + segment->channel_count + 1, sizeof *grown);
-    if (grown == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for the list of topics");
-    feed->topics = grown;
     for (size_t i = 0; i < segment->channel_count; i++) {
         const plan_channel *channel = &segment->channels[i];
-        if (channel->is_wanted && channel->info->dir == CHANNEL_IN &&
-            channel->info->topic[0] != '_')
-            grown[feed->topic_count++] = (known_topic){.info = channel->info};
+        if (!channel->is_wanted || channel->info->dir != CHANNEL_IN ||
+            channel->info->topic[0] == '_')
+            continue;
+        known_topic *grown = td_array_room(feed->topics, feed->topic_count, sizeof *grown);
+        if (grown == NULL)
+            return td_err_set(err, TD_E_NOMEM, "no memory for the list of topics");
+        feed->topics = grown;
+        grown[feed->topic_count++] = (known_topic){.info = channel->info};
     }
     merge_topics(feed);
     return TD_OK;

@@ -284,19 +284,12 @@ static td_result make_route(export_csv *csv, const tape_channel *channel, csv_ro
 static td_result route_of(export_csv *csv, const tape_channel *channel, csv_route **out,
                           td_err *err)
 {
-    if (channel->index >= csv->route_count) {
-        size_t count = csv->route_count == 0 ? 64 : csv->route_count;
-        while (count <= channel->index)
-            count *= 2;
-        csv_route *routes = td_realloc(csv->routes, count, sizeof *routes);
-        if (routes == NULL)
-            return td_err_set(err, TD_E_NOMEM, "no memory for %zu channels", count);
-        memset(routes + csv->route_count, 0, (count - csv->route_count) * sizeof *routes);
-        csv->routes = routes;
-        csv->route_count = count;
-    }
-    TD_ASSERT(channel->index < csv->route_count);
-    *out = &csv->routes[channel->index];
+    csv_route *routes =
+        td_array_reach(csv->routes, &csv->route_count, channel->index, sizeof *routes);
+    if (routes == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for %u channels", channel->index + 1);
+    csv->routes = routes;
+    *out = &routes[channel->index];
     return (*out)->use == USE_NOT_LOOKED ? make_route(csv, channel, *out, err) : TD_OK;
 }
 

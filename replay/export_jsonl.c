@@ -219,19 +219,12 @@ static td_result gate_of(export_jsonl *self, const tape_channel *channel, export
                          td_err *err)
 {
     TD_ASSERT(channel->stream != TAPE_NO_STREAM);
-    if (channel->stream >= self->gate_count) {
-        size_t count = self->gate_count == 0 ? 64 : self->gate_count;
-        while (count <= channel->stream)
-            count *= 2;
-        export_gate **gates = td_realloc(self->gates, count, sizeof(export_gate *));
-        if (gates == NULL)
-            return td_err_set(err, TD_E_NOMEM, "no memory for %zu topics", count);
-        memset(gates + self->gate_count, 0, (count - self->gate_count) * sizeof(export_gate *));
-        self->gates = gates;
-        self->gate_count = count;
-    }
-    TD_ASSERT(channel->stream < self->gate_count);
-    export_gate **at = &self->gates[channel->stream];
+    export_gate **gates =
+        td_array_reach(self->gates, &self->gate_count, channel->stream, sizeof(export_gate *));
+    if (gates == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for %u topics", channel->stream + 1);
+    self->gates = gates;
+    export_gate **at = &gates[channel->stream];
     td_result rc =
         *at == NULL ? export_gate_open(self->job.gaps, GATE_WITHOUT_COPIES, at, err) : TD_OK;
     *out = *at;

@@ -42,17 +42,12 @@ static int wants_unknown(serve_client *client, const tape_frame *frame)
  * shifted, and the answer in bit 0. NULL: no memory to keep it. */
 static uint32_t *verdict_of(serve_client *client, uint32_t index)
 {
-    if (index >= client->verdict_count) {
-        size_t count = 2 * (size_t)index + 64;
-        uint32_t *verdicts = td_realloc(client->verdicts, count, sizeof *verdicts);
-        if (verdicts == NULL)
-            return NULL;
-        memset(verdicts + client->verdict_count, 0,
-               (count - client->verdict_count) * sizeof *verdicts);
-        client->verdicts = verdicts;
-        client->verdict_count = count;
-    }
-    return &client->verdicts[index];
+    uint32_t *verdicts =
+        td_array_reach(client->verdicts, &client->verdict_count, index, sizeof *verdicts);
+    if (verdicts == NULL)
+        return NULL;
+    client->verdicts = verdicts;
+    return &verdicts[index];
 }
 
 static int is_wanted(serve_client *client, const tape_frame *frame)

@@ -164,16 +164,12 @@ static td_result find_book(sink_truth *self, const tape_frame *frame, checked_bo
     td_result rc = get_stream(self, frame->channel->stream, &stream, err);
     if (rc != TD_OK)
         return rc;
-    if (frame->of_stream.place >= stream->count) {
-        checked_book *books = td_realloc(stream->books, frame->of_stream.place + 1, sizeof *books);
-        if (books == NULL)
-            return td_err_set(err, TD_E_NOMEM, "no memory for a book");
-        memset(books + stream->count, 0,
-               (frame->of_stream.place + 1 - stream->count) * sizeof *books);
-        stream->books = books;
-        stream->count = frame->of_stream.place + 1;
-    }
-    checked_book *held = &stream->books[frame->of_stream.place];
+    checked_book *books =
+        td_array_reach(stream->books, &stream->count, frame->of_stream.place, sizeof *books);
+    if (books == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a book");
+    stream->books = books;
+    checked_book *held = &books[frame->of_stream.place];
     uint32_t shard = frame->channel->info.shard;
     if (held->track == NULL) {
         rc = track_open(frame->channel->topic.row, &held->track, err);

@@ -31,10 +31,8 @@ struct truth_table {
     size_t conn_count;
     truth_mark *marks;
     size_t mark_count;
-    size_t mark_capacity;
     truth_item *items; /* in the order of the file: those of a frame are neighbours */
     size_t item_count;
-    size_t item_capacity;
     td_buf values;       /* of the items */
     truth_place *places; /* open addressing */
     size_t place_count;
@@ -90,17 +88,13 @@ static td_result get_place(truth_table *table, place_kind kind, uint64_t xxh64, 
     return TD_OK;
 }
 
-/* Room for one more in an array. */
-static td_result make_room(void **items, size_t count, size_t *capacity, size_t size, td_err *err)
+/* A place for one more in an array of lines. */
+static td_result add_place(void **items, size_t count, size_t size, td_err *err)
 {
-    if (count < *capacity)
-        return TD_OK;
-    size_t more = *capacity == 0 ? 1024 : *capacity * 2;
-    void *grown = td_realloc(*items, more, size);
+    void *grown = td_array_room(*items, count, size);
     if (grown == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for %zu lines", more);
+        return td_err_set(err, TD_E_NOMEM, "no memory for %zu lines", count + 1);
     *items = grown;
-    *capacity = more;
     return TD_OK;
 }
 
@@ -181,11 +175,9 @@ static td_result add_frame(truth_table *table, json_value line, td_err *err)
     if (into->entry_count > 0 && into->entries[into->entry_count - 1].n >= entry.n)
         return td_err_set(err, TD_E_INVALID, "frame %llu does not follow the one before",
                           (unsigned long long)entry.n);
-    rc = make_room((void **)&into->entries, into->entry_count, &into->entry_capacity,
-                   sizeof *into->entries, err);
+    rc = add_place((void **)&into->entries, into->entry_count, sizeof *into->entries, err);
     if (rc != TD_OK)
         return rc;
-    TD_ASSERT(into->entry_count < into->entry_capacity);
     into->entries[into->entry_count++] = entry;
     return TD_OK;
 }
@@ -199,13 +191,11 @@ static td_result add_mark(truth_table *table, json_value line, td_err *err)
         !parse_hex64(hash, &xxh64) || !json_find_text(line, "levels_sha1", &sha1) ||
         sha1.size != TD_SHA1_HEX_BYTES - 1)
         return td_err_set(err, TD_E_INVALID, "a book needs path, xxh64 and levels_sha1");
-    td_result rc = make_room((void **)&table->marks, table->mark_count, &table->mark_capacity,
-                             sizeof *table->marks, err);
+    td_result rc = add_place((void **)&table->marks, table->mark_count, sizeof *table->marks, err);
     if (rc == TD_OK)
         rc = get_place(table, PLACE_MARK, xxh64, &place, err);
     if (rc != TD_OK)
         return rc;
-    TD_ASSERT(table->mark_count < table->mark_capacity);
     truth_mark *mark = &table->marks[table->mark_count];
     *mark = (truth_mark){.path = ""};
     keep_path(path, mark->path);
@@ -236,8 +226,7 @@ static td_result add_item(truth_table *table, truth_kind kind, json_value line, 
     item.values_size = text.size;
     td_result rc = td_buf_append(&table->values, text.data, text.size, err);
     if (rc == TD_OK)
-        rc = make_room((void **)&table->items, table->item_count, &table->item_capacity,
-                       sizeof *table->items, err);
+        rc = add_place((void **)&table->items, table->item_count, sizeof *table->items, err);
     if (rc == TD_OK)
         rc = get_place(table, PLACE_ITEMS, item.xxh64, &place, err);
     if (rc != TD_OK)

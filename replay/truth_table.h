@@ -30,7 +30,6 @@ typedef struct truth_conn {
     uint64_t conn;
     truth_entry *entries; /* by rising n */
     size_t entry_count;
-    size_t entry_capacity;
 } truth_conn;
 
 /* What one entry of a frame tells, as the exchange's engine knows it. */

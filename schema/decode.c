@@ -74,12 +74,10 @@ int decoder_grow(void **memory, size_t *capacity, size_t count, size_t size)
     TD_ASSERT_SLOW(count <= *capacity);
     if (TD_LIKELY(count < *capacity))
         return 1;
-    size_t wanted = *capacity == 0 ? 512 : *capacity * 2;
-    void *grown = td_realloc(*memory, wanted, size);
+    void *grown = td_array_reach(*memory, capacity, count, size);
     if (grown == NULL)
         return 0;
     *memory = grown;
-    *capacity = wanted;
     return 1;
 }
 

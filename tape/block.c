@@ -13,7 +13,6 @@ enum {
     POOL_KEEP_MAX = 32,
     /* Larger ones are given back: they held one extreme frame, and the next chunk is ordinary. */
     POOL_KEEP_BYTES = 8 << 20,
-    ENTRIES_FIRST = 2048,
 };
 
 struct tape_block {
@@ -162,15 +161,12 @@ block_entry *block_entries_edit(tape_block *block)
 
 td_result block_add(tape_block *block, const block_entry *entry, td_err *err)
 {
-    if (block->entry_count == block->entry_capacity) {
-        size_t capacity = block->entry_capacity == 0 ? ENTRIES_FIRST : block->entry_capacity * 2;
-        block_entry *entries = td_realloc(block->entries, capacity, sizeof *entries);
-        if (entries == NULL)
-            return td_err_set(err, TD_E_NOMEM, "no memory for %zu messages of a chunk", capacity);
-        block->entries = entries;
-        block->entry_capacity = capacity;
-    }
-    TD_ASSERT(block->entry_count < block->entry_capacity);
-    block->entries[block->entry_count++] = *entry;
+    block_entry *entries =
+        td_array_reach(block->entries, &block->entry_capacity, block->entry_count, sizeof *entries);
+    if (entries == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for %zu messages of a chunk",
+                          block->entry_count + 1);
+    block->entries = entries;
+    entries[block->entry_count++] = *entry;
     return TD_OK;
 }

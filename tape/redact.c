@@ -157,13 +157,10 @@ static td_result index_reserve(redactor *self, const redact_secret *secret, td_e
         needed += secret->forms[i].size;
         longest = secret->forms[i].size > longest ? secret->forms[i].size : longest;
     }
-    if (needed > index->gram_capacity) {
-        gram *grown = td_realloc(index->grams, needed * 2, sizeof *grown);
-        if (grown == NULL)
-            return td_err_set(err, TD_E_NOMEM, "no memory for a secret");
-        index->grams = grown;
-        index->gram_capacity = needed * 2;
-    }
+    gram *grams = td_array_reach(index->grams, &index->gram_capacity, needed, sizeof *grams);
+    if (grams == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a secret");
+    index->grams = grams;
     if (index->window_bytes >= WINDOW_BYTES_MIN && index->window_bytes >= longest * 4)
         return TD_OK;
     size_t bytes = longest * 4 < WINDOW_BYTES_MIN ? WINDOW_BYTES_MIN : longest * 4;
