@@ -26,7 +26,6 @@ typedef struct findings {
     verb_run *verb;
     kept_finding *items;
     size_t count;
-    size_t capacity;
     uint64_t dropped;
 } findings;
 
@@ -39,31 +38,19 @@ static void free_findings(findings *list)
     td_free(list->items);
 }
 
-/* 0 without memory too: a finding less on the screen is no finding less in the verdict. */
-static int make_room(findings *list)
-{
-    TD_ASSERT(list->count <= list->capacity);
-    if (list->count < list->capacity)
-        return 1;
-    size_t capacity = list->capacity == 0 ? 16 : list->capacity * 2;
-    kept_finding *grown =
-        capacity > FINDINGS_KEPT_MAX ? NULL : td_realloc(list->items, capacity, sizeof *grown);
-    if (grown == NULL)
-        return 0;
-    list->items = grown;
-    list->capacity = capacity;
-    return 1;
-}
-
-/* Threads of verify call it one at a time. */
+/* Threads of verify call it one at a time. Without memory a finding is missing on the screen, not
+ * in the verdict. */
 static void take_finding(void *user, const verify_finding *finding)
 {
     findings *list = user;
-    if (!make_room(list)) {
+    kept_finding *grown = list->count == FINDINGS_KEPT_MAX
+                              ? NULL
+                              : td_array_room(list->items, list->count, sizeof *grown);
+    if (grown == NULL) {
         list->dropped++;
         return;
     }
-    TD_ASSERT(list->count < list->capacity);
+    list->items = grown;
     kept_finding kept = {.severity = finding->severity,
                          .segment = td_strdup(finding->segment),
                          .what = td_strdup(finding->what),
