@@ -1,5 +1,6 @@
 #include "format/codec.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include <lz4frame.h>
@@ -9,6 +10,8 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/hash.h"
+#include "base/limits.h"
 
 /* So that zstd's memory can run out in tests as ours can. */
 static const ZSTD_customMem MEMORY = {.customAlloc = td_alloc_lent, .customFree = td_free_lent};
@@ -150,5 +153,31 @@ td_result codec_decompress(codec *coder, codec_kind kind, td_bytes in, uint8_t *
                           out_bytes);
     if (out_bytes > 0)
         memcpy(out, in.data, out_bytes);
+    return TD_OK;
+}
+
+td_result codec_unpack(codec *coder, const mcap_chunk *chunk, size_t padding_bytes, td_buf *out,
+                       td_err *err)
+{
+    TD_ASSERT(chunk->records.data != NULL || chunk->records.size == 0);
+    td_buf_clear(out);
+    if (chunk->uncompressed_bytes > LIMIT_CHUNK_BYTES)
+        return td_err_set(err, TD_E_LIMIT, "%" PRIu64 " bytes uncompressed: limit %zu",
+                          chunk->uncompressed_bytes, LIMIT_CHUNK_BYTES);
+    size_t size = (size_t)chunk->uncompressed_bytes;
+    codec_kind kind;
+    td_result rc = codec_find(chunk->compression, &kind, err);
+    if (rc == TD_OK)
+        rc = td_buf_reserve(out, size + padding_bytes, err);
+    if (rc == TD_OK)
+        rc = codec_decompress(coder, kind, chunk->records, out->data, size, err);
+    if (rc != TD_OK)
+        return rc;
+    out->size = size;
+    uint32_t expected = chunk->uncompressed_crc;
+    uint32_t crc = expected == 0 ? 0 : td_crc32(0, out->data, size);
+    if (crc != expected)
+        return td_err_set(err, TD_E_CORRUPT, "CRC of the records is %08x, %08x expected", crc,
+                          expected);
     return TD_OK;
 }

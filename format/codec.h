@@ -7,8 +7,10 @@
 #include <stddef.h>
 
 #include "base/attr.h"
+#include "base/buf.h"
 #include "base/bytes.h"
 #include "base/err.h"
+#include "format/mcap.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -41,6 +43,13 @@ TD_MUST_USE td_result codec_compress(codec *coder, codec_kind kind, int level, t
  * TD_E_NOMEM. */
 TD_MUST_USE td_result codec_decompress(codec *coder, codec_kind kind, td_bytes in, uint8_t *out,
                                        size_t out_bytes, td_err *err);
+
+/* The records of a chunk into out, whose earlier content goes and which keeps padding_bytes more
+ * behind them; compared with the chunk's CRC unless that is 0, which means that there is none.
+ * TD_OK; TD_E_CORRUPT; TD_E_LIMIT: more than LIMIT_CHUNK_BYTES; TD_E_UNSUPPORTED: the compression;
+ * TD_E_NOMEM. */
+TD_MUST_USE td_result codec_unpack(codec *coder, const mcap_chunk *chunk, size_t padding_bytes,
+                                   td_buf *out, td_err *err);
 
 #ifdef __cplusplus
 }

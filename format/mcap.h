@@ -27,6 +27,7 @@ enum {
     MCAP_MESSAGE_FIELDS_BYTES = 22, /* channel, sequence and two times, before the data */
     MCAP_MESSAGE_OVERHEAD_BYTES = MCAP_PREFIX_BYTES + MCAP_MESSAGE_FIELDS_BYTES,
     MCAP_INDEX_OVERHEAD_BYTES = MCAP_PREFIX_BYTES + 2 + 4, /* a Message Index without entries */
+    MCAP_COUNT_BYTES = 10,                                 /* of a map uint16 -> uint64, each */
     MCAP_INDEX_ENTRY_BYTES = 16,
 };
 

@@ -343,11 +343,12 @@ int mcap_next_pair(mcap_packed *rest, mcap_pair *out)
 
 int mcap_next_count(mcap_packed *rest, uint16_t *key, uint64_t *value)
 {
-    if (rest->bytes.size < 10)
+    if (rest->bytes.size < MCAP_COUNT_BYTES)
         return 0;
     *key = td_le16(rest->bytes.data);
     *value = td_le64(rest->bytes.data + 2);
-    rest->bytes = td_bytes_of(rest->bytes.data + 10, rest->bytes.size - 10);
+    rest->bytes =
+        td_bytes_of(rest->bytes.data + MCAP_COUNT_BYTES, rest->bytes.size - MCAP_COUNT_BYTES);
     return 1;
 }
 

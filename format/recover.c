@@ -6,17 +6,290 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/buf.h"
+#include "base/hash.h"
+#include "base/limits.h"
 #include "format/archive.h"
+#include "format/chain.h"
+#include "format/codec.h"
 #include "format/mcap_decode.h"
-#include "format/recover_impl.h"
+#include "format/mcap_encode.h"
+#include "format/mcap_source.h"
+#include "format/mcap_summary.h"
+#include "format/scanner.h"
 
 enum { COPY_BYTES = 256 << 10, TORN_NAMES_MAX = 1000 };
 
-/* 1 for what may work when tried again, as opposed to damage in the file. */
-static int is_fatal(td_result rc)
+typedef struct recovery {
+    td_io io;
+    const char *open_path, *torn_dir;
+    char folder[LIMIT_PATH_BYTES]; /* of the segment */
+    recover_result *result;
+    td_file *file;
+    mcap_source source;
+    /* first walk */
+    uint64_t data_start;    /* behind the header */
+    td_hash128 first_chain; /* what the session record says it follows */
+    uint64_t sound_bytes;   /* end of the last block that proves itself; 0 = none */
+    uint64_t last_start;    /* beginning of that block */
+    uint64_t held_damage, held_from, held_to; /* damaged blocks since then */
+    chain_conn conns[CHAIN_CONNS_MAX];
+    /* second walk */
+    mcap_summary summary;
+    codec *coder;
+    td_buf records; /* of a chunk, decompressed */
+    uint8_t known_schemas[(UINT16_MAX + 1) / 8], known_channels[(UINT16_MAX + 1) / 8];
+    td_buf end; /* from Data End to the closing magic */
+} recovery;
+
+/* Everything before the walk: is this a segment of ours at all? TD_E_CORRUPT, TD_E_TRUNCATED if
+ * not. */
+static td_result read_head(recovery *v, td_err *err)
 {
-    return rc == TD_E_IO || rc == TD_E_NOMEM || rc == TD_E_NOSPACE;
+    td_bytes bytes;
+    mcap_place place;
+    mcap_header header;
+    mcap_metadata session;
+    td_result rc = mcap_source_view(&v->source, 0, MCAP_MAGIC_BYTES, &bytes, err);
+    if (rc == TD_OK)
+        rc = mcap_check_magic(bytes.data, err);
+    if (rc == TD_OK)
+        rc = mcap_source_record(&v->source, MCAP_MAGIC_BYTES, v->source.size, &place, err);
+    if (rc == TD_OK && place.opcode != MCAP_HEADER)
+        rc = td_err_set(err, TD_E_CORRUPT, "no header behind the magic");
+    if (rc == TD_OK)
+        rc = mcap_source_content(&v->source, &place, &bytes, err);
+    if (rc == TD_OK)
+        rc = mcap_decode_header(bytes, &header, err);
+    if (rc == TD_OK && !td_bytes_is(header.profile, SEGMENT_PROFILE))
+        rc = td_err_set(err, TD_E_CORRUPT, "no segment of ours");
+    if (rc == TD_OK) {
+        v->data_start = place.end;
+        rc = mcap_source_record(&v->source, place.end, v->source.size, &place, err);
+    }
+    if (rc == TD_OK)
+        rc = mcap_source_content(&v->source, &place, &bytes, err);
+    if (rc == TD_OK)
+        rc = mcap_decode_metadata(bytes, &session, err);
+    td_bytes chain = td_bytes_of(NULL, 0);
+    if (rc == TD_OK)
+        chain = mcap_find_pair(session.pairs, "previous_chain");
+    if (rc == TD_OK && !chain_value_parse(chain, &v->first_chain))
+        rc = td_err_set(err, TD_E_CORRUPT, "no session record");
+    if (rc == TD_E_UNSUPPORTED)
+        return TD_E_CORRUPT; /* not ours to recover */
+    return rc == TD_EOF ? TD_E_TRUNCATED : rc;
 }
+
+/* Blocks that durable data was in, and whose bytes are not what they were. */
+static void note_damage(recovery *v, uint64_t from, uint64_t to)
+{
+    TD_ASSERT(from < to);
+    TD_ASSERT(to <= v->source.size);
+    if (v->result->damaged_blocks++ == 0)
+        v->result->damaged_from = from;
+    v->result->damaged_to = to;
+}
+
+/* A chain record in the first walk: how far does the proof reach? */
+static td_result judge_block(void *user, const scan_block *block, td_err *err)
+{
+    recovery *v = user;
+    TD_ASSERT(v->sound_bytes <= block->offset);
+    (void)err;
+    if (!block->is_sound) {
+        if (v->held_damage++ == 0)
+            v->held_from = block->start;
+        v->held_to = block->end;
+        return TD_OK;
+    }
+    /* Damaged blocks count once something behind them is proven; else they are the torn tail. */
+    if (v->held_damage > 0) {
+        note_damage(v, v->held_from, v->held_to);
+        v->result->damaged_blocks += v->held_damage - 1;
+    }
+    v->held_damage = 0;
+    v->sound_bytes = block->end;
+    v->last_start = block->start;
+    v->result->totals.chain = block->record.value;
+    v->result->chain_totals = block->record.totals;
+    v->result->conn_count = block->record.conn_count;
+    memcpy(v->result->conns, v->conns, block->record.conn_count * sizeof *v->conns);
+    return TD_OK;
+}
+
+/* Blocks are damaged only where the walk goes on behind what is broken. */
+static td_result hold_damage(void *user, const scan_damage *damage, td_err *err)
+{
+    recovery *v = user;
+    (void)err;
+    if (damage->to == 0)
+        return TD_OK;
+    if (v->held_damage++ == 0)
+        v->held_from = damage->from;
+    v->held_to = damage->to;
+    return TD_OK;
+}
+
+static const scan_visitor JUDGE = {.block = judge_block, .damage = hold_damage};
+
+/* The file's head cannot be read. A chain record alone proves nothing: without a sync a power cut
+ * may spare it and take the head. A sound block behind it does, for it was written after a sync. */
+static td_result look_for_blocks(recovery *v, td_err *err)
+{
+    scanner walk;
+    const td_hash128 none = {{0}};
+    scan_damage head = {0};
+    td_result rc = scanner_init(&walk, &v->source, &JUDGE, v, err);
+    if (rc == TD_OK) {
+        scanner_begin(&walk, 0, 0, none);
+        walk.conns = v->conns;
+        rc = scanner_find_block(&walk, &head.from, &head.to, err);
+    }
+    if (rc == TD_OK)
+        rc = hold_damage(v, &head, err);
+    if (rc == TD_OK)
+        rc = scanner_run(&walk, v->source.size, err);
+    scanner_fini(&walk);
+    return rc == TD_EOF ? TD_OK : rc;
+}
+
+/* Walk from the first record on, as far as limit. */
+static td_result walk_records(recovery *v, const scan_visitor *visitor, uint64_t limit, td_err *err)
+{
+    TD_ASSERT(v->data_start > MCAP_MAGIC_BYTES);
+    scanner walk;
+    td_result rc = scanner_init(&walk, &v->source, visitor, v, err);
+    if (rc == TD_OK) {
+        scanner_begin(&walk, 0, v->data_start, v->first_chain);
+        walk.conns = v->conns;
+        rc = scanner_run(&walk, limit, err);
+    }
+    scanner_fini(&walk);
+    return rc;
+}
+
+/* Copy the schemas and channels of a chunk that the summary does not have yet. */
+static td_result copy_new_records(recovery *v, td_bytes records, td_err *err)
+{
+    TD_ASSERT(records.data != NULL || records.size == 0);
+    size_t at = 0;
+    mcap_record record;
+    td_result rc = TD_OK;
+    while (rc == TD_OK && mcap_next_record(records, &at, &record, NULL) == TD_OK) {
+        if (record.opcode != MCAP_SCHEMA && record.opcode != MCAP_CHANNEL)
+            continue;
+        if (record.content.size < 2)
+            continue;
+        uint16_t id = td_le16(record.content.data);
+        uint8_t *known = record.opcode == MCAP_SCHEMA ? v->known_schemas : v->known_channels;
+        if (known[id / 8] >> (id % 8) & 1)
+            continue;
+        known[id / 8] |= (uint8_t)(1u << (id % 8));
+        td_bytes whole =
+            td_bytes_of(records.data + record.offset, MCAP_PREFIX_BYTES + record.content.size);
+        rc = record.opcode == MCAP_SCHEMA ? mcap_summary_add_schemas(&v->summary, whole, 1, err)
+                                          : mcap_summary_add_channels(&v->summary, whole, 1, err);
+    }
+    return rc;
+}
+
+/* Look into a chunk if one of its channels is new. What cannot be read there is damage that the
+ * first walk has counted. */
+static td_result learn_channels(recovery *v, const scan_chunk *chunk, td_err *err)
+{
+    int is_new = 0;
+    mcap_packed rest = chunk->index.index_offsets;
+    uint16_t id;
+    uint64_t offset;
+    while (mcap_next_count(&rest, &id, &offset))
+        is_new |= !(v->known_channels[id / 8] >> (id % 8) & 1);
+    if (!is_new)
+        return TD_OK;
+    td_bytes content;
+    mcap_chunk record;
+    td_result rc = mcap_source_content(&v->source, &chunk->place, &content, err);
+    if (rc == TD_OK)
+        rc = mcap_decode_chunk(content, &record, err);
+    if (rc == TD_OK)
+        rc = codec_unpack(v->coder, &record, 0, &v->records, err);
+    if (rc == TD_OK)
+        rc = copy_new_records(v, td_buf_view(&v->records), err);
+    return scan_is_fatal(rc) ? rc : TD_OK;
+}
+
+/* Nothing of ours is compressed in another way. */
+static td_result begin_chunk(void *user, const scan_chunk *chunk, td_err *err)
+{
+    (void)user;
+    if (!chunk->has_codec)
+        return td_err_set(err, TD_E_UNSUPPORTED, "unknown compression");
+    return TD_OK;
+}
+
+/* How many messages of which times it lists. */
+static td_result count_messages(void *user, const scan_chunk *chunk, const mcap_place *place,
+                                const mcap_message_index *index, td_err *err)
+{
+    recovery *v = user;
+    (void)chunk;
+    (void)place;
+    td_result rc = mcap_summary_reserve_count(&v->summary, index->channel_id, err);
+    if (rc != TD_OK)
+        return rc;
+    mcap_packed rest = index->entries;
+    uint64_t count = 0, first = UINT64_MAX, last = 0, log_ns, at;
+    while (mcap_next_entry(&rest, &log_ns, &at)) {
+        first = log_ns < first ? log_ns : first;
+        last = log_ns > last ? log_ns : last;
+        count++;
+    }
+    if (count > 0)
+        mcap_summary_count_messages(&v->summary, index->channel_id, count, first, last);
+    return TD_OK;
+}
+
+static td_result add_chunk(void *user, const scan_chunk *chunk, td_err *err)
+{
+    recovery *v = user;
+    td_result rc = learn_channels(v, chunk, err);
+    return rc == TD_OK ? mcap_summary_add_chunk(&v->summary, &chunk->index, err) : rc;
+}
+
+/* The session record, as a rule; its place goes into the summary. */
+static td_result add_metadata(void *user, const mcap_place *place, td_err *err)
+{
+    recovery *v = user;
+    if (place->opcode != MCAP_METADATA)
+        return TD_OK;
+    td_bytes content;
+    mcap_metadata metadata;
+    td_result rc = mcap_source_content(&v->source, place, &content, err);
+    if (rc == TD_OK)
+        rc = mcap_decode_metadata(content, &metadata, err);
+    if (rc != TD_OK)
+        return rc;
+    mcap_metadata_index index = {
+        .offset = place->offset, .length = place->end - place->offset, .name = metadata.name};
+    return mcap_summary_add_metadata(&v->summary, &index, err);
+}
+
+/* Blocks were judged by the first walk; here they lead past damage. */
+static td_result pass_block(void *user, const scan_block *block, td_err *err)
+{
+    (void)user;
+    (void)block;
+    (void)err;
+    return TD_OK;
+}
+
+/* What the summary says, from the records up to the sound end. A bad record of a damaged block is
+ * left out of it. */
+static const scan_visitor COLLECT = {.chunk = begin_chunk,
+                                     .message_index = count_messages,
+                                     .chunk_end = add_chunk,
+                                     .record = add_metadata,
+                                     .block = pass_block};
 
 /* 1 if the tail is the beginning of the end that we are going to write (or all of it). */
 static td_result compare_tail(recovery *v, int *is_ours, td_err *err)
@@ -243,7 +516,7 @@ static td_result finish_segment(recovery *v, td_err *err)
     TD_ASSERT(v->sound_bytes <= v->source.size);
     TD_ASSERT(v->end.size == 0);
     uint32_t crc = 0;
-    td_result rc = recover_collect(v, err);
+    td_result rc = walk_records(v, &COLLECT, v->sound_bytes, err);
     if (rc == TD_OK)
         rc = mcap_source_crc(&v->source, 0, v->sound_bytes, &crc, err);
     if (rc == TD_OK)
@@ -296,14 +569,14 @@ static td_result run(recovery *v, td_err *err)
         rc = mcap_source_init(&v->source, v->file, err);
     if (rc != TD_OK)
         return rc;
-    rc = recover_read_head(v, err);
+    rc = read_head(v, err);
     if (rc == TD_OK)
-        rc = recover_find_end(v, err);
-    if (is_fatal(rc))
+        rc = walk_records(v, &JUDGE, v->source.size, err);
+    if (scan_is_fatal(rc))
         return rc;
     if (rc == TD_OK && v->sound_bytes > 0)
         return finish_segment(v, err);
-    rc = recover_look_for_blocks(v, err);
+    rc = look_for_blocks(v, err);
     v->sound_bytes = 0;
     return rc == TD_OK ? put_away(v, "open", err) : rc;
 }
@@ -338,7 +611,6 @@ static td_result set_paths(recovery *v, const char *open_path, td_err *err)
 
 static td_result init(recovery *v, td_err *err)
 {
-    td_buf_init(&v->offsets, LIMIT_RECORD_BYTES);
     td_buf_init(&v->records, LIMIT_CHUNK_BYTES);
     td_buf_init(&v->end, 2 * SUMMARY_BYTES_MAX);
     mcap_summary_init(&v->summary);
@@ -352,7 +624,6 @@ static void fini(recovery *v)
     td_io_close(v->file);
     codec_close(v->coder);
     mcap_summary_fini(&v->summary);
-    td_buf_fini(&v->offsets);
     td_buf_fini(&v->records);
     td_buf_fini(&v->end);
 }
@@ -371,7 +642,7 @@ td_result recover_has_durable(td_io io, const char *open_path, int *has_durable,
         if (rc == TD_OK)
             rc = mcap_source_init(&v->source, v->file, err);
         if (rc == TD_OK)
-            rc = recover_look_for_blocks(v, err);
+            rc = look_for_blocks(v, err);
         *has_durable = result->damaged_blocks > 0;
         fini(v);
     }

@@ -1,11 +1,13 @@
-#include "format/segment_walk.h"
+#include "format/scanner.h"
 
 #include <inttypes.h>
 #include <string.h>
 
 #include "base/assert.h"
 #include "base/limits.h"
+#include "format/codec.h"
 #include "format/mcap_decode.h"
+#include "format/mcap_encode.h"
 
 enum {
     SEARCH_BYTES = 64 << 10,
@@ -13,73 +15,197 @@ enum {
     CHAIN_HEAD_BYTES = MCAP_PREFIX_BYTES + 8,
 };
 
-td_result segment_walk_init(segment_walk *walk, mcap_source *source, uint64_t block_start,
-                            uint64_t at, td_hash128 chain, td_err *err)
+int scan_is_fatal(td_result rc)
 {
-    TD_ASSERT(block_start <= at);
-    *walk = (segment_walk){.source = source,
-                           .hasher = td_hasher_open(),
-                           .chain = chain,
-                           .block_start = block_start,
-                           .at = at};
-    if (walk->hasher == NULL)
+    return rc == TD_E_IO || rc == TD_E_NOMEM || rc == TD_E_NOSPACE;
+}
+
+td_result scanner_init(scanner *s, mcap_source *source, const scan_visitor *visitor, void *user,
+                       td_err *err)
+{
+    *s = (scanner){.source = source, .visitor = visitor, .user = user};
+    td_buf_init(&s->offsets, LIMIT_RECORD_BYTES);
+    if (visitor->block != NULL)
+        s->hasher = td_hasher_open();
+    if (visitor->block != NULL && s->hasher == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for the chain's hash");
     return TD_OK;
 }
 
-void segment_walk_fini(segment_walk *walk)
+void scanner_fini(scanner *s)
 {
-    td_hasher_close(walk->hasher);
-    *walk = (segment_walk){0};
+    td_hasher_close(s->hasher);
+    td_buf_fini(&s->offsets);
+    *s = (scanner){0};
 }
 
-td_result segment_walk_next(segment_walk *walk, mcap_place *out, td_err *err)
+void scanner_begin(scanner *s, uint64_t block_start, uint64_t at, td_hash128 chain)
 {
-    td_result rc = mcap_source_record(walk->source, walk->at, walk->source->size, out, err);
+    TD_ASSERT(block_start <= at);
+    s->chain = chain;
+    s->block_start = block_start;
+    s->at = at;
+    s->has_chunk = 0;
+    s->is_done = 0;
+}
+
+/* 1 for what cannot stand in a data section, nor end it. Ours ends with records of one size only:
+ * another one is the rest of a record whose opcode is damaged. */
+static int is_misplaced(const scanner *s, const mcap_place *place)
+{
+    int is_ours = s->visitor->block != NULL;
+    switch (place->opcode) {
+    case 0:
+    case MCAP_HEADER:
+        return 1;
+    case MCAP_DATA_END:
+        return is_ours && place->content_bytes != MCAP_DATA_END_CONTENT_BYTES;
+    case MCAP_FOOTER:
+        return is_ours && place->content_bytes != MCAP_FOOTER_CONTENT_BYTES;
+    default:
+        return 0;
+    }
+}
+
+/* The next record, whole and where it may be. TD_E_TRUNCATED: the structure is broken. */
+static td_result next_record(scanner *s, mcap_place *out, td_err *err)
+{
+    td_result rc = mcap_source_record(s->source, s->at, s->source->size, out, err);
+    if (rc == TD_OK && is_misplaced(s, out))
+        rc = td_err_set(err, TD_E_TRUNCATED, "%s record (0x%02x) where none may be",
+                        mcap_opcode_name(out->opcode), out->opcode);
     if (rc == TD_OK)
-        walk->at = out->end;
+        s->at = out->end;
     return rc;
 }
 
-td_result segment_walk_block(segment_walk *walk, const mcap_place *place, chain_conn *conns,
-                             segment_block *out, td_err *err)
+/* Judge a chain record. TD_E_CORRUPT: it is none, or cannot be read; the block goes on. */
+static td_result judge_block(scanner *s, const mcap_place *place, scan_block *out, td_err *err)
 {
     TD_ASSERT(place->opcode == CHAIN_OPCODE);
+    TD_ASSERT(s->hasher != NULL);
     td_bytes content;
-    td_result rc = mcap_source_content(walk->source, place, &content, err);
+    td_result rc = mcap_source_content(s->source, place, &content, err);
     if (rc == TD_OK)
-        rc = chain_decode(content, conns, &out->record, err);
+        rc = chain_decode(content, s->conns, &out->record, err);
     if (rc != TD_OK)
         return rc == TD_E_LIMIT ? TD_E_CORRUPT : rc;
-    out->start = walk->block_start;
+    out->start = s->block_start;
     out->end = place->end;
+    out->offset = place->offset;
     out->is_sound = 0;
-    if (out->record.covers_from == walk->block_start) {
-        chain_start(walk->hasher, walk->chain);
-        rc = mcap_source_hash(walk->source, walk->block_start, place->end - CHAIN_VALUE_BYTES,
-                              walk->hasher, err);
+    if (out->record.covers_from == s->block_start) {
+        chain_start(s->hasher, s->chain);
+        rc = mcap_source_hash(s->source, s->block_start, place->end - CHAIN_VALUE_BYTES, s->hasher,
+                              err);
         if (rc != TD_OK)
             return rc;
-        out->is_sound =
-            (uint8_t)td_hash128_equal(td_hasher_digest(walk->hasher), out->record.value);
+        out->is_sound = (uint8_t)td_hash128_equal(td_hasher_digest(s->hasher), out->record.value);
     }
-    walk->chain = out->record.value;
-    walk->block_start = place->end;
-    walk->at = place->end;
+    s->chain = out->record.value;
+    s->block_start = place->end;
     return TD_OK;
 }
 
+static td_result visit_block(scanner *s, const mcap_place *place, td_err *err)
+{
+    scan_block block;
+    td_result rc = judge_block(s, place, &block, err);
+    return rc == TD_OK ? s->visitor->block(s->user, &block, err) : rc;
+}
+
+td_result scanner_end_chunk(scanner *s, td_err *err)
+{
+    if (!s->has_chunk)
+        return TD_OK;
+    s->has_chunk = 0;
+    s->chunk.index.index_offsets.bytes = td_buf_view(&s->offsets);
+    return s->visitor->chunk_end(s->user, &s->chunk, err);
+}
+
+static td_result visit_chunk(scanner *s, const mcap_place *place, td_err *err)
+{
+    TD_ASSERT(!s->has_chunk);
+    mcap_chunk fields;
+    uint64_t records_at;
+    codec_kind kind;
+    td_result rc = mcap_source_chunk(s->source, place, &fields, &records_at, err);
+    if (rc != TD_OK)
+        return rc;
+    td_buf_clear(&s->offsets);
+    int has_codec = codec_find(fields.compression, &kind, NULL) == TD_OK;
+    s->chunk = (scan_chunk){
+        .place = *place,
+        .has_codec = (uint8_t)has_codec,
+        .index = {.start_ns = fields.start_ns,
+                  .end_ns = fields.end_ns,
+                  .chunk_offset = place->offset,
+                  .chunk_bytes = place->end - place->offset,
+                  .compression = has_codec ? td_bytes_str(codec_name(kind)) : td_bytes_of(NULL, 0),
+                  .compressed_bytes = fields.records.size,
+                  .uncompressed_bytes = fields.uncompressed_bytes}};
+    rc = s->visitor->chunk(s->user, &s->chunk, err);
+    s->has_chunk = rc == TD_OK;
+    return rc;
+}
+
+static td_result visit_message_index(scanner *s, const mcap_place *place, td_err *err)
+{
+    scan_chunk *chunk = &s->chunk;
+    if (!s->has_chunk)
+        return td_err_set(err, TD_E_CORRUPT, "message index without a chunk before it");
+    chunk->index.index_bytes += place->end - place->offset;
+    td_bytes content;
+    mcap_message_index index;
+    td_result rc = mcap_source_content(s->source, place, &content, err);
+    if (rc == TD_OK)
+        rc = mcap_decode_message_index(content, &index, err);
+    if (rc == TD_OK && s->visitor->message_index != NULL)
+        rc = s->visitor->message_index(s->user, chunk, place, &index, err);
+    if (rc == TD_OK)
+        rc = mcap_pack_count(&s->offsets, index.channel_id, place->offset, err);
+    if (rc == TD_OK)
+        chunk->message_count += index.entries.bytes.size / MCAP_INDEX_ENTRY_BYTES;
+    else
+        chunk->is_index_broken = 1;
+    return rc;
+}
+
+static td_result visit(scanner *s, const mcap_place *place, td_err *err)
+{
+    const scan_visitor *v = s->visitor;
+    TD_ASSERT(place->end <= s->source->size);
+    if (place->opcode == MCAP_MESSAGE_INDEX)
+        return v->chunk == NULL ? TD_OK : visit_message_index(s, place, err);
+    td_result rc = scanner_end_chunk(s, err);
+    if (rc != TD_OK)
+        return rc;
+    switch (place->opcode) {
+    case MCAP_CHUNK:
+        return v->chunk == NULL ? TD_OK : visit_chunk(s, place, err);
+    case MCAP_DATA_END:
+    case MCAP_FOOTER:
+        s->is_done = 1;
+        s->at = place->offset;
+        return v->end == NULL ? TD_OK : v->end(s->user, place, err);
+    default:
+        break;
+    }
+    if (place->opcode == CHAIN_OPCODE && v->block != NULL)
+        return visit_block(s, place, err);
+    return v->record == NULL ? TD_OK : v->record(s->user, place, err);
+}
+
 /* The chain record that begins at at, if there is one: TD_E_CORRUPT or TD_E_TRUNCATED if not. */
-static td_result try_chain(segment_walk *walk, uint64_t at, chain_record *out, uint64_t *end,
-                           td_err *err)
+static td_result try_chain(scanner *s, uint64_t at, chain_record *out, uint64_t *end, td_err *err)
 {
     mcap_place place;
-    td_result rc = mcap_source_record(walk->source, at, walk->source->size, &place, err);
+    td_result rc = mcap_source_record(s->source, at, s->source->size, &place, err);
     if (rc == TD_OK && place.content_bytes > CHAIN_RECORD_BYTES_MAX)
         rc = TD_E_CORRUPT;
     td_bytes content;
     if (rc == TD_OK)
-        rc = mcap_source_content(walk->source, &place, &content, err);
+        rc = mcap_source_content(s->source, &place, &content, err);
     if (rc == TD_OK)
         rc = chain_decode(content, NULL, out, err);
     /* Before what it covers from stands another chain record, if anything. */
@@ -116,42 +242,95 @@ static td_result find_head(mcap_source *source, uint64_t from, uint64_t *found, 
 
 /* Go on behind the damage that the chain record found shows: where its own block begins if that is
  * further on (the record before it is lost too), else behind it. */
-static td_result resume(segment_walk *walk, const chain_record *record, uint64_t end, td_err *err)
+static td_result resume(scanner *s, const chain_record *record, uint64_t end, td_err *err)
 {
-    TD_ASSERT(end <= walk->source->size);
-    walk->chain = record->value;
-    if (record->covers_from > walk->block_start) {
+    TD_ASSERT(end <= s->source->size);
+    s->chain = record->value;
+    if (record->covers_from > s->block_start) {
         td_bytes value;
-        td_result rc = mcap_source_view(walk->source, record->covers_from - CHAIN_VALUE_BYTES,
+        td_result rc = mcap_source_view(s->source, record->covers_from - CHAIN_VALUE_BYTES,
                                         CHAIN_VALUE_BYTES, &value, err);
         if (rc != TD_OK)
             return rc;
-        memcpy(walk->chain.bytes, value.data, CHAIN_VALUE_BYTES);
+        memcpy(s->chain.bytes, value.data, CHAIN_VALUE_BYTES);
         end = record->covers_from;
     }
-    TD_ASSERT(end > walk->block_start);
-    walk->block_start = end;
-    walk->at = end;
+    TD_ASSERT(end > s->block_start);
+    s->block_start = end;
+    s->at = end;
     return TD_OK;
 }
 
-td_result segment_walk_skip(segment_walk *walk, uint64_t *from, uint64_t *to, td_err *err)
+td_result scanner_find_block(scanner *s, uint64_t *from, uint64_t *to, td_err *err)
 {
-    uint64_t at = walk->block_start;
+    uint64_t at = s->block_start;
     chain_record record;
     uint64_t end;
     for (;;) {
-        td_result rc = find_head(walk->source, at, &at, err);
+        td_result rc = find_head(s->source, at, &at, err);
         if (rc == TD_OK)
-            rc = try_chain(walk, at, &record, &end, err);
+            rc = try_chain(s, at, &record, &end, err);
         if (rc == TD_OK)
             break;
         if (rc != TD_E_CORRUPT && rc != TD_E_TRUNCATED)
             return rc;
         at++;
     }
-    *from = walk->block_start;
-    td_result rc = resume(walk, &record, end, err);
-    *to = walk->block_start;
+    *from = s->block_start;
+    td_result rc = resume(s, &record, end, err);
+    *to = s->block_start;
+    return rc;
+}
+
+/* A record is bad, its length is not: the walk goes on behind it. */
+static td_result tell_damage(scanner *s, const mcap_place *place, const td_err *why, td_err *err)
+{
+    scan_damage damage = {.why = why, .offset = place->offset, .opcode = place->opcode};
+    return s->visitor->damage == NULL ? TD_OK : s->visitor->damage(s->user, &damage, err);
+}
+
+/* The structure is broken at the walk's place: on behind the damage if there is a way. */
+static td_result pass_damage(scanner *s, const td_err *why, td_err *err)
+{
+    scan_damage damage = {.why = why, .offset = s->at, .is_broken = 1};
+    s->has_chunk = 0;
+    td_result rc = TD_EOF;
+    if (s->visitor->block != NULL)
+        rc = scanner_find_block(s, &damage.from, &damage.to, err);
+    if (rc != TD_OK && rc != TD_EOF)
+        return rc;
+    s->is_done = rc == TD_EOF;
+    return s->visitor->damage == NULL ? TD_OK : s->visitor->damage(s->user, &damage, err);
+}
+
+/* One record. */
+static td_result step(scanner *s, td_err *err)
+{
+    mcap_place place;
+    td_err why;
+    td_result rc = next_record(s, &place, &why);
+    if (rc == TD_E_TRUNCATED)
+        return pass_damage(s, &why, err);
+    if (rc == TD_EOF) {
+        s->is_done = 1;
+        return TD_OK;
+    }
+    if (rc == TD_OK)
+        rc = visit(s, &place, &why);
+    if (rc == TD_OK)
+        return TD_OK;
+    if (!scan_is_fatal(rc))
+        return tell_damage(s, &place, &why, err);
+    if (err != NULL)
+        *err = why;
+    return rc;
+}
+
+td_result scanner_run(scanner *s, uint64_t limit, td_err *err)
+{
+    TD_ASSERT(limit <= s->source->size);
+    td_result rc = TD_OK;
+    while (rc == TD_OK && !s->is_done && s->at < limit)
+        rc = step(s, err);
     return rc;
 }

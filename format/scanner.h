@@ -1,15 +1,17 @@
-/* Walking a data section of our profile block by block, and past damage. Shared by reader, recover
- * and verify; each keeps what it needs of the records.
+/* One walk over a data section, for everybody who reads a file's records one after the other: the
+ * reader that needs lists, recovery, verification. What each of them wants to know comes to its
+ * visitor; order, message indexes, blocks, and the way past damage are decided here.
  *
  * A block is what one chain record covers. Since each record holds the value that the next one
  * starts from, a damaged block does not take those behind it along; and since chain records carry a
  * magic, the next one is found even where a length field is broken. One thread. */
-#ifndef TD_FORMAT_SEGMENT_WALK_H
-#define TD_FORMAT_SEGMENT_WALK_H
+#ifndef TD_FORMAT_SCANNER_H
+#define TD_FORMAT_SCANNER_H
 
 #include <stdint.h>
 
 #include "base/attr.h"
+#include "base/buf.h"
 #include "base/hash.h"
 #include "format/chain.h"
 #include "format/mcap_source.h"
@@ -18,44 +20,96 @@
 extern "C" {
 #endif
 
-typedef struct segment_walk {
-    mcap_source *source;  /* borrowed */
-    td_hasher *hasher;    /* owned */
+/* A chunk, and the message indexes that stand directly behind it. */
+typedef struct scan_chunk {
+    mcap_place place;
+    /* What the summary would say of it. index_offsets: packed; compression lives for ever, and is
+     * empty where has_codec is 0. */
+    mcap_chunk_index index;
+    uint64_t message_count;  /* that its indexes list */
+    uint8_t has_codec;       /* 0: compressed in a way that we do not know */
+    uint8_t is_index_broken; /* 1: one of its message indexes cannot be read */
+} scan_chunk;
+
+/* What a chain record said of its block. */
+typedef struct scan_block {
+    chain_record record; /* conns: as scanner_init was given */
+    uint64_t start, end; /* file offsets; end is behind the chain record */
+    uint64_t offset;     /* of the chain record */
+    uint8_t is_sound;    /* 1: the bytes are what the value says */
+} scan_block;
+
+/* What is wrong at a place. */
+typedef struct scan_damage {
+    const td_err *why;
+    uint64_t offset;
+    uint8_t opcode; /* of the record, whose length is good: the walk goes on behind it */
+    /* 1: the structure is broken; what is between from and to, where a block begins, is passed
+     * over; to 0: there is none, and the walk ends here. */
+    uint8_t is_broken;
+    uint64_t from, to;
+} scan_damage;
+
+/* Each may be NULL: then nothing is read for it. A result of TD_E_IO, TD_E_NOMEM or TD_E_NOSPACE
+ * ends the walk with it; every other failure is damage of the record at hand (a chunk is not
+ * pending then), and goes to damage. */
+typedef struct scan_visitor {
+    /* A chunk begins. Its message indexes follow, each with the chunk as it was before it; then
+     * chunk_end, once a record comes that is none. Without chunk, indexes are passed over. */
+    td_result (*chunk)(void *user, const scan_chunk *chunk, td_err *err);
+    td_result (*message_index)(void *user, const scan_chunk *chunk, const mcap_place *place,
+                               const mcap_message_index *index, td_err *err);
+    td_result (*chunk_end)(void *user, const scan_chunk *chunk, td_err *err);
+    /* Any other record before the section's end. */
+    td_result (*record)(void *user, const mcap_place *place, td_err *err);
+    /* A chain record. Without block no hash is computed, private records are records as any other,
+     * and the walk ends where the structure is broken. */
+    td_result (*block)(void *user, const scan_block *block, td_err *err);
+    /* A failure of its own ends the walk. */
+    td_result (*damage)(void *user, const scan_damage *damage, td_err *err);
+    /* Data End, or a footer without one: the walk is over. */
+    td_result (*end)(void *user, const mcap_place *place, td_err *err);
+} scan_visitor;
+
+typedef struct scanner {
+    mcap_source *source; /* borrowed */
+    const scan_visitor *visitor;
+    void *user;
+    chain_conn *conns;    /* borrowed, CHAIN_CONNS_MAX, or NULL: nobody asks for connections */
+    td_hasher *hasher;    /* NULL without blocks */
     td_hash128 chain;     /* value that the next chain record starts from */
     uint64_t block_start; /* what the next chain record must cover from */
     uint64_t at;          /* of the next record */
-} segment_walk;
+    scan_chunk chunk;
+    td_buf offsets;    /* of the pending chunk's message indexes, packed */
+    uint8_t has_chunk; /* 1: a chunk is pending */
+    uint8_t is_done;   /* 1: end was told, or the structure is broken for good */
+} scanner;
 
-/* What a chain record said of its block. */
-typedef struct segment_block {
-    chain_record record; /* conns NULL */
-    uint64_t start, end; /* file offsets; end is behind the chain record */
-    uint8_t is_sound;    /* 1: the bytes are what the value says */
-} segment_block;
+/* Walks source (borrowed) for a visitor; scanner_begin says from where. TD_OK, TD_E_NOMEM; free
+ * with fini in both cases. */
+TD_MUST_USE td_result scanner_init(scanner *s, mcap_source *source, const scan_visitor *visitor,
+                                   void *user, td_err *err);
+void scanner_fini(scanner *s);
 
-/* Start at a block's beginning: 0 and the previous segment's value for the first one (at: where the
- * records begin), else block_start and the value of the chain record that ends there. TD_OK,
+/* Begin at a block: block_start 0 and the value of the segment before for the first one, at where
+ * its records begin; else where a chain record ends, with its value. */
+void scanner_begin(scanner *s, uint64_t block_start, uint64_t at, td_hash128 chain);
+
+/* Look for the next chain record behind the block's start, whatever stands there, and begin at the
+ * block that it shows; [*from, *to) is passed over. TD_OK; TD_EOF if there is none; TD_E_IO,
  * TD_E_NOMEM. */
-TD_MUST_USE td_result segment_walk_init(segment_walk *walk, mcap_source *source,
-                                        uint64_t block_start, uint64_t at, td_hash128 chain,
-                                        td_err *err);
-void segment_walk_fini(segment_walk *walk);
+TD_MUST_USE td_result scanner_find_block(scanner *s, uint64_t *from, uint64_t *to, td_err *err);
 
-/* The next record, at walk->at, which moves behind it. As mcap_source_record up to the file's end.
- */
-TD_MUST_USE td_result segment_walk_next(segment_walk *walk, mcap_place *out, td_err *err);
+/* Walk on to limit, or to the end of the section or of what can be read (is_done). A chunk that is
+ * pending then stays so. TD_OK, TD_E_IO, TD_E_NOMEM, or what damage failed with. */
+TD_MUST_USE td_result scanner_run(scanner *s, uint64_t limit, td_err *err);
 
-/* Judge the chain record that segment_walk_next just gave; the walk goes on with the block behind.
- * conns as chain_decode. TD_OK; TD_E_CORRUPT: no chain record (the block goes on); TD_E_IO,
- * TD_E_NOMEM. */
-TD_MUST_USE td_result segment_walk_block(segment_walk *walk, const mcap_place *place,
-                                         chain_conn *conns, segment_block *out, td_err *err);
+/* Nothing follows the chunk that is pending, if one is: tell its end. What the visitor gives. */
+TD_MUST_USE td_result scanner_end_chunk(scanner *s, td_err *err);
 
-/* After a broken record: look for the next chain record behind the block's start, and go on behind
- * the damage, [*from, *to). TD_OK; TD_EOF if there is none (the walk stays); TD_E_IO, TD_E_NOMEM.
- */
-TD_MUST_USE td_result segment_walk_skip(segment_walk *walk, uint64_t *from, uint64_t *to,
-                                        td_err *err);
+/* 1 for what ends any work on a file, as opposed to damage in it. */
+int scan_is_fatal(td_result rc);
 
 #ifdef __cplusplus
 }

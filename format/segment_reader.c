@@ -12,7 +12,7 @@
 #include "format/mcap_decode.h"
 #include "format/segment_reader_impl.h"
 
-enum { FIRST_CHUNKS = 64, MCAP_IDS = UINT16_MAX + 1 };
+enum { MCAP_IDS = UINT16_MAX + 1 };
 
 /* Bitmaps of all chunks of a file: many more than a segment's 4,096 chunks can need. */
 static const size_t BITMAPS_BYTES_MAX = (size_t)256 << 20;
@@ -279,14 +279,10 @@ td_result reader_add_chunk(segment_reader *reader, const segment_chunk *chunk, t
         bitmap.size -= 8;
     while (bitmap.size > 0 && bitmap.data[bitmap.size - 1] == 0)
         bitmap.size--;
-    if (r->chunk_count == r->chunk_capacity) {
-        uint32_t wanted = r->chunk_capacity == 0 ? FIRST_CHUNKS : r->chunk_capacity * 2;
-        chunk_entry *bigger = td_realloc(r->chunks, wanted, sizeof *bigger);
-        if (bigger == NULL)
-            return td_err_set(err, TD_E_NOMEM, "no memory for %u chunks", wanted);
-        r->chunks = bigger;
-        r->chunk_capacity = wanted;
-    }
+    chunk_entry *grown = td_array_room(r->chunks, r->chunk_count, sizeof *grown);
+    if (grown == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for %u chunks", r->chunk_count + 1);
+    r->chunks = grown;
     size_t at = r->bitmaps.size;
     td_result rc = td_buf_append(&r->bitmaps, bitmap.data, bitmap.size, err);
     if (rc != TD_OK)
@@ -294,6 +290,30 @@ td_result reader_add_chunk(segment_reader *reader, const segment_chunk *chunk, t
     r->chunks[r->chunk_count++] =
         (chunk_entry){.chunk = *chunk, .bitmap_at = at, .bitmap_bytes = bitmap.size};
     return TD_OK;
+}
+
+td_result reader_add_chunk_index(segment_reader *reader, const mcap_chunk_index *index,
+                                 uint64_t message_count, td_err *err)
+{
+    uint8_t bits[(UINT16_MAX + 1) / 8] = {0};
+    uint8_t has_channels = 0;
+    mcap_packed rest = index->index_offsets;
+    uint16_t id;
+    uint64_t offset;
+    while (mcap_next_count(&rest, &id, &offset)) {
+        bits[id / 8] |= (uint8_t)(1u << (id % 8));
+        has_channels = 1;
+    }
+    segment_chunk chunk = {.offset = index->chunk_offset,
+                           .record_bytes = index->chunk_bytes,
+                           .index_bytes = index->index_bytes,
+                           .compressed_bytes = index->compressed_bytes,
+                           .uncompressed_bytes = index->uncompressed_bytes,
+                           .first_ns = index->start_ns,
+                           .last_ns = index->end_ns,
+                           .message_count = message_count,
+                           .has_channels = has_channels};
+    return reader_add_chunk(reader, &chunk, td_bytes_of(bits, has_channels ? sizeof bits : 0), err);
 }
 
 const segment_info *segment_reader_info(const segment_reader *reader)
@@ -410,34 +430,6 @@ static void add_padding(td_buf *out)
     memset(out->data + out->size, 0, SEGMENT_PADDING_BYTES);
 }
 
-/* Decompress, and compare with the CRC; ours must have one. */
-static td_result unpack_chunk(const segment_reader *reader, const mcap_chunk *chunk,
-                              segment_scratch *scratch, td_buf *out, td_err *err)
-{
-    TD_ASSERT(chunk->records.data != NULL || chunk->records.size == 0);
-    if (chunk->uncompressed_bytes > LIMIT_CHUNK_BYTES)
-        return td_err_set(err, TD_E_LIMIT, "%" PRIu64 " bytes uncompressed: limit %zu",
-                          chunk->uncompressed_bytes, LIMIT_CHUNK_BYTES);
-    codec_kind kind;
-    td_result rc = codec_find(chunk->compression, &kind, err);
-    size_t size = (size_t)chunk->uncompressed_bytes;
-    if (rc == TD_OK)
-        rc = td_buf_reserve(out, size + SEGMENT_PADDING_BYTES, err);
-    if (rc == TD_OK)
-        rc = codec_decompress(scratch->coder, kind, chunk->records, out->data, size, err);
-    if (rc != TD_OK)
-        return rc;
-    out->size = size;
-    uint32_t expected = chunk->uncompressed_crc;
-    if (expected == 0 && !reader->info.is_ours)
-        return TD_OK;
-    uint32_t crc = td_crc32(0, out->data, size);
-    if (crc != expected)
-        return td_err_set(err, TD_E_CORRUPT, "CRC of the records is %08x, %08x expected", crc,
-                          expected);
-    return TD_OK;
-}
-
 /* The Chunk record as the list says, looked at anew: the file may have changed. */
 static td_result read_chunk(const segment_reader *reader, const segment_chunk *chunk,
                             segment_scratch *scratch, td_buf *out, td_err *err)
@@ -456,8 +448,10 @@ static td_result read_chunk(const segment_reader *reader, const segment_chunk *c
     mcap_chunk record;
     rc = mcap_decode_chunk(
         td_bytes_of(p + MCAP_PREFIX_BYTES, scratch->bytes.size - MCAP_PREFIX_BYTES), &record, err);
+    if (rc == TD_OK && reader->info.is_ours && record.uncompressed_crc == 0)
+        rc = td_err_set(err, TD_E_CORRUPT, "chunk without CRC");
     if (rc == TD_OK)
-        rc = unpack_chunk(reader, &record, scratch, out, err);
+        rc = codec_unpack(scratch->coder, &record, SEGMENT_PADDING_BYTES, out, err);
     return rc;
 }
 
@@ -567,4 +561,24 @@ td_result segment_reader_chunk_channels(const segment_reader *reader, uint32_t i
     if (out->size > 0)
         qsort(out->data, out->size / sizeof(sealed_channel), sizeof(sealed_channel), by_id);
     return TD_OK;
+}
+
+td_result segment_reader_last_chain(segment_reader *reader, chain_conn *conns, chain_record *out,
+                                    td_err *err)
+{
+    segment_reader *r = reader;
+    if (!r->info.is_ours || r->chunk_count == 0)
+        return td_err_set(err, TD_E_NOTFOUND, "no chain record");
+    const segment_chunk *last = &r->chunks[r->chunk_count - 1].chunk;
+    uint64_t at = last->offset + last->record_bytes + last->index_bytes;
+    mcap_place place;
+    td_result rc = mcap_source_record(&r->source, at, r->info.sound_bytes, &place, err);
+    if (rc == TD_EOF || (rc == TD_OK && place.opcode != CHAIN_OPCODE))
+        rc = td_err_set(err, TD_E_CORRUPT, "no chain record behind the last chunk");
+    td_bytes content;
+    if (rc == TD_OK)
+        rc = mcap_source_content(&r->source, &place, &content, err);
+    if (rc == TD_OK)
+        rc = chain_decode(content, conns, out, err);
+    return rc == TD_OK ? TD_OK : td_err_add(err, rc, "chain record at %" PRIu64, at);
 }

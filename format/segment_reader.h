@@ -164,12 +164,6 @@ TD_MUST_USE td_result segment_reader_chunk_channels(const segment_reader *reader
                                                     segment_scratch *scratch, td_buf *out,
                                                     td_err *err);
 
-/* Called for each Metadata record of the file in order; views are valid during the call. Anything
- * but TD_OK ends the walk and is its result. */
-typedef td_result segment_metadata_fn(void *user, const mcap_metadata *metadata, td_err *err);
-TD_MUST_USE td_result segment_reader_each_metadata(segment_reader *reader, segment_metadata_fn *fn,
-                                                   void *user, td_err *err);
-
 /* The last chain record: value and totals, connections in conns (room for CHAIN_CONNS_MAX, or
  * NULL). TD_OK, TD_E_NOTFOUND if there is none (not ours), TD_E_CORRUPT, TD_E_IO. */
 TD_MUST_USE td_result segment_reader_last_chain(segment_reader *reader, chain_conn *conns,

@@ -1,6 +1,6 @@
 /* The inside of segment_reader, shared by its sources: segment_reader (open, chunks, messages),
- * segment_channels (schemas and channels), segment_records (metadata, chain), segment_summary
- * (lists from the summary), segment_scan (lists from a walk over the file). */
+ * segment_channels (schemas and channels), segment_summary (lists from the summary), segment_scan
+ * (lists from a walk over the file). */
 #ifndef TD_FORMAT_SEGMENT_READER_IMPL_H
 #define TD_FORMAT_SEGMENT_READER_IMPL_H
 
@@ -52,7 +52,7 @@ struct segment_reader {
     td_buf names;        /* profile, library */
     uint64_t data_start; /* behind the header */
     chunk_entry *chunks;
-    uint32_t chunk_count, chunk_capacity;
+    uint32_t chunk_count;
     td_buf bitmaps;
     segment_channel **channels; /* pointers stay when the array grows */
     uint32_t channel_count;
@@ -91,6 +91,11 @@ TD_MUST_USE td_result reader_learn_channels(segment_reader *reader, td_bytes rec
  * empty with has_channels 0. TD_OK, TD_E_NOMEM, TD_E_LIMIT. */
 TD_MUST_USE td_result reader_add_chunk(segment_reader *reader, const segment_chunk *chunk,
                                        td_bytes bitmap, td_err *err);
+
+/* The same from what a summary says of a chunk, or a walk found out; message_count UINT64_MAX: not
+ * known. */
+TD_MUST_USE td_result reader_add_chunk_index(segment_reader *reader, const mcap_chunk_index *index,
+                                             uint64_t message_count, td_err *err);
 
 /* 1 if every channel of a bitmap is known. */
 int reader_knows_all(const segment_reader *reader, td_bytes bitmap);

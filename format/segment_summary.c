@@ -107,25 +107,9 @@ static td_result add_chunk_index(segment_reader *r, td_bytes content, uint64_t d
         rc = check_chunk_index(r, &index, data_end, err);
     if (rc != TD_OK)
         return rc;
-    uint8_t bits[(UINT16_MAX + 1) / 8] = {0};
-    uint64_t index_count = 0;
-    mcap_packed rest = index.index_offsets;
-    uint16_t id;
-    uint64_t offset;
-    while (mcap_next_count(&rest, &id, &offset)) {
-        bits[id / 8] |= (uint8_t)(1u << (id % 8));
-        index_count++;
-    }
-    segment_chunk chunk = {.offset = index.chunk_offset,
-                           .record_bytes = index.chunk_bytes,
-                           .index_bytes = index.index_bytes,
-                           .compressed_bytes = index.compressed_bytes,
-                           .uncompressed_bytes = index.uncompressed_bytes,
-                           .first_ns = index.start_ns,
-                           .last_ns = index.end_ns,
-                           .message_count = count_from_indexes(index.index_bytes, index_count),
-                           .has_channels = index_count > 0};
-    return reader_add_chunk(r, &chunk, td_bytes_of(bits, index_count > 0 ? sizeof bits : 0), err);
+    uint64_t index_count = index.index_offsets.bytes.size / MCAP_COUNT_BYTES;
+    return reader_add_chunk_index(r, &index, count_from_indexes(index.index_bytes, index_count),
+                                  err);
 }
 
 /* Everything between the summary's start and its offsets. */

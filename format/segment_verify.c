@@ -3,14 +3,71 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/buf.h"
 #include "base/limits.h"
+#include "format/codec.h"
 #include "format/mcap_decode.h"
+#include "format/mcap_encode.h"
+#include "format/mcap_summary.h"
 #include "format/recover.h"
-#include "format/segment_verify_impl.h"
+#include "format/scanner.h"
+#include "format/segment_reader_impl.h"
+
+/* A message of the chunk that was read last, to compare message indexes with. */
+typedef struct verify_entry {
+    uint64_t log_ns, offset;
+    uint16_t id;
+} verify_entry;
+
+/* A chunk that was seen, to compare chunk indexes with. */
+typedef struct verify_chunk {
+    uint64_t offset, record_bytes, index_bytes;
+    uint64_t start_ns, end_ns, compressed_bytes, uncompressed_bytes;
+} verify_chunk;
+
+/* Ordinals of one slot and direction. */
+typedef struct verify_slot {
+    uint32_t line, shard;
+    channel_dir dir;
+    uint32_t last;         /* sequence of its last frame */
+    uint64_t frames;       /* since the last chain record */
+    uint8_t has_restarted; /* 1: its ordinals began anew since then */
+} verify_slot;
+
+typedef struct verify_state {
+    segment_reader *reader; /* state, session, channels; its source is used too */
+    scanner walk;
+    segment_finding_fn *fn;
+    void *user;
+    segment_verify_result *result;
+    uint64_t limit; /* end of what is checked */
+    codec *coder;
+    td_buf records; /* of the last chunk */
+    td_buf entries; /* verify_entry, by id and offset */
+    td_buf chunks;  /* verify_chunk, by offset */
+    td_buf end;     /* what Data End to the closing magic must be */
+    mcap_summary summary;
+    /* messages */
+    uint64_t last_ns, last_frame_ns;
+    /* since the last chain record, and what that said */
+    td_buf slots;       /* verify_slot */
+    chain_totals block; /* counted; frames_dropped: holes in the ordinals */
+    chain_totals totals;
+    uint64_t late_holes; /* dropped frames that the totals know and no hole has shown yet */
+    chain_conn *conns, *last_conns; /* CHAIN_CONNS_MAX each */
+    uint32_t last_conn_count;
+    uint8_t is_ours;
+    uint8_t expects_end;   /* 1: a finished file, or one that should be */
+    uint8_t is_chunk_read; /* 1: entries are its messages */
+    uint8_t is_block_read; /* 1: all chunks since the last chain record could be read */
+    uint8_t has_totals;    /* 1: totals and last_conns are those of the last chain record */
+    uint8_t known_schemas[(UINT16_MAX + 1) / 8], known_channels[(UINT16_MAX + 1) / 8];
+} verify_state;
 
 const char *segment_finding_name(segment_finding_kind kind)
 {
@@ -34,7 +91,8 @@ const char *segment_finding_name(segment_finding_kind kind)
     return NAMES[kind];
 }
 
-void verify_report(verify_state *v, segment_finding_kind kind, uint64_t offset, const char *format,
+TD_PRINTF(4, 5)
+static void report(verify_state *v, segment_finding_kind kind, uint64_t offset, const char *format,
                    ...)
 {
     TD_ASSERT(format != NULL);
@@ -49,6 +107,735 @@ void verify_report(verify_state *v, segment_finding_kind kind, uint64_t offset, 
     if (v->fn != NULL)
         v->fn(v->user, &finding);
 }
+
+/* Messages against the chain records. A segment may begin in the middle of a session: then the
+ * first chain record's totals are taken as they are, and the steps from one record to the next are
+ * checked.
+ */
+
+/* The slot and direction of a frame; new ones start so that their first frame fits. */
+static td_result find_slot(verify_state *v, const channel_info *info, uint32_t sequence,
+                           verify_slot **out, td_err *err)
+{
+    TD_ASSERT(info->dir == CHANNEL_IN || info->dir == CHANNEL_OUT);
+    verify_slot *slots = (verify_slot *)(void *)v->slots.data;
+    size_t count = v->slots.size / sizeof *slots;
+    for (size_t i = 0; i < count; i++) {
+        if (slots[i].line == info->line && slots[i].shard == info->shard &&
+            slots[i].dir == info->dir) {
+            *out = &slots[i];
+            return TD_OK;
+        }
+    }
+    verify_slot slot = {
+        .line = info->line, .shard = info->shard, .dir = info->dir, .last = sequence - 1};
+    td_result rc = td_buf_append(&v->slots, &slot, sizeof slot, err);
+    if (rc == TD_OK)
+        *out = (verify_slot *)(void *)(v->slots.data + v->slots.size - sizeof slot);
+    return rc;
+}
+
+/* Ordinals rise by one; holes are dropped frames, which the chain record must know of; a fall is a
+ * new connection, which it must list. Sequence numbers are modulo 2^32. */
+static void check_ordinal(verify_state *v, verify_slot *slot, uint32_t sequence)
+{
+    TD_ASSERT(slot->frames < UINT64_MAX);
+    uint32_t step = sequence - slot->last;
+    slot->frames++;
+    slot->last = sequence;
+    if (step == 1)
+        return;
+    if (step != 0 && step < UINT32_MAX / 2) {
+        v->block.frames_dropped += step - 1;
+        return;
+    }
+    slot->has_restarted = 1;
+    v->block.frames_dropped += sequence - 1;
+}
+
+/* Frames strictly rise; what is no frame may repeat the time before it. */
+static void check_time(verify_state *v, const mcap_message *message, int is_frame, uint64_t offset)
+{
+    TD_ASSERT(v->is_ours);
+    if (message->log_ns < v->last_ns || (is_frame && message->log_ns <= v->last_frame_ns))
+        report(v, FINDING_TIME, offset, "receive time %" PRIu64 " comes after %" PRIu64,
+               message->log_ns, message->log_ns < v->last_ns ? v->last_ns : v->last_frame_ns);
+    v->last_ns = message->log_ns;
+    if (is_frame)
+        v->last_frame_ns = message->log_ns;
+}
+
+static td_result count_message(verify_state *v, const segment_channel *channel,
+                               const mcap_message *message, uint64_t offset, td_err *err)
+{
+    TD_ASSERT(channel != NULL);
+    TD_ASSERT(message->channel_id == channel->id);
+    int is_frame = channel->info.dir == CHANNEL_IN || channel->info.dir == CHANNEL_OUT;
+    v->result->frame_count += channel->info.dir != CHANNEL_EVENT;
+    if (!v->is_ours)
+        return TD_OK;
+    check_time(v, message, is_frame, offset);
+    if (!is_frame) {
+        v->block.events_written++;
+        return TD_OK;
+    }
+    v->block.frames_written++;
+    v->block.bytes_written += message->data.size;
+    verify_slot *slot;
+    td_result rc = find_slot(v, &channel->info, message->sequence, &slot, err);
+    if (rc == TD_OK)
+        check_ordinal(v, slot, message->sequence);
+    return rc;
+}
+
+/* From one chain record to the next a total grows by what was counted in between. */
+static void check_step(verify_state *v, uint64_t offset, const char *what, uint64_t before,
+                       uint64_t now, uint64_t counted)
+{
+    TD_ASSERT(what != NULL);
+    if (now < before || now - before < counted || (v->has_totals && now - before != counted))
+        report(v, FINDING_TOTALS, offset,
+               "chain record: %s went from %" PRIu64 " to %" PRIu64 ", the messages count %" PRIu64,
+               what, before, now, counted);
+}
+
+/* Frames that a list of connections has for a slot and direction, and which of those with frames is
+ * the latest. */
+typedef struct slot_sum {
+    uint64_t frames;
+    uint64_t last_ordinal; /* of the latest connection */
+    uint32_t latest, conns;
+} slot_sum;
+
+/* What a list of connections says of a slot, less what another list said before. */
+static slot_sum sum_slot(const chain_conn *conns, uint32_t count, const verify_slot *slot,
+                         const chain_conn *before, uint32_t before_count)
+{
+    TD_ASSERT(count <= CHAIN_CONNS_MAX);
+    TD_ASSERT(before_count <= CHAIN_CONNS_MAX);
+    slot_sum sum = {0};
+    int is_in = slot->dir == CHANNEL_IN;
+    for (uint32_t i = 0; i < count; i++) {
+        const chain_conn *conn = &conns[i];
+        if (conn->line != slot->line || conn->shard != slot->shard)
+            continue;
+        uint64_t written = is_in ? conn->in : conn->out;
+        sum.frames += written;
+        sum.conns++;
+        /* One that has opened and written nothing yet has no ordinals to compare with. */
+        if (written > 0 && conn->conn >= sum.latest) {
+            sum.latest = conn->conn;
+            sum.last_ordinal = is_in ? conn->in_ordinal : conn->out_ordinal;
+        }
+        /* What the same connection had before does not count again. */
+        for (uint32_t k = 0; k < before_count; k++) {
+            if (before[k].line == conn->line && before[k].shard == conn->shard &&
+                before[k].conn == conn->conn)
+                sum.frames -= is_in ? before[k].in : before[k].out;
+        }
+    }
+    return sum;
+}
+
+/* Connections of the record against the frames of its block. */
+static void check_slots(verify_state *v, const chain_record *record, uint64_t offset)
+{
+    TD_ASSERT(record->conn_count <= CHAIN_CONNS_MAX);
+    verify_slot *slots = (verify_slot *)(void *)v->slots.data;
+    for (size_t i = 0; i < v->slots.size / sizeof *slots; i++) {
+        verify_slot *slot = &slots[i];
+        slot_sum sum = sum_slot(record->conns, record->conn_count, slot, v->last_conns,
+                                v->has_totals ? v->last_conn_count : 0);
+        slot_sum before =
+            sum_slot(v->last_conns, v->has_totals ? v->last_conn_count : 0, slot, NULL, 0);
+        const char *dir = channel_dir_name(slot->dir);
+        if (slot->frames > 0 && sum.latest == 0)
+            report(v, FINDING_TOTALS, offset,
+                   "chain record: line %u, shard %u has frames and no connection", slot->line,
+                   slot->shard);
+        else if (sum.frames < slot->frames || (v->has_totals && sum.frames != slot->frames))
+            report(v, FINDING_TOTALS, offset,
+                   "chain record: line %u, shard %u, %s: %" PRIu64
+                   " frames, the messages count %" PRIu64,
+                   slot->line, slot->shard, dir, sum.frames, slot->frames);
+        if (slot->has_restarted && (v->has_totals ? sum.latest <= before.latest : sum.conns < 2))
+            report(v, FINDING_ORDINAL, offset,
+                   "line %u, shard %u, %s: ordinals fell without a new connection", slot->line,
+                   slot->shard, dir);
+        if (slot->frames > 0 && sum.last_ordinal > 0 && v->block.frames_dropped == 0 &&
+            record->totals.frames_dropped == v->totals.frames_dropped &&
+            (uint32_t)sum.last_ordinal != slot->last)
+            report(v, FINDING_ORDINAL, offset,
+                   "line %u, shard %u, %s: last ordinal %u, the chain record says %" PRIu64,
+                   slot->line, slot->shard, dir, slot->last, sum.last_ordinal);
+        slot->frames = 0;
+        slot->has_restarted = 0;
+    }
+}
+
+/* Holes must be frames that the record counts as dropped, now or since the last frame before them.
+ */
+static void check_holes(verify_state *v, const chain_totals *now, uint64_t offset)
+{
+    uint64_t before = v->has_totals ? v->totals.frames_dropped : 0;
+    uint64_t known = now->frames_dropped >= before ? now->frames_dropped - before : 0;
+    known += v->late_holes;
+    uint64_t holes = v->block.frames_dropped;
+    if (holes > known)
+        report(v, FINDING_ORDINAL, offset,
+               "%" PRIu64 " ordinals are missing, %" PRIu64 " are known as dropped", holes, known);
+    v->late_holes = holes > known ? 0 : known - holes;
+}
+
+/* Every count of the record against the messages of its block. */
+static void check_totals(verify_state *v, const chain_record *record, uint64_t offset)
+{
+    const chain_totals zero = {0};
+    const chain_totals *before = v->has_totals ? &v->totals : &zero;
+    const chain_totals *now = &record->totals;
+    check_step(v, offset, "frames_written", before->frames_written, now->frames_written,
+               v->block.frames_written);
+    check_step(v, offset, "bytes_written", before->bytes_written, now->bytes_written,
+               v->block.bytes_written);
+    check_step(v, offset, "events_written", before->events_written, now->events_written,
+               v->block.events_written);
+    uint64_t chunks = v->chunks.size / sizeof(verify_chunk);
+    if (record->chunk_count != chunks)
+        report(v, FINDING_TOTALS, offset,
+               "chain record: chunk %" PRIu64 ", it is the %" PRIu64 "th", record->chunk_count,
+               chunks);
+    check_holes(v, now, offset);
+    check_slots(v, record, offset);
+}
+
+/* The feed's running totals where the segment begins, and where it ends so far. */
+static void note_counters(verify_state *v, const scan_block *block)
+{
+    segment_verify_result *result = v->result;
+    int is_first = block->record.chunk_count == 1;
+    int is_read = block->is_sound && v->is_block_read;
+    if (is_first && is_read && block->record.totals.frames_written >= v->block.frames_written)
+        result->written_before = block->record.totals.frames_written - v->block.frames_written;
+    result->has_counters = is_read && (is_first || result->has_counters);
+    result->counters = block->record.totals;
+}
+
+static td_result check_block(void *user, const scan_block *block, td_err *err)
+{
+    verify_state *v = user;
+    (void)err;
+    TD_ASSERT(!v->walk.has_chunk);
+    if (!block->is_sound)
+        report(v, FINDING_CHAIN, block->offset,
+               "the bytes from %" PRIu64 " on differ from their chain value", block->start);
+    else if (v->is_block_read)
+        check_totals(v, &block->record, block->offset);
+    note_counters(v, block);
+    v->totals = block->record.totals;
+    v->last_conn_count = block->record.conn_count;
+    memcpy(v->last_conns, v->conns, block->record.conn_count * sizeof *v->conns);
+    /* After a block that could not be read the next step cannot be judged. */
+    v->has_totals = block->is_sound && v->is_block_read;
+    v->is_block_read = 1;
+    memset(&v->block, 0, sizeof v->block);
+    v->result->totals.chain = block->record.value;
+    return TD_OK;
+}
+
+/* Chunks, their messages and indexes, and records outside of chunks. */
+
+/* Set a bit; 1 if it was set already. */
+static int set_bit(uint8_t *bits, uint16_t id)
+{
+    int was_set = bits[id / 8] >> (id % 8) & 1;
+    bits[id / 8] |= (uint8_t)(1u << (id % 8));
+    return was_set;
+}
+
+/* A schema or channel: the reader learns it, and the summary must repeat it once. */
+static td_result take_definition(verify_state *v, const mcap_record *record, td_bytes whole,
+                                 uint64_t offset, td_err *err)
+{
+    TD_ASSERT(record->opcode == MCAP_SCHEMA || record->opcode == MCAP_CHANNEL);
+    TD_ASSERT(whole.size == MCAP_PREFIX_BYTES + record->content.size);
+    td_err why;
+    td_result rc = record->opcode == MCAP_SCHEMA
+                       ? reader_add_schema(v->reader, record->content, &why)
+                       : reader_add_channel(v->reader, record->content, &why);
+    if (rc == TD_E_CORRUPT) {
+        report(v, FINDING_STRUCTURE, offset, "%s", why.text);
+        return TD_OK;
+    }
+    uint16_t id = td_le16(record->content.data);
+    if (rc == TD_OK && record->opcode == MCAP_SCHEMA && !set_bit(v->known_schemas, id))
+        rc = mcap_summary_add_schemas(&v->summary, whole, 1, &why);
+    else if (rc == TD_OK && record->opcode == MCAP_CHANNEL && !set_bit(v->known_channels, id))
+        rc = mcap_summary_add_channels(&v->summary, whole, 1, &why);
+    if (rc != TD_OK && err != NULL)
+        *err = why;
+    return rc;
+}
+
+/* A message: its channel must have been defined, its time lie in the chunk's range. */
+static td_result take_message(verify_state *v, td_bytes content, uint64_t chunk_offset,
+                              uint64_t offset, mcap_message *out, td_err *err)
+{
+    td_err why;
+    if (mcap_decode_message(content, out, &why) != TD_OK) {
+        report(v, FINDING_STRUCTURE, chunk_offset, "message at %" PRIu64 ": %s", offset, why.text);
+        return TD_OK;
+    }
+    const segment_channel *channel = segment_reader_channel_by_id(v->reader, out->channel_id);
+    if (channel == NULL || !(v->known_channels[out->channel_id / 8] >> (out->channel_id % 8) & 1)) {
+        report(v, FINDING_STRUCTURE, chunk_offset,
+               "message at %" PRIu64 " is on channel %u, which is not defined before it", offset,
+               out->channel_id);
+        return TD_OK;
+    }
+    td_result rc = mcap_summary_reserve_count(&v->summary, out->channel_id, err);
+    if (rc != TD_OK)
+        return rc;
+    mcap_summary_count_messages(&v->summary, out->channel_id, 1, out->log_ns, out->log_ns);
+    return count_message(v, channel, out, chunk_offset, err);
+}
+
+/* Remember a message for the indexes behind the chunk, and the range of times. */
+static td_result note_entry(verify_state *v, const mcap_message *message, uint64_t offset,
+                            uint64_t *first_ns, uint64_t *last_ns, td_err *err)
+{
+    TD_ASSERT(offset < v->records.size);
+    verify_entry entry = {.log_ns = message->log_ns, .offset = offset, .id = message->channel_id};
+    if (v->entries.size == 0 || message->log_ns < *first_ns)
+        *first_ns = message->log_ns;
+    if (message->log_ns > *last_ns)
+        *last_ns = message->log_ns;
+    return td_buf_append(&v->entries, &entry, sizeof entry, err);
+}
+
+/* The order in which message indexes list a chunk. */
+static int by_id_and_offset(const void *a, const void *b)
+{
+    const verify_entry *x = a, *y = b;
+    if (x->id != y->id)
+        return x->id < y->id ? -1 : 1;
+    return x->offset < y->offset ? -1 : x->offset > y->offset;
+}
+
+/* In foreign files too the times must be those of the messages: readers skip chunks by them. */
+static void check_range(verify_state *v, const mcap_chunk_index *chunk, uint64_t first_ns,
+                        uint64_t last_ns)
+{
+    TD_ASSERT(first_ns <= last_ns);
+    if (chunk->start_ns != first_ns || chunk->end_ns != last_ns)
+        report(v, FINDING_TIME, chunk->chunk_offset,
+               "chunk says times %" PRIu64 " to %" PRIu64 ", its messages %" PRIu64 " to %" PRIu64,
+               chunk->start_ns, chunk->end_ns, first_ns, last_ns);
+}
+
+/* Every record of the decompressed chunk. */
+static td_result walk_records(verify_state *v, const mcap_chunk_index *chunk, td_err *err)
+{
+    td_bytes records = td_buf_view(&v->records);
+    uint64_t chunk_at = chunk->chunk_offset, first_ns = 0, last_ns = 0;
+    size_t at = 0;
+    mcap_record record;
+    td_err why;
+    td_result rc;
+    td_buf_clear(&v->entries);
+    while ((rc = mcap_next_record(records, &at, &record, &why)) == TD_OK) {
+        td_bytes whole =
+            td_bytes_of(records.data + record.offset, MCAP_PREFIX_BYTES + record.content.size);
+        mcap_message message = {0};
+        if (record.opcode == MCAP_MESSAGE) {
+            rc = take_message(v, record.content, chunk_at, record.offset, &message, err);
+            if (rc == TD_OK)
+                rc = note_entry(v, &message, record.offset, &first_ns, &last_ns, err);
+        } else if (record.opcode == MCAP_SCHEMA || record.opcode == MCAP_CHANNEL) {
+            rc = take_definition(v, &record, whole, chunk_at, err);
+        } else if (record.opcode < MCAP_PRIVATE_FIRST) {
+            report(v, FINDING_STRUCTURE, chunk_at, "%s record inside of a chunk",
+                   mcap_opcode_name(record.opcode));
+        }
+        if (rc != TD_OK)
+            return rc;
+    }
+    if (rc != TD_EOF)
+        report(v, FINDING_STRUCTURE, chunk_at, "%s", why.text);
+    check_range(v, chunk, first_ns, last_ns);
+    if (v->entries.size > 0)
+        qsort(v->entries.data, v->entries.size / sizeof(verify_entry), sizeof(verify_entry),
+              by_id_and_offset);
+    return TD_OK;
+}
+
+/* For the chunk indexes of the summary; offsets only rise. */
+static td_result note_chunk(verify_state *v, const mcap_chunk_index *index, td_err *err)
+{
+    TD_ASSERT(index->chunk_bytes >= MCAP_PREFIX_BYTES);
+    verify_chunk chunk = {.offset = index->chunk_offset,
+                          .record_bytes = index->chunk_bytes,
+                          .index_bytes = index->index_bytes,
+                          .start_ns = index->start_ns,
+                          .end_ns = index->end_ns,
+                          .compressed_bytes = index->compressed_bytes,
+                          .uncompressed_bytes = index->uncompressed_bytes};
+    return td_buf_append(&v->chunks, &chunk, sizeof chunk, err);
+}
+
+static td_result check_chunk(void *user, const scan_chunk *chunk, td_err *err)
+{
+    verify_state *v = user;
+    td_bytes content;
+    mcap_chunk record;
+    td_err why;
+    td_result rc = mcap_source_content(&v->reader->source, &chunk->place, &content, &why);
+    if (rc == TD_OK)
+        rc = mcap_decode_chunk(content, &record, &why);
+    if (rc == TD_OK)
+        rc = codec_unpack(v->coder, &record, 0, &v->records, &why);
+    v->is_chunk_read = rc == TD_OK;
+    if (rc != TD_OK) {
+        v->is_block_read = 0;
+        if (scan_is_fatal(rc)) {
+            if (err != NULL)
+                *err = why;
+            return rc;
+        }
+        report(v, FINDING_CHUNK_CRC, chunk->place.offset, "%s", why.text);
+        return TD_OK;
+    }
+    if (v->is_ours && record.uncompressed_crc == 0)
+        report(v, FINDING_CRC_MISSING, chunk->place.offset, "chunk without CRC");
+    return walk_records(v, &chunk->index, err);
+}
+
+/* Index in entries of the first one of a channel. */
+static size_t find_first(const verify_entry *entries, size_t count, uint16_t id, uint64_t offset)
+{
+    size_t low = 0, high = count;
+    verify_entry key = {.id = id, .offset = offset};
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (by_id_and_offset(&entries[middle], &key) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* 1 if every entry of the index is a message of its chunk; ours: in the chunk's order. */
+static int is_index_right(const verify_state *v, const mcap_message_index *index)
+{
+    TD_ASSERT(v->is_chunk_read);
+    const verify_entry *entries = (const verify_entry *)(const void *)v->entries.data;
+    size_t count = v->entries.size / sizeof *entries;
+    uint64_t log_ns, offset, least = 0;
+    mcap_packed rest = index->entries;
+    while (mcap_next_entry(&rest, &log_ns, &offset)) {
+        size_t at = find_first(entries, count, index->channel_id, offset);
+        if (at == count || entries[at].id != index->channel_id || entries[at].offset != offset ||
+            entries[at].log_ns != log_ns || (v->is_ours && offset < least))
+            return 0;
+        least = offset + 1;
+    }
+    return 1;
+}
+
+static td_result check_message_index(void *user, const scan_chunk *chunk, const mcap_place *place,
+                                     const mcap_message_index *index, td_err *err)
+{
+    verify_state *v = user;
+    (void)err;
+    if (v->is_chunk_read && !is_index_right(v, index))
+        report(v, FINDING_INDEX, place->offset,
+               "message index of channel %u differs from the chunk at %" PRIu64, index->channel_id,
+               chunk->place.offset);
+    return TD_OK;
+}
+
+static td_result check_chunk_end(void *user, const scan_chunk *chunk, td_err *err)
+{
+    verify_state *v = user;
+    uint64_t messages = v->entries.size / sizeof(verify_entry);
+    int wants_indexes = v->is_ours || chunk->index.index_offsets.bytes.size > 0;
+    if (v->is_chunk_read && wants_indexes && chunk->message_count != messages)
+        report(v, FINDING_INDEX, chunk->place.offset,
+               "message indexes list %" PRIu64 " messages, the chunk has %" PRIu64,
+               chunk->message_count, messages);
+    td_result rc = note_chunk(v, &chunk->index, err);
+    return rc == TD_OK ? mcap_summary_add_chunk(&v->summary, &chunk->index, err) : rc;
+}
+
+/* A schema, channel or message outside of chunks. */
+static td_result check_run_record(verify_state *v, const mcap_place *place, td_err *err)
+{
+    TD_ASSERT(!v->walk.has_chunk);
+    TD_ASSERT(place->end > place->offset);
+    td_bytes whole;
+    td_err why;
+    td_result rc = mcap_source_view(&v->reader->source, place->offset, place->end - place->offset,
+                                    &whole, &why);
+    if (rc != TD_OK) {
+        if (!scan_is_fatal(rc))
+            report(v, FINDING_STRUCTURE, place->offset, "%s", why.text);
+        else if (err != NULL)
+            *err = why;
+        return scan_is_fatal(rc) ? rc : TD_OK;
+    }
+    mcap_record record = {
+        .opcode = place->opcode,
+        .offset = place->offset,
+        .content = td_bytes_of(whole.data + MCAP_PREFIX_BYTES, whole.size - MCAP_PREFIX_BYTES)};
+    if (place->opcode != MCAP_MESSAGE)
+        return take_definition(v, &record, whole, place->offset, err);
+    mcap_message message;
+    return take_message(v, record.content, place->offset, place->offset, &message, err);
+}
+
+/* From Data End to the closing magic. In our profile these bytes follow from the data section, so
+ * they are built again and compared; in foreign files each record is held against what was seen. */
+
+/* The CRC covers every byte before the Data End record. */
+static td_result check_data_crc(verify_state *v, const mcap_place *place, td_err *err)
+{
+    TD_ASSERT(place->opcode == MCAP_DATA_END);
+    td_bytes content;
+    mcap_data_end record;
+    td_err why;
+    td_result rc = mcap_source_content(&v->reader->source, place, &content, &why);
+    if (rc == TD_OK)
+        rc = mcap_decode_data_end(content, &record, &why);
+    if (rc != TD_OK) {
+        if (!scan_is_fatal(rc))
+            report(v, FINDING_STRUCTURE, place->offset, "%s", why.text);
+        else if (err != NULL)
+            *err = why;
+        return scan_is_fatal(rc) ? rc : TD_OK;
+    }
+    if (record.data_section_crc == 0) {
+        if (v->is_ours)
+            report(v, FINDING_CRC_MISSING, place->offset, "data section without CRC");
+        return TD_OK;
+    }
+    uint32_t crc = 0;
+    rc = mcap_source_crc(&v->reader->source, 0, place->offset, &crc, err);
+    if (rc == TD_OK && crc != record.data_section_crc)
+        report(v, FINDING_DATA_CRC, place->offset, "CRC of the data section is %08x, %08x expected",
+               crc, record.data_section_crc);
+    return rc;
+}
+
+static int by_offset(const void *key, const void *element)
+{
+    uint64_t offset = *(const uint64_t *)key;
+    const verify_chunk *chunk = element;
+    return offset < chunk->offset ? -1 : offset > chunk->offset;
+}
+
+/* Foreign files may list their chunks in any order, or leave some out; what they list must be
+ * right. */
+static void check_chunk_index(verify_state *v, td_bytes content, uint64_t offset)
+{
+    TD_ASSERT(offset < v->reader->source.size);
+    mcap_chunk_index index;
+    td_err why;
+    if (mcap_decode_chunk_index(content, &index, &why) != TD_OK) {
+        report(v, FINDING_SUMMARY, offset, "%s", why.text);
+        return;
+    }
+    const verify_chunk *chunk = NULL;
+    if (v->chunks.size > 0)
+        chunk = bsearch(&index.chunk_offset, v->chunks.data, v->chunks.size / sizeof(verify_chunk),
+                        sizeof(verify_chunk), by_offset);
+    if (chunk == NULL || chunk->record_bytes != index.chunk_bytes ||
+        chunk->index_bytes != index.index_bytes || chunk->start_ns != index.start_ns ||
+        chunk->end_ns != index.end_ns || chunk->compressed_bytes != index.compressed_bytes ||
+        chunk->uncompressed_bytes != index.uncompressed_bytes)
+        report(v, FINDING_SUMMARY, offset,
+               "chunk index differs from the data section: chunk at %" PRIu64, index.chunk_offset);
+}
+
+/* Counts against what was met on the way. */
+static void check_statistics(verify_state *v, td_bytes content, uint64_t offset)
+{
+    TD_ASSERT(offset < v->reader->source.size);
+    mcap_statistics s;
+    td_err why;
+    if (mcap_decode_statistics(content, &s, &why) != TD_OK) {
+        report(v, FINDING_SUMMARY, offset, "%s", why.text);
+        return;
+    }
+    if (s.message_count != v->summary.message_count || s.chunk_count != v->summary.chunk_count ||
+        s.attachment_count != v->summary.attachment_count ||
+        s.metadata_count != v->summary.metadata_count)
+        report(v, FINDING_SUMMARY, offset,
+               "statistics: %" PRIu64 " messages in %u chunks, %u attachments, %u metadata; "
+               "the data section has %" PRIu64 ", %u, %u, %u",
+               s.message_count, s.chunk_count, s.attachment_count, s.metadata_count,
+               v->summary.message_count, v->summary.chunk_count, v->summary.attachment_count,
+               v->summary.metadata_count);
+}
+
+/* Where the summary begins, and its CRC. */
+static td_result check_footer(verify_state *v, const mcap_place *place, uint64_t summary_at,
+                              td_err *err)
+{
+    TD_ASSERT(place->opcode == MCAP_FOOTER);
+    TD_ASSERT(summary_at <= place->offset);
+    mcap_source *source = &v->reader->source;
+    td_bytes content;
+    mcap_footer footer;
+    td_result rc = mcap_source_content(source, place, &content, err);
+    if (rc != TD_OK)
+        return rc;
+    if (place->content_bytes != MCAP_FOOTER_CONTENT_BYTES ||
+        mcap_decode_footer(content, &footer, NULL) != TD_OK) {
+        report(v, FINDING_STRUCTURE, place->offset, "footer of %" PRIu64 " bytes",
+               place->content_bytes);
+        return TD_OK;
+    }
+    int has_summary = summary_at < place->offset;
+    if (has_summary && footer.summary_start != 0 && footer.summary_start != summary_at)
+        report(v, FINDING_SUMMARY, place->offset,
+               "footer: summary at %" PRIu64 ", it is at %" PRIu64, footer.summary_start,
+               summary_at);
+    if (footer.summary_crc == 0) {
+        if (v->is_ours)
+            report(v, FINDING_CRC_MISSING, place->offset, "summary without CRC");
+        return TD_OK;
+    }
+    uint64_t from = footer.summary_start == 0 ? place->offset : footer.summary_start;
+    if (from > place->offset) {
+        report(v, FINDING_SUMMARY, place->offset, "footer: summary at %" PRIu64, from);
+        return TD_OK;
+    }
+    uint32_t crc = 0;
+    rc = mcap_source_crc(source, from, place->end - 4, &crc, err);
+    if (rc == TD_OK && crc != footer.summary_crc)
+        report(v, FINDING_SUMMARY_CRC, place->offset, "CRC of the summary is %08x, %08x expected",
+               crc, footer.summary_crc);
+    return rc;
+}
+
+/* Nothing may follow it: readers look for the footer from the end of the file. */
+static td_result check_magic(verify_state *v, uint64_t at, td_err *err)
+{
+    TD_ASSERT(at <= v->reader->source.size);
+    mcap_source *source = &v->reader->source;
+    td_bytes magic;
+    if (source->size - at < MCAP_MAGIC_BYTES) {
+        report(v, FINDING_STRUCTURE, at, "the file ends within its closing magic");
+        return TD_OK;
+    }
+    td_result rc = mcap_source_view(source, at, MCAP_MAGIC_BYTES, &magic, err);
+    if (rc != TD_OK)
+        return rc;
+    if (memcmp(magic.data, MCAP_MAGIC, MCAP_MAGIC_BYTES) != 0)
+        report(v, FINDING_STRUCTURE, at, "no closing magic behind the footer");
+    else if (source->size > at + MCAP_MAGIC_BYTES)
+        report(v, FINDING_TRAILING, at + MCAP_MAGIC_BYTES,
+               "%" PRIu64 " bytes behind the closing magic", source->size - at - MCAP_MAGIC_BYTES);
+    return TD_OK;
+}
+
+/* Schemas and channels were learned from the data section; only what points into it is compared. */
+static td_result check_summary_record(verify_state *v, const mcap_place *place, td_err *err)
+{
+    TD_ASSERT(place->end <= v->reader->source.size);
+    if (place->opcode != MCAP_CHUNK_INDEX && place->opcode != MCAP_STATISTICS)
+        return TD_OK;
+    td_bytes content;
+    td_err why;
+    td_result rc = mcap_source_content(&v->reader->source, place, &content, &why);
+    if (rc == TD_OK && place->opcode == MCAP_CHUNK_INDEX)
+        check_chunk_index(v, content, place->offset);
+    else if (rc == TD_OK)
+        check_statistics(v, content, place->offset);
+    if (scan_is_fatal(rc) && err != NULL)
+        *err = why;
+    return scan_is_fatal(rc) ? rc : TD_OK;
+}
+
+/* Summary, summary offsets, footer and magic, record by record. */
+static td_result walk_summary(verify_state *v, uint64_t summary_at, td_err *err)
+{
+    TD_ASSERT(summary_at <= v->reader->source.size);
+    mcap_source *source = &v->reader->source;
+    uint64_t at = summary_at;
+    for (;;) {
+        mcap_place place;
+        td_err why;
+        td_result rc = mcap_source_record(source, at, source->size, &place, &why);
+        if (rc == TD_EOF || rc == TD_E_TRUNCATED) {
+            report(v, FINDING_STRUCTURE, at, "the file ends without a footer");
+            return TD_OK;
+        }
+        if (rc == TD_OK && place.opcode == MCAP_FOOTER) {
+            rc = check_footer(v, &place, summary_at, err);
+            return rc == TD_OK ? check_magic(v, place.end, err) : rc;
+        }
+        if (rc == TD_OK)
+            rc = check_summary_record(v, &place, &why);
+        if (rc != TD_OK) {
+            if (err != NULL)
+                *err = why;
+            return rc;
+        }
+        at = place.end;
+    }
+}
+
+/* Ours: build the end anew, and compare byte by byte. */
+static td_result compare_end(verify_state *v, uint64_t data_end_at, td_err *err)
+{
+    TD_ASSERT(v->is_ours);
+    TD_ASSERT(data_end_at < v->reader->source.size);
+    mcap_source *source = &v->reader->source;
+    uint32_t crc = 0;
+    td_result rc = mcap_source_crc(source, 0, data_end_at, &crc, err);
+    td_buf_clear(&v->end);
+    if (rc == TD_OK)
+        rc = mcap_summary_append_end(&v->summary, &v->end, data_end_at, crc, err);
+    if (rc != TD_OK)
+        return rc;
+    uint64_t left = source->size - data_end_at;
+    uint64_t common = left < v->end.size ? left : v->end.size;
+    for (uint64_t at = 0; at < common; at += RUN_BYTES) {
+        uint64_t size = common - at < RUN_BYTES ? common - at : RUN_BYTES;
+        td_bytes piece;
+        rc = mcap_source_view(source, data_end_at + at, size, &piece, err);
+        if (rc != TD_OK)
+            return rc;
+        if (memcmp(piece.data, v->end.data + at, piece.size) == 0)
+            continue;
+        report(v, FINDING_SUMMARY, data_end_at + at,
+               "the summary is not the one that the data section gives");
+        return TD_OK;
+    }
+    return TD_OK;
+}
+
+static td_result check_end(void *user, const mcap_place *data_end, td_err *err)
+{
+    verify_state *v = user;
+    TD_ASSERT(!v->walk.has_chunk);
+    uint64_t before = v->result->damage_count;
+    td_result rc = TD_OK;
+    uint64_t summary_at = data_end->offset;
+    if (data_end->opcode == MCAP_DATA_END) {
+        rc = check_data_crc(v, data_end, err);
+        summary_at = data_end->end;
+    }
+    if (rc == TD_OK)
+        rc = walk_summary(v, summary_at, err);
+    /* Once something is known to be wrong, that the summary differs from it says nothing more. */
+    if (rc == TD_OK && v->is_ours && v->result->damage_count == before && before == 0)
+        rc = compare_end(v, data_end->offset, err);
+    return rc;
+}
+
+/* The walk. */
 
 /* The attachment's CRC, however large it is. */
 static td_result check_attachment(verify_state *v, const mcap_place *place, td_err *err)
@@ -65,20 +852,20 @@ static td_result check_attachment(verify_state *v, const mcap_place *place, td_e
     td_err why;
     rc = mcap_source_attachment_crc(source, place, &crc_at, &expected, &why);
     if (rc == TD_E_CORRUPT) {
-        verify_report(v, FINDING_STRUCTURE, place->offset, "%s", why.text);
+        report(v, FINDING_STRUCTURE, place->offset, "%s", why.text);
         return TD_OK;
     }
     if (rc != TD_OK)
         return td_err_set(err, rc, "%s", why.text);
     if (expected == 0) {
         if (v->is_ours)
-            verify_report(v, FINDING_CRC_MISSING, place->offset, "attachment without CRC");
+            report(v, FINDING_CRC_MISSING, place->offset, "attachment without CRC");
         return TD_OK;
     }
     rc = mcap_source_crc(source, place->content_at, crc_at, &crc, err);
     if (rc == TD_OK && crc != expected)
-        verify_report(v, FINDING_ATTACHMENT_CRC, place->offset,
-                      "CRC of the attachment is %08x, %08x expected", crc, expected);
+        report(v, FINDING_ATTACHMENT_CRC, place->offset,
+               "CRC of the attachment is %08x, %08x expected", crc, expected);
     return rc;
 }
 
@@ -97,96 +884,78 @@ static td_result check_metadata(verify_state *v, const mcap_place *place, td_err
             .offset = place->offset, .length = place->end - place->offset, .name = metadata.name};
         return mcap_summary_add_metadata(&v->summary, &index, err);
     }
-    if (verify_is_fatal(rc)) {
+    if (scan_is_fatal(rc)) {
         if (err != NULL)
             *err = why;
         return rc;
     }
-    verify_report(v, FINDING_STRUCTURE, place->offset, "%s", why.text);
+    report(v, FINDING_STRUCTURE, place->offset, "%s", why.text);
     return TD_OK;
 }
 
-/* Every record of the data section comes through here. */
-static td_result check_record(verify_state *v, const mcap_place *place, td_err *err)
+/* What is neither a chunk nor a chain record. */
+static td_result check_record(void *user, const mcap_place *place, td_err *err)
 {
-    TD_ASSERT(!v->is_done);
-    if (place->opcode == MCAP_MESSAGE_INDEX)
-        return verify_message_index(v, place, err);
-    td_result rc = verify_close_chunk(v, err);
-    if (rc != TD_OK)
-        return rc;
+    verify_state *v = user;
     switch (place->opcode) {
-    case MCAP_CHUNK:
-        return verify_chunk_record(v, place, err);
     case MCAP_SCHEMA:
     case MCAP_CHANNEL:
     case MCAP_MESSAGE:
-        return verify_run_record(v, place, err);
+        return check_run_record(v, place, err);
     case MCAP_ATTACHMENT:
         return check_attachment(v, place, err);
     case MCAP_METADATA:
         return check_metadata(v, place, err);
-    case MCAP_DATA_END:
-    case MCAP_FOOTER:
-        return verify_end(v, place, err);
     default:
         break;
     }
-    if (place->opcode == CHAIN_OPCODE && v->is_ours)
-        return verify_chain(v, place, err);
     if (place->opcode < MCAP_PRIVATE_FIRST)
-        verify_report(v, FINDING_STRUCTURE, place->offset, "%s record (0x%02x) in the data section",
-                      mcap_opcode_name(place->opcode), place->opcode);
+        report(v, FINDING_STRUCTURE, place->offset, "%s record (0x%02x) in the data section",
+               mcap_opcode_name(place->opcode), place->opcode);
     return TD_OK;
 }
 
-/* Structure is broken: ours go on behind the next chain record, others end here. */
-static td_result pass_damage(verify_state *v, const td_err *why, td_err *err)
+static td_result report_damage(void *user, const scan_damage *damage, td_err *err)
 {
-    TD_ASSERT(why->code != TD_OK);
-    verify_report(v, FINDING_STRUCTURE, v->walk.at, "%s", why->text);
-    v->has_chunk = 0;
-    v->is_block_read = 0;
-    v->has_totals = 0;
-    v->is_done = 1;
-    if (!v->is_ours)
-        return TD_OK;
-    uint64_t from, to;
-    td_result rc = segment_walk_skip(&v->walk, &from, &to, err);
-    v->is_done = rc != TD_OK;
-    return rc == TD_EOF ? TD_OK : rc;
+    verify_state *v = user;
+    segment_finding_kind kind = FINDING_STRUCTURE;
+    (void)err;
+    if (damage->is_broken) {
+        v->is_block_read = 0;
+        v->has_totals = 0;
+    } else if (damage->opcode == MCAP_CHUNK) {
+        v->is_block_read = 0;
+        kind = FINDING_CHUNK_CRC;
+    } else if (damage->opcode == CHAIN_OPCODE) {
+        kind = FINDING_CHAIN;
+    }
+    report(v, kind, damage->offset, "%s", damage->why->text);
+    return TD_OK;
 }
 
-/* One record, or the end of what there is. */
-static td_result step(verify_state *v, td_err *err)
-{
-    mcap_place place;
-    td_err why;
-    td_result rc = v->walk.at >= v->limit ? TD_EOF : segment_walk_next(&v->walk, &place, &why);
-    if (rc == TD_OK && place.opcode == 0)
-        rc = td_err_set(&why, TD_E_TRUNCATED, "record with opcode 0");
-    if (rc == TD_OK)
-        return check_record(v, &place, err);
-    if (rc == TD_E_TRUNCATED)
-        return pass_damage(v, &why, err);
-    if (rc != TD_EOF) {
-        if (err != NULL)
-            *err = why;
-        return rc;
-    }
-    v->is_done = 1;
-    if (v->expects_end)
-        verify_report(v, FINDING_STRUCTURE, v->walk.at, "the file ends without a footer");
-    return verify_close_chunk(v, err);
-}
+static const scan_visitor OURS = {.chunk = check_chunk,
+                                  .message_index = check_message_index,
+                                  .chunk_end = check_chunk_end,
+                                  .record = check_record,
+                                  .block = check_block,
+                                  .damage = report_damage,
+                                  .end = check_end};
+
+static const scan_visitor FOREIGN = {.chunk = check_chunk,
+                                     .message_index = check_message_index,
+                                     .chunk_end = check_chunk_end,
+                                     .record = check_record,
+                                     .damage = report_damage,
+                                     .end = check_end};
 
 /* All records; then what was counted on the way. */
 static td_result walk(verify_state *v, td_err *err)
 {
-    TD_ASSERT(v->limit <= v->reader->source.size);
-    td_result rc = TD_OK;
-    while (rc == TD_OK && !v->is_done)
-        rc = step(v, err);
+    td_result rc = scanner_run(&v->walk, v->limit, err);
+    if (rc == TD_OK && v->expects_end && !v->walk.is_done)
+        report(v, FINDING_STRUCTURE, v->walk.at, "the file ends without a footer");
+    if (rc == TD_OK)
+        rc = scanner_end_chunk(&v->walk, err);
     segment_totals *totals = &v->result->totals;
     totals->file_bytes = v->reader->source.size;
     totals->first_ns = v->summary.start_ns;
@@ -230,13 +999,16 @@ static td_result begin(verify_state *v, td_io io, const char *path, td_err *err)
     v->result->totals.chain = info->session.previous_chain;
     if (v->limit < info->file_bytes) {
         v->result->torn_bytes = info->file_bytes - v->limit;
-        verify_report(v, FINDING_TORN, v->limit, "%" PRIu64 " bytes behind the last whole block",
-                      v->result->torn_bytes);
+        report(v, FINDING_TORN, v->limit, "%" PRIu64 " bytes behind the last whole block",
+               v->result->torn_bytes);
     }
     if (v->is_ours && info->session.session[0] == '\0' && !is_stillborn(v, io, path))
-        verify_report(v, FINDING_STRUCTURE, v->reader->data_start, "no session record");
-    return segment_walk_init(&v->walk, &v->reader->source, 0, v->reader->data_start,
-                             info->session.previous_chain, err);
+        report(v, FINDING_STRUCTURE, v->reader->data_start, "no session record");
+    td_result rc =
+        scanner_init(&v->walk, &v->reader->source, v->is_ours ? &OURS : &FOREIGN, v, err);
+    v->walk.conns = v->conns;
+    scanner_begin(&v->walk, 0, v->reader->data_start, info->session.previous_chain);
+    return rc;
 }
 
 static td_result init(verify_state *v, td_err *err)
@@ -244,7 +1016,6 @@ static td_result init(verify_state *v, td_err *err)
     td_buf_init(&v->records, LIMIT_CHUNK_BYTES);
     td_buf_init(&v->entries, LIMIT_CHUNK_BYTES);
     td_buf_init(&v->chunks, LIMIT_RECORD_BYTES);
-    td_buf_init(&v->offsets, LIMIT_RECORD_BYTES);
     td_buf_init(&v->slots, LIMIT_RECORD_BYTES);
     td_buf_init(&v->end, 2 * SUMMARY_BYTES_MAX);
     mcap_summary_init(&v->summary);
@@ -258,7 +1029,7 @@ static td_result init(verify_state *v, td_err *err)
 
 static void fini(verify_state *v)
 {
-    segment_walk_fini(&v->walk);
+    scanner_fini(&v->walk);
     segment_reader_close(v->reader);
     codec_close(v->coder);
     td_free(v->conns);
@@ -267,7 +1038,6 @@ static void fini(verify_state *v)
     td_buf_fini(&v->records);
     td_buf_fini(&v->entries);
     td_buf_fini(&v->chunks);
-    td_buf_fini(&v->offsets);
     td_buf_fini(&v->slots);
     td_buf_fini(&v->end);
 }

@@ -14,6 +14,7 @@
 
 #include "base/alloc.h"
 #include "tests/testing/io_fault.h"
+#include "format/mcap.h"
 #include "format/recover.h"
 #include "format/segment_reader.h"
 #include "format/segment_verify.h"
@@ -379,14 +380,23 @@ static void test_unexpected_files(void **state)
 static void test_damage_in_the_middle(void **state)
 {
     (void)state;
-    static const uint64_t offsets[] = {0, 5, 60};
+    /* The chunk's opcode: a private one, Data End, a footer; its length; its records. */
+    static const struct {
+        uint64_t offset;
+        uint8_t mask;
+    } cases[] = {{0, 0x20},
+                 {0, MCAP_CHUNK ^ MCAP_DATA_END},
+                 {0, MCAP_CHUNK ^ MCAP_FOOTER},
+                 {5, 0x20},
+                 {60, 0x20}};
     recover_result *result = td_alloc(sizeof *result);
     expected open = expect(5, FIXTURE_SYNCED);
     expected part = expect(2, FIXTURE_SYNCED);
-    for (size_t i = 0; i < sizeof offsets / sizeof offsets[0]; i++) {
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         io_fault *disk = open_disk();
         fixture_make_file(io_fault_io(disk), OPEN, open.bytes, open.size);
-        assert_int_equal(io_fault_damage(disk, OPEN, part.size + offsets[i], 0x20, NULL), TD_OK);
+        assert_int_equal(
+            io_fault_damage(disk, OPEN, part.size + cases[i].offset, cases[i].mask, NULL), TD_OK);
         assert_int_equal(recover(disk, result, NULL), TD_OK);
         assert_int_equal(result->damaged_blocks, 1);
         assert_int_equal(result->damaged_from, part.size);
