@@ -3,7 +3,9 @@
 #include <string.h>
 
 #include <libdeflate.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #define XXH_STATIC_LINKING_ONLY /* the size of the state, to allocate it ourselves */
 #include <xxhash.h>
 
@@ -147,4 +149,21 @@ td_result td_sha1_hex(const void *bytes, size_t size, char out[TD_SHA1_HEX_BYTES
     TD_ASSERT(length == TD_SHA1_BYTES);
     hex_text(digest, TD_SHA1_BYTES, out);
     return TD_OK;
+}
+
+td_result td_hmac_sha256_hex(const void *key, size_t key_size, const void *bytes, size_t size,
+                             char out[TD_SHA256_HEX_BYTES], td_err *err)
+{
+    uint8_t digest[EVP_MAX_MD_SIZE];
+    unsigned length = 0;
+    if (HMAC(EVP_sha256(), key, (int)key_size, bytes, size, digest, &length) == NULL)
+        return td_err_set(err, TD_E_NOMEM, "cannot sign with HMAC-SHA256");
+    TD_ASSERT(length * 2 + 1 == TD_SHA256_HEX_BYTES);
+    hex_text(digest, length, out);
+    return TD_OK;
+}
+
+int td_is_equal_secret(const void *a, const void *b, size_t size)
+{
+    return CRYPTO_memcmp(a, b, size) == 0;
 }

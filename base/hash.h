@@ -20,7 +20,12 @@ typedef struct td_hash128 {
 /* Streaming state of XXH3-128; owned by the caller through open and close. */
 typedef struct td_hasher td_hasher;
 
-enum { TD_HASH128_HEX_BYTES = 33, TD_SHA1_BYTES = 20, TD_SHA1_HEX_BYTES = 41 };
+enum {
+    TD_HASH128_HEX_BYTES = 33,
+    TD_SHA1_BYTES = 20,
+    TD_SHA1_HEX_BYTES = 41,
+    TD_SHA256_HEX_BYTES = 65
+};
 
 /* CRC-32 (IEEE, as MCAP and gzip use it) of bytes, going on from crc; start with 0. */
 uint32_t td_crc32(uint32_t crc, const void *bytes, size_t size);
@@ -53,6 +58,13 @@ int td_hash128_equal(td_hash128 a, td_hash128 b);
 /* SHA-1 of bytes as 40 hex digits and a NUL (only to state book levels; not for security). */
 TD_MUST_USE td_result td_sha1_hex(const void *bytes, size_t size, char out[TD_SHA1_HEX_BYTES],
                                   td_err *err);
+
+/* HMAC-SHA256 of bytes under a key as 64 hex digits, lower case, and a NUL. TD_E_NOMEM. */
+TD_MUST_USE td_result td_hmac_sha256_hex(const void *key, size_t key_size, const void *bytes,
+                                         size_t size, char out[TD_SHA256_HEX_BYTES], td_err *err);
+
+/* 1 if equal, in a time that does not depend on where they differ: for what a peer may guess at. */
+int td_is_equal_secret(const void *a, const void *b, size_t size);
 
 #ifdef __cplusplus
 }

@@ -10,7 +10,7 @@
 #include "recorder/config_impl.h"
 #include "recorder/room.h"
 #include "recorder/subscription.h"
-#include "wire/dialect.h"
+#include "schema/dialect.h"
 #include "wire/url.h"
 
 void config_init(recorder_config *config)
@@ -90,7 +90,7 @@ static td_result check_credentials(const feed_config *feed, td_err *err)
         td_err_hint(err, "for example api_key_env: BYBIT_KEY and api_secret_env: BYBIT_SECRET");
         return TD_E_INVALID;
     }
-    if (feed->auth == AUTH_URL && dialect_find(feed->family->dialect)->build_auth_query == NULL)
+    if (feed->auth == AUTH_URL && feed->family->dialect->build_auth_query == NULL)
         return td_err_set(err, TD_E_INVALID,
                           "family '%s' has no authentication by URL: write auth: op",
                           feed->family->name);
@@ -169,7 +169,7 @@ static td_result check_name(const char *name, td_err *err)
 
 static td_result check_binary(const feed_config *feed, td_err *err)
 {
-    if (!feed->is_binary || dialect_find(feed->family->dialect)->has_binary)
+    if (!feed->is_binary || feed->family->dialect->has_binary)
         return TD_OK;
     return td_err_set(err, TD_E_INVALID, "family '%s' has no compressed frames: only spot does",
                       feed->family->name);
@@ -177,7 +177,7 @@ static td_result check_binary(const feed_config *feed, td_err *err)
 
 static td_result check_subscription(const feed_config *feed, td_err *err)
 {
-    if (feed->topics.count == 0 && !dialect_find(feed->family->dialect)->subscribes_with_auth) {
+    if (feed->topics.count == 0 && !feed->family->dialect->subscribes_with_auth) {
         td_err_set(err, TD_E_INVALID, "no topic is given: there is nothing to subscribe to");
         td_err_hint(err, "'tapedeck topics --family %s' lists them", feed->family->name);
         return TD_E_INVALID;

@@ -272,7 +272,7 @@ td_result connection_open(const connection_options *options, connection **out, t
     TD_ASSERT(options->shard < options->shard_count);
     TD_ASSERT(options->budget != NULL);
     TD_ASSERT(options->gaps != NULL);
-    const dialect *spoken = dialect_find(options->feed->family->dialect);
+    const dialect *spoken = options->feed->family->dialect;
     TD_ASSERT(options->topic_count > 0 || spoken->subscribes_with_auth);
     connection *self = td_alloc_zero(1, sizeof *self);
     if (self == NULL)

@@ -16,7 +16,7 @@
 #include "schema/decode.h"
 #include "tape/redact.h"
 #include "wire/client.h"
-#include "wire/dialect.h"
+#include "schema/dialect.h"
 
 typedef struct connection connection;
 
@@ -25,7 +25,7 @@ typedef struct connection_env {
     wire_loop *loop;
     intake *intake;
     decoder *decoder; /* to tell control frames from data */
-    answer_parser *answers;
+    dialect_parser *answers;
     td_clock clock;
     const td_log *log;
     /* A frame came in. */

@@ -55,7 +55,7 @@ td_result connection_hide_signature(connection *self, const dialect_auth *auth, 
 {
     TD_ASSERT(self->options.redactor != NULL);
     char signature[DIALECT_SIGNATURE_BYTES];
-    td_result rc = dialect_sign(auth, signature, err);
+    td_result rc = self->dialect->sign(auth, signature, err);
     return rc == TD_OK ? redactor_add_signature(self->options.redactor, signature, err) : rc;
 }
 
@@ -324,7 +324,7 @@ static void on_answer(connection *self, td_bytes frame, uint64_t recv_ns, uint64
 {
     td_err err;
     dialect_answer answer;
-    if (answer_parse(self->options.env->answers, frame, &answer, &err) != TD_OK) {
+    if (answer_parse(self->options.env->answers, self->dialect, frame, &answer, &err) != TD_OK) {
         td_log_say(self->options.env->log, TD_LOG_ERROR, "%s: an answer could not be read: %s",
                    connection_shown_name(self), err.text);
         return;

@@ -22,7 +22,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
-#include "wire/dialect.h"
+#include "schema/dialect.h"
 
 enum { SUBSCRIBER_OPEN_MAX = 64 };
 

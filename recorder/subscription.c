@@ -7,7 +7,7 @@
 #include "base/assert.h"
 #include "base/buf.h"
 #include "base/hash.h"
-#include "wire/dialect.h"
+#include "schema/dialect.h"
 
 /* Topics while they are collected: a table by hash, so that each is there once. */
 typedef struct collection {
@@ -232,7 +232,7 @@ td_result subscription_open(const feed_config *feed, const symbol_list *symbols,
 {
     TD_ASSERT(feed->family != NULL);
     memset(out, 0, sizeof *out);
-    collection all = {.feed = feed, .dialect = dialect_find(feed->family->dialect), .out = out};
+    collection all = {.feed = feed, .dialect = feed->family->dialect, .out = out};
     all.table = td_alloc_zero(TABLE_PLACES, sizeof *all.table);
     out->topics = td_alloc_zero(LIMIT_FEED_TOPICS, sizeof(char *));
     td_result rc = all.table == NULL || out->topics == NULL

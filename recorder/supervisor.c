@@ -286,7 +286,7 @@ void supervisor_close(supervisor *self)
     chunk_queue_close(self->queue);
     td_ring_close(self->ring);
     decoder_close(self->decoder);
-    answer_parser_close(self->answers);
+    dialect_parser_close(self->answers);
     event_reader_close(self->events);
     for (size_t i = 0; self->gaps != NULL && i < self->options.config->feed_count; i++)
         open_gaps_close(self->gaps[i]);

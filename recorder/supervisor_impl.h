@@ -40,7 +40,7 @@ struct supervisor {
     room room; /* before disk is opened; the disk thread reads it */
     lag *lag;
     disk *disk;
-    answer_parser *answers;
+    dialect_parser *answers;
     connection_env env;
     feed_setup *feeds;
     http_feed **http; /* one a feed; NULL: it has no HTTP requests */

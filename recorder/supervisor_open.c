@@ -461,7 +461,7 @@ td_result supervisor_open(const supervisor_options *options, supervisor **out, t
     if (rc == TD_OK)
         rc = decoder_open(&self->decoder, err);
     if (rc == TD_OK)
-        rc = answer_parser_open(&self->answers, err);
+        rc = dialect_parser_open(&self->answers, err);
     if (rc == TD_OK)
         rc = wire_loop_open(options->clock, options->log, &self->loop, err);
     if (rc == TD_OK)

@@ -5,7 +5,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "tape/selection.h"
-#include "wire/dialect.h"
+#include "schema/dialect.h"
 
 /* ---- without a file ---- */
 
@@ -15,7 +15,7 @@ static td_result check_plain(const feed_config *feed, const char *symbol, td_err
 {
     int is_list = strcmp(symbol, "*") == 0 || strchr(symbol, '|') != NULL;
     int is_glob = !is_list && symbol[strcspn(symbol, "*?[")] != '\0';
-    if (!is_glob && (!is_list || dialect_find(feed->family->dialect)->has_lists))
+    if (!is_glob && (!is_list || feed->family->dialect->has_lists))
         return TD_OK;
     td_err_set(err, TD_E_INVALID, "symbol '%s': %s", symbol,
                is_glob ? "a glob needs a list of symbols to look in"

@@ -7,7 +7,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "replay/serve_impl.h"
-#include "wire/refusals.h"
+#include "schema/refusals.h"
 
 enum { ANSWER_BYTES_MAX = 4 << 20 };
 
@@ -19,7 +19,7 @@ static topic_standing look_at(void *user, td_bytes topic)
     const serve_options *options = &client->owner->options;
     td_bytes path = td_bytes_str(client->path);
     topic_standing found = serve_feeds_look(options->feeds, path, topic);
-    found.is_held = wire_filters_has(&client->filters, topic) != 0;
+    found.is_held = topic_filters_has(&client->filters, topic) != 0;
     found.needs_auth = options->secret != NULL && !client->is_authenticated &&
                        serve_feeds_is_private(options->feeds, path, topic);
     return found;
@@ -32,7 +32,7 @@ static void subscribe(serve_client *client, const dialect_request *request, dial
     for (size_t i = 0; i < request->arg_count; i++) {
         uint8_t *failed = reply->is_failed == NULL ? NULL : &client->owner->failed.data[i];
         if ((failed != NULL && *failed) ||
-            wire_filters_add(&client->filters, request->args[i], NULL) == TD_OK)
+            topic_filters_add(&client->filters, request->args[i], NULL) == TD_OK)
             continue;
         reply->topic = request->args[i];
         if (failed != NULL)
@@ -49,9 +49,9 @@ static void unsubscribe(serve_client *client, const dialect_request *request)
 {
     TD_ASSERT(request->arg_count == 0 || request->args != NULL);
     if (request->kind == REQUEST_UNSUBSCRIBE_ALL)
-        wire_filters_clear(&client->filters);
+        topic_filters_clear(&client->filters);
     for (size_t i = 0; i < request->arg_count; i++)
-        wire_filters_remove(&client->filters, request->args[i]);
+        topic_filters_remove(&client->filters, request->args[i]);
     serve_client_unsubscribed(client);
 }
 
@@ -61,14 +61,15 @@ static void authenticated(serve_client *client)
     client->is_authenticated = 1;
     /* Any text will do for a dialect without subscriptions: its covers() lets all of it through. */
     if (client->dialect->subscribes_with_auth &&
-        wire_filters_add(&client->filters, td_bytes_str("*"), NULL) == TD_OK)
+        topic_filters_add(&client->filters, td_bytes_str("*"), NULL) == TD_OK)
         serve_client_subscribed(client);
 }
 
 /* Without a secret every key is good: who may read the archive may read what it serves. */
 static void authenticate(serve_client *client, const dialect_request *request, dialect_reply *reply)
 {
-    reply->refused = dialect_check_auth(request, client->owner->options.secret, reply->now_ms);
+    reply->refused =
+        client->dialect->check_auth(request, client->owner->options.secret, reply->now_ms);
     if (reply->refused == REFUSAL_NONE)
         authenticated(client);
 }
@@ -152,8 +153,8 @@ static unsigned refuse_upgrade(serve *server, td_bytes path, td_bytes query,
         serve_feeds_paths_text(options->feeds, path, why);
         return 404;
     }
-    refusal wrong = dialect_check_query(dialect_find(feed->family->dialect), query, options->secret,
-                                        now_ms, &has_key);
+    refusal wrong =
+        dialect_check_query(feed->family->dialect, query, options->secret, now_ms, &has_key);
     if (wrong != REFUSAL_NONE && options->secret != NULL) {
         (void)snprintf(why, WIRE_REASON_BYTES, "the credentials in the URL are wrong or expired");
         return 401;
@@ -226,7 +227,7 @@ static const wire_server_ops SERVE_OPS = {.accept = on_accept,
 
 static td_result serve_fill(serve *server, td_err *err)
 {
-    td_result rc = request_parser_open(&server->parser, err);
+    td_result rc = dialect_parser_open(&server->parser, err);
     if (rc == TD_OK)
         rc = decoder_open(&server->decoder, err);
     if (rc == TD_OK)
@@ -269,7 +270,7 @@ void serve_close(serve *server)
     TD_ASSERT(server->clients == NULL); /* each was told that it is closed */
     snapshot_maker_close(server->maker);
     decoder_close(server->decoder);
-    request_parser_close(server->parser);
+    dialect_parser_close(server->parser);
     td_buf_fini(&server->answer);
     td_buf_fini(&server->failed);
     td_buf_fini(&server->made);

@@ -200,19 +200,19 @@ td_result serve_books_take(serve_books *books, decoder *decodes, const tape_fram
 
 /* ---- late subscriptions ---- */
 
-static int is_covered(const serve_book *b, const wire_filters *filters)
+static int is_covered(const serve_book *b, const topic_filters *filters)
 {
-    return wire_filters_cover(filters, td_bytes_str(b->channel->info.exchange_topic));
+    return topic_filters_cover(filters, td_bytes_str(b->channel->info.exchange_topic));
 }
 
-void serve_books_unsubscribed(serve_books *books, const wire_filters *filters)
+void serve_books_unsubscribed(serve_books *books, const topic_filters *filters)
 {
     for (serve_book *b = books->first; b != NULL; b = b->next)
         b->is_current = b->is_current && is_covered(b, filters);
 }
 
 serve_book *serve_books_next_stale(const serve_books *books, const serve_book *behind,
-                                   const wire_filters *filters)
+                                   const topic_filters *filters)
 {
     serve_book *b = behind == NULL ? books->first : behind->next;
     while (b != NULL && (b->is_current || !b->has_snapshot || !is_covered(b, filters)))

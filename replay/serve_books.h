@@ -13,7 +13,7 @@
 #include "replay/snapshot.h"
 #include "schema/decode.h"
 #include "tape/tape.h"
-#include "wire/filters.h"
+#include "schema/filters.h"
 
 typedef struct serve_book serve_book;
 
@@ -35,12 +35,12 @@ TD_MUST_USE td_result serve_books_take(serve_books *books, decoder *decodes,
                                        td_err *err);
 
 /* The client gave topics up: books that its filters do not cover are not current any more. */
-void serve_books_unsubscribed(serve_books *books, const wire_filters *filters);
+void serve_books_unsubscribed(serve_books *books, const topic_filters *filters);
 
 /* The next book behind another one (NULL: from the start) that the filters cover, that is not
  * current, and whose snapshot is known; NULL: none. */
 serve_book *serve_books_next_stale(const serve_books *books, const serve_book *behind,
-                                   const wire_filters *filters);
+                                   const topic_filters *filters);
 
 /* Append a snapshot of the book as it is now; the book counts as current from now on, even if none
  * could be made (TD_E_UNSUPPORTED), for trying again would not help. Results as snapshot_make. */

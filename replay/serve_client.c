@@ -35,7 +35,7 @@ static int wants_unknown(serve_client *client, const tape_frame *frame)
     decoder_classify(client->owner->decoder, frame->channel->family, frame->bytes, DIR_IN,
                      frame->recv_ns, &found);
     return found.exchange_topic.size == 0 ||
-           wire_filters_cover_frame(&client->filters, found.exchange_topic, frame->bytes);
+           topic_filters_cover_frame(&client->filters, found.exchange_topic, frame->bytes);
 }
 
 /* What the filters say about a channel, asked anew only when they have changed: the version,
@@ -58,10 +58,10 @@ static int is_wanted(serve_client *client, const tape_frame *frame)
     td_bytes topic = td_bytes_str(info->exchange_topic);
     uint32_t *verdict = verdict_of(client, frame->channel->index);
     if (verdict == NULL || client->dialect->covers_frame != NULL)
-        return wire_filters_cover_frame(&client->filters, topic, frame->bytes);
+        return topic_filters_cover_frame(&client->filters, topic, frame->bytes);
     if (*verdict >> 1 != client->filters_version)
         *verdict =
-            client->filters_version << 1 | (wire_filters_cover(&client->filters, topic) ? 1U : 0U);
+            client->filters_version << 1 | (topic_filters_cover(&client->filters, topic) ? 1U : 0U);
     return (int)(*verdict & 1);
 }
 
@@ -297,7 +297,7 @@ static td_result set_feeds(serve_client *client, td_bytes path, td_err *err)
     memcpy(client->path, path.data, path.size);
     const served_feed *first = serve_feeds_find(feeds, path);
     TD_ASSERT(first != NULL); /* else it was refused before */
-    client->dialect = dialect_find(first->family->dialect);
+    client->dialect = first->family->dialect;
     client->feed_names = td_alloc_zero(feeds->count, sizeof *client->feed_names);
     if (client->feed_names == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a client");
@@ -322,7 +322,7 @@ td_result serve_client_open(serve *owner, wire_peer_conn *conn, td_bytes path, s
         td_free(client);
         return rc;
     }
-    wire_filters_init(&client->filters, client->dialect);
+    topic_filters_init(&client->filters, client->dialect);
     client->next = owner->clients;
     if (client->next != NULL)
         client->next->prev = client;
@@ -345,7 +345,7 @@ void serve_client_close(serve_client *client)
     wire_timer_cancel(client->timer);
     serve_books_fini(&client->books);
     tape_close(client->tape);
-    wire_filters_fini(&client->filters);
+    topic_filters_fini(&client->filters);
     td_free(client->verdicts);
     td_free(client->feed_names);
     td_free(client);

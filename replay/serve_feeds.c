@@ -8,7 +8,7 @@
 #include "base/limits.h"
 #include "format/archive_plan.h"
 #include "tape/nothing.h"
-#include "wire/dialect.h"
+#include "schema/dialect.h"
 
 /* ---- gathering ---- */
 
@@ -236,7 +236,7 @@ size_t serve_feeds_names(const serve_feeds *feeds, td_bytes path, const char **o
 /* The row of the family that fits a topic, now or once, if the dialect has no objection. */
 static int find_row(const family *of, td_bytes topic, topic_match *out)
 {
-    const dialect *spoken = dialect_find(of->dialect);
+    const dialect *spoken = of->dialect;
     return topic_match_text(of->topics, of->topic_count, topic, TOPIC_ANY_TIME, out) &&
            (spoken->is_possible == NULL || spoken->is_possible(topic));
 }
@@ -292,7 +292,7 @@ static topic_standing feed_look(const served_feed *feed, td_bytes subscription)
     const family *of = feed->family;
     topic_match match;
     TD_ASSERT(of != NULL); /* feeds of no known family are left out */
-    const dialect *spoken = dialect_find(of->dialect);
+    const dialect *spoken = of->dialect;
     if (feed->has_unknown || row_is_covered(of, spoken, subscription) ||
         (spoken->has_lists && row_fits_bare(of, subscription)))
         return known;

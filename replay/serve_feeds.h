@@ -12,7 +12,7 @@
 #include "format/archive.h"
 #include "schema/family.h"
 #include "tape/selection.h"
-#include "wire/refusals.h"
+#include "schema/refusals.h"
 #include "wire/server.h"
 
 typedef struct served_feed {

@@ -8,8 +8,8 @@
 #include "replay/serve_books.h"
 #include "schema/decode.h"
 #include "tape/tape.h"
-#include "wire/dialect.h"
-#include "wire/filters.h"
+#include "schema/dialect.h"
+#include "schema/filters.h"
 
 typedef struct serve_client serve_client;
 
@@ -19,7 +19,7 @@ struct serve {
     serve_client *clients;
     size_t client_count;
     uint8_t is_stopping;
-    request_parser *parser;
+    dialect_parser *parser;
     decoder *decoder; /* of frames filed as unknown, and of books */
     snapshot_maker *maker;
     td_buf made; /* a snapshot */
@@ -50,7 +50,7 @@ struct serve_client {
     client_state state;
     uint8_t is_authenticated;
     uint8_t is_complete; /* closed with 1000 behind the last frame */
-    wire_filters filters;
+    topic_filters filters;
     uint32_t filters_version; /* changes with every change of filters */
     wire_timer *timer;        /* settle, or the next frame */
     pacer pacer;

@@ -6,7 +6,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "tape/event.h"
-#include "wire/dialect.h"
+#include "schema/dialect.h"
 
 enum {
     REQUEST_ID_BYTES = 64,
@@ -45,8 +45,8 @@ typedef struct slot_topics {
 struct subscribed {
     slot_topics *slots;
     size_t count;
-    request_parser *requests;
-    answer_parser *answers;
+    dialect_parser *requests;
+    dialect_parser *answers;
     event_reader *events;
 };
 
@@ -56,9 +56,9 @@ td_result subscribed_open(subscribed **out, td_err *err)
     subscribed *s = td_alloc_zero(1, sizeof *s);
     if (s == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for subscriptions");
-    td_result rc = request_parser_open(&s->requests, err);
+    td_result rc = dialect_parser_open(&s->requests, err);
     if (rc == TD_OK)
-        rc = answer_parser_open(&s->answers, err);
+        rc = dialect_parser_open(&s->answers, err);
     if (rc == TD_OK)
         rc = event_reader_open(&s->events, err);
     if (rc != TD_OK) {
@@ -89,8 +89,8 @@ void subscribed_close(subscribed *s)
         td_free(s->slots[i].feed);
     }
     td_free(s->slots);
-    request_parser_close(s->requests);
-    answer_parser_close(s->answers);
+    dialect_parser_close(s->requests);
+    dialect_parser_close(s->answers);
     event_reader_close(s->events);
     td_free(s);
 }
@@ -121,7 +121,7 @@ static td_result enter(subscribed *s, const tape_frame *frame, slot_topics **out
         s->slots = grown;
         slot = &grown[s->count];
         *slot = (slot_topics){.feed = td_strdup(info->feed),
-                              .spoken = dialect_find(frame->channel->family->dialect),
+                              .spoken = frame->channel->family->dialect,
                               .session = frame->session,
                               .line = info->line,
                               .shard = info->shard,
@@ -279,7 +279,7 @@ static td_result take_control(subscribed *s, slot_topics *slot, const tape_frame
     td_err why;
     if (frame->channel->info.dir == CHANNEL_OUT)
         return take_request(s, slot, frame, err);
-    td_result rc = answer_parse(s->answers, frame->bytes, &answer, &why);
+    td_result rc = answer_parse(s->answers, slot->spoken, frame->bytes, &answer, &why);
     if (rc == TD_E_NOMEM)
         return td_err_set(err, rc, "%s", why.text);
     if (rc == TD_OK)

@@ -1,10 +1,13 @@
-/* Reading requests, and the storage that requests and answers are read into. */
+#include "schema/dialect.h"
+
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/limits.h"
-#include "wire/dialect_impl.h"
+#include "schema/dialect_text.h"
 
 /* A client's request has kilobytes; what is larger is not read at all. An answer may echo one. */
 enum { DIALECT_TEXT_BYTES_MAX = 2 << 20, ARGS_AT_FIRST = 64 };
@@ -12,21 +15,7 @@ enum { DIALECT_TEXT_BYTES_MAX = 2 << 20, ARGS_AT_FIRST = 64 };
 /* Topics that are put together: each at most a topic's stem and its part of the request. */
 enum { TEXTS_BYTES_MAX = DIALECT_TEXT_BYTES_MAX + DIALECT_ARGS_MAX * (LIMIT_TOPIC_BYTES + 2) };
 
-/* ---- storage ---- */
-
-td_result dialect_text_open(dialect_text *text, td_err *err)
-{
-    *text = (dialect_text){0};
-    td_buf_init(&text->texts, TEXTS_BYTES_MAX);
-    return json_parser_open(DIALECT_TEXT_BYTES_MAX, &text->json, err);
-}
-
-void dialect_text_close(dialect_text *text)
-{
-    json_parser_close(text->json);
-    td_buf_fini(&text->texts);
-    td_free(text->args);
-}
+/* ---- what is read into ---- */
 
 td_result dialect_text_reserve(dialect_text *text, size_t count, td_err *err)
 {
@@ -62,7 +51,7 @@ td_result dialect_text_list(dialect_text *text, json_value list, size_t *count, 
 
 /* Exchanges write the same member as a string here and as a number or boolean there (docs/wire.md
  * 5.5): to us it is its text. */
-int dialect_find_scalar(json_value object, const char *key, td_bytes *out)
+int dialect_text_scalar(json_value object, const char *key, td_bytes *out)
 {
     json_value value;
     if (!json_find(object, key, &value))
@@ -75,84 +64,39 @@ int dialect_find_scalar(json_value object, const char *key, td_bytes *out)
     return type == JSON_STRING && json_text(value, out);
 }
 
-/* ---- requests ---- */
+/* ---- parsers ---- */
 
-void dialect_read_id(json_value root, dialect_request *out)
-{
-    json_value value;
-    if (!json_find(root, "req_id", &value) && !json_find(root, "id", &value))
-        return;
-    json_type type = json_type_of(value);
-    if (type != JSON_STRING && type != JSON_NUMBER)
-        return;
-    out->has_id = 1; /* "" is one, too: some answers tell it from none */
-    out->id_raw = json_raw(value);
-    if (!json_text(value, &out->id))
-        out->id = out->id_raw;
-}
-
-/* unSubAll is not among them: only C knows it, and reads it itself. */
-static request_kind kind_of(td_bytes op)
-{
-    static const request_kind KINDS[] = {REQUEST_SUBSCRIBE, REQUEST_UNSUBSCRIBE, REQUEST_AUTH,
-                                         REQUEST_PING};
-    for (size_t i = 0; i < sizeof KINDS / sizeof *KINDS; i++) {
-        if (td_bytes_is(op, dialect_op_name(KINDS[i])))
-            return KINDS[i];
-    }
-    return REQUEST_UNKNOWN;
-}
-
-td_result dialect_read_op(dialect_text *text, json_value root, dialect_request *out, td_err *err)
-{
-    td_bytes op;
-    json_value args;
-    TD_ASSERT(out->kind == REQUEST_UNKNOWN);
-    if (json_find_text(root, "op", &op))
-        out->kind = kind_of(op);
-    dialect_read_id(root, out);
-    /* Without args, or null: a ping has none, and what a subscription without any means is the
-     * server's to say. */
-    if (!json_find(root, "args", &args) || json_is_null(args))
-        return TD_OK;
-    td_result rc = dialect_text_reserve(text, json_count(args), err);
-    if (rc == TD_OK)
-        rc = dialect_text_list(text, args, &out->arg_count, err);
-    if (rc == TD_OK)
-        out->args = text->args;
-    return rc;
-}
-
-const struct dialect_reading DIALECT_READING_OP = {.request = dialect_read_op};
-
-struct request_parser {
+struct dialect_parser {
     dialect_text text;
 };
 
-td_result request_parser_open(request_parser **out, td_err *err)
+td_result dialect_parser_open(dialect_parser **out, td_err *err)
 {
     *out = NULL;
-    request_parser *parser = td_alloc_zero(1, sizeof *parser);
+    dialect_parser *parser = td_alloc_zero(1, sizeof *parser);
     if (parser == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a parser of requests");
-    td_result rc = dialect_text_open(&parser->text, err);
+    td_buf_init(&parser->text.texts, TEXTS_BYTES_MAX);
+    td_result rc = json_parser_open(DIALECT_TEXT_BYTES_MAX, &parser->text.json, err);
     if (rc != TD_OK) {
-        request_parser_close(parser);
+        dialect_parser_close(parser);
         return rc;
     }
     *out = parser;
     return TD_OK;
 }
 
-void request_parser_close(request_parser *parser)
+void dialect_parser_close(dialect_parser *parser)
 {
     if (parser == NULL)
         return;
-    dialect_text_close(&parser->text);
+    json_parser_close(parser->text.json);
+    td_buf_fini(&parser->text.texts);
+    td_free(parser->text.args);
     td_free(parser);
 }
 
-td_result request_parse(request_parser *parser, const dialect *spoken, td_bytes frame,
+td_result request_parse(dialect_parser *parser, const dialect *spoken, td_bytes frame,
                         dialect_request *out, td_err *err)
 {
     *out = (dialect_request){.kind = REQUEST_UNKNOWN, .frame = frame};
@@ -164,11 +108,116 @@ td_result request_parse(request_parser *parser, const dialect *spoken, td_bytes 
     if (json_type_of(root) != JSON_OBJECT)
         return td_err_set(err, TD_E_INVALID, "request: no JSON object");
     TD_ASSERT(parser->text.texts.size == 0);
-    rc = spoken->reading->request(&parser->text, root, out, err);
+    rc = spoken->read_request(&parser->text, root, out, err);
     TD_ASSERT(out->arg_count <= parser->text.arg_capacity);
     if (rc == TD_OK)
         return TD_OK;
     out->args = NULL; /* half of a list is none */
     out->arg_count = 0;
     return td_err_add(err, rc, "request");
+}
+
+td_result answer_parse(dialect_parser *parser, const dialect *spoken, td_bytes frame,
+                       dialect_answer *out, td_err *err)
+{
+    const dialect_answer nothing = {.kind = ANSWER_NONE, .of = REQUEST_UNKNOWN, .success = -1};
+    *out = nothing;
+    td_buf_clear(&parser->text.texts);
+    json_value root;
+    td_result rc = json_parse(parser->text.json, frame, JSON_COPIED, &root, err);
+    if (rc == TD_E_INVALID || (rc == TD_OK && json_type_of(root) != JSON_OBJECT))
+        return TD_OK;
+    if (rc == TD_OK)
+        rc = spoken->read_answer(&parser->text, root, out, err);
+    TD_ASSERT(rc != TD_OK || (out->success >= -1 && out->success <= 1));
+    if (rc == TD_OK && out->kind != ANSWER_NONE)
+        return TD_OK;
+    *out = nothing; /* data has ids, too */
+    return rc == TD_OK ? TD_OK : td_err_add(err, rc, "answer");
+}
+
+static int list_names(const td_bytes *list, size_t count, td_bytes topic)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (td_bytes_equal(list[i], topic))
+            return 1;
+    }
+    return 0;
+}
+
+int dialect_answer_names(const dialect_answer *answer, const char *topic)
+{
+    td_bytes text = td_bytes_str(topic);
+    return list_names(answer->granted, answer->granted_count, text) ||
+           list_names(answer->failed, answer->failed_count, text);
+}
+
+int dialect_answer_grants(const dialect_answer *answer, const char *topic)
+{
+    td_bytes text = td_bytes_str(topic);
+    if (list_names(answer->failed, answer->failed_count, text))
+        return 0;
+    if (list_names(answer->granted, answer->granted_count, text))
+        return 1;
+    return answer->success == 1;
+}
+
+/* Is each of the named topics one of the request's? Echoes keep the order, so the next one is
+ * looked at first. */
+static int asks_for(const dialect_ask *ask, const td_bytes *named, size_t count)
+{
+    size_t next = 0;
+    for (size_t i = 0; i < count; i++) {
+        size_t tried = 0;
+        TD_ASSERT(next < ask->count);
+        while (tried < ask->count && !td_bytes_is(named[i], ask->topics[next])) {
+            next = next + 1 == ask->count ? 0 : next + 1;
+            tried++;
+        }
+        if (tried == ask->count)
+            return 0;
+        next = next + 1 == ask->count ? 0 : next + 1;
+    }
+    return 1;
+}
+
+int dialect_answer_fits(const dialect_answer *answer, const dialect_ask *ask)
+{
+    TD_ASSERT(ask->count > 0);
+    TD_ASSERT(ask->kind == REQUEST_SUBSCRIBE || ask->kind == REQUEST_UNSUBSCRIBE);
+    if (answer->kind != ANSWER_TOPICS)
+        return 0;
+    if (answer->of != REQUEST_UNKNOWN && answer->of != ask->kind)
+        return 0;
+    if (answer->id.size > 0 && ask->id != NULL)
+        return td_bytes_is(answer->id, ask->id);
+    return asks_for(ask, answer->granted, answer->granted_count) &&
+           asks_for(ask, answer->failed, answer->failed_count);
+}
+
+/* ---- topics, credentials, names ---- */
+
+int dialect_covers_same(td_bytes subscription, td_bytes exchange_topic)
+{
+    return subscription.size > 0 && td_bytes_equal(subscription, exchange_topic);
+}
+
+refusal dialect_check_query(const dialect *spoken, td_bytes query, const char *secret,
+                            uint64_t now_ms, int *is_there)
+{
+    *is_there = 0;
+    if (spoken->check_query == NULL)
+        return REFUSAL_NONE;
+    return spoken->check_query(query, secret, now_ms, is_there);
+}
+
+void dialect_conn_id(uint64_t high, uint64_t low, char out[DIALECT_CONN_ID_BYTES])
+{
+    uint64_t versioned = (high & ~UINT64_C(0xf000)) | UINT64_C(0x4000);
+    uint64_t variant = (low & ~(UINT64_C(3) << 62)) | UINT64_C(2) << 62;
+    int length = snprintf(out, DIALECT_CONN_ID_BYTES,
+                          "%08" PRIx64 "-%04" PRIx64 "-%04" PRIx64 "-%04" PRIx64 "-%012" PRIx64,
+                          versioned >> 32, versioned >> 16 & 0xffff, versioned & 0xffff,
+                          variant >> 48, variant & UINT64_C(0xffffffffffff));
+    TD_ASSERT(length == DIALECT_CONN_ID_BYTES - 1);
 }

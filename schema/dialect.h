@@ -1,11 +1,11 @@
-/* Dialects: how requests, answers and heartbeats look (docs/wire.md 1). One table of functions per
- * dialect, for both ends: a client builds requests and reads answers, a server (serve, sim) reads
- * requests and builds answers.
+/* Dialects: how requests, answers and heartbeats look (docs/wire.md 1). A dialect is one table for
+ * both ends: a client builds requests and reads answers, a server (serve, sim) reads requests and
+ * builds answers. The tables are the exchanges' (schema/bybit/); a family names its own.
  *
- * A topic is one string everywhere, "topic[.parameter].symbol"; only the dialects of spot spell it
- * otherwise on the wire. Pure functions over bytes; any thread, but a parser is for one. */
-#ifndef TD_WIRE_DIALECT_H
-#define TD_WIRE_DIALECT_H
+ * A topic is one string everywhere, "topic[.parameter].symbol"; a dialect that spells it otherwise
+ * on the wire translates. Pure functions over bytes; any thread, but a parser is for one. */
+#ifndef TD_SCHEMA_DIALECT_H
+#define TD_SCHEMA_DIALECT_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -13,8 +13,12 @@
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/err.h"
-#include "schema/classify.h"
 #include "schema/family.h"
+#include "schema/json.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 enum {
     /* Topics in one request: above the 2,000 symbols times topics of the largest family, below what
@@ -35,6 +39,9 @@ typedef enum request_kind {
 } request_kind;
 
 /* ---- a client's side ---- */
+
+/* Of a signature as text, with its NUL. */
+enum { DIALECT_SIGNATURE_BYTES = 65 };
 
 /* Credentials of a private connection; both NUL-terminated, borrowed. */
 typedef struct dialect_auth {
@@ -129,8 +136,9 @@ typedef struct dialect_reply {
 
 /* ---- the table ---- */
 
-typedef struct dialect {
-    dialect_id id;
+struct dialect_text; /* what requests and answers are read into: schema/dialect_text.h */
+
+struct dialect {
     const char *name;
     uint64_t ping_interval_ns; /* how often a client should ping */
     /* What all requests of one connection may hold together; 0: no known limit (docs/wire.md 1.3).
@@ -144,7 +152,6 @@ typedef struct dialect {
     uint8_t refuses_repeats;      /* a topic twice on a connection is refused */
     uint8_t subscribes_with_auth; /* there is no subscribing: auth brings everything (E) */
     uint8_t names_symbols;        /* an unknown symbol is refused as such, else as a topic */
-    uint8_t reads_auth_query;     /* a server takes credentials in the URL; others ignore them */
     uint8_t has_binary;           /* a client may ask for compressed frames (D) */
     uint8_t echoes_topics;        /* answers are the request with a code: they begin as data does */
 
@@ -175,34 +182,42 @@ typedef struct dialect {
      * and a frame of "order")? NULL: always. */
     int (*covers_frame)(td_bytes subscription, td_bytes exchange_topic, td_bytes frame);
 
-    const struct dialect_reading *reading; /* how request_parse() reads it */
-} dialect;
+    /* The signature of credentials and a NUL; what a client must hide. TD_E_NOMEM. */
+    td_result (*sign)(const dialect_auth *auth, char out[DIALECT_SIGNATURE_BYTES], td_err *err);
+    /* Server: are the credentials of an auth request good? Without a secret (NULL) every key is, at
+     * any time; what lacks a part is not (REFUSAL_INVALID_ARGS). */
+    refusal (*check_auth)(const dialect_request *request, const char *secret, uint64_t now_ms);
+    /* Server: the same for those in a URL's query (without "?"). *is_there is 1 if it has a key;
+     * else the query means nothing, whatever is in it. NULL: credentials in a URL are ignored. */
+    refusal (*check_query)(td_bytes query, const char *secret, uint64_t now_ms, int *is_there);
 
-/* The table of a dialect; never NULL for one of the enumerators. */
-const dialect *dialect_find(dialect_id id);
+    /* How request_parse() and answer_parse() read it (schema/dialect_text.h). */
+    td_result (*read_request)(struct dialect_text *text, json_value root, dialect_request *out,
+                              td_err *err);
+    td_result (*read_answer)(struct dialect_text *text, json_value root, dialect_answer *out,
+                             td_err *err);
+};
 
 /* ---- reading requests and answers ---- */
 
-/* Read a client's request. Owns its storage; one thread. */
-typedef struct request_parser request_parser;
-TD_MUST_USE td_result request_parser_open(request_parser **out, td_err *err);
-void request_parser_close(request_parser *parser);
-/* *out is valid until the next call, and as long as frame is. TD_OK (kind is REQUEST_UNKNOWN for
+/* Owns the storage of what it reads; one thread. */
+typedef struct dialect_parser dialect_parser;
+TD_MUST_USE td_result dialect_parser_open(dialect_parser **out, td_err *err);
+void dialect_parser_close(dialect_parser *parser);
+
+/* Read a client's request.
+ * *out is valid until the next call, and as long as frame is. TD_OK (kind is REQUEST_UNKNOWN for
  * what is no known request); TD_E_INVALID if it is no JSON object, or its args are no list or a
  * topic in it cannot be told (kind and echo are set as far as they were read); TD_E_LIMIT;
  * TD_E_NOMEM. */
-TD_MUST_USE td_result request_parse(request_parser *parser, const dialect *spoken, td_bytes frame,
+TD_MUST_USE td_result request_parse(dialect_parser *parser, const dialect *spoken, td_bytes frame,
                                     dialect_request *out, td_err *err);
 
-/* Read what a server answered; answers of all dialects tell themselves apart. Owns its storage; one
- * thread. */
-typedef struct answer_parser answer_parser;
-TD_MUST_USE td_result answer_parser_open(answer_parser **out, td_err *err);
-void answer_parser_close(answer_parser *parser);
-/* *out is valid until the next call, and as long as frame is. TD_OK (kind is ANSWER_NONE for what
+/* Read what a server answered.
+ * *out is valid until the next call, and as long as frame is. TD_OK (kind is ANSWER_NONE for what
  * is none, JSON or not); TD_E_LIMIT; TD_E_NOMEM. */
-TD_MUST_USE td_result answer_parse(answer_parser *parser, td_bytes frame, dialect_answer *out,
-                                   td_err *err);
+TD_MUST_USE td_result answer_parse(dialect_parser *parser, const dialect *spoken, td_bytes frame,
+                                   dialect_answer *out, td_err *err);
 
 /* Can this be the answer to that request? By the id where the answer has one, else by the kind and
  * the topics that it names: all of them must be the request's (spot v1 may answer a list symbol by
@@ -216,30 +231,21 @@ int dialect_answer_grants(const dialect_answer *answer, const char *topic);
 /* 1 if the answer speaks of this topic by name, granted or failed. */
 int dialect_answer_names(const dialect_answer *answer, const char *topic);
 
-/* ---- credentials, names, words ---- */
+/* ---- credentials, names ---- */
 
-/* hex(HMAC-SHA256(secret, "GET/realtime" + expires_ms)) and a NUL (docs/wire.md 1.1; the literal is
- * the same whatever the path). TD_E_NOMEM. */
-enum { DIALECT_SIGNATURE_BYTES = 65 };
-TD_MUST_USE td_result dialect_sign(const dialect_auth *auth, char out[DIALECT_SIGNATURE_BYTES],
-                                   td_err *err);
-
-/* Server: are the credentials of an auth request good? Without a secret (NULL) every key is, at any
- * time; what lacks a part is not (REFUSAL_INVALID_ARGS). */
-refusal dialect_check_auth(const dialect_request *request, const char *secret, uint64_t now_ms);
-
-/* Server: the same for those in a URL's query (without "?"). *is_there is 1 if it has an api_key
- * and the dialect reads such; else the query means nothing, whatever is in it. */
+/* Server: check_query, where the dialect has it; else no credentials are there. */
 refusal dialect_check_query(const dialect *spoken, td_bytes query, const char *secret,
                             uint64_t now_ms, int *is_there);
 
-/* A refusal in the words of dialects A and B ("error:handler not found,topic:TOPIC") and a NUL; a
- * topic that does not fit is cut. */
-enum { DIALECT_REASON_BYTES = 384 };
-void dialect_refusal_text(refusal why, td_bytes topic, char out[DIALECT_REASON_BYTES]);
+/* A covers() of dialects without lists: a subscription covers the same topic only. */
+int dialect_covers_same(td_bytes subscription, td_bytes exchange_topic);
 
-/* A connection's name as the exchange writes it (a UUID, version 4), out of 128 random bits. */
+/* A connection's name as servers give it (a UUID, version 4), out of 128 random bits. */
 enum { DIALECT_CONN_ID_BYTES = 37 };
 void dialect_conn_id(uint64_t high, uint64_t low, char out[DIALECT_CONN_ID_BYTES]);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

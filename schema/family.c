@@ -4,7 +4,7 @@
 
 #include "base/assert.h"
 #include "base/near.h"
-#include "schema/families.h"
+#include "schema/bybit/families.h"
 
 #define FAMILY_ADDRESS(id, name) &FAMILY_##id,
 static const family *const TABLE[] = {FAMILIES(FAMILY_ADDRESS)};

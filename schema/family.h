@@ -14,21 +14,7 @@
 extern "C" {
 #endif
 
-/* How requests, acks and heartbeats look on a connection. v5 asks as v3 does everywhere; who of it
- * answers differently has a row of its own (docs/wire.md 1.5). */
-typedef enum dialect_id {
-    DIALECT_OP,           /* {"op":..,"args":[..]}, ack with success, ret_msg, request */
-    DIALECT_V3,           /* the same requests with req_id, ack names op; ten topics a request */
-    DIALECT_V5,           /* as V3, without that limit */
-    DIALECT_V5_SPOT,      /* as V3; acks say "subscribe" and leave out a req_id that was not sent */
-    DIALECT_V5_OPTION,    /* asks as V3, answers as USDC: options and spreads */
-    DIALECT_V5_PRIVATE,   /* as V3; acks without req_id, pong with args */
-    DIALECT_USDC,         /* COMMAND_RESP acks, pong with args */
-    DIALECT_SPOT,         /* {"topic","event":"sub","symbol","params"}: first generation */
-    DIALECT_SPOT_V2,      /* the same with the symbol in params */
-    DIALECT_SPOT_PRIVATE, /* subscribes by authenticating; frames are arrays */
-    DIALECT_COUNT,
-} dialect_id;
+typedef struct dialect dialect; /* schema/dialect.h */
 
 typedef enum family_net { NET_MAIN, NET_TEST } family_net;
 typedef enum family_access { ACCESS_PUBLIC, ACCESS_PRIVATE } family_access;
@@ -43,10 +29,10 @@ typedef struct family_endpoint {
 enum { FAMILY_ENDPOINTS_MAX = 6 };
 
 typedef struct family {
-    const char *name; /* as users write it: "inverse", "v5-linear" */
-    dialect_id dialect;
+    const char *name;                                /* as users write it: "inverse", "v5-linear" */
+    const dialect *dialect;                          /* what its connections speak */
     family_endpoint endpoints[FAMILY_ENDPOINTS_MAX]; /* ends with url NULL or the array */
-    const topic_row *topics;                         /* rows of schema/topics/<family>.c */
+    const topic_row *topics;                         /* rows of its file */
     size_t topic_count;                              /* 0: no rows, every frame is raw */
 } family;
 

@@ -1,4 +1,4 @@
-#include "wire/filters.h"
+#include "schema/filters.h"
 
 #include <string.h>
 
@@ -6,7 +6,6 @@
 #include "base/assert.h"
 #include "base/hash.h"
 #include "base/limits.h"
-#include "wire/dialect_impl.h"
 
 /* A text that was taken out keeps its place, and its entry in the table, until the texts are
  * packed. No text that is in begins so: they have no control characters. */
@@ -14,15 +13,15 @@ static const uint8_t GONE = 0x01;
 
 enum { PLACES_MIN = 64 };
 
-void wire_filters_init(wire_filters *filters, const dialect *spoken)
+void topic_filters_init(topic_filters *filters, const dialect *spoken)
 {
     TD_ASSERT(spoken != NULL);
     memset(filters, 0, sizeof *filters);
     filters->dialect = spoken;
-    td_buf_init(&filters->texts, WIRE_FILTERS_BYTES_MAX);
+    td_buf_init(&filters->texts, TOPIC_FILTERS_BYTES_MAX);
 }
 
-void wire_filters_fini(wire_filters *filters)
+void topic_filters_fini(topic_filters *filters)
 {
     td_buf_fini(&filters->texts);
     td_free(filters->places);
@@ -31,7 +30,7 @@ void wire_filters_fini(wire_filters *filters)
 }
 
 /* The text at offset *at, gone or not, and *at behind its LF. 0 at the end. */
-static int next_place(const wire_filters *filters, size_t *at, td_bytes *out)
+static int next_place(const topic_filters *filters, size_t *at, td_bytes *out)
 {
     size_t left = filters->texts.size - *at;
     if (left == 0)
@@ -45,7 +44,7 @@ static int next_place(const wire_filters *filters, size_t *at, td_bytes *out)
     return 1;
 }
 
-static int next_text(const wire_filters *filters, size_t *at, td_bytes *out)
+static int next_text(const topic_filters *filters, size_t *at, td_bytes *out)
 {
     while (next_place(filters, at, out)) {
         if (out->data[0] != GONE)
@@ -56,7 +55,7 @@ static int next_text(const wire_filters *filters, size_t *at, td_bytes *out)
 
 /* ---- by text ---- */
 
-static int is_at(const wire_filters *filters, size_t at, td_bytes wanted)
+static int is_at(const topic_filters *filters, size_t at, td_bytes wanted)
 {
     const td_buf *texts = &filters->texts;
     return texts->size - at > wanted.size && texts->data[at + wanted.size] == '\n' &&
@@ -64,7 +63,7 @@ static int is_at(const wire_filters *filters, size_t at, td_bytes wanted)
 }
 
 /* Where the text is entered, or belongs. */
-static uint32_t *find_place(const wire_filters *filters, td_bytes wanted)
+static uint32_t *find_place(const topic_filters *filters, td_bytes wanted)
 {
     size_t mask = filters->place_count - 1;
     TD_ASSERT(filters->count + filters->gone < filters->place_count);
@@ -75,7 +74,7 @@ static uint32_t *find_place(const wire_filters *filters, td_bytes wanted)
 }
 
 /* Offset of a text that equals this one; texts.size if none does. */
-static size_t find(const wire_filters *filters, td_bytes wanted)
+static size_t find(const topic_filters *filters, td_bytes wanted)
 {
     if (filters->count == 0 || wanted.size == 0 || wanted.data[0] == GONE)
         return filters->texts.size;
@@ -85,7 +84,7 @@ static size_t find(const wire_filters *filters, td_bytes wanted)
 
 /* Packs the texts, and enters them in a table that is at most a quarter full. Each text that is
  * added or taken out pays for a few that are moved here, never for all of them. */
-static td_result renew(wire_filters *filters, td_err *err)
+static td_result renew(topic_filters *filters, td_err *err)
 {
     size_t wanted = PLACES_MIN;
     while (wanted < 4 * (filters->count + 1))
@@ -110,18 +109,18 @@ static td_result renew(wire_filters *filters, td_err *err)
     return TD_OK;
 }
 
-static int is_due(const wire_filters *filters, size_t more_bytes)
+static int is_due(const topic_filters *filters, size_t more_bytes)
 {
     size_t used = filters->count + filters->gone;
     return 2 * (used + 1) > filters->place_count ||
-           (filters->gone > 0 && filters->texts.size + more_bytes > WIRE_FILTERS_BYTES_MAX);
+           (filters->gone > 0 && filters->texts.size + more_bytes > TOPIC_FILTERS_BYTES_MAX);
 }
 
 /* ---- lists ---- */
 
 /* Walks over the single subscriptions that a text stands for: *rest is the list that is left behind
  * the last dot. Gives stem (with its dot) and one alternative; 0 when none is left. */
-static int next_alternative(const wire_filters *filters, td_bytes *rest, td_bytes *alternative)
+static int next_alternative(const topic_filters *filters, td_bytes *rest, td_bytes *alternative)
 {
     if (rest->data == NULL)
         return 0;
@@ -140,7 +139,7 @@ static int next_alternative(const wire_filters *filters, td_bytes *rest, td_byte
 }
 
 /* Size of "topic." in front of the list; 0 if there is no list. */
-static size_t stem_size(const wire_filters *filters, td_bytes subscription)
+static size_t stem_size(const topic_filters *filters, td_bytes subscription)
 {
     if (!filters->dialect->has_lists || memchr(subscription.data, '|', subscription.size) == NULL)
         return 0;
@@ -162,7 +161,7 @@ static td_result check_text(td_bytes subscription, td_err *err)
 }
 
 /* stem and tail make one subscription. */
-static td_result add_one(wire_filters *filters, td_bytes stem, td_bytes tail, td_err *err)
+static td_result add_one(topic_filters *filters, td_bytes stem, td_bytes tail, td_err *err)
 {
     td_buf *texts = &filters->texts;
     size_t size = stem.size + tail.size;
@@ -185,7 +184,7 @@ static td_result add_one(wire_filters *filters, td_bytes stem, td_bytes tail, td
     return TD_OK;
 }
 
-td_result wire_filters_add(wire_filters *filters, td_bytes subscription, td_err *err)
+td_result topic_filters_add(topic_filters *filters, td_bytes subscription, td_err *err)
 {
     td_result rc = check_text(subscription, err);
     if (rc != TD_OK)
@@ -199,7 +198,7 @@ td_result wire_filters_add(wire_filters *filters, td_bytes subscription, td_err 
 }
 
 /* Its entry stays, so that what was entered behind it is still found. */
-static void remove_at(wire_filters *filters, size_t at)
+static void remove_at(topic_filters *filters, size_t at)
 {
     TD_ASSERT(at < filters->texts.size);
     TD_ASSERT(filters->count > 0);
@@ -208,10 +207,10 @@ static void remove_at(wire_filters *filters, size_t at)
     filters->count--;
     filters->gone++;
     if (filters->count == 0)
-        wire_filters_clear(filters);
+        topic_filters_clear(filters);
 }
 
-void wire_filters_remove(wire_filters *filters, td_bytes subscription)
+void topic_filters_remove(topic_filters *filters, td_bytes subscription)
 {
     if (check_text(subscription, NULL) != TD_OK)
         return;
@@ -229,12 +228,12 @@ void wire_filters_remove(wire_filters *filters, td_bytes subscription)
 }
 
 /* By the very text: "trade.*" does not have "trade.A", though it covers it. */
-int wire_filters_has(const wire_filters *filters, td_bytes subscription)
+int topic_filters_has(const topic_filters *filters, td_bytes subscription)
 {
     return find(filters, subscription) < filters->texts.size;
 }
 
-void wire_filters_clear(wire_filters *filters)
+void topic_filters_clear(topic_filters *filters)
 {
     TD_ASSERT((filters->count + filters->gone == 0) == (filters->texts.size == 0));
     td_buf_clear(&filters->texts);
@@ -243,9 +242,9 @@ void wire_filters_clear(wire_filters *filters)
     filters->count = filters->gone = 0;
 }
 
-int wire_filters_cover(const wire_filters *filters, td_bytes exchange_topic)
+int topic_filters_cover(const topic_filters *filters, td_bytes exchange_topic)
 {
-    if (wire_filters_has(filters, exchange_topic))
+    if (topic_filters_has(filters, exchange_topic))
         return 1;
     size_t at = 0;
     td_bytes text;
@@ -256,12 +255,12 @@ int wire_filters_cover(const wire_filters *filters, td_bytes exchange_topic)
     return 0;
 }
 
-int wire_filters_cover_frame(const wire_filters *filters, td_bytes exchange_topic, td_bytes frame)
+int topic_filters_cover_frame(const topic_filters *filters, td_bytes exchange_topic, td_bytes frame)
 {
     const dialect *spoken = filters->dialect;
     TD_ASSERT(spoken != NULL);
     if (spoken->covers_frame == NULL)
-        return wire_filters_cover(filters, exchange_topic);
+        return topic_filters_cover(filters, exchange_topic);
     size_t at = 0;
     td_bytes text;
     while (next_text(filters, &at, &text)) {

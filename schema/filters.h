@@ -2,8 +2,8 @@
  * by text; asking is by a frame's topic, as the client's dialect understands it. Bounded; one
  * thread.
  */
-#ifndef TD_WIRE_FILTERS_H
-#define TD_WIRE_FILTERS_H
+#ifndef TD_TOPIC_FILTERS_H
+#define TD_TOPIC_FILTERS_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -11,42 +11,43 @@
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/err.h"
-#include "wire/dialect.h"
+#include "schema/dialect.h"
 
 /* All texts together: some 30,000 subscriptions of the usual length. */
-enum { WIRE_FILTERS_BYTES_MAX = 1 << 20 };
+enum { TOPIC_FILTERS_BYTES_MAX = 1 << 20 };
 
-typedef struct wire_filters {
+typedef struct topic_filters {
     const dialect *dialect;
     td_buf texts;     /* each with a LF behind it */
     uint32_t *places; /* table by hash: offset + 1 of a text; 0: free */
     size_t place_count;
     size_t count;
     size_t gone; /* texts that were taken out, and still have a place */
-} wire_filters;
+} topic_filters;
 
-void wire_filters_init(wire_filters *filters, const dialect *spoken);
-void wire_filters_fini(wire_filters *filters);
+void topic_filters_init(topic_filters *filters, const dialect *spoken);
+void topic_filters_fini(topic_filters *filters);
 
 /* Add a subscription; one that is there already stays. TD_E_INVALID: empty, or holds a control
  * character; TD_E_LIMIT; TD_E_NOMEM. */
-TD_MUST_USE td_result wire_filters_add(wire_filters *filters, td_bytes subscription, td_err *err);
+TD_MUST_USE td_result topic_filters_add(topic_filters *filters, td_bytes subscription, td_err *err);
 
 /* 1 if this very text was added. */
-int wire_filters_has(const wire_filters *filters, td_bytes subscription);
+int topic_filters_has(const topic_filters *filters, td_bytes subscription);
 
 /* Take one out again, by the text that it was added with, or one symbol of its list; one that is
  * not there is fine. */
-void wire_filters_remove(wire_filters *filters, td_bytes subscription);
+void topic_filters_remove(topic_filters *filters, td_bytes subscription);
 
 /* Take all of them out. */
-void wire_filters_clear(wire_filters *filters);
+void topic_filters_clear(topic_filters *filters);
 
 /* 1 if any of them covers the topic (dialect.covers). Cost: one look, and, where
  * a dialect has lists or parts of topics, one pass over all of them if that finds nothing. */
-int wire_filters_cover(const wire_filters *filters, td_bytes exchange_topic);
+int topic_filters_cover(const topic_filters *filters, td_bytes exchange_topic);
 
 /* Likewise for a frame of the topic: some dialects have subscriptions to a part of one. */
-int wire_filters_cover_frame(const wire_filters *filters, td_bytes exchange_topic, td_bytes frame);
+int topic_filters_cover_frame(const topic_filters *filters, td_bytes exchange_topic,
+                              td_bytes frame);
 
 #endif

@@ -1,4 +1,4 @@
-#include "wire/refusals.h"
+#include "schema/refusals.h"
 
 #include <string.h>
 

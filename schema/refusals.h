@@ -1,10 +1,10 @@
 /* Which requests a simulated exchange refuses, and why. All servers (sim, serve) use these checks,
  * in the same order, so that they behave alike; they only differ in the topics that they have. The
  * dialect formats the answer (build_answer). Pure; any thread. */
-#ifndef TD_WIRE_REFUSALS_H
-#define TD_WIRE_REFUSALS_H
+#ifndef TD_SCHEMA_REFUSALS_H
+#define TD_SCHEMA_REFUSALS_H
 
-#include "wire/dialect.h"
+#include "schema/dialect.h"
 
 /* State of one topic of a request, at the server. */
 typedef struct topic_standing {

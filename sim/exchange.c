@@ -289,10 +289,8 @@ static sim_market *get_market(exchange *x, const char *name)
 /* A family shows its own market, or those that its account trades in. */
 static void open_family(exchange *x, sim_family *f, const family *of)
 {
-    *f = (sim_family){.exchange = x,
-                      .family = of,
-                      .row = catalog_find(of->name),
-                      .speech = dialect_find(of->dialect)};
+    *f = (sim_family){
+        .exchange = x, .family = of, .row = catalog_find(of->name), .speech = of->dialect};
     TD_ASSERT(f->row != NULL);
     sim_market *own = get_market(x, of->name);
     if (own != NULL)
@@ -342,7 +340,7 @@ td_result exchange_open(const exchange_options *options, wire_loop *loop, exchan
                                          .user = x};
     td_result rc = open_families(x, err);
     if (rc == TD_OK)
-        rc = request_parser_open(&x->requests, err);
+        rc = dialect_parser_open(&x->requests, err);
     if (rc == TD_OK)
         rc = wire_server_open(loop, &serving, &x->server, err);
     if (rc != TD_OK) {
@@ -363,7 +361,7 @@ void exchange_close(exchange *x)
     wire_timer_cancel(x->grace_timer);
     for (size_t i = 0; x->markets != NULL && i < x->market_count; i++)
         market_stop(&x->markets[i]);
-    request_parser_close(x->requests);
+    dialect_parser_close(x->requests);
     td_buf_fini(&x->answer);
     td_buf_fini(&x->failed);
     td_free(x->families);

@@ -8,7 +8,7 @@
 #include "base/random.h"
 #include "sim/exchange.h"
 #include "sim/venue.h"
-#include "wire/dialect.h"
+#include "schema/dialect.h"
 
 enum {
     BATCH_FRAMES_MAX = 512,
@@ -104,7 +104,7 @@ struct exchange {
     exchange_options options;
     wire_loop *loop;
     wire_server *server;
-    request_parser *requests;
+    dialect_parser *requests;
     td_random random; /* for connections' ids */
     td_buf answer;
     td_buf failed; /* of each topic of a request: 1 if it was refused */

@@ -2,7 +2,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "sim/exchange_impl.h"
-#include "wire/refusals.h"
+#include "schema/refusals.h"
 
 /* ---- which streams ---- */
 
@@ -215,7 +215,8 @@ void conn_authenticated(sim_conn *conn)
 
 static void authenticate(sim_conn *conn, const dialect_request *request, dialect_reply *reply)
 {
-    reply->refused = dialect_check_auth(request, conn->exchange->options.secret, reply->now_ms);
+    reply->refused =
+        conn->of->speech->check_auth(request, conn->exchange->options.secret, reply->now_ms);
 }
 
 static void answer(sim_conn *conn, const dialect_request *request, const dialect_reply *reply)

@@ -8,34 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "wire/dialect_impl.h"
-
-struct answer_parser {
-    dialect_text text;
-};
-
-td_result answer_parser_open(answer_parser **out, td_err *err)
-{
-    *out = NULL;
-    answer_parser *parser = td_alloc_zero(1, sizeof *parser);
-    if (parser == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for a parser of answers");
-    td_result rc = dialect_text_open(&parser->text, err);
-    if (rc != TD_OK) {
-        answer_parser_close(parser);
-        return rc;
-    }
-    *out = parser;
-    return TD_OK;
-}
-
-void answer_parser_close(answer_parser *parser)
-{
-    if (parser == NULL)
-        return;
-    dialect_text_close(&parser->text);
-    td_free(parser);
-}
+#include "schema/bybit/dialects.h"
 
 /* ---- single members ---- */
 
@@ -50,7 +23,7 @@ static int has(json_value object, const char *key)
 static int8_t find_success(json_value root)
 {
     td_bytes text;
-    if (!dialect_find_scalar(root, "success", &text))
+    if (!dialect_text_scalar(root, "success", &text))
         return -1;
     if (td_bytes_is(text, "true") || td_bytes_is(text, "True"))
         return 1;
@@ -68,7 +41,7 @@ static td_bytes find_bracketed(td_bytes reason)
     return td_bytes_of(reason.data + mark, reason.size - mark - 1);
 }
 
-/* The topic that a refusal's words are about, as dialect_refusal_text() words it. */
+/* The topic that a refusal's words are about, as bybit_refusal_text() words it. */
 static td_bytes find_blamed(td_bytes reason)
 {
     static const char MARK[] = "topic:";
@@ -94,7 +67,7 @@ static request_kind op_kind(td_bytes op)
     static const request_kind KINDS[] = {REQUEST_SUBSCRIBE, REQUEST_UNSUBSCRIBE,
                                          REQUEST_UNSUBSCRIBE_ALL, REQUEST_AUTH, REQUEST_PING};
     for (size_t i = 0; i < sizeof KINDS / sizeof *KINDS; i++) {
-        if (td_bytes_is(op, dialect_op_name(KINDS[i])))
+        if (td_bytes_is(op, bybit_op_name(KINDS[i])))
             return KINDS[i];
     }
     return REQUEST_UNKNOWN;
@@ -191,20 +164,20 @@ static td_result read_spot(dialect_text *text, json_value root, dialect_answer *
     td_bytes code;
     size_t count = 0;
     out->kind = ANSWER_TOPICS;
-    if (dialect_find_scalar(root, "code", &code)) {
+    if (dialect_text_scalar(root, "code", &code)) {
         out->success = (int8_t)td_bytes_is(code, "0");
-        if (!dialect_find_scalar(root, "msg", &out->reason) &&
-            !dialect_find_scalar(root, "desc", &out->reason))
+        if (!dialect_text_scalar(root, "msg", &out->reason) &&
+            !dialect_text_scalar(root, "desc", &out->reason))
             out->reason = code;
     }
-    dialect_spot_read(root, &echo);
+    bybit_spot_read(root, &echo);
     if (echo.event.size > 0)
         out->of = td_bytes_is(echo.event, "cancel") ? REQUEST_UNSUBSCRIBE : REQUEST_SUBSCRIBE;
     if (echo.topic.size == 0 || echo.symbol.size == 0)
         return TD_OK;
     /* Only the first generation has lists; it has its symbols at the top. */
     spot_symbols symbols = has(root, "symbol") ? SPOT_SYMBOL_LIST : SPOT_ONE_SYMBOL;
-    td_result rc = dialect_spot_topics(text, &echo, symbols, &count, err);
+    td_result rc = bybit_spot_topics(text, &echo, symbols, &count, err);
     if (rc == TD_OK)
         file_topics(out, text, count);
     return rc;
@@ -218,21 +191,21 @@ static void read_auth(json_value root, dialect_answer *out)
     td_bytes word = {0};
     out->kind = ANSWER_AUTH;
     out->of = REQUEST_AUTH;
-    if (dialect_find_scalar(root, "auth", &word)) {
+    if (dialect_text_scalar(root, "auth", &word)) {
         out->success = (int8_t)td_bytes_is(word, "success");
         out->reason = word;
     }
 }
 
-static td_result read_object(dialect_text *text, json_value root, dialect_answer *out, td_err *err)
+td_result bybit_read_answer(dialect_text *text, json_value root, dialect_answer *out, td_err *err)
 {
     td_bytes op = {0};
     td_bytes type = {0};
     (void)json_find_text(root, "op", &op);
     (void)json_find_text(root, "type", &type);
-    (void)dialect_find_scalar(root, "ret_msg", &out->reason);
-    if (!dialect_find_scalar(root, "req_id", &out->id))
-        (void)dialect_find_scalar(root, "id", &out->id);
+    (void)dialect_text_scalar(root, "ret_msg", &out->reason);
+    if (!dialect_text_scalar(root, "req_id", &out->id))
+        (void)dialect_text_scalar(root, "id", &out->id);
     /* The order is that of docs/wire.md 1: pongs of A and B have "success", too. */
     if (has(root, "pong") || td_bytes_is(op, "pong") || td_bytes_is(out->reason, "pong")) {
         out->kind = ANSWER_PONG;
@@ -254,83 +227,4 @@ static td_result read_object(dialect_text *text, json_value root, dialect_answer
     if (has(root, "success"))
         return read_op_answer(text, root, out, err);
     return has(root, "event") || has(root, "code") ? read_spot(text, root, out, err) : TD_OK;
-}
-
-td_result answer_parse(answer_parser *parser, td_bytes frame, dialect_answer *out, td_err *err)
-{
-    const dialect_answer nothing = {.kind = ANSWER_NONE, .of = REQUEST_UNKNOWN, .success = -1};
-    *out = nothing;
-    td_buf_clear(&parser->text.texts);
-    json_value root;
-    td_result rc = json_parse(parser->text.json, frame, JSON_COPIED, &root, err);
-    if (rc == TD_E_INVALID || (rc == TD_OK && json_type_of(root) != JSON_OBJECT))
-        return TD_OK;
-    if (rc == TD_OK)
-        rc = read_object(&parser->text, root, out, err);
-    TD_ASSERT(rc != TD_OK || (out->success >= -1 && out->success <= 1));
-    if (rc == TD_OK && out->kind != ANSWER_NONE)
-        return TD_OK;
-    *out = nothing; /* data has ids, too */
-    return rc == TD_OK ? TD_OK : td_err_add(err, rc, "answer");
-}
-
-/* ---- answers and requests ---- */
-
-static int list_names(const td_bytes *list, size_t count, td_bytes topic)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (td_bytes_equal(list[i], topic))
-            return 1;
-    }
-    return 0;
-}
-
-int dialect_answer_names(const dialect_answer *answer, const char *topic)
-{
-    td_bytes text = td_bytes_str(topic);
-    return list_names(answer->granted, answer->granted_count, text) ||
-           list_names(answer->failed, answer->failed_count, text);
-}
-
-int dialect_answer_grants(const dialect_answer *answer, const char *topic)
-{
-    td_bytes text = td_bytes_str(topic);
-    if (list_names(answer->failed, answer->failed_count, text))
-        return 0;
-    if (list_names(answer->granted, answer->granted_count, text))
-        return 1;
-    return answer->success == 1;
-}
-
-/* Is each of the named topics one of the request's? Echoes keep the order, so the next one is
- * looked at first. */
-static int asks_for(const dialect_ask *ask, const td_bytes *named, size_t count)
-{
-    size_t next = 0;
-    for (size_t i = 0; i < count; i++) {
-        size_t tried = 0;
-        TD_ASSERT(next < ask->count);
-        while (tried < ask->count && !td_bytes_is(named[i], ask->topics[next])) {
-            next = next + 1 == ask->count ? 0 : next + 1;
-            tried++;
-        }
-        if (tried == ask->count)
-            return 0;
-        next = next + 1 == ask->count ? 0 : next + 1;
-    }
-    return 1;
-}
-
-int dialect_answer_fits(const dialect_answer *answer, const dialect_ask *ask)
-{
-    TD_ASSERT(ask->count > 0);
-    TD_ASSERT(ask->kind == REQUEST_SUBSCRIBE || ask->kind == REQUEST_UNSUBSCRIBE);
-    if (answer->kind != ANSWER_TOPICS)
-        return 0;
-    if (answer->of != REQUEST_UNKNOWN && answer->of != ask->kind)
-        return 0;
-    if (answer->id.size > 0 && ask->id != NULL)
-        return td_bytes_is(answer->id, ask->id);
-    return asks_for(ask, answer->granted, answer->granted_count) &&
-           asks_for(ask, answer->failed, answer->failed_count);
 }

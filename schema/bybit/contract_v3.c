@@ -1,5 +1,5 @@
 /* Contract v3, public and private: perpetuals and futures, USDT and inverse (docs/wire.md 3). */
-#include "schema/topics/v3_private.h"
+#include "schema/bybit/v3_private.h"
 
 static const field_row TRADE[] = {V3_TRADE_FIELDS};
 
@@ -90,7 +90,7 @@ static const topic_row TOPICS[] = {
 
 const family FAMILY_CONTRACT_V3 = {
     .name = "contract-v3",
-    .dialect = DIALECT_V3,
+    .dialect = &BYBIT_V3,
     .endpoints = {PUBLIC("/contract/usdt/public/v3"), PUBLIC("/contract/inverse/public/v3"),
                   PRIVATE("/contract/private/v3")},
     FAMILY_TOPICS(TOPICS),

@@ -1,8 +1,8 @@
 /* Copy trading, the older form of document 003 (docs/wire.md 3.2). Its public side is that of
  * linear: symbols are USDT symbols and have the linear shapes. Numbers of its private side are
  * strings, times numbers. */
-#include "schema/topics/op_linear.h"
-#include "schema/topics/op_private.h"
+#include "schema/bybit/op_linear.h"
+#include "schema/bybit/op_private.h"
 
 /* The document's samples are copies of inverse ones, so they have fields that linear lacks. */
 static const field_row BOOK_ENVELOPE[] = {
@@ -113,7 +113,7 @@ static const topic_row TOPICS[] = {
 
 const family FAMILY_COPYTRADE = {
     .name = "copytrade",
-    .dialect = DIALECT_OP,
+    .dialect = &BYBIT_OP,
     .endpoints = {PUBLIC("/realtime_public"), PRIVATE("/realtime_private")},
     FAMILY_TOPICS(TOPICS),
 };

@@ -4,14 +4,14 @@
 #include <string.h>
 
 #include "base/assert.h"
-#include "wire/dialect_impl.h"
+#include "schema/bybit/dialects.h"
 
 /* ---- the client ---- */
 
 /* No id: this dialect tells answers apart by echoing the request. */
 static td_result build_topics(td_buf *out, const dialect_ask *ask, td_err *err)
 {
-    return dialect_ask_op(out, NULL, ask, err);
+    return bybit_ask_op(out, NULL, ask, err);
 }
 
 static int is_unreserved(char c) /* RFC 3986, 2.3 */
@@ -33,7 +33,7 @@ static td_result append_escaped(td_buf *out, const char *text, td_err *err)
 static td_result build_auth_query(td_buf *out, const dialect_auth *auth, td_err *err)
 {
     char signature[DIALECT_SIGNATURE_BYTES];
-    td_result rc = dialect_sign(auth, signature, err);
+    td_result rc = bybit_sign(auth, signature, err);
     int has_query = out->size > 0 && memchr(out->data, '?', out->size) != NULL;
     if (rc == TD_OK)
         rc = td_buf_printf(out, err, "%capi_key=", has_query ? '&' : '?');
@@ -54,7 +54,7 @@ static void write_echo(json_writer *writer, const dialect_request *request)
     TD_ASSERT(request->args != NULL || request->arg_count == 0);
     TD_ASSERT(request->arg_count <= DIALECT_ARGS_MAX);
     json_write_object_begin(writer);
-    json_write_member_text(writer, "op", dialect_op_name(request->kind));
+    json_write_member_text(writer, "op", bybit_op_name(request->kind));
     json_write_key(writer, "args");
     if (request->args == NULL || request->kind == REQUEST_UNKNOWN) {
         json_write_null(writer);
@@ -70,8 +70,8 @@ static void write_echo(json_writer *writer, const dialect_request *request)
 static td_result build_answer(td_buf *out, const dialect_request *request,
                               const dialect_reply *reply, td_err *err)
 {
-    char reason[DIALECT_REASON_BYTES];
-    dialect_refusal_text(reply->refused, reply->topic, reason);
+    char reason[BYBIT_REASON_BYTES];
+    bybit_refusal_text(reply->refused, reply->topic, reason);
     TD_ASSERT(reply->conn_id != NULL);
     int is_granted = reply->refused == REFUSAL_NONE;
     int is_pong = is_granted && request->kind == REQUEST_PING;
@@ -139,18 +139,16 @@ static int covers(td_bytes subscription, td_bytes exchange_topic)
     return list_has(list, symbol);
 }
 
-const dialect DIALECT_OP_TABLE = {
-    .id = DIALECT_OP,
+const dialect BYBIT_OP = {
     .name = "op",
-    .ping_interval_ns = DIALECT_PING_INTERVAL_NS,
+    BYBIT_SHARED,
     .has_lists = 1,
-    .reads_auth_query = 1,
-    .fit = dialect_fit_bytes,
+    .check_query = bybit_check_query,
+    .fit = bybit_fit_bytes,
     .build_topics = build_topics,
-    .build_ping = dialect_ask_ping,
-    .build_auth = dialect_ask_auth,
+    .build_ping = bybit_ask_ping,
     .build_auth_query = build_auth_query,
     .build_answer = build_answer,
     .covers = covers,
-    .reading = &DIALECT_READING_OP,
+    .read_request = bybit_read_op,
 };

@@ -4,7 +4,142 @@
 
 #include "base/assert.h"
 #include "base/limits.h"
-#include "wire/dialect_impl.h"
+#include "schema/bybit/dialects.h"
+
+/* ---- topics ---- */
+
+/* How spot spells topics on the wire, and how they are written everywhere else: "depth.BTCUSDT",
+ * "kline.1m.BTCUSDT", "mergedDepth.1.BTCUSDT". Names of the parameters that are part of one. */
+static const struct {
+    const char *topic;
+    const char *parameter;
+} PARAMETERS[] = {
+    {"kline", "klineType"},
+    {"mergedDepth", "dumpScale"},
+};
+
+static const char *parameter_of(td_bytes topic)
+{
+    for (size_t i = 0; i < sizeof PARAMETERS / sizeof *PARAMETERS; i++) {
+        if (td_bytes_is(topic, PARAMETERS[i].topic))
+            return PARAMETERS[i].parameter;
+    }
+    return NULL;
+}
+
+void bybit_spot_read(json_value root, dialect_spot_request *out)
+{
+    json_value params;
+    td_bytes binary;
+    (void)dialect_text_scalar(root, "topic", &out->topic); /* what is missing stays empty */
+    (void)dialect_text_scalar(root, "event", &out->event);
+    int has_symbol = dialect_text_scalar(root, "symbol", &out->symbol);
+    if (!json_find(root, "params", &params))
+        return;
+    if (!has_symbol)
+        (void)dialect_text_scalar(params, "symbol", &out->symbol);
+    (void)dialect_text_scalar(params, "klineType", &out->kline_type);
+    (void)dialect_text_scalar(params, "dumpScale", &out->dump_scale);
+    if (dialect_text_scalar(params, "binary", &binary))
+        out->is_binary = td_bytes_is(binary, "true") || td_bytes_is(binary, "True");
+}
+
+/* A topic without its symbol: name, and parameter if it has one (which is empty if the client left
+ * it out). v1's "kline_1m" has both in one word. Views into the request. */
+typedef struct spot_stem {
+    td_bytes name;
+    td_bytes parameter;
+    uint8_t has_parameter;
+} spot_stem;
+static spot_stem stem_of(const dialect_spot_request *request)
+{
+    static const char KLINE[] = "kline_"; /* v1: "kline_1m" */
+    const td_bytes topic = request->topic;
+    size_t prefix = sizeof KLINE - 1;
+    TD_ASSERT(topic.size == 0 || topic.data != NULL);
+    if (topic.size >= prefix && memcmp(topic.data, KLINE, prefix) == 0)
+        return (spot_stem){td_bytes_of(topic.data, prefix - 1),
+                           td_bytes_of(topic.data + prefix, topic.size - prefix), 1};
+    if (td_bytes_is(topic, "kline"))
+        return (spot_stem){topic, request->kline_type, 1};
+    if (td_bytes_is(topic, "mergedDepth"))
+        return (spot_stem){topic, request->dump_scale, 1};
+    return (spot_stem){topic, {0}, 0};
+}
+
+static td_result append(td_buf *texts, td_bytes part, td_err *err)
+{
+    return part.size == 0 ? TD_OK : td_buf_append(texts, part.data, part.size, err);
+}
+
+/* name[.parameter].symbol behind what is in texts already. */
+static td_result append_topic(td_buf *texts, const spot_stem *stem, td_bytes symbol, td_err *err)
+{
+    td_result rc = append(texts, stem->name, err);
+    if (rc == TD_OK && stem->has_parameter)
+        rc = td_buf_append(texts, ".", 1, err);
+    if (rc == TD_OK && stem->has_parameter)
+        rc = append(texts, stem->parameter, err);
+    if (rc == TD_OK)
+        rc = td_buf_append(texts, ".", 1, err);
+    return rc == TD_OK ? append(texts, symbol, err) : rc;
+}
+
+/* The next of "A,B"; 0 at the end. One that is empty counts. */
+static int next_symbol(td_bytes *rest, spot_symbols symbols, td_bytes *out)
+{
+    if (rest->data == NULL)
+        return 0;
+    const uint8_t *comma =
+        symbols == SPOT_ONE_SYMBOL || rest->size == 0 ? NULL : memchr(rest->data, ',', rest->size);
+    if (comma == NULL) {
+        *out = *rest;
+        *rest = (td_bytes){0};
+        return 1;
+    }
+    size_t size = (size_t)(comma - rest->data);
+    *out = td_bytes_of(rest->data, size);
+    *rest = td_bytes_of(comma + 1, rest->size - size - 1);
+    return 1;
+}
+
+static size_t count_symbols(td_bytes symbol, spot_symbols symbols)
+{
+    size_t count = 1;
+    for (size_t i = 0; i < symbol.size && symbols == SPOT_SYMBOL_LIST; i++)
+        count += symbol.data[i] == ',';
+    return count;
+}
+
+td_result bybit_spot_topics(dialect_text *text, const dialect_spot_request *request,
+                            spot_symbols symbols, size_t *count, td_err *err)
+{
+    spot_stem stem = stem_of(request);
+    size_t wanted = count_symbols(request->symbol, symbols);
+    *count = 0;
+    if (stem.name.size + stem.parameter.size > LIMIT_TOPIC_BYTES)
+        return td_err_set(err, TD_E_LIMIT, "a topic of %zu bytes: at most %u are read",
+                          stem.name.size + stem.parameter.size, LIMIT_TOPIC_BYTES);
+    TD_ASSERT(wanted > 0);
+    TD_ASSERT(text->texts.size == 0); /* else views of an earlier topic would move */
+    /* With its two dots. Symbols share out what the list has; the sum is bounded by the parser's
+     * limit on frames and DIALECT_ARGS_MAX. */
+    size_t stem_bytes = stem.name.size + stem.parameter.size + 2;
+    td_result rc = dialect_text_reserve(text, wanted, err);
+    if (rc == TD_OK) /* at once, so that views into it stay good */
+        rc = td_buf_reserve(&text->texts, wanted * stem_bytes + request->symbol.size, err);
+    td_bytes rest = request->symbol.data == NULL ? td_bytes_str("") : request->symbol;
+    td_bytes symbol;
+    while (rc == TD_OK && next_symbol(&rest, symbols, &symbol)) {
+        size_t begin = text->texts.size;
+        rc = append_topic(&text->texts, &stem, symbol, err);
+        TD_ASSERT(*count < wanted);
+        text->args[*count] = td_bytes_of(text->texts.data + begin, text->texts.size - begin);
+        *count += rc == TD_OK;
+    }
+    TD_ASSERT(rc != TD_OK || *count == wanted);
+    return rc;
+}
 
 /* The two generations. */
 typedef enum generation { GENERATION_V1, GENERATION_V2 } generation;
@@ -48,7 +183,7 @@ static td_result split(const char *topic, spot_parts *out, td_err *err)
     if (begins_with(out->name, "kline_"))
         return td_err_set(err, TD_E_INVALID, "topic '%s': write spot's candles as kline.1m.BTCUSDT",
                           topic);
-    const char *parameter = dialect_spot_parameter(out->name);
+    const char *parameter = parameter_of(out->name);
     if (parameter == NULL && stem > name)
         return td_err_set(err, TD_E_INVALID, "topic '%s': %.*s has no parameter in spot", topic,
                           (int)name, topic);
@@ -74,8 +209,8 @@ static int is_number(td_bytes text)
 static void write_parameter(json_writer *writer, const spot_parts *parts)
 {
     TD_ASSERT(parts->parameter.size > 0);
-    TD_ASSERT(dialect_spot_parameter(parts->name) != NULL); /* split() has seen to it */
-    json_write_key(writer, dialect_spot_parameter(parts->name));
+    TD_ASSERT(parameter_of(parts->name) != NULL); /* split() has seen to it */
+    json_write_key(writer, parameter_of(parts->name));
     if (is_number(parts->parameter))
         json_write_raw(writer, parts->parameter);
     else
@@ -179,7 +314,7 @@ static td_result build_v2(td_buf *out, const dialect_ask *ask, td_err *err)
 /* As many as differ in their symbol only. */
 static size_t fit_v1(const char *const *topics, size_t count)
 {
-    size_t most = dialect_fit_bytes(topics, count);
+    size_t most = bybit_fit_bytes(topics, count);
     size_t stem = stem_size(topics[0]);
     size_t taken = 1;
     TD_ASSERT(most > 0);
@@ -214,7 +349,7 @@ static td_result read_request(dialect_text *text, json_value root, dialect_reque
     td_bytes op;
     /* {"op":"ping"} is that of other dialects; clients that serve several generations send it. */
     if (json_find(root, "ping", &heartbeat) ||
-        (json_find_text(root, "op", &op) && td_bytes_is(op, dialect_op_name(REQUEST_PING)))) {
+        (json_find_text(root, "op", &op) && td_bytes_is(op, bybit_op_name(REQUEST_PING)))) {
         out->kind = REQUEST_PING;
         return TD_OK;
     }
@@ -223,11 +358,11 @@ static td_result read_request(dialect_text *text, json_value root, dialect_reque
         return TD_OK;
     }
     /* Read even if the event is unknown: refusals of v2 echo it. */
-    dialect_spot_read(root, &out->spot);
+    bybit_spot_read(root, &out->spot);
     out->kind = event_kind(out->spot.event);
     if (out->kind == REQUEST_UNKNOWN)
         return TD_OK;
-    td_result rc = dialect_spot_topics(text, &out->spot, symbols, &out->arg_count, err);
+    td_result rc = bybit_spot_topics(text, &out->spot, symbols, &out->arg_count, err);
     if (rc == TD_OK)
         out->args = text->args;
     return rc;
@@ -287,7 +422,7 @@ static spot_error error_of(const dialect_request *request, const dialect_reply *
 {
     static const spot_error PERIOD = {"-10009", "Invalid period!", 0};
     static const spot_error SYMBOLS = {"-100010", "Invalid Symbols!", 0};
-    const dialect_spot_stem stem = dialect_spot_stem_of(&request->spot);
+    const spot_stem stem = stem_of(&request->spot);
     TD_ASSERT(reply->refused != REFUSAL_NONE);
     int is_known = is_one_of(stem.name, of == GENERATION_V1 ? TOPICS_V1 : TOPICS_V2);
     if (reply->refused == REFUSAL_UNKNOWN_TOPIC && is_known) {
@@ -334,7 +469,7 @@ static td_result build_for(td_buf *out, const dialect_request *request, const di
     if (request->kind == REQUEST_PONG)
         return TD_OK; /* to a ping of the server's own */
     if (request->kind == REQUEST_PING)
-        return dialect_ask_spot_pong(out, reply->now_ms, err);
+        return bybit_ask_spot_pong(out, reply->now_ms, err);
     spot_error error = {"0", "Success", 1};
     if (reply->refused != REFUSAL_NONE)
         error = error_of(request, reply, of);
@@ -361,39 +496,32 @@ static td_result answer_v2(td_buf *out, const dialect_request *request, const di
     return build_for(out, request, reply, GENERATION_V2, err);
 }
 
-static const struct dialect_reading READING_V1 = {.request = read_v1};
-static const struct dialect_reading READING_V2 = {.request = read_v2};
-
-const dialect DIALECT_SPOT_TABLE = {
-    .id = DIALECT_SPOT,
+const dialect BYBIT_SPOT = {
     .has_binary = 1,
     .echoes_topics = 1,
     .name = "spot",
-    .ping_interval_ns = DIALECT_PING_INTERVAL_NS,
+    BYBIT_SHARED,
     .fit = fit_v1,
     .build_topics = build_v1,
-    .build_ping = dialect_ask_spot_ping,
-    .build_auth = dialect_ask_auth,
-    .build_pong = dialect_ask_spot_pong,
+    .build_ping = bybit_ask_spot_ping,
+    .build_pong = bybit_ask_spot_pong,
     .build_answer = answer_v1,
     .covers = dialect_covers_same,
     .is_possible = is_possible,
-    .reading = &READING_V1,
+    .read_request = read_v1,
 };
 
-const dialect DIALECT_SPOT_V2_TABLE = {
-    .id = DIALECT_SPOT_V2,
+const dialect BYBIT_SPOT_V2 = {
     .has_binary = 1,
     .echoes_topics = 1,
     .name = "spot",
-    .ping_interval_ns = DIALECT_PING_INTERVAL_NS,
+    BYBIT_SHARED,
     .fit = fit_v2,
     .build_topics = build_v2,
-    .build_ping = dialect_ask_spot_ping,
-    .build_auth = dialect_ask_auth,
-    .build_pong = dialect_ask_spot_pong,
+    .build_ping = bybit_ask_spot_ping,
+    .build_pong = bybit_ask_spot_pong,
     .build_answer = answer_v2,
     .covers = dialect_covers_same,
     .is_possible = is_possible,
-    .reading = &READING_V2,
+    .read_request = read_v2,
 };

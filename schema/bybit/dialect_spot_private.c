@@ -2,7 +2,7 @@
  * (docs/wire.md 1.1). Credentials in the URL are auth as well, and ping comes in the shape of A,
  * too: clients that serve several generations send both. */
 #include "base/assert.h"
-#include "wire/dialect_impl.h"
+#include "schema/bybit/dialects.h"
 
 static size_t fit(const char *const *topics, size_t count)
 {
@@ -24,7 +24,7 @@ static td_result read_request(dialect_text *text, json_value root, dialect_reque
         return TD_OK;
     }
     TD_ASSERT(out->kind == REQUEST_UNKNOWN);
-    td_result rc = dialect_read_op(text, root, out, err);
+    td_result rc = bybit_read_op(text, root, out, err);
     if (out->kind != REQUEST_AUTH && out->kind != REQUEST_PING)
         out->kind = REQUEST_UNKNOWN;
     return rc;
@@ -35,7 +35,7 @@ static td_result build_answer(td_buf *out, const dialect_request *request,
                               const dialect_reply *reply, td_err *err)
 {
     if (request->kind == REQUEST_PING)
-        return dialect_ask_spot_pong(out, reply->now_ms, err);
+        return bybit_ask_spot_pong(out, reply->now_ms, err);
     if (request->kind != REQUEST_AUTH)
         return TD_OK;
     return td_buf_printf(out, err, "{\"auth\":\"%s\"}",
@@ -50,19 +50,15 @@ static int covers(td_bytes subscription, td_bytes exchange_topic)
     return 1;
 }
 
-static const struct dialect_reading READING = {.request = read_request};
-
-const dialect DIALECT_SPOT_PRIVATE_TABLE = {
-    .id = DIALECT_SPOT_PRIVATE,
+const dialect BYBIT_SPOT_PRIVATE = {
     .name = "spot-private",
-    .ping_interval_ns = DIALECT_PING_INTERVAL_NS,
+    BYBIT_SHARED,
     .subscribes_with_auth = 1,
-    .reads_auth_query = 1,
+    .check_query = bybit_check_query,
     .fit = fit,
-    .build_ping = dialect_ask_spot_ping,
-    .build_auth = dialect_ask_auth,
-    .build_pong = dialect_ask_spot_pong,
+    .build_ping = bybit_ask_spot_ping,
+    .build_pong = bybit_ask_spot_pong,
     .build_answer = build_answer,
     .covers = covers,
-    .reading = &READING,
+    .read_request = read_request,
 };

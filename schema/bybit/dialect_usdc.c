@@ -6,14 +6,14 @@
 #include <string.h>
 
 #include "base/assert.h"
-#include "wire/dialect_impl.h"
+#include "schema/bybit/dialects.h"
 
 /* ---- the client ---- */
 
 /* The id comes back in the answer, so several requests may be open. */
 static td_result build_topics(td_buf *out, const dialect_ask *ask, td_err *err)
 {
-    return dialect_ask_op(out, "id", ask, err);
+    return bybit_ask_op(out, "id", ask, err);
 }
 
 /* {"op":"ping","args":["MS"]}. */
@@ -37,7 +37,7 @@ static td_result read_method(dialect_text *text, json_value root, td_bytes metho
         out->kind = REQUEST_SUBSCRIBE;
     else if (td_bytes_is(method, "private/unsubscribe"))
         out->kind = REQUEST_UNSUBSCRIBE;
-    dialect_read_id(root, out);
+    bybit_read_id(root, out);
     if (!json_find(root, "params", &params) || !json_find(params, "channels", &channels) ||
         json_is_null(channels))
         return TD_OK;
@@ -57,13 +57,13 @@ static td_result read_request(dialect_text *text, json_value root, dialect_reque
         return read_method(text, root, word, out, err);
     if (json_find_text(root, "op", &word) && td_bytes_is(word, "unSubAll")) {
         out->kind = REQUEST_UNSUBSCRIBE_ALL; /* its args, if it has any, mean nothing */
-        dialect_read_id(root, out);
+        bybit_read_id(root, out);
         return TD_OK;
     }
-    return dialect_read_op(text, root, out, err);
+    return bybit_read_op(text, root, out, err);
 }
 
-void dialect_write_pong_args(json_writer *writer, uint64_t now_ms)
+void bybit_write_pong_args(json_writer *writer, uint64_t now_ms)
 {
     char text[24];
     int length = snprintf(text, sizeof text, "%" PRIu64, now_ms);
@@ -119,11 +119,11 @@ static void write_id(json_writer *writer, const dialect_request *request)
 static void write_reason(json_writer *writer, const dialect_request *request,
                          const dialect_reply *reply)
 {
-    char reason[DIALECT_REASON_BYTES];
+    char reason[BYBIT_REASON_BYTES];
     int names_topics = request->arg_count > 0 && request->kind != REQUEST_UNKNOWN;
     if (reply->refused == REFUSAL_NONE || names_topics)
         return;
-    dialect_refusal_text(reply->refused, reply->topic, reason);
+    bybit_refusal_text(reply->refused, reply->topic, reason);
     json_write_member_text(writer, "ret_msg", reason);
 }
 
@@ -178,7 +178,7 @@ static void write_auth(json_writer *writer, const dialect_request *request,
 static void write_pong(json_writer *writer, const dialect_reply *reply)
 {
     json_write_member_text(writer, "op", "pong");
-    dialect_write_pong_args(writer, reply->now_ms);
+    bybit_write_pong_args(writer, reply->now_ms);
 }
 
 static td_result build_answer(td_buf *out, const dialect_request *request,
@@ -201,14 +201,14 @@ static td_result build_answer(td_buf *out, const dialect_request *request,
 
 /* v5: success, conn_id, data{failTopics, successTopics}, type, without an id; the pong's members
  * the other way round. */
-td_result dialect_build_option_answer(td_buf *out, const dialect_request *request,
-                                      const dialect_reply *reply, td_err *err)
+td_result bybit_build_option_answer(td_buf *out, const dialect_request *request,
+                                    const dialect_reply *reply, td_err *err)
 {
     json_writer writer;
     json_write_begin(&writer, out);
     json_write_object_begin(&writer);
     if (request->kind == REQUEST_PING) {
-        dialect_write_pong_args(&writer, reply->now_ms);
+        bybit_write_pong_args(&writer, reply->now_ms);
         json_write_member_text(&writer, "op", "pong");
     } else if (request->kind == REQUEST_AUTH) {
         write_auth(&writer, request, reply); /* public connections have none: as C would */
@@ -227,18 +227,14 @@ td_result dialect_build_option_answer(td_buf *out, const dialect_request *reques
     return json_write_end(&writer, err);
 }
 
-static const struct dialect_reading READING = {.request = read_request};
-
-const dialect DIALECT_USDC_TABLE = {
-    .id = DIALECT_USDC,
+const dialect BYBIT_USDC = {
     .name = "usdc",
-    .ping_interval_ns = DIALECT_PING_INTERVAL_NS, /* after 30 s without one it closes */
+    BYBIT_SHARED, /* after 30 s without one it closes */
     .answers_topics = 1,
-    .fit = dialect_fit_bytes,
+    .fit = bybit_fit_bytes,
     .build_topics = build_topics,
     .build_ping = build_ping,
-    .build_auth = dialect_ask_auth,
     .build_answer = build_answer,
     .covers = dialect_covers_same,
-    .reading = &READING,
+    .read_request = read_request,
 };

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/assert.h"
-#include "wire/dialect_impl.h"
+#include "schema/bybit/dialects.h"
 
 enum {
     ARGS_PER_REQUEST_MAX = 10,         /* contract v3, and v5's spot */
@@ -20,13 +20,13 @@ _Static_assert((int)DIALECT_REQUEST_BYTES <= (int)CONNECTION_ARGS_BYTES_MAX,
 /* Where a request for more than ten topics is refused. */
 static size_t fit_ten(const char *const *topics, size_t count)
 {
-    return dialect_fit_bytes(topics,
-                             count < ARGS_PER_REQUEST_MAX ? count : (size_t)ARGS_PER_REQUEST_MAX);
+    return bybit_fit_bytes(topics,
+                           count < ARGS_PER_REQUEST_MAX ? count : (size_t)ARGS_PER_REQUEST_MAX);
 }
 
 static td_result build_topics(td_buf *out, const dialect_ask *ask, td_err *err)
 {
-    return dialect_ask_op(out, "req_id", ask, err);
+    return bybit_ask_op(out, "req_id", ask, err);
 }
 
 /* ---- the server ---- */
@@ -39,14 +39,13 @@ typedef enum answer_shape {
 } answer_shape;
 
 /* Why not, in the words of B. */
-static void reason_text(const dialect_reply *reply, request_kind kind,
-                        char out[DIALECT_REASON_BYTES])
+static void reason_text(const dialect_reply *reply, request_kind kind, char out[BYBIT_REASON_BYTES])
 {
     static const char AUTH_REFUSED[] = "Params Error"; /* v5, whatever was wrong */
     if (kind == REQUEST_AUTH && reply->refused != REFUSAL_NONE)
         memcpy(out, AUTH_REFUSED, sizeof AUTH_REFUSED);
     else
-        dialect_refusal_text(reply->refused, reply->topic, out);
+        bybit_refusal_text(reply->refused, reply->topic, out);
 }
 
 /* Spot says "subscribe" to unsubscribing, too: those answers differ in op only. */
@@ -103,7 +102,7 @@ static td_result escape_html(td_buf *out, size_t from, td_err *err)
 static td_result build_shaped(td_buf *out, const dialect_request *request,
                               const dialect_reply *reply, answer_shape shape, td_err *err)
 {
-    char reason[DIALECT_REASON_BYTES];
+    char reason[BYBIT_REASON_BYTES];
     int is_granted = reply->refused == REFUSAL_NONE;
     size_t begin = out->size;
     TD_ASSERT(reply->conn_id != NULL);
@@ -120,7 +119,7 @@ static td_result build_shaped(td_buf *out, const dialect_request *request,
         json_write_member_text(&writer, "conn_id", reply->conn_id);
     if (shape == SHAPE_V3 || (shape == SHAPE_SPOT && request->has_id))
         write_id(&writer, request);
-    json_write_member_text(&writer, "op", dialect_op_name(request->kind));
+    json_write_member_text(&writer, "op", bybit_op_name(request->kind));
     if (shape == SHAPE_PRIVATE)
         json_write_member_text(&writer, "conn_id", reply->conn_id);
     json_write_object_end(&writer);
@@ -150,7 +149,7 @@ static td_result build_private_pong(td_buf *out, const dialect_request *request,
     if (request->has_id)
         write_id(&writer, request);
     json_write_member_text(&writer, "op", "pong");
-    dialect_write_pong_args(&writer, reply->now_ms);
+    bybit_write_pong_args(&writer, reply->now_ms);
     json_write_member_text(&writer, "conn_id", reply->conn_id);
     json_write_object_end(&writer);
     return json_write_end(&writer, err);
@@ -186,7 +185,7 @@ static int is_category_of(td_bytes shorter, td_bytes longer)
  * has some twenty topics, so all pairs are looked at. */
 static size_t fit_private(const char *const *topics, size_t count)
 {
-    size_t most = dialect_fit_bytes(topics, count);
+    size_t most = bybit_fit_bytes(topics, count);
     for (size_t taken = 1; taken < most; taken++) {
         td_bytes next = td_bytes_str(topics[taken]);
         for (size_t i = 0; i < taken; i++) {
@@ -224,12 +223,10 @@ static int covers_private_frame(td_bytes subscription, td_bytes exchange_topic, 
 }
 
 #define V3_REQUESTS                                                                                \
-    .name = "v3", .ping_interval_ns = DIALECT_PING_INTERVAL_NS, .refuses_repeats = 1,              \
-    .build_topics = build_topics, .build_ping = dialect_ask_ping, .build_auth = dialect_ask_auth,  \
-    .reading = &DIALECT_READING_OP
+    BYBIT_SHARED, .name = "v3", .refuses_repeats = 1, .build_topics = build_topics,                \
+                  .build_ping = bybit_ask_ping, .read_request = bybit_read_op
 
-const dialect DIALECT_V3_TABLE = {
-    .id = DIALECT_V3,
+const dialect BYBIT_V3 = {
     .connection_bytes_max = CONNECTION_ARGS_BYTES_MAX,
     .fit = fit_ten,
     .build_answer = build_answer,
@@ -237,18 +234,16 @@ const dialect DIALECT_V3_TABLE = {
     V3_REQUESTS,
 };
 
-const dialect DIALECT_V5_TABLE = {
-    .id = DIALECT_V5,
+const dialect BYBIT_V5 = {
     .names_symbols = 1,
     .connection_bytes_max = CONNECTION_ARGS_BYTES_MAX,
-    .fit = dialect_fit_bytes,
+    .fit = bybit_fit_bytes,
     .build_answer = build_answer,
     .covers = dialect_covers_same,
     V3_REQUESTS,
 };
 
-const dialect DIALECT_V5_SPOT_TABLE = {
-    .id = DIALECT_V5_SPOT,
+const dialect BYBIT_V5_SPOT = {
     .names_symbols = 1,
     .connection_bytes_max = CONNECTION_ARGS_BYTES_MAX,
     .request_topics_max = ARGS_PER_REQUEST_MAX,
@@ -258,8 +253,7 @@ const dialect DIALECT_V5_SPOT_TABLE = {
     V3_REQUESTS,
 };
 
-const dialect DIALECT_V5_PRIVATE_TABLE = {
-    .id = DIALECT_V5_PRIVATE,
+const dialect BYBIT_V5_PRIVATE = {
     .fit = fit_private,
     .build_answer = build_answer_private,
     .covers = covers_private,
@@ -267,13 +261,12 @@ const dialect DIALECT_V5_PRIVATE_TABLE = {
     V3_REQUESTS,
 };
 
-const dialect DIALECT_V5_OPTION_TABLE = {
-    .id = DIALECT_V5_OPTION,
+const dialect BYBIT_V5_OPTION = {
     .connection_topics_max = 2000, /* docs/wire.md 1.5 */
     .connection_bytes_max = CONNECTION_ARGS_BYTES_MAX,
     .answers_topics = 1,
-    .fit = dialect_fit_bytes,
-    .build_answer = dialect_build_option_answer,
+    .fit = bybit_fit_bytes,
+    .build_answer = bybit_build_option_answer,
     .covers = dialect_covers_same,
     V3_REQUESTS,
 };

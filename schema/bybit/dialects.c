@@ -3,9 +3,9 @@
 #include <string.h>
 
 #include "base/assert.h"
-#include "wire/dialect_impl.h"
+#include "schema/bybit/dialects.h"
 
-const char *dialect_op_name(request_kind kind)
+const char *bybit_op_name(request_kind kind)
 {
     static const char *const OPS[] = {
         [REQUEST_SUBSCRIBE] = "subscribe",
@@ -20,12 +20,7 @@ const char *dialect_op_name(request_kind kind)
     return OPS[kind];
 }
 
-int dialect_covers_same(td_bytes subscription, td_bytes exchange_topic)
-{
-    return subscription.size > 0 && td_bytes_equal(subscription, exchange_topic);
-}
-
-td_result dialect_ask_op(td_buf *out, const char *id_key, const dialect_ask *ask, td_err *err)
+td_result bybit_ask_op(td_buf *out, const char *id_key, const dialect_ask *ask, td_err *err)
 {
     TD_ASSERT(ask->count > 0);
     TD_ASSERT(ask->kind == REQUEST_SUBSCRIBE || ask->kind == REQUEST_UNSUBSCRIBE);
@@ -34,7 +29,7 @@ td_result dialect_ask_op(td_buf *out, const char *id_key, const dialect_ask *ask
     json_write_object_begin(&writer);
     if (id_key != NULL && ask->id != NULL)
         json_write_member_text(&writer, id_key, ask->id);
-    json_write_member_text(&writer, "op", dialect_op_name(ask->kind));
+    json_write_member_text(&writer, "op", bybit_op_name(ask->kind));
     json_write_key(&writer, "args");
     json_write_array_begin(&writer);
     for (size_t i = 0; i < ask->count; i++)
@@ -44,10 +39,10 @@ td_result dialect_ask_op(td_buf *out, const char *id_key, const dialect_ask *ask
     return json_write_end(&writer, err);
 }
 
-td_result dialect_ask_auth(td_buf *out, const dialect_auth *auth, td_err *err)
+td_result bybit_ask_auth(td_buf *out, const dialect_auth *auth, td_err *err)
 {
     char signature[DIALECT_SIGNATURE_BYTES];
-    td_result rc = dialect_sign(auth, signature, err);
+    td_result rc = bybit_sign(auth, signature, err);
     if (rc != TD_OK)
         return rc;
     json_writer writer;
@@ -64,24 +59,24 @@ td_result dialect_ask_auth(td_buf *out, const dialect_auth *auth, td_err *err)
     return json_write_end(&writer, err);
 }
 
-td_result dialect_ask_ping(td_buf *out, uint64_t now_ms, td_err *err)
+td_result bybit_ask_ping(td_buf *out, uint64_t now_ms, td_err *err)
 {
     (void)now_ms;
     static const char TEXT[] = "{\"op\":\"ping\"}";
     return td_buf_append(out, TEXT, sizeof TEXT - 1, err);
 }
 
-td_result dialect_ask_spot_ping(td_buf *out, uint64_t now_ms, td_err *err)
+td_result bybit_ask_spot_ping(td_buf *out, uint64_t now_ms, td_err *err)
 {
     return td_buf_printf(out, err, "{\"ping\":%" PRIu64 "}", now_ms);
 }
 
-td_result dialect_ask_spot_pong(td_buf *out, uint64_t now_ms, td_err *err)
+td_result bybit_ask_spot_pong(td_buf *out, uint64_t now_ms, td_err *err)
 {
     return td_buf_printf(out, err, "{\"pong\":%" PRIu64 "}", now_ms);
 }
 
-size_t dialect_fit_bytes(const char *const *topics, size_t count)
+size_t bybit_fit_bytes(const char *const *topics, size_t count)
 {
     TD_ASSERT(count > 0);
     size_t bytes = 0;
@@ -95,4 +90,83 @@ size_t dialect_fit_bytes(const char *const *topics, size_t count)
     }
     TD_ASSERT(taken > 0);
     return taken;
+}
+
+/* ---- words and names ---- */
+
+/* Words of docs/wire.md 1.1, 1.3 and 5.3. What is not known of a refusal (args that are missing)
+ * is worded like the others, so that clients find "success":false and a text. */
+void bybit_refusal_text(refusal why, td_bytes topic, char out[BYBIT_REASON_BYTES])
+{
+    static const struct {
+        const char *before, *behind; /* behind NULL: no topic between */
+    } WORDS[] = {
+        [REFUSAL_NONE] = {"", NULL},
+        [REFUSAL_INVALID_OP] = {"error:invalid op", NULL},
+        [REFUSAL_INVALID_ARGS] = {"error:invalid args", NULL},
+        [REFUSAL_TOO_MANY] = {"args size >10", NULL},
+        [REFUSAL_UNKNOWN_TOPIC] = {"error:handler not found,topic:", ""},
+        [REFUSAL_UNKNOWN_SYMBOL] = {"Invalid symbol :[", "]"},
+        [REFUSAL_REPEATED] = {"error:already subscribed,topic:", ""},
+        [REFUSAL_NEEDS_AUTH] = {"error:topic:", " needs auth first"},
+        [REFUSAL_EXPIRED] = {"error:request expired", NULL},
+        [REFUSAL_BAD_KEY] = {"error:USVC1111", NULL},
+    };
+    TD_ASSERT((size_t)why < sizeof WORDS / sizeof *WORDS);
+    const char *behind = WORDS[why].behind;
+    size_t most = behind == NULL ? 0 : BYBIT_REASON_BYTES / 2;
+    int size = (int)(topic.size < most ? topic.size : most);
+    int length =
+        snprintf(out, BYBIT_REASON_BYTES, "%s%.*s%s", WORDS[why].before, size,
+                 topic.data == NULL ? "" : (const char *)topic.data, behind == NULL ? "" : behind);
+    TD_ASSERT(length >= 0);
+    TD_ASSERT(length < BYBIT_REASON_BYTES);
+}
+
+/* ---- requests ---- */
+
+void bybit_read_id(json_value root, dialect_request *out)
+{
+    json_value value;
+    if (!json_find(root, "req_id", &value) && !json_find(root, "id", &value))
+        return;
+    json_type type = json_type_of(value);
+    if (type != JSON_STRING && type != JSON_NUMBER)
+        return;
+    out->has_id = 1; /* "" is one, too: some answers tell it from none */
+    out->id_raw = json_raw(value);
+    if (!json_text(value, &out->id))
+        out->id = out->id_raw;
+}
+
+/* unSubAll is not among them: only C knows it, and reads it itself. */
+static request_kind kind_of(td_bytes op)
+{
+    static const request_kind KINDS[] = {REQUEST_SUBSCRIBE, REQUEST_UNSUBSCRIBE, REQUEST_AUTH,
+                                         REQUEST_PING};
+    for (size_t i = 0; i < sizeof KINDS / sizeof *KINDS; i++) {
+        if (td_bytes_is(op, bybit_op_name(KINDS[i])))
+            return KINDS[i];
+    }
+    return REQUEST_UNKNOWN;
+}
+
+td_result bybit_read_op(dialect_text *text, json_value root, dialect_request *out, td_err *err)
+{
+    td_bytes op;
+    json_value args;
+    TD_ASSERT(out->kind == REQUEST_UNKNOWN);
+    if (json_find_text(root, "op", &op))
+        out->kind = kind_of(op);
+    bybit_read_id(root, out);
+    /* Without args, or null: a ping has none, and what a subscription without any means is the
+     * server's to say. */
+    if (!json_find(root, "args", &args) || json_is_null(args))
+        return TD_OK;
+    td_result rc = dialect_text_reserve(text, json_count(args), err);
+    if (rc == TD_OK)
+        rc = dialect_text_list(text, args, &out->arg_count, err);
+    if (rc == TD_OK)
+        out->args = text->args;
+    return rc;
 }

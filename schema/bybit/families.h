@@ -1,4 +1,4 @@
-/* The list of families: each is defined in schema/topics/<family>.c, with its topics. A new one is
+/* The list of families: each is defined in schema/bybit/<family>.c, with its topics. A new one is
  * a line here, with its name, and that file. The order is that of docs/design.md ("Words"). For
  * family.c and the families' own files: everybody else asks schema/family.h. */
 #ifndef TD_SCHEMA_FAMILIES_H

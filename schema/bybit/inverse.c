@@ -1,6 +1,6 @@
 /* Inverse perpetuals and inverse futures: docs/wire.md 2, and the older generation of 2.4. */
-#include "schema/topics/op.h"
-#include "schema/topics/op_private.h"
+#include "schema/bybit/op.h"
+#include "schema/bybit/op_private.h"
 
 static const field_row BOOK_ENVELOPE[] = {
     {MEMBER_TRANSACT_TIME, "data.transactTimeE6", FIELD_TIME, UNIT_US, 0, 0},
@@ -189,7 +189,7 @@ static const topic_row TOPICS[] = {
 
 const family FAMILY_INVERSE = {
     .name = "inverse",
-    .dialect = DIALECT_OP,
+    .dialect = &BYBIT_OP,
     .endpoints = {PUBLIC("/realtime"), PRIVATE("/realtime")},
     FAMILY_TOPICS(TOPICS),
 };

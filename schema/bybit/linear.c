@@ -1,6 +1,6 @@
 /* Linear (USDT) perpetuals: docs/wire.md 2. */
-#include "schema/topics/op_linear.h"
-#include "schema/topics/op_private.h"
+#include "schema/bybit/op_linear.h"
+#include "schema/bybit/op_private.h"
 
 static const field_row INSURANCE[] = {OP_INSURANCE_FIELDS};
 
@@ -21,7 +21,7 @@ static const topic_row TOPICS[] = {
 
 const family FAMILY_LINEAR = {
     .name = "linear",
-    .dialect = DIALECT_OP,
+    .dialect = &BYBIT_OP,
     .endpoints = {PUBLIC("/realtime_public"), PRIVATE("/realtime_private")},
     FAMILY_TOPICS(TOPICS),
 };

@@ -1,9 +1,9 @@
 /* What the op dialect's families have in common: runs of fields, and whole rows of topics that
- * differ in one place. A family's file says the rest. Tables only; for schema/topics/ alone. */
+ * differ in one place. A family's file says the rest. Tables only; for schema/bybit/ alone. */
 #ifndef TD_SCHEMA_TOPICS_OP_H
 #define TD_SCHEMA_TOPICS_OP_H
 
-#include "schema/topics/topics.h"
+#include "schema/bybit/topics.h"
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
 

@@ -1,9 +1,9 @@
 /* The public fields of USDT symbols in the op dialect: linear, and copy trading, which is the same
- * product. Numbers are often strings. Tables only; for schema/topics/ alone. */
+ * product. Numbers are often strings. Tables only; for schema/bybit/ alone. */
 #ifndef TD_SCHEMA_TOPICS_OP_LINEAR_H
 #define TD_SCHEMA_TOPICS_OP_LINEAR_H
 
-#include "schema/topics/op.h"
+#include "schema/bybit/op.h"
 
 static const field_row LINEAR_ENVELOPE[] = {
     OP_ENVELOPE_FIELDS,

@@ -1,11 +1,11 @@
 /* The private topics of the op dialect. Those of inverse and linear have fields of the same names,
  * and differ in how they are written: money is a string in inverse and a number in linear, ids and
- * indexes the other way round. So they stand in tables that take both. For schema/topics/ alone;
+ * indexes the other way round. So they stand in tables that take both. For schema/bybit/ alone;
  * tables only. */
 #ifndef TD_SCHEMA_TOPICS_OP_PRIVATE_H
 #define TD_SCHEMA_TOPICS_OP_PRIVATE_H
 
-#include "schema/topics/topics.h"
+#include "schema/bybit/topics.h"
 
 /* "action" is there in linear, and was in frames of 2018: "update", or empty. */
 static const field_row OP_PRIVATE_ENVELOPE[] = {

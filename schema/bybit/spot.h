@@ -1,10 +1,10 @@
 /* What the two public generations of spot have in common (docs/wire.md 4.2): keys are single
  * letters, levels are pairs, a topic's symbol and parameter stand beside it. All prices and sizes
- * are strings. Tables only; for schema/topics/ alone. */
+ * are strings. Tables only; for schema/bybit/ alone. */
 #ifndef TD_SCHEMA_TOPICS_SPOT_H
 #define TD_SCHEMA_TOPICS_SPOT_H
 
-#include "schema/topics/topics.h"
+#include "schema/bybit/topics.h"
 
 /* A subscription as the frames echo it. */
 #define SPOT_PARAMS_FIELDS                                                                         \

@@ -1,7 +1,7 @@
 /* The private side of spot (docs/wire.md 4.2): frames are lists of events, of which most have one,
  * and an event names its kind in "e". Case matters: c and C, s and S, and eight more pairs differ.
  * Sides are in capitals, numbers and times are strings. */
-#include "schema/topics/topics.h"
+#include "schema/bybit/topics.h"
 
 /* Fields that every event about an order begins with. */
 #define ORDER_EVENT_FIELDS                                                                         \
@@ -119,7 +119,7 @@ static const topic_row TOPICS[] = {
 
 const family FAMILY_SPOT_PRIVATE = {
     .name = "spot-private",
-    .dialect = DIALECT_SPOT_PRIVATE,
+    .dialect = &BYBIT_SPOT_PRIVATE,
     .endpoints = {PRIVATE("/spot/ws")},
     FAMILY_TOPICS(TOPICS),
 };

@@ -1,6 +1,6 @@
 /* Spot, first generation (docs/wire.md 4.2): the symbol stands beside the topic, data is a list of
  * one but for trades, and f says whether a frame is the first. */
-#include "schema/topics/spot.h"
+#include "schema/bybit/spot.h"
 
 /* Frame's own members; sendTime is the server's, and the only time that a candle has. */
 #define V1_ENVELOPE_FIELDS(send_time)                                                              \
@@ -181,7 +181,7 @@ static const topic_row TOPICS[] = {
 
 const family FAMILY_SPOT_V1 = {
     .name = "spot-v1",
-    .dialect = DIALECT_SPOT,
+    .dialect = &BYBIT_SPOT,
     .endpoints = {PUBLIC("/spot/quote/ws/v1")},
     FAMILY_TOPICS(TOPICS),
 };

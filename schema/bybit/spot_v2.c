@@ -1,6 +1,6 @@
 /* Spot, second generation (docs/wire.md 4.2): the symbol stands in params, data is one object, and
  * nothing says when a frame was sent. */
-#include "schema/topics/spot.h"
+#include "schema/bybit/spot.h"
 
 #define V2_ENVELOPE_FIELDS                                                                         \
     {MEMBER_SYMBOL_NAME, "params.symbolName", FIELD_TEXT, UNIT_NONE, 0, 0}, SPOT_PARAMS_FIELDS
@@ -113,7 +113,7 @@ static const topic_row TOPICS[] = {
 
 const family FAMILY_SPOT_V2 = {
     .name = "spot-v2",
-    .dialect = DIALECT_SPOT_V2,
+    .dialect = &BYBIT_SPOT_V2,
     .endpoints = {PUBLIC("/spot/quote/ws/v2")},
     FAMILY_TOPICS(TOPICS),
 };

@@ -1,9 +1,10 @@
-/* What the files of schema/topics/ share, and nobody else needs: each defines one family and the
+/* What the files of schema/bybit/ share, and nobody else needs: each defines one family and the
  * rows of its topics. Tables only. */
 #ifndef TD_SCHEMA_TOPICS_TOPICS_H
 #define TD_SCHEMA_TOPICS_TOPICS_H
 
-#include "schema/families.h"
+#include "schema/bybit/dialects.h"
+#include "schema/bybit/families.h"
 #include "schema/topic.h"
 
 /* A table of fields and its length, as the two members of a topic_row. */

@@ -1,10 +1,10 @@
 /* What the USDC families have in common: the envelope of dialect C, and fields whose names the
  * exchange's first document spells otherwise than the wire does (docs/wire.md 4.1). Tables only;
- * for schema/topics/ alone. */
+ * for schema/bybit/ alone. */
 #ifndef TD_SCHEMA_TOPICS_USDC_H
 #define TD_SCHEMA_TOPICS_USDC_H
 
-#include "schema/topics/topics.h"
+#include "schema/bybit/topics.h"
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
 

@@ -1,6 +1,6 @@
 /* USDC options, public (docs/wire.md 4.1). All numbers are strings. Document 000 has only tables of
  * fields, some under other names than the wire's: both are read. */
-#include "schema/topics/usdc.h"
+#include "schema/bybit/usdc.h"
 
 static const field_row ENVELOPE[] = {
     USDC_ENVELOPE_FIELDS(MEMBER_EXCHANGE_TIME),
@@ -239,7 +239,7 @@ static const topic_row TOPICS[] = {
 
 const family FAMILY_USDC_OPTION = {
     .name = "usdc-option",
-    .dialect = DIALECT_USDC,
+    .dialect = &BYBIT_USDC,
     .endpoints = {PUBLIC("/trade/option/usdc/public/v1")},
     FAMILY_TOPICS(TOPICS),
 };

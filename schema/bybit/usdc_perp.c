@@ -1,6 +1,6 @@
 /* USDC perpetuals, public: the topics of linear in camel case (docs/wire.md 4.1). What is private
  * comes over another connection: family usdc-private. */
-#include "schema/topics/op.h"
+#include "schema/bybit/op.h"
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
 
@@ -103,7 +103,7 @@ static const topic_row TOPICS[] = {
 
 const family FAMILY_USDC_PERP = {
     .name = "usdc-perp",
-    .dialect = DIALECT_OP,
+    .dialect = &BYBIT_OP,
     .endpoints = {PUBLIC("/perpetual/ws/v1/realtime_public")},
     FAMILY_TOPICS(TOPICS),
 };

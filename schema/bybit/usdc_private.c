@@ -1,6 +1,6 @@
 /* The private topics of USDC options and perpetuals: one connection for both (docs/wire.md 4.1).
  * Document 000 has tables of fields, some under other names than the wire's: both are read. */
-#include "schema/topics/usdc.h"
+#include "schema/bybit/usdc.h"
 
 /* baseLine begins a count anew; version counts within it. */
 static const field_row ENVELOPE[] = {
@@ -245,7 +245,7 @@ static const topic_row TOPICS[] = {
 
 const family FAMILY_USDC_PRIVATE = {
     .name = "usdc-private",
-    .dialect = DIALECT_USDC,
+    .dialect = &BYBIT_USDC,
     .endpoints = {PRIVATE("/trade/option/usdc/private/v1")},
     FAMILY_TOPICS(TOPICS),
 };

@@ -1,6 +1,6 @@
 /* What contract v3 and the v5 families have in common: fields, and whole rows of public topics that
  * differ in one place (docs/wire.md 3). A family's file says the rest; private topics are in
- * v3_private.h. Tables only; for schema/topics/ alone.
+ * v3_private.h. Tables only; for schema/bybit/ alone.
  *
  * Fields are in the order in which the most frequent frames have them: readers guess by it. What is
  * called seq or cs on the wire counts the same events of a symbol, so it is one member. ts is when
@@ -8,7 +8,7 @@
 #ifndef TD_SCHEMA_TOPICS_V3_H
 #define TD_SCHEMA_TOPICS_V3_H
 
-#include "schema/topics/topics.h"
+#include "schema/bybit/topics.h"
 
 /* clang-format off: a constructor, a line */
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */

@@ -1,10 +1,10 @@
 /* Private topics of contract v3 and v5: fields that both have (docs/wire.md 3.6). All of it is
  * known from descriptions and samples, so hardly anything is required. Tables only; for
- * schema/topics/ alone. */
+ * schema/bybit/ alone. */
 #ifndef TD_SCHEMA_TOPICS_V3_PRIVATE_H
 #define TD_SCHEMA_TOPICS_V3_PRIVATE_H
 
-#include "schema/topics/v3.h"
+#include "schema/bybit/v3.h"
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
 

@@ -1,10 +1,10 @@
 /* What v5's families of perpetuals and futures have in common beyond contract v3 (docs/wire.md 3):
- * trades with what came in 2025, and the topics that only v5 has. Tables only; for schema/topics/
+ * trades with what came in 2025, and the topics that only v5 has. Tables only; for schema/bybit/
  * alone. */
 #ifndef TD_SCHEMA_TOPICS_V5_H
 #define TD_SCHEMA_TOPICS_V5_H
 
-#include "schema/topics/v3.h"
+#include "schema/bybit/v3.h"
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
 

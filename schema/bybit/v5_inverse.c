@@ -1,5 +1,5 @@
 /* v5 inverse: perpetuals and futures settled in the coin that they are about (docs/wire.md 3). */
-#include "schema/topics/v5.h"
+#include "schema/bybit/v5.h"
 
 static const topic_row TOPICS[] = {
     V5_FUTURES_TOPICS,
@@ -9,7 +9,7 @@ static const topic_row TOPICS[] = {
 
 const family FAMILY_V5_INVERSE = {
     .name = "v5-inverse",
-    .dialect = DIALECT_V5,
+    .dialect = &BYBIT_V5,
     .endpoints = {PUBLIC("/v5/public/inverse")},
     FAMILY_TOPICS(TOPICS),
 };

@@ -1,5 +1,5 @@
 /* v5 linear: USDT and USDC perpetuals and futures (docs/wire.md 3). */
-#include "schema/topics/v5.h"
+#include "schema/bybit/v5.h"
 
 static const topic_row TOPICS[] = {
     V5_FUTURES_TOPICS,
@@ -8,7 +8,7 @@ static const topic_row TOPICS[] = {
 
 const family FAMILY_V5_LINEAR = {
     .name = "v5-linear",
-    .dialect = DIALECT_V5,
+    .dialect = &BYBIT_V5,
     .endpoints = {PUBLIC("/v5/public/linear")},
     FAMILY_TOPICS(TOPICS),
 };

@@ -1,6 +1,6 @@
 /* v5: maintenance notices. Block trades (rfq.*) and earn offers (earn.*) have no rows: they are
  * kept raw, and counted (docs/wire.md 3.7). */
-#include "schema/topics/v3.h"
+#include "schema/bybit/v3.h"
 
 /* serviceTypes, product and uidSuffix are lists of numbers. */
 static const field_row STATUS[] = {
@@ -33,7 +33,7 @@ static const topic_row TOPICS[] = {
 
 const family FAMILY_V5_MISC = {
     .name = "v5-misc",
-    .dialect = DIALECT_V5,
+    .dialect = &BYBIT_V5,
     .endpoints = {PUBLIC("/v5/public/misc/status"), PUBLIC("/v5/public/rfq"),
                   PUBLIC("/v5/public/fp")},
     FAMILY_TOPICS(TOPICS),

@@ -1,5 +1,5 @@
 /* v5 options on USDT and USDC (docs/wire.md 3). */
-#include "schema/topics/v3.h"
+#include "schema/bybit/v3.h"
 
 /* id is made of the topic, seq and ts. */
 #define FRAME_ID V3_TEXT(MEMBER_FRAME_ID, "id")
@@ -77,7 +77,7 @@ static const topic_row TOPICS[] = {
 
 const family FAMILY_V5_OPTION = {
     .name = "v5-option",
-    .dialect = DIALECT_V5_OPTION,
+    .dialect = &BYBIT_V5_OPTION,
     .endpoints = {PUBLIC("/v5/public/option")},
     FAMILY_TOPICS(TOPICS),
 };

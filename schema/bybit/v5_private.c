@@ -1,7 +1,7 @@
 /* v5 private: all of an account's products on one connection (docs/wire.md 3.6). The subscriptions
  * dcp.future, dcp.spot and dcp.option arm disconnect protection and have no frames; rfq.* are kept
  * raw. */
-#include "schema/topics/v3_private.h"
+#include "schema/bybit/v3_private.h"
 
 /* Entries have a time of their own, or, in the second, the frame's. */
 static const field_row SENT_ENVELOPE[] = {
@@ -263,7 +263,7 @@ static const topic_row TOPICS[] = {
 
 const family FAMILY_V5_PRIVATE = {
     .name = "v5-private",
-    .dialect = DIALECT_V5_PRIVATE,
+    .dialect = &BYBIT_V5_PRIVATE,
     .endpoints = {PRIVATE("/v5/private"), {NET_TEST, ACCESS_PRIVATE, HOST_DEMO "/v5/private"}},
     FAMILY_TOPICS(TOPICS),
 };

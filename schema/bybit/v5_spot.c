@@ -1,5 +1,5 @@
 /* v5 spot, and the leveraged tokens that were there until July 2025 (docs/wire.md 3). */
-#include "schema/topics/v5.h"
+#include "schema/bybit/v5.h"
 
 /* The symbol comes late here, and there is no tick direction. */
 static const field_row TRADE[] = {
@@ -67,7 +67,7 @@ static const topic_row TOPICS[] = {
 
 const family FAMILY_V5_SPOT = {
     .name = "v5-spot",
-    .dialect = DIALECT_V5_SPOT,
+    .dialect = &BYBIT_V5_SPOT,
     .endpoints = {PUBLIC("/v5/public/spot")},
     FAMILY_TOPICS(TOPICS),
 };

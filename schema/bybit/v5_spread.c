@@ -1,6 +1,6 @@
 /* v5 spread: combinations of two legs as one instrument, SOLUSDT_SOL/USDT; prices may be below 0
  * (docs/wire.md 3). */
-#include "schema/topics/v3.h"
+#include "schema/bybit/v3.h"
 
 static const field_row TRADE[] = {
     V3_TRADE_TIME,  V3_TRADE_SYMBOL, V3_TRADE_SIDE, V3_TRADE_SIZE,
@@ -29,7 +29,7 @@ static const topic_row TOPICS[] = {
 
 const family FAMILY_V5_SPREAD = {
     .name = "v5-spread",
-    .dialect = DIALECT_V5_OPTION,
+    .dialect = &BYBIT_V5_OPTION,
     .endpoints = {PUBLIC("/v5/public/spread")},
     FAMILY_TOPICS(TOPICS),
 };

@@ -11,13 +11,15 @@
 #include <cmocka.h>
 
 #include "recorder/subscriber.h"
+#include "tests/testing/bybit_dialects.h"
 
 enum { REQUESTS_MAX = 512, TEXT_BYTES = 1 << 16 };
 
 /* One connection's side of the exchange, and what it was asked. */
 typedef struct scene {
+    const dialect *spoken;
     subscriber *asks;
-    answer_parser *answers;
+    dialect_parser *answers;
     td_buf out;
     const char *bad[4]; /* topics that are not known */
     unsigned requests;
@@ -33,10 +35,10 @@ static scene *open_scene(dialect_id spoken, const char *const *topics, size_t co
 {
     static scene s;
     memset(&s, 0, sizeof s);
-    subscriber_options options = {
-        .dialect = dialect_find(spoken), .topics = topics, .topic_count = count};
+    s.spoken = dialect_find(spoken);
+    subscriber_options options = {.dialect = s.spoken, .topics = topics, .topic_count = count};
     assert_int_equal(subscriber_open(&options, &s.asks, NULL), TD_OK);
-    assert_int_equal(answer_parser_open(&s.answers, NULL), TD_OK);
+    assert_int_equal(dialect_parser_open(&s.answers, NULL), TD_OK);
     td_buf_init(&s.out, TEXT_BYTES);
     s.now_ns = TD_NS_PER_S;
     subscriber_restart(s.asks);
@@ -46,7 +48,7 @@ static scene *open_scene(dialect_id spoken, const char *const *topics, size_t co
 static void close_scene(scene *s)
 {
     subscriber_close(s->asks);
-    answer_parser_close(s->answers);
+    dialect_parser_close(s->answers);
     td_buf_fini(&s->out);
 }
 
@@ -103,7 +105,8 @@ static int answer(scene *s, const char *text)
     size_t size = strlen(text);
     assert_true(size + 64 < sizeof padded);
     memcpy(padded, text, size + 1);
-    assert_int_equal(answer_parse(s->answers, td_bytes_of(padded, size), &read, NULL), TD_OK);
+    assert_int_equal(answer_parse(s->answers, s->spoken, td_bytes_of(padded, size), &read, NULL),
+                     TD_OK);
     int is_taken = subscriber_answered(s->asks, &read, s->now_ns, &outcome);
     if (!is_taken)
         return 0;

@@ -11,7 +11,7 @@
 
 #include "tests/testing/io_fault.h"
 #include "recorder/subscription.h"
-#include "wire/dialect.h"
+#include "schema/dialect.h"
 
 static feed_config feed_of(const char *family_name)
 {
@@ -114,7 +114,7 @@ static void complete_topics_are_not_crossed(void **state)
         for (size_t k = 0; k < families[i]->topic_count; k++) {
             const topic_row *row = &families[i]->topics[k];
             if (!topic_row_has_symbol(row) || strchr(row->name, '{') != NULL ||
-                dialect_find(families[i]->dialect)->subscribes_with_auth)
+                families[i]->dialect->subscribes_with_auth)
                 continue;
             subscription wanted = {0};
             feed_config feed = feed_of(families[i]->name);

@@ -12,8 +12,10 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
-#include "wire/dialect.h"
-#include "wire/filters.h"
+#include "schema/bybit/dialects.h"
+#include "schema/dialect.h"
+#include "schema/filters.h"
+#include "tests/testing/bybit_dialects.h"
 
 #define CONN_ID   "00000000-1111-4222-8333-444444444444"
 #define SIGNATURE "b58818aaa8f96ee686003165a8802339b0f879903c25a09db34dc813f1eef037"
@@ -85,9 +87,9 @@ static void test_sign(void **state)
     (void)state;
     char signature[DIALECT_SIGNATURE_BYTES];
     dialect_auth empty = {.api_key = "", .secret = "", .expires_ms = 0};
-    assert_int_equal(dialect_sign(&AUTH, signature, NULL), TD_OK);
+    assert_int_equal(bybit_sign(&AUTH, signature, NULL), TD_OK);
     assert_string_equal(signature, SIGNATURE);
-    assert_int_equal(dialect_sign(&empty, signature, NULL), TD_OK);
+    assert_int_equal(bybit_sign(&empty, signature, NULL), TD_OK);
     assert_string_equal(signature,
                         "ad8dd7a28aaa78fe63ba365b9b2f6b8e12de8bc3830a68dbed971d5421420992");
 }
@@ -134,8 +136,8 @@ static void test_answers(void **state)
 {
     (void)state;
     const dialect *op = dialect_find(DIALECT_OP);
-    request_parser *parser = NULL;
-    assert_int_equal(request_parser_open(&parser, NULL), TD_OK);
+    dialect_parser *parser = NULL;
+    assert_int_equal(dialect_parser_open(&parser, NULL), TD_OK);
     td_buf out;
     td_buf_init(&out, 4096);
     for (size_t i = 0; i < sizeof ANSWERS / sizeof *ANSWERS; i++) {
@@ -152,7 +154,7 @@ static void test_answers(void **state)
         assert_text(&out, ANSWERS[i].answer);
     }
     td_buf_fini(&out);
-    request_parser_close(parser);
+    dialect_parser_close(parser);
 }
 
 static void test_requests_refused(void **state)
@@ -170,8 +172,8 @@ static void test_requests_refused(void **state)
         "{\"op\":\"ping\"}{}",
     };
     const dialect *op = dialect_find(DIALECT_OP);
-    request_parser *parser = NULL;
-    assert_int_equal(request_parser_open(&parser, NULL), TD_OK);
+    dialect_parser *parser = NULL;
+    assert_int_equal(dialect_parser_open(&parser, NULL), TD_OK);
     dialect_request request;
     for (size_t i = 0; i < sizeof TEXTS / sizeof *TEXTS; i++) {
         if (request_parse(parser, op, td_bytes_str(TEXTS[i]), &request, NULL) != TD_E_INVALID)
@@ -193,7 +195,7 @@ static void test_requests_refused(void **state)
     assert_int_equal(request.kind, REQUEST_PING);
     assert_true(td_bytes_is(request.id, "r"));
     assert_null(request.args);
-    request_parser_close(parser);
+    dialect_parser_close(parser);
 }
 
 static void test_filter_covers(void **state)
@@ -273,34 +275,34 @@ static void test_covers_by_text(void **state)
 static void test_filters(void **state)
 {
     (void)state;
-    wire_filters filters;
-    wire_filters_init(&filters, dialect_find(DIALECT_OP));
-    assert_false(wire_filters_cover(&filters, td_bytes_str("trade.A")));
-    assert_int_equal(wire_filters_add(&filters, td_bytes_str("trade.A|B|C"), NULL), TD_OK);
-    assert_int_equal(wire_filters_add(&filters, td_bytes_str("trade.B"), NULL), TD_OK);
+    topic_filters filters;
+    topic_filters_init(&filters, dialect_find(DIALECT_OP));
+    assert_false(topic_filters_cover(&filters, td_bytes_str("trade.A")));
+    assert_int_equal(topic_filters_add(&filters, td_bytes_str("trade.A|B|C"), NULL), TD_OK);
+    assert_int_equal(topic_filters_add(&filters, td_bytes_str("trade.B"), NULL), TD_OK);
     assert_int_equal(filters.count, 3);
-    assert_true(wire_filters_cover(&filters, td_bytes_str("trade.B")));
-    wire_filters_remove(&filters, td_bytes_str("trade.B"));
-    assert_false(wire_filters_cover(&filters, td_bytes_str("trade.B")));
-    assert_true(wire_filters_cover(&filters, td_bytes_str("trade.A")));
-    assert_true(wire_filters_cover(&filters, td_bytes_str("trade.C")));
-    assert_int_equal(wire_filters_add(&filters, td_bytes_str("orderBookL2_25.*"), NULL), TD_OK);
-    assert_true(wire_filters_cover(&filters, td_bytes_str("orderBookL2_25.X")));
-    wire_filters_remove(&filters, td_bytes_str("trade.C|A|Z"));
+    assert_true(topic_filters_cover(&filters, td_bytes_str("trade.B")));
+    topic_filters_remove(&filters, td_bytes_str("trade.B"));
+    assert_false(topic_filters_cover(&filters, td_bytes_str("trade.B")));
+    assert_true(topic_filters_cover(&filters, td_bytes_str("trade.A")));
+    assert_true(topic_filters_cover(&filters, td_bytes_str("trade.C")));
+    assert_int_equal(topic_filters_add(&filters, td_bytes_str("orderBookL2_25.*"), NULL), TD_OK);
+    assert_true(topic_filters_cover(&filters, td_bytes_str("orderBookL2_25.X")));
+    topic_filters_remove(&filters, td_bytes_str("trade.C|A|Z"));
     assert_int_equal(filters.count, 1);
-    wire_filters_remove(&filters, td_bytes_str("orderBookL2_25.*"));
-    wire_filters_remove(&filters, td_bytes_str("orderBookL2_25.*"));
+    topic_filters_remove(&filters, td_bytes_str("orderBookL2_25.*"));
+    topic_filters_remove(&filters, td_bytes_str("orderBookL2_25.*"));
     assert_int_equal(filters.count, 0);
-    assert_int_equal(wire_filters_add(&filters, td_bytes_str(""), NULL), TD_E_INVALID);
-    assert_int_equal(wire_filters_add(&filters, td_bytes_str("a\nb"), NULL), TD_E_INVALID);
-    wire_filters_fini(&filters);
+    assert_int_equal(topic_filters_add(&filters, td_bytes_str(""), NULL), TD_E_INVALID);
+    assert_int_equal(topic_filters_add(&filters, td_bytes_str("a\nb"), NULL), TD_E_INVALID);
+    topic_filters_fini(&filters);
 }
 
 static void test_filters_are_bounded(void **state)
 {
     (void)state;
-    wire_filters filters;
-    wire_filters_init(&filters, dialect_find(DIALECT_OP));
+    topic_filters filters;
+    topic_filters_init(&filters, dialect_find(DIALECT_OP));
     char topic[2000];
     memset(topic, 'a', sizeof topic);
     td_result rc = TD_OK;
@@ -308,13 +310,13 @@ static void test_filters_are_bounded(void **state)
     for (unsigned i = 0; i < 2000 && rc == TD_OK; i++) {
         (void)snprintf(topic, 8, "%06u.", i);
         topic[7] = 'a';
-        rc = wire_filters_add(&filters, td_bytes_of(topic, sizeof topic), NULL);
+        rc = topic_filters_add(&filters, td_bytes_of(topic, sizeof topic), NULL);
         added += rc == TD_OK;
     }
     assert_int_equal(rc, TD_E_LIMIT);
     assert_int_equal(filters.count, added);
-    assert_true(filters.texts.size <= WIRE_FILTERS_BYTES_MAX);
-    wire_filters_fini(&filters);
+    assert_true(filters.texts.size <= TOPIC_FILTERS_BYTES_MAX);
+    topic_filters_fini(&filters);
 }
 
 /* As many as a connection may ask for, some of them taken out and added again, over more text than
@@ -322,41 +324,41 @@ static void test_filters_are_bounded(void **state)
 static void test_filters_are_many(void **state)
 {
     (void)state;
-    wire_filters filters;
-    wire_filters_init(&filters, dialect_find(DIALECT_V5));
+    topic_filters filters;
+    topic_filters_init(&filters, dialect_find(DIALECT_V5));
     char topic[64];
     for (unsigned round = 0; round < 4; round++) {
         for (unsigned i = 0; i < DIALECT_ARGS_MAX; i++) {
             (void)snprintf(topic, sizeof topic, "orderbook.50.S%06uUSDT", i);
-            assert_int_equal(wire_filters_add(&filters, td_bytes_str(topic), NULL), TD_OK);
-            assert_int_equal(wire_filters_add(&filters, td_bytes_str(topic), NULL), TD_OK);
+            assert_int_equal(topic_filters_add(&filters, td_bytes_str(topic), NULL), TD_OK);
+            assert_int_equal(topic_filters_add(&filters, td_bytes_str(topic), NULL), TD_OK);
         }
         assert_int_equal(filters.count, DIALECT_ARGS_MAX);
         for (unsigned i = 0; i < DIALECT_ARGS_MAX; i += 2) {
             (void)snprintf(topic, sizeof topic, "orderbook.50.S%06uUSDT", i);
-            wire_filters_remove(&filters, td_bytes_str(topic));
+            topic_filters_remove(&filters, td_bytes_str(topic));
         }
         assert_int_equal(filters.count, DIALECT_ARGS_MAX / 2);
         for (unsigned i = 0; i < DIALECT_ARGS_MAX; i++) {
             (void)snprintf(topic, sizeof topic, "orderbook.50.S%06uUSDT", i);
-            assert_int_equal(wire_filters_cover(&filters, td_bytes_str(topic)), i % 2);
+            assert_int_equal(topic_filters_cover(&filters, td_bytes_str(topic)), i % 2);
         }
     }
-    wire_filters_clear(&filters);
-    assert_false(wire_filters_has(&filters, td_bytes_str("orderbook.50.S000001USDT")));
-    wire_filters_fini(&filters);
+    topic_filters_clear(&filters);
+    assert_false(topic_filters_has(&filters, td_bytes_str("orderbook.50.S000001USDT")));
+    topic_filters_fini(&filters);
 }
 
 static void test_words(void **state)
 {
     (void)state;
-    char reason[DIALECT_REASON_BYTES];
-    dialect_refusal_text(REFUSAL_NEEDS_AUTH, td_bytes_str("order"), reason);
+    char reason[BYBIT_REASON_BYTES];
+    bybit_refusal_text(REFUSAL_NEEDS_AUTH, td_bytes_str("order"), reason);
     assert_string_equal(reason, "error:topic:order needs auth first");
     char long_topic[4096];
     memset(long_topic, 'x', sizeof long_topic);
-    dialect_refusal_text(REFUSAL_UNKNOWN_TOPIC, td_bytes_of(long_topic, sizeof long_topic), reason);
-    assert_true(strlen(reason) < DIALECT_REASON_BYTES);
+    bybit_refusal_text(REFUSAL_UNKNOWN_TOPIC, td_bytes_of(long_topic, sizeof long_topic), reason);
+    assert_true(strlen(reason) < BYBIT_REASON_BYTES);
     char id[DIALECT_CONN_ID_BYTES];
     dialect_conn_id(0, 0, id);
     assert_string_equal(id, "00000000-0000-4000-8000-000000000000"); /* RFC 4122, 4.4 */
@@ -380,5 +382,5 @@ int main(void)
         cmocka_unit_test(test_filters_are_many),
         cmocka_unit_test(test_words),
     };
-    return cmocka_run_group_tests_name("wire/dialect", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("schema/dialect", tests, NULL, NULL);
 }

@@ -10,9 +10,11 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
+#include "schema/bybit/dialects.h"
 #include "schema/decode.h"
+#include "tests/testing/bybit_dialects.h"
 #include "tests/testing/capture.h"
-#include "wire/dialect.h"
+#include "schema/dialect.h"
 
 #define CONN   "conn-1"
 #define NOW_MS 1700000000123
@@ -159,9 +161,9 @@ static const answer_row ANSWERS[] = {
 static void test_written(void **state)
 {
     (void)state;
-    request_parser *parser = NULL;
+    dialect_parser *parser = NULL;
     td_buf out;
-    assert_int_equal(request_parser_open(&parser, NULL), TD_OK);
+    assert_int_equal(dialect_parser_open(&parser, NULL), TD_OK);
     td_buf_init(&out, 4096);
     for (size_t i = 0; i < sizeof ANSWERS / sizeof *ANSWERS; i++) {
         const answer_row *row = &ANSWERS[i];
@@ -183,7 +185,7 @@ static void test_written(void **state)
         assert_text(row->request, td_buf_view(&out), row->answer);
     }
     td_buf_fini(&out);
-    request_parser_close(parser);
+    dialect_parser_close(parser);
 }
 
 /* ---- what clients read ---- */
@@ -274,13 +276,14 @@ static void join(const td_bytes *list, size_t count, char *out, size_t size)
 static void test_read(void **state)
 {
     (void)state;
-    answer_parser *parser = NULL;
-    assert_int_equal(answer_parser_open(&parser, NULL), TD_OK);
+    dialect_parser *parser = NULL;
+    assert_int_equal(dialect_parser_open(&parser, NULL), TD_OK);
     for (size_t i = 0; i < sizeof READ / sizeof *READ; i++) {
         const read_row *row = &READ[i];
         dialect_answer answer;
         char topics[256];
-        assert_int_equal(answer_parse(parser, td_bytes_str(row->frame), &answer, NULL), TD_OK);
+        assert_int_equal(answer_parse(parser, &BYBIT_OP, td_bytes_str(row->frame), &answer, NULL),
+                         TD_OK);
         if (answer.kind != row->kind || answer.of != row->of || answer.success != row->success)
             fail_msg("%s: kind %d of %d success %d", row->frame, (int)answer.kind, (int)answer.of,
                      answer.success);
@@ -292,7 +295,7 @@ static void test_read(void **state)
         join(answer.failed, answer.failed_count, topics, sizeof topics);
         assert_string_equal(topics, row->failed);
     }
-    answer_parser_close(parser);
+    dialect_parser_close(parser);
 }
 
 /* ---- which request an answer belongs to ---- */
@@ -328,24 +331,25 @@ static void test_fits(void **state)
         {"{\"code\":\"-10009\",\"desc\":\"Invalid period!\"}", 1},
     };
     const dialect_ask ask = {.kind = REQUEST_SUBSCRIBE, .topics = TOPICS, .count = 3, .id = "r1"};
-    answer_parser *parser = NULL;
-    assert_int_equal(answer_parser_open(&parser, NULL), TD_OK);
+    dialect_parser *parser = NULL;
+    assert_int_equal(dialect_parser_open(&parser, NULL), TD_OK);
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
         dialect_answer answer;
-        assert_int_equal(answer_parse(parser, td_bytes_str(ROWS[i].answer), &answer, NULL), TD_OK);
+        assert_int_equal(
+            answer_parse(parser, &BYBIT_OP, td_bytes_str(ROWS[i].answer), &answer, NULL), TD_OK);
         if (dialect_answer_fits(&answer, &ask) != ROWS[i].fits)
             fail_msg("%s: fits %d", ROWS[i].answer, !ROWS[i].fits);
     }
-    answer_parser_close(parser);
+    dialect_parser_close(parser);
 }
 
 static void test_topic_by_topic(void **state)
 {
     (void)state;
-    answer_parser *parser = NULL;
+    dialect_parser *parser = NULL;
     dialect_answer answer;
-    assert_int_equal(answer_parser_open(&parser, NULL), TD_OK);
-    assert_int_equal(answer_parse(parser,
+    assert_int_equal(dialect_parser_open(&parser, NULL), TD_OK);
+    assert_int_equal(answer_parse(parser, &BYBIT_OP,
                                   td_bytes_str("{\"type\":\"COMMAND_RESP\",\"success\":false,"
                                                "\"data\":{\"successTopics\":[\"a\"],\"failTopics\":"
                                                "[\"b\"]}}"),
@@ -356,11 +360,12 @@ static void test_topic_by_topic(void **state)
     assert_false(dialect_answer_grants(&answer, "c")); /* the whole was refused */
     assert_true(dialect_answer_names(&answer, "b"));
     assert_false(dialect_answer_names(&answer, "c"));
-    assert_int_equal(answer_parse(parser, td_bytes_str("{\"op\":\"subscribe\",\"success\":true}"),
-                                  &answer, NULL),
+    assert_int_equal(answer_parse(parser, &BYBIT_OP,
+                                  td_bytes_str("{\"op\":\"subscribe\",\"success\":true}"), &answer,
+                                  NULL),
                      TD_OK);
     assert_true(dialect_answer_grants(&answer, "a"));
-    answer_parser_close(parser);
+    dialect_parser_close(parser);
 }
 
 /* ---- real answers ---- */
@@ -400,18 +405,19 @@ static void test_captured(void **state)
         {"frames/spot-v1/trade.2.json", ANSWER_NONE, -1},
         {"frames/usdc-option/user.service.1.json", ANSWER_NONE, -1},
     };
-    answer_parser *parser = NULL;
-    assert_int_equal(answer_parser_open(&parser, NULL), TD_OK);
+    dialect_parser *parser = NULL;
+    assert_int_equal(dialect_parser_open(&parser, NULL), TD_OK);
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
         size_t size;
         dialect_answer answer;
         uint8_t *bytes = capture_read_file(capture_path_or_skip(ROWS[i].file), &size);
-        assert_int_equal(answer_parse(parser, td_bytes_of(bytes, size), &answer, NULL), TD_OK);
+        assert_int_equal(answer_parse(parser, &BYBIT_OP, td_bytes_of(bytes, size), &answer, NULL),
+                         TD_OK);
         if (answer.kind != ROWS[i].kind || answer.success != ROWS[i].success)
             fail_msg("%s: kind %d success %d", ROWS[i].file, (int)answer.kind, answer.success);
         td_free(bytes);
     }
-    answer_parser_close(parser);
+    dialect_parser_close(parser);
 }
 
 int main(void)
@@ -421,5 +427,5 @@ int main(void)
         cmocka_unit_test(test_fits),     cmocka_unit_test(test_topic_by_topic),
         cmocka_unit_test(test_captured),
     };
-    return cmocka_run_group_tests_name("wire/dialect_answers", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("schema/dialect_answers", tests, NULL, NULL);
 }

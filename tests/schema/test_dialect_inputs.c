@@ -88,5 +88,5 @@ static void test_corpus(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_corpus)};
-    return cmocka_run_group_tests_name("wire/dialect_inputs", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("schema/dialect_inputs", tests, NULL, NULL);
 }

@@ -10,8 +10,10 @@
 #include <cmocka.h>
 
 #include "base/random.h"
+#include "schema/bybit/dialects.h"
 #include "schema/decode.h"
-#include "wire/dialect.h"
+#include "schema/dialect.h"
+#include "tests/testing/bybit_dialects.h"
 
 static void assert_text(const char *name, const td_buf *got, const char *expected)
 {
@@ -208,7 +210,7 @@ static void random_word(td_random *random, const char *letters, char *out, size_
     out[size] = '\0';
 }
 
-static void random_topic(td_random *random, dialect_id id, unsigned number, char *out)
+static void random_topic(td_random *random, const dialect *spoken, unsigned number, char *out)
 {
     static const char *const V1[] = {"trade", "realtimes", "depth",        "diffDepth",
                                      "lt",    "kline.15m", "mergedDepth.1"};
@@ -216,22 +218,22 @@ static void random_topic(td_random *random, dialect_id id, unsigned number, char
     static const char *const OTHERS[] = {"orderbook.50", "publicTrade", "tickers",
                                          "delta.orderbook100", "user.openapi.perp"};
     char symbol[16];
-    int is_spot = id == DIALECT_SPOT || id == DIALECT_SPOT_V2;
+    int is_spot = spoken == &BYBIT_SPOT || spoken == &BYBIT_SPOT_V2;
     random_word(random, is_spot ? "ABCUSDT-_1" : "ABCUSDT-_/ \"\\\n<&>\xc3\xa9", symbol, 12);
     /* Cut in the middle of a letter, text is not text any more: JSON cannot hold it. */
     for (char *c = symbol; *c != '\0'; c++)
         *c = (unsigned char)*c >= 0x80 ? 'E' : *c;
-    const char *stem = id == DIALECT_SPOT      ? V1[td_random_below(random, 7)]
-                       : id == DIALECT_SPOT_V2 ? V2[td_random_below(random, 5)]
-                                               : OTHERS[td_random_below(random, 5)];
+    const char *stem = spoken == &BYBIT_SPOT      ? V1[td_random_below(random, 7)]
+                       : spoken == &BYBIT_SPOT_V2 ? V2[td_random_below(random, 5)]
+                                                  : OTHERS[td_random_below(random, 5)];
     (void)snprintf(out, TOPIC_BYTES, "%s.%s%u", stem, symbol, number);
 }
 
 /* One request there and its answer back. */
 typedef struct trip {
     const dialect *spoken;
-    request_parser *requests;
-    answer_parser *answers;
+    dialect_parser *requests;
+    dialect_parser *answers;
     decoder *decoder;
     td_random random;
     td_buf request, answer;
@@ -282,7 +284,8 @@ static void go_round(trip *t, const dialect_ask *ask, const dialect_ask *other)
                                  .is_failed = failed};
     assert_int_equal(t->spoken->build_answer(&t->answer, &read, &reply, NULL), TD_OK);
     assert_classified(t, !is_refused);
-    assert_int_equal(answer_parse(t->answers, td_buf_view(&t->answer), &answer, NULL), TD_OK);
+    assert_int_equal(answer_parse(t->answers, t->spoken, td_buf_view(&t->answer), &answer, NULL),
+                     TD_OK);
     assert_true(dialect_answer_fits(&answer, ask));
     for (size_t i = 0; i < ask->count; i++)
         assert_int_equal(dialect_answer_grants(&answer, ask->topics[i]), !is_refused && !failed[i]);
@@ -296,7 +299,7 @@ static void go_round_all(trip *t, request_kind kind)
     char text[2 * TOPICS][TOPIC_BYTES];
     const char *topics[2 * TOPICS];
     for (unsigned i = 0; i < 2 * TOPICS; i++) {
-        random_topic(&t->random, t->spoken->id, i, text[i]);
+        random_topic(&t->random, t->spoken, i, text[i]);
         topics[i] = text[i];
     }
     const dialect_ask other = {.kind = kind,
@@ -321,8 +324,8 @@ static void test_round_trips(void **state)
     td_random_init(&t.random, 20261120);
     td_buf_init(&t.request, 1 << 20);
     td_buf_init(&t.answer, 1 << 20);
-    assert_int_equal(request_parser_open(&t.requests, NULL), TD_OK);
-    assert_int_equal(answer_parser_open(&t.answers, NULL), TD_OK);
+    assert_int_equal(dialect_parser_open(&t.requests, NULL), TD_OK);
+    assert_int_equal(dialect_parser_open(&t.answers, NULL), TD_OK);
     assert_int_equal(decoder_open(&t.decoder, NULL), TD_OK);
     for (int id = 0; id < DIALECT_COUNT; id++) {
         t.spoken = dialect_find((dialect_id)id);
@@ -330,8 +333,8 @@ static void test_round_trips(void **state)
             go_round_all(&t, i % 2 == 0 ? REQUEST_SUBSCRIBE : REQUEST_UNSUBSCRIBE);
     }
     decoder_close(t.decoder);
-    answer_parser_close(t.answers);
-    request_parser_close(t.requests);
+    dialect_parser_close(t.answers);
+    dialect_parser_close(t.requests);
     td_buf_fini(&t.request);
     td_buf_fini(&t.answer);
 }
@@ -345,8 +348,8 @@ static void test_auth_and_ping(void **state)
     trip t = {0};
     td_buf_init(&t.request, 1 << 20);
     td_buf_init(&t.answer, 1 << 20);
-    assert_int_equal(request_parser_open(&t.requests, NULL), TD_OK);
-    assert_int_equal(answer_parser_open(&t.answers, NULL), TD_OK);
+    assert_int_equal(dialect_parser_open(&t.requests, NULL), TD_OK);
+    assert_int_equal(dialect_parser_open(&t.answers, NULL), TD_OK);
     assert_int_equal(decoder_open(&t.decoder, NULL), TD_OK);
     for (int i = 0; i < DIALECT_COUNT * 3; i++) {
         const dialect *spoken = dialect_find((dialect_id)(i / 3));
@@ -356,7 +359,7 @@ static void test_auth_and_ping(void **state)
         dialect_answer answer;
         td_buf_clear(&t.request);
         td_buf_clear(&t.answer);
-        if (!is_ping && (spoken->id == DIALECT_SPOT || spoken->id == DIALECT_SPOT_V2))
+        if (!is_ping && (spoken == &BYBIT_SPOT || spoken == &BYBIT_SPOT_V2))
             continue; /* public streams only */
         assert_int_equal(is_ping ? spoken->build_ping(&t.request, 5, NULL)
                                  : spoken->build_auth(&t.request, &auth, NULL),
@@ -366,10 +369,11 @@ static void test_auth_and_ping(void **state)
         assert_int_equal(read.kind, is_ping ? REQUEST_PING : REQUEST_AUTH);
         dialect_reply reply = {.conn_id = "c", .now_ms = 7};
         if (!is_ping)
-            reply.refused = dialect_check_auth(&read, is_good ? "s" : "other", 1699999999999);
+            reply.refused = bybit_check_auth(&read, is_good ? "s" : "other", 1699999999999);
         assert_int_equal(reply.refused, is_ping || is_good ? REFUSAL_NONE : REFUSAL_BAD_KEY);
         assert_int_equal(spoken->build_answer(&t.answer, &read, &reply, NULL), TD_OK);
-        assert_int_equal(answer_parse(t.answers, td_buf_view(&t.answer), &answer, NULL), TD_OK);
+        assert_int_equal(answer_parse(t.answers, spoken, td_buf_view(&t.answer), &answer, NULL),
+                         TD_OK);
         assert_int_equal(answer.kind, is_ping ? ANSWER_PONG : ANSWER_AUTH);
         if (!is_ping)
             assert_int_equal(answer.success, is_good);
@@ -383,8 +387,8 @@ static void test_auth_and_ping(void **state)
             assert_int_equal(found.success, is_good);
     }
     decoder_close(t.decoder);
-    answer_parser_close(t.answers);
-    request_parser_close(t.requests);
+    dialect_parser_close(t.answers);
+    dialect_parser_close(t.requests);
     td_buf_fini(&t.request);
     td_buf_fini(&t.answer);
 }
@@ -457,8 +461,8 @@ static void test_read(void **state)
         {DIALECT_SPOT, "{\"op\":\"ping\"}", TD_OK, REQUEST_PING, NULL},
         {DIALECT_SPOT_PRIVATE, "{\"pong\":1}", TD_OK, REQUEST_PONG, NULL},
     };
-    request_parser *parser = NULL;
-    assert_int_equal(request_parser_open(&parser, NULL), TD_OK);
+    dialect_parser *parser = NULL;
+    assert_int_equal(dialect_parser_open(&parser, NULL), TD_OK);
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
         dialect_request read;
         char args[256] = "";
@@ -475,7 +479,7 @@ static void test_read(void **state)
         else
             assert_string_equal(args, ROWS[i].args);
     }
-    request_parser_close(parser);
+    dialect_parser_close(parser);
 }
 
 /* Lists that are too long, in each way that a list can be written. */
@@ -491,8 +495,8 @@ static void test_bounds(void **state)
          "]}}"},
         {DIALECT_SPOT, "{\"event\":\"sub\",\"topic\":\"trade\",\"symbol\":\"A", ",A", "\"}"},
     };
-    request_parser *parser = NULL;
-    assert_int_equal(request_parser_open(&parser, NULL), TD_OK);
+    dialect_parser *parser = NULL;
+    assert_int_equal(dialect_parser_open(&parser, NULL), TD_OK);
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
         dialect_request read;
         td_buf text;
@@ -519,7 +523,7 @@ static void test_bounds(void **state)
     assert_int_equal(
         request_parse(parser, dialect_find(DIALECT_SPOT), td_bytes_str(request), &read, NULL),
         TD_E_LIMIT);
-    request_parser_close(parser);
+    dialect_parser_close(parser);
 }
 
 /* ---- credentials ---- */
@@ -556,9 +560,9 @@ static void test_credentials(void **state)
     }
     const td_bytes args[] = {td_bytes_str("k"), td_bytes_str("1700000000000")};
     dialect_request request = {.kind = REQUEST_AUTH, .args = args, .arg_count = 2};
-    assert_int_equal(dialect_check_auth(&request, NULL, 0), REFUSAL_INVALID_ARGS);
+    assert_int_equal(bybit_check_auth(&request, NULL, 0), REFUSAL_INVALID_ARGS);
     request.args = NULL;
-    assert_int_equal(dialect_check_auth(&request, NULL, 0), REFUSAL_INVALID_ARGS);
+    assert_int_equal(bybit_check_auth(&request, NULL, 0), REFUSAL_INVALID_ARGS);
 }
 
 int main(void)
@@ -569,5 +573,5 @@ int main(void)
         cmocka_unit_test(test_auth_and_ping), cmocka_unit_test(test_read),
         cmocka_unit_test(test_bounds),        cmocka_unit_test(test_credentials),
     };
-    return cmocka_run_group_tests_name("wire/dialect_requests", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("schema/dialect_requests", tests, NULL, NULL);
 }

@@ -7,7 +7,8 @@
 
 #include <cmocka.h>
 
-#include "wire/refusals.h"
+#include "schema/refusals.h"
+#include "tests/testing/bybit_dialects.h"
 
 /* A server with the topics "known", "mine" (held), "secret" (needs auth) and, for other symbols,
  * "other". */
@@ -63,7 +64,7 @@ static const refusal_case CASES[] = {
      NULL, "101", 3},
 };
 
-static void run_case(const refusal_case *c, request_parser *parser)
+static void run_case(const refusal_case *c, dialect_parser *parser)
 {
     const dialect *spoken = dialect_find(c->dialect);
     dialect_request request;
@@ -88,15 +89,15 @@ static void run_case(const refusal_case *c, request_parser *parser)
 static void test_order(void **state)
 {
     (void)state;
-    request_parser *parser = NULL;
-    assert_int_equal(request_parser_open(&parser, NULL), TD_OK);
+    dialect_parser *parser = NULL;
+    assert_int_equal(dialect_parser_open(&parser, NULL), TD_OK);
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++)
         run_case(&CASES[i], parser);
-    request_parser_close(parser);
+    dialect_parser_close(parser);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_order)};
-    return cmocka_run_group_tests_name("wire/refusals", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("schema/refusals", tests, NULL, NULL);
 }

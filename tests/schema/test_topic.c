@@ -9,6 +9,7 @@
 
 #include "schema/family.h"
 #include "schema/topic.h"
+#include "tests/testing/bybit_dialects.h"
 
 static void test_families(void **state)
 {
@@ -55,7 +56,7 @@ static void test_families(void **state)
         print_message("%s\n", rows[i].name);
         assert_string_equal(table[i]->name, rows[i].name);
         assert_string_equal(FAMILY_NAMES[i], rows[i].name);
-        assert_int_equal(table[i]->dialect, rows[i].dialect);
+        assert_ptr_equal(table[i]->dialect, dialect_find(rows[i].dialect));
         assert_ptr_equal(family_find(td_bytes_str(rows[i].name)), table[i]);
         const char *main_public = family_url(table[i], NET_MAIN, ACCESS_PUBLIC);
         const char *main_private = family_url(table[i], NET_MAIN, ACCESS_PRIVATE);

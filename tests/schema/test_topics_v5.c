@@ -10,9 +10,10 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
+#include "schema/bybit/dialects.h"
 #include "schema/decode.h"
 #include "schema/message.h"
-#include "schema/topics/v3.h"
+#include "schema/bybit/v3.h"
 #include "tests/testing/capture.h"
 #include "tests/testing/message_compare.h"
 
@@ -392,8 +393,8 @@ static void test_audits_exist(void **state)
 /* ---- a family is data ---- */
 
 /* A family that nobody knows, of a dialect that everybody speaks: one topic of its own, one as the
- * others have it. A shipped one is the same constant in a file of schema/topics/, and its line in
- * schema/families.h. */
+ * others have it. A shipped one is the same constant in a file of schema/bybit/, and its line in
+ * schema/bybit/families.h. */
 static const field_row MADE_UP_FIELDS[] = {
     V3_SYMBOL,
     V3_FIELD(MEMBER_PRICE, "best", FIELD_DECIMAL, UNIT_PRICE, FIELD_REQUIRED),
@@ -413,7 +414,7 @@ static const topic_row MADE_UP_TOPICS[] = {
 };
 static const family MADE_UP = {
     .name = "made-up",
-    .dialect = DIALECT_V5,
+    .dialect = &BYBIT_V5,
     .endpoints = {PUBLIC("/made/up")},
     FAMILY_TOPICS(MADE_UP_TOPICS),
 };

@@ -1,5 +1,6 @@
 /* sim/exchange over real sockets, in the test's own loop: what a client of the op dialect sees.
  * Expected answers are those of docs/wire.md 1 and 1.3; counts follow from the options. */
+#include "schema/bybit/dialects.h"
 #include "sim/exchange.h"
 
 #include <setjmp.h>
@@ -15,7 +16,7 @@
 #include "base/clock.h"
 #include "tests/testing/io_fault.h"
 #include "tests/testing/sim_scene.h"
-#include "wire/dialect.h"
+#include "schema/dialect.h"
 
 enum { FRAMES = 400, TRUTH_BYTES_MAX = 8 << 20 };
 
@@ -146,7 +147,7 @@ static void test_paths_and_keys(void **state)
     char signature[DIALECT_SIGNATURE_BYTES];
     uint64_t expires_ms = clock_wall_ns(clock_real()) / TD_NS_PER_MS + 60000;
     const dialect_auth auth = {.api_key = "key", .secret = SECRET, .expires_ms = expires_ms};
-    assert_int_equal(dialect_sign(&auth, signature, NULL), TD_OK);
+    assert_int_equal(bybit_sign(&auth, signature, NULL), TD_OK);
     (void)snprintf(good, sizeof good, "/realtime?api_key=key&expires=%llu&signature=%s",
                    (unsigned long long)expires_ms, signature);
     const struct {

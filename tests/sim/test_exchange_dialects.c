@@ -15,7 +15,7 @@
 #include "base/clock.h"
 #include "tests/testing/io_fault.h"
 #include "tests/testing/sim_scene.h"
-#include "wire/dialect.h"
+#include "schema/dialect.h"
 
 /* Each family's own way to ask, to be answered and to refuse; docs/wire.md 1.1 to 1.5. Whether the
  * first data comes before the answer: linear v5 before, spot after (docs/wire.md 1.3). */

@@ -6,16 +6,18 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "schema/bybit/dialects.h"
 #include "schema/decode.h"
 #include "schema/json.h"
-#include "wire/dialect.h"
-#include "wire/filters.h"
+#include "schema/dialect.h"
+#include "schema/filters.h"
+#include "tests/testing/bybit_dialects.h"
 
 enum { TEXT_BYTES_MAX = 16 << 20, TOPICS_MAX = 512 };
 
 struct dialect_check {
-    request_parser *requests;
-    answer_parser *answers;
+    dialect_parser *requests;
+    dialect_parser *answers;
     decoder *decoder;
     json_parser *json;
     td_buf request, answer, texts;
@@ -31,8 +33,8 @@ dialect_check *dialect_check_open(void)
 {
     dialect_check *check = td_alloc_zero(1, sizeof *check);
     TD_ASSERT(check != NULL);
-    expect_ok(request_parser_open(&check->requests, NULL));
-    expect_ok(answer_parser_open(&check->answers, NULL));
+    expect_ok(dialect_parser_open(&check->requests, NULL));
+    expect_ok(dialect_parser_open(&check->answers, NULL));
     expect_ok(decoder_open(&check->decoder, NULL));
     expect_ok(json_parser_open(0, &check->json, NULL));
     td_buf_init(&check->request, TEXT_BYTES_MAX);
@@ -43,8 +45,8 @@ dialect_check *dialect_check_open(void)
 
 void dialect_check_close(dialect_check *check)
 {
-    request_parser_close(check->requests);
-    answer_parser_close(check->answers);
+    dialect_parser_close(check->requests);
+    dialect_parser_close(check->answers);
     decoder_close(check->decoder);
     json_parser_close(check->json);
     td_buf_fini(&check->request);
@@ -127,7 +129,7 @@ static void check_answer(dialect_check *check, const dialect *spoken,
     decoder_classify(check->decoder, NULL, text, DIR_IN, TOPIC_NOW, &found);
     TD_ASSERT(frame_class_is_control(found.frame_class));
     dialect_answer answer;
-    td_result rc = answer_parse(check->answers, text, &answer, NULL);
+    td_result rc = answer_parse(check->answers, spoken, text, &answer, NULL);
     if (rc == TD_E_LIMIT)
         return; /* an echo may be larger than what was echoed: escapes */
     expect_ok(rc);
@@ -138,18 +140,18 @@ static void check_answer(dialect_check *check, const dialect *spoken,
 /* What is subscribed to is covered, until it is given up. */
 static void check_filters(const dialect *spoken, const dialect_request *request)
 {
-    wire_filters filters;
-    wire_filters_init(&filters, spoken);
+    topic_filters filters;
+    topic_filters_init(&filters, spoken);
     for (size_t i = 0; i < request->arg_count && i < TOPICS_MAX; i++) {
         td_bytes topic = request->args[i];
-        if (wire_filters_add(&filters, topic, NULL) == TD_OK && !spoken->has_lists)
-            TD_ASSERT(wire_filters_cover(&filters, topic));
+        if (topic_filters_add(&filters, topic, NULL) == TD_OK && !spoken->has_lists)
+            TD_ASSERT(topic_filters_cover(&filters, topic));
     }
     for (size_t i = 0; i < request->arg_count && i < TOPICS_MAX; i++)
-        wire_filters_remove(&filters, request->args[i]);
+        topic_filters_remove(&filters, request->args[i]);
     TD_ASSERT(filters.count == 0);
     TD_ASSERT(filters.texts.size == 0);
-    wire_filters_fini(&filters);
+    topic_filters_fini(&filters);
 }
 
 static void check_request(dialect_check *check, const dialect *spoken, td_bytes frame)
@@ -163,7 +165,7 @@ static void check_request(dialect_check *check, const dialect *spoken, td_bytes 
     if (rc != TD_OK)
         return;
     if (request.kind == REQUEST_AUTH)
-        (void)dialect_check_auth(&request, "secret", 1); /* whatever it says */
+        (void)bybit_check_auth(&request, "secret", 1); /* whatever it says */
     check_answer(check, spoken, &request, REFUSAL_NONE);
     check_answer(check, spoken, &request, REFUSAL_UNKNOWN_TOPIC);
     if (is_about_topics(request.kind))
@@ -177,7 +179,7 @@ static void check_inbound(dialect_check *check, td_bytes frame)
     static const char *const TOPICS[] = {"trade.A", "depth.A"};
     const dialect_ask ask = {.kind = REQUEST_SUBSCRIBE, .topics = TOPICS, .count = 2, .id = "1"};
     dialect_answer answer;
-    td_result rc = answer_parse(check->answers, frame, &answer, NULL);
+    td_result rc = answer_parse(check->answers, &BYBIT_OP, frame, &answer, NULL);
     TD_ASSERT(rc == TD_OK || rc == TD_E_LIMIT);
     TD_ASSERT(rc == TD_OK || answer.kind == ANSWER_NONE);
     TD_ASSERT(answer.success >= -1 && answer.success <= 1);
@@ -199,7 +201,7 @@ static size_t split_lines(dialect_check *check, const dialect *spoken, td_bytes 
     expect_ok(td_buf_reserve(&check->texts, lines.size + 1, NULL));
     for (size_t i = 0; i < lines.size; i++) {
         char c = (char)(lines.data[i] & 0x7f);
-        if (c == ',' && spoken->id == DIALECT_SPOT)
+        if (c == ',' && spoken == &BYBIT_SPOT)
             c = ';';
         check->texts.data[i] = (uint8_t)(c == '\n' ? '\0' : c == '\0' ? '0' : c);
     }

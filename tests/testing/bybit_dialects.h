@@ -1,0 +1,25 @@
+/* Bybit's dialects with a number each: for tests' tables, and for the first byte of the fuzz corpus
+ * of requests and answers. */
+#ifndef TD_TESTS_TESTING_BYBIT_DIALECTS_H
+#define TD_TESTS_TESTING_BYBIT_DIALECTS_H
+
+#include "schema/dialect.h"
+
+typedef enum dialect_id {
+    DIALECT_OP,
+    DIALECT_V3,
+    DIALECT_V5,
+    DIALECT_V5_SPOT,
+    DIALECT_V5_OPTION,
+    DIALECT_V5_PRIVATE,
+    DIALECT_USDC,
+    DIALECT_SPOT,
+    DIALECT_SPOT_V2,
+    DIALECT_SPOT_PRIVATE,
+    DIALECT_COUNT,
+} dialect_id;
+
+/* Never NULL for one of the enumerators; NULL else. */
+const dialect *dialect_find(dialect_id id);
+
+#endif
