@@ -45,6 +45,34 @@ td_result td_io_read_exact(td_file *file, uint64_t at, void *buf, size_t size, t
     return rc;
 }
 
+td_result td_io_read_file(td_io io, const char *path, size_t size_max, uint8_t **out, size_t *size,
+                          td_err *err)
+{
+    td_file *file = NULL;
+    uint64_t bytes = 0;
+    uint8_t *memory = NULL;
+    *out = NULL;
+    td_result rc = td_io_open(io, path, TD_OPEN_READ, &file, err);
+    if (rc == TD_OK)
+        rc = td_io_size(file, &bytes, err);
+    if (rc == TD_OK && bytes > size_max)
+        rc = td_err_set(err, TD_E_LIMIT, "%llu bytes: at most %zu are read",
+                        (unsigned long long)bytes, size_max);
+    if (rc == TD_OK && (memory = td_alloc((size_t)bytes + 1)) == NULL)
+        rc = td_err_set(err, TD_E_NOMEM, "no memory for %llu bytes", (unsigned long long)bytes);
+    if (rc == TD_OK)
+        rc = td_io_read_exact(file, 0, memory, (size_t)bytes, err);
+    td_io_close(file);
+    if (rc != TD_OK) {
+        td_free(memory);
+        return rc;
+    }
+    memory[bytes] = '\0';
+    *out = memory;
+    *size = (size_t)bytes;
+    return TD_OK;
+}
+
 td_result td_io_append(td_file *file, const void *bytes, size_t size, td_err *err)
 {
     TD_ASSERT(size == 0 || bytes != NULL);

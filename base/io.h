@@ -113,6 +113,12 @@ TD_MUST_USE td_result td_io_read_at(td_file *file, uint64_t at, void *buf, size_
 TD_MUST_USE td_result td_io_read_exact(td_file *file, uint64_t at, void *buf, size_t size,
                                        td_err *err);
 
+/* Read a whole file into memory, with a NUL after it. *out is the caller's, to be freed, and *size
+ * its size in bytes. TD_E_LIMIT if that is more than size_max, with nothing read; TD_E_TRUNCATED if
+ * the file got shorter meanwhile; TD_E_NOTFOUND, TD_E_IO, TD_E_NOMEM. On failure *out is NULL. */
+TD_MUST_USE td_result td_io_read_file(td_io io, const char *path, size_t size_max, uint8_t **out,
+                                      size_t *size, td_err *err);
+
 /* Append all bytes at the end. On failure some of them may be there: truncate to the size before,
  * or treat the file as torn. TD_E_NOSPACE, TD_E_IO. */
 TD_MUST_USE td_result td_io_append(td_file *file, const void *bytes, size_t size, td_err *err);

@@ -353,32 +353,14 @@ static td_result parse(config_file *file, const uint8_t *bytes, size_t size, td_
     return rc;
 }
 
-static td_result read_all(td_io io, const char *path, uint8_t **bytes, size_t *size, td_err *err)
-{
-    td_file *in = NULL;
-    uint64_t in_bytes = 0;
-    *bytes = NULL;
-    td_result rc = td_io_open(io, path, TD_OPEN_READ, &in, err);
-    if (rc == TD_OK)
-        rc = td_io_size(in, &in_bytes, err);
-    if (rc == TD_OK && in_bytes > CONFIG_FILE_BYTES_MAX)
-        rc = td_err_set(err, TD_E_LIMIT, "%llu bytes: at most %d are allowed",
-                        (unsigned long long)in_bytes, CONFIG_FILE_BYTES_MAX);
-    if (rc == TD_OK && (*bytes = td_alloc((size_t)in_bytes)) == NULL)
-        rc = td_err_set(err, TD_E_NOMEM, "no memory for %llu bytes", (unsigned long long)in_bytes);
-    if (rc == TD_OK)
-        rc = td_io_read_exact(in, 0, *bytes, (size_t)in_bytes, err);
-    td_io_close(in);
-    *size = (size_t)in_bytes;
-    return rc == TD_OK ? rc : td_err_add(err, rc, "cannot read configuration '%s'", path);
-}
-
 td_result config_load(recorder_config *config, td_io io, const char *path, td_err *err)
 {
     TD_ASSERT(config->file == NULL);
     uint8_t *bytes = NULL;
     size_t size = 0;
-    td_result rc = read_all(io, path, &bytes, &size, err);
+    td_result rc = td_io_read_file(io, path, CONFIG_FILE_BYTES_MAX, &bytes, &size, err);
+    if (rc != TD_OK)
+        rc = td_err_add(err, rc, "cannot read configuration '%s'", path);
     if (rc == TD_OK) {
         config->file = td_alloc_zero(1, sizeof *config->file);
         if (config->file == NULL || (config->file->path = td_strdup(path)) == NULL)

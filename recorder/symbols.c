@@ -42,25 +42,6 @@ static td_result take_plain(const feed_config *feed, symbol_list *out, td_err *e
 
 /* ---- with a file ---- */
 
-static td_result read_file(td_io io, const char *path, char **text, size_t *size, td_err *err)
-{
-    td_file *file = NULL;
-    uint64_t bytes = 0;
-    td_result rc = td_io_open(io, path, TD_OPEN_READ, &file, err);
-    if (rc == TD_OK)
-        rc = td_io_size(file, &bytes, err);
-    if (rc == TD_OK && bytes > LIMIT_SYMBOL_FILE_BYTES)
-        rc = td_err_set(err, TD_E_LIMIT, "%llu bytes: at most %zu are read",
-                        (unsigned long long)bytes, LIMIT_SYMBOL_FILE_BYTES);
-    if (rc == TD_OK && (*text = td_alloc((size_t)bytes + 1)) == NULL)
-        rc = td_err_set(err, TD_E_NOMEM, "no memory for %llu bytes", (unsigned long long)bytes);
-    if (rc == TD_OK)
-        rc = td_io_read_exact(file, 0, *text, (size_t)bytes, err);
-    td_io_close(file);
-    *size = (size_t)bytes;
-    return rc == TD_OK ? rc : td_err_add(err, rc, "cannot read the symbols in '%s'", path);
-}
-
 static int is_symbol(const char *text, size_t size)
 {
     for (size_t i = 0; i < size; i++) {
@@ -152,9 +133,13 @@ static td_result make_room(symbol_list *out, size_t count, td_err *err)
 static td_result take_file(const feed_config *feed, td_io io, symbol_list *out, td_err *err)
 {
     size_t size = 0;
-    td_result rc = read_file(io, feed->symbols_file, &out->text, &size, err);
-    if (rc == TD_OK)
-        rc = make_room(out, count_lines(out->text, size), err);
+    const char *path = feed->symbols_file;
+    uint8_t *text = NULL;
+    td_result rc = td_io_read_file(io, path, LIMIT_SYMBOL_FILE_BYTES, &text, &size, err);
+    if (rc != TD_OK)
+        return td_err_add(err, rc, "cannot read the symbols in '%s'", path);
+    out->text = (char *)text;
+    rc = make_room(out, count_lines(out->text, size), err);
     if (rc == TD_OK)
         rc = take_lines(feed, size, out, err);
     return rc == TD_OK ? check_globs(feed, out, err) : rc;

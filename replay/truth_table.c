@@ -285,27 +285,6 @@ static td_result add_all(truth_table *table, td_bytes text, td_err *err)
     return rc == TD_OK ? rc : td_err_add(err, rc, "line %llu", (unsigned long long)number);
 }
 
-static td_result read_all(td_io io, const char *path, uint8_t **bytes, size_t *size, td_err *err)
-{
-    td_file *file = NULL;
-    uint64_t file_bytes = 0;
-    *bytes = NULL;
-    td_result rc = td_io_open(io, path, TD_OPEN_READ, &file, err);
-    if (rc == TD_OK)
-        rc = td_io_size(file, &file_bytes, err);
-    if (rc == TD_OK && file_bytes > TRUTH_FILE_BYTES_MAX)
-        rc = td_err_set(err, TD_E_LIMIT, "%llu bytes: at most %llu are read",
-                        (unsigned long long)file_bytes, (unsigned long long)TRUTH_FILE_BYTES_MAX);
-    if (rc == TD_OK && (*bytes = td_alloc((size_t)file_bytes)) == NULL)
-        rc =
-            td_err_set(err, TD_E_NOMEM, "no memory for %llu bytes", (unsigned long long)file_bytes);
-    if (rc == TD_OK)
-        rc = td_io_read_exact(file, 0, *bytes, (size_t)file_bytes, err);
-    *size = (size_t)file_bytes;
-    td_io_close(file);
-    return rc;
-}
-
 td_result truth_table_open(td_io io, const char *path, truth_table **out, td_err *err)
 {
     uint8_t *bytes = NULL;
@@ -313,8 +292,9 @@ td_result truth_table_open(td_io io, const char *path, truth_table **out, td_err
     truth_table *table = td_alloc_zero(1, sizeof *table);
     if (table != NULL)
         td_buf_init(&table->values, TRUTH_FILE_BYTES_MAX);
-    td_result rc = table == NULL ? td_err_set(err, TD_E_NOMEM, "no memory")
-                                 : read_all(io, path, &bytes, &size, err);
+    td_result rc = table == NULL
+                       ? td_err_set(err, TD_E_NOMEM, "no memory")
+                       : td_io_read_file(io, path, TRUTH_FILE_BYTES_MAX, &bytes, &size, err);
     if (rc == TD_OK)
         rc = add_all(table, td_bytes_of(bytes, size), err);
     td_free(bytes);

@@ -14,7 +14,7 @@
 #include "schema/family.h"
 
 /* A truth file of this size has some five million frames. */
-#define TRUTH_FILE_BYTES_MAX ((uint64_t)1 << 30)
+#define TRUTH_FILE_BYTES_MAX ((size_t)1 << 30)
 
 enum { TRUTH_PATH_BYTES = 64 };
 

@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "base/buf.h"
 #include "base/io_posix.h"
 
@@ -84,6 +85,30 @@ static void test_write_and_read(void **state)
     assert_int_not_equal(err.os_errno, 0);
     td_io_close(file);
     td_io_close(NULL);
+}
+
+static void test_read_file(void **state)
+{
+    (void)state;
+    td_io io = io_posix();
+    td_err err = {0};
+    uint8_t *bytes = NULL;
+    size_t size = 0;
+    td_io_close(make_file("a", "hello"));
+    td_io_close(make_file("empty", ""));
+    assert_int_equal(td_io_read_file(io, "a", 5, &bytes, &size, &err), TD_OK);
+    assert_int_equal(size, 5);
+    assert_memory_equal(bytes, "hello", 6); /* with a NUL */
+    td_free(bytes);
+    assert_int_equal(td_io_read_file(io, "empty", 0, &bytes, &size, &err), TD_OK);
+    assert_int_equal(size, 0);
+    assert_int_equal(bytes[0], '\0');
+    td_free(bytes);
+    assert_int_equal(td_io_read_file(io, "a", 4, &bytes, &size, &err), TD_E_LIMIT);
+    assert_string_equal(err.text, "5 bytes: at most 4 are read");
+    assert_null(bytes);
+    assert_int_equal(td_io_read_file(io, "missing", 4, &bytes, &size, &err), TD_E_NOTFOUND);
+    assert_null(bytes);
 }
 
 static void test_open_refusals(void **state)
@@ -456,6 +481,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_FOLDER(test_write_and_read),
+        IN_FOLDER(test_read_file),
         IN_FOLDER(test_open_refusals),
         IN_FOLDER(test_names),
         IN_FOLDER(test_list),

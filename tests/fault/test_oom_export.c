@@ -39,16 +39,11 @@ static td_result add_file(void *user, const char *name, td_entry_kind kind, td_e
 {
     folder_text *folder = user;
     char path[256];
-    uint64_t size = 0;
-    td_file *file = NULL;
+    size_t size = 0;
+    uint8_t *bytes = NULL;
     (void)snprintf(path, sizeof path, FOLDER "/%s", name);
     assert_int_equal(kind, TD_ENTRY_FILE);
-    assert_int_equal(td_io_open(folder->io, path, TD_OPEN_READ, &file, err), TD_OK);
-    assert_int_equal(td_io_size(file, &size, err), TD_OK);
-    uint8_t *bytes = td_alloc(size + 1);
-    assert_non_null(bytes);
-    assert_int_equal(td_io_read_exact(file, 0, bytes, size, err), TD_OK);
-    td_io_close(file);
+    assert_int_equal(td_io_read_file(folder->io, path, SIZE_MAX, &bytes, &size, err), TD_OK);
     assert_int_equal(td_buf_append(&folder->text, name, strlen(name) + 1, err), TD_OK);
     assert_int_equal(td_buf_append(&folder->text, bytes, size, err), TD_OK);
     td_free(bytes);

@@ -185,15 +185,8 @@ td_result fuzz_archive_open(const fuzz_archive *from, io_fault *disk, archive_mo
 
 uint8_t *fuzz_archive_read(io_fault *disk, const char *path, size_t *size)
 {
-    td_file *file = NULL;
-    uint64_t bytes = 0;
-    fuzz_must(td_io_open(io_fault_io(disk), path, TD_OPEN_READ, &file, NULL), NULL);
-    fuzz_must(td_io_size(file, &bytes, NULL), NULL);
-    uint8_t *memory = td_alloc((size_t)bytes);
-    TD_ASSERT(memory != NULL);
-    fuzz_must(td_io_read_exact(file, 0, memory, (size_t)bytes, NULL), NULL);
-    td_io_close(file);
-    *size = (size_t)bytes;
+    uint8_t *memory;
+    fuzz_must(td_io_read_file(io_fault_io(disk), path, SIZE_MAX, &memory, size, NULL), NULL);
     return memory;
 }
 

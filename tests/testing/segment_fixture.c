@@ -122,15 +122,8 @@ segment_totals fixture_write(td_io io, const fixture_spec *spec)
 
 uint8_t *fixture_read_file(td_io io, const char *path, size_t *size)
 {
-    td_file *file;
-    uint64_t file_bytes;
-    assert_int_equal(td_io_open(io, path, TD_OPEN_READ, &file, NULL), TD_OK);
-    assert_int_equal(td_io_size(file, &file_bytes, NULL), TD_OK);
-    uint8_t *bytes = td_alloc((size_t)file_bytes);
-    assert_non_null(bytes);
-    assert_int_equal(td_io_read_exact(file, 0, bytes, (size_t)file_bytes, NULL), TD_OK);
-    td_io_close(file);
-    *size = (size_t)file_bytes;
+    uint8_t *bytes;
+    assert_int_equal(td_io_read_file(io, path, SIZE_MAX, &bytes, size, NULL), TD_OK);
     return bytes;
 }
 
