@@ -1,43 +1,42 @@
 /* tapedeck gaps: the ledger. */
-#include <inttypes.h>
-
 #include "archive/verb_run.h"
 #include "archive/cmds.h"
-#include "base/time_text.h"
-#include "cli/table.h"
-#include "cli/units.h"
 #include "format/reindex.h"
 #include "tape/gap_json.h"
 #include "tape/nothing.h"
 
-static const table_column GAP_COLUMNS[] = {
-    {"from", TABLE_WHOLE}, {"lasted", TABLE_RIGHT}, {"reason", TABLE_WHOLE}, {"feed", TABLE_LEFT},
-    {"slot", TABLE_LEFT},  {"conn", TABLE_RIGHT},   {"topic", TABLE_LEFT},   {"symbol", TABLE_LEFT},
-    {"lost", TABLE_RIGHT}, {"detail", TABLE_LEFT},
+static const table_column COLUMNS[] = {
+    {"from", TABLE_WHOLE, "{from}"},        {"lasted", TABLE_RIGHT, "{lasted|open}"},
+    {"reason", TABLE_WHOLE, "{reason}"},    {"feed", TABLE_LEFT, "{feed}"},
+    {"slot", TABLE_LEFT, "{line}/{shard}"}, {"conn", TABLE_RIGHT, "{conn|-}"},
+    {"topic", TABLE_LEFT, "{topic|-}"},     {"symbol", TABLE_LEFT, "{symbol|-}"},
+    {"lost", TABLE_RIGHT, "{lost}"},        {"detail", TABLE_LEFT, "{detail|-}"},
 };
 
-/* What the ledger says is input: a gap may end before it begins. */
-static void add_row(text_table *table, const gap_row *row)
+/* JSON has every member of the row (tape/gap_json.h); people get the best words for the cause. */
+static void describe(result *r, const gap_row *row)
 {
-    char from[SHORT_TIME_BYTES];
-    char lasted[TD_TIME_TEXT_BYTES] = "open";
-    verb_run_format_time(row->from_ns, from);
-    if (row->to_ns != GAP_OPEN)
-        td_duration_format(row->to_ns > row->from_ns ? row->to_ns - row->from_ns : 0, lasted);
-    table_cell(table, "%s", from);
-    table_cell(table, "%s", lasted);
-    table_cell(table, "%s", gap_reason_name(row->reason));
-    table_cell(table, "%s", row->feed);
-    table_cell(table, "%" PRIu32 "/%" PRIu32, row->line, row->shard);
-    if (row->conn == 0)
-        table_cell(table, "-");
-    else
-        table_cell(table, "%" PRIu32, row->conn);
-    table_cell(table, "%s", verb_run_or_dash(row->topic));
-    table_cell(table, "%s", verb_run_or_dash(row->symbol));
-    table_cell(table, "%s",
-               row->frames_lost == GAP_FRAMES_UNKNOWN ? "?" : format_count(row->frames_lost).text);
-    table_cell(table, "%s", verb_run_or_dash(row->detail[0] != '\0' ? row->detail : row->cause));
+    result_object_begin(r, NULL);
+    if (result_json(r) != NULL) {
+        gap_json_members(result_json(r), row);
+    } else {
+        result_time(r, "from", row->from_ns);
+        /* What the ledger says is input: a gap may end before it begins. */
+        if (row->to_ns != GAP_OPEN)
+            result_duration(r, "lasted", row->to_ns > row->from_ns ? row->to_ns - row->from_ns : 0);
+        else
+            result_null(r, "lasted");
+        result_text(r, "reason", gap_reason_name(row->reason));
+        result_text(r, "feed", row->feed);
+        result_number(r, "line", row->line);
+        result_number(r, "shard", row->shard);
+        result_number(r, "conn", row->conn);
+        result_text(r, "topic", row->topic);
+        result_text(r, "symbol", row->symbol);
+        result_count(r, "lost", row->frames_lost);
+        result_text(r, "detail", row->detail[0] != '\0' ? row->detail : row->cause);
+    }
+    result_object_end(r, NULL);
 }
 
 /* Print the gaps of the selection; *count gets how many. */
@@ -49,25 +48,18 @@ static td_result print_gaps(verb_run *verb, const gap_list *list, size_t *count)
     if (rc != TD_OK)
         return rc;
     int is_known = 0; /* of what the archive does not know there is no gap either */
-    text_table table;
-    table_init(&table, GAP_COLUMNS, sizeof GAP_COLUMNS / sizeof GAP_COLUMNS[0]);
+    result_table_begin(&verb->result, NULL, COLUMNS, sizeof COLUMNS / sizeof COLUMNS[0]);
     for (size_t i = 0; i < list->count; i++) {
         const gap_row *row = &list->rows[i];
         is_known |= selection_has_gap(&wanted, row);
         if (!selection_wants_gap(&wanted, window, row))
             continue;
         ++*count;
-        if (verb->json.is_json) {
-            gap_json_write(output_json_begin(&verb->output), row);
-            output_json_end(&verb->output);
-        } else {
-            add_row(&table, row);
-        }
+        describe(&verb->result, row);
     }
     rc = is_known ? TD_OK : selection_check_names(verb->archive, &wanted, &verb->err);
     if (rc == TD_OK)
-        rc = table_print(&table, &verb->output, &verb->err);
-    table_fini(&table);
+        result_list_end(&verb->result);
     if (rc == TD_OK && *count == 0 && !verb->json.is_json)
         report_say(verb->context->report, TD_LOG_INFO, "no gaps");
     return rc;

@@ -1,5 +1,4 @@
 /* tapedeck info: what an archive holds. */
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,9 +7,6 @@
 #include "archive/verb_run.h"
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "base/time_text.h"
-#include "cli/table.h"
-#include "cli/units.h"
 #include "format/archive_plan.h"
 #include "format/reindex.h"
 
@@ -192,188 +188,121 @@ static void free_info(info *all)
     td_free(all->sessions);
 }
 
-/* ---- JSON ---- */
-
-static void write_feeds(json_writer *json, const archive_totals *totals)
-{
-    json_write_key(json, "feeds");
-    json_write_array_begin(json);
-    for (size_t i = 0; i < totals->feed_count; i++) {
-        const feed_total *feed = &totals->feeds[i];
-        json_write_object_begin(json);
-        verb_run_write_text(json, "feed", feed->feed);
-        verb_run_write_text(json, "family", feed->family);
-        json_write_member_u64(json, "segments", feed->segments);
-        verb_run_write_count(json, "frames", feed->frames);
-        json_write_member_u64(json, "bytes", feed->bytes);
-        json_write_member_u64(json, "first_ns", feed->first_ns);
-        json_write_member_u64(json, "last_ns", feed->last_ns);
-        json_write_object_end(json);
-    }
-    json_write_array_end(json);
-}
-
-static void write_topics(json_writer *json, const archive_totals *totals)
-{
-    json_write_key(json, "topics");
-    json_write_array_begin(json);
-    for (size_t i = 0; i < totals->topic_count; i++) {
-        const topic_total *topic = &totals->topics[i];
-        json_write_object_begin(json);
-        json_write_member_text(json, "feed", topic->feed);
-        json_write_member_text(json, "topic", topic->topic);
-        verb_run_write_text(json, "symbol", topic->symbol);
-        verb_run_write_count(json, "frames", topic->frames);
-        json_write_object_end(json);
-    }
-    json_write_array_end(json);
-}
-
-static void write_sessions(json_writer *json, const info *all)
-{
-    json_write_key(json, "sessions");
-    json_write_array_begin(json);
-    for (size_t i = 0; i < all->session_count; i++) {
-        const session_row *row = &all->sessions[i];
-        json_write_object_begin(json);
-        json_write_member_text(json, "session", row->session);
-        json_write_member_text(json, "state", session_state_name(row->state));
-        json_write_member_u64(json, "start_ns", row->start_ns);
-        if (row->stop_ns == 0)
-            json_write_member_null(json, "stop_ns");
-        else
-            json_write_member_u64(json, "stop_ns", row->stop_ns);
-        verb_run_write_text(json, "verb", row->verb);
-        verb_run_write_text(json, "version", row->version);
-        json_write_object_end(json);
-    }
-    json_write_array_end(json);
-}
-
-static void write_unexpected(json_writer *json, const archive_listing *listing)
-{
-    json_write_key(json, "unexpected");
-    json_write_array_begin(json);
-    for (size_t i = 0; i < listing->unexpected_count; i++) {
-        json_write_object_begin(json);
-        json_write_member_text(json, "path", listing->unexpected[i].path);
-        json_write_member_text(json, "what", listing->unexpected[i].what);
-        json_write_object_end(json);
-    }
-    json_write_array_end(json);
-}
-
-static void print_json(verb_run *verb, const info *all)
-{
-    const archive_totals *totals = &all->totals;
-    json_writer *json = output_json_begin(&verb->output);
-    json_write_object_begin(json);
-    json_write_member_text(json, "archive", archive_path(verb->archive));
-    json_write_member_bool(json, "single_file", archive_is_single_file(verb->archive));
-    json_write_member_u64(json, "segments", totals->segments);
-    json_write_member_u64(json, "open_segments", totals->open_segments);
-    json_write_member_u64(json, "segments_unreadable", archive_plan_unreadable_count(all->plan));
-    verb_run_write_count(json, "frames", totals->frames);
-    verb_run_write_count(json, "events", totals->events);
-    json_write_member_u64(json, "bytes", totals->bytes);
-    json_write_member_u64(json, "first_ns", totals->first_ns);
-    json_write_member_u64(json, "last_ns", totals->last_ns);
-    json_write_member_u64(json, "gaps", all->gaps.count);
-    verb_run_write_text(json, "catalog_behind", all->catalog);
-    write_sessions(json, all);
-    write_feeds(json, totals);
-    write_topics(json, totals);
-    pruned_feeds_write_json(json, &all->pruned);
-    write_unexpected(json, &all->listing);
-    json_write_object_end(json);
-    output_json_end(&verb->output);
-}
-
-/* ---- for people ---- */
+/* ---- the result ---- */
 
 static const table_column FEED_COLUMNS[] = {
-    {"feed", TABLE_LEFT},    {"family", TABLE_LEFT}, {"segments", TABLE_RIGHT},
-    {"frames", TABLE_RIGHT}, {"size", TABLE_RIGHT},  {"first frame", TABLE_WHOLE},
-    {"lasts", TABLE_RIGHT},
+    {"feed", TABLE_LEFT, "{feed|-}"},        {"family", TABLE_LEFT, "{family|-}"},
+    {"segments", TABLE_RIGHT, "{segments}"}, {"frames", TABLE_RIGHT, "{frames}"},
+    {"size", TABLE_RIGHT, "{bytes}"},        {"first frame", TABLE_WHOLE, "{first_ns}"},
+    {"lasts", TABLE_RIGHT, "{lasts}"},
 };
 
 static const table_column TOPIC_COLUMNS[] = {
-    {"feed", TABLE_LEFT},
-    {"topic", TABLE_LEFT},
-    {"symbol", TABLE_LEFT},
-    {"frames", TABLE_RIGHT},
+    {"feed", TABLE_LEFT, "{feed}"},
+    {"topic", TABLE_LEFT, "{topic}"},
+    {"symbol", TABLE_LEFT, "{symbol|-}"},
+    {"frames", TABLE_RIGHT, "{frames}"},
 };
 
-/* What is wrong stands here too, for nobody looks for it. */
-static void print_head(verb_run *verb, const info *all)
+static void describe_sessions(result *r, const info *all)
 {
-    const archive_totals *totals = &all->totals;
-    char first[SHORT_TIME_BYTES];
-    char last[SHORT_TIME_BYTES];
-    verb_run_format_time(totals->first_ns, first);
-    verb_run_format_time(totals->last_ns, last);
-    output_stream *output = &verb->output;
-    output_printf(output, "%s: %s frame%s, %s in %s", archive_path(verb->archive),
-                  verb_run_format_count(totals->frames).text, totals->frames == 1 ? "" : "s",
-                  format_size(totals->bytes).text,
-                  format_counted(totals->segments, "segment").text);
-    if (totals->open_segments > 0)
-        output_printf(output, " (%s open)", format_count(totals->open_segments).text);
-    output_printf(output, ", %s, %s\n", format_counted(all->session_count, "session").text,
-                  format_counted(all->gaps.count, "gap").text);
-    if (totals->segments > 0)
-        output_printf(output, "from %s to %s UTC\n", first, last);
-    pruned_feeds_print(output, &all->pruned);
-    if (all->catalog[0] != '\0')
-        output_printf(output, "the catalog is not current: %s\n", all->catalog);
-    for (size_t i = 0; i < all->listing.unexpected_count; i++) {
-        const unexpected_file *file = &all->listing.unexpected[i];
-        int is_closed = file->kind == UNEXPECTED_OTHER && file->is_unreadable;
-        output_printf(output, "%s: %s: %s\n", is_closed ? "cannot be read" : "not ours", file->path,
-                      file->what);
+    result_list_begin(r, "sessions");
+    for (size_t i = 0; i < all->session_count; i++) {
+        const session_row *row = &all->sessions[i];
+        result_object_begin(r, NULL);
+        result_text(r, "session", row->session);
+        result_text(r, "state", session_state_name(row->state));
+        result_time(r, "start_ns", row->start_ns);
+        if (row->stop_ns == 0)
+            result_null(r, "stop_ns");
+        else
+            result_time(r, "stop_ns", row->stop_ns);
+        result_name(r, "verb", row->verb);
+        result_name(r, "version", row->version);
+        result_object_end(r, NULL);
     }
+    result_list_end(r);
 }
 
-static td_result print_feeds(verb_run *verb, const archive_totals *totals)
+static void describe_feeds(result *r, const archive_totals *totals)
 {
-    text_table table;
-    table_init(&table, FEED_COLUMNS, sizeof FEED_COLUMNS / sizeof FEED_COLUMNS[0]);
+    result_table_begin(r, "feeds", FEED_COLUMNS, sizeof FEED_COLUMNS / sizeof FEED_COLUMNS[0]);
     for (size_t i = 0; i < totals->feed_count; i++) {
         const feed_total *feed = &totals->feeds[i];
-        char first[SHORT_TIME_BYTES];
-        char lasts[TD_TIME_TEXT_BYTES];
-        verb_run_format_time(feed->first_ns, first);
-        td_duration_format(feed->last_ns - feed->first_ns, lasts);
-        table_cell(&table, "%s", verb_run_or_dash(feed->feed));
-        table_cell(&table, "%s", verb_run_or_dash(feed->family));
-        table_cell(&table, "%s", format_count(feed->segments).text);
-        table_cell(&table, "%s", verb_run_format_count(feed->frames).text);
-        table_cell(&table, "%s", format_size(feed->bytes).text);
-        table_cell(&table, "%s", first);
-        table_cell(&table, "%s", lasts);
+        result_object_begin(r, NULL);
+        result_name(r, "feed", feed->feed);
+        result_name(r, "family", feed->family);
+        result_count(r, "segments", feed->segments);
+        result_count(r, "frames", feed->frames);
+        result_size(r, "bytes", feed->bytes);
+        result_time(r, "first_ns", feed->first_ns);
+        result_time(r, "last_ns", feed->last_ns);
+        result_duration(r, "lasts", feed->last_ns - feed->first_ns);
+        result_object_end(r, NULL);
     }
-    if (table_row_count(&table) > 0)
-        output_printf(&verb->output, "\n");
-    td_result rc = table_print(&table, &verb->output, &verb->err);
-    table_fini(&table);
-    return rc;
+    result_list_end(r);
 }
 
-static td_result print_topics(verb_run *verb, const archive_totals *totals)
+static void describe_topics(result *r, const archive_totals *totals)
 {
-    text_table table;
-    table_init(&table, TOPIC_COLUMNS, sizeof TOPIC_COLUMNS / sizeof TOPIC_COLUMNS[0]);
+    result_table_begin(r, "topics", TOPIC_COLUMNS, sizeof TOPIC_COLUMNS / sizeof TOPIC_COLUMNS[0]);
     for (size_t i = 0; i < totals->topic_count; i++) {
-        table_cell(&table, "%s", totals->topics[i].feed);
-        table_cell(&table, "%s", totals->topics[i].topic);
-        table_cell(&table, "%s", verb_run_or_dash(totals->topics[i].symbol));
-        table_cell(&table, "%s", verb_run_format_count(totals->topics[i].frames).text);
+        const topic_total *topic = &totals->topics[i];
+        result_object_begin(r, NULL);
+        result_text(r, "feed", topic->feed);
+        result_text(r, "topic", topic->topic);
+        result_name(r, "symbol", topic->symbol);
+        result_count(r, "frames", topic->frames);
+        result_object_end(r, NULL);
     }
-    if (table_row_count(&table) > 0)
-        output_printf(&verb->output, "\n");
-    td_result rc = table_print(&table, &verb->output, &verb->err);
-    table_fini(&table);
-    return rc;
+    result_list_end(r);
+}
+
+static void describe_unexpected(result *r, const archive_listing *listing)
+{
+    result_list_begin(r, "unexpected");
+    for (size_t i = 0; i < listing->unexpected_count; i++) {
+        const unexpected_file *file = &listing->unexpected[i];
+        int is_closed = file->kind == UNEXPECTED_OTHER && file->is_unreadable;
+        result_object_begin(r, NULL);
+        result_text(r, "path", file->path);
+        result_text(r, "what", file->what);
+        result_object_end(r, is_closed ? "cannot be read: {path}: {what}\n"
+                                       : "not ours: {path}: {what}\n");
+    }
+    result_list_end(r);
+}
+
+/* What is wrong stands in the text's head, for nobody looks for it. */
+static void describe(result *r, const verb_run *verb, const info *all)
+{
+    const archive_totals *totals = &all->totals;
+    result_object_begin(r, NULL);
+    result_text(r, "archive", archive_path(verb->archive));
+    result_bool(r, "single_file", archive_is_single_file(verb->archive));
+    result_count(r, "segments", totals->segments);
+    result_count(r, "open_segments", totals->open_segments);
+    result_count(r, "segments_unreadable", archive_plan_unreadable_count(all->plan));
+    result_count(r, "frames", totals->frames);
+    result_count(r, "events", totals->events);
+    result_size(r, "bytes", totals->bytes);
+    result_time(r, "first_ns", totals->first_ns);
+    result_time(r, "last_ns", totals->last_ns);
+    result_count(r, "gaps", all->gaps.count);
+    result_name(r, "catalog_behind", all->catalog);
+    describe_sessions(r, all);
+    describe_feeds(r, totals);
+    describe_topics(r, totals);
+    pruned_feeds_describe(r, &all->pruned);
+    describe_unexpected(r, &all->listing);
+    result_object_end(r, "{archive}: {frames frame}, {bytes} in {segments segment}"
+                         "[ ({open_segments} open)], {sessions session}, {gaps gap}\n"
+                         "[{segments?}from {first_ns} to {last_ns} UTC\n]"
+                         "{pruned}"
+                         "[the catalog is not current: {catalog_behind}\n]"
+                         "{unexpected}"
+                         "[\n{feeds}]"
+                         "[\n{topics}]");
 }
 
 exit_code cmd_info(const verb_context *context, int argc, char **argv)
@@ -389,14 +318,8 @@ exit_code cmd_info(const verb_context *context, int argc, char **argv)
         return status;
     info all = {0};
     td_result rc = gather(&verb, &all);
-    if (rc == TD_OK && verb.json.is_json) {
-        print_json(&verb, &all);
-    } else if (rc == TD_OK) {
-        print_head(&verb, &all);
-        rc = print_feeds(&verb, &all.totals);
-        if (rc == TD_OK)
-            rc = print_topics(&verb, &all.totals);
-    }
+    if (rc == TD_OK)
+        describe(&verb.result, &verb, &all);
     int is_damaged = all.plan != NULL && archive_plan_unreadable_count(all.plan) > 0;
     free_info(&all);
     return verb_run_end(&verb, rc, is_damaged ? EXIT_CODE_DAMAGE : EXIT_CODE_DONE);

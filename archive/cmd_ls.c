@@ -5,15 +5,13 @@
 #include "archive/cmds.h"
 #include "archive/verb_run.h"
 #include "base/assert.h"
-#include "base/time_text.h"
-#include "cli/table.h"
-#include "cli/units.h"
 #include "format/archive_plan.h"
 
-static const table_column LS_COLUMNS[] = {
-    {"first frame", TABLE_WHOLE}, {"lasts", TABLE_RIGHT},  {"feed", TABLE_LEFT},
-    {"frames", TABLE_RIGHT},      {"chunks", TABLE_RIGHT}, {"size", TABLE_RIGHT},
-    {"state", TABLE_WHOLE},       {"segment", TABLE_LEFT},
+static const table_column COLUMNS[] = {
+    {"first frame", TABLE_WHOLE, "{first_ns}"}, {"lasts", TABLE_RIGHT, "{lasts}"},
+    {"feed", TABLE_LEFT, "{feed|-}"},           {"frames", TABLE_RIGHT, "{frames}"},
+    {"chunks", TABLE_RIGHT, "{chunks}"},        {"size", TABLE_RIGHT, "{bytes}"},
+    {"state", TABLE_WHOLE, "{state}"},          {"segment", TABLE_LEFT, "{segment}"},
 };
 
 static int wants_channel(void *user, const channel_info *info)
@@ -38,63 +36,42 @@ static uint64_t count_wanted(const plan_segment *segment)
     return frames;
 }
 
-static void print_json(verb_run *verb, const plan_segment *segment, size_t chunk_count)
-{
-    json_writer *json = output_json_begin(&verb->output);
-    json_write_object_begin(json);
-    json_write_member_text(json, "segment", segment->name);
-    json_write_member_text(json, "state", segment->is_open ? "open" : "finished");
-    verb_run_write_text(json, "feed", segment->feed);
-    verb_run_write_text(json, "family", segment->family);
-    verb_run_write_text(json, "session", segment->session);
-    json_write_member_u64(json, "session_start_ns", segment->session_start_ns);
-    json_write_member_u64(json, "number", segment->number);
-    json_write_member_u64(json, "first_ns", segment->first_ns);
-    json_write_member_u64(json, "last_ns", segment->last_ns);
-    verb_run_write_count(json, "frames", count_wanted(segment));
-    json_write_member_u64(json, "chunks", chunk_count);
-    json_write_member_u64(json, "channels", segment->wanted_count);
-    json_write_member_u64(json, "bytes", segment->file_bytes);
-    json_write_object_end(json);
-    output_json_end(&verb->output);
-}
-
-static void add_row(text_table *table, const plan_segment *segment, size_t chunk_count)
+static void describe(result *r, const plan_segment *segment, size_t chunk_count)
 {
     TD_ASSERT(segment->wanted_count <= segment->channel_count);
-    char first[SHORT_TIME_BYTES];
-    char lasts[TD_TIME_TEXT_BYTES];
-    verb_run_format_time(segment->first_ns, first);
-    td_duration_format(segment->last_ns - segment->first_ns, lasts);
-    table_cell(table, "%s", first);
-    table_cell(table, "%s", lasts);
-    table_cell(table, "%s", segment->feed[0] == '\0' ? "-" : segment->feed);
-    table_cell(table, "%s", verb_run_format_count(count_wanted(segment)).text);
-    table_cell(table, "%s", format_count(chunk_count).text);
-    table_cell(table, "%s", format_size(segment->file_bytes).text);
-    table_cell(table, "%s", segment->is_open ? "open" : "finished");
-    table_cell(table, "%s", segment->name);
+    result_object_begin(r, NULL);
+    result_text(r, "segment", segment->name);
+    result_text(r, "state", segment->is_open ? "open" : "finished");
+    result_name(r, "feed", segment->feed);
+    result_name(r, "family", segment->family);
+    result_name(r, "session", segment->session);
+    result_time(r, "session_start_ns", segment->session_start_ns);
+    result_number(r, "number", segment->number);
+    result_time(r, "first_ns", segment->first_ns);
+    result_time(r, "last_ns", segment->last_ns);
+    result_duration(r, "lasts", segment->last_ns - segment->first_ns);
+    result_count(r, "frames", count_wanted(segment));
+    result_count(r, "chunks", chunk_count);
+    result_count(r, "channels", segment->wanted_count);
+    result_size(r, "bytes", segment->file_bytes);
+    result_object_end(r, NULL);
 }
 
 /* A segment's chunks are loaded for their count and dropped: an archive of years has millions. */
 static td_result print_segments(verb_run *verb, archive_plan *plan)
 {
-    text_table table;
-    table_init(&table, LS_COLUMNS, sizeof LS_COLUMNS / sizeof LS_COLUMNS[0]);
     td_result rc = TD_OK;
+    result_table_begin(&verb->result, NULL, COLUMNS, sizeof COLUMNS / sizeof COLUMNS[0]);
     for (size_t i = 0; i < archive_plan_count(plan) && rc == TD_OK; i++) {
         const plan_chunk *chunks = NULL;
         size_t chunk_count = 0;
         rc = archive_plan_chunks(plan, i, &chunks, &chunk_count, &verb->err);
         archive_plan_drop_chunks(plan, i);
-        if (rc == TD_OK && verb->json.is_json)
-            print_json(verb, archive_plan_segment(plan, i), chunk_count);
-        else if (rc == TD_OK)
-            add_row(&table, archive_plan_segment(plan, i), chunk_count);
+        if (rc == TD_OK)
+            describe(&verb->result, archive_plan_segment(plan, i), chunk_count);
     }
     if (rc == TD_OK)
-        rc = table_print(&table, &verb->output, &verb->err);
-    table_fini(&table);
+        result_list_end(&verb->result);
     return rc;
 }
 

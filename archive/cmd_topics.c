@@ -49,9 +49,9 @@ static const option_row TOPICS_ROWS[] = {
 };
 
 static const table_column TOPIC_COLUMNS[] = {
-    {"family", TABLE_LEFT}, {"topic", TABLE_LEFT},      {"type", TABLE_LEFT},
-    {"book", TABLE_LEFT},   {"rules", TABLE_RIGHT},     {"from", TABLE_WHOLE},
-    {"until", TABLE_WHOLE}, {"what it is", TABLE_LEFT},
+    {"family", TABLE_LEFT, NULL}, {"topic", TABLE_LEFT, NULL},      {"type", TABLE_LEFT, NULL},
+    {"book", TABLE_LEFT, NULL},   {"rules", TABLE_RIGHT, NULL},     {"from", TABLE_WHOLE, NULL},
+    {"until", TABLE_WHOLE, NULL}, {"what it is", TABLE_LEFT, NULL},
 };
 
 typedef struct topics_run {

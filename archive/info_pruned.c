@@ -1,14 +1,11 @@
 #include "archive/info_pruned.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "archive/verb_run.h"
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "cli/units.h"
 #include "format/feed_past.h"
 
 /* An archive has few feeds: looked up one by one. */
@@ -71,33 +68,19 @@ void pruned_feeds_fini(pruned_feeds *pruned)
     *pruned = (pruned_feeds){0};
 }
 
-void pruned_feeds_write_json(json_writer *json, const pruned_feeds *pruned)
+void pruned_feeds_describe(result *r, const pruned_feeds *pruned)
 {
-    json_write_key(json, "pruned");
-    json_write_array_begin(json);
+    result_list_begin(r, "pruned");
     for (size_t i = 0; i < pruned->count; i++) {
         const pruned_feed *row = &pruned->rows[i];
-        json_write_object_begin(json);
-        verb_run_write_text(json, "feed", row->feed);
-        json_write_member_u64(json, "segments", row->segments);
-        json_write_member_u64(json, "bytes", row->bytes);
-        json_write_member_u64(json, "first_ns", row->first_ns);
-        json_write_member_u64(json, "last_ns", row->last_ns);
-        json_write_object_end(json);
+        result_object_begin(r, NULL);
+        result_name(r, "feed", row->feed);
+        result_count(r, "segments", row->segments);
+        result_size(r, "bytes", row->bytes);
+        result_time(r, "first_ns", row->first_ns);
+        result_time(r, "last_ns", row->last_ns);
+        result_object_end(r, "pruned: {feed}: {segments segment}, {bytes}, from {first_ns} to "
+                             "{last_ns} UTC\n");
     }
-    json_write_array_end(json);
-}
-
-void pruned_feeds_print(output_stream *output, const pruned_feeds *pruned)
-{
-    for (size_t i = 0; i < pruned->count; i++) {
-        const pruned_feed *row = &pruned->rows[i];
-        char first[SHORT_TIME_BYTES];
-        char last[SHORT_TIME_BYTES];
-        verb_run_format_time(row->first_ns, first);
-        verb_run_format_time(row->last_ns, last);
-        output_printf(output, "pruned: %s: %s, %s, from %s to %s UTC\n", row->feed,
-                      format_counted(row->segments, "segment").text, format_size(row->bytes).text,
-                      first, last);
-    }
+    result_list_end(r);
 }

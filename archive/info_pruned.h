@@ -8,7 +8,7 @@
 
 #include "base/err.h"
 #include "base/limits.h"
-#include "cli/output.h"
+#include "cli/result.h"
 #include "format/archive.h"
 
 typedef struct pruned_feed {
@@ -28,10 +28,7 @@ typedef struct pruned_feeds {
 TD_MUST_USE td_result pruned_feeds_read(archive *archive, pruned_feeds *out, td_err *err);
 void pruned_feeds_fini(pruned_feeds *pruned);
 
-/* Member "pruned": an array, empty if nothing was. */
-void pruned_feeds_write_json(json_writer *json, const pruned_feeds *pruned);
-
-/* A line for each feed; nothing if nothing was pruned. */
-void pruned_feeds_print(output_stream *output, const pruned_feeds *pruned);
+/* The list "pruned" of a result: an array, empty if nothing was; in text a line for each feed. */
+void pruned_feeds_describe(result *r, const pruned_feeds *pruned);
 
 #endif

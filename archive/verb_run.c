@@ -84,6 +84,7 @@ int verb_run_begin(verb_run *verb, const verb_context *context, const verb_run_s
     verb->log = (td_log){say_once, verb, context->report->level_max};
     progress_init(&verb->progress, context->report);
     output_init(&verb->output, stdout);
+    result_begin(&verb->result, &verb->output, &verb->json);
     td_err_clear(&verb->err);
     td_result rc = open_parts(verb, spec);
     if (rc == TD_OK)
@@ -96,13 +97,17 @@ int verb_run_begin(verb_run *verb, const verb_context *context, const verb_run_s
 exit_code verb_run_end(verb_run *verb, td_result rc, exit_code done)
 {
     progress_end(&verb->progress);
+    td_err result_err;
     td_err output_err;
+    td_result result_rc = result_end(&verb->result, &result_err);
     td_result output_rc = output_finish(&verb->output, &output_err);
     archive_close(verb->archive);
     event_reader_close(verb->events);
     pthread_mutex_destroy(&verb->said_mutex);
     if (rc < 0)
         return report_error(verb->context->report, &verb->err);
+    if (result_rc < 0)
+        return report_error(verb->context->report, &result_err);
     return output_rc < 0 ? report_error(verb->context->report, &output_err) : done;
 }
 

@@ -10,6 +10,7 @@
 #include "cli/option_groups.h"
 #include "cli/output.h"
 #include "cli/progress.h"
+#include "cli/result.h"
 #include "cli/units.h"
 #include "cli/verbs.h"
 #include "format/archive.h"
@@ -36,6 +37,7 @@ typedef struct verb_run {
     event_reader *events;
     gap_reader gaps; /* reads the recorder's events for format/ */
     output_stream output;
+    result result; /* described for output, as --json says */
     progress_line progress;
     td_err err;
 } verb_run;

@@ -18,12 +18,15 @@ enum {
 
 void output_init(output_stream *output, FILE *out)
 {
-    output->out = out;
-    output->writer = NULL;
+    *output = (output_stream){.out = out};
     output->columns = isatty(fileno(out)) == 1 ? terminal_columns(fileno(out)) : 0;
     output->has_colour = terminal_has_colour(fileno(out));
-    output->rc = TD_OK;
-    td_err_clear(&output->err);
+    td_buf_init(&output->line, OUTPUT_VALUE_FACTOR * LIMIT_FRAME_BYTES);
+}
+
+void output_init_memory(output_stream *output, const output_stream *form)
+{
+    *output = (output_stream){.columns = form->columns, .has_colour = form->has_colour};
     td_buf_init(&output->line, OUTPUT_VALUE_FACTOR * LIMIT_FRAME_BYTES);
 }
 
@@ -63,7 +66,7 @@ static void keep_failure(output_stream *output, td_result rc)
 static void write_out(output_stream *output)
 {
     td_bytes left = td_buf_view(&output->line);
-    if (output->rc != TD_OK || left.size == 0)
+    if (output->rc != TD_OK || left.size == 0 || output->out == NULL)
         return;
     if (output->writer != NULL) {
         line_writer_put(output->writer, left);
@@ -80,7 +83,7 @@ static void write_out(output_stream *output)
 void output_flush(output_stream *output)
 {
     write_out(output);
-    if (output->rc != TD_OK)
+    if (output->rc != TD_OK || output->out == NULL)
         return;
     if (output->writer != NULL) {
         td_result rc = line_writer_failure(output->writer, &output->err);

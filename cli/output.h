@@ -21,7 +21,7 @@
 #include "schema/json_write.h"
 
 typedef struct output_stream {
-    FILE *out;
+    FILE *out;           /* NULL: none, all that is printed stays in line */
     line_writer *writer; /* NULL: not detached */
     size_t columns;      /* of the terminal behind out; 0: it is none */
     int has_colour;
@@ -33,6 +33,9 @@ typedef struct output_stream {
 
 /* Write to out (stdout, or a file for tests), which is borrowed. */
 void output_init(output_stream *output, FILE *out);
+
+/* Keep what is printed in line, in the form that the other output has; output_finish drops it. */
+void output_init_memory(output_stream *output, const output_stream *form);
 
 /* From here on never wait for the reader. Nothing was printed before; from now on each call below
  * prints whole JSON lines, of at most LIMIT_OUTPUT_LINE_BYTES. TD_E_NOMEM, TD_E_IO. */

@@ -22,6 +22,7 @@ typedef enum table_align {
 typedef struct table_column {
     const char *title;
     table_align align;
+    const char *pattern; /* of its cells in a table of cli/result.h; else NULL */
 } table_column;
 
 typedef struct text_table {

@@ -312,10 +312,11 @@ static void print_evidence(const replay_report *report, output_stream *o)
 
 static td_result print_topics(const replay_report *report, output_stream *o, td_err *err)
 {
-    static const table_column COLUMNS[] = {{"feed", TABLE_LEFT},       {"topic", TABLE_LEFT},
-                                           {"symbol", TABLE_LEFT},     {"frames", TABLE_RIGHT},
-                                           {"snapshots", TABLE_RIGHT}, {"deltas", TABLE_RIGHT},
-                                           {"entries", TABLE_RIGHT}};
+    static const table_column COLUMNS[] = {
+        {"feed", TABLE_LEFT, NULL},       {"topic", TABLE_LEFT, NULL},
+        {"symbol", TABLE_LEFT, NULL},     {"frames", TABLE_RIGHT, NULL},
+        {"snapshots", TABLE_RIGHT, NULL}, {"deltas", TABLE_RIGHT, NULL},
+        {"entries", TABLE_RIGHT, NULL}};
     const stream_table *streams = player_streams(report->player);
     text_table table;
     table_init(&table, COLUMNS, sizeof COLUMNS / sizeof *COLUMNS);
@@ -367,10 +368,11 @@ static void book_cells(text_table *table, const stream *s, const track *t)
 
 static td_result print_books(const replay_report *report, output_stream *o, td_err *err)
 {
-    static const table_column COLUMNS[] = {{"feed", TABLE_LEFT},       {"book", TABLE_LEFT},
-                                           {"symbol", TABLE_LEFT},     {"best bid", TABLE_RIGHT},
-                                           {"best ask", TABLE_RIGHT},  {"levels", TABLE_RIGHT},
-                                           {"at the end", TABLE_WHOLE}};
+    static const table_column COLUMNS[] = {
+        {"feed", TABLE_LEFT, NULL},       {"book", TABLE_LEFT, NULL},
+        {"symbol", TABLE_LEFT, NULL},     {"best bid", TABLE_RIGHT, NULL},
+        {"best ask", TABLE_RIGHT, NULL},  {"levels", TABLE_RIGHT, NULL},
+        {"at the end", TABLE_WHOLE, NULL}};
     const stream_table *streams = player_streams(report->player);
     text_table table;
     table_init(&table, COLUMNS, sizeof COLUMNS / sizeof *COLUMNS);

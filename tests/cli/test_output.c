@@ -134,7 +134,8 @@ static void test_detached_full_output(void **state)
 static void test_table(void **state)
 {
     (void)state;
-    static const table_column COLUMNS[] = {{"feed", TABLE_LEFT}, {"frames", TABLE_RIGHT}};
+    static const table_column COLUMNS[] = {{"feed", TABLE_LEFT, NULL},
+                                           {"frames", TABLE_RIGHT, NULL}};
     sink_file sink;
     sink_open(&sink);
     output_stream output;
@@ -161,7 +162,7 @@ static void test_table_of_terminal(void **state)
 {
     (void)state;
     static const table_column COLUMNS[] = {
-        {"feed", TABLE_LEFT}, {"what", TABLE_LEFT}, {"frames", TABLE_RIGHT}};
+        {"feed", TABLE_LEFT, NULL}, {"what", TABLE_LEFT, NULL}, {"frames", TABLE_RIGHT, NULL}};
     sink_file sink;
     sink_open(&sink);
     output_stream output;
@@ -197,7 +198,8 @@ static void test_table_of_terminal(void **state)
 static void test_text_from_outside(void **state)
 {
     (void)state;
-    static const table_column COLUMNS[] = {{"symbol", TABLE_LEFT}, {"frames", TABLE_RIGHT}};
+    static const table_column COLUMNS[] = {{"symbol", TABLE_LEFT, NULL},
+                                           {"frames", TABLE_RIGHT, NULL}};
     static const char EVIL[] = "A\033[31m\nB";
     sink_file sink;
     sink_open(&sink);

@@ -1,0 +1,422 @@
+#include "cli/result.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/escape.h"
+#include "base/time_text.h"
+#include "cli/units.h"
+
+#define NO_FIELD SIZE_MAX
+
+struct result_field {
+    const char *name; /* NULL: a row, or a document */
+    size_t parent;    /* the object or list that it is in, or NO_FIELD */
+    uint64_t value;   /* a number, rows of a list; of others 1; 0: empty */
+    size_t text_at, text_size;
+};
+
+void result_begin(result *r, output_stream *output, const json_options *form)
+{
+    *r = (result){.output = output, .scope = NO_FIELD, .table_of = NO_FIELD};
+    output_init_memory(&r->page, output);
+    r->json = form->is_json ? &output->json : NULL;
+}
+
+td_result result_end(result *r, td_err *err)
+{
+    TD_ASSERT(r->depth == 0);
+    if (r->table_of != NO_FIELD)
+        table_fini(&r->table);
+    td_free(r->fields);
+    return output_finish(&r->page, err);
+}
+
+/* ---- fields of text ---- */
+
+/* A new field, without text yet; NULL after a failure. */
+static result_field *add_field(result *r, const char *name, uint64_t value)
+{
+    if (output_is_broken(&r->page))
+        return NULL;
+    result_field *grown = td_array_room(r->fields, r->field_count, sizeof *grown);
+    if (grown == NULL) {
+        r->page.rc = td_err_set(&r->page.err, TD_E_NOMEM, "no memory for a result");
+        return NULL;
+    }
+    r->fields = grown;
+    grown += r->field_count++;
+    *grown = (result_field){name, r->scope, value, r->page.line.size, 0};
+    return grown;
+}
+
+/* The field's text is what the page has behind its beginning. */
+static void end_text(result *r, result_field *field)
+{
+    field->text_size = r->page.line.size - field->text_at;
+}
+
+static void add_text(result *r, const char *name, uint64_t value, const char *text)
+{
+    result_field *field = add_field(r, name, value);
+    if (field == NULL)
+        return;
+    output_printf(&r->page, "%s", text);
+    end_text(r, field);
+}
+
+/* ---- patterns ---- */
+
+/* The last field of that name in an object, or NO_FIELD. */
+static size_t find_in(const result *r, size_t scope, const char *name, size_t size)
+{
+    for (size_t i = r->field_count; i-- > 0;) {
+        const result_field *field = &r->fields[i];
+        if (field->parent == scope && field->name != NULL &&
+            strncmp(field->name, name, size) == 0 && field->name[size] == '\0')
+            return i;
+    }
+    return NO_FIELD;
+}
+
+/* The field that "a.b" stands for: a is in the open object or around it, b in a. */
+static const result_field *find(const result *r, const char *path)
+{
+    size_t size = strcspn(path, ". |?!}");
+    size_t scope = r->scope;
+    size_t at;
+    while ((at = find_in(r, scope, path, size)) == NO_FIELD) {
+        TD_ASSERT(scope != NO_FIELD); /* else: a pattern has a name that no field has */
+        scope = r->fields[scope].parent;
+    }
+    while (path[size] == '.') {
+        path += size + 1;
+        size = strcspn(path, ". |?!}");
+        at = find_in(r, at, path, size);
+        TD_ASSERT(at != NO_FIELD);
+    }
+    return &r->fields[at];
+}
+
+/* Print a placeholder, from behind its "{". Returns what follows its "}". */
+static const char *print_field(result *r, const char *at)
+{
+    const result_field *field = find(r, at);
+    const char *option = at + strcspn(at, " |?!}");
+    const char *end = at + strcspn(at, "}");
+    TD_ASSERT(*end == '}');
+    int size = (int)(end - option) - 1;
+    const char *slash = memchr(option, '/', (size_t)(end - option));
+    if (*option == ' ' && slash != NULL) {
+        int is_one = field->value == 1;
+        output_printf(&r->page, "%.*s", (int)(is_one ? slash - option : end - slash) - 1,
+                      (is_one ? option : slash) + 1);
+    } else if (*option == ' ') {
+        output_printf(&r->page, "%s %.*s%s",
+                      field->value == UINT64_MAX ? "?" : format_count(field->value).text, size,
+                      option + 1, field->value == 1 ? "" : "s");
+    } else if (*option == '|' && field->value == 0) {
+        output_printf(&r->page, "%.*s", size, option + 1);
+    } else if (*option == '|' || *option == '}') {
+        /* The page has it already: with room for a copy it does not move while that is made. */
+        td_buf *page = &r->page.line;
+        r->page.rc = td_buf_reserve(page, field->text_size, &r->page.err);
+        if (r->page.rc == TD_OK)
+            output_bytes(&r->page, td_bytes_of(page->data + field->text_at, field->text_size));
+    }
+    return end + 1;
+}
+
+/* 1 if the part from behind its "[" is to be left out. */
+static int is_left_out(const result *r, const char *part)
+{
+    const char *at = part + strcspn(part, "{]");
+    TD_ASSERT(*at == '{');
+    int is_empty = find(r, at + 1)->value == 0;
+    return at[1 + strcspn(at + 1, " |?!}")] == '!' ? !is_empty : is_empty;
+}
+
+static void print_pattern(result *r, const char *at)
+{
+    while (*at != '\0' && !output_is_broken(&r->page)) {
+        size_t plain = strcspn(at, "{[]");
+        output_bytes(&r->page, td_bytes_of(at, plain));
+        at += plain;
+        if (*at == '{')
+            at = print_field(r, at + 1);
+        else if (*at == '[' && is_left_out(r, at + 1))
+            at += strcspn(at, "]");
+        else if (*at != '\0')
+            at++;
+    }
+}
+
+/* ---- objects and lists ---- */
+
+static void begin_container(result *r, const char *name)
+{
+    result_field *field = add_field(r, name, 0);
+    if (field != NULL)
+        r->scope = (size_t)(field - r->fields);
+}
+
+void result_object_begin(result *r, const char *name)
+{
+    if (r->json == NULL) {
+        begin_container(r, name);
+        return;
+    }
+    if (r->depth++ == 0)
+        output_json_begin(r->output);
+    if (name != NULL)
+        json_write_key(r->json, name);
+    json_write_object_begin(r->json);
+}
+
+/* The cells of a row, each put together at the page's end. */
+static void add_cells(result *r)
+{
+    td_buf *page = &r->page.line;
+    for (size_t i = 0; i < r->table.column_count; i++) {
+        size_t at = page->size;
+        print_pattern(r, r->table.columns[i].pattern);
+        if (output_is_broken(&r->page))
+            return;
+        table_cell(&r->table, "%.*s", (int)(page->size - at), (const char *)page->data + at);
+        page->size = at;
+    }
+}
+
+/* The text of a row takes the place of its fields' texts: a list has nothing but its rows' texts
+ * between its beginning and the page's end. */
+static void end_row(result *r, result_field *row, size_t text_at)
+{
+    td_buf *page = &r->page.line;
+    size_t size = page->size - text_at;
+    if (size > 0)
+        memmove(page->data + row->text_at, page->data + text_at, size);
+    page->size = row->text_at + size;
+    r->field_count = (size_t)(row - r->fields);
+    if (r->scope != NO_FIELD) {
+        r->fields[r->scope].value++;
+        return;
+    }
+    output_bytes(r->output, td_buf_view(page));
+    td_buf_clear(page);
+}
+
+void result_object_end(result *r, const char *pattern)
+{
+    if (r->json != NULL) {
+        json_write_object_end(r->json);
+        if (--r->depth == 0)
+            output_json_end(r->output);
+        return;
+    }
+    if (output_is_broken(&r->page))
+        return;
+    TD_ASSERT(r->scope != NO_FIELD);
+    size_t text_at = r->page.line.size;
+    result_field *object = &r->fields[r->scope];
+    if (object->parent != NO_FIELD && object->parent == r->table_of)
+        add_cells(r);
+    else if (pattern != NULL)
+        print_pattern(r, pattern);
+    if (output_is_broken(&r->page))
+        return;
+    r->scope = object->parent;
+    if (object->name == NULL) {
+        end_row(r, object, text_at);
+        return;
+    }
+    object->text_at = text_at;
+    end_text(r, object);
+    object->value = object->text_size > 0;
+}
+
+void result_list_begin(result *r, const char *name)
+{
+    if (r->json == NULL) {
+        begin_container(r, name);
+    } else if (name != NULL) {
+        r->depth++;
+        json_write_key(r->json, name);
+        json_write_array_begin(r->json);
+    }
+}
+
+void result_table_begin(result *r, const char *name, const table_column *columns, size_t count)
+{
+    result_list_begin(r, name);
+    if (r->json != NULL || output_is_broken(&r->page))
+        return;
+    TD_ASSERT(r->table_of == NO_FIELD);
+    r->table_of = r->scope;
+    table_init(&r->table, columns, count);
+}
+
+void result_list_end(result *r)
+{
+    if (r->json != NULL) {
+        if (r->depth == 0) /* lines */
+            return;
+        json_write_array_end(r->json);
+        r->depth--;
+        return;
+    }
+    if (output_is_broken(&r->page))
+        return;
+    TD_ASSERT(r->scope != NO_FIELD);
+    result_field *list = &r->fields[r->scope];
+    if (r->scope == r->table_of) {
+        r->page.rc =
+            table_print(&r->table, list->name == NULL ? r->output : &r->page, &r->page.err);
+        table_fini(&r->table);
+        r->table_of = NO_FIELD;
+    }
+    r->scope = list->parent;
+    if (list->name == NULL)
+        r->field_count = 0;
+    else
+        end_text(r, list);
+}
+
+void result_list_lines(result *r, const char *name, const output_stream *lines)
+{
+    if (r->json == NULL)
+        return;
+    TD_ASSERT(lines->out == NULL);
+    json_write_key(r->json, name);
+    json_write_array_begin(r->json);
+    td_bytes left = td_buf_view(&lines->line);
+    while (left.size > 0) {
+        size_t size = (size_t)((const uint8_t *)memchr(left.data, '\n', left.size) - left.data);
+        json_write_raw(r->json, td_bytes_of(left.data, size));
+        left = td_bytes_of(left.data + size + 1, left.size - size - 1);
+    }
+    json_write_array_end(r->json);
+}
+
+/* ---- fields ---- */
+
+void result_count(result *r, const char *name, uint64_t count)
+{
+    if (r->json != NULL && count == UINT64_MAX)
+        json_write_member_null(r->json, name);
+    else if (r->json != NULL)
+        json_write_member_u64(r->json, name, count);
+    else
+        add_text(r, name, count, count == UINT64_MAX ? "?" : format_count(count).text);
+}
+
+/* A number that is text in a form of its own. */
+static void add_number(result *r, const char *name, uint64_t number, const char *text)
+{
+    if (r->json != NULL)
+        json_write_member_u64(r->json, name, number);
+    else
+        add_text(r, name, number, text);
+}
+
+void result_number(result *r, const char *name, uint64_t number)
+{
+    char text[24];
+    (void)snprintf(text, sizeof text, "%" PRIu64, number); /* fits */
+    add_number(r, name, number, text);
+}
+
+void result_size(result *r, const char *name, uint64_t bytes)
+{
+    add_number(r, name, bytes, format_size(bytes).text);
+}
+
+/* "2021-04-17T16:43:05.489609000Z": date, time, three digits of the fraction */
+void result_time(result *r, const char *name, uint64_t ns)
+{
+    char all[TD_TIME_TEXT_BYTES];
+    char text[TD_TIME_TEXT_BYTES] = "-";
+    td_time_format(ns, all);
+    if (ns != 0)
+        (void)snprintf(text, sizeof text, "%.10s %.12s", all, all + 11); /* fits */
+    add_number(r, name, ns, text);
+}
+
+void result_instant(result *r, const char *name, uint64_t ns)
+{
+    char text[TD_TIME_TEXT_BYTES];
+    td_time_format(ns, text);
+    add_number(r, name, ns, text);
+}
+
+void result_signed(result *r, const char *name, int64_t number)
+{
+    char text[24];
+    (void)snprintf(text, sizeof text, "%" PRId64, number); /* fits */
+    if (r->json != NULL)
+        json_write_member_i64(r->json, name, number);
+    else
+        add_text(r, name, 1, text);
+}
+
+void result_decimal(result *r, const char *name, td_decimal value)
+{
+    char text[TD_DECIMAL_TEXT_BYTES];
+    (void)td_decimal_format(value, text); /* the length is not needed */
+    if (r->json != NULL)
+        json_write_member_decimal(r->json, name, value);
+    else
+        add_text(r, name, 1, text);
+}
+
+void result_text(result *r, const char *name, const char *text)
+{
+    if (r->json != NULL)
+        json_write_member_text(r->json, name, text);
+    else
+        add_text(r, name, text != NULL && text[0] != '\0', text == NULL ? "" : text);
+}
+
+void result_bool(result *r, const char *name, int value)
+{
+    if (r->json != NULL)
+        json_write_member_bool(r->json, name, value);
+    else
+        add_text(r, name, value != 0, "");
+}
+
+void result_null(result *r, const char *name)
+{
+    result_text(r, name, NULL);
+}
+
+void result_note(result *r, const char *name, const char *format, ...)
+{
+    result_field *field = r->json == NULL ? add_field(r, name, 0) : NULL;
+    if (field == NULL)
+        return;
+    va_list values;
+    va_start(values, format);
+    r->page.rc = td_escape_vprintf(&r->page.line, &r->page.err, format, values);
+    va_end(values);
+    end_text(r, field);
+    field->value = field->text_size > 0;
+}
+
+void result_duration(result *r, const char *name, uint64_t ns)
+{
+    char text[TD_TIME_TEXT_BYTES];
+    td_duration_format(ns, text);
+    result_note(r, name, "%s", text);
+}
+
+void result_styled(result *r, const char *name, terminal_style style, const char *text)
+{
+    result_field *field = r->json == NULL ? add_field(r, name, 1) : NULL;
+    if (field == NULL)
+        return;
+    output_styled(&r->page, style, text);
+    end_text(r, field);
+}

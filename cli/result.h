@@ -1,0 +1,105 @@
+/* What a verb found, described once and printed in one of two forms: JSON for programs, text for
+ * people.
+ *
+ * A verb adds the fields of its result in the order of the JSON document, objects and lists in
+ * between. As JSON each field is written at once. As text each object is a pattern, into which its
+ * fields are filled as their kind is read by people (1,016,334; 1.2 GiB; 2021-04-17 16:43:06.801).
+ * The text of a list is that of its rows, one after the other, or a table.
+ *
+ *   {name}           the text of a field, "" for null; {a.b}: of field b of the object a
+ *   {name|none}      "none" if the field is empty: 0, "", false, null, no rows
+ *   {name noun}      a number and its noun, "1 frame", "1,016,334 frames"; of a list: its rows
+ *   {name one/many}  the first words if the number is 1, else the second
+ *   [...]            left out if the first field in it is empty
+ *   [{name?} ...]    the same with a field that is not printed
+ *   [{name!} ...]    left out unless that field is empty
+ *
+ * A name is looked up in the object itself, then in those around it. Fields that people do not need
+ * are in no pattern. Fields that programs do not need, because they follow from others or are said
+ * in words, are notes: in no JSON.
+ *
+ * Names are borrowed until result_end; texts are copied, and escaped for screens (base/escape.h). A
+ * wrong name, pattern or nesting is an assertion. The first failure is kept, and later calls do
+ * nothing. One thread. */
+#ifndef TD_CLI_RESULT_H
+#define TD_CLI_RESULT_H
+
+#include <stdint.h>
+
+#include "base/decimal.h"
+#include "base/err.h"
+#include "cli/option_groups.h"
+#include "cli/output.h"
+#include "cli/table.h"
+#include "cli/terminal.h"
+
+typedef struct result_field result_field;
+
+typedef struct result {
+    output_stream *output;
+    json_writer *json; /* NULL: text */
+    /* Of text: */
+    output_stream page;   /* the texts of all fields, and of what ended */
+    result_field *fields; /* of the open objects and lists, and of what ended in them */
+    size_t field_count;
+    size_t scope; /* field of the innermost open object or list */
+    text_table table;
+    size_t table_of; /* field of the list whose rows it has */
+    uint32_t depth;  /* of JSON: open objects and lists */
+} result;
+
+/* Describe results for output, which is borrowed, in the form that was asked for. */
+void result_begin(result *r, output_stream *output, const json_options *form);
+
+/* Free everything; text that is still open, because the verb failed half way, is dropped. TD_OK;
+ * TD_E_NOMEM, TD_E_LIMIT: the text is not complete. What could not be written is the output's own
+ * failure. */
+TD_MUST_USE td_result result_end(result *r, td_err *err);
+
+/* An object. The name is NULL for a row of a list, and for a whole document: outside of everything
+ * each object is a line of JSON. The pattern is its text, NULL: none. A table's row has the
+ * patterns of the columns instead. */
+void result_object_begin(result *r, const char *name);
+void result_object_end(result *r, const char *pattern);
+
+/* A list of objects; with columns a table of text (cli/table.h), and name NULL a table whose rows
+ * are JSON documents, a line each. One table at a time. */
+void result_list_begin(result *r, const char *name);
+void result_table_begin(result *r, const char *name, const table_column *columns, size_t count);
+void result_list_end(result *r);
+
+/* A list whose rows had to be described before the document: lines of JSON as an output without a
+ * file (output_init_memory) keeps them. No text. */
+void result_list_lines(result *r, const char *name, const output_stream *lines);
+
+/* Fields. A count of UINT64_MAX is not known: null, "?". A time of 0 is "-" as text; times and
+ * sizes are numbers in JSON. Text NULL is null. */
+void result_count(result *r, const char *name, uint64_t count);
+void result_number(result *r, const char *name, uint64_t number); /* without separators */
+void result_size(result *r, const char *name, uint64_t bytes);
+void result_time(result *r, const char *name, uint64_t ns);
+void result_instant(result *r, const char *name, uint64_t ns);      /* a time with all its digits */
+void result_signed(result *r, const char *name, int64_t number);    /* never empty */
+void result_decimal(result *r, const char *name, td_decimal value); /* never empty */
+void result_text(result *r, const char *name, const char *text);
+void result_bool(result *r, const char *name, int value);
+void result_null(result *r, const char *name);
+
+/* Text where "" stands for none: null. */
+static inline void result_name(result *r, const char *name, const char *text)
+{
+    result_text(r, name, text == NULL || text[0] == '\0' ? NULL : text);
+}
+
+/* Fields for people only. */
+void result_note(result *r, const char *name, const char *format, ...) TD_PRINTF(3, 4);
+void result_duration(result *r, const char *name, uint64_t ns);
+void result_styled(result *r, const char *name, terminal_style style, const char *text);
+
+/* The writer for what is for programs only; NULL if the form is text. */
+static inline json_writer *result_json(const result *r)
+{
+    return r->json;
+}
+
+#endif

@@ -1,0 +1,296 @@
+/* One description, two forms. Expected texts are written from the contract in cli/result.h. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "cli/result.h"
+#include "tests/testing/alloc_fault.h"
+
+typedef void (*describe_fn)(result *r);
+
+enum { FORM_TEXT, FORM_JSON };
+
+/* What a description prints in a form; valid until the next call. */
+static const char *printed(describe_fn describe, uint8_t form, int has_colour)
+{
+    static char text[4096];
+    const output_stream like = {.has_colour = has_colour};
+    output_stream output;
+    result r;
+    output_init_memory(&output, &like);
+    result_begin(&r, &output, &(json_options){.is_json = form});
+    describe(&r);
+    assert_int_equal(result_end(&r, NULL), TD_OK);
+    assert_true(output.line.size < sizeof text);
+    if (output.line.size > 0)
+        memcpy(text, output.line.data, output.line.size);
+    text[output.line.size] = '\0';
+    assert_int_equal(output_finish(&output, NULL), TD_OK);
+    return text;
+}
+
+static void check(describe_fn describe, const char *json, const char *text)
+{
+    assert_string_equal(printed(describe, FORM_JSON, 0), json);
+    assert_string_equal(printed(describe, FORM_TEXT, 0), text);
+}
+
+/* ---- kinds ---- */
+
+static void describe_kinds(result *r)
+{
+    result_object_begin(r, NULL);
+    result_count(r, "count", 1016334);
+    result_count(r, "unknown", UINT64_MAX);
+    result_number(r, "number", 1016334);
+    result_size(r, "size", 1536);
+    result_time(r, "time", UINT64_C(1618677785489609000));
+    result_time(r, "never", 0);
+    result_instant(r, "instant", UINT64_C(1618677785489609000));
+    result_signed(r, "signed", -5);
+    result_decimal(r, "decimal", (td_decimal){.mantissa = 605910, .scale = 1});
+    result_text(r, "text", "a\nb");
+    result_text(r, "blank", "");
+    result_name(r, "name", "");
+    result_bool(r, "bool", 1);
+    result_null(r, "null");
+    result_note(r, "note", "%s %d", "x\033", 3);
+    result_duration(r, "lasts", UINT64_C(250000000));
+    result_styled(r, "verdict", TERMINAL_BAD, "LOST");
+    result_object_end(r, "{count} {unknown} {number} {size}\n{time} {never} {instant}\n"
+                         "{signed} {decimal} {text} <{blank}{name}{bool}{null}>\n"
+                         "{note} {lasts} {verdict}\n");
+}
+
+/* Notes are in no JSON; text from outside stays text; only a verdict has a colour. */
+static void test_kinds(void **state)
+{
+    (void)state;
+    check(describe_kinds,
+          "{\"count\":1016334,\"unknown\":null,\"number\":1016334,\"size\":1536,"
+          "\"time\":1618677785489609000,\"never\":0,\"instant\":1618677785489609000,\"signed\":-5,"
+          "\"decimal\":\"60591\",\"text\":\"a\\nb\",\"blank\":\"\",\"name\":null,\"bool\":true,"
+          "\"null\":null}\n",
+          "1,016,334 ? 1016334 1.5 KiB\n"
+          "2021-04-17 16:43:05.489 - 2021-04-17T16:43:05.489609000Z\n"
+          "-5 60591 a\\x0ab <>\n"
+          "x\\x1b 3 250 ms LOST\n");
+    assert_non_null(
+        strstr(printed(describe_kinds, FORM_TEXT, 1), "250 ms \033[1;31mLOST\033[0m\n"));
+}
+
+/* ---- patterns ---- */
+
+typedef struct pattern_row {
+    const char *pattern;
+    const char *text;
+} pattern_row;
+
+static const pattern_row *pattern_now;
+
+static void describe_pattern(result *r)
+{
+    result_object_begin(r, NULL);
+    result_count(r, "none", 0);
+    result_count(r, "one", 1);
+    result_count(r, "many", 1234);
+    result_count(r, "unknown", UINT64_MAX);
+    result_signed(r, "zero", 0);
+    result_name(r, "empty", "");
+    result_name(r, "word", "w");
+    result_bool(r, "no", 0);
+    result_object_begin(r, "inner");
+    result_count(r, "many", 5);
+    result_object_begin(r, "deep");
+    result_count(r, "own", 7);
+    result_object_end(r, "{own} {many} {one}");
+    result_object_end(r, NULL);
+    result_list_begin(r, "rows");
+    for (uint64_t i = 1; i <= 2; i++) {
+        result_object_begin(r, NULL);
+        result_number(r, "i", i);
+        result_object_end(r, "<{i} of {many}>");
+    }
+    result_list_end(r);
+    result_list_begin(r, "nothing");
+    result_list_end(r);
+    result_object_end(r, pattern_now->pattern);
+}
+
+static void test_patterns(void **state)
+{
+    (void)state;
+    static const pattern_row ROWS[] = {
+        {"", ""},
+        {"plain\n", "plain\n"},
+        {"{one frame}, {many frame}, {none frame}, {unknown frame}",
+         "1 frame, 1,234 frames, 0 frames, ? frames"},
+        {"{one is a copy/are copies} {many is a copy/are copies} {none it/them}",
+         "is a copy are copies them"},
+        {"{word|-}{empty|-}{none|?}{nothing|no rows}", "w-?no rows"},
+        {"[a {one}][b {none}][c {empty}][d {no}][e {nothing}][f {zero}]!", "a 1f 0!"},
+        {"[{one}, {none}; {empty}]", "1, 0; "}, /* the first field decides */
+        {"[{one?}yes][{one!}no][{none?}yes][{none!}no]", "yesno"},
+        {"[{rows row}: {rows}\n]", "2 rows: <1 of 1,234><2 of 1,234>\n"},
+        {"[{inner.deep}][{inner}] {inner.many} {inner.deep.own} {many}", "7 5 1 5 7 1,234"},
+    };
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        pattern_now = &ROWS[i];
+        assert_string_equal(printed(describe_pattern, FORM_TEXT, 0), ROWS[i].text);
+    }
+    assert_string_equal(printed(describe_pattern, FORM_JSON, 0),
+                        "{\"none\":0,\"one\":1,\"many\":1234,\"unknown\":null,\"zero\":0,"
+                        "\"empty\":null,\"word\":\"w\",\"no\":false,"
+                        "\"inner\":{\"many\":5,\"deep\":{\"own\":7}},"
+                        "\"rows\":[{\"i\":1},{\"i\":2}],\"nothing\":[]}\n");
+}
+
+/* ---- lists and tables ---- */
+
+static const table_column COLUMNS[] = {{"feed", TABLE_LEFT, "{feed|-}"},
+                                       {"frames", TABLE_RIGHT, "{frames}"}};
+
+static void add_row(result *r, const char *feed, uint64_t frames)
+{
+    result_object_begin(r, NULL);
+    result_name(r, "feed", feed);
+    result_count(r, "frames", frames);
+    result_object_end(r, NULL);
+}
+
+static void describe_lines(result *r)
+{
+    result_table_begin(r, NULL, COLUMNS, 2);
+    add_row(r, "inverse", 7);
+    add_row(r, "", 12345678);
+    result_list_end(r);
+}
+
+static void describe_no_lines(result *r)
+{
+    result_table_begin(r, NULL, COLUMNS, 2);
+    result_list_end(r);
+}
+
+/* A text's order is its pattern's, whatever the document's is; a list's rows may have lists. */
+static void describe_document(result *r)
+{
+    result_object_begin(r, NULL);
+    for (int t = 0; t < 2; t++) {
+        result_table_begin(r, t == 0 ? "full" : "none", COLUMNS, 2);
+        if (t == 0)
+            add_row(r, "x", 1);
+        result_list_end(r);
+    }
+    result_list_begin(r, "files");
+    for (uint64_t f = 1; f <= 2; f++) {
+        result_object_begin(r, NULL);
+        result_number(r, "file", f);
+        result_list_begin(r, "parts");
+        for (uint64_t p = 0; p < f; p++) {
+            result_object_begin(r, NULL);
+            result_number(r, "part", p);
+            if (result_json(r) != NULL)
+                json_write_member_bool(result_json(r), "raw", 1);
+            result_object_end(r, " {file}.{part}");
+        }
+        result_list_end(r);
+        result_object_end(r, "file {file}:{parts}, {parts part}\n");
+    }
+    result_list_end(r);
+    result_text(r, "last", "end");
+    result_object_end(r, "{last}\n{files}[\n{none}][\n{full}]");
+}
+
+static void test_lists(void **state)
+{
+    (void)state;
+    check(describe_lines,
+          "{\"feed\":\"inverse\",\"frames\":7}\n{\"feed\":null,\"frames\":12345678}\n",
+          "feed         frames\n"
+          "inverse           7\n"
+          "-        12,345,678\n");
+    check(describe_no_lines, "", "");
+    check(describe_document,
+          "{\"full\":[{\"feed\":\"x\",\"frames\":1}],\"none\":[],"
+          "\"files\":[{\"file\":1,\"parts\":[{\"part\":0,\"raw\":true}]},"
+          "{\"file\":2,\"parts\":[{\"part\":0,\"raw\":true},{\"part\":1,\"raw\":true}]}],"
+          "\"last\":\"end\"}\n",
+          "end\n"
+          "file 1: 1.0, 1 part\n"
+          "file 2: 2.0 2.1, 2 parts\n"
+          "\n"
+          "feed  frames\n"
+          "x          1\n");
+}
+
+/* Rows come before the document that has them in its middle: in text they are out already. */
+static void describe_early_rows(result *r)
+{
+    output_stream kept;
+    result rows;
+    output_init_memory(&kept, r->output);
+    result_begin(&rows, result_json(r) != NULL ? &kept : r->output,
+                 &(json_options){.is_json = result_json(r) != NULL});
+    for (uint64_t i = 0; i < 2; i++) {
+        result_object_begin(&rows, NULL);
+        result_text(&rows, "path", i == 0 ? "a\nb" : "c");
+        result_object_end(&rows, "removed {path}\n");
+    }
+    assert_int_equal(result_end(&rows, NULL), TD_OK);
+    result_object_begin(r, NULL);
+    result_count(r, "all", 2);
+    result_list_lines(r, "rows", &kept);
+    result_object_end(r, "{all row}\n");
+    assert_int_equal(output_finish(&kept, NULL), TD_OK);
+}
+
+static void test_early_rows(void **state)
+{
+    (void)state;
+    check(describe_early_rows, "{\"all\":2,\"rows\":[{\"path\":\"a\\nb\"},{\"path\":\"c\"}]}\n",
+          "removed a\\x0ab\nremoved c\n2 rows\n");
+}
+
+/* Each allocation fails once: the failure comes out at the end, and nothing is printed by halves.
+ */
+static void test_no_memory(void **state)
+{
+    (void)state;
+    const output_stream like = {.out = NULL};
+    for (uint32_t fail_at = 1;; fail_at++) {
+        assert_true(fail_at < 1000);
+        output_stream output;
+        result r;
+        output_init_memory(&output, &like);
+        result_begin(&r, &output, &(json_options){.is_json = FORM_TEXT});
+        alloc_fault_set(fail_at, ALLOC_FAULT_ONCE);
+        describe_document(&r);
+        int did_fire = alloc_fault_did_fire();
+        alloc_fault_set(0, ALLOC_FAULT_ONCE);
+        td_err err;
+        td_result rc = result_end(&r, &err);
+        if (did_fire)
+            assert_int_equal(output.line.size, 0);
+        if (rc != TD_OK)
+            assert_int_equal(err.code, TD_E_NOMEM);
+        td_result output_rc = output_finish(&output, NULL);
+        assert_int_equal(rc != TD_OK || output_rc != TD_OK, did_fire);
+        if (!did_fire)
+            break;
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_kinds),     cmocka_unit_test(test_patterns),
+        cmocka_unit_test(test_lists),     cmocka_unit_test(test_early_rows),
+        cmocka_unit_test(test_no_memory),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
