@@ -125,7 +125,7 @@ static td_result try_family(decode_run *run, const family *of, td_bytes frame,
         return rc;
     topic_match none = {.row = NULL};
     out->is_decoded = (uint8_t)decoder_decode(run->decoder, is_data ? &out->what.topic : &none,
-                                              frame, DECODE_PATH_ROWS, decoded, &out->why);
+                                              frame, DECODE_PATH_WHOLE, decoded, &out->why);
     if (out->is_decoded) {
         out->strange = decoded->head.unknown_fields + decoded->head.foreign_symbols;
         return TD_OK;

@@ -231,33 +231,26 @@ static td_result gate_of(export_jsonl *self, const tape_channel *channel, export
     return rc;
 }
 
-/* A frame of a book goes through the book's gate, as the plain struct that books are kept by. */
-static td_result judge(export_jsonl *self, const tape_frame *frame, const topic_match *topic,
-                       unsigned *flags, td_err *err)
+/* A frame of a book goes through the book's gate. change NULL: it could not be decoded. */
+static td_result judge(export_jsonl *self, const tape_frame *frame, const topic_row *row,
+                       const message *change, unsigned *flags, td_err *err)
 {
     export_gate *gate = NULL;
     gate_answer answer;
-    message change;
-    decode_error why;
-    int is_decoded =
-        decoder_decode(self->decoder, topic, frame->bytes, DECODE_PATH_HOT, &change, &why);
-    td_result rc = is_decoded ? TD_OK : decode_error_result(&why, err);
+    td_result rc = gate_of(self, frame->channel, &gate, err);
     if (rc == TD_OK)
-        rc = gate_of(self, frame->channel, &gate, err);
-    if (rc == TD_OK)
-        rc = export_gate_take(gate, frame, topic->row, is_decoded ? &change : NULL,
-                              self->job.damaged_until_ns(self->job.user), &answer, err);
+        rc = export_gate_take(gate, frame, row, change, self->job.damaged_until_ns(self->job.user),
+                              &answer, err);
     if (rc != TD_OK)
         return rc;
-    TD_ASSERT(is_decoded || !answer.is_trusted);
+    TD_ASSERT(change != NULL || !answer.is_trusted);
     *flags |= answer.is_trusted ? 0 : FLAG_NOT_TRUSTED;
     *flags |= answer.is_snapshot ? FLAG_SNAPSHOT : 0;
     return TD_OK;
 }
 
-/* A message as every program prints it (schema/message_json.h), read by its row: the plain structs
- * of the hot decoders lack members. What cannot be decoded is a line as well: a stream without it
- * would seem whole. */
+/* A message as every program prints it (schema/message_json.h). What cannot be decoded is a line as
+ * well: a stream without it would seem whole. */
 static td_result take_message(export_jsonl *self, const sink_frame *shown, td_err *err)
 {
     const tape_frame *frame = shown->tape;
@@ -265,15 +258,15 @@ static td_result take_message(export_jsonl *self, const sink_frame *shown, td_er
     decode_error why;
     unsigned flags = FLAG_LAST_OF_FRAME;
     const topic_match topic = export_topic_of(frame, &shown->topic);
-    td_result rc = TD_OK;
-    if (topic.row != NULL && topic.row->type == MSG_BOOK_CHANGE)
-        rc = judge(self, frame, &topic, &flags, err);
-    if (rc != TD_OK || frame->is_lead_in)
-        return rc;
+    int is_book = topic.row != NULL && topic.row->type == MSG_BOOK_CHANGE;
+    if (frame->is_lead_in && !is_book)
+        return TD_OK;
     int is_decoded =
-        decoder_decode(self->decoder, &topic, frame->bytes, DECODE_PATH_ROWS, &decoded, &why);
-    rc = is_decoded ? TD_OK : decode_error_result(&why, err);
-    if (rc != TD_OK)
+        decoder_decode(self->decoder, &topic, frame->bytes, DECODE_PATH_WHOLE, &decoded, &why);
+    td_result rc = is_decoded ? TD_OK : decode_error_result(&why, err);
+    if (rc == TD_OK && is_book)
+        rc = judge(self, frame, topic.row, is_decoded ? &decoded : NULL, &flags, err);
+    if (rc != TD_OK || frame->is_lead_in)
         return rc;
     flags |= export_lateness_is_late(self->lateness, frame) ? FLAG_LATE : 0;
     json_writer json;

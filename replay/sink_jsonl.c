@@ -34,8 +34,7 @@ void sink_jsonl_close(sink_jsonl *self)
     td_free(self);
 }
 
-/* What one frame says, read by its row: the plain structs of the hot decoders lack the members that
- * books and trades have beside them. Memory that ran out is not what it says. */
+/* What one frame says, with every member. Memory that ran out is not what it says. */
 typedef struct frame_content {
     int is_control;
     classification what; /* if is_control */
@@ -69,7 +68,7 @@ static td_result read_content(sink_jsonl *self, const sink_frame *shown, frame_c
     if (rc != TD_OK || out->is_control)
         return rc;
     out->is_decoded = decoder_decode(self->decoder, &shown->topic, shown->tape->bytes,
-                                     DECODE_PATH_ROWS, &out->message, &out->why);
+                                     DECODE_PATH_WHOLE, &out->message, &out->why);
     return out->is_decoded ? TD_OK : decode_error_result(&out->why, err);
 }
 

@@ -238,18 +238,23 @@ int decoder_decode(decoder *d, const topic_match *topic, td_bytes frame, decode_
     if (p == NULL)
         return refuse(why, DECODE_NO_MEMORY);
     msg_type type = topic->row->type;
-    int is_struct = path == DECODE_PATH_HOT && (type == MSG_BOOK_CHANGE || type == MSG_TRADE);
+    int is_struct = path != DECODE_PATH_ROWS && (type == MSG_BOOK_CHANGE || type == MSG_TRADE);
+    int needs_all = path == DECODE_PATH_WHOLE && !p->is_struct_whole;
     /* The hot road says nothing about why it gave up: whatever it was, the row-driven decoder
      * judges. */
-    if (is_struct && p->is_hot && decode_hot(d, p, topic, frame, out))
+    if (is_struct && p->is_hot && !needs_all && decode_hot(d, p, topic, frame, out))
         return 1;
-    d->slow_count += is_struct ? 1 : 0;
+    d->slow_count += is_struct && !needs_all;
     if (!decode_rows(d, p, topic, frame, out, why)) {
         TD_ASSERT(why->reason != DECODE_OK);
         return 0;
     }
-    if (is_struct && !decode_record_to_struct(d, out))
+    if (!is_struct)
+        return 1;
+    d->beside = out->record;
+    if (!decode_record_to_struct(d, out))
         return refuse(why, DECODE_NO_MEMORY);
+    out->beside = path == DECODE_PATH_WHOLE ? &d->beside : NULL;
     return 1;
 }
 

@@ -55,8 +55,10 @@ enum {
 };
 
 typedef enum decode_path {
-    DECODE_PATH_HOT,  /* books and trades through their own decoders */
-    DECODE_PATH_ROWS, /* everything through the row-driven one (tests compare the two) */
+    DECODE_PATH_HOT,   /* books and trades through their own decoders */
+    DECODE_PATH_WHOLE, /* the same with every member: message.beside is filled where the plain
+                          structs have no place for some */
+    DECODE_PATH_ROWS,  /* everything through the row-driven one (tests compare the two) */
 } decode_path;
 
 /* A new decoder; TD_E_NOMEM. */

@@ -486,5 +486,6 @@ int decode_hot(decoder *d, plan *p, const topic_match *topic, td_bytes frame, me
     else
         out->trades = (msg_trades){.head = h.head, .trades = d->trades, .trade_count = h.count};
     out->is_record = 0;
+    out->beside = NULL;
     return 1;
 }

@@ -195,6 +195,7 @@ typedef struct plan {
     uint8_t has_symbol;              /* the topic's pattern has one */
     uint8_t needs_kind;              /* which entries count depends on the frame's kind */
     uint8_t is_hot;                  /* the hot decoder of its type can read it */
+    uint8_t is_struct_whole;         /* its type's plain struct has a place for all of its fields */
 } plan;
 
 /* Make a plan for a sound row. TD_E_NOMEM, TD_E_INVALID (what topic_row_fault says, or too many
@@ -244,6 +245,7 @@ struct decoder {
     size_t item_capacity;
     msg_value *values;
     size_t value_capacity;
+    msg_record beside; /* of a plain struct, what message.beside points to */
 
     /* Texts that stand nowhere in the frame. */
     uint8_t *json_texts; /* canonical JSON; as large as the frame, so that views into it stay */

@@ -346,6 +346,7 @@ static void publish(const rows *r, message *out)
         .item_count = r->item_count,
     };
     out->is_record = 1;
+    out->beside = NULL;
 }
 
 int decode_rows(decoder *d, plan *p, const topic_match *topic, td_bytes frame, message *out,

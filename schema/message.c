@@ -68,6 +68,24 @@ const char *msg_member_name(msg_member member)
     return NAMES[member];
 }
 
+int msg_struct_has(msg_type type, msg_member member)
+{
+    static const msg_member LEVEL[] = {MEMBER_SIDE, MEMBER_PRICE, MEMBER_SIZE, MEMBER_RPI_SIZE};
+    static const msg_member TRADE[] = {
+        MEMBER_SYMBOL,   MEMBER_SIDE,           MEMBER_PRICE,          MEMBER_SIZE,
+        MEMBER_TRADE_ID, MEMBER_CROSS_SEQ,      MEMBER_TICK_DIRECTION, MEMBER_EXCHANGE_TIME,
+        MEMBER_SEQ,      MEMBER_IS_BLOCK_TRADE, MEMBER_IS_RPI_TRADE,
+    };
+    TD_ASSERT(type == MSG_BOOK_CHANGE || type == MSG_TRADE);
+    const msg_member *members = type == MSG_TRADE ? TRADE : LEVEL;
+    size_t count =
+        type == MSG_TRADE ? sizeof TRADE / sizeof TRADE[0] : sizeof LEVEL / sizeof LEVEL[0];
+    for (size_t i = 0; i < count; i++)
+        if (members[i] == member)
+            return 1;
+    return 0;
+}
+
 size_t message_item_count(const message *m)
 {
     if (m->is_record)

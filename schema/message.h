@@ -178,10 +178,17 @@ typedef struct message {
         msg_record record; /* everything else */
     };
     uint8_t is_record; /* 1: record, whatever the type */
+    /* Of a plain struct that was decoded whole: all that the frame says, where the struct has no
+     * place for some of it. NULL elsewhere. */
+    const msg_record *beside;
 } message;
 
 /* Number of entries (levels, trades, updates). */
 size_t message_item_count(const message *m);
+
+/* 1 if the plain struct of a type (MSG_BOOK_CHANGE, MSG_TRADE) has a place for a member of its
+ * entries. */
+int msg_struct_has(msg_type type, msg_member member);
 
 /* Feed a message's canonical form to a digest: kind, exchange time, sequences and entries. Equal
  * for equal messages, whichever decoder they came from and however the frame was written: key

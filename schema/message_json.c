@@ -165,45 +165,42 @@ void message_json_members(json_writer *writer, const message *m)
 }
 
 /* What an entry of a record says beyond the plain struct that its type has. */
-static void write_rest(json_writer *w, const msg_item *item, const msg_member *shown, size_t count)
+static void write_rest(json_writer *w, const message *m, size_t index)
 {
+    if (!m->is_record)
+        return;
+    const msg_item *item = &m->record.items[index];
     for (size_t i = 0; i < item->value_count; i++) {
-        int is_shown = 0;
-        for (size_t j = 0; j < count; j++)
-            is_shown |= item->values[i].member == shown[j];
-        if (!is_shown)
+        if (!msg_struct_has(m->head.type, item->values[i].member))
             write_value(w, &item->values[i]);
     }
 }
 
-static void write_book_entry(json_writer *w, const message *m, size_t index, int has_rpi)
+static void write_entry(json_writer *w, const message *m, size_t index, int has_rpi)
 {
-    static const msg_member SHOWN[] = {MEMBER_SIDE, MEMBER_PRICE, MEMBER_SIZE, MEMBER_RPI_SIZE};
+    if (m->head.type != MSG_BOOK_CHANGE && m->head.type != MSG_TRADE) {
+        write_item(w, &m->record.items[index]);
+        return;
+    }
     json_write_object_begin(w);
-    write_level(w, m, index, has_rpi);
-    if (m->is_record)
-        write_rest(w, &m->record.items[index], SHOWN, sizeof SHOWN / sizeof SHOWN[0]);
-    json_write_object_end(w);
-}
-
-static void write_trade_entry(json_writer *w, const message *m, size_t index)
-{
-    static const msg_member SHOWN[] = {
-        MEMBER_SYMBOL,   MEMBER_SIDE,           MEMBER_PRICE,          MEMBER_SIZE,
-        MEMBER_TRADE_ID, MEMBER_CROSS_SEQ,      MEMBER_TICK_DIRECTION, MEMBER_EXCHANGE_TIME,
-        MEMBER_SEQ,      MEMBER_IS_BLOCK_TRADE, MEMBER_IS_RPI_TRADE,
-    };
-    msg_trade trade = message_trade(m, index);
-    json_write_object_begin(w);
-    write_trade(w, &trade);
-    if (m->is_record)
-        write_rest(w, &m->record.items[index], SHOWN, sizeof SHOWN / sizeof SHOWN[0]);
+    if (m->head.type == MSG_BOOK_CHANGE) {
+        write_level(w, m, index, has_rpi);
+    } else {
+        msg_trade trade = message_trade(m, index);
+        write_trade(w, &trade);
+    }
+    write_rest(w, m, index);
     json_write_object_end(w);
 }
 
 void message_json_entries(json_writer *writer, const message *m)
 {
     TD_ASSERT(m->head.type < MSG_TYPE_COUNT);
+    message whole;
+    if (m->beside != NULL) {
+        whole = (message){.record = *m->beside, .is_record = 1};
+        m = &whole;
+    }
     msg_type type = m->head.type;
     int is_book = type == MSG_BOOK_CHANGE;
     int has_rpi = is_book && message_has_rpi(m);
@@ -214,14 +211,8 @@ void message_json_entries(json_writer *writer, const message *m)
             write_value(writer, &m->record.values[i]);
     json_write_key(writer, is_book ? "levels" : type == MSG_TRADE ? "trades" : "items");
     json_write_array_begin(writer);
-    for (size_t i = 0; i < count; i++) {
-        if (is_book)
-            write_book_entry(writer, m, i, has_rpi);
-        else if (type == MSG_TRADE)
-            write_trade_entry(writer, m, i);
-        else
-            write_item(writer, &m->record.items[i]);
-    }
+    for (size_t i = 0; i < count; i++)
+        write_entry(writer, m, i, has_rpi);
     json_write_array_end(writer);
 }
 

@@ -369,6 +369,25 @@ static int plan_is_hot(const plan *p)
     return is_positional ? arrays_are_hot(p) : objects_are_hot(p);
 }
 
+/* Has the head, or the plain struct of the row's type, a place for every field? */
+static int plan_struct_is_whole(const topic_row *row)
+{
+    if (row->type != MSG_BOOK_CHANGE && row->type != MSG_TRADE)
+        return 0;
+    for (uint32_t i = 0; i < row->field_count; i++)
+        if (!msg_struct_has(row->type, row->fields[i].member))
+            return 0;
+    for (uint32_t i = 0; i < row->envelope_count; i++) {
+        msg_member member = row->envelope[i].member;
+        int is_in_head = member == MEMBER_CROSS_SEQ || member == MEMBER_U || member == MEMBER_SEQ ||
+                         member == row->time_member || member == MEMBER_MATCH_TIME ||
+                         member == MEMBER_SYMBOL;
+        if (!is_in_head && !(member == MEMBER_VERSION && row->type == MSG_BOOK_CHANGE))
+            return 0;
+    }
+    return 1;
+}
+
 /* Where the parts of the topic, and the kind, stand in a frame. */
 static int plan_identity(plan *p)
 {
@@ -443,6 +462,7 @@ static int plan_fill(plan *p)
     plan_entry(p);
     plan_follow(p);
     p->is_hot = (uint8_t)plan_is_hot(p);
+    p->is_struct_whole = (uint8_t)plan_struct_is_whole(row);
     p->is_positional = (row->items[0].flags & ITEMS_POSITIONAL) != 0;
     if (p->is_hot)
         plan_hot_fields(p);

@@ -71,6 +71,7 @@ static void check_data(frames *f, const char *name, td_bytes frame, const classi
     if (!decoder_decode(f->rows, &what->topic, frame, DECODE_PATH_ROWS, &rows, &why))
         fail_msg("%s/%s: %s %s at %zu", f->of->folder, name, decode_reason_name(why.reason),
                  why.field == NULL ? "" : why.field, why.offset);
+    assert_whole_equal(f->hot, &what->topic, frame, &rows);
     assert_true(decoder_decode(f->hot, &what->topic, frame, DECODE_PATH_HOT, &hot, &why));
     assert_messages_equal(&hot, &rows);
     if (rows.head.unknown_fields != 0)

@@ -6,6 +6,9 @@
 
 #include <cmocka.h>
 
+#include "base/limits.h"
+#include "schema/message_json.h"
+
 static void assert_bytes_equal(td_bytes a, td_bytes b)
 {
     assert_int_equal(a.size, b.size);
@@ -80,4 +83,31 @@ void assert_messages_equal(const message *a, const message *b)
         }
     }
     assert_int_equal(message_hash64(a), message_hash64(b));
+}
+
+static void write_members(const message *m, td_buf *out)
+{
+    json_writer w;
+    td_buf_init(out, LIMIT_RECORD_BYTES);
+    json_write_begin(&w, out);
+    json_write_object_begin(&w);
+    message_json_members(&w, m);
+    json_write_object_end(&w);
+    assert_int_equal(json_write_end(&w, NULL), TD_OK);
+}
+
+void assert_whole_equal(decoder *d, const topic_match *topic, td_bytes frame, const message *rows)
+{
+    message whole;
+    decode_error why;
+    td_buf expected;
+    td_buf found;
+    assert_true(decoder_decode(d, topic, frame, DECODE_PATH_WHOLE, &whole, &why));
+    write_members(rows, &expected);
+    write_members(&whole, &found);
+    if (!td_bytes_equal(td_buf_view(&expected), td_buf_view(&found)))
+        fail_msg("expected %.*s\nfound    %.*s", (int)expected.size, (const char *)expected.data,
+                 (int)found.size, (const char *)found.data);
+    td_buf_fini(&expected);
+    td_buf_fini(&found);
 }

@@ -4,8 +4,13 @@
 #ifndef TD_TESTS_TESTING_MESSAGE_COMPARE_H
 #define TD_TESTS_TESTING_MESSAGE_COMPARE_H
 
+#include "schema/decode.h"
 #include "schema/message.h"
 
 void assert_messages_equal(const message *a, const message *b);
+
+/* What d reads of a frame as a whole has the same text in JSON as the row-driven decoder's message.
+ */
+void assert_whole_equal(decoder *d, const topic_match *topic, td_bytes frame, const message *rows);
 
 #endif
