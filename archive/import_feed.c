@@ -5,11 +5,11 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/limits.h"
+#include "base/url.h"
 #include "format/archive_recover.h"
 #include "format/chunk_builder.h"
 #include "tape/channel_router.h"
 #include "tape/event.h"
-#include "wire/url.h"
 
 enum {
     /* A chunk closes after this much of the capture's own time too, so that a slow one can be read

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/assert.h"
-#include "wire/url.h"
+#include "base/url.h"
 
 enum { URL_SHOWN_BYTES = 200, NAME_SHOWN_BYTES = 60 };
 

@@ -5,9 +5,9 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/limits.h"
+#include "base/url.h"
 #include "schema/decode.h"
 #include "schema/json.h"
-#include "wire/url.h"
 
 enum { AUTH_KEY_ARG = 0, AUTH_SIGNATURE_ARG = 2 };
 

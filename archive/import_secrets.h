@@ -1,5 +1,5 @@
 /* Secrets that a capture holds: API keys and signatures in its auth requests, and those in its URLs
- * (wire/url.h). They are learnt while the capture is read for the first time, and overwritten
+ * (base/url.h). They are learnt while the capture is read for the first time, and overwritten
  * wherever they stand when it is written (docs/design.md, P2: acks echo them; tape/redact.h). A
  * capture without any costs nothing more than a look at its outbound frames. One thread. */
 #ifndef TD_ARCHIVE_IMPORT_SECRETS_H

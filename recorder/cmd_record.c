@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/io_posix.h"
+#include "base/url.h"
 #include "cli/option_groups.h"
 #include "cli/output.h"
 #include "cli/progress.h"
@@ -14,7 +15,6 @@
 #include "cli/units.h"
 #include "recorder/config.h"
 #include "recorder/supervisor.h"
-#include "wire/url.h"
 
 /* Options that only this verb has. */
 typedef struct record_choice {

@@ -7,11 +7,11 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/url.h"
 #include "recorder/config_impl.h"
 #include "recorder/room.h"
 #include "recorder/subscription.h"
 #include "schema/dialect.h"
-#include "wire/url.h"
 
 void config_init(recorder_config *config)
 {

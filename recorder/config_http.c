@@ -5,9 +5,9 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/url.h"
 #include "recorder/config_impl.h"
 #include "tape/channel_router.h"
-#include "wire/url.h"
 
 #define EVERY_DEFAULT_NS (UINT64_C(3600) * TD_NS_PER_S)
 

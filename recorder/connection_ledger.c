@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/assert.h"
-#include "wire/url.h"
+#include "base/url.h"
 
 event connection_event(const connection *self, event_kind kind)
 {

@@ -6,7 +6,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/near.h"
-#include "wire/url.h"
+#include "base/url.h"
 
 /* The host of a URL, for connections that share its limit: whatever the family, path and port. */
 static td_bytes url_host(const char *url)

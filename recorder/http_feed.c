@@ -6,9 +6,9 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/url.h"
 #include "tape/event.h"
 #include "wire/http.h"
-#include "wire/url.h"
 
 #define HTTP_TIMEOUT_NS    (10 * TD_NS_PER_S)
 #define HTTP_START_WAIT_NS (5 * TD_NS_PER_S)

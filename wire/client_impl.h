@@ -4,11 +4,11 @@
 #ifndef TD_WIRE_CLIENT_IMPL_H
 #define TD_WIRE_CLIENT_IMPL_H
 
+#include "base/url.h"
 #include "wire/loop_impl.h"
 #include "wire/proxy.h"
 #include "wire/tls.h"
 #include "wire/tunnel.h"
-#include "wire/url.h"
 
 enum { CLOSE_REASON_BYTES_MAX = 123 }; /* RFC 6455, 5.5 */
 

@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "wire/url.h"
+#include "base/url.h"
 
 enum { WIRE_PROXY_USER_BYTES = 256 }; /* RFC 1929: 255 */
 

@@ -8,7 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "wire/url.h"
+#include "base/url.h"
 
 enum { SLOW_NAMES_MAX = 64 }; /* remembered; a recorder's hosts are fewer */
 

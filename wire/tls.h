@@ -10,7 +10,7 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
-#include "wire/url.h"
+#include "base/url.h"
 
 /* OpenSSL's own types, by their tags. */
 struct ssl_ctx_st;

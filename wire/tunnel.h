@@ -5,9 +5,9 @@
 #ifndef TD_WIRE_TUNNEL_H
 #define TD_WIRE_TUNNEL_H
 
+#include "base/url.h"
 #include "wire/loop_impl.h"
 #include "wire/proxy.h"
-#include "wire/url.h"
 
 typedef struct tunnel tunnel;
 

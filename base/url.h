@@ -1,6 +1,6 @@
 /* Taking apart the URLs of WebSocket and HTTP servers and proxies. Pure; any thread. */
-#ifndef TD_WIRE_URL_H
-#define TD_WIRE_URL_H
+#ifndef TD_BASE_URL_H
+#define TD_BASE_URL_H
 
 #include <stdint.h>
 

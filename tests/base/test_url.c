@@ -1,5 +1,4 @@
-/* URLs, HOST:PORT, proxies and NO_PROXY. Expected values by hand from RFC 3986, RFC 6455 section 3,
- * and what wire/proxy.h promises. */
+/* URLs and HOST:PORT. Expected values by hand from RFC 3986 and RFC 6455 section 3. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,8 +7,7 @@
 
 #include <cmocka.h>
 
-#include "wire/proxy.h"
-#include "wire/url.h"
+#include "base/url.h"
 
 static void test_url_parts(void **state)
 {
@@ -128,138 +126,6 @@ static void test_host_port(void **state)
     }
 }
 
-static void test_proxy_parts(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *text, *host, *user, *password;
-        unsigned port;
-        td_result rc;
-        wire_proxy_kind kind;
-    } ROWS[] = {
-        {"http://proxy.corp:3128", "proxy.corp", "", "", 3128, TD_OK, WIRE_PROXY_HTTP},
-        {"proxy.corp:3128", "proxy.corp", "", "", 3128, TD_OK, WIRE_PROXY_HTTP},
-        {"HTTP://proxy.corp", "proxy.corp", "", "", 80, TD_OK, WIRE_PROXY_HTTP},
-        {"http://proxy.corp/", "proxy.corp", "", "", 80, TD_OK, WIRE_PROXY_HTTP},
-        {"http://u:p%40ss%3A:x@10.0.0.1:1/", "10.0.0.1", "u", "p@ss::x", 1, TD_OK, WIRE_PROXY_HTTP},
-        {"http://a%25b@h", "h", "a%b", "", 80, TD_OK, WIRE_PROXY_HTTP},
-        {"http://[fd00::1]:8080", "fd00::1", "", "", 8080, TD_OK, WIRE_PROXY_HTTP},
-        {"http://[fd00::1]", "fd00::1", "", "", 80, TD_OK, WIRE_PROXY_HTTP},
-        {"socks5h://proxy.corp", "proxy.corp", "", "", 1080, TD_OK, WIRE_PROXY_SOCKS5},
-        {"socks5h://a%3ab:c@h:9", "h", "a:b", "c", 9, TD_OK, WIRE_PROXY_SOCKS5},
-        {"https://proxy.corp", "", "", "", 0, TD_E_UNSUPPORTED, WIRE_PROXY_HTTP},
-        {"socks5://proxy.corp", "", "", "", 0, TD_E_UNSUPPORTED, WIRE_PROXY_HTTP},
-        {"socks4://proxy.corp", "", "", "", 0, TD_E_UNSUPPORTED, WIRE_PROXY_HTTP},
-        {"http://a%3Ab:c@h", "", "", "", 0, TD_E_UNSUPPORTED, WIRE_PROXY_HTTP},
-        {"http://u:p%4@h", "", "", "", 0, TD_E_INVALID, WIRE_PROXY_HTTP},
-        {"http://u:p%@h", "", "", "", 0, TD_E_INVALID, WIRE_PROXY_HTTP},
-        {"http://u:p%00@h", "", "", "", 0, TD_E_INVALID, WIRE_PROXY_HTTP},
-        {"http://", "", "", "", 0, TD_E_INVALID, WIRE_PROXY_HTTP},
-        {"http://h:99999", "", "", "", 0, TD_E_INVALID, WIRE_PROXY_HTTP},
-    };
-    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
-        wire_proxy proxy;
-        assert_int_equal(wire_proxy_parse(ROWS[i].text, &proxy, NULL), ROWS[i].rc);
-        assert_int_equal(proxy.is_used, ROWS[i].rc == TD_OK);
-        if (ROWS[i].rc != TD_OK)
-            continue;
-        assert_string_equal(proxy.host, ROWS[i].host);
-        assert_string_equal(proxy.user, ROWS[i].user);
-        assert_string_equal(proxy.password, ROWS[i].password);
-        assert_int_equal(proxy.kind, ROWS[i].kind);
-        assert_int_equal(proxy.port, ROWS[i].port);
-    }
-}
-
-static void test_proxy_error_hides_the_password(void **state)
-{
-    (void)state;
-    wire_proxy proxy;
-    td_err err;
-    assert_int_equal(wire_proxy_parse("http://u:hunter2@h:x", &proxy, &err), TD_E_INVALID);
-    assert_null(strstr(err.text, "hunter2"));
-}
-
-static void clear_environment(void)
-{
-    static const char *const NAMES[] = {"HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy",
-                                        "NO_PROXY",    "no_proxy",    "http_proxy"};
-    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++)
-        assert_int_equal(unsetenv(NAMES[i]), 0);
-}
-
-static void test_proxy_of_environment(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *name, *value, *no_proxy, *url, *host; /* host "": no proxy */
-    } ROWS[] = {
-        {"HTTPS_PROXY", "http://a:1", NULL, "wss://stream.bybit.com/", "a"},
-        {"https_proxy", "http://a:1", NULL, "wss://stream.bybit.com/", "a"},
-        {"ALL_PROXY", "http://a:1", NULL, "wss://stream.bybit.com/", "a"},
-        {"ALL_PROXY", "http://a:1", NULL, "ws://stream.bybit.com/", "a"},
-        {"HTTPS_PROXY", "http://a:1", NULL, "ws://stream.bybit.com/", ""},
-        {"http_proxy", "http://a:1", NULL, "ws://stream.bybit.com/", ""},
-        {"HTTPS_PROXY", "", NULL, "wss://stream.bybit.com/", ""},
-        {"HTTPS_PROXY", "http://a:1", "bybit.com", "wss://stream.bybit.com/", ""},
-        {"HTTPS_PROXY", "http://a:1", NULL, "wss://localhost:1/", ""},
-        {"HTTPS_PROXY", "http://a:1", NULL, "wss://127.0.0.2/", ""},
-        {"HTTPS_PROXY", "http://a:1", NULL, "wss://[::1]/", ""},
-    };
-    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
-        clear_environment();
-        assert_int_equal(setenv(ROWS[i].name, ROWS[i].value, 1), 0);
-        if (ROWS[i].no_proxy != NULL)
-            assert_int_equal(setenv("NO_PROXY", ROWS[i].no_proxy, 1), 0);
-        wire_url url;
-        wire_proxy proxy;
-        assert_int_equal(wire_url_parse(ROWS[i].url, &url, NULL), TD_OK);
-        assert_int_equal(wire_proxy_of_environment(&url, &proxy, NULL), TD_OK);
-        if (strcmp(proxy.host, ROWS[i].host) != 0)
-            fail_msg("row %zu: proxy '%s', not '%s'", i, proxy.host, ROWS[i].host);
-    }
-    clear_environment();
-    td_err err;
-    wire_url url;
-    wire_proxy proxy;
-    assert_int_equal(setenv("ALL_PROXY", "socks5://a", 1), 0);
-    assert_int_equal(wire_url_parse("wss://h/", &url, NULL), TD_OK);
-    assert_int_equal(wire_proxy_of_environment(&url, &proxy, &err), TD_E_UNSUPPORTED);
-    assert_non_null(strstr(err.text, "ALL_PROXY"));
-    clear_environment();
-}
-
-static void test_no_proxy(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *list, *url;
-        int covers;
-    } ROWS[] = {
-        {"*", "wss://h/", 1},
-        {"bybit.com", "wss://stream.bybit.com/", 1},
-        {".bybit.com", "wss://stream.bybit.com/", 1},
-        {"bybit.com", "wss://bybit.com/", 1},
-        {"BYBIT.com", "wss://Stream.bybit.COM/", 1},
-        {"bybit.com", "wss://notbybit.com/", 0},
-        {"it.com", "wss://bybit.com/", 0},
-        {"a.com, b.com,c.com", "wss://b.com/", 1},
-        {"a.com,,", "wss://b.com/", 0},
-        {"", "wss://b.com/", 0},
-        {"b.com:444", "wss://b.com/", 0},
-        {"b.com:443", "wss://b.com/", 1},
-        {"10.0.0.1", "wss://10.0.0.1/", 1},
-        {"[fd00::1]:443", "wss://[fd00::1]/", 1},
-        {"fd00::1", "wss://[fd00::1]/", 1},
-    };
-    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
-        wire_url url;
-        assert_int_equal(wire_url_parse(ROWS[i].url, &url, NULL), TD_OK);
-        if (wire_no_proxy_covers(ROWS[i].list, &url) != ROWS[i].covers)
-            fail_msg("row %zu: '%s' and %s", i, ROWS[i].list, ROWS[i].url);
-    }
-}
-
 static void urls_of_http(void **state)
 {
     (void)state; /* none */
@@ -339,8 +205,6 @@ static void test_hidden_parts(void **state)
 }
 
 /* Errors quote what is wrong, and never a password or what stands in a query. */
-#define HUNTER_64 "hunter2-hunter2-hunter2-hunter2-hunter2-hunter2-hunter2-hunter2-"
-
 static void test_errors_hide_secrets(void **state)
 {
     (void)state;
@@ -349,20 +213,10 @@ static void test_errors_hide_secrets(void **state)
         "wss://h!?signature=hunter2", "xss://u:hunter2@h/",        "wss://:hunter2@/",
         "wss://u:p?hunter2@h:x/",     "wss:/u:hunter2@h/",         "wss:///u:hunter2@h/",
         "wss://u:/hunter2@h/",        "wss://u:hunter2@h/?x=a://b"};
-    static const char *const PROXIES[] = {
-        "http://u:hunter2@h:x", "socks5://u:hunter2@h", "http://u:hunter2/@h:x",
-        "http://u:hunter2%@h:1", "http://u:" HUNTER_64 HUNTER_64 HUNTER_64 HUNTER_64 "@h:1"};
     td_err err;
     for (size_t i = 0; i < sizeof URLS / sizeof *URLS; i++) {
         wire_url url;
         assert_int_equal(wire_url_parse(URLS[i], &url, &err), TD_E_INVALID);
-        if (strstr(err.text, "hunter2") != NULL)
-            fail_msg("%s", err.text);
-    }
-    for (size_t i = 0; i < sizeof PROXIES / sizeof *PROXIES; i++) {
-        wire_proxy proxy;
-        if (wire_proxy_parse(PROXIES[i], &proxy, &err) == TD_OK)
-            fail_msg("%s is no proxy", PROXIES[i]);
         if (strstr(err.text, "hunter2") != NULL)
             fail_msg("%s", err.text);
     }
@@ -378,12 +232,8 @@ int main(void)
         cmocka_unit_test(test_secrets_of_a_query),
         cmocka_unit_test(test_url_too_long),
         cmocka_unit_test(test_host_port),
-        cmocka_unit_test(test_proxy_parts),
         cmocka_unit_test(test_hidden_parts),
         cmocka_unit_test(test_errors_hide_secrets),
-        cmocka_unit_test(test_proxy_error_hides_the_password),
-        cmocka_unit_test(test_proxy_of_environment),
-        cmocka_unit_test(test_no_proxy),
     };
-    return cmocka_run_group_tests_name("wire/url", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("base/url", tests, NULL, NULL);
 }
