@@ -26,7 +26,7 @@ static td_result choose_family(const import_slot *slot, const family *asked, con
     td_result rc;
     if (slot->url != NULL) {
         char shown[LIMIT_URL_BYTES];
-        (void)wire_url_shown(slot->url, shown, sizeof shown);
+        (void)td_url_shown(slot->url, shown, sizeof shown);
         size_t size = strcspn(shown, "?#");
         rc = td_err_set(err, TD_E_INVALID, "no family has the URL '%.*s'",
                         (int)(size < URL_SHOWN_BYTES ? size : URL_SHOWN_BYTES), shown);

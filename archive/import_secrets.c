@@ -59,7 +59,7 @@ static td_result learn_url(import_secrets *s, td_bytes url, td_err *err)
     size_t at = 0;
     td_bytes value;
     td_result rc = TD_OK;
-    while (rc == TD_OK && wire_url_next_secret(url, &at, &value))
+    while (rc == TD_OK && td_url_next_secret(url, &at, &value))
         rc = add(s, value, REDACT_SPELT, err);
     return rc;
 }

@@ -11,7 +11,7 @@
 
 enum { PORT_PLAIN = 80, PORT_TLS = 443, PORT_DIGITS_MAX = 5, PORT_MAX = 65535 };
 
-unsigned wire_address_version(const char *text)
+unsigned td_address_version(const char *text)
 {
     struct in6_addr any;
     if (inet_pton(AF_INET, text, &any) == 1)
@@ -67,7 +67,7 @@ static td_bytes user_info(td_bytes url)
 }
 
 /* Copies HOST from the front of text; *rest is behind it, and behind the brackets if it had any. */
-static td_result parse_host(const char *text, char host[WIRE_HOST_BYTES], const char **rest,
+static td_result parse_host(const char *text, char host[TD_HOST_BYTES], const char **rest,
                             td_err *err)
 {
     int has_brackets = text[0] == '[';
@@ -81,13 +81,13 @@ static td_result parse_host(const char *text, char host[WIRE_HOST_BYTES], const 
     if (end == NULL)
         return td_err_set(err, TD_E_INVALID, "'[' without ']'");
     size_t size = (size_t)(end - begin);
-    if (size == 0 || size >= WIRE_HOST_BYTES)
+    if (size == 0 || size >= TD_HOST_BYTES)
         return td_err_set(err, TD_E_INVALID, "a host of %zu characters: 1 to %d are allowed", size,
-                          WIRE_HOST_BYTES - 1);
+                          TD_HOST_BYTES - 1);
     memcpy(host, begin, size);
     host[size] = '\0';
     *rest = end + has_brackets;
-    if (has_brackets && wire_address_version(host) != 6)
+    if (has_brackets && td_address_version(host) != 6)
         return td_err_set(err, TD_E_INVALID, "'%s' in brackets is no IPv6 address", host);
     return TD_OK;
 }
@@ -107,7 +107,7 @@ static td_result parse_port(const char *text, uint16_t *port, const char **rest,
     return TD_OK;
 }
 
-static td_result parse_target(const char *text, wire_url *out, td_err *err)
+static td_result parse_target(const char *text, td_server_url *out, td_err *err)
 {
     if (*text != '\0' && *text != '/' && *text != '?' && *text != '#')
         return td_err_set(err, TD_E_INVALID, "'%.*s' cannot follow a host",
@@ -127,7 +127,7 @@ static td_result parse_target(const char *text, wire_url *out, td_err *err)
     return TD_OK;
 }
 
-static void set_authority(wire_url *url)
+static void set_authority(td_server_url *url)
 {
     const char *open = url->is_ipv6 ? "[" : "";
     const char *close = url->is_ipv6 ? "]" : "";
@@ -136,7 +136,7 @@ static void set_authority(wire_url *url)
     if (!is_default)
         (void)snprintf(port, sizeof port, ":%u", url->port); /* at most ":65535" */
     int length = snprintf(url->authority, sizeof url->authority, "%s%.*s%s%s", open,
-                          WIRE_HOST_BYTES - 3, url->host, close, port);
+                          TD_HOST_BYTES - 3, url->host, close, port);
     TD_ASSERT(length > 0);
     TD_ASSERT((size_t)length < sizeof url->authority);
 }
@@ -149,7 +149,7 @@ typedef struct url_schemes {
 static const url_schemes SCHEMES_WS = {"ws://", "wss://"};
 static const url_schemes SCHEMES_HTTP = {"http://", "https://"};
 
-static td_result parse_parts(const char *text, const url_schemes *schemes, wire_url *out,
+static td_result parse_parts(const char *text, const url_schemes *schemes, td_server_url *out,
                              td_err *err)
 {
     const char *rest = NULL;
@@ -173,14 +173,15 @@ static td_result parse_parts(const char *text, const url_schemes *schemes, wire_
         return rc;
     if (out->port == 0)
         return td_err_set(err, TD_E_INVALID, "port 0 cannot be connected to");
-    unsigned version = wire_address_version(out->host);
+    unsigned version = td_address_version(out->host);
     out->is_numeric = version != 0;
     out->is_ipv6 = version == 6;
     set_authority(out);
     return parse_target(rest, out, err);
 }
 
-static td_result parse_url(const char *text, const url_schemes *schemes, wire_url *out, td_err *err)
+static td_result parse_url(const char *text, const url_schemes *schemes, td_server_url *out,
+                           td_err *err)
 {
     memset(out, 0, sizeof *out);
     if (strlen(text) >= LIMIT_URL_BYTES)
@@ -190,16 +191,16 @@ static td_result parse_url(const char *text, const url_schemes *schemes, wire_ur
     if (rc == TD_OK)
         return TD_OK;
     char shown[LIMIT_URL_BYTES];
-    (void)wire_url_shown(text, shown, sizeof shown);
+    (void)td_url_shown(text, shown, sizeof shown);
     return td_err_add(err, rc, "URL '%.*s'", (int)strcspn(shown, "?"), shown);
 }
 
-td_result wire_url_parse(const char *text, wire_url *out, td_err *err)
+td_result td_url_parse(const char *text, td_server_url *out, td_err *err)
 {
     return parse_url(text, &SCHEMES_WS, out, err);
 }
 
-td_result wire_url_parse_http(const char *text, wire_url *out, td_err *err)
+td_result td_url_parse_http(const char *text, td_server_url *out, td_err *err)
 {
     return parse_url(text, &SCHEMES_HTTP, out, err);
 }
@@ -238,7 +239,7 @@ static int next_member(td_bytes url, size_t *at, td_bytes *out)
     return 0;
 }
 
-int wire_url_next_secret(td_bytes url, size_t *at, td_bytes *out)
+int td_url_next_secret(td_bytes url, size_t *at, td_bytes *out)
 {
     TD_ASSERT(*at <= url.size);
     if (url.size == 0)
@@ -258,18 +259,18 @@ int wire_url_next_secret(td_bytes url, size_t *at, td_bytes *out)
     return next_member(url, at, out);
 }
 
-void wire_url_hide(char *url)
+void td_url_hide(char *url)
 {
     td_bytes text = td_bytes_str(url);
     td_bytes found = user_info(text);
     size_t at = 0;
     if (found.size > 0)
         memset(url + (found.data - text.data), '*', found.size);
-    while (wire_url_next_secret(text, &at, &found))
+    while (td_url_next_secret(text, &at, &found))
         memset(url + (found.data - text.data), '*', found.size);
 }
 
-const char *wire_url_shown(const char *url, char *out, size_t out_bytes)
+const char *td_url_shown(const char *url, char *out, size_t out_bytes)
 {
     size_t size = strlen(url);
     if (size >= out_bytes) {
@@ -277,12 +278,12 @@ const char *wire_url_shown(const char *url, char *out, size_t out_bytes)
         return out;
     }
     memcpy(out, url, size + 1);
-    wire_url_hide(out);
+    td_url_hide(out);
     return out;
 }
 
-td_result wire_host_port_parse(const char *text, char host[WIRE_HOST_BYTES], uint16_t *port,
-                               td_err *err)
+td_result td_host_port_parse(const char *text, char host[TD_HOST_BYTES], uint16_t *port,
+                             td_err *err)
 {
     const char *rest = text;
     td_result rc = parse_host(text, host, &rest, err);

@@ -8,45 +8,45 @@
 #include "base/err.h"
 #include "base/limits.h"
 
-enum { WIRE_HOST_BYTES = 128 };
+enum { TD_HOST_BYTES = 128 };
 
-typedef struct wire_url {
+typedef struct td_server_url {
     uint8_t is_tls;
     uint16_t port;      /* the scheme's default where the URL has none */
     uint8_t is_ipv6;    /* host is an IPv6 address, without its brackets */
     uint8_t is_numeric; /* host is an address, not a name */
-    char host[WIRE_HOST_BYTES];
-    char authority[WIRE_HOST_BYTES + 8]; /* for the Host header: brackets, port unless default */
-    char target[LIMIT_URL_BYTES];        /* path and query, at least "/"; no fragment */
-} wire_url;
+    char host[TD_HOST_BYTES];
+    char authority[TD_HOST_BYTES + 8]; /* for the Host header: brackets, port unless default */
+    char target[LIMIT_URL_BYTES];      /* path and query, at least "/"; no fragment */
+} td_server_url;
 
 /* ws://HOST[:PORT][/PATH][?QUERY] or wss://…; HOST a name, an IPv4 address, or [an IPv6 address].
  * TD_E_INVALID and what is wrong with it; a URL with a user name is refused. */
-TD_MUST_USE td_result wire_url_parse(const char *text, wire_url *out, td_err *err);
+TD_MUST_USE td_result td_url_parse(const char *text, td_server_url *out, td_err *err);
 
 /* The same for http:// and https://. */
-TD_MUST_USE td_result wire_url_parse_http(const char *text, wire_url *out, td_err *err);
+TD_MUST_USE td_result td_url_parse_http(const char *text, td_server_url *out, td_err *err);
 
 /* The next value in a URL that must not be recorded: the password of its user-info (all of it, if
  * it has no ':'), or an API key, a signature or a token of its query. *at is where to look on from,
  * 0 at first. 0: none is left. *out is part of url, as it is written there (%XX for characters). */
-int wire_url_next_secret(td_bytes url, size_t *at, td_bytes *out);
+int td_url_next_secret(td_bytes url, size_t *at, td_bytes *out);
 
 /* Overwrite by '*', in place and in the same length, what must neither be shown nor recorded: the
  * user-info, and the values of such members of the query. Everything that shows or records a URL,
  * or a proxy, goes through here; any text will do, also one that is no URL. */
-void wire_url_hide(char *url);
+void td_url_hide(char *url);
 
-/* A copy of url (or of any text) in out, of out_bytes, as wire_url_hide leaves it; of one that does
+/* A copy of url (or of any text) in out, of out_bytes, as td_url_hide leaves it; of one that does
  * not fit only its size, for what is secret may lie across the end. Returns out. */
-const char *wire_url_shown(const char *url, char *out, size_t out_bytes);
+const char *td_url_shown(const char *url, char *out, size_t out_bytes);
 
 /* HOST:PORT, as --listen and proxies have it: a name, an address, or [an IPv6 address], and a port.
- * host gets WIRE_HOST_BYTES. TD_E_INVALID. */
-TD_MUST_USE td_result wire_host_port_parse(const char *text, char host[WIRE_HOST_BYTES],
-                                           uint16_t *port, td_err *err);
+ * host gets TD_HOST_BYTES. TD_E_INVALID. */
+TD_MUST_USE td_result td_host_port_parse(const char *text, char host[TD_HOST_BYTES], uint16_t *port,
+                                         td_err *err);
 
 /* 4 or 6 if the text is a numeric address of that version, else 0. */
-unsigned wire_address_version(const char *text);
+unsigned td_address_version(const char *text);
 
 #endif

@@ -103,8 +103,8 @@ static td_result two_urls(const char *operand, const char *option, td_err *err)
 {
     char shown[2][LIMIT_URL_BYTES];
     return td_err_set(err, TD_E_INVALID, "two URLs are given: '%s' and --url '%s'",
-                      wire_url_shown(operand, shown[0], sizeof shown[0]),
-                      wire_url_shown(option, shown[1], sizeof shown[1]));
+                      td_url_shown(operand, shown[0], sizeof shown[0]),
+                      td_url_shown(option, shown[1], sizeof shown[1]));
 }
 
 static td_result settle(record_line *line, td_err *err)

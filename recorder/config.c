@@ -135,7 +135,7 @@ static td_result resolve_url(feed_config *feed, td_err *err)
                           feed->family->name, CONFIG_NET_NAMES[feed->net]);
     if (strncmp(feed->url, "wss://", 6) != 0 && strncmp(feed->url, "ws://", 5) != 0) {
         char shown[LIMIT_URL_BYTES];
-        (void)wire_url_shown(feed->url, shown, sizeof shown);
+        (void)td_url_shown(feed->url, shown, sizeof shown);
         return td_err_set(err, TD_E_INVALID, "the URL '%.*s' begins with neither wss:// nor ws://",
                           (int)strcspn(shown, "?"), shown);
     }

@@ -101,8 +101,8 @@ static td_result finish_one(http_config *asked, td_err *err)
     }
     if (asked->url == NULL)
         return td_err_set(err, TD_E_INVALID, "HTTP request '%s' has no url", asked->name);
-    wire_url ignored;
-    td_result rc = wire_url_parse_http(asked->url, &ignored, err);
+    td_server_url ignored;
+    td_result rc = td_url_parse_http(asked->url, &ignored, err);
     if (rc == TD_OK && asked->name_text == NULL && !asked->is_named)
         name_by_url(asked);
     if (rc == TD_OK)

@@ -29,7 +29,7 @@ const char *connection_hide(const connection *self, char *text)
 const char *connection_shown_url(const connection *self, char out[LIMIT_URL_BYTES])
 {
     TD_ASSERT(strlen(self->options.feed->url) < LIMIT_URL_BYTES);
-    (void)wire_url_shown(self->options.feed->url, out, LIMIT_URL_BYTES);
+    (void)td_url_shown(self->options.feed->url, out, LIMIT_URL_BYTES);
     return connection_hide(self, out);
 }
 
@@ -53,7 +53,7 @@ static void say_connect(connection *self)
     char url[LIMIT_URL_BYTES + 64];
     snprintf(url, sizeof url, "%s%s", self->options.feed->url,
              self->options.feed->auth == AUTH_URL ? "?api_key=*&expires=*&signature=*" : "");
-    wire_url_hide(url);
+    td_url_hide(url);
     event connect = connection_event(self, EVENT_CONNECT);
     connect.url = connection_hide(self, url);
     connect.attempt = self->attempt;

@@ -53,7 +53,7 @@ static td_result hide_url(redactor *hide, const char *url, td_err *err)
     size_t at = 0;
     td_bytes found;
     td_result rc = TD_OK;
-    while (rc == TD_OK && wire_url_next_secret(td_bytes_str(url), &at, &found))
+    while (rc == TD_OK && td_url_next_secret(td_bytes_str(url), &at, &found))
         rc = redactor_add_found(hide, found, REDACT_SPELT, err);
     return rc;
 }

@@ -128,8 +128,8 @@ static td_result set_proxy(wire_conn *conn, const char *proxy, td_err *err)
 
 static td_result conn_fill(wire_conn *conn, const wire_client_options *options, td_err *err)
 {
-    td_result rc = conn->kind == CONN_HTTP ? wire_url_parse_http(options->url, &conn->url, err)
-                                           : wire_url_parse(options->url, &conn->url, err);
+    td_result rc = conn->kind == CONN_HTTP ? td_url_parse_http(options->url, &conn->url, err)
+                                           : td_url_parse(options->url, &conn->url, err);
     if (rc == TD_OK)
         rc = set_proxy(conn, options->proxy, err);
     if (rc != TD_OK)

@@ -269,7 +269,7 @@ td_result conn_begin(wire_conn *conn, td_err *err)
 {
     const char *name = conn->proxy.is_used ? conn->proxy.host : conn->url.host;
     conn->stage = CONN_RESOLVING;
-    if (wire_address_version(name) == 0)
+    if (td_address_version(name) == 0)
         return resolver_start(conn->loop->resolver, name, on_resolved, conn, &conn->job, err);
     if (strlen(name) >= RESOLVE_ADDRESS_BYTES)
         return td_err_set(err, TD_E_INVALID, "address '%s' is too long", name);

@@ -40,7 +40,7 @@ struct wire_conn {
     void *user;
 
     conn_kind kind;
-    wire_url url;
+    td_server_url url;
     wire_proxy proxy;
     tunnel *tunnel; /* through the proxy, while it is being made */
     int tunnel_fd;  /* then: the connected socket that libwebsockets gets; -1: none */

@@ -27,7 +27,7 @@ static const char *first_set(const char *const *names, size_t count, const char 
     return NULL;
 }
 
-static int is_loopback(const wire_url *url)
+static int is_loopback(const td_server_url *url)
 {
     if (url->is_ipv6)
         return strcmp(url->host, "::1") == 0;
@@ -50,24 +50,24 @@ static int name_covers(td_bytes name, const char *host)
 }
 
 /* One entry of NO_PROXY: NAME, NAME:PORT, ADDRESS, [IPV6]:PORT. */
-static int entry_covers(td_bytes entry, const wire_url *url)
+static int entry_covers(td_bytes entry, const td_server_url *url)
 {
-    char text[WIRE_HOST_BYTES];
+    char text[TD_HOST_BYTES];
     if (entry.size == 0 || entry.size >= sizeof text)
         return 0;
     memcpy(text, entry.data, entry.size);
     text[entry.size] = '\0';
     if (strcmp(text, "*") == 0)
         return 1;
-    char host[WIRE_HOST_BYTES];
+    char host[TD_HOST_BYTES];
     uint16_t port = url->port;
     const char *name = text;
-    if (wire_address_version(text) != 6 && wire_host_port_parse(text, host, &port, NULL) == TD_OK)
+    if (td_address_version(text) != 6 && td_host_port_parse(text, host, &port, NULL) == TD_OK)
         name = host;
     return port == url->port && name_covers(td_bytes_str(name), url->host);
 }
 
-int wire_no_proxy_covers(const char *list, const wire_url *url)
+int wire_no_proxy_covers(const char *list, const td_server_url *url)
 {
     while (*list != '\0') {
         size_t size = strcspn(list, ", ");
@@ -135,7 +135,7 @@ static td_result parse_user(const char **text, wire_proxy *out, td_err *err)
 /* host[:port][/] */
 static td_result parse_place(const char *text, wire_proxy *out, td_err *err)
 {
-    char place[WIRE_HOST_BYTES + 16];
+    char place[TD_HOST_BYTES + 16];
     size_t size = strcspn(text, "/");
     if (size >= sizeof place)
         return td_err_set(err, TD_E_INVALID, "the host is too long");
@@ -143,13 +143,13 @@ static td_result parse_place(const char *text, wire_proxy *out, td_err *err)
     place[size] = '\0';
     const char *bracket = strchr(place, ']');
     if (strchr(bracket == NULL ? place : bracket, ':') != NULL)
-        return wire_host_port_parse(place, out->host, &out->port, err);
+        return td_host_port_parse(place, out->host, &out->port, err);
     char with_port[sizeof place + 4];
     int length = snprintf(with_port, sizeof with_port, "%s:%d", place,
                           out->kind == WIRE_PROXY_SOCKS5 ? 1080 : 80);
     TD_ASSERT(length > 0);
     TD_ASSERT((size_t)length < sizeof with_port);
-    return wire_host_port_parse(with_port, out->host, &out->port, err);
+    return td_host_port_parse(with_port, out->host, &out->port, err);
 }
 
 /* Takes "KIND://" off the front. */
@@ -182,13 +182,13 @@ td_result wire_proxy_parse(const char *text, wire_proxy *out, td_err *err)
     if (rc == TD_OK)
         rc = parse_place(rest, out, err);
     if (rc != TD_OK)
-        return td_err_add(err, rc, "proxy '%s'", wire_url_shown(text, shown, sizeof shown));
+        return td_err_add(err, rc, "proxy '%s'", td_url_shown(text, shown, sizeof shown));
     TD_ASSERT(out->host[0] != '\0');
     out->is_used = 1;
     return TD_OK;
 }
 
-td_result wire_proxy_of_environment(const wire_url *url, wire_proxy *out, td_err *err)
+td_result wire_proxy_of_environment(const td_server_url *url, wire_proxy *out, td_err *err)
 {
     memset(out, 0, sizeof *out);
     const char *name = NULL;

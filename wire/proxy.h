@@ -25,7 +25,7 @@ typedef struct wire_proxy {
     uint8_t is_used;
     wire_proxy_kind kind;
     uint16_t port;
-    char host[WIRE_HOST_BYTES];
+    char host[TD_HOST_BYTES];
     char user[WIRE_PROXY_USER_BYTES]; /* decoded; empty, like the password, if none */
     char password[WIRE_PROXY_USER_BYTES];
 } wire_proxy;
@@ -37,9 +37,10 @@ TD_MUST_USE td_result wire_proxy_parse(const char *text, wire_proxy *out, td_err
 
 /* What the environment says for this URL; is_used is 0 if nothing. As wire_proxy_parse, with the
  * variable's name in the text. */
-TD_MUST_USE td_result wire_proxy_of_environment(const wire_url *url, wire_proxy *out, td_err *err);
+TD_MUST_USE td_result wire_proxy_of_environment(const td_server_url *url, wire_proxy *out,
+                                                td_err *err);
 
 /* 1 if a NO_PROXY list covers the URL. */
-int wire_no_proxy_covers(const char *list, const wire_url *url);
+int wire_no_proxy_covers(const char *list, const td_server_url *url);
 
 #endif

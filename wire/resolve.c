@@ -27,7 +27,7 @@ typedef struct lookup {
     resolve_job *jobs; /* loop's thread only */
     uint64_t started_ns;
     resolve_answer answer;
-    char name[WIRE_HOST_BYTES];
+    char name[TD_HOST_BYTES];
 } lookup;
 
 struct resolve_job {
@@ -46,8 +46,8 @@ struct resolver {
     uint32_t lookup_count, waiting_count, running_count, slow_count;
     uint32_t running_again_count; /* running, not slow yet, of names that were slow */
     uint32_t thread_count, idle_count;
-    char slow_names[SLOW_NAMES_MAX][WIRE_HOST_BYTES]; /* "": free */
-    uint32_t slow_next;                               /* the place to use if none is free */
+    char slow_names[SLOW_NAMES_MAX][TD_HOST_BYTES]; /* "": free */
+    uint32_t slow_next;                             /* the place to use if none is free */
     int is_closed;
     int is_left; /* closed while look-ups were running: the last of them frees it */
 };
@@ -311,7 +311,7 @@ td_result resolver_start(resolver *r, const char *name,
                          resolve_job **out, td_err *err)
 {
     *out = NULL;
-    TD_ASSERT(strlen(name) < WIRE_HOST_BYTES);
+    TD_ASSERT(strlen(name) < TD_HOST_BYTES);
     resolve_job *job = td_alloc_zero(1, sizeof *job);
     if (job == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory to look up '%s'", name);

@@ -75,7 +75,7 @@ static void set_url(wire_server *server, const char *host, uint16_t port)
         host = "127.0.0.1";
     else if (strcmp(host, "::") == 0)
         host = "::1";
-    int is_ipv6 = wire_address_version(host) == 6;
+    int is_ipv6 = td_address_version(host) == 6;
     int length = snprintf(server->url, sizeof server->url, "%s://%s%s%s:%u",
                           server->identity == NULL ? "ws" : "wss", is_ipv6 ? "[" : "", host,
                           is_ipv6 ? "]" : "", port);
@@ -195,10 +195,10 @@ static td_result open_identity(wire_server *server, const wire_server_options *o
 
 static td_result open_listener(wire_server *server, const char *place, td_err *err)
 {
-    char host[WIRE_HOST_BYTES];
+    char host[TD_HOST_BYTES];
     uint16_t port = 0;
     int fd = -1;
-    td_result rc = wire_host_port_parse(place, host, &port, err);
+    td_result rc = td_host_port_parse(place, host, &port, err);
     if (rc != TD_OK)
         return rc;
     rc = listen_at(host, port, &fd, err);

@@ -46,7 +46,7 @@ struct wire_server {
     wire_timer *accept_timer; /* set while it does not accept, for want of descriptors */
     uint8_t is_closed;        /* refuses everybody */
     wire_peer_conn *peers;
-    char url[WIRE_HOST_BYTES + 32];
+    char url[TD_HOST_BYTES + 32];
 };
 
 struct wire_peer_conn {

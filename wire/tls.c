@@ -245,7 +245,7 @@ static void drop_numeric_sni(const SSL *ssl, int where, int unused)
     if ((where & SSL_CB_HANDSHAKE_START) == 0)
         return;
     const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
-    if (name != NULL && (name[0] == '[' || wire_address_version(name) != 0))
+    if (name != NULL && (name[0] == '[' || td_address_version(name) != 0))
         /* The callback's argument is const by history only. */
         (void)SSL_set_tlsext_host_name((SSL *)ssl, NULL); /* clearing cannot fail */
 }

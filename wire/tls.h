@@ -65,7 +65,7 @@ typedef struct tls_finding {
 
 /* Look at one certificate of the peer's chain, as OpenSSL's verify callback gets it: is_good is its
  * verdict so far. Fills *finding if this one cannot be accepted. ca_file only for the words. */
-tls_verdict tls_judge(struct x509_store_ctx_st *store, int is_good, const wire_url *url,
+tls_verdict tls_judge(struct x509_store_ctx_st *store, int is_good, const td_server_url *url,
                       const char *ca_file, tls_finding *finding);
 
 /* What was agreed: version and cipher (valid for ever), and the peer's subject into subject. */

@@ -99,7 +99,7 @@ static void say(tls_finding *finding, tls_verdict verdict, const char *format, .
     va_end(values);
 }
 
-static void say_untrusted(X509 *cert, const wire_url *url, const char *ca_file,
+static void say_untrusted(X509 *cert, const td_server_url *url, const char *ca_file,
                           tls_finding *finding)
 {
     char issuer[WORDS_BYTES];
@@ -115,7 +115,7 @@ static void say_untrusted(X509 *cert, const wire_url *url, const char *ca_file,
             issuer, ca_file);
 }
 
-static void say_refused(X509_STORE_CTX *store, const wire_url *url, const char *ca_file,
+static void say_refused(X509_STORE_CTX *store, const td_server_url *url, const char *ca_file,
                         tls_finding *finding)
 {
     X509 *cert = X509_STORE_CTX_get_current_cert(store);
@@ -151,15 +151,15 @@ static void say_refused(X509_STORE_CTX *store, const wire_url *url, const char *
     }
 }
 
-static int is_for_host(X509 *cert, const wire_url *url)
+static int is_for_host(X509 *cert, const td_server_url *url)
 {
     if (url->is_numeric)
         return X509_check_ip_asc(cert, url->host, 0) == 1;
     return X509_check_host(cert, url->host, 0, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, NULL) == 1;
 }
 
-tls_verdict tls_judge(X509_STORE_CTX *store, int is_good, const wire_url *url, const char *ca_file,
-                      tls_finding *finding)
+tls_verdict tls_judge(X509_STORE_CTX *store, int is_good, const td_server_url *url,
+                      const char *ca_file, tls_finding *finding)
 {
     if (!is_good) {
         say_refused(store, url, ca_file, finding);

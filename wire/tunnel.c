@@ -17,7 +17,7 @@
 #include "base/alloc.h"
 
 enum {
-    REQUEST_BYTES_MAX = 2 * WIRE_HOST_BYTES + 2 * WIRE_PROXY_USER_BYTES + 512,
+    REQUEST_BYTES_MAX = 2 * TD_HOST_BYTES + 2 * WIRE_PROXY_USER_BYTES + 512,
     REPLY_BYTES_MAX = 16 << 10, /* an HTTP proxy may explain itself in its header */
     TEXT_BYTES = 512,
 };
@@ -33,7 +33,7 @@ typedef enum tunnel_step {
 
 struct tunnel {
     const wire_proxy *proxy;
-    const wire_url *target;
+    const td_server_url *target;
     void (*done)(void *user, const tunnel_result *result);
     void *user;
     struct lws *wsi; /* of the descriptor, which it owns */
@@ -130,8 +130,8 @@ static int has_user(const wire_proxy *proxy)
 
 static int send_http(tunnel *self)
 {
-    const wire_url *target = self->target;
-    char place[WIRE_HOST_BYTES + 16];
+    const td_server_url *target = self->target;
+    char place[TD_HOST_BYTES + 16];
     (void)snprintf(place, sizeof place, "%s%s%s:%u", target->is_ipv6 ? "[" : "", target->host,
                    target->is_ipv6 ? "]" : "", target->port);
     char *at = (char *)self->request;
@@ -189,11 +189,11 @@ static int send_socks_user(tunnel *self)
 /* RFC 1928, 4. Names are looked up by the proxy. */
 static int send_socks_connect(tunnel *self)
 {
-    const wire_url *target = self->target;
+    const td_server_url *target = self->target;
     uint8_t *at = self->request;
     memcpy(at, (const uint8_t[]){5, 1, 0}, 3);
     at += 3;
-    unsigned version = wire_address_version(target->host);
+    unsigned version = td_address_version(target->host);
     if (version == 0) {
         *at++ = 3;
         at = put_text(at, target->host);
@@ -450,8 +450,9 @@ static td_result connect_socket(tunnel *self, const char *address, td_err *err)
 }
 
 td_result tunnel_open(wire_loop *loop, const wire_proxy *proxy, const char *address,
-                      const wire_url *target, void (*done)(void *user, const tunnel_result *result),
-                      void *user, tunnel **out, td_err *err)
+                      const td_server_url *target,
+                      void (*done)(void *user, const tunnel_result *result), void *user,
+                      tunnel **out, td_err *err)
 {
     TD_ASSERT(proxy->is_used);
     *out = NULL;

@@ -21,7 +21,7 @@ typedef struct tunnel_result {
  * never before this returns, unless the tunnel is cancelled; the tunnel is gone then. proxy and
  * target are borrowed until then. TD_E_NOMEM; TD_E_IO if there is no socket to be had. */
 TD_MUST_USE td_result tunnel_open(wire_loop *loop, const wire_proxy *proxy, const char *address,
-                                  const wire_url *target,
+                                  const td_server_url *target,
                                   void (*done)(void *user, const tunnel_result *result), void *user,
                                   tunnel **out, td_err *err);
 

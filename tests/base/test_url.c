@@ -29,9 +29,9 @@ static void test_url_parts(void **state)
         {"ws://h/p?q=a@b", "h", "h", "/p?q=a@b", 80, 0, 0, 0},
     };
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
-        wire_url url;
+        td_server_url url;
         td_err err;
-        if (wire_url_parse(ROWS[i].text, &url, &err) != TD_OK)
+        if (td_url_parse(ROWS[i].text, &url, &err) != TD_OK)
             fail_msg("%s: %s", ROWS[i].text, err.text);
         assert_string_equal(url.host, ROWS[i].host);
         assert_string_equal(url.authority, ROWS[i].authority);
@@ -66,9 +66,9 @@ static void test_url_refused(void **state)
         {"wss://h/\r\nX: y", "space or control"},
     };
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
-        wire_url url;
+        td_server_url url;
         td_err err;
-        assert_int_equal(wire_url_parse(ROWS[i].text, &url, &err), TD_E_INVALID);
+        assert_int_equal(td_url_parse(ROWS[i].text, &url, &err), TD_E_INVALID);
         if (strstr(err.text, ROWS[i].says) == NULL)
             fail_msg("'%s' gave '%s', not '%s'", ROWS[i].text, err.text, ROWS[i].says);
     }
@@ -78,10 +78,10 @@ static void test_url_refused(void **state)
 static void test_url_error_hides_the_query(void **state)
 {
     (void)state;
-    wire_url url;
+    td_server_url url;
     td_err err;
-    assert_int_equal(wire_url_parse("wss://h:x/?signature=deadbeef", &url, &err), TD_E_INVALID);
-    assert_int_equal(wire_url_parse("http://h/?signature=deadbeef", &url, &err), TD_E_INVALID);
+    assert_int_equal(td_url_parse("wss://h:x/?signature=deadbeef", &url, &err), TD_E_INVALID);
+    assert_int_equal(td_url_parse("http://h/?signature=deadbeef", &url, &err), TD_E_INVALID);
     assert_null(strstr(err.text, "deadbeef"));
 }
 
@@ -91,11 +91,11 @@ static void test_url_too_long(void **state)
     char text[4096] = "wss://h/";
     memset(text + 8, 'a', sizeof text - 9);
     text[sizeof text - 1] = '\0';
-    wire_url url;
-    assert_int_equal(wire_url_parse(text, &url, NULL), TD_E_INVALID);
+    td_server_url url;
+    assert_int_equal(td_url_parse(text, &url, NULL), TD_E_INVALID);
     char host[512] = "wss://";
     memset(host + 6, 'a', 200);
-    assert_int_equal(wire_url_parse(host, &url, NULL), TD_E_INVALID);
+    assert_int_equal(td_url_parse(host, &url, NULL), TD_E_INVALID);
 }
 
 static void test_host_port(void **state)
@@ -115,9 +115,9 @@ static void test_host_port(void **state)
         {"h:-1", "", -1},
     };
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
-        char host[WIRE_HOST_BYTES];
+        char host[TD_HOST_BYTES];
         uint16_t port = 0;
-        td_result rc = wire_host_port_parse(ROWS[i].text, host, &port, NULL);
+        td_result rc = td_host_port_parse(ROWS[i].text, host, &port, NULL);
         assert_int_equal(rc, ROWS[i].port < 0 ? TD_E_INVALID : TD_OK);
         if (rc != TD_OK)
             continue;
@@ -129,17 +129,17 @@ static void test_host_port(void **state)
 static void urls_of_http(void **state)
 {
     (void)state; /* none */
-    wire_url url;
+    td_server_url url;
     td_err err;
-    assert_int_equal(wire_url_parse_http("https://api.bybit.com/v5/x?a=b", &url, NULL), TD_OK);
+    assert_int_equal(td_url_parse_http("https://api.bybit.com/v5/x?a=b", &url, NULL), TD_OK);
     assert_int_equal(url.is_tls, 1);
     assert_int_equal(url.port, 443);
     assert_string_equal(url.authority, "api.bybit.com");
     assert_string_equal(url.target, "/v5/x?a=b");
-    assert_int_equal(wire_url_parse_http("http://h", &url, NULL), TD_OK);
+    assert_int_equal(td_url_parse_http("http://h", &url, NULL), TD_OK);
     assert_int_equal(url.port, 80);
     assert_string_equal(url.target, "/");
-    assert_int_equal(wire_url_parse_http("wss://h/?secret", &url, &err), TD_E_INVALID);
+    assert_int_equal(td_url_parse_http("wss://h/?secret", &url, &err), TD_E_INVALID);
     assert_non_null(strstr(err.text, "https://"));
     assert_null(strstr(err.text, "secret"));
 }
@@ -166,7 +166,7 @@ static void test_secrets_of_a_query(void **state)
         char found[128] = "";
         size_t at = 0;
         td_bytes secret;
-        while (wire_url_next_secret(td_bytes_str(ROWS[i].url), &at, &secret)) {
+        while (td_url_next_secret(td_bytes_str(ROWS[i].url), &at, &secret)) {
             size_t size = strlen(found);
             (void)snprintf(found + size, sizeof found - size, "%.*s\n", (int)secret.size,
                            (const char *)secret.data);
@@ -198,10 +198,10 @@ static void test_hidden_parts(void **state)
     };
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
         char shown[128];
-        assert_string_equal(wire_url_shown(ROWS[i].url, shown, sizeof shown), ROWS[i].shown);
+        assert_string_equal(td_url_shown(ROWS[i].url, shown, sizeof shown), ROWS[i].shown);
     }
     char small[12];
-    assert_string_equal(wire_url_shown("wss://user:hunter2@h/", small, sizeof small), "(21 bytes)");
+    assert_string_equal(td_url_shown("wss://user:hunter2@h/", small, sizeof small), "(21 bytes)");
 }
 
 /* Errors quote what is wrong, and never a password or what stands in a query. */
@@ -215,8 +215,8 @@ static void test_errors_hide_secrets(void **state)
         "wss://u:/hunter2@h/",        "wss://u:hunter2@h/?x=a://b"};
     td_err err;
     for (size_t i = 0; i < sizeof URLS / sizeof *URLS; i++) {
-        wire_url url;
-        assert_int_equal(wire_url_parse(URLS[i], &url, &err), TD_E_INVALID);
+        td_server_url url;
+        assert_int_equal(td_url_parse(URLS[i], &url, &err), TD_E_INVALID);
         if (strstr(err.text, "hunter2") != NULL)
             fail_msg("%s", err.text);
     }

@@ -111,19 +111,19 @@ static void test_proxy_of_environment(void **state)
         assert_int_equal(setenv(ROWS[i].name, ROWS[i].value, 1), 0);
         if (ROWS[i].no_proxy != NULL)
             assert_int_equal(setenv("NO_PROXY", ROWS[i].no_proxy, 1), 0);
-        wire_url url;
+        td_server_url url;
         wire_proxy proxy;
-        assert_int_equal(wire_url_parse(ROWS[i].url, &url, NULL), TD_OK);
+        assert_int_equal(td_url_parse(ROWS[i].url, &url, NULL), TD_OK);
         assert_int_equal(wire_proxy_of_environment(&url, &proxy, NULL), TD_OK);
         if (strcmp(proxy.host, ROWS[i].host) != 0)
             fail_msg("row %zu: proxy '%s', not '%s'", i, proxy.host, ROWS[i].host);
     }
     clear_environment();
     td_err err;
-    wire_url url;
+    td_server_url url;
     wire_proxy proxy;
     assert_int_equal(setenv("ALL_PROXY", "socks5://a", 1), 0);
-    assert_int_equal(wire_url_parse("wss://h/", &url, NULL), TD_OK);
+    assert_int_equal(td_url_parse("wss://h/", &url, NULL), TD_OK);
     assert_int_equal(wire_proxy_of_environment(&url, &proxy, &err), TD_E_UNSUPPORTED);
     assert_non_null(strstr(err.text, "ALL_PROXY"));
     clear_environment();
@@ -153,8 +153,8 @@ static void test_no_proxy(void **state)
         {"fd00::1", "wss://[fd00::1]/", 1},
     };
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
-        wire_url url;
-        assert_int_equal(wire_url_parse(ROWS[i].url, &url, NULL), TD_OK);
+        td_server_url url;
+        assert_int_equal(td_url_parse(ROWS[i].url, &url, NULL), TD_OK);
         if (wire_no_proxy_covers(ROWS[i].list, &url) != ROWS[i].covers)
             fail_msg("row %zu: '%s' and %s", i, ROWS[i].list, ROWS[i].url);
     }
