@@ -6,9 +6,9 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/url.h"
+#include "capture/channel_router.h"
 #include "format/archive_recover.h"
 #include "format/chunk_builder.h"
-#include "tape/channel_router.h"
 #include "tape/event.h"
 
 enum {

@@ -1,6 +1,6 @@
 /* Secrets that a capture holds: API keys and signatures in its auth requests, and those in its URLs
  * (base/url.h). They are learnt while the capture is read for the first time, and overwritten
- * wherever they stand when it is written (docs/design.md, P2: acks echo them; tape/redact.h). A
+ * wherever they stand when it is written (docs/design.md, P2: acks echo them; capture/redact.h). A
  * capture without any costs nothing more than a look at its outbound frames. One thread. */
 #ifndef TD_ARCHIVE_IMPORT_SECRETS_H
 #define TD_ARCHIVE_IMPORT_SECRETS_H
@@ -10,7 +10,7 @@
 #include "archive/import_line.h"
 #include "base/bytes.h"
 #include "base/err.h"
-#include "tape/redact_frame.h"
+#include "capture/redact_frame.h"
 
 typedef struct import_secrets import_secrets;
 

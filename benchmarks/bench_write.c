@@ -10,9 +10,9 @@
 
 #include "base/alloc.h"
 #include "base/io_posix.h"
+#include "capture/channel_router.h"
 #include "format/archive_writer.h"
 #include "schema/decode.h"
-#include "tape/channel_router.h"
 
 enum { CHANNELS_MAX = 4096 };
 

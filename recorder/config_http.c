@@ -6,8 +6,8 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/url.h"
+#include "capture/channel_router.h"
 #include "recorder/config_impl.h"
-#include "tape/channel_router.h"
 
 #define EVERY_DEFAULT_NS (UINT64_C(3600) * TD_NS_PER_S)
 

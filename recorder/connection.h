@@ -9,12 +9,12 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "capture/redact.h"
 #include "recorder/backoff.h"
 #include "recorder/config.h"
 #include "recorder/intake.h"
 #include "recorder/open_gaps.h"
 #include "schema/decode.h"
-#include "tape/redact.h"
 #include "wire/client.h"
 #include "schema/dialect.h"
 

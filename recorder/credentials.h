@@ -5,8 +5,8 @@
 
 #include "base/err.h"
 #include "base/io.h"
+#include "capture/redact.h"
 #include "recorder/config.h"
-#include "tape/redact.h"
 
 typedef struct credentials {
     char *api_key; /* owned, by td_secret_free; NULL without auth */

@@ -6,11 +6,11 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "capture/channel_router.h"
+#include "capture/redact_frame.h"
 #include "recorder/intake.h"
 #include "schema/decode.h"
-#include "tape/channel_router.h"
 #include "tape/event.h"
-#include "tape/redact_frame.h"
 
 /* Chunks close after this part of the commit interval, which leaves the rest to compress and sync.
  */

@@ -14,11 +14,11 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/ring.h"
+#include "capture/redact.h"
 #include "recorder/chunk_queue.h"
 #include "recorder/config.h"
 #include "recorder/lag.h"
 #include "recorder/watch.h"
-#include "tape/redact.h"
 
 typedef struct encoder encoder;
 

@@ -4,11 +4,11 @@
 #ifndef TD_RECORDER_FEED_SETUP_H
 #define TD_RECORDER_FEED_SETUP_H
 
+#include "capture/redact.h"
 #include "format/archive_writer.h"
 #include "recorder/backoff.h"
 #include "recorder/config.h"
 #include "recorder/credentials.h"
-#include "tape/redact.h"
 #include "recorder/subscription.h"
 
 typedef struct feed_setup {

@@ -13,9 +13,9 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "capture/redact.h"
 #include "recorder/config.h"
 #include "recorder/intake.h"
-#include "tape/redact.h"
 #include "wire/client.h"
 
 typedef struct http_feed http_feed;

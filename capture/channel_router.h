@@ -15,8 +15,8 @@
  * segment.
  *
  * One thread per router. */
-#ifndef TD_TAPE_CHANNEL_ROUTER_H
-#define TD_TAPE_CHANNEL_ROUTER_H
+#ifndef TD_CAPTURE_CHANNEL_ROUTER_H
+#define TD_CAPTURE_CHANNEL_ROUTER_H
 
 #include <stdint.h>
 

@@ -7,7 +7,7 @@
  *     beside it that hold a part of it as well are overwritten, too;
  *   - each of these as JSON or a URL may spell it (\u006b, \/, %6b), once.
  *
- * What is inside of compressed frames is tape/redact_frame.h's.
+ * What is inside of compressed frames is capture/redact_frame.h's.
  *
  * One index has all of these forms, made when a secret is added: four-byte pieces of each form. In
  * a text, one place in (length of the shortest form - 3) is looked up in it, for an occurrence
@@ -16,8 +16,8 @@
  * backslash or a percent sign is looked through a second time, unescaped piece by piece.
  *
  * Any thread: calls take a mutex. */
-#ifndef TD_TAPE_REDACT_H
-#define TD_TAPE_REDACT_H
+#ifndef TD_CAPTURE_REDACT_H
+#define TD_CAPTURE_REDACT_H
 
 #include <pthread.h>
 #include <stddef.h>

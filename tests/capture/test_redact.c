@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "tape/redact.h"
+#include "capture/redact.h"
 
 static void occurrences_are_overwritten_in_place(void **state)
 {

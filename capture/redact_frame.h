@@ -1,16 +1,16 @@
-/* Secrets in frames as they came, compressed ones too (tape/redact.h has the rest). A frame that
+/* Secrets in frames as they came, compressed ones too (capture/redact.h has the rest). A frame that
  * inflates (gzip, zlib, raw deflate; docs/wire.md 5.1) is looked through inflated. If a secret is
  * in it, the text with '*' in its place is compressed again in the same container: the frame's
  * bytes are others then, and what they inflate to has the same length. A compressed frame that is
  * broken or too large is looked through as far as it inflates; with a secret in that part, all of
  * its bytes are overwritten, for nothing less is sure to hide it. One thread. */
-#ifndef TD_TAPE_REDACT_FRAME_H
-#define TD_TAPE_REDACT_FRAME_H
+#ifndef TD_CAPTURE_REDACT_FRAME_H
+#define TD_CAPTURE_REDACT_FRAME_H
 
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/inflate.h"
-#include "tape/redact.h"
+#include "capture/redact.h"
 
 #ifdef __cplusplus
 extern "C" {

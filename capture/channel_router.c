@@ -1,4 +1,4 @@
-#include "tape/channel_router.h"
+#include "capture/channel_router.h"
 
 #include <stdio.h>
 

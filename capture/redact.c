@@ -1,4 +1,4 @@
-#include "tape/redact.h"
+#include "capture/redact.h"
 
 #include <string.h>
 

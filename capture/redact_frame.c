@@ -1,4 +1,4 @@
-#include "tape/redact_frame.h"
+#include "capture/redact_frame.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* Secrets inside of compressed frames. The streams are made by zlib itself (deflateInit2's window
- * chooses gzip, zlib or raw), and read by it. Expected: tape/redact_frame.h. */
+ * chooses gzip, zlib or raw), and read by it. Expected: capture/redact_frame.h. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,7 +10,7 @@
 #include <cmocka.h>
 #include <zlib.h>
 
-#include "tape/redact_frame.h"
+#include "capture/redact_frame.h"
 
 enum { GZIP = 15 + 16, ZLIB = 15, RAW = -15, BYTES = 4096 };
 

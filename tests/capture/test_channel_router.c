@@ -1,6 +1,6 @@
-/* tape/channel_router: where frames go. Expected channels are written from docs/design.md
+/* capture/channel_router: where frames go. Expected channels are written from docs/design.md
  * ("Channels") and the rules at the top of channel_router.h. */
-#include "tape/channel_router.h"
+#include "capture/channel_router.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
