@@ -115,6 +115,12 @@ td_result td_io_rename(td_io io, const char *from, const char *to, td_err *err)
     return io.ops->rename(io.ctx, from, to, err);
 }
 
+td_result td_io_size_at(td_io io, const char *path, uint64_t *out, td_err *err)
+{
+    TD_ASSERT(path != NULL);
+    return io.ops->size_at(io.ctx, path, out, err);
+}
+
 td_result td_io_is_private(td_file *file, int *out, td_err *err)
 {
     return file->ops->is_private(file, out, err);

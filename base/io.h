@@ -54,6 +54,7 @@ typedef struct td_io_ops {
     td_result (*open)(void *ctx, const char *path, td_open_mode mode, td_file **out, td_err *err);
     void (*close)(td_file *file);
     td_result (*size)(td_file *file, uint64_t *out, td_err *err);
+    td_result (*size_at)(void *ctx, const char *path, uint64_t *out, td_err *err);
     td_result (*is_private)(td_file *file, int *out, td_err *err);
     td_result (*make_private)(void *ctx, const char *path, td_err *err);
     td_result (*read_at)(td_file *file, uint64_t at, void *buf, size_t size, size_t *got,
@@ -97,6 +98,10 @@ void td_io_close(td_file *file);
 
 /* Size in bytes now. */
 TD_MUST_USE td_result td_io_size(td_file *file, uint64_t *out, td_err *err);
+
+/* Size of the file at path, without opening it. Fails as td_io_open for reading does: also for a
+ * file that may not be read, and for what is no regular file. */
+TD_MUST_USE td_result td_io_size_at(td_io io, const char *path, uint64_t *out, td_err *err);
 
 /* *out: 1 if none but its owner may read or write the file. TD_E_IO. */
 TD_MUST_USE td_result td_io_is_private(td_file *file, int *out, td_err *err);

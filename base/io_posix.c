@@ -113,6 +113,21 @@ static td_result posix_size(td_file *base, uint64_t *out, td_err *err)
     return TD_OK;
 }
 
+static td_result posix_size_at(void *ctx, const char *path, uint64_t *out, td_err *err)
+{
+    (void)ctx;
+    struct stat info;
+    if (stat(path, &info) != 0)
+        return path_error(err, errno, "open", path);
+    if (!S_ISREG(info.st_mode))
+        return td_err_set(err, TD_E_UNSUPPORTED, "cannot open '%s': not a regular file", path);
+    if (faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) != 0)
+        return path_error(err, errno, "open", path);
+    TD_ASSERT(info.st_size >= 0);
+    *out = (uint64_t)info.st_size;
+    return TD_OK;
+}
+
 static td_result posix_is_private(td_file *base, int *out, td_err *err)
 {
     struct stat info;
@@ -440,6 +455,7 @@ static const td_io_ops POSIX_OPS = {
     .open = posix_open,
     .close = posix_close,
     .size = posix_size,
+    .size_at = posix_size_at,
     .is_private = posix_is_private,
     .make_private = posix_make_private,
     .read_at = posix_read_at,

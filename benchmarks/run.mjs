@@ -52,7 +52,7 @@ function segmentReads(command, args) {
   run("strace", ["-f", "-y", "-qq", "-e", "trace=openat,read,pread64", "-o", out, command, ...args], { statuses: [0, 1] }); // 1: there are gaps between the sessions
   const reads = { opens: 0, bytes: 0 };
   for (const line of fs.readFileSync(out, "latin1").split("\n")) {
-    if (!line.includes(".mcap")) continue;
+    if (!/\/capture\/.*\.mcap/.test(line)) continue; // not the journal
     const result = Number(/ = (-?\d+)/.exec(line)?.[1] ?? -1);
     if (/ openat\(/.test(line)) reads.opens += result >= 0;
     else if (/ (?:read|pread64)\(\d+<[^>]*\.mcap>/.test(line)) reads.bytes += Math.max(result, 0);

@@ -127,14 +127,8 @@ static td_result add_segment(walk *w, const char *path, const segment_name *name
 static td_result file_size(archive *a, const char *relative, uint64_t *size, td_err *err)
 {
     char path[LIMIT_PATH_BYTES];
-    td_file *file = NULL;
     td_result rc = archive_join(a, relative, path, err);
-    if (rc == TD_OK)
-        rc = td_io_open(archive_io(a), path, TD_OPEN_READ, &file, err);
-    if (rc == TD_OK)
-        rc = td_io_size(file, size, err);
-    td_io_close(file);
-    return rc;
+    return rc == TD_OK ? td_io_size_at(archive_io(a), path, size, err) : rc;
 }
 
 /* A file in a day's folder: a segment that can be read, or an unexpected file. */

@@ -97,6 +97,10 @@ static void test_files(void **state)
     uint64_t size = 0;
     assert_int_equal(td_io_size(file, &size, &err), TD_OK);
     assert_int_equal(size, 11);
+    size = 0;
+    assert_int_equal(td_io_size_at(io, "a", &size, &err), TD_OK);
+    assert_int_equal(size, 11);
+    assert_int_equal(td_io_size_at(io, "none", &size, &err), TD_E_NOTFOUND);
     char buf[16];
     size_t got = 0;
     assert_int_equal(td_io_read_at(file, 6, buf, sizeof buf, &got, &err), TD_OK);

@@ -141,7 +141,42 @@ static void test_open_refusals(void **state)
         assert_null(file);
         if (strstr(err.text, ROWS[i].text) != err.text)
             fail_msg("'%s', expected '%s…'", err.text, ROWS[i].text);
+        if (ROWS[i].mode != TD_OPEN_READ)
+            continue;
+        uint64_t size = 0;
+        td_err unopened = {0};
+        assert_int_equal(td_io_size_at(io, ROWS[i].path, &size, &unopened), ROWS[i].rc);
+        assert_string_equal(unopened.text, err.text);
     }
+}
+
+static void test_size_without_opening(void **state)
+{
+    (void)state;
+    td_io io = io_posix();
+    uint64_t size = 0;
+    td_err err = {0};
+    td_io_close(make_file("a", "hello"));
+    assert_int_equal(symlink("a", "link"), 0);
+    assert_int_equal(td_io_size_at(io, "a", &size, &err), TD_OK);
+    assert_int_equal(size, 5);
+    size = 0;
+    assert_int_equal(td_io_size_at(io, "link", &size, &err), TD_OK);
+    assert_int_equal(size, 5);
+    /* One that could not be opened: nobody may read it. */
+    assert_int_equal(chmod("a", 0), 0);
+    uid_t user = geteuid();
+    if (user == 0)
+        assert_int_equal(seteuid(65534), 0);
+    td_result rc = td_io_size_at(io, "a", &size, &err);
+    td_file *file = NULL;
+    td_err opened = {0};
+    td_result open_rc = td_io_open(io, "a", TD_OPEN_READ, &file, &opened);
+    if (user == 0)
+        assert_int_equal(seteuid(user), 0);
+    assert_int_equal(rc, TD_E_IO);
+    assert_int_equal(open_rc, TD_E_IO);
+    assert_string_equal(err.text, opened.text);
 }
 
 static void test_names(void **state)
@@ -483,6 +518,7 @@ int main(void)
         IN_FOLDER(test_write_and_read),
         IN_FOLDER(test_read_file),
         IN_FOLDER(test_open_refusals),
+        IN_FOLDER(test_size_without_opening),
         IN_FOLDER(test_names),
         IN_FOLDER(test_list),
         IN_FOLDER(test_lock),

@@ -108,6 +108,18 @@ static td_result fault_size(td_file *base, uint64_t *out, td_err *err)
     return rc;
 }
 
+static td_result fault_size_at(void *ctx, const char *path, uint64_t *out, td_err *err)
+{
+    io_fault *disk = ctx;
+    uint32_t number = NO_INODE;
+    pthread_mutex_lock(&disk->mutex);
+    td_result rc = find_to_open(disk, path, TD_OPEN_READ, &number, err);
+    if (rc == TD_OK)
+        *out = disk_inode(disk, number)->cache.size;
+    pthread_mutex_unlock(&disk->mutex);
+    return rc;
+}
+
 /* Permissions do not affect durability, so these two calls are not counted and never fail. */
 static td_result fault_is_private(td_file *base, int *out, td_err *err)
 {
@@ -321,6 +333,7 @@ static const td_io_ops FAULT_OPS = {
     .open = fault_open,
     .close = fault_close,
     .size = fault_size,
+    .size_at = fault_size_at,
     .is_private = fault_is_private,
     .make_private = fault_make_private,
     .read_at = fault_read_at,
