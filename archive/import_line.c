@@ -18,19 +18,6 @@ struct import_line_reader {
 
 _Static_assert(DIR_IN == 0, "a record that says no direction is inbound");
 
-int import_format_parse(td_bytes name, import_format *out)
-{
-    static const char *const NAMES[] = {
-        [IMPORT_CRYPTOFEED] = "cryptofeed", [IMPORT_JSONL] = "jsonl"};
-    for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++) {
-        if (td_bytes_is(name, NAMES[i])) {
-            *out = (import_format)i;
-            return 1;
-        }
-    }
-    return 0;
-}
-
 /* Everything is allocated here: a line costs no allocation but for long escaped frames. */
 td_result import_line_reader_open(import_format format, import_line_reader **out, td_err *err)
 {
@@ -104,7 +91,9 @@ static int join_time(uint64_t seconds, uint64_t fraction_ns, uint64_t *ns)
     return 1;
 }
 
-int import_time_parse(td_bytes text, uint64_t *ns)
+/* Decimal seconds ("1618677785.489609") as ns. 1, or 0 if that is no time in (0, 2^63) ns with at
+ * most nine decimal places (zeros behind them are fine). */
+static int import_time_parse(td_bytes text, uint64_t *ns)
 {
     uint64_t seconds = 0;
     uint64_t fraction_ns = 0;

@@ -58,11 +58,4 @@ int import_line_read(import_line_reader *reader, td_bytes line, import_record *o
  * about the line. */
 td_result import_line_refusal(const import_line_reader *reader);
 
-/* Decimal seconds ("1618677785.489609") as ns. 1, or 0 if that is no time in (0, 2^63) ns with at
- * most nine decimal places (zeros behind them are fine). */
-int import_time_parse(td_bytes text, uint64_t *ns);
-
-/* "cryptofeed", "jsonl"; 0 if it is neither. */
-int import_format_parse(td_bytes name, import_format *out);
-
 #endif

@@ -151,11 +151,6 @@ void verb_run_write_text(json_writer *json, const char *key, const char *text)
     json_write_member_text(json, key, text == NULL || text[0] == '\0' ? NULL : text);
 }
 
-const char *verb_run_or_dash(const char *text)
-{
-    return text[0] == '\0' ? "-" : text;
-}
-
 /* UINT64_MAX is "not known": added to anything, it stays that. */
 uint64_t verb_run_add_count(uint64_t a, uint64_t b)
 {
@@ -168,12 +163,6 @@ void verb_run_write_count(json_writer *json, const char *key, uint64_t count)
         json_write_member_null(json, key);
     else
         json_write_member_u64(json, key, count);
-}
-
-unit_text verb_run_format_count(uint64_t count)
-{
-    static const unit_text UNKNOWN = {"?"};
-    return count == UINT64_MAX ? UNKNOWN : format_count(count);
 }
 
 void verb_run_format_time(uint64_t ns, char out[SHORT_TIME_BYTES])

@@ -83,14 +83,10 @@ TD_MUST_USE td_result verb_run_nothing(verb_run *verb);
 /* Text or null: "" is null. */
 void verb_run_write_text(json_writer *json, const char *key, const char *text);
 
-/* Text for a table's cell: "-" for none. */
-const char *verb_run_or_dash(const char *text);
-
 /* Counts of which UINT64_MAX is one that nobody knows: a file of other makers need not say. A sum
  * with such a part is not known either; in JSON it is null, for people "?". */
 uint64_t verb_run_add_count(uint64_t a, uint64_t b);
 void verb_run_write_count(json_writer *json, const char *key, uint64_t count);
-unit_text verb_run_format_count(uint64_t count);
 
 /* A time for people, to the millisecond ("2021-04-17 16:43:06.801"), "-" for 0. */
 enum { SHORT_TIME_BYTES = 32 };

@@ -172,8 +172,10 @@ void td_ring_commit(td_ring *ring, size_t size)
         wake_sleeper(ring);
 }
 
-td_bytes td_ring_peek_next(td_ring *ring)
+td_bytes td_ring_peek(td_ring *ring)
 {
+    /* relaxed: only this thread writes tail. */
+    ring->peeked = atomic_load_explicit(&ring->tail, memory_order_relaxed);
     if (ring->peeked == ring->seen_head) {
         /* acquire: every record before this head is complete. */
         ring->seen_head = atomic_load_explicit(&ring->head, memory_order_acquire);
@@ -186,13 +188,6 @@ td_bytes td_ring_peek_next(td_ring *ring)
     ring->peeked += record_bytes(size);
     TD_ASSERT(ring->peeked <= ring->seen_head);
     return td_bytes_of(at + sizeof(record_header), (size_t)size);
-}
-
-td_bytes td_ring_peek(td_ring *ring)
-{
-    /* relaxed: only this thread writes tail. */
-    ring->peeked = atomic_load_explicit(&ring->tail, memory_order_relaxed);
-    return td_ring_peek_next(ring);
 }
 
 void td_ring_release(td_ring *ring)
@@ -240,11 +235,6 @@ void td_ring_wait_bytes(td_ring *ring, size_t bytes, uint64_t timeout_ns)
     atomic_store_explicit(&ring->is_waiting, 0, memory_order_relaxed);
     /* A wake counts for one wait. An exchange, so that what the waker did before is seen now. */
     (void)atomic_exchange_explicit(&ring->is_woken, 0, memory_order_seq_cst);
-}
-
-void td_ring_wait(td_ring *ring, uint64_t timeout_ns)
-{
-    td_ring_wait_bytes(ring, 1, timeout_ns);
 }
 
 void td_ring_wake(td_ring *ring)

@@ -34,23 +34,17 @@ void td_ring_commit(td_ring *ring, size_t size);
 /* Consumer: the oldest record, valid until release; an empty view (data NULL) if there is none. */
 td_bytes td_ring_peek(td_ring *ring);
 
-/* Consumer: the record behind what was peeked last, without releasing; data NULL if none. */
-td_bytes td_ring_peek_next(td_ring *ring);
-
-/* Consumer: give back everything that was peeked. */
+/* Consumer: give back what was peeked. */
 void td_ring_release(td_ring *ring);
 
 /* Bytes in use, and the capacity. Any thread; a moment's value. */
 size_t td_ring_used_bytes(const td_ring *ring);
 size_t td_ring_capacity_bytes(const td_ring *ring);
 
-/* Block the consumer until there is a record that was not peeked, the ring was woken, or timeout_ns
- * has passed; may return early. Each wake costs the producer a system call (a microsecond, more
- * than the record itself): where a few milliseconds do not matter, use td_ring_wait_bytes. */
-void td_ring_wait(td_ring *ring, uint64_t timeout_ns);
-
-/* The same until there are at least bytes of such records, headers and padding of 8 to 15 bytes
- * each included; 0 < bytes <= capacity. The producer wakes the consumer once for all of them. */
+/* Block the consumer until there are at least bytes of records that were not peeked, headers and
+ * padding of 8 to 15 bytes each included, the ring was woken, or timeout_ns has passed; may return
+ * early. 0 < bytes <= capacity. The producer wakes the consumer once for all of them, which costs
+ * it a system call (a microsecond, more than a record itself). */
 void td_ring_wait_bytes(td_ring *ring, size_t bytes, uint64_t timeout_ns);
 
 /* Wake a waiting consumer without a record (to make it look at something else). Any thread. */

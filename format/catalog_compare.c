@@ -86,7 +86,9 @@ static td_result append_column(td_buf *line, sqlite3_stmt *stmt, int column, td_
     return rc;
 }
 
-td_result catalog_dump_row(const catalog_query *query, const char *table, td_buf *line, td_err *err)
+/* The present row as one line of the dump. */
+static td_result catalog_dump_row(const catalog_query *query, const char *table, td_buf *line,
+                                  td_err *err)
 {
     TD_ASSERT(table != NULL);
     td_buf_clear(line);

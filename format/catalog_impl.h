@@ -142,10 +142,6 @@ extern const catalog_dump_table catalog_dump_tables[CATALOG_DUMP_TABLES];
 #define CATALOG_DUMP_CHUNKS "chunk"
 #define CATALOG_DUMP_META   "meta"
 
-/* The present row as one line of the dump. */
-TD_MUST_USE td_result catalog_dump_row(const catalog_query *query, const char *table, td_buf *line,
-                                       td_err *err);
-
 /* Statements of catalog.sql by version, element 0 leading to version 1: made by the build. */
 extern const char *const catalog_sql_versions[CATALOG_SCHEMA_VERSION];
 

@@ -486,8 +486,3 @@ uint64_t chunk_builder_pending_since_ns(const chunk_builder *builder)
 {
     return builder->pending_count == 0 ? 0 : builder->pending_first_ns;
 }
-
-chain_totals chunk_builder_totals(const chunk_builder *builder)
-{
-    return builder->totals;
-}

@@ -170,9 +170,6 @@ void chunk_builder_end_segment(chunk_builder *builder);
 uint64_t chunk_builder_pending_count(const chunk_builder *builder);
 uint64_t chunk_builder_pending_since_ns(const chunk_builder *builder);
 
-/* Totals so far, pending messages included. */
-chain_totals chunk_builder_totals(const chunk_builder *builder);
-
 /* Make a chunk of what is pending; out's earlier content is forgotten. TD_OK; TD_EOF if nothing is
  * pending; TD_E_NOMEM (still pending; may be tried again). */
 TD_MUST_USE td_result chunk_builder_seal(chunk_builder *builder, sealed_chunk *out, td_err *err);

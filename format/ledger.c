@@ -109,19 +109,6 @@ td_result ledger_write_gap(journal *j, const gap_row *row, td_err *err)
     return journal_append(j, JOURNAL_GAP, fields, count, err);
 }
 
-td_result ledger_write_note(journal *j, const note_row *row, td_err *err)
-{
-    char numbers[3][24];
-    const journal_field fields[] = {
-        journal_u64("time_ns", row->time_ns, numbers[0]),
-        journal_u64("from_ns", row->from_ns, numbers[1]),
-        journal_u64("to_ns", row->to_ns, numbers[2]),
-        journal_text("feed", row->feed),
-        journal_text("text", row->text),
-    };
-    return journal_append(j, JOURNAL_NOTE, fields, sizeof fields / sizeof fields[0], err);
-}
-
 /* ---- into the catalog ---- */
 
 static td_result enter(void *user, const journal_entry *entry, td_err *err)
@@ -268,30 +255,6 @@ td_result archive_sessions(archive *a, session_row_fn *fn, void *user, td_err *e
         rc = fn(user, &list.rows[i], err);
     td_free(list.rows);
     return rc;
-}
-
-typedef struct note_call {
-    note_row_fn *fn;
-    void *user;
-} note_call;
-
-static td_result pass_note(void *user, const journal_entry *entry, td_err *err)
-{
-    const note_call *call = user;
-    row_texts texts;
-    note_row row;
-    if (!td_bytes_is(entry->act, JOURNAL_NOTE))
-        return TD_OK;
-    read_note(entry, &texts, &row);
-    return call->fn(call->user, &row, err);
-}
-
-td_result archive_notes(archive *a, note_row_fn *fn, void *user, td_err *err)
-{
-    TD_ASSERT(fn != NULL);
-    note_call call = {.fn = fn, .user = user};
-    journal_state state;
-    return journal_read(a, pass_note, &call, &state, err);
 }
 
 /* ---- gaps ---- */

@@ -37,13 +37,8 @@ typedef td_result session_row_fn(void *user, const session_row *row, td_err *err
 TD_MUST_USE td_result archive_sessions(archive *archive, session_row_fn *fn, void *user,
                                        td_err *err);
 
-/* Every note, in the order in which they were made. */
-typedef td_result note_row_fn(void *user, const note_row *row, td_err *err);
-TD_MUST_USE td_result archive_notes(archive *archive, note_row_fn *fn, void *user, td_err *err);
-
-/* Write a gap, or a note, into the journal. */
+/* Write a gap into the journal. */
 TD_MUST_USE td_result ledger_write_gap(journal *journal, const gap_row *row, td_err *err);
-TD_MUST_USE td_result ledger_write_note(journal *journal, const note_row *row, td_err *err);
 
 /* Enter what the journal says from where the catalog has read it to its end: sessions, gaps, notes.
  * Within a transaction. TD_E_NOTFOUND if the catalog's place is none in this journal: it belongs to

@@ -115,8 +115,6 @@ typedef struct mcap_chunk_index {
 typedef struct mcap_attachment {
     uint64_t log_ns, create_ns;
     td_bytes name, media_type, data;
-    uint32_t crc;         /* of the content before it; 0 = not available */
-    size_t covered_bytes; /* decode only: content bytes that the CRC covers */
 } mcap_attachment;
 
 typedef struct mcap_attachment_index {

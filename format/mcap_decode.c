@@ -231,33 +231,6 @@ td_result mcap_decode_chunk_index(td_bytes content, mcap_chunk_index *out, td_er
     return finish(&c, MCAP_CHUNK_INDEX, err);
 }
 
-td_result mcap_decode_attachment(td_bytes content, mcap_attachment *out, td_err *err)
-{
-    cursor c = cursor_of(content);
-    out->log_ns = get_u64(&c, "log_time");
-    out->create_ns = get_u64(&c, "create_time");
-    out->name = get_counted(&c, "name");
-    out->media_type = get_counted(&c, "media_type");
-    uint64_t data_bytes = get_u64(&c, "data");
-    out->data = get_bytes(&c, data_bytes, "data");
-    out->covered_bytes = content.size - c.left;
-    out->crc = get_u32(&c, "crc");
-    return finish(&c, MCAP_ATTACHMENT, err);
-}
-
-td_result mcap_decode_attachment_index(td_bytes content, mcap_attachment_index *out, td_err *err)
-{
-    cursor c = cursor_of(content);
-    out->offset = get_u64(&c, "offset");
-    out->length = get_u64(&c, "length");
-    out->log_ns = get_u64(&c, "log_time");
-    out->create_ns = get_u64(&c, "create_time");
-    out->data_bytes = get_u64(&c, "data_size");
-    out->name = get_counted(&c, "name");
-    out->media_type = get_counted(&c, "media_type");
-    return finish(&c, MCAP_ATTACHMENT_INDEX, err);
-}
-
 td_result mcap_decode_statistics(td_bytes content, mcap_statistics *out, td_err *err)
 {
     cursor c = cursor_of(content);
@@ -279,25 +252,6 @@ td_result mcap_decode_metadata(td_bytes content, mcap_metadata *out, td_err *err
     out->name = get_counted(&c, "name");
     out->pairs = get_pairs(&c, "metadata");
     return finish(&c, MCAP_METADATA, err);
-}
-
-td_result mcap_decode_metadata_index(td_bytes content, mcap_metadata_index *out, td_err *err)
-{
-    cursor c = cursor_of(content);
-    out->offset = get_u64(&c, "offset");
-    out->length = get_u64(&c, "length");
-    out->name = get_counted(&c, "name");
-    return finish(&c, MCAP_METADATA_INDEX, err);
-}
-
-td_result mcap_decode_summary_offset(td_bytes content, mcap_summary_offset *out, td_err *err)
-{
-    cursor c = cursor_of(content);
-    const uint8_t *group = take(&c, 1, "group_opcode");
-    out->group_opcode = group == NULL ? 0 : *group;
-    out->group_start = get_u64(&c, "group_start");
-    out->group_bytes = get_u64(&c, "group_length");
-    return finish(&c, MCAP_SUMMARY_OFFSET, err);
 }
 
 td_result mcap_decode_data_end(td_bytes content, mcap_data_end *out, td_err *err)

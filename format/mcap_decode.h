@@ -28,15 +28,8 @@ TD_MUST_USE td_result mcap_decode_message(td_bytes content, mcap_message *out, t
 TD_MUST_USE td_result mcap_decode_message_index(td_bytes content, mcap_message_index *out,
                                                 td_err *err);
 TD_MUST_USE td_result mcap_decode_chunk_index(td_bytes content, mcap_chunk_index *out, td_err *err);
-TD_MUST_USE td_result mcap_decode_attachment(td_bytes content, mcap_attachment *out, td_err *err);
-TD_MUST_USE td_result mcap_decode_attachment_index(td_bytes content, mcap_attachment_index *out,
-                                                   td_err *err);
 TD_MUST_USE td_result mcap_decode_statistics(td_bytes content, mcap_statistics *out, td_err *err);
 TD_MUST_USE td_result mcap_decode_metadata(td_bytes content, mcap_metadata *out, td_err *err);
-TD_MUST_USE td_result mcap_decode_metadata_index(td_bytes content, mcap_metadata_index *out,
-                                                 td_err *err);
-TD_MUST_USE td_result mcap_decode_summary_offset(td_bytes content, mcap_summary_offset *out,
-                                                 td_err *err);
 TD_MUST_USE td_result mcap_decode_data_end(td_bytes content, mcap_data_end *out, td_err *err);
 
 /* A chunk. */

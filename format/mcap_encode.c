@@ -157,50 +157,6 @@ td_result mcap_encode_channel(td_buf *buf, const mcap_channel *in, td_err *err)
     return end_record(&c);
 }
 
-td_result mcap_encode_message(td_buf *buf, const mcap_message *in, td_err *err)
-{
-    cursor c;
-    td_result rc =
-        begin_record(buf, MCAP_MESSAGE, MCAP_MESSAGE_FIELDS_BYTES + in->data.size, 0, &c, err);
-    if (rc != TD_OK)
-        return rc;
-    mcap_write_message_fields(c.p - MCAP_PREFIX_BYTES, in);
-    c.p += MCAP_MESSAGE_FIELDS_BYTES;
-    put_raw(&c, in->data);
-    return end_record(&c);
-}
-
-td_result mcap_encode_chunk(td_buf *buf, const mcap_chunk *in, td_err *err)
-{
-    TD_ASSERT(in->records.data != NULL || in->records.size == 0);
-    cursor c;
-    size_t content = 8 + 8 + 8 + 4 + counted(in->compression) + 8 + in->records.size;
-    td_result rc = begin_record(buf, MCAP_CHUNK, content, in->compression.size, &c, err);
-    if (rc != TD_OK)
-        return rc;
-    put_u64(&c, in->start_ns);
-    put_u64(&c, in->end_ns);
-    put_u64(&c, in->uncompressed_bytes);
-    put_u32(&c, in->uncompressed_crc);
-    put_counted(&c, in->compression);
-    put_u64(&c, in->records.size);
-    put_raw(&c, in->records);
-    return end_record(&c);
-}
-
-td_result mcap_encode_message_index(td_buf *buf, const mcap_message_index *in, td_err *err)
-{
-    TD_ASSERT(in->entries.bytes.size % MCAP_INDEX_ENTRY_BYTES == 0);
-    cursor c;
-    td_result rc = begin_record(buf, MCAP_MESSAGE_INDEX, 2 + counted(in->entries.bytes),
-                                in->entries.bytes.size, &c, err);
-    if (rc != TD_OK)
-        return rc;
-    put_u16(&c, in->channel_id);
-    put_counted(&c, in->entries.bytes);
-    return end_record(&c);
-}
-
 td_result mcap_encode_chunk_index(td_buf *buf, const mcap_chunk_index *in, td_err *err)
 {
     TD_ASSERT(in->index_offsets.bytes.size % 10 == 0);
@@ -221,25 +177,6 @@ td_result mcap_encode_chunk_index(td_buf *buf, const mcap_chunk_index *in, td_er
     put_counted(&c, in->compression);
     put_u64(&c, in->compressed_bytes);
     put_u64(&c, in->uncompressed_bytes);
-    return end_record(&c);
-}
-
-td_result mcap_encode_attachment(td_buf *buf, const mcap_attachment *in, td_err *err)
-{
-    cursor c;
-    size_t content = 8 + 8 + counted(in->name) + counted(in->media_type) + 8 + in->data.size + 4;
-    td_result rc = begin_record(buf, MCAP_ATTACHMENT, content,
-                                larger(in->name.size, in->media_type.size), &c, err);
-    if (rc != TD_OK)
-        return rc;
-    const uint8_t *start = c.p;
-    put_u64(&c, in->log_ns);
-    put_u64(&c, in->create_ns);
-    put_counted(&c, in->name);
-    put_counted(&c, in->media_type);
-    put_u64(&c, in->data.size);
-    put_raw(&c, in->data);
-    put_u32(&c, td_crc32(0, start, (size_t)(c.p - start)));
     return end_record(&c);
 }
 
@@ -329,17 +266,6 @@ td_result mcap_encode_data_end(td_buf *buf, const mcap_data_end *in, td_err *err
     return end_record(&c);
 }
 
-td_result mcap_encode_raw(td_buf *buf, uint8_t opcode, td_bytes content, td_err *err)
-{
-    TD_ASSERT(opcode != 0);
-    cursor c;
-    td_result rc = begin_record(buf, opcode, content.size, 0, &c, err);
-    if (rc != TD_OK)
-        return rc;
-    put_raw(&c, content);
-    return end_record(&c);
-}
-
 td_result mcap_pack_pair(td_buf *buf, td_bytes key, td_bytes value, td_err *err)
 {
     if (key.size > UINT32_MAX || value.size > UINT32_MAX)
@@ -360,14 +286,5 @@ td_result mcap_pack_count(td_buf *buf, uint16_t key, uint64_t value, td_err *err
     uint8_t entry[10];
     td_put_le16(entry, key);
     td_put_le64(entry + 2, value);
-    return td_buf_append(buf, entry, sizeof entry, err);
-}
-
-td_result mcap_pack_entry(td_buf *buf, uint64_t log_ns, uint64_t offset, td_err *err)
-{
-    TD_ASSERT(buf->size % MCAP_INDEX_ENTRY_BYTES == 0);
-    uint8_t entry[MCAP_INDEX_ENTRY_BYTES];
-    td_put_le64(entry, log_ns);
-    td_put_le64(entry + 8, offset);
     return td_buf_append(buf, entry, sizeof entry, err);
 }

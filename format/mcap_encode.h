@@ -21,10 +21,6 @@ TD_MUST_USE td_result mcap_encode_header(td_buf *buf, const mcap_header *in, td_
 TD_MUST_USE td_result mcap_encode_footer(td_buf *buf, const mcap_footer *in, td_err *err);
 TD_MUST_USE td_result mcap_encode_schema(td_buf *buf, const mcap_schema *in, td_err *err);
 TD_MUST_USE td_result mcap_encode_channel(td_buf *buf, const mcap_channel *in, td_err *err);
-TD_MUST_USE td_result mcap_encode_message(td_buf *buf, const mcap_message *in, td_err *err);
-TD_MUST_USE td_result mcap_encode_chunk(td_buf *buf, const mcap_chunk *in, td_err *err);
-TD_MUST_USE td_result mcap_encode_message_index(td_buf *buf, const mcap_message_index *in,
-                                                td_err *err);
 TD_MUST_USE td_result mcap_encode_chunk_index(td_buf *buf, const mcap_chunk_index *in, td_err *err);
 TD_MUST_USE td_result mcap_encode_attachment_index(td_buf *buf, const mcap_attachment_index *in,
                                                    td_err *err);
@@ -36,16 +32,9 @@ TD_MUST_USE td_result mcap_encode_summary_offset(td_buf *buf, const mcap_summary
                                                  td_err *err);
 TD_MUST_USE td_result mcap_encode_data_end(td_buf *buf, const mcap_data_end *in, td_err *err);
 
-/* An attachment; its CRC is computed, in->crc is not looked at. */
-TD_MUST_USE td_result mcap_encode_attachment(td_buf *buf, const mcap_attachment *in, td_err *err);
-
-/* Any other record, such as a private one or one of a later specification, as it is. */
-TD_MUST_USE td_result mcap_encode_raw(td_buf *buf, uint8_t opcode, td_bytes content, td_err *err);
-
 /* Pack entries of maps and arrays, for the mcap_packed fields above. */
 TD_MUST_USE td_result mcap_pack_pair(td_buf *buf, td_bytes key, td_bytes value, td_err *err);
 TD_MUST_USE td_result mcap_pack_count(td_buf *buf, uint16_t key, uint64_t value, td_err *err);
-TD_MUST_USE td_result mcap_pack_entry(td_buf *buf, uint64_t log_ns, uint64_t offset, td_err *err);
 
 /* Everything of a Message record before its data, MCAP_MESSAGE_OVERHEAD_BYTES, straight into
  * memory: the hot path of a chunk. Looks at all fields of in but the bytes of data. */

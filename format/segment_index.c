@@ -127,7 +127,8 @@ static size_t channel_position(const segment_index *index, uint16_t id)
     return low;
 }
 
-const index_channel *segment_index_find_channel(const segment_index *index, uint16_t id)
+/* The channel of that id, or NULL. */
+static const index_channel *segment_index_find_channel(const segment_index *index, uint16_t id)
 {
     size_t at = channel_position(index, id);
     return at < index->channel_count && index->channels[at].id == id ? &index->channels[at] : NULL;

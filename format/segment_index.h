@@ -90,9 +90,6 @@ void segment_index_count(segment_index *index, const sealed_channel *channels, s
 /* Free what the index owns; it is empty then. */
 void segment_index_fini(segment_index *index);
 
-/* The channel of that id, or NULL. */
-const index_channel *segment_index_find_channel(const segment_index *index, uint16_t id);
-
 /* 1 if the segment has messages of channels that are not known: what defines them was damaged. */
 int segment_index_has_unknown(const segment_index *index);
 

@@ -61,7 +61,8 @@ static td_result read_header(segment_reader *r, td_err *err)
     return TD_OK;
 }
 
-td_result reader_take_session(segment_reader *reader, const mcap_place *place, td_err *err)
+/* If the record is our session's metadata, take it over. TD_OK, TD_E_NOMEM. */
+static td_result reader_take_session(segment_reader *reader, const mcap_place *place, td_err *err)
 {
     TD_ASSERT(place->opcode == MCAP_METADATA);
     segment_reader *r = reader;
@@ -150,6 +151,14 @@ static void sum_up(segment_reader *r)
 int reader_end_may_be_torn(const segment_reader *reader)
 {
     return reader->info.is_ours && reader->has_open_name;
+}
+
+/* Forget chunks and channels. */
+static void reader_clear_lists(segment_reader *reader)
+{
+    reader_free_channels(reader);
+    reader->chunk_count = 0;
+    td_buf_clear(&reader->bitmaps);
 }
 
 /* From the summary if that is sound, else by walking the file. */
@@ -261,13 +270,6 @@ void segment_reader_close(segment_reader *reader)
     td_io_close(reader->file);
     (void)pthread_mutex_destroy(&reader->file_lock); /* nobody holds it */
     td_free(reader);
-}
-
-void reader_clear_lists(segment_reader *reader)
-{
-    reader_free_channels(reader);
-    reader->chunk_count = 0;
-    td_buf_clear(&reader->bitmaps);
 }
 
 td_result reader_add_chunk(segment_reader *reader, const segment_chunk *chunk, td_bytes bitmap,

@@ -75,9 +75,6 @@ uint64_t reader_parse_u64(td_bytes text);
 /* Remember a place that is damaged. */
 void reader_note_damage(segment_reader *reader, const td_err *why, uint64_t offset);
 
-/* Forget chunks and channels. */
-void reader_clear_lists(segment_reader *reader);
-
 /* Add a schema or channel record (a known id: left as it is). TD_OK, TD_E_CORRUPT, TD_E_NOMEM. */
 TD_MUST_USE td_result reader_add_schema(segment_reader *reader, td_bytes content, td_err *err);
 TD_MUST_USE td_result reader_add_channel(segment_reader *reader, td_bytes content, td_err *err);
@@ -109,9 +106,5 @@ TD_MUST_USE td_result reader_load_summary(segment_reader *reader, td_err *err);
 
 /* Fill the lists by walking from scan_at. TD_OK (damage is noted), TD_E_IO, TD_E_NOMEM. */
 TD_MUST_USE td_result reader_scan(segment_reader *reader, td_err *err);
-
-/* If the record is our session's metadata, take it over. TD_OK, TD_E_NOMEM. */
-TD_MUST_USE td_result reader_take_session(segment_reader *reader, const mcap_place *place,
-                                          td_err *err);
 
 #endif

@@ -399,8 +399,3 @@ segment_totals segment_writer_totals(const segment_writer *writer)
                             .channel_count = writer->summary.channel_count,
                             .chain = writer->chain};
 }
-
-const char *segment_writer_path(const segment_writer *writer)
-{
-    return writer->path;
-}

@@ -91,9 +91,6 @@ TD_MUST_USE td_result segment_writer_finish(segment_writer *writer, segment_tota
 /* State now; appended chunks count, durable or not. */
 segment_totals segment_writer_totals(const segment_writer *writer);
 
-/* The final path, valid until close. */
-const char *segment_writer_path(const segment_writer *writer);
-
 #ifdef __cplusplus
 }
 #endif

@@ -74,9 +74,6 @@ void connection_begin_talk(connection *self);
 /* Credentials in the URL were refused, in these words, before the connection stood. */
 void connection_say_url_refused(connection *self, const char *words);
 
-/* Ask for every topic anew; what is live at once is live since recv_ns. */
-void connection_subscribe(connection *self, uint64_t recv_ns);
-
 /* A frame came: data, or an answer to what was said. */
 void connection_take_frame(connection *self, unsigned opcode, td_bytes frame, uint64_t recv_ns,
                            uint64_t recv_mono_ns);

@@ -164,7 +164,8 @@ static void look_whether_live(connection *self)
         on_subscribed(self);
 }
 
-void connection_subscribe(connection *self, uint64_t recv_ns)
+/* Ask for every topic anew; what is live at once is live since recv_ns. */
+static void connection_subscribe(connection *self, uint64_t recv_ns)
 {
     self->state = STATE_SUBSCRIBING;
     subscriber_restart(self->subscriber);

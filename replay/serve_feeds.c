@@ -193,7 +193,8 @@ const char *served_feed_url(const served_feed *feed)
     return url == NULL ? "-" : url;
 }
 
-int served_feed_has_path(const served_feed *feed, td_bytes path)
+/* 1 if the feed's family has an endpoint with this path. */
+static int served_feed_has_path(const served_feed *feed, td_bytes path)
 {
     for (size_t i = 0; i < FAMILY_ENDPOINTS_MAX; i++) {
         const char *url = feed->family->endpoints[i].url;

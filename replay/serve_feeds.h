@@ -39,9 +39,6 @@ void serve_feeds_close(serve_feeds *feeds);
 /* The exchange's address of what is on the tape, public or private; a view valid for ever. */
 const char *served_feed_url(const served_feed *feed);
 
-/* 1 if the feed's family has an endpoint with this path. */
-int served_feed_has_path(const served_feed *feed, td_bytes path);
-
 /* The first feed at a path, or NULL: what this server answers with 404. */
 const served_feed *serve_feeds_find(const serve_feeds *feeds, td_bytes path);
 

@@ -359,8 +359,3 @@ td_bytes truth_item_values(const truth_table *table, const truth_item *item)
     TD_ASSERT(item->values_at + item->values_size <= table->values.size);
     return td_bytes_of(table->values.data + item->values_at, item->values_size);
 }
-
-size_t truth_table_mark_count(const truth_table *table)
-{
-    return table->mark_count;
-}

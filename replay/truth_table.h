@@ -77,7 +77,4 @@ const truth_item *truth_table_all_items(const truth_table *table, size_t *count)
 /* Values of an item, as JSON text. */
 td_bytes truth_item_values(const truth_table *table, const truth_item *item);
 
-/* Marks in the table. */
-size_t truth_table_mark_count(const truth_table *table);
-
 #endif

@@ -83,7 +83,6 @@ int json_find_key(json_value object, td_bytes key, json_value *out);
 
 /* json_find() and one of the typed accessors below in one; 0 also when the type does not fit. */
 int json_find_text(json_value object, const char *key, td_bytes *out);
-int json_find_i64(json_value object, const char *key, int64_t *out);
 int json_find_u64(json_value object, const char *key, uint64_t *out);
 
 /* Iteration over an array's elements or an object's members, in the order of the text:
@@ -111,9 +110,6 @@ int json_text(json_value value, td_bytes *out);
 /* A whole number without point or exponent. */
 int json_i64(json_value value, int64_t *out);
 int json_u64(json_value value, uint64_t *out);
-
-/* A number, exact; 0 if it is beyond 64 bits and 18 places. */
-int json_decimal(json_value value, td_decimal *out);
 
 /* true = 1, false = 0. */
 int json_bool(json_value value, int *out);

@@ -126,13 +126,6 @@ int json_i64(json_value value, int64_t *out)
     return 1;
 }
 
-int json_decimal(json_value value, td_decimal *out)
-{
-    if (json_type_of(value) != JSON_NUMBER)
-        return 0;
-    return td_decimal_parse(json_raw(value), out, NULL) == TD_OK;
-}
-
 int json_bool(json_value value, int *out)
 {
     if (json_type_of(value) != JSON_BOOL)

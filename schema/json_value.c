@@ -251,12 +251,6 @@ int json_find_text(json_value object, const char *key, td_bytes *out)
     return json_find(object, key, &value) && json_text(value, out);
 }
 
-int json_find_i64(json_value object, const char *key, int64_t *out)
-{
-    json_value value;
-    return json_find(object, key, &value) && json_i64(value, out);
-}
-
 int json_find_u64(json_value object, const char *key, uint64_t *out)
 {
     json_value value;

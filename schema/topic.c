@@ -46,7 +46,8 @@ int topic_row_has_coin(const topic_row *row)
     return strstr(row->pattern, "{coin}") != NULL;
 }
 
-int topic_row_names_symbols(const topic_row *row)
+/* 1 if entries of the row name a symbol, in a field of their own or inherited. */
+static int topic_row_names_symbols(const topic_row *row)
 {
     for (size_t i = 0; i < row->field_count; i++)
         if (row->fields[i].member == MEMBER_SYMBOL)

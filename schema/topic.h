@@ -252,9 +252,6 @@ int topic_row_is_valid(const topic_row *row, uint64_t at_ns);
 const topic_row *topic_row_at(const topic_row *rows, size_t row_count, const topic_row *row,
                               uint64_t at_ns);
 
-/* 1 if entries of the row name a symbol, in a field of their own or inherited. */
-int topic_row_names_symbols(const topic_row *row);
-
 /* What is wrong with rows together: two of one pattern that are valid at the same time, or that
  * have different names. NULL if nothing is. */
 const char *topic_rows_fault(const topic_row *rows, size_t row_count);

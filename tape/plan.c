@@ -206,11 +206,6 @@ void tape_plan_close(tape_plan *plan)
     td_free(plan);
 }
 
-uint64_t tape_plan_next_ns(const tape_plan *plan)
-{
-    return plan->waiting_count == 0 ? UINT64_MAX : plan->waiting[0]->next_ns;
-}
-
 /* ---- handing out ---- */
 
 /* Open a source whose time has come. It waits again, unless nothing in it is wanted. */

@@ -90,9 +90,6 @@ TD_MUST_USE td_result tape_plan_open(archive *archive, roster *roster, const pla
                                      tape_stats *stats, tape_plan **out, td_err *err);
 void tape_plan_close(tape_plan *plan);
 
-/* Time of what tape_plan_next would give; UINT64_MAX if nothing. A lower bound. */
-uint64_t tape_plan_next_ns(const tape_plan *plan);
-
 /* The next chunk by time. TD_EOF; TD_E_IO, TD_E_NOMEM. A segment that cannot be opened is logged,
  * counted, and left out. */
 TD_MUST_USE td_result tape_plan_next(tape_plan *plan, plan_item *out, td_err *err);

@@ -92,8 +92,4 @@ enum { WIRE_PEER_QUEUE_BYTES_MAX = 8 << 20 };
  * crashed server would. closed follows later, never inside this call. */
 void wire_peer_close(wire_peer_conn *conn, unsigned code);
 
-/* Stop and resume reading this connection's socket. */
-void wire_peer_pause(wire_peer_conn *conn);
-void wire_peer_resume(wire_peer_conn *conn);
-
 #endif

@@ -210,16 +210,6 @@ void wire_peer_close(wire_peer_conn *peer, unsigned code)
     lws_callback_on_writable(peer->wsi);
 }
 
-void wire_peer_pause(wire_peer_conn *peer)
-{
-    lws_rx_flow_control(peer->wsi, 0);
-}
-
-void wire_peer_resume(wire_peer_conn *peer)
-{
-    lws_rx_flow_control(peer->wsi, 1);
-}
-
 /* ---- life ---- */
 
 static void peer_free(wire_peer_conn *peer)

@@ -61,12 +61,12 @@ static void test_order_and_views(void **state)
     put(ring, "three");
     assert_true(td_bytes_is(td_ring_peek(ring), "one"));
     assert_true(td_bytes_is(td_ring_peek(ring), "one")); /* peek starts over */
-    td_bytes empty = td_ring_peek_next(ring);
+    td_ring_release(ring);
+    td_bytes empty = td_ring_peek(ring);
     assert_non_null(empty.data); /* an empty record is not "no record" */
     assert_int_equal(empty.size, 0);
     td_ring_release(ring);
     assert_true(td_bytes_is(td_ring_peek(ring), "three"));
-    assert_null(td_ring_peek_next(ring).data);
     td_ring_release(ring);
     assert_null(td_ring_peek(ring).data);
     td_ring_release(ring); /* nothing peeked: nothing given back */
@@ -167,16 +167,15 @@ static void test_two_threads(void **state)
     while (next < PASSED_RECORDS) {
         td_bytes got = td_ring_peek(ring);
         if (got.data == NULL)
-            td_ring_wait(ring, WAIT_NS);
-        /* A batch at a time, as the encoder does. */
-        for (; got.data != NULL; got = td_ring_peek_next(ring), next++) {
+            td_ring_wait_bytes(ring, 1, WAIT_NS);
+        for (; got.data != NULL; got = td_ring_peek(ring), next++) {
             size_t size = (size_t)td_random_below(&sizes, 600);
             fill_record(want, size, next);
             assert_int_equal(got.size, size);
             assert_true(size == 0 || memcmp(got.data, want, size) == 0);
             assert_true(td_ring_used_bytes(ring) <= 8192);
+            td_ring_release(ring);
         }
-        td_ring_release(ring);
     }
     pthread_join(producer, NULL);
     assert_null(td_ring_peek(ring).data);
@@ -211,7 +210,7 @@ static void test_sleeps_and_wakes(void **state)
     for (unsigned i = 0; i < 2000;) {
         td_bytes got = td_ring_peek(pair.ring);
         if (got.data == NULL) {
-            td_ring_wait(pair.ring, WAIT_NS);
+            td_ring_wait_bytes(pair.ring, 1, WAIT_NS);
             continue;
         }
         assert_memory_equal(got.data, &i, sizeof i);
@@ -243,10 +242,9 @@ static void test_wait_for_many(void **state)
         assert_int_equal(td_ring_used_bytes(ring), 200 * 24);
         td_ring_wait_bytes(ring, 200 * 24, WAIT_NS); /* there already */
         unsigned count = 0;
-        for (td_bytes got = td_ring_peek(ring); got.data != NULL; got = td_ring_peek_next(ring))
+        for (; td_ring_peek(ring).data != NULL; td_ring_release(ring))
             count++;
         assert_int_equal(count, 200);
-        /* What was peeked does not count again. */
         td_ring_wait_bytes(ring, 1, 1000);
         td_ring_wake(ring);
         td_ring_wait_bytes(ring, 8192, WAIT_NS);
@@ -264,16 +262,16 @@ static void test_wait_ends(void **state)
 {
     (void)state;
     td_ring *ring = open_ring(4096);
-    td_ring_wait(ring, 1000); /* by time */
+    td_ring_wait_bytes(ring, 1, 1000); /* by time */
     td_ring_wake(ring);
-    td_ring_wait(ring, WAIT_NS); /* by a wake that came before */
+    td_ring_wait_bytes(ring, 1, WAIT_NS); /* by a wake that came before */
     put(ring, "x");
-    td_ring_wait(ring, WAIT_NS); /* by a record that is there */
+    td_ring_wait_bytes(ring, 1, WAIT_NS); /* by a record that is there */
     assert_true(td_bytes_is(td_ring_peek(ring), "x"));
     td_ring_release(ring);
     pthread_t waker;
     assert_int_equal(pthread_create(&waker, NULL, wake_once, ring), 0);
-    td_ring_wait(ring, WAIT_NS); /* by a wake from another thread */
+    td_ring_wait_bytes(ring, 1, WAIT_NS); /* by a wake from another thread */
     pthread_join(waker, NULL);
     td_ring_close(ring);
 }

@@ -17,6 +17,7 @@
 #include "format/mcap_decode.h"
 #include "format/mcap_encode.h"
 #include "tests/testing/mcap_reader.h"
+#include "tests/testing/mcap_records.h"
 #include "tests/testing/mcap_writer.h"
 #include "tests/testing/segment_fixture.h"
 
@@ -220,6 +221,13 @@ static void test_encode(void **state)
     }
 }
 
+/* 0 for private records, and for those that are written for other readers only. */
+static int is_decoded(uint8_t opcode)
+{
+    return opcode < MCAP_PRIVATE_FIRST && opcode != MCAP_ATTACHMENT_INDEX &&
+           opcode != MCAP_METADATA_INDEX && opcode != MCAP_SUMMARY_OFFSET;
+}
+
 /* Decode any record, and encode it again: the same bytes must come out. */
 static td_result reencode(uint8_t opcode, td_bytes content, td_buf *buf)
 {
@@ -242,11 +250,8 @@ static td_result reencode(uint8_t opcode, td_bytes content, td_buf *buf)
         ROW(MCAP_CHUNK, chunk)
         ROW(MCAP_MESSAGE_INDEX, message_index)
         ROW(MCAP_CHUNK_INDEX, chunk_index)
-        ROW(MCAP_ATTACHMENT_INDEX, attachment_index)
         ROW(MCAP_STATISTICS, statistics)
         ROW(MCAP_METADATA, metadata)
-        ROW(MCAP_METADATA_INDEX, metadata_index)
-        ROW(MCAP_SUMMARY_OFFSET, summary_offset)
         ROW(MCAP_DATA_END, data_end)
     default:
         break;
@@ -261,7 +266,7 @@ static void test_decode(void **state)
     for (size_t i = 0; i < sizeof RECORDS / sizeof RECORDS[0]; i++) {
         uint8_t bytes[256] = {0};
         size_t size = from_hex(RECORDS[i].hex, bytes);
-        if (bytes[0] >= MCAP_PRIVATE_FIRST)
+        if (!is_decoded(bytes[0]))
             continue;
         td_buf buf;
         td_buf_init(&buf, 1000);

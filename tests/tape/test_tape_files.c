@@ -17,6 +17,7 @@
 #include "format/mcap_encode.h"
 #include "tape/tape.h"
 #include "tests/testing/segment_fixture.h"
+#include "tests/testing/mcap_records.h"
 #include "tests/testing/tape_fixture.h"
 
 static const selection EVERYTHING = {.has_from = 0};

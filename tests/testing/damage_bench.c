@@ -57,7 +57,11 @@ static void write_note(bench *b)
     td_err err;
     journal *j = NULL;
     archive *a = archive_place_open(&b->place, ARCHIVE_MAINTAIN, "note");
-    const note_row row = {.time_ns = 5, .from_ns = 1, .to_ns = 2, .feed = "", .text = "a note"};
+    char numbers[3][24];
+    const journal_field note[] = {journal_u64("time_ns", 5, numbers[0]),
+                                  journal_u64("from_ns", 1, numbers[1]),
+                                  journal_u64("to_ns", 2, numbers[2]), journal_text("feed", ""),
+                                  journal_text("text", "a note")};
     const gap_row gap = {.reason = GAP_CRASH,
                          .feed = FIXTURE_FEED,
                          .conn = 1,
@@ -72,7 +76,8 @@ static void write_note(bench *b)
     const reindex_options options = {.scope = REINDEX_ALL, .gaps = &gaps};
     reindex_report report;
     assert_int_equal(journal_open(a, &j, &err), TD_OK);
-    assert_int_equal(ledger_write_note(j, &row, &err), TD_OK);
+    assert_int_equal(journal_append(j, JOURNAL_NOTE, note, sizeof note / sizeof note[0], &err),
+                     TD_OK);
     assert_int_equal(ledger_write_gap(j, &gap, &err), TD_OK);
     journal_close(j);
     assert_int_equal(archive_reindex(a, &options, &report, &err), TD_OK);

@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "base/limits.h"
 #include "format/mcap_encode.h"
+#include "tests/testing/mcap_records.h"
 #include "format/mcap_summary.h"
 
 enum { OUT_BYTES = 1 << 20 };
