@@ -18,7 +18,7 @@ DESTDIR ?=
 
 # ---- sources: all of a module's folder (docs/architecture.md says what each module is) ------------
 
-LIBRARIES := base schema book format capture tape
+LIBRARIES := base json schema book format capture tape
 SERVICES := cli wire
 PROGRAMS := archive recorder replay sim
 sources = $(sort $(foreach m,$(1),$(wildcard $(m)/*.c $(m)/*/*.c $(m)/*.cc)))

@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "cli/stop_signal.h"
 #include "base/utf8.h"
-#include "schema/json_write.h"
+#include "json/json_write.h"
 #include "tape/frame_json.h"
 #include "tape/tape.h"
 

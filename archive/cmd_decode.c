@@ -16,7 +16,7 @@
 #include "schema/classify.h"
 #include "schema/decode.h"
 #include "schema/family.h"
-#include "schema/json.h"
+#include "json/json.h"
 #include "schema/message_json.h"
 
 typedef struct decode_options {

@@ -7,7 +7,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/limits.h"
-#include "schema/json.h"
+#include "json/json.h"
 
 struct import_line_reader {
     import_format format;

@@ -7,7 +7,7 @@
 #include "base/limits.h"
 #include "base/url.h"
 #include "schema/decode.h"
-#include "schema/json.h"
+#include "json/json.h"
 
 enum { AUTH_KEY_ARG = 0, AUTH_SIGNATURE_ARG = 2 };
 

@@ -12,7 +12,7 @@
 #include "base/buf.h"
 #include "base/hash.h"
 #include "base/limits.h"
-#include "schema/json.h"
+#include "json/json.h"
 
 enum {
     RAW_BYTES = 128 << 10,      /* read at once; larger reads gained nothing */

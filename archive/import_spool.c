@@ -8,7 +8,7 @@
 #include "base/assert.h"
 #include "base/buf.h"
 #include "base/limits.h"
-#include "schema/json.h"
+#include "json/json.h"
 
 enum {
     BLOCK_BYTES = 256 << 10, /* a slot's block is written once it holds this much */

@@ -18,7 +18,7 @@
 #include "base/err.h"
 #include "cli/line_writer.h"
 #include "cli/terminal.h"
-#include "schema/json_write.h"
+#include "json/json_write.h"
 
 typedef struct output_stream {
     FILE *out;           /* NULL: none, all that is printed stays in line */

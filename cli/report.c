@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "base/escape.h"
 #include "base/time_text.h"
-#include "schema/json_write.h"
+#include "json/json_write.h"
 
 enum { REPORT_LINE_BYTES = 1024 };
 

@@ -9,7 +9,7 @@
 #include "replay/export_lateness.h"
 #include "replay/message_line.h"
 #include "schema/decode.h"
-#include "schema/json_write.h"
+#include "json/json_write.h"
 #include "schema/message_json.h"
 #include "tape/frame_json.h"
 #include "tape/gap_json.h"

@@ -8,7 +8,7 @@
 #include "cli/version.h"
 #include "format/archive_plan.h"
 #include "format/segment_index.h"
-#include "schema/json_write.h"
+#include "json/json_write.h"
 #include "tape/gap_json.h"
 
 enum { HASH_STEP_BYTES = 64 << 10 };

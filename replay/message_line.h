@@ -4,7 +4,7 @@
 #define TD_REPLAY_MESSAGE_LINE_H
 
 #include "schema/decode.h"
-#include "schema/json_write.h"
+#include "json/json_write.h"
 #include "tape/tape.h"
 
 /* Write the members of a frame that was not decoded; shown: the topic that it was read as. Its

@@ -12,7 +12,7 @@
 #include "replay/pacer.h"
 #include "replay/player.h"
 #include "replay/sink_truth.h"
-#include "schema/json_write.h"
+#include "json/json_write.h"
 #include "tape/selection.h"
 #include "tape/tape.h"
 

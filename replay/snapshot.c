@@ -7,8 +7,8 @@
 #include "base/assert.h"
 #include "base/decimal.h"
 #include "base/limits.h"
-#include "schema/json.h"
-#include "schema/json_write.h"
+#include "json/json.h"
+#include "json/json_write.h"
 
 enum {
     PATH_BYTES = 256,     /* of keys in a row's paths; the longest has some 30 */

@@ -3,8 +3,8 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/buf.h"
-#include "schema/json.h"
-#include "schema/json_write.h"
+#include "json/json.h"
+#include "json/json_write.h"
 #include "schema/message_json.h"
 
 enum { TEXT_BYTES_MAX = 64 << 20 };

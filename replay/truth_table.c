@@ -6,7 +6,7 @@
 #include "base/assert.h"
 #include "base/buf.h"
 #include "base/limits.h"
-#include "schema/json.h"
+#include "json/json.h"
 
 enum { CONNS_MAX = 4096 };
 

@@ -13,8 +13,8 @@
 #include "base/inflate.h"
 #include "base/limits.h"
 #include "schema/decode.h"
-#include "schema/json.h"
-#include "schema/json_impl.h"
+#include "json/json.h"
+#include "json/json_tokens.h"
 #include "schema/message.h"
 #include "schema/topic.h"
 

@@ -14,7 +14,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "schema/family.h"
-#include "schema/json.h"
+#include "json/json.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -6,7 +6,7 @@
 
 #include "base/assert.h"
 #include "schema/decode_impl.h"
-#include "schema/json_write.h"
+#include "json/json_write.h"
 
 /* What a frame is described for: frames of one kind, or of all (FRAME_ANY) where entries do not
  * depend on it. */

@@ -6,7 +6,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/buf.h"
-#include "schema/json_write.h"
+#include "json/json_write.h"
 #include "sim/text_out.h"
 
 enum {

@@ -4,8 +4,8 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "schema/json.h"
-#include "schema/json_write.h"
+#include "json/json.h"
+#include "json/json_write.h"
 
 /* Largest JSON of one event: 256 slots of at most 150 bytes, and texts such as a list of topics. */
 enum { EVENT_BYTES_MAX = 4 << 20, EVENT_FIELDS_MAX = 64 };

@@ -3,7 +3,7 @@
 #ifndef TD_TAPE_FRAME_JSON_H
 #define TD_TAPE_FRAME_JSON_H
 
-#include "schema/json_write.h"
+#include "json/json_write.h"
 #include "tape/tape.h"
 
 #ifdef __cplusplus

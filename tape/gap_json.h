@@ -3,7 +3,7 @@
 #define TD_TAPE_GAP_JSON_H
 
 #include "format/gap.h"
-#include "schema/json_write.h"
+#include "json/json_write.h"
 
 #ifdef __cplusplus
 extern "C" {

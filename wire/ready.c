@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "schema/json_write.h"
+#include "json/json_write.h"
 #include "wire/server_impl.h"
 
 enum { READY_BYTES_MAX = 16 << 10 };

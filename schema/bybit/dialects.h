@@ -4,7 +4,7 @@
 #define TD_SCHEMA_BYBIT_DIALECTS_H
 
 #include "schema/dialect_text.h"
-#include "schema/json_write.h"
+#include "json/json_write.h"
 
 /* v5 asks as v3 does everywhere; who of it answers differently has a table of its own (docs/wire.md
  * 1.5). */

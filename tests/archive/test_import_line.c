@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "schema/json.h"
+#include "json/json.h"
 
 typedef struct line_row {
     const char *name;

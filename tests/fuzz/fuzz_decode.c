@@ -16,8 +16,8 @@
 #include "book/audit.h"
 #include "book/continuity.h"
 #include "schema/decode.h"
-#include "schema/json.h"
-#include "schema/json_write.h"
+#include "json/json.h"
+#include "json/json_write.h"
 #include "schema/message_json.h"
 #include "tests/testing/fuzz_input.h"
 

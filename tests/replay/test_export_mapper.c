@@ -17,7 +17,7 @@
 #include "replay/export_survey.h"
 #include "replay/export_table.h"
 #include "schema/decode.h"
-#include "schema/json.h"
+#include "json/json.h"
 #include "tests/testing/capture.h"
 
 enum { CASES = 36, COLUMNS = 8 };

@@ -12,7 +12,7 @@
 #include "format/reindex.h"
 #include "replay/report.h"
 #include "replay/sink_jsonl.h"
-#include "schema/json.h"
+#include "json/json.h"
 #include "tape/event.h"
 #include "tests/testing/tape_fixture.h"
 

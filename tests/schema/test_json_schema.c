@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "schema/json.h"
+#include "json/json.h"
 #include "schema/json_schema.h"
 
 static json_value find(json_value from, const char *key)

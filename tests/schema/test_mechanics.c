@@ -15,7 +15,7 @@
 #include "base/buf.h"
 #include "schema/decode.h"
 #include "schema/family.h"
-#include "schema/json_write.h"
+#include "json/json_write.h"
 #include "schema/message_json.h"
 
 enum { TEXT_MAX = 4 << 20 };

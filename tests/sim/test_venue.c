@@ -18,7 +18,7 @@
 #include "book/book.h"
 #include "book/continuity.h"
 #include "schema/decode.h"
-#include "schema/json.h"
+#include "json/json.h"
 #include "sim/truth.h"
 
 enum { SLOTS = 20000, SYMBOLS = 7, STREAMS_MAX = SYMBOLS * VENUE_SYMBOL_STREAMS_MAX };

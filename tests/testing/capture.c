@@ -13,7 +13,7 @@
 #include <zlib.h>
 
 #include "base/alloc.h"
-#include "schema/json.h"
+#include "json/json.h"
 
 enum { PADDING_BYTES = 64 };
 

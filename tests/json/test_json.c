@@ -10,7 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/limits.h"
-#include "schema/json.h"
+#include "json/json.h"
 
 static json_parser *open_parser(void)
 {

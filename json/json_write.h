@@ -9,8 +9,8 @@
  * U+FFFD, one for each byte that belongs to no valid sequence; controls and direction marks, which
  * a terminal may act on, are escaped. Decimals are exact: strings in shortest form, or plain
  * numbers without exponent. The writer lives on the caller's stack; one thread. */
-#ifndef TD_SCHEMA_JSON_WRITE_H
-#define TD_SCHEMA_JSON_WRITE_H
+#ifndef TD_JSON_WRITE_H
+#define TD_JSON_WRITE_H
 
 #include <stdint.h>
 

@@ -1,15 +1,16 @@
-/* Inside of the JSON reader, for the decoders of this folder only: tokens of an index, and the
- * parser's parts. Everything here works on an index that was not checked any further: each function
- * says what it makes sure of. */
-#ifndef TD_SCHEMA_JSON_IMPL_H
-#define TD_SCHEMA_JSON_IMPL_H
+/* The tokens of a text that simdjson has indexed, for the classifier and the decoders, which read
+ * what they need of a frame without checking all of it first (others: json.h), and the parser's
+ * parts. Everything here works on an index that was not checked any further: each function says
+ * what it makes sure of. One thread per parser. */
+#ifndef TD_JSON_TOKENS_H
+#define TD_JSON_TOKENS_H
 
 #include <stdint.h>
 #include <string.h>
 
 #include "base/bytes.h"
-#include "schema/json.h"
-#include "schema/json_index.h"
+#include "json/json.h"
+#include "json/json_index.h"
 
 struct json_parser {
     json_indexer *indexer;

@@ -1,11 +1,11 @@
-#include "schema/json.h"
+#include "json/json.h"
 
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/limits.h"
-#include "schema/json_impl.h"
+#include "json/json_tokens.h"
 #include "base/utf8.h"
 
 td_result json_parser_open(size_t bytes_max, json_parser **out, td_err *err)

@@ -3,7 +3,7 @@
 
 #include "base/assert.h"
 #include "base/limits.h"
-#include "schema/json_impl.h"
+#include "json/json_tokens.h"
 
 /* A walk over the tokens of one value. */
 typedef struct check {

@@ -1,4 +1,4 @@
-#include "schema/json_index.h"
+#include "json/json_index.h"
 
 #include <memory>
 #include <new>

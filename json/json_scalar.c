@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "base/assert.h"
-#include "schema/json_impl.h"
+#include "json/json_tokens.h"
 
 /* Four hexadecimal digits that were checked. */
 static uint32_t hex_value(const uint8_t *p)

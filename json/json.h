@@ -1,6 +1,6 @@
 /* Reading JSON: frames, requests, events, captures, ready files.
  *
- * simdjson finds the structure of a text (schema/json.cc, behind schema/json_index.h); values are
+ * simdjson finds the structure of a text (json/json.cc, behind json/json_index.h); values are
  * read from there on demand, when asked for, where they stand. json_parse() checks the whole text
  * against RFC 8259 first, trailing bytes included, so what it gave cannot fail later for being
  * malformed. Beyond the RFC it refuses lone surrogates, nesting beyond LIMIT_JSON_DEPTH, and texts
@@ -11,8 +11,8 @@
  *
  * A parser owns its memory and is for one thread; values are small handles into the text and the
  * parser, valid until its next parse and as long as the text's bytes are. */
-#ifndef TD_SCHEMA_JSON_H
-#define TD_SCHEMA_JSON_H
+#ifndef TD_JSON_JSON_H
+#define TD_JSON_JSON_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,4 +1,4 @@
-#include "schema/json_write.h"
+#include "json/json_write.h"
 
 #include <inttypes.h>
 #include <stdio.h>

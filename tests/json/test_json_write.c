@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "schema/json_write.h"
+#include "json/json_write.h"
 
 static void assert_text(const td_buf *buf, const char *expected)
 {

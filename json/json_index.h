@@ -1,5 +1,5 @@
 /* The structure of a JSON text as simdjson's first stage finds it: where each token begins. This is
- * the only door to simdjson (schema/json.cc is the only C++ of the project); its on-demand front
+ * the only door to simdjson (json/json.cc is the only C++ of the project); its on-demand front
  * end walks the very same index, but only in C++ and only forwards. Walking it in C costs no call
  * per token, knows the byte offset of everything, and can check what on-demand skips unseen.
  *
@@ -7,8 +7,8 @@
  * from each other by white space at most, so that a scalar ends at the next token, trimmed. The
  * index proves that the text is UTF-8, that strings are closed and hold no control characters;
  * nothing else. */
-#ifndef TD_SCHEMA_JSON_INDEX_H
-#define TD_SCHEMA_JSON_INDEX_H
+#ifndef TD_JSON_INDEX_H
+#define TD_JSON_INDEX_H
 
 #include <stddef.h>
 #include <stdint.h>
