@@ -1,12 +1,10 @@
 /* tapedeck prune: retention. What is too old, or too much, goes, oldest first. */
-#include <inttypes.h>
 #include <string.h>
 
 #include "archive/cmds.h"
 #include "archive/info_pruned.h"
 #include "archive/verb_run.h"
 #include "base/assert.h"
-#include "base/buf.h"
 #include "base/time_text.h"
 #include "base/limits.h"
 #include "cli/confirm.h"
@@ -59,15 +57,11 @@ static const option_row PRUNE_ROWS[] = {
 /* --keep-bytes 0 is a bound; that it was not given is this. */
 #define KEEP_ALL UINT64_MAX
 
-enum { SEGMENTS_BYTES_MAX = 64 << 20 };
-
-/* Segments as they go: JSON objects, kept until the document is written. */
 typedef struct pruning {
     verb_run *verb;
     const prune_line *line;
     selection feeds;
-    td_buf segments; /* joined by "," */
-    uint8_t is_cut;  /* 1: there were too many to list */
+    result_rows segments; /* as they go; people see each at once */
     uint8_t is_declined;
 } pruning;
 
@@ -77,81 +71,45 @@ static int wants_feed(void *user, const char *feed)
     return selection_has_feed(&p->feeds, feed);
 }
 
-static void say_segment(pruning *p, const prune_event *going)
-{
-    char last[SHORT_TIME_BYTES];
-    verb_run_format_time(going->last_ns, last);
-    output_printf(&p->verb->output, "%s %s: %s, last frame %s, %s\n",
-                  p->line->is_dry_run ? "would remove" : "removed", going->path,
-                  prune_why_name(going->why), last, format_size(going->bytes).text);
-}
-
 static void take_segment(void *user, const prune_event *going)
 {
     pruning *p = user;
-    json_writer json;
-    if (!p->verb->json.is_json) {
-        say_segment(p, going);
-        return;
-    }
-    /* What does not fit is left out of the list; the totals have it. */
-    if (p->is_cut || (p->segments.size > 0 && td_buf_append(&p->segments, ",", 1, NULL) != TD_OK)) {
-        p->is_cut = 1;
-        return;
-    }
-    json_write_begin(&json, &p->segments);
-    json_write_object_begin(&json);
-    json_write_member_text(&json, "segment", going->path);
-    json_write_member_text(&json, "feed", going->feed);
-    json_write_member_text(&json, "why", prune_why_name(going->why));
-    json_write_member_u64(&json, "first_ns", going->first_ns);
-    json_write_member_u64(&json, "last_ns", going->last_ns);
-    verb_run_write_count(&json, "frames", going->frames);
-    json_write_member_u64(&json, "bytes", going->bytes);
-    json_write_object_end(&json);
-    if (json_write_end(&json, NULL) != TD_OK)
-        p->is_cut = 1;
+    result *r = &p->segments.r;
+    result_object_begin(r, NULL);
+    result_text(r, "segment", going->path);
+    result_text(r, "feed", going->feed);
+    result_text(r, "why", prune_why_name(going->why));
+    result_time(r, "first_ns", going->first_ns);
+    result_time(r, "last_ns", going->last_ns);
+    result_count(r, "frames", going->frames);
+    result_size(r, "bytes", going->bytes);
+    result_note(r, "removed", "%s", p->line->is_dry_run ? "would remove" : "removed");
+    result_object_end(r, "{removed} {segment}: {why}, last frame {last_ns}, {bytes}\n");
+    result_rows_print(&p->segments, &p->verb->output);
 }
 
-static void print_json(const pruning *p, const prune_report *report)
+static void describe(result *r, const pruning *p, const prune_report *report)
 {
-    json_writer *json = output_json_begin(&p->verb->output);
-    json_write_object_begin(json);
-    json_write_member_text(json, "archive", archive_path(p->verb->archive));
-    json_write_member_bool(json, "dry_run", p->line->is_dry_run);
-    json_write_member_u64(json, "segments_pruned", report->segments);
-    verb_run_write_count(json, "frames_pruned", report->frames);
-    json_write_member_u64(json, "bytes_pruned", report->bytes);
-    json_write_member_u64(json, "segments_kept", report->segments_kept);
-    json_write_member_u64(json, "bytes_kept", report->bytes_kept);
-    json_write_member_u64(json, "segments_unreadable", report->segments_unreadable);
-    json_write_member_u64(json, "gaps_kept", report->gaps_kept);
-    json_write_member_u64(json, "folders_removed", report->folders);
+    result_object_begin(r, NULL);
+    result_text(r, "archive", archive_path(p->verb->archive));
+    result_bool(r, "dry_run", p->line->is_dry_run);
+    result_count(r, "segments_pruned", report->segments);
+    result_count(r, "frames_pruned", report->frames);
+    result_size(r, "bytes_pruned", report->bytes);
+    result_count(r, "segments_kept", report->segments_kept);
+    result_size(r, "bytes_kept", report->bytes_kept);
+    result_count(r, "segments_unreadable", report->segments_unreadable);
+    result_count(r, "gaps_kept", report->gaps_kept);
+    result_count(r, "folders_removed", report->folders);
     if (report->counted_from_ns != 0)
-        json_write_member_u64(json, "counted_from_ns", report->counted_from_ns);
-    json_write_key(json, "segments");
-    json_write_array_begin(json);
-    if (p->segments.size > 0 && !p->is_cut)
-        json_write_raw(json, td_buf_view(&p->segments));
-    json_write_array_end(json);
-    json_write_object_end(json);
-    output_json_end(&p->verb->output);
-}
-
-static void print_people(const pruning *p, const prune_report *report)
-{
-    output_stream *output = &p->verb->output;
-    if (report->segments == 0)
-        output_printf(output, p->is_declined ? "nothing was removed; " : "nothing to prune; ");
-    else
-        output_printf(output, "%s %s, %s; ", p->line->is_dry_run ? "would remove" : "removed",
-                      format_counted(report->segments, "segment").text,
-                      format_size(report->bytes).text);
-    output_printf(output, "kept: %s, %s\n", format_counted(report->segments_kept, "segment").text,
-                  format_size(report->bytes_kept).text);
-    if (report->segments_unreadable > 0)
-        output_printf(output, "left alone, because unreadable or not there: %s\n",
-                      format_count(report->segments_unreadable).text);
+        result_time(r, "counted_from_ns", report->counted_from_ns);
+    result_list_of_rows(r, "segments", &p->segments);
+    const char *removed = p->line->is_dry_run ? "would remove" : "removed";
+    const char *nothing = p->is_declined ? "nothing was removed" : "nothing to prune";
+    result_note(r, "removed", "%s", report->segments == 0 ? nothing : removed);
+    result_object_end(r, "{removed}[ {segments_pruned segment}, {bytes_pruned}]; "
+                         "kept: {segments_kept segment}, {bytes_kept}\n"
+                         "[left alone, because unreadable or not there: {segments_unreadable}\n]");
 }
 
 /* The date before which everything goes; 0: there is none. */
@@ -280,14 +238,12 @@ exit_code cmd_prune(const verb_context *context, int argc, char **argv)
         return status;
     pruning p = {
         .verb = &verb, .line = &line, .feeds = {.feeds = {line.feeds.items, line.feeds.count}}};
-    td_buf_init(&p.segments, SEGMENTS_BYTES_MAX);
+    result_rows_begin(&p.segments, &verb.output, &verb.json);
     prune_report report = {0};
     td_result rc = prune(&p, &report);
-    if (rc == TD_OK && verb.json.is_json)
-        print_json(&p, &report);
-    else if (rc == TD_OK)
-        print_people(&p, &report);
-    td_buf_fini(&p.segments);
+    if (rc == TD_OK)
+        describe(&verb.result, &p, &report);
+    result_rows_end(&p.segments);
     return verb_run_end(&verb, rc,
                         report.segments_unreadable > 0 ? EXIT_CODE_DAMAGE : EXIT_CODE_DONE);
 }

@@ -1,11 +1,9 @@
 /* tapedeck recover: close what a crash left open. */
-#include <inttypes.h>
 #include <string.h>
 
 #include "archive/verb_run.h"
 #include "archive/cmds.h"
 #include "base/buf.h"
-#include "cli/units.h"
 #include "format/archive_recover.h"
 #include "tape/nothing.h"
 
@@ -21,57 +19,23 @@ static const option_row RECOVER_ROWS[] = {
      .help = "only this feed's segments"},
 };
 
-/* Segments as they are recovered: JSON objects, kept until the document is written. */
 typedef struct recovered {
     verb_run *verb;
-    td_buf segments; /* joined by "," */
+    result_rows segments; /* for programs: people get a line of the log for each */
 } recovered;
-
-enum { SEGMENTS_BYTES_MAX = 64 << 20 };
 
 static void take_event(void *user, const recover_event *done)
 {
     recovered *list = user;
+    result *r = &list->segments.r;
     report_say(list->verb->context->report, TD_LOG_INFO, "%s: %s", done->path, done->what);
-    json_writer json;
-    /* A segment that does not fit is left out of the list; the totals have it. */
-    if (list->segments.size > 0 && td_buf_append(&list->segments, ",", 1, NULL) != TD_OK)
-        return;
-    json_write_begin(&json, &list->segments);
-    json_write_object_begin(&json);
-    json_write_member_text(&json, "segment", done->path);
-    json_write_member_u64(&json, "frames_kept", done->frames_kept);
-    json_write_member_u64(&json, "torn_bytes", done->torn_bytes);
-    json_write_member_bool(&json, "lossy", done->is_lossy);
-    json_write_member_text(&json, "what", done->what);
-    json_write_object_end(&json);
-    if (json_write_end(&json, NULL) != TD_OK)
-        report_say(list->verb->context->report, TD_LOG_WARNING, "too many segments to list");
-}
-
-static void print_json(verb_run *verb, const recover_report *report, const recovered *list)
-{
-    json_writer *json = output_json_begin(&verb->output);
-    json_write_object_begin(json);
-    json_write_member_text(json, "archive", archive_path(verb->archive));
-    json_write_member_u64(json, "segments_recovered", report->segments_recovered);
-    json_write_member_u64(json, "segments_live", report->segments_live);
-    json_write_member_u64(json, "segments_failed", report->segments_failed);
-    json_write_member_u64(json, "copies_put_away", report->copies_put_away);
-    json_write_member_u64(json, "segments_entered", report->segments_entered);
-    json_write_member_u64(json, "segments_missing", report->segments_missing);
-    json_write_member_u64(json, "frames_kept", report->frames_kept);
-    json_write_member_u64(json, "torn_bytes", report->torn_bytes);
-    json_write_member_u64(json, "sessions_crashed", report->sessions_crashed);
-    json_write_member_u64(json, "gaps_opened", report->gaps_opened);
-    json_write_member_bool(json, "lossy", report->is_lossy);
-    json_write_key(json, "segments");
-    json_write_array_begin(json);
-    if (list->segments.size > 0)
-        json_write_raw(json, td_buf_view(&list->segments));
-    json_write_array_end(json);
-    json_write_object_end(json);
-    output_json_end(&verb->output);
+    result_object_begin(r, NULL);
+    result_text(r, "segment", done->path);
+    result_count(r, "frames_kept", done->frames_kept);
+    result_size(r, "torn_bytes", done->torn_bytes);
+    result_bool(r, "lossy", done->is_lossy);
+    result_text(r, "what", done->what);
+    result_object_end(r, NULL);
 }
 
 static int is_empty(const recover_report *report)
@@ -100,40 +64,37 @@ static td_result check_feed(verb_run *verb, const char *feed)
     return rc;
 }
 
-static void print_people(verb_run *verb, const recover_report *report)
+static void describe(result *r, const archive *of, const recover_report *report,
+                     const recovered *list)
 {
-    output_stream *output = &verb->output;
-    if (is_empty(report)) {
-        output_printf(output, "nothing to recover\n");
-        return;
-    }
-    if (report->segments_recovered > 0)
-        output_printf(output, "segments recovered: %s, with %s; torn off: %s\n",
-                      format_count(report->segments_recovered).text,
-                      format_counted(report->frames_kept, "frame").text,
-                      format_size(report->torn_bytes).text);
-    if (report->copies_put_away > 0)
-        output_printf(output, "older copies of finished segments, put away in torn/: %s\n",
-                      format_count(report->copies_put_away).text);
-    if (report->segments_entered > 0)
-        output_printf(output, "segments newer than the journal, entered there: %s\n",
-                      format_count(report->segments_entered).text);
-    if (report->segments_missing > 0)
-        output_printf(output, "segments that the journal knows and the disk lacks: %s\n",
-                      format_count(report->segments_missing).text);
-    if (report->sessions_crashed > 0)
-        output_printf(output, "sessions that crashed: %s; gaps opened: %s\n",
-                      format_count(report->sessions_crashed).text,
-                      format_count(report->gaps_opened).text);
-    if (report->segments_live > 0)
-        output_printf(output, "segments that are being written, left alone: %s\n",
-                      format_count(report->segments_live).text);
-    if (report->segments_failed > 0)
-        output_printf(output, "segments that could not be recovered: %s\n",
-                      format_count(report->segments_failed).text);
-    output_styled(output, report->is_lossy ? TERMINAL_BAD : TERMINAL_GOOD,
+    result_object_begin(r, NULL);
+    result_text(r, "archive", archive_path(of));
+    result_count(r, "segments_recovered", report->segments_recovered);
+    result_count(r, "segments_live", report->segments_live);
+    result_count(r, "segments_failed", report->segments_failed);
+    result_count(r, "copies_put_away", report->copies_put_away);
+    result_count(r, "segments_entered", report->segments_entered);
+    result_count(r, "segments_missing", report->segments_missing);
+    result_count(r, "frames_kept", report->frames_kept);
+    result_size(r, "torn_bytes", report->torn_bytes);
+    result_count(r, "sessions_crashed", report->sessions_crashed);
+    result_count(r, "gaps_opened", report->gaps_opened);
+    result_bool(r, "lossy", report->is_lossy);
+    result_list_of_rows(r, "segments", &list->segments);
+    result_styled(r, "verdict", report->is_lossy ? TERMINAL_BAD : TERMINAL_GOOD,
                   report->is_lossy ? "durable data is LOST" : "nothing durable is lost");
-    output_printf(output, "\n");
+    result_object_end(
+        r, is_empty(report)
+               ? "nothing to recover\n"
+               : "[segments recovered: {segments_recovered}, with {frames_kept frame};"
+                 " torn off: {torn_bytes}\n]"
+                 "[older copies of finished segments, put away in torn/: {copies_put_away}\n]"
+                 "[segments newer than the journal, entered there: {segments_entered}\n]"
+                 "[segments that the journal knows and the disk lacks: {segments_missing}\n]"
+                 "[sessions that crashed: {sessions_crashed}; gaps opened: {gaps_opened}\n]"
+                 "[segments that are being written, left alone: {segments_live}\n]"
+                 "[segments that could not be recovered: {segments_failed}\n]"
+                 "{verdict}\n");
 }
 
 exit_code cmd_recover(const verb_context *context, int argc, char **argv)
@@ -151,17 +112,17 @@ exit_code cmd_recover(const verb_context *context, int argc, char **argv)
     if (!verb_run_begin(&verb, context, &spec, argc, argv, &status))
         return status;
     recovered list = {.verb = &verb};
-    td_buf_init(&list.segments, SEGMENTS_BYTES_MAX);
+    result_rows_begin(&list.segments, &verb.output, &verb.json);
     recover_report report = {0};
     td_result rc = archive_recover(verb.archive, options.feed, &verb.gaps, take_event, &list,
                                    &report, &verb.err);
     if (rc == TD_OK && options.feed != NULL && is_empty(&report))
         rc = check_feed(&verb, options.feed);
-    if (rc == TD_OK && verb.json.is_json)
-        print_json(&verb, &report, &list);
-    else if (rc == TD_OK)
-        print_people(&verb, &report);
-    td_buf_fini(&list.segments);
+    if (result_rows_are_cut(&list.segments))
+        report_say(context->report, TD_LOG_WARNING, "too many segments to list");
+    if (rc == TD_OK)
+        describe(&verb.result, verb.archive, &report, &list);
+    result_rows_end(&list.segments);
     int is_lost = report.is_lossy || report.segments_failed > 0;
     return verb_run_end(&verb, rc, is_lost ? EXIT_CODE_DAMAGE : EXIT_CODE_DONE);
 }

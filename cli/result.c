@@ -284,20 +284,47 @@ void result_list_end(result *r)
         end_text(r, list);
 }
 
-void result_list_lines(result *r, const char *name, const output_stream *lines)
+/* ---- rows before their document ---- */
+
+void result_rows_begin(result_rows *rows, const output_stream *output, const json_options *form)
 {
-    if (r->json == NULL)
+    output_init_memory(&rows->kept, output);
+    result_begin(&rows->r, &rows->kept, form);
+}
+
+void result_rows_end(result_rows *rows)
+{
+    td_result rc = result_end(&rows->r, NULL);
+    if (rc == TD_OK)
+        rc = output_finish(&rows->kept, NULL);
+    (void)rc; /* result_rows_are_cut has reported it */
+}
+
+int result_rows_are_cut(const result_rows *rows)
+{
+    return output_is_broken(&rows->kept) || output_is_broken(&rows->r.page);
+}
+
+void result_rows_print(result_rows *rows, output_stream *output)
+{
+    if (rows->r.json != NULL)
         return;
-    TD_ASSERT(lines->out == NULL);
-    json_write_key(r->json, name);
-    json_write_array_begin(r->json);
-    td_bytes left = td_buf_view(&lines->line);
-    while (left.size > 0) {
+    output_bytes(output, td_buf_view(&rows->kept.line));
+    td_buf_clear(&rows->kept.line);
+}
+
+void result_list_of_rows(result *r, const char *name, const result_rows *rows)
+{
+    td_bytes left = td_buf_view(&rows->kept.line);
+    result_list_begin(r, name);
+    if (r->json == NULL)
+        output_bytes(&r->page, left);
+    while (r->json != NULL && left.size > 0) { /* a line each */
         size_t size = (size_t)((const uint8_t *)memchr(left.data, '\n', left.size) - left.data);
         json_write_raw(r->json, td_bytes_of(left.data, size));
         left = td_bytes_of(left.data + size + 1, left.size - size - 1);
     }
-    json_write_array_end(r->json);
+    result_list_end(r);
 }
 
 /* ---- fields ---- */

@@ -68,9 +68,18 @@ void result_list_begin(result *r, const char *name);
 void result_table_begin(result *r, const char *name, const table_column *columns, size_t count);
 void result_list_end(result *r);
 
-/* A list whose rows had to be described before the document: lines of JSON as an output without a
- * file (output_init_memory) keeps them. No text. */
-void result_list_lines(result *r, const char *name, const output_stream *lines);
+/* Rows that are found before the document can begin: objects described for rows->r, kept until they
+ * are a list of it. They are dropped if there is no memory for them, or more than an output holds
+ * at once; are_cut is 1 then. print prints the text that they have so far to the output instead. */
+typedef struct result_rows {
+    output_stream kept;
+    result r;
+} result_rows;
+void result_rows_begin(result_rows *rows, const output_stream *output, const json_options *form);
+void result_rows_end(result_rows *rows);
+int result_rows_are_cut(const result_rows *rows);
+void result_rows_print(result_rows *rows, output_stream *output);
+void result_list_of_rows(result *r, const char *name, const result_rows *rows);
 
 /* Fields. A count of UINT64_MAX is not known: null, "?". A time of 0 is "-" as text; times and
  * sizes are numbers in JSON. Text NULL is null. */
