@@ -1,6 +1,4 @@
 /* tapedeck reindex and dump-catalog: the catalog, made anew, and as text. */
-#include <inttypes.h>
-
 #include "archive/verb_run.h"
 #include "archive/cmds.h"
 #include "base/clock.h"
@@ -16,32 +14,19 @@ static void show_progress(void *user, uint64_t done, uint64_t total)
 }
 
 /* gap_count: rows of the ledger as 'gaps' lists them, also those that the catalog does not hold. */
-static void print_report(verb_run *verb, const reindex_report *report, size_t gap_count)
+static void describe(result *r, const archive *of, const reindex_report *report, size_t gap_count)
 {
-    if (!verb->json.is_json) {
-        output_printf(&verb->output, "catalog rebuilt from %s, %s",
-                      format_counted(report->segments_read, "segment").text,
-                      format_counted(gap_count, "gap").text);
-        if (report->segments_unreadable > 0)
-            output_printf(&verb->output, "; unreadable: %s",
-                          format_count(report->segments_unreadable).text);
-        if (report->segments_missing > 0)
-            output_printf(&verb->output, "; not there: %s",
-                          format_count(report->segments_missing).text);
-        output_printf(&verb->output, "\n");
-        return;
-    }
-    json_writer *json = output_json_begin(&verb->output);
-    json_write_object_begin(json);
-    json_write_member_text(json, "archive", archive_path(verb->archive));
-    json_write_member_u64(json, "segments", report->segments_read);
-    json_write_member_u64(json, "segments_unreadable", report->segments_unreadable);
-    json_write_member_u64(json, "segments_missing", report->segments_missing);
-    json_write_member_u64(json, "segments_gone", report->segments_gone);
-    json_write_member_u64(json, "unexpected", report->unexpected);
-    json_write_member_u64(json, "gaps", gap_count);
-    json_write_object_end(json);
-    output_json_end(&verb->output);
+    result_object_begin(r, NULL);
+    result_text(r, "archive", archive_path(of));
+    result_count(r, "segments", report->segments_read);
+    result_count(r, "segments_unreadable", report->segments_unreadable);
+    result_count(r, "segments_missing", report->segments_missing);
+    result_count(r, "segments_gone", report->segments_gone);
+    result_count(r, "unexpected", report->unexpected);
+    result_count(r, "gaps", gap_count);
+    result_object_end(r,
+                      "catalog rebuilt from {segments segment}, {gaps gap}"
+                      "[; unreadable: {segments_unreadable}][; not there: {segments_missing}]\n");
 }
 
 exit_code cmd_reindex(const verb_context *context, int argc, char **argv)
@@ -64,7 +49,7 @@ exit_code cmd_reindex(const verb_context *context, int argc, char **argv)
     if (rc == TD_OK)
         rc = archive_gaps(verb.archive, &verb.gaps, &gaps, &verb.err);
     if (rc == TD_OK)
-        print_report(&verb, &report, gaps.count);
+        describe(&verb.result, verb.archive, &report, gaps.count);
     gap_list_fini(&gaps);
     int is_whole = report.segments_unreadable + report.segments_missing == 0;
     return verb_run_end(&verb, rc, is_whole ? EXIT_CODE_DONE : EXIT_CODE_DAMAGE);

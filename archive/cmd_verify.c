@@ -1,9 +1,8 @@
 /* tapedeck verify: is what was recorded still there, bit for bit? */
-#include <inttypes.h>
+#include <string.h>
 
 #include "archive/verb_run.h"
 #include "archive/cmds.h"
-#include "base/alloc.h"
 #include "base/assert.h"
 #include "base/clock.h"
 #include "cli/units.h"
@@ -15,53 +14,49 @@
  * has one cause, and its first ones show it. */
 enum { FINDINGS_KEPT_MAX = 10000, BAR_BYTES = 33 };
 
-typedef struct kept_finding {
-    verify_severity severity;
-    char *segment;
-    char *what;
-    uint64_t offset;
-} kept_finding;
-
 typedef struct findings {
     verb_run *verb;
-    kept_finding *items;
-    size_t count;
-    uint64_t dropped;
+    result_rows rows; /* those that are kept */
+    uint64_t count;   /* all of them */
 } findings;
 
-static void free_findings(findings *list)
+static terminal_style severity_style(verify_severity severity)
 {
-    for (size_t i = 0; i < list->count; i++) {
-        td_free(list->items[i].segment);
-        td_free(list->items[i].what);
+    switch (severity) {
+    case VERIFY_SOUND:
+        return TERMINAL_GOOD;
+    case VERIFY_RECOVERABLE:
+        return TERMINAL_DOUBT;
+    case VERIFY_DAMAGED:
+        return TERMINAL_BAD;
     }
-    td_free(list->items);
+    return TERMINAL_BAD;
 }
 
-/* Threads of verify call it one at a time. Without memory a finding is missing on the screen, not
- * in the verdict. */
+/* Threads of verify call it one at a time. */
 static void take_finding(void *user, const verify_finding *finding)
 {
     findings *list = user;
-    kept_finding *grown = list->count == FINDINGS_KEPT_MAX
-                              ? NULL
-                              : td_array_room(list->items, list->count, sizeof *grown);
-    if (grown == NULL) {
-        list->dropped++;
+    const char *severity = verify_severity_name(finding->severity);
+    result *r = &list->rows.r;
+    if (list->count++ >= FINDINGS_KEPT_MAX)
         return;
-    }
-    list->items = grown;
-    kept_finding kept = {.severity = finding->severity,
-                         .segment = td_strdup(finding->segment),
-                         .what = td_strdup(finding->what),
-                         .offset = finding->offset};
-    if (kept.segment == NULL || kept.what == NULL) {
-        td_free(kept.segment);
-        td_free(kept.what);
-        list->dropped++;
-        return;
-    }
-    list->items[list->count++] = kept;
+    result_object_begin(r, NULL);
+    result_text(r, "severity", severity);
+    result_name(r, "segment", finding->segment);
+    result_number(r, "offset", finding->offset);
+    result_text(r, "what", finding->what);
+    result_styled(r, "styled", severity_style(finding->severity), severity);
+    result_note(r, "pad", "%*s", 11 - (int)strlen(severity), "");
+    result_object_end(r, "{styled}{pad} {segment|archive}[ at {offset}]: {what}\n");
+}
+
+/* Without memory a finding is missing on the screen, not in the verdict. */
+static uint64_t count_dropped(const findings *list)
+{
+    if (result_rows_are_cut(&list->rows))
+        return list->count;
+    return list->count > FINDINGS_KEPT_MAX ? list->count - FINDINGS_KEPT_MAX : 0;
 }
 
 /* "########----": how much is done. */
@@ -90,47 +85,6 @@ static void show_progress(void *user, uint64_t bytes_done, uint64_t bytes_total)
                   format_size(bytes_total).text);
 }
 
-static void write_findings(json_writer *json, const findings *list)
-{
-    json_write_key(json, "findings");
-    json_write_array_begin(json);
-    for (size_t i = 0; i < list->count; i++) {
-        const kept_finding *finding = &list->items[i];
-        json_write_object_begin(json);
-        json_write_member_text(json, "severity", verify_severity_name(finding->severity));
-        verb_run_write_text(json, "segment", finding->segment);
-        json_write_member_u64(json, "offset", finding->offset);
-        json_write_member_text(json, "what", finding->what);
-        json_write_object_end(json);
-    }
-    json_write_array_end(json);
-}
-
-static void print_json(verb_run *verb, const verify_report *report, const findings *list,
-                       const gap_list *gaps)
-{
-    TD_ASSERT(report->verdict == VERIFY_SOUND || list->count + list->dropped > 0);
-    json_writer *json = output_json_begin(&verb->output);
-    json_write_object_begin(json);
-    json_write_member_text(json, "archive", archive_path(verb->archive));
-    json_write_member_text(json, "verdict", verify_severity_name(report->verdict));
-    json_write_member_u64(json, "segments", report->segments);
-    json_write_member_u64(json, "chunks", report->chunks);
-    json_write_member_u64(json, "frames", report->frames);
-    json_write_member_u64(json, "bytes", report->bytes);
-    json_write_member_u64(json, "damaged", report->findings[VERIFY_DAMAGED]);
-    json_write_member_u64(json, "recoverable", report->findings[VERIFY_RECOVERABLE]);
-    json_write_member_u64(json, "findings_dropped", list->dropped);
-    write_findings(json, list);
-    json_write_key(json, "gaps");
-    json_write_array_begin(json);
-    for (size_t i = 0; i < gaps->count; i++)
-        gap_json_write(json, &gaps->rows[i]);
-    json_write_array_end(json);
-    json_write_object_end(json);
-    output_json_end(&verb->output);
-}
-
 static const char *verdict_text(verify_severity verdict)
 {
     switch (verdict) {
@@ -144,48 +98,36 @@ static const char *verdict_text(verify_severity verdict)
     return "?";
 }
 
-static terminal_style severity_style(verify_severity severity)
-{
-    switch (severity) {
-    case VERIFY_SOUND:
-        return TERMINAL_GOOD;
-    case VERIFY_RECOVERABLE:
-        return TERMINAL_DOUBT;
-    case VERIFY_DAMAGED:
-        return TERMINAL_BAD;
-    }
-    return TERMINAL_BAD;
-}
-
 /* Findings first, the verdict behind them: it is what the eye should end on. */
-static void print_people(verb_run *verb, const verify_report *report, const findings *list,
-                         const gap_list *gaps)
+static void describe(result *r, const verb_run *verb, const verify_report *report,
+                     const findings *list, const gap_list *gaps)
 {
     /* A verdict other than "sound" has its reasons. */
-    TD_ASSERT(report->verdict == VERIFY_SOUND || list->count + list->dropped > 0);
-    output_stream *output = &verb->output;
-    for (size_t i = 0; i < list->count; i++) {
-        const kept_finding *finding = &list->items[i];
-        const char *name = verify_severity_name(finding->severity);
-        output_styled(output, severity_style(finding->severity), name);
-        output_printf(output, "%*s %s", 11 - (int)strlen(name), "",
-                      finding->segment[0] == '\0' ? "archive" : finding->segment);
-        if (finding->offset > 0)
-            output_printf(output, " at %" PRIu64, finding->offset);
-        output_printf(output, ": %s\n", finding->what);
+    TD_ASSERT(report->verdict == VERIFY_SOUND || list->count > 0);
+    result_object_begin(r, NULL);
+    result_text(r, "archive", archive_path(verb->archive));
+    result_text(r, "verdict", verify_severity_name(report->verdict));
+    result_styled(r, "styled", severity_style(report->verdict), verdict_text(report->verdict));
+    result_count(r, "segments", report->segments);
+    result_count(r, "chunks", report->chunks);
+    result_count(r, "frames", report->frames);
+    result_size(r, "bytes", report->bytes);
+    result_count(r, "damaged", report->findings[VERIFY_DAMAGED]);
+    result_count(r, "recoverable", report->findings[VERIFY_RECOVERABLE]);
+    result_count(r, "findings_dropped", count_dropped(list));
+    result_list_of_rows(r, "findings", &list->rows);
+    result_list_begin(r, "gaps");
+    for (size_t i = 0; i < gaps->count; i++) {
+        result_object_begin(r, NULL);
+        if (result_json(r) != NULL)
+            gap_json_members(result_json(r), &gaps->rows[i]);
+        result_object_end(r, NULL);
     }
-    if (list->dropped > 0)
-        output_printf(output, "and %s\n", format_counted(list->dropped, "more finding").text);
-    output_printf(output, "%s: ", archive_path(verb->archive));
-    output_styled(output, severity_style(report->verdict), verdict_text(report->verdict));
-    output_printf(output, "\n");
-    output_printf(output, "  %s, %s, %s, %s read\n",
-                  format_counted(report->segments, "segment").text,
-                  format_counted(report->chunks, "chunk").text,
-                  format_counted(report->frames, "frame").text, format_size(report->bytes).text);
-    if (gaps->count > 0)
-        output_printf(output, "  %s in the ledger ('tapedeck gaps' lists %s)\n",
-                      format_counted(gaps->count, "gap").text, gaps->count == 1 ? "it" : "them");
+    result_list_end(r);
+    result_object_end(r, "{findings}[and {findings_dropped more finding}\n]"
+                         "{archive}: {styled}\n"
+                         "  {segments segment}, {chunks chunk}, {frames frame}, {bytes} read\n"
+                         "[  {gaps gap} in the ledger ('tapedeck gaps' lists {gaps it/them})\n]");
 }
 
 static exit_code status_of(verify_severity verdict)
@@ -214,6 +156,7 @@ exit_code cmd_verify(const verb_context *context, int argc, char **argv)
     if (!verb_run_begin(&verb, context, &spec, argc, argv, &status))
         return status;
     findings list = {.verb = &verb};
+    result_rows_begin(&list.rows, &verb.output, &verb.json);
     gap_list gaps = {0};
     verify_report report = {0};
     verify_options options = {.threads = threads_options_count(&verb.threads),
@@ -227,11 +170,9 @@ exit_code cmd_verify(const verb_context *context, int argc, char **argv)
     /* Gaps are only listed: where the ledger itself is damaged, the findings say so. */
     if (rc == TD_OK && archive_gaps(verb.archive, &verb.gaps, &gaps, &gaps_err) != TD_OK)
         report_say(context->report, TD_LOG_WARNING, "gaps cannot be listed: %s", gaps_err.text);
-    if (rc == TD_OK && verb.json.is_json)
-        print_json(&verb, &report, &list, &gaps);
-    else if (rc == TD_OK)
-        print_people(&verb, &report, &list, &gaps);
+    if (rc == TD_OK)
+        describe(&verb.result, &verb, &report, &list, &gaps);
     gap_list_fini(&gaps);
-    free_findings(&list);
+    result_rows_end(&list.rows);
     return verb_run_end(&verb, rc, status_of(report.verdict));
 }
