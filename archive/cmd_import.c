@@ -11,10 +11,9 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/io_posix.h"
-#include "base/time_text.h"
 #include "cli/option_groups.h"
-#include "cli/output.h"
 #include "cli/report.h"
+#include "cli/result.h"
 #include "cli/units.h"
 #include "cli/version.h"
 
@@ -162,66 +161,73 @@ static td_result import_file(import_command *command, import_outcome *outcome,
     return TD_OK;
 }
 
-/* ---- the report ---- */
+/* ---- the result ---- */
 
-static void write_feed(json_writer *json, const import_feed_report *feed)
+static void describe_feed(result *r, const import_feed_report *feed)
 {
     const import_feed_counts *counts = &feed->counts;
-    json_write_object_begin(json);
-    json_write_member_text(json, "feed", feed->name);
-    json_write_member_text(json, "family", feed->family->name);
-    json_write_member_u64(json, "connections", counts->connections);
-    json_write_member_u64(json, "frames", counts->in);
-    json_write_member_u64(json, "out", counts->out);
-    json_write_member_u64(json, "http", counts->http);
-    json_write_member_u64(json, "control", counts->control);
-    json_write_member_u64(json, "unknown", counts->unknown);
-    json_write_member_u64(json, "bytes", counts->bytes);
-    json_write_member_u64(json, "redacted", counts->redacted);
-    json_write_member_u64(json, "gaps", counts->gaps);
-    json_write_member_u64(json, "first_ns", counts->first_ns);
-    json_write_member_u64(json, "last_ns", counts->last_ns);
-    json_write_object_end(json);
+    result_object_begin(r, NULL);
+    result_text(r, "feed", feed->name);
+    result_text(r, "family", feed->family->name);
+    result_count(r, "connections", counts->connections);
+    result_count(r, "frames", counts->in);
+    result_count(r, "out", counts->out);
+    result_count(r, "http", counts->http);
+    result_count(r, "control", counts->control);
+    result_count(r, "unknown", counts->unknown);
+    result_size(r, "bytes", counts->bytes);
+    result_count(r, "redacted", counts->redacted);
+    result_count(r, "gaps", counts->gaps);
+    result_time(r, "first_ns", counts->first_ns);
+    result_time(r, "last_ns", counts->last_ns);
+    result_duration(r, "lasts", counts->last_ns - counts->first_ns);
+    result_object_end(r, "  feed {feed}: {frames frame} in, {out} out[, {http HTTP answer}]"
+                         "[, {unknown} of unknown topics][, {redacted secret} overwritten], "
+                         "{bytes} over {lasts}, {connections connection}\n");
 }
 
-static void write_problems(json_writer *json, const import_outcome *outcome)
-{
-    json_write_key(json, "malformed_lines");
-    json_write_array_begin(json);
-    for (size_t i = 0; i < outcome->problem_count; i++) {
-        json_write_object_begin(json);
-        json_write_member_u64(json, "line", outcome->problems[i].line);
-        json_write_member_text(json, "reason", outcome->problems[i].reason);
-        json_write_object_end(json);
-    }
-    json_write_array_end(json);
-}
-
-static void write_outcome(json_writer *json, const import_outcome *outcome)
+static void describe_outcome(result *r, const import_outcome *outcome)
 {
     const import_report *report = &outcome->report;
-    json_write_object_begin(json);
-    json_write_member_text(json, "file", outcome->path);
-    json_write_member_text(json, "session", report->is_written ? report->session : NULL);
-    json_write_member_u64(json, "lines", report->lines);
-    json_write_member_u64(json, "malformed", report->malformed);
-    json_write_member_u64(json, "other", report->other);
-    json_write_member_u64(json, "adjusted", report->adjusted);
-    json_write_member_u64(json, "adjusted_ns_max", report->adjusted_ns_max);
-    json_write_member_u64(json, "untimed", report->untimed);
-    json_write_member_text(json, "compression", report->compression);
-    json_write_member_bool(json, "sorted", report->is_sorted);
-    json_write_key(json, "feeds");
-    json_write_array_begin(json);
+    result_object_begin(r, NULL);
+    result_text(r, "file", outcome->path);
+    result_text(r, "session", report->is_written ? report->session : NULL);
+    result_count(r, "lines", report->lines);
+    result_count(r, "malformed", report->malformed);
+    result_count(r, "other", report->other);
+    result_count(r, "adjusted", report->adjusted);
+    result_count(r, "adjusted_ns_max", report->adjusted_ns_max);
+    result_count(r, "untimed", report->untimed);
+    result_text(r, "compression", report->compression);
+    result_bool(r, "sorted", report->is_sorted);
+    result_list_begin(r, "feeds");
     for (uint32_t i = 0; i < report->feed_count; i++)
-        write_feed(json, &report->feeds[i]);
-    json_write_array_end(json);
-    write_problems(json, outcome);
-    json_write_object_end(json);
+        describe_feed(r, &report->feeds[i]);
+    result_list_end(r);
+    result_list_begin(r, "malformed_lines"); /* people have had the first as warnings */
+    for (size_t i = 0; i < outcome->problem_count; i++) {
+        result_object_begin(r, NULL);
+        result_number(r, "line", outcome->problems[i].line);
+        result_text(r, "reason", outcome->problems[i].reason);
+        result_object_end(r, NULL);
+    }
+    result_list_end(r);
+    result_object_end(r, "{file}: {lines line}, {malformed} malformed[, session {session}]\n"
+                         "{feeds}"
+                         "[  {adjusted time} raised to keep their order, by at most "
+                         "{adjusted_ns_max} ns\n]");
 }
 
-/* Sums over all files. */
-static import_feed_counts sum_counts(const import_outcome *outcomes, size_t count)
+static uint64_t sum_malformed(const import_outcome *outcomes, size_t count)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < count; i++)
+        sum += outcomes[i].report.malformed;
+    return sum;
+}
+
+/* Sums over all files are for programs: people read each file's. */
+static void describe(result *r, const import_outcome *outcomes, size_t count)
 {
     import_feed_counts sum = {.in = 0};
     for (size_t i = 0; i < count; i++) {
@@ -233,83 +239,30 @@ static import_feed_counts sum_counts(const import_outcome *outcomes, size_t coun
             sum.bytes += counts->bytes;
         }
     }
-    return sum;
-}
-
-static uint64_t sum_malformed(const import_outcome *outcomes, size_t count)
-{
-    uint64_t sum = 0;
+    result_object_begin(r, NULL);
+    result_count(r, "frames", sum.in);
+    result_count(r, "out", sum.out);
+    result_count(r, "http", sum.http);
+    result_size(r, "bytes", sum.bytes);
+    result_count(r, "malformed", sum_malformed(outcomes, count));
+    result_list_begin(r, "files");
     for (size_t i = 0; i < count; i++)
-        sum += outcomes[i].report.malformed;
-    return sum;
-}
-
-static void print_json(output_stream *output, const import_outcome *outcomes, size_t count)
-{
-    import_feed_counts sum = sum_counts(outcomes, count);
-    json_writer *json = output_json_begin(output);
-    json_write_object_begin(json);
-    json_write_member_u64(json, "frames", sum.in);
-    json_write_member_u64(json, "out", sum.out);
-    json_write_member_u64(json, "http", sum.http);
-    json_write_member_u64(json, "bytes", sum.bytes);
-    json_write_member_u64(json, "malformed", sum_malformed(outcomes, count));
-    json_write_key(json, "files");
-    json_write_array_begin(json);
-    for (size_t i = 0; i < count; i++)
-        write_outcome(json, &outcomes[i]);
-    json_write_array_end(json);
-    json_write_object_end(json);
-    output_json_end(output);
-}
-
-static void print_feed(output_stream *output, const import_feed_report *feed)
-{
-    const import_feed_counts *counts = &feed->counts;
-    char took[TD_TIME_TEXT_BYTES];
-    td_duration_format(counts->last_ns - counts->first_ns, took);
-    output_printf(output, "  feed %s: %s in, %s out", feed->name,
-                  format_counted(counts->in, "frame").text, format_count(counts->out).text);
-    if (counts->http > 0)
-        output_printf(output, ", %s", format_counted(counts->http, "HTTP answer").text);
-    if (counts->unknown > 0)
-        output_printf(output, ", %s of unknown topics", format_count(counts->unknown).text);
-    if (counts->redacted > 0)
-        output_printf(output, ", %s overwritten", format_counted(counts->redacted, "secret").text);
-    output_printf(output, ", %s over %s, %s\n", format_size(counts->bytes).text, took,
-                  format_counted(counts->connections, "connection").text);
-}
-
-static void print_people(output_stream *output, const import_outcome *outcomes, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        const import_report *report = &outcomes[i].report;
-        output_printf(output, "%s: %s, %s malformed", outcomes[i].path,
-                      format_counted(report->lines, "line").text,
-                      format_count(report->malformed).text);
-        if (report->is_written)
-            output_printf(output, ", session %s", report->session);
-        output_printf(output, "\n");
-        for (uint32_t n = 0; n < report->feed_count; n++)
-            print_feed(output, &report->feeds[n]);
-        if (report->adjusted > 0)
-            output_printf(output, "  %s raised to keep their order, by at most %s ns\n",
-                          format_counted(report->adjusted, "time").text,
-                          format_count(report->adjusted_ns_max).text);
-    }
+        describe_outcome(r, &outcomes[i]);
+    result_list_end(r);
+    result_object_end(r, "{files}");
 }
 
 /* Print the outcomes; the status of it all. */
 static exit_code finish(import_command *command, size_t count)
 {
     output_stream output;
+    result r;
     td_err err;
     output_init(&output, stdout);
-    if (command->json.is_json)
-        print_json(&output, command->outcomes, count);
-    else
-        print_people(&output, command->outcomes, count);
-    if (output_finish(&output, &err) != TD_OK)
+    result_begin(&r, &output, &command->json);
+    describe(&r, command->outcomes, count);
+    td_result rc = result_end(&r, &err);
+    if (output_finish(&output, rc == TD_OK ? &err : NULL) != TD_OK || rc != TD_OK)
         return report_error(command->report, &err);
     return sum_malformed(command->outcomes, count) > 0 ? EXIT_CODE_DIFFERS : EXIT_CODE_DONE;
 }

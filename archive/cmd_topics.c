@@ -1,5 +1,4 @@
 /* tapedeck topics: what the schema knows. */
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,8 +9,7 @@
 #include "base/limits.h"
 #include "base/near.h"
 #include "cli/option_groups.h"
-#include "cli/output.h"
-#include "cli/table.h"
+#include "cli/result.h"
 #include "schema/family.h"
 #include "schema/json_schema.h"
 #include "schema/message_json.h"
@@ -48,10 +46,11 @@ static const option_row TOPICS_ROWS[] = {
      .help = "print everything about the topics as a document: docs/topics.md is that"},
 };
 
-static const table_column TOPIC_COLUMNS[] = {
-    {"family", TABLE_LEFT, NULL}, {"topic", TABLE_LEFT, NULL},      {"type", TABLE_LEFT, NULL},
-    {"book", TABLE_LEFT, NULL},   {"rules", TABLE_RIGHT, NULL},     {"from", TABLE_WHOLE, NULL},
-    {"until", TABLE_WHOLE, NULL}, {"what it is", TABLE_LEFT, NULL},
+static const table_column COLUMNS[] = {
+    {"family", TABLE_LEFT, "{family}"}, {"topic", TABLE_LEFT, "{topic}"},
+    {"type", TABLE_LEFT, "{type}"},     {"book", TABLE_LEFT, "{book}"},
+    {"rules", TABLE_RIGHT, "{rules}"},  {"from", TABLE_WHOLE, "{from}"},
+    {"until", TABLE_WHOLE, "{until}"},  {"what it is", TABLE_LEFT, "{title}"},
 };
 
 typedef struct topics_run {
@@ -68,17 +67,6 @@ static int wants_family(const topics_run *run, const family *candidate)
     return run->options.family == NULL || strcmp(run->options.family, candidate->name) == 0;
 }
 
-/* Levels a side of a topic's book. */
-static void add_book_cell(text_table *table, const topic_row *row)
-{
-    if (row->type != MSG_BOOK_CHANGE)
-        table_cell(table, "%s", "");
-    else if (row->book_depth == 0)
-        table_cell(table, "%s", "all");
-    else
-        table_cell(table, "%" PRIu32, row->book_depth);
-}
-
 static size_t count_rules(const topic_row *row)
 {
     size_t count = 0;
@@ -87,37 +75,41 @@ static size_t count_rules(const topic_row *row)
     return count;
 }
 
+/* JSON has every member of the row (schema/message_json.h), people get a line. */
+static void describe(result *r, const family *of, const topic_row *row)
+{
+    result_object_begin(r, NULL);
+    if (result_json(r) != NULL) {
+        topic_json_members(result_json(r), of, row);
+    } else {
+        result_text(r, "family", of->name);
+        result_text(r, "topic", row->pattern);
+        result_text(r, "type", msg_type_name(row->type));
+        if (row->type == MSG_BOOK_CHANGE && row->book_depth > 0) /* levels a side */
+            result_number(r, "book", row->book_depth);
+        else
+            result_text(r, "book", row->type == MSG_BOOK_CHANGE ? "all" : "");
+        result_number(r, "rules", count_rules(row));
+        result_text(r, "from", row->valid_from);
+        result_text(r, "until", row->valid_until);
+        result_text(r, "title", row->title);
+    }
+    result_object_end(r, NULL);
+}
+
 /* Straight from the tables that decode: what is not listed is not decoded. */
 static td_result list_topics(topics_run *run)
 {
     size_t count = 0;
     const family *const *families = family_table(&count);
-    text_table table;
-    table_init(&table, TOPIC_COLUMNS, sizeof TOPIC_COLUMNS / sizeof TOPIC_COLUMNS[0]);
-    for (size_t f = 0; f < count; f++) {
-        for (size_t t = 0; wants_family(run, families[f]) && t < families[f]->topic_count; t++) {
-            const topic_row *row = &families[f]->topics[t];
-            if (run->json.is_json) {
-                json_writer *json = output_json_begin(&run->output);
-                json_write_object_begin(json);
-                topic_json_members(json, families[f], row);
-                json_write_object_end(json);
-                output_json_end(&run->output);
-                continue;
-            }
-            table_cell(&table, "%s", families[f]->name);
-            table_cell(&table, "%s", row->pattern);
-            table_cell(&table, "%s", msg_type_name(row->type));
-            add_book_cell(&table, row);
-            table_cell(&table, "%zu", count_rules(row));
-            table_cell(&table, "%s", row->valid_from == NULL ? "" : row->valid_from);
-            table_cell(&table, "%s", row->valid_until == NULL ? "" : row->valid_until);
-            table_cell(&table, "%s", row->title);
-        }
-    }
-    td_result rc = table_print(&table, &run->output, &run->err);
-    table_fini(&table);
-    return rc;
+    result r;
+    result_begin(&r, &run->output, &run->json);
+    result_table_begin(&r, NULL, COLUMNS, sizeof COLUMNS / sizeof COLUMNS[0]);
+    for (size_t f = 0; f < count; f++)
+        for (size_t t = 0; wants_family(run, families[f]) && t < families[f]->topic_count; t++)
+            describe(&r, families[f], &families[f]->topics[t]);
+    result_list_end(&r);
+    return result_end(&r, &run->err);
 }
 
 /* The row that a topic without its symbol stands for ("kline.5"), or NULL. */
