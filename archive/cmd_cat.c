@@ -105,7 +105,7 @@ static void write_frame(output_stream *output, const tape_frame *frame)
     json_writer *json = output_json_begin(output);
     json_write_object_begin(json);
     json_write_member_text(json, "topic", info->topic);
-    verb_run_write_text(json, "symbol", info->symbol);
+    json_write_member_text(json, "symbol", info->symbol[0] == '\0' ? NULL : info->symbol);
     json_write_key(json, "exchange_ns"); /* the archive has recv_ns where a frame has no time */
     if (frame->publish_ns == frame->recv_ns)
         json_write_null(json);

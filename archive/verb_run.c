@@ -1,14 +1,11 @@
 #include "archive/verb_run.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/io_posix.h"
-#include "base/time_text.h"
-#include "cli/units.h"
 #include "tape/nothing.h"
 #include "tape/tape.h"
 
@@ -146,33 +143,8 @@ td_result verb_run_nothing(verb_run *verb)
                : TD_OK;
 }
 
-void verb_run_write_text(json_writer *json, const char *key, const char *text)
-{
-    json_write_member_text(json, key, text == NULL || text[0] == '\0' ? NULL : text);
-}
-
 /* UINT64_MAX is "not known": added to anything, it stays that. */
 uint64_t verb_run_add_count(uint64_t a, uint64_t b)
 {
     return a > UINT64_MAX - b ? UINT64_MAX : a + b;
-}
-
-void verb_run_write_count(json_writer *json, const char *key, uint64_t count)
-{
-    if (count == UINT64_MAX)
-        json_write_member_null(json, key);
-    else
-        json_write_member_u64(json, key, count);
-}
-
-void verb_run_format_time(uint64_t ns, char out[SHORT_TIME_BYTES])
-{
-    if (ns == 0) {
-        snprintf(out, SHORT_TIME_BYTES, "-");
-        return;
-    }
-    char text[TD_TIME_TEXT_BYTES];
-    td_time_format(ns, text);
-    /* "2021-04-17T16:43:05.489609000Z": date, time, three digits of the fraction */
-    snprintf(out, SHORT_TIME_BYTES, "%.10s %.12s", text, text + 11);
 }

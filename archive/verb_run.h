@@ -11,7 +11,6 @@
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/result.h"
-#include "cli/units.h"
 #include "cli/verbs.h"
 #include "format/archive.h"
 #include "format/gap.h"
@@ -80,16 +79,8 @@ TD_MUST_USE td_result verb_run_window(verb_run *verb, const selection *wanted,
  * that (tape/nothing.h); TD_OK if the command line selects nothing in particular. */
 TD_MUST_USE td_result verb_run_nothing(verb_run *verb);
 
-/* Text or null: "" is null. */
-void verb_run_write_text(json_writer *json, const char *key, const char *text);
-
 /* Counts of which UINT64_MAX is one that nobody knows: a file of other makers need not say. A sum
- * with such a part is not known either; in JSON it is null, for people "?". */
+ * with such a part is not known either. */
 uint64_t verb_run_add_count(uint64_t a, uint64_t b);
-void verb_run_write_count(json_writer *json, const char *key, uint64_t count);
-
-/* A time for people, to the millisecond ("2021-04-17 16:43:06.801"), "-" for 0. */
-enum { SHORT_TIME_BYTES = 32 };
-void verb_run_format_time(uint64_t ns, char out[SHORT_TIME_BYTES]);
 
 #endif
