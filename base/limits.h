@@ -61,6 +61,10 @@ static_assert(LIMIT_FRAME_BYTES < LIMIT_RING_BYTES / 2, "a frame must never fill
 static_assert(LIMIT_OWN_CHANNELS >= 12 * LIMIT_FEED_SLOTS + 4 + 1,
               "every connection's own channels fit");
 
+/* Connections to one host that are remembered, to keep the exchange's limit on them: one that is
+ * known allows 500 in five minutes. */
+#define LIMIT_HOST_CONNECTS 1024u
+
 /* Values that are hidden in frames: of a feed its key, secret and those in its URLs; of a capture
  * that is imported, a signature for each of a thousand connections. And one value's bytes: a key is
  * 18 to 64, a signed token may have 2,000. */

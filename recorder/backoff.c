@@ -1,5 +1,7 @@
 #include "recorder/backoff.h"
 
+#include <string.h>
+
 #include "base/assert.h"
 
 typedef struct backoff_row {
@@ -100,6 +102,14 @@ uint64_t backoff_next_ns(backoff *state, backoff_class why, uint64_t mono_ns)
 
 /* ---- the host's limit ---- */
 
+void connect_budget_init(connect_budget *budget, connect_limit limit)
+{
+    TD_ASSERT(limit.count > 0);
+    TD_ASSERT(limit.count <= LIMIT_HOST_CONNECTS);
+    memset(budget, 0, sizeof *budget);
+    budget->limit = limit;
+}
+
 uint32_t connect_budget_join(connect_budget *budget, uint32_t slots)
 {
     TD_ASSERT(budget->feed_count < LIMIT_FEEDS);
@@ -108,18 +118,17 @@ uint32_t connect_budget_join(connect_budget *budget, uint32_t slots)
     return budget->feed_count++;
 }
 
-_Static_assert(BACKOFF_CONNECTS_MAX / 2 / LIMIT_FEEDS > 0, "every feed has a reserve");
 _Static_assert(LIMIT_FEEDS <= UINT8_MAX, "connect_budget.feed holds any of them");
 
 /* Connects that other feeds cannot take away from this one. */
 static uint32_t reserve_of(const connect_budget *budget, uint32_t feed)
 {
-    uint32_t equal = BACKOFF_CONNECTS_MAX / 2 / budget->feed_count;
+    uint32_t equal = budget->limit.count / 2 / budget->feed_count;
     uint32_t needed = BACKOFF_RESERVE_SLOT * budget->slots[feed];
     return needed < equal ? needed : equal;
 }
 
-/* Connects that are used or held back: at most BACKOFF_CONNECTS_MAX. */
+/* Connects that are used or held back: at most the limit. */
 static uint32_t committed(const connect_budget *budget)
 {
     uint32_t sum = 0;
@@ -133,9 +142,10 @@ static uint32_t committed(const connect_budget *budget)
 /* Drop connects that have left the window. */
 static void expire(connect_budget *budget, uint64_t mono_ns)
 {
-    while (budget->count > 0 && budget->at_mono_ns[budget->first] + BACKOFF_WINDOW_NS <= mono_ns) {
+    while (budget->count > 0 &&
+           budget->at_mono_ns[budget->first] + budget->limit.window_ns <= mono_ns) {
         budget->used[budget->feed[budget->first]]--;
-        budget->first = (budget->first + 1) % BACKOFF_CONNECTS_MAX;
+        budget->first = (budget->first + 1) % LIMIT_HOST_CONNECTS;
         budget->count--;
     }
 }
@@ -144,10 +154,10 @@ static void expire(connect_budget *budget, uint64_t mono_ns)
 static uint64_t next_free_ns(const connect_budget *budget)
 {
     for (uint32_t i = 0; i < budget->count; i++) {
-        uint32_t at = (budget->first + i) % BACKOFF_CONNECTS_MAX;
+        uint32_t at = (budget->first + i) % LIMIT_HOST_CONNECTS;
         uint32_t feed = budget->feed[at];
         if (budget->used[feed] > reserve_of(budget, feed))
-            return budget->at_mono_ns[at] + BACKOFF_WINDOW_NS;
+            return budget->at_mono_ns[at] + budget->limit.window_ns;
     }
     TD_ASSERT(!"reserves are half of the limit: some feed uses more than its own");
     return 0;
@@ -158,10 +168,10 @@ uint64_t connect_budget_take(connect_budget *budget, uint32_t feed, uint64_t mon
     TD_ASSERT(feed < budget->feed_count);
     expire(budget, mono_ns);
     int is_reserved = budget->used[feed] < reserve_of(budget, feed);
-    if (!is_reserved && committed(budget) >= BACKOFF_CONNECTS_MAX)
+    if (!is_reserved && committed(budget) >= budget->limit.count)
         return next_free_ns(budget) - mono_ns;
-    TD_ASSERT(budget->count < BACKOFF_CONNECTS_MAX);
-    uint32_t at = (budget->first + budget->count) % BACKOFF_CONNECTS_MAX;
+    TD_ASSERT(budget->count < budget->limit.count);
+    uint32_t at = (budget->first + budget->count) % LIMIT_HOST_CONNECTS;
     budget->at_mono_ns[at] = mono_ns;
     budget->feed[at] = (uint8_t)feed;
     budget->used[feed]++;

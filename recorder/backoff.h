@@ -11,12 +11,8 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/random.h"
+#include "schema/exchange.h"
 #include "wire/client.h"
-
-/* Bybit refuses a host that opens more than this many connections within five minutes
- * (docs/wire.md 1.3). */
-enum { BACKOFF_CONNECTS_MAX = 500 };
-#define BACKOFF_WINDOW_NS (UINT64_C(300) * TD_NS_PER_S)
 
 /* Live time of a connection that cancels one earlier failure. So a peer that acknowledges and then
  * closes gets the same growing waits as one that never answers, and a connection that is lost now
@@ -59,17 +55,21 @@ uint64_t backoff_next_ns(backoff *state, backoff_class why, uint64_t mono_ns);
  * Half of the limit is divided among the host's feeds, in equal parts, but no feed has more than
  * BACKOFF_RESERVE_SLOT for each of its connections: its reserve. The rest is first
  * come, first served. So a feed that reconnects all the time cannot keep another one out, and a
- * feed of many connections can still use nearly all of the limit at its start. Zero-initialise. */
+ * feed of many connections can still use nearly all of the limit at its start. */
 enum { BACKOFF_RESERVE_SLOT = 16 };
 typedef struct connect_budget {
-    uint64_t at_mono_ns[BACKOFF_CONNECTS_MAX]; /* ring: the oldest is at first */
-    uint8_t feed[BACKOFF_CONNECTS_MAX];        /* whose connect it was */
+    connect_limit limit;                      /* the exchange's */
+    uint64_t at_mono_ns[LIMIT_HOST_CONNECTS]; /* ring: the oldest is at first */
+    uint8_t feed[LIMIT_HOST_CONNECTS];        /* whose connect it was */
     uint32_t first;
     uint32_t count;
     uint32_t feed_count;
     uint32_t slots[LIMIT_FEEDS]; /* connections of each feed */
     uint32_t used[LIMIT_FEEDS];  /* connects of each feed within the window */
 } connect_budget;
+
+/* Begin with no feeds; an exchange's row has the limit. */
+void connect_budget_init(connect_budget *budget, connect_limit limit);
 
 /* A feed of so many connections shares the host from now on; returns its number in this budget.
  * At most LIMIT_FEEDS; before the first take. */

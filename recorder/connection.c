@@ -238,10 +238,13 @@ static void connect_now(void *user)
     uint64_t wait_ns =
         connect_budget_take(self->options.budget, self->options.budget_feed, now_mono_ns(self));
     if (wait_ns > 0) {
+        const connect_limit *limit = &self->options.budget->limit;
+        char window[TD_TIME_TEXT_BYTES];
+        td_duration_format(limit->window_ns, window);
         td_log_say(self->options.env->log, TD_LOG_WARNING,
-                   "%s: the feed's share of the %d connections that the exchange allows in five "
-                   "minutes is used up: waiting",
-                   connection_shown_name(self), BACKOFF_CONNECTS_MAX);
+                   "%s: the feed's share of the %" PRIu32 " connections that the exchange allows "
+                   "in %s is used up: waiting",
+                   connection_shown_name(self), limit->count, window);
         schedule_connect(self, wait_ns);
         return;
     }

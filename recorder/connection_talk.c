@@ -311,16 +311,6 @@ static void note_data(connection *self, uint64_t recv_ns, uint64_t recv_mono_ns)
     look_whether_settled(self);
 }
 
-/* Frames of a topic begin so in nearly all dialects; only others are worth a closer look on this
- * thread. The encoder classifies all of them properly. Spot's answers begin so, too: they are its
- * requests with a code. */
-static int begins_like_data(const connection *self, td_bytes frame)
-{
-    static const char START[] = "{\"topic\":\"";
-    return !self->dialect->echoes_topics && frame.size > sizeof START &&
-           memcmp(frame.data, START, sizeof START - 1) == 0;
-}
-
 static void on_answer(connection *self, td_bytes frame, uint64_t recv_ns, uint64_t recv_mono_ns)
 {
     td_err err;
@@ -375,12 +365,13 @@ static void look_closer(connection *self, td_bytes frame, uint64_t recv_ns, uint
         note_data(self, recv_ns, recv_mono_ns);
 }
 
-/* Binary frames are data: nobody has seen an answer that was compressed, and what is inside is the
+/* Only what does not begin as data is classified on this thread; the encoder classifies all.
+ * Binary frames are data: nobody has seen an answer that was compressed, and what is inside is the
  * encoder's to find out. */
 void connection_take_frame(connection *self, unsigned opcode, td_bytes frame, uint64_t recv_ns,
                            uint64_t recv_mono_ns)
 {
-    if (opcode == OPCODE_BINARY || begins_like_data(self, frame))
+    if (opcode == OPCODE_BINARY || frame_begins_as_data(self->options.feed->family, frame))
         note_data(self, recv_ns, recv_mono_ns);
     else
         look_closer(self, frame, recv_ns, recv_mono_ns);

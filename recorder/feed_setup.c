@@ -37,8 +37,11 @@ static td_result open_budget(const recorder_config *config, feed_setup *feeds, s
         }
     }
     if (feeds[index].budget == NULL) {
-        feeds[index].budget = td_alloc_zero(1, sizeof(connect_budget));
+        feeds[index].budget = td_alloc(sizeof(connect_budget));
         feeds[index].owns_budget = 1;
+        if (feeds[index].budget != NULL)
+            connect_budget_init(feeds[index].budget,
+                                config->feeds[index].family->exchange->connects);
     }
     if (feeds[index].budget == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for feed '%s'", config->feeds[index].name);

@@ -219,7 +219,7 @@ static size_t choice_slot(const export_series_table *table, const char *feed,
     TD_ASSERT(table->choice_slot_count > table->choice_count);
     size_t mask = table->choice_slot_count - 1;
     uint64_t hash = text_hash(td_bytes_str(feed)) * 31 + text_hash(symbol);
-    size_t at = (size_t)(hash * 31 + text_hash(td_bytes_str(market->family))) & mask;
+    size_t at = (size_t)(hash * 31 + text_hash(td_bytes_str(market->exchange))) & mask;
     for (; table->choice_slots[at] != 0; at = (at + 1) & mask) {
         const export_choice *is = &table->choices[table->choice_slots[at] - 1];
         if (is->market == market && td_bytes_is(symbol, is->symbol) && strcmp(is->feed, feed) == 0)

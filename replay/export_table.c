@@ -31,23 +31,6 @@ static const export_format FORMATS[] = {
 const char *const EXPORT_FORMAT_NAMES[] = {"tardis-csv", "jsonl", NULL};
 const char *const EXPORT_TYPE_NAMES[] = {"trades", "incremental_book_L2", "messages", NULL};
 
-/* Copy trading has the symbols of linear, so an exchange of its own. The options before v5 are not
- * published by anybody; they are named like those of v5. */
-static const export_market MARKETS[] = {
-    {"inverse", "bybit", "orderBookL2_25"},
-    {"linear", "bybit", "orderBookL2_25"},
-    {"usdc-perp", "bybit", "orderBookL2_25"},
-    {"contract-v3", "bybit", "orderbook.50"},
-    {"v5-linear", "bybit", "orderbook.50"},
-    {"v5-inverse", "bybit", "orderbook.50"},
-    {"spot-v1", "bybit-spot", "depth"},
-    {"spot-v2", "bybit-spot", "depth"},
-    {"v5-spot", "bybit-spot", "orderbook.50"},
-    {"usdc-option", "bybit-options", "orderbook25"},
-    {"v5-option", "bybit-options", "orderbook.25"},
-    {"copytrade", "bybit-copytrade", "orderBookL2_25"},
-};
-
 /* ---- formats and types ---- */
 
 const export_format *export_format_table(size_t *count)
@@ -91,12 +74,10 @@ td_result export_type_find(const export_format *format, const char *name, const 
 
 /* ---- markets and their topics ---- */
 
-const export_market *export_market_find(const char *family)
+const export_market *export_market_find(const char *name)
 {
-    for (size_t i = 0; i < sizeof MARKETS / sizeof MARKETS[0]; i++)
-        if (strcmp(family, MARKETS[i].family) == 0)
-            return &MARKETS[i];
-    return NULL;
+    const family *of = family_find(td_bytes_str(name));
+    return of != NULL && of->market.exchange != NULL ? &of->market : NULL;
 }
 
 /* Depth 0 is a book that begins with an HTTP answer: it has no snapshot to begin a file with. */

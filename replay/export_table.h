@@ -1,6 +1,5 @@
-/* What can be exported, as tables: formats with their types, and which exchange, in the words of
- * the Tardis CSV format, a family's data belongs to. docs/export.md describes the files. A new
- * format is a row here and a writer (replay/export_writer.h); a new type of a format is a row.
+/* What can be exported, as tables: formats with their types. docs/export.md describes the files. A
+ * new format is a row here and a writer (replay/export_writer.h); a new type of a format is a row.
  *
  * Constant data and pure functions; any thread. */
 #ifndef TD_REPLAY_EXPORT_TABLE_H
@@ -12,6 +11,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/limits.h"
+#include "schema/family.h"
 #include "schema/message.h"
 #include "schema/topic.h"
 
@@ -59,11 +59,7 @@ TD_MUST_USE td_result export_type_find(const export_format *format, const char *
 size_t export_type_count(const export_format *format);
 
 /* Which exchange a family is for the Tardis format, and the book topic that its users know. */
-typedef struct export_market {
-    const char *family;
-    const char *exchange;
-    const char *book_topic;
-} export_market;
+typedef family_market export_market;
 
 /* The market of a family, or NULL: it has none, its frames are left out. */
 const export_market *export_market_find(const char *family);

@@ -45,7 +45,7 @@ static uint32_t follow(const top_keys *top, const json_index *index, const char 
     size_t size = strcspn(path, ".");
     uint32_t token = top_keys_find(top, td_bytes_of(path, size));
     while (token != 0 && path[size] == '.') {
-        top_keys inside = {0};
+        top_keys inside = {.keys = top->keys};
         token += json_char(index, token) == '[';
         if (json_char(index, token) != '{')
             return 0;
@@ -241,7 +241,7 @@ static int fill_data(decoder *d, const classify_job *job, const top_keys *top, t
     return is_known && (out->exchange_ns != 0 || match.row->time_member == MEMBER_NONE);
 }
 
-void classify_data(decoder *d, const classify_job *job, const top_keys *top, known_key topic_key,
+void classify_data(decoder *d, const classify_job *job, const top_keys *top, uint8_t topic_key,
                    uint32_t object, classification *out)
 {
     td_bytes topic = top_keys_text(top, d->parser, top->known[topic_key]);
@@ -251,7 +251,7 @@ void classify_data(decoder *d, const classify_job *job, const top_keys *top, kno
     if (fill_data(d, job, top, topic, object, out) || !top->is_partial)
         return;
     /* What is missing may stand between containers. */
-    top_keys all = {0};
+    top_keys all = {.keys = top->keys};
     top_keys_read(&all, &d->parser->index, object + 1, STOP_AT_END);
     (void)fill_data(d, job, &all, topic, object, out); /* what is missing now is not there */
 }

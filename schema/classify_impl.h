@@ -6,39 +6,22 @@
 
 #include "schema/classify.h"
 #include "schema/decode_impl.h"
-
-/* Keys that tell frames apart, by size: keys of one size stand together. */
-typedef enum known_key {
-    KNOWN_E,
-    KNOWN_TIME_E,
-    KNOWN_OP,
-    KNOWN_TYPE,
-    KNOWN_DATA,
-    KNOWN_PONG,
-    KNOWN_PING,
-    KNOWN_AUTH,
-    KNOWN_CODE,
-    KNOWN_TOPIC,
-    KNOWN_EVENT,
-    KNOWN_RET_MSG,
-    KNOWN_SUCCESS,
-    KNOWN_REQUEST,
-    KNOWN_RET_CODE,
-    KNOWN_COUNT, /* none of them */
-} known_key;
+#include "schema/exchange.h"
 
 /* Keys of a frame's object, or an event's, with the tokens of their values. */
 enum {
     TOP_KEYS_MAX = 64
 }; /* an order of spot has some 40; known keys are found behind them, too */
 typedef struct top_keys {
+    const frame_keys *keys; /* the known ones */
     td_bytes key[TOP_KEYS_MAX];
     uint32_t value[TOP_KEYS_MAX];
     uint32_t count;
-    uint32_t known[KNOWN_COUNT]; /* token of the first value of each known key; 0: not there */
-    uint8_t has_escapes;         /* a key has some, which are not resolved */
-    uint8_t is_checked;          /* the text is valid, and they are */
-    uint8_t is_partial;          /* keys between containers may have been passed over */
+    /* Token of the first value of each known key; 0: not there. That of FRAME_KEY_NONE stays 0. */
+    uint32_t known[FRAME_KEYS_MAX + 1];
+    uint8_t has_escapes; /* a key has some, which are not resolved */
+    uint8_t is_checked;  /* the text is valid, and they are */
+    uint8_t is_partial;  /* keys between containers may have been passed over */
 } top_keys;
 
 /* Read keys forwards from token; stops behind the last one, or in front of a container. Returns the
@@ -56,13 +39,11 @@ td_bytes top_keys_text(const top_keys *top, json_parser *parser, uint32_t token)
 /* 1 if a scalar begins at a token. */
 int json_is_scalar_at(const json_index *index, uint32_t token);
 
-/* Which of them a key is. */
-known_key known_key_find(td_bytes key);
-
 /* What a frame is looked at for. */
 typedef struct classify_job {
-    const family *of; /* NULL: no topic is matched */
-    uint64_t at_ns;   /* the moment whose rows hold */
+    const family *of;       /* NULL: no topic is matched */
+    const frame_keys *keys; /* of its exchange */
+    uint64_t at_ns;         /* the moment whose rows hold */
 } classify_job;
 
 /* topic_match_text() over the family's rows, remembered by the decoder. 1, or 0: no row fits. */
@@ -76,7 +57,7 @@ int classify_plain(decoder *d, const classify_job *job, td_bytes frame, classifi
 
 /* Fill in what a data frame says: its topic stands under a key of top, which are the keys of the
  * object at a token (the frame's own, or an event's). Leaves *out alone if that is no topic. */
-void classify_data(decoder *d, const classify_job *job, const top_keys *top, known_key topic_key,
+void classify_data(decoder *d, const classify_job *job, const top_keys *top, uint8_t topic_key,
                    uint32_t object, classification *out);
 
 #endif

@@ -22,6 +22,7 @@ typedef struct plain_member {
 } plain_member;
 
 typedef struct plain_frame {
+    const frame_keys *keys;
     const uint8_t *begin;
     const uint8_t *end;
     td_bytes topic;
@@ -30,33 +31,43 @@ typedef struct plain_frame {
     plain_member members[PLAIN_MEMBERS_MAX];
 } plain_frame;
 
+/* Could the value of the key that data frames have as well be a control frame's? */
+static int is_of_control(const frame_keys *keys, const plain_member *member)
+{
+    td_bytes json = td_bytes_of(member->value, (size_t)(member->value_end - member->value));
+    if (json_has_escape(json))
+        return 1;
+    const control_rule *rules = keys->rules + keys->shared_first;
+    for (size_t i = 0; i < keys->shared_count; i++)
+        if (json.size == rules[i].text.size + 2 &&
+            memcmp(json.data + 1, rules[i].text.data, rules[i].text.size) == 0)
+            return 1;
+    return 0;
+}
+
 /* Keep a member. 0 if it says that this may be no data frame, or is one too many. */
 static int add_member(plain_frame *f, const plain_member *member)
 {
-    known_key known = known_key_find(member->key);
+    uint8_t known = frame_key_find(f->keys, member->key);
     if (json_has_escape(member->key))
         return 0;
-    if (known == KNOWN_TYPE) {
-        td_bytes text = td_bytes_of(member->value, (size_t)(member->value_end - member->value));
-        if (json_has_escape(text) || td_bytes_is(text, "\"AUTH_RESP\"") ||
-            td_bytes_is(text, "\"COMMAND_RESP\""))
-            return 0;
-    } else if (known != KNOWN_COUNT) {
+    if (known != FRAME_KEY_NONE && (known != f->keys->shared || is_of_control(f->keys, member)))
         return 0;
-    }
     if (f->count == PLAIN_MEMBERS_MAX)
         return 0;
     f->members[f->count++] = *member;
     return 1;
 }
 
-/* {"topic":"…" ; returns the place behind it, or NULL. */
+/* The topic, at the beginning of a data frame ({"topic":"…"); returns the place after it, or NULL.
+ */
 static const uint8_t *read_topic(plain_frame *f)
 {
-    static const char START[] = "{\"topic\":";
-    if (f->end - f->begin < 16 || memcmp(f->begin, START, sizeof START - 1) != 0)
+    td_bytes start = f->keys->data_start;
+    if ((size_t)(f->end - f->begin) < start.size + 6 ||
+        memcmp(f->begin, start.data, start.size) != 0)
         return NULL;
-    return scan_text(f->begin + sizeof START - 1, f->end, &f->topic);
+    return scan_text(f->begin + start.size - 1, f->end, &f->topic);
 }
 
 /* The members from p, at a comma, up to the entries. 1, and data is set; 0: not plain. */
@@ -70,7 +81,7 @@ static int read_head(plain_frame *f, const uint8_t *p)
         member.value = ++p;
         if (*p == '[' || *p == '{') {
             f->data = p;
-            return td_bytes_is(member.key, "data") && p < f->end;
+            return td_bytes_equal(member.key, f->keys->names[f->keys->data]) && p < f->end;
         }
         p = scan_scalar(p, f->end);
         member.value_end = p;
@@ -222,6 +233,7 @@ static int find_time(const plain_frame *f, const topic_row *row, uint64_t *ns)
 int classify_plain(decoder *d, const classify_job *job, td_bytes frame, classification *out)
 {
     plain_frame f;
+    f.keys = job->keys;
     f.begin = frame.data;
     f.end = frame.data + frame.size;
     f.data = NULL;

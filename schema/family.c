@@ -5,6 +5,10 @@
 #include "base/assert.h"
 #include "base/near.h"
 #include "schema/bybit/families.h"
+#include "schema/exchange.h"
+
+/* The families of all exchanges: another one brings its folder, and its list here. */
+#define FAMILIES(X) BYBIT_FAMILIES(X)
 
 #define FAMILY_ADDRESS(id, name) &FAMILY_##id,
 static const family *const TABLE[] = {FAMILIES(FAMILY_ADDRESS)};
@@ -12,17 +16,15 @@ static const family *const TABLE[] = {FAMILIES(FAMILY_ADDRESS)};
 
 enum { FAMILY_COUNT = sizeof TABLE / sizeof TABLE[0] };
 
-/* Hosts that serve the same paths as those of the table: the second main host and the regional ones
- * (docs/wire.md 1.4). */
-static const char *const OTHER_HOSTS[] = {
-    "stream.bytick.com", "stream.bybit.tr", "stream.bybit.kz",        "stream.bybit.eu",
-    "stream.bybit.nl",   "stream.bybit.hk", "stream.bybitgeorgia.ge", "stream.bybit.id",
-};
-
 const family *const *family_table(size_t *count)
 {
     *count = FAMILY_COUNT;
     return TABLE;
+}
+
+const exchange_row *exchange_of(const family *of)
+{
+    return of != NULL ? of->exchange : TABLE[0]->exchange;
 }
 
 const family *family_find(td_bytes name)
@@ -71,23 +73,23 @@ static int split_url(td_bytes url, td_bytes *host, td_bytes *path)
     return 1;
 }
 
-static int is_other_host(td_bytes host)
+static int is_other_host(const exchange_row *exchange, td_bytes host)
 {
-    for (size_t i = 0; i < sizeof OTHER_HOSTS / sizeof OTHER_HOSTS[0]; i++)
-        if (td_bytes_is(host, OTHER_HOSTS[i]))
+    for (const char *const *other = exchange->other_hosts; *other != NULL; other++)
+        if (td_bytes_is(host, *other))
             return 1;
     return 0;
 }
 
 /* Is this the endpoint of that URL, on its own host or on another that serves the same paths? */
-static int endpoint_fits(const char *url, td_bytes host, td_bytes path)
+static int endpoint_fits(const family *of, const char *url, td_bytes host, td_bytes path)
 {
     td_bytes own_host;
     td_bytes own_path;
     int is_split = split_url(td_bytes_str(url), &own_host, &own_path);
     TD_ASSERT(is_split);
     return td_bytes_equal(path, own_path) &&
-           (td_bytes_equal(host, own_host) || is_other_host(host));
+           (td_bytes_equal(host, own_host) || is_other_host(of->exchange, host));
 }
 
 const family *family_find_by_url(td_bytes url)
@@ -99,7 +101,7 @@ const family *family_find_by_url(td_bytes url)
     for (size_t i = 0; i < FAMILY_COUNT; i++) {
         const family_endpoint *endpoints = TABLE[i]->endpoints;
         for (size_t j = 0; j < FAMILY_ENDPOINTS_MAX && endpoints[j].url != NULL; j++)
-            if (endpoint_fits(endpoints[j].url, host, path))
+            if (endpoint_fits(TABLE[i], endpoints[j].url, host, path))
                 return TABLE[i];
     }
     return NULL;

@@ -14,7 +14,8 @@
 extern "C" {
 #endif
 
-typedef struct dialect dialect; /* schema/dialect.h */
+typedef struct dialect dialect;           /* schema/dialect.h */
+typedef struct exchange_row exchange_row; /* schema/exchange.h */
 
 typedef enum family_net { NET_MAIN, NET_TEST } family_net;
 typedef enum family_access { ACCESS_PUBLIC, ACCESS_PRIVATE } family_access;
@@ -28,16 +29,28 @@ typedef struct family_endpoint {
 
 enum { FAMILY_ENDPOINTS_MAX = 6 };
 
+/* A family's data as others publish it (the Tardis CSV format): as which exchange, and the book
+ * topic that their users know. */
+typedef struct family_market {
+    const char *exchange; /* NULL: nobody publishes it */
+    const char *book_topic;
+} family_market;
+
 typedef struct family {
-    const char *name;                                /* as users write it: "inverse", "v5-linear" */
+    const char *name; /* as users write it: "inverse", "v5-linear" */
+    const exchange_row *exchange;
     const dialect *dialect;                          /* what its connections speak */
     family_endpoint endpoints[FAMILY_ENDPOINTS_MAX]; /* ends with url NULL or the array */
     const topic_row *topics;                         /* rows of its file */
-    size_t topic_count;                              /* 0: no rows, every frame is raw */
+    family_market market;
+    size_t topic_count; /* 0: no rows, every frame is raw */
 } family;
 
 /* All families, in the order of docs/design.md ("Words"); *count of them. */
 const family *const *family_table(size_t *count);
+
+/* The exchange of a family; of is NULL: the first family's. Never NULL. */
+const exchange_row *exchange_of(const family *of);
 
 /* The family of that name, or NULL. */
 const family *family_find(td_bytes name);

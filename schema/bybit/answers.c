@@ -1,14 +1,15 @@
-/* Reading answers. Those of all dialects tell themselves apart, in the order of docs/wire.md 1, so
- * this needs no table.
+/* Reading answers: what kind an answer is, the exchange's rules say (schema/exchange.h); what it
+ * says besides is read here.
  *
  * Nothing is required of an answer but what tells its kind: members are missing, empty or of
  * another type in real ones (docs/wire.md 5.2 to 5.5), and a client that stumbles over one never
  * learns what became of its request. So what cannot be read counts as not said. */
 #include <string.h>
 
-#include "base/alloc.h"
 #include "base/assert.h"
 #include "schema/bybit/dialects.h"
+#include "schema/bybit/families.h"
+#include "schema/exchange.h"
 
 /* ---- single members ---- */
 
@@ -17,17 +18,6 @@ static int has(json_value object, const char *key)
 {
     json_value value;
     return json_find(object, key, &value);
-}
-
-/* 1, 0, or -1 if it is not said; a boolean or its name. */
-static int8_t find_success(json_value root)
-{
-    td_bytes text;
-    if (!dialect_text_scalar(root, "success", &text))
-        return -1;
-    if (td_bytes_is(text, "true") || td_bytes_is(text, "True"))
-        return 1;
-    return td_bytes_is(text, "false") || td_bytes_is(text, "False") ? 0 : -1;
 }
 
 /* "Invalid symbol :[TOPIC]". */
@@ -112,7 +102,6 @@ static td_result read_command(dialect_text *text, json_value root, dialect_answe
     static const char *const GRANTED[] = {"successTopics", "successChannels"};
     static const char *const FAILED[] = {"failTopics", "failChannels"};
     json_value data;
-    out->kind = ANSWER_TOPICS;
     if (!json_find(root, "data", &data))
         return TD_OK;
     size_t most = 0;
@@ -136,18 +125,13 @@ static td_result read_command(dialect_text *text, json_value root, dialect_answe
 }
 
 /* A echoes the request, B names its op; some name nothing. */
-static td_result read_op_answer(dialect_text *text, json_value root, dialect_answer *out,
-                                td_err *err)
+static td_result read_op_answer(dialect_text *text, json_value root, td_bytes op,
+                                dialect_answer *out, td_err *err)
 {
     json_value request;
-    td_bytes op = {0};
     size_t count = 0;
-    int is_echoed = json_find(root, "request", &request);
-    if (!json_find_text(root, "op", &op) && is_echoed)
-        (void)json_find_text(request, "op", &op); /* else it stays empty */
     out->of = op_kind(op);
-    out->kind = out->of == REQUEST_AUTH ? ANSWER_AUTH : ANSWER_TOPICS;
-    if (out->kind == ANSWER_AUTH || !is_echoed)
+    if (!json_find(root, "request", &request))
         return TD_OK;
     td_result rc = dialect_text_reserve(text, list_size(request, "args"), err);
     if (rc == TD_OK)
@@ -163,13 +147,10 @@ static td_result read_spot(dialect_text *text, json_value root, dialect_answer *
     dialect_spot_request echo = {0};
     td_bytes code;
     size_t count = 0;
-    out->kind = ANSWER_TOPICS;
-    if (dialect_text_scalar(root, "code", &code)) {
-        out->success = (int8_t)td_bytes_is(code, "0");
-        if (!dialect_text_scalar(root, "msg", &out->reason) &&
-            !dialect_text_scalar(root, "desc", &out->reason))
-            out->reason = code;
-    }
+    if (dialect_text_scalar(root, "code", &code) &&
+        !dialect_text_scalar(root, "msg", &out->reason) &&
+        !dialect_text_scalar(root, "desc", &out->reason))
+        out->reason = code;
     bybit_spot_read(root, &echo);
     if (echo.event.size > 0)
         out->of = td_bytes_is(echo.event, "cancel") ? REQUEST_UNSUBSCRIBE : REQUEST_SUBSCRIBE;
@@ -185,46 +166,70 @@ static td_result read_spot(dialect_text *text, json_value root, dialect_answer *
 
 /* ---- the whole ---- */
 
-/* C and E; auth of A and B is told by its op. */
-static void read_auth(json_value root, dialect_answer *out)
+/* What control_find() asks of a frame. */
+static void read_words(json_value root, frame_words *out)
 {
-    td_bytes word = {0};
-    out->kind = ANSWER_AUTH;
-    out->of = REQUEST_AUTH;
-    if (dialect_text_scalar(root, "auth", &word)) {
-        out->success = (int8_t)td_bytes_is(word, "success");
-        out->reason = word;
+    const frame_keys *keys = &BYBIT.frames;
+    json_value value;
+    memset(out, 0, sizeof *out);
+    for (uint8_t i = 0; i < keys->count; i++) {
+        if (!json_find_key(root, keys->names[i], &value))
+            continue;
+        out->json[i] = json_raw(value);
+        if (!json_text(value, &out->text[i]))
+            out->text[i] = (td_bytes){0};
     }
+    out->op = out->text[keys->op];
+    if (out->op.size == 0 && json_find_key(root, keys->names[keys->request], &value))
+        (void)json_find_text(value, "op", &out->op); /* else it stays empty */
+}
+
+/* Acks, and refusals that answer nothing known. */
+static td_result read_ack(dialect_text *text, json_value root, td_bytes op, dialect_answer *out,
+                          td_err *err)
+{
+    td_bytes type = {0};
+    out->kind = ANSWER_TOPICS;
+    (void)json_find_text(root, "type", &type);
+    if (td_bytes_is(type, "COMMAND_RESP"))
+        return read_command(text, root, out, err);
+    if (has(root, "success"))
+        return read_op_answer(text, root, op, out, err);
+    if (has(root, "event") || has(root, "code"))
+        return read_spot(text, root, out, err);
+    out->kind = ANSWER_NONE; /* of order entry, which is no feed */
+    return TD_OK;
 }
 
 td_result bybit_read_answer(dialect_text *text, json_value root, dialect_answer *out, td_err *err)
 {
-    td_bytes op = {0};
-    td_bytes type = {0};
-    (void)json_find_text(root, "op", &op);
-    (void)json_find_text(root, "type", &type);
-    (void)dialect_text_scalar(root, "ret_msg", &out->reason);
+    frame_words words;
+    read_words(root, &words);
+    frame_class is = control_find(&BYBIT.frames, &words, &out->success);
+    (void)dialect_text_scalar(root, "ret_msg", &out->reason); /* what is missing stays empty */
     if (!dialect_text_scalar(root, "req_id", &out->id))
         (void)dialect_text_scalar(root, "id", &out->id);
-    /* The order is that of docs/wire.md 1: pongs of A and B have "success", too. */
-    if (has(root, "pong") || td_bytes_is(op, "pong") || td_bytes_is(out->reason, "pong")) {
+    out->blamed = find_blamed(out->reason);
+    switch (is) {
+    case CLASS_PONG:
         out->kind = ANSWER_PONG;
         out->of = REQUEST_PING;
-        return TD_OK;
-    }
-    if (has(root, "ping")) {
+        break;
+    case CLASS_PING:
         out->kind = ANSWER_PING;
-        return TD_OK;
+        break;
+    case CLASS_AUTH:
+        out->kind = ANSWER_AUTH;
+        out->of = REQUEST_AUTH;
+        (void)dialect_text_scalar(root, "auth", &out->reason); /* E's only word */
+        break;
+    case CLASS_ACK:
+    case CLASS_ERROR:
+        return read_ack(text, root, words.op, out, err);
+    case CLASS_DATA:
+    case CLASS_REQUEST:
+    case CLASS_UNKNOWN:
+        break;
     }
-    out->success = find_success(root);
-    out->blamed = find_blamed(out->reason);
-    if (td_bytes_is(type, "AUTH_RESP") || has(root, "auth")) {
-        read_auth(root, out);
-        return TD_OK;
-    }
-    if (td_bytes_is(type, "COMMAND_RESP"))
-        return read_command(text, root, out, err);
-    if (has(root, "success"))
-        return read_op_answer(text, root, out, err);
-    return has(root, "event") || has(root, "code") ? read_spot(text, root, out, err) : TD_OK;
+    return TD_OK;
 }

@@ -90,7 +90,9 @@ static const topic_row TOPICS[] = {
 
 const family FAMILY_CONTRACT_V3 = {
     .name = "contract-v3",
+    .exchange = &BYBIT,
     .dialect = &BYBIT_V3,
+    .market = {"bybit", "orderbook.50"},
     .endpoints = {PUBLIC("/contract/usdt/public/v3"), PUBLIC("/contract/inverse/public/v3"),
                   PRIVATE("/contract/private/v3")},
     FAMILY_TOPICS(TOPICS),

@@ -113,7 +113,10 @@ static const topic_row TOPICS[] = {
 
 const family FAMILY_COPYTRADE = {
     .name = "copytrade",
+    .exchange = &BYBIT,
     .dialect = &BYBIT_OP,
+    /* it has the symbols of linear, so it is an exchange of its own */
+    .market = {"bybit-copytrade", "orderBookL2_25"},
     .endpoints = {PUBLIC("/realtime_public"), PRIVATE("/realtime_private")},
     FAMILY_TOPICS(TOPICS),
 };

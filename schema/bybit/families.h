@@ -1,8 +1,8 @@
-/* The list of families: each is defined in schema/bybit/<family>.c, with its topics. A new one is
- * a line here, with its name, and that file. The order is that of docs/design.md ("Words"). For
- * family.c and the families' own files: everybody else asks schema/family.h. */
-#ifndef TD_SCHEMA_FAMILIES_H
-#define TD_SCHEMA_FAMILIES_H
+/* Bybit and its families: each is defined in a file of this folder, with its topics. A new one is a
+ * line here, with its name, and that file. The order is that of docs/design.md ("Words"). For
+ * schema/family.c and the families' own files: all others ask schema/family.h. */
+#ifndef TD_SCHEMA_BYBIT_FAMILIES_H
+#define TD_SCHEMA_BYBIT_FAMILIES_H
 
 #include "schema/family.h"
 
@@ -10,8 +10,10 @@
 extern "C" {
 #endif
 
+extern const exchange_row BYBIT;
+
 /* clang-format off: one family, one line */
-#define FAMILIES(X)                                                                                \
+#define BYBIT_FAMILIES(X)                                                                          \
     X(INVERSE, "inverse")                                                                          \
     X(LINEAR, "linear")                                                                            \
     X(COPYTRADE, "copytrade")                                                                      \
@@ -33,7 +35,7 @@ extern "C" {
 /* clang-format on */
 
 #define FAMILY_DECLARATION(id, name) extern const family FAMILY_##id;
-FAMILIES(FAMILY_DECLARATION)
+BYBIT_FAMILIES(FAMILY_DECLARATION)
 #undef FAMILY_DECLARATION
 
 #ifdef __cplusplus

@@ -189,7 +189,9 @@ static const topic_row TOPICS[] = {
 
 const family FAMILY_INVERSE = {
     .name = "inverse",
+    .exchange = &BYBIT,
     .dialect = &BYBIT_OP,
+    .market = {"bybit", "orderBookL2_25"},
     .endpoints = {PUBLIC("/realtime"), PRIVATE("/realtime")},
     FAMILY_TOPICS(TOPICS),
 };

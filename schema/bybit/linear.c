@@ -21,7 +21,9 @@ static const topic_row TOPICS[] = {
 
 const family FAMILY_LINEAR = {
     .name = "linear",
+    .exchange = &BYBIT,
     .dialect = &BYBIT_OP,
+    .market = {"bybit", "orderBookL2_25"},
     .endpoints = {PUBLIC("/realtime_public"), PRIVATE("/realtime_private")},
     FAMILY_TOPICS(TOPICS),
 };

@@ -119,6 +119,7 @@ static const topic_row TOPICS[] = {
 
 const family FAMILY_SPOT_PRIVATE = {
     .name = "spot-private",
+    .exchange = &BYBIT,
     .dialect = &BYBIT_SPOT_PRIVATE,
     .endpoints = {PRIVATE("/spot/ws")},
     FAMILY_TOPICS(TOPICS),

@@ -181,7 +181,9 @@ static const topic_row TOPICS[] = {
 
 const family FAMILY_SPOT_V1 = {
     .name = "spot-v1",
+    .exchange = &BYBIT,
     .dialect = &BYBIT_SPOT,
+    .market = {"bybit-spot", "depth"},
     .endpoints = {PUBLIC("/spot/quote/ws/v1")},
     FAMILY_TOPICS(TOPICS),
 };

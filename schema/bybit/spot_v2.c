@@ -113,7 +113,9 @@ static const topic_row TOPICS[] = {
 
 const family FAMILY_SPOT_V2 = {
     .name = "spot-v2",
+    .exchange = &BYBIT,
     .dialect = &BYBIT_SPOT_V2,
+    .market = {"bybit-spot", "depth"},
     .endpoints = {PUBLIC("/spot/quote/ws/v2")},
     FAMILY_TOPICS(TOPICS),
 };

@@ -103,7 +103,9 @@ static const topic_row TOPICS[] = {
 
 const family FAMILY_USDC_PERP = {
     .name = "usdc-perp",
+    .exchange = &BYBIT,
     .dialect = &BYBIT_OP,
+    .market = {"bybit", "orderBookL2_25"},
     .endpoints = {PUBLIC("/perpetual/ws/v1/realtime_public")},
     FAMILY_TOPICS(TOPICS),
 };

@@ -245,6 +245,7 @@ static const topic_row TOPICS[] = {
 
 const family FAMILY_USDC_PRIVATE = {
     .name = "usdc-private",
+    .exchange = &BYBIT,
     .dialect = &BYBIT_USDC,
     .endpoints = {PRIVATE("/trade/option/usdc/private/v1")},
     FAMILY_TOPICS(TOPICS),

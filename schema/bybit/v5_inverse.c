@@ -9,7 +9,9 @@ static const topic_row TOPICS[] = {
 
 const family FAMILY_V5_INVERSE = {
     .name = "v5-inverse",
+    .exchange = &BYBIT,
     .dialect = &BYBIT_V5,
+    .market = {"bybit", "orderbook.50"},
     .endpoints = {PUBLIC("/v5/public/inverse")},
     FAMILY_TOPICS(TOPICS),
 };

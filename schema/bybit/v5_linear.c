@@ -8,7 +8,9 @@ static const topic_row TOPICS[] = {
 
 const family FAMILY_V5_LINEAR = {
     .name = "v5-linear",
+    .exchange = &BYBIT,
     .dialect = &BYBIT_V5,
+    .market = {"bybit", "orderbook.50"},
     .endpoints = {PUBLIC("/v5/public/linear")},
     FAMILY_TOPICS(TOPICS),
 };

@@ -33,6 +33,7 @@ static const topic_row TOPICS[] = {
 
 const family FAMILY_V5_MISC = {
     .name = "v5-misc",
+    .exchange = &BYBIT,
     .dialect = &BYBIT_V5,
     .endpoints = {PUBLIC("/v5/public/misc/status"), PUBLIC("/v5/public/rfq"),
                   PUBLIC("/v5/public/fp")},

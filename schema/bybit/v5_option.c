@@ -77,7 +77,9 @@ static const topic_row TOPICS[] = {
 
 const family FAMILY_V5_OPTION = {
     .name = "v5-option",
+    .exchange = &BYBIT,
     .dialect = &BYBIT_V5_OPTION,
+    .market = {"bybit-options", "orderbook.25"},
     .endpoints = {PUBLIC("/v5/public/option")},
     FAMILY_TOPICS(TOPICS),
 };

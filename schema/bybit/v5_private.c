@@ -263,6 +263,7 @@ static const topic_row TOPICS[] = {
 
 const family FAMILY_V5_PRIVATE = {
     .name = "v5-private",
+    .exchange = &BYBIT,
     .dialect = &BYBIT_V5_PRIVATE,
     .endpoints = {PRIVATE("/v5/private"), {NET_TEST, ACCESS_PRIVATE, HOST_DEMO "/v5/private"}},
     FAMILY_TOPICS(TOPICS),

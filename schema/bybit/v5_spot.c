@@ -67,7 +67,9 @@ static const topic_row TOPICS[] = {
 
 const family FAMILY_V5_SPOT = {
     .name = "v5-spot",
+    .exchange = &BYBIT,
     .dialect = &BYBIT_V5_SPOT,
+    .market = {"bybit-spot", "orderbook.50"},
     .endpoints = {PUBLIC("/v5/public/spot")},
     FAMILY_TOPICS(TOPICS),
 };

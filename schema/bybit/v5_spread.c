@@ -29,6 +29,7 @@ static const topic_row TOPICS[] = {
 
 const family FAMILY_V5_SPREAD = {
     .name = "v5-spread",
+    .exchange = &BYBIT,
     .dialect = &BYBIT_V5_OPTION,
     .endpoints = {PUBLIC("/v5/public/spread")},
     FAMILY_TOPICS(TOPICS),

@@ -10,6 +10,10 @@
 #include "base/clock.h"
 #include "base/random.h"
 #include "recorder/backoff.h"
+#include "schema/family.h"
+
+/* docs/wire.md 1.3 */
+static const connect_limit LIMIT = {500, 300 * TD_NS_PER_S};
 
 static void first_network_failure_is_retried_at_once(void **state)
 {
@@ -41,7 +45,7 @@ static void only_live_time_makes_up_for_failures(void **state)
         int connects = 0;
         backoff tries;
         backoff_init(&tries, i);
-        while (now_ns - begin_ns < BACKOFF_WINDOW_NS) {
+        while (now_ns - begin_ns < LIMIT.window_ns) {
             connects++;
             backoff_live(&tries, now_ns);
             now_ns += ROWS[i].live_ns;
@@ -147,7 +151,8 @@ static void causes_have_their_class(void **state)
 static void no_more_than_500_connects_in_five_minutes(void **state)
 {
     (void)state;
-    connect_budget budget = {0};
+    connect_budget budget;
+    connect_budget_init(&budget, family_find(td_bytes_str("inverse"))->exchange->connects);
     uint32_t feed = connect_budget_join(&budget, 1);
     uint64_t now_ns = 7 * TD_NS_PER_S;
     for (int i = 0; i < 500; i++)
@@ -176,7 +181,8 @@ static void one_feed_cannot_take_what_others_need(void **state)
     };
     (void)state;
     for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
-        connect_budget budget = {0};
+        connect_budget budget;
+        connect_budget_init(&budget, LIMIT);
         for (uint32_t f = 0; f < ROWS[i].feeds; f++)
             assert_int_equal(
                 connect_budget_join(&budget, f == 0 ? ROWS[i].greedy_slots : ROWS[i].slots), f);
@@ -189,16 +195,16 @@ static void one_feed_cannot_take_what_others_need(void **state)
             for (uint32_t n = 0; n < ROWS[i].slots + 1; n++, total++)
                 assert_int_equal(connect_budget_take(&budget, f, 2 * TD_NS_PER_S), 0);
         }
-        assert_true(total <= BACKOFF_CONNECTS_MAX);
+        assert_true(total <= LIMIT.count);
         /* Everybody takes what there is: the host sees 500, and everyone waits until some of them
          * are five minutes old. */
         for (uint32_t f = 0; f < ROWS[i].feeds; f++) {
             while (connect_budget_take(&budget, f, 3 * TD_NS_PER_S) == 0)
                 total++;
         }
-        assert_int_equal(total, BACKOFF_CONNECTS_MAX);
+        assert_int_equal(total, LIMIT.count);
         uint64_t wait_ns = connect_budget_take(&budget, 1, 3 * TD_NS_PER_S);
-        assert_true(wait_ns > 0 && wait_ns <= BACKOFF_WINDOW_NS);
+        assert_true(wait_ns > 0 && wait_ns <= LIMIT.window_ns);
         assert_int_equal(connect_budget_take(&budget, 1, 3 * TD_NS_PER_S + wait_ns), 0);
     }
 }
@@ -209,7 +215,8 @@ static void the_window_slides(void **state)
     (void)state;
     enum { CONNECTS = 4000 };
     static uint64_t taken_ns[CONNECTS];
-    connect_budget budget = {0};
+    connect_budget budget;
+    connect_budget_init(&budget, LIMIT);
     td_random random;
     td_random_init(&random, 9);
     for (int f = 0; f < 5; f++)
@@ -220,8 +227,8 @@ static void the_window_slides(void **state)
         if (connect_budget_take(&budget, (uint32_t)td_random_below(&random, 5), now_ns) != 0)
             continue;
         taken_ns[n] = now_ns;
-        if (n >= BACKOFF_CONNECTS_MAX)
-            assert_true(now_ns - taken_ns[n - BACKOFF_CONNECTS_MAX] >= BACKOFF_WINDOW_NS);
+        if (n >= (int)LIMIT.count)
+            assert_true(now_ns - taken_ns[n - (int)LIMIT.count] >= LIMIT.window_ns);
         n++;
     }
 }

@@ -273,11 +273,31 @@ static void join(const td_bytes *list, size_t count, char *out, size_t size)
     assert_true(used < size);
 }
 
+/* The classifier and the reader of answers see the same, by the same rules. */
+static void assert_classified(decoder *d, const read_row *row)
+{
+    uint8_t padded[1024] = {0};
+    classification found;
+    size_t size = strlen(row->frame);
+    assert_true(size + DECODE_PADDING_BYTES <= sizeof padded);
+    memcpy(padded, row->frame, size);
+    decoder_classify(d, NULL, td_bytes_of(padded, size), DIR_IN, TOPIC_NOW, &found);
+    int is_answer = frame_class_is_control(found.frame_class);
+    if (is_answer != (row->kind != ANSWER_NONE) || (is_answer && found.success != row->success))
+        fail_msg("%s: classified as %s, success %d", row->frame,
+                 frame_class_name(found.frame_class), found.success);
+    assert_int_equal(found.frame_class == CLASS_AUTH, row->kind == ANSWER_AUTH);
+    assert_int_equal(found.frame_class == CLASS_PONG, row->kind == ANSWER_PONG);
+    assert_int_equal(found.frame_class == CLASS_PING, row->kind == ANSWER_PING);
+}
+
 static void test_read(void **state)
 {
     (void)state;
     dialect_parser *parser = NULL;
+    decoder *d = NULL;
     assert_int_equal(dialect_parser_open(&parser, NULL), TD_OK);
+    assert_int_equal(decoder_open(&d, NULL), TD_OK);
     for (size_t i = 0; i < sizeof READ / sizeof *READ; i++) {
         const read_row *row = &READ[i];
         dialect_answer answer;
@@ -294,7 +314,9 @@ static void test_read(void **state)
         assert_string_equal(topics, row->granted);
         join(answer.failed, answer.failed_count, topics, sizeof topics);
         assert_string_equal(topics, row->failed);
+        assert_classified(d, row);
     }
+    decoder_close(d);
     dialect_parser_close(parser);
 }
 

@@ -13,6 +13,7 @@
 #include <zlib.h>
 
 #include "base/buf.h"
+#include "schema/bybit/families.h"
 #include "schema/decode.h"
 #include "schema/family.h"
 #include "json/json_write.h"
@@ -135,7 +136,11 @@ static const topic_row ROWS[] = {
 };
 
 static const family MADE_UP = {
-    .name = "made-up", .topics = ROWS, .topic_count = sizeof ROWS / sizeof ROWS[0]};
+    .name = "made-up",
+    .exchange = &BYBIT,
+    .topics = ROWS,
+    .topic_count = sizeof ROWS / sizeof ROWS[0],
+};
 
 typedef struct bench {
     decoder *rows;

@@ -416,6 +416,7 @@ static const topic_row MADE_UP_TOPICS[] = {
 };
 static const family MADE_UP = {
     .name = "made-up",
+    .exchange = &BYBIT,
     .dialect = &BYBIT_V5,
     .endpoints = {PUBLIC("/made/up")},
     FAMILY_TOPICS(MADE_UP_TOPICS),

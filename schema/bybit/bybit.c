@@ -1,0 +1,99 @@
+/* The exchange's own: hosts, limits, and what tells its control frames from data. */
+#include "schema/bybit/families.h"
+#include "schema/exchange.h"
+
+/* The second main host and the regional ones (docs/wire.md 1.4). */
+static const char *const OTHER_HOSTS[] = {
+    "stream.bytick.com",      "stream.bybit.tr", "stream.bybit.kz",
+    "stream.bybit.eu",        "stream.bybit.nl", "stream.bybit.hk",
+    "stream.bybitgeorgia.ge", "stream.bybit.id", NULL,
+};
+
+/* Keys of one size stand together. */
+enum {
+    KEY_E,
+    KEY_TIME_E,
+    KEY_OP,
+    KEY_TYPE,
+    KEY_DATA,
+    KEY_PONG,
+    KEY_PING,
+    KEY_AUTH,
+    KEY_CODE,
+    KEY_TOPIC,
+    KEY_EVENT,
+    KEY_RET_MSG,
+    KEY_SUCCESS,
+    KEY_REQUEST,
+    KEY_RET_CODE,
+    KEY_COUNT,
+};
+
+static const td_bytes KEYS[KEY_COUNT] = {
+    [KEY_E] = FRAME_TEXT("e"),
+    [KEY_TIME_E] = FRAME_TEXT("E"),
+    [KEY_OP] = FRAME_TEXT("op"),
+    [KEY_TYPE] = FRAME_TEXT("type"),
+    [KEY_DATA] = FRAME_TEXT("data"),
+    [KEY_PONG] = FRAME_TEXT("pong"),
+    [KEY_PING] = FRAME_TEXT("ping"),
+    [KEY_AUTH] = FRAME_TEXT("auth"),
+    [KEY_CODE] = FRAME_TEXT("code"),
+    [KEY_TOPIC] = FRAME_TEXT("topic"),
+    [KEY_EVENT] = FRAME_TEXT("event"),
+    [KEY_RET_MSG] = FRAME_TEXT("ret_msg"),
+    [KEY_SUCCESS] = FRAME_TEXT("success"),
+    [KEY_REQUEST] = FRAME_TEXT("request"),
+    [KEY_RET_CODE] = FRAME_TEXT("retCode"),
+};
+
+#define TEXT(text) FRAME_TEXT(text)
+#define ANY                                                                                        \
+    {                                                                                              \
+        NULL, 0                                                                                    \
+    }
+
+/* docs/wire.md 1, points 3 to 9, in their order. */
+static const control_rule RULES[] = {
+    {KEY_PONG, ANY, ANY, CLASS_PONG, CLASS_PONG, 0, SUCCESS_UNSAID},
+    {KEY_PING, ANY, ANY, CLASS_PING, CLASS_PING, 0, SUCCESS_UNSAID},
+    {KEY_OP, TEXT("pong"), ANY, CLASS_PONG, CLASS_PONG, 0, SUCCESS_UNSAID},
+    {KEY_RET_MSG, TEXT("pong"), ANY, CLASS_PONG, CLASS_PONG, 0, SUCCESS_UNSAID},
+    {KEY_TYPE, TEXT("AUTH_RESP"), ANY, CLASS_AUTH, CLASS_AUTH, KEY_SUCCESS, SUCCESS_WORD},
+    {KEY_TYPE, TEXT("COMMAND_RESP"), ANY, CLASS_ACK, CLASS_ACK, KEY_SUCCESS, SUCCESS_WORD},
+    {KEY_AUTH, ANY, ANY, CLASS_AUTH, CLASS_AUTH, KEY_AUTH, SUCCESS_WORD},
+    {KEY_SUCCESS, ANY, TEXT("auth"), CLASS_AUTH, CLASS_AUTH, KEY_SUCCESS, SUCCESS_WORD},
+    {KEY_SUCCESS, ANY, TEXT("subscribe"), CLASS_ACK, CLASS_ACK, KEY_SUCCESS, SUCCESS_WORD},
+    {KEY_SUCCESS, ANY, TEXT("unsubscribe"), CLASS_ACK, CLASS_ACK, KEY_SUCCESS, SUCCESS_WORD},
+    {KEY_SUCCESS, ANY, ANY, CLASS_ACK, CLASS_ERROR, KEY_SUCCESS, SUCCESS_WORD},
+    {KEY_EVENT, ANY, ANY, CLASS_ACK, CLASS_ACK, KEY_CODE, SUCCESS_CODE},
+    {KEY_CODE, ANY, ANY, CLASS_ACK, CLASS_ERROR, KEY_CODE, SUCCESS_CODE},
+    {KEY_RET_CODE, ANY, TEXT("auth"), CLASS_AUTH, CLASS_AUTH, KEY_RET_CODE, SUCCESS_CODE},
+    {KEY_RET_CODE, ANY, ANY, CLASS_ACK, CLASS_ERROR, KEY_RET_CODE, SUCCESS_CODE},
+};
+
+const exchange_row BYBIT = {
+    .name = "bybit",
+    .other_hosts = OTHER_HOSTS,
+    .connects = {500, UINT64_C(300) * 1000000000}, /* docs/wire.md 1.3 */
+    .frames =
+        {
+            .names = KEYS,
+            .count = KEY_COUNT,
+            .first_of_size = {KEY_E, KEY_E, KEY_OP, KEY_TYPE, KEY_TYPE, KEY_TOPIC, KEY_RET_MSG,
+                              KEY_RET_MSG, KEY_COUNT, KEY_COUNT, KEY_COUNT, KEY_COUNT, KEY_COUNT,
+                              KEY_COUNT},
+            .topic = KEY_TOPIC,
+            .data = KEY_DATA,
+            .event = KEY_E,
+            .event_time = KEY_TIME_E,
+            .op = KEY_OP,
+            .request = KEY_REQUEST,
+            .shared = KEY_TYPE,
+            .shared_first = 4,
+            .shared_count = 2,
+            .data_start = FRAME_TEXT("{\"topic\":\""),
+            .rules = RULES,
+            .rule_count = sizeof RULES / sizeof RULES[0],
+        },
+};

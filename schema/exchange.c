@@ -1,0 +1,95 @@
+#include "schema/exchange.h"
+
+#include "base/assert.h"
+#include "base/limits.h"
+
+/* ---- what a frame is ---- */
+
+static int is_word(const frame_words *words, uint8_t key, const char *const *any_of)
+{
+    for (; *any_of != NULL; any_of++)
+        if (td_bytes_is(words->json[key], *any_of) || td_bytes_is(words->text[key], *any_of))
+            return 1;
+    return 0;
+}
+
+/* Exchanges write the same member as a boolean here and as a word there (docs/wire.md 5.5). */
+static int8_t success_of(const control_rule *rule, const frame_words *words)
+{
+    static const char *const GOOD[] = {"true", "True", "success", NULL};
+    static const char *const BAD[] = {"false", "False", "fail", NULL};
+    static const char *const ZERO[] = {"0", NULL};
+    uint8_t key = rule->success_key;
+    if (rule->success == SUCCESS_UNSAID || words->json[key].data == NULL)
+        return -1;
+    if (rule->success == SUCCESS_CODE)
+        return (int8_t)is_word(words, key, ZERO);
+    if (is_word(words, key, GOOD))
+        return 1;
+    return is_word(words, key, BAD) ? 0 : -1;
+}
+
+frame_class control_find(const frame_keys *keys, const frame_words *words, int8_t *success)
+{
+    *success = -1;
+    for (size_t i = 0; i < keys->rule_count; i++) {
+        const control_rule *rule = &keys->rules[i];
+        if (words->json[rule->key].data == NULL ||
+            (rule->text.size > 0 && !td_bytes_equal(words->text[rule->key], rule->text)) ||
+            (rule->op.size > 0 && !td_bytes_equal(words->op, rule->op)))
+            continue;
+        *success = success_of(rule, words);
+        return *success == 0 ? rule->if_failed : rule->is;
+    }
+    return CLASS_UNKNOWN;
+}
+
+/* ---- is a row sound? ---- */
+
+static const char *keys_fault(const frame_keys *keys)
+{
+    if (keys->count == 0 || keys->count > FRAME_KEYS_MAX)
+        return "no keys, or too many";
+    for (unsigned size = 0; size <= FRAME_KEY_BYTES_MAX; size++)
+        if (keys->first_of_size[size] > keys->first_of_size[size + 1])
+            return "first_of_size falls";
+    if (keys->first_of_size[FRAME_KEY_BYTES_MAX + 1] != keys->count)
+        return "first_of_size does not end with all keys";
+    for (uint8_t i = 0; i < keys->count; i++)
+        if (keys->names[i].size == 0 || frame_key_find(keys, keys->names[i]) != i)
+            return "a key is not found: names are not in order of size, or one stands twice";
+    if (keys->topic >= keys->count || keys->data >= keys->count || keys->op >= keys->count ||
+        keys->request >= keys->count || keys->shared >= keys->count)
+        return "a key that there must be is none";
+    if (keys->event > FRAME_KEY_NONE || keys->event_time > FRAME_KEY_NONE)
+        return "an event's key is none";
+    return NULL;
+}
+
+static const char *rule_fault(const frame_keys *keys, size_t at)
+{
+    const control_rule *rule = &keys->rules[at];
+    int is_shared = at - keys->shared_first < keys->shared_count;
+    if (rule->key >= keys->count ||
+        (rule->success != SUCCESS_UNSAID && rule->success_key >= keys->count))
+        return "a rule's key is none";
+    if ((rule->key == keys->shared) != is_shared || (is_shared && rule->text.size == 0))
+        return "rules of the shared key do not stand together, or ask for no text";
+    if (!frame_class_is_control(rule->is) || !frame_class_is_control(rule->if_failed))
+        return "a rule is about no control frame";
+    return NULL;
+}
+
+const char *exchange_row_fault(const exchange_row *row)
+{
+    const frame_keys *keys = &row->frames;
+    if (row->name == NULL || row->other_hosts == NULL)
+        return "no name, or no list of hosts";
+    if (row->connects.count == 0 || row->connects.count > LIMIT_HOST_CONNECTS ||
+        row->connects.window_ns == 0)
+        return "no limit of connections, or one that is not remembered";
+    const char *fault = keys_fault(keys);
+    for (size_t i = 0; fault == NULL && i < keys->rule_count; i++)
+        fault = rule_fault(keys, i);
+    return fault;
+}

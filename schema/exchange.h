@@ -1,0 +1,124 @@
+/* What is one exchange's own, as a row: the hosts beside those of its families' addresses, how
+ * often a client may connect, and what tells its control frames from data. Its families, topics and
+ * dialects are beside it, in schema/<exchange>/. A second exchange is such a folder and its line in
+ * schema/family.c.
+ *
+ * Constant data and pure functions; any thread. */
+#ifndef TD_SCHEMA_EXCHANGE_H
+#define TD_SCHEMA_EXCHANGE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "schema/classify.h"
+#include "schema/family.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- what a frame is ---- */
+
+/* A text of a row, and its length. */
+#define FRAME_TEXT(text)                                                                           \
+    {                                                                                              \
+        (const uint8_t *)(text), sizeof(text) - 1                                                  \
+    }
+
+enum {
+    FRAME_KEYS_MAX = 24,
+    FRAME_KEY_BYTES_MAX = 12,
+    FRAME_KEY_NONE = FRAME_KEYS_MAX, /* no key */
+};
+
+/* How a member says whether a request succeeded. */
+typedef enum success_form {
+    SUCCESS_UNSAID,
+    SUCCESS_WORD, /* true, "true", "True", "success"; false, "false", "False", "fail" */
+    SUCCESS_CODE, /* 0, as a number or text; all else is failure */
+} success_form;
+
+/* A frame of this kind. Of an exchange's rules the first that fits decides. */
+typedef struct control_rule {
+    uint8_t key;           /* the frame has this member; */
+    td_bytes text;         /* which is this text (empty: anything); */
+    td_bytes op;           /* and it names this request (empty: any or none) */
+    frame_class is;        /* what it is then, */
+    frame_class if_failed; /* or if the request failed */
+    uint8_t success_key;   /* the member that says so, in this form */
+    success_form success;
+} control_rule;
+
+/* The members of a frame's own object by which it is told what the frame is. Keys are numbered by
+ * their place in names. */
+typedef struct frame_keys {
+    const td_bytes *names; /* shorter ones first */
+    uint8_t count;
+    /* The first key of each size; those of the next larger size follow. */
+    uint8_t first_of_size[FRAME_KEY_BYTES_MAX + 2];
+    uint8_t topic, data;       /* a data frame has both */
+    uint8_t event, event_time; /* a frame that is an event, or a list of them, has these instead of
+                                  a topic; FRAME_KEY_NONE: there are no such frames */
+    uint8_t op;                /* an answer names its request here, */
+    uint8_t request;           /* or here, in an object under the key op */
+    /* Data frames may have this key as well: only what its text is tells them apart. The rules of
+     * that key stand together. */
+    uint8_t shared;
+    uint8_t shared_first, shared_count;
+    td_bytes data_start; /* how a data frame begins in the dialects that do not echo topics, up to
+                            the first byte of its topic: {"topic":" */
+    const control_rule *rules;
+    size_t rule_count;
+} frame_keys;
+
+/* Which of them a key is; FRAME_KEY_NONE if it is none. */
+static inline uint8_t frame_key_find(const frame_keys *keys, td_bytes key)
+{
+    if (key.size > FRAME_KEY_BYTES_MAX)
+        return FRAME_KEY_NONE;
+    for (unsigned i = keys->first_of_size[key.size]; i < keys->first_of_size[key.size + 1]; i++) {
+        const uint8_t *name = keys->names[i].data;
+        if (name[0] == key.data[0] && memcmp(name, key.data, key.size) == 0)
+            return (uint8_t)i;
+    }
+    return FRAME_KEY_NONE;
+}
+
+/* What a frame's members are, by the number of their keys. */
+typedef struct frame_words {
+    td_bytes json[FRAME_KEYS_MAX]; /* as JSON; data NULL: the frame has no such member */
+    td_bytes text[FRAME_KEYS_MAX]; /* of strings; data NULL: it is none */
+    td_bytes op;                   /* the request that it names; empty: none */
+} frame_words;
+
+/* What a control frame is, and 1, 0 or -1 (it does not say) for the success of what it answers.
+ * CLASS_UNKNOWN if it is no control frame. All readers of frames ask here. */
+frame_class control_find(const frame_keys *keys, const frame_words *words, int8_t *success);
+
+/* ---- the row ---- */
+
+/* An exchange refuses a host that opens more connections than this. */
+typedef struct connect_limit {
+    uint32_t count; /* within window_ns; at most LIMIT_HOST_CONNECTS */
+    uint64_t window_ns;
+} connect_limit;
+
+struct exchange_row {
+    const char *name;
+    const char *const *other_hosts; /* that serve the same paths as those of its families'
+                                       endpoints; ends with NULL */
+    connect_limit connects;
+    frame_keys frames;
+};
+
+/* Is a row sound? NULL, or what is wrong with it in words. For tests over all rows, and for rows
+ * that somebody else made. */
+const char *exchange_row_fault(const exchange_row *row);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,219 @@
+/* Exchanges: that every row is sound and what is not is found, the rules that tell control frames
+ * from data, and that what is told from a frame's first bytes is what its classification says.
+ * Expected classes follow docs/wire.md 1. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/limits.h"
+#include "schema/decode.h"
+#include "schema/dialect.h"
+#include "schema/exchange.h"
+
+static void test_rows(void **state)
+{
+    (void)state;
+    size_t count = 0;
+    const family *const *families = family_table(&count);
+    assert_ptr_equal(exchange_of(NULL), families[0]->exchange);
+    for (size_t i = 0; i < count; i++) {
+        const exchange_row *row = exchange_of(families[i]);
+        const char *fault = exchange_row_fault(row);
+        if (fault != NULL)
+            fail_msg("%s: %s", row->name, fault);
+        assert_non_null(families[i]->dialect);
+        /* Each of as many feeds as there may be has a reserve of its own (recorder/backoff.h). */
+        assert_true(row->connects.count / 2 / LIMIT_FEEDS > 0);
+    }
+}
+
+/* Each row spoils a copy of a sound one in one place. */
+enum { SPOILT_RULES = 3 };
+
+static const td_bytes NAMES[] = {FRAME_TEXT("id"), FRAME_TEXT("op"), FRAME_TEXT("data"),
+                                 FRAME_TEXT("kind"), FRAME_TEXT("topic")};
+static const td_bytes UNSORTED[] = {FRAME_TEXT("data"), FRAME_TEXT("op"), FRAME_TEXT("id"),
+                                    FRAME_TEXT("kind"), FRAME_TEXT("topic")};
+static const td_bytes TWICE[] = {FRAME_TEXT("op"), FRAME_TEXT("op"), FRAME_TEXT("data"),
+                                 FRAME_TEXT("kind"), FRAME_TEXT("topic")};
+static const char *const NO_HOSTS[] = {NULL};
+
+#define NO_TEXT                                                                                    \
+    {                                                                                              \
+        NULL, 0                                                                                    \
+    }
+
+static const control_rule SOUND_RULES[SPOILT_RULES] = {
+    {1, FRAME_TEXT("pong"), NO_TEXT, CLASS_PONG, CLASS_PONG, 0, SUCCESS_UNSAID},
+    {3, FRAME_TEXT("answer"), NO_TEXT, CLASS_ACK, CLASS_ERROR, 0, SUCCESS_CODE},
+    {0, NO_TEXT, FRAME_TEXT("login"), CLASS_AUTH, CLASS_AUTH, 0, SUCCESS_WORD},
+};
+
+static exchange_row sound_row(const control_rule *rules)
+{
+    return (exchange_row){
+        .name = "made-up",
+        .other_hosts = NO_HOSTS,
+        .connects = {10, 1},
+        .frames = {.names = NAMES,
+                   .count = 5,
+                   .first_of_size = {0, 0, 0, 2, 2, 4, 5, 5, 5, 5, 5, 5, 5, 5},
+                   .topic = 4,
+                   .data = 2,
+                   .event = FRAME_KEY_NONE,
+                   .event_time = FRAME_KEY_NONE,
+                   .op = 1,
+                   .request = 0,
+                   .shared = 3,
+                   .shared_first = 1,
+                   .shared_count = 1,
+                   .data_start = FRAME_TEXT("{\"topic\":\""),
+                   .rules = rules,
+                   .rule_count = SPOILT_RULES},
+    };
+}
+
+static void expect_fault(const exchange_row *row, const char *words)
+{
+    const char *fault = exchange_row_fault(row);
+    if (fault == NULL || strstr(fault, words) == NULL)
+        fail_msg("'%s' where '%s' was expected", fault == NULL ? "(none)" : fault, words);
+}
+
+static void test_faults(void **state)
+{
+    (void)state;
+    control_rule rules[SPOILT_RULES];
+    memcpy(rules, SOUND_RULES, sizeof rules);
+    exchange_row row = sound_row(rules);
+    assert_null(exchange_row_fault(&row));
+    row.other_hosts = NULL;
+    expect_fault(&row, "list of hosts");
+    row = sound_row(rules);
+    row.connects.count = LIMIT_HOST_CONNECTS + 1;
+    expect_fault(&row, "limit of connections");
+    row = sound_row(rules);
+    row.frames.names = UNSORTED;
+    expect_fault(&row, "order of size");
+    row.frames.names = TWICE;
+    expect_fault(&row, "stands twice");
+    row = sound_row(rules);
+    row.frames.first_of_size[3] = 1;
+    expect_fault(&row, "not found");
+    row = sound_row(rules);
+    row.frames.topic = 5;
+    expect_fault(&row, "there must be");
+    row = sound_row(rules);
+    row.frames.shared_first = 2;
+    expect_fault(&row, "do not stand together");
+    row = sound_row(rules);
+    rules[1].text = (td_bytes){0};
+    expect_fault(&row, "ask for no text");
+    memcpy(rules, SOUND_RULES, sizeof rules);
+    rules[0].is = CLASS_DATA;
+    expect_fault(&row, "no control frame");
+    rules[0].is = CLASS_PONG;
+    rules[2].success_key = 5;
+    expect_fault(&row, "key is none");
+}
+
+/* The rules of a made-up exchange, on members given as JSON: the key's number and its value. */
+static void test_rules(void **state)
+{
+    static const struct {
+        const char *name, *json[5], *op;
+        frame_class is;
+        int8_t success;
+    } ROWS[] = {
+        {"no member", {NULL}, "", CLASS_UNKNOWN, -1},
+        {"a topic and data", {NULL, NULL, "{}", NULL, "\"t\""}, "", CLASS_UNKNOWN, -1},
+        {"pong", {NULL, "\"pong\""}, "pong", CLASS_PONG, -1},
+        {"data's kind", {NULL, NULL, NULL, "\"delta\""}, "", CLASS_UNKNOWN, -1},
+        {"an answer that says nothing", {NULL, NULL, NULL, "\"answer\""}, "", CLASS_ACK, -1},
+        {"an answer of success", {"0", NULL, NULL, "\"answer\""}, "", CLASS_ACK, 1},
+        {"the same as text", {"\"0\"", NULL, NULL, "\"answer\""}, "", CLASS_ACK, 1},
+        {"an answer of failure", {"7", NULL, NULL, "\"answer\""}, "", CLASS_ERROR, 0},
+        {"the first rule that fits", {"7", "\"pong\"", NULL, "\"answer\""}, "", CLASS_PONG, -1},
+        {"to a login", {"true"}, "login", CLASS_AUTH, 1},
+        {"to a login, as a word", {"\"fail\""}, "login", CLASS_AUTH, 0},
+        {"to a login, in no known word", {"\"?\""}, "login", CLASS_AUTH, -1},
+        {"to another request", {"true"}, "logout", CLASS_UNKNOWN, -1},
+    };
+    (void)state;
+    exchange_row row = sound_row(SOUND_RULES);
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        frame_words words = {.op = td_bytes_str(ROWS[i].op)};
+        for (size_t k = 0; k < 5; k++) {
+            const char *json = ROWS[i].json[k];
+            if (json == NULL)
+                continue;
+            words.json[k] = td_bytes_str(json);
+            if (json[0] == '"')
+                words.text[k] = td_bytes_of(json + 1, strlen(json) - 2);
+        }
+        int8_t success = 5;
+        frame_class is = control_find(&row.frames, &words, &success);
+        if (is != ROWS[i].is || success != ROWS[i].success)
+            fail_msg("%s: %s, success %d", ROWS[i].name, frame_class_name(is), success);
+    }
+}
+
+/* What begins as data is no control frame, in any dialect: a recorder looks no further. Spot's
+ * answers do begin so, in the dialects that echo topics. */
+static void test_beginnings(void **state)
+{
+    enum { SPOTS_ANSWER = 3 };
+    static const char *const FRAMES[] = {
+        "{\"topic\":\"trade.BTCUSD\",\"data\":[]}",
+        "{\"topic\":\"trade.BTCUSD\",\"type\":\"snapshot\",\"data\":[]}",
+        "{\"topic\":\"t\"}",
+        "{\"topic\":\"trade\",\"event\":\"sub\",\"symbol\":\"A\",\"code\":\"0\",\"msg\":"
+        "\"Success\"}",
+        "{\"success\":true,\"ret_msg\":\"\",\"request\":{\"op\":\"subscribe\",\"args\":[]}}",
+        "{\"op\":\"pong\",\"args\":[\"1\"]}",
+        "{\"type\":\"COMMAND_RESP\",\"topic\":\"t\"}",
+        "{\"pong\":1}",
+        "[{\"e\":\"ticketInfo\"}]",
+        "{ \"topic\":\"t\",\"data\":1}",
+        "",
+    };
+    (void)state;
+    decoder *d = NULL;
+    assert_int_equal(decoder_open(&d, NULL), TD_OK);
+    size_t count = 0;
+    size_t data = 0;
+    const family *const *families = family_table(&count);
+    for (size_t f = 0; f < count; f++) {
+        for (size_t i = 0; i < sizeof FRAMES / sizeof FRAMES[0]; i++) {
+            uint8_t padded[256] = {0};
+            classification found;
+            td_bytes frame = td_bytes_of(padded, strlen(FRAMES[i]));
+            memcpy(padded, FRAMES[i], frame.size);
+            decoder_classify(d, families[f], frame, DIR_IN, TOPIC_NOW, &found);
+            int begins = frame_begins_as_data(families[f], frame);
+            data += (size_t)begins;
+            if (begins && frame_class_is_control(found.frame_class) && i != SPOTS_ANSWER)
+                fail_msg("%s: %s begins as data", families[f]->name, FRAMES[i]);
+            if (begins)
+                assert_false(families[f]->dialect->echoes_topics);
+        }
+    }
+    decoder_close(d);
+    assert_true(data > 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_rules),
+        cmocka_unit_test(test_beginnings),
+    };
+    return cmocka_run_group_tests_name("schema/exchange", tests, NULL, NULL);
+}
