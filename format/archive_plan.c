@@ -6,7 +6,6 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "format/catalog.h"
 #include "format/catalog_known.h"
 #include "format/feed_past.h"
 
@@ -26,57 +25,11 @@ struct archive_plan {
     archive *archive;
     const td_log *log; /* NULL: quiet */
     plan_query query;
-    catalog *catalog; /* NULL: none that could be used */
-    known_segments known;
+    known_catalog known;
     planned **segments;
     size_t count;
     size_t unreadable_count;
 };
-
-/* ---- what the catalog says ---- */
-
-static void forget_catalog(archive_plan *plan, const char *why)
-{
-    td_log_say(plan->log, TD_LOG_INFO, "reading segments without the catalog: %s", why);
-    catalog_close(plan->catalog);
-    plan->catalog = NULL;
-}
-
-/* Rows of one segment do not match their checksums; those of other segments are still used. */
-static void note_unusable(archive_plan *plan, td_result rc, const td_err *cause)
-{
-    if (rc == TD_E_CORRUPT)
-        td_log_say(plan->log, TD_LOG_INFO, "reading the segment itself: %s", cause->text);
-    else
-        forget_catalog(plan, cause->text);
-}
-
-static td_result ask_catalog(archive_plan *plan, td_err *err)
-{
-    td_err cause;
-    td_err_clear(&cause);
-    if (archive_is_single_file(plan->archive) || plan->query.is_from_files)
-        return TD_OK;
-    td_result rc =
-        catalog_open(archive_catalog_path(plan->archive), CATALOG_READ, &plan->catalog, &cause);
-    if (rc == TD_OK)
-        rc = known_segments_load(plan->catalog, &plan->known, &cause);
-    if (rc == TD_E_NOMEM)
-        return td_err_set(err, rc, "%s", cause.text);
-    if (rc != TD_OK)
-        forget_catalog(plan, cause.text);
-    return TD_OK;
-}
-
-/* The catalog's row, if it describes the very file that is on disk. An open segment is always read
- * itself: it may be growing. */
-static const known_segment *find_known(const archive_plan *plan, const archive_segment *segment)
-{
-    TD_ASSERT(segment->path != NULL);
-    if (plan->catalog == NULL || !known_segments_match(&plan->known, segment))
-        return NULL;
-    return known_segments_find(&plan->known, segment->path);
-}
 
 /* ---- one segment ---- */
 
@@ -89,15 +42,6 @@ static void planned_close(planned *p)
     td_free(p->full_path);
     td_free(p->chunks);
     td_free(p);
-}
-
-/* TD_OK; TD_E_CORRUPT, TD_E_BUSY …: the catalog is of no use. */
-static td_result load_from_catalog(archive_plan *plan, const archive_segment *segment, planned *out,
-                                   td_err *err)
-{
-    const catalog_chunk_filter channels = {.part = CATALOG_CHANNELS};
-    out->is_from_catalog = 1;
-    return catalog_load_segment(plan->catalog, segment->path, &channels, &out->index, err);
 }
 
 /* A segment that is being written has no summary: the counts of its channels are in its message
@@ -184,15 +128,13 @@ static td_result keep_planned(archive_plan *plan, planned *p, td_err *err)
 static td_result load_segment(archive_plan *plan, const archive_segment *segment, planned *p,
                               td_err *err)
 {
-    td_err cause;
-    td_err_clear(&cause);
-    if (find_known(plan, segment) != NULL) {
-        td_result rc = load_from_catalog(plan, segment, p, &cause);
-        if (rc == TD_E_NOMEM)
-            return td_err_set(err, rc, "%s", cause.text);
-        if (rc == TD_OK)
+    const catalog_chunk_filter channels = {.part = CATALOG_CHANNELS};
+    if (known_catalog_has(&plan->known, segment)) {
+        td_result rc = known_catalog_load(&plan->known, segment->path, &channels, &p->index, err);
+        p->is_from_catalog = rc == TD_OK;
+        if (rc != TD_E_NOTFOUND)
             return rc;
-        note_unusable(plan, rc, &cause);
+        td_err_clear(err);
     }
     return load_from_file(plan, segment->path, p, err);
 }
@@ -203,7 +145,9 @@ static td_result consider(archive_plan *plan, const archive_segment *segment, td
     if (segment->name.is_parsed && query->wants_feed != NULL &&
         !query->wants_feed(query->user, segment->name.feed))
         return TD_OK;
-    const known_segment *known = find_known(plan, segment);
+    const known_segment *known = known_catalog_has(&plan->known, segment)
+                                     ? known_segments_find(&plan->known.segments, segment->path)
+                                     : NULL;
     if (known != NULL && !overlaps(known->first_ns, known->last_ns, query))
         return TD_OK;
     td_err cause;
@@ -293,14 +237,14 @@ static int may_be_wanted(archive_plan *plan, const char *path)
 {
     const catalog_chunk_filter channels = {.part = CATALOG_CHANNELS};
     const plan_query *query = &plan->query;
-    const known_segment *known = known_segments_find(&plan->known, path);
+    const known_segment *known = known_segments_find(&plan->known.segments, path);
     segment_index index;
-    if (plan->catalog == NULL || known == NULL || !known->is_intact)
+    if (plan->known.catalog == NULL || known == NULL || !known->is_intact)
         return may_overlap(plan, path);
     if (!overlaps(known->first_ns, known->last_ns, query))
         return 0;
     if (query->wants_channel == NULL ||
-        catalog_load_segment(plan->catalog, path, &channels, &index, NULL) != TD_OK)
+        known_catalog_load(&plan->known, path, &channels, &index, NULL) != TD_OK)
         return 1;
     int is_wanted = 0;
     for (size_t i = 0; i < index.channel_count && !is_wanted; i++)
@@ -343,7 +287,9 @@ td_result archive_plan_open(archive *a, const plan_query *query, archive_plan **
     plan->log = query->is_quiet ? NULL : archive_log(a);
     plan->query = *query;
     archive_listing listing = {0};
-    td_result rc = ask_catalog(plan, err);
+    td_result rc = query->is_from_files
+                       ? TD_OK
+                       : known_catalog_open(a, plan->log, TD_LOG_INFO, &plan->known, err);
     if (rc == TD_OK)
         rc = archive_list(a, &listing, err);
     if (rc == TD_OK) {
@@ -355,7 +301,7 @@ td_result archive_plan_open(archive *a, const plan_query *query, archive_plan **
     if (rc == TD_OK)
         td_log_say(plan->log, TD_LOG_DEBUG, "%zu of %zu segments may hold what is selected, %s",
                    plan->count, listing.segment_count,
-                   plan->catalog != NULL ? "as the catalog says" : "as they say themselves");
+                   plan->known.catalog != NULL ? "as the catalog says" : "as they say themselves");
     archive_listing_fini(&listing);
     if (rc != TD_OK) {
         archive_plan_close(plan);
@@ -375,9 +321,8 @@ void archive_plan_close(archive_plan *plan)
         return;
     for (size_t i = 0; i < plan->count; i++)
         planned_close(plan->segments[i]);
-    known_segments_fini(&plan->known);
+    known_catalog_close(&plan->known);
     td_free(plan->segments);
-    catalog_close(plan->catalog);
     td_free(plan);
 }
 
@@ -456,16 +401,10 @@ static td_result load_chunks(archive_plan *plan, const planned *p, segment_index
         .wanted = wanted,
         .wanted_bytes = wanted_bytes,
     };
-    td_err cause;
-    td_err_clear(&cause);
-    if (plan->catalog != NULL) {
-        td_result rc = catalog_load_segment(plan->catalog, p->index.path, &filter, out, &cause);
-        if (rc == TD_E_NOMEM)
-            return td_err_set(err, rc, "%s", cause.text);
-        if (rc == TD_OK)
-            return rc;
-        note_unusable(plan, rc, &cause);
-    }
+    td_result rc = known_catalog_load(&plan->known, p->index.path, &filter, out, err);
+    if (rc != TD_E_NOTFOUND)
+        return rc;
+    td_err_clear(err);
     return segment_index_read(plan->archive, p->index.path, INDEX_SUMMARY, out, err);
 }
 

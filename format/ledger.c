@@ -351,59 +351,24 @@ static td_result pass_told(void *user, const gap_row *row, td_err *err)
     return by->fn(by->user, by->told_by, row, err);
 }
 
-/* Where gaps are read: segments that are in the catalog need not be read themselves. */
+/* Where gaps are read: segments that are in the catalog as they are need not be read themselves. */
 typedef struct gap_sources {
     archive *archive;
     const gap_reader *gaps;
-    catalog *catalog; /* NULL: none that could be used */
-    known_segments known;
+    known_catalog known;
     told_gap_fn *fn;
     void *user;
 } gap_sources;
 
-static void open_catalog(gap_sources *s)
-{
-    td_err cause;
-    td_err_clear(&cause);
-    if (archive_is_single_file(s->archive))
-        return;
-    td_result rc =
-        catalog_open(archive_catalog_path(s->archive), CATALOG_READ, &s->catalog, &cause);
-    if (rc == TD_OK)
-        rc = known_segments_load(s->catalog, &s->known, &cause);
-    if (rc == TD_OK)
-        return;
-    td_log_say(archive_log(s->archive), TD_LOG_DEBUG, "reading gaps without the catalog: %s",
-               cause.text);
-    catalog_close(s->catalog);
-    s->catalog = NULL;
-}
-
-/* TD_E_NOTFOUND if the catalog does not have the segment as it is: then read the segment. */
-static td_result load_from_catalog(const gap_sources *s, const archive_segment *segment,
-                                   gap_list *out, td_err *err)
-{
-    td_err cause;
-    td_err_clear(&cause);
-    *out = (gap_list){0};
-    if (s->catalog == NULL || !known_segments_match(&s->known, segment))
-        return TD_E_NOTFOUND;
-    td_result rc = catalog_load_gaps(s->catalog, segment->path, out, &cause);
-    if (rc == TD_OK)
-        return rc;
-    if (rc == TD_E_NOMEM)
-        return td_err_set(err, rc, "%s", cause.text);
-    td_log_say(archive_log(s->archive), TD_LOG_DEBUG, "reading the segment itself: %s", cause.text);
-    return TD_E_NOTFOUND;
-}
-
-static td_result told_by_segment(const gap_sources *s, const archive_segment *segment, td_err *err)
+static td_result told_by_segment(gap_sources *s, const archive_segment *segment, td_err *err)
 {
     char path[LIMIT_PATH_BYTES];
     gap_list known;
     size_t suffix = segment->name.is_open ? strlen(".open") : 0;
     (void)snprintf(path, sizeof path, "%.*s", (int)(strlen(segment->path) - suffix), segment->path);
-    td_result rc = load_from_catalog(s, segment, &known, err);
+    td_result rc = known_catalog_has(&s->known, segment)
+                       ? known_catalog_load_gaps(&s->known, segment->path, &known, err)
+                       : TD_E_NOTFOUND;
     if (rc == TD_OK) {
         for (size_t i = 0; i < known.count && rc == TD_OK; i++)
             rc = s->fn(s->user, path, &known.rows[i], err);
@@ -412,6 +377,7 @@ static td_result told_by_segment(const gap_sources *s, const archive_segment *se
     }
     if (rc != TD_E_NOTFOUND)
         return rc;
+    td_err_clear(err);
     teller by = {.told_by = path, .fn = s->fn, .user = s->user};
     td_err cause;
     td_err_clear(&cause);
@@ -444,12 +410,11 @@ td_result archive_each_told_gap(archive *a, const gap_reader *gaps, told_gap_fn 
     if (rc == TD_OK)
         rc = archive_each_missing(a, &listing, say_missing, a, err);
     if (rc == TD_OK)
-        open_catalog(&s);
+        rc = known_catalog_open(a, archive_log(a), TD_LOG_DEBUG, &s.known, err);
     for (size_t i = 0; i < listing.segment_count && rc == TD_OK; i++)
         rc = told_by_segment(&s, &listing.segments[i], err);
     archive_listing_fini(&listing);
-    known_segments_fini(&s.known);
-    catalog_close(s.catalog);
+    known_catalog_close(&s.known);
     return rc;
 }
 

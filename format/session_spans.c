@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "base/buf.h"
 #include "base/limits.h"
+#include "format/catalog_known.h"
 #include "format/feed_past.h"
 #include "format/name_index.h"
 #include "format/segment_reader.h"
@@ -17,7 +18,28 @@
 #define SPAN_TOPIC_BYTES_MAX                                                                       \
     ((size_t)2 * LIMIT_SEGMENT_CHANNELS * (LIMIT_NAME_BYTES + LIMIT_SYMBOL_BYTES))
 
+/* Where spans are read: segments that are in the catalog as they are need not be read themselves.
+ */
+typedef struct span_reader {
+    archive *archive;
+    known_catalog known;
+} span_reader;
+
 /* ---- one segment ---- */
+
+/* What the catalog says of a segment of ours, as it is on disk. TD_E_NOTFOUND: read the segment. */
+static td_result load_known(span_reader *s, const archive_segment *segment, segment_index *out,
+                            td_err *err)
+{
+    const catalog_chunk_filter channels = {.part = CATALOG_CHANNELS};
+    if (!known_catalog_has(&s->known, segment))
+        return TD_E_NOTFOUND;
+    td_result rc = known_catalog_load(&s->known, segment->path, &channels, out, err);
+    if (rc != TD_OK || out->chain_hex[0] != '\0')
+        return rc;
+    segment_index_fini(out); /* a file of others, whose chunks need not be in order */
+    return TD_E_NOTFOUND;
+}
 
 /* Receive times in a segment; first_ns 0: it has no received frame. */
 typedef struct segment_times {
@@ -93,8 +115,8 @@ static td_result reader_times(times_reader *r, segment_times *out, td_err *err)
 }
 
 /* TD_OK with nothing in *out for a segment that cannot be read. */
-static td_result read_times(archive *a, const archive_segment *segment, segment_times *out,
-                            td_err *err)
+static td_result read_file_times(archive *a, const archive_segment *segment, segment_times *out,
+                                 td_err *err)
 {
     td_err cause;
     td_err_clear(&cause);
@@ -110,6 +132,36 @@ static td_result read_times(archive *a, const archive_segment *segment, segment_
     segment_scratch_close(r.scratch);
     td_buf_fini(&r.channels);
     return rc == TD_E_NOMEM ? td_err_set(err, rc, "%s", cause.text) : TD_OK;
+}
+
+static segment_times index_times(const segment_index *index)
+{
+    segment_times times = {.end_ns = index->last_ns};
+    times.is_capture = strcmp(index->verb, "record") != 0;
+    for (size_t i = 0; i < index->channel_count; i++) {
+        const index_channel *channel = &index->channels[i];
+        if (channel->info.dir != CHANNEL_IN || channel->message_count == 0)
+            continue;
+        if (times.first_ns == 0 || channel->first_ns < times.first_ns)
+            times.first_ns = channel->first_ns;
+        if (channel->last_ns > times.last_ns)
+            times.last_ns = channel->last_ns;
+    }
+    return times;
+}
+
+static td_result read_times(span_reader *s, const archive_segment *segment, segment_times *out,
+                            td_err *err)
+{
+    segment_index index;
+    td_result rc = load_known(s, segment, &index, err);
+    if (rc == TD_E_NOTFOUND)
+        return read_file_times(s->archive, segment, out, err);
+    if (rc != TD_OK)
+        return rc;
+    *out = index_times(&index);
+    segment_index_fini(&index);
+    return TD_OK;
 }
 
 /* ---- sessions ---- */
@@ -139,7 +191,7 @@ static int goes_on(const segment_name *a, const segment_name *b)
 }
 
 /* The part of a session that these segments are: its first and last ones with received frames. */
-static td_result read_session(archive *a, const archive_segment *const *segments, size_t count,
+static td_result read_session(span_reader *s, const archive_segment *const *segments, size_t count,
                               session_span *out, td_err *err)
 {
     segment_times times = {0};
@@ -150,7 +202,7 @@ static td_result read_session(archive *a, const archive_segment *const *segments
     memcpy(out->session, segments[0]->name.session, sizeof out->session);
     td_buf_init(&out->topics, SPAN_TOPIC_BYTES_MAX);
     for (; first < count && out->first_ns == 0 && rc == TD_OK; first++) {
-        rc = read_times(a, segments[first], &times, err);
+        rc = read_times(s, segments[first], &times, err);
         out->first_ns = times.first_ns;
         out->last_ns = times.last_ns;
         out->end_ns = times.end_ns;
@@ -159,7 +211,7 @@ static td_result read_session(archive *a, const archive_segment *const *segments
     if (rc != TD_OK || out->first_ns == 0)
         return rc;
     for (size_t i = count; i > first && rc == TD_OK; i--) {
-        rc = read_times(a, segments[i - 1], &times, err);
+        rc = read_times(s, segments[i - 1], &times, err);
         if (times.end_ns > out->end_ns)
             out->end_ns = times.end_ns;
         if (times.last_ns > out->last_ns)
@@ -242,21 +294,39 @@ static td_result put_topic(topic_set *set, const channel_info *info, td_err *err
     return TD_OK;
 }
 
+static td_result take_topic(topic_set *set, const channel_info *info, td_err *err)
+{
+    int is_received = info->dir == CHANNEL_IN && info->topic[0] != '_';
+    return is_received ? put_topic(set, info, err) : TD_OK;
+}
+
 /* Nothing is added for a segment that cannot be read. */
-static td_result read_topics(archive *a, const archive_segment *segment, topic_set *set,
-                             td_err *err)
+static td_result read_file_topics(archive *a, const archive_segment *segment, topic_set *set,
+                                  td_err *err)
 {
     segment_reader *reader = NULL;
     td_err cause;
     td_err_clear(&cause);
     td_result rc = segment_reader_open_listed(a, segment->path, &reader, &cause);
-    for (uint32_t i = 0; rc == TD_OK && i < segment_reader_channel_count(reader); i++) {
-        const channel_info *info = &segment_reader_channel(reader, i)->info;
-        if (info->dir == CHANNEL_IN && info->topic[0] != '_')
-            rc = put_topic(set, info, &cause);
-    }
+    for (uint32_t i = 0; rc == TD_OK && i < segment_reader_channel_count(reader); i++)
+        rc = take_topic(set, &segment_reader_channel(reader, i)->info, &cause);
     segment_reader_close(reader);
     return rc == TD_E_NOMEM ? td_err_set(err, rc, "%s", cause.text) : TD_OK;
+}
+
+static td_result read_topics(span_reader *s, const archive_segment *segment, topic_set *set,
+                             td_err *err)
+{
+    segment_index index;
+    td_result rc = load_known(s, segment, &index, err);
+    if (rc == TD_E_NOTFOUND)
+        return read_file_topics(s->archive, segment, set, err);
+    if (rc != TD_OK)
+        return rc;
+    for (size_t i = 0; i < index.channel_count && rc == TD_OK; i++)
+        rc = take_topic(set, &index.channels[i].info, err);
+    segment_index_fini(&index);
+    return rc;
 }
 
 /* Which segments a span comes from. */
@@ -267,16 +337,16 @@ typedef struct span_source {
 
 /* A capture's topics are looked for in all of its segments; of a recorded session, which answers
  * for its configuration, those at its two ends do. */
-static td_result read_span_topics(archive *a, const span_source *source, session_span *span,
+static td_result read_span_topics(span_reader *s, const span_source *source, session_span *span,
                                   td_err *err)
 {
     td_result rc = TD_OK;
     topic_set set = {.topics = &span->topics};
     for (size_t i = 0; i < source->count && rc == TD_OK; i++)
         if (span->is_capture || i == 0 || i + 1 == source->count)
-            rc = read_topics(a, source->segments[i], &set, err);
+            rc = read_topics(s, source->segments[i], &set, err);
     if (set.is_full)
-        td_log_say(archive_log(a), TD_LOG_WARNING,
+        td_log_say(archive_log(s->archive), TD_LOG_WARNING,
                    "feed '%s', session %s: more topics than gaps are looked for in: some of these "
                    "have no rows of their own",
                    span->feed, span->session);
@@ -285,7 +355,7 @@ static td_result read_span_topics(archive *a, const span_source *source, session
 }
 
 /* Where all sessions of a feed are recorded, their topics are not needed. */
-static td_result read_feed_topics(archive *a, const span_source *sources, session_span *spans,
+static td_result read_feed_topics(span_reader *s, const span_source *sources, session_span *spans,
                                   size_t count, td_err *err)
 {
     size_t captures = 0;
@@ -293,7 +363,7 @@ static td_result read_feed_topics(archive *a, const span_source *sources, sessio
     for (size_t i = 0; i < count; i++)
         captures += spans[i].is_capture;
     for (size_t i = 0; i < count && count > 1 && captures > 0 && rc == TD_OK; i++)
-        rc = read_span_topics(a, &sources[i], &spans[i], err);
+        rc = read_span_topics(s, &sources[i], &spans[i], err);
     return rc;
 }
 
@@ -305,7 +375,7 @@ static size_t feed_end(const session_spans *spans, size_t from)
     return end;
 }
 
-static td_result read_sessions(archive *a, const archive_segment **segments, size_t count,
+static td_result read_sessions(span_reader *s, const archive_segment **segments, size_t count,
                                session_spans *out, td_err *err)
 {
     td_result rc = TD_OK;
@@ -317,7 +387,7 @@ static td_result read_sessions(archive *a, const archive_segment **segments, siz
         session_span span;
         for (end = at + 1; end < count && goes_on(&segments[end - 1]->name, &segments[end]->name);)
             end++;
-        rc = read_session(a, &segments[at], end - at, &span, err);
+        rc = read_session(s, &segments[at], end - at, &span, err);
         if (rc != TD_OK || span.first_ns == 0)
             continue;
         sources[out->count] = (span_source){&segments[at], end - at};
@@ -325,7 +395,7 @@ static td_result read_sessions(archive *a, const archive_segment **segments, siz
     }
     for (size_t at = 0; at < out->count && rc == TD_OK; at = end) {
         end = feed_end(out, at);
-        rc = read_feed_topics(a, &sources[at], &out->rows[at], end - at, err);
+        rc = read_feed_topics(s, &sources[at], &out->rows[at], end - at, err);
     }
     td_free(sources);
     if (out->count > 0)
@@ -336,10 +406,13 @@ static td_result read_sessions(archive *a, const archive_segment **segments, siz
 td_result session_spans_read(archive *a, session_spans *out, td_err *err)
 {
     archive_listing listing = {0};
+    span_reader s = {.archive = a};
     *out = (session_spans){0};
     if (archive_is_single_file(a))
         return TD_OK;
-    td_result rc = archive_list(a, &listing, err);
+    td_result rc = known_catalog_open(a, archive_log(a), TD_LOG_DEBUG, &s.known, err);
+    if (rc == TD_OK)
+        rc = archive_list(a, &listing, err);
     size_t count = listing.segment_count;
     const archive_segment **segments = NULL;
     if (rc == TD_OK) {
@@ -353,10 +426,11 @@ td_result session_spans_read(archive *a, session_spans *out, td_err *err)
             segments[i] = &listing.segments[i];
         if (count > 0)
             qsort(segments, count, sizeof(void *), compare_segments);
-        rc = read_sessions(a, segments, count, out, err);
+        rc = read_sessions(&s, segments, count, out, err);
     }
     td_free(segments);
     archive_listing_fini(&listing);
+    known_catalog_close(&s.known);
     return rc;
 }
 

@@ -38,10 +38,10 @@ typedef struct session_spans {
     size_t count;
 } session_spans;
 
-/* Read the spans from the segments: the first and last chunks of each session and feed. A session
- * that received nothing has no row; a segment that cannot be read counts as missing. A single file
- * has no spans. *out is the caller's, for session_spans_fini, also after a failure. TD_E_NOMEM,
- * TD_E_IO. */
+/* Read the spans: from the catalog where it has a segment as it is on disk, and else from the first
+ * and last chunks of each session and feed. A session that received nothing has no row; a segment
+ * that cannot be read counts as missing. A single file has no spans. *out is the caller's, for
+ * session_spans_fini, also after a failure. TD_E_NOMEM, TD_E_IO. */
 TD_MUST_USE td_result session_spans_read(archive *archive, session_spans *out, td_err *err);
 void session_spans_fini(session_spans *spans);
 

@@ -321,6 +321,51 @@ static void test_spans_are_read_from_segments(void **state)
     archive_place_fini(&place);
 }
 
+static void assert_same_spans(const session_spans *a, const session_spans *b)
+{
+    assert_int_equal(a->count, b->count);
+    for (size_t i = 0; i < a->count; i++) {
+        const session_span *left = &a->rows[i];
+        const session_span *right = &b->rows[i];
+        assert_string_equal(left->feed, right->feed);
+        assert_string_equal(left->session, right->session);
+        assert_int_equal(left->first_ns, right->first_ns);
+        assert_int_equal(left->last_ns, right->last_ns);
+        assert_int_equal(left->end_ns, right->end_ns);
+        assert_int_equal(left->is_capture, right->is_capture);
+        assert_int_equal(left->topics.size, right->topics.size);
+        if (left->topics.size > 0)
+            assert_memory_equal(left->topics.data, right->topics.data, left->topics.size);
+    }
+}
+
+/* The catalog tells spans and topics as the segments do, and none of these is read then. */
+static void test_spans_of_the_catalog(void **state)
+{
+    (void)state;
+    archive_place place;
+    session_spans known;
+    session_spans read;
+    td_err err;
+    archive_place_init_sim(&place);
+    archive_fixture_record(&place, 0, 8);
+    archive_fixture_session(&place, "import", 1000, 8);
+    archive *a = archive_place_open(&place, ARCHIVE_READ, NULL);
+    uint64_t reads = io_fault_call_count(place.disk, IO_FAULT_OP_READ);
+    assert_int_equal(session_spans_read(a, &known, &err), TD_OK);
+    assert_int_equal(io_fault_call_count(place.disk, IO_FAULT_OP_READ), reads);
+    assert_int_equal(known.count, 2);
+    assert_true(known.rows[0].topics.size > 0);
+    assert_int_equal(catalog_remove(place.catalog_path, &err), TD_OK);
+    assert_int_equal(session_spans_read(a, &read, &err), TD_OK);
+    assert_true(io_fault_call_count(place.disk, IO_FAULT_OP_READ) > reads);
+    assert_same_spans(&known, &read);
+    session_spans_fini(&known);
+    session_spans_fini(&read);
+    archive_close(a);
+    archive_place_fini(&place);
+}
+
 /* However many segments a capture has, each of its topics is kept once: they are bounded. */
 static void test_topics_are_kept_once(void **state)
 {
@@ -389,6 +434,7 @@ int main(void)
         cmocka_unit_test(test_stretches_between),
         cmocka_unit_test(test_topics_that_captures_lack),
         cmocka_unit_test(test_spans_are_read_from_segments),
+        cmocka_unit_test(test_spans_of_the_catalog),
         cmocka_unit_test(test_topics_are_kept_once),
         cmocka_unit_test(test_renamed_meanwhile),
     };
