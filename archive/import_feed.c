@@ -256,10 +256,11 @@ td_result import_feed_connect(import_feed *feed, uint32_t shard, uint32_t conn, 
     if (rc != TD_OK)
         return rc;
     char plain_url[LIMIT_URL_BYTES];
-    (void)td_url_shown(url == NULL ? "" : url, plain_url, sizeof plain_url);
-    plain_url[strcspn(plain_url, "?#")] = '\0'; /* nothing of a query is needed */
-    event began = {
-        .kind = EVENT_CONNECT, .shard = shard, .conn = conn, .url = plain_url, .attempt = 1};
+    event began = {.kind = EVENT_CONNECT,
+                   .shard = shard,
+                   .conn = conn,
+                   .url = td_url_shown_plain(url == NULL ? "" : url, plain_url, sizeof plain_url),
+                   .attempt = 1};
     rc = put_event(feed, &began, recv_ns, err);
     if (rc == TD_OK)
         rc = chunk_builder_note_ordinals(feed->builder, 0, shard, conn, 0, 0, err);

@@ -26,10 +26,8 @@ static td_result choose_family(const import_slot *slot, const family *asked, con
     td_result rc;
     if (slot->url != NULL) {
         char shown[LIMIT_URL_BYTES];
-        (void)td_url_shown(slot->url, shown, sizeof shown);
-        size_t size = strcspn(shown, "?#");
-        rc = td_err_set(err, TD_E_INVALID, "no family has the URL '%.*s'",
-                        (int)(size < URL_SHOWN_BYTES ? size : URL_SHOWN_BYTES), shown);
+        rc = td_err_set(err, TD_E_INVALID, "no family has the URL '%.*s'", URL_SHOWN_BYTES,
+                        td_url_shown_plain(slot->url, shown, sizeof shown));
     } else if (slot->name[0] != '\0') {
         rc = td_err_set(err, TD_E_INVALID,
                         "connection '%.*s' has no URL, so the capture does not say which family it "

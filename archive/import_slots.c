@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/limits.h"
+#include "base/url.h"
 
 enum { NO_SLOT = UINT32_MAX };
 
@@ -58,19 +59,13 @@ static uint32_t find_name(const import_slots *s, const import_record *record)
     return NO_SLOT;
 }
 
-/* A URL without its query: signatures in it differ from one connection to the next. */
-static td_bytes plain_url(td_bytes url)
-{
-    const uint8_t *query = url.size > 0 ? memchr(url.data, '?', url.size) : NULL;
-    return query == NULL ? url : td_bytes_of(url.data, (size_t)(query - url.data));
-}
-
-/* Can lines for this URL belong to the slot? One whose URL is not known yet fits any. */
+/* Can lines for this URL belong to the slot? One whose URL is not known yet fits any. Signatures in
+ * a query differ from one connection to the next. */
 static int fits_url(const import_slot *slot, td_bytes url)
 {
     return !slot->is_http && slot->name[0] == '\0' &&
-           (slot->url == NULL ||
-            td_bytes_equal(plain_url(url), plain_url(td_bytes_str(slot->url))));
+           (slot->url == NULL || td_bytes_equal(td_url_without_query(url),
+                                                td_url_without_query(td_bytes_str(slot->url))));
 }
 
 /* The latest nameless slot for a connect or sent line, or NO_SLOT; the current one is preferred. */

@@ -19,9 +19,19 @@ unsigned td_address_version(const char *text)
     return inet_pton(AF_INET6, text, &any) == 1 ? 6 : 0;
 }
 
-static int is_name_char(char c)
+/* ---- parts ---- */
+
+static td_bytes between(const uint8_t *begin, const uint8_t *end)
 {
-    return isalnum((unsigned char)c) || c == '-' || c == '.' || c == '_';
+    return td_bytes_of(begin, (size_t)(end - begin));
+}
+
+/* The first of these bytes, or the end. */
+static const uint8_t *find_any(const uint8_t *at, const uint8_t *end, const char *bytes)
+{
+    while (at < end && (*at == '\0' || strchr(bytes, *at) == NULL))
+        at++;
+    return at;
 }
 
 static int is_port(td_bytes text)
@@ -32,98 +42,156 @@ static int is_port(td_bytes text)
     return text.size > 0;
 }
 
-/* Start of the authority: after the scheme, if there is one, and any number of slashes. A later
- * "://" is part of a path, a query or a password. */
-static size_t authority_begin(td_bytes url)
+/* The ':' after a scheme, or NULL. A later "://" is part of a path, a query or a password. */
+static const uint8_t *scheme_end(td_bytes url)
 {
     size_t at = 0;
     while (at < url.size && (isalnum(url.data[at]) || url.data[at] == '+' || url.data[at] == '-' ||
                              url.data[at] == '.'))
         at++;
-    if (url.size - at < 2 || url.data[at] != ':' || url.data[at + 1] != '/')
-        return 0;
-    for (at++; at < url.size && url.data[at] == '/';)
-        at++;
-    return at;
+    return url.size - at < 2 || memcmp(url.data + at, ":/", 2) != 0 ? NULL : url.data + at;
 }
 
-/* "user:password" before a URL's '@', or nothing. Also in a malformed URL whose password contains
- * '/' or '?': the text up to it is not a host and port, and an '@' follows later. */
-static td_bytes user_info(td_bytes url)
+/* "user:password" before the '@' of an authority that begins at from. Also in a malformed URL whose
+ * password contains '/' or '?': the text up to it is not a host and port, and an '@' follows later.
+ */
+static td_bytes user_info(const uint8_t *from, const uint8_t *end)
 {
-    size_t begin = authority_begin(url);
-    const uint8_t *from = url.data + begin;
-    size_t left = url.size - begin;
-    size_t authority = 0;
-    while (authority < left && from[authority] != '/' && from[authority] != '?' &&
-           from[authority] != '#')
-        authority++;
-    const uint8_t *at = memrchr(from, '@', authority);
-    const uint8_t *colon = memchr(from, ':', authority);
-    if (at == NULL && colon != NULL && from[0] != '[' &&
-        !is_port(td_bytes_of(colon + 1, (size_t)(from + authority - colon - 1))))
-        at = memrchr(from, '@', left);
-    return at == NULL ? td_bytes_of(NULL, 0) : td_bytes_of(from, (size_t)(at - from));
+    const uint8_t *stop = find_any(from, end, "/?#");
+    const uint8_t *at = memrchr(from, '@', (size_t)(stop - from));
+    const uint8_t *colon = memchr(from, ':', (size_t)(stop - from));
+    if (at == NULL && colon != NULL && from[0] != '[' && !is_port(between(colon + 1, stop)))
+        at = memrchr(from, '@', (size_t)(end - from));
+    return at == NULL ? td_bytes_of(NULL, 0) : between(from, at);
 }
 
-/* Copies HOST from the front of text; *rest is behind it, and behind the brackets if it had any. */
-static td_result parse_host(const char *text, char host[TD_HOST_BYTES], const char **rest,
-                            td_err *err)
+static void split_authority(td_url *url)
 {
-    int has_brackets = text[0] == '[';
-    const char *begin = text + has_brackets;
-    const char *end = begin;
-    if (has_brackets)
-        end = strchr(begin, ']');
-    else
-        while (is_name_char(*end))
-            end++;
-    if (end == NULL)
+    const uint8_t *begin = url->authority.data;
+    const uint8_t *end = begin + url->authority.size;
+    int has_brackets = begin < end && begin[0] == '[';
+    const uint8_t *host_end = find_any(begin, end, has_brackets ? "]" : ":");
+    const uint8_t *after = host_end + (has_brackets && host_end < end);
+    url->host = between(begin + has_brackets, host_end);
+    if (after < end && *after == ':')
+        url->port = between(after + 1, end);
+}
+
+td_url td_url_split(td_bytes text)
+{
+    td_url url = {0};
+    if (text.size == 0)
+        return url;
+    const uint8_t *end = text.data + text.size;
+    const uint8_t *begin = text.data;
+    const uint8_t *user_begin = begin;
+    const uint8_t *colon = scheme_end(text);
+    if (colon != NULL) {
+        if (end - colon >= 3 && colon[2] == '/') {
+            url.scheme = between(begin, colon);
+            begin = colon + 3;
+        }
+        /* A password is found after any number of slashes. */
+        for (user_begin = colon + 1; user_begin < end && *user_begin == '/';)
+            user_begin++;
+    }
+    url.user = user_info(user_begin, end);
+    if (url.user.data != NULL)
+        begin = url.user.data + url.user.size + 1;
+    const uint8_t *path = find_any(begin, end, "/?#");
+    const uint8_t *path_end = find_any(path, end, "?#");
+    url.authority = between(begin, path);
+    url.path = between(path, path_end);
+    if (path_end < end && *path_end == '?')
+        url.query = between(path_end + 1, find_any(path_end, end, "#"));
+    split_authority(&url);
+    return url;
+}
+
+td_bytes td_url_without_query(td_bytes url)
+{
+    td_bytes path = td_url_split(url).path;
+    return path.data == NULL ? url : between(url.data, path.data + path.size);
+}
+
+int td_url_next_param(td_bytes *query, td_bytes *name, td_bytes *value)
+{
+    while (query->size > 0) {
+        const uint8_t *begin = query->data;
+        const uint8_t *query_end = begin + query->size;
+        const uint8_t *end = find_any(begin, query_end, "&#");
+        *query = between(end + (end < query_end), query_end);
+        const uint8_t *equals = memchr(begin, '=', (size_t)(end - begin));
+        if (equals == NULL)
+            continue;
+        *name = between(begin, equals);
+        *value = between(equals + 1, end);
+        return 1;
+    }
+    return 0;
+}
+
+/* ---- servers ---- */
+
+static int is_name_char(uint8_t c)
+{
+    return isalnum(c) || c == '-' || c == '.' || c == '_';
+}
+
+/* Copies the host; *rest is what follows it, and its brackets, in the authority. */
+static td_result take_host(const td_url *url, char host[TD_HOST_BYTES], td_bytes *rest, td_err *err)
+{
+    const uint8_t *end = url->authority.data + url->authority.size;
+    int has_brackets = url->host.data > url->authority.data;
+    size_t size = 0;
+    if (has_brackets && url->host.data + url->host.size == end)
         return td_err_set(err, TD_E_INVALID, "'[' without ']'");
-    size_t size = (size_t)(end - begin);
+    while (size < url->host.size && (has_brackets || is_name_char(url->host.data[size])))
+        size++;
     if (size == 0 || size >= TD_HOST_BYTES)
         return td_err_set(err, TD_E_INVALID, "a host of %zu characters: 1 to %d are allowed", size,
                           TD_HOST_BYTES - 1);
-    memcpy(host, begin, size);
+    memcpy(host, url->host.data, size);
     host[size] = '\0';
-    *rest = end + has_brackets;
+    *rest = between(url->host.data + size + has_brackets, end);
     if (has_brackets && td_address_version(host) != 6)
         return td_err_set(err, TD_E_INVALID, "'%s' in brackets is no IPv6 address", host);
     return TD_OK;
 }
 
-/* Digits from the front of text. */
-static td_result parse_port(const char *text, uint16_t *port, const char **rest, td_err *err)
+/* Takes ":PORT" off the front of what follows a host. */
+static td_result take_port(td_bytes *rest, uint16_t *port, td_err *err)
 {
+    TD_ASSERT(rest->size > 0 && rest->data[0] == ':');
+    td_bytes text = between(rest->data + 1, rest->data + rest->size);
     unsigned value = 0;
-    const char *c = text;
-    for (; isdigit((unsigned char)*c) && c - text < PORT_DIGITS_MAX; c++)
-        value = value * 10 + (unsigned)(*c - '0');
-    if (c == text || isdigit((unsigned char)*c) || value > PORT_MAX)
-        return td_err_set(err, TD_E_INVALID, "'%.*s' is no port: 0 to %d are",
-                          (int)strcspn(text, "/?#"), text, PORT_MAX);
+    size_t size = 0;
+    for (; size < text.size && isdigit(text.data[size]) && size <= PORT_DIGITS_MAX; size++)
+        value = value * 10 + (unsigned)(text.data[size] - '0');
+    if (size == 0 || size > PORT_DIGITS_MAX || value > PORT_MAX)
+        return td_err_set(err, TD_E_INVALID, "'%.*s' is no port: 0 to %d are", (int)text.size,
+                          (const char *)text.data, PORT_MAX);
     *port = (uint16_t)value;
-    *rest = c;
+    *rest = between(text.data + size, text.data + text.size);
     return TD_OK;
 }
 
-static td_result parse_target(const char *text, td_server_url *out, td_err *err)
+static td_result take_target(const td_url *url, td_server_url *out, td_err *err)
 {
-    if (*text != '\0' && *text != '/' && *text != '?' && *text != '#')
-        return td_err_set(err, TD_E_INVALID, "'%.*s' cannot follow a host",
-                          (int)strcspn(text, "/?#"), text);
-    size_t size = strcspn(text, "#");
-    int needs_slash = *text != '/';
-    if (size + (size_t)needs_slash >= sizeof out->target)
-        return td_err_set(err, TD_E_INVALID, "path of %zu bytes: at most %zu are allowed", size,
-                          sizeof out->target - 2);
-    for (size_t i = 0; i < size; i++) {
-        if (text[i] <= ' ' || text[i] == 0x7f)
+    td_bytes path = url->path;
+    td_bytes query = url->query;
+    td_bytes text = query.data == NULL ? path : between(path.data, query.data + query.size);
+    int needs_slash = path.size == 0;
+    if (text.size + (size_t)needs_slash >= sizeof out->target)
+        return td_err_set(err, TD_E_INVALID, "path of %zu bytes: at most %zu are allowed",
+                          text.size, sizeof out->target - 2);
+    for (size_t i = 0; i < text.size; i++) {
+        if (text.data[i] <= ' ' || text.data[i] == 0x7f)
             return td_err_set(err, TD_E_INVALID, "a space or control character in the path");
     }
     out->target[0] = '/';
-    memcpy(out->target + needs_slash, text, size);
-    out->target[size + (size_t)needs_slash] = '\0';
+    memcpy(out->target + needs_slash, text.data, text.size);
+    out->target[text.size + (size_t)needs_slash] = '\0';
     return TD_OK;
 }
 
@@ -141,43 +209,41 @@ static void set_authority(td_server_url *url)
     TD_ASSERT((size_t)length < sizeof url->authority);
 }
 
-/* What a URL may begin with, plain and with TLS. */
+/* The schemes of a protocol, plain and with TLS. */
 typedef struct url_schemes {
     const char *plain, *tls;
 } url_schemes;
 
-static const url_schemes SCHEMES_WS = {"ws://", "wss://"};
-static const url_schemes SCHEMES_HTTP = {"http://", "https://"};
+static const url_schemes SCHEMES_WS = {"ws", "wss"};
+static const url_schemes SCHEMES_HTTP = {"http", "https"};
 
 static td_result parse_parts(const char *text, const url_schemes *schemes, td_server_url *out,
                              td_err *err)
 {
-    const char *rest = NULL;
-    if (strncmp(text, schemes->tls, strlen(schemes->tls)) == 0) {
-        out->is_tls = 1;
-        out->port = PORT_TLS;
-        rest = text + strlen(schemes->tls);
-    } else if (strncmp(text, schemes->plain, strlen(schemes->plain)) == 0) {
-        out->port = PORT_PLAIN;
-        rest = text + strlen(schemes->plain);
-    } else {
-        return td_err_set(err, TD_E_INVALID, "it begins with neither %s nor %s", schemes->plain,
-                          schemes->tls);
-    }
-    if (user_info(td_bytes_str(rest)).size > 0)
+    td_url url = td_url_split(td_bytes_str(text));
+    td_bytes rest;
+    out->is_tls = td_bytes_is(url.scheme, schemes->tls) != 0;
+    out->port = out->is_tls ? PORT_TLS : PORT_PLAIN;
+    if (!out->is_tls && !td_bytes_is(url.scheme, schemes->plain))
+        return td_err_set(err, TD_E_INVALID, "it begins with neither %s:// nor %s://",
+                          schemes->plain, schemes->tls);
+    if (url.user.size > 0)
         return td_err_set(err, TD_E_INVALID, "a user name has no place in it");
-    td_result rc = parse_host(rest, out->host, &rest, err);
-    if (rc == TD_OK && *rest == ':')
-        rc = parse_port(rest + 1, &out->port, &rest, err);
+    td_result rc = take_host(&url, out->host, &rest, err);
+    if (rc == TD_OK && rest.size > 0 && rest.data[0] == ':')
+        rc = take_port(&rest, &out->port, err);
     if (rc != TD_OK)
         return rc;
     if (out->port == 0)
         return td_err_set(err, TD_E_INVALID, "port 0 cannot be connected to");
+    if (rest.size > 0)
+        return td_err_set(err, TD_E_INVALID, "'%.*s' cannot follow a host", (int)rest.size,
+                          (const char *)rest.data);
     unsigned version = td_address_version(out->host);
     out->is_numeric = version != 0;
     out->is_ipv6 = version == 6;
     set_authority(out);
-    return parse_target(rest, out, err);
+    return take_target(&url, out, err);
 }
 
 static td_result parse_url(const char *text, const url_schemes *schemes, td_server_url *out,
@@ -191,8 +257,7 @@ static td_result parse_url(const char *text, const url_schemes *schemes, td_serv
     if (rc == TD_OK)
         return TD_OK;
     char shown[LIMIT_URL_BYTES];
-    (void)td_url_shown(text, shown, sizeof shown);
-    return td_err_add(err, rc, "URL '%.*s'", (int)strcspn(shown, "?"), shown);
+    return td_err_add(err, rc, "URL '%s'", td_url_shown_plain(text, shown, sizeof shown));
 }
 
 td_result td_url_parse(const char *text, td_server_url *out, td_err *err)
@@ -204,6 +269,24 @@ td_result td_url_parse_http(const char *text, td_server_url *out, td_err *err)
 {
     return parse_url(text, &SCHEMES_HTTP, out, err);
 }
+
+td_result td_host_port_parse(const char *text, char host[TD_HOST_BYTES], uint16_t *port,
+                             td_err *err)
+{
+    td_url place = {.authority = td_bytes_str(text)};
+    td_bytes rest = {0};
+    split_authority(&place);
+    td_result rc = take_host(&place, host, &rest, err);
+    if (rc == TD_OK && (rest.size == 0 || rest.data[0] != ':'))
+        rc = td_err_set(err, TD_E_INVALID, "':PORT' is missing");
+    if (rc == TD_OK)
+        rc = take_port(&rest, port, err);
+    if (rc == TD_OK && rest.size > 0)
+        rc = td_err_set(err, TD_E_INVALID, "'%s' cannot follow a port", (const char *)rest.data);
+    return rc == TD_OK ? TD_OK : td_err_add(err, rc, "'%s' is not HOST:PORT", text);
+}
+
+/* ---- secrets ---- */
 
 /* Names in docs/wire.md 1.1, the signature's name in the exchange's HTTP requests, and common names
  * of keys. */
@@ -220,49 +303,38 @@ static int is_secret_name(td_bytes name)
     return 0;
 }
 
-/* The value of the first such member of the query from *at on. */
-static int next_member(td_bytes url, size_t *at, td_bytes *out)
-{
-    while (*at < url.size) {
-        const uint8_t *begin = url.data + *at;
-        size_t size = 0;
-        while (size < url.size - *at && begin[size] != '&' && begin[size] != '#')
-            size++;
-        *at += size + (size < url.size - *at);
-        const uint8_t *equals = memchr(begin, '=', size);
-        if (equals == NULL || !is_secret_name(td_bytes_of(begin, (size_t)(equals - begin))))
-            continue;
-        *out = td_bytes_of(equals + 1, size - (size_t)(equals - begin) - 1);
-        TD_ASSERT(out->size < url.size);
-        return 1;
-    }
-    return 0;
-}
-
 int td_url_next_secret(td_bytes url, size_t *at, td_bytes *out)
 {
     TD_ASSERT(*at <= url.size);
     if (url.size == 0)
         return 0;
+    const uint8_t *end = url.data + url.size;
     if (*at == 0) {
-        td_bytes user = user_info(url);
+        td_bytes user = td_url_split(url).user;
         const uint8_t *colon = user.size == 0 ? NULL : memchr(user.data, ':', user.size);
-        size_t skipped = colon == NULL ? 0 : (size_t)(colon - user.data) + 1;
         *at = 1; /* nothing of a query can begin there */
-        *out = td_bytes_of(user.data + skipped, user.size - skipped);
+        *out = colon == NULL ? user : between(colon + 1, user.data + user.size);
         if (out->size > 0)
             return 1;
     }
-    const uint8_t *query = memchr(url.data, '?', url.size);
-    size_t query_at = query == NULL ? url.size : (size_t)(query - url.data) + 1;
-    *at = *at < query_at ? query_at : *at;
-    return next_member(url, at, out);
+    /* From the first '?' on, whatever it is part of. */
+    const uint8_t *query = find_any(url.data, end, "?");
+    query += query < end;
+    td_bytes rest = between(query > url.data + *at ? query : url.data + *at, end);
+    td_bytes name;
+    while (td_url_next_param(&rest, &name, out)) {
+        *at = (size_t)(rest.data - url.data);
+        if (is_secret_name(name))
+            return 1;
+    }
+    *at = url.size;
+    return 0;
 }
 
 void td_url_hide(char *url)
 {
     td_bytes text = td_bytes_str(url);
-    td_bytes found = user_info(text);
+    td_bytes found = td_url_split(text).user;
     size_t at = 0;
     if (found.size > 0)
         memset(url + (found.data - text.data), '*', found.size);
@@ -282,16 +354,9 @@ const char *td_url_shown(const char *url, char *out, size_t out_bytes)
     return out;
 }
 
-td_result td_host_port_parse(const char *text, char host[TD_HOST_BYTES], uint16_t *port,
-                             td_err *err)
+const char *td_url_shown_plain(const char *url, char *out, size_t out_bytes)
 {
-    const char *rest = text;
-    td_result rc = parse_host(text, host, &rest, err);
-    if (rc == TD_OK && *rest != ':')
-        rc = td_err_set(err, TD_E_INVALID, "':PORT' is missing");
-    if (rc == TD_OK)
-        rc = parse_port(rest + 1, port, &rest, err);
-    if (rc == TD_OK && *rest != '\0')
-        rc = td_err_set(err, TD_E_INVALID, "'%s' cannot follow a port", rest);
-    return rc == TD_OK ? TD_OK : td_err_add(err, rc, "'%s' is not HOST:PORT", text);
+    (void)td_url_shown(url, out, out_bytes);
+    out[td_url_without_query(td_bytes_str(out)).size] = '\0';
+    return out;
 }

@@ -1,4 +1,4 @@
-/* Taking apart the URLs of WebSocket and HTTP servers and proxies. Pure; any thread. */
+/* Taking URLs apart: of WebSocket and HTTP servers, and of proxies. Pure; any thread. */
 #ifndef TD_BASE_URL_H
 #define TD_BASE_URL_H
 
@@ -7,6 +7,37 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/limits.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- parts ---- */
+
+/* The parts of a URL, as they are written there (%XX for characters). Each is a view into it; one
+ * that the URL does not have is empty. */
+typedef struct td_url {
+    td_bytes scheme;    /* before "://" */
+    td_bytes user;      /* user-info, "user:password" */
+    td_bytes authority; /* host and port, without the user-info */
+    td_bytes host;      /* an IPv6 address without its brackets */
+    td_bytes port;      /* after the ':' behind the host; data is NULL if there is no ':' */
+    td_bytes path;      /* from its '/' on */
+    td_bytes query;     /* after '?', without the fragment; data is NULL if there is no '?' */
+} td_url;
+
+/* Split any text. Nothing is checked, so that also a malformed URL has its parts: a password may
+ * contain '/' or '?', and a URL without "://" begins with its authority. */
+td_url td_url_split(td_bytes url);
+
+/* A URL without its query and its fragment. */
+td_bytes td_url_without_query(td_bytes url);
+
+/* Take the next NAME=VALUE off the front of a query; what has no '=' is skipped, and a fragment is
+ * read as more of the query. 0: none is left. */
+int td_url_next_param(td_bytes *query, td_bytes *name, td_bytes *value);
+
+/* ---- servers ---- */
 
 enum { TD_HOST_BYTES = 128 };
 
@@ -27,6 +58,16 @@ TD_MUST_USE td_result td_url_parse(const char *text, td_server_url *out, td_err 
 /* The same for http:// and https://. */
 TD_MUST_USE td_result td_url_parse_http(const char *text, td_server_url *out, td_err *err);
 
+/* HOST:PORT, as --listen and proxies have it: a name, an address, or [an IPv6 address], and a port.
+ * host gets TD_HOST_BYTES. TD_E_INVALID. */
+TD_MUST_USE td_result td_host_port_parse(const char *text, char host[TD_HOST_BYTES], uint16_t *port,
+                                         td_err *err);
+
+/* 4 or 6 if the text is a numeric address of that version, else 0. */
+unsigned td_address_version(const char *text);
+
+/* ---- secrets ---- */
+
 /* The next value in a URL that must not be recorded: the password of its user-info (all of it, if
  * it has no ':'), or an API key, a signature or a token of its query. *at is where to look on from,
  * 0 at first. 0: none is left. *out is part of url, as it is written there (%XX for characters). */
@@ -41,12 +82,11 @@ void td_url_hide(char *url);
  * not fit only its size, for what is secret may lie across the end. Returns out. */
 const char *td_url_shown(const char *url, char *out, size_t out_bytes);
 
-/* HOST:PORT, as --listen and proxies have it: a name, an address, or [an IPv6 address], and a port.
- * host gets TD_HOST_BYTES. TD_E_INVALID. */
-TD_MUST_USE td_result td_host_port_parse(const char *text, char host[TD_HOST_BYTES], uint16_t *port,
-                                         td_err *err);
+/* The same without query and fragment, for errors and events. Returns out. */
+const char *td_url_shown_plain(const char *url, char *out, size_t out_bytes);
 
-/* 4 or 6 if the text is a numeric address of that version, else 0. */
-unsigned td_address_version(const char *text);
+#ifdef __cplusplus
+}
+#endif
 
 #endif

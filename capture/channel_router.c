@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/hash.h"
 #include "base/limits.h"
+#include "base/url.h"
 #include "schema/decode.h"
 #include "schema/json_schema.h"
 
@@ -337,19 +338,13 @@ enum { HTTP_TOPIC_BYTES = LIMIT_NAME_BYTES + sizeof HTTP_TOPIC_PREFIX };
 
 td_bytes channel_router_http_name(td_bytes url)
 {
-    if (url.size == 0)
-        return url;
-    const uint8_t *at = memmem(url.data, url.size, "://", 3);
-    size_t begin = at == NULL ? 0 : (size_t)(at - url.data) + 3;
-    size_t end = begin;
-    while (end < url.size && url.data[end] != '?' && url.data[end] != '#')
-        end++;
-    while (end > begin && url.data[end - 1] == '/')
-        end--;
-    size_t slash = end;
-    while (slash > begin && url.data[slash - 1] != '/')
-        slash--;
-    return slash == begin ? td_bytes_of(NULL, 0) : td_bytes_of(url.data + slash, end - slash);
+    td_bytes path = td_url_split(url).path;
+    while (path.size > 0 && path.data[path.size - 1] == '/')
+        path.size--;
+    const uint8_t *slash = path.size == 0 ? NULL : memrchr(path.data, '/', path.size);
+    if (slash == NULL)
+        return td_bytes_of(NULL, 0);
+    return td_bytes_of(slash + 1, path.size - (size_t)(slash + 1 - path.data));
 }
 
 static int is_name_byte(uint8_t c)

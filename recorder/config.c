@@ -133,11 +133,11 @@ static td_result resolve_url(feed_config *feed, td_err *err)
     if (feed->url == NULL)
         return td_err_set(err, TD_E_INVALID, "family '%s' has no %s address: give a URL",
                           feed->family->name, CONFIG_NET_NAMES[feed->net]);
-    if (strncmp(feed->url, "wss://", 6) != 0 && strncmp(feed->url, "ws://", 5) != 0) {
+    td_bytes scheme = td_url_split(td_bytes_str(feed->url)).scheme;
+    if (!td_bytes_is(scheme, "wss") && !td_bytes_is(scheme, "ws")) {
         char shown[LIMIT_URL_BYTES];
-        (void)td_url_shown(feed->url, shown, sizeof shown);
-        return td_err_set(err, TD_E_INVALID, "the URL '%.*s' begins with neither wss:// nor ws://",
-                          (int)strcspn(shown, "?"), shown);
+        return td_err_set(err, TD_E_INVALID, "the URL '%s' begins with neither wss:// nor ws://",
+                          td_url_shown_plain(feed->url, shown, sizeof shown));
     }
     if (strlen(feed->url) >= LIMIT_URL_BYTES)
         return td_err_set(err, TD_E_INVALID, "a URL of %zu characters: at most %u are allowed",

@@ -13,7 +13,8 @@
 
 static int is_http_url(const char *text)
 {
-    return strncmp(text, "https://", 8) == 0 || strncmp(text, "http://", 7) == 0;
+    td_bytes scheme = td_url_split(td_bytes_str(text)).scheme;
+    return td_bytes_is(scheme, "https") || td_bytes_is(scheme, "http");
 }
 
 /* "URL", "NAME=URL" or "NAME@EVERY=URL". */

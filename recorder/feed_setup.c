@@ -8,19 +8,11 @@
 #include "base/near.h"
 #include "base/url.h"
 
-/* The host of a URL, for connections that share its limit: whatever the family, path and port. */
-static td_bytes url_host(const char *url)
-{
-    const char *host = strstr(url, "://");
-    host = host == NULL ? url : host + 3;
-    return td_bytes_of(host, strcspn(host, host[0] == '[' ? "]/?" : ":/?"));
-}
-
-/* Names of hosts have no case. */
+/* Whatever the family, path and port. Names of hosts have no case. */
 static int is_same_host(const char *a, const char *b)
 {
-    td_bytes left = url_host(a);
-    td_bytes right = url_host(b);
+    td_bytes left = td_url_split(td_bytes_str(a)).host;
+    td_bytes right = td_url_split(td_bytes_str(b)).host;
     return left.size == right.size &&
            strncasecmp((const char *)left.data, (const char *)right.data, left.size) == 0;
 }

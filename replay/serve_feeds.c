@@ -196,14 +196,8 @@ const char *served_feed_url(const served_feed *feed)
 /* 1 if the feed's family has an endpoint with this path. */
 static int served_feed_has_path(const served_feed *feed, td_bytes path)
 {
-    for (size_t i = 0; i < FAMILY_ENDPOINTS_MAX; i++) {
-        const char *url = feed->family->endpoints[i].url;
-        if (url == NULL)
-            return 0;
-        if (td_bytes_is(path, family_url_path(url)))
-            return 1;
-    }
-    return 0;
+    unsigned accesses;
+    return family_find_path(feed->family, path, &accesses) != NULL;
 }
 
 const served_feed *serve_feeds_find(const serve_feeds *feeds, td_bytes path)
@@ -308,26 +302,12 @@ static topic_standing feed_look(const served_feed *feed, td_bytes subscription)
     return (topic_standing){.is_symbol_unknown = (uint8_t)(fits != 0)};
 }
 
-/* Which kinds of endpoint a feed has at a path: bits by access. */
-static unsigned path_accesses(const served_feed *feed, td_bytes path)
-{
-    unsigned accesses = 0;
-    TD_ASSERT(feed->family != NULL);
-    for (size_t i = 0; i < FAMILY_ENDPOINTS_MAX; i++) {
-        const family_endpoint *endpoint = &feed->family->endpoints[i];
-        if (endpoint->url == NULL)
-            break;
-        if (td_bytes_is(path, family_url_path(endpoint->url)))
-            accesses |= 1U << endpoint->access;
-    }
-    return accesses;
-}
-
 int serve_feeds_is_private(const serve_feeds *feeds, td_bytes path, td_bytes topic)
 {
     for (size_t i = 0; i < feeds->count; i++) {
         const served_feed *feed = &feeds->items[i];
-        unsigned accesses = path_accesses(feed, path);
+        unsigned accesses;
+        (void)family_find_path(feed->family, path, &accesses);
         topic_match match;
         if (accesses == 1U << ACCESS_PRIVATE)
             return 1;

@@ -100,15 +100,10 @@ static td_result add_place(void **items, size_t count, size_t size, td_err *err)
 
 /* ---- connections ---- */
 
-/* Has an address of the family this path? */
 static int has_path(const family *of, const char *path)
 {
-    for (size_t k = 0; k < FAMILY_ENDPOINTS_MAX && of->endpoints[k].url != NULL; k++) {
-        const char *slash = strchr(of->endpoints[k].url + strlen("wss://"), '/');
-        if (slash != NULL && strcmp(path, slash) == 0)
-            return 1;
-    }
-    return 0;
+    unsigned accesses;
+    return family_find_path(of, td_bytes_str(path), &accesses) != NULL;
 }
 
 int truth_conn_is_of(const truth_conn *conn, const family *of)

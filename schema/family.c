@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/near.h"
+#include "base/url.h"
 #include "schema/bybit/families.h"
 #include "schema/exchange.h"
 
@@ -50,29 +51,6 @@ size_t family_group(td_bytes name, const family *out[FAMILY_GROUP_MAX])
     return count;
 }
 
-/* Host and path of a URL: without scheme, port and query. 0 if it has no scheme. */
-static int split_url(td_bytes url, td_bytes *host, td_bytes *path)
-{
-    size_t at = 0;
-    while (at + 3 <= url.size && memcmp(url.data + at, "://", 3) != 0)
-        at++;
-    if (at + 3 > url.size)
-        return 0;
-    size_t host_at = at + 3;
-    size_t path_at = host_at;
-    while (path_at < url.size && url.data[path_at] != '/' && url.data[path_at] != '?')
-        path_at++;
-    size_t port_at = host_at;
-    while (port_at < path_at && url.data[port_at] != ':')
-        port_at++;
-    size_t end = path_at;
-    while (end < url.size && url.data[end] != '?' && url.data[end] != '#')
-        end++;
-    *host = td_bytes_of(url.data + host_at, port_at - host_at);
-    *path = td_bytes_of(url.data + path_at, end - path_at);
-    return 1;
-}
-
 static int is_other_host(const exchange_row *exchange, td_bytes host)
 {
     for (const char *const *other = exchange->other_hosts; *other != NULL; other++)
@@ -82,26 +60,22 @@ static int is_other_host(const exchange_row *exchange, td_bytes host)
 }
 
 /* Is this the endpoint of that URL, on its own host or on another that serves the same paths? */
-static int endpoint_fits(const family *of, const char *url, td_bytes host, td_bytes path)
+static int endpoint_fits(const family *of, const char *endpoint, const td_url *url)
 {
-    td_bytes own_host;
-    td_bytes own_path;
-    int is_split = split_url(td_bytes_str(url), &own_host, &own_path);
-    TD_ASSERT(is_split);
-    return td_bytes_equal(path, own_path) &&
-           (td_bytes_equal(host, own_host) || is_other_host(of->exchange, host));
+    td_url own = td_url_split(td_bytes_str(endpoint));
+    return td_bytes_equal(url->path, own.path) &&
+           (td_bytes_equal(url->host, own.host) || is_other_host(of->exchange, url->host));
 }
 
 const family *family_find_by_url(td_bytes url)
 {
-    td_bytes host;
-    td_bytes path;
-    if (!split_url(url, &host, &path))
+    td_url parts = td_url_split(url);
+    if (parts.scheme.size == 0)
         return NULL;
     for (size_t i = 0; i < FAMILY_COUNT; i++) {
         const family_endpoint *endpoints = TABLE[i]->endpoints;
         for (size_t j = 0; j < FAMILY_ENDPOINTS_MAX && endpoints[j].url != NULL; j++)
-            if (endpoint_fits(TABLE[i], endpoints[j].url, host, path))
+            if (endpoint_fits(TABLE[i], endpoints[j].url, &parts))
                 return TABLE[i];
     }
     return NULL;
@@ -132,10 +106,22 @@ const char *family_names(void)
 
 const char *family_url_path(const char *url)
 {
-    const char *host = strstr(url, "://");
-    TD_ASSERT(host != NULL); /* the table's URLs are ours */
-    const char *path = strchr(host + 3, '/');
-    return path == NULL ? "/" : path;
+    td_bytes path = td_url_split(td_bytes_str(url)).path;
+    return path.size == 0 ? "/" : (const char *)path.data; /* the table's URLs have no query */
+}
+
+const char *family_find_path(const family *of, td_bytes path, unsigned *accesses)
+{
+    const char *found = NULL;
+    *accesses = 0;
+    for (size_t i = 0; i < FAMILY_ENDPOINTS_MAX && of->endpoints[i].url != NULL; i++) {
+        const char *own = family_url_path(of->endpoints[i].url);
+        if (!td_bytes_is(path, own))
+            continue;
+        *accesses |= 1U << of->endpoints[i].access;
+        found = own;
+    }
+    return found;
 }
 
 td_result family_refuse(td_bytes name, td_err *err)

@@ -68,6 +68,10 @@ const family *family_find_by_url(td_bytes url);
  */
 const char *family_url_path(const char *url);
 
+/* The path as the family's endpoints have it, valid for ever; NULL if none has it. *accesses: which
+ * kinds of endpoints do, 1 << family_access. */
+const char *family_find_path(const family *of, td_bytes path, unsigned *accesses);
+
 /* URL of a family's endpoint, or NULL if it has none of that kind. */
 const char *family_url(const family *of, family_net net, family_access access);
 

@@ -34,15 +34,6 @@ static void print_table(output_stream *o, const char *what, const stream_table *
     output_printf(o, "\n");
 }
 
-/* Path of an endpoint's URL. */
-static const char *path_of(const char *url)
-{
-    const char *host = strstr(url, "://");
-    TD_ASSERT(host != NULL);
-    const char *path = strchr(host + 3, '/');
-    return path == NULL ? "/" : path;
-}
-
 /* Paths of the main net: others have the same. */
 static void print_paths(output_stream *o, const family *of)
 {
@@ -50,9 +41,10 @@ static void print_paths(output_stream *o, const family *of)
         const family_endpoint *endpoint = &of->endpoints[i];
         int is_known = endpoint->net != NET_MAIN;
         for (size_t k = 0; k < i && !is_known; k++)
-            is_known = strcmp(path_of(of->endpoints[k].url), path_of(endpoint->url)) == 0;
+            is_known =
+                strcmp(family_url_path(of->endpoints[k].url), family_url_path(endpoint->url)) == 0;
         if (!is_known)
-            output_printf(o, " %s", path_of(endpoint->url));
+            output_printf(o, " %s", family_url_path(endpoint->url));
     }
 }
 

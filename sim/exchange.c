@@ -78,34 +78,14 @@ void exchange_close_conns(exchange *x, const sim_market *only, unsigned code)
     }
 }
 
-int family_has_path(const sim_family *f, td_bytes path, unsigned *access)
-{
-    const family_endpoint *endpoints = f->family->endpoints;
-    *access = 0;
-    for (size_t n = 0; n < FAMILY_ENDPOINTS_MAX && endpoints[n].url != NULL; n++)
-        if (td_bytes_is(path, family_url_path(endpoints[n].url)))
-            *access |= 1u << endpoints[n].access;
-    return *access != 0;
-}
-
 /* The first family whose clients connect to path, or NULL. */
 static sim_family *find_path(exchange *x, td_bytes path)
 {
     unsigned access = 0;
     for (uint32_t i = 0; i < x->options.family_count; i++)
-        if (family_has_path(&x->families[i], path, &access))
+        if (family_find_path(x->families[i].family, path, &access) != NULL)
             return &x->families[i];
     return NULL;
-}
-
-/* The same path as a text that stays. */
-static const char *keep_path(const sim_family *f, td_bytes path)
-{
-    const family_endpoint *endpoints = f->family->endpoints;
-    for (size_t n = 0; n < FAMILY_ENDPOINTS_MAX && endpoints[n].url != NULL; n++)
-        if (td_bytes_is(path, family_url_path(endpoints[n].url)))
-            return family_url_path(endpoints[n].url);
-    return "/";
 }
 
 static uint64_t wall_ms(const exchange *x)
@@ -164,8 +144,8 @@ static unsigned on_accept(void *user, td_bytes path, td_bytes query, char why[WI
 static void link_conn(sim_conn *conn, sim_family *f)
 {
     unsigned access = 0;
-    int has_path = family_has_path(f, td_bytes_str(conn->path), &access);
-    TD_ASSERT(has_path);
+    const char *path = family_find_path(f->family, td_bytes_str(conn->path), &access);
+    TD_ASSERT(path != NULL);
     conn->of = f;
     conn->sees_public = (access & (1u << ACCESS_PUBLIC)) != 0;
     conn->sees_private = (access & (1u << ACCESS_PRIVATE)) != 0;
@@ -204,7 +184,8 @@ static void *on_opened(void *user, wire_peer_conn *wire, td_bytes path, td_bytes
         return NULL;
     conn->exchange = x;
     conn->wire = wire;
-    conn->path = keep_path(f, path);
+    unsigned access = 0;
+    conn->path = family_find_path(f->family, path, &access); /* a text that stays */
     conn->number = ++x->counts.connections;
     /* on_accept has let the key in. */
     conn->is_authed = dialect_check_query(f->speech, query, x->options.secret, wall_ms(x),

@@ -146,9 +146,6 @@ void exchange_fail(exchange *x, td_result rc, const td_err *err);
 /* Close all clients, or (only != NULL) those that listen to nothing but this market. */
 void exchange_close_conns(exchange *x, const sim_market *only, unsigned code);
 
-/* Does an endpoint of the family have this path? *access gets a bit for each family_access. */
-int family_has_path(const sim_family *f, td_bytes path, unsigned *access);
-
 /* ---- exchange_request.c ---- */
 
 /* A client said something. */

@@ -160,7 +160,7 @@ static void find_family(sim_conn *conn, const dialect_request *request)
     if (conn->has_subscribed || knows_first(conn, request))
         return;
     for (uint32_t i = 0; i < x->options.family_count; i++) {
-        if (!family_has_path(&x->families[i], td_bytes_str(conn->path), &access))
+        if (family_find_path(x->families[i].family, td_bytes_str(conn->path), &access) == NULL)
             continue;
         forget_streams(conn);
         conn_move(conn, &x->families[i]);

@@ -31,8 +31,7 @@ static const char *market_path(const sim_market *m)
 {
     const family *of = family_find(td_bytes_str(m->row->family));
     TD_ASSERT(of != NULL);
-    const char *url = of->endpoints[0].url;
-    return strchr(strstr(url, "://") + 3, '/');
+    return family_url_path(of->endpoints[0].url);
 }
 
 static void note_book(sim_market *m, const venue_stream *stream, const venue_frame *frame)

@@ -112,62 +112,50 @@ static td_result decode_part(td_bytes text, char out[WIRE_PROXY_USER_BYTES], con
     return TD_OK;
 }
 
-/* Takes "user:password@" off the front. */
-static td_result parse_user(const char **text, wire_proxy *out, td_err *err)
+static td_result take_user(td_bytes text, wire_proxy *out, td_err *err)
 {
-    const char *at = strrchr(*text, '@');
-    if (at == NULL)
+    if (text.size == 0)
         return TD_OK;
-    const char *colon = memchr(*text, ':', (size_t)(at - *text));
-    const char *user_end = colon == NULL ? at : colon;
-    td_result rc = decode_part(td_bytes_of((const uint8_t *)*text, (size_t)(user_end - *text)),
-                               out->user, "user", err);
+    const uint8_t *colon = memchr(text.data, ':', text.size);
+    size_t user_size = colon == NULL ? text.size : (size_t)(colon - text.data);
+    td_result rc = decode_part(td_bytes_of(text.data, user_size), out->user, "user", err);
     if (rc == TD_OK && colon != NULL)
-        rc = decode_part(td_bytes_of((const uint8_t *)colon + 1, (size_t)(at - colon - 1)),
-                         out->password, "password", err);
+        rc = decode_part(td_bytes_of(colon + 1, text.size - user_size - 1), out->password,
+                         "password", err);
     /* RFC 7617, 2: a server would take the rest of such a user for the password. */
     if (rc == TD_OK && out->kind == WIRE_PROXY_HTTP && strchr(out->user, ':') != NULL)
         rc = td_err_set(err, TD_E_UNSUPPORTED, "an HTTP proxy's user name cannot contain ':'");
-    *text = at + 1;
     return rc;
 }
 
-/* host[:port][/] */
-static td_result parse_place(const char *text, wire_proxy *out, td_err *err)
+/* HOST[:PORT][/…]; anything else that follows is refused with the port. */
+static td_result take_place(const td_url *url, wire_proxy *out, td_err *err)
 {
     char place[TD_HOST_BYTES + 16];
-    size_t size = strcspn(text, "/");
-    if (size >= sizeof place)
+    const char *default_port = out->kind == WIRE_PROXY_SOCKS5 ? ":1080" : ":80";
+    const char *text = url->authority.data == NULL ? "" : (const char *)url->authority.data;
+    size_t size = url->path.size > 0 ? url->authority.size : strlen(text);
+    int length =
+        snprintf(place, sizeof place, "%.*s%s", (int)(size < sizeof place ? size : sizeof place),
+                 text, url->port.data == NULL ? default_port : "");
+    if (length < 0 || (size_t)length >= sizeof place)
         return td_err_set(err, TD_E_INVALID, "the host is too long");
-    memcpy(place, text, size);
-    place[size] = '\0';
-    const char *bracket = strchr(place, ']');
-    if (strchr(bracket == NULL ? place : bracket, ':') != NULL)
-        return td_host_port_parse(place, out->host, &out->port, err);
-    char with_port[sizeof place + 4];
-    int length = snprintf(with_port, sizeof with_port, "%s:%d", place,
-                          out->kind == WIRE_PROXY_SOCKS5 ? 1080 : 80);
-    TD_ASSERT(length > 0);
-    TD_ASSERT((size_t)length < sizeof with_port);
-    return td_host_port_parse(with_port, out->host, &out->port, err);
+    return td_host_port_parse(place, out->host, &out->port, err);
 }
 
-/* Takes "KIND://" off the front. */
-static td_result parse_kind(const char **text, wire_proxy *out, td_err *err)
+static td_result take_kind(td_bytes scheme, wire_proxy *out, td_err *err)
 {
-    const char *scheme_end = strstr(*text, "://");
-    if (scheme_end == NULL)
+    const char *text = (const char *)scheme.data;
+    if (text == NULL || (scheme.size == 4 && strncasecmp(text, "http", 4) == 0))
         return TD_OK;
-    size_t size = (size_t)(scheme_end - *text);
-    if (size == 7 && strncasecmp(*text, "socks5h", size) == 0)
-        out->kind = WIRE_PROXY_SOCKS5;
-    else if (size == 6 && strncasecmp(*text, "socks5", size) == 0)
+    if (scheme.size == 6 && strncasecmp(text, "socks5", 6) == 0)
         return td_err_set(err, TD_E_UNSUPPORTED,
                           "the proxy looks names up by itself here: write socks5h://");
-    else if (size != 4 || strncasecmp(*text, "http", size) != 0)
+    if (scheme.size != 7 || strncasecmp(text, "socks5h", 7) != 0)
         return td_err_set(err, TD_E_UNSUPPORTED,
-                          "proxy of the kind '%.*s': http and socks5h are known", (int)size, *text);
-    *text = scheme_end + 3;
+                          "proxy of the kind '%.*s': http and socks5h are known", (int)scheme.size,
+                          text);
+    out->kind = WIRE_PROXY_SOCKS5;
     return TD_OK;
 }
 
@@ -175,12 +163,12 @@ td_result wire_proxy_parse(const char *text, wire_proxy *out, td_err *err)
 {
     memset(out, 0, sizeof *out);
     char shown[SHOWN_BYTES];
-    const char *rest = text;
-    td_result rc = parse_kind(&rest, out, err);
+    td_url url = td_url_split(td_bytes_str(text));
+    td_result rc = take_kind(url.scheme, out, err);
     if (rc == TD_OK)
-        rc = parse_user(&rest, out, err);
+        rc = take_user(url.user, out, err);
     if (rc == TD_OK)
-        rc = parse_place(rest, out, err);
+        rc = take_place(&url, out, err);
     if (rc != TD_OK)
         return td_err_add(err, rc, "proxy '%s'", td_url_shown(text, shown, sizeof shown));
     TD_ASSERT(out->host[0] != '\0');

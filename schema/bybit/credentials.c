@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/hash.h"
+#include "base/url.h"
 #include "schema/bybit/dialects.h"
 
 td_result bybit_sign(const dialect_auth *auth, char out[DIALECT_SIGNATURE_BYTES], td_err *err)
@@ -69,16 +70,11 @@ refusal bybit_check_auth(const dialect_request *request, const char *secret, uin
  * which nobody compares. */
 static td_bytes query_value(td_bytes query, const char *name)
 {
-    size_t name_size = strlen(name);
-    while (query.size > 0) {
-        const uint8_t *end = memchr(query.data, '&', query.size);
-        size_t size = end == NULL ? query.size : (size_t)(end - query.data);
-        if (size > name_size && query.data[name_size] == '=' &&
-            memcmp(query.data, name, name_size) == 0)
-            return td_bytes_of(query.data + name_size + 1, size - name_size - 1);
-        size_t step = size + (end != NULL);
-        query = td_bytes_of(query.data + step, query.size - step);
-    }
+    td_bytes at;
+    td_bytes value;
+    while (td_url_next_param(&query, &at, &value))
+        if (td_bytes_is(at, name))
+            return value;
     return td_bytes_of(NULL, 0);
 }
 

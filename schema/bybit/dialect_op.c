@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/url.h"
 #include "schema/bybit/dialects.h"
 
 /* ---- the client ---- */
@@ -34,7 +35,7 @@ static td_result build_auth_query(td_buf *out, const dialect_auth *auth, td_err 
 {
     char signature[DIALECT_SIGNATURE_BYTES];
     td_result rc = bybit_sign(auth, signature, err);
-    int has_query = out->size > 0 && memchr(out->data, '?', out->size) != NULL;
+    int has_query = td_url_split(td_buf_view(out)).query.data != NULL;
     if (rc == TD_OK)
         rc = td_buf_printf(out, err, "%capi_key=", has_query ? '&' : '?');
     if (rc == TD_OK)

@@ -9,6 +9,87 @@
 
 #include "base/url.h"
 
+/* A part that the URL does not have is empty. */
+static void test_split(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *url, *scheme, *user, *authority, *host, *port, *path, *query;
+    } ROWS[] = {
+        {"wss://h", "wss", "", "h", "h", "", "", ""},
+        {"wss://h/", "wss", "", "h", "h", "", "/", ""},
+        {"wss://h:443/a/b?x=1&y#z", "wss", "", "h:443", "h", "443", "/a/b", "x=1&y"},
+        {"wss://h?x=/y?z", "wss", "", "h", "h", "", "", "x=/y?z"},
+        {"wss://h#f?x", "wss", "", "h", "h", "", "", ""},
+        {"wss://h:/p", "wss", "", "h:", "h", "", "/p", ""},
+        {"wss://u:p@h:1/q", "wss", "u:p", "h:1", "h", "1", "/q", ""},
+        {"wss://u@h", "wss", "u", "h", "h", "", "", ""},
+        {"wss://@h", "wss", "", "h", "h", "", "", ""},
+        {"wss://h/a@b?c@d", "wss", "", "h", "h", "", "/a@b", "c@d"},
+        {"wss://[::1]:9/p", "wss", "", "[::1]:9", "::1", "9", "/p", ""},
+        {"wss://[::1]/p", "wss", "", "[::1]", "::1", "", "/p", ""},
+        {"wss://[::1", "wss", "", "[::1", "::1", "", "", ""},
+        {"h:1/p", "", "", "h:1", "h", "1", "/p", ""},
+        {"u:p@h:1", "", "u:p", "h:1", "h", "1", "", ""},
+        {"/p?q", "", "", "", "", "", "/p", "q"},
+        {"h/p://x", "", "", "h", "h", "", "/p://x", ""},
+        /* malformed: a password with '/' or '?', slashes */
+        {"wss://u:a/b?c@h/p?q", "wss", "u:a/b?c", "h", "h", "", "/p", "q"},
+        {"wss:///u:p@h/", "wss", "u:p", "h", "h", "", "/", ""},
+        {"wss:/u:p@h/", "", "u:p", "h", "h", "", "/", ""},
+        {"wss:///h/p", "wss", "", "", "", "", "/h/p", ""},
+        {"://h", "", "", "h", "h", "", "", ""},
+        {"wss://", "wss", "", "", "", "", "", ""},
+        {"", "", "", "", "", "", "", ""},
+    };
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        td_url url = td_url_split(td_bytes_str(ROWS[i].url));
+        const td_bytes got[] = {url.scheme, url.user, url.authority, url.host,
+                                url.port,   url.path, url.query};
+        const char *const wanted[] = {ROWS[i].scheme, ROWS[i].user, ROWS[i].authority, ROWS[i].host,
+                                      ROWS[i].port,   ROWS[i].path, ROWS[i].query};
+        for (size_t k = 0; k < sizeof got / sizeof *got; k++)
+            if (!td_bytes_is(got[k], wanted[k]))
+                fail_msg("'%s': part %zu is '%.*s', not '%s'", ROWS[i].url, k, (int)got[k].size,
+                         (const char *)got[k].data, wanted[k]);
+    }
+    assert_null(td_url_split(td_bytes_str("wss://h/p")).query.data);
+    assert_non_null(td_url_split(td_bytes_str("wss://h/p?")).query.data);
+    assert_null(td_url_split(td_bytes_str("wss://h")).port.data);
+    assert_non_null(td_url_split(td_bytes_str("wss://h:")).port.data);
+    assert_true(td_bytes_is(td_url_without_query(td_bytes_str("wss://h/p?x=1#f")), "wss://h/p"));
+    assert_true(td_bytes_is(td_url_without_query(td_bytes_str("wss://h#f")), "wss://h"));
+    assert_true(td_bytes_is(td_url_without_query(td_bytes_str("")), ""));
+}
+
+static void test_params(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *query, *params;
+    } ROWS[] = {
+        {"a=1&b=2", "a:1 b:2 "},
+        {"a=&=b&c==d", "a: :b c:=d "},
+        {"a&b&c=1&", "c:1 "},
+        {"&&a=1", "a:1 "},
+        {"a=1#b=2", "a:1 b:2 "},
+        {"a", ""},
+        {"", ""},
+    };
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        char got[64] = "";
+        td_bytes query = td_bytes_str(ROWS[i].query);
+        td_bytes name;
+        td_bytes value;
+        while (td_url_next_param(&query, &name, &value)) {
+            size_t size = strlen(got);
+            (void)snprintf(got + size, sizeof got - size, "%.*s:%.*s ", (int)name.size,
+                           (const char *)name.data, (int)value.size, (const char *)value.data);
+        }
+        assert_string_equal(got, ROWS[i].params);
+    }
+}
+
 static void test_url_parts(void **state)
 {
     (void)state;
@@ -200,6 +281,9 @@ static void test_hidden_parts(void **state)
         char shown[128];
         assert_string_equal(td_url_shown(ROWS[i].url, shown, sizeof shown), ROWS[i].shown);
     }
+    char plain[128];
+    assert_string_equal(td_url_shown_plain("wss://u:p@h/?token=k#f", plain, sizeof plain),
+                        "wss://***@h/");
     char small[12];
     assert_string_equal(td_url_shown("wss://user:hunter2@h/", small, sizeof small), "(21 bytes)");
 }
@@ -225,6 +309,8 @@ static void test_errors_hide_secrets(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_split),
+        cmocka_unit_test(test_params),
         cmocka_unit_test(urls_of_http),
         cmocka_unit_test(test_url_parts),
         cmocka_unit_test(test_url_refused),
