@@ -2,7 +2,7 @@
 #include "archive/verb_run.h"
 #include "archive/cmds.h"
 #include "format/reindex.h"
-#include "tape/gap_json.h"
+#include "format/gap_json.h"
 #include "tape/nothing.h"
 
 static const table_column COLUMNS[] = {
@@ -13,7 +13,7 @@ static const table_column COLUMNS[] = {
     {"lost", TABLE_RIGHT, "{lost}"},        {"detail", TABLE_LEFT, "{detail|-}"},
 };
 
-/* JSON has every member of the row (tape/gap_json.h); people get the best words for the cause. */
+/* JSON has every member of the row (format/gap_json.h); people get the best words for the cause. */
 static void describe(result *r, const gap_row *row)
 {
     result_object_begin(r, NULL);

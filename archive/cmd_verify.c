@@ -8,7 +8,7 @@
 #include "cli/units.h"
 #include "format/reindex.h"
 #include "format/verify.h"
-#include "tape/gap_json.h"
+#include "format/gap_json.h"
 
 /* Findings that are kept to be printed; more are only counted. An archive with a thousand of them
  * has one cause, and its first ones show it. */

@@ -18,7 +18,7 @@
 #include "format/imports.h"
 #include "format/ledger.h"
 #include "schema/decode.h"
-#include "tape/event.h"
+#include "format/event.h"
 
 /* One reading of the capture, line by line. */
 typedef struct capture_reader {

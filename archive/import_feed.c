@@ -9,7 +9,7 @@
 #include "capture/channel_router.h"
 #include "format/archive_recover.h"
 #include "format/chunk_builder.h"
-#include "tape/event.h"
+#include "format/event.h"
 
 enum {
     /* A chunk closes after this much of the capture's own time too, so that a slow one can be read

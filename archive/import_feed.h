@@ -1,5 +1,5 @@
 /* One feed of an import: frames and connections in, sealed chunks out. Keeps what the archive wants
- * to know of each connection (numbers, ordinals), writes the feed's events (tape/event.h), and
+ * to know of each connection (numbers, ordinals), writes the feed's events (format/event.h), and
  * hands chunks to the archive's writer. Receive times given here must rise; an event may repeat the
  * time before it. One thread. */
 #ifndef TD_ARCHIVE_IMPORT_FEED_H

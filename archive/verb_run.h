@@ -14,7 +14,7 @@
 #include "cli/verbs.h"
 #include "format/archive.h"
 #include "format/gap.h"
-#include "tape/event.h"
+#include "format/event.h"
 #include "tape/selection.h"
 
 /* Lines that are remembered, so as not to be said twice; further ones are said each time. */

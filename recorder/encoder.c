@@ -10,7 +10,7 @@
 #include "capture/redact_frame.h"
 #include "recorder/intake.h"
 #include "schema/decode.h"
-#include "tape/event.h"
+#include "format/event.h"
 
 /* Chunks close after this part of the commit interval, which leaves the rest to compress and sync.
  */

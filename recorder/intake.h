@@ -21,7 +21,7 @@
 #include "recorder/config.h"
 #include "recorder/session_clock.h"
 #include "schema/classify.h"
-#include "tape/event.h"
+#include "format/event.h"
 
 /* What a record in the ring is. */
 typedef enum intake_kind {

@@ -17,7 +17,7 @@
 #include "format/reindex.h"
 #include "replay/export.h"
 #include "replay/source.h"
-#include "tape/event.h"
+#include "format/event.h"
 
 typedef struct export_flags {
     int format; /* of export_format_table; NO_FORMAT: not given */

@@ -24,7 +24,7 @@
 #include "replay/sink_jsonl.h"
 #include "replay/sink_truth.h"
 #include "replay/source.h"
-#include "tape/event.h"
+#include "format/event.h"
 #include "tape/nothing.h"
 #include "tape/tape.h"
 

@@ -1,7 +1,7 @@
 #include "replay/report.h"
 
 #include "base/assert.h"
-#include "tape/gap_json.h"
+#include "format/gap_json.h"
 
 static void member_name(json_writer *w, const char *key, const char *name)
 {

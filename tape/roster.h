@@ -9,7 +9,7 @@
 
 #include "base/attr.h"
 #include "base/err.h"
-#include "tape/event.h"
+#include "format/event.h"
 #include "tape/follow.h"
 #include "tape/tape.h"
 

@@ -8,7 +8,7 @@
 #include "base/workers.h"
 #include "format/archive_plan.h"
 #include "schema/decode.h"
-#include "tape/event.h"
+#include "format/event.h"
 #include "tape/merge.h"
 #include "tape/nothing.h"
 #include "tape/plan.h"

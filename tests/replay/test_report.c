@@ -13,7 +13,7 @@
 #include "replay/report.h"
 #include "replay/sink_jsonl.h"
 #include "json/json.h"
-#include "tape/event.h"
+#include "format/event.h"
 #include "tests/testing/tape_fixture.h"
 
 #define MS UINT64_C(1000000)

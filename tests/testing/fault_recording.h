@@ -17,7 +17,7 @@
 #include "format/archive.h"
 #include "format/channel.h"
 #include "schema/classify.h"
-#include "tape/event.h"
+#include "format/event.h"
 
 #define FAULT_ARCHIVE "archive"
 

@@ -9,7 +9,7 @@
 #include "format/archive.h"
 #include "format/archive_writer.h"
 #include "format/verify.h"
-#include "tape/event.h"
+#include "format/event.h"
 
 #define FUZZ_ARCHIVE_PATH "archive"
 

@@ -7,7 +7,7 @@
 #include <stdatomic.h>
 
 #include "format/archive_writer.h"
-#include "tape/event.h"
+#include "format/event.h"
 #include "tests/testing/archive_fixture.h"
 
 enum { OOM_FRAMES = 60 };

@@ -9,7 +9,7 @@
 #include "format/archive.h"
 #include "format/channel.h"
 #include "format/segment_writer.h"
-#include "tape/event.h"
+#include "format/event.h"
 
 /* 2026-11-20T06:00:00Z: times in these tests count from here. */
 #define TAPE_FIXTURE_NS UINT64_C(1795154400000000000)

@@ -11,8 +11,8 @@
  * Which members an event of a kind has is one table, in event.c; absent ones (empty text, a time of
  * 0 where that means "not yet") are left out of the JSON. Readers ignore members they do not know.
  */
-#ifndef TD_TAPE_EVENT_H
-#define TD_TAPE_EVENT_H
+#ifndef TD_FORMAT_EVENT_H
+#define TD_FORMAT_EVENT_H
 
 #include <stddef.h>
 #include <stdint.h>

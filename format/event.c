@@ -1,4 +1,4 @@
-#include "tape/event.h"
+#include "format/event.h"
 
 #include <string.h>
 

@@ -1,4 +1,4 @@
-#include "tape/gap_json.h"
+#include "format/gap_json.h"
 
 /* "" is how a row says that something is absent: a gap of a whole connection has no topic. */
 static void write_text(json_writer *json, const char *key, const char *text)

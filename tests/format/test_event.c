@@ -1,4 +1,4 @@
-/* The recorder's own events. Expected JSON is written from tape/event.h and docs/design.md
+/* The recorder's own events. Expected JSON is written from format/event.h and docs/design.md
  * ("Events", "Gaps"), not taken from the encoder. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "tape/event.h"
+#include "format/event.h"
 
 static event_reader *reader;
 

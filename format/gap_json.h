@@ -1,6 +1,6 @@
 /* A gap of the ledger as JSON, the same in every report that lists gaps. */
-#ifndef TD_TAPE_GAP_JSON_H
-#define TD_TAPE_GAP_JSON_H
+#ifndef TD_FORMAT_GAP_JSON_H
+#define TD_FORMAT_GAP_JSON_H
 
 #include "format/gap.h"
 #include "json/json_write.h"
