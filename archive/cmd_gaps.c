@@ -2,7 +2,7 @@
 #include "archive/verb_run.h"
 #include "archive/cmds.h"
 #include "format/reindex.h"
-#include "format/gap_json.h"
+#include "format/gap.h"
 #include "tape/nothing.h"
 
 static const table_column COLUMNS[] = {
@@ -13,7 +13,7 @@ static const table_column COLUMNS[] = {
     {"lost", TABLE_RIGHT, "{lost}"},        {"detail", TABLE_LEFT, "{detail|-}"},
 };
 
-/* JSON has every member of the row (format/gap_json.h); people get the best words for the cause. */
+/* JSON has every member of the row (format/gap.h); people get the best words for the cause. */
 static void describe(result *r, const gap_row *row)
 {
     result_object_begin(r, NULL);
@@ -79,7 +79,7 @@ exit_code cmd_gaps(const verb_context *context, int argc, char **argv)
         return status;
     gap_list list = {0};
     size_t count = 0;
-    td_result rc = archive_gaps(verb.archive, &verb.gaps, &list, &verb.err);
+    td_result rc = archive_gaps(verb.archive, &list, &verb.err);
     if (rc == TD_OK)
         rc = print_gaps(&verb, &list, &count);
     gap_list_fini(&list);

@@ -167,7 +167,7 @@ static td_result gather(verb_run *verb, info *all)
     if (rc == TD_OK)
         rc = archive_list(verb->archive, &all->listing, err);
     if (rc == TD_OK)
-        rc = archive_gaps(verb->archive, &verb->gaps, &all->gaps, err);
+        rc = archive_gaps(verb->archive, &all->gaps, err);
     if (rc == TD_OK)
         rc = archive_sessions(verb->archive, keep_session, all, err);
     if (rc == TD_OK)

@@ -204,8 +204,7 @@ static td_result prune(pruning *p, prune_report *report)
                              .wants_feed = wants_feed,
                              .removing = take_segment,
                              .confirm = confirm_all,
-                             .user = p,
-                             .gaps = &verb->gaps};
+                             .user = p};
     td_result rc = check_line(p->line, &verb->err);
     if (rc == TD_OK)
         rc = date_bound(p->line, &options.before_ns, &verb->err);

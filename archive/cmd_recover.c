@@ -114,8 +114,8 @@ exit_code cmd_recover(const verb_context *context, int argc, char **argv)
     recovered list = {.verb = &verb};
     result_rows_begin(&list.segments, &verb.output, &verb.json);
     recover_report report = {0};
-    td_result rc = archive_recover(verb.archive, options.feed, &verb.gaps, take_event, &list,
-                                   &report, &verb.err);
+    td_result rc =
+        archive_recover(verb.archive, options.feed, take_event, &list, &report, &verb.err);
     if (rc == TD_OK && options.feed != NULL && is_empty(&report))
         rc = check_feed(&verb, options.feed);
     if (result_rows_are_cut(&list.segments))

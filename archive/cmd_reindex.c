@@ -40,14 +40,13 @@ exit_code cmd_reindex(const verb_context *context, int argc, char **argv)
     exit_code status = EXIT_CODE_DONE;
     if (!verb_run_begin(&verb, context, &spec, argc, argv, &status))
         return status;
-    reindex_options options = {
-        .scope = REINDEX_ALL, .gaps = &verb.gaps, .progress = show_progress, .user = &verb};
+    reindex_options options = {.scope = REINDEX_ALL, .progress = show_progress, .user = &verb};
     reindex_report report = {0};
     td_result rc = archive_reindex(verb.archive, &options, &report, &verb.err);
     progress_end(&verb.progress);
     gap_list gaps = {0};
     if (rc == TD_OK)
-        rc = archive_gaps(verb.archive, &verb.gaps, &gaps, &verb.err);
+        rc = archive_gaps(verb.archive, &gaps, &verb.err);
     if (rc == TD_OK)
         describe(&verb.result, verb.archive, &report, gaps.count);
     gap_list_fini(&gaps);

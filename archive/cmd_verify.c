@@ -8,7 +8,7 @@
 #include "cli/units.h"
 #include "format/reindex.h"
 #include "format/verify.h"
-#include "format/gap_json.h"
+#include "format/gap.h"
 
 /* Findings that are kept to be printed; more are only counted. An archive with a thousand of them
  * has one cause, and its first ones show it. */
@@ -162,13 +162,12 @@ exit_code cmd_verify(const verb_context *context, int argc, char **argv)
     verify_options options = {.threads = threads_options_count(&verb.threads),
                               .finding = take_finding,
                               .progress = show_progress,
-                              .user = &list,
-                              .gaps = &verb.gaps};
+                              .user = &list};
     td_result rc = archive_verify(verb.archive, &options, &report, &verb.err);
     progress_end(&verb.progress);
     td_err gaps_err;
     /* Gaps are only listed: where the ledger itself is damaged, the findings say so. */
-    if (rc == TD_OK && archive_gaps(verb.archive, &verb.gaps, &gaps, &gaps_err) != TD_OK)
+    if (rc == TD_OK && archive_gaps(verb.archive, &gaps, &gaps_err) != TD_OK)
         report_say(context->report, TD_LOG_WARNING, "gaps cannot be listed: %s", gaps_err.text);
     if (rc == TD_OK)
         describe(&verb.result, &verb, &report, &list, &gaps);

@@ -18,7 +18,6 @@
 #include "format/imports.h"
 #include "format/ledger.h"
 #include "schema/decode.h"
-#include "format/event.h"
 
 /* One reading of the capture, line by line. */
 typedef struct capture_reader {
@@ -42,7 +41,6 @@ typedef struct import_job {
     uint64_t frame_count;
     archive *archive;
     archive_writer *writer;
-    event_reader *events;
     gap_list earlier; /* the ledger before this session */
     import_feed *feeds[LIMIT_FEEDS];
     uint64_t last_ns; /* receive time given out last */
@@ -263,18 +261,17 @@ static td_result refuse_repeat(const import_job *job, td_err *err)
 /* Close what a crash left open, and see which gaps are. */
 static td_result look_back(import_job *job, td_err *err)
 {
-    const gap_reader gaps = event_gap_reader(job->events);
     td_result rc = TD_OK;
     for (uint32_t i = 0; rc == TD_OK && i < job->plan.feed_count; i++) {
         const char *feed = job->plan.feeds[i].name;
         recover_report recovered;
-        rc = archive_recover(job->archive, feed, &gaps, NULL, NULL, &recovered, err);
+        rc = archive_recover(job->archive, feed, NULL, NULL, &recovered, err);
         if (rc == TD_OK && recovered.segments_recovered > 0)
             td_log_say(job->options->log, TD_LOG_WARNING,
                        "%s: an earlier session was killed; safe of its last segment: %s", feed,
                        format_counted(recovered.frames_kept, "frame").text);
     }
-    return rc == TD_OK ? archive_gaps(job->archive, &gaps, &job->earlier, err) : rc;
+    return rc == TD_OK ? archive_gaps(job->archive, &job->earlier, err) : rc;
 }
 
 static td_result open_archive(import_job *job, td_err *err)
@@ -290,14 +287,11 @@ static td_result open_archive(import_job *job, td_err *err)
     if (rc == TD_OK && options->repeat == IMPORT_REFUSE)
         rc = refuse_repeat(job, err);
     if (rc == TD_OK)
-        rc = event_reader_open(&job->events, err);
-    if (rc == TD_OK)
         rc = look_back(job, err);
     if (rc != TD_OK)
         return rc;
     archive_writer_options writing = {.version = options->version,
-                                      .start_ns = clock_wall_ns(options->clock),
-                                      .gaps = event_gap_reader(job->events)};
+                                      .start_ns = clock_wall_ns(options->clock)};
     rc = archive_writer_open(job->archive, &writing, &job->writer, err);
     for (uint32_t i = 0; rc == TD_OK && i < job->plan.feed_count; i++) {
         import_feed_options feed = {.writer = job->writer,
@@ -414,7 +408,6 @@ static td_result close_archive(import_job *job, td_result rc, td_err *err)
     td_result closed =
         archive_writer_close(job->writer, rc == TD_OK ? WRITER_STOP : WRITER_ABANDON,
                              clock_wall_ns(job->options->clock), rc == TD_OK ? err : NULL);
-    event_reader_close(job->events);
     gap_list_fini(&job->earlier);
     archive_close(job->archive);
     return rc == TD_OK ? closed : rc;

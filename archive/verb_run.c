@@ -34,11 +34,8 @@ static td_result open_parts(verb_run *verb, const verb_run_spec *spec)
 {
     const char *path = NULL;
     td_result rc = archive_choice_require(&verb->choice, &path, &verb->err);
-    if (rc == TD_OK)
-        rc = event_reader_open(&verb->events, &verb->err);
     if (rc != TD_OK)
         return rc;
-    verb->gaps = event_gap_reader(verb->events);
     archive_options options = {
         .io = io_posix(), .clock = clock_real(), .log = &verb->log, .verb = spec->name};
     int only_looks = spec->only_looks != NULL && *spec->only_looks;
@@ -99,7 +96,6 @@ exit_code verb_run_end(verb_run *verb, td_result rc, exit_code done)
     td_result result_rc = result_end(&verb->result, &result_err);
     td_result output_rc = output_finish(&verb->output, &output_err);
     archive_close(verb->archive);
-    event_reader_close(verb->events);
     pthread_mutex_destroy(&verb->said_mutex);
     if (rc < 0)
         return report_error(verb->context->report, &verb->err);

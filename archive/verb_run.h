@@ -13,8 +13,6 @@
 #include "cli/result.h"
 #include "cli/verbs.h"
 #include "format/archive.h"
-#include "format/gap.h"
-#include "format/event.h"
 #include "tape/selection.h"
 
 /* Lines that are remembered, so as not to be said twice; further ones are said each time. */
@@ -33,8 +31,6 @@ typedef struct verb_run {
     uint64_t said[VERB_LINES_SAID_MAX]; /* hashes of the lines that were said */
     size_t said_count;
     archive *archive;
-    event_reader *events;
-    gap_reader gaps; /* reads the recorder's events for format/ */
     output_stream output;
     result result; /* described for output, as --json says */
     progress_line progress;

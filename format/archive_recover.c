@@ -31,7 +31,6 @@
 typedef struct work {
     archive *archive;
     const char *feed; /* NULL: all */
-    const gap_reader *gaps;
     recover_event_fn *progress;
     void *user;
     recover_report *report;
@@ -790,7 +789,7 @@ static void update_catalog(work *w)
     td_err_clear(&cause);
     if (archive_get_mode(w->archive) == ARCHIVE_APPEND)
         return;
-    const reindex_options options = {.scope = REINDEX_CHANGED, .gaps = w->gaps};
+    const reindex_options options = {.scope = REINDEX_CHANGED};
     reindex_report report = {0};
     td_result rc = archive_reindex(w->archive, &options, &report, &cause);
     w->report->segments_missing += report.segments_missing;
@@ -824,15 +823,13 @@ static td_result do_work(work *w, td_err *err)
     return rc;
 }
 
-td_result archive_recover(archive *a, const char *feed, const gap_reader *gaps,
-                          recover_event_fn *progress, void *user, recover_report *report,
-                          td_err *err)
+td_result archive_recover(archive *a, const char *feed, recover_event_fn *progress, void *user,
+                          recover_report *report, td_err *err)
 {
     TD_ASSERT(archive_get_mode(a) != ARCHIVE_READ);
     *report = (recover_report){0};
     work w = {.archive = a,
               .feed = feed,
-              .gaps = gaps,
               .progress = progress,
               .user = user,
               .report = report,

@@ -47,8 +47,8 @@ typedef void recover_event_fn(void *user, const recover_event *event);
  * the appender goes on without: is_postponed. Its chain goes on all the same). Gaps of reason crash
  * are opened in the journal, one per slot. The catalog is brought up to
  * date without an appender; an appender's archive_writer does that, in its own time. TD_E_BUSY,
- * TD_E_IO, TD_E_NOSPACE. gaps as in reindex.h; progress may be NULL. */
-TD_MUST_USE td_result archive_recover(archive *archive, const char *feed, const gap_reader *gaps,
+ * TD_E_IO, TD_E_NOSPACE. progress may be NULL. */
+TD_MUST_USE td_result archive_recover(archive *archive, const char *feed,
                                       recover_event_fn *progress, void *user,
                                       recover_report *report, td_err *err);
 

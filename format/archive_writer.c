@@ -36,7 +36,7 @@ static void begin_rebuild(archive_writer *w)
         return;
     td_err cause;
     td_err_clear(&cause);
-    if (catalog_rebuild_begin(w->archive, &w->options.gaps, &w->rebuild, &cause) != TD_OK)
+    if (catalog_rebuild_begin(w->archive, &w->rebuild, &cause) != TD_OK)
         td_log_say(archive_log(w->archive), TD_LOG_WARNING, "the catalog stays behind: %s",
                    cause.text);
 }
@@ -105,7 +105,7 @@ static int has_segments(archive *a)
 static td_result catch_up(archive_writer *w, td_err *err)
 {
     reindex_report report;
-    const reindex_options options = {.scope = REINDEX_CHANGED, .gaps = &w->options.gaps};
+    const reindex_options options = {.scope = REINDEX_CHANGED};
     return archive_reindex(w->archive, &options, &report, err);
 }
 

@@ -35,8 +35,6 @@ typedef enum writer_rebuild {
 typedef struct archive_writer_options {
     const char *version; /* of the program; goes into segments and the journal */
     uint64_t start_ns;   /* start of the session, wall clock */
-    gap_reader gaps;     /* to bring the catalog up to date; read may be NULL: no gaps from events.
-                          * WRITER_REBUILD_BESIDE calls it on its own thread. */
     writer_rebuild rebuild;
     /* The frames of this chunk are durable now. Called inside archive_writer_put. May be NULL. */
     void (*durable)(void *user, size_t feed_index, const sealed_chunk *chunk);

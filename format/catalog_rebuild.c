@@ -9,7 +9,6 @@
 
 struct catalog_rebuild {
     archive *archive;
-    gap_reader gaps;
     td_workers *workers;
     td_job job;
     td_result rc;
@@ -30,20 +29,18 @@ static void run(void *arg)
     catalog_rebuild *r = arg;
     reindex_report report;
     const reindex_options options = {
-        .scope = REINDEX_CHANGED, .gaps = &r->gaps, .should_stop = is_cancelled, .user = r};
+        .scope = REINDEX_CHANGED, .should_stop = is_cancelled, .user = r};
     r->rc = archive_reindex(r->archive, &options, &report, &r->err);
     atomic_store_explicit(&r->has_ended, 1, memory_order_release);
 }
 
-td_result catalog_rebuild_begin(archive *a, const gap_reader *gaps, catalog_rebuild **out,
-                                td_err *err)
+td_result catalog_rebuild_begin(archive *a, catalog_rebuild **out, td_err *err)
 {
     *out = NULL;
     catalog_rebuild *made = td_alloc_zero(1, sizeof *made);
     if (made == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory to rebuild the catalog");
     made->archive = a;
-    made->gaps = *gaps;
     made->job = (td_job){.run = run, .arg = made};
     td_result rc = td_workers_open(1, &made->workers, err);
     if (rc != TD_OK) {

@@ -6,7 +6,6 @@
 
 #include "base/err.h"
 #include "format/archive.h"
-#include "format/gap.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -14,9 +13,8 @@ extern "C" {
 
 typedef struct catalog_rebuild catalog_rebuild;
 
-/* Begin. gaps is called on that thread. archive is borrowed until the end. TD_E_NOMEM, TD_E_IO. */
-TD_MUST_USE td_result catalog_rebuild_begin(archive *archive, const gap_reader *gaps,
-                                            catalog_rebuild **out, td_err *err);
+/* Begin. archive is borrowed until the end. TD_E_NOMEM, TD_E_IO. */
+TD_MUST_USE td_result catalog_rebuild_begin(archive *archive, catalog_rebuild **out, td_err *err);
 
 /* 1 once it has ended, well or not. */
 int catalog_rebuild_has_ended(const catalog_rebuild *rebuild);

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/utf8.h"
 #include "json/json.h"
 #include "json/json_write.h"
 
@@ -377,22 +378,58 @@ td_result event_decode(event_reader *reader, td_bytes text, event *out, td_err *
     return read_members(reader, root, out, err);
 }
 
-static td_result read_gaps(void *user, const channel_info *channel, uint64_t recv_ns,
-                           td_bytes event_text, gap_row_fn *emit, void *emit_user, td_err *err)
+/* ---- between threads ---- */
+
+static int is_text_of(const member_row *row, event_kind kind)
 {
-    (void)recv_ns; /* a gap event says its own times */
-    event found;
-    td_result rc = event_decode(user, event_text, &found, err);
-    if (rc == TD_E_NOMEM)
-        return rc;
-    if (rc != TD_OK || found.kind != EVENT_GAP)
-        return TD_OK;
-    found.gap.feed = channel->feed;
-    return emit(emit_user, &found.gap, err);
+    return row->type == MEMBER_TYPE_TEXT && (row->kinds >> kind & 1) != 0;
 }
 
-gap_reader event_gap_reader(event_reader *reader)
+static td_result pack_text(const char *text, td_buf *out, td_err *err)
 {
-    TD_ASSERT(reader != NULL);
-    return (gap_reader){.read = read_gaps, .user = reader};
+    static const char REPLACEMENT[] = "\xef\xbf\xbd"; /* U+FFFD */
+    const td_bytes bytes = td_bytes_str(text == NULL ? "" : text);
+    td_result rc = TD_OK;
+    for (size_t at = 0; at < bytes.size && rc == TD_OK;) {
+        size_t size = td_utf8_bytes(bytes.data + at, bytes.size - at);
+        rc = size == 0 ? td_buf_append(out, REPLACEMENT, sizeof REPLACEMENT - 1, err)
+                       : td_buf_append(out, bytes.data + at, size, err);
+        at += size == 0 ? 1 : size;
+    }
+    return rc == TD_OK ? td_buf_append(out, "", 1, err) : rc;
+}
+
+/* The struct, and behind it the texts that its kind has, in the order of MEMBERS. */
+td_result event_pack(const event *from, td_buf *out, td_err *err)
+{
+    TD_ASSERT(from->kind < EVENT_KIND_COUNT);
+    TD_ASSERT(from->kind != EVENT_SEGMENT);
+    td_result rc = td_buf_append(out, from, sizeof *from, err);
+    for (size_t i = 0; i < MEMBER_ROWS && rc == TD_OK; i++) {
+        if (is_text_of(&MEMBERS[i], from->kind))
+            rc =
+                pack_text(*(const char *const *)((const char *)from + MEMBERS[i].offset), out, err);
+    }
+    return rc;
+}
+
+event event_unpack(td_bytes packed)
+{
+    event out;
+    TD_ASSERT(packed.size >= sizeof out);
+    memcpy(&out, packed.data, sizeof out);
+    TD_ASSERT(out.kind < EVENT_KIND_COUNT);
+    const char *text = (const char *)packed.data + sizeof out;
+    for (size_t i = 0; i < MEMBER_ROWS; i++) {
+        const char **member = (const char **)((char *)&out + MEMBERS[i].offset);
+        if (is_text_of(&MEMBERS[i], out.kind)) {
+            *member = text;
+            text += strlen(text) + 1;
+        } else if (MEMBERS[i].type == MEMBER_TYPE_TEXT) {
+            *member = NULL; /* of another kind: whatever the packing thread left there */
+        }
+    }
+    TD_ASSERT(text == (const char *)packed.data + packed.size);
+    out.gap.feed = "";
+    return out;
 }

@@ -1,5 +1,5 @@
 /* The recorder's own events: what happened to a feed's connections, as JSON objects on the feed's
- * "_events" channel. Written and read here only.
+ * "_events" channel. Written and read here only, by the recorder, import, the ledger and tapes.
  *
  * Every segment of a feed begins with a "segment" event that restates the open connections: slot,
  * connection number and the ordinals so far. From there, "connect" and "disconnect" say over which
@@ -122,8 +122,14 @@ void event_reader_close(event_reader *reader);
  * a kind that this version does not know, or a member has another type than its kind's. */
 TD_MUST_USE td_result event_decode(event_reader *reader, td_bytes text, event *out, td_err *err);
 
-/* How reindex and recover get gap rows out of events (format/gap.h). Borrows the reader. */
-gap_reader event_gap_reader(event_reader *reader);
+/* The way of an event between two threads: its members and texts as bytes, and back. What is no
+ * UTF-8 in a text becomes U+FFFD, as in the JSON, so that an event that was unpacked has the texts
+ * that a reader finds in the archive. Of every kind but EVENT_SEGMENT; gap.feed is left out, as in
+ * the JSON, and "" in what is unpacked. Appended to out: TD_E_LIMIT, TD_E_NOMEM. */
+TD_MUST_USE td_result event_pack(const event *from, td_buf *out, td_err *err);
+
+/* The inverse, for what event_pack() made in this process. Texts are views into packed. */
+event event_unpack(td_bytes packed);
 
 #ifdef __cplusplus
 }

@@ -7,7 +7,7 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
-#include "format/channel.h"
+#include "json/json_write.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -67,15 +67,6 @@ typedef td_result gap_row_fn(void *user, const gap_row *row, td_err *err);
  * the journal. */
 typedef td_result told_gap_fn(void *user, const char *told_by, const gap_row *row, td_err *err);
 
-/* How to get gaps out of the recorder's own events, whose text this module does not read. */
-typedef struct gap_reader {
-    /* Call emit once for each gap that this event (a message of a feed's _events channel) opens or
-     * closes; not at all for other events, and for what cannot be read. */
-    td_result (*read)(void *user, const channel_info *channel, uint64_t recv_ns, td_bytes event,
-                      gap_row_fn *emit, void *emit_user, td_err *err);
-    void *user;
-} gap_reader;
-
 /* Rows collected in memory, merged by key and sorted. */
 typedef struct gap_list {
     gap_row *rows; /* strings owned by the list */
@@ -92,6 +83,13 @@ td_result gap_list_emit(void *list, const gap_row *row, td_err *err);
 const gap_row *gap_list_find(const gap_list *list, const gap_row *key);
 
 void gap_list_fini(gap_list *list);
+
+/* Write a gap as an object with the keys of docs/archive.md, in its order; absent values are null:
+ * the same in every report that lists gaps. */
+void gap_json_write(json_writer *json, const gap_row *row);
+
+/* The same members, into an object that the caller has open. */
+void gap_json_members(json_writer *json, const gap_row *row);
 
 #ifdef __cplusplus
 }

@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "base/buf.h"
 #include "format/catalog_known.h"
+#include "format/event.h"
 #include "format/feed_past.h"
 #include "format/segment_reader.h"
 #include "format/session_spans.h"
@@ -285,26 +286,43 @@ static int has_events(const segment_reader *reader, uint32_t chunk)
     return 0;
 }
 
-static td_result chunk_gaps(const segment_reader *reader, td_bytes records, const gap_reader *gaps,
-                            gap_row_fn *emit, void *emit_user, td_err *err)
+/* Where the gaps of one segment go. */
+typedef struct gap_reading {
+    event_reader *events;
+    gap_row_fn *emit;
+    void *user;
+} gap_reading;
+
+static td_result event_gap(const gap_reading *to, const segment_message *message, td_err *err)
 {
-    TD_ASSERT(gaps->read != NULL);
-    TD_ASSERT(emit != NULL);
+    event found;
+    td_err unread;
+    td_result rc = event_decode(to->events, message->data, &found, &unread);
+    if (rc == TD_E_NOMEM)
+        return td_err_set(err, rc, "%s", unread.text);
+    if (rc != TD_OK || found.kind != EVENT_GAP)
+        return TD_OK;
+    found.gap.feed = message->channel->info.feed;
+    return to->emit(to->user, &found.gap, err);
+}
+
+static td_result chunk_gaps(const segment_reader *reader, td_bytes records, const gap_reading *to,
+                            td_err *err)
+{
+    TD_ASSERT(to->emit != NULL);
     size_t at = 0;
     td_result rc = TD_OK;
     while (rc == TD_OK) {
         segment_message message;
         rc = segment_reader_message(reader, records, &at, &message, err);
         if (rc == TD_OK && message.channel->info.dir == CHANNEL_EVENT)
-            rc = gaps->read(gaps->user, &message.channel->info, message.log_ns, message.data, emit,
-                            emit_user, err);
+            rc = event_gap(to, &message, err);
     }
     /* What is broken inside a chunk is for verify to say: its other events still count. */
     return rc == TD_EOF || rc == TD_E_CORRUPT ? TD_OK : rc;
 }
 
-static td_result reader_gaps(const segment_reader *reader, const gap_reader *gaps, gap_row_fn *emit,
-                             void *emit_user, td_err *err)
+static td_result reader_gaps(const segment_reader *reader, const gap_reading *to, td_err *err)
 {
     td_buf records;
     td_buf_init(&records, LIMIT_CHUNK_BYTES + SEGMENT_PADDING_BYTES);
@@ -316,7 +334,7 @@ static td_result reader_gaps(const segment_reader *reader, const gap_reader *gap
             continue;
         rc = segment_reader_read(reader, i, scratch, &records, err);
         if (rc == TD_OK)
-            rc = chunk_gaps(reader, td_buf_view(&records), gaps, emit, emit_user, err);
+            rc = chunk_gaps(reader, td_buf_view(&records), to, err);
         else if (rc != TD_E_NOMEM && rc != TD_E_IO)
             rc = TD_OK; /* a damaged chunk: for verify */
     }
@@ -325,15 +343,16 @@ static td_result reader_gaps(const segment_reader *reader, const gap_reader *gap
     return rc;
 }
 
-td_result segment_gaps(archive *a, const char *path, const gap_reader *gaps, gap_row_fn *emit,
-                       void *emit_user, td_err *err)
+td_result segment_gaps(archive *a, const char *path, gap_row_fn *emit, void *user, td_err *err)
 {
     segment_reader *reader = NULL;
-    if (gaps == NULL || gaps->read == NULL)
-        return TD_OK;
+    gap_reading to = {.emit = emit, .user = user};
     td_result rc = segment_reader_open_listed(a, path, &reader, err);
     if (rc == TD_OK)
-        rc = reader_gaps(reader, gaps, emit, emit_user, err);
+        rc = event_reader_open(&to.events, err);
+    if (rc == TD_OK)
+        rc = reader_gaps(reader, &to, err);
+    event_reader_close(to.events);
     segment_reader_close(reader);
     return rc == TD_OK ? TD_OK : td_err_add(err, rc, "events of segment %s", path);
 }
@@ -354,7 +373,6 @@ static td_result pass_told(void *user, const gap_row *row, td_err *err)
 /* Where gaps are read: segments that are in the catalog as they are need not be read themselves. */
 typedef struct gap_sources {
     archive *archive;
-    const gap_reader *gaps;
     known_catalog known;
     told_gap_fn *fn;
     void *user;
@@ -381,7 +399,7 @@ static td_result told_by_segment(gap_sources *s, const archive_segment *segment,
     teller by = {.told_by = path, .fn = s->fn, .user = s->user};
     td_err cause;
     td_err_clear(&cause);
-    rc = segment_gaps(s->archive, segment->path, s->gaps, pass_told, &by, &cause);
+    rc = segment_gaps(s->archive, segment->path, pass_told, &by, &cause);
     if (rc == TD_E_NOMEM)
         return td_err_set(err, rc, "%s", cause.text);
     if (rc != TD_OK)
@@ -396,10 +414,9 @@ static void say_missing(void *user, const past_segment *segment)
                "missing: %s: the journal knows it, the disk lacks it", segment->path);
 }
 
-td_result archive_each_told_gap(archive *a, const gap_reader *gaps, told_gap_fn *fn, void *user,
-                                td_err *err)
+td_result archive_each_told_gap(archive *a, told_gap_fn *fn, void *user, td_err *err)
 {
-    gap_sources s = {.archive = a, .gaps = gaps, .fn = fn, .user = user};
+    gap_sources s = {.archive = a, .fn = fn, .user = user};
     teller by_journal = {.told_by = "", .fn = fn, .user = user};
     gap_call call = {.fn = pass_told, .user = &by_journal};
     journal_state state;
@@ -457,7 +474,7 @@ static td_result join_told(archive *a, told_lists *told, td_err *err)
     return rc;
 }
 
-td_result archive_gaps(archive *a, const gap_reader *gaps, gap_list *out, td_err *err)
+td_result archive_gaps(archive *a, gap_list *out, td_err *err)
 {
     told_lists told = {0};
     session_spans spans = {0};
@@ -465,7 +482,7 @@ td_result archive_gaps(archive *a, const gap_reader *gaps, gap_list *out, td_err
     /* Read sessions first: if one begins meanwhile, its open gap is read but its frames are not. */
     td_result rc = session_spans_read(a, &spans, err);
     if (rc == TD_OK)
-        rc = archive_each_told_gap(a, gaps, sort_out, &told, err);
+        rc = archive_each_told_gap(a, sort_out, &told, err);
     if (rc == TD_OK)
         rc = join_told(a, &told, err);
     if (rc == TD_OK)

@@ -19,17 +19,17 @@ extern "C" {
  * the catalog's copy of those, segment by segment, where its checksums hold; and what lies between
  * sessions of a feed (session_spans.h). Left out is what lies in time that was pruned. *out is the
  * caller's, for gap_list_fini. */
-TD_MUST_USE td_result archive_gaps(archive *archive, const gap_reader *gaps, gap_list *out,
-                                   td_err *err);
+TD_MUST_USE td_result archive_gaps(archive *archive, gap_list *out, td_err *err);
 
 /* All gaps of the journal and the segments' events, unsorted, with duplicates and with those in
  * pruned time. */
-TD_MUST_USE td_result archive_each_told_gap(archive *archive, const gap_reader *gaps,
-                                            told_gap_fn *fn, void *user, td_err *err);
+TD_MUST_USE td_result archive_each_told_gap(archive *archive, told_gap_fn *fn, void *user,
+                                            td_err *err);
 
-/* Gaps that the events of one segment tell, in file order. */
-TD_MUST_USE td_result segment_gaps(archive *archive, const char *path, const gap_reader *gaps,
-                                   gap_row_fn *emit, void *emit_user, td_err *err);
+/* Gaps that the events of one segment open or close, in file order. Events that cannot be read, and
+ * damaged chunks, are left out: verify reports them. */
+TD_MUST_USE td_result segment_gaps(archive *archive, const char *path, gap_row_fn *emit, void *user,
+                                   td_err *err);
 
 /* Every session of the archive, by start: from the journal, and from segments whose session it does
  * not know. Rows are valid during the call. */

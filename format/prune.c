@@ -293,7 +293,7 @@ static void update_catalog(const prune_work *w)
     td_err cause;
     reindex_report report;
     td_err_clear(&cause);
-    const reindex_options options = {.scope = REINDEX_CHANGED, .gaps = w->options->gaps};
+    const reindex_options options = {.scope = REINDEX_CHANGED};
     if (archive_reindex(w->archive, &options, &report, &cause) != TD_OK)
         td_log_say(archive_log(w->archive), TD_LOG_WARNING,
                    "the catalog could not be brought up to date, 'tapedeck reindex' will: %s",

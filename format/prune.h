@@ -73,7 +73,6 @@ typedef struct prune_options {
      * them, TD_EOF keeps them, and archive_prune returns TD_OK; else its error. NULL: yes. */
     td_result (*confirm)(void *user, uint64_t segments, uint64_t bytes, td_err *err);
     void *user;
-    const gap_reader *gaps; /* as in reindex.h */
 } prune_options;
 
 typedef struct prune_report {

@@ -75,7 +75,7 @@ static td_result hear_all(prune_work *w, ledgers *l, td_err *err)
 {
     td_err cause;
     td_err_clear(&cause);
-    td_result rc = archive_each_told_gap(w->archive, w->options->gaps, sort_out, l, &cause);
+    td_result rc = archive_each_told_gap(w->archive, sort_out, l, &cause);
     return rc == TD_OK ? TD_OK : td_err_set(err, rc, "gaps of what is to go: %s", cause.text);
 }
 

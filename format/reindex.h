@@ -35,7 +35,6 @@ typedef void reindex_progress_fn(void *user, uint64_t done, uint64_t total);
 
 typedef struct reindex_options {
     reindex_scope scope;
-    const gap_reader *gaps;         /* NULL: the gaps that events tell are left out */
     reindex_progress_fn *progress;  /* may be NULL */
     int (*should_stop)(void *user); /* asked before each segment; 1: end with TD_E_BUSY, the catalog
                                      * stays behind. May be NULL. */

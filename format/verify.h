@@ -53,7 +53,6 @@ typedef struct verify_options {
     /* Called after each segment; may be NULL. */
     void (*progress)(void *user, uint64_t bytes_done, uint64_t bytes_total);
     void *user;
-    const gap_reader *gaps; /* to know the gaps that the catalog must have; NULL: there are none */
 } verify_options;
 
 /* Verify an archive, or a single file. TD_OK whatever was found (the verdict is in the report);

@@ -133,8 +133,7 @@ static td_result compare_all(verification *v, td_err *err)
 {
     comparison c = {.v = v};
     catalog *made = NULL;
-    const reindex_options options = {
-        .scope = REINDEX_ALL, .gaps = v->options->gaps, .entered = take_segment, .user = &c};
+    const reindex_options options = {.scope = REINDEX_ALL, .entered = take_segment, .user = &c};
     td_result rc = catalog_open(archive_catalog_path(v->archive), CATALOG_READ, &c.on_disk, err);
     if (rc == TD_OK)
         rc = check_database(v, c.on_disk, err);

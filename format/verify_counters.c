@@ -66,8 +66,7 @@ static td_result sum_lost(const verification *v, const checked_segment *last, ui
     for (uint32_t number = 1; number <= last->number && rc == TD_OK; number++) {
         const checked_segment *segment = find_number(v, last, number);
         TD_ASSERT(segment != NULL);
-        rc = segment_gaps(v->archive, segment->listed->path, v->options->gaps, gap_list_emit, &told,
-                          err);
+        rc = segment_gaps(v->archive, segment->listed->path, gap_list_emit, &told, err);
     }
     *lost = 0;
     for (size_t i = 0; i < told.count; i++) {
@@ -84,7 +83,7 @@ static td_result check_ledger(verification *v, const checked_segment *segment, t
 {
     uint64_t lost;
     uint64_t dropped = segment->result.counters.frames_dropped;
-    if (dropped == 0 || v->options->gaps == NULL || !is_whole(v, segment))
+    if (dropped == 0 || !is_whole(v, segment))
         return TD_OK;
     td_result rc = sum_lost(v, segment, &lost, err);
     if (rc == TD_OK && lost != dropped)

@@ -52,7 +52,6 @@ struct encoder {
     encoder_options options;
     pthread_t thread;
     feed_state *feeds;
-    event_reader *events;
     td_buf event_json;
     frame_redactor frames_hidden;
     uint64_t close_after_ns;
@@ -275,22 +274,19 @@ static td_result make_ready(encoder *self, size_t feed_index, uint64_t recv_ns, 
     return TD_OK;
 }
 
-/* Also read back for gaps here, so that the catalog has them with the chunk that tells them. */
-static td_result take_event(encoder *self, const intake_record *record, td_bytes json, td_err *err)
+/* A gap also goes with its chunk, so that the catalog has it when the chunk is there. */
+static td_result take_event(encoder *self, const intake_record *record, td_bytes packed,
+                            td_err *err)
 {
     feed_state *feed = &self->feeds[record->feed_index];
+    event taken = event_unpack(packed);
+    taken.gap.feed = self->options.config->feeds[record->feed_index].name;
     td_result rc = make_ready(self, record->feed_index, record->recv_ns, err);
     if (rc == TD_OK)
-        rc = append_event(self, feed, record->recv_ns, json, err);
-    if (rc != TD_OK)
-        return rc;
-    channel_route route;
-    rc = channel_router_events(feed->router, &route, err);
-    if (rc != TD_OK)
-        return rc;
-    gap_reader reader = event_gap_reader(self->events);
-    return reader.read(reader.user, route.info, record->recv_ns, json, gap_list_emit, &feed->gaps,
-                       err);
+        rc = append_own(self, feed, &taken, record->recv_ns, err);
+    if (rc == TD_OK && taken.kind == EVENT_GAP)
+        rc = gap_list_add(&feed->gaps, &taken.gap, err);
+    return rc;
 }
 
 /* ---- frames ---- */
@@ -629,7 +625,6 @@ void encoder_close(encoder *self)
         td_free(feed->channels);
         td_free(feed->is_known);
     }
-    event_reader_close(self->events);
     td_buf_fini(&self->event_json);
     frame_redactor_fini(&self->frames_hidden);
     td_free(self->feeds);
@@ -651,8 +646,8 @@ td_result encoder_open(const encoder_options *options, encoder **out, td_err *er
     td_buf_init(&self->event_json, EVENT_BYTES_MAX);
     frame_redactor_init(&self->frames_hidden);
     self->feeds = td_alloc_zero(options->config->feed_count, sizeof *self->feeds);
-    td_result rc = self->feeds == NULL ? td_err_set(err, TD_E_NOMEM, "no memory for the feeds")
-                                       : event_reader_open(&self->events, err);
+    td_result rc =
+        self->feeds == NULL ? td_err_set(err, TD_E_NOMEM, "no memory for the feeds") : TD_OK;
     for (size_t i = 0; rc == TD_OK && i < options->config->feed_count; i++)
         rc = open_feed(self, i, err);
     if (rc == TD_OK) {

@@ -37,7 +37,7 @@ struct intake {
     uint64_t paused_at_recv_ns;
     drop_count *drops;
     stall_watch stalls;
-    td_buf event_json;
+    td_buf packed_event;
     intake_stats stats;
 };
 
@@ -52,7 +52,7 @@ td_result intake_open(const intake_options *options, intake **out, td_err *err)
         return td_err_set(err, TD_E_NOMEM, "no memory for the intake");
     self->options = *options;
     session_clock_init(&self->clock, options->clock);
-    td_buf_init(&self->event_json, EVENT_BYTES_MAX);
+    td_buf_init(&self->packed_event, EVENT_BYTES_MAX);
     td_result rc = drop_count_open(&self->drops, err);
     if (rc != TD_OK) {
         intake_close(self);
@@ -67,7 +67,7 @@ void intake_close(intake *self)
     if (self == NULL)
         return;
     drop_count_close(self->drops);
-    td_buf_fini(&self->event_json);
+    td_buf_fini(&self->packed_event);
     td_free(self);
 }
 
@@ -111,8 +111,8 @@ uint64_t intake_event(intake *self, uint16_t feed_index, const event *what)
     TD_ASSERT(feed_index < self->options.config->feed_count);
     uint64_t recv_ns = session_clock_stamp(&self->clock, clock_mono_ns(self->options.clock));
     td_err err;
-    td_buf_clear(&self->event_json);
-    if (event_encode(what, &self->event_json, &err) != TD_OK) {
+    td_buf_clear(&self->packed_event);
+    if (event_pack(what, &self->packed_event, &err) != TD_OK) {
         td_log_say(self->options.log, TD_LOG_ERROR, "a %s event could not be kept: %s",
                    event_kind_name(what->kind), err.text);
         return recv_ns;
@@ -120,7 +120,7 @@ uint64_t intake_event(intake *self, uint16_t feed_index, const event *what)
     if (what->kind == EVENT_GAP && is_new_gap(&what->gap))
         self->stats.gaps++;
     intake_record record = {.kind = INTAKE_EVENT, .recv_ns = recv_ns, .feed_index = feed_index};
-    put_small(self, &record, td_buf_view(&self->event_json));
+    put_small(self, &record, td_buf_view(&self->packed_event));
     return recv_ns;
 }
 

@@ -26,7 +26,7 @@
 /* What a record in the ring is. */
 typedef enum intake_kind {
     INTAKE_FRAME,
-    INTAKE_EVENT,    /* bytes: the event's JSON */
+    INTAKE_EVENT,    /* bytes: the event, packed (format/event.h) */
     INTAKE_HTTP,     /* bytes: the body of a reply */
     INTAKE_ORDINALS, /* in/out ordinals of a slot's connection that no frame shows (new, or dropped)
                       */

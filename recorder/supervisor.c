@@ -287,7 +287,6 @@ void supervisor_close(supervisor *self)
     td_ring_close(self->ring);
     decoder_close(self->decoder);
     dialect_parser_close(self->answers);
-    event_reader_close(self->events);
     for (size_t i = 0; self->gaps != NULL && i < self->options.config->feed_count; i++)
         open_gaps_close(self->gaps[i]);
     td_free(self->gaps);

@@ -28,7 +28,6 @@ struct supervisor {
     td_ring *ring;
     intake *intake;
     decoder *decoder;
-    event_reader *events;
     findings *findings;
     watch *watch;
     chunk_queue *queue;

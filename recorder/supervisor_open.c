@@ -244,15 +244,13 @@ static td_result open_gaps_of_feeds(supervisor *self, const gap_list *ledger, ui
 /* Close what a crash left open, begin the session, and look up what is known of each feed. */
 static td_result open_session(supervisor *self, td_err *err)
 {
-    TD_ASSERT(self->events != NULL);
     TD_ASSERT(self->writer == NULL);
-    gap_reader gaps = event_gap_reader(self->events);
     const recorder_config *config = self->options.config;
     td_result rc = TD_OK;
     for (size_t i = 0; i < config->feed_count && rc == TD_OK; i++) {
         recover_report report;
-        rc = archive_recover(self->options.archive, config->feeds[i].name, &gaps, NULL, NULL,
-                             &report, err);
+        rc =
+            archive_recover(self->options.archive, config->feeds[i].name, NULL, NULL, &report, err);
         if (rc == TD_OK && report.segments_recovered > 0)
             td_log_say(self->options.log, TD_LOG_WARNING,
                        "%s: the recorder was killed before; safe of its last segment: %s; torn: %s",
@@ -261,10 +259,9 @@ static td_result open_session(supervisor *self, td_err *err)
     }
     gap_list ledger = {0};
     if (rc == TD_OK)
-        rc = archive_gaps(self->options.archive, &gaps, &ledger, err);
+        rc = archive_gaps(self->options.archive, &ledger, err);
     archive_writer_options options = {.version = TAPEDECK_VERSION,
                                       .start_ns = clock_wall_ns(self->options.clock),
-                                      .gaps = gaps,
                                       .rebuild = WRITER_REBUILD_BESIDE,
                                       .durable = on_durable,
                                       .user = self,
@@ -456,8 +453,6 @@ td_result supervisor_open(const supervisor_options *options, supervisor **out, t
     td_result rc = room_check(&self->room, err);
     if (rc == TD_OK)
         rc = open_feeds(self, err);
-    if (rc == TD_OK)
-        rc = event_reader_open(&self->events, err);
     if (rc == TD_OK)
         rc = decoder_open(&self->decoder, err);
     if (rc == TD_OK)

@@ -17,7 +17,6 @@
 #include "format/reindex.h"
 #include "replay/export.h"
 #include "replay/source.h"
-#include "format/event.h"
 
 typedef struct export_flags {
     int format; /* of export_format_table; NO_FORMAT: not given */
@@ -154,19 +153,6 @@ static int on_progress(void *user, const char *phase, uint64_t frames, uint64_t 
     return atomic_load_explicit(&command->is_stopped, memory_order_relaxed);
 }
 
-/* The whole ledger: a gap before the selection matters to books that are older than it. */
-static td_result read_gaps(export_command *command, td_err *err)
-{
-    event_reader *events;
-    td_result rc = event_reader_open(&events, err);
-    if (rc != TD_OK)
-        return rc;
-    gap_reader reader = event_gap_reader(events);
-    rc = archive_gaps(command->archive, &reader, &command->gaps, err);
-    event_reader_close(events);
-    return rc;
-}
-
 /* The archive, its ledger, the export; *status as its findings say. */
 static td_result run(export_command *command, exit_code *status, td_err *err)
 {
@@ -175,8 +161,8 @@ static td_result run(export_command *command, exit_code *status, td_err *err)
                                        [REPLAY_DAMAGED] = EXIT_CODE_DAMAGE};
     td_result rc =
         source_open_archive(&command->archive_options, &command->log, &command->archive, err);
-    if (rc == TD_OK)
-        rc = read_gaps(command, err);
+    if (rc == TD_OK) /* all of it: a gap before the selection matters to books that are older */
+        rc = archive_gaps(command->archive, &command->gaps, err);
     if (rc != TD_OK)
         return rc;
     TD_ASSERT(command->flags.out != NULL);

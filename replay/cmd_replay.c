@@ -24,7 +24,6 @@
 #include "replay/sink_jsonl.h"
 #include "replay/sink_truth.h"
 #include "replay/source.h"
-#include "format/event.h"
 #include "tape/nothing.h"
 #include "tape/tape.h"
 
@@ -269,17 +268,11 @@ static td_result gather_gaps(const replay_command *command, replay_report *repor
 {
     TD_ASSERT(command->archive != NULL);
     TD_ASSERT(command->tape != NULL);
-    event_reader *events;
-    td_result rc = event_reader_open(&events, err);
-    if (rc != TD_OK)
-        return rc;
-    gap_reader reader = event_gap_reader(events);
     gap_list all = {0};
-    rc = archive_gaps(command->archive, &reader, &all, err);
+    td_result rc = archive_gaps(command->archive, &all, err);
     if (rc == TD_OK)
         rc = report_add_gaps(report, &all, &command->wanted, tape_get_window(command->tape), err);
     gap_list_fini(&all);
-    event_reader_close(events);
     return rc;
 }
 

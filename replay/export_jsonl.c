@@ -12,7 +12,7 @@
 #include "json/json_write.h"
 #include "schema/message_json.h"
 #include "tape/frame_json.h"
-#include "format/gap_json.h"
+#include "format/gap.h"
 
 /* Bits of "flags", the same in every format that has them (docs/export.md). */
 enum {

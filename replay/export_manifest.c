@@ -9,7 +9,7 @@
 #include "format/archive_plan.h"
 #include "format/segment_index.h"
 #include "json/json_write.h"
-#include "format/gap_json.h"
+#include "format/gap.h"
 
 enum { HASH_STEP_BYTES = 64 << 10 };
 

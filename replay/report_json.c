@@ -1,7 +1,7 @@
 #include "replay/report.h"
 
 #include "base/assert.h"
-#include "format/gap_json.h"
+#include "format/gap.h"
 
 static void member_name(json_writer *w, const char *key, const char *name)
 {

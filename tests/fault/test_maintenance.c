@@ -57,21 +57,19 @@ static int is_full(void)
 
 static td_result act_recover(const fault_place *place, io_fault *disk, td_err *err)
 {
-    const gap_reader gaps = event_gap_reader(place->recording->events);
     recover_report report;
     archive *a = NULL;
     td_result rc = fault_archive_open(place->recording, disk, place->catalog, ARCHIVE_MAINTAIN,
                                       "recover", &a, err);
     if (rc == TD_OK)
-        rc = archive_recover(a, NULL, &gaps, NULL, NULL, &report, err);
+        rc = archive_recover(a, NULL, NULL, NULL, &report, err);
     archive_close(a);
     return rc;
 }
 
 static td_result act_reindex(const fault_place *place, io_fault *disk, td_err *err)
 {
-    const gap_reader gaps = event_gap_reader(place->recording->events);
-    const reindex_options options = {.scope = REINDEX_ALL, .gaps = &gaps};
+    const reindex_options options = {.scope = REINDEX_ALL};
     reindex_report report;
     archive *a = NULL;
     td_result rc = fault_archive_open(place->recording, disk, place->catalog, ARCHIVE_MAINTAIN,

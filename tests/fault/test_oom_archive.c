@@ -54,11 +54,10 @@ static td_result act_recover(void *scene, td_err *err)
     oom_place *self = scene;
     archive *a = NULL;
     recover_report report;
-    const gap_reader gaps = event_gap_reader(self->events);
     td_result rc = oom_place_open(self, ARCHIVE_MAINTAIN, "recover", &a, err);
     if (rc != TD_OK)
         return rc;
-    rc = archive_recover(a, NULL, &gaps, NULL, NULL, &report, err);
+    rc = archive_recover(a, NULL, NULL, NULL, &report, err);
     assert_true(rc != TD_OK || !report.is_lossy);
     archive_close(a);
     return rc;
@@ -79,8 +78,7 @@ static td_result act_verify(void *scene, td_err *err)
     oom_place *self = scene;
     archive *a = NULL;
     verify_report report;
-    const gap_reader gaps = event_gap_reader(self->events);
-    const verify_options options = {.threads = 1, .gaps = &gaps};
+    const verify_options options = {.threads = 1};
     td_result rc = oom_place_open(self, ARCHIVE_READ, NULL, &a, err);
     if (rc != TD_OK)
         return rc;
@@ -104,8 +102,7 @@ static td_result act_reindex(void *scene, td_err *err)
     oom_place *self = scene;
     archive *a = NULL;
     reindex_report report;
-    const gap_reader gaps = event_gap_reader(self->events);
-    const reindex_options options = {.scope = REINDEX_ALL, .gaps = &gaps};
+    const reindex_options options = {.scope = REINDEX_ALL};
     td_result rc = oom_place_open(self, ARCHIVE_MAINTAIN, "reindex", &a, err);
     if (rc != TD_OK)
         return rc;

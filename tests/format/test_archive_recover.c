@@ -50,8 +50,7 @@ static td_result try_recover(archive_place *place, archive_mode mode, const char
     td_result rc = archive_place_try_open(place, mode, "recover", &a, err);
     if (rc != TD_OK)
         return rc;
-    const gap_reader gaps = archive_fixture_gaps();
-    rc = archive_recover(a, feed, &gaps, NULL, NULL, report, err);
+    rc = archive_recover(a, feed, NULL, NULL, report, err);
     archive_close(a);
     return rc;
 }
@@ -66,9 +65,8 @@ static void recover(archive_place *place, const char *feed, recover_report *repo
 static void list_gaps(archive_place *place, gap_list *out)
 {
     td_err err;
-    const gap_reader gaps = archive_fixture_gaps();
     archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
-    assert_int_equal(archive_gaps(a, &gaps, out, &err), TD_OK);
+    assert_int_equal(archive_gaps(a, out, &err), TD_OK);
     archive_close(a);
 }
 
@@ -76,8 +74,7 @@ static verify_severity verdict_of(archive_place *place)
 {
     td_err err;
     verify_report report;
-    const gap_reader gaps = archive_fixture_gaps();
-    const verify_options options = {.threads = 1, .gaps = &gaps};
+    const verify_options options = {.threads = 1};
     archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
     if (archive_verify(a, &options, &report, &err) != TD_OK)
         fail_msg("%s", err.text);
@@ -470,9 +467,7 @@ static void test_appender_recovers_before_it_writes(void **state)
     archive_place_init_sim(&place);
     for (unsigned kill = 0; kill < 4; kill++) {
         archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
-        const gap_reader reader = archive_fixture_gaps();
-        assert_int_equal(archive_recover(a, FIXTURE_FEED, &reader, NULL, NULL, &report, &err),
-                         TD_OK);
+        assert_int_equal(archive_recover(a, FIXTURE_FEED, NULL, NULL, &report, &err), TD_OK);
         assert_int_equal(report.segments_recovered, kill == 0 ? 0 : 1);
         archive_writer *writer = archive_fixture_begin(a);
         assert_true(archive_writer_catalog_is_current(writer));

@@ -65,8 +65,7 @@ static void test_catalog_is_derived(void **state)
     td_err err;
     assert_int_equal(catalog_remove(place.catalog_path, &err), TD_OK);
     archive *a = archive_place_open(&place, ARCHIVE_MAINTAIN, "reindex");
-    const gap_reader gaps = archive_fixture_gaps();
-    const reindex_options options = {.scope = REINDEX_ALL, .gaps = &gaps};
+    const reindex_options options = {.scope = REINDEX_ALL};
     reindex_report report;
     assert_int_equal(archive_reindex(a, &options, &report, &err), TD_OK);
     assert_int_equal(report.segments_read, 6);
@@ -371,7 +370,6 @@ static void test_catalog_is_rebuilt_beside_recording(void **state)
         archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
         const archive_writer_options options = {.version = "0.1",
                                                 .start_ns = clock_wall_ns(archive_clock(a)),
-                                                .gaps = archive_fixture_gaps(),
                                                 .rebuild = WRITER_REBUILD_BESIDE};
         assert_int_equal(archive_writer_open(a, &options, &writer, &err), TD_OK);
         assert_false(archive_writer_catalog_is_current(writer));
@@ -408,8 +406,7 @@ static void test_abandoned_rebuild(void **state)
     archive_fixture_record(&place, 0, 10);
     replace_catalog(&place, CATALOG_NONE, NULL);
     archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
-    const archive_writer_options options = {
-        .version = "0.1", .gaps = archive_fixture_gaps(), .rebuild = WRITER_REBUILD_BESIDE};
+    const archive_writer_options options = {.version = "0.1", .rebuild = WRITER_REBUILD_BESIDE};
     assert_int_equal(archive_writer_open(a, &options, &writer, &err), TD_OK);
     assert_int_equal(archive_writer_close(writer, WRITER_ABANDON, 0, &err), TD_OK);
     archive_close(a);

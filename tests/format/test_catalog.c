@@ -48,8 +48,7 @@ static void reindex(archive_place *place, reindex_scope scope, reindex_report *r
 {
     td_err err;
     archive *a = archive_place_open(place, ARCHIVE_MAINTAIN, "reindex");
-    const gap_reader gaps = archive_fixture_gaps();
-    const reindex_options options = {.scope = scope, .gaps = &gaps};
+    const reindex_options options = {.scope = scope};
     if (archive_reindex(a, &options, report, &err) != TD_OK)
         fail_msg("%s", err.text);
     archive_close(a);

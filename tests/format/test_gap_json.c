@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
-#include "format/gap_json.h"
+#include "format/gap.h"
 
 static const gap_row CONNECTION_GAP = {.reason = GAP_DISCONNECT,
                                        .feed = "inverse",

@@ -139,9 +139,7 @@ static void test_without_its_lock_file(void **state)
     archive *second = archive_place_open(&s.place, ARCHIVE_APPEND, "import");
     assert_int_equal(archive_writer_check_lock(s.writer, &err), TD_E_BUSY);
     assert_non_null(strstr(err.text, "replaced"));
-    gap_reader gaps = archive_fixture_gaps();
-    assert_int_equal(archive_recover(second, FIXTURE_FEED, &gaps, NULL, NULL, &report, &err),
-                     TD_OK);
+    assert_int_equal(archive_recover(second, FIXTURE_FEED, NULL, NULL, &report, &err), TD_OK);
     assert_int_equal(report.segments_live, 1);
     assert_int_equal(archive_fixture_try_begin(second, NULL, NULL, &writer, &err), TD_E_BUSY);
     (void)snprintf(pid, sizeof pid, "pid %ld", (long)getpid());
@@ -216,8 +214,7 @@ typedef void meddle_fn(td_io io, const char *path);
 static verify_severity verdict(const scene *s)
 {
     verify_report report;
-    gap_reader gaps = archive_fixture_gaps();
-    const verify_options options = {.threads = 1, .gaps = &gaps};
+    const verify_options options = {.threads = 1};
     archive_place place = s->place;
     archive *a = archive_place_open(&place, ARCHIVE_READ, NULL);
     assert_int_equal(archive_verify(a, &options, &report, NULL), TD_OK);
@@ -229,10 +226,9 @@ static unsigned count_corrupt_gaps(const scene *s)
 {
     archive_place place = s->place;
     archive *a = archive_place_open(&place, ARCHIVE_READ, NULL);
-    gap_reader reader = archive_fixture_gaps();
     gap_list gaps;
     unsigned count = 0;
-    assert_int_equal(archive_gaps(a, &reader, &gaps, NULL), TD_OK);
+    assert_int_equal(archive_gaps(a, &gaps, NULL), TD_OK);
     for (size_t i = 0; i < gaps.count; i++) {
         if (gaps.rows[i].reason != GAP_CORRUPT)
             continue;

@@ -262,7 +262,6 @@ static void test_deleted_is_not_pruned(void **state)
     archive_place place;
     td_err err;
     const plan_query all = {.to_ns = UINT64_MAX};
-    const gap_reader gaps = archive_fixture_gaps();
     archive_place_init_sim(&place);
     archive_fixture_record(&place, 0, 9);
     prune(&place, older_than_frame(60));
@@ -277,7 +276,7 @@ static void test_deleted_is_not_pruned(void **state)
         }
         archive *a = archive_place_open(&place, ARCHIVE_MAINTAIN, "reindex");
         if (round == 2) {
-            const reindex_options options = {.scope = REINDEX_ALL, .gaps = &gaps};
+            const reindex_options options = {.scope = REINDEX_ALL};
             reindex_report report;
             assert_int_equal(archive_reindex(a, &options, &report, &err), TD_OK);
             assert_int_equal(report.segments_missing, 1);
@@ -371,7 +370,6 @@ static void test_crashed_segment_waits_for_recover(void **state)
     td_err err;
     recover_report recovered;
     const prune_options everything = {.mode = PRUNE_REMOVE, .keep_bytes = 0};
-    const gap_reader gaps = archive_fixture_gaps();
     archive_place_init_sim(&place);
     archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
     archive_writer *writer = archive_fixture_begin(a);
@@ -383,7 +381,7 @@ static void test_crashed_segment_waits_for_recover(void **state)
     prune(&place, everything);
     assert_string_equal(prune_removed(), "");
     a = archive_place_open(&place, ARCHIVE_MAINTAIN, "recover");
-    assert_int_equal(archive_recover(a, NULL, &gaps, NULL, NULL, &recovered, &err), TD_OK);
+    assert_int_equal(archive_recover(a, NULL, NULL, NULL, &recovered, &err), TD_OK);
     archive_close(a);
     prune(&place, everything);
     assert_string_equal(prune_removed(), "size inverse 1\n");
@@ -411,9 +409,8 @@ static void test_one_maintainer(void **state)
 static void list_gaps(archive_place *place, gap_list *out)
 {
     td_err err;
-    const gap_reader gaps = archive_fixture_gaps();
     archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
-    assert_int_equal(archive_gaps(a, &gaps, out, &err), TD_OK);
+    assert_int_equal(archive_gaps(a, out, &err), TD_OK);
     archive_close(a);
 }
 

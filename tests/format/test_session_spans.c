@@ -407,7 +407,6 @@ static void test_renamed_meanwhile(void **state)
     archive_place place;
     archive_listing listing;
     char open_path[LIMIT_PATH_BYTES];
-    const gap_reader reader = archive_fixture_gaps();
     gap_list right = {0};
     gap_list found = {0};
     td_err err;
@@ -417,8 +416,8 @@ static void test_renamed_meanwhile(void **state)
     assert_int_equal(archive_list(a, &listing, &err), TD_OK);
     const char *path = listing.segments[0].path;
     (void)snprintf(open_path, sizeof open_path, "%.1000s.open", path);
-    assert_int_equal(segment_gaps(a, path, &reader, gap_list_emit, &right, &err), TD_OK);
-    assert_int_equal(segment_gaps(a, open_path, &reader, gap_list_emit, &found, &err), TD_OK);
+    assert_int_equal(segment_gaps(a, path, gap_list_emit, &right, &err), TD_OK);
+    assert_int_equal(segment_gaps(a, open_path, gap_list_emit, &found, &err), TD_OK);
     assert_true(right.count > 0);
     assert_int_equal(found.count, right.count);
     gap_list_fini(&right);

@@ -51,12 +51,8 @@ static verify_report verify(archive_place *place, unsigned threads, findings_tex
 {
     td_err err;
     verify_report report;
-    const gap_reader gaps = archive_fixture_gaps();
-    const verify_options options = {.threads = threads,
-                                    .finding = keep_finding,
-                                    .progress = keep_progress,
-                                    .user = out,
-                                    .gaps = &gaps};
+    const verify_options options = {
+        .threads = threads, .finding = keep_finding, .progress = keep_progress, .user = out};
     out->size = 0;
     out->text[0] = '\0';
     out->progress_calls = 0;

@@ -111,10 +111,9 @@ static void answer(td_buf *out, const char *format, ...)
 
 static void answer_gaps(archive *a, td_buf *out)
 {
-    const gap_reader gaps = archive_fixture_gaps();
     gap_list list;
     td_err err;
-    if (archive_gaps(a, &gaps, &list, &err) != TD_OK)
+    if (archive_gaps(a, &list, &err) != TD_OK)
         fail_msg("%s", err.text);
     for (size_t i = 0; i < list.count; i++) {
         const gap_row *row = &list.rows[i];
@@ -193,13 +192,11 @@ static char *answers_of(bench *b)
     answer_plan(a, &all, &out);
     answer_plan(a, &some_time, &out);
     answer_plan(a, &some_channels, &out);
-    const gap_reader gaps = archive_fixture_gaps();
     const prune_options options = {.mode = PRUNE_LOOK,
                                    .before_ns = FIXTURE_START_NS + FIXTURE_STEP_NS * 100,
                                    .keep_bytes = UINT64_MAX,
                                    .removing = answer_removal,
-                                   .user = &out,
-                                   .gaps = &gaps};
+                                   .user = &out};
     prune_report report;
     if (archive_prune(a, &options, &report, &err) != TD_OK)
         fail_msg("%s", err.text);

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -59,48 +60,26 @@ static const counters_row ROWS[] = {
     {.name = "dropped, and crashed", .dropped = 7, .end = WRITER_ABANDON},
 };
 
-/* ---- gaps ---- */
-
-/* Events stand at every tenth frame; two of them tell. */
-static td_result read_gap(void *user, const channel_info *channel, uint64_t recv_ns, td_bytes event,
-                          gap_row_fn *emit, void *emit_user, td_err *err)
-{
-    const counters_row *row = user;
-    static const uint64_t TELLING[] = {60, 90};
-    for (size_t i = 0; i < 2; i++) {
-        char mark[32];
-        (void)snprintf(mark, sizeof mark, "\"n\":%u,", (unsigned)TELLING[i]);
-        char text[FIXTURE_FRAME_BYTES] = {0};
-        memcpy(text, event.data, event.size < sizeof text ? event.size : sizeof text - 1);
-        if (row->told[i] == 0 || strstr(text, mark) == NULL)
-            continue;
-        const gap_row gap = {.reason = GAP_OVERLOAD,
-                             .feed = channel->feed,
-                             .conn = 1,
-                             .topic = "",
-                             .symbol = "",
-                             .from_ns = recv_ns - 1,
-                             .to_ns = recv_ns,
-                             .frames_lost = row->told[i],
-                             .covered_by = "",
-                             .cause = "overload",
-                             .detail = ""};
-        return emit(emit_user, &gap, err);
-    }
-    return TD_OK;
-}
-
-static gap_reader reader_of(counters_row *row)
-{
-    return (gap_reader){.read = read_gap, .user = row};
-}
-
 /* ---- what is written ---- */
 
 typedef struct forger {
     const counters_row *row;
     unsigned chunk;
 } forger;
+
+/* The events of two frames tell what was dropped. */
+static void tell_dropped(void *user, uint64_t i, fixture_frame *frame)
+{
+    const forger *f = user;
+    uint64_t told = i == 70 ? f->row->told[0] : i == 90 ? f->row->told[1] : 0;
+    if (told != 0)
+        frame->size = (size_t)snprintf(
+            frame->text, sizeof frame->text,
+            "{\"event\":\"gap\",\"reason\":\"overload\",\"line\":0,\"shard\":0,\"conn\":1,"
+            "\"from_ns\":%" PRIu64 ",\"to_ns\":%" PRIu64 ",\"frames_lost\":%" PRIu64
+            ",\"cause\":\"overload\"}",
+            frame->recv_ns - 1, frame->recv_ns, told);
+}
 
 static void forge(void *user, sealed_chunk *chunk)
 {
@@ -122,11 +101,11 @@ static void record(archive_place *place, counters_row *row)
     td_err err;
     td_err_clear(&err);
     archive *a = archive_place_open(place, ARCHIVE_APPEND, "record");
-    const archive_writer_options options = {
-        .version = "0.1", .start_ns = FIXTURE_START_NS, .gaps = reader_of(row)};
+    const archive_writer_options options = {.version = "0.1", .start_ns = FIXTURE_START_NS};
     assert_int_equal(archive_writer_open(a, &options, &writer, &err), TD_OK);
     assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, 0, 1, NULL, &err), TD_OK);
     feed.change = forge;
+    feed.alter = tell_dropped;
     feed.change_user = &how;
     for (unsigned i = 0; i < CHUNKS; i++) {
         if (i > 0 && i % CHUNKS_PER_SEGMENT == 0)
@@ -162,9 +141,7 @@ static void check_row(counters_row *row)
     verify_report report;
     said found = {0};
     td_err err;
-    const gap_reader gaps = reader_of(row);
-    const verify_options options = {
-        .threads = 1, .finding = keep_finding, .user = &found, .gaps = &gaps};
+    const verify_options options = {.threads = 1, .finding = keep_finding, .user = &found};
     archive_place_init_sim(&place);
     record(&place, row);
     archive *a = archive_place_open(&place, ARCHIVE_READ, NULL);

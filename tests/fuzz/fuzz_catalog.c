@@ -137,8 +137,7 @@ static void plan(const bench *b, io_fault *disk)
 static void verify(const bench *b, io_fault *disk)
 {
     archive *a = NULL;
-    const gap_reader gaps = event_gap_reader(b->archive->events);
-    const verify_options options = {.threads = 1, .gaps = &gaps};
+    const verify_options options = {.threads = 1};
     verify_report report;
     fuzz_must(fuzz_archive_open(b->archive, disk, ARCHIVE_READ, &a), NULL);
     td_result rc = archive_verify(a, &options, &report, NULL);
@@ -150,8 +149,7 @@ static void verify(const bench *b, io_fault *disk)
 static void reindex(const bench *b, io_fault *disk, reindex_scope scope)
 {
     archive *a = NULL;
-    const gap_reader gaps = event_gap_reader(b->archive->events);
-    const reindex_options options = {.scope = scope, .gaps = &gaps};
+    const reindex_options options = {.scope = scope};
     reindex_report report;
     td_err err;
     td_err_clear(&err);

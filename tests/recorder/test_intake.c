@@ -23,7 +23,6 @@ typedef struct fixture {
     uint64_t mono_ns;
     int pauses, resumes;
     /* what was read back from the ring */
-    event_reader *reader;
     uint64_t frames_read, last_ordinal, last_recv_ns, holes;
     event_kind kinds[EVENTS_MAX];
     char states[EVENTS_MAX][32];
@@ -76,7 +75,6 @@ static void open_fixture_after(fixture *f, overload_mode mode, uint64_t archive_
     f->big = td_alloc(BIG_FRAME_BYTES);
     memset(f->big, ' ', BIG_FRAME_BYTES);
     assert_int_equal(td_ring_open(LIMIT_RING_BYTES, &f->ring, NULL), TD_OK);
-    assert_int_equal(event_reader_open(&f->reader, NULL), TD_OK);
     intake_options options = {.ring = f->ring,
                               .clock = {.ops = &FAKE_CLOCK, .ctx = f},
                               .config = f->config,
@@ -95,7 +93,6 @@ static void open_fixture(fixture *f, overload_mode mode)
 static void close_fixture(fixture *f)
 {
     intake_close(f->intake);
-    event_reader_close(f->reader);
     td_ring_close(f->ring);
     td_free(f->big);
     config_fini(f->config);
@@ -113,10 +110,9 @@ static void put_big(fixture *f)
     put(f, td_bytes_of(f->big, BIG_FRAME_BYTES));
 }
 
-static void read_event(fixture *f, td_bytes json)
+static void read_event(fixture *f, td_bytes packed)
 {
-    event found;
-    assert_int_equal(event_decode(f->reader, json, &found, NULL), TD_OK);
+    event found = event_unpack(packed);
     assert_true(f->event_count < EVENTS_MAX);
     f->kinds[f->event_count] = found.kind;
     snprintf(f->states[f->event_count++], 32, "%s", found.state == NULL ? "" : found.state);

@@ -177,15 +177,11 @@ static void open_replay(replayed *r, int with_messages)
 static void add_gaps(replayed *r)
 {
     td_err err;
-    event_reader *events;
     gap_list all = {0};
-    assert_int_equal(event_reader_open(&events, &err), TD_OK);
-    gap_reader reader = event_gap_reader(events);
-    assert_int_equal(archive_gaps(r->archive, &reader, &all, &err), TD_OK);
+    assert_int_equal(archive_gaps(r->archive, &all, &err), TD_OK);
     assert_int_equal(report_add_gaps(&r->report, &all, &r->wanted, tape_get_window(r->tape), &err),
                      TD_OK);
     gap_list_fini(&all);
-    event_reader_close(events);
 }
 
 /* Replay the archive that r->fixture and r->archive are. */

@@ -23,7 +23,6 @@
 #include "format/catalog.h"
 #include "format/reindex.h"
 #include "format/segment_reader.h"
-#include "tests/testing/segment_fixture.h"
 
 enum { CHUNK_FRAMES = 20, CHUNKS_PER_SEGMENT = 3, DUMP_BYTES_MAX = 16 << 20 };
 
@@ -126,27 +125,6 @@ int archive_fixture_gap(const char *feed, uint64_t i, gap_row *out)
     return 1;
 }
 
-static td_result read_gap(void *user, const channel_info *channel, uint64_t recv_ns, td_bytes event,
-                          gap_row_fn *emit, void *emit_user, td_err *err)
-{
-    (void)user;
-    (void)recv_ns;
-    static const char MARK[] = "\"n\":";
-    char text[FIXTURE_FRAME_BYTES] = {0};
-    gap_row row;
-    memcpy(text, event.data, event.size < sizeof text ? event.size : sizeof text - 1);
-    const char *at = strstr(text, MARK);
-    assert_non_null(at);
-    if (!archive_fixture_gap(channel->feed, strtoull(at + strlen(MARK), NULL, 10), &row))
-        return TD_OK;
-    return emit(emit_user, &row, err);
-}
-
-gap_reader archive_fixture_gaps(void)
-{
-    return (gap_reader){.read = read_gap};
-}
-
 /* ---- writing ---- */
 
 td_result archive_fixture_try_begin(archive *a,
@@ -156,7 +134,6 @@ td_result archive_fixture_try_begin(archive *a,
     const archive_writer_options options = {
         .version = "0.1",
         .start_ns = clock_wall_ns(archive_clock(a)),
-        .gaps = archive_fixture_gaps(),
         .durable = durable,
         .user = user,
     };
@@ -200,6 +177,8 @@ static void append_frame(fixture_feed *feed)
 {
     fixture_frame frame;
     fixture_get(feed->next, &frame);
+    if (feed->alter != NULL)
+        feed->alter(feed->change_user, feed->next, &frame);
     const channel_info info = {.feed = feed->name,
                                .family = "inverse",
                                .dir = frame.dir,
@@ -309,8 +288,7 @@ char *archive_fixture_dump_rebuilt(archive_place *place)
     catalog *c = NULL;
     td_err err;
     archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
-    const gap_reader gaps = archive_fixture_gaps();
-    const reindex_options options = {.scope = REINDEX_ALL, .gaps = &gaps};
+    const reindex_options options = {.scope = REINDEX_ALL};
     if (catalog_open(NULL, CATALOG_MEMORY, &c, &err) != TD_OK ||
         archive_reindex_into(a, c, &options, NULL, &err) != TD_OK)
         fail_msg("%s", err.text);
@@ -333,8 +311,7 @@ void archive_fixture_recover(archive_place *place, recover_report *report)
 {
     td_err err;
     archive *a = archive_place_open(place, ARCHIVE_MAINTAIN, "recover");
-    const gap_reader gaps = archive_fixture_gaps();
-    if (archive_recover(a, NULL, &gaps, NULL, NULL, report, &err) != TD_OK)
+    if (archive_recover(a, NULL, NULL, NULL, report, &err) != TD_OK)
         fail_msg("%s", err.text);
     archive_close(a);
 }

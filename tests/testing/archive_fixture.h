@@ -13,6 +13,7 @@
 #include "format/archive_writer.h"
 #include "format/chunk_builder.h"
 #include "format/gap.h"
+#include "tests/testing/segment_fixture.h"
 
 #define ARCHIVE_FIXTURE_PATH "archive"
 
@@ -39,11 +40,7 @@ archive *archive_place_open(archive_place *place, archive_mode mode, const char 
 td_result archive_place_try_open(archive_place *place, archive_mode mode, const char *verb,
                                  archive **out, td_err *err);
 
-/* Gaps told by fixture events: every event i with i % 100 == 50 opens a gap at its receive time,
- * every one with i % 100 == 60 closes the one of 10 events before. */
-gap_reader archive_fixture_gaps(void);
-
-/* The gap rows that frame i tells; 1 if there is one. feed as in the channel. */
+/* The gap row that event i tells (segment_fixture.h); 1 if there is one. feed as in the channel. */
 int archive_fixture_gap(const char *feed, uint64_t i, gap_row *out);
 
 /* One feed being written. */
@@ -58,11 +55,12 @@ typedef struct fixture_feed {
     uint64_t ordinals[2]; /* in, out */
     gap_row gaps[64];     /* that the last chunk's events tell */
     size_t gap_count;
-    void (*change)(void *user, sealed_chunk *chunk); /* before each is put; NULL: as it is */
+    void (*alter)(void *user, uint64_t i, fixture_frame *frame); /* before each is appended, and */
+    void (*change)(void *user, sealed_chunk *chunk); /* before each is put; NULL: as they are */
     void *change_user;
 } fixture_feed;
 
-/* Begin a session with the fixture's gap reader, starting at frame first's receive time. */
+/* Begin a session, starting at frame first's receive time. */
 archive_writer *archive_fixture_begin(archive *archive);
 td_result archive_fixture_try_begin(archive *archive,
                                     void (*durable)(void *, size_t, const sealed_chunk *),

@@ -31,9 +31,7 @@ verify_severity bench_verify(bench *b)
 {
     td_err err;
     verify_report report;
-    const gap_reader gaps = archive_fixture_gaps();
-    const verify_options options = {
-        .threads = 1, .finding = keep_finding, .user = b, .gaps = &gaps};
+    const verify_options options = {.threads = 1, .finding = keep_finding, .user = b};
     b->text[0] = '\0';
     archive *a = archive_place_open(&b->place, ARCHIVE_READ, NULL);
     if (archive_verify(a, &options, &report, &err) != TD_OK)
@@ -72,8 +70,7 @@ static void write_note(bench *b)
                          .covered_by = "",
                          .cause = "c",
                          .detail = ""};
-    const gap_reader gaps = archive_fixture_gaps();
-    const reindex_options options = {.scope = REINDEX_ALL, .gaps = &gaps};
+    const reindex_options options = {.scope = REINDEX_ALL};
     reindex_report report;
     assert_int_equal(journal_open(a, &j, &err), TD_OK);
     assert_int_equal(journal_append(j, JOURNAL_NOTE, note, sizeof note / sizeof note[0], &err),

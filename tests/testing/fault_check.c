@@ -125,12 +125,11 @@ int fault_check_frames(fault_place *place, io_fault *disk, const fault_truth *tr
 
 int fault_check_recover(fault_place *place, io_fault *disk, recover_report *report)
 {
-    const gap_reader gaps = event_gap_reader(place->recording->events);
     archive *a = NULL;
     td_err err;
     td_result rc = open_at(place, disk, ARCHIVE_MAINTAIN, &a, &err);
     if (rc == TD_OK)
-        rc = archive_recover(a, NULL, &gaps, NULL, NULL, report, &err);
+        rc = archive_recover(a, NULL, NULL, NULL, report, &err);
     archive_close(a);
     if (rc != TD_OK)
         return wrong(place, "recover: %s", err.text);
@@ -172,11 +171,9 @@ static void note_finding(void *user, const verify_finding *finding)
                     finding->segment, finding->what);
 }
 
-static int verify_disk(fault_place *place, archive *a, const gap_reader *gaps,
-                       verify_severity worst)
+static int verify_disk(fault_place *place, archive *a, verify_severity worst)
 {
-    const verify_options options = {
-        .threads = 1, .finding = note_finding, .user = place, .gaps = gaps};
+    const verify_options options = {.threads = 1, .finding = note_finding, .user = place};
     verify_report report;
     td_err err;
     td_err_clear(&err);
@@ -221,9 +218,9 @@ char *fault_dump(fault_place *place)
 }
 
 /* P5: the dump of a catalog made of segments and journal alone. */
-static char *dump_rebuilt(fault_place *place, archive *a, const gap_reader *gaps)
+static char *dump_rebuilt(fault_place *place, archive *a)
 {
-    const reindex_options options = {.scope = REINDEX_ALL, .gaps = gaps};
+    const reindex_options options = {.scope = REINDEX_ALL};
     catalog *c = NULL;
     char *text = NULL;
     td_err err;
@@ -237,10 +234,10 @@ static char *dump_rebuilt(fault_place *place, archive *a, const gap_reader *gaps
     return text;
 }
 
-static int compare_dumps(fault_place *place, archive *a, const gap_reader *gaps)
+static int compare_dumps(fault_place *place, archive *a)
 {
     char *kept = fault_dump(place);
-    char *rebuilt = kept == NULL ? NULL : dump_rebuilt(place, a, gaps);
+    char *rebuilt = kept == NULL ? NULL : dump_rebuilt(place, a);
     int ok = kept != NULL && rebuilt != NULL;
     if (ok && strcmp(kept, rebuilt) != 0)
         ok = wrong(place, "the catalog is not as one that is made anew");
@@ -251,12 +248,11 @@ static int compare_dumps(fault_place *place, archive *a, const gap_reader *gaps)
 
 int fault_check_sound(fault_place *place, io_fault *disk)
 {
-    const gap_reader gaps = event_gap_reader(place->recording->events);
     archive *a = NULL;
     td_err err;
     if (open_at(place, disk, ARCHIVE_READ, &a, &err) != TD_OK)
         return wrong(place, "cannot open: %s", err.text);
-    int ok = verify_disk(place, a, &gaps, VERIFY_SOUND) && compare_dumps(place, a, &gaps);
+    int ok = verify_disk(place, a, VERIFY_SOUND) && compare_dumps(place, a);
     archive_close(a);
     return ok;
 }
@@ -264,12 +260,11 @@ int fault_check_sound(fault_place *place, io_fault *disk)
 /* Only what recover mends: a crash damages nothing. */
 static int check_recoverable(fault_place *place, io_fault *disk)
 {
-    const gap_reader gaps = event_gap_reader(place->recording->events);
     archive *a = NULL;
     td_err err;
     if (open_at(place, disk, ARCHIVE_READ, &a, &err) != TD_OK)
         return wrong(place, "cannot open: %s", err.text);
-    int ok = verify_disk(place, a, &gaps, VERIFY_RECOVERABLE);
+    int ok = verify_disk(place, a, VERIFY_RECOVERABLE);
     archive_close(a);
     return ok;
 }
@@ -292,13 +287,12 @@ static int is_in_crash_gap(const gap_list *list, const char *feed, uint64_t recv
 int fault_check_ledger(fault_place *place, io_fault *disk, fault_found *found)
 {
     const fault_recording *r = place->recording;
-    const gap_reader gaps = event_gap_reader(r->events);
     gap_list list = {0};
     archive *a = NULL;
     td_err err;
     td_result rc = open_at(place, disk, ARCHIVE_READ, &a, &err);
     if (rc == TD_OK)
-        rc = archive_gaps(a, &gaps, &list, &err);
+        rc = archive_gaps(a, &list, &err);
     int ok = rc == TD_OK || wrong(place, "gaps: %s", err.text);
     for (size_t i = 0; ok && i < FAULT_FEEDS; i++) {
         uint64_t there = found->frames[i];
@@ -361,7 +355,6 @@ static void begin_next(fault_recording *next, const fault_recording *from, const
             feed->frames[n] = from->feeds[i].frames[n];
     }
     next->clock = from->clock;
-    next->events = from->events;
 }
 
 static void end_next(fault_recording *next, const fault_found *found)

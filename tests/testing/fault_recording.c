@@ -153,15 +153,13 @@ static td_result configure(session *s, td_err *err)
 static td_result open_archive(session *s, td_err *err)
 {
     fault_recording *r = s->recording;
-    const gap_reader gaps = event_gap_reader(r->events);
     recover_report report;
     td_result rc =
         fault_archive_open(r, r->disk, r->catalog, ARCHIVE_APPEND, "record", &s->into, err);
     for (size_t i = 0; i < FAULT_FEEDS && rc == TD_OK; i++)
-        rc = archive_recover(s->into, FEED_NAMES[i], &gaps, NULL, NULL, &report, err);
+        rc = archive_recover(s->into, FEED_NAMES[i], NULL, NULL, &report, err);
     archive_writer_options options = {.version = "test",
                                       .start_ns = clock_wall_ns(clock_sim_clock(r->clock)),
-                                      .gaps = gaps,
                                       .durable = on_durable,
                                       .user = s};
     if (rc == TD_OK)
@@ -398,8 +396,7 @@ int fault_recording_init(fault_recording *r)
     *r = (fault_recording){.clock = clock_sim_open(START_NS, 1)};
     const char *root = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
     (void)snprintf(r->folder, sizeof r->folder, "%s/tapedeck-fault-XXXXXX", root);
-    if (r->clock == NULL || event_reader_open(&r->events, NULL) != TD_OK ||
-        mkdtemp(r->folder) == NULL)
+    if (r->clock == NULL || mkdtemp(r->folder) == NULL)
         return 0;
     (void)snprintf(r->catalog, sizeof r->catalog, "%s/catalog.sqlite", r->folder);
     for (size_t i = 0; i < FAULT_FEEDS; i++)
@@ -425,6 +422,5 @@ void fault_recording_fini(fault_recording *r)
     td_free(r->durable);
     td_free(r->fed);
     clock_sim_close(r->clock);
-    event_reader_close(r->events);
     (void)nftw(r->folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }

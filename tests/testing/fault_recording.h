@@ -17,7 +17,6 @@
 #include "format/archive.h"
 #include "format/channel.h"
 #include "schema/classify.h"
-#include "format/event.h"
 
 #define FAULT_ARCHIVE "archive"
 
@@ -64,8 +63,7 @@ typedef struct fault_fed {
 typedef struct fault_recording {
     io_fault *disk; /* not owned: the caller's, may be exchanged between sessions */
     clock_sim *clock;
-    event_reader *events; /* for gaps */
-    char folder[64];      /* temporary and real: SQLite does its own I/O */
+    char folder[64]; /* temporary and real: SQLite does its own I/O */
     char catalog[FAULT_PATH_BYTES];
     fault_feed feeds[FAULT_FEEDS];
     fault_durable *durable;

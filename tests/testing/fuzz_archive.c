@@ -112,8 +112,7 @@ static void write_session(fuzz_archive *self, writer_end end)
     maker m = {0};
     archive *into = NULL;
     fuzz_must(fuzz_archive_open(self, self->disk, ARCHIVE_APPEND, &into), NULL);
-    const archive_writer_options options = {
-        .version = "0", .start_ns = START_NS, .gaps = event_gap_reader(self->events)};
+    const archive_writer_options options = {.version = "0", .start_ns = START_NS};
     (void)snprintf(m.session, sizeof m.session, "%s", archive_session(into));
     fuzz_must(archive_writer_open(into, &options, &m.writer, NULL), NULL);
     fuzz_must(archive_writer_add_feed(m.writer, "inverse", "inverse", &m.feed, NULL, NULL), NULL);
@@ -154,7 +153,6 @@ fuzz_archive *fuzz_archive_make(writer_end end)
     self->disk = io_fault_open();
     self->clock = clock_sim_open(START_NS, 1);
     TD_ASSERT(self->disk != NULL && self->clock != NULL);
-    fuzz_must(event_reader_open(&self->events, NULL), NULL);
     write_session(self, end);
     TD_ASSERT(to_remove[1] == NULL);
     if (to_remove[0] == NULL)
@@ -201,8 +199,7 @@ void fuzz_archive_replace(io_fault *disk, const char *path, const uint8_t *bytes
 verify_severity fuzz_archive_verify(const fuzz_archive *from, io_fault *disk)
 {
     archive *a = NULL;
-    const gap_reader gaps = event_gap_reader(from->events);
-    const verify_options options = {.threads = 1, .gaps = &gaps};
+    const verify_options options = {.threads = 1};
     verify_report report;
     fuzz_must(fuzz_archive_open(from, disk, ARCHIVE_READ, &a), NULL);
     td_result rc = archive_verify(a, &options, &report, NULL);
@@ -238,11 +235,10 @@ static void play(const fuzz_archive *from, io_fault *disk)
 static td_result recover(const fuzz_archive *from, io_fault *disk, recover_report *report)
 {
     archive *a = NULL;
-    const gap_reader gaps = event_gap_reader(from->events);
     td_result rc = fuzz_archive_open(from, disk, ARCHIVE_MAINTAIN, &a);
     if (rc != TD_OK)
         return rc;
-    rc = archive_recover(a, NULL, &gaps, NULL, NULL, report, NULL);
+    rc = archive_recover(a, NULL, NULL, NULL, report, NULL);
     archive_close(a);
     return rc;
 }

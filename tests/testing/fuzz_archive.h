@@ -16,7 +16,6 @@
 typedef struct fuzz_archive {
     io_fault *disk; /* as it was made; spoil a copy (fuzz_archive_copy) */
     clock_sim *clock;
-    event_reader *events;
     char folder[64];                /* temporary, removed when the process ends well */
     char catalog_path[128];         /* of the archive's catalog */
     char segment[LIMIT_PATH_BYTES]; /* on the disk */

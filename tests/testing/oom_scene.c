@@ -27,7 +27,6 @@ oom_place *oom_place_empty(void)
     oom_place *made = td_alloc_zero(1, sizeof *made);
     assert_non_null(made);
     archive_place_init_sim(&made->place);
-    assert_int_equal(event_reader_open(&made->events, NULL), TD_OK);
     return made;
 }
 
@@ -56,7 +55,6 @@ void oom_place_free(void *place)
 {
     oom_place *self = place;
     assert_int_equal(io_fault_open_count(self->place.disk), 0);
-    event_reader_close(self->events);
     archive_place_fini(&self->place);
     td_free(self);
 }
@@ -102,7 +100,6 @@ static td_result open_archive(pipeline *p, td_err *err)
         return rc;
     const archive_writer_options writing = {.version = "test",
                                             .start_ns = clock_wall_ns(archive_clock(p->into)),
-                                            .gaps = event_gap_reader(p->place->events),
                                             .durable = on_durable,
                                             .user = p->place};
     rc = archive_writer_open(p->into, &writing, &p->writer, err);
@@ -239,8 +236,7 @@ static void verify(oom_place *self)
     archive *a = NULL;
     td_err err;
     verify_report report;
-    const gap_reader gaps = event_gap_reader(self->events);
-    const verify_options options = {.threads = 1, .gaps = &gaps};
+    const verify_options options = {.threads = 1};
     assert_int_equal(oom_place_open(self, ARCHIVE_READ, NULL, &a, &err), TD_OK);
     assert_int_equal(archive_verify(a, &options, &report, &err), TD_OK);
     assert_int_equal(report.verdict, VERIFY_SOUND);
@@ -270,9 +266,8 @@ uint64_t oom_recover_and_count(oom_place *self)
     archive *a = NULL;
     td_err err;
     recover_report report;
-    const gap_reader gaps = event_gap_reader(self->events);
     assert_int_equal(oom_place_open(self, ARCHIVE_MAINTAIN, "recover", &a, &err), TD_OK);
-    if (archive_recover(a, NULL, &gaps, NULL, NULL, &report, &err) != TD_OK)
+    if (archive_recover(a, NULL, NULL, NULL, &report, &err) != TD_OK)
         fail_msg("%s", err.text);
     archive_close(a);
     assert_int_equal(report.is_lossy, 0);

@@ -14,7 +14,6 @@ enum { OOM_FRAMES = 60 };
 
 typedef struct oom_place {
     archive_place place;
-    event_reader *events;
     atomic_ullong durable; /* frames announced, by oom_record */
 } oom_place;
 

@@ -26,12 +26,10 @@ static void note_removal(void *user, const prune_event *going)
 
 td_result prune_try(archive_place *place, prune_options options, prune_report *report, td_err *err)
 {
-    const gap_reader gaps = archive_fixture_gaps();
     archive *a = NULL;
     archive_mode mode = options.mode == PRUNE_LOOK ? ARCHIVE_READ : ARCHIVE_MAINTAIN;
     removed[0] = '\0';
     options.removing = note_removal;
-    options.gaps = &gaps;
     td_result rc = archive_place_try_open(place, mode, "prune", &a, err);
     if (rc == TD_OK)
         rc = archive_prune(a, &options, report, err);
@@ -71,9 +69,7 @@ const prune_found *prune_verify(archive_place *place)
     static prune_found f;
     td_err err;
     verify_report report;
-    const gap_reader gaps = archive_fixture_gaps();
-    const verify_options options = {
-        .threads = 1, .finding = keep_finding, .user = &f, .gaps = &gaps};
+    const verify_options options = {.threads = 1, .finding = keep_finding, .user = &f};
     f.text[0] = '\0';
     archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
     if (archive_verify(a, &options, &report, &err) != TD_OK)

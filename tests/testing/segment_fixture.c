@@ -12,6 +12,19 @@
 
 #include "base/alloc.h"
 
+/* Text of an event that opens or closes a gap (format/event.h); closed 0: it has no end yet. */
+static size_t write_gap(uint64_t opened, uint64_t closed, char out[FIXTURE_FRAME_BYTES])
+{
+    char end[64] = "";
+    if (closed != 0)
+        (void)snprintf(end, sizeof end, ",\"to_ns\":%" PRIu64 ",\"detail\":\"came back\"",
+                       FIXTURE_START_NS + FIXTURE_STEP_NS * closed);
+    return (size_t)snprintf(out, FIXTURE_FRAME_BYTES,
+                            "{\"event\":\"gap\",\"reason\":\"disconnect\",\"line\":0,\"shard\":0,"
+                            "\"conn\":1,\"from_ns\":%" PRIu64 ",\"cause\":\"closed_by_peer\"%s}",
+                            FIXTURE_START_NS + FIXTURE_STEP_NS * opened, end);
+}
+
 void fixture_get(uint64_t i, fixture_frame *out)
 {
     uint64_t tens = i / 10, digit = i % 10;
@@ -36,6 +49,10 @@ void fixture_get(uint64_t i, fixture_frame *out)
         (size_t)snprintf(out->text, sizeof out->text,
                          "{\"topic\":\"%s.%s\",\"n\":%" PRIu64 ",\"noise\":\"%016" PRIx64 "\"}",
                          out->topic, out->symbol, i, noise);
+    if (i % 100 == 50)
+        out->size = write_gap(i, 0, out->text);
+    else if (i % 100 == 60)
+        out->size = write_gap(i - 10, i, out->text);
 }
 
 static chunk_channel get_channel(chunk_builder *builder, const fixture_frame *frame)
