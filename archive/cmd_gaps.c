@@ -14,7 +14,7 @@ static const table_column COLUMNS[] = {
 };
 
 /* JSON has every member of the row (format/gap.h); people get the best words for the cause. */
-static void describe(result *r, const gap_row *row)
+static void describe(result_writer *r, const gap_row *row)
 {
     result_object_begin(r, NULL);
     if (result_json(r) != NULL) {

@@ -163,7 +163,7 @@ static td_result import_file(import_command *command, import_outcome *outcome,
 
 /* ---- the result ---- */
 
-static void describe_feed(result *r, const import_feed_report *feed)
+static void describe_feed(result_writer *r, const import_feed_report *feed)
 {
     const import_feed_counts *counts = &feed->counts;
     result_object_begin(r, NULL);
@@ -186,7 +186,7 @@ static void describe_feed(result *r, const import_feed_report *feed)
                          "{bytes} over {lasts}, {connections connection}\n");
 }
 
-static void describe_outcome(result *r, const import_outcome *outcome)
+static void describe_outcome(result_writer *r, const import_outcome *outcome)
 {
     const import_report *report = &outcome->report;
     result_object_begin(r, NULL);
@@ -227,7 +227,7 @@ static uint64_t sum_malformed(const import_outcome *outcomes, size_t count)
 }
 
 /* Sums over all files are for programs: people read each file's. */
-static void describe(result *r, const import_outcome *outcomes, size_t count)
+static void describe(result_writer *r, const import_outcome *outcomes, size_t count)
 {
     import_feed_counts sum = {.in = 0};
     for (size_t i = 0; i < count; i++) {
@@ -256,7 +256,7 @@ static void describe(result *r, const import_outcome *outcomes, size_t count)
 static exit_code finish(import_command *command, size_t count)
 {
     output_stream output;
-    result r;
+    result_writer r;
     td_err err;
     output_init(&output, stdout);
     result_begin(&r, &output, &command->json);

@@ -204,7 +204,7 @@ static const table_column TOPIC_COLUMNS[] = {
     {"frames", TABLE_RIGHT, "{frames}"},
 };
 
-static void describe_sessions(result *r, const info *all)
+static void describe_sessions(result_writer *r, const info *all)
 {
     result_list_begin(r, "sessions");
     for (size_t i = 0; i < all->session_count; i++) {
@@ -224,7 +224,7 @@ static void describe_sessions(result *r, const info *all)
     result_list_end(r);
 }
 
-static void describe_feeds(result *r, const archive_totals *totals)
+static void describe_feeds(result_writer *r, const archive_totals *totals)
 {
     result_table_begin(r, "feeds", FEED_COLUMNS, sizeof FEED_COLUMNS / sizeof FEED_COLUMNS[0]);
     for (size_t i = 0; i < totals->feed_count; i++) {
@@ -243,7 +243,7 @@ static void describe_feeds(result *r, const archive_totals *totals)
     result_list_end(r);
 }
 
-static void describe_topics(result *r, const archive_totals *totals)
+static void describe_topics(result_writer *r, const archive_totals *totals)
 {
     result_table_begin(r, "topics", TOPIC_COLUMNS, sizeof TOPIC_COLUMNS / sizeof TOPIC_COLUMNS[0]);
     for (size_t i = 0; i < totals->topic_count; i++) {
@@ -258,7 +258,7 @@ static void describe_topics(result *r, const archive_totals *totals)
     result_list_end(r);
 }
 
-static void describe_unexpected(result *r, const archive_listing *listing)
+static void describe_unexpected(result_writer *r, const archive_listing *listing)
 {
     result_list_begin(r, "unexpected");
     for (size_t i = 0; i < listing->unexpected_count; i++) {
@@ -274,7 +274,7 @@ static void describe_unexpected(result *r, const archive_listing *listing)
 }
 
 /* What is wrong stands in the text's head, for nobody looks for it. */
-static void describe(result *r, const verb_run *verb, const info *all)
+static void describe(result_writer *r, const verb_run *verb, const info *all)
 {
     const archive_totals *totals = &all->totals;
     result_object_begin(r, NULL);

@@ -36,7 +36,7 @@ static uint64_t count_wanted(const plan_segment *segment)
     return frames;
 }
 
-static void describe(result *r, const plan_segment *segment, size_t chunk_count)
+static void describe(result_writer *r, const plan_segment *segment, size_t chunk_count)
 {
     TD_ASSERT(segment->wanted_count <= segment->channel_count);
     result_object_begin(r, NULL);

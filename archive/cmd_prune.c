@@ -74,7 +74,7 @@ static int wants_feed(void *user, const char *feed)
 static void take_segment(void *user, const prune_event *going)
 {
     pruning *p = user;
-    result *r = &p->segments.r;
+    result_writer *r = &p->segments.r;
     result_object_begin(r, NULL);
     result_text(r, "segment", going->path);
     result_text(r, "feed", going->feed);
@@ -88,7 +88,7 @@ static void take_segment(void *user, const prune_event *going)
     result_rows_print(&p->segments, &p->verb->output);
 }
 
-static void describe(result *r, const pruning *p, const prune_report *report)
+static void describe(result_writer *r, const pruning *p, const prune_report *report)
 {
     result_object_begin(r, NULL);
     result_text(r, "archive", archive_path(p->verb->archive));

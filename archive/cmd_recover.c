@@ -27,7 +27,7 @@ typedef struct recovered {
 static void take_event(void *user, const recover_event *done)
 {
     recovered *list = user;
-    result *r = &list->segments.r;
+    result_writer *r = &list->segments.r;
     report_say(list->verb->context->report, TD_LOG_INFO, "%s: %s", done->path, done->what);
     result_object_begin(r, NULL);
     result_text(r, "segment", done->path);
@@ -64,7 +64,7 @@ static td_result check_feed(verb_run *verb, const char *feed)
     return rc;
 }
 
-static void describe(result *r, const archive *of, const recover_report *report,
+static void describe(result_writer *r, const archive *of, const recover_report *report,
                      const recovered *list)
 {
     result_object_begin(r, NULL);

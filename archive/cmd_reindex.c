@@ -14,7 +14,8 @@ static void show_progress(void *user, uint64_t done, uint64_t total)
 }
 
 /* gap_count: rows of the ledger as 'gaps' lists them, also those that the catalog does not hold. */
-static void describe(result *r, const archive *of, const reindex_report *report, size_t gap_count)
+static void describe(result_writer *r, const archive *of, const reindex_report *report,
+                     size_t gap_count)
 {
     result_object_begin(r, NULL);
     result_text(r, "archive", archive_path(of));

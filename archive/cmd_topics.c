@@ -76,7 +76,7 @@ static size_t count_rules(const topic_row *row)
 }
 
 /* JSON has every member of the row (schema/message_json.h), people get a line. */
-static void describe(result *r, const family *of, const topic_row *row)
+static void describe(result_writer *r, const family *of, const topic_row *row)
 {
     result_object_begin(r, NULL);
     if (result_json(r) != NULL) {
@@ -102,7 +102,7 @@ static td_result list_topics(topics_run *run)
 {
     size_t count = 0;
     const family *const *families = family_table(&count);
-    result r;
+    result_writer r;
     result_begin(&r, &run->output, &run->json);
     result_table_begin(&r, NULL, COLUMNS, sizeof COLUMNS / sizeof COLUMNS[0]);
     for (size_t f = 0; f < count; f++)

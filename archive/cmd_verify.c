@@ -38,7 +38,7 @@ static void take_finding(void *user, const verify_finding *finding)
 {
     findings *list = user;
     const char *severity = verify_severity_name(finding->severity);
-    result *r = &list->rows.r;
+    result_writer *r = &list->rows.r;
     if (list->count++ >= FINDINGS_KEPT_MAX)
         return;
     result_object_begin(r, NULL);
@@ -99,7 +99,7 @@ static const char *verdict_text(verify_severity verdict)
 }
 
 /* Findings first, the verdict behind them: it is what the eye should end on. */
-static void describe(result *r, const verb_run *verb, const verify_report *report,
+static void describe(result_writer *r, const verb_run *verb, const verify_report *report,
                      const findings *list, const gap_list *gaps)
 {
     /* A verdict other than "sound" has its reasons. */

@@ -68,7 +68,7 @@ void pruned_feeds_fini(pruned_feeds *pruned)
     *pruned = (pruned_feeds){0};
 }
 
-void pruned_feeds_describe(result *r, const pruned_feeds *pruned)
+void pruned_feeds_describe(result_writer *r, const pruned_feeds *pruned)
 {
     result_list_begin(r, "pruned");
     for (size_t i = 0; i < pruned->count; i++) {

@@ -29,6 +29,6 @@ TD_MUST_USE td_result pruned_feeds_read(archive *archive, pruned_feeds *out, td_
 void pruned_feeds_fini(pruned_feeds *pruned);
 
 /* The list "pruned" of a result: an array, empty if nothing was; in text a line for each feed. */
-void pruned_feeds_describe(result *r, const pruned_feeds *pruned);
+void pruned_feeds_describe(result_writer *r, const pruned_feeds *pruned);
 
 #endif

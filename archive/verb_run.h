@@ -32,7 +32,7 @@ typedef struct verb_run {
     size_t said_count;
     archive *archive;
     output_stream output;
-    result result; /* described for output, as --json says */
+    result_writer result; /* described for output, as --json says */
     progress_line progress;
     td_err err;
 } verb_run;

@@ -19,14 +19,14 @@ struct result_field {
     size_t text_at, text_size;
 };
 
-void result_begin(result *r, output_stream *output, const json_options *form)
+void result_begin(result_writer *r, output_stream *output, const json_options *form)
 {
-    *r = (result){.output = output, .scope = NO_FIELD, .table_of = NO_FIELD};
+    *r = (result_writer){.output = output, .scope = NO_FIELD, .table_of = NO_FIELD};
     output_init_memory(&r->page, output);
     r->json = form->is_json ? &output->json : NULL;
 }
 
-td_result result_end(result *r, td_err *err)
+td_result result_end(result_writer *r, td_err *err)
 {
     TD_ASSERT(r->depth == 0);
     if (r->table_of != NO_FIELD)
@@ -38,7 +38,7 @@ td_result result_end(result *r, td_err *err)
 /* ---- fields of text ---- */
 
 /* A new field, without text yet; NULL after a failure. */
-static result_field *add_field(result *r, const char *name, uint64_t value)
+static result_field *add_field(result_writer *r, const char *name, uint64_t value)
 {
     if (output_is_broken(&r->page))
         return NULL;
@@ -54,12 +54,12 @@ static result_field *add_field(result *r, const char *name, uint64_t value)
 }
 
 /* The field's text is what the page has behind its beginning. */
-static void end_text(result *r, result_field *field)
+static void end_text(result_writer *r, result_field *field)
 {
     field->text_size = r->page.line.size - field->text_at;
 }
 
-static void add_text(result *r, const char *name, uint64_t value, const char *text)
+static void add_text(result_writer *r, const char *name, uint64_t value, const char *text)
 {
     result_field *field = add_field(r, name, value);
     if (field == NULL)
@@ -71,7 +71,7 @@ static void add_text(result *r, const char *name, uint64_t value, const char *te
 /* ---- patterns ---- */
 
 /* The last field of that name in an object, or NO_FIELD. */
-static size_t find_in(const result *r, size_t scope, const char *name, size_t size)
+static size_t find_in(const result_writer *r, size_t scope, const char *name, size_t size)
 {
     for (size_t i = r->field_count; i-- > 0;) {
         const result_field *field = &r->fields[i];
@@ -83,7 +83,7 @@ static size_t find_in(const result *r, size_t scope, const char *name, size_t si
 }
 
 /* The field that "a.b" stands for: a is in the open object or around it, b in a. */
-static const result_field *find(const result *r, const char *path)
+static const result_field *find(const result_writer *r, const char *path)
 {
     size_t size = strcspn(path, ". |?!}");
     size_t scope = r->scope;
@@ -101,13 +101,38 @@ static const result_field *find(const result *r, const char *path)
     return &r->fields[at];
 }
 
-/* Print a placeholder, from behind its "{". Returns what follows its "}". */
-static const char *print_field(result *r, const char *at)
+/* The page has the text already: with room for a copy it does not move while that is made. */
+static void print_text(result_writer *r, const result_field *field)
 {
-    const result_field *field = find(r, at);
-    const char *option = at + strcspn(at, " |?!}");
+    td_buf *page = &r->page.line;
+    r->page.rc = td_buf_reserve(page, field->text_size, &r->page.err);
+    if (r->page.rc == TD_OK)
+        output_bytes(&r->page, td_bytes_of(page->data + field->text_at, field->text_size));
+}
+
+static void print_all(result_writer *r, const char *between, int between_size)
+{
+    const char *before = "";
+    for (size_t i = r->scope + 1; i < r->field_count; i++) {
+        if (r->fields[i].parent != r->scope)
+            continue;
+        output_printf(&r->page, "%.*s%s ", between_size, before, r->fields[i].name);
+        print_text(r, &r->fields[i]);
+        before = between;
+    }
+}
+
+/* Print a placeholder, from behind its "{". Returns what follows its "}". */
+static const char *print_field(result_writer *r, const char *at)
+{
     const char *end = at + strcspn(at, "}");
     TD_ASSERT(*end == '}');
+    if (*at == '*') {
+        print_all(r, at + 1, (int)(end - at) - 1);
+        return end + 1;
+    }
+    const result_field *field = find(r, at);
+    const char *option = at + strcspn(at, " |?!}");
     int size = (int)(end - option) - 1;
     const char *slash = memchr(option, '/', (size_t)(end - option));
     if (*option == ' ' && slash != NULL) {
@@ -121,17 +146,13 @@ static const char *print_field(result *r, const char *at)
     } else if (*option == '|' && field->value == 0) {
         output_printf(&r->page, "%.*s", size, option + 1);
     } else if (*option == '|' || *option == '}') {
-        /* The page has it already: with room for a copy it does not move while that is made. */
-        td_buf *page = &r->page.line;
-        r->page.rc = td_buf_reserve(page, field->text_size, &r->page.err);
-        if (r->page.rc == TD_OK)
-            output_bytes(&r->page, td_bytes_of(page->data + field->text_at, field->text_size));
+        print_text(r, field);
     }
     return end + 1;
 }
 
 /* 1 if the part from behind its "[" is to be left out. */
-static int is_left_out(const result *r, const char *part)
+static int is_left_out(const result_writer *r, const char *part)
 {
     const char *at = part + strcspn(part, "{]");
     TD_ASSERT(*at == '{');
@@ -139,7 +160,7 @@ static int is_left_out(const result *r, const char *part)
     return at[1 + strcspn(at + 1, " |?!}")] == '!' ? !is_empty : is_empty;
 }
 
-static void print_pattern(result *r, const char *at)
+static void print_pattern(result_writer *r, const char *at)
 {
     while (*at != '\0' && !output_is_broken(&r->page)) {
         size_t plain = strcspn(at, "{[]");
@@ -156,14 +177,14 @@ static void print_pattern(result *r, const char *at)
 
 /* ---- objects and lists ---- */
 
-static void begin_container(result *r, const char *name)
+static void begin_container(result_writer *r, const char *name)
 {
     result_field *field = add_field(r, name, 0);
     if (field != NULL)
         r->scope = (size_t)(field - r->fields);
 }
 
-void result_object_begin(result *r, const char *name)
+void result_object_begin(result_writer *r, const char *name)
 {
     if (r->json == NULL) {
         begin_container(r, name);
@@ -177,7 +198,7 @@ void result_object_begin(result *r, const char *name)
 }
 
 /* The cells of a row, each put together at the page's end. */
-static void add_cells(result *r)
+static void add_cells(result_writer *r)
 {
     td_buf *page = &r->page.line;
     for (size_t i = 0; i < r->table.column_count; i++) {
@@ -192,7 +213,7 @@ static void add_cells(result *r)
 
 /* The text of a row takes the place of its fields' texts: a list has nothing but its rows' texts
  * between its beginning and the page's end. */
-static void end_row(result *r, result_field *row, size_t text_at)
+static void end_row(result_writer *r, result_field *row, size_t text_at)
 {
     td_buf *page = &r->page.line;
     size_t size = page->size - text_at;
@@ -208,7 +229,7 @@ static void end_row(result *r, result_field *row, size_t text_at)
     td_buf_clear(page);
 }
 
-void result_object_end(result *r, const char *pattern)
+void result_object_end(result_writer *r, const char *pattern)
 {
     if (r->json != NULL) {
         json_write_object_end(r->json);
@@ -237,7 +258,7 @@ void result_object_end(result *r, const char *pattern)
     object->value = object->text_size > 0;
 }
 
-void result_list_begin(result *r, const char *name)
+void result_list_begin(result_writer *r, const char *name)
 {
     if (r->json == NULL) {
         begin_container(r, name);
@@ -248,7 +269,8 @@ void result_list_begin(result *r, const char *name)
     }
 }
 
-void result_table_begin(result *r, const char *name, const table_column *columns, size_t count)
+void result_table_begin(result_writer *r, const char *name, const table_column *columns,
+                        size_t count)
 {
     result_list_begin(r, name);
     if (r->json != NULL || output_is_broken(&r->page))
@@ -258,7 +280,7 @@ void result_table_begin(result *r, const char *name, const table_column *columns
     table_init(&r->table, columns, count);
 }
 
-void result_list_end(result *r)
+void result_list_end(result_writer *r)
 {
     if (r->json != NULL) {
         if (r->depth == 0) /* lines */
@@ -313,7 +335,7 @@ void result_rows_print(result_rows *rows, output_stream *output)
     td_buf_clear(&rows->kept.line);
 }
 
-void result_list_of_rows(result *r, const char *name, const result_rows *rows)
+void result_list_of_rows(result_writer *r, const char *name, const result_rows *rows)
 {
     td_bytes left = td_buf_view(&rows->kept.line);
     result_list_begin(r, name);
@@ -329,7 +351,7 @@ void result_list_of_rows(result *r, const char *name, const result_rows *rows)
 
 /* ---- fields ---- */
 
-void result_count(result *r, const char *name, uint64_t count)
+void result_count(result_writer *r, const char *name, uint64_t count)
 {
     if (r->json != NULL && count == UINT64_MAX)
         json_write_member_null(r->json, name);
@@ -340,7 +362,7 @@ void result_count(result *r, const char *name, uint64_t count)
 }
 
 /* A number that is text in a form of its own. */
-static void add_number(result *r, const char *name, uint64_t number, const char *text)
+static void add_number(result_writer *r, const char *name, uint64_t number, const char *text)
 {
     if (r->json != NULL)
         json_write_member_u64(r->json, name, number);
@@ -348,20 +370,20 @@ static void add_number(result *r, const char *name, uint64_t number, const char 
         add_text(r, name, number, text);
 }
 
-void result_number(result *r, const char *name, uint64_t number)
+void result_number(result_writer *r, const char *name, uint64_t number)
 {
     char text[24];
     (void)snprintf(text, sizeof text, "%" PRIu64, number); /* fits */
     add_number(r, name, number, text);
 }
 
-void result_size(result *r, const char *name, uint64_t bytes)
+void result_size(result_writer *r, const char *name, uint64_t bytes)
 {
     add_number(r, name, bytes, format_size(bytes).text);
 }
 
 /* "2021-04-17T16:43:05.489609000Z": date, time, three digits of the fraction */
-void result_time(result *r, const char *name, uint64_t ns)
+void result_time(result_writer *r, const char *name, uint64_t ns)
 {
     char all[TD_TIME_TEXT_BYTES];
     char text[TD_TIME_TEXT_BYTES] = "-";
@@ -371,14 +393,14 @@ void result_time(result *r, const char *name, uint64_t ns)
     add_number(r, name, ns, text);
 }
 
-void result_instant(result *r, const char *name, uint64_t ns)
+void result_instant(result_writer *r, const char *name, uint64_t ns)
 {
     char text[TD_TIME_TEXT_BYTES];
     td_time_format(ns, text);
     add_number(r, name, ns, text);
 }
 
-void result_signed(result *r, const char *name, int64_t number)
+void result_signed(result_writer *r, const char *name, int64_t number)
 {
     char text[24];
     (void)snprintf(text, sizeof text, "%" PRId64, number); /* fits */
@@ -388,7 +410,7 @@ void result_signed(result *r, const char *name, int64_t number)
         add_text(r, name, 1, text);
 }
 
-void result_decimal(result *r, const char *name, td_decimal value)
+void result_decimal(result_writer *r, const char *name, td_decimal value)
 {
     char text[TD_DECIMAL_TEXT_BYTES];
     (void)td_decimal_format(value, text); /* the length is not needed */
@@ -398,7 +420,7 @@ void result_decimal(result *r, const char *name, td_decimal value)
         add_text(r, name, 1, text);
 }
 
-void result_text(result *r, const char *name, const char *text)
+void result_text(result_writer *r, const char *name, const char *text)
 {
     if (r->json != NULL)
         json_write_member_text(r->json, name, text);
@@ -406,7 +428,7 @@ void result_text(result *r, const char *name, const char *text)
         add_text(r, name, text != NULL && text[0] != '\0', text == NULL ? "" : text);
 }
 
-void result_bool(result *r, const char *name, int value)
+void result_bool(result_writer *r, const char *name, int value)
 {
     if (r->json != NULL)
         json_write_member_bool(r->json, name, value);
@@ -414,12 +436,12 @@ void result_bool(result *r, const char *name, int value)
         add_text(r, name, value != 0, "");
 }
 
-void result_null(result *r, const char *name)
+void result_null(result_writer *r, const char *name)
 {
     result_text(r, name, NULL);
 }
 
-void result_note(result *r, const char *name, const char *format, ...)
+void result_note(result_writer *r, const char *name, const char *format, ...)
 {
     result_field *field = r->json == NULL ? add_field(r, name, 0) : NULL;
     if (field == NULL)
@@ -432,18 +454,31 @@ void result_note(result *r, const char *name, const char *format, ...)
     field->value = field->text_size > 0;
 }
 
-void result_duration(result *r, const char *name, uint64_t ns)
+void result_duration(result_writer *r, const char *name, uint64_t ns)
 {
     char text[TD_TIME_TEXT_BYTES];
     td_duration_format(ns, text);
     result_note(r, name, "%s", text);
 }
 
-void result_styled(result *r, const char *name, terminal_style style, const char *text)
+void result_styled(result_writer *r, const char *name, terminal_style style, const char *text)
 {
     result_field *field = r->json == NULL ? add_field(r, name, 1) : NULL;
     if (field == NULL)
         return;
     output_styled(&r->page, style, text);
+    end_text(r, field);
+}
+
+void result_filled(result_writer *r, const char *name, const char *pattern)
+{
+    size_t text_at = r->page.line.size;
+    if (r->json != NULL)
+        return;
+    print_pattern(r, pattern);
+    result_field *field = add_field(r, name, r->page.line.size > text_at);
+    if (field == NULL)
+        return;
+    field->text_at = text_at;
     end_text(r, field);
 }

@@ -10,6 +10,7 @@
  *   {name|none}      "none" if the field is empty: 0, "", false, null, no rows
  *   {name noun}      a number and its noun, "1 frame", "1,016,334 frames"; of a list: its rows
  *   {name one/many}  the first words if the number is 1, else the second
+ *   {*, }            the object's own fields, "name text", with ", " between them
  *   [...]            left out if the first field in it is empty
  *   [{name?} ...]    the same with a field that is not printed
  *   [{name!} ...]    left out unless that field is empty
@@ -35,7 +36,7 @@
 
 typedef struct result_field result_field;
 
-typedef struct result {
+typedef struct result_writer {
     output_stream *output;
     json_writer *json; /* NULL: text */
     /* Of text: */
@@ -46,67 +47,71 @@ typedef struct result {
     text_table table;
     size_t table_of; /* field of the list whose rows it has */
     uint32_t depth;  /* of JSON: open objects and lists */
-} result;
+} result_writer;
 
 /* Describe results for output, which is borrowed, in the form that was asked for. */
-void result_begin(result *r, output_stream *output, const json_options *form);
+void result_begin(result_writer *r, output_stream *output, const json_options *form);
 
 /* Free everything; text that is still open, because the verb failed half way, is dropped. TD_OK;
  * TD_E_NOMEM, TD_E_LIMIT: the text is not complete. What could not be written is the output's own
  * failure. */
-TD_MUST_USE td_result result_end(result *r, td_err *err);
+TD_MUST_USE td_result result_end(result_writer *r, td_err *err);
 
 /* An object. The name is NULL for a row of a list, and for a whole document: outside of everything
  * each object is a line of JSON. The pattern is its text, NULL: none. A table's row has the
  * patterns of the columns instead. */
-void result_object_begin(result *r, const char *name);
-void result_object_end(result *r, const char *pattern);
+void result_object_begin(result_writer *r, const char *name);
+void result_object_end(result_writer *r, const char *pattern);
 
 /* A list of objects; with columns a table of text (cli/table.h), and name NULL a table whose rows
  * are JSON documents, a line each. One table at a time. */
-void result_list_begin(result *r, const char *name);
-void result_table_begin(result *r, const char *name, const table_column *columns, size_t count);
-void result_list_end(result *r);
+void result_list_begin(result_writer *r, const char *name);
+void result_table_begin(result_writer *r, const char *name, const table_column *columns,
+                        size_t count);
+void result_list_end(result_writer *r);
 
 /* Rows that are found before the document can begin: objects described for rows->r, kept until they
  * are a list of it. They are dropped if there is no memory for them, or more than an output holds
  * at once; are_cut is 1 then. print prints the text that they have so far to the output instead. */
 typedef struct result_rows {
     output_stream kept;
-    result r;
+    result_writer r;
 } result_rows;
 void result_rows_begin(result_rows *rows, const output_stream *output, const json_options *form);
 void result_rows_end(result_rows *rows);
 int result_rows_are_cut(const result_rows *rows);
 void result_rows_print(result_rows *rows, output_stream *output);
-void result_list_of_rows(result *r, const char *name, const result_rows *rows);
+void result_list_of_rows(result_writer *r, const char *name, const result_rows *rows);
 
 /* Fields. A count of UINT64_MAX is not known: null, "?". A time of 0 is "-" as text; times and
  * sizes are numbers in JSON. Text NULL is null. */
-void result_count(result *r, const char *name, uint64_t count);
-void result_number(result *r, const char *name, uint64_t number); /* without separators */
-void result_size(result *r, const char *name, uint64_t bytes);
-void result_time(result *r, const char *name, uint64_t ns);
-void result_instant(result *r, const char *name, uint64_t ns);      /* a time with all its digits */
-void result_signed(result *r, const char *name, int64_t number);    /* never empty */
-void result_decimal(result *r, const char *name, td_decimal value); /* never empty */
-void result_text(result *r, const char *name, const char *text);
-void result_bool(result *r, const char *name, int value);
-void result_null(result *r, const char *name);
+void result_count(result_writer *r, const char *name, uint64_t count);
+void result_number(result_writer *r, const char *name, uint64_t number); /* without separators */
+void result_size(result_writer *r, const char *name, uint64_t bytes);
+void result_time(result_writer *r, const char *name, uint64_t ns);
+void result_instant(result_writer *r, const char *name,
+                    uint64_t ns); /* a time with all its digits */
+void result_signed(result_writer *r, const char *name, int64_t number);    /* never empty */
+void result_decimal(result_writer *r, const char *name, td_decimal value); /* never empty */
+void result_text(result_writer *r, const char *name, const char *text);
+void result_bool(result_writer *r, const char *name, int value);
+void result_null(result_writer *r, const char *name);
 
 /* Text where "" stands for none: null. */
-static inline void result_name(result *r, const char *name, const char *text)
+static inline void result_name(result_writer *r, const char *name, const char *text)
 {
     result_text(r, name, text == NULL || text[0] == '\0' ? NULL : text);
 }
 
 /* Fields for people only. */
-void result_note(result *r, const char *name, const char *format, ...) TD_PRINTF(3, 4);
-void result_duration(result *r, const char *name, uint64_t ns);
-void result_styled(result *r, const char *name, terminal_style style, const char *text);
+void result_note(result_writer *r, const char *name, const char *format, ...) TD_PRINTF(3, 4);
+void result_duration(result_writer *r, const char *name, uint64_t ns);
+void result_styled(result_writer *r, const char *name, terminal_style style, const char *text);
+void result_filled(result_writer *r, const char *name,
+                   const char *pattern); /* with the fields so far */
 
 /* The writer for what is for programs only; NULL if the form is text. */
-static inline json_writer *result_json(const result *r)
+static inline json_writer *result_json(const result_writer *r)
 {
     return r->json;
 }

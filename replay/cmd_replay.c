@@ -296,14 +296,13 @@ static td_result look_for_absences(const replay_command *command, replay_report 
 /* With --messages standard output belongs to them. */
 static td_result print_report(replay_command *command, const replay_report *report, td_err *err)
 {
-    if (command->json.is_json) {
-        td_result rc = report_write_json(report, output_json_begin(&command->output), err);
-        output_json_end(&command->output);
-        return rc;
-    }
-    if (command->flags.with_messages)
+    if (command->flags.with_messages && !command->json.is_json)
         return TD_OK;
-    return report_write_text(report, &command->output, err);
+    result_writer r;
+    result_begin(&r, &command->output, &command->json);
+    td_result rc = report_describe(report, &r, err);
+    td_result late = result_end(&r, rc == TD_OK ? err : NULL);
+    return rc == TD_OK ? late : rc;
 }
 
 /* Gather, print; *status as the findings say. */

@@ -6,13 +6,12 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "cli/output.h"
+#include "cli/result.h"
 #include "format/gap.h"
 #include "replay/absence.h"
 #include "replay/pacer.h"
 #include "replay/player.h"
 #include "replay/sink_truth.h"
-#include "json/json_write.h"
 #include "tape/selection.h"
 #include "tape/tape.h"
 
@@ -60,13 +59,8 @@ uint64_t report_rule_count(const replay_report *report, rule_strength strength, 
 const stream *report_first_violation(const replay_report *report);
 const stream *report_first_undecoded(const replay_report *report);
 
-/* The document of `replay --json`: docs/replay.md explains each field. Writes one object.
- * TD_E_NOMEM. */
-TD_MUST_USE td_result report_write_json(const replay_report *report, json_writer *writer,
-                                        td_err *err);
-
-/* The same for people who have not read a manual. TD_E_NOMEM. */
-TD_MUST_USE td_result report_write_text(const replay_report *report, output_stream *output,
-                                        td_err *err);
+/* The report as a result, for programs and for people who have not read a manual: docs/replay.md
+ * explains each field. TD_E_NOMEM. */
+TD_MUST_USE td_result report_describe(const replay_report *report, result_writer *r, td_err *err);
 
 #endif

@@ -10,7 +10,7 @@
 #include "cli/result.h"
 #include "tests/testing/alloc_fault.h"
 
-typedef void (*describe_fn)(result *r);
+typedef void (*describe_fn)(result_writer *r);
 
 enum { FORM_TEXT, FORM_JSON };
 
@@ -20,7 +20,7 @@ static const char *printed(describe_fn describe, uint8_t form, int has_colour)
     static char text[4096];
     const output_stream like = {.has_colour = has_colour};
     output_stream output;
-    result r;
+    result_writer r;
     output_init_memory(&output, &like);
     result_begin(&r, &output, &(json_options){.is_json = form});
     describe(&r);
@@ -41,7 +41,7 @@ static void check(describe_fn describe, const char *json, const char *text)
 
 /* ---- kinds ---- */
 
-static void describe_kinds(result *r)
+static void describe_kinds(result_writer *r)
 {
     result_object_begin(r, NULL);
     result_count(r, "count", 1016334);
@@ -92,7 +92,7 @@ typedef struct pattern_row {
 
 static const pattern_row *pattern_now;
 
-static void describe_pattern(result *r)
+static void describe_pattern(result_writer *r)
 {
     result_object_begin(r, NULL);
     result_count(r, "none", 0);
@@ -108,6 +108,13 @@ static void describe_pattern(result *r)
     result_object_begin(r, "deep");
     result_count(r, "own", 7);
     result_object_end(r, "{own} {many} {one}");
+    result_object_begin(r, "counts");
+    result_count(r, "a", 1);
+    result_count(r, "b", 2);
+    result_object_end(r, "{*, }");
+    result_object_begin(r, "no_counts");
+    result_object_end(r, "{*, }");
+    result_filled(r, "filled", "{many} and {one}");
     result_object_end(r, NULL);
     result_list_begin(r, "rows");
     for (uint64_t i = 1; i <= 2; i++) {
@@ -127,6 +134,7 @@ static void test_patterns(void **state)
     static const pattern_row ROWS[] = {
         {"", ""},
         {"plain\n", "plain\n"},
+        {"[{inner.filled}]", "5 and 1"},
         {"{one frame}, {many frame}, {none frame}, {unknown frame}",
          "1 frame, 1,234 frames, 0 frames, ? frames"},
         {"{one is a copy/are copies} {many is a copy/are copies} {none it/them}",
@@ -135,6 +143,7 @@ static void test_patterns(void **state)
         {"[a {one}][b {none}][c {empty}][d {no}][e {nothing}][f {zero}]!", "a 1f 0!"},
         {"[{one}, {none}; {empty}]", "1, 0; "}, /* the first field decides */
         {"[{one?}yes][{one!}no][{none?}yes][{none!}no]", "yesno"},
+        {"{inner.counts}; {inner.no_counts}", "a 1, b 2; "},
         {"[{rows row}: {rows}\n]", "2 rows: <1 of 1,234><2 of 1,234>\n"},
         {"[{inner.deep}][{inner}] {inner.many} {inner.deep.own} {many}", "7 5 1 5 7 1,234"},
     };
@@ -145,7 +154,8 @@ static void test_patterns(void **state)
     assert_string_equal(printed(describe_pattern, FORM_JSON, 0),
                         "{\"none\":0,\"one\":1,\"many\":1234,\"unknown\":null,\"zero\":0,"
                         "\"empty\":null,\"word\":\"w\",\"no\":false,"
-                        "\"inner\":{\"many\":5,\"deep\":{\"own\":7}},"
+                        "\"inner\":{\"many\":5,\"deep\":{\"own\":7},"
+                        "\"counts\":{\"a\":1,\"b\":2},\"no_counts\":{}},"
                         "\"rows\":[{\"i\":1},{\"i\":2}],\"nothing\":[]}\n");
 }
 
@@ -154,7 +164,7 @@ static void test_patterns(void **state)
 static const table_column COLUMNS[] = {{"feed", TABLE_LEFT, "{feed|-}"},
                                        {"frames", TABLE_RIGHT, "{frames}"}};
 
-static void add_row(result *r, const char *feed, uint64_t frames)
+static void add_row(result_writer *r, const char *feed, uint64_t frames)
 {
     result_object_begin(r, NULL);
     result_name(r, "feed", feed);
@@ -162,7 +172,7 @@ static void add_row(result *r, const char *feed, uint64_t frames)
     result_object_end(r, NULL);
 }
 
-static void describe_lines(result *r)
+static void describe_lines(result_writer *r)
 {
     result_table_begin(r, NULL, COLUMNS, 2);
     add_row(r, "inverse", 7);
@@ -170,14 +180,14 @@ static void describe_lines(result *r)
     result_list_end(r);
 }
 
-static void describe_no_lines(result *r)
+static void describe_no_lines(result_writer *r)
 {
     result_table_begin(r, NULL, COLUMNS, 2);
     result_list_end(r);
 }
 
 /* A text's order is its pattern's, whatever the document's is; a list's rows may have lists. */
-static void describe_document(result *r)
+static void describe_document(result_writer *r)
 {
     result_object_begin(r, NULL);
     for (int t = 0; t < 2; t++) {
@@ -229,7 +239,7 @@ static void test_lists(void **state)
 }
 
 /* Rows that come before the document which has them in its middle. */
-static void describe_early_rows(result *r)
+static void describe_early_rows(result_writer *r)
 {
     result_rows rows;
     result_rows_begin(&rows, r->output, &(json_options){.is_json = result_json(r) != NULL});
@@ -265,7 +275,7 @@ static void test_no_memory(void **state)
     for (uint32_t fail_at = 1;; fail_at++) {
         assert_true(fail_at < 1000);
         output_stream output;
-        result r;
+        result_writer r;
         output_init_memory(&output, &like);
         result_begin(&r, &output, &(json_options){.is_json = FORM_TEXT});
         alloc_fault_set(fail_at, ALLOC_FAULT_ONCE);

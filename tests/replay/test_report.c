@@ -212,6 +212,16 @@ static void finish_output(replayed *r)
     assert_int_equal(fflush(r->out), 0);
 }
 
+static void print_report(replayed *r, uint8_t is_json)
+{
+    td_err err;
+    result_writer printed;
+    result_begin(&printed, &r->output, &(json_options){.is_json = is_json});
+    assert_int_equal(report_describe(&r->report, &printed, &err), TD_OK);
+    assert_int_equal(result_end(&printed, &err), TD_OK);
+    finish_output(r);
+}
+
 static void teardown_replay(replayed *r)
 {
     report_fini_replay(&r->report);
@@ -325,9 +335,7 @@ static void test_json(void **state)
     replayed r;
     setup_replay(&r, (selection){0}, 0);
     td_err err;
-    assert_int_equal(report_write_json(&r.report, output_json_begin(&r.output), &err), TD_OK);
-    output_json_end(&r.output);
-    finish_output(&r);
+    print_report(&r, 1);
     assert_int_equal(report_verdict(&r.report), REPLAY_INCOMPLETE);
     json_parser *parser;
     json_value root;
@@ -371,9 +379,7 @@ static void test_text(void **state)
     };
     replayed r;
     setup_replay(&r, (selection){0}, 0);
-    td_err err;
-    assert_int_equal(report_write_text(&r.report, &r.output, &err), TD_OK);
-    finish_output(&r);
+    print_report(&r, 0);
     for (size_t i = 0; i < sizeof WORDS / sizeof *WORDS; i++) {
         if (strstr(r.text, WORDS[i]) == NULL)
             fail_msg("'%s' is not in:\n%s", WORDS[i], r.text);
@@ -387,9 +393,7 @@ static void test_empty_text(void **state)
     static const char *const FEEDS[] = {"nothing"};
     replayed r;
     setup_replay(&r, (selection){.feeds = {FEEDS, 1}}, 0);
-    td_err err;
-    assert_int_equal(report_write_text(&r.report, &r.output, &err), TD_OK);
-    finish_output(&r);
+    print_report(&r, 0);
     assert_non_null(strstr(r.text, "Nothing that was selected is in the archive"));
     assert_null(strstr(r.text, "Complete"));
     assert_int_equal(report_verdict(&r.report), REPLAY_COMPLETE);
@@ -414,7 +418,6 @@ static void test_stopped(void **state)
         {"it would have left, had there been more", FRAME_COUNT + 1, FRAME_COUNT - 1, 0},
     };
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
-        td_err err;
         replayed r = {.leaves_before = CASES[i].leaves_before};
         write_archive(&r.fixture);
         r.archive = tape_fixture_archive(&r.fixture);
@@ -427,8 +430,7 @@ static void test_stopped(void **state)
         assert_int_equal(report_verdict(&r.report),
                          CASES[i].is_stopped ? REPLAY_INCOMPLETE : REPLAY_COMPLETE);
         if (CASES[i].leaves_before == 5) {
-            assert_int_equal(report_write_text(&r.report, &r.output, &err), TD_OK);
-            finish_output(&r);
+            print_report(&r, 0);
             assert_non_null(strstr(r.text, "then stopped before the end of the tape"));
             assert_non_null(strstr(r.text, "Complete: no."));
             assert_non_null(strstr(r.text, "what is behind was not looked at"));
