@@ -8,7 +8,7 @@
 #include "base/assert.h"
 #include "base/url.h"
 #include "format/event.h"
-#include "wire/http.h"
+#include "wire/client.h"
 
 #define HTTP_TIMEOUT_NS    (10 * TD_NS_PER_S)
 #define HTTP_START_WAIT_NS (5 * TD_NS_PER_S)

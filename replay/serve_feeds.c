@@ -213,7 +213,7 @@ void serve_feeds_paths_text(const serve_feeds *feeds, td_bytes path, char out[WI
 {
     for (size_t i = 0; i < feeds->count; i++) {
         if (i == 0 || feeds->items[i].family != feeds->items[i - 1].family)
-            wire_reason_paths(feeds->items[i].family, path, out);
+            family_paths_text(feeds->items[i].family, path, out, WIRE_REASON_BYTES);
     }
 }
 

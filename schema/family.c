@@ -1,5 +1,6 @@
 #include "schema/family.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/assert.h"
@@ -138,4 +139,28 @@ td_result family_refuse(td_bytes name, td_err *err)
     else
         td_err_hint(err, "families: %s", family_names());
     return TD_E_INVALID;
+}
+
+void family_paths_text(const family *of, td_bytes path, char *why, size_t why_bytes)
+{
+    enum { PATH_SHOWN_MAX = 100 };
+    size_t used = strlen(why);
+    if (used == 0) {
+        int size = (int)(path.size < PATH_SHOWN_MAX ? path.size : PATH_SHOWN_MAX);
+        int length = snprintf(why, why_bytes, "nothing is served at %.*s; try", size,
+                              (const char *)path.data);
+        TD_ASSERT(length > 0);
+        used = (size_t)length;
+    }
+    for (size_t i = 0; i < FAMILY_ENDPOINTS_MAX && of->endpoints[i].url != NULL; i++) {
+        const char *one = family_url_path(of->endpoints[i].url);
+        const char *found = strstr(why, one);
+        size_t size = strlen(one);
+        int is_there = found != NULL && (found[size] == ' ' || found[size] == '\0');
+        if (is_there || used + size + 2 > why_bytes)
+            continue;
+        why[used] = ' ';
+        memcpy(why + used + 1, one, size + 1);
+        used += size + 1;
+    }
 }

@@ -72,6 +72,11 @@ const char *family_url_path(const char *url);
  * kinds of endpoints do, 1 << family_access. */
 const char *family_find_path(const family *of, td_bytes path, unsigned *accesses);
 
+/* Why a server has nothing at a path: "nothing is served at PATH; try /a /b", with the paths of a
+ * family; called for each family that is served. why is "" at first; what does not fit into its
+ * why_bytes is left out. */
+void family_paths_text(const family *of, td_bytes path, char *why, size_t why_bytes);
+
 /* URL of a family's endpoint, or NULL if it has none of that kind. */
 const char *family_url(const family *of, family_net net, family_access access);
 

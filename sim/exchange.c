@@ -110,7 +110,7 @@ static unsigned refuse_upgrade(exchange *x, td_bytes path, td_bytes query,
     int has_key = 0;
     if (f == NULL) {
         for (uint32_t i = 0; i < x->options.family_count; i++)
-            wire_reason_paths(x->families[i].family, path, why);
+            family_paths_text(x->families[i].family, path, why, WIRE_REASON_BYTES);
         return 404;
     }
     if (x->is_stopped) {

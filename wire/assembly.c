@@ -1,4 +1,11 @@
-#include "wire/loop_impl.h"
+#include "wire/assembly.h"
+
+#include <libwebsockets.h>
+
+#include "base/assert.h"
+
+/* A buffer that grew beyond this is given back once its message was delivered. */
+enum { BUFFER_KEPT_BYTES = 1 << 20 };
 
 void assembly_init(wire_assembly *assembly, size_t message_bytes_max)
 {
@@ -44,7 +51,7 @@ void assembly_done(wire_assembly *assembly)
     TD_ASSERT(assembly->is_open);
     assembly->is_open = 0;
     td_buf_clear(pieces);
-    if (pieces->capacity > WIRE_BUFFER_KEPT_BYTES) {
+    if (pieces->capacity > BUFFER_KEPT_BYTES) {
         size_t size_max = pieces->size_max;
         td_buf_fini(pieces);
         td_buf_init(pieces, size_max);

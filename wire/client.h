@@ -19,11 +19,9 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
-#include "base/clock.h"
 #include "base/err.h"
-#include "base/log.h"
+#include "wire/loop.h"
 
-typedef struct wire_loop wire_loop;
 typedef struct wire_conn wire_conn;
 
 /* Why a connection ended or never was. Stable names by wire_cause_name. */
@@ -92,31 +90,6 @@ typedef struct wire_client_options {
     void *user;
 } wire_client_options;
 
-/* A loop. The clock stamps messages and timers; log (may be NULL) is borrowed. A process may have
- * several, each for one thread; make them all before any connects (libwebsockets 4.1.6 renews an
- * index that all share, and a TLS handshake under way then fails). TD_E_NOMEM, TD_E_IO. */
-TD_MUST_USE td_result wire_loop_open(td_clock clock, const td_log *log, wire_loop **out,
-                                     td_err *err);
-/* Ends every connection (with its ended callback), closes what servers are left, and frees the loop
- * and its timers. Not from inside a callback. */
-void wire_loop_close(wire_loop *loop);
-
-/* Serve sockets and timers until something happened or timeout_ns passed; it may also return
- * earlier. 0 does not wait. TD_E_NETWORK if the loop itself failed. */
-TD_MUST_USE td_result wire_loop_run(wire_loop *loop, uint64_t timeout_ns, td_err *err);
-
-/* Make a running or the next wire_loop_run return at once. Any thread, also a signal handler. */
-void wire_loop_wake(wire_loop *loop);
-
-/* Call fn on the loop's thread once the monotonic clock is at mono_ns (late by tens of microseconds
- * at most while the thread is idle). One shot; *out, which may be NULL, is good for a cancel until
- * fn is called, no longer. Timers of one moment fire in the order they were made. In a steady state
- * this allocates nothing. Cancelling NULL is fine. */
-typedef struct wire_timer wire_timer;
-TD_MUST_USE td_result wire_timer_at(wire_loop *loop, uint64_t mono_ns, void (*fn)(void *user),
-                                    void *user, wire_timer **out, td_err *err);
-void wire_timer_cancel(wire_timer *timer);
-
 /* Begin to connect; everything after is callbacks, none of them before this returns. TD_E_INVALID
  * for a URL or proxy that is none, TD_E_UNSUPPORTED for a proxy of another kind, TD_E_NETWORK
  * while the loop closes, TD_E_NOMEM. On success exactly one ended callback follows, sooner or
@@ -141,5 +114,47 @@ void wire_close(wire_conn *conn, unsigned code);
 
 /* Stable name of a cause ("tls_wrong_host"). */
 const char *wire_cause_name(wire_cause cause);
+
+/* ---- one HTTP request ---- */
+
+/* One HTTP GET: the reply's status and body, or why there is none. It goes the same way as a
+ * WebSocket connection does: look-up off the thread, every address in turn,
+ * proxies, certificates verified and judged in words. Redirects are not followed: a reply that
+ * answers another address than the one that was asked is no reply to keep. Nothing is asked for in
+ * compressed form, so the body is what the server has.
+ *
+ * Bounds: time for the whole of it, and bytes of the body. One connection per request, closed
+ * behind the reply: requests are minutes apart. Loop's thread only. */
+typedef struct wire_http wire_http;
+
+/* How a request ended. Valid during the callback. */
+typedef struct wire_http_end {
+    wire_cause cause; /* NONE: a whole reply came, whatever its status; TOO_LARGE, TIMEOUT, … */
+    unsigned status;  /* of the reply, as far as it came; 0: none */
+    td_bytes body;    /* whole if cause is NONE; DECODE_PADDING_BYTES are not behind it */
+    uint64_t recv_mono_ns; /* when the last of it had been read */
+    const char *text;      /* of a failure: one line for people, in words; "" else */
+} wire_http_end;
+
+typedef struct wire_http_options {
+    const char *url;        /* http:// or https:// */
+    const char *ca_file;    /* as wire_client_options */
+    const char *proxy;      /* likewise */
+    uint64_t timeout_ns;    /* for the whole request, at most 60 s; 0: 10 s */
+    size_t reply_bytes_max; /* of the body; at most LIMIT_FRAME_BYTES; 0: that */
+    /* The last call for this request: it is gone when this returns. */
+    void (*done)(void *user, const wire_http_end *end);
+    void *user;
+} wire_http_options;
+
+/* Ask; everything after is the one call of done, which never comes before this returns.
+ * TD_E_INVALID for a URL or proxy that is none, TD_E_UNSUPPORTED for a proxy of another kind,
+ * TD_E_NETWORK while the loop closes, TD_E_NOMEM: then done is not called. options is borrowed for
+ * the call. */
+TD_MUST_USE td_result wire_http_get(wire_loop *loop, const wire_http_options *options,
+                                    wire_http **out, td_err *err);
+
+/* Give a request up: done will not be called. Not from inside done. NULL is fine. */
+void wire_http_cancel(wire_http *http);
 
 #endif

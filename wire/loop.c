@@ -8,7 +8,6 @@
 #include <sys/timerfd.h>
 
 #include "base/alloc.h"
-#include "wire/tunnel.h"
 
 struct wire_timer {
     wire_loop *loop;
@@ -132,19 +131,47 @@ static int loop_callback(struct lws *wsi, enum lws_callback_reasons reason, void
                          size_t size)
 {
     (void)in;
-    if (reason == LWS_CALLBACK_OPENSSL_PERFORM_SERVER_CERT_VERIFICATION)
-        return client_verify(wsi, user, (int)size);
+    if (reason == LWS_CALLBACK_OPENSSL_PERFORM_SERVER_CERT_VERIFICATION) {
+        const wire_loop *loop = lws_context_user(lws_get_context(wsi));
+        return loop->client_end->verify(wsi, user, (int)size);
+    }
     if (reason == LWS_CALLBACK_RAW_RX_FILE)
         drain_descriptor(lws_context_user(lws_get_context(wsi)));
     return 0;
 }
 
+static int fd_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
+                       size_t size)
+{
+    (void)user;
+    (void)in;
+    (void)size;
+    const loop_fd *use = wsi == NULL ? NULL : lws_get_opaque_user_data(wsi);
+    int is_ready = reason == LWS_CALLBACK_RAW_WRITEABLE_FILE || reason == LWS_CALLBACK_RAW_RX_FILE;
+    if (use == NULL)
+        return is_ready ? -1 : 0; /* nobody's any more */
+    if (is_ready || reason == LWS_CALLBACK_RAW_CLOSE_FILE)
+        return use->callback(use->user, reason);
+    return 0;
+}
+
+#define FD_PROTOCOL "wire-fd"
 static const struct lws_protocols LOOP_PROTOCOLS[] = {
     {.name = "wire-loop", .callback = loop_callback},
-    {.name = SERVER_LISTEN_PROTOCOL, .callback = server_listen_callback},
-    {.name = TUNNEL_PROTOCOL, .callback = tunnel_callback},
+    {.name = FD_PROTOCOL, .callback = fd_callback},
     {0},
 };
+
+td_result loop_fd_serve(wire_loop *loop, int fd, loop_fd *use, struct lws **out, td_err *err)
+{
+    lws_sock_file_fd_type served = {.filefd = fd};
+    *out =
+        lws_adopt_descriptor_vhost(loop->vhost, LWS_ADOPT_RAW_FILE_DESC, served, FD_PROTOCOL, NULL);
+    if (*out == NULL)
+        return td_err_set(err, TD_E_NOMEM, "libwebsockets does not take a descriptor");
+    lws_set_opaque_user_data(*out, use);
+    return TD_OK;
+}
 
 /* ---- life ---- */
 
@@ -230,17 +257,19 @@ void wire_loop_close(wire_loop *loop)
     if (loop == NULL)
         return;
     TD_ASSERT(loop->magic == WIRE_LOOP_MAGIC);
-    while (loop->servers != NULL)
-        wire_server_close(loop->servers);
+    if (loop->server_end != NULL)
+        loop->server_end->close(loop);
     loop->is_closing = 1;
-    client_end_all(loop); /* gives its look-ups up, which the resolver must still know */
+    if (loop->client_end != NULL)
+        loop->client_end->close(loop); /* gives its look-ups up, which the resolver must know */
     resolver_close(loop->resolver);
     loop->resolver = NULL;
     if (loop->context != NULL)
         lws_context_destroy(loop->context);
-    TD_ASSERT(loop->conns == NULL);
-    client_routes_free(loop);
-    servers_free(loop);
+    if (loop->client_end != NULL)
+        loop->client_end->free(loop);
+    if (loop->server_end != NULL)
+        loop->server_end->free(loop);
     free_timers(loop->timers);
     free_timers(loop->timers_free);
     loop->magic = 0;
@@ -271,30 +300,4 @@ void wire_loop_wake(wire_loop *loop)
 {
     /* One write to an eventfd: safe in a signal handler, and remembered if nobody waits yet. */
     lws_cancel_service(loop->context);
-}
-
-/* ---- names ---- */
-
-static const char *const CAUSE_NAMES[] = {
-    [WIRE_CAUSE_NONE] = "none",
-    [WIRE_CAUSE_RESOLVE] = "resolve",
-    [WIRE_CAUSE_CONNECT] = "connect",
-    [WIRE_CAUSE_TIMEOUT] = "timeout",
-    [WIRE_CAUSE_TLS_UNTRUSTED] = "tls_untrusted",
-    [WIRE_CAUSE_TLS_WRONG_HOST] = "tls_wrong_host",
-    [WIRE_CAUSE_TLS_OTHER] = "tls_other",
-    [WIRE_CAUSE_REFUSED] = "refused",
-    [WIRE_CAUSE_PROTOCOL] = "protocol",
-    [WIRE_CAUSE_TOO_LARGE] = "too_large",
-    [WIRE_CAUSE_CLOSED_BY_PEER] = "closed_by_peer",
-    [WIRE_CAUSE_CLOSED_BY_US] = "closed_by_us",
-    [WIRE_CAUSE_RESET] = "reset",
-    [WIRE_CAUSE_NOMEM] = "no_memory",
-};
-_Static_assert(sizeof CAUSE_NAMES / sizeof *CAUSE_NAMES == WIRE_CAUSE_COUNT, "a name for each");
-
-const char *wire_cause_name(wire_cause cause)
-{
-    TD_ASSERT(cause < WIRE_CAUSE_COUNT);
-    return CAUSE_NAMES[cause];
 }

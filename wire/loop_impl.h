@@ -13,9 +13,8 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
-#include "wire/client.h"
+#include "wire/loop.h"
 #include "wire/resolve.h"
-#include "wire/server.h"
 
 struct x509_store_ctx_st;
 
@@ -24,8 +23,6 @@ enum {
      * lws_service when reading is stopped while TLS has bytes left (4.1.6). */
     WIRE_READ_BYTES = 128 << 10,
     WIRE_READ_BYTES_MIN = 64 << 10,
-    /* A message buffer that grew beyond this is given back once the message was delivered. */
-    WIRE_BUFFER_KEPT_BYTES = 1 << 20,
     /* How long a closing connection may take to say good-bye. */
     WIRE_CLOSE_GRACE_S = 2,
     /* Bound on libwebsockets' own waits, above any of ours. */
@@ -34,7 +31,15 @@ enum {
 
 #define WIRE_LOOP_MAGIC 0x77697265u /* "wire" */
 
-typedef struct wire_route wire_route;
+/* What an end (client or server) does when its loop closes. The loop knows no more of it. */
+typedef struct loop_end {
+    void (*close)(wire_loop *loop); /* end what is open; the resolver and the context are there */
+    void (*free)(wire_loop *loop);  /* free what libwebsockets might still have pointed at */
+    /* OpenSSL looked at a certificate of wsi's peer: 0 accepts, 1 refuses. (libwebsockets asks the
+     * first vhost's protocol, whichever vhost the connection is of: that is the loop's.) NULL: this
+     * end has no peers with certificates. */
+    int (*verify)(struct lws *wsi, struct x509_store_ctx_st *store, int is_good);
+} loop_end;
 
 struct wire_loop {
     uint32_t magic;
@@ -45,11 +50,13 @@ struct wire_loop {
     struct lws_context *context;
     struct lws_vhost *vhost; /* owns the timer; never connects or listens */
     resolver *resolver;
-    wire_conn *conns; /* every client connection that has not ended */
-    wire_server *servers;
-    wire_server *servers_closed; /* libwebsockets may still point at their vhosts */
-    wire_route *routes;          /* vhosts of client connections, by how they connect */
-    wire_timer *timers;          /* by time */
+    const loop_end *client_end; /* NULL: no client was opened */
+    struct wire_conn *conns;    /* every client connection that has not ended */
+    struct wire_route *routes;  /* vhosts of client connections, by how they connect */
+    const loop_end *server_end; /* NULL: no server was opened */
+    struct wire_server *servers;
+    struct wire_server *servers_closed; /* libwebsockets may still point at their vhosts */
+    wire_timer *timers;                 /* by time */
     wire_timer *timers_free;
     uint64_t timer_serial;
     uint64_t armed_ns; /* when the timer's descriptor becomes readable; 0: it does not */
@@ -66,46 +73,16 @@ static inline uint64_t loop_now_ns(const wire_loop *loop)
 struct lws_context_creation_info loop_vhost_info(const char *name,
                                                  const struct lws_protocols *protocols);
 
-/* ---- messages in pieces ---- */
+/* Calls of a descriptor in the loop, by libwebsockets' LWS_CALLBACK_RAW_*_FILE. -1 closes it. */
+typedef struct loop_fd {
+    int (*callback)(void *user, enum lws_callback_reasons reason);
+    void *user;
+} loop_fd;
 
-/* Puts the pieces of one message together; a message that comes in one piece is not copied. */
-typedef struct wire_assembly {
-    td_buf pieces;
-    uint64_t begin_ns; /* when the first piece was read */
-    uint8_t is_open;   /* a message has begun */
-} wire_assembly;
-
-typedef enum assembly_state {
-    ASSEMBLY_MORE,      /* not yet whole */
-    ASSEMBLY_WHOLE,     /* *message is it, valid until assembly_done */
-    ASSEMBLY_TOO_LARGE, /* over the limit: refuse the connection */
-    ASSEMBLY_NOMEM,
-} assembly_state;
-
-void assembly_init(wire_assembly *assembly, size_t message_bytes_max);
-void assembly_fini(wire_assembly *assembly);
-
-/* Take what libwebsockets read of wsi's present frame. */
-assembly_state assembly_take(wire_assembly *assembly, struct lws *wsi, td_bytes piece,
-                             uint64_t now_ns, td_bytes *message);
-/* The message has been handled. */
-void assembly_done(wire_assembly *assembly);
-
-/* ---- what the loop needs of the client's end ---- */
-
-/* OpenSSL looked at a certificate of wsi's peer. 0 accepts, 1 refuses. (libwebsockets asks the
- * first vhost's protocol, whichever vhost the connection is of: that is the loop's.) */
-int client_verify(struct lws *wsi, struct x509_store_ctx_st *store, int is_good);
-
-/* ---- what the loop needs of the server's end ---- */
-
-#define SERVER_LISTEN_PROTOCOL "wire-listen"
-int server_listen_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
-                           size_t size);
-void servers_free(wire_loop *loop); /* the closed ones, after the context */
-
-/* Used by wire_loop_close: end every connection that libwebsockets does not hold any more. */
-void client_end_all(wire_loop *loop);
-void client_routes_free(wire_loop *loop);
+/* Serve a descriptor; use stays until it is closed, or taken away
+ * (lws_set_opaque_user_data(wsi, NULL)). On success the loop closes fd. TD_E_NOMEM: fd is still the
+ * caller's. */
+TD_MUST_USE td_result loop_fd_serve(wire_loop *loop, int fd, loop_fd *use, struct lws **out,
+                                    td_err *err);
 
 #endif

@@ -8,7 +8,7 @@
 
 #include "base/alloc.h"
 #include "json/json_write.h"
-#include "wire/server_impl.h"
+#include "wire/server.h"
 
 enum { READY_BYTES_MAX = 16 << 10 };
 

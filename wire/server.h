@@ -14,9 +14,8 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/io.h"
-#include "wire/client.h"
+#include "wire/loop.h"
 
-struct family;
 typedef struct wire_server wire_server;
 typedef struct wire_peer_conn wire_peer_conn;
 
@@ -38,10 +37,6 @@ typedef struct wire_server_ops {
     /* The last call for a connection that opened took: conn is gone. */
     void (*closed)(void *user);
 } wire_server_ops;
-
-/* Why there is 404: "nothing is served at PATH; try /a /b", with the paths of a family; called
- * again it adds those of another one. Cut to what fits. */
-void wire_reason_paths(const struct family *of, td_bytes path, char why[WIRE_REASON_BYTES]);
 
 typedef struct wire_server_options {
     const char *listen;   /* "HOST:PORT"; port 0: the kernel chooses; "[::1]:0" for IPv6 */

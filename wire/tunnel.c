@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 
 #include "base/alloc.h"
+#include "wire/loop_impl.h"
 
 enum {
     REQUEST_BYTES_MAX = 2 * TD_HOST_BYTES + 2 * WIRE_PROXY_USER_BYTES + 512,
@@ -37,6 +38,7 @@ struct tunnel {
     void (*done)(void *user, const tunnel_result *result);
     void *user;
     struct lws *wsi; /* of the descriptor, which it owns */
+    loop_fd socket;
     int fd;
     int connect_error; /* errno of a connect that failed at once */
     tunnel_step step;
@@ -408,23 +410,15 @@ static void on_close(tunnel *self)
                   error == 0 ? "" : strerror(error));
 }
 
-int tunnel_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
-                    size_t size)
+static int on_socket(void *user, enum lws_callback_reasons reason)
 {
-    (void)user, (void)in, (void)size;
-    tunnel *self = wsi == NULL ? NULL : lws_get_opaque_user_data(wsi);
-    switch ((int)reason) { /* a hundred others are not ours */
-    case LWS_CALLBACK_RAW_WRITEABLE_FILE:
-        return self == NULL || on_writable(self) ? -1 : 0;
-    case LWS_CALLBACK_RAW_RX_FILE:
-        return self == NULL || read_reply(self) ? -1 : 0;
-    case LWS_CALLBACK_RAW_CLOSE_FILE:
-        if (self != NULL)
-            on_close(self);
-        return 0;
-    default:
-        return 0;
-    }
+    tunnel *self = user;
+    if (reason == LWS_CALLBACK_RAW_WRITEABLE_FILE)
+        return on_writable(self) ? -1 : 0;
+    if (reason == LWS_CALLBACK_RAW_RX_FILE)
+        return read_reply(self) ? -1 : 0;
+    on_close(self);
+    return 0;
 }
 
 /* ---- begin ---- */
@@ -465,15 +459,13 @@ td_result tunnel_open(wire_loop *loop, const wire_proxy *proxy, const char *addr
         tunnel_free(self);
         return rc;
     }
-    lws_sock_file_fd_type fd = {.filefd = self->fd};
-    self->wsi =
-        lws_adopt_descriptor_vhost(loop->vhost, LWS_ADOPT_RAW_FILE_DESC, fd, TUNNEL_PROTOCOL, NULL);
-    if (self->wsi == NULL) {
+    self->socket = (loop_fd){on_socket, self};
+    rc = loop_fd_serve(loop, self->fd, &self->socket, &self->wsi, err);
+    if (rc != TD_OK) {
         close(self->fd);
         tunnel_free(self);
-        return td_err_set(err, TD_E_NOMEM, "libwebsockets does not take the proxy's socket");
+        return rc;
     }
-    lws_set_opaque_user_data(self->wsi, self);
     lws_callback_on_writable(self->wsi);
     *out = self;
     return TD_OK;

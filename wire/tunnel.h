@@ -6,7 +6,7 @@
 #define TD_WIRE_TUNNEL_H
 
 #include "base/url.h"
-#include "wire/loop_impl.h"
+#include "wire/loop.h"
 #include "wire/proxy.h"
 
 typedef struct tunnel tunnel;
@@ -27,9 +27,5 @@ TD_MUST_USE td_result tunnel_open(wire_loop *loop, const wire_proxy *proxy, cons
 
 /* Give it up; NULL is fine. */
 void tunnel_cancel(tunnel *self);
-
-#define TUNNEL_PROTOCOL "wire-tunnel"
-int tunnel_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
-                    size_t size);
 
 #endif

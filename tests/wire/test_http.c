@@ -1,5 +1,5 @@
 /* GET requests against peers that reply by hand-written bytes (RFC 9112: 6.2 Content-Length, 7.1
- * chunks, 6.3 a body that ends with the connection); causes and words are what wire/http.h
+ * chunks, 6.3 a body that ends with the connection); causes and words are what wire/client.h
  * promises. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,7 +13,7 @@
 #include "base/limits.h"
 #include "tests/testing/raw_peer.h"
 #include "tests/testing/wire_side.h"
-#include "wire/http.h"
+#include "wire/client.h"
 
 /* What came of a request. */
 typedef struct http_side {
