@@ -60,6 +60,12 @@ gap_row gap_row_of(gap_reason reason, const char *feed, uint64_t from_ns, uint64
 /* <0, 0, >0 by natural key, from_ns first after the feed: the order in which rows are listed. */
 int gap_row_compare(const gap_row *a, const gap_row *b);
 
+/* 1 if frames of this topic and symbol of the row's feed may be missing because of the gap: one of
+ * a whole connection lacks something of each topic, one of a topic without a symbol of each of its
+ * symbols, and frames of the symbol "*" name any. topic "": only a gap of a whole connection is.
+ * What a selection of globs asks is selection_has_gap (tape/selection.h). */
+int gap_row_is_about(const gap_row *row, const char *topic, const char *symbol);
+
 /* Receives a row, valid during the call. Anything but TD_OK ends what calls it. */
 typedef td_result gap_row_fn(void *user, const gap_row *row, td_err *err);
 

@@ -480,22 +480,13 @@ typedef struct sought {
     const char *symbol;
 } sought;
 
-static int concerns(const gap_row *row, const sought *what)
-{
-    if (strcmp(row->feed, what->feed) != 0)
-        return 0;
-    if (row->topic[0] == '\0' && row->symbol[0] == '\0')
-        return 1;
-    return what->topic[0] != '\0' && strcmp(row->topic, what->topic) == 0 &&
-           (row->symbol[0] == '\0' || strcmp(row->symbol, what->symbol) == 0);
-}
-
 static void add_rows(stretch_list *list, const gap_list *rows, const sought *what)
 {
     for (size_t i = 0; i < rows->count; i++) {
         const gap_row *row = &rows->rows[i];
         uint64_t to_ns = row->to_ns == GAP_OPEN ? UINT64_MAX : row->to_ns;
-        if (concerns(row, what) && to_ns > row->from_ns)
+        if (strcmp(row->feed, what->feed) == 0 && to_ns > row->from_ns &&
+            gap_row_is_about(row, what->topic, what->symbol))
             list->rows[list->count++] = (stretch){STRETCH_GAP, row->from_ns, to_ns, to_ns, ""};
     }
 }

@@ -132,12 +132,10 @@ static td_result meet(gate_slot *slot, const tape_frame *frame, const topic_row 
     return TD_OK;
 }
 
-/* A gap of a whole connection, or topic, is one of each of its books. */
-static int gap_is_about(const gap_row *gap, const channel_info *info)
+static int is_of_slot(const gap_row *gap, const channel_info *info)
 {
     return gap->line == info->line && gap->shard == info->shard &&
-           (gap->topic[0] == '\0' || strcmp(gap->topic, info->topic) == 0) &&
-           (gap->symbol[0] == '\0' || strcmp(gap->symbol, info->symbol) == 0);
+           gap_row_is_about(gap, info->topic, info->symbol);
 }
 
 /* Has a gap begun before this moment that was not looked at? Rows of a feed stand together, by
@@ -150,7 +148,7 @@ static const gap_row *gap_before(const gap_list *gaps, gate_slot *slot, uint64_t
         int order = strcmp(gap->feed, slot->info->feed);
         if (order > 0 || (order == 0 && gap->from_ns >= recv_ns))
             break;
-        if (order == 0 && gap_is_about(gap, slot->info))
+        if (order == 0 && is_of_slot(gap, slot->info))
             found = gap;
     }
     return found;

@@ -191,6 +191,42 @@ static void test_gaps(void **state)
                 fail_msg("row %zu, gap %zu", i, k);
 }
 
+/* What is asked of a row for one topic and symbol, and what a selection of just these asks, is the
+ * same question. Frames of the symbol "*" may name any. */
+static void test_gaps_of_one_topic(void **state)
+{
+    (void)state;
+    static const char *const FEED[] = {"f"};
+    static const struct {
+        const char *row_topic, *row_symbol, *topic, *symbol;
+        int is_about;
+    } ROWS[] = {
+        {"", "", "trade", "BTCUSD", 1},
+        {"", "BTCUSD", "trade", "EOSUSD", 1},
+        {"trade", "", "trade", "BTCUSD", 1},
+        {"trade", "", "book", "BTCUSD", 0},
+        {"trade", "BTCUSD", "trade", "BTCUSD", 1},
+        {"trade", "BTCUSD", "trade", "EOSUSD", 0},
+        {"trade", "BTCUSD", "book", "BTCUSD", 0},
+        {"trade", "*", "trade", "BTCUSD", 1},
+        {"trade", "BTCUSD", "trade", "*", 1},
+        {"trade", "BTC", "trade", "BTCUSD", 0},
+        {"trade", "BTCUSD", "tradeX", "BTCUSD", 0},
+    };
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        const gap_row gap = {.feed = "f", .topic = ROWS[i].row_topic, .symbol = ROWS[i].row_symbol};
+        const selection wanted = {
+            .feeds = {FEED, 1}, .topics = {&ROWS[i].topic, 1}, .symbols = {&ROWS[i].symbol, 1}};
+        if (gap_row_is_about(&gap, ROWS[i].topic, ROWS[i].symbol) != ROWS[i].is_about)
+            fail_msg("row %zu: one topic", i);
+        if (selection_has_gap(&wanted, &gap) != ROWS[i].is_about)
+            fail_msg("row %zu: the selection of it", i);
+    }
+    /* Of a feed as a whole only what a whole connection lacks counts. */
+    assert_true(gap_row_is_about(&(gap_row){.topic = "", .symbol = ""}, "", ""));
+    assert_false(gap_row_is_about(&(gap_row){.topic = "trade", .symbol = ""}, "", ""));
+}
+
 static const gap_row CONNECTION_GAP = {.reason = GAP_DISCONNECT,
                                        .feed = "inverse",
                                        .conn = 2,
@@ -264,9 +300,13 @@ static void test_gaps_of_a_selection(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_globs),   cmocka_unit_test(test_channels),
-        cmocka_unit_test(test_windows), cmocka_unit_test(test_gaps),
-        cmocka_unit_test(test_refused), cmocka_unit_test(test_gaps_of_a_selection),
+        cmocka_unit_test(test_globs),
+        cmocka_unit_test(test_channels),
+        cmocka_unit_test(test_windows),
+        cmocka_unit_test(test_gaps),
+        cmocka_unit_test(test_gaps_of_one_topic),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_gaps_of_a_selection),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
