@@ -42,6 +42,19 @@ TD_MUST_USE void *td_array_room(void *old, size_t count, size_t size);
  * the old one is still valid, and *capacity says how large that is. */
 TD_MUST_USE void *td_array_reach(void *old, size_t *capacity, size_t index, size_t size);
 
+/* The same in place, for a hot loop: 1, or 0 and *array is as it was. */
+TD_MUST_USE static inline int td_array_ensure(void **array, size_t *capacity, size_t index,
+                                              size_t size)
+{
+    if (TD_LIKELY(index < *capacity))
+        return 1;
+    void *grown = td_array_reach(*array, capacity, index, size);
+    if (grown == NULL)
+        return 0;
+    *array = grown;
+    return 1;
+}
+
 /* Copy of a string, or of length bytes with a NUL behind. NULL text gives NULL. */
 TD_MUST_USE char *td_strdup(const char *text);
 TD_MUST_USE char *td_strndup(const char *bytes, size_t length);

@@ -14,7 +14,7 @@
 #include "base/assert.h"
 #include "schema/classify_impl.h"
 #include "schema/dialect.h"
-#include "decode_scan_impl.h"
+#include "schema/scan.h"
 
 enum {
     SMALL_TOKENS = 96, /* the longest control frame known, an ack of ten topics, has about 60 */

@@ -3,7 +3,7 @@
  */
 #include "base/assert.h"
 #include "schema/classify_impl.h"
-#include "decode_scan_impl.h"
+#include "schema/scan.h"
 
 /* Token of a key's value; 0 if it is not there. */
 static uint32_t top_keys_find(const top_keys *top, td_bytes key)
@@ -32,7 +32,7 @@ static uint64_t read_time(decoder *d, const field_row *field, uint32_t token)
         scan_time(text, unit_ns, &ns) == parser->index.bytes + parser->index.starts[token + 1])
         return ns;
     parser->has_escapes = 0; /* of this text nobody has made room for any */
-    if (!decode_field(d, field, (json_value){parser, token}, &value, &why) ||
+    if (!decode_field(NULL, field, (json_value){parser, token}, &value, &why) ||
         value.type != VALUE_TIME_NS)
         return 0;
     return value.as.time_ns;

@@ -10,7 +10,7 @@
 
 #include "base/assert.h"
 #include "schema/classify_impl.h"
-#include "decode_scan_impl.h"
+#include "schema/scan.h"
 
 enum { PLAIN_MEMBERS_MAX = 16 };
 

@@ -23,117 +23,58 @@ void decoder_close(decoder *d)
 {
     if (d == NULL)
         return;
-    for (size_t i = 0; i < DECODER_PLANS_MAX; i++)
-        plan_close(d->plans[i]);
+    plan_cache_fini(&d->plans);
     json_parser_close(d->parser);
-    td_free(d->levels);
-    td_free(d->trades);
-    td_free(d->items);
-    td_free(d->values);
-    td_free(d->rpi_sizes);
-    td_free(d->json_texts);
+    fast_decoder_fini(&d->fast);
+    row_decoder_fini(&d->rows);
     td_inflater_close(d->inflater);
     td_free(d);
 }
 
-/* More rows than any version has: somebody makes them up as he goes. Start over rather than grow.
- */
-static void forget_plans(decoder *d)
-{
-    for (size_t i = 0; i < DECODER_PLANS_MAX; i++) {
-        plan_close(d->plans[i]);
-        d->plans[i] = NULL;
-    }
-    d->plan_count = 0;
-    d->last_plan = NULL;
-}
-
-plan *decoder_plan_found(decoder *d, const topic_row *row)
-{
-    _Static_assert((DECODER_PLANS_MAX & (DECODER_PLANS_MAX - 1)) == 0, "a mask makes a slot");
-    size_t slot = ((uintptr_t)row / sizeof *row) & (DECODER_PLANS_MAX - 1);
-    while (d->plans[slot] != NULL) {
-        if (d->plans[slot]->row == row)
-            return d->last_plan = d->plans[slot];
-        slot = (slot + 1) & (DECODER_PLANS_MAX - 1);
-    }
-    if (d->plan_count >= DECODER_PLANS_MAX / 4 * 3) {
-        forget_plans(d);
-        slot = ((uintptr_t)row / sizeof *row) & (DECODER_PLANS_MAX - 1);
-    }
-    if (plan_open(row, &d->plans[slot], NULL) != TD_OK)
-        return NULL;
-    d->plan_count++;
-    TD_ASSERT(d->plan_count < DECODER_PLANS_MAX); /* so that every search ends at a free slot */
-    return d->last_plan = d->plans[slot];
-}
-
-int decoder_grow(void **memory, size_t *capacity, size_t count, size_t size)
-{
-    TD_ASSERT_SLOW(size > 0);
-    TD_ASSERT_SLOW(count <= *capacity);
-    if (TD_LIKELY(count < *capacity))
-        return 1;
-    void *grown = td_array_reach(*memory, capacity, count, size);
-    if (grown == NULL)
-        return 0;
-    *memory = grown;
-    return 1;
-}
-
-void decode_head_init(msg_head *head, const topic_match *topic)
-{
-    *head = (msg_head){
-        .type = topic->row->type,
-        .kind = FRAME_UNTYPED,
-        .row = topic->row,
-        .topic = topic->topic,
-        .symbol = topic->symbol,
-    };
-}
-
 /* The levels of a record; and where it tells retail orders apart, how many. */
-static int take_levels(decoder *d, const message *m)
+static int take_levels(fast_decoder *fast, int has_rpi, const message *m)
 {
-    const topic_row *row = m->head.row;
-    int has_rpi = decoder_plan(d, row)->roles.rpi_size != KEY_NONE;
     for (size_t i = 0; i < m->record.item_count; i++) {
-        if (!decoder_grow((void **)&d->levels, &d->level_capacity, i, sizeof *d->levels))
+        if (!td_array_ensure((void **)&fast->levels, &fast->level_capacity, i,
+                             sizeof *fast->levels))
             return 0;
-        d->levels[i] = msg_item_level(&m->record.items[i]);
+        fast->levels[i] = msg_item_level(&m->record.items[i]);
         if (!has_rpi)
             continue;
-        if (!decoder_grow((void **)&d->rpi_sizes, &d->rpi_capacity, i, sizeof *d->rpi_sizes))
+        if (!td_array_ensure((void **)&fast->rpi_sizes, &fast->rpi_capacity, i,
+                             sizeof *fast->rpi_sizes))
             return 0;
-        d->rpi_sizes[i] = message_level_rpi(m, i);
+        fast->rpi_sizes[i] = message_level_rpi(m, i);
     }
     return 1;
 }
 
-static int take_trades(decoder *d, const message *m)
+static int take_trades(fast_decoder *fast, const message *m)
 {
     for (size_t i = 0; i < m->record.item_count; i++) {
-        if (!decoder_grow((void **)&d->trades, &d->trade_capacity, i, sizeof *d->trades))
+        if (!td_array_ensure((void **)&fast->trades, &fast->trade_capacity, i,
+                             sizeof *fast->trades))
             return 0;
-        d->trades[i] = message_trade(m, i);
+        fast->trades[i] = message_trade(m, i);
     }
     return 1;
 }
 
-int decode_record_to_struct(decoder *d, message *m)
+/* A book's or trades' record as the plain struct that its users expect. 1, or 0 without memory. */
+static int record_to_struct(fast_decoder *fast, const decode_plan *p, message *m)
 {
     TD_ASSERT(m->is_record);
     int is_book = m->head.type == MSG_BOOK_CHANGE;
     TD_ASSERT(is_book || m->head.type == MSG_TRADE);
-    if (!(is_book ? take_levels(d, m) : take_trades(d, m)))
+    int has_rpi = is_book && p->roles.rpi_size != KEY_NONE;
+    if (!(is_book ? take_levels(fast, has_rpi, m) : take_trades(fast, m)))
         return 0;
     msg_head head = m->head;
     size_t count = m->record.item_count;
-    int has_rpi = is_book && decoder_plan(d, head.row)->roles.rpi_size != KEY_NONE;
     if (is_book)
-        m->book = (msg_book){head, d->levels, count, has_rpi ? d->rpi_sizes : NULL};
+        m->book = (msg_book){head, fast->levels, count, has_rpi ? fast->rpi_sizes : NULL};
     else
-        m->trades = (msg_trades){head, d->trades, count};
+        m->trades = (msg_trades){head, fast->trades, count};
     m->is_record = 0;
     return 1;
 }
@@ -142,15 +83,6 @@ static int refuse(decode_error *why, decode_reason reason)
 {
     *why = (decode_error){.reason = reason};
     return 0;
-}
-
-decode_reason decode_json_reason(td_result rc, const json_error *error)
-{
-    if (rc == TD_E_NOMEM)
-        return DECODE_NO_MEMORY;
-    if (rc == TD_E_LIMIT)
-        return DECODE_LIMIT;
-    return error->is_encoding ? DECODE_NOT_UTF8 : DECODE_NOT_JSON;
 }
 
 /* Does a frame say which topic it is of? */
@@ -234,25 +166,24 @@ int decoder_decode(decoder *d, const topic_match *topic, td_bytes frame, decode_
     }
     if (topic->row == NULL)
         return refuse_unknown(d, frame, why);
-    plan *p = decoder_plan(d, topic->row);
+    decode_plan *p = plan_cache_get(&d->plans, topic->row);
     if (p == NULL)
         return refuse(why, DECODE_NO_MEMORY);
     msg_type type = topic->row->type;
     int is_struct = path != DECODE_PATH_ROWS && (type == MSG_BOOK_CHANGE || type == MSG_TRADE);
     int needs_all = path == DECODE_PATH_WHOLE && !p->is_struct_whole;
-    /* The hot road says nothing about why it gave up: whatever it was, the row-driven decoder
-     * judges. */
-    if (is_struct && p->is_hot && !needs_all && decode_hot(d, p, topic, frame, out))
+    /* The fast path does not say why it gave up: decode_rows() judges. */
+    if (is_struct && p->is_fast && !needs_all && decode_fast(&d->fast, p, topic, frame, out))
         return 1;
     d->slow_count += is_struct && !needs_all;
-    if (!decode_rows(d, p, topic, frame, out, why)) {
+    if (!decode_rows(&d->rows, d->parser, p, topic, frame, out, why)) {
         TD_ASSERT(why->reason != DECODE_OK);
         return 0;
     }
     if (!is_struct)
         return 1;
     d->beside = out->record;
-    if (!decode_record_to_struct(d, out))
+    if (!record_to_struct(&d->fast, p, out))
         return refuse(why, DECODE_NO_MEMORY);
     out->beside = path == DECODE_PATH_WHOLE ? &d->beside : NULL;
     return 1;

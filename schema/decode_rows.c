@@ -1,8 +1,52 @@
-/* The row-driven decoder: any topic, any order of keys, by its plan. Two passes over the checked
- * text: one for what stands around the entries (kind, sequences, time, what is unknown), one for
- * the entries, in the order of the row's items, not of the text. */
+/* Two passes over the checked text: one for what stands around the entries (kind, sequences, time,
+ * unknown members), one for the entries, in the order of the row's items, not of the text. */
+#include "schema/decode_rows.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
 #include "base/assert.h"
-#include "schema/decode_rows_impl.h"
+#include "base/limits.h"
+
+/* A frame on its way to a record. */
+typedef struct rows {
+    row_decoder *d;
+    decode_plan *p;
+    const topic_match *topic;
+    decode_error *why;
+    msg_head head;
+    size_t value_count; /* in d->values: the envelope's, then each entry's, one after the other */
+    size_t envelope_count;
+    uint32_t envelope_seen;                     /* a bit for each field of the envelope that came */
+    uint8_t envelope_order[TOPIC_ENVELOPE_MAX]; /* which field each of its values is of */
+    size_t item_count;
+    /* Where the entries of each of the row's items stand, as the first pass found them. */
+    json_value items_at[TOPIC_ITEMS_MAX];
+    uint32_t items_seen[TOPIC_ITEMS_MAX]; /* how often: more than once inside arrays only */
+    uint8_t symbol_is_set;
+    json_value root;
+} rows;
+
+/* What is wrong with the frame, and where; 0. */
+static inline int refuse(rows *r, decode_reason reason, size_t offset, const char *field)
+{
+    *r->why = (decode_error){.reason = reason, .offset = offset, .field = field};
+    return 0;
+}
+
+static inline int refuse_value(rows *r, decode_reason reason, json_value value, const char *field)
+{
+    return refuse(r, reason, json_offset(value), field);
+}
+
+/* The path of the frame's kind. */
+static inline const char *kind_key(const rows *r)
+{
+    return r->p->row->kind_key == NULL ? "type" : r->p->row->kind_key;
+}
+
+/* ---- around the entries ---- */
 
 /* 1 if the frame's topic is the one that it is filed under. */
 static int is_own_topic(const rows *r, td_bytes text)
@@ -20,8 +64,8 @@ static int check_topic(rows *r, json_value value, const char *key)
 {
     td_bytes text;
     if (!json_text(value, &text))
-        return rows_refuse_value(r, DECODE_WRONG_TYPE, value, key);
-    return is_own_topic(r, text) || rows_refuse_value(r, DECODE_TOPIC_MISMATCH, value, key);
+        return refuse_value(r, DECODE_WRONG_TYPE, value, key);
+    return is_own_topic(r, text) || refuse_value(r, DECODE_TOPIC_MISMATCH, value, key);
 }
 
 /* The value that a path of keys leads to, through objects only. */
@@ -46,10 +90,10 @@ static int check_part(rows *r, const char *path, td_bytes wanted)
     if (path == NULL)
         return 1;
     if (!find_path(r->root, path, &value))
-        return rows_refuse(r, DECODE_MISSING_FIELD, 0, path);
+        return refuse(r, DECODE_MISSING_FIELD, 0, path);
     if (!json_text(value, &text))
         text = json_raw(value);
-    return td_bytes_equal(text, wanted) || rows_refuse_value(r, DECODE_TOPIC_MISMATCH, value, path);
+    return td_bytes_equal(text, wanted) || refuse_value(r, DECODE_TOPIC_MISMATCH, value, path);
 }
 
 static int check_parts(rows *r)
@@ -72,10 +116,10 @@ static int check_events(rows *r, const char *key)
     json_value value;
     if (json_type_of(r->root) == JSON_OBJECT)
         return json_find(r->root, key, &value) ? check_topic(r, value, key)
-                                               : rows_refuse(r, DECODE_MISSING_FIELD, 0, key);
+                                               : refuse(r, DECODE_MISSING_FIELD, 0, key);
     for (json_iter it = json_iter_of(r->root); json_next(&it, NULL, &event);) {
         if (!json_find(event, key, &value))
-            return rows_refuse_value(r, DECODE_MISSING_FIELD, event, key);
+            return refuse_value(r, DECODE_MISSING_FIELD, event, key);
         if (!check_topic(r, value, key))
             return 0;
     }
@@ -93,7 +137,7 @@ static int has_items_of(const topic_row *row, frame_kind kind)
 
 static int refuse_missing_kind(rows *r)
 {
-    return rows_refuse(r, DECODE_MISSING_FIELD, 0, rows_kind_key(r));
+    return refuse(r, DECODE_MISSING_FIELD, 0, kind_key(r));
 }
 
 /* Topic and kind, wherever they stand: the rest depends on them. */
@@ -103,38 +147,42 @@ static int read_identity(rows *r)
     const topic_row *row = r->p->row;
     json_type type = json_type_of(r->root);
     if (type != JSON_OBJECT && type != JSON_ARRAY)
-        return rows_refuse(r, DECODE_NOT_JSON, 0, NULL);
+        return refuse(r, DECODE_NOT_JSON, 0, NULL);
     if (row->topic_key != NULL) {
         if (!check_events(r, row->topic_key))
             return 0;
     } else {
         if (type != JSON_OBJECT || !json_find(r->root, "topic", &value))
-            return rows_refuse(r, DECODE_MISSING_FIELD, 0, "topic");
+            return refuse(r, DECODE_MISSING_FIELD, 0, "topic");
         if (!check_topic(r, value, "topic") || !check_parts(r))
             return 0;
     }
-    if (find_path(r->root, rows_kind_key(r), &value) && !decode_kind(value, &r->head.kind))
-        return rows_refuse_value(r, DECODE_BAD_KIND, value, rows_kind_key(r));
+    if (find_path(r->root, kind_key(r), &value) && !decode_kind(value, &r->head.kind))
+        return refuse_value(r, DECODE_BAD_KIND, value, kind_key(r));
     if (r->head.kind == FRAME_UNTYPED)
         r->head.kind = row->default_kind;
     if (has_items_of(row, r->head.kind))
         return 1;
     if (r->head.kind == FRAME_UNTYPED)
         return refuse_missing_kind(r);
-    return rows_refuse_value(r, DECODE_BAD_KIND, value, rows_kind_key(r));
+    return refuse_value(r, DECODE_BAD_KIND, value, kind_key(r));
 }
 
-int rows_add_value(rows *r, const msg_value *value)
+/* Append to the values of the frame. They lie in one array that may move while it grows. 1; 0: no
+ * memory. */
+static int add_value(rows *r, const msg_value *value)
 {
     TD_ASSERT(value->type != VALUE_ABSENT);
-    decoder *d = r->d;
-    if (!decoder_grow((void **)&d->values, &d->value_capacity, r->value_count, sizeof *d->values))
-        return rows_refuse(r, DECODE_NO_MEMORY, 0, NULL);
+    row_decoder *d = r->d;
+    if (!td_array_ensure((void **)&d->values, &d->value_capacity, r->value_count,
+                         sizeof *d->values))
+        return refuse(r, DECODE_NO_MEMORY, 0, NULL);
     d->values[r->value_count++] = *value;
     return 1;
 }
 
-void rows_note_symbol(rows *r, td_bytes symbol)
+/* A symbol that the frame names beside its topic, or an entry. */
+static void note_symbol(rows *r, td_bytes symbol)
 {
     td_bytes own = r->topic->symbol;
     if (own.size != 0 && !td_bytes_is(own, "*")) {
@@ -148,7 +196,9 @@ void rows_note_symbol(rows *r, td_bytes symbol)
     r->symbol_is_set = 1;
 }
 
-int64_t *rows_head_number(msg_head *head, msg_member member, uint8_t **has)
+/* Where the head has a place for a number of that member; NULL if it has none. *has: where it is
+ * noted that the number is there. */
+static int64_t *head_number(msg_head *head, msg_member member, uint8_t **has)
 {
     if (member == MEMBER_CROSS_SEQ) {
         *has = &head->has_cross_seq;
@@ -166,7 +216,7 @@ int64_t *rows_head_number(msg_head *head, msg_member member, uint8_t **has)
 static int add_envelope(rows *r, uint32_t index, const msg_value *value)
 {
     TD_ASSERT(r->value_count < TOPIC_ENVELOPE_MAX);
-    if (!rows_add_value(r, value))
+    if (!add_value(r, value))
         return 0;
     msg_value *values = r->d->values;
     size_t at = r->value_count - 1;
@@ -191,11 +241,11 @@ static int take_envelope(rows *r, uint32_t index, json_value json)
         return 1;
     }
     r->envelope_seen |= 1u << index;
-    if (!decode_field(r->d, field, json, &value, r->why))
+    if (!decode_field(&r->d->texts, field, json, &value, r->why))
         return 0;
     msg_head *head = &r->head;
     uint8_t *has = NULL;
-    int64_t *number = rows_head_number(head, value.member, &has);
+    int64_t *number = head_number(head, value.member, &has);
     switch (value.type) {
     case VALUE_ABSENT:
         return 1;
@@ -217,7 +267,7 @@ static int take_envelope(rows *r, uint32_t index, json_value json)
         if (value.member == MEMBER_VERSION)
             head->version = value.as.text; /* a value as well: books alone have no others */
         if (value.member == MEMBER_SYMBOL) {
-            rows_note_symbol(r, value.as.text);
+            note_symbol(r, value.as.text);
             return 1;
         }
         break;
@@ -305,7 +355,7 @@ static int walk_node(rows *r, plan_node *node, json_value value)
     case JSON_STRING:
         break;
     }
-    return rows_refuse_value(r, DECODE_WRONG_TYPE, value, NULL);
+    return refuse_value(r, DECODE_WRONG_TYPE, value, NULL);
 }
 
 /* Required fields of the envelope have to be there; what they say was read by then. */
@@ -316,22 +366,497 @@ static int check_envelope(rows *r)
     for (size_t i = 0; i < row->envelope_count; i++)
         if ((row->envelope[i].flags & FIELD_REQUIRED) &&
             !find_path(r->root, row->envelope[i].key, &value))
-            return rows_refuse(r, DECODE_MISSING_FIELD, 0, row->envelope[i].key);
+            return refuse(r, DECODE_MISSING_FIELD, 0, row->envelope[i].key);
     return 1;
 }
 
-/* Check the whole text. */
-static int parse_frame(rows *r, td_bytes frame)
+/* ---- entries: objects by their keys, arrays by their places, over what the objects around them
+ * have; in the order of the row's items, whatever that of the text ---- */
+
+/* The fields of an entry as they were found, before any is read. */
+typedef struct slots {
+    uint32_t token[TOPIC_FIELDS_MAX]; /* 0: not there */
+    uint8_t is_around;                /* they are all of an object around, which holds no entry */
+} slots;
+
+static const slots NOTHING_AROUND = {{0}, 0};
+
+/* Values of an entry. */
+typedef struct msg_values {
+    const msg_value *at;
+    size_t count;
+} msg_values;
+
+/* What an entry that is the best of both sides says of one. */
+typedef struct best_side {
+    msg_value price;
+    msg_value size;
+} best_side;
+
+/* Is one of two fields of a member a scaled integer, and the other plain? */
+static int is_scaled_twin(const field_row *scaled, const field_row *plain)
 {
-    td_result rc = json_parse(r->d->parser, frame, JSON_PADDED, &r->root, NULL);
-    json_error error = json_parse_error(r->d->parser);
-    return rc == TD_OK || rows_refuse(r, decode_json_reason(rc, &error), error.offset, NULL);
+    return scaled->member == plain->member && scaled->type == FIELD_DECIMAL &&
+           plain->type == FIELD_DECIMAL && scaled->scale_e10 != 0 && plain->scale_e10 == 0;
+}
+
+/* 1 if a plain value is the integer of its scaled twin over again, as the documents print it. 0
+ * repeats nothing: it is the same at any scale. */
+static int repeats_integer(rows *r, const slots *s, size_t plain, size_t scaled,
+                           const msg_value *values)
+{
+    const field_row *field = &r->p->row->fields[scaled];
+    field_row integer = *field;
+    integer.scale_e10 = 0;
+    msg_value whole;
+    decode_error ignored; /* the plain value counts if the twin cannot be read */
+    if (values[plain].type != VALUE_DECIMAL || values[plain].as.decimal.mantissa == 0 ||
+        !decode_field(&r->d->texts, &integer, (json_value){r->root.parser, s->token[scaled]},
+                      &whole, &ignored))
+        return 0;
+    return whole.type == VALUE_DECIMAL &&
+           td_decimal_compare(whole.as.decimal, values[plain].as.decimal) == 0;
+}
+
+/* Of a scaled integer and its plain twin one value stays: the plain one, unless it repeats the
+ * integer. */
+static void drop_repeated_integers(rows *r, const slots *s, msg_value *values)
+{
+    const topic_row *row = r->p->row;
+    for (size_t i = 0; i < row->field_count; i++) {
+        if (row->fields[i].scale_e10 == 0 || !r->p->has_rival[i] || s->token[i] == 0)
+            continue;
+        for (size_t j = 0; j < row->field_count; j++)
+            if (is_scaled_twin(&row->fields[i], &row->fields[j]) && s->token[j] != 0 &&
+                repeats_integer(r, s, j, i, values))
+                values[j].type = VALUE_ABSENT;
+    }
+}
+
+/* 1 if field i gives way to a twin that has a value: a preferred one, else the one further up. */
+static int gives_way(const rows *r, const slots *s, size_t i, const msg_value *values)
+{
+    const topic_row *row = r->p->row;
+    unsigned own = row->fields[i].flags & FIELD_PREFERRED;
+    for (size_t j = 0; j < row->field_count; j++) {
+        unsigned other = row->fields[j].flags & FIELD_PREFERRED;
+        if (j == i || row->fields[j].member != row->fields[i].member || s->token[j] == 0 ||
+            values[j].type == VALUE_ABSENT)
+            continue;
+        if (other > own || (other == own && j < i))
+            return 1;
+    }
+    return 0;
+}
+
+/* Does an entry have what the row wants? By member: any of its spellings will do. */
+static int check_required(rows *r, const msg_value *values, size_t count, msg_action action,
+                          size_t offset)
+{
+    const topic_row *row = r->p->row;
+    for (size_t i = 0; i < row->field_count; i++) {
+        const field_row *field = &row->fields[i];
+        int is_required = (field->flags & FIELD_REQUIRED) ||
+                          ((field->flags & FIELD_REQUIRED_TO_SET) && action != ACTION_DELETE);
+        if (is_required && msg_value_find(values, count, field->member) == NULL)
+            return refuse(r, DECODE_MISSING_FIELD, offset, field->key);
+    }
+    return 1;
+}
+
+/* A time beside the entry (when funding comes next, when a row was changed) that cannot be read is
+ * left out and counted, for the rest of the entry is sound. Not the topic's own time, by which its
+ * frames are ordered. 1, or 0: the fault is the frame's. */
+static int pass_over(rows *r, const field_row *field, msg_value *value)
+{
+    int is_needed = (field->flags & (FIELD_REQUIRED | FIELD_REQUIRED_TO_SET)) != 0 ||
+                    field->member == r->p->row->time_member;
+    if (is_needed || r->why->reason != DECODE_BAD_TIME)
+        return 0;
+    value->type = VALUE_ABSENT;
+    *r->why = (decode_error){.reason = DECODE_OK};
+    r->head.unknown_fields++;
+    return 1;
+}
+
+/* Read the fields that were found, preferred ones first, and append what they say in the row's
+ * order. */
+static int read_slots(rows *r, const slots *s)
+{
+    const topic_row *row = r->p->row;
+    msg_value values[TOPIC_FIELDS_MAX];
+    for (size_t i = 0; i < row->field_count; i++) {
+        values[i].type = VALUE_ABSENT;
+        values[i].is_scale_assumed = 0;
+    }
+    for (int pass = 0; pass < 2; pass++) {
+        if (pass == 1)
+            drop_repeated_integers(r, s, values);
+        for (size_t i = 0; i < row->field_count; i++) {
+            int is_first = (row->fields[i].flags & FIELD_PREFERRED) || !r->p->has_rival[i];
+            if (is_first != (pass == 0))
+                continue;
+            if (s->token[i] == 0 || (pass == 1 && gives_way(r, s, i, values)))
+                continue;
+            json_value value = {r->root.parser, s->token[i]};
+            if (!decode_field(&r->d->texts, &row->fields[i], value, &values[i], r->why) &&
+                !pass_over(r, &row->fields[i], &values[i]))
+                return 0;
+            int is_exact = row->type == MSG_BOOK_CHANGE || row->type == MSG_TRADE;
+            if (values[i].type == VALUE_BIG_DECIMAL && is_exact)
+                return refuse_value(r, DECODE_BAD_NUMBER, value, row->fields[i].key);
+        }
+    }
+    for (size_t i = 0; i < row->field_count; i++)
+        if (values[i].type != VALUE_ABSENT && !add_value(r, &values[i]))
+            return 0;
+    return 1;
+}
+
+/* A sequence of the first entry is the frame's where the row says so. */
+static void note_sequence(rows *r, const msg_values *values, msg_member member)
+{
+    uint8_t *has = NULL;
+    int64_t *number = head_number(&r->head, member, &has);
+    const msg_value *value = msg_value_find(values->at, values->count, member);
+    if (value == NULL || value->type != VALUE_INTEGER || *has)
+        return;
+    *number = value->as.integer;
+    *has = 1;
+}
+
+/* What an entry says beyond its own fields: the symbol that it names, its part in sequences and
+ * time. */
+static void note_entry(rows *r, const msg_values *values)
+{
+    const msg_value *symbol = msg_value_find(values->at, values->count, MEMBER_SYMBOL);
+    if (symbol != NULL && symbol->type == VALUE_TEXT)
+        note_symbol(r, symbol->as.text);
+    if (r->item_count > 0)
+        return;
+    const msg_value *time = msg_value_find(values->at, values->count, r->p->row->time_member);
+    if (time != NULL && time->type == VALUE_TIME_NS && r->head.exchange_ns == 0)
+        r->head.exchange_ns = time->as.time_ns;
+    if (r->p->row->sequence == SEQ_ITEM) {
+        note_sequence(r, values, MEMBER_CROSS_SEQ);
+        note_sequence(r, values, MEMBER_SEQ);
+    }
+}
+
+/* Bids and asks of positional books: the path says the side. */
+static int add_side_of_path(rows *r, const items_row *items)
+{
+    msg_value side = {.member = MEMBER_SIDE, .type = VALUE_SIDE};
+    if (items->flags & ITEMS_BUY)
+        side.as.side = SIDE_BUY;
+    else if (items->flags & ITEMS_SELL)
+        side.as.side = SIDE_SELL;
+    else
+        return 1;
+    return add_value(r, &side);
+}
+
+static int is_zero(const msg_value *value)
+{
+    return value != NULL && value->type == VALUE_DECIMAL && value->as.decimal.mantissa == 0;
+}
+
+/* What an entry does: what its path says, but for a size of 0 where that deletes. */
+static msg_action entry_action(const items_row *items, const msg_values *values)
+{
+    const msg_value *size = msg_value_find(values->at, values->count, MEMBER_SIZE);
+    const msg_value *rpi = msg_value_find(values->at, values->count, MEMBER_RPI_SIZE);
+    int deletes = is_zero(size) && (rpi == NULL || is_zero(rpi));
+    return (items->flags & ITEMS_ZERO_DELETES) && deletes ? ACTION_DELETE : items->action;
+}
+
+/* Is what stands at a level together a number that a book can hold? */
+static int check_sum(rows *r, const msg_values *values, size_t offset)
+{
+    const msg_value *size = msg_value_find(values->at, values->count, MEMBER_SIZE);
+    const msg_value *rpi = msg_value_find(values->at, values->count, MEMBER_RPI_SIZE);
+    td_decimal sum;
+    if (rpi == NULL || size == NULL || msg_size_with_rpi(size->as.decimal, rpi->as.decimal, &sum))
+        return 1;
+    return refuse(r, DECODE_BAD_NUMBER, offset, msg_member_name(MEMBER_RPI_SIZE));
+}
+
+/* An entry with count values, those from first on. */
+static int add_item(rows *r, size_t first, msg_action action, size_t offset)
+{
+    row_decoder *d = r->d;
+    if (!td_array_ensure((void **)&d->items, &d->item_capacity, r->item_count, sizeof *d->items))
+        return refuse(r, DECODE_NO_MEMORY, offset, NULL);
+    d->items[r->item_count++] = (msg_item){.action = action, .value_count = r->value_count - first};
+    return 1;
+}
+
+/* The values of the entry that begins at first; valid until the next is added. */
+static msg_values values_from(const rows *r, size_t first)
+{
+    const msg_value *at = r->d->values == NULL ? NULL : r->d->values + first;
+    return (msg_values){at, r->value_count - first};
+}
+
+/* One side of an entry that is the best of both, as a level; none if it has no price. */
+static int add_best(rows *r, const best_side *best, msg_side side, size_t offset)
+{
+    if (best->price.type != VALUE_DECIMAL)
+        return 1;
+    size_t first = r->value_count;
+    msg_value values[] = {best->price,
+                          best->size,
+                          {.member = MEMBER_SIDE, .type = VALUE_SIDE, .as.side = (uint8_t)side}};
+    values[0].member = MEMBER_PRICE;
+    values[1].member = MEMBER_SIZE;
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++)
+        if (values[i].type != VALUE_ABSENT && !add_value(r, &values[i]))
+            return 0;
+    if (best->size.type != VALUE_DECIMAL)
+        return refuse(r, DECODE_MISSING_FIELD, offset, msg_member_name(MEMBER_SIZE));
+    return add_item(r, first, ACTION_SET, offset);
+}
+
+static msg_value value_or_absent(const msg_values *values, msg_member member)
+{
+    const msg_value *found = msg_value_find(values->at, values->count, member);
+    return found != NULL ? *found : (msg_value){.member = member, .type = VALUE_ABSENT};
+}
+
+/* Both sides of such an entry, in place of it. */
+static int add_both(rows *r, size_t first, size_t offset)
+{
+    msg_values values = values_from(r, first);
+    const best_side bid = {value_or_absent(&values, MEMBER_BID1_PRICE),
+                           value_or_absent(&values, MEMBER_BID1_SIZE)};
+    const best_side ask = {value_or_absent(&values, MEMBER_ASK1_PRICE),
+                           value_or_absent(&values, MEMBER_ASK1_SIZE)};
+    r->value_count = first;
+    return add_best(r, &bid, SIDE_BUY, offset) && add_best(r, &ask, SIDE_SELL, offset);
+}
+
+/* One entry from the fields that were found. */
+static int add_entry(rows *r, const items_row *items, const slots *s, size_t offset)
+{
+    size_t first = r->value_count;
+    TD_ASSERT(r->item_count <= LIMIT_FRAME_ITEMS);
+    TD_ASSERT(first >= r->envelope_count);
+    if (r->item_count + 2 > LIMIT_FRAME_ITEMS + 1)
+        return refuse(r, DECODE_LIMIT, offset, NULL);
+    if (!read_slots(r, s) || !add_side_of_path(r, items))
+        return 0;
+    msg_values values = values_from(r, first);
+    msg_action action = entry_action(items, &values);
+    if (!s->is_around && !check_required(r, values.at, values.count, action, offset))
+        return 0;
+    note_entry(r, &values);
+    if (items->flags & ITEMS_BEST)
+        return add_both(r, first, offset);
+    return check_sum(r, &values, offset) && add_item(r, first, action, offset);
+}
+
+/* Is a key of an entry one that leads on to other entries, or names the topic? */
+static int leads_elsewhere(const rows *r, const items_row *items, td_bytes key)
+{
+    size_t index = (size_t)(items - r->p->row->items);
+    TD_ASSERT(index < TOPIC_ITEMS_MAX);
+    plan_node *node = &r->p->nodes[r->p->items_node[index]];
+    uint32_t found = key_set_find_text(&node->keys, node->keys.count, key);
+    return found != KEY_NONE &&
+           (node->targets[found].kind == TARGET_NODE || node == &r->p->nodes[0]);
+}
+
+/* An entry that is an object: its fields by their keys, over those of the objects around it. */
+static int read_object_entry(rows *r, const items_row *items, json_value entry, const slots *around)
+{
+    slots s = *around;
+    slots own = NOTHING_AROUND;
+    json_value key;
+    json_value element;
+    uint32_t place = 0;
+    for (json_iter it = json_iter_of(entry); json_next(&it, &key, &element); place++) {
+        td_bytes text;
+        int is_text = json_text(key, &text);
+        TD_ASSERT(is_text);
+        uint32_t found = key_set_find_text(&r->p->entry, place, text);
+        if (found != KEY_NONE && own.token[found] == 0)
+            s.token[found] = own.token[found] = element.token;
+        else
+            r->head.unknown_fields += found != KEY_NONE || !leads_elsewhere(r, items, text);
+    }
+    return add_entry(r, items, &s, json_offset(entry));
+}
+
+/* An entry that is an array: its fields by their places. */
+static int read_array_entry(rows *r, const items_row *items, json_value entry, const slots *around)
+{
+    slots s = *around;
+    json_value element;
+    char text[16];
+    unsigned place = 0;
+    for (json_iter it = json_iter_of(entry); json_next(&it, NULL, &element); place++) {
+        int length = snprintf(text, sizeof text, "%u", place);
+        TD_ASSERT(length > 0);
+        uint32_t found = key_set_find_text(&r->p->entry, place, td_bytes_of(text, (size_t)length));
+        if (found == KEY_NONE)
+            r->head.unknown_fields++;
+        else
+            s.token[found] = element.token;
+    }
+    return add_entry(r, items, &s, json_offset(entry));
+}
+
+/* What stands at the end of a path: entries, or one. */
+static int read_entries(rows *r, const items_row *items, json_value value, const slots *around)
+{
+    json_value element;
+    int is_positional = (items->flags & ITEMS_POSITIONAL) != 0;
+    switch (json_type_of(value)) {
+    case JSON_NULL:
+        return 1;
+    case JSON_OBJECT:
+        if (is_positional)
+            break;
+        return read_object_entry(r, items, value, around);
+    case JSON_ARRAY:
+        for (json_iter it = json_iter_of(value); json_next(&it, NULL, &element);) {
+            json_type wanted = is_positional ? JSON_ARRAY : JSON_OBJECT;
+            if (json_type_of(element) != wanted)
+                return refuse_value(r, DECODE_WRONG_TYPE, element, items->path);
+            if (!(is_positional ? read_array_entry : read_object_entry)(r, items, element, around))
+                return 0;
+        }
+        return 1;
+    case JSON_BOOL:
+    case JSON_NUMBER:
+    case JSON_STRING:
+        break;
+    }
+    return refuse_value(r, DECODE_WRONG_TYPE, value, items->path);
+}
+
+/* Note what an object on the way to entries has for them: instead of what those around it have, and
+ * of a key that stands twice the first. The frame's own is the envelope's. */
+static void note_around(rows *r, json_value object, slots *around)
+{
+    slots own = NOTHING_AROUND;
+    json_value key;
+    json_value element;
+    uint32_t place = 0;
+    for (json_iter it = json_iter_of(object); json_next(&it, &key, &element); place++) {
+        td_bytes text;
+        int is_text = json_text(key, &text);
+        TD_ASSERT(is_text);
+        uint32_t found = key_set_find_text(&r->p->around, place, text);
+        if (found == KEY_NONE || own.token[found] != 0)
+            continue;
+        around->token[found] = own.token[found] = element.token;
+        around->is_around = 1;
+    }
+}
+
+static int follow_items(rows *r, const items_row *items, const char *path, json_value value,
+                        const slots *around);
+
+/* Follow the next key of a path out of an object, with what that has for the entries in it. */
+static int follow_object(rows *r, const items_row *items, const char *path, json_value object,
+                         const slots *around)
+{
+    json_value element;
+    slots s = *around;
+    size_t before = r->item_count;
+    size_t size = strcspn(path, ".");
+    int is_last = path[size] == '\0';
+    s.is_around = 0;
+    if (r->p->has_inherited && path != items->path)
+        note_around(r, object, &s);
+    int has_own = s.is_around;
+    s.is_around = 0;
+    if (json_find_key(object, td_bytes_of(path, size), &element) &&
+        !follow_items(r, items, is_last ? path + size : path + size + 1, element, &s))
+        return 0;
+    if (!is_last || !has_own || r->item_count != before)
+        return 1;
+    s.is_around = 1; /* it holds no entry, so it is one itself */
+    return add_entry(r, items, &s, json_offset(object));
+}
+
+/* Follow the rest of a path, through arrays as well. */
+static int follow_items(rows *r, const items_row *items, const char *path, json_value value,
+                        const slots *around)
+{
+    json_value element;
+    if (path[0] == '\0')
+        return read_entries(r, items, value, around);
+    if (json_type_of(value) == JSON_OBJECT)
+        return follow_object(r, items, path, value, around);
+    for (json_iter it = json_iter_of(value); json_next(&it, NULL, &element);)
+        if (!follow_items(r, items, path, element, around))
+            return 0;
+    return 1;
+}
+
+/* Nothing stands at the end of a path. That is fine for a list that may be left out, but a frame
+ * without even the first key ("data") is none of this topic. */
+static int accept_absence(rows *r, const items_row *items)
+{
+    json_value value;
+    td_bytes first = td_bytes_of(items->path, strcspn(items->path, "."));
+    if ((items->flags & ITEMS_REQUIRED) || !json_find_key(r->root, first, &value))
+        return refuse(r, DECODE_MISSING_FIELD, 0, items->path);
+    return 1;
+}
+
+/* Read the entries, in the order of the row's items. 1, or 0 and *r->why. */
+static int read_items(rows *r)
+{
+    const topic_row *row = r->p->row;
+    for (size_t i = 0; i < TOPIC_ITEMS_MAX && row->items[i].path != NULL; i++) {
+        const items_row *items = &row->items[i];
+        if (items->kind != FRAME_ANY && items->kind != r->head.kind)
+            continue;
+        uint32_t seen = r->items_seen[i];
+        int is_inside = r->p->is_followed[i] && seen == 0; /* of other entries, as far as we know */
+        int is_read = seen == 0 && !is_inside ? accept_absence(r, items)
+                      : seen == 1 && !r->p->is_followed[i]
+                          ? read_entries(r, items, r->items_at[i], &NOTHING_AROUND)
+                          : follow_items(r, items, items->path, r->root, &NOTHING_AROUND);
+        if (!is_read)
+            return 0;
+    }
+    return 1;
+}
+
+/* ---- a frame ---- */
+
+void row_decoder_fini(row_decoder *d)
+{
+    td_free(d->items);
+    td_free(d->values);
+    value_texts_fini(&d->texts);
+}
+
+decode_reason decode_json_reason(td_result rc, const json_error *error)
+{
+    if (rc == TD_E_NOMEM)
+        return DECODE_NO_MEMORY;
+    if (rc == TD_E_LIMIT)
+        return DECODE_LIMIT;
+    return error->is_encoding ? DECODE_NOT_UTF8 : DECODE_NOT_JSON;
+}
+
+/* Check the whole text. */
+static int parse_frame(rows *r, json_parser *parser, td_bytes frame)
+{
+    td_result rc = json_parse(parser, frame, JSON_PADDED, &r->root, NULL);
+    json_error error = json_parse_error(parser);
+    return rc == TD_OK || refuse(r, decode_json_reason(rc, &error), error.offset, NULL);
 }
 
 /* Values moved while they grew: now that they stay, let the items point to theirs. */
 static void publish(const rows *r, message *out)
 {
-    decoder *d = r->d;
+    row_decoder *d = r->d;
     const msg_value *values = d->values == NULL ? NULL : d->values + r->envelope_count;
     for (size_t i = 0; i < r->item_count; i++) {
         d->items[i].values = values;
@@ -349,18 +874,18 @@ static void publish(const rows *r, message *out)
     out->beside = NULL;
 }
 
-int decode_rows(decoder *d, plan *p, const topic_match *topic, td_bytes frame, message *out,
-                decode_error *why)
+int decode_rows(row_decoder *d, json_parser *parser, decode_plan *p, const topic_match *topic,
+                td_bytes frame, message *out, decode_error *why)
 {
     TD_ASSERT(p->row == topic->row);
-    d->json_texts_bytes = 0;
+    value_texts_begin(&d->texts, frame.size);
     rows r = {.d = d, .p = p, .topic = topic, .why = why};
-    decode_head_init(&r.head, topic);
-    if (!parse_frame(&r, frame) || !read_identity(&r) || !walk_node(&r, &p->nodes[0], r.root) ||
-        !check_envelope(&r))
+    msg_head_init(&r.head, topic);
+    if (!parse_frame(&r, parser, frame) || !read_identity(&r) ||
+        !walk_node(&r, &p->nodes[0], r.root) || !check_envelope(&r))
         return 0;
     r.envelope_count = r.value_count;
-    if (!rows_read_items(&r))
+    if (!read_items(&r))
         return 0;
     publish(&r, out);
     return 1;

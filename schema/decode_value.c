@@ -1,9 +1,13 @@
-/* Scalars: from a JSON value to a typed one, as a field's row wants it. Numbers may be strings and
- * the reverse, because the families differ in it for the same field. */
+#include "schema/decode_value.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
 #include "base/assert.h"
 #include "base/decimal.h"
+#include "base/limits.h"
 #include "base/time_text.h"
-#include "schema/decode_impl.h"
+#include "schema/decode_plan.h"
 
 static int refuse(decode_error *why, decode_reason reason, json_value value, const field_row *field)
 {
@@ -40,7 +44,9 @@ static const uint8_t *skip_digits(const uint8_t *p, const uint8_t *end)
     return p;
 }
 
-int decode_big_decimal(td_bytes text, td_bytes *out)
+/* 1 if the text is a whole decimal beyond what td_decimal_parse() can hold; *out is it in shortest
+ * form, a view. 0 also if that cannot be said by a view: leading zeros, an exponent. */
+static int read_big_decimal(td_bytes text, td_bytes *out)
 {
     const uint8_t *end = text.data + text.size;
     const uint8_t *first = text.data + (text.size > 0 && text.data[0] == '-');
@@ -129,7 +135,7 @@ static int read_typed(const field_row *field, td_bytes text, msg_value *out, dec
             return 1;
         }
         out->type = VALUE_BIG_DECIMAL;
-        return field->scale_e10 == 0 && decode_big_decimal(text, &out->as.text);
+        return field->scale_e10 == 0 && read_big_decimal(text, &out->as.text);
     case FIELD_INTEGER:
         out->type = VALUE_INTEGER;
         *reason = DECODE_BAD_NUMBER;
@@ -194,18 +200,167 @@ static int value_text(const field_row *field, json_value value, td_bytes *text, 
     return 0;
 }
 
+/* ---- values kept as JSON text (FIELD_JSON), in one form for all spellings: objects whose members
+ * are not known beforehand, such as fees by coin ---- */
+
+/* Objects of more members keep their order. */
+enum { JSON_SORTED_MEMBERS_MAX = 64 };
+
+/* Text that is being written. */
+typedef struct json_out {
+    uint8_t *at;
+    const uint8_t *end;
+    uint8_t is_full; /* there was no room for all of it */
+} json_out;
+
+/* A member of an object, to be sorted. */
+typedef struct json_member {
+    td_bytes key; /* as it stands in the text, with its quotes */
+    json_value value;
+} json_member;
+
+static void put(json_out *out, td_bytes bytes)
+{
+    TD_ASSERT(out->at <= out->end);
+    if ((size_t)(out->end - out->at) < bytes.size) {
+        out->is_full = 1;
+        return;
+    }
+    if (bytes.size > 0)
+        memcpy(out->at, bytes.data, bytes.size);
+    out->at += bytes.size;
+}
+
+static void put_char(json_out *out, char c)
+{
+    put(out, td_bytes_of(&c, 1));
+}
+
+static void put_value(json_out *out, json_value value);
+
+static void put_member(json_out *out, const json_member *member, size_t index)
+{
+    if (index > 0)
+        put_char(out, ',');
+    put(out, member->key);
+    put_char(out, ':');
+    put_value(out, member->value);
+}
+
+static int is_before(td_bytes a, td_bytes b)
+{
+    int order = memcmp(a.data, b.data, a.size < b.size ? a.size : b.size);
+    return order < 0 || (order == 0 && a.size < b.size);
+}
+
+/* The members of a small object, sorted by insertion: equal keys stay in the order of the text. */
+static size_t sort_members(json_value object, json_member members[JSON_SORTED_MEMBERS_MAX])
+{
+    json_value key;
+    json_value element;
+    size_t count = 0;
+    for (json_iter it = json_iter_of(object); json_next(&it, &key, &element); count++) {
+        TD_ASSERT(count < JSON_SORTED_MEMBERS_MAX);
+        td_bytes text = json_raw(key);
+        size_t at = count;
+        for (; at > 0 && is_before(text, members[at - 1].key); at--)
+            members[at] = members[at - 1];
+        members[at] = (json_member){text, element};
+    }
+    return count;
+}
+
+static void put_object(json_out *out, json_value object)
+{
+    json_member members[JSON_SORTED_MEMBERS_MAX];
+    json_value key;
+    json_value element;
+    size_t index = 0;
+    put_char(out, '{');
+    if (json_count(object) <= JSON_SORTED_MEMBERS_MAX) {
+        size_t count = sort_members(object, members);
+        for (; index < count; index++)
+            put_member(out, &members[index], index);
+    } else {
+        for (json_iter it = json_iter_of(object); json_next(&it, &key, &element); index++)
+            put_member(out, &(json_member){json_raw(key), element}, index);
+    }
+    put_char(out, '}');
+}
+
+/* Recursion is as deep as the text, which is checked: LIMIT_JSON_DEPTH. */
+static void put_value(json_out *out, json_value value)
+{
+    json_value element;
+    size_t index = 0;
+    switch (json_type_of(value)) {
+    case JSON_OBJECT:
+        put_object(out, value);
+        return;
+    case JSON_ARRAY:
+        put_char(out, '[');
+        for (json_iter it = json_iter_of(value); json_next(&it, NULL, &element); index++) {
+            if (index > 0)
+                put_char(out, ',');
+            put_value(out, element);
+        }
+        put_char(out, ']');
+        return;
+    case JSON_NULL:
+    case JSON_BOOL:
+    case JSON_NUMBER:
+    case JSON_STRING:
+        break;
+    }
+    put(out, json_raw(value));
+}
+
+void value_texts_begin(value_texts *texts, size_t frame_bytes)
+{
+    texts->used = 0;
+    texts->frame_bytes = frame_bytes;
+}
+
+void value_texts_fini(value_texts *texts)
+{
+    td_free(texts->bytes);
+    *texts = (value_texts){.bytes = NULL};
+}
+
+/* JSON text of a checked value, without white space and with the members of objects in order of
+ * their keys. The texts of a frame are never longer than the frame, as rows name each value once:
+ * memory is taken once, and views stay. 1; 0: no memory. */
+static int add_json_text(value_texts *texts, json_value value, td_bytes *out)
+{
+    if (texts->used == 0 && texts->capacity < texts->frame_bytes) {
+        td_free(texts->bytes);
+        texts->bytes = td_alloc(texts->frame_bytes);
+        texts->capacity = texts->bytes == NULL ? 0 : texts->frame_bytes;
+        if (texts->bytes == NULL)
+            return 0;
+    }
+    json_out text = {.at = texts->bytes + texts->used, .end = texts->bytes + texts->capacity};
+    uint8_t *begin = text.at;
+    put_value(&text, value);
+    *out = td_bytes_of(begin, (size_t)(text.at - begin));
+    texts->used += out->size;
+    TD_ASSERT(texts->used <= texts->capacity);
+    return !text.is_full;
+}
+
 /* A value kept as JSON text. */
-static int read_json(decoder *d, const field_row *field, json_value value, msg_value *out,
+static int read_json(value_texts *texts, const field_row *field, json_value value, msg_value *out,
                      decode_error *why)
 {
     td_bytes text;
     if (json_is_null(value) || (json_text(value, &text) && says_nothing(text)))
         return 1;
     out->type = VALUE_JSON;
-    return decode_json_text(d, value, &out->as.text) || refuse(why, DECODE_NO_MEMORY, value, field);
+    return add_json_text(texts, value, &out->as.text) ||
+           refuse(why, DECODE_NO_MEMORY, value, field);
 }
 
-int decode_field(decoder *d, const field_row *field, json_value value, msg_value *out,
+int decode_field(value_texts *texts, const field_row *field, json_value value, msg_value *out,
                  decode_error *why)
 {
     TD_ASSERT(field->key != NULL);
@@ -216,7 +371,7 @@ int decode_field(decoder *d, const field_row *field, json_value value, msg_value
     out->type = VALUE_ABSENT;
     out->is_scale_assumed = 0;
     if (field->type == FIELD_JSON)
-        return read_json(d, field, value, out, why);
+        return read_json(texts, field, value, out, why);
     if (!value_text(field, value, &text, &is_absent))
         return refuse(why, DECODE_WRONG_TYPE, value, field);
     if (is_absent)

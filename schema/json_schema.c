@@ -5,20 +5,20 @@
 #include <stdio.h>
 
 #include "base/assert.h"
-#include "schema/decode_impl.h"
+#include "schema/decode_plan.h"
 #include "json/json_write.h"
 
 /* What a frame is described for: frames of one kind, or of all (FRAME_ANY) where entries do not
  * depend on it. */
 typedef struct scope {
     json_writer *w;
-    const plan *p;
+    const decode_plan *p;
     frame_kind kind;
 } scope;
 
 /* "klineV2.{interval}.{symbol}" as a regular expression of ECMA-262; only its beginning where the
  * rest stands elsewhere in the frame. */
-static void write_pattern(json_writer *w, const plan *p)
+static void write_pattern(json_writer *w, const decode_plan *p)
 {
     char text[2 * LIMIT_TOPIC_BYTES];
     size_t size = 0;
@@ -95,7 +95,7 @@ static void write_field(json_writer *w, const field_row *field)
 }
 
 /* Fields that every entry has, whatever it does. One with a second spelling may come as that. */
-static void write_required(json_writer *w, const plan *p)
+static void write_required(json_writer *w, const decode_plan *p)
 {
     const topic_row *row = p->row;
     json_write_key(w, "required");
@@ -108,7 +108,7 @@ static void write_required(json_writer *w, const plan *p)
 }
 
 /* The fields of entries, or those that they inherit, as members of "properties". */
-static void write_fields(json_writer *w, const plan *p, unsigned inherited)
+static void write_fields(json_writer *w, const decode_plan *p, unsigned inherited)
 {
     for (size_t i = 0; i < p->row->field_count; i++) {
         if ((p->row->fields[i].flags & FIELD_INHERITED) != inherited)
@@ -119,7 +119,7 @@ static void write_fields(json_writer *w, const plan *p, unsigned inherited)
 }
 
 /* Entries that are objects; unknown members are allowed, as the decoder only counts them. */
-static void write_object_entry(json_writer *w, const plan *p)
+static void write_object_entry(json_writer *w, const decode_plan *p)
 {
     json_write_object_begin(w);
     json_write_member_text(w, "type", "object");
@@ -132,7 +132,7 @@ static void write_object_entry(json_writer *w, const plan *p)
 }
 
 /* Positional entries: the fields' keys are "0", "1" … */
-static void write_array_entry(json_writer *w, const plan *p)
+static void write_array_entry(json_writer *w, const decode_plan *p)
 {
     char key[24];
     json_write_object_begin(w);
@@ -433,7 +433,7 @@ static int has_kind(const topic_row *row, frame_kind kind)
 }
 
 /* The schema's own members: the frame, or which of the definitions it is. */
-static void write_body(json_writer *w, const plan *p)
+static void write_body(json_writer *w, const decode_plan *p)
 {
     if (p->row->topic_key != NULL) {
         write_events(w);
@@ -450,7 +450,8 @@ static void write_body(json_writer *w, const plan *p)
     }
 }
 
-static void write_definition(json_writer *w, const plan *p, const char *name, frame_kind kind)
+static void write_definition(json_writer *w, const decode_plan *p, const char *name,
+                             frame_kind kind)
 {
     const scope s = {w, p, kind};
     json_write_key(w, name);
@@ -459,7 +460,7 @@ static void write_definition(json_writer *w, const plan *p, const char *name, fr
     json_write_object_end(w);
 }
 
-static void write_schema(json_writer *w, const family *of, const plan *p)
+static void write_schema(json_writer *w, const family *of, const decode_plan *p)
 {
     char title[256];
     snprintf(title, sizeof title, "%s %s: %s", of->name, p->row->name, p->row->title);
@@ -486,7 +487,7 @@ static void write_schema(json_writer *w, const family *of, const plan *p)
 td_result json_schema_write(const family *of, const topic_row *row, td_buf *out, td_err *err)
 {
     TD_ASSERT(of != NULL);
-    plan *p = NULL;
+    decode_plan *p = NULL;
     td_result rc = plan_open(row, &p, err);
     if (rc != TD_OK)
         return td_err_add(err, rc, "JSON Schema of %s", of->name);

@@ -318,3 +318,14 @@ const char *rule_strength_name(rule_strength strength)
     TD_ASSERT(strength <= STRENGTH_STATISTIC);
     return NAMES[strength];
 }
+
+void msg_head_init(msg_head *head, const topic_match *topic)
+{
+    *head = (msg_head){
+        .type = topic->row->type,
+        .kind = FRAME_UNTYPED,
+        .row = topic->row,
+        .topic = topic->topic,
+        .symbol = topic->symbol,
+    };
+}

@@ -247,6 +247,9 @@ static inline int topic_row_is_dated(const topic_row *row)
 /* 1 if the row is about frames received at at_ns (TOPIC_ANY_TIME: always). */
 int topic_row_is_valid(const topic_row *row, uint64_t at_ns);
 
+/* Fill the head of a message of a topic whose row is known: everything else is absent. */
+void msg_head_init(msg_head *head, const topic_match *topic);
+
 /* The row of the same pattern that is valid at at_ns, among the family's; NULL if there is none. A
  * stream asks for each frame of a dated row, and goes on with its book. */
 const topic_row *topic_row_at(const topic_row *rows, size_t row_count, const topic_row *row,

@@ -1,8 +1,9 @@
+#include "schema/decode_plan.h"
+
 #include <stdio.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "schema/decode_impl.h"
 
 void key_word_init(key_word *key, td_bytes text)
 {
@@ -69,7 +70,7 @@ uint64_t field_unit_ns(field_unit unit)
 }
 
 /* A node without keys; NULL if there is no room. */
-static plan_node *node_new(plan *p)
+static plan_node *node_new(decode_plan *p)
 {
     if (p->node_count == PLAN_NODES_MAX)
         return NULL;
@@ -108,7 +109,7 @@ static td_bytes path_next(td_bytes *path)
 
 /* The node that a key of a node leads to; made if there is none. NULL if there is no room, or the
  * key leads elsewhere already. */
-static plan_node *node_child(plan *p, plan_node *node, td_bytes key)
+static plan_node *node_child(decode_plan *p, plan_node *node, td_bytes key)
 {
     uint32_t found = key_set_find_text(&node->keys, node->keys.count, key);
     if (found != KEY_NONE)
@@ -122,7 +123,7 @@ static plan_node *node_child(plan *p, plan_node *node, td_bytes key)
 }
 
 /* Lead a path to a target, through nodes. 0 if there is no room. */
-static int plan_route(plan *p, const char *path, plan_target target)
+static int plan_route(decode_plan *p, const char *path, plan_target target)
 {
     TD_ASSERT(p->node_count > 0);
     TD_ASSERT(path[0] != '\0');
@@ -139,7 +140,7 @@ static int plan_route(plan *p, const char *path, plan_target target)
 }
 
 /* The node at the end of a path; NULL if there is no room. */
-static plan_node *node_at(plan *p, const char *path)
+static plan_node *node_at(decode_plan *p, const char *path)
 {
     td_bytes rest = td_bytes_str(path);
     plan_node *node = &p->nodes[0];
@@ -149,7 +150,7 @@ static plan_node *node_at(plan *p, const char *path)
 }
 
 /* Note where entries stand. */
-static int plan_items(plan *p, uint32_t index)
+static int plan_items(decode_plan *p, uint32_t index)
 {
     TD_ASSERT(index < TOPIC_ITEMS_MAX);
     const items_row *items = &p->row->items[index];
@@ -173,7 +174,7 @@ static int leads_on(const char *path, const char *from)
 
 /* The first pass stops where entries stand: those further inside are found by following their path,
  * and so are those that inherit from what lies on the way. */
-static void plan_follow(plan *p)
+static void plan_follow(decode_plan *p)
 {
     const items_row *items = p->row->items;
     for (int i = 0; i < TOPIC_ITEMS_MAX && items[i].path != NULL; i++) {
@@ -188,7 +189,7 @@ static void plan_follow(plan *p)
     }
 }
 
-/* The bytes in front of a field's value. */
+/* The bytes before a field's value. */
 static void plan_lead_init(plan_lead *lead, char first, const char *key)
 {
     char text[sizeof lead->word] = {0};
@@ -203,22 +204,22 @@ static void plan_lead_init(plan_lead *lead, char first, const char *key)
     lead->bytes = (uint32_t)size;
 }
 
-/* Note what the hot decoders want of each field. */
-static void plan_hot_fields(plan *p)
+/* Note what the fast path want of each field. */
+static void plan_fast_fields(decode_plan *p)
 {
     const topic_row *row = p->row;
-    TD_ASSERT(p->is_hot);
-    TD_ASSERT(row->field_count <= HOT_FIELDS_MAX);
+    TD_ASSERT(p->is_fast);
+    TD_ASSERT(row->field_count <= FAST_FIELDS_MAX);
     const struct {
         uint8_t field;
-        hot_role role;
+        fast_role role;
     } roles[] = {
-        {p->roles.price, HOT_PRICE},       {p->roles.size, HOT_SIZE},
-        {p->roles.side, HOT_SIDE},         {p->roles.symbol, HOT_SYMBOL},
-        {p->roles.time, HOT_TIME},         {p->roles.cross_seq, HOT_CROSS_SEQ},
-        {p->roles.trade_id, HOT_TRADE_ID}, {p->roles.tick_direction, HOT_TICK_DIRECTION},
-        {p->roles.block, HOT_BLOCK},       {p->roles.seq, HOT_SEQ},
-        {p->roles.rpi, HOT_RPI},
+        {p->roles.price, ROLE_PRICE},       {p->roles.size, ROLE_SIZE},
+        {p->roles.side, ROLE_SIDE},         {p->roles.symbol, ROLE_SYMBOL},
+        {p->roles.time, ROLE_TIME},         {p->roles.cross_seq, ROLE_CROSS_SEQ},
+        {p->roles.trade_id, ROLE_TRADE_ID}, {p->roles.tick_direction, ROLE_TICK_DIRECTION},
+        {p->roles.block, ROLE_BLOCK},       {p->roles.seq, ROLE_SEQ},
+        {p->roles.rpi, ROLE_RPI},
     };
     for (size_t i = 0; i < row->field_count; i++)
         plan_lead_init(&p->leads[i], i == 0 ? '{' : ',', row->fields[i].key);
@@ -226,7 +227,7 @@ static void plan_hot_fields(plan *p)
         if (roles[i].field != KEY_NONE)
             p->role_of[roles[i].field] = (uint8_t)roles[i].role;
     if (p->roles.side != KEY_NONE && row->fields[p->roles.side].type == FIELD_IS_BUY)
-        p->role_of[p->roles.side] = HOT_IS_BUY;
+        p->role_of[p->roles.side] = ROLE_IS_BUY;
     if (p->roles.time != KEY_NONE)
         p->time_unit_ns = field_unit_ns(row->fields[p->roles.time].unit);
 }
@@ -245,7 +246,7 @@ static uint8_t role(const topic_row *row, msg_member member)
 }
 
 /* Keys of entries, and which of them stand for the same. */
-static void plan_entry(plan *p)
+static void plan_entry(decode_plan *p)
 {
     const topic_row *row = p->row;
     TD_ASSERT(row->field_count <= TOPIC_FIELDS_MAX);
@@ -277,9 +278,9 @@ static void plan_entry(plan *p)
     };
 }
 
-/* 1 if every field is one that the hot decoders keep, or text (such as a level's id) that needs no
+/* 1 if every field is one that the fast path keep, or text (such as a level's id) that needs no
  * reading to be accepted. */
-static int fields_are_hot(const topic_row *row, const plan_roles *roles)
+static int fields_are_fast(const topic_row *row, const plan_roles *roles)
 {
     for (size_t i = 0; i < row->field_count; i++) {
         int is_role = memchr(roles, (int)i, sizeof *roles) != NULL;
@@ -293,7 +294,7 @@ static int fields_are_hot(const topic_row *row, const plan_roles *roles)
     return 1;
 }
 
-/* The hot decoders always want price and side, and a size of what is no delete: so must the row. */
+/* The fast path always want price and side, and a size of what is no delete: so must the row. */
 static int roles_are_required(const topic_row *row, const plan_roles *roles)
 {
     if (roles->price == KEY_NONE || roles->size == KEY_NONE || roles->side == KEY_NONE)
@@ -304,23 +305,23 @@ static int roles_are_required(const topic_row *row, const plan_roles *roles)
            (row->fields[roles->size].flags & size_flag) != 0;
 }
 
-/* Can entries that are objects be read hot? Of trades, the members that have a place in the struct
- * have it as one type only. */
-static int objects_are_hot(const plan *p)
+/* Can entries that are objects be read on the fast path? Of trades, the members that have a place
+ * in the struct have it as one type only. */
+static int objects_are_fast(const decode_plan *p)
 {
     const topic_row *row = p->row;
     const plan_roles *roles = &p->roles;
-    if (row->field_count > HOT_FIELDS_MAX || !roles_are_required(row, roles))
+    if (row->field_count > FAST_FIELDS_MAX || !roles_are_required(row, roles))
         return 0;
     if (roles->rpi_size != KEY_NONE)
         return 0;
     if (roles->time != KEY_NONE && field_unit_ns(row->fields[roles->time].unit) == 0)
         return 0;
-    return fields_are_hot(row, roles);
+    return fields_are_fast(row, roles);
 }
 
 /* Can levels that are arrays? Price, size and, if there is a third, the size of retail orders. */
-static int arrays_are_hot(const plan *p)
+static int arrays_are_fast(const decode_plan *p)
 {
     static const msg_member ORDER[] = {MEMBER_PRICE, MEMBER_SIZE, MEMBER_RPI_SIZE};
     const topic_row *row = p->row;
@@ -336,9 +337,9 @@ static int arrays_are_hot(const plan *p)
     return 1;
 }
 
-/* The flags that the hot decoders know, of all items of a row; -1: they do not know where its
+/* The flags that the fast path know, of all items of a row; -1: they do not know where its
  * entries stand. */
-static int hot_items_are_positional(const topic_row *row)
+static int fast_items_are_positional(const topic_row *row)
 {
     unsigned known = ITEMS_REQUIRED | ITEMS_ZERO_DELETES | ITEMS_LIST;
     unsigned positional = ITEMS_POSITIONAL | ITEMS_BUY | ITEMS_SELL;
@@ -353,9 +354,9 @@ static int hot_items_are_positional(const topic_row *row)
     return is_positional;
 }
 
-/* Can the hot decoder of the row's type read its frames? The ordinary frame is then read without
+/* Can the fast path of the row's type read its frames? The ordinary frame is then read without
  * the row-driven decoder. */
-static int plan_is_hot(const plan *p)
+static int plan_is_fast(const decode_plan *p)
 {
     const topic_row *row = p->row;
     if (row->type != MSG_BOOK_CHANGE && row->type != MSG_TRADE)
@@ -363,10 +364,10 @@ static int plan_is_hot(const plan *p)
     for (size_t i = 0; i < TOPIC_ITEMS_MAX; i++)
         if (p->is_followed[i])
             return 0;
-    int is_positional = hot_items_are_positional(row);
+    int is_positional = fast_items_are_positional(row);
     if (is_positional < 0 || row->topic_key != NULL)
         return 0;
-    return is_positional ? arrays_are_hot(p) : objects_are_hot(p);
+    return is_positional ? arrays_are_fast(p) : objects_are_fast(p);
 }
 
 /* Has the head, or the plain struct of the row's type, a place for every field? */
@@ -389,7 +390,7 @@ static int plan_struct_is_whole(const topic_row *row)
 }
 
 /* Where the parts of the topic, and the kind, stand in a frame. */
-static int plan_identity(plan *p)
+static int plan_identity(decode_plan *p)
 {
     const topic_row *row = p->row;
     const char *topic_key = row->topic_key == NULL ? "topic" : row->topic_key;
@@ -407,8 +408,8 @@ static int plan_identity(plan *p)
             plan_route(p, row->parameter_path, (plan_target){TARGET_PARAMETER, 0}));
 }
 
-/* Where the hot road puts a field of the envelope. */
-static hot_place place_of(const topic_row *row, const field_row *field)
+/* Where the fast path puts a field of the envelope. */
+static head_place place_of(const topic_row *row, const field_row *field)
 {
     if (field->type == FIELD_TIME && field_unit_ns(field->unit) != 0)
         return field->member == row->time_member    ? PLACE_EXCHANGE_TIME
@@ -422,8 +423,8 @@ static hot_place place_of(const topic_row *row, const field_row *field)
                                              : PLACE_OTHER_INTEGER;
 }
 
-/* What must be there for the hot road to have read a whole frame. */
-static void plan_requirements(plan *p)
+/* What must be there for the fast path to have read a whole frame. */
+static void plan_requirements(decode_plan *p)
 {
     const topic_row *row = p->row;
     p->part_count = (uint8_t)((row->symbol_path != NULL) + (row->parameter_path != NULL));
@@ -442,7 +443,7 @@ static void plan_requirements(plan *p)
 }
 
 /* Everything that follows from the row. 0 if it does not fit: too many paths. */
-static int plan_fill(plan *p)
+static int plan_fill(decode_plan *p)
 {
     const topic_row *row = p->row;
     plan_node *root = node_new(p);
@@ -461,21 +462,21 @@ static int plan_fill(plan *p)
     plan_requirements(p);
     plan_entry(p);
     plan_follow(p);
-    p->is_hot = (uint8_t)plan_is_hot(p);
+    p->is_fast = (uint8_t)plan_is_fast(p);
     p->is_struct_whole = (uint8_t)plan_struct_is_whole(row);
     p->is_positional = (row->items[0].flags & ITEMS_POSITIONAL) != 0;
-    if (p->is_hot)
-        plan_hot_fields(p);
+    if (p->is_fast)
+        plan_fast_fields(p);
     return 1;
 }
 
-td_result plan_open(const topic_row *row, plan **out, td_err *err)
+td_result plan_open(const topic_row *row, decode_plan **out, td_err *err)
 {
     *out = NULL;
     const char *fault = topic_row_fault(row);
     if (fault != NULL)
         return td_err_set(err, TD_E_INVALID, "topic row: %s", fault);
-    plan *p = td_alloc_zero(1, sizeof *p);
+    decode_plan *p = td_alloc_zero(1, sizeof *p);
     if (p == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for the plan of topic %s", row->name);
     p->row = row;
@@ -487,7 +488,37 @@ td_result plan_open(const topic_row *row, plan **out, td_err *err)
     return TD_OK;
 }
 
-void plan_close(plan *p)
+void plan_close(decode_plan *p)
 {
     td_free(p);
+}
+
+/* ---- the plans of a decoder ---- */
+
+void plan_cache_fini(plan_cache *cache)
+{
+    for (size_t i = 0; i < PLAN_CACHE_MAX; i++)
+        plan_close(cache->plans[i]);
+    *cache = (plan_cache){.count = 0};
+}
+
+decode_plan *plan_cache_find(plan_cache *cache, const topic_row *row)
+{
+    _Static_assert((PLAN_CACHE_MAX & (PLAN_CACHE_MAX - 1)) == 0, "a mask makes a slot");
+    size_t slot = ((uintptr_t)row / sizeof *row) & (PLAN_CACHE_MAX - 1);
+    while (cache->plans[slot] != NULL) {
+        if (cache->plans[slot]->row == row)
+            return cache->last = cache->plans[slot];
+        slot = (slot + 1) & (PLAN_CACHE_MAX - 1);
+    }
+    /* More rows than any version has: the caller makes rows up. Start over rather than grow. */
+    if (cache->count >= PLAN_CACHE_MAX / 4 * 3) {
+        plan_cache_fini(cache);
+        slot = ((uintptr_t)row / sizeof *row) & (PLAN_CACHE_MAX - 1);
+    }
+    if (plan_open(row, &cache->plans[slot], NULL) != TD_OK)
+        return NULL;
+    cache->count++;
+    TD_ASSERT(cache->count < PLAN_CACHE_MAX); /* so that every search ends at a free slot */
+    return cache->last = cache->plans[slot];
 }

@@ -1,0 +1,794 @@
+/* The fast path: one pass over the bytes, from the frame's object through the way to its entries to
+ * each entry's fields, checking as it goes. Frames in any other form (white space, escapes, entries
+ * before the kind, lists in another order than the row's, anything malformed) are left to
+ * decode_rows.c: that alone judges what is wrong with a frame, and both give the same message of
+ * what both accept.
+ *
+ * Why a path of its own, and why without the JSON reader's index. Instructions a frame, by
+ * callgrind, of the simulated exchange's frames (seed 7, some 400 bytes each, books and trades):
+ *
+ *                                                        inverse    v5-linear
+ *   this path, frame to message                            3,200        4,400
+ *   simdjson on-demand, only walking over all tokens       4,400        5,400
+ *   simdjson DOM, parse only                               4,700        5,100
+ *   json_parse() only                                      7,900        8,700
+ *   decode_rows(), frame to message                       21,600       34,000
+ *
+ * Every byte here is either compared with what a row wants there, or belongs to a number or to a
+ * string of printable ASCII. */
+#include "schema/decode_fast.h"
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/limits.h"
+#include "schema/scan.h"
+
+/* ---- keys and values that only this path reads ---- */
+
+enum { SCAN_KEY_BYTES_MAX = 40 };
+_Static_assert((int)SCAN_KEY_BYTES_MAX + 8 < (int)SCAN_REACH, "a key, its quotes and its colon");
+
+/* "Buy" or "Sell", without a branch on which: that cannot be predicted. */
+static inline const uint8_t *scan_side(const uint8_t *p, uint8_t *side)
+{
+    static const char TEXTS[2][8] = {"\"Sell\"", "\"Buy\""};
+    static const char MASKS[2][8] = {"\xff\xff\xff\xff\xff\xff", "\xff\xff\xff\xff\xff"};
+    size_t is_buy = p[1] == 'B';
+    uint64_t text = key_load((const uint8_t *)TEXTS[is_buy]);
+    uint64_t mask = key_load((const uint8_t *)MASKS[is_buy]);
+    _Static_assert(SIDE_BUY == 0 && SIDE_SELL == 1, "a side is computed from the text");
+    *side = (uint8_t)(1 - is_buy);
+    return ((key_load(p) ^ text) & mask) == 0 ? p + 6 - is_buy : NULL;
+}
+
+/* Skip an unsigned integer of 1 to 15 digits. */
+static inline const uint8_t *scan_unread_digits(const uint8_t *p)
+{
+    uint64_t low = scan_other_bytes(td_le64(p));
+    uint64_t high = scan_other_bytes(td_le64(p + 8));
+    size_t low_digits = (size_t)__builtin_ctzll(low | UINT64_C(1) << 63) / 8;
+    size_t high_digits = (size_t)__builtin_ctzll(high | UINT64_C(1) << 63) / 8;
+    size_t count = low == 0 ? 8 + high_digits : low_digits;
+    int is_plain = count > 0 && (*p != '0' || count == 1) && (low | high) != 0;
+    return is_plain ? p + count : NULL;
+}
+
+/* Skip a string or number, either of which is a value of a text field. */
+static inline const uint8_t *scan_unread(const uint8_t *p, const uint8_t *end)
+{
+    td_bytes text;
+    return *p == '"' ? scan_string(p, end, &text) : scan_unread_digits(p);
+}
+
+/* true or false, also as a string: linear trades have "false" (docs/wire.md 2). */
+static const uint8_t *scan_bool(const uint8_t *p, int8_t *out)
+{
+    int is_string = *p == '"';
+    p += is_string;
+    if (memcmp(p, "true", 4) == 0) {
+        *out = 1;
+        p += 4;
+    } else if (memcmp(p, "false", 5) == 0) {
+        *out = 0;
+        p += 5;
+    } else {
+        return NULL;
+    }
+    return !is_string ? p : *p == '"' ? p + 1 : NULL;
+}
+
+/* How deeply a skipped value may be nested on this path. */
+enum { UNKNOWN_DEPTH = 4 };
+
+/* Any plain value, containers too. Every element begins inside the text. */
+static const uint8_t *scan_value(const uint8_t *p, const uint8_t *end, int depth)
+{
+    td_bytes key;
+    if (*p != '{' && *p != '[')
+        return scan_scalar(p, end);
+    const uint8_t closing = *p == '{' ? '}' : ']';
+    if (depth == 0 || p + 1 >= end)
+        return NULL;
+    if (p[1] == closing)
+        return p + 2;
+    do {
+        p++;
+        if (closing == '}') {
+            p = p < end ? scan_string(p, end, &key) : NULL;
+            if (p == NULL || p >= end || *p++ != ':')
+                return NULL;
+        }
+        p = p < end ? scan_value(p, end, depth - 1) : NULL;
+    } while (p != NULL && p < end && *p == ',');
+    return p != NULL && p < end && *p == closing ? p + 1 : NULL;
+}
+
+/* scan_key() where the key is not the one that was guessed. */
+static const uint8_t *scan_key_unguessed(key_set *set, uint32_t place, const uint8_t *p,
+                                         const uint8_t *end, uint32_t *found)
+{
+    if (*p != '"')
+        return NULL;
+    *found = key_set_find(set, place, p + 1);
+    if (*found != KEY_NONE) {
+        p += set->keys[*found].bytes + 2;
+    } else {
+        td_bytes text;
+        p = scan_string(p, end, &text);
+        if (p == NULL)
+            return NULL;
+    }
+    return *p == ':' ? p + 1 : NULL;
+}
+
+/* A key and its colon, the place-th of its object: which of the set's it is (KEY_NONE: none). */
+static inline const uint8_t *scan_key(key_set *set, uint32_t place, const uint8_t *p,
+                                      const uint8_t *end, uint32_t *found)
+{
+    uint32_t guess = set->guess[place < set->count ? place : set->count];
+    if (TD_LIKELY(guess < set->count)) {
+        const key_word *key = &set->keys[guess];
+        const uint8_t *colon = p + key->bytes + 2;
+        if (TD_LIKELY(*p == '"' && key->bytes <= SCAN_KEY_BYTES_MAX && key_is(key, p + 1) &&
+                      *colon == ':')) {
+            *found = guess;
+            return colon + 1;
+        }
+    }
+    return scan_key_unguessed(set, place, p, end, found);
+}
+
+/* ---- an entry ---- */
+
+typedef struct fast_frame {
+    fast_decoder *d;
+    decode_plan *p;
+    const topic_match *topic;
+    const uint8_t *end; /* of the text */
+    msg_head head;
+    const key_word *symbol; /* the topic's, to compare each entry's with */
+    size_t count;           /* entries so far */
+} fast_frame;
+
+/* After a member of an object: 1 another one follows, 0 it was the last. *p moves past it, or is
+ * NULL. */
+static inline int fast_goes_on(const uint8_t **p, const uint8_t *end)
+{
+    const uint8_t *at = *p;
+    if (TD_UNLIKELY(at == NULL || at >= end || (*at != ',' && *at != '}'))) {
+        *p = NULL;
+        return 0;
+    }
+    *p = at + 1;
+    return *at == ',';
+}
+
+/* Read the value of an entry's field at p into the entry (a msg_level or msg_trade). */
+typedef const uint8_t *fast_value(fast_frame *h, fast_role role, const uint8_t *p, void *entry);
+
+/* fast_fields() from where the order of the row ends. p is at the object's brace, or at
+ * the comma after the fields that were seen. */
+static inline __attribute__((always_inline)) const uint8_t *
+fast_other_fields(fast_frame *h, const uint8_t *p, fast_value *value, void *entry, uint64_t *seen)
+{
+    uint32_t place = 0;
+    if (*p != (*seen == 0 ? '{' : ','))
+        return NULL;
+    p++;
+    do {
+        uint32_t field;
+        p = p < h->end ? scan_key(&h->p->entry, place++, p, h->end, &field) : NULL;
+        if (p == NULL || p >= h->end)
+            return NULL;
+        if (field == KEY_NONE) {
+            h->head.unknown_fields++;
+            p = scan_scalar(p, h->end);
+            continue;
+        }
+        if (*seen & (UINT64_C(1) << field))
+            return NULL;
+        *seen |= UINT64_C(1) << field;
+        p = value(h, (fast_role)h->p->role_of[field], p, entry);
+    } while (fast_goes_on(&p, h->end));
+    return p;
+}
+
+/* The fields of the object at p, and which there were: a bit for each. Frames have them in the
+ * order of the row, mostly: then brace or comma, key and colon are one comparison. From where that
+ * ends, each key is looked for. Always inlined, so that value is no call. */
+static inline __attribute__((always_inline)) const uint8_t *
+fast_fields(fast_frame *h, const uint8_t *p, fast_value *value, void *entry, uint64_t *seen)
+{
+    const plan_lead *leads = h->p->leads;
+    const uint8_t *roles = h->p->role_of;
+    const uint8_t *end = h->end;
+    uint32_t count = h->p->entry.count;
+    uint32_t field = 0;
+    while (field < count && plan_lead_is(&leads[field], p)) {
+        p = value(h, (fast_role)roles[field], p + leads[field].bytes, entry);
+        if (TD_UNLIKELY(p == NULL || p >= end))
+            return NULL;
+        field++;
+    }
+    *seen = (UINT64_C(1) << field) - 1;
+    if (TD_LIKELY(field > 0 && *p == '}'))
+        return p + 1;
+    return fast_other_fields(h, p, value, entry, seen);
+}
+
+/* An entry's symbol: compare it with the topic's, and count a foreign one, which goes to *foreign.
+ */
+static inline const uint8_t *fast_symbol(fast_frame *h, const uint8_t *p, td_bytes *foreign)
+{
+    if (TD_LIKELY(*p == '"' && h->symbol->bytes <= SCAN_KEY_BYTES_MAX && key_is(h->symbol, p + 1)))
+        return p + h->symbol->bytes + 2;
+    td_bytes text;
+    p = scan_text(p, h->end, &text);
+    if (p != NULL && !td_bytes_equal(text, h->topic->symbol)) {
+        h->head.foreign_symbols += !h->p->has_coin;
+        *foreign = text;
+    }
+    return p;
+}
+
+/* ---- levels: some five in each of a hundred frames a second and symbol ---- */
+
+/* The value of one of a level's fields. */
+static inline const uint8_t *read_level_value(fast_frame *h, fast_role role, const uint8_t *p,
+                                              void *entry)
+{
+    msg_level *level = entry;
+    td_bytes foreign; /* counted; a level has no place for it */
+    switch (role) {
+    case ROLE_PRICE:
+        return scan_decimal(p, &level->price, &level->price_scale);
+    case ROLE_SIZE:
+        return scan_decimal(p, &level->size, &level->size_scale);
+    case ROLE_SIDE:
+        return scan_side(p, &level->side);
+    case ROLE_SYMBOL:
+        return fast_symbol(h, p, &foreign);
+    case ROLE_UNREAD:
+    case ROLE_TIME:
+    case ROLE_CROSS_SEQ:
+    case ROLE_TRADE_ID:
+    case ROLE_TICK_DIRECTION:
+    case ROLE_BLOCK:
+    case ROLE_SEQ:
+    case ROLE_RPI:
+    case ROLE_IS_BUY:
+        break;
+    }
+    return scan_unread(p, h->end); /* no place in a level, but it has to be a value */
+}
+
+static const uint8_t *fast_book_entry(fast_frame *h, const uint8_t *p, const items_row *items)
+{
+    fast_decoder *d = h->d;
+    const plan_roles *roles = &h->p->roles;
+    uint64_t seen = 0;
+    if (!td_array_ensure((void **)&d->levels, &d->level_capacity, h->count, sizeof *d->levels))
+        return NULL;
+    TD_ASSERT_SLOW(*p == '{');
+    TD_ASSERT_SLOW(h->count < d->level_capacity);
+    msg_level *level = &d->levels[h->count];
+    *level = (msg_level){.action = (uint8_t)items->action};
+    p = fast_fields(h, p, read_level_value, level, &seen);
+    uint64_t has_price_and_side = UINT64_C(1) << roles->price | UINT64_C(1) << roles->side;
+    if (p == NULL || (seen & has_price_and_side) != has_price_and_side)
+        return NULL;
+    /* Deletes mostly come without a size, some with 0 (docs/wire.md 2): in the message none has
+     * one. */
+    int has_size = (seen & UINT64_C(1) << roles->size) != 0;
+    if ((items->flags & ITEMS_ZERO_DELETES) && has_size && level->size == 0)
+        level->action = ACTION_DELETE;
+    if (level->action == ACTION_DELETE) {
+        level->size = 0;
+        level->size_scale = 0;
+    } else if (!has_size) {
+        return NULL;
+    }
+    return p;
+}
+
+/* What is at a level of a topic that tells retail orders apart: ,"size"] at p. */
+static const uint8_t *add_rpi(fast_frame *h, const uint8_t *p, msg_level *level)
+{
+    fast_decoder *d = h->d;
+    td_decimal rpi = {0, 0};
+    td_decimal sum = {0, 0};
+    if (!td_array_ensure((void **)&d->rpi_sizes, &d->rpi_capacity, h->count,
+                         sizeof *d->rpi_sizes) ||
+        *p != ',')
+        return NULL;
+    p = scan_decimal(p + 1, &rpi.mantissa, &rpi.scale);
+    if (p == NULL || level->size < 0 || rpi.mantissa < 0 ||
+        !msg_size_with_rpi((td_decimal){level->size, level->size_scale}, rpi, &sum))
+        return NULL;
+    d->rpi_sizes[h->count] = rpi;
+    level->size = sum.mantissa;
+    level->size_scale = sum.scale;
+    return p;
+}
+
+/* ["price","size"], and a third where retail orders are told apart. Two sizes of 0 are a sum of 0:
+ * none is below. */
+static const uint8_t *fast_book_pair(fast_frame *h, const uint8_t *p, const items_row *items)
+{
+    fast_decoder *d = h->d;
+    if (!td_array_ensure((void **)&d->levels, &d->level_capacity, h->count, sizeof *d->levels))
+        return NULL;
+    TD_ASSERT_SLOW(*p == '[');
+    TD_ASSERT_SLOW(h->count < d->level_capacity);
+    msg_level *level = &d->levels[h->count];
+    *level = (msg_level){
+        .action = (uint8_t)items->action,
+        .side = (uint8_t)(items->flags & ITEMS_BUY ? SIDE_BUY : SIDE_SELL),
+    };
+    p = scan_decimal(p + 1, &level->price, &level->price_scale);
+    if (TD_UNLIKELY(p == NULL || p >= h->end || *p != ','))
+        return NULL;
+    p = scan_decimal(p + 1, &level->size, &level->size_scale);
+    if (h->p->roles.rpi_size != KEY_NONE && p != NULL && p < h->end)
+        p = add_rpi(h, p, level);
+    if (TD_UNLIKELY(p == NULL || p >= h->end || *p != ']'))
+        return NULL;
+    if (level->size == 0 && (items->flags & ITEMS_ZERO_DELETES)) {
+        level->action = ACTION_DELETE;
+        level->size_scale = 0;
+    }
+    return p + 1;
+}
+
+/* ---- trades: one frame may hold a thousand ---- */
+
+/* A side as a boolean: true is Buy. */
+static const uint8_t *scan_is_buy(const uint8_t *p, uint8_t *side)
+{
+    int8_t is_buy = 0;
+    p = scan_bool(p, &is_buy);
+    *side = is_buy ? (uint8_t)SIDE_BUY : (uint8_t)SIDE_SELL;
+    return p;
+}
+
+/* The value of one of a trade's fields. */
+static inline const uint8_t *read_trade_value(fast_frame *h, fast_role role, const uint8_t *p,
+                                              void *entry)
+{
+    msg_trade *trade = entry;
+    switch (role) {
+    case ROLE_PRICE:
+        return scan_decimal(p, &trade->price.mantissa, &trade->price.scale);
+    case ROLE_SIZE:
+        return scan_decimal(p, &trade->size.mantissa, &trade->size.scale);
+    case ROLE_SIDE:
+        return scan_side(p, &trade->side);
+    case ROLE_SYMBOL:
+        return fast_symbol(h, p, &trade->symbol);
+    case ROLE_TIME:
+        return scan_time(p, h->p->time_unit_ns, &trade->exchange_ns);
+    case ROLE_CROSS_SEQ:
+        trade->has_cross_seq = 1;
+        return scan_integer(p, &trade->cross_seq);
+    case ROLE_TRADE_ID:
+        return scan_text(p, h->end, &trade->trade_id);
+    case ROLE_TICK_DIRECTION:
+        return scan_text(p, h->end, &trade->tick_direction);
+    case ROLE_BLOCK:
+        return scan_bool(p, &trade->is_block_trade);
+    case ROLE_SEQ:
+        trade->has_seq = 1;
+        return scan_integer(p, &trade->seq);
+    case ROLE_RPI:
+        return scan_bool(p, &trade->is_rpi_trade);
+    case ROLE_IS_BUY:
+        return scan_is_buy(p, &trade->side);
+    case ROLE_UNREAD:
+        break;
+    }
+    return scan_unread(p, h->end); /* the time's other spelling */
+}
+
+/* The frame's own time and sequence, where its entries have them, are the first one's. */
+static void note_first(fast_frame *h, const msg_trade *trade)
+{
+    const topic_row *row = h->p->row;
+    if (row->time_member == MEMBER_EXCHANGE_TIME && h->head.exchange_ns == 0)
+        h->head.exchange_ns = trade->exchange_ns;
+    if (row->sequence == SEQ_ITEM && trade->has_cross_seq && !h->head.has_cross_seq) {
+        h->head.cross_seq = trade->cross_seq;
+        h->head.has_cross_seq = 1;
+    }
+    if (row->sequence == SEQ_ITEM && trade->has_seq && !h->head.has_seq) {
+        h->head.seq = trade->seq;
+        h->head.has_seq = 1;
+    }
+}
+
+static const uint8_t *fast_trade_entry(fast_frame *h, const uint8_t *p, const items_row *items)
+{
+    (void)items; /* trades have no action, and no side of their path */
+    fast_decoder *d = h->d;
+    const plan_roles *roles = &h->p->roles;
+    uint64_t seen = 0;
+    if (!td_array_ensure((void **)&d->trades, &d->trade_capacity, h->count, sizeof *d->trades))
+        return NULL;
+    TD_ASSERT_SLOW(*p == '{');
+    TD_ASSERT_SLOW(h->count < d->trade_capacity);
+    msg_trade *trade = &d->trades[h->count];
+    *trade = (msg_trade){.is_block_trade = -1, .is_rpi_trade = -1};
+    p = fast_fields(h, p, read_trade_value, trade, &seen);
+    uint64_t wanted =
+        UINT64_C(1) << roles->price | UINT64_C(1) << roles->size | UINT64_C(1) << roles->side;
+    if (roles->time != KEY_NONE) /* its other spelling is read by the row-driven decoder alone */
+        wanted |= UINT64_C(1) << roles->time;
+    if (p == NULL || (seen & wanted) != wanted)
+        return NULL;
+    if (h->count == 0)
+        note_first(h, trade);
+    return p;
+}
+
+/* ---- the walk to the entries ---- */
+
+/* One entry of a list: an object or array at p. */
+typedef const uint8_t *fast_entry(fast_frame *h, const uint8_t *p, const items_row *items);
+
+/* A walk over the nodes of the plan. */
+typedef struct walk {
+    fast_frame *h;
+    fast_entry *entry;
+    int last_items;         /* entries come in the order of the row: the last list met */
+    uint32_t items_seen;    /* a bit for each */
+    uint32_t envelope_seen; /* likewise, of required fields that say something */
+    uint8_t parts_seen;     /* of the topic, where they stand beside it */
+    uint8_t has_topic;
+    uint8_t has_kind;
+} walk;
+
+/* size bytes at a, which padding follows, are those at b; size is at least 8. */
+static inline int bytes_are(const uint8_t *a, const uint8_t *b, size_t size)
+{
+    uint64_t differs = key_load(a + size - 8) ^ key_load(b + size - 8);
+    for (size_t i = 0; i + 8 < size; i += 8)
+        differs |= key_load(a + i) ^ key_load(b + i);
+    return differs == 0;
+}
+
+/* "topic.symbol", where the topic is its row's name alone (plain text, that is), or has a parameter
+ * of plain text: NULL if that cannot be said so quickly. */
+static inline const uint8_t *scan_whole_topic(const walk *w, const uint8_t *p)
+{
+    td_bytes topic = w->h->topic->topic;
+    const decode_plan *own = w->h->p;
+    const key_word *symbol = w->h->symbol;
+    if (!own->has_symbol || own->row->symbol_path != NULL || topic.size < 8 || topic.size > 32 ||
+        own->topic_bytes > topic.size || symbol->bytes == 0 || symbol->bytes >= KEY_WORD_BYTES ||
+        p + topic.size + symbol->bytes + 3 > w->h->end || *p != '"')
+        return NULL;
+    const uint8_t *dot = p + 1 + topic.size;
+    for (const uint8_t *at = p + 1 + own->topic_bytes; at < dot; at += 8)
+        if (scan_special_bytes(td_le64(at)) != 0)
+            return NULL;
+    if (!bytes_are(p + 1, topic.data, topic.size) || *dot != '.' || !key_is(symbol, dot + 1))
+        return NULL;
+    return dot + symbol->bytes + 2;
+}
+
+/* The frame's topic is "topic.symbol", or the topic alone; or what of it does not stand elsewhere.
+ */
+static const uint8_t *scan_topic(walk *w, const uint8_t *p)
+{
+    const uint8_t *after = scan_whole_topic(w, p);
+    if (TD_LIKELY(after != NULL)) {
+        w->has_topic = 1;
+        return after;
+    }
+    const topic_match *topic = w->h->topic;
+    const decode_plan *own = w->h->p;
+    int is_apart = own->row->symbol_path != NULL;
+    td_bytes text = {0};
+    p = scan_text(p, w->h->end, &text);
+    size_t topic_bytes = is_apart ? own->topic_bytes : topic->topic.size;
+    size_t symbol_bytes = !own->has_symbol || is_apart ? 0 : topic->symbol.size + 1;
+    if (p == NULL || topic_bytes > topic->topic.size || text.size != topic_bytes + symbol_bytes ||
+        memcmp(text.data, topic->topic.data, topic_bytes) != 0)
+        return NULL;
+    const uint8_t *rest = text.data + topic_bytes;
+    if (symbol_bytes != 0 &&
+        (*rest != '.' || memcmp(rest + 1, topic->symbol.data, topic->symbol.size) != 0))
+        return NULL;
+    w->has_topic = 1;
+    return p;
+}
+
+/* A part of the topic that stands beside it: just as it is filed. */
+static const uint8_t *scan_part(walk *w, const uint8_t *p, target_kind kind)
+{
+    const topic_match *topic = w->h->topic;
+    td_bytes wanted = topic->symbol;
+    td_bytes text;
+    if (kind == TARGET_PARAMETER) {
+        size_t from = w->h->p->topic_bytes + 1u;
+        if (topic->topic.size <= from)
+            return NULL;
+        wanted = td_bytes_of(topic->topic.data + from, topic->topic.size - from);
+    }
+    p = scan_text(p, w->h->end, &text);
+    if (p == NULL || !td_bytes_equal(text, wanted))
+        return NULL;
+    w->parts_seen++;
+    return p;
+}
+
+/* "snapshot" or "delta", true or false; other words are left to decode_rows(). */
+static const uint8_t *scan_kind(walk *w, const uint8_t *p)
+{
+    td_bytes text;
+    w->has_kind = 1;
+    if (*p == 't' || *p == 'f') {
+        w->h->head.kind = *p == 't' ? FRAME_SNAPSHOT : FRAME_DELTA;
+        return memcmp(p, "true", 4) == 0 || memcmp(p, "false", 5) == 0 ? p + (*p == 't' ? 4 : 5)
+                                                                       : NULL;
+    }
+    p = scan_text(p, w->h->end, &text);
+    if (p == NULL)
+        return NULL;
+    if (td_bytes_is(text, "snapshot") || td_bytes_is(text, "NEW"))
+        w->h->head.kind = FRAME_SNAPSHOT;
+    else if (td_bytes_is(text, "delta") || td_bytes_is(text, "CHANGE"))
+        w->h->head.kind = FRAME_DELTA;
+    else
+        return NULL;
+    return p;
+}
+
+/* Text, which is a symbol or a version, or has no place. */
+static const uint8_t *scan_envelope_text(fast_frame *h, msg_member member, const uint8_t *p)
+{
+    td_bytes text;
+    if (member == MEMBER_SYMBOL)
+        return h->p->has_symbol ? fast_symbol(h, p, &text) : NULL;
+    if (member == MEMBER_VERSION)
+        return scan_text(p, h->end, &h->head.version);
+    return scan_unread(p, h->end);
+}
+
+/* A field of the envelope that is neither time nor number: plain structs have no place for most,
+ * which only have to be what they should be. */
+static const uint8_t *scan_envelope_other(fast_frame *h, const field_row *field, const uint8_t *p)
+{
+    int8_t is_true;
+    int64_t mantissa;
+    uint8_t scale;
+    switch (field->type) {
+    case FIELD_TEXT:
+        return scan_envelope_text(h, field->member, p);
+    case FIELD_BOOL:
+        return scan_bool(p, &is_true);
+    case FIELD_DECIMAL:
+        return field->scale_e10 == 0 ? scan_decimal(p, &mantissa, &scale) : NULL;
+    case FIELD_TIME: /* RFC 3339 */
+    case FIELD_INTEGER:
+    case FIELD_SIDE:
+    case FIELD_ANY_SIDE:
+    case FIELD_IS_BUY:
+    case FIELD_JSON:
+        break;
+    }
+    return NULL;
+}
+
+/* A field of the envelope, into the head where that has a place for it. */
+static const uint8_t *scan_envelope(walk *w, uint32_t index, const uint8_t *p)
+{
+    const decode_plan *own = w->h->p;
+    msg_head *head = &w->h->head;
+    uint64_t other_ns = 0;
+    int64_t other = 0;
+    w->envelope_seen |= 1u << index;
+    switch ((head_place)own->envelope_role[index]) {
+    case PLACE_EXCHANGE_TIME:
+        return scan_time(p, own->envelope_unit_ns[index], &head->exchange_ns);
+    case PLACE_MATCH_TIME:
+        return scan_time(p, own->envelope_unit_ns[index], &head->match_ns);
+    case PLACE_OTHER_TIME:
+        return scan_time(p, own->envelope_unit_ns[index], &other_ns);
+    case PLACE_CROSS_SEQ:
+        head->has_cross_seq = 1;
+        return scan_integer(p, &head->cross_seq);
+    case PLACE_U:
+        head->has_u = 1;
+        return scan_integer(p, &head->u);
+    case PLACE_SEQ:
+        head->has_seq = 1;
+        return scan_integer(p, &head->seq);
+    case PLACE_OTHER_INTEGER:
+        return scan_integer(p, &other);
+    case PLACE_NONE:
+        break;
+    }
+    return scan_envelope_other(w->h, &own->row->envelope[index], p);
+}
+
+/* A list of entries. */
+static const uint8_t *walk_items(walk *w, int items, const uint8_t *p)
+{
+    TD_ASSERT(items >= 0);
+    TD_ASSERT(items < TOPIC_ITEMS_MAX);
+    fast_frame *h = w->h;
+    const items_row *row = &h->p->row->items[items];
+    const uint8_t opening = h->p->is_positional ? '[' : '{';
+    if (items <= w->last_items || *p != '[')
+        return NULL;
+    w->last_items = items;
+    w->items_seen |= 1u << items;
+    if (p[1] == ']')
+        return p + 2;
+    do {
+        p++;
+        if (p >= h->end || *p != opening || h->count == LIMIT_FRAME_ITEMS)
+            return NULL;
+        p = w->entry(h, p, row);
+        if (p == NULL)
+            return NULL;
+        TD_ASSERT_SLOW(p <= h->end + SCAN_REACH);
+        h->count++;
+    } while (*p == ',');
+    return *p == ']' ? p + 1 : NULL;
+}
+
+static const uint8_t *walk_node(walk *w, plan_node *node, const uint8_t *p);
+
+/* An object on the way to entries, or a list of one: spot's data is that. */
+static const uint8_t *walk_way(walk *w, plan_node *node, const uint8_t *p)
+{
+    if (*p != '[')
+        return walk_node(w, node, p);
+    p = p + 1 < w->h->end ? walk_node(w, node, p + 1) : NULL;
+    return p != NULL && p < w->h->end && *p == ']' ? p + 1 : NULL;
+}
+
+/* 1 if entries stand here, in frames of some kind. */
+static int holds_items(const plan_node *node)
+{
+    return node->items[FRAME_UNTYPED] != PLAN_NO_ITEMS ||
+           node->items[FRAME_SNAPSHOT] != PLAN_NO_ITEMS ||
+           node->items[FRAME_DELTA] != PLAN_NO_ITEMS;
+}
+
+/* The value that a key of a node led to. What is inside the text here was made sure of before. */
+static const uint8_t *walk_target(walk *w, plan_target target, const uint8_t *p)
+{
+    plan_node *child;
+    switch (target.kind) {
+    case TARGET_TOPIC:
+        return scan_topic(w, p);
+    case TARGET_PARAMETER:
+    case TARGET_SYMBOL:
+        return scan_part(w, p, target.kind);
+    case TARGET_KIND:
+        return scan_kind(w, p);
+    case TARGET_FIELD:
+        return scan_envelope(w, target.index, p);
+    case TARGET_NODE:
+        child = &w->h->p->nodes[target.index];
+        /* Entries of a kind that is not known yet cannot be told from others. */
+        if (TD_UNLIKELY(!w->has_kind && w->h->p->needs_kind && holds_items(child)))
+            return NULL;
+        if (child->items[w->h->head.kind] != PLAN_NO_ITEMS)
+            return walk_items(w, child->items[w->h->head.kind], p);
+        return walk_way(w, child, p);
+    }
+    TD_ASSERT(!"a target that is none");
+    return NULL;
+}
+
+/* An object on the way to entries. Recursion is as deep as the plan's paths. */
+static const uint8_t *walk_node(walk *w, plan_node *node, const uint8_t *p)
+{
+    uint32_t seen = 0; /* a bit for each key: a key that occurs twice is left to decode_rows() */
+    uint32_t place = 0;
+    TD_ASSERT_SLOW(node->keys.count <= PLAN_NODE_KEYS_MAX);
+    if (*p != '{')
+        return NULL;
+    p++;
+    do {
+        uint32_t found;
+        if (p >= w->h->end)
+            return NULL;
+        p = scan_key(&node->keys, place++, p, w->h->end, &found);
+        if (p == NULL || p >= w->h->end)
+            return NULL;
+        if (found == KEY_NONE) {
+            w->h->head.unknown_fields++;
+            p = scan_value(p, w->h->end, UNKNOWN_DEPTH);
+            continue;
+        }
+        if (seen & (1u << found))
+            return NULL;
+        seen |= 1u << found;
+        p = walk_target(w, node->targets[found], p);
+    } while (fast_goes_on(&p, w->h->end));
+    return p;
+}
+
+/* Did everything that the row wants to be there come? */
+static int has_required(const walk *w)
+{
+    const decode_plan *p = w->h->p;
+    TD_ASSERT_SLOW(w->h->head.kind < FRAME_ANY);
+    return w->has_topic && w->items_seen != 0 && w->parts_seen == p->part_count &&
+           (p->required_envelope & ~w->envelope_seen) == 0 &&
+           (p->required_items[w->h->head.kind] & ~w->items_seen) == 0;
+}
+
+/* A symbol that is no plain text stands in a frame in another way than it is filed, if at all: its
+ * key is longer than what is compared as one. */
+static void symbol_word_init(key_word *key, td_bytes symbol)
+{
+    key_word_init(key, symbol);
+    for (size_t i = 0; i < symbol.size; i++)
+        if (symbol.data[i] < 0x20 || symbol.data[i] >= 0x7f || symbol.data[i] == '"' ||
+            symbol.data[i] == '\\')
+            key->bytes = UINT32_MAX;
+}
+
+/* A symbol as a key: one that is remembered, or own, filled. */
+static const key_word *symbol_key(fast_decoder *d, td_bytes symbol, key_word *own)
+{
+    _Static_assert((FAST_SYMBOLS_MAX & (FAST_SYMBOLS_MAX - 1)) == 0, "a mask makes a slot");
+    if (symbol.size > SYMBOL_SLOT_BYTES) {
+        symbol_word_init(own, symbol);
+        return own;
+    }
+    size_t place = ((uintptr_t)symbol.data >> 4) & (FAST_SYMBOLS_MAX - 1);
+    symbol_slot *slot = &d->symbols[place];
+    if (slot->key.mask[0] == 0 ||
+        !td_bytes_equal(td_bytes_of(slot->text, slot->key.bytes), symbol)) {
+        if (symbol.size > 0)
+            memcpy(slot->text, symbol.data, symbol.size);
+        symbol_word_init(&slot->key, td_bytes_of(slot->text, symbol.size));
+    }
+    TD_ASSERT_SLOW(slot->key.mask[0] != 0);
+    return &slot->key;
+}
+
+int decode_fast(fast_decoder *d, decode_plan *p, const topic_match *topic, td_bytes frame,
+                message *out)
+{
+    TD_ASSERT(p->is_fast);
+    if (frame.size == 0 || frame.size > LIMIT_FRAME_BYTES)
+        return 0;
+    fast_frame h = {.d = d, .p = p, .topic = topic, .end = frame.data + frame.size};
+    msg_head_init(&h.head, topic);
+    h.head.kind = p->row->default_kind;
+    key_word own_symbol;
+    h.symbol = symbol_key(d, topic->symbol, &own_symbol);
+    int is_book = p->row->type == MSG_BOOK_CHANGE;
+    walk w = {.h = &h,
+              .entry = !is_book           ? fast_trade_entry
+                       : p->is_positional ? fast_book_pair
+                                          : fast_book_entry,
+              .last_items = -1};
+    /* Walking may end after the text, in the padding: only its very end is a whole frame. */
+    if (walk_node(&w, &p->nodes[0], frame.data) != h.end || !has_required(&w))
+        return 0;
+    if (is_book)
+        out->book = (msg_book){.head = h.head,
+                               .levels = d->levels,
+                               .level_count = h.count,
+                               .rpi_sizes = p->roles.rpi_size != KEY_NONE ? d->rpi_sizes : NULL};
+    else
+        out->trades = (msg_trades){.head = h.head, .trades = d->trades, .trade_count = h.count};
+    out->is_record = 0;
+    out->beside = NULL;
+    return 1;
+}
+
+void fast_decoder_fini(fast_decoder *d)
+{
+    td_free(d->levels);
+    td_free(d->rpi_sizes);
+    td_free(d->trades);
+}

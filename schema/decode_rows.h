@@ -1,0 +1,31 @@
+/* The decoder that reads any topic by its row, in any order of keys and any form of JSON. It alone
+ * says what is wrong with a frame. */
+#ifndef TD_SCHEMA_DECODE_ROWS_H
+#define TD_SCHEMA_DECODE_ROWS_H
+
+#include "json/json.h"
+#include "schema/decode.h"
+#include "schema/decode_plan.h"
+#include "schema/decode_value.h"
+
+/* Memory for the record of the last frame; it grows to the largest frame so far, and stays. Zeros
+ * to begin with. */
+typedef struct row_decoder {
+    msg_item *items;
+    size_t item_capacity;
+    msg_value *values;
+    size_t value_capacity;
+    value_texts texts;
+} row_decoder;
+
+void row_decoder_fini(row_decoder *d);
+
+/* Decode a frame, which has JSON_PADDING_BYTES after it. 1 and a record, valid until the next call
+ * and as long as the parser's text; or 0 and *why. */
+int decode_rows(row_decoder *d, json_parser *parser, decode_plan *p, const topic_match *topic,
+                td_bytes frame, message *out, decode_error *why);
+
+/* Why a text is no JSON. */
+decode_reason decode_json_reason(td_result rc, const json_error *error);
+
+#endif

@@ -1,0 +1,75 @@
+#include "schema/scan.h"
+
+const uint8_t *scan_many_digits(const uint8_t *p, uint64_t *value, size_t *count)
+{
+    uint64_t total = *value;
+    size_t whole = 0; /* digits in full words */
+    uint64_t word = td_le64(p);
+    uint64_t others;
+    while ((others = scan_other_bytes(word)) == 0) {
+        whole += 8;
+        *count = whole;
+        if (whole > SCAN_DIGITS_MAX)
+            return p;
+        total = total * 100000000 + scan_eight_digits(word ^ UINT64_C(0x3030303030303030));
+        word = td_le64(p + whole);
+    }
+    size_t rest = (size_t)__builtin_ctzll(others) / 8;
+    uint64_t digits = word ^ UINT64_C(0x3030303030303030);
+    digits = digits << (56 - 8 * rest) << 8; /* in two steps: rest may be 0 */
+    *value = total * SCAN_POW10[rest] + scan_eight_digits(digits);
+    *count = whole + rest;
+    return p + *count;
+}
+
+/* A whole number of 8 to 16 digits, as times and sequences are; NULL: it is something else. */
+static inline const uint8_t *scan_two_whole_words(const uint8_t *p, uint64_t *value)
+{
+    const uint64_t zeros = UINT64_C(0x3030303030303030);
+    uint64_t first = td_le64(p);
+    uint64_t second = td_le64(p + 8);
+    uint64_t others = scan_other_bytes(second);
+    size_t digits = others == 0 ? 8 : (size_t)__builtin_ctzll(others) / 8;
+    uint8_t next = p[8 + digits];
+    if (scan_other_bytes(first) != 0 || *p == '0' || next == '.' || (next >= '0' && next <= '9'))
+        return NULL;
+    uint64_t after = digits == 0 ? 0 : (second ^ zeros) << (64 - 8 * digits);
+    *value = scan_eight_digits(first ^ zeros) * SCAN_POW10[digits] + scan_eight_digits(after);
+    return p + 8 + digits;
+}
+
+const uint8_t *scan_long_number(const uint8_t *p, uint64_t *value, uint8_t *scale)
+{
+    const uint8_t *after = scan_two_whole_words(p, value);
+    uint8_t first = *p;
+    size_t whole;
+    size_t places = 0;
+    *scale = 0;
+    if (TD_LIKELY(after != NULL))
+        return after;
+    *value = 0;
+    p = scan_digits(p, value, &whole);
+    if (whole == 0 || (first == '0' && whole > 1))
+        return NULL;
+    if (*p == '.') {
+        p = scan_digits(p + 1, value, &places);
+        if (places == 0)
+            return NULL;
+    }
+    if (whole + places > SCAN_DIGITS_MAX)
+        return NULL;
+    *scale = (uint8_t)places;
+    return p;
+}
+
+const uint8_t *scan_scalar(const uint8_t *p, const uint8_t *end)
+{
+    if (memcmp(p, "true", 4) == 0 || memcmp(p, "null", 4) == 0)
+        return p + 4;
+    if (memcmp(p, "false", 5) == 0)
+        return p + 5;
+    int64_t mantissa;
+    uint8_t scale;
+    td_bytes text;
+    return *p == '"' ? scan_string(p, end, &text) : scan_number(p, &mantissa, &scale);
+}

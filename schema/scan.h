@@ -1,0 +1,189 @@
+/* Scanners for JSON in canonical form: as exchanges write it, without white space or escapes.
+ *
+ * What these functions accept, the JSON reader (json/json.h) accepts with the same value; the rest,
+ * valid or not (escapes, white space, other characters, odd numbers), they refuse. Who uses them
+ * has a slow path over the JSON reader, so that a refusal costs time and changes no result.
+ *
+ * Each takes the place where something should begin and returns the place after it, or NULL. None
+ * reads more than SCAN_REACH bytes beyond the place where it begins, or beyond the end of the text:
+ * callers make sure that it begins inside the text, and padding covers the rest. */
+#ifndef TD_SCHEMA_SCAN_H
+#define TD_SCHEMA_SCAN_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/attr.h"
+#include "base/bytes.h"
+#include "json/json.h"
+
+enum {
+    SCAN_DIGITS_MAX = 18,
+    SCAN_REACH = 60, /* a sign, digits, a point, digits, a quote */
+};
+_Static_assert((int)SCAN_REACH < (int)JSON_PADDING_BYTES, "padding covers what is read ahead");
+
+/* The digits in the low bytes of word (each byte 0 to 9, the first digit lowest) as a number:
+ * pairs, then fours, then all eight, three multiplications instead of eight. */
+static inline uint64_t scan_eight_digits(uint64_t word)
+{
+    const uint64_t mask = UINT64_C(0x000000ff000000ff);
+    word = word * 10 + (word >> 8);
+    return ((word & mask) * UINT64_C(0x000f424000000064) +
+            ((word >> 16) & mask) * UINT64_C(0x0000271000000001)) >>
+           32;
+}
+
+/* The top bit of each byte that is no digit. */
+static inline uint64_t scan_other_bytes(uint64_t word)
+{
+    uint64_t digits = word ^ UINT64_C(0x3030303030303030);
+    return ((digits + UINT64_C(0x7676767676767676)) | digits) & UINT64_C(0x8080808080808080);
+}
+
+static const uint32_t SCAN_POW10[9] = {1,      10,      100,      1000,     10000,
+                                       100000, 1000000, 10000000, 100000000};
+
+/* scan_digits() where there are eight or more. */
+const uint8_t *scan_many_digits(const uint8_t *p, uint64_t *value, size_t *count);
+
+/* Digits, added to *value; *count of them, more than SCAN_DIGITS_MAX if there are too many. Eight
+ * at a time: a loop over single digits misses its end in every second size. */
+static inline const uint8_t *scan_digits(const uint8_t *p, uint64_t *value, size_t *count)
+{
+    uint64_t word = td_le64(p);
+    uint64_t others = scan_other_bytes(word);
+    if (TD_UNLIKELY(others == 0))
+        return scan_many_digits(p, value, count);
+    size_t rest = (size_t)__builtin_ctzll(others) / 8;
+    uint64_t digits = word ^ UINT64_C(0x3030303030303030);
+    digits = digits << (56 - 8 * rest) << 8; /* in two steps: rest may be 0 */
+    *value = *value * SCAN_POW10[rest] + scan_eight_digits(digits);
+    *count = rest;
+    return p + rest;
+}
+
+/* scan_number() after the sign, for numbers of any length. */
+const uint8_t *scan_long_number(const uint8_t *p, uint64_t *value, uint8_t *scale);
+
+/* scan_number() after the sign, where the point is known to stand after whole digits (1 to 7) of
+ * the word at p, and digits follow it up to the word's end. */
+static inline const uint8_t *scan_two_words(const uint8_t *p, size_t whole, uint64_t *value,
+                                            uint8_t *scale)
+{
+    const uint64_t zeros = UINT64_C(0x3030303030303030);
+    uint64_t word = td_le64(p + whole + 1);
+    uint64_t others = scan_other_bytes(word);
+    size_t places = (size_t)__builtin_ctzll(others | UINT64_C(1) << 63) / 8;
+    if (TD_UNLIKELY(others == 0 || places == 0 || whole + places > 8))
+        return scan_long_number(p, value, scale);
+    uint64_t front = (td_le64(p) ^ zeros) << (64 - 8 * whole);
+    uint64_t after = (word ^ zeros) << (64 - 8 * places);
+    *value = scan_eight_digits(after | front >> (8 * places));
+    *scale = (uint8_t)places;
+    return p + whole + 1 + places;
+}
+
+/* A decimal without quotes: no leading zero, no exponent, at most 18 digits. Most end within eight
+ * bytes: then the point is cut out of the word, and all digits are read at once. */
+static inline const uint8_t *scan_number(const uint8_t *p, int64_t *mantissa, uint8_t *scale)
+{
+    int is_negative = *p == '-';
+    p += is_negative;
+    uint64_t value = 0;
+    uint64_t word = td_le64(p);
+    uint64_t others = scan_other_bytes(word);
+    size_t whole = (size_t)__builtin_ctzll(others | UINT64_C(1) << 63) / 8;
+    uint64_t digits = word ^ UINT64_C(0x3030303030303030);
+    if (TD_UNLIKELY(whole == 0 || ((uint8_t)digits == 0 && whole > 1)))
+        return NULL;
+    if (TD_UNLIKELY(others == 0)) {
+        p = scan_long_number(p, &value, scale);
+    } else if ((uint8_t)(word >> (8 * whole)) != '.') {
+        value = scan_eight_digits(digits << (64 - 8 * whole));
+        *scale = 0;
+        p += whole;
+    } else if ((others &= others - 1) != 0) {
+        size_t end = (size_t)__builtin_ctzll(others) / 8;
+        uint64_t front = (UINT64_C(1) << (8 * whole)) - 1;
+        digits = (digits & front) | ((digits >> 8) & ~front);
+        value = scan_eight_digits(digits << (72 - 8 * end));
+        *scale = (uint8_t)(end - 1 - whole);
+        p = TD_LIKELY(end - 1 > whole) ? p + end : NULL;
+    } else {
+        p = scan_two_words(p, whole, &value, scale);
+    }
+    *mantissa = is_negative ? -(int64_t)value : (int64_t)value;
+    return p;
+}
+
+/* A decimal, with quotes or without. */
+static inline const uint8_t *scan_decimal(const uint8_t *p, int64_t *mantissa, uint8_t *scale)
+{
+    if (*p != '"')
+        return scan_number(p, mantissa, scale);
+    p = scan_number(p + 1, mantissa, scale);
+    return p != NULL && *p == '"' ? p + 1 : NULL;
+}
+
+/* A whole number, with quotes or without. */
+static inline const uint8_t *scan_integer(const uint8_t *p, int64_t *value)
+{
+    uint8_t scale = 0;
+    p = scan_decimal(p, value, &scale);
+    return scale == 0 ? p : NULL;
+}
+
+/* A time of unit_ns each since 1970. */
+static inline const uint8_t *scan_time(const uint8_t *p, uint64_t unit_ns, uint64_t *ns)
+{
+    int64_t value = 0;
+    p = scan_integer(p, &value);
+    if (p == NULL || value < 0 || (uint64_t)value > (uint64_t)INT64_MAX / unit_ns)
+        return NULL;
+    *ns = (uint64_t)value * unit_ns;
+    return p;
+}
+
+/* A bit in the top of each byte of word that is a control character, '"', '\\' or no ASCII.
+ * (Borrows may set bits above the first one that is right; only the first is used.) */
+static inline uint64_t scan_special_bytes(uint64_t word)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t quote = word ^ (ones * '"');
+    uint64_t backslash = word ^ (ones * '\\');
+    uint64_t special = (word - ones * 0x20) | (quote - ones) | (backslash - ones) | word;
+    return special & (ones * 0x80);
+}
+
+/* A string of printable ASCII without escapes, of any length. The text between its quotes. */
+static inline const uint8_t *scan_string(const uint8_t *p, const uint8_t *end, td_bytes *text)
+{
+    if (TD_UNLIKELY(*p != '"'))
+        return NULL;
+    const uint8_t *begin = ++p;
+    for (; p < end; p += 8) {
+        uint64_t special = scan_special_bytes(td_le64(p));
+        if (special == 0)
+            continue;
+        p += __builtin_ctzll(special) / 8;
+        *text = td_bytes_of(begin, (size_t)(p - begin));
+        return *p == '"' && p < end ? p + 1 : NULL;
+    }
+    return NULL;
+}
+
+/* A string that says something: not "" and not "None". */
+static inline const uint8_t *scan_text(const uint8_t *p, const uint8_t *end, td_bytes *text)
+{
+    p = scan_string(p, end, text);
+    if (p == NULL || text->size == 0 || (text->size == 4 && memcmp(text->data, "None", 4) == 0))
+        return NULL;
+    return p;
+}
+
+/* Any scalar in canonical form. */
+const uint8_t *scan_scalar(const uint8_t *p, const uint8_t *end);
+
+#endif
