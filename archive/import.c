@@ -340,11 +340,9 @@ static td_result write_frame(import_job *job, const import_record *record,
         .shard = shard, .dir = record->dir, .recv_ns = recv_ns, .url = record->url};
     frame_redaction hidden;
     rc = import_secrets_hide(job->secrets, record->data, &frame.bytes, &hidden, err);
-    if (rc == TD_OK)
-        rc = import_feed_frame_put(feed, &frame, err);
     if (rc == TD_OK && hidden.done.count > 0)
         rc = import_feed_redacted(feed, &frame, &hidden, err);
-    return rc;
+    return rc == TD_OK ? import_feed_frame_put(feed, &frame, err) : rc;
 }
 
 /* A connect line: its time is not changed, an event may stand at the time of the frame before it.

@@ -373,10 +373,12 @@ td_result import_feed_redacted(import_feed *feed, const import_feed_frame *frame
                   .shard = frame->shard,
                   .conn = is_http ? 0 : slot->conn,
                   .what = "frame",
-                  .dir = frame->dir == DIR_IN ? "in" : "out",
+                  .dir = is_http                ? "http"
+                         : frame->dir == DIR_IN ? "in"
+                                                : "out",
                   .ordinal = is_http                ? 0
-                             : frame->dir == DIR_IN ? slot->in
-                                                    : slot->out,
+                             : frame->dir == DIR_IN ? slot->in + 1
+                                                    : slot->out + 1,
                   .state = redact_how_name(hidden->how),
                   .offset = hidden->done.first_offset,
                   .bytes = hidden->done.bytes};

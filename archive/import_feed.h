@@ -61,7 +61,7 @@ void import_feed_close(import_feed *feed);
 TD_MUST_USE td_result import_feed_connect(import_feed *feed, uint32_t shard, uint32_t conn,
                                           uint64_t recv_ns, const char *url, td_err *err);
 
-/* Secrets were overwritten in the frame that was put last. */
+/* Secrets were overwritten in the frame that is put next. */
 TD_MUST_USE td_result import_feed_redacted(import_feed *feed, const import_feed_frame *frame,
                                            const frame_redaction *hidden, td_err *err);
 

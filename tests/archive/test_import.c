@@ -362,24 +362,27 @@ static void test_twice(void **state)
 }
 
 /* Keys and signatures of URLs and auth requests are overwritten in frames, also in those that come
- * before them, and an event says where. */
+ * before them, and in HTTP replies; an event before each frame says where. */
 static void test_secrets(void **state)
 {
     static const expected_row ROWS[] = {
         EVENT("inverse", 1618675210000000000, "\"event\":\"segment\""),
         EVENT("inverse", 1618675210000000000, "\"event\":\"session\""),
         EVENT("inverse", 1618675210000000000, "\"url\":\"" URL "\""),
-        {"inverse", CHANNEL_IN, "_unknown", "", 0, 1, 1, 1618675211000000000,
-         "a ****** b ****** c"},
         EVENT("inverse", 1618675211000000000,
               "\"dir\":\"in\",\"ordinal\":1,\"offset\":2,\"bytes\":12"),
+        {"inverse", CHANNEL_IN, "_unknown", "", 0, 1, 1, 1618675211000000000,
+         "a ****** b ****** c"},
+        EVENT("inverse", 1618675212000000000, "\"event\":\"redacted\""),
         {"inverse", CHANNEL_OUT, "_control", "", 0, 1, 1, 1618675212000000000,
          "{\"op\":\"auth\",\"args\":[\"******\",1535975085152,\"********\"]}"},
-        EVENT("inverse", 1618675212000000000, "\"event\":\"redacted\""),
+        EVENT("inverse", 1618675213000000000, "\"event\":\"redacted\""),
         {"inverse", CHANNEL_IN, "_control", "", 0, 1, 2, 1618675213000000000,
          "{\"success\":true,\"x\":\"*******\",\"y\":\"auth\"}"},
-        EVENT("inverse", 1618675213000000000, "\"event\":\"redacted\""),
-        EVENT("inverse", 1618675213000000000, "\"state\":\"stop\""),
+        EVENT("inverse", 1618675214000000000, "\"dir\":\"http\",\"offset\":6,\"bytes\":6"),
+        {"inverse", CHANNEL_HTTP, "http.symbols", "", 0, 0, 0, 1618675214000000000,
+         "{\"k\":\"******\"}"},
+        EVENT("inverse", 1618675214000000000, "\"state\":\"stop\""),
         {NULL, CHANNEL_IN, NULL, NULL, 0, 0, 0, 0, NULL},
     };
     scene *s = *state;
@@ -390,9 +393,10 @@ static void test_secrets(void **state)
         "1618675210\n"
         "1618675211: a key123 b key123 c\n" URL
         " <- 1618675212: {\"op\":\"auth\",\"args\":[\"key123\",1535975085152,\"opsigned\"]}\n"
-        "1618675213: {\"success\":true,\"x\":\"urlsign\",\"y\":\"auth\"}\n");
+        "1618675213: {\"success\":true,\"x\":\"urlsign\",\"y\":\"auth\"}\n"
+        "https://api.bybit.com/v2/public/symbols -> 1618675214: {\"k\":\"key123\"}\n");
     expect_archive(s, ROWS);
-    assert_int_equal(s->report.feeds[0].counts.redacted, 5);
+    assert_int_equal(s->report.feeds[0].counts.redacted, 6);
 }
 
 /* Frames on either side of a full hour: two segments, the second one restates the connection. */
