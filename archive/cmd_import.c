@@ -170,13 +170,13 @@ static void describe_feed(result_writer *r, const import_feed_report *feed)
     result_text(r, "feed", feed->name);
     result_text(r, "family", feed->family->name);
     result_count(r, "connections", counts->connections);
-    result_count(r, "frames", counts->in);
-    result_count(r, "out", counts->out);
-    result_count(r, "http", counts->http);
-    result_count(r, "control", counts->control);
-    result_count(r, "unknown", counts->unknown);
-    result_size(r, "bytes", counts->bytes);
-    result_count(r, "redacted", counts->redacted);
+    result_count(r, "frames", counts->frames.in);
+    result_count(r, "out", counts->frames.out);
+    result_count(r, "http", counts->frames.http);
+    result_count(r, "control", counts->frames.control);
+    result_count(r, "unknown", counts->frames.unknown);
+    result_size(r, "bytes", counts->frames.bytes);
+    result_count(r, "redacted", counts->frames.redacted);
     result_count(r, "gaps", counts->gaps);
     result_time(r, "first_ns", counts->first_ns);
     result_time(r, "last_ns", counts->last_ns);
@@ -229,21 +229,21 @@ static uint64_t sum_malformed(const import_outcome *outcomes, size_t count)
 /* Sums over all files are for programs: people read each file's. */
 static void describe(result_writer *r, const import_outcome *outcomes, size_t count)
 {
-    import_feed_counts sum = {.in = 0};
+    import_feed_counts sum = {.gaps = 0};
     for (size_t i = 0; i < count; i++) {
         for (uint32_t n = 0; n < outcomes[i].report.feed_count; n++) {
             const import_feed_counts *counts = &outcomes[i].report.feeds[n].counts;
-            sum.in += counts->in;
-            sum.out += counts->out;
-            sum.http += counts->http;
-            sum.bytes += counts->bytes;
+            sum.frames.in += counts->frames.in;
+            sum.frames.out += counts->frames.out;
+            sum.frames.http += counts->frames.http;
+            sum.frames.bytes += counts->frames.bytes;
         }
     }
     result_object_begin(r, NULL);
-    result_count(r, "frames", sum.in);
-    result_count(r, "out", sum.out);
-    result_count(r, "http", sum.http);
-    result_size(r, "bytes", sum.bytes);
+    result_count(r, "frames", sum.frames.in);
+    result_count(r, "out", sum.frames.out);
+    result_count(r, "http", sum.frames.http);
+    result_size(r, "bytes", sum.frames.bytes);
     result_count(r, "malformed", sum_malformed(outcomes, count));
     result_list_begin(r, "files");
     for (size_t i = 0; i < count; i++)

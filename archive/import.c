@@ -299,6 +299,8 @@ static td_result open_archive(import_job *job, td_err *err)
                                     .version = options->version,
                                     .start_ns = writing.start_ns,
                                     .earlier = &job->earlier,
+                                    .secrets = import_secrets_learnt(job->secrets),
+                                    .log = options->log,
                                     .name = job->plan.feeds[i].name,
                                     .family = job->plan.feeds[i].family};
         rc = import_feed_open(&feed, &job->feeds[i], err);
@@ -336,13 +338,12 @@ static td_result write_frame(import_job *job, const import_record *record,
         rc = import_feed_connect(feed, shard, place->conn, recv_ns, slot->url, err);
     if (rc != TD_OK)
         return rc;
-    import_feed_frame frame = {
-        .shard = shard, .dir = record->dir, .recv_ns = recv_ns, .url = record->url};
-    frame_redaction hidden;
-    rc = import_secrets_hide(job->secrets, record->data, &frame.bytes, &hidden, err);
-    if (rc == TD_OK && hidden.done.count > 0)
-        rc = import_feed_redacted(feed, &frame, &hidden, err);
-    return rc == TD_OK ? import_feed_frame_put(feed, &frame, err) : rc;
+    const import_feed_frame frame = {.shard = shard,
+                                     .dir = record->dir,
+                                     .recv_ns = recv_ns,
+                                     .bytes = record->data,
+                                     .url = record->url};
+    return import_feed_frame_put(feed, &frame, err);
 }
 
 /* A connect line: its time is not changed, an event may stand at the time of the frame before it.

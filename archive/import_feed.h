@@ -1,15 +1,16 @@
-/* One feed of an import: frames and connections in, sealed chunks out. Keeps what the archive wants
- * to know of each connection (numbers, ordinals), writes the feed's events (format/event.h), and
- * hands chunks to the archive's writer. Receive times given here must rise; an event may repeat the
- * time before it. One thread. */
+/* One feed of an import: a capture's frames and connections, written through capture/feed_writer.h,
+ * and what an archive says about them beside: the session, connections that begin and end, gaps
+ * between them, and the end of a gap that a killed import left. Receive times given here must rise;
+ * an event may repeat the time before it. One thread. */
 #ifndef TD_ARCHIVE_IMPORT_FEED_H
 #define TD_ARCHIVE_IMPORT_FEED_H
 
 #include <stdint.h>
 
-#include "archive/import_secrets.h"
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/log.h"
+#include "capture/feed_writer.h"
 #include "format/archive_writer.h"
 #include "schema/classify.h"
 #include "schema/family.h"
@@ -17,13 +18,15 @@
 typedef struct import_feed import_feed;
 
 typedef struct import_feed_options {
-    archive_writer *writer; /* borrowed until close */
+    archive_writer *writer; /* borrowed until close, like the rest */
     const char *session;
     const char *version;
     uint64_t start_ns; /* of the session */
     /* The ledger: gaps of the whole feed that are open end at the first frame behind their
-     * beginning. Borrowed until close. */
+     * beginning. */
     const gap_list *earlier;
+    redactor *secrets; /* NULL: nothing to hide */
+    const td_log *log; /* may be NULL */
     const char *name;
     const family *family;
 } import_feed_options;
@@ -39,14 +42,9 @@ typedef struct import_feed_frame {
 
 /* What went in. */
 typedef struct import_feed_counts {
-    uint64_t in, out, http;
-    uint64_t bytes;    /* payload of all three */
-    uint64_t control;  /* of in: frames without a topic */
-    uint64_t unknown;  /* of in: frames on _unknown */
-    uint64_t overflow; /* of unknown: for want of a channel */
+    feed_counts frames;
     uint64_t connections;
-    uint64_t redacted; /* places in frames where a secret was overwritten */
-    uint64_t gaps;     /* where a connection followed another one */
+    uint64_t gaps; /* where a connection followed another one */
     uint64_t first_ns, last_ns;
 } import_feed_counts;
 
@@ -60,10 +58,6 @@ void import_feed_close(import_feed *feed);
  * if the capture does not say. A connection before it has ended in between: that is a gap. */
 TD_MUST_USE td_result import_feed_connect(import_feed *feed, uint32_t shard, uint32_t conn,
                                           uint64_t recv_ns, const char *url, td_err *err);
-
-/* Secrets were overwritten in the frame that is put next. */
-TD_MUST_USE td_result import_feed_redacted(import_feed *feed, const import_feed_frame *frame,
-                                           const frame_redaction *hidden, td_err *err);
 
 /* A frame on the slot's present connection; HTTP answers need none. */
 TD_MUST_USE td_result import_feed_frame_put(import_feed *feed, const import_feed_frame *frame,

@@ -3,19 +3,15 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/buf.h"
 #include "base/limits.h"
 #include "base/url.h"
-#include "schema/decode.h"
 #include "json/json.h"
 
 enum { AUTH_KEY_ARG = 0, AUTH_SIGNATURE_ARG = 2 };
 
 struct import_secrets {
     redactor values;
-    frame_redactor frames;
     json_parser *parser;
-    td_buf copy; /* of the frame that was looked at last */
 };
 
 td_result import_secrets_open(import_secrets **out, td_err *err)
@@ -24,8 +20,6 @@ td_result import_secrets_open(import_secrets **out, td_err *err)
     if (s == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory to look for secrets");
     redactor_init(&s->values);
-    frame_redactor_init(&s->frames);
-    td_buf_init(&s->copy, LIMIT_FRAME_BYTES + DECODE_PADDING_BYTES);
     td_result rc = json_parser_open(0, &s->parser, err);
     if (rc != TD_OK) {
         import_secrets_close(s);
@@ -40,8 +34,6 @@ void import_secrets_close(import_secrets *secrets)
     if (secrets == NULL)
         return;
     redactor_fini(&secrets->values);
-    frame_redactor_fini(&secrets->frames);
-    td_buf_fini(&secrets->copy);
     json_parser_close(secrets->parser);
     td_free(secrets);
 }
@@ -92,40 +84,7 @@ td_result import_secrets_learn(import_secrets *secrets, const import_record *rec
     return rc;
 }
 
-/* Is it worth a try to inflate? A capture does not say what was binary; text begins as JSON does.
- */
-static int may_be_compressed(td_bytes frame)
+redactor *import_secrets_learnt(import_secrets *secrets)
 {
-    if (frame.size == 0)
-        return 0;
-    uint8_t first = frame.data[0];
-    return first != '{' && first != '[' && first != ' ' && (first < '\t' || first > '\r');
-}
-
-td_result import_secrets_hide(import_secrets *secrets, td_bytes frame, td_bytes *out,
-                              frame_redaction *found, td_err *err)
-{
-    *out = frame;
-    *found = (frame_redaction){.how = REDACT_IN_PLACE};
-    if (secrets->values.count == 0)
-        return TD_OK;
-    td_bytes hidden = {0};
-    td_buf *copy = &secrets->copy;
-    td_buf_clear(copy);
-    td_result rc = td_buf_reserve(copy, frame.size + DECODE_PADDING_BYTES, err);
-    if (rc == TD_OK)
-        rc = td_buf_append(copy, frame.data, frame.size, err);
-    if (rc == TD_OK)
-        rc = frame_redactor_apply(&secrets->frames, &secrets->values, copy->data, copy->size,
-                                  may_be_compressed(frame), &hidden, found, err);
-    if (rc != TD_OK || found->done.count == 0)
-        return rc;
-    if (found->how == REDACT_RECOMPRESSED) { /* it is not padded where it is */
-        td_buf_clear(copy);
-        rc = td_buf_reserve(copy, hidden.size + DECODE_PADDING_BYTES, err);
-        if (rc == TD_OK)
-            rc = td_buf_append(copy, hidden.data, hidden.size, err);
-    }
-    *out = td_buf_view(copy);
-    return rc;
+    return secrets->values.count == 0 ? NULL : &secrets->values;
 }

@@ -1,7 +1,7 @@
 /* Secrets that a capture holds: API keys and signatures in its auth requests, and those in its URLs
- * (base/url.h). They are learnt while the capture is read for the first time, and overwritten
- * wherever they stand when it is written (docs/design.md, P2: acks echo them; capture/redact.h). A
- * capture without any costs nothing more than a look at its outbound frames. One thread. */
+ * (base/url.h). They are learnt while the capture is read for the first time, and hidden wherever
+ * they stand when it is written (docs/design.md, P2: acks echo them; capture/redact.h). A capture
+ * without any costs nothing more than a look at its outbound frames. One thread. */
 #ifndef TD_ARCHIVE_IMPORT_SECRETS_H
 #define TD_ARCHIVE_IMPORT_SECRETS_H
 
@@ -10,7 +10,7 @@
 #include "archive/import_line.h"
 #include "base/bytes.h"
 #include "base/err.h"
-#include "capture/redact_frame.h"
+#include "capture/redact.h"
 
 typedef struct import_secrets import_secrets;
 
@@ -21,9 +21,7 @@ void import_secrets_close(import_secrets *secrets);
 TD_MUST_USE td_result import_secrets_learn(import_secrets *secrets, const import_record *record,
                                            td_err *err);
 
-/* The frame as it may be written: frame itself, or one that is valid until the next call and has
- * DECODE_PADDING_BYTES behind it. TD_E_NOMEM. */
-TD_MUST_USE td_result import_secrets_hide(import_secrets *secrets, td_bytes frame, td_bytes *out,
-                                          frame_redaction *found, td_err *err);
+/* What was learnt, valid until close; NULL if nothing was. */
+redactor *import_secrets_learnt(import_secrets *secrets);
 
 #endif

@@ -10,11 +10,9 @@
 
 #include "base/alloc.h"
 #include "base/io_posix.h"
-#include "capture/channel_router.h"
+#include "capture/feed_writer.h"
 #include "format/archive_writer.h"
 #include "schema/decode.h"
-
-enum { CHANNELS_MAX = 4096 };
 
 typedef struct corpus {
     char *bytes; /* each frame followed by room for the parser's blocks */
@@ -27,11 +25,8 @@ typedef struct write_bench {
     corpus frames;
     archive *into;
     archive_writer *writer;
-    channel_router *router;
-    chunk_builder *builder;
+    feed_writer *feed;
     sealed_chunk *sealed;
-    chunk_channel channels[CHANNELS_MAX];
-    uint8_t is_known[CHANNELS_MAX];
 } write_bench;
 
 static void must(td_result rc, const td_err *err)
@@ -74,46 +69,27 @@ static void load_corpus(corpus *out, const char *path)
     }
 }
 
-static void seal(write_bench *b)
+static td_result seal(void *user, td_err *err)
 {
-    td_err err;
-    if (chunk_builder_pending_count(b->builder) == 0)
-        return;
-    must(chunk_builder_seal(b->builder, b->sealed, &err), &err);
-    must(archive_writer_put(b->writer, 0, b->sealed, NULL, 0, &err), &err);
+    write_bench *b = user;
+    gap_list gaps = {0};
+    td_result rc = feed_writer_seal(b->feed, CHUNK_LEVEL_DEFAULT, b->sealed, &gaps, err);
+    return rc == TD_OK ? archive_writer_put(b->writer, 0, b->sealed, NULL, 0, err) : rc;
 }
 
 static void write_frame(write_bench *b, uint64_t n, uint64_t recv_ns)
 {
     td_err err;
     size_t i = n % b->frames.count;
-    router_frame in = {.dir = DIR_IN,
-                       .opcode = OPCODE_TEXT,
-                       .recv_ns = recv_ns,
-                       .bytes =
-                           td_bytes_of(b->frames.bytes + b->frames.offsets[i], b->frames.sizes[i])};
-    channel_route route;
-    must(channel_router_route(b->router, &in, &route, &err), &err);
-    if (chunk_builder_wants_seal(b->builder, recv_ns))
-        seal(b);
-    chunk_frame frame = {.conn = 1,
-                         .ordinal = n + 1,
-                         .recv_ns = recv_ns,
-                         .publish_ns = route.publish_ns,
-                         .bytes = in.bytes};
-    if (route.index >= CHANNELS_MAX)
-        exit(4);
-    if (!b->is_known[route.index])
-        must(chunk_builder_channel(b->builder, route.info, &b->channels[route.index], &err), &err);
-    b->is_known[route.index] = 1;
-    frame.channel = b->channels[route.index];
-    td_result rc = chunk_builder_append(b->builder, &frame, &err);
-    if (rc == TD_E_NOTFOUND) {
-        must(chunk_builder_channel(b->builder, route.info, &b->channels[route.index], &err), &err);
-        frame.channel = b->channels[route.index];
-        rc = chunk_builder_append(b->builder, &frame, &err);
-    }
-    must(rc, &err);
+    const feed_frame frame = {
+        .conn = 1,
+        .dir = DIR_IN,
+        .opcode = OPCODE_TEXT,
+        .ordinal = n + 1,
+        .recv_ns = recv_ns,
+        .bytes = td_bytes_of(b->frames.bytes + b->frames.offsets[i], b->frames.sizes[i])};
+    feed_placed placed;
+    must(feed_writer_frame(b->feed, &frame, &placed, &err), &err);
 }
 
 static void open_bench(write_bench *b, const char *corpus_path, const char *folder)
@@ -126,9 +102,12 @@ static void open_bench(write_bench *b, const char *corpus_path, const char *fold
     must(archive_open(&options, folder, ARCHIVE_APPEND, &b->into, &err), &err);
     must(archive_writer_open(b->into, &writing, &b->writer, &err), &err);
     must(archive_writer_add_feed(b->writer, "inverse", "inverse", &index, NULL, &err), &err);
-    must(channel_router_open("inverse", family_find(td_bytes_str("inverse")), &b->router, &err),
-         &err);
-    must(chunk_builder_open(NULL, &b->builder, &err), &err);
+    const feed_writer_options feed = {.name = "inverse",
+                                      .family = family_find(td_bytes_str("inverse")),
+                                      .session = archive_session(b->into),
+                                      .full = seal,
+                                      .user = b};
+    must(feed_writer_open(&feed, &b->feed, &err), &err);
     b->sealed = sealed_chunk_open();
     if (b->frames.count == 0 || b->sealed == NULL)
         exit(4);
@@ -139,8 +118,7 @@ static void close_bench(write_bench *b)
     td_err err;
     must(archive_writer_close(b->writer, WRITER_STOP, clock_wall_ns(clock_real()), &err), &err);
     archive_close(b->into);
-    channel_router_close(b->router);
-    chunk_builder_close(b->builder);
+    feed_writer_close(b->feed);
     sealed_chunk_close(b->sealed);
     td_free(b->frames.bytes);
     td_free(b->frames.offsets);
@@ -153,6 +131,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: bench_write CORPUS FOLDER --frames N\n");
         return 2;
     }
+    td_err err;
     write_bench *b = td_alloc_zero(1, sizeof *b);
     if (b == NULL)
         return 4;
@@ -164,7 +143,7 @@ int main(int argc, char **argv)
         write_frame(b, n, start_ns + n * 1000);
         bytes += b->frames.sizes[n % b->frames.count];
     }
-    seal(b);
+    must(seal(b, &err), &err);
     wall = cpu_s(CLOCK_MONOTONIC) - wall;
     cpu = cpu_s(CLOCK_PROCESS_CPUTIME_ID) - cpu;
     close_bench(b);

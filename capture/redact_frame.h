@@ -1,9 +1,9 @@
 /* Secrets in frames as they came, compressed ones too (capture/redact.h has the rest). A frame that
- * inflates (gzip, zlib, raw deflate; docs/wire.md 5.1) is looked through inflated. If a secret is
- * in it, the text with '*' in its place is compressed again in the same container: the frame's
- * bytes are others then, and what they inflate to has the same length. A compressed frame that is
- * broken or too large is looked through as far as it inflates; with a secret in that part, all of
- * its bytes are overwritten, for nothing less is sure to hide it. One thread. */
+ * inflates (gzip, zlib, raw deflate; docs/wire.md 5.1) is searched inflated. If a secret is in it,
+ * the text with '*' in its place is compressed again in the same container: the frame's bytes are
+ * others then, and what they inflate to has the same length. A compressed frame that is broken or
+ * too large is searched as far as it inflates; with a secret in that part, all of its bytes are
+ * overwritten, for nothing less is sure to hide it. One thread. */
 #ifndef TD_CAPTURE_REDACT_FRAME_H
 #define TD_CAPTURE_REDACT_FRAME_H
 
@@ -25,6 +25,7 @@ typedef enum redact_how {
 
 typedef struct frame_redactor {
     td_inflater *inflater; /* made at the first frame that may be compressed */
+    td_buf text;           /* the frame that was searched last */
     td_buf packed;         /* the frame that was compressed again last */
 } frame_redactor;
 
@@ -36,12 +37,13 @@ typedef struct frame_redaction {
 void frame_redactor_init(frame_redactor *self);
 void frame_redactor_fini(frame_redactor *self);
 
-/* Hide a frame's secrets. bytes may be changed; *out is the frame from now on: bytes, or one that
- * was compressed again and is valid until the next call. is_binary: it came as a binary message,
- * and may be compressed; anything that begins as gzip does may be, too. TD_E_NOMEM. */
-TD_MUST_USE td_result frame_redactor_apply(frame_redactor *self, redactor *secrets, uint8_t *bytes,
-                                           size_t size, int is_binary, td_bytes *out,
-                                           frame_redaction *found, td_err *err);
+/* Hide a frame's secrets. *out is the frame from now on: frame itself, or one that is valid until
+ * the next call and has DECODE_PADDING_BYTES (schema/decode.h) readable behind it. is_binary: it
+ * came as a binary message, and may be compressed; what does not begin as JSON does may be, too (a
+ * capture does not say which messages were binary). At most LIMIT_FRAME_BYTES. TD_E_NOMEM. */
+TD_MUST_USE td_result frame_redactor_apply(frame_redactor *self, redactor *secrets, td_bytes frame,
+                                           int is_binary, td_bytes *out, frame_redaction *found,
+                                           td_err *err);
 
 /* "recompressed", "overwritten", or NULL in place. */
 const char *redact_how_name(redact_how how);

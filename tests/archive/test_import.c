@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "base/buf.h"
 #include "base/io_posix.h"
 #include "tape/tape.h"
 #include "tests/testing/archive_fixture.h"
@@ -186,10 +187,10 @@ static void test_line_format(void **state)
     assert_int_equal(s->report.is_sorted, 0);
     assert_int_equal(s->report.feed_count, 1);
     const import_feed_counts *counts = &s->report.feeds[0].counts;
-    assert_int_equal(counts->in, 4);
-    assert_int_equal(counts->out, 1);
-    assert_int_equal(counts->control, 1);
-    assert_int_equal(counts->unknown, 1);
+    assert_int_equal(counts->frames.in, 4);
+    assert_int_equal(counts->frames.out, 1);
+    assert_int_equal(counts->frames.control, 1);
+    assert_int_equal(counts->frames.unknown, 1);
     assert_int_equal(counts->connections, 2);
     assert_int_equal(counts->gaps, 1);
 }
@@ -240,7 +241,7 @@ static void test_format2_sorted(void **state)
     assert_int_equal(s->report.malformed, 0);
     assert_int_equal(s->report.adjusted, 1);
     assert_int_equal(s->report.feed_count, 2);
-    assert_int_equal(s->report.feeds[0].counts.http, 1);
+    assert_int_equal(s->report.feeds[0].counts.frames.http, 1);
 }
 
 /* Through a pipe the same comes out. */
@@ -396,7 +397,7 @@ static void test_secrets(void **state)
         "1618675213: {\"success\":true,\"x\":\"urlsign\",\"y\":\"auth\"}\n"
         "https://api.bybit.com/v2/public/symbols -> 1618675214: {\"k\":\"key123\"}\n");
     expect_archive(s, ROWS);
-    assert_int_equal(s->report.feeds[0].counts.redacted, 6);
+    assert_int_equal(s->report.feeds[0].counts.frames.redacted, 6);
 }
 
 /* Frames on either side of a full hour: two segments, the second one restates the connection. */
@@ -419,6 +420,48 @@ static void test_hours(void **state)
     expect_archive(s, ROWS);
 }
 
+/* One topic more than a segment has channels: its frame is kept, and events say so. */
+static void test_too_many_topics(void **state)
+{
+    enum { TOPICS = LIMIT_TOPIC_CHANNELS + 1 };
+    static const selection EVERYTHING = {.has_from = 0};
+    const tape_options reading = {.with_events = 1};
+    scene *s = *state;
+    const import_options options = options_of(s, IMPORT_CRYPTOFEED);
+    td_buf text;
+    td_buf_init(&text, SIZE_MAX);
+    assert_int_equal(td_buf_printf(&text, NULL, "%s", URL " <-> 1618675210\n"), TD_OK);
+    for (unsigned n = 0; n < TOPICS; n++)
+        assert_int_equal(td_buf_printf(&text, NULL,
+                                       "1618675211.%06u: {\"topic\":\"trade.S%u\",\"data\":[]}\n",
+                                       n, n),
+                         TD_OK);
+    assert_int_equal(td_buf_append(&text, "", 1, NULL), TD_OK);
+    import_text(s, &options, (const char *)text.data);
+    td_buf_fini(&text);
+    assert_int_equal(s->report.feeds[0].counts.frames.overflow, 1);
+    archive *a = archive_place_open(&s->place, ARCHIVE_READ, NULL);
+    tape *t = NULL;
+    tape_frame frame;
+    uint64_t frames = 0;
+    uint64_t before_limits[2] = {0};
+    size_t limits = 0;
+    assert_int_equal(tape_open(a, &EVERYTHING, &reading, &t, NULL), TD_OK);
+    while (tape_next(t, &frame, NULL) == TD_OK) {
+        frames += frame.channel->info.dir == CHANNEL_IN;
+        if (memmem(frame.bytes.data, frame.bytes.size, "\"limit\"", 7) == NULL)
+            continue;
+        assert_true(limits < 2);
+        before_limits[limits++] = frames;
+    }
+    assert_int_equal(frames, TOPICS);
+    assert_int_equal(limits, 2);
+    assert_int_equal(before_limits[0], TOPICS - 1);
+    assert_int_equal(before_limits[1], TOPICS);
+    tape_close(t);
+    archive_close(a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -431,6 +474,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_twice, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_secrets, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_hours, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_too_many_topics, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

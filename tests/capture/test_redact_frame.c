@@ -75,8 +75,8 @@ static int teardown(void **state)
 
 static void apply(scene *s, size_t size, int is_binary)
 {
-    assert_int_equal(frame_redactor_apply(&s->frames, &s->secrets, s->bytes, size, is_binary,
-                                          &s->out, &s->found, NULL),
+    assert_int_equal(frame_redactor_apply(&s->frames, &s->secrets, td_bytes_of(s->bytes, size),
+                                          is_binary, &s->out, &s->found, NULL),
                      TD_OK);
 }
 
@@ -104,7 +104,7 @@ static void base64_within_is_found_too(void **state)
     scene *s = *state;
     static const char INSIDE[] = "{\"k\":\"S2V5LTAxMjM0NTY3ODk=\",\"u\":\"KEY-0123456789\"}";
     size_t size = compress_text(INSIDE, sizeof INSIDE - 1, GZIP, 9, s->bytes);
-    apply(s, size, 0); /* whatever its opcode: it begins as gzip does */
+    apply(s, size, 0); /* whatever its opcode: it does not begin as JSON does */
     assert_int_equal(inflate_text(s->out, GZIP, s->text), sizeof INSIDE - 1);
     assert_memory_equal(s->text, "{\"k\":\"*******************=\",\"u\":\"**************\"}",
                         sizeof INSIDE - 1);

@@ -16,6 +16,7 @@
 #include "archive/import_slots.h"
 #include "archive/import_source.h"
 #include "base/assert.h"
+#include "capture/redact_frame.h"
 #include "schema/decode.h"
 #include "tests/testing/fuzz_archive.h"
 #include "tests/testing/fuzz_input.h"
@@ -23,7 +24,7 @@
 enum { INPUT_BYTES_MAX = 32 << 10 }; /* fits in a pipe, so that nobody has to read while we write */
 
 /* Everything that a record says, looked at; and where it belongs. */
-static uint64_t take_record(import_slots *slots, import_secrets *secrets,
+static uint64_t take_record(import_slots *slots, import_secrets *secrets, frame_redactor *frames,
                             const import_record *record)
 {
     import_place place = {0};
@@ -36,8 +37,10 @@ static uint64_t take_record(import_slots *slots, import_secrets *secrets,
     TD_ASSERT(rc == TD_OK || rc == TD_E_LIMIT);
     rc = import_secrets_learn(secrets, record, NULL);
     TD_ASSERT(rc == TD_OK || rc == TD_E_LIMIT);
-    if (record->kind == IMPORT_FRAME) {
-        fuzz_must(import_secrets_hide(secrets, record->data, &shown, &hidden, NULL), NULL);
+    redactor *learnt = import_secrets_learnt(secrets);
+    if (record->kind == IMPORT_FRAME && learnt != NULL) {
+        fuzz_must(frame_redactor_apply(frames, learnt, record->data, 0, &shown, &hidden, NULL),
+                  NULL);
         TD_ASSERT(shown.size == record->data.size || hidden.how == REDACT_RECOMPRESSED);
         TD_ASSERT((hidden.done.count > 0) == (hidden.done.bytes > 0));
     }
@@ -50,6 +53,7 @@ static uint64_t read_capture(import_format format, const uint8_t *data, size_t s
     import_line_reader *reader = NULL;
     import_slots *slots = NULL;
     import_secrets *secrets = NULL;
+    frame_redactor frames;
     import_text_line line;
     int ends[2];
     uint64_t sum = 0;
@@ -62,6 +66,7 @@ static uint64_t read_capture(import_format format, const uint8_t *data, size_t s
     fuzz_must(import_line_reader_open(format, &reader, NULL), NULL);
     fuzz_must(import_slots_open(&slots, NULL), NULL);
     fuzz_must(import_secrets_open(&secrets, NULL), NULL);
+    frame_redactor_init(&frames);
     for (;;) {
         td_result rc = import_source_next(source, &line, NULL);
         if (rc == TD_EOF)
@@ -76,12 +81,13 @@ static uint64_t read_capture(import_format format, const uint8_t *data, size_t s
         TD_ASSERT(line.number == ++number);
         TD_ASSERT(damages == 0);
         if (import_line_read(reader, line.text, &record, &reason) && record.kind != IMPORT_NOTHING)
-            sum = sum * 33 + take_record(slots, secrets, &record);
+            sum = sum * 33 + take_record(slots, secrets, &frames, &record);
     }
     import_source_close(source);
     import_line_reader_close(reader);
     import_slots_close(slots);
     import_secrets_close(secrets);
+    frame_redactor_fini(&frames);
     TD_ASSERT(close(ends[0]) == 0);
     return sum;
 }

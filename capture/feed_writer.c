@@ -1,0 +1,437 @@
+#include "capture/feed_writer.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/buf.h"
+#include "base/limits.h"
+#include "capture/redact_frame.h"
+
+enum { EVENT_BYTES_MAX = 4 << 20 };
+
+/* What the builder calls a channel of the router's. */
+typedef struct feed_channel {
+    chunk_channel channel;
+    uint8_t is_known; /* 1: the builder was asked for it in this segment */
+} feed_channel;
+
+/* Written by one thread and read by any: relaxed, each is a number of its own. */
+typedef struct live_counts {
+    atomic_ullong in, out, http, bytes, control, unknown, overflow, redacted;
+} live_counts;
+
+struct feed_writer {
+    feed_writer_options options;
+    channel_router *router;
+    chunk_builder *builder;
+    frame_redactor frames_hidden;
+    feed_channel *channels; /* by the router's number */
+    size_t channel_capacity;
+    td_buf event_json;
+    feed_slot slots[LIMIT_FEED_SLOTS];
+    size_t slot_count;
+    gap_list gaps; /* of the pending events */
+    uint64_t last_ns;
+    uint32_t segment_number;
+    uint64_t overflow_frames;   /* of this segment: on _unknown because it has no channel left */
+    uint8_t is_overflow_noted;  /* its event is in this segment */
+    uint8_t is_overflow_logged; /* once for all segments */
+    live_counts counts;
+};
+
+/* There is one writer: no locked instruction per frame. */
+static void count(atomic_ullong *counter, uint64_t more)
+{
+    uint64_t now = atomic_load_explicit(counter, memory_order_relaxed);
+    atomic_store_explicit(counter, now + more, memory_order_relaxed);
+}
+
+td_result feed_writer_open(const feed_writer_options *options, feed_writer **out, td_err *err)
+{
+    TD_ASSERT(options->full != NULL);
+    TD_ASSERT(options->session != NULL);
+    feed_writer *self = td_alloc_zero(1, sizeof *self);
+    if (self == NULL)
+        return td_err_set(err, TD_E_NOMEM, "feed %s: no memory", options->name);
+    self->options = *options;
+    frame_redactor_init(&self->frames_hidden);
+    td_buf_init(&self->event_json, EVENT_BYTES_MAX);
+    const chunk_builder_options building = {.interval_ns = options->interval_ns};
+    td_result rc = channel_router_open(options->name, options->family, &self->router, err);
+    if (rc == TD_OK)
+        rc = chunk_builder_open(&building, &self->builder, err);
+    if (rc != TD_OK) {
+        feed_writer_close(self);
+        return rc;
+    }
+    *out = self;
+    return TD_OK;
+}
+
+void feed_writer_close(feed_writer *self)
+{
+    if (self == NULL)
+        return;
+    chunk_builder_close(self->builder);
+    channel_router_close(self->router);
+    frame_redactor_fini(&self->frames_hidden);
+    td_buf_fini(&self->event_json);
+    gap_list_fini(&self->gaps);
+    td_free(self->channels);
+    td_free(self);
+}
+
+/* ---- messages ---- */
+
+/* The channel in the open segment: chunk_builder writes its record when it is asked for first. */
+static td_result find_channel(feed_writer *self, const channel_route *route, chunk_channel *out,
+                              td_err *err)
+{
+    feed_channel *channels = td_array_reach(self->channels, &self->channel_capacity, route->index,
+                                            sizeof *self->channels);
+    if (channels == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for channels");
+    self->channels = channels;
+    feed_channel *known = &channels[route->index];
+    if (!known->is_known) {
+        td_result rc = chunk_builder_channel(self->builder, route->info, &known->channel, err);
+        if (rc != TD_OK)
+            return rc;
+        known->is_known = 1;
+    }
+    *out = known->channel;
+    return TD_OK;
+}
+
+static td_result append(feed_writer *self, const channel_route *route, chunk_frame *queued,
+                        td_err *err)
+{
+    td_result rc = find_channel(self, route, &queued->channel, err);
+    if (rc == TD_OK)
+        rc = chunk_builder_append(self->builder, queued, err);
+    if (rc != TD_OK)
+        return td_err_add(err, rc, "feed %s", self->options.name);
+    self->last_ns = queued->recv_ns;
+    return TD_OK;
+}
+
+/* Events are messages of the feed's own channel, so they stay in order with its frames. */
+static td_result append_event(feed_writer *self, uint64_t recv_ns, const event *what, td_err *err)
+{
+    channel_route route;
+    td_buf_clear(&self->event_json);
+    td_result rc = event_encode(what, &self->event_json, err);
+    if (rc == TD_OK)
+        rc = channel_router_events(self->router, &route, err);
+    chunk_frame queued = {
+        .recv_ns = recv_ns, .publish_ns = recv_ns, .bytes = td_buf_view(&self->event_json)};
+    if (rc == TD_OK)
+        rc = append(self, &route, &queued, err);
+    return rc == TD_OK ? rc : td_err_add(err, rc, "event %s", event_kind_name(what->kind));
+}
+
+/* ---- segments ---- */
+
+/* The segment before had more topics than channels: how many frames that concerned. */
+static td_result append_overflow_end(feed_writer *self, uint64_t recv_ns, td_err *err)
+{
+    if (!self->is_overflow_noted)
+        return TD_OK;
+    const event ended = {.kind = EVENT_LIMIT,
+                         .what = "channels",
+                         .state = "ends",
+                         .number = LIMIT_TOPIC_CHANNELS,
+                         .frames = self->overflow_frames};
+    self->is_overflow_noted = 0;
+    self->overflow_frames = 0;
+    return append_event(self, recv_ns, &ended, err);
+}
+
+/* Channels are a segment's, so all of them are new; which connections are open, and how far their
+ * ordinals are, is restated. */
+static td_result begin_segment(feed_writer *self, uint64_t recv_ns, td_err *err)
+{
+    event_slot slots[LIMIT_FEED_SLOTS];
+    size_t slot_count = 0;
+    TD_ASSERT(self->slot_count <= LIMIT_FEED_SLOTS);
+    for (size_t i = 0; i < self->slot_count; i++)
+        if (self->slots[i].is_open)
+            slots[slot_count++] = self->slots[i].at;
+    const event begun = {.kind = EVENT_SEGMENT,
+                         .session = self->options.session,
+                         .number = ++self->segment_number,
+                         .slots = slots,
+                         .slot_count = slot_count};
+    channel_router_forget(self->router);
+    if (self->channel_capacity > 0)
+        memset(self->channels, 0, self->channel_capacity * sizeof *self->channels);
+    td_result rc = append_event(self, recv_ns, &begun, err);
+    return rc == TD_OK ? append_overflow_end(self, recv_ns, err) : rc;
+}
+
+/* Make ready for a message of this time: seal what must be sealed, and begin a segment if it is the
+ * first of one. */
+static td_result make_ready(feed_writer *self, uint64_t recv_ns, td_err *err)
+{
+    td_result rc = TD_OK;
+    if (chunk_builder_wants_seal(self->builder, recv_ns)) {
+        rc = self->options.full(self->options.user, err);
+        TD_ASSERT(rc != TD_OK || chunk_builder_pending_count(self->builder) == 0);
+    }
+    if (rc == TD_OK && chunk_builder_starts_segment(self->builder, recv_ns))
+        rc = begin_segment(self, recv_ns, err);
+    return rc;
+}
+
+uint32_t feed_writer_segment(const feed_writer *self)
+{
+    return self->segment_number;
+}
+
+uint64_t feed_writer_last_ns(const feed_writer *self)
+{
+    return self->last_ns;
+}
+
+uint64_t feed_writer_pending_count(const feed_writer *self)
+{
+    return chunk_builder_pending_count(self->builder);
+}
+
+td_result feed_writer_seal(feed_writer *self, int level, sealed_chunk *out, gap_list *gaps,
+                           td_err *err)
+{
+    TD_ASSERT(gaps->count == 0);
+    chunk_builder_set_level(self->builder, level);
+    td_result rc = chunk_builder_seal(self->builder, out, err);
+    if (rc != TD_OK)
+        return rc;
+    *gaps = self->gaps;
+    self->gaps = (gap_list){0};
+    return TD_OK;
+}
+
+/* ---- events ---- */
+
+/* The catalog gets a gap with the chunk that tells it. */
+td_result feed_writer_event(feed_writer *self, uint64_t recv_ns, const event *what, td_err *err)
+{
+    gap_row gap = what->gap;
+    gap.feed = self->options.name;
+    td_result rc = make_ready(self, recv_ns, err);
+    if (rc == TD_OK)
+        rc = append_event(self, recv_ns, what, err);
+    return rc == TD_OK && what->kind == EVENT_GAP ? gap_list_add(&self->gaps, &gap, err) : rc;
+}
+
+td_result feed_writer_finish(feed_writer *self, td_err *err)
+{
+    if (!self->is_overflow_noted)
+        return TD_OK;
+    td_result rc = make_ready(self, self->last_ns, err);
+    return rc == TD_OK ? append_overflow_end(self, self->last_ns, err) : rc;
+}
+
+/* ---- connections ---- */
+
+/* The slot's place in the list, or where a new one goes. Few slots per feed: a list is as fast as a
+ * table. */
+static size_t find_slot(const feed_writer *self, uint32_t line, uint32_t shard)
+{
+    size_t i = 0;
+    while (i < self->slot_count &&
+           (self->slots[i].at.line != line || self->slots[i].at.shard != shard))
+        i++;
+    return i;
+}
+
+static feed_slot *get_slot(feed_writer *self, uint32_t line, uint32_t shard)
+{
+    size_t i = find_slot(self, line, shard);
+    if (i < self->slot_count)
+        return &self->slots[i];
+    TD_ASSERT(self->slot_count < LIMIT_FEED_SLOTS);
+    self->slot_count++;
+    self->slots[i] = (feed_slot){.at = {.line = line, .shard = shard}};
+    return &self->slots[i];
+}
+
+const feed_slot *feed_writer_slot(const feed_writer *self, uint32_t line, uint32_t shard)
+{
+    size_t i = find_slot(self, line, shard);
+    return i < self->slot_count ? &self->slots[i] : NULL;
+}
+
+td_result feed_writer_ordinals(feed_writer *self, const event_slot *at, td_err *err)
+{
+    TD_ASSERT(at->conn > 0);
+    feed_slot *slot = get_slot(self, at->line, at->shard);
+    uint64_t since_ns = slot->at.since_ns;
+    if (slot->at.conn != at->conn || !slot->is_open)
+        slot->last_ns = since_ns = at->since_ns;
+    /* Ordinals of one connection never go back. */
+    TD_ASSERT(slot->at.conn != at->conn || slot->at.in <= at->in);
+    TD_ASSERT(slot->at.conn != at->conn || slot->at.out <= at->out);
+    slot->is_open = 1;
+    slot->at = *at;
+    slot->at.since_ns = since_ns;
+    return chunk_builder_note_ordinals(self->builder, at->line, at->shard, at->conn, at->in,
+                                       at->out, err);
+}
+
+void feed_writer_closed(feed_writer *self, uint32_t line, uint32_t shard)
+{
+    get_slot(self, line, shard)->is_open = 0;
+    chunk_builder_note_closed(self->builder, line, shard);
+}
+
+/* ---- frames ---- */
+
+/* Say where a secret was overwritten, in the frame that follows. */
+static td_result note_redacted(feed_writer *self, const feed_frame *frame, uint64_t ordinal,
+                               const frame_redaction *found, td_err *err)
+{
+    const event hidden = {.kind = EVENT_REDACTED,
+                          .line = frame->line,
+                          .shard = frame->shard,
+                          .conn = frame->conn,
+                          .what = "frame",
+                          .state = redact_how_name(found->how),
+                          .dir = frame->dir == DIR_IN    ? "in"
+                                 : frame->dir == DIR_OUT ? "out"
+                                                         : "http",
+                          .ordinal = ordinal,
+                          .offset = found->done.first_offset,
+                          .bytes = found->done.bytes};
+    count(&self->counts.redacted, found->done.count);
+    return feed_writer_event(self, frame->recv_ns, &hidden, err);
+}
+
+static td_result hide(feed_writer *self, const feed_frame *frame, uint64_t ordinal, td_bytes *out,
+                      td_err *err)
+{
+    *out = frame->bytes;
+    if (self->options.secrets == NULL)
+        return TD_OK;
+    frame_redaction found;
+    td_result rc = frame_redactor_apply(&self->frames_hidden, self->options.secrets, frame->bytes,
+                                        frame->opcode == OPCODE_BINARY, out, &found, err);
+    if (rc != TD_OK || found.done.count == 0)
+        return rc;
+    return note_redacted(self, frame, ordinal, &found, err);
+}
+
+/* The segment has no channel left for the frame's topic: an event before the first such frame of
+ * each segment, and a warning once. */
+static td_result note_overflow(feed_writer *self, uint64_t recv_ns, td_err *err)
+{
+    if (!self->is_overflow_logged)
+        td_log_say(self->options.log, TD_LOG_WARNING,
+                   "%s: more than %u topics and symbols in one segment: further ones are recorded "
+                   "as _unknown until the segment ends; replay classifies them again",
+                   self->options.name, LIMIT_TOPIC_CHANNELS);
+    self->is_overflow_logged = 1;
+    self->is_overflow_noted = 1;
+    const event begun = {
+        .kind = EVENT_LIMIT, .what = "channels", .state = "begins", .number = LIMIT_TOPIC_CHANNELS};
+    return append_event(self, recv_ns, &begun, err);
+}
+
+/* Find the frame's channel in the segment that it goes to. */
+static td_result route_frame(feed_writer *self, const feed_frame *frame, td_bytes bytes,
+                             channel_route *out, td_err *err)
+{
+    const router_frame in = {.line = frame->line,
+                             .shard = frame->shard,
+                             .dir = frame->dir,
+                             .opcode = frame->opcode,
+                             .recv_ns = frame->recv_ns,
+                             .bytes = bytes,
+                             .http_name = frame->http_name};
+    td_result rc = make_ready(self, frame->recv_ns, err);
+    if (rc == TD_OK)
+        rc = channel_router_route(self->router, &in, out, err);
+    if (TD_LIKELY(rc != TD_OK || !out->is_overflow || self->is_overflow_noted))
+        return rc;
+    rc = note_overflow(self, frame->recv_ns, err);
+    /* The event may have filled the chunk, and so the segment: a new one has channels. */
+    uint32_t segment_number = self->segment_number;
+    if (rc == TD_OK)
+        rc = make_ready(self, frame->recv_ns, err);
+    if (rc == TD_OK && self->segment_number != segment_number)
+        rc = channel_router_route(self->router, &in, out, err);
+    return rc;
+}
+
+static void count_frame(feed_writer *self, const feed_frame *frame, const channel_route *route)
+{
+    live_counts *counts = &self->counts;
+    count(frame->dir == DIR_IN    ? &counts->in
+          : frame->dir == DIR_OUT ? &counts->out
+                                  : &counts->http,
+          1);
+    count(&counts->bytes, frame->bytes.size);
+    if (TD_UNLIKELY(route->is_overflow)) {
+        count(&counts->overflow, 1);
+        self->overflow_frames++;
+    }
+    if (frame->dir != DIR_IN || route->info->topic[0] != '_')
+        return;
+    if (strcmp(route->info->topic, CHANNEL_TOPIC_CONTROL) == 0)
+        count(&counts->control, 1);
+    else if (strcmp(route->info->topic, CHANNEL_TOPIC_UNKNOWN) == 0)
+        count(&counts->unknown, 1);
+}
+
+td_result feed_writer_frame(feed_writer *self, const feed_frame *frame, feed_placed *placed,
+                            td_err *err)
+{
+    TD_ASSERT(frame->bytes.size <= LIMIT_FRAME_BYTES);
+    TD_ASSERT((frame->conn == 0) == (frame->dir == DIR_HTTP));
+    feed_slot *slot = frame->conn == 0 ? NULL : get_slot(self, frame->line, frame->shard);
+    uint64_t *last = slot == NULL ? NULL : frame->dir == DIR_IN ? &slot->at.in : &slot->at.out;
+    uint64_t ordinal = last == NULL || frame->ordinal != 0 ? frame->ordinal : *last + 1;
+    TD_ASSERT(slot == NULL || frame->ordinal != 0 || slot->at.conn == frame->conn);
+    feed_placed at;
+    td_result rc = hide(self, frame, ordinal, &at.bytes, err);
+    if (rc == TD_OK)
+        rc = route_frame(self, frame, at.bytes, &at.route, err);
+    if (rc != TD_OK)
+        return rc;
+    chunk_frame queued = {.conn = frame->conn,
+                          .ordinal = ordinal,
+                          .recv_ns = frame->recv_ns,
+                          .publish_ns = at.route.publish_ns,
+                          .bytes = at.bytes};
+    rc = append(self, &at.route, &queued, err);
+    if (rc != TD_OK)
+        return rc;
+    if (slot != NULL) {
+        *last = ordinal;
+        slot->last_ns = frame->recv_ns;
+    }
+    count_frame(self, frame, &at.route);
+    if (placed != NULL)
+        *placed = at;
+    return TD_OK;
+}
+
+static uint64_t read_count(const atomic_ullong *counter)
+{
+    return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+feed_counts feed_writer_get_counts(const feed_writer *self)
+{
+    const live_counts *live = &self->counts;
+    return (feed_counts){.in = read_count(&live->in),
+                         .out = read_count(&live->out),
+                         .http = read_count(&live->http),
+                         .bytes = read_count(&live->bytes),
+                         .control = read_count(&live->control),
+                         .unknown = read_count(&live->unknown),
+                         .overflow = read_count(&live->overflow),
+                         .redacted = read_count(&live->redacted)};
+}

@@ -1,0 +1,136 @@
+/* One feed on its way into an archive: stamped frames in, sealed chunks out. The recorder's encoder
+ * and import write through it, so that what they write has one form.
+ *
+ * A frame's secrets are hidden, its channel is found, it is counted and appended to the pending
+ * chunk. Segments begin as chunk_builder decides, each with a `segment` event that restates the
+ * open connections and their ordinals. The writer's own events are that one, `redacted` (before a
+ * frame in which a secret was overwritten) and `limit` (before the first frame of a segment that
+ * has no channel left, and after the last: how many there were). All others are the caller's.
+ *
+ * No file is touched: `full` is called when the pending chunk must be sealed before anything can
+ * be appended; a caller that also seals by the clock does so between two calls. Receive times rise
+ * from frame to frame; an event may repeat the time before it. Nothing is allocated per frame.
+ * After a failure the writer can only be closed.
+ *
+ * One thread, but for feed_writer_get_counts. */
+#ifndef TD_CAPTURE_FEED_WRITER_H
+#define TD_CAPTURE_FEED_WRITER_H
+
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "capture/channel_router.h"
+#include "capture/redact.h"
+#include "format/chunk_builder.h"
+#include "format/event.h"
+#include "format/gap.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct feed_writer feed_writer;
+
+typedef struct feed_writer_options {
+    const char *name; /* borrowed, like the rest */
+    const family *family;
+    const char *session; /* id, for `segment` events */
+    redactor *secrets;   /* NULL: nothing to hide */
+    const td_log *log;   /* may be NULL */
+    /* A chunk is full this long after its first message, by receive times; 0: by size only. */
+    uint64_t interval_ns;
+    /* Seal the pending chunk (feed_writer_seal). A failure ends the call that needed it. */
+    td_result (*full)(void *user, td_err *err);
+    void *user;
+} feed_writer_options;
+
+/* A frame as it came. */
+typedef struct feed_frame {
+    uint32_t line, shard; /* of its slot, below LIMIT_FEED_SLOTS each */
+    uint32_t conn;        /* the slot's connection, from 1; 0: of none (DIR_HTTP) */
+    frame_dir dir;
+    channel_opcode opcode;
+    uint64_t ordinal; /* on its connection and direction; 0: the next one */
+    uint64_t recv_ns;
+    td_bytes bytes;     /* DECODE_PADDING_BYTES (schema/decode.h) readable behind it */
+    td_bytes http_name; /* as router_frame has it */
+} feed_frame;
+
+/* What became of it. Valid until the next call. */
+typedef struct feed_placed {
+    channel_route route;
+    td_bytes bytes; /* without secrets; padded as the frame's were */
+} feed_placed;
+
+/* A slot and its latest connection. */
+typedef struct feed_slot {
+    event_slot at;    /* its ordinals so far */
+    uint64_t last_ns; /* receive time of its last frame, or of its beginning */
+    uint8_t is_open;
+} feed_slot;
+
+/* What was written. */
+typedef struct feed_counts {
+    uint64_t in, out, http;
+    uint64_t bytes;    /* payload of all three */
+    uint64_t control;  /* of in: frames of no topic */
+    uint64_t unknown;  /* of in: frames on _unknown */
+    uint64_t overflow; /* frames on _unknown because their segment had no channel left */
+    uint64_t redacted; /* places in frames where a secret was overwritten */
+} feed_counts;
+
+/* A writer for a feed. TD_E_NOMEM; TD_E_LIMIT: name too long. */
+TD_MUST_USE td_result feed_writer_open(const feed_writer_options *options, feed_writer **out,
+                                       td_err *err);
+/* What was not sealed is lost. NULL is fine. */
+void feed_writer_close(feed_writer *self);
+
+/* Append a frame. placed may be NULL. TD_E_NOMEM; TD_E_INVALID: a time or an ordinal falls, or the
+ * slot has a later connection; what `full` gives. */
+TD_MUST_USE td_result feed_writer_frame(feed_writer *self, const feed_frame *frame,
+                                        feed_placed *placed, td_err *err);
+
+/* Append an event; a gap is also handed over with the chunk (its feed is this one). TD_E_NOMEM,
+ * TD_E_LIMIT, what `full` gives. */
+TD_MUST_USE td_result feed_writer_event(feed_writer *self, uint64_t recv_ns, const event *what,
+                                        td_err *err);
+
+/* A slot's connection stands at these ordinals, though no frame shows it: it has opened (at
+ * since_ns, which is else left as it was), or frames were counted that are not written. Chain
+ * records and `segment` events have them. TD_E_INVALID: lower than known; TD_E_LIMIT. */
+TD_MUST_USE td_result feed_writer_ordinals(feed_writer *self, const event_slot *at, td_err *err);
+
+/* The slot's connection is closed. */
+void feed_writer_closed(feed_writer *self, uint32_t line, uint32_t shard);
+
+/* A slot that had a connection, valid until the next call; else NULL. */
+const feed_slot *feed_writer_slot(const feed_writer *self, uint32_t line, uint32_t shard);
+
+/* The number of the segment that the last message went to, from 1; 0: none yet. Numbers and infos
+ * of channels are a segment's. */
+uint32_t feed_writer_segment(const feed_writer *self);
+
+/* Receive time of the last message; 0: none yet. */
+uint64_t feed_writer_last_ns(const feed_writer *self);
+
+/* Messages in the pending chunk. */
+uint64_t feed_writer_pending_count(const feed_writer *self);
+
+/* Make a chunk of what is pending, at this zstd level (chunk_builder.h), and hand over the gaps
+ * that its events tell (gaps: empty before). TD_EOF: nothing is pending; TD_E_NOMEM. */
+TD_MUST_USE td_result feed_writer_seal(feed_writer *self, int level, sealed_chunk *out,
+                                       gap_list *gaps, td_err *err);
+
+/* Nothing follows: append what is left to say. The last chunk is the caller's to seal. */
+TD_MUST_USE td_result feed_writer_finish(feed_writer *self, td_err *err);
+
+/* Any thread; each number is right by itself. */
+feed_counts feed_writer_get_counts(const feed_writer *self);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
