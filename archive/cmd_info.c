@@ -34,7 +34,7 @@ typedef struct archive_totals {
 /* ---- adding up ---- */
 
 /* An archive has few feeds: looked up one by one. */
-static td_result add_feed(archive_totals *totals, const plan_segment *segment, uint64_t frames,
+static td_result add_feed(archive_totals *totals, const segment_index *segment, uint64_t frames,
                           td_err *err)
 {
     feed_total *at = NULL;
@@ -63,22 +63,22 @@ static td_result add_feed(archive_totals *totals, const plan_segment *segment, u
 }
 
 /* Events are the recorder's own words and no frames: counted apart. */
-static td_result add_segment(archive_totals *totals, const plan_segment *segment, td_err *err)
+static td_result add_segment(archive_totals *totals, const segment_index *segment, td_err *err)
 {
     uint64_t frames = 0;
     for (size_t i = 0; i < segment->channel_count; i++) {
-        const plan_channel *channel = &segment->channels[i];
-        if (channel->info->dir == CHANNEL_EVENT) {
+        const index_channel *channel = &segment->channels[i];
+        if (channel->info.dir == CHANNEL_EVENT) {
             totals->events = verb_run_add_count(totals->events, channel->message_count);
             continue;
         }
         frames = verb_run_add_count(frames, channel->message_count);
         topic_total *grown = td_array_room(totals->topics, totals->topic_count, sizeof *grown);
         if (grown == NULL)
-            return td_err_set(err, TD_E_NOMEM, "no memory for the topics of %s", segment->name);
+            return td_err_set(err, TD_E_NOMEM, "no memory for the topics of %s", segment->path);
         totals->topics = grown;
-        grown[totals->topic_count++] = (topic_total){channel->info->feed, channel->info->topic,
-                                                     channel->info->symbol, channel->message_count};
+        grown[totals->topic_count++] = (topic_total){channel->info.feed, channel->info.topic,
+                                                     channel->info.symbol, channel->message_count};
     }
     totals->segments++;
     totals->open_segments += segment->is_open;
@@ -123,7 +123,7 @@ static td_result add_up(const archive_plan *plan, archive_totals *totals, td_err
 {
     td_result rc = TD_OK;
     for (size_t i = 0; i < archive_plan_count(plan) && rc == TD_OK; i++) {
-        rc = add_segment(totals, archive_plan_segment(plan, i), err);
+        rc = add_segment(totals, archive_plan_segment(plan, i)->index, err);
         merge_topics(totals);
     }
     TD_ASSERT(rc != TD_OK || totals->segments == archive_plan_count(plan));

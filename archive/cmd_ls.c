@@ -29,31 +29,41 @@ static int wants_feed(void *user, const char *feed)
 static uint64_t count_wanted(const plan_segment *segment)
 {
     uint64_t frames = 0;
-    for (size_t i = 0; i < segment->channel_count; i++) {
-        if (segment->channels[i].is_wanted)
-            frames = verb_run_add_count(frames, segment->channels[i].message_count);
+    for (size_t i = 0; i < segment->index->channel_count; i++) {
+        if (segment->is_wanted[i])
+            frames = verb_run_add_count(frames, segment->index->channels[i].message_count);
     }
     return frames;
 }
 
+static size_t count_chunks(const archive_plan *plan, size_t i)
+{
+    const segment_index *index = archive_plan_segment(plan, i)->index;
+    size_t count = 0;
+    for (size_t k = 0; k < index->chunk_count; k++)
+        count += archive_plan_wants_chunk(plan, i, &index->chunks[k]) != 0;
+    return count;
+}
+
 static void describe(result_writer *r, const plan_segment *segment, size_t chunk_count)
 {
-    TD_ASSERT(segment->wanted_count <= segment->channel_count);
+    const segment_index *index = segment->index;
+    TD_ASSERT(segment->wanted_count <= index->channel_count);
     result_object_begin(r, NULL);
-    result_text(r, "segment", segment->name);
-    result_text(r, "state", segment->is_open ? "open" : "finished");
-    result_name(r, "feed", segment->feed);
-    result_name(r, "family", segment->family);
-    result_name(r, "session", segment->session);
-    result_time(r, "session_start_ns", segment->session_start_ns);
-    result_number(r, "number", segment->number);
-    result_time(r, "first_ns", segment->first_ns);
-    result_time(r, "last_ns", segment->last_ns);
-    result_duration(r, "lasts", segment->last_ns - segment->first_ns);
+    result_text(r, "segment", index->path);
+    result_text(r, "state", index->is_open ? "open" : "finished");
+    result_name(r, "feed", index->feed);
+    result_name(r, "family", index->family);
+    result_name(r, "session", index->session);
+    result_time(r, "session_start_ns", index->session_start_ns);
+    result_number(r, "number", index->number);
+    result_time(r, "first_ns", index->first_ns);
+    result_time(r, "last_ns", index->last_ns);
+    result_duration(r, "lasts", index->last_ns - index->first_ns);
     result_count(r, "frames", count_wanted(segment));
     result_count(r, "chunks", chunk_count);
     result_count(r, "channels", segment->wanted_count);
-    result_size(r, "bytes", segment->file_bytes);
+    result_size(r, "bytes", index->file_bytes);
     result_object_end(r, NULL);
 }
 
@@ -63,12 +73,10 @@ static td_result print_segments(verb_run *verb, archive_plan *plan)
     td_result rc = TD_OK;
     result_table_begin(&verb->result, NULL, COLUMNS, sizeof COLUMNS / sizeof COLUMNS[0]);
     for (size_t i = 0; i < archive_plan_count(plan) && rc == TD_OK; i++) {
-        const plan_chunk *chunks = NULL;
-        size_t chunk_count = 0;
-        rc = archive_plan_chunks(plan, i, &chunks, &chunk_count, &verb->err);
-        archive_plan_drop_chunks(plan, i);
+        rc = archive_plan_load_chunks(plan, i, &verb->err);
         if (rc == TD_OK)
-            describe(&verb->result, archive_plan_segment(plan, i), chunk_count);
+            describe(&verb->result, archive_plan_segment(plan, i), count_chunks(plan, i));
+        archive_plan_drop(plan, i);
     }
     if (rc == TD_OK)
         result_list_end(&verb->result);

@@ -12,13 +12,12 @@
 /* A segment of the plan. */
 typedef struct planned {
     plan_segment public;
-    segment_index index; /* owns all strings; its chunks are there unless is_from_catalog */
-    plan_channel *channels;
+    segment_index index; /* owns all strings */
+    uint8_t *is_wanted;
+    uint8_t *others; /* bit per id of the channels that are not wanted */
+    size_t others_bytes;
     char *full_path;
-    uint8_t is_from_catalog; /* 1: chunks are loaded when they are asked for */
-    uint8_t has_chunks;
-    plan_chunk *chunks;
-    size_t chunk_count;
+    uint8_t has_chunks; /* 0: from the catalog, which gives them when they are asked for */
 } planned;
 
 struct archive_plan {
@@ -38,28 +37,28 @@ static void planned_close(planned *p)
     if (p == NULL)
         return;
     segment_index_fini(&p->index);
-    td_free(p->channels);
+    td_free(p->is_wanted);
+    td_free(p->others);
     td_free(p->full_path);
-    td_free(p->chunks);
     td_free(p);
 }
 
 /* A segment that is being written has no summary: the counts of its channels are in its message
  * indexes. One that was finished between listing and reading has its name without ".open" now. */
-static td_result load_from_file(archive_plan *plan, const char *path, planned *out, td_err *err)
+static td_result load_from_file(archive_plan *plan, const char *path, segment_index *out,
+                                td_err *err)
 {
     char finished[LIMIT_PATH_BYTES];
     size_t length = strlen(path);
     size_t suffix = strlen(".open");
     int is_open = length > suffix && strcmp(path + length - suffix, ".open") == 0;
-    out->is_from_catalog = 0;
-    td_result rc = segment_index_read(plan->archive, path, is_open ? INDEX_FULL : INDEX_SUMMARY,
-                                      &out->index, err);
+    td_result rc =
+        segment_index_read(plan->archive, path, is_open ? INDEX_FULL : INDEX_SUMMARY, out, err);
     if (rc != TD_E_NOTFOUND || !is_open)
         return rc;
     td_err_clear(err);
     (void)snprintf(finished, sizeof finished, "%.*s", (int)(length - suffix), path);
-    return segment_index_read(plan->archive, finished, INDEX_SUMMARY, &out->index, err);
+    return segment_index_read(plan->archive, finished, INDEX_SUMMARY, out, err);
 }
 
 static int overlaps(uint64_t first_ns, uint64_t last_ns, const plan_query *query)
@@ -72,45 +71,31 @@ static int overlaps(uint64_t first_ns, uint64_t last_ns, const plan_query *query
 static td_result describe(archive_plan *plan, planned *p, td_err *err)
 {
     TD_ASSERT(p->index.path != NULL);
-    TD_ASSERT(p->channels == NULL);
+    TD_ASSERT(p->is_wanted == NULL);
     const segment_index *index = &p->index;
     char full[LIMIT_PATH_BYTES];
     td_result rc = archive_join(plan->archive, index->path, full, err);
     if (rc != TD_OK)
         return rc;
     p->full_path = td_strdup(full);
-    p->channels = td_alloc_zero(index->channel_count + 1, sizeof p->channels[0]);
-    if (p->full_path == NULL || p->channels == NULL)
+    p->is_wanted = td_alloc_zero(index->channel_count + 1, 1);
+    if (index->channel_count > 0)
+        p->others_bytes = index->channels[index->channel_count - 1].id / 8U + 1;
+    p->others = td_alloc_zero(p->others_bytes + 1, 1);
+    if (p->full_path == NULL || p->is_wanted == NULL || p->others == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a plan");
     size_t wanted = 0;
     for (size_t i = 0; i < index->channel_count; i++) {
-        const index_channel *channel = &index->channels[i];
-        int is_wanted = plan->query.wants_channel == NULL ||
-                        plan->query.wants_channel(plan->query.user, &channel->info);
-        wanted += is_wanted != 0;
-        p->channels[i] = (plan_channel){.id = channel->id,
-                                        .is_wanted = is_wanted != 0,
-                                        .info = &channel->info,
-                                        .message_count = channel->message_count};
+        p->is_wanted[i] =
+            plan->query.wants_channel == NULL ||
+            plan->query.wants_channel(plan->query.user, &index->channels[i].info) != 0;
+        wanted += p->is_wanted[i];
+        uint16_t id = index->channels[i].id;
+        if (!p->is_wanted[i])
+            p->others[id / 8] |= (uint8_t)(1U << (id % 8));
     }
-    TD_ASSERT(wanted <= index->channel_count);
     p->public = (plan_segment){
-        .path = p->full_path,
-        .name = index->path,
-        .feed = index->feed,
-        .family = index->family,
-        .session = index->session,
-        .session_start_ns = index->session_start_ns,
-        .number = index->number,
-        .is_open = index->is_open,
-        .first_ns = index->first_ns,
-        .last_ns = index->last_ns,
-        .file_bytes = index->file_bytes,
-        .message_count = index->message_count,
-        .channels = p->channels,
-        .channel_count = index->channel_count,
-        .wanted_count = wanted,
-    };
+        .path = p->full_path, .index = index, .is_wanted = p->is_wanted, .wanted_count = wanted};
     return TD_OK;
 }
 
@@ -128,15 +113,15 @@ static td_result keep_planned(archive_plan *plan, planned *p, td_err *err)
 static td_result load_segment(archive_plan *plan, const archive_segment *segment, planned *p,
                               td_err *err)
 {
-    const catalog_chunk_filter channels = {.part = CATALOG_CHANNELS};
     if (known_catalog_has(&plan->known, segment)) {
-        td_result rc = known_catalog_load(&plan->known, segment->path, &channels, &p->index, err);
-        p->is_from_catalog = rc == TD_OK;
+        td_result rc =
+            known_catalog_load(&plan->known, segment->path, CATALOG_CHANNELS, &p->index, err);
         if (rc != TD_E_NOTFOUND)
             return rc;
         td_err_clear(err);
     }
-    return load_from_file(plan, segment->path, p, err);
+    p->has_chunks = 1;
+    return load_from_file(plan, segment->path, &p->index, err);
 }
 
 static td_result consider(archive_plan *plan, const archive_segment *segment, td_err *err)
@@ -182,8 +167,8 @@ static td_result consider(archive_plan *plan, const archive_segment *segment, td
 
 static int compare_planned(const void *a, const void *b)
 {
-    const plan_segment *left = &(*(planned *const *)a)->public;
-    const plan_segment *right = &(*(planned *const *)b)->public;
+    const segment_index *left = &(*(planned *const *)a)->index;
+    const segment_index *right = &(*(planned *const *)b)->index;
     if (left->first_ns != right->first_ns)
         return left->first_ns < right->first_ns ? -1 : 1;
     if (left->session_start_ns != right->session_start_ns)
@@ -193,7 +178,7 @@ static int compare_planned(const void *a, const void *b)
         order = strcmp(left->feed, right->feed);
     if (order == 0 && left->number != right->number)
         order = left->number < right->number ? -1 : 1;
-    return order != 0 ? order : strcmp(left->name, right->name);
+    return order != 0 ? order : strcmp(left->path, right->path);
 }
 
 /* 1 if a path is that of a segment of a feed nobody asked for. */
@@ -235,7 +220,6 @@ static int may_overlap(const archive_plan *plan, const char *path)
  * by the hour in its name. */
 static int may_be_wanted(archive_plan *plan, const char *path)
 {
-    const catalog_chunk_filter channels = {.part = CATALOG_CHANNELS};
     const plan_query *query = &plan->query;
     const known_segment *known = known_segments_find(&plan->known.segments, path);
     segment_index index;
@@ -244,7 +228,7 @@ static int may_be_wanted(archive_plan *plan, const char *path)
     if (!overlaps(known->first_ns, known->last_ns, query))
         return 0;
     if (query->wants_channel == NULL ||
-        known_catalog_load(&plan->known, path, &channels, &index, NULL) != TD_OK)
+        known_catalog_load(&plan->known, path, CATALOG_CHANNELS, &index, NULL) != TD_OK)
         return 1;
     int is_wanted = 0;
     for (size_t i = 0; i < index.channel_count && !is_wanted; i++)
@@ -344,97 +328,53 @@ const plan_segment *archive_plan_segment(const archive_plan *plan, size_t i)
 
 /* ---- chunks ---- */
 
-static int is_wanted_chunk(const planned *p, const segment_index *index, const index_chunk *chunk)
+static td_result read_chunks(archive_plan *plan, const char *path, segment_index *out, td_err *err)
 {
-    for (size_t i = 0; i < p->public.channel_count; i++) {
-        if (p->channels[i].is_wanted && segment_index_has(index, chunk, p->channels[i].id))
-            return 1;
-    }
-    return 0;
+    td_result rc = known_catalog_load(&plan->known, path, CATALOG_CHANNELS_AND_CHUNKS, out, err);
+    if (rc != TD_E_NOTFOUND)
+        return rc;
+    td_err_clear(err);
+    return load_from_file(plan, path, out, err);
 }
 
-static td_result keep_chunks(const archive_plan *plan, planned *p, const segment_index *index,
-                             td_err *err)
+td_result archive_plan_load_chunks(archive_plan *plan, size_t i, td_err *err)
 {
-    TD_ASSERT(p->chunks == NULL);
-    TD_ASSERT(!p->has_chunks);
-    p->chunks = td_alloc_zero(index->chunk_count + 1, sizeof p->chunks[0]);
-    if (p->chunks == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for %zu chunks", index->chunk_count);
-    for (size_t i = 0; i < index->chunk_count; i++) {
-        const index_chunk *chunk = &index->chunks[i];
-        if (!overlaps(chunk->first_ns, chunk->last_ns, &plan->query) ||
-            !is_wanted_chunk(p, index, chunk))
-            continue;
-        p->chunks[p->chunk_count++] = (plan_chunk){
-            .index = chunk->number,
-            .offset = chunk->offset,
-            .chunk_bytes = chunk->chunk_bytes,
-            .index_bytes = chunk->index_bytes,
-            .uncompressed_bytes = chunk->uncompressed_bytes,
-            .first_ns = chunk->first_ns,
-            .last_ns = chunk->last_ns,
-            .message_count = chunk->message_count,
-        };
-    }
-    TD_ASSERT(p->chunk_count <= index->chunk_count);
+    TD_ASSERT(i < plan->count);
+    planned *p = plan->segments[i];
+    segment_index index;
+    if (p->has_chunks)
+        return TD_OK;
+    td_result rc = read_chunks(plan, p->index.path, &index, err);
+    if (rc != TD_OK)
+        return rc;
+    segment_index_take_chunks(&p->index, &index);
     p->has_chunks = 1;
     return TD_OK;
 }
 
-static td_result load_chunks(archive_plan *plan, const planned *p, segment_index *out, td_err *err)
+int archive_plan_wants_chunk(const archive_plan *plan, size_t i, const index_chunk *chunk)
 {
-    uint8_t wanted[(1 << 16) / 8] = {0};
-    size_t wanted_bytes = 0;
-    for (size_t i = 0; i < p->public.channel_count; i++) {
-        uint16_t id = p->channels[i].id;
-        if (!p->channels[i].is_wanted)
-            continue;
-        wanted[id / 8] = (uint8_t)(wanted[id / 8] | (1U << (id % 8)));
-        wanted_bytes = (size_t)id / 8 + 1;
+    TD_ASSERT(i < plan->count);
+    const planned *p = plan->segments[i];
+    TD_ASSERT(p->others != NULL);
+    if (!overlaps(chunk->first_ns, chunk->last_ns, &plan->query))
+        return 0;
+    const uint8_t *bitmap = p->index.bitmaps + chunk->bitmap_offset;
+    for (size_t k = 0; k < chunk->bitmap_bytes; k++) {
+        uint8_t others = k < p->others_bytes ? p->others[k] : 0;
+        if ((bitmap[k] & ~others) != 0)
+            return 1;
     }
-    TD_ASSERT(wanted_bytes > 0);
-    const catalog_chunk_filter filter = {
-        .part = CATALOG_CHANNELS_AND_CHUNKS,
-        .from_ns = plan->query.from_ns,
-        .to_ns = plan->query.to_ns,
-        .wanted = wanted,
-        .wanted_bytes = wanted_bytes,
-    };
-    td_result rc = known_catalog_load(&plan->known, p->index.path, &filter, out, err);
-    if (rc != TD_E_NOTFOUND)
-        return rc;
-    td_err_clear(err);
-    return segment_index_read(plan->archive, p->index.path, INDEX_SUMMARY, out, err);
+    return !chunk->has_channels;
 }
 
-td_result archive_plan_chunks(archive_plan *plan, size_t i, const plan_chunk **out, size_t *count,
-                              td_err *err)
+void archive_plan_drop(archive_plan *plan, size_t i)
 {
     TD_ASSERT(i < plan->count);
     planned *p = plan->segments[i];
-    td_result rc = TD_OK;
-    if (!p->has_chunks && p->is_from_catalog) {
-        segment_index index;
-        rc = load_chunks(plan, p, &index, err);
-        if (rc == TD_OK) {
-            rc = keep_chunks(plan, p, &index, err);
-            segment_index_fini(&index);
-        }
-    } else if (!p->has_chunks) {
-        rc = keep_chunks(plan, p, &p->index, err);
-    }
-    *out = rc == TD_OK && p->chunk_count > 0 ? p->chunks : NULL;
-    *count = rc == TD_OK ? p->chunk_count : 0;
-    return rc;
-}
-
-void archive_plan_drop_chunks(archive_plan *plan, size_t i)
-{
-    TD_ASSERT(i < plan->count);
-    planned *p = plan->segments[i];
-    td_free(p->chunks);
-    p->chunks = NULL;
-    p->chunk_count = 0;
-    p->has_chunks = 0;
+    segment_index_fini(&p->index);
+    td_free(p->is_wanted);
+    td_free(p->others);
+    p->is_wanted = NULL;
+    p->others = NULL;
 }

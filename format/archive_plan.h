@@ -32,41 +32,13 @@ typedef struct plan_query {
     uint8_t is_from_files; /* 1: read every segment itself, for who must not err */
 } plan_query;
 
-typedef struct plan_channel {
-    uint16_t id; /* MCAP channel id in this segment */
-    uint8_t is_wanted;
-    const channel_info *info; /* valid until the plan closes; without the schema text */
-    uint64_t message_count;   /* in this segment; UINT64_MAX: not known */
-} plan_channel;
-
 typedef struct plan_segment {
-    const char *path; /* to open with archive_io; all strings valid until the plan closes */
-    const char *name; /* below the archive, for messages */
-    const char *feed;
-    const char *family;
-    const char *session; /* "" if the file does not say */
-    uint64_t session_start_ns;
-    uint32_t number;   /* within session and feed; 0 if the name does not say */
-    uint8_t is_open;   /* 1: has no summary, may be growing */
-    uint64_t first_ns; /* of all its frames */
-    uint64_t last_ns;
-    uint64_t file_bytes;
-    uint64_t message_count;
-    const plan_channel *channels; /* all of them, by id */
-    size_t channel_count;
-    size_t wanted_count; /* 0: wanted ones may be hidden by damage */
+    const char *path; /* to open with archive_io */
+    /* What it holds; its path is the name for messages. Chunks: archive_plan_load_chunks. */
+    const segment_index *index;
+    const uint8_t *is_wanted; /* of each channel of the index */
+    size_t wanted_count;      /* 0: wanted ones may be hidden by damage */
 } plan_segment;
-
-typedef struct plan_chunk {
-    uint32_t index; /* for segment_reader_read; a catalog may lie, so compare it with the count */
-    uint64_t offset;
-    uint64_t chunk_bytes;
-    uint64_t index_bytes;
-    uint64_t uncompressed_bytes;
-    uint64_t first_ns;
-    uint64_t last_ns;
-    uint64_t message_count; /* UINT64_MAX: not known */
-} plan_chunk;
 
 typedef struct archive_plan archive_plan;
 
@@ -83,14 +55,19 @@ size_t archive_plan_count(const archive_plan *plan);
  * that could not be listed: what the plan may want and does not have. */
 size_t archive_plan_unreadable_count(const archive_plan *plan);
 
-/* Segment i < count; valid until the plan closes. */
+/* Segment i < count; valid until the plan closes or archive_plan_drop(i). */
 const plan_segment *archive_plan_segment(const archive_plan *plan, size_t i);
 
-/* Chunks of segment i that overlap the time and hold wanted channels, in file order (which is time
- * order). *out is NULL for none; valid until the plan closes or archive_plan_drop_chunks(i). */
-TD_MUST_USE td_result archive_plan_chunks(archive_plan *plan, size_t i, const plan_chunk **out,
-                                          size_t *count, td_err *err);
-void archive_plan_drop_chunks(archive_plan *plan, size_t i);
+/* Load the chunks of segment i into its index, all of them, in file order. A segment that could be
+ * planned and cannot be read any more: its td_result. */
+TD_MUST_USE td_result archive_plan_load_chunks(archive_plan *plan, size_t i, td_err *err);
+
+/* 1 if a chunk of segment i overlaps the time and may hold frames of wanted channels: also of one
+ * that damage has hidden. */
+int archive_plan_wants_chunk(const archive_plan *plan, size_t i, const index_chunk *chunk);
+
+/* Segment i is not used any more: free what it holds. */
+void archive_plan_drop(archive_plan *plan, size_t i);
 
 #ifdef __cplusplus
 }

@@ -145,17 +145,9 @@ typedef enum catalog_part { CATALOG_CHANNELS, CATALOG_CHANNELS_AND_CHUNKS } cata
 
 /* The segment of that path (with or without ".open") as the catalog has it. TD_E_NOTFOUND;
  * TD_E_CORRUPT if it is finished and its rows are not those that were written. On success *out is
- * the caller's, for segment_index_fini. Chunks are loaded as far as part says, and only those that
- * overlap [from_ns, to_ns) and have a bit in common with wanted (wanted_bytes 0: all). */
-typedef struct catalog_chunk_filter {
-    catalog_part part;
-    uint64_t from_ns, to_ns;
-    const uint8_t *wanted;
-    size_t wanted_bytes;
-} catalog_chunk_filter;
-TD_MUST_USE td_result catalog_load_segment(catalog *catalog, const char *path,
-                                           const catalog_chunk_filter *filter, segment_index *out,
-                                           td_err *err);
+ * the caller's, for segment_index_fini. */
+TD_MUST_USE td_result catalog_load_segment(catalog *catalog, const char *path, catalog_part part,
+                                           segment_index *out, td_err *err);
 
 /* The gaps in a segment's events. Failures as catalog_load_segment. On success *out is the
  * caller's, for gap_list_fini. */

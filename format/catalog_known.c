@@ -122,14 +122,14 @@ static td_result note_unusable(known_catalog *known, td_result rc, const td_err 
     return td_err_set(err, TD_E_NOTFOUND, "%s", cause->text);
 }
 
-td_result known_catalog_load(known_catalog *known, const char *path,
-                             const catalog_chunk_filter *filter, segment_index *out, td_err *err)
+td_result known_catalog_load(known_catalog *known, const char *path, catalog_part part,
+                             segment_index *out, td_err *err)
 {
     td_err cause;
     td_err_clear(&cause);
     if (known->catalog == NULL)
         return td_err_set(err, TD_E_NOTFOUND, "segment %s: no catalog", path);
-    td_result rc = catalog_load_segment(known->catalog, path, filter, out, &cause);
+    td_result rc = catalog_load_segment(known->catalog, path, part, out, &cause);
     return rc == TD_OK ? rc : note_unusable(known, rc, &cause, err);
 }
 

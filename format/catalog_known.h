@@ -62,9 +62,8 @@ int known_catalog_has(const known_catalog *known, const archive_segment *segment
 /* Load a segment that the catalog has: catalog_load_segment, catalog_load_gaps. TD_E_NOTFOUND if
  * its rows are not those that were written, or the catalog cannot be read any more: the reason is
  * logged, and the segment is to be read itself. TD_E_NOMEM. */
-TD_MUST_USE td_result known_catalog_load(known_catalog *known, const char *path,
-                                         const catalog_chunk_filter *filter, segment_index *out,
-                                         td_err *err);
+TD_MUST_USE td_result known_catalog_load(known_catalog *known, const char *path, catalog_part part,
+                                         segment_index *out, td_err *err);
 TD_MUST_USE td_result known_catalog_load_gaps(known_catalog *known, const char *path, gap_list *out,
                                               td_err *err);
 

@@ -232,18 +232,8 @@ static td_result load_channels(catalog *c, const segment_row *segment, segment_i
     return rc == TD_EOF ? check_sum(out, sum, segment->sums.channels, "channel", err) : rc;
 }
 
-static int has_common_bit(const uint8_t *a, size_t a_bytes, const uint8_t *b, size_t b_bytes)
-{
-    size_t shorter = a_bytes < b_bytes ? a_bytes : b_bytes;
-    for (size_t i = 0; i < shorter; i++) {
-        if ((a[i] & b[i]) != 0)
-            return 1;
-    }
-    return 0;
-}
-
-static td_result load_chunk(const catalog_query *query, const catalog_chunk_filter *filter,
-                            uint64_t *sum, segment_index *out, td_err *err)
+static td_result load_chunk(const catalog_query *query, uint64_t *sum, segment_index *out,
+                            td_err *err)
 {
     int bytes = sqlite3_column_bytes(query->stmt, 8);
     const uint8_t *bitmap = sqlite3_column_blob(query->stmt, 8);
@@ -263,17 +253,11 @@ static td_result load_chunk(const catalog_query *query, const catalog_chunk_filt
         .has_channels = 1,
     };
     *sum += checksum_chunk(&row, bitmap);
-    int is_wanted = row.last_ns >= filter->from_ns && row.first_ns < filter->to_ns &&
-                    (filter->wanted_bytes == 0 ||
-                     has_common_bit(bitmap, bitmap_bytes, filter->wanted, filter->wanted_bytes));
-    if (!is_wanted)
-        return TD_OK;
     return segment_index_add_chunk(out, &row, td_bytes_of(bitmap, bitmap_bytes), err);
 }
 
-/* All are read, the wanted ones kept: only all of them have a checksum. */
-static td_result load_chunks(catalog *c, const segment_row *segment,
-                             const catalog_chunk_filter *filter, segment_index *out, td_err *err)
+static td_result load_chunks(catalog *c, const segment_row *segment, segment_index *out,
+                             td_err *err)
 {
     TD_ASSERT(out->chunks == NULL);
     catalog_query query;
@@ -283,7 +267,7 @@ static td_result load_chunks(catalog *c, const segment_row *segment,
         return rc;
     catalog_bind_i64(&query, segment->id);
     while ((rc = catalog_query_next(&query, err)) == TD_OK) {
-        rc = load_chunk(&query, filter, &sum, out, err);
+        rc = load_chunk(&query, &sum, out, err);
         if (rc != TD_OK) {
             catalog_query_end(&query);
             return rc;
@@ -299,18 +283,18 @@ static td_result check_undisturbed(const catalog *c, td_err *err)
     return td_err_set(err, TD_E_BUSY, "catalog '%s': a writer began to use it", c->path);
 }
 
-td_result catalog_load_segment(catalog *c, const char *path, const catalog_chunk_filter *filter,
-                               segment_index *out, td_err *err)
+td_result catalog_load_segment(catalog *c, const char *path, catalog_part part, segment_index *out,
+                               td_err *err)
 {
-    TD_ASSERT(filter->wanted_bytes <= BITMAP_BYTES_MAX);
-    TD_ASSERT(filter->wanted_bytes == 0 || filter->wanted != NULL);
+    TD_ASSERT(path != NULL);
+    TD_ASSERT(part <= CATALOG_CHANNELS_AND_CHUNKS);
     segment_row row = {0};
     *out = (segment_index){.depth = INDEX_FULL};
     td_result rc = load_row(c, path, &row, out, err);
     if (rc == TD_OK)
         rc = load_channels(c, &row, out, err);
-    if (rc == TD_OK && filter->part == CATALOG_CHANNELS_AND_CHUNKS)
-        rc = load_chunks(c, &row, filter, out, err);
+    if (rc == TD_OK && part == CATALOG_CHANNELS_AND_CHUNKS)
+        rc = load_chunks(c, &row, out, err);
     if (rc == TD_OK)
         rc = check_undisturbed(c, err);
     if (rc != TD_OK)

@@ -41,16 +41,16 @@ static int compare_candidates(const void *a, const void *b)
 
 /* A finished name is not enough: a recorder, or a recovery, may be about to write its entry. A
  * segment that the journal does not know (it was lost) may go. */
-static int may_go(const plan_segment *segment, const past_segment *past)
+static int may_go(const segment_index *segment, const past_segment *past)
 {
     return !segment->is_open &&
            (past == NULL || past->stage == PAST_FINISHED || past->stage == PAST_PRUNED);
 }
 
-static td_result add_candidate(prune_work *w, const plan_segment *segment, td_err *err)
+static td_result add_candidate(prune_work *w, const segment_index *segment, td_err *err)
 {
-    const past_segment *past = archive_past_segment(&w->past, segment->name);
-    prune_candidate made = {.path = td_strdup(segment->name),
+    const past_segment *past = archive_past_segment(&w->past, segment->path);
+    prune_candidate made = {.path = td_strdup(segment->path),
                             .feed = td_strdup(segment->feed),
                             .first_ns = segment->first_ns,
                             .last_ns = segment->last_ns,
@@ -101,7 +101,7 @@ static td_result gather(prune_work *w, gather_source source, td_err *err)
     if (w->candidates == NULL)
         rc = td_err_set(err, TD_E_NOMEM, "no memory for what may go");
     for (size_t i = 0; i < archive_plan_count(plan) && rc == TD_OK; i++)
-        rc = add_candidate(w, archive_plan_segment(plan, i), err);
+        rc = add_candidate(w, archive_plan_segment(plan, i)->index, err);
     archive_plan_close(plan);
     if (rc == TD_OK && w->count > 0)
         qsort(w->candidates, w->count, sizeof w->candidates[0], compare_candidates);

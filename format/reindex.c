@@ -159,10 +159,10 @@ static int is_thorough(const rebuild *r)
 /* 1 if all rows of a segment are those that were written. */
 static int rows_hold(const rebuild *r, const archive_segment *segment)
 {
-    const catalog_chunk_filter all = {.part = CATALOG_CHANNELS_AND_CHUNKS, .to_ns = UINT64_MAX};
     segment_index index;
     gap_list gaps;
-    if (catalog_load_segment(r->catalog, segment->path, &all, &index, NULL) != TD_OK)
+    if (catalog_load_segment(r->catalog, segment->path, CATALOG_CHANNELS_AND_CHUNKS, &index,
+                             NULL) != TD_OK)
         return 0;
     segment_index_fini(&index);
     if (catalog_load_gaps(r->catalog, segment->path, &gaps, NULL) != TD_OK)

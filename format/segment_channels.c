@@ -137,6 +137,27 @@ static td_result set_index(segment_reader *r, uint16_t id, uint32_t index, td_er
     return TD_OK;
 }
 
+/* Put a channel into the list, which owns it then; also after a failure. */
+static td_result keep_channel(segment_reader *r, owned_channel *owned, td_err *err)
+{
+    TD_ASSERT(r->channel_count < MCAP_IDS);
+    segment_channel **channels = td_array_room(r->channels, r->channel_count, sizeof(void *));
+    td_result rc = channels == NULL ? td_err_set(err, TD_E_NOMEM, "no memory for %u channels",
+                                                 r->channel_count + 1)
+                                    : TD_OK;
+    if (rc == TD_OK) {
+        r->channels = channels;
+        rc = set_index(r, owned->channel.id, r->channel_count, err);
+    }
+    if (rc != TD_OK) {
+        td_free(owned);
+        return rc;
+    }
+    owned->channel.index = r->channel_count;
+    r->channels[r->channel_count++] = &owned->channel;
+    return TD_OK;
+}
+
 td_result reader_add_channel(segment_reader *reader, td_bytes content, td_err *err)
 {
     segment_reader *r = reader;
@@ -146,26 +167,42 @@ td_result reader_add_channel(segment_reader *reader, td_bytes content, td_err *e
         return rc;
     if (segment_reader_channel_by_id(r, in.id) != NULL)
         return TD_OK;
-    TD_ASSERT(r->channel_count < MCAP_IDS);
-    segment_channel **channels = td_array_room(r->channels, r->channel_count, sizeof(void *));
-    if (channels == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for %u channels", r->channel_count + 1);
-    r->channels = channels;
     /* Every string comes from the record, the topic perhaps twice; each gets a NUL. */
     size_t text_bytes = 2 * content.size + sizeof SEGMENT_FOREIGN_FEED + 8;
     owned_channel *owned = td_alloc(sizeof *owned + text_bytes + in.metadata.bytes.size);
     if (owned == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a channel");
-    owned->channel =
-        (segment_channel){.index = r->channel_count, .id = in.id, .message_count = UINT64_MAX};
+    owned->channel = (segment_channel){.id = in.id, .message_count = UINT64_MAX};
     fill_info(owned, &in, find_schema(r, in.schema_id));
-    rc = set_index(r, in.id, r->channel_count, err);
-    if (rc != TD_OK) {
-        td_free(owned);
-        return rc;
-    }
-    r->channels[r->channel_count++] = &owned->channel;
-    return TD_OK;
+    return keep_channel(r, owned, err);
+}
+
+td_result reader_add_known_channel(segment_reader *reader, uint16_t id, const channel_info *info,
+                                   td_err *err)
+{
+    const char *const texts[] = {info->feed,           info->family, info->topic,
+                                 info->exchange_topic, info->symbol, info->message_encoding,
+                                 info->schema_name};
+    size_t text_bytes = 0;
+    if (segment_reader_channel_by_id(reader, id) != NULL)
+        return td_err_set(err, TD_E_CORRUPT, "channel %u is there twice", id);
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        text_bytes += strlen(texts[i]) + 1;
+    owned_channel *owned = td_alloc(sizeof *owned + text_bytes);
+    if (owned == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a channel");
+    char *at = owned->text;
+    owned->channel = (segment_channel){.id = id, .info = *info, .message_count = UINT64_MAX};
+    channel_info *own = &owned->channel.info;
+    own->feed = reader_place_text(&at, td_bytes_str(info->feed));
+    own->family = reader_place_text(&at, td_bytes_str(info->family));
+    own->topic = reader_place_text(&at, td_bytes_str(info->topic));
+    own->exchange_topic = reader_place_text(&at, td_bytes_str(info->exchange_topic));
+    own->symbol = reader_place_text(&at, td_bytes_str(info->symbol));
+    own->message_encoding = reader_place_text(&at, td_bytes_str(info->message_encoding));
+    own->schema_name = reader_place_text(&at, td_bytes_str(info->schema_name));
+    own->schema = td_bytes_of(NULL, 0);
+    return keep_channel(reader, owned, err);
 }
 
 void reader_free_channels(segment_reader *reader)

@@ -99,13 +99,37 @@ td_result segment_index_add_chunk(segment_index *index, const index_chunk *chunk
     return TD_OK;
 }
 
+void segment_index_drop_chunks(segment_index *index)
+{
+    td_free(index->chunks);
+    td_free(index->bitmaps);
+    index->chunks = NULL;
+    index->chunk_count = 0;
+    index->bitmaps = NULL;
+    index->bitmap_bytes = 0;
+    index->bitmap_capacity = 0;
+}
+
+void segment_index_take_chunks(segment_index *index, segment_index *from)
+{
+    TD_ASSERT(index != from);
+    segment_index_drop_chunks(index);
+    index->chunks = from->chunks;
+    index->chunk_count = from->chunk_count;
+    index->bitmaps = from->bitmaps;
+    index->bitmap_bytes = from->bitmap_bytes;
+    index->bitmap_capacity = from->bitmap_capacity;
+    from->chunks = NULL;
+    from->bitmaps = NULL;
+    segment_index_fini(from);
+}
+
 void segment_index_fini(segment_index *index)
 {
     for (size_t i = 0; i < index->channel_count; i++)
         channel_fini(&index->channels[i].info);
+    segment_index_drop_chunks(index);
     td_free(index->channels);
-    td_free(index->chunks);
-    td_free(index->bitmaps);
     td_free(index->path);
     td_free(index->previous_segment);
     *index = (segment_index){0};

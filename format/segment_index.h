@@ -93,6 +93,10 @@ void segment_index_fini(segment_index *index);
 /* 1 if the segment has messages of channels that are not known: what defines them was damaged. */
 int segment_index_has_unknown(const segment_index *index);
 
+/* Free the chunks alone; or take those of another index of the same segment, which is freed. */
+void segment_index_drop_chunks(segment_index *index);
+void segment_index_take_chunks(segment_index *index, segment_index *from);
+
 /* 1 if the chunk has frames of channel id. */
 int segment_index_has(const segment_index *index, const index_chunk *chunk, uint16_t id);
 

@@ -210,12 +210,11 @@ static td_result read_all(segment_reader *r, td_err *err)
         rc = read_session(r, err);
     if (rc == TD_OK)
         rc = read_lists(r, err);
-    if (rc == TD_OK)
-        sum_up(r);
     return rc;
 }
 
-td_result segment_reader_open(td_io io, const char *path, segment_reader **out, td_err *err)
+static td_result open_reader(td_io io, const char *path, const struct segment_index *known,
+                             segment_reader **out, td_err *err)
 {
     *out = NULL;
     segment_reader *r = td_alloc_zero(1, sizeof *r);
@@ -225,14 +224,29 @@ td_result segment_reader_open(td_io io, const char *path, segment_reader **out, 
     r->has_open_name = segment_final_name(path).size < strlen(path);
     (void)pthread_mutex_init(&r->file_lock, NULL); /* cannot fail with default attributes */
     td_result rc = open_parts(r, path, err);
-    if (rc == TD_OK)
+    if (rc == TD_OK && known == NULL)
         rc = read_all(r, err);
+    else if (rc == TD_OK)
+        rc = reader_load_index(r, known, err);
     if (rc != TD_OK) {
         segment_reader_close(r);
         return td_err_add(err, rc, "segment %s", path);
     }
+    sum_up(r);
     *out = r;
     return TD_OK;
+}
+
+td_result segment_reader_open(td_io io, const char *path, segment_reader **out, td_err *err)
+{
+    return open_reader(io, path, NULL, out, err);
+}
+
+td_result segment_reader_open_known(td_io io, const char *path, const struct segment_index *index,
+                                    segment_reader **out, td_err *err)
+{
+    TD_ASSERT(index != NULL);
+    return open_reader(io, path, index, out, err);
 }
 
 td_result segment_reader_open_listed(archive *a, const char *path, segment_reader **out,

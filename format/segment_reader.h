@@ -1,12 +1,12 @@
 /* Any MCAP file as a list of chunks: finished segments, those still being written, torn and
  * recovered ones, and files that other programs wrote (chunked or not, with or without indexes).
  *
- * With a sound summary, opening reads that alone. Else the file is walked once: chunks are found by
- * their headers, and only those that bring channels not seen yet are decompressed. In our own
- * profile without an end (`.open`), a chunk counts once its chain record stands behind it; what
- * follows the last chain record is a torn tail. Messages outside of chunks are grouped into runs of
- * about 1 MiB, which look like uncompressed chunks. Memory: the lists, plus one chunk per
- * segment_scratch.
+ * With a sound summary, opening reads that alone; with an index that is known, not even that. Else
+ * the file is walked once: chunks are found by their headers, and only those that bring channels
+ * not seen yet are decompressed. In our own profile without an end (`.open`), a chunk counts once
+ * its chain record stands behind it; what follows the last chain record is a torn tail. Messages
+ * outside of chunks are grouped into runs of about 1 MiB, which look like uncompressed chunks.
+ * Memory: the lists, plus one chunk per segment_scratch.
  *
  * Threads: segment_reader_read may be called from several threads at once, each with a scratch and
  * an out buffer of its own. segment_reader_refresh, open and close exclude all else. */
@@ -34,6 +34,8 @@ extern "C" {
 
 /* Readable bytes behind a chunk's records, zero: what a JSON parser wants behind a frame. */
 enum { SEGMENT_PADDING_BYTES = 64 };
+
+struct segment_index; /* format/segment_index.h, which is made with a reader */
 
 /* Feed of channels that name none: files of other programs. */
 #define SEGMENT_FOREIGN_FEED "mcap"
@@ -64,7 +66,7 @@ typedef struct segment_chunk {
     uint64_t offset;       /* of the Chunk record (a run: of its first record) */
     uint64_t record_bytes; /* of the Chunk record (a run: all of it) */
     uint64_t index_bytes;  /* of the Message Index records behind; 0 = none */
-    uint64_t compressed_bytes, uncompressed_bytes;
+    uint64_t compressed_bytes, uncompressed_bytes; /* the former 0: not known */
     uint64_t first_ns, last_ns;
     uint64_t message_count; /* UINT64_MAX = not known (no message indexes) */
     uint8_t is_run;         /* 1: records outside of chunks */
@@ -101,6 +103,14 @@ typedef struct segment_scratch segment_scratch;
 TD_MUST_USE td_result segment_reader_open(td_io io, const char *path, segment_reader **out,
                                           td_err *err);
 void segment_reader_close(segment_reader *reader);
+
+/* Open a finished segment of ours whose index is known, with all of its chunks: nothing is read but
+ * what shows that the file is the one that the index describes, its size and its last chain record.
+ * TD_E_CORRUPT if it is not; else as segment_reader_open. The channels come without schema text,
+ * MCAP topic and metadata, the chunks without compressed_bytes. */
+TD_MUST_USE td_result segment_reader_open_known(td_io io, const char *path,
+                                                const struct segment_index *index,
+                                                segment_reader **out, td_err *err);
 
 /* The same by the path below an archive that a listing gave. An open segment that its writer has
  * finished since then is opened by its final name. */

@@ -1,6 +1,6 @@
 /* The inside of segment_reader, shared by its sources: segment_reader (open, chunks, messages),
- * segment_channels (schemas and channels), segment_summary (lists from the summary), segment_scan
- * (lists from a walk over the file). */
+ * segment_channels (schemas and channels), segment_summary (lists from the summary), segment_known
+ * (lists from an index that was read before), segment_scan (lists from a walk over the file). */
 #ifndef TD_FORMAT_SEGMENT_READER_IMPL_H
 #define TD_FORMAT_SEGMENT_READER_IMPL_H
 
@@ -80,6 +80,10 @@ TD_MUST_USE td_result reader_add_schema(segment_reader *reader, td_bytes content
 TD_MUST_USE td_result reader_add_channel(segment_reader *reader, td_bytes content, td_err *err);
 void reader_free_channels(segment_reader *reader);
 
+/* Add a channel that is known; info is copied. TD_E_CORRUPT for an id that is there. TD_E_NOMEM. */
+TD_MUST_USE td_result reader_add_known_channel(segment_reader *reader, uint16_t id,
+                                               const channel_info *info, td_err *err);
+
 /* Add the schemas and channels among records. What is broken there is left out. TD_OK, TD_E_NOMEM.
  */
 TD_MUST_USE td_result reader_learn_channels(segment_reader *reader, td_bytes records, td_err *err);
@@ -103,6 +107,11 @@ int reader_end_may_be_torn(const segment_reader *reader);
 /* Fill the lists from the summary. TD_OK; TD_EOF: there is none that can stand for the file;
  * TD_E_CORRUPT: it is damaged (lists are to be cleared); TD_E_IO, TD_E_NOMEM. */
 TD_MUST_USE td_result reader_load_summary(segment_reader *reader, td_err *err);
+
+/* Fill info and lists from an index. TD_E_CORRUPT if it does not describe the file; TD_E_TRUNCATED,
+ * TD_E_IO, TD_E_NOMEM. */
+TD_MUST_USE td_result reader_load_index(segment_reader *reader, const struct segment_index *index,
+                                        td_err *err);
 
 /* Fill the lists by walking from scan_at. TD_OK (damage is noted), TD_E_IO, TD_E_NOMEM. */
 TD_MUST_USE td_result reader_scan(segment_reader *reader, td_err *err);

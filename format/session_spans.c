@@ -31,10 +31,9 @@ typedef struct span_reader {
 static td_result load_known(span_reader *s, const archive_segment *segment, segment_index *out,
                             td_err *err)
 {
-    const catalog_chunk_filter channels = {.part = CATALOG_CHANNELS};
     if (!known_catalog_has(&s->known, segment))
         return TD_E_NOTFOUND;
-    td_result rc = known_catalog_load(&s->known, segment->path, &channels, out, err);
+    td_result rc = known_catalog_load(&s->known, segment->path, CATALOG_CHANNELS, out, err);
     if (rc != TD_OK || out->chain_hex[0] != '\0')
         return rc;
     segment_index_fini(out); /* a file of others, whose chunks need not be in order */

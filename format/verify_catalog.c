@@ -64,7 +64,6 @@ static void compare_chunks(comparison *c, const segment_index *disk, const segme
 /* A segment has been entered into the catalog in memory. */
 static td_result take_segment(void *user, catalog *made, const segment_index *index, td_err *err)
 {
-    const catalog_chunk_filter all = {.part = CATALOG_CHANNELS_AND_CHUNKS, .to_ns = UINT64_MAX};
     comparison *c = user;
     char path[LIMIT_PATH_BYTES];
     segment_index row = {0};
@@ -72,7 +71,8 @@ static td_result take_segment(void *user, catalog *made, const segment_index *in
     td_err_clear(&cause);
     size_t suffix = index->is_open ? strlen(".open") : 0;
     (void)snprintf(path, sizeof path, "%.*s", (int)(strlen(index->path) - suffix), index->path);
-    td_result rc = catalog_load_segment(c->on_disk, path, &all, &row, &cause);
+    td_result rc =
+        catalog_load_segment(c->on_disk, path, CATALOG_CHANNELS_AND_CHUNKS, &row, &cause);
     if (rc == TD_OK)
         compare_chunks(c, index, &row);
     segment_index_fini(&row);

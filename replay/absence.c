@@ -72,7 +72,7 @@ static int wants_feed(void *user, const char *feed)
     return selection_has_feed(user, feed);
 }
 
-static td_result get_feed(inventory *all, const plan_segment *segment, known_feed **out,
+static td_result get_feed(inventory *all, const segment_index *segment, known_feed **out,
                           td_err *err)
 {
     for (size_t i = 0; i < all->count; i++) {
@@ -116,24 +116,24 @@ static void merge_topics(known_feed *feed)
 
 static td_result add_segment(inventory *all, const plan_segment *segment, td_err *err)
 {
+    const segment_index *index = segment->index;
     known_feed *feed = NULL;
-    td_result rc = get_feed(all, segment, &feed, err);
+    td_result rc = get_feed(all, index, &feed, err);
     if (rc != TD_OK)
         return rc;
-    if (segment->first_ns < feed->first_ns)
-        feed->first_ns = segment->first_ns;
-    if (segment->last_ns > feed->last_ns)
-        feed->last_ns = segment->last_ns;
-    for (size_t i = 0; i < segment->channel_count; i++) {
-        const plan_channel *channel = &segment->channels[i];
-        if (!channel->is_wanted || channel->info->dir != CHANNEL_IN ||
-            channel->info->topic[0] == '_')
+    if (index->first_ns < feed->first_ns)
+        feed->first_ns = index->first_ns;
+    if (index->last_ns > feed->last_ns)
+        feed->last_ns = index->last_ns;
+    for (size_t i = 0; i < index->channel_count; i++) {
+        const channel_info *info = &index->channels[i].info;
+        if (!segment->is_wanted[i] || info->dir != CHANNEL_IN || info->topic[0] == '_')
             continue;
         known_topic *grown = td_array_room(feed->topics, feed->topic_count, sizeof *grown);
         if (grown == NULL)
             return td_err_set(err, TD_E_NOMEM, "no memory for the list of topics");
         feed->topics = grown;
-        grown[feed->topic_count++] = (known_topic){.info = channel->info};
+        grown[feed->topic_count++] = (known_topic){.info = info};
     }
     merge_topics(feed);
     return TD_OK;

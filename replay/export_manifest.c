@@ -141,10 +141,11 @@ static td_result write_segment(export_manifest *manifest, archive *from,
 {
     segment_index index;
     char hash[TD_HASH128_HEX_BYTES] = "";
-    td_result rc = segment_index_read(from, segment->name,
-                                      segment->is_open ? INDEX_FULL : INDEX_SUMMARY, &index, err);
+    td_result rc =
+        segment_index_read(from, segment->index->path,
+                           segment->index->is_open ? INDEX_FULL : INDEX_SUMMARY, &index, err);
     if (rc != TD_OK)
-        return td_err_add(err, rc, "segment %s", segment->name);
+        return td_err_add(err, rc, "segment %s", segment->index->path);
     if (index.chain_hex[0] == '\0')
         rc = hash_file(from, segment->path, hash, err);
     json_writer json;
@@ -155,10 +156,10 @@ static td_result write_segment(export_manifest *manifest, archive *from,
         return rc;
     }
     json_write_object_begin(&json);
-    json_write_member_text(&json, "name", segment->name);
-    json_write_member_text(&json, "feed", segment->feed);
-    json_write_member_u64(&json, "first_ns", segment->first_ns);
-    json_write_member_u64(&json, "last_ns", segment->last_ns);
+    json_write_member_text(&json, "name", segment->index->path);
+    json_write_member_text(&json, "feed", segment->index->feed);
+    json_write_member_u64(&json, "first_ns", segment->index->first_ns);
+    json_write_member_u64(&json, "last_ns", segment->index->last_ns);
     json_write_member_u64(&json, "bytes", index.file_bytes);
     if (index.chain_hex[0] != '\0')
         json_write_member_text(&json, "chain", index.chain_hex);

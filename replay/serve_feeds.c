@@ -53,10 +53,9 @@ static td_result add_name(char ***names, size_t *count, const char *name, td_err
     return TD_OK;
 }
 
-static td_result add_channel(served_feed *feed, const plan_channel *channel, td_err *err)
+static td_result add_channel(served_feed *feed, const channel_info *info, td_err *err)
 {
-    const channel_info *info = channel->info;
-    if (!channel->is_wanted || info->dir != CHANNEL_IN)
+    if (info->dir != CHANNEL_IN)
         return TD_OK;
     feed->has_unknown |= strcmp(info->topic, CHANNEL_TOPIC_UNKNOWN) == 0;
     td_result rc = TD_OK;
@@ -68,7 +67,7 @@ static td_result add_channel(served_feed *feed, const plan_channel *channel, td_
 }
 
 /* The segment's feed among ours; *out is NULL if it cannot be served, which is said once. */
-static td_result feed_of(serve_feeds *feeds, const plan_segment *segment, const td_log *log,
+static td_result feed_of(serve_feeds *feeds, const segment_index *segment, const td_log *log,
                          served_feed **out, td_err *err)
 {
     *out = find_feed(feeds, segment->feed);
@@ -90,9 +89,11 @@ static td_result gather_segment(serve_feeds *feeds, const plan_segment *segment,
                                 td_err *err)
 {
     served_feed *feed = NULL;
-    td_result rc = feed_of(feeds, segment, log, &feed, err);
-    for (size_t i = 0; i < segment->channel_count && rc == TD_OK && feed != NULL; i++)
-        rc = add_channel(feed, &segment->channels[i], err);
+    td_result rc = feed_of(feeds, segment->index, log, &feed, err);
+    for (size_t i = 0; i < segment->index->channel_count && rc == TD_OK && feed != NULL; i++) {
+        if (segment->is_wanted[i])
+            rc = add_channel(feed, &segment->index->channels[i].info, err);
+    }
     return rc;
 }
 

@@ -94,10 +94,10 @@ static td_result search_names(archive *from, const selection *wanted, name_kind 
     for (size_t i = 0; rc == TD_OK && i < archive_plan_count(*plan); i++) {
         const plan_segment *segment = archive_plan_segment(*plan, i);
         if (kind == NAME_FEED)
-            offer(out, segment->feed);
-        for (size_t k = 0; kind != NAME_FEED && k < segment->channel_count; k++) {
-            if (segment->channels[k].is_wanted)
-                offer_channel(out, kind, segment->channels[k].info);
+            offer(out, segment->index->feed);
+        for (size_t k = 0; kind != NAME_FEED && k < segment->index->channel_count; k++) {
+            if (segment->is_wanted[k])
+                offer_channel(out, kind, &segment->index->channels[k].info);
         }
     }
     return rc;
@@ -160,7 +160,7 @@ static td_result feed_range(archive *from, const archive_plan *plan, const char 
     }
     session_spans_fini(&spans);
     for (size_t i = 0; *last_ns == 0 && i < archive_plan_count(plan); i++) {
-        const plan_segment *segment = archive_plan_segment(plan, i);
+        const segment_index *segment = archive_plan_segment(plan, i)->index;
         if (strcmp(segment->feed, feed) != 0)
             continue;
         *first_ns = segment->first_ns < *first_ns ? segment->first_ns : *first_ns;
@@ -173,13 +173,13 @@ static td_result feed_range(archive *from, const archive_plan *plan, const char 
 static td_result hint_range(archive *from, const archive_plan *plan, const char *before,
                             td_err *err)
 {
-    const char *feed = archive_plan_segment(plan, 0)->feed;
+    const char *feed = archive_plan_segment(plan, 0)->index->feed;
     int is_only = 1;
     uint64_t first_ns;
     uint64_t last_ns;
     for (size_t i = 1; i < archive_plan_count(plan); i++) {
-        int order = strcmp(archive_plan_segment(plan, i)->feed, feed);
-        feed = order < 0 ? archive_plan_segment(plan, i)->feed : feed;
+        int order = strcmp(archive_plan_segment(plan, i)->index->feed, feed);
+        feed = order < 0 ? archive_plan_segment(plan, i)->index->feed : feed;
         is_only &= order == 0;
     }
     td_result rc = feed_range(from, plan, feed, &first_ns, &last_ns, err);

@@ -5,7 +5,6 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/clock.h"
-#include "format/archive_plan.h"
 #include "tape/source.h"
 
 struct tape_plan {
@@ -13,6 +12,7 @@ struct tape_plan {
     roster *roster;
     plan_options options;
     tape_stats *stats;
+    archive_plan *planned; /* the first one, which following goes beyond */
     tape_source **sources; /* all that were ever planned */
     size_t source_count;
     size_t source_capacity;
@@ -118,7 +118,7 @@ static td_result make_room(tape_plan *plan, size_t count, td_err *err)
 }
 
 /* A session of a feed goes on until the end of its last segment. */
-static td_result note_end(tape_plan *plan, const plan_segment *segment, const tape_source *source,
+static td_result note_end(tape_plan *plan, const segment_index *segment, const tape_source *source,
                           td_err *err)
 {
     roster_feed *feed = NULL;
@@ -134,7 +134,7 @@ static td_result note_end(tape_plan *plan, const plan_segment *segment, const ta
 }
 
 /* Add the segments of an archive's plan that this one does not know. The first plan knows none. */
-static td_result add_segments(tape_plan *plan, const archive_plan *from, td_err *err)
+static td_result add_segments(tape_plan *plan, archive_plan *from, td_err *err)
 {
     size_t count = archive_plan_count(from);
     int is_first = plan->source_count == 0;
@@ -151,9 +151,13 @@ static td_result add_segments(tape_plan *plan, const archive_plan *from, td_err 
         }
         plan->sources[plan->source_count++] = source;
         push_waiting(plan, source);
-        if (segment->first_ns > plan->newest_ns)
-            plan->newest_ns = segment->first_ns;
-        rc = note_end(plan, segment, source, err);
+        if (from == plan->planned) {
+            source->planned = from;
+            source->planned_at = i;
+        }
+        if (segment->index->first_ns > plan->newest_ns)
+            plan->newest_ns = segment->index->first_ns;
+        rc = note_end(plan, segment->index, source, err);
     }
     return rc;
 }
@@ -170,8 +174,11 @@ static td_result plan_segments(tape_plan *plan, uint64_t from_ns, td_err *err)
     if (rc != TD_OK)
         return rc;
     plan->stats->segments_unreadable += archive_plan_unreadable_count(found);
+    if (plan->planned == NULL)
+        plan->planned = found;
     rc = add_segments(plan, found, err);
-    archive_plan_close(found);
+    if (plan->planned != found)
+        archive_plan_close(found);
     return rc;
 }
 
@@ -201,6 +208,7 @@ void tape_plan_close(tape_plan *plan)
         return;
     for (size_t i = 0; i < plan->source_count; i++)
         source_free(plan->sources[i]);
+    archive_plan_close(plan->planned);
     td_free(plan->sources);
     td_free(plan->waiting);
     td_free(plan);

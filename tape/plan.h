@@ -1,10 +1,13 @@
 /* From a selection to the chunks that must be read, in order of their first frame.
  *
- * Which segments matter comes from format/archive_plan.h (catalog, or the segments' summaries); a
- * segment is opened when the tape gets to its time, and closed when its last chunk has been merged,
- * so that an archive of any length is read with few files open. Within a segment the chunks are
- * those that overlap the window and hold a wanted channel, and before the window those with events,
- * because these say which connection a frame came over.
+ * Which segments and chunks matter comes from format/archive_plan.h: from the catalog where it has
+ * a segment as it is on disk, else from the segment. A segment without a wanted chunk is not
+ * opened; the others are opened when the tape gets to their time, and closed when their last chunk
+ * has been merged, so that an archive of any length is read with few files open. Within a segment
+ * the chunks are those that overlap the window and hold a wanted channel, and those with events,
+ * also before the window: they say which connection a frame came over. Each segment begins with an
+ * event that restates the open connections, so events of segments that are not opened are not
+ * missed.
  *
  * One thread, but for source fields that loaders read: they do not change while loads are under
  * way. */
@@ -17,6 +20,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "format/archive.h"
+#include "format/archive_plan.h"
 #include "format/segment_reader.h"
 #include "tape/roster.h"
 #include "tape/selection.h"
@@ -48,6 +52,8 @@ typedef struct tape_source {
     char *path; /* to open */
     char
         *name; /* below the archive, for messages and for telling segments apart, without ".open" */
+    archive_plan *planned; /* where its chunks are found before it is opened; NULL: in the file */
+    size_t planned_at;
     char *session;
     uint64_t session_start_ns;
     uint32_t number;          /* within session and feed */

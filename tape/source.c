@@ -26,13 +26,14 @@ td_result source_make(const plan_segment *segment, tape_source **out, td_err *er
     tape_source *made = td_alloc_zero(1, sizeof *made);
     if (made == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a segment of the plan");
+    const segment_index *index = segment->index;
     made->path = td_strdup(segment->path);
-    made->name = td_strndup(segment->name, base_length(segment->name));
+    made->name = td_strndup(index->path, base_length(index->path));
     /* A file that says no session is a session of its own, told apart by its name. */
-    made->session = td_strdup(segment->session[0] == '\0' ? segment->name : segment->session);
-    made->session_start_ns = segment->session_start_ns;
-    made->number = segment->number;
-    made->next_ns = segment->first_ns;
+    made->session = td_strdup(index->session[0] == '\0' ? index->path : index->session);
+    made->session_start_ns = index->session_start_ns;
+    made->number = index->number;
+    made->next_ns = index->first_ns;
     if (made->path == NULL || made->name == NULL || made->session == NULL) {
         source_free(made);
         return td_err_set(err, TD_E_NOMEM, "no memory for a segment of the plan");
@@ -251,11 +252,49 @@ static td_result open_reader(tape_source *source, td_io io, td_err *err)
     return segment_reader_open(io, source->path, &source->reader, err);
 }
 
+/* 1 if a chunk of the plan is wanted: else the segment need not be opened. */
+static int has_wanted_chunk(const tape_source *source)
+{
+    const segment_index *index = archive_plan_segment(source->planned, source->planned_at)->index;
+    for (size_t i = 0; i < index->chunk_count; i++) {
+        if (archive_plan_wants_chunk(source->planned, source->planned_at, &index->chunks[i]))
+            return 1;
+    }
+    return 0;
+}
+
+/* Open as the plan says, which then forgets the segment. A file that is another one than the plan
+ * describes, or one of others, is opened for itself. Without a wanted chunk the reader stays NULL.
+ */
+static td_result open_planned(tape_source *source, td_io io, const td_log *log, td_err *err)
+{
+    td_err cause;
+    td_err_clear(&cause);
+    const plan_segment *segment = archive_plan_segment(source->planned, source->planned_at);
+    td_result rc = archive_plan_load_chunks(source->planned, source->planned_at, &cause);
+    int is_wanted = rc != TD_OK || segment->index->is_open || has_wanted_chunk(source);
+    if (rc == TD_OK && is_wanted && segment->index->chain_hex[0] != '\0' &&
+        !segment->index->is_open)
+        rc = segment_reader_open_known(io, source->path, segment->index, &source->reader, &cause);
+    archive_plan_drop(source->planned, source->planned_at);
+    source->planned = NULL;
+    if (rc == TD_E_NOMEM)
+        return td_err_set(err, rc, "%s", cause.text);
+    if (!is_wanted || source->reader != NULL)
+        return TD_OK;
+    if (rc != TD_OK)
+        td_log_say(log, TD_LOG_INFO, "reading the segment itself: %s", cause.text);
+    return open_reader(source, io, err);
+}
+
 td_result source_open(tape_source *source, td_io io, roster *who, const plan_options *options,
                       tape_stats *stats, td_err *err)
 {
     TD_ASSERT(source->reader == NULL);
-    td_result rc = open_reader(source, io, err);
+    td_result rc = source->planned == NULL ? open_reader(source, io, err)
+                                           : open_planned(source, io, options->log, err);
+    if (rc == TD_OK && source->reader == NULL)
+        return TD_OK;
     if (rc == TD_OK)
         rc = map_channels(source, who, options, err);
     if (rc == TD_OK)

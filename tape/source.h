@@ -2,7 +2,6 @@
 #ifndef TD_TAPE_SOURCE_H
 #define TD_TAPE_SOURCE_H
 
-#include "format/archive_plan.h"
 #include "tape/plan.h"
 
 #ifdef __cplusplus
@@ -13,8 +12,9 @@ extern "C" {
 TD_MUST_USE td_result source_make(const plan_segment *segment, tape_source **out, td_err *err);
 void source_free(tape_source *source);
 
-/* Open the segment, map its channels, choose and sort its chunks. TD_OK: next_ns is that of the
- * first chunk (or nothing is wanted: order_count 0). Any td_result of segment_reader_open. */
+/* Open the segment if one of its chunks is wanted, map its channels, choose and sort its chunks.
+ * TD_OK: next_ns is that of the first chunk (or nothing is wanted: order_count 0). Any td_result of
+ * segment_reader_open. */
 TD_MUST_USE td_result source_open(tape_source *source, td_io io, roster *who,
                                   const plan_options *options, tape_stats *stats, td_err *err);
 

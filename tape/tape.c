@@ -113,10 +113,10 @@ static int wants_feed(void *user, const char *feed)
 }
 
 /* The segment that goes on where this one ends, or NULL. */
-static const plan_segment *next_of(const archive_plan *plan, const plan_segment *segment)
+static const segment_index *next_of(const archive_plan *plan, const segment_index *segment)
 {
     for (size_t i = 0; i < archive_plan_count(plan); i++) {
-        const plan_segment *next = archive_plan_segment(plan, i);
+        const segment_index *next = archive_plan_segment(plan, i)->index;
         if (next->number == segment->number + 1 && strcmp(next->session, segment->session) == 0 &&
             strcmp(next->feed, segment->feed) == 0)
             return next;
@@ -142,10 +142,10 @@ static td_result find_inside_ns(archive *of, const selection *wanted, uint64_t f
     if (rc != TD_OK)
         return rc;
     for (size_t i = 0; i < archive_plan_count(plan); i++) {
-        const plan_segment *segment = archive_plan_segment(plan, i);
+        const segment_index *segment = archive_plan_segment(plan, i)->index;
         if (segment->first_ns >= *inside_ns)
             continue;
-        const plan_segment *next = next_of(plan, segment);
+        const segment_index *next = next_of(plan, segment);
         if (segment->last_ns >= from_ns || (next != NULL && next->first_ns >= from_ns))
             *inside_ns = segment->first_ns;
     }

@@ -78,18 +78,18 @@ static void check_plan(archive_place *place, const plan_row *row, const char *ho
     uint64_t last_ns = 0;
     for (size_t i = 0; i < archive_plan_count(plan); i++) {
         const plan_segment *segment = archive_plan_segment(plan, i);
-        const plan_chunk *rows = NULL;
-        size_t count = 0;
-        assert_int_equal(archive_plan_chunks(plan, i, &rows, &count, &err), TD_OK);
-        chunks += count;
-        assert_string_equal(segment->feed, FIXTURE_FEED);
-        assert_int_equal(segment->channel_count, 5);
+        const segment_index *index = segment->index;
+        assert_int_equal(archive_plan_load_chunks(plan, i, &err), TD_OK);
+        assert_string_equal(segment->index->feed, FIXTURE_FEED);
+        assert_int_equal(segment->index->channel_count, 5);
         assert_int_equal(segment->wanted_count, row->symbol == NULL ? 5 : 1);
-        assert_true(segment->first_ns > last_ns); /* in order of time */
-        last_ns = segment->first_ns;
-        for (size_t k = 0; k < count; k++)
-            assert_int_equal(rows[k].message_count, 20);
-        archive_plan_drop_chunks(plan, i);
+        assert_true(segment->index->first_ns > last_ns); /* in order of time */
+        last_ns = segment->index->first_ns;
+        for (size_t k = 0; k < index->chunk_count; k++) {
+            chunks += archive_plan_wants_chunk(plan, i, &index->chunks[k]) != 0;
+            assert_int_equal(index->chunks[k].message_count, 20);
+        }
+        archive_plan_drop(plan, i);
     }
     if (archive_plan_count(plan) != row->segments || chunks != row->chunks)
         fail_msg("%s, %s: %zu segments, %zu chunks", row->name, how, archive_plan_count(plan),
@@ -194,10 +194,10 @@ static void test_open_segment_counts_its_channels(void **state)
     assert_int_equal(archive_plan_count(plan), 1);
     const plan_segment *segment = archive_plan_segment(plan, 0);
     uint64_t sum = 0;
-    assert_true(segment->is_open);
-    for (size_t i = 0; i < segment->channel_count; i++)
-        sum += segment->channels[i].message_count;
-    assert_int_equal(segment->message_count, 40);
+    assert_true(segment->index->is_open);
+    for (size_t i = 0; i < segment->index->channel_count; i++)
+        sum += segment->index->channels[i].message_count;
+    assert_int_equal(segment->index->message_count, 40);
     assert_int_equal(sum, 40);
     archive_plan_close(plan);
     archive_close(reader);
@@ -275,8 +275,8 @@ static void test_other_feeds_are_not_opened(void **state)
     const plan_query all = {.to_ns = UINT64_MAX};
     assert_int_equal(archive_plan_open(a, &all, &plan, &err), TD_OK);
     assert_int_equal(archive_plan_count(plan), 1);
-    assert_true(archive_plan_segment(plan, 0)->is_open);
-    assert_string_equal(archive_plan_segment(plan, 0)->session, archive_session(a));
+    assert_true(archive_plan_segment(plan, 0)->index->is_open);
+    assert_string_equal(archive_plan_segment(plan, 0)->index->session, archive_session(a));
     archive_plan_close(plan);
     fixture_feed_close(&feed);
     assert_int_equal(archive_writer_close(writer, WRITER_STOP, 1, &err), TD_OK);

@@ -128,28 +128,30 @@ static void answer_gaps(archive *a, td_buf *out)
 static void answer_segment(archive_plan *plan, size_t i, td_buf *out)
 {
     const plan_segment *segment = archive_plan_segment(plan, i);
-    const plan_chunk *chunks;
-    size_t count;
+    const segment_index *index = segment->index;
     td_err err;
     answer(out,
            "segment %s %s %s %s %" PRIu64 " %u %u %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64
            " %zu\n",
-           segment->name, segment->feed, segment->family, segment->session,
-           segment->session_start_ns, segment->number, segment->is_open, segment->first_ns,
-           segment->last_ns, segment->file_bytes, segment->message_count, segment->wanted_count);
-    for (size_t k = 0; k < segment->channel_count; k++) {
-        const channel_info *info = segment->channels[k].info;
-        answer(out, " channel %u %u %s %s %u %u %d %s %s %s %d %s %s %" PRIu64 "\n",
-               segment->channels[k].id, segment->channels[k].is_wanted, info->feed, info->family,
-               info->line, info->shard, (int)info->dir, info->topic, info->exchange_topic,
-               info->symbol, (int)info->opcode, info->message_encoding, info->schema_name,
-               segment->channels[k].message_count);
+           index->path, index->feed, index->family, index->session, index->session_start_ns,
+           index->number, index->is_open, index->first_ns, index->last_ns, index->file_bytes,
+           index->message_count, segment->wanted_count);
+    for (size_t k = 0; k < index->channel_count; k++) {
+        const index_channel *channel = &index->channels[k];
+        const channel_info *info = &channel->info;
+        answer(out, " channel %u %u %s %s %u %u %d %s %s %s %d %s %s %" PRIu64 "\n", channel->id,
+               segment->is_wanted[k], info->feed, info->family, info->line, info->shard,
+               (int)info->dir, info->topic, info->exchange_topic, info->symbol, (int)info->opcode,
+               info->message_encoding, info->schema_name, channel->message_count);
     }
-    if (archive_plan_chunks(plan, i, &chunks, &count, &err) != TD_OK)
+    if (archive_plan_load_chunks(plan, i, &err) != TD_OK)
         fail_msg("%s", err.text);
-    for (size_t k = 0; k < count; k++)
-        answer(out, " chunk %u %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", chunks[k].index,
-               chunks[k].offset, chunks[k].chunk_bytes, chunks[k].first_ns, chunks[k].last_ns);
+    for (size_t k = 0; k < index->chunk_count; k++) {
+        const index_chunk *chunk = &index->chunks[k];
+        answer(out, " chunk %u %u %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", chunk->number,
+               archive_plan_wants_chunk(plan, i, chunk), chunk->offset, chunk->chunk_bytes,
+               chunk->first_ns, chunk->last_ns);
+    }
 }
 
 static void answer_plan(archive *a, const plan_query *query, td_buf *out)

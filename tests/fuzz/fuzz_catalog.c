@@ -102,10 +102,9 @@ static void read_all(const char *path)
     td_result rc = catalog_get_state(c, &read, &is_behind, NULL);
     rc = catalog_each_segment(c, keep_path, &found, NULL);
     for (size_t i = 0; i < found.count; i++) {
-        const catalog_chunk_filter all = {.part = CATALOG_CHANNELS_AND_CHUNKS, .to_ns = UINT64_MAX};
         segment_index index;
         gap_list gaps;
-        rc = catalog_load_segment(c, found.text[i], &all, &index, NULL);
+        rc = catalog_load_segment(c, found.text[i], CATALOG_CHANNELS_AND_CHUNKS, &index, NULL);
         if (rc == TD_OK)
             segment_index_fini(&index);
         rc = catalog_load_gaps(c, found.text[i], &gaps, NULL);
@@ -124,10 +123,10 @@ static void plan(const bench *b, io_fault *disk)
     fuzz_must(fuzz_archive_open(b->archive, disk, ARCHIVE_READ, &a), NULL);
     if (archive_plan_open(a, &all, &made, NULL) == TD_OK) {
         for (size_t i = 0; i < archive_plan_count(made); i++) {
-            const plan_chunk *chunks;
-            size_t count;
-            td_result rc = archive_plan_chunks(made, i, &chunks, &count, NULL);
-            TD_ASSERT(rc != TD_OK || count == 0 || chunks != NULL);
+            td_result rc = archive_plan_load_chunks(made, i, NULL);
+            const segment_index *index = archive_plan_segment(made, i)->index;
+            for (size_t k = 0; rc == TD_OK && k < index->chunk_count; k++)
+                (void)archive_plan_wants_chunk(made, i, &index->chunks[k]);
         }
         archive_plan_close(made);
     }

@@ -1,0 +1,109 @@
+/* The lists of a reader, from an index that was read before: a catalog's. */
+#include "format/segment_reader_impl.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "format/segment_index.h"
+
+/* The chain record behind the last chunk, whose value covers every byte before it. */
+static td_result read_last_chain(segment_reader *r, const index_chunk *last, td_hash128 *out,
+                                 td_err *err)
+{
+    uint8_t bytes[CHAIN_RECORD_BYTES_MAX];
+    uint64_t at = 0;
+    chain_record record;
+    if (__builtin_add_overflow(last->offset, last->chunk_bytes, &at) ||
+        __builtin_add_overflow(at, last->index_bytes, &at) || at > r->source.size)
+        return td_err_set(err, TD_E_CORRUPT, "its last chunk lies behind its end");
+    td_result rc = td_io_read_exact(r->file, at, bytes, MCAP_PREFIX_BYTES, err);
+    if (rc != TD_OK)
+        return rc;
+    uint64_t size = td_le64(bytes + 1);
+    if (bytes[0] != CHAIN_OPCODE || size > sizeof bytes - MCAP_PREFIX_BYTES)
+        return td_err_set(err, TD_E_CORRUPT, "no chain record at %" PRIu64, at);
+    rc = td_io_read_exact(r->file, at + MCAP_PREFIX_BYTES, bytes, (size_t)size, err);
+    if (rc == TD_OK)
+        rc = chain_decode(td_bytes_of(bytes, (size_t)size), NULL, &record, err);
+    if (rc == TD_OK)
+        *out = record.value;
+    return rc;
+}
+
+/* 1 if the file is the one that the index describes, whatever its name. */
+static td_result check_identity(segment_reader *r, const segment_index *index, td_err *err)
+{
+    td_hash128 expected;
+    td_hash128 found;
+    if (index->is_open || index->chunk_count == 0 ||
+        !chain_value_parse(td_bytes_str(index->chain_hex), &expected))
+        return td_err_set(err, TD_E_CORRUPT, "its index does not show what file it describes");
+    if (r->source.size != index->file_bytes)
+        return td_err_set(err, TD_E_CORRUPT, "%" PRIu64 " bytes, %" PRIu64 " in its index",
+                          r->source.size, index->file_bytes);
+    td_result rc = read_last_chain(r, &index->chunks[index->chunk_count - 1], &found, err);
+    if (rc == TD_OK && memcmp(&found, &expected, sizeof found) != 0)
+        rc = td_err_set(err, TD_E_CORRUPT, "its chain ends with another value than in its index");
+    return rc;
+}
+
+static td_result fill_info(segment_reader *r, const segment_index *index, td_err *err)
+{
+    const char *const texts[] = {index->session, index->feed,    index->family,
+                                 index->verb,    index->version, index->previous_segment};
+    size_t bytes = 0;
+    _Static_assert(sizeof texts / sizeof texts[0] == SESSION_STRINGS, "one each");
+    for (size_t i = 0; i < SESSION_STRINGS; i++)
+        bytes += strlen(texts[i]) + 1;
+    r->strings = td_alloc(bytes);
+    if (r->strings == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for session names");
+    char *at = r->strings;
+    r->info.session = (segment_session){
+        .session = reader_place_text(&at, td_bytes_str(index->session)),
+        .feed = reader_place_text(&at, td_bytes_str(index->feed)),
+        .family = reader_place_text(&at, td_bytes_str(index->family)),
+        .verb = reader_place_text(&at, td_bytes_str(index->verb)),
+        .version = reader_place_text(&at, td_bytes_str(index->version)),
+        .previous_segment = reader_place_text(&at, td_bytes_str(index->previous_segment)),
+        .start_ns = index->session_start_ns,
+    };
+    r->info.state = SEGMENT_FINISHED;
+    r->info.is_ours = 1;
+    r->info.sound_bytes = r->source.size;
+    return TD_OK;
+}
+
+static td_result add_chunk(segment_reader *r, const segment_index *index, uint32_t number,
+                           td_err *err)
+{
+    const index_chunk *from = &index->chunks[number];
+    if (from->number != number)
+        return td_err_set(err, TD_E_CORRUPT, "chunk %u is not in its index", number);
+    const segment_chunk chunk = {.offset = from->offset,
+                                 .record_bytes = from->chunk_bytes,
+                                 .index_bytes = from->index_bytes,
+                                 .uncompressed_bytes = from->uncompressed_bytes,
+                                 .first_ns = from->first_ns,
+                                 .last_ns = from->last_ns,
+                                 .message_count = from->message_count,
+                                 .has_channels = from->has_channels};
+    return reader_add_chunk(
+        r, &chunk, td_bytes_of(index->bitmaps + from->bitmap_offset, from->bitmap_bytes), err);
+}
+
+td_result reader_load_index(segment_reader *reader, const segment_index *index, td_err *err)
+{
+    TD_ASSERT(reader->chunk_count == 0);
+    TD_ASSERT(reader->channel_count == 0);
+    td_result rc = check_identity(reader, index, err);
+    if (rc == TD_OK)
+        rc = fill_info(reader, index, err);
+    for (size_t i = 0; i < index->channel_count && rc == TD_OK; i++)
+        rc = reader_add_known_channel(reader, index->channels[i].id, &index->channels[i].info, err);
+    for (uint32_t i = 0; i < index->chunk_count && rc == TD_OK; i++)
+        rc = add_chunk(reader, index, i, err);
+    return rc;
+}

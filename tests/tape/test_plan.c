@@ -1,0 +1,489 @@
+/* What a tape opens and reads for a selection, and that nothing of what comes out rests on the
+ * catalog. Expected: the frames of the same archive without a catalog, in which each segment is
+ * asked itself. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <sqlite3.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/io_posix.h"
+#include "format/catalog.h"
+#include "format/reindex.h"
+#include "format/segment_index.h"
+#include "tape/tape.h"
+#include "tests/testing/tape_fixture.h"
+
+enum { SEGMENTS = 5, CHUNKS = 3, CHUNK_FRAMES = 10, RARE_SEGMENT = 2, RARE_CHUNK = 1 };
+
+/* ---- an archive ---- */
+
+/* Times of the segment's first chunk; of each chunk 100, of each segment 1,000. */
+static uint64_t chunk_ns(unsigned segment, unsigned chunk)
+{
+    return 1000 * (segment + 1) + 100 * chunk;
+}
+
+static void put(tape_segment *segment, const char *symbol, uint64_t ordinal, uint64_t recv_ns)
+{
+    char text[64];
+    (void)snprintf(text, sizeof text, "{\"n\":%" PRIu64 "}", ordinal);
+    tape_segment_put(segment, &(tape_put){.topic = "trade",
+                                          .symbol = symbol,
+                                          .conn = 3,
+                                          .ordinal = ordinal,
+                                          .recv_ns = recv_ns,
+                                          .text = text});
+}
+
+/* Each chunk has BTCUSD; one chunk of one segment has XRPUSD, too. The first chunk of a segment has
+ * the event that restates the connection. */
+static void write_segment(tape_fixture *f, unsigned number, uint64_t *ordinal)
+{
+    const tape_segment_spec spec = {"alpha", "aaaaaaaa", 1, chunk_ns(number, 0), number + 1};
+    tape_segment *segment = tape_segment_open(f, &spec);
+    const event_slot slot = {
+        .conn = 3, .in = *ordinal, .since_ns = TAPE_FIXTURE_NS + chunk_ns(0, 0)};
+    const event begins = {.kind = EVENT_SEGMENT,
+                          .session = "aaaaaaaa",
+                          .start_ns = 1,
+                          .number = number + 1,
+                          .slots = &slot,
+                          .slot_count = 1};
+    tape_segment_event(segment, &begins, chunk_ns(number, 0));
+    for (unsigned chunk = 0; chunk < CHUNKS; chunk++) {
+        for (unsigned i = 1; i <= CHUNK_FRAMES; i++)
+            put(segment, "BTCUSD", ++*ordinal, chunk_ns(number, chunk) + 2 * i);
+        if (number == RARE_SEGMENT && chunk == RARE_CHUNK)
+            put(segment, "XRPUSD", ++*ordinal, chunk_ns(number, chunk) + 50);
+        tape_segment_seal(segment);
+    }
+    tape_segment_finish(segment);
+}
+
+static void catalog_path(const tape_fixture *f, char out[LIMIT_PATH_BYTES])
+{
+    (void)snprintf(out, LIMIT_PATH_BYTES, "%s/catalog.sqlite", f->folder);
+}
+
+static void make_catalog(tape_fixture *f)
+{
+    const archive_options options = {.io = io_posix(), .clock = clock_real(), .verb = "reindex"};
+    const reindex_options all = {.scope = REINDEX_ALL};
+    reindex_report report;
+    archive *a = NULL;
+    td_err err;
+    if (archive_open(&options, f->folder, ARCHIVE_MAINTAIN, &a, &err) != TD_OK ||
+        archive_reindex(a, &all, &report, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    assert_int_equal(report.segments_read, SEGMENTS);
+    archive_close(a);
+}
+
+static void make_archive(tape_fixture *f)
+{
+    uint64_t ordinal = 0;
+    tape_fixture_init(f);
+    for (unsigned i = 0; i < SEGMENTS; i++)
+        write_segment(f, i, &ordinal);
+    make_catalog(f);
+}
+
+/* ---- what comes out ---- */
+
+/* What was opened and read of segments, since the counts were set to 0. */
+static unsigned opened;
+static uint64_t bytes_read;
+
+/* A file for reading, of which reads are counted. */
+typedef struct counted_file {
+    td_file base;
+    td_file *file;
+    int is_segment;
+} counted_file;
+
+static const td_io_ops COUNTING_OPS;
+
+static td_result counting_open(void *ctx, const char *path, td_open_mode mode, td_file **out,
+                               td_err *err)
+{
+    (void)ctx;
+    assert_int_equal(mode, TD_OPEN_READ);
+    counted_file *file = td_alloc_zero(1, sizeof *file);
+    assert_non_null(file);
+    td_result rc = td_io_open(io_posix(), path, mode, &file->file, err);
+    if (rc != TD_OK) {
+        td_free(file);
+        return rc;
+    }
+    file->base.ops = &COUNTING_OPS;
+    file->is_segment = strstr(path, "/capture/") != NULL;
+    opened += file->is_segment != 0;
+    *out = &file->base;
+    return TD_OK;
+}
+
+static void counting_close(td_file *base)
+{
+    td_io_close(((counted_file *)base)->file);
+    td_free(base);
+}
+
+static td_result counting_size(td_file *base, uint64_t *out, td_err *err)
+{
+    return td_io_size(((counted_file *)base)->file, out, err);
+}
+
+static td_result counting_read_at(td_file *base, uint64_t at, void *buf, size_t size, size_t *got,
+                                  td_err *err)
+{
+    counted_file *file = (counted_file *)base;
+    td_result rc = td_io_read_at(file->file, at, buf, size, got, err);
+    if (file->is_segment)
+        bytes_read += *got;
+    return rc;
+}
+
+static td_result counting_size_at(void *ctx, const char *path, uint64_t *out, td_err *err)
+{
+    (void)ctx;
+    return td_io_size_at(io_posix(), path, out, err);
+}
+
+static td_result counting_list(void *ctx, const char *path, td_list_fn *fn, void *user, td_err *err)
+{
+    (void)ctx;
+    return td_io_list(io_posix(), path, fn, user, err);
+}
+
+static const td_io_ops COUNTING_OPS = {
+    .open = counting_open,
+    .close = counting_close,
+    .size = counting_size,
+    .size_at = counting_size_at,
+    .read_at = counting_read_at,
+    .list = counting_list,
+};
+
+typedef struct played {
+    td_buf text; /* a line a frame */
+    unsigned frames;
+    unsigned opened;
+    uint64_t bytes_read;
+    tape_stats stats;
+} played;
+
+static void play_tape(archive *a, const selection *wanted, const tape_options *options, played *out)
+{
+    tape *t = NULL;
+    tape_frame frame;
+    td_err err;
+    td_result rc = tape_open(a, wanted, options, &t, &err);
+    while (rc == TD_OK && (rc = tape_next(t, &frame, &err)) == TD_OK) {
+        const channel_info *info = &frame.channel->info;
+        out->frames++;
+        rc = td_buf_printf(&out->text, &err,
+                           "%" PRIu64 " %s %s %s %d conn %u, ordinal %" PRIu64 ", %.*s\n",
+                           frame.recv_ns, info->feed, info->topic, info->symbol, (int)info->dir,
+                           frame.conn, frame.ordinal, (int)frame.bytes.size, frame.bytes.data);
+    }
+    if (rc != TD_EOF)
+        fail_msg("%s", err.text);
+    tape_get_stats(t, &out->stats);
+    tape_close(t);
+}
+
+static played play(const tape_fixture *f, const selection *wanted, const tape_options *options)
+{
+    const archive_options open_options = {.io = {.ops = &COUNTING_OPS}, .clock = clock_real()};
+    played out = {0};
+    archive *a = NULL;
+    td_err err;
+    td_buf_init(&out.text, 1 << 20);
+    opened = 0;
+    bytes_read = 0;
+    if (archive_open(&open_options, f->folder, ARCHIVE_READ, &a, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    play_tape(a, wanted, options, &out);
+    archive_close(a);
+    out.opened = opened;
+    out.bytes_read = bytes_read;
+    assert_int_equal(td_buf_append(&out.text, "", 1, &err), TD_OK);
+    return out;
+}
+
+/* ---- what is opened ---- */
+
+static const char *const RARE[] = {"XRPUSD"};
+static const char *const NONE[] = {"EOSUSD"};
+
+static selection window(uint64_t from_ns, uint64_t to_ns)
+{
+    return (selection){.from = {TD_TIME_ABSOLUTE, TAPE_FIXTURE_NS + from_ns},
+                       .to = {TD_TIME_ABSOLUTE, TAPE_FIXTURE_NS + to_ns},
+                       .has_from = 1,
+                       .has_to = 1};
+}
+
+typedef struct open_case {
+    const char *what;
+    uint64_t from_ns, to_ns; /* 0, 0: all time */
+    selection_globs symbols;
+    uint8_t with_events;
+    unsigned frames, opened, chunks;
+} open_case;
+
+/* The chunk with the segment's event is read in each segment that is opened. */
+static const open_case OPEN_CASES[] = {
+    {"all", 0, 0, {0}, 0, SEGMENTS *CHUNKS *CHUNK_FRAMES + 1, SEGMENTS, SEGMENTS *CHUNKS},
+    {"a symbol of one chunk", 0, 0, {RARE, 1}, 0, 1, 1, 2},
+    {"and with events", 0, 0, {RARE, 1}, 1, 1 + SEGMENTS, SEGMENTS, SEGMENTS + 1},
+    {"a symbol of none", 0, 0, {NONE, 1}, 0, 0, 0, 0},
+    {"its chunk's time", 3100, 3200, {RARE, 1}, 0, 1, 1, 2},
+    {"the chunk after it", 3200, 3300, {RARE, 1}, 0, 0, 0, 0},
+    {"the chunk before it", 3000, 3100, {RARE, 1}, 0, 0, 0, 0},
+    {"a time of all symbols", 3200, 3300, {0}, 0, CHUNK_FRAMES, 1, 2},
+    {"a time between segments", 3500, 3600, {0}, 0, 0, 0, 0},
+};
+
+static selection selection_of(const open_case *c)
+{
+    selection wanted = c->to_ns == 0 ? (selection){0} : window(c->from_ns, c->to_ns);
+    wanted.symbols = c->symbols;
+    return wanted;
+}
+
+static void test_only_what_is_wanted_is_opened(void **state)
+{
+    (void)state;
+    tape_fixture f;
+    make_archive(&f);
+    for (size_t i = 0; i < sizeof OPEN_CASES / sizeof OPEN_CASES[0]; i++) {
+        const open_case *c = &OPEN_CASES[i];
+        const selection wanted = selection_of(c);
+        played p = play(&f, &wanted, &(tape_options){.with_events = c->with_events});
+        if (p.frames != c->frames || p.opened != c->opened || p.stats.segments != c->opened ||
+            p.stats.chunks_read != c->chunks)
+            fail_msg("%s: %u frames, %u opened, %" PRIu64 " segments, %" PRIu64 " chunks", c->what,
+                     p.frames, p.opened, p.stats.segments, p.stats.chunks_read);
+        /* Of each file the chunks, and the chain record that shows which file it is. */
+        assert_in_range(p.bytes_read - p.stats.bytes_read, 0, c->opened * CHAIN_RECORD_BYTES_MAX);
+        assert_true(p.bytes_read >= p.stats.bytes_read);
+        td_buf_fini(&p.text);
+    }
+    tape_fixture_fini(&f);
+}
+
+/* ---- a catalog that was changed ---- */
+
+static const char *const CHANGES[] = {
+    "DELETE FROM chunks",
+    "DELETE FROM chunks WHERE number = 1",
+    "DELETE FROM chunks WHERE number = 2",
+    "UPDATE chunks SET bitmap = x''",
+    "UPDATE chunks SET bitmap = x'ffff'",
+    "UPDATE chunks SET bitmap = x'00' WHERE number = 1",
+    "UPDATE chunks SET first_ns = 1, last_ns = 2",
+    "UPDATE chunks SET last_ns = last_ns - 60",
+    "UPDATE chunks SET offset = offset + 1",
+    "UPDATE chunks SET chunk_bytes = chunk_bytes - 1 WHERE number = 1",
+    "UPDATE chunks SET index_bytes = 0",
+    "UPDATE chunks SET number = 3 - number WHERE number < 3",
+    "UPDATE chunks SET segment_id = segment_id + 100",
+    "DELETE FROM channels WHERE symbol = 'XRPUSD'",
+    "UPDATE channels SET symbol = 'EOSUSD' WHERE symbol = 'XRPUSD'",
+    "UPDATE channels SET topic = '_events' WHERE symbol = 'XRPUSD'",
+    "DELETE FROM segment_channels",
+    "DELETE FROM segment_channels WHERE mcap_id > 1",
+    "UPDATE segment_channels SET first_ns = 1, last_ns = 2",
+    "UPDATE segment_channels SET channel_id = channel_id % 3 + 1",
+    "DELETE FROM segments",
+    "DELETE FROM segments WHERE number = 3",
+    "UPDATE segments SET first_ns = 1, last_ns = 2",
+    "UPDATE segments SET last_ns = first_ns",
+    "UPDATE segments SET messages = 0",
+    "UPDATE segments SET file_bytes = file_bytes + 1",
+    "UPDATE segments SET chain = replace(chain, '0', '1')",
+    "UPDATE segments SET session = 'bbbbbbbb'",
+    "UPDATE segments SET feed = 'beta'",
+    "UPDATE segments SET is_open = 1",
+    "UPDATE segments SET channel_checksum = 0, chunk_checksum = 0",
+    "UPDATE segments SET chunks = 0",
+    "DELETE FROM sessions",
+    "DELETE FROM meta",
+    "DROP TABLE chunks",
+};
+
+static void change(const tape_fixture *f, const char *sql)
+{
+    char path[LIMIT_PATH_BYTES];
+    sqlite3 *db = NULL;
+    catalog_path(f, path);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    int rc = sqlite3_exec(db, sql, NULL, NULL, NULL);
+    if (rc != SQLITE_OK && rc != SQLITE_CONSTRAINT)
+        fail_msg("%s: %s", sql, sqlite3_errmsg(db));
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+static void remove_catalog(const tape_fixture *f)
+{
+    char path[LIMIT_PATH_BYTES];
+    catalog_path(f, path);
+    assert_int_equal(catalog_remove(path, NULL), TD_OK);
+}
+
+enum { CASES = sizeof OPEN_CASES / sizeof OPEN_CASES[0] };
+
+/* The frames of each selection. */
+static void play_cases(const tape_fixture *f, played out[CASES])
+{
+    for (size_t i = 0; i < CASES; i++) {
+        const selection wanted = selection_of(&OPEN_CASES[i]);
+        const tape_options options = {.with_events = OPEN_CASES[i].with_events,
+                                      .with_lead_in = i % 2 != 0};
+        out[i] = play(f, &wanted, &options);
+    }
+}
+
+static void forget(played of[CASES])
+{
+    for (size_t i = 0; i < CASES; i++)
+        td_buf_fini(&of[i].text);
+}
+
+static void must_be_the_same(const tape_fixture *f, const played right[CASES], const char *what)
+{
+    played now[CASES];
+    play_cases(f, now);
+    for (size_t i = 0; i < CASES; i++) {
+        if (strcmp((const char *)now[i].text.data, (const char *)right[i].text.data) != 0)
+            fail_msg("%s, %s:\n%sinstead of\n%s", what, OPEN_CASES[i].what, now[i].text.data,
+                     right[i].text.data);
+        assert_int_equal(now[i].stats.damaged_chunks, 0);
+        assert_int_equal(now[i].stats.segments_unreadable, 0);
+    }
+    forget(now);
+}
+
+static void test_no_frame_rests_on_the_catalog(void **state)
+{
+    (void)state;
+    tape_fixture f;
+    played right[CASES];
+    make_archive(&f);
+    remove_catalog(&f);
+    play_cases(&f, right);
+    assert_int_equal(right[0].frames, OPEN_CASES[0].frames);
+    for (size_t i = 0; i < sizeof CHANGES / sizeof CHANGES[0]; i++) {
+        make_catalog(&f);
+        if (i == 0)
+            must_be_the_same(&f, right, "the right catalog");
+        change(&f, CHANGES[i]);
+        must_be_the_same(&f, right, CHANGES[i]);
+    }
+    forget(right);
+    tape_fixture_fini(&f);
+}
+
+/* ---- rows of another file ---- */
+
+/* Rows with right checksums, as if another file of this name and size had been there. */
+static void put_rows(const tape_fixture *f, void (*spoil)(segment_index *index))
+{
+    const archive_options options = {.io = io_posix(), .clock = clock_real()};
+    char path[LIMIT_PATH_BYTES];
+    archive *a = NULL;
+    catalog *c = NULL;
+    archive_listing listing;
+    segment_index index;
+    assert_int_equal(archive_open(&options, f->folder, ARCHIVE_READ, &a, NULL), TD_OK);
+    assert_int_equal(archive_list(a, &listing, NULL), TD_OK);
+    assert_int_equal(listing.segment_count, SEGMENTS);
+    catalog_path(f, path);
+    assert_int_equal(catalog_open(path, CATALOG_WRITE, &c, NULL), TD_OK);
+    assert_int_equal(catalog_begin(c, NULL), TD_OK);
+    for (size_t i = 0; i < SEGMENTS; i++) {
+        assert_int_equal(segment_index_read(a, listing.segments[i].path, INDEX_FULL, &index, NULL),
+                         TD_OK);
+        spoil(&index);
+        assert_int_equal(catalog_put_segment(c, &index, NULL), TD_OK);
+        segment_index_fini(&index);
+    }
+    assert_int_equal(catalog_commit(c, NULL), TD_OK);
+    catalog_close(c);
+    archive_listing_fini(&listing);
+    archive_close(a);
+}
+
+static void other_chain(segment_index *index)
+{
+    index->chain_hex[0] = index->chain_hex[0] == '0' ? '1' : '0';
+}
+
+static void no_chain(segment_index *index)
+{
+    index->chain_hex[0] = '\0';
+}
+
+static void last_chunk_less(segment_index *index)
+{
+    index->chunk_count--;
+}
+
+static void chunk_behind_the_end(segment_index *index)
+{
+    index->chunks[index->chunk_count - 1].offset = UINT64_C(1) << 40;
+}
+
+static void chunk_elsewhere(segment_index *index)
+{
+    index->chunks[index->chunk_count - 1].offset -= 8;
+}
+
+static void test_another_file_is_read_for_itself(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *what;
+        void (*spoil)(segment_index *index);
+    } ROWS[] = {{"another chain", other_chain},
+                {"no chain", no_chain},
+                {"a chunk less", last_chunk_less},
+                {"a chunk behind the end", chunk_behind_the_end},
+                {"a chunk elsewhere", chunk_elsewhere}};
+    tape_fixture f;
+    make_archive(&f);
+    remove_catalog(&f);
+    const selection all = {0};
+    played right = play(&f, &all, &(tape_options){0});
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        make_catalog(&f);
+        put_rows(&f, ROWS[i].spoil);
+        played now = play(&f, &all, &(tape_options){0});
+        if (strcmp((const char *)now.text.data, (const char *)right.text.data) != 0)
+            fail_msg("%s: %s", ROWS[i].what, now.text.data);
+        td_buf_fini(&now.text);
+    }
+    td_buf_fini(&right.text);
+    tape_fixture_fini(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_only_what_is_wanted_is_opened),
+        cmocka_unit_test(test_no_frame_rests_on_the_catalog),
+        cmocka_unit_test(test_another_file_is_read_for_itself),
+    };
+    return cmocka_run_group_tests_name("plan", tests, NULL, NULL);
+}
