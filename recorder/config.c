@@ -60,8 +60,9 @@ static td_result resolve_family(feed_config *feed, td_err *err)
     feed->family = family_find_by_url(td_bytes_str(feed->url));
     if (feed->family != NULL)
         return TD_OK;
-    td_err_set(err, TD_E_INVALID, "the URL '%.*s' is of no known family",
-               (int)strcspn(feed->url, "?"), feed->url); /* the query may hold a key */
+    char shown[LIMIT_URL_BYTES];
+    td_err_set(err, TD_E_INVALID, "the URL '%s' is of no known family",
+               td_url_shown_plain(feed->url, shown, sizeof shown));
     td_err_hint(err, "name the family with --family (in a file: family), one of: %s",
                 family_names());
     return TD_E_INVALID;
