@@ -149,16 +149,8 @@ static td_result mkdir_and_sync_parent(td_io io, char *path, size_t length, td_e
     char cut = path[length];
     path[length] = '\0';
     td_result rc = io.ops->mkdir(io.ctx, path, err);
-    char *slash = strrchr(path, '/');
-    if (rc == TD_OK && slash == NULL)
-        rc = io.ops->sync_dir(io.ctx, ".", err);
-    else if (rc == TD_OK && slash == path)
-        rc = io.ops->sync_dir(io.ctx, "/", err);
-    else if (rc == TD_OK) {
-        *slash = '\0';
-        rc = io.ops->sync_dir(io.ctx, path, err);
-        *slash = '/';
-    }
+    if (rc == TD_OK)
+        rc = td_io_sync_folder_of(io, path, err);
     path[length] = cut;
     return rc;
 }
@@ -233,6 +225,58 @@ td_result td_io_list(td_io io, const char *path, td_list_fn *fn, void *user, td_
 td_result td_io_sync_dir(td_io io, const char *path, td_err *err)
 {
     return io.ops->sync_dir(io.ctx, path, err);
+}
+
+/* Bytes of path up to its last '/', without it but for the root; 0 if it has none. */
+static size_t folder_bytes(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash == NULL ? 0 : slash == path ? 1 : (size_t)(slash - path);
+}
+
+td_result td_io_sync_folder_of(td_io io, const char *path, td_err *err)
+{
+    char folder[LIMIT_PATH_BYTES] = ".";
+    size_t size = folder_bytes(path);
+    if (size >= sizeof folder)
+        return td_err_set(err, TD_E_INVALID, "file name '%.60s...' is too long", path);
+    if (size > 0) {
+        memcpy(folder, path, size);
+        folder[size] = '\0';
+    }
+    return io.ops->sync_dir(io.ctx, folder, err);
+}
+
+td_result td_io_publish(td_io io, const char *from, const char *to, td_err *err)
+{
+    size_t size = folder_bytes(to);
+    td_result rc = td_io_rename(io, from, to, err);
+    if (rc == TD_OK)
+        rc = td_io_sync_folder_of(io, to, err);
+    if (rc == TD_OK && (size != folder_bytes(from) || memcmp(from, to, size) != 0))
+        rc = td_io_sync_folder_of(io, from, err);
+    return rc;
+}
+
+td_result td_io_write_file(td_io io, const char *path, td_open_mode mode, td_write_fn *fn,
+                           void *user, td_err *err)
+{
+    char part[LIMIT_PATH_BYTES];
+    td_file *file = NULL;
+    int length = snprintf(part, sizeof part, "%s.part", path);
+    if (length < 0 || (size_t)length >= sizeof part)
+        return td_err_set(err, TD_E_INVALID, "file name '%.60s...' is too long", path);
+    td_result rc = td_io_unlink(io, part, err);
+    if (rc != TD_OK && rc != TD_E_NOTFOUND)
+        return rc;
+    td_err_clear(err);
+    rc = td_io_open(io, part, mode, &file, err);
+    if (rc == TD_OK)
+        rc = fn(user, file, err);
+    if (rc == TD_OK)
+        rc = td_io_sync(file, err);
+    td_io_close(file);
+    return rc == TD_OK ? td_io_publish(io, part, path, err) : rc;
 }
 
 td_result td_io_space(td_io io, const char *path, td_space *out, td_err *err)

@@ -168,6 +168,22 @@ TD_MUST_USE td_result td_io_list(td_io io, const char *path, td_list_fn *fn, voi
 /* Make new, renamed and removed entries of a folder survive a power cut. */
 TD_MUST_USE td_result td_io_sync_dir(td_io io, const char *path, td_err *err);
 
+/* The same for the folder that path lies in: everything up to its last '/'. */
+TD_MUST_USE td_result td_io_sync_folder_of(td_io io, const char *path, td_err *err);
+
+/* Rename a file whose content is durable, so that this survives a power cut: the folder of to is
+ * synced, then that of from, if it is another. A power cut between the two may leave both names. */
+TD_MUST_USE td_result td_io_publish(td_io io, const char *from, const char *to, td_err *err);
+
+/* Write a file as a whole, in the place of one that may be there: fn appends its content to
+ * PATH.part, which is synced and published. So whoever finds a file at path finds it whole, also
+ * after a power cut. mode is one of those that create. What an earlier attempt left at PATH.part is
+ * removed first; after a failure it may stay. TD_E_INVALID if path is too long; what fn returns;
+ * TD_E_UNSUPPORTED, TD_E_NOSPACE, TD_E_IO. */
+typedef td_result td_write_fn(void *user, td_file *file, td_err *err);
+TD_MUST_USE td_result td_io_write_file(td_io io, const char *path, td_open_mode mode,
+                                       td_write_fn *fn, void *user, td_err *err);
+
 /* Room on the file system that holds path. */
 TD_MUST_USE td_result td_io_space(td_io io, const char *path, td_space *out, td_err *err);
 

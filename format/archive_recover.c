@@ -515,12 +515,7 @@ static td_result sync_folder_of(const work *w, const char *path, td_err *err)
 {
     char full[LIMIT_PATH_BYTES];
     td_result rc = archive_join(w->archive, path, full, err);
-    if (rc != TD_OK)
-        return rc;
-    char *slash = strrchr(full, '/');
-    TD_ASSERT(slash != NULL);
-    *slash = '\0';
-    return td_io_sync_dir(archive_io(w->archive), full, err);
+    return rc == TD_OK ? td_io_sync_folder_of(archive_io(w->archive), full, err) : rc;
 }
 
 /* What is missing from the books of such a one. Its move must be durable before they say so. */

@@ -258,10 +258,7 @@ static td_result remove_file(const prune_work *w, const prune_candidate *c, td_e
     td_result rc = archive_join(w->archive, c->path, full, err);
     if (rc == TD_OK)
         rc = td_io_unlink(archive_io(w->archive), full, err);
-    if (rc != TD_OK)
-        return rc;
-    *strrchr(full, '/') = '\0';
-    return td_io_sync_dir(archive_io(w->archive), full, err);
+    return rc == TD_OK ? td_io_sync_folder_of(archive_io(w->archive), full, err) : rc;
 }
 
 static td_result remove_all(prune_work *w, td_err *err)

@@ -111,11 +111,8 @@ static int remove_folder(const prune_work *w, const char *folder)
     td_result rc = archive_join(w->archive, folder, full, NULL);
     if (rc == TD_OK)
         rc = td_io_unlink(archive_io(w->archive), full, NULL);
-    if (rc != TD_OK)
-        return 0;
-    *strrchr(full, '/') = '\0';
     /* An empty folder that comes back after a power cut is in nobody's way. */
-    return td_io_sync_dir(archive_io(w->archive), full, NULL) == TD_OK;
+    return rc == TD_OK && td_io_sync_folder_of(archive_io(w->archive), full, NULL) == TD_OK;
 }
 
 /* The folders of a segment that is gone, from the day's upwards, as far as nothing else is there.

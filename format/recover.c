@@ -23,7 +23,6 @@ enum { COPY_BYTES = 256 << 10, TORN_NAMES_MAX = 1000 };
 typedef struct recovery {
     td_io io;
     const char *open_path, *torn_dir;
-    char folder[LIMIT_PATH_BYTES]; /* of the segment */
     recover_result *result;
     td_file *file;
     mcap_source source;
@@ -315,19 +314,17 @@ static td_result compare_tail(recovery *v, int *is_ours, td_err *err)
     return TD_OK;
 }
 
-/* Copy [from, to) of the segment behind what out has. */
-static td_result copy_bytes(recovery *v, uint64_t from, uint64_t to, td_file *out, td_err *err)
+/* What follows the last block that proves itself. */
+static td_result copy_tail(void *user, td_file *out, td_err *err)
 {
-    TD_ASSERT(from <= to);
-    TD_ASSERT(to <= v->source.size);
+    recovery *v = user;
     td_result rc = TD_OK;
-    while (from < to && rc == TD_OK) {
-        uint64_t size = to - from < COPY_BYTES ? to - from : COPY_BYTES;
+    for (uint64_t at = v->sound_bytes; at < v->source.size && rc == TD_OK; at += COPY_BYTES) {
+        uint64_t left = v->source.size - at;
         td_bytes piece;
-        rc = mcap_source_view(&v->source, from, size, &piece, err);
+        rc = mcap_source_view(&v->source, at, left < COPY_BYTES ? left : COPY_BYTES, &piece, err);
         if (rc == TD_OK)
             rc = td_io_append(out, piece.data, piece.size, err);
-        from += size;
     }
     return rc;
 }
@@ -416,30 +413,13 @@ static td_result save_tail(recovery *v, td_err *err)
 {
     TD_ASSERT(v->source.size > v->sound_bytes);
     TD_ASSERT(v->sound_bytes > 0);
-    char part[LIMIT_PATH_BYTES + 8];
     int is_kept;
     td_result rc = choose_torn_name(v, "tail", v->sound_bytes, &is_kept, err);
     if (rc == TD_OK && is_kept)
         return td_io_sync_dir(v->io, v->torn_dir, err);
     if (rc != TD_OK)
         return rc;
-    (void)snprintf(part, sizeof part, "%s.part", v->result->torn_path); /* fits */
-    rc = td_io_unlink(v->io, part, err);
-    if (rc != TD_OK && rc != TD_E_NOTFOUND)
-        return rc;
-    td_file *out;
-    rc = td_io_open(v->io, part, TD_OPEN_CREATE_PRIVATE, &out, err);
-    if (rc != TD_OK)
-        return rc;
-    rc = copy_bytes(v, v->sound_bytes, v->source.size, out, err);
-    if (rc == TD_OK)
-        rc = td_io_sync(out, err);
-    td_io_close(out);
-    if (rc == TD_OK)
-        rc = td_io_rename(v->io, part, v->result->torn_path, err);
-    if (rc == TD_OK)
-        rc = td_io_sync_dir(v->io, v->torn_dir, err);
-    return rc;
+    return td_io_write_file(v->io, v->result->torn_path, TD_OPEN_CREATE_PRIVATE, copy_tail, v, err);
 }
 
 /* Steps 2 to 4: afterwards the file is complete and durable under its open name. What is read here
@@ -482,15 +462,15 @@ static td_result put_away(recovery *v, const char *kind, td_err *err)
     if (rc == TD_OK)
         rc = td_io_sync(v->file, err);
     if (rc == TD_OK && !is_kept)
-        rc = td_io_rename(v->io, v->open_path, v->result->torn_path, err);
-    if (rc == TD_OK)
-        rc = td_io_sync_dir(v->io, v->torn_dir, err);
+        return td_io_publish(v->io, v->open_path, v->result->torn_path, err);
     /* A power cut between the two folders may have left both names of the one file, and a rename
      * between those does nothing. */
-    if (rc == TD_OK && is_kept)
+    if (rc == TD_OK)
+        rc = td_io_sync_dir(v->io, v->torn_dir, err);
+    if (rc == TD_OK)
         rc = td_io_unlink(v->io, v->open_path, err);
     if (rc == TD_OK)
-        rc = td_io_sync_dir(v->io, v->folder, err);
+        rc = td_io_sync_folder_of(v->io, v->open_path, err);
     return rc;
 }
 
@@ -524,9 +504,7 @@ static td_result finish_segment(recovery *v, td_err *err)
     if (rc == TD_OK)
         rc = write_end(v, err);
     if (rc == TD_OK)
-        rc = td_io_rename(v->io, v->open_path, v->result->path, err);
-    if (rc == TD_OK)
-        rc = td_io_sync_dir(v->io, v->folder, err);
+        rc = td_io_publish(v->io, v->open_path, v->result->path, err);
     if (rc != TD_OK)
         return rc;
     segment_totals *totals = &v->result->totals;
@@ -590,7 +568,7 @@ static td_result run_copy(recovery *v, td_err *err)
     return rc == TD_OK ? put_away(v, "copy", err) : rc;
 }
 
-/* The final name and the folder, from the name of the open file. */
+/* The final name, from that of the open file. */
 static td_result set_paths(recovery *v, const char *open_path, td_err *err)
 {
     TD_ASSERT(open_path != NULL);
@@ -600,12 +578,6 @@ static td_result set_paths(recovery *v, const char *open_path, td_err *err)
         return td_err_set(err, TD_E_INVALID, "not the name of an unfinished segment");
     memcpy(v->result->path, open_path, length - suffix);
     v->result->path[length - suffix] = '\0';
-    const char *slash = strrchr(open_path, '/');
-    size_t folder = slash == NULL ? 0 : (size_t)(slash - open_path);
-    if (slash == open_path)
-        folder = 1;
-    memcpy(v->folder, slash == NULL ? "." : open_path, slash == NULL ? 1 : folder);
-    v->folder[slash == NULL ? 1 : folder] = '\0';
     return TD_OK;
 }
 

@@ -15,7 +15,6 @@ struct segment_writer {
     td_file *file;
     char path[LIMIT_PATH_BYTES];      /* final */
     char open_path[LIMIT_PATH_BYTES]; /* while it grows */
-    char folder[LIMIT_PATH_BYTES];
     td_buf head; /* magic, header, session: covered by the first chain record */
     td_buf pack; /* maps while they are encoded; the end of the file */
     mcap_summary summary;
@@ -27,7 +26,7 @@ struct segment_writer {
     uint8_t is_finished;
 };
 
-/* Final name, name while open, and the folder to sync. */
+/* Final name, and name while open. */
 static td_result set_paths(segment_writer *w, const char *path, td_err *err)
 {
     TD_ASSERT(path != NULL);
@@ -38,14 +37,6 @@ static td_result set_paths(segment_writer *w, const char *path, td_err *err)
     memcpy(w->path, path, length + 1);
     memcpy(w->open_path, path, length);
     memcpy(w->open_path + length, SEGMENT_OPEN_SUFFIX, suffix + 1);
-    const char *slash = strrchr(path, '/');
-    if (slash == NULL) {
-        memcpy(w->folder, ".", 2);
-        return TD_OK;
-    }
-    size_t folder_length = slash == path ? 1 : (size_t)(slash - path);
-    memcpy(w->folder, path, folder_length);
-    w->folder[folder_length] = '\0';
     return TD_OK;
 }
 
@@ -108,7 +99,7 @@ static td_result create_file(segment_writer *w, td_open_mode mode, td_err *err)
     if (rc == TD_OK)
         rc = td_io_append(w->file, w->head.data, w->head.size, err);
     if (rc == TD_OK)
-        rc = td_io_sync_dir(w->io, w->folder, err);
+        rc = td_io_sync_folder_of(w->io, w->open_path, err);
     if (rc == TD_OK) {
         w->size = w->head.size;
         w->data_crc = td_crc32(0, w->head.data, w->head.size);
@@ -375,9 +366,7 @@ td_result segment_writer_finish(segment_writer *writer, segment_totals *totals, 
     if (rc == TD_OK) {
         /* The end is written; from here on a failure leaves a file that recover just renames. */
         w->is_dead = 1;
-        rc = td_io_rename(w->io, w->open_path, w->path, err);
-        if (rc == TD_OK)
-            rc = td_io_sync_dir(w->io, w->folder, err);
+        rc = td_io_publish(w->io, w->open_path, w->path, err);
     }
     if (rc != TD_OK)
         return td_err_add(err, rc, "segment %s: finishing it", w->path);

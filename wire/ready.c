@@ -1,6 +1,5 @@
 /* The ready file of a program that listens. Whoever waits for it may read it the moment it is
- * there: both files are written under another name and renamed, the certificate first. Neither is
- * synced: after a power cut nobody listens there any more. */
+ * there: it is written whole, and after the certificate. */
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,24 +11,15 @@
 
 enum { READY_BYTES_MAX = 16 << 10 };
 
-/* Writes path by way of path.tmp. */
+static td_result append_all(void *user, td_file *file, td_err *err)
+{
+    const td_bytes *content = user;
+    return td_io_append(file, content->data, content->size, err);
+}
+
 static td_result write_whole(td_io io, const char *path, td_bytes content, td_err *err)
 {
-    char temporary[LIMIT_PATH_BYTES + 8];
-    int length = snprintf(temporary, sizeof temporary, "%s.tmp", path);
-    if (length < 0 || (size_t)length >= LIMIT_PATH_BYTES)
-        return td_err_set(err, TD_E_INVALID, "file name '%.60s...' is too long", path);
-    td_result rc = td_io_unlink(io, temporary, NULL);
-    if (rc != TD_OK && rc != TD_E_NOTFOUND)
-        return td_err_set(err, rc, "cannot remove '%s'", temporary);
-    td_file *file = NULL;
-    rc = td_io_open(io, temporary, TD_OPEN_CREATE, &file, err);
-    if (rc == TD_OK)
-        rc = td_io_append(file, content.data, content.size, err);
-    td_io_close(file);
-    if (rc == TD_OK)
-        rc = td_io_rename(io, temporary, path, err);
-    return rc;
+    return td_io_write_file(io, path, TD_OPEN_CREATE, append_all, &content, err);
 }
 
 /* "<path>.pem", absolute. The folder exists: the file has just been written into it. */
