@@ -156,18 +156,10 @@ static void grant(subscriber *self, size_t topic)
         self->options.granted(self->options.user, self->rows[topic].place);
 }
 
-/* A connection has the topic already: an answer was lost, or two filters overlap. */
-static int says_already(const dialect_answer *answer)
-{
-    static const char WORDS[] = "already subscribed";
-    return answer->reason.size > 0 &&
-           memmem(answer->reason.data, answer->reason.size, WORDS, sizeof WORDS - 1) != NULL;
-}
-
 static void refuse_one(subscriber *self, size_t topic, const dialect_answer *answer,
                        uint64_t mono_ns, subscriber_outcome *out)
 {
-    if (says_already(answer)) {
+    if (answer->is_repeat) { /* an answer was lost, or two filters overlap */
         grant(self, topic);
         return;
     }

@@ -31,10 +31,10 @@ enum {
 typedef enum request_kind {
     REQUEST_SUBSCRIBE,
     REQUEST_UNSUBSCRIBE,
-    REQUEST_UNSUBSCRIBE_ALL, /* C only */
+    REQUEST_UNSUBSCRIBE_ALL,
     REQUEST_AUTH,
     REQUEST_PING,
-    REQUEST_PONG, /* to the server's own ping (D, E): nobody answers it */
+    REQUEST_PONG, /* to the server's own ping: it is not answered */
     REQUEST_UNKNOWN,
 } request_kind;
 
@@ -50,7 +50,7 @@ typedef struct dialect_auth {
     uint64_t expires_ms; /* Unix ms, in the future */
 } dialect_auth;
 
-/* How a client wants its frames; only spot asks for it. */
+/* How a client wants its frames, where the dialect has_binary. */
 typedef enum dialect_frames { DIALECT_FRAMES_TEXT, DIALECT_FRAMES_BINARY } dialect_frames;
 
 /* One request for topics. */
@@ -78,6 +78,7 @@ typedef struct dialect_answer {
     td_bytes id;             /* of the request, as echoed; empty: not echoed */
     td_bytes reason;         /* the exchange's words ("Success" too) or code; empty: none */
     td_bytes blamed;         /* the topic that the reason names; empty: none */
+    uint8_t is_repeat;       /* refused because the connection has the topic already */
     const td_bytes *granted; /* topics that it names, where they were granted */
     size_t granted_count;
     const td_bytes *failed; /* topics that it names, where they were not */
@@ -86,15 +87,8 @@ typedef struct dialect_answer {
 
 /* ---- a server's side ---- */
 
-/* What spot's requests say besides their topics, for the echo in their answers. */
-typedef struct dialect_spot_request {
-    td_bytes topic; /* as the client wrote it: "kline_1m" */
-    td_bytes event;
-    td_bytes symbol; /* "A,B" */
-    td_bytes kline_type;
-    td_bytes dump_scale;
-    uint8_t is_binary;
-} dialect_spot_request;
+/* Parts of a request that its dialect keeps for its own answer. */
+enum { DIALECT_KEPT_MAX = 8 };
 
 /* A request that a server read. Views as of request_parse(). */
 typedef struct dialect_request {
@@ -104,13 +98,13 @@ typedef struct dialect_request {
     const td_bytes *args; /* topics, or the members of auth's args as text; NULL: the request has
                              none, or null */
     size_t arg_count;     /* at most DIALECT_ARGS_MAX */
-    uint8_t is_method;    /* C: it came as {"method":"private/subscribe"} */
+    uint8_t is_second;    /* it came in the second of two forms that the dialect has */
     uint8_t has_id;       /* it has one, if only an empty one */
     td_bytes id_raw;      /* the id as JSON text: 5 or "5" */
-    dialect_spot_request spot;
+    td_bytes kept[DIALECT_KEPT_MAX]; /* what they are, only the dialect knows */
 } dialect_request;
 
-/* Why a server refuses; each dialect has its own words for it (docs/wire.md 1.1, 1.3, 5.3). */
+/* Why a server refuses; each dialect has its own words for it. */
 typedef enum refusal {
     REFUSAL_NONE,
     REFUSAL_INVALID_OP,   /* not JSON, or no known request */
@@ -118,7 +112,7 @@ typedef enum refusal {
     REFUSAL_TOO_MANY,     /* topics */
     REFUSAL_UNKNOWN_TOPIC,
     REFUSAL_UNKNOWN_SYMBOL, /* of a known topic; only where names_symbols */
-    REFUSAL_REPEATED,       /* a topic that the connection has already (v3, v5) */
+    REFUSAL_REPEATED,       /* a topic that the connection has already */
     REFUSAL_NEEDS_AUTH,
     REFUSAL_EXPIRED, /* credentials: their time */
     REFUSAL_BAD_KEY, /* credentials: key or signature */
@@ -150,9 +144,9 @@ struct dialect {
     uint8_t has_lists;            /* a subscription may be "topic.A|B", "topic.*" or bare "topic" */
     uint8_t answers_topics;       /* a server grants topics one by one, else the whole or nothing */
     uint8_t refuses_repeats;      /* a topic twice on a connection is refused */
-    uint8_t subscribes_with_auth; /* there is no subscribing: auth brings everything (E) */
+    uint8_t subscribes_with_auth; /* there is no subscribing: auth brings everything */
     uint8_t names_symbols;        /* an unknown symbol is refused as such, else as a topic */
-    uint8_t has_binary;           /* a client may ask for compressed frames (D) */
+    uint8_t has_binary;           /* a client may ask for compressed frames */
     uint8_t echoes_topics;        /* answers are the request with a code: they begin as data does */
 
     /* Client: how many of the next topics go into one request: 1 to count. */

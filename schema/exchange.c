@@ -58,11 +58,12 @@ static const char *keys_fault(const frame_keys *keys)
     for (uint8_t i = 0; i < keys->count; i++)
         if (keys->names[i].size == 0 || frame_key_find(keys, keys->names[i]) != i)
             return "a key is not found: names are not in order of size, or one stands twice";
-    if (keys->topic >= keys->count || keys->data >= keys->count || keys->op >= keys->count ||
-        keys->request >= keys->count || keys->shared >= keys->count)
+    if (keys->topic >= keys->count || keys->data >= keys->count)
         return "a key that there must be is none";
-    if (keys->event > FRAME_KEY_NONE || keys->event_time > FRAME_KEY_NONE)
-        return "an event's key is none";
+    const uint8_t others[] = {keys->event, keys->event_time, keys->op, keys->request, keys->shared};
+    for (size_t i = 0; i < sizeof others; i++)
+        if (others[i] >= keys->count && others[i] != FRAME_KEY_NONE)
+            return "a key that there may be is none";
     return NULL;
 }
 

@@ -62,9 +62,9 @@ typedef struct frame_keys {
     uint8_t event, event_time; /* a frame that is an event, or a list of them, has these instead of
                                   a topic; FRAME_KEY_NONE: there are no such frames */
     uint8_t op;                /* an answer names its request here, */
-    uint8_t request;           /* or here, in an object under the key op */
+    uint8_t request;           /* or here, in an object under the key op; either may be none */
     /* Data frames may have this key as well: only what its text is tells them apart. The rules of
-     * that key stand together. */
+     * that key stand together. FRAME_KEY_NONE: there is no such key. */
     uint8_t shared;
     uint8_t shared_first, shared_count;
     td_bytes data_start; /* how a data frame begins in the dialects that do not echo topics, up to
@@ -86,11 +86,11 @@ static inline uint8_t frame_key_find(const frame_keys *keys, td_bytes key)
     return FRAME_KEY_NONE;
 }
 
-/* What a frame's members are, by the number of their keys. */
+/* What a frame's members are, by the number of their keys; of FRAME_KEY_NONE nothing. */
 typedef struct frame_words {
-    td_bytes json[FRAME_KEYS_MAX]; /* as JSON; data NULL: the frame has no such member */
-    td_bytes text[FRAME_KEYS_MAX]; /* of strings; data NULL: it is none */
-    td_bytes op;                   /* the request that it names; empty: none */
+    td_bytes json[FRAME_KEYS_MAX + 1]; /* as JSON; data NULL: the frame has no such member */
+    td_bytes text[FRAME_KEYS_MAX + 1]; /* of strings; data NULL: it is none */
+    td_bytes op;                       /* the request that it names; empty: none */
 } frame_words;
 
 /* What a control frame is, and 1, 0 or -1 (it does not say) for the success of what it answers.

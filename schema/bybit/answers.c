@@ -51,6 +51,12 @@ static td_bytes find_blamed(td_bytes reason)
     return topic;
 }
 
+static int is_repeat(td_bytes reason)
+{
+    static const char WORDS[] = "already subscribed";
+    return reason.size > 0 && memmem(reason.data, reason.size, WORDS, sizeof WORDS - 1) != NULL;
+}
+
 /* What an op or its echo names; pongs never come here. */
 static request_kind op_kind(td_bytes op)
 {
@@ -144,21 +150,21 @@ static td_result read_op_answer(dialect_text *text, json_value root, td_bytes op
 /* D: the request and a code, or a code alone. */
 static td_result read_spot(dialect_text *text, json_value root, dialect_answer *out, td_err *err)
 {
-    dialect_spot_request echo = {0};
+    td_bytes echo[SPOT_PARTS] = {{0}};
     td_bytes code;
     size_t count = 0;
     if (dialect_text_scalar(root, "code", &code) &&
         !dialect_text_scalar(root, "msg", &out->reason) &&
         !dialect_text_scalar(root, "desc", &out->reason))
         out->reason = code;
-    bybit_spot_read(root, &echo);
-    if (echo.event.size > 0)
-        out->of = td_bytes_is(echo.event, "cancel") ? REQUEST_UNSUBSCRIBE : REQUEST_SUBSCRIBE;
-    if (echo.topic.size == 0 || echo.symbol.size == 0)
+    bybit_spot_read(root, echo);
+    if (echo[SPOT_EVENT].size > 0)
+        out->of = td_bytes_is(echo[SPOT_EVENT], "cancel") ? REQUEST_UNSUBSCRIBE : REQUEST_SUBSCRIBE;
+    if (echo[SPOT_TOPIC].size == 0 || echo[SPOT_SYMBOL].size == 0)
         return TD_OK;
     /* Only the first generation has lists; it has its symbols at the top. */
     spot_symbols symbols = has(root, "symbol") ? SPOT_SYMBOL_LIST : SPOT_ONE_SYMBOL;
-    td_result rc = bybit_spot_topics(text, &echo, symbols, &count, err);
+    td_result rc = bybit_spot_topics(text, echo, symbols, &count, err);
     if (rc == TD_OK)
         file_topics(out, text, count);
     return rc;
@@ -210,6 +216,7 @@ td_result bybit_read_answer(dialect_text *text, json_value root, dialect_answer 
     if (!dialect_text_scalar(root, "req_id", &out->id))
         (void)dialect_text_scalar(root, "id", &out->id);
     out->blamed = find_blamed(out->reason);
+    out->is_repeat = (uint8_t)is_repeat(out->reason);
     switch (is) {
     case CLASS_PONG:
         out->kind = ANSWER_PONG;

@@ -27,21 +27,22 @@ static const char *parameter_of(td_bytes topic)
     return NULL;
 }
 
-void bybit_spot_read(json_value root, dialect_spot_request *out)
+void bybit_spot_read(json_value root, td_bytes parts[SPOT_PARTS])
 {
     json_value params;
     td_bytes binary;
-    (void)dialect_text_scalar(root, "topic", &out->topic); /* what is missing stays empty */
-    (void)dialect_text_scalar(root, "event", &out->event);
-    int has_symbol = dialect_text_scalar(root, "symbol", &out->symbol);
+    (void)dialect_text_scalar(root, "topic", &parts[SPOT_TOPIC]); /* what is missing stays empty */
+    (void)dialect_text_scalar(root, "event", &parts[SPOT_EVENT]);
+    int has_symbol = dialect_text_scalar(root, "symbol", &parts[SPOT_SYMBOL]);
     if (!json_find(root, "params", &params))
         return;
     if (!has_symbol)
-        (void)dialect_text_scalar(params, "symbol", &out->symbol);
-    (void)dialect_text_scalar(params, "klineType", &out->kline_type);
-    (void)dialect_text_scalar(params, "dumpScale", &out->dump_scale);
-    if (dialect_text_scalar(params, "binary", &binary))
-        out->is_binary = td_bytes_is(binary, "true") || td_bytes_is(binary, "True");
+        (void)dialect_text_scalar(params, "symbol", &parts[SPOT_SYMBOL]);
+    (void)dialect_text_scalar(params, "klineType", &parts[SPOT_KLINE_TYPE]);
+    (void)dialect_text_scalar(params, "dumpScale", &parts[SPOT_DUMP_SCALE]);
+    if (dialect_text_scalar(params, "binary", &binary) &&
+        (td_bytes_is(binary, "true") || td_bytes_is(binary, "True")))
+        parts[SPOT_BINARY] = td_bytes_str("true");
 }
 
 /* A topic without its symbol: name, and parameter if it has one (which is empty if the client left
@@ -51,19 +52,19 @@ typedef struct spot_stem {
     td_bytes parameter;
     uint8_t has_parameter;
 } spot_stem;
-static spot_stem stem_of(const dialect_spot_request *request)
+static spot_stem stem_of(const td_bytes parts[SPOT_PARTS])
 {
     static const char KLINE[] = "kline_"; /* v1: "kline_1m" */
-    const td_bytes topic = request->topic;
+    const td_bytes topic = parts[SPOT_TOPIC];
     size_t prefix = sizeof KLINE - 1;
     TD_ASSERT(topic.size == 0 || topic.data != NULL);
     if (topic.size >= prefix && memcmp(topic.data, KLINE, prefix) == 0)
         return (spot_stem){td_bytes_of(topic.data, prefix - 1),
                            td_bytes_of(topic.data + prefix, topic.size - prefix), 1};
     if (td_bytes_is(topic, "kline"))
-        return (spot_stem){topic, request->kline_type, 1};
+        return (spot_stem){topic, parts[SPOT_KLINE_TYPE], 1};
     if (td_bytes_is(topic, "mergedDepth"))
-        return (spot_stem){topic, request->dump_scale, 1};
+        return (spot_stem){topic, parts[SPOT_DUMP_SCALE], 1};
     return (spot_stem){topic, {0}, 0};
 }
 
@@ -111,11 +112,11 @@ static size_t count_symbols(td_bytes symbol, spot_symbols symbols)
     return count;
 }
 
-td_result bybit_spot_topics(dialect_text *text, const dialect_spot_request *request,
+td_result bybit_spot_topics(dialect_text *text, const td_bytes parts[SPOT_PARTS],
                             spot_symbols symbols, size_t *count, td_err *err)
 {
-    spot_stem stem = stem_of(request);
-    size_t wanted = count_symbols(request->symbol, symbols);
+    spot_stem stem = stem_of(parts);
+    size_t wanted = count_symbols(parts[SPOT_SYMBOL], symbols);
     *count = 0;
     if (stem.name.size + stem.parameter.size > LIMIT_TOPIC_BYTES)
         return td_err_set(err, TD_E_LIMIT, "a topic of %zu bytes: at most %u are read",
@@ -127,8 +128,8 @@ td_result bybit_spot_topics(dialect_text *text, const dialect_spot_request *requ
     size_t stem_bytes = stem.name.size + stem.parameter.size + 2;
     td_result rc = dialect_text_reserve(text, wanted, err);
     if (rc == TD_OK) /* at once, so that views into it stay good */
-        rc = td_buf_reserve(&text->texts, wanted * stem_bytes + request->symbol.size, err);
-    td_bytes rest = request->symbol.data == NULL ? td_bytes_str("") : request->symbol;
+        rc = td_buf_reserve(&text->texts, wanted * stem_bytes + parts[SPOT_SYMBOL].size, err);
+    td_bytes rest = parts[SPOT_SYMBOL].data == NULL ? td_bytes_str("") : parts[SPOT_SYMBOL];
     td_bytes symbol;
     while (rc == TD_OK && next_symbol(&rest, symbols, &symbol)) {
         size_t begin = text->texts.size;
@@ -358,11 +359,11 @@ static td_result read_request(dialect_text *text, json_value root, dialect_reque
         return TD_OK;
     }
     /* Read even if the event is unknown: refusals of v2 echo it. */
-    bybit_spot_read(root, &out->spot);
-    out->kind = event_kind(out->spot.event);
+    bybit_spot_read(root, out->kept);
+    out->kind = event_kind(out->kept[SPOT_EVENT]);
     if (out->kind == REQUEST_UNKNOWN)
         return TD_OK;
-    td_result rc = bybit_spot_topics(text, &out->spot, symbols, &out->arg_count, err);
+    td_result rc = bybit_spot_topics(text, out->kept, symbols, &out->arg_count, err);
     if (rc == TD_OK)
         out->args = text->args;
     return rc;
@@ -422,7 +423,7 @@ static spot_error error_of(const dialect_request *request, const dialect_reply *
 {
     static const spot_error PERIOD = {"-10009", "Invalid period!", 0};
     static const spot_error SYMBOLS = {"-100010", "Invalid Symbols!", 0};
-    const spot_stem stem = stem_of(&request->spot);
+    const spot_stem stem = stem_of(request->kept);
     TD_ASSERT(reply->refused != REFUSAL_NONE);
     int is_known = is_one_of(stem.name, of == GENERATION_V1 ? TOPICS_V1 : TOPICS_V2);
     if (reply->refused == REFUSAL_UNKNOWN_TOPIC && is_known) {
@@ -432,34 +433,34 @@ static spot_error error_of(const dialect_request *request, const dialect_reply *
             return SYMBOLS; /* all else is in order */
     }
     return (spot_error){"-100011", "Parameter error!",
-                        of == GENERATION_V2 && request->spot.event.size > 0};
+                        of == GENERATION_V2 && request->kept[SPOT_EVENT].size > 0};
 }
 
-static void write_echoed_params(json_writer *writer, const dialect_spot_request *spot,
+static void write_echoed_params(json_writer *writer, const td_bytes parts[SPOT_PARTS],
                                 generation of)
 {
     json_write_key(writer, "params");
     json_write_object_begin(writer);
     if (of == GENERATION_V2)
-        json_write_member_bytes(writer, "symbol", spot->symbol);
-    json_write_member_text(writer, "binary", spot->is_binary ? "true" : "false");
-    if (spot->kline_type.size > 0)
-        json_write_member_bytes(writer, "klineType", spot->kline_type);
-    if (spot->dump_scale.size > 0)
-        json_write_member_bytes(writer, "dumpScale", spot->dump_scale);
+        json_write_member_bytes(writer, "symbol", parts[SPOT_SYMBOL]);
+    json_write_member_text(writer, "binary", parts[SPOT_BINARY].size > 0 ? "true" : "false");
+    if (parts[SPOT_KLINE_TYPE].size > 0)
+        json_write_member_bytes(writer, "klineType", parts[SPOT_KLINE_TYPE]);
+    if (parts[SPOT_DUMP_SCALE].size > 0)
+        json_write_member_bytes(writer, "dumpScale", parts[SPOT_DUMP_SCALE]);
     if (of == GENERATION_V2)
-        json_write_member_bytes(writer, "symbolName", spot->symbol);
+        json_write_member_bytes(writer, "symbolName", parts[SPOT_SYMBOL]);
     json_write_object_end(writer);
 }
 
 /* The request again; members of params are always strings. */
-static void write_echo(json_writer *writer, const dialect_spot_request *spot, generation of)
+static void write_echo(json_writer *writer, const td_bytes parts[SPOT_PARTS], generation of)
 {
-    json_write_member_bytes(writer, "topic", spot->topic);
-    json_write_member_bytes(writer, "event", spot->event);
+    json_write_member_bytes(writer, "topic", parts[SPOT_TOPIC]);
+    json_write_member_bytes(writer, "event", parts[SPOT_EVENT]);
     if (of == GENERATION_V1)
-        json_write_member_bytes(writer, "symbol", spot->symbol);
-    write_echoed_params(writer, spot, of);
+        json_write_member_bytes(writer, "symbol", parts[SPOT_SYMBOL]);
+    write_echoed_params(writer, parts, of);
 }
 
 static td_result build_for(td_buf *out, const dialect_request *request, const dialect_reply *reply,
@@ -477,7 +478,7 @@ static td_result build_for(td_buf *out, const dialect_request *request, const di
     json_write_begin(&writer, out);
     json_write_object_begin(&writer);
     if (error.is_echoed)
-        write_echo(&writer, &request->spot, of);
+        write_echo(&writer, request->kept, of);
     json_write_member_text(&writer, "code", error.code);
     json_write_member_text(&writer, error.is_echoed ? "msg" : "desc", error.text);
     json_write_object_end(&writer);

@@ -32,7 +32,7 @@ static td_result read_method(dialect_text *text, json_value root, td_bytes metho
     json_value params;
     json_value channels;
     TD_ASSERT(out->arg_count == 0);
-    out->is_method = 1; /* answered in its own shape, whatever it asks */
+    out->is_second = 1; /* answered in its own shape, whatever it asks */
     if (td_bytes_is(method, "private/subscribe"))
         out->kind = REQUEST_SUBSCRIBE;
     else if (td_bytes_is(method, "private/unsubscribe"))
@@ -147,7 +147,7 @@ static void write_command(json_writer *writer, const dialect_request *request,
 static void write_method(json_writer *writer, const dialect_request *request,
                          const dialect_reply *reply)
 {
-    TD_ASSERT(request->is_method);
+    TD_ASSERT(request->is_second);
     write_id(writer, request);
     json_write_member_bool(writer, "success", !has_failed(request, reply));
     json_write_key(writer, "data");
@@ -191,7 +191,7 @@ static td_result build_answer(td_buf *out, const dialect_request *request,
         write_pong(&writer, reply);
     else if (request->kind == REQUEST_AUTH)
         write_auth(&writer, request, reply);
-    else if (request->is_method)
+    else if (request->is_second)
         write_method(&writer, request, reply);
     else
         write_command(&writer, request, reply);

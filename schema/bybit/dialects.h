@@ -43,14 +43,24 @@ void bybit_read_id(json_value root, dialect_request *out);
 
 /* ---- spot's topics (dialect_spot.c) ---- */
 
+/* Parts of a request, and of an answer that echoes one; those that are missing are empty. */
+enum spot_part {
+    SPOT_TOPIC, /* as the client wrote it: "kline_1m" */
+    SPOT_EVENT,
+    SPOT_SYMBOL, /* "A,B" */
+    SPOT_KLINE_TYPE,
+    SPOT_DUMP_SCALE,
+    SPOT_BINARY, /* "true" or empty */
+    SPOT_PARTS,
+};
+_Static_assert((int)SPOT_PARTS <= (int)DIALECT_KEPT_MAX, "a request keeps them");
+void bybit_spot_read(json_value root, td_bytes parts[SPOT_PARTS]);
+
 /* Topics of a request or an echo, into text: symbols is one, or, with lists, "A,B". *count of them
  * in text->args. */
 typedef enum spot_symbols { SPOT_ONE_SYMBOL, SPOT_SYMBOL_LIST } spot_symbols;
-TD_MUST_USE td_result bybit_spot_topics(dialect_text *text, const dialect_spot_request *request,
+TD_MUST_USE td_result bybit_spot_topics(dialect_text *text, const td_bytes parts[SPOT_PARTS],
                                         spot_symbols symbols, size_t *count, td_err *err);
-
-/* Topic, event, symbol and params of a request, or of an answer that echoes one. */
-void bybit_spot_read(json_value root, dialect_spot_request *out);
 
 /* ---- what clients build alike (dialects.c) ---- */
 
