@@ -35,6 +35,25 @@ int channel_info_compare(const channel_info *a, const channel_info *b)
     return order != 0 ? order : compare_u32(a->opcode, b->opcode);
 }
 
+frame_role channel_role(const channel_info *info)
+{
+    switch (info->dir) {
+    case CHANNEL_OUT:
+        return ROLE_OUT;
+    case CHANNEL_HTTP:
+        return ROLE_HTTP;
+    case CHANNEL_EVENT:
+        return ROLE_EVENT;
+    case CHANNEL_IN:
+        break;
+    }
+    if (strcmp(info->topic, CHANNEL_TOPIC_CONTROL) == 0)
+        return ROLE_CONTROL;
+    if (strcmp(info->topic, CHANNEL_TOPIC_UNKNOWN) == 0)
+        return ROLE_UNKNOWN;
+    return strcmp(info->topic, CHANNEL_TOPIC_EVENTS) == 0 ? ROLE_EVENT : ROLE_DATA;
+}
+
 const char *channel_dir_name(channel_dir dir)
 {
     TD_ASSERT((unsigned)dir < DIR_COUNT);

@@ -43,6 +43,18 @@ typedef struct channel_info {
 /* <0, 0, >0 by feed, line, shard, dir, topic, symbol, opcode: the fixed order of channels. */
 int channel_info_compare(const channel_info *a, const channel_info *b);
 
+/* What the frames of a channel are. */
+typedef enum frame_role {
+    ROLE_DATA,    /* inbound frame of a topic */
+    ROLE_CONTROL, /* inbound, without a topic: acks, pongs, errors */
+    ROLE_UNKNOWN, /* inbound, and could not be classified when it was written */
+    ROLE_OUT,     /* what the recorded client sent */
+    ROLE_HTTP,    /* an answer to an HTTP request, from captures that have such */
+    ROLE_EVENT,   /* the recorder's own */
+} frame_role;
+
+frame_role channel_role(const channel_info *info);
+
 /* "in", "out", "http", "event"; and back (0 if it is none of them). */
 const char *channel_dir_name(channel_dir dir);
 int channel_dir_parse(td_bytes name, channel_dir *out);

@@ -87,8 +87,7 @@ typedef struct replay_command {
     uint64_t frames; /* as the player last said */
     uint64_t started_ns;
     output_stream output;
-    sink_jsonl *messages; /* NULL: not asked for */
-    sink_truth *truth;    /* likewise */
+    sink_truth *truth; /* likewise */
     selection wanted;
 } replay_command;
 
@@ -218,11 +217,9 @@ static td_result open_player(replay_command *command, pacer_speed speed, td_err 
                               .progress_ctx = command};
     td_result rc = TD_OK;
     if (command->flags.with_messages) {
-        rc = sink_jsonl_open(&command->output, &command->messages, err);
-        if (rc == TD_OK)
-            options.sinks[options.sink_count++] = sink_jsonl_get(command->messages);
+        options.sinks[options.sink_count++] = sink_jsonl(&command->output);
     }
-    if (rc == TD_OK && command->flags.truth_file != NULL) {
+    if (command->flags.truth_file != NULL) {
         rc = sink_truth_open(io_posix(), command->flags.truth_file, &command->truth, err);
         if (rc == TD_OK)
             options.sinks[options.sink_count++] = sink_truth_get(command->truth);
@@ -244,6 +241,8 @@ static td_result open_all(replay_command *command, td_err *err)
     command->wanted = source_selection(&command->selecting);
     const tape_options reading = {.threads = threads_options_count(&command->threads),
                                   .log = &command->log,
+                                  .reads = command->flags.with_messages ? TAPE_READS_ALL
+                                                                        : TAPE_READS_MESSAGES,
                                   .with_lead_in = 1};
     rc = tape_open(command->archive, &command->wanted, &reading, &command->tape, err);
     return rc == TD_OK ? open_player(command, speed, err) : rc;
@@ -255,7 +254,6 @@ static void close_all(replay_command *command)
     keyboard_close(command->keyboard);
     progress_end(&command->progress);
     player_close(command->player); /* its streams are known to the tape's channels */
-    sink_jsonl_close(command->messages);
     sink_truth_close(command->truth);
     tape_close(command->tape);
     archive_close(command->archive);

@@ -101,8 +101,12 @@ static td_result open_player(export_run_state *run, td_err *err)
     TD_ASSERT(run->tape == NULL); /* the first look is over */
     TD_ASSERT(run->survey.useful > 0);
     const export_options *options = run->options;
-    const tape_options reading = {
-        .threads = options->threads, .log = options->log, .with_events = 1, .with_lead_in = 1};
+    const tape_options reading = {.threads = options->threads,
+                                  .log = options->log,
+                                  .reads = options->spec->format->is_by_symbol ? TAPE_READS_MESSAGES
+                                                                               : TAPE_READS_ALL,
+                                  .with_events = 1,
+                                  .with_lead_in = 1};
     const export_job job = {.spec = options->spec,
                             .folder = run->folder,
                             .manifest = &run->manifest,

@@ -8,7 +8,6 @@
 #include "replay/export_gate.h"
 #include "replay/export_reader.h"
 #include "replay/export_rows.h"
-#include "schema/decode.h"
 
 /* One series at work; export_series.user. */
 typedef struct csv_series {
@@ -39,7 +38,6 @@ typedef struct csv_route {
 
 struct export_csv {
     export_job job;
-    decoder *decoder;
     csv_route *routes; /* by the channel's index */
     size_t route_count;
     td_buf rows; /* of one frame */
@@ -58,11 +56,6 @@ td_result export_csv_open(const export_job *job, export_csv **out, td_err *err)
     made->job = *job;
     made->has_days = (uint8_t)export_job_days(job, &made->day, &made->last_day);
     td_buf_init(&made->rows, LIMIT_FRAME_BYTES * 16);
-    td_result rc = decoder_open(&made->decoder, err);
-    if (rc != TD_OK) {
-        export_csv_close(made);
-        return rc;
-    }
     *out = made;
     return TD_OK;
 }
@@ -88,7 +81,6 @@ void export_csv_close(export_csv *csv)
             series_close(table->items[i]->user);
         table->items[i]->user = NULL;
     }
-    decoder_close(csv->decoder);
     td_buf_fini(&csv->rows);
     td_free(csv->routes);
     td_free(csv);
@@ -318,30 +310,27 @@ static td_result write_trade(export_csv *csv, csv_series *s, const tape_frame *f
 }
 
 /* Counted as frames of each file that they gave rows to. */
-static td_result take_trades(export_csv *csv, const sink_frame *shown, const csv_route *to,
+static td_result take_trades(export_csv *csv, const tape_frame *frame, const csv_route *to,
                              td_err *err)
 {
-    const tape_frame *frame = shown->tape;
-    message m;
-    decode_error why;
-    const topic_match topic = export_topic_of(frame, &shown->topic);
-    if (!decoder_decode(csv->decoder, &topic, frame->bytes, DECODE_PATH_HOT, &m, &why)) {
+    const message *m = frame->content->message;
+    if (m == NULL) {
         if (to->series != NULL)
             to->series->counts.undecoded_frames++;
-        return decode_error_result(&why, err);
+        return TD_OK;
     }
-    TD_ASSERT(m.head.type == MSG_TRADE);
+    TD_ASSERT(m->head.type == MSG_TRADE);
     TD_ASSERT(to->use == USE_ENTRY_TRADES || to->series != NULL);
     const csv_series *counted = NULL;
-    for (size_t i = 0; i < message_item_count(&m); i++) {
+    for (size_t i = 0; i < message_item_count(m); i++) {
         csv_series *s = to->series;
         td_result rc = TD_OK;
         if (to->use == USE_ENTRY_TRADES)
-            rc = series_of(csv, EXPORT_TRADES, to->market, export_trade_symbol(&m, i), &s, err);
+            rc = series_of(csv, EXPORT_TRADES, to->market, export_trade_symbol(m, i), &s, err);
         if (rc == TD_OK && s == NULL)
             continue;
         if (rc == TD_OK)
-            rc = write_trade(csv, s, frame, &m, i, err);
+            rc = write_trade(csv, s, frame, m, i, err);
         if (rc != TD_OK)
             return rc;
         s->counts.frames += s != counted;
@@ -397,27 +386,19 @@ static td_result write_book(export_csv *csv, csv_series *s, const tape_frame *fr
     return put_rows(csv, s, frame, rows.rows, err);
 }
 
-/* Decode, judge, write. A frame before the selection only warms up what a reader will be told. */
-static td_result take_book(export_csv *csv, const sink_frame *shown, const csv_route *to,
+/* Judge, write. A frame before the selection only warms up what a reader will be told. */
+static td_result take_book(export_csv *csv, const tape_frame *frame, const csv_route *to,
                            td_err *err)
 {
-    const tape_frame *frame = shown->tape;
     csv_series *s = to->series;
     TD_ASSERT(s != NULL);
     TD_ASSERT(to->choice != NULL);
-    message decoded;
-    decode_error why;
-    const topic_match topic = export_topic_of(frame, &shown->topic);
-    int is_decoded =
-        decoder_decode(csv->decoder, &topic, frame->bytes, DECODE_PATH_HOT, &decoded, &why);
-    const message *m = is_decoded ? &decoded : NULL;
+    const message *m = frame->content->message;
     gate_answer answer;
-    td_result rc = is_decoded ? TD_OK : decode_error_result(&why, err);
+    td_result rc = open_book(csv, s, frame->row, err);
     if (rc == TD_OK)
-        rc = open_book(csv, s, topic.row, err);
-    if (rc == TD_OK)
-        rc = export_gate_take(s->gate, frame, topic.row, m,
-                              csv->job.damaged_until_ns(csv->job.user), &answer, err);
+        rc = export_gate_take(s->gate, frame, m, csv->job.damaged_until_ns(csv->job.user), &answer,
+                              err);
     if (rc != TD_OK)
         return rc;
     if (frame->of_stream.is_copy)
@@ -433,14 +414,13 @@ static td_result take_book(export_csv *csv, const sink_frame *shown, const csv_r
 
 /* ---- the sink ---- */
 
-static td_result take_frame(void *ctx, const sink_frame *shown, td_err *err)
+static td_result take_frame(void *ctx, const tape_frame *frame, uint64_t deadline_ns, td_err *err)
 {
     export_csv *csv = ctx;
-    const tape_frame *frame = shown->tape;
-    if (shown->role != ROLE_DATA || shown->topic.row == NULL)
+    (void)deadline_ns;
+    if (frame->row == NULL)
         return TD_OK;
-    if ((frame->is_lead_in || frame->of_stream.is_copy) &&
-        shown->topic.row->type != MSG_BOOK_CHANGE)
+    if ((frame->is_lead_in || frame->of_stream.is_copy) && frame->row->type != MSG_BOOK_CHANGE)
         return TD_OK; /* nothing else has a state that goes on */
     csv_route *to = NULL;
     td_result rc = TD_OK;
@@ -452,9 +432,9 @@ static td_result take_frame(void *ctx, const sink_frame *shown, td_err *err)
         return rc;
     TD_ASSERT(to->use != USE_NOT_LOOKED);
     if (to->use == USE_BOOK)
-        rc = take_book(csv, shown, to, err);
+        rc = take_book(csv, frame, to, err);
     else if (to->use == USE_TRADES || to->use == USE_ENTRY_TRADES)
-        rc = take_trades(csv, shown, to, err);
+        rc = take_trades(csv, frame, to, err);
     if (rc == TD_OK)
         return rc;
     return td_err_add(err, rc, "feed %s, %s", frame->channel->info.feed,

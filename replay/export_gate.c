@@ -65,9 +65,9 @@ const book *export_gate_book(const export_gate *gate)
 
 /* ---- the book of one connection ---- */
 
-static td_result slot_of(export_gate *gate, const tape_frame *frame, const topic_row *row,
-                         size_t *out, td_err *err)
+static td_result slot_of(export_gate *gate, const tape_frame *frame, size_t *out, td_err *err)
 {
+    const topic_row *row = frame->row;
     const channel_info *info = &frame->channel->info;
     for (*out = 0; *out < gate->slot_count; ++*out) {
         const gate_slot *slot = &gate->slots[*out];
@@ -102,9 +102,9 @@ static void break_off(gate_slot *slot, gate_answer *out, export_break_cause caus
 }
 
 /* Another connection than the one before, or another row: everything begins anew. */
-static td_result meet(gate_slot *slot, const tape_frame *frame, const topic_row *row,
-                      gate_answer *out, td_err *err)
+static td_result meet(gate_slot *slot, const tape_frame *frame, gate_answer *out, td_err *err)
 {
+    const topic_row *row = frame->row;
     const channel_info *info = &frame->channel->info;
     td_result rc = TD_OK;
     if (strcmp(slot->row->name, row->name) == 0) {
@@ -220,13 +220,12 @@ static void change_over(export_gate *gate, size_t to, uint64_t recv_ns, gate_ans
     gate->followed = to;
 }
 
-td_result export_gate_take(export_gate *gate, const tape_frame *frame, const topic_row *row,
-                           const message *m, uint64_t damaged_until_ns, gate_answer *out,
-                           td_err *err)
+td_result export_gate_take(export_gate *gate, const tape_frame *frame, const message *m,
+                           uint64_t damaged_until_ns, gate_answer *out, td_err *err)
 {
     size_t at = 0;
     *out = (gate_answer){0};
-    td_result rc = slot_of(gate, frame, row, &at, err);
+    td_result rc = slot_of(gate, frame, &at, err);
     if (rc != TD_OK)
         return rc;
     TD_ASSERT(at < gate->slot_count);
@@ -236,7 +235,7 @@ td_result export_gate_take(export_gate *gate, const tape_frame *frame, const top
         track_reset(slot->track); /* what came over it meanwhile is not here, or not in its order */
         slot->is_alive = 0;
     }
-    rc = meet(slot, frame, row, out, err);
+    rc = meet(slot, frame, out, err);
     if (rc != TD_OK)
         return rc;
     look_back(gate->gaps, slot, frame->recv_ns, out);

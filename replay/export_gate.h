@@ -61,8 +61,7 @@ void export_gate_close(export_gate *gate);
  * damaged_until_ns as tape_stats has it now. Copies keep the book of their connection up to date,
  * so that it is right when the stream follows it: what out says of a copy is about that book.
  * TD_E_NOMEM. */
-TD_MUST_USE td_result export_gate_take(export_gate *gate, const tape_frame *frame,
-                                       const topic_row *row, const message *m,
+TD_MUST_USE td_result export_gate_take(export_gate *gate, const tape_frame *frame, const message *m,
                                        uint64_t damaged_until_ns, gate_answer *out, td_err *err);
 
 /* The book after the last frame that was no copy; NULL before the first. */

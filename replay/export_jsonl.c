@@ -8,9 +8,7 @@
 #include "replay/export_gate.h"
 #include "replay/export_lateness.h"
 #include "replay/message_line.h"
-#include "schema/decode.h"
 #include "json/json_write.h"
-#include "schema/message_json.h"
 #include "tape/frame_json.h"
 #include "format/gap.h"
 
@@ -24,7 +22,6 @@ enum {
 
 struct export_jsonl {
     export_job job;
-    decoder *decoder;
     export_lateness *lateness;
     export_series *series; /* the only one */
     export_file *file;     /* NULL: none yet on this day */
@@ -83,8 +80,6 @@ td_result export_jsonl_open(const export_job *job, export_jsonl **out, td_err *e
     if (rc == TD_OK)
         rc = gather_gaps(made, err);
     if (rc == TD_OK)
-        rc = decoder_open(&made->decoder, err);
-    if (rc == TD_OK)
         rc = export_lateness_open(&made->lateness, err);
     if (rc != TD_OK) {
         export_jsonl_close(made);
@@ -105,7 +100,6 @@ void export_jsonl_close(export_jsonl *self)
     export_file_abandon(self->file);
     export_counts_clear(&self->counts);
     export_lateness_close(self->lateness);
-    decoder_close(self->decoder);
     td_free(self);
 }
 
@@ -232,14 +226,14 @@ static td_result gate_of(export_jsonl *self, const tape_channel *channel, export
 }
 
 /* A frame of a book goes through the book's gate. change NULL: it could not be decoded. */
-static td_result judge(export_jsonl *self, const tape_frame *frame, const topic_row *row,
-                       const message *change, unsigned *flags, td_err *err)
+static td_result judge(export_jsonl *self, const tape_frame *frame, const message *change,
+                       unsigned *flags, td_err *err)
 {
     export_gate *gate = NULL;
     gate_answer answer;
     td_result rc = gate_of(self, frame->channel, &gate, err);
     if (rc == TD_OK)
-        rc = export_gate_take(gate, frame, row, change, self->job.damaged_until_ns(self->job.user),
+        rc = export_gate_take(gate, frame, change, self->job.damaged_until_ns(self->job.user),
                               &answer, err);
     if (rc != TD_OK)
         return rc;
@@ -251,38 +245,23 @@ static td_result judge(export_jsonl *self, const tape_frame *frame, const topic_
 
 /* A message as every program prints it (schema/message_json.h). What cannot be decoded is a line as
  * well: a stream without it would seem whole. */
-static td_result take_message(export_jsonl *self, const sink_frame *shown, td_err *err)
+static td_result take_message(export_jsonl *self, const tape_frame *frame, td_err *err)
 {
-    const tape_frame *frame = shown->tape;
-    message decoded;
-    decode_error why;
+    const message *m = frame->content->message;
     unsigned flags = FLAG_LAST_OF_FRAME;
-    const topic_match topic = export_topic_of(frame, &shown->topic);
-    int is_book = topic.row != NULL && topic.row->type == MSG_BOOK_CHANGE;
-    if (frame->is_lead_in && !is_book)
-        return TD_OK;
-    int is_decoded =
-        decoder_decode(self->decoder, &topic, frame->bytes, DECODE_PATH_WHOLE, &decoded, &why);
-    td_result rc = is_decoded ? TD_OK : decode_error_result(&why, err);
-    if (rc == TD_OK && is_book)
-        rc = judge(self, frame, topic.row, is_decoded ? &decoded : NULL, &flags, err);
+    int is_book = frame->row != NULL && frame->row->type == MSG_BOOK_CHANGE;
+    td_result rc = is_book ? judge(self, frame, m, &flags, err) : TD_OK;
     if (rc != TD_OK || frame->is_lead_in)
         return rc;
     flags |= export_lateness_is_late(self->lateness, frame) ? FLAG_LATE : 0;
+    flags |= m != NULL && m->head.kind == FRAME_SNAPSHOT ? FLAG_SNAPSHOT : 0;
     json_writer json;
     rc = begin_line(self, &json, err);
     if (rc != TD_OK)
         return rc;
     self->counts.frames++;
-    if (is_decoded) {
-        flags |= decoded.head.kind == FRAME_SNAPSHOT ? FLAG_SNAPSHOT : 0;
-        message_json_members(&json, &decoded);
-    } else {
-        self->counts.undecoded_frames++;
-        rc = message_line_raw(&json, self->decoder, frame, &topic, &why, err);
-        if (rc != TD_OK)
-            return rc;
-    }
+    self->counts.undecoded_frames += m == NULL;
+    message_line(&json, frame);
     frame_json_place(&json, frame);
     json_write_member_u64(&json, "frame", self->frames);
     json_write_member_u64(&json, "flags", flags);
@@ -291,14 +270,15 @@ static td_result take_message(export_jsonl *self, const sink_frame *shown, td_er
 
 /* ---- the sink ---- */
 
-static td_result take_frame(void *ctx, const sink_frame *shown, td_err *err)
+static td_result take_frame(void *ctx, const tape_frame *frame, uint64_t deadline_ns, td_err *err)
 {
     export_jsonl *self = ctx;
-    const tape_frame *frame = shown->tape;
-    if (shown->role == ROLE_EVENT)
+    frame_role role = frame->channel->role;
+    (void)deadline_ns;
+    if (role == ROLE_EVENT)
         return export_lateness_event(self->lateness, frame, err);
-    self->frames += !frame->is_lead_in && shown->role != ROLE_HTTP;
-    if (shown->role != ROLE_DATA && shown->role != ROLE_UNKNOWN)
+    self->frames += !frame->is_lead_in && role != ROLE_HTTP;
+    if (role != ROLE_DATA && role != ROLE_UNKNOWN)
         return TD_OK;
     td_result rc = TD_OK;
     if (!frame->is_lead_in) {
@@ -307,7 +287,7 @@ static td_result take_frame(void *ctx, const sink_frame *shown, td_err *err)
             rc = turn_to(self, export_day_of(frame->recv_ns), err);
     }
     if (rc == TD_OK)
-        rc = take_message(self, shown, err);
+        rc = take_message(self, frame, err);
     if (rc == TD_OK)
         return rc;
     return td_err_add(err, rc, "feed %s, %s", frame->channel->info.feed,

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/limits.h"
+#include "tape/content.h"
 
 enum { STOP_FRAMES = 4096 };
 
@@ -21,7 +22,7 @@ typedef struct survey_run {
     const export_spec *spec;
     export_folder *folder;
     export_survey *out;
-    decoder *decoder;
+    content_reader *reader; /* of trades whose entries name their symbols */
     seen_channel *channels; /* by index */
     size_t channel_capacity;
     uint32_t day;       /* of the last frame */
@@ -29,18 +30,6 @@ typedef struct survey_run {
 } survey_run;
 
 /* ---- shared with writers ---- */
-
-topic_match export_topic_of(const tape_frame *frame, const topic_match *topic)
-{
-    topic_match now = *topic;
-    const family *of = frame->channel->family;
-    if (now.row == NULL || of == NULL || !topic_row_is_dated(now.row))
-        return now;
-    const topic_row *valid = topic_row_at(of->topics, of->topic_count, now.row, frame->recv_ns);
-    if (valid != NULL)
-        now.row = valid;
-    return now;
-}
 
 td_bytes export_trade_symbol(const message *m, size_t index)
 {
@@ -137,16 +126,17 @@ static td_result note_file(survey_run *run, const tape_channel *channel, const e
 static td_result note_entries(survey_run *run, const tape_frame *frame, const export_market *market,
                               td_err *err)
 {
-    const topic_match topic = export_topic_of(frame, &frame->channel->topic);
     TD_ASSERT(run->spec->types[EXPORT_TRADES] != NULL);
-    message m;
-    decode_error why;
-    if (!decoder_decode(run->decoder, &topic, frame->bytes, DECODE_PATH_HOT, &m, &why))
-        return decode_error_result(&why, err); /* the second pass counts it */
-    td_result rc = TD_OK;
+    const frame_content *content =
+        content_read(run->reader, frame->channel, frame->recv_ns, frame->bytes);
+    TD_ASSERT(content != NULL);
+    td_result rc = content_failure(content, err);
+    const message *m = content->message;
+    if (rc != TD_OK || m == NULL)
+        return rc; /* the second pass counts it */
     const export_left_out *counted = NULL;
-    for (size_t i = 0; i < message_item_count(&m) && rc == TD_OK; i++) {
-        td_bytes symbol = export_trade_symbol(&m, i);
+    for (size_t i = 0; i < message_item_count(m) && rc == TD_OK; i++) {
+        td_bytes symbol = export_trade_symbol(m, i);
         const char *refusal = refusal_of(symbol);
         export_left_out *row = NULL;
         if (refusal == NULL)
@@ -249,9 +239,7 @@ static td_result take_data(survey_run *run, const tape_frame *frame, td_err *err
 /* Frames of a topic, also of one that nobody knows. */
 static int is_data(const tape_frame *frame)
 {
-    const channel_info *info = &frame->channel->info;
-    return info->dir == CHANNEL_IN && strcmp(info->topic, CHANNEL_TOPIC_CONTROL) != 0 &&
-           strcmp(info->topic, CHANNEL_TOPIC_EVENTS) != 0;
+    return frame->channel->role == ROLE_DATA || frame->channel->role == ROLE_UNKNOWN;
 }
 
 /* The tape is in order of time, so days only rise. */
@@ -276,7 +264,9 @@ td_result export_survey_run(const export_spec *spec, tape *from, export_folder *
 {
     *out = (export_survey){0};
     survey_run run = {.spec = spec, .folder = folder, .out = out, .day = EXPORT_DAY_NONE};
-    td_result rc = decoder_open(&run.decoder, err);
+    run.reader = content_reader_open(TAPE_READS_MESSAGES);
+    td_result rc =
+        run.reader == NULL ? td_err_set(err, TD_E_NOMEM, "no memory to decode frames") : TD_OK;
     for (uint64_t taken = 0; rc == TD_OK; taken++) {
         tape_frame frame;
         rc = tape_next(from, &frame, err);
@@ -290,7 +280,7 @@ td_result export_survey_run(const export_spec *spec, tape *from, export_folder *
             rc = TD_EOF;
     }
     td_free(run.channels);
-    decoder_close(run.decoder);
+    content_reader_close(run.reader);
     for (size_t i = 0; i < out->series.count; i++)
         out->series.items[i]->day = EXPORT_DAY_NONE; /* the writer begins anew */
     export_series_sort(&out->series);

@@ -11,7 +11,7 @@
 #include "replay/export_folder.h"
 #include "replay/export_series.h"
 #include "replay/export_table.h"
-#include "schema/decode.h"
+#include "schema/message.h"
 #include "tape/tape.h"
 
 /* What is asked for. */
@@ -51,9 +51,6 @@ TD_MUST_USE td_result export_survey_run(const export_spec *spec, tape *tape, exp
 void export_survey_fini(export_survey *survey);
 
 /* ---- also for writers ---- */
-
-/* The topic of a frame with the row that holds at its time: rows may have dates. */
-topic_match export_topic_of(const tape_frame *frame, const topic_match *topic);
 
 /* Symbol of a trade: its own where it names one, else the topic's. */
 td_bytes export_trade_symbol(const message *m, size_t index);

@@ -10,7 +10,6 @@
 enum { PROGRESS_FRAMES = 4096 };
 _Static_assert(SETTLING_UNKNOWN == AUDIT_SETTLED_UNKNOWN, "passed on as it is");
 _Static_assert(SETTLING_NOT_YET == AUDIT_SETTLED_NOT, "passed on as it is");
-#define DAY_NS (86400 * TD_NS_PER_S)
 
 struct player {
     player_options options;
@@ -18,7 +17,6 @@ struct player {
     stream_table streams;
     stream_lane *lanes; /* newest first */
     settling settling;
-    decoder *decoder; /* tells answers among control frames */
     uint32_t next_strand;
     uint64_t position;
     uint64_t first_recv_ns;
@@ -44,8 +42,6 @@ td_result player_open(const player_options *options, player **out, td_err *err)
         made->wants_lead_in |= options->sinks[i].ops->wants_lead_in;
     }
     td_result rc = strands_open(options->threads, &made->strands, err);
-    if (rc == TD_OK)
-        rc = decoder_open(&made->decoder, err);
     if (rc != TD_OK) {
         player_close(made);
         return rc;
@@ -67,72 +63,10 @@ void player_close(player *p)
         p->lanes = next;
     }
     settling_fini(&p->settling);
-    decoder_close(p->decoder);
     td_free(p);
 }
 
 /* ---- which stream ---- */
-
-/* What a frame is, and which stream it belongs to. */
-typedef struct route {
-    frame_role role;
-    topic_match match; /* of data; row NULL if no row fits */
-} route;
-
-/* The row that holds at a moment; a topic of which none holds then is read as before. */
-static const topic_row *row_at(const tape_channel *channel, const topic_row *row, uint64_t recv_ns)
-{
-    if (row == NULL || !topic_row_is_dated(row) || channel->family == NULL)
-        return row;
-    const topic_row *now =
-        topic_row_at(channel->family->topics, channel->family->topic_count, row, recv_ns);
-    return now != NULL && now->type == row->type ? now : row;
-}
-
-/* A row with dates holds for its days only: the stream goes on under the next one. */
-static void renew_row(stream *s, const tape_channel *channel, uint64_t recv_ns)
-{
-    uint64_t day = recv_ns / DAY_NS;
-    if (day == s->row_day)
-        return;
-    s->row_day = day;
-    s->match.row = row_at(channel, s->match.row, recv_ns);
-}
-
-static route route_named(const tape_channel *channel, frame_role role, uint64_t recv_ns)
-{
-    const topic_row *row = role == ROLE_DATA ? row_at(channel, channel->topic.row, recv_ns) : NULL;
-    return (route){role,
-                   {row, td_bytes_str(channel->info.topic), td_bytes_str(channel->info.symbol)}};
-}
-
-static route route_of(const tape_frame *frame)
-{
-    stream *known = frame->channel->user;
-    if (TD_LIKELY(known != NULL)) {
-        if (known->match.row != NULL && TD_UNLIKELY(topic_row_is_dated(known->match.row)))
-            renew_row(known, frame->channel, frame->recv_ns);
-        return (route){known->role, known->match};
-    }
-    const channel_info *info = &frame->channel->info;
-    switch (info->dir) {
-    case CHANNEL_OUT:
-        return route_named(frame->channel, ROLE_OUT, frame->recv_ns);
-    case CHANNEL_HTTP:
-        return route_named(frame->channel, ROLE_HTTP, frame->recv_ns);
-    case CHANNEL_EVENT:
-        return route_named(frame->channel, ROLE_EVENT, frame->recv_ns);
-    case CHANNEL_IN:
-        break;
-    }
-    if (strcmp(info->topic, CHANNEL_TOPIC_CONTROL) == 0)
-        return route_named(frame->channel, ROLE_CONTROL, frame->recv_ns);
-    if (strcmp(info->topic, CHANNEL_TOPIC_UNKNOWN) == 0)
-        return route_named(frame->channel, ROLE_UNKNOWN, frame->recv_ns);
-    if (strcmp(info->topic, CHANNEL_TOPIC_EVENTS) == 0)
-        return route_named(frame->channel, ROLE_EVENT, frame->recv_ns);
-    return route_named(frame->channel, ROLE_DATA, frame->recv_ns);
-}
 
 /* All topics of one feed's symbol are on one strand and in one lane; symbols take turns. */
 static td_result place_stream(player *p, stream *made, td_err *err)
@@ -162,17 +96,18 @@ static td_result lane_count(stream_lane *lane, audit_part part, td_err *err)
     return lane->useful != 0 && lane->audit == NULL ? audit_open(&lane->audit, err) : TD_OK;
 }
 
-/* The stream of a channel: looked up once, and then kept with it. */
-static td_result find_stream(player *p, tape_channel *channel, const route *to, stream **out,
-                             td_err *err)
+/* The stream of a frame's channel: looked up once, and then kept with it. */
+static td_result find_stream(player *p, const tape_frame *frame, stream **out, td_err *err)
 {
+    tape_channel *channel = frame->channel;
     if (channel->user != NULL) {
         *out = channel->user;
         return TD_OK;
     }
-    stream_key key = {channel->info.feed, to->match.topic, to->match.symbol, channel->info.dir};
+    stream_key key = {channel->info.feed, channel->topic.topic, channel->topic.symbol,
+                      channel->info.dir};
     size_t known = p->streams.count;
-    td_result rc = stream_table_get(&p->streams, &key, to->match.row, out, err);
+    td_result rc = stream_table_get(&p->streams, &key, frame->row, out, err);
     if (rc != TD_OK)
         return rc;
     stream *s = *out;
@@ -182,17 +117,17 @@ static td_result find_stream(player *p, tape_channel *channel, const route *to, 
         rc = place_stream(p, s, err);
         if (rc != TD_OK)
             return rc;
-        s->role = to->role;
+        s->role = channel->role;
         s->part = s->row == NULL ? AUDIT_NONE : audit_part_of(s->row);
     }
-    TD_ASSERT(s->role == to->role);
+    TD_ASSERT(s->role == channel->role);
     channel->user = s;
     return is_new || channel->info.line > 0 ? lane_count(s->lane, s->part, err) : TD_OK;
 }
 
 /* ---- frames ---- */
 
-static stream_frame frame_for_stream(const player *p, const tape_frame *frame, const route *to)
+static stream_frame frame_for_stream(const player *p, const tape_frame *frame)
 {
     const channel_info *info = &frame->channel->info;
     return (stream_frame){.position = p->position,
@@ -203,26 +138,28 @@ static stream_frame frame_for_stream(const player *p, const tape_frame *frame, c
                           .line = info->line,
                           .shard = info->shard,
                           .opcode = info->opcode,
-                          .role = to->role,
+                          .role = frame->channel->role,
                           .place = frame->of_stream.place,
                           .is_copy = frame->of_stream.is_copy,
                           .is_lead_in = frame->is_lead_in,
                           .bytes = frame->bytes,
-                          .row = to->match.row};
+                          .row = frame->row,
+                          .content = frame->content};
 }
 
-static td_result show_to_sinks(player *p, const sink_frame *shown, td_err *err)
+static td_result show_to_sinks(player *p, const tape_frame *frame, uint64_t deadline_ns,
+                               td_err *err)
 {
     for (size_t i = 0; i < p->options.sink_count; i++) {
         const sink *to = &p->options.sinks[i];
-        if (shown->role == ROLE_EVENT && !to->ops->wants_events)
+        if (frame->channel->role == ROLE_EVENT && !to->ops->wants_events)
             continue;
-        if (shown->tape->is_lead_in && !to->ops->wants_lead_in)
+        if (frame->is_lead_in && !to->ops->wants_lead_in)
             continue;
-        if (shown->tape->of_stream.is_copy && !to->ops->wants_copies)
+        if (frame->of_stream.is_copy && !to->ops->wants_copies)
             continue;
         TD_ASSERT(to->ops->frame != NULL);
-        td_result rc = to->ops->frame(to->ctx, shown, err);
+        td_result rc = to->ops->frame(to->ctx, frame, deadline_ns, err);
         if (rc != TD_OK)
             return rc == TD_EOF ? rc : td_err_add(err, rc, "%s", to->ops->name);
     }
@@ -239,23 +176,18 @@ static td_result wait_until_due(player *p, const tape_frame *frame, uint64_t *de
 }
 
 /* Requests and their answers say when a connection's topics are all there. */
-static td_result note_settling(player *p, const tape_frame *frame, frame_role role, td_err *err)
+static td_result note_settling(player *p, const tape_frame *frame, td_err *err)
 {
     settling_slot *slot;
     td_result rc = settling_get(&p->settling, &frame->channel->info, &slot, err);
     if (rc != TD_OK)
         return rc;
-    if (role == ROLE_OUT) {
+    if (frame->channel->role == ROLE_OUT) {
         settling_sent(slot, frame->session, frame->conn, frame->recv_ns, frame->bytes);
         return TD_OK;
     }
-    classification what;
-    decoder_classify(p->decoder, frame->channel->family, frame->bytes, DIR_IN, frame->recv_ns,
-                     &what);
-    rc = classification_result(&what, err);
-    if (rc != TD_OK)
-        return rc;
-    if (what.frame_class == CLASS_ACK || what.frame_class == CLASS_ERROR)
+    frame_class found = frame->content->what->frame_class;
+    if (found == CLASS_ACK || found == CLASS_ERROR)
         settling_answered(slot, frame->session, frame->conn, frame->recv_ns);
     return TD_OK;
 }
@@ -275,16 +207,16 @@ static td_result audit_for(player *p, const stream *s, const tape_frame *frame, 
     return rc;
 }
 
-static td_result pass_on(player *p, const tape_frame *frame, const route *to, td_err *err)
+static td_result pass_on(player *p, const tape_frame *frame, td_err *err)
 {
     stream *s;
-    td_result rc = find_stream(p, frame->channel, to, &s, err);
+    td_result rc = find_stream(p, frame, &s, err);
     if (rc != TD_OK)
         return rc;
-    stream_frame own = frame_for_stream(p, frame, to);
+    stream_frame own = frame_for_stream(p, frame);
     p->position++;
-    if (TD_UNLIKELY(to->role == ROLE_OUT || to->role == ROLE_CONTROL))
-        rc = note_settling(p, frame, to->role, err);
+    if (TD_UNLIKELY(s->role == ROLE_OUT || s->role == ROLE_CONTROL))
+        rc = note_settling(p, frame, err);
     else if (TD_UNLIKELY(s->lane->useful >> s->part & 1))
         rc = audit_for(p, s, frame, &own, err);
     if (rc != TD_OK)
@@ -293,35 +225,36 @@ static td_result pass_on(player *p, const tape_frame *frame, const route *to, td
 }
 
 /* Neither due nor counted: it brings books up to date. */
-static td_result take_lead_in(player *p, const sink_frame *shown, td_err *err)
+static td_result take_lead_in(player *p, const tape_frame *frame, td_err *err)
 {
-    TD_ASSERT(shown->tape->is_lead_in);
-    if (shown->role != ROLE_DATA)
+    TD_ASSERT(frame->is_lead_in);
+    if (frame->channel->role != ROLE_DATA)
         return TD_OK;
-    td_result rc = p->wants_lead_in ? show_to_sinks(p, shown, err) : TD_OK;
-    const route to = {shown->role, shown->topic};
-    return rc == TD_OK ? pass_on(p, shown->tape, &to, err) : rc;
+    td_result rc = p->wants_lead_in ? show_to_sinks(p, frame, 0, err) : TD_OK;
+    return rc == TD_OK ? pass_on(p, frame, err) : rc;
 }
 
 td_result player_take(player *p, const tape_frame *frame, td_err *err)
 {
     TD_ASSERT(!p->is_finished);
-    route to = route_of(frame);
-    if (to.role == ROLE_EVENT && !p->wants_events)
+    frame_role role = frame->channel->role;
+    TD_ASSERT(frame->content != NULL || role == ROLE_OUT || role == ROLE_HTTP ||
+              role == ROLE_EVENT);
+    if (role == ROLE_EVENT && !p->wants_events)
         return TD_OK;
-    sink_frame shown = {.tape = frame, .role = to.role, .topic = to.match};
     if (frame->is_lead_in)
-        return take_lead_in(p, &shown, err);
-    td_result rc = wait_until_due(p, frame, &shown.deadline_ns);
+        return take_lead_in(p, frame, err);
+    uint64_t deadline_ns;
+    td_result rc = wait_until_due(p, frame, &deadline_ns);
     if (rc == TD_OK && p->options.sink_count > 0)
-        rc = show_to_sinks(p, &shown, err);
-    if (rc != TD_OK || to.role == ROLE_EVENT)
+        rc = show_to_sinks(p, frame, deadline_ns, err);
+    if (rc != TD_OK || role == ROLE_EVENT)
         return rc;
     if (p->first_recv_ns == 0)
         p->first_recv_ns = frame->recv_ns;
     if (frame->recv_ns > p->last_recv_ns)
         p->last_recv_ns = frame->recv_ns;
-    rc = pass_on(p, frame, &to, err);
+    rc = pass_on(p, frame, err);
     if (rc == TD_OK && p->options.progress != NULL && p->position % PROGRESS_FRAMES == 0 &&
         p->options.progress(p->options.progress_ctx, p->position, frame->recv_ns) == PACER_STOP)
         return TD_EOF;

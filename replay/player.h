@@ -1,5 +1,6 @@
 /* The player: takes the frames of a tape in total order, hands each to the sinks when it is due,
- * and to the stream that it belongs to, which decodes and judges it.
+ * and to the stream that it belongs to, which judges it. The tape reads at least messages
+ * (TAPE_READS_MESSAGES); with more than one thread, the tape has more than one, too.
  *
  * Streams are spread over worker threads by (feed, symbol), so that all topics of a symbol are with
  * one thread; frames go there in batches that keep their chunk's memory. What comes out does not

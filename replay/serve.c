@@ -229,7 +229,9 @@ static td_result serve_fill(serve *server, td_err *err)
 {
     td_result rc = dialect_parser_open(&server->parser, err);
     if (rc == TD_OK)
-        rc = decoder_open(&server->decoder, err);
+        server->reader = content_reader_open(TAPE_READS_MESSAGES);
+    if (rc == TD_OK && server->reader == NULL)
+        rc = td_err_set(err, TD_E_NOMEM, "no memory to decode frames");
     if (rc == TD_OK)
         rc = snapshot_maker_open(&server->maker, err);
     if (rc != TD_OK)
@@ -269,7 +271,7 @@ void serve_close(serve *server)
     wire_server_close(server->server);
     TD_ASSERT(server->clients == NULL); /* each was told that it is closed */
     snapshot_maker_close(server->maker);
-    decoder_close(server->decoder);
+    content_reader_close(server->reader);
     dialect_parser_close(server->parser);
     td_buf_fini(&server->answer);
     td_buf_fini(&server->failed);

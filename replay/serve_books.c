@@ -5,13 +5,10 @@
 #include "base/limits.h"
 #include "book/continuity.h"
 
-#define DAY_NS (UINT64_C(86400) * TD_NS_PER_S)
-
 struct serve_book {
     serve_book *next;
     const tape_channel *channel;
     const topic_row *row; /* of the last frame */
-    uint64_t row_day;     /* days since 1970: the row was looked up for it */
     track *track;
     book *retail;     /* NULL: the topic does not tell retail orders apart */
     td_buf model;     /* the last recorded snapshot */
@@ -54,17 +51,8 @@ static int is_followed(const topic_row *row)
     return 0;
 }
 
-static const topic_row *row_at(const tape_frame *frame)
-{
-    const tape_channel *channel = frame->channel;
-    const topic_row *row = channel->topic.row;
-    if (row == NULL || channel->family == NULL || !topic_row_is_dated(row))
-        return row;
-    return topic_row_at(channel->family->topics, channel->family->topic_count, row, frame->recv_ns);
-}
-
-static td_result book_new(serve_books *books, const tape_frame *frame, const topic_row *row,
-                          serve_book **out, td_err *err)
+static td_result book_new(serve_books *books, const tape_frame *frame, serve_book **out,
+                          td_err *err)
 {
     serve_book *b = td_alloc_zero(1, sizeof *b);
     if (b == NULL)
@@ -72,11 +60,10 @@ static td_result book_new(serve_books *books, const tape_frame *frame, const top
     td_buf_init(&b->model, LIMIT_FRAME_BYTES);
     td_buf_init(&b->last, LIMIT_FRAME_BYTES);
     b->channel = frame->channel;
-    b->row = row;
-    b->row_day = frame->recv_ns / DAY_NS;
+    b->row = frame->row;
     b->session = frame->session;
     b->conn = frame->conn;
-    td_result rc = track_open(row, &b->track, err);
+    td_result rc = track_open(b->row, &b->track, err);
     if (rc != TD_OK) {
         book_free(b);
         return rc;
@@ -95,16 +82,15 @@ static td_result book_of(serve_books *books, const tape_frame *frame, serve_book
     *out = frame->channel->user;
     if (*out != NULL)
         return TD_OK;
-    const topic_row *row = row_at(frame);
-    if (!is_followed(row))
+    if (!is_followed(frame->row))
         return TD_OK;
     if (books->count < LIMIT_SERVE_BOOKS)
-        return book_new(books, frame, row, out, err);
+        return book_new(books, frame, out, err);
     books->unfollowed++;
     return TD_OK;
 }
 
-/* A connection begins anew; so does a day, from which on another row may hold. */
+/* A connection begins anew; another row may hold. */
 static td_result begin_frame(serve_book *b, const tape_frame *frame, td_err *err)
 {
     if (b->session != frame->session || b->conn != frame->conn) {
@@ -113,14 +99,10 @@ static td_result begin_frame(serve_book *b, const tape_frame *frame, td_err *err
         b->session = frame->session;
         b->conn = frame->conn;
     }
-    if (frame->recv_ns / DAY_NS == b->row_day)
+    if (frame->row == b->row)
         return TD_OK;
-    b->row_day = frame->recv_ns / DAY_NS;
-    const topic_row *row = row_at(frame);
-    if (row == NULL || row == b->row)
-        return TD_OK;
-    b->row = row;
-    return track_set_row(b->track, row, err);
+    b->row = frame->row;
+    return track_set_row(b->track, b->row, err);
 }
 
 /* The same levels with the sizes of retail orders, in a book of their own. */
@@ -159,22 +141,22 @@ static td_result keep(td_buf *out, td_bytes bytes, td_err *err)
 
 /* What cannot be decoded leaves the book as it is, which is what a client does that cannot read it
  * either. */
-static td_result apply(serve_book *b, decoder *decodes, const tape_frame *frame, int *is_snapshot,
-                       td_err *err)
+static td_result apply(serve_book *b, content_reader *reader, const tape_frame *frame,
+                       int *is_snapshot, td_err *err)
 {
-    message m;
-    decode_error why;
     verdict found;
-    topic_match match = frame->channel->topic;
-    match.row = b->row;
+    const frame_content *content =
+        content_read(reader, frame->channel, frame->recv_ns, frame->bytes);
+    TD_ASSERT(content != NULL);
+    const message *m = content->message;
     *is_snapshot = 0;
-    if (!decoder_decode(decodes, &match, frame->bytes, DECODE_PATH_HOT, &m, &why)) {
+    if (m == NULL) {
         track_skip(b->track);
-        return decode_error_result(&why, err);
+        return content_failure(content, err);
     }
-    track_apply(b->track, &m, &found);
+    track_apply(b->track, m, &found);
     *is_snapshot = found.is_snapshot;
-    td_result rc = message_has_rpi(&m) ? take_retail(b, &m, found.is_snapshot, err) : TD_OK;
+    td_result rc = message_has_rpi(m) ? take_retail(b, m, found.is_snapshot, err) : TD_OK;
     if (rc == TD_OK && found.is_snapshot)
         rc = keep(&b->model, frame->bytes, err);
     if (rc == TD_OK)
@@ -183,7 +165,7 @@ static td_result apply(serve_book *b, decoder *decodes, const tape_frame *frame,
     return rc;
 }
 
-td_result serve_books_take(serve_books *books, decoder *decodes, const tape_frame *frame,
+td_result serve_books_take(serve_books *books, content_reader *reader, const tape_frame *frame,
                            book_delivery delivery, td_err *err)
 {
     serve_book *b;
@@ -193,7 +175,7 @@ td_result serve_books_take(serve_books *books, decoder *decodes, const tape_fram
         return rc;
     rc = begin_frame(b, frame, err);
     if (rc == TD_OK)
-        rc = apply(b, decodes, frame, &is_snapshot, err);
+        rc = apply(b, reader, frame, &is_snapshot, err);
     b->is_current = delivery == BOOK_SENT && (b->is_current || is_snapshot);
     return rc;
 }

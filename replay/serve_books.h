@@ -11,7 +11,7 @@
 
 #include "base/buf.h"
 #include "replay/snapshot.h"
-#include "schema/decode.h"
+#include "tape/content.h"
 #include "tape/tape.h"
 #include "schema/filters.h"
 
@@ -30,7 +30,7 @@ typedef enum book_delivery { BOOK_NOT_SENT, BOOK_SENT } book_delivery;
 
 /* A data frame of the tape, which the client got or did not get. Frames of other topics are passed
  * over. TD_E_NOMEM. The channel's user pointer is this module's. */
-TD_MUST_USE td_result serve_books_take(serve_books *books, decoder *decodes,
+TD_MUST_USE td_result serve_books_take(serve_books *books, content_reader *reader,
                                        const tape_frame *frame, book_delivery delivery,
                                        td_err *err);
 

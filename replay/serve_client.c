@@ -11,31 +11,23 @@ enum { PUMP_FRAMES_MAX = 4096 };
 
 /* ---- what is wanted ---- */
 
-static int is_on_topic(const channel_info *info, const char *topic)
-{
-    return strcmp(info->topic, topic) == 0;
-}
-
 /* Is this a frame that the exchange sent as data? Its acks, pongs and errors are not sent again,
  * and of a topic's connections only the one that its stream follows. */
 static int is_data(const tape_frame *frame)
 {
-    const channel_info *info = &frame->channel->info;
-    return info->dir == CHANNEL_IN && info->line == 0 && !frame->of_stream.is_copy &&
-           !is_on_topic(info, CHANNEL_TOPIC_CONTROL) && !is_on_topic(info, CHANNEL_TOPIC_EVENTS);
+    const tape_channel *channel = frame->channel;
+    return (channel->role == ROLE_DATA || channel->role == ROLE_UNKNOWN) &&
+           channel->info.line == 0 && !frame->of_stream.is_copy;
 }
 
 /* A frame without a row: by the topic that stands in it. What has none came to every client then,
  * and does so now. */
 static int wants_unknown(serve_client *client, const tape_frame *frame)
 {
-    classification found;
-    if (frame->channel->family == NULL)
-        return 1;
-    decoder_classify(client->owner->decoder, frame->channel->family, frame->bytes, DIR_IN,
-                     frame->recv_ns, &found);
-    return found.exchange_topic.size == 0 ||
-           topic_filters_cover_frame(&client->filters, found.exchange_topic, frame->bytes);
+    td_bytes topic =
+        content_classify(client->owner->reader, frame->channel, frame->recv_ns, frame->bytes)
+            ->exchange_topic;
+    return topic.size == 0 || topic_filters_cover_frame(&client->filters, topic, frame->bytes);
 }
 
 /* What the filters say about a channel, asked anew only when they have changed: the version,
@@ -53,7 +45,7 @@ static uint32_t *verdict_of(serve_client *client, uint32_t index)
 static int is_wanted(serve_client *client, const tape_frame *frame)
 {
     const channel_info *info = &frame->channel->info;
-    if (is_on_topic(info, CHANNEL_TOPIC_UNKNOWN))
+    if (frame->channel->role == ROLE_UNKNOWN)
         return wants_unknown(client, frame);
     td_bytes topic = td_bytes_str(info->exchange_topic);
     uint32_t *verdict = verdict_of(client, frame->channel->index);
@@ -167,7 +159,7 @@ static td_result next_frame(serve_client *client, td_err *err)
     client->has_frame = !client->frame.is_lead_in;
     if (client->has_frame)
         return TD_OK;
-    return serve_books_take(&client->books, client->owner->decoder, &client->frame, BOOK_NOT_SENT,
+    return serve_books_take(&client->books, client->owner->reader, &client->frame, BOOK_NOT_SENT,
                             err);
 }
 
@@ -176,7 +168,7 @@ static td_result send_frame(serve_client *client, td_err *err)
     const tape_frame *frame = &client->frame;
     client->has_frame = 0;
     int is_sent = is_wanted(client, frame);
-    td_result rc = serve_books_take(&client->books, client->owner->decoder, frame,
+    td_result rc = serve_books_take(&client->books, client->owner->reader, frame,
                                     is_sent ? BOOK_SENT : BOOK_NOT_SENT, err);
     if (rc != TD_OK || !is_sent)
         return rc;

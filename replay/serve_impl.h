@@ -6,7 +6,7 @@
 #include "base/random.h"
 #include "replay/serve.h"
 #include "replay/serve_books.h"
-#include "schema/decode.h"
+#include "tape/content.h"
 #include "tape/tape.h"
 #include "schema/dialect.h"
 #include "schema/filters.h"
@@ -20,7 +20,7 @@ struct serve {
     size_t client_count;
     uint8_t is_stopping;
     dialect_parser *parser;
-    decoder *decoder; /* of frames filed as unknown, and of books */
+    content_reader *reader; /* of frames filed as unknown, and of books */
     snapshot_maker *maker;
     td_buf made; /* a snapshot */
     td_buf answer;

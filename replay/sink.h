@@ -14,32 +14,17 @@
 #include "base/err.h"
 #include "tape/tape.h"
 
-/* What a frame of the tape is to a replay. */
-typedef enum frame_role {
-    ROLE_DATA,    /* inbound frame of a topic */
-    ROLE_CONTROL, /* inbound, without a topic: acks, pongs, errors */
-    ROLE_UNKNOWN, /* inbound, and cannot be classified with this version's rows either */
-    ROLE_OUT,     /* what the recorded client sent */
-    ROLE_HTTP,    /* an answer to an HTTP request, from captures that have such */
-    ROLE_EVENT,   /* the recorder's own */
-} frame_role;
-
-typedef struct sink_frame {
-    const tape_frame *tape; /* valid during the call; hold tape->block to keep the bytes */
-    frame_role role;
-    topic_match topic;    /* of data frames, also of those filed under _unknown; row may be NULL */
-    uint64_t deadline_ns; /* when it was due on the pacer's clock; 0 at full speed */
-} sink_frame;
-
 typedef struct sink_ops {
     const char *name; /* for error texts */
-    /* Take one frame. TD_OK; TD_EOF: nobody wants more, end the replay as if the tape had ended;
-     * an error ends the replay with that error. */
-    td_result (*frame)(void *ctx, const sink_frame *frame, td_err *err);
+    /* Take one frame, which is valid during the call (hold its block to keep bytes and content).
+     * deadline_ns: when it was due on the pacer's clock; 0 at full speed. TD_OK; TD_EOF: nobody
+     * wants more, end the replay as if the tape had ended; an error ends the replay with that
+     * error. */
+    td_result (*frame)(void *ctx, const tape_frame *frame, uint64_t deadline_ns, td_err *err);
     /* The tape has ended, or was ended: write what is left. NULL: nothing to do. */
     td_result (*finish)(void *ctx, td_err *err);
     uint8_t wants_events;  /* 1: ROLE_EVENT frames too */
-    uint8_t wants_lead_in; /* 1: data frames before the selection too (tape->is_lead_in) */
+    uint8_t wants_lead_in; /* 1: data frames before the selection too (is_lead_in) */
     uint8_t
         wants_copies; /* 1: also data frames that are no part of their stream (of_stream.is_copy) */
 } sink_ops;

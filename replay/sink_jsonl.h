@@ -4,17 +4,10 @@
 #ifndef TD_REPLAY_SINK_JSONL_H
 #define TD_REPLAY_SINK_JSONL_H
 
-#include "base/err.h"
 #include "cli/output.h"
 #include "replay/sink.h"
 
-typedef struct sink_jsonl sink_jsonl;
-
-/* Lines go to output, which is borrowed. TD_E_NOMEM. */
-TD_MUST_USE td_result sink_jsonl_open(output_stream *output, sink_jsonl **out, td_err *err);
-void sink_jsonl_close(sink_jsonl *self);
-
-/* The sink for a player; valid until close. */
-sink sink_jsonl_get(sink_jsonl *self);
+/* Lines go to output, which is borrowed. The tape reads all (TAPE_READS_ALL). */
+sink sink_jsonl(output_stream *output);
 
 #endif

@@ -10,7 +10,6 @@
 #include "book/continuity.h"
 #include "replay/truth_content.h"
 #include "replay/truth_match.h"
-#include "schema/decode.h"
 
 /* A recorded connection, and which of the exchange's it is. */
 typedef struct recorded_conn {
@@ -33,7 +32,6 @@ typedef struct checked_stream {
 
 struct sink_truth {
     truth_table *table;
-    decoder *decoder;
     truth_content *content;
     recorded_conn *conns;
     size_t conn_count;
@@ -48,8 +46,6 @@ td_result sink_truth_open(td_io io, const char *path, sink_truth **out, td_err *
     if (self == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory to compare with the truth");
     td_result rc = truth_table_open(io, path, &self->table, err);
-    if (rc == TD_OK)
-        rc = decoder_open(&self->decoder, err);
     if (rc == TD_OK)
         rc = truth_content_open(&self->content, err);
     if (rc != TD_OK) {
@@ -73,7 +69,6 @@ void sink_truth_close(sink_truth *self)
         truth_match_close(self->conns[i].match);
     td_free(self->streams);
     td_free(self->conns);
-    decoder_close(self->decoder);
     truth_content_close(self->content);
     truth_table_close(self->table);
     td_free(self);
@@ -187,10 +182,9 @@ static td_result find_book(sink_truth *self, const tape_frame *frame, checked_bo
 }
 
 /* Only frames for which the truth has a mark: one in a hundred. */
-static td_result compare_book(sink_truth *self, const sink_frame *shown, uint64_t xxh64,
+static td_result compare_book(sink_truth *self, const tape_frame *frame, uint64_t xxh64,
                               const message *decoded, td_err *err)
 {
-    const tape_frame *frame = shown->tape;
     checked_book *held = NULL;
     verdict found;
     char sha1[TD_SHA1_HEX_BYTES];
@@ -247,39 +241,33 @@ static void miss_items(sink_truth *self, const tape_frame *frame, truth_item *it
     }
 }
 
-static td_result compare_content(sink_truth *self, const sink_frame *shown, uint64_t xxh64,
+static td_result compare_content(sink_truth *self, const tape_frame *frame, uint64_t xxh64,
                                  td_err *err)
 {
-    int is_book = shown->topic.row != NULL && shown->topic.row->type == MSG_BOOK_CHANGE;
+    int is_book = frame->row != NULL && frame->row->type == MSG_BOOK_CHANGE;
+    const message *decoded = frame->content->message;
     size_t count = 0;
-    message decoded;
-    decode_error why;
     truth_item *items = truth_table_items(self->table, xxh64, &count);
-    if (!is_book && count == 0)
+    if (decoded == NULL) {
+        miss_items(self, frame, items, count);
         return TD_OK;
-    td_result rc = TD_OK;
-    if (!decoder_decode(self->decoder, &shown->topic, shown->tape->bytes, DECODE_PATH_HOT, &decoded,
-                        &why)) {
-        rc = decode_error_result(&why, err);
-        if (rc == TD_OK)
-            miss_items(self, shown->tape, items, count);
-        return rc;
     }
-    rc = is_book ? compare_book(self, shown, xxh64, &decoded, err) : TD_OK;
+    td_result rc = is_book ? compare_book(self, frame, xxh64, decoded, err) : TD_OK;
     if (rc == TD_OK && count > 0)
-        rc = compare_items(self, shown->tape, items, count, &decoded, err);
+        rc = compare_items(self, frame, items, count, decoded, err);
     return rc;
 }
 
 /* ---- the sink ---- */
 
-static td_result take_frame(void *ctx, const sink_frame *shown, td_err *err)
+static td_result take_frame(void *ctx, const tape_frame *frame, uint64_t deadline_ns, td_err *err)
 {
     sink_truth *self = ctx;
+    frame_role role = frame->channel->role;
+    (void)deadline_ns;
     /* Topics that this version has no row for were sent all the same. */
-    if (shown->role != ROLE_DATA && shown->role != ROLE_UNKNOWN)
+    if (role != ROLE_DATA && role != ROLE_UNKNOWN)
         return TD_OK;
-    const tape_frame *frame = shown->tape;
     uint64_t xxh64 = td_xxh64(frame->bytes.data, frame->bytes.size);
     recorded_conn *conn = find_conn(self, frame);
     if (conn == NULL) {
@@ -288,7 +276,7 @@ static td_result take_frame(void *ctx, const sink_frame *shown, td_err *err)
             return rc;
     }
     compare_frame(self, conn, frame, xxh64);
-    return compare_content(self, shown, xxh64, err);
+    return compare_content(self, frame, xxh64, err);
 }
 
 sink sink_truth_get(sink_truth *self)

@@ -19,7 +19,6 @@ typedef struct work {
 
 typedef struct batch {
     td_job job;
-    decoder *decoder; /* the strand's: at most one batch of a strand runs at a time */
     uint8_t is_submitted;
     size_t count;
     size_t block_count;
@@ -30,7 +29,6 @@ typedef struct batch {
 } batch;
 
 typedef struct strand {
-    decoder *decoder;
     uint32_t filling; /* index of the batch that is being filled */
     batch *batches;   /* NULL inline */
 } strand;
@@ -47,14 +45,11 @@ struct strands {
 
 static td_result strand_init(strand *s, int is_inline, td_err *err)
 {
-    td_result rc = decoder_open(&s->decoder, err);
-    if (rc != TD_OK || is_inline)
-        return rc;
+    if (is_inline)
+        return TD_OK;
     s->batches = td_alloc_zero(BATCHES, sizeof *s->batches);
     if (s->batches == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for batches of frames");
-    for (size_t i = 0; i < BATCHES; i++)
-        s->batches[i].decoder = s->decoder;
     return TD_OK;
 }
 
@@ -96,7 +91,6 @@ void strands_close(strands *all)
         for (size_t k = 0; s->batches != NULL && k < BATCHES; k++)
             batch_release(&s->batches[k]);
         td_free(s->batches);
-        decoder_close(s->decoder);
     }
     td_free(all);
 }
@@ -119,7 +113,7 @@ static void batch_run(void *arg)
     TD_ASSERT(b->is_submitted);
     TD_ASSERT(b->count <= BATCH_FRAMES);
     for (size_t i = 0; i < b->count && b->rc == TD_OK; i++)
-        b->rc = stream_take(b->items[i].stream, b->decoder, &b->items[i].frame, &b->err);
+        b->rc = stream_take(b->items[i].stream, &b->items[i].frame, &b->err);
 }
 
 /* Wait for a batch that was handed over; afterwards it is empty. */
@@ -179,7 +173,7 @@ td_result strands_add(strands *all, stream *to, const stream_frame *frame, tape_
     TD_ASSERT(to->strand < all->count);
     strand *s = &all->items[to->strand];
     if (all->workers == NULL)
-        return stream_take(to, s->decoder, frame, err);
+        return stream_take(to, frame, err);
     batch *b = &s->batches[s->filling];
     TD_ASSERT(!b->is_submitted);
     TD_ASSERT(b->count < BATCH_FRAMES);

@@ -18,8 +18,8 @@ void strands_close(strands *strands);
 /* Number of strands; a stream's strand is below it. */
 uint32_t strands_count(const strands *strands);
 
-/* Hand a frame to its stream. block keeps the frame's bytes; it may be NULL if they outlive the
- * strands. The first failure of any stream so far, TD_OK else. */
+/* Hand a frame to its stream. block keeps the frame's bytes and content; it may be NULL if they
+ * outlive the strands. The first failure of any stream so far, TD_OK else. */
 TD_MUST_USE td_result strands_add(strands *strands, stream *stream, const stream_frame *frame,
                                   tape_block *block, td_err *err);
 

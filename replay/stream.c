@@ -33,8 +33,7 @@ td_result stream_open(const stream_key *key, const topic_row *row, stream **out,
     }
     made->dir = key->dir;
     made->row = row;
-    made->match = (topic_match){row, td_bytes_str(made->topic), td_bytes_str(made->symbol)};
-    made->now = made->match;
+    made->now = row;
     *out = made;
     return TD_OK;
 }
@@ -79,8 +78,8 @@ static td_result slot_add(stream *s, const stream_frame *frame, stream_slot **ou
                         .shard = frame->shard,
                         .session = frame->session,
                         .conn = frame->conn,
-                        .row = s->now.row};
-    td_result rc = track_open(s->now.row, &made.track, err);
+                        .row = s->now};
+    td_result rc = track_open(s->now, &made.track, err);
     if (rc != TD_OK)
         return rc;
     s->slots[s->slot_count] = made;
@@ -91,12 +90,12 @@ static td_result slot_add(stream *s, const stream_frame *frame, stream_slot **ou
 /* A slot whose track has another row than the stream has by now. */
 static td_result slot_set_row(const stream *s, stream_slot *slot, td_err *err)
 {
-    td_result rc = track_set_row(slot->track, s->now.row, err);
+    td_result rc = track_set_row(slot->track, s->now, err);
     if (rc != TD_OK)
         return td_err_add(err, rc, "%s/%s/%s", s->feed, s->topic, s->symbol);
-    slot->row = s->now.row;
-    if (slot->seat != NULL && audit_part_of(s->now.row) == audit_seat_part(slot->seat))
-        audit_seat_set_row(slot->seat, s->now.row);
+    slot->row = s->now;
+    if (slot->seat != NULL && audit_part_of(s->now) == audit_seat_part(slot->seat))
+        audit_seat_set_row(slot->seat, s->now);
     return TD_OK;
 }
 
@@ -116,7 +115,7 @@ static td_result slot_of(stream *s, const stream_frame *frame, stream_slot **out
             slot->conn = frame->conn;
         }
         *out = slot;
-        return TD_LIKELY(slot->row == s->now.row) ? TD_OK : slot_set_row(s, slot, err);
+        return TD_LIKELY(slot->row == s->now) ? TD_OK : slot_set_row(s, slot, err);
     }
     return slot_add(s, frame, out, err);
 }
@@ -137,6 +136,7 @@ static stream_frame without_bytes(const stream_frame *frame)
 {
     stream_frame copy = *frame;
     copy.bytes = (td_bytes){0};
+    copy.content = NULL;
     return copy;
 }
 
@@ -213,7 +213,7 @@ static audit_seat *seat_of(stream *s, stream_slot *slot, audit *of)
     }
     if (slot->seat != NULL)
         return slot->seat;
-    if (!slot->has_no_seat && audit_sit(of, s->now.row, slot->line, s, &slot->seat, NULL) != TD_OK)
+    if (!slot->has_no_seat && audit_sit(of, s->now, slot->line, s, &slot->seat, NULL) != TD_OK)
         slot->has_no_seat = 1;
     s->unaudited += slot->has_no_seat;
     return slot->seat;
@@ -289,37 +289,22 @@ static td_result audit_one(stream *s, stream_slot *slot, const stream_frame *fra
 
 /* ---- one frame ---- */
 
-/* An error if the reason is none of the frame's: a replay that went on would report it as
- * undecodable. */
-static td_result refused(const stream *s, const decode_error *why, td_err *err)
-{
-    td_result rc = decode_error_result(why, err);
-    return rc == TD_OK ? TD_OK : td_err_add(err, rc, "%s/%s/%s", s->feed, s->topic, s->symbol);
-}
-
 static int is_audited(const stream_frame *frame)
 {
     return frame->audit != NULL && !frame->is_copy;
 }
 
-/* Decode, apply, judge. *m is NULL afterwards if the frame is not decodable; *t if it has no track.
- * A frame that is not decodable breaks its book: nobody knows what was in it. A topic without a row
- * has nothing to break. */
-static td_result take_data(stream *s, decoder *d, const stream_frame *frame, message *storage,
-                           const message **m, track **t, td_err *err)
+/* Apply, judge. *t is NULL afterwards if the frame has no track. A frame that is not decodable
+ * breaks its book: nobody knows what was in it. A topic without a row has nothing to break. */
+static td_result take_data(stream *s, const stream_frame *frame, track **t, td_err *err)
 {
-    *m = NULL;
+    const message *m = frame->content->message;
     *t = NULL;
-    decode_error why;
-    s->now.row = frame->row;
-    if (frame->row == NULL) {
-        int is_decoded = decoder_decode(d, &s->now, frame->bytes, DECODE_PATH_HOT, storage, &why);
-        TD_ASSERT(!is_decoded);
-        td_result rc = refused(s, &why, err);
-        if (rc == TD_OK && !frame->is_lead_in)
-            count_undecoded(s, frame, &why);
-        return rc;
-    }
+    s->now = frame->row;
+    if (m == NULL && !frame->is_lead_in)
+        count_undecoded(s, frame, &frame->content->why);
+    if (frame->row == NULL)
+        return TD_OK;
     stream_slot *slot = NULL;
     td_result rc = slot_of(s, frame, &slot, err);
     if (rc != TD_OK)
@@ -328,26 +313,20 @@ static td_result take_data(stream *s, decoder *d, const stream_frame *frame, mes
     if (!frame->is_copy)
         slot->position = frame->position;
     *t = slot->track;
-    if (!decoder_decode(d, &s->now, frame->bytes, DECODE_PATH_HOT, storage, &why)) {
-        rc = refused(s, &why, err);
-        if (rc != TD_OK)
-            return rc;
+    if (m == NULL) {
         track_skip(slot->track);
-        if (!frame->is_lead_in)
-            count_undecoded(s, frame, &why);
         return is_audited(frame) ? audit_one(s, slot, frame, NULL, err) : TD_OK;
     }
-    *m = storage;
     verdict v;
-    track_apply(slot->track, storage, &v);
+    track_apply(slot->track, m, &v);
     if (TD_UNLIKELY(v.no_memory))
         return td_err_set(err, TD_E_NOMEM, "%s/%s/%s: no memory for the book's levels", s->feed,
                           s->topic, s->symbol);
     if (!frame->is_lead_in) {
-        count_message(s, storage);
-        count_verdict(s, frame, &storage->head, &v);
+        count_message(s, m);
+        count_verdict(s, frame, &m->head, &v);
     }
-    return is_audited(frame) ? audit_one(s, slot, frame, storage, err) : TD_OK;
+    return is_audited(frame) ? audit_one(s, slot, frame, m, err) : TD_OK;
 }
 
 static int has_payload(frame_role role)
@@ -355,15 +334,13 @@ static int has_payload(frame_role role)
     return role == ROLE_DATA || role == ROLE_UNKNOWN;
 }
 
-td_result stream_take(stream *s, decoder *d, const stream_frame *frame, td_err *err)
+td_result stream_take(stream *s, const stream_frame *frame, td_err *err)
 {
     TD_ASSERT(frame->role != ROLE_EVENT);
     TD_ASSERT(frame->bytes.data != NULL || frame->bytes.size == 0);
-    message storage;
-    const message *m = NULL;
     track *t = NULL;
     if (has_payload(frame->role)) {
-        td_result rc = take_data(s, d, frame, &storage, &m, &t, err);
+        td_result rc = take_data(s, frame, &t, err);
         if (rc != TD_OK)
             return rc;
     }
@@ -379,7 +356,7 @@ td_result stream_take(stream *s, decoder *d, const stream_frame *frame, td_err *
     digest_add_frame(&s->digest, &head, hash);
     s->counts.copies += frame->is_copy;
     if (has_payload(frame->role) && !frame->is_copy)
-        digest_add_payload(&s->digest, hash, frame->bytes.size, m, t);
+        digest_add_payload(&s->digest, hash, frame->bytes.size, frame->content->message, t);
     TD_ASSERT(s->counts.frames == s->digest.frame_count);
     TD_ASSERT(s->counts.decoded + s->counts.undecoded ==
               s->digest.payload_count + s->counts.copies);

@@ -1,5 +1,5 @@
 /* A stream: all frames of one (feed, topic, symbol, direction), over all slots and connections. It
- * decodes them, keeps their books, judges their continuity, counts, and digests. Copies
+ * keeps their books, judges their continuity, counts, and digests. Copies
  * (tape/follow.h) keep the books of their own connections and are judged by them; of the digests
  * they are in that of frames alone, and they take no part in audits. Streams share nothing, so each
  * may be worked on by another thread; a stream itself belongs to one thread at a time, and gets its
@@ -17,6 +17,7 @@
 #include "replay/digest.h"
 #include "replay/sink.h"
 #include "schema/decode.h"
+#include "tape/tape.h"
 
 /* One frame as streams see it. */
 typedef struct stream_frame {
@@ -32,10 +33,11 @@ typedef struct stream_frame {
     channel_opcode opcode;
     frame_role role;
     uint8_t is_lead_in; /* 1: only to bring the book up to date: not counted, digested or judged */
-    td_bytes bytes;     /* DECODE_PADDING_BYTES readable behind it */
-    const topic_row *row; /* that holds at the moment; NULL: frames are not decoded */
-    audit *audit;         /* of the feed's symbol; NULL: there is nothing to compare with */
-    uint64_t settled_ns;  /* as in audit_frame; only where audit is not NULL */
+    td_bytes bytes;
+    const topic_row *row;         /* that holds at the moment; NULL: none */
+    const frame_content *content; /* of data and of what is unknown; as long as bytes */
+    audit *audit;                 /* of the feed's symbol; NULL: there is nothing to compare with */
+    uint64_t settled_ns;          /* as in audit_frame; only where audit is not NULL */
 } stream_frame;
 
 typedef struct stream_counts {
@@ -61,7 +63,7 @@ typedef struct stream_violation {
     int64_t found;
     int64_t seq; /* the frame's own number: cross_seq, else seq, else u; if has_seq */
     uint8_t has_seq;
-    stream_frame frame; /* without bytes */
+    stream_frame frame; /* without bytes and content */
 } stream_violation;
 
 /* The first frame that could not be decoded. */
@@ -70,7 +72,7 @@ typedef struct stream_undecoded {
     decode_reason reason;
     size_t offset;
     const char *field;  /* or NULL; valid for ever */
-    stream_frame frame; /* without bytes */
+    stream_frame frame; /* without bytes and content */
 } stream_undecoded;
 
 /* Verdicts: for each frame the first error (or none), and every warning and statistic. */
@@ -117,8 +119,6 @@ typedef struct stream {
     char *symbol;
     channel_dir dir;
     const topic_row *row; /* of the first frame; NULL: frames are not decoded */
-    uint64_t row_day;     /* days since 1970: the row was looked up for it, if it has dates; the
-                             player's */
     stream_lane *lane;    /* of its feed's symbol; the player's */
     audit_part part;      /* in the lane; the player's */
     uint32_t strand;      /* which worker has it; the player's */
@@ -129,10 +129,8 @@ typedef struct stream {
     digest digest;
     stream_slot *slots;
     size_t slot_count;
-    topic_match match; /* row of the last frame that was handed over, and views on topic and symbol;
-                          the player's */
-    topic_match now;   /* the same of the last frame that was taken */
-    stream_gap *gaps;  /* up to LIMIT_STREAM_GAPS; more are in the verdicts alone */
+    const topic_row *now; /* of the last frame that was taken */
+    stream_gap *gaps;     /* up to LIMIT_STREAM_GAPS; more are in the verdicts alone */
     size_t gap_count;
     uint64_t unaudited; /* frames for which the audit had no seat */
 } stream;
@@ -154,8 +152,7 @@ void stream_close(stream *stream);
 int stream_compare(const stream *a, const stream *b);
 
 /* Take the next frame. Whatever is in it, this succeeds; TD_E_NOMEM only. */
-TD_MUST_USE td_result stream_take(stream *stream, decoder *decoder, const stream_frame *frame,
-                                  td_err *err);
+TD_MUST_USE td_result stream_take(stream *stream, const stream_frame *frame, td_err *err);
 
 /* Take over what an audit found at a frame of a stream (NULL: at the end of the tape): verdicts go
  * to that stream, gaps to the one that lacks something, which is the user of the item's seat.

@@ -28,13 +28,13 @@ static uint64_t key_hash(const stream_key *key)
 
 static stream_key key_of(const stream *s)
 {
-    return (stream_key){s->feed, s->match.topic, s->match.symbol, s->dir};
+    return (stream_key){s->feed, td_bytes_str(s->topic), td_bytes_str(s->symbol), s->dir};
 }
 
 static int key_is(const stream *s, const stream_key *key)
 {
-    return s->dir == key->dir && td_bytes_equal(s->match.symbol, key->symbol) &&
-           td_bytes_equal(s->match.topic, key->topic) && strcmp(s->feed, key->feed) == 0;
+    return s->dir == key->dir && td_bytes_is(key->symbol, s->symbol) &&
+           td_bytes_is(key->topic, s->topic) && strcmp(s->feed, key->feed) == 0;
 }
 
 /* The slot of a key, or the free one where it belongs. */
@@ -51,8 +51,7 @@ static size_t slot_find(const stream_table *table, const stream_key *key)
 
 static uint64_t lane_hash(const stream *s)
 {
-    return td_xxh64(s->feed, strlen(s->feed)) * 31 +
-           td_xxh64(s->match.symbol.data, s->match.symbol.size);
+    return td_xxh64(s->feed, strlen(s->feed)) * 31 + td_xxh64(s->symbol, strlen(s->symbol));
 }
 
 /* The lane of a stream, or the free slot where it belongs. */
@@ -63,8 +62,7 @@ static size_t lane_find(const stream_table *table, const stream *s)
     size_t at = (size_t)lane_hash(s) & mask;
     for (; table->lanes[at] != 0; at = (at + 1) & mask) {
         const stream *first = table->items[table->lanes[at] - 1];
-        if (td_bytes_equal(first->match.symbol, s->match.symbol) &&
-            strcmp(first->feed, s->feed) == 0)
+        if (strcmp(first->symbol, s->symbol) == 0 && strcmp(first->feed, s->feed) == 0)
             break;
     }
     return at;

@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
@@ -15,12 +16,18 @@ enum {
     POOL_KEEP_BYTES = 8 << 20,
 };
 
+/* What a chunk's frames say, beside their bytes. It is as large as these, mostly; a value in memory
+ * is never this much larger than its text. */
+static const size_t BLOCK_CONTENT_BYTES_MAX = 32 * (size_t)LIMIT_CHUNK_BYTES;
+
 struct tape_block {
     atomic_uint references;
     td_buf bytes;
     block_entry *entries;
     size_t entry_count;
     size_t entry_capacity;
+    const frame_content **contents; /* entry_count of them, in the arena; NULL: not read */
+    td_arena *arena;                /* NULL: none yet */
     block_pool *pool;
     tape_block *next; /* in the pool's list */
 };
@@ -47,6 +54,7 @@ static void free_block(tape_block *block)
 {
     td_buf_fini(&block->bytes);
     td_free(block->entries);
+    td_arena_close(block->arena);
     td_free(block);
 }
 
@@ -97,7 +105,10 @@ tape_block *block_pool_take(block_pool *pool)
     block->pool = pool;
     block->next = NULL;
     block->entry_count = 0;
+    block->contents = NULL;
     td_buf_clear(&block->bytes);
+    if (block->arena != NULL)
+        td_arena_reset(block->arena);
     atomic_init(&block->references, 1);
     return block;
 }
@@ -106,11 +117,12 @@ tape_block *block_pool_take(block_pool *pool)
 static void give_back(tape_block *block)
 {
     block_pool *pool = block->pool;
+    size_t used_bytes = block->arena == NULL ? 0 : td_arena_used_bytes(block->arena);
     pthread_mutex_lock(&pool->mutex);
     TD_ASSERT(pool->out_count > 0);
     pool->out_count--;
     int is_kept = !pool->is_closed && pool->kept_count < POOL_KEEP_MAX &&
-                  block->bytes.capacity <= POOL_KEEP_BYTES;
+                  block->bytes.capacity + used_bytes <= POOL_KEEP_BYTES;
     if (is_kept) {
         block->next = pool->kept;
         pool->kept = block;
@@ -146,6 +158,29 @@ void tape_block_release(tape_block *block)
 td_buf *block_bytes(tape_block *block)
 {
     return &block->bytes;
+}
+
+td_arena *block_arena(tape_block *block)
+{
+    if (block->arena == NULL)
+        block->arena = td_arena_open(BLOCK_CONTENT_BYTES_MAX);
+    return block->arena;
+}
+
+const frame_content **block_contents(tape_block *block)
+{
+    if (block->contents == NULL && block->entry_count > 0 && block_arena(block) != NULL) {
+        size_t size = block->entry_count * sizeof(const frame_content *);
+        block->contents = td_arena_alloc(block->arena, size);
+        if (block->contents != NULL)
+            memset(block->contents, 0, size);
+    }
+    return block->contents;
+}
+
+size_t block_held_bytes(const tape_block *block)
+{
+    return block->bytes.size + (block->arena == NULL ? 0 : td_arena_used_bytes(block->arena));
 }
 
 const block_entry *block_entries(const tape_block *block, size_t *count)

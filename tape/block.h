@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/arena.h"
 #include "base/attr.h"
 #include "base/buf.h"
 #include "tape/tape.h"
@@ -39,6 +40,16 @@ td_buf *block_bytes(tape_block *block);
 /* Its messages, and one more; TD_E_NOMEM. */
 const block_entry *block_entries(const tape_block *block, size_t *count);
 TD_MUST_USE td_result block_add(tape_block *block, const block_entry *entry, td_err *err);
+
+/* What the messages say, by their order; NULL where nothing was read. The only holder sets it. */
+const frame_content **block_contents(tape_block *block);
+
+/* Memory for that, which the block keeps as long as its bytes; NULL without. The only holder makes
+ * it. */
+td_arena *block_arena(tape_block *block);
+
+/* Bytes that the block holds in memory. */
+size_t block_held_bytes(const tape_block *block);
 
 /* The entries themselves, to be sorted. */
 block_entry *block_entries_edit(tape_block *block);

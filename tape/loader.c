@@ -135,6 +135,44 @@ static void sort_messages(chunk_load *load)
     }
 }
 
+/* What a frame says, or that there was no memory for it: the tape tells that in its turn. What was
+ * unknown is classified again first, by the tape. */
+static const frame_content *read_entry(chunk_load *load, content_reader *reader,
+                                       const block_entry *entry)
+{
+    const source_channel *from = &load->source->channels[entry->channel];
+    if (from->use != SOURCE_FRAME)
+        return NULL;
+    td_bytes bytes = td_bytes_of(block_bytes(load->block)->data + entry->offset, entry->size);
+    const frame_content *found = content_read(reader, from->channel, entry->recv_ns, bytes);
+    if (found == NULL)
+        return NULL;
+    if (content_failure(found, NULL) == TD_OK)
+        found = content_keep(found, from->channel, bytes, block_arena(load->block));
+    else
+        found = NULL;
+    return found != NULL ? found : content_without_memory();
+}
+
+static td_result read_contents(chunk_load *load)
+{
+    size_t count = 0;
+    const block_entry *entries = block_entries(load->block, &count);
+    if (count == 0)
+        return TD_OK;
+    content_reader *reader = content_pool_take(load->readers);
+    load->contents = block_contents(load->block);
+    if (reader != NULL && load->contents != NULL) {
+        for (size_t i = 0; i < count; i++)
+            load->contents[i] = read_entry(load, reader, &entries[i]);
+    }
+    if (reader != NULL)
+        content_pool_give(load->readers, reader);
+    return reader != NULL && load->contents != NULL
+               ? TD_OK
+               : td_err_set(&load->err, TD_E_NOMEM, "no memory to decode a chunk");
+}
+
 void chunk_load_run(void *arg)
 {
     chunk_load *load = arg;
@@ -147,6 +185,9 @@ void chunk_load_run(void *arg)
         load->rc = find_messages(load);
     if (load->rc == TD_OK)
         sort_messages(load);
+    load->contents = NULL;
+    if (load->rc == TD_OK && load->readers != NULL)
+        load->rc = read_contents(load);
     load->entries = block_entries(load->block, &load->entry_count);
     load->at = 0;
 }

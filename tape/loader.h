@@ -1,10 +1,12 @@
-/* Reading one chunk: from the file into a block, its wanted messages found, checked and in order.
+/* Reading one chunk: from the file into a block, its wanted messages found, checked and in order,
+ * and what they say.
  * What can be done beside the merge is done here, on a worker where there are some. */
 #ifndef TD_TAPE_LOADER_H
 #define TD_TAPE_LOADER_H
 
 #include "base/workers.h"
 #include "tape/block.h"
+#include "tape/content.h"
 #include "tape/plan.h"
 
 #ifdef __cplusplus
@@ -15,6 +17,7 @@ extern "C" {
 typedef struct chunk_load {
     td_job job;
     const plan_options *options;
+    content_pool *readers; /* NULL: contents are read when their frames are due */
     tape_source *source;
     uint32_t chunk_index;
     uint64_t first_ns; /* as the segment says: no message is before it */
@@ -25,8 +28,10 @@ typedef struct chunk_load {
     uint32_t damage_count; /* messages, or a rest, that could not be read */
     /* the merge's: */
     const block_entry *entries;
+    const frame_content **contents; /* NULL: not read */
     size_t entry_count;
     size_t at;
+    size_t held_bytes; /* by the block when it joined */
     uint8_t is_submitted;
 } chunk_load;
 

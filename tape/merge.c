@@ -16,6 +16,7 @@ struct merge {
     tape_plan *plan;
     const plan_options *options;
     td_workers *workers;
+    content_pool *readers;
     tape_stats *stats;
     block_pool *pool;
     /* Chunks that overlap now: a heap by the tape's order of their next messages. */
@@ -34,7 +35,8 @@ struct merge {
 };
 
 td_result merge_open(tape_plan *plan, const plan_options *options, td_workers *workers,
-                     unsigned ahead, tape_stats *stats, merge **out, td_err *err)
+                     content_pool *readers, unsigned ahead, tape_stats *stats, merge **out,
+                     td_err *err)
 {
     TD_ASSERT(ahead >= 1);
     TD_ASSERT(ahead <= AHEAD_MAX);
@@ -48,6 +50,7 @@ td_result merge_open(tape_plan *plan, const plan_options *options, td_workers *w
     m->plan = plan;
     m->options = options;
     m->workers = workers;
+    m->readers = readers;
     m->stats = stats;
     m->ahead_max = ahead;
     *out = m;
@@ -204,6 +207,7 @@ static td_result read_ahead(merge *m, td_err *err)
             return TD_E_NOMEM;
         }
         load->options = m->options;
+        load->readers = m->readers;
         load->source = item.source;
         load->chunk_index = item.chunk_index;
         load->first_ns = item.first_ns;
@@ -263,7 +267,8 @@ static td_result join_oldest(merge *m, td_err *err)
         chunk_load_run(load);
     td_result rc = judge_load(m, load, err);
     if (rc == TD_OK && load->rc == TD_OK && load->entry_count > 0) {
-        m->bytes += block_bytes(load->block)->size;
+        load->held_bytes = block_held_bytes(load->block);
+        m->bytes += load->held_bytes;
         push_heap(m, load);
     } else {
         give_load(m, load);
@@ -277,7 +282,7 @@ static void leave_first(merge *m)
 {
     chunk_load *first = m->heap[0];
     if (first->at == first->entry_count) {
-        m->bytes -= block_bytes(first->block)->size;
+        m->bytes -= first->held_bytes;
         m->heap[0] = m->heap[--m->heap_count];
         give_load(m, first);
     }
@@ -312,6 +317,7 @@ static void give_first(const merge *m, merge_item *out)
     out->entry = &first->entries[first->at];
     out->source = first->source;
     out->block = first->block;
+    out->content = first->contents == NULL ? NULL : first->contents[first->at];
 }
 
 td_result merge_next(merge *m, merge_item *out, td_err *err)

@@ -20,12 +20,14 @@ typedef struct merge_item {
     const block_entry *entry;
     tape_source *source;
     tape_block *block;
+    const frame_content *content; /* NULL: not read yet, or there is none */
 } merge_item;
 
-/* Merge what the plan gives; plan, options, stats, log and workers (NULL: none) are borrowed.
- * TD_E_NOMEM. */
+/* Merge what the plan gives; plan, options, stats, log, workers (NULL: none) and their readers
+ * (NULL: nothing is read) are borrowed. TD_E_NOMEM. */
 TD_MUST_USE td_result merge_open(tape_plan *plan, const plan_options *options, td_workers *workers,
-                                 unsigned ahead, tape_stats *stats, merge **out, td_err *err);
+                                 content_pool *readers, unsigned ahead, tape_stats *stats,
+                                 merge **out, td_err *err);
 
 /* Wait for reads that are under way, and free. */
 void merge_close(merge *m);

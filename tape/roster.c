@@ -154,15 +154,16 @@ static void copy_info(const channel_info *from, char *texts, channel_info *to)
 static void match_topic(tape_channel *channel)
 {
     channel->family = family_find(td_bytes_str(channel->info.family));
-    channel->topic = (topic_match){0};
-    if (channel->family == NULL || channel->info.topic[0] == '_')
+    topic_match found;
+    const channel_info *info = &channel->info;
+    channel->role = channel_role(info);
+    channel->topic = (topic_match){NULL, td_bytes_str(info->topic), td_bytes_str(info->symbol)};
+    if (channel->family == NULL || info->topic[0] == '_')
         return;
-    const char *text = channel->info.exchange_topic;
-    if (text[0] == '\0')
-        text = channel->info.topic;
-    if (!topic_match_text(channel->family->topics, channel->family->topic_count, td_bytes_str(text),
-                          TOPIC_ANY_TIME, &channel->topic))
-        channel->topic = (topic_match){0};
+    const char *text = info->exchange_topic[0] == '\0' ? info->topic : info->exchange_topic;
+    if (topic_match_text(channel->family->topics, channel->family->topic_count, td_bytes_str(text),
+                         TOPIC_ANY_TIME, &found))
+        channel->topic.row = found.row;
 }
 
 static td_result grow_buckets(roster *r, td_err *err)

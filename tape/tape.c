@@ -9,6 +9,7 @@
 #include "format/archive_plan.h"
 #include "schema/decode.h"
 #include "format/event.h"
+#include "tape/content.h"
 #include "tape/merge.h"
 #include "tape/nothing.h"
 #include "tape/plan.h"
@@ -26,15 +27,16 @@ struct tape {
     roster *roster;
     tape_plan *plan;
     merge *merge;
-    td_workers *workers; /* NULL: one thread */
+    td_workers *workers;    /* NULL: one thread */
+    content_pool *readers;  /* the workers'; NULL without */
+    content_reader *reader; /* the tape's own: rows, and what the workers do not read */
     event_reader *events;
-    decoder *decoder; /* to classify what was unknown; made when first needed */
     tape_stats stats;
 };
 
 /* ---- opening ---- */
 
-static td_result open_parts(tape *t, archive *of, unsigned threads, td_err *err)
+static td_result open_parts(tape *t, archive *of, unsigned threads, tape_reads reads, td_err *err)
 {
     t->roster = roster_open();
     if (t->roster == NULL)
@@ -42,12 +44,18 @@ static td_result open_parts(tape *t, archive *of, unsigned threads, td_err *err)
     td_result rc = event_reader_open(&t->events, err);
     if (rc == TD_OK && threads > 1)
         rc = td_workers_open(threads, &t->workers, err);
+    t->reader = content_reader_open(reads);
+    if (threads > 1 && reads != TAPE_READS_FRAMES)
+        t->readers = content_pool_open(reads);
+    if (rc == TD_OK &&
+        (t->reader == NULL || (t->readers == NULL && threads > 1 && reads != TAPE_READS_FRAMES)))
+        rc = td_err_set(err, TD_E_NOMEM, "no memory to read frames");
     if (rc == TD_OK)
         rc = tape_plan_open(of, t->roster, &t->plan_options, &t->stats, &t->plan, err);
     /* Two chunks a thread: one that is being read, one that waits for the thread. */
     if (rc == TD_OK)
-        rc = merge_open(t->plan, &t->plan_options, t->workers, threads > 1 ? 2 * threads : 1,
-                        &t->stats, &t->merge, err);
+        rc = merge_open(t->plan, &t->plan_options, t->workers, t->readers,
+                        threads > 1 ? 2 * threads : 1, &t->stats, &t->merge, err);
     return rc;
 }
 
@@ -76,7 +84,7 @@ static td_result open_tape(archive *of, const selection *wanted, const tape_opti
                                      .is_following = options->is_following};
     t->wants_unknown = (uint8_t)selection_has_topic(wanted, td_bytes_str(CHANNEL_TOPIC_UNKNOWN),
                                                     td_bytes_str(""), td_bytes_str(""));
-    td_result rc = open_parts(t, of, options->threads, err);
+    td_result rc = open_parts(t, of, options->threads, options->reads, err);
     if (rc != TD_OK) {
         tape_close(t);
         return rc;
@@ -211,8 +219,9 @@ void tape_close(tape *t)
     merge_close(t->merge);
     tape_plan_close(t->plan);
     td_workers_close(t->workers);
+    content_pool_close(t->readers);
+    content_reader_close(t->reader);
     event_reader_close(t->events);
-    decoder_close(t->decoder);
     roster_close(t->roster);
     td_free(t);
 }
@@ -233,6 +242,8 @@ static void fill_frame(const merge_item *item, const source_channel *from, uint8
     out->is_lead_in = 0;
     out->bytes = td_bytes_of(records + entry->offset, entry->size);
     out->block = item->block;
+    out->row = NULL;
+    out->content = item->content;
     out->ordinal = 0;
     out->conn = 0;
     channel_dir dir = from->channel->info.dir;
@@ -261,11 +272,6 @@ static td_result take_event(tape *t, const source_channel *from, const tape_fram
     return TD_OK;
 }
 
-static frame_dir classify_dir(channel_dir dir)
-{
-    return dir == CHANNEL_OUT ? DIR_OUT : dir == CHANNEL_HTTP ? DIR_HTTP : DIR_IN;
-}
-
 /* Copy a view into out as a C string; 0 if it does not fit or holds a NUL. */
 static int copy_name(td_bytes from, char *out, size_t out_bytes)
 {
@@ -283,14 +289,7 @@ static td_result reclassify(tape *t, const tape_frame *frame, tape_channel **out
     const tape_channel *from = frame->channel;
     if (from->family == NULL || from->family->topic_count == 0)
         return TD_OK;
-    if (t->decoder == NULL) {
-        td_result rc = decoder_open(&t->decoder, err);
-        if (rc != TD_OK)
-            return rc;
-    }
-    classification what;
-    decoder_classify(t->decoder, from->family, frame->bytes, classify_dir(from->info.dir),
-                     frame->recv_ns, &what);
+    const classification what = *content_classify(t->reader, from, frame->recv_ns, frame->bytes);
     td_result rc = classification_result(&what, err);
     if (rc != TD_OK)
         return rc;
@@ -337,6 +336,29 @@ static td_result take_place(const source_channel *from, tape_frame *frame, td_er
     return roster_follow(frame->channel, from->slot, frame->recv_ns, &frame->of_stream, err);
 }
 
+/* What the frame says, as far as no worker has read it. A worker's reader does not keep what the
+ * tape's own reads, but its block does. */
+static td_result take_content(tape *t, tape_frame *frame, td_err *err)
+{
+    frame->row = content_row(t->reader, frame->channel, frame->recv_ns);
+    const frame_content *content = frame->content;
+    if (content == NULL)
+        content = content_read(t->reader, frame->channel, frame->recv_ns, frame->bytes);
+    if (content == NULL)
+        return TD_OK;
+    td_result rc = content_failure(content, err);
+    if (TD_UNLIKELY(rc == TD_OK && t->readers != NULL && frame->content == NULL)) {
+        td_arena *arena = block_arena(frame->block);
+        content = arena == NULL ? NULL : content_keep(content, frame->channel, frame->bytes, arena);
+        if (content == NULL)
+            rc = content_failure(content_without_memory(), err);
+    }
+    frame->content = content;
+    const channel_info *info = &frame->channel->info;
+    return rc == TD_OK ? TD_OK
+                       : td_err_add(err, rc, "%s/%s/%s", info->feed, info->topic, info->symbol);
+}
+
 td_result tape_next(tape *t, tape_frame *out, td_err *err)
 {
     TD_ASSERT_SLOW(t != NULL);
@@ -357,6 +379,8 @@ td_result tape_next(tape *t, tape_frame *out, td_err *err)
         }
         if (rc == TD_OK && is_wanted)
             rc = take_place(from, out, err);
+        if (rc == TD_OK && is_wanted)
+            rc = take_content(t, out, err);
         if (TD_UNLIKELY(rc != TD_OK))
             return rc;
         out->is_lead_in = out->recv_ns < t->plan_options.window.from_ns;
@@ -385,6 +409,9 @@ uint64_t tape_get_lead_from_ns(const tape *t)
 void tape_get_stats(const tape *t, tape_stats *out)
 {
     *out = t->stats;
+    out->contents_read = content_count(t->reader);
+    if (t->readers != NULL)
+        out->contents_read += content_pool_count(t->readers);
     if (t->workers != NULL)
         out->workers_busy_max = td_workers_busy_max(t->workers);
 }

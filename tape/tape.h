@@ -18,7 +18,10 @@
 #include "base/log.h"
 #include "format/archive.h"
 #include "format/channel.h"
+#include "schema/classify.h"
+#include "schema/decode.h"
 #include "schema/family.h"
+#include "schema/message.h"
 #include "schema/topic.h"
 #include "tape/follow.h"
 #include "tape/selection.h"
@@ -34,6 +37,7 @@ extern "C" {
 typedef struct tape_channel {
     uint32_t index; /* 0, 1, 2 … in order of first sight; for the user's own tables */
     channel_info info;
+    frame_role role;             /* of its frames */
     const struct family *family; /* NULL if this version does not know it */
     topic_match topic;           /* row NULL for control, events, unknown */
     /* Of data: 0, 1, 2 … for each stream (tape/follow.h); channels differ in shard, direction,
@@ -45,8 +49,27 @@ typedef struct tape_channel {
 /* A reference-counted piece of memory that frames point into: one decompressed chunk. */
 typedef struct tape_block tape_block;
 
+/* What a frame says. It depends on the frame's bytes, its channel and its time alone. */
+typedef struct frame_content {
+    const message *message;     /* NULL: it is no data, or cannot be decoded */
+    decode_error why;           /* of data: why not */
+    const classification *what; /* of what the client sent, of control frames, and of those that
+                                   stand on no topic; else NULL */
+} frame_content;
+
+/* How much of its frames' content a tape reads. */
+typedef enum tape_reads {
+    TAPE_READS_FRAMES,   /* none of it */
+    TAPE_READS_MESSAGES, /* what books and checks need: of books and trades the plain structs */
+    TAPE_READS_ALL,      /* every member, and what the client sent: message.beside */
+} tape_reads;
+
 typedef struct tape_frame {
     tape_channel *channel;
+    const topic_row *row; /* of data: the row that holds at its time; NULL: there is none */
+    /* NULL: it was not asked for, or the frame is an event or an HTTP answer. With threads, valid
+     * while block is held; else until the next call. */
+    const frame_content *content;
     uint64_t recv_ns;
     uint64_t publish_ns; /* exchange time; recv_ns where the frame has none */
     uint64_t ordinal;    /* on its connection, in and out each from 1; 0 for events */
@@ -62,8 +85,9 @@ typedef struct tape_frame {
 
 /* Zero takes the default everywhere. */
 typedef struct tape_options {
-    unsigned threads;     /* 0 or 1: no thread of its own; more: read and decompress ahead */
-    const td_log *log;    /* may be NULL */
+    unsigned threads;  /* 0 or 1: no thread of its own; more: read and decompress ahead */
+    const td_log *log; /* may be NULL */
+    tape_reads reads;
     uint8_t with_events;  /* 1: frames of _events channels are returned too */
     uint8_t with_lead_in; /* 1: frames before the selection's from that books need are returned,
                              is_lead_in set: those of topics with snapshots, from the moment when
@@ -80,6 +104,7 @@ typedef struct tape_stats {
     uint64_t damaged_chunks;   /* could not be read, all or in part: said by the log, passed over */
     uint64_t damaged_until_ns; /* last time of a frame of those, 0: none; it has grown before the
                                   first frame comes out that is behind what could not be read */
+    uint64_t contents_read;    /* frames whose content was read: each once */
     uint64_t frames_unknown;   /* came out on an _unknown channel: no row fits them */
     uint64_t segments_unreadable; /* left out of the plan: said by the archive's log */
     unsigned workers_busy_max;    /* threads that were reading ahead at one moment */

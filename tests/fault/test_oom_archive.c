@@ -141,7 +141,7 @@ static td_result play(archive *a, char found[DIGEST_PARTS][TD_HASH128_HEX_BYTES]
     tape *frames = NULL;
     player *p = NULL;
     const selection everything = {0};
-    const tape_options reading = {.threads = 1};
+    const tape_options reading = {.threads = 1, .reads = TAPE_READS_MESSAGES};
     const player_options playing = {.threads = 1};
     td_result rc = tape_open(a, &everything, &reading, &frames, err);
     if (rc == TD_OK)

@@ -156,21 +156,17 @@ static td_result play_lines(archive *a, output_stream *output, td_err *err)
 {
     tape *frames = NULL;
     player *p = NULL;
-    sink_jsonl *messages = NULL;
     const selection everything = {0};
-    const tape_options reading = {.threads = 1};
+    const tape_options reading = {.threads = 1, .reads = TAPE_READS_ALL};
     td_result rc = tape_open(a, &everything, &reading, &frames, err);
-    if (rc == TD_OK)
-        rc = sink_jsonl_open(output, &messages, err);
     if (rc == TD_OK) {
         const player_options playing = {
-            .threads = 1, .sinks = {sink_jsonl_get(messages)}, .sink_count = 1};
+            .threads = 1, .sinks = {sink_jsonl(output)}, .sink_count = 1};
         rc = player_open(&playing, &p, err);
     }
     if (rc == TD_OK)
         rc = player_play(p, frames, err);
     player_close(p);
-    sink_jsonl_close(messages);
     tape_close(frames);
     return rc;
 }

@@ -31,7 +31,7 @@ static player *played_without(capture_tape *from, size_t lost, unsigned threads)
     player *p = played_open(threads);
     for (size_t i = 0; i < from->frame_count; i++) {
         if (i != lost)
-            assert_int_equal(player_take(p, &from->frames[i], NULL), TD_OK);
+            assert_int_equal(played_take(p, &from->frames[i], NULL), TD_OK);
     }
     assert_int_equal(player_finish(p, NULL), TD_OK);
     return p;
@@ -213,13 +213,13 @@ static void test_dated_rows(void **state)
         static uint8_t bytes[4][512];
         size_t size = strlen(FRAMES[i]);
         memcpy(bytes[i], FRAMES[i], size);
-        const tape_frame frame = {.channel = &channel,
-                                  .recv_ns = RECV_MS[i] * 1000000,
-                                  .ordinal = i + 1,
-                                  .session = 1,
-                                  .conn = 1,
-                                  .bytes = td_bytes_of(bytes[i], size)};
-        assert_int_equal(player_take(p, &frame, NULL), TD_OK);
+        tape_frame frame = {.channel = &channel,
+                            .recv_ns = RECV_MS[i] * 1000000,
+                            .ordinal = i + 1,
+                            .session = 1,
+                            .conn = 1,
+                            .bytes = td_bytes_of(bytes[i], size)};
+        assert_int_equal(played_take(p, &frame, NULL), TD_OK);
     }
     assert_int_equal(player_finish(p, NULL), TD_OK);
     const stream *s = played_stream(p, "orderbook.1", "X");

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "replay/player.h"
+#include "tests/testing/filled.h"
 #include "tests/testing/played.h"
 #include "tests/testing/sim_feed.h"
 
@@ -56,6 +57,7 @@ static void test_an_hour(void **state)
         do {
             sim_feed_next(feed, &frame);
             first_ns = first_ns == 0 ? frame.recv_ns : first_ns;
+            fill_frame(&frame);
             assert_int_equal(player_take(p, &frame, NULL), TD_OK);
         } while (frame.recv_ns < first_ns + HOUR_NS);
         assert_int_equal(player_finish(p, NULL), TD_OK);

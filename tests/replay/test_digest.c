@@ -139,6 +139,8 @@ static void test_digests(void **state)
         capture_tape_load(&from, INVERSE, "inverse");
         player *before = played(&from, 1);
         apply_twist(&from, &TWISTS[i]);
+        for (size_t k = 0; k < from.frame_count; k++)
+            from.frames[k].content = NULL; /* it is that of the frame before */
         player *after = played(&from, 1);
         digest_texts a;
         digest_texts b;

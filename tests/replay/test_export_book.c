@@ -216,6 +216,7 @@ static void take_step(actors *a, const script *s, const step *one)
     a->conn = one->conn != 0 ? one->conn : a->conn;
     a->damaged_until_ns = one->damaged_until_ns != 0 ? one->damaged_until_ns : a->damaged_until_ns;
     const tape_frame shown = {.channel = &a->channel,
+                              .row = a->row,
                               .recv_ns = a->at_ns,
                               .session = 1,
                               .conn = a->conn,
@@ -223,8 +224,8 @@ static void take_step(actors *a, const script *s, const step *one)
     message m = {.book = frame.message};
     m.head.row = a->row;
     gate_answer answer;
-    assert_int_equal(export_gate_take(a->gate, &shown, a->row, is_decoded ? &m : NULL,
-                                      a->damaged_until_ns, &answer, &err),
+    assert_int_equal(export_gate_take(a->gate, &shown, is_decoded ? &m : NULL, a->damaged_until_ns,
+                                      &answer, &err),
                      TD_OK);
     if (one->is_copy)
         return;

@@ -203,19 +203,19 @@ static const cut_case CUTS[] = {
     {INVERSE, "inverse", "BTCUSD", 200, 3, 416, RULE_UPDATE_CHANGES, 5938956847},
 };
 
-static void push_without(player *p, const capture_tape *from, const cut_case *c)
+static void push_without(player *p, capture_tape *from, const cut_case *c)
 {
     size_t nth = 0;
     td_err err;
     for (size_t i = 0; i < from->frame_count; i++) {
-        const tape_frame *frame = &from->frames[i];
+        tape_frame *frame = &from->frames[i];
         int is_book = strcmp(frame->channel->info.topic, "orderBookL2_25") == 0 &&
                       strcmp(frame->channel->info.symbol, c->symbol) == 0;
         size_t at = nth;
         nth += (size_t)is_book;
         if (is_book && at >= c->first && at < c->first + c->count)
             continue;
-        assert_int_equal(player_take(p, frame, &err), TD_OK);
+        assert_int_equal(played_take(p, frame, &err), TD_OK);
     }
 }
 
@@ -338,14 +338,15 @@ typedef struct witness {
     int is_finished;
 } witness;
 
-static td_result witness_frame(void *ctx, const sink_frame *shown, td_err *err)
+static td_result witness_frame(void *ctx, const tape_frame *frame, uint64_t deadline_ns,
+                               td_err *err)
 {
     witness *w = ctx;
-    assert_true(shown->tape->recv_ns > w->last_recv_ns);
-    w->last_recv_ns = shown->tape->recv_ns;
-    w->roles[shown->role]++;
-    assert_true(shown->deadline_ns >= w->deadline_ns_max);
-    w->deadline_ns_max = shown->deadline_ns;
+    assert_true(frame->recv_ns > w->last_recv_ns);
+    w->last_recv_ns = frame->recv_ns;
+    w->roles[frame->channel->role]++;
+    assert_true(deadline_ns >= w->deadline_ns_max);
+    w->deadline_ns_max = deadline_ns;
     if (++w->frames < w->end_at || w->end_at == 0)
         return TD_OK;
     return w->answer == TD_EOF ? TD_EOF : td_err_set(err, w->answer, "full");
@@ -361,11 +362,11 @@ static td_result witness_finish(void *ctx, td_err *err)
 static const sink_ops WITNESS = {
     .name = "witness", .frame = witness_frame, .finish = witness_finish};
 
-static td_result push_until(player *p, const capture_tape *from, td_err *err)
+static td_result push_until(player *p, capture_tape *from, td_err *err)
 {
     td_result rc = TD_OK;
     for (size_t i = 0; i < from->frame_count && rc == TD_OK; i++)
-        rc = player_take(p, &from->frames[i], err);
+        rc = played_take(p, &from->frames[i], err);
     return rc;
 }
 

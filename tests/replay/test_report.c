@@ -122,15 +122,15 @@ typedef struct replayed {
     size_t text_size;
     FILE *out;
     output_stream output;
-    sink_jsonl *messages; /* NULL: without */
     size_t leaves_before; /* the frame before which somebody wants no more; 0: nobody leaves */
 } replayed;
 
 /* A sink that wants no more before its n-th frame. */
-static td_result leave(void *ctx, const sink_frame *shown, td_err *err)
+static td_result leave(void *ctx, const tape_frame *frame, uint64_t deadline_ns, td_err *err)
 {
     size_t *left = ctx;
-    (void)shown;
+    (void)frame;
+    (void)deadline_ns;
     (void)err;
     return --*left == 0 ? TD_EOF : TD_OK;
 }
@@ -163,13 +163,11 @@ static void open_replay(replayed *r, int with_messages)
     assert_non_null(r->out);
     output_init(&r->output, r->out);
     player_options options = {.threads = 2, .pacer = &r->pacer};
-    if (with_messages) {
-        assert_int_equal(sink_jsonl_open(&r->output, &r->messages, &err), TD_OK);
-        options.sinks[options.sink_count++] = sink_jsonl_get(r->messages);
-    }
+    if (with_messages)
+        options.sinks[options.sink_count++] = sink_jsonl(&r->output);
     if (r->leaves_before > 0)
         options.sinks[options.sink_count++] = (sink){&LEAVING, &r->leaves_before};
-    tape_options reading = {.threads = 1, .with_lead_in = 1};
+    tape_options reading = {.threads = 2, .reads = TAPE_READS_ALL, .with_lead_in = 1};
     assert_int_equal(tape_open(r->archive, &r->wanted, &reading, &r->tape, &err), TD_OK);
     assert_int_equal(player_open(&options, &r->player, &err), TD_OK);
 }
@@ -226,7 +224,6 @@ static void teardown_replay(replayed *r)
 {
     report_fini_replay(&r->report);
     player_close(r->player);
-    sink_jsonl_close(r->messages);
     tape_close(r->tape);
     tape_fixture_fini(&r->fixture);
     assert_int_equal(fclose(r->out), 0);

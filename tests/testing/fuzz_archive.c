@@ -216,7 +216,7 @@ static void play(const fuzz_archive *from, io_fault *disk)
     tape *frames = NULL;
     player *p = NULL;
     const selection everything = {0};
-    const tape_options options = {.threads = 1, .with_events = 1};
+    const tape_options options = {.threads = 1, .reads = TAPE_READS_MESSAGES, .with_events = 1};
     const player_options playing = {.threads = 1};
     char digests[DIGEST_PARTS][TD_HASH128_HEX_BYTES];
     fuzz_must(fuzz_archive_open(from, disk, ARCHIVE_READ, &a), NULL);

@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <cmocka.h>
 
+#include "tests/testing/filled.h"
+
 player *played_open(unsigned threads)
 {
     player_options options = {.threads = threads};
@@ -13,11 +15,18 @@ player *played_open(unsigned threads)
     return p;
 }
 
-void played_push(player *p, const capture_tape *from)
+td_result played_take(player *p, tape_frame *frame, td_err *err)
+{
+    if (frame->content == NULL)
+        fill_frame_to_keep(frame);
+    return player_take(p, frame, err);
+}
+
+void played_push(player *p, capture_tape *from)
 {
     td_err err;
     for (size_t i = 0; i < from->frame_count; i++)
-        assert_int_equal(player_take(p, &from->frames[i], &err), TD_OK);
+        assert_int_equal(played_take(p, &from->frames[i], &err), TD_OK);
 }
 
 player *played(capture_tape *from, unsigned threads)

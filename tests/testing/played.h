@@ -11,8 +11,12 @@ typedef char digest_texts[DIGEST_PARTS][TD_HASH128_HEX_BYTES];
 /* A player without sinks and pacer. */
 player *played_open(unsigned threads);
 
+/* player_take of a frame that a test made: what a tape fills in is filled in at first, and stays.
+ */
+TD_MUST_USE td_result played_take(player *player, tape_frame *frame, td_err *err);
+
 /* Give the player every frame. */
-void played_push(player *player, const capture_tape *from);
+void played_push(player *player, capture_tape *from);
 
 /* Play everything and finish; close with player_close. */
 player *played(capture_tape *from, unsigned threads);

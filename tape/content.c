@@ -1,0 +1,329 @@
+#include "tape/content.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/clock.h"
+#include "schema/decode.h"
+#include "schema/message.h"
+
+#define DAY_NS (86400 * TD_NS_PER_S)
+
+/* Rows with dates hold for whole days: looked up once a day. */
+enum { ROW_PLACES = 64 };
+
+typedef struct row_place {
+    const tape_channel *channel; /* NULL: free */
+    const topic_row *row;
+    uint64_t day;
+} row_place;
+
+struct content_reader {
+    decoder *decoder;
+    tape_reads reads;
+    uint64_t count;
+    message message;
+    classification what;
+    frame_content content;
+    row_place rows[ROW_PLACES];
+    content_reader *next; /* in its pool */
+};
+
+struct content_pool {
+    pthread_mutex_t mutex;
+    tape_reads reads;
+    content_reader *free;
+    uint64_t count;
+};
+
+content_reader *content_reader_open(tape_reads reads)
+{
+    content_reader *made = td_alloc_zero(1, sizeof *made);
+    if (made == NULL)
+        return NULL;
+    made->reads = reads;
+    if (decoder_open(&made->decoder, NULL) != TD_OK) {
+        td_free(made);
+        return NULL;
+    }
+    return made;
+}
+
+void content_reader_close(content_reader *reader)
+{
+    if (reader == NULL)
+        return;
+    decoder_close(reader->decoder);
+    td_free(reader);
+}
+
+uint64_t content_count(const content_reader *reader)
+{
+    return reader->count;
+}
+
+/* ---- rows ---- */
+
+static const topic_row *dated_row(content_reader *reader, const tape_channel *channel,
+                                  uint64_t recv_ns)
+{
+    const topic_row *row = channel->topic.row;
+    row_place *place = &reader->rows[channel->index % ROW_PLACES];
+    uint64_t day = recv_ns / DAY_NS;
+    if (place->channel == channel && place->day == day)
+        return place->row;
+    const topic_row *now =
+        topic_row_at(channel->family->topics, channel->family->topic_count, row, recv_ns);
+    *place = (row_place){
+        .channel = channel, .day = day, .row = now != NULL && now->type == row->type ? now : row};
+    return place->row;
+}
+
+const topic_row *content_row(content_reader *reader, const tape_channel *channel, uint64_t recv_ns)
+{
+    const topic_row *row = channel->topic.row;
+    if (channel->role != ROLE_DATA)
+        return NULL;
+    if (TD_LIKELY(row == NULL || !topic_row_is_dated(row)) || channel->family == NULL)
+        return row;
+    return dated_row(reader, channel, recv_ns);
+}
+
+/* ---- reading ---- */
+
+const classification *content_classify(content_reader *reader, const tape_channel *channel,
+                                       uint64_t recv_ns, td_bytes bytes)
+{
+    int is_out = channel->role == ROLE_OUT;
+    reader->what =
+        (classification){.frame_class = is_out ? CLASS_REQUEST : CLASS_UNKNOWN, .success = -1};
+    if (channel->family != NULL)
+        decoder_classify(reader->decoder, channel->family, bytes, is_out ? DIR_OUT : DIR_IN,
+                         recv_ns, &reader->what);
+    return &reader->what;
+}
+
+static void decode(content_reader *reader, const tape_channel *channel, const topic_row *row,
+                   td_bytes bytes)
+{
+    topic_match topic = channel->topic;
+    frame_content *content = &reader->content;
+    decode_path path = reader->reads == TAPE_READS_ALL ? DECODE_PATH_WHOLE : DECODE_PATH_HOT;
+    topic.row = row;
+    if (decoder_decode(reader->decoder, &topic, bytes, path, &reader->message, &content->why))
+        content->message = &reader->message;
+}
+
+/* A frame on a topic is what its row says. Any other is looked at first; if it turns out to be
+ * nothing that a connection needs, decoding it says what is wrong with it. */
+const frame_content *content_read(content_reader *reader, const tape_channel *channel,
+                                  uint64_t recv_ns, td_bytes bytes)
+{
+    frame_content *content = &reader->content;
+    frame_role role = channel->role;
+    int is_all = reader->reads == TAPE_READS_ALL;
+    if (reader->reads == TAPE_READS_FRAMES || role == ROLE_HTTP || role == ROLE_EVENT ||
+        (role == ROLE_OUT && !is_all))
+        return NULL;
+    *content = (frame_content){0};
+    reader->count++;
+    if (TD_LIKELY(role == ROLE_DATA)) {
+        decode(reader, channel, content_row(reader, channel, recv_ns), bytes);
+        if (content->message == NULL && is_all && channel->info.exchange_topic[0] == '\0')
+            content->what = content_classify(reader, channel, recv_ns, bytes);
+        return content;
+    }
+    if (role != ROLE_UNKNOWN || is_all)
+        content->what = content_classify(reader, channel, recv_ns, bytes);
+    if (role == ROLE_UNKNOWN || (is_all && !frame_class_is_control(reader->what.frame_class)))
+        decode(reader, channel, NULL, bytes);
+    return content;
+}
+
+td_result content_failure(const frame_content *content, td_err *err)
+{
+    if (TD_UNLIKELY(content->why.reason == DECODE_NO_MEMORY))
+        return decode_error_result(&content->why, err);
+    return TD_UNLIKELY(content->what != NULL) ? classification_result(content->what, err) : TD_OK;
+}
+
+const frame_content *content_without_memory(void)
+{
+    static const frame_content NOTHING = {.why = {.reason = DECODE_NO_MEMORY}};
+    return &NOTHING;
+}
+
+/* ---- keeping ---- */
+
+/* Where texts may stay: the frame, and the channel's names. */
+typedef struct keeper {
+    td_arena *arena;
+    td_bytes frame;
+    const topic_match *topic;
+    uint8_t is_starved;
+} keeper;
+
+static void *keep(keeper *k, const void *from, size_t size)
+{
+    void *to = td_arena_alloc(k->arena, size);
+    if (to == NULL)
+        k->is_starved = 1;
+    else if (size > 0)
+        memcpy(to, from, size);
+    return to;
+}
+
+static void keep_text(keeper *k, td_bytes *text)
+{
+    int is_in_frame =
+        text->data >= k->frame.data && text->data + text->size <= k->frame.data + k->frame.size;
+    if (TD_LIKELY(text->size == 0 || is_in_frame) || text->data == k->topic->topic.data ||
+        text->data == k->topic->symbol.data)
+        return;
+    text->data = keep(k, text->data, text->size);
+}
+
+static void keep_head(keeper *k, msg_head *head)
+{
+    keep_text(k, &head->topic);
+    keep_text(k, &head->symbol);
+    keep_text(k, &head->version);
+}
+
+static void keep_trades(keeper *k, msg_trades *trades)
+{
+    msg_trade *kept = keep(k, trades->trades, trades->trade_count * sizeof *kept);
+    trades->trades = kept;
+    for (size_t i = 0; kept != NULL && i < trades->trade_count; i++) {
+        keep_text(k, &kept[i].symbol);
+        keep_text(k, &kept[i].trade_id);
+        keep_text(k, &kept[i].tick_direction);
+    }
+}
+
+static const msg_value *keep_values(keeper *k, const msg_value *values, size_t count)
+{
+    msg_value *kept = keep(k, values, count * sizeof *kept);
+    for (size_t i = 0; kept != NULL && i < count; i++) {
+        value_type type = kept[i].type;
+        if (type == VALUE_TEXT || type == VALUE_JSON || type == VALUE_BIG_DECIMAL)
+            keep_text(k, &kept[i].as.text);
+    }
+    return kept;
+}
+
+static void keep_record(keeper *k, msg_record *record)
+{
+    record->values = keep_values(k, record->values, record->value_count);
+    msg_item *kept = keep(k, record->items, record->item_count * sizeof *kept);
+    record->items = kept;
+    for (size_t i = 0; kept != NULL && i < record->item_count; i++)
+        kept[i].values = keep_values(k, kept[i].values, kept[i].value_count);
+}
+
+static const message *keep_message(keeper *k, const message *from)
+{
+    message *kept = keep(k, from, sizeof *kept);
+    if (kept == NULL)
+        return NULL;
+    keep_head(k, &kept->head);
+    if (kept->is_record) {
+        keep_record(k, &kept->record);
+    } else if (kept->head.type == MSG_TRADE) {
+        keep_trades(k, &kept->trades);
+    } else {
+        TD_ASSERT(kept->head.type == MSG_BOOK_CHANGE);
+        size_t count = kept->book.level_count;
+        kept->book.levels = keep(k, kept->book.levels, count * sizeof *kept->book.levels);
+        if (kept->book.rpi_sizes != NULL)
+            kept->book.rpi_sizes =
+                keep(k, kept->book.rpi_sizes, count * sizeof *kept->book.rpi_sizes);
+    }
+    if (kept->beside != NULL) {
+        msg_record *beside = keep(k, kept->beside, sizeof *beside);
+        kept->beside = beside;
+        if (beside != NULL) {
+            keep_head(k, &beside->head);
+            keep_record(k, beside);
+        }
+    }
+    return kept;
+}
+
+static const classification *keep_what(keeper *k, const classification *from)
+{
+    classification *kept = keep(k, from, sizeof *kept);
+    if (kept == NULL)
+        return NULL;
+    keep_text(k, &kept->topic.topic);
+    keep_text(k, &kept->topic.symbol);
+    keep_text(k, &kept->exchange_topic);
+    return kept;
+}
+
+const frame_content *content_keep(const frame_content *content, const tape_channel *channel,
+                                  td_bytes bytes, td_arena *arena)
+{
+    keeper k = {.arena = arena, .frame = bytes, .topic = &channel->topic};
+    frame_content *kept = keep(&k, content, sizeof *kept);
+    if (kept != NULL && kept->message != NULL)
+        kept->message = keep_message(&k, kept->message);
+    if (kept != NULL && kept->what != NULL)
+        kept->what = keep_what(&k, kept->what);
+    return k.is_starved ? NULL : kept;
+}
+
+/* ---- readers for workers ---- */
+
+content_pool *content_pool_open(tape_reads reads)
+{
+    content_pool *made = td_alloc_zero(1, sizeof *made);
+    if (made == NULL)
+        return NULL;
+    made->reads = reads;
+    (void)pthread_mutex_init(&made->mutex, NULL); /* cannot fail with default attributes */
+    return made;
+}
+
+void content_pool_close(content_pool *pool)
+{
+    if (pool == NULL)
+        return;
+    while (pool->free != NULL) {
+        content_reader *next = pool->free->next;
+        content_reader_close(pool->free);
+        pool->free = next;
+    }
+    (void)pthread_mutex_destroy(&pool->mutex); /* nobody holds it */
+    td_free(pool);
+}
+
+content_reader *content_pool_take(content_pool *pool)
+{
+    pthread_mutex_lock(&pool->mutex);
+    content_reader *taken = pool->free;
+    if (taken != NULL)
+        pool->free = taken->next;
+    pthread_mutex_unlock(&pool->mutex);
+    return taken != NULL ? taken : content_reader_open(pool->reads);
+}
+
+void content_pool_give(content_pool *pool, content_reader *reader)
+{
+    pthread_mutex_lock(&pool->mutex);
+    pool->count += reader->count;
+    reader->count = 0;
+    reader->next = pool->free;
+    pool->free = reader;
+    pthread_mutex_unlock(&pool->mutex);
+}
+
+uint64_t content_pool_count(content_pool *pool)
+{
+    pthread_mutex_lock(&pool->mutex);
+    uint64_t count = pool->count;
+    pthread_mutex_unlock(&pool->mutex);
+    return count;
+}

@@ -1,0 +1,67 @@
+/* What frames say: read once, wherever on the tape's threads that is. One thread a reader. */
+#ifndef TD_TAPE_CONTENT_H
+#define TD_TAPE_CONTENT_H
+
+#include "base/arena.h"
+#include "base/attr.h"
+#include "tape/tape.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct content_reader content_reader;
+
+/* NULL without memory. */
+TD_MUST_USE content_reader *content_reader_open(tape_reads reads);
+void content_reader_close(content_reader *reader);
+
+/* The row that a channel's frames have at a time; NULL: none. A topic of which none holds then is
+ * read as before. */
+const topic_row *content_row(content_reader *reader, const tape_channel *channel, uint64_t recv_ns);
+
+/* Read a frame of a channel; bytes have DECODE_PADDING_BYTES behind them. Valid until the next call
+ * and while the bytes are; NULL: the reader reads nothing, or nothing of such a channel. That
+ * memory ran out is said by what it gives: content_failure. */
+const frame_content *content_read(content_reader *reader, const tape_channel *channel,
+                                  uint64_t recv_ns, td_bytes bytes);
+
+/* What a frame that came in on a channel is, whatever the reader reads; of a family that this
+ * version does not know, unknown. Valid as above. */
+const classification *content_classify(content_reader *reader, const tape_channel *channel,
+                                       uint64_t recv_ns, td_bytes bytes);
+
+/* A frame's content for as long as the arena and the frame's bytes are there. NULL without memory.
+ */
+TD_MUST_USE const frame_content *content_keep(const frame_content *content,
+                                              const tape_channel *channel, td_bytes bytes,
+                                              td_arena *arena);
+
+/* What stands for the content of a frame for which there was no memory. */
+const frame_content *content_without_memory(void);
+
+/* TD_OK; TD_E_NOMEM if memory ran out while the frame was read: that is none of what it says. */
+TD_MUST_USE td_result content_failure(const frame_content *content, td_err *err);
+
+/* What this reader has read so far. */
+uint64_t content_count(const content_reader *reader);
+
+/* Readers for workers: as many as there are workers at one moment. Any thread. */
+typedef struct content_pool content_pool;
+
+/* NULL without memory. Close when all are given back. */
+TD_MUST_USE content_pool *content_pool_open(tape_reads reads);
+void content_pool_close(content_pool *pool);
+
+/* A reader that nobody else has; NULL without memory. Give it back afterwards. */
+TD_MUST_USE content_reader *content_pool_take(content_pool *pool);
+void content_pool_give(content_pool *pool, content_reader *reader);
+
+/* What the readers that are given back have read. */
+uint64_t content_pool_count(content_pool *pool);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,267 @@
+/* What frames say, as the tape has it: the same at every number of threads, each frame read once,
+ * and the same still when the reader has gone on to other frames. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/limits.h"
+#include "base/random.h"
+#include "schema/message_json.h"
+#include "tape/content.h"
+#include "tests/testing/row_frames.h"
+#include "tests/testing/tape_fixture.h"
+
+static void append_content(const frame_content *content, const tape_channel *channel, td_buf *out)
+{
+    json_writer w;
+    json_write_begin(&w, out);
+    json_write_object_begin(&w);
+    if (content != NULL && content->message != NULL)
+        message_json_members(&w, content->message);
+    else if (content != NULL && content->why.reason != DECODE_OK)
+        message_json_raw(&w, &channel->topic, td_bytes_str(""), &content->why);
+    if (content != NULL && content->what != NULL) {
+        json_write_member_text(&w, "class", frame_class_name(content->what->frame_class));
+        json_write_member_bytes(&w, "named", content->what->exchange_topic);
+    }
+    json_write_object_end(&w);
+    assert_int_equal(json_write_end(&w, NULL), TD_OK);
+}
+
+/* ---- kept contents ---- */
+
+/* Frames of every row there is, written so that texts stand in the decoder's memory, too. */
+static void keep_row(const family *of, const topic_row *row, content_reader *reader,
+                     content_reader *other, td_arena *arena, td_random *random)
+{
+    row_frame *frame = row_frame_make(row, random);
+    tape_channel channel = {.family = of,
+                            .info = {.family = of->name, .dir = CHANNEL_IN, .exchange_topic = ""}};
+    td_buf bytes, before, after;
+    td_buf_init(&bytes, LIMIT_FRAME_BYTES);
+    td_buf_init(&before, LIMIT_FRAME_BYTES);
+    td_buf_init(&after, LIMIT_FRAME_BYTES);
+    row_frame_write(frame, ROW_FRAME_ESCAPED | ROW_FRAME_SHUFFLED | ROW_FRAME_EXTENDED, random,
+                    &bytes);
+    td_bytes text = td_buf_view(&bytes);
+    assert_int_equal(td_buf_reserve(&bytes, bytes.size + DECODE_PADDING_BYTES, NULL), TD_OK);
+    memset(bytes.data + bytes.size, 0, DECODE_PADDING_BYTES);
+    text.data = bytes.data;
+    assert_true(topic_match_text(row, 1, td_bytes_str(row_frame_topic(row)), TOPIC_ANY_TIME,
+                                 &channel.topic));
+    const frame_content *read = content_read(reader, &channel, row_frame_moment(row), text);
+    assert_non_null(read);
+    assert_int_equal(content_failure(read, NULL), TD_OK);
+    append_content(read, &channel, &before);
+    const frame_content *kept = content_keep(read, &channel, text, arena);
+    assert_non_null(kept);
+    /* Another frame, which is no JSON of any row, takes the reader's memory. */
+    static const char OTHER[256] = "{\"topic\":\"\\u0041\\u0042\\u0043\\u0044\",\"data\":[1,2,3]}";
+    (void)content_read(reader, &channel, 0, td_bytes_of(OTHER, strlen(OTHER)));
+    (void)content_read(other, &channel, 0, td_bytes_of(OTHER, strlen(OTHER)));
+    append_content(kept, &channel, &after);
+    if (!td_bytes_equal(td_buf_view(&before), td_buf_view(&after)))
+        fail_msg("%s %s\nread %.*s\nkept %.*s", of->name, row->name, (int)before.size,
+                 (const char *)before.data, (int)after.size, (const char *)after.data);
+    td_buf_fini(&bytes);
+    td_buf_fini(&before);
+    td_buf_fini(&after);
+    row_frame_free(frame);
+}
+
+static void test_kept(void **state)
+{
+    (void)state;
+    static const tape_reads HOW[] = {TAPE_READS_MESSAGES, TAPE_READS_ALL};
+    size_t family_count = 0;
+    const family *const *families = family_table(&family_count);
+    td_random random;
+    td_random_init(&random, 3);
+    size_t rows = 0;
+    for (size_t how = 0; how < sizeof HOW / sizeof HOW[0]; how++) {
+        content_reader *reader = content_reader_open(HOW[how]);
+        content_reader *other = content_reader_open(HOW[how]);
+        td_arena *arena = td_arena_open(LIMIT_CHUNK_BYTES);
+        assert_true(reader != NULL && other != NULL && arena != NULL);
+        for (size_t f = 0; f < family_count; f++)
+            for (size_t i = 0; i < families[f]->topic_count; i++, rows++)
+                keep_row(families[f], &families[f]->topics[i], reader, other, arena, &random);
+        td_arena_close(arena);
+        content_reader_close(other);
+        content_reader_close(reader);
+    }
+    assert_true(rows > 200);
+}
+
+/* An arena without room: nothing is kept in part. */
+static void test_no_room(void **state)
+{
+    (void)state;
+    static const char FRAME[256] =
+        "{\"topic\":\"orderBookL2_25.BTCUSD\",\"type\":\"delta\",\"data\":{\"delete\":[],"
+        "\"update\":"
+        "[{\"price\":\"1\",\"symbol\":\"BTCUSD\",\"id\":1,\"side\":\"Buy\",\"size\":2}],\"insert\":"
+        "[]},\"cross_seq\":1,\"timestamp_e6\":1500000000000000}";
+    const family *of = family_find(td_bytes_str("inverse"));
+    tape_channel channel = {.family = of, .info = {.exchange_topic = "orderBookL2_25.BTCUSD"}};
+    assert_true(topic_match_text(of->topics, of->topic_count,
+                                 td_bytes_str(channel.info.exchange_topic), TOPIC_ANY_TIME,
+                                 &channel.topic));
+    content_reader *reader = content_reader_open(TAPE_READS_ALL);
+    td_bytes bytes = td_bytes_of(FRAME, strlen(FRAME));
+    const frame_content *read = content_read(reader, &channel, 0, bytes);
+    assert_non_null(read->message);
+    assert_non_null(read->message->beside); /* levels have ids, which the plain struct has not */
+    size_t room = 0;
+    for (; room < 4096; room += 16) {
+        td_arena *arena = td_arena_open(room);
+        int is_kept = content_keep(read, &channel, bytes, arena) != NULL;
+        td_arena_close(arena);
+        if (is_kept)
+            break;
+    }
+    assert_true(room > sizeof(message) && room < 4096);
+    assert_int_equal(content_count(reader), 1);
+    content_reader_close(reader);
+}
+
+/* ---- on a tape ---- */
+
+enum { TAPE_FRAMES = 600 };
+
+/* What one number of threads makes of an archive. */
+typedef struct seen_tape {
+    td_buf text;
+    uint64_t frames, contents;
+    tape_stats stats;
+} seen_tape;
+
+static void put_frames(tape_fixture *f)
+{
+    static const char *const TEXTS[] = {
+        "{\"topic\":\"trade.BTCUSD\",\"data\":[{\"trade_time_ms\":1619000000000,\"timestamp\":"
+        "\"2021-04-21T10:13:20.000Z\",\"symbol\":\"BTCUSD\",\"side\":\"Sell\",\"size\":1,\"price\":"
+        "2.5,\"tick_direction\":\"MinusTick\",\"trade_id\":\"a\\u0062c\",\"cross_seq\":7}]}",
+        "{\"topic\":\"trade.BTCUSD\",\"data\":[{\"side\":1}]}",
+        "{\"success\":true,\"ret_msg\":\"pong\",\"conn_id\":\"a\",\"request\":{\"op\":\"ping\","
+        "\"args\":null}}",
+        "{\"op\":\"ping\"}",
+        "{\"topic\":\"nobody.knows.it\",\"data\":[]}",
+        "{\"topic\":\"trade.ETHUSD\",\"data\":[{\"trade_time_ms\":1619000000000,\"timestamp\":"
+        "\"2021-04-21T10:13:20.000Z\",\"symbol\":\"ETHUSD\",\"side\":\"Sell\",\"size\":1,\"price\":"
+        "2.5,\"tick_direction\":\"MinusTick\",\"trade_id\":\"x\",\"cross_seq\":8}]}",
+    };
+    static const struct {
+        channel_dir dir;
+        const char *topic, *symbol;
+    } PLACES[] = {
+        {CHANNEL_IN, "trade", "BTCUSD"},         {CHANNEL_IN, "trade", "BTCUSD"},
+        {CHANNEL_IN, CHANNEL_TOPIC_CONTROL, ""}, {CHANNEL_OUT, CHANNEL_TOPIC_CONTROL, ""},
+        {CHANNEL_IN, CHANNEL_TOPIC_UNKNOWN, ""}, {CHANNEL_IN, CHANNEL_TOPIC_UNKNOWN, ""},
+    };
+    uint64_t in = 0, out = 0;
+    tape_segment *segment = tape_segment_open(
+        f, &(tape_segment_spec){.feed = "inverse", .session = "0000000a", .number = 1});
+    tape_segment_connect(segment, 1, 1000);
+    for (unsigned n = 0; n < TAPE_FRAMES; n++) {
+        unsigned of = n % (sizeof TEXTS / sizeof TEXTS[0]);
+        int is_out = PLACES[of].dir == CHANNEL_OUT;
+        tape_segment_put(segment, &(tape_put){.dir = PLACES[of].dir,
+                                              .topic = PLACES[of].topic,
+                                              .symbol = PLACES[of].symbol,
+                                              .conn = 1,
+                                              .ordinal = is_out ? ++out : ++in,
+                                              .recv_ns = 2000 + n * 1000,
+                                              .text = TEXTS[of],
+                                              .opcode = OPCODE_TEXT});
+        if (n % 41 == 40)
+            (void)tape_segment_seal(segment);
+    }
+    tape_segment_finish(segment);
+}
+
+/* Blocks are held for a while, as the player's workers do. */
+static void read_tape(tape_fixture *f, unsigned threads, tape_reads reads, seen_tape *out)
+{
+    enum { HELD = 50 };
+    static const selection EVERYTHING = {.has_from = 0};
+    tape_frame held[HELD];
+    size_t held_count = 0;
+    tape *t = NULL;
+    td_err err;
+    *out = (seen_tape){0};
+    td_buf_init(&out->text, LIMIT_RECORD_BYTES);
+    const tape_options options = {.threads = threads, .reads = reads};
+    if (tape_open(tape_fixture_archive(f), &EVERYTHING, &options, &t, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    for (int is_more = 1; is_more;) {
+        tape_frame frame;
+        is_more = tape_next(t, &frame, &err) == TD_OK;
+        if (is_more) {
+            out->frames++;
+            out->contents += frame.content != NULL;
+            tape_block_acquire(frame.block);
+            held[held_count++] = frame;
+        }
+        for (size_t i = 0; i < held_count && (held_count == (threads > 1 ? HELD : 1) || !is_more);
+             i++) {
+            append_content(held[i].content, held[i].channel, &out->text);
+            tape_block_release(held[i].block);
+            held_count -= i + 1 == held_count ? held_count : 0;
+        }
+    }
+    tape_get_stats(t, &out->stats);
+    tape_close(t);
+}
+
+static void test_threads(void **state)
+{
+    (void)state;
+    /* Requests are read where all is wanted; of what was unknown, every third frame has a row. */
+    static const struct {
+        tape_reads reads;
+        uint64_t contents;
+    } CASES[] = {{TAPE_READS_FRAMES, 0},
+                 {TAPE_READS_MESSAGES, TAPE_FRAMES / 6 * 5},
+                 {TAPE_READS_ALL, TAPE_FRAMES}};
+    static const unsigned THREADS[] = {1, 2, 4, 16};
+    tape_fixture f;
+    tape_fixture_init(&f);
+    put_frames(&f);
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        seen_tape first = {0};
+        for (size_t k = 0; k < sizeof THREADS / sizeof THREADS[0]; k++) {
+            seen_tape seen;
+            read_tape(&f, THREADS[k], CASES[i].reads, &seen);
+            assert_int_equal(seen.frames, TAPE_FRAMES);
+            assert_int_equal(seen.contents, CASES[i].contents);
+            assert_int_equal(seen.stats.contents_read, CASES[i].contents);
+            if (k == 0) {
+                first = seen;
+                continue;
+            }
+            assert_int_equal(seen.text.size, first.text.size);
+            assert_memory_equal(seen.text.data, first.text.data, first.text.size);
+            td_buf_fini(&seen.text);
+        }
+        td_buf_fini(&first.text);
+    }
+    tape_fixture_fini(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_kept),
+        cmocka_unit_test(test_no_room),
+        cmocka_unit_test(test_threads),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
