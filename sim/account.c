@@ -1,35 +1,41 @@
 #include "sim/account.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "sim/text_out.h"
 
 /* Products of money and lots need more than 64 bits. */
 __extension__ typedef __int128 wide;
 
 enum {
-    EVENTS_MAX = 512, /* more than one matching event can make: two for each trade and some */
-    ACT_ONE_IN = 12,  /* of the events in his symbols are his */
-    TAKER_RATE = 6,   /* fees, 10^-4 */
-    MAKER_RATE = 1,
+    /* Two for each trade of an order, and what an order, a stop, a position and a wallet add. */
+    EVENTS_MAX = 2 * MARKET_TRADES_MAX + 8,
+    ACT_ONE_IN = 30, /* of the events in its symbols are its own */
+    FEE_RATE = 6,    /* 10^-4 */
+    FEE_RATE_PLACES = 4,
     LEVERAGE = 10,
-    POSITION_MAX_ORDERS = 40, /* usual orders that a position is at most worth */
+    PRICE_PLACES = 8,
 };
 
-/* What he starts with: 1,000,000 of the settlement coin. */
+/* What it starts with: 1,000,000 of each settlement coin. */
 #define FIRST_WALLET 100000000000000
+
+/* What it has of a settlement coin. */
+typedef struct wallet {
+    const char *coin; /* NULL: not in use */
+    int64_t amount;
+} wallet;
 
 struct account {
     td_random random;
-    account_order orders[ACCOUNT_ORDERS_MAX]; /* live ones: status New, partly filled, or a stop */
-    uint8_t is_live[ACCOUNT_ORDERS_MAX];
-    account_position positions[ACCOUNT_SYMBOLS];
-    int64_t wallets[ACCOUNT_SYMBOLS]; /* by settlement coin */
-    int acting;                       /* slot of the order that this event brought; -1: none */
-    int cancelled;                    /* slot of the order that this event took out; -1: none */
-    int changed; /* slot of the stop that came or went beside this event; -1: none */
-    uint32_t next_serial;
+    account_order order;                      /* that this event brought */
+    account_order stops[ACCOUNT_SYMBOLS_MAX]; /* waiting; serial 0: none */
+    account_holding held[ACCOUNT_SYMBOLS_MAX];
+    wallet wallets[ACCOUNT_SYMBOLS_MAX];
+    uint32_t last_serial;
     account_event events[EVENTS_MAX];
     size_t event_count;
     size_t next_event;
@@ -41,9 +47,6 @@ td_result account_open(uint64_t seed, account **out, td_err *err)
     if (a == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for an account");
     td_random_init(&a->random, seed);
-    a->acting = a->cancelled = a->changed = -1;
-    for (int i = 0; i < ACCOUNT_SYMBOLS; i++)
-        a->wallets[i] = FIRST_WALLET;
     *out = a;
     return TD_OK;
 }
@@ -55,80 +58,52 @@ void account_close(account *a)
 
 /* ---- money ---- */
 
-/* An amount of instrument_money in 10^-8, to the nearest. */
-static int64_t to_money(const instrument *traded, int64_t money)
+/* An amount of instrument_money in 10^-8: exact. */
+static int64_t to_money(const instrument *traded, int64_t amount)
 {
-    int places = instrument_money_places(traded);
-    for (; places < ACCOUNT_MONEY_PLACES; places++)
-        money *= 10;
-    for (; places > ACCOUNT_MONEY_PLACES; places--)
-        money = (money + 5) / 10;
-    return money;
-}
-
-static int64_t share(int64_t of, int64_t part, int64_t whole)
-{
-    return (int64_t)((wide)of * part / whole);
+    uint8_t places = instrument_money_places(traded);
+    TD_ASSERT(places <= ACCOUNT_MONEY_PLACES);
+    return amount * text_power10(ACCOUNT_MONEY_PLACES - places);
 }
 
 static int is_spot(const sim_symbol *s)
 {
-    return s->traded.instrument_class == CLASS_SPOT;
+    return s->traded.product == PRODUCT_SPOT;
 }
 
-/* Inverse contracts are settled in a coin each, all others in one for all. */
-static int64_t *wallet_of(account *a, uint32_t index, const sim_symbol *s)
+static int64_t *wallet_of(account *a, const sim_symbol *s)
 {
-    return &a->wallets[s->traded.is_inverse ? index : 0];
-}
-
-static int64_t magnitude(int64_t n)
-{
-    return n < 0 ? -n : n;
-}
-
-/* What a buy order that rests still needs. */
-static int64_t order_value(const account_order *order, const sim_symbol *s)
-{
-    if (order->price == 0)
-        return 0;
-    return to_money(&s->traded,
-                    instrument_money(&s->traded, instrument_price(&s->traded, order->price),
-                                     order->size - order->filled));
+    const char *coin = s->values[SIM_SETTLE].text;
+    wallet *found = a->wallets;
+    while (found->coin != NULL && strcmp(found->coin, coin) != 0)
+        found++;
+    TD_ASSERT(found < a->wallets + ACCOUNT_SYMBOLS_MAX); /* a coin is some symbol's */
+    if (found->coin == NULL)
+        *found = (wallet){.coin = coin, .amount = FIRST_WALLET};
+    return &found->amount;
 }
 
 /* ---- events ---- */
 
-static account_event *add_event(account *a, account_event_kind kind, uint32_t index,
-                                const sim_symbol *s)
+static void add_event(account *a, account_event_kind kind, uint32_t index, const sim_symbol *s,
+                      const account_order *order)
 {
     TD_ASSERT(a->event_count < EVENTS_MAX);
-    account_event *event = &a->events[a->event_count++];
-    *event = (account_event){.kind = kind,
-                             .symbol = index,
-                             .seq = market_seq(s->market),
-                             .ns = s->event_ns,
-                             .position = a->positions[index],
-                             .wallet = *wallet_of(a, index, s)};
-    for (int i = 0; i < ACCOUNT_ORDERS_MAX; i++) {
-        const account_order *order = &a->orders[i];
-        if (!a->is_live[i] || order->symbol != index || order->handle == MARKET_NO_ORDER)
-            continue;
-        if (is_spot(s) && order->side == MARKET_SELL)
-            event->base_locked += order->size - order->filled;
-        else
-            event->locked += order_value(order, s) / (is_spot(s) ? 1 : LEVERAGE);
-    }
-    if (!is_spot(s))
-        event->locked += a->positions[index].cost / LEVERAGE;
-    return event;
+    a->events[a->event_count++] = (account_event){.kind = kind,
+                                                  .symbol = index,
+                                                  .seq = market_seq(s->market),
+                                                  .ns = s->event_ns,
+                                                  .order = *order,
+                                                  .held = a->held[index],
+                                                  .wallet = *wallet_of(a, s)};
 }
 
-static void tell_order(account *a, const account_order *order, const sim_symbol *s)
+static void add_order(account *a, uint32_t index, const sim_symbol *s, account_order *order,
+                      account_status status)
 {
-    int is_waiting = order->status >= ACCOUNT_UNTRIGGERED;
-    add_event(a, is_waiting ? ACCOUNT_EVENT_STOP : ACCOUNT_EVENT_ORDER, order->symbol, s)->order =
-        *order;
+    order->status = status;
+    add_event(a, status >= ACCOUNT_UNTRIGGERED ? ACCOUNT_EVENT_STOP : ACCOUNT_EVENT_ORDER, index, s,
+              order);
 }
 
 const account_event *account_next_event(account *a)
@@ -136,334 +111,296 @@ const account_event *account_next_event(account *a)
     return a->next_event < a->event_count ? &a->events[a->next_event++] : NULL;
 }
 
-void account_forget_events(account *a)
-{
-    a->event_count = a->next_event = 0;
-}
+/* ---- what it does ---- */
 
-int account_has_events(const account *a)
+/* An order that closes the position, or opens one. Spot's coins and options are bought first. */
+static account_order new_order(account *a, uint32_t index, const sim_symbol *s)
 {
-    return a->next_event < a->event_count;
-}
-
-/* ---- what he does ---- */
-
-/* A slot for a new order, or -1. */
-static int free_slot(const account *a)
-{
-    for (int i = 0; i < ACCOUNT_ORDERS_MAX; i++)
-        if (!a->is_live[i])
-            return i;
-    return -1;
-}
-
-static account_order *new_order(account *a, int slot, uint32_t index, const sim_symbol *s,
-                                market_side side)
-{
-    account_order *order = &a->orders[slot];
+    int64_t lots = a->held[index].lots;
     uint64_t most = (uint64_t)s->traded.lots_typical;
-    a->is_live[slot] = 1;
-    a->next_serial++;
-    *order = (account_order){
-        .id = {td_random_next(&a->random), td_random_next(&a->random)},
-        .number = 1162336018989827371 + (int64_t)a->next_serial * 256 + index,
-        .serial = a->next_serial,
-        .symbol = index,
-        .side = side,
-        .handle = MARKET_NO_ORDER,
-        .size = 1 + (int64_t)td_random_below(&a->random, most),
-        .created_ns = s->event_ns,
-        .updated_ns = s->event_ns,
-    };
-    return order;
-}
-
-/* Has he an order resting on this side? Then the other side is not for him: he would trade with
- * himself. */
-static int rests(const account *a, uint32_t index, market_side side)
-{
-    for (int i = 0; i < ACCOUNT_ORDERS_MAX; i++)
-        if (a->is_live[i] && a->orders[i].symbol == index && a->orders[i].side == side &&
-            a->orders[i].handle != MARKET_NO_ORDER)
-            return 1;
-    return 0;
-}
-
-/* A side that he may trade: away from too large a position, and never against himself. -1: none. */
-static int choose_side(account *a, uint32_t index, const sim_symbol *s)
-{
-    int64_t most = s->traded.lots_typical * POSITION_MAX_ORDERS;
+    int is_buyer = is_spot(s) || s->traded.product == PRODUCT_OPTION;
     market_side side = td_random_below(&a->random, 2) == 0 ? MARKET_BUY : MARKET_SELL;
-    if (a->positions[index].lots > most)
-        side = MARKET_SELL;
-    if (a->positions[index].lots < -most || (is_spot(s) && a->positions[index].lots < most / 2))
-        side = MARKET_BUY;
-    market_side other = side == MARKET_BUY ? MARKET_SELL : MARKET_BUY;
-    return rests(a, index, other) ? -1 : (int)side;
+    if (lots != 0 || is_buyer)
+        side = lots > 0 ? MARKET_SELL : MARKET_BUY;
+    int64_t size = lots < 0 ? -lots : lots;
+    return (account_order){
+        .id = {td_random_next(&a->random), td_random_next(&a->random)},
+        .serial = ++a->last_serial,
+        .side = side,
+        .size = size > 0 ? size : 1 + (int64_t)td_random_below(&a->random, most),
+        .created_ns = s->event_ns,
+    };
 }
 
-/* A limit order near the best price of its side, at times across the spread. */
-static void place_limit(account *a, int slot, uint32_t index, sim_symbol *s, market_side side)
+/* A stop is placed at the last price; it waits beside the market. */
+static void place_stop(account *a, uint32_t index, const sim_symbol *s)
 {
-    account_order *order = new_order(a, slot, index, s, side);
-    market_side other = side == MARKET_BUY ? MARKET_SELL : MARKET_BUY;
-    int64_t far_best = market_level_at(s->market, other, 0).price;
-    int64_t distance = (int64_t)td_random_below(&a->random, 5);
-    order->price = side == MARKET_BUY ? far_best - distance : far_best + distance;
-    order->handle =
-        market_limit_owned(s->market, side, order->price, order->size, (uint32_t)slot + 1);
-    a->acting = slot;
+    account_order *stop = &a->stops[index];
+    *stop = new_order(a, index, s);
+    stop->is_market = stop->is_stop = 1;
+    stop->trigger = s->values[SIM_LAST].n;
+    add_order(a, index, s, stop, ACCOUNT_UNTRIGGERED);
 }
 
-static void place_market(account *a, int slot, uint32_t index, sim_symbol *s, market_side side)
+/* Triggered if the price has gone its way, which makes it a market order; else deactivated. The
+ * position is as it was: nothing else is done while a stop waits. */
+static int end_stop(account *a, uint32_t index, const sim_symbol *s)
 {
-    account_order *order = new_order(a, slot, index, s, side);
-    order->is_market = 1;
-    market_take(s->market, side, order->size);
-    a->acting = slot;
-}
-
-/* A stop order waits beside the market: placing it is no matching event. */
-static void place_stop(account *a, int slot, uint32_t index, sim_symbol *s, market_side side)
-{
-    account_order *order = new_order(a, slot, index, s, side);
-    int64_t last = s->values[SIM_LAST].n / s->traded.tick + s->traded.price_shift;
-    int64_t away = 1 + (int64_t)td_random_below(&a->random, 4);
-    order->is_market = order->is_stop = 1;
-    order->is_rising_trigger = side == MARKET_BUY;
-    order->trigger = side == MARKET_BUY ? last + away : last - away;
-    order->status = ACCOUNT_UNTRIGGERED;
-    a->changed = slot;
-}
-
-/* Take one of his orders out. 1 if that was a matching event. */
-static int cancel_one(account *a, uint32_t index, sim_symbol *s)
-{
-    int slot = (int)td_random_below(&a->random, ACCOUNT_ORDERS_MAX);
-    account_order *order = &a->orders[slot];
-    if (!a->is_live[slot] || order->symbol != index)
-        return 0;
-    if (order->handle != MARKET_NO_ORDER) {
-        market_cancel(s->market, order->handle);
-        a->cancelled = slot;
-        return 1;
+    account_order *stop = &a->stops[index];
+    int64_t last = s->values[SIM_LAST].n;
+    int is_hit = stop->side == MARKET_BUY ? last > stop->trigger : last < stop->trigger;
+    add_order(a, index, s, stop, is_hit ? ACCOUNT_TRIGGERED : ACCOUNT_DEACTIVATED);
+    if (is_hit) {
+        a->order = *stop;
+        market_take(s->market, a->order.side, a->order.size);
     }
-    if (order->status == ACCOUNT_UNTRIGGERED && td_random_below(&a->random, 4) == 0) {
-        order->status = ACCOUNT_DEACTIVATED;
-        order->updated_ns = s->event_ns;
-        a->is_live[slot] = 0;
-        a->changed = slot;
-    }
-    return 0;
+    stop->serial = 0;
+    return is_hit;
 }
 
-/* A stop that was triggered goes into the market as an order of its own. */
-static int send_triggered(account *a, uint32_t index, sim_symbol *s)
+/* A limit order that takes of the best price of the other side what there is. */
+static void take_best(account *a, uint32_t index, const sim_symbol *s)
 {
-    for (int i = 0; i < ACCOUNT_ORDERS_MAX; i++) {
-        account_order *order = &a->orders[i];
-        market_side other = order->side == MARKET_BUY ? MARKET_SELL : MARKET_BUY;
-        if (!a->is_live[i] || order->symbol != index || order->status != ACCOUNT_TRIGGERED ||
-            rests(a, index, other))
-            continue;
-        order->status = ACCOUNT_NEW;
-        order->updated_ns = s->event_ns;
-        market_take(s->market, order->side, order->size);
-        a->acting = i;
-        return 1;
-    }
-    return 0;
+    a->order = new_order(a, index, s);
+    market_side other = a->order.side == MARKET_BUY ? MARKET_SELL : MARKET_BUY;
+    market_level best = market_level_at(s->market, other, 0);
+    if (a->order.size > best.size)
+        a->order.size = best.size;
+    a->order.price = instrument_price(&s->traded, best.price);
+    market_limit(s->market, a->order.side, best.price, a->order.size);
+}
+
+/* A limit order at the best price of its own side, cancelled before anybody else comes: the market
+ * does not notice it. */
+static void place_and_cancel(account *a, uint32_t index, const sim_symbol *s)
+{
+    account_order order = new_order(a, index, s);
+    order.price = instrument_price(&s->traded, market_level_at(s->market, order.side, 0).price);
+    add_order(a, index, s, &order, ACCOUNT_NEW);
+    add_order(a, index, s, &order, ACCOUNT_CANCELLED);
 }
 
 int account_act(account *a, uint32_t index, sim_symbol *s)
 {
-    enum { CANCEL = 30, STOP = 40, TAKE = 55 }; /* of 100; the others are limit orders */
-    TD_ASSERT(index < ACCOUNT_SYMBOLS);
-    if (a->next_event == a->event_count)
-        a->event_count = a->next_event = 0;
-    a->acting = a->cancelled = a->changed = -1;
-    if (send_triggered(a, index, s))
-        return 1;
+    enum { CANCEL = 15, STOP = 30, TAKE = 60 }; /* of 100; the others are limit orders */
+    TD_ASSERT(index < ACCOUNT_SYMBOLS_MAX);
+    TD_ASSERT(a->next_event == a->event_count);
+    a->event_count = a->next_event = 0;
     if (td_random_below(&a->random, ACT_ONE_IN) != 0)
         return 0;
+    if (a->stops[index].serial != 0)
+        return end_stop(a, index, s);
     uint64_t what = td_random_below(&a->random, 100);
-    if (what < CANCEL)
-        return cancel_one(a, index, s);
-    int slot = free_slot(a);
-    int side = choose_side(a, index, s);
-    if (slot < 0 || side < 0)
-        return cancel_one(a, index, s);
-    if (what < STOP) {
-        place_stop(a, slot, index, s, (market_side)side);
+    if (what < CANCEL) {
+        place_and_cancel(a, index, s);
         return 0;
     }
-    if (what < TAKE)
-        place_market(a, slot, index, s, (market_side)side);
-    else
-        place_limit(a, slot, index, s, (market_side)side);
+    if (what < STOP) {
+        place_stop(a, index, s);
+        return 0;
+    }
+    if (what >= TAKE) {
+        take_best(a, index, s);
+        return 1;
+    }
+    a->order = new_order(a, index, s);
+    a->order.is_market = 1;
+    market_take(s->market, a->order.side, a->order.size);
     return 1;
 }
 
 /* ---- what becomes of it ---- */
 
-/* A fill of a position that is there: what closes it is realised, what is left over opens another.
- */
-static void fill_position(account *a, uint32_t index, const sim_symbol *s, int64_t lots,
-                          int64_t money)
+/* A fill opens a position, adds to it, or closes a part of it; it never turns one over, for orders
+ * are no larger than what there is to close. */
+static void fill(account *a, uint32_t index, const sim_symbol *s, const sim_trade *trade)
 {
-    account_position *position = &a->positions[index];
-    int is_closing = (position->lots > 0) != (lots > 0) && position->lots != 0;
-    int64_t held = magnitude(position->lots);
-    int64_t size = magnitude(lots);
-    int64_t closed = !is_closing ? 0 : size < held ? size : held;
-    if (closed > 0) {
-        int64_t cost = share(position->cost, closed, held);
-        int64_t value = share(money, closed, size);
-        /* A long gains where it is worth more; coins of inverse contracts become fewer then. */
-        int64_t gain = (position->lots > 0) == !s->traded.is_inverse ? value - cost : cost - value;
-        position->realised += gain;
-        *wallet_of(a, index, s) += gain;
-        position->cost -= cost;
-        money -= value;
-    }
-    if (position->lots == 0 || (is_closing && size > held))
-        position->created_ns = s->event_ns;
-    position->lots += lots;
-    position->cost += money; /* nothing is left of it if all of it closed */
-    position->updated_ns = s->event_ns;
-}
-
-static void apply_fill(account *a, account_order *order, const sim_symbol *s,
-                       const sim_trade *trade, int is_maker)
-{
-    uint32_t index = order->symbol;
-    int64_t lots = order->side == MARKET_BUY ? trade->done.size : -trade->done.size;
-    account_fill fill = {.id = {trade->id[0], trade->id[1]},
-                         .number = trade->number,
-                         .price = trade->price,
-                         .size = trade->done.size,
-                         .money = to_money(&s->traded, trade->money),
-                         .fee_rate = is_maker ? MAKER_RATE : TAKER_RATE,
-                         .is_maker = (uint8_t)is_maker};
-    fill.fee = (magnitude(fill.money) * fill.fee_rate + 5000) / 10000;
-    order->filled += fill.size;
-    order->filled_money += fill.money;
-    order->fee += fill.fee;
-    order->last_price = fill.price;
-    order->last_size = fill.size;
-    order->last_fee = fill.fee;
-    order->updated_ns = s->event_ns;
-    order->status = order->filled == order->size ? ACCOUNT_FILLED : ACCOUNT_PARTLY_FILLED;
-    if (is_spot(s)) {
-        a->positions[index].lots += lots;
-        a->positions[index].updated_ns = s->event_ns;
-        *wallet_of(a, index, s) -= lots > 0 ? fill.money : -fill.money;
+    account_order *order = &a->order;
+    account_holding *held = &a->held[index];
+    int64_t size = trade->done.size;
+    int64_t money = to_money(&s->traded, trade->money);
+    int64_t value = money < 0 ? -money : money;
+    int64_t fee = (value * FEE_RATE + 5000) / 10000;
+    order->filled += size;
+    order->money += money;
+    order->fee += fee;
+    order->last = *trade;
+    order->last_money = money;
+    order->last_fee = fee;
+    *wallet_of(a, s) -= fee;
+    if (held->lots == 0)
+        held->created_ns = s->event_ns;
+    held->updated_ns = s->event_ns;
+    int64_t lots = order->side == MARKET_BUY ? size : -size;
+    int64_t gain = 0;
+    if (held->lots == 0 || (held->lots > 0) == (lots > 0)) {
+        held->cost += money;
     } else {
-        fill_position(a, index, s, lots, fill.money);
+        int64_t cost = (int64_t)((wide)held->cost * lots / -held->lots);
+        /* A long gains where it is worth more; coins of inverse contracts become fewer then. */
+        gain = (held->lots > 0) == !s->traded.is_inverse ? money - cost : cost - money;
+        held->realised += gain;
+        held->cost -= cost;
     }
-    *wallet_of(a, index, s) -= fill.fee;
-    account_event *event = add_event(a, ACCOUNT_EVENT_FILL, index, s);
-    event->order = *order;
-    event->fill = fill;
+    /* Spot's coins are paid for; what else there is to pay for a position is its loss. */
+    *wallet_of(a, s) += !is_spot(s) ? gain : lots > 0 ? -money : money;
+    held->lots += lots;
 }
 
-/* Position and wallet behind the fills of an event. */
-static void tell_holdings(account *a, uint32_t index, const sim_symbol *s)
+void account_see(account *a, uint32_t index, const sim_symbol *s)
 {
-    (void)add_event(a, ACCOUNT_EVENT_POSITION, index, s);
-    (void)add_event(a, ACCOUNT_EVENT_WALLET, index, s);
-}
-
-/* The order that the event brought: told as new, then fill by fill. What neither rests nor was
- * filled is cancelled. */
-static void see_acting(account *a, sim_symbol *s)
-{
-    account_order *order = &a->orders[a->acting];
-    tell_order(a, order, s);
+    account_order *order = &a->order;
+    add_order(a, index, s, order, ACCOUNT_NEW);
     for (size_t i = 0; i < s->trade_count; i++) {
-        apply_fill(a, order, s, &s->trades[i], 0);
-        tell_order(a, order, s);
+        fill(a, index, s, &s->trades[i]);
+        add_event(a, ACCOUNT_EVENT_FILL, index, s, order);
+        add_order(a, index, s, order,
+                  order->filled < order->size ? ACCOUNT_PARTLY_FILLED : ACCOUNT_FILLED);
     }
-    if (order->filled < order->size && order->handle == MARKET_NO_ORDER) {
-        order->status = ACCOUNT_CANCELLED;
-        tell_order(a, order, s);
-    }
-    a->is_live[a->acting] = order->status == ACCOUNT_NEW || order->status == ACCOUNT_PARTLY_FILLED;
-    if (s->trade_count > 0)
-        tell_holdings(a, order->symbol, s);
+    if (order->filled < order->size)
+        add_order(a, index, s, order, ACCOUNT_CANCELLED);
+    add_event(a, ACCOUNT_EVENT_POSITION, index, s, order);
+    add_event(a, ACCOUNT_EVENT_WALLET, index, s, order);
 }
 
-/* Orders of his that rested, and that somebody has matched. */
-static void see_resting(account *a, uint32_t index, sim_symbol *s)
+const account_holding *account_held(const account *a, uint32_t index)
 {
-    int has_filled = 0;
-    for (size_t i = 0; i < s->trade_count; i++) {
-        uint32_t owner = s->trades[i].done.owner;
-        if (owner == 0)
-            continue;
-        TD_ASSERT(owner <= ACCOUNT_ORDERS_MAX);
-        account_order *order = &a->orders[owner - 1];
-        TD_ASSERT(a->is_live[owner - 1]);
-        TD_ASSERT(order->symbol == index);
-        apply_fill(a, order, s, &s->trades[i], 1);
-        if (order->status == ACCOUNT_FILLED) {
-            order->handle = MARKET_NO_ORDER;
-            a->is_live[owner - 1] = 0;
-        }
-        tell_order(a, order, s);
-        has_filled = 1;
-    }
-    if (has_filled)
-        tell_holdings(a, index, s);
+    return index < ACCOUNT_SYMBOLS_MAX && a->held[index].lots != 0 ? &a->held[index] : NULL;
 }
 
-static void see_triggers(account *a, uint32_t index, sim_symbol *s)
+/* ---- what it is called in frames ---- */
+
+/* A status in each of the exchange's ways of writing it. */
+static const char *const STATUSES[][3] = {
+    [ACCOUNT_NEW] = {"New", "NEW", "Open"},
+    [ACCOUNT_PARTLY_FILLED] = {"PartiallyFilled", "PARTIALLY_FILLED", "OpenOrderPartiallyFilled"},
+    [ACCOUNT_FILLED] = {"Filled", "FILLED", "OpenOrderFilled"},
+    [ACCOUNT_CANCELLED] = {"Cancelled", "CANCELED", "Canceled"},
+    [ACCOUNT_UNTRIGGERED] = {"Untriggered", "ORDER_NEW", "Untriggered"},
+    [ACCOUNT_TRIGGERED] = {"Triggered", "ORDER_FILLED", "Triggered"},
+    [ACCOUNT_DEACTIVATED] = {"Deactivated", "ORDER_CANCELED", "Deactivated"},
+};
+
+static sim_value money_value(int64_t amount)
 {
-    for (int i = 0; i < ACCOUNT_ORDERS_MAX && s->trade_count > 0; i++) {
-        account_order *order = &a->orders[i];
-        int64_t last = s->trades[s->trade_count - 1].done.price;
-        if (!a->is_live[i] || order->symbol != index || order->status != ACCOUNT_UNTRIGGERED ||
-            (order->is_rising_trigger ? last < order->trigger : last > order->trigger))
-            continue;
-        order->status = ACCOUNT_TRIGGERED;
-        order->updated_ns = s->event_ns;
-        tell_order(a, order, s);
-    }
+    return sim_number(amount, ACCOUNT_MONEY_PLACES);
 }
 
-void account_see(account *a, uint32_t index, sim_symbol *s)
+/* Price at which so many lots are worth so much, with 8 places. */
+static sim_value mean_price(const instrument *traded, int64_t money, int64_t size)
 {
-    TD_ASSERT(index < ACCOUNT_SYMBOLS);
-    if (a->changed >= 0)
-        tell_order(a, &a->orders[a->changed], s);
-    if (a->cancelled >= 0) {
-        account_order *order = &a->orders[a->cancelled];
-        order->handle = MARKET_NO_ORDER;
-        order->status = ACCOUNT_CANCELLED;
-        order->updated_ns = s->event_ns;
-        a->is_live[a->cancelled] = 0;
-        tell_order(a, order, s);
-    }
-    if (a->acting >= 0)
-        see_acting(a, s);
-    else
-        see_resting(a, index, s);
-    see_triggers(a, index, s);
-    a->acting = a->cancelled = a->changed = -1;
+    wide n = 0;
+    if (size != 0 && money != 0)
+        n = traded->is_inverse ? (wide)size * text_power10(ACCOUNT_MONEY_PLACES) *
+                                     text_power10(PRICE_PLACES) / money
+                               : (wide)money * text_power10(PRICE_PLACES - ACCOUNT_MONEY_PLACES) *
+                                     text_power10(traded->size_places) / size;
+    return sim_number((int64_t)n, PRICE_PLACES);
 }
 
-/* ---- looking ---- */
-
-const account_order *account_open_order(const account *a, size_t index)
+static const char *category_of(const instrument *traded)
 {
-    for (int i = 0; i < ACCOUNT_ORDERS_MAX; i++)
-        if (a->is_live[i] && index-- == 0)
-            return &a->orders[i];
-    return NULL;
+    if (traded->product == PRODUCT_SPOT)
+        return "spot";
+    if (traded->product == PRODUCT_OPTION)
+        return "option";
+    return traded->is_inverse ? "inverse" : "linear";
 }
 
-const account_position *account_position_of(const account *a, uint32_t symbol)
+/* What an order is called, by its kind. */
+static void set_kind(const account_order *order, catalog_words words, sim_value *v)
 {
-    return symbol < ACCOUNT_SYMBOLS && a->positions[symbol].lots != 0 ? &a->positions[symbol]
-                                                                      : NULL;
+    int is_spot_family = words == WORDS_SPOT;
+    int is_buy = order->side == MARKET_BUY;
+    int is_cancelled = order->status == ACCOUNT_CANCELLED || order->status == ACCOUNT_DEACTIVATED;
+    v[SIM_SIDE] = sim_text(is_buy ? "Buy" : "Sell");
+    v[SIM_SPOT_SIDE] = sim_text(is_buy ? "BUY" : "SELL");
+    v[SIM_ORDER_TYPE] = sim_text(order->is_market ? (is_spot_family ? "MARKET_OF_BASE" : "Market")
+                                 : is_spot_family ? "LIMIT"
+                                                  : "Limit");
+    v[SIM_TIME_IN_FORCE] = sim_text(order->is_market ? "ImmediateOrCancel" : "GoodTillCancel");
+    v[SIM_TIF] = sim_text(order->is_market ? "IOC" : "GTC");
+    v[SIM_ORDER_STATUS] = sim_text(STATUSES[order->status][words]);
+    v[SIM_CANCEL_TYPE] = sim_text(is_cancelled ? "CancelByUser" : "UNKNOWN");
+    v[SIM_STOP_TYPE] = sim_text(order->is_stop ? "Stop" : "UNKNOWN");
+    v[SIM_CREATE_TYPE] = sim_text(order->is_stop ? "CreateByStopOrder" : "CreateByUser");
+    v[SIM_TRIGGER_DIRECTION] = sim_number(!order->is_stop ? 0 : is_buy ? 1 : 2, 0);
+}
+
+static void set_order(const account_order *order, const sim_symbol *s, account_texts *texts,
+                      sim_value *v)
+{
+    const uint8_t lots = s->traded.size_places;
+    const uint8_t price = s->traded.price_places;
+    int64_t left = order->status == ACCOUNT_CANCELLED ? 0 : order->size - order->filled;
+    symbol_format_id(s, order->id, 1162336018989827371 + order->serial, texts->order_id);
+    int n = snprintf(texts->link, sizeof texts->link, "plan-%06u", order->serial);
+    TD_ASSERT(n > 0);
+    TD_ASSERT((size_t)n < sizeof texts->link);
+    v[SIM_ORDER_ID] = sim_text(texts->order_id);
+    v[SIM_ORDER_LINK] = sim_text(texts->link);
+    v[SIM_ORDER_SERIAL] = sim_number(order->serial, 0);
+    v[SIM_ORDER_PRICE] = sim_number(order->price, price);
+    v[SIM_TRIGGER_PRICE] = sim_number(order->trigger, price);
+    v[SIM_ORDER_QTY] = sim_number(order->size, lots);
+    v[SIM_ORDER_LEAVES] = sim_number(left, lots);
+    v[SIM_ORDER_CUM_QTY] = sim_number(order->filled, lots);
+    v[SIM_ORDER_CUM_VALUE] = money_value(order->money);
+    v[SIM_ORDER_CUM_FEE] = money_value(order->fee);
+    v[SIM_ORDER_AVERAGE] = mean_price(&s->traded, order->money, order->filled);
+    v[SIM_CREATED] = sim_time(order->created_ns);
+    /* Its last fill. */
+    symbol_format_id(s, order->last.id, order->last.number, texts->exec_id);
+    v[SIM_EXEC_ID] = sim_text(texts->exec_id);
+    v[SIM_EXEC_PRICE] = sim_number(order->last.price, price);
+    v[SIM_EXEC_QTY] = sim_number(order->last.done.size, lots);
+    v[SIM_EXEC_VALUE] = money_value(order->last_money);
+    v[SIM_EXEC_FEE] = money_value(order->last_fee);
+    v[SIM_FEE_RATE] = sim_number(FEE_RATE, FEE_RATE_PLACES);
+    v[SIM_OPPONENT] = sim_number(order->last.number / 1000, 0);
+}
+
+void account_set_holding(const account_holding *held, const sim_symbol *s, sim_value *v)
+{
+    const instrument *traded = &s->traded;
+    int64_t size = held->lots < 0 ? -held->lots : held->lots;
+    const char *side = held->lots > 0 ? "Buy" : held->lots < 0 ? "Sell" : "";
+    symbol_set_names(s, v);
+    v[SIM_USER] = sim_number(4437450, 0);
+    v[SIM_CATEGORY] = sim_text(category_of(traded));
+    int64_t mark = v[SIM_MARK].n > 0 ? v[SIM_MARK].n : 1;
+    int64_t now = to_money(traded, instrument_money(traded, mark, size));
+    int is_gaining = (held->lots > 0) == !traded->is_inverse;
+    v[SIM_POSITION] = sim_number(size, traded->size_places);
+    v[SIM_POSITION_SIDE_NAME] = sim_text(side[0] == '\0' ? "None" : side);
+    v[SIM_POSITION_SIDE_SHORT] = sim_text(side);
+    v[SIM_POSITION_VALUE] = money_value(held->cost);
+    v[SIM_ENTRY_PRICE] = mean_price(traded, held->cost, size);
+    v[SIM_POSITION_MARGIN] = money_value(held->cost / LEVERAGE);
+    v[SIM_UNREALISED] = money_value(is_gaining ? now - held->cost : held->cost - now);
+    v[SIM_REALISED] = money_value(held->realised);
+    v[SIM_POSITION_CREATED] = sim_time(held->created_ns);
+    v[SIM_POSITION_UPDATED] = sim_time(held->updated_ns);
+    const sim_value_id greeks[][2] = {{SIM_TOTAL_DELTA, SIM_DELTA},
+                                      {SIM_TOTAL_GAMMA, SIM_GAMMA},
+                                      {SIM_TOTAL_VEGA, SIM_VEGA},
+                                      {SIM_TOTAL_THETA, SIM_THETA}};
+    for (size_t i = 0; i < sizeof greeks / sizeof greeks[0]; i++)
+        v[greeks[i][0]] =
+            sim_number(v[greeks[i][1]].n * held->lots / text_power10(traded->size_places),
+                       v[greeks[i][1]].places);
+}
+
+void account_set_event(const account_event *event, const sim_symbol *s, catalog_words words,
+                       account_texts *texts, sim_value *v)
+{
+    account_set_holding(&event->held, s, v);
+    int64_t margin = is_spot(s) ? 0 : event->held.cost / LEVERAGE;
+    v[SIM_WALLET] = money_value(event->wallet);
+    v[SIM_AVAILABLE] = money_value(event->wallet - margin);
+    v[SIM_EQUITY] = money_value(event->wallet + v[SIM_UNREALISED].n);
+    set_order(&event->order, s, texts, v);
+    set_kind(&event->order, words, v);
+    v[SIM_UPDATED] = v[SIM_TRADE_TIME] = v[SIM_CTS] = sim_time(event->ns);
+    v[SIM_SEQ] = sim_number(event->seq, 0);
 }

@@ -5,6 +5,11 @@
 
 #define DAY_NS (86400u * TD_NS_PER_S)
 
+const char *const CANDLE_NAMES[CANDLE_INTERVALS] = {"1",   "3",   "5",   "15", "30", "60", "120",
+                                                    "240", "360", "720", "D",  "W",  "M"};
+const char *const CANDLE_NAMES_SPOT[CANDLE_INTERVALS] = {
+    "1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "12h", "1d", "1w", "1M"};
+
 /* Length of an interval; 0: it depends on the calendar. */
 static const uint64_t MINUTES[CANDLE_INTERVALS] = {
     [CANDLE_1] = 1,     [CANDLE_3] = 3,     [CANDLE_5] = 5,     [CANDLE_15] = 15,

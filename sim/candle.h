@@ -23,6 +23,10 @@ typedef enum candle_interval {
     CANDLE_INTERVALS,
 } candle_interval;
 
+/* Their names in the exchange's topics; spot has its own. */
+extern const char *const CANDLE_NAMES[CANDLE_INTERVALS];
+extern const char *const CANDLE_NAMES_SPOT[CANDLE_INTERVALS];
+
 typedef struct candle {
     uint64_t start_ns;
     uint64_t end_ns; /* exclusive */

@@ -1,80 +1,69 @@
-/* Families of the simulated exchange. */
+#include "sim/catalog.h"
+
 #include <string.h>
 
-#include "sim/rows.h"
-#include "sim/stream_row.h"
+#define TRADES(...)                                                                                \
+    .products = {__VA_ARGS__}, .product_count = sizeof((product[]){__VA_ARGS__}) / sizeof(product)
 
 static const catalog_row CATALOG[] = {
     {.family = "inverse",
-     .traded = PRODUCT_INVERSE,
+     TRADES(PRODUCT_INVERSE),
      .streams = &ROWS_INVERSE,
      .account = &ACCOUNT_INVERSE},
     {.family = "linear",
-     .traded = PRODUCT_LINEAR,
+     TRADES(PRODUCT_LINEAR),
      .streams = &ROWS_LINEAR,
      .account = &ACCOUNT_LINEAR},
     {.family = "copytrade",
-     .traded = PRODUCT_LINEAR,
+     TRADES(PRODUCT_LINEAR),
+     .words = WORDS_COPY_TRADING,
      .streams = &ROWS_COPYTRADE,
      .account = &ACCOUNT_COPYTRADE},
-    {.family = "usdc-perp",
-     .traded = PRODUCT_USDC_PERP,
-     .streams = &ROWS_USDC_PERP,
-     .account_family = "usdc-private"},
+    {.family = "usdc-perp", TRADES(PRODUCT_USDC_PERP), .streams = &ROWS_USDC_PERP},
     {.family = "usdc-option",
-     .traded = PRODUCT_OPTION,
+     TRADES(PRODUCT_OPTION),
      .flags = CATALOG_ACK_FIRST,
-     .streams = &ROWS_USDC_OPTION,
-     .account_family = "usdc-private"},
+     .streams = &ROWS_USDC_OPTION},
     {.family = "usdc-private",
+     TRADES(PRODUCT_USDC_PERP, PRODUCT_OPTION),
      .flags = CATALOG_ACK_FIRST,
-     .account = &ACCOUNT_USDC,
-     .markets = {"usdc-perp", "usdc-option"}},
+     .account = &ACCOUNT_USDC},
     {.family = "spot-v1",
-     .traded = PRODUCT_SPOT,
+     TRADES(PRODUCT_SPOT),
      .flags = CATALOG_ACK_FIRST,
-     .streams = &ROWS_SPOT_V1,
-     .account_family = "spot-private"},
+     .streams = &ROWS_SPOT_V1},
     {.family = "spot-v2",
-     .traded = PRODUCT_SPOT,
+     TRADES(PRODUCT_SPOT),
      .flags = CATALOG_ACK_FIRST,
      .streams = &ROWS_SPOT_V2},
     {.family = "spot-private",
+     TRADES(PRODUCT_SPOT),
      .flags = CATALOG_ACK_FIRST,
-     .account = &ACCOUNT_SPOT,
-     .markets = {"spot-v1"}},
+     .words = WORDS_SPOT,
+     .account = &ACCOUNT_SPOT},
     {.family = "contract-v3",
-     .traded = PRODUCT_CONTRACT,
+     TRADES(PRODUCT_LINEAR, PRODUCT_INVERSE),
      .streams = &ROWS_CONTRACT_V3,
      .account = &ACCOUNT_CONTRACT_V3},
-    {.family = "v5-linear",
-     .traded = PRODUCT_LINEAR,
-     .streams = &ROWS_V5_LINEAR,
-     .account_family = "v5-private"},
-    {.family = "v5-inverse",
-     .traded = PRODUCT_INVERSE,
-     .streams = &ROWS_V5_INVERSE,
-     .account_family = "v5-private"},
+    {.family = "v5-linear", TRADES(PRODUCT_LINEAR), .streams = &ROWS_V5_LINEAR},
+    {.family = "v5-inverse", TRADES(PRODUCT_INVERSE), .streams = &ROWS_V5_LINEAR},
     {.family = "v5-spot",
-     .traded = PRODUCT_SPOT,
+     TRADES(PRODUCT_SPOT),
      .flags = CATALOG_ACK_FIRST,
-     .streams = &ROWS_V5_SPOT,
-     .account_family = "v5-private"},
+     .streams = &ROWS_V5_SPOT},
     {.family = "v5-option",
-     .traded = PRODUCT_OPTION,
+     TRADES(PRODUCT_OPTION),
      .flags = CATALOG_ACK_FIRST,
-     .streams = &ROWS_V5_OPTION,
-     .account_family = "v5-private"},
+     .streams = &ROWS_V5_OPTION},
     {.family = "v5-private",
+     TRADES(PRODUCT_LINEAR, PRODUCT_INVERSE, PRODUCT_SPOT, PRODUCT_OPTION, PRODUCT_SPREAD),
      .flags = CATALOG_ACK_FIRST,
-     .account = &ACCOUNT_V5,
-     .markets = {"v5-linear", "v5-inverse", "v5-spot", "v5-option", "v5-spread"}},
+     .account = &ACCOUNT_V5},
     {.family = "v5-spread",
-     .traded = PRODUCT_SPREAD,
+     TRADES(PRODUCT_SPREAD),
      .flags = CATALOG_ACK_FIRST,
-     .streams = &ROWS_V5_SPREAD,
-     .account_family = "v5-private"},
-    {.family = "v5-misc", .traded = PRODUCT_NONE, .streams = &ROWS_V5_MISC},
+     .streams = &ROWS_V5_SPREAD},
+    {.family = "v5-misc", TRADES(PRODUCT_NONE), .streams = &ROWS_V5_MISC},
 };
 
 const catalog_row *catalog_table(size_t *count)
@@ -89,4 +78,16 @@ const catalog_row *catalog_find(const char *family)
         if (strcmp(CATALOG[i].family, family) == 0)
             return &CATALOG[i];
     return NULL;
+}
+
+uint32_t catalog_symbol_count(const catalog_row *row, uint32_t wanted)
+{
+    enum { OF_EACH = 2 };
+    return row->streams != NULL ? wanted
+                                : row->product_count * (wanted < OF_EACH ? wanted : OF_EACH);
+}
+
+instrument catalog_instrument(const catalog_row *row, uint32_t index)
+{
+    return instrument_make(row->products[index % row->product_count], index / row->product_count);
 }

@@ -15,7 +15,7 @@
 #include "cli/stop_signal.h"
 #include "sim/exchange.h"
 #include "sim/instrument.h"
-#include "sim/stream_row.h"
+#include "sim/catalog.h"
 
 enum { FAULTS_MAX = 64, POLL_MS = 200, SETTLE_MS = 100 };
 

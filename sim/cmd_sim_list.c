@@ -1,11 +1,11 @@
-/* What `tapedeck sim --list` prints: the tables of sim/stream_row.h. */
+/* What `tapedeck sim --list` prints: the tables of sim/catalog.h. */
 #include <string.h>
 
 #include "base/assert.h"
 #include "cli/output.h"
 #include "schema/family.h"
 #include "sim/cmd_sim.h"
-#include "sim/stream_row.h"
+#include "sim/catalog.h"
 
 /* What stands behind a topic, in words. */
 static const char *const TAILS[] = {
@@ -28,9 +28,15 @@ static void print_table(output_stream *o, const char *what, const stream_table *
     if (table == NULL)
         return;
     output_printf(o, "  %s:", what);
-    for (size_t i = 0; i < table->count; i++)
-        if (!is_repeated(table, i))
-            output_printf(o, " %s%s", table->rows[i].topic, TAILS[table->rows[i].scope]);
+    for (size_t i = 0; i < table->count; i++) {
+        const stream_row *row = &table->rows[i];
+        for (int k = 0; row->intervals != NULL && k < CANDLE_INTERVALS; k++)
+            if (row->intervals[k] != NULL && row->scope != SCOPE_SYMBOL_INTERVAL)
+                output_printf(o, " %s.%s%s", row->topic, row->intervals[k], TAILS[row->scope]);
+        if (!is_repeated(table, i) &&
+            (row->intervals == NULL || row->scope == SCOPE_SYMBOL_INTERVAL))
+            output_printf(o, " %s%s", row->topic, TAILS[row->scope]);
+    }
     output_printf(o, "\n");
 }
 
@@ -51,11 +57,11 @@ static void print_paths(output_stream *o, const family *of)
 /* Names, so that they can be given to a recorder of a family that takes one symbol a topic. */
 static void print_symbols(output_stream *o, const catalog_row *row, uint32_t count)
 {
-    if (row->streams == NULL || row->traded == PRODUCT_NONE)
+    if (row->streams == NULL || row->products[0] == PRODUCT_NONE)
         return;
     output_printf(o, "  symbols:");
     for (uint32_t i = 0; i < count; i++) {
-        instrument made = instrument_make(row->traded, i);
+        instrument made = catalog_instrument(row, i);
         output_printf(o, " %s", made.symbol);
     }
     output_printf(o, "\n");

@@ -1,14 +1,118 @@
 #include "sim/exchange.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "sim/exchange_impl.h"
+#include "base/buf.h"
+#include "base/hash.h"
+#include "base/random.h"
+#include "schema/dialect.h"
+#include "schema/refusals.h"
+#include "sim/venue.h"
 
 enum {
     ANSWER_BYTES_MAX = 1 << 20,
+    BATCH_FRAMES_MAX = 512,
+    BATCH_BYTES_MAX = 1 << 20,
     BATCH_BUFFER_BYTES = 4 << 20, /* BATCH_BYTES_MAX and one more frame of the largest size */
+    QUEUED_BYTES_HELD = 4 << 20,  /* a client with more than this in its queue is slow */
+    BOOK_MARK_EVERY = 100,        /* updates of a book between two marks in the truth */
+    TICK_US = 250,   /* shortest time between two batches: above 4,000 frames a second they go in
+                      * groups, which costs less than a wake-up for each */
+    UNPACED_US = 10, /* exchange time between two frames at rate 0 */
+    TS_STEP_MIN_NS = 1000, /* exchange times have whole microseconds and must rise */
+};
+
+/* Slow clients of rate 0, which sets the pace by its clients, are waited for as long as they read:
+ * one that has taken nothing for this long, and holds others up, is closed. */
+#define STALL_NS (1 * TD_NS_PER_S)
+
+/* A stop gives clients this long to take what is queued for them and the close frame. */
+#define STOP_GRACE_NS (3 * TD_NS_PER_S / 2)
+
+/* What a connection gets of a stream. */
+typedef enum subscription {
+    SUBSCRIPTION_NONE,
+    SUBSCRIPTION_WAITS, /* for its snapshot */
+    SUBSCRIPTION_LIVE,
+} subscription;
+
+typedef struct sim_family sim_family;
+
+typedef struct sim_conn {
+    exchange *exchange;
+    sim_family *of;
+    wire_peer_conn *wire;
+    const char *path;
+    uint64_t number; /* from 1, over the server's life */
+    uint64_t sent;   /* frames of any kind */
+    char id[DIALECT_CONN_ID_BYTES];
+    uint8_t is_silent;  /* gets no data any more (a fault) */
+    uint8_t is_closing; /* gets nothing any more */
+    uint8_t is_authed;
+    uint8_t sees_public; /* its path has public streams; likewise private ones */
+    uint8_t sees_private;
+    uint8_t has_subscribed;
+    uint32_t waiting;    /* streams in SUBSCRIPTION_WAITS */
+    size_t queued_bytes; /* when its family began to wait for it, or looked last */
+    struct sim_conn *next;
+    struct sim_conn *previous;
+    uint8_t *streams; /* subscription of each; NULL before the first one */
+} sim_conn;
+
+/* One frame of a batch; its bytes lie in the family's batch_bytes. */
+typedef struct batch_frame {
+    uint32_t stream;
+    uint8_t copies; /* 0 if it was dropped, 2 if it is repeated: by a fault */
+    size_t offset;
+    size_t size;
+} batch_frame;
+
+/* A family that is served: its venue with a clock, and the clients on its paths. */
+struct sim_family {
+    exchange *exchange;
+    const family *family;
+    const catalog_row *row;
+    const dialect *speech;
+    const char *path; /* its name in the truth: its first one */
+    sim_conn *first_conn;
+    venue *venue;           /* NULL before the first subscription */
+    uint64_t start_mono_ns; /* moment of slot 0 */
+    uint64_t start_ns;      /* its exchange time */
+    uint64_t last_ts_ns;
+    uint64_t slot;     /* moments of frames so far */
+    uint64_t made;     /* data frames so far: a slot can be empty */
+    size_t next_fault; /* of the options' faults */
+    wire_timer *timer;
+    wire_timer *stall_timer; /* looks at slow clients while they hold others up */
+    uint8_t is_held;         /* by a slow client */
+    uint8_t is_done;
+    td_buf batch_bytes;
+    batch_frame batch[BATCH_FRAMES_MAX];
+    size_t batch_count;
+};
+
+struct exchange {
+    exchange_options options;
+    wire_loop *loop;
+    wire_server *server;
+    dialect_parser *requests;
+    td_random random; /* for connections' ids */
+    td_buf answer;
+    td_buf failed; /* of each topic of a request: 1 if it was refused */
+    sim_family *families;
+    uint64_t upgrades;
+    uint32_t open_conns;
+    uint8_t is_stopped;
+    wire_timer *end_timer;
+    wire_timer *grace_timer; /* set by a stop */
+    uint64_t first_mono_ns;  /* of the first subscription; 0: there was none yet */
+    uint64_t first_ns;       /* its exchange time */
+    exchange_counts counts;
+    td_result failure;
+    td_err failure_err;
 };
 
 int exchange_can_serve(const family *wanted)
@@ -16,9 +120,8 @@ int exchange_can_serve(const family *wanted)
     return catalog_find(wanted->name) != NULL;
 }
 
-/* ---- connections ---- */
-
-void exchange_fail(exchange *x, td_result rc, const td_err *err)
+/* Stop everything because of err. */
+static void fail(exchange *x, td_result rc, const td_err *err)
 {
     if (x->failure != TD_OK)
         return; /* the first one is told */
@@ -27,7 +130,30 @@ void exchange_fail(exchange *x, td_result rc, const td_err *err)
     exchange_stop(x);
 }
 
-void conn_send(sim_conn *conn, td_bytes bytes)
+/* ---- connections ---- */
+
+/* Close a connection: nothing more is sent on it. code 0 cuts it. */
+static void conn_close(sim_conn *conn, unsigned code)
+{
+    if (conn->is_closing)
+        return;
+    conn->is_closing = 1;
+    wire_peer_close(conn->wire, code);
+}
+
+/* Close a connection whose client does not read as fast as it has to. */
+static void conn_close_slow(sim_conn *conn)
+{
+    exchange *x = conn->exchange;
+    td_log_say(x->options.log, TD_LOG_WARNING,
+               "connection %llu is closed: its client does not read fast enough (%zu bytes queued)",
+               (unsigned long long)conn->number, wire_peer_queued_bytes(conn->wire));
+    x->counts.slow++;
+    conn_close(conn, 1008);
+}
+
+/* Send a message; the connection is closed if that fails. Counts. */
+static void conn_send(sim_conn *conn, td_bytes bytes)
 {
     td_err err;
     if (conn->is_closing)
@@ -44,39 +170,469 @@ void conn_send(sim_conn *conn, td_bytes bytes)
     }
 }
 
-void conn_close_slow(sim_conn *conn)
+static void close_conns(sim_family *f, unsigned code)
+{
+    for (sim_conn *conn = f->first_conn; conn != NULL; conn = conn->next)
+        conn_close(conn, code);
+}
+
+/* ---- truth ---- */
+
+/* An error of a line of the truth ends everything: what it does not hold must not be sent. */
+static void check_truth(exchange *x, td_result rc, const td_err *err)
+{
+    if (rc != TD_OK)
+        fail(x, rc, err);
+}
+
+static truth_subject subject_of(const sim_family *f, const venue_frame *frame)
+{
+    venue_stream stream = venue_stream_at(f->venue, frame->stream);
+    return (truth_subject){
+        .path = f->path, .topic = stream.topic, .symbol = stream.symbol, .frame = frame->bytes};
+}
+
+/* Write down one sending of a frame, before it happens, and count it. */
+static void note_frame(sim_conn *conn, const venue_frame *frame)
 {
     exchange *x = conn->exchange;
-    td_log_say(x->options.log, TD_LOG_WARNING,
-               "connection %llu is closed: its client does not read fast enough (%zu bytes queued)",
-               (unsigned long long)conn->number, wire_peer_queued_bytes(conn->wire));
-    x->counts.slow++;
-    conn_close(conn, 1008);
-}
-
-void conn_close(sim_conn *conn, unsigned code)
-{
-    if (conn->is_closing)
+    td_err err;
+    TD_ASSERT(frame->bytes.size > 0);
+    TD_ASSERT(!conn->is_closing);
+    conn->sent++;
+    x->counts.data_frames++;
+    if (x->options.truth == NULL)
         return;
-    conn->is_closing = 1;
-    wire_peer_close(conn->wire, code);
+    truth_subject sent = subject_of(conn->of, frame);
+    sent.path = conn->path;
+    check_truth(
+        x, truth_put_frame(x->options.truth, &sent, conn->number, conn->sent, frame->ts_ns, &err),
+        &err);
 }
 
-/* Is the market the only thing, or the first one, that the family shows? */
-static int is_main_market(const sim_family *f, const sim_market *m)
+/* Write down what a frame that somebody gets tells of, as the engine knows it. */
+static void note_content(sim_family *f, const venue_frame *frame)
 {
-    return f->market_count > 0 && f->markets[0] == m;
+    exchange *x = f->exchange;
+    const stream_row *row = venue_stream_at(f->venue, frame->stream).row;
+    const book_window *book = venue_book(f->venue, frame->stream);
+    const sim_value *values;
+    td_err err;
+    td_result rc = TD_OK;
+    if (x->options.truth == NULL || (row->flags & STREAM_NO_MARK) != 0)
+        return;
+    truth_subject told = subject_of(f, frame);
+    if (book != NULL && frame->u % BOOK_MARK_EVERY == 0)
+        rc = truth_put_book(x->options.truth, &told, frame->seq, frame->u,
+                            venue_instrument(f->venue, frame->stream), book, &err);
+    for (size_t i = 0; rc == TD_OK && (values = venue_item(f->venue, i)) != NULL; i++)
+        rc = truth_put_entry(x->options.truth, &told, row->kind, i, values, &err);
+    check_truth(x, rc, &err);
 }
 
-void exchange_close_conns(exchange *x, const sim_market *only, unsigned code)
+/* Write down a fault; frame: what was dropped or repeated, or NULL. */
+static void note_fault(sim_family *f, fault_kind kind, const venue_frame *frame)
 {
-    for (uint32_t i = 0; i < x->options.family_count; i++) {
-        if (only != NULL && !is_main_market(&x->families[i], only))
-            continue;
-        for (sim_conn *conn = x->families[i].first_conn; conn != NULL; conn = conn->next)
-            conn_close(conn, code);
+    exchange *x = f->exchange;
+    td_err err;
+    if (x->options.truth == NULL)
+        return;
+    truth_subject about = {.path = f->path};
+    if (frame != NULL)
+        about = subject_of(f, frame);
+    check_truth(x, truth_put_fault(x->options.truth, &about, f->made, fault_name(kind), &err),
+                &err);
+}
+
+/* Truth first. 1 if what it says may be sent now. */
+static int flush_truth(exchange *x)
+{
+    td_err err;
+    if (x->options.truth != NULL)
+        check_truth(x, truth_flush(x->options.truth, &err), &err);
+    return x->failure == TD_OK;
+}
+
+/* ---- the clock ---- */
+
+static void tick(void *user);
+
+static void schedule(sim_family *f, uint64_t mono_ns)
+{
+    td_err err;
+    TD_ASSERT(f->timer == NULL);
+    td_result rc = wire_timer_at(f->exchange->loop, mono_ns, tick, f, &f->timer, &err);
+    if (rc != TD_OK)
+        fail(f->exchange, rc, &err);
+}
+
+/* From the start to the moment of slot k, on the wall. */
+static uint64_t since_start_ns(const sim_family *f, uint64_t k)
+{
+    uint64_t rate = f->exchange->options.rate;
+    if (rate == 0)
+        return k * UNPACED_US * TD_NS_PER_US;
+    return k / rate * TD_NS_PER_S + k % rate * TD_NS_PER_S / rate;
+}
+
+/* How many slots the clock says should have been filled. */
+static uint64_t due_count(const sim_family *f, uint64_t mono_ns)
+{
+    const exchange_options *options = &f->exchange->options;
+    if (mono_ns < f->start_mono_ns)
+        return f->slot;
+    if (options->rate == 0)
+        return f->slot + BATCH_FRAMES_MAX;
+    uint64_t elapsed = mono_ns - f->start_mono_ns;
+    return elapsed / TD_NS_PER_S * options->rate +
+           elapsed % TD_NS_PER_S * options->rate / TD_NS_PER_S + 1;
+}
+
+/* ---- who listens ---- */
+
+/* Does the connection get frames of the stream now? */
+static int is_listening(const sim_conn *conn, uint32_t stream)
+{
+    return !conn->is_silent && !conn->is_closing && conn->streams != NULL &&
+           conn->streams[stream] == SUBSCRIPTION_LIVE;
+}
+
+static int is_slow(const sim_conn *conn)
+{
+    return !conn->is_closing && wire_peer_queued_bytes(conn->wire) > QUEUED_BYTES_HELD;
+}
+
+static size_t subscriber_count(const sim_family *f)
+{
+    size_t count = 0;
+    for (const sim_conn *conn = f->first_conn; conn != NULL; conn = conn->next)
+        count += conn->has_subscribed && !conn->is_closing;
+    return count;
+}
+
+/* 1 if the family waits for a client that has not taken what was sent so far: one that is alone, or
+ * sets the pace. */
+static int is_held_up(const sim_family *f)
+{
+    if (f->exchange->options.rate > 0 && subscriber_count(f) > 1)
+        return 0; /* the others go on; conn_send closes it in the end */
+    for (const sim_conn *conn = f->first_conn; conn != NULL; conn = conn->next)
+        if (is_slow(conn))
+            return 1;
+    return 0;
+}
+
+/* ---- clients that hold others up ---- */
+
+static void go_on(sim_family *f);
+
+static void on_stall(void *user)
+{
+    sim_family *f = user;
+    f->stall_timer = NULL;
+    if (subscriber_count(f) > 1) {
+        for (sim_conn *conn = f->first_conn; conn != NULL; conn = conn->next)
+            if (is_slow(conn) && wire_peer_queued_bytes(conn->wire) >= conn->queued_bytes)
+                conn_close_slow(conn);
+    }
+    go_on(f);
+}
+
+/* Look at slow clients again in a while; one that is alone may take its time. */
+static void watch_slow(sim_family *f)
+{
+    exchange *x = f->exchange;
+    td_err err;
+    if (f->stall_timer != NULL || subscriber_count(f) <= 1)
+        return;
+    for (sim_conn *conn = f->first_conn; conn != NULL; conn = conn->next)
+        conn->queued_bytes = wire_peer_queued_bytes(conn->wire);
+    uint64_t at_ns = clock_mono_ns(x->options.clock) + STALL_NS;
+    td_result rc = wire_timer_at(x->loop, at_ns, on_stall, f, &f->stall_timer, &err);
+    if (rc != TD_OK)
+        fail(x, rc, &err);
+}
+
+/* If it was held up: not any more, or still. */
+static void go_on(sim_family *f)
+{
+    if (!f->is_held || f->timer != NULL || f->exchange->is_stopped)
+        return;
+    f->is_held = is_held_up(f) != 0;
+    if (f->is_held)
+        watch_slow(f);
+    else
+        schedule(f, clock_mono_ns(f->exchange->options.clock));
+}
+
+/* ---- batches ---- */
+
+/* Remember a frame that was just made, and write down who gets it. */
+static void add_to_batch(sim_family *f, const venue_frame *frame, uint8_t copies)
+{
+    td_err err;
+    TD_ASSERT(f->batch_count < BATCH_FRAMES_MAX);
+    f->batch[f->batch_count++] = (batch_frame){.stream = frame->stream,
+                                               .copies = copies,
+                                               .offset = f->batch_bytes.size,
+                                               .size = frame->bytes.size};
+    td_result rc = td_buf_append(&f->batch_bytes, frame->bytes.data, frame->bytes.size, &err);
+    if (rc != TD_OK)
+        fail(f->exchange, rc, &err);
+    int is_seen = 0;
+    for (sim_conn *conn = f->first_conn; conn != NULL; conn = conn->next) {
+        for (uint8_t copy = 0; copy < copies && is_listening(conn, frame->stream); copy++) {
+            note_frame(conn, frame);
+            is_seen = 1;
+        }
+    }
+    if (is_seen)
+        note_content(f, frame);
+}
+
+/* Send what was made, in the order in which it was written down. */
+static void send_batch(sim_family *f)
+{
+    if (flush_truth(f->exchange)) {
+        for (size_t i = 0; i < f->batch_count; i++) {
+            const batch_frame *frame = &f->batch[i];
+            TD_ASSERT(frame->offset + frame->size <= f->batch_bytes.size);
+            td_bytes bytes = td_bytes_of(f->batch_bytes.data + frame->offset, frame->size);
+            for (sim_conn *conn = f->first_conn; conn != NULL; conn = conn->next)
+                for (uint8_t copy = 0; copy < frame->copies && is_listening(conn, frame->stream);
+                     copy++)
+                    conn_send(conn, bytes);
+        }
+    }
+    f->batch_count = 0;
+    td_buf_clear(&f->batch_bytes);
+}
+
+/* Let a fault happen that is about connections; everything made before it is sent. */
+static void break_connections(sim_family *f, fault_kind kind)
+{
+    send_batch(f);
+    for (sim_conn *conn = f->first_conn; conn != NULL; conn = conn->next) {
+        if (kind == FAULT_SILENCE)
+            conn->is_silent = 1;
+        else
+            conn_close(conn, kind == FAULT_CUT ? 0 : 1001);
     }
 }
+
+/* The faults of the frame that was made: how often it is sent, and which faults follow it. */
+typedef struct frame_faults {
+    uint8_t copies;
+    uint8_t breaks[FAULT_KINDS];
+} frame_faults;
+
+static frame_faults take_faults(sim_family *f, const venue_frame *frame)
+{
+    const exchange_options *options = &f->exchange->options;
+    frame_faults found = {.copies = 1};
+    while (f->next_fault < options->fault_count && options->faults[f->next_fault].at <= f->made) {
+        const fault *due = &options->faults[f->next_fault++];
+        if (due->kind == FAULT_REFUSE)
+            continue; /* counted by upgrades */
+        if (due->kind == FAULT_DROP || due->kind == FAULT_REPEAT) {
+            found.copies = due->kind == FAULT_DROP ? 0 : 2;
+            note_fault(f, due->kind, frame);
+        } else {
+            found.breaks[due->kind] = 1;
+        }
+    }
+    return found;
+}
+
+/* A frame was made: count it, and let the faults happen that are due. */
+static void take_frame(sim_family *f, const venue_frame *frame)
+{
+    f->made++;
+    f->exchange->counts.made_frames++;
+    frame_faults faults = take_faults(f, frame);
+    add_to_batch(f, frame, faults.copies);
+    for (int kind = 0; kind < FAULT_KINDS; kind++) {
+        if (faults.breaks[kind]) {
+            note_fault(f, (fault_kind)kind, NULL);
+            break_connections(f, (fault_kind)kind);
+        }
+    }
+}
+
+/* The next slot: one frame or none. */
+static void fill_slot(sim_family *f)
+{
+    venue_frame frame;
+    uint64_t scale = f->exchange->options.time_scale > 0 ? f->exchange->options.time_scale : 1;
+    uint64_t ts_ns = f->start_ns + since_start_ns(f, f->slot) * scale;
+    if (ts_ns < f->last_ts_ns + TS_STEP_MIN_NS)
+        ts_ns = f->last_ts_ns + TS_STEP_MIN_NS;
+    ts_ns -= ts_ns % TS_STEP_MIN_NS;
+    TD_ASSERT(ts_ns > f->last_ts_ns);
+    f->last_ts_ns = ts_ns;
+    f->slot++;
+    if (venue_next(f->venue, ts_ns, &frame))
+        take_frame(f, &frame);
+}
+
+static int is_full(const sim_family *f)
+{
+    uint64_t frames_max = f->exchange->options.frames_max;
+    return frames_max > 0 && f->made >= frames_max;
+}
+
+/* Make and send what is due, at most one batch of it. */
+static void make_batch(sim_family *f, uint64_t due)
+{
+    exchange *x = f->exchange;
+    TD_ASSERT(f->batch_count == 0);
+    TD_ASSERT(f->batch_bytes.size == 0);
+    while (f->slot < due && f->batch_count < BATCH_FRAMES_MAX &&
+           f->batch_bytes.size < BATCH_BYTES_MAX && x->failure == TD_OK && !is_full(f))
+        fill_slot(f);
+    send_batch(f);
+    if (is_full(f)) {
+        f->is_done = 1;
+        close_conns(f, 1000);
+    }
+}
+
+static void tick(void *user)
+{
+    sim_family *f = user;
+    exchange *x = f->exchange;
+    f->timer = NULL;
+    if (x->is_stopped || f->is_done)
+        return;
+    f->is_held = is_held_up(f) != 0;
+    if (f->is_held) {
+        watch_slow(f);
+        return; /* go_on */
+    }
+    uint64_t now = clock_mono_ns(x->options.clock);
+    uint64_t moment = f->start_mono_ns + since_start_ns(f, f->slot);
+    if (x->options.rate > 0 && now > moment && x->counts.late_ns_max < now - moment)
+        x->counts.late_ns_max = now - moment;
+    make_batch(f, due_count(f, now));
+    if (x->is_stopped || f->is_done)
+        return;
+    uint64_t next = x->options.rate == 0 ? now : f->start_mono_ns + since_start_ns(f, f->slot);
+    uint64_t soonest = x->options.rate == 0 ? now : now + TICK_US * TD_NS_PER_US;
+    schedule(f, next > soonest ? next : soonest);
+}
+
+/* ---- the end ---- */
+
+/* The time is over: whoever has not read the close frame is cut. */
+static void on_grace_over(void *user)
+{
+    exchange *x = user;
+    x->grace_timer = NULL;
+    for (uint32_t i = 0; i < x->options.family_count; i++)
+        for (sim_conn *conn = x->families[i].first_conn; conn != NULL; conn = conn->next) {
+            conn->is_closing = 1;
+            wire_peer_close(conn->wire, 0);
+        }
+}
+
+/* Nothing more is made; every client is closed, and those that do not take that in time are cut. */
+static void end(exchange *x, unsigned code)
+{
+    x->is_stopped = 1;
+    for (uint32_t i = 0; i < x->options.family_count; i++)
+        close_conns(&x->families[i], code);
+    if (x->open_conns == 0 || x->grace_timer != NULL)
+        return;
+    uint64_t at_ns = clock_mono_ns(x->options.clock) + STOP_GRACE_NS;
+    if (wire_timer_at(x->loop, at_ns, on_grace_over, x, &x->grace_timer, NULL) != TD_OK) {
+        x->grace_timer = NULL;
+        on_grace_over(x); /* no memory: at once */
+    }
+}
+
+/* ---- start and snapshots ---- */
+
+static void end_of_duration(void *user)
+{
+    exchange *x = user;
+    x->end_timer = NULL;
+    end(x, 1000);
+}
+
+/* Exchange time of a moment: families whose clients come later start later, on the same clock. With
+ * an epoch each starts at that, so that it is the same in every run. */
+static uint64_t exchange_time(exchange *x, uint64_t mono_ns)
+{
+    const exchange_options *options = &x->options;
+    uint64_t scale = options->time_scale > 0 ? options->time_scale : 1;
+    if (options->epoch_ns > 0)
+        return options->epoch_ns;
+    if (x->first_mono_ns == 0) {
+        x->first_mono_ns = mono_ns;
+        x->first_ns = clock_wall_ns(options->clock);
+    }
+    TD_ASSERT(mono_ns >= x->first_mono_ns);
+    return x->first_ns + (mono_ns - x->first_mono_ns) * scale;
+}
+
+/* The first subscription: make the family's venue and start its clock. */
+static td_result start(sim_family *f, td_err *err)
+{
+    exchange *x = f->exchange;
+    const exchange_options *options = &x->options;
+    uint64_t now = clock_mono_ns(options->clock);
+    uint64_t scale = options->time_scale > 0 ? options->time_scale : 1;
+    if (f->venue != NULL)
+        return TD_OK;
+    uint64_t ns = exchange_time(x, now);
+    /* Families have markets of their own: the seed is stirred with the family's name. */
+    venue_options opening = {.row = f->row,
+                             .symbol_count = catalog_symbol_count(f->row, options->symbol_count),
+                             .seed =
+                                 options->seed ^ td_xxh64(f->row->family, strlen(f->row->family)),
+                             .start_ns = ns - ns % TS_STEP_MIN_NS};
+    td_result rc = venue_open(&opening, &f->venue, err);
+    if (rc != TD_OK)
+        return rc;
+    f->start_ns = opening.start_ns + options->settle_ns * scale;
+    f->last_ts_ns = opening.start_ns;
+    f->start_mono_ns = now + options->settle_ns;
+    schedule(f, f->start_mono_ns);
+    if (options->duration_ns > 0 && x->end_timer == NULL)
+        rc = wire_timer_at(x->loop, now + options->duration_ns, end_of_duration, x, &x->end_timer,
+                           err);
+    return rc;
+}
+
+/* Write a stream's state down and send it. */
+static void send_snapshot(sim_conn *conn, uint32_t index)
+{
+    venue_frame frame;
+    TD_ASSERT(conn->waiting > 0);
+    TD_ASSERT(conn->streams[index] == SUBSCRIPTION_WAITS);
+    conn->streams[index] = SUBSCRIPTION_LIVE;
+    conn->waiting--;
+    if (conn->is_silent || !venue_snapshot(conn->of->venue, index, &frame))
+        return;
+    note_frame(conn, &frame);
+    if (flush_truth(conn->exchange))
+        conn_send(conn, frame.bytes);
+}
+
+/* Send the snapshots that a connection waits for, as far as its queue has room. */
+static void send_snapshots(sim_conn *conn)
+{
+    for (uint32_t i = 0; conn->waiting > 0; i++) {
+        TD_ASSERT(i < venue_stream_count(conn->of->venue)); /* one of them waits */
+        if (conn->streams[i] != SUBSCRIPTION_WAITS)
+            continue;
+        if (conn->is_closing || wire_peer_queued_bytes(conn->wire) > QUEUED_BYTES_HELD)
+            return; /* more when it is drained */
+        send_snapshot(conn, i);
+    }
+}
+
+/* ---- paths ---- */
 
 /* The first family whose clients connect to path, or NULL. */
 static sim_family *find_path(exchange *x, td_bytes path)
@@ -87,6 +643,308 @@ static sim_family *find_path(exchange *x, td_bytes path)
             return &x->families[i];
     return NULL;
 }
+
+/* ---- a family's list of connections ---- */
+
+static void link_conn(sim_conn *conn, sim_family *f)
+{
+    unsigned access = 0;
+    const char *path = family_find_path(f->family, td_bytes_str(conn->path), &access);
+    TD_ASSERT(path != NULL);
+    conn->of = f;
+    conn->sees_public = (access & (1u << ACCESS_PUBLIC)) != 0;
+    conn->sees_private = (access & (1u << ACCESS_PRIVATE)) != 0;
+    conn->previous = NULL;
+    conn->next = f->first_conn;
+    if (conn->next != NULL)
+        conn->next->previous = conn;
+    f->first_conn = conn;
+}
+
+static void unlink_conn(sim_conn *conn)
+{
+    if (conn->previous != NULL)
+        conn->previous->next = conn->next;
+    else
+        conn->of->first_conn = conn->next;
+    if (conn->next != NULL)
+        conn->next->previous = conn->previous;
+}
+
+/* ---- which streams ---- */
+
+/* May the connection have a stream, if it has authenticated? */
+static int sees(const sim_conn *conn, uint32_t stream)
+{
+    return venue_stream_at(conn->of->venue, stream).is_private ? conn->sees_private
+                                                               : conn->sees_public;
+}
+
+/* Streams that a topic of a request means: calls use for each that the connection may see. Returns
+ * how many there are. */
+typedef void stream_use(sim_conn *conn, uint32_t stream);
+
+static size_t each_stream(sim_conn *conn, td_bytes topic, stream_use *use)
+{
+    const sim_family *f = conn->of;
+    size_t found = 0;
+    uint32_t first = venue_find(f->venue, topic);
+    uint32_t count = venue_stream_count(f->venue);
+    if (first < count && sees(conn, first)) {
+        use(conn, first);
+        return 1;
+    }
+    for (uint32_t i = 0; f->speech->has_lists && i < count; i++) {
+        td_bytes name = td_bytes_str(venue_stream_at(f->venue, i).exchange_topic);
+        if (!f->speech->covers(topic, name) || !sees(conn, i))
+            continue;
+        use(conn, i);
+        found++;
+    }
+    return found;
+}
+
+static void use_nothing(sim_conn *conn, uint32_t stream)
+{
+    (void)conn; /* only their number is asked for */
+    (void)stream;
+}
+
+/* Streams that the connection has already stay as they are. */
+static void use_subscribe(sim_conn *conn, uint32_t stream)
+{
+    TD_ASSERT(conn->streams != NULL); /* prepare() */
+    uint8_t *held = &conn->streams[stream];
+    if (*held != SUBSCRIPTION_NONE)
+        return;
+    *held = SUBSCRIPTION_WAITS;
+    conn->waiting++;
+    conn->has_subscribed = 1;
+    venue_want(conn->of->venue, stream);
+}
+
+static void use_unsubscribe(sim_conn *conn, uint32_t stream)
+{
+    TD_ASSERT(conn->streams != NULL);
+    uint8_t *held = &conn->streams[stream];
+    TD_ASSERT(*held != SUBSCRIPTION_WAITS || conn->waiting > 0);
+    conn->waiting -= *held == SUBSCRIPTION_WAITS;
+    *held = SUBSCRIPTION_NONE;
+}
+
+/* ---- may it have them ---- */
+
+/* 1 if the family has the topic for other symbols than this one. */
+static int is_symbol_unknown(const sim_conn *conn, td_bytes topic)
+{
+    const family *of = conn->of->family;
+    topic_match match;
+    if (!topic_match_text(of->topics, of->topic_count, topic, TOPIC_ANY_TIME, &match) ||
+        !topic_row_has_symbol(match.row))
+        return 0;
+    const venue *v = conn->of->venue;
+    for (uint32_t i = 0; i < venue_stream_count(v); i++)
+        if (td_bytes_is(match.symbol, venue_stream_at(v, i).symbol))
+            return 0;
+    return 1;
+}
+
+static topic_standing look_at(void *user, td_bytes topic)
+{
+    sim_conn *conn = user;
+    topic_standing found = {.is_known = each_stream(conn, topic, use_nothing) > 0};
+    if (!found.is_known)
+        found.is_symbol_unknown = is_symbol_unknown(conn, topic) != 0;
+    const venue *v = conn->of->venue;
+    uint32_t stream = venue_find(v, topic);
+    if (stream < venue_stream_count(v) && sees(conn, stream)) {
+        found.needs_auth = venue_stream_at(v, stream).is_private && !conn->is_authed;
+        found.is_held = conn->streams[stream] != SUBSCRIPTION_NONE;
+    }
+    return found;
+}
+
+/* ---- requests ---- */
+
+/* Room for what the connection has of each stream; the markets run. */
+static td_result prepare(sim_conn *conn, td_err *err)
+{
+    td_result rc = start(conn->of, err);
+    if (rc != TD_OK || conn->streams != NULL)
+        return rc;
+    conn->streams = td_alloc_zero(venue_stream_count(conn->of->venue), 1);
+    return conn->streams != NULL ? TD_OK
+                                 : td_err_set(err, TD_E_NOMEM, "no memory for a connection");
+}
+
+/* Let a connection belong to another family of the same path. */
+static void move_conn(sim_conn *conn, sim_family *to)
+{
+    TD_ASSERT(!conn->has_subscribed);
+    td_free(conn->streams);
+    conn->streams = NULL;
+    unlink_conn(conn);
+    link_conn(conn, to);
+}
+
+/* Does the connection's family know the first topic of a request? */
+static int knows_first(sim_conn *conn, const dialect_request *request)
+{
+    td_err err;
+    return request->arg_count == 0 || prepare(conn, &err) != TD_OK ||
+           each_stream(conn, request->args[0], use_nothing) > 0;
+}
+
+/* Several families can share a path: the first topics that a client asks for say which one it
+ * means. */
+static void find_family(sim_conn *conn, const dialect_request *request)
+{
+    exchange *x = conn->exchange;
+    sim_family *first = conn->of;
+    unsigned access = 0;
+    if (conn->has_subscribed || knows_first(conn, request))
+        return;
+    for (uint32_t i = 0; i < x->options.family_count; i++) {
+        if (family_find_path(x->families[i].family, td_bytes_str(conn->path), &access) == NULL)
+            continue;
+        move_conn(conn, &x->families[i]);
+        if (knows_first(conn, request))
+            return;
+    }
+    move_conn(conn, first); /* nobody knows it: the first says so */
+    TD_ASSERT(conn->of == first);
+}
+
+/* Does with each topic of a request what was granted. */
+static void use_topics(sim_conn *conn, const dialect_request *request, const dialect_reply *reply,
+                       stream_use *use)
+{
+    for (size_t i = 0; i < request->arg_count; i++)
+        if (reply->is_failed == NULL || !reply->is_failed[i])
+            (void)each_stream(conn, request->args[i], use);
+}
+
+static void unsubscribe_all(sim_conn *conn)
+{
+    if (conn->streams != NULL)
+        memset(conn->streams, SUBSCRIPTION_NONE, venue_stream_count(conn->of->venue));
+    conn->waiting = 0;
+}
+
+/* The client's key was let in: where that is all there is to subscribing, it brings every private
+ * stream. */
+static void authenticated(sim_conn *conn)
+{
+    td_err err;
+    conn->is_authed = 1;
+    if (!conn->of->speech->subscribes_with_auth)
+        return;
+    td_result rc = prepare(conn, &err);
+    if (rc != TD_OK) {
+        fail(conn->exchange, rc, &err);
+        return;
+    }
+    for (uint32_t i = 0; i < venue_stream_count(conn->of->venue); i++)
+        if (sees(conn, i))
+            use_subscribe(conn, i);
+    send_snapshots(conn);
+}
+
+static void authenticate(sim_conn *conn, const dialect_request *request, dialect_reply *reply)
+{
+    reply->refused =
+        conn->of->speech->check_auth(request, conn->exchange->options.secret, reply->now_ms);
+}
+
+static void answer(sim_conn *conn, const dialect_request *request, const dialect_reply *reply)
+{
+    exchange *x = conn->exchange;
+    td_err err;
+    td_buf_clear(&x->answer);
+    if (conn->of->speech->build_answer(&x->answer, request, reply, &err) != TD_OK) {
+        conn_close(conn, 1009); /* the request, which answers echo, is too large */
+        return;
+    }
+    if (x->answer.size == 0)
+        return; /* this exchange says nothing to it */
+    conn->sent++;
+    x->counts.control_frames++;
+    conn_send(conn, td_buf_view(&x->answer));
+}
+
+/* Does what was granted. */
+static void perform(sim_conn *conn, const dialect_request *request, dialect_reply *reply)
+{
+    switch (request->kind) {
+    case REQUEST_SUBSCRIBE:
+        use_topics(conn, request, reply, use_subscribe);
+        go_on(conn->of); /* a family that waited for its only client has another one now */
+        break;
+    case REQUEST_UNSUBSCRIBE:
+        use_topics(conn, request, reply, use_unsubscribe);
+        break;
+    case REQUEST_UNSUBSCRIBE_ALL:
+        unsubscribe_all(conn);
+        break;
+    case REQUEST_AUTH:
+        authenticate(conn, request, reply);
+        break;
+    case REQUEST_PING:
+    case REQUEST_PONG:
+    case REQUEST_UNKNOWN:
+        break;
+    }
+}
+
+static void handle(sim_conn *conn, const dialect_request *request, dialect_reply *reply)
+{
+    if (reply->refused == REFUSAL_NONE)
+        perform(conn, request, reply);
+    if ((conn->of->row->flags & CATALOG_ACK_FIRST) == 0)
+        send_snapshots(conn); /* data before the ack, as in the recordings */
+    answer(conn, request, reply);
+    if (request->kind == REQUEST_AUTH && reply->refused == REFUSAL_NONE)
+        authenticated(conn);
+    send_snapshots(conn);
+}
+
+/* Topics are judged by the markets, so those run from the first request for one on. */
+static td_result judge(sim_conn *conn, const dialect_request *request, td_result parsed,
+                       dialect_reply *reply, td_err *err)
+{
+    exchange *x = conn->exchange;
+    td_result rc = TD_OK;
+    int is_about_topics =
+        request->kind == REQUEST_SUBSCRIBE || request->kind == REQUEST_UNSUBSCRIBE;
+    if (parsed == TD_OK && is_about_topics && request->arg_count > 0) {
+        find_family(conn, request);
+        rc = prepare(conn, err);
+    }
+    if (rc != TD_OK) {
+        fail(x, rc, err);
+        return rc;
+    }
+    return refusals_judge(conn->of->speech, request, parsed, look_at, conn, &x->failed, reply, err);
+}
+
+/* A client said something. */
+static void take_request(sim_conn *conn, td_bytes bytes)
+{
+    exchange *x = conn->exchange;
+    dialect_request request;
+    td_err err;
+    dialect_reply reply = {.conn_id = conn->id,
+                           .now_ms = clock_wall_ns(x->options.clock) / TD_NS_PER_MS};
+    td_result rc = request_parse(x->requests, conn->of->speech, bytes, &request, &err);
+    if (rc == TD_OK || rc == TD_E_INVALID)
+        rc = judge(conn, &request, rc, &reply, &err);
+    if (rc != TD_OK)
+        conn_close(conn, rc == TD_E_LIMIT ? 1009 : 1011);
+    else
+        handle(conn, &request, &reply);
+}
+
+/* ---- clients come and go ---- */
 
 static uint64_t wall_ms(const exchange *x)
 {
@@ -139,40 +997,6 @@ static unsigned on_accept(void *user, td_bytes path, td_bytes query, char why[WI
     return status;
 }
 
-/* ---- a family's list of connections ---- */
-
-static void link_conn(sim_conn *conn, sim_family *f)
-{
-    unsigned access = 0;
-    const char *path = family_find_path(f->family, td_bytes_str(conn->path), &access);
-    TD_ASSERT(path != NULL);
-    conn->of = f;
-    conn->sees_public = (access & (1u << ACCESS_PUBLIC)) != 0;
-    conn->sees_private = (access & (1u << ACCESS_PRIVATE)) != 0;
-    conn->previous = NULL;
-    conn->next = f->first_conn;
-    if (conn->next != NULL)
-        conn->next->previous = conn;
-    f->first_conn = conn;
-}
-
-static void unlink_conn(sim_conn *conn)
-{
-    if (conn->previous != NULL)
-        conn->previous->next = conn->next;
-    else
-        conn->of->first_conn = conn->next;
-    if (conn->next != NULL)
-        conn->next->previous = conn->previous;
-}
-
-void conn_move(sim_conn *conn, sim_family *to)
-{
-    TD_ASSERT(!conn->has_subscribed);
-    unlink_conn(conn);
-    link_conn(conn, to);
-}
-
 static void *on_opened(void *user, wire_peer_conn *wire, td_bytes path, td_bytes query)
 {
     exchange *x = user;
@@ -197,10 +1021,10 @@ static void *on_opened(void *user, wire_peer_conn *wire, td_bytes path, td_bytes
     dialect_conn_id(high, td_random_next(&x->random), conn->id);
     td_log_say(x->options.log, TD_LOG_DEBUG, "connection %llu to %s",
                (unsigned long long)conn->number, conn->path);
-    if (f->market_count > 0 && f->markets[0]->is_done)
+    if (f->is_done)
         conn_close(conn, 1000);
     else if (conn->is_authed)
-        conn_authenticated(conn);
+        authenticated(conn);
     return conn;
 }
 
@@ -214,18 +1038,17 @@ static void on_closed(void *user)
     x->open_conns--;
     td_log_say(x->options.log, TD_LOG_DEBUG, "connection %llu ended",
                (unsigned long long)conn->number);
-    for (size_t i = 0; i < CATALOG_MARKETS_MAX; i++)
-        td_free(conn->streams[i]);
+    td_free(conn->streams);
     td_free(conn);
-    family_go_on(f);
+    go_on(f);
 }
 
 static void on_drained(void *user, wire_peer_conn *wire)
 {
     sim_conn *conn = user;
     (void)wire; /* conn has it */
-    conn_send_snapshots(conn);
-    family_go_on(conn->of);
+    send_snapshots(conn);
+    go_on(conn->of);
 }
 
 static void on_message(void *user, wire_peer_conn *wire, unsigned opcode, td_bytes bytes)
@@ -234,7 +1057,7 @@ static void on_message(void *user, wire_peer_conn *wire, unsigned opcode, td_byt
     (void)wire;   /* conn has it */
     (void)opcode; /* the exchange reads both kinds */
     if (!conn->is_closing)
-        conn_handle(conn, bytes);
+        take_request(conn, bytes);
 }
 
 /* ---- opening ---- */
@@ -247,56 +1070,22 @@ static const wire_server_ops SERVER_OPS = {
     .closed = on_closed,
 };
 
-/* The market of a family's name, made if there is none yet. NULL: it is no family with a market. */
-static sim_market *get_market(exchange *x, const char *name)
-{
-    const catalog_row *row = catalog_find(name);
-    if (row == NULL || row->streams == NULL)
-        return NULL;
-    for (size_t i = 0; i < x->market_count; i++)
-        if (x->markets[i].row == row)
-            return &x->markets[i];
-    TD_ASSERT(x->market_count < EXCHANGE_FAMILIES_MAX);
-    sim_market *m = &x->markets[x->market_count++];
-    const catalog_row *account =
-        row->account_family != NULL ? catalog_find(row->account_family) : row;
-    m->exchange = x;
-    m->row = row;
-    m->account = account->account;
-    td_buf_init(&m->batch_bytes, BATCH_BUFFER_BYTES);
-    return m;
-}
-
-/* A family shows its own market, or those that its account trades in. */
-static void open_family(exchange *x, sim_family *f, const family *of)
-{
-    *f = (sim_family){
-        .exchange = x, .family = of, .row = catalog_find(of->name), .speech = of->dialect};
-    TD_ASSERT(f->row != NULL);
-    sim_market *own = get_market(x, of->name);
-    if (own != NULL)
-        f->markets[f->market_count++] = own;
-    for (size_t i = 0; f->row->markets[i] != NULL; i++) {
-        TD_ASSERT(f->market_count < CATALOG_MARKETS_MAX);
-        sim_market *traded = get_market(x, f->row->markets[i]);
-        TD_ASSERT(traded != NULL);
-        f->markets[f->market_count++] = traded;
-    }
-    for (size_t i = 0; i < f->market_count; i++) {
-        sim_family **listeners = f->markets[i]->listeners;
-        TD_ASSERT(listeners[LISTENERS_MAX - 1] == NULL);
-        listeners[listeners[0] != NULL] = f;
-    }
-}
-
 static td_result open_families(exchange *x, td_err *err)
 {
     x->families = td_alloc_zero(x->options.family_count, sizeof *x->families);
-    x->markets = td_alloc_zero(EXCHANGE_FAMILIES_MAX, sizeof *x->markets);
-    if (x->families == NULL || x->markets == NULL)
+    if (x->families == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for an exchange");
-    for (uint32_t i = 0; i < x->options.family_count; i++)
-        open_family(x, &x->families[i], x->options.families[i]);
+    for (uint32_t i = 0; i < x->options.family_count; i++) {
+        const family *of = x->options.families[i];
+        sim_family *f = &x->families[i];
+        f->exchange = x;
+        f->family = of;
+        f->row = catalog_find(of->name);
+        f->speech = of->dialect;
+        f->path = family_url_path(of->endpoints[0].url);
+        td_buf_init(&f->batch_bytes, BATCH_BUFFER_BYTES);
+        TD_ASSERT(f->row != NULL);
+    }
     return TD_OK;
 }
 
@@ -340,13 +1129,17 @@ void exchange_close(exchange *x)
     wire_server_close(x->server);
     wire_timer_cancel(x->end_timer);
     wire_timer_cancel(x->grace_timer);
-    for (size_t i = 0; x->markets != NULL && i < x->market_count; i++)
-        market_stop(&x->markets[i]);
+    for (uint32_t i = 0; x->families != NULL && i < x->options.family_count; i++) {
+        sim_family *f = &x->families[i];
+        wire_timer_cancel(f->timer);
+        wire_timer_cancel(f->stall_timer);
+        venue_close(f->venue);
+        td_buf_fini(&f->batch_bytes);
+    }
     dialect_parser_close(x->requests);
     td_buf_fini(&x->answer);
     td_buf_fini(&x->failed);
     td_free(x->families);
-    td_free(x->markets);
     td_free(x);
 }
 
@@ -355,34 +1148,9 @@ const wire_server *exchange_server(const exchange *x)
     return x->server;
 }
 
-/* The time is over: whoever has not read the close frame is cut. */
-static void on_grace_over(void *user)
-{
-    exchange *x = user;
-    x->grace_timer = NULL;
-    for (uint32_t i = 0; i < x->options.family_count; i++)
-        for (sim_conn *conn = x->families[i].first_conn; conn != NULL; conn = conn->next) {
-            conn->is_closing = 1;
-            wire_peer_close(conn->wire, 0);
-        }
-}
-
-void exchange_end(exchange *x, unsigned code)
-{
-    x->is_stopped = 1;
-    exchange_close_conns(x, NULL, code);
-    if (x->open_conns == 0 || x->grace_timer != NULL)
-        return;
-    uint64_t at_ns = clock_mono_ns(x->options.clock) + STOP_GRACE_NS;
-    if (wire_timer_at(x->loop, at_ns, on_grace_over, x, &x->grace_timer, NULL) != TD_OK) {
-        x->grace_timer = NULL;
-        on_grace_over(x); /* no memory: at once */
-    }
-}
-
 void exchange_stop(exchange *x)
 {
-    exchange_end(x, 1001);
+    end(x, 1001);
 }
 
 int exchange_is_done(const exchange *x)
@@ -392,9 +1160,9 @@ int exchange_is_done(const exchange *x)
     if (x->open_conns > 0)
         return 0;
     for (uint32_t i = 0; i < x->options.family_count; i++) {
-        const sim_market *main = x->families[i].markets[0];
-        done += main->is_done;
-        running += main->venue != NULL && !main->is_done;
+        const sim_family *f = &x->families[i];
+        done += f->is_done;
+        running += f->venue != NULL && !f->is_done;
     }
     return x->is_stopped || (done > 0 && running == 0);
 }

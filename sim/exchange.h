@@ -8,8 +8,8 @@
  * subscriber gets the present state of each of its topics, and the ack before or after it, as the
  * family does.
  *
- * A family of private streams has no markets of its own: its account trades in those of the public
- * families, and what it does shows there.
+ * A family's account trades in the family's own markets; one that has only private streams has some
+ * of each product that its account trades in.
  *
  * A client that does not read holds a market up as long as it is alone in it (nothing is dropped);
  * what was held up is sent at once afterwards. With others in it a slow client is closed (1008)

@@ -9,7 +9,7 @@ enum {
                         * so that there is room for all of them */
     DEEPEN_DRAWS = 16, /* for a price without a level: nearly every other one has none */
     TAKE_PERMILLE = 45,     /* market orders: with this mix some 7 % of frames are trades */
-    LIQUIDATE_PERMILLE = 4, /* of these, liquidations */
+    LIQUIDATE_PERMILLE = 8, /* of these, liquidations */
 };
 
 void flow_init(flow *f, const instrument *traded, uint64_t seed)
@@ -80,16 +80,6 @@ static void place(flow *f, market *m, market_side side)
     (void)market_limit(m, side, price, draw_size(f));
 }
 
-/* Take somebody's order out; 0 if the one that was drawn has an owner. */
-static int cancel(flow *f, market *m, uint32_t orders)
-{
-    int32_t drawn = market_order_at(m, (uint32_t)td_random_below(&f->random, orders));
-    if (market_order_owner(m, drawn) != 0)
-        return 0;
-    market_cancel(m, drawn);
-    return 1;
-}
-
 flow_event flow_step(flow *f, market *m)
 {
     for (int side = MARKET_BUY; side <= MARKET_SELL; side++) {
@@ -105,8 +95,10 @@ flow_event flow_step(flow *f, market *m)
         market_take(m, draw_side(f), draw_size(f));
         return what < LIQUIDATE_PERMILLE ? FLOW_LIQUIDATE : FLOW_TAKE;
     }
-    if (what < TAKE_PERMILLE + cancels && cancel(f, m, orders))
+    if (what < TAKE_PERMILLE + cancels) {
+        market_cancel(m, market_order_at(m, (uint32_t)td_random_below(&f->random, orders)));
         return FLOW_CANCEL;
+    }
     place(f, m, draw_side(f));
     return FLOW_LIMIT;
 }

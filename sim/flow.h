@@ -34,8 +34,7 @@ typedef enum flow_event {
     FLOW_LIQUIDATE, /* a market order that closes a position against its owner's will */
 } flow_event;
 
-/* Let one more order or cancel happen: exactly one matching event. Orders that have an owner are
- * not cancelled. */
+/* Let one more order or cancel happen: exactly one matching event. */
 flow_event flow_step(flow *f, market *m);
 
 #endif

@@ -64,7 +64,7 @@ static void make_inverse(instrument *made, const coin_row *coin, uint32_t index)
         const coin_row *first = &COINS[0];
         set_name(made, snprintf(made->symbol, sizeof made->symbol, "%sUSDZ26", first->name));
         memcpy(made->base, first->name, strlen(first->name) + 1);
-        made->instrument_class = CLASS_FUTURE;
+        made->product = PRODUCT_FUTURE;
         made->price_places = first->price_places;
         made->tick = first->tick;
         made->first_price = first->first_price + first->first_price / 100;
@@ -76,7 +76,6 @@ static void make_inverse(instrument *made, const coin_row *coin, uint32_t index)
 static void make_spot(instrument *made, const coin_row *coin, uint32_t index)
 {
     int64_t finer = text_power10(SPOT_FINER_PLACES);
-    made->instrument_class = CLASS_SPOT;
     made->first_price = coin->first_price * coin->tick;
     made->tick = 1;
     made->size_places = (uint8_t)(coin->size_places + SPOT_FINER_PLACES);
@@ -93,7 +92,6 @@ static void make_option(instrument *made, uint32_t index)
     int64_t step = whole > 1000 ? 1000 : whole > 100 ? 100 : 1;
     int64_t strike = whole / step * step + step * (int64_t)(nth / 2);
     memcpy(made->base, coin->name, strlen(coin->name) + 1);
-    made->instrument_class = CLASS_OPTION;
     made->quote = "USD";
     made->settle = "USDC";
     made->expiry = EXPIRY;
@@ -111,7 +109,6 @@ static void make_option(instrument *made, uint32_t index)
 static void make_spread(instrument *made, const coin_row *coin, uint32_t index)
 {
     enum { FIRST_PRICE = 4000, ABOVE_ZERO = 150 };
-    made->instrument_class = CLASS_SPREAD;
     made->price_places = 4;
     made->tick = 1000;
     made->first_price = FIRST_PRICE;
@@ -127,39 +124,46 @@ static void make_spread(instrument *made, const coin_row *coin, uint32_t index)
 instrument instrument_make(product of, uint32_t index)
 {
     TD_ASSERT(index < INSTRUMENTS_MAX);
-    uint32_t nth = of == PRODUCT_CONTRACT ? index / 2 : index;
-    const coin_row *coin = &COINS[nth % COIN_COUNT];
+    const coin_row *coin = &COINS[index % COIN_COUNT];
     instrument made = {
         .id = index + 1,
         .quote = "USDT",
         .settle = "USDT",
-        .instrument_class = CLASS_PERPETUAL,
+        .product = of,
         .price_places = coin->price_places,
         .tick = coin->tick,
         .first_price = coin->first_price,
         .size_places = coin->size_places,
         .lots_typical = coin->lots_linear,
     };
-    int n = nth < COIN_COUNT ? snprintf(made.base, sizeof made.base, "%s", coin->name)
-                             : snprintf(made.base, sizeof made.base, "S%04u", nth);
+    int n = index < COIN_COUNT ? snprintf(made.base, sizeof made.base, "%s", coin->name)
+                               : snprintf(made.base, sizeof made.base, "S%04u", index);
     TD_ASSERT(n > 0);
     TD_ASSERT((size_t)n < sizeof made.base);
-    if (of == PRODUCT_INVERSE || (of == PRODUCT_CONTRACT && index % 2 == 1)) {
+    switch (of) {
+    case PRODUCT_INVERSE:
+    case PRODUCT_FUTURE:
         made.settle = NULL;
-        make_inverse(&made, coin, nth);
-    } else if (of == PRODUCT_USDC_PERP) {
+        make_inverse(&made, coin, index);
+        break;
+    case PRODUCT_LINEAR:
+        set_pair(&made, coin, index, "USDT");
+        break;
+    case PRODUCT_USDC_PERP:
         made.quote = made.settle = "USDC";
-        set_pair(&made, coin, nth, "PERP");
-    } else if (of == PRODUCT_SPOT) {
-        make_spot(&made, coin, nth);
-    } else if (of == PRODUCT_OPTION) {
+        set_pair(&made, coin, index, "PERP");
+        break;
+    case PRODUCT_SPOT:
+        make_spot(&made, coin, index);
+        break;
+    case PRODUCT_OPTION:
         make_option(&made, index);
-    } else if (of == PRODUCT_SPREAD) {
+        break;
+    case PRODUCT_SPREAD:
         make_spread(&made, coin, index);
-    } else if (of == PRODUCT_NONE) {
-        made.instrument_class = CLASS_NONE;
-    } else {
-        set_pair(&made, coin, nth, "USDT");
+        break;
+    case PRODUCT_NONE:
+        break;
     }
     return made;
 }

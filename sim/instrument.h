@@ -8,26 +8,15 @@
 #include "base/err.h"
 
 typedef enum product {
-    PRODUCT_INVERSE,   /* contracts of 1 USD, settled in the coin; among them a dated future */
+    PRODUCT_INVERSE,   /* contracts of 1 USD, settled in the coin */
+    PRODUCT_FUTURE,    /* a dated one, which stands among the inverse ones */
     PRODUCT_LINEAR,    /* coins against USDT */
-    PRODUCT_CONTRACT,  /* the two above by turns: what contract v3 has on its two paths */
     PRODUCT_USDC_PERP, /* coins against USDC */
     PRODUCT_SPOT,
     PRODUCT_OPTION, /* calls and puts at some strikes of a few coins */
     PRODUCT_SPREAD, /* a contract against its coin: prices can be negative */
     PRODUCT_NONE,   /* notices only: one symbol without a name, its market is not shown */
 } product;
-
-/* Bits: which rows of a family's table an instrument has (sim/stream_row.h). */
-enum {
-    CLASS_PERPETUAL = 1 << 0,
-    CLASS_FUTURE = 1 << 1,
-    CLASS_SPOT = 1 << 2,
-    CLASS_OPTION = 1 << 3,
-    CLASS_SPREAD = 1 << 4,
-    CLASS_NONE = 1 << 5,
-    CLASS_ANY = (1 << 6) - 1,
-};
 
 enum {
     INSTRUMENT_NAME_BYTES = 32,
@@ -43,7 +32,7 @@ typedef struct instrument {
     const char *expiry; /* "25DEC26"; NULL: it does not end */
     uint64_t expiry_ns; /* 0: it does not end */
     uint32_t id;        /* the exchange's number, from 1 */
-    uint8_t instrument_class;
+    product product;
     uint8_t is_inverse;   /* sizes are money, turnover is coins */
     uint8_t price_places; /* decimal places that prices are written with */
     uint8_t size_places;  /* of a lot: 0 = whole contracts */
@@ -53,7 +42,8 @@ typedef struct instrument {
     int64_t lots_typical; /* size of a usual order */
 } instrument;
 
-/* The index-th instrument of a product, 0 to INSTRUMENTS_MAX - 1. */
+/* The index-th instrument of a product, 0 to INSTRUMENTS_MAX - 1. That of inverse ones can be a
+ * PRODUCT_FUTURE. */
 instrument instrument_make(product of, uint32_t index);
 
 /* A price of the engine as it is on the wire, in units of the last place. */

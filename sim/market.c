@@ -11,7 +11,6 @@ typedef struct order {
     int64_t price;
     int64_t size;
     market_side side;
-    uint32_t owner;
     int32_t older;       /* neighbours at the same price; NONE at the ends */
     int32_t newer;       /* of a free order: the next free one */
     uint32_t live_index; /* its place in market.live */
@@ -129,7 +128,7 @@ static void unlink_order(market *m, price_level *level, int32_t handle)
 }
 
 /* Let the rest of an order rest behind the others of its price. */
-static int32_t rest_order(market *m, market_side side, int64_t price, int64_t size, uint32_t owner)
+static int32_t rest_order(market *m, market_side side, int64_t price, int64_t size)
 {
     int32_t handle = m->first_free;
     price_level *level = handle == NONE ? NULL : get_level(&m->sides[side], side, price);
@@ -140,7 +139,6 @@ static int32_t rest_order(market *m, market_side side, int64_t price, int64_t si
     *o = (order){.price = price,
                  .size = size,
                  .side = side,
-                 .owner = owner,
                  .older = level->newest,
                  .newer = NONE,
                  .live_index = m->live_count};
@@ -161,11 +159,8 @@ static int64_t match_level(market *m, market_side taker, half_book *half, int64_
     while (size > 0 && level->oldest != NONE && m->trade_count < MARKET_TRADES_MAX) {
         order *resting = &m->orders[level->oldest];
         int64_t traded = resting->size < size ? resting->size : size;
-        m->trades[m->trade_count++] = (market_trade){.price = level->price,
-                                                     .size = traded,
-                                                     .taker = taker,
-                                                     .order = level->oldest,
-                                                     .owner = resting->owner};
+        m->trades[m->trade_count++] =
+            (market_trade){.price = level->price, .size = traded, .taker = taker};
         resting->size -= traded;
         level->size -= traded;
         size -= traded;
@@ -194,11 +189,6 @@ static int64_t match(market *m, market_side side, int64_t limit, int64_t size)
 
 int32_t market_limit(market *m, market_side side, int64_t price, int64_t size)
 {
-    return market_limit_owned(m, side, price, size, 0);
-}
-
-int32_t market_limit_owned(market *m, market_side side, int64_t price, int64_t size, uint32_t owner)
-{
     TD_ASSERT(price > 0);
     TD_ASSERT(size > 0);
     m->seq++;
@@ -206,7 +196,7 @@ int32_t market_limit_owned(market *m, market_side side, int64_t price, int64_t s
     /* Cut at the trades' bound, the rest must not rest: it would cross the book. */
     if (size == 0 || m->trade_count == MARKET_TRADES_MAX)
         return NONE;
-    return rest_order(m, side, price, size, owner);
+    return rest_order(m, side, price, size);
 }
 
 void market_take(market *m, market_side side, int64_t size)
@@ -246,14 +236,6 @@ int32_t market_order_at(const market *m, uint32_t index)
 {
     TD_ASSERT(index < m->live_count);
     return m->live[index];
-}
-
-uint32_t market_order_owner(const market *m, int32_t handle)
-{
-    TD_ASSERT(handle >= 0);
-    TD_ASSERT(handle < MARKET_ORDERS_MAX);
-    TD_ASSERT(m->orders[handle].size > 0);
-    return m->orders[handle].owner;
 }
 
 const market_trade *market_trades(const market *m, size_t *count)

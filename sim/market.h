@@ -26,8 +26,6 @@ typedef struct market_trade {
     int64_t price; /* the resting order's */
     int64_t size;
     market_side taker;
-    int32_t order;  /* the resting order's handle; free if it is filled now */
-    uint32_t owner; /* the resting order's */
 } market_trade;
 
 enum {
@@ -46,11 +44,6 @@ void market_close(market *m);
  * that finds no room to rest (orders, levels) loses that rest. price, size > 0. */
 int32_t market_limit(market *m, market_side side, int64_t price, int64_t size);
 
-/* The same for a trader who wants to know what becomes of the order: owner is any number but 0,
- * which is everybody else's. */
-int32_t market_limit_owned(market *m, market_side side, int64_t price, int64_t size,
-                           uint32_t owner);
-
 /* A market order: matched against whatever rests on the other side; what finds nothing is dropped.
  */
 void market_take(market *m, market_side side, int64_t size);
@@ -61,9 +54,6 @@ void market_cancel(market *m, int32_t order);
 /* Resting orders, in no order that means anything: for choosing one. index < count. */
 uint32_t market_order_count(const market *m);
 int32_t market_order_at(const market *m, uint32_t index);
-
-/* Of a resting order. */
-uint32_t market_order_owner(const market *m, int32_t order);
 
 /* Executions of the last event, in order; valid until the next one. */
 const market_trade *market_trades(const market *m, size_t *count);

@@ -1,14 +1,13 @@
 /* Streams of the account, for every family that has private ones (docs/wire.md 2 to 4). Which
  * values are text, and what their members are called, differs by family; the account is the same.
  */
-#include "sim/rows.h"
+#include "sim/catalog.h"
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
 
-#define ON(which) .products = 1u << (which)
 #define PRIVATE_WITH(name, what, more, text)                                                       \
-    .topic = name, .kind = what, .scope = SCOPE_ALL,                                               \
-    .flags = STREAM_WHOLE | STREAM_NO_INITIAL | (more), .snapshot = text
+    .topic = name, .kind = what, .scope = SCOPE_ALL, .flags = STREAM_NO_INITIAL | (more),          \
+    .snapshot = text
 #define PRIVATE(name, what, text) PRIVATE_WITH(name, what, 0, text)
 
 /* ---- inverse: money as text, sizes as numbers ---- */
@@ -26,7 +25,7 @@ static const stream_row INVERSE[] = {
              ",'leaves_qty':$order_leaves:s,'cum_exec_qty':$order_cum_qty:s"
              ",'cum_exec_value':'$order_cum_value:s','cum_exec_fee':'$order_cum_fee:s'"
              ",'timestamp':'$updated:iso3','take_profit':'0','stop_loss':'0'"
-             ",'trailing_stop':'0','last_exec_price':'$order_last_price:s'}]}")},
+             ",'trailing_stop':'0','last_exec_price':'$exec_price:s'}]}")},
     {PRIVATE("stop_order", STREAM_STOP_ORDER,
              "{'topic':'stop_order','data':[{" ORDER_INVERSE ",'user_id':$user," TERMS_INVERSE
              ",'stop_order_type':'$stop_type','trigger_by':'LastPrice'"
@@ -38,7 +37,7 @@ static const stream_row INVERSE[] = {
              ",'order_link_id':'$order_link','price':'$exec_price:s'"
              ",'order_qty':$order_qty:s,'exec_type':'Trade','exec_qty':$exec_qty:s"
              ",'exec_fee':'$exec_fee:s','leaves_qty':$order_leaves:s"
-             ",'is_maker':$is_maker:b,'trade_time':'$trade_time:iso3'}]}")},
+             ",'is_maker':false,'trade_time':'$trade_time:iso3'}]}")},
     {PRIVATE("position", STREAM_POSITION,
              "{'topic':'position','data':[{'user_id':$user,'symbol':'$symbol'"
              ",'size':$position:s,'side':'$position_side_name'"
@@ -72,7 +71,7 @@ static const stream_row LINEAR[] = {
     {PRIVATE("order", STREAM_ORDER,
              "{'topic':'order','action':'','data':[{'order_id':'$order_id'"
              ",'order_link_id':'$order_link'," TERMS_LINEAR
-             ",'leaves_qty':$order_leaves:s,'last_exec_price':$order_last_price:s"
+             ",'leaves_qty':$order_leaves:s,'last_exec_price':$exec_price:s"
              ",'cum_exec_qty':$order_cum_qty:s,'cum_exec_value':$order_cum_value:s"
              ",'cum_exec_fee':$order_cum_fee:s," HOW_LINEAR
              ",'take_profit':0,'stop_loss':0,'trailing_stop':0," TIMES_LINEAR
@@ -90,7 +89,7 @@ static const stream_row LINEAR[] = {
              ",'order_link_id':'$order_link','price':$exec_price:s"
              ",'order_qty':$order_qty:s,'exec_type':'Trade','exec_qty':$exec_qty:s"
              ",'exec_fee':$exec_fee:s,'leaves_qty':$order_leaves:s"
-             ",'is_maker':$is_maker:b,'trade_time':'$trade_time:iso6'}]}")},
+             ",'is_maker':false,'trade_time':'$trade_time:iso6'}]}")},
     {PRIVATE("position", STREAM_POSITION,
              "{'topic':'position','action':'update','data':[{'user_id':'$user'"
              ",'symbol':'$symbol','size':$position:s,'side':'$position_side_name'"
@@ -111,16 +110,16 @@ static const stream_row LINEAR[] = {
 /* ---- copy trading: numbers as text, times as numbers ---- */
 
 static const stream_row COPYTRADE[] = {
-    {PRIVATE_WITH("copyTradeOrder", STREAM_ORDER, STREAM_OWN_WORDS,
-                  "{'topic':'copyTradeOrder','data':[{'orderId':'$order_id'"
-                  ",'orderLinkId':'$order_link','symbol':'$symbol'"
-                  ",'orderType':'$order_type','price':'$order_price:f6'"
-                  ",'qty':'$order_qty:f6','side':'$side','positionIdx':'1'"
-                  ",'cumExecFee':'$order_cum_fee','cumExecValue':'$order_cum_value'"
-                  ",'lastExecPrice':'$order_last_price:f6','cumExecQty':'$order_cum_qty:f6'"
-                  ",'takeProfit':'0','stopLoss':'0','tpTriggerBy':'UNKNOWN'"
-                  ",'slTriggerBy':'UNKNOWN','createTime':$created:ms"
-                  ",'updateTime':$updated:ms,'copyTradeOrderStatus':'$copy_status'}]}")},
+    {PRIVATE("copyTradeOrder", STREAM_ORDER,
+             "{'topic':'copyTradeOrder','data':[{'orderId':'$order_id'"
+             ",'orderLinkId':'$order_link','symbol':'$symbol'"
+             ",'orderType':'$order_type','price':'$order_price:f6'"
+             ",'qty':'$order_qty:f6','side':'$side','positionIdx':'1'"
+             ",'cumExecFee':'$order_cum_fee','cumExecValue':'$order_cum_value'"
+             ",'lastExecPrice':'$exec_price:f6','cumExecQty':'$order_cum_qty:f6'"
+             ",'takeProfit':'0','stopLoss':'0','tpTriggerBy':'UNKNOWN'"
+             ",'slTriggerBy':'UNKNOWN','createTime':$created:ms"
+             ",'updateTime':$updated:ms,'copyTradeOrderStatus':'$order_status'}]}")},
     {PRIVATE("copyTradeExecution", STREAM_EXECUTION,
              "{'topic':'copyTradeExecution','data':[{'orderId':'$order_id'"
              ",'orderLinkId':'$order_link','symbol':'$symbol','side':'$side'"
@@ -146,14 +145,13 @@ static const stream_row COPYTRADE[] = {
 #define HEAD_USDC "{'id':'$uuid','topic':'$topic','creationTime':$ts:ms,'data':"
 #define NEW_AND_CHANGED(name, what, which, list, item)                                             \
     {                                                                                              \
-        .topic = name, .kind = what, .scope = SCOPE_ALL, ON(which), .flags = STREAM_OLD_FIRST,     \
-        .snapshot = HEAD_USDC "{'result':[@" list "(" item                                         \
-                              ")],'version':$u,'baseLine':1,'dataType':'NEW'}}",                   \
+        .topic = name, .kind = what, .scope = SCOPE_ALL, ONLY(which),                              \
+        .snapshot = HEAD_USDC "{'result':[" list "],'version':$u,'baseLine':1,'dataType':'NEW'}}", \
         .delta = HEAD_USDC "{'result':[" item "],'version':$u,'baseLine':1,'dataType':'CHANGE'}}"  \
     }
 #define POSITION_OPTION                                                                            \
     "{'symbol':'$symbol','positionStatus':'','side':'$position_side_short'"                        \
-    ",'size':'$position_signed:s','entryPrice':'$entry_price'"                                     \
+    ",'size':'$position:s','entryPrice':'$entry_price'"                                            \
     ",'sessionAvgPrice':'$entry_price','markPrice':'$mark:s','positionIM':''"                      \
     ",'positionMM':'','sessionUPL':'','sessionRPL':''"                                             \
     ",'createdAt':$position_created:ms,'updatedAt':$position_updated:ms}"
@@ -197,28 +195,27 @@ static const stream_row COPYTRADE[] = {
     "'orderId':'$order_id','orderLinkId':'$order_link','tradeId':'$exec_id'"                       \
     ",'symbol':'$symbol','side':'$side','execPrice':'$exec_price:s'"                               \
     ",'execQty':'$exec_qty:s','execFee':'$exec_fee:s','feeRate':'$fee_rate'"                       \
-    ",'tradeTime':$trade_time:ms,'lastLiquidityInd':'$liquidity_short'"
+    ",'tradeTime':$trade_time:ms,'lastLiquidityInd':'TAKER'"
 
 static const stream_row USDC[] = {
-    NEW_AND_CHANGED("user.openapi.option.order", STREAM_ORDER, PRODUCT_OPTION, "orders",
-                    ORDER_OPTION),
-    NEW_AND_CHANGED("user.openapi.perp.order", STREAM_ORDER, PRODUCT_USDC_PERP, "orders",
-                    ORDER_PERP),
-    NEW_AND_CHANGED("user.openapi.option.position", STREAM_POSITION, PRODUCT_OPTION, "positions",
-                    POSITION_OPTION),
-    NEW_AND_CHANGED("user.openapi.perp.position", STREAM_POSITION, PRODUCT_USDC_PERP, "positions",
-                    POSITION_PERP),
+    /* No order is open for longer than its own event. */
+    NEW_AND_CHANGED("user.openapi.option.order", STREAM_ORDER, PRODUCT_OPTION, "", ORDER_OPTION),
+    NEW_AND_CHANGED("user.openapi.perp.order", STREAM_ORDER, PRODUCT_USDC_PERP, "", ORDER_PERP),
+    NEW_AND_CHANGED("user.openapi.option.position", STREAM_POSITION, PRODUCT_OPTION,
+                    "@positions(" POSITION_OPTION ")", POSITION_OPTION),
+    NEW_AND_CHANGED("user.openapi.perp.position", STREAM_POSITION, PRODUCT_USDC_PERP,
+                    "@positions(" POSITION_PERP ")", POSITION_PERP),
     {PRIVATE("user.openapi.option.trade", STREAM_EXECUTION,
              HEAD_USDC "{'result':[{" FILL_USDC
                        ",'execType':'TRADE','iv':'$mark_iv','markIv':'$mark_iv'"
                        ",'underlyingPrice':'$underlying:f4','markPrice':'$mark:f4'"
                        ",'indexPrice':'$index:f4'}],'version':$u,'baseLine':1}}"),
-     ON(PRODUCT_OPTION)},
+     ONLY(PRODUCT_OPTION)},
     {PRIVATE("user.openapi.perp.trade", STREAM_EXECUTION,
              HEAD_USDC "{'result':[{" FILL_USDC
                        ",'execValue':'$exec_value:s','execType':'TRADE'}],'version':$u"
                        ",'baseLine':1}}"),
-     ON(PRODUCT_USDC_PERP)},
+     ONLY(PRODUCT_USDC_PERP)},
     {PRIVATE("user.order", STREAM_ORDER,
              HEAD_USDC "{'orderId':'$order_id','symbol':'$symbol','orderStatus':'$order_status'"
                        ",'side':'$side','orderPrice':'$order_price:s'"
@@ -229,86 +226,73 @@ static const stream_row USDC[] = {
                        ",'orderLinkId':'$order_link','execType':'newed','iv':'0.0'"
                        ",'version':'$u','placeMode':'basic','placeType':'price'"
                        ",'userId':'$user'}}"),
-     ON(PRODUCT_OPTION)},
+     ONLY(PRODUCT_OPTION)},
     {PRIVATE_WITH("user.openapi.greeks", STREAM_POSITION, STREAM_NO_MARK,
                   HEAD_USDC "{'result':[{'coin':'$coin','totalDelta':'$total_delta'"
                             ",'totalGamma':'$total_gamma','totalVega':'$total_vega'"
                             ",'totalTheta':'$total_theta'}],'version':$u,'baseLine':1}}"),
-     ON(PRODUCT_OPTION)},
+     ONLY(PRODUCT_OPTION)},
     {PRIVATE("user.service", STREAM_NOTICE,
              HEAD_USDC "{'pushId':'p$u','serviceType':'PORTFOLIO_MARGIN','operationType':'SELF'"
                        ",'serviceStep':'OPEN','serviceStatus':'SUCCESS','version':$u}}"),
-     EVERY_MS(5000), ON(PRODUCT_OPTION)},
+     EVERY_MS(5000), ONLY(PRODUCT_OPTION)},
     {PRIVATE("user.mmp.event", STREAM_NOTICE,
              HEAD_USDC "{'triggerStatus':'MMP_FREEZE','triggerTimestamp':'$ts:ms'"
                        ",'frozenPeriodMs':'100','baseCoin':'$coin'}}"),
-     EVERY_MS(5000), ON(PRODUCT_OPTION)},
+     EVERY_MS(5000), ONLY(PRODUCT_OPTION)},
 };
 
 /* ---- spot: arrays of events, everything text; no topics are subscribed to ---- */
 
 #define EVENT_SPOT(name) "[{'e':'" name "','E':'$ts:ms',"
 
+#define ORDER_SPOT                                                                                 \
+    "'s':'$symbol','c':'$order_link','S':'$spot_side','o':'$order_type','f':'$tif'"                \
+    ",'q':'$order_qty:s','p':'$order_price:s','X':'$order_status','i':'$order_id'"
+
 static const stream_row SPOT[] = {
-    {PRIVATE_WITH(
-        "executionReport", STREAM_ORDER, STREAM_OWN_WORDS | STREAM_NUMBERED,
+    {PRIVATE("executionReport", STREAM_ORDER,
+             EVENT_SPOT("executionReport") ORDER_SPOT
+             ",'M':'0','l':'$exec_qty:s','z':'$order_cum_qty:s','L':'$exec_price:s'"
+             ",'n':'$exec_fee:s','N':'$quote','u':true,'w':true,'m':false,'O':'$created:ms'"
+             ",'Z':'$order_cum_value:s','A':'0','C':false,'v':'0','d':'NO_LIQ'}]")},
+    {PRIVATE("stop_executionReport", STREAM_STOP_ORDER,
+             EVENT_SPOT("stop_executionReport") ORDER_SPOT
+             ",'T':'$created:ms','t':'$updated:ms','C':'$updated:ms','qp':'$trigger_price:s'"
+             ",'eo':'$order_id','ti':'t$order_serial','si':'s$order_serial'}]")},
+    {PRIVATE(
+        "ticketInfo", STREAM_EXECUTION,
         EVENT_SPOT(
-            "executionReport") "'s':'$symbol','c':'$order_link','S':'$spot_side','o':'$spot_type'"
-                               ",'f':'$tif','q':'$order_qty:s','p':'$order_price:s','X':'$spot_"
-                               "status'"
-                               ",'i':'$order_number','M':'0','l':'$order_last_qty:s'"
-                               ",'z':'$order_cum_qty:s','L':'$order_last_price:s'"
-                               ",'n':'$order_last_fee:s','N':'$quote','u':true,'w':true,'m':false"
-                               ",'O':'$created:ms','Z':'$order_cum_value:s','A':'0','C':false,'v':'"
-                               "0'"
-                               ",'d':'NO_LIQ'}]")},
-    {PRIVATE_WITH(
-        "stop_executionReport", STREAM_STOP_ORDER, STREAM_OWN_WORDS | STREAM_NUMBERED,
-        EVENT_SPOT(
-            "stop_executionReport") "'s':'$symbol','c':'$order_link','S':'$spot_side','o':'$spot_"
-                                    "type'"
-                                    ",'f':'$tif','q':'$order_qty:s','p':'$order_price:s','X':'$"
-                                    "spot_status'"
-                                    ",'i':'$order_number','T':'$created:ms','t':'$updated:ms'"
-                                    ",'C':'$updated:ms','qp':'$trigger_price:s','eo':'$order_"
-                                    "number'"
-                                    ",'ti':'t$order_serial','si':'s$order_serial'}]")},
-    {PRIVATE_WITH(
-        "ticketInfo", STREAM_EXECUTION, STREAM_NUMBERED,
-        EVENT_SPOT(
-            "ticketInfo") "'s':'$symbol','q':'$exec_qty:s','t':'$trade_time:ms','p':'$exec_price:s'"
-                          ",'T':'$exec_number','o':'$order_number','c':'$order_link'"
-                          ",'O':'$opponent','a':'$user','A':'$opponent_account','m':$is_maker:b}"
-                          "]")},
+            "ticketInfo") "'s':'$symbol','q':'$exec_qty:s','t':'$trade_time:ms'"
+                          ",'p':'$exec_price:s','T':'$exec_id','o':'$order_id','c':'$order_link'"
+                          ",'O':'$opponent','a':'$user','A':'$opponent','m':false}]")},
     {PRIVATE("outboundAccountInfo", STREAM_WALLET,
-             EVENT_SPOT("outboundAccountInfo") "'T':true,'W':true,'D':true,'B':[{'a':'$quote','f':'"
-                                               "$available:s'"
-                                               ",'l':'$locked:s'},{'a':'$coin','f':'$base_free:s'"
-                                               ",'l':'$base_locked:s'}]}]")},
+             EVENT_SPOT("outboundAccountInfo") "'T':true,'W':true,'D':true,'B':[{'a':'$quote'"
+                                               ",'f':'$available:s','l':'0'},{'a':'$coin','f':'$"
+                                               "position:s','l':'0'}]}]")},
 };
 
 /* ---- contract v3 and v5 ---- */
 
 static const stream_row CONTRACT_V3[] = {
-    {PRIVATE("user.order.contractAccount", STREAM_ORDER,
-             "{'topic':'$topic','data':[{'symbol':'$symbol','orderId':'$order_id'"
-             ",'side':'$side','orderType':'$order_type','stopOrderType':'$stop_type'"
-             ",'price':'$order_price','qty':'$order_qty:s'"
-             ",'timeInForce':'$time_in_force','orderStatus':'$order_status'"
-             ",'triggerPrice':'$trigger_price','orderLinkId':'$order_link'"
-             ",'createdTime':'$created:ms','updatedTime':'$updated:ms'"
-             ",'takeProfit':'0.00','stopLoss':'0.00','tpTriggerBy':'UNKNOWN'"
-             ",'slTriggerBy':'UNKNOWN','triggerBy':'UNKNOWN','reduceOnly':false"
-             ",'closeOnTrigger':false,'triggerDirection':$trigger_direction"
-             ",'leavesQty':'$order_leaves:s','lastExecQty':'$order_last_qty:s'"
-             ",'lastExecPrice':'$order_last_price','cumExecQty':'$order_cum_qty:s'"
-             ",'cumExecValue':'$order_cum_value:s'}]}"),
-     .with_stops = 1},
+    {PRIVATE_WITH("user.order.contractAccount", STREAM_ORDER, STREAM_WITH_STOPS,
+                  "{'topic':'$topic','data':[{'symbol':'$symbol','orderId':'$order_id'"
+                  ",'side':'$side','orderType':'$order_type','stopOrderType':'$stop_type'"
+                  ",'price':'$order_price','qty':'$order_qty:s'"
+                  ",'timeInForce':'$time_in_force','orderStatus':'$order_status'"
+                  ",'triggerPrice':'$trigger_price','orderLinkId':'$order_link'"
+                  ",'createdTime':'$created:ms','updatedTime':'$updated:ms'"
+                  ",'takeProfit':'0.00','stopLoss':'0.00','tpTriggerBy':'UNKNOWN'"
+                  ",'slTriggerBy':'UNKNOWN','triggerBy':'UNKNOWN','reduceOnly':false"
+                  ",'closeOnTrigger':false,'triggerDirection':$trigger_direction"
+                  ",'leavesQty':'$order_leaves:s','lastExecQty':'$exec_qty:s'"
+                  ",'lastExecPrice':'$exec_price','cumExecQty':'$order_cum_qty:s'"
+                  ",'cumExecValue':'$order_cum_value:s'}]}")},
     {PRIVATE("user.execution.contractAccount", STREAM_EXECUTION,
              "{'topic':'$topic','data':[{'symbol':'$symbol','execFee':'$exec_fee:s'"
              ",'execId':'$exec_id','execPrice':'$exec_price:s','execQty':'$exec_qty:s'"
              ",'execType':'Trade','execValue':'$exec_value:s','feeRate':'$fee_rate'"
-             ",'lastLiquidityInd':'$liquidity','leavesQty':'$order_leaves:s'"
+             ",'lastLiquidityInd':'RemovedLiquidity','leavesQty':'$order_leaves:s'"
              ",'orderId':'$order_id','orderLinkId':'$order_link'"
              ",'orderPrice':'$order_price:s','orderQty':'$order_qty:s'"
              ",'orderType':'$order_type','stopOrderType':'$stop_type','side':'$side'"
@@ -367,13 +351,13 @@ static const stream_row CONTRACT_V3[] = {
     ",'orderLinkId':'$order_link','orderPrice':'$order_price:s'"                                   \
     ",'orderQty':'$order_qty:s','orderType':'$order_type'"                                         \
     ",'stopOrderType':'$stop_type','side':'$side','execTime':'$trade_time:ms'"                     \
-    ",'isLeverage':'0','isMaker':$is_maker:b,'seq':$seq,'marketUnit':''"                           \
+    ",'isLeverage':'0','isMaker':false,'seq':$seq,'marketUnit':''"                                 \
     ",'execPnl':'0','createType':'$create_type','extraFees':''"                                    \
     ",'feeCurrency':'$settle'}]}"
 #define FAST_V5                                                                                    \
     "{'topic':'$topic','creationTime':$ts:ms,'data':[{'category':'$category'"                      \
     ",'symbol':'$symbol','execId':'$exec_id','execPrice':'$exec_price:s'"                          \
-    ",'execQty':'$exec_qty:s','orderId':'$order_id','isMaker':$is_maker:b"                         \
+    ",'execQty':'$exec_qty:s','orderId':'$order_id','isMaker':false"                               \
     ",'orderLinkId':'$order_link','side':'$side','execTime':'$trade_time:ms'"                      \
     ",'seq':$seq}]}"
 #define POSITION_V5                                                                                \
@@ -392,100 +376,92 @@ static const stream_row CONTRACT_V3[] = {
             ",'adlRankIndicator':2,'autoAddMargin':0,'leverageSysUpdatedTime':''"                  \
             ",'mmrSysUpdatedTime':'','seq':$seq,'isReduceOnly':false}]}"
 
-#define V5_ON(name, what, text, stops, which)                                                      \
+#define LINEAR_BIT  (1u << PRODUCT_LINEAR)
+#define INVERSE_BIT (1u << PRODUCT_INVERSE)
+#define SPOT_BIT    (1u << PRODUCT_SPOT)
+#define OPTION_BIT  (1u << PRODUCT_OPTION)
+#define SPREAD_BIT  (1u << PRODUCT_SPREAD)
+#define DERIVATIVES (LINEAR_BIT | INVERSE_BIT | OPTION_BIT)
+
+#define V5(name, what, how, which, text)                                                           \
     {                                                                                              \
-        PRIVATE(name, what, text), .with_stops = stops, .products = (which)                        \
-    }
-#define V5_WITH(name, what, more, text, stops, which)                                              \
-    {                                                                                              \
-        PRIVATE_WITH(name, what, more, text), .with_stops = stops, .products = (which)             \
-    }
-#define V5_NOTICE(name, pause_ms, text, which)                                                     \
-    {                                                                                              \
-        PRIVATE(name, STREAM_NOTICE, text), EVERY_MS(pause_ms), .products = (which)                \
+        PRIVATE_WITH(name, what, how, text), .products = (which)                                   \
     }
 /* A category's own topic is a name of its own. */
-#define V5_DERIVATIVES(name, what, text, stops)                                                    \
-    V5_ON(name ".linear", what, text, stops, 1u << PRODUCT_LINEAR),                                \
-        V5_ON(name ".inverse", what, text, stops, 1u << PRODUCT_INVERSE),                          \
-        V5_ON(name ".option", what, text, stops, 1u << PRODUCT_OPTION)
-#define V5_ALL(name, what, text, stops)                                                            \
-    V5_ON(name, what, text, stops, NOT_SPREADS), V5_DERIVATIVES(name, what, text, stops),          \
-        V5_ON(name ".spot", what, text, stops, 1u << PRODUCT_SPOT)
-#define NOT_SPREADS                                                                                \
-    (1u << PRODUCT_LINEAR | 1u << PRODUCT_INVERSE | 1u << PRODUCT_SPOT | 1u << PRODUCT_OPTION)
-#define DERIVATIVES (1u << PRODUCT_LINEAR | 1u << PRODUCT_INVERSE | 1u << PRODUCT_OPTION)
+#define V5_DERIVATIVES(name, what, how, text)                                                      \
+    V5(name ".linear", what, how, LINEAR_BIT, text),                                               \
+        V5(name ".inverse", what, how, INVERSE_BIT, text),                                         \
+        V5(name ".option", what, how, OPTION_BIT, text)
+#define V5_ALL(name, what, how, text)                                                              \
+    V5(name, what, how, DERIVATIVES | SPOT_BIT, text), V5_DERIVATIVES(name, what, how, text),      \
+        V5(name ".spot", what, how, SPOT_BIT, text)
 
 static const stream_row V5_ROWS[] = {
-    V5_ALL("order", STREAM_ORDER, ORDER_V5, 1),
-    V5_ALL("execution", STREAM_EXECUTION, EXECUTION_V5, 0),
-    V5_ALL("execution.fast", STREAM_EXECUTION, FAST_V5, 0),
-    V5_ON("position", STREAM_POSITION, POSITION_V5, 0, DERIVATIVES),
-    V5_DERIVATIVES("position", STREAM_POSITION, POSITION_V5, 0),
-    V5_ON("wallet", STREAM_WALLET,
-          HEAD_V5 "{'accountIMRate':'0','accountIMRateByMp':'0','accountMMRate':'0'"
-                  ",'accountMMRateByMp':'0','totalEquity':'$equity:s'"
-                  ",'totalWalletBalance':'$wallet:s','totalMarginBalance':'$wallet:s'"
-                  ",'totalAvailableBalance':'$available:s','totalPerpUPL':'$unrealised:s'"
-                  ",'totalInitialMargin':'0','totalInitialMarginByMp':'0'"
-                  ",'totalMaintenanceMargin':'0','totalMaintenanceMarginByMp':'0','coin':["
-                  "{'coin':'$settle','equity':'$equity:s','usdValue':'$equity:s'"
-                  ",'walletBalance':'$wallet:s','availableToWithdraw':'$available:s'"
-                  ",'availableToBorrow':'','borrowAmount':'0','accruedInterest':'0'"
-                  ",'totalOrderIM':'','totalPositionIM':'','totalPositionMM':''"
-                  ",'unrealisedPnl':'$unrealised:s','cumRealisedPnl':'$realised:s'"
-                  ",'bonus':'0','collateralSwitch':true,'marginCollateral':true"
-                  ",'locked':'0','spotHedgingQty':'0','spotBorrow':'0'}],'accountLTV':'0'"
-                  ",'accountType':'UNIFIED'}]}",
-          0, NOT_SPREADS),
-    V5_WITH("greeks", STREAM_POSITION, STREAM_NO_MARK,
-            HEAD_V5 "{'baseCoin':'$coin','totalDelta':'$total_delta'"
-                    ",'totalGamma':'$total_gamma','totalVega':'$total_vega'"
-                    ",'totalTheta':'$total_theta'}]}",
-            0, 1u << PRODUCT_OPTION),
-    V5_ON("spread.order", STREAM_ORDER,
-          HEAD_V5 "{'category':'combination','symbol':'$symbol','parentOrderId':''"
-                  ",'orderId':'$order_id','orderLinkId':'$order_link','side':'$side'"
-                  ",'orderStatus':'$order_status','cancelType':'$cancel_type'"
-                  ",'rejectReason':'EC_NoError','timeInForce':'$tif'"
-                  ",'price':'$order_price:s','qty':'$order_qty:s','avgPrice':''"
-                  ",'leavesQty':'$order_leaves:s','leavesValue':''"
-                  ",'cumExecQty':'$order_cum_qty:s','cumExecValue':'','cumExecFee':''"
-                  ",'orderType':'$order_type','isLeverage':'','createdTime':'$created:ms'"
-                  ",'updatedTime':'$updated:ms','feeCurrency':''"
-                  ",'createType':'$create_type','closedPnl':'','cumFeeDetail':"
-                  "{'MNT':'$order_cum_fee:s'}}]}",
-          0, 1u << PRODUCT_SPREAD),
-    V5_ON("spread.execution", STREAM_EXECUTION,
-          HEAD_V5 "{'category':'combination','symbol':'$symbol','closedSize':''"
-                  ",'execFee':'','execId':'$exec_id','parentExecId':''"
-                  ",'execPrice':'$exec_price:s','execQty':'$exec_qty:s','execType':'Trade'"
-                  ",'execValue':'','feeRate':'','markPrice':''"
-                  ",'leavesQty':'$order_leaves:s','orderId':'$order_id'"
-                  ",'orderLinkId':'$order_link','orderPrice':'$order_price:s'"
-                  ",'orderQty':'$order_qty:s','orderType':'$order_type','side':'$side'"
-                  ",'execTime':'$trade_time:ms','isLeverage':'','isMaker':$is_maker:b"
-                  ",'seq':$seq,'createType':'$create_type','execPnl':''}]}",
-          0, 1u << PRODUCT_SPREAD),
-    V5_NOTICE("strategy", 10000,
-              HEAD_V5 "{'strategyId':'$uuid','strategyType':'iceberg','category':'UTA_USDT'"
-                      ",'symbol':'$symbol','size':'0.36','side':'Buy','duration':0,'status':3"
-                      ",'terminateType':2,'terminateRemark':'RunningStop','executedDuration':26"
-                      ",'executedSize':'0.2','executedAvgPrice':'$last:s'"
-                      ",'executedStartTimeE3':$cts:ms,'executedEndTimeE3':$ts:ms"
-                      ",'createdTimeE3':$cts:ms,'updatedTimeE3':$ts:ms,'isRandom':false"
-                      ",'reduceOnly':false,'limitPrice':'','triggerCount':0,'tradingCount':0"
-                      ",'chaseDistance':'0','ChasePercentE4':0,'maxChasePrice':'$high_24h:s'"
-                      ",'chaseOrderPrice':'$last:s','strategyPrefer':'quickExecution'"
-                      ",'interval':30,'leverageType':0,'postOnly':0,'triggerPrice':''"
-                      ",'isTriggered':false,'strategyTp':'','strategySl':''"
-                      ",'orderType':'UNKNOWN','orderPriceOffset':'','positionValue':''"
-                      ",'filledPositionValue':''}]}",
-              1u << PRODUCT_LINEAR),
+    V5_ALL("order", STREAM_ORDER, STREAM_WITH_STOPS, ORDER_V5),
+    V5_ALL("execution", STREAM_EXECUTION, 0, EXECUTION_V5),
+    V5_ALL("execution.fast", STREAM_EXECUTION, 0, FAST_V5),
+    V5("position", STREAM_POSITION, 0, DERIVATIVES, POSITION_V5),
+    V5_DERIVATIVES("position", STREAM_POSITION, 0, POSITION_V5),
+    V5("wallet", STREAM_WALLET, 0, DERIVATIVES | SPOT_BIT,
+       HEAD_V5 "{'accountIMRate':'0','accountIMRateByMp':'0','accountMMRate':'0'"
+               ",'accountMMRateByMp':'0','totalEquity':'$equity:s'"
+               ",'totalWalletBalance':'$wallet:s','totalMarginBalance':'$wallet:s'"
+               ",'totalAvailableBalance':'$available:s','totalPerpUPL':'$unrealised:s'"
+               ",'totalInitialMargin':'0','totalInitialMarginByMp':'0'"
+               ",'totalMaintenanceMargin':'0','totalMaintenanceMarginByMp':'0','coin':["
+               "{'coin':'$settle','equity':'$equity:s','usdValue':'$equity:s'"
+               ",'walletBalance':'$wallet:s','availableToWithdraw':'$available:s'"
+               ",'availableToBorrow':'','borrowAmount':'0','accruedInterest':'0'"
+               ",'totalOrderIM':'','totalPositionIM':'','totalPositionMM':''"
+               ",'unrealisedPnl':'$unrealised:s','cumRealisedPnl':'$realised:s'"
+               ",'bonus':'0','collateralSwitch':true,'marginCollateral':true"
+               ",'locked':'0','spotHedgingQty':'0','spotBorrow':'0'}],'accountLTV':'0'"
+               ",'accountType':'UNIFIED'}]}"),
+    V5("greeks", STREAM_POSITION, STREAM_NO_MARK, OPTION_BIT,
+       HEAD_V5 "{'baseCoin':'$coin','totalDelta':'$total_delta'"
+               ",'totalGamma':'$total_gamma','totalVega':'$total_vega'"
+               ",'totalTheta':'$total_theta'}]}"),
+    V5("spread.order", STREAM_ORDER, 0, SPREAD_BIT,
+       HEAD_V5 "{'category':'combination','symbol':'$symbol','parentOrderId':''"
+               ",'orderId':'$order_id','orderLinkId':'$order_link','side':'$side'"
+               ",'orderStatus':'$order_status','cancelType':'$cancel_type'"
+               ",'rejectReason':'EC_NoError','timeInForce':'$tif'"
+               ",'price':'$order_price:s','qty':'$order_qty:s','avgPrice':''"
+               ",'leavesQty':'$order_leaves:s','leavesValue':''"
+               ",'cumExecQty':'$order_cum_qty:s','cumExecValue':'','cumExecFee':''"
+               ",'orderType':'$order_type','isLeverage':'','createdTime':'$created:ms'"
+               ",'updatedTime':'$updated:ms','feeCurrency':''"
+               ",'createType':'$create_type','closedPnl':'','cumFeeDetail':"
+               "{'MNT':'$order_cum_fee:s'}}]}"),
+    V5("spread.execution", STREAM_EXECUTION, 0, SPREAD_BIT,
+       HEAD_V5 "{'category':'combination','symbol':'$symbol','closedSize':''"
+               ",'execFee':'','execId':'$exec_id','parentExecId':''"
+               ",'execPrice':'$exec_price:s','execQty':'$exec_qty:s','execType':'Trade'"
+               ",'execValue':'','feeRate':'','markPrice':''"
+               ",'leavesQty':'$order_leaves:s','orderId':'$order_id'"
+               ",'orderLinkId':'$order_link','orderPrice':'$order_price:s'"
+               ",'orderQty':'$order_qty:s','orderType':'$order_type','side':'$side'"
+               ",'execTime':'$trade_time:ms','isLeverage':'','isMaker':false"
+               ",'seq':$seq,'createType':'$create_type','execPnl':''}]}"),
+    {PRIVATE("strategy", STREAM_NOTICE,
+             HEAD_V5 "{'strategyId':'$uuid','strategyType':'iceberg','category':'UTA_USDT'"
+                     ",'symbol':'$symbol','size':'0.36','side':'Buy','duration':0,'status':3"
+                     ",'terminateType':2,'terminateRemark':'RunningStop','executedDuration':26"
+                     ",'executedSize':'0.2','executedAvgPrice':'$last:s'"
+                     ",'executedStartTimeE3':$cts:ms,'executedEndTimeE3':$ts:ms"
+                     ",'createdTimeE3':$cts:ms,'updatedTimeE3':$ts:ms,'isRandom':false"
+                     ",'reduceOnly':false,'limitPrice':'','triggerCount':0,'tradingCount':0"
+                     ",'chaseDistance':'0','ChasePercentE4':0,'maxChasePrice':'$high_24h:s'"
+                     ",'chaseOrderPrice':'$last:s','strategyPrefer':'quickExecution'"
+                     ",'interval':30,'leverageType':0,'postOnly':0,'triggerPrice':''"
+                     ",'isTriggered':false,'strategyTp':'','strategySl':''"
+                     ",'orderType':'UNKNOWN','orderPriceOffset':'','positionValue':''"
+                     ",'filledPositionValue':''}]}"),
+     EVERY_MS(10000), ONLY(PRODUCT_LINEAR)},
     /* Subscribing to these arms disconnect protection; nothing is ever sent. */
-    V5_ON("dcp.future", STREAM_SILENT, "{}", 0, 1u << PRODUCT_LINEAR),
-    V5_ON("dcp.spot", STREAM_SILENT, "{}", 0, 1u << PRODUCT_SPOT),
-    V5_ON("dcp.option", STREAM_SILENT, "{}", 0, 1u << PRODUCT_OPTION),
+    V5("dcp.future", STREAM_SILENT, 0, LINEAR_BIT, "{}"),
+    V5("dcp.spot", STREAM_SILENT, 0, SPOT_BIT, "{}"),
+    V5("dcp.option", STREAM_SILENT, 0, OPTION_BIT, "{}"),
 };
 
 const stream_table ACCOUNT_INVERSE = STREAM_TABLE(INVERSE);

@@ -1,6 +1,6 @@
 /* Streams of the op dialect's families (docs/wire.md 2): inverse, linear, copy trading's public
  * side, USDC perpetuals. They differ in what is text and in names; each has its own templates. */
-#include "sim/rows.h"
+#include "sim/catalog.h"
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
 
@@ -23,38 +23,45 @@
     ",'size':$size:s,'price':$price:s,'tick_direction':'$tick'"                                    \
     ",'trade_id':'$trade_id','cross_seq':$seq})]}"
 
-#define PRICE_INVERSE(key, value) "~(,'" key "_e4':$" value ":e4,'" key "':'$" value "')"
-#define TICKER_PRICES_INVERSE                                                                      \
-    PRICE_INVERSE("last_price", "last")                                                            \
-    PRICE_INVERSE("bid1_price", "bid1")                                                            \
-    PRICE_INVERSE("ask1_price", "ask1")                                                            \
-    "~(,'last_tick_direction':'$direction')" PRICE_INVERSE(                                        \
-        "prev_price_24h",                                                                          \
-        "prev_24h") "~(,'price_24h_pcnt_e6':$pcnt_24h:e6)" PRICE_INVERSE("high_price_24h",         \
-                                                                         "high_24h")               \
-        PRICE_INVERSE("low_price_24h", "low_24h") PRICE_INVERSE(                                   \
-            "prev_price_1h",                                                                       \
-            "prev_1h") "~(,'price_1h_pcnt_e6':$pcnt_1h:e6)" PRICE_INVERSE("mark_price", "mark")    \
-            PRICE_INVERSE("index_price", "index")
+/* A part of a ticker that stays out while it is as it was; numbers are numbers in the inverse
+ * family, and text (quote is "'") in the others. */
+#define PART(quote, key, value) "~(,'" key "':" quote "$" value quote ")"
+#define PRICE(quote, key, value)                                                                   \
+    "~(,'" key "_e4':" quote "$" value ":e4" quote ",'" key "':'$" value "')"
+#define TICKER_PRICES(quote)                                                                       \
+    PRICE(quote, "last_price", "last")                                                             \
+    PRICE(quote, "bid1_price", "bid1")                                                             \
+    PRICE(quote, "ask1_price", "ask1")                                                             \
+    PART("'", "last_tick_direction", "direction")                                                  \
+    PRICE(quote, "prev_price_24h", "prev_24h")                                                     \
+    PART(quote, "price_24h_pcnt_e6", "pcnt_24h:e6")                                                \
+    PRICE(quote, "high_price_24h", "high_24h")                                                     \
+    PRICE(quote, "low_price_24h", "low_24h")                                                       \
+    PRICE(quote, "prev_price_1h", "prev_1h")                                                       \
+    PART(quote, "price_1h_pcnt_e6", "pcnt_1h:e6")                                                  \
+    PRICE(quote, "mark_price", "mark")                                                             \
+    PRICE(quote, "index_price", "index")
 #define TICKER_SUMS_INVERSE                                                                        \
-    "~(,'open_interest':$open_interest:s)~(,'open_value_e8':$open_value:e8)~("                     \
-    ",'total_turnover_e8':$total_turnover:e8)~("                                                   \
-    ",'turnover_24h_e8':$turnover_24h:e8)~(,'total_volume':$total_volume:s)~("                     \
-    ",'volume_24h':$volume_24h:s)"
+    PART("", "open_interest", "open_interest:s")                                                   \
+    PART("", "open_value_e8", "open_value:e8")                                                     \
+    PART("", "total_turnover_e8", "total_turnover:e8")                                             \
+    PART("", "turnover_24h_e8", "turnover_24h:e8")                                                 \
+    PART("", "total_volume", "total_volume:s")                                                     \
+    PART("", "volume_24h", "volume_24h:s")
 #define PERPETUAL_INVERSE                                                                          \
-    "'id':$number,'symbol':'$symbol'" TICKER_PRICES_INVERSE TICKER_SUMS_INVERSE                    \
-    "~(,'funding_rate_e6':$funding_rate:e6)~("                                                     \
-    ",'predicted_funding_rate_e6':$predicted_rate:e6),'cross_seq':$ticker_seq"                     \
-    ",'created_at':'2018-11-14T16:33:26Z','updated_at':'$cts:iso0'"
+    "'id':$number,'symbol':'$symbol'" TICKER_PRICES("") TICKER_SUMS_INVERSE                        \
+        "~(,'funding_rate_e6':$funding_rate:e6)~("                                                 \
+        ",'predicted_funding_rate_e6':$predicted_rate:e6),'cross_seq':$ticker_seq"                 \
+        ",'created_at':'2018-11-14T16:33:26Z','updated_at':'$cts:iso0'"
 #define FUTURE_INVERSE                                                                             \
     "'id':$number,'symbol':'$symbol','symbol_name':'BTCUSD1225'"                                   \
     ",'symbol_year':2026,'contract_type':'InverseFutures','coin':'$coin'"                          \
     ",'quote_symbol':'BTCUSD','mode':'BothSide'"
 #define FUTURE_INVERSE_MORE                                                                        \
     ",'start_trading_time_e9':1766649600000000000~("                                               \
-    ",'settle_time_e9':$expiry:ns)" TICKER_PRICES_INVERSE TICKER_SUMS_INVERSE                      \
-    "~(,'fair_basis_e8':$mark:e8)~(,'fair_basis_rate_e8':$funding_rate:e8)"                        \
-    ",'cross_seq':$ticker_seq"
+    ",'settle_time_e9':$expiry:ns)" TICKER_PRICES("") TICKER_SUMS_INVERSE                          \
+        "~(,'fair_basis_e8':$mark:e8)~(,'fair_basis_rate_e8':$funding_rate:e8)"                    \
+        ",'cross_seq':$ticker_seq"
 #define DELTA_INVERSE(members)                                                                     \
     "{'topic':'$topic','type':'delta','data':{'delete':[],'update':[{" members                     \
     "}],'insert':[]}" TAIL_INVERSE
@@ -78,30 +85,18 @@
     ",'timestamp':'$trade_time:cut3','trade_time_ms':'$trade_time:ms'"                             \
     ",'side':'$side','trade_id':'$trade_id'})]}"
 
-#define PRICE_LINEAR(key, value) "~(,'" key "_e4':'$" value ":e4','" key "':'$" value "')"
-#define TICKER_PRICES_LINEAR                                                                       \
-    PRICE_LINEAR("last_price", "last")                                                             \
-    PRICE_LINEAR("bid1_price", "bid1")                                                             \
-    PRICE_LINEAR("ask1_price", "ask1")                                                             \
-    "~(,'last_tick_direction':'$direction')" PRICE_LINEAR(                                         \
-        "prev_price_24h",                                                                          \
-        "prev_24h") "~(,'price_24h_pcnt_e6':'$pcnt_24h:e6')" PRICE_LINEAR("high_price_24h",        \
-                                                                          "high_24h")              \
-        PRICE_LINEAR("low_price_24h", "low_24h") PRICE_LINEAR(                                     \
-            "prev_price_1h",                                                                       \
-            "prev_1h") "~(,'price_1h_pcnt_e6':'$pcnt_1h:e6')" PRICE_LINEAR("mark_price", "mark")   \
-            PRICE_LINEAR("index_price", "index")
 #define MEMBERS_LINEAR                                                                             \
-    "'id':$number,'symbol':'$symbol'" TICKER_PRICES_LINEAR                                         \
-    "~(,'open_interest_e8':'$open_interest:e8')~("                                                 \
-    ",'total_turnover_e8':'$total_turnover:e8')~("                                                 \
-    ",'turnover_24h_e8':'$turnover_24h:e8')~("                                                     \
-    ",'total_volume_e8':'$total_volume:e8')~("                                                     \
-    ",'volume_24h_e8':'$volume_24h:e8')~("                                                         \
-    ",'funding_rate_e6':'$funding_rate:e6')~("                                                     \
-    ",'predicted_funding_rate_e6':'$predicted_rate:e6')"                                           \
-    ",'cross_seq':'$ticker_seq','created_at':'1970-01-01T00:00:00.000Z'"                           \
-    ",'updated_at':'$cts:cut3'"
+    "'id':$number,'symbol':'$symbol'" TICKER_PRICES("'")                                           \
+        PART("'", "open_interest_e8", "open_interest:e8")                                          \
+            PART("'", "total_turnover_e8", "total_turnover:e8")                                    \
+                PART("'", "turnover_24h_e8", "turnover_24h:e8")                                    \
+                    PART("'", "total_volume_e8", "total_volume:e8")                                \
+                        PART("'", "volume_24h_e8", "volume_24h:e8")                                \
+                            PART("'", "funding_rate_e6", "funding_rate:e6")                        \
+                                PART("'", "predicted_funding_rate_e6",                             \
+                                     "predicted_rate:e6") ",'cross_seq':'$ticker_seq','created_"   \
+                                                          "at':'1970-01-01T00:00:00.000Z'"         \
+                                                          ",'updated_at':'$cts:cut3'"
 
 /* ---- USDC perpetuals: as linear, in camelCase ---- */
 
@@ -118,36 +113,34 @@
     ",'timestamp':'$trade_time:cut3','tradeTimeMs':'$trade_time:ms'"                               \
     ",'side':'$side','tradeId':'$trade_id'})]}"
 #define PRICE_USDC(key, value) "~(,'" key "E4':'$" value ":e4','" key "':'$" value "')"
-#define MEMBERS_USDC                                                                                                                                                 \
-    "'id':$number,'symbol':'$symbol'" PRICE_USDC(                                                                                                                    \
-        "lastPrice", "last") "~(,'lastTickDirection':'$direction')" PRICE_USDC("prevPrice24h", "p"                                                                   \
-                                                                                               "r"                                                                   \
-                                                                                               "e"                                                                   \
-                                                                                               "v"                                                                   \
-                                                                                               "_"                                                                   \
-                                                                                               "2"                                                                   \
-                                                                                               "4"                                                                   \
-                                                                                               "h") "~(,'price24hPcntE6':'$pcnt_24h:e6')" PRICE_USDC("highPrice24h", \
-                                                                                                                                                     "high_24h")     \
-        PRICE_USDC("lowPrice24h", "low_24h") PRICE_USDC(                                                                                                             \
-            "prevPrice1h", "prev_1h") "~(,'price1hPcntE6':'$pcnt_1h:e6')" PRICE_USDC("markPrice",                                                                    \
-                                                                                     "mark")                                                                         \
-            PRICE_USDC(                                                                                                                                              \
-                "indexPrice",                                                                                                                                        \
-                "index") "~(,'openInterestE8':'$open_interest:e8')~("                                                                                                \
-                         ",'totalTurnoverE8':'$total_turnover:e8')~("                                                                                                \
-                         ",'turnover24hE8':'$turnover_24h:e8')~("                                                                                                    \
-                         ",'totalVolumeE8':'$total_volume:e8')~(,'volume24hE8':'$volume_24h:e8')~"                                                                   \
-                         "("                                                                                                                                         \
-                         ",'fundingRateE6':'$funding_rate:e6')~("                                                                                                    \
-                         ",'predictedFundingRateE6':'$predicted_rate:e6'),'crossSeq':'$ticker_"                                                                      \
-                         "seq'"                                                                                                                                      \
-                         ",'createdAt':'1970-01-01T00:00:00.000Z','updatedAt':'$cts:cut3'~("                                                                         \
-                         ",'nextFundingTime':'$next_funding:iso0')~("                                                                                                \
-                         ",'countDownHour':'$funding_hours_left')" PRICE_USDC("bid1Price", "bid1")                                                                   \
-                             PRICE_USDC("ask1Price", "ask1")
+#define MEMBERS_USDC                                                                               \
+    "'id':$number,'symbol':'$symbol'" PRICE_USDC("lastPrice", "last")                              \
+        PART("'", "lastTickDirection", "direction") PRICE_USDC("prevPrice24h", "prev_24h") PART(   \
+            "'", "price24hPcntE6", "pcnt_24h:e6") PRICE_USDC("highPrice24h", "high_24h")           \
+            PRICE_USDC("lowPrice24h", "low_24h") PRICE_USDC("prevPrice1h", "prev_1h") PART(        \
+                "'", "price1hPcntE6", "pcnt_1h:e6") PRICE_USDC("markPrice", "mark")                \
+                PRICE_USDC("indexPrice", "index") PART("'", "openInterestE8", "open_interest:e8")  \
+                    PART("'", "totalTurnoverE8", "total_turnover:e8") PART("'", "turnover24hE8",   \
+                                                                           "turnover_24h:e8")      \
+                        PART("'", "totalVolumeE8", "total_volume:e8") PART("'", "volume24hE8",     \
+                                                                           "volume_24h:e8")        \
+                            PART("'", "fundingRateE6", "funding_rate:e6") PART(                    \
+                                "'", "predictedFundingRateE6",                                     \
+                                "predicted_rate:e6") ",'crossSeq':'$ticker_seq','createdAt':'"     \
+                                                     "1970-01-01T00:00:00.000Z'"                   \
+                                                     ",'updatedAt':'$cts:cut3'" PART(              \
+                                                         "'", "nextFundingTime",                   \
+                                                         "next_funding:iso0")                      \
+                                                         PART("'", "countDownHour",                \
+                                                              "funding_hours_left")                \
+                                                             PRICE_USDC("bid1Price", "bid1")       \
+                                                                 PRICE_USDC("ask1Price", "ask1")
 
 /* ---- rows ---- */
+
+static const char *const ONE_MINUTE[CANDLE_INTERVALS] = {[CANDLE_1] = "1"};
+static const char *const ONE_MINUTE_OLD[CANDLE_INTERVALS] = {[CANDLE_1] = "1m"};
+#define PERPETUAL .products = 1u << PRODUCT_INVERSE | 1u << PRODUCT_LINEAR | 1u << PRODUCT_USDC_PERP
 
 /* A book is shown after 1 to so many events: the recordings' books of 25 levels have a median step
  * of 3 to 9; the one of 200 levels and the ticker come every 100 ms instead of 20. */
@@ -164,37 +157,19 @@
     }
 #define TRADES(first, text)                                                                        \
     {                                                                                              \
-        .topic = "trade", .kind = STREAM_TRADE, .flags = (first) | STREAM_WHOLE,                   \
-        .snapshot = (text)                                                                         \
+        .topic = "trade", .kind = STREAM_TRADE, .flags = (first), .snapshot = (text)               \
     }
-#define TICKER(class_bits, all, change)                                                            \
+#define TICKER(which, all, change)                                                                 \
     {                                                                                              \
-        .topic = "instrument_info.100ms", .kind = STREAM_TICKER, .classes = (class_bits),          \
-        EVERY_EVENTS(40), .snapshot = (all), .delta = (change)                                     \
+        .topic = "instrument_info.100ms", .kind = STREAM_TICKER, which, EVERY_EVENTS(40),          \
+        .snapshot = (all), .delta = (change)                                                       \
     }
-#define CANDLE(prefix, name, which, pause_ms, text)                                                \
-    {                                                                                              \
-        .topic = prefix name, .kind = STREAM_CANDLE, .interval = (which), EVERY_MS(pause_ms),      \
-        .flags = STREAM_WHOLE, .snapshot = (text)                                                  \
-    }
-#define CANDLES(prefix, text)                                                                      \
-    CANDLE(prefix, "1", CANDLE_1, 1000, text), CANDLE(prefix, "3", CANDLE_3, 20000, text),         \
-        CANDLE(prefix, "5", CANDLE_5, 20000, text), CANDLE(prefix, "15", CANDLE_15, 30000, text),  \
-        CANDLE(prefix, "30", CANDLE_30, 30000, text),                                              \
-        CANDLE(prefix, "60", CANDLE_60, 60000, text),                                              \
-        CANDLE(prefix, "120", CANDLE_120, 60000, text),                                            \
-        CANDLE(prefix, "240", CANDLE_240, 60000, text),                                            \
-        CANDLE(prefix, "360", CANDLE_360, 60000, text),                                            \
-        CANDLE(prefix, "720", CANDLE_720, 60000, text),                                            \
-        CANDLE(prefix, "D", CANDLE_D, 60000, text), CANDLE(prefix, "W", CANDLE_W, 60000, text),    \
-        CANDLE(prefix, "M", CANDLE_M, 60000, text)
 #define LIQUIDATION                                                                                \
     {                                                                                              \
-        .topic = "liquidation", .kind = STREAM_LIQUIDATION, .classes = CLASS_PERPETUAL,            \
-        .flags = STREAM_NO_INITIAL | STREAM_WHOLE,                                                 \
-        .snapshot = "{'topic':'$topic','data':{@liquidations('symbol':'$symbol'"                   \
+        .topic = "liquidation", .kind = STREAM_LIQUIDATION, PERPETUAL, .flags = STREAM_NO_INITIAL, \
+        .snapshot = "{'topic':'$topic','data':{'symbol':'$symbol'"                                 \
                     ",'side':'$position_side','price':'$bankrupt_price'"                           \
-                    ",'qty':'$liquidated_size:s','time':$trade_time:ms)}}"                         \
+                    ",'qty':'$liquidated_size:s','time':$trade_time:ms}}"                          \
     }
 
 #define CANDLE_INVERSE                                                                             \
@@ -218,7 +193,7 @@
 #define INSURANCE                                                                                  \
     {                                                                                              \
         .topic = "insurance", .kind = STREAM_NOTICE, .scope = SCOPE_COIN, EVERY_MS(5000),          \
-        .flags = STREAM_WHOLE | STREAM_NO_INITIAL,                                                 \
+        .flags = STREAM_NO_INITIAL,                                                                \
         .snapshot = "{'topic':'$topic','data':[{'currency':'$coin','timestamp':'$ts:iso0'"         \
                     ",'wallet_balance':$insurance:e8}]}"                                           \
     }
@@ -226,38 +201,37 @@
 static const stream_row INVERSE[] = {
     TRADES(STREAM_NO_INITIAL, TRADE_INVERSE),
     BOOKS(BOOK_INVERSE_ALL, BOOK_INVERSE_DELTA),
-    TICKER(CLASS_PERPETUAL,
+    TICKER(ONLY(PRODUCT_INVERSE),
            "{'topic':'$topic','type':'snapshot','data':{" PERPETUAL_INVERSE
            ",'next_funding_time':'$next_funding:iso0'"
            ",'countdown_hour':$funding_hours_left,'funding_rate_interval':8"
            ",'settle_time_e9':0,'delisting_status':'0'}" TAIL_INVERSE,
            DELTA_INVERSE(PERPETUAL_INVERSE "~(,'next_funding_time':'$next_funding:iso0')~("
                                            ",'countdown_hour':$funding_hours_left)")),
-    TICKER(CLASS_FUTURE,
+    TICKER(ONLY(PRODUCT_FUTURE),
            "{'topic':'$topic','type':'snapshot','data':{" FUTURE_INVERSE
            ",'is_up_borrowable':0,'import_time_e9':0,'settle_fee_rate_e8':50000"
            ",'contract_status':'Trading','system_subsidy_e8':0" FUTURE_INVERSE_MORE
            ",'basis_in_year_e8':-551204,'expect_price_e4':0,'expect_price':'0.00'"
            ",'created_at_e9':0,'updated_at_e9':$cts:ns}" TAIL_INVERSE,
            DELTA_INVERSE(FUTURE_INVERSE FUTURE_INVERSE_MORE)),
-    CANDLES("klineV2.", CANDLE_INVERSE),
+    CANDLES("klineV2", CANDLE_NAMES, 0, CANDLE_INVERSE),
     LIQUIDATION,
     INSURANCE,
     /* The generation before. */
     {.topic = "kline",
      .kind = STREAM_CANDLE,
      .scope = SCOPE_SYMBOL_INTERVAL,
-     .classes = CLASS_PERPETUAL,
-     .interval = CANDLE_1,
-     EVERY_MS(1000),
-     .flags = STREAM_WHOLE | STREAM_CLOSE_ALONE,
+     PERPETUAL,
+     .intervals = ONE_MINUTE_OLD,
+     .flags = STREAM_CLOSE_ALONE,
      .snapshot = "{'topic':'$topic','data':{@candles('id':$seq,'symbol':'$symbol'"
                  ",'open_time':$start:sec,'open':$open:s,'high':$high:s,'low':$low:s"
                  ",'close':$close:s,'volume':$volume:s,'turnover':$turnover:s"
                  ",'interval':'1m','timestamp':$cts:sec)}}"},
     {.topic = "instrument",
      .kind = STREAM_TICKER,
-     .classes = CLASS_PERPETUAL,
+     PERPETUAL,
      EVERY_EVENTS(40),
      .snapshot = "{'topic':'$topic','data':[{'symbol':'$symbol','mark_price':$mark:s"
                  ",'index_price':$index:s,'last_price':$last:s}]}",
@@ -265,17 +239,16 @@ static const stream_row INVERSE[] = {
               ",'index_price':$index:s)~(,'last_price':$last:s)}]}"},
     {.topic = "orderBook25",
      .kind = STREAM_BOOK,
-     .classes = CLASS_PERPETUAL,
+     PERPETUAL,
      .depth = 25,
      EVERY_EVENTS(30),
-     .flags = STREAM_WHOLE,
      .snapshot = "{'topic':'$topic','action':'snapshot','data':{'symbol':'$symbol'"
                  ",'lastUpdateId':$u,'bids':[@bids({'price':$price:s,'quantity':$size:s})]"
                  ",'asks':[@asks({'price':$price:s,'quantity':$size:s})]}}"},
 };
 
 #define TICKER_USDT                                                                                \
-    TICKER(0,                                                                                      \
+    TICKER(PERPETUAL,                                                                              \
            "{'topic':'$topic','type':'snapshot','data':{" MEMBERS_LINEAR                           \
            ",'next_funding_time':'$next_funding:iso0'"                                             \
            ",'count_down_hour':'$funding_hours_left','funding_rate_interval':'8'"                  \
@@ -289,7 +262,7 @@ static const stream_row LINEAR[] = {
     TRADES(STREAM_LAST_FIRST, TRADE_LINEAR),
     BOOKS(BOOK_LINEAR_ALL, BOOK_LINEAR_DELTA),
     TICKER_USDT,
-    CANDLES("candle.", CANDLE_USDT),
+    CANDLES("candle", CANDLE_NAMES, 0, CANDLE_USDT),
     LIQUIDATION,
     INSURANCE,
 };
@@ -299,9 +272,9 @@ static const stream_row COPYTRADE[] = {
     TRADES(STREAM_LAST_FIRST, TRADE_LINEAR),
     BOOKS(BOOK_LINEAR_ALL, BOOK_LINEAR_DELTA),
     TICKER_USDT,
-    CANDLES("klineV2.", CANDLE_USDT),
+    CANDLES("klineV2", CANDLE_NAMES, 0, CANDLE_USDT),
     /* the name that linear connections know */
-    CANDLE("candle.", "1", CANDLE_1, 1000, CANDLE_USDT),
+    CANDLES("candle", ONE_MINUTE, 0, CANDLE_USDT),
     LIQUIDATION,
     INSURANCE,
 };
@@ -309,9 +282,9 @@ static const stream_row COPYTRADE[] = {
 static const stream_row USDC_PERP[] = {
     TRADES(STREAM_NO_INITIAL, TRADE_USDC),
     BOOKS(BOOK_USDC_ALL, BOOK_USDC_DELTA),
-    TICKER(0, "{'topic':'$topic','type':'snapshot','data':{" MEMBERS_USDC "}" TAIL_USDC,
+    TICKER(PERPETUAL, "{'topic':'$topic','type':'snapshot','data':{" MEMBERS_USDC "}" TAIL_USDC,
            "{'topic':'$topic','type':'delta','data':{'update':[{" MEMBERS_USDC "}]}" TAIL_USDC),
-    CANDLES("candle.", CANDLE_USDC),
+    CANDLES("candle", CANDLE_NAMES, 0, CANDLE_USDC),
 };
 
 const stream_table ROWS_INVERSE = STREAM_TABLE(INVERSE);

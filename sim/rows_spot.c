@@ -1,6 +1,6 @@
 /* Streams of spot, generations 1 and 2 (docs/wire.md 4.2). The canonical topic is not on the wire:
  * frames name the topic, and the symbol apart from it. */
-#include "sim/rows.h"
+#include "sim/catalog.h"
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
 
@@ -19,31 +19,18 @@
     "{'symbol':'$symbol','symbolName':'$symbol','topic':'trade'"                                   \
     ",'sendTime':$ts:ms,'f':" first                                                                \
     ",'params':{'realtimeInterval':'24h','binary':'false'},'data':"                                \
-    "[@trades({'v':'$trade_number','t':$trade_time:ms,'p':'$price:s'"                              \
+    "[@trades({'v':'$trade_id','t':$trade_time:ms,'p':'$price:s'"                                  \
     ",'q':'$size:s','m':$is_buy:b})]}"
 
 #define MERGED(scale, units)                                                                       \
     {                                                                                              \
         .topic = "mergedDepth." scale, .kind = STREAM_BOOK, .depth = 40, .merge = (units),         \
-        EVERY_EVENTS(20), .flags = STREAM_MS | STREAM_WHOLE,                                       \
+        EVERY_EVENTS(20), .flags = STREAM_MS,                                                      \
         .snapshot = DEPTH_1("mergedDepth", "'dumpScale':'" scale "',", "false")                    \
     }
-#define KLINE_1(name, which, pause_ms)                                                             \
-    {                                                                                              \
-        .topic = "kline." name, .kind = STREAM_CANDLE, .interval = (which), EVERY_MS(pause_ms),    \
-        .flags = STREAM_WHOLE | STREAM_CLOSE_ALONE,                                                \
-        .snapshot = HEAD_1(                                                                        \
-            "kline",                                                                               \
-            "'klineType':'" name                                                                   \
-            "',") "[@candles({'t':$start:ms,'s':'$symbol','sn':'$symbol','c':'$close:s'"           \
-                  ",'h':'$high:s','l':'$low:s','o':'$open:s','v':'$volume:s'})]" TAIL_1("true")    \
-    }
-#define CANDLES(row)                                                                               \
-    row("1m", CANDLE_1, 1000), row("3m", CANDLE_3, 20000), row("5m", CANDLE_5, 20000),             \
-        row("15m", CANDLE_15, 30000), row("30m", CANDLE_30, 30000), row("1h", CANDLE_60, 60000),   \
-        row("2h", CANDLE_120, 60000), row("4h", CANDLE_240, 60000), row("6h", CANDLE_360, 60000),  \
-        row("12h", CANDLE_720, 60000), row("1d", CANDLE_D, 60000), row("1w", CANDLE_W, 60000),     \
-        row("1M", CANDLE_M, 60000)
+#define ITEM_SPOT                                                                                  \
+    "'t':$start:ms,'s':'$symbol','sn':'$symbol','c':'$close:s','h':'$high:s','l':'$low:s'"         \
+    ",'o':'$open:s','v':'$volume:s'"
 
 static const stream_row SPOT_1[] = {
     {.topic = "trade",
@@ -53,7 +40,6 @@ static const stream_row SPOT_1[] = {
     {.topic = "realtimes",
      .kind = STREAM_TICKER,
      EVERY_EVENTS(40),
-     .flags = STREAM_WHOLE,
      .snapshot =
          HEAD_1("realtimes", "") "[{'c':'$last:s','e':301,'h':'$high_24h:s','l':'$low_24h:s'"
                                  ",'m':'$pcnt_24h:s','o':'$open_24h:s','qv':'$turnover_24h:s'"
@@ -63,7 +49,7 @@ static const stream_row SPOT_1[] = {
      .kind = STREAM_BOOK,
      .depth = 200,
      EVERY_EVENTS(30),
-     .flags = STREAM_MS | STREAM_WHOLE,
+     .flags = STREAM_MS,
      .snapshot = DEPTH_1("depth", "", "true")},
     MERGED("0", 100),
     MERGED("1", 10),
@@ -75,11 +61,12 @@ static const stream_row SPOT_1[] = {
      .flags = STREAM_MS,
      .snapshot = DEPTH_1("diffDepth", "", "true"),
      .delta = DEPTH_1("diffDepth", "", "false")},
-    CANDLES(KLINE_1),
+    CANDLES("kline", CANDLE_NAMES_SPOT, STREAM_CLOSE_ALONE,
+            HEAD_1("kline", "'klineType':'$interval',") "[@candles({" ITEM_SPOT
+                                                        "})]" TAIL_1("true")),
     {.topic = "lt",
      .kind = STREAM_NOTICE,
      EVERY_MS(1000),
-     .flags = STREAM_WHOLE,
      .snapshot =
          HEAD_1("lt", "") "[{'t':$cts:ms,'s':'$symbol','nav':'$nav','b':'0.000811204417550213'"
                           ",'l':'3.210417733802260118','loan':'-19.204417755820014903'"
@@ -92,47 +79,35 @@ static const stream_row SPOT_1[] = {
 #define HEAD_2(name, more)                                                                         \
     "{'topic':'" name "','params':{'symbol':'$symbol','binary':'false'," more                      \
     "'symbolName':'$symbol'},'data':"
-#define KLINE_2(name, which, pause_ms)                                                             \
-    {                                                                                              \
-        .topic = "kline." name, .kind = STREAM_CANDLE, .interval = (which), EVERY_MS(pause_ms),    \
-        .flags = STREAM_WHOLE | STREAM_CLOSE_ALONE,                                                \
-        .snapshot =                                                                                \
-            HEAD_2("kline",                                                                        \
-                   "'klineType':'" name                                                            \
-                   "',") "{@candles('t':$start:ms,'s':'$symbol','sn':'$symbol','c':'$close:s'"     \
-                         ",'h':'$high:s','l':'$low:s','o':'$open:s','v':'$volume:s')}}"            \
-    }
-
 static const stream_row SPOT_2[] = {
     {.topic = "depth",
      .kind = STREAM_BOOK,
      .depth = 40,
      EVERY_EVENTS(30),
-     .flags = STREAM_MS | STREAM_WHOLE,
+     .flags = STREAM_MS,
      .snapshot = HEAD_2("depth", "") "{'s':'$symbol','t':$cts:ms,'v':'$v'," LEVELS "}}"},
     {.topic = "trade",
      .kind = STREAM_TRADE_EACH,
-     .flags = STREAM_WHOLE | STREAM_NO_INITIAL,
-     .snapshot =
-         HEAD_2("trade", "") "{@trades('v':'$trade_number','t':$trade_time:ms,'p':'$price:s'"
-                             ",'q':'$size:s','m':$is_buy:b)}}"},
+     .flags = STREAM_NO_INITIAL,
+     .snapshot = HEAD_2("trade", "") "{@trades('v':'$trade_id','t':$trade_time:ms,'p':'$price:s'"
+                                     ",'q':'$size:s','m':$is_buy:b)}}"},
     {.topic = "bookTicker",
      .kind = STREAM_BOOK,
      .depth = 1,
      EVERY_EVENTS(3),
-     .flags = STREAM_MS | STREAM_WHOLE,
+     .flags = STREAM_MS,
      .snapshot =
          HEAD_2("bookTicker", "") "{'symbol':'$symbol','bidPrice':'$bid1:s','bidQty':'$bid1_size:s'"
                                   ",'askPrice':'$ask1:s','askQty':'$ask1_size:s','time':$cts:ms}}"},
     {.topic = "realtimes",
      .kind = STREAM_TICKER,
      EVERY_EVENTS(40),
-     .flags = STREAM_WHOLE,
      .snapshot =
          HEAD_2("realtimes", "") "{'t':$cts:ms,'s':'$symbol','o':'$open_24h:s','h':'$high_24h:s'"
                                  ",'l':'$low_24h:s','c':'$last:s','v':'$volume_24h:s'"
                                  ",'qv':'$turnover_24h:s','m':'$pcnt_24h:s'}}"},
-    CANDLES(KLINE_2),
+    CANDLES("kline", CANDLE_NAMES_SPOT, STREAM_CLOSE_ALONE,
+            HEAD_2("kline", "'klineType':'$interval',") "{@candles(" ITEM_SPOT ")}}"),
 };
 
 const stream_table ROWS_SPOT_V1 = STREAM_TABLE(SPOT_1);

@@ -1,6 +1,6 @@
 /* Streams of USDC options (docs/wire.md 4.1). A frame's id is its topic, the matching event and the
  * moment. */
-#include "sim/rows.h"
+#include "sim/catalog.h"
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
 
@@ -11,8 +11,8 @@
 
 #define WHOLE_BOOK(name, levels)                                                                   \
     {                                                                                              \
-        .topic = name, .kind = STREAM_BOOK, .depth = levels, EVERY_EVENTS(20),                     \
-        .flags = STREAM_MS | STREAM_WHOLE, .snapshot = HEAD "{'orderBook':[@falling(" LEVEL ")]}}" \
+        .topic = name, .kind = STREAM_BOOK, .depth = levels, EVERY_EVENTS(20), .flags = STREAM_MS, \
+        .snapshot = HEAD "{'orderBook':[@falling(" LEVEL ")]}}"                                    \
     }
 
 #define GREEKS                                                                                     \
@@ -34,7 +34,7 @@ static const stream_row OPTION[] = {
     {.topic = "recenttrades",
      .kind = STREAM_TRADE,
      .scope = SCOPE_COIN,
-     .flags = STREAM_WHOLE | STREAM_NO_INITIAL,
+     .flags = STREAM_NO_INITIAL,
      .snapshot = HEAD "{'coin':'$coin','trades':[@trades({'symbol':'$symbol'"
                       ",'tradeId':'$trade_id','price':'$price:s','size':'$size:s'"
                       ",'tradeTime':'$trade_time:ms','side':'$side','isBlockTrade':false"
@@ -43,7 +43,6 @@ static const stream_row OPTION[] = {
     {.topic = "instrument_info",
      .kind = STREAM_TICKER,
      EVERY_EVENTS(40),
-     .flags = STREAM_WHOLE,
      .snapshot = HEAD "{'symbol':'$symbol','bidPrice':'$bid1:s','askPrice':'$ask1:s'"
                       ",'bidIv':'$bid_iv','askIv':'$ask_iv','bidSize':'$bid1_size:s'"
                       ",'askSize':'$ask1_size:s','markPrice':'$mark:f8'"
@@ -58,7 +57,6 @@ static const stream_row OPTION[] = {
      .kind = STREAM_NOTICE,
      .scope = SCOPE_COIN,
      EVERY_MS(1000),
-     .flags = STREAM_WHOLE,
      .snapshot = "{'id':'o$u','topic':'$topic','creationTime':$ts:ms,'data':"
                  "{'instrumentInfos':[@symbols({'symbol':'$symbol','lastPrice':'$last:s'"
                  ",'openInterest':'$open_interest:s','indexPrice':'$index:s'"
@@ -72,7 +70,6 @@ static const stream_row OPTION[] = {
      .kind = STREAM_NOTICE,
      .scope = SCOPE_COIN,
      EVERY_MS(1000),
-     .flags = STREAM_WHOLE,
      .snapshot = "{'id':'o$u','topic':'$topic','creationTime':$ts:ms,'data':"
                  "{'baseCoin':'$coin','priceList':[{'deliveryDate':'$expiry_text'"
                  ",'isEstimated':false,'price':'$underlying:s','seconds':$seconds_left}]}"
@@ -81,7 +78,6 @@ static const stream_row OPTION[] = {
      .kind = STREAM_NOTICE,
      .scope = SCOPE_COIN_EXPIRY,
      EVERY_MS(1000),
-     .flags = STREAM_WHOLE,
      .snapshot = "{'id':'a$u-239','topic':'$topic','creationTime':$ts:ms,'data':"
                  "{'baseCoin':'$coin','quoteCoin':'USD','expireTime':'$expiry:sec'"
                  ",'underlyingPrice':'$underlying:f8','timestamp':'$ts:sec'"
@@ -90,7 +86,6 @@ static const stream_row OPTION[] = {
      .kind = STREAM_NOTICE,
      .scope = SCOPE_COIN_EXPIRY,
      EVERY_MS(1000),
-     .flags = STREAM_WHOLE,
      .snapshot = "{'id':'x$u-239','topic':'$topic','creationTime':$ts:ms,'data':"
                  "{'baseCoin':'$coin','quoteCoin':'USD','expireTime':'$expiry:sec'"
                  ",'estimatedDeliveryPrice':'$delivery_price','timestamp':'$ts:sec'"
@@ -99,7 +94,7 @@ static const stream_row OPTION[] = {
      .kind = STREAM_NOTICE,
      .scope = SCOPE_SETTLE,
      EVERY_MS(5000),
-     .flags = STREAM_WHOLE | STREAM_NO_INITIAL,
+     .flags = STREAM_NO_INITIAL,
      .snapshot = "{'id':'$uuid','topic':'platform.insurance.USDC','creationTime':$ts:ms"
                  ",'data':{'insuranceBalance':'$insurance','settleCoin':'USDC'"
                  ",'timestamp':'$ts:ms'}}"},

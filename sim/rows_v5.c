@@ -1,6 +1,6 @@
 /* Streams of the v5 families and of contract v3 (docs/wire.md 3): member order, and which values
  * are text, as the exchange has them. */
-#include "sim/rows.h"
+#include "sim/catalog.h"
 #include "sim/window.h"
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): arguments are literals and enumerators */
@@ -37,7 +37,7 @@
 #define BOOK_TOP(text)                                                                             \
     {                                                                                              \
         .topic = "orderbook.1", .kind = STREAM_BOOK, .depth = 1, EVERY_EVENTS(3),                  \
-        .flags = STREAM_MS | STREAM_WHOLE | STREAM_REPEATED, .snapshot = (text)                    \
+        .flags = STREAM_MS | STREAM_REPEATED, .snapshot = (text)                                   \
     }
 #define BOOK_WITH_RPI                                                                              \
     {                                                                                              \
@@ -61,7 +61,7 @@
     ",'seq':$seq})]}"
 #define TRADE_SPOT                                                                                 \
     "{'topic':'$topic','ts':$ts:ms,'type':'snapshot','data':"                                      \
-    "[@trades({'i':'$trade_number','T':$trade_time:ms,'p':'$price:s'"                              \
+    "[@trades({'i':'$trade_id','T':$trade_time:ms,'p':'$price:s'"                                  \
     ",'v':'$size:s','S':'$side','seq':$seq,'s':'$symbol','BT':false"                               \
     ",'RPI':false})]}"
 #define TRADE_OPTION                                                                               \
@@ -81,9 +81,11 @@
 
 #define TRADES(text)                                                                               \
     {                                                                                              \
-        .topic = "publicTrade", .kind = STREAM_TRADE, .flags = STREAM_NO_INITIAL | STREAM_WHOLE,   \
+        .topic = "publicTrade", .kind = STREAM_TRADE, .flags = STREAM_NO_INITIAL,                  \
         .snapshot = (text)                                                                         \
     }
+
+#define PERPETUAL .products = 1u << PRODUCT_INVERSE | 1u << PRODUCT_LINEAR
 
 /* ---- tickers ---- */
 
@@ -147,15 +149,14 @@
     ",'lowPrice24h':'$nav:s','prevPrice24h':'$nav:s'"                                              \
     ",'price24hPcnt':'$pcnt_24h:s'}}"
 
-#define TICKER(class_bits, text)                                                                   \
+#define TICKER(which, text)                                                                        \
     {                                                                                              \
-        .topic = "tickers", .kind = STREAM_TICKER, .classes = (class_bits), EVERY_EVENTS(40),      \
-        .snapshot = (text), .delta = (text)                                                        \
+        .topic = "tickers", .kind = STREAM_TICKER, which, EVERY_EVENTS(40), .snapshot = (text),    \
+        .delta = (text)                                                                            \
     }
 #define TICKER_ALWAYS(text)                                                                        \
     {                                                                                              \
-        .topic = "tickers", .kind = STREAM_TICKER, EVERY_EVENTS(40), .flags = STREAM_WHOLE,        \
-        .snapshot = (text)                                                                         \
+        .topic = "tickers", .kind = STREAM_TICKER, EVERY_EVENTS(40), .snapshot = (text)            \
     }
 
 /* ---- candles ---- */
@@ -167,52 +168,31 @@
     ",'timestamp':$ts:ms})]"
 #define CANDLE_LINEAR "{'topic':'$topic','data':" CANDLE_ITEM ",'ts':$ts:ms,'type':'snapshot'}"
 #define CANDLE_SPOT   "{'type':'snapshot','topic':'$topic','data':" CANDLE_ITEM ",'ts':$ts:ms}"
+static const char *const LEVERAGED_INTERVALS[CANDLE_INTERVALS] = {
+    [CANDLE_1] = "1", [CANDLE_5] = "5"};
 #define CANDLE_LEVERAGED                                                                           \
     "{'type':'snapshot','topic':'$topic','data':[@candles({'start':$start:ms"                      \
     ",'end':$last_ms:ms,'interval':'$interval','open':'$nav:s'"                                    \
     ",'close':'$nav:s','high':'$nav:s','low':'$nav:s','confirm':$confirm:b"                        \
     ",'timestamp':$ts:ms})],'ts':$ts:ms}"
 
-#define CANDLE(prefix, name, which, pause_ms, how, text)                                           \
-    {                                                                                              \
-        .topic = prefix name, .kind = STREAM_CANDLE, .interval = (which), EVERY_MS(pause_ms),      \
-        .flags = STREAM_WHOLE | (how), .snapshot = (text)                                          \
-    }
-/* Short ones are read often, long ones now and then. */
-#define CANDLES(how, text)                                                                         \
-    CANDLE("kline.", "1", CANDLE_1, 1000, how, text),                                              \
-        CANDLE("kline.", "3", CANDLE_3, 20000, how, text),                                         \
-        CANDLE("kline.", "5", CANDLE_5, 20000, how, text),                                         \
-        CANDLE("kline.", "15", CANDLE_15, 30000, how, text),                                       \
-        CANDLE("kline.", "30", CANDLE_30, 30000, how, text),                                       \
-        CANDLE("kline.", "60", CANDLE_60, 60000, how, text),                                       \
-        CANDLE("kline.", "120", CANDLE_120, 60000, how, text),                                     \
-        CANDLE("kline.", "240", CANDLE_240, 60000, how, text),                                     \
-        CANDLE("kline.", "360", CANDLE_360, 60000, how, text),                                     \
-        CANDLE("kline.", "720", CANDLE_720, 60000, how, text),                                     \
-        CANDLE("kline.", "D", CANDLE_D, 60000, how, text),                                         \
-        CANDLE("kline.", "W", CANDLE_W, 60000, how, text),                                         \
-        CANDLE("kline.", "M", CANDLE_M, 60000, how, text)
-
 /* ---- what else happens ---- */
 
 #define LIQUIDATION_ALL                                                                            \
     {                                                                                              \
-        .topic = "allLiquidation", .kind = STREAM_LIQUIDATION,                                     \
-        .flags = STREAM_NO_INITIAL | STREAM_WHOLE,                                                 \
+        .topic = "allLiquidation", .kind = STREAM_LIQUIDATION, .flags = STREAM_NO_INITIAL,         \
         .snapshot = "{'topic':'$topic','type':'snapshot','ts':$ts:ms,'data':"                      \
-                    "[@liquidations({'T':$trade_time:ms,'s':'$symbol','S':'$position_side'"        \
-                    ",'v':'$liquidated_size','p':'$bankrupt_price'})]}"                            \
+                    "[{'T':$trade_time:ms,'s':'$symbol','S':'$position_side'"                      \
+                    ",'v':'$liquidated_size','p':'$bankrupt_price'}]}"                             \
     }
 /* Withdrawn from v5, and what contract v3 had. */
 #define LIQUIDATION_ONE                                                                            \
     {                                                                                              \
-        .topic = "liquidation", .kind = STREAM_LIQUIDATION, .classes = CLASS_PERPETUAL,            \
-        .flags = STREAM_NO_INITIAL | STREAM_WHOLE,                                                 \
+        .topic = "liquidation", .kind = STREAM_LIQUIDATION, PERPETUAL, .flags = STREAM_NO_INITIAL, \
         .snapshot = "{'topic':'$topic','type':'snapshot','ts':$ts:ms,'data':"                      \
-                    "{@liquidations('updatedTime':$trade_time:ms,'symbol':'$symbol'"               \
+                    "{'updatedTime':$trade_time:ms,'symbol':'$symbol'"                             \
                     ",'side':'$position_side','size':'$liquidated_size'"                           \
-                    ",'price':'$bankrupt_price')}}"                                                \
+                    ",'price':'$bankrupt_price'}}"                                                 \
     }
 #define POOL                                                                                       \
     "'data':[@symbols({'coin':'$settle','symbols':'$symbol'"                                       \
@@ -227,15 +207,14 @@
 #define ADL_ALERT                                                                                  \
     {                                                                                              \
         .topic = "adlAlert", .kind = STREAM_NOTICE, .scope = SCOPE_SETTLE, EVERY_MS(1000),         \
-        .flags = STREAM_WHOLE,                                                                     \
         .snapshot = "{'topic':'$topic','type':'snapshot','ts':$ts:ms,'data':"                      \
                     "[@symbols({'c':'$settle','s':'$symbol','b':$insurance:s"                      \
-                    ",'mb':$insurance:s,'i_pr':-0.3,'pr':$pcnt_24h:s,'adl_tt':10000"               \
-                    ",'adl_sr':-0.25})]}"                                                          \
+                    ",'mb':$insurance:s,'i_pr':-0.3,'pr':$pcnt_24h:s"                              \
+                    ",'adl_tt':10000,'adl_sr':-0.25})]}"                                           \
     }
 #define PRICE_LIMIT                                                                                \
     {                                                                                              \
-        .topic = "priceLimit", .kind = STREAM_NOTICE, EVERY_MS(300), .flags = STREAM_WHOLE,        \
+        .topic = "priceLimit", .kind = STREAM_NOTICE, EVERY_MS(300),                               \
         .snapshot = "{'topic':'$topic','data':{'symbol':'$symbol','buyLmt':'$buy_limit'"           \
                     ",'sellLmt':'$sell_limit'},'ts':$ts:ms}"                                       \
     }
@@ -250,9 +229,9 @@ static const stream_row LINEAR[] = {
     BOOK_WITH_RPI,
     BOOK_ALL(BOOK_LINEAR),
     TRADES(TRADE_LINEAR),
-    TICKER(CLASS_PERPETUAL, TICKER_PERPETUAL),
-    TICKER(CLASS_FUTURE, TICKER_FUTURE),
-    CANDLES(0, CANDLE_LINEAR),
+    TICKER(PERPETUAL, TICKER_PERPETUAL),
+    TICKER(ONLY(PRODUCT_FUTURE), TICKER_FUTURE),
+    CANDLES("kline", CANDLE_NAMES, 0, CANDLE_LINEAR),
     LIQUIDATION_ALL,
     LIQUIDATION_ONE,
     INSURANCE,
@@ -269,25 +248,19 @@ static const stream_row SPOT[] = {
     BOOK_ALL(BOOK_SPOT),
     TRADES(TRADE_SPOT),
     TICKER_ALWAYS(TICKER_SPOT),
-    CANDLES(STREAM_CLOSE_ALONE, CANDLE_SPOT),
+    CANDLES("kline", CANDLE_NAMES, STREAM_CLOSE_ALONE, CANDLE_SPOT),
     PRICE_LIMIT,
     {.topic = "lt",
      .kind = STREAM_NOTICE,
      EVERY_MS(300),
-     .flags = STREAM_WHOLE,
      .snapshot = "{'topic':'$topic','ts':$ts:ms,'type':'snapshot','data':"
                  "{'symbol':'$symbol','time':$cts:ms,'nav':'$nav'"
                  ",'basketPosition':'1.204417755820014903'"
                  ",'leverage':'2.510033817440926118','basketLoan':'-0.701152204417830226'"
                  ",'circulation':'81034.552016640210733804'"
                  ",'basket':'90211.000000481120550213'}}"},
-    {.topic = "tickers_lt",
-     .kind = STREAM_NOTICE,
-     EVERY_MS(300),
-     .flags = STREAM_WHOLE,
-     .snapshot = TICKER_LEVERAGED},
-    CANDLE("kline_lt.", "1", CANDLE_1, 1000, STREAM_NO_MARK, CANDLE_LEVERAGED),
-    CANDLE("kline_lt.", "5", CANDLE_5, 5000, STREAM_NO_MARK, CANDLE_LEVERAGED),
+    {.topic = "tickers_lt", .kind = STREAM_NOTICE, EVERY_MS(300), .snapshot = TICKER_LEVERAGED},
+    CANDLES("kline_lt", LEVERAGED_INTERVALS, STREAM_NO_MARK, CANDLE_LEVERAGED),
 };
 
 static const stream_row OPTION[] = {
@@ -296,7 +269,7 @@ static const stream_row OPTION[] = {
     {.topic = "publicTrade",
      .kind = STREAM_TRADE,
      .scope = SCOPE_COIN,
-     .flags = STREAM_NO_INITIAL | STREAM_WHOLE,
+     .flags = STREAM_NO_INITIAL,
      .snapshot = TRADE_OPTION},
     TICKER_ALWAYS(TICKER_OPTION),
 };
@@ -313,7 +286,7 @@ static const stream_row MISC[] = {
      .kind = STREAM_NOTICE,
      .scope = SCOPE_ALL,
      EVERY_MS(1000),
-     .flags = STREAM_WHOLE | STREAM_NO_INITIAL,
+     .flags = STREAM_NO_INITIAL,
      .snapshot = "{'topic':'system.status','ts':$ts:ms,'data':[{'id':'$uuid'"
                  ",'title':'Upgrade $seq','state':'scheduled','begin':'$ts:ms'"
                  ",'end':'$next_funding:ms','href':'','serviceTypes':[2,3,4,5]"
@@ -322,7 +295,7 @@ static const stream_row MISC[] = {
      .kind = STREAM_NOTICE,
      .scope = SCOPE_ALL,
      EVERY_MS(3000),
-     .flags = STREAM_WHOLE | STREAM_NO_INITIAL,
+     .flags = STREAM_NO_INITIAL,
      .snapshot = "{'topic':'rfq.open.public.trades','creationTime':$ts:ms,'data':["
                  "{'rfqId':'$ts:ns','strategyType':'custom','legs':[{'category':'linear'"
                  ",'symbol':'BTCUSDT','side':'Sell','price':'$last:s','qty':'1'"
@@ -331,7 +304,7 @@ static const stream_row MISC[] = {
      .kind = STREAM_NOTICE,
      .scope = SCOPE_ALL,
      EVERY_MS(3000),
-     .flags = STREAM_WHOLE | STREAM_NO_INITIAL,
+     .flags = STREAM_NO_INITIAL,
      .snapshot = "{'topic':'earn.doublewin.offers','data':[{'p':'20417','c':'$index:s'"
                  ",'l':'41.02','m':'1000','e':'$ts:ms'}]}"},
 };
@@ -349,14 +322,13 @@ static const stream_row CONTRACT_V3[] = {
     BOOK(200, 30, BOOK_V3),
     BOOK(500, 60, BOOK_V3),
     TRADES(TRADE_V3),
-    TICKER(CLASS_PERPETUAL, TICKER_V3),
-    TICKER(CLASS_FUTURE, TICKER_FUTURE),
-    CANDLES(0, CANDLE_LINEAR),
+    TICKER(PERPETUAL, TICKER_V3),
+    TICKER(ONLY(PRODUCT_FUTURE), TICKER_FUTURE),
+    CANDLES("kline", CANDLE_NAMES, 0, CANDLE_LINEAR),
     LIQUIDATION_ONE,
 };
 
 const stream_table ROWS_V5_LINEAR = STREAM_TABLE(LINEAR);
-const stream_table ROWS_V5_INVERSE = STREAM_TABLE(LINEAR);
 const stream_table ROWS_V5_SPOT = STREAM_TABLE(SPOT);
 const stream_table ROWS_V5_OPTION = STREAM_TABLE(OPTION);
 const stream_table ROWS_V5_SPREAD = STREAM_TABLE(SPREAD);

@@ -1,5 +1,6 @@
 #include "sim/symbol.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/assert.h"
@@ -23,7 +24,7 @@ enum {
 
 /* ---- values ---- */
 
-void symbol_format_uuid(const uint64_t id[2], char out[SYMBOL_UUID_BYTES])
+void symbol_format_uuid(const uint64_t id[2], char out[SYMBOL_ID_BYTES])
 {
     static const char HEX[] = "0123456789abcdef";
     size_t at = 0;
@@ -38,7 +39,16 @@ void symbol_format_uuid(const uint64_t id[2], char out[SYMBOL_UUID_BYTES])
         out[at++] = HEX[nibble];
     }
     out[at++] = '\0';
-    TD_ASSERT(at == SYMBOL_UUID_BYTES);
+    TD_ASSERT(at == SYMBOL_ID_BYTES);
+}
+
+void symbol_format_id(const sim_symbol *s, const uint64_t id[2], int64_t number,
+                      char out[SYMBOL_ID_BYTES])
+{
+    if (s->traded.product == PRODUCT_SPOT)
+        (void)snprintf(out, SYMBOL_ID_BYTES, "%lld", (long long)number); /* 20 characters fit */
+    else
+        symbol_format_uuid(id, out);
 }
 
 static sim_value price_value(const sim_symbol *s, int64_t price)
@@ -80,22 +90,7 @@ void symbol_set_trade(const sim_symbol *s, const sim_trade *trade, sim_value *va
     values[SIM_SIDE] = sim_text(is_buy ? "Buy" : "Sell");
     values[SIM_IS_BUY] = sim_number(is_buy, 0);
     values[SIM_TRADE_TIME] = sim_time(trade->ns);
-    values[SIM_TRADE_NUMBER] = sim_number(trade->number, 0);
     values[SIM_TICK] = sim_text(trade->direction);
-}
-
-void symbol_set_candle(const sim_symbol *s, const candle *c, int is_closed, sim_value *values)
-{
-    values[SIM_START] = sim_time(c->start_ns);
-    values[SIM_END] = sim_time(c->end_ns);
-    values[SIM_LAST_MS] = sim_time(c->end_ns - TD_NS_PER_MS);
-    values[SIM_OPEN] = price_value(s, c->open);
-    values[SIM_HIGH] = price_value(s, c->high);
-    values[SIM_LOW] = price_value(s, c->low);
-    values[SIM_CLOSE] = price_value(s, c->close);
-    values[SIM_VOLUME] = size_value(s, c->volume);
-    values[SIM_TURNOVER] = money_value(s, c->turnover);
-    values[SIM_CONFIRM] = sim_number(is_closed, 0);
 }
 
 void symbol_set_liquidation(const sim_symbol *s, sim_value *values)
@@ -196,7 +191,7 @@ void symbol_update_ticker(sim_symbol *s, uint64_t ns)
     v[SIM_BUY_LIMIT] = price_value(s, mid + mid / 20);
     v[SIM_SELL_LIMIT] = price_value(s, mid - mid / 20);
     v[SIM_TICKER_SEQ] = sim_number(market_seq(s->market), 0);
-    if (traded->instrument_class == CLASS_OPTION)
+    if (traded->product == PRODUCT_OPTION)
         update_greeks(s);
 }
 
@@ -206,8 +201,6 @@ void symbol_begin_event(sim_symbol *s, uint64_t ns)
 {
     TD_ASSERT(ns >= s->event_ns);
     s->event_ns = ns;
-    for (int i = 0; i < CANDLE_INTERVALS; i++)
-        (void)candle_roll(&s->candles[i], (candle_interval)i, ns);
 }
 
 /* The name of a price change, which an equal price has from the one before. */
@@ -236,9 +229,7 @@ static void count_trade(sim_symbol *s, sim_trade *trade)
     add_to(s, SIM_TOTAL_TURNOVER, trade->money);
     add_to(s, SIM_TURNOVER_24H, trade->money);
     add_to(s, SIM_OPEN_INTEREST, size % 3 == 0 ? size : 0); /* some trades open positions */
-    for (int i = 0; i < CANDLE_INTERVALS; i++)
-        candle_add(&s->candles[i], trade->price, size, trade->money);
-    s->recent[s->recent_count++ % SYMBOL_RECENT_MAX] = *trade;
+    s->last = *trade;
 }
 
 void symbol_end_event(sim_symbol *s, td_random *random, int64_t *next_number, int is_liquidation)
@@ -262,10 +253,10 @@ void symbol_end_event(sim_symbol *s, td_random *random, int64_t *next_number, in
 
 /* ---- opening ---- */
 
-td_result symbol_open(sim_symbol *s, product of, uint32_t index, td_random *random, uint64_t ns,
+td_result symbol_open(sim_symbol *s, const instrument *traded, td_random *random, uint64_t ns,
                       td_err *err)
 {
-    s->traded = instrument_make(of, index);
+    s->traded = *traded;
     /* Each symbol counts its own events, from a number as large as the exchange's. */
     int64_t first_seq = 1000000000 + (int64_t)td_random_below(random, 9000000000u);
     td_result rc = market_open(first_seq, &s->market, err);
@@ -278,8 +269,6 @@ td_result symbol_open(sim_symbol *s, product of, uint32_t index, td_random *rand
     s->event_ns = ns;
     init_ticker(s, ns);
     symbol_set_names(s, s->values);
-    for (int i = 0; i < CANDLE_INTERVALS; i++)
-        candle_open(&s->candles[i], (candle_interval)i, ns, s->values[SIM_LAST].n);
     return TD_OK;
 }
 

@@ -1,5 +1,5 @@
-/* One traded symbol: its market, and everything that follows from the trades in it: candles,
- * ticker, index, the last trades. Every family's frames tell of these; none of them is kept here.
+/* One traded symbol: its market, and everything that follows from the trades in it:
+ * ticker, index, the last trade. Every family's frames tell of these; none of them is kept here.
  *
  * A matching event goes so: symbol_begin_event, then one order or cancel in s->market, then
  * symbol_end_event. One thread. */
@@ -10,22 +10,19 @@
 #include <stdint.h>
 
 #include "base/random.h"
-#include "sim/candle.h"
 #include "sim/flow.h"
 #include "sim/instrument.h"
 #include "sim/market.h"
 #include "sim/value.h"
 
-enum { SYMBOL_RECENT_MAX = 60 }; /* last trades that are remembered */
-
 /* A trade as it is reported. */
 typedef struct sim_trade {
     market_trade done;
-    int64_t price;  /* in units of the last place */
-    int64_t money;  /* of instrument_money */
-    uint64_t id[2]; /* random bits of its UUID */
-    int64_t number; /* spot's: rising over all symbols, with holes */
-    uint64_t ns;
+    int64_t price;         /* in units of the last place */
+    int64_t money;         /* of instrument_money */
+    uint64_t id[2];        /* random bits of its UUID */
+    int64_t number;        /* spot's: rising over all symbols, with holes */
+    uint64_t ns;           /* 0: there is no trade */
     const char *direction; /* "PlusTick" … */
 } sim_trade;
 
@@ -33,42 +30,43 @@ typedef struct sim_symbol {
     instrument traded;
     market *market;
     flow flow;
-    sim_value values[SIM_COUNT]; /* the ticker's are kept here; others are a frame's */
-    candle_pair candles[CANDLE_INTERVALS];
+    sim_value values[SIM_COUNT];         /* the ticker's are kept here; others are a frame's */
     sim_trade trades[MARKET_TRADES_MAX]; /* of the last event */
     size_t trade_count;
-    sim_trade recent[SYMBOL_RECENT_MAX]; /* a ring */
-    uint64_t recent_count;               /* ever */
-    uint64_t event_ns;                   /* exchange time of the last event */
-    uint8_t is_liquidation;              /* the last event's order was one */
-    uint8_t is_rising;                   /* the last price that differed was higher */
+    sim_trade last;         /* trade there was */
+    uint64_t event_ns;      /* exchange time of the last event */
+    uint8_t is_liquidation; /* the last event's order was one */
+    uint8_t is_rising;      /* the last price that differed was higher */
 } sim_symbol;
 
 /* Make a symbol whose book looks lived in at exchange time ns. TD_E_NOMEM. */
-TD_MUST_USE td_result symbol_open(sim_symbol *s, product of, uint32_t index, td_random *random,
+TD_MUST_USE td_result symbol_open(sim_symbol *s, const instrument *traded, td_random *random,
                                   uint64_t ns, td_err *err);
 void symbol_close(sim_symbol *s);
 
-/* A matching event at ns, not before the last one's: candles that ended are closed. */
+/* A matching event at ns, not before the last one's. */
 void symbol_begin_event(sim_symbol *s, uint64_t ns);
 
-/* What the event did becomes trades, candles and totals. next_number is the venue's, for the
- * trades' numbers. */
+/* What the event did becomes trades and totals. next_number is the venue's, for the trades'
+ * numbers. */
 void symbol_end_event(sim_symbol *s, td_random *random, int64_t *next_number, int is_liquidation);
 
 /* Bring the ticker's values up to the market's best prices and to the moment. */
 void symbol_update_ticker(sim_symbol *s, uint64_t ns);
 
-/* Set a list item's values: a trade, a candle, a liquidation. */
+/* Set the values of a trade (but for its id), of the liquidation that the last event was. */
 void symbol_set_trade(const sim_symbol *s, const sim_trade *trade, sim_value *values);
-void symbol_set_candle(const sim_symbol *s, const candle *c, int is_closed, sim_value *values);
 void symbol_set_liquidation(const sim_symbol *s, sim_value *values);
 
 /* The names, coins and dates of a symbol; the ticker too. */
 void symbol_set_names(const sim_symbol *s, sim_value *values);
 
 /* A UUID of version 5 out of random bits, and a NUL. */
-enum { SYMBOL_UUID_BYTES = 37 };
-void symbol_format_uuid(const uint64_t id[2], char out[SYMBOL_UUID_BYTES]);
+enum { SYMBOL_ID_BYTES = 37 };
+void symbol_format_uuid(const uint64_t id[2], char out[SYMBOL_ID_BYTES]);
+
+/* What the exchange calls a trade or an order of the symbol: such a UUID, or in spot the number. */
+void symbol_format_id(const sim_symbol *s, const uint64_t id[2], int64_t number,
+                      char out[SYMBOL_ID_BYTES]);
 
 #endif

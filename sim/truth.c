@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/buf.h"
+#include "base/clock.h"
 #include "json/json_write.h"
 #include "sim/text_out.h"
 
@@ -62,6 +63,12 @@ static void begin_line(truth *t, json_writer *json, const char *kind, const char
     json_write_member_text(json, "path", path);
 }
 
+static void put_topic(json_writer *json, const truth_subject *about)
+{
+    json_write_member_text(json, "topic", about->topic);
+    json_write_member_text(json, "symbol", about->symbol);
+}
+
 static void put_hash(json_writer *json, td_bytes frame)
 {
     char hash[24];
@@ -70,90 +77,172 @@ static void put_hash(json_writer *json, td_bytes frame)
     json_write_member_text(json, "xxh64", hash);
 }
 
-td_result truth_put_frame(truth *t, const truth_frame *frame, td_err *err)
+td_result truth_put_frame(truth *t, const truth_subject *sent, uint64_t conn, uint64_t n,
+                          uint64_t ts_ns, td_err *err)
 {
     json_writer json;
-    TD_ASSERT(frame->conn > 0 && frame->n > 0); /* both count from 1 */
-    begin_line(t, &json, "frame", frame->path);
-    json_write_member_u64(&json, "conn", frame->conn);
-    json_write_member_u64(&json, "n", frame->n);
-    json_write_member_text(&json, "topic", frame->topic);
-    json_write_member_text(&json, "symbol", frame->symbol);
-    json_write_member_u64(&json, "bytes", frame->bytes.size);
-    put_hash(&json, frame->bytes);
-    json_write_member_u64(&json, "ts_ns", frame->ts_ns);
+    TD_ASSERT(conn > 0 && n > 0); /* both count from 1 */
+    begin_line(t, &json, "frame", sent->path);
+    json_write_member_u64(&json, "conn", conn);
+    json_write_member_u64(&json, "n", n);
+    put_topic(&json, sent);
+    json_write_member_u64(&json, "bytes", sent->frame.size);
+    put_hash(&json, sent->frame);
+    json_write_member_u64(&json, "ts_ns", ts_ns);
     return end_line(t, &json, err);
 }
 
-td_result truth_put_book(truth *t, const truth_book *book, td_err *err)
+td_result truth_put_book(truth *t, const truth_subject *told, int64_t seq, int64_t u,
+                         const instrument *traded, const book_window *shown, td_err *err)
 {
     json_writer json;
     char sha1[TD_SHA1_HEX_BYTES];
-    td_result rc = truth_levels_sha1(book->traded, book->shown, sha1, err);
+    td_result rc = truth_levels_sha1(traded, shown, sha1, err);
     if (rc != TD_OK)
         return rc;
-    begin_line(t, &json, "book", book->path);
-    json_write_member_text(&json, "topic", book->topic);
-    json_write_member_text(&json, "symbol", book->symbol);
-    json_write_member_i64(&json, "seq", book->seq);
-    json_write_member_i64(&json, "u", book->u);
-    put_hash(&json, book->frame);
+    begin_line(t, &json, "book", told->path);
+    put_topic(&json, told);
+    json_write_member_i64(&json, "seq", seq);
+    json_write_member_i64(&json, "u", u);
+    put_hash(&json, told->frame);
     json_write_member_text(&json, "levels_sha1", sha1);
     return end_line(t, &json, err);
 }
 
-static void put_value(json_writer *json, const truth_value *value)
+/* A value of an entry: the name that messages have for it (docs/topics.md), and what it must be. */
+typedef enum truth_form {
+    FORM_TEXT,
+    FORM_DECIMAL, /* a string with the shortest decimal */
+    FORM_TIME,    /* a moment, as a whole number of ns */
+    FORM_TIME_MS, /* likewise, of those that have whole milliseconds on the wire */
+    FORM_BOOL,
+} truth_form;
+
+typedef struct truth_member {
+    const char *name; /* NULL: there are no more */
+    truth_form form;
+    sim_value_id value;
+} truth_member;
+
+static const truth_member TRADE[] = {
+    {"side", FORM_TEXT, SIM_SIDE},
+    {"price", FORM_DECIMAL, SIM_PRICE},
+    {"size", FORM_DECIMAL, SIM_SIZE},
+    {"exchange_ns", FORM_TIME_MS, SIM_TRADE_TIME},
+    {NULL},
+};
+static const truth_member CANDLE[] = {
+    {"start_ns", FORM_TIME, SIM_START},
+    {"open", FORM_DECIMAL, SIM_OPEN},
+    {"high", FORM_DECIMAL, SIM_HIGH},
+    {"low", FORM_DECIMAL, SIM_LOW},
+    {"close", FORM_DECIMAL, SIM_CLOSE},
+    {"volume", FORM_DECIMAL, SIM_VOLUME},
+    {"turnover", FORM_DECIMAL, SIM_TURNOVER},
+    {"is_confirmed", FORM_BOOL, SIM_CONFIRM},
+    {NULL},
+};
+static const truth_member ORDER[] = {
+    {"order_id", FORM_TEXT, SIM_ORDER_ID},
+    {"symbol", FORM_TEXT, SIM_SYMBOL},
+    {"side", FORM_TEXT, SIM_SIDE},
+    {"size", FORM_DECIMAL, SIM_ORDER_QTY},
+    {"cum_exec_size", FORM_DECIMAL, SIM_ORDER_CUM_QTY},
+    {"cum_exec_fee", FORM_DECIMAL, SIM_ORDER_CUM_FEE},
+    {"order_status", FORM_TEXT, SIM_ORDER_STATUS},
+    {NULL},
+};
+static const truth_member FILL[] = {
+    {"exec_id", FORM_TEXT, SIM_EXEC_ID},
+    {"symbol", FORM_TEXT, SIM_SYMBOL},
+    {"exec_price", FORM_DECIMAL, SIM_EXEC_PRICE},
+    {"exec_size", FORM_DECIMAL, SIM_EXEC_QTY},
+    {"exec_fee", FORM_DECIMAL, SIM_EXEC_FEE},
+    {"side", FORM_TEXT, SIM_SIDE},
+    {NULL},
+};
+static const truth_member POSITION[] = {
+    {"symbol", FORM_TEXT, SIM_SYMBOL},
+    {"entry_price", FORM_DECIMAL, SIM_ENTRY_PRICE},
+    {"cum_realised_pnl", FORM_DECIMAL, SIM_REALISED},
+    {"size", FORM_DECIMAL, SIM_POSITION},
+    {NULL},
+};
+static const truth_member WALLET[] = {
+    {"wallet_balance", FORM_DECIMAL, SIM_WALLET},
+    {"available_balance", FORM_DECIMAL, SIM_AVAILABLE},
+    {NULL},
+};
+
+static const struct {
+    const char *kind; /* NULL: no line */
+    const truth_member *members;
+} ENTRIES[] = {
+    [STREAM_TRADE] = {"trade", TRADE},
+    [STREAM_TRADE_EACH] = {"trade", TRADE},
+    [STREAM_CANDLE] = {"candle", CANDLE},
+    [STREAM_ORDER] = {"order", ORDER},
+    [STREAM_STOP_ORDER] = {"order", ORDER},
+    [STREAM_EXECUTION] = {"trade", FILL},
+    [STREAM_POSITION] = {"account", POSITION},
+    [STREAM_WALLET] = {"account", WALLET},
+    [STREAM_SILENT] = {NULL, NULL},
+};
+
+static void put_value(json_writer *json, const char *name, truth_form form, const sim_value *value)
 {
     char digits[64];
     text_out text = {.data = digits, .capacity = sizeof digits};
-    int64_t n = value->value.n;
-    json_write_key(json, value->name);
-    switch (value->form) {
-    case TRUTH_TEXT:
-        json_write_text(json, value->value.text);
+    int64_t n = value->n;
+    json_write_key(json, name);
+    switch (form) {
+    case FORM_TEXT:
+        json_write_text(json, value->text);
         break;
-    case TRUTH_DECIMAL:
+    case FORM_DECIMAL:
         text_puts(&text, n < 0 ? "-" : "");
-        text_put_shortest(&text, n < 0 ? -n : n, value->value.places);
+        text_put_shortest(&text, n < 0 ? -n : n, value->places);
         json_write_bytes(json, td_bytes_of(text.data, text.size));
         break;
-    case TRUTH_WHOLE:
+    case FORM_TIME:
         json_write_i64(json, n);
         break;
-    case TRUTH_BOOL:
+    case FORM_TIME_MS:
+        json_write_i64(json, n - n % (int64_t)TD_NS_PER_MS);
+        break;
+    case FORM_BOOL:
         json_write_bool(json, n != 0);
         break;
     }
 }
 
-td_result truth_put_entry(truth *t, const truth_entry *entry, td_err *err)
+td_result truth_put_entry(truth *t, const truth_subject *told, stream_kind kind, size_t index,
+                          const sim_value *values, td_err *err)
 {
     json_writer json;
-    begin_line(t, &json, entry->kind, entry->path);
-    json_write_member_text(&json, "topic", entry->topic);
-    json_write_member_text(&json, "symbol", entry->symbol);
-    put_hash(&json, entry->frame);
-    json_write_member_u64(&json, "item", entry->index);
+    if (ENTRIES[kind].kind == NULL)
+        return TD_OK;
+    begin_line(t, &json, ENTRIES[kind].kind, told->path);
+    put_topic(&json, told);
+    put_hash(&json, told->frame);
+    json_write_member_u64(&json, "item", index);
     json_write_key(&json, "values");
     json_write_object_begin(&json);
-    for (size_t i = 0; i < entry->value_count; i++)
-        put_value(&json, &entry->values[i]);
+    for (const truth_member *member = ENTRIES[kind].members; member->name != NULL; member++)
+        put_value(&json, member->name, member->form, &values[member->value]);
     json_write_object_end(&json);
     return end_line(t, &json, err);
 }
 
-td_result truth_put_fault(truth *t, const truth_fault *injected, td_err *err)
+td_result truth_put_fault(truth *t, const truth_subject *told, uint64_t n, const char *what,
+                          td_err *err)
 {
     json_writer json;
-    begin_line(t, &json, "fault", injected->path);
-    if (injected->conn > 0)
-        json_write_member_u64(&json, "conn", injected->conn);
-    else
-        json_write_member_null(&json, "conn");
-    json_write_member_u64(&json, "n", injected->n);
-    json_write_member_text(&json, "what", injected->what);
-    json_write_member_text(&json, "topic", injected->topic);
-    json_write_member_text(&json, "symbol", injected->symbol);
+    begin_line(t, &json, "fault", told->path);
+    json_write_member_null(&json, "conn"); /* it is about all of them */
+    json_write_member_u64(&json, "n", n);
+    json_write_member_text(&json, "what", what);
+    put_topic(&json, told);
     return end_line(t, &json, err);
 }
 

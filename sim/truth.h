@@ -22,7 +22,7 @@
 #include "base/err.h"
 #include "base/hash.h"
 #include "base/io.h"
-#include "sim/instrument.h"
+#include "sim/catalog.h"
 #include "sim/value.h"
 #include "sim/window.h"
 
@@ -32,75 +32,35 @@ typedef struct truth truth;
 TD_MUST_USE td_result truth_open(td_io io, const char *path, truth **out, td_err *err);
 void truth_close(truth *t);
 
-typedef struct truth_frame {
-    const char *path;
-    uint64_t conn; /* from 1, over the server's life */
-    uint64_t n;
-    const char *topic;
-    const char *symbol;
-    td_bytes bytes;
-    uint64_t ts_ns;
-} truth_frame;
-
-/* A data frame is about to be sent. TD_E_NOMEM, TD_E_LIMIT (flush more often). */
-TD_MUST_USE td_result truth_put_frame(truth *t, const truth_frame *frame, td_err *err);
-
-typedef struct truth_book {
-    const char *path; /* of the market's family */
-    const char *topic;
-    const char *symbol;
-    int64_t seq;
-    int64_t u;      /* update number of the stream */
-    td_bytes frame; /* behind which the book is so */
-    const instrument *traded;
-    const book_window *shown;
-} truth_book;
-
-/* The book behind a frame that is about to be sent, as the engine has it. */
-TD_MUST_USE td_result truth_put_book(truth *t, const truth_book *book, td_err *err);
-
-/* A value of an entry: the name that messages have for it (docs/topics.md), and what it must be. */
-typedef enum truth_form {
-    TRUTH_TEXT,    /* a string */
-    TRUTH_DECIMAL, /* a string with the shortest decimal */
-    TRUTH_WHOLE,   /* a number: n without its places */
-    TRUTH_BOOL,
-} truth_form;
-
-typedef struct truth_value {
-    const char *name;
-    truth_form form;
-    sim_value value;
-} truth_value;
-
-/* One entry of a frame. */
-typedef struct truth_entry {
-    const char *kind; /* "trade", "candle", "order", "account" */
-    const char *path; /* of the market's family */
-    const char *topic;
+/* What a line is about. */
+typedef struct truth_subject {
+    const char *path;  /* of a connection's frame: its own; else the family's first one */
+    const char *topic; /* NULL: no frame; likewise symbol */
     const char *symbol;
     td_bytes frame;
-    size_t index;
-    const truth_value *values;
-    size_t value_count;
-} truth_entry;
+} truth_subject;
 
-/* What an entry of a frame that is about to be sent tells. Entries of one frame follow each other.
- */
-TD_MUST_USE td_result truth_put_entry(truth *t, const truth_entry *entry, td_err *err);
+/* A data frame is about to be sent, as the n-th frame of a connection. Both count from 1. This and
+ * those below: TD_E_NOMEM, TD_E_LIMIT (flush more often). */
+TD_MUST_USE td_result truth_put_frame(truth *t, const truth_subject *sent, uint64_t conn,
+                                      uint64_t n, uint64_t ts_ns, td_err *err);
 
-/* An injected fault. */
-typedef struct truth_fault {
-    const char *path;
-    uint64_t conn; /* 0: it is about all connections */
-    uint64_t n;    /* data frames of the market so far, that one included */
-    const char *what;
-    const char *topic; /* of the frame that was dropped or repeated; NULL: it is about no frame */
-    const char *symbol;
-} truth_fault;
+/* The book after a frame that is about to be sent, as the engine has it; u is the update number of
+ * the stream. */
+TD_MUST_USE td_result truth_put_book(truth *t, const truth_subject *told, int64_t seq, int64_t u,
+                                     const instrument *traded, const book_window *shown,
+                                     td_err *err);
 
-/* A fault was injected. TD_E_NOMEM, TD_E_LIMIT. */
-TD_MUST_USE td_result truth_put_fault(truth *t, const truth_fault *injected, td_err *err);
+/* What the index-th entry of a frame of that kind tells, which is about to be sent: those of the
+ * values that messages have names for (docs/topics.md). Entries of one frame follow each other.
+ * Kinds whose content is not written down have no line. */
+TD_MUST_USE td_result truth_put_entry(truth *t, const truth_subject *told, stream_kind kind,
+                                      size_t index, const sim_value *values, td_err *err);
+
+/* A fault was injected, after n data frames of the family; told: the frame that was dropped or
+ * repeated, or no frame. */
+TD_MUST_USE td_result truth_put_fault(truth *t, const truth_subject *told, uint64_t n,
+                                      const char *what, td_err *err);
 
 /* Hand all lines to the operating system. TD_E_IO, TD_E_NOSPACE. */
 TD_MUST_USE td_result truth_flush(truth *t, td_err *err);

@@ -37,9 +37,8 @@ typedef struct sim_value {
     X(PRICE, "price")                                                                              \
     X(SIZE, "size")                                                                                \
     X(RPI_SIZE, "rpi_size")                                                                        \
-    X(SIDE, "side")                 /* Buy, Sell: of a level, or the taker's */                    \
-    X(TRADE_ID, "trade_id")         /* a UUID */                                                   \
-    X(TRADE_NUMBER, "trade_number") /* 19 digits, rising */                                        \
+    X(SIDE, "side")         /* Buy, Sell: of a level, or the taker's */                            \
+    X(TRADE_ID, "trade_id") /* a UUID; in spot 19 digits, rising */                                \
     X(TRADE_TIME, "trade_time")                                                                    \
     X(TICK, "tick")     /* PlusTick … */                                                         \
     X(IS_BUY, "is_buy") /* the taker bought */                                                     \
@@ -102,8 +101,7 @@ typedef struct sim_value {
 #define SIM_VALUES_PRIVATE(X)                                                                      \
     X(USER, "user")                                                                                \
     X(CATEGORY, "category")                                                                        \
-    X(ORDER_ID, "order_id")                                                                        \
-    X(ORDER_NUMBER, "order_number") /* 19 digits, for spot */                                      \
+    X(ORDER_ID, "order_id") /* a UUID; in spot 19 digits */                                        \
     X(ORDER_LINK, "order_link")                                                                    \
     X(ORDER_TYPE, "order_type")     /* Limit, Market */                                            \
     X(ORDER_STATUS, "order_status") /* New, PartiallyFilled, Filled, Cancelled … */              \
@@ -113,9 +111,6 @@ typedef struct sim_value {
     X(ORDER_CUM_QTY, "order_cum_qty")                                                              \
     X(ORDER_CUM_VALUE, "order_cum_value")                                                          \
     X(ORDER_CUM_FEE, "order_cum_fee")                                                              \
-    X(ORDER_LAST_PRICE, "order_last_price")                                                        \
-    X(ORDER_LAST_QTY, "order_last_qty")                                                            \
-    X(ORDER_LAST_FEE, "order_last_fee")                                                            \
     X(ORDER_AVERAGE, "order_average")                                                              \
     X(TIME_IN_FORCE, "time_in_force") /* GoodTillCancel, ImmediateOrCancel */                      \
     X(TIF, "tif")                     /* GTC, IOC */                                               \
@@ -125,18 +120,13 @@ typedef struct sim_value {
     X(TRIGGER_PRICE, "trigger_price")                                                              \
     X(TRIGGER_DIRECTION, "trigger_direction")                                                      \
     X(STOP_TYPE, "stop_type") /* Stop, or UNKNOWN */                                               \
-    X(EXEC_ID, "exec_id")                                                                          \
-    X(EXEC_NUMBER, "exec_number") /* 19 digits, for spot */                                        \
+    X(EXEC_ID, "exec_id")     /* likewise; this and what follows are of its last fill */           \
     X(EXEC_PRICE, "exec_price")                                                                    \
     X(EXEC_QTY, "exec_qty")                                                                        \
     X(EXEC_VALUE, "exec_value")                                                                    \
     X(EXEC_FEE, "exec_fee")                                                                        \
     X(FEE_RATE, "fee_rate")                                                                        \
-    X(IS_MAKER, "is_maker")                                                                        \
-    X(LIQUIDITY, "liquidity")             /* AddedLiquidity, RemovedLiquidity */                   \
-    X(LIQUIDITY_SHORT, "liquidity_short") /* MAKER, TAKER */                                       \
-    X(POSITION, "position")               /* size without sign */                                  \
-    X(POSITION_SIGNED, "position_signed")                                                          \
+    X(POSITION, "position")                       /* size without sign */                          \
     X(POSITION_SIDE_NAME, "position_side_name")   /* Buy, Sell, None */                            \
     X(POSITION_SIDE_SHORT, "position_side_short") /* Buy, Sell or "" */                            \
     X(POSITION_VALUE, "position_value")                                                            \
@@ -147,20 +137,12 @@ typedef struct sim_value {
     X(WALLET, "wallet") /* balance of the settlement coin */                                       \
     X(AVAILABLE, "available")                                                                      \
     X(EQUITY, "equity")                                                                            \
-    X(BASE_WALLET, "base_wallet") /* balance of the base coin (spot) */                            \
-    X(LOCKED, "locked")           /* of either, in orders (spot) */                                \
-    X(BASE_LOCKED, "base_locked")                                                                  \
-    X(BASE_FREE, "base_free")                                                                      \
     X(ORDER_SERIAL, "order_serial")                                                                \
     X(CREATE_TYPE, "create_type")                                                                  \
-    X(COPY_STATUS, "copy_status") /* OpenOrderFilled … */                                        \
     X(POSITION_CREATED, "position_created")                                                        \
     X(POSITION_UPDATED, "position_updated")                                                        \
     X(SPOT_SIDE, "spot_side")     /* BUY, SELL */                                                  \
-    X(SPOT_TYPE, "spot_type")     /* LIMIT, MARKET_OF_BASE */                                      \
-    X(SPOT_STATUS, "spot_status") /* NEW, PARTIALLY_FILLED, FILLED, CANCELED */                    \
     X(OPPONENT, "opponent")       /* the other side's order and account, opaque numbers */         \
-    X(OPPONENT_ACCOUNT, "opponent_account")                                                        \
     X(TOTAL_DELTA, "total_delta") /* of an option position */                                      \
     X(TOTAL_GAMMA, "total_gamma")                                                                  \
     X(TOTAL_VEGA, "total_vega")                                                                    \
@@ -187,12 +169,10 @@ enum { SIM_TICKER_FIRST = SIM_LAST, SIM_TICKER_LAST = SIM_NAV };
     X(DELETED, "deleted") /* of a delta, by what happened to a level */                            \
     X(UPDATED, "updated")                                                                          \
     X(INSERTED, "inserted")                                                                        \
-    X(TRADES, "trades")   /* of the matching event, or, in a snapshot, the last ones */            \
-    X(CANDLES, "candles") /* the closed one, if it just closed, and the present one */             \
-    X(SYMBOLS, "symbols") /* of the stream's coin */                                               \
-    X(LIQUIDATIONS, "liquidations")                                                                \
-    X(POSITIONS, "positions") /* of the account */                                                 \
-    X(ORDERS, "orders")       /* of the account: open ones */
+    X(TRADES, "trades")       /* of the matching event, or, in a snapshot, the last ones */        \
+    X(CANDLES, "candles")     /* the closed one, if it just closed, and the present one */         \
+    X(SYMBOLS, "symbols")     /* of the stream's coin */                                           \
+    X(POSITIONS, "positions") /* of the account */
 
 #define SIM_LIST_ENUM(enumerator, name) SIM_LIST_##enumerator,
 typedef enum sim_list_id { SIM_LISTS(SIM_LIST_ENUM) SIM_LIST_COUNT } sim_list_id;

@@ -7,17 +7,600 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/hash.h"
-#include "sim/venue_impl.h"
+#include "base/random.h"
+#include "sim/account.h"
+#include "sim/symbol.h"
+#include "sim/template.h"
 
-/* Events between two frames at most. With the usual topics there is a frame for every second or
- * third event; a client that has only candles does not make the markets run faster. */
-enum { EVENTS_MAX = 16 };
+enum {
+    /* Events between two frames at most. With the usual topics there is a frame for every second or
+     * third event; a client that has only candles does not make the markets run faster. */
+    EVENTS_MAX = 16,
+    STREAM_NAME_BYTES = 96,
+    CANDLE_TOPIC_BYTES = 24,
+    SPOT_VERSION_BYTES = 64,
+    REPEAT_AFTER_MS = 3000, /* a level-1 book without a change is sent again */
+};
 
-/* ---- what is due ---- */
+/* A row's templates. */
+typedef struct compiled_row {
+    template *snapshot;
+    template *delta; /* NULL: the snapshot's is the only one */
+} compiled_row;
+
+/* A stream, and what of it was shown last. */
+typedef struct stream {
+    const stream_row *row;
+    const compiled_row *text;
+    char name[STREAM_NAME_BYTES];
+    char candle_topic[CANDLE_TOPIC_BYTES];
+    const char *topic;  /* the name without the symbol: the row's, a candle's, or all of it */
+    const char *symbol; /* what stands after it, if that is a symbol or a coin */
+    uint32_t first;     /* symbol that it is of; the first one of its coin */
+    uint32_t countdown; /* events until it is shown again */
+    uint64_t due_ns;    /* exchange time when it is */
+    int64_t u;
+    int64_t seq;
+    uint64_t ts_ns;
+    uint64_t cts_ns;
+    book_window *window; /* of a book */
+    sim_value *shown;    /* of a ticker: SIM_COUNT of them */
+    sim_trade last;      /* of trades */
+    candle_interval interval;
+    candle_pair candles;   /* as they are */
+    candle candle;         /* as it was shown */
+    uint8_t is_candle_due; /* the present one is new, and was not shown yet */
+    uint8_t is_private;    /* of the account */
+    uint8_t is_wanted;     /* somebody has subscribed to it */
+} stream;
+
+typedef struct venue_member {
+    sim_symbol symbol;
+    uint32_t streams[VENUE_SYMBOL_STREAMS_MAX];
+    uint32_t stream_count;
+} venue_member;
+
+/* What the items of a frame's lists are taken from. */
+typedef struct list_source {
+    const stream *of;
+    const sim_symbol *symbol;
+    const book_window *window;     /* levels; NULL: from changes */
+    const window_changes *changes; /* what differs */
+    size_t at;                     /* next one to look at */
+    const candle *candles[2];
+    size_t candle_count;
+    const sim_trade *trades;
+    size_t trade_count;
+    char id[SYMBOL_ID_BYTES];
+} list_source;
+
+struct venue {
+    venue_options options;
+    td_random random; /* which symbol, when, and ids */
+    venue_member *members;
+    stream *streams;
+    uint32_t stream_count;
+    uint32_t stream_capacity;
+    uint32_t *by_name; /* open addressing: index of a stream + 1; at most half full */
+    uint32_t by_name_mask;
+    compiled_row *rows;
+    venue_member *present; /* whose event is being shown */
+    uint64_t to_show;      /* bit per place in present->streams */
+    int64_t next_number;   /* of trades */
+    size_t next_trade;     /* of the event: where a stream with a frame for each goes on */
+    book_window *scratch;  /* of the largest depth; NULL: there are no books */
+    window_changes changes;
+    sim_value values[SIM_COUNT];
+    account *account;             /* NULL: the family has none */
+    uint32_t account_symbols;     /* the first ones */
+    const account_event *telling; /* what the account's streams are about to show; NULL: nothing */
+    uint32_t next_told;           /* stream whose turn it is */
+    account_texts texts;
+    list_source items;
+    char version[SPOT_VERSION_BYTES];
+    char frame_id[SYMBOL_ID_BYTES];
+    char bytes[VENUE_FRAME_BYTES_MAX];
+};
+
+typedef enum show_result {
+    SHOW_NOTHING, /* nothing of it changed */
+    SHOW_DONE,
+    SHOW_AGAIN, /* a frame was made, and the stream has another one */
+} show_result;
+
+/* Rows of both tables are counted through: the public ones, then the account's. */
+static size_t public_count(const venue *v)
+{
+    const stream_table *table = v->options.row->streams;
+    return table == NULL ? 0 : table->count;
+}
+
+static size_t row_count(const venue *v)
+{
+    const stream_table *table = v->options.row->account;
+    return public_count(v) + (table == NULL ? 0 : table->count);
+}
+
+static const stream_row *row_at(const venue *v, size_t index)
+{
+    size_t own = public_count(v);
+    return index < own ? &v->options.row->streams->rows[index]
+                       : &v->options.row->account->rows[index - own];
+}
+
+static int has_row(const stream_row *row, const instrument *traded)
+{
+    return row->products == 0 || (row->products & 1u << traded->product) != 0;
+}
+
+/* ---- lists ---- */
+
+/* Some levels have improvement orders, in an amount that stays for as long as the level is as it
+ * is; some have nothing else. */
+static void set_rpi(const window_level *level, const instrument *traded, sim_value *values)
+{
+    uint64_t mixed = ((uint64_t)level->price * 0x9e3779b97f4a7c15u) ^ (uint64_t)level->size << 7;
+    mixed ^= mixed >> 29;
+    int64_t rpi = level->size > 0 && mixed % 3 == 0
+                      ? 1 + (int64_t)(mixed % (uint64_t)traded->lots_typical)
+                      : 0;
+    values[SIM_RPI_SIZE] = sim_number(rpi, rpi == 0 ? 0 : traded->size_places);
+    if (rpi > 0 && mixed % 4 == 0)
+        values[SIM_SIZE] = sim_number(0, 0);
+}
+
+static void set_level(const list_source *list, market_side side, const window_level *level,
+                      sim_value *values)
+{
+    const instrument *traded = &list->symbol->traded;
+    values[SIM_PRICE] = sim_number(level->price, traded->price_places);
+    /* A level that is gone has "0", without places. */
+    values[SIM_SIZE] = sim_number(level->size, level->size == 0 ? 0 : traded->size_places);
+    values[SIM_SIDE] = sim_text(side == MARKET_BUY ? "Buy" : "Sell");
+    if ((list->of->row->flags & STREAM_RPI) != 0)
+        set_rpi(level, traded, values);
+}
+
+/* The index-th level of a window: first the bids or the asks, each forwards or backwards. */
+static int next_level(const list_source *list, sim_list_id which, size_t index, sim_value *values)
+{
+    const book_window *window = list->window;
+    size_t bids = window->counts[MARKET_BUY];
+    size_t asks = window->counts[MARKET_SELL];
+    market_side side = MARKET_BUY;
+    if (which == SIM_LIST_ASKS || (which == SIM_LIST_RISING && index >= bids) ||
+        (which == SIM_LIST_FALLING && index < asks))
+        side = MARKET_SELL;
+    size_t at = index;
+    if (which == SIM_LIST_RISING)
+        at = side == MARKET_BUY ? bids - 1 - index : index - bids;
+    if (which == SIM_LIST_FALLING)
+        at = side == MARKET_SELL ? asks - 1 - index : index - asks;
+    if (at >= window->counts[side])
+        return 0; /* the end: counting backwards has gone below 0 */
+    TD_ASSERT(which != SIM_LIST_BIDS || side == MARKET_BUY);
+    set_level(list, side, &window_side(window, side)[at], values);
+    return 1;
+}
+
+/* Is a change in this list? */
+static int is_listed(const window_change *change, sim_list_id which)
+{
+    if (which == SIM_LIST_BIDS || which == SIM_LIST_ASKS)
+        return (change->side == MARKET_BUY) == (which == SIM_LIST_BIDS);
+    return change->kind == (which == SIM_LIST_DELETED   ? CHANGE_DELETE
+                            : which == SIM_LIST_UPDATED ? CHANGE_UPDATE
+                                                        : CHANGE_INSERT);
+}
+
+static int next_change(list_source *list, sim_list_id which, sim_value *values)
+{
+    while (list->at < list->changes->count) {
+        const window_change *change = &list->changes->items[list->at++];
+        if (!is_listed(change, which))
+            continue;
+        set_level(list, change->side, &change->level, values);
+        return 1;
+    }
+    return 0;
+}
+
+static int next_trade(list_source *list, size_t index, sim_value *values)
+{
+    if (index >= list->trade_count)
+        return 0;
+    const sim_trade *trade = &list->trades[index];
+    symbol_set_trade(list->symbol, trade, values);
+    symbol_format_id(list->symbol, trade->id, trade->number, list->id);
+    values[SIM_TRADE_ID] = sim_text(list->id);
+    return 1;
+}
+
+static int next_candle(const list_source *list, size_t index, sim_value *values)
+{
+    if (index >= list->candle_count)
+        return 0;
+    const candle *c = list->candles[index];
+    const instrument *traded = &list->symbol->traded;
+    values[SIM_START] = sim_time(c->start_ns);
+    values[SIM_END] = sim_time(c->end_ns);
+    values[SIM_LAST_MS] = sim_time(c->end_ns - TD_NS_PER_MS);
+    values[SIM_OPEN] = sim_number(c->open, traded->price_places);
+    values[SIM_HIGH] = sim_number(c->high, traded->price_places);
+    values[SIM_LOW] = sim_number(c->low, traded->price_places);
+    values[SIM_CLOSE] = sim_number(c->close, traded->price_places);
+    values[SIM_VOLUME] = sim_number(c->volume, traded->size_places);
+    values[SIM_TURNOVER] = sim_number(c->turnover, instrument_money_places(traded));
+    values[SIM_CONFIRM] = sim_number(c == &list->of->candles.closed, 0);
+    return 1;
+}
+
+/* Symbols that share what stands after the stream's topic. */
+static int next_symbol(venue *v, sim_value *values)
+{
+    uint32_t stream_index = (uint32_t)(v->items.of - v->streams);
+    while (v->items.at < v->options.symbol_count) {
+        const venue_member *member = &v->members[v->items.at++];
+        for (uint32_t i = 0; i < member->stream_count; i++) {
+            if (member->streams[i] == stream_index) {
+                symbol_set_names(&member->symbol, values);
+                return 1;
+            }
+        }
+    }
+    return 0;
+}
+
+/* What the account has, of the products that the stream is about. */
+static int next_position(venue *v, sim_value *values)
+{
+    while (v->items.at < v->account_symbols) {
+        uint32_t index = (uint32_t)v->items.at++;
+        const account_holding *held = account_held(v->account, index);
+        if (held == NULL || !has_row(v->items.of->row, &v->members[index].symbol.traded))
+            continue;
+        account_set_holding(held, &v->members[index].symbol, values);
+        return 1;
+    }
+    return 0;
+}
+
+static int next_item(void *user, sim_list_id which, size_t index, sim_value *values)
+{
+    venue *v = user;
+    if (index == 0)
+        v->items.at = 0;
+    switch (which) {
+    case SIM_LIST_TRADES:
+        return next_trade(&v->items, index, values);
+    case SIM_LIST_CANDLES:
+        return next_candle(&v->items, index, values);
+    case SIM_LIST_SYMBOLS:
+        return next_symbol(v, values);
+    case SIM_LIST_POSITIONS:
+        return next_position(v, values);
+    case SIM_LIST_BIDS:
+    case SIM_LIST_ASKS:
+    case SIM_LIST_RISING:
+    case SIM_LIST_FALLING:
+    case SIM_LIST_DELETED:
+    case SIM_LIST_UPDATED:
+    case SIM_LIST_INSERTED:
+    case SIM_LIST_COUNT:
+        break;
+    }
+    return v->items.window != NULL ? next_level(&v->items, which, index, values)
+                                   : next_change(&v->items, which, values);
+}
+
+/* ---- frames ---- */
+
+/* What is true of the whole frame. Spot names a book's version by the event and two small numbers.
+ */
+static void set_frame(venue *v, const stream *of, const sim_symbol *s, const char *type)
+{
+    sim_value *values = v->values;
+    uint64_t expiry = s->traded.expiry_ns;
+    symbol_set_names(s, values);
+    values[SIM_TOPIC] = sim_text(of->name);
+    values[SIM_TYPE] = sim_text(type);
+    values[SIM_TS] = sim_time(of->ts_ns);
+    values[SIM_CTS] = sim_time(of->cts_ns);
+    values[SIM_SEQ] = sim_number(of->seq, 0);
+    values[SIM_U] = sim_number(of->u, 0);
+    if (of->row->intervals != NULL)
+        values[SIM_INTERVAL] = sim_text(of->row->intervals[of->interval]);
+    values[SIM_SECONDS_LEFT] =
+        sim_number(expiry > of->ts_ns ? (int64_t)((expiry - of->ts_ns) / TD_NS_PER_S) : 0, 0);
+    int n = snprintf(v->version, sizeof v->version, "%lld_%lld_2", (long long)of->seq,
+                     (long long)of->u);
+    TD_ASSERT(n > 0);
+    TD_ASSERT((size_t)n < sizeof v->version);
+    values[SIM_V] = sim_text(v->version);
+    /* Ids of frames come from what they tell: drawing one would change what happens next. */
+    const uint64_t id[2] = {(uint64_t)of->seq * 0x9e3779b97f4a7c15u ^ of->ts_ns,
+                            (uint64_t)of->u * 0xbf58476d1ce4e5b9u ^ of->ts_ns << 20};
+    symbol_format_uuid(id, v->frame_id);
+    values[SIM_UUID] = sim_text(v->frame_id);
+}
+
+static void set_items(venue *v, const stream *of, const sim_symbol *s)
+{
+    v->items = (list_source){.of = of, .symbol = s};
+}
+
+static int render(venue *v, const template *text, const sim_value *shown, text_out *out)
+{
+    const template_source source = {
+        .values = v->values, .shown = shown, .next_item = next_item, .user = v};
+    return template_render(text, &source, out);
+}
+
+/* The stream's next frame: its delta, if it has such. */
+static int put_frame(venue *v, const stream *of, const sim_symbol *s, text_out *out)
+{
+    int is_delta = of->text->delta != NULL;
+    set_frame(v, of, s, is_delta ? "delta" : "snapshot");
+    return render(v, is_delta ? of->text->delta : of->text->snapshot, is_delta ? of->shown : NULL,
+                  out);
+}
+
+static void take_window(const stream *of, const sim_symbol *s, book_window *window)
+{
+    window->depth = of->row->depth;
+    window_take(window, &s->traded, s->market, of->row->merge);
+}
+
+/* The stream is shown now; ids that a frame has are its own. */
+static void advance(stream *of, const sim_symbol *s, uint64_t ts_ns)
+{
+    of->seq = market_seq(s->market);
+    of->ts_ns = ts_ns;
+    of->cts_ns = s->event_ns;
+}
+
+static show_result show_book(venue *v, stream *of, const sim_symbol *s, uint64_t ts_ns,
+                             text_out *out)
+{
+    if ((of->row->flags & STREAM_MS) != 0 && ts_ns / TD_NS_PER_MS == of->ts_ns / TD_NS_PER_MS)
+        return SHOW_NOTHING; /* with the next event that it is shown after */
+    take_window(of, s, v->scratch);
+    window_compare(of->window, v->scratch, &v->changes);
+    v->items.window = of->window;
+    if (v->changes.count == 0) {
+        if ((of->row->flags & STREAM_REPEATED) == 0 ||
+            ts_ns - of->ts_ns < REPEAT_AFTER_MS * TD_NS_PER_MS)
+            return SHOW_NOTHING;
+        advance(of, s, ts_ns); /* again, under the same update number */
+        set_frame(v, of, s, "snapshot");
+        (void)render(v, of->text->snapshot, NULL, out);
+        return SHOW_DONE;
+    }
+    TD_ASSERT(market_seq(s->market) > of->seq);
+    window_copy(of->window, v->scratch);
+    advance(of, s, ts_ns);
+    of->u++;
+    if (of->text->delta != NULL) {
+        v->items.window = NULL;
+        v->items.changes = &v->changes;
+    }
+    (void)put_frame(v, of, s, out);
+    return SHOW_DONE;
+}
+
+static show_result show_trades(venue *v, stream *of, const sim_symbol *s, uint64_t ts_ns,
+                               text_out *out)
+{
+    int is_each = of->row->kind == STREAM_TRADE_EACH;
+    size_t first = is_each ? v->next_trade++ : 0;
+    TD_ASSERT(first < s->trade_count);
+    advance(of, s, ts_ns);
+    of->u++;
+    v->items.trades = &s->trades[first];
+    v->items.trade_count = is_each ? 1 : s->trade_count;
+    of->last = s->trades[s->trade_count - 1];
+    (void)put_frame(v, of, s, out);
+    return is_each && v->next_trade < s->trade_count ? SHOW_AGAIN : SHOW_DONE;
+}
+
+/* A ticker is shown when anything that it could tell has changed, and, of a delta, is in it. */
+static show_result show_ticker(venue *v, stream *of, const sim_symbol *s, uint64_t ts_ns,
+                               text_out *out)
+{
+    int i = SIM_TICKER_FIRST;
+    while (i <= SIM_TICKER_LAST && (i == SIM_TICKER_SEQ || of->shown[i].n == s->values[i].n))
+        i++;
+    if (i > SIM_TICKER_LAST)
+        return SHOW_NOTHING;
+    advance(of, s, ts_ns);
+    if (!put_frame(v, of, s, out))
+        return SHOW_NOTHING;
+    of->u++;
+    memcpy(of->shown, v->values, SIM_COUNT * sizeof *of->shown);
+    return SHOW_DONE;
+}
+
+/* The present candle, and before it the last one's final state if that was not told yet: in the
+ * same frame, or in one of its own. */
+static show_result show_candle(venue *v, stream *of, const sim_symbol *s, uint64_t ts_ns,
+                               text_out *out)
+{
+    const candle_pair *pair = &of->candles;
+    int has_ended = of->candle.start_ns != pair->now.start_ns;
+    int is_alone = has_ended && (of->row->flags & STREAM_CLOSE_ALONE) != 0;
+    if (!of->is_candle_due && memcmp(&of->candle, &pair->now, sizeof pair->now) == 0)
+        return SHOW_NOTHING;
+    advance(of, s, ts_ns);
+    of->u++;
+    if (has_ended) {
+        TD_ASSERT(pair->closed.start_ns == of->candle.start_ns);
+        v->items.candles[v->items.candle_count++] = &pair->closed;
+    }
+    if (!is_alone)
+        v->items.candles[v->items.candle_count++] = &pair->now;
+    (void)put_frame(v, of, s, out);
+    of->candle = pair->now;
+    of->is_candle_due = (uint8_t)is_alone;
+    return is_alone ? SHOW_AGAIN : SHOW_DONE;
+}
+
+/* Make the frame of a stream whose turn it is, about the present event. */
+static show_result show(venue *v, stream *of, uint64_t ts_ns, text_out *out)
+{
+    const sim_symbol *s = &v->present->symbol;
+    set_items(v, of, s);
+    switch (of->row->kind) {
+    case STREAM_BOOK:
+        return show_book(v, of, s, ts_ns, out);
+    case STREAM_TRADE:
+    case STREAM_TRADE_EACH:
+        return show_trades(v, of, s, ts_ns, out);
+    case STREAM_TICKER:
+        return show_ticker(v, of, s, ts_ns, out);
+    case STREAM_CANDLE:
+        return show_candle(v, of, s, ts_ns, out);
+    case STREAM_LIQUIDATION:
+        symbol_set_liquidation(s, v->values);
+        break;
+    case STREAM_NOTICE:
+    case STREAM_ORDER: /* these come through show_account */
+    case STREAM_STOP_ORDER:
+    case STREAM_EXECUTION:
+    case STREAM_POSITION:
+    case STREAM_WALLET:
+    case STREAM_SILENT:
+        break;
+    }
+    advance(of, s, ts_ns);
+    of->u++;
+    (void)put_frame(v, of, s, out);
+    return SHOW_DONE;
+}
+
+static int is_about(const stream_row *row, account_event_kind kind)
+{
+    switch (kind) {
+    case ACCOUNT_EVENT_ORDER:
+        return row->kind == STREAM_ORDER;
+    case ACCOUNT_EVENT_STOP:
+        return row->kind == STREAM_STOP_ORDER || (row->flags & STREAM_WITH_STOPS) != 0;
+    case ACCOUNT_EVENT_FILL:
+        return row->kind == STREAM_EXECUTION;
+    case ACCOUNT_EVENT_POSITION:
+        return row->kind == STREAM_POSITION;
+    case ACCOUNT_EVENT_WALLET:
+        return row->kind == STREAM_WALLET;
+    }
+    return 0;
+}
+
+/* Make the frame of an account's stream about v->telling. 0: it is not about that. */
+static int show_account(venue *v, stream *of, uint64_t ts_ns, text_out *out)
+{
+    const account_event *event = v->telling;
+    const sim_symbol *s = &v->members[event->symbol].symbol;
+    if (!of->is_private || !of->is_wanted || !is_about(of->row, event->kind) ||
+        !has_row(of->row, &s->traded))
+        return 0;
+    of->seq = event->seq;
+    of->ts_ns = ts_ns;
+    of->cts_ns = event->ns;
+    of->u++;
+    set_items(v, of, s);
+    set_frame(v, of, s, "delta");
+    account_set_event(event, s, v->options.row->words, &v->texts, v->values);
+    (void)render(v, of->text->delta != NULL ? of->text->delta : of->text->snapshot, NULL, out);
+    return 1;
+}
+
+/* ---- what a new subscriber gets ---- */
+
+/* The best prices of a book as it was shown last, which can be older than the ticker's. */
+static void set_best(const stream *of, const sim_symbol *s, sim_value *values)
+{
+    const window_level *bid = window_side(of->window, MARKET_BUY);
+    const window_level *ask = window_side(of->window, MARKET_SELL);
+    if (of->window->counts[MARKET_BUY] == 0 || of->window->counts[MARKET_SELL] == 0)
+        return;
+    values[SIM_BID1] = sim_number(bid->price, s->traded.price_places);
+    values[SIM_ASK1] = sim_number(ask->price, s->traded.price_places);
+    values[SIM_BID1_SIZE] = sim_number(bid->size, s->traded.size_places);
+    values[SIM_ASK1_SIZE] = sim_number(ask->size, s->traded.size_places);
+}
+
+static int show_state(venue *v, const stream *of, text_out *out)
+{
+    const sim_symbol *s = &v->members[of->first].symbol;
+    set_items(v, of, s);
+    v->items.window = of->window;
+    v->items.candles[0] = &of->candle;
+    v->items.candle_count = 1;
+    v->items.trades = &of->last;
+    v->items.trade_count = of->last.ns != 0;
+    if ((of->row->flags & STREAM_LAST_FIRST) != 0 && v->items.trade_count == 0)
+        return 0;
+    set_frame(v, of, s, "snapshot");
+    if (of->shown != NULL)
+        memcpy(&v->values[SIM_TICKER_FIRST], &of->shown[SIM_TICKER_FIRST],
+               (SIM_TICKER_LAST - SIM_TICKER_FIRST + 1) * sizeof v->values[0]);
+    if (of->window != NULL)
+        set_best(of, s, v->values);
+    return render(v, of->text->snapshot, NULL, out);
+}
+
+/* Take what the stream would show now as shown: the state before the first frame. */
+static void set_shown(venue *v, stream *of, uint64_t ts_ns)
+{
+    const sim_symbol *s = &v->members[of->first].symbol;
+    advance(of, s, ts_ns);
+    of->u = of->is_private ? 1 : 1000 + market_seq(s->market) % 100000;
+    if (of->window != NULL)
+        take_window(of, s, of->window);
+    if (of->shown != NULL)
+        memcpy(of->shown, s->values, SIM_COUNT * sizeof *of->shown);
+    of->candle = of->candles.now;
+    of->last = s->last; /* if it is the present event's, that is not shown any more */
+}
+
+void venue_want(venue *v, uint32_t index)
+{
+    TD_ASSERT(index < v->stream_count);
+    stream *of = &v->streams[index];
+    if (of->is_wanted)
+        return;
+    of->is_wanted = 1;
+    set_shown(v, of, v->members[of->first].symbol.event_ns);
+}
+
+static void fill_frame(const venue *v, const stream *of, const text_out *text, venue_frame *out)
+{
+    *out = (venue_frame){.stream = (uint32_t)(of - v->streams),
+                         .seq = of->seq,
+                         .u = of->u,
+                         .ts_ns = of->ts_ns,
+                         .bytes = td_bytes_of(text->data, text->size)};
+}
+
+int venue_snapshot(venue *v, uint32_t index, venue_frame *out)
+{
+    TD_ASSERT(index < v->stream_count);
+    const stream *of = &v->streams[index];
+    text_out text = {.data = v->bytes, .capacity = sizeof v->bytes};
+    if ((of->row->flags & STREAM_NO_INITIAL) != 0 || !show_state(v, of, &text))
+        return 0;
+    fill_frame(v, of, &text, out);
+    return 1;
+}
+
+/* ---- what happens ---- */
 
 /* Is it a stream's turn after this event? */
 static int is_due(venue *v, stream *of, const sim_symbol *s, uint64_t ts_ns)
 {
+    /* Short candles are sent often, long ones now and then; one that has ended at once. */
+    static const uint32_t CANDLE_MS[CANDLE_INTERVALS] = {
+        1000, 20000, 20000, 30000, 30000, 60000, 60000, 60000, 60000, 60000, 60000, 60000, 60000};
+    uint32_t every_ms = of->row->every_ms;
     switch (of->row->kind) {
     case STREAM_TRADE:
     case STREAM_TRADE_EACH:
@@ -25,9 +608,9 @@ static int is_due(venue *v, stream *of, const sim_symbol *s, uint64_t ts_ns)
     case STREAM_LIQUIDATION:
         return s->is_liquidation;
     case STREAM_CANDLE:
-        /* A candle that has ended is told of at once. */
         if (of->candle.end_ns <= ts_ns)
             return 1;
+        every_ms = CANDLE_MS[of->interval];
         break;
     case STREAM_BOOK:
     case STREAM_TICKER:
@@ -50,8 +633,16 @@ static int is_due(venue *v, stream *of, const sim_symbol *s, uint64_t ts_ns)
     }
     if (ts_ns < of->due_ns)
         return 0;
-    of->due_ns = ts_ns + of->row->every_ms * TD_NS_PER_MS;
+    of->due_ns = ts_ns + every_ms * TD_NS_PER_MS;
     return 1;
+}
+
+/* Time goes on for a candle, and the event's trades are counted. */
+static void update_candle(stream *of, const sim_symbol *s)
+{
+    (void)candle_roll(&of->candles, of->interval, s->event_ns);
+    for (size_t i = 0; i < s->trade_count; i++)
+        candle_add(&of->candles, s->trades[i].price, s->trades[i].done.size, s->trades[i].money);
 }
 
 /* One event in one market, and what is to be shown because of it. */
@@ -59,116 +650,83 @@ static void step(venue *v, uint64_t ts_ns)
 {
     uint64_t first = td_random_below(&v->random, v->options.symbol_count);
     uint64_t second = td_random_below(&v->random, v->options.symbol_count);
-    venue_member *member = &v->members[first < second ? first : second]; /* the first trade most */
+    uint32_t index = (uint32_t)(first < second ? first : second); /* the first trade most */
+    venue_member *member = &v->members[index];
     sim_symbol *s = &member->symbol;
-    uint32_t index = (uint32_t)(member - v->members);
-    int is_his = v->account != NULL && index < ACCOUNT_SYMBOLS;
     flow_event done = FLOW_LIMIT;
     symbol_begin_event(s, ts_ns);
-    if (!is_his || !account_act(v->account, index, s))
+    int is_own = index < v->account_symbols && account_act(v->account, index, s);
+    if (!is_own)
         done = flow_step(&s->flow, s->market);
     symbol_end_event(s, &v->random, &v->next_number, done == FLOW_LIQUIDATE);
     symbol_update_ticker(s, ts_ns);
-    if (is_his)
+    if (is_own)
         account_see(v->account, index, s);
-    if (is_his && !v->is_account_wanted)
-        account_forget_events(v->account);
     v->present = member;
     v->next_trade = 0;
     v->to_show = 0;
-    for (uint32_t i = 0; i < member->stream_count; i++)
+    for (uint32_t i = 0; i < member->stream_count; i++) {
+        stream *of = &v->streams[member->streams[i]];
+        if (of->row->kind == STREAM_CANDLE)
+            update_candle(of, s);
         /* The order of draws is the same whatever is wanted. */
-        if (is_due(v, &v->streams[member->streams[i]], s, ts_ns) &&
-            v->streams[member->streams[i]].is_wanted)
+        if (is_due(v, of, s, ts_ns) && of->is_wanted)
             v->to_show |= (uint64_t)1 << i;
+    }
 }
 
-static void fill_frame(const venue *v, const stream *of, const text_out *text, venue_frame *out)
+/* The next frame about the present event; 0: there is none. */
+static int next_public(venue *v, uint64_t ts_ns, text_out *text, venue_frame *out)
 {
-    *out = (venue_frame){.stream = (uint32_t)(of - v->streams),
-                         .symbol = v->present != NULL ? (uint32_t)(v->present - v->members) : 0,
-                         .seq = of->seq,
-                         .u = of->u,
-                         .ts_ns = of->ts_ns,
-                         .bytes = td_bytes_of(text->data, text->size)};
-}
-
-void venue_want(venue *v, uint32_t index)
-{
-    TD_ASSERT(index < v->stream_count);
-    stream *of = &v->streams[index];
-    if (of->is_wanted)
-        return;
-    of->is_wanted = 1;
-    v->is_account_wanted |= of->is_private;
-    venue_set_shown(v, of, v->members[of->first].symbol.event_ns);
-}
-
-/* Has the account something to say that was not taken yet? */
-static int is_account_behind(const venue *v)
-{
-    return v->account != NULL && (v->telling != NULL || account_has_events(v->account));
-}
-
-int venue_next(venue *v, uint64_t ts_ns, venue_frame *out)
-{
-    text_out text = {.data = v->bytes, .capacity = sizeof v->bytes};
-    for (unsigned events = 0; events < EVENTS_MAX;) {
-        if (v->to_show == 0 && is_account_behind(v))
-            return 0; /* first what it has to say of the event before */
-        if (v->to_show == 0) {
-            step(v, ts_ns);
-            events++;
-            continue;
-        }
+    while (v->to_show != 0) {
         TD_ASSERT(v->present != NULL);
         unsigned place = (unsigned)__builtin_ctzll(v->to_show);
         stream *of = &v->streams[v->present->streams[place]];
-        show_result shown = venue_show(v, of, ts_ns, &text);
+        show_result shown = show(v, of, ts_ns, text);
         if (shown != SHOW_AGAIN)
             v->to_show &= v->to_show - 1;
         if (shown == SHOW_NOTHING)
-            continue; /* nothing of it changed: the next event may */
-        fill_frame(v, of, &text, out);
+            continue;
+        fill_frame(v, of, text, out);
         return 1;
     }
     return 0;
 }
 
-int venue_next_private(venue *v, uint64_t ts_ns, venue_frame *out)
+/* The next frame about what the account has seen; 0: there is none. */
+static int next_private(venue *v, uint64_t ts_ns, text_out *text, venue_frame *out)
 {
-    text_out text = {.data = v->bytes, .capacity = sizeof v->bytes};
-    while (is_account_behind(v)) {
-        if (v->telling == NULL)
-            v->telling = account_next_event(v->account);
+    if (v->account == NULL)
+        return 0;
+    while (v->telling != NULL || (v->telling = account_next_event(v->account)) != NULL) {
         while (v->next_told < v->stream_count) {
             stream *of = &v->streams[v->next_told++];
-            if (!of->is_private || !of->is_wanted || !venue_show_account(v, of, ts_ns, &text))
+            if (!show_account(v, of, ts_ns, text))
                 continue;
-            fill_frame(v, of, &text, out);
-            out->symbol = v->telling->symbol;
+            fill_frame(v, of, text, out);
             return 1;
         }
         v->telling = NULL;
-        v->next_told = v->first_private;
+        v->next_told = 0;
     }
     return 0;
 }
 
-int venue_snapshot(venue *v, uint32_t index, venue_frame *out)
+int venue_next(venue *v, uint64_t ts_ns, venue_frame *out)
 {
-    TD_ASSERT(index < v->stream_count);
-    const stream *of = &v->streams[index];
     text_out text = {.data = v->bytes, .capacity = sizeof v->bytes};
-    if ((of->row->flags & STREAM_NO_INITIAL) != 0 || !venue_show_state(v, of, &text))
-        return 0;
-    fill_frame(v, of, &text, out);
-    return 1;
+    for (unsigned events = 0;; events++) {
+        if (next_public(v, ts_ns, &text, out) || next_private(v, ts_ns, &text, out))
+            return 1;
+        if (events == EVENTS_MAX)
+            return 0;
+        step(v, ts_ns);
+    }
 }
 
 /* ---- opening ---- */
 
-/* What stands behind the topic in a stream of this row for this symbol. */
+/* What stands after the topic in a stream of this row for this symbol. */
 static void format_tail(const stream_row *row, const instrument *traded,
                         char out[STREAM_NAME_BYTES])
 {
@@ -210,27 +768,46 @@ static uint32_t find_stream(const venue *v, const stream_row *row, const char *n
     return at;
 }
 
-/* Rows of both tables are counted through: the family's own, then the account's. */
-static size_t row_count(const venue *v)
+static void add_name(venue *v, uint32_t index)
 {
-    return v->options.streams->count + (v->options.account == NULL ? 0 : v->options.account->count);
+    const char *name = v->streams[index].name;
+    uint64_t place = td_xxh64(name, strlen(name));
+    while (v->by_name[place & v->by_name_mask] != 0)
+        place++;
+    v->by_name[place & v->by_name_mask] = index + 1;
 }
 
-static const stream_row *row_at(const venue *v, size_t index)
+/* What a stream shows is as the symbol is now. */
+static td_result open_shown(venue *v, stream *made, const sim_symbol *s, td_err *err)
 {
-    size_t own = v->options.streams->count;
-    return index < own ? &v->options.streams->rows[index] : &v->options.account->rows[index - own];
+    const stream_row *row = made->row;
+    td_result rc = TD_OK;
+    if (row->kind == STREAM_BOOK)
+        rc = window_open(row->depth, &made->window, err);
+    if (row->kind == STREAM_TICKER &&
+        (made->shown = td_alloc_zero(SIM_COUNT, sizeof *made->shown)) == NULL)
+        rc = td_err_set(err, TD_E_NOMEM, "no memory for a ticker");
+    if (row->kind == STREAM_CANDLE)
+        candle_open(&made->candles, made->interval, v->options.start_ns, s->values[SIM_LAST].n);
+    if (rc == TD_OK)
+        set_shown(v, made, v->options.start_ns);
+    return rc;
 }
 
-/* The stream of a row for a symbol, made if it is not there yet. */
-static td_result add_stream(venue *v, size_t row_index, uint32_t member, td_err *err)
+/* The stream of a row for a symbol, made if it is not there yet. interval: of a candle's. */
+static td_result add_stream(venue *v, size_t row_index, uint32_t member, candle_interval interval,
+                            td_err *err)
 {
     const stream_row *row = row_at(v, row_index);
+    char topic[STREAM_NAME_BYTES];
     char tail[STREAM_NAME_BYTES];
-    char name[STREAM_NAME_BYTES * 2];
+    char name[STREAM_NAME_BYTES * 2 + 1];
     venue_member *of = &v->members[member];
+    int is_candle = row->kind == STREAM_CANDLE && row->scope != SCOPE_SYMBOL_INTERVAL;
+    (void)snprintf(topic, sizeof topic, "%s%s%s", row->topic, is_candle ? "." : "",
+                   is_candle ? row->intervals[interval] : "");
     format_tail(row, &of->symbol.traded, tail);
-    int n = snprintf(name, sizeof name, "%s%s%s", row->topic, tail[0] != '\0' ? "." : "", tail);
+    int n = snprintf(name, sizeof name, "%s%s%s", topic, tail[0] != '\0' ? "." : "", tail);
     TD_ASSERT(n > 0);
     TD_ASSERT(n < STREAM_NAME_BYTES);
     uint32_t at = find_stream(v, row, name);
@@ -242,39 +819,40 @@ static td_result add_stream(venue *v, size_t row_index, uint32_t member, td_err 
     stream *made = &v->streams[v->stream_count++];
     made->row = row;
     made->text = &v->rows[row_index];
-    made->is_private = row_index >= v->options.streams->count;
+    made->is_private = row_index >= public_count(v);
+    made->interval = interval;
     made->first = member;
     made->countdown = 1 + row->events_max / 2;
     memcpy(made->name, name, (size_t)n + 1);
     int is_whole = row->scope == SCOPE_COIN_EXPIRY || row->scope == SCOPE_SYMBOL_INTERVAL;
     made->topic = is_whole ? made->name : row->topic;
-    made->symbol = is_whole ? "" : made->name + strlen(row->topic) + (tail[0] != '\0');
-    uint64_t place = td_xxh64(made->name, (size_t)n);
-    while (v->by_name[place & v->by_name_mask] != 0)
-        place++;
-    v->by_name[place & v->by_name_mask] = v->stream_count;
-    td_result rc = TD_OK;
-    if (row->kind == STREAM_BOOK)
-        rc = window_open(row->depth, &made->window, err);
-    if (row->kind == STREAM_TICKER &&
-        (made->shown = td_alloc_zero(SIM_COUNT, sizeof *made->shown)) == NULL)
-        rc = td_err_set(err, TD_E_NOMEM, "no memory for a ticker");
-    if (rc == TD_OK)
-        venue_set_shown(v, made, v->options.start_ns);
-    return rc;
+    made->symbol = is_whole ? "" : made->name + strlen(topic) + (tail[0] != '\0');
+    if (is_candle) {
+        TD_ASSERT(strlen(topic) < sizeof made->candle_topic);
+        memcpy(made->candle_topic, topic, strlen(topic) + 1);
+        made->topic = made->candle_topic;
+    }
+    add_name(v, at);
+    return open_shown(v, made, &of->symbol, err);
+}
+
+/* A row has a stream of each interval that it names; one that is of no candle has the first. */
+static int has_interval(const stream_row *row, int interval)
+{
+    return row->intervals == NULL ? interval == 0 : row->intervals[interval] != NULL;
 }
 
 static td_result open_member(venue *v, uint32_t index, td_err *err)
 {
-    venue_member *member = &v->members[index];
-    td_result rc = symbol_open(&member->symbol, v->options.traded, index, &v->random,
-                               v->options.start_ns, err);
-    unsigned class_bit = member->symbol.traded.instrument_class;
-    for (size_t i = 0; rc == TD_OK && i < row_count(v); i++)
-        if ((row_at(v, i)->classes == 0 || (row_at(v, i)->classes & class_bit) != 0) &&
-            (row_at(v, i)->products == 0 ||
-             (row_at(v, i)->products & 1u << v->options.traded) != 0))
-            rc = add_stream(v, i, index, err);
+    sim_symbol *s = &v->members[index].symbol;
+    instrument traded = catalog_instrument(v->options.row, index);
+    td_result rc = symbol_open(s, &traded, &v->random, v->options.start_ns, err);
+    for (size_t i = 0; i < row_count(v); i++) {
+        const stream_row *row = row_at(v, i);
+        for (int k = 0; rc == TD_OK && has_row(row, &traded) && k < CANDLE_INTERVALS; k++)
+            if (has_interval(row, k))
+                rc = add_stream(v, i, index, (candle_interval)k, err);
+    }
     return rc;
 }
 
@@ -299,14 +877,24 @@ static td_result open_scratch(venue *v, td_err *err)
     return depth > 0 ? window_open(depth, &v->scratch, err) : TD_OK;
 }
 
+/* Streams that a symbol has at most. */
+static uint32_t streams_max(const venue *v)
+{
+    uint32_t count = 0;
+    for (size_t i = 0; i < row_count(v); i++)
+        for (int k = 0; k < CANDLE_INTERVALS; k++)
+            count += has_interval(row_at(v, i), k) != 0;
+    return count;
+}
+
 static td_result open_parts(venue *v, td_err *err)
 {
+    const catalog_row *row = v->options.row;
     uint32_t symbols = v->options.symbol_count;
-    size_t rows = row_count(v);
-    v->stream_capacity = symbols * (uint32_t)rows;
+    v->stream_capacity = symbols * streams_max(v);
     v->members = td_alloc_zero(symbols, sizeof *v->members);
     v->streams = td_alloc_zero(v->stream_capacity, sizeof *v->streams);
-    v->rows = td_alloc_zero(rows, sizeof *v->rows);
+    v->rows = td_alloc_zero(row_count(v), sizeof *v->rows);
     uint32_t places = 16;
     while (places < 2 * v->stream_capacity)
         places *= 2;
@@ -317,13 +905,13 @@ static td_result open_parts(venue *v, td_err *err)
     td_result rc = open_scratch(v, err);
     if (rc == TD_OK)
         rc = compile_rows(v, err);
-    if (rc == TD_OK && v->options.account != NULL)
+    if (rc == TD_OK && row->account != NULL) {
+        uint32_t most = 2u * row->product_count;
+        v->account_symbols = symbols < most ? symbols : most;
         rc = account_open(v->options.seed + 1, &v->account, err);
+    }
     for (uint32_t i = 0; rc == TD_OK && i < symbols; i++)
         rc = open_member(v, i, err);
-    while (v->first_private < v->stream_count && !v->streams[v->first_private].is_private)
-        v->first_private++;
-    v->next_told = v->first_private;
     return rc;
 }
 
@@ -405,28 +993,19 @@ const book_window *venue_book(const venue *v, uint32_t index)
     return v->streams[index].window;
 }
 
-venue_told venue_last_told(const venue *v)
+const instrument *venue_instrument(const venue *v, uint32_t index)
 {
-    const list_source *list = &v->items;
-    venue_told told = {.symbol = list->symbol,
-                       .trades = &list->symbol->trades[list->trade_first],
-                       .trade_count = list->trade_count,
-                       .candle_count = list->candle_count};
-    TD_ASSERT(list->trade_first + list->trade_count <= MARKET_TRADES_MAX);
-    for (size_t i = 0; i < list->candle_count; i++) {
-        told.candles[i] = list->candles[i];
-        told.is_closed[i] = list->is_closed[i];
-    }
-    return told;
+    TD_ASSERT(index < v->stream_count);
+    return &v->members[v->streams[index].first].symbol.traded;
 }
 
-const sim_value *venue_last_values(const venue *v)
+const sim_value *venue_item(venue *v, size_t index)
 {
-    return v->values;
-}
-
-const sim_symbol *venue_symbol_at(const venue *v, uint32_t symbol)
-{
-    TD_ASSERT(symbol < v->options.symbol_count);
-    return &v->members[symbol].symbol;
+    stream_kind kind = v->items.of->row->kind;
+    int is_there = index == 0 && v->items.of->is_private;
+    if (kind == STREAM_TRADE || kind == STREAM_TRADE_EACH)
+        is_there = next_trade(&v->items, index, v->values);
+    if (kind == STREAM_CANDLE)
+        is_there = next_candle(&v->items, index, v->values);
+    return is_there ? v->values : NULL;
 }

@@ -2,11 +2,12 @@
  * comes out of them. Frames are made one after the other, for all topics and symbols, whether
  * somebody listens at the moment or not; the same seed and subscriptions give the same frames (but
  * for the times, which the caller gives). What the topics are, and how their frames look, is in the
- * tables of sim/stream_row.h.
+ * tables of sim/catalog.h.
  *
  * What happens in a market shows as: a trade frame for each event that traded, at once; books,
- * tickers and candles every few events or milliseconds, as they are then. So sequences rise
- * strictly in each topic, and nothing is ever ahead of the trades before it. One thread. */
+ * tickers and candles every few events or milliseconds, as they are then; and what becomes of the
+ * account's orders. So sequences rise strictly in each topic, and nothing is ever ahead of the
+ * trades before it. One thread. */
 #ifndef TD_SIM_VENUE_H
 #define TD_SIM_VENUE_H
 
@@ -14,8 +15,8 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
-#include "sim/stream_row.h"
-#include "sim/symbol.h"
+#include "sim/catalog.h"
+#include "sim/value.h"
 #include "sim/window.h"
 
 typedef struct venue venue;
@@ -26,10 +27,8 @@ enum {
 };
 
 typedef struct venue_options {
-    product traded;
-    const stream_table *streams;
-    const stream_table *account; /* streams of the account that trades here; NULL: none */
-    uint32_t symbol_count;       /* 1 to INSTRUMENTS_MAX */
+    const catalog_row *row; /* the family */
+    uint32_t symbol_count;  /* 1 to INSTRUMENTS_MAX */
     uint64_t seed;
     uint64_t start_ns; /* exchange time of the books as they are at the beginning */
 } venue_options;
@@ -46,9 +45,8 @@ typedef struct venue_stream {
 /* A data frame. bytes are valid until the next call. */
 typedef struct venue_frame {
     uint32_t stream;
-    uint32_t symbol; /* whose event it tells of */
-    int64_t seq;     /* that event */
-    int64_t u;       /* update number of the stream */
+    int64_t seq; /* the matching event that it tells of */
+    int64_t u;   /* update number of the stream */
     uint64_t ts_ns;
     td_bytes bytes;
 } venue_frame;
@@ -63,9 +61,6 @@ void venue_want(venue *v, uint32_t stream);
 /* Let the markets go on until there is something to show, at exchange time ts_ns: at least 1,000
  * above that of the frame before. 0: some events went by and nothing of them is shown. */
 int venue_next(venue *v, uint64_t ts_ns, venue_frame *out);
-
-/* What the account has to say of the events so far; 0: nothing more. */
-int venue_next_private(venue *v, uint64_t ts_ns, venue_frame *out);
 
 /* What a new subscriber of a stream gets first: the state that the next delta starts from. Returns
  * 0 if the topic has no such thing. */
@@ -82,23 +77,11 @@ uint32_t venue_find(const venue *v, td_bytes exchange_topic);
 /* The levels of a book stream as they were shown last; NULL if it is no book. */
 const book_window *venue_book(const venue *v, uint32_t stream);
 
-/* A symbol behind a frame. */
-const sim_symbol *venue_symbol_at(const venue *v, uint32_t symbol);
+/* What a stream of a symbol is about. */
+const instrument *venue_instrument(const venue *v, uint32_t stream);
 
-/* What the frame that venue_next made last has in its lists, in order; counts are 0 for what it is
- * not about. Valid until the next frame. */
-typedef struct venue_told {
-    const sim_symbol *symbol;
-    const sim_trade *trades;
-    size_t trade_count;
-    const candle *candles[2];
-    uint8_t is_closed[2];
-    size_t candle_count;
-} venue_told;
-venue_told venue_last_told(const venue *v);
-
-/* All values that the frame made last was filled with, but those of lists' items; valid until the
- * next one. */
-const sim_value *venue_last_values(const venue *v);
+/* The values of the index-th trade, candle or state of the account in the frame that venue_next
+ * made last; NULL: it has no more. Valid until the next call. */
+const sim_value *venue_item(venue *v, size_t index);
 
 #endif

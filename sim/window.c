@@ -64,50 +64,13 @@ void window_take(book_window *window, const instrument *traded, const market *m,
     take_side(window, traded, m, merge, MARKET_SELL);
 }
 
-/* Some prices have improvement orders, in an amount that stays for as long as the level's size has
- * the same high digits. */
-static int64_t rpi_at(int64_t price, int64_t size, int64_t typical)
-{
-    uint64_t mixed = ((uint64_t)price * 0x9e3779b97f4a7c15u) ^ ((uint64_t)(size / typical) << 7);
-    mixed ^= mixed >> 29;
-    return mixed % 3 == 0 ? 1 + (int64_t)(mixed % (uint64_t)typical) : 0;
-}
-
-static void add_rpi_side(book_window *window, const instrument *traded, const market *m,
-                         market_side side)
-{
-    window_level *levels = window->levels + (side == MARKET_BUY ? 0 : window->depth);
-    int64_t step = side == MARKET_BUY ? -1 : 1;
-    size_t available = market_level_count(m, side);
-    uint32_t count = 0;
-    for (size_t i = 0; i < available && count < window->depth; i++) {
-        market_level level = market_level_at(m, side, i);
-        levels[count++] =
-            (window_level){.price = instrument_price(traded, level.price),
-                           .size = level.size,
-                           .rpi = rpi_at(level.price, level.size, traded->lots_typical)};
-        int64_t next = level.price + step;
-        int is_gap = i + 1 < available && market_level_at(m, side, i + 1).price != next;
-        int64_t alone = is_gap ? rpi_at(next, 0, traded->lots_typical) : 0;
-        if (alone > 0 && count < window->depth)
-            levels[count++] = (window_level){.price = instrument_price(traded, next), .rpi = alone};
-    }
-    window->counts[side] = count;
-}
-
-void window_take_rpi(book_window *window, const instrument *traded, const market *m)
-{
-    add_rpi_side(window, traded, m, MARKET_BUY);
-    add_rpi_side(window, traded, m, MARKET_SELL);
-}
-
 /* ---- differences ---- */
 
 static void add_change(window_changes *list, change_kind kind, market_side side, window_level level)
 {
     TD_ASSERT(list->count < sizeof list->items / sizeof list->items[0]);
     if (kind == CHANGE_DELETE)
-        level.size = level.rpi = 0;
+        level.size = 0;
     list->items[list->count++] = (window_change){.kind = kind, .side = side, .level = level};
 }
 
@@ -122,7 +85,7 @@ static void compare_side(window_changes *list, const book_window *from, const bo
     uint32_t j = 0;
     while (i < from->counts[side] && j < to->counts[side]) {
         if (old[i].price == new[j].price) {
-            if (old[i].size != new[j].size || old[i].rpi != new[j].rpi)
+            if (old[i].size != new[j].size)
                 add_change(list, CHANGE_UPDATE, side, new[j]);
             i++;
             j++;

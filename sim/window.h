@@ -16,7 +16,6 @@ enum { WINDOW_DEPTH_MAX = 1000 };
 typedef struct window_level {
     int64_t price;
     int64_t size; /* lots; in a change 0: the level is gone */
-    int64_t rpi;  /* lots of retail price improvement orders; they are in no plain book */
 } window_level;
 
 /* The best levels, best first. */
@@ -38,10 +37,6 @@ static inline const window_level *window_side(const book_window *window, market_
 /* Show the market. merge > 1: levels are put together to multiples of so many units of the last
  * place, bids downwards and asks upwards. */
 void window_take(book_window *window, const instrument *traded, const market *m, int64_t merge);
-
-/* Show the market as a book with retail price improvement does: some levels have such a part, and
- * some prices have nothing else. Which ones depends on the market alone. */
-void window_take_rpi(book_window *window, const instrument *traded, const market *m);
 
 void window_copy(book_window *to, const book_window *from);
 

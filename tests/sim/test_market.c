@@ -199,32 +199,10 @@ static void test_bounds(void **state)
     market_close(m);
 }
 
-/* Orders of a trader who wants to know: their trades say whose they were. */
-static void test_owned(void **state)
-{
-    (void)state; /* none */
-    market *m = NULL;
-    size_t count = 0;
-    assert_int_equal(market_open(1000, &m, NULL), TD_OK);
-    int32_t first = market_limit(m, MARKET_SELL, 10, 5);
-    int32_t own = market_limit_owned(m, MARKET_SELL, 10, 6, 77);
-    assert_int_equal(market_order_owner(m, first), 0);
-    assert_int_equal(market_order_owner(m, own), 77);
-    market_take(m, MARKET_BUY, 7);
-    const market_trade *trades = market_trades(m, &count);
-    assert_int_equal(count, 2);
-    assert_int_equal(trades[0].owner, 0);
-    assert_int_equal(trades[1].owner, 77);
-    assert_int_equal(trades[1].order, own);
-    assert_int_equal(trades[1].size, 2);
-    market_close(m);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_owned),
         cmocka_unit_test(test_balance),
         cmocka_unit_test(test_bounds),
     };

@@ -71,9 +71,12 @@ static void test_levels_sha1(void **state)
     td_free(window);
 }
 
-static const truth_fault DISCONNECT = {.path = "/realtime", .n = 500, .what = "disconnect"};
-static const truth_fault DROP = {
-    .path = "/realtime", .conn = 3, .n = 7, .what = "drop", .topic = "trade", .symbol = "BTCUSD"};
+static const truth_subject TRADES = {
+    .path = "/realtime", .topic = "trade", .symbol = "BTCUSD", .frame = {(const uint8_t *)"{}", 2}};
+static const truth_subject BOOK = {.path = "/realtime",
+                                   .topic = "orderBookL2_25",
+                                   .symbol = "BTCUSD",
+                                   .frame = {(const uint8_t *)"{}", 2}};
 
 static void test_lines(void **state)
 {
@@ -82,24 +85,9 @@ static void test_lines(void **state)
     td_io io = io_fault_io(disk);
     truth *t = NULL;
     book_window *window = small_window(2);
-    const truth_frame frame = {.path = "/realtime",
-                               .conn = 2,
-                               .n = 17,
-                               .topic = "trade",
-                               .symbol = "BTCUSD",
-                               .bytes = td_bytes_str("{}"),
-                               .ts_ns = 1618677786670000000u};
     assert_int_equal(truth_open(io, "truth.jsonl", &t, NULL), TD_OK);
-    assert_int_equal(truth_put_frame(t, &frame, NULL), TD_OK);
-    const truth_book book = {.path = "/realtime",
-                             .topic = "orderBookL2_25",
-                             .symbol = "BTCUSD",
-                             .seq = 12,
-                             .u = 3,
-                             .frame = td_bytes_str("{}"),
-                             .traded = &BTCUSD,
-                             .shown = window};
-    assert_int_equal(truth_put_book(t, &book, NULL), TD_OK);
+    assert_int_equal(truth_put_frame(t, &TRADES, 2, 17, 1618677786670000000u, NULL), TD_OK);
+    assert_int_equal(truth_put_book(t, &BOOK, 12, 3, &BTCUSD, window, NULL), TD_OK);
     expect_file(io, "");
     assert_int_equal(truth_flush(t, NULL), TD_OK);
     expect_file(
@@ -113,16 +101,18 @@ static void test_lines(void **state)
     truth_close(t);
     assert_int_not_equal(truth_open(io, "truth.jsonl", &t, NULL), TD_OK);
     assert_int_equal(truth_open(io, "other.jsonl", &t, NULL), TD_OK);
-    assert_int_equal(truth_put_fault(t, &DISCONNECT, NULL), TD_OK);
-    assert_int_equal(truth_put_fault(t, &DROP, NULL), TD_OK);
+    assert_int_equal(
+        truth_put_fault(t, &(truth_subject){.path = "/realtime"}, 500, "disconnect", NULL), TD_OK);
+    assert_int_equal(truth_put_fault(t, &TRADES, 7, "drop", NULL), TD_OK);
     assert_int_equal(truth_flush(t, NULL), TD_OK);
     assert_int_equal(truth_flush(t, NULL), TD_OK);
     truth_close(t);
     assert_int_equal(td_io_rename(io, "other.jsonl", "truth.jsonl", NULL), TD_OK);
-    expect_file(io, "{\"t\":\"fault\",\"path\":\"/realtime\",\"conn\":null,\"n\":500,\"what\":"
-                    "\"disconnect\",\"topic\":null,\"symbol\":null}\n"
-                    "{\"t\":\"fault\",\"path\":\"/realtime\",\"conn\":3,\"n\":7,\"what\":\"drop\","
-                    "\"topic\":\"trade\",\"symbol\":\"BTCUSD\"}\n");
+    expect_file(io,
+                "{\"t\":\"fault\",\"path\":\"/realtime\",\"conn\":null,\"n\":500,\"what\":"
+                "\"disconnect\",\"topic\":null,\"symbol\":null}\n"
+                "{\"t\":\"fault\",\"path\":\"/realtime\",\"conn\":null,\"n\":7,\"what\":\"drop\","
+                "\"topic\":\"trade\",\"symbol\":\"BTCUSD\"}\n");
     td_free(window);
     io_fault_close(disk);
 }
