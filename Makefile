@@ -20,7 +20,7 @@ DESTDIR ?=
 
 LIBRARIES := base json schema book format capture tape
 SERVICES := cli wire
-PROGRAMS := archive recorder replay sim
+PROGRAMS := verbs import recorder replay sim
 sources = $(sort $(foreach m,$(1),$(wildcard $(m)/*.c $(m)/*/*.c $(m)/*.cc)))
 SRC_core := $(call sources,$(LIBRARIES))
 SRC_services := $(call sources,$(SERVICES))
@@ -95,7 +95,7 @@ LIB_testing := $(B)/libtesting.a
 LIBS_own := $(LIB_programs) $(LIB_services) $(LIB_core)
 LIBS := $(LIBS_recorder) $(LIBS_wire) $(LIBS_core)
 
-MAIN_tapedeck := archive
+MAIN_tapedeck := verbs
 MAIN_tapedeck-record := recorder
 MAIN_tapedeck-replay := replay
 MAIN_tapedeck-sim := sim

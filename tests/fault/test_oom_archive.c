@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "archive/import.h"
+#include "import/import.h"
 #include "base/alloc.h"
 #include "format/archive_recover.h"
 #include "format/reindex.h"

@@ -10,11 +10,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "archive/import.h"
-#include "archive/import_line.h"
-#include "archive/import_secrets.h"
-#include "archive/import_slots.h"
-#include "archive/import_source.h"
+#include "import/import.h"
+#include "import/import_line.h"
+#include "import/import_secrets.h"
+#include "import/import_slots.h"
+#include "import/import_source.h"
 #include "base/assert.h"
 #include "capture/redact_frame.h"
 #include "schema/decode.h"

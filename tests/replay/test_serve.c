@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "archive/import.h"
+#include "import/import.h"
 #include "base/hash.h"
 #include "base/io_posix.h"
 #include "replay/serve.h"

@@ -1,0 +1,330 @@
+#include "import/cmd_import.h"
+
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "import/import.h"
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/io_posix.h"
+#include "cli/option_groups.h"
+#include "cli/report.h"
+#include "cli/result.h"
+#include "cli/units.h"
+#include "cli/version.h"
+
+enum {
+    LINES_SAID_MAX = 20,   /* malformed lines told to people, per file; the rest is counted */
+    LINES_KEPT_MAX = 1000, /* and listed with --json */
+    REASON_BYTES = 160,
+};
+
+typedef struct import_flags {
+    int format;
+    const char *family;
+    const char *feed;
+    uint8_t is_again;
+} import_flags;
+
+static const char *const FORMATS[] = {"cryptofeed", "jsonl", NULL};
+
+static const option_row IMPORT_ROWS[] = {
+    {.long_name = "format",
+     .type = OPTION_ENUM,
+     .offset = offsetof(import_flags, format),
+     .metavar = "FORMAT",
+     .help = "cryptofeed (both generations; the default) or jsonl",
+     .choices = FORMATS},
+    {.long_name = "family",
+     .type = OPTION_TEXT,
+     .offset = offsetof(import_flags, family),
+     .metavar = "FAMILY",
+     .choices = FAMILY_NAMES,
+     .help = "what the frames are; by default what the capture's URLs say"},
+    {.long_name = "feed",
+     .type = OPTION_TEXT,
+     .offset = offsetof(import_flags, feed),
+     .metavar = "NAME",
+     .help = "name of the feed in the archive; by default the family's"},
+    {.long_name = "again",
+     .type = OPTION_FLAG,
+     .offset = offsetof(import_flags, is_again),
+     .help = "import also what the feed got before; by default a capture with the same\n"
+             "content is refused"},
+};
+
+/* A line that could not be read. */
+typedef struct problem {
+    uint64_t line;
+    char reason[REASON_BYTES];
+} problem;
+
+/* One file's import, for the report. */
+typedef struct import_outcome {
+    const char *path;
+    import_report report;
+    problem *problems;
+    size_t problem_count;
+} import_outcome;
+
+typedef struct import_command {
+    reporter *report;
+    archive_choice archive;
+    import_flags flags;
+    json_options json;
+    talk_options talk;
+    import_outcome *outcomes;
+    import_outcome *current;
+} import_command;
+
+/* Keep a malformed line for --json, and say it. */
+static void take_problem(void *user, uint64_t line, const char *reason)
+{
+    import_command *command = user;
+    import_outcome *outcome = command->current;
+    if (outcome->report.malformed <= LINES_SAID_MAX)
+        report_say(command->report, TD_LOG_WARNING, "%s:%" PRIu64 ": %s", outcome->path, line,
+                   reason);
+    if (outcome->problem_count == LINES_KEPT_MAX)
+        return;
+    problem *grown = td_array_room(outcome->problems, outcome->problem_count, sizeof *grown);
+    if (grown == NULL)
+        return; /* counted all the same */
+    outcome->problems = grown;
+    problem *kept = &grown[outcome->problem_count++];
+    kept->line = line;
+    (void)snprintf(kept->reason, sizeof kept->reason, "%s", reason); /* cut is fine */
+}
+
+static td_result choose_family(const char *name, const family **out, td_err *err)
+{
+    *out = NULL;
+    if (name == NULL)
+        return TD_OK;
+    *out = family_find(td_bytes_str(name));
+    return *out != NULL ? TD_OK : family_refuse(td_bytes_str(name), err);
+}
+
+/* Folder for the scratch file. /tmp is small or in memory on many machines. */
+static const char *scratch_folder(void)
+{
+    const char *folder = getenv("TMPDIR");
+    return folder != NULL && folder[0] != '\0' ? folder : "/var/tmp";
+}
+
+/* What people should know beyond the counts. */
+static void say_outcome(const import_command *command, const import_outcome *outcome)
+{
+    const import_report *report = &outcome->report;
+    if (report->malformed > LINES_SAID_MAX)
+        report_say(command->report, TD_LOG_WARNING, "%s: %s", outcome->path,
+                   format_counted(report->malformed - LINES_SAID_MAX, "more malformed line").text);
+    if (report->strange_slots > 0)
+        report_say(command->report, TD_LOG_WARNING,
+                   "%s: another family's URL on %s; --family overrides it", outcome->path,
+                   format_counted(report->strange_slots, "connection").text);
+    if (!report->is_written)
+        report_say(command->report, TD_LOG_WARNING, "%s: no frames: nothing was imported",
+                   outcome->path);
+}
+
+static td_result import_file(import_command *command, import_outcome *outcome,
+                             const char *archive_path, const family *asked, td_err *err)
+{
+    td_log log = report_log(command->report);
+    int is_pipe = strcmp(outcome->path, "-") == 0;
+    import_options options = {
+        .io = io_posix(),
+        .clock = clock_real(),
+        .log = &log,
+        .archive_path = archive_path,
+        .scratch = scratch_folder(),
+        .version = TAPEDECK_VERSION,
+        .format = command->flags.format == 0 ? IMPORT_CRYPTOFEED : IMPORT_JSONL,
+        .path = is_pipe ? NULL : outcome->path,
+        .descriptor = STDIN_FILENO,
+        .family = asked,
+        .feed = command->flags.feed,
+        .repeat = command->flags.is_again ? IMPORT_AGAIN : IMPORT_REFUSE,
+        .problem = take_problem,
+        .user = command,
+    };
+    command->current = outcome;
+    td_result rc = import_run(&options, &outcome->report, err);
+    if (rc != TD_OK)
+        return td_err_add(err, rc, "%s", outcome->path);
+    say_outcome(command, outcome);
+    return TD_OK;
+}
+
+/* ---- the result ---- */
+
+static void describe_feed(result_writer *r, const import_feed_report *feed)
+{
+    const import_feed_counts *counts = &feed->counts;
+    result_object_begin(r, NULL);
+    result_text(r, "feed", feed->name);
+    result_text(r, "family", feed->family->name);
+    result_count(r, "connections", counts->connections);
+    result_count(r, "frames", counts->frames.in);
+    result_count(r, "out", counts->frames.out);
+    result_count(r, "http", counts->frames.http);
+    result_count(r, "control", counts->frames.control);
+    result_count(r, "unknown", counts->frames.unknown);
+    result_size(r, "bytes", counts->frames.bytes);
+    result_count(r, "redacted", counts->frames.redacted);
+    result_count(r, "gaps", counts->gaps);
+    result_time(r, "first_ns", counts->first_ns);
+    result_time(r, "last_ns", counts->last_ns);
+    result_duration(r, "lasts", counts->last_ns - counts->first_ns);
+    result_object_end(r, "  feed {feed}: {frames frame} in, {out} out[, {http HTTP answer}]"
+                         "[, {unknown} of unknown topics][, {redacted secret} overwritten], "
+                         "{bytes} over {lasts}, {connections connection}\n");
+}
+
+static void describe_outcome(result_writer *r, const import_outcome *outcome)
+{
+    const import_report *report = &outcome->report;
+    result_object_begin(r, NULL);
+    result_text(r, "file", outcome->path);
+    result_text(r, "session", report->is_written ? report->session : NULL);
+    result_count(r, "lines", report->lines);
+    result_count(r, "malformed", report->malformed);
+    result_count(r, "other", report->other);
+    result_count(r, "adjusted", report->adjusted);
+    result_count(r, "adjusted_ns_max", report->adjusted_ns_max);
+    result_count(r, "untimed", report->untimed);
+    result_text(r, "compression", report->compression);
+    result_bool(r, "sorted", report->is_sorted);
+    result_list_begin(r, "feeds");
+    for (uint32_t i = 0; i < report->feed_count; i++)
+        describe_feed(r, &report->feeds[i]);
+    result_list_end(r);
+    result_list_begin(r, "malformed_lines"); /* people have had the first as warnings */
+    for (size_t i = 0; i < outcome->problem_count; i++) {
+        result_object_begin(r, NULL);
+        result_number(r, "line", outcome->problems[i].line);
+        result_text(r, "reason", outcome->problems[i].reason);
+        result_object_end(r, NULL);
+    }
+    result_list_end(r);
+    result_object_end(r, "{file}: {lines line}, {malformed} malformed[, session {session}]\n"
+                         "{feeds}"
+                         "[  {adjusted time} raised to keep their order, by at most "
+                         "{adjusted_ns_max} ns\n]");
+}
+
+static uint64_t sum_malformed(const import_outcome *outcomes, size_t count)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < count; i++)
+        sum += outcomes[i].report.malformed;
+    return sum;
+}
+
+/* Sums over all files are for programs: people read each file's. */
+static void describe(result_writer *r, const import_outcome *outcomes, size_t count)
+{
+    import_feed_counts sum = {.gaps = 0};
+    for (size_t i = 0; i < count; i++) {
+        for (uint32_t n = 0; n < outcomes[i].report.feed_count; n++) {
+            const import_feed_counts *counts = &outcomes[i].report.feeds[n].counts;
+            sum.frames.in += counts->frames.in;
+            sum.frames.out += counts->frames.out;
+            sum.frames.http += counts->frames.http;
+            sum.frames.bytes += counts->frames.bytes;
+        }
+    }
+    result_object_begin(r, NULL);
+    result_count(r, "frames", sum.frames.in);
+    result_count(r, "out", sum.frames.out);
+    result_count(r, "http", sum.frames.http);
+    result_size(r, "bytes", sum.frames.bytes);
+    result_count(r, "malformed", sum_malformed(outcomes, count));
+    result_list_begin(r, "files");
+    for (size_t i = 0; i < count; i++)
+        describe_outcome(r, &outcomes[i]);
+    result_list_end(r);
+    result_object_end(r, "{files}");
+}
+
+/* Print the outcomes; the status of it all. */
+static exit_code finish(import_command *command, size_t count)
+{
+    output_stream output;
+    result_writer r;
+    td_err err;
+    output_init(&output, stdout);
+    result_begin(&r, &output, &command->json);
+    describe(&r, command->outcomes, count);
+    td_result rc = result_end(&r, &err);
+    if (output_finish(&output, rc == TD_OK ? &err : NULL) != TD_OK || rc != TD_OK)
+        return report_error(command->report, &err);
+    return sum_malformed(command->outcomes, count) > 0 ? EXIT_CODE_DIFFERS : EXIT_CODE_DONE;
+}
+
+/* Import the files one after the other; the first that cannot be ends it. */
+static exit_code import_files(import_command *command, const options_operands *files)
+{
+    td_err err;
+    const char *archive_path = NULL;
+    const family *family_asked = NULL;
+    td_err_clear(&err);
+    if (archive_choice_require(&command->archive, &archive_path, &err) != TD_OK ||
+        choose_family(command->flags.family, &family_asked, &err) != TD_OK)
+        return report_error(command->report, &err);
+    command->outcomes = td_alloc_zero(files->count, sizeof *command->outcomes);
+    if (command->outcomes == NULL) {
+        td_err_set(&err, TD_E_NOMEM, "no memory to import");
+        return report_error(command->report, &err);
+    }
+    exit_code status = EXIT_CODE_DONE;
+    size_t done = 0;
+    for (; done < files->count && status == EXIT_CODE_DONE; done++) {
+        command->outcomes[done].path = files->items[done];
+        if (import_file(command, &command->outcomes[done], archive_path, family_asked, &err) !=
+            TD_OK)
+            status = report_error(command->report, &err);
+    }
+    if (status == EXIT_CODE_DONE)
+        status = finish(command, done);
+    for (size_t i = 0; i < done; i++)
+        td_free(command->outcomes[i].problems);
+    td_free(command->outcomes);
+    return status;
+}
+
+exit_code cmd_import(const verb_context *context, int argc, char **argv)
+{
+    import_command command = {.report = context->report};
+    const option_group groups[] = {
+        option_group_archive(&command.archive),
+        {"Import", IMPORT_ROWS, sizeof IMPORT_ROWS / sizeof IMPORT_ROWS[0], &command.flags},
+        option_group_json(&command.json),
+        option_group_talk(&command.talk),
+    };
+    const options_spec spec = {
+        .program = context->program,
+        .verb = "import",
+        .summary = "Take captures of other tools into an archive, each as one session.",
+        .operands = "FILE...",
+        .operand_min = 1,
+        .operand_max = OPTIONS_LIST_MAX,
+        .groups = groups,
+        .group_count = sizeof groups / sizeof groups[0],
+        .examples = "tapedeck import -a archive BYBIT.ws.26.0.gz\n"
+                    "zcat frames.jsonl.gz | tapedeck import -a archive --format jsonl --family "
+                    "inverse -",
+        .now_ns = clock_wall_ns(clock_real()),
+    };
+    options_operands files;
+    exit_code status;
+    if (!verb_begin(context, &spec, argc, argv, &files, &status))
+        return status;
+    report_apply(context->report, &command.talk);
+    return import_files(&command, &files);
+}

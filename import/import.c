@@ -1,0 +1,462 @@
+#include "import/import.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "import/import_plan.h"
+#include "import/import_secrets.h"
+#include "import/import_slots.h"
+#include "import/import_source.h"
+#include "import/import_spool.h"
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/time_text.h"
+#include "cli/units.h"
+#include "format/archive.h"
+#include "format/archive_recover.h"
+#include "format/archive_writer.h"
+#include "format/imports.h"
+#include "format/ledger.h"
+#include "schema/decode.h"
+
+/* One reading of the capture, line by line. */
+typedef struct capture_reader {
+    import_source *source;
+    import_line_reader *lines;
+    import_slots *slots;
+    decoder *decoder;     /* for times of bare frames; NULL without a family */
+    uint8_t is_reporting; /* 1: first reading: count and tell what is wrong */
+} capture_reader;
+
+typedef struct import_job {
+    const import_options *options;
+    import_report *report;
+    capture_reader reader;
+    import_slots *survey; /* the slots as the first reading left them */
+    import_spool *spool;  /* NULL: lines are in order of time */
+    import_secrets *secrets;
+    import_plan plan;
+    uint8_t is_ordered;
+    uint64_t latest_ns; /* of the lines so far */
+    uint64_t frame_count;
+    archive *archive;
+    archive_writer *writer;
+    gap_list earlier; /* the ledger before this session */
+    import_feed *feeds[LIMIT_FEEDS];
+    uint64_t last_ns; /* receive time given out last */
+} import_job;
+
+/* ---- reading ---- */
+
+/* Once per line: the second reading meets the same lines again. */
+static void tell(import_job *job, uint64_t line, const char *reason)
+{
+    if (!job->reader.is_reporting)
+        return;
+    job->report->malformed++;
+    if (job->options->problem != NULL)
+        job->options->problem(job->options->user, line, reason);
+}
+
+/* A bare frame: the exchange's own time is the best that is known about when it came. */
+static void time_bare_frame(import_job *job, import_record *record)
+{
+    classification what = {.exchange_ns = 0};
+    if (job->reader.is_reporting)
+        job->report->untimed++;
+    if (job->reader.decoder == NULL)
+        return;
+    decoder_classify(job->reader.decoder, job->options->family, record->data, DIR_IN, TOPIC_NOW,
+                     &what);
+    if (what.exchange_ns >= LIMIT_IMPORT_FIRST_NS && what.exchange_ns < LIMIT_IMPORT_END_NS) {
+        record->time_source = IMPORT_TIME_EXCHANGE;
+        record->time_ns = what.exchange_ns;
+    }
+}
+
+/* Read one line and place it. TD_OK: a record; TD_E_NOTFOUND: a line that holds none, whatever the
+ * reason; TD_E_NOMEM: nobody knows. */
+static td_result take_line(import_job *job, const import_text_line *line, import_record *record,
+                           import_place *place, td_err *err)
+{
+    TD_ASSERT(job->reader.lines != NULL);
+    TD_ASSERT(line->is_too_long || line->text.size <= LIMIT_IMPORT_LINE_BYTES);
+    const char *reason = NULL;
+    td_err refused;
+    td_err_clear(&refused);
+    if (line->is_too_long) {
+        tell(job, line->number, "longer than 16 MiB");
+        return TD_E_NOTFOUND;
+    }
+    if (!import_line_read(job->reader.lines, line->text, record, &reason)) {
+        if (import_line_refusal(job->reader.lines) == TD_E_NOMEM)
+            return td_err_set(err, TD_E_NOMEM, "line %" PRIu64 ": %s", line->number, reason);
+        tell(job, line->number, reason);
+        return TD_E_NOTFOUND;
+    }
+    if (record->kind == IMPORT_NOTHING) {
+        job->report->other += job->reader.is_reporting;
+        return TD_E_NOTFOUND;
+    }
+    if (record->kind == IMPORT_FRAME && record->time_source == IMPORT_TIME_NONE)
+        time_bare_frame(job, record);
+    td_result rc = import_slots_take(job->reader.slots, record, place, &refused);
+    if (rc == TD_E_NOMEM)
+        return td_err_set(err, rc, "line %" PRIu64 ": %s", line->number, refused.text);
+    if (rc != TD_OK)
+        tell(job, line->number, refused.text);
+    return rc == TD_OK ? TD_OK : TD_E_NOTFOUND;
+}
+
+/* The next record in the order of the file. TD_OK, TD_EOF, TD_E_IO, TD_E_NOMEM. */
+static td_result next_record(import_job *job, import_record *record, import_place *place,
+                             td_err *err)
+{
+    import_text_line line = {.number = 0};
+    for (;;) {
+        td_result rc = import_source_next(job->reader.source, &line, err);
+        if (rc == TD_E_TRUNCATED || rc == TD_E_CORRUPT) {
+            tell(job, line.number + 1, err == NULL ? "damaged" : err->text);
+            continue;
+        }
+        if (rc != TD_OK)
+            return rc;
+        job->report->lines += job->reader.is_reporting;
+        rc = take_line(job, &line, record, place, err);
+        if (rc != TD_E_NOTFOUND)
+            return rc;
+    }
+}
+
+/* A pipe is read once only, so it goes through the spool. */
+static td_result open_reader(import_job *job, td_err *err)
+{
+    const import_options *options = job->options;
+    capture_reader *reader = &job->reader;
+    td_result rc = options->path != NULL
+                       ? import_source_open(options->io, options->path, &reader->source, err)
+                       : import_source_open_pipe(options->descriptor, &reader->source, err);
+    if (rc == TD_OK)
+        rc = import_line_reader_open(options->format, &reader->lines, err);
+    if (rc == TD_OK && options->family != NULL)
+        rc = decoder_open(&reader->decoder, err);
+    if (rc == TD_OK)
+        rc = import_slots_open(&reader->slots, err);
+    reader->is_reporting = 1;
+    return rc;
+}
+
+static void close_reader(capture_reader *reader)
+{
+    import_source_close(reader->source);
+    import_line_reader_close(reader->lines);
+    import_slots_close(reader->slots);
+    decoder_close(reader->decoder);
+    *reader = (capture_reader){.source = NULL};
+}
+
+/* Start the second reading: the same lines give the same slots again. */
+static td_result read_again(import_job *job, td_err *err)
+{
+    capture_reader *reader = &job->reader;
+    TD_ASSERT(reader->slots == job->survey);
+    reader->slots = NULL;
+    reader->is_reporting = 0;
+    td_result rc = import_slots_open(&reader->slots, err);
+    return rc == TD_OK ? import_source_rewind(reader->source, err) : rc;
+}
+
+/* Records on their way to being sorted, beyond what fits into memory. */
+static td_result open_spool(import_job *job, td_err *err)
+{
+    /* A capture is sorted once. */
+    TD_ASSERT(job->spool == NULL);
+    job->report->is_sorted = 1;
+    return import_spool_open(job->options->io, job->options->scratch, &job->spool, err);
+}
+
+/* Read everything once. A pipe's records are kept on the way: it cannot be read again. */
+static td_result survey(import_job *job, td_err *err)
+{
+    TD_ASSERT(job->reader.is_reporting);
+    TD_ASSERT(job->latest_ns == 0);
+    import_record record;
+    import_place place;
+    td_result rc = TD_OK;
+    job->is_ordered = 1;
+    if (!import_source_can_rewind(job->reader.source))
+        rc = open_spool(job, err);
+    while (rc == TD_OK) {
+        rc = next_record(job, &record, &place, err);
+        if (rc != TD_OK)
+            break;
+        job->is_ordered &= place.effective_ns >= job->latest_ns;
+        job->latest_ns = place.effective_ns > job->latest_ns ? place.effective_ns : job->latest_ns;
+        job->frame_count += record.kind == IMPORT_FRAME;
+        rc = import_secrets_learn(job->secrets, &record, err);
+        if (rc == TD_OK && job->spool != NULL)
+            rc = import_spool_put(job->spool, &record, &place, err);
+    }
+    job->survey = job->reader.slots;
+    job->report->compression = import_source_compression(job->reader.source);
+    return rc == TD_EOF ? TD_OK : rc;
+}
+
+/* Put the records of a file whose lines are not in order of time into a scratch file. */
+static td_result spool_file(import_job *job, td_err *err)
+{
+    import_record record;
+    import_place place;
+    td_result rc = open_spool(job, err);
+    while (rc == TD_OK) {
+        rc = next_record(job, &record, &place, err);
+        if (rc == TD_OK)
+            rc = import_spool_put(job->spool, &record, &place, err);
+    }
+    return rc == TD_EOF ? TD_OK : rc;
+}
+
+/* The next record in order of time. */
+static td_result next_in_order(import_job *job, import_record *record, import_place *place,
+                               td_err *err)
+{
+    TD_ASSERT(job->survey != NULL);
+    if (job->spool != NULL)
+        return import_spool_next(job->spool, job->survey, record, place, err);
+    td_result rc = next_record(job, record, place, err);
+    if (rc != TD_OK)
+        return rc;
+    uint64_t first_ns = import_slots_at(job->survey, place->slot)->first_ns;
+    if (place->effective_ns < first_ns)
+        place->effective_ns = first_ns;
+    return TD_OK;
+}
+
+/* ---- writing ---- */
+
+/* Each frame would be there twice, with a gap between two sessions that are one. */
+static td_result refuse_repeat(const import_job *job, td_err *err)
+{
+    const capture_content content = import_source_content(job->reader.source);
+    for (uint32_t i = 0; i < job->plan.feed_count; i++) {
+        past_import past;
+        const char *feed = job->plan.feeds[i].name;
+        td_result rc = imports_find(job->archive, feed, &content, &past, err);
+        if (rc == TD_E_NOTFOUND)
+            continue;
+        if (rc != TD_OK)
+            return rc;
+        char when[TD_TIME_TEXT_BYTES];
+        td_time_format(past.stop_ns, when);
+        td_err_set(err, TD_E_INVALID, "feed '%s' got this content already, at %s (session %s)",
+                   feed, when, past.session);
+        td_err_hint(err,
+                    "nothing was imported; --again imports it once more, --feed NAME as another "
+                    "feed");
+        return TD_E_INVALID;
+    }
+    return TD_OK;
+}
+
+/* Close what a crash left open, and see which gaps are. */
+static td_result look_back(import_job *job, td_err *err)
+{
+    td_result rc = TD_OK;
+    for (uint32_t i = 0; rc == TD_OK && i < job->plan.feed_count; i++) {
+        const char *feed = job->plan.feeds[i].name;
+        recover_report recovered;
+        rc = archive_recover(job->archive, feed, NULL, NULL, &recovered, err);
+        if (rc == TD_OK && recovered.segments_recovered > 0)
+            td_log_say(job->options->log, TD_LOG_WARNING,
+                       "%s: an earlier session was killed; safe of its last segment: %s", feed,
+                       format_counted(recovered.frames_kept, "frame").text);
+    }
+    return rc == TD_OK ? archive_gaps(job->archive, &job->earlier, err) : rc;
+}
+
+static td_result open_archive(import_job *job, td_err *err)
+{
+    const import_options *options = job->options;
+    archive_options opening = {.io = options->io,
+                               .clock = options->clock,
+                               .log = options->log,
+                               .verb = "import",
+                               .catalog_path = options->catalog_path};
+    td_result rc =
+        archive_open(&opening, options->archive_path, ARCHIVE_APPEND, &job->archive, err);
+    if (rc == TD_OK && options->repeat == IMPORT_REFUSE)
+        rc = refuse_repeat(job, err);
+    if (rc == TD_OK)
+        rc = look_back(job, err);
+    if (rc != TD_OK)
+        return rc;
+    archive_writer_options writing = {.version = options->version,
+                                      .start_ns = clock_wall_ns(options->clock)};
+    rc = archive_writer_open(job->archive, &writing, &job->writer, err);
+    for (uint32_t i = 0; rc == TD_OK && i < job->plan.feed_count; i++) {
+        import_feed_options feed = {.writer = job->writer,
+                                    .session = archive_session(job->archive),
+                                    .version = options->version,
+                                    .start_ns = writing.start_ns,
+                                    .earlier = &job->earlier,
+                                    .secrets = import_secrets_learnt(job->secrets),
+                                    .log = options->log,
+                                    .name = job->plan.feeds[i].name,
+                                    .family = job->plan.feeds[i].family};
+        rc = import_feed_open(&feed, &job->feeds[i], err);
+    }
+    return rc;
+}
+
+/* The receive time of the next record: the file's, or the smallest that rises. */
+static uint64_t give_time(import_job *job, const import_record *record, const import_place *place)
+{
+    uint64_t recv_ns = place->effective_ns;
+    if (recv_ns == 0)
+        recv_ns = clock_wall_ns(job->options->clock); /* the capture holds no time at all */
+    if (recv_ns <= job->last_ns)
+        recv_ns = job->last_ns + 1;
+    if (record->time_source == IMPORT_TIME_FILE && recv_ns != record->time_ns) {
+        uint64_t by_ns = recv_ns - record->time_ns;
+        job->report->adjusted++;
+        if (job->report->adjusted_ns_max < by_ns)
+            job->report->adjusted_ns_max = by_ns;
+    }
+    job->last_ns = recv_ns;
+    return recv_ns;
+}
+
+static td_result write_frame(import_job *job, const import_record *record,
+                             const import_place *place, td_err *err)
+{
+    import_feed *feed = job->feeds[job->plan.feed_of_slot[place->slot]];
+    uint32_t shard = job->plan.shard_of_slot[place->slot];
+    const import_slot *slot = import_slots_at(job->survey, place->slot);
+    td_result rc = TD_OK;
+    uint64_t recv_ns = give_time(job, record, place);
+    if (place->is_new_conn && !slot->is_http)
+        rc = import_feed_connect(feed, shard, place->conn, recv_ns, slot->url, err);
+    if (rc != TD_OK)
+        return rc;
+    const import_feed_frame frame = {.shard = shard,
+                                     .dir = record->dir,
+                                     .recv_ns = recv_ns,
+                                     .bytes = record->data,
+                                     .url = record->url};
+    return import_feed_frame_put(feed, &frame, err);
+}
+
+/* A connect line: its time is not changed, an event may stand at the time of the frame before it.
+ */
+static td_result write_connect(import_job *job, const import_place *place, td_err *err)
+{
+    import_feed *feed = job->feeds[job->plan.feed_of_slot[place->slot]];
+    const import_slot *slot = import_slots_at(job->survey, place->slot);
+    uint64_t recv_ns = place->effective_ns > job->last_ns ? place->effective_ns : job->last_ns;
+    if (slot->is_http)
+        return TD_OK;
+    return import_feed_connect(feed, job->plan.shard_of_slot[place->slot], place->conn, recv_ns,
+                               slot->url, err);
+}
+
+static td_result write_records(import_job *job, td_err *err)
+{
+    import_record record;
+    import_place place;
+    td_result rc = next_in_order(job, &record, &place, err);
+    while (rc == TD_OK) {
+        TD_ASSERT(place.slot < import_slots_count(job->survey));
+        rc = record.kind == IMPORT_CONNECT ? write_connect(job, &place, err)
+                                           : write_frame(job, &record, &place, err);
+        if (rc == TD_OK)
+            rc = next_in_order(job, &record, &place, err);
+    }
+    if (rc != TD_EOF)
+        return rc;
+    rc = TD_OK;
+    const capture_content content = import_source_content(job->reader.source);
+    for (uint32_t i = 0; rc == TD_OK && i < job->plan.feed_count; i++) {
+        rc = import_feed_finish(job->feeds[i], err);
+        if (rc == TD_OK)
+            rc = archive_writer_put_import(job->writer, job->plan.feeds[i].name, &content, err);
+    }
+    return rc;
+}
+
+static void report_feeds(import_job *job)
+{
+    import_report *report = job->report;
+    report->feed_count = job->plan.feed_count;
+    for (uint32_t i = 0; i < report->feed_count; i++) {
+        const import_plan_feed *feed = &job->plan.feeds[i];
+        report->feeds[i].family = feed->family;
+        report->feeds[i].counts = import_feed_get_counts(job->feeds[i]);
+        (void)snprintf(report->feeds[i].name, sizeof report->feeds[i].name, "%s",
+                       feed->name); /* fits: the writer took it as a feed's name */
+    }
+    (void)snprintf(report->session, sizeof report->session, "%s",
+                   archive_session(job->archive)); /* 8 digits */
+    report->is_written = 1;
+}
+
+/* Close what writing opened: cleanly, or as it stands after a failure. */
+static td_result close_archive(import_job *job, td_result rc, td_err *err)
+{
+    for (uint32_t i = 0; i < job->plan.feed_count; i++)
+        import_feed_close(job->feeds[i]);
+    td_result closed =
+        archive_writer_close(job->writer, rc == TD_OK ? WRITER_STOP : WRITER_ABANDON,
+                             clock_wall_ns(job->options->clock), rc == TD_OK ? err : NULL);
+    gap_list_fini(&job->earlier);
+    archive_close(job->archive);
+    return rc == TD_OK ? closed : rc;
+}
+
+static td_result write_session(import_job *job, td_err *err)
+{
+    td_result rc = TD_OK;
+    if (job->spool == NULL) {
+        rc = read_again(job, err);
+        if (rc == TD_OK && !job->is_ordered)
+            rc = spool_file(job, err);
+    }
+    if (rc != TD_OK)
+        return rc;
+    rc = open_archive(job, err);
+    if (rc == TD_OK)
+        rc = write_records(job, err);
+    if (rc == TD_OK)
+        report_feeds(job);
+    return close_archive(job, rc, err);
+}
+
+td_result import_run(const import_options *options, import_report *report, td_err *err)
+{
+    *report = (import_report){.lines = 0};
+    if (options->feed != NULL && !feed_name_is_valid(options->feed))
+        return td_err_set(err, TD_E_INVALID,
+                          "'%s' cannot be a feed's name: letters, digits, '.', '_' and '-' only",
+                          options->feed);
+    import_job *job = td_alloc_zero(1, sizeof *job);
+    if (job == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory to import");
+    job->options = options;
+    job->report = report;
+    td_result rc = open_reader(job, err);
+    if (rc == TD_OK)
+        rc = import_secrets_open(&job->secrets, err);
+    if (rc == TD_OK)
+        rc = survey(job, err);
+    if (rc == TD_OK)
+        rc = import_plan_make(job->reader.slots, options->family, options->feed, &job->plan, err);
+    report->strange_slots = job->plan.strange_slots;
+    if (rc == TD_OK && job->frame_count > 0)
+        rc = write_session(job, err);
+    if (job->survey != job->reader.slots)
+        import_slots_close(job->survey);
+    import_spool_close(job->spool);
+    import_secrets_close(job->secrets);
+    close_reader(&job->reader);
+    td_free(job);
+    return rc;
+}

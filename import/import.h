@@ -1,0 +1,72 @@
+/* Import: a capture that another tool made becomes one session of an archive. What the formats are
+ * and what becomes of each line is specified in docs/import.md.
+ *
+ * The file is read once to learn its connections, their families, and whether its lines are in
+ * order of time; nothing is written before that is known. Then its frames are written in order of
+ * time: straight from the file where it has that order, else (several connections one behind the
+ * other, or a pipe) through a scratch file. Receive times are the file's own, made strictly rising
+ * by the smallest step. Memory is bounded by a line, a chunk, and one block per connection. */
+#ifndef TD_IMPORT_IMPORT_H
+#define TD_IMPORT_IMPORT_H
+
+#include <stdint.h>
+
+#include "import/import_feed.h"
+#include "import/import_line.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/io.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "schema/family.h"
+
+/* What to do with a capture whose content a feed got before. */
+typedef enum import_repeat { IMPORT_REFUSE, IMPORT_AGAIN } import_repeat;
+
+typedef struct import_options {
+    td_io io;
+    td_clock clock;
+    const td_log *log; /* may be NULL */
+    const char *archive_path;
+    const char *catalog_path; /* NULL: in the archive (see format/archive.h) */
+    const char *scratch;      /* folder for a scratch file */
+    const char *version;
+    import_format format;
+    const char *path; /* NULL: read descriptor, a pipe */
+    int descriptor;
+    const family *family; /* NULL: by the capture's URLs */
+    const char *feed;     /* NULL: the family's name */
+    import_repeat repeat;
+    /* Called for each line that cannot be read, and once for damaged compression. May be NULL. */
+    void (*problem)(void *user, uint64_t line, const char *reason);
+    void *user;
+} import_options;
+
+typedef struct import_feed_report {
+    char name[LIMIT_NAME_BYTES];
+    const family *family;
+    import_feed_counts counts;
+} import_feed_report;
+
+typedef struct import_report {
+    uint64_t lines;
+    uint64_t malformed; /* lines that could not be read; damaged compression counts as one */
+    uint64_t other;     /* empty lines, headers, settings */
+    uint64_t adjusted;  /* frames whose time had to be raised to keep P3 */
+    uint64_t adjusted_ns_max;
+    uint64_t untimed;        /* frames whose line says no time: the exchange's time was taken */
+    uint64_t strange_slots;  /* connections whose URL is another family's than the one asked for */
+    const char *compression; /* import_source_compression */
+    uint8_t is_sorted;       /* 1: went through a scratch file */
+    uint8_t is_written;      /* 0: there was nothing to write, and no session was made */
+    char session[16];
+    import_feed_report feeds[LIMIT_FEEDS];
+    uint32_t feed_count;
+} import_report;
+
+/* Import one capture. TD_OK also when lines were malformed: the report counts them. TD_E_INVALID
+ * (the family cannot be told, a name is wrong, it was imported before: nothing was written),
+ * TD_E_NOTFOUND, TD_E_BUSY, TD_E_IO, TD_E_NOSPACE, TD_E_NOMEM. */
+TD_MUST_USE td_result import_run(const import_options *options, import_report *report, td_err *err);
+
+#endif

@@ -1,0 +1,61 @@
+/* One line of a capture, read into what it says: a frame, a connection, or nothing. Two formats,
+ * specified in docs/import.md:
+ *
+ *   cryptofeed   its line format ("TIME: DATA", "URL <- TIME: DATA", "URL -> TIME: DATA",
+ *                "URL <-> TIME", "configuration: …") and its format 2 (one JSON object a line); the
+ *                two are told apart line by line
+ *   jsonl        {"recv_ns" or "ts", "data", …} around a frame, or the bare frame
+ *
+ * Times are exact: decimal seconds become nanoseconds digit by digit, never through a double.
+ * A reader keeps nothing from line to line but memory. One thread. */
+#ifndef TD_IMPORT_IMPORT_LINE_H
+#define TD_IMPORT_IMPORT_LINE_H
+
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "schema/classify.h"
+
+typedef enum import_format { IMPORT_CRYPTOFEED, IMPORT_JSONL } import_format;
+
+typedef enum import_kind {
+    IMPORT_NOTHING, /* empty line, header, settings: fine, and nothing to keep */
+    IMPORT_FRAME,
+    IMPORT_CONNECT, /* a connection was made here */
+} import_kind;
+
+/* What a record's time is. */
+typedef enum import_time_source {
+    IMPORT_TIME_NONE,     /* a bare frame, whose line says no receive time */
+    IMPORT_TIME_FILE,     /* as the file has it */
+    IMPORT_TIME_EXCHANGE, /* a bare frame's own exchange time, for want of a better one */
+} import_time_source;
+
+/* What a line says. Views point into the line or the reader: valid until its next call. */
+typedef struct import_record {
+    import_kind kind;
+    frame_dir dir; /* of a frame */
+    import_time_source time_source;
+    uint64_t time_ns; /* > 0 but for IMPORT_TIME_NONE */
+    td_bytes conn;    /* the file's own name of the connection; empty if the line names none */
+    td_bytes url;     /* as in the file, secrets and all; empty if the line names none */
+    td_bytes data;    /* the frame; DECODE_PADDING_BYTES readable behind it */
+} import_record;
+
+typedef struct import_line_reader import_line_reader;
+
+TD_MUST_USE td_result import_line_reader_open(import_format format, import_line_reader **out,
+                                              td_err *err);
+void import_line_reader_close(import_line_reader *reader);
+
+/* Read one line (JSON_PADDING_BYTES readable behind it). Returns 1 and fills *out, or 0 for a
+ * malformed line, with the reason as a text that is valid until the next call. */
+int import_line_read(import_line_reader *reader, td_bytes line, import_record *out,
+                     const char **reason);
+
+/* Why the last line was refused: TD_E_INVALID, it is malformed; TD_E_NOMEM, which says nothing
+ * about the line. */
+td_result import_line_refusal(const import_line_reader *reader);
+
+#endif

@@ -1,0 +1,122 @@
+#include "import/import_plan.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/url.h"
+
+enum { URL_SHOWN_BYTES = 200, NAME_SHOWN_BYTES = 60 };
+
+/* The family of the slot's URL, or NULL. */
+static const family *family_of_url(const import_slot *slot)
+{
+    return slot->url == NULL ? NULL : family_find_by_url(td_bytes_str(slot->url));
+}
+
+/* The family that a slot is read as. One without a URL may be of any: what other connections of the
+ * capture are says nothing about it. */
+static td_result choose_family(const import_slot *slot, const family *asked, const family **out,
+                               td_err *err)
+{
+    *out = asked;
+    if (asked == NULL && !slot->is_http)
+        *out = family_of_url(slot);
+    if (*out != NULL)
+        return TD_OK;
+    td_result rc;
+    if (slot->url != NULL) {
+        char shown[LIMIT_URL_BYTES];
+        rc = td_err_set(err, TD_E_INVALID, "no family has the URL '%.*s'", URL_SHOWN_BYTES,
+                        td_url_shown_plain(slot->url, shown, sizeof shown));
+    } else if (slot->name[0] != '\0') {
+        rc = td_err_set(err, TD_E_INVALID,
+                        "connection '%.*s' has no URL, so the capture does not say which family it "
+                        "is of",
+                        NAME_SHOWN_BYTES, slot->name);
+    } else {
+        rc = td_err_set(err, TD_E_INVALID, "the capture does not say which family it is of");
+    }
+    td_err_hint(err, "name it with --family, for all of the file: %s", family_names());
+    return rc;
+}
+
+/* The plan's feed of that name and family, added if it is not there. */
+static td_result find_feed(import_plan *plan, const char *name, const family *wanted,
+                           uint32_t *index, td_err *err)
+{
+    for (*index = 0; *index < plan->feed_count; ++*index) {
+        const import_plan_feed *feed = &plan->feeds[*index];
+        if (feed->family == wanted)
+            return TD_OK;
+        if (strcmp(feed->name, name) == 0) {
+            td_result rc = td_err_set(err, TD_E_INVALID,
+                                      "feed '%s' cannot be both %s and %s: the capture has both",
+                                      name, feed->family->name, wanted->name);
+            td_err_hint(err, "leave --feed away: each family then gets a feed of its own");
+            return rc;
+        }
+    }
+    if (plan->feed_count == LIMIT_FEEDS)
+        return td_err_set(err, TD_E_LIMIT, "the capture has more than %u families", LIMIT_FEEDS);
+    plan->feeds[plan->feed_count++] = (import_plan_feed){.name = name, .family = wanted};
+    return TD_OK;
+}
+
+static td_result plan_slot(import_plan *plan, const import_slot *slot, uint32_t index,
+                           const family *asked, const char *feed, td_err *err)
+{
+    const family *chosen = NULL;
+    td_result rc = choose_family(slot, asked, &chosen, err);
+    if (rc != TD_OK)
+        return rc;
+    const family *told = family_of_url(slot);
+    plan->strange_slots += told != NULL && told != chosen;
+    uint32_t feed_index = 0;
+    rc = find_feed(plan, feed != NULL ? feed : chosen->name, chosen, &feed_index, err);
+    if (rc != TD_OK)
+        return rc;
+    plan->feed_of_slot[index] = feed_index;
+    plan->shard_of_slot[index] = plan->feeds[feed_index].slot_count++;
+    return TD_OK;
+}
+
+/* HTTP answers go where the first WebSocket connection goes; alone, they need a family like any. */
+static td_result plan_http(import_plan *plan, const import_slot *slot, uint32_t index,
+                           const family *asked, const char *feed, td_err *err)
+{
+    plan->shard_of_slot[index] = 0;
+    plan->feed_of_slot[index] = 0;
+    if (plan->feed_count > 0)
+        return TD_OK;
+    const family *chosen = NULL;
+    td_result rc = choose_family(slot, asked, &chosen, err);
+    uint32_t feed_index = 0;
+    if (rc == TD_OK)
+        rc = find_feed(plan, feed != NULL ? feed : chosen->name, chosen, &feed_index, err);
+    return rc;
+}
+
+td_result import_plan_make(const import_slots *slots, const family *asked, const char *feed,
+                           import_plan *out, td_err *err)
+{
+    *out = (import_plan){0};
+    uint32_t count = import_slots_count(slots);
+    TD_ASSERT(count <= LIMIT_FEED_SLOTS);
+    for (uint32_t i = 0; i < count; i++) {
+        const import_slot *slot = import_slots_at(slots, i);
+        if (slot->is_http)
+            continue;
+        td_result rc = plan_slot(out, slot, i, asked, feed, err);
+        if (rc != TD_OK)
+            return rc;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const import_slot *slot = import_slots_at(slots, i);
+        if (!slot->is_http)
+            continue;
+        td_result rc = plan_http(out, slot, i, asked, feed, err);
+        if (rc != TD_OK)
+            return rc;
+    }
+    return TD_OK;
+}

@@ -1,0 +1,90 @@
+#include "import/import_secrets.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/limits.h"
+#include "base/url.h"
+#include "json/json.h"
+
+enum { AUTH_KEY_ARG = 0, AUTH_SIGNATURE_ARG = 2 };
+
+struct import_secrets {
+    redactor values;
+    json_parser *parser;
+};
+
+td_result import_secrets_open(import_secrets **out, td_err *err)
+{
+    import_secrets *s = td_alloc_zero(1, sizeof *s);
+    if (s == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory to look for secrets");
+    redactor_init(&s->values);
+    td_result rc = json_parser_open(0, &s->parser, err);
+    if (rc != TD_OK) {
+        import_secrets_close(s);
+        return rc;
+    }
+    *out = s;
+    return TD_OK;
+}
+
+void import_secrets_close(import_secrets *secrets)
+{
+    if (secrets == NULL)
+        return;
+    redactor_fini(&secrets->values);
+    json_parser_close(secrets->parser);
+    td_free(secrets);
+}
+
+/* A value that is too short to be hidden, or too long to be a secret, stays. */
+static td_result add(import_secrets *s, td_bytes value, redact_spelling how, td_err *err)
+{
+    td_result rc = redactor_add_found(&s->values, value, how, err);
+    return rc == TD_E_LIMIT ? td_err_add(err, rc, "keys and signatures of the capture") : rc;
+}
+
+/* "wss://user:password@…?api_key=…&expires=…&signature=…" */
+static td_result learn_url(import_secrets *s, td_bytes url, td_err *err)
+{
+    size_t at = 0;
+    td_bytes value;
+    td_result rc = TD_OK;
+    while (rc == TD_OK && td_url_next_secret(url, &at, &value))
+        rc = add(s, value, REDACT_SPELT, err);
+    return rc;
+}
+
+/* {"op":"auth","args":[key, expires, signature]}, in whatever dialect. */
+static td_result learn_auth(import_secrets *s, td_bytes frame, td_err *err)
+{
+    json_value root;
+    json_value args;
+    json_value arg;
+    td_bytes text;
+    if (memmem(frame.data, frame.size, "auth", 4) == NULL ||
+        json_parse(s->parser, frame, JSON_PADDED, &root, NULL) != TD_OK ||
+        !json_find_text(root, "op", &text) || !td_bytes_is(text, "auth") ||
+        !json_find(root, "args", &args))
+        return TD_OK;
+    json_iter it = json_iter_of(args);
+    td_result rc = TD_OK;
+    for (int i = 0; rc == TD_OK && json_next(&it, NULL, &arg); i++)
+        if ((i == AUTH_KEY_ARG || i == AUTH_SIGNATURE_ARG) && json_text(arg, &text))
+            rc = add(s, text, REDACT_EXACT, err);
+    return rc;
+}
+
+td_result import_secrets_learn(import_secrets *secrets, const import_record *record, td_err *err)
+{
+    td_result rc = learn_url(secrets, record->url, err);
+    if (rc == TD_OK && record->kind == IMPORT_FRAME && record->dir == DIR_OUT)
+        rc = learn_auth(secrets, record->data, err);
+    return rc;
+}
+
+redactor *import_secrets_learnt(import_secrets *secrets)
+{
+    return secrets->values.count == 0 ? NULL : &secrets->values;
+}

@@ -1,0 +1,404 @@
+#include "import/import_source.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include <zlib.h>
+#include <zstd.h>
+#include <zstd_errors.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/buf.h"
+#include "base/hash.h"
+#include "base/limits.h"
+#include "json/json.h"
+
+enum {
+    RAW_BYTES = 128 << 10,      /* read at once; larger reads gained nothing */
+    TEXT_BYTES = 256 << 10,     /* inflated at once, besides the unfinished line in front of it */
+    GZIP_WINDOW_BITS = 15 + 16, /* zlib.h: the largest window, and gzip framing only */
+};
+
+typedef enum coding { CODING_UNKNOWN, CODING_PLAIN, CODING_GZIP, CODING_ZSTD } coding;
+
+struct import_source {
+    td_file *file; /* NULL: descriptor is read */
+    int descriptor;
+    uint64_t file_at; /* offset of the next read; bytes read so far */
+    uint8_t raw[RAW_BYTES];
+    size_t raw_at; /* raw[raw_at..raw_size) is not used up */
+    size_t raw_size;
+    coding coding;
+    z_stream inflater;
+    uint8_t has_inflater;
+    ZSTD_DStream *zstd;
+    uint8_t is_in_member;  /* between a member's (a frame's) header and its trailer */
+    uint8_t is_raw_ended;  /* the file or pipe has no more */
+    uint8_t is_text_ended; /* nothing more will come out */
+    uint8_t is_hashed;     /* content is complete */
+    td_hasher *hasher;
+    capture_content content;
+    td_result damage;    /* what ended a compressed stream early, not said yet; or TD_OK */
+    uint8_t is_damaged;  /* and the unfinished line in front of it is not given out */
+    uint8_t is_skipping; /* inside a line that is too long */
+    td_buf text;         /* text_at..size: not yet given out */
+    size_t text_at;
+    size_t searched; /* text[text_at..searched) holds no LF */
+    uint64_t line_number;
+};
+
+static td_result source_new(import_source **out, td_err *err)
+{
+    import_source *s = td_alloc_zero(1, sizeof *s);
+    if (s == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory to read a capture");
+    td_buf_init(&s->text, LIMIT_IMPORT_LINE_BYTES + TEXT_BYTES + JSON_PADDING_BYTES + 2);
+    s->descriptor = -1;
+    s->hasher = td_hasher_open();
+    if (s->hasher == NULL) {
+        import_source_close(s);
+        return td_err_set(err, TD_E_NOMEM, "no memory to read a capture");
+    }
+    *out = s;
+    return TD_OK;
+}
+
+td_result import_source_open(td_io io, const char *path, import_source **out, td_err *err)
+{
+    import_source *s = NULL;
+    td_result rc = source_new(&s, err);
+    if (rc != TD_OK)
+        return rc;
+    rc = td_io_open(io, path, TD_OPEN_READ, &s->file, err);
+    if (rc != TD_OK) {
+        import_source_close(s);
+        return rc;
+    }
+    *out = s;
+    return TD_OK;
+}
+
+td_result import_source_open_pipe(int descriptor, import_source **out, td_err *err)
+{
+    TD_ASSERT(descriptor >= 0);
+    td_result rc = source_new(out, err);
+    if (rc == TD_OK)
+        (*out)->descriptor = descriptor;
+    return rc;
+}
+
+void import_source_close(import_source *source)
+{
+    if (source == NULL)
+        return;
+    if (source->has_inflater)
+        (void)inflateEnd(&source->inflater); /* fails only for a broken state, which is freed too */
+    ZSTD_freeDStream(source->zstd);
+    td_hasher_close(source->hasher);
+    td_io_close(source->file);
+    td_buf_fini(&source->text);
+    td_free(source);
+}
+
+int import_source_can_rewind(const import_source *source)
+{
+    return source->file != NULL;
+}
+
+td_result import_source_rewind(import_source *source, td_err *err)
+{
+    TD_ASSERT(import_source_can_rewind(source));
+    if (source->has_inflater && inflateReset(&source->inflater) != Z_OK)
+        return td_err_set(err, TD_E_NOMEM, "cannot start the gzip reader again");
+    if (source->zstd != NULL && ZSTD_isError(ZSTD_initDStream(source->zstd)))
+        return td_err_set(err, TD_E_NOMEM, "cannot start the zstd reader again");
+    source->file_at = 0;
+    source->raw_at = source->raw_size = 0;
+    source->is_in_member = source->is_raw_ended = source->is_text_ended = 0;
+    source->is_skipping = source->is_damaged = 0;
+    source->damage = TD_OK;
+    td_buf_clear(&source->text);
+    source->text_at = source->searched = 0;
+    source->line_number = 0;
+    return TD_OK;
+}
+
+const char *import_source_compression(const import_source *source)
+{
+    static const char *const NAMES[] = {[CODING_UNKNOWN] = "none",
+                                        [CODING_PLAIN] = "none",
+                                        [CODING_GZIP] = "gzip",
+                                        [CODING_ZSTD] = "zstd"};
+    return NAMES[source->coding];
+}
+
+capture_content import_source_content(const import_source *source)
+{
+    TD_ASSERT(source->is_hashed);
+    return source->content;
+}
+
+/* Read more raw bytes behind those that are left; is_raw_ended at the end. */
+static td_result fill_raw(import_source *s, td_err *err)
+{
+    if (s->raw_at > 0) {
+        memmove(s->raw, s->raw + s->raw_at, s->raw_size - s->raw_at);
+        s->raw_size -= s->raw_at;
+        s->raw_at = 0;
+    }
+    size_t room = sizeof s->raw - s->raw_size;
+    TD_ASSERT(room > 0);
+    size_t got = 0;
+    if (s->file != NULL) {
+        td_result rc = td_io_read_at(s->file, s->file_at, s->raw + s->raw_size, room, &got, err);
+        if (rc != TD_OK)
+            return rc;
+    } else {
+        ssize_t n;
+        do {
+            n = read(s->descriptor, s->raw + s->raw_size, room);
+        } while (n < 0 && errno == EINTR);
+        if (n < 0)
+            return td_err_set_os(err, errno, "reading the pipe at byte %llu",
+                                 (unsigned long long)s->file_at);
+        got = (size_t)n;
+    }
+    TD_ASSERT(got <= room);
+    s->raw_size += got;
+    s->file_at += got;
+    s->is_raw_ended = got == 0;
+    return TD_OK;
+}
+
+/* RFC 1952, 2.3.1; RFC 8878, 3.1.1 and 3.1.2 (a frame that is skipped may stand first). */
+static coding coding_of(const uint8_t *raw, size_t size)
+{
+    static const uint32_t FRAME = 0xfd2fb528, SKIPPED = 0x184d2a50, SKIPPED_MASK = 0xfffffff0;
+    if (size >= 2 && raw[0] == 0x1f && raw[1] == 0x8b)
+        return CODING_GZIP;
+    if (size < sizeof FRAME)
+        return CODING_PLAIN;
+    uint32_t magic = td_le32(raw);
+    return magic == FRAME || (magic & SKIPPED_MASK) == SKIPPED ? CODING_ZSTD : CODING_PLAIN;
+}
+
+static td_result open_inflater(import_source *s, td_err *err)
+{
+    if (s->coding == CODING_GZIP && !s->has_inflater) {
+        if (inflateInit2(&s->inflater, GZIP_WINDOW_BITS) != Z_OK)
+            return td_err_set(err, TD_E_NOMEM, "no memory for the gzip reader");
+        s->has_inflater = 1;
+    }
+    if (s->coding == CODING_ZSTD && s->zstd == NULL) {
+        s->zstd = ZSTD_createDStream();
+        if (s->zstd == NULL || ZSTD_isError(ZSTD_initDStream(s->zstd)))
+            return td_err_set(err, TD_E_NOMEM, "no memory for the zstd reader");
+    }
+    return TD_OK;
+}
+
+static td_result find_coding(import_source *s, td_err *err)
+{
+    while (s->raw_size < sizeof(uint32_t) && !s->is_raw_ended) {
+        td_result rc = fill_raw(s, err);
+        if (rc != TD_OK)
+            return rc;
+    }
+    s->coding = coding_of(s->raw, s->raw_size);
+    return open_inflater(s, err);
+}
+
+/* The stream is no good from here: said once the lines in front of it are given out. */
+static td_result stream_failed(import_source *s, td_result code)
+{
+    s->is_text_ended = s->is_damaged = 1;
+    s->damage = code;
+    return TD_OK;
+}
+
+static td_result tell_damage(import_source *s, td_err *err)
+{
+    uint64_t at = s->file_at - (s->raw_size - s->raw_at);
+    td_result code = s->damage;
+    s->damage = TD_OK;
+    return td_err_set(err, code, "%s stream %s at byte %llu", import_source_compression(s),
+                      code == TD_E_TRUNCATED ? "breaks off" : "is damaged", (unsigned long long)at);
+}
+
+/* Inflate into text[size..size + room). Sets *made; is_text_ended at the end of the last member. */
+static td_result inflate_some(import_source *s, size_t room, size_t *made, td_err *err)
+{
+    s->inflater.next_in = s->raw + s->raw_at;
+    s->inflater.avail_in = (uInt)(s->raw_size - s->raw_at);
+    s->inflater.next_out = s->text.data + s->text.size;
+    s->inflater.avail_out = (uInt)room;
+    s->is_in_member = 1;
+    int z = inflate(&s->inflater, Z_NO_FLUSH);
+    s->raw_at = s->raw_size - s->inflater.avail_in;
+    *made = room - s->inflater.avail_out;
+    if (z == Z_STREAM_END) {
+        s->is_in_member = 0;
+        return inflateReset(&s->inflater) == Z_OK ? TD_OK : stream_failed(s, TD_E_CORRUPT);
+    }
+    if (z == Z_MEM_ERROR)
+        return td_err_set(err, TD_E_NOMEM, "no memory for the gzip reader");
+    if (z != Z_OK && z != Z_BUF_ERROR)
+        return stream_failed(s, TD_E_CORRUPT);
+    return TD_OK;
+}
+
+/* The same of zstd. What asks for a larger window than the default's 128 MiB is refused. */
+static td_result unpack_some(import_source *s, size_t room, size_t *made, td_err *err)
+{
+    ZSTD_inBuffer in = {s->raw + s->raw_at, s->raw_size - s->raw_at, 0};
+    ZSTD_outBuffer out = {s->text.data + s->text.size, room, 0};
+    size_t left = ZSTD_decompressStream(s->zstd, &out, &in);
+    s->raw_at += in.pos;
+    *made = out.pos;
+    if (ZSTD_isError(left) && ZSTD_getErrorCode(left) == ZSTD_error_memory_allocation)
+        return td_err_set(err, TD_E_NOMEM, "no memory for the zstd reader");
+    if (ZSTD_isError(left))
+        return stream_failed(s, TD_E_CORRUPT);
+    s->is_in_member = left != 0;
+    return TD_OK;
+}
+
+/* One step of reading what is compressed: fetch raw bytes if there are none, inflate what there is;
+ * a reader may hold more text than there was room for when its raw bytes are used up. */
+static td_result next_packed(import_source *s, size_t room, size_t *made, td_err *err)
+{
+    if (s->raw_at == s->raw_size && !s->is_raw_ended) {
+        td_result rc = fill_raw(s, err);
+        if (rc != TD_OK)
+            return rc;
+    }
+    int had_raw = s->raw_at < s->raw_size;
+    if (had_raw || s->is_in_member) {
+        td_result rc = s->coding == CODING_GZIP ? inflate_some(s, room, made, err)
+                                                : unpack_some(s, room, made, err);
+        if (rc != TD_OK || had_raw || *made > 0)
+            return rc;
+    }
+    if (s->is_in_member)
+        return stream_failed(s, TD_E_TRUNCATED);
+    s->is_text_ended = 1;
+    return TD_OK;
+}
+
+/* One step of reading plain text. */
+static td_result next_plain(import_source *s, size_t room, size_t *made, td_err *err)
+{
+    if (s->raw_at == s->raw_size) {
+        td_result rc = fill_raw(s, err);
+        if (rc != TD_OK)
+            return rc;
+        if (s->is_raw_ended)
+            s->is_text_ended = 1;
+    }
+    size_t size = s->raw_size - s->raw_at;
+    if (size > room)
+        size = room;
+    memcpy(s->text.data + s->text.size, s->raw + s->raw_at, size);
+    s->raw_at += size;
+    *made = size;
+    return TD_OK;
+}
+
+/* Take the next text into the content's hash; at the end that is complete. */
+static void hash_text(import_source *s, size_t made)
+{
+    td_hasher_update(s->hasher, s->text.data + s->text.size, made);
+    s->content.bytes += made;
+    if (!s->is_text_ended)
+        return;
+    s->content.hash = td_hasher_digest(s->hasher);
+    s->is_hashed = 1;
+}
+
+/* Append more text. At the end, or at damage, is_text_ended. */
+static td_result fill_text(import_source *s, td_err *err)
+{
+    if (s->coding == CODING_UNKNOWN) {
+        td_result rc = find_coding(s, err);
+        if (rc != TD_OK)
+            return rc;
+    }
+    if (s->text_at > 0) {
+        memmove(s->text.data, s->text.data + s->text_at, s->text.size - s->text_at);
+        s->text.size -= s->text_at;
+        s->searched -= s->text_at;
+        s->text_at = 0;
+    }
+    td_result rc = td_buf_reserve(&s->text, TEXT_BYTES + JSON_PADDING_BYTES, err);
+    if (rc != TD_OK)
+        return rc;
+    size_t made = 0;
+    rc = s->coding == CODING_PLAIN ? next_plain(s, TEXT_BYTES, &made, err)
+                                   : next_packed(s, TEXT_BYTES, &made, err);
+    TD_ASSERT(made <= TEXT_BYTES);
+    if (!s->is_hashed)
+        hash_text(s, made);
+    s->text.size += made;
+    return rc;
+}
+
+/* Give out text[text_at..end) as a line and go on behind next. */
+static void take_line(import_source *s, size_t end, size_t next, import_text_line *out)
+{
+    size_t size = end - s->text_at;
+    if (size > 0 && s->text.data[end - 1] == '\r')
+        size--;
+    int is_too_long = s->is_skipping || size > LIMIT_IMPORT_LINE_BYTES;
+    *out = (import_text_line){.number = ++s->line_number, .is_too_long = is_too_long != 0};
+    out->text = td_bytes_of(s->text.data + s->text_at, is_too_long ? 0 : size);
+    s->is_skipping = 0;
+    s->text_at = s->searched = next;
+}
+
+/* A line that cannot be taken whole: forget what is there of it, remember that it was so. */
+static void skip_ahead(import_source *s)
+{
+    s->is_skipping = 1;
+    td_buf_clear(&s->text);
+    s->text_at = s->searched = 0;
+}
+
+/* The next line out of what is buffered: 1, or 0 if more text is needed. */
+static int find_line(import_source *s, import_text_line *out)
+{
+    TD_ASSERT(s->text_at <= s->searched);
+    TD_ASSERT(s->searched <= s->text.size);
+    if (s->searched == s->text.size)
+        return 0;
+    const uint8_t *from = s->text.data + s->searched;
+    const uint8_t *lf = memchr(from, '\n', s->text.size - s->searched);
+    if (lf == NULL) {
+        s->searched = s->text.size;
+        if (s->text.size - s->text_at > LIMIT_IMPORT_LINE_BYTES + 1)
+            skip_ahead(s);
+        return 0;
+    }
+    size_t end = (size_t)(lf - s->text.data);
+    take_line(s, end, end + 1, out);
+    return 1;
+}
+
+td_result import_source_next(import_source *source, import_text_line *out, td_err *err)
+{
+    for (;;) {
+        if (find_line(source, out))
+            return TD_OK;
+        if (source->is_text_ended)
+            break;
+        td_result rc = fill_text(source, err);
+        if (rc != TD_OK)
+            return rc;
+    }
+    if (source->damage != TD_OK)
+        return tell_damage(source, err);
+    if (source->is_damaged || (source->text_at == source->text.size && !source->is_skipping))
+        return TD_EOF;
+    take_line(source, source->text.size, source->text.size, out);
+    return TD_OK;
+}

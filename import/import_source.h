@@ -1,0 +1,52 @@
+/* The bytes of a capture file: from a file or a pipe, inflated if they are gzip or zstd (told by
+ * content, not by name; several members or frames in a row are one text), and cut into lines.
+ *
+ * Memory is bounded: two fixed buffers and one line. A line over LIMIT_IMPORT_LINE_BYTES is passed
+ * over and said to be too long; reading goes on behind it. A compressed stream that breaks off or
+ * is damaged gives everything up to there, then one TD_E_TRUNCATED or TD_E_CORRUPT, then the end.
+ * One thread. */
+#ifndef TD_IMPORT_IMPORT_SOURCE_H
+#define TD_IMPORT_IMPORT_SOURCE_H
+
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/io.h"
+#include "format/imports.h"
+
+typedef struct import_source import_source;
+
+/* One line without its end (LF or CR LF). */
+typedef struct import_text_line {
+    uint64_t number;     /* from 1 */
+    td_bytes text;       /* valid until the next call; JSON_PADDING_BYTES readable behind it */
+    uint8_t is_too_long; /* 1: text is empty, the line was passed over */
+} import_text_line;
+
+/* Open a file, through io. TD_E_NOTFOUND, TD_E_IO, TD_E_NOMEM. */
+TD_MUST_USE td_result import_source_open(td_io io, const char *path, import_source **out,
+                                         td_err *err);
+
+/* Read from a descriptor, which stays the caller's: a pipe, which can be read only once. */
+TD_MUST_USE td_result import_source_open_pipe(int descriptor, import_source **out, td_err *err);
+
+void import_source_close(import_source *source);
+
+/* 1 if it can be read again from its start. */
+int import_source_can_rewind(const import_source *source);
+
+/* Start again from the first line; only if it can. TD_E_NOMEM. */
+TD_MUST_USE td_result import_source_rewind(import_source *source, td_err *err);
+
+/* The next line; a last one without a line end counts. TD_OK; TD_EOF; TD_E_TRUNCATED, TD_E_CORRUPT
+ * (compressed, see above; TD_EOF follows); TD_E_IO, TD_E_NOMEM. */
+TD_MUST_USE td_result import_source_next(import_source *source, import_text_line *out, td_err *err);
+
+/* "gzip", "zstd", or "none", which is also said before the first line. */
+const char *import_source_compression(const import_source *source);
+
+/* What all lines were cut out of, once the end was reached for the first time. */
+capture_content import_source_content(const import_source *source);
+
+#endif

@@ -1,0 +1,258 @@
+/* import/import_slots and import/import_spool: which connection a line belongs to, and records of
+ * several connections in order of time. Expected slots are written from the rules at the top of
+ * import_slots.h. */
+#include "import/import_slots.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "import/import_spool.h"
+#include "base/alloc.h"
+#include "base/io_posix.h"
+#include "base/limits.h"
+
+typedef struct slot_row {
+    import_kind kind;
+    frame_dir dir;
+    uint64_t time_ns;
+    const char *conn;
+    const char *url;
+    uint32_t slot; /* expected, like the rest */
+    uint32_t conn_number;
+    uint8_t is_new_conn;
+    uint64_t effective_ns;
+} slot_row;
+
+static import_record record_of(const slot_row *row)
+{
+    return (import_record){.kind = row->kind,
+                           .dir = row->dir,
+                           .time_source = row->time_ns > 0 ? IMPORT_TIME_FILE : IMPORT_TIME_NONE,
+                           .time_ns = row->time_ns,
+                           .conn = td_bytes_str(row->conn),
+                           .url = td_bytes_str(row->url),
+                           .data = td_bytes_str("{}")};
+}
+
+static void check_slots(const char *name, const slot_row *rows, size_t count)
+{
+    import_slots *slots = NULL;
+    print_message("  %s\n", name);
+    assert_int_equal(import_slots_open(&slots, NULL), TD_OK);
+    for (size_t i = 0; i < count; i++) {
+        import_record record = record_of(&rows[i]);
+        import_place place;
+        assert_int_equal(import_slots_take(slots, &record, &place, NULL), TD_OK);
+        assert_int_equal(place.slot, rows[i].slot);
+        assert_int_equal(place.conn, rows[i].conn_number);
+        assert_int_equal(place.is_new_conn, rows[i].is_new_conn);
+        assert_int_equal(place.effective_ns, rows[i].effective_ns);
+    }
+    import_slots_close(slots);
+}
+
+#define CHECK_SLOTS(name, rows) check_slots(name, rows, sizeof(rows) / sizeof(rows)[0])
+
+static void test_slots(void **state)
+{
+    static const slot_row ONE[] = {
+        {IMPORT_CONNECT, DIR_IN, 10, "", "wss://a", 0, 1, 1, 10},
+        {IMPORT_FRAME, DIR_OUT, 11, "", "wss://a", 0, 1, 0, 11},
+        {IMPORT_FRAME, DIR_IN, 9, "", "", 0, 1, 0, 11},
+        {IMPORT_FRAME, DIR_IN, 12, "", "", 0, 1, 0, 12},
+        {IMPORT_CONNECT, DIR_IN, 20, "", "wss://a", 0, 2, 1, 20},
+        {IMPORT_FRAME, DIR_IN, 21, "", "", 0, 2, 0, 21},
+    };
+    static const slot_row NO_CONNECT[] = {
+        {IMPORT_FRAME, DIR_IN, 5, "", "", 0, 1, 1, 5},
+        {IMPORT_FRAME, DIR_OUT, 6, "", "wss://a", 0, 1, 0, 6},
+        {IMPORT_FRAME, DIR_OUT, 7, "", "wss://b", 1, 1, 1, 7},
+        {IMPORT_FRAME, DIR_IN, 8, "", "", 1, 1, 0, 8},
+        {IMPORT_FRAME, DIR_OUT, 9, "", "wss://a", 0, 1, 0, 9},
+    };
+    static const slot_row RESTART[] = {
+        {IMPORT_CONNECT, DIR_IN, 10, "", "wss://a", 0, 1, 1, 10},
+        {IMPORT_FRAME, DIR_IN, 30, "", "", 0, 1, 0, 30},
+        {IMPORT_CONNECT, DIR_IN, 12, "", "wss://a", 1, 1, 1, 12},
+        {IMPORT_FRAME, DIR_IN, 13, "", "", 1, 1, 0, 13},
+        {IMPORT_CONNECT, DIR_IN, 20, "", "wss://a", 1, 2, 1, 20},
+        {IMPORT_CONNECT, DIR_IN, 40, "", "wss://b", 2, 1, 1, 40},
+    };
+    static const slot_row NAMED[] = {
+        {IMPORT_FRAME, DIR_HTTP, 1, "H", "https://x", 0, 1, 1, 1},
+        {IMPORT_CONNECT, DIR_IN, 2, "W.1", "wss://a", 1, 1, 1, 2},
+        {IMPORT_FRAME, DIR_IN, 9, "W.1", "", 1, 1, 0, 9},
+        {IMPORT_CONNECT, DIR_IN, 2, "W.2", "wss://a", 2, 1, 1, 2},
+        {IMPORT_FRAME, DIR_IN, 3, "W.2", "", 2, 1, 0, 3},
+        {IMPORT_FRAME, DIR_IN, 10, "W.1", "", 1, 1, 0, 10},
+        {IMPORT_CONNECT, DIR_IN, 11, "W.1", "wss://a", 1, 2, 1, 11},
+        {IMPORT_FRAME, DIR_IN, 12, "H", "", 3, 1, 1, 12},
+        {IMPORT_FRAME, DIR_HTTP, 12, "H", "https://y", 0, 1, 0, 12},
+    };
+    static const slot_row UNTIMED[] = {
+        {IMPORT_FRAME, DIR_IN, 0, "", "", 0, 1, 1, 0},
+        {IMPORT_FRAME, DIR_IN, 7, "", "", 0, 1, 0, 7},
+        {IMPORT_FRAME, DIR_IN, 0, "", "", 0, 1, 0, 7},
+    };
+    (void)state; /* rows only */
+    CHECK_SLOTS("one connection and its reconnect", ONE);
+    CHECK_SLOTS("a capture that begins in the middle", NO_CONNECT);
+    CHECK_SLOTS("a connect in the past is another connection", RESTART);
+    CHECK_SLOTS("connections with names", NAMED);
+    CHECK_SLOTS("bare frames", UNTIMED);
+}
+
+static void test_too_many_slots(void **state)
+{
+    (void)state; /* none */
+    import_slots *slots = NULL;
+    import_place place;
+    td_err err;
+    assert_int_equal(import_slots_open(&slots, NULL), TD_OK);
+    for (uint32_t i = 0; i < LIMIT_FEED_SLOTS; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof name, "c%u", i);
+        slot_row row = {.kind = IMPORT_FRAME, .time_ns = 1, .conn = name};
+        import_record record = record_of(&row);
+        assert_int_equal(import_slots_take(slots, &record, &place, NULL), TD_OK);
+        assert_int_equal(place.slot, i);
+    }
+    slot_row row = {.kind = IMPORT_FRAME, .time_ns = 1, .conn = "one more"};
+    import_record record = record_of(&row);
+    assert_int_equal(import_slots_take(slots, &record, &place, &err), TD_E_LIMIT);
+    assert_int_equal(import_slots_count(slots), LIMIT_FEED_SLOTS);
+    import_slots_close(slots);
+}
+
+/* Records of three connections, put in one behind the other, come out as a stable sort by time
+ * (then slot) of the list that the test keeps beside. Sizes vary so that blocks of all kinds occur.
+ */
+enum { SPOOL_RECORDS = 3000 };
+
+typedef struct kept {
+    uint64_t ns;
+    uint32_t slot;
+    uint32_t serial;
+    size_t size;
+} kept;
+
+static int compare_kept(const void *left, const void *right)
+{
+    const kept *a = left;
+    const kept *b = right;
+    if (a->ns != b->ns)
+        return a->ns < b->ns ? -1 : 1;
+    if (a->slot != b->slot)
+        return a->slot < b->slot ? -1 : 1;
+    return a->serial < b->serial ? -1 : 1;
+}
+
+static void test_spool(void **state)
+{
+    (void)state; /* its folder is below */
+    char folder[] = "/tmp/td-import-spool-XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    import_slots *slots = NULL;
+    import_spool *spool = NULL;
+    td_err err;
+    assert_int_equal(import_slots_open(&slots, NULL), TD_OK);
+    assert_int_equal(import_spool_open(io_posix(), folder, &spool, &err), TD_OK);
+    assert_int_equal(rmdir(folder), 0); /* the scratch file has no name any more */
+    kept *all = calloc(SPOOL_RECORDS, sizeof *all);
+    char *data = calloc(1, 700000);
+    assert_non_null(all);
+    assert_non_null(data);
+    memset(data, 'd', 700000);
+    uint32_t seed = 7;
+    for (uint32_t i = 0; i < SPOOL_RECORDS; i++) {
+        uint32_t slot = i / (SPOOL_RECORDS / 3);
+        seed = seed * 1664525u + 1013904223u;
+        char name[2] = {(char)('a' + slot), '\0'};
+        uint64_t ns = 1000 + (i % (SPOOL_RECORDS / 3)) / 2;
+        size_t size = 4 + (seed >> 8) % (i % 500 == 0 ? 600000 : 900);
+        memcpy(data, &i, sizeof i);
+        import_record record = {.kind = IMPORT_FRAME,
+                                .time_source = IMPORT_TIME_FILE,
+                                .time_ns = ns,
+                                .conn = td_bytes_str(name),
+                                .url = td_bytes_str(i % 7 == 0 ? "wss://u" : ""),
+                                .data = td_bytes_of(data, size)};
+        import_place place;
+        assert_int_equal(import_slots_take(slots, &record, &place, NULL), TD_OK);
+        assert_int_equal(import_spool_put(spool, &record, &place, &err), TD_OK);
+        all[i] = (kept){.ns = ns, .slot = slot, .serial = i, .size = size};
+    }
+    qsort(all, SPOOL_RECORDS, sizeof *all, compare_kept);
+    for (uint32_t i = 0; i < SPOOL_RECORDS; i++) {
+        import_record record;
+        import_place place;
+        uint32_t serial;
+        assert_int_equal(import_spool_next(spool, slots, &record, &place, &err), TD_OK);
+        assert_true(record.data.size >= sizeof serial);
+        memcpy(&serial, record.data.data, sizeof serial);
+        assert_int_equal(serial, all[i].serial);
+        assert_int_equal(place.slot, all[i].slot);
+        assert_int_equal(record.time_ns, all[i].ns);
+        assert_int_equal(record.data.size, all[i].size);
+        assert_int_equal(record.data.data[record.data.size - 1] == 'd', all[i].size > 4);
+        assert_int_equal(record.url.size, serial % 7 == 0 ? 7 : 0);
+    }
+    import_record record;
+    import_place place;
+    assert_int_equal(import_spool_next(spool, slots, &record, &place, &err), TD_EOF);
+    assert_int_equal(import_spool_next(spool, slots, &record, &place, &err), TD_EOF);
+    import_spool_close(spool);
+    import_slots_close(slots);
+    free(all);
+    free(data);
+}
+
+/* Records before the first time that a slot knows take that time. */
+static void test_spool_untimed(void **state)
+{
+    static const uint64_t TIMES[] = {0, 0, 50, 60};
+    (void)state; /* none */
+    import_slots *slots = NULL;
+    import_spool *spool = NULL;
+    import_place place;
+    import_record record;
+    assert_int_equal(import_slots_open(&slots, NULL), TD_OK);
+    assert_int_equal(import_spool_open(io_posix(), "/tmp", &spool, NULL), TD_OK);
+    for (size_t i = 0; i < 4; i++) {
+        slot_row row = {.kind = IMPORT_FRAME, .time_ns = TIMES[i], .conn = ""};
+        record = record_of(&row);
+        assert_int_equal(import_slots_take(slots, &record, &place, NULL), TD_OK);
+        assert_int_equal(import_spool_put(spool, &record, &place, NULL), TD_OK);
+    }
+    static const uint64_t EXPECTED[] = {50, 50, 50, 60};
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(import_spool_next(spool, slots, &record, &place, NULL), TD_OK);
+        assert_int_equal(place.effective_ns, EXPECTED[i]);
+    }
+    import_spool_close(spool);
+    import_slots_close(slots);
+}
+
+static void test_spool_no_folder(void **state)
+{
+    (void)state; /* none */
+    import_spool *spool = NULL;
+    td_err err;
+    assert_int_equal(import_spool_open(io_posix(), "/nonexistent/folder", &spool, &err),
+                     TD_E_NOTFOUND);
+    assert_non_null(strstr(err.text, "/nonexistent/folder"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_slots),           cmocka_unit_test(test_too_many_slots),
+        cmocka_unit_test(test_spool),           cmocka_unit_test(test_spool_untimed),
+        cmocka_unit_test(test_spool_no_folder),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,240 @@
+/* tapedeck cat: frames, in the tape's order. */
+#include <stdatomic.h>
+#include <string.h>
+
+#include "verbs/verb_run.h"
+#include "verbs/cmds.h"
+#include "base/assert.h"
+#include "base/clock.h"
+#include "cli/stop_signal.h"
+#include "base/utf8.h"
+#include "json/json_write.h"
+#include "tape/frame_json.h"
+#include "tape/tape.h"
+
+/* How long to wait before asking a followed archive again: a chunk is at most a second old when it
+ * becomes durable, so this adds little to it. */
+static const uint64_t FOLLOW_WAIT_NS = 200 * TD_NS_PER_MS;
+
+typedef struct cat_options {
+    uint8_t is_raw;
+    uint8_t is_following;
+    uint8_t with_events;
+    uint64_t limit;
+    int dir; /* index into DIRS */
+} cat_options;
+
+static const char *const DIRS[] = {"all", "in", "out", "http", NULL};
+
+static const option_row CAT_ROWS[] = {
+    {.long_name = "raw",
+     .type = OPTION_FLAG,
+     .offset = offsetof(cat_options, is_raw),
+     .help = "each frame's bytes as they were, then LF"},
+    {.long_name = "follow",
+     .type = OPTION_FLAG,
+     .offset = offsetof(cat_options, is_following),
+     .help = "go on while a recorder writes, until interrupted"},
+    {.long_name = "events",
+     .type = OPTION_FLAG,
+     .offset = offsetof(cat_options, with_events),
+     .help = "the recorder's own events too"},
+    {.long_name = "dir",
+     .type = OPTION_ENUM,
+     .offset = offsetof(cat_options, dir),
+     .metavar = "DIR",
+     .help = "only frames of this direction",
+     .choices = DIRS},
+    {.short_name = 'n',
+     .long_name = "limit",
+     .type = OPTION_UINT,
+     .offset = offsetof(cat_options, limit),
+     .metavar = "N",
+     .help = "stop behind N frames",
+     .min = 1},
+};
+
+/* What one run of cat has. */
+typedef struct cat_run {
+    verb_run verb;
+    cat_options options;
+    atomic_int is_asked_to_stop; /* set by the thread that waits for signals */
+    stop_signal *signals;
+    uint8_t has_frames; /* one was selected, be it of another direction */
+} cat_run;
+
+/* The thread that waits for signals: cat ends between two frames, never within a line. */
+static void ask_to_stop(void *user)
+{
+    cat_run *run = user;
+    atomic_store(&run->is_asked_to_stop, 1);
+}
+
+/* 1 if the bytes are UTF-8, so that JSON text can hold them as they are. */
+static int is_utf8(td_bytes bytes)
+{
+    for (size_t at = 0; at < bytes.size;) {
+        size_t size = td_utf8_bytes(bytes.data + at, bytes.size - at);
+        if (size == 0)
+            return 0;
+        at += size;
+    }
+    return 1;
+}
+
+/* Bytes that are no text: two hex digits each. */
+static void write_hex(json_writer *json, td_bytes bytes)
+{
+    static const char DIGITS[] = "0123456789abcdef";
+    td_buf text;
+    td_buf_init(&text, 2 * bytes.size + 1);
+    td_result rc = td_buf_reserve(&text, 2 * bytes.size + 1, NULL);
+    for (size_t i = 0; rc == TD_OK && i < bytes.size; i++) {
+        text.data[text.size++] = (uint8_t)DIGITS[bytes.data[i] >> 4];
+        text.data[text.size++] = (uint8_t)DIGITS[bytes.data[i] & 15];
+    }
+    json_write_key(json, "data_hex");
+    json_write_bytes(json, td_buf_view(&text));
+    td_buf_fini(&text);
+}
+
+/* Bytes that are no UTF-8 cannot stand in JSON: they come as data_hex. */
+static void write_frame(output_stream *output, const tape_frame *frame)
+{
+    const channel_info *info = &frame->channel->info;
+    json_writer *json = output_json_begin(output);
+    json_write_object_begin(json);
+    json_write_member_text(json, "topic", info->topic);
+    json_write_member_text(json, "symbol", info->symbol[0] == '\0' ? NULL : info->symbol);
+    json_write_key(json, "exchange_ns"); /* the archive has recv_ns where a frame has no time */
+    if (frame->publish_ns == frame->recv_ns)
+        json_write_null(json);
+    else
+        json_write_u64(json, frame->publish_ns);
+    json_write_member_text(json, "dir", channel_dir_name(info->dir));
+    json_write_member_u64(json, "line", info->line);
+    json_write_member_u64(json, "shard", info->shard);
+    json_write_member_text(json, "session", frame->session_id);
+    frame_json_place(json, frame);
+    if (is_utf8(frame->bytes))
+        json_write_member_bytes(json, "data", frame->bytes);
+    else
+        write_hex(json, frame->bytes);
+    json_write_object_end(json);
+    output_json_end(output);
+}
+
+static int wants_dir(const cat_options *options, channel_dir dir)
+{
+    TD_ASSERT(options->dir >= 0);
+    TD_ASSERT((size_t)options->dir < sizeof DIRS / sizeof DIRS[0] - 1);
+    return options->dir == 0 || strcmp(DIRS[options->dir], channel_dir_name(dir)) == 0;
+}
+
+/* 1 if nothing more is to be printed. */
+static int is_over(cat_run *run, uint64_t left)
+{
+    return left == 0 || output_is_broken(&run->verb.output) ||
+           atomic_load(&run->is_asked_to_stop) != 0;
+}
+
+/* Print what there is. TD_EOF: the tape has no more now, or enough was printed. */
+static td_result print_frames(cat_run *run, tape *from, uint64_t *left)
+{
+    output_stream *output = &run->verb.output;
+    while (!is_over(run, *left)) {
+        tape_frame frame;
+        td_result rc = tape_next(from, &frame, &run->verb.err);
+        if (rc != TD_OK)
+            return rc;
+        run->has_frames = 1;
+        if (!wants_dir(&run->options, frame.channel->info.dir))
+            continue;
+        if (run->options.is_raw) {
+            output_bytes(output, frame.bytes);
+            output_bytes(output, td_bytes_str("\n"));
+        } else {
+            write_frame(output, &frame);
+        }
+        TD_ASSERT(*left > 0);
+        --*left;
+    }
+    return TD_EOF;
+}
+
+/* Wait until there is more to print. TD_EOF: no more is wanted. */
+static td_result wait_for_more(cat_run *run, tape *from, uint64_t left)
+{
+    td_clock clock = clock_real();
+    while (run->options.is_following && !is_over(run, left)) {
+        td_result rc = tape_follow(from, &run->verb.err);
+        if (rc != TD_EOF)
+            return rc;
+        clock_sleep_until(clock, clock_mono_ns(clock) + FOLLOW_WAIT_NS);
+    }
+    return TD_EOF;
+}
+
+/* Print, and while following go on. */
+static td_result print_all(cat_run *run, tape *from)
+{
+    uint64_t left = run->options.limit == 0 ? UINT64_MAX : run->options.limit;
+    td_result rc = TD_OK;
+    while (rc == TD_OK) {
+        rc = print_frames(run, from, &left);
+        output_flush(&run->verb.output);
+        if (rc == TD_EOF)
+            rc = wait_for_more(run, from, left);
+    }
+    return rc == TD_EOF ? TD_OK : rc;
+}
+
+/* Only a cat that follows has anything to tidy up; otherwise a signal may just end it. */
+static td_result run_cat(cat_run *run, tape_stats *stats)
+{
+    td_err *err = &run->verb.err;
+    selection wanted = verb_run_selection(&run->verb);
+    tape_options how = {.threads = threads_options_count(&run->verb.threads),
+                        .log = &run->verb.log,
+                        .with_events = run->options.with_events,
+                        .is_following = run->options.is_following};
+    tape *from = NULL;
+    td_result rc = TD_OK;
+    if (run->options.is_following) {
+        stop_signal_block();
+        rc = stop_signal_open(&(stop_signal_calls){.stop = ask_to_stop, .user = run}, &run->signals,
+                              err);
+    }
+    if (rc == TD_OK)
+        rc = tape_open(run->verb.archive, &wanted, &how, &from, err);
+    if (rc == TD_OK) {
+        rc = print_all(run, from);
+        tape_get_stats(from, stats);
+    }
+    tape_close(from);
+    if (rc == TD_OK && !run->has_frames && !run->options.is_following &&
+        stats->damaged_chunks + stats->segments_unreadable == 0)
+        rc = verb_run_nothing(&run->verb);
+    stop_signal_close(run->signals);
+    return rc;
+}
+
+exit_code cmd_cat(const verb_context *context, int argc, char **argv)
+{
+    cat_run run = {0};
+    const verb_run_spec spec = {
+        .name = "cat",
+        .summary = "Print the frames of a selection, in order: one JSON object a line.",
+        .examples = "tapedeck cat archive --topic trade --symbol BTCUSD --raw\n"
+                    "tapedeck cat archive --follow --topic 'orderBook*'",
+        .takes = VERB_TAKES_SELECTION | VERB_TAKES_THREADS | VERB_TAKES_JSON,
+        .own = {"Frames", CAT_ROWS, sizeof CAT_ROWS / sizeof CAT_ROWS[0], &run.options},
+        .mode = ARCHIVE_READ};
+    exit_code status = EXIT_CODE_DONE;
+    if (!verb_run_begin(&run.verb, context, &spec, argc, argv, &status))
+        return status;
+    tape_stats stats = {0};
+    td_result rc = run_cat(&run, &stats);
+    int is_damaged = stats.damaged_chunks > 0 || stats.segments_unreadable > 0;
+    return verb_run_end(&run.verb, rc, is_damaged ? EXIT_CODE_DAMAGE : EXIT_CODE_DONE);
+}

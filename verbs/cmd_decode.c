@@ -1,0 +1,347 @@
+/* tapedeck decode: frames, one a line, to typed JSON, one object a frame. */
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "verbs/cmds.h"
+#include "verbs/frame_lines.h"
+#include "import/import_line.h"
+#include "import/import_source.h"
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/io_posix.h"
+#include "cli/option_groups.h"
+#include "cli/output.h"
+#include "cli/units.h"
+#include "schema/classify.h"
+#include "schema/decode.h"
+#include "schema/family.h"
+#include "json/json.h"
+#include "schema/message_json.h"
+
+typedef struct decode_options {
+    const char *family;
+    options_time at;
+} decode_options;
+
+static const option_row DECODE_ROWS[] = {
+    {.long_name = "family",
+     .type = OPTION_TEXT,
+     .offset = offsetof(decode_options, family),
+     .metavar = "FAMILY",
+     .choices = FAMILY_NAMES,
+     .help = "what the frames are (required): 'tapedeck topics' lists families; a common\n"
+             "beginning, such as v5, tries them all"},
+    {.long_name = "at",
+     .type = OPTION_TIME,
+     .offset = offsetof(decode_options, at),
+     .metavar = "TIME",
+     .help = "when they were received, where they do not say: topics change over the\n"
+             "years (default: the exchange's own time)"},
+};
+
+typedef struct decode_run {
+    decode_options options;
+    json_options json;
+    talk_options talk;
+    const family *families[FAMILY_GROUP_MAX];
+    size_t family_count;
+    uint64_t at_ns;
+    decoder *decoder;
+    json_parser *parser; /* for frames that the decoder has no name for */
+    import_line_reader *wrappers;
+    import_source *source;
+    frame_lines *lines;
+    output_stream output;
+    uint64_t frames;
+    uint64_t undecoded;
+    td_err err;
+} decode_run;
+
+/* Where a frame went, and when it came. */
+typedef struct frame_moment {
+    frame_dir dir;
+    uint64_t ns; /* TOPIC_NOW if nobody said */
+} frame_moment;
+
+/* 1 if a frame is what a client sends: a bare line does not say. */
+static int is_request(json_value root)
+{
+    static const char *const KEYS[] = {"op", "event", "method"};
+    json_value found;
+    for (size_t i = 0; i < sizeof KEYS / sizeof KEYS[0]; i++) {
+        if (json_find(root, KEYS[i], &found) && json_type_of(found) == JSON_STRING)
+            return 1;
+    }
+    return 0;
+}
+
+/* A frame that nobody knows as inbound, or an answer that neither grants nor refuses (spot echoes
+ * requests, and adds a code): is it a client's? */
+static int is_outbound(decode_run *run, const classification *inbound, td_bytes frame)
+{
+    json_value root;
+    int is_verdict = inbound->success >= 0;
+    if (inbound->frame_class != CLASS_UNKNOWN && (inbound->frame_class != CLASS_ACK || is_verdict))
+        return 0;
+    return json_parse(run->parser, frame, JSON_PADDED, &root, NULL) == TD_OK && is_request(root);
+}
+
+/* Classify a frame; one that nobody dates by the exchange's own time, which is the best we know. */
+static void classify_at(decode_run *run, const family *of, td_bytes frame, const frame_moment *at,
+                        classification *out)
+{
+    uint64_t ns = at->ns == TOPIC_NOW ? TOPIC_ANY_TIME : at->ns;
+    decoder_classify(run->decoder, of, frame, at->dir, ns, out);
+    if (at->ns != TOPIC_NOW || out->exchange_ns == 0)
+        return;
+    classification dated;
+    decoder_classify(run->decoder, of, frame, at->dir, out->exchange_ns, &dated);
+    out->is_starved |= dated.is_starved;
+    if (dated.topic.row != NULL)
+        *out = dated;
+}
+
+/* What one family makes of a frame. */
+typedef struct attempt {
+    const family *of;
+    classification what;
+    decode_error why; /* of a data or unknown frame that is not decoded */
+    uint32_t strange; /* of a decoded one: fields and symbols that do not fit */
+    uint32_t equals;  /* a bit for each family, by its index, that reads it as well as this one */
+    uint8_t is_decoded;
+} attempt;
+
+_Static_assert(FAMILY_GROUP_MAX <= 32, "a bit for each family of a group");
+
+static td_result try_family(decode_run *run, const family *of, td_bytes frame,
+                            const frame_moment *at, attempt *out, message *decoded)
+{
+    *out = (attempt){.of = of};
+    classify_at(run, of, frame, at, &out->what);
+    td_result rc = classification_result(&out->what, &run->err);
+    int is_data = out->what.frame_class == CLASS_DATA;
+    if (rc != TD_OK)
+        return rc;
+    topic_match none = {.row = NULL};
+    out->is_decoded = (uint8_t)decoder_decode(run->decoder, is_data ? &out->what.topic : &none,
+                                              frame, DECODE_PATH_WHOLE, decoded, &out->why);
+    if (out->is_decoded) {
+        out->strange = decoded->head.unknown_fields + decoded->head.foreign_symbols;
+        return TD_OK;
+    }
+    rc = decode_error_result(&out->why, &run->err);
+    /* Classification reads an answer by its keys, as a recorder must; here its text is judged too.
+     * That a sound one is no topic's frame is no fault of it. */
+    int is_sound = out->why.reason == DECODE_NO_TOPIC || out->why.reason == DECODE_UNKNOWN_TOPIC;
+    if (frame_class_is_control(out->what.frame_class) && is_sound)
+        out->why = (decode_error){.reason = DECODE_OK};
+    return rc;
+}
+
+/* Is this a better reading of the frame than that? By topic first, then by shape. */
+static int is_better(const attempt *a, const attempt *b)
+{
+    int a_knows = a->what.topic.row != NULL;
+    int b_knows = b->what.topic.row != NULL;
+    if (a->is_decoded != b->is_decoded)
+        return a->is_decoded;
+    if (a->is_decoded)
+        return a->strange < b->strange;
+    return a_knows > b_knows;
+}
+
+/* A frame that is not decoded is printed too, with why: nothing of the input vanishes. */
+static void write_raw(decode_run *run, const attempt *best)
+{
+    run->undecoded++;
+    message_json_raw(&run->output.json, &best->what.topic, best->what.exchange_topic, &best->why);
+}
+
+/* Which family it is, as far as the frame tells: a book of BTCUSDT is the same in several. */
+static void write_families(decode_run *run, json_writer *json, const attempt *best)
+{
+    if ((best->equals & (best->equals - 1)) == 0) {
+        json_write_member_text(json, "family", best->of->name);
+        return;
+    }
+    json_write_key(json, "families");
+    json_write_array_begin(json);
+    for (size_t i = 0; i < run->family_count; i++)
+        if ((best->equals >> i & 1) != 0)
+            json_write_text(json, run->families[i]->name);
+    json_write_array_end(json);
+}
+
+static void write_attempt(decode_run *run, const attempt *best, td_bytes frame,
+                          const message *decoded)
+{
+    json_writer *json = output_json_begin(&run->output);
+    json_write_object_begin(json);
+    if (best->is_decoded) {
+        message_json_members(json, decoded);
+        if (run->family_count > 1)
+            write_families(run, json, best);
+    } else if (best->why.reason != DECODE_OK) {
+        write_raw(run, best);
+    } else {
+        message_json_control(json, &best->what, frame);
+    }
+    json_write_object_end(json);
+    output_json_end(&run->output);
+}
+
+/* A bare line does not say its direction: what no inbound rule knows is tried as a request. Of
+ * several families the one that fits best decodes; it does so last, because a message is valid
+ * until the decoder's next call. */
+static td_result decode_frame(decode_run *run, td_bytes frame, frame_moment at)
+{
+    TD_ASSERT(run->family_count > 0);
+    TD_ASSERT(run->decoder != NULL);
+    attempt best;
+    attempt other;
+    message decoded;
+    uint32_t equals = 1;
+    td_result rc = try_family(run, run->families[0], frame, &at, &best, &decoded);
+    for (size_t i = 1; rc == TD_OK && i < run->family_count; i++) {
+        rc = try_family(run, run->families[i], frame, &at, &other, &decoded);
+        uint32_t bit = UINT32_C(1) << i;
+        if (is_better(&other, &best)) {
+            best = other;
+            equals = bit;
+        } else if (!is_better(&best, &other)) {
+            equals |= bit;
+        }
+    }
+    if (rc == TD_OK && is_outbound(run, &best.what, frame))
+        at.dir = DIR_OUT;
+    if (rc == TD_OK)
+        rc = try_family(run, best.of, frame, &at, &best, &decoded);
+    if (rc != TD_OK)
+        return rc;
+    best.equals = equals;
+    run->frames++;
+    write_attempt(run, &best, frame, &decoded);
+    return TD_OK;
+}
+
+/* A frame's text is the frame, or a wrapper around one (docs/import.md, jsonl: also what cat
+ * prints). */
+static td_result decode_text(decode_run *run, const frame_text *frame)
+{
+    if (frame->is_too_long) {
+        const attempt best = {.why = {.reason = DECODE_LIMIT}};
+        run->frames++;
+        write_attempt(run, &best, frame->text, NULL);
+        return TD_OK;
+    }
+    import_record record;
+    const char *reason = NULL;
+    frame_moment at = {DIR_IN, run->at_ns};
+    if (!import_line_read(run->wrappers, frame->text, &record, &reason))
+        return decode_frame(run, frame->text, at);
+    if (record.kind != IMPORT_FRAME)
+        return TD_OK;
+    at.dir = record.dir;
+    if (record.time_source == IMPORT_TIME_FILE)
+        at.ns = record.time_ns;
+    return decode_frame(run, record.data, at);
+}
+
+/* A reader that went away (head, less) is no error. */
+static td_result decode_all(decode_run *run)
+{
+    for (;;) {
+        frame_text frame;
+        td_result rc = frame_lines_next(run->lines, &frame, &run->err);
+        if (rc == TD_EOF || output_is_broken(&run->output))
+            return TD_OK;
+        if (rc == TD_OK)
+            rc = decode_text(run, &frame);
+        if (rc != TD_OK)
+            return rc;
+    }
+}
+
+static td_result open_parts(decode_run *run, const options_operands *files)
+{
+    td_err *err = &run->err;
+    if (run->options.family == NULL) {
+        td_err_set(err, TD_E_INVALID, "the family is missing");
+        td_err_hint(err, "give --family NAME: %s", family_names());
+        return TD_E_INVALID;
+    }
+    run->family_count = family_group(td_bytes_str(run->options.family), run->families);
+    if (run->family_count == 0)
+        return family_refuse(td_bytes_str(run->options.family), err);
+    if (run->options.at.is_given && run->options.at.at.kind != TD_TIME_ABSOLUTE)
+        return td_err_set(err, TD_E_INVALID,
+                          "--at wants a time of its own, not one behind a frame");
+    run->at_ns = run->options.at.is_given ? run->options.at.at.ns : TOPIC_NOW;
+    td_result rc = decoder_open(&run->decoder, err);
+    if (rc == TD_OK)
+        rc = json_parser_open(0, &run->parser, err);
+    if (rc == TD_OK)
+        rc = import_line_reader_open(IMPORT_JSONL, &run->wrappers, err);
+    if (rc != TD_OK)
+        return rc;
+    if (files->count == 0 || strcmp(files->items[0], "-") == 0)
+        rc = import_source_open_pipe(STDIN_FILENO, &run->source, err);
+    else
+        rc = import_source_open(io_posix(), files->items[0], &run->source, err);
+    return rc != TD_OK ? rc : frame_lines_open(run->source, &run->lines, err);
+}
+
+/* Close everything; the status of it all. */
+static exit_code end_run(decode_run *run, reporter *report, td_result rc)
+{
+    TD_ASSERT(run->undecoded <= run->frames);
+    td_err output_err;
+    td_result output_rc = output_finish(&run->output, &output_err);
+    frame_lines_close(run->lines);
+    import_source_close(run->source);
+    import_line_reader_close(run->wrappers);
+    json_parser_close(run->parser);
+    decoder_close(run->decoder);
+    if (rc != TD_OK)
+        return report_error(report, &run->err);
+    if (output_rc != TD_OK)
+        return report_error(report, &output_err);
+    if (run->undecoded > 0)
+        report_say(report, TD_LOG_WARNING, "%s of %s not decoded",
+                   format_count(run->undecoded).text, format_counted(run->frames, "frame").text);
+    return run->undecoded > 0 ? EXIT_CODE_DIFFERS : EXIT_CODE_DONE;
+}
+
+exit_code cmd_decode(const verb_context *context, int argc, char **argv)
+{
+    decode_run run = {0};
+    const option_group groups[] = {
+        {"Decoding", DECODE_ROWS, sizeof DECODE_ROWS / sizeof DECODE_ROWS[0], &run.options},
+        option_group_json(&run.json),
+        option_group_quiet(&run.talk),
+    };
+    const options_spec spec = {
+        .program = context->program,
+        .verb = "decode",
+        .summary = "Read frames and print what they say: one JSON object a frame.",
+        .operands = "[FILE]",
+        .operand_max = 1,
+        .groups = groups,
+        .group_count = sizeof groups / sizeof groups[0],
+        .examples = "tapedeck decode --family inverse < frames.jsonl\n"
+                    "tapedeck decode --family v5 < frame.json\n"
+                    "tapedeck cat archive --feed linear | tapedeck decode --family linear",
+        .now_ns = clock_wall_ns(clock_real())};
+    options_operands files;
+    exit_code status = EXIT_CODE_DONE;
+    if (!verb_begin(context, &spec, argc, argv, &files, &status))
+        return status;
+    report_apply(context->report, &run.talk);
+    td_err_clear(&run.err);
+    output_init(&run.output, stdout);
+    td_result rc = open_parts(&run, &files);
+    if (rc == TD_OK)
+        rc = decode_all(&run);
+    return end_run(&run, context->report, rc);
+}

@@ -1,0 +1,87 @@
+/* tapedeck gaps: the ledger. */
+#include "verbs/verb_run.h"
+#include "verbs/cmds.h"
+#include "format/reindex.h"
+#include "format/gap.h"
+#include "tape/nothing.h"
+
+static const table_column COLUMNS[] = {
+    {"from", TABLE_WHOLE, "{from}"},        {"lasted", TABLE_RIGHT, "{lasted|open}"},
+    {"reason", TABLE_WHOLE, "{reason}"},    {"feed", TABLE_LEFT, "{feed}"},
+    {"slot", TABLE_LEFT, "{line}/{shard}"}, {"conn", TABLE_RIGHT, "{conn|-}"},
+    {"topic", TABLE_LEFT, "{topic|-}"},     {"symbol", TABLE_LEFT, "{symbol|-}"},
+    {"lost", TABLE_RIGHT, "{lost}"},        {"detail", TABLE_LEFT, "{detail|-}"},
+};
+
+/* JSON has every member of the row (format/gap.h); people get the best words for the cause. */
+static void describe(result_writer *r, const gap_row *row)
+{
+    result_object_begin(r, NULL);
+    if (result_json(r) != NULL) {
+        gap_json_members(result_json(r), row);
+    } else {
+        result_time(r, "from", row->from_ns);
+        /* What the ledger says is input: a gap may end before it begins. */
+        if (row->to_ns != GAP_OPEN)
+            result_duration(r, "lasted", row->to_ns > row->from_ns ? row->to_ns - row->from_ns : 0);
+        else
+            result_null(r, "lasted");
+        result_text(r, "reason", gap_reason_name(row->reason));
+        result_text(r, "feed", row->feed);
+        result_number(r, "line", row->line);
+        result_number(r, "shard", row->shard);
+        result_number(r, "conn", row->conn);
+        result_text(r, "topic", row->topic);
+        result_text(r, "symbol", row->symbol);
+        result_count(r, "lost", row->frames_lost);
+        result_text(r, "detail", row->detail[0] != '\0' ? row->detail : row->cause);
+    }
+    result_object_end(r, NULL);
+}
+
+/* Print the gaps of the selection; *count gets how many. */
+static td_result print_gaps(verb_run *verb, const gap_list *list, size_t *count)
+{
+    selection wanted = verb_run_selection(verb);
+    selection_window window;
+    td_result rc = verb_run_window(verb, &wanted, &window);
+    if (rc != TD_OK)
+        return rc;
+    int is_known = 0; /* of what the archive does not know there is no gap either */
+    result_table_begin(&verb->result, NULL, COLUMNS, sizeof COLUMNS / sizeof COLUMNS[0]);
+    for (size_t i = 0; i < list->count; i++) {
+        const gap_row *row = &list->rows[i];
+        is_known |= selection_has_gap(&wanted, row);
+        if (!selection_wants_gap(&wanted, window, row))
+            continue;
+        ++*count;
+        describe(&verb->result, row);
+    }
+    rc = is_known ? TD_OK : selection_check_names(verb->archive, &wanted, &verb->err);
+    if (rc == TD_OK)
+        result_list_end(&verb->result);
+    if (rc == TD_OK && *count == 0 && !verb->json.is_json)
+        report_say(verb->context->report, TD_LOG_INFO, "no gaps");
+    return rc;
+}
+
+exit_code cmd_gaps(const verb_context *context, int argc, char **argv)
+{
+    verb_run verb = {0};
+    const verb_run_spec spec = {
+        .name = "gaps",
+        .summary = "List every discontinuity of the selection, with its reason.",
+        .examples = "tapedeck gaps archive --feed inverse --from now-7d --json",
+        .takes = VERB_TAKES_SELECTION | VERB_TAKES_JSON,
+        .mode = ARCHIVE_READ};
+    exit_code status = EXIT_CODE_DONE;
+    if (!verb_run_begin(&verb, context, &spec, argc, argv, &status))
+        return status;
+    gap_list list = {0};
+    size_t count = 0;
+    td_result rc = archive_gaps(verb.archive, &list, &verb.err);
+    if (rc == TD_OK)
+        rc = print_gaps(&verb, &list, &count);
+    gap_list_fini(&list);
+    return verb_run_end(&verb, rc, count > 0 ? EXIT_CODE_DIFFERS : EXIT_CODE_DONE);
+}

@@ -1,0 +1,248 @@
+/* tapedeck prune: retention. What is too old, or too much, goes, oldest first. */
+#include <string.h>
+
+#include "verbs/cmds.h"
+#include "verbs/info_pruned.h"
+#include "verbs/verb_run.h"
+#include "base/assert.h"
+#include "base/time_text.h"
+#include "base/limits.h"
+#include "cli/confirm.h"
+#include "cli/units.h"
+#include "format/prune.h"
+#include "tape/nothing.h"
+
+typedef struct prune_line {
+    options_list feeds;
+    options_time before;
+    uint64_t older_than_ns;
+    uint64_t keep_bytes;
+    uint8_t is_dry_run;
+    uint8_t is_all;
+} prune_line;
+
+static const option_row PRUNE_ROWS[] = {
+    {.long_name = "older-than",
+     .type = OPTION_DURATION,
+     .offset = offsetof(prune_line, older_than_ns),
+     .min = 1,
+     .metavar = "DURATION",
+     .help = "segments whose last frame is older than this, before the newest frame: 30d"},
+    {.long_name = "before",
+     .type = OPTION_TIME,
+     .offset = offsetof(prune_line, before),
+     .metavar = "TIME",
+     .edge = TD_DATE_BEGINS,
+     .help = "segments whose last frame came before this"},
+    {.long_name = "keep-bytes",
+     .type = OPTION_SIZE,
+     .offset = offsetof(prune_line, keep_bytes),
+     .metavar = "SIZE",
+     .help = "the oldest segments, until no more than this is left: 10GiB"},
+    {.long_name = "feed",
+     .type = OPTION_LIST,
+     .offset = offsetof(prune_line, feeds),
+     .metavar = "GLOB",
+     .help = "only segments of these feeds; alone: all of them"},
+    {.long_name = "dry-run",
+     .type = OPTION_FLAG,
+     .offset = offsetof(prune_line, is_dry_run),
+     .help = "say what would go, and change nothing"},
+    {.long_name = "all",
+     .type = OPTION_FLAG,
+     .offset = offsetof(prune_line, is_all),
+     .help = "remove also every segment of the archive, without being asked"},
+};
+
+/* --keep-bytes 0 is a bound; that it was not given is this. */
+#define KEEP_ALL UINT64_MAX
+
+typedef struct pruning {
+    verb_run *verb;
+    const prune_line *line;
+    selection feeds;
+    result_rows segments; /* as they go; people see each at once */
+    uint8_t is_declined;
+} pruning;
+
+static int wants_feed(void *user, const char *feed)
+{
+    const pruning *p = user;
+    return selection_has_feed(&p->feeds, feed);
+}
+
+static void take_segment(void *user, const prune_event *going)
+{
+    pruning *p = user;
+    result_writer *r = &p->segments.r;
+    result_object_begin(r, NULL);
+    result_text(r, "segment", going->path);
+    result_text(r, "feed", going->feed);
+    result_text(r, "why", prune_why_name(going->why));
+    result_time(r, "first_ns", going->first_ns);
+    result_time(r, "last_ns", going->last_ns);
+    result_count(r, "frames", going->frames);
+    result_size(r, "bytes", going->bytes);
+    result_note(r, "removed", "%s", p->line->is_dry_run ? "would remove" : "removed");
+    result_object_end(r, "{removed} {segment}: {why}, last frame {last_ns}, {bytes}\n");
+    result_rows_print(&p->segments, &p->verb->output);
+}
+
+static void describe(result_writer *r, const pruning *p, const prune_report *report)
+{
+    result_object_begin(r, NULL);
+    result_text(r, "archive", archive_path(p->verb->archive));
+    result_bool(r, "dry_run", p->line->is_dry_run);
+    result_count(r, "segments_pruned", report->segments);
+    result_count(r, "frames_pruned", report->frames);
+    result_size(r, "bytes_pruned", report->bytes);
+    result_count(r, "segments_kept", report->segments_kept);
+    result_size(r, "bytes_kept", report->bytes_kept);
+    result_count(r, "segments_unreadable", report->segments_unreadable);
+    result_count(r, "gaps_kept", report->gaps_kept);
+    result_count(r, "folders_removed", report->folders);
+    if (report->counted_from_ns != 0)
+        result_time(r, "counted_from_ns", report->counted_from_ns);
+    result_list_of_rows(r, "segments", &p->segments);
+    const char *removed = p->line->is_dry_run ? "would remove" : "removed";
+    const char *nothing = p->is_declined ? "nothing was removed" : "nothing to prune";
+    result_note(r, "removed", "%s", report->segments == 0 ? nothing : removed);
+    result_object_end(r, "{removed}[ {segments_pruned segment}, {bytes_pruned}]; "
+                         "kept: {segments_kept segment}, {bytes_kept}\n"
+                         "[left alone, because unreadable or not there: {segments_unreadable}\n]");
+}
+
+/* The date before which everything goes; 0: there is none. */
+static td_result date_bound(const prune_line *line, uint64_t *before_ns, td_err *err)
+{
+    *before_ns = 0;
+    if (line->before.is_given && line->before.at.kind != TD_TIME_ABSOLUTE)
+        return td_err_set(
+            err, TD_E_INVALID,
+            "--before: a time that counts from the first frame says nothing about age");
+    if (line->before.is_given)
+        *before_ns = line->before.at.ns;
+    return TD_OK;
+}
+
+/* An archive that ended long ago keeps its last days: whoever wants them gone too says until when.
+ */
+static void say_counted_from(pruning *p, const prune_report *report)
+{
+    uint64_t now_ns = clock_wall_ns(clock_real());
+    char newest[TD_TIME_TEXT_BYTES];
+    char behind[TD_TIME_TEXT_BYTES];
+    if (report->counted_from_ns == 0 || report->counted_from_ns >= now_ns ||
+        now_ns - report->counted_from_ns < p->line->older_than_ns)
+        return;
+    td_time_format(report->counted_from_ns, newest);
+    td_duration_format(now_ns - report->counted_from_ns, behind);
+    td_log_say(&p->verb->log, TD_LOG_WARNING,
+               "ages count from the newest frame, %s, which is %s before this machine's clock; "
+               "--before TIME depends on neither",
+               newest, behind);
+}
+
+static td_result check_line(const prune_line *line, td_err *err)
+{
+    if (line->older_than_ns > 0 || line->before.is_given || line->keep_bytes != KEEP_ALL ||
+        line->feeds.count > 0)
+        return TD_OK;
+    td_result rc = td_err_set(err, TD_E_INVALID, "nothing says what is to go");
+    td_err_hint(err, "give --older-than, --before, --keep-bytes or --feed; --dry-run shows what "
+                     "would go");
+    return rc;
+}
+
+/* Nothing was to go: are there such feeds at all? One that was pruned before is one. */
+static td_result check_feeds(pruning *p)
+{
+    verb_run *verb = p->verb;
+    pruned_feeds pruned = {0};
+    int is_known = 0;
+    td_result rc = pruned_feeds_read(verb->archive, &pruned, &verb->err);
+    for (size_t i = 0; i < pruned.count; i++)
+        is_known |= selection_has_feed(&p->feeds, pruned.rows[i].feed);
+    pruned_feeds_fini(&pruned);
+    return rc != TD_OK || is_known ? rc
+                                   : selection_check_feeds(verb->archive, &p->feeds, &verb->err);
+}
+
+/* Nothing of the archive would be left: that is meant by somebody, or not done. */
+static td_result confirm_all(void *user, uint64_t segments, uint64_t bytes, td_err *err)
+{
+    pruning *p = user;
+    archive *of = p->verb->archive;
+    archive_listing listing = {0};
+    if (p->line->is_all)
+        return TD_OK;
+    td_result rc = archive_list(of, &listing, err);
+    int is_all = segments >= listing.segment_count;
+    archive_listing_fini(&listing);
+    if (rc != TD_OK || !is_all)
+        return rc;
+    char question[LIMIT_PATH_BYTES + 128];
+    (void)snprintf(question, sizeof question,
+                   "This removes everything that '%s' has: %s, %s. Go on?", archive_path(of),
+                   format_counted(segments, "segment").text, format_size(bytes).text); /* fits */
+    confirm_answer answer = confirm(p->verb->context->report, question);
+    p->is_declined = answer == CONFIRM_NO;
+    if (answer != CONFIRM_NOBODY)
+        return answer == CONFIRM_YES ? TD_OK : TD_EOF;
+    td_err_set(err, TD_E_INVALID, "that would remove everything: %s, %s",
+               format_counted(segments, "segment").text, format_size(bytes).text);
+    td_err_hint(err, "nothing was removed; --all removes it, --dry-run lists it");
+    return TD_E_INVALID;
+}
+
+static td_result prune(pruning *p, prune_report *report)
+{
+    verb_run *verb = p->verb;
+    prune_options options = {.mode = p->line->is_dry_run ? PRUNE_LOOK : PRUNE_REMOVE,
+                             .older_than_ns = p->line->older_than_ns,
+                             .keep_bytes = p->line->keep_bytes,
+                             .wants_feed = wants_feed,
+                             .removing = take_segment,
+                             .confirm = confirm_all,
+                             .user = p};
+    td_result rc = check_line(p->line, &verb->err);
+    if (rc == TD_OK)
+        rc = date_bound(p->line, &options.before_ns, &verb->err);
+    if (rc == TD_OK && archive_is_single_file(verb->archive))
+        rc = td_err_set(&verb->err, TD_E_INVALID, "%s is a single file: prune wants an archive",
+                        archive_path(verb->archive));
+    if (rc == TD_OK)
+        rc = archive_prune(verb->archive, &options, report, &verb->err);
+    if (rc == TD_OK && report->segments + report->segments_unreadable == 0)
+        rc = check_feeds(p);
+    if (rc == TD_OK)
+        say_counted_from(p, report);
+    return rc;
+}
+
+exit_code cmd_prune(const verb_context *context, int argc, char **argv)
+{
+    verb_run verb = {0};
+    prune_line line = {.keep_bytes = KEEP_ALL};
+    const verb_run_spec spec = {
+        .name = "prune",
+        .summary = "Remove the oldest segments: by age, by size, by feed.",
+        .examples = "tapedeck prune archive --older-than 90d --keep-bytes 500GiB --dry-run",
+        .takes = VERB_TAKES_JSON,
+        .own = {"What goes", PRUNE_ROWS, sizeof PRUNE_ROWS / sizeof PRUNE_ROWS[0], &line},
+        .mode = ARCHIVE_MAINTAIN,
+        .only_looks = &line.is_dry_run};
+    exit_code status = EXIT_CODE_DONE;
+    if (!verb_run_begin(&verb, context, &spec, argc, argv, &status))
+        return status;
+    pruning p = {
+        .verb = &verb, .line = &line, .feeds = {.feeds = {line.feeds.items, line.feeds.count}}};
+    result_rows_begin(&p.segments, &verb.output, &verb.json);
+    prune_report report = {0};
+    td_result rc = prune(&p, &report);
+    if (rc == TD_OK)
+        describe(&verb.result, &p, &report);
+    result_rows_end(&p.segments);
+    return verb_run_end(&verb, rc,
+                        report.segments_unreadable > 0 ? EXIT_CODE_DAMAGE : EXIT_CODE_DONE);
+}

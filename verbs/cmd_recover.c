@@ -1,0 +1,128 @@
+/* tapedeck recover: close what a crash left open. */
+#include <string.h>
+
+#include "verbs/verb_run.h"
+#include "verbs/cmds.h"
+#include "base/buf.h"
+#include "format/archive_recover.h"
+#include "tape/nothing.h"
+
+typedef struct recover_options {
+    const char *feed;
+} recover_options;
+
+static const option_row RECOVER_ROWS[] = {
+    {.long_name = "feed",
+     .type = OPTION_TEXT,
+     .offset = offsetof(recover_options, feed),
+     .metavar = "NAME",
+     .help = "only this feed's segments"},
+};
+
+typedef struct recovered {
+    verb_run *verb;
+    result_rows segments; /* for programs: people get a line of the log for each */
+} recovered;
+
+static void take_event(void *user, const recover_event *done)
+{
+    recovered *list = user;
+    result_writer *r = &list->segments.r;
+    report_say(list->verb->context->report, TD_LOG_INFO, "%s: %s", done->path, done->what);
+    result_object_begin(r, NULL);
+    result_text(r, "segment", done->path);
+    result_count(r, "frames_kept", done->frames_kept);
+    result_size(r, "torn_bytes", done->torn_bytes);
+    result_bool(r, "lossy", done->is_lossy);
+    result_text(r, "what", done->what);
+    result_object_end(r, NULL);
+}
+
+static int is_empty(const recover_report *report)
+{
+    return report->segments_recovered + report->segments_failed + report->segments_live +
+               report->copies_put_away + report->segments_entered + report->segments_missing ==
+           0;
+}
+
+/* There was nothing to do for the feed: is there such a feed at all? Its name is no glob. */
+static td_result check_feed(verb_run *verb, const char *feed)
+{
+    td_buf glob;
+    td_buf_init(&glob, 2 * LIMIT_NAME_BYTES + 1);
+    td_result rc = TD_OK;
+    for (const char *at = feed; rc == TD_OK && *at != '\0'; at++)
+        rc = td_buf_printf(&glob, &verb->err, strchr("*?[]\\", *at) != NULL ? "\\%c" : "%c", *at);
+    if (rc == TD_OK)
+        rc = td_buf_append(&glob, "", 1, &verb->err);
+    if (rc == TD_OK) {
+        const char *const globs[] = {(const char *)glob.data};
+        const selection wanted = {.feeds = {globs, 1}};
+        rc = selection_check_feeds(verb->archive, &wanted, &verb->err);
+    }
+    td_buf_fini(&glob);
+    return rc;
+}
+
+static void describe(result_writer *r, const archive *of, const recover_report *report,
+                     const recovered *list)
+{
+    result_object_begin(r, NULL);
+    result_text(r, "archive", archive_path(of));
+    result_count(r, "segments_recovered", report->segments_recovered);
+    result_count(r, "segments_live", report->segments_live);
+    result_count(r, "segments_failed", report->segments_failed);
+    result_count(r, "copies_put_away", report->copies_put_away);
+    result_count(r, "segments_entered", report->segments_entered);
+    result_count(r, "segments_missing", report->segments_missing);
+    result_count(r, "frames_kept", report->frames_kept);
+    result_size(r, "torn_bytes", report->torn_bytes);
+    result_count(r, "sessions_crashed", report->sessions_crashed);
+    result_count(r, "gaps_opened", report->gaps_opened);
+    result_bool(r, "lossy", report->is_lossy);
+    result_list_of_rows(r, "segments", &list->segments);
+    result_styled(r, "verdict", report->is_lossy ? TERMINAL_BAD : TERMINAL_GOOD,
+                  report->is_lossy ? "durable data is LOST" : "nothing durable is lost");
+    result_object_end(
+        r, is_empty(report)
+               ? "nothing to recover\n"
+               : "[segments recovered: {segments_recovered}, with {frames_kept frame};"
+                 " torn off: {torn_bytes}\n]"
+                 "[older copies of finished segments, put away in torn/: {copies_put_away}\n]"
+                 "[segments newer than the journal, entered there: {segments_entered}\n]"
+                 "[segments that the journal knows and the disk lacks: {segments_missing}\n]"
+                 "[sessions that crashed: {sessions_crashed}; gaps opened: {gaps_opened}\n]"
+                 "[segments that are being written, left alone: {segments_live}\n]"
+                 "[segments that could not be recovered: {segments_failed}\n]"
+                 "{verdict}\n");
+}
+
+exit_code cmd_recover(const verb_context *context, int argc, char **argv)
+{
+    verb_run verb = {0};
+    recover_options options = {0};
+    const verb_run_spec spec = {
+        .name = "recover",
+        .summary = "Finish the segments that a crash left open; cut-off tails are kept in torn/.",
+        .examples = "tapedeck recover archive",
+        .takes = VERB_TAKES_JSON,
+        .own = {"Recovery", RECOVER_ROWS, 1, &options},
+        .mode = ARCHIVE_MAINTAIN};
+    exit_code status = EXIT_CODE_DONE;
+    if (!verb_run_begin(&verb, context, &spec, argc, argv, &status))
+        return status;
+    recovered list = {.verb = &verb};
+    result_rows_begin(&list.segments, &verb.output, &verb.json);
+    recover_report report = {0};
+    td_result rc =
+        archive_recover(verb.archive, options.feed, take_event, &list, &report, &verb.err);
+    if (rc == TD_OK && options.feed != NULL && is_empty(&report))
+        rc = check_feed(&verb, options.feed);
+    if (result_rows_are_cut(&list.segments))
+        report_say(context->report, TD_LOG_WARNING, "too many segments to list");
+    if (rc == TD_OK)
+        describe(&verb.result, verb.archive, &report, &list);
+    result_rows_end(&list.segments);
+    int is_lost = report.is_lossy || report.segments_failed > 0;
+    return verb_run_end(&verb, rc, is_lost ? EXIT_CODE_DAMAGE : EXIT_CODE_DONE);
+}

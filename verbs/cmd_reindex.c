@@ -1,0 +1,98 @@
+/* tapedeck reindex and dump-catalog: the catalog, made anew, and as text. */
+#include "verbs/verb_run.h"
+#include "verbs/cmds.h"
+#include "base/clock.h"
+#include "cli/units.h"
+#include "format/catalog.h"
+#include "format/reindex.h"
+
+static void show_progress(void *user, uint64_t done, uint64_t total)
+{
+    verb_run *verb = user;
+    progress_show(&verb->progress, clock_mono_ns(clock_real()), "read %s of %s",
+                  format_count(done).text, format_counted(total, "segment").text);
+}
+
+/* gap_count: rows of the ledger as 'gaps' lists them, also those that the catalog does not hold. */
+static void describe(result_writer *r, const archive *of, const reindex_report *report,
+                     size_t gap_count)
+{
+    result_object_begin(r, NULL);
+    result_text(r, "archive", archive_path(of));
+    result_count(r, "segments", report->segments_read);
+    result_count(r, "segments_unreadable", report->segments_unreadable);
+    result_count(r, "segments_missing", report->segments_missing);
+    result_count(r, "segments_gone", report->segments_gone);
+    result_count(r, "unexpected", report->unexpected);
+    result_count(r, "gaps", gap_count);
+    result_object_end(r,
+                      "catalog rebuilt from {segments segment}, {gaps gap}"
+                      "[; unreadable: {segments_unreadable}][; not there: {segments_missing}]\n");
+}
+
+exit_code cmd_reindex(const verb_context *context, int argc, char **argv)
+{
+    verb_run verb = {0};
+    const verb_run_spec spec = {.name = "reindex",
+                                .summary = "Rebuild the catalog from the segments and the journal.",
+                                .examples = "tapedeck reindex archive",
+                                .takes = VERB_TAKES_JSON,
+                                .mode = ARCHIVE_MAINTAIN};
+    exit_code status = EXIT_CODE_DONE;
+    if (!verb_run_begin(&verb, context, &spec, argc, argv, &status))
+        return status;
+    reindex_options options = {.scope = REINDEX_ALL, .progress = show_progress, .user = &verb};
+    reindex_report report = {0};
+    td_result rc = archive_reindex(verb.archive, &options, &report, &verb.err);
+    progress_end(&verb.progress);
+    gap_list gaps = {0};
+    if (rc == TD_OK)
+        rc = archive_gaps(verb.archive, &gaps, &verb.err);
+    if (rc == TD_OK)
+        describe(&verb.result, verb.archive, &report, gaps.count);
+    gap_list_fini(&gaps);
+    int is_whole = report.segments_unreadable + report.segments_missing == 0;
+    return verb_run_end(&verb, rc, is_whole ? EXIT_CODE_DONE : EXIT_CODE_DAMAGE);
+}
+
+static td_result print_line(void *user, td_bytes line, td_err *err)
+{
+    (void)err;
+    verb_run *verb = user;
+    output_bytes(&verb->output, line);
+    output_bytes(&verb->output, td_bytes_str("\n"));
+    return output_is_broken(&verb->output) ? TD_EOF : TD_OK;
+}
+
+static td_result dump(verb_run *verb)
+{
+    const char *path = archive_catalog_path(verb->archive);
+    if (path == NULL)
+        return td_err_set(&verb->err, TD_E_INVALID, "%s: a single file has no catalog",
+                          archive_path(verb->archive));
+    catalog *rows = NULL;
+    td_result rc = catalog_open(path, CATALOG_READ, &rows, &verb->err);
+    if (rc == TD_OK)
+        rc = catalog_dump(rows, print_line, verb, &verb->err);
+    catalog_close(rows);
+    if (rc < 0) {
+        td_err_add(&verb->err, rc, "catalog of %s", archive_path(verb->archive));
+        td_err_hint(&verb->err, "'tapedeck reindex %.200s' rebuilds it",
+                    archive_path(verb->archive));
+    }
+    return rc;
+}
+
+exit_code cmd_dump_catalog(const verb_context *context, int argc, char **argv)
+{
+    verb_run verb = {0};
+    const verb_run_spec spec = {.name = "dump-catalog",
+                                .summary = "Print every row of the catalog by natural key, sorted.",
+                                .examples = "tapedeck dump-catalog archive | sha256sum",
+                                .mode = ARCHIVE_READ};
+    exit_code status = EXIT_CODE_DONE;
+    if (!verb_run_begin(&verb, context, &spec, argc, argv, &status))
+        return status;
+    td_result rc = dump(&verb);
+    return verb_run_end(&verb, rc, EXIT_CODE_DONE);
+}

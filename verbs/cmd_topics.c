@@ -1,0 +1,270 @@
+/* tapedeck topics: what the schema knows. */
+#include <stdio.h>
+#include <string.h>
+
+#include "verbs/cmds.h"
+#include "verbs/topics_markdown.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/near.h"
+#include "cli/option_groups.h"
+#include "cli/result.h"
+#include "schema/family.h"
+#include "schema/json_schema.h"
+#include "schema/message_json.h"
+
+typedef struct topics_options {
+    const char *family;
+    options_time at;
+    const char *json_schema;
+    uint8_t is_markdown;
+} topics_options;
+
+static const option_row TOPICS_ROWS[] = {
+    {.long_name = "family",
+     .type = OPTION_TEXT,
+     .offset = offsetof(topics_options, family),
+     .metavar = "FAMILY",
+     .choices = FAMILY_NAMES,
+     .help = "only this family's topics"},
+    {.long_name = "json-schema",
+     .type = OPTION_TEXT,
+     .offset = offsetof(topics_options, json_schema),
+     .metavar = "TOPIC",
+     .help = "print the JSON Schema of this topic's frames (the name as listed,\n"
+             "or as the exchange writes it)"},
+    {.long_name = "at",
+     .type = OPTION_TIME,
+     .offset = offsetof(topics_options, at),
+     .metavar = "TIME",
+     .help = "with --json-schema: frames received then, where the exchange has changed a topic\n"
+             "under its name (default: now)"},
+    {.long_name = "markdown",
+     .type = OPTION_FLAG,
+     .offset = offsetof(topics_options, is_markdown),
+     .help = "print everything about the topics as a document: docs/topics.md is that"},
+};
+
+static const table_column COLUMNS[] = {
+    {"family", TABLE_LEFT, "{family}"}, {"topic", TABLE_LEFT, "{topic}"},
+    {"type", TABLE_LEFT, "{type}"},     {"book", TABLE_LEFT, "{book}"},
+    {"rules", TABLE_RIGHT, "{rules}"},  {"from", TABLE_WHOLE, "{from}"},
+    {"until", TABLE_WHOLE, "{until}"},  {"what it is", TABLE_LEFT, "{title}"},
+};
+
+typedef struct topics_run {
+    topics_options options;
+    json_options json;
+    talk_options talk;
+    output_stream output;
+    td_err err;
+} topics_run;
+
+/* 1 if the family's topics are asked for. */
+static int wants_family(const topics_run *run, const family *candidate)
+{
+    return run->options.family == NULL || strcmp(run->options.family, candidate->name) == 0;
+}
+
+static size_t count_rules(const topic_row *row)
+{
+    size_t count = 0;
+    while (count < TOPIC_RULES_MAX && row->rules[count].rule != RULE_NONE)
+        count++;
+    return count;
+}
+
+/* JSON has every member of the row (schema/message_json.h), people get a line. */
+static void describe(result_writer *r, const family *of, const topic_row *row)
+{
+    result_object_begin(r, NULL);
+    if (result_json(r) != NULL) {
+        topic_json_members(result_json(r), of, row);
+    } else {
+        result_text(r, "family", of->name);
+        result_text(r, "topic", row->pattern);
+        result_text(r, "type", msg_type_name(row->type));
+        if (row->type == MSG_BOOK_CHANGE && row->book_depth > 0) /* levels a side */
+            result_number(r, "book", row->book_depth);
+        else
+            result_text(r, "book", row->type == MSG_BOOK_CHANGE ? "all" : "");
+        result_number(r, "rules", count_rules(row));
+        result_text(r, "from", row->valid_from);
+        result_text(r, "until", row->valid_until);
+        result_text(r, "title", row->title);
+    }
+    result_object_end(r, NULL);
+}
+
+/* Straight from the tables that decode: what is not listed is not decoded. */
+static td_result list_topics(topics_run *run)
+{
+    size_t count = 0;
+    const family *const *families = family_table(&count);
+    result_writer r;
+    result_begin(&r, &run->output, &run->json);
+    result_table_begin(&r, NULL, COLUMNS, sizeof COLUMNS / sizeof COLUMNS[0]);
+    for (size_t f = 0; f < count; f++)
+        for (size_t t = 0; wants_family(run, families[f]) && t < families[f]->topic_count; t++)
+            describe(&r, families[f], &families[f]->topics[t]);
+    result_list_end(&r);
+    return result_end(&r, &run->err);
+}
+
+/* The row that a topic without its symbol stands for ("kline.5"), or NULL. */
+static const topic_row *find_without_symbol(const family *in, const char *name, uint64_t at_ns)
+{
+    char text[LIMIT_TOPIC_BYTES];
+    int length = snprintf(text, sizeof text, "%s.x", name);
+    if (length < 0 || (size_t)length >= sizeof text)
+        return NULL;
+    topic_match match;
+    int found = topic_match_text(in->topics, in->topic_count, td_bytes_str(text), at_ns, &match);
+    return found && td_bytes_is(match.symbol, "x") ? match.row : NULL;
+}
+
+/* The row of a family that a name stands for at a moment, or NULL: its pattern, its name, a topic
+ * as the exchange writes it, or one without the symbol, as messages have it. */
+static const topic_row *find_row_at(const family *in, const char *name, uint64_t at_ns)
+{
+    const topic_row *named = NULL;
+    for (size_t i = 0; i < in->topic_count; i++) {
+        const topic_row *row = &in->topics[i];
+        if (!topic_row_is_valid(row, at_ns) || (at_ns == TOPIC_NOW && row->valid_until != NULL))
+            continue;
+        if (strcmp(row->pattern, name) == 0)
+            return row;
+        if (named == NULL && strcmp(row->name, name) == 0)
+            named = row;
+    }
+    if (named != NULL)
+        return named;
+    topic_match match;
+    if (topic_match_text(in->topics, in->topic_count, td_bytes_str(name), at_ns, &match))
+        return match.row;
+    return find_without_symbol(in, name, at_ns);
+}
+
+/* Without a moment: the row of today, or the last one of a topic that is no more. */
+static const topic_row *find_row(const topics_run *run, const family *in)
+{
+    const char *name = run->options.json_schema;
+    if (run->options.at.is_given)
+        return find_row_at(in, name, run->options.at.at.ns);
+    const topic_row *row = find_row_at(in, name, TOPIC_NOW);
+    return row != NULL ? row : find_row_at(in, name, TOPIC_ANY_TIME);
+}
+
+static td_result refuse_ambiguous(topics_run *run, const char *names)
+{
+    td_err_set(&run->err, TD_E_INVALID, "several families have a topic '%s': %s",
+               run->options.json_schema, names);
+    td_err_hint(&run->err, "say which with --family");
+    return TD_E_INVALID;
+}
+
+/* No wanted family has a topic of that name. */
+static td_result refuse_topic(topics_run *run)
+{
+    size_t count = 0;
+    const family *const *families = family_table(&count);
+    near_search near = {.written = td_bytes_str(run->options.json_schema)};
+    char similar[128];
+    for (size_t f = 0; f < count; f++)
+        for (size_t i = 0; wants_family(run, families[f]) && i < families[f]->topic_count; i++)
+            near_offer(&near, families[f]->topics[i].name);
+    near_format(&near, similar, sizeof similar);
+    td_err_set(&run->err, TD_E_INVALID, "there is no topic '%s'", run->options.json_schema);
+    td_err_hint(&run->err, "%s%s'tapedeck topics' lists them", similar, near.count == 0 ? "" : " ");
+    return TD_E_INVALID;
+}
+
+/* A name may belong to several families: then the family must be said. */
+static td_result print_schema(topics_run *run)
+{
+    size_t count = 0;
+    const family *const *families = family_table(&count);
+    const family *of = NULL;
+    const topic_row *row = NULL;
+    size_t found_count = 0;
+    char names[FAMILY_GROUP_MAX * LIMIT_NAME_BYTES] = "";
+    for (size_t f = 0; f < count; f++) {
+        const topic_row *found = wants_family(run, families[f]) ? find_row(run, families[f]) : NULL;
+        if (found == NULL)
+            continue;
+        size_t used = strlen(names);
+        (void)snprintf(names + used, sizeof names - used, "%s%s", used == 0 ? "" : ", ",
+                       families[f]->name); /* room for all families */
+        of = families[f];
+        row = found;
+        found_count++;
+    }
+    if (found_count > 1)
+        return refuse_ambiguous(run, names);
+    if (row == NULL)
+        return refuse_topic(run);
+    td_buf text;
+    td_buf_init(&text, JSON_SCHEMA_BYTES_MAX);
+    td_result rc = json_schema_write(of, row, &text, &run->err);
+    if (rc == TD_OK) {
+        output_bytes(&run->output, td_buf_view(&text));
+        output_bytes(&run->output, td_bytes_str("\n"));
+    }
+    td_buf_fini(&text);
+    return rc;
+}
+
+static td_result run_topics(topics_run *run)
+{
+    if (run->options.at.is_given && run->options.at.at.kind != TD_TIME_ABSOLUTE) {
+        td_err_set(&run->err, TD_E_INVALID, "--at counts from a recording, and there is none");
+        td_err_hint(&run->err, "give a date or a time: --at 2023-04-05");
+        return TD_E_INVALID;
+    }
+    if (run->options.json_schema != NULL)
+        return print_schema(run);
+    if (!run->options.is_markdown)
+        return list_topics(run);
+    td_buf text;
+    td_buf_init(&text, TOPICS_MARKDOWN_BYTES_MAX);
+    td_result rc = topics_markdown_write(run->options.family, &text, &run->err);
+    if (rc == TD_OK)
+        output_bytes(&run->output, td_buf_view(&text));
+    td_buf_fini(&text);
+    return rc;
+}
+
+exit_code cmd_topics(const verb_context *context, int argc, char **argv)
+{
+    topics_run run = {0};
+    const option_group groups[] = {
+        {"Topics", TOPICS_ROWS, sizeof TOPICS_ROWS / sizeof TOPICS_ROWS[0], &run.options},
+        option_group_json(&run.json),
+        option_group_quiet(&run.talk),
+    };
+    const options_spec spec = {.program = context->program,
+                               .verb = "topics",
+                               .summary = "List the topics that can be decoded, by family.",
+                               .groups = groups,
+                               .group_count = sizeof groups / sizeof groups[0],
+                               .examples = "tapedeck topics --family inverse\n"
+                                           "tapedeck topics --family linear --json-schema trade",
+                               .now_ns = clock_wall_ns(clock_real())};
+    options_operands none;
+    exit_code status = EXIT_CODE_DONE;
+    if (!verb_begin(context, &spec, argc, argv, &none, &status))
+        return status;
+    report_apply(context->report, &run.talk);
+    td_err_clear(&run.err);
+    output_init(&run.output, stdout);
+    td_result rc = TD_OK;
+    if (run.options.family != NULL && family_find(td_bytes_str(run.options.family)) == NULL)
+        rc = family_refuse(td_bytes_str(run.options.family), &run.err);
+    if (rc == TD_OK)
+        rc = run_topics(&run);
+    td_err output_err;
+    if (output_finish(&run.output, &output_err) != TD_OK && rc == TD_OK)
+        return report_error(context->report, &output_err);
+    return rc == TD_OK ? EXIT_CODE_DONE : report_error(context->report, &run.err);
+}

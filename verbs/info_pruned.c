@@ -1,0 +1,86 @@
+#include "verbs/info_pruned.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "format/feed_past.h"
+
+/* An archive has few feeds: looked up one by one. */
+static td_result row_of(pruned_feeds *pruned, const char *feed, pruned_feed **out, td_err *err)
+{
+    for (size_t i = 0; i < pruned->count; i++) {
+        *out = &pruned->rows[i];
+        if (strcmp(pruned->rows[i].feed, feed) == 0)
+            return TD_OK;
+    }
+    pruned_feed *grown = td_array_room(pruned->rows, pruned->count, sizeof *grown);
+    if (grown == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for %zu feeds", pruned->count + 1);
+    pruned->rows = grown;
+    *out = &grown[pruned->count++];
+    **out = (pruned_feed){0};
+    (void)snprintf((*out)->feed, sizeof(*out)->feed, "%s", feed); /* as long as in the journal */
+    return TD_OK;
+}
+
+static td_result add(pruned_feeds *pruned, const past_segment *segment, td_err *err)
+{
+    pruned_feed *row = NULL;
+    TD_ASSERT(segment->stage == PAST_PRUNED);
+    td_result rc = row_of(pruned, segment->feed, &row, err);
+    if (rc != TD_OK)
+        return rc;
+    row->segments++;
+    row->bytes += segment->file_bytes;
+    if (segment->first_ns != 0 && (row->first_ns == 0 || segment->first_ns < row->first_ns))
+        row->first_ns = segment->first_ns;
+    if (segment->last_ns > row->last_ns)
+        row->last_ns = segment->last_ns;
+    return TD_OK;
+}
+
+static int compare_rows(const void *a, const void *b)
+{
+    return strcmp(((const pruned_feed *)a)->feed, ((const pruned_feed *)b)->feed);
+}
+
+td_result pruned_feeds_read(archive *a, pruned_feeds *out, td_err *err)
+{
+    archive_past past = {0};
+    *out = (pruned_feeds){0};
+    td_result rc = archive_is_single_file(a) ? TD_OK : archive_past_read(a, &past, err);
+    for (size_t i = 0; i < past.segment_count && rc == TD_OK; i++) {
+        if (past.segments[i].stage == PAST_PRUNED)
+            rc = add(out, &past.segments[i], err);
+    }
+    archive_past_fini(&past);
+    if (out->count > 0)
+        qsort(out->rows, out->count, sizeof out->rows[0], compare_rows);
+    return rc;
+}
+
+void pruned_feeds_fini(pruned_feeds *pruned)
+{
+    td_free(pruned->rows);
+    *pruned = (pruned_feeds){0};
+}
+
+void pruned_feeds_describe(result_writer *r, const pruned_feeds *pruned)
+{
+    result_list_begin(r, "pruned");
+    for (size_t i = 0; i < pruned->count; i++) {
+        const pruned_feed *row = &pruned->rows[i];
+        result_object_begin(r, NULL);
+        result_name(r, "feed", row->feed);
+        result_count(r, "segments", row->segments);
+        result_size(r, "bytes", row->bytes);
+        result_time(r, "first_ns", row->first_ns);
+        result_time(r, "last_ns", row->last_ns);
+        result_object_end(r, "pruned: {feed}: {segments segment}, {bytes}, from {first_ns} to "
+                             "{last_ns} UTC\n");
+    }
+    result_list_end(r);
+}

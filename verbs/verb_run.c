@@ -1,0 +1,146 @@
+#include "verbs/verb_run.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/io_posix.h"
+#include "tape/nothing.h"
+#include "tape/tape.h"
+
+/* 1 the first time that this line is to be said. Any thread. */
+static int is_new_line(verb_run *verb, const char *line)
+{
+    uint64_t hash = td_xxh64(line, strlen(line));
+    int is_new = 1;
+    pthread_mutex_lock(&verb->said_mutex);
+    for (size_t i = 0; i < verb->said_count && is_new; i++)
+        is_new = verb->said[i] != hash;
+    if (is_new && verb->said_count < VERB_LINES_SAID_MAX)
+        verb->said[verb->said_count++] = hash;
+    pthread_mutex_unlock(&verb->said_mutex);
+    return is_new;
+}
+
+static void say_once(void *ctx, td_log_level level, const char *line)
+{
+    verb_run *verb = ctx;
+    if (is_new_line(verb, line))
+        report_say(verb->context->report, level, "%s", line);
+}
+
+static td_result open_parts(verb_run *verb, const verb_run_spec *spec)
+{
+    const char *path = NULL;
+    td_result rc = archive_choice_require(&verb->choice, &path, &verb->err);
+    if (rc != TD_OK)
+        return rc;
+    archive_options options = {
+        .io = io_posix(), .clock = clock_real(), .log = &verb->log, .verb = spec->name};
+    int only_looks = spec->only_looks != NULL && *spec->only_looks;
+    return archive_open(&options, path, only_looks ? ARCHIVE_READ : spec->mode, &verb->archive,
+                        &verb->err);
+}
+
+int verb_run_begin(verb_run *verb, const verb_context *context, const verb_run_spec *spec, int argc,
+                   char **argv, exit_code *status)
+{
+    TD_ASSERT(spec->name != NULL);
+    TD_ASSERT(spec->summary != NULL);
+    TD_ASSERT((spec->own.rows == NULL) == (spec->own.row_count == 0));
+    option_group groups[OPTIONS_GROUPS_MAX];
+    size_t count = 0;
+    groups[count++] = option_group_archive(&verb->choice);
+    if (spec->own.rows != NULL)
+        groups[count++] = spec->own;
+    if ((spec->takes & VERB_TAKES_SELECTION) != 0)
+        groups[count++] = option_group_selection(&verb->selection);
+    if ((spec->takes & VERB_TAKES_THREADS) != 0)
+        groups[count++] = option_group_threads(&verb->threads);
+    if ((spec->takes & VERB_TAKES_JSON) != 0)
+        groups[count++] = option_group_json(&verb->json);
+    TD_ASSERT(count < OPTIONS_GROUPS_MAX);
+    groups[count++] = option_group_talk(&verb->talk);
+    options_spec line = {.program = context->program,
+                         .verb = spec->name,
+                         .summary = spec->summary,
+                         .groups = groups,
+                         .group_count = count,
+                         .examples = spec->examples,
+                         .now_ns = clock_wall_ns(clock_real())};
+    options_operands none;
+    if (!verb_begin(context, &line, argc, argv, &none, status))
+        return 0;
+    verb->context = context;
+    report_apply(context->report, &verb->talk);
+    pthread_mutex_init(&verb->said_mutex, NULL);
+    verb->log = (td_log){say_once, verb, context->report->level_max};
+    progress_init(&verb->progress, context->report);
+    output_init(&verb->output, stdout);
+    result_begin(&verb->result, &verb->output, &verb->json);
+    td_err_clear(&verb->err);
+    td_result rc = open_parts(verb, spec);
+    if (rc == TD_OK)
+        return 1;
+    *status = verb_run_end(verb, rc, EXIT_CODE_DONE);
+    return 0;
+}
+
+/* A failed write of the output counts only where nothing else failed before. */
+exit_code verb_run_end(verb_run *verb, td_result rc, exit_code done)
+{
+    progress_end(&verb->progress);
+    td_err result_err;
+    td_err output_err;
+    td_result result_rc = result_end(&verb->result, &result_err);
+    td_result output_rc = output_finish(&verb->output, &output_err);
+    archive_close(verb->archive);
+    pthread_mutex_destroy(&verb->said_mutex);
+    if (rc < 0)
+        return report_error(verb->context->report, &verb->err);
+    if (result_rc < 0)
+        return report_error(verb->context->report, &result_err);
+    return output_rc < 0 ? report_error(verb->context->report, &output_err) : done;
+}
+
+selection verb_run_selection(const verb_run *verb)
+{
+    const selection_options *from = &verb->selection;
+    return (selection){.feeds = {from->feeds.items, from->feeds.count},
+                       .topics = {from->topics.items, from->topics.count},
+                       .symbols = {from->symbols.items, from->symbols.count},
+                       .from = from->from.at,
+                       .to = from->to.at,
+                       .has_from = from->from.is_given,
+                       .has_to = from->to.is_given};
+}
+
+td_result verb_run_window(verb_run *verb, const selection *wanted, selection_window *out)
+{
+    td_result rc = selection_check_of(verb->archive, wanted, &verb->err);
+    *out = selection_resolve(wanted, 0);
+    if (rc != TD_OK || !selection_is_relative(wanted))
+        return rc;
+    tape *of = NULL;
+    rc = tape_open(verb->archive, wanted, &(tape_options){.log = &verb->log}, &of, &verb->err);
+    if (rc == TD_OK)
+        *out = tape_get_window(of);
+    tape_close(of);
+    return rc;
+}
+
+td_result verb_run_nothing(verb_run *verb)
+{
+    selection wanted = verb_run_selection(verb);
+    size_t globs = wanted.feeds.count + wanted.topics.count + wanted.symbols.count;
+    return globs > 0 || wanted.has_from || wanted.has_to
+               ? selection_nothing(verb->archive, &wanted, &verb->err)
+               : TD_OK;
+}
+
+/* UINT64_MAX is "not known": added to anything, it stays that. */
+uint64_t verb_run_add_count(uint64_t a, uint64_t b)
+{
+    return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+}
