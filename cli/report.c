@@ -40,31 +40,95 @@ void report_name_verb(reporter *report, const char *verb)
     snprintf(report->name, sizeof report->name, "tapedeck %s", verb);
 }
 
-/* In place of lines that are missing, in the form of those that are there. The name of a verb needs
- * no escapes. */
+/* ---- the form of a line ---- */
+
+typedef enum line_kind {
+    LINE_END, /* the error that ends a program */
+    LINE_HINT,
+    LINE_ERROR,
+    LINE_WARNING,
+    LINE_INFO,
+    LINE_DEBUG
+} line_kind;
+
+/* How each kind looks: for a person at a prompt, and in a log. */
+typedef struct line_look {
+    const char *mark;
+    const char *level;
+    terminal_style style;
+} line_look;
+
+static const line_look LOOKS[] = {
+    [LINE_END] = {"", "error", TERMINAL_BAD},
+    [LINE_HINT] = {"hint: ", "info", TERMINAL_HINT},
+    [LINE_ERROR] = {"error: ", "error", TERMINAL_BAD},
+    [LINE_WARNING] = {"warning: ", "warning", TERMINAL_DOUBT},
+    [LINE_INFO] = {"", "info", TERMINAL_HEAD},
+    [LINE_DEBUG] = {"", "debug", TERMINAL_HEAD},
+};
+
+static td_result write_json(const reporter *report, const char *time, const char *level,
+                            const char *line, const char *hint, td_buf *out)
+{
+    json_writer json;
+    json_write_begin(&json, out);
+    json_write_object_begin(&json);
+    json_write_member_text(&json, "time", time);
+    json_write_member_text(&json, "level", level);
+    json_write_member_text(&json, "program", report->name);
+    json_write_member_text(&json, "message", line);
+    if (hint[0] != '\0')
+        json_write_member_text(&json, "hint", hint);
+    json_write_object_end(&json);
+    td_result rc = json_write_end(&json, NULL);
+    return rc == TD_OK ? td_buf_append(out, "", 1, NULL) : rc;
+}
+
+/* A line in the form of the report, without LF, and its NUL; returns its length. Without memory for
+ * JSON it comes as text: better than not at all. */
+static size_t format_line(const reporter *report, line_kind kind, const char *line,
+                          const char *hint, char *out, size_t out_bytes)
+{
+    const line_look *look = &LOOKS[kind];
+    char shown[REPORT_LINE_BYTES];
+    char time[TD_TIME_TEXT_BYTES];
+    char before[TD_TIME_TEXT_BYTES + 16] = "";
+    const char *mark = look->mark;
+    td_buf json;
+    td_buf_init(&json, out_bytes);
+    (void)td_escape(td_bytes_str(line), shown, sizeof shown); /* a line may be cut */
+    td_time_format_ms(clock_wall_ns(clock_real()), time);
+    if (report->format != REPORT_PROMPT && kind > LINE_HINT) {
+        (void)snprintf(before, sizeof before, "%s %s ", time, look->level); /* fits */
+        mark = "";
+    }
+    int length;
+    if (report->format == REPORT_JSON &&
+        write_json(report, time, look->level, shown, hint, &json) == TD_OK)
+        length = snprintf(out, out_bytes, "%s", (const char *)json.data);
+    else
+        length = snprintf(out, out_bytes, "%s%s%s: %s%s%s",
+                          report->has_colour ? terminal_style_begin(look->style) : "", before,
+                          report->name, mark, report->has_colour ? TERMINAL_STYLE_END : "", shown);
+    td_buf_fini(&json);
+    TD_ASSERT(length > 0);
+    TD_ASSERT((size_t)length < out_bytes);
+    return (size_t)length;
+}
+
+/* In place of lines that are missing. */
 static size_t format_lost(void *user, uint64_t lines, char *out, size_t out_bytes)
 {
-    const reporter *report = user;
-    char time[TD_TIME_TEXT_BYTES];
     char what[96];
-    td_time_format_ms(clock_wall_ns(clock_real()), time);
     (void)snprintf(what, sizeof what,
                    "standard error was not read: %" PRIu64 " line%s missing here", lines,
                    lines == 1 ? " is" : "s are"); /* fits */
-    int size = 0;
-    if (report->format == REPORT_JSON)
-        size = snprintf(out, out_bytes,
-                        "{\"time\":\"%s\",\"level\":\"warning\",\"program\":\"%s\","
-                        "\"message\":\"%s\"}\n",
-                        time, report->name, what);
-    else if (report->format == REPORT_TEXT)
-        size = snprintf(out, out_bytes, "%s warning %s: %s\n", time, report->name, what);
-    else
-        size = snprintf(out, out_bytes, "%s: warning: %s\n", report->name, what);
-    TD_ASSERT(size > 0);
-    TD_ASSERT((size_t)size < out_bytes);
-    return (size_t)size;
+    size_t size = format_line(user, LINE_WARNING, what, "", out, out_bytes - 1);
+    out[size] = '\n';
+    return size + 1;
 }
+
+/* ---- where it goes ---- */
 
 td_result report_detach(reporter *report, td_err *err)
 {
@@ -107,34 +171,17 @@ void report_begin_log(reporter *report, const talk_options *talk)
     report->format = talk->log_format == 0 ? REPORT_TEXT : REPORT_JSON;
 }
 
-/* ---- lines ---- */
-
-typedef enum line_kind { LINE_ERROR, LINE_HINT, LINE_WARNING, LINE_INFO, LINE_DEBUG } line_kind;
-
-/* How each kind looks: for a person at a prompt, and in a log. */
-typedef struct line_look {
-    const char *mark;
-    const char *level;
-    terminal_style style;
-} line_look;
-
-static const line_look LOOKS[] = {
-    [LINE_ERROR] = {"error: ", "error", TERMINAL_BAD},
-    [LINE_HINT] = {"hint: ", "info", TERMINAL_HINT},
-    [LINE_WARNING] = {"warning: ", "warning", TERMINAL_DOUBT},
-    [LINE_INFO] = {"", "info", TERMINAL_HEAD},
-    [LINE_DEBUG] = {"", "debug", TERMINAL_HEAD},
-};
-
 static const char WIPE[] = "\r\033[K";
 
 /* Write a line in place of the status line, which is drawn again behind it. */
-static void write_line(reporter *report, const char *line)
+static void write_line(reporter *report, line_kind kind, const char *line, const char *hint)
 {
+    char shown[REPORT_WRITE_BYTES - sizeof WIPE - 1];
     char text[REPORT_WRITE_BYTES];
+    (void)format_line(report, kind, line, hint, shown, sizeof shown); /* the length is not needed */
     pthread_mutex_lock(&report->mutex);
     int has_status = report->status[0] != '\0';
-    int length = snprintf(text, sizeof text, "%s%s\n", has_status ? WIPE : "", line);
+    int length = snprintf(text, sizeof text, "%s%s\n", has_status ? WIPE : "", shown);
     TD_ASSERT(length > 0);
     TD_ASSERT((size_t)length < sizeof text);
     write_text(report, text, (size_t)length);
@@ -143,69 +190,13 @@ static void write_line(reporter *report, const char *line)
     pthread_mutex_unlock(&report->mutex);
 }
 
-/* before: the time of a log's line; mark: what stands between the name and the text. */
-static void say_text(reporter *report, terminal_style style, const char *before, const char *mark,
-                     const char *line)
-{
-    char shown[REPORT_LINE_BYTES];
-    char text[REPORT_LINE_BYTES + LIMIT_NAME_BYTES + 128];
-    (void)td_escape(td_bytes_str(line), shown, sizeof shown); /* a line may be cut */
-    int length = snprintf(text, sizeof text, "%s%s%s: %s%s%s",
-                          report->has_colour ? terminal_style_begin(style) : "", before,
-                          report->name, mark, report->has_colour ? TERMINAL_STYLE_END : "", shown);
-    TD_ASSERT(length > 0);
-    TD_ASSERT((size_t)length < sizeof text);
-    write_line(report, text);
-}
-
-static td_result format_json(const reporter *report, const char *time, const char *level,
-                             const char *line, const char *hint, td_buf *out)
-{
-    json_writer json;
-    td_err err;
-    json_write_begin(&json, out);
-    json_write_object_begin(&json);
-    json_write_member_text(&json, "time", time);
-    json_write_member_text(&json, "level", level);
-    json_write_member_text(&json, "program", report->name);
-    json_write_member_text(&json, "message", line);
-    if (hint[0] != '\0')
-        json_write_member_text(&json, "hint", hint);
-    json_write_object_end(&json);
-    td_result rc = json_write_end(&json, &err);
-    return rc == TD_OK ? td_buf_append(out, "", 1, &err) : rc;
-}
-
-/* A line of a log. Without memory for JSON it comes as text: better than not at all. */
-static void say_log(reporter *report, const line_look *look, const char *line, const char *hint)
-{
-    char shown[REPORT_LINE_BYTES];
-    (void)td_escape(td_bytes_str(line), shown, sizeof shown); /* a line may be cut */
-    char time[TD_TIME_TEXT_BYTES];
-    td_time_format_ms(clock_wall_ns(clock_real()), time);
-    td_buf json;
-    td_buf_init(&json, REPORT_WRITE_BYTES - sizeof WIPE - 1);
-    char before[TD_TIME_TEXT_BYTES + 16];
-    (void)snprintf(before, sizeof before, "%s %s ", time, look->level); /* fits */
-    if (report->format == REPORT_JSON &&
-        format_json(report, time, look->level, shown, hint, &json) == TD_OK)
-        write_line(report, (const char *)json.data);
-    else
-        say_text(report, look->style, before, "", line);
-    td_buf_fini(&json);
-}
-
-static void say_news(reporter *report, td_log_level level, const char *line)
+static void write_news(reporter *report, td_log_level level, const char *line)
 {
     static const line_kind KINDS[] = {[TD_LOG_ERROR] = LINE_ERROR,
                                       [TD_LOG_WARNING] = LINE_WARNING,
                                       [TD_LOG_INFO] = LINE_INFO,
                                       [TD_LOG_DEBUG] = LINE_DEBUG};
-    const line_look *look = &LOOKS[KINDS[level]];
-    if (report->format == REPORT_PROMPT)
-        say_text(report, look->style, "", look->mark, line);
-    else
-        say_log(report, look, line, "");
+    write_line(report, KINDS[level], line, "");
 }
 
 /* ---- the status line ---- */
@@ -240,13 +231,9 @@ exit_code report_error(reporter *report, const td_err *err)
 {
     TD_ASSERT(err->code < 0);
     const char *text = err->text[0] == '\0' ? td_result_name(err->code) : err->text;
-    if (report->format == REPORT_JSON) {
-        say_log(report, &LOOKS[LINE_ERROR], text, err->hint);
-        return exit_code_of(err->code);
-    }
-    say_text(report, TERMINAL_BAD, "", "", text);
-    if (err->hint[0] != '\0')
-        say_text(report, TERMINAL_HINT, "", LOOKS[LINE_HINT].mark, err->hint);
+    write_line(report, LINE_END, text, err->hint);
+    if (err->hint[0] != '\0' && report->format != REPORT_JSON)
+        write_line(report, LINE_HINT, err->hint, "");
     return exit_code_of(err->code);
 }
 
@@ -259,14 +246,14 @@ void report_say(reporter *report, td_log_level level, const char *format, ...)
     va_start(values, format);
     vsnprintf(line, sizeof line, format, values);
     va_end(values);
-    say_news(report, level, line);
+    write_news(report, level, line);
 }
 
 static void log_line(void *ctx, td_log_level level, const char *line)
 {
     reporter *to = ctx;
     if (level <= to->level_max)
-        say_news(to, level, line);
+        write_news(to, level, line);
 }
 
 td_log report_log(reporter *report)

@@ -9,6 +9,9 @@
 
 #include <cmocka.h>
 
+#include <pthread.h>
+#include <unistd.h>
+
 #include "cli/exit_codes.h"
 #include "cli/output.h"
 #include "cli/progress.h"
@@ -337,6 +340,83 @@ static void test_log_lines(void **state)
     }
 }
 
+/* The other end of a pipe. */
+typedef struct late_reader {
+    int fd;
+    char *text;
+    size_t size;
+} late_reader;
+
+enum { LATE_TEXT_BYTES = 2 * LIMIT_OUTPUT_QUEUE_BYTES };
+
+static void *read_all(void *user)
+{
+    late_reader *reader = user;
+    ssize_t got;
+    while (reader->size < LATE_TEXT_BYTES && (got = read(reader->fd, reader->text + reader->size,
+                                                         LATE_TEXT_BYTES - reader->size)) > 0)
+        reader->size += (size_t)got;
+    reader->text[reader->size] = '\0';
+    return NULL;
+}
+
+/* More lines than the queue of a detached report holds before its reader reads. */
+static void write_too_many(reporter *report, int fd)
+{
+    char line[901];
+    memset(line, 'x', sizeof line - 1);
+    line[sizeof line - 1] = '\0';
+    FILE *out = fdopen(fd, "w");
+    assert_non_null(out);
+    report->out = out;
+    assert_int_equal(report_detach(report, NULL), TD_OK);
+    for (size_t i = 0; i < 2 * LIMIT_OUTPUT_QUEUE_BYTES / sizeof line; i++)
+        report_say(report, TD_LOG_WARNING, "%s", line);
+}
+
+/* The line in place of those that nobody read has the form of the others. */
+static void test_lost_lines(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *time_after; /* NULL: the line has no time */
+        const char *before, *after;
+    } FORMS[] = {
+        {NULL, "p: warning: ", "\n"}, /* at a prompt */
+        {"", " warning p: ", "\n"},
+        {"{\"time\":\"", "\",\"level\":\"warning\",\"program\":\"p\",\"message\":\"", "\"}\n"},
+    };
+    for (int i = 0; i < 3; i++) {
+        int ends[2];
+        pthread_t thread;
+        reporter report;
+        assert_int_equal(pipe(ends), 0);
+        report_init(&report, "p", stderr);
+        report.has_colour = 0;
+        if (i > 0)
+            report_begin_log(&report, &(talk_options){.log_format = i - 1});
+        write_too_many(&report, ends[1]);
+        late_reader reader = {.fd = ends[0], .text = malloc(LATE_TEXT_BYTES + 1)};
+        assert_non_null(reader.text);
+        assert_int_equal(pthread_create(&thread, NULL, read_all, &reader), 0);
+        report_fini(&report);
+        fclose(report.out);
+        assert_int_equal(pthread_join(thread, NULL), 0);
+        const char *line = strstr(reader.text, "standard error was not read: ");
+        assert_non_null(line);
+        const char *end = strstr(line, " missing here");
+        assert_non_null(end);
+        while (line > reader.text && line[-1] != '\n')
+            line--;
+        if (FORMS[i].time_after != NULL)
+            line = behind_time(line, FORMS[i].time_after);
+        assert_memory_equal(line, FORMS[i].before, strlen(FORMS[i].before));
+        assert_memory_equal(end + strlen(" missing here"), FORMS[i].after, strlen(FORMS[i].after));
+        close(ends[0]);
+        free(reader.text);
+    }
+}
+
 /* Not a terminal: no status line, whatever happens. On one: at most ten a second, and wiped. */
 static void test_progress(void **state)
 {
@@ -438,6 +518,7 @@ int main(void)
         cmocka_unit_test(test_units),
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_log_lines),
+        cmocka_unit_test(test_lost_lines),
         cmocka_unit_test(test_progress),
         cmocka_unit_test(test_exit_status),
         cmocka_unit_test(test_verbs),
