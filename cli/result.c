@@ -28,7 +28,7 @@ void result_begin(result_writer *r, output_stream *output, const json_options *f
 
 td_result result_end(result_writer *r, td_err *err)
 {
-    TD_ASSERT(r->depth == 0);
+    TD_ASSERT(r->json == NULL || r->json->depth == 0);
     if (r->table_of != NO_FIELD)
         table_fini(&r->table);
     td_free(r->fields);
@@ -190,7 +190,7 @@ void result_object_begin(result_writer *r, const char *name)
         begin_container(r, name);
         return;
     }
-    if (r->depth++ == 0)
+    if (r->json->depth == 0)
         output_json_begin(r->output);
     if (name != NULL)
         json_write_key(r->json, name);
@@ -233,7 +233,7 @@ void result_object_end(result_writer *r, const char *pattern)
 {
     if (r->json != NULL) {
         json_write_object_end(r->json);
-        if (--r->depth == 0)
+        if (r->json->depth == 0)
             output_json_end(r->output);
         return;
     }
@@ -263,7 +263,6 @@ void result_list_begin(result_writer *r, const char *name)
     if (r->json == NULL) {
         begin_container(r, name);
     } else if (name != NULL) {
-        r->depth++;
         json_write_key(r->json, name);
         json_write_array_begin(r->json);
     }
@@ -283,10 +282,8 @@ void result_table_begin(result_writer *r, const char *name, const table_column *
 void result_list_end(result_writer *r)
 {
     if (r->json != NULL) {
-        if (r->depth == 0) /* lines */
-            return;
-        json_write_array_end(r->json);
-        r->depth--;
+        if (r->json->depth > 0) /* else its rows are lines */
+            json_write_array_end(r->json);
         return;
     }
     if (output_is_broken(&r->page))

@@ -46,7 +46,6 @@ typedef struct result_writer {
     size_t scope; /* field of the innermost open object or list */
     text_table table;
     size_t table_of; /* field of the list whose rows it has */
-    uint32_t depth;  /* of JSON: open objects and lists */
 } result_writer;
 
 /* Describe results for output, which is borrowed, in the form that was asked for. */

@@ -20,18 +20,17 @@ typedef struct findings {
     uint64_t count;   /* all of them */
 } findings;
 
-static terminal_style severity_style(verify_severity severity)
-{
-    switch (severity) {
-    case VERIFY_SOUND:
-        return TERMINAL_GOOD;
-    case VERIFY_RECOVERABLE:
-        return TERMINAL_DOUBT;
-    case VERIFY_DAMAGED:
-        return TERMINAL_BAD;
-    }
-    return TERMINAL_BAD;
-}
+static const struct {
+    terminal_style style;
+    exit_code status;
+    const char *text;
+} VERDICTS[] = {
+    [VERIFY_SOUND] = {TERMINAL_GOOD, EXIT_CODE_DONE, "sound"},
+    [VERIFY_RECOVERABLE] = {TERMINAL_DOUBT, EXIT_CODE_DIFFERS,
+                            "sound once 'tapedeck recover' and 'tapedeck reindex' have run"},
+    [VERIFY_DAMAGED] = {TERMINAL_BAD, EXIT_CODE_DAMAGE,
+                        "DAMAGED: something that was recorded is lost or changed"},
+};
 
 /* Threads of verify call it one at a time. */
 static void take_finding(void *user, const verify_finding *finding)
@@ -46,7 +45,7 @@ static void take_finding(void *user, const verify_finding *finding)
     result_name(r, "segment", finding->segment);
     result_number(r, "offset", finding->offset);
     result_text(r, "what", finding->what);
-    result_styled(r, "styled", severity_style(finding->severity), severity);
+    result_styled(r, "styled", VERDICTS[finding->severity].style, severity);
     result_note(r, "pad", "%*s", 11 - (int)strlen(severity), "");
     result_object_end(r, "{styled}{pad} {segment|archive}[ at {offset}]: {what}\n");
 }
@@ -85,19 +84,6 @@ static void show_progress(void *user, uint64_t bytes_done, uint64_t bytes_total)
                   format_size(bytes_total).text);
 }
 
-static const char *verdict_text(verify_severity verdict)
-{
-    switch (verdict) {
-    case VERIFY_SOUND:
-        return "sound";
-    case VERIFY_RECOVERABLE:
-        return "sound once 'tapedeck recover' and 'tapedeck reindex' have run";
-    case VERIFY_DAMAGED:
-        return "DAMAGED: something that was recorded is lost or changed";
-    }
-    return "?";
-}
-
 /* Findings first, the verdict behind them: it is what the eye should end on. */
 static void describe(result_writer *r, const verb_run *verb, const verify_report *report,
                      const findings *list, const gap_list *gaps)
@@ -107,7 +93,7 @@ static void describe(result_writer *r, const verb_run *verb, const verify_report
     result_object_begin(r, NULL);
     result_text(r, "archive", archive_path(verb->archive));
     result_text(r, "verdict", verify_severity_name(report->verdict));
-    result_styled(r, "styled", severity_style(report->verdict), verdict_text(report->verdict));
+    result_styled(r, "styled", VERDICTS[report->verdict].style, VERDICTS[report->verdict].text);
     result_count(r, "segments", report->segments);
     result_count(r, "chunks", report->chunks);
     result_count(r, "frames", report->frames);
@@ -128,19 +114,6 @@ static void describe(result_writer *r, const verb_run *verb, const verify_report
                          "{archive}: {styled}\n"
                          "  {segments segment}, {chunks chunk}, {frames frame}, {bytes} read\n"
                          "[  {gaps gap} in the ledger ('tapedeck gaps' lists {gaps it/them})\n]");
-}
-
-static exit_code status_of(verify_severity verdict)
-{
-    switch (verdict) {
-    case VERIFY_SOUND:
-        return EXIT_CODE_DONE;
-    case VERIFY_RECOVERABLE:
-        return EXIT_CODE_DIFFERS;
-    case VERIFY_DAMAGED:
-        return EXIT_CODE_DAMAGE;
-    }
-    return EXIT_CODE_DAMAGE;
 }
 
 exit_code cmd_verify(const verb_context *context, int argc, char **argv)
@@ -173,5 +146,5 @@ exit_code cmd_verify(const verb_context *context, int argc, char **argv)
         describe(&verb.result, &verb, &report, &list, &gaps);
     gap_list_fini(&gaps);
     result_rows_end(&list.rows);
-    return verb_run_end(&verb, rc, status_of(report.verdict));
+    return verb_run_end(&verb, rc, VERDICTS[report.verdict].status);
 }
