@@ -38,10 +38,12 @@ WRAP_recorder_hung_names := getaddrinfo
 WRAP_recorder_moved_clock := clock_real
 WRAP_recorder_slow_disk := td_io_sync
 WRAP_replay_broken_book := book_apply
+# The programs with one exchange more, which is made up, for end-to-end tests: tests/venue/.
+SRC_venue := $(sort $(wildcard tests/venue/*.c))
 # Ours link our libraries; a limit links only what it measures.
 SRC_bench := $(sort $(wildcard benchmarks/*.c))
 SRC_limits := $(sort $(wildcard benchmarks/limits/*.c benchmarks/limits/*.cc))
-SRC_all := $(SRC_core) $(SRC_services) $(SRC_programs) $(SRC_tests) $(SRC_fuzz) tests/fuzz/corpus_main.c $(SRC_testing) $(SRC_wrapped) $(SRC_bench) $(SRC_limits)
+SRC_all := $(SRC_core) $(SRC_services) $(SRC_programs) $(SRC_tests) $(SRC_fuzz) tests/fuzz/corpus_main.c $(SRC_testing) $(SRC_wrapped) $(SRC_venue) $(SRC_bench) $(SRC_limits)
 
 # ---- compiler -------------------------------------------------------------------------------------
 
@@ -161,6 +163,15 @@ WRAPPED_BINS := $(patsubst tests/%.c,$(B)/tests/%,$(SRC_wrapped))
 $(B)/tests/wrapped/%: $(B)/obj/tests/wrapped/%.o $(B)/obj/$$(firstword $$(subst _, ,$$*))/main.o $(LIBS_own)
 	$(LINK) -fno-lto -Wl,--wrap=$(WRAP_$*) -o $@ $^ $(LIBS)
 
+# schema/family.c once more, with the list of exchanges that stands in tests/venue/schema/.
+VENUE_BINS := $(addprefix $(B)/tests/wrapped/venue/,tapedeck tapedeck-record tapedeck-replay)
+$(B)/obj/tests/venue/family.o: CPPFLAGS := -Itests/venue $(CPPFLAGS)
+$(B)/obj/tests/venue/family.o: schema/family.c
+	$(COMPILE_C)
+-include $(B)/obj/tests/venue/family.d
+$(VENUE_BINS): $(B)/tests/wrapped/venue/%: $(B)/obj/$$(MAIN_$$*)/main.o $(B)/obj/tests/venue/family.o $(call obj,$(SRC_venue)) $(LIBS_own)
+	$(LINK) -o $@ $^ $(LIBS)
+
 BENCH_BINS := $(patsubst benchmarks/%,$(B)/bench/%,$(basename $(SRC_bench) $(SRC_limits)))
 $(B)/bench/limits/%: $(B)/obj/benchmarks/limits/%.o
 	$(LINK) -o $@ $^ $(LIBS_wire) $(LIBS_core)
@@ -172,7 +183,7 @@ $(B)/bench/%: $(B)/obj/benchmarks/%.o $(LIBS_own)
 UNIT_BINS := $(foreach t,$(TEST_BINS),$(if $(findstring $(or $(T),/),$(t)),$(t)))
 unit: $(UNIT_BINS)
 	@tests/run-unit $(B) $^
-tests-build: $(TEST_BINS) $(WRAPPED_BINS)
+tests-build: $(TEST_BINS) $(WRAPPED_BINS) $(VENUE_BINS)
 fuzz-build: $(FUZZ_BINS)
 bench-build: $(BENCH_BINS)
 

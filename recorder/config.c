@@ -91,6 +91,9 @@ static td_result check_credentials(const feed_config *feed, td_err *err)
         td_err_hint(err, "for example api_key_env: BYBIT_KEY and api_secret_env: BYBIT_SECRET");
         return TD_E_INVALID;
     }
+    if (feed->auth == AUTH_OP && feed->family->dialect->build_auth == NULL)
+        return td_err_set(err, TD_E_INVALID, "family '%s' has no authentication: write auth: none",
+                          feed->family->name);
     if (feed->auth == AUTH_URL && feed->family->dialect->build_auth_query == NULL)
         return td_err_set(err, TD_E_INVALID,
                           "family '%s' has no authentication by URL: write auth: op",

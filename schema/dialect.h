@@ -156,6 +156,7 @@ struct dialect {
      * TD_E_LIMIT, TD_E_NOMEM. */
     td_result (*build_topics)(td_buf *out, const dialect_ask *ask, td_err *err);
     td_result (*build_ping)(td_buf *out, uint64_t now_ms, td_err *err);
+    /* NULL if the dialect has no credentials; likewise sign and check_auth. */
     td_result (*build_auth)(td_buf *out, const dialect_auth *auth, td_err *err);
     /* Client: append "?api_key=..&expires=..&signature=.." to the URL in out ("&api_key" if it has
      * a query already); NULL if the dialect has no such thing. */

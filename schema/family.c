@@ -6,11 +6,8 @@
 #include "base/assert.h"
 #include "base/near.h"
 #include "base/url.h"
-#include "schema/bybit/families.h"
 #include "schema/exchange.h"
-
-/* The families of all exchanges: another one brings its folder, and its list here. */
-#define FAMILIES(X) BYBIT_FAMILIES(X)
+#include "schema/exchanges.h"
 
 #define FAMILY_ADDRESS(id, name) &FAMILY_##id,
 static const family *const TABLE[] = {FAMILIES(FAMILY_ADDRESS)};

@@ -147,7 +147,7 @@ export async function ready(program, file) {
 /** Start a listening verb and wait for it. */
 export async function listening(t, args, dir, options) {
   const file = path.join(dir, `ready-${Math.random().toString(36).slice(2)}.json`);
-  const program = new Program(t, "tapedeck", [...args, "--listen", "127.0.0.1:0", "--ready-file", file], options);
+  const program = new Program(t, options?.program ?? "tapedeck", [...args, "--listen", "127.0.0.1:0", "--ready-file", file], options);
   const info = await ready(program, file);
   return { program, url: info.url, ca: info.ca_file };
 }

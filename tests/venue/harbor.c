@@ -1,0 +1,277 @@
+/* Harbor's row, topics and dialect:
+ *
+ *   client  {"method":"SUBSCRIBE","number":"sub-1","channels":["book@BTC-USD"]}
+ *   server  {"reply":"sub-1","code":0}, {"reply":"sub-1","code":404,"why":"book@X: no such
+ * channel"} client  {"method":"HEARTBEAT"} server  {"method":"ALIVE"} server
+ * {"channel":"book","market":"BTC-USD","n":1,"at":MS,"kind":"snapshot",
+ *            "payload":{"bids":[["1.5","2"]],"asks":[]}}
+ *   server  {"channel":"trades","market":"BTC-USD","n":1,"at":MS,
+ *            "payload":[{"id":"a","taker":"Buy","px":"1.5","qty":"2"}]}
+ *
+ * One answer to each request, for all of it; n rises by one from frame to frame of a channel's
+ * market. There are no credentials. */
+#include "tests/venue/harbor.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/limits.h"
+#include "json/json_write.h"
+#include "schema/dialect_text.h"
+#include "schema/exchange.h"
+
+/* ---- the row ---- */
+
+enum { KEY_KIND, KEY_CODE, KEY_REPLY, KEY_METHOD, KEY_CHANNEL, KEY_PAYLOAD, KEY_COUNT };
+
+static const td_bytes KEYS[KEY_COUNT] = {
+    [KEY_KIND] = FRAME_TEXT("kind"),       [KEY_CODE] = FRAME_TEXT("code"),
+    [KEY_REPLY] = FRAME_TEXT("reply"),     [KEY_METHOD] = FRAME_TEXT("method"),
+    [KEY_CHANNEL] = FRAME_TEXT("channel"), [KEY_PAYLOAD] = FRAME_TEXT("payload"),
+};
+
+#define ANY                                                                                        \
+    {                                                                                              \
+        NULL, 0                                                                                    \
+    }
+static const control_rule RULES[] = {
+    {KEY_METHOD, FRAME_TEXT("ALIVE"), ANY, CLASS_PONG, CLASS_PONG, 0, SUCCESS_UNSAID},
+    {KEY_REPLY, ANY, ANY, CLASS_ACK, CLASS_ACK, KEY_CODE, SUCCESS_CODE},
+};
+
+static const char *const OTHER_HOSTS[] = {"backup.harbor.example", NULL};
+
+const exchange_row HARBOR = {
+    .name = "harbor",
+    .other_hosts = OTHER_HOSTS,
+    .connects = {200, UINT64_C(60) * 1000000000},
+    .frames =
+        {
+            .names = KEYS,
+            .count = KEY_COUNT,
+            .first_of_size = {0, 0, 0, 0, KEY_KIND, KEY_REPLY, KEY_METHOD, KEY_CHANNEL, KEY_COUNT,
+                              KEY_COUNT, KEY_COUNT, KEY_COUNT, KEY_COUNT, KEY_COUNT},
+            .topic = KEY_CHANNEL,
+            .data = KEY_PAYLOAD,
+            .event = FRAME_KEY_NONE,
+            .event_time = FRAME_KEY_NONE,
+            .op = FRAME_KEY_NONE,
+            .request = FRAME_KEY_NONE,
+            .shared = KEY_KIND,
+            .shared_first = 0,
+            .shared_count = 0,
+            .data_start = FRAME_TEXT("{\"channel\":\""),
+            .rules = RULES,
+            .rule_count = sizeof RULES / sizeof RULES[0],
+        },
+};
+
+/* ---- topics ---- */
+
+static const field_row ENVELOPE[] = {
+    {MEMBER_SEQ, "n", FIELD_INTEGER, UNIT_NONE, 0, FIELD_REQUIRED},
+    {MEMBER_EXCHANGE_TIME, "at", FIELD_TIME, UNIT_MS, 0, FIELD_REQUIRED},
+    {MEMBER_SYMBOL, "market", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED},
+};
+
+static const field_row LEVEL[] = {
+    {MEMBER_PRICE, "0", FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_REQUIRED},
+    {MEMBER_SIZE, "1", FIELD_DECIMAL, UNIT_QUANTITY, 0, FIELD_REQUIRED},
+};
+
+static const field_row TRADE[] = {
+    {MEMBER_TRADE_ID, "id", FIELD_TEXT, UNIT_NONE, 0, FIELD_REQUIRED},
+    {MEMBER_SIDE, "taker", FIELD_SIDE, UNIT_NONE, 0, FIELD_REQUIRED},
+    {MEMBER_PRICE, "px", FIELD_DECIMAL, UNIT_PRICE, 0, FIELD_REQUIRED},
+    {MEMBER_SIZE, "qty", FIELD_DECIMAL, UNIT_QUANTITY, 0, FIELD_REQUIRED},
+};
+
+enum { LEVELS = ITEMS_REQUIRED | ITEMS_POSITIONAL | ITEMS_ZERO_DELETES };
+
+#define COUNT(table) (sizeof(table) / sizeof(table)[0])
+
+static const topic_row TOPICS[] = {
+    {
+        .name = "book",
+        .pattern = "book.{symbol}",
+        .type = MSG_BOOK_CHANGE,
+        .title = "Order book, 100 levels a side",
+        .symbol_path = "market",
+        .book_depth = 100,
+        .sequence = SEQ_ENVELOPE,
+        .time_member = MEMBER_EXCHANGE_TIME,
+        .items = {{"payload.bids", ACTION_SET, FRAME_ANY, LEVELS | ITEMS_BUY},
+                  {"payload.asks", ACTION_SET, FRAME_ANY, LEVELS | ITEMS_SELL}},
+        .topic_key = "channel",
+        .kind_key = "kind",
+        .envelope = ENVELOPE,
+        .envelope_count = COUNT(ENVELOPE),
+        .fields = LEVEL,
+        .field_count = COUNT(LEVEL),
+        .rules = {{RULE_SEQ_DENSE, STRENGTH_ERROR, MEMBER_SEQ},
+                  {RULE_ANCHORED, STRENGTH_ERROR, MEMBER_NONE},
+                  {RULE_NOT_CROSSED, STRENGTH_ERROR, MEMBER_NONE}},
+    },
+    {
+        .name = "trades",
+        .pattern = "trades.{symbol}",
+        .type = MSG_TRADE,
+        .title = "Trades",
+        .symbol_path = "market",
+        .sequence = SEQ_ENVELOPE,
+        .time_member = MEMBER_EXCHANGE_TIME,
+        .items = {{"payload", ACTION_NONE, FRAME_ANY, ITEMS_REQUIRED}},
+        .topic_key = "channel",
+        .kind_key = "kind",
+        .envelope = ENVELOPE,
+        .envelope_count = COUNT(ENVELOPE),
+        .fields = TRADE,
+        .field_count = COUNT(TRADE),
+        .rules = {{RULE_SEQ_DENSE, STRENGTH_ERROR, MEMBER_SEQ},
+                  {RULE_ID_UNIQUE, STRENGTH_ERROR, MEMBER_TRADE_ID}},
+    },
+};
+
+/* ---- the dialect: a client ---- */
+
+enum { CHANNELS_PER_REQUEST = 2 };
+
+static size_t fit(const char *const *topics, size_t count)
+{
+    (void)topics;
+    return count < CHANNELS_PER_REQUEST ? count : CHANNELS_PER_REQUEST;
+}
+
+/* The topic with one character changed: "book.BTC-USD" is "book@BTC-USD" there. 0: it has none, or
+ * is too long. */
+static size_t spell(td_bytes topic, char from, char to, char out[LIMIT_TOPIC_BYTES])
+{
+    if (topic.size == 0 || topic.size > LIMIT_TOPIC_BYTES)
+        return 0;
+    memcpy(out, topic.data, topic.size);
+    char *at = memchr(out, from, topic.size);
+    if (at == NULL)
+        return 0;
+    *at = to;
+    return topic.size;
+}
+
+static td_result build_topics(td_buf *out, const dialect_ask *ask, td_err *err)
+{
+    json_writer writer;
+    json_write_begin(&writer, out);
+    json_write_object_begin(&writer);
+    json_write_member_text(&writer, "method",
+                           ask->kind == REQUEST_SUBSCRIBE ? "SUBSCRIBE" : "LEAVE");
+    json_write_member_text(&writer, "number", ask->id == NULL ? "0" : ask->id);
+    json_write_key(&writer, "channels");
+    json_write_array_begin(&writer);
+    for (size_t i = 0; i < ask->count; i++) {
+        char channel[LIMIT_TOPIC_BYTES];
+        size_t size = spell(td_bytes_str(ask->topics[i]), '.', '@', channel);
+        if (size == 0)
+            return td_err_set(err, TD_E_INVALID, "topic '%s' names no market", ask->topics[i]);
+        json_write_bytes(&writer, td_bytes_of(channel, size));
+    }
+    json_write_array_end(&writer);
+    json_write_object_end(&writer);
+    return json_write_end(&writer, err);
+}
+
+static td_result build_ping(td_buf *out, uint64_t now_ms, td_err *err)
+{
+    (void)now_ms;
+    return td_buf_printf(out, err, "{\"method\":\"HEARTBEAT\"}");
+}
+
+static td_result read_answer(dialect_text *text, json_value root, dialect_answer *out, td_err *err)
+{
+    td_bytes word = {0};
+    (void)text;
+    (void)err;
+    if (json_find_text(root, "method", &word) && td_bytes_is(word, "ALIVE")) {
+        out->kind = ANSWER_PONG;
+        out->of = REQUEST_PING;
+        return TD_OK;
+    }
+    if (!dialect_text_scalar(root, "reply", &out->id))
+        return TD_OK;
+    out->kind = ANSWER_TOPICS;
+    out->success = dialect_text_scalar(root, "code", &word) && td_bytes_is(word, "0");
+    (void)dialect_text_scalar(root, "why", &out->reason); /* only refusals have one */
+    return TD_OK;
+}
+
+/* ---- the dialect: a server ---- */
+
+static td_result read_channels(dialect_text *text, json_value list, dialect_request *out,
+                               td_err *err)
+{
+    td_result rc = dialect_text_reserve(text, json_count(list), err);
+    if (rc == TD_OK)
+        rc = dialect_text_list(text, list, &out->arg_count, err);
+    if (rc == TD_OK)
+        rc = td_buf_reserve(&text->texts, out->arg_count * LIMIT_TOPIC_BYTES, err);
+    for (size_t i = 0; i < out->arg_count && rc == TD_OK; i++) {
+        char *topic = (char *)text->texts.data + text->texts.size;
+        size_t size = spell(text->args[i], '@', '.', topic);
+        text->args[i] = size == 0 ? text->args[i] : td_bytes_of(topic, size);
+        text->texts.size += size;
+    }
+    out->args = rc == TD_OK ? text->args : NULL;
+    return rc;
+}
+
+static td_result read_request(dialect_text *text, json_value root, dialect_request *out,
+                              td_err *err)
+{
+    json_value channels;
+    td_bytes method = {0};
+    (void)json_find_text(root, "method", &method); /* else it is none that is known */
+    out->has_id = (uint8_t)dialect_text_scalar(root, "number", &out->id);
+    if (td_bytes_is(method, "HEARTBEAT"))
+        out->kind = REQUEST_PING;
+    else if (td_bytes_is(method, "SUBSCRIBE"))
+        out->kind = REQUEST_SUBSCRIBE;
+    else if (td_bytes_is(method, "LEAVE"))
+        out->kind = REQUEST_UNSUBSCRIBE;
+    return json_find(root, "channels", &channels) ? read_channels(text, channels, out, err) : TD_OK;
+}
+
+static td_result build_answer(td_buf *out, const dialect_request *request,
+                              const dialect_reply *reply, td_err *err)
+{
+    if (request->kind == REQUEST_PING)
+        return td_buf_printf(out, err, "{\"method\":\"ALIVE\"}");
+    json_writer writer;
+    json_write_begin(&writer, out);
+    json_write_object_begin(&writer);
+    json_write_member_bytes(&writer, "reply", request->id);
+    json_write_member_u64(&writer, "code", reply->refused == REFUSAL_NONE ? 0 : 404);
+    if (reply->refused != REFUSAL_NONE)
+        json_write_member_text(&writer, "why", "no such channel");
+    json_write_object_end(&writer);
+    return json_write_end(&writer, err);
+}
+
+static const dialect HARBOR_DIALECT = {
+    .name = "harbor",
+    .ping_interval_ns = UINT64_C(1000000000),
+    .fit = fit,
+    .build_topics = build_topics,
+    .build_ping = build_ping,
+    .build_answer = build_answer,
+    .covers = dialect_covers_same,
+    .read_request = read_request,
+    .read_answer = read_answer,
+};
+
+const family FAMILY_HARBOR = {
+    .name = "harbor",
+    .exchange = &HARBOR,
+    .dialect = &HARBOR_DIALECT,
+    .endpoints = {{NET_MAIN, ACCESS_PUBLIC, "wss://feed.harbor.example/v1/stream"}},
+    .topics = TOPICS,
+    .market = {"harbor", "book"},
+    .topic_count = COUNT(TOPICS),
+};
