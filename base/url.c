@@ -309,16 +309,16 @@ int td_url_next_secret(td_bytes url, size_t *at, td_bytes *out)
     if (url.size == 0)
         return 0;
     const uint8_t *end = url.data + url.size;
+    td_bytes user = td_url_split(url).user;
     if (*at == 0) {
-        td_bytes user = td_url_split(url).user;
         const uint8_t *colon = user.size == 0 ? NULL : memchr(user.data, ':', user.size);
         *at = 1; /* nothing of a query can begin there */
         *out = colon == NULL ? user : between(colon + 1, user.data + user.size);
         if (out->size > 0)
             return 1;
     }
-    /* From the first '?' on, whatever it is part of. */
-    const uint8_t *query = find_any(url.data, end, "?");
+    /* From the first '?' on, though it may be part of a fragment. */
+    const uint8_t *query = find_any(user.size == 0 ? url.data : user.data + user.size, end, "?");
     query += query < end;
     td_bytes rest = between(query > url.data + *at ? query : url.data + *at, end);
     td_bytes name;
