@@ -1,4 +1,4 @@
-#include "recorder/connection_impl.h"
+#include "recorder/connection.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -6,6 +6,62 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/url.h"
+#include "recorder/subscriber.h"
+
+typedef enum connection_state {
+    STATE_IDLE,
+    STATE_WAITING, /* for the time to connect again */
+    STATE_CONNECTING,
+    STATE_AUTHENTICATING, /* op:auth was sent, nothing is subscribed yet */
+    STATE_SUBSCRIBING,    /* some requests are not answered yet */
+    STATE_LIVE,
+    STATE_STOPPED,
+} connection_state;
+
+/* Close codes of RFC 6455 7.4 that we send. */
+enum { CLOSE_NORMAL = 1000, CLOSE_GOING_AWAY = 1001 };
+
+struct connection {
+    connection_options options;
+    const dialect *dialect;
+    connection_state state;
+    wire_conn *wire;
+    wire_timer *timer; /* reconnect or tick */
+    intake_slot slot;
+    backoff backoff;
+    subscriber *subscriber;
+    uint64_t attempt;           /* since the last connection that stood */
+    uint64_t connected_ns;      /* recv time of the connect event; 0: it never stood */
+    uint64_t last_data_ns;      /* recv time of the latest data on this connection; 0: none yet */
+    uint64_t last_data_mono_ns; /* when data came last, or the connection opened */
+    uint64_t answer_ns;         /* recv time of the answer that is being taken */
+    uint64_t granted_ns;        /* recv time of the latest answer that granted a topic; 0: none */
+    uint64_t settle_mono_ns;    /* what is not granted by then is missing on its own */
+    uint64_t next_ping_mono_ns;
+    uint64_t auth_due_mono_ns; /* STATE_AUTHENTICATING: answered by then */
+    uint8_t is_stopping;
+    uint8_t is_discarding; /* stopping at once: what still comes is not recorded */
+    uint8_t is_stale;      /* we close it because no data came */
+    uint8_t is_silent;     /* it was stale, and no data has come since */
+    uint8_t has_stood;     /* it was open once in this session */
+    uint8_t is_refused;
+    uint8_t is_auth_refused; /* this connection's credentials were: it is closing */
+    td_buf out;              /* request being built */
+    char shown_name[LIMIT_NAME_BYTES + 32];
+};
+
+/* An auth request must reach the exchange before it expires; clocks may differ by seconds. */
+enum { AUTH_EXPIRES_MS = 10000 };
+#define AUTH_ANSWER_NS (10 * TD_NS_PER_S)
+
+/* After the first topic is granted, how long the others may take before the ledger keeps them
+ * apart. Answers to one burst of requests come within it, so an ordinary reconnect is one row. */
+#define SETTLE_NS (500 * TD_NS_PER_MS)
+
+/* An answer, cut to what a person reads. Secrets are hidden in it already (look_closer), so the cut
+ * cannot leave half of one. */
+enum { ANSWER_TEXT_BYTES = 512 };
 
 /* Of what is said when a connection ends. */
 enum { END_BYTES = 1024 };
@@ -13,6 +69,112 @@ enum { END_BYTES = 1024 };
 static uint64_t now_mono_ns(const connection *self)
 {
     return clock_mono_ns(self->options.env->clock);
+}
+
+static uint64_t now_ms(const connection *self)
+{
+    return clock_wall_ns(self->options.env->clock) / TD_NS_PER_MS;
+}
+
+/* ---- what is written down ---- */
+
+/* An event of this slot and connection; fill the rest and emit it. */
+static event new_event(const connection *self, event_kind kind)
+{
+    return (event){
+        .kind = kind, .line = self->slot.line, .shard = self->slot.shard, .conn = self->slot.conn};
+}
+
+static uint64_t emit(connection *self, const event *what)
+{
+    TD_ASSERT(what->line == self->slot.line);
+    return intake_event(self->options.env->intake, self->options.feed_index, what);
+}
+
+/* Text that may quote a URL or an answer: without what must not be recorded. */
+static const char *hide_secrets(const connection *self, char *text)
+{
+    if (self->options.redactor != NULL)
+        redactor_apply(self->options.redactor, (uint8_t *)text, strlen(text));
+    return text;
+}
+
+/* The feed's URL without its secrets, into out, which is returned. */
+static const char *shown_url(const connection *self, char out[LIMIT_URL_BYTES])
+{
+    TD_ASSERT(strlen(self->options.feed->url) < LIMIT_URL_BYTES);
+    (void)td_url_shown(self->options.feed->url, out, LIMIT_URL_BYTES);
+    return hide_secrets(self, out);
+}
+
+/* From the last data that is here, or from the connect event where none came. */
+static void open_gap(connection *self, gap_reason reason, const char *cause)
+{
+    uint64_t from_ns = self->last_data_ns != 0 ? self->last_data_ns : self->connected_ns;
+    TD_ASSERT(from_ns != 0);
+    open_gaps_lost(self->options.gaps, self->slot.shard, self->slot.conn, reason, from_ns, cause);
+}
+
+/* What has been granted is here again; what has not is missing on its own. */
+static void settle(connection *self)
+{
+    self->settle_mono_ns = UINT64_MAX;
+    open_gaps_settle(self->options.gaps, self->slot.shard, self->granted_ns);
+}
+
+static void emit_connect(connection *self)
+{
+    TD_ASSERT(self->slot.conn > 0);
+    char url[LIMIT_URL_BYTES + 64];
+    snprintf(url, sizeof url, "%s%s", self->options.feed->url,
+             self->options.feed->auth == AUTH_URL ? "?api_key=*&expires=*&signature=*" : "");
+    td_url_hide(url);
+    event connect = new_event(self, EVENT_CONNECT);
+    connect.url = hide_secrets(self, url);
+    connect.attempt = self->attempt;
+    self->connected_ns = emit(self, &connect);
+    if (self->options.feed->auth == AUTH_URL) {
+        event redacted = new_event(self, EVENT_REDACTED);
+        redacted.what = "url";
+        emit(self, &redacted);
+    }
+}
+
+static void emit_tls(connection *self, const wire_peer *peer)
+{
+    if (peer->tls_version == NULL)
+        return;
+    event tls = new_event(self, EVENT_TLS);
+    tls.tls_version = peer->tls_version;
+    tls.cipher = peer->tls_cipher;
+    tls.verified = peer->tls_subject;
+    emit(self, &tls);
+}
+
+/* The connection stands: connect (before its first frame), the redacted URL, TLS. */
+static void emit_opened(connection *self, const wire_peer *peer)
+{
+    emit_connect(self);
+    emit_tls(self, peer);
+}
+
+/* The ordinals at the end tell a reader whether the tail of the connection is here. */
+static void emit_ended(connection *self, const wire_end *end)
+{
+    char reason[256];
+    size_t length =
+        end->close_reason.size < sizeof reason - 1 ? end->close_reason.size : sizeof reason - 1;
+    if (length > 0)
+        memcpy(reason, end->close_reason.data, length);
+    reason[length] = '\0';
+    event disconnect = new_event(self, EVENT_DISCONNECT);
+    disconnect.in = self->slot.in;
+    disconnect.out = self->slot.out;
+    disconnect.code = end->close_code;
+    disconnect.reason = hide_secrets(self, reason);
+    disconnect.by = end->cause == WIRE_CAUSE_CLOSED_BY_US ? "us" : "peer";
+    disconnect.cause = self->is_stale ? "stale" : wire_cause_name(end->cause);
+    emit(self, &disconnect);
 }
 
 /* ---- timers ---- */
@@ -27,8 +189,8 @@ static void set_timer(connection *self, uint64_t mono_ns, void (*fn)(void *user)
     wire_timer_cancel(self->timer);
     self->timer = NULL;
     if (wire_timer_at(self->options.env->loop, mono_ns, fn, self, &self->timer, &err) != TD_OK)
-        td_log_say(self->options.env->log, TD_LOG_ERROR, "%s: no timer: %s",
-                   connection_shown_name(self), err.text);
+        td_log_say(self->options.env->log, TD_LOG_ERROR, "%s: no timer: %s", self->shown_name,
+                   err.text);
 }
 
 static uint64_t stale_at_mono_ns(const connection *self)
@@ -37,11 +199,395 @@ static uint64_t stale_at_mono_ns(const connection *self)
     return after_ns == 0 ? UINT64_MAX : self->last_data_mono_ns + after_ns;
 }
 
-void connection_set_tick(connection *self)
+/* When there is something to say. */
+static uint64_t talk_due_ns(const connection *self)
+{
+    uint64_t due_ns = subscriber_due_ns(self->subscriber);
+    due_ns = self->settle_mono_ns < due_ns ? self->settle_mono_ns : due_ns;
+    if (self->state == STATE_AUTHENTICATING)
+        due_ns = self->auth_due_mono_ns;
+    return due_ns < self->next_ping_mono_ns ? due_ns : self->next_ping_mono_ns;
+}
+
+static void set_tick(connection *self)
 {
     uint64_t stale_ns = stale_at_mono_ns(self);
-    uint64_t talk_ns = connection_talk_due_ns(self);
+    uint64_t talk_ns = talk_due_ns(self);
     set_timer(self, stale_ns < talk_ns ? stale_ns : talk_ns, tick);
+}
+
+/* ---- sending ---- */
+
+/* A request that cannot be sent is only said: without its answer the connection never counts as
+ * live. */
+static void send_built(connection *self, td_result rc, td_err *err)
+{
+    if (rc == TD_OK)
+        rc = wire_send(self->wire, td_buf_view(&self->out), err);
+    if (rc != TD_OK)
+        td_log_say(self->options.env->log, TD_LOG_ERROR, "%s: a request could not be sent: %s",
+                   self->shown_name, err->text);
+}
+
+/* Credentials for now. */
+static dialect_auth new_auth(const connection *self)
+{
+    return (dialect_auth){.api_key = self->options.api_key,
+                          .secret = self->options.api_secret,
+                          .expires_ms = now_ms(self) + AUTH_EXPIRES_MS};
+}
+
+/* The signature must be hidden before it can be echoed. */
+static td_result hide_signature(connection *self, const dialect_auth *auth, td_err *err)
+{
+    TD_ASSERT(self->options.redactor != NULL);
+    char signature[DIALECT_SIGNATURE_BYTES];
+    td_result rc = self->dialect->sign(auth, signature, err);
+    return rc == TD_OK ? redactor_add_signature(self->options.redactor, signature, err) : rc;
+}
+
+/* The signature is known to the redactor before the frame that holds it can be recorded. */
+static void send_auth(connection *self)
+{
+    TD_ASSERT(self->wire != NULL);
+    td_err err;
+    dialect_auth auth = new_auth(self);
+    td_buf_clear(&self->out);
+    td_result rc = hide_signature(self, &auth, &err);
+    if (rc == TD_OK)
+        rc = self->dialect->build_auth(&self->out, &auth, &err);
+    self->state = STATE_AUTHENTICATING;
+    self->auth_due_mono_ns = now_mono_ns(self) + AUTH_ANSWER_NS;
+    event sent = new_event(self, EVENT_AUTH);
+    sent.state = "sent";
+    emit(self, &sent);
+    send_built(self, rc, &err);
+}
+
+/* All requests that may go out now. */
+static void send_subscriptions(connection *self)
+{
+    TD_ASSERT(self->wire != NULL);
+    for (;;) {
+        td_err err;
+        const char *topics = "";
+        td_buf_clear(&self->out);
+        td_result rc =
+            subscriber_next(self->subscriber, now_mono_ns(self), &self->out, &topics, &err);
+        if (rc == TD_EOF)
+            return;
+        event subscribe = new_event(self, EVENT_SUBSCRIBE);
+        subscribe.state = "sent";
+        subscribe.topics = topics;
+        emit(self, &subscribe);
+        send_built(self, rc, &err);
+    }
+}
+
+static void send_ping(connection *self)
+{
+    td_err err;
+    td_buf_clear(&self->out);
+    send_built(self, self->dialect->build_ping(&self->out, now_ms(self), &err), &err);
+}
+
+static void send_pong(connection *self)
+{
+    td_err err;
+    td_buf_clear(&self->out);
+    if (self->dialect->build_pong != NULL)
+        send_built(self, self->dialect->build_pong(&self->out, now_ms(self), &err), &err);
+}
+
+/* ---- subscriptions ---- */
+
+static void on_subscribed(connection *self)
+{
+    TD_ASSERT(self->state == STATE_SUBSCRIBING);
+    self->state = STATE_LIVE;
+    self->attempt = 0;
+    backoff_live(&self->backoff, now_mono_ns(self));
+    size_t granted = subscriber_granted_count(self->subscriber);
+    size_t wanted = self->options.topic_count;
+    TD_ASSERT(granted <= wanted);
+    if (self->dialect->subscribes_with_auth)
+        td_log_say(self->options.env->log, TD_LOG_INFO, "%s: authenticated: everything comes",
+                   self->shown_name);
+    else
+        td_log_say(self->options.env->log, granted < wanted ? TD_LOG_WARNING : TD_LOG_INFO,
+                   "%s: subscribed to %zu of %zu topics", self->shown_name, granted, wanted);
+    self->options.env->live(self->options.env->user, self->options.feed_index);
+}
+
+/* A topic of the slot was granted, by the answer that is being taken (subscriber_options). */
+static void on_granted(void *user, size_t topic)
+{
+    connection *self = user;
+    TD_ASSERT(self->answer_ns != 0);
+    self->granted_ns = self->answer_ns;
+    td_log_say(self->options.env->log, TD_LOG_DEBUG, "%s: %s is granted", self->shown_name,
+               self->options.topics[topic]);
+    open_gaps_granted(self->options.gaps, self->options.topic_first + topic, self->answer_ns);
+}
+
+/* Gaps of the slot end once all topics are answered; if some take long, or are never answered, the
+ * others do not wait for them. As long as nothing is granted, nothing is back; and an exchange that
+ * granted everything and fell silent may do so again, so that then data must come, too. */
+static void look_whether_settled(connection *self)
+{
+    if (self->granted_ns == 0 || self->is_silent ||
+        !open_gaps_wait_for(self->options.gaps, self->slot.shard))
+        return;
+    if (subscriber_is_settled(self->subscriber))
+        settle(self);
+    else if (self->settle_mono_ns == UINT64_MAX)
+        self->settle_mono_ns = now_mono_ns(self) + SETTLE_NS;
+}
+
+static void look_whether_live(connection *self)
+{
+    look_whether_settled(self);
+    if (self->state == STATE_SUBSCRIBING && subscriber_is_settled(self->subscriber))
+        on_subscribed(self);
+}
+
+/* Ask for every topic anew; what is live at once is live since recv_ns. */
+static void subscribe_all(connection *self, uint64_t recv_ns)
+{
+    self->state = STATE_SUBSCRIBING;
+    subscriber_restart(self->subscriber);
+    send_subscriptions(self);
+    if (self->dialect->subscribes_with_auth)
+        self->granted_ns = recv_ns;
+    look_whether_live(self);
+}
+
+static void copy_answer(td_bytes frame, char out[ANSWER_TEXT_BYTES])
+{
+    size_t length = frame.size < ANSWER_TEXT_BYTES - 1 ? frame.size : ANSWER_TEXT_BYTES - 1;
+    memcpy(out, frame.data, length);
+    out[length] = '\0';
+}
+
+static void emit_topics(connection *self, const char *state, const char *topics, const char *detail)
+{
+    if (topics[0] == '\0')
+        return;
+    event said = new_event(self, EVENT_SUBSCRIBE);
+    said.state = state;
+    said.topics = topics;
+    said.detail = detail;
+    emit(self, &said);
+}
+
+/* With --strict it is the end; without, what was refused is missing, and is said and tried again.
+ */
+static void on_topics_refused(connection *self, const char *topics, const char *answer)
+{
+    char why[1024];
+    (void)snprintf(why, sizeof why, "the exchange refused to subscribe %s: %s", topics,
+                   answer); /* what is cut off is only read by people */
+    td_log_say(self->options.env->log, TD_LOG_WARNING, "%s: %s", self->shown_name, why);
+    if (self->options.feed->is_strict)
+        self->options.env->strict(self->options.env->user, why);
+}
+
+static void on_topics_answer(connection *self, const dialect_answer *answer, td_bytes frame,
+                             uint64_t recv_ns)
+{
+    subscriber_outcome outcome;
+    char detail[ANSWER_TEXT_BYTES];
+    self->answer_ns = recv_ns;
+    if (!subscriber_answered(self->subscriber, answer, now_mono_ns(self), &outcome))
+        return;
+    copy_answer(frame, detail);
+    emit_topics(self, "acknowledged", outcome.granted, "");
+    emit_topics(self, "split", outcome.split, detail);
+    emit_topics(self, "refused", outcome.refused, detail);
+    if (outcome.refused_count > 0)
+        on_topics_refused(self, outcome.refused, detail);
+    send_subscriptions(self);
+    look_whether_live(self);
+}
+
+/* Nothing is known of these topics: their frames may come all the same. */
+static void expire_requests(connection *self)
+{
+    const char *topics;
+    while ((topics = subscriber_expired(self->subscriber, now_mono_ns(self))) != NULL) {
+        emit_topics(self, "unanswered", topics, "");
+        td_log_say(self->options.env->log, TD_LOG_WARNING,
+                   "%s: the exchange did not answer the request for %.900s", self->shown_name,
+                   topics);
+    }
+}
+
+/* ---- authentication ---- */
+
+static void emit_auth_failed(connection *self, const char *state, const char *why)
+{
+    event failed = new_event(self, EVENT_AUTH);
+    failed.state = state;
+    failed.detail = why;
+    emit(self, &failed);
+    if (self->options.feed->is_strict)
+        self->options.env->strict(self->options.env->user, why);
+}
+
+/* Credentials in the URL were refused, in these words, before the connection stood. */
+static void emit_url_refused(connection *self, const char *words)
+{
+    TD_ASSERT(self->options.feed->auth == AUTH_URL);
+    char why[ANSWER_TEXT_BYTES + 64];
+    (void)snprintf(why, sizeof why, "the exchange refused the credentials: %s",
+                   words); /* cut if too long */
+    emit_auth_failed(self, "refused", hide_secrets(self, why));
+}
+
+/* Credentials that are refused are not tried again at once: backoff, as for any ended connection.
+ */
+static void on_auth_failed(connection *self, const char *state, const char *why)
+{
+    TD_ASSERT(self->wire != NULL);
+    td_log_say(self->options.env->log, TD_LOG_ERROR, "%s: %s", self->shown_name, why);
+    emit_auth_failed(self, state, why);
+    self->is_auth_refused = 1;
+    wire_close(self->wire, CLOSE_NORMAL);
+}
+
+static void on_auth(connection *self, int is_success, td_bytes frame, uint64_t recv_ns)
+{
+    if (self->state != STATE_AUTHENTICATING || self->is_auth_refused)
+        return;
+    if (!is_success) {
+        char detail[ANSWER_TEXT_BYTES];
+        char why[ANSWER_TEXT_BYTES + 64];
+        copy_answer(frame, detail);
+        (void)snprintf(why, sizeof why, "the exchange refused the credentials: %s",
+                       detail); /* fits */
+        on_auth_failed(self, "refused", why);
+        return;
+    }
+    event accepted = new_event(self, EVENT_AUTH);
+    accepted.state = "accepted";
+    emit(self, &accepted);
+    subscribe_all(self, recv_ns);
+}
+
+/* The connection stands: authenticate, or ask for the topics. */
+static void begin_talk(connection *self)
+{
+    self->is_auth_refused = 0;
+    self->next_ping_mono_ns = now_mono_ns(self) + self->dialect->ping_interval_ns;
+    if (self->options.feed->auth == AUTH_OP)
+        send_auth(self);
+    else
+        subscribe_all(self, self->connected_ns);
+}
+
+/* ---- what comes in ---- */
+
+/* A gap begins with the last data. */
+static void note_data(connection *self, uint64_t recv_ns, uint64_t recv_mono_ns)
+{
+    self->last_data_ns = recv_ns;
+    self->last_data_mono_ns = recv_mono_ns;
+    if (!self->is_silent)
+        return;
+    self->is_silent = 0;
+    if (self->granted_ns != 0)
+        self->granted_ns = recv_ns;
+    look_whether_settled(self);
+}
+
+static void on_answer(connection *self, td_bytes frame, uint64_t recv_ns, uint64_t recv_mono_ns)
+{
+    td_err err;
+    dialect_answer answer;
+    if (answer_parse(self->options.env->answers, self->dialect, frame, &answer, &err) != TD_OK) {
+        td_log_say(self->options.env->log, TD_LOG_ERROR, "%s: an answer could not be read: %s",
+                   self->shown_name, err.text);
+        return;
+    }
+    switch (answer.kind) {
+    case ANSWER_TOPICS:
+        on_topics_answer(self, &answer, frame, recv_ns);
+        break;
+    case ANSWER_AUTH:
+        on_auth(self, answer.success == 1, frame, recv_ns);
+        break;
+    case ANSWER_PING:
+        send_pong(self);
+        break;
+    case ANSWER_PONG:
+        /* A private stream has nothing to say for hours: that it answers is its sign of life. */
+        if (self->options.feed->auth != AUTH_NONE)
+            note_data(self, recv_ns, recv_mono_ns);
+        break;
+    case ANSWER_NONE:
+        break;
+    }
+    if (!self->is_auth_refused)
+        set_tick(self);
+}
+
+/* What is neither data of a known topic nor control is data all the same. */
+static void look_closer(connection *self, td_bytes frame, uint64_t recv_ns, uint64_t recv_mono_ns)
+{
+    enum { CONTROL_BYTES_MAX = 32 << 10 };
+    uint8_t padded[CONTROL_BYTES_MAX + DECODE_PADDING_BYTES];
+    if (frame.size > CONTROL_BYTES_MAX) {
+        note_data(self, recv_ns, recv_mono_ns);
+        return;
+    }
+    memcpy(padded, frame.data, frame.size);
+    memset(padded + frame.size, 0, DECODE_PADDING_BYTES);
+    if (self->options.redactor != NULL)
+        redactor_apply(self->options.redactor, padded, frame.size);
+    td_bytes shown = td_bytes_of(padded, frame.size);
+    classification found;
+    decoder_classify(self->options.env->decoder, self->options.feed->family, shown, DIR_IN, recv_ns,
+                     &found);
+    if (frame_class_is_control(found.frame_class))
+        on_answer(self, shown, recv_ns, recv_mono_ns);
+    else
+        note_data(self, recv_ns, recv_mono_ns);
+}
+
+/* Only what does not begin as data is classified on this thread; the encoder classifies all.
+ * Binary frames are data: nobody has seen an answer that was compressed, and what is inside is the
+ * encoder's to find out. */
+static void take_frame(connection *self, unsigned opcode, td_bytes frame, uint64_t recv_ns,
+                       uint64_t recv_mono_ns)
+{
+    if (opcode == OPCODE_BINARY || frame_begins_as_data(self->options.feed->family, frame))
+        note_data(self, recv_ns, recv_mono_ns);
+    else
+        look_closer(self, frame, recv_ns, recv_mono_ns);
+}
+
+/* ---- time ---- */
+
+static void talk_tick(connection *self, uint64_t mono_ns)
+{
+    TD_ASSERT(self->wire != NULL);
+    if (self->state == STATE_AUTHENTICATING && mono_ns >= self->auth_due_mono_ns &&
+        !self->is_auth_refused) {
+        self->auth_due_mono_ns = UINT64_MAX;
+        on_auth_failed(self, "unanswered", "the exchange did not answer the credentials");
+        return;
+    }
+    if (mono_ns >= self->next_ping_mono_ns) {
+        send_ping(self);
+        self->next_ping_mono_ns = mono_ns + self->dialect->ping_interval_ns;
+    }
+    if (self->state != STATE_AUTHENTICATING) {
+        expire_requests(self);
+        send_subscriptions(self);
+        if (mono_ns >= self->settle_mono_ns)
+            settle(self);
+        look_whether_live(self);
+    }
 }
 
 /* Stale, or something to say; both are counted from what happened last, never from this tick. */
@@ -56,15 +602,15 @@ static void tick(void *user)
         char silence[TD_TIME_TEXT_BYTES];
         td_duration_format(self->options.feed->stale_after_ns, silence);
         td_log_say(self->options.env->log, TD_LOG_WARNING, "%s: no data for %s: connecting again",
-                   connection_shown_name(self), silence);
+                   self->shown_name, silence);
         self->is_stale = self->is_silent = 1;
-        connection_open_gap(self, GAP_STALE, wire_cause_name(WIRE_CAUSE_CLOSED_BY_US));
+        open_gap(self, GAP_STALE, wire_cause_name(WIRE_CAUSE_CLOSED_BY_US));
         wire_close(self->wire, CLOSE_GOING_AWAY);
         return;
     }
-    connection_talk_tick(self, mono_ns);
+    talk_tick(self, mono_ns);
     if (!self->is_auth_refused)
-        connection_set_tick(self);
+        set_tick(self);
 }
 
 static void schedule_connect(connection *self, uint64_t wait_ns)
@@ -90,12 +636,12 @@ static void on_opened(void *user, wire_conn *conn, const wire_peer *peer)
     self->last_data_mono_ns = now_mono_ns(self);
     intake_opened(self->options.env->intake, &self->slot);
     open_gaps_connected(self->options.gaps, self->slot.shard);
-    connection_say_opened(self, peer);
+    emit_opened(self, peer);
     char url[LIMIT_URL_BYTES];
     td_log_say(self->options.env->log, TD_LOG_INFO, "%s: connected to %s (connection %" PRIu32 ")",
-               connection_shown_name(self), connection_shown_url(self, url), self->slot.conn);
-    connection_begin_talk(self);
-    connection_set_tick(self);
+               self->shown_name, shown_url(self, url), self->slot.conn);
+    begin_talk(self);
+    set_tick(self);
 }
 
 static void on_message(void *user, wire_conn *conn, unsigned opcode, td_bytes bytes,
@@ -109,7 +655,7 @@ static void on_message(void *user, wire_conn *conn, unsigned opcode, td_bytes by
     uint64_t recv_ns =
         intake_frame(self->options.env->intake, &self->slot, DIR_IN, opcode, bytes, recv_mono_ns);
     if (!self->is_stopping && !self->is_stale)
-        connection_take_frame(self, opcode, bytes, recv_ns, recv_mono_ns);
+        take_frame(self, opcode, bytes, recv_ns, recv_mono_ns);
     self->options.env->frame(self->options.env->user);
 }
 
@@ -127,17 +673,17 @@ static void on_heartbeat(void *user, wire_conn *conn, unsigned opcode, td_bytes 
     connection *self = user;
     (void)conn;
     (void)bytes;
-    event heartbeat = connection_event(self, EVENT_HEARTBEAT);
+    event heartbeat = new_event(self, EVENT_HEARTBEAT);
     heartbeat.what = opcode == 9 ? "ping" : "pong";
     heartbeat.dir = "in";
-    connection_say(self, &heartbeat);
+    emit(self, &heartbeat);
 }
 
 /* What is said of an end quotes the peer (the reason it closes with), who may quote a key. */
 static const char *hide_words(const connection *self, const wire_end *end, char out[END_BYTES])
 {
     (void)snprintf(out, END_BYTES, "%s", end->text); /* cut if too long: behind the peer's words */
-    return connection_hide(self, out);
+    return hide_secrets(self, out);
 }
 
 static int is_refused_key(const wire_end *end)
@@ -149,18 +695,18 @@ static int is_refused_key(const wire_end *end)
 static void after_stood(connection *self, const wire_end *end)
 {
     TD_ASSERT(self->slot.conn > 0);
-    connection_say_ended(self, end);
+    emit_ended(self, end);
     intake_closed(self->options.env->intake, &self->slot);
     if (self->is_stopping)
         return;
     char words[END_BYTES];
-    td_log_say(self->options.env->log, TD_LOG_WARNING, "%s: %s", connection_shown_name(self),
+    td_log_say(self->options.env->log, TD_LOG_WARNING, "%s: %s", self->shown_name,
                hide_words(self, end, words));
     int is_by_peer = end->cause != WIRE_CAUSE_CLOSED_BY_US;
     if (is_by_peer)
         self->options.env->closed_by_peer(self->options.env->user);
     if (!self->is_stopping && !self->is_stale)
-        connection_open_gap(self, GAP_DISCONNECT, wire_cause_name(end->cause));
+        open_gap(self, GAP_DISCONNECT, wire_cause_name(end->cause));
 }
 
 /* It came to nothing. Credentials in the URL are refused so, by a status: at the start it ends the
@@ -172,9 +718,9 @@ static void after_not_stood(connection *self, const wire_end *end)
     char words[END_BYTES];
     hide_words(self, end, words);
     td_log_say(self->options.env->log, TD_LOG_ERROR, "%s: cannot connect to %s: %s",
-               connection_shown_name(self), connection_shown_url(self, url), words);
+               self->shown_name, shown_url(self, url), words);
     if (self->options.feed->auth == AUTH_URL && is_refused_key(end))
-        connection_say_url_refused(self, words);
+        emit_url_refused(self, words);
     if (self->has_stood || !backoff_is_final(end->cause, end->http_status))
         return;
     self->is_refused = 1;
@@ -219,8 +765,8 @@ static td_result build_url(connection *self, td_err *err)
     td_result rc =
         td_buf_append(&self->out, self->options.feed->url, strlen(self->options.feed->url), err);
     if (rc == TD_OK && self->options.feed->auth == AUTH_URL) {
-        dialect_auth auth = connection_new_auth(self);
-        rc = connection_hide_signature(self, &auth, err);
+        dialect_auth auth = new_auth(self);
+        rc = hide_signature(self, &auth, err);
         if (rc == TD_OK)
             rc = self->dialect->build_auth_query(&self->out, &auth, err);
     }
@@ -244,7 +790,7 @@ static void connect_now(void *user)
         td_log_say(self->options.env->log, TD_LOG_WARNING,
                    "%s: the feed's share of the %" PRIu32 " connections that the exchange allows "
                    "in %s is used up: waiting",
-                   connection_shown_name(self), limit->count, window);
+                   self->shown_name, limit->count, window);
         schedule_connect(self, wait_ns);
         return;
     }
@@ -261,8 +807,8 @@ static void connect_now(void *user)
     }
     if (rc == TD_OK)
         return;
-    td_log_say(self->options.env->log, TD_LOG_ERROR, "%s: cannot connect: %s",
-               connection_shown_name(self), err.text);
+    td_log_say(self->options.env->log, TD_LOG_ERROR, "%s: cannot connect: %s", self->shown_name,
+               err.text);
     if (rc == TD_E_INVALID) {
         self->is_refused = 1;
         self->options.env->refused(self->options.env->user, self, err.text);
@@ -297,7 +843,7 @@ td_result connection_open(const connection_options *options, connection **out, t
                                                                     : DIALECT_FRAMES_TEXT,
                                  .topics = options->topics,
                                  .topic_count = options->topic_count,
-                                 .granted = connection_on_granted,
+                                 .granted = on_granted,
                                  .user = self};
     td_result rc = subscriber_open(&asking, &self->subscriber, err);
     if (rc != TD_OK) {
