@@ -1,14 +1,54 @@
-#include "recorder/open_gaps_impl.h"
+#include "recorder/open_gaps.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "base/buf.h"
 #include "schema/topic.h"
 
 static const char CLOCK_BEHIND[] = "the next session's clock was earlier than this moment";
+static const char NOT_SUBSCRIBED[] = "no longer subscribed";
+
+enum { SHARD_WORDS = LIMIT_FEED_SLOTS / 64 };
+_Static_assert(SHARD_WORDS * 64 == LIMIT_FEED_SLOTS, "a bit for each shard");
+
+/* A topic that is asked for. */
+typedef struct asked {
+    uint32_t shard;
+    char *topic;         /* without its symbols */
+    char *symbols;       /* "A|B"; "": all that there are */
+    uint8_t is_recorded; /* in this session or an earlier one */
+    uint8_t is_granted;  /* on the shard's connection of now */
+} asked;
+
+/* A topic came over a slot of an earlier session. */
+typedef struct travel {
+    size_t topic; /* that is asked for now */
+    size_t slot;
+} travel;
+
+/* An open row. Its texts are owned, but for the feed's name. */
+typedef struct open_row {
+    gap_row row;
+    uint64_t shards[SHARD_WORDS]; /* of a whole slot: those that have not settled yet */
+    uint64_t settled_ns;          /* the latest that has */
+    size_t past_slot; /* SIZE_MAX: not of an earlier session, or its topics are unknown */
+} open_row;
+
+struct open_gaps {
+    open_gaps_options options;
+    asked *topics; /* as in the subscription */
+    size_t topic_count;
+    travel *travels;
+    size_t travel_count;
+    size_t slot_count;    /* of earlier sessions */
+    uint8_t *has_unknown; /* by slot: it had frames whose topic is unknown */
+    uint8_t has_moved;    /* a topic is on another shard than it was */
+    open_row *rows;
+    size_t row_count;
+    gap_list begun;
+};
 
 /* ---- rows ---- */
 
@@ -21,7 +61,9 @@ static void row_fini(open_row *row)
     td_free((void *)row->row.covered_by);
 }
 
-open_row *open_gaps_add_row(open_gaps *self, const gap_row *row)
+/* Add a copy of a row, open. NULL without memory: if it is in the ledger, it stays open until the
+ * next session. */
+static open_row *add_row(open_gaps *self, const gap_row *row)
 {
     open_row *rows = td_array_room(self->rows, self->row_count, sizeof *rows);
     if (rows == NULL)
@@ -64,7 +106,8 @@ static void end_row(open_gaps *self, size_t index, uint64_t to_ns)
     drop_row(self, index);
 }
 
-int open_gaps_is_whole(const gap_row *row)
+/* 1 if the row is about all topics of its slot. */
+static int is_whole(const gap_row *row)
 {
     return row->topic[0] == '\0' && row->symbol[0] == '\0';
 }
@@ -74,12 +117,12 @@ static int waits_for(const open_row *row, uint32_t shard)
     return (int)(row->shards[shard / 64] >> (shard % 64) & 1);
 }
 
-void open_gaps_wait(open_row *row, uint32_t shard)
+static void wait_for(open_row *row, uint32_t shard)
 {
     row->shards[shard / 64] |= UINT64_C(1) << (shard % 64);
 }
 
-int open_gaps_waits_for_none(const open_row *row)
+static int waits_for_none(const open_row *row)
 {
     for (size_t i = 0; i < SHARD_WORDS; i++)
         if (row->shards[i] != 0)
@@ -89,7 +132,8 @@ int open_gaps_waits_for_none(const open_row *row)
 
 /* ---- topics ---- */
 
-int open_gaps_next_symbol(const char **at, char out[LIMIT_SYMBOL_BYTES])
+/* The next of "A|B", or of "" the empty one, once; 0: no more. */
+static int next_symbol(const char **at, char out[LIMIT_SYMBOL_BYTES])
 {
     if (*at == NULL)
         return 0;
@@ -107,13 +151,14 @@ static int has_symbol(const asked *topic, const char *symbol)
     char one[LIMIT_SYMBOL_BYTES];
     if (topic->symbols[0] == '\0' || symbol[0] == '\0')
         return 1;
-    while (open_gaps_next_symbol(&at, one))
+    while (next_symbol(&at, one))
         if (strcmp(one, symbol) == 0)
             return 1;
     return 0;
 }
 
-int open_gaps_is_about(const gap_row *row, const asked *topic)
+/* 1 if the row, of a topic, is about this one. */
+static int is_about(const gap_row *row, const asked *topic)
 {
     return strcmp(row->topic, topic->topic) == 0 && has_symbol(topic, row->symbol);
 }
@@ -153,6 +198,264 @@ static td_result parse_topics(open_gaps *self, td_err *err)
     return rc;
 }
 
+/* ---- what was recorded before ---- */
+
+/* Topics by "TOPIC.SYMBOL", and by "TOPIC." where all symbols are asked for. */
+typedef struct topic_index {
+    char **names;
+    size_t name_count;
+    name_index by_name;
+} topic_index;
+
+static td_result index_name(topic_index *index, const char *topic, const char *symbol, size_t row,
+                            td_err *err)
+{
+    char name[LIMIT_TOPIC_BYTES + LIMIT_SYMBOL_BYTES];
+    (void)snprintf(name, sizeof name, "%s.%s", topic, symbol); /* both are bounded */
+    char **names = td_array_room(index->names, index->name_count, sizeof(char *));
+    if (names == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for topics");
+    index->names = names;
+    names[index->name_count] = td_strdup(name);
+    if (names[index->name_count] == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for topics");
+    return name_index_put(&index->by_name, td_bytes_str(names[index->name_count++]), row, err);
+}
+
+static void index_fini(topic_index *index)
+{
+    name_index_fini(&index->by_name);
+    for (size_t i = 0; i < index->name_count; i++)
+        td_free(index->names[i]);
+    td_free(index->names);
+}
+
+static td_result index_topics(const open_gaps *self, topic_index *index, td_err *err)
+{
+    td_result rc = TD_OK;
+    for (size_t i = 0; i < self->topic_count && rc == TD_OK; i++) {
+        const char *at = self->topics[i].symbols;
+        char symbol[LIMIT_SYMBOL_BYTES];
+        while (rc == TD_OK && next_symbol(&at, symbol))
+            rc = index_name(index, self->topics[i].topic, symbol, i, err);
+    }
+    return rc;
+}
+
+/* Which topics of now came over which slots then. */
+static void note_travels(open_gaps *self, const topic_index *index)
+{
+    const feed_slots *past = self->options.past;
+    for (size_t i = 0; i < past->topic_count; i++) {
+        const past_topic *from = past->topics[i];
+        td_bytes name = td_bytes_str(from->name);
+        size_t topic = name_index_find(&index->by_name, name);
+        if (topic == NAME_INDEX_NONE)
+            topic = name_index_find(&index->by_name, td_bytes_of(name.data, from->topic_bytes));
+        TD_ASSERT(from->slot < self->slot_count);
+        self->has_unknown[from->slot] |= from->is_unknown;
+        if (topic == NAME_INDEX_NONE)
+            continue;
+        const past_slot *slot = &past->slots[from->slot];
+        self->topics[topic].is_recorded = 1;
+        self->has_moved |= slot->line != 0 || slot->shard != self->topics[topic].shard;
+        self->travels[self->travel_count++] = (travel){topic, from->slot};
+    }
+}
+
+static td_result read_past(open_gaps *self, td_err *err)
+{
+    topic_index index = {0};
+    self->slot_count = self->options.past->slot_count;
+    self->travels = td_alloc_zero(self->options.past->topic_count + 1, sizeof *self->travels);
+    self->has_unknown = td_alloc_zero(self->slot_count + 1, 1);
+    td_result rc = self->travels == NULL || self->has_unknown == NULL
+                       ? td_err_set(err, TD_E_NOMEM, "no memory for topics")
+                       : index_topics(self, &index, err);
+    if (rc == TD_OK)
+        note_travels(self, &index);
+    index_fini(&index);
+    return rc;
+}
+
+static int is_ours(const open_gaps *self, const gap_row *row)
+{
+    return strcmp(row->feed, self->options.feed->name) == 0;
+}
+
+/* The latest end of a gap of the whole slot; 0: there was none. */
+static uint64_t last_end(const open_gaps *self, const past_slot *slot)
+{
+    const gap_list *ledger = self->options.ledger;
+    uint64_t end_ns = 0;
+    for (size_t i = 0; i < ledger->count; i++) {
+        const gap_row *row = &ledger->rows[i];
+        if (row->to_ns != GAP_OPEN && row->to_ns > end_ns && row->to_ns <= self->options.start_ns &&
+            is_ours(self, row) && is_whole(row) && row->line == slot->line &&
+            row->shard == slot->shard)
+            end_ns = row->to_ns;
+    }
+    return end_ns;
+}
+
+/* The session that came last. */
+static const char *last_session(const feed_slots *past)
+{
+    const past_slot *last = NULL;
+    for (size_t i = 0; i < past->slot_count; i++)
+        if (last == NULL || past->slots[i].last_any_ns > last->last_any_ns)
+            last = &past->slots[i];
+    return last == NULL ? "" : last->session;
+}
+
+/* A slot that the last session did not have: its gap ended when its topics moved to other slots. */
+static int is_given_up(const open_gaps *self, const past_slot *slot)
+{
+    return strcmp(slot->session, last_session(self->options.past)) != 0 &&
+           last_end(self, slot) > slot->last_any_ns;
+}
+
+/* A row of a slot of earlier sessions waits for all shards that carry its topics now, and
+ * those of slots that were given up: these had no data since, so it is unknown over which slot they
+ * would have come. Unknown topics stay with the slot, unless topics moved between shards: then the
+ * row waits for all shards.
+ */
+static void find_shards(const open_gaps *self, open_row *row)
+{
+    uint32_t shard_count = self->options.wanted->shard_count;
+    const past_slot *slot = feed_slots_find(self->options.past, row->row.line, row->row.shard);
+    if (row->row.reason == GAP_CORRUPT) /* what is lost may have had topics of any slot */
+        slot = NULL;
+    size_t index = slot == NULL ? SIZE_MAX : (size_t)(slot - self->options.past->slots);
+    for (size_t i = 0; i < self->travel_count; i++)
+        if (index != SIZE_MAX &&
+            (self->travels[i].slot == index ||
+             is_given_up(self, &self->options.past->slots[self->travels[i].slot])))
+            wait_for(row, self->topics[self->travels[i].topic].shard);
+    if (index != SIZE_MAX && !waits_for_none(row) && !self->has_unknown[index]) {
+        row->past_slot = index;
+        return;
+    }
+    if (slot != NULL && row->row.line == 0 && row->row.shard < shard_count && !self->has_moved)
+        wait_for(row, row->row.shard);
+    else
+        for (uint32_t shard = 0; shard < shard_count; shard++)
+            wait_for(row, shard);
+}
+
+/* ---- what earlier sessions left open ---- */
+
+/* What a row becomes by the session's start: in the journal, and in our list if it stays open. */
+static td_result begin_row(open_gaps *self, const gap_row *row, td_err *err)
+{
+    open_row *made = add_row(self, row);
+    if (made == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for open gaps");
+    if (is_whole(row) || self->topic_count == 0)
+        find_shards(self, made);
+    return TD_OK;
+}
+
+static int is_asked(const open_gaps *self, const gap_row *row)
+{
+    if (self->topic_count == 0)
+        return 1; /* authenticating brings everything */
+    for (size_t i = 0; i < self->topic_count; i++)
+        if (is_about(row, &self->topics[i]))
+            return 1;
+    return 0;
+}
+
+static td_result take_earlier(open_gaps *self, const gap_row *row, td_err *err)
+{
+    if (is_whole(row) || is_asked(self, row)) {
+        for (size_t i = 0; i < self->topic_count; i++)
+            self->topics[i].is_recorded |= !is_whole(row) && is_about(row, &self->topics[i]);
+        return begin_row(self, row, err);
+    }
+    gap_row ended = *row;
+    uint64_t start_ns = self->options.start_ns;
+    ended.to_ns = start_ns > row->from_ns ? start_ns : row->from_ns;
+    ended.detail = row->detail[0] == '\0' ? NOT_SUBSCRIBED : row->detail;
+    return gap_list_add(&self->begun, &ended, err);
+}
+
+static td_result take_ledger(open_gaps *self, td_err *err)
+{
+    const gap_list *ledger = self->options.ledger;
+    td_result rc = TD_OK;
+    for (size_t i = 0; i < ledger->count && rc == TD_OK; i++)
+        if (ledger->rows[i].to_ns == GAP_OPEN && is_ours(self, &ledger->rows[i]))
+            rc = take_earlier(self, &ledger->rows[i], err);
+    return rc;
+}
+
+/* ---- what this session opens ---- */
+
+/* 1 if an open gap covers this slot already. One that begins later than now does not:
+ * the clock was ahead when it began. */
+static int is_down(const open_gaps *self, const past_slot *slot)
+{
+    for (size_t i = 0; i < self->row_count; i++) {
+        const gap_row *row = &self->rows[i].row;
+        if (is_whole(row) && row->line == slot->line && row->shard == slot->shard &&
+            row->from_ns <= self->options.start_ns)
+            return 1;
+    }
+    return 0;
+}
+
+/* From the last frame of data; or from where an earlier gap ended, if none came since then, for the
+ * slot stood from there on. */
+static uint64_t find_beginning(const open_gaps *self, const past_slot *slot)
+{
+    uint64_t from_ns = slot->last_ns != 0 ? slot->last_ns : slot->last_any_ns;
+    uint64_t end_ns = last_end(self, slot);
+    if (end_ns > from_ns && end_ns <= slot->last_any_ns)
+        from_ns = end_ns;
+    return from_ns == 0 ? self->options.start_ns : from_ns; /* all its frames are of later times */
+}
+
+static td_result open_for_slot(open_gaps *self, const past_slot *slot, td_err *err)
+{
+    gap_row row =
+        gap_row_of(slot->is_crashed ? GAP_CRASH : GAP_RESTART, self->options.feed->name,
+                   find_beginning(self, slot), GAP_OPEN,
+                   slot->is_crashed ? "recorder ended without a stop" : "nothing was recording");
+    row.line = slot->line;
+    row.shard = slot->shard;
+    row.conn = slot->is_crashed ? slot->conn : 0;
+    /* A row of the same key that has ended would end this one. */
+    while (gap_list_find(self->options.ledger, &row) != NULL)
+        row.from_ns++;
+    td_result rc = gap_list_add(&self->begun, &row, err);
+    return rc == TD_OK ? begin_row(self, &row, err) : rc;
+}
+
+static td_result open_for_slots(open_gaps *self, td_err *err)
+{
+    const past_slot *slots = self->options.past->slots;
+    TD_ASSERT(self->slot_count == 0 || slots != NULL);
+    td_result rc = TD_OK;
+    for (size_t i = 0; i < self->slot_count && rc == TD_OK; i++) {
+        const past_slot *slot = &slots[i];
+        if (!is_down(self, slot) && !is_given_up(self, slot))
+            rc = open_for_slot(self, slot, err);
+    }
+    return rc;
+}
+
+/* Read what was recorded before and the ledger's open rows, and open missing rows. */
+static td_result begin(open_gaps *self, td_err *err)
+{
+    TD_ASSERT(self->options.past != NULL);
+    TD_ASSERT(self->options.ledger != NULL);
+    td_result rc = read_past(self, err);
+    if (rc == TD_OK)
+        rc = take_ledger(self, err);
+    return rc == TD_OK ? open_for_slots(self, err) : rc;
+}
+
 /* ---- while it records ---- */
 
 int open_gaps_wait_for(const open_gaps *self, uint32_t shard)
@@ -174,7 +477,7 @@ void open_gaps_connected(open_gaps *self, uint32_t shard)
 static int is_over(const open_gaps *self, const gap_row *row)
 {
     for (size_t i = 0; i < self->topic_count; i++)
-        if (!self->topics[i].is_granted && open_gaps_is_about(row, &self->topics[i]))
+        if (!self->topics[i].is_granted && is_about(row, &self->topics[i]))
             return 0;
     return 1;
 }
@@ -186,8 +489,8 @@ void open_gaps_granted(open_gaps *self, size_t topic, uint64_t recv_ns)
     self->topics[topic].is_recorded = 1;
     for (size_t i = self->row_count; i > 0; i--) {
         const gap_row *row = &self->rows[i - 1].row;
-        if (open_gaps_waits_for_none(&self->rows[i - 1]) &&
-            open_gaps_is_about(row, &self->topics[topic]) && is_over(self, row))
+        if (waits_for_none(&self->rows[i - 1]) && is_about(row, &self->topics[topic]) &&
+            is_over(self, row))
             end_row(self, i - 1, recv_ns);
     }
 }
@@ -218,7 +521,7 @@ static void open_for_topic(open_gaps *self, const gap_row *slot, const asked *to
 {
     const char *at = topic->symbols;
     char symbol[LIMIT_SYMBOL_BYTES];
-    while (open_gaps_next_symbol(&at, symbol)) {
+    while (next_symbol(&at, symbol)) {
         if (has_row(self, topic->topic, symbol))
             continue;
         gap_row row = *slot;
@@ -226,8 +529,7 @@ static void open_for_topic(open_gaps *self, const gap_row *slot, const asked *to
         row.symbol = symbol;
         row.to_ns = GAP_OPEN;
         self->options.emit(self->options.user, &row);
-        (void)open_gaps_add_row(self,
-                                &row); /* without memory it stays open until the next session */
+        (void)add_row(self, &row); /* without memory it stays open until the next session */
     }
 }
 
@@ -246,7 +548,7 @@ void open_gaps_settle(open_gaps *self, uint32_t shard, uint64_t recv_ns)
         open_row *row = &self->rows[i - 1];
         row->shards[shard / 64] &= ~(UINT64_C(1) << (shard % 64));
         row->settled_ns = recv_ns > row->settled_ns ? recv_ns : row->settled_ns;
-        if (open_gaps_waits_for_none(row))
+        if (waits_for_none(row))
             end_row(self, i - 1, row->settled_ns);
     }
 }
@@ -262,9 +564,9 @@ void open_gaps_lost(open_gaps *self, uint32_t shard, uint32_t conn, gap_reason r
     row.shard = shard;
     row.conn = conn;
     self->options.emit(self->options.user, &row);
-    open_row *made = open_gaps_add_row(self, &row);
+    open_row *made = add_row(self, &row);
     if (made != NULL)
-        open_gaps_wait(made, shard);
+        wait_for(made, shard);
 }
 
 /* ---- life ---- */
@@ -285,7 +587,7 @@ td_result open_gaps_open(const open_gaps_options *options, open_gaps **out, td_e
     self->options = *options;
     td_result rc = parse_topics(self, err);
     if (rc == TD_OK)
-        rc = open_gaps_begin(self, err);
+        rc = begin(self, err);
     self->options.past = NULL;
     self->options.ledger = NULL;
     if (rc != TD_OK) {
