@@ -86,6 +86,9 @@ const option_row *config_feed_rows(size_t *count);
 const option_row *config_recorder_rows(size_t *count);
 const option_row *config_run_rows(size_t *count);
 
+/* What a feed's net may be called, by its number. */
+extern const char *const CONFIG_NET_NAMES[];
+
 /* "--http", for the command line only, and the keys of an entry of `http` in a file (offsets into
  * feed_config and http_config). */
 const option_row *config_http_option_rows(size_t *count);

@@ -1,17 +1,18 @@
 /* Every key of a configuration, once: the file's, the command line's and the help's. */
+#include "recorder/config.h"
+
 #include <stddef.h>
 
 #include "base/clock.h"
-#include "recorder/config_impl.h"
 
 const char *const CONFIG_NET_NAMES[] = {"main", "test", NULL};
-const char *const CONFIG_AUTH_NAMES[] = {"none", "op", "url", NULL};
+static const char *const AUTH_NAMES[] = {"none", "op", "url", NULL};
 static const char *const OVERLOAD_NAMES[] = {"pause", "drop", NULL};
 
 #define DAY_NS (UINT64_C(86400) * TD_NS_PER_S)
 
 /* Keys of one feed. In a file with '_' for '-'; there "topic" and "symbol" are lists named "topics"
- * and "symbols" (config_yaml.c). */
+ * and "symbols" (config.c). */
 static const option_row FEED_ROWS[] = {
     {.long_name = "feed",
      .type = OPTION_TEXT,
@@ -95,7 +96,7 @@ static const option_row FEED_ROWS[] = {
      .type = OPTION_ENUM,
      .offset = offsetof(feed_config, auth),
      .metavar = "HOW",
-     .choices = CONFIG_AUTH_NAMES,
+     .choices = AUTH_NAMES,
      .help = "authenticate: op (a message), url (its query) or none; default by family"},
     {.long_name = "api-key-env",
      .type = OPTION_TEXT,
