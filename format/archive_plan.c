@@ -130,7 +130,7 @@ static td_result consider(archive_plan *plan, const archive_segment *segment, td
     if (segment->name.is_parsed && query->wants_feed != NULL &&
         !query->wants_feed(query->user, segment->name.feed))
         return TD_OK;
-    const known_segment *known = known_catalog_has(&plan->known, segment)
+    const catalog_segment *known = known_catalog_has(&plan->known, segment)
                                      ? known_segments_find(&plan->known.segments, segment->path)
                                      : NULL;
     if (known != NULL && !overlaps(known->first_ns, known->last_ns, query))
@@ -221,7 +221,7 @@ static int may_overlap(const archive_plan *plan, const char *path)
 static int may_be_wanted(archive_plan *plan, const char *path)
 {
     const plan_query *query = &plan->query;
-    const known_segment *known = known_segments_find(&plan->known.segments, path);
+    const catalog_segment *known = known_segments_find(&plan->known.segments, path);
     segment_index index;
     if (plan->known.catalog == NULL || known == NULL || !known->is_intact)
         return may_overlap(plan, path);

@@ -126,9 +126,9 @@ TD_MUST_USE td_result catalog_forget_rows(catalog *catalog, catalog_forget what,
 TD_MUST_USE td_result catalog_get_state(catalog *catalog, chain_place *in_journal, int *is_behind,
                                         td_err *err);
 
-/* A segment as the catalog has it, for comparing with the disk. */
+/* A segment as the catalog has it, for comparing with the disk; valid during the call. */
 typedef struct catalog_segment {
-    const char *path; /* without ".open"; valid during the call */
+    char *path; /* without ".open" */
     uint8_t is_open;
     uint8_t is_intact; /* 1: finished, and the row has its checksum */
     uint64_t file_bytes;

@@ -12,19 +12,15 @@ static td_result keep(void *user, const catalog_segment *segment, td_err *err)
     known_segments *known = user;
     size_t count = known->count;
     TD_ASSERT(count == 0 || known->rows != NULL);
-    known_segment *grown = td_array_room(known->rows, count, sizeof *grown);
+    catalog_segment *grown = td_array_room(known->rows, count, sizeof *grown);
     if (grown == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for %zu segments", count + 1);
     known->rows = grown;
     char *path = td_strdup(segment->path);
     if (path == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for %zu segments", count);
-    known->rows[known->count++] = (known_segment){.path = path,
-                                                  .is_open = segment->is_open,
-                                                  .is_intact = segment->is_intact,
-                                                  .file_bytes = segment->file_bytes,
-                                                  .first_ns = segment->first_ns,
-                                                  .last_ns = segment->last_ns};
+    known->rows[known->count] = *segment;
+    known->rows[known->count++].path = path;
     return TD_OK;
 }
 
@@ -44,10 +40,10 @@ void known_segments_fini(known_segments *known)
 
 static int compare(const void *path, const void *row)
 {
-    return strcmp(path, ((const known_segment *)row)->path);
+    return strcmp(path, ((const catalog_segment *)row)->path);
 }
 
-const known_segment *known_segments_find(const known_segments *known, const char *path)
+const catalog_segment *known_segments_find(const known_segments *known, const char *path)
 {
     char name[LIMIT_PATH_BYTES];
     size_t length = strlen(path);
@@ -64,7 +60,7 @@ int known_segments_match(const known_segments *known, const archive_segment *seg
 {
     if (segment->name.is_open)
         return 0;
-    const known_segment *row = known_segments_find(known, segment->path);
+    const catalog_segment *row = known_segments_find(known, segment->path);
     return row != NULL && row->is_intact && row->file_bytes == segment->size_bytes;
 }
 

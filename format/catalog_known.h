@@ -15,16 +15,8 @@
 extern "C" {
 #endif
 
-typedef struct known_segment {
-    char *path; /* without ".open" */
-    uint8_t is_open;
-    uint8_t is_intact; /* as catalog_segment */
-    uint64_t file_bytes;
-    uint64_t first_ns, last_ns;
-} known_segment;
-
 typedef struct known_segments {
-    known_segment *rows; /* by path */
+    catalog_segment *rows; /* by path; their paths are the list's */
     size_t count;
 } known_segments;
 
@@ -33,7 +25,7 @@ TD_MUST_USE td_result known_segments_load(catalog *catalog, known_segments *out,
 void known_segments_fini(known_segments *known);
 
 /* The row of a path with or without ".open", or NULL. */
-const known_segment *known_segments_find(const known_segments *known, const char *path);
+const catalog_segment *known_segments_find(const known_segments *known, const char *path);
 
 /* 1 if a finished segment is in the list as it is on disk, its row intact. Never for an open one,
  * which has to be read to know how far it is. */

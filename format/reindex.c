@@ -18,7 +18,7 @@ static int open_segment_matches(archive *a, const known_segments *known,
     segment_index index;
     if (segment_index_read(a, segment->path, INDEX_SUMMARY, &index, NULL) != TD_OK)
         return 0;
-    const known_segment *row = known_segments_find(known, segment->path);
+    const catalog_segment *row = known_segments_find(known, segment->path);
     int is_same =
         row == NULL ? index.chunk_count == 0 : row->is_open && row->file_bytes == index.file_bytes;
     segment_index_fini(&index);
@@ -39,13 +39,13 @@ static int is_same_path(const char *path, const char *without_open)
 }
 
 /* Rows without a file. */
-static const known_segment *find_gone(const known_segments *known, const archive_listing *listing,
+static const catalog_segment *find_gone(const known_segments *known, const archive_listing *listing,
                                       size_t *from)
 {
     TD_ASSERT(*from <= known->count);
     size_t at = 0; /* both lists are in order of path, which ".open" does not change */
     for (; *from < known->count; (*from)++) {
-        const known_segment *row = &known->rows[*from];
+        const catalog_segment *row = &known->rows[*from];
         while (at < listing->segment_count &&
                strncmp(listing->segments[at].path, row->path, strlen(row->path)) < 0)
             at++;
@@ -65,7 +65,7 @@ static td_result compare_segments(archive *a, catalog *c, char what[CATALOG_WHAT
     if (rc == TD_OK)
         rc = archive_list(a, &listing, err);
     if (rc == TD_OK) {
-        const known_segment *row = find_gone(&known, &listing, &gone);
+        const catalog_segment *row = find_gone(&known, &listing, &gone);
         if (row != NULL)
             (void)snprintf(what, CATALOG_WHAT_BYTES, "%.400s is in it, but not on disk", row->path);
     }
@@ -293,7 +293,7 @@ static td_result forget_gone(rebuild *r, td_err *err)
 {
     td_result rc = TD_OK;
     size_t at = 0;
-    const known_segment *row;
+    const catalog_segment *row;
     while (rc == TD_OK && (row = find_gone(&r->known, &r->listing, &at)) != NULL) {
         rc = enter_segment(r, row->path, NULL, &(gap_list){0}, err);
         r->report->segments_gone++;
