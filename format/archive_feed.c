@@ -370,8 +370,7 @@ td_result writer_feed_note(writer_feed *f, const sealed_chunk *chunk, td_err *er
     segment_index *index = &f->index;
     td_buf bitmap;
     td_buf_init(&bitmap, (1 << 16) / 8);
-    const index_chunk row = {
-        .number = (uint32_t)index->chunk_count,
+    const segment_chunk row = {
         .offset = f->place.chunk_offset,
         .chunk_bytes = f->place.chunk_bytes,
         .index_bytes = f->place.index_bytes,

@@ -10,7 +10,7 @@ static uint64_t newest_of(const segment_index *index, uint64_t until_ns)
 {
     uint64_t newest_ns = 0;
     for (size_t i = 0; i < index->chunk_count; i++) {
-        const index_chunk *chunk = &index->chunks[i];
+        const segment_chunk *chunk = &index->chunks[i];
         uint64_t ns = chunk->last_ns <= until_ns ? chunk->last_ns : chunk->first_ns;
         if (ns <= until_ns && ns > newest_ns)
             newest_ns = ns;

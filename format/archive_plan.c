@@ -131,8 +131,8 @@ static td_result consider(archive_plan *plan, const archive_segment *segment, td
         !query->wants_feed(query->user, segment->name.feed))
         return TD_OK;
     const catalog_segment *known = known_catalog_has(&plan->known, segment)
-                                     ? known_segments_find(&plan->known.segments, segment->path)
-                                     : NULL;
+                                       ? known_segments_find(&plan->known.segments, segment->path)
+                                       : NULL;
     if (known != NULL && !overlaps(known->first_ns, known->last_ns, query))
         return TD_OK;
     td_err cause;
@@ -352,7 +352,7 @@ td_result archive_plan_load_chunks(archive_plan *plan, size_t i, td_err *err)
     return TD_OK;
 }
 
-int archive_plan_wants_chunk(const archive_plan *plan, size_t i, const index_chunk *chunk)
+int archive_plan_wants_chunk(const archive_plan *plan, size_t i, const segment_chunk *chunk)
 {
     TD_ASSERT(i < plan->count);
     const planned *p = plan->segments[i];

@@ -64,7 +64,7 @@ TD_MUST_USE td_result archive_plan_load_chunks(archive_plan *plan, size_t i, td_
 
 /* 1 if a chunk of segment i overlaps the time and may hold frames of wanted channels: also of one
  * that damage has hidden. */
-int archive_plan_wants_chunk(const archive_plan *plan, size_t i, const index_chunk *chunk);
+int archive_plan_wants_chunk(const archive_plan *plan, size_t i, const segment_chunk *chunk);
 
 /* Segment i is not used any more: free what it holds. */
 void archive_plan_drop(archive_plan *plan, size_t i);

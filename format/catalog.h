@@ -126,7 +126,7 @@ TD_MUST_USE td_result catalog_forget_rows(catalog *catalog, catalog_forget what,
 TD_MUST_USE td_result catalog_get_state(catalog *catalog, chain_place *in_journal, int *is_behind,
                                         td_err *err);
 
-/* A segment as the catalog has it, for comparing with the disk; valid during the call. */
+/* A segment as the catalog has it, for comparing with the disk. */
 typedef struct catalog_segment {
     char *path; /* without ".open" */
     uint8_t is_open;
@@ -134,6 +134,7 @@ typedef struct catalog_segment {
     uint64_t file_bytes;
     uint64_t first_ns, last_ns;
 } catalog_segment;
+/* Called with a segment, which is valid during the call. */
 typedef td_result catalog_segment_fn(void *user, const catalog_segment *segment, td_err *err);
 
 /* Every segment, by path. */

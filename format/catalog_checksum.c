@@ -54,9 +54,9 @@ uint64_t checksum_channel(const index_channel *channel)
     return sum;
 }
 
-uint64_t checksum_chunk(const index_chunk *chunk, const uint8_t *bitmap)
+uint64_t checksum_chunk(size_t number, const segment_chunk *chunk, const uint8_t *bitmap)
 {
-    const uint64_t numbers[] = {chunk->number,
+    const uint64_t numbers[] = {number,
                                 chunk->offset,
                                 chunk->chunk_bytes,
                                 chunk->index_bytes,
@@ -108,7 +108,7 @@ static void mark_channels(const segment_index *index, uint8_t marks[IDS_BITMAP_B
 {
     memset(marks, 0, IDS_BITMAP_BYTES);
     for (size_t i = 0; i < index->chunk_count; i++) {
-        const index_chunk *chunk = &index->chunks[i];
+        const segment_chunk *chunk = &index->chunks[i];
         TD_ASSERT(chunk->bitmap_bytes <= IDS_BITMAP_BYTES);
         if (!chunk->has_channels)
             memset(marks, 0xff, IDS_BITMAP_BYTES);
@@ -131,5 +131,5 @@ void checksum_index(const char *path, const segment_index *index, segment_checks
     }
     for (size_t i = 0; i < index->chunk_count; i++)
         out->chunks +=
-            checksum_chunk(&index->chunks[i], index->bitmaps + index->chunks[i].bitmap_offset);
+            checksum_chunk(i, &index->chunks[i], index->bitmaps + index->chunks[i].bitmap_offset);
 }

@@ -240,8 +240,7 @@ static td_result load_chunk(const catalog_query *query, uint64_t *sum, segment_i
     if (bytes < 0 || bytes > BITMAP_BYTES_MAX || out->chunk_count >= CHUNKS_MAX)
         return too_many("chunks or channels", out->path, err);
     size_t bitmap_bytes = bitmap == NULL ? 0 : (size_t)bytes;
-    index_chunk row = {
-        .number = (uint32_t)catalog_column_u64(query, 0),
+    segment_chunk row = {
         .offset = catalog_column_u64(query, 1),
         .chunk_bytes = catalog_column_u64(query, 2),
         .index_bytes = catalog_column_u64(query, 3),
@@ -252,7 +251,10 @@ static td_result load_chunk(const catalog_query *query, uint64_t *sum, segment_i
         .bitmap_bytes = (uint32_t)bitmap_bytes,
         .has_channels = 1,
     };
-    *sum += checksum_chunk(&row, bitmap);
+    if (catalog_column_u64(query, 0) != out->chunk_count)
+        return td_err_set(err, TD_E_CORRUPT, "catalog: segment %s: its chunks are not all there",
+                          out->path);
+    *sum += checksum_chunk(out->chunk_count, &row, bitmap);
     return segment_index_add_chunk(out, &row, td_bytes_of(bitmap, bitmap_bytes), err);
 }
 

@@ -200,15 +200,16 @@ static td_result put_segment_channel(catalog *c, int64_t segment_id, const index
 }
 
 static td_result put_chunk(catalog *c, int64_t segment_id, const segment_index *index,
-                           const index_chunk *chunk, td_err *err)
+                           size_t number, td_err *err)
 {
+    const segment_chunk *chunk = &index->chunks[number];
     TD_ASSERT((size_t)chunk->bitmap_offset + chunk->bitmap_bytes <= index->bitmap_bytes);
     catalog_query query;
     td_result rc = catalog_query_begin(c, STATEMENT_PUT_CHUNK, &query, err);
     if (rc != TD_OK)
         return rc;
     catalog_bind_i64(&query, segment_id);
-    catalog_bind_u64(&query, chunk->number);
+    catalog_bind_u64(&query, number);
     catalog_bind_u64(&query, chunk->offset);
     catalog_bind_u64(&query, chunk->chunk_bytes);
     catalog_bind_u64(&query, chunk->index_bytes);
@@ -260,7 +261,7 @@ td_result catalog_extend_segment(catalog *c, const segment_index *index, size_t 
     int64_t id = 0;
     td_result rc = enter_segment_row(c, index, first_new_chunk, &id, err);
     for (size_t i = first_new_chunk; i < index->chunk_count && rc == TD_OK; i++)
-        rc = put_chunk(c, id, index, &index->chunks[i], err);
+        rc = put_chunk(c, id, index, i, err);
     for (size_t i = 0; i < index->channel_count && rc == TD_OK; i++) {
         if (is_in_new_chunks(index, first_new_chunk, index->channels[i].id))
             rc = put_segment_channel(c, id, &index->channels[i], err);

@@ -40,7 +40,7 @@ static int is_same_path(const char *path, const char *without_open)
 
 /* Rows without a file. */
 static const catalog_segment *find_gone(const known_segments *known, const archive_listing *listing,
-                                      size_t *from)
+                                        size_t *from)
 {
     TD_ASSERT(*from <= known->count);
     size_t at = 0; /* both lists are in order of path, which ".open" does not change */

@@ -32,7 +32,7 @@ static uint64_t blocks_end(const segment_reader *reader, const chain_record *cha
 {
     const segment_chunk *last =
         segment_reader_chunk(reader, segment_reader_chunk_count(reader) - 1);
-    return last->offset + last->record_bytes + last->index_bytes + 9 + CHAIN_FIXED_BYTES +
+    return last->offset + last->chunk_bytes + last->index_bytes + 9 + CHAIN_FIXED_BYTES +
            (uint64_t)chain->conn_count * CHAIN_CONN_BYTES + CHAIN_VALUE_BYTES;
 }
 

@@ -79,11 +79,11 @@ static td_result add_bitmap(segment_index *index, td_bytes bitmap, td_err *err)
     return TD_OK;
 }
 
-td_result segment_index_add_chunk(segment_index *index, const index_chunk *chunk, td_bytes bitmap,
+td_result segment_index_add_chunk(segment_index *index, const segment_chunk *chunk, td_bytes bitmap,
                                   td_err *err)
 {
     TD_ASSERT(bitmap.size <= BITMAP_BYTES_MAX);
-    index_chunk *grown = td_array_room(index->chunks, index->chunk_count, sizeof *grown);
+    segment_chunk *grown = td_array_room(index->chunks, index->chunk_count, sizeof *grown);
     if (grown == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for %zu chunks", index->chunk_count + 1);
     index->chunks = grown;
@@ -92,7 +92,7 @@ td_result segment_index_add_chunk(segment_index *index, const index_chunk *chunk
     if (rc != TD_OK)
         return rc;
     TD_ASSERT(index->bitmap_bytes == offset + bitmap.size);
-    index_chunk *made = &index->chunks[index->chunk_count++];
+    segment_chunk *made = &index->chunks[index->chunk_count++];
     *made = *chunk;
     made->bitmap_offset = (uint32_t)offset;
     made->bitmap_bytes = (uint32_t)bitmap.size;
@@ -159,7 +159,7 @@ static const index_channel *segment_index_find_channel(const segment_index *inde
 }
 
 /* 1 if a chunk that was read has messages of a channel without a definition. */
-static int chunk_has_unknown(const segment_index *index, const index_chunk *chunk)
+static int chunk_has_unknown(const segment_index *index, const segment_chunk *chunk)
 {
     for (size_t id = 0; id < (size_t)chunk->bitmap_bytes * 8; id++) {
         if ((index->bitmaps[chunk->bitmap_offset + id / 8] >> (id % 8) & 1) != 0 &&
@@ -188,7 +188,7 @@ int segment_index_has_unknown(const segment_index *index)
     return 0;
 }
 
-int segment_index_has(const segment_index *index, const index_chunk *chunk, uint16_t id)
+int segment_index_has(const segment_index *index, const segment_chunk *chunk, uint16_t id)
 {
     TD_ASSERT((size_t)chunk->bitmap_offset + chunk->bitmap_bytes <= index->bitmap_bytes);
     if (!chunk->has_channels)
@@ -252,20 +252,9 @@ static td_result read_chunks(const segment_reader *reader, segment_index *out, t
     td_result rc = TD_OK;
     for (uint32_t i = 0; i < segment_reader_chunk_count(reader) && rc == TD_OK; i++) {
         const segment_chunk *chunk = segment_reader_chunk(reader, i);
-        index_chunk row = {
-            .number = i,
-            .offset = chunk->offset,
-            .chunk_bytes = chunk->record_bytes,
-            .index_bytes = chunk->index_bytes,
-            .uncompressed_bytes = chunk->uncompressed_bytes,
-            .first_ns = chunk->first_ns,
-            .last_ns = chunk->last_ns,
-            .message_count = chunk->message_count,
-            .has_channels = chunk->has_channels,
-        };
         td_bytes bitmap =
             chunk->has_channels ? segment_reader_bitmap(reader, i) : bitmap_of_all(out, all);
-        rc = segment_index_add_chunk(out, &row, bitmap, err);
+        rc = segment_index_add_chunk(out, chunk, bitmap, err);
     }
     return rc;
 }

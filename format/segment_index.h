@@ -30,21 +30,23 @@ typedef struct index_channel {
     uint64_t last_ns;
 } index_channel;
 
-typedef struct index_chunk {
-    uint32_t number;             /* 0, 1, … in file order, as segment_reader counts them */
-    uint64_t offset;             /* of the chunk record in the file */
-    uint64_t chunk_bytes;        /* the whole record, opcode and length included */
-    uint64_t index_bytes;        /* its message index records behind it */
+/* A chunk (or a run of messages outside of chunks, in files of others). */
+typedef struct segment_chunk {
+    uint64_t offset;      /* of the Chunk record in the file (a run: of its first record) */
+    uint64_t chunk_bytes; /* the whole record, opcode and length included (a run: all of it) */
+    uint64_t index_bytes; /* of the Message Index records behind it; 0: none */
     uint64_t uncompressed_bytes; /* of its records */
     uint64_t first_ns;           /* least and greatest recv_ns */
     uint64_t last_ns;
-    uint64_t
-        message_count; /* all channels, events included; UINT64_MAX: a foreign file, not known */
-    uint32_t bitmap_offset; /* into segment_index.bitmaps */
+    uint64_t message_count; /* all channels, events included; UINT64_MAX: not known, a foreign file
+                             * without message indexes */
+    uint32_t bitmap_offset; /* into the bitmaps of index or reader */
     uint32_t bitmap_bytes;  /* bit (id % 8) of byte (id / 8): the chunk has frames of channel id;
                              * no zero byte at the end */
-    uint8_t has_channels;   /* 0: a foreign file does not say, any channel may be in it */
-} index_chunk;
+    uint8_t is_run;
+    uint8_t has_channels; /* 1: the bitmap is known; 0: a foreign file does not say, any channel may
+                           * be in it */
+} segment_chunk;
 
 typedef struct segment_index {
     char *path;      /* below the archive, with ".open" where it has it */
@@ -65,7 +67,7 @@ typedef struct segment_index {
     uint64_t first_ns, last_ns; /* over all messages; 0 if there are none */
     index_channel *channels;    /* by id */
     size_t channel_count;
-    index_chunk *chunks; /* in file order */
+    segment_chunk *chunks; /* in file order */
     size_t chunk_count;
     uint8_t *bitmaps;
     size_t bitmap_bytes, bitmap_capacity;
@@ -81,7 +83,7 @@ TD_MUST_USE td_result segment_index_read(archive *archive, const char *path, ind
  * bitmap. TD_E_NOMEM, TD_E_LIMIT. */
 TD_MUST_USE td_result segment_index_add_channel(segment_index *index, const index_channel *channel,
                                                 td_err *err);
-TD_MUST_USE td_result segment_index_add_chunk(segment_index *index, const index_chunk *chunk,
+TD_MUST_USE td_result segment_index_add_chunk(segment_index *index, const segment_chunk *chunk,
                                               td_bytes bitmap, td_err *err);
 
 /* Add a chunk's counts and times to its channels (INDEX_FULL). */
@@ -98,7 +100,7 @@ void segment_index_drop_chunks(segment_index *index);
 void segment_index_take_chunks(segment_index *index, segment_index *from);
 
 /* 1 if the chunk has frames of channel id. */
-int segment_index_has(const segment_index *index, const index_chunk *chunk, uint16_t id);
+int segment_index_has(const segment_index *index, const segment_chunk *chunk, uint16_t id);
 
 #ifdef __cplusplus
 }

@@ -9,7 +9,7 @@
 #include "format/segment_index.h"
 
 /* The chain record behind the last chunk, whose value covers every byte before it. */
-static td_result read_last_chain(segment_reader *r, const index_chunk *last, td_hash128 *out,
+static td_result read_last_chain(segment_reader *r, const segment_chunk *last, td_hash128 *out,
                                  td_err *err)
 {
     uint8_t bytes[CHAIN_RECORD_BYTES_MAX];
@@ -76,24 +76,6 @@ static td_result fill_info(segment_reader *r, const segment_index *index, td_err
     return TD_OK;
 }
 
-static td_result add_chunk(segment_reader *r, const segment_index *index, uint32_t number,
-                           td_err *err)
-{
-    const index_chunk *from = &index->chunks[number];
-    if (from->number != number)
-        return td_err_set(err, TD_E_CORRUPT, "chunk %u is not in its index", number);
-    const segment_chunk chunk = {.offset = from->offset,
-                                 .record_bytes = from->chunk_bytes,
-                                 .index_bytes = from->index_bytes,
-                                 .uncompressed_bytes = from->uncompressed_bytes,
-                                 .first_ns = from->first_ns,
-                                 .last_ns = from->last_ns,
-                                 .message_count = from->message_count,
-                                 .has_channels = from->has_channels};
-    return reader_add_chunk(
-        r, &chunk, td_bytes_of(index->bitmaps + from->bitmap_offset, from->bitmap_bytes), err);
-}
-
 td_result reader_load_index(segment_reader *reader, const segment_index *index, td_err *err)
 {
     TD_ASSERT(reader->chunk_count == 0);
@@ -103,7 +85,10 @@ td_result reader_load_index(segment_reader *reader, const segment_index *index, 
         rc = fill_info(reader, index, err);
     for (size_t i = 0; i < index->channel_count && rc == TD_OK; i++)
         rc = reader_add_known_channel(reader, index->channels[i].id, &index->channels[i].info, err);
-    for (uint32_t i = 0; i < index->chunk_count && rc == TD_OK; i++)
-        rc = add_chunk(reader, index, i, err);
+    for (size_t i = 0; i < index->chunk_count && rc == TD_OK; i++) {
+        const segment_chunk *chunk = &index->chunks[i];
+        td_bytes bitmap = td_bytes_of(index->bitmaps + chunk->bitmap_offset, chunk->bitmap_bytes);
+        rc = reader_add_chunk(reader, chunk, bitmap, err);
+    }
     return rc;
 }

@@ -131,7 +131,7 @@ static void sum_up(segment_reader *r)
     uint64_t count = 0;
     uint8_t is_known = 1, is_first = 1;
     for (uint32_t i = 0; i < r->chunk_count; i++) {
-        const segment_chunk *chunk = &r->chunks[i].chunk;
+        const segment_chunk *chunk = &r->chunks[i];
         is_known &= chunk->message_count != UINT64_MAX;
         count += chunk->message_count;
         if (chunk->message_count == 0)
@@ -213,7 +213,7 @@ static td_result read_all(segment_reader *r, td_err *err)
     return rc;
 }
 
-static td_result open_reader(td_io io, const char *path, const struct segment_index *known,
+static td_result open_reader(td_io io, const char *path, const segment_index *known,
                              segment_reader **out, td_err *err)
 {
     *out = NULL;
@@ -242,7 +242,7 @@ td_result segment_reader_open(td_io io, const char *path, segment_reader **out, 
     return open_reader(io, path, NULL, out, err);
 }
 
-td_result segment_reader_open_known(td_io io, const char *path, const struct segment_index *index,
+td_result segment_reader_open_known(td_io io, const char *path, const segment_index *index,
                                     segment_reader **out, td_err *err)
 {
     TD_ASSERT(index != NULL);
@@ -295,7 +295,7 @@ td_result reader_add_chunk(segment_reader *reader, const segment_chunk *chunk, t
         bitmap.size -= 8;
     while (bitmap.size > 0 && bitmap.data[bitmap.size - 1] == 0)
         bitmap.size--;
-    chunk_entry *grown = td_array_room(r->chunks, r->chunk_count, sizeof *grown);
+    segment_chunk *grown = td_array_room(r->chunks, r->chunk_count, sizeof *grown);
     if (grown == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for %u chunks", r->chunk_count + 1);
     r->chunks = grown;
@@ -303,8 +303,10 @@ td_result reader_add_chunk(segment_reader *reader, const segment_chunk *chunk, t
     td_result rc = td_buf_append(&r->bitmaps, bitmap.data, bitmap.size, err);
     if (rc != TD_OK)
         return rc;
-    r->chunks[r->chunk_count++] =
-        (chunk_entry){.chunk = *chunk, .bitmap_at = at, .bitmap_bytes = bitmap.size};
+    segment_chunk *made = &r->chunks[r->chunk_count++];
+    *made = *chunk;
+    made->bitmap_offset = (uint32_t)at;
+    made->bitmap_bytes = (uint32_t)bitmap.size;
     return TD_OK;
 }
 
@@ -321,9 +323,8 @@ td_result reader_add_chunk_index(segment_reader *reader, const mcap_chunk_index 
         has_channels = 1;
     }
     segment_chunk chunk = {.offset = index->chunk_offset,
-                           .record_bytes = index->chunk_bytes,
+                           .chunk_bytes = index->chunk_bytes,
                            .index_bytes = index->index_bytes,
-                           .compressed_bytes = index->compressed_bytes,
                            .uncompressed_bytes = index->uncompressed_bytes,
                            .first_ns = index->start_ns,
                            .last_ns = index->end_ns,
@@ -345,15 +346,16 @@ uint32_t segment_reader_chunk_count(const segment_reader *reader)
 const segment_chunk *segment_reader_chunk(const segment_reader *reader, uint32_t index)
 {
     TD_ASSERT(index < reader->chunk_count);
-    return &reader->chunks[index].chunk;
+    return &reader->chunks[index];
 }
 
 td_bytes segment_reader_bitmap(const segment_reader *reader, uint32_t chunk_index)
 {
     TD_ASSERT(chunk_index < reader->chunk_count);
-    const chunk_entry *entry = &reader->chunks[chunk_index];
-    return td_bytes_of(entry->bitmap_bytes == 0 ? NULL : reader->bitmaps.data + entry->bitmap_at,
-                       entry->bitmap_bytes);
+    const segment_chunk *chunk = &reader->chunks[chunk_index];
+    return td_bytes_of(chunk->bitmap_bytes == 0 ? NULL
+                                                : reader->bitmaps.data + chunk->bitmap_offset,
+                       chunk->bitmap_bytes);
 }
 
 int segment_reader_chunk_has_unknown(const segment_reader *reader, uint32_t chunk_index)
@@ -451,16 +453,16 @@ static td_result read_chunk(const segment_reader *reader, const segment_chunk *c
                             segment_scratch *scratch, td_buf *out, td_err *err)
 {
     TD_ASSERT(!chunk->is_run);
-    if (chunk->record_bytes < MCAP_PREFIX_BYTES)
-        return td_err_set(err, TD_E_CORRUPT, "chunk of %" PRIu64 " bytes", chunk->record_bytes);
-    td_result rc = read_range(reader, chunk->offset, chunk->record_bytes, &scratch->bytes, err);
+    if (chunk->chunk_bytes < MCAP_PREFIX_BYTES)
+        return td_err_set(err, TD_E_CORRUPT, "chunk of %" PRIu64 " bytes", chunk->chunk_bytes);
+    td_result rc = read_range(reader, chunk->offset, chunk->chunk_bytes, &scratch->bytes, err);
     if (rc != TD_OK)
         return rc;
     const uint8_t *p = scratch->bytes.data;
     TD_ASSERT(p != NULL);
-    if (p[0] != MCAP_CHUNK || td_le64(p + 1) != chunk->record_bytes - MCAP_PREFIX_BYTES)
+    if (p[0] != MCAP_CHUNK || td_le64(p + 1) != chunk->chunk_bytes - MCAP_PREFIX_BYTES)
         return td_err_set(err, TD_E_CORRUPT, "no chunk of %" PRIu64 " bytes there",
-                          chunk->record_bytes);
+                          chunk->chunk_bytes);
     mcap_chunk record;
     rc = mcap_decode_chunk(
         td_bytes_of(p + MCAP_PREFIX_BYTES, scratch->bytes.size - MCAP_PREFIX_BYTES), &record, err);
@@ -478,9 +480,9 @@ td_result segment_reader_read(const segment_reader *reader, uint32_t index,
     td_buf_clear(out);
     td_result rc;
     if (chunk->is_run) {
-        rc = td_buf_reserve(out, (size_t)chunk->record_bytes + SEGMENT_PADDING_BYTES, err);
+        rc = td_buf_reserve(out, (size_t)chunk->chunk_bytes + SEGMENT_PADDING_BYTES, err);
         if (rc == TD_OK)
-            rc = read_range(reader, chunk->offset, chunk->record_bytes, out, err);
+            rc = read_range(reader, chunk->offset, chunk->chunk_bytes, out, err);
     } else {
         rc = read_chunk(reader, chunk, scratch, out, err);
     }
@@ -555,7 +557,7 @@ td_result segment_reader_chunk_channels(const segment_reader *reader, uint32_t i
     if (chunk->index_bytes == 0)
         return td_err_set(err, TD_E_UNSUPPORTED, "chunk at %" PRIu64 " has no message indexes",
                           chunk->offset);
-    td_result rc = read_range(reader, chunk->offset + chunk->record_bytes, chunk->index_bytes,
+    td_result rc = read_range(reader, chunk->offset + chunk->chunk_bytes, chunk->index_bytes,
                               &scratch->bytes, err);
     size_t at = 0;
     mcap_record record;
@@ -585,8 +587,8 @@ td_result segment_reader_last_chain(segment_reader *reader, chain_conn *conns, c
     segment_reader *r = reader;
     if (!r->info.is_ours || r->chunk_count == 0)
         return td_err_set(err, TD_E_NOTFOUND, "no chain record");
-    const segment_chunk *last = &r->chunks[r->chunk_count - 1].chunk;
-    uint64_t at = last->offset + last->record_bytes + last->index_bytes;
+    const segment_chunk *last = &r->chunks[r->chunk_count - 1];
+    uint64_t at = last->offset + last->chunk_bytes + last->index_bytes;
     mcap_place place;
     td_result rc = mcap_source_record(&r->source, at, r->info.sound_bytes, &place, err);
     if (rc == TD_EOF || (rc == TD_OK && place.opcode != CHAIN_OPCODE))

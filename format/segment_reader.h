@@ -26,6 +26,7 @@
 #include "format/channel.h"
 #include "format/chunk_builder.h"
 #include "format/mcap.h"
+#include "format/segment_index.h"
 #include "format/segment_writer.h"
 
 #ifdef __cplusplus
@@ -34,8 +35,6 @@ extern "C" {
 
 /* Readable bytes behind a chunk's records, zero: what a JSON parser wants behind a frame. */
 enum { SEGMENT_PADDING_BYTES = 64 };
-
-struct segment_index; /* format/segment_index.h, which is made with a reader */
 
 /* Feed of channels that name none: files of other programs. */
 #define SEGMENT_FOREIGN_FEED "mcap"
@@ -60,18 +59,6 @@ typedef struct segment_info {
     uint64_t damaged_count; /* places passed over while walking; first one in `damage` */
     const char *damage;     /* text of the first, or "" */
 } segment_info;
-
-/* One chunk (or run of messages outside of chunks). */
-typedef struct segment_chunk {
-    uint64_t offset;       /* of the Chunk record (a run: of its first record) */
-    uint64_t record_bytes; /* of the Chunk record (a run: all of it) */
-    uint64_t index_bytes;  /* of the Message Index records behind; 0 = none */
-    uint64_t compressed_bytes, uncompressed_bytes; /* the former 0: not known */
-    uint64_t first_ns, last_ns;
-    uint64_t message_count; /* UINT64_MAX = not known (no message indexes) */
-    uint8_t is_run;         /* 1: records outside of chunks */
-    uint8_t has_channels;   /* 1: the bitmap is known; 0: any channel may be in it */
-} segment_chunk;
 
 /* A channel of the file. index counts from 0 in order of first sight and never changes. */
 typedef struct segment_channel {
@@ -107,10 +94,10 @@ void segment_reader_close(segment_reader *reader);
 /* Open a finished segment of ours whose index is known, with all of its chunks: nothing is read but
  * what shows that the file is the one that the index describes, its size and its last chain record.
  * TD_E_CORRUPT if it is not; else as segment_reader_open. The channels come without schema text,
- * MCAP topic and metadata, the chunks without compressed_bytes. */
+ * MCAP topic and metadata. */
 TD_MUST_USE td_result segment_reader_open_known(td_io io, const char *path,
-                                                const struct segment_index *index,
-                                                segment_reader **out, td_err *err);
+                                                const segment_index *index, segment_reader **out,
+                                                td_err *err);
 
 /* The same by the path below an archive that a listing gave. An open segment that its writer has
  * finished since then is opened by its final name. */

@@ -20,12 +20,6 @@ enum {
     SESSION_STRINGS = 6,
 };
 
-/* A chunk as the reader keeps it; what callers see comes first. */
-typedef struct chunk_entry {
-    segment_chunk chunk;
-    size_t bitmap_at, bitmap_bytes; /* in the reader's bitmaps */
-} chunk_entry;
-
 /* A schema of the file: channels point to its name and text. */
 typedef struct file_schema {
     uint16_t id;
@@ -51,7 +45,7 @@ struct segment_reader {
     char *strings;       /* session strings */
     td_buf names;        /* profile, library */
     uint64_t data_start; /* behind the header */
-    chunk_entry *chunks;
+    segment_chunk *chunks;
     uint32_t chunk_count;
     td_buf bitmaps;
     segment_channel **channels; /* pointers stay when the array grows */
@@ -110,7 +104,7 @@ TD_MUST_USE td_result reader_load_summary(segment_reader *reader, td_err *err);
 
 /* Fill info and lists from an index. TD_E_CORRUPT if it does not describe the file; TD_E_TRUNCATED,
  * TD_E_IO, TD_E_NOMEM. */
-TD_MUST_USE td_result reader_load_index(segment_reader *reader, const struct segment_index *index,
+TD_MUST_USE td_result reader_load_index(segment_reader *reader, const segment_index *index,
                                         td_err *err);
 
 /* Fill the lists by walking from scan_at. TD_OK (damage is noted), TD_E_IO, TD_E_NOMEM. */

@@ -104,10 +104,9 @@ static void extend_run(scan *s, const mcap_place *place)
         s->run = (segment_chunk){.offset = place->offset, .is_run = 1};
         memset(s->run_bitmap, 0, sizeof s->run_bitmap);
     }
-    TD_ASSERT(place->offset == s->run.offset + s->run.record_bytes);
-    s->run.record_bytes = place->end - s->run.offset;
-    s->run.compressed_bytes = s->run.record_bytes;
-    s->run.uncompressed_bytes = s->run.record_bytes;
+    TD_ASSERT(place->offset == s->run.offset + s->run.chunk_bytes);
+    s->run.chunk_bytes = place->end - s->run.offset;
+    s->run.uncompressed_bytes = s->run.chunk_bytes;
 }
 
 /* Runs have no header: their times and counts come from their messages. */
@@ -128,7 +127,7 @@ static td_result take_run_record(scan *s, const mcap_place *place, td_err *err)
 {
     td_result rc = TD_OK;
     /* A damaged record may lie between: a run is without holes. */
-    if (s->has_run && (place->offset != s->run.offset + s->run.record_bytes ||
+    if (s->has_run && (place->offset != s->run.offset + s->run.chunk_bytes ||
                        place->end - s->run.offset > RUN_BYTES))
         rc = close_run(s, err);
     if (rc != TD_OK)

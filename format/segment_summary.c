@@ -155,8 +155,8 @@ static td_result read_records(segment_reader *r, summary_facts *facts, td_err *e
 
 static int by_offset(const void *a, const void *b)
 {
-    const chunk_entry *x = a, *y = b;
-    return x->chunk.offset < y->chunk.offset ? -1 : x->chunk.offset > y->chunk.offset;
+    const segment_chunk *x = a, *y = b;
+    return x->offset < y->offset ? -1 : x->offset > y->offset;
 }
 
 /* Sum over the chunks; UINT64_MAX if one does not know. */
@@ -164,9 +164,9 @@ static uint64_t sum_messages(const segment_reader *r)
 {
     uint64_t sum = 0;
     for (uint32_t i = 0; i < r->chunk_count; i++) {
-        if (r->chunks[i].chunk.message_count == UINT64_MAX)
+        if (r->chunks[i].message_count == UINT64_MAX)
             return UINT64_MAX;
-        sum += r->chunks[i].chunk.message_count;
+        sum += r->chunks[i].message_count;
     }
     return sum;
 }
@@ -188,7 +188,7 @@ static int is_complete(segment_reader *r, const summary_facts *facts)
         return 0;
     }
     for (uint32_t i = 0; i < r->chunk_count; i++) {
-        if (!r->chunks[i].chunk.has_channels && r->channel_count == 0)
+        if (!r->chunks[i].has_channels && r->channel_count == 0)
             return 0;
         if (!reader_knows_all(r, segment_reader_bitmap(r, i)))
             return 0;

@@ -31,10 +31,10 @@ static uint64_t kept_ns(uint64_t ns)
 
 static int same_chunk(const segment_index *a, const segment_index *b, size_t i)
 {
-    const index_chunk *left = &a->chunks[i];
-    const index_chunk *right = &b->chunks[i];
-    return left->number == right->number && left->offset == right->offset &&
-           left->chunk_bytes == right->chunk_bytes && left->index_bytes == right->index_bytes &&
+    const segment_chunk *left = &a->chunks[i];
+    const segment_chunk *right = &b->chunks[i];
+    return left->offset == right->offset && left->chunk_bytes == right->chunk_bytes &&
+           left->index_bytes == right->index_bytes &&
            left->uncompressed_bytes == right->uncompressed_bytes &&
            kept_ns(left->first_ns) == kept_ns(right->first_ns) &&
            kept_ns(left->last_ns) == kept_ns(right->last_ns) &&

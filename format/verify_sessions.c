@@ -69,7 +69,7 @@ static td_result load_times(time_stream *s, const segment_chunk *chunk, td_err *
     td_result rc = td_buf_reserve(&records, (size_t)chunk->index_bytes + 1, err);
     size_t got = 0;
     if (rc == TD_OK)
-        rc = td_io_read_at(s->file, chunk->offset + chunk->record_bytes, records.data,
+        rc = td_io_read_at(s->file, chunk->offset + chunk->chunk_bytes, records.data,
                            (size_t)chunk->index_bytes, &got, err);
     records.size = rc == TD_OK ? got : 0;
     size_t at = 0;

@@ -250,7 +250,7 @@ td_result tape_plan_next(tape_plan *plan, plan_item *out, td_err *err)
         TD_ASSERT(source->order_next < source->order_count);
         uint32_t index = source->order[source->order_next++];
         const segment_chunk *chunk = segment_reader_chunk(source->reader, index);
-        *out = (plan_item){source, index, chunk->first_ns, chunk->record_bytes};
+        *out = (plan_item){source, index, chunk->first_ns, chunk->chunk_bytes};
         source->loads++;
         if (source->order_next < source->order_count) {
             uint32_t next = source->order[source->order_next];

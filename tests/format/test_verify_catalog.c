@@ -147,8 +147,8 @@ static void answer_segment(archive_plan *plan, size_t i, td_buf *out)
     if (archive_plan_load_chunks(plan, i, &err) != TD_OK)
         fail_msg("%s", err.text);
     for (size_t k = 0; k < index->chunk_count; k++) {
-        const index_chunk *chunk = &index->chunks[k];
-        answer(out, " chunk %u %u %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", chunk->number,
+        const segment_chunk *chunk = &index->chunks[k];
+        answer(out, " chunk %zu %u %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", k,
                archive_plan_wants_chunk(plan, i, chunk), chunk->offset, chunk->chunk_bytes,
                chunk->first_ns, chunk->last_ns);
     }

@@ -107,7 +107,7 @@ static size_t block_at(const bench *b, size_t i, size_t k)
         at = (size_t)segment_reader_chunk(reader, (uint32_t)k)->offset;
     } else {
         const segment_chunk *last = segment_reader_chunk(reader, BENCH_CHUNKS - 1);
-        at = (size_t)(last->offset + last->record_bytes + last->index_bytes);
+        at = (size_t)(last->offset + last->chunk_bytes + last->index_bytes);
         while (b->bytes[i][at] != data_end || b->bytes[i][at + 1] != 4) {
             uint64_t content = 0;
             memcpy(&content, b->bytes[i] + at + 1, sizeof content);
