@@ -101,13 +101,18 @@ static const result_field *find(const result_writer *r, const char *path)
     return &r->fields[at];
 }
 
+/* A part of the page; an empty page has no memory to point to. */
+static td_bytes page_part(const result_writer *r, size_t at, size_t size)
+{
+    return size == 0 ? td_bytes_str("") : td_bytes_of(r->page.line.data + at, size);
+}
+
 /* The page has the text already: with room for a copy it does not move while that is made. */
 static void print_text(result_writer *r, const result_field *field)
 {
-    td_buf *page = &r->page.line;
-    r->page.rc = td_buf_reserve(page, field->text_size, &r->page.err);
+    r->page.rc = td_buf_reserve(&r->page.line, field->text_size, &r->page.err);
     if (r->page.rc == TD_OK)
-        output_bytes(&r->page, td_bytes_of(page->data + field->text_at, field->text_size));
+        output_bytes(&r->page, page_part(r, field->text_at, field->text_size));
 }
 
 static void print_all(result_writer *r, const char *between, int between_size)
@@ -206,7 +211,7 @@ static void add_cells(result_writer *r)
         print_pattern(r, r->table.columns[i].pattern);
         if (output_is_broken(&r->page))
             return;
-        table_cell(&r->table, "%.*s", (int)(page->size - at), (const char *)page->data + at);
+        table_cell(&r->table, page_part(r, at, page->size - at));
         page->size = at;
     }
 }
@@ -417,6 +422,19 @@ void result_decimal(result_writer *r, const char *name, td_decimal value)
         add_text(r, name, 1, text);
 }
 
+void result_fraction(result_writer *r, const char *name, uint64_t mantissa, uint8_t places)
+{
+    td_decimal value = {mantissa > INT64_MAX ? INT64_MAX : (int64_t)mantissa, places};
+    char text[TD_DECIMAL_TEXT_BYTES];
+    (void)td_decimal_format(value, text); /* the length is not needed */
+    if (r->json == NULL) {
+        add_text(r, name, mantissa, text);
+        return;
+    }
+    json_write_key(r->json, name);
+    json_write_number(r->json, value);
+}
+
 void result_text(result_writer *r, const char *name, const char *text)
 {
     if (r->json != NULL)
@@ -478,4 +496,19 @@ void result_filled(result_writer *r, const char *name, const char *pattern)
         return;
     field->text_at = text_at;
     end_text(r, field);
+}
+
+void result_log(result_writer *r, reporter *log, td_log_level level, const char *pattern)
+{
+    td_buf *page = &r->page.line;
+    size_t text_at = page->size;
+    if (r->json != NULL)
+        return;
+    print_pattern(r, pattern);
+    if (output_is_broken(&r->page))
+        return;
+    if (page->size > text_at)
+        report_say(log, level, "%.*s", (int)(page->size - text_at),
+                   (const char *)page->data + text_at);
+    page->size = text_at;
 }

@@ -31,6 +31,7 @@
 #include "base/err.h"
 #include "cli/option_groups.h"
 #include "cli/output.h"
+#include "cli/report.h"
 #include "cli/table.h"
 #include "cli/terminal.h"
 
@@ -82,8 +83,9 @@ int result_rows_are_cut(const result_rows *rows);
 void result_rows_print(result_rows *rows, output_stream *output);
 void result_list_of_rows(result_writer *r, const char *name, const result_rows *rows);
 
-/* Fields. A count of UINT64_MAX is not known: null, "?". A time of 0 is "-" as text; times and
- * sizes are numbers in JSON. Text NULL is null. */
+/* Fields. A count of UINT64_MAX is not known: null, "?". A time of 0 is "-" as text. In JSON
+ * times, sizes and fractions (mantissa / 10^places) are numbers, decimals are strings. Text NULL is
+ * null. */
 void result_count(result_writer *r, const char *name, uint64_t count);
 void result_number(result_writer *r, const char *name, uint64_t number); /* without separators */
 void result_size(result_writer *r, const char *name, uint64_t bytes);
@@ -92,6 +94,7 @@ void result_instant(result_writer *r, const char *name,
                     uint64_t ns); /* a time with all its digits */
 void result_signed(result_writer *r, const char *name, int64_t number);    /* never empty */
 void result_decimal(result_writer *r, const char *name, td_decimal value); /* never empty */
+void result_fraction(result_writer *r, const char *name, uint64_t mantissa, uint8_t places);
 void result_text(result_writer *r, const char *name, const char *text);
 void result_bool(result_writer *r, const char *name, int value);
 void result_null(result_writer *r, const char *name);
@@ -108,6 +111,10 @@ void result_duration(result_writer *r, const char *name, uint64_t ns);
 void result_styled(result_writer *r, const char *name, terminal_style style, const char *text);
 void result_filled(result_writer *r, const char *name,
                    const char *pattern); /* with the fields so far */
+
+/* A line of the log: the pattern with the fields so far, nothing if all of it is left out. Not as
+ * JSON: a document has the fields. */
+void result_log(result_writer *r, reporter *log, td_log_level level, const char *pattern);
 
 /* The writer for what is for programs only; NULL if the form is text. */
 static inline json_writer *result_json(const result_writer *r)

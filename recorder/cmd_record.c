@@ -8,9 +8,9 @@
 #include "base/io_posix.h"
 #include "base/url.h"
 #include "cli/option_groups.h"
-#include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/rate.h"
+#include "cli/result.h"
 #include "cli/stop_signal.h"
 #include "cli/units.h"
 #include "recorder/config.h"
@@ -50,7 +50,7 @@ typedef struct record_talk {
     const char *session; /* the present one; before threads begin */
     td_clock clock;
     uint64_t clock_session_mono_ns; /* no further session because of the clock before this moment */
-    uint8_t is_json;
+    json_options form;
     uint8_t is_warned; /* the failed output was reported */
 } record_talk;
 
@@ -142,7 +142,7 @@ static void warn_of_unread(record_talk *talk)
 static void on_durable(void *user, const durable_count *count)
 {
     record_talk *talk = user;
-    if (!talk->is_json)
+    if (!talk->form.is_json)
         return;
     pthread_mutex_lock(&talk->mutex);
     json_writer *json = output_json_begin(&talk->output);
@@ -190,75 +190,57 @@ static void on_status(void *user, const supervisor_status *status)
         format_counted(status->intake.frames_in, "frame").text, status->ring_percent);
 }
 
-static void write_summary(record_talk *talk, const char *session, const supervisor_status *status)
+/* A session's result: a line of JSON, or lines of the log. */
+static td_result print_summary(record_talk *talk, const char *session, const char *path,
+                               const supervisor_status *status, td_err *err)
 {
-    json_writer *json = output_json_begin(&talk->output);
-    json_write_object_begin(json);
-    json_write_key(json, "recorded");
-    json_write_object_begin(json);
-    json_write_member_text(json, "session", session);
-    json_write_member_u64(json, "frames", status->intake.frames_in);
-    json_write_member_u64(json, "out", status->intake.frames_out);
-    json_write_member_u64(json, "bytes", status->intake.bytes_in);
-    json_write_member_u64(json, "dropped", status->intake.frames_dropped);
-    json_write_member_u64(json, "unknown", status->encoder.unknown_frames);
-    json_write_member_u64(json, "overflow", status->encoder.overflow_frames);
-    json_write_member_u64(json, "chunks", status->encoder.chunks);
-    json_write_member_u64(json, "compressed_bytes", status->encoder.compressed_bytes);
-    json_write_member_u64(json, "file_bytes", status->file_bytes);
-    json_write_member_u64(json, "redactions", status->encoder.redactions);
-    json_write_member_u64(json, "http_replies", status->intake.http_replies);
-    json_write_member_u64(json, "http_failures", status->http_failures);
-    json_write_member_u64(json, "violations", status->watch.violations);
-    json_write_member_u64(json, "unchecked", status->watch.skipped);
-    json_write_member_u64(json, "lag_ns_max", status->lag.max_ns);
-    json_write_member_u64(json, "lag_ns_mean", status->lag.mean_ns);
-    json_write_member_u64(json, "late_chunks", status->lag.late_chunks);
-    json_write_member_u64(json, "lines_lost", output_lines_lost(&talk->output));
-    json_write_member_u64(json, "unchecked_books", status->watch.unchecked_books);
-    json_write_key(json, "elapsed_s");
-    json_write_number(
-        json, (td_decimal){.mantissa = (int64_t)(status->elapsed_ns / TD_NS_PER_MS), .scale = 3});
-    json_write_object_end(json);
-    json_write_object_end(json);
-    output_json_end(&talk->output);
-}
-
-static void say_lag(reporter *report, const lag_stats *stats)
-{
-    char max[TD_TIME_TEXT_BYTES];
-    char mean[TD_TIME_TEXT_BYTES];
-    td_duration_format(stats->max_ns, max);
-    td_duration_format(stats->mean_ns, mean);
-    report_say(report, TD_LOG_INFO, "durable at most %s after it came, %s on average", max, mean);
-    if (stats->late_chunks > 0)
-        report_say(report, TD_LOG_WARNING, "%s became durable later than commit_interval",
-                   format_counted(stats->late_chunks, "chunk").text);
-}
-
-static void say_summary(reporter *report, const char *path, const supervisor_status *status)
-{
-    char elapsed[TD_TIME_TEXT_BYTES];
-    td_duration_format(status->elapsed_ns, elapsed);
-    report_say(report, TD_LOG_INFO, "recorded %s (%s) in %s into %s: %s on disk",
-               format_counted(status->intake.frames_in, "frame").text,
-               format_size(status->intake.bytes_in).text, elapsed, path,
-               format_size(status->file_bytes).text);
-    say_lag(report, &status->lag);
-    if (status->intake.frames_dropped > 0)
-        report_say(report, TD_LOG_WARNING, "%s discarded by overload",
-                   format_counted(status->intake.frames_dropped, "frame").text);
-    if (status->encoder.overflow_frames > 0)
-        report_say(report, TD_LOG_WARNING,
-                   "%s recorded as _unknown: a segment has room for %u topics and symbols",
-                   format_counted(status->encoder.overflow_frames, "frame").text,
-                   LIMIT_TOPIC_CHANNELS);
-    if (status->watch.unchecked_books > 0)
-        report_say(report, TD_LOG_WARNING, "%s unchecked: the live check's memory was used up",
-                   format_counted(status->watch.unchecked_books, "book").text);
-    if (status->watch.violations > 0)
-        report_say(report, TD_LOG_WARNING, "%s broke a continuity rule",
-                   format_counted(status->watch.violations, "frame").text);
+    reporter *log = talk->progress.report;
+    result_writer r;
+    result_begin(&r, &talk->output, &talk->form);
+    result_object_begin(&r, NULL);
+    result_object_begin(&r, "recorded");
+    result_text(&r, "session", session);
+    result_count(&r, "frames", status->intake.frames_in);
+    result_count(&r, "out", status->intake.frames_out);
+    result_size(&r, "bytes", status->intake.bytes_in);
+    result_count(&r, "dropped", status->intake.frames_dropped);
+    result_count(&r, "unknown", status->encoder.unknown_frames);
+    result_count(&r, "overflow", status->encoder.overflow_frames);
+    result_count(&r, "chunks", status->encoder.chunks);
+    result_size(&r, "compressed_bytes", status->encoder.compressed_bytes);
+    result_size(&r, "file_bytes", status->file_bytes);
+    result_count(&r, "redactions", status->encoder.redactions);
+    result_count(&r, "http_replies", status->intake.http_replies);
+    result_count(&r, "http_failures", status->http_failures);
+    result_count(&r, "violations", status->watch.violations);
+    result_count(&r, "unchecked", status->watch.skipped);
+    result_number(&r, "lag_ns_max", status->lag.max_ns);
+    result_number(&r, "lag_ns_mean", status->lag.mean_ns);
+    result_count(&r, "late_chunks", status->lag.late_chunks);
+    result_count(&r, "lines_lost", output_lines_lost(&talk->output));
+    result_count(&r, "unchecked_books", status->watch.unchecked_books);
+    result_fraction(&r, "elapsed_s", status->elapsed_ns / TD_NS_PER_MS, 3);
+    result_duration(&r, "elapsed", status->elapsed_ns);
+    result_duration(&r, "lag_max", status->lag.max_ns);
+    result_duration(&r, "lag_mean", status->lag.mean_ns);
+    result_note(&r, "path", "%s", path);
+    result_note(&r, "channels", "%u", LIMIT_TOPIC_CHANNELS);
+    result_log(&r, log, TD_LOG_INFO,
+               "recorded {frames frame} ({bytes}) in {elapsed} into {path}: {file_bytes} on disk");
+    result_log(&r, log, TD_LOG_INFO,
+               "durable at most {lag_max} after it came, {lag_mean} on average");
+    result_log(&r, log, TD_LOG_WARNING,
+               "[{late_chunks chunk} became durable later than commit_interval]");
+    result_log(&r, log, TD_LOG_WARNING, "[{dropped frame} discarded by overload]");
+    result_log(&r, log, TD_LOG_WARNING,
+               "[{overflow frame} recorded as _unknown: a segment has room for {channels} topics "
+               "and symbols]");
+    result_log(&r, log, TD_LOG_WARNING,
+               "[{unchecked_books book} unchecked: the live check's memory was used up]");
+    result_log(&r, log, TD_LOG_WARNING, "[{violations frame} broke a continuity rule]");
+    result_object_end(&r, NULL);
+    result_object_end(&r, NULL);
+    return result_end(&r, err);
 }
 
 static void ask_to_stop(void *user)
@@ -306,10 +288,8 @@ static td_result record_session(const verb_context *context, record_talk *talk, 
         rc = run(talk, into, config, &log, final, err);
     }
     progress_end(&talk->progress);
-    if (rc == TD_OK && talk->is_json)
-        write_summary(talk, archive_session(into), final);
-    else if (rc == TD_OK)
-        say_summary(context->report, path, final);
+    if (rc == TD_OK)
+        rc = print_summary(talk, archive_session(into), path, final, err);
     archive_close(into);
     return rc;
 }
@@ -343,12 +323,12 @@ static td_result record(const verb_context *context, record_line *line, td_err *
     supervisor_status final = {0};
     uint64_t established = 0;
     td_err late;
-    record_talk talk = {.clock = clock_real(), .is_json = line->json.is_json};
+    record_talk talk = {.clock = clock_real(), .form = line->json};
     pthread_mutex_init(&talk.mutex, NULL);
     output_init(&talk.output, stdout);
     progress_init(&talk.progress, context->report);
     td_result rc = archive_choice_require(&line->archive, &path, err);
-    if (rc == TD_OK && talk.is_json)
+    if (rc == TD_OK && talk.form.is_json)
         rc = output_detach(&talk.output, err);
     int goes_on = rc == TD_OK;
     while (goes_on) {

@@ -433,22 +433,12 @@ static void describe_digests(result_writer *r, const replay_report *report)
                          "  books     {books}\n");
 }
 
-/* A number for programs, in units of 10^-places of the key's unit. */
-static void member_number(result_writer *r, const char *key, uint64_t mantissa, uint8_t places)
-{
-    if (result_json(r) == NULL)
-        return;
-    int64_t whole = mantissa > INT64_MAX ? INT64_MAX : (int64_t)mantissa;
-    json_write_key(result_json(r), key);
-    json_write_number(result_json(r), (td_decimal){whole, places});
-}
-
 /* Microseconds; to people with a tenth: "12.3". */
 static void describe_lateness(result_writer *r, const char *name, uint64_t ns)
 {
     char text[UNIT_TEXT_BYTES];
     (void)snprintf(text, sizeof text, "%.1f", (double)ns / 1e3); /* fits */
-    member_number(r, name, ns, 3);
+    result_fraction(r, name, ns, 3);
     result_note(r, name, "%s", text);
 }
 
@@ -475,8 +465,8 @@ static void describe_times(result_writer *r, const replay_report *report)
 {
     uint64_t us = report->elapsed_ns / 1000 == 0 ? 1 : report->elapsed_ns / 1000;
     TD_ASSERT(report->totals.frames < UINT64_MAX / 1000000);
-    member_number(r, "elapsed_s", report->elapsed_ns, 9);
-    member_number(r, "frames_per_s", report->totals.frames * 1000000 / us, 0);
+    result_fraction(r, "elapsed_s", report->elapsed_ns, 9);
+    result_fraction(r, "frames_per_s", report->totals.frames * 1000000 / us, 0);
 }
 
 /* What frames tell of, by kind. */

@@ -53,6 +53,7 @@ static void describe_kinds(result_writer *r)
     result_instant(r, "instant", UINT64_C(1618677785489609000));
     result_signed(r, "signed", -5);
     result_decimal(r, "decimal", (td_decimal){.mantissa = 605910, .scale = 1});
+    result_fraction(r, "fraction", 1500, 3);
     result_text(r, "text", "a\nb");
     result_text(r, "blank", "");
     result_name(r, "name", "");
@@ -62,7 +63,7 @@ static void describe_kinds(result_writer *r)
     result_duration(r, "lasts", UINT64_C(250000000));
     result_styled(r, "verdict", TERMINAL_BAD, "LOST");
     result_object_end(r, "{count} {unknown} {number} {size}\n{time} {never} {instant}\n"
-                         "{signed} {decimal} {text} <{blank}{name}{bool}{null}>\n"
+                         "{signed} {decimal} {fraction} {text} <{blank}{name}{bool}{null}>\n"
                          "{note} {lasts} {verdict}\n");
 }
 
@@ -73,11 +74,12 @@ static void test_kinds(void **state)
     check(describe_kinds,
           "{\"count\":1016334,\"unknown\":null,\"number\":1016334,\"size\":1536,"
           "\"time\":1618677785489609000,\"never\":0,\"instant\":1618677785489609000,\"signed\":-5,"
-          "\"decimal\":\"60591\",\"text\":\"a\\nb\",\"blank\":\"\",\"name\":null,\"bool\":true,"
+          "\"decimal\":\"60591\",\"fraction\":1.5,\"text\":\"a\\nb\",\"blank\":\"\",\"name\":null,"
+          "\"bool\":true,"
           "\"null\":null}\n",
           "1,016,334 ? 1016334 1.5 KiB\n"
           "2021-04-17 16:43:05.489 - 2021-04-17T16:43:05.489609000Z\n"
-          "-5 60591 a\\x0ab <>\n"
+          "-5 60591 1.5 a\\x0ab <>\n"
           "x\\x1b 3 250 ms LOST\n");
     assert_non_null(
         strstr(printed(describe_kinds, FORM_TEXT, 1), "250 ms \033[1;31mLOST\033[0m\n"));
@@ -266,6 +268,43 @@ static void test_early_rows(void **state)
           "removed a\\x0ab\n3 rows\nremoved c\nremoved c\n");
 }
 
+/* Lines of the log come from the same fields, and leave no trace in the text; JSON has none. */
+static void test_log(void **state)
+{
+    (void)state;
+    static const char *const TEXTS[] = {
+        [FORM_TEXT] = "p: 1,500 frames of x\\x0ay\np: warning: 1 book broken\n", [FORM_JSON] = ""};
+    for (uint8_t form = FORM_TEXT; form <= FORM_JSON; form++) {
+        char text[256];
+        reporter log;
+        output_stream output;
+        result_writer r;
+        FILE *out = tmpfile();
+        assert_non_null(out);
+        report_init(&log, "p", out);
+        output_init_memory(&output, &(output_stream){.out = NULL});
+        result_begin(&r, &output, &(json_options){.is_json = form});
+        result_object_begin(&r, NULL);
+        result_count(&r, "frames", 1500);
+        result_text(&r, "name", "x\ny");
+        result_count(&r, "lost", 0);
+        result_count(&r, "broken", 1);
+        result_log(&r, &log, TD_LOG_INFO, "{frames frame} of {name}");
+        result_log(&r, &log, TD_LOG_WARNING, "[{lost frame} lost]");
+        result_log(&r, &log, TD_LOG_WARNING, "[{broken book} broken]");
+        result_object_end(&r, "{frames}");
+        assert_int_equal(result_end(&r, NULL), TD_OK);
+        rewind(out);
+        text[fread(text, 1, sizeof text - 1, out)] = '\0';
+        assert_string_equal(text, TEXTS[form]);
+        assert_int_equal(td_buf_append(&output.line, "", 1, NULL), TD_OK);
+        if (form == FORM_TEXT)
+            assert_string_equal((char *)output.line.data, "1,500");
+        assert_int_equal(output_finish(&output, NULL), TD_OK);
+        fclose(out);
+    }
+}
+
 /* Each allocation fails once: the failure comes out at the end, and nothing is printed by halves.
  */
 static void test_no_memory(void **state)
@@ -298,9 +337,9 @@ static void test_no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_kinds),     cmocka_unit_test(test_patterns),
-        cmocka_unit_test(test_lists),     cmocka_unit_test(test_early_rows),
-        cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_kinds), cmocka_unit_test(test_patterns),
+        cmocka_unit_test(test_lists), cmocka_unit_test(test_early_rows),
+        cmocka_unit_test(test_log),   cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
