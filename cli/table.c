@@ -1,7 +1,5 @@
 #include "cli/table.h"
 
-#include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,7 +8,7 @@
 
 enum {
     TABLE_BYTES_MAX = 256 << 20,
-    CELL_BYTES = 512,
+    CELL_BYTES_MAX = 511,
     COLUMN_WIDTH_MAX = 120, /* in a pipe: one long cell does not push all lines apart */
     CELL_WIDTH_MIN = 8,     /* on a terminal: what is left of text that is cut */
     BETWEEN_COLUMNS = 2,
@@ -56,17 +54,14 @@ void table_fini(text_table *table)
     td_buf_fini(&table->cells);
 }
 
-void table_cell(text_table *table, const char *format, ...)
+void table_cell(text_table *table, td_bytes text)
 {
-    char text[CELL_BYTES];
-    va_list values;
-    va_start(values, format);
-    vsnprintf(text, sizeof text, format, values);
-    va_end(values);
     if (table->rc != TD_OK)
         return;
+    if (text.size > CELL_BYTES_MAX)
+        text.size = CELL_BYTES_MAX;
     size_t begin = table->cells.size;
-    table->rc = td_escape_append(&table->cells, td_bytes_str(text), &table->err);
+    table->rc = td_escape_append(&table->cells, text, &table->err);
     if (table->rc == TD_OK)
         table->rc = td_buf_append(&table->cells, "", 1, &table->err);
     if (table->rc != TD_OK)
@@ -76,11 +71,6 @@ void table_cell(text_table *table, const char *format, ...)
     if (own > *width)
         *width = own;
     table->cell_count++;
-}
-
-size_t table_row_count(const text_table *table)
-{
-    return table->cell_count / table->column_count;
 }
 
 /* Print a cell in its column. What a terminal has no room for is cut, which an ellipsis shows. */

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/bytes.h"
 #include "base/err.h"
 #include "cli/output.h"
 
@@ -40,10 +41,7 @@ void table_init(text_table *table, const table_column *columns, size_t column_co
 void table_fini(text_table *table);
 
 /* Add the next cell, from left to right, row by row. */
-void table_cell(text_table *table, const char *format, ...) TD_PRINTF(2, 3);
-
-/* Number of complete rows. */
-size_t table_row_count(const text_table *table);
+void table_cell(text_table *table, td_bytes text);
 
 /* Print head and rows; nothing at all if there are no rows. TD_E_NOMEM, TD_E_LIMIT of a cell
  * before. */
