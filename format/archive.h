@@ -20,6 +20,7 @@
 #include "base/io.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "format/segment_name.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -71,39 +72,6 @@ const char *archive_session(const archive *archive);
  * TD_E_LIMIT if it is too long. */
 TD_MUST_USE td_result archive_join(const archive *archive, const char *relative,
                                    char out[LIMIT_PATH_BYTES], td_err *err);
-
-/* ---- names of segments ---- */
-
-enum { SESSION_ID_BYTES = 9 }; /* 8 hex digits and a NUL */
-
-/* What a capture segment's name says:
- * <feed>-<YYYYMMDD>T<HHMMSS>Z-<session>-<number>.mcap[.open] */
-typedef struct segment_name {
-    char feed[LIMIT_NAME_BYTES];
-    char session[SESSION_ID_BYTES];
-    uint64_t first_s;  /* second of the first frame, since 1970 */
-    uint32_t number;   /* 1, 2, … within session and feed */
-    uint8_t is_open;   /* 1: still being written, or left by a crash */
-    uint8_t is_parsed; /* 0: a file of another name (a single file); all fields above are empty */
-} segment_name;
-
-/* Read a file name without folder. 1 if it is a capture segment's, else 0 and *out is not parsed.
- */
-int segment_name_parse(const char *file_name, segment_name *out);
-
-/* The name behind the last slash of a path. */
-const char *segment_file_name(const char *path);
-
-/* A path or name without ".open" at its end. */
-td_bytes segment_final_name(const char *path);
-
-/* Path below the archive of a segment whose first frame came at first_ns, without ".open":
- * "capture/2026/11/20/inverse-20261120T060000Z-3f2a9c01-000001.mcap". */
-void segment_name_format(const char *feed, const char *session, uint64_t first_ns, uint32_t number,
-                         char out[LIMIT_PATH_BYTES]);
-
-/* 1 if feed may be a feed's name: letters, digits, '.', '_' and '-', not '.' first, and short. */
-int feed_name_is_valid(const char *feed);
 
 /* ---- what is in the folder ---- */
 

@@ -1,6 +1,7 @@
 #include "format/archive_newest.h"
 
 #include "base/clock.h"
+#include "format/archive_segment.h"
 #include "format/segment_index.h"
 
 enum { HOUR_S = 3600 };
@@ -51,7 +52,7 @@ static td_result look_into_hour(archive *a, const archive_listing *listing,
         segment_index index;
         td_err cause;
         td_err_clear(&cause);
-        td_result rc = segment_index_read(a, segment->path, INDEX_SUMMARY, &index, &cause);
+        td_result rc = archive_read_index(a, segment->path, INDEX_SUMMARY, &index, &cause);
         if (rc == TD_E_NOMEM)
             return td_err_set(err, rc, "%s", cause.text);
         if (rc != TD_OK)

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "format/archive_segment.h"
 #include "format/catalog_known.h"
 #include "format/feed_past.h"
 
@@ -53,12 +54,12 @@ static td_result load_from_file(archive_plan *plan, const char *path, segment_in
     size_t suffix = strlen(".open");
     int is_open = length > suffix && strcmp(path + length - suffix, ".open") == 0;
     td_result rc =
-        segment_index_read(plan->archive, path, is_open ? INDEX_FULL : INDEX_SUMMARY, out, err);
+        archive_read_index(plan->archive, path, is_open ? INDEX_FULL : INDEX_SUMMARY, out, err);
     if (rc != TD_E_NOTFOUND || !is_open)
         return rc;
     td_err_clear(err);
     (void)snprintf(finished, sizeof finished, "%.*s", (int)(length - suffix), path);
-    return segment_index_read(plan->archive, finished, INDEX_SUMMARY, out, err);
+    return archive_read_index(plan->archive, finished, INDEX_SUMMARY, out, err);
 }
 
 static int overlaps(uint64_t first_ns, uint64_t last_ns, const plan_query *query)

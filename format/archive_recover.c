@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/hash.h"
+#include "format/archive_segment.h"
 #include "format/catalog.h"
 #include "format/feed_past.h"
 #include "format/feed_slots.h"
@@ -224,7 +225,7 @@ static uint64_t gap_end(const work *w, size_t at, uint64_t from_ns)
         segment_index index;
         if (later->stage == PAST_DISCARDED || strcmp(later->session, row->session) == 0 ||
             strcmp(later->feed, row->feed) != 0 ||
-            segment_index_read(w->archive, later->path, INDEX_SUMMARY, &index, NULL) != TD_OK)
+            archive_read_index(w->archive, later->path, INDEX_SUMMARY, &index, NULL) != TD_OK)
             continue;
         uint64_t first_ns = index.first_ns;
         segment_index_fini(&index);
@@ -424,7 +425,7 @@ static td_result check_whole(const work *w, const archive_segment *segment, cons
     segment_index index;
     if (!find_end(w, path, &wanted, &by))
         return TD_OK;
-    td_result rc = segment_index_read(w->archive, segment->path, INDEX_SUMMARY, &index, err);
+    td_result rc = archive_read_index(w->archive, segment->path, INDEX_SUMMARY, &index, err);
     if (rc != TD_OK)
         return rc;
     int is_whole =

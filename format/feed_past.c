@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "format/archive_segment.h"
 #include "format/chain.h"
 #include "format/journal.h"
 #include "format/segment_index.h"
@@ -191,9 +192,9 @@ static td_result link_from_file(archive *a, const char *path, feed_link *out, ui
     char open_path[LIMIT_PATH_BYTES];
     segment_index index;
     (void)snprintf(open_path, sizeof open_path, "%s.open", path);
-    td_result rc = segment_index_read(a, path, INDEX_SUMMARY, &index, NULL);
+    td_result rc = archive_read_index(a, path, INDEX_SUMMARY, &index, NULL);
     if (rc == TD_E_NOTFOUND)
-        rc = segment_index_read(a, open_path, INDEX_SUMMARY, &index, NULL);
+        rc = archive_read_index(a, open_path, INDEX_SUMMARY, &index, NULL);
     if (rc != TD_OK)
         return rc;
     td_hash128 chain;

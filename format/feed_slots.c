@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/clock.h"
+#include "format/archive_segment.h"
 #include "format/segment_reader.h"
 
 /* A connection that stands is pinged more often than this: a slot that is in no segment of the last
@@ -241,7 +242,7 @@ static td_result open_and_read(reading *r, const archive_segment *segment, td_er
     segment_reader *reader = NULL;
     td_err cause;
     td_err_clear(&cause);
-    td_result rc = segment_reader_open_listed(r->archive, segment->path, &reader, &cause);
+    td_result rc = archive_open_segment(r->archive, segment->path, &reader, &cause);
     if (rc == TD_OK)
         rc = read_segment(r, reader, &cause);
     segment_reader_close(reader);

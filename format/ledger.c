@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/buf.h"
+#include "format/archive_segment.h"
 #include "format/catalog_known.h"
 #include "format/event.h"
 #include "format/feed_past.h"
@@ -215,7 +216,7 @@ static td_result add_from_segments(archive *a, session_list *list, td_err *err)
         if (segment->name.is_parsed && find_session(list, segment->name.session) != NULL)
             continue;
         segment_reader *reader = NULL;
-        if (segment_reader_open_listed(a, segment->path, &reader, NULL) != TD_OK)
+        if (archive_open_segment(a, segment->path, &reader, NULL) != TD_OK)
             continue; /* verify names it; here it only cannot tell */
         const segment_info *info = segment_reader_info(reader);
         session_row row = {.state = SESSION_OPEN};
@@ -347,7 +348,7 @@ td_result segment_gaps(archive *a, const char *path, gap_row_fn *emit, void *use
 {
     segment_reader *reader = NULL;
     gap_reading to = {.emit = emit, .user = user};
-    td_result rc = segment_reader_open_listed(a, path, &reader, err);
+    td_result rc = archive_open_segment(a, path, &reader, err);
     if (rc == TD_OK)
         rc = event_reader_open(&to.events, err);
     if (rc == TD_OK)

@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "base/hash.h"
 #include "format/archive_plan.h"
+#include "format/archive_segment.h"
 #include "format/feed_past.h"
 #include "format/journal.h"
 #include "format/ledger.h"
@@ -161,7 +162,7 @@ static td_result check_file(const prune_work *w, prune_candidate *c, int *is_sam
     td_err cause;
     td_err_clear(&cause);
     *is_same = 0;
-    td_result rc = segment_index_read(w->archive, c->path, INDEX_SUMMARY, &index, &cause);
+    td_result rc = archive_read_index(w->archive, c->path, INDEX_SUMMARY, &index, &cause);
     if (rc == TD_E_NOMEM)
         return td_err_set(err, rc, "%s", cause.text);
     if (rc != TD_OK)

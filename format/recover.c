@@ -9,7 +9,6 @@
 #include "base/buf.h"
 #include "base/hash.h"
 #include "base/limits.h"
-#include "format/archive.h"
 #include "format/chain.h"
 #include "format/codec.h"
 #include "format/mcap_decode.h"
@@ -17,6 +16,7 @@
 #include "format/mcap_source.h"
 #include "format/mcap_summary.h"
 #include "format/scanner.h"
+#include "format/segment_name.h"
 
 enum { COPY_BYTES = 256 << 10, TORN_NAMES_MAX = 1000 };
 

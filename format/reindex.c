@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "format/archive_segment.h"
 #include "format/catalog_known.h"
 #include "format/feed_past.h"
 #include "format/segment_index.h"
@@ -16,7 +17,7 @@ static int open_segment_matches(archive *a, const known_segments *known,
                                 const archive_segment *segment)
 {
     segment_index index;
-    if (segment_index_read(a, segment->path, INDEX_SUMMARY, &index, NULL) != TD_OK)
+    if (archive_read_index(a, segment->path, INDEX_SUMMARY, &index, NULL) != TD_OK)
         return 0;
     const catalog_segment *row = known_segments_find(known, segment->path);
     int is_same =
@@ -267,7 +268,7 @@ static td_result read_segment(rebuild *r, const archive_segment *segment, td_err
     int has_index = !is_entered_by_appender;
     td_result rc = TD_OK;
     if (has_index)
-        rc = segment_index_read(r->archive, segment->path, INDEX_FULL, &index, &cause);
+        rc = archive_read_index(r->archive, segment->path, INDEX_FULL, &index, &cause);
     if (rc == TD_OK && (!has_index || index.chunk_count > 0))
         rc = segment_gaps(r->archive, segment->path, gap_list_emit, &gaps, &cause);
     if (rc == TD_E_NOMEM) {

@@ -361,7 +361,7 @@ static td_result read_all(segment_reader *reader, const char *path, segment_inde
 }
 
 /* 1 if the file is open, and its head is torn with nothing durable behind it. */
-static int is_stillborn(archive *a, const char *full, td_result rc)
+static int is_stillborn(td_io io, const char *full, td_result rc)
 {
     static const char SUFFIX[] = SEGMENT_OPEN_SUFFIX;
     size_t length = strlen(full);
@@ -369,7 +369,7 @@ static int is_stillborn(archive *a, const char *full, td_result rc)
     if ((rc != TD_E_TRUNCATED && rc != TD_E_CORRUPT) || length < sizeof SUFFIX ||
         strcmp(full + length - (sizeof SUFFIX - 1), SUFFIX) != 0)
         return 0;
-    return recover_has_durable(archive_io(a), full, &has_durable, NULL) == TD_OK && !has_durable;
+    return recover_has_durable(io, full, &has_durable, NULL) == TD_OK && !has_durable;
 }
 
 /* All that is known of a file that cannot say anything itself. */
@@ -394,21 +394,18 @@ static td_result fill_stillborn(const char *path, segment_index *out, td_err *er
     return td_err_set(err, TD_E_NOMEM, "no memory for segment %s", path);
 }
 
-td_result segment_index_read(archive *a, const char *path, index_depth depth, segment_index *out,
-                             td_err *err)
+td_result segment_index_read(td_io io, const char *full, const char *path, index_depth depth,
+                             segment_index *out, td_err *err)
 {
-    char full[LIMIT_PATH_BYTES];
     segment_reader *reader = NULL;
     *out = (segment_index){.depth = depth};
-    td_result rc = archive_join(a, path, full, err);
-    if (rc == TD_OK)
-        rc = segment_reader_open(archive_io(a), full, &reader, err);
+    td_result rc = segment_reader_open(io, full, &reader, err);
     if (rc == TD_OK)
         rc = read_all(reader, path, out, err);
     segment_reader_close(reader);
     if (rc == TD_OK)
         return TD_OK;
-    if (is_stillborn(a, full, rc)) {
+    if (is_stillborn(io, full, rc)) {
         td_err_clear(err);
         return fill_stillborn(path, out, err);
     }

@@ -8,9 +8,10 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "format/archive.h"
+#include "base/io.h"
 #include "format/channel.h"
 #include "format/chunk_builder.h"
+#include "format/segment_name.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -73,11 +74,12 @@ typedef struct segment_index {
     size_t bitmap_bytes, bitmap_capacity;
 } segment_index;
 
-/* Read a segment of the archive (path below it). What cannot be read is an error, with path and
- * offset: TD_E_CORRUPT, TD_E_TRUNCATED, TD_E_IO, TD_E_LIMIT; but an open one that a crash left
- * before anything in it was durable is an empty one. On success *out is the caller's. */
-TD_MUST_USE td_result segment_index_read(archive *archive, const char *path, index_depth depth,
-                                         segment_index *out, td_err *err);
+/* Read the segment file at full; path is what the index calls it, below its archive. What cannot be
+ * read is an error, with path and offset: TD_E_CORRUPT, TD_E_TRUNCATED, TD_E_IO, TD_E_LIMIT; but an
+ * open one that a crash left before anything in it was durable is an empty one. On success *out is
+ * the caller's. */
+TD_MUST_USE td_result segment_index_read(td_io io, const char *full, const char *path,
+                                         index_depth depth, segment_index *out, td_err *err);
 
 /* Making an index by hand: add a channel (ids rising; its strings are copied) or a chunk with its
  * bitmap. TD_E_NOMEM, TD_E_LIMIT. */

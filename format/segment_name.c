@@ -1,10 +1,11 @@
+#include "format/segment_name.h"
+
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/assert.h"
 #include "base/time_text.h"
-#include "format/archive.h"
 
 /* Lengths of the parts behind the feed: "-20261120T060000Z", "-3f2a9c01", and at least "-000001".
  */

@@ -11,6 +11,7 @@
 #include "base/limits.h"
 #include "format/mcap_decode.h"
 #include "format/segment_reader_impl.h"
+#include "format/segment_name.h"
 
 enum { MCAP_IDS = UINT16_MAX + 1 };
 
@@ -247,23 +248,6 @@ td_result segment_reader_open_known(td_io io, const char *path, const segment_in
 {
     TD_ASSERT(index != NULL);
     return open_reader(io, path, index, out, err);
-}
-
-td_result segment_reader_open_listed(archive *a, const char *path, segment_reader **out,
-                                     td_err *err)
-{
-    char full[LIMIT_PATH_BYTES];
-    *out = NULL;
-    td_result rc = archive_join(a, path, full, err);
-    if (rc != TD_OK)
-        return rc;
-    rc = segment_reader_open(archive_io(a), full, out, err);
-    size_t final_bytes = segment_final_name(full).size;
-    if (rc != TD_E_NOTFOUND || full[final_bytes] == '\0')
-        return rc;
-    td_err_clear(err);
-    full[final_bytes] = '\0';
-    return segment_reader_open(archive_io(a), full, out, err);
 }
 
 void segment_reader_close(segment_reader *reader)

@@ -21,7 +21,6 @@
 #include "base/err.h"
 #include "base/hash.h"
 #include "base/io.h"
-#include "format/archive.h"
 #include "format/chain.h"
 #include "format/channel.h"
 #include "format/chunk_builder.h"
@@ -98,11 +97,6 @@ void segment_reader_close(segment_reader *reader);
 TD_MUST_USE td_result segment_reader_open_known(td_io io, const char *path,
                                                 const segment_index *index, segment_reader **out,
                                                 td_err *err);
-
-/* The same by the path below an archive that a listing gave. An open segment that its writer has
- * finished since then is opened by its final name. */
-TD_MUST_USE td_result segment_reader_open_listed(archive *archive, const char *path,
-                                                 segment_reader **out, td_err *err);
 
 /* State, valid until refresh or close. */
 const segment_info *segment_reader_info(const segment_reader *reader);

@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "base/buf.h"
 #include "base/limits.h"
+#include "format/archive_segment.h"
 #include "format/catalog_known.h"
 #include "format/feed_past.h"
 #include "format/name_index.h"
@@ -122,9 +123,8 @@ static td_result read_file_times(archive *a, const archive_segment *segment, seg
     *out = (segment_times){0};
     times_reader r = {.scratch = segment_scratch_open()};
     td_buf_init(&r.channels, LIMIT_CHUNK_BYTES);
-    td_result rc = r.scratch == NULL
-                       ? td_err_set(&cause, TD_E_NOMEM, "no memory for times")
-                       : segment_reader_open_listed(a, segment->path, &r.reader, &cause);
+    td_result rc = r.scratch == NULL ? td_err_set(&cause, TD_E_NOMEM, "no memory for times")
+                                     : archive_open_segment(a, segment->path, &r.reader, &cause);
     if (rc == TD_OK)
         rc = reader_times(&r, out, &cause);
     segment_reader_close(r.reader);
@@ -306,7 +306,7 @@ static td_result read_file_topics(archive *a, const archive_segment *segment, to
     segment_reader *reader = NULL;
     td_err cause;
     td_err_clear(&cause);
-    td_result rc = segment_reader_open_listed(a, segment->path, &reader, &cause);
+    td_result rc = archive_open_segment(a, segment->path, &reader, &cause);
     for (uint32_t i = 0; rc == TD_OK && i < segment_reader_channel_count(reader); i++)
         rc = take_topic(set, &segment_reader_channel(reader, i)->info, &cause);
     segment_reader_close(reader);

@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/workers.h"
+#include "format/archive_segment.h"
 #include "format/recover.h"
 #include "format/segment_index.h"
 #include "format/verify_impl.h"
@@ -36,7 +37,7 @@ static void keep_finding(void *user, const segment_finding *finding)
 static void take_origin(archive *a, checked_segment *out)
 {
     segment_index index;
-    if (segment_index_read(a, out->listed->path, INDEX_SUMMARY, &index, NULL) != TD_OK)
+    if (archive_read_index(a, out->listed->path, INDEX_SUMMARY, &index, NULL) != TD_OK)
         return;
     memcpy(out->session, index.session, sizeof out->session);
     memcpy(out->feed, index.feed, sizeof out->feed);

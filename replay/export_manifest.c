@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "cli/version.h"
 #include "format/archive_plan.h"
+#include "format/archive_segment.h"
 #include "format/segment_index.h"
 #include "json/json_write.h"
 #include "format/gap.h"
@@ -142,7 +143,7 @@ static td_result write_segment(export_manifest *manifest, archive *from,
     segment_index index;
     char hash[TD_HASH128_HEX_BYTES] = "";
     td_result rc =
-        segment_index_read(from, segment->index->path,
+        archive_read_index(from, segment->index->path,
                            segment->index->is_open ? INDEX_FULL : INDEX_SUMMARY, &index, err);
     if (rc != TD_OK)
         return td_err_add(err, rc, "segment %s", segment->index->path);

@@ -13,6 +13,7 @@
 #include "base/alloc.h"
 #include "format/archive_plan.h"
 #include "format/archive_recover.h"
+#include "format/archive_segment.h"
 #include "format/catalog.h"
 #include "format/feed_past.h"
 #include "format/ledger.h"
@@ -143,7 +144,7 @@ static void lie(archive_place *place, uint64_t last_ns)
     archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
     assert_int_equal(archive_list(a, &listing, &err), TD_OK);
     const char *newest = listing.segments[listing.segment_count - 1].path;
-    assert_int_equal(segment_index_read(a, newest, INDEX_FULL, &index, &err), TD_OK);
+    assert_int_equal(archive_read_index(a, newest, INDEX_FULL, &index, &err), TD_OK);
     index.first_ns = index.last_ns = last_ns;
     assert_int_equal(catalog_open(place->catalog_path, CATALOG_WRITE, &c, &err), TD_OK);
     assert_int_equal(catalog_begin(c, &err), TD_OK);

@@ -17,6 +17,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/io_posix.h"
+#include "format/archive_segment.h"
 #include "format/catalog.h"
 #include "format/reindex.h"
 #include "format/segment_index.h"
@@ -413,7 +414,7 @@ static void put_rows(const tape_fixture *f, void (*spoil)(segment_index *index))
     assert_int_equal(catalog_open(path, CATALOG_WRITE, &c, NULL), TD_OK);
     assert_int_equal(catalog_begin(c, NULL), TD_OK);
     for (size_t i = 0; i < SEGMENTS; i++) {
-        assert_int_equal(segment_index_read(a, listing.segments[i].path, INDEX_FULL, &index, NULL),
+        assert_int_equal(archive_read_index(a, listing.segments[i].path, INDEX_FULL, &index, NULL),
                          TD_OK);
         spoil(&index);
         assert_int_equal(catalog_put_segment(c, &index, NULL), TD_OK);
