@@ -18,7 +18,7 @@ DESTDIR ?=
 
 # ---- sources: all of a module's folder (docs/architecture.md says what each module is) ------------
 
-LIBRARIES := base json schema book format capture tape
+LIBRARIES := base json schema book format archive capture tape
 SERVICES := cli wire
 PROGRAMS := verbs import recorder replay sim
 sources = $(sort $(foreach m,$(1),$(wildcard $(m)/*.c $(m)/*/*.c $(m)/*.cc)))
@@ -26,7 +26,7 @@ SRC_core := $(call sources,$(LIBRARIES))
 SRC_services := $(call sources,$(SERVICES))
 SRC_programs := $(call sources,$(PROGRAMS))
 # catalog.sql as C strings, one per schema version.
-GEN_format := $(B)/gen/format/catalog_sql.c
+GEN_archive := $(B)/gen/archive/catalog_sql.c
 
 # tests/<module>/test_<name>.c and tests/fuzz/fuzz_<name>.c are one program each; tests/testing/ is what they share.
 SRC_tests := $(sort $(wildcard tests/*/test_*.c))
@@ -87,7 +87,7 @@ LIBS_recorder := -lyaml
 # ---- objects, libraries, programs -----------------------------------------------------------------
 
 obj = $(patsubst %,$(B)/obj/%.o,$(basename $(1)))
-OBJ_all := $(call obj,$(SRC_all)) $(GEN_format:.c=.o)
+OBJ_all := $(call obj,$(SRC_all)) $(GEN_archive:.c=.o)
 
 # What a user's own program links: everything that needs no socket (tests/e2e/install.test.mjs builds one).
 LIB_core := $(B)/libtapedeck.a
@@ -129,11 +129,11 @@ $(B)/gen/%.o: $(B)/gen/%.c
 $(B)/obj/%.o: %.cc
 	@mkdir -p $(@D) && $(CXX) $(CPPFLAGS) $(CXXFLAGS_ALL) -MMD -MP -c $< -o $@
 
-$(GEN_format): format/catalog.sql format/catalog_sql.awk
+$(GEN_archive): archive/catalog.sql archive/catalog_sql.awk
 	@mkdir -p $(@D)
-	awk -f format/catalog_sql.awk $< > $@
+	awk -f archive/catalog_sql.awk $< > $@
 
-$(LIB_core): $(call obj,$(SRC_core)) $(GEN_format:.c=.o)
+$(LIB_core): $(call obj,$(SRC_core)) $(GEN_archive:.c=.o)
 $(LIB_services): $(call obj,$(SRC_services))
 $(LIB_programs): $(call obj,$(filter-out %/main.c,$(SRC_programs)))
 $(LIB_testing): $(call obj,$(SRC_testing))

@@ -11,7 +11,7 @@
 #include "base/alloc.h"
 #include "base/io_posix.h"
 #include "capture/feed_writer.h"
-#include "format/archive_writer.h"
+#include "archive/archive_writer.h"
 #include "schema/decode.h"
 
 typedef struct corpus {

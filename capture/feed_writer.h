@@ -24,8 +24,8 @@
 #include "capture/channel_router.h"
 #include "capture/redact.h"
 #include "format/chunk_builder.h"
-#include "format/event.h"
-#include "format/gap.h"
+#include "archive/event.h"
+#include "archive/gap.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -12,11 +12,11 @@
 #include "base/assert.h"
 #include "base/time_text.h"
 #include "cli/units.h"
-#include "format/archive.h"
-#include "format/archive_recover.h"
-#include "format/archive_writer.h"
-#include "format/imports.h"
-#include "format/ledger.h"
+#include "archive/archive.h"
+#include "archive/archive_recover.h"
+#include "archive/archive_writer.h"
+#include "archive/imports.h"
+#include "archive/ledger.h"
 #include "schema/decode.h"
 
 /* One reading of the capture, line by line. */

@@ -28,7 +28,7 @@ typedef struct import_options {
     td_clock clock;
     const td_log *log; /* may be NULL */
     const char *archive_path;
-    const char *catalog_path; /* NULL: in the archive (see format/archive.h) */
+    const char *catalog_path; /* NULL: in the archive (see archive/archive.h) */
     const char *scratch;      /* folder for a scratch file */
     const char *version;
     import_format format;

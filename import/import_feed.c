@@ -7,8 +7,8 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/url.h"
-#include "format/archive_recover.h"
-#include "format/event.h"
+#include "archive/archive_recover.h"
+#include "archive/event.h"
 
 /* A chunk closes after this much of the capture's own time too, so that a slow one can be read by
  * time without unpacking an hour. */

@@ -11,7 +11,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "capture/feed_writer.h"
-#include "format/archive_writer.h"
+#include "archive/archive_writer.h"
 #include "schema/classify.h"
 #include "schema/family.h"
 

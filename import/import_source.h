@@ -13,7 +13,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/io.h"
-#include "format/imports.h"
+#include "archive/imports.h"
 
 typedef struct import_source import_source;
 

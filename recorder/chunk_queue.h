@@ -9,7 +9,7 @@
 
 #include "base/err.h"
 #include "format/chunk_builder.h"
-#include "format/gap.h"
+#include "archive/gap.h"
 
 /* A chunk and what the catalog wants to know about the events in it. */
 typedef struct queued_chunk {

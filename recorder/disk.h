@@ -14,7 +14,7 @@
 #define TD_RECORDER_DISK_H
 
 #include "base/err.h"
-#include "format/archive_writer.h"
+#include "archive/archive_writer.h"
 #include "recorder/chunk_queue.h"
 #include "recorder/room.h"
 

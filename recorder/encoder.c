@@ -7,7 +7,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "capture/feed_writer.h"
-#include "format/event.h"
+#include "archive/event.h"
 #include "recorder/intake.h"
 
 /* Chunks close after this part of the commit interval, which leaves the rest to compress and sync.

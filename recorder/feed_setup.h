@@ -5,7 +5,7 @@
 #define TD_RECORDER_FEED_SETUP_H
 
 #include "capture/redact.h"
-#include "format/archive_writer.h"
+#include "archive/archive_writer.h"
 #include "recorder/backoff.h"
 #include "recorder/config.h"
 #include "recorder/credentials.h"

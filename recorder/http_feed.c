@@ -7,7 +7,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/url.h"
-#include "format/event.h"
+#include "archive/event.h"
 #include "wire/client.h"
 
 #define HTTP_TIMEOUT_NS    (10 * TD_NS_PER_S)

@@ -21,12 +21,12 @@
 #include "recorder/config.h"
 #include "recorder/session_clock.h"
 #include "schema/classify.h"
-#include "format/event.h"
+#include "archive/event.h"
 
 /* What a record in the ring is. */
 typedef enum intake_kind {
     INTAKE_FRAME,
-    INTAKE_EVENT,    /* bytes: the event, packed (format/event.h) */
+    INTAKE_EVENT,    /* bytes: the event, packed (archive/event.h) */
     INTAKE_HTTP,     /* bytes: the body of a reply */
     INTAKE_ORDINALS, /* in/out ordinals of a slot's connection that no frame shows (new, or dropped)
                       */

@@ -17,8 +17,8 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "format/feed_slots.h"
-#include "format/gap.h"
+#include "archive/feed_slots.h"
+#include "archive/gap.h"
 #include "recorder/config.h"
 #include "recorder/subscription.h"
 

@@ -17,7 +17,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "format/archive.h"
+#include "archive/archive.h"
 #include "recorder/config.h"
 #include "recorder/encoder.h"
 #include "recorder/intake.h"

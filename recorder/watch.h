@@ -20,7 +20,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "format/channel.h"
-#include "format/gap.h"
+#include "archive/gap.h"
 #include "recorder/config.h"
 #include "schema/topic.h"
 

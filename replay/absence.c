@@ -7,8 +7,8 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/time_text.h"
-#include "format/archive_plan.h"
-#include "format/session_spans.h"
+#include "archive/archive_plan.h"
+#include "archive/session_spans.h"
 #include "replay/subscribed.h"
 #include "tape/tape.h"
 

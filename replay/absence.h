@@ -10,7 +10,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
-#include "format/archive.h"
+#include "archive/archive.h"
 #include "replay/stream_table.h"
 #include "tape/selection.h"
 

@@ -14,7 +14,7 @@
 #include "cli/report.h"
 #include "cli/stop_signal.h"
 #include "cli/units.h"
-#include "format/reindex.h"
+#include "archive/reindex.h"
 #include "replay/export.h"
 #include "replay/source.h"
 

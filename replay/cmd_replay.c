@@ -16,7 +16,7 @@
 #include "cli/report.h"
 #include "cli/stop_signal.h"
 #include "cli/units.h"
-#include "format/reindex.h"
+#include "archive/reindex.h"
 #include "replay/keyboard.h"
 #include "replay/pacer.h"
 #include "replay/player.h"

@@ -10,7 +10,7 @@
 #include "base/err.h"
 #include "base/io.h"
 #include "base/log.h"
-#include "format/archive.h"
+#include "archive/archive.h"
 #include "replay/export_folder.h"
 #include "replay/export_survey.h"
 #include "replay/pacer.h"

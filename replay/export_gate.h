@@ -10,7 +10,7 @@
 
 #include "base/err.h"
 #include "book/continuity.h"
-#include "format/gap.h"
+#include "archive/gap.h"
 #include "schema/message.h"
 #include "tape/tape.h"
 

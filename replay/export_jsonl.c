@@ -10,7 +10,7 @@
 #include "replay/message_line.h"
 #include "json/json_write.h"
 #include "tape/frame_json.h"
-#include "format/gap.h"
+#include "archive/gap.h"
 
 /* Bits of "flags", the same in every format that has them (docs/export.md). */
 enum {

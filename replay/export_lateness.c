@@ -4,7 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "format/event.h"
+#include "archive/event.h"
 
 /* One feed of one session. */
 typedef struct late_feed {

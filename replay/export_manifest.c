@@ -6,11 +6,11 @@
 #include "base/assert.h"
 #include "base/hash.h"
 #include "cli/version.h"
-#include "format/archive_plan.h"
-#include "format/archive_segment.h"
+#include "archive/archive_plan.h"
+#include "archive/archive_segment.h"
 #include "format/segment_index.h"
 #include "json/json_write.h"
-#include "format/gap.h"
+#include "archive/gap.h"
 
 enum { HASH_STEP_BYTES = 64 << 10 };
 

@@ -9,7 +9,7 @@
 
 #include "base/err.h"
 #include "base/limits.h"
-#include "format/archive.h"
+#include "archive/archive.h"
 #include "replay/export_folder.h"
 #include "replay/export_gate.h"
 #include "replay/export_survey.h"

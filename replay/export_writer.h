@@ -6,7 +6,7 @@
 #define TD_REPLAY_EXPORT_WRITER_H
 
 #include "base/err.h"
-#include "format/gap.h"
+#include "archive/gap.h"
 #include "replay/export_folder.h"
 #include "replay/export_manifest.h"
 #include "replay/export_survey.h"

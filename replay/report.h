@@ -7,7 +7,7 @@
 
 #include "base/err.h"
 #include "cli/result.h"
-#include "format/gap.h"
+#include "archive/gap.h"
 #include "replay/absence.h"
 #include "replay/pacer.h"
 #include "replay/player.h"

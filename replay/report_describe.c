@@ -4,7 +4,7 @@
 
 #include "base/assert.h"
 #include "cli/units.h"
-#include "format/gap.h"
+#include "archive/gap.h"
 
 /* What a broken rule means, for somebody who has never heard of it. */
 static const char *const RULE_WORDS[RULE_COUNT] = {
@@ -287,7 +287,7 @@ static void note_more(result_writer *r, const char *name, size_t count)
     result_note(r, name, "%s", count > ROWS_SHOWN ? format_count(count - ROWS_SHOWN).text : "");
 }
 
-/* JSON has every member of the row (format/gap.h). */
+/* JSON has every member of the row (archive/gap.h). */
 static void describe_gap(result_writer *r, const gap_row *gap, const char *pattern)
 {
     result_object_begin(r, NULL);

@@ -20,7 +20,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "format/archive.h"
+#include "archive/archive.h"
 #include "replay/pacer.h"
 #include "replay/serve_feeds.h"
 #include "tape/selection.h"

@@ -6,7 +6,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/limits.h"
-#include "format/archive_plan.h"
+#include "archive/archive_plan.h"
 #include "tape/nothing.h"
 #include "schema/dialect.h"
 

@@ -9,7 +9,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "format/archive.h"
+#include "archive/archive.h"
 #include "schema/family.h"
 #include "tape/selection.h"
 #include "schema/refusals.h"

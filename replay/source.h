@@ -5,7 +5,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "cli/option_groups.h"
-#include "format/archive.h"
+#include "archive/archive.h"
 #include "tape/selection.h"
 
 /* The selection that the options ask for; borrows their texts. */

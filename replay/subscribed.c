@@ -5,7 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "format/event.h"
+#include "archive/event.h"
 #include "schema/dialect.h"
 
 enum {

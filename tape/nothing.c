@@ -6,8 +6,8 @@
 #include "base/assert.h"
 #include "base/near.h"
 #include "base/time_text.h"
-#include "format/archive_plan.h"
-#include "format/session_spans.h"
+#include "archive/archive_plan.h"
+#include "archive/session_spans.h"
 
 enum { HINT_NAMES_BYTES = 180 };
 

@@ -4,7 +4,7 @@
 #define TD_TAPE_NOTHING_H
 
 #include "base/err.h"
-#include "format/archive.h"
+#include "archive/archive.h"
 #include "tape/selection.h"
 
 #ifdef __cplusplus

@@ -1,6 +1,6 @@
 /* From a selection to the chunks that must be read, in order of their first frame.
  *
- * Which segments and chunks matter comes from format/archive_plan.h: from the catalog where it has
+ * Which segments and chunks matter comes from archive/archive_plan.h: from the catalog where it has
  * a segment as it is on disk, else from the segment. A segment without a wanted chunk is not
  * opened; the others are opened when the tape gets to their time, and closed when their last chunk
  * has been merged, so that an archive of any length is read with few files open. Within a segment
@@ -19,8 +19,8 @@
 
 #include "base/err.h"
 #include "base/log.h"
-#include "format/archive.h"
-#include "format/archive_plan.h"
+#include "archive/archive.h"
+#include "archive/archive_plan.h"
 #include "format/segment_reader.h"
 #include "tape/roster.h"
 #include "tape/selection.h"

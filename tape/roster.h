@@ -9,7 +9,7 @@
 
 #include "base/attr.h"
 #include "base/err.h"
-#include "format/event.h"
+#include "archive/event.h"
 #include "tape/follow.h"
 #include "tape/tape.h"
 

@@ -19,7 +19,7 @@
 #include "base/err.h"
 #include "base/time_text.h"
 #include "format/channel.h"
-#include "format/gap.h"
+#include "archive/gap.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -16,7 +16,7 @@
 #include "base/err.h"
 #include "base/io.h"
 #include "base/log.h"
-#include "format/archive.h"
+#include "archive/archive.h"
 #include "format/channel.h"
 #include "schema/classify.h"
 #include "schema/decode.h"

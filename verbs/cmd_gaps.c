@@ -1,8 +1,8 @@
 /* tapedeck gaps: the ledger. */
 #include "verbs/verb_run.h"
 #include "verbs/cmds.h"
-#include "format/reindex.h"
-#include "format/gap.h"
+#include "archive/reindex.h"
+#include "archive/gap.h"
 #include "tape/nothing.h"
 
 static const table_column COLUMNS[] = {
@@ -13,7 +13,7 @@ static const table_column COLUMNS[] = {
     {"lost", TABLE_RIGHT, "{lost}"},        {"detail", TABLE_LEFT, "{detail|-}"},
 };
 
-/* JSON has every member of the row (format/gap.h); people get the best words for the cause. */
+/* JSON has every member of the row (archive/gap.h); people get the best words for the cause. */
 static void describe(result_writer *r, const gap_row *row)
 {
     result_object_begin(r, NULL);

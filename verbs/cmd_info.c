@@ -7,8 +7,8 @@
 #include "verbs/verb_run.h"
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "format/archive_plan.h"
-#include "format/reindex.h"
+#include "archive/archive_plan.h"
+#include "archive/reindex.h"
 
 /* Frames of one (feed, topic, symbol), all slots and directions together. */
 typedef struct topic_total {

@@ -5,7 +5,7 @@
 #include "verbs/cmds.h"
 #include "verbs/verb_run.h"
 #include "base/assert.h"
-#include "format/archive_plan.h"
+#include "archive/archive_plan.h"
 
 static const table_column COLUMNS[] = {
     {"first frame", TABLE_WHOLE, "{first_ns}"}, {"lasts", TABLE_RIGHT, "{lasts}"},

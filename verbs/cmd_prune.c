@@ -9,7 +9,7 @@
 #include "base/limits.h"
 #include "cli/confirm.h"
 #include "cli/units.h"
-#include "format/prune.h"
+#include "archive/prune.h"
 #include "tape/nothing.h"
 
 typedef struct prune_line {

@@ -4,7 +4,7 @@
 #include "verbs/verb_run.h"
 #include "verbs/cmds.h"
 #include "base/buf.h"
-#include "format/archive_recover.h"
+#include "archive/archive_recover.h"
 #include "tape/nothing.h"
 
 typedef struct recover_options {

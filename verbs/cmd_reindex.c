@@ -3,8 +3,8 @@
 #include "verbs/cmds.h"
 #include "base/clock.h"
 #include "cli/units.h"
-#include "format/catalog.h"
-#include "format/reindex.h"
+#include "archive/catalog.h"
+#include "archive/reindex.h"
 
 static void show_progress(void *user, uint64_t done, uint64_t total)
 {

@@ -6,9 +6,9 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "cli/units.h"
-#include "format/reindex.h"
-#include "format/verify.h"
-#include "format/gap.h"
+#include "archive/reindex.h"
+#include "archive/verify.h"
+#include "archive/gap.h"
 
 /* Findings that are kept to be printed; more are only counted. An archive with a thousand of them
  * has one cause, and its first ones show it. */

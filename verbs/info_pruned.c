@@ -6,7 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "format/feed_past.h"
+#include "archive/feed_past.h"
 
 /* An archive has few feeds: looked up one by one. */
 static td_result row_of(pruned_feeds *pruned, const char *feed, pruned_feed **out, td_err *err)

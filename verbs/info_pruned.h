@@ -9,7 +9,7 @@
 #include "base/err.h"
 #include "base/limits.h"
 #include "cli/result.h"
-#include "format/archive.h"
+#include "archive/archive.h"
 
 typedef struct pruned_feed {
     char feed[LIMIT_NAME_BYTES];

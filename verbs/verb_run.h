@@ -12,7 +12,7 @@
 #include "cli/progress.h"
 #include "cli/result.h"
 #include "cli/verbs.h"
-#include "format/archive.h"
+#include "archive/archive.h"
 #include "tape/selection.h"
 
 /* Lines that are remembered, so as not to be said twice; further ones are said each time. */

@@ -16,7 +16,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "format/catalog.h"
+#include "archive/catalog.h"
 #include "tests/testing/fault_check.h"
 #include "tests/testing/fault_sweep.h"
 

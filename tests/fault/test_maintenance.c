@@ -1,7 +1,7 @@
 /* recover, reindex and import that are cut off, killed, or meet an I/O error at every step: run
  * once more, each comes to the end that it would have come to at once, and nothing is lost.
- * Expected: format/archive_recover.h ("idempotent, and safe to be killed itself"),
- * format/reindex.h, docs/design.md (P1, P5); frames are the test's own account. */
+ * Expected: archive/archive_recover.h ("idempotent, and safe to be killed itself"),
+ * archive/reindex.h, docs/design.md (P1, P5); frames are the test's own account. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,8 +21,8 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/buf.h"
-#include "format/catalog.h"
-#include "format/reindex.h"
+#include "archive/catalog.h"
+#include "archive/reindex.h"
 #include "tests/testing/fault_catalogs.h"
 #include "tests/testing/fault_check.h"
 #include "tests/testing/fault_sweep.h"

@@ -13,9 +13,9 @@
 
 #include "import/import.h"
 #include "base/alloc.h"
-#include "format/archive_recover.h"
-#include "format/reindex.h"
-#include "format/verify.h"
+#include "archive/archive_recover.h"
+#include "archive/reindex.h"
+#include "archive/verify.h"
 #include "replay/player.h"
 #include "tests/testing/oom_scene.h"
 #include "tests/testing/oom_sweep.h"

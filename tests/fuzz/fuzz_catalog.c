@@ -14,10 +14,10 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "format/archive_plan.h"
-#include "format/catalog.h"
-#include "format/reindex.h"
-#include "format/verify.h"
+#include "archive/archive_plan.h"
+#include "archive/catalog.h"
+#include "archive/reindex.h"
+#include "archive/verify.h"
 #include "tests/testing/fuzz_archive.h"
 #include "tests/testing/fuzz_input.h"
 

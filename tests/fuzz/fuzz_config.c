@@ -6,7 +6,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "tests/testing/io_fault.h"
-#include "format/archive.h"
+#include "archive/archive.h"
 #include "recorder/config.h"
 #include "tests/testing/fuzz_input.h"
 

@@ -16,7 +16,7 @@
 
 #include "base/alloc.h"
 #include "tests/testing/clock_sim.h"
-#include "format/verify.h"
+#include "archive/verify.h"
 #include "tape/tape.h"
 #include "tests/testing/pipeline_fixture.h"
 

@@ -6,7 +6,7 @@
 
 #include "base/buf.h"
 #include "replay/export_lateness.h"
-#include "format/event.h"
+#include "archive/event.h"
 
 /* What the recorder says. */
 typedef enum said { FRAME, SLOW_DISK, BEGINS, ENDS, HELD, ADOPTED, HEARTBEAT, NONSENSE } said;

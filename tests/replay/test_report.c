@@ -9,11 +9,11 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include "format/reindex.h"
+#include "archive/reindex.h"
 #include "replay/report.h"
 #include "replay/sink_jsonl.h"
 #include "json/json.h"
-#include "format/event.h"
+#include "archive/event.h"
 #include "tests/testing/tape_fixture.h"
 
 #define MS UINT64_C(1000000)

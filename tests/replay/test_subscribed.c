@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-#include "format/reindex.h"
+#include "archive/reindex.h"
 #include "replay/subscribed.h"
 #include "tests/testing/tape_fixture.h"
 

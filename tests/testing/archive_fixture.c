@@ -19,9 +19,9 @@
 #include "base/buf.h"
 #include "base/io_posix.h"
 #include "base/limits.h"
-#include "format/archive_plan.h"
-#include "format/catalog.h"
-#include "format/reindex.h"
+#include "archive/archive_plan.h"
+#include "archive/catalog.h"
+#include "archive/reindex.h"
 #include "format/segment_reader.h"
 
 enum { CHUNK_FRAMES = 20, CHUNKS_PER_SEGMENT = 3, DUMP_BYTES_MAX = 16 << 20 };

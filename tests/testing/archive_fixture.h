@@ -8,11 +8,11 @@
 
 #include "tests/testing/clock_sim.h"
 #include "tests/testing/io_fault.h"
-#include "format/archive.h"
-#include "format/archive_recover.h"
-#include "format/archive_writer.h"
+#include "archive/archive.h"
+#include "archive/archive_recover.h"
+#include "archive/archive_writer.h"
 #include "format/chunk_builder.h"
-#include "format/gap.h"
+#include "archive/gap.h"
 #include "tests/testing/segment_fixture.h"
 
 #define ARCHIVE_FIXTURE_PATH "archive"

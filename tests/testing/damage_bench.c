@@ -12,8 +12,8 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "format/ledger.h"
-#include "format/reindex.h"
+#include "archive/ledger.h"
+#include "archive/reindex.h"
 #include "tests/testing/segment_fixture.h"
 
 #define JOURNAL_PATH ARCHIVE_FIXTURE_PATH "/journal.mcap.open"

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "format/verify.h"
+#include "archive/verify.h"
 #include "tests/testing/archive_fixture.h"
 
 enum { BENCH_SEGMENTS = 2, BENCH_CHUNKS = 3, BENCH_TEXT_BYTES = 1 << 16 };

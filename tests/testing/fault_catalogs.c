@@ -8,7 +8,7 @@
 #include "base/buf.h"
 #include "base/hash.h"
 #include "base/random.h"
-#include "format/catalog.h"
+#include "archive/catalog.h"
 #include "format/codec.h"
 
 enum { PARTS = 2, FILE_BYTES_MAX = 256 << 20, PATH_BYTES = 256, GARBAGE_BYTES = 30000 };

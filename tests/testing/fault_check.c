@@ -8,10 +8,10 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/buf.h"
-#include "format/catalog.h"
-#include "format/ledger.h"
-#include "format/reindex.h"
-#include "format/verify.h"
+#include "archive/catalog.h"
+#include "archive/ledger.h"
+#include "archive/reindex.h"
+#include "archive/verify.h"
 #include "tape/tape.h"
 
 enum { DUMP_BYTES_MAX = 64 << 20 };

@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-#include "format/archive_recover.h"
+#include "archive/archive_recover.h"
 #include "tests/testing/fault_recording.h"
 
 enum { FAULT_WHAT_BYTES = 600 };

@@ -14,7 +14,7 @@
 
 #include "tests/testing/clock_sim.h"
 #include "tests/testing/io_fault.h"
-#include "format/archive.h"
+#include "archive/archive.h"
 #include "format/channel.h"
 #include "schema/classify.h"
 

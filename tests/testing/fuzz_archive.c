@@ -7,10 +7,10 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "format/archive_recover.h"
-#include "format/catalog.h"
+#include "archive/archive_recover.h"
+#include "archive/catalog.h"
 #include "format/chunk_builder.h"
-#include "format/verify.h"
+#include "archive/verify.h"
 #include "replay/player.h"
 #include "tape/tape.h"
 #include "tests/testing/fuzz_input.h"

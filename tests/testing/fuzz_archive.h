@@ -6,10 +6,10 @@
 
 #include "tests/testing/clock_sim.h"
 #include "tests/testing/io_fault.h"
-#include "format/archive.h"
-#include "format/archive_writer.h"
-#include "format/verify.h"
-#include "format/event.h"
+#include "archive/archive.h"
+#include "archive/archive_writer.h"
+#include "archive/verify.h"
+#include "archive/event.h"
 
 #define FUZZ_ARCHIVE_PATH "archive"
 

@@ -11,9 +11,9 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "format/archive_recover.h"
-#include "format/catalog.h"
-#include "format/verify.h"
+#include "archive/archive_recover.h"
+#include "archive/catalog.h"
+#include "archive/verify.h"
 #include "recorder/disk.h"
 #include "recorder/encoder.h"
 #include "recorder/intake.h"

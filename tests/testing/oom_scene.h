@@ -6,8 +6,8 @@
 
 #include <stdatomic.h>
 
-#include "format/archive_writer.h"
-#include "format/event.h"
+#include "archive/archive_writer.h"
+#include "archive/event.h"
 #include "tests/testing/archive_fixture.h"
 
 enum { OOM_FRAMES = 60 };

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "tests/testing/io_fault.h"
-#include "format/archive_writer.h"
+#include "archive/archive_writer.h"
 #include "recorder/disk.h"
 #include "recorder/encoder.h"
 #include "recorder/intake.h"

@@ -5,8 +5,8 @@
 
 #include <stdint.h>
 
-#include "format/prune.h"
-#include "format/verify.h"
+#include "archive/prune.h"
+#include "archive/verify.h"
 #include "tests/testing/archive_fixture.h"
 #include "tests/testing/segment_fixture.h"
 

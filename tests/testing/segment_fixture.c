@@ -12,7 +12,7 @@
 
 #include "base/alloc.h"
 
-/* Text of an event that opens or closes a gap (format/event.h); closed 0: it has no end yet. */
+/* Text of an event that opens or closes a gap (archive/event.h); closed 0: it has no end yet. */
 static size_t write_gap(uint64_t opened, uint64_t closed, char out[FIXTURE_FRAME_BYTES])
 {
     char end[64] = "";

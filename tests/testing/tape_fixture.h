@@ -6,10 +6,10 @@
 
 #include <stdint.h>
 
-#include "format/archive.h"
+#include "archive/archive.h"
 #include "format/channel.h"
 #include "format/segment_writer.h"
-#include "format/event.h"
+#include "archive/event.h"
 
 /* 2026-11-20T06:00:00Z: times in these tests count from here. */
 #define TAPE_FIXTURE_NS UINT64_C(1795154400000000000)

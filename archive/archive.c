@@ -1,0 +1,486 @@
+#include "archive/archive.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/random.h"
+#include "base/time_text.h"
+
+#define LOCK_FILE     "lock"
+#define MAINTAIN_FILE "maintain.lock"
+/* The parts of a holder line; the verb of one that keeps appenders away for a moment only. */
+#define HOLDER_PID     "pid "
+#define HOLDER_SINCE   ", since "
+#define HOLDER_SESSION ", session "
+#define VERB_LOOK      "look"
+
+enum {
+    HOLDER_BYTES = 160,
+    RETRY_COUNT_MAX = 100, /* of a lock that is held for a moment only */
+    COPY_BYTES = 1 << 20,
+};
+#define RETRY_PAUSE_NS (10 * TD_NS_PER_MS)
+
+struct archive {
+    td_io io;
+    td_clock clock;
+    const td_log *log;
+    archive_mode mode;
+    uint8_t is_single_file;
+    char *path;
+    char *verb;
+    char *catalog_path;
+    td_lock *lock;
+    char session[SESSION_ID_BYTES];
+};
+
+const char *archive_path(const archive *a)
+{
+    return a->path;
+}
+
+archive_mode archive_get_mode(const archive *a)
+{
+    return a->mode;
+}
+
+td_io archive_io(const archive *a)
+{
+    return a->io;
+}
+
+td_clock archive_clock(const archive *a)
+{
+    return a->clock;
+}
+
+const td_log *archive_log(const archive *a)
+{
+    return a->log;
+}
+
+const char *archive_verb(const archive *a)
+{
+    return a->verb;
+}
+
+int archive_is_single_file(const archive *a)
+{
+    return a->is_single_file;
+}
+
+const char *archive_catalog_path(const archive *a)
+{
+    return a->is_single_file ? NULL : a->catalog_path;
+}
+
+const char *archive_session(const archive *a)
+{
+    return a->session;
+}
+
+td_result archive_join(const archive *a, const char *relative, char out[LIMIT_PATH_BYTES],
+                       td_err *err)
+{
+    int length = a->is_single_file ? snprintf(out, LIMIT_PATH_BYTES, "%s", a->path)
+                                   : snprintf(out, LIMIT_PATH_BYTES, "%s/%s", a->path, relative);
+    if (length < 0 || length >= (int)LIMIT_PATH_BYTES)
+        return td_err_set(err, TD_E_LIMIT, "path below archive '%s' is longer than %u bytes",
+                          a->path, LIMIT_PATH_BYTES - 1);
+    return TD_OK;
+}
+
+/* ---- locks ---- */
+
+/* One line: pid, verb, start, and an appender's session. */
+static void holder_line(const archive *a, const char *verb, char out[HOLDER_BYTES])
+{
+    char since[TD_TIME_TEXT_BYTES];
+    td_time_format(clock_wall_ns(a->clock), since);
+    since[strlen("2026-11-20T06:00:00")] = '\0'; /* whole seconds are enough for people */
+    int has_session = a->session[0] != '\0';
+    (void)snprintf(out, HOLDER_BYTES, HOLDER_PID "%ld, %.40s" HOLDER_SINCE "%sZ%s%s",
+                   (long)getpid(), verb, since, has_session ? HOLDER_SESSION : "", a->session);
+}
+
+/* The session at the end of a line, "" if there is none. */
+static void read_session(const char *at, char out[SESSION_ID_BYTES])
+{
+    size_t prefix = strlen(HOLDER_SESSION);
+    size_t length = strlen(at);
+    const char *id = length < prefix ? NULL : at + length - (SESSION_ID_BYTES - 1);
+    out[0] = '\0';
+    if (length < prefix + SESSION_ID_BYTES - 1 ||
+        strncmp(id - prefix, HOLDER_SESSION, prefix) != 0 ||
+        strspn(id, "0123456789abcdef") != SESSION_ID_BYTES - 1)
+        return;
+    (void)snprintf(out, SESSION_ID_BYTES, "%s", id);
+}
+
+void archive_holder_read(const td_lock_view *view, archive_holder *out)
+{
+    char *verb = NULL;
+    *out = (archive_holder){.is_held = view->is_held != 0};
+    if (!view->is_held || strncmp(view->holder, HOLDER_PID, strlen(HOLDER_PID)) != 0)
+        return;
+    unsigned long long pid = strtoull(view->holder + strlen(HOLDER_PID), &verb, 10);
+    if (strncmp(verb, ", ", 2) != 0)
+        return;
+    verb += 2;
+    size_t verb_length = strcspn(verb, ",");
+    if (verb_length >= sizeof out->verb ||
+        strncmp(verb + verb_length, HOLDER_SINCE, strlen(HOLDER_SINCE)) != 0)
+        return;
+    out->pid = pid;
+    (void)snprintf(out->verb, sizeof out->verb, "%.*s", (int)verb_length, verb);
+    read_session(verb + verb_length, out->session);
+}
+
+static td_result look_at_holder(const archive *a, const char *file, archive_holder *out,
+                                td_err *err)
+{
+    char path[LIMIT_PATH_BYTES];
+    td_lock_view view;
+    *out = (archive_holder){0};
+    td_result rc = archive_join(a, file, path, err);
+    if (rc == TD_OK)
+        rc = td_io_look_at_lock(a->io, path, &view, err);
+    if (rc == TD_OK)
+        archive_holder_read(&view, out);
+    return rc;
+}
+
+static int holds_for_a_moment(const archive_holder *holder)
+{
+    return strcmp(holder->verb, VERB_LOOK) == 0;
+}
+
+static int holds_at_all(const archive_holder *holder)
+{
+    return holder->is_held;
+}
+
+/* Take a lock; one that is_momentary says is held for a moment only is waited for. */
+static td_result take_lock(const archive *a, const char *file, const char *verb,
+                           int (*is_momentary)(const archive_holder *holder), td_lock **out,
+                           td_err *err)
+{
+    char path[LIMIT_PATH_BYTES];
+    char line[HOLDER_BYTES];
+    td_result rc = archive_join(a, file, path, err);
+    if (rc != TD_OK)
+        return rc;
+    holder_line(a, verb, line);
+    for (unsigned attempt = 0;; attempt++) {
+        archive_holder holder;
+        td_err_clear(err);
+        rc = td_io_lock(a->io, path, line, out, err);
+        if (rc != TD_E_BUSY || attempt == RETRY_COUNT_MAX)
+            return rc;
+        /* Free by now: it was held for a moment, too. */
+        if (look_at_holder(a, file, &holder, NULL) == TD_OK && holder.is_held &&
+            !is_momentary(&holder))
+            return rc;
+        clock_sleep_until(a->clock, clock_mono_ns(a->clock) + RETRY_PAUSE_NS);
+    }
+}
+
+static td_result lock_for_mode(archive *a, td_err *err)
+{
+    td_result rc = TD_OK;
+    if (a->mode == ARCHIVE_APPEND)
+        rc = take_lock(a, LOCK_FILE, a->verb, holds_for_a_moment, &a->lock, err);
+    else if (a->mode == ARCHIVE_MAINTAIN)
+        rc = take_lock(a, MAINTAIN_FILE, a->verb, holds_for_a_moment, &a->lock, err);
+    if (rc == TD_E_BUSY) {
+        rc = td_err_add(err, rc, "archive '%s' is in use", a->path);
+        td_err_hint(err, "wait for it to end, or give another archive with -a");
+    } else if (rc != TD_OK) {
+        rc = td_err_add(err, rc, "cannot lock archive '%s'", a->path);
+    }
+    return rc;
+}
+
+td_result archive_live_session(archive *a, char out[SESSION_ID_BYTES], td_err *err)
+{
+    archive_holder holder;
+    td_err cause;
+    td_err_clear(&cause);
+    out[0] = '\0';
+    if (a->is_single_file)
+        return TD_OK;
+    if (a->mode == ARCHIVE_APPEND) {
+        memcpy(out, a->session, SESSION_ID_BYTES);
+        return TD_OK;
+    }
+    td_result rc = look_at_holder(a, LOCK_FILE, &holder, &cause);
+    if (rc == TD_OK && holder.is_held)
+        (void)snprintf(out, SESSION_ID_BYTES, "%s",
+                       holder.session[0] == '\0' ? "?" : holder.session);
+    /* For a reader nothing but words depends on it. */
+    if (rc == TD_OK || a->mode == ARCHIVE_READ)
+        return TD_OK;
+    return td_err_set(err, rc, "cannot see who appends to '%s': %s", a->path, cause.text);
+}
+
+td_result archive_check_lock(const archive *a, td_err *err)
+{
+    td_name_state state = TD_NAME_GONE;
+    TD_ASSERT(a->mode == ARCHIVE_APPEND);
+    td_result rc = td_io_lock_name(a->lock, &state, err);
+    if (rc != TD_OK || state == TD_NAME_SAME)
+        return rc;
+    rc = td_err_set(err, TD_E_BUSY,
+                    "archive '%s' is no longer kept for this session: its file 'lock' was %s; %s "
+                    "ends, what was received is recorded",
+                    a->path, state == TD_NAME_GONE ? "removed" : "replaced", a->verb);
+    td_err_hint(err, "start again; locks end by themselves: never remove '%s/" LOCK_FILE "'",
+                a->path);
+    return rc;
+}
+
+td_result archive_hold_appenders(archive *a, td_lock **out, td_err *err)
+{
+    TD_ASSERT(a->mode == ARCHIVE_MAINTAIN);
+    char path[LIMIT_PATH_BYTES];
+    char holder[HOLDER_BYTES];
+    td_err busy;
+    td_err_clear(&busy);
+    *out = NULL;
+    td_result rc = archive_join(a, LOCK_FILE, path, err);
+    if (rc != TD_OK)
+        return rc;
+    holder_line(a, VERB_LOOK, holder);
+    rc = td_io_lock(a->io, path, holder, out, &busy);
+    if (rc == TD_OK || rc == TD_E_BUSY)
+        return TD_OK;
+    return td_err_set(err, rc, "cannot see who appends to '%s': %s", a->path, busy.text);
+}
+
+td_result archive_lock_maintain(archive *a, td_lock **out, td_err *err)
+{
+    TD_ASSERT(a->mode != ARCHIVE_READ);
+    *out = NULL;
+    if (a->mode == ARCHIVE_MAINTAIN)
+        return TD_OK;
+    return take_lock(a, MAINTAIN_FILE, a->verb, holds_at_all, out, err);
+}
+
+/* ---- opening ---- */
+
+static td_result note_entry(void *user, const char *name, td_entry_kind kind, td_err *err)
+{
+    (void)err;
+    int *is_archive = user;
+    if ((kind == TD_ENTRY_DIR && strcmp(name, "capture") == 0) ||
+        (kind == TD_ENTRY_FILE && strcmp(name, "journal.mcap.open") == 0))
+        *is_archive = 1;
+    return TD_OK;
+}
+
+static td_result look_at_file(archive *a, td_err *err)
+{
+    td_file *file = NULL;
+    uint64_t size = 0;
+    td_result rc = td_io_open(a->io, a->path, TD_OPEN_READ, &file, err);
+    if (rc == TD_OK)
+        rc = td_io_size(file, &size, err);
+    td_io_close(file);
+    return rc;
+}
+
+/* A file is for reading only: what maintainers do is about a folder and its journal. */
+static td_result take_single_file(archive *a, td_err *err)
+{
+    td_err_clear(err);
+    if (a->mode == ARCHIVE_READ) {
+        a->is_single_file = 1;
+        return TD_OK;
+    }
+    td_result rc = td_err_set(err, TD_E_UNSUPPORTED,
+                              "cannot open archive '%s': it is a single file, and %s works on an "
+                              "archive's folder",
+                              a->path, a->verb);
+    td_err_hint(err,
+                "give the folder that holds its journal, with -a; readers (verify, cat, replay "
+                "…) take the file as it is, also an unfinished one");
+    return rc;
+}
+
+/* A folder with a journal or a capture folder in it, or a file: what a reader can open. */
+static td_result look_at_path(archive *a, td_err *err)
+{
+    int is_archive = 0;
+    td_result rc = td_io_list(a->io, a->path, note_entry, &is_archive, err);
+    if (rc == TD_OK && is_archive)
+        return TD_OK;
+    if (rc == TD_OK) {
+        rc = td_err_set(err, TD_E_INVALID,
+                        "'%s' is not an archive: neither capture/ nor a journal "
+                        "is in it",
+                        a->path);
+        td_err_hint(err, "an archive is made by record or import");
+        return rc;
+    }
+    if (look_at_file(a, NULL) == TD_OK)
+        return take_single_file(a, err);
+    return td_err_add(err, rc, "cannot open archive '%s'", a->path);
+}
+
+static td_result draw_session(archive *a, td_err *err)
+{
+    uint8_t random[4];
+    td_result rc = td_random_system(random, sizeof random, err);
+    if (rc == TD_OK)
+        (void)snprintf(a->session, sizeof a->session, "%02x%02x%02x%02x", random[0], random[1],
+                       random[2], random[3]);
+    return rc;
+}
+
+static td_result open_by_mode(archive *a, td_err *err)
+{
+    td_result rc = TD_OK;
+    if (a->mode != ARCHIVE_APPEND) {
+        rc = look_at_path(a, err);
+    } else {
+        rc = td_io_mkdir_all(a->io, a->path, err);
+        if (rc != TD_OK)
+            return td_err_add(err, rc, "cannot make archive '%s'", a->path);
+        rc = draw_session(a, err);
+    }
+    if (rc == TD_OK)
+        rc = lock_for_mode(a, err);
+    return rc;
+}
+
+static char *default_catalog_path(const char *path)
+{
+    char text[LIMIT_PATH_BYTES];
+    int length = snprintf(text, sizeof text, "%s/catalog.sqlite", path);
+    return length > 0 && length < (int)sizeof text ? td_strdup(text) : NULL;
+}
+
+/* "dir/" and "dir" are the same archive; "/" stays. */
+static void drop_trailing_slashes(char *path)
+{
+    size_t length = strlen(path);
+    while (length > 1 && path[length - 1] == '/')
+        path[--length] = '\0';
+}
+
+td_result archive_open(const archive_options *options, const char *path, archive_mode mode,
+                       archive **out, td_err *err)
+{
+    TD_ASSERT(mode == ARCHIVE_READ || options->verb != NULL);
+    *out = NULL;
+    if (path[0] == '\0' || strlen(path) >= LIMIT_PATH_BYTES - 64)
+        return td_err_set(err, TD_E_INVALID, "archive path of %zu bytes: 1 to %u are allowed",
+                          strlen(path), LIMIT_PATH_BYTES - 65);
+    archive *made = td_alloc_zero(1, sizeof *made);
+    if (made == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory to open archive '%s'", path);
+    made->io = options->io;
+    made->clock = options->clock;
+    made->log = options->log;
+    made->mode = mode;
+    made->path = td_strdup(path);
+    made->verb = td_strdup(options->verb == NULL ? "read" : options->verb);
+    if (made->path != NULL)
+        drop_trailing_slashes(made->path);
+    made->catalog_path = options->catalog_path != NULL ? td_strdup(options->catalog_path)
+                         : made->path != NULL          ? default_catalog_path(made->path)
+                                                       : NULL;
+    td_result rc = TD_OK;
+    if (made->path == NULL || made->verb == NULL || made->catalog_path == NULL)
+        rc = td_err_set(err, TD_E_NOMEM, "no memory to open archive '%s'", path);
+    else
+        rc = open_by_mode(made, err);
+    if (rc != TD_OK) {
+        archive_close(made);
+        return rc;
+    }
+    td_log_say(archive_log(made), TD_LOG_DEBUG, "archive '%s' is open; its catalog is '%s'",
+               made->path, made->catalog_path);
+    *out = made;
+    return TD_OK;
+}
+
+void archive_close(archive *a)
+{
+    if (a == NULL)
+        return;
+    td_io_unlock(a->lock);
+    td_free(a->path);
+    td_free(a->verb);
+    td_free(a->catalog_path);
+    td_free(a);
+}
+
+/* ---- torn tails ---- */
+
+/* Create torn/<name>, or torn/<name>.2, … if that is taken. */
+static td_result create_torn(archive *a, const char *name, td_file **out, td_err *err)
+{
+    for (unsigned i = 1; i <= 1000; i++) {
+        char relative[LIMIT_NAME_BYTES * 8];
+        char path[LIMIT_PATH_BYTES];
+        if (i == 1)
+            (void)snprintf(relative, sizeof relative, "torn/%s", name);
+        else
+            (void)snprintf(relative, sizeof relative, "torn/%s.%u", name, i);
+        td_result rc = archive_join(a, relative, path, err);
+        if (rc == TD_OK)
+            rc = td_io_open(a->io, path, TD_OPEN_CREATE_PRIVATE, out, err);
+        if (rc != TD_E_INVALID) /* TD_E_INVALID: there already */
+            return rc;
+    }
+    return td_err_set(err, TD_E_LIMIT, "torn/%s: a thousand of that name are there", name);
+}
+
+static td_result copy_range(td_file *from, uint64_t at, uint64_t size, td_file *to, td_err *err)
+{
+    uint8_t *block = td_alloc(COPY_BYTES);
+    if (block == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory to copy");
+    td_result rc = TD_OK;
+    while (rc == TD_OK && size > 0) {
+        size_t part = size < COPY_BYTES ? (size_t)size : COPY_BYTES;
+        rc = td_io_read_exact(from, at, block, part, err);
+        if (rc == TD_OK)
+            rc = td_io_append(to, block, part, err);
+        at += part;
+        size -= part;
+    }
+    td_free(block);
+    return rc;
+}
+
+td_result archive_keep_torn(archive *a, const char *path, uint64_t from, uint64_t size,
+                            const char *name, td_err *err)
+{
+    TD_ASSERT(a->mode != ARCHIVE_READ);
+    TD_ASSERT(strlen(name) < (size_t)LIMIT_NAME_BYTES * 6);
+    char folder[LIMIT_PATH_BYTES];
+    td_file *source = NULL;
+    td_file *copy = NULL;
+    td_result rc = archive_join(a, "torn", folder, err);
+    if (rc == TD_OK)
+        rc = td_io_mkdir_below(a->io, a->path, "torn", err);
+    if (rc == TD_OK)
+        rc = td_io_open(a->io, path, TD_OPEN_READ, &source, err);
+    if (rc == TD_OK)
+        rc = create_torn(a, name, &copy, err);
+    if (rc == TD_OK)
+        rc = copy_range(source, from, size, copy, err);
+    if (rc == TD_OK)
+        rc = td_io_sync(copy, err);
+    if (rc == TD_OK)
+        rc = td_io_sync_dir(a->io, folder, err);
+    td_io_close(copy);
+    td_io_close(source);
+    return rc == TD_OK ? TD_OK : td_err_add(err, rc, "keeping the tail of '%s' in torn/", path);
+}

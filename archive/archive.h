@@ -1,0 +1,162 @@
+/* The archive: a folder that holds capture segments, the journal, the catalog and the locks; or,
+ * for reading, a single .mcap file. FORMAT.md has the layout.
+ *
+ * Reading needs no write permission and makes no file. One appender (record, import, merge) and,
+ * beside it, one maintainer (recover, reindex) may have an archive open at a time; locks say so,
+ * and a refused one names pid, verb and start of its holder. What is in the folder and is not ours
+ * is listed apart, passed over, and never touched.
+ *
+ * One thread at a time per archive, but for the functions that only return what is fixed since open
+ * (archive_path, archive_io, archive_clock, archive_log). */
+#ifndef TD_ARCHIVE_ARCHIVE_H
+#define TD_ARCHIVE_ARCHIVE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/io.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "format/segment_name.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct archive archive;
+
+typedef enum archive_mode {
+    ARCHIVE_READ,     /* no lock, nothing is written */
+    ARCHIVE_APPEND,   /* the one appender; makes the folder if it is missing */
+    ARCHIVE_MAINTAIN, /* the one maintainer, which never touches a live session's open segments */
+} archive_mode;
+
+typedef struct archive_options {
+    td_io io;
+    td_clock clock;
+    const td_log *log;        /* may be NULL; borrowed until close */
+    const char *verb;         /* for the lock's holder line; NULL is fine for readers */
+    const char *catalog_path; /* NULL: catalog.sqlite in the archive (SQLite does its own I/O, so a
+                               * simulated disk needs the catalog elsewhere) */
+} archive_options;
+
+/* Open. TD_E_NOTFOUND; TD_E_BUSY naming the holder; TD_E_INVALID if path is neither a folder nor,
+ * for reading, a file; TD_E_IO. On success *out is the caller's, for archive_close. */
+TD_MUST_USE td_result archive_open(const archive_options *options, const char *path,
+                                   archive_mode mode, archive **out, td_err *err);
+
+/* Let go of the lock and free; NULL is fine. */
+void archive_close(archive *archive);
+
+/* As given to open. Strings are valid until close. */
+const char *archive_path(const archive *archive);
+archive_mode archive_get_mode(const archive *archive);
+td_io archive_io(const archive *archive);
+td_clock archive_clock(const archive *archive);
+const td_log *archive_log(const archive *archive);
+const char *archive_verb(const archive *archive);
+
+/* 1 if the archive is a single .mcap file: it has no catalog, no journal and no locks. */
+int archive_is_single_file(const archive *archive);
+
+/* Where the catalog is; NULL for a single file. */
+const char *archive_catalog_path(const archive *archive);
+
+/* Session id (8 hex digits) of an appender, chosen at open; "" for the others. */
+const char *archive_session(const archive *archive);
+
+/* "<archive>/<relative>" in out, or the file itself for a single file (relative is then its name).
+ * TD_E_LIMIT if it is too long. */
+TD_MUST_USE td_result archive_join(const archive *archive, const char *relative,
+                                   char out[LIMIT_PATH_BYTES], td_err *err);
+
+/* ---- what is in the folder ---- */
+
+typedef struct archive_segment {
+    char *path; /* below the archive, with ".open" where it has it; a single file: its name */
+    segment_name name;
+    uint64_t size_bytes;
+    uint8_t is_locked; /* 1: an open one whose writer, or recovery, is at work */
+} archive_segment;
+
+/* Why a file is passed over. */
+typedef enum unexpected_kind {
+    UNEXPECTED_OTHER, /* not ours, or unreadable */
+    UNEXPECTED_COPY,  /* an open segment that is the beginning of the finished one beside it */
+    UNEXPECTED_RIVAL, /* one that has something which the finished one beside it has not */
+} unexpected_kind;
+
+/* A file or folder that is in the way. */
+typedef struct unexpected_file {
+    char *path; /* below the archive */
+    char *what; /* "not a segment", "cannot be listed: Permission denied" */
+    unexpected_kind kind;
+    uint8_t is_unreadable; /* a folder, or what is named like a segment: frames may be in there */
+} unexpected_file;
+
+typedef struct archive_listing {
+    archive_segment *segments; /* in byte order of path: by day, then feed, then time */
+    size_t segment_count;
+    unexpected_file *unexpected;
+    size_t unexpected_count;
+} archive_listing;
+
+/* List the capture segments, each once: of one that is there finished and open, the finished one;
+ * the open one is an unexpected file (segment_copy.h). *out is the caller's, for
+ * archive_listing_fini, also after a failure. A folder that cannot be read is an unexpected file;
+ * TD_E_IO only if the archive itself cannot be listed.
+ */
+TD_MUST_USE td_result archive_list(archive *archive, archive_listing *out, td_err *err);
+void archive_listing_fini(archive_listing *listing);
+
+/* ---- who else is here ---- */
+
+/* Whose line stands in a lock file. */
+typedef struct archive_holder {
+    uint8_t is_held;
+    uint64_t pid; /* 0: the line cannot be read; verb and session are empty then */
+    char verb[LIMIT_NAME_BYTES];
+    char session[SESSION_ID_BYTES]; /* "" for one that is no appender */
+} archive_holder;
+
+/* Parse the holder's line of a lock file. A line in another form counts as unreadable. */
+void archive_holder_read(const td_lock_view *view, archive_holder *out);
+
+/* The session that an appender is running now: *out is its id, or "" if no appender holds the lock.
+ * "?" if there is one whose line cannot be read. Nothing is written. For maintainers: list open
+ * segments first, ask then. */
+TD_MUST_USE td_result archive_live_session(archive *archive, char out[SESSION_ID_BYTES],
+                                           td_err *err);
+
+/* 1 if the open segment is at work: its file is locked, or it is of the session live, as
+ * archive_live_session gave it. */
+int archive_segment_is_live(const archive_segment *segment, const char *live);
+
+/* 1 if the session is at work: it is live, or has a segment that is. */
+int archive_session_is_live(const archive_listing *listing, const char *live, const char *session);
+
+/* Whether an appender still keeps others away. TD_E_BUSY if its lock file was removed or replaced:
+ * another appender may begin any moment. TD_E_IO. */
+TD_MUST_USE td_result archive_check_lock(const archive *archive, td_err *err);
+
+/* Keep appenders from beginning for a moment, if none is at work: *out is the lock, for
+ * td_io_unlock, and they wait up to a second for it. NULL if one is at work. For maintainers. */
+TD_MUST_USE td_result archive_hold_appenders(archive *archive, td_lock **out, td_err *err);
+
+/* Take maintain.lock for an appender that has to recover before it goes on; waits up to a second.
+ * Unlock with td_io_unlock. A maintainer has it already: *out is NULL then. TD_E_BUSY. */
+TD_MUST_USE td_result archive_lock_maintain(archive *archive, td_lock **out, td_err *err);
+
+/* Keep a tail of a file: copy [from, from + size) of the file at path to torn/<name>, and make the
+ * copy durable. name must not exist there yet (a number is put behind it if it does). */
+TD_MUST_USE td_result archive_keep_torn(archive *archive, const char *path, uint64_t from,
+                                        uint64_t size, const char *name, td_err *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,416 @@
+#include "archive/archive_feed_impl.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/buf.h"
+#include "archive/ledger.h"
+#include "format/segment_index.h"
+#include "format/segment_writer.h"
+
+typedef enum feed_stage {
+    STAGE_NONE,     /* no segment */
+    STAGE_MADE,     /* its file is there, the journal does not know yet */
+    STAGE_WRITING,  /* chunks may come */
+    STAGE_FINISHED, /* renamed, the journal does not know yet */
+    STAGE_DEAD,
+} feed_stage;
+
+struct writer_feed {
+    writer_origin origin;
+    char *name;
+    char *family;
+    feed_stage stage;
+    segment_writer *writer;
+    uint32_t number;              /* of the segment, as the builder counts */
+    char path[LIMIT_PATH_BYTES];  /* below the archive, without ".open" */
+    char shown[LIMIT_PATH_BYTES]; /* the same as it is on disk now */
+    feed_link link;               /* the segment before */
+    segment_totals totals;        /* of the finished segment */
+    uint64_t finished_bytes;      /* of all finished segments */
+    segment_place place;          /* of the last chunk */
+    segment_index index;          /* of the current or just finished segment */
+    size_t entered_count;         /* chunks that the catalog has */
+    uint8_t is_private;           /* segments are their owner's alone */
+};
+
+void writer_feed_make_private(writer_feed *feed)
+{
+    feed->is_private = 1;
+}
+
+td_result writer_feed_open(const writer_origin *origin, const char *feed, const char *family,
+                           const feed_link *link, writer_feed **out, td_err *err)
+{
+    *out = NULL;
+    writer_feed *made = td_alloc_zero(1, sizeof *made);
+    if (made == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for feed '%s'", feed);
+    made->origin = *origin;
+    made->link = *link;
+    made->name = td_strdup(feed);
+    made->family = td_strdup(family);
+    if (made->name == NULL || made->family == NULL) {
+        writer_feed_close(made);
+        return td_err_set(err, TD_E_NOMEM, "no memory for feed '%s'", feed);
+    }
+    *out = made;
+    return TD_OK;
+}
+
+void writer_feed_close(writer_feed *f)
+{
+    if (f == NULL)
+        return;
+    segment_writer_close(f->writer);
+    segment_index_fini(&f->index);
+    td_free(f->name);
+    td_free(f->family);
+    td_free(f);
+}
+
+const char *writer_feed_segment(const writer_feed *f)
+{
+    return f->shown;
+}
+
+/* A full disk leaves everything as it was. Anything else may have left the file in a state that
+ * only a look at it can tell. */
+static td_result judge(writer_feed *f, td_result rc)
+{
+    if (rc != TD_OK && rc != TD_E_NOSPACE)
+        f->stage = STAGE_DEAD;
+    return rc;
+}
+
+static td_result check_alive(const writer_feed *f, td_err *err)
+{
+    if (f->stage != STAGE_DEAD)
+        return TD_OK;
+    return td_err_set(err, TD_E_IO, "feed '%s': writing failed before", f->name);
+}
+
+/* ---- segments that another program took away ---- */
+
+static td_result journal_corrupt(const writer_feed *f, uint64_t chunks)
+{
+    char number[24];
+    const journal_field fields[] = {
+        journal_text("segment", f->path),
+        journal_text("feed", f->name),
+        journal_text("session", archive_session(f->origin.archive)),
+        journal_u64("chunks", chunks, number),
+    };
+    return journal_append(f->origin.journal, JOURNAL_CORRUPT, fields,
+                          sizeof fields / sizeof fields[0], NULL);
+}
+
+/* A row of the ledger from the segment's first frame on; the next session ends it. */
+static td_result open_gap(const writer_feed *f, const chain_conn *conn, uint64_t from_ns)
+{
+    gap_row row = gap_row_of(GAP_CORRUPT, f->name, from_ns, GAP_OPEN,
+                             "segment removed or changed by another program");
+    row.line = conn->line;
+    row.shard = conn->shard;
+    row.conn = conn->conn;
+    row.detail = f->path;
+    return ledger_write_gap(f->origin.journal, &row, NULL);
+}
+
+/* Another program removed or changed the segment, so frames that were announced may be lost. Write
+ * that into the journal, and a gap into the ledger for each slot of the chunk, which is not
+ * announced. */
+static void journal_lost(const writer_feed *f, const sealed_chunk *chunk)
+{
+    segment_totals totals = segment_writer_totals(f->writer);
+    const chain_conn no_slot = {0};
+    TD_ASSERT(totals.chunk_count > 0 && totals.first_ns != 0);
+    td_result rc = journal_corrupt(f, totals.chunk_count - 1);
+    for (uint32_t i = 0; i < chunk->conn_count && rc == TD_OK; i++)
+        rc = open_gap(f, &chunk->conns[i], totals.first_ns);
+    if (rc == TD_OK && chunk->conn_count == 0)
+        rc = open_gap(f, &no_slot, totals.first_ns);
+    if (rc != TD_OK)
+        td_log_say(archive_log(f->origin.archive), TD_LOG_WARNING,
+                   "%s: cannot write into the journal that it is lost: %s", f->shown,
+                   td_result_name(rc));
+}
+
+/* ---- the end of a segment ---- */
+
+static td_result journal_finished(writer_feed *f, td_err *err)
+{
+    char numbers[3][24];
+    char chain[TD_HASH128_HEX_BYTES];
+    td_hash128_hex(f->totals.chain, chain);
+    const journal_field fields[] = {
+        journal_text("segment", f->path),
+        journal_text("feed", f->name),
+        journal_text("session", archive_session(f->origin.archive)),
+        journal_text("chain", chain),
+        journal_u64("messages", f->totals.message_count, numbers[0]),
+        journal_u64("bytes", f->totals.file_bytes, numbers[1]),
+        journal_u64("chunks", f->totals.chunk_count, numbers[2]),
+    };
+    return journal_append(f->origin.journal, JOURNAL_SEGMENT_FINISHED, fields,
+                          sizeof fields / sizeof fields[0], err);
+}
+
+/* What the next segment is linked to, and what the catalog gets to know. */
+static void take_totals(writer_feed *f)
+{
+    const char *slash = strrchr(f->path, '/');
+    TD_ASSERT(slash != NULL);
+    f->link = (feed_link){.is_known = 1, .chain = f->totals.chain, .last_ns = f->totals.last_ns};
+    (void)snprintf(f->link.segment, sizeof f->link.segment, "%s", slash + 1);
+    (void)snprintf(f->shown, sizeof f->shown, "%s", f->path);
+    f->index.is_open = 0;
+    f->index.file_bytes = f->totals.file_bytes;
+    f->finished_bytes += f->totals.file_bytes;
+    td_hash128_hex(f->totals.chain, f->index.chain_hex);
+}
+
+uint64_t writer_feed_file_bytes(const writer_feed *feed)
+{
+    uint64_t open_bytes = feed->writer == NULL ? 0 : segment_writer_totals(feed->writer).file_bytes;
+    return feed->finished_bytes + open_bytes;
+}
+
+/* No chunk came into it and the journal does not know it: as if it had never been. */
+static td_result take_back_file(writer_feed *f, td_err *err)
+{
+    char full[LIMIT_PATH_BYTES];
+    segment_writer_close(f->writer);
+    f->writer = NULL;
+    f->stage = STAGE_NONE;
+    td_result rc = archive_join(f->origin.archive, f->shown, full, err);
+    f->shown[0] = '\0';
+    return rc == TD_OK ? td_io_unlink(archive_io(f->origin.archive), full, err) : rc;
+}
+
+td_result writer_feed_finish(writer_feed *f, td_err *err)
+{
+    td_result rc = check_alive(f, err);
+    if (rc != TD_OK || f->stage == STAGE_NONE)
+        return rc;
+    if (f->stage == STAGE_MADE)
+        return take_back_file(f, err);
+    if (f->stage == STAGE_WRITING) {
+        rc = segment_writer_finish(f->writer, &f->totals, err);
+        if (rc != TD_OK)
+            return judge(f, td_err_add(err, rc, "finishing segment %s", f->shown));
+        segment_writer_close(f->writer);
+        f->writer = NULL;
+        f->stage = STAGE_FINISHED;
+        take_totals(f);
+    }
+    TD_ASSERT(f->stage == STAGE_FINISHED);
+    rc = judge(f, journal_finished(f, err));
+    if (rc == TD_OK)
+        f->stage = STAGE_NONE;
+    return rc;
+}
+
+int writer_feed_ends_before(const writer_feed *f, const sealed_chunk *chunk)
+{
+    int has_one = f->stage == STAGE_WRITING || f->stage == STAGE_FINISHED;
+    return has_one && f->number != chunk->segment_number;
+}
+
+/* ---- the beginning of a segment ---- */
+
+static td_result begin_index(writer_feed *f, td_err *err)
+{
+    segment_index_fini(&f->index);
+    f->entered_count = 0;
+    f->index = (segment_index){
+        .is_open = 1,
+        .depth = INDEX_FULL,
+        .session_start_ns = f->origin.start_ns,
+        .number = f->number,
+        .path = td_strdup(f->shown),
+        .previous_segment = td_strdup(f->link.segment),
+    };
+    segment_index *index = &f->index;
+    (void)snprintf(index->session, sizeof index->session, "%s", archive_session(f->origin.archive));
+    (void)snprintf(index->feed, sizeof index->feed, "%s", f->name);
+    (void)snprintf(index->family, sizeof index->family, "%s", f->family);
+    (void)snprintf(index->verb, sizeof index->verb, "%s", archive_verb(f->origin.archive));
+    (void)snprintf(index->version, sizeof index->version, "%s", f->origin.version);
+    if (index->path == NULL || index->previous_segment == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for segment %s", f->shown);
+    return TD_OK;
+}
+
+/* The file itself cannot be read by others in any case. */
+static void keep_others_out(archive *a, const char *folder)
+{
+    char full[LIMIT_PATH_BYTES];
+    td_err err;
+    td_result rc = archive_join(a, folder, full, &err);
+    if (rc == TD_OK)
+        rc = td_io_make_private(archive_io(a), full, &err);
+    if (rc != TD_OK)
+        td_log_say(archive_log(a), TD_LOG_WARNING, "others may see the names of segments: %s",
+                   err.text);
+}
+
+static td_result make_file(writer_feed *f, const sealed_chunk *chunk, td_err *err)
+{
+    archive *a = f->origin.archive;
+    char full[LIMIT_PATH_BYTES];
+    f->number = chunk->segment_number;
+    segment_name_format(f->name, archive_session(a), chunk->segment_first_ns, f->number, f->path);
+    (void)snprintf(f->shown, sizeof f->shown, "%.4000s" SEGMENT_OPEN_SUFFIX, f->path);
+    td_result rc = archive_join(a, f->path, full, err);
+    if (rc != TD_OK)
+        return rc;
+    char *slash = strrchr(f->path, '/');
+    TD_ASSERT(slash != NULL);
+    *slash = '\0';
+    rc = td_io_mkdir_below(archive_io(a), archive_path(a), f->path, err);
+    if (rc == TD_OK && f->is_private)
+        keep_others_out(a, f->path);
+    *slash = '/';
+    const segment_session session = {
+        .session = archive_session(a),
+        .start_ns = f->origin.start_ns,
+        .feed = f->name,
+        .family = f->family,
+        .previous_segment = f->link.segment,
+        .previous_chain = f->link.chain,
+        .verb = archive_verb(a),
+        .version = f->origin.version,
+        .is_private = f->is_private,
+    };
+    if (rc == TD_OK)
+        rc = segment_writer_open(archive_io(a), full, &session, &f->writer, err);
+    return rc;
+}
+
+static td_result journal_opened(writer_feed *f, td_err *err)
+{
+    const journal_field fields[] = {
+        journal_text("segment", f->path),
+        journal_text("feed", f->name),
+        journal_text("session", archive_session(f->origin.archive)),
+    };
+    return journal_append(f->origin.journal, JOURNAL_SEGMENT_OPENED, fields,
+                          sizeof fields / sizeof fields[0], err);
+}
+
+/* The file is on disk before the journal knows it, so that one which the journal knows and the disk
+ * lacks is always a loss. */
+static td_result begin_segment(writer_feed *f, const sealed_chunk *chunk, td_err *err)
+{
+    td_result rc = TD_OK;
+    if (f->stage == STAGE_NONE) {
+        TD_ASSERT(chunk->starts_segment);
+        rc = make_file(f, chunk, err);
+        if (rc != TD_OK) {
+            f->shown[0] = '\0';
+            return judge(f, rc);
+        }
+        f->stage = STAGE_MADE;
+        rc = begin_index(f, err);
+    }
+    if (rc == TD_OK)
+        rc = journal_opened(f, err);
+    if (rc == TD_OK)
+        f->stage = STAGE_WRITING;
+    return judge(f, rc);
+}
+
+/* ---- chunks ---- */
+
+td_result writer_feed_put(writer_feed *f, sealed_chunk *chunk, td_err *err)
+{
+    td_result rc = check_alive(f, err);
+    if (rc == TD_OK && f->stage != STAGE_WRITING)
+        rc = begin_segment(f, chunk, err);
+    if (rc != TD_OK)
+        return td_err_add(err, rc, "feed '%s'", f->name);
+    TD_ASSERT(f->number == chunk->segment_number);
+    rc = segment_writer_append(f->writer, chunk, &f->place, err);
+    if (rc != TD_OK)
+        return judge(f, td_err_add(err, rc, "segment %s", f->shown));
+    rc = segment_writer_sync(f->writer, err);
+    if (rc == TD_OK)
+        rc = journal_check_place(f->origin.journal, err);
+    else if (rc == TD_E_NOTFOUND)
+        journal_lost(f, chunk);
+    if (rc == TD_OK)
+        return TD_OK;
+    /* A full disk that shows itself only now is no promise that trying again would help: the pages
+     * may be gone. */
+    f->stage = STAGE_DEAD;
+    (void)td_err_add(err, rc, "feed '%s'", f->name);
+    if (err != NULL)
+        err->code = TD_E_IO;
+    return TD_E_IO;
+}
+
+static td_result note_channels(writer_feed *f, const sealed_chunk *chunk, td_err *err)
+{
+    td_result rc = TD_OK;
+    for (uint32_t i = 0; i < chunk->new_channel_count && rc == TD_OK; i++) {
+        const index_channel row = {.id = chunk->new_channels[i].id,
+                                   .info = chunk->new_channels[i].info};
+        rc = segment_index_add_channel(&f->index, &row, err);
+    }
+    if (rc == TD_OK)
+        segment_index_count(&f->index, chunk->channels, chunk->channel_count);
+    return rc;
+}
+
+td_result writer_feed_note(writer_feed *f, const sealed_chunk *chunk, td_err *err)
+{
+    segment_index *index = &f->index;
+    td_buf bitmap;
+    td_buf_init(&bitmap, (1 << 16) / 8);
+    const segment_chunk row = {
+        .offset = f->place.chunk_offset,
+        .chunk_bytes = f->place.chunk_bytes,
+        .index_bytes = f->place.index_bytes,
+        .uncompressed_bytes = chunk->uncompressed_bytes,
+        .first_ns = chunk->first_ns,
+        .last_ns = chunk->last_ns,
+        .message_count = chunk->message_count,
+        .has_channels = 1,
+    };
+    td_result rc = sealed_chunk_bitmap(chunk, &bitmap, err);
+    if (rc == TD_OK)
+        rc = note_channels(f, chunk, err);
+    if (rc == TD_OK)
+        rc = segment_index_add_chunk(index, &row, td_buf_view(&bitmap), err);
+    td_buf_fini(&bitmap);
+    if (rc != TD_OK)
+        return rc;
+    segment_totals totals = segment_writer_totals(f->writer);
+    index->file_bytes = f->place.end;
+    index->message_count = totals.message_count;
+    index->first_ns = totals.first_ns;
+    index->last_ns = totals.last_ns;
+    td_hash128_hex(totals.chain, index->chain_hex);
+    TD_ASSERT(totals.chunk_count == index->chunk_count);
+    return TD_OK;
+}
+
+td_result writer_feed_enter(const writer_feed *f, catalog *c, td_err *err)
+{
+    if (f->index.chunk_count == 0)
+        return TD_OK;
+    return catalog_extend_segment(c, &f->index, f->entered_count, err);
+}
+
+void writer_feed_entered(writer_feed *f)
+{
+    f->entered_count = f->index.chunk_count;
+}
+
+void writer_feed_enter_anew(writer_feed *f)
+{
+    f->entered_count = 0;
+}

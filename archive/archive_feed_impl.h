@@ -1,0 +1,66 @@
+/* One feed of an archive_writer: its segment being written, and the index of that segment as the
+ * catalog gets it. Inside of archive/archive_writer only.
+ *
+ * Life of a segment: made (the file is there and its folder synced), journalled as opened, written,
+ * finished (renamed), journalled as finished. A full disk may stop it between any two of these; the
+ * same call then goes on from where it stopped. Any other failure makes the feed dead. */
+#ifndef TD_ARCHIVE_ARCHIVE_FEED_IMPL_H
+#define TD_ARCHIVE_ARCHIVE_FEED_IMPL_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "archive/archive.h"
+#include "archive/catalog.h"
+#include "format/chunk_builder.h"
+#include "archive/feed_past.h"
+#include "archive/journal.h"
+
+typedef struct writer_feed writer_feed;
+
+/* What the feeds of a session share; borrowed until they are closed, version too. */
+typedef struct writer_origin {
+    archive *archive;
+    journal *journal;
+    uint64_t start_ns;
+    const char *version;
+} writer_origin;
+
+/* A feed without a segment yet; link says where its chain goes on. TD_E_NOMEM. */
+TD_MUST_USE td_result writer_feed_open(const writer_origin *origin, const char *feed,
+                                       const char *family, const feed_link *link, writer_feed **out,
+                                       td_err *err);
+
+/* Close the files as they are; NULL is fine. */
+void writer_feed_close(writer_feed *feed);
+
+/* 1 if there is a segment to finish before this chunk can be put. */
+int writer_feed_ends_before(const writer_feed *feed, const sealed_chunk *chunk);
+
+/* Finish the segment, if there is one. TD_OK, TD_E_NOSPACE (again, please), TD_E_IO (dead). */
+TD_MUST_USE td_result writer_feed_finish(writer_feed *feed, td_err *err);
+
+/* Size of all segment files of this session, the one that is being written too. */
+uint64_t writer_feed_file_bytes(const writer_feed *feed);
+
+/* Write a chunk and make it durable, in a new segment if it starts one. As writer_feed_finish. */
+TD_MUST_USE td_result writer_feed_put(writer_feed *feed, sealed_chunk *chunk, td_err *err);
+
+/* Take a durable chunk into the segment's index. TD_E_NOMEM. */
+TD_MUST_USE td_result writer_feed_note(writer_feed *feed, const sealed_chunk *chunk, td_err *err);
+
+/* Enter what is new in the index into the catalog, within a transaction; and say that it was
+ * committed. */
+TD_MUST_USE td_result writer_feed_enter(const writer_feed *feed, catalog *catalog, td_err *err);
+void writer_feed_entered(writer_feed *feed);
+
+/* The catalog is another one: everything in the index is new to it. */
+void writer_feed_enter_anew(writer_feed *feed);
+
+/* As archive_writer_make_private. */
+void writer_feed_make_private(writer_feed *feed);
+
+/* Path below the archive, with ".open" while it is; "" without a segment. */
+const char *writer_feed_segment(const writer_feed *feed);
+
+#endif

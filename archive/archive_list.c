@@ -1,0 +1,360 @@
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "archive/archive.h"
+#include "format/segment_copy.h"
+
+/* The folders are read one after the other and no listing is open while another is, so that one
+ * level of names, not a tree of calls, is what memory and stack hold. */
+
+/* More entries than this in one folder are not looked at: a year of hourly segments of all feeds of
+ * one day stays far below. */
+enum { FOLDER_ENTRIES_MAX = 1 << 20, LEVEL_SEGMENTS = 3 };
+
+typedef struct entry {
+    char *name;
+    td_entry_kind kind;
+} entry;
+
+typedef struct folder {
+    entry *entries;
+    size_t count;
+} folder;
+
+/* Everything that is ours at the top of an archive. */
+static const char *const TOP_NAMES[] = {
+    "catalog.sqlite",
+    "catalog.sqlite-wal",
+    "catalog.sqlite-shm",
+    "catalog.sqlite-journal",
+    "cache.sqlite",
+    "cache.sqlite-wal",
+    "cache.sqlite-shm",
+    "journal.mcap.open",
+    "journal.lock", /* of earlier versions */
+    "lock",
+    "maintain.lock",
+    "capture",
+    "packed",
+    "torn",
+};
+
+static void folder_fini(folder *f)
+{
+    for (size_t i = 0; i < f->count; i++)
+        td_free(f->entries[i].name);
+    td_free(f->entries);
+    f->entries = NULL;
+    f->count = 0;
+}
+
+static td_result folder_add(void *user, const char *name, td_entry_kind kind, td_err *err)
+{
+    folder *f = user;
+    if (f->count == FOLDER_ENTRIES_MAX)
+        return td_err_set(err, TD_E_LIMIT, "more than %d entries", FOLDER_ENTRIES_MAX);
+    entry *entries = td_array_room(f->entries, f->count, sizeof *entries);
+    if (entries == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for %zu names", f->count + 1);
+    f->entries = entries;
+    char *copy = td_strdup(name);
+    if (copy == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a name");
+    f->entries[f->count++] = (entry){.name = copy, .kind = kind};
+    return TD_OK;
+}
+
+typedef struct walk {
+    archive *archive;
+    archive_listing *out;
+} walk;
+
+static td_result add_unexpected(walk *w, const char *path, const char *what, td_err *err)
+{
+    archive_listing *out = w->out;
+    unexpected_file *grown = td_array_room(out->unexpected, out->unexpected_count, sizeof *grown);
+    if (grown == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for %zu names", out->unexpected_count + 1);
+    out->unexpected = grown;
+    unexpected_file row = {.path = td_strdup(path), .what = td_strdup(what)};
+    if (row.path == NULL || row.what == NULL) {
+        td_free(row.path);
+        td_free(row.what);
+        return td_err_set(err, TD_E_NOMEM, "no memory for a name");
+    }
+    out->unexpected[out->unexpected_count++] = row;
+    return TD_OK;
+}
+
+static td_result add_unreadable(walk *w, const char *path, const td_err *why, td_err *err)
+{
+    td_result rc = add_unexpected(w, path, why->text, err);
+    if (rc == TD_OK)
+        w->out->unexpected[w->out->unexpected_count - 1].is_unreadable = 1;
+    return rc;
+}
+
+/* What cannot be seen counts as not locked: whoever wants to write takes the lock itself. */
+static td_result look_at_lock(walk *w, archive_segment *segment, td_err *err)
+{
+    char path[LIMIT_PATH_BYTES];
+    td_lock_view view = {0};
+    td_result rc = archive_join(w->archive, segment->path, path, err);
+    if (rc == TD_OK)
+        rc = td_io_look_at_lock(archive_io(w->archive), path, &view, NULL);
+    segment->is_locked = rc == TD_OK && view.is_held;
+    return rc == TD_E_NOMEM ? td_err_set(err, rc, "no memory to look at %s", segment->path) : TD_OK;
+}
+
+static td_result add_segment(walk *w, const char *path, const segment_name *name, uint64_t size,
+                             td_err *err)
+{
+    archive_listing *out = w->out;
+    archive_segment *grown = td_array_room(out->segments, out->segment_count, sizeof *grown);
+    if (grown == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for %zu segments", out->segment_count + 1);
+    out->segments = grown;
+    archive_segment row = {.path = td_strdup(path), .name = *name, .size_bytes = size};
+    if (row.path == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a name");
+    out->segments[out->segment_count++] = row;
+    return name->is_open ? look_at_lock(w, &out->segments[out->segment_count - 1], err) : TD_OK;
+}
+
+static td_result file_size(archive *a, const char *relative, uint64_t *size, td_err *err)
+{
+    char path[LIMIT_PATH_BYTES];
+    td_result rc = archive_join(a, relative, path, err);
+    return rc == TD_OK ? td_io_size_at(archive_io(a), path, size, err) : rc;
+}
+
+/* A file in a day's folder: a segment that can be read, or an unexpected file. */
+static td_result take_file(walk *w, const char *relative, const char *file_name, td_err *err)
+{
+    segment_name name;
+    uint64_t size = 0;
+    td_err cause;
+    td_err_clear(&cause);
+    if (!segment_name_parse(file_name, &name))
+        return add_unexpected(w, relative, "not a segment's name", err);
+    td_result rc = file_size(w->archive, relative, &size, &cause);
+    if (rc == TD_E_NOMEM)
+        return td_err_set(err, rc, "no memory to look at %s", relative);
+    /* A writer may have finished and renamed it since the folder was read; the new name is listed
+     * by the next look, and a reader of an archive in use must live with that. */
+    if (rc == TD_E_NOTFOUND && name.is_open) {
+        char finished[LIMIT_PATH_BYTES];
+        (void)snprintf(finished, sizeof finished, "%.*s", (int)(strlen(relative) - strlen(".open")),
+                       relative);
+        name.is_open = 0;
+        if (file_size(w->archive, finished, &size, NULL) == TD_OK)
+            return add_segment(w, finished, &name, size, err);
+    }
+    if (rc != TD_OK)
+        return add_unreadable(w, relative, &cause, err);
+    return add_segment(w, relative, &name, size, err);
+}
+
+static int is_number_of(const char *name, size_t digits)
+{
+    if (strlen(name) != digits)
+        return 0;
+    for (const char *c = name; *c != '\0'; c++) {
+        if (!isdigit((unsigned char)*c))
+            return 0;
+    }
+    return 1;
+}
+
+static td_result list_names(walk *w, const char *relative, folder *out, td_err *err)
+{
+    char path[LIMIT_PATH_BYTES];
+    td_result rc = archive_join(w->archive, relative, path, err);
+    if (rc == TD_OK)
+        rc = td_io_list(archive_io(w->archive), path, folder_add, out, err);
+    return rc;
+}
+
+/* level 0: capture/, with years in it; 1: months; 2: days; 3: the segments of a day. */
+static td_result walk_level(walk *w, const char *relative, unsigned level,
+                            td_err *err) // NOLINT(misc-no-recursion): four levels
+{
+    folder names = {0};
+    td_err cause;
+    td_err_clear(&cause);
+    td_result rc = list_names(w, relative, &names, &cause);
+    if (rc != TD_OK) {
+        folder_fini(&names);
+        if (rc == TD_E_NOMEM)
+            return td_err_set(err, rc, "%s", cause.text);
+        return level == 0 && rc == TD_E_NOTFOUND ? TD_OK : add_unreadable(w, relative, &cause, err);
+    }
+    for (size_t i = 0; i < names.count && rc == TD_OK; i++) {
+        const entry *e = &names.entries[i];
+        char below[LIMIT_PATH_BYTES];
+        if (snprintf(below, sizeof below, "%s/%s", relative, e->name) >= (int)sizeof below)
+            continue; /* longer than any path of ours */
+        if (level == LEVEL_SEGMENTS && e->kind == TD_ENTRY_FILE)
+            rc = take_file(w, below, e->name, err);
+        else if (level < LEVEL_SEGMENTS && e->kind == TD_ENTRY_DIR &&
+                 is_number_of(e->name, level == 0 ? 4 : 2))
+            rc = walk_level(w, below, level + 1, err);
+        else
+            rc = add_unexpected(w, below, "not a part of an archive", err);
+    }
+    folder_fini(&names);
+    return rc;
+}
+
+static td_result list_top_unexpected(walk *w, td_err *err)
+{
+    folder names = {0};
+    td_result rc = list_names(w, ".", &names, err);
+    for (size_t i = 0; i < names.count && rc == TD_OK; i++) {
+        int is_ours = 0;
+        for (size_t k = 0; k < sizeof TOP_NAMES / sizeof TOP_NAMES[0]; k++)
+            is_ours = is_ours || strcmp(names.entries[i].name, TOP_NAMES[k]) == 0;
+        if (!is_ours)
+            rc = add_unexpected(w, names.entries[i].name, "not a part of an archive", err);
+    }
+    folder_fini(&names);
+    return rc;
+}
+
+static td_result list_single_file(walk *w, td_err *err)
+{
+    const char *path = archive_path(w->archive);
+    const char *slash = strrchr(path, '/');
+    const char *file_name = slash == NULL ? path : slash + 1;
+    segment_name name;
+    uint64_t size = 0;
+    (void)segment_name_parse(file_name, &name); /* a file of another name is fine here */
+    td_result rc = file_size(w->archive, file_name, &size, err);
+    return rc == TD_OK ? add_segment(w, file_name, &name, size, err) : rc;
+}
+
+/* ---- segments that are there twice ---- */
+
+static void forget_segment(archive_listing *out, size_t i)
+{
+    td_free(out->segments[i].path);
+    out->segment_count--;
+    memmove(&out->segments[i], &out->segments[i + 1],
+            (out->segment_count - i) * sizeof out->segments[0]);
+}
+
+/* The open segment i, listed after the finished one: list it apart. */
+static td_result set_apart(walk *w, size_t i, td_err *err)
+{
+    archive_listing *out = w->out;
+    char open_path[LIMIT_PATH_BYTES];
+    char finished_path[LIMIT_PATH_BYTES];
+    char what[LIMIT_PATH_BYTES];
+    segment_copy copy = SEGMENT_COPY_OTHER;
+    td_err cause;
+    td_err_clear(&cause);
+    td_result rc = archive_join(w->archive, out->segments[i].path, open_path, err);
+    if (rc == TD_OK)
+        rc = archive_join(w->archive, out->segments[i - 1].path, finished_path, err);
+    if (rc != TD_OK)
+        return rc;
+    rc = segment_copy_compare(archive_io(w->archive), open_path, finished_path, &copy, &cause);
+    if (rc == TD_E_NOMEM)
+        return td_err_set(err, rc, "%s", cause.text);
+    const char *name = segment_file_name(out->segments[i - 1].path);
+    int is_older = rc == TD_OK && copy == SEGMENT_COPY_OLDER;
+    if (rc != TD_OK)
+        (void)snprintf(what, sizeof what, "%.500s", cause.text);
+    else if (is_older)
+        (void)snprintf(what, sizeof what, "an older copy of %.500s, which has all of it", name);
+    else
+        (void)snprintf(what, sizeof what,
+                       "not the beginning of %.500s, which is there too: one of them is from "
+                       "elsewhere, or changed",
+                       name);
+    rc = copy == SEGMENT_COPY_GONE ? TD_OK : add_unexpected(w, out->segments[i].path, what, err);
+    if (rc == TD_OK && copy != SEGMENT_COPY_GONE) {
+        unexpected_file *file = &out->unexpected[out->unexpected_count - 1];
+        file->kind = is_older ? UNEXPECTED_COPY : UNEXPECTED_RIVAL;
+        file->is_unreadable = !is_older;
+    }
+    if (rc == TD_OK)
+        forget_segment(out, i);
+    return rc;
+}
+
+/* The two names of a segment stand side by side. The same name twice was renamed while its folder
+ * was read. */
+static td_result set_doubles_apart(walk *w, td_err *err)
+{
+    archive_listing *out = w->out;
+    td_result rc = TD_OK;
+    size_t i = 1;
+    while (i < out->segment_count && rc == TD_OK) {
+        const archive_segment *before = &out->segments[i - 1];
+        const archive_segment *segment = &out->segments[i];
+        td_bytes name = segment_final_name(segment->path);
+        if (before->name.is_open || !td_bytes_is(name, before->path))
+            i++;
+        else if (segment->name.is_open)
+            rc = set_apart(w, i, err);
+        else
+            forget_segment(out, i);
+    }
+    return rc;
+}
+
+td_result archive_list(archive *a, archive_listing *out, td_err *err)
+{
+    *out = (archive_listing){0};
+    walk w = {.archive = a, .out = out};
+    td_result rc = TD_OK;
+    if (archive_is_single_file(a)) {
+        rc = list_single_file(&w, err);
+    } else {
+        rc = list_top_unexpected(&w, err);
+        if (rc == TD_OK)
+            rc = walk_level(&w, "capture", 0, err);
+        if (rc == TD_OK)
+            rc = set_doubles_apart(&w, err);
+    }
+    return rc == TD_OK ? TD_OK : td_err_add(err, rc, "listing archive '%s'", archive_path(a));
+}
+
+void archive_listing_fini(archive_listing *listing)
+{
+    for (size_t i = 0; i < listing->segment_count; i++)
+        td_free(listing->segments[i].path);
+    for (size_t i = 0; i < listing->unexpected_count; i++) {
+        td_free(listing->unexpected[i].path);
+        td_free(listing->unexpected[i].what);
+    }
+    td_free(listing->segments);
+    td_free(listing->unexpected);
+    *listing = (archive_listing){0};
+}
+
+/* ---- which of them are at work ---- */
+
+static int is_session(const char *live, const char *session)
+{
+    return live[0] == '?' || (live[0] != '\0' && strcmp(live, session) == 0);
+}
+
+int archive_segment_is_live(const archive_segment *segment, const char *live)
+{
+    return segment->name.is_open && (segment->is_locked || is_session(live, segment->name.session));
+}
+
+int archive_session_is_live(const archive_listing *listing, const char *live, const char *session)
+{
+    for (size_t i = 0; i < listing->segment_count; i++) {
+        const archive_segment *segment = &listing->segments[i];
+        if (segment->is_locked && strcmp(segment->name.session, session) == 0)
+            return 1;
+    }
+    return is_session(live, session);
+}

@@ -1,0 +1,34 @@
+/* The newest receive time of an archive. It may be in any segment, not only in the one that was
+ * written last: a clock may have been wrong, and an import adds old data. */
+#ifndef TD_ARCHIVE_ARCHIVE_NEWEST_H
+#define TD_ARCHIVE_ARCHIVE_NEWEST_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "archive/archive.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Which frames count. */
+typedef struct newest_query {
+    uint64_t until_ns; /* only what is not later; UINT64_MAX: no bound */
+    /* 1 if this feed counts. NULL: all do. */
+    int (*wants_feed)(void *user, const char *feed);
+    void *user;
+} newest_query;
+
+/* Receive time of the newest message (events included) that counts; 0: there is none. Where a chunk
+ * lies on both sides of until_ns it is the chunk's first time: at most a commit interval too early.
+ * File names select the segments to read: mostly those of one hour. Unreadable files are skipped.
+ * TD_E_IO, TD_E_NOMEM. */
+TD_MUST_USE td_result archive_newest_ns(archive *archive, const newest_query *query,
+                                        uint64_t *newest_ns, td_err *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,381 @@
+#include "archive/archive_plan.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "archive/archive_segment.h"
+#include "archive/catalog_known.h"
+#include "archive/feed_past.h"
+
+/* A segment of the plan. */
+typedef struct planned {
+    plan_segment public;
+    segment_index index; /* owns all strings */
+    uint8_t *is_wanted;
+    uint8_t *others; /* bit per id of the channels that are not wanted */
+    size_t others_bytes;
+    char *full_path;
+    uint8_t has_chunks; /* 0: from the catalog, which gives them when they are asked for */
+} planned;
+
+struct archive_plan {
+    archive *archive;
+    const td_log *log; /* NULL: quiet */
+    plan_query query;
+    known_catalog known;
+    planned **segments;
+    size_t count;
+    size_t unreadable_count;
+};
+
+/* ---- one segment ---- */
+
+static void planned_close(planned *p)
+{
+    if (p == NULL)
+        return;
+    segment_index_fini(&p->index);
+    td_free(p->is_wanted);
+    td_free(p->others);
+    td_free(p->full_path);
+    td_free(p);
+}
+
+/* A segment that is being written has no summary: the counts of its channels are in its message
+ * indexes. One that was finished between listing and reading has its name without ".open" now. */
+static td_result load_from_file(archive_plan *plan, const char *path, segment_index *out,
+                                td_err *err)
+{
+    char finished[LIMIT_PATH_BYTES];
+    size_t length = strlen(path);
+    size_t suffix = strlen(".open");
+    int is_open = length > suffix && strcmp(path + length - suffix, ".open") == 0;
+    td_result rc =
+        archive_read_index(plan->archive, path, is_open ? INDEX_FULL : INDEX_SUMMARY, out, err);
+    if (rc != TD_E_NOTFOUND || !is_open)
+        return rc;
+    td_err_clear(err);
+    (void)snprintf(finished, sizeof finished, "%.*s", (int)(length - suffix), path);
+    return archive_read_index(plan->archive, finished, INDEX_SUMMARY, out, err);
+}
+
+static int overlaps(uint64_t first_ns, uint64_t last_ns, const plan_query *query)
+{
+    int is_empty = query->from_ns >= query->to_ns;
+    return !is_empty && last_ns >= query->from_ns && first_ns < query->to_ns;
+}
+
+/* Fill what callers see from the index. */
+static td_result describe(archive_plan *plan, planned *p, td_err *err)
+{
+    TD_ASSERT(p->index.path != NULL);
+    TD_ASSERT(p->is_wanted == NULL);
+    const segment_index *index = &p->index;
+    char full[LIMIT_PATH_BYTES];
+    td_result rc = archive_join(plan->archive, index->path, full, err);
+    if (rc != TD_OK)
+        return rc;
+    p->full_path = td_strdup(full);
+    p->is_wanted = td_alloc_zero(index->channel_count + 1, 1);
+    if (index->channel_count > 0)
+        p->others_bytes = index->channels[index->channel_count - 1].id / 8U + 1;
+    p->others = td_alloc_zero(p->others_bytes + 1, 1);
+    if (p->full_path == NULL || p->is_wanted == NULL || p->others == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a plan");
+    size_t wanted = 0;
+    for (size_t i = 0; i < index->channel_count; i++) {
+        p->is_wanted[i] =
+            plan->query.wants_channel == NULL ||
+            plan->query.wants_channel(plan->query.user, &index->channels[i].info) != 0;
+        wanted += p->is_wanted[i];
+        uint16_t id = index->channels[i].id;
+        if (!p->is_wanted[i])
+            p->others[id / 8] |= (uint8_t)(1U << (id % 8));
+    }
+    p->public = (plan_segment){
+        .path = p->full_path, .index = index, .is_wanted = p->is_wanted, .wanted_count = wanted};
+    return TD_OK;
+}
+
+static td_result keep_planned(archive_plan *plan, planned *p, td_err *err)
+{
+    TD_ASSERT(p->full_path != NULL);
+    planned **grown = td_array_room(plan->segments, plan->count, sizeof(planned *));
+    if (grown == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for %zu segments", plan->count + 1);
+    plan->segments = grown;
+    plan->segments[plan->count++] = p;
+    return TD_OK;
+}
+
+static td_result load_segment(archive_plan *plan, const archive_segment *segment, planned *p,
+                              td_err *err)
+{
+    if (known_catalog_has(&plan->known, segment)) {
+        td_result rc =
+            known_catalog_load(&plan->known, segment->path, CATALOG_CHANNELS, &p->index, err);
+        if (rc != TD_E_NOTFOUND)
+            return rc;
+        td_err_clear(err);
+    }
+    p->has_chunks = 1;
+    return load_from_file(plan, segment->path, &p->index, err);
+}
+
+static td_result consider(archive_plan *plan, const archive_segment *segment, td_err *err)
+{
+    const plan_query *query = &plan->query;
+    if (segment->name.is_parsed && query->wants_feed != NULL &&
+        !query->wants_feed(query->user, segment->name.feed))
+        return TD_OK;
+    const catalog_segment *known = known_catalog_has(&plan->known, segment)
+                                       ? known_segments_find(&plan->known.segments, segment->path)
+                                       : NULL;
+    if (known != NULL && !overlaps(known->first_ns, known->last_ns, query))
+        return TD_OK;
+    td_err cause;
+    td_err_clear(&cause);
+    planned *p = td_alloc_zero(1, sizeof *p);
+    if (p == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a plan");
+    td_result rc = load_segment(plan, segment, p, &cause);
+    if (rc != TD_OK) {
+        planned_close(p);
+        if (rc == TD_E_NOMEM)
+            return td_err_set(err, rc, "%s", cause.text);
+        plan->unreadable_count++;
+        td_log_say(plan->log, TD_LOG_WARNING, "passed over: %s", cause.text);
+        return TD_OK;
+    }
+    int is_empty = p->index.message_count == 0;
+    if (!is_empty && overlaps(p->index.first_ns, p->index.last_ns, query))
+        rc = describe(plan, p, err);
+    /* A channel that damage has hidden may be a wanted one: readers are to find that damage. */
+    if (rc == TD_OK && p->full_path != NULL &&
+        (p->public.wanted_count > 0 || segment_index_has_unknown(&p->index))) {
+        rc = keep_planned(plan, p, err);
+        if (rc == TD_OK)
+            return TD_OK;
+    }
+    planned_close(p);
+    return rc;
+}
+
+/* ---- the plan ---- */
+
+static int compare_planned(const void *a, const void *b)
+{
+    const segment_index *left = &(*(planned *const *)a)->index;
+    const segment_index *right = &(*(planned *const *)b)->index;
+    if (left->first_ns != right->first_ns)
+        return left->first_ns < right->first_ns ? -1 : 1;
+    if (left->session_start_ns != right->session_start_ns)
+        return left->session_start_ns < right->session_start_ns ? -1 : 1;
+    int order = strcmp(left->session, right->session);
+    if (order == 0)
+        order = strcmp(left->feed, right->feed);
+    if (order == 0 && left->number != right->number)
+        order = left->number < right->number ? -1 : 1;
+    return order != 0 ? order : strcmp(left->path, right->path);
+}
+
+/* 1 if a path is that of a segment of a feed nobody asked for. */
+static int is_of_other_feed(const archive_plan *plan, const char *path)
+{
+    const plan_query *query = &plan->query;
+    const char *slash = strrchr(path, '/');
+    segment_name name;
+    return query->wants_feed != NULL &&
+           segment_name_parse(slash == NULL ? path : slash + 1, &name) &&
+           !query->wants_feed(query->user, name.feed);
+}
+
+/* What is in the way is said; what may have wanted frames in it counts. */
+static void say_unexpected(archive_plan *plan, const archive_listing *listing)
+{
+    for (size_t i = 0; i < listing->unexpected_count; i++) {
+        const unexpected_file *file = &listing->unexpected[i];
+        if (file->is_unreadable && is_of_other_feed(plan, file->path))
+            continue;
+        td_log_say(plan->log, TD_LOG_WARNING, "passed over: %s: %s", file->path, file->what);
+        plan->unreadable_count += file->is_unreadable;
+    }
+}
+
+/* 1 if a missing segment may have had frames of the wanted time: its name says when the first came,
+ * and none is of another hour (FORMAT.md, "Rotation"). */
+static int may_overlap(const archive_plan *plan, const char *path)
+{
+    segment_name name;
+    const char *slash = strrchr(path, '/');
+    if (!segment_name_parse(slash == NULL ? path : slash + 1, &name))
+        return 1;
+    return overlaps(name.first_s * TD_NS_PER_S, (name.first_s / 3600 + 1) * 3600 * TD_NS_PER_S,
+                    &plan->query);
+}
+
+/* 1 if a missing segment may have wanted frames, by its rows in the catalog; without usable rows,
+ * by the hour in its name. */
+static int may_be_wanted(archive_plan *plan, const char *path)
+{
+    const plan_query *query = &plan->query;
+    const catalog_segment *known = known_segments_find(&plan->known.segments, path);
+    segment_index index;
+    if (plan->known.catalog == NULL || known == NULL || !known->is_intact)
+        return may_overlap(plan, path);
+    if (!overlaps(known->first_ns, known->last_ns, query))
+        return 0;
+    if (query->wants_channel == NULL ||
+        known_catalog_load(&plan->known, path, CATALOG_CHANNELS, &index, NULL) != TD_OK)
+        return 1;
+    int is_wanted = 0;
+    for (size_t i = 0; i < index.channel_count && !is_wanted; i++)
+        is_wanted = query->wants_channel(query->user, &index.channels[i].info);
+    segment_index_fini(&index);
+    return is_wanted;
+}
+
+/* Without it a reader would call a tape whole that is not. */
+static void say_missing(void *user, const past_segment *segment)
+{
+    archive_plan *plan = user;
+    if (is_of_other_feed(plan, segment->path) || !may_be_wanted(plan, segment->path))
+        return;
+    td_log_say(plan->log, TD_LOG_WARNING, "missing: %s: the journal knows it, the disk lacks it",
+               segment->path);
+    plan->unreadable_count++;
+}
+
+/* Without a journal nobody can say; verify does. */
+static td_result look_for_missing(archive_plan *plan, const archive_listing *listing, td_err *err)
+{
+    td_err cause;
+    td_err_clear(&cause);
+    td_result rc = archive_each_missing(plan->archive, listing, say_missing, plan, &cause);
+    if (rc == TD_E_NOMEM)
+        return td_err_set(err, rc, "%s", cause.text);
+    if (rc != TD_OK)
+        td_log_say(plan->log, TD_LOG_WARNING, "%s", cause.text);
+    return TD_OK;
+}
+
+td_result archive_plan_open(archive *a, const plan_query *query, archive_plan **out, td_err *err)
+{
+    *out = NULL;
+    archive_plan *plan = td_alloc_zero(1, sizeof *plan);
+    if (plan == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a plan");
+    plan->archive = a;
+    plan->log = query->is_quiet ? NULL : archive_log(a);
+    plan->query = *query;
+    archive_listing listing = {0};
+    td_result rc = query->is_from_files
+                       ? TD_OK
+                       : known_catalog_open(a, plan->log, TD_LOG_INFO, &plan->known, err);
+    if (rc == TD_OK)
+        rc = archive_list(a, &listing, err);
+    if (rc == TD_OK) {
+        say_unexpected(plan, &listing);
+        rc = look_for_missing(plan, &listing, err);
+    }
+    for (size_t i = 0; i < listing.segment_count && rc == TD_OK; i++)
+        rc = consider(plan, &listing.segments[i], err);
+    if (rc == TD_OK)
+        td_log_say(plan->log, TD_LOG_DEBUG, "%zu of %zu segments may hold what is selected, %s",
+                   plan->count, listing.segment_count,
+                   plan->known.catalog != NULL ? "as the catalog says" : "as they say themselves");
+    archive_listing_fini(&listing);
+    if (rc != TD_OK) {
+        archive_plan_close(plan);
+        return td_err_add(err, rc, "planning what to read");
+    }
+    if (plan->count > 0)
+        qsort(plan->segments, plan->count, sizeof(void *), compare_planned);
+    plan->query.wants_feed = NULL; /* borrowed for the call only */
+    plan->query.wants_channel = NULL;
+    *out = plan;
+    return TD_OK;
+}
+
+void archive_plan_close(archive_plan *plan)
+{
+    if (plan == NULL)
+        return;
+    for (size_t i = 0; i < plan->count; i++)
+        planned_close(plan->segments[i]);
+    known_catalog_close(&plan->known);
+    td_free(plan->segments);
+    td_free(plan);
+}
+
+size_t archive_plan_count(const archive_plan *plan)
+{
+    return plan->count;
+}
+
+size_t archive_plan_unreadable_count(const archive_plan *plan)
+{
+    return plan->unreadable_count;
+}
+
+const plan_segment *archive_plan_segment(const archive_plan *plan, size_t i)
+{
+    TD_ASSERT(i < plan->count);
+    return &plan->segments[i]->public;
+}
+
+/* ---- chunks ---- */
+
+static td_result read_chunks(archive_plan *plan, const char *path, segment_index *out, td_err *err)
+{
+    td_result rc = known_catalog_load(&plan->known, path, CATALOG_CHANNELS_AND_CHUNKS, out, err);
+    if (rc != TD_E_NOTFOUND)
+        return rc;
+    td_err_clear(err);
+    return load_from_file(plan, path, out, err);
+}
+
+td_result archive_plan_load_chunks(archive_plan *plan, size_t i, td_err *err)
+{
+    TD_ASSERT(i < plan->count);
+    planned *p = plan->segments[i];
+    segment_index index;
+    if (p->has_chunks)
+        return TD_OK;
+    td_result rc = read_chunks(plan, p->index.path, &index, err);
+    if (rc != TD_OK)
+        return rc;
+    segment_index_take_chunks(&p->index, &index);
+    p->has_chunks = 1;
+    return TD_OK;
+}
+
+int archive_plan_wants_chunk(const archive_plan *plan, size_t i, const segment_chunk *chunk)
+{
+    TD_ASSERT(i < plan->count);
+    const planned *p = plan->segments[i];
+    TD_ASSERT(p->others != NULL);
+    if (!overlaps(chunk->first_ns, chunk->last_ns, &plan->query))
+        return 0;
+    const uint8_t *bitmap = p->index.bitmaps + chunk->bitmap_offset;
+    for (size_t k = 0; k < chunk->bitmap_bytes; k++) {
+        uint8_t others = k < p->others_bytes ? p->others[k] : 0;
+        if ((bitmap[k] & ~others) != 0)
+            return 1;
+    }
+    return !chunk->has_channels;
+}
+
+void archive_plan_drop(archive_plan *plan, size_t i)
+{
+    TD_ASSERT(i < plan->count);
+    planned *p = plan->segments[i];
+    segment_index_fini(&p->index);
+    td_free(p->is_wanted);
+    td_free(p->others);
+    p->is_wanted = NULL;
+    p->others = NULL;
+}

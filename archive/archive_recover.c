@@ -1,0 +1,854 @@
+#include "archive/archive_recover.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/hash.h"
+#include "archive/archive_segment.h"
+#include "archive/catalog.h"
+#include "archive/feed_past.h"
+#include "archive/feed_slots.h"
+#include "archive/feed_strays.h"
+#include "archive/journal.h"
+#include "archive/ledger.h"
+#include "format/recover.h"
+#include "archive/reindex.h"
+#include "format/segment_reader.h"
+
+/* Steps for one segment, each durable before the next, so that a recovery that is killed is gone on
+ * with by the next one:
+ *   1. journal `recovering`
+ *   2. recover_segment: keep the tail, cut, finish, rename (recover.h)
+ *   3. journal a `gap` for each slot, if a recorder wrote it
+ *   4. journal `recovered` or `discarded`
+ * and after them, for each session that has no end: gaps of feeds that had just finished a
+ * segment, and `session_crashed`. Killed between 2 and 4, the segment is found by its entry:
+ * opened, not finished, and yet there under its final name. A gap that is written twice has the
+ * same key, and is one. */
+
+typedef struct work {
+    archive *archive;
+    const char *feed; /* NULL: all */
+    recover_event_fn *progress;
+    void *user;
+    recover_report *report;
+    journal *journal;
+    archive_past past;
+    archive_listing listing;
+    stray_list strays; /* what the journal came too early for */
+    char live[SESSION_ID_BYTES];
+    recover_result *result; /* one for all segments: it is large */
+    recover_result *after;  /* of a finished segment that is looked at besides */
+} work;
+
+static void tell(const work *w, const char *path, const recover_result *result, int is_lossy,
+                 const char *what)
+{
+    TD_ASSERT(what != NULL);
+    const recover_event event = {
+        .path = path,
+        .frames_kept = result == NULL ? 0 : result->frame_count,
+        .torn_bytes = result == NULL ? 0 : result->torn_bytes,
+        .is_lossy = is_lossy != 0,
+        .what = what,
+    };
+    if (w->progress != NULL)
+        w->progress(w->user, &event);
+}
+
+static int is_live(const work *w, const char *session)
+{
+    return archive_session_is_live(&w->listing, w->live, session);
+}
+
+static void without_open(const char *path, char out[LIMIT_PATH_BYTES])
+{
+    TD_ASSERT(strlen(path) < LIMIT_PATH_BYTES);
+    size_t length = strlen(path);
+    size_t suffix = strlen(".open");
+    if (length > suffix && strcmp(path + length - suffix, ".open") == 0)
+        length -= suffix;
+    (void)snprintf(out, LIMIT_PATH_BYTES, "%.*s", (int)length, path);
+}
+
+/* ---- what the journal gets ---- */
+
+/* Did it end without a stop? Then something is missing after its last durable message: what a
+ * recorder would have heard, what the rest of a capture has. A session that the journal does not
+ * know may have been one. */
+static int has_gap(const work *w, const char *session)
+{
+    const past_session *row = archive_past_session(&w->past, session);
+    return row == NULL || !row->has_stopped;
+}
+
+static const char *cause_of(const work *w, const char *session)
+{
+    const past_session *row = archive_past_session(&w->past, session);
+    return row != NULL && past_session_is_import(row) ? RECOVER_CAUSE_IMPORT
+                                                      : "recorder ended without a stop";
+}
+
+static td_result open_gap(const work *w, const segment_name *name, const chain_conn *conn,
+                          uint64_t from_ns, uint64_t to_ns, td_err *err)
+{
+    TD_ASSERT(w->journal != NULL);
+    TD_ASSERT(from_ns != 0);
+    gap_row row = gap_row_of(GAP_CRASH, name->feed, from_ns, to_ns, cause_of(w, name->session));
+    row.line = conn->line;
+    row.shard = conn->shard;
+    row.conn = conn->conn;
+    w->report->gaps_opened++;
+    return ledger_write_gap(w->journal, &row, err);
+}
+
+/* 1 if a later connection of the same slot is in the list: then this one had ended. */
+static int is_superseded(const recover_result *result, const chain_conn *conn)
+{
+    for (uint32_t i = 0; i < result->conn_count; i++) {
+        const chain_conn *other = &result->conns[i];
+        if (other->line == conn->line && other->shard == conn->shard && other->conn > conn->conn)
+            return 1;
+    }
+    return 0;
+}
+
+/* The slot's last frame of data in that session; of a slot without any the last one of any kind. */
+static uint64_t slot_end(const feed_slots *slots, const chain_conn *conn, uint64_t otherwise_ns)
+{
+    const past_slot *slot = feed_slots_find(slots, conn->line, conn->shard);
+    if (slot == NULL || slot->last_any_ns == 0)
+        return otherwise_ns;
+    return slot->last_ns != 0 ? slot->last_ns : slot->last_any_ns;
+}
+
+/* The last frame of data of any slot; 0: none. */
+static uint64_t session_end(const feed_slots *slots)
+{
+    uint64_t last_ns = 0;
+    for (size_t i = 0; i < slots->slot_count; i++)
+        if (slots->slots[i].last_ns > last_ns)
+            last_ns = slots->slots[i].last_ns;
+    return last_ns;
+}
+
+/* One gap per slot, from its last durable frame of data on. to_ns: first message of the feed after
+ * it, or GAP_OPEN. */
+static td_result open_gaps(const work *w, const segment_name *name, const recover_result *result,
+                           uint64_t to_ns, td_err *err)
+{
+    TD_ASSERT(result->has_segment);
+    const chain_conn first_slot = {0};
+    uint64_t last_ns = result->totals.last_ns;
+    if (!has_gap(w, name->session) || last_ns == 0)
+        return TD_OK;
+    feed_slots slots = {0};
+    const feed_slots_query query = {
+        .feed = name->feed, .session = name->session, .before_ns = UINT64_MAX};
+    td_result rc = feed_slots_read(w->archive, &w->past, &query, &slots, err);
+    for (uint32_t i = 0; i < result->conn_count && rc == TD_OK; i++) {
+        const chain_conn *conn = &result->conns[i];
+        if (!is_superseded(result, conn))
+            rc = open_gap(w, name, conn, slot_end(&slots, conn, last_ns), to_ns, err);
+    }
+    /* Killed while no connection was up: the slot is not known, the gap is there all the same. But
+     * a session that never had a connection adds nothing to what was open when it began. */
+    uint64_t end_ns = session_end(&slots);
+    if (rc == TD_OK && result->conn_count == 0 && end_ns != 0)
+        rc = open_gap(w, name, &first_slot, end_ns, to_ns, err);
+    feed_slots_fini(&slots);
+    return rc;
+}
+
+/* ---- segments that are finished already ---- */
+
+static td_result fill_from_reader(segment_reader *reader, recover_result *result, td_err *err)
+{
+    const segment_info *info = segment_reader_info(reader);
+    chain_record chain;
+    td_result rc = segment_reader_last_chain(reader, result->conns, &chain, err);
+    if (rc != TD_OK)
+        return rc;
+    result->has_segment = 1;
+    result->conn_count = chain.conn_count;
+    result->chain_totals = chain.totals;
+    result->totals = (segment_totals){
+        .file_bytes = info->file_bytes,
+        .first_ns = info->first_ns,
+        .last_ns = info->last_ns,
+        .message_count = info->message_count,
+        .chunk_count = segment_reader_chunk_count(reader),
+        .channel_count = segment_reader_channel_count(reader),
+        .chain = chain.value,
+    };
+    return TD_OK;
+}
+
+/* What recover_segment would have said of a segment that is finished already. */
+static td_result fill_from_file(const work *w, const char *path, recover_result *out, td_err *err)
+{
+    char full[LIMIT_PATH_BYTES];
+    segment_reader *reader = NULL;
+    *out = (recover_result){0};
+    td_result rc = archive_join(w->archive, path, full, err);
+    if (rc == TD_OK)
+        rc = segment_reader_open(archive_io(w->archive), full, &reader, err);
+    if (rc == TD_OK)
+        rc = fill_from_reader(reader, out, err);
+    segment_reader_close(reader);
+    return rc;
+}
+
+/* 1 if no later segment of the same session and feed holds anything. */
+static int is_last_of_feed(const archive_past *past, size_t at)
+{
+    const past_segment *row = &past->segments[at];
+    for (size_t i = at + 1; i < past->segment_count; i++) {
+        const past_segment *later = &past->segments[i];
+        if (later->stage != PAST_DISCARDED && !later->is_lost &&
+            strcmp(later->session, row->session) == 0 && strcmp(later->feed, row->feed) == 0)
+            return 0;
+    }
+    return 1;
+}
+
+/* First message of the feed's next segment of another session, if that is there and later: what
+ * was not recorded ends with it. */
+static uint64_t gap_end(const work *w, size_t at, uint64_t from_ns)
+{
+    const past_segment *row = &w->past.segments[at];
+    for (size_t i = at + 1; i < w->past.segment_count; i++) {
+        const past_segment *later = &w->past.segments[i];
+        segment_index index;
+        if (later->stage == PAST_DISCARDED || strcmp(later->session, row->session) == 0 ||
+            strcmp(later->feed, row->feed) != 0 ||
+            archive_read_index(w->archive, later->path, INDEX_SUMMARY, &index, NULL) != TD_OK)
+            continue;
+        uint64_t first_ns = index.first_ns;
+        segment_index_fini(&index);
+        if (first_ns > from_ns)
+            return first_ns;
+    }
+    return GAP_OPEN;
+}
+
+/* What was durable in a segment is lost: one row for all slots, because which ones it had is not
+ * known. Its name has the second of its first frame. */
+static td_result open_lost_gap(const work *w, const past_segment *row, const segment_name *name,
+                               const char *what, td_err *err)
+{
+    uint64_t from_ns = name->first_s == 0 ? 1 : name->first_s * TD_NS_PER_S;
+    const past_session *session = archive_past_session(&w->past, name->session);
+    int is_import = session != NULL && past_session_is_import(session);
+    gap_row gap = gap_row_of(GAP_CORRUPT, name->feed, from_ns,
+                             gap_end(w, (size_t)(row - w->past.segments), from_ns),
+                             is_import ? RECOVER_CAUSE_IMPORT : what);
+    gap.detail = row->path;
+    w->report->gaps_opened++;
+    return ledger_write_gap(w->journal, &gap, err);
+}
+
+/* What came after a finished segment. One that cannot be read is lost with it, and the one before
+ * it is asked. */
+static td_result open_gaps_after(const work *w, size_t at, td_err *err)
+{
+    past_segment *row = &w->past.segments[at];
+    segment_name name;
+    td_err cause;
+    td_err_clear(&cause);
+    if (!segment_name_parse(segment_file_name(row->path), &name))
+        return TD_OK;
+    td_result rc = fill_from_file(w, row->path, w->after, &cause);
+    if (rc == TD_OK)
+        return open_gaps(w, &name, w->after, gap_end(w, at, w->after->totals.last_ns), err);
+    if (rc == TD_E_IO || rc == TD_E_NOMEM)
+        return td_err_set(err, rc, "%s: %s", row->path, cause.text);
+    row->is_lost = 1;
+    return has_gap(w, name.session) ? open_lost_gap(w, row, &name, "segment cannot be read", err)
+                                    : TD_OK;
+}
+
+/* A recorder that was killed just after it had finished a segment left none open that would tell:
+ * what came since then was lost all the same. Open ones, and those that were recovered, have or get
+ * their gaps by that. feed NULL: all. */
+static td_result open_gaps_after_finished(const work *w, const char *session, const char *feed,
+                                          td_err *err)
+{
+    td_result rc = TD_OK;
+    for (size_t i = w->past.segment_count; i > 0 && rc == TD_OK; i--) {
+        const past_segment *row = &w->past.segments[i - 1];
+        if (row->stage == PAST_FINISHED && !row->is_recovered &&
+            strcmp(row->session, session) == 0 && is_last_of_feed(&w->past, i - 1) &&
+            (feed == NULL || strcmp(row->feed, feed) == 0))
+            rc = open_gaps_after(w, i - 1, err);
+    }
+    return rc;
+}
+
+/* ---- the end of a segment ---- */
+
+static td_result journal_recovered(const work *w, const char *path, const segment_name *name,
+                                   const recover_result *result, td_err *err)
+{
+    TD_ASSERT(result->has_segment);
+    char numbers[5][24];
+    char chain[TD_HASH128_HEX_BYTES];
+    td_hash128_hex(result->totals.chain, chain);
+    const journal_field fields[] = {
+        journal_text("segment", path),
+        journal_text("feed", name->feed),
+        journal_text("session", name->session),
+        journal_text("chain", chain),
+        journal_u64("messages", result->totals.message_count, numbers[0]),
+        journal_u64("bytes", result->totals.file_bytes, numbers[1]),
+        journal_u64("chunks", result->totals.chunk_count, numbers[2]),
+        journal_u64("torn_bytes", result->torn_bytes, numbers[3]),
+        journal_u64("damaged_blocks", result->damaged_blocks, numbers[4]),
+    };
+    return journal_append(w->journal, JOURNAL_RECOVERED, fields, sizeof fields / sizeof fields[0],
+                          err);
+}
+
+static td_result journal_finished(const work *w, const char *path, const segment_name *name,
+                                  const segment_totals *totals, td_err *err)
+{
+    char numbers[3][24];
+    char chain[TD_HASH128_HEX_BYTES];
+    td_hash128_hex(totals->chain, chain);
+    const journal_field fields[] = {
+        journal_text("segment", path),
+        journal_text("feed", name->feed),
+        journal_text("session", name->session),
+        journal_text("chain", chain),
+        journal_u64("messages", totals->message_count, numbers[0]),
+        journal_u64("bytes", totals->file_bytes, numbers[1]),
+        journal_u64("chunks", totals->chunk_count, numbers[2]),
+    };
+    return journal_append(w->journal, JOURNAL_SEGMENT_FINISHED, fields,
+                          sizeof fields / sizeof fields[0], err);
+}
+
+static td_result journal_about(const work *w, const char *act, const char *path,
+                               const segment_name *name, td_err *err)
+{
+    const journal_field fields[] = {
+        journal_text("segment", path),
+        journal_text("feed", name->feed),
+        journal_text("session", name->session),
+    };
+    return journal_append(w->journal, act, fields, sizeof fields / sizeof fields[0], err);
+}
+
+/* ---- segments ---- */
+
+static td_result recover_file(const work *w, const char *open_path, td_err *err)
+{
+    char full[LIMIT_PATH_BYTES];
+    char torn[LIMIT_PATH_BYTES];
+    td_result rc = archive_join(w->archive, open_path, full, err);
+    if (rc == TD_OK)
+        rc = archive_join(w->archive, "torn", torn, err);
+    if (rc == TD_OK)
+        rc = td_io_mkdir_below(archive_io(w->archive), archive_path(w->archive), "torn", err);
+    if (rc == TD_OK)
+        rc = recover_segment(archive_io(w->archive), full, torn, w->result, err);
+    return rc;
+}
+
+/* Nothing of it can be a segment; but if its feed had finished one before in the same session, what
+ * came since then is lost. Where the session has an end already, nothing else would show it. */
+static td_result close_discarded(work *w, const char *path, const segment_name *name, td_err *err)
+{
+    const past_session *session = archive_past_session(&w->past, name->session);
+    td_result rc = TD_OK;
+    past_segment *row = archive_past_segment(&w->past, path);
+    if (row != NULL)
+        row->stage = PAST_DISCARDED;
+    if (session != NULL && session->is_crashed)
+        rc = open_gaps_after_finished(w, name->session, name->feed, err);
+    if (rc == TD_OK && row != NULL && w->result->damaged_blocks > 0)
+        rc = open_lost_gap(w, row, name, "segment cannot be read", err);
+    return rc == TD_OK ? journal_about(w, JOURNAL_DISCARDED, path, name, err) : rc;
+}
+
+static td_result close_books(work *w, const char *path, const segment_name *name, td_err *err)
+{
+    const recover_result *result = w->result;
+    if (!result->has_segment)
+        return close_discarded(w, path, name, err);
+    td_result rc = open_gaps(w, name, result, GAP_OPEN, err);
+    return rc == TD_OK ? journal_recovered(w, path, name, result, err) : rc;
+}
+
+/* Has less in it than its writer announced, before another program cut or replaced it? */
+static int lacks_announced(const work *w, const char *path)
+{
+    const past_segment *row = archive_past_segment(&w->past, path);
+    uint64_t chunks = w->result->has_segment ? w->result->totals.chunk_count : 0;
+    if (row == NULL || chunks >= row->announced_chunks)
+        return 0;
+    td_log_say(archive_log(w->archive), TD_LOG_ERROR,
+               "%s: %llu chunks were announced durable in it, %llu are there", path,
+               (unsigned long long)row->announced_chunks, (unsigned long long)chunks);
+    return 1;
+}
+
+/* Find the last chain value of the finished segment: in the journal, or in the segment that
+ * continues it. *by is where it was found. 0: it is unknown. */
+static int find_end(const work *w, const char *path, td_hash128 *chain, const char **by)
+{
+    const past_segment *row = archive_past_segment(&w->past, path);
+    if (row != NULL && (row->stage == PAST_FINISHED || row->stage == PAST_PRUNED)) {
+        *chain = row->chain;
+        *by = "the journal";
+        return 1;
+    }
+    const stray_segment *next = stray_list_after(&w->strays, segment_file_name(path));
+    if (next == NULL)
+        return 0;
+    *chain = next->previous_chain;
+    *by = next->path;
+    return 1;
+}
+
+/* Do not finish a file that was copied too early, if the journal or another segment shows that more
+ * of it existed: finishing would hide the loss. */
+static td_result check_whole(const work *w, const archive_segment *segment, const char *path,
+                             td_err *err)
+{
+    td_hash128 wanted;
+    td_hash128 chain = {0};
+    const char *by = "";
+    segment_index index;
+    if (!find_end(w, path, &wanted, &by))
+        return TD_OK;
+    td_result rc = archive_read_index(w->archive, segment->path, INDEX_SUMMARY, &index, err);
+    if (rc != TD_OK)
+        return rc;
+    int is_whole =
+        chain_value_parse(td_bytes_str(index.chain_hex), &chain) && td_hash128_equal(chain, wanted);
+    segment_index_fini(&index);
+    if (is_whole)
+        return TD_OK;
+    return td_err_set(
+        err, TD_E_INVALID,
+        "the segment is incomplete: %s has another last chain value for it; copy %s from the "
+        "original archive again",
+        by, path);
+}
+
+/* Its writer appends after whatever would be cut. */
+static td_result leave_live(const work *w, const archive_segment *segment)
+{
+    w->report->segments_live++;
+    tell(w, segment->path, NULL, 0, "not changed: its session is live");
+    return TD_OK;
+}
+
+static td_result recover_one(work *w, const archive_segment *segment, td_err *err)
+{
+    TD_ASSERT(segment->name.is_open);
+    if (is_live(w, segment->name.session))
+        return leave_live(w, segment);
+    char path[LIMIT_PATH_BYTES];
+    without_open(segment->path, path);
+    td_result rc = check_whole(w, segment, path, err);
+    if (rc == TD_OK)
+        rc = journal_about(w, JOURNAL_RECOVERING, path, &segment->name, err);
+    if (rc == TD_OK) {
+        rc = recover_file(w, segment->path, err);
+        if (rc == TD_E_BUSY) { /* after the listing was made */
+            td_err_clear(err);
+            return leave_live(w, segment);
+        }
+    }
+    if (rc == TD_OK)
+        rc = close_books(w, path, &segment->name, err);
+    if (rc != TD_OK)
+        return rc;
+    const recover_result *result = w->result;
+    int is_lossy = result->damaged_blocks > 0 || lacks_announced(w, path);
+    w->report->segments_recovered++;
+    w->report->frames_kept += result->has_segment ? result->frame_count : 0;
+    w->report->torn_bytes += result->torn_bytes;
+    w->report->is_lossy = w->report->is_lossy || is_lossy;
+    if (result->damaged_blocks > 0)
+        td_log_say(
+            archive_log(w->archive), TD_LOG_ERROR,
+            "%s: %llu damaged blocks between %llu and %llu: frames that were durable are lost",
+            path, (unsigned long long)result->damaged_blocks,
+            (unsigned long long)result->damaged_from, (unsigned long long)result->damaged_to);
+    tell(w, segment->path, result, is_lossy,
+         result->has_segment ? "recovered" : "discarded: nothing durable was in it");
+    return TD_OK;
+}
+
+static td_result recover_open_segments(work *w, td_err *err)
+{
+    for (size_t i = 0; i < w->listing.segment_count; i++) {
+        const archive_segment *segment = &w->listing.segments[i];
+        if (!segment->name.is_open || (w->feed != NULL && strcmp(w->feed, segment->name.feed) != 0))
+            continue;
+        td_err cause;
+        td_err_clear(&cause);
+        td_result rc = recover_one(w, segment, &cause);
+        if (rc == TD_OK)
+            continue;
+        if (rc == TD_E_NOMEM || rc == TD_E_NOSPACE || rc == TD_E_IO)
+            return td_err_set(err, rc, "%s: %s", segment->path, cause.text);
+        w->report->segments_failed++;
+        w->report->is_lossy = 1;
+        td_log_say(archive_log(w->archive), TD_LOG_ERROR, "cannot recover %s: %s", segment->path,
+                   cause.text);
+        tell(w, segment->path, NULL, 1, "cannot be recovered");
+    }
+    return TD_OK;
+}
+
+/* ---- what was interrupted between rename and journal ---- */
+
+/* The file has its final name; but does it keep it? Whoever gave it may have been killed before the
+ * folder was synced, and the journal must not be ahead of the disk. */
+static td_result sync_folder_of(const work *w, const char *path, td_err *err)
+{
+    char full[LIMIT_PATH_BYTES];
+    td_result rc = archive_join(w->archive, path, full, err);
+    return rc == TD_OK ? td_io_sync_folder_of(archive_io(w->archive), full, err) : rc;
+}
+
+/* What is missing from the books of such a one. Its move must be durable before they say so. */
+static td_result finish_put_away(work *w, const past_segment *row, const segment_name *name,
+                                 const char *torn, td_err *err)
+{
+    int has_durable = 0;
+    *w->result = (recover_result){0};
+    td_result rc = recover_has_durable(archive_io(w->archive), torn, &has_durable, err);
+    if (rc == TD_OK)
+        rc = sync_folder_of(w, "torn/", err);
+    if (rc == TD_OK)
+        rc = sync_folder_of(w, row->path, err);
+    w->report->is_lossy = w->report->is_lossy || has_durable;
+    w->result->damaged_blocks = has_durable != 0;
+    return rc == TD_OK ? close_books(w, row->path, name, err) : rc;
+}
+
+static int has_no_end(const work *w, const char *session)
+{
+    const past_session *row = archive_past_session(&w->past, session);
+    return row != NULL && !row->has_stopped && !row->is_crashed;
+}
+
+/* An open segment that could not be read is not listed either, even where it can be read by now. */
+static td_result check_absent(const work *w, const past_segment *row, td_err *err)
+{
+    char path[LIMIT_PATH_BYTES];
+    char full[LIMIT_PATH_BYTES];
+    td_file *file = NULL;
+    (void)snprintf(path, sizeof path, "%.4000s" SEGMENT_OPEN_SUFFIX, row->path);
+    td_result rc = archive_join(w->archive, path, full, err);
+    if (rc == TD_OK)
+        rc = td_io_open(archive_io(w->archive), full, TD_OPEN_READ, &file, err);
+    td_io_close(file);
+    if (rc == TD_E_IO || rc == TD_E_NOMEM)
+        return td_err_add(err, rc, "%s", path);
+    if (rc == TD_OK) {
+        rc = td_err_set(err, TD_E_IO, "%s: could not be read a moment ago", path);
+        td_err_hint(err, "run it again");
+        return rc;
+    }
+    td_err_clear(err);
+    return TD_OK;
+}
+
+/* The file was created before its journal entry, and may have had announced chunks. Write its loss
+ * into the journal and the ledger, once. */
+static td_result close_missing(work *w, past_segment *row, const segment_name *name, td_err *err)
+{
+    char number[24];
+    const journal_field fields[] = {
+        journal_text("segment", row->path), journal_text("feed", name->feed),
+        journal_text("session", name->session),
+        journal_u64("chunks", 0, number), /* how many is not known */
+    };
+    w->report->segments_missing++;
+    w->report->is_lossy = 1;
+    row->is_lost = 1;
+    if (row->is_corrupt)
+        return TD_OK;
+    td_result rc = open_gaps_after_finished(w, row->session, row->feed, err);
+    if (rc == TD_OK)
+        rc = open_lost_gap(w, row, name, "segment is missing", err);
+    return rc == TD_OK ? journal_append(w->journal, JOURNAL_CORRUPT, fields,
+                                        sizeof fields / sizeof fields[0], err)
+                       : rc;
+}
+
+static td_result finish_books(work *w, past_segment *row, td_err *err)
+{
+    TD_ASSERT(row->stage == PAST_OPENED || row->stage == PAST_RECOVERING);
+    segment_name name;
+    char torn[LIMIT_PATH_BYTES];
+    if (!segment_name_parse(segment_file_name(row->path), &name))
+        return TD_OK;
+    td_err cause;
+    td_result rc = fill_from_file(w, row->path, w->result, &cause);
+    if (rc == TD_OK)
+        rc = sync_folder_of(w, row->path, &cause);
+    if (rc == TD_OK && has_no_end(w, row->session)) /* end_session opens its gaps */
+        return journal_finished(w, row->path, &name, &w->result->totals, err);
+    if (rc == TD_OK)
+        return close_books(w, row->path, &name, err);
+    if (rc == TD_E_IO || rc == TD_E_NOMEM)
+        return td_err_set(err, rc, "%s: %s", row->path, cause.text);
+    if (archive_past_is_put_away(w->archive, row, torn))
+        return finish_put_away(w, row, &name, torn, err);
+    rc = check_absent(w, row, err);
+    if (rc != TD_OK)
+        return rc;
+    td_log_say(archive_log(w->archive), TD_LOG_WARNING,
+               "missing: %s: the journal has an entry for its start: %s", row->path, cause.text);
+    return close_missing(w, row, &name, err);
+}
+
+/* ---- copies of finished segments ---- */
+
+static td_result put_copy_away(work *w, const unexpected_file *copy, td_err *err)
+{
+    char full[LIMIT_PATH_BYTES];
+    char torn[LIMIT_PATH_BYTES];
+    td_io io = archive_io(w->archive);
+    td_result rc = archive_join(w->archive, copy->path, full, err);
+    if (rc == TD_OK)
+        rc = archive_join(w->archive, "torn", torn, err);
+    if (rc == TD_OK)
+        rc = td_io_mkdir_below(io, archive_path(w->archive), "torn", err);
+    if (rc == TD_OK)
+        rc = recover_put_copy_away(io, full, torn, w->result, err);
+    if (rc == TD_E_BUSY) { /* the process that has locked it handles it */
+        td_err_clear(err);
+        return TD_OK;
+    }
+    if (rc != TD_OK)
+        return rc;
+    w->report->copies_put_away++;
+    tell(w, copy->path, NULL, 0, "moved to torn/: the finished segment has all of it");
+    return TD_OK;
+}
+
+/* A backup made while recording and again after it has both names of a segment. An open file that
+ * is not the beginning of the finished one is not changed: its origin is unknown. */
+static td_result put_copies_away(work *w, td_err *err)
+{
+    td_result rc = TD_OK;
+    for (size_t i = 0; i < w->listing.unexpected_count && rc == TD_OK; i++) {
+        const unexpected_file *file = &w->listing.unexpected[i];
+        segment_name name;
+        if (file->kind == UNEXPECTED_OTHER ||
+            !segment_name_parse(segment_file_name(file->path), &name) || is_live(w, name.session) ||
+            (w->feed != NULL && strcmp(w->feed, name.feed) != 0))
+            continue;
+        if (file->kind == UNEXPECTED_COPY) {
+            rc = put_copy_away(w, file, err);
+            continue;
+        }
+        w->report->segments_failed++;
+        td_log_say(archive_log(w->archive), TD_LOG_ERROR, "left as it is: %s: %s", file->path,
+                   file->what);
+        tell(w, file->path, NULL, 0, "not changed: it is not the beginning of the finished one");
+    }
+    return rc;
+}
+
+static int is_listed_open(const work *w, const char *path)
+{
+    char open_path[LIMIT_PATH_BYTES];
+    (void)snprintf(open_path, sizeof open_path, "%.4000s.open", path);
+    for (size_t i = 0; i < w->listing.segment_count; i++) {
+        if (strcmp(w->listing.segments[i].path, open_path) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+static td_result finish_interrupted(work *w, td_err *err)
+{
+    td_result rc = TD_OK;
+    for (size_t i = 0; i < w->past.segment_count && rc == TD_OK; i++) {
+        past_segment *row = &w->past.segments[i];
+        int is_pending = row->stage == PAST_OPENED || row->stage == PAST_RECOVERING;
+        if (is_pending && !is_live(w, row->session) && !is_listed_open(w, row->path) &&
+            (w->feed == NULL || strcmp(w->feed, row->feed) == 0))
+            rc = finish_books(w, row, err);
+    }
+    return rc;
+}
+
+/* ---- segments newer than the journal ---- */
+
+static td_result read_past_again(work *w, td_err *err)
+{
+    archive_past_fini(&w->past);
+    return archive_past_read(w->archive, &w->past, err);
+}
+
+static td_result enter_session(work *w, const stray_segment *stray, td_err *err)
+{
+    char number[24];
+    const journal_field fields[] = {
+        journal_text("session", stray->session),
+        journal_u64("start_ns", stray->session_start_ns, number),
+        journal_text("verb", stray->verb),
+        journal_text("version", stray->version),
+    };
+    if (archive_past_session(&w->past, stray->session) != NULL)
+        return TD_OK;
+    td_result rc = journal_append(w->journal, JOURNAL_SESSION_START, fields,
+                                  sizeof fields / sizeof fields[0], err);
+    return rc == TD_OK ? read_past_again(w, err) : rc;
+}
+
+static td_result enter_stray(work *w, const stray_segment *stray, td_err *err)
+{
+    segment_name name = {0};
+    td_result rc = enter_session(w, stray, err);
+    if (rc != TD_OK || stray->is_open) /* that one is recovered */
+        return rc;
+    (void)snprintf(name.feed, sizeof name.feed, "%s", stray->feed);
+    (void)snprintf(name.session, sizeof name.session, "%s", stray->session);
+    const segment_totals totals = {.chain = stray->chain,
+                                   .message_count = stray->message_count,
+                                   .file_bytes = stray->file_bytes,
+                                   .chunk_count = stray->chunk_count};
+    rc = sync_folder_of(w, stray->path, err);
+    if (rc == TD_OK)
+        rc = journal_about(w, JOURNAL_SEGMENT_OPENED, stray->path, &name, err);
+    if (rc == TD_OK)
+        rc = journal_finished(w, stray->path, &name, &totals, err);
+    if (rc != TD_OK)
+        return rc;
+    w->report->segments_entered++;
+    tell(w, stray->path, NULL, 0, "entered into the older journal");
+    return TD_OK;
+}
+
+/* For a copy whose journal was copied before its segments. A segment that does not continue the
+ * journal's last one is skipped: it may be from another archive. */
+static td_result enter_strays(work *w, td_err *err)
+{
+    td_result rc = read_past_again(w, err);
+    if (rc == TD_OK)
+        rc = stray_list_read(w->archive, &w->past, &w->listing, &w->strays, err);
+    for (size_t i = 0; i < w->strays.count && rc == TD_OK; i++) {
+        const stray_segment *stray = &w->strays.rows[i];
+        if (stray->is_linked && !is_live(w, stray->session) &&
+            (w->feed == NULL || strcmp(w->feed, stray->feed) == 0))
+            rc = enter_stray(w, stray, err);
+    }
+    return rc;
+}
+
+/* ---- the end of crashed sessions ---- */
+
+static td_result end_session(work *w, const past_session *session, td_err *err)
+{
+    const journal_field field = journal_text("session", session->session);
+    td_result rc = open_gaps_after_finished(w, session->session, NULL, err);
+    if (rc == TD_OK)
+        rc = journal_append(w->journal, JOURNAL_SESSION_CRASHED, &field, 1, err);
+    w->report->sessions_crashed++;
+    return rc;
+}
+
+/* What became of their segments stands in the journal by now. */
+static td_result end_sessions(work *w, td_err *err)
+{
+    TD_ASSERT(w->journal != NULL);
+    td_result rc = read_past_again(w, err);
+    for (size_t i = 0; i < w->past.session_count && rc == TD_OK; i++) {
+        const past_session *session = &w->past.sessions[i];
+        if (!session->has_stopped && !session->is_crashed && !is_live(w, session->session))
+            rc = end_session(w, session, err);
+    }
+    return rc;
+}
+
+/* ---- all of it ---- */
+
+/* An appender's writer updates the catalog itself, so that connecting does not wait until segments
+ * are read. */
+static void update_catalog(work *w)
+{
+    td_err cause;
+    td_err_clear(&cause);
+    if (archive_get_mode(w->archive) == ARCHIVE_APPEND)
+        return;
+    const reindex_options options = {.scope = REINDEX_CHANGED};
+    reindex_report report = {0};
+    td_result rc = archive_reindex(w->archive, &options, &report, &cause);
+    w->report->segments_missing += report.segments_missing;
+    if (rc != TD_OK)
+        td_log_say(archive_log(w->archive), TD_LOG_WARNING,
+                   "the catalog could not be brought up to date, 'tapedeck reindex' will: %s",
+                   cause.text);
+}
+
+static td_result do_work(work *w, td_err *err)
+{
+    td_result rc = archive_list(w->archive, &w->listing, err);
+    if (rc == TD_OK) /* after listing: whoever begins now has none of these */
+        rc = archive_live_session(w->archive, w->live, err);
+    if (rc == TD_OK)
+        rc = journal_open(w->archive, &w->journal, err);
+    if (rc == TD_OK)
+        rc = archive_past_read(w->archive, &w->past, err);
+    if (rc == TD_OK)
+        rc = put_copies_away(w, err);
+    if (rc == TD_OK) /* before the segments after them, as they were written */
+        rc = finish_interrupted(w, err);
+    if (rc == TD_OK)
+        rc = enter_strays(w, err);
+    if (rc == TD_OK)
+        rc = recover_open_segments(w, err);
+    if (rc == TD_OK)
+        rc = end_sessions(w, err);
+    if (rc == TD_OK)
+        update_catalog(w);
+    return rc;
+}
+
+td_result archive_recover(archive *a, const char *feed, recover_event_fn *progress, void *user,
+                          recover_report *report, td_err *err)
+{
+    TD_ASSERT(archive_get_mode(a) != ARCHIVE_READ);
+    *report = (recover_report){0};
+    work w = {.archive = a,
+              .feed = feed,
+              .progress = progress,
+              .user = user,
+              .report = report,
+              .result = td_alloc_zero(2, sizeof(recover_result))};
+    td_lock *lock = NULL;
+    w.after = w.result == NULL ? NULL : w.result + 1;
+    td_result rc = w.result == NULL ? td_err_set(err, TD_E_NOMEM, "no memory to recover") : TD_OK;
+    if (rc == TD_OK)
+        rc = archive_lock_maintain(a, &lock, err);
+    if (rc == TD_E_BUSY && archive_get_mode(a) == ARCHIVE_APPEND) {
+        td_log_say(archive_log(a), TD_LOG_WARNING,
+                   "crashed segments are left for a later recovery: a maintainer is at work");
+        report->is_postponed = 1;
+        td_err_clear(err);
+        rc = TD_OK;
+    } else if (rc == TD_OK) {
+        rc = do_work(&w, err);
+    }
+    journal_close(w.journal);
+    archive_past_fini(&w.past);
+    stray_list_fini(&w.strays);
+    archive_listing_fini(&w.listing);
+    td_io_unlock(lock);
+    td_free(w.result);
+    return rc == TD_OK ? TD_OK : td_err_add(err, rc, "recovering archive '%s'", archive_path(a));
+}

@@ -1,0 +1,27 @@
+/* Reading an archive's segments by the path that a listing, a journal or a catalog gives. */
+#ifndef TD_ARCHIVE_ARCHIVE_SEGMENT_H
+#define TD_ARCHIVE_ARCHIVE_SEGMENT_H
+
+#include "base/err.h"
+#include "archive/archive.h"
+#include "format/segment_index.h"
+#include "format/segment_reader.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Open the segment at path, below the archive: segment_reader_open. An open segment that its writer
+ * has finished since it was listed is opened under its final name. */
+TD_MUST_USE td_result archive_open_segment(archive *archive, const char *path, segment_reader **out,
+                                           td_err *err);
+
+/* Read the index of the segment at path, below the archive: segment_index_read. */
+TD_MUST_USE td_result archive_read_index(archive *archive, const char *path, index_depth depth,
+                                         segment_index *out, td_err *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,469 @@
+#include "archive/archive_writer.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/hash.h"
+#include "archive/archive_feed_impl.h"
+#include "archive/catalog.h"
+#include "archive/catalog_rebuild.h"
+#include "archive/feed_past.h"
+#include "archive/journal.h"
+#include "archive/ledger.h"
+#include "archive/reindex.h"
+
+struct archive_writer {
+    archive *archive;
+    archive_writer_options options;
+    char *version;
+    journal *journal;
+    archive_past past;        /* before this session */
+    catalog *catalog;         /* NULL: left behind, brought up to date later */
+    catalog_rebuild *rebuild; /* beside us, or NULL */
+    uint64_t ledger_bytes;    /* of the journal, as the catalog has it */
+    writer_feed *feeds[LIMIT_FEEDS];
+    size_t feed_count;
+};
+
+/* ---- the catalog beside it ---- */
+
+static void begin_rebuild(archive_writer *w)
+{
+    if (w->options.rebuild != WRITER_REBUILD_BESIDE || w->catalog != NULL || w->rebuild != NULL)
+        return;
+    td_err cause;
+    td_err_clear(&cause);
+    if (catalog_rebuild_begin(w->archive, &w->rebuild, &cause) != TD_OK)
+        td_log_say(archive_log(w->archive), TD_LOG_WARNING, "the catalog stays behind: %s",
+                   cause.text);
+}
+
+static void mark_behind(archive_writer *w)
+{
+    catalog_abort(w->catalog);
+    /* It may well not take this either. Readers compare it with the disk and see that it is behind.
+     */
+    if (catalog_begin(w->catalog, NULL) == TD_OK &&
+        (catalog_set_behind(w->catalog, 1, NULL) != TD_OK ||
+         catalog_commit(w->catalog, NULL) != TD_OK))
+        catalog_abort(w->catalog);
+    catalog_close(w->catalog);
+    w->catalog = NULL;
+}
+
+static void leave_behind(archive_writer *w, const char *why)
+{
+    td_log_say(archive_log(w->archive), TD_LOG_WARNING,
+               "the catalog is left behind and brought up to date %s: %s",
+               w->options.rebuild == WRITER_REBUILD_BESIDE ? "meanwhile" : "at the end", why);
+    if (w->catalog != NULL)
+        mark_behind(w);
+    begin_rebuild(w);
+}
+
+/* Enter in one transaction: the feed's new chunks (feed may be NULL), gaps, and what the journal
+ * has got meanwhile. */
+static void enter(archive_writer *w, writer_feed *feed, const gap_row *gaps, size_t gap_count)
+{
+    td_err cause;
+    td_err_clear(&cause);
+    if (w->catalog == NULL)
+        return;
+    TD_ASSERT(feed != NULL || gap_count == 0); /* a gap is told by the feed's segment */
+    td_result rc = catalog_begin(w->catalog, &cause);
+    if (rc == TD_OK && feed != NULL)
+        rc = writer_feed_enter(feed, w->catalog, &cause);
+    for (size_t i = 0; i < gap_count && rc == TD_OK; i++)
+        rc = catalog_put_gap(w->catalog, writer_feed_segment(feed), &gaps[i], &cause);
+    uint64_t journal_bytes = journal_size_bytes(w->journal);
+    if (rc == TD_OK && journal_bytes != w->ledger_bytes)
+        rc = ledger_catch_up(w->archive, w->catalog, &cause);
+    if (rc == TD_OK)
+        rc = catalog_commit(w->catalog, &cause);
+    if (rc != TD_OK) {
+        leave_behind(w, cause.text);
+        return;
+    }
+    w->ledger_bytes = journal_bytes;
+    if (feed != NULL)
+        writer_feed_entered(feed);
+}
+
+static int has_segments(archive *a)
+{
+    archive_listing listing;
+    td_result rc = archive_list(a, &listing, NULL);
+    int is_empty = rc == TD_OK && listing.segment_count == 0;
+    archive_listing_fini(&listing);
+    return !is_empty;
+}
+
+/* Bring the catalog up to date with everything but this session's open segments. */
+static td_result catch_up(archive_writer *w, td_err *err)
+{
+    reindex_report report;
+    const reindex_options options = {.scope = REINDEX_CHANGED};
+    return archive_reindex(w->archive, &options, &report, err);
+}
+
+/* Who may wait brings a catalog that is usable up to date at once, so that it can be gone on with.
+ * 1 if that worked. */
+static int catch_up_first(archive_writer *w)
+{
+    catalog *c = NULL;
+    if (w->options.rebuild != WRITER_REBUILD_AT_END ||
+        catalog_open(archive_catalog_path(w->archive), CATALOG_READ, &c, NULL) != TD_OK)
+        return 0;
+    catalog_close(c);
+    return catch_up(w, NULL) == TD_OK;
+}
+
+/* A current catalog is gone on with; in an archive without segments a new one is begun. Rebuilding
+ * one for an archive that is full could take minutes, and recording must begin now. */
+static void begin_catalog(archive_writer *w)
+{
+    char what[CATALOG_WHAT_BYTES];
+    td_err cause;
+    td_err_clear(&cause);
+    const char *path = archive_catalog_path(w->archive);
+    td_result rc = archive_check_catalog(w->archive, what, &cause);
+    if (rc == TD_OK && what[0] != '\0') {
+        if (!has_segments(w->archive)) {
+            rc = catalog_remove(path, &cause);
+        } else if (!catch_up_first(w)) {
+            leave_behind(w, what);
+            return;
+        }
+    }
+    if (rc == TD_OK)
+        rc = catalog_open(path, CATALOG_APPENDER, &w->catalog, &cause);
+    if (rc != TD_OK)
+        leave_behind(w, cause.text);
+}
+
+/* A rebuild beside us has ended: what was written meanwhile is little. Enter that, and go on with
+ * the new catalog chunk by chunk. */
+static void adopt_rebuilt(archive_writer *w)
+{
+    td_err cause;
+    td_err_clear(&cause);
+    if (w->rebuild == NULL || !catalog_rebuild_has_ended(w->rebuild))
+        return;
+    td_result rc = catalog_rebuild_end(w->rebuild, REBUILD_WAIT, &cause);
+    w->rebuild = NULL;
+    if (rc == TD_OK)
+        rc = catch_up(w, &cause);
+    if (rc == TD_OK)
+        rc = catalog_open(archive_catalog_path(w->archive), CATALOG_APPENDER, &w->catalog, &cause);
+    if (rc != TD_OK) {
+        td_log_say(archive_log(w->archive), TD_LOG_WARNING, "the catalog stays behind: %s",
+                   cause.text);
+        return;
+    }
+    w->ledger_bytes = 0;
+    for (size_t i = 0; i < w->feed_count && w->catalog != NULL; i++) {
+        writer_feed_enter_anew(w->feeds[i]);
+        enter(w, w->feeds[i], NULL, 0);
+    }
+    if (w->catalog != NULL)
+        td_log_say(archive_log(w->archive), TD_LOG_INFO, "the catalog is up to date again");
+}
+
+/* ---- the session ---- */
+
+static td_result journal_start(archive_writer *w, td_err *err)
+{
+    char numbers[2][24];
+    const journal_field fields[] = {
+        journal_text("session", archive_session(w->archive)),
+        journal_u64("start_ns", w->options.start_ns, numbers[0]),
+        journal_text("verb", archive_verb(w->archive)),
+        journal_text("version", w->version),
+        journal_u64("pid", (uint64_t)getpid(), numbers[1]),
+    };
+    return journal_append(w->journal, JOURNAL_SESSION_START, fields,
+                          sizeof fields / sizeof fields[0], err);
+}
+
+static td_result journal_stop(archive_writer *w, uint64_t stop_ns, td_err *err)
+{
+    char number[24];
+    const journal_field fields[] = {
+        journal_text("session", archive_session(w->archive)),
+        journal_u64("stop_ns", stop_ns, number),
+    };
+    return journal_append(w->journal, JOURNAL_SESSION_STOP, fields,
+                          sizeof fields / sizeof fields[0], err);
+}
+
+/* Whoever removes a lock file lets a second appender in: the first one still has its segments. */
+static td_result refuse_second(const archive_writer *w, const archive_segment *segment, td_err *err)
+{
+    const past_session *session = archive_past_session(&w->past, segment->name.session);
+    td_result rc = TD_OK;
+    if (session == NULL || session->pid == 0)
+        rc = td_err_set(err, TD_E_BUSY, "it is in use: %s is being written", segment->path);
+    else
+        rc = td_err_set(
+            err, TD_E_BUSY, "it is in use by pid %llu, %s, session %s: %s is being written",
+            (unsigned long long)session->pid, session->verb, session->session, segment->path);
+    td_err_hint(err, "its file 'lock' was removed; end that process, and never remove locks");
+    return rc;
+}
+
+static td_result check_alone(const archive_writer *w, td_err *err)
+{
+    archive_listing listing;
+    td_result rc = archive_list(w->archive, &listing, err);
+    for (size_t i = 0; i < listing.segment_count && rc == TD_OK; i++) {
+        if (listing.segments[i].is_locked)
+            rc = refuse_second(w, &listing.segments[i], err);
+    }
+    archive_listing_fini(&listing);
+    return rc;
+}
+
+static td_result begin_session(archive_writer *w, td_err *err)
+{
+    td_result rc = journal_open(w->archive, &w->journal, err);
+    if (rc == TD_OK)
+        rc = archive_past_read(w->archive, &w->past, err);
+    if (rc == TD_OK)
+        rc = check_alone(w, err);
+    if (rc == TD_OK && archive_past_session(&w->past, archive_session(w->archive)) != NULL)
+        rc = td_err_set(err, TD_E_BUSY, "session id %s was drawn a second time; start again",
+                        archive_session(w->archive));
+    if (rc != TD_OK)
+        return rc;
+    begin_catalog(w);
+    rc = journal_start(w, err);
+    if (rc == TD_OK)
+        enter(w, NULL, NULL, 0);
+    return rc;
+}
+
+td_result archive_writer_open(archive *a, const archive_writer_options *options,
+                              archive_writer **out, td_err *err)
+{
+    TD_ASSERT(archive_get_mode(a) == ARCHIVE_APPEND);
+    TD_ASSERT(options->version != NULL);
+    *out = NULL;
+    archive_writer *made = td_alloc_zero(1, sizeof *made);
+    if (made == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory to write to archive '%s'", archive_path(a));
+    made->archive = a;
+    made->options = *options;
+    made->version = td_strdup(options->version);
+    td_result rc =
+        made->version == NULL ? td_err_set(err, TD_E_NOMEM, "no memory") : begin_session(made, err);
+    if (rc != TD_OK) {
+        rc = td_err_add(err, rc, "beginning a session in archive '%s'", archive_path(a));
+        /* Nothing is open yet, so nothing of its ending can fail. */
+        td_result ended = archive_writer_close(made, WRITER_ABANDON, 0, NULL);
+        TD_ASSERT(ended == TD_OK);
+        return rc;
+    }
+    *out = made;
+    return TD_OK;
+}
+
+static void fill_history(const archive_writer *w, const feed_link *link, feed_history *out)
+{
+    *out = (feed_history){0};
+    if (!link->is_known)
+        return;
+    const past_session *session = archive_past_session(&w->past, link->session);
+    out->is_known = 1;
+    /* A session that the journal does not know belongs to a journal that is lost: nobody can say
+     * how it ended, and only "crashed" makes sure that a gap is shown. */
+    out->is_crashed = session == NULL || !session->has_stopped;
+    out->stop_ns = session == NULL ? 0 : session->stop_ns;
+    out->last_ns = link->last_ns;
+    memcpy(out->session, link->session, sizeof out->session);
+}
+
+td_result archive_writer_add_feed(archive_writer *w, const char *feed, const char *family,
+                                  size_t *index, feed_history *history, td_err *err)
+{
+    feed_link link;
+    if (!feed_name_is_valid(feed))
+        return td_err_set(err, TD_E_INVALID,
+                          "feed name '%.80s': letters, digits, '.', '_' and '-' are allowed, up to "
+                          "%u of them",
+                          feed, LIMIT_NAME_BYTES - 1);
+    if (w->feed_count == LIMIT_FEEDS)
+        return td_err_set(err, TD_E_LIMIT, "more than %u feeds", LIMIT_FEEDS);
+    td_result rc = archive_past_link(w->archive, &w->past, feed, &link, err);
+    if (rc != TD_OK)
+        return td_err_add(err, rc, "feed '%s'", feed);
+    const writer_origin origin = {
+        .archive = w->archive,
+        .journal = w->journal,
+        .start_ns = w->options.start_ns,
+        .version = w->version,
+    };
+    rc = writer_feed_open(&origin, feed, family, &link, &w->feeds[w->feed_count], err);
+    if (rc != TD_OK)
+        return rc;
+    *index = w->feed_count++;
+    if (history != NULL)
+        fill_history(w, &link, history);
+    return TD_OK;
+}
+
+td_result archive_writer_feed_slots(archive_writer *w, const feed_slots_query *query,
+                                    feed_slots *out, td_err *err)
+{
+    return feed_slots_read(w->archive, &w->past, query, out, err);
+}
+
+td_result archive_writer_put_gaps(archive_writer *w, const gap_row *rows, size_t count, td_err *err)
+{
+    td_result rc = TD_OK;
+    for (size_t i = 0; i < count && rc == TD_OK; i++)
+        rc = ledger_write_gap(w->journal, &rows[i], err);
+    enter(w, NULL, NULL, 0); /* readers that look now find them */
+    return rc;
+}
+
+td_result archive_writer_put_import(archive_writer *w, const char *feed,
+                                    const capture_content *content, td_err *err)
+{
+    return imports_write(w->journal, archive_session(w->archive), feed, content, err);
+}
+
+void archive_writer_make_private(archive_writer *w, size_t feed_index)
+{
+    TD_ASSERT(feed_index < w->feed_count);
+    writer_feed_make_private(w->feeds[feed_index]);
+}
+
+/* ---- chunks ---- */
+
+td_result archive_writer_put(archive_writer *w, size_t feed_index, sealed_chunk *chunk,
+                             const gap_row *gaps, size_t gap_count, td_err *err)
+{
+    TD_ASSERT(feed_index < w->feed_count);
+    writer_feed *feed = w->feeds[feed_index];
+    td_result rc = TD_OK;
+    if (writer_feed_ends_before(feed, chunk)) {
+        rc = writer_feed_finish(feed, err);
+        if (rc == TD_OK)
+            enter(w, feed, NULL, 0);
+        begin_rebuild(w); /* an earlier one may have met a catalog that was locked */
+    }
+    if (rc == TD_OK)
+        rc = writer_feed_put(feed, chunk, err);
+    if (rc != TD_OK)
+        return rc;
+    if (w->options.durable != NULL)
+        w->options.durable(w->options.user, feed_index, chunk);
+    rc = writer_feed_note(feed, chunk, err);
+    if (rc != TD_OK) {
+        /* Only memory can be short here: the chunk is safe, and so is what comes after it. */
+        leave_behind(w, "no memory");
+        td_err_clear(err);
+        return TD_OK;
+    }
+    enter(w, feed, gaps, gap_count);
+    adopt_rebuilt(w);
+    return TD_OK;
+}
+
+td_result archive_writer_check_lock(const archive_writer *w, td_err *err)
+{
+    return archive_check_lock(w->archive, err);
+}
+
+const char *archive_writer_segment(const archive_writer *w, size_t feed_index)
+{
+    TD_ASSERT(feed_index < w->feed_count);
+    return writer_feed_segment(w->feeds[feed_index]);
+}
+
+int archive_writer_catalog_is_current(const archive_writer *w)
+{
+    return w->catalog != NULL;
+}
+
+/* ---- the end ---- */
+
+static void keep_first(td_result *first, td_err *err, td_result rc, const td_err *cause)
+{
+    if (*first != TD_OK || rc == TD_OK)
+        return;
+    *first = rc;
+    if (err != NULL)
+        *err = *cause;
+}
+
+static td_result finish_feeds(archive_writer *w, td_err *err)
+{
+    td_result first = TD_OK;
+    for (size_t i = 0; i < w->feed_count; i++) {
+        td_err cause;
+        td_err_clear(&cause);
+        td_result rc = writer_feed_finish(w->feeds[i], &cause);
+        keep_first(&first, err, rc, &cause);
+        if (rc == TD_OK)
+            enter(w, w->feeds[i], NULL, 0);
+    }
+    return first;
+}
+
+/* The recording is safe whatever comes of this, so a failure is said and is none of the writer's.
+ */
+static void leave_matching_catalog(archive_writer *w)
+{
+    td_err cause;
+    td_err_clear(&cause);
+    if (catch_up(w, &cause) != TD_OK)
+        td_log_say(archive_log(w->archive), TD_LOG_WARNING,
+                   "the catalog could not be brought up to date, 'tapedeck reindex' will: %s",
+                   cause.text);
+}
+
+/* Whether it ended well does not matter any more: catching up does what it left undone. */
+static void end_rebuild(archive_writer *w, writer_end end)
+{
+    td_result rc =
+        catalog_rebuild_end(w->rebuild, end == WRITER_STOP ? REBUILD_WAIT : REBUILD_CANCEL, NULL);
+    if (rc != TD_OK)
+        td_log_say(archive_log(w->archive), TD_LOG_DEBUG, "the rebuild ended: %s",
+                   td_result_name(rc));
+    w->rebuild = NULL;
+}
+
+td_result archive_writer_close(archive_writer *w, writer_end end, uint64_t stop_ns, td_err *err)
+{
+    if (w == NULL)
+        return TD_OK;
+    td_result rc = TD_OK;
+    if (end == WRITER_STOP) {
+        rc = finish_feeds(w, err);
+        if (rc == TD_OK)
+            rc = journal_stop(w, stop_ns, err);
+        if (rc == TD_OK)
+            enter(w, NULL, NULL, 0);
+    }
+    uint64_t file_bytes = 0;
+    for (size_t i = 0; i < w->feed_count; i++) {
+        file_bytes += writer_feed_file_bytes(w->feeds[i]);
+        writer_feed_close(w->feeds[i]);
+    }
+    if (w->options.file_bytes != NULL)
+        *w->options.file_bytes = file_bytes;
+    int is_current = w->catalog != NULL;
+    catalog_close(w->catalog);
+    end_rebuild(w, end);
+    if (end == WRITER_STOP && rc == TD_OK && !is_current)
+        leave_matching_catalog(w);
+    journal_close(w->journal);
+    archive_past_fini(&w->past);
+    td_free(w->version);
+    td_free(w);
+    return rc;
+}

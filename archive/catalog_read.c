@@ -1,0 +1,370 @@
+#include <stdio.h>
+#include <string.h>
+
+#include <sqlite3.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/buf.h"
+#include "archive/catalog_impl.h"
+
+/* Values come from a file that anybody may have written: numbers are bounded and text is cut by
+ * what they are copied into; more rows than a segment can have are an error. */
+
+enum {
+    MCAP_CHANNELS_MAX = 1 << 16, /* ids have 16 bits */
+    BITMAP_BYTES_MAX = MCAP_CHANNELS_MAX / 8,
+    CHUNKS_MAX = 1 << 20, /* far beyond LIMIT_SEGMENT_CHUNKS: a file merged by other programs */
+};
+
+static td_result get_meta(catalog *c, const char *key, uint64_t *value, td_err *err)
+{
+    catalog_query query;
+    *value = 0;
+    td_result rc = catalog_query_begin(c, STATEMENT_GET_META, &query, err);
+    if (rc != TD_OK)
+        return rc;
+    catalog_bind_text(&query, key);
+    rc = catalog_query_next(&query, err);
+    if (rc == TD_EOF)
+        return TD_OK;
+    if (rc == TD_OK) {
+        *value = catalog_column_u64(&query, 0);
+        catalog_query_end(&query);
+    }
+    return rc;
+}
+
+td_result catalog_get_state(catalog *c, chain_place *in_journal, int *is_behind, td_err *err)
+{
+    uint64_t behind = 0;
+    td_result rc = get_meta(c, "journal_bytes", &in_journal->bytes, err);
+    if (rc == TD_OK)
+        rc = get_meta(c, "journal_mark", &in_journal->mark, err);
+    if (rc == TD_OK)
+        rc = get_meta(c, "behind", &behind, err);
+    *is_behind = behind != 0;
+    return rc;
+}
+
+/* ---- loading a segment ---- */
+
+/* Columns of a channel begin at column first. The strings are valid until the next row. 0 if a
+ * value is none that was ever written. */
+static int read_channel(const catalog_query *query, int first, channel_info *out)
+{
+    *out = (channel_info){
+        .feed = catalog_column_text(query, first),
+        .family = catalog_column_text(query, first + 1),
+        .line = (uint32_t)catalog_column_u64(query, first + 2),
+        .shard = (uint32_t)catalog_column_u64(query, first + 3),
+        .topic = catalog_column_text(query, first + 5),
+        .exchange_topic = catalog_column_text(query, first + 6),
+        .symbol = catalog_column_text(query, first + 7),
+        .opcode =
+            catalog_column_u64(query, first + 8) == OPCODE_BINARY ? OPCODE_BINARY : OPCODE_TEXT,
+        .message_encoding = catalog_column_text(query, first + 9),
+        .schema_name = catalog_column_text(query, first + 10),
+    };
+    uint64_t opcode = catalog_column_u64(query, first + 8);
+    return channel_dir_parse(td_bytes_str(catalog_column_text(query, first + 4)), &out->dir) &&
+           (opcode == OPCODE_TEXT || opcode == OPCODE_BINARY) &&
+           catalog_column_u64(query, first + 2) <= UINT32_MAX &&
+           catalog_column_u64(query, first + 3) <= UINT32_MAX;
+}
+
+static td_result too_many(const char *what, const char *path, td_err *err)
+{
+    return td_err_set(err, TD_E_CORRUPT, "catalog: segment %s: more %s than a segment can have",
+                      path, what);
+}
+
+/* 0 if it had to be cut: then it is none that was written. */
+static int copy_text(char *out, size_t out_bytes, const char *text)
+{
+    int length = snprintf(out, out_bytes, "%s", text);
+    return length >= 0 && (size_t)length < out_bytes;
+}
+
+/* A segment's row besides what segment_index has of it. */
+typedef struct segment_row {
+    int64_t id;
+    uint64_t chunk_count;
+    segment_checksums sums;
+    uint8_t is_exact; /* 1: each value is as it stands there */
+} segment_row;
+
+/* The present row of a statement that begins with the id and SEGMENT_COLUMNS. */
+static td_result read_segment_row(const catalog_query *query, segment_row *row, segment_index *out,
+                                  td_err *err)
+{
+    TD_ASSERT(out->path == NULL);
+    row->id = catalog_column_i64(query, 0);
+    out->path = td_strdup(catalog_column_text(query, 1));
+    out->is_open = catalog_column_u64(query, 2) != 0;
+    row->is_exact =
+        copy_text(out->session, sizeof out->session, catalog_column_text(query, 3)) &&
+        copy_text(out->feed, sizeof out->feed, catalog_column_text(query, 5)) &&
+        copy_text(out->family, sizeof out->family, catalog_column_text(query, 6)) &&
+        copy_text(out->verb, sizeof out->verb, catalog_column_text(query, 7)) &&
+        copy_text(out->version, sizeof out->version, catalog_column_text(query, 8)) &&
+        copy_text(out->chain_hex, sizeof out->chain_hex, catalog_column_text(query, 11)) &&
+        catalog_column_u64(query, 9) <= UINT32_MAX;
+    out->session_start_ns = catalog_column_u64(query, 4);
+    out->number = (uint32_t)catalog_column_u64(query, 9);
+    out->previous_segment = td_strdup(catalog_column_text(query, 10));
+    out->file_bytes = catalog_column_u64(query, 12);
+    out->message_count = catalog_column_u64(query, 13);
+    row->chunk_count = catalog_column_u64(query, 14);
+    out->first_ns = catalog_column_u64(query, 15);
+    out->last_ns = catalog_column_u64(query, 16);
+    row->sums = (segment_checksums){
+        .row = (uint64_t)catalog_column_i64(query, 17),
+        .channels = (uint64_t)catalog_column_i64(query, 18),
+        .chunks = (uint64_t)catalog_column_i64(query, 19),
+        .gaps = (uint64_t)catalog_column_i64(query, 20),
+    };
+    if (out->path == NULL || out->previous_segment == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a segment of the catalog");
+    return TD_OK;
+}
+
+/* 1 if the row of a finished segment is as it was written. An open one has no checksum yet. */
+static int is_intact(const segment_row *row, const segment_index *index)
+{
+    return !index->is_open && row->is_exact &&
+           row->sums.row == checksum_segment(index->path, index, row->chunk_count);
+}
+
+static td_result check_sum(const segment_index *index, uint64_t sum, uint64_t wanted,
+                           const char *what, td_err *err)
+{
+    if (index->is_open || sum == wanted)
+        return TD_OK;
+    return td_err_set(err, TD_E_CORRUPT,
+                      "catalog: segment %s: its %s rows do not match their checksum: they were "
+                      "changed after they were written",
+                      index->path, what);
+}
+
+td_result catalog_each_segment(catalog *c, catalog_segment_fn *fn, void *user, td_err *err)
+{
+    catalog_query query;
+    td_result rc = catalog_query_begin(c, STATEMENT_EACH_SEGMENT, &query, err);
+    if (rc != TD_OK)
+        return rc;
+    while ((rc = catalog_query_next(&query, err)) == TD_OK) {
+        segment_row row;
+        segment_index index = {0};
+        rc = read_segment_row(&query, &row, &index, err);
+        const catalog_segment segment = {
+            .path = index.path,
+            .is_open = index.is_open,
+            .is_intact = rc == TD_OK && is_intact(&row, &index),
+            .file_bytes = index.file_bytes,
+            .first_ns = index.first_ns,
+            .last_ns = index.last_ns,
+        };
+        if (rc == TD_OK)
+            rc = fn(user, &segment, err);
+        segment_index_fini(&index);
+        if (rc != TD_OK) {
+            catalog_query_end(&query);
+            return rc;
+        }
+    }
+    return rc == TD_EOF ? TD_OK : rc;
+}
+
+static td_result load_row(catalog *c, const char *path, segment_row *row, segment_index *out,
+                          td_err *err)
+{
+    char name[LIMIT_PATH_BYTES];
+    catalog_query query;
+    catalog_path_of(path, name);
+    td_result rc = catalog_query_begin(c, STATEMENT_LOAD_SEGMENT, &query, err);
+    if (rc != TD_OK)
+        return rc;
+    catalog_bind_text(&query, name);
+    rc = catalog_query_next(&query, err);
+    if (rc == TD_EOF)
+        return td_err_set(err, TD_E_NOTFOUND, "segment %s is not in the catalog", name);
+    if (rc != TD_OK)
+        return rc;
+    rc = read_segment_row(&query, row, out, err);
+    catalog_query_end(&query);
+    if (rc == TD_OK && !out->is_open && !is_intact(row, out))
+        rc = check_sum(out, 0, 1, "own", err);
+    return rc;
+}
+
+static td_result load_channels(catalog *c, const segment_row *segment, segment_index *out,
+                               td_err *err)
+{
+    TD_ASSERT(out->channels == NULL);
+    catalog_query query;
+    uint64_t sum = checksum_begin(out->path);
+    td_result rc = catalog_query_begin(c, STATEMENT_LOAD_CHANNELS, &query, err);
+    if (rc != TD_OK)
+        return rc;
+    catalog_bind_i64(&query, segment->id);
+    while ((rc = catalog_query_next(&query, err)) == TD_OK) {
+        index_channel row = {
+            .id = (uint16_t)catalog_column_u64(&query, 0),
+            .message_count = catalog_column_u64(&query, 1),
+            .first_ns = catalog_column_u64(&query, 2),
+            .last_ns = catalog_column_u64(&query, 3),
+        };
+        int is_valid = read_channel(&query, 4, &row.info);
+        sum += is_valid ? checksum_channel(&row) : 1;
+        if (catalog_column_u64(&query, 0) >= MCAP_CHANNELS_MAX)
+            rc = too_many("channels", out->path, err);
+        else if (out->channel_count > 0 && out->channels[out->channel_count - 1].id >= row.id)
+            rc = td_err_set(err, TD_E_CORRUPT, "catalog: segment %s: its channels are out of order",
+                            out->path);
+        else
+            rc = segment_index_add_channel(out, &row, err);
+        if (rc != TD_OK) {
+            catalog_query_end(&query);
+            return rc;
+        }
+    }
+    return rc == TD_EOF ? check_sum(out, sum, segment->sums.channels, "channel", err) : rc;
+}
+
+static td_result load_chunk(const catalog_query *query, uint64_t *sum, segment_index *out,
+                            td_err *err)
+{
+    int bytes = sqlite3_column_bytes(query->stmt, 8);
+    const uint8_t *bitmap = sqlite3_column_blob(query->stmt, 8);
+    if (bytes < 0 || bytes > BITMAP_BYTES_MAX || out->chunk_count >= CHUNKS_MAX)
+        return too_many("chunks or channels", out->path, err);
+    size_t bitmap_bytes = bitmap == NULL ? 0 : (size_t)bytes;
+    segment_chunk row = {
+        .offset = catalog_column_u64(query, 1),
+        .chunk_bytes = catalog_column_u64(query, 2),
+        .index_bytes = catalog_column_u64(query, 3),
+        .uncompressed_bytes = catalog_column_u64(query, 4),
+        .first_ns = catalog_column_u64(query, 5),
+        .last_ns = catalog_column_u64(query, 6),
+        .message_count = catalog_column_u64(query, 7),
+        .bitmap_bytes = (uint32_t)bitmap_bytes,
+        .has_channels = 1,
+    };
+    if (catalog_column_u64(query, 0) != out->chunk_count)
+        return td_err_set(err, TD_E_CORRUPT, "catalog: segment %s: its chunks are not all there",
+                          out->path);
+    *sum += checksum_chunk(out->chunk_count, &row, bitmap);
+    return segment_index_add_chunk(out, &row, td_bytes_of(bitmap, bitmap_bytes), err);
+}
+
+static td_result load_chunks(catalog *c, const segment_row *segment, segment_index *out,
+                             td_err *err)
+{
+    TD_ASSERT(out->chunks == NULL);
+    catalog_query query;
+    uint64_t sum = checksum_begin(out->path);
+    td_result rc = catalog_query_begin(c, STATEMENT_LOAD_CHUNKS, &query, err);
+    if (rc != TD_OK)
+        return rc;
+    catalog_bind_i64(&query, segment->id);
+    while ((rc = catalog_query_next(&query, err)) == TD_OK) {
+        rc = load_chunk(&query, &sum, out, err);
+        if (rc != TD_OK) {
+            catalog_query_end(&query);
+            return rc;
+        }
+    }
+    return rc == TD_EOF ? check_sum(out, sum, segment->sums.chunks, "chunk", err) : rc;
+}
+
+static td_result check_undisturbed(const catalog *c, td_err *err)
+{
+    if (!catalog_is_disturbed(c))
+        return TD_OK;
+    return td_err_set(err, TD_E_BUSY, "catalog '%s': a writer began to use it", c->path);
+}
+
+td_result catalog_load_segment(catalog *c, const char *path, catalog_part part, segment_index *out,
+                               td_err *err)
+{
+    TD_ASSERT(path != NULL);
+    TD_ASSERT(part <= CATALOG_CHANNELS_AND_CHUNKS);
+    segment_row row = {0};
+    *out = (segment_index){.depth = INDEX_FULL};
+    td_result rc = load_row(c, path, &row, out, err);
+    if (rc == TD_OK)
+        rc = load_channels(c, &row, out, err);
+    if (rc == TD_OK && part == CATALOG_CHANNELS_AND_CHUNKS)
+        rc = load_chunks(c, &row, out, err);
+    if (rc == TD_OK)
+        rc = check_undisturbed(c, err);
+    if (rc != TD_OK)
+        segment_index_fini(out);
+    return rc;
+}
+
+/* ---- gaps ---- */
+
+td_result catalog_read_gap(const catalog_query *query, gap_row *out, td_err *err)
+{
+    int64_t lost = catalog_column_i64(query, 10);
+    const char *reason = catalog_column_text(query, 7);
+    *out = (gap_row){
+        .feed = catalog_column_text(query, 0),
+        .from_ns = catalog_column_u64(query, 1),
+        .line = (uint32_t)catalog_column_u64(query, 2),
+        .shard = (uint32_t)catalog_column_u64(query, 3),
+        .conn = (uint32_t)catalog_column_u64(query, 4),
+        .topic = catalog_column_text(query, 5),
+        .symbol = catalog_column_text(query, 6),
+        .to_ns = catalog_column_u64(query, 9),
+        .frames_lost = lost < 0 ? GAP_FRAMES_UNKNOWN : (uint64_t)lost,
+        .covered_by = catalog_column_text(query, 11),
+        .cause = catalog_column_text(query, 12),
+        .detail = catalog_column_text(query, 13),
+    };
+    if (!gap_reason_parse(td_bytes_str(reason), &out->reason))
+        return td_err_set(err, TD_E_CORRUPT, "catalog: gap of unknown reason '%.40s'", reason);
+    return TD_OK;
+}
+
+static td_result load_gaps(catalog *c, const segment_index *index, const segment_row *segment,
+                           gap_list *out, td_err *err)
+{
+    catalog_query query;
+    uint64_t sum = checksum_begin(index->path);
+    td_result rc = catalog_query_begin(c, STATEMENT_LOAD_GAPS, &query, err);
+    if (rc != TD_OK)
+        return rc;
+    catalog_bind_text(&query, index->path);
+    while ((rc = catalog_query_next(&query, err)) == TD_OK) {
+        gap_row row;
+        rc = catalog_read_gap(&query, &row, err);
+        if (rc == TD_OK) {
+            sum += checksum_gap(&row);
+            rc = gap_list_add(out, &row, err);
+        }
+        if (rc != TD_OK) {
+            catalog_query_end(&query);
+            return rc;
+        }
+    }
+    return rc == TD_EOF ? check_sum(index, sum, segment->sums.gaps, "gap", err) : rc;
+}
+
+td_result catalog_load_gaps(catalog *c, const char *path, gap_list *out, td_err *err)
+{
+    segment_row row = {0};
+    segment_index index = {0};
+    *out = (gap_list){0};
+    td_result rc = load_row(c, path, &row, &index, err);
+    if (rc == TD_OK)
+        rc = load_gaps(c, &index, &row, out, err);
+    if (rc == TD_OK)
+        rc = check_undisturbed(c, err);
+    segment_index_fini(&index);
+    if (rc != TD_OK)
+        gap_list_fini(out);
+    return rc;
+}

@@ -1,0 +1,138 @@
+/* The recorder's own events: what happened to a feed's connections, as JSON objects on the feed's
+ * "_events" channel. Written and read here only, by the recorder, import, the ledger and tapes.
+ *
+ * Every segment of a feed begins with a "segment" event that restates the open connections: slot,
+ * connection number and the ordinals so far. From there, "connect" and "disconnect" say over which
+ * connection a frame came; a connection's "connect" stands before its first frame. So each segment
+ * can be read alone, and 32 bits of ordinal in a message are enough to know all 64.
+ *
+ *   {"event":"connect","line":0,"shard":0,"conn":1,"url":"wss://…","attempt":1}
+ *
+ * Which members an event of a kind has is one table, in event.c; absent ones (empty text, a time of
+ * 0 where that means "not yet") are left out of the JSON. Readers ignore members they do not know.
+ */
+#ifndef TD_ARCHIVE_EVENT_H
+#define TD_ARCHIVE_EVENT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/limits.h"
+#include "archive/gap.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum event_kind {
+    EVENT_SESSION,    /* recording starts or stops: state, session, start_ns, verb, version */
+    EVENT_SEGMENT,    /* a segment begins: session, number, slots */
+    EVENT_CONNECT,    /* slot, conn, url (redacted), attempt; before its first frame */
+    EVENT_TLS,        /* slot, conn, tls_version, cipher, verified */
+    EVENT_SUBSCRIBE,  /* slot, conn, topics, state ("sent", "acknowledged", "split": refused with
+                         others and asked again in halves, "refused", "unanswered"), detail */
+    EVENT_AUTH,       /* slot, conn, state ("sent", "accepted", "refused", "unanswered"), detail */
+    EVENT_DISCONNECT, /* slot, conn, in, out, code, reason, by, cause */
+    EVENT_GAP,        /* gap (feed left out: it is the channel's) */
+    EVENT_CLOCK,      /* step_ns, offset_ns, state, wall_ns. state "seen", "adopted", "withdrawn",
+                         "held", "new_session": the wall clock stepped (recorder/session_clock.h);
+                         "before_archive_end", at the start, step_ns before archive_end_ns;
+                         "paused": the recorder did not run, from_ns, to_ns, count of times, cause
+                         ("not running", "suspended") */
+    EVENT_OVERLOAD,   /* slot, what (absent: sockets were left unread, and receive times are late;
+                         EVENT_OVERLOAD_DURABILITY), state ("begins", "ends"), from_ns, to_ns,
+                         frames, bytes, lag_ns, cause */
+    EVENT_ROTATE,     /* number of the segment that ended, frames, bytes, cause */
+    EVENT_HEARTBEAT,  /* slot, conn, what ("ping", "pong"), dir: WebSocket control frames */
+    EVENT_CLOSE,      /* slot, conn, dir, code, reason: a WebSocket close frame */
+    EVENT_REDACTED,   /* slot, conn, what ("frame", "url"), dir, ordinal, offset, bytes; state: a
+                         compressed frame was "recompressed" (offset and bytes are those of the
+                         inflated text), or "overwritten" as a whole */
+    EVENT_HTTP,       /* what (the reply's name), url (redacted), state ("kept", in front of the
+                         reply; "failed"), code (HTTP status, 0: none), bytes, cause, detail */
+    EVENT_LIMIT, /* a bound was met: what ("channels": frames of further topics are on _unknown;
+                    "books": the live check leaves further ones unchecked), state ("begins",
+                    "ends"), number (the bound), frames (of "ends": how many it concerned) */
+    EVENT_KIND_COUNT,
+} event_kind;
+
+/* What an overload is about: frames were kept, at their right times, and became durable late, up to
+ * lag_ns after they came. */
+#define EVENT_OVERLOAD_DURABILITY "durability"
+
+/* An open connection, as a segment event restates it. in, out: its frames before this segment. */
+typedef struct event_slot {
+    uint32_t line, shard, conn;
+    uint64_t in, out;
+    uint64_t since_ns; /* recv_ns of its connect event */
+} event_slot;
+
+/* One event. Fill what its kind has; the rest stays zero. Texts are NUL-terminated and borrowed;
+ * NULL and "" are both absent. */
+typedef struct event {
+    event_kind kind;
+    uint32_t line, shard, conn; /* conn from 1 */
+    const char *session;
+    const char *state;
+    const char *verb;
+    const char *version;
+    const char *url;
+    const char *tls_version;
+    const char *cipher;
+    const char *verified;
+    const char *topics; /* as the exchange writes them, joined by "," */
+    const char *what;
+    const char *dir; /* "in" or "out" */
+    const char *by;  /* "peer" or "us" */
+    const char *reason;
+    const char *cause;
+    const char *detail;
+    uint64_t start_ns;
+    uint64_t number;
+    uint64_t attempt;
+    uint64_t in, out;
+    uint64_t code;
+    uint64_t from_ns, to_ns;
+    uint64_t frames, bytes;
+    uint64_t lag_ns;
+    uint64_t ordinal, offset;
+    uint64_t wall_ns, archive_end_ns, count;
+    int64_t step_ns, offset_ns;
+    const event_slot *slots; /* EVENT_SEGMENT */
+    size_t slot_count;       /* <= LIMIT_FEED_SLOTS */
+    gap_row gap;             /* EVENT_GAP */
+} event;
+
+/* Stable name ("connect"). */
+const char *event_kind_name(event_kind kind);
+
+/* Append the JSON of an event to out. TD_E_LIMIT, TD_E_NOMEM. Any thread. */
+TD_MUST_USE td_result event_encode(const event *from, td_buf *out, td_err *err);
+
+/* Reads events; owns a JSON parser and the texts of the last event. One thread. */
+typedef struct event_reader event_reader;
+
+TD_MUST_USE td_result event_reader_open(event_reader **out, td_err *err);
+void event_reader_close(event_reader *reader);
+
+/* Read one event. TD_OK and *out, valid until the next call; TD_E_INVALID if it is no event object,
+ * a kind that this version does not know, or a member has another type than its kind's. */
+TD_MUST_USE td_result event_decode(event_reader *reader, td_bytes text, event *out, td_err *err);
+
+/* The way of an event between two threads: its members and texts as bytes, and back. What is no
+ * UTF-8 in a text becomes U+FFFD, as in the JSON, so that an event that was unpacked has the texts
+ * that a reader finds in the archive. Of every kind but EVENT_SEGMENT; gap.feed is left out, as in
+ * the JSON, and "" in what is unpacked. Appended to out: TD_E_LIMIT, TD_E_NOMEM. */
+TD_MUST_USE td_result event_pack(const event *from, td_buf *out, td_err *err);
+
+/* The inverse, for what event_pack() made in this process. Texts are views into packed. */
+event event_unpack(td_bytes packed);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,280 @@
+#include "archive/feed_past.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "archive/archive_segment.h"
+#include "format/chain.h"
+#include "archive/journal.h"
+#include "format/segment_index.h"
+
+/* ---- the journal ---- */
+
+past_session *archive_past_session(const archive_past *past, const char *session)
+{
+    for (size_t i = past->session_count; i > 0; i--) { /* mostly the latest is asked for */
+        if (strcmp(past->sessions[i - 1].session, session) == 0)
+            return &past->sessions[i - 1];
+    }
+    return NULL;
+}
+
+int past_session_is_import(const past_session *session)
+{
+    return strcmp(session->verb, "import") == 0;
+}
+
+static void *grow(void *rows, size_t count, size_t size, td_err *err)
+{
+    void *grown = td_array_room(rows, count, size);
+    if (grown == NULL)
+        (void)td_err_set(err, TD_E_NOMEM, "no memory for what the journal knows");
+    return grown;
+}
+
+static td_result begin_session(archive_past *past, const journal_entry *entry, td_err *err)
+{
+    past_session *rows = grow(past->sessions, past->session_count, sizeof past->sessions[0], err);
+    if (rows == NULL)
+        return TD_E_NOMEM;
+    past->sessions = rows;
+    past_session *made = &rows[past->session_count++];
+    *made = (past_session){.pid = journal_get_u64(entry, "pid", 0),
+                           .start_ns = journal_get_u64(entry, "start_ns", 0)};
+    journal_get_text(entry, "session", made->session, sizeof made->session);
+    journal_get_text(entry, "verb", made->verb, sizeof made->verb);
+    return TD_OK;
+}
+
+past_segment *archive_past_segment(const archive_past *past, const char *path)
+{
+    size_t row = name_index_find(&past->by_path, td_bytes_str(path));
+    TD_ASSERT(row == NAME_INDEX_NONE || row < past->segment_count);
+    return row == NAME_INDEX_NONE ? NULL : &past->segments[row];
+}
+
+static td_result open_segment(archive_past *past, const journal_entry *entry, const char *path,
+                              td_err *err)
+{
+    past_segment *rows = grow(past->segments, past->segment_count, sizeof past->segments[0], err);
+    if (rows == NULL)
+        return TD_E_NOMEM;
+    past->segments = rows;
+    past_segment made = {.path = td_strdup(path), .stage = PAST_OPENED};
+    if (made.path == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for what the journal knows");
+    journal_get_text(entry, "feed", made.feed, sizeof made.feed);
+    journal_get_text(entry, "session", made.session, sizeof made.session);
+    TD_ASSERT_SLOW(archive_past_segment(past, path) == NULL);
+    rows[past->segment_count++] = made;
+    return name_index_put(&past->by_path, td_bytes_str(made.path), past->segment_count - 1, err);
+}
+
+static void finish_segment(past_segment *segment, const journal_entry *entry)
+{
+    TD_ASSERT(segment->path != NULL);
+    segment->stage = PAST_FINISHED;
+    segment->is_recovered = td_bytes_is(entry->act, JOURNAL_RECOVERED) != 0;
+    segment->chunk_count = journal_get_u64(entry, "chunks", 0);
+    segment->file_bytes = journal_get_u64(entry, "bytes", 0);
+    if (!chain_value_parse(journal_get(entry, "chain"), &segment->chain))
+        segment->chain = (td_hash128){0};
+}
+
+static void prune_segment(past_segment *segment, const journal_entry *entry)
+{
+    finish_segment(segment, entry);
+    segment->stage = PAST_PRUNED;
+    segment->first_ns = journal_get_u64(entry, "first_ns", 0);
+    segment->last_ns = journal_get_u64(entry, "last_ns", 0);
+    segment->until_ns = journal_get_u64(entry, "until_ns", segment->last_ns);
+}
+
+static td_result note_segment(archive_past *past, const journal_entry *entry, td_err *err)
+{
+    char path[LIMIT_PATH_BYTES];
+    journal_get_text(entry, "segment", path, sizeof path);
+    int is_pruned = td_bytes_is(entry->act, JOURNAL_PRUNED);
+    past_segment *segment = archive_past_segment(past, path);
+    if (td_bytes_is(entry->act, JOURNAL_SEGMENT_OPENED))
+        return segment == NULL ? open_segment(past, entry, path, err) : TD_OK;
+    int is_end = td_bytes_is(entry->act, JOURNAL_SEGMENT_FINISHED) ||
+                 td_bytes_is(entry->act, JOURNAL_RECOVERED);
+    if (segment == NULL && (is_end || is_pruned)) { /* an earlier part of the journal is lost */
+        td_result rc = open_segment(past, entry, path, err);
+        if (rc != TD_OK)
+            return rc;
+        segment = &past->segments[past->segment_count - 1];
+    }
+    if (is_end)
+        finish_segment(segment, entry);
+    else if (is_pruned)
+        prune_segment(segment, entry);
+    else if (segment != NULL && td_bytes_is(entry->act, JOURNAL_DISCARDED))
+        segment->stage = PAST_DISCARDED;
+    else if (segment != NULL && td_bytes_is(entry->act, JOURNAL_RECOVERING))
+        segment->stage = PAST_RECOVERING;
+    if (segment != NULL && td_bytes_is(entry->act, JOURNAL_CORRUPT)) {
+        segment->announced_chunks = journal_get_u64(entry, "chunks", 0);
+        segment->is_corrupt = 1;
+    }
+    return TD_OK;
+}
+
+static td_result note(void *user, const journal_entry *entry, td_err *err)
+{
+    archive_past *past = user;
+    char id[SESSION_ID_BYTES];
+    if (td_bytes_is(entry->act, JOURNAL_SESSION_START))
+        return begin_session(past, entry, err);
+    int is_stop = td_bytes_is(entry->act, JOURNAL_SESSION_STOP);
+    if (is_stop || td_bytes_is(entry->act, JOURNAL_SESSION_CRASHED)) {
+        journal_get_text(entry, "session", id, sizeof id);
+        past_session *session = archive_past_session(past, id);
+        if (session != NULL) {
+            session->has_stopped = is_stop != 0;
+            session->is_crashed = is_stop == 0;
+            session->stop_ns = is_stop ? journal_get_u64(entry, "stop_ns", 0) : 0;
+        }
+        return TD_OK;
+    }
+    return journal_get(entry, "segment").size > 0 ? note_segment(past, entry, err) : TD_OK;
+}
+
+td_result archive_past_read(archive *a, archive_past *out, td_err *err)
+{
+    journal_state state;
+    *out = (archive_past){0};
+    return journal_read(a, note, out, &state, err);
+}
+
+void archive_past_fini(archive_past *past)
+{
+    for (size_t i = 0; i < past->segment_count; i++)
+        td_free(past->segments[i].path);
+    name_index_fini(&past->by_path);
+    td_free(past->segments);
+    td_free(past->sessions);
+    *past = (archive_past){0};
+}
+
+int archive_past_is_pruned(const archive_past *past, const char *feed, uint64_t ns)
+{
+    for (size_t i = 0; i < past->segment_count; i++) {
+        const past_segment *segment = &past->segments[i];
+        if (segment->stage == PAST_PRUNED && ns >= segment->first_ns && ns <= segment->until_ns &&
+            strcmp(segment->feed, feed) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+/* ---- links ---- */
+
+static void set_link(feed_link *link, const char *path, const char *session, td_hash128 chain,
+                     uint64_t last_ns)
+{
+    TD_ASSERT(strlen(session) < sizeof link->session);
+    *link = (feed_link){.is_known = 1, .chain = chain, .last_ns = last_ns};
+    td_bytes name = segment_final_name(segment_file_name(path));
+    (void)snprintf(link->segment, sizeof link->segment, "%.*s", (int)name.size,
+                   (const char *)name.data);
+    (void)snprintf(link->session, sizeof link->session, "%s", session);
+}
+
+/* What the file of a segment says, under its one name or the other. TD_EOF: nothing durable in it;
+ * TD_E_NOTFOUND and others: it cannot say. */
+static td_result link_from_file(archive *a, const char *path, feed_link *out, uint64_t *start_ns,
+                                uint32_t *number)
+{
+    char open_path[LIMIT_PATH_BYTES];
+    segment_index index;
+    (void)snprintf(open_path, sizeof open_path, "%s.open", path);
+    td_result rc = archive_read_index(a, path, INDEX_SUMMARY, &index, NULL);
+    if (rc == TD_E_NOTFOUND)
+        rc = archive_read_index(a, open_path, INDEX_SUMMARY, &index, NULL);
+    if (rc != TD_OK)
+        return rc;
+    td_hash128 chain;
+    if (index.chunk_count == 0 || !chain_value_parse(td_bytes_str(index.chain_hex), &chain)) {
+        rc = TD_EOF;
+    } else {
+        set_link(out, path, index.session, chain, index.last_ns);
+        *start_ns = index.session_start_ns;
+        *number = index.number;
+    }
+    segment_index_fini(&index);
+    return rc;
+}
+
+/* The journal is lost or knows nothing of this feed: the latest by (session start, number). */
+static td_result link_from_listing(archive *a, const char *feed, feed_link *out, td_err *err)
+{
+    archive_listing listing;
+    uint64_t best_start = 0;
+    uint32_t best_number = 0;
+    td_result rc = archive_list(a, &listing, err);
+    for (size_t i = 0; i < listing.segment_count && rc == TD_OK; i++) {
+        const archive_segment *segment = &listing.segments[i];
+        if (strcmp(segment->name.feed, feed) != 0)
+            continue;
+        char path[LIMIT_PATH_BYTES];
+        size_t suffix = segment->name.is_open ? strlen(".open") : 0;
+        (void)snprintf(path, sizeof path, "%.*s", (int)(strlen(segment->path) - suffix),
+                       segment->path);
+        feed_link link;
+        uint64_t start = 0;
+        uint32_t number = 0;
+        if (link_from_file(a, path, &link, &start, &number) != TD_OK)
+            continue;
+        if (out->is_known && (start < best_start || (start == best_start && number < best_number)))
+            continue;
+        *out = link;
+        best_start = start;
+        best_number = number;
+    }
+    archive_listing_fini(&listing);
+    return rc;
+}
+
+td_result archive_past_link(archive *a, const archive_past *past, const char *feed, feed_link *out,
+                            td_err *err)
+{
+    TD_ASSERT(feed != NULL);
+    *out = (feed_link){0};
+    for (size_t i = past->segment_count; i > 0; i--) {
+        const past_segment *segment = &past->segments[i - 1];
+        if (strcmp(segment->feed, feed) != 0 || segment->stage == PAST_DISCARDED)
+            continue;
+        uint64_t start = 0;
+        uint32_t number = 0;
+        td_result rc = link_from_file(a, segment->path, out, &start, &number);
+        if (rc == TD_OK)
+            return TD_OK;
+        if (segment->stage == PAST_FINISHED || segment->stage == PAST_PRUNED) {
+            /* The file is gone or broken; verify says so, unless it was meant to go. */
+            set_link(out, segment->path, segment->session, segment->chain, segment->last_ns);
+            return TD_OK;
+        }
+    }
+    return link_from_listing(a, feed, out, err);
+}
+
+int archive_past_is_put_away(archive *a, const past_segment *segment, char torn[LIMIT_PATH_BYTES])
+{
+    char relative[LIMIT_PATH_BYTES];
+    td_file *file = NULL;
+    TD_ASSERT(segment->path != NULL);
+    if (segment->stage != PAST_RECOVERING)
+        return 0;
+    /* The name that recover_segment gives. */
+    (void)snprintf(relative, sizeof relative, "torn/%.1000s.0.open",
+                   segment_file_name(segment->path));
+    td_result rc = archive_join(a, relative, torn, NULL);
+    if (rc == TD_OK)
+        rc = td_io_open(archive_io(a), torn, TD_OPEN_READ, &file, NULL);
+    td_io_close(file);
+    return rc == TD_OK;
+}

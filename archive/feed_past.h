@@ -1,0 +1,107 @@
+/* What the journal and the segments tell of each feed's past: the segment that its chain goes on
+ * from, and how the session that wrote it ended. Read once when a writer or a recovery begins. */
+#ifndef TD_ARCHIVE_FEED_PAST_H
+#define TD_ARCHIVE_FEED_PAST_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/hash.h"
+#include "archive/archive.h"
+#include "archive/name_index.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* How far a segment that the journal knows has come. */
+typedef enum past_stage {
+    PAST_OPENED,     /* and nothing more: being written, or left by a crash */
+    PAST_RECOVERING, /* a recovery began and its end is not in the journal */
+    PAST_FINISHED,   /* finished or recovered */
+    PAST_DISCARDED,  /* nothing durable was in it; it is in torn/ */
+    PAST_PRUNED,     /* removed on purpose, or about to be */
+} past_stage;
+
+typedef struct past_segment {
+    char *path; /* below the archive, without ".open" */
+    char feed[LIMIT_NAME_BYTES];
+    char session[SESSION_ID_BYTES];
+    past_stage stage;
+    uint8_t is_recovered; /* finished, and not by its writer */
+    td_hash128 chain;     /* of a finished or pruned one */
+    uint64_t chunk_count;
+    uint64_t file_bytes;
+    uint64_t first_ns, last_ns; /* of its messages; of a pruned one only */
+    uint64_t until_ns;          /* up to here nothing of the feed is left; of a pruned one only */
+    uint64_t announced_chunks;  /* durable ones when its writer found that another program had
+                                 * removed or changed it; else 0 */
+    uint8_t is_corrupt;         /* 1: its writer or a recovery has journaled that it is lost */
+    uint8_t is_lost;            /* for a recovery's own use: it is missing, or cannot be read */
+} past_segment;
+
+typedef struct past_session {
+    char session[SESSION_ID_BYTES];
+    char verb[LIMIT_NAME_BYTES];
+    uint64_t pid; /* of its process; 0: not known */
+    uint64_t start_ns;
+    uint64_t stop_ns; /* 0: no clean stop */
+    uint8_t has_stopped;
+    uint8_t is_crashed; /* 1: a recovery has said so already */
+} past_session;
+
+typedef struct archive_past {
+    past_segment *segments; /* in the order in which they were opened */
+    size_t segment_count;
+    past_session *sessions; /* in the order in which they began */
+    size_t session_count;
+    name_index by_path;
+} archive_past;
+
+/* Read the journal. *out is the caller's, for archive_past_fini, also after a failure. */
+TD_MUST_USE td_result archive_past_read(archive *archive, archive_past *out, td_err *err);
+void archive_past_fini(archive_past *past);
+
+/* 1 if what the feed had at that moment was pruned. */
+int archive_past_is_pruned(const archive_past *past, const char *feed, uint64_t ns);
+
+/* The segment of that path (without ".open"), or NULL. */
+past_segment *archive_past_segment(const archive_past *past, const char *path);
+
+/* The session of that id, or NULL. */
+past_session *archive_past_session(const archive_past *past, const char *session);
+
+/* 1 if it took captures of other tools. */
+int past_session_is_import(const past_session *session);
+
+/* Called for each segment that the journal knows as finished and not as pruned, and that is neither
+ * listed nor on the disk after all (it may have been renamed meanwhile); valid during the call. */
+typedef void missing_fn(void *user, const past_segment *segment);
+TD_MUST_USE td_result archive_each_missing(archive *archive, const archive_listing *listing,
+                                           missing_fn *fn, void *user, td_err *err);
+
+/* Where a feed's chain goes on. */
+typedef struct feed_link {
+    uint8_t is_known;               /* 0: the feed's first segment is still to come */
+    char segment[LIMIT_PATH_BYTES]; /* file name of the last segment, without ".open" */
+    char session[SESSION_ID_BYTES];
+    td_hash128 chain;
+    uint64_t last_ns; /* of its last durable message; 0 if the file cannot say */
+} feed_link;
+
+/* The last segment of a feed in order of writing that has anything durable. If the journal knows
+ * none, the segments themselves are asked. */
+TD_MUST_USE td_result archive_past_link(archive *archive, const archive_past *past,
+                                        const char *feed, feed_link *out, td_err *err);
+
+/* 1 if a segment whose recovery did not come to its end lies in torn/ whole, and nowhere else: the
+ * journal lacks just `discarded`. torn gets its path. */
+int archive_past_is_put_away(archive *archive, const past_segment *segment,
+                             char torn[LIMIT_PATH_BYTES]);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,71 @@
+/* The last frame of each slot of a feed, and the slot's topics. New sessions and recoveries begin
+ * gaps there. Read from the segments, newest first. */
+#ifndef TD_ARCHIVE_FEED_SLOTS_H
+#define TD_ARCHIVE_FEED_SLOTS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "archive/archive.h"
+#include "archive/feed_past.h"
+#include "archive/name_index.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Segments to search for a slot: at one an hour, two days. If nothing at all was found, the search
+ * continues. */
+enum { FEED_SLOTS_SEGMENTS_MAX = 48 };
+
+typedef struct feed_slots_query {
+    const char *feed;
+    const char *session;     /* NULL: of all sessions */
+    uint64_t before_ns;      /* frames of later times do not count: the clock was ahead */
+    uint32_t shard_count;    /* of line 0; these are looked for until they are found */
+    uint8_t is_control_data; /* 1: pongs and answers count as data (see past_slot) */
+} feed_slots_query;
+
+typedef struct past_slot {
+    uint32_t line, shard;
+    uint32_t conn; /* its last connection in that session; 0: not known */
+    char session[SESSION_ID_BYTES];
+    uint8_t is_crashed;   /* 1: that session has no end in the journal, nor has an unknown one */
+    uint64_t last_ns;     /* of its last frame of data; 0: none was found */
+    uint64_t last_any_ns; /* of its last frame that was received */
+} past_slot;
+
+/* A topic and symbol as channels have them, and the slot on which it came last. */
+typedef struct past_topic {
+    char *name;         /* "TOPIC.SYMBOL" */
+    size_t topic_bytes; /* of these "TOPIC." */
+    size_t slot;
+    uint8_t is_unknown; /* 1: frames on _unknown, whatever their topics were */
+} past_topic;
+
+typedef struct feed_slots {
+    past_slot *slots;
+    size_t slot_count;
+    past_topic **topics;
+    size_t topic_count;
+    name_index by_name;
+} feed_slots;
+
+/* Recordings first. Imports add their topics, and slots that no recording has; a slot that was
+ * recorded ended with its last recorded frame, for a capture does not prove that it has all of it.
+ * TD_E_NOMEM, TD_E_IO (the archive cannot be listed; of one session also: a segment cannot be
+ * read). Any other segment that cannot be read is passed over, with a warning in the archive's log.
+ * *out is the caller's, for feed_slots_fini, also after a failure. */
+TD_MUST_USE td_result feed_slots_read(archive *archive, const archive_past *past,
+                                      const feed_slots_query *query, feed_slots *out, td_err *err);
+void feed_slots_fini(feed_slots *slots);
+
+/* The slot, or NULL. */
+const past_slot *feed_slots_find(const feed_slots *slots, uint32_t line, uint32_t shard);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

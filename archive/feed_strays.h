@@ -1,0 +1,55 @@
+/* Segments that are not empty and not in the journal. A copy of an archive whose journal was copied
+ * before its segments has such ones; the chain proves that they belong to the archive. */
+#ifndef TD_ARCHIVE_FEED_STRAYS_H
+#define TD_ARCHIVE_FEED_STRAYS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/hash.h"
+#include "archive/archive.h"
+#include "archive/feed_past.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct stray_segment {
+    const char *path; /* as listed; borrowed from the listing */
+    uint8_t is_open;
+    uint8_t is_linked; /* 1: it continues the feed's last segment in the journal, directly or
+                        * through other strays */
+    char feed[LIMIT_NAME_BYTES];
+    char session[SESSION_ID_BYTES];
+    char verb[LIMIT_NAME_BYTES];
+    char version[LIMIT_NAME_BYTES];
+    uint64_t session_start_ns;
+    char *previous_segment; /* file name, "" for a feed's first */
+    td_hash128 previous_chain;
+    td_hash128 chain; /* its last value */
+    uint64_t message_count;
+    uint64_t file_bytes;
+    uint32_t chunk_count;
+} stray_segment;
+
+typedef struct stray_list {
+    stray_segment *rows; /* those that are linked first, in the order of their chains */
+    size_t count;
+} stray_list;
+
+/* Read the heads and last chain values of the segments that past does not have; those that cannot
+ * be read, or are not ours, are left out. listing is borrowed until stray_list_fini, which the
+ * caller owes also after a failure. TD_E_NOMEM, TD_E_IO. */
+TD_MUST_USE td_result stray_list_read(archive *archive, const archive_past *past,
+                                      const archive_listing *listing, stray_list *out, td_err *err);
+void stray_list_fini(stray_list *list);
+
+/* The row that goes on from the segment of that file name (without ".open"), or NULL. */
+const stray_segment *stray_list_after(const stray_list *list, const char *file_name);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

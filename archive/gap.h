@@ -1,0 +1,104 @@
+/* Gaps: rows of the ledger. A gap is where something that the exchange sent, or may have sent, is
+ * not in the archive. Plain records; constant tables; any thread. */
+#ifndef TD_ARCHIVE_GAP_H
+#define TD_ARCHIVE_GAP_H
+
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "json/json_write.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum gap_reason {
+    GAP_DISCONNECT, /* the connection ended while recording went on */
+    GAP_STALE,      /* it was up and sent no data, so it was ended */
+    GAP_OVERLOAD,   /* frames were counted and dropped */
+    GAP_RESTART,    /* between a clean stop and the next start on the feed */
+    GAP_CRASH,      /* between the last durable frame of a killed recorder and the next start */
+    GAP_CORRUPT,    /* stored frames can no longer be read */
+    GAP_SEQUENCE,   /* the book was broken: the exchange's own numbering shows a loss */
+    GAP_AGGREGATE,  /* one message of an aggregating topic is missing */
+    GAP_REASON_COUNT,
+} gap_reason;
+
+/* Stable name ("disconnect"); and back: 1, or 0 if it is none. */
+const char *gap_reason_name(gap_reason reason);
+int gap_reason_parse(td_bytes name, gap_reason *out);
+
+#define GAP_OPEN           UINT64_C(0) /* to_ns of a gap that has no end yet */
+#define GAP_FRAMES_UNKNOWN UINT64_MAX  /* frames_lost that nobody can know */
+
+/* One row. Strings are NUL-terminated and borrowed from whoever made the row; "" stands for null.
+ * Natural key: feed, line, shard, conn, topic, symbol, reason, from_ns. Rows of one key are one
+ * gap: each other field is then the greatest that any of them has (null is least), so that the
+ * order in which rows are met does not matter: an end closes an open gap. */
+typedef struct gap_row {
+    gap_reason reason;
+    const char *feed;
+    uint32_t line;
+    uint32_t shard;
+    uint32_t conn;      /* connection number of the slot within its session; 0 = null */
+    const char *topic;  /* "" = the whole connection */
+    const char *symbol; /* "" = all of the topic */
+    uint64_t from_ns;
+    uint64_t to_ns;       /* GAP_OPEN while it has no end */
+    uint64_t frames_lost; /* or GAP_FRAMES_UNKNOWN */
+    const char *covered_by;
+    const char *cause;
+    const char *detail;
+} gap_row;
+
+/* A row of a feed's slot 0/0 and all its topics, of which it is unknown how much was lost: the
+ * caller sets what differs. feed and cause are borrowed. */
+gap_row gap_row_of(gap_reason reason, const char *feed, uint64_t from_ns, uint64_t to_ns,
+                   const char *cause);
+
+/* <0, 0, >0 by natural key, from_ns first after the feed: the order in which rows are listed. */
+int gap_row_compare(const gap_row *a, const gap_row *b);
+
+/* 1 if frames of this topic and symbol of the row's feed may be missing because of the gap: one of
+ * a whole connection lacks something of each topic, one of a topic without a symbol of each of its
+ * symbols, and frames of the symbol "*" name any. topic "": only a gap of a whole connection is.
+ * What a selection of globs asks is selection_has_gap (tape/selection.h). */
+int gap_row_is_about(const gap_row *row, const char *topic, const char *symbol);
+
+/* Receives a row, valid during the call. Anything but TD_OK ends what calls it. */
+typedef td_result gap_row_fn(void *user, const gap_row *row, td_err *err);
+
+/* The same, and who tells it: the path of a segment below the archive without ".open", or "" for
+ * the journal. */
+typedef td_result told_gap_fn(void *user, const char *told_by, const gap_row *row, td_err *err);
+
+/* Rows collected in memory, merged by key and sorted. */
+typedef struct gap_list {
+    gap_row *rows; /* strings owned by the list */
+    size_t count;
+} gap_list;
+
+/* Add a copy of the row, or merge it into the row of the same key. TD_E_NOMEM. */
+TD_MUST_USE td_result gap_list_add(gap_list *list, const gap_row *row, td_err *err);
+
+/* The same as a gap_row_fn; user is the list. */
+td_result gap_list_emit(void *list, const gap_row *row, td_err *err);
+
+/* The row of the same key, valid until the list changes, or NULL. */
+const gap_row *gap_list_find(const gap_list *list, const gap_row *key);
+
+void gap_list_fini(gap_list *list);
+
+/* Write a gap as an object with the keys of docs/archive.md, in its order; absent values are null:
+ * the same in every report that lists gaps. */
+void gap_json_write(json_writer *json, const gap_row *row);
+
+/* The same members, into an object that the caller has open. */
+void gap_json_members(json_writer *json, const gap_row *row);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

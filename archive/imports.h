@@ -1,0 +1,44 @@
+/* Which captures the archive has: the journal keeps the content of each that an import brought in,
+ * so that the same one is not imported twice by mistake. An import that did not come to its end
+ * does not count. One thread. */
+#ifndef TD_ARCHIVE_IMPORTS_H
+#define TD_ARCHIVE_IMPORTS_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/hash.h"
+#include "archive/archive.h"
+#include "archive/journal.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The text of a capture, whatever compression it came in. */
+typedef struct capture_content {
+    uint64_t bytes;
+    td_hash128 hash; /* XXH3-128 */
+} capture_content;
+
+/* Write into the journal that the open session imports this content into the feed. TD_E_IO,
+ * TD_E_NOSPACE. */
+TD_MUST_USE td_result imports_write(journal *journal, const char *session, const char *feed,
+                                    const capture_content *content, td_err *err);
+
+/* When a feed got a content. */
+typedef struct past_import {
+    char session[SESSION_ID_BYTES];
+    uint64_t stop_ns; /* wall clock at its end */
+} past_import;
+
+/* Look for the latest import of this content into the feed. TD_OK; TD_E_NOTFOUND: there is none,
+ * and err is untouched; TD_E_IO, TD_E_NOMEM. */
+TD_MUST_USE td_result imports_find(archive *archive, const char *feed,
+                                   const capture_content *content, past_import *out, td_err *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

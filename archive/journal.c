@@ -1,0 +1,610 @@
+#include "archive/journal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/buf.h"
+#include "base/hash.h"
+#include "base/io.h"
+#include "format/chain.h"
+#include "format/mcap_decode.h"
+#include "format/mcap_encode.h"
+
+#define JOURNAL_FILE    "journal.mcap.open"
+#define JOURNAL_PROFILE "tapedeck"
+#define JOURNAL_LIBRARY "tapedeck journal"
+/* What stands in every chain record: two of them behind the sound end are more than one torn entry.
+ */
+#define CHAIN_MAGIC "TDCHAIN1"
+
+enum {
+    ENTRY_BYTES_MAX = 1 << 18, /* an entry with its chain record; notes are the longest */
+    WINDOW_BYTES = 1 << 20,
+    PREFACE_BYTES_MAX = 4096, /* magic and header */
+    LOCK_TRIES_MAX = 500,
+};
+#define LOCK_PAUSE_NS (10 * TD_NS_PER_MS)
+
+/* ---- entries ---- */
+
+td_bytes journal_get(const journal_entry *entry, const char *key)
+{
+    for (size_t i = 0; i < entry->field_count; i++) {
+        if (td_bytes_is(entry->fields[i].key, key))
+            return entry->fields[i].value;
+    }
+    return td_bytes_of(NULL, 0);
+}
+
+uint64_t journal_get_u64(const journal_entry *entry, const char *key, uint64_t fallback)
+{
+    td_bytes text = journal_get(entry, key);
+    uint64_t value = 0;
+    if (text.size == 0)
+        return fallback;
+    for (size_t i = 0; i < text.size; i++) {
+        if (text.data[i] < '0' || text.data[i] > '9')
+            return fallback;
+        uint64_t digit = (uint64_t)(text.data[i] - '0');
+        if (value > (UINT64_MAX - digit) / 10)
+            return fallback;
+        value = value * 10 + digit;
+    }
+    return value;
+}
+
+void journal_get_text(const journal_entry *entry, const char *key, char *out, size_t out_bytes)
+{
+    TD_ASSERT(out_bytes > 0);
+    td_bytes text = journal_get(entry, key);
+    size_t size = text.size < out_bytes ? text.size : out_bytes - 1;
+    if (size > 0)
+        memcpy(out, text.data, size);
+    out[size] = '\0';
+}
+
+journal_field journal_text(const char *key, const char *value)
+{
+    return (journal_field){.key = td_bytes_str(key), .value = td_bytes_str(value)};
+}
+
+journal_field journal_u64(const char *key, uint64_t value, char text[24])
+{
+    (void)snprintf(text, 24, "%llu", (unsigned long long)value);
+    return journal_text(key, text);
+}
+
+/* ---- reading ---- */
+
+/* A file read forward: where its provable part ends, and the value of the chain there. */
+typedef struct cursor {
+    td_file *file;
+    uint64_t file_bytes;
+    uint64_t sound_bytes; /* end of the last chained entry; before the first: 0 */
+    uint64_t last_start;  /* beginning of that entry */
+    uint64_t entry_count;
+    td_hash128 value;
+    td_hasher *hasher;
+    td_buf window; /* bytes of the file from window_from on */
+    uint64_t window_from;
+} cursor;
+
+static td_result cursor_init(cursor *c, td_file *file, td_err *err)
+{
+    *c = (cursor){.file = file, .hasher = td_hasher_open()};
+    td_buf_init(&c->window, WINDOW_BYTES);
+    td_result rc = c->hasher == NULL ? td_err_set(err, TD_E_NOMEM, "no memory for the journal")
+                                     : td_buf_reserve(&c->window, WINDOW_BYTES, err);
+    return rc == TD_OK ? td_io_size(file, &c->file_bytes, err) : rc;
+}
+
+static void cursor_fini(cursor *c)
+{
+    td_hasher_close(c->hasher);
+    td_buf_fini(&c->window);
+}
+
+/* size bytes at offset at; TD_EOF if the file ends before. */
+static td_result look(cursor *c, uint64_t at, size_t size, const uint8_t **out, td_err *err)
+{
+    TD_ASSERT(size <= WINDOW_BYTES);
+    if (at > c->file_bytes || size > c->file_bytes - at)
+        return TD_EOF;
+    if (at < c->window_from || at + size > c->window_from + c->window.size) {
+        size_t got = 0;
+        td_result rc = td_io_read_at(c->file, at, c->window.data, WINDOW_BYTES, &got, err);
+        c->window_from = at;
+        c->window.size = rc == TD_OK ? got : 0;
+        if (rc != TD_OK)
+            return rc;
+        if (got < size)
+            return TD_EOF; /* cut while we read */
+    }
+    *out = c->window.data + (at - c->window_from);
+    return TD_OK;
+}
+
+/* A record's whole size, prefix included, if it has this opcode and a size that can be. */
+static td_result look_record(cursor *c, uint64_t at, uint8_t opcode, size_t *size, td_err *err)
+{
+    const uint8_t *prefix = NULL;
+    td_result rc = look(c, at, MCAP_PREFIX_BYTES, &prefix, err);
+    if (rc != TD_OK)
+        return rc;
+    uint64_t content = td_le64(prefix + 1);
+    if (prefix[0] != opcode || content > ENTRY_BYTES_MAX)
+        return TD_E_CORRUPT;
+    *size = MCAP_PREFIX_BYTES + (size_t)content;
+    return TD_OK;
+}
+
+/* Magic and header: how many bytes they take. */
+static td_result look_preface(cursor *c, size_t *size, td_err *err)
+{
+    const uint8_t *bytes = NULL;
+    size_t header = 0;
+    td_result rc = look(c, 0, MCAP_MAGIC_BYTES, &bytes, err);
+    if (rc != TD_OK)
+        return rc;
+    if (memcmp(bytes, MCAP_MAGIC, MCAP_MAGIC_BYTES) != 0)
+        return TD_E_CORRUPT;
+    rc = look_record(c, MCAP_MAGIC_BYTES, MCAP_HEADER, &header, err);
+    *size = MCAP_MAGIC_BYTES + header;
+    return rc == TD_OK && *size > PREFACE_BYTES_MAX ? TD_E_CORRUPT : rc;
+}
+
+static td_result unpack(const uint8_t *record, size_t size, uint64_t offset, journal_field *fields,
+                        journal_entry *out)
+{
+    mcap_metadata metadata;
+    td_result rc = mcap_decode_metadata(
+        td_bytes_of(record + MCAP_PREFIX_BYTES, size - MCAP_PREFIX_BYTES), &metadata, NULL);
+    if (rc != TD_OK)
+        return rc;
+    *out = (journal_entry){.offset = offset, .act = metadata.name, .fields = fields};
+    mcap_packed rest = metadata.pairs;
+    mcap_pair pair;
+    while (mcap_next_pair(&rest, &pair) && out->field_count < JOURNAL_FIELDS_MAX)
+        fields[out->field_count++] = (journal_field){.key = pair.key, .value = pair.value};
+    return TD_OK;
+}
+
+/* Does the chain record that ends this entry hold the value of its bytes? TD_OK, TD_E_CORRUPT. */
+static td_result prove(cursor *c, td_bytes entry, size_t chain_bytes, td_hash128 *value)
+{
+    chain_record record;
+    const uint8_t *content = entry.data + entry.size - chain_bytes + MCAP_PREFIX_BYTES;
+    td_result rc =
+        chain_decode(td_bytes_of(content, chain_bytes - MCAP_PREFIX_BYTES), NULL, &record, NULL);
+    if (rc != TD_OK)
+        return rc;
+    *value =
+        chain_value(c->hasher, c->value, td_bytes_of(entry.data, entry.size - CHAIN_VALUE_BYTES));
+    int is_proved = record.covers_from == c->sound_bytes && td_hash128_equal(*value, record.value);
+    return is_proved ? TD_OK : TD_E_CORRUPT;
+}
+
+/* The next entry, proved by its chain record. TD_OK; TD_EOF at the end; TD_E_TRUNCATED if what is
+ * left does not prove itself; TD_E_IO. The entry is valid until the next call. */
+static td_result cursor_next(cursor *c, journal_field *fields, journal_entry *entry, td_err *err)
+{
+    size_t preface = 0;
+    size_t metadata = 0;
+    size_t chain = 0;
+    td_hash128 value;
+    const uint8_t *bytes = NULL;
+    if (c->sound_bytes == c->file_bytes)
+        return TD_EOF;
+    uint64_t from = c->sound_bytes;
+    td_result rc = from == 0 ? look_preface(c, &preface, err) : TD_OK;
+    if (rc == TD_OK)
+        rc = look_record(c, from + preface, MCAP_METADATA, &metadata, err);
+    if (rc == TD_OK)
+        rc = look_record(c, from + preface + metadata, CHAIN_OPCODE, &chain, err);
+    size_t size = preface + metadata + chain;
+    if (rc == TD_OK)
+        rc = size > ENTRY_BYTES_MAX ? TD_E_CORRUPT : look(c, from, size, &bytes, err);
+    if (rc == TD_OK)
+        rc = prove(c, td_bytes_of(bytes, size), chain, &value);
+    if (rc == TD_OK)
+        rc = unpack(bytes + preface, metadata, from + preface, fields, entry);
+    if (rc == TD_EOF || rc == TD_E_CORRUPT)
+        return TD_E_TRUNCATED;
+    if (rc == TD_OK) {
+        c->value = value;
+        c->last_start = c->sound_bytes;
+        c->sound_bytes += size;
+        c->entry_count++;
+    }
+    return rc;
+}
+
+/* One entry at most is on its way to the disk at any time: more than one behind the sound end is no
+ * torn tail. */
+static td_result tail_is_damaged(cursor *c, uint8_t *is_damaged, td_err *err)
+{
+    unsigned chains = 0;
+    const size_t magic = strlen(CHAIN_MAGIC);
+    for (uint64_t at = c->sound_bytes; at + magic <= c->file_bytes && chains < 2;) {
+        uint64_t left = c->file_bytes - at;
+        size_t size = left < WINDOW_BYTES ? (size_t)left : WINDOW_BYTES;
+        const uint8_t *bytes = NULL;
+        td_result rc = look(c, at, size, &bytes, err);
+        if (rc != TD_OK)
+            return rc == TD_EOF ? TD_OK : rc;
+        for (size_t i = 0; i + magic <= size; i++)
+            chains += memcmp(bytes + i, CHAIN_MAGIC, magic) == 0;
+        at += size - (magic - 1);
+    }
+    *is_damaged = chains >= 2;
+    return TD_OK;
+}
+
+static td_result read_entries(cursor *c, journal_fn *fn, void *user, td_err *err)
+{
+    journal_field fields[JOURNAL_FIELDS_MAX];
+    journal_entry entry;
+    td_result rc;
+    while ((rc = cursor_next(c, fields, &entry, err)) == TD_OK) {
+        if (fn != NULL)
+            rc = fn(user, &entry, err);
+        if (rc != TD_OK)
+            return rc;
+    }
+    return rc == TD_EOF || rc == TD_E_TRUNCATED ? TD_OK : rc;
+}
+
+/* Go to where an entry begins: a chain record ends there, and its last bytes are its value. */
+static td_result cursor_seek(cursor *c, chain_place place, td_err *err)
+{
+    const uint8_t *value = NULL;
+    const uint64_t to = place.bytes;
+    if (to == 0)
+        return TD_OK;
+    td_result rc = to < CHAIN_VALUE_BYTES
+                       ? TD_EOF
+                       : look(c, to - CHAIN_VALUE_BYTES, CHAIN_VALUE_BYTES, &value, err);
+    if (rc == TD_EOF)
+        return td_err_set(err, TD_E_NOTFOUND, "no entry begins at offset %llu",
+                          (unsigned long long)to);
+    if (rc != TD_OK)
+        return rc;
+    memcpy(c->value.bytes, value, CHAIN_VALUE_BYTES);
+    if (chain_mark(c->value) != place.mark)
+        return td_err_set(err, TD_E_NOTFOUND, "another journal is at offset %llu",
+                          (unsigned long long)to);
+    c->sound_bytes = to;
+    return TD_OK;
+}
+
+static td_result read_file(td_file *file, chain_place from, journal_fn *fn, void *user,
+                           journal_state *state, td_err *err)
+{
+    cursor c;
+    td_result rc = cursor_init(&c, file, err);
+    if (rc == TD_OK)
+        rc = cursor_seek(&c, from, err);
+    if (rc == TD_OK)
+        rc = read_entries(&c, fn, user, err);
+    if (rc == TD_OK && from.bytes > 0 && c.entry_count == 0 && c.sound_bytes < c.file_bytes)
+        rc = td_err_set(err, TD_E_NOTFOUND, "no sound entry begins at offset %llu",
+                        (unsigned long long)from.bytes);
+    if (rc == TD_OK)
+        rc = tail_is_damaged(&c, &state->is_damaged, err);
+    state->is_present = 1;
+    state->file_bytes = c.file_bytes;
+    state->sound_bytes = c.sound_bytes;
+    state->mark = c.sound_bytes == 0 ? 0 : chain_mark(c.value);
+    state->entry_count = c.entry_count;
+    cursor_fini(&c);
+    return rc;
+}
+
+td_result journal_read(archive *a, journal_fn *fn, void *user, journal_state *state, td_err *err)
+{
+    return journal_read_from(a, (chain_place){0}, fn, user, state, err);
+}
+
+td_result journal_read_from(archive *a, chain_place from, journal_fn *fn, void *user,
+                            journal_state *state, td_err *err)
+{
+    *state = (journal_state){0};
+    if (archive_is_single_file(a))
+        return TD_OK;
+    char path[LIMIT_PATH_BYTES];
+    td_file *file = NULL;
+    td_result rc = archive_join(a, JOURNAL_FILE, path, err);
+    if (rc == TD_OK)
+        rc = td_io_open(archive_io(a), path, TD_OPEN_READ, &file, err);
+    if (rc == TD_E_NOTFOUND && from.bytes == 0) {
+        td_err_clear(err);
+        return TD_OK;
+    }
+    if (rc == TD_OK)
+        rc = read_file(file, from, fn, user, state, err);
+    td_io_close(file);
+    return rc == TD_OK ? TD_OK : td_err_add(err, rc, "reading the journal");
+}
+
+/* ---- writing ---- */
+
+struct journal {
+    archive *archive;
+    char path[LIMIT_PATH_BYTES];
+    td_file *file;
+    cursor cursor; /* stands at the end, as far as this writer knows */
+    td_buf out;
+    uint64_t durable_bytes; /* sound_bytes when this writer last knew all of it to be durable */
+    uint8_t is_dead;        /* 1: a sync failed, so nothing may be promised any more */
+};
+
+static td_result check_name(const journal *j, td_err *err)
+{
+    td_name_state state = TD_NAME_GONE;
+    td_result rc = td_io_look_at_name(archive_io(j->archive), j->path, j->file, &state, err);
+    if (rc != TD_OK || state == TD_NAME_SAME)
+        return rc;
+    rc = td_err_set(err, TD_E_NOTFOUND, "journal '%s' was %s while it was in use", j->path,
+                    state == TD_NAME_GONE ? "removed or renamed" : "replaced");
+    td_err_hint(err, "put it back if you can, and run 'tapedeck recover' and 'tapedeck verify'");
+    return rc;
+}
+
+/* The file's size now: never below what is chained, which tapedeck never cuts. */
+static td_result check_size(const journal *j, uint64_t *size, td_err *err)
+{
+    td_result rc = td_io_size(j->file, size, err);
+    if (rc != TD_OK || *size >= j->cursor.sound_bytes)
+        return rc;
+    rc = td_err_set(err, TD_E_NOTFOUND, "journal '%s' got shorter while it was in use", j->path);
+    td_err_hint(err, "another program cut it: restore it from a backup, or run 'tapedeck verify'");
+    return rc;
+}
+
+td_result journal_check_place(journal *j, td_err *err)
+{
+    uint64_t size = 0;
+    td_result rc = check_name(j, err);
+    return rc == TD_OK ? check_size(j, &size, err) : rc;
+}
+
+/* Held for one entry only; a holder that stays is stuck, and then so are we, for 5 s. */
+static td_result lock_journal(const journal *j, td_err *err)
+{
+    td_clock clock = archive_clock(j->archive);
+    td_result rc = TD_E_BUSY;
+    for (unsigned i = 0; i < LOCK_TRIES_MAX; i++) {
+        td_err_clear(err);
+        rc = td_io_lock_file(j->file, err);
+        if (rc != TD_E_BUSY)
+            break;
+        clock_sleep_until(clock, clock_mono_ns(clock) + LOCK_PAUSE_NS);
+    }
+    if (rc != TD_OK)
+        return td_err_add(err, rc, "cannot lock '%s'", j->path);
+    /* Whoever comes later locks the file that has the name then. */
+    rc = check_name(j, err);
+    if (rc != TD_OK)
+        td_io_unlock_file(j->file);
+    return rc;
+}
+
+/* Read on to the end of the file: another writer may have been here. */
+static td_result catch_up(journal *j, td_err *err)
+{
+    cursor *c = &j->cursor;
+    td_result rc = check_size(j, &c->file_bytes, err);
+    if (rc != TD_OK)
+        return rc;
+    td_buf_clear(&c->window); /* what was read before may have been a tail that is gone */
+    return read_entries(c, NULL, NULL, err);
+}
+
+/* Cut off what does not prove itself, a copy of it in torn/ first. */
+static td_result cut_tail(journal *j, td_err *err)
+{
+    cursor *c = &j->cursor;
+    if (c->sound_bytes == c->file_bytes)
+        return TD_OK;
+    char name[LIMIT_NAME_BYTES];
+    (void)snprintf(name, sizeof name, JOURNAL_FILE ".%llu.tail",
+                   (unsigned long long)c->sound_bytes);
+    td_log_say(archive_log(j->archive), TD_LOG_WARNING,
+               "journal: %llu bytes at its end are incomplete; kept as torn/%s and cut off",
+               (unsigned long long)(c->file_bytes - c->sound_bytes), name);
+    td_result rc = archive_keep_torn(j->archive, j->path, c->sound_bytes,
+                                     c->file_bytes - c->sound_bytes, name, err);
+    if (rc == TD_OK)
+        rc = td_io_truncate(j->file, c->sound_bytes, err);
+    if (rc == TD_OK)
+        rc = td_io_sync(j->file, err);
+    if (rc == TD_OK) {
+        c->file_bytes = c->sound_bytes;
+        td_buf_clear(&c->window);
+    }
+    return rc;
+}
+
+/* Two writers may want to make it at once. */
+static td_result open_file(journal *j, td_err *err)
+{
+    td_io io = archive_io(j->archive);
+    td_result rc = td_io_open(io, j->path, TD_OPEN_APPEND, &j->file, err);
+    if (rc == TD_E_NOTFOUND)
+        rc = td_io_open(io, j->path, TD_OPEN_CREATE, &j->file, err);
+    return rc == TD_E_INVALID ? td_io_open(io, j->path, TD_OPEN_APPEND, &j->file, err) : rc;
+}
+
+/* The file's own entry must be durable before its first one. Whoever made it may have been killed
+ * before that, so it is not its maker who sees to it, but whoever finds no entry in it. */
+static td_result sync_entry(journal *j, td_err *err)
+{
+    if (j->cursor.sound_bytes > 0)
+        return TD_OK;
+    return td_io_sync_dir(archive_io(j->archive), archive_path(j->archive), err);
+}
+
+static td_result open_locked(journal *j, td_err *err)
+{
+    td_result rc = open_file(j, err);
+    if (rc == TD_OK)
+        rc = lock_journal(j, err);
+    if (rc != TD_OK)
+        return rc;
+    rc = cursor_init(&j->cursor, j->file, err);
+    if (rc == TD_OK)
+        rc = read_entries(&j->cursor, NULL, NULL, err);
+    if (rc == TD_OK)
+        rc = sync_entry(j, err);
+    if (rc == TD_OK)
+        rc = cut_tail(j, err);
+    td_io_unlock_file(j->file);
+    return rc;
+}
+
+td_result journal_open(archive *a, journal **out, td_err *err)
+{
+    TD_ASSERT(archive_get_mode(a) != ARCHIVE_READ);
+    *out = NULL;
+    journal *made = td_alloc_zero(1, sizeof *made);
+    if (made == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for the journal");
+    made->archive = a;
+    td_buf_init(&made->out, ENTRY_BYTES_MAX);
+    td_result rc = archive_join(a, JOURNAL_FILE, made->path, err);
+    if (rc == TD_OK)
+        rc = open_locked(made, err);
+    if (rc != TD_OK) {
+        journal_close(made);
+        return td_err_add(err, rc, "opening the journal");
+    }
+    *out = made;
+    return TD_OK;
+}
+
+void journal_close(journal *j)
+{
+    if (j == NULL)
+        return;
+    cursor_fini(&j->cursor);
+    td_buf_fini(&j->out);
+    td_io_close(j->file);
+    td_free(j);
+}
+
+static td_result encode_metadata(journal *j, const char *act, const journal_field *fields,
+                                 size_t field_count, td_err *err)
+{
+    td_buf pairs;
+    td_buf_init(&pairs, ENTRY_BYTES_MAX);
+    td_result rc = TD_OK;
+    for (size_t i = 0; i < field_count && rc == TD_OK; i++)
+        rc = mcap_pack_pair(&pairs, fields[i].key, fields[i].value, err);
+    mcap_metadata metadata = {.name = td_bytes_str(act), .pairs = {.bytes = td_buf_view(&pairs)}};
+    if (rc == TD_OK)
+        rc = mcap_encode_metadata(&j->out, &metadata, err);
+    td_buf_fini(&pairs);
+    return rc;
+}
+
+/* The whole entry, in the first one magic and header before it, into out. */
+static td_result encode_entry(journal *j, const char *act, const journal_field *fields,
+                              size_t field_count, td_hash128 *value, td_err *err)
+{
+    cursor *c = &j->cursor;
+    td_result rc = TD_OK;
+    td_buf_clear(&j->out);
+    if (c->sound_bytes == 0) {
+        mcap_header header = {.profile = td_bytes_str(JOURNAL_PROFILE),
+                              .library = td_bytes_str(JOURNAL_LIBRARY)};
+        rc = mcap_encode_magic(&j->out, err);
+        if (rc == TD_OK)
+            rc = mcap_encode_header(&j->out, &header, err);
+    }
+    if (rc == TD_OK)
+        rc = encode_metadata(j, act, fields, field_count, err);
+    chain_record chain = {.covers_from = c->sound_bytes};
+    if (rc == TD_OK)
+        rc = chain_append_fields(&j->out, &chain, err);
+    if (rc != TD_OK)
+        return rc;
+    chain_start(c->hasher, c->value);
+    td_hasher_update(c->hasher, j->out.data, j->out.size);
+    *value = chain_append_value(&j->out, c->hasher);
+    return TD_OK;
+}
+
+/* The last entry is another writer's, whose sync may have failed: then it may stand in the cache
+ * alone. Nothing may be chained to it before it is durable. Those before it are: each was synced
+ * before the next one was written. */
+static td_result renew_last(journal *j, td_err *err)
+{
+    cursor *c = &j->cursor;
+    if (j->durable_bytes == c->sound_bytes)
+        return TD_OK;
+    td_result rc = td_io_renew(j->file, c->last_start, c->sound_bytes - c->last_start, err);
+    if (rc == TD_OK)
+        rc = td_io_sync(j->file, err);
+    if (rc == TD_OK)
+        j->durable_bytes = c->sound_bytes;
+    return rc;
+}
+
+static td_result append_locked(journal *j, const char *act, const journal_field *fields,
+                               size_t field_count, td_err *err)
+{
+    cursor *c = &j->cursor;
+    td_hash128 value;
+    td_result rc = catch_up(j, err);
+    if (rc == TD_OK)
+        rc = cut_tail(j, err);
+    if (rc == TD_OK)
+        rc = renew_last(j, err);
+    if (rc == TD_OK)
+        rc = encode_entry(j, act, fields, field_count, &value, err);
+    if (rc != TD_OK)
+        return rc;
+    rc = td_io_append(j->file, j->out.data, j->out.size, err);
+    if (rc != TD_OK) {
+        /* Part of it may be there. If cutting fails too, the next entry does it before it is
+         * written. */
+        if (td_io_truncate(j->file, c->sound_bytes, NULL) != TD_OK)
+            td_log_say(archive_log(j->archive), TD_LOG_WARNING,
+                       "journal: half an entry stays behind");
+        return rc;
+    }
+    rc = td_io_sync(j->file, err);
+    if (rc != TD_OK) {
+        j->is_dead = 1;
+        return rc;
+    }
+    c->last_start = c->sound_bytes;
+    c->sound_bytes += j->out.size;
+    c->file_bytes = c->sound_bytes;
+    j->durable_bytes = c->sound_bytes;
+    c->entry_count++;
+    c->value = value;
+    return TD_OK;
+}
+
+td_result journal_append(journal *j, const char *act, const journal_field *fields,
+                         size_t field_count, td_err *err)
+{
+    TD_ASSERT(field_count <= JOURNAL_FIELDS_MAX);
+    if (j->is_dead)
+        return td_err_set(err, TD_E_IO, "journal: an earlier sync failed");
+    td_result rc = lock_journal(j, err);
+    if (rc == TD_OK) {
+        rc = append_locked(j, act, fields, field_count, err);
+        td_io_unlock_file(j->file);
+    }
+    return rc == TD_OK ? TD_OK : td_err_add(err, rc, "journal: entry '%s'", act);
+}
+
+uint64_t journal_size_bytes(const journal *j)
+{
+    return j->cursor.sound_bytes;
+}

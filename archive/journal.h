@@ -1,0 +1,115 @@
+/* The journal: what was done to the archive, in journal.mcap.open. An MCAP file of Metadata records
+ * (name = the act, a map of strings), each followed by a chain record and made durable before the
+ * call returns. It is never rewritten; a torn tail is kept in torn/ and cut off by the next writer.
+ *
+ * An appender and a maintainer both write it: the file itself is locked from reading up to the end
+ * until the new entry is durable. Readers stop at the last complete entry. */
+#ifndef TD_ARCHIVE_JOURNAL_H
+#define TD_ARCHIVE_JOURNAL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "archive/archive.h"
+#include "format/chain.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Acts. Keys of each in FORMAT.md. */
+#define JOURNAL_SESSION_START   "session_start"   /* session start_ns verb version pid */
+#define JOURNAL_SESSION_STOP    "session_stop"    /* session stop_ns */
+#define JOURNAL_SESSION_CRASHED "session_crashed" /* session */
+#define JOURNAL_SEGMENT_OPENED  "segment_opened"  /* segment feed session */
+#define JOURNAL_SEGMENT_FINISHED                                                                   \
+    "segment_finished"                  /* segment feed session chain frames bytes chunks */
+#define JOURNAL_RECOVERING "recovering" /* segment keep_bytes torn_bytes */
+#define JOURNAL_RECOVERED  "recovered"  /* as segment_finished, and torn_bytes lost */
+#define JOURNAL_DISCARDED  "discarded"  /* segment: nothing durable was in it */
+#define JOURNAL_PRUNED     "pruned"     /* as segment_finished, and first_ns last_ns until_ns why */
+#define JOURNAL_CORRUPT    "corrupt"    /* segment feed session chunks */
+#define JOURNAL_GAP        "gap"        /* fields of a gap_row */
+#define JOURNAL_NOTE       "note"       /* time_ns from_ns to_ns feed text */
+#define JOURNAL_IMPORTED   "imported"   /* session feed text_bytes text_hash */
+
+enum { JOURNAL_FIELDS_MAX = 16 };
+
+/* One key and its value; both borrowed. */
+typedef struct journal_field {
+    td_bytes key;
+    td_bytes value;
+} journal_field;
+
+typedef struct journal_entry {
+    uint64_t offset; /* in the journal */
+    td_bytes act;
+    const journal_field *fields;
+    size_t field_count;
+} journal_entry;
+
+/* Value of a key; empty if it is not there. */
+td_bytes journal_get(const journal_entry *entry, const char *key);
+
+/* Value as an unsigned number, fallback if it is absent or none. */
+uint64_t journal_get_u64(const journal_entry *entry, const char *key, uint64_t fallback);
+
+/* Copy of a value in out, cut to out_bytes - 1, with a NUL. */
+void journal_get_text(const journal_entry *entry, const char *key, char *out, size_t out_bytes);
+
+/* Receives an entry, valid during the call. Anything but TD_OK ends the reading. */
+typedef td_result journal_fn(void *user, const journal_entry *entry, td_err *err);
+
+/* What reading found. */
+typedef struct journal_state {
+    uint64_t file_bytes;  /* as found */
+    uint64_t sound_bytes; /* up to the end of the last complete, chained entry */
+    uint64_t mark;        /* chain_mark there; 0 before the first entry */
+    uint64_t entry_count;
+    uint8_t is_present;
+    uint8_t is_damaged; /* 1: bytes behind sound_bytes hold a complete record that does not chain */
+} journal_state;
+
+/* Read the journal of an archive, oldest entry first. None there: TD_OK and is_present 0. What is
+ * behind the last sound entry is said in state, not an error. fn may be NULL. */
+TD_MUST_USE td_result journal_read(archive *archive, journal_fn *fn, void *user,
+                                   journal_state *state, td_err *err);
+
+/* The same from an entry's beginning on, as state.sound_bytes and state.mark were once. What
+ * follows is proved, and by the mark, as good as surely, that what is before is what it was.
+ * TD_E_NOTFOUND if no entry begins there, or another journal's. */
+TD_MUST_USE td_result journal_read_from(archive *archive, chain_place from, journal_fn *fn,
+                                        void *user, journal_state *state, td_err *err);
+
+typedef struct journal journal;
+
+/* Open for writing; makes the file, cuts a torn tail off (kept in torn/). Appender or maintainer.
+ * TD_E_CORRUPT never: a journal that is no journal at all is kept in torn/ whole, and a new one
+ * begun. */
+TD_MUST_USE td_result journal_open(archive *archive, journal **out, td_err *err);
+void journal_close(journal *journal);
+
+/* A field from C strings, and from a number (text must hold it: 21 bytes). */
+journal_field journal_text(const char *key, const char *value);
+journal_field journal_u64(const char *key, uint64_t value, char text[24]);
+
+/* Append an entry and make it durable. After a failure that leaves bytes behind, the next call cuts
+ * them off first. TD_E_NOSPACE (nothing was written), TD_E_IO, TD_E_LIMIT, TD_E_BUSY, TD_E_NOTFOUND
+ * as below. */
+TD_MUST_USE td_result journal_append(journal *journal, const char *act, const journal_field *fields,
+                                     size_t field_count, td_err *err);
+
+/* Check that the file is where readers look for it, and has all entries that this writer has read
+ * or written: TD_E_NOTFOUND if another program removed, renamed, replaced or cut it; TD_E_IO. */
+TD_MUST_USE td_result journal_check_place(journal *journal, td_err *err);
+
+/* Bytes of the journal after the last append: the catalog notes how far it has read. */
+uint64_t journal_size_bytes(const journal *journal);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

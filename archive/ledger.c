@@ -1,0 +1,498 @@
+#include "archive/ledger.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/buf.h"
+#include "archive/archive_segment.h"
+#include "archive/catalog_known.h"
+#include "archive/event.h"
+#include "archive/feed_past.h"
+#include "format/segment_reader.h"
+#include "archive/session_spans.h"
+
+/* ---- journal entries as rows ---- */
+
+enum { LEDGER_TEXT_BYTES = 4096 }; /* a cause, a detail, a note: longer ones are cut */
+
+/* Memory for the strings of one row. */
+typedef struct row_texts {
+    char feed[LIMIT_NAME_BYTES];
+    char topic[LIMIT_TOPIC_BYTES];
+    char symbol[LIMIT_SYMBOL_BYTES];
+    char covered_by[LIMIT_NAME_BYTES];
+    char cause[LEDGER_TEXT_BYTES];
+    char detail[LEDGER_TEXT_BYTES];
+} row_texts;
+
+/* 1 if the entry is a gap that can be understood. */
+static int read_gap(const journal_entry *entry, row_texts *texts, gap_row *out)
+{
+    gap_reason reason;
+    if (!gap_reason_parse(journal_get(entry, "reason"), &reason))
+        return 0;
+    journal_get_text(entry, "feed", texts->feed, sizeof texts->feed);
+    journal_get_text(entry, "topic", texts->topic, sizeof texts->topic);
+    journal_get_text(entry, "symbol", texts->symbol, sizeof texts->symbol);
+    journal_get_text(entry, "covered_by", texts->covered_by, sizeof texts->covered_by);
+    journal_get_text(entry, "cause", texts->cause, sizeof texts->cause);
+    journal_get_text(entry, "detail", texts->detail, sizeof texts->detail);
+    *out = (gap_row){
+        .reason = reason,
+        .feed = texts->feed,
+        .line = (uint32_t)journal_get_u64(entry, "line", 0),
+        .shard = (uint32_t)journal_get_u64(entry, "shard", 0),
+        .conn = (uint32_t)journal_get_u64(entry, "conn", 0),
+        .topic = texts->topic,
+        .symbol = texts->symbol,
+        .from_ns = journal_get_u64(entry, "from_ns", 0),
+        .to_ns = journal_get_u64(entry, "to_ns", GAP_OPEN),
+        .frames_lost = journal_get_u64(entry, "frames_lost", GAP_FRAMES_UNKNOWN),
+        .covered_by = texts->covered_by,
+        .cause = texts->cause,
+        .detail = texts->detail,
+    };
+    return 1;
+}
+
+static void read_note(const journal_entry *entry, row_texts *texts, note_row *out)
+{
+    journal_get_text(entry, "feed", texts->feed, sizeof texts->feed);
+    journal_get_text(entry, "text", texts->detail, sizeof texts->detail);
+    *out = (note_row){
+        .time_ns = journal_get_u64(entry, "time_ns", 0),
+        .from_ns = journal_get_u64(entry, "from_ns", 0),
+        .to_ns = journal_get_u64(entry, "to_ns", 0),
+        .feed = texts->feed,
+        .text = texts->detail,
+    };
+}
+
+static void read_session_start(const journal_entry *entry, session_row *out)
+{
+    *out = (session_row){.state = SESSION_OPEN, .start_ns = journal_get_u64(entry, "start_ns", 0)};
+    journal_get_text(entry, "session", out->session, sizeof out->session);
+    journal_get_text(entry, "verb", out->verb, sizeof out->verb);
+    journal_get_text(entry, "version", out->version, sizeof out->version);
+}
+
+td_result ledger_write_gap(journal *j, const gap_row *row, td_err *err)
+{
+    char numbers[6][24];
+    journal_field fields[JOURNAL_FIELDS_MAX];
+    size_t count = 0;
+    fields[count++] = journal_text("reason", gap_reason_name(row->reason));
+    fields[count++] = journal_text("feed", row->feed);
+    fields[count++] = journal_u64("line", row->line, numbers[0]);
+    fields[count++] = journal_u64("shard", row->shard, numbers[1]);
+    fields[count++] = journal_u64("from_ns", row->from_ns, numbers[2]);
+    if (row->conn != 0)
+        fields[count++] = journal_u64("conn", row->conn, numbers[3]);
+    if (row->to_ns != GAP_OPEN)
+        fields[count++] = journal_u64("to_ns", row->to_ns, numbers[4]);
+    if (row->frames_lost != GAP_FRAMES_UNKNOWN)
+        fields[count++] = journal_u64("frames_lost", row->frames_lost, numbers[5]);
+    const struct {
+        const char *key;
+        const char *value;
+    } texts[] = {{"topic", row->topic},
+                 {"symbol", row->symbol},
+                 {"covered_by", row->covered_by},
+                 {"cause", row->cause},
+                 {"detail", row->detail}};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        if (texts[i].value[0] != '\0')
+            fields[count++] = journal_text(texts[i].key, texts[i].value);
+    }
+    TD_ASSERT(count <= JOURNAL_FIELDS_MAX);
+    return journal_append(j, JOURNAL_GAP, fields, count, err);
+}
+
+/* ---- into the catalog ---- */
+
+static td_result enter(void *user, const journal_entry *entry, td_err *err)
+{
+    catalog *c = user;
+    char session[SESSION_ID_BYTES];
+    row_texts texts;
+    if (td_bytes_is(entry->act, JOURNAL_GAP)) {
+        gap_row row;
+        return read_gap(entry, &texts, &row) ? catalog_put_gap(c, "", &row, err) : TD_OK;
+    }
+    if (td_bytes_is(entry->act, JOURNAL_NOTE)) {
+        note_row row;
+        read_note(entry, &texts, &row);
+        return catalog_put_note(c, &row, err);
+    }
+    if (td_bytes_is(entry->act, JOURNAL_SESSION_START)) {
+        session_row row;
+        read_session_start(entry, &row);
+        return catalog_put_session(c, &row, err);
+    }
+    journal_get_text(entry, "session", session, sizeof session);
+    if (td_bytes_is(entry->act, JOURNAL_SESSION_STOP))
+        return catalog_end_session(c, session, SESSION_STOPPED,
+                                   journal_get_u64(entry, "stop_ns", 0), err);
+    if (td_bytes_is(entry->act, JOURNAL_SESSION_CRASHED))
+        return catalog_end_session(c, session, SESSION_CRASHED, 0, err);
+    return TD_OK;
+}
+
+td_result ledger_catch_up(archive *a, catalog *c, td_err *err)
+{
+    chain_place from = {0};
+    int is_behind = 0;
+    journal_state state;
+    td_result rc = catalog_get_state(c, &from, &is_behind, err);
+    if (rc == TD_OK)
+        rc = journal_read_from(a, from, enter, c, &state, err);
+    if (rc == TD_OK)
+        rc = catalog_set_place(c, (chain_place){state.sound_bytes, state.mark}, err);
+    return rc;
+}
+
+/* ---- reading without a catalog ---- */
+
+typedef struct session_list {
+    session_row *rows;
+    size_t count;
+} session_list;
+
+static session_row *find_session(const session_list *list, const char *session)
+{
+    for (size_t i = list->count; i > 0; i--) { /* what ends is mostly the latest */
+        if (strcmp(list->rows[i - 1].session, session) == 0)
+            return &list->rows[i - 1];
+    }
+    return NULL;
+}
+
+static td_result add_session(session_list *list, const session_row *row, td_err *err)
+{
+    session_row *old = find_session(list, row->session);
+    if (old != NULL) {
+        *old = *row;
+        return TD_OK;
+    }
+    session_row *grown = td_array_room(list->rows, list->count, sizeof *grown);
+    if (grown == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for %zu sessions", list->count + 1);
+    list->rows = grown;
+    list->rows[list->count++] = *row;
+    return TD_OK;
+}
+
+static td_result note_session(void *user, const journal_entry *entry, td_err *err)
+{
+    session_list *list = user;
+    int is_stop = td_bytes_is(entry->act, JOURNAL_SESSION_STOP);
+    if (td_bytes_is(entry->act, JOURNAL_SESSION_START)) {
+        session_row row;
+        read_session_start(entry, &row);
+        return add_session(list, &row, err);
+    }
+    if (is_stop || td_bytes_is(entry->act, JOURNAL_SESSION_CRASHED)) {
+        char session[SESSION_ID_BYTES];
+        journal_get_text(entry, "session", session, sizeof session);
+        session_row *row = find_session(list, session);
+        if (row != NULL) {
+            row->state = is_stop ? SESSION_STOPPED : SESSION_CRASHED;
+            row->stop_ns = is_stop ? journal_get_u64(entry, "stop_ns", 0) : 0;
+        }
+    }
+    return TD_OK;
+}
+
+/* Sessions that only a segment knows: the journal was lost, or the archive is a single file. */
+static td_result add_from_segments(archive *a, session_list *list, td_err *err)
+{
+    archive_listing listing;
+    td_result rc = archive_list(a, &listing, err);
+    for (size_t i = 0; i < listing.segment_count && rc == TD_OK; i++) {
+        const archive_segment *segment = &listing.segments[i];
+        if (segment->name.is_parsed && find_session(list, segment->name.session) != NULL)
+            continue;
+        segment_reader *reader = NULL;
+        if (archive_open_segment(a, segment->path, &reader, NULL) != TD_OK)
+            continue; /* verify names it; here it only cannot tell */
+        const segment_info *info = segment_reader_info(reader);
+        session_row row = {.state = SESSION_OPEN};
+        if (info->is_ours) {
+            (void)snprintf(row.session, sizeof row.session, "%s", info->session.session);
+            (void)snprintf(row.verb, sizeof row.verb, "%s", info->session.verb);
+            (void)snprintf(row.version, sizeof row.version, "%s", info->session.version);
+            row.start_ns = info->session.start_ns;
+        }
+        if (row.session[0] != '\0' && find_session(list, row.session) == NULL)
+            rc = add_session(list, &row, err);
+        segment_reader_close(reader);
+    }
+    archive_listing_fini(&listing);
+    return rc;
+}
+
+static int compare_sessions(const void *a, const void *b)
+{
+    const session_row *left = a;
+    const session_row *right = b;
+    if (left->start_ns != right->start_ns)
+        return left->start_ns < right->start_ns ? -1 : 1;
+    return strcmp(left->session, right->session);
+}
+
+td_result archive_sessions(archive *a, session_row_fn *fn, void *user, td_err *err)
+{
+    TD_ASSERT(fn != NULL);
+    session_list list = {0};
+    journal_state state;
+    td_result rc = journal_read(a, note_session, &list, &state, err);
+    if (rc == TD_OK)
+        rc = add_from_segments(a, &list, err);
+    if (list.count > 0)
+        qsort(list.rows, list.count, sizeof list.rows[0], compare_sessions);
+    for (size_t i = 0; i < list.count && rc == TD_OK; i++)
+        rc = fn(user, &list.rows[i], err);
+    td_free(list.rows);
+    return rc;
+}
+
+/* ---- gaps ---- */
+
+typedef struct gap_call {
+    gap_row_fn *fn;
+    void *user;
+} gap_call;
+
+static td_result pass_gap(void *user, const journal_entry *entry, td_err *err)
+{
+    const gap_call *call = user;
+    row_texts texts;
+    gap_row row;
+    if (!td_bytes_is(entry->act, JOURNAL_GAP) || !read_gap(entry, &texts, &row))
+        return TD_OK;
+    return call->fn(call->user, &row, err);
+}
+
+static int has_events(const segment_reader *reader, uint32_t chunk)
+{
+    TD_ASSERT(chunk < segment_reader_chunk_count(reader));
+    for (uint32_t i = 0; i < segment_reader_channel_count(reader); i++) {
+        const segment_channel *channel = segment_reader_channel(reader, i);
+        if (channel->info.dir == CHANNEL_EVENT && segment_reader_chunk_has(reader, chunk, channel))
+            return 1;
+    }
+    return 0;
+}
+
+/* Where the gaps of one segment go. */
+typedef struct gap_reading {
+    event_reader *events;
+    gap_row_fn *emit;
+    void *user;
+} gap_reading;
+
+static td_result event_gap(const gap_reading *to, const segment_message *message, td_err *err)
+{
+    event found;
+    td_err unread;
+    td_result rc = event_decode(to->events, message->data, &found, &unread);
+    if (rc == TD_E_NOMEM)
+        return td_err_set(err, rc, "%s", unread.text);
+    if (rc != TD_OK || found.kind != EVENT_GAP)
+        return TD_OK;
+    found.gap.feed = message->channel->info.feed;
+    return to->emit(to->user, &found.gap, err);
+}
+
+static td_result chunk_gaps(const segment_reader *reader, td_bytes records, const gap_reading *to,
+                            td_err *err)
+{
+    TD_ASSERT(to->emit != NULL);
+    size_t at = 0;
+    td_result rc = TD_OK;
+    while (rc == TD_OK) {
+        segment_message message;
+        rc = segment_reader_message(reader, records, &at, &message, err);
+        if (rc == TD_OK && message.channel->info.dir == CHANNEL_EVENT)
+            rc = event_gap(to, &message, err);
+    }
+    /* What is broken inside a chunk is for verify to say: its other events still count. */
+    return rc == TD_EOF || rc == TD_E_CORRUPT ? TD_OK : rc;
+}
+
+static td_result reader_gaps(const segment_reader *reader, const gap_reading *to, td_err *err)
+{
+    td_buf records;
+    td_buf_init(&records, LIMIT_CHUNK_BYTES + SEGMENT_PADDING_BYTES);
+    segment_scratch *scratch = segment_scratch_open();
+    td_result rc =
+        scratch == NULL ? td_err_set(err, TD_E_NOMEM, "no memory to read events") : TD_OK;
+    for (uint32_t i = 0; i < segment_reader_chunk_count(reader) && rc == TD_OK; i++) {
+        if (!has_events(reader, i))
+            continue;
+        rc = segment_reader_read(reader, i, scratch, &records, err);
+        if (rc == TD_OK)
+            rc = chunk_gaps(reader, td_buf_view(&records), to, err);
+        else if (rc != TD_E_NOMEM && rc != TD_E_IO)
+            rc = TD_OK; /* a damaged chunk: for verify */
+    }
+    segment_scratch_close(scratch);
+    td_buf_fini(&records);
+    return rc;
+}
+
+td_result segment_gaps(archive *a, const char *path, gap_row_fn *emit, void *user, td_err *err)
+{
+    segment_reader *reader = NULL;
+    gap_reading to = {.emit = emit, .user = user};
+    td_result rc = archive_open_segment(a, path, &reader, err);
+    if (rc == TD_OK)
+        rc = event_reader_open(&to.events, err);
+    if (rc == TD_OK)
+        rc = reader_gaps(reader, &to, err);
+    event_reader_close(to.events);
+    segment_reader_close(reader);
+    return rc == TD_OK ? TD_OK : td_err_add(err, rc, "events of segment %s", path);
+}
+
+/* Who a row comes from, for a gap_row_fn that has no room for it. */
+typedef struct teller {
+    const char *told_by;
+    told_gap_fn *fn;
+    void *user;
+} teller;
+
+static td_result pass_told(void *user, const gap_row *row, td_err *err)
+{
+    const teller *by = user;
+    return by->fn(by->user, by->told_by, row, err);
+}
+
+/* Where gaps are read: segments that are in the catalog as they are need not be read themselves. */
+typedef struct gap_sources {
+    archive *archive;
+    known_catalog known;
+    told_gap_fn *fn;
+    void *user;
+} gap_sources;
+
+static td_result told_by_segment(gap_sources *s, const archive_segment *segment, td_err *err)
+{
+    char path[LIMIT_PATH_BYTES];
+    gap_list known;
+    size_t suffix = segment->name.is_open ? strlen(".open") : 0;
+    (void)snprintf(path, sizeof path, "%.*s", (int)(strlen(segment->path) - suffix), segment->path);
+    td_result rc = known_catalog_has(&s->known, segment)
+                       ? known_catalog_load_gaps(&s->known, segment->path, &known, err)
+                       : TD_E_NOTFOUND;
+    if (rc == TD_OK) {
+        for (size_t i = 0; i < known.count && rc == TD_OK; i++)
+            rc = s->fn(s->user, path, &known.rows[i], err);
+        gap_list_fini(&known);
+        return rc;
+    }
+    if (rc != TD_E_NOTFOUND)
+        return rc;
+    td_err_clear(err);
+    teller by = {.told_by = path, .fn = s->fn, .user = s->user};
+    td_err cause;
+    td_err_clear(&cause);
+    rc = segment_gaps(s->archive, segment->path, pass_told, &by, &cause);
+    if (rc == TD_E_NOMEM)
+        return td_err_set(err, rc, "%s", cause.text);
+    if (rc != TD_OK)
+        td_log_say(archive_log(s->archive), TD_LOG_WARNING, "passed over: %s", cause.text);
+    return TD_OK;
+}
+
+/* What it told is not known any more. */
+static void say_missing(void *user, const past_segment *segment)
+{
+    td_log_say(archive_log(user), TD_LOG_WARNING,
+               "missing: %s: the journal knows it, the disk lacks it", segment->path);
+}
+
+td_result archive_each_told_gap(archive *a, told_gap_fn *fn, void *user, td_err *err)
+{
+    gap_sources s = {.archive = a, .fn = fn, .user = user};
+    teller by_journal = {.told_by = "", .fn = fn, .user = user};
+    gap_call call = {.fn = pass_told, .user = &by_journal};
+    journal_state state;
+    archive_listing listing = {0};
+    td_result rc = journal_read(a, pass_gap, &call, &state, err);
+    if (rc == TD_OK)
+        rc = archive_list(a, &listing, err);
+    if (rc == TD_OK)
+        rc = archive_each_missing(a, &listing, say_missing, a, err);
+    if (rc == TD_OK)
+        rc = known_catalog_open(a, archive_log(a), TD_LOG_DEBUG, &s.known, err);
+    for (size_t i = 0; i < listing.segment_count && rc == TD_OK; i++)
+        rc = told_by_segment(&s, &listing.segments[i], err);
+    archive_listing_fini(&listing);
+    known_catalog_close(&s.known);
+    return rc;
+}
+
+/* Gaps by who tells them. */
+typedef struct told_lists {
+    gap_list journal;
+    gap_list segments;
+} told_lists;
+
+static void told_lists_fini(told_lists *told)
+{
+    gap_list_fini(&told->journal);
+    gap_list_fini(&told->segments);
+}
+
+static td_result sort_out(void *user, const char *told_by, const gap_row *row, td_err *err)
+{
+    told_lists *told = user;
+    return gap_list_add(told_by[0] == '\0' ? &told->journal : &told->segments, row, err);
+}
+
+/* What only the journal tells of frames that were pruned, on both sides of it, is nobody's concern
+ * any more. What a segment tells went with that segment. */
+static int is_pruned_away(const archive_past *past, const gap_row *row)
+{
+    return row->to_ns != GAP_OPEN && archive_past_is_pruned(past, row->feed, row->from_ns) &&
+           archive_past_is_pruned(past, row->feed, row->to_ns);
+}
+
+static td_result join_told(archive *a, told_lists *told, td_err *err)
+{
+    archive_past past = {0};
+    td_result rc = told->journal.count == 0 ? TD_OK : archive_past_read(a, &past, err);
+    for (size_t i = 0; i < told->journal.count && rc == TD_OK; i++) {
+        const gap_row *row = &told->journal.rows[i];
+        if (gap_list_find(&told->segments, row) != NULL || !is_pruned_away(&past, row))
+            rc = gap_list_add(&told->segments, row, err);
+    }
+    archive_past_fini(&past);
+    return rc;
+}
+
+td_result archive_gaps(archive *a, gap_list *out, td_err *err)
+{
+    told_lists told = {0};
+    session_spans spans = {0};
+    *out = (gap_list){0};
+    /* Read sessions first: if one begins meanwhile, its open gap is read but its frames are not. */
+    td_result rc = session_spans_read(a, &spans, err);
+    if (rc == TD_OK)
+        rc = archive_each_told_gap(a, sort_out, &told, err);
+    if (rc == TD_OK)
+        rc = join_told(a, &told, err);
+    if (rc == TD_OK)
+        rc = session_spans_add_gaps(&spans, a, &told.segments, err);
+    if (rc == TD_OK) {
+        *out = told.segments;
+        told.segments = (gap_list){0};
+    }
+    session_spans_fini(&spans);
+    told_lists_fini(&told);
+    return rc;
+}

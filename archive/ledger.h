@@ -1,0 +1,52 @@
+/* The ledger: sessions, gaps and notes. It is the union of the journal and of the segments' own
+ * events; the catalog has a copy. One thread at a time per archive. */
+#ifndef TD_ARCHIVE_LEDGER_H
+#define TD_ARCHIVE_LEDGER_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "archive/archive.h"
+#include "archive/catalog.h"
+#include "archive/gap.h"
+#include "archive/journal.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Every gap of the archive, merged and in order: from the journal and the segments' own events, or
+ * the catalog's copy of those, segment by segment, where its checksums hold; and what lies between
+ * sessions of a feed (session_spans.h). Left out is what lies in time that was pruned. *out is the
+ * caller's, for gap_list_fini. */
+TD_MUST_USE td_result archive_gaps(archive *archive, gap_list *out, td_err *err);
+
+/* All gaps of the journal and the segments' events, unsorted, with duplicates and with those in
+ * pruned time. */
+TD_MUST_USE td_result archive_each_told_gap(archive *archive, told_gap_fn *fn, void *user,
+                                            td_err *err);
+
+/* Gaps that the events of one segment open or close, in file order. Events that cannot be read, and
+ * damaged chunks, are left out: verify reports them. */
+TD_MUST_USE td_result segment_gaps(archive *archive, const char *path, gap_row_fn *emit, void *user,
+                                   td_err *err);
+
+/* Every session of the archive, by start: from the journal, and from segments whose session it does
+ * not know. Rows are valid during the call. */
+typedef td_result session_row_fn(void *user, const session_row *row, td_err *err);
+TD_MUST_USE td_result archive_sessions(archive *archive, session_row_fn *fn, void *user,
+                                       td_err *err);
+
+/* Write a gap into the journal. */
+TD_MUST_USE td_result ledger_write_gap(journal *journal, const gap_row *row, td_err *err);
+
+/* Enter what the journal says from where the catalog has read it to its end: sessions, gaps, notes.
+ * Within a transaction. TD_E_NOTFOUND if the catalog's place is none in this journal: it belongs to
+ * another one, and all has to be read anew. */
+TD_MUST_USE td_result ledger_catch_up(archive *archive, catalog *catalog, td_err *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

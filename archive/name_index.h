@@ -1,0 +1,45 @@
+/* Rows by name: a hash table from names to numbers of rows, where there may be hundreds of
+ * thousands (segments of years, in the journal and on the disk) and looking through all of them for
+ * each would take minutes. Names are not copied: they belong to the rows and must stay where they
+ * are. Of equal names the first one put counts. All zero is an empty one. */
+#ifndef TD_ARCHIVE_NAME_INDEX_H
+#define TD_ARCHIVE_NAME_INDEX_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/bytes.h"
+#include "base/err.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* There is no such name. */
+#define NAME_INDEX_NONE SIZE_MAX
+
+typedef struct name_slot {
+    td_bytes name;
+    size_t row; /* + 1; 0: the slot is free */
+} name_slot;
+
+typedef struct name_index {
+    name_slot *slots;
+    size_t capacity; /* 0 or a power of two */
+    size_t count;
+} name_index;
+
+/* Add a name. TD_OK, also for one that is there; TD_E_NOMEM. */
+TD_MUST_USE td_result name_index_put(name_index *index, td_bytes name, size_t row, td_err *err);
+
+/* The row of a name, or NAME_INDEX_NONE. */
+size_t name_index_find(const name_index *index, td_bytes name);
+
+void name_index_fini(name_index *index);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,102 @@
+/* Retention: segments that are no longer wanted go, oldest first, and the journal says so.
+ *
+ * Steps, each durable before the next, so that a prune that is killed leaves a sound archive:
+ *   1. gaps that only the segments to go tell, and that reach beyond them, are copied to the
+ * journal
+ *   2. for each segment: journal `pruned`, then its file is removed, then the folder is synced
+ *   3. day folders that are empty now are removed
+ *   4. the catalog follows
+ * A segment that is in the journal as pruned and whose file is still there (killed between, or the
+ * power failed) is as good as gone, and removed by the next prune. The journal keeps its last chain
+ * value, so the segment behind it is still provable.
+ *
+ * The catalog makes choosing fast. Before anything is removed, the summary of each chosen file must
+ * agree with the catalog (feed, session, times, size, messages). If one differs, all segments are
+ * read and the choice is repeated.
+ *
+ * Never touched: open segments, live or left by a crash; segments whose recovery is not in the
+ * journal yet; files that cannot be read (nobody knows how old their frames are). Beside a recorder
+ * it is safe: only finished segments go. A reader that is at work may miss what goes, and says so.
+ */
+#ifndef TD_ARCHIVE_PRUNE_H
+#define TD_ARCHIVE_PRUNE_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "archive/archive.h"
+#include "archive/gap.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum prune_mode {
+    PRUNE_LOOK,   /* tell what would go; nothing is written */
+    PRUNE_REMOVE, /* the archive is open as a maintainer */
+} prune_mode;
+
+/* Why a segment goes: the first of these that holds. */
+typedef enum prune_why {
+    PRUNE_OLD,       /* all of its frames are older than the bounds by date and age */
+    PRUNE_TOO_LARGE, /* the wanted feeds have more than keep_bytes, and it is among the oldest */
+    PRUNE_FEED,      /* neither bound was given: all of the wanted feeds goes */
+    PRUNE_LEFTOVER,  /* it was pruned before, and its file is still there */
+} prune_why;
+
+/* Stable name: "age", "size", "feed", "leftover". */
+const char *prune_why_name(prune_why why);
+
+/* A segment that goes, or would. */
+typedef struct prune_event {
+    const char *path; /* below the archive */
+    const char *feed;
+    prune_why why;
+    uint64_t first_ns, last_ns;
+    uint64_t bytes;
+    uint64_t frames; /* messages, the recorder's events too */
+} prune_event;
+
+typedef struct prune_options {
+    prune_mode mode;
+    uint64_t before_ns; /* 0: no bound by date */
+    /* 0: no bound by age. Ages are counted from the archive's newest frame (of any feed), or from
+     * the wall clock if that is earlier: neither a clock that jumped ahead nor a frame that lies in
+     * the future makes everything else old. */
+    uint64_t older_than_ns;
+    uint64_t keep_bytes; /* of all segments of the wanted feeds; UINT64_MAX: no bound by size */
+    /* 1 if segments of this feed may go. NULL: all may. */
+    int (*wants_feed)(void *user, const char *feed);
+    /* Told each segment once it is gone (looking: that would go), oldest first. May be NULL. */
+    void (*removing)(void *user, const prune_event *event);
+    /* Asked once, before anything is changed, if segments would go (not by a look): TD_OK removes
+     * them, TD_EOF keeps them, and archive_prune returns TD_OK; else its error. NULL: yes. */
+    td_result (*confirm)(void *user, uint64_t segments, uint64_t bytes, td_err *err);
+    void *user;
+} prune_options;
+
+typedef struct prune_report {
+    uint64_t segments; /* gone, or that would go */
+    uint64_t bytes;
+    uint64_t frames;
+    uint64_t segments_kept; /* of the wanted feeds, open ones included */
+    uint64_t bytes_kept;
+    uint64_t segments_unreadable; /* left alone: said by the log */
+    uint64_t gaps_kept;           /* copied to the journal */
+    uint64_t folders;             /* empty ones that were removed */
+    uint64_t counted_from_ns;     /* where ages count from; 0: there was no bound by age */
+} prune_report;
+
+/* Bounds are combined: segments that are too old are removed, and of the rest the oldest until the
+ * size fits. TD_E_IO, TD_E_NOSPACE (the report has what was removed), TD_E_BUSY;
+ * TD_E_LIMIT, and nothing is removed: between what is too old and what is not lies a stretch
+ * without any frame that is longer than the age and than LIMIT_PRUNE_HOLE_NS, as it does when the
+ * newest frames were stamped by a clock that had jumped. */
+TD_MUST_USE td_result archive_prune(archive *archive, const prune_options *options,
+                                    prune_report *report, td_err *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

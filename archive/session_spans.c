@@ -1,0 +1,720 @@
+#include "archive/session_spans.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/buf.h"
+#include "base/limits.h"
+#include "archive/archive_segment.h"
+#include "archive/catalog_known.h"
+#include "archive/feed_past.h"
+#include "archive/name_index.h"
+#include "format/segment_reader.h"
+
+/* Twice what the channels of one segment can hold: further topics of a session are left out, with
+ * a warning. */
+#define SPAN_TOPIC_BYTES_MAX                                                                       \
+    ((size_t)2 * LIMIT_SEGMENT_CHANNELS * (LIMIT_NAME_BYTES + LIMIT_SYMBOL_BYTES))
+
+/* Where spans are read: segments that are in the catalog as they are need not be read themselves.
+ */
+typedef struct span_reader {
+    archive *archive;
+    known_catalog known;
+} span_reader;
+
+/* ---- one segment ---- */
+
+/* What the catalog says of a segment of ours, as it is on disk. TD_E_NOTFOUND: read the segment. */
+static td_result load_known(span_reader *s, const archive_segment *segment, segment_index *out,
+                            td_err *err)
+{
+    if (!known_catalog_has(&s->known, segment))
+        return TD_E_NOTFOUND;
+    td_result rc = known_catalog_load(&s->known, segment->path, CATALOG_CHANNELS, out, err);
+    if (rc != TD_OK || out->chain_hex[0] != '\0')
+        return rc;
+    segment_index_fini(out); /* a file of others, whose chunks need not be in order */
+    return TD_E_NOTFOUND;
+}
+
+/* Receive times in a segment; first_ns 0: it has no received frame. */
+typedef struct segment_times {
+    uint64_t first_ns;
+    uint64_t last_ns;
+    uint64_t end_ns; /* 0: no message at all */
+    uint8_t is_capture;
+} segment_times;
+
+/* A segment that is being looked at. */
+typedef struct times_reader {
+    segment_reader *reader;
+    segment_scratch *scratch;
+    td_buf channels;
+} times_reader;
+
+static int has_received(const segment_reader *reader, uint32_t chunk)
+{
+    for (uint32_t i = 0; i < segment_reader_channel_count(reader); i++) {
+        const segment_channel *channel = segment_reader_channel(reader, i);
+        if (channel->info.dir == CHANNEL_IN && segment_reader_chunk_has(reader, chunk, channel))
+            return 1;
+    }
+    return 0;
+}
+
+/* First and last received frame of a chunk; first_ns stays 0 if it has none, or cannot be read: a
+ * chunk too few makes a row longer, one too many would hide something. */
+static td_result chunk_times(times_reader *r, uint32_t chunk, segment_times *out, td_err *err)
+{
+    td_err cause;
+    td_err_clear(&cause);
+    *out = (segment_times){0};
+    if (!has_received(r->reader, chunk))
+        return TD_OK;
+    td_result rc =
+        segment_reader_chunk_channels(r->reader, chunk, r->scratch, &r->channels, &cause);
+    if (rc == TD_E_NOMEM)
+        return td_err_set(err, rc, "%s", cause.text);
+    if (rc != TD_OK)
+        return TD_OK;
+    const sealed_channel *rows = (const sealed_channel *)(const void *)r->channels.data;
+    for (size_t i = 0; i < r->channels.size / sizeof *rows; i++) {
+        const segment_channel *channel = segment_reader_channel_by_id(r->reader, rows[i].id);
+        if (channel == NULL || channel->info.dir != CHANNEL_IN)
+            continue;
+        if (out->first_ns == 0 || rows[i].first_ns < out->first_ns)
+            out->first_ns = rows[i].first_ns;
+        if (rows[i].last_ns > out->last_ns)
+            out->last_ns = rows[i].last_ns;
+    }
+    return TD_OK;
+}
+
+/* Only the chunks at its two ends are looked at: times rise within a session. */
+static td_result reader_times(times_reader *r, segment_times *out, td_err *err)
+{
+    uint32_t count = segment_reader_chunk_count(r->reader);
+    td_result rc = TD_OK;
+    segment_times chunk;
+    for (uint32_t i = 0; i < count && out->first_ns == 0 && rc == TD_OK; i++) {
+        rc = chunk_times(r, i, &chunk, err);
+        out->first_ns = chunk.first_ns;
+    }
+    for (uint32_t i = count; i > 0 && out->last_ns == 0 && rc == TD_OK; i--) {
+        rc = chunk_times(r, i - 1, &chunk, err);
+        out->last_ns = chunk.last_ns;
+    }
+    out->end_ns = count == 0 ? 0 : segment_reader_info(r->reader)->last_ns;
+    const segment_info *info = segment_reader_info(r->reader);
+    out->is_capture = !info->is_ours || strcmp(info->session.verb, "record") != 0;
+    return rc;
+}
+
+/* TD_OK with nothing in *out for a segment that cannot be read. */
+static td_result read_file_times(archive *a, const archive_segment *segment, segment_times *out,
+                                 td_err *err)
+{
+    td_err cause;
+    td_err_clear(&cause);
+    *out = (segment_times){0};
+    times_reader r = {.scratch = segment_scratch_open()};
+    td_buf_init(&r.channels, LIMIT_CHUNK_BYTES);
+    td_result rc = r.scratch == NULL ? td_err_set(&cause, TD_E_NOMEM, "no memory for times")
+                                     : archive_open_segment(a, segment->path, &r.reader, &cause);
+    if (rc == TD_OK)
+        rc = reader_times(&r, out, &cause);
+    segment_reader_close(r.reader);
+    segment_scratch_close(r.scratch);
+    td_buf_fini(&r.channels);
+    return rc == TD_E_NOMEM ? td_err_set(err, rc, "%s", cause.text) : TD_OK;
+}
+
+static segment_times index_times(const segment_index *index)
+{
+    segment_times times = {.end_ns = index->last_ns};
+    times.is_capture = strcmp(index->verb, "record") != 0;
+    for (size_t i = 0; i < index->channel_count; i++) {
+        const index_channel *channel = &index->channels[i];
+        if (channel->info.dir != CHANNEL_IN || channel->message_count == 0)
+            continue;
+        if (times.first_ns == 0 || channel->first_ns < times.first_ns)
+            times.first_ns = channel->first_ns;
+        if (channel->last_ns > times.last_ns)
+            times.last_ns = channel->last_ns;
+    }
+    return times;
+}
+
+static td_result read_times(span_reader *s, const archive_segment *segment, segment_times *out,
+                            td_err *err)
+{
+    segment_index index;
+    td_result rc = load_known(s, segment, &index, err);
+    if (rc == TD_E_NOTFOUND)
+        return read_file_times(s->archive, segment, out, err);
+    if (rc != TD_OK)
+        return rc;
+    *out = index_times(&index);
+    segment_index_fini(&index);
+    return TD_OK;
+}
+
+/* ---- sessions ---- */
+
+static int compare_segments(const void *a, const void *b)
+{
+    const segment_name *left = &(*(const archive_segment *const *)a)->name;
+    const segment_name *right = &(*(const archive_segment *const *)b)->name;
+    int order = strcmp(left->feed, right->feed);
+    if (order == 0)
+        order = strcmp(left->session, right->session);
+    if (order == 0 && left->number != right->number)
+        order = left->number < right->number ? -1 : 1;
+    return order;
+}
+
+static int is_same_session(const segment_name *a, const segment_name *b)
+{
+    return strcmp(a->feed, b->feed) == 0 && strcmp(a->session, b->session) == 0;
+}
+
+/* 1 if the session continues in the next segment without a whole hour between. Their names show it,
+ * because no segment has messages of two hours. */
+static int goes_on(const segment_name *a, const segment_name *b)
+{
+    return is_same_session(a, b) && b->first_s / 3600 <= a->first_s / 3600 + 1;
+}
+
+/* The part of a session that these segments are: its first and last ones with received frames. */
+static td_result read_session(span_reader *s, const archive_segment *const *segments, size_t count,
+                              session_span *out, td_err *err)
+{
+    segment_times times = {0};
+    td_result rc = TD_OK;
+    size_t first = 0;
+    *out = (session_span){0};
+    memcpy(out->feed, segments[0]->name.feed, sizeof out->feed);
+    memcpy(out->session, segments[0]->name.session, sizeof out->session);
+    td_buf_init(&out->topics, SPAN_TOPIC_BYTES_MAX);
+    for (; first < count && out->first_ns == 0 && rc == TD_OK; first++) {
+        rc = read_times(s, segments[first], &times, err);
+        out->first_ns = times.first_ns;
+        out->last_ns = times.last_ns;
+        out->end_ns = times.end_ns;
+        out->is_capture = times.is_capture;
+    }
+    if (rc != TD_OK || out->first_ns == 0)
+        return rc;
+    for (size_t i = count; i > first && rc == TD_OK; i--) {
+        rc = read_times(s, segments[i - 1], &times, err);
+        if (times.end_ns > out->end_ns)
+            out->end_ns = times.end_ns;
+        if (times.last_ns > out->last_ns)
+            out->last_ns = times.last_ns;
+        if (times.last_ns != 0)
+            break;
+    }
+    return rc;
+}
+
+static int compare_spans(const void *a, const void *b)
+{
+    const session_span *left = a;
+    const session_span *right = b;
+    int order = strcmp(left->feed, right->feed);
+    if (order == 0 && left->first_ns != right->first_ns)
+        order = left->first_ns < right->first_ns ? -1 : 1;
+    return order != 0 ? order : strcmp(left->session, right->session);
+}
+
+/* ---- topics of a session ---- */
+
+/* What one span received, each topic once. */
+typedef struct topic_set {
+    td_buf *topics;     /* the span's */
+    name_index by_name; /* in the bytes of *topics */
+    uint8_t is_full;
+} topic_set;
+
+/* The next entry of a span's topics: TOPIC, NUL and SYMBOL; size 0: there is none. */
+static td_bytes next_topic(const td_buf *topics, size_t *at)
+{
+    if (*at >= topics->size)
+        return td_bytes_of(NULL, 0);
+    const char *topic = (const char *)topics->data + *at;
+    size_t size = strlen(topic) + 1;
+    size += strlen(topic + size);
+    *at += size + 1;
+    return td_bytes_of(topic, size);
+}
+
+/* The names have moved. */
+static td_result index_again(topic_set *set, td_err *err)
+{
+    td_result rc = TD_OK;
+    size_t at = 0;
+    name_index_fini(&set->by_name);
+    set->by_name = (name_index){0};
+    for (td_bytes name = next_topic(set->topics, &at); name.size > 0 && rc == TD_OK;
+         name = next_topic(set->topics, &at))
+        rc = name_index_put(&set->by_name, name, 0, err);
+    return rc;
+}
+
+/* Room first, so that what was found to be new already stands where it stays. */
+static td_result put_topic(topic_set *set, const channel_info *info, td_err *err)
+{
+    td_buf *topics = set->topics;
+    const char *symbol = strcmp(info->symbol, "*") == 0 ? "" : info->symbol;
+    const uint8_t *before = topics->data;
+    size_t at = topics->size;
+    size_t size = strlen(info->topic) + 1 + strlen(symbol);
+    if (at + size + 1 > SPAN_TOPIC_BYTES_MAX) {
+        set->is_full = 1;
+        return TD_OK;
+    }
+    td_result rc = td_buf_reserve(topics, size + 1, err);
+    if (rc == TD_OK && topics->data != before)
+        rc = index_again(set, err);
+    if (rc == TD_OK)
+        rc = td_buf_append(topics, info->topic, strlen(info->topic) + 1, err);
+    if (rc == TD_OK)
+        rc = td_buf_append(topics, symbol, strlen(symbol) + 1, err);
+    if (rc != TD_OK)
+        return rc;
+    const td_bytes name = td_bytes_of(topics->data + at, size);
+    if (name_index_find(&set->by_name, name) == NAME_INDEX_NONE)
+        return name_index_put(&set->by_name, name, 0, err);
+    topics->size = at;
+    return TD_OK;
+}
+
+static td_result take_topic(topic_set *set, const channel_info *info, td_err *err)
+{
+    int is_received = info->dir == CHANNEL_IN && info->topic[0] != '_';
+    return is_received ? put_topic(set, info, err) : TD_OK;
+}
+
+/* Nothing is added for a segment that cannot be read. */
+static td_result read_file_topics(archive *a, const archive_segment *segment, topic_set *set,
+                                  td_err *err)
+{
+    segment_reader *reader = NULL;
+    td_err cause;
+    td_err_clear(&cause);
+    td_result rc = archive_open_segment(a, segment->path, &reader, &cause);
+    for (uint32_t i = 0; rc == TD_OK && i < segment_reader_channel_count(reader); i++)
+        rc = take_topic(set, &segment_reader_channel(reader, i)->info, &cause);
+    segment_reader_close(reader);
+    return rc == TD_E_NOMEM ? td_err_set(err, rc, "%s", cause.text) : TD_OK;
+}
+
+static td_result read_topics(span_reader *s, const archive_segment *segment, topic_set *set,
+                             td_err *err)
+{
+    segment_index index;
+    td_result rc = load_known(s, segment, &index, err);
+    if (rc == TD_E_NOTFOUND)
+        return read_file_topics(s->archive, segment, set, err);
+    if (rc != TD_OK)
+        return rc;
+    for (size_t i = 0; i < index.channel_count && rc == TD_OK; i++)
+        rc = take_topic(set, &index.channels[i].info, err);
+    segment_index_fini(&index);
+    return rc;
+}
+
+/* Which segments a span comes from. */
+typedef struct span_source {
+    const archive_segment *const *segments;
+    size_t count;
+} span_source;
+
+/* A capture's topics are looked for in all of its segments; of a recorded session, which answers
+ * for its configuration, those at its two ends do. */
+static td_result read_span_topics(span_reader *s, const span_source *source, session_span *span,
+                                  td_err *err)
+{
+    td_result rc = TD_OK;
+    topic_set set = {.topics = &span->topics};
+    for (size_t i = 0; i < source->count && rc == TD_OK; i++)
+        if (span->is_capture || i == 0 || i + 1 == source->count)
+            rc = read_topics(s, source->segments[i], &set, err);
+    if (set.is_full)
+        td_log_say(archive_log(s->archive), TD_LOG_WARNING,
+                   "feed '%s', session %s: more topics than gaps are looked for in: some of these "
+                   "have no rows of their own",
+                   span->feed, span->session);
+    name_index_fini(&set.by_name);
+    return rc;
+}
+
+/* Where all sessions of a feed are recorded, their topics are not needed. */
+static td_result read_feed_topics(span_reader *s, const span_source *sources, session_span *spans,
+                                  size_t count, td_err *err)
+{
+    size_t captures = 0;
+    td_result rc = TD_OK;
+    for (size_t i = 0; i < count; i++)
+        captures += spans[i].is_capture;
+    for (size_t i = 0; i < count && count > 1 && captures > 0 && rc == TD_OK; i++)
+        rc = read_span_topics(s, &sources[i], &spans[i], err);
+    return rc;
+}
+
+static size_t feed_end(const session_spans *spans, size_t from)
+{
+    size_t end = from + 1;
+    while (end < spans->count && strcmp(spans->rows[end].feed, spans->rows[from].feed) == 0)
+        end++;
+    return end;
+}
+
+static td_result read_sessions(span_reader *s, const archive_segment **segments, size_t count,
+                               session_spans *out, td_err *err)
+{
+    td_result rc = TD_OK;
+    size_t end = 0;
+    span_source *sources = td_alloc_zero(count + 1, sizeof *sources);
+    if (sources == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for the sessions of %zu segments", count);
+    for (size_t at = 0; at < count && rc == TD_OK; at = end) {
+        session_span span;
+        for (end = at + 1; end < count && goes_on(&segments[end - 1]->name, &segments[end]->name);)
+            end++;
+        rc = read_session(s, &segments[at], end - at, &span, err);
+        if (rc != TD_OK || span.first_ns == 0)
+            continue;
+        sources[out->count] = (span_source){&segments[at], end - at};
+        out->rows[out->count++] = span;
+    }
+    for (size_t at = 0; at < out->count && rc == TD_OK; at = end) {
+        end = feed_end(out, at);
+        rc = read_feed_topics(s, &sources[at], &out->rows[at], end - at, err);
+    }
+    td_free(sources);
+    if (out->count > 0)
+        qsort(out->rows, out->count, sizeof out->rows[0], compare_spans);
+    return rc;
+}
+
+td_result session_spans_read(archive *a, session_spans *out, td_err *err)
+{
+    archive_listing listing = {0};
+    span_reader s = {.archive = a};
+    *out = (session_spans){0};
+    if (archive_is_single_file(a))
+        return TD_OK;
+    td_result rc = known_catalog_open(a, archive_log(a), TD_LOG_DEBUG, &s.known, err);
+    if (rc == TD_OK)
+        rc = archive_list(a, &listing, err);
+    size_t count = listing.segment_count;
+    const archive_segment **segments = NULL;
+    if (rc == TD_OK) {
+        segments = td_alloc_zero(count + 1, sizeof(archive_segment *));
+        out->rows = td_alloc_zero(count + 1, sizeof out->rows[0]);
+        if (segments == NULL || out->rows == NULL)
+            rc = td_err_set(err, TD_E_NOMEM, "no memory for the sessions of %zu segments", count);
+    }
+    if (rc == TD_OK) {
+        for (size_t i = 0; i < count; i++)
+            segments[i] = &listing.segments[i];
+        if (count > 0)
+            qsort(segments, count, sizeof(void *), compare_segments);
+        rc = read_sessions(&s, segments, count, out, err);
+    }
+    td_free(segments);
+    archive_listing_fini(&listing);
+    known_catalog_close(&s.known);
+    return rc;
+}
+
+void session_spans_fini(session_spans *spans)
+{
+    for (size_t i = 0; i < spans->count; i++)
+        td_buf_fini(&spans->rows[i].topics);
+    td_free(spans->rows);
+    *spans = (session_spans){0};
+}
+
+/* ---- stretches between sessions ---- */
+
+typedef enum stretch_kind {
+    STRETCH_GAP,      /* a row of the ledger */
+    STRETCH_PRUNED,   /* removed by prune */
+    STRETCH_RECORDED, /* a session */
+} stretch_kind;
+
+typedef struct stretch {
+    stretch_kind kind;
+    uint64_t from_ns;
+    uint64_t to_ns;
+    uint64_t end_ns;     /* a row that begins no later is about this stretch's own end */
+    const char *session; /* STRETCH_RECORDED */
+} stretch;
+
+static int compare_stretches(const void *a, const void *b)
+{
+    const stretch *left = a;
+    const stretch *right = b;
+    if (left->from_ns != right->from_ns)
+        return left->from_ns < right->from_ns ? -1 : 1;
+    return left->to_ns < right->to_ns ? -1 : left->to_ns > right->to_ns;
+}
+
+/* Sessions, gaps and pruned segments of a feed, ordered by their beginning. */
+typedef struct stretch_list {
+    stretch *rows;
+    size_t count;
+} stretch_list;
+
+/* What is looked for: a feed, or one topic and symbol of it ("" and "": all of them). */
+typedef struct sought {
+    const char *feed;
+    const char *topic;
+    const char *symbol;
+} sought;
+
+static void add_rows(stretch_list *list, const gap_list *rows, const sought *what)
+{
+    for (size_t i = 0; i < rows->count; i++) {
+        const gap_row *row = &rows->rows[i];
+        uint64_t to_ns = row->to_ns == GAP_OPEN ? UINT64_MAX : row->to_ns;
+        if (strcmp(row->feed, what->feed) == 0 && to_ns > row->from_ns &&
+            gap_row_is_about(row, what->topic, what->symbol))
+            list->rows[list->count++] = (stretch){STRETCH_GAP, row->from_ns, to_ns, to_ns, ""};
+    }
+}
+
+static void add_span(stretch_list *list, const session_span *span)
+{
+    list->rows[list->count++] =
+        (stretch){STRETCH_RECORDED, span->first_ns, span->last_ns, span->end_ns, span->session};
+}
+
+/* Add pruned segments and gaps, and sort. */
+static void add_others(stretch_list *out, const archive_past *past, const gap_list *ledger,
+                       const sought *what)
+{
+    for (size_t i = 0; i < past->segment_count; i++) {
+        const past_segment *segment = &past->segments[i];
+        if (segment->stage == PAST_PRUNED && strcmp(segment->feed, what->feed) == 0)
+            out->rows[out->count++] = (stretch){STRETCH_PRUNED, segment->first_ns, segment->last_ns,
+                                                segment->last_ns, ""};
+    }
+    add_rows(out, ledger, what);
+    qsort(out->rows, out->count, sizeof out->rows[0], compare_stretches);
+}
+
+static td_result add_gap(const sought *what, const stretch *before, const stretch *next,
+                         gap_list *found, td_err *err)
+{
+    int is_one = before->kind == STRETCH_RECORDED && next->kind == STRETCH_RECORDED &&
+                 strcmp(before->session, next->session) == 0;
+    gap_row row = gap_row_of(GAP_RESTART, what->feed, before->to_ns, next->from_ns,
+                             is_one ? "nothing for an hour" : "between two sessions");
+    row.topic = what->topic;
+    row.symbol = what->symbol;
+    TD_ASSERT(row.from_ns < row.to_ns);
+    return gap_list_add(found, &row, err);
+}
+
+/* Sweep over one feed, or a topic of it; first_ns and last_ns: where its first and its last session
+ * begin. */
+static td_result add_between(const sought *what, const stretch_list *list, uint64_t first_ns,
+                             uint64_t last_ns, gap_list *found, td_err *err)
+{
+    stretch at = {STRETCH_RECORDED, first_ns, first_ns, first_ns, ""}; /* reaches furthest */
+    td_result rc = TD_OK;
+    for (size_t i = 0; i < list->count && rc == TD_OK; i++) {
+        const stretch *next = &list->rows[i];
+        int is_own_end = next->kind == STRETCH_GAP && next->from_ns <= at.end_ns;
+        if (next->from_ns > at.to_ns && next->from_ns <= last_ns && at.kind != STRETCH_PRUNED &&
+            !is_own_end)
+            rc = add_gap(what, &at, next, found, err);
+        if (next->to_ns > at.to_ns || (next->to_ns == at.to_ns && next->kind > at.kind))
+            at = *next;
+    }
+    return rc;
+}
+
+/* State of the computation. */
+typedef struct between {
+    const session_spans *spans;
+    const archive_past *past;
+    const gap_list *ledger;
+    stretch_list list; /* scratch, large enough for any feed or topic */
+    gap_list *found;
+} between;
+
+static td_result add_of_feed(between *b, size_t from, size_t to, td_err *err)
+{
+    const session_span *spans = b->spans->rows;
+    const sought what = {spans[from].feed, "", ""};
+    b->list.count = 0;
+    for (size_t i = from; i < to; i++)
+        add_span(&b->list, &spans[i]);
+    add_others(&b->list, b->past, b->ledger, &what);
+    return add_between(&what, &b->list, spans[from].first_ns, spans[to - 1].first_ns, b->found,
+                       err);
+}
+
+/* ---- topics that a capture lacks ---- */
+
+/* The topics of a feed, and which of its spans have them. */
+typedef struct topic_table {
+    name_index by_name;  /* "TOPIC" NUL "SYMBOL", in the spans' own bytes */
+    const char **topics; /* by number */
+    uint8_t *has;        /* a bit for each topic, span by span */
+    size_t span_count;
+} topic_table;
+
+static size_t row_bytes(const topic_table *table)
+{
+    return (table->by_name.count + 7) / 8;
+}
+
+static int has_topic(const topic_table *table, size_t span, size_t topic)
+{
+    return (table->has[span * row_bytes(table) + topic / 8] >> (topic % 8) & 1) != 0;
+}
+
+static td_result number_topics(topic_table *table, const session_span *spans, td_err *err)
+{
+    td_result rc = TD_OK;
+    for (size_t i = 0; i < table->span_count; i++) {
+        size_t at = 0;
+        for (td_bytes name = next_topic(&spans[i].topics, &at); name.size > 0 && rc == TD_OK;
+             name = next_topic(&spans[i].topics, &at))
+            if (name_index_find(&table->by_name, name) == NAME_INDEX_NONE)
+                rc = name_index_put(&table->by_name, name, table->by_name.count, err);
+    }
+    return rc;
+}
+
+static td_result fill_table(topic_table *table, const session_span *spans, td_err *err)
+{
+    td_result rc = number_topics(table, spans, err);
+    if (rc != TD_OK)
+        return rc;
+    table->topics = td_alloc_zero(table->by_name.count + 1, sizeof(const char *));
+    table->has = td_alloc_zero(table->span_count * row_bytes(table) + 1, 1);
+    if (table->topics == NULL || table->has == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for %zu topics", table->by_name.count);
+    for (size_t i = 0; i < table->span_count; i++) {
+        size_t at = 0;
+        for (td_bytes name = next_topic(&spans[i].topics, &at); name.size > 0;
+             name = next_topic(&spans[i].topics, &at)) {
+            size_t topic = name_index_find(&table->by_name, name);
+            TD_ASSERT(topic < table->by_name.count);
+            table->topics[topic] = (const char *)name.data;
+            table->has[i * row_bytes(table) + topic / 8] |= (uint8_t)(1U << (topic % 8));
+        }
+    }
+    return TD_OK;
+}
+
+static int is_lacked(const topic_table *table, const session_span *spans, size_t topic)
+{
+    for (size_t i = 0; i < table->span_count; i++)
+        if (spans[i].is_capture && !has_topic(table, i, topic))
+            return 1;
+    return 0;
+}
+
+/* The spans that answer for a topic: those that have it, and recorded ones that began after all of
+ * these before them had ended. */
+static td_result add_of_topic(between *b, const topic_table *table, const session_span *spans,
+                              size_t topic, td_err *err)
+{
+    const char *name = table->topics[topic];
+    const sought what = {spans[0].feed, name, name + strlen(name) + 1};
+    const session_span *first = NULL;
+    const session_span *last = NULL;
+    uint64_t reach_ns = 0;
+    b->list.count = 0;
+    for (size_t i = 0; i < table->span_count; i++) {
+        int has = has_topic(table, i, topic);
+        int answers =
+            has || (first != NULL && !spans[i].is_capture && spans[i].first_ns > reach_ns);
+        if (!answers)
+            continue;
+        first = first == NULL ? &spans[i] : first;
+        last = &spans[i];
+        if (has && spans[i].last_ns > reach_ns)
+            reach_ns = spans[i].last_ns;
+        add_span(&b->list, &spans[i]);
+    }
+    if (first == NULL || first == last)
+        return TD_OK;
+    add_others(&b->list, b->past, b->ledger, &what);
+    return add_between(&what, &b->list, first->first_ns, last->first_ns, b->found, err);
+}
+
+static td_result add_of_topics(between *b, size_t from, size_t to, td_err *err)
+{
+    const session_span *spans = &b->spans->rows[from];
+    topic_table table = {.span_count = to - from};
+    td_result rc = fill_table(&table, spans, err);
+    for (size_t topic = 0; topic < table.by_name.count && rc == TD_OK; topic++)
+        if (is_lacked(&table, spans, topic))
+            rc = add_of_topic(b, &table, spans, topic, err);
+    name_index_fini(&table.by_name);
+    td_free((void *)table.topics);
+    td_free(table.has);
+    return rc;
+}
+
+/* ---- all of it ---- */
+
+typedef td_result add_fn(between *b, size_t from, size_t to, td_err *err);
+
+/* Call it for each feed that has more than one session. */
+static td_result each_feed(between *b, add_fn *add, td_err *err)
+{
+    td_result rc = TD_OK;
+    size_t end = 0;
+    for (size_t at = 0; at < b->spans->count && rc == TD_OK; at = end) {
+        end = feed_end(b->spans, at);
+        if (end > at + 1)
+            rc = add(b, at, end, err);
+    }
+    return rc;
+}
+
+/* Rows of whole feeds go into the ledger first: what they cover is not looked for in topics. */
+static td_result add_all(const session_spans *spans, const archive_past *past, add_fn *add,
+                         gap_list *ledger, td_err *err)
+{
+    gap_list found = {0};
+    between b = {.spans = spans, .past = past, .ledger = ledger, .found = &found};
+    b.list.rows =
+        td_alloc_zero(spans->count + past->segment_count + ledger->count, sizeof(stretch));
+    td_result rc = b.list.rows == NULL
+                       ? td_err_set(err, TD_E_NOMEM, "no memory for %zu sessions", spans->count)
+                       : each_feed(&b, add, err);
+    for (size_t i = 0; i < found.count && rc == TD_OK; i++)
+        rc = gap_list_add(ledger, &found.rows[i], err);
+    gap_list_fini(&found);
+    td_free(b.list.rows);
+    return rc;
+}
+
+td_result session_spans_add_gaps(const session_spans *spans, archive *a, gap_list *ledger,
+                                 td_err *err)
+{
+    archive_past past = {0};
+    if (spans->count < 2)
+        return TD_OK;
+    td_result rc = archive_past_read(a, &past, err);
+    if (rc == TD_OK)
+        rc = add_all(spans, &past, add_of_feed, ledger, err);
+    if (rc == TD_OK)
+        rc = add_all(spans, &past, add_of_topics, ledger, err);
+    archive_past_fini(&past);
+    return rc;
+}

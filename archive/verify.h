@@ -1,0 +1,67 @@
+/* The proof that an archive is sound: every byte of every segment is read and checked.
+ *
+ * Checked are: the structure of each segment and every CRC (in our profile a zero CRC is damage);
+ * its chain, and that it goes on from the feed's previous segment; ordinals of each connection
+ * without holes; frames received = written + dropped at every chunk, on from one segment of a
+ * session to the next, and what was dropped in the ledger; recv_ns strictly rising within a
+ * session, over all its feeds; every message index and the summary against the chunks; nothing
+ * behind the closing magic; the journal's own chain; that every segment the journal knows is there
+ * and is as it says; and the catalog against the segments. Other gaps in the ledger are not judged.
+ * Nothing is written. */
+#ifndef TD_ARCHIVE_VERIFY_H
+#define TD_ARCHIVE_VERIFY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "archive/archive.h"
+#include "archive/gap.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum verify_severity {
+    VERIFY_SOUND,       /* worth knowing: an unexpected file in the folder, a live segment */
+    VERIFY_RECOVERABLE, /* sound after recover or reindex */
+    VERIFY_DAMAGED,     /* something that was recorded is lost or changed */
+} verify_severity;
+
+const char *verify_severity_name(verify_severity severity);
+
+typedef struct verify_finding {
+    verify_severity severity;
+    const char *segment; /* path below the archive; "" for the archive as a whole */
+    uint64_t offset;     /* in that file; 0 if it is about all of it */
+    const char *what;    /* one line */
+} verify_finding;
+
+typedef struct verify_report {
+    verify_severity verdict; /* the worst finding */
+    uint64_t segments;
+    uint64_t chunks;
+    uint64_t frames;
+    uint64_t bytes;
+    uint64_t findings[3]; /* by severity */
+} verify_report;
+
+typedef struct verify_options {
+    unsigned threads; /* 1 to LIMIT_THREADS; findings and their order do not depend on it */
+    /* Each finding, in order of path and offset. Strings are valid during the call. */
+    void (*finding)(void *user, const verify_finding *finding);
+    /* Called after each segment; may be NULL. */
+    void (*progress)(void *user, uint64_t bytes_done, uint64_t bytes_total);
+    void *user;
+} verify_options;
+
+/* Verify an archive, or a single file. TD_OK whatever was found (the verdict is in the report);
+ * TD_E_IO, TD_E_NOMEM if it could not be looked at. */
+TD_MUST_USE td_result archive_verify(archive *archive, const verify_options *options,
+                                     verify_report *report, td_err *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

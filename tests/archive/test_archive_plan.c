@@ -1,0 +1,299 @@
+/* Plans: the same from the catalog as from the segments, and only what is wanted. Expected: which
+ * frames are in which chunk follows from tests/testing/segment_fixture.h. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "archive/archive_newest.h"
+#include "archive/archive_plan.h"
+#include "archive/catalog.h"
+#include "tests/testing/archive_fixture.h"
+#include "tests/testing/segment_fixture.h"
+
+/* Frame i's receive time. */
+static uint64_t at(uint64_t i)
+{
+    return FIXTURE_START_NS + FIXTURE_STEP_NS * i;
+}
+
+static int wants_symbol(void *user, const channel_info *info)
+{
+    return strcmp(info->symbol, user) == 0;
+}
+
+static int wants_feed(void *user, const char *feed)
+{
+    (void)user;
+    return strcmp(feed, FIXTURE_FEED) == 0;
+}
+
+static int wants_no_feed(void *user, const char *feed)
+{
+    (void)user;
+    (void)feed;
+    return 0;
+}
+
+typedef struct plan_row {
+    const char *name;
+    uint64_t from_frame, to_frame; /* in time; UINT64_MAX: no end */
+    const char *symbol;            /* NULL: all channels */
+    size_t segments;
+    size_t chunks;
+} plan_row;
+
+/* Chunks of 20 frames, three to a segment, frames 0 … 199: segments of 60, 60, 60 and 20 frames. */
+static const plan_row ROWS[] = {
+    {"all", 0, UINT64_MAX, NULL, 4, 10},
+    {"one symbol is in every chunk", 0, UINT64_MAX, "BTCUSD", 4, 10},
+    {"no such symbol", 0, UINT64_MAX, "XRPUSD", 0, 0},
+    {"one frame", 65, 66, NULL, 1, 1},
+    {"--to is exclusive", 0, 20, NULL, 1, 1},
+    {"--from is inclusive", 199, UINT64_MAX, NULL, 1, 1},
+    {"behind the end", 200, UINT64_MAX, NULL, 0, 0},
+    {"over a rotation", 59, 61, NULL, 2, 2},
+    {"nothing", 50, 50, NULL, 0, 0},
+};
+
+static void check_plan(archive_place *place, const plan_row *row, const char *how)
+{
+    archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
+    archive_plan *plan = NULL;
+    td_err err;
+    const plan_query query = {
+        .from_ns = at(row->from_frame),
+        .to_ns = row->to_frame == UINT64_MAX ? UINT64_MAX : at(row->to_frame),
+        .wants_channel = row->symbol == NULL ? NULL : wants_symbol,
+        .user = (void *)(uintptr_t)row->symbol,
+    };
+    assert_int_equal(archive_plan_open(a, &query, &plan, &err), TD_OK);
+    size_t chunks = 0;
+    uint64_t last_ns = 0;
+    for (size_t i = 0; i < archive_plan_count(plan); i++) {
+        const plan_segment *segment = archive_plan_segment(plan, i);
+        const segment_index *index = segment->index;
+        assert_int_equal(archive_plan_load_chunks(plan, i, &err), TD_OK);
+        assert_string_equal(segment->index->feed, FIXTURE_FEED);
+        assert_int_equal(segment->index->channel_count, 5);
+        assert_int_equal(segment->wanted_count, row->symbol == NULL ? 5 : 1);
+        assert_true(segment->index->first_ns > last_ns); /* in order of time */
+        last_ns = segment->index->first_ns;
+        for (size_t k = 0; k < index->chunk_count; k++) {
+            chunks += archive_plan_wants_chunk(plan, i, &index->chunks[k]) != 0;
+            assert_int_equal(index->chunks[k].message_count, 20);
+        }
+        archive_plan_drop(plan, i);
+    }
+    if (archive_plan_count(plan) != row->segments || chunks != row->chunks)
+        fail_msg("%s, %s: %zu segments, %zu chunks", row->name, how, archive_plan_count(plan),
+                 chunks);
+    archive_plan_close(plan);
+    archive_close(a);
+}
+
+static void test_same_with_and_without_catalog(void **state)
+{
+    (void)state;
+    archive_place place;
+    archive_place_init_sim(&place);
+    archive_fixture_record(&place, 0, 10);
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++)
+        check_plan(&place, &ROWS[i], "with the catalog");
+    assert_int_equal(catalog_remove(place.catalog_path, NULL), TD_OK);
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++)
+        check_plan(&place, &ROWS[i], "without");
+    archive_place_fini(&place);
+}
+
+/* Receive times of 2^63 ns and more are no less within a plan without an end, though the numbers of
+ * a catalog have a sign. */
+static void test_times_near_the_end_of_numbers(void **state)
+{
+    (void)state;
+    archive_place place;
+    archive_place_init_sim(&place);
+    uint64_t from = (((uint64_t)INT64_MAX - FIXTURE_START_NS) / FIXTURE_STEP_NS) - 30;
+    archive_fixture_record(&place, from, 3); /* one segment, on both sides of 2^63 */
+    archive_fixture_record(&place, from + 60, 3);
+    const plan_row all = {"near 2^63", 0, UINT64_MAX, NULL, 2, 6};
+    check_plan(&place, &all, "with the catalog");
+    archive_fixture_check_dump(&place);
+    assert_int_equal(catalog_remove(place.catalog_path, NULL), TD_OK);
+    check_plan(&place, &all, "without");
+    archive_place_fini(&place);
+}
+
+/* The newest frame is that of the latest time, whatever was written last. */
+static void test_the_newest_is_by_time(void **state)
+{
+    (void)state;
+    archive_place place;
+    archive_place_init_sim(&place);
+    uint64_t newest_ns = 1;
+    newest_query query = {.until_ns = UINT64_MAX};
+    td_err err;
+    const uint64_t hour = UINT64_C(3600) * TD_NS_PER_S / FIXTURE_STEP_NS + 1; /* in frames */
+    archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
+    assert_int_equal(archive_newest_ns(a, &query, &newest_ns, &err), TD_OK);
+    assert_int_equal(newest_ns, 0);
+    archive_close(a);
+    archive_fixture_record(&place, 50 * hour, 3);
+    archive_fixture_record(&place, 0, 3);
+    archive_fixture_record(&place, 10 * hour, 5);
+    a = archive_place_open(&place, ARCHIVE_READ, NULL);
+    /* Of 60, 60 and 100 frames; a bound within a chunk of 20 gives that chunk's first. */
+    const struct {
+        uint64_t until, newest;
+    } rows[] = {{UINT64_MAX, 50 * hour + 59},
+                {50 * hour + 59, 50 * hour + 59},
+                {50 * hour - 1, 10 * hour + 99},
+                {10 * hour + 70, 10 * hour + 60},
+                {10 * hour + 59, 10 * hour + 59},
+                {9 * hour, 59},
+                {0, 0}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        query.until_ns = rows[i].until == UINT64_MAX ? UINT64_MAX : at(rows[i].until);
+        assert_int_equal(archive_newest_ns(a, &query, &newest_ns, &err), TD_OK);
+        assert_int_equal(newest_ns, at(rows[i].newest));
+    }
+    query = (newest_query){.until_ns = FIXTURE_START_NS - 1};
+    assert_int_equal(archive_newest_ns(a, &query, &newest_ns, &err), TD_OK);
+    assert_int_equal(newest_ns, 0);
+    query = (newest_query){.until_ns = UINT64_MAX, .wants_feed = wants_no_feed};
+    assert_int_equal(archive_newest_ns(a, &query, &newest_ns, &err), TD_OK);
+    assert_int_equal(newest_ns, 0);
+    archive_close(a);
+    archive_place_fini(&place);
+}
+
+/* A segment that is being written says how many frames each channel has, as a finished one does:
+ * the sum is that of its chunks, 20 each. */
+static void test_open_segment_counts_its_channels(void **state)
+{
+    (void)state;
+    archive_place place;
+    archive_plan *plan = NULL;
+    td_err err;
+    const plan_query all = {.to_ns = UINT64_MAX};
+    archive_place_init_sim(&place);
+    archive *appender = archive_place_open(&place, ARCHIVE_APPEND, "record");
+    archive_writer *writer = archive_fixture_begin(appender);
+    fixture_feed feed;
+    assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, 0, 1, NULL, &err), TD_OK);
+    assert_int_equal(fixture_feed_put(&feed, 20, &err), TD_OK);
+    assert_int_equal(fixture_feed_put(&feed, 20, &err), TD_OK);
+    archive *reader = archive_place_open(&place, ARCHIVE_READ, NULL);
+    assert_int_equal(archive_plan_open(reader, &all, &plan, &err), TD_OK);
+    assert_int_equal(archive_plan_count(plan), 1);
+    const plan_segment *segment = archive_plan_segment(plan, 0);
+    uint64_t sum = 0;
+    assert_true(segment->index->is_open);
+    for (size_t i = 0; i < segment->index->channel_count; i++)
+        sum += segment->index->channels[i].message_count;
+    assert_int_equal(segment->index->message_count, 40);
+    assert_int_equal(sum, 40);
+    archive_plan_close(plan);
+    archive_close(reader);
+    fixture_feed_close(&feed);
+    assert_int_equal(
+        archive_writer_close(writer, WRITER_STOP, FIXTURE_START_NS + 40 * FIXTURE_STEP_NS, &err),
+        TD_OK);
+    archive_close(appender);
+    archive_place_fini(&place);
+}
+
+/* A catalog that is current is what a plan comes from: no segment is opened but for its size. */
+static void test_current_catalog_saves_reading(void **state)
+{
+    (void)state;
+    archive_place place;
+    archive_plan *plan = NULL;
+    td_err err;
+    const plan_query all = {.to_ns = UINT64_MAX};
+    archive_place_init_sim(&place);
+    archive_fixture_record(&place, 0, 10);
+    archive *a = archive_place_open(&place, ARCHIVE_READ, NULL);
+    uint64_t before = io_fault_call_count(place.disk, IO_FAULT_OP_READ);
+    assert_int_equal(archive_plan_open(a, &all, &plan, &err), TD_OK);
+    assert_int_equal(archive_plan_count(plan), 4);
+    /* The journal says which segments must be there; no segment is opened. */
+    assert_int_equal(io_fault_call_count(place.disk, IO_FAULT_OP_READ), before + 1);
+    archive_plan_close(plan);
+    archive_close(a);
+    archive_place_fini(&place);
+}
+
+/* A catalog that does not know a segment, or knows another of its name, is passed by for that one.
+ */
+static void test_segment_that_the_catalog_lacks(void **state)
+{
+    (void)state;
+    archive_place place;
+    td_err err;
+    catalog *c = NULL;
+    archive_place_init_sim(&place);
+    archive_fixture_record(&place, 0, 10);
+    assert_int_equal(catalog_open(place.catalog_path, CATALOG_WRITE, &c, &err), TD_OK);
+    archive *a = archive_place_open(&place, ARCHIVE_READ, NULL);
+    archive_listing listing;
+    assert_int_equal(archive_list(a, &listing, &err), TD_OK);
+    assert_int_equal(catalog_begin(c, &err), TD_OK);
+    assert_int_equal(catalog_drop_segment(c, listing.segments[1].path, &err), TD_OK);
+    assert_int_equal(catalog_commit(c, &err), TD_OK);
+    catalog_close(c);
+    archive_listing_fini(&listing);
+    archive_close(a);
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++)
+        check_plan(&place, &ROWS[i], "with a row less");
+    archive_place_fini(&place);
+}
+
+static void test_other_feeds_are_not_opened(void **state)
+{
+    (void)state;
+    archive_place place;
+    archive_plan *plan = NULL;
+    fixture_feed feed;
+    td_err err;
+    archive_place_init_sim(&place);
+    archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
+    archive_writer *writer = archive_fixture_begin(a);
+    assert_int_equal(fixture_feed_open(&feed, writer, "other", 0, 1, NULL, &err), TD_OK);
+    assert_int_equal(fixture_feed_put(&feed, 20, &err), TD_OK);
+    const plan_query query = {.to_ns = UINT64_MAX, .wants_feed = wants_feed};
+    assert_int_equal(archive_plan_open(a, &query, &plan, &err), TD_OK);
+    assert_int_equal(archive_plan_count(plan), 0);
+    archive_plan_close(plan);
+    /* A segment that is being written is planned as far as it is proved. */
+    const plan_query all = {.to_ns = UINT64_MAX};
+    assert_int_equal(archive_plan_open(a, &all, &plan, &err), TD_OK);
+    assert_int_equal(archive_plan_count(plan), 1);
+    assert_true(archive_plan_segment(plan, 0)->index->is_open);
+    assert_string_equal(archive_plan_segment(plan, 0)->index->session, archive_session(a));
+    archive_plan_close(plan);
+    fixture_feed_close(&feed);
+    assert_int_equal(archive_writer_close(writer, WRITER_STOP, 1, &err), TD_OK);
+    archive_close(a);
+    archive_place_fini(&place);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_same_with_and_without_catalog),
+        cmocka_unit_test(test_times_near_the_end_of_numbers),
+        cmocka_unit_test(test_the_newest_is_by_time),
+        cmocka_unit_test(test_open_segment_counts_its_channels),
+        cmocka_unit_test(test_current_catalog_saves_reading),
+        cmocka_unit_test(test_segment_that_the_catalog_lacks),
+        cmocka_unit_test(test_other_feeds_are_not_opened),
+    };
+    return cmocka_run_group_tests_name("archive_plan", tests, NULL, NULL);
+}

@@ -1,0 +1,563 @@
+/* Recovery of an archive. Expected: docs/design.md (P1, P4, "Exit status": recover) and the
+ * contract in archive/archive_recover.h. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "archive/archive_recover.h"
+#include "archive/archive_writer.h"
+#include "archive/ledger.h"
+#include "archive/reindex.h"
+#include "archive/verify.h"
+#include "tests/testing/archive_fixture.h"
+#include "tests/testing/segment_fixture.h"
+
+enum { SWEEP_CALLS_MAX = 400, CHUNK_FRAMES = 20 };
+
+/* A session of the verb with one feed, killed behind chunk_count chunks. The disk and its locks are
+ * as the next process finds them. */
+static void record_and_kill(archive_place *place, const char *verb, const char *name, uint64_t from,
+                            unsigned chunk_count)
+{
+    fixture_feed feed;
+    td_err err;
+    clock_sim_advance(place->clock, 1000);
+    archive *a = archive_place_open(place, ARCHIVE_APPEND, verb);
+    archive_writer *writer = archive_fixture_begin(a);
+    assert_int_equal(fixture_feed_open(&feed, writer, name, from, 1, NULL, &err), TD_OK);
+    for (unsigned i = 0; i < chunk_count; i++)
+        assert_int_equal(fixture_feed_put(&feed, CHUNK_FRAMES, &err), TD_OK);
+    io_fault *killed = io_fault_kill(place->disk);
+    fixture_feed_close(&feed);
+    assert_int_equal(archive_writer_close(writer, WRITER_ABANDON, 0, &err), TD_OK);
+    archive_close(a);
+    archive_place_swap_disk(place, killed);
+}
+
+static td_result try_recover(archive_place *place, archive_mode mode, const char *feed,
+                             recover_report *report, td_err *err)
+{
+    *report = (recover_report){0};
+    archive *a = NULL;
+    td_result rc = archive_place_try_open(place, mode, "recover", &a, err);
+    if (rc != TD_OK)
+        return rc;
+    rc = archive_recover(a, feed, NULL, NULL, report, err);
+    archive_close(a);
+    return rc;
+}
+
+static void recover(archive_place *place, const char *feed, recover_report *report)
+{
+    td_err err;
+    if (try_recover(place, ARCHIVE_MAINTAIN, feed, report, &err) != TD_OK)
+        fail_msg("%s", err.text);
+}
+
+static void list_gaps(archive_place *place, gap_list *out)
+{
+    td_err err;
+    archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
+    assert_int_equal(archive_gaps(a, out, &err), TD_OK);
+    archive_close(a);
+}
+
+static verify_severity verdict_of(archive_place *place)
+{
+    td_err err;
+    verify_report report;
+    const verify_options options = {.threads = 1};
+    archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
+    if (archive_verify(a, &options, &report, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    archive_close(a);
+    return report.verdict;
+}
+
+/* No file was made, written, cut, renamed or removed, but for the locks of who was here. */
+static void check_nothing_changed(archive_place *place)
+{
+    for (uint64_t i = 0; i < io_fault_log_count(place->disk); i++) {
+        io_fault_log_row row = io_fault_log_get(place->disk, i);
+        int is_sync = row.change == IO_FAULT_CHANGE_SYNC || row.change == IO_FAULT_CHANGE_SYNC_DIR;
+        const char *end = row.path + strlen(row.path) - strlen("lock");
+        if (!is_sync && strcmp(end, "lock") != 0)
+            fail_msg("change %d of %s", row.change, row.path);
+    }
+}
+
+/* "recover alone opens a crash gap (to_ns null) in the journal", from the last durable data on. */
+static void test_kill_is_one_crash_gap(void **state)
+{
+    (void)state;
+    archive_place place;
+    recover_report report;
+    gap_list gaps;
+    archive_place_init_sim(&place);
+    record_and_kill(&place, "record", FIXTURE_FEED, 0, 2);
+    assert_int_equal(verdict_of(&place), VERIFY_RECOVERABLE);
+    recover(&place, NULL, &report);
+    assert_int_equal(report.segments_recovered, 1);
+    assert_int_equal(report.sessions_crashed, 1);
+    assert_int_equal(report.frames_kept, 2 * CHUNK_FRAMES * 9 / 10); /* one in ten is an event */
+    assert_int_equal(report.torn_bytes, 0);
+    assert_int_equal(report.gaps_opened, 1);
+    assert_false(report.is_lossy);
+    assert_int_equal(verdict_of(&place), VERIFY_SOUND);
+    list_gaps(&place, &gaps);
+    assert_int_equal(gaps.count, 1);
+    assert_int_equal(gaps.rows[0].reason, GAP_CRASH);
+    assert_string_equal(gaps.rows[0].feed, FIXTURE_FEED);
+    assert_int_equal(gaps.rows[0].conn, 1);
+    assert_int_equal(gaps.rows[0].from_ns, FIXTURE_START_NS + 39 * FIXTURE_STEP_NS);
+    assert_int_equal(gaps.rows[0].to_ns, GAP_OPEN);
+    gap_list_fini(&gaps);
+    assert_int_equal(io_fault_log_start(place.disk, NULL), TD_OK);
+    recover(&place, NULL, &report); /* nothing is left to do */
+    assert_int_equal(report.segments_recovered + report.gaps_opened + report.sessions_crashed, 0);
+    check_nothing_changed(&place);
+    archive_place_fini(&place);
+}
+
+/* Behind the last data come an event, a request and a pong: they do not count. */
+static void test_crash_gap_begins_with_data(void **state)
+{
+    (void)state;
+    archive_place place;
+    recover_report report;
+    gap_list gaps;
+    archive_place_init_sim(&place);
+    record_and_kill(&place, "record", FIXTURE_FEED, 3, 2); /* frames 3 to 42 */
+    recover(&place, NULL, &report);
+    list_gaps(&place, &gaps);
+    assert_int_equal(gaps.count, 1);
+    assert_int_equal(gaps.rows[0].from_ns, FIXTURE_START_NS + 39 * FIXTURE_STEP_NS);
+    gap_list_fini(&gaps);
+    archive_place_fini(&place);
+}
+
+/* One chunk in a finished segment; then an I/O error at the given call of the next one's making,
+ * and the power is cut with nothing but what was synced surviving. */
+static void record_and_fail(archive_place *place, io_fault_op op, uint64_t fail_at)
+{
+    fixture_feed feed;
+    td_err err;
+    archive *a = archive_place_open(place, ARCHIVE_APPEND, "record");
+    archive_writer *writer = archive_fixture_begin(a);
+    assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, 0, 1, NULL, &err), TD_OK);
+    assert_int_equal(fixture_feed_put(&feed, CHUNK_FRAMES, &err), TD_OK);
+    fixture_feed_rotate(&feed);
+    const io_fault_plan plan = {.kind = IO_FAULT_EIO, .fail_at = fail_at, .ops = IO_FAULT_BIT(op)};
+    io_fault_set_plan(place->disk, plan);
+    assert_int_equal(fixture_feed_put(&feed, CHUNK_FRAMES, &err), TD_E_IO);
+    fixture_feed_close(&feed);
+    assert_int_equal(archive_writer_close(writer, WRITER_ABANDON, 0, &err), TD_OK);
+    archive_close(a);
+    archive_place_swap_disk(place, io_fault_power_cut(place->disk, IO_FAULT_CUT_WORST));
+}
+
+/* "A crash gap is opened by recovery for each slot of a crashed recorder: from the last durable
+ * message of the feed on": also where no segment was left open that would tell. */
+static void test_crash_behind_a_finished_segment(void **state)
+{
+    (void)state;
+    archive_place place;
+    recover_report report;
+    gap_list gaps;
+    archive_place_init_sim(&place);
+    record_and_fail(&place, IO_FAULT_OP_CREATE, 1);
+    recover(&place, NULL, &report);
+    assert_int_equal(report.segments_recovered, 0);
+    assert_int_equal(report.sessions_crashed, 1);
+    assert_int_equal(report.gaps_opened, 1);
+    list_gaps(&place, &gaps);
+    assert_int_equal(gaps.count, 1);
+    assert_int_equal(gaps.rows[0].reason, GAP_CRASH);
+    assert_int_equal(gaps.rows[0].conn, 1);
+    assert_int_equal(gaps.rows[0].from_ns, FIXTURE_START_NS + 19 * FIXTURE_STEP_NS);
+    gap_list_fini(&gaps);
+    recover(&place, NULL, &report);
+    assert_int_equal(report.gaps_opened + report.sessions_crashed, 0);
+    assert_int_equal(verdict_of(&place), VERIFY_SOUND);
+    archive_place_fini(&place);
+}
+
+/* A finished segment and an open one of frames 20 to 39; then killed. */
+static void record_two_and_kill(archive_place *place)
+{
+    fixture_feed feed;
+    td_err err;
+    archive *a = archive_place_open(place, ARCHIVE_APPEND, "record");
+    archive_writer *writer = archive_fixture_begin(a);
+    assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, 0, 1, NULL, &err), TD_OK);
+    assert_int_equal(fixture_feed_put(&feed, CHUNK_FRAMES, &err), TD_OK);
+    fixture_feed_rotate(&feed);
+    assert_int_equal(fixture_feed_put(&feed, CHUNK_FRAMES, &err), TD_OK);
+    io_fault *killed = io_fault_kill(place->disk);
+    fixture_feed_close(&feed);
+    assert_int_equal(archive_writer_close(writer, WRITER_ABANDON, 0, &err), TD_OK);
+    archive_close(a);
+    archive_place_swap_disk(place, killed);
+}
+
+static void remove_segments(archive_place *place, int with_finished)
+{
+    archive_listing listing;
+    char path[LIMIT_PATH_BYTES];
+    archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
+    assert_int_equal(archive_list(a, &listing, NULL), TD_OK);
+    assert_int_equal(listing.segment_count, 2);
+    for (size_t i = with_finished ? 0 : 1; i < 2; i++) {
+        assert_int_equal(archive_join(a, listing.segments[i].path, path, NULL), TD_OK);
+        assert_int_equal(td_io_unlink(archive_io(a), path, NULL), TD_OK);
+    }
+    archive_listing_fini(&listing);
+    archive_close(a);
+}
+
+/* "The segment has a loss": what was durable in an open segment is lost with the file, from the
+ * second in its name on; and what came after the last segment that is there, as after any crash.
+ * Also where the session got its end by the recovery of another feed. */
+static void test_open_segment_is_missing(void **state)
+{
+    (void)state;
+    const uint64_t second_ns = FIXTURE_START_NS - FIXTURE_START_NS % TD_NS_PER_S;
+    for (int with_finished = 0; with_finished < 2; with_finished++) {
+        archive_place place;
+        recover_report report;
+        gap_list gaps;
+        archive_place_init_sim(&place);
+        record_two_and_kill(&place);
+        remove_segments(&place, with_finished);
+        recover(&place, "another", &report);
+        assert_int_equal(report.sessions_crashed, 1);
+        recover(&place, FIXTURE_FEED, &report);
+        assert_true(report.is_lossy);
+        assert_int_equal(report.gaps_opened, 2);
+        list_gaps(&place, &gaps);
+        assert_int_equal(gaps.count, with_finished ? 1 : 2); /* two of one second are one row */
+        assert_int_equal(gaps.rows[0].reason, GAP_CORRUPT);
+        assert_true(gaps.rows[0].from_ns >= second_ns &&
+                    gaps.rows[0].from_ns <= FIXTURE_START_NS + 20 * FIXTURE_STEP_NS);
+        assert_int_equal(gaps.rows[0].conn, 0);
+        assert_int_equal(gaps.rows[0].to_ns, GAP_OPEN);
+        if (!with_finished) {
+            assert_int_equal(gaps.rows[1].reason, GAP_CRASH);
+            assert_int_equal(gaps.rows[1].from_ns, FIXTURE_START_NS + 19 * FIXTURE_STEP_NS);
+            assert_int_equal(gaps.rows[1].to_ns, GAP_OPEN);
+        }
+        gap_list_fini(&gaps);
+        recover(&place, NULL, &report); /* it stays lost, and the ledger has it already */
+        assert_true(report.is_lossy);
+        assert_int_equal(report.gaps_opened, 0);
+        assert_int_equal(verdict_of(&place), VERIFY_DAMAGED);
+        archive_place_fini(&place);
+    }
+}
+
+/* A segment whose head never reached the disk holds nothing: no damage to readers and verify, and
+ * the gap begins with the segment before. */
+static void test_stillborn_segment(void **state)
+{
+    (void)state;
+    archive_place place;
+    recover_report report;
+    gap_list gaps;
+    archive_place_init_sim(&place);
+    record_and_fail(&place, IO_FAULT_OP_APPEND, 5); /* end, 2 entries, head; the chunk */
+    assert_int_equal(verdict_of(&place), VERIFY_RECOVERABLE);
+    assert_int_equal(archive_fixture_check_frames(&place, FIXTURE_FEED, 0, 1), CHUNK_FRAMES);
+    recover(&place, NULL, &report);
+    assert_int_equal(report.segments_recovered, 1);
+    assert_false(report.is_lossy);
+    list_gaps(&place, &gaps);
+    assert_int_equal(gaps.count, 1);
+    assert_int_equal(gaps.rows[0].from_ns, FIXTURE_START_NS + 19 * FIXTURE_STEP_NS);
+    gap_list_fini(&gaps);
+    assert_int_equal(verdict_of(&place), VERIFY_SOUND);
+    archive_place_fini(&place);
+}
+
+/* The same when its session got its end by the recovery of another feed: what is looked up of the
+ * segment before it is not reported as kept. */
+static void test_stillborn_segment_of_an_ended_session(void **state)
+{
+    (void)state;
+    archive_place place;
+    recover_report report;
+    archive_place_init_sim(&place);
+    record_and_fail(&place, IO_FAULT_OP_APPEND, 5);
+    recover(&place, "another", &report);
+    assert_int_equal(report.sessions_crashed, 1);
+    recover(&place, NULL, &report);
+    assert_int_equal(report.segments_recovered, 1);
+    assert_int_equal(report.gaps_opened, 1);
+    assert_int_equal(report.frames_kept, 0);
+    assert_int_equal(verdict_of(&place), VERIFY_SOUND);
+    archive_place_fini(&place);
+}
+
+/* Killed when such a segment was in torn/, and the journal did not say so yet: the next recovery
+ * does, for else it would be missed for ever. */
+static void test_killed_while_putting_away(void **state)
+{
+    (void)state;
+    archive_place place;
+    recover_report report;
+    td_err err;
+    archive_place_init_sim(&place);
+    record_and_fail(&place, IO_FAULT_OP_APPEND, 5);
+    const io_fault_plan plan = {.kind = IO_FAULT_EIO,
+                                .mode = IO_FAULT_FOR_EVER,
+                                .fail_at = 2, /* `recovering`, `discarded` */
+                                .ops = IO_FAULT_BIT(IO_FAULT_OP_APPEND)};
+    io_fault_set_plan(place.disk, plan);
+    assert_int_equal(try_recover(&place, ARCHIVE_MAINTAIN, NULL, &report, &err), TD_E_IO);
+    io_fault_set_plan(place.disk, (io_fault_plan){0});
+    recover(&place, NULL, &report);
+    assert_false(report.is_lossy);
+    assert_int_equal(report.gaps_opened, 1);
+    assert_int_equal(verdict_of(&place), VERIFY_SOUND);
+    archive_place_fini(&place);
+}
+
+/* What the rest of the capture has is missing: half an import must not look like a whole one. */
+static void test_killed_import_is_a_gap(void **state)
+{
+    (void)state;
+    archive_place place;
+    recover_report report;
+    gap_list gaps;
+    archive_place_init_sim(&place);
+    record_and_kill(&place, "import", FIXTURE_FEED, 0, 2);
+    recover(&place, NULL, &report);
+    assert_int_equal(report.segments_recovered, 1);
+    assert_int_equal(report.gaps_opened, 1);
+    list_gaps(&place, &gaps);
+    assert_int_equal(gaps.count, 1);
+    assert_int_equal(gaps.rows[0].reason, GAP_CRASH);
+    assert_int_equal(gaps.rows[0].from_ns, FIXTURE_START_NS + 39 * FIXTURE_STEP_NS);
+    assert_int_equal(gaps.rows[0].to_ns, GAP_OPEN);
+    assert_string_equal(gaps.rows[0].cause, "import ended before its end");
+    gap_list_fini(&gaps);
+    archive_place_fini(&place);
+}
+
+static void test_only_the_feed_that_is_asked_for(void **state)
+{
+    (void)state;
+    archive_place place;
+    recover_report report;
+    archive_place_init_sim(&place);
+    record_and_kill(&place, "record", "one", 0, 1);
+    record_and_kill(&place, "record", "two", 100, 1);
+    recover(&place, "two", &report);
+    assert_int_equal(report.segments_recovered, 1);
+    assert_int_equal(report.frames_kept, CHUNK_FRAMES * 9 / 10);
+    recover(&place, NULL, &report);
+    assert_int_equal(report.segments_recovered, 1);
+    assert_int_equal(verdict_of(&place), VERIFY_SOUND);
+    archive_place_fini(&place);
+}
+
+static void append_to_open_segment(archive_place *place, const void *bytes, size_t size)
+{
+    archive_listing listing;
+    td_file *file = NULL;
+    char path[LIMIT_PATH_BYTES];
+    archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
+    assert_int_equal(archive_list(a, &listing, NULL), TD_OK);
+    const archive_segment *segment = &listing.segments[listing.segment_count - 1];
+    assert_true(segment->name.is_open);
+    assert_int_equal(archive_join(a, segment->path, path, NULL), TD_OK);
+    assert_int_equal(td_io_open(archive_io(a), path, TD_OPEN_APPEND, &file, NULL), TD_OK);
+    assert_int_equal(td_io_append(file, bytes, size, NULL), TD_OK);
+    td_io_close(file);
+    archive_listing_fini(&listing);
+    archive_close(a);
+}
+
+/* "recover 0 nothing durable lost (also when a torn tail was cut off)". */
+static void test_torn_tail_is_no_loss(void **state)
+{
+    (void)state;
+    static const char TAIL[] = "\x06half of a chunk";
+    archive_place place;
+    recover_report report;
+    archive_place_init_sim(&place);
+    record_and_kill(&place, "record", FIXTURE_FEED, 0, 2);
+    append_to_open_segment(&place, TAIL, sizeof TAIL);
+    assert_int_equal(verdict_of(&place), VERIFY_RECOVERABLE);
+    recover(&place, NULL, &report);
+    assert_int_equal(report.torn_bytes, sizeof TAIL);
+    assert_false(report.is_lossy);
+    assert_int_equal(verdict_of(&place), VERIFY_SOUND);
+    assert_int_equal(archive_fixture_check_frames(&place, FIXTURE_FEED, 0, 1), 2 * CHUNK_FRAMES);
+    archive_place_fini(&place);
+}
+
+/* No change of the disk was of a file of that session. */
+static void check_untouched(archive_place *place, const char *session)
+{
+    uint64_t changes = io_fault_log_count(place->disk);
+    assert_true(changes > 0);
+    for (uint64_t i = 0; i < changes; i++) {
+        io_fault_log_row row = io_fault_log_get(place->disk, i);
+        if (strstr(row.path, session) != NULL ||
+            (row.to_path != NULL && strstr(row.to_path, session) != NULL))
+            fail_msg("change %d of %s", row.change, row.path);
+    }
+}
+
+/* "A maintainer never touches a live session's .open files." */
+static void test_live_session_is_left_alone(void **state)
+{
+    (void)state;
+    archive_place place;
+    recover_report report;
+    fixture_feed feed;
+    td_err err;
+    archive_place_init_sim(&place);
+    record_and_kill(&place, "record", FIXTURE_FEED, 0, 2);
+    clock_sim_advance(place.clock, 1000);
+    archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
+    archive_writer *writer = archive_fixture_begin(a);
+    assert_int_equal(fixture_feed_open(&feed, writer, "other", 200, 1, NULL, &err), TD_OK);
+    assert_int_equal(fixture_feed_put(&feed, CHUNK_FRAMES, &err), TD_OK);
+    assert_int_equal(io_fault_log_start(place.disk, &err), TD_OK);
+    recover(&place, NULL, &report);
+    assert_int_equal(report.segments_recovered, 1);
+    assert_int_equal(report.segments_live, 1);
+    assert_int_equal(report.sessions_crashed, 1);
+    check_untouched(&place, archive_session(a));
+    /* A second time nothing at all is changed, the live one being there still. */
+    assert_int_equal(io_fault_log_start(place.disk, &err), TD_OK);
+    recover(&place, NULL, &report);
+    assert_int_equal(report.segments_live, 1);
+    check_nothing_changed(&place);
+    assert_int_equal(fixture_feed_put(&feed, CHUNK_FRAMES, &err), TD_OK);
+    fixture_feed_close(&feed);
+    assert_int_equal(archive_writer_close(writer, WRITER_STOP, 5, &err), TD_OK);
+    archive_close(a);
+    assert_int_equal(verdict_of(&place), VERIFY_SOUND);
+    assert_int_equal(archive_fixture_check_frames(&place, FIXTURE_FEED, 0, 1), 2 * CHUNK_FRAMES);
+    assert_int_equal(archive_fixture_check_frames(&place, "other", 200, 1), 2 * CHUNK_FRAMES);
+    archive_place_fini(&place);
+}
+
+/* "Before connecting, crashed segments of its feeds are recovered": by the appender itself, whose
+ * chain then goes on from the recovered segment. */
+static void test_appender_recovers_before_it_writes(void **state)
+{
+    (void)state;
+    archive_place place;
+    recover_report report;
+    feed_history history;
+    fixture_feed feed;
+    gap_list gaps;
+    td_err err;
+    archive_place_init_sim(&place);
+    for (unsigned kill = 0; kill < 4; kill++) {
+        archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
+        assert_int_equal(archive_recover(a, FIXTURE_FEED, NULL, NULL, &report, &err), TD_OK);
+        assert_int_equal(report.segments_recovered, kill == 0 ? 0 : 1);
+        archive_writer *writer = archive_fixture_begin(a);
+        assert_true(archive_writer_catalog_is_current(writer));
+        assert_int_equal(
+            fixture_feed_open(&feed, writer, FIXTURE_FEED, kill * 20ULL, 1, &history, &err), TD_OK);
+        assert_int_equal(history.is_crashed, kill > 0);
+        assert_int_equal(fixture_feed_put(&feed, CHUNK_FRAMES, &err), TD_OK);
+        io_fault *killed = io_fault_kill(place.disk);
+        fixture_feed_close(&feed);
+        assert_int_equal(archive_writer_close(writer, WRITER_ABANDON, 0, &err), TD_OK);
+        archive_close(a);
+        archive_place_swap_disk(&place, killed);
+        clock_sim_advance(place.clock, 1000);
+    }
+    recover(&place, NULL, &report);
+    list_gaps(&place, &gaps);
+    /* Each kill is one crash gap; frame 50 tells of a disconnect. */
+    assert_int_equal(gaps.count, 4 + 1);
+    unsigned crashes = 0;
+    for (size_t i = 0; i < gaps.count; i++)
+        crashes += gaps.rows[i].reason == GAP_CRASH;
+    assert_int_equal(crashes, 4);
+    gap_list_fini(&gaps);
+    assert_int_equal(verdict_of(&place), VERIFY_SOUND);
+    assert_int_equal(archive_fixture_check_frames(&place, FIXTURE_FEED, 0, 1), 4 * CHUNK_FRAMES);
+    archive_place_fini(&place);
+}
+
+/* Fail each call of a recovery, cut the power, recover again: as if it had gone through at once. */
+static void sweep(io_fault_kind kind, uint64_t seed)
+{
+    for (uint32_t fail_at = 1;; fail_at++) {
+        archive_place place;
+        recover_report report;
+        gap_list gaps;
+        td_err err;
+        archive_place_init_sim(&place);
+        record_and_kill(&place, "record", FIXTURE_FEED, 0, 2);
+        append_to_open_segment(&place, "torn", 4);
+        const io_fault_plan plan = {.kind = kind, .mode = IO_FAULT_FOR_EVER, .fail_at = fail_at};
+        io_fault_set_plan(place.disk, plan);
+        td_result rc = try_recover(&place, ARCHIVE_MAINTAIN, NULL, &report, &err);
+        int did_fire = io_fault_did_fire(place.disk);
+        io_fault_set_plan(place.disk, (io_fault_plan){0});
+        assert_int_equal(io_fault_open_count(place.disk), 0);
+        archive_place_swap_disk(&place, io_fault_power_cut(place.disk, seed));
+        recover(&place, NULL, &report);
+        assert_false(report.is_lossy);
+        assert_int_equal(archive_fixture_check_frames(&place, FIXTURE_FEED, 0, 1),
+                         2 * CHUNK_FRAMES);
+        list_gaps(&place, &gaps);
+        if (gaps.count != 1)
+            fail_msg("call %u: %zu gaps", fail_at, gaps.count);
+        gap_list_fini(&gaps);
+        if (verdict_of(&place) != VERIFY_SOUND)
+            fail_msg("call %u: not sound after recovery", fail_at);
+        archive_place_fini(&place);
+        if (!did_fire) {
+            assert_int_equal(rc, TD_OK);
+            break;
+        }
+        assert_true(fail_at < SWEEP_CALLS_MAX);
+    }
+}
+
+static void test_interrupted_recovery_is_gone_on_with(void **state)
+{
+    (void)state;
+    sweep(IO_FAULT_EIO, IO_FAULT_CUT_WORST);
+    sweep(IO_FAULT_EIO, IO_FAULT_CUT_BEST);
+    sweep(IO_FAULT_ENOSPC, 3);
+    sweep(IO_FAULT_SHORT, 5);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_kill_is_one_crash_gap),
+        cmocka_unit_test(test_crash_gap_begins_with_data),
+        cmocka_unit_test(test_crash_behind_a_finished_segment),
+        cmocka_unit_test(test_open_segment_is_missing),
+        cmocka_unit_test(test_stillborn_segment),
+        cmocka_unit_test(test_stillborn_segment_of_an_ended_session),
+        cmocka_unit_test(test_killed_while_putting_away),
+        cmocka_unit_test(test_killed_import_is_a_gap),
+        cmocka_unit_test(test_only_the_feed_that_is_asked_for),
+        cmocka_unit_test(test_torn_tail_is_no_loss),
+        cmocka_unit_test(test_live_session_is_left_alone),
+        cmocka_unit_test(test_appender_recovers_before_it_writes),
+        cmocka_unit_test(test_interrupted_recovery_is_gone_on_with),
+    };
+    return cmocka_run_group_tests_name("archive_recover", tests, NULL, NULL);
+}

@@ -1,0 +1,431 @@
+/* Appending to an archive. Expected: docs/design.md, promises P1 and P5, "Archive on disk"; frames
+ * are those of tests/testing/segment_fixture.h. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/workers.h"
+#include "archive/archive_recover.h"
+#include "archive/archive_writer.h"
+#include "archive/catalog.h"
+#include "archive/ledger.h"
+#include "archive/reindex.h"
+#include "tests/testing/archive_fixture.h"
+#include "tests/testing/segment_fixture.h"
+
+enum { CHUNK_FRAMES = 20 };
+
+static void check_current(archive_place *place)
+{
+    char what[CATALOG_WHAT_BYTES];
+    td_err err;
+    archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
+    assert_int_equal(archive_check_catalog(a, what, &err), TD_OK);
+    assert_string_equal(what, "");
+    archive_close(a);
+}
+
+static size_t count_lines(const char *text, const char *beginning)
+{
+    size_t count = 0;
+    for (const char *line = text; *line != '\0'; line = strchr(line, '\n') + 1)
+        count += strncmp(line, beginning, strlen(beginning)) == 0;
+    return count;
+}
+
+/* P5: "delete it, reindex, and dump-catalog prints the same". */
+static void test_catalog_is_derived(void **state)
+{
+    (void)state;
+    archive_place place;
+    archive_place_init_sim(&place);
+    archive_fixture_record(&place, 0, 10); /* frames 0 … 199: four segments */
+    clock_sim_advance(place.clock, 1000);
+    archive_fixture_record(&place, 200, 4);
+    char *before = archive_fixture_dump(&place);
+    assert_int_equal(count_lines(before, "session\t"), 2);
+    assert_int_equal(count_lines(before, "segment\t"), 4 + 2);
+    assert_int_equal(count_lines(before, "chunk\t"), 14);
+    /* events, control in, control out, trade, book */
+    assert_int_equal(count_lines(before, "channel\t"), 5);
+    /* At frames 50, 150 and 250; the ends of the first and the last are in another segment, which
+     * tells the gap too. */
+    assert_int_equal(count_lines(before, "gap\t"), 5);
+    assert_non_null(strstr(before, "detail=came back"));
+
+    td_err err;
+    assert_int_equal(catalog_remove(place.catalog_path, &err), TD_OK);
+    archive *a = archive_place_open(&place, ARCHIVE_MAINTAIN, "reindex");
+    const reindex_options options = {.scope = REINDEX_ALL};
+    reindex_report report;
+    assert_int_equal(archive_reindex(a, &options, &report, &err), TD_OK);
+    assert_int_equal(report.segments_read, 6);
+    archive_close(a);
+    char *after = archive_fixture_dump(&place);
+    assert_string_equal(before, after);
+    td_free(before);
+    td_free(after);
+    check_current(&place);
+    archive_place_fini(&place);
+}
+
+static void test_frames_come_back(void **state)
+{
+    (void)state;
+    archive_place place;
+    archive_place_init_sim(&place);
+    archive_fixture_record(&place, 0, 10);
+    assert_int_equal(archive_fixture_check_frames(&place, FIXTURE_FEED, 0, 1), 200);
+    assert_int_equal(catalog_remove(place.catalog_path, NULL), TD_OK);
+    assert_int_equal(archive_fixture_check_frames(&place, FIXTURE_FEED, 0, 1), 200);
+    archive_place_fini(&place);
+}
+
+static void test_history_tells_stop_from_crash(void **state)
+{
+    (void)state;
+    archive_place place;
+    feed_history history;
+    fixture_feed feed;
+    td_err err;
+    archive_place_init_sim(&place);
+    archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
+    archive_writer *writer = archive_fixture_begin(a);
+    assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, 0, 1, &history, &err), TD_OK);
+    assert_false(history.is_known);
+    assert_int_equal(fixture_feed_put(&feed, CHUNK_FRAMES, &err), TD_OK);
+    fixture_feed_close(&feed);
+    assert_int_equal(archive_writer_close(writer, WRITER_STOP, 77, &err), TD_OK);
+    archive_close(a);
+
+    a = archive_place_open(&place, ARCHIVE_APPEND, "record");
+    writer = archive_fixture_begin(a);
+    assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, 20, 1, &history, &err), TD_OK);
+    assert_true(history.is_known);
+    assert_false(history.is_crashed);
+    assert_int_equal(history.stop_ns, 77);
+    assert_int_equal(history.last_ns, FIXTURE_START_NS + 19 * FIXTURE_STEP_NS);
+    assert_int_equal(fixture_feed_put(&feed, CHUNK_FRAMES, &err), TD_OK);
+    fixture_feed_close(&feed);
+    assert_int_equal(archive_writer_close(writer, WRITER_ABANDON, 0, &err), TD_OK);
+    archive_close(a);
+
+    a = archive_place_open(&place, ARCHIVE_APPEND, "record");
+    writer = archive_fixture_begin(a);
+    assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, 40, 1, &history, &err), TD_OK);
+    assert_true(history.is_crashed);
+    assert_int_equal(history.last_ns, FIXTURE_START_NS + 39 * FIXTURE_STEP_NS);
+    fixture_feed_close(&feed);
+    assert_int_equal(fixture_feed_open(&feed, writer, "other", 40, 1, &history, &err), TD_OK);
+    assert_false(history.is_known);
+    fixture_feed_close(&feed);
+    assert_int_equal(fixture_feed_open(&feed, writer, "no/feed", 0, 1, NULL, &err), TD_E_INVALID);
+    fixture_feed_close(&feed);
+    assert_int_equal(archive_writer_close(writer, WRITER_STOP, 99, &err), TD_OK);
+    archive_close(a);
+    archive_place_fini(&place);
+}
+
+/* ---- sync ---- */
+
+typedef struct announced {
+    pthread_mutex_t mutex;
+    uint64_t chunks;
+    uint64_t frames;
+} announced;
+
+static void count_durable(void *user, size_t feed_index, const sealed_chunk *chunk)
+{
+    announced *counts = user;
+    assert_int_equal(feed_index, 0);
+    (void)pthread_mutex_lock(&counts->mutex);
+    counts->chunks++;
+    counts->frames += chunk->message_count;
+    (void)pthread_mutex_unlock(&counts->mutex);
+}
+
+static uint64_t announced_chunks(announced *counts)
+{
+    (void)pthread_mutex_lock(&counts->mutex);
+    uint64_t chunks = counts->chunks;
+    (void)pthread_mutex_unlock(&counts->mutex);
+    return chunks;
+}
+
+typedef struct put_job {
+    fixture_feed *feed;
+    td_result rc;
+} put_job;
+
+static void run_put(void *arg)
+{
+    put_job *job = arg;
+    job->rc = fixture_feed_put(job->feed, CHUNK_FRAMES, NULL);
+}
+
+/* "With sync held back in the test I/O table no durable line and no higher count appear". */
+static void test_held_sync_announces_nothing(void **state)
+{
+    (void)state;
+    archive_place place;
+    archive_writer *writer = NULL;
+    fixture_feed feed;
+    td_workers *workers = NULL;
+    td_err err;
+    announced counts = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+    archive_place_init_sim(&place);
+    archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
+    assert_int_equal(archive_fixture_try_begin(a, count_durable, &counts, &writer, &err), TD_OK);
+    assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, 0, 1, NULL, &err), TD_OK);
+    assert_int_equal(fixture_feed_put(&feed, CHUNK_FRAMES, &err), TD_OK);
+    assert_int_equal(announced_chunks(&counts), 1);
+
+    put_job put = {.feed = &feed};
+    td_job job = {.run = run_put, .arg = &put};
+    io_fault_set_sync(place.disk, IO_FAULT_SYNC_HELD);
+    assert_int_equal(td_workers_open(1, &workers, &err), TD_OK);
+    td_workers_submit(workers, &job);
+    io_fault_await_held(place.disk, 1);
+    assert_int_equal(announced_chunks(&counts), 1);
+    io_fault_set_sync(place.disk, IO_FAULT_SYNC_WORKS);
+    td_workers_wait(workers, &job);
+    td_workers_close(workers);
+    assert_int_equal(put.rc, TD_OK);
+    assert_int_equal(announced_chunks(&counts), 2);
+    fixture_feed_close(&feed);
+    assert_int_equal(archive_writer_close(writer, WRITER_STOP, 1, &err), TD_OK);
+    archive_close(a);
+    archive_place_fini(&place);
+}
+
+/* "with sync failing, never": not even once it works again, for the pages may be gone. */
+static void test_failing_sync_announces_nothing_ever(void **state)
+{
+    (void)state;
+    archive_place place;
+    archive_writer *writer = NULL;
+    fixture_feed feed;
+    td_err err;
+    announced counts = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+    archive_place_init_sim(&place);
+    archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
+    assert_int_equal(archive_fixture_try_begin(a, count_durable, &counts, &writer, &err), TD_OK);
+    assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, 0, 1, NULL, &err), TD_OK);
+    assert_int_equal(fixture_feed_put(&feed, CHUNK_FRAMES, &err), TD_OK);
+    io_fault_set_sync(place.disk, IO_FAULT_SYNC_FAILS);
+    assert_int_equal(fixture_feed_put(&feed, CHUNK_FRAMES, &err), TD_E_IO);
+    io_fault_set_sync(place.disk, IO_FAULT_SYNC_WORKS);
+    assert_int_equal(fixture_feed_put(&feed, CHUNK_FRAMES, &err), TD_E_IO);
+    assert_int_equal(announced_chunks(&counts), 1);
+    fixture_feed_close(&feed);
+    assert_int_equal(archive_writer_close(writer, WRITER_STOP, 1, &err), TD_E_IO);
+    archive_close(a);
+    archive_place_fini(&place);
+}
+
+/* ---- crashes ---- */
+
+/* A session of chunk_count chunks that is killed behind the last; the disk is as the next process
+ * finds it. */
+static void record_and_kill(archive_place *place, uint64_t from, unsigned chunk_count)
+{
+    fixture_feed feed;
+    td_err err;
+    archive *a = archive_place_open(place, ARCHIVE_APPEND, "record");
+    archive_writer *writer = archive_fixture_begin(a);
+    assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, from, 1, NULL, &err), TD_OK);
+    for (unsigned i = 0; i < chunk_count; i++)
+        assert_int_equal(fixture_feed_put(&feed, CHUNK_FRAMES, &err), TD_OK);
+    io_fault *killed = io_fault_kill(place->disk);
+    fixture_feed_close(&feed);
+    assert_int_equal(archive_writer_close(writer, WRITER_ABANDON, 0, &err), TD_OK);
+    archive_close(a);
+    archive_place_swap_disk(place, killed);
+}
+
+static void copy_file(const char *from, const char *to)
+{
+    FILE *in = fopen(from, "rb");
+    assert_non_null(in);
+    FILE *out = fopen(to, "wb");
+    assert_non_null(out);
+    char block[4096];
+    size_t got;
+    while ((got = fread(block, 1, sizeof block, in)) > 0)
+        assert_int_equal(fwrite(block, 1, got, out), got);
+    assert_int_equal(fclose(in), 0);
+    assert_int_equal(fclose(out), 0);
+}
+
+static void write_garbage(const char *path)
+{
+    FILE *out = fopen(path, "wb");
+    assert_non_null(out);
+    for (int i = 0; i < 1000; i++)
+        assert_true(fputs("not a database at all; ", out) >= 0);
+    assert_int_equal(fclose(out), 0);
+}
+
+typedef enum catalog_kind {
+    CATALOG_OF_THAT_MOMENT,
+    CATALOG_OLDER,
+    CATALOG_NONE,
+    CATALOG_GARBAGE,
+    CATALOG_OF_ANOTHER_ARCHIVE,
+    CATALOG_KIND_COUNT,
+} catalog_kind;
+
+static void replace_catalog(const archive_place *place, catalog_kind kind, const char *older)
+{
+    td_err err;
+    if (kind == CATALOG_OF_THAT_MOMENT)
+        return;
+    assert_int_equal(catalog_remove(place->catalog_path, &err), TD_OK);
+    if (kind == CATALOG_OLDER)
+        copy_file(older, place->catalog_path);
+    else if (kind == CATALOG_GARBAGE)
+        write_garbage(place->catalog_path);
+    else if (kind == CATALOG_OF_ANOTHER_ARCHIVE) {
+        archive_place other;
+        archive_place_init_sim(&other);
+        archive_fixture_record(&other, 5000, 3);
+        copy_file(other.catalog_path, place->catalog_path);
+        archive_place_fini(&other);
+    }
+}
+
+/* "a reopened archive must come out the same with the catalog of that moment, an older one, none,
+ * and garbage"; each time after a crash, with and without a recovery in between. */
+static void test_reopening_with_any_catalog(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 2 * CATALOG_KIND_COUNT; i++) {
+        catalog_kind kind = (catalog_kind)(i / 2);
+        int with_recover = i % 2 == 0;
+        archive_place place;
+        char older[256];
+        recover_report report;
+        archive_place_init_sim(&place);
+        archive_fixture_record(&place, 0, 4);
+        (void)snprintf(older, sizeof older, "%s/older.sqlite", place.folder);
+        copy_file(place.catalog_path, older);
+        clock_sim_advance(place.clock, 1000);
+        record_and_kill(&place, 80, 3);
+        replace_catalog(&place, kind, older);
+        assert_int_equal(archive_fixture_check_frames(&place, FIXTURE_FEED, 0, 1), 140);
+        if (with_recover) {
+            archive_fixture_recover(&place, &report);
+            assert_int_equal(report.segments_recovered, 1);
+            assert_int_equal(report.gaps_opened, 1);
+            assert_false(report.is_lossy);
+            check_current(&place);
+            archive_fixture_check_dump(&place);
+        }
+        clock_sim_advance(place.clock, 1000);
+        archive_fixture_record(&place, 140, 2);
+        if (with_recover)
+            check_current(&place);
+        archive_fixture_check_dump(&place);
+        assert_int_equal(archive_fixture_check_frames(&place, FIXTURE_FEED, 0, 1), 180);
+        archive_place_fini(&place);
+    }
+}
+
+/* The catalog of the crash itself has every chunk that was announced: no reader needs more. */
+static void test_catalog_keeps_up_while_recording(void **state)
+{
+    (void)state;
+    archive_place place;
+    archive_place_init_sim(&place);
+    record_and_kill(&place, 0, 4);
+    check_current(&place);
+    archive_fixture_check_dump(&place);
+    archive_place_fini(&place);
+}
+
+/* "missing, behind or unusable, it is rebuilt (by a recorder beside recording …)": without a stop,
+ * and while chunks go on being written. */
+static void test_catalog_is_rebuilt_beside_recording(void **state)
+{
+    (void)state;
+    static const catalog_kind KINDS[] = {CATALOG_NONE, CATALOG_GARBAGE, CATALOG_OF_ANOTHER_ARCHIVE};
+    for (size_t i = 0; i < sizeof KINDS / sizeof KINDS[0]; i++) {
+        archive_place place;
+        archive_writer *writer = NULL;
+        fixture_feed feed;
+        td_err err;
+        archive_place_init_sim(&place);
+        archive_fixture_record(&place, 0, 10);
+        replace_catalog(&place, KINDS[i], NULL);
+        clock_sim_advance(place.clock, 1000);
+        archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
+        const archive_writer_options options = {.version = "0.1",
+                                                .start_ns = clock_wall_ns(archive_clock(a)),
+                                                .rebuild = WRITER_REBUILD_BESIDE};
+        assert_int_equal(archive_writer_open(a, &options, &writer, &err), TD_OK);
+        assert_false(archive_writer_catalog_is_current(writer));
+        assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, 200, 1, NULL, &err), TD_OK);
+        unsigned chunks = 0;
+        while (!archive_writer_catalog_is_current(writer)) {
+            if (chunks % 5 == 3)
+                fixture_feed_rotate(&feed);
+            assert_int_equal(fixture_feed_put(&feed, CHUNK_FRAMES, &err), TD_OK);
+            assert_true(++chunks < 100000);
+        }
+        check_current(&place);
+        assert_int_equal(fixture_feed_put(&feed, CHUNK_FRAMES, &err), TD_OK);
+        check_current(&place);
+        archive_fixture_check_dump(&place);
+        fixture_feed_close(&feed);
+        assert_int_equal(archive_writer_close(writer, WRITER_STOP, 1, &err), TD_OK);
+        archive_close(a);
+        check_current(&place);
+        archive_fixture_check_dump(&place);
+        archive_place_fini(&place);
+    }
+}
+
+/* Given up in the middle: the thread ends, and whoever comes next finds a catalog that is behind.
+ */
+static void test_abandoned_rebuild(void **state)
+{
+    (void)state;
+    archive_place place;
+    archive_writer *writer = NULL;
+    td_err err;
+    archive_place_init_sim(&place);
+    archive_fixture_record(&place, 0, 10);
+    replace_catalog(&place, CATALOG_NONE, NULL);
+    archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
+    const archive_writer_options options = {.version = "0.1", .rebuild = WRITER_REBUILD_BESIDE};
+    assert_int_equal(archive_writer_open(a, &options, &writer, &err), TD_OK);
+    assert_int_equal(archive_writer_close(writer, WRITER_ABANDON, 0, &err), TD_OK);
+    archive_close(a);
+    assert_int_equal(archive_fixture_check_frames(&place, FIXTURE_FEED, 0, 1), 200);
+    archive_place_fini(&place);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_catalog_is_derived),
+        cmocka_unit_test(test_frames_come_back),
+        cmocka_unit_test(test_history_tells_stop_from_crash),
+        cmocka_unit_test(test_held_sync_announces_nothing),
+        cmocka_unit_test(test_failing_sync_announces_nothing_ever),
+        cmocka_unit_test(test_reopening_with_any_catalog),
+        cmocka_unit_test(test_catalog_keeps_up_while_recording),
+        cmocka_unit_test(test_catalog_is_rebuilt_beside_recording),
+        cmocka_unit_test(test_abandoned_rebuild),
+    };
+    return cmocka_run_group_tests_name("archive_writer", tests, NULL, NULL);
+}

@@ -1,0 +1,210 @@
+/* Appending to an archive on disks that fail, are full, or lose their power. Expected:
+ * docs/design.md, promises P1 and P5; frames are those of tests/testing/segment_fixture.h. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+
+#include "archive/archive_recover.h"
+#include "archive/archive_writer.h"
+#include "archive/reindex.h"
+#include "tests/testing/archive_fixture.h"
+#include "tests/testing/segment_fixture.h"
+
+enum { SWEEP_CALLS_MAX = 600, CHUNK_FRAMES = 20 };
+
+static void check_current(archive_place *place)
+{
+    char what[CATALOG_WHAT_BYTES];
+    td_err err;
+    archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
+    assert_int_equal(archive_check_catalog(a, what, &err), TD_OK);
+    assert_string_equal(what, "");
+    archive_close(a);
+}
+
+typedef struct announced {
+    uint64_t chunks;
+    uint64_t frames;
+} announced;
+
+static void count_durable(void *user, size_t feed_index, const sealed_chunk *chunk)
+{
+    announced *counts = user;
+    assert_int_equal(feed_index, 0);
+    counts->chunks++;
+    counts->frames += chunk->message_count;
+}
+
+/* Three chunks, another segment, three more; puts that find the disk full are tried once more. */
+static void record_with_faults(archive_place *place, announced *counts)
+{
+    archive *a = NULL;
+    archive_writer *writer = NULL;
+    fixture_feed feed;
+    td_err err;
+    if (archive_place_try_open(place, ARCHIVE_APPEND, "record", &a, &err) != TD_OK)
+        return;
+    td_result rc = archive_fixture_try_begin(a, count_durable, counts, &writer, &err);
+    if (rc == TD_OK) {
+        rc = fixture_feed_open(&feed, writer, FIXTURE_FEED, 0, 1, NULL, &err);
+        for (unsigned i = 0; i < 6 && rc == TD_OK; i++) {
+            if (i == 3)
+                fixture_feed_rotate(&feed);
+            rc = fixture_feed_put(&feed, CHUNK_FRAMES, &err);
+            if (rc == TD_E_NOSPACE)
+                rc = fixture_feed_put_again(&feed, &err);
+        }
+        fixture_feed_close(&feed);
+        td_result ended =
+            archive_writer_close(writer, rc == TD_OK ? WRITER_STOP : WRITER_ABANDON, 1, &err);
+        (void)ended; /* how it ends with a fault is what the disk shows afterwards */
+    }
+    archive_close(a);
+}
+
+/* Fail call 1, 2, 3, … of a recording, cut the power, recover: every frame that was announced is
+ * there, in order and unchanged, and a recovery finds nothing more to do. */
+static void sweep(io_fault_kind kind, io_fault_mode mode, uint64_t seed)
+{
+    for (uint32_t fail_at = 1;; fail_at++) {
+        archive_place place;
+        recover_report report = {0};
+        announced counts = {0};
+        archive_place_init_sim(&place);
+        const io_fault_plan plan = {.kind = kind, .mode = mode, .fail_at = fail_at};
+        io_fault_set_plan(place.disk, plan);
+        record_with_faults(&place, &counts);
+        int did_fire = io_fault_did_fire(place.disk);
+        io_fault_set_plan(place.disk, (io_fault_plan){0});
+        assert_int_equal(io_fault_open_count(place.disk), 0);
+        archive_place_swap_disk(&place, io_fault_power_cut(place.disk, seed));
+
+        archive *a = NULL;
+        if (archive_place_try_open(&place, ARCHIVE_READ, NULL, &a, NULL) == TD_OK) {
+            archive_close(a);
+            archive_fixture_recover(&place, &report);
+            uint64_t count = archive_fixture_check_frames(&place, FIXTURE_FEED, 0, 1);
+            if (count < counts.frames || report.is_lossy)
+                fail_msg("call %u: %llu of %llu durable frames are there", fail_at,
+                         (unsigned long long)count, (unsigned long long)counts.frames);
+            archive_fixture_recover(&place, &report);
+            assert_int_equal(report.segments_recovered + report.sessions_crashed, 0);
+            archive_fixture_check_dump(&place);
+        } else {
+            assert_int_equal(counts.frames, 0);
+        }
+        archive_place_fini(&place);
+        if (!did_fire)
+            break;
+        assert_true(fail_at < SWEEP_CALLS_MAX);
+    }
+}
+
+static void test_failing_calls(void **state)
+{
+    (void)state;
+    sweep(IO_FAULT_EIO, IO_FAULT_ONCE, IO_FAULT_CUT_WORST);
+    sweep(IO_FAULT_EIO, IO_FAULT_FOR_EVER, 7);
+}
+
+static void test_full_disks(void **state)
+{
+    (void)state;
+    sweep(IO_FAULT_ENOSPC, IO_FAULT_ONCE, IO_FAULT_CUT_WORST);
+    sweep(IO_FAULT_ENOSPC, IO_FAULT_FOR_EVER, IO_FAULT_CUT_BEST);
+    sweep(IO_FAULT_SHORT, IO_FAULT_ONCE, IO_FAULT_CUT_WORST);
+    sweep(IO_FAULT_SHORT, IO_FAULT_FOR_EVER, 11);
+}
+
+/* A disk that was full for one call loses nothing: the same chunk, put again, is written. */
+static void test_full_once_goes_on(void **state)
+{
+    (void)state;
+    for (uint32_t fail_at = 1; fail_at < SWEEP_CALLS_MAX; fail_at++) {
+        archive_place place;
+        archive_writer *writer = NULL;
+        fixture_feed feed;
+        td_err err;
+        archive_place_init_sim(&place);
+        archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
+        assert_int_equal(archive_fixture_try_begin(a, NULL, NULL, &writer, &err), TD_OK);
+        assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, 0, 1, NULL, &err), TD_OK);
+        const io_fault_plan plan = {.kind = IO_FAULT_SHORT, .fail_at = fail_at};
+        io_fault_set_plan(place.disk, plan);
+        for (unsigned i = 0; i < 4; i++) {
+            if (i == 2)
+                fixture_feed_rotate(&feed);
+            td_result rc = fixture_feed_put(&feed, CHUNK_FRAMES, &err);
+            if (rc == TD_E_NOSPACE)
+                rc = fixture_feed_put_again(&feed, &err);
+            if (rc != TD_OK)
+                fail_msg("call %u, chunk %u: %s", fail_at, i, err.text);
+        }
+        int did_fire = io_fault_did_fire(place.disk);
+        io_fault_set_plan(place.disk, (io_fault_plan){0});
+        fixture_feed_close(&feed);
+        assert_int_equal(archive_writer_close(writer, WRITER_STOP, 1, &err), TD_OK);
+        archive_close(a);
+        assert_int_equal(archive_fixture_check_frames(&place, FIXTURE_FEED, 0, 1), 80);
+        check_current(&place);
+        archive_place_fini(&place);
+        if (!did_fire)
+            return;
+    }
+    fail_msg("the sweep never ended");
+}
+
+/* Cut the power behind each single change of a recording, with everything unsynced lost. */
+static void test_power_cut_behind_every_change(void **state)
+{
+    (void)state;
+    archive_place place;
+    announced counts = {0};
+    archive_place_init_sim(&place);
+    assert_int_equal(io_fault_log_start(place.disk, NULL), TD_OK);
+    record_with_faults(&place, &counts);
+    assert_int_equal(counts.frames, 6 * CHUNK_FRAMES);
+    uint64_t changes = io_fault_log_count(place.disk);
+    assert_true(changes > 20);
+    uint64_t last = 0;
+    for (uint64_t i = 0; i <= changes; i++) {
+        archive_place after;
+        recover_report report;
+        archive_place_init_sim(&after);
+        io_fault *then = io_fault_at(place.disk, i);
+        archive_place_swap_disk(&after, io_fault_power_cut(then, i));
+        io_fault_close(then);
+        archive *a = NULL;
+        uint64_t count = 0;
+        if (archive_place_try_open(&after, ARCHIVE_READ, NULL, &a, NULL) == TD_OK) {
+            archive_close(a);
+            archive_fixture_recover(&after, &report);
+            assert_false(report.is_lossy);
+            count = archive_fixture_check_frames(&after, FIXTURE_FEED, 0, 1);
+        }
+        /* What is on disk only grows but for what was in flight: one chunk. */
+        if (count + CHUNK_FRAMES < last)
+            fail_msg("change %llu: %llu frames, %llu before", (unsigned long long)i,
+                     (unsigned long long)count, (unsigned long long)last);
+        last = count > last ? count : last;
+        archive_place_fini(&after);
+    }
+    assert_int_equal(last, 6 * CHUNK_FRAMES);
+    archive_place_fini(&place);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_failing_calls),
+        cmocka_unit_test(test_full_disks),
+        cmocka_unit_test(test_full_once_goes_on),
+        cmocka_unit_test(test_power_cut_behind_every_change),
+    };
+    return cmocka_run_group_tests_name("archive_writer_faults", tests, NULL, NULL);
+}

@@ -1,0 +1,529 @@
+/* The catalog as a database: versions, files that are none, locks, rights. Expected:
+ * docs/design.md, "Catalog", and the contract in archive/catalog.h; databases are made here with
+ * SQLite itself. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <sqlite3.h>
+
+#include "base/alloc.h"
+#include "archive/catalog.h"
+#include "archive/reindex.h"
+#include "tests/testing/archive_fixture.h"
+#include "tests/testing/segment_fixture.h"
+
+static void run_sql(const char *path, const char *sql)
+{
+    sqlite3 *db = NULL;
+    char *message = NULL;
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    if (sqlite3_exec(db, sql, NULL, NULL, &message) != SQLITE_OK)
+        fail_msg("%s", message);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+static void check_current(archive_place *place, const char *expected)
+{
+    char what[CATALOG_WHAT_BYTES];
+    td_err err;
+    archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
+    assert_int_equal(archive_check_catalog(a, what, &err), TD_OK);
+    if (strstr(what, expected) == NULL || (expected[0] == '\0' && what[0] != '\0'))
+        fail_msg("'%s' wanted, it is '%s'", expected, what);
+    archive_close(a);
+}
+
+static void reindex(archive_place *place, reindex_scope scope, reindex_report *report)
+{
+    td_err err;
+    archive *a = archive_place_open(place, ARCHIVE_MAINTAIN, "reindex");
+    const reindex_options options = {.scope = scope};
+    if (archive_reindex(a, &options, report, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    archive_close(a);
+}
+
+/* ---- versions ---- */
+
+/* A catalog of version 1 had no notes and no checksums, and its gaps did not say who told them:
+ * segments and journal are read again. */
+static void test_older_version_is_migrated(void **state)
+{
+    (void)state;
+    archive_place place;
+    reindex_report report;
+    archive_place_init_sim(&place);
+    archive_fixture_record(&place, 0, 8);
+    char *before = archive_fixture_dump(&place);
+    run_sql(place.catalog_path,
+            "DROP TABLE notes; ALTER TABLE segments DROP COLUMN row_checksum; "
+            "ALTER TABLE segments DROP COLUMN channel_checksum; "
+            "ALTER TABLE segments DROP COLUMN chunk_checksum; "
+            "ALTER TABLE segments DROP COLUMN gap_checksum; CREATE INDEX segment_channels_by_time "
+            "ON segment_channels (channel_id, last_ns, first_ns); PRAGMA user_version = 1;");
+    catalog *c = NULL;
+    td_err err;
+    assert_int_equal(catalog_open(place.catalog_path, CATALOG_READ, &c, &err), TD_E_UNSUPPORTED);
+    /* A reader does without it. */
+    assert_int_equal(archive_fixture_check_frames(&place, FIXTURE_FEED, 0, 1), 160);
+    assert_int_equal(catalog_open(place.catalog_path, CATALOG_WRITE, &c, &err), TD_OK);
+    catalog_close(c);
+    check_current(&place, "journal to its end");
+    reindex(&place, REINDEX_CHANGED, &report);
+    assert_int_equal(report.segments_read, 3);
+    assert_int_equal(report.segments_kept, 0);
+    check_current(&place, "");
+    char *after = archive_fixture_dump(&place);
+    assert_string_equal(before, after);
+    td_free(before);
+    td_free(after);
+    archive_place_fini(&place);
+}
+
+/* Version 1, as it was; never to be changed. */
+static const char VERSION_1[] =
+    "CREATE TABLE meta ( "
+    "key TEXT PRIMARY KEY, "
+    "value INTEGER NOT NULL "
+    ") WITHOUT ROWID; "
+    "CREATE TABLE sessions ( "
+    "session TEXT PRIMARY KEY, "
+    "start_ns INTEGER NOT NULL, "
+    "stop_ns INTEGER NOT NULL, "
+    "state TEXT NOT NULL, "
+    "verb TEXT NOT NULL, "
+    "version TEXT NOT NULL "
+    ") WITHOUT ROWID; "
+    "CREATE TABLE segments ( "
+    "id INTEGER PRIMARY KEY, "
+    "path TEXT NOT NULL UNIQUE, "
+    "is_open INTEGER NOT NULL, "
+    "session TEXT NOT NULL, "
+    "session_start_ns INTEGER NOT NULL, "
+    "feed TEXT NOT NULL, "
+    "family TEXT NOT NULL, "
+    "verb TEXT NOT NULL, "
+    "version TEXT NOT NULL, "
+    "number INTEGER NOT NULL, "
+    "previous_segment TEXT NOT NULL, "
+    "chain TEXT NOT NULL, "
+    "file_bytes INTEGER NOT NULL, "
+    "messages INTEGER NOT NULL, "
+    "chunks INTEGER NOT NULL, "
+    "first_ns INTEGER NOT NULL, "
+    "last_ns INTEGER NOT NULL "
+    "); "
+    "CREATE TABLE channels ( "
+    "id INTEGER PRIMARY KEY, "
+    "feed TEXT NOT NULL, "
+    "family TEXT NOT NULL, "
+    "line INTEGER NOT NULL, "
+    "shard INTEGER NOT NULL, "
+    "dir TEXT NOT NULL, "
+    "topic TEXT NOT NULL, "
+    "exchange_topic TEXT NOT NULL, "
+    "symbol TEXT NOT NULL, "
+    "opcode INTEGER NOT NULL, "
+    "message_encoding TEXT NOT NULL, "
+    "schema_name TEXT NOT NULL, "
+    "UNIQUE (feed, family, line, shard, dir, topic, exchange_topic, symbol, opcode, "
+    "message_encoding, schema_name) "
+    "); "
+    "CREATE TABLE segment_channels ( "
+    "segment_id INTEGER NOT NULL, "
+    "mcap_id INTEGER NOT NULL, "
+    "channel_id INTEGER NOT NULL, "
+    "messages INTEGER NOT NULL, "
+    "first_ns INTEGER NOT NULL, "
+    "last_ns INTEGER NOT NULL, "
+    "PRIMARY KEY (segment_id, mcap_id) "
+    ") WITHOUT ROWID; "
+    "CREATE INDEX segment_channels_by_time ON segment_channels (channel_id, last_ns, first_ns); "
+    "CREATE TABLE chunks ( "
+    "segment_id INTEGER NOT NULL, "
+    "number INTEGER NOT NULL, "
+    "offset INTEGER NOT NULL, "
+    "chunk_bytes INTEGER NOT NULL, "
+    "index_bytes INTEGER NOT NULL, "
+    "uncompressed_bytes INTEGER NOT NULL, "
+    "first_ns INTEGER NOT NULL, "
+    "last_ns INTEGER NOT NULL, "
+    "messages INTEGER NOT NULL, "
+    "bitmap BLOB NOT NULL, "
+    "PRIMARY KEY (segment_id, number) "
+    ") WITHOUT ROWID; "
+    "CREATE TABLE gaps ( "
+    "feed TEXT NOT NULL, "
+    "from_ns INTEGER NOT NULL, "
+    "line INTEGER NOT NULL, "
+    "shard INTEGER NOT NULL, "
+    "conn INTEGER NOT NULL, "
+    "topic TEXT NOT NULL, "
+    "symbol TEXT NOT NULL, "
+    "reason TEXT NOT NULL, "
+    "to_ns INTEGER NOT NULL, "
+    "frames_lost INTEGER NOT NULL, "
+    "covered_by TEXT NOT NULL, "
+    "cause TEXT NOT NULL, "
+    "detail TEXT NOT NULL, "
+    "PRIMARY KEY (feed, from_ns, line, shard, conn, topic, symbol, reason) "
+    ") WITHOUT ROWID; ";
+
+/* An old file, made without our code. */
+static void test_version_1_is_migrated(void **state)
+{
+    (void)state;
+    catalog *c = NULL;
+    td_err err;
+    archive_place place;
+    archive_place_init_sim(&place);
+    run_sql(place.catalog_path, VERSION_1);
+    run_sql(place.catalog_path,
+            "PRAGMA application_id = 1413759819; PRAGMA user_version = 1;"
+            "INSERT INTO sessions VALUES ('3f2a9c01', 1, 2, 'stopped', 'record',"
+            " '0.1'); INSERT INTO meta VALUES ('journal_bytes', 99);");
+    assert_int_equal(catalog_open(place.catalog_path, CATALOG_WRITE, &c, &err), TD_OK);
+    chain_place read = {1, 1};
+    int is_behind = 1;
+    assert_int_equal(catalog_get_state(c, &read, &is_behind, &err), TD_OK);
+    assert_int_equal(read.bytes, 0);
+    assert_int_equal(read.mark, 0);
+    assert_false(is_behind);
+    catalog_close(c);
+    char *dump = archive_fixture_dump(&place);
+    assert_string_equal(dump, "session\tsession=3f2a9c01\tstart_ns=1\tstop_ns=2\tstate=stopped\t"
+                              "verb=record\tversion=0.1\n");
+    td_free(dump);
+    archive_place_fini(&place);
+}
+
+static void test_newer_version_is_left_alone(void **state)
+{
+    (void)state;
+    archive_place place;
+    catalog *c = NULL;
+    td_err err;
+    archive_place_init_sim(&place);
+    archive_fixture_record(&place, 0, 2);
+    run_sql(place.catalog_path, "PRAGMA user_version = 1000");
+    assert_int_equal(catalog_open(place.catalog_path, CATALOG_READ, &c, &err), TD_E_UNSUPPORTED);
+    assert_int_equal(catalog_open(place.catalog_path, CATALOG_WRITE, &c, &err), TD_E_UNSUPPORTED);
+    assert_non_null(strstr(err.text, "1000"));
+    archive_place_fini(&place);
+}
+
+/* ---- files that are no catalog ---- */
+
+/* What a hostile or broken file may be: SQL run on a good catalog, or NULL for bytes. */
+static const struct {
+    const char *name;
+    const char *sql;
+} HOSTILE[] = {
+    {"bytes that are no database", NULL},
+    {"somebody else's database", "PRAGMA application_id = 7"},
+    {"no tables", "DROP TABLE segments; DROP TABLE chunks"},
+    {"a column less", "ALTER TABLE chunks DROP COLUMN bitmap"},
+    {"text for numbers", "PRAGMA ignore_check_constraints = ON; UPDATE chunks SET offset = 'x'; "
+                         "UPDATE segments SET file_bytes = 'y'"},
+    {"numbers below zero", "UPDATE chunks SET offset = -5, first_ns = -9, chunk_bytes = -1"},
+    {"a view for a table", "ALTER TABLE segments RENAME TO hidden; "
+                           "CREATE VIEW segments AS SELECT * FROM hidden"},
+    {"a trigger", "CREATE TRIGGER t AFTER INSERT ON sessions BEGIN DELETE FROM segments; END"},
+    {"a bitmap of a megabyte", "UPDATE chunks SET bitmap = zeroblob(1000000)"},
+    {"names of kilobytes", "UPDATE channels SET topic = hex(zeroblob(50000)), "
+                           "feed = hex(zeroblob(50000))"},
+    {"gaps of no reason", "INSERT INTO gaps VALUES ('f', 1, 0, 0, 0, '', '', 'none', '', 0, 0, "
+                          "'', '', '')"},
+    {"segments of nowhere", "UPDATE segments SET path = '../../../etc/passwd' || id"},
+};
+
+static void make_hostile(const archive_place *place, size_t row)
+{
+    if (HOSTILE[row].sql != NULL) {
+        run_sql(place->catalog_path, HOSTILE[row].sql);
+        return;
+    }
+    assert_int_equal(catalog_remove(place->catalog_path, NULL), TD_OK);
+    FILE *file = fopen(place->catalog_path, "wb");
+    assert_non_null(file);
+    for (int i = 0; i < 9999; i++)
+        assert_true(fputc(i * 37 % 251, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* Frames are read all the same, and a reindex brings the catalog back. */
+static void test_hostile_catalogs(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof HOSTILE / sizeof HOSTILE[0]; i++) {
+        archive_place place;
+        reindex_report report;
+        archive_place_init_sim(&place);
+        archive_fixture_record(&place, 0, 8);
+        char *before = archive_fixture_dump(&place);
+        make_hostile(&place, i);
+        uint64_t count = archive_fixture_check_frames(&place, FIXTURE_FEED, 0, 1);
+        if (count != 160)
+            fail_msg("%s: %llu frames", HOSTILE[i].name, (unsigned long long)count);
+        reindex(&place, REINDEX_ALL, &report);
+        check_current(&place, "");
+        char *after = archive_fixture_dump(&place);
+        if (strcmp(before, after) != 0)
+            fail_msg("%s: reindex makes another catalog", HOSTILE[i].name);
+        td_free(before);
+        td_free(after);
+        archive_place_fini(&place);
+    }
+}
+
+/* The same files met by somebody who only wants to append. */
+static void test_appending_beside_hostile_catalogs(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof HOSTILE / sizeof HOSTILE[0]; i++) {
+        archive_place place;
+        archive_place_init_sim(&place);
+        archive_fixture_record(&place, 0, 2);
+        make_hostile(&place, i);
+        clock_sim_advance(place.clock, 1000);
+        archive_fixture_record(&place, 40, 2);
+        assert_int_equal(archive_fixture_check_frames(&place, FIXTURE_FEED, 0, 1), 80);
+        archive_place_fini(&place);
+    }
+}
+
+/* Flip bits all over the file, a page at a time: nothing crashes, and no frame is missing. */
+static void test_decayed_catalogs(void **state)
+{
+    (void)state;
+    archive_place place;
+    archive_place_init_sim(&place);
+    archive_fixture_record(&place, 0, 8);
+    FILE *file = fopen(place.catalog_path, "r+b");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, 0, SEEK_END), 0);
+    long size = ftell(file);
+    for (long at = 20; at < size; at += 509) {
+        assert_int_equal(fseek(file, at, SEEK_SET), 0);
+        int byte = fgetc(file);
+        assert_int_equal(fseek(file, at, SEEK_SET), 0);
+        assert_true(fputc(byte ^ 0x55, file) >= 0);
+        assert_int_equal(fflush(file), 0);
+        char what[CATALOG_WHAT_BYTES];
+        td_err err;
+        archive *a = archive_place_open(&place, ARCHIVE_READ, NULL);
+        assert_int_equal(archive_check_catalog(a, what, &err), TD_OK);
+        archive_close(a);
+        /* What the file says of chunks may be wrong now; that it must not be trusted blindly is for
+         * whoever reads them. Without it, all is there. */
+        assert_int_equal(fseek(file, at, SEEK_SET), 0);
+        assert_true(fputc(byte, file) >= 0);
+        assert_int_equal(fflush(file), 0);
+    }
+    assert_int_equal(fclose(file), 0);
+    check_current(&place, "");
+    archive_place_fini(&place);
+}
+
+/* ---- locks and rights ---- */
+
+/* "an appender that cannot commit goes on and marks the catalog behind", and leaves a matching one.
+ */
+static void test_locked_catalog_is_left_behind(void **state)
+{
+    (void)state;
+    archive_place place;
+    fixture_feed feed;
+    td_err err;
+    sqlite3 *db = NULL;
+    archive_place_init_sim(&place);
+    archive_fixture_record(&place, 0, 2);
+    clock_sim_advance(place.clock, 1000);
+    archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
+    archive_writer *writer = archive_fixture_begin(a);
+    assert_true(archive_writer_catalog_is_current(writer));
+    assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, 40, 1, NULL, &err), TD_OK);
+    assert_int_equal(sqlite3_open(place.catalog_path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(fixture_feed_put(&feed, 20, &err), TD_OK);
+    assert_false(archive_writer_catalog_is_current(writer));
+    check_current(&place, "journal to its end"); /* the opened segment stands there */
+    assert_int_equal(sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    assert_int_equal(fixture_feed_put(&feed, 20, &err), TD_OK);
+    fixture_feed_close(&feed);
+    assert_int_equal(archive_writer_close(writer, WRITER_STOP, 1, &err), TD_OK);
+    archive_close(a);
+    check_current(&place, "");
+    assert_int_equal(archive_fixture_check_frames(&place, FIXTURE_FEED, 0, 1), 80);
+    archive_place_fini(&place);
+}
+
+/* Deleted under a recorder: it must not go on writing into a file that nobody can see. */
+static void test_removed_while_in_use(void **state)
+{
+    (void)state;
+    archive_place place;
+    fixture_feed feed;
+    td_err err;
+    archive_place_init_sim(&place);
+    archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
+    archive_writer *writer = archive_fixture_begin(a);
+    assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, 0, 1, NULL, &err), TD_OK);
+    assert_int_equal(fixture_feed_put(&feed, 20, &err), TD_OK);
+    assert_int_equal(catalog_remove(place.catalog_path, &err), TD_OK);
+    assert_int_equal(fixture_feed_put(&feed, 20, &err), TD_OK);
+    assert_false(archive_writer_catalog_is_current(writer));
+    fixture_feed_close(&feed);
+    assert_int_equal(archive_writer_close(writer, WRITER_STOP, 1, &err), TD_OK);
+    archive_close(a);
+    check_current(&place, "");
+    archive_place_fini(&place);
+}
+
+static unsigned count_files(const char *folder)
+{
+    unsigned count = 0;
+    static const char *const NAMES[] = {"catalog.sqlite", "catalog.sqlite-wal",
+                                        "catalog.sqlite-shm", "catalog.sqlite-journal"};
+    for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++) {
+        char path[256];
+        struct stat info;
+        (void)snprintf(path, sizeof path, "%s/%s", folder, NAMES[i]);
+        count += stat(path, &info) == 0;
+    }
+    return count;
+}
+
+static void test_reading_makes_no_file(void **state)
+{
+    (void)state;
+    archive_place place;
+    archive_place_init_sim(&place);
+    archive_fixture_record(&place, 0, 4);
+    assert_int_equal(count_files(place.folder), 1); /* the last writer took WAL and -shm along */
+    check_current(&place, "");
+    catalog *c = NULL;
+    td_err err;
+    assert_int_equal(catalog_open(place.catalog_path, CATALOG_READ, &c, &err), TD_OK);
+    assert_int_equal(count_files(place.folder), 1);
+    catalog_close(c);
+    assert_int_equal(count_files(place.folder), 1);
+    archive_place_fini(&place);
+}
+
+/* A folder without write permission. Root may write everywhere, so for root this shows only that
+ * reading works. */
+static void test_read_only_folder(void **state)
+{
+    (void)state;
+    archive_place place;
+    archive_place_init_sim(&place);
+    archive_fixture_record(&place, 0, 4);
+    assert_int_equal(chmod(place.catalog_path, 0444), 0);
+    assert_int_equal(chmod(place.folder, 0555), 0);
+    check_current(&place, "");
+    assert_int_equal(archive_fixture_check_frames(&place, FIXTURE_FEED, 0, 1), 80);
+    assert_int_equal(chmod(place.folder, 0755), 0);
+    archive_place_fini(&place);
+}
+
+/* A reader beside a writer sees whole transactions, and the writer never waits for it. */
+static void test_reader_beside_writer(void **state)
+{
+    (void)state;
+    archive_place place;
+    fixture_feed feed;
+    td_err err;
+    archive_place_init_sim(&place);
+    archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
+    archive_writer *writer = archive_fixture_begin(a);
+    assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, 0, 1, NULL, &err), TD_OK);
+    for (unsigned i = 0; i < 4; i++) {
+        assert_int_equal(fixture_feed_put(&feed, 20, &err), TD_OK);
+        assert_true(archive_writer_catalog_is_current(writer));
+        check_current(&place, "");
+        assert_int_equal(archive_fixture_check_frames(&place, FIXTURE_FEED, 0, 1), 20 * (i + 1));
+    }
+    fixture_feed_close(&feed);
+    assert_int_equal(archive_writer_close(writer, WRITER_STOP, 1, &err), TD_OK);
+    archive_close(a);
+    archive_place_fini(&place);
+}
+
+/* ---- rows ---- */
+
+static td_result keep_text(void *user, td_bytes line, td_err *err)
+{
+    char *out = user;
+    (void)err;
+    memcpy(out, line.data, line.size);
+    out[line.size] = '\0';
+    return TD_OK;
+}
+
+static void test_odd_text_stays_on_its_line(void **state)
+{
+    (void)state;
+    catalog *c = NULL;
+    td_err err;
+    char line[512];
+    assert_int_equal(catalog_open(NULL, CATALOG_MEMORY, &c, &err), TD_OK);
+    assert_int_equal(catalog_begin(c, &err), TD_OK);
+    const note_row note = {.time_ns = 5, .feed = "", .text = "a\tb\nc\\d"};
+    assert_int_equal(catalog_put_note(c, &note, &err), TD_OK);
+    assert_int_equal(catalog_commit(c, &err), TD_OK);
+    assert_int_equal(catalog_dump(c, keep_text, line, &err), TD_OK);
+    assert_string_equal(line,
+                        "note\ttime_ns=5\tfrom_ns=0\tto_ns=0\tfeed=\ttext=a\\x09b\\x0ac\\x5cd");
+    catalog_close(c);
+}
+
+/* Times beyond 2^63 - 1 do not fit into SQLite; they are cut, and stay in order. */
+static void test_times_beyond_sqlite(void **state)
+{
+    (void)state;
+    catalog *c = NULL;
+    td_err err;
+    char line[512];
+    assert_int_equal(catalog_open(NULL, CATALOG_MEMORY, &c, &err), TD_OK);
+    assert_int_equal(catalog_begin(c, &err), TD_OK);
+    const note_row note = {.time_ns = UINT64_MAX, .feed = "", .text = ""};
+    assert_int_equal(catalog_put_note(c, &note, &err), TD_OK);
+    assert_int_equal(catalog_commit(c, &err), TD_OK);
+    assert_int_equal(catalog_dump(c, keep_text, line, &err), TD_OK);
+    assert_string_equal(line,
+                        "note\ttime_ns=9223372036854775807\tfrom_ns=0\tto_ns=0\tfeed=\ttext=");
+    catalog_close(c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_older_version_is_migrated),
+        cmocka_unit_test(test_version_1_is_migrated),
+        cmocka_unit_test(test_newer_version_is_left_alone),
+        cmocka_unit_test(test_hostile_catalogs),
+        cmocka_unit_test(test_appending_beside_hostile_catalogs),
+        cmocka_unit_test(test_decayed_catalogs),
+        cmocka_unit_test(test_locked_catalog_is_left_behind),
+        cmocka_unit_test(test_removed_while_in_use),
+        cmocka_unit_test(test_reading_makes_no_file),
+        cmocka_unit_test(test_read_only_folder),
+        cmocka_unit_test(test_reader_beside_writer),
+        cmocka_unit_test(test_odd_text_stays_on_its_line),
+        cmocka_unit_test(test_times_beyond_sqlite),
+    };
+    return cmocka_run_group_tests_name("catalog", tests, NULL, NULL);
+}

@@ -1,0 +1,250 @@
+/* The recorder's own events. Expected JSON is written from archive/event.h and docs/design.md
+ * ("Events", "Gaps"), not taken from the encoder. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "archive/event.h"
+
+static event_reader *reader;
+
+static int open_reader(void **state)
+{
+    (void)state;
+    return event_reader_open(&reader, NULL) == TD_OK ? 0 : -1;
+}
+
+static int close_reader(void **state)
+{
+    (void)state;
+    event_reader_close(reader);
+    return 0;
+}
+
+typedef struct event_row {
+    event from;
+    const char *json;
+} event_row;
+
+static const event_slot SLOTS[] = {{0, 1, 7, UINT64_C(4294967296), 3, 1000}, {1, 0, 2, 5, 0, 2000}};
+
+static const event_row ROWS[] = {
+    {{.kind = EVENT_CONNECT, .line = 1, .shard = 2, .conn = 3, .url = "wss://h/p", .attempt = 4},
+     "{\"event\":\"connect\",\"line\":1,\"shard\":2,\"conn\":3,\"url\":\"wss://h/"
+     "p\",\"attempt\":4}"},
+    {{.kind = EVENT_SEGMENT, .session = "3f2a9c01", .number = 9, .slots = SLOTS, .slot_count = 2},
+     "{\"event\":\"segment\",\"session\":\"3f2a9c01\",\"number\":9,\"slots\":["
+     "{\"line\":0,\"shard\":1,\"conn\":7,\"in\":4294967296,\"out\":3,\"since_ns\":1000},"
+     "{\"line\":1,\"shard\":0,\"conn\":2,\"in\":5,\"out\":0,\"since_ns\":2000}]}"},
+    {{.kind = EVENT_DISCONNECT,
+      .conn = 1,
+      .in = 10,
+      .out = 2,
+      .code = 1006,
+      .reason = "gone \"x\""},
+     "{\"event\":\"disconnect\",\"line\":0,\"shard\":0,\"conn\":1,\"in\":10,\"out\":2,\"code\":"
+     "1006,"
+     "\"reason\":\"gone \\\"x\\\"\"}"},
+    {{.kind = EVENT_CLOCK, .state = "held", .step_ns = -5000000, .offset_ns = 12},
+     "{\"event\":\"clock\",\"state\":\"held\",\"step_ns\":-5000000,\"offset_ns\":12}"},
+    {{.kind = EVENT_GAP,
+      .gap = {.reason = GAP_DISCONNECT,
+              .conn = 2,
+              .topic = "",
+              .symbol = "",
+              .from_ns = 100,
+              .to_ns = 250,
+              .frames_lost = GAP_FRAMES_UNKNOWN,
+              .covered_by = "",
+              .cause = "peer",
+              .detail = ""}},
+     "{\"event\":\"gap\",\"reason\":\"disconnect\",\"line\":0,\"shard\":0,\"conn\":2,\"from_ns\":"
+     "100,"
+     "\"to_ns\":250,\"cause\":\"peer\"}"},
+    {{.kind = EVENT_AUTH, .conn = 2, .state = "refused", .detail = "no"},
+     "{\"event\":\"auth\",\"state\":\"refused\",\"line\":0,\"shard\":0,\"conn\":2,\"detail\":"
+     "\"no\"}"},
+    {{.kind = EVENT_HTTP,
+      .state = "failed",
+      .what = "instruments",
+      .url = "https://h/x",
+      .code = 500,
+      .bytes = 0,
+      .cause = "status",
+      .detail = "HTTP status 500"},
+     "{\"event\":\"http\",\"state\":\"failed\",\"url\":\"https://h/x\",\"what\":\"instruments\","
+     "\"code\":500,\"bytes\":0,\"cause\":\"status\",\"detail\":\"HTTP status 500\"}"},
+    {{.kind = EVENT_OVERLOAD,
+      .what = EVENT_OVERLOAD_DURABILITY,
+      .state = "ends",
+      .from_ns = 5,
+      .to_ns = 9,
+      .frames = 3,
+      .lag_ns = 7,
+      .cause = "slow"},
+     "{\"event\":\"overload\",\"state\":\"ends\",\"line\":0,\"shard\":0,\"conn\":0,"
+     "\"what\":\"durability\",\"from_ns\":5,\"to_ns\":9,\"frames\":3,\"bytes\":0,\"lag_ns\":7,"
+     "\"cause\":\"slow\"}"},
+    {{.kind = EVENT_REDACTED,
+      .conn = 1,
+      .what = "frame",
+      .dir = "in",
+      .ordinal = 2,
+      .offset = 40,
+      .bytes = 64},
+     "{\"event\":\"redacted\",\"line\":0,\"shard\":0,\"conn\":1,\"what\":\"frame\",\"dir\":\"in\","
+     "\"ordinal\":2,\"offset\":40,\"bytes\":64}"},
+    {{.kind = EVENT_CLOCK,
+      .state = "paused",
+      .from_ns = 5,
+      .to_ns = 9,
+      .wall_ns = 10,
+      .archive_end_ns = 11,
+      .count = 2,
+      .cause = "suspended"},
+     "{\"event\":\"clock\",\"state\":\"paused\",\"from_ns\":5,\"to_ns\":9,\"step_ns\":0,"
+     "\"offset_ns\":0,\"wall_ns\":10,\"archive_end_ns\":11,\"count\":2,\"cause\":\"suspended\"}"},
+};
+
+static void test_written(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        td_buf out;
+        td_buf_init(&out, 4096);
+        assert_int_equal(event_encode(&ROWS[i].from, &out, NULL), TD_OK);
+        assert_int_equal(td_buf_append(&out, "", 1, NULL), TD_OK);
+        assert_string_equal((const char *)out.data, ROWS[i].json);
+        td_buf_fini(&out);
+    }
+}
+
+/* What was read is written again: the same text, whatever the kind. */
+static void test_read_back(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        event got;
+        td_err err;
+        if (event_decode(reader, td_bytes_str(ROWS[i].json), &got, &err) != TD_OK)
+            fail_msg("%s: %s", ROWS[i].json, err.text);
+        assert_int_equal(got.kind, ROWS[i].from.kind);
+        td_buf out;
+        td_buf_init(&out, 4096);
+        assert_int_equal(event_encode(&got, &out, NULL), TD_OK);
+        assert_int_equal(td_buf_append(&out, "", 1, NULL), TD_OK);
+        assert_string_equal((const char *)out.data, ROWS[i].json);
+        td_buf_fini(&out);
+    }
+}
+
+static void test_segment_slots(void **state)
+{
+    (void)state;
+    event got;
+    assert_int_equal(event_decode(reader, td_bytes_str(ROWS[1].json), &got, NULL), TD_OK);
+    assert_int_equal(got.slot_count, 2);
+    assert_int_equal(got.slots[0].conn, 7);
+    assert_true(got.slots[0].in == UINT64_C(4294967296));
+    assert_int_equal(got.slots[1].since_ns, 2000);
+}
+
+/* Members of later versions are passed over, in any order of keys. */
+static void test_unknown_members(void **state)
+{
+    (void)state;
+    event got;
+    const char *text = "{\"later\":[1],\"conn\":5,\"url\":null,\"shard\":0,\"line\":0,"
+                       "\"event\":\"connect\"}";
+    assert_int_equal(event_decode(reader, td_bytes_str(text), &got, NULL), TD_OK);
+    assert_int_equal(got.conn, 5);
+    assert_null(got.url);
+}
+
+static void test_bad_events(void **state)
+{
+    (void)state;
+    static const char *const BAD[] = {
+        "",
+        "[]",
+        "{",
+        "{\"event\":\"nonsense\"}",
+        "{\"event\":7}",
+        "{\"event\":\"connect\"}",
+        "{\"event\":\"connect\",\"line\":-1,\"shard\":0,\"conn\":1}",
+        "{\"event\":\"connect\",\"line\":4294967296,\"shard\":0,\"conn\":1}",
+        "{\"event\":\"connect\",\"line\":0,\"shard\":0,\"conn\":\"1\"}",
+        "{\"event\":\"segment\",\"number\":1}",
+        "{\"event\":\"segment\",\"number\":1,\"slots\":[{\"line\":0}]}",
+        "{\"event\":\"gap\",\"reason\":\"boredom\",\"line\":0,\"shard\":0,\"conn\":1,\"from_ns\":"
+        "1}",
+    };
+    for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++) {
+        event got;
+        td_err err;
+        if (event_decode(reader, td_bytes_str(BAD[i]), &got, &err) != TD_E_INVALID)
+            fail_msg("accepted: %s", BAD[i]);
+    }
+}
+
+/* What goes from thread to thread is the event that a reader finds in the archive. */
+static void test_packed(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        if (ROWS[i].from.kind == EVENT_SEGMENT)
+            continue;
+        td_buf packed;
+        td_buf out;
+        td_buf_init(&packed, 4096);
+        td_buf_init(&out, 4096);
+        assert_int_equal(event_pack(&ROWS[i].from, &packed, NULL), TD_OK);
+        event got = event_unpack(td_buf_view(&packed));
+        assert_int_equal(event_encode(&got, &out, NULL), TD_OK);
+        assert_int_equal(td_buf_append(&out, "", 1, NULL), TD_OK);
+        assert_string_equal((const char *)out.data, ROWS[i].json);
+        td_buf_fini(&packed);
+        td_buf_fini(&out);
+    }
+}
+
+/* The catalog's row of a gap is that of the segment also where a text was cut within a character.
+ */
+static void test_packed_texts(void **state)
+{
+    (void)state;
+    event from = {.kind = EVENT_GAP,
+                  .url = "of another kind",
+                  .gap = gap_row_of(GAP_OVERLOAD, "linear", 1, 2, "a\xc3\xa4\xe2\x82")};
+    event read;
+    td_buf packed;
+    td_buf json;
+    td_buf_init(&packed, 4096);
+    td_buf_init(&json, 4096);
+    assert_int_equal(event_pack(&from, &packed, NULL), TD_OK);
+    event got = event_unpack(td_buf_view(&packed));
+    assert_string_equal(got.gap.cause, "a\xc3\xa4\xef\xbf\xbd\xef\xbf\xbd");
+    assert_null(got.url);
+    assert_int_equal(event_encode(&from, &json, NULL), TD_OK);
+    assert_int_equal(event_decode(reader, td_buf_view(&json), &read, NULL), TD_OK);
+    assert_int_equal(gap_row_compare(&got.gap, &read.gap), 0);
+    assert_string_equal(got.gap.cause, read.gap.cause);
+    assert_string_equal(got.gap.detail, read.gap.detail);
+    td_buf_fini(&packed);
+    td_buf_fini(&json);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_written),       cmocka_unit_test(test_read_back),
+        cmocka_unit_test(test_segment_slots), cmocka_unit_test(test_unknown_members),
+        cmocka_unit_test(test_bad_events),    cmocka_unit_test(test_packed),
+        cmocka_unit_test(test_packed_texts),
+    };
+    return cmocka_run_group_tests(tests, open_reader, close_reader);
+}

@@ -1,0 +1,198 @@
+/* A feed's slots, read from its segments. Expected: the fixture's frames (segment_fixture.h: of
+ * every 10 frames 0 is an event, 1 a request, 2 a pong, the others data), and archive/feed_slots.h.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "archive/feed_slots.h"
+#include "tests/testing/mcap_writer.h"
+#include "tests/testing/archive_fixture.h"
+#include "tests/testing/segment_fixture.h"
+
+enum { FRAMES_PER_CHUNK = 20 };
+
+static uint64_t ns_of(uint64_t frame)
+{
+    return FIXTURE_START_NS + frame * FIXTURE_STEP_NS;
+}
+
+static void read_slots(archive_place *place, const feed_slots_query *query, feed_slots *out)
+{
+    td_err err;
+    archive_past past;
+    archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
+    assert_int_equal(archive_past_read(a, &past, &err), TD_OK);
+    assert_int_equal(feed_slots_read(a, &past, query, out, &err), TD_OK);
+    archive_past_fini(&past);
+    archive_close(a);
+}
+
+/* Data is what counts, and what came before the moment that is asked about. */
+static void the_last_frame_of_data(void **state)
+{
+    (void)state;
+    archive_place place;
+    archive_place_init_sim(&place);
+    archive_fixture_record(&place, 0, 5); /* frames 0 to 99 */
+    static const struct {
+        uint64_t before; /* frame */
+        uint8_t is_control_data;
+        uint64_t last, any;
+    } ROWS[] = {
+        {1000, 0, 99, 99}, {99, 0, 99, 99}, {60, 0, 59, 59}, {62, 0, 59, 62}, {62, 1, 62, 62},
+    };
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        feed_slots slots;
+        const feed_slots_query query = {.feed = FIXTURE_FEED,
+                                        .before_ns = ns_of(ROWS[i].before),
+                                        .shard_count = 1,
+                                        .is_control_data = ROWS[i].is_control_data};
+        read_slots(&place, &query, &slots);
+        assert_int_equal(slots.slot_count, 1);
+        /* Within a chunk only each channel's first and last are known: never later than it was. */
+        assert_true(slots.slots[0].last_ns <= ns_of(ROWS[i].last));
+        assert_true(slots.slots[0].last_ns + FRAMES_PER_CHUNK * FIXTURE_STEP_NS >=
+                    ns_of(ROWS[i].last));
+        assert_true(slots.slots[0].last_any_ns <= ns_of(ROWS[i].any));
+        if (ROWS[i].before >= 99)
+            assert_int_equal(slots.slots[0].last_ns, ns_of(99));
+        assert_false(slots.slots[0].is_crashed);
+        feed_slots_fini(&slots);
+    }
+    archive_place_fini(&place);
+}
+
+static void topics_and_other_feeds(void **state)
+{
+    (void)state;
+    archive_place place;
+    feed_slots slots;
+    archive_place_init_sim(&place);
+    archive_fixture_record(&place, 0, 2);
+    read_slots(&place,
+               &(feed_slots_query){.feed = FIXTURE_FEED, .before_ns = UINT64_MAX, .shard_count = 1},
+               &slots);
+    assert_int_equal(slots.topic_count, 2); /* control frames have none */
+    for (size_t i = 0; i < 2; i++) {
+        int is_trade = strcmp(slots.topics[i]->name, "trade.BTCUSD") == 0;
+        assert_string_equal(slots.topics[i]->name, is_trade ? "trade.BTCUSD" : "book.EOSUSD");
+        assert_int_equal(slots.topics[i]->topic_bytes, is_trade ? 6 : 5);
+        assert_int_equal(slots.topics[i]->slot, 0);
+    }
+    assert_null(feed_slots_find(&slots, 0, 1));
+    feed_slots_fini(&slots);
+    read_slots(&place,
+               &(feed_slots_query){.feed = "other", .before_ns = UINT64_MAX, .shard_count = 1},
+               &slots);
+    assert_int_equal(slots.slot_count, 0);
+    feed_slots_fini(&slots);
+    archive_place_fini(&place);
+}
+
+/* The order in which sessions were written does not matter: an import of an older capture came
+ * last. */
+static void the_newest_is_asked_first(void **state)
+{
+    (void)state;
+    archive_place place;
+    feed_slots slots;
+    archive_place_init_sim(&place);
+    archive_fixture_record(&place, 4000000, 2);
+    archive_fixture_record(&place, 0, 2);
+    read_slots(&place,
+               &(feed_slots_query){.feed = FIXTURE_FEED, .before_ns = UINT64_MAX, .shard_count = 1},
+               &slots);
+    assert_int_equal(slots.slots[0].last_ns, ns_of(4000039));
+    feed_slots_fini(&slots);
+    /* and a session of times to come does not count */
+    read_slots(
+        &place,
+        &(feed_slots_query){.feed = FIXTURE_FEED, .before_ns = ns_of(3000000), .shard_count = 1},
+        &slots);
+    assert_int_equal(slots.slots[0].last_ns, ns_of(39));
+    feed_slots_fini(&slots);
+    archive_place_fini(&place);
+}
+
+/* A capture does not prove that it has all of a recording's topics. */
+static void an_import_moves_no_recorded_slot(void **state)
+{
+    (void)state;
+    static const struct {
+        uint8_t is_recorded;
+        uint64_t last;
+    } ROWS[] = {{0, 4000039}, {1, 39}};
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        archive_place place;
+        feed_slots slots;
+        archive_place_init_sim(&place);
+        if (ROWS[i].is_recorded)
+            archive_fixture_record(&place, 0, 2);
+        archive_fixture_session(&place, "import", 4000000, 2);
+        read_slots(
+            &place,
+            &(feed_slots_query){.feed = FIXTURE_FEED, .before_ns = UINT64_MAX, .shard_count = 1},
+            &slots);
+        assert_int_equal(slots.slot_count, 1);
+        assert_int_equal(slots.slots[0].last_ns, ns_of(ROWS[i].last));
+        assert_int_equal(slots.slots[0].last_any_ns, ns_of(ROWS[i].last));
+        assert_int_equal(slots.topic_count, 2);
+        feed_slots_fini(&slots);
+        archive_place_fini(&place);
+    }
+}
+
+/* A file that is not ours may have topics of any length: none that a feed could be asked for. */
+static void a_foreign_topic_may_be_long(void **state)
+{
+    (void)state;
+    static char long_topic[1000];
+    archive_place place;
+    feed_slots slots;
+    char name[LIMIT_PATH_BYTES];
+    char path[LIMIT_PATH_BYTES];
+    mcap_writer *writer;
+    uint16_t channel;
+    const mcap_writer_options options = {.profile = "", .library = "another"};
+    memset(long_topic, 'x', sizeof long_topic);
+    archive_place_init_sim(&place);
+    archive_fixture_record(&place, 0, 2);
+    archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
+    segment_name_format(FIXTURE_FEED, "abcdef01", ns_of(1000), 1, name);
+    assert_int_equal(archive_join(a, name, path, NULL), TD_OK);
+    assert_int_equal(mcap_writer_open(archive_io(a), path, &options, &writer, NULL), TD_OK);
+    assert_int_equal(mcap_writer_channel(writer, td_bytes_of(long_topic, sizeof long_topic), 0,
+                                         td_bytes_str("json"), NULL, 0, &channel, NULL),
+                     TD_OK);
+    const mcap_message message = {
+        .channel_id = channel, .log_ns = ns_of(1000), .data = td_bytes_str("{}")};
+    assert_int_equal(mcap_writer_message(writer, &message, NULL), TD_OK);
+    assert_int_equal(mcap_writer_finish(writer, NULL), TD_OK);
+    mcap_writer_close(writer);
+    archive_close(a);
+    read_slots(&place,
+               &(feed_slots_query){.feed = FIXTURE_FEED, .before_ns = UINT64_MAX, .shard_count = 1},
+               &slots);
+    assert_int_equal(slots.slots[0].last_ns, ns_of(1000));
+    for (size_t i = 0; i < slots.topic_count; i++)
+        assert_true(slots.topics[i]->topic_bytes <= strlen(slots.topics[i]->name));
+    feed_slots_fini(&slots);
+    archive_place_fini(&place);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_last_frame_of_data),
+        cmocka_unit_test(topics_and_other_feeds),
+        cmocka_unit_test(the_newest_is_asked_first),
+        cmocka_unit_test(an_import_moves_no_recorded_slot),
+        cmocka_unit_test(a_foreign_topic_may_be_long),
+    };
+    return cmocka_run_group_tests_name("feed_slots", tests, NULL, NULL);
+}

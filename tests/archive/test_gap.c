@@ -1,0 +1,98 @@
+/* Rows of the ledger. Expected: docs/design.md ("Gaps", P4) and the contract in archive/gap.h. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "archive/gap.h"
+
+static gap_row make_row(const char *feed, uint64_t from_ns, uint64_t to_ns, const char *cause)
+{
+    return (gap_row){.reason = GAP_CRASH,
+                     .feed = feed,
+                     .topic = "",
+                     .symbol = "",
+                     .from_ns = from_ns,
+                     .to_ns = to_ns,
+                     .frames_lost = GAP_FRAMES_UNKNOWN,
+                     .covered_by = "",
+                     .cause = cause,
+                     .detail = ""};
+}
+
+/* P4: "disconnect, stale, overload, restart, crash, corrupt, sequence, aggregate". */
+static void test_reasons_have_their_names(void **state)
+{
+    (void)state;
+    static const char *const NAMES[] = {"disconnect", "stale",   "overload", "restart",
+                                        "crash",      "corrupt", "sequence", "aggregate"};
+    assert_int_equal(sizeof NAMES / sizeof NAMES[0], GAP_REASON_COUNT);
+    for (unsigned i = 0; i < GAP_REASON_COUNT; i++) {
+        gap_reason reason = GAP_REASON_COUNT;
+        assert_string_equal(gap_reason_name((gap_reason)i), NAMES[i]);
+        assert_true(gap_reason_parse(td_bytes_str(NAMES[i]), &reason));
+        assert_int_equal(reason, i);
+    }
+    gap_reason reason;
+    assert_false(gap_reason_parse(td_bytes_str("Crash"), &reason));
+    assert_false(gap_reason_parse(td_bytes_of(NULL, 0), &reason));
+}
+
+/* The order in which rows of one key are met must not show, whatever they say. */
+static void test_rows_of_one_key_merge_in_any_order(void **state)
+{
+    (void)state;
+    gap_row rows[3] = {make_row("a", 10, GAP_OPEN, "killed"), make_row("a", 10, 30, ""),
+                       make_row("a", 10, 20, "abort")};
+    rows[1].frames_lost = 7;
+    rows[2].frames_lost = 5;
+    rows[2].detail = "more";
+    static const unsigned ORDERS[][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2},
+                                         {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
+    for (size_t i = 0; i < sizeof ORDERS / sizeof ORDERS[0]; i++) {
+        gap_list list = {0};
+        for (size_t k = 0; k < 3; k++)
+            assert_int_equal(gap_list_add(&list, &rows[ORDERS[i][k]], NULL), TD_OK);
+        assert_int_equal(list.count, 1);
+        assert_int_equal(list.rows[0].to_ns, 30);
+        assert_int_equal(list.rows[0].frames_lost, 7);
+        assert_string_equal(list.rows[0].cause, "killed");
+        assert_string_equal(list.rows[0].detail, "more");
+        gap_list_fini(&list);
+    }
+}
+
+static void test_rows_are_listed_by_key(void **state)
+{
+    (void)state;
+    gap_list list = {0};
+    gap_row rows[] = {make_row("b", 1, 2, ""), make_row("a", 9, 10, ""), make_row("a", 3, 4, ""),
+                      make_row("a", 3, 4, ""), make_row("a", 3, 4, ""),  make_row("a", 3, 4, "")};
+    rows[3].shard = 1;
+    rows[4].topic = "trade";
+    rows[5].reason = GAP_STALE;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        assert_int_equal(gap_list_emit(&list, &rows[i], NULL), TD_OK);
+    assert_int_equal(list.count, sizeof rows / sizeof rows[0]);
+    for (size_t i = 1; i < list.count; i++)
+        assert_true(gap_row_compare(&list.rows[i - 1], &list.rows[i]) < 0);
+    assert_string_equal(list.rows[0].feed, "a");
+    assert_int_equal(list.rows[0].from_ns, 3);
+    assert_string_equal(list.rows[list.count - 1].feed, "b");
+    gap_list_fini(&list);
+    assert_null(list.rows);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_reasons_have_their_names),
+        cmocka_unit_test(test_rows_of_one_key_merge_in_any_order),
+        cmocka_unit_test(test_rows_are_listed_by_key),
+    };
+    return cmocka_run_group_tests_name("gap", tests, NULL, NULL);
+}

@@ -1,0 +1,359 @@
+/* The journal: entries, its torn tail, two writers, failing disks. Expected: docs/design.md
+ * ("Archive on disk") and FORMAT.md ("The journal"). */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "archive/journal.h"
+#include "format/mcap.h"
+#include "tests/testing/archive_fixture.h"
+#include "tests/testing/segment_fixture.h"
+
+#define JOURNAL_PATH ARCHIVE_FIXTURE_PATH "/journal.mcap.open"
+enum { SWEEP_CALLS_MAX = 200 };
+
+/* Append entries "act" with n = from … to - 1; the first failure. */
+static td_result append_entries(journal *j, uint64_t from, uint64_t to, td_err *err)
+{
+    td_result rc = TD_OK;
+    for (uint64_t i = from; i < to && rc == TD_OK; i++) {
+        char number[24];
+        const journal_field fields[] = {journal_u64("n", i, number), journal_text("text", "ä\n\\")};
+        rc = journal_append(j, JOURNAL_NOTE, fields, 2, err);
+    }
+    return rc;
+}
+
+static td_result check_entry(void *user, const journal_entry *entry, td_err *err)
+{
+    uint64_t *next = user;
+    (void)err;
+    assert_true(td_bytes_is(entry->act, JOURNAL_NOTE));
+    assert_int_equal(journal_get_u64(entry, "n", UINT64_MAX), *next);
+    assert_true(td_bytes_is(journal_get(entry, "text"), "ä\n\\"));
+    assert_int_equal(journal_get(entry, "absent").size, 0);
+    (*next)++;
+    return TD_OK;
+}
+
+/* How many entries 0, 1, … are there. */
+static uint64_t count_entries(archive *a, journal_state *state)
+{
+    uint64_t next = 0;
+    td_err err;
+    if (journal_read(a, check_entry, &next, state, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    assert_int_equal(next, state->entry_count);
+    return next;
+}
+
+static void write_journal(archive_place *place, uint64_t from, uint64_t to)
+{
+    archive *a = archive_place_open(place, ARCHIVE_APPEND, "record");
+    journal *j = NULL;
+    td_err err;
+    assert_int_equal(journal_open(a, &j, &err), TD_OK);
+    if (append_entries(j, from, to, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    journal_close(j);
+    archive_close(a);
+}
+
+static void test_entries_come_back(void **state)
+{
+    (void)state;
+    archive_place place;
+    journal_state got;
+    archive_place_init_sim(&place);
+    write_journal(&place, 0, 3);
+    write_journal(&place, 3, 5); /* goes on where the first writer ended */
+    archive *a = archive_place_open(&place, ARCHIVE_READ, NULL);
+    assert_int_equal(count_entries(a, &got), 5);
+    assert_int_equal(got.sound_bytes, got.file_bytes);
+    assert_true(got.is_present);
+    assert_false(got.is_damaged);
+    archive_close(a);
+    size_t size = 0;
+    uint8_t *bytes = fixture_read_file(io_fault_io(place.disk), JOURNAL_PATH, &size);
+    assert_memory_equal(bytes, MCAP_MAGIC, MCAP_MAGIC_BYTES); /* it is an MCAP file */
+    td_free(bytes);
+    archive_place_fini(&place);
+}
+
+static void test_each_entry_is_durable_at_once(void **state)
+{
+    (void)state;
+    archive_place place;
+    journal_state got;
+    journal *j = NULL;
+    td_err err;
+    archive_place_init_sim(&place);
+    archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
+    assert_int_equal(journal_open(a, &j, &err), TD_OK);
+    for (uint64_t i = 0; i < 4; i++) {
+        assert_int_equal(append_entries(j, i, i + 1, &err), TD_OK);
+        archive_place after = place;
+        after.disk = io_fault_power_cut(place.disk, IO_FAULT_CUT_WORST);
+        archive *reader = archive_place_open(&after, ARCHIVE_READ, NULL);
+        assert_int_equal(count_entries(reader, &got), i + 1);
+        archive_close(reader);
+        io_fault_close(after.disk);
+    }
+    journal_close(j);
+    archive_close(a);
+    archive_place_fini(&place);
+}
+
+static void append_bytes(io_fault *disk, const char *path, const void *bytes, size_t size)
+{
+    td_file *file = NULL;
+    assert_int_equal(td_io_open(io_fault_io(disk), path, TD_OPEN_APPEND, &file, NULL), TD_OK);
+    assert_int_equal(td_io_append(file, bytes, size, NULL), TD_OK);
+    td_io_close(file);
+}
+
+static void test_torn_tail_is_kept_and_cut(void **state)
+{
+    (void)state;
+    static const char TAIL[] = "\x0c\x40\0\0\0\0\0\0\0half an ent";
+    archive_place place;
+    journal_state got;
+    archive_place_init_sim(&place);
+    write_journal(&place, 0, 2);
+    append_bytes(place.disk, JOURNAL_PATH, TAIL, sizeof TAIL);
+    archive *a = archive_place_open(&place, ARCHIVE_READ, NULL);
+    assert_int_equal(count_entries(a, &got), 2);
+    assert_int_equal(got.file_bytes - got.sound_bytes, sizeof TAIL);
+    assert_false(got.is_damaged);
+    char torn[128];
+    (void)snprintf(torn, sizeof torn, ARCHIVE_FIXTURE_PATH "/torn/journal.mcap.open.%llu.tail",
+                   (unsigned long long)got.sound_bytes);
+    archive_close(a);
+    write_journal(&place, 2, 3);
+    a = archive_place_open(&place, ARCHIVE_READ, NULL);
+    assert_int_equal(count_entries(a, &got), 3);
+    assert_int_equal(got.file_bytes, got.sound_bytes);
+    archive_close(a);
+    size_t size = 0;
+    uint8_t *bytes = fixture_read_file(io_fault_io(place.disk), torn, &size);
+    assert_int_equal(size, sizeof TAIL);
+    assert_memory_equal(bytes, TAIL, sizeof TAIL);
+    td_free(bytes);
+    archive_place_fini(&place);
+}
+
+/* Every bit of every byte: what stands before the flip is read, what stands behind is not, and a
+ * flip before the last entry is told apart from a torn tail. */
+static void test_flipped_bits_are_found(void **state)
+{
+    (void)state;
+    archive_place place;
+    journal_state whole;
+    journal_state got;
+    archive_place_init_sim(&place);
+    write_journal(&place, 0, 3);
+    archive *a = archive_place_open(&place, ARCHIVE_READ, NULL);
+    assert_int_equal(count_entries(a, &whole), 3);
+    for (uint64_t at = 0; at < whole.file_bytes; at++) {
+        uint8_t mask = (uint8_t)(1U << (at % 8));
+        assert_int_equal(io_fault_damage(place.disk, JOURNAL_PATH, at, mask, NULL), TD_OK);
+        uint64_t count = count_entries(a, &got);
+        if (count == 3 || got.sound_bytes > at)
+            fail_msg("flip at %llu of %llu: %llu entries", (unsigned long long)at,
+                     (unsigned long long)whole.file_bytes, (unsigned long long)count);
+        if (count == 0 && !got.is_damaged)
+            fail_msg("flip at %llu: passes for a torn tail", (unsigned long long)at);
+        assert_int_equal(io_fault_damage(place.disk, JOURNAL_PATH, at, mask, NULL), TD_OK);
+    }
+    archive_close(a);
+    archive_place_fini(&place);
+}
+
+static void test_two_writers_take_turns(void **state)
+{
+    (void)state;
+    archive_place place;
+    journal_state got;
+    journal *first = NULL;
+    journal *second = NULL;
+    td_err err;
+    archive_place_init_real(&place);
+    archive *appender = archive_place_open(&place, ARCHIVE_APPEND, "record");
+    assert_int_equal(journal_open(appender, &first, &err), TD_OK);
+    assert_int_equal(append_entries(first, 0, 1, &err), TD_OK);
+    archive *maintainer = archive_place_open(&place, ARCHIVE_MAINTAIN, "recover");
+    assert_int_equal(journal_open(maintainer, &second, &err), TD_OK);
+    for (uint64_t i = 1; i < 9; i++)
+        assert_int_equal(append_entries(i % 2 == 0 ? first : second, i, i + 1, &err), TD_OK);
+    assert_int_equal(count_entries(maintainer, &got), 9);
+    assert_int_equal(got.file_bytes, got.sound_bytes);
+    journal_close(first);
+    journal_close(second);
+    archive_close(maintainer);
+    archive_close(appender);
+    archive_place_fini(&place);
+}
+
+static void test_reading_from_an_entry_on(void **state)
+{
+    (void)state;
+    archive_place place;
+    journal_state first;
+    journal_state got;
+    archive_place_init_sim(&place);
+    write_journal(&place, 0, 2);
+    archive *a = archive_place_open(&place, ARCHIVE_READ, NULL);
+    assert_int_equal(count_entries(a, &first), 2);
+    archive_close(a);
+    write_journal(&place, 2, 4);
+    a = archive_place_open(&place, ARCHIVE_READ, NULL);
+    uint64_t next = 2;
+    td_err err;
+    assert_int_equal(journal_read_from(a, (chain_place){first.sound_bytes, first.mark}, check_entry,
+                                       &next, &got, &err),
+                     TD_OK);
+    assert_int_equal(next, 4);
+    uint64_t end = got.sound_bytes;
+    assert_int_equal(
+        journal_read_from(a, (chain_place){end, got.mark}, check_entry, &next, &got, &err), TD_OK);
+    assert_int_equal(got.sound_bytes, end);
+    static const uint64_t WRONG[] = {1, 8, 15, 16, 17};
+    for (size_t i = 0; i < sizeof WRONG / sizeof WRONG[0]; i++)
+        assert_int_equal(
+            journal_read_from(a, (chain_place){WRONG[i], first.mark}, NULL, NULL, &got, &err),
+            TD_E_NOTFOUND);
+    assert_int_equal(journal_read_from(a, (chain_place){end + 1, got.mark}, NULL, NULL, &got, &err),
+                     TD_E_NOTFOUND);
+    chain_place place_of_first = {first.sound_bytes, first.mark};
+    place_of_first.bytes++;
+    assert_int_equal(journal_read_from(a, place_of_first, NULL, NULL, &got, &err), TD_E_NOTFOUND);
+    /* An entry begins there, but what is before it is not what was read. */
+    place_of_first = (chain_place){first.sound_bytes, first.mark ^ 1};
+    assert_int_equal(journal_read_from(a, place_of_first, NULL, NULL, &got, &err), TD_E_NOTFOUND);
+    archive_close(a);
+    archive_place_fini(&place);
+}
+
+static void test_garbage_is_no_journal(void **state)
+{
+    (void)state;
+    archive_place place;
+    journal_state got;
+    archive_place_init_sim(&place);
+    archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
+    archive_close(a);
+    fixture_make_file(io_fault_io(place.disk), JOURNAL_PATH, "something else entirely", 23);
+    write_journal(&place, 0, 1); /* kept in torn/, and a new one begun */
+    a = archive_place_open(&place, ARCHIVE_READ, NULL);
+    assert_int_equal(count_entries(a, &got), 1);
+    archive_close(a);
+    size_t size = 0;
+    uint8_t *bytes = fixture_read_file(
+        io_fault_io(place.disk), ARCHIVE_FIXTURE_PATH "/torn/journal.mcap.open.0.tail", &size);
+    assert_int_equal(size, 23);
+    td_free(bytes);
+    archive_place_fini(&place);
+}
+
+/* Fail I/O call 1, 2, 3, … : every entry whose append returned TD_OK is there after a power cut,
+ * and the journal can be written again. */
+static void sweep(io_fault_kind kind, io_fault_mode mode, uint64_t seed)
+{
+    for (uint32_t fail_at = 1;; fail_at++) {
+        archive_place place;
+        archive_place_init_sim(&place);
+        archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
+        journal *j = NULL;
+        uint64_t done = 0;
+        td_err err;
+        const io_fault_plan plan = {.kind = kind, .mode = mode, .fail_at = fail_at};
+        io_fault_set_plan(place.disk, plan);
+        if (journal_open(a, &j, &err) == TD_OK) {
+            for (unsigned tries = 0; done < 4 && tries < 8; tries++)
+                done += append_entries(j, done, done + 1, &err) == TD_OK;
+        }
+        journal_close(j);
+        archive_close(a);
+        int did_fire = io_fault_did_fire(place.disk);
+        io_fault_set_plan(place.disk, (io_fault_plan){0});
+        assert_int_equal(io_fault_open_count(place.disk), 0);
+        archive_place_swap_disk(&place, io_fault_power_cut(place.disk, seed));
+
+        journal_state got;
+        a = archive_place_open(&place, ARCHIVE_APPEND, "record");
+        assert_int_equal(journal_open(a, &j, &err), TD_OK);
+        uint64_t count = count_entries(a, &got);
+        if (count < done)
+            fail_msg("call %u: %llu of %llu entries are lost", fail_at,
+                     (unsigned long long)(done - count), (unsigned long long)done);
+        assert_int_equal(append_entries(j, count, count + 1, &err), TD_OK);
+        journal_close(j);
+        archive_close(a);
+        archive_place_fini(&place);
+        if (!did_fire)
+            break;
+        assert_true(fail_at < SWEEP_CALLS_MAX);
+    }
+}
+
+static void test_failing_calls(void **state)
+{
+    (void)state;
+    static const io_fault_kind KINDS[] = {IO_FAULT_EIO, IO_FAULT_ENOSPC, IO_FAULT_SHORT};
+    static const uint64_t SEEDS[] = {IO_FAULT_CUT_WORST, IO_FAULT_CUT_BEST, 7};
+    for (size_t i = 0; i < sizeof KINDS / sizeof KINDS[0]; i++) {
+        for (size_t k = 0; k < sizeof SEEDS / sizeof SEEDS[0]; k++) {
+            sweep(KINDS[i], IO_FAULT_ONCE, SEEDS[k]);
+            sweep(KINDS[i], IO_FAULT_FOR_EVER, SEEDS[k]);
+        }
+    }
+}
+
+/* Its maker was killed before the folder was synced: the next writer does it, before its entry. */
+static void test_file_of_a_killed_writer(void **state)
+{
+    (void)state;
+    archive_place place;
+    journal_state got;
+    journal *j = NULL;
+    td_err err;
+    archive_place_init_sim(&place);
+    archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
+    const io_fault_plan plan = {
+        .kind = IO_FAULT_EIO, .fail_at = 1, .ops = IO_FAULT_BIT(IO_FAULT_OP_SYNC_DIR)};
+    io_fault_set_plan(place.disk, plan);
+    assert_int_equal(journal_open(a, &j, &err), TD_E_IO);
+    assert_int_equal(journal_open(a, &j, &err), TD_OK);
+    assert_int_equal(append_entries(j, 0, 1, &err), TD_OK);
+    journal_close(j);
+    archive_close(a);
+    archive_place_swap_disk(&place, io_fault_power_cut(place.disk, IO_FAULT_CUT_WORST));
+    a = archive_place_open(&place, ARCHIVE_APPEND, "record");
+    assert_int_equal(count_entries(a, &got), 1);
+    archive_close(a);
+    archive_place_fini(&place);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_entries_come_back),
+        cmocka_unit_test(test_each_entry_is_durable_at_once),
+        cmocka_unit_test(test_torn_tail_is_kept_and_cut),
+        cmocka_unit_test(test_flipped_bits_are_found),
+        cmocka_unit_test(test_two_writers_take_turns),
+        cmocka_unit_test(test_reading_from_an_entry_on),
+        cmocka_unit_test(test_garbage_is_no_journal),
+        cmocka_unit_test(test_failing_calls),
+        cmocka_unit_test(test_file_of_a_killed_writer),
+    };
+    return cmocka_run_group_tests_name("journal", tests, NULL, NULL);
+}

@@ -1,0 +1,366 @@
+/* Locks that are removed, and segments and journals that other programs remove, replace or change
+ * while a session writes to them. Expected: FORMAT.md, "Locks" and "Writing a segment"; frames are
+ * those of tests/testing/segment_fixture.h. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "archive/archive_recover.h"
+#include "archive/archive_writer.h"
+#include "archive/journal.h"
+#include "archive/ledger.h"
+#include "format/recover.h"
+#include "archive/verify.h"
+#include "tests/testing/archive_fixture.h"
+#include "tests/testing/segment_fixture.h"
+
+enum { CHUNK_FRAMES = 20 };
+
+static void test_holders_are_read(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line;
+        uint64_t pid;
+        const char *verb, *session;
+    } ROWS[] = {
+        {"pid 12, record, since 2026-11-20T06:00:00Z, session 3f2a9c01", 12, "record", "3f2a9c01"},
+        {"pid 12, recover, since 2026-11-20T06:00:00Z", 12, "recover", ""},
+        {"pid 12, record, since now, session 3f2a9c0", 12, "record", ""},
+        {"pid 12, record, since now, session 3f2a9c01 ", 12, "record", ""},
+        {"pid 12, record, since now, session 3F2A9C01", 12, "record", ""},
+        {"pid 12, a, session 00000000, since now", 0, "", ""},
+        {"pid 12, record", 0, "", ""},
+        {"record, since now, session 3f2a9c01", 0, "", ""},
+        {"", 0, "", ""},
+    };
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        archive_holder got;
+        td_lock_view view = {.is_held = 1};
+        (void)snprintf(view.holder, sizeof view.holder, "%s", ROWS[i].line);
+        archive_holder_read(&view, &got);
+        assert_true(got.is_held);
+        assert_int_equal(got.pid, ROWS[i].pid);
+        assert_string_equal(got.verb, ROWS[i].verb);
+        assert_string_equal(got.session, ROWS[i].session);
+        view.is_held = 0;
+        archive_holder_read(&view, &got);
+        assert_false(got.is_held);
+        assert_string_equal(got.session, "");
+    }
+}
+
+/* A session with two durable chunks. */
+typedef struct scene {
+    archive_place place;
+    archive *into;
+    archive_writer *writer;
+    fixture_feed feed;
+    uint64_t announced; /* chunks */
+} scene;
+
+static void count_durable(void *user, size_t feed_index, const sealed_chunk *chunk)
+{
+    (void)feed_index;
+    (void)chunk;
+    ((scene *)user)->announced++;
+}
+
+static void begin(scene *s)
+{
+    td_err err;
+    *s = (scene){0};
+    archive_place_init_sim(&s->place);
+    s->into = archive_place_open(&s->place, ARCHIVE_APPEND, "record");
+    assert_int_equal(archive_fixture_try_begin(s->into, count_durable, s, &s->writer, &err), TD_OK);
+    assert_int_equal(fixture_feed_open(&s->feed, s->writer, FIXTURE_FEED, 0, 1, NULL, &err), TD_OK);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(fixture_feed_put(&s->feed, CHUNK_FRAMES, &err), TD_OK);
+    assert_int_equal(s->announced, 2);
+}
+
+static void end_session(scene *s, writer_end how)
+{
+    fixture_feed_close(&s->feed);
+    assert_int_equal(archive_writer_close(s->writer, how, 1, NULL), TD_OK);
+    archive_close(s->into);
+}
+
+static void end(scene *s)
+{
+    assert_int_equal(io_fault_open_count(s->place.disk), 0);
+    archive_place_fini(&s->place);
+}
+
+static td_io io_of(const scene *s)
+{
+    return io_fault_io(s->place.disk);
+}
+
+/* Path of a file of the archive. */
+static const char *path_in(const scene *s, const char *relative, char out[LIMIT_PATH_BYTES])
+{
+    assert_int_equal(archive_join(s->into, relative, out, NULL), TD_OK);
+    return out;
+}
+
+static const char *open_path(const scene *s, char out[LIMIT_PATH_BYTES])
+{
+    return path_in(s, archive_writer_segment(s->writer, s->feed.index), out);
+}
+
+static void test_without_its_lock_file(void **state)
+{
+    (void)state;
+    scene s;
+    td_err err;
+    char path[LIMIT_PATH_BYTES];
+    char pid[32];
+    recover_report report;
+    archive_writer *writer = NULL;
+    begin(&s);
+    assert_int_equal(archive_writer_check_lock(s.writer, &err), TD_OK);
+    assert_int_equal(td_io_unlink(io_of(&s), path_in(&s, "lock", path), &err), TD_OK);
+    assert_int_equal(archive_writer_check_lock(s.writer, &err), TD_E_BUSY);
+    assert_non_null(strstr(err.text, "removed"));
+    archive_fixture_recover(&s.place, &report);
+    assert_int_equal(report.segments_live, 1);
+    assert_int_equal(report.segments_recovered, 0);
+    assert_int_equal(report.sessions_crashed, 0);
+
+    archive *second = archive_place_open(&s.place, ARCHIVE_APPEND, "import");
+    assert_int_equal(archive_writer_check_lock(s.writer, &err), TD_E_BUSY);
+    assert_non_null(strstr(err.text, "replaced"));
+    assert_int_equal(archive_recover(second, FIXTURE_FEED, NULL, NULL, &report, &err), TD_OK);
+    assert_int_equal(report.segments_live, 1);
+    assert_int_equal(archive_fixture_try_begin(second, NULL, NULL, &writer, &err), TD_E_BUSY);
+    (void)snprintf(pid, sizeof pid, "pid %ld", (long)getpid());
+    assert_non_null(strstr(err.text, pid));
+    archive_close(second);
+
+    /* What the first one does is none the worse for it. */
+    assert_int_equal(fixture_feed_put(&s.feed, CHUNK_FRAMES, &err), TD_OK);
+    end_session(&s, WRITER_STOP);
+    assert_int_equal(archive_fixture_check_frames(&s.place, FIXTURE_FEED, 0, 1), 3 * CHUNK_FRAMES);
+    archive_fixture_check_dump(&s.place);
+    end(&s);
+}
+
+/* A recovery that listed the segment before it was locked finds the lock. */
+static void test_recovery_of_a_locked_segment(void **state)
+{
+    (void)state;
+    scene s;
+    td_err err;
+    char path[LIMIT_PATH_BYTES];
+    char torn[LIMIT_PATH_BYTES];
+    recover_result *result = td_alloc(sizeof *result);
+    assert_non_null(result);
+    begin(&s);
+    uint64_t before = io_fault_call_count(s.place.disk, IO_FAULT_OP_APPEND);
+    assert_int_equal(
+        recover_segment(io_of(&s), open_path(&s, path), path_in(&s, "torn", torn), result, &err),
+        TD_E_BUSY);
+    assert_int_equal(io_fault_call_count(s.place.disk, IO_FAULT_OP_APPEND), before);
+    assert_int_equal(fixture_feed_put(&s.feed, CHUNK_FRAMES, &err), TD_OK);
+    end_session(&s, WRITER_ABANDON);
+    assert_int_equal(archive_fixture_check_frames(&s.place, FIXTURE_FEED, 0, 1), 3 * CHUNK_FRAMES);
+    td_free(result);
+    end(&s);
+}
+
+static void remove_file(td_io io, const char *path)
+{
+    assert_int_equal(td_io_unlink(io, path, NULL), TD_OK);
+}
+
+static void move_file(td_io io, const char *path)
+{
+    assert_int_equal(td_io_rename(io, path, "elsewhere", NULL), TD_OK);
+}
+
+static void replace_file(td_io io, const char *path)
+{
+    fixture_make_file(io, "other", "other", 5);
+    assert_int_equal(td_io_rename(io, "other", path, NULL), TD_OK);
+}
+
+static void cut_file(td_io io, const char *path)
+{
+    td_file *file = NULL;
+    assert_int_equal(td_io_open(io, path, TD_OPEN_APPEND, &file, NULL), TD_OK);
+    assert_int_equal(td_io_truncate(file, 10, NULL), TD_OK);
+    td_io_close(file);
+}
+
+static void extend_file(td_io io, const char *path)
+{
+    td_file *file = NULL;
+    assert_int_equal(td_io_open(io, path, TD_OPEN_APPEND, &file, NULL), TD_OK);
+    assert_int_equal(td_io_append(file, "more", 4, NULL), TD_OK);
+    td_io_close(file);
+}
+
+typedef void meddle_fn(td_io io, const char *path);
+
+static verify_severity verdict(const scene *s)
+{
+    verify_report report;
+    const verify_options options = {.threads = 1};
+    archive_place place = s->place;
+    archive *a = archive_place_open(&place, ARCHIVE_READ, NULL);
+    assert_int_equal(archive_verify(a, &options, &report, NULL), TD_OK);
+    archive_close(a);
+    return report.verdict;
+}
+
+static unsigned count_corrupt_gaps(const scene *s)
+{
+    archive_place place = s->place;
+    archive *a = archive_place_open(&place, ARCHIVE_READ, NULL);
+    gap_list gaps;
+    unsigned count = 0;
+    assert_int_equal(archive_gaps(a, &gaps, NULL), TD_OK);
+    for (size_t i = 0; i < gaps.count; i++) {
+        if (gaps.rows[i].reason != GAP_CORRUPT)
+            continue;
+        assert_int_equal(gaps.rows[i].from_ns, FIXTURE_START_NS);
+        assert_int_equal(gaps.rows[i].to_ns, GAP_OPEN);
+        count++;
+    }
+    gap_list_fini(&gaps);
+    archive_close(a);
+    return count;
+}
+
+/* Nothing more is announced, ever; journal and ledger have it; recovery makes it no better, but
+ * where all that was announced is still there. */
+static void test_segments_that_others_change(void **state)
+{
+    (void)state;
+    static const struct {
+        meddle_fn *meddle;
+        const char *words;
+        int has_all; /* what was announced is still there */
+    } ROWS[] = {{remove_file, "removed or renamed", 0},
+                {move_file, "removed or renamed", 0},
+                {replace_file, "replaced", 0},
+                {cut_file, "bytes", 0},
+                {extend_file, "bytes", 1}};
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        scene s;
+        td_err err;
+        char path[LIMIT_PATH_BYTES];
+        recover_report report;
+        begin(&s);
+        ROWS[i].meddle(io_of(&s), open_path(&s, path));
+        assert_int_equal(fixture_feed_put(&s.feed, CHUNK_FRAMES, &err), TD_E_IO);
+        assert_non_null(strstr(err.text, ROWS[i].words));
+        assert_string_not_equal(err.hint, "");
+        assert_int_equal(fixture_feed_put(&s.feed, CHUNK_FRAMES, &err), TD_E_IO);
+        assert_int_equal(s.announced, 2);
+        end_session(&s, WRITER_ABANDON);
+        assert_int_not_equal(count_corrupt_gaps(&s), 0);
+        assert_int_equal(verdict(&s), ROWS[i].has_all ? VERIFY_RECOVERABLE : VERIFY_DAMAGED);
+        archive_fixture_recover(&s.place, &report);
+        assert_int_equal(verdict(&s), ROWS[i].has_all ? VERIFY_SOUND : VERIFY_DAMAGED);
+        assert_int_not_equal(count_corrupt_gaps(&s), 0);
+        end(&s);
+    }
+}
+
+/* Also at the very end, where nothing is announced any more: a name is not given to another file.
+ */
+static void test_segment_that_is_replaced_before_its_end(void **state)
+{
+    (void)state;
+    scene s;
+    td_err err;
+    char path[LIMIT_PATH_BYTES];
+    begin(&s);
+    replace_file(io_of(&s), open_path(&s, path));
+    fixture_feed_close(&s.feed);
+    assert_int_equal(archive_writer_close(s.writer, WRITER_STOP, 1, &err), TD_E_NOTFOUND);
+    archive_close(s.into);
+    size_t size = 0;
+    uint8_t *bytes = fixture_read_file(io_of(&s), path, &size);
+    assert_int_equal(size, 5);
+    td_free(bytes);
+    end(&s);
+}
+
+static void test_journals_that_others_change(void **state)
+{
+    (void)state;
+    static const struct {
+        meddle_fn *meddle;
+        const char *words;
+    } ROWS[] = {{remove_file, "removed or renamed"},
+                {move_file, "removed or renamed"},
+                {replace_file, "replaced"},
+                {cut_file, "shorter"}};
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        scene s;
+        td_err err;
+        char path[LIMIT_PATH_BYTES];
+        begin(&s);
+        ROWS[i].meddle(io_of(&s), path_in(&s, "journal.mcap.open", path));
+        assert_int_equal(fixture_feed_put(&s.feed, CHUNK_FRAMES, &err), TD_E_IO);
+        assert_non_null(strstr(err.text, ROWS[i].words));
+        assert_int_equal(s.announced, 2);
+        end_session(&s, WRITER_ABANDON);
+        end(&s);
+    }
+}
+
+/* Two writers of one journal whose file was replaced in between do not write into two files. */
+static void test_journal_of_two_writers(void **state)
+{
+    (void)state;
+    archive_place place;
+    journal *first = NULL;
+    journal *second = NULL;
+    td_err err;
+    archive_place_init_real(&place);
+    archive *appender = archive_place_open(&place, ARCHIVE_APPEND, "record");
+    assert_int_equal(journal_open(appender, &first, &err), TD_OK);
+    char path[LIMIT_PATH_BYTES];
+    assert_int_equal(archive_join(appender, "journal.mcap.open", path, &err), TD_OK);
+    const journal_field field = journal_text("text", "x");
+    assert_int_equal(journal_append(first, JOURNAL_NOTE, &field, 1, &err), TD_OK);
+    assert_int_equal(journal_check_place(first, &err), TD_OK);
+    archive *maintainer = archive_place_open(&place, ARCHIVE_MAINTAIN, "recover");
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(journal_open(maintainer, &second, &err), TD_OK);
+    assert_int_equal(journal_append(second, JOURNAL_NOTE, &field, 1, &err), TD_OK);
+    assert_int_equal(journal_append(first, JOURNAL_NOTE, &field, 1, &err), TD_E_NOTFOUND);
+    assert_int_equal(journal_check_place(first, &err), TD_E_NOTFOUND);
+    assert_int_equal(journal_append(second, JOURNAL_NOTE, &field, 1, &err), TD_OK);
+    journal_close(first);
+    journal_close(second);
+    archive_close(maintainer);
+    archive_close(appender);
+    archive_place_fini(&place);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_holders_are_read),
+        cmocka_unit_test(test_without_its_lock_file),
+        cmocka_unit_test(test_recovery_of_a_locked_segment),
+        cmocka_unit_test(test_segments_that_others_change),
+        cmocka_unit_test(test_segment_that_is_replaced_before_its_end),
+        cmocka_unit_test(test_journals_that_others_change),
+        cmocka_unit_test(test_journal_of_two_writers),
+    };
+    return cmocka_run_group_tests_name("meddling", tests, NULL, NULL);
+}

@@ -1,0 +1,93 @@
+/* Rows by name, against a plain search through all of them. Expected: archive/name_index.h. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+
+#include "archive/name_index.h"
+#include "tests/testing/alloc_fault.h"
+
+enum { NAMES = 5000, NAME_BYTES = 64 };
+
+static char names[NAMES][NAME_BYTES];
+
+/* Names as segments have them: long, and alike but for a few digits. */
+static void make_names(void)
+{
+    for (size_t i = 0; i < NAMES; i++)
+        (void)snprintf(names[i], NAME_BYTES, "capture/2026/11/20/inverse-%zu-3f2a9c01-%06zu.mcap",
+                       i % 7, i);
+}
+
+static void test_every_name_is_found(void **state)
+{
+    (void)state;
+    name_index index = {0};
+    make_names();
+    assert_true(name_index_find(&index, td_bytes_str(names[0])) == NAME_INDEX_NONE);
+    for (size_t count = 0; count < NAMES; count++) {
+        assert_true(name_index_find(&index, td_bytes_str(names[count])) == NAME_INDEX_NONE);
+        assert_int_equal(name_index_put(&index, td_bytes_str(names[count]), count, NULL), TD_OK);
+        assert_int_equal(index.count, count + 1);
+    }
+    for (size_t i = 0; i < NAMES; i++) {
+        assert_int_equal(name_index_find(&index, td_bytes_str(names[i])), i);
+        /* The beginning of a name is another name. */
+        assert_true(name_index_find(&index, td_bytes_of(names[i], 20)) == NAME_INDEX_NONE);
+    }
+    name_index_fini(&index);
+    assert_true(name_index_find(&index, td_bytes_str(names[0])) == NAME_INDEX_NONE);
+}
+
+static void test_first_of_equal_names_counts(void **state)
+{
+    (void)state;
+    char copy[] = "a";
+    name_index index = {0};
+    assert_int_equal(name_index_put(&index, td_bytes_str("a"), 7, NULL), TD_OK);
+    assert_int_equal(name_index_put(&index, td_bytes_str(copy), 8, NULL), TD_OK);
+    assert_int_equal(name_index_put(&index, td_bytes_of(NULL, 0), 9, NULL), TD_OK);
+    assert_int_equal(index.count, 2);
+    assert_int_equal(name_index_find(&index, td_bytes_str("a")), 7);
+    assert_int_equal(name_index_find(&index, td_bytes_str("")), 9);
+    name_index_fini(&index);
+}
+
+/* What is in it stays, whichever growing finds no memory. */
+static void test_no_memory(void **state)
+{
+    (void)state;
+    make_names();
+    for (unsigned fail_at = 1; fail_at <= 4; fail_at++) {
+        name_index index = {0};
+        td_err err;
+        size_t count = 0;
+        alloc_fault_set(fail_at, ALLOC_FAULT_ONCE);
+        td_result rc = TD_OK;
+        while (count < NAMES && rc == TD_OK) {
+            rc = name_index_put(&index, td_bytes_str(names[count]), count, &err);
+            count += rc == TD_OK;
+        }
+        assert_int_equal(rc, TD_E_NOMEM);
+        assert_int_equal(index.count, count);
+        for (size_t i = 0; i < count; i++)
+            assert_int_equal(name_index_find(&index, td_bytes_str(names[i])), i);
+        assert_int_equal(name_index_put(&index, td_bytes_str(names[count]), count, &err), TD_OK);
+        alloc_fault_set(0, ALLOC_FAULT_ONCE);
+        name_index_fini(&index);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_name_is_found),
+        cmocka_unit_test(test_first_of_equal_names_counts),
+        cmocka_unit_test(test_no_memory),
+    };
+    return cmocka_run_group_tests_name("name_index", tests, NULL, NULL);
+}

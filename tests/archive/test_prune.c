@@ -1,0 +1,563 @@
+/* Retention. Expected: the contract in archive/prune.h, and FORMAT.md ("The journal": pruned). */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "archive/archive_plan.h"
+#include "archive/archive_recover.h"
+#include "archive/archive_segment.h"
+#include "archive/catalog.h"
+#include "archive/feed_past.h"
+#include "archive/ledger.h"
+#include "archive/reindex.h"
+#include "format/segment_index.h"
+#include "tests/testing/prune_fixture.h"
+
+static void record_feed(archive_place *place, const char *name, uint64_t from, unsigned segments)
+{
+    fixture_feed feed;
+    td_err err;
+    clock_sim_advance(place->clock, 1000);
+    archive *a = archive_place_open(place, ARCHIVE_APPEND, "record");
+    archive_writer *writer = archive_fixture_begin(a);
+    assert_int_equal(fixture_feed_open(&feed, writer, name, from, 1, NULL, &err), TD_OK);
+    for (unsigned i = 0; i < segments; i++) {
+        if (i > 0)
+            fixture_feed_rotate(&feed);
+        if (fixture_feed_put(&feed, SEGMENT_FRAMES, &err) != TD_OK)
+            fail_msg("%s", err.text);
+    }
+    fixture_feed_close(&feed);
+    if (archive_writer_close(writer, WRITER_STOP,
+                             AT(from + UINT64_C(1) * SEGMENT_FRAMES * segments), &err) != TD_OK)
+        fail_msg("%s", err.text);
+    archive_close(a);
+}
+
+/* ---- what goes ---- */
+
+static void test_by_age(void **state)
+{
+    (void)state;
+    archive_place place;
+    archive_place_init_sim(&place);
+    archive_fixture_record(&place, 0, 12); /* 4 segments */
+    prune_report report = prune(&place, older_than_frame(119));
+    /* The second one's last frame is number 119 itself: it is not before it. */
+    assert_string_equal(prune_removed(), "age inverse 1\n");
+    assert_int_equal(report.segments, 1);
+    assert_int_equal(report.frames, SEGMENT_FRAMES);
+    assert_int_equal(report.segments_kept, 3);
+    prune_check_sound(&place);
+    prune(&place, older_than_frame(120));
+    assert_string_equal(prune_removed(), "age inverse 2\n");
+    prune_check_sound(&place);
+    assert_int_equal(
+        archive_fixture_check_frames(&place, FIXTURE_FEED, UINT64_C(2) * SEGMENT_FRAMES, 1), 120);
+    prune(&place, older_than_frame(120));
+    assert_string_equal(prune_removed(), "");
+    archive_place_fini(&place);
+}
+
+static void test_by_size(void **state)
+{
+    (void)state;
+    archive_place place;
+    archive_place_init_sim(&place);
+    archive_fixture_record(&place, 0, 12);
+    prune_options options = {.mode = PRUNE_LOOK, .keep_bytes = UINT64_MAX - 1};
+    uint64_t all = prune(&place, options).bytes_kept;
+    assert_string_equal(prune_removed(), "");
+    options = (prune_options){.mode = PRUNE_REMOVE, .keep_bytes = all};
+    prune(&place, options);
+    assert_string_equal(prune_removed(), "");
+    options.keep_bytes = all - 1;
+    prune_report report = prune(&place, options);
+    assert_string_equal(prune_removed(), "size inverse 1\n");
+    assert_int_equal(report.bytes + report.bytes_kept, all);
+    prune_check_sound(&place);
+    options.keep_bytes = 0;
+    prune(&place, options);
+    assert_string_equal(prune_removed(), "size inverse 2\nsize inverse 3\nsize inverse 4\n");
+    prune_check_sound(&place);
+    archive_place_fini(&place);
+}
+
+static int is_called_two(void *user, const char *feed)
+{
+    (void)user;
+    return strcmp(feed, "two") == 0;
+}
+
+static void test_by_feed(void **state)
+{
+    (void)state;
+    archive_place place;
+    archive_place_init_sim(&place);
+    record_feed(&place, "one", 0, 2);
+    record_feed(&place, "two", 1000, 2);
+    prune_options options = {
+        .mode = PRUNE_REMOVE, .keep_bytes = UINT64_MAX, .wants_feed = is_called_two};
+    prune(&place, options);
+    assert_string_equal(prune_removed(), "feed two 1\nfeed two 2\n");
+    prune_check_sound(&place);
+    assert_int_equal(archive_fixture_check_frames(&place, "one", 0, 1), 120);
+    archive_place_fini(&place);
+}
+
+static void test_bounds_together(void **state)
+{
+    (void)state;
+    archive_place place;
+    archive_place_init_sim(&place);
+    record_feed(&place, "one", 0, 2);
+    record_feed(&place, "two", 1000, 3);
+    prune_options options = older_than_frame(1060);
+    options.keep_bytes = 0;
+    options.wants_feed = is_called_two;
+    prune(&place, options);
+    assert_string_equal(prune_removed(), "age two 1\nsize two 2\nsize two 3\n");
+    prune_check_sound(&place);
+    /* Over all feeds the oldest go first. */
+    record_feed(&place, "two", 2000, 1);
+    options = (prune_options){.mode = PRUNE_LOOK, .keep_bytes = 0};
+    prune(&place, options);
+    assert_string_equal(prune_removed(), "size one 1\nsize one 2\nsize two 1\n");
+    archive_place_fini(&place);
+}
+
+/* A catalog that lies, its checksums right: the newest segment is a day old there. */
+static void lie(archive_place *place, uint64_t last_ns)
+{
+    archive_listing listing;
+    segment_index index;
+    catalog *c = NULL;
+    td_err err;
+    archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
+    assert_int_equal(archive_list(a, &listing, &err), TD_OK);
+    const char *newest = listing.segments[listing.segment_count - 1].path;
+    assert_int_equal(archive_read_index(a, newest, INDEX_FULL, &index, &err), TD_OK);
+    index.first_ns = index.last_ns = last_ns;
+    assert_int_equal(catalog_open(place->catalog_path, CATALOG_WRITE, &c, &err), TD_OK);
+    assert_int_equal(catalog_begin(c, &err), TD_OK);
+    assert_int_equal(catalog_put_segment(c, &index, &err), TD_OK);
+    assert_int_equal(catalog_commit(c, &err), TD_OK);
+    catalog_close(c);
+    segment_index_fini(&index);
+    archive_listing_fini(&listing);
+    archive_close(a);
+}
+
+static void test_file_decides(void **state)
+{
+    (void)state;
+    static const prune_mode MODES[] = {PRUNE_LOOK, PRUNE_REMOVE};
+    for (size_t i = 0; i < 2; i++) {
+        archive_place place;
+        archive_place_init_sim(&place);
+        archive_fixture_record(&place, 0, 12);
+        lie(&place, AT(0));
+        prune_options options = older_than_frame(1);
+        options.mode = MODES[i];
+        prune(&place, options);
+        assert_string_equal(prune_removed(), "");
+        options = older_than_frame(120);
+        options.mode = MODES[i];
+        assert_int_equal(prune(&place, options).segments_kept, 2);
+        assert_string_equal(prune_removed(), "age inverse 1\nage inverse 2\n");
+        archive_place_fini(&place);
+    }
+}
+
+static void test_looking_changes_nothing(void **state)
+{
+    (void)state;
+    archive_place place;
+    td_err err;
+    archive_place_init_sim(&place);
+    archive_fixture_record(&place, 0, 6);
+    assert_int_equal(io_fault_log_start(place.disk, &err), TD_OK);
+    prune_options options = older_than_frame(1000);
+    options.mode = PRUNE_LOOK;
+    prune_report report = prune(&place, options);
+    assert_int_equal(report.segments, 2);
+    for (uint64_t i = 0; i < io_fault_log_count(place.disk); i++)
+        fail_msg("%s", io_fault_log_get(place.disk, i).path);
+    prune_check_sound(&place);
+    archive_place_fini(&place);
+}
+
+/* ---- what stays provable ---- */
+
+/* A feed goes on behind segments that are gone: the journal has the chain's value. */
+static void test_chain_goes_on(void **state)
+{
+    (void)state;
+    archive_place place;
+    archive_place_init_sim(&place);
+    archive_fixture_record(&place, 0, 6);
+    prune(&place, (prune_options){.mode = PRUNE_REMOVE, .keep_bytes = 0});
+    prune_check_sound(&place);
+    clock_sim_advance(place.clock, 1000);
+    archive_fixture_record(&place, 1000, 6);
+    prune_check_sound(&place);
+    assert_int_equal(archive_fixture_check_frames(&place, FIXTURE_FEED, 1000, 1), 120);
+    archive_place_fini(&place);
+}
+
+static void first_segment(archive_place *place, char out[LIMIT_PATH_BYTES])
+{
+    archive_listing listing;
+    archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
+    assert_int_equal(archive_list(a, &listing, NULL), TD_OK);
+    assert_true(listing.segment_count > 0);
+    assert_int_equal(archive_join(a, listing.segments[0].path, out, NULL), TD_OK);
+    archive_listing_fini(&listing);
+    archive_close(a);
+}
+
+/* Killed between journal and file, or put back from a backup. */
+static void test_leftover_is_no_fault(void **state)
+{
+    (void)state;
+    archive_place place;
+    char path[LIMIT_PATH_BYTES];
+    archive_place_init_sim(&place);
+    archive_fixture_record(&place, 0, 9);
+    td_io io = io_fault_io(place.disk);
+    first_segment(&place, path);
+    size_t size = 0;
+    uint8_t *bytes = fixture_read_file(io, path, &size);
+    prune(&place, older_than_frame(60));
+    assert_string_equal(prune_removed(), "age inverse 1\n");
+    fixture_make_file(io, path, bytes, size);
+    const prune_found *f = prune_verify(&place);
+    assert_non_null(strstr(f->text, "was pruned, and is there"));
+    assert_null(strstr(f->text, "damaged"));
+    prune(&place, older_than_frame(1));
+    assert_string_equal(prune_removed(), "leftover inverse 1\n");
+    prune_check_sound(&place);
+    td_free(bytes);
+    archive_place_fini(&place);
+}
+
+static void note_entry(void *user, const past_segment *segment)
+{
+    (void)segment;
+    (*(unsigned *)user)++;
+}
+
+/* A segment that somebody deleted is missed by everybody, with a catalog or without; one that was
+ * pruned by nobody. */
+static void test_deleted_is_not_pruned(void **state)
+{
+    (void)state;
+    archive_place place;
+    td_err err;
+    const plan_query all = {.to_ns = UINT64_MAX};
+    archive_place_init_sim(&place);
+    archive_fixture_record(&place, 0, 9);
+    prune(&place, older_than_frame(60));
+    for (unsigned round = 0; round < 3; round++) {
+        char path[LIMIT_PATH_BYTES];
+        archive_plan *plan = NULL;
+        archive_listing listing;
+        unsigned missing = 0;
+        if (round == 1) { /* with a catalog that has it, then with one that was made without it */
+            first_segment(&place, path);
+            assert_int_equal(td_io_unlink(io_fault_io(place.disk), path, NULL), TD_OK);
+        }
+        archive *a = archive_place_open(&place, ARCHIVE_MAINTAIN, "reindex");
+        if (round == 2) {
+            const reindex_options options = {.scope = REINDEX_ALL};
+            reindex_report report;
+            assert_int_equal(archive_reindex(a, &options, &report, &err), TD_OK);
+            assert_int_equal(report.segments_missing, 1);
+        }
+        assert_int_equal(archive_plan_open(a, &all, &plan, &err), TD_OK);
+        assert_int_equal(archive_plan_unreadable_count(plan), round > 0);
+        archive_plan_close(plan);
+        assert_int_equal(archive_list(a, &listing, &err), TD_OK);
+        assert_int_equal(archive_each_missing(a, &listing, note_entry, &missing, &err), TD_OK);
+        assert_int_equal(missing, round > 0);
+        archive_listing_fini(&listing);
+        archive_close(a);
+        assert_int_equal(prune_verify(&place)->verdict, round == 0 ? VERIFY_SOUND : VERIFY_DAMAGED);
+    }
+    archive_place_fini(&place);
+}
+
+static td_result note_name(void *user, const char *name, td_entry_kind kind, td_err *err)
+{
+    (void)name;
+    (void)kind;
+    (void)err;
+    (*(unsigned *)user)++;
+    return TD_OK;
+}
+
+static unsigned entries_of(archive_place *place, const char *path)
+{
+    unsigned count = 0;
+    td_result rc = td_io_list(io_fault_io(place->disk), path, note_name, &count, NULL);
+    assert_true(rc == TD_OK || rc == TD_E_NOTFOUND);
+    return count;
+}
+
+static void test_empty_folders_go(void **state)
+{
+    (void)state;
+    archive_place place;
+    const uint64_t day_frames = UINT64_C(86400) * TD_NS_PER_S / FIXTURE_STEP_NS;
+    archive_place_init_sim(&place);
+    record_feed(&place, "one", 0, 1);
+    record_feed(&place, "one", 2 * day_frames + 100000, 1);
+    assert_int_equal(entries_of(&place, ARCHIVE_FIXTURE_PATH "/capture/2026/11"), 2);
+    prune_report report = prune(&place, older_than_frame(100));
+    assert_int_equal(report.folders, 1);
+    assert_int_equal(entries_of(&place, ARCHIVE_FIXTURE_PATH "/capture/2026/11"), 1);
+    report = prune(&place, (prune_options){.mode = PRUNE_REMOVE, .keep_bytes = 0});
+    assert_int_equal(report.folders, 3); /* day, month, year; capture/ stays */
+    assert_int_equal(entries_of(&place, ARCHIVE_FIXTURE_PATH "/capture"), 0);
+    prune_check_sound(&place);
+    archive_place_fini(&place);
+}
+
+/* ---- who else is at work ---- */
+
+static void test_open_segments_stay(void **state)
+{
+    (void)state;
+    archive_place place;
+    fixture_feed feed;
+    td_err err;
+    const prune_options everything = {.mode = PRUNE_REMOVE, .keep_bytes = 0};
+    archive_place_init_sim(&place);
+    archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
+    archive_writer *writer = archive_fixture_begin(a);
+    assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, 0, 1, NULL, &err), TD_OK);
+    for (unsigned i = 0; i < 3; i++) {
+        if (i > 0)
+            fixture_feed_rotate(&feed);
+        assert_int_equal(fixture_feed_put(&feed, 20, &err), TD_OK);
+    }
+    prune_report report = prune(&place, everything);
+    assert_string_equal(prune_removed(), "size inverse 1\nsize inverse 2\n");
+    assert_int_equal(report.segments_kept, 1);
+    assert_int_equal(report.folders, 0);
+    fixture_feed_rotate(&feed);
+    assert_int_equal(fixture_feed_put(&feed, 20, &err), TD_OK); /* the chain goes on */
+    fixture_feed_close(&feed);
+    assert_int_equal(archive_writer_close(writer, WRITER_STOP, AT(100), &err), TD_OK);
+    archive_close(a);
+    prune_check_sound(&place);
+    assert_int_equal(archive_fixture_check_frames(&place, FIXTURE_FEED, 40, 1), 40);
+    archive_place_fini(&place);
+}
+
+static void test_crashed_segment_waits_for_recover(void **state)
+{
+    (void)state;
+    archive_place place;
+    fixture_feed feed;
+    td_err err;
+    recover_report recovered;
+    const prune_options everything = {.mode = PRUNE_REMOVE, .keep_bytes = 0};
+    archive_place_init_sim(&place);
+    archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
+    archive_writer *writer = archive_fixture_begin(a);
+    assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, 0, 1, NULL, &err), TD_OK);
+    assert_int_equal(fixture_feed_put(&feed, 20, &err), TD_OK);
+    fixture_feed_close(&feed);
+    assert_int_equal(archive_writer_close(writer, WRITER_ABANDON, 0, &err), TD_OK);
+    archive_close(a);
+    prune(&place, everything);
+    assert_string_equal(prune_removed(), "");
+    a = archive_place_open(&place, ARCHIVE_MAINTAIN, "recover");
+    assert_int_equal(archive_recover(a, NULL, NULL, NULL, &recovered, &err), TD_OK);
+    archive_close(a);
+    prune(&place, everything);
+    assert_string_equal(prune_removed(), "size inverse 1\n");
+    prune_check_sound(&place);
+    archive_place_fini(&place);
+}
+
+static void test_one_maintainer(void **state)
+{
+    (void)state;
+    archive_place place;
+    prune_report report;
+    td_err err;
+    archive_place_init_sim(&place);
+    archive_fixture_record(&place, 0, 3);
+    archive *other = archive_place_open(&place, ARCHIVE_MAINTAIN, "recover");
+    assert_int_equal(prune_try(&place, older_than_frame(1000), &report, &err), TD_E_BUSY);
+    assert_non_null(strstr(err.text, "recover"));
+    archive_close(other);
+    archive_place_fini(&place);
+}
+
+/* ---- gaps ---- */
+
+static void list_gaps(archive_place *place, gap_list *out)
+{
+    td_err err;
+    archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
+    assert_int_equal(archive_gaps(a, out, &err), TD_OK);
+    archive_close(a);
+}
+
+/* The fixture's gaps go from frame 50 to 60 of each hundred; the first segment ends with frame 59,
+ * so it knows only the beginning of the first gap. */
+static void test_gaps_go_with_their_segments(void **state)
+{
+    (void)state;
+    archive_place place;
+    gap_list gaps;
+    archive_place_init_sim(&place);
+    archive_fixture_record(&place, 0, 12); /* gaps at 50 and 150; segments of 60 */
+    prune_report report = prune(&place, older_than_frame(60));
+    /* The second segment tells all of that gap. */
+    assert_int_equal(report.gaps_kept, 0);
+    list_gaps(&place, &gaps);
+    assert_int_equal(gaps.count, 2);
+    assert_int_equal(gaps.rows[0].from_ns, AT(50));
+    assert_int_equal(gaps.rows[0].to_ns, AT(60));
+    gap_list_fini(&gaps);
+    prune_check_sound(&place);
+    prune(&place, older_than_frame(120));
+    list_gaps(&place, &gaps);
+    assert_int_equal(gaps.count, 1);
+    assert_int_equal(gaps.rows[0].from_ns, AT(150));
+    gap_list_fini(&gaps);
+    prune_check_sound(&place);
+    archive_place_fini(&place);
+}
+
+/* Sessions overlap: what another one that stays has is not pruned, and its gaps stay, also those
+ * that only the journal tells. */
+static void test_gaps_of_an_overlapping_session_stay(void **state)
+{
+    (void)state;
+    archive_place place;
+    gap_list gaps = {0};
+    journal *acts = NULL;
+    td_err err;
+    archive_place_init_sim(&place);
+    record_feed(&place, "one", 0, 1);  /* frames 0 to 59 */
+    record_feed(&place, "one", 15, 3); /* 15 to 194 */
+    const gap_row told = {.reason = GAP_CRASH,
+                          .feed = "one",
+                          .topic = "",
+                          .symbol = "",
+                          .from_ns = AT(20),
+                          .to_ns = AT(30),
+                          .frames_lost = GAP_FRAMES_UNKNOWN,
+                          .covered_by = "",
+                          .cause = "",
+                          .detail = ""};
+    archive *a = archive_place_open(&place, ARCHIVE_MAINTAIN, "recover");
+    assert_int_equal(journal_open(a, &acts, &err), TD_OK);
+    assert_int_equal(ledger_write_gap(acts, &told, &err), TD_OK);
+    journal_close(acts);
+    archive_close(a);
+    prune(&place, older_than_frame(60));
+    assert_string_equal(prune_removed(), "age one 1\n");
+    list_gaps(&place, &gaps);
+    assert_non_null(gap_list_find(&gaps, &told));
+    gap_list_fini(&gaps);
+    archive_place_fini(&place);
+}
+
+/* ---- ages ---- */
+
+/* Ages count from the newest frame or from the clock, whichever is earlier. */
+static void test_ages_do_not_trust_the_clock_alone(void **state)
+{
+    (void)state;
+    const uint64_t day = UINT64_C(24) * 3600 * TD_NS_PER_S / FIXTURE_STEP_NS + 1; /* in frames */
+    archive_place place;
+    prune_report report;
+    td_err err;
+    archive_place_init_sim(&place);
+    for (uint64_t d = 0; d <= 40; d += 4)
+        record_feed(&place, "one", d * day, 1); /* of days 0, 4, ... 40 */
+    const prune_options month = {.mode = PRUNE_REMOVE,
+                                 .keep_bytes = UINT64_MAX,
+                                 .older_than_ns = UINT64_C(30) * 24 * 3600 * TD_NS_PER_S};
+    /* The clock is before every frame. */
+    clock_sim_set_wall(place.clock, FIXTURE_START_NS - 1);
+    report = prune(&place, month);
+    assert_int_equal(report.segments, 0);
+    /* Ten years ahead: the newest frame is of day 40, so days 0 to 8 are older. */
+    clock_sim_set_wall(place.clock, AT(3650 * day));
+    report = prune(&place, month);
+    assert_int_equal(report.segments, 3);
+    assert_true(report.counted_from_ns > AT(40 * day) && report.counted_from_ns < AT(41 * day));
+    /* On day 39 the frames of day 40 are in the future. */
+    clock_sim_set_wall(place.clock, AT(39 * day));
+    report = prune(&place, month);
+    assert_int_equal(report.segments, 0);
+    assert_true(report.counted_from_ns < AT(37 * day));
+    prune_check_sound(&place);
+    /* A recorder that took the wrong clock for right: its frames make no others old. */
+    clock_sim_set_wall(place.clock, AT(3650 * day));
+    record_feed(&place, "one", 3649 * day, 1);
+    assert_int_equal(prune_try(&place, month, &report, &err), TD_E_LIMIT);
+    assert_non_null(strstr(err.text, "nothing is removed"));
+    assert_int_equal(report.segments, 0);
+    prune_check_sound(&place);
+    archive_place_fini(&place);
+}
+
+/* A gap that has no end yet is told by the segment it began in, and by nobody else. */
+static void test_open_gap_outlives_its_segment(void **state)
+{
+    (void)state;
+    archive_place place;
+    gap_list gaps;
+    archive_place_init_sim(&place);
+    record_feed(&place, FIXTURE_FEED, 0, 1);  /* to frame 59: opened at 50 */
+    record_feed(&place, FIXTURE_FEED, 70, 1); /* does not close it */
+    prune_report report = prune(&place, older_than_frame(60));
+    assert_int_equal(report.gaps_kept, 1);
+    list_gaps(&place, &gaps);
+    assert_int_equal(gaps.count, 1);
+    assert_int_equal(gaps.rows[0].from_ns, AT(50));
+    assert_int_equal(gaps.rows[0].to_ns, GAP_OPEN);
+    gap_list_fini(&gaps);
+    prune_check_sound(&place);
+    archive_place_fini(&place);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_by_age),
+        cmocka_unit_test(test_by_size),
+        cmocka_unit_test(test_by_feed),
+        cmocka_unit_test(test_bounds_together),
+        cmocka_unit_test(test_file_decides),
+        cmocka_unit_test(test_looking_changes_nothing),
+        cmocka_unit_test(test_chain_goes_on),
+        cmocka_unit_test(test_leftover_is_no_fault),
+        cmocka_unit_test(test_deleted_is_not_pruned),
+        cmocka_unit_test(test_empty_folders_go),
+        cmocka_unit_test(test_open_segments_stay),
+        cmocka_unit_test(test_crashed_segment_waits_for_recover),
+        cmocka_unit_test(test_one_maintainer),
+        cmocka_unit_test(test_gaps_go_with_their_segments),
+        cmocka_unit_test(test_gaps_of_an_overlapping_session_stay),
+        cmocka_unit_test(test_ages_do_not_trust_the_clock_alone),
+        cmocka_unit_test(test_open_gap_outlives_its_segment),
+    };
+    return cmocka_run_group_tests_name("prune", tests, NULL, NULL);
+}

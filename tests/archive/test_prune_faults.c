@@ -1,0 +1,119 @@
+/* A prune that loses its power behind every change, or meets an error at every call: nothing is
+ * damaged, and another one comes to the same end. Expected: the contract in archive/prune.h. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "archive/reindex.h"
+#include "tests/testing/prune_fixture.h"
+
+enum { SEEDS = 5, CALLS_MAX = 500 };
+
+static uint64_t frames_from(archive_place *place, uint64_t first)
+{
+    return archive_fixture_check_frames(place, FIXTURE_FEED, first, 1);
+}
+
+/* What must hold whatever happened: nothing is damaged, and another prune comes to the same end. */
+static void check_after_fault(archive_place *place, const char *what, uint64_t at)
+{
+    const prune_found *f = prune_verify(place);
+    if (f->verdict == VERIFY_DAMAGED)
+        fail_msg("%s %" PRIu64 ": %s", what, at, f->text);
+    prune(place, older_than_frame(120));
+    f = prune_verify(place);
+    if (f->verdict != VERIFY_SOUND || f->text[0] != '\0') {
+        /* Nothing was left to do, and so nobody looked at the catalog. */
+        const reindex_options options = {.scope = REINDEX_CHANGED};
+        reindex_report report;
+        td_err err;
+        archive *a = archive_place_open(place, ARCHIVE_MAINTAIN, "reindex");
+        assert_int_equal(archive_reindex(a, &options, &report, &err), TD_OK);
+        archive_close(a);
+    }
+    prune_check_sound(place);
+    assert_int_equal(frames_from(place, 120), 120);
+}
+
+/* The power fails behind each change that a prune makes. */
+static void test_power_cut_behind_every_change(void **state)
+{
+    (void)state;
+    archive_place place;
+    td_err err;
+    archive_place_init_sim(&place);
+    archive_fixture_record(&place, 0, 12);
+    assert_int_equal(io_fault_log_start(place.disk, &err), TD_OK);
+    prune(&place, older_than_frame(120));
+    assert_string_equal(prune_removed(), "age inverse 1\nage inverse 2\n");
+    io_fault *whole = place.disk;
+    uint64_t changes = io_fault_log_count(whole);
+    unsigned tried = 0;
+    assert_true(changes >= 8);
+    for (uint64_t i = 0; i <= changes; i++) {
+        for (uint64_t seed = 0; seed < SEEDS; seed++) {
+            io_fault *moment = io_fault_at(whole, i);
+            assert_non_null(moment);
+            place.disk = io_fault_power_cut(moment, seed == 1 ? IO_FAULT_CUT_BEST : seed);
+            assert_non_null(place.disk);
+            io_fault_close(moment);
+            check_after_fault(&place, "change", i);
+            io_fault_close(place.disk);
+            tried++;
+        }
+    }
+    print_message("power cuts: %u tried, over %" PRIu64 " changes\n", tried, changes);
+    place.disk = whole;
+    archive_place_fini(&place);
+}
+
+static void sweep_faults(io_fault_kind kind, io_fault_mode mode)
+{
+    for (uint64_t call = 1;; call++) {
+        archive_place place;
+        prune_report report;
+        td_err err;
+        assert_true(call < CALLS_MAX);
+        archive_place_init_sim(&place);
+        archive_fixture_record(&place, 0, 12);
+        io_fault_set_plan(place.disk, (io_fault_plan){.kind = kind, .mode = mode, .fail_at = call});
+        td_result rc = prune_try(&place, older_than_frame(120), &report, &err);
+        int did_fire = io_fault_did_fire(place.disk);
+        assert_true(did_fire || rc == TD_OK);
+        io_fault_set_plan(place.disk, (io_fault_plan){0});
+        assert_int_equal(io_fault_open_count(place.disk), 0);
+        io_fault *killed = io_fault_power_cut(place.disk, IO_FAULT_CUT_WORST);
+        archive_place_swap_disk(&place, killed);
+        check_after_fault(&place, "call", call);
+        archive_place_fini(&place);
+        if (!did_fire) {
+            print_message("failing calls: %" PRIu64 " tried\n", call - 1);
+            break;
+        }
+    }
+}
+
+static void test_failing_calls(void **state)
+{
+    (void)state;
+    sweep_faults(IO_FAULT_EIO, IO_FAULT_ONCE);
+    sweep_faults(IO_FAULT_EIO, IO_FAULT_FOR_EVER);
+    sweep_faults(IO_FAULT_ENOSPC, IO_FAULT_ONCE);
+    sweep_faults(IO_FAULT_ENOSPC, IO_FAULT_FOR_EVER);
+    sweep_faults(IO_FAULT_SHORT, IO_FAULT_ONCE);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_power_cut_behind_every_change),
+        cmocka_unit_test(test_failing_calls),
+    };
+    return cmocka_run_group_tests_name("prune_faults", tests, NULL, NULL);
+}

@@ -1,0 +1,441 @@
+/* What lies between sessions. Expected: FORMAT.md ("The ledger of gaps") and the contract in
+ * archive/session_spans.h. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "archive/journal.h"
+#include "archive/ledger.h"
+#include "archive/session_spans.h"
+#include "tests/testing/archive_fixture.h"
+#include "tests/testing/segment_fixture.h"
+
+enum { SPANS_MAX = 4, ROWS_MAX = 4 };
+
+typedef struct stretch_row {
+    uint64_t from_ns, to_ns;
+} stretch_row;
+
+typedef struct between_case {
+    const char *what;
+    stretch_row spans[SPANS_MAX];
+    stretch_row told[ROWS_MAX];
+    stretch_row found[ROWS_MAX]; /* rows that are added */
+    uint64_t end_ns;             /* last message of the first session, if after its last frame */
+    const char *topic;           /* of the told rows; NULL: the whole connection */
+    int is_one;                  /* 1: the spans are of one session */
+} between_case;
+
+/* Feed "a" has pruned segments of [100, 120] and [140, 160]. */
+static const between_case CASES[] = {
+    {.what = "one session", .spans = {{10, 20}}},
+    {.what = "two", .spans = {{10, 20}, {30, 40}}, .found = {{20, 30}}},
+    {.what = "one in two parts", .spans = {{10, 20}, {30, 40}}, .found = {{20, 30}}, .is_one = 1},
+    {.what = "three", .spans = {{10, 20}, {30, 40}, {60, 70}}, .found = {{20, 30}, {40, 60}}},
+    {.what = "two that touch", .spans = {{10, 20}, {20, 40}}},
+    {.what = "one in another", .spans = {{10, 50}, {20, 30}, {60, 70}}, .found = {{50, 60}}},
+    {.what = "a chain of overlaps", .spans = {{10, 30}, {20, 50}, {50, 70}}},
+    {.what = "a row of all of it", .spans = {{10, 20}, {30, 40}}, .told = {{20, 31}}},
+    {.what = "an open row", .spans = {{10, 20}, {30, 40}, {50, 60}}, .told = {{20, GAP_OPEN}}},
+    {.what = "a row of the beginning",
+     .spans = {{10, 20}, {30, 40}},
+     .told = {{15, 25}},
+     .found = {{25, 30}}},
+    {.what = "a row of the end",
+     .spans = {{10, 20}, {30, 40}},
+     .told = {{25, 35}},
+     .found = {{20, 25}}},
+    {.what = "a row of the middle",
+     .spans = {{10, 20}, {30, 40}},
+     .told = {{22, 25}},
+     .found = {{20, 22}, {25, 30}}},
+    {.what = "rows of two slots", .spans = {{10, 20}, {30, 40}}, .told = {{18, 26}, {24, 33}}},
+    {.what = "a row of one topic",
+     .spans = {{10, 20}, {30, 40}},
+     .told = {{20, 30}},
+     .found = {{20, 30}},
+     .topic = "trade"},
+    {.what = "a row before the sessions",
+     .spans = {{10, 20}, {30, 40}},
+     .told = {{2, 5}},
+     .found = {{20, 30}}},
+    {.what = "a row into the first one",
+     .spans = {{10, 20}, {30, 40}},
+     .told = {{2, 25}},
+     .found = {{25, 30}}},
+    {.what = "a row from the last message on",
+     .spans = {{10, 20}, {30, 40}},
+     .told = {{23, 30}},
+     .end_ns = 23},
+    {.what = "a row from beyond it",
+     .spans = {{10, 20}, {30, 40}},
+     .told = {{24, 30}},
+     .found = {{20, 24}},
+     .end_ns = 23},
+    {.what = "after what was pruned", .spans = {{170, 180}, {190, 200}}, .found = {{180, 190}}},
+    {.what = "around what was pruned", .spans = {{90, 95}, {170, 180}}, .found = {{95, 100}}},
+    {.what = "imported into what was pruned",
+     .spans = {{90, 95}, {130, 135}, {170, 180}},
+     .found = {{95, 100}, {135, 140}}},
+};
+
+static td_result append_pruned(journal *j, const char *name, uint64_t first_ns, uint64_t last_ns,
+                               td_err *err)
+{
+    char numbers[3][24];
+    const journal_field fields[] = {
+        journal_text("segment", name),
+        journal_text("feed", "a"),
+        journal_u64("first_ns", first_ns, numbers[0]),
+        journal_u64("last_ns", last_ns, numbers[1]),
+        journal_u64("until_ns", last_ns, numbers[2]),
+    };
+    return journal_append(j, JOURNAL_PRUNED, fields, sizeof fields / sizeof fields[0], err);
+}
+
+static gap_row told_row(uint64_t from_ns, uint64_t to_ns, const char *topic)
+{
+    return (gap_row){.reason = GAP_CRASH,
+                     .feed = "a",
+                     .conn = 1,
+                     .topic = topic == NULL ? "" : topic,
+                     .symbol = "",
+                     .from_ns = from_ns,
+                     .to_ns = to_ns,
+                     .frames_lost = GAP_FRAMES_UNKNOWN,
+                     .covered_by = "",
+                     .cause = "",
+                     .detail = ""};
+}
+
+/* Another feed beside it changes nothing, and gets nothing. */
+static void check_case(archive *a, const between_case *c)
+{
+    session_span rows[SPANS_MAX + 1];
+    session_spans spans = {.rows = rows};
+    gap_list ledger = {0};
+    td_err err;
+    for (size_t i = 0; i < SPANS_MAX && c->spans[i].to_ns != 0; i++)
+        rows[spans.count++] =
+            (session_span){.feed = "a",
+                           .session = {(char)('a' + (c->is_one ? 0 : (int)i))},
+                           .first_ns = c->spans[i].from_ns,
+                           .last_ns = c->spans[i].to_ns,
+                           .end_ns = i == 0 && c->end_ns != 0 ? c->end_ns : c->spans[i].to_ns};
+    rows[spans.count++] = (session_span){.feed = "b", .first_ns = 1, .last_ns = 2, .end_ns = 2};
+    for (size_t i = 0; i < ROWS_MAX && c->told[i].from_ns != 0; i++) {
+        const gap_row row = told_row(c->told[i].from_ns, c->told[i].to_ns, c->topic);
+        assert_int_equal(gap_list_add(&ledger, &row, &err), TD_OK);
+    }
+    size_t told = ledger.count;
+    assert_int_equal(session_spans_add_gaps(&spans, a, &ledger, &err), TD_OK);
+    size_t found = 0;
+    for (size_t i = 0; i < ledger.count; i++) {
+        const gap_row *row = &ledger.rows[i];
+        if (row->reason != GAP_RESTART)
+            continue;
+        if (found == ROWS_MAX || row->from_ns != c->found[found].from_ns ||
+            row->to_ns != c->found[found].to_ns)
+            fail_msg("%s: row %llu to %llu", c->what, (unsigned long long)row->from_ns,
+                     (unsigned long long)row->to_ns);
+        assert_string_equal(row->feed, "a");
+        assert_string_equal(row->topic, "");
+        assert_string_equal(row->cause, c->is_one ? "nothing for an hour" : "between two sessions");
+        found++;
+    }
+    if (found < ROWS_MAX && c->found[found].to_ns != 0)
+        fail_msg("%s: the row from %llu is not there", c->what,
+                 (unsigned long long)c->found[found].from_ns);
+    assert_int_equal(ledger.count, told + found);
+    gap_list_fini(&ledger);
+}
+
+static void test_stretches_between(void **state)
+{
+    (void)state;
+    archive_place place;
+    journal *j;
+    td_err err;
+    archive_place_init_sim(&place);
+    archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
+    assert_int_equal(journal_open(a, &j, &err), TD_OK);
+    assert_int_equal(append_pruned(j, "capture/one", 100, 120, &err), TD_OK);
+    assert_int_equal(append_pruned(j, "capture/two", 140, 160, &err), TD_OK);
+    journal_close(j);
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++)
+        check_case(a, &CASES[i]);
+    archive_close(a);
+    archive_place_fini(&place);
+}
+
+/* A feed's sessions with their topics, "TOPIC" NUL "SYMBOL" NUL; its literal's own NUL is the last.
+ */
+typedef struct topics_span {
+    stretch_row times;
+    int is_capture;
+    const char *topics;
+    size_t topic_bytes;
+} topics_span;
+
+#define TOPICS(literal) literal, sizeof(literal)
+
+typedef struct topics_case {
+    const char *what;
+    topics_span spans[SPANS_MAX];
+    stretch_row told;            /* of the whole feed */
+    stretch_row found[ROWS_MAX]; /* rows of trade BTCUSD */
+} topics_case;
+
+#define BTC  TOPICS("trade\0BTCUSD")
+#define XRP  TOPICS("trade\0XRPUSD")
+#define BOTH TOPICS("trade\0BTCUSD\0trade\0XRPUSD")
+
+static const topics_case TOPIC_CASES[] = {
+    {"another topic's capture over a stop",
+     {{{10, 20}, 0, BTC}, {{15, 40}, 1, XRP}, {{60, 70}, 0, BTC}},
+     {0},
+     {{20, 40}}},
+    {"and with the stop's own row",
+     {{{10, 20}, 0, BTC}, {{15, 40}, 1, XRP}, {{60, 70}, 0, BTC}},
+     {40, 61},
+     {{20, 40}}},
+    {"another topic's capture between",
+     {{{10, 20}, 0, BTC}, {{30, 40}, 1, XRP}, {{60, 70}, 0, BTC}},
+     {0},
+     {{30, 40}}},
+    {"a row that covers it",
+     {{{10, 20}, 0, BTC}, {{30, 40}, 1, XRP}, {{60, 70}, 0, BTC}},
+     {20, 61},
+     {{0}}},
+    {"a capture that has the topic",
+     {{{10, 20}, 0, BTC}, {{15, 40}, 1, BOTH}, {{60, 70}, 0, BTC}},
+     {0},
+     {{0}}},
+    {"a recorded session without the topic answers for its configuration",
+     {{{10, 20}, 1, BTC}, {{30, 40}, 0, XRP}, {{60, 70}, 1, BTC}, {{80, 90}, 1, XRP}},
+     {0},
+     {{0}}},
+    {"but not if it was there before the topic ended",
+     {{{10, 20}, 1, BTC}, {{15, 40}, 0, XRP}, {{60, 70}, 1, BTC}, {{80, 90}, 1, XRP}},
+     {0},
+     {{20, 40}}},
+    {"nothing after the topic's last", {{{10, 20}, 0, BTC}, {{15, 40}, 1, XRP}}, {0}, {{0}}},
+};
+
+static void check_topics(archive *a, const topics_case *c)
+{
+    session_span rows[SPANS_MAX];
+    session_spans spans = {.rows = rows};
+    gap_list ledger = {0};
+    td_err err;
+    for (size_t i = 0; i < SPANS_MAX && c->spans[i].times.to_ns != 0; i++) {
+        const topics_span *from = &c->spans[i];
+        rows[spans.count] = (session_span){.feed = "t",
+                                           .session = {(char)('a' + (int)i)},
+                                           .first_ns = from->times.from_ns,
+                                           .last_ns = from->times.to_ns,
+                                           .end_ns = from->times.to_ns,
+                                           .is_capture = from->is_capture != 0};
+        td_buf_init(&rows[spans.count].topics, 100);
+        assert_int_equal(
+            td_buf_append(&rows[spans.count++].topics, from->topics, from->topic_bytes, &err),
+            TD_OK);
+    }
+    if (c->told.to_ns != 0) {
+        gap_row row = told_row(c->told.from_ns, c->told.to_ns, NULL);
+        row.feed = "t";
+        assert_int_equal(gap_list_add(&ledger, &row, &err), TD_OK);
+    }
+    assert_int_equal(session_spans_add_gaps(&spans, a, &ledger, &err), TD_OK);
+    size_t found = 0;
+    for (size_t i = 0; i < ledger.count; i++) {
+        const gap_row *row = &ledger.rows[i];
+        if (strcmp(row->symbol, "BTCUSD") != 0)
+            continue;
+        assert_string_equal(row->topic, "trade");
+        if (found == ROWS_MAX || row->from_ns != c->found[found].from_ns ||
+            row->to_ns != c->found[found].to_ns)
+            fail_msg("%s: row %llu to %llu", c->what, (unsigned long long)row->from_ns,
+                     (unsigned long long)row->to_ns);
+        found++;
+    }
+    if (found < ROWS_MAX && c->found[found].to_ns != 0)
+        fail_msg("%s: the row from %llu is missing", c->what,
+                 (unsigned long long)c->found[found].from_ns);
+    for (size_t i = 0; i < spans.count; i++)
+        td_buf_fini(&rows[i].topics);
+    gap_list_fini(&ledger);
+}
+
+/* A capture answers only for the topics that it has. */
+static void test_topics_that_captures_lack(void **state)
+{
+    (void)state;
+    archive_place place;
+    archive_place_init_sim(&place);
+    archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
+    for (size_t i = 0; i < sizeof TOPIC_CASES / sizeof TOPIC_CASES[0]; i++)
+        check_topics(a, &TOPIC_CASES[i]);
+    archive_close(a);
+    archive_place_fini(&place);
+}
+
+/* Receive time of the received frame at i, or the next one in the direction of step: some of the
+ * fixture's frames were sent, and some are events. */
+static uint64_t received_ns(uint64_t i, int step)
+{
+    fixture_frame frame;
+    for (fixture_get(i, &frame); frame.dir != CHANNEL_IN; fixture_get(i, &frame))
+        i = step > 0 ? i + 1 : i - 1;
+    return frame.recv_ns;
+}
+
+/* Sessions of several segments, the newer one recorded first. */
+static void test_spans_are_read_from_segments(void **state)
+{
+    (void)state;
+    archive_place place;
+    session_spans spans;
+    td_err err;
+    archive_place_init_sim(&place);
+    archive_fixture_record(&place, 1000, 8); /* segments of 60 frames */
+    archive_fixture_record(&place, 0, 8);
+    archive *a = archive_place_open(&place, ARCHIVE_READ, NULL);
+    assert_int_equal(session_spans_read(a, &spans, &err), TD_OK);
+    assert_int_equal(spans.count, 2);
+    for (size_t i = 0; i < 2; i++) {
+        uint64_t from = i * 1000;
+        assert_string_equal(spans.rows[i].feed, FIXTURE_FEED);
+        assert_int_equal(spans.rows[i].first_ns, received_ns(from, 1));
+        assert_int_equal(spans.rows[i].last_ns, received_ns(from + 159, -1));
+        assert_int_equal(spans.rows[i].end_ns, FIXTURE_START_NS + (from + 159) * FIXTURE_STEP_NS);
+    }
+    session_spans_fini(&spans);
+    archive_close(a);
+    archive_place_fini(&place);
+}
+
+static void assert_same_spans(const session_spans *a, const session_spans *b)
+{
+    assert_int_equal(a->count, b->count);
+    for (size_t i = 0; i < a->count; i++) {
+        const session_span *left = &a->rows[i];
+        const session_span *right = &b->rows[i];
+        assert_string_equal(left->feed, right->feed);
+        assert_string_equal(left->session, right->session);
+        assert_int_equal(left->first_ns, right->first_ns);
+        assert_int_equal(left->last_ns, right->last_ns);
+        assert_int_equal(left->end_ns, right->end_ns);
+        assert_int_equal(left->is_capture, right->is_capture);
+        assert_int_equal(left->topics.size, right->topics.size);
+        if (left->topics.size > 0)
+            assert_memory_equal(left->topics.data, right->topics.data, left->topics.size);
+    }
+}
+
+/* The catalog tells spans and topics as the segments do, and none of these is read then. */
+static void test_spans_of_the_catalog(void **state)
+{
+    (void)state;
+    archive_place place;
+    session_spans known;
+    session_spans read;
+    td_err err;
+    archive_place_init_sim(&place);
+    archive_fixture_record(&place, 0, 8);
+    archive_fixture_session(&place, "import", 1000, 8);
+    archive *a = archive_place_open(&place, ARCHIVE_READ, NULL);
+    uint64_t reads = io_fault_call_count(place.disk, IO_FAULT_OP_READ);
+    assert_int_equal(session_spans_read(a, &known, &err), TD_OK);
+    assert_int_equal(io_fault_call_count(place.disk, IO_FAULT_OP_READ), reads);
+    assert_int_equal(known.count, 2);
+    assert_true(known.rows[0].topics.size > 0);
+    assert_int_equal(catalog_remove(place.catalog_path, &err), TD_OK);
+    assert_int_equal(session_spans_read(a, &read, &err), TD_OK);
+    assert_true(io_fault_call_count(place.disk, IO_FAULT_OP_READ) > reads);
+    assert_same_spans(&known, &read);
+    session_spans_fini(&known);
+    session_spans_fini(&read);
+    archive_close(a);
+    archive_place_fini(&place);
+}
+
+/* However many segments a capture has, each of its topics is kept once: they are bounded. */
+static void test_topics_are_kept_once(void **state)
+{
+    (void)state;
+    archive_place place;
+    session_spans spans;
+    td_err err;
+    archive_place_init_sim(&place);
+    archive_fixture_session(&place, "import", 0, 12);
+    archive_fixture_session(&place, "import", 1000, 12);
+    archive *a = archive_place_open(&place, ARCHIVE_READ, NULL);
+    assert_int_equal(session_spans_read(a, &spans, &err), TD_OK);
+    assert_int_equal(spans.count, 2);
+    for (size_t i = 0; i < 2; i++) {
+        const char *names[64];
+        size_t count = 0;
+        const td_buf *topics = &spans.rows[i].topics;
+        for (size_t at = 0; at < topics->size; count++) {
+            assert_true(count < 64);
+            names[count] = (const char *)topics->data + at;
+            const char *symbol = names[count] + strlen(names[count]) + 1;
+            for (size_t k = 0; k < count; k++)
+                assert_false(strcmp(names[k], names[count]) == 0 &&
+                             strcmp(names[k] + strlen(names[k]) + 1, symbol) == 0);
+            at += (size_t)(symbol - names[count]) + strlen(symbol) + 1;
+        }
+        assert_true(count > 0);
+    }
+    session_spans_fini(&spans);
+    archive_close(a);
+    archive_place_fini(&place);
+}
+
+/* A recorder finishes a segment between the listing and the reading: its rows are not passed over.
+ */
+static void test_renamed_meanwhile(void **state)
+{
+    (void)state;
+    archive_place place;
+    archive_listing listing;
+    char open_path[LIMIT_PATH_BYTES];
+    gap_list right = {0};
+    gap_list found = {0};
+    td_err err;
+    archive_place_init_sim(&place);
+    archive_fixture_record(&place, 0, 3);
+    archive *a = archive_place_open(&place, ARCHIVE_READ, NULL);
+    assert_int_equal(archive_list(a, &listing, &err), TD_OK);
+    const char *path = listing.segments[0].path;
+    (void)snprintf(open_path, sizeof open_path, "%.1000s.open", path);
+    assert_int_equal(segment_gaps(a, path, gap_list_emit, &right, &err), TD_OK);
+    assert_int_equal(segment_gaps(a, open_path, gap_list_emit, &found, &err), TD_OK);
+    assert_true(right.count > 0);
+    assert_int_equal(found.count, right.count);
+    gap_list_fini(&right);
+    gap_list_fini(&found);
+    archive_listing_fini(&listing);
+    archive_close(a);
+    archive_place_fini(&place);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_stretches_between),
+        cmocka_unit_test(test_topics_that_captures_lack),
+        cmocka_unit_test(test_spans_are_read_from_segments),
+        cmocka_unit_test(test_spans_of_the_catalog),
+        cmocka_unit_test(test_topics_are_kept_once),
+        cmocka_unit_test(test_renamed_meanwhile),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,348 @@
+/* The proof. Expected: docs/design.md ("Exit status": verify; "Archive on disk": what must show),
+ * and the list in archive/verify.h. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "archive/archive_recover.h"
+#include "archive/catalog.h"
+#include "archive/verify.h"
+#include "tests/testing/archive_fixture.h"
+#include "tests/testing/segment_fixture.h"
+
+enum { TEXT_BYTES = 1 << 16 };
+
+/* Findings as lines, in the order in which they came. */
+typedef struct findings_text {
+    char text[TEXT_BYTES];
+    size_t size;
+    uint64_t progress_calls;
+    uint64_t bytes_total;
+} findings_text;
+
+static void keep_finding(void *user, const verify_finding *finding)
+{
+    findings_text *out = user;
+    int length = snprintf(out->text + out->size, sizeof out->text - out->size,
+                          "%s %s %" PRIu64 " %s\n", verify_severity_name(finding->severity),
+                          finding->segment, finding->offset, finding->what);
+    assert_true(length > 0);
+    out->size += (size_t)length;
+    assert_true(out->size < sizeof out->text);
+}
+
+static void keep_progress(void *user, uint64_t bytes_done, uint64_t bytes_total)
+{
+    findings_text *out = user;
+    assert_true(bytes_done <= bytes_total);
+    out->progress_calls++;
+    out->bytes_total = bytes_total;
+}
+
+static verify_report verify(archive_place *place, unsigned threads, findings_text *out)
+{
+    td_err err;
+    verify_report report;
+    const verify_options options = {
+        .threads = threads, .finding = keep_finding, .progress = keep_progress, .user = out};
+    out->size = 0;
+    out->text[0] = '\0';
+    out->progress_calls = 0;
+    archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
+    if (archive_verify(a, &options, &report, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    archive_close(a);
+    return report;
+}
+
+static void check(archive_place *place, verify_severity verdict, const char *finding)
+{
+    static findings_text text; /* large; one thread */
+    verify_report report = verify(place, 1, &text);
+    if (report.verdict != verdict || strstr(text.text, finding) == NULL)
+        fail_msg("'%s' wanted, verdict %s, found:\n%s", finding,
+                 verify_severity_name(report.verdict), text.text);
+}
+
+/* Path on the disk of segment i in order of listing. */
+static void segment_path(archive_place *place, size_t i, char out[LIMIT_PATH_BYTES])
+{
+    archive_listing listing;
+    archive *a = archive_place_open(place, ARCHIVE_READ, NULL);
+    assert_int_equal(archive_list(a, &listing, NULL), TD_OK);
+    assert_true(i < listing.segment_count);
+    assert_int_equal(archive_join(a, listing.segments[i].path, out, NULL), TD_OK);
+    archive_listing_fini(&listing);
+    archive_close(a);
+}
+
+static void test_sound_archive(void **state)
+{
+    (void)state;
+    archive_place place;
+    static findings_text text;
+    archive_place_init_sim(&place);
+    archive_fixture_record(&place, 0, 10);
+    clock_sim_advance(place.clock, 1000);
+    archive_fixture_record(&place, 200, 4);
+    verify_report report = verify(&place, 2, &text);
+    assert_string_equal(text.text, "");
+    assert_int_equal(report.verdict, VERIFY_SOUND);
+    assert_int_equal(report.segments, 6);
+    assert_int_equal(report.chunks, 14);
+    /* One frame in ten is an event. */
+    assert_int_equal(report.frames, 14 * 18);
+    assert_int_equal(text.progress_calls, 6);
+    assert_int_equal(text.bytes_total, report.bytes);
+    archive_place_fini(&place);
+}
+
+/* "A flipped bit anywhere … shows": one bit in each stretch of 61 bytes of every segment. */
+static void test_flipped_bits_show(void **state)
+{
+    (void)state;
+    archive_place place;
+    static findings_text text;
+    archive_place_init_sim(&place);
+    archive_fixture_record(&place, 0, 4);
+    for (size_t i = 0; i < 2; i++) {
+        char path[LIMIT_PATH_BYTES];
+        segment_path(&place, i, path);
+        size_t size = 0;
+        td_free(fixture_read_file(io_fault_io(place.disk), path, &size));
+        for (size_t at = i; at < size; at += 61) {
+            uint8_t mask = (uint8_t)(1U << (at % 8));
+            assert_int_equal(io_fault_damage(place.disk, path, at, mask, NULL), TD_OK);
+            verify_report report = verify(&place, 1, &text);
+            if (report.verdict != VERIFY_DAMAGED)
+                fail_msg("segment %zu, byte %zu of %zu: %s\n%s", i, at, size,
+                         verify_severity_name(report.verdict), text.text);
+            assert_int_equal(io_fault_damage(place.disk, path, at, mask, NULL), TD_OK);
+        }
+    }
+    check(&place, VERIFY_SOUND, "");
+    archive_place_fini(&place);
+}
+
+static void test_missing_segments_show(void **state)
+{
+    (void)state;
+    static const char *const EXPECTED[] = {"the journal knows this segment, and it is not there",
+                                           "the journal knows this segment, and it is not there",
+                                           "the journal knows this segment, and it is not there"};
+    for (size_t i = 0; i < 3; i++) {
+        archive_place place;
+        char path[LIMIT_PATH_BYTES];
+        archive_place_init_sim(&place);
+        archive_fixture_record(&place, 0, 9);
+        segment_path(&place, i, path);
+        assert_int_equal(td_io_unlink(io_fault_io(place.disk), path, NULL), TD_OK);
+        check(&place, VERIFY_DAMAGED, EXPECTED[i]);
+        if (i < 2)
+            check(&place, VERIFY_DAMAGED, "chain: the segment before it");
+        archive_place_fini(&place);
+    }
+}
+
+/* Two good segments in each other's place: only the chain between them can tell. */
+static void test_swapped_segments_show(void **state)
+{
+    (void)state;
+    archive_place place;
+    char first[LIMIT_PATH_BYTES];
+    char second[LIMIT_PATH_BYTES];
+    archive_place_init_sim(&place);
+    archive_fixture_record(&place, 0, 6);
+    td_io io = io_fault_io(place.disk);
+    segment_path(&place, 0, first);
+    segment_path(&place, 1, second);
+    assert_int_equal(td_io_rename(io, first, "aside", NULL), TD_OK);
+    assert_int_equal(td_io_rename(io, second, first, NULL), TD_OK);
+    assert_int_equal(td_io_rename(io, "aside", second, NULL), TD_OK);
+    check(&place, VERIFY_DAMAGED, "another last chain value");
+    archive_place_fini(&place);
+}
+
+/* A segment of another recording under a name that the journal knows. */
+/* A segment of another recording in the place of one: sound in itself, but the next one does not go
+ * on from it. */
+static void test_foreign_segment_shows(void **state)
+{
+    (void)state;
+    archive_place place;
+    archive_place other;
+    char here[LIMIT_PATH_BYTES];
+    char there[LIMIT_PATH_BYTES];
+    size_t size;
+    archive_place_init_sim(&place);
+    archive_place_init_sim(&other);
+    archive_fixture_record(&place, 0, 6);
+    archive_fixture_record(&other, 0, 3);
+    segment_path(&place, 0, here);
+    segment_path(&other, 0, there);
+    uint8_t *bytes = fixture_read_file(io_fault_io(other.disk), there, &size);
+    assert_int_equal(td_io_unlink(io_fault_io(place.disk), here, NULL), TD_OK);
+    fixture_make_file(io_fault_io(place.disk), here, bytes, size);
+    td_free(bytes);
+    check(&place, VERIFY_DAMAGED, "chain: does not go on from the last value of");
+    check(&place, VERIFY_DAMAGED, "the journal knows another last chain value of this segment");
+    archive_place_fini(&other);
+    archive_place_fini(&place);
+}
+
+static void test_unreadable_segment_shows(void **state)
+{
+    (void)state;
+    archive_place place;
+    char path[LIMIT_PATH_BYTES];
+    archive_place_init_sim(&place);
+    archive_fixture_record(&place, 0, 3);
+    segment_path(&place, 0, path);
+    assert_int_equal(td_io_unlink(io_fault_io(place.disk), path, NULL), TD_OK);
+    fixture_make_file(io_fault_io(place.disk), path, "no segment at all", 17);
+    check(&place, VERIFY_DAMAGED, "cannot be read");
+    archive_place_fini(&place);
+}
+
+static void test_catalog_is_compared(void **state)
+{
+    (void)state;
+    archive_place place;
+    td_err err;
+    catalog *c = NULL;
+    archive_place_init_sim(&place);
+    archive_fixture_record(&place, 0, 6);
+    assert_int_equal(catalog_open(place.catalog_path, CATALOG_WRITE, &c, &err), TD_OK);
+    assert_int_equal(catalog_begin(c, &err), TD_OK);
+    const gap_row extra = {.reason = GAP_STALE,
+                           .feed = FIXTURE_FEED,
+                           .topic = "",
+                           .symbol = "",
+                           .from_ns = 1,
+                           .covered_by = "",
+                           .cause = "",
+                           .detail = ""};
+    assert_int_equal(catalog_put_gap(c, "", &extra, &err), TD_OK);
+    assert_int_equal(catalog_commit(c, &err), TD_OK);
+    catalog_close(c);
+    check(&place, VERIFY_RECOVERABLE, "has a row too many: gap feed=inverse from_ns=1 ");
+    assert_int_equal(catalog_remove(place.catalog_path, &err), TD_OK);
+    check(&place, VERIFY_RECOVERABLE, "is not as the archive is: there is none");
+    archive_place_fini(&place);
+}
+
+static void test_lost_journal_is_damage(void **state)
+{
+    (void)state;
+    archive_place place;
+    archive_place_init_sim(&place);
+    archive_fixture_record(&place, 0, 3);
+    assert_int_equal(
+        td_io_unlink(io_fault_io(place.disk), ARCHIVE_FIXTURE_PATH "/journal.mcap.open", NULL),
+        TD_OK);
+    check(&place, VERIFY_DAMAGED, "there is no journal");
+    archive_place_fini(&place);
+}
+
+/* P3: "Within a session receive times strictly increase over all feeds". */
+static void record_two_feeds(archive_place *place, uint64_t second_first)
+{
+    fixture_feed feeds[2];
+    td_err err;
+    archive *a = archive_place_open(place, ARCHIVE_APPEND, "record");
+    archive_writer *writer = archive_fixture_begin(a);
+    assert_int_equal(fixture_feed_open(&feeds[0], writer, "one", 0, 2, NULL, &err), TD_OK);
+    assert_int_equal(fixture_feed_open(&feeds[1], writer, "two", second_first, 2, NULL, &err),
+                     TD_OK);
+    for (unsigned i = 0; i < 6; i++) {
+        if (i == 3)
+            fixture_feed_rotate(&feeds[0]);
+        assert_int_equal(fixture_feed_put(&feeds[i % 2], 20, &err), TD_OK);
+    }
+    fixture_feed_close(&feeds[0]);
+    fixture_feed_close(&feeds[1]);
+    assert_int_equal(archive_writer_close(writer, WRITER_STOP, 1, &err), TD_OK);
+    archive_close(a);
+}
+
+static void test_receive_times_over_feeds(void **state)
+{
+    (void)state;
+    archive_place place;
+    archive_place_init_sim(&place);
+    record_two_feeds(&place, 1); /* odd frames beside even ones */
+    check(&place, VERIFY_SOUND, "");
+    archive_place_fini(&place);
+    archive_place_init_sim(&place);
+    record_two_feeds(&place,
+                     0); /* both the same: 60 frames each, of which every fifth is an event */
+    check(&place, VERIFY_DAMAGED, "48 frames have a receive time that another feed's frame has");
+    archive_place_fini(&place);
+}
+
+static void test_live_session_is_no_fault(void **state)
+{
+    (void)state;
+    archive_place place;
+    fixture_feed feed;
+    td_err err;
+    archive_place_init_sim(&place);
+    archive *a = archive_place_open(&place, ARCHIVE_APPEND, "record");
+    archive_writer *writer = archive_fixture_begin(a);
+    assert_int_equal(fixture_feed_open(&feed, writer, FIXTURE_FEED, 0, 1, NULL, &err), TD_OK);
+    assert_int_equal(fixture_feed_put(&feed, 20, &err), TD_OK);
+    check(&place, VERIFY_SOUND, "is being written");
+    fixture_feed_close(&feed);
+    assert_int_equal(archive_writer_close(writer, WRITER_ABANDON, 1, &err), TD_OK);
+    archive_close(a);
+    check(&place, VERIFY_RECOVERABLE, "was left open");
+    check(&place, VERIFY_RECOVERABLE, "ended without a stop");
+    archive_place_fini(&place);
+}
+
+static void test_threads_change_nothing(void **state)
+{
+    (void)state;
+    archive_place place;
+    static findings_text one;
+    static findings_text four;
+    archive_place_init_sim(&place);
+    archive_fixture_record(&place, 0, 12);
+    for (size_t i = 0; i < 4; i++) {
+        char path[LIMIT_PATH_BYTES];
+        segment_path(&place, i, path);
+        assert_int_equal(io_fault_damage(place.disk, path, 500 + 10 * i, 1, NULL), TD_OK);
+    }
+    verify_report first = verify(&place, 1, &one);
+    verify_report second = verify(&place, 4, &four);
+    assert_true(one.size > 0);
+    assert_string_equal(one.text, four.text);
+    assert_memory_equal(&first, &second, sizeof first);
+    archive_place_fini(&place);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sound_archive),
+        cmocka_unit_test(test_flipped_bits_show),
+        cmocka_unit_test(test_missing_segments_show),
+        cmocka_unit_test(test_swapped_segments_show),
+        cmocka_unit_test(test_foreign_segment_shows),
+        cmocka_unit_test(test_unreadable_segment_shows),
+        cmocka_unit_test(test_catalog_is_compared),
+        cmocka_unit_test(test_lost_journal_is_damage),
+        cmocka_unit_test(test_receive_times_over_feeds),
+        cmocka_unit_test(test_live_session_is_no_fault),
+        cmocka_unit_test(test_threads_change_nothing),
+    };
+    return cmocka_run_group_tests_name("verify", tests, NULL, NULL);
+}

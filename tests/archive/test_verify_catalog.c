@@ -1,0 +1,396 @@
+/* Whatever happens to a row or a byte of the catalog, verify reports it and calls it no damage, and
+ * readers give the answers that they give with a right one. Expected: docs/design.md ("Exit
+ * status": a catalog that differs is not damage; P5), FORMAT.md ("The catalog"). Each sweep prints
+ * how much it tried. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <sqlite3.h>
+
+#include "base/alloc.h"
+#include "base/attr.h"
+#include "base/buf.h"
+#include "base/io_posix.h"
+#include "archive/archive_plan.h"
+#include "archive/catalog.h"
+#include "archive/ledger.h"
+#include "archive/prune.h"
+#include "tests/testing/damage_bench.h"
+#include "tests/testing/segment_fixture.h"
+
+enum { COLUMNS_MAX = 24, NAME_BYTES = 64 };
+
+typedef struct table {
+    char name[NAME_BYTES];
+    char columns[COLUMNS_MAX][NAME_BYTES];
+    size_t column_count;
+    unsigned rows;
+} table;
+
+static sqlite3 *open_database(const bench *b)
+{
+    sqlite3 *db = NULL;
+    assert_int_equal(sqlite3_open(b->place.catalog_path, &db), SQLITE_OK);
+    return db;
+}
+
+static size_t list_tables(const bench *b, table *out, size_t max)
+{
+    sqlite3 *db = open_database(b);
+    sqlite3_stmt *stmt = NULL;
+    size_t count = 0;
+    assert_int_equal(sqlite3_prepare_v2(db,
+                                        "SELECT t.name, c.name FROM sqlite_schema t JOIN "
+                                        "pragma_table_info(t.name) c WHERE t.type = 'table' "
+                                        "ORDER BY 1, c.cid",
+                                        -1, &stmt, NULL),
+                     SQLITE_OK);
+    while (sqlite3_step(stmt) == SQLITE_ROW) {
+        const char *name = (const char *)sqlite3_column_text(stmt, 0);
+        if (count == 0 || strcmp(out[count - 1].name, name) != 0) {
+            assert_true(count < max);
+            (void)snprintf(out[count++].name, NAME_BYTES, "%s", name);
+        }
+        table *t = &out[count - 1];
+        assert_true(t->column_count < COLUMNS_MAX);
+        (void)snprintf(t->columns[t->column_count++], NAME_BYTES, "%s",
+                       (const char *)sqlite3_column_text(stmt, 1));
+    }
+    sqlite3_finalize(stmt);
+    for (size_t i = 0; i < count; i++) {
+        char sql[128];
+        (void)snprintf(sql, sizeof sql, "SELECT count(*) FROM %s", out[i].name);
+        assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL), SQLITE_OK);
+        assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+        out[i].rows = (unsigned)sqlite3_column_int(stmt, 0);
+        sqlite3_finalize(stmt);
+    }
+    sqlite3_close(db);
+    return count;
+}
+
+/* Run it; 1 if it changed a row: a constraint may be in the way. */
+static int change(const bench *b, const char *sql)
+{
+    sqlite3 *db = open_database(b);
+    int rc = sqlite3_exec(db, sql, NULL, NULL, NULL);
+    int changes = rc == SQLITE_OK ? sqlite3_changes(db) : 0;
+    if (rc != SQLITE_OK && rc != SQLITE_CONSTRAINT)
+        fail_msg("%s: %s", sql, sqlite3_errmsg(db));
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    return changes > 0;
+}
+
+static void put_catalog_back(const bench *b, const uint8_t *bytes, size_t size)
+{
+    assert_int_equal(catalog_remove(b->place.catalog_path, NULL), TD_OK);
+    fixture_make_file(io_posix(), b->place.catalog_path, bytes, size);
+}
+
+/* ---- what readers answer ---- */
+
+static void answer(td_buf *out, const char *format, ...) TD_PRINTF(2, 3);
+static void answer(td_buf *out, const char *format, ...)
+{
+    char line[2048];
+    va_list args;
+    va_start(args, format);
+    int length = vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    assert_in_range(length, 0, sizeof line - 1);
+    assert_int_equal(td_buf_append(out, line, (size_t)length, NULL), TD_OK);
+}
+
+static void answer_gaps(archive *a, td_buf *out)
+{
+    gap_list list;
+    td_err err;
+    if (archive_gaps(a, &list, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    for (size_t i = 0; i < list.count; i++) {
+        const gap_row *row = &list.rows[i];
+        answer(out, "gap %s %s %u %u %u %s %s %" PRIu64 " %" PRIu64 " %" PRIu64 " %s %s %s\n",
+               gap_reason_name(row->reason), row->feed, row->line, row->shard, row->conn,
+               row->topic, row->symbol, row->from_ns, row->to_ns, row->frames_lost, row->covered_by,
+               row->cause, row->detail);
+    }
+    gap_list_fini(&list);
+}
+
+static void answer_segment(archive_plan *plan, size_t i, td_buf *out)
+{
+    const plan_segment *segment = archive_plan_segment(plan, i);
+    const segment_index *index = segment->index;
+    td_err err;
+    answer(out,
+           "segment %s %s %s %s %" PRIu64 " %u %u %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64
+           " %zu\n",
+           index->path, index->feed, index->family, index->session, index->session_start_ns,
+           index->number, index->is_open, index->first_ns, index->last_ns, index->file_bytes,
+           index->message_count, segment->wanted_count);
+    for (size_t k = 0; k < index->channel_count; k++) {
+        const index_channel *channel = &index->channels[k];
+        const channel_info *info = &channel->info;
+        answer(out, " channel %u %u %s %s %u %u %d %s %s %s %d %s %s %" PRIu64 "\n", channel->id,
+               segment->is_wanted[k], info->feed, info->family, info->line, info->shard,
+               (int)info->dir, info->topic, info->exchange_topic, info->symbol, (int)info->opcode,
+               info->message_encoding, info->schema_name, channel->message_count);
+    }
+    if (archive_plan_load_chunks(plan, i, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    for (size_t k = 0; k < index->chunk_count; k++) {
+        const segment_chunk *chunk = &index->chunks[k];
+        answer(out, " chunk %zu %u %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", k,
+               archive_plan_wants_chunk(plan, i, chunk), chunk->offset, chunk->chunk_bytes,
+               chunk->first_ns, chunk->last_ns);
+    }
+}
+
+static void answer_plan(archive *a, const plan_query *query, td_buf *out)
+{
+    archive_plan *plan = NULL;
+    td_err err;
+    if (archive_plan_open(a, query, &plan, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    answer(out, "plan, unreadable %zu\n", archive_plan_unreadable_count(plan));
+    for (size_t i = 0; i < archive_plan_count(plan); i++)
+        answer_segment(plan, i, out);
+    archive_plan_close(plan);
+}
+
+static int wants_events(void *user, const channel_info *info)
+{
+    (void)user;
+    return info->dir == CHANNEL_EVENT;
+}
+
+static void answer_removal(void *user, const prune_event *event)
+{
+    answer(user, "prune %s %s %s %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", event->path,
+           event->feed, prune_why_name(event->why), event->first_ns, event->last_ns, event->bytes,
+           event->frames);
+}
+
+/* Gaps, plans of three selections, and what prune would remove: as text, of td_alloc. */
+static char *answers_of(bench *b)
+{
+    td_buf out;
+    td_err err;
+    td_buf_init(&out, 1 << 20);
+    archive *a = archive_place_open(&b->place, ARCHIVE_READ, NULL);
+    const plan_query all = {.to_ns = UINT64_MAX};
+    const plan_query some_time = {.from_ns = FIXTURE_START_NS + FIXTURE_STEP_NS * 70,
+                                  .to_ns = FIXTURE_START_NS + FIXTURE_STEP_NS * 75};
+    const plan_query some_channels = {.to_ns = UINT64_MAX, .wants_channel = wants_events};
+    answer_gaps(a, &out);
+    answer_plan(a, &all, &out);
+    answer_plan(a, &some_time, &out);
+    answer_plan(a, &some_channels, &out);
+    const prune_options options = {.mode = PRUNE_LOOK,
+                                   .before_ns = FIXTURE_START_NS + FIXTURE_STEP_NS * 100,
+                                   .keep_bytes = UINT64_MAX,
+                                   .removing = answer_removal,
+                                   .user = &out};
+    prune_report report;
+    if (archive_prune(a, &options, &report, &err) != TD_OK)
+        fail_msg("%s", err.text);
+    archive_close(a);
+    answer(&out, "kept %" PRIu64, report.segments_kept);
+    assert_int_equal(td_buf_append(&out, "", 1, NULL), TD_OK);
+    return (char *)out.data;
+}
+
+static void must_answer(bench *b, const char *right, const char *doing, size_t at)
+{
+    char *now = answers_of(b);
+    if (strcmp(now, right) != 0)
+        fail_msg("%s %zu: readers answer\n%s\ninstead of\n%s", doing, at, now, right);
+    td_free(now);
+}
+
+/* ---- rows ---- */
+
+/* Which row: tables with their key as the only order have no rowid. */
+static void where_row(const table *t, unsigned row, char *out, size_t size)
+{
+    char all[COLUMNS_MAX * NAME_BYTES] = "";
+    for (size_t i = 0; i < t->column_count; i++) {
+        (void)snprintf(all + strlen(all), sizeof all - strlen(all), "%s%s", i == 0 ? "" : ", ",
+                       t->columns[i]);
+    }
+    (void)snprintf(out, size, "(%s) IN (SELECT %s FROM %s ORDER BY %s LIMIT 1 OFFSET %u)", all, all,
+                   t->name, all, row);
+}
+
+/* A value that is another one, whatever it was. */
+static void other_value(const char *column, char *out, size_t size)
+{
+    (void)snprintf(out, size,
+                   "CASE typeof(%s) WHEN 'integer' THEN %s + 1 WHEN 'text' THEN %s || 'x' "
+                   "ELSE x'ff01' END",
+                   column, column, column);
+}
+
+/* A right catalog, and what readers answer with it. */
+typedef struct original {
+    uint8_t *bytes;
+    size_t size;
+    char *answers;
+} original;
+
+static original original_of(bench *b)
+{
+    original o = {0};
+    o.bytes = fixture_read_file(io_posix(), b->place.catalog_path, &o.size);
+    o.answers = answers_of(b);
+    return o;
+}
+
+static void original_fini(original *o)
+{
+    td_free(o->bytes);
+    td_free(o->answers);
+}
+
+/* recover leaves a right catalog, whatever it found: a copy of one in use may have anything in it.
+ */
+static void must_mend(bench *b, const char *doing, size_t at)
+{
+    recover_report report;
+    archive_fixture_recover(&b->place, &report);
+    if (bench_verify(b) != VERIFY_SOUND)
+        fail_msg("%s %zu, recovered:\n%s", doing, at, b->text);
+}
+
+/* The catalog was changed: verify names it, readers answer as before, and it is right again. */
+static void see_change(bench *b, const original *o, const char *sql, unsigned row)
+{
+    bench_must_show(b, VERIFY_RECOVERABLE, "recoverable catalog.sqlite", sql, row);
+    must_answer(b, o->answers, sql, row);
+    must_mend(b, sql, row);
+    put_catalog_back(b, o->bytes, o->size);
+}
+
+static void change_row(bench *b, const table *t, unsigned row, const original *o)
+{
+    char where[8192];
+    char sql[24576];
+    where_row(t, row, where, sizeof where);
+    (void)snprintf(sql, sizeof sql, "DELETE FROM %s WHERE %s", t->name, where);
+    assert_true(change(b, sql));
+    see_change(b, o, sql, row);
+    for (size_t i = 0; i < t->column_count; i++) {
+        char value[512];
+        other_value(t->columns[i], value, sizeof value);
+        (void)snprintf(sql, sizeof sql, "UPDATE %s SET %s = %s WHERE %s", t->name, t->columns[i],
+                       value, where);
+        if (!change(b, sql))
+            continue;
+        see_change(b, o, sql, row);
+    }
+}
+
+/* A copy of the row that differs in every column that must be unique: all of them. */
+static void add_row(bench *b, const table *t, unsigned row, const original *o)
+{
+    char where[8192];
+    char values[8192] = "";
+    char sql[24576];
+    where_row(t, row, where, sizeof where);
+    for (size_t i = 0; i < t->column_count; i++) {
+        char value[512];
+        other_value(t->columns[i], value, sizeof value);
+        /* Ids mean nothing, and 1000 is none of those in use. */
+        int is_id = strcmp(t->columns[i], "id") == 0;
+        (void)snprintf(values + strlen(values), sizeof values - strlen(values), "%s%s",
+                       i == 0 ? "" : ", ", is_id ? "id + 1000" : value);
+    }
+    (void)snprintf(sql, sizeof sql, "INSERT INTO %s SELECT %s FROM %s WHERE %s", t->name, values,
+                   t->name, where);
+    if (!change(b, sql)) /* the next row has that key already */
+        return;
+    see_change(b, o, sql, row);
+}
+
+/* All of it at once. */
+static void empty_table(bench *b, const table *t, const original *o)
+{
+    char sql[128];
+    (void)snprintf(sql, sizeof sql, "DELETE FROM %s", t->name);
+    assert_true(change(b, sql));
+    see_change(b, o, sql, 0);
+}
+
+static void test_catalog_rows(void **state)
+{
+    (void)state;
+    bench *b = bench_open();
+    table tables[12] = {0};
+    size_t count = list_tables(b, tables, 12);
+    original o = original_of(b);
+    assert_int_equal(count, 8); /* archive/catalog.sql */
+    for (size_t i = 0; i < count; i++) {
+        unsigned before = b->tried;
+        assert_true(tables[i].rows > 0);
+        for (unsigned row = 0; row < tables[i].rows; row++) {
+            change_row(b, &tables[i], row, &o);
+            add_row(b, &tables[i], row, &o);
+        }
+        empty_table(b, &tables[i], &o);
+        print_message("  %s: %u rows, %u changes\n", tables[i].name, tables[i].rows,
+                      b->tried - before);
+    }
+    original_fini(&o);
+    bench_close(b, "catalog rows added, changed, removed");
+}
+
+/* A flipped bit in the database may lie where nothing is kept; then everything in it is as before.
+ * It is never damage, and never anything worse. */
+static void test_catalog_bits(void **state)
+{
+    (void)state;
+    bench *b = bench_open();
+    unsigned harmless = 0;
+    original o = original_of(b);
+    char *dump = archive_fixture_dump(&b->place);
+    for (size_t at = 0; at < o.size; at += 101) {
+        o.bytes[at] ^= (uint8_t)(1U << (at % 8));
+        put_catalog_back(b, o.bytes, o.size);
+        o.bytes[at] ^= (uint8_t)(1U << (at % 8));
+        verify_severity verdict = bench_verify(b);
+        b->tried++;
+        must_answer(b, o.answers, "bit of byte", at);
+        if (verdict == VERIFY_DAMAGED)
+            fail_msg("byte %zu: %s", at, b->text);
+        if (verdict == VERIFY_RECOVERABLE) {
+            must_mend(b, "bit of byte", at);
+            continue;
+        }
+        harmless++;
+        char *now = archive_fixture_dump(&b->place);
+        assert_string_equal(dump, now);
+        td_free(now);
+    }
+    put_catalog_back(b, o.bytes, o.size);
+    td_free(dump);
+    original_fini(&o);
+    print_message("of these harmless, because no row is there: %u\n", harmless);
+    bench_close(b, "bits of the catalog");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_catalog_rows),
+        cmocka_unit_test(test_catalog_bits),
+    };
+    return cmocka_run_group_tests_name("verify_catalog", tests, NULL, NULL);
+}
