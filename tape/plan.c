@@ -12,7 +12,10 @@ struct tape_plan {
     roster *roster;
     plan_options options;
     tape_stats *stats;
-    archive_plan *planned; /* the first one, which following goes beyond */
+    /* What the segments' chunks are found in until they are opened; NULL: all of them were. So no
+     * catalog is held open for longer than it is needed. */
+    archive_plan *planned;
+    size_t planned_count;  /* segments of it that are to be opened */
     tape_source **sources; /* all that were ever planned */
     size_t source_count;
     size_t source_capacity;
@@ -154,12 +157,21 @@ static td_result add_segments(tape_plan *plan, archive_plan *from, td_err *err)
         if (from == plan->planned) {
             source->planned = from;
             source->planned_at = i;
+            plan->planned_count++;
         }
         if (segment->index->first_ns > plan->newest_ns)
             plan->newest_ns = segment->index->first_ns;
         rc = note_end(plan, segment->index, source, err);
     }
     return rc;
+}
+
+static void close_planned(tape_plan *plan)
+{
+    if (plan->planned_count > 0)
+        return;
+    archive_plan_close(plan->planned);
+    plan->planned = NULL;
 }
 
 static td_result plan_segments(tape_plan *plan, uint64_t from_ns, td_err *err)
@@ -179,6 +191,7 @@ static td_result plan_segments(tape_plan *plan, uint64_t from_ns, td_err *err)
     rc = add_segments(plan, found, err);
     if (plan->planned != found)
         archive_plan_close(found);
+    close_planned(plan);
     return rc;
 }
 
@@ -219,8 +232,12 @@ void tape_plan_close(tape_plan *plan)
 /* Open a source whose time has come. It waits again, unless nothing in it is wanted. */
 static td_result open_source(tape_plan *plan, tape_source *source, td_err *err)
 {
+    int was_planned = source->planned != NULL;
     td_result rc = source_open(source, archive_io(plan->archive), plan->roster, &plan->options,
                                plan->stats, err);
+    TD_ASSERT(source->planned == NULL);
+    plan->planned_count -= was_planned != 0;
+    close_planned(plan);
     if (rc == TD_E_IO || rc == TD_E_NOMEM)
         return td_err_add(err, rc, "segment %s", source->name);
     if (rc != TD_OK) {
