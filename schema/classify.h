@@ -7,6 +7,8 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
+#include "json/json.h"
+#include "schema/family.h"
 #include "schema/topic.h"
 
 #ifdef __cplusplus
@@ -44,6 +46,20 @@ static inline int frame_class_is_control(frame_class c)
 {
     return c != CLASS_DATA && c != CLASS_UNKNOWN;
 }
+
+/* 1 if the first bytes of an inbound frame show already that it is data: nearly all data frames of
+ * nearly all dialects. 0: only its classification says. of is not NULL. */
+int frame_begins_as_data(const family *of, td_bytes frame);
+
+/* What classification remembers of topics. One thread. (decoder_classify() is for who has a
+ * decoder.) */
+typedef struct classifier classifier;
+TD_MUST_USE td_result classifier_open(classifier **out, td_err *err);
+void classifier_close(classifier *c);
+
+/* What an inbound frame is that is not compressed; as decoder_classify(). */
+void classify_inbound(classifier *c, json_parser *parser, const family *of, td_bytes frame,
+                      uint64_t at_ns, classification *out);
 
 /* Stable name ("data", "ack"). */
 const char *frame_class_name(frame_class c);

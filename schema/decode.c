@@ -2,7 +2,21 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "schema/decode_impl.h"
+#include "base/inflate.h"
+#include "base/limits.h"
+#include "schema/decode_fast.h"
+#include "schema/decode_rows.h"
+
+struct decoder {
+    json_parser *parser;
+    classifier *classifier;
+    plan_cache plans;
+    fast_decoder fast;
+    row_decoder rows;
+    msg_record beside; /* of a plain struct, what message.beside points to */
+    uint64_t slow_count;
+    td_inflater *inflater; /* made at the first compressed frame */
+};
 
 td_result decoder_open(decoder **out, td_err *err)
 {
@@ -11,6 +25,8 @@ td_result decoder_open(decoder **out, td_err *err)
     if (d == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a decoder");
     td_result rc = json_parser_open(0, &d->parser, err);
+    if (rc == TD_OK)
+        rc = classifier_open(&d->classifier, err);
     if (rc != TD_OK) {
         decoder_close(d);
         return td_err_add(err, rc, "decoder");
@@ -25,6 +41,7 @@ void decoder_close(decoder *d)
         return;
     plan_cache_fini(&d->plans);
     json_parser_close(d->parser);
+    classifier_close(d->classifier);
     fast_decoder_fini(&d->fast);
     row_decoder_fini(&d->rows);
     td_inflater_close(d->inflater);
@@ -122,7 +139,9 @@ static int is_compressed(td_bytes frame)
     return frame.size >= 2 && memchr(FIRST, frame.data[0], sizeof FIRST - 1) == NULL;
 }
 
-td_result decoder_inflate(decoder *d, td_bytes frame, td_bytes *out)
+/* The bytes to read a frame by: its own, or what it inflates to (with padding; valid until the next
+ * frame that is compressed). TD_OK, or what td_inflater_run() says. */
+static td_result inflate_frame(decoder *d, td_bytes frame, td_bytes *out)
 {
     *out = frame;
     if (TD_LIKELY(frame.size > 0 && (frame.data[0] == '{' || frame.data[0] == '[')) ||
@@ -160,7 +179,7 @@ int decoder_decode(decoder *d, const topic_match *topic, td_bytes frame, decode_
     *why = (decode_error){.reason = DECODE_OK};
     td_bytes whole = frame;
     if (TD_UNLIKELY(frame.size == 0 || *frame.data != '{')) {
-        td_result rc = decoder_inflate(d, frame, &frame);
+        td_result rc = inflate_frame(d, frame, &frame);
         if (rc != TD_OK)
             return refuse_compressed(whole, rc, why);
     }
@@ -187,6 +206,19 @@ int decoder_decode(decoder *d, const topic_match *topic, td_bytes frame, decode_
         return refuse(why, DECODE_NO_MEMORY);
     out->beside = path == DECODE_PATH_WHOLE ? &d->beside : NULL;
     return 1;
+}
+
+void decoder_classify(decoder *d, const family *of, td_bytes frame, frame_dir dir, uint64_t at_ns,
+                      classification *out)
+{
+    td_result rc = TD_OK;
+    if (dir == DIR_IN && (rc = inflate_frame(d, frame, &frame)) == TD_OK) {
+        classify_inbound(d->classifier, d->parser, of, frame, at_ns, out);
+        return;
+    }
+    *out = (classification){.frame_class = dir == DIR_OUT ? CLASS_REQUEST : CLASS_UNKNOWN,
+                            .success = -1,
+                            .is_starved = rc == TD_E_NOMEM};
 }
 
 uint64_t decoder_slow_count(const decoder *d)

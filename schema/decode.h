@@ -80,10 +80,6 @@ int decoder_decode(decoder *d, const topic_match *topic, td_bytes frame, decode_
 void decoder_classify(decoder *d, const family *of, td_bytes frame, frame_dir dir, uint64_t at_ns,
                       classification *out);
 
-/* 1 if the first bytes of an inbound frame show already that it is data: nearly all data frames of
- * nearly all dialects. 0: only its classification says. of is not NULL. */
-int frame_begins_as_data(const family *of, td_bytes frame);
-
 /* How many frames of books and trades had to be left to the row-driven decoder, which is some five
  * times slower: those that are not written as the exchange writes them. */
 uint64_t decoder_slow_count(const decoder *d);
