@@ -54,7 +54,6 @@ struct channel_router {
     routed_channel *blocks[BLOCK_COUNT];
     uint32_t channel_count;
     uint32_t topic_channel_count; /* of these, channels of topics */
-    uint64_t overflow_frames;
     uint32_t table[TABLE_PLACES];
 };
 
@@ -326,7 +325,6 @@ static td_result route_overflow(channel_router *router, const router_frame *fram
 {
     route_key key = key_of(frame);
     key.topic = td_bytes_str(CHANNEL_TOPIC_UNKNOWN);
-    router->overflow_frames++;
     out->is_overflow = 1;
     return get_channel(router, &key, NULL, out, err);
 }
@@ -416,10 +414,4 @@ td_result channel_router_events(channel_router *router, channel_route *out, td_e
                      .topic = td_bytes_str(CHANNEL_TOPIC_EVENTS)};
     *out = (channel_route){.frame_class = CLASS_UNKNOWN, .success = -1};
     return get_channel(router, &key, NULL, out, err);
-}
-
-void channel_router_get_stats(const channel_router *router, channel_router_stats *out)
-{
-    *out = (channel_router_stats){.channels = router->channel_count,
-                                  .overflow_frames = router->overflow_frames};
 }

@@ -10,9 +10,9 @@
  * no allocation per frame of a known channel. Channels are numbered 0, 1, 2 … in order of first
  * sight, and neither number nor channel_info moves until channel_router_forget or close, which is
  * called where a segment begins: ids are a segment's. There are at most LIMIT_TOPIC_CHANNELS
- * channels of topics and HTTP replies; a frame that would need one more goes to _unknown and is
- * counted. The feed's own channels are at most LIMIT_OWN_CHANNELS, so that all of them fit into one
- * segment.
+ * channels of topics and HTTP replies; a frame that would need one more goes to _unknown, and
+ * its route says so. The feed's own channels are at most LIMIT_OWN_CHANNELS, so that all of them
+ * fit into one segment.
  *
  * One thread per router. */
 #ifndef TD_CAPTURE_CHANNEL_ROUTER_H
@@ -54,12 +54,6 @@ typedef struct channel_route {
     uint8_t is_overflow; /* 1: on _unknown because the feed had no channel left */
 } channel_route;
 
-/* What a router met. */
-typedef struct channel_router_stats {
-    uint32_t channels;
-    uint64_t overflow_frames; /* on _unknown because the feed had no channel left; ever */
-} channel_router_stats;
-
 /* A router for a feed (its name is copied) of a family. TD_E_NOMEM; TD_E_LIMIT: name too long. */
 TD_MUST_USE td_result channel_router_open(const char *feed, const family *of, channel_router **out,
                                           td_err *err);
@@ -81,8 +75,6 @@ void channel_router_forget(channel_router *router);
  */
 TD_MUST_USE td_result channel_router_events(channel_router *router, channel_route *out,
                                             td_err *err);
-
-void channel_router_get_stats(const channel_router *router, channel_router_stats *out);
 
 #ifdef __cplusplus
 }

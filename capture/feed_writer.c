@@ -11,12 +11,6 @@
 
 enum { EVENT_BYTES_MAX = 4 << 20 };
 
-/* What the builder calls a channel of the router's. */
-typedef struct feed_channel {
-    chunk_channel channel;
-    uint8_t is_known; /* 1: the builder was asked for it in this segment */
-} feed_channel;
-
 /* Written by one thread and read by any: relaxed, each is a number of its own. */
 typedef struct live_counts {
     atomic_ullong in, out, http, bytes, control, unknown, overflow, redacted;
@@ -27,8 +21,6 @@ struct feed_writer {
     channel_router *router;
     chunk_builder *builder;
     frame_redactor frames_hidden;
-    feed_channel *channels; /* by the router's number */
-    size_t channel_capacity;
     td_buf event_json;
     feed_slot slots[LIMIT_FEED_SLOTS];
     size_t slot_count;
@@ -79,38 +71,17 @@ void feed_writer_close(feed_writer *self)
     frame_redactor_fini(&self->frames_hidden);
     td_buf_fini(&self->event_json);
     gap_list_fini(&self->gaps);
-    td_free(self->channels);
     td_free(self);
 }
 
 /* ---- messages ---- */
 
-/* The channel in the open segment: chunk_builder writes its record when it is asked for first. */
-static td_result find_channel(feed_writer *self, const channel_route *route, chunk_channel *out,
-                              td_err *err)
-{
-    feed_channel *channels = td_array_reach(self->channels, &self->channel_capacity, route->index,
-                                            sizeof *self->channels);
-    if (channels == NULL)
-        return td_err_set(err, TD_E_NOMEM, "no memory for channels");
-    self->channels = channels;
-    feed_channel *known = &channels[route->index];
-    if (!known->is_known) {
-        td_result rc = chunk_builder_channel(self->builder, route->info, &known->channel, err);
-        if (rc != TD_OK)
-            return rc;
-        known->is_known = 1;
-    }
-    *out = known->channel;
-    return TD_OK;
-}
-
 static td_result append(feed_writer *self, const channel_route *route, chunk_frame *queued,
                         td_err *err)
 {
-    td_result rc = find_channel(self, route, &queued->channel, err);
-    if (rc == TD_OK)
-        rc = chunk_builder_append(self->builder, queued, err);
+    queued->channel = route->index;
+    queued->info = route->info;
+    td_result rc = chunk_builder_append(self->builder, queued, err);
     if (rc != TD_OK)
         return td_err_add(err, rc, "feed %s", self->options.name);
     self->last_ns = queued->recv_ns;
@@ -165,8 +136,6 @@ static td_result begin_segment(feed_writer *self, uint64_t recv_ns, td_err *err)
                          .slots = slots,
                          .slot_count = slot_count};
     channel_router_forget(self->router);
-    if (self->channel_capacity > 0)
-        memset(self->channels, 0, self->channel_capacity * sizeof *self->channels);
     td_result rc = append_event(self, recv_ns, &begun, err);
     return rc == TD_OK ? append_overflow_end(self, recv_ns, err) : rc;
 }

@@ -2,15 +2,203 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/clock.h"
-#include "format/chunk_builder_impl.h"
+#include "base/hash.h"
+#include "base/limits.h"
+#include "format/codec.h"
 #include "format/mcap_encode.h"
 
+/* Index of nothing. */
+#define NONE UINT32_MAX
+
+enum {
+    /* Schema text of a channel; the largest topic's has some 4 KiB. */
+    SCHEMA_BYTES_MAX = 1 << 16,
+    /* Room for a new channel's schema and channel records, names at their limits included. */
+    CHUNK_SLACK_BYTES = SCHEMA_BYTES_MAX + (1 << 12),
+    /* A Chunk record before its records, compression "zstd". */
+    CHUNK_FIELDS_BYTES = MCAP_PREFIX_BYTES + 8 + 8 + 8 + 4 + 4 + 4 + 8,
+    BITMAP_BYTES = (UINT16_MAX + 1) / 8,
+};
+
 static const uint64_t NS_PER_HOUR = 3600 * TD_NS_PER_S;
+static const uint8_t COMPRESSION[4] = {'z', 's', 't', 'd'};
+
+/* A schema of the segment. Name and text are those of the first channel that has it. */
+typedef struct schema_state {
+    const char *name;
+    td_bytes text;
+    uint64_t chunk_number; /* of the last chunk that has its record */
+    uint16_t id;           /* 0: it has no record yet */
+} schema_state;
+
+typedef struct channel_state {
+    channel_info info;       /* borrowed, as long as the segment lasts */
+    uint32_t segment_number; /* of the segment that the rest is about */
+    uint32_t segment_chunks; /* its chunks with messages of the channel, the pending one too */
+    uint32_t schema;         /* index of its schema_state, or NONE */
+    uint32_t conn;           /* where in the connection table it last was: a guess */
+    uint16_t id;
+    uint8_t is_frame;    /* 1: messages are frames of a connection; 0: events, HTTP answers */
+    uint8_t is_reserved; /* 1: one of CHANNEL_TOPIC_*, which have ids of their own */
+    /* of the pending chunk */
+    uint32_t pending_count;
+    uint64_t pending_first_ns, pending_last_ns;
+} channel_state;
+
+typedef struct conn_state {
+    chain_conn conn;
+    uint8_t is_current; /* 1: the newest of its slot, and not closed */
+    uint8_t is_touched; /* 1: changed since the last seal */
+} conn_state;
+
+typedef struct conn_table {
+    conn_state *conns; /* CHAIN_CONNS_MAX places */
+    uint32_t count;
+} conn_table;
+
+struct chunk_builder {
+    chunk_builder_options options;
+    codec *coder;
+    channel_state *channels; /* by the caller's numbers */
+    size_t channel_capacity;
+    schema_state *schemas; /* of the segment */
+    uint32_t schema_count;
+    uint32_t ids_max[2]; /* ids of a segment, by channel_state.is_reserved */
+    conn_table conns;
+    chain_totals totals;
+    td_buf raw;                 /* records of the pending chunk */
+    td_buf pack;                /* channel metadata while it is encoded */
+    size_t *cursors;            /* while sealing, by channel id: where its next index entry goes */
+    uint32_t *pending_channels; /* numbers of channels with pending messages */
+    uint32_t pending_channel_count;
+    uint32_t pending_new_count, pending_schema_count;
+    uint64_t pending_count, pending_frames;
+    uint64_t chunk_number; /* of the pending chunk, from 1 over the builder's life */
+    uint64_t pending_first_ns;
+    uint8_t pending_starts_segment;
+    uint64_t last_ns, last_frame_ns; /* recv_ns of the last message, and of the last frame */
+    /* the segment */
+    uint32_t segment_number; /* 0 = none yet */
+    segment_cause segment_cause;
+    uint64_t segment_first_ns;
+    uint64_t segment_messages;
+    uint64_t segment_bytes;
+    uint64_t segment_index_entries; /* chunk index map entries: what the summary grows by */
+    uint32_t segment_chunks;
+    uint32_t ids_used[2]; /* by channel_state.is_reserved */
+    uint16_t next_channel_id, next_schema_id;
+    uint8_t is_end_asked;
+};
+
+/* ---- connections ---- */
+
+static td_result conn_table_init(conn_table *table, td_err *err)
+{
+    *table = (conn_table){.conns = td_alloc_zero(CHAIN_CONNS_MAX, sizeof *table->conns)};
+    if (table->conns == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for %d connections", CHAIN_CONNS_MAX);
+    return TD_OK;
+}
+
+static void conn_table_fini(conn_table *table)
+{
+    td_free(table->conns);
+    *table = (conn_table){0};
+}
+
+static int is_slot(const conn_state *state, uint32_t line, uint32_t shard)
+{
+    return state->conn.line == line && state->conn.shard == shard;
+}
+
+/* Mark the slot's connection as closed. */
+static void conn_table_close_slot(conn_table *table, uint32_t line, uint32_t shard)
+{
+    TD_ASSERT(table->count <= CHAIN_CONNS_MAX);
+    uint32_t i = 0;
+    while (i < table->count) {
+        conn_state *state = &table->conns[i];
+        if (!is_slot(state, line, shard)) {
+            i++;
+            continue;
+        }
+        state->is_current = 0;
+        if (state->is_touched) {
+            i++;
+            continue;
+        }
+        /* Nothing new to say of it: its place is free at once. Order does not matter. */
+        *state = table->conns[--table->count];
+    }
+}
+
+/* A connection not seen before: the newest of its slot from now on. */
+static td_result add_conn(conn_table *table, uint32_t line, uint32_t shard, uint32_t conn,
+                          uint32_t *out, td_err *err)
+{
+    TD_ASSERT(conn > 0);
+    TD_ASSERT(table->count <= CHAIN_CONNS_MAX);
+    for (uint32_t i = 0; i < table->count; i++) {
+        if (is_slot(&table->conns[i], line, shard) && table->conns[i].conn.conn > conn)
+            return td_err_set(err, TD_E_INVALID,
+                              "connection %u of line %u, shard %u comes after connection %u", conn,
+                              line, shard, table->conns[i].conn.conn);
+    }
+    if (table->count == CHAIN_CONNS_MAX)
+        return td_err_set(err, TD_E_LIMIT, "%d connections since the last chunk", CHAIN_CONNS_MAX);
+    /* Earlier ones of the slot are over; the next chain record still lists what changed in them. */
+    conn_table_close_slot(table, line, shard);
+    uint32_t index = table->count++;
+    table->conns[index] = (conn_state){
+        .conn = {.line = line, .shard = shard, .conn = conn}, .is_current = 1, .is_touched = 1};
+    *out = index;
+    return TD_OK;
+}
+
+/* Index of a connection, added if need be (guess: where to look first). TD_E_INVALID if the slot
+ * has a later one, TD_E_LIMIT if there is no room before the next seal. */
+static td_result conn_table_get(conn_table *table, uint32_t line, uint32_t shard, uint32_t conn,
+                                uint32_t guess, uint32_t *out, td_err *err)
+{
+    if (conn == 0)
+        return td_err_set(err, TD_E_INVALID, "line %u, shard %u: frame without a connection", line,
+                          shard);
+    if (guess < table->count && table->conns[guess].conn.conn == conn &&
+        is_slot(&table->conns[guess], line, shard)) {
+        *out = guess;
+        return TD_OK;
+    }
+    for (uint32_t i = 0; i < table->count; i++) {
+        if (table->conns[i].conn.conn == conn && is_slot(&table->conns[i], line, shard)) {
+            *out = i;
+            return TD_OK;
+        }
+    }
+    return add_conn(table, line, shard, conn, out, err);
+}
+
+/* After a seal: forget the connections that are over. */
+static void conn_table_sweep(conn_table *table)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < table->count; i++) {
+        if (!table->conns[i].is_current)
+            continue;
+        table->conns[kept] = table->conns[i];
+        table->conns[kept].is_touched = 0;
+        kept++;
+    }
+    TD_ASSERT(kept <= table->count);
+    table->count = kept;
+}
+
+/* ---- life ---- */
 
 /* Zero fields take the bounds of base/limits.h. */
 static chunk_builder_options with_defaults(const chunk_builder_options *options)
@@ -63,8 +251,6 @@ static td_result open_parts(chunk_builder *b, td_err *err)
         return td_err_set(err, TD_E_NOMEM, "no memory for a chunk builder");
     td_result rc = td_buf_reserve(&b->raw, b->options.target_bytes + CHUNK_SLACK_BYTES, err);
     if (rc == TD_OK)
-        rc = channel_table_init(&b->channels, b->options.segment_channels_max, err);
-    if (rc == TD_OK)
         rc = conn_table_init(&b->conns, err);
     return rc;
 }
@@ -81,6 +267,9 @@ td_result chunk_builder_open(const chunk_builder_options *options, chunk_builder
         return td_err_set(err, TD_E_NOMEM, "no memory for a chunk builder");
     b->options = complete;
     b->chunk_number = 1;
+    /* Smaller segments are divided as the largest one is. */
+    b->ids_max[1] = complete.segment_channels_max / (LIMIT_SEGMENT_CHANNELS / LIMIT_OWN_CHANNELS);
+    b->ids_max[0] = complete.segment_channels_max - b->ids_max[1];
     rc = open_parts(b, err);
     if (rc != TD_OK) {
         chunk_builder_close(b);
@@ -94,9 +283,10 @@ void chunk_builder_close(chunk_builder *builder)
 {
     if (builder == NULL)
         return;
-    channel_table_fini(&builder->channels);
     conn_table_fini(&builder->conns);
     codec_close(builder->coder);
+    td_free(builder->channels);
+    td_free(builder->schemas);
     td_free(builder->pending_channels);
     td_free(builder->cursors);
     td_buf_fini(&builder->raw);
@@ -104,17 +294,13 @@ void chunk_builder_close(chunk_builder *builder)
     td_free(builder);
 }
 
-td_result chunk_builder_channel(chunk_builder *builder, const channel_info *info,
-                                chunk_channel *out, td_err *err)
-{
-    return channel_table_get(&builder->channels, info, builder->segment_number, out, err);
-}
-
 void chunk_builder_set_level(chunk_builder *builder, int level)
 {
     TD_ASSERT(level != 0);
     builder->options.level = level;
 }
+
+/* ---- segments ---- */
 
 /* Why a message at recv_ns would begin a segment; 0 and *cause untouched if it would not. */
 static int find_segment_cause(const chunk_builder *b, uint64_t recv_ns, segment_cause *cause)
@@ -161,16 +347,15 @@ void chunk_builder_end_segment(chunk_builder *builder)
     builder->is_end_asked = builder->segment_messages > 0;
 }
 
-/* Ids begin anew; channels that the last segment did not use are forgotten. */
+/* Channels, schemas and their ids begin anew. */
 static void begin_segment(chunk_builder *b, uint64_t recv_ns, segment_cause cause)
 {
     TD_ASSERT(recv_ns >= b->last_ns);
     TD_ASSERT(b->pending_count == 0);
     TD_ASSERT(b->raw.size == 0);
-    if (b->segment_messages > 0 || b->segment_number == 0) {
-        channel_table_age(&b->channels, b->segment_number);
+    if (b->segment_messages > 0 || b->segment_number == 0)
         b->segment_number++;
-    }
+    b->schema_count = 0;
     b->segment_cause = cause;
     b->segment_first_ns = recv_ns;
     b->segment_messages = 0;
@@ -184,18 +369,110 @@ static void begin_segment(chunk_builder *b, uint64_t recv_ns, segment_cause caus
     b->pending_starts_segment = 1;
 }
 
-/* Frames strictly rise; events and HTTP answers may repeat the time before. */
-static td_result check_times(const chunk_builder *b, const chunk_frame *frame,
-                             const channel_state *channel, td_err *err)
+/* ---- channels ---- */
+
+/* Our own topics: where frames go when there is no room left for others. */
+static int is_reserved_topic(const char *topic)
 {
-    uint64_t after = channel->is_frame ? b->last_frame_ns : 0;
-    if (frame->recv_ns < b->last_ns || (after > 0 && frame->recv_ns <= after))
-        return td_err_set(err, TD_E_INVALID,
-                          "receive time %" PRIu64 " ns comes after %" PRIu64 " ns", frame->recv_ns,
-                          b->last_ns);
-    if (frame->bytes.size > LIMIT_FRAME_BYTES)
-        return td_err_set(err, TD_E_LIMIT, "frame of %zu bytes: limit %zu", frame->bytes.size,
-                          LIMIT_FRAME_BYTES);
+    return strcmp(topic, CHANNEL_TOPIC_CONTROL) == 0 || strcmp(topic, CHANNEL_TOPIC_UNKNOWN) == 0 ||
+           strcmp(topic, CHANNEL_TOPIC_EVENTS) == 0;
+}
+
+/* Names have room for their NUL in a limit of base/limits.h. */
+static td_result check_name(const char *what, const char *name, size_t limit, td_err *err)
+{
+    size_t size = strlen(name);
+    if (size >= limit)
+        return td_err_set(err, TD_E_INVALID, "channel %s of %zu bytes: at most %zu are allowed",
+                          what, size, limit - 1);
+    return TD_OK;
+}
+
+/* Names at their limits must fit the room that is reserved for a channel's records. */
+static td_result check_info(const channel_info *info, td_err *err)
+{
+    if (info->feed[0] == '\0' || info->topic[0] == '\0')
+        return td_err_set(err, TD_E_INVALID, "channel without feed or topic");
+    td_result rc = check_name("feed", info->feed, LIMIT_NAME_BYTES, err);
+    if (rc == TD_OK)
+        rc = check_name("family", info->family, LIMIT_NAME_BYTES, err);
+    if (rc == TD_OK)
+        rc = check_name("topic", info->topic, LIMIT_TOPIC_BYTES, err);
+    if (rc == TD_OK)
+        rc = check_name("exchange topic", info->exchange_topic, LIMIT_TOPIC_BYTES, err);
+    if (rc == TD_OK)
+        rc = check_name("symbol", info->symbol, LIMIT_SYMBOL_BYTES, err);
+    if (rc == TD_OK)
+        rc = check_name("encoding", info->message_encoding, LIMIT_NAME_BYTES, err);
+    if (rc == TD_OK)
+        rc = check_name("schema name", info->schema_name, LIMIT_TOPIC_BYTES, err);
+    if (rc == TD_OK && info->schema.size > SCHEMA_BYTES_MAX)
+        rc = td_err_set(err, TD_E_INVALID, "schema %s of %zu bytes: at most %d are allowed",
+                        info->schema_name, info->schema.size, SCHEMA_BYTES_MAX);
+    return rc;
+}
+
+static int is_frame_channel(const channel_info *info)
+{
+    return info->dir == CHANNEL_IN || info->dir == CHANNEL_OUT;
+}
+
+/* Index of the schema of info among the segment's, added if need be; NONE for a channel without. */
+static td_result find_schema(chunk_builder *b, const channel_info *info, uint32_t *out, td_err *err)
+{
+    *out = NONE;
+    if (info->schema_name[0] == '\0')
+        return TD_OK;
+    for (uint32_t i = 0; i < b->schema_count; i++) {
+        if (strcmp(b->schemas[i].name, info->schema_name) == 0 &&
+            td_bytes_equal(b->schemas[i].text, info->schema)) {
+            *out = i;
+            return TD_OK;
+        }
+    }
+    schema_state *grown = td_array_room(b->schemas, b->schema_count, sizeof *grown);
+    if (grown == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for %u schemas", b->schema_count + 1);
+    b->schemas = grown;
+    grown[b->schema_count] = (schema_state){.name = info->schema_name, .text = info->schema};
+    *out = b->schema_count++;
+    return TD_OK;
+}
+
+/* After a failure: its texts may be gone when the next channel comes. */
+static void drop_unwritten_schema(chunk_builder *b)
+{
+    if (b->schema_count > 0 && b->schemas[b->schema_count - 1].id == 0)
+        b->schema_count--;
+}
+
+/* The frame's channel. One that is new in the segment gets its id with its first message. */
+static td_result find_channel(chunk_builder *b, const chunk_frame *frame, channel_state **out,
+                              td_err *err)
+{
+    if (TD_UNLIKELY(frame->channel >= b->channel_capacity)) {
+        if (frame->channel >= LIMIT_SEGMENT_CHANNELS)
+            return td_err_set(err, TD_E_LIMIT, "channel %u: a segment has %u", frame->channel,
+                              LIMIT_SEGMENT_CHANNELS);
+        channel_state *grown =
+            td_array_reach(b->channels, &b->channel_capacity, frame->channel, sizeof *grown);
+        if (grown == NULL)
+            return td_err_set(err, TD_E_NOMEM, "no memory for %u channels", frame->channel + 1);
+        b->channels = grown;
+    }
+    *out = &b->channels[frame->channel];
+    if (TD_LIKELY((*out)->segment_number == b->segment_number))
+        return TD_OK;
+    uint32_t schema;
+    td_result rc = check_info(frame->info, err);
+    if (rc == TD_OK)
+        rc = find_schema(b, frame->info, &schema, err);
+    if (rc != TD_OK)
+        return rc;
+    **out = (channel_state){.info = *frame->info,
+                            .schema = schema,
+                            .is_frame = (uint8_t)is_frame_channel(frame->info),
+                            .is_reserved = (uint8_t)is_reserved_topic(frame->info->topic)};
     return TD_OK;
 }
 
@@ -236,7 +513,7 @@ static td_result append_schema(chunk_builder *b, const schema_state *schema, uin
     mcap_schema record = {.id = id,
                           .name = td_bytes_str(schema->name),
                           .encoding = td_bytes_str("jsonschema"),
-                          .data = td_bytes_of(schema->text, schema->text_bytes)};
+                          .data = schema->text};
     return mcap_encode_schema(&b->raw, &record, err);
 }
 
@@ -264,10 +541,10 @@ static td_result append_channel(chunk_builder *b, const channel_state *channel, 
 static td_result append_definition(chunk_builder *b, channel_state *channel, uint16_t id,
                                    td_err *err)
 {
-    schema_state *schema = channel->schema == NONE ? NULL : &b->channels.schemas[channel->schema];
+    schema_state *schema = channel->schema == NONE ? NULL : &b->schemas[channel->schema];
     if (schema == NULL)
         return append_channel(b, channel, id, 0, err);
-    int is_new = schema->segment_number != b->segment_number;
+    int is_new = schema->id == 0;
     uint16_t schema_id = is_new ? b->next_schema_id : schema->id;
     td_result rc = TD_OK;
     if (is_new || schema->chunk_number != b->chunk_number)
@@ -277,7 +554,6 @@ static td_result append_definition(chunk_builder *b, channel_state *channel, uin
     if (rc != TD_OK)
         return rc;
     if (is_new) {
-        schema->segment_number = b->segment_number;
         schema->id = b->next_schema_id++;
         b->pending_schema_count++;
     }
@@ -291,7 +567,7 @@ static td_result define_channel(chunk_builder *b, channel_state *channel, td_err
 {
     TD_ASSERT(channel->segment_number != b->segment_number);
     TD_ASSERT(b->next_channel_id > 0);
-    uint32_t ids = b->channels.ids_max[channel->is_reserved];
+    uint32_t ids = b->ids_max[channel->is_reserved];
     if (b->ids_used[channel->is_reserved] == ids)
         return td_err_set(err, TD_E_LIMIT, "segment %u has %u channels: no room for %s/%s",
                           b->segment_number, ids, channel->info.topic, channel->info.symbol);
@@ -325,15 +601,29 @@ static td_result append_wanted_definition(chunk_builder *b, channel_state *chann
     return append_definition(b, channel, channel->id, err);
 }
 
+/* ---- messages ---- */
+
+/* Frames strictly rise; events and HTTP answers may repeat the time before. */
+static td_result check_times(const chunk_builder *b, const chunk_frame *frame, td_err *err)
+{
+    uint64_t after = is_frame_channel(frame->info) ? b->last_frame_ns : 0;
+    if (frame->recv_ns < b->last_ns || (after > 0 && frame->recv_ns <= after))
+        return td_err_set(err, TD_E_INVALID,
+                          "receive time %" PRIu64 " ns comes after %" PRIu64 " ns", frame->recv_ns,
+                          b->last_ns);
+    if (frame->bytes.size > LIMIT_FRAME_BYTES)
+        return td_err_set(err, TD_E_LIMIT, "frame of %zu bytes: limit %zu", frame->bytes.size,
+                          LIMIT_FRAME_BYTES);
+    return TD_OK;
+}
+
 /* The chunk has one more message of this channel. */
-static void note_pending(chunk_builder *b, channel_state *channel, uint32_t index,
-                         const chunk_frame *frame)
+static void note_pending(chunk_builder *b, channel_state *channel, const chunk_frame *frame)
 {
     if (channel->pending_count++ == 0) {
         TD_ASSERT(b->pending_channel_count < b->options.segment_channels_max);
-        b->pending_channels[b->pending_channel_count++] = index;
+        b->pending_channels[b->pending_channel_count++] = frame->channel;
         channel->pending_first_ns = frame->recv_ns;
-        channel->last_segment = b->segment_number;
         channel->segment_chunks++;
     }
     channel->pending_last_ns = frame->recv_ns;
@@ -370,7 +660,6 @@ static void count_frame(chunk_builder *b, const channel_state *channel, conn_sta
 static td_result find_conn(chunk_builder *b, channel_state *channel, const chunk_frame *frame,
                            conn_state **out, td_err *err)
 {
-    TD_ASSERT(channel->is_live);
     *out = NULL;
     if (!channel->is_frame)
         return TD_OK;
@@ -422,33 +711,32 @@ static void append_message(chunk_builder *b, const channel_state *channel, const
 td_result chunk_builder_append(chunk_builder *builder, const chunk_frame *frame, td_err *err)
 {
     chunk_builder *b = builder;
-    channel_state *channel = channel_table_find(&b->channels, frame->channel);
-    if (TD_UNLIKELY(channel == NULL))
-        return td_err_set(err, TD_E_NOTFOUND, "channel is stale");
-    td_result rc = check_times(b, frame, channel, err);
+    td_result rc = check_times(b, frame, err);
     if (TD_UNLIKELY(rc != TD_OK))
         return rc;
     segment_cause cause;
     if (TD_UNLIKELY(find_segment_cause(b, frame->recv_ns, &cause))) {
         if (b->pending_count > 0)
             return td_err_set(err, TD_E_LIMIT, "the segment is over: seal the chunk first");
-        channel->last_segment = b->segment_number; /* about to be used: it must not age now */
         begin_segment(b, frame->recv_ns, cause);
     }
+    channel_state *channel;
     conn_state *conn;
-    rc = find_conn(b, channel, frame, &conn, err);
-    if (TD_UNLIKELY(rc != TD_OK))
-        return rc;
     size_t before = b->raw.size;
-    rc = reserve(b, channel, frame, err);
+    rc = find_channel(b, frame, &channel, err);
+    if (TD_LIKELY(rc == TD_OK))
+        rc = find_conn(b, channel, frame, &conn, err);
+    if (TD_LIKELY(rc == TD_OK))
+        rc = reserve(b, channel, frame, err);
     if (TD_UNLIKELY(rc == TD_OK && wants_definition(b, channel)))
         rc = append_wanted_definition(b, channel, err);
     if (TD_UNLIKELY(rc != TD_OK)) {
         b->raw.size = before;
+        drop_unwritten_schema(b);
         return rc;
     }
     append_message(b, channel, frame);
-    note_pending(b, channel, frame->channel.index, frame);
+    note_pending(b, channel, frame);
     count_frame(b, channel, conn, frame);
     return TD_OK;
 }
@@ -482,7 +770,331 @@ uint64_t chunk_builder_pending_count(const chunk_builder *builder)
     return builder->pending_count;
 }
 
-uint64_t chunk_builder_pending_since_ns(const chunk_builder *builder)
+/* ---- sealing: from the pending records to a chunk that needs nothing else ---- */
+
+/* Runs once per chunk (some 1,900 frames), so plain passes over the records are cheap against zstd.
+ */
+
+sealed_chunk *sealed_chunk_open(void)
 {
-    return builder->pending_count == 0 ? 0 : builder->pending_first_ns;
+    sealed_chunk *chunk = td_alloc_zero(1, sizeof *chunk);
+    if (chunk == NULL)
+        return NULL;
+    td_buf_init(&chunk->bytes, 2 * LIMIT_CHUNK_BYTES);
+    td_buf_init(&chunk->schema_records, LIMIT_CHUNK_BYTES);
+    td_buf_init(&chunk->channel_records, LIMIT_CHUNK_BYTES);
+    td_buf_init(&chunk->names, LIMIT_CHUNK_BYTES);
+    return chunk;
+}
+
+void sealed_chunk_close(sealed_chunk *chunk)
+{
+    if (chunk == NULL)
+        return;
+    td_buf_fini(&chunk->bytes);
+    td_buf_fini(&chunk->schema_records);
+    td_buf_fini(&chunk->channel_records);
+    td_buf_fini(&chunk->names);
+    td_free(chunk->channels);
+    td_free(chunk->new_channels);
+    td_free(chunk->conns);
+    td_free(chunk);
+}
+
+td_result sealed_chunk_bitmap(const sealed_chunk *chunk, td_buf *out, td_err *err)
+{
+    uint8_t bits[BITMAP_BYTES] = {0};
+    size_t used = 0;
+    for (uint32_t i = 0; i < chunk->channel_count; i++) {
+        uint16_t id = chunk->channels[i].id;
+        bits[id / 8] |= (uint8_t)(1u << (id % 8));
+        used = (size_t)id / 8 + 1;
+    }
+    TD_ASSERT(used <= sizeof bits);
+    return td_buf_append(out, bits, used, err);
+}
+
+/* Size of all message indexes, known from the counts alone. */
+static size_t index_bytes_of(const chunk_builder *b)
+{
+    return (size_t)b->pending_channel_count * MCAP_INDEX_OVERHEAD_BYTES +
+           (size_t)b->pending_count * MCAP_INDEX_ENTRY_BYTES;
+}
+
+/* Bytes that names needs for the strings of the new channels. */
+static size_t names_bytes_of(const channel_info *info)
+{
+    return strlen(info->feed) + strlen(info->family) + strlen(info->topic) +
+           strlen(info->exchange_topic) + strlen(info->symbol) + strlen(info->message_encoding) +
+           strlen(info->schema_name) + info->schema.size + 7;
+}
+
+/* Ids of new channels are the last ones given. */
+static td_result reserve_names(const chunk_builder *b, sealed_chunk *out, td_err *err)
+{
+    size_t bytes = 0;
+    for (uint32_t i = 0; i < b->pending_channel_count; i++) {
+        const channel_state *channel = &b->channels[b->pending_channels[i]];
+        if (channel->id + b->pending_new_count >= b->next_channel_id)
+            bytes += names_bytes_of(&channel->info);
+    }
+    return td_buf_reserve(&out->names, bytes, err);
+}
+
+/* All memory that sealing wants; nothing behind this fails but zstd. */
+static td_result reserve_all(const chunk_builder *b, sealed_chunk *out, td_err *err)
+{
+    size_t bytes = CHUNK_FIELDS_BYTES + codec_bound(CODEC_ZSTD, b->raw.size) + index_bytes_of(b) +
+                   CHAIN_RECORD_BYTES_MAX;
+    td_result rc = td_buf_reserve(&out->bytes, bytes, err);
+    if (rc != TD_OK)
+        return rc;
+    sealed_channel *channels = td_array_reach(out->channels, &out->channel_capacity,
+                                              b->pending_channel_count, sizeof *channels);
+    if (channels != NULL)
+        out->channels = channels;
+    sealed_new_channel *news = td_array_reach(out->new_channels, &out->new_channel_capacity,
+                                              b->pending_new_count, sizeof *news);
+    if (news != NULL)
+        out->new_channels = news;
+    chain_conn *conns =
+        td_array_reach(out->conns, &out->conn_capacity, b->conns.count, sizeof *conns);
+    if (conns != NULL)
+        out->conns = conns;
+    if (channels == NULL || news == NULL || conns == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for the entries of a chunk");
+    return reserve_names(b, out, err);
+}
+
+/* Forget the content, keep the memory. */
+static void clear(sealed_chunk *out)
+{
+    td_buf_clear(&out->bytes);
+    td_buf_clear(&out->schema_records);
+    td_buf_clear(&out->channel_records);
+    td_buf_clear(&out->names);
+    out->channel_count = 0;
+    out->new_channel_count = 0;
+    out->new_schema_count = 0;
+    out->conn_count = 0;
+}
+
+static int by_id(const void *a, const void *b)
+{
+    const sealed_channel *x = a, *y = b;
+    return x->id < y->id ? -1 : x->id > y->id;
+}
+
+/* Counts and times per channel; the places of their indexes. cursors lead from id to the next
+ * entry. */
+static void fill_channels(chunk_builder *b, sealed_chunk *out)
+{
+    for (uint32_t i = 0; i < b->pending_channel_count; i++) {
+        const channel_state *channel = &b->channels[b->pending_channels[i]];
+        TD_ASSERT(channel->segment_number == b->segment_number);
+        TD_ASSERT(channel->pending_count > 0);
+        out->channels[i] = (sealed_channel){.id = channel->id,
+                                            .message_count = channel->pending_count,
+                                            .first_ns = channel->pending_first_ns,
+                                            .last_ns = channel->pending_last_ns};
+    }
+    out->channel_count = b->pending_channel_count;
+    qsort(out->channels, out->channel_count, sizeof *out->channels, by_id);
+    uint64_t offset = 0;
+    for (uint32_t i = 0; i < out->channel_count; i++) {
+        out->channels[i].index_offset = offset;
+        offset +=
+            MCAP_INDEX_OVERHEAD_BYTES + out->channels[i].message_count * MCAP_INDEX_ENTRY_BYTES;
+    }
+    TD_ASSERT(offset == index_bytes_of(b));
+}
+
+/* The Chunk record: compressed in place, so that nothing is copied; fields before it afterwards. */
+static td_result compress(chunk_builder *b, sealed_chunk *out, td_err *err)
+{
+    TD_ASSERT(out->bytes.size == 0);
+    size_t compressed;
+    td_result rc = codec_compress(b->coder, CODEC_ZSTD, b->options.level, td_buf_view(&b->raw),
+                                  out->bytes.data + CHUNK_FIELDS_BYTES,
+                                  codec_bound(CODEC_ZSTD, b->raw.size), &compressed, err);
+    if (rc != TD_OK)
+        return rc;
+    uint8_t *p = out->bytes.data;
+    mcap_write_prefix(p, MCAP_CHUNK, CHUNK_FIELDS_BYTES - MCAP_PREFIX_BYTES + compressed);
+    td_put_le64(p + 9, b->pending_first_ns);
+    td_put_le64(p + 17, b->last_ns);
+    td_put_le64(p + 25, b->raw.size);
+    td_put_le32(p + 33, td_crc32(0, b->raw.data, b->raw.size));
+    td_put_le32(p + 37, sizeof COMPRESSION);
+    memcpy(p + 41, COMPRESSION, sizeof COMPRESSION);
+    td_put_le64(p + 45, compressed);
+    out->compressed_bytes = compressed;
+    out->uncompressed_bytes = b->raw.size;
+    out->chunk_bytes = CHUNK_FIELDS_BYTES + compressed;
+    out->bytes.size = (size_t)out->chunk_bytes;
+    return TD_OK;
+}
+
+/* Heads of the index records; the states' cursors are set on their first entries. */
+static void begin_indexes(const chunk_builder *b, sealed_chunk *out, size_t *cursors)
+{
+    uint8_t *base = out->bytes.data + out->chunk_bytes;
+    for (uint32_t i = 0; i < out->channel_count; i++) {
+        const sealed_channel *channel = &out->channels[i];
+        size_t entries = (size_t)channel->message_count * MCAP_INDEX_ENTRY_BYTES;
+        uint8_t *p = base + channel->index_offset;
+        mcap_write_prefix(p, MCAP_MESSAGE_INDEX, 2 + 4 + entries);
+        td_put_le16(p + 9, channel->id);
+        td_put_le32(p + 11, (uint32_t)entries);
+        cursors[channel->id] = (size_t)channel->index_offset + MCAP_INDEX_OVERHEAD_BYTES;
+    }
+    out->index_bytes = index_bytes_of(b);
+    out->bytes.size += (size_t)out->index_bytes;
+    TD_ASSERT(out->bytes.size <= out->bytes.capacity);
+}
+
+/* One pass over the records: index entries, and copies of schemas and channels that are new, not
+ * repeated: their ids are the last ones given. */
+static td_result walk_records(const chunk_builder *b, sealed_chunk *out, size_t *cursors,
+                              td_err *err)
+{
+    uint8_t *base = out->bytes.data + out->chunk_bytes;
+    const uint8_t *raw = b->raw.data;
+    uint32_t first_channel = b->next_channel_id - b->pending_new_count;
+    uint32_t first_schema = b->next_schema_id - b->pending_schema_count;
+    td_result rc = TD_OK;
+    for (size_t at = 0; at < b->raw.size && rc == TD_OK;) {
+        const uint8_t *record = raw + at;
+        size_t bytes = MCAP_PREFIX_BYTES + (size_t)td_le64(record + 1);
+        if (TD_LIKELY(record[0] == MCAP_MESSAGE)) {
+            size_t *cursor = &cursors[td_le16(record + 9)];
+            memcpy(base + *cursor, record + 15, 8); /* log_time, already little-endian */
+            td_put_le64(base + *cursor + 8, at);
+            *cursor += MCAP_INDEX_ENTRY_BYTES;
+        } else if (record[0] == MCAP_SCHEMA) {
+            if (td_le16(record + MCAP_PREFIX_BYTES) >= first_schema) {
+                rc = td_buf_append(&out->schema_records, record, bytes, err);
+                out->new_schema_count++;
+            }
+        } else {
+            TD_ASSERT(record[0] == MCAP_CHANNEL);
+            if (td_le16(record + MCAP_PREFIX_BYTES) >= first_channel)
+                rc = td_buf_append(&out->channel_records, record, bytes, err);
+        }
+        at += bytes;
+        TD_ASSERT(at <= b->raw.size);
+    }
+    return rc;
+}
+
+static const char *copy_name(sealed_chunk *out, const char *name)
+{
+    size_t bytes = strlen(name) + 1;
+    TD_ASSERT(out->names.capacity - out->names.size >= bytes);
+    char *copy = (char *)out->names.data + out->names.size;
+    memcpy(copy, name, bytes);
+    out->names.size += bytes;
+    return copy;
+}
+
+/* The sealed chunk lives on while the builder goes on: it has strings of its own. */
+static channel_info copy_info(sealed_chunk *out, const channel_info *info)
+{
+    channel_info copy = *info;
+    copy.feed = copy_name(out, info->feed);
+    copy.family = copy_name(out, info->family);
+    copy.topic = copy_name(out, info->topic);
+    copy.exchange_topic = copy_name(out, info->exchange_topic);
+    copy.symbol = copy_name(out, info->symbol);
+    copy.message_encoding = copy_name(out, info->message_encoding);
+    copy.schema_name = copy_name(out, info->schema_name);
+    copy.schema = td_bytes_of(out->names.data + out->names.size, info->schema.size);
+    TD_ASSERT(out->names.capacity - out->names.size >= info->schema.size);
+    if (info->schema.size > 0)
+        memcpy(out->names.data + out->names.size, info->schema.data, info->schema.size);
+    out->names.size += info->schema.size;
+    return copy;
+}
+
+static int new_by_id(const void *a, const void *b)
+{
+    const sealed_new_channel *x = a, *y = b;
+    return x->id < y->id ? -1 : x->id > y->id;
+}
+
+/* A new channel has its first message in the chunk that defines it. */
+static void fill_new_channels(const chunk_builder *b, sealed_chunk *out)
+{
+    uint32_t first_new = b->next_channel_id - b->pending_new_count;
+    for (uint32_t i = 0; i < b->pending_channel_count; i++) {
+        const channel_state *channel = &b->channels[b->pending_channels[i]];
+        if (channel->id < first_new)
+            continue;
+        TD_ASSERT(out->new_channel_count < out->new_channel_capacity);
+        out->new_channels[out->new_channel_count++] =
+            (sealed_new_channel){.id = channel->id, .info = copy_info(out, &channel->info)};
+    }
+    TD_ASSERT(out->new_channel_count == b->pending_new_count);
+    if (out->new_channel_count > 1)
+        qsort(out->new_channels, out->new_channel_count, sizeof *out->new_channels, new_by_id);
+}
+
+/* What catalog and chain record want to know. */
+static void fill_rest(const chunk_builder *b, sealed_chunk *out)
+{
+    out->first_ns = b->pending_first_ns;
+    out->last_ns = b->last_ns;
+    out->message_count = b->pending_count;
+    out->frame_count = b->pending_frames;
+    out->segment_first_ns = b->segment_first_ns;
+    out->segment_number = b->segment_number;
+    out->starts_segment = b->pending_starts_segment;
+    out->cause = b->segment_cause;
+    out->totals = b->totals;
+    for (uint32_t i = 0; i < b->conns.count; i++)
+        out->conns[i] = b->conns.conns[i].conn;
+    out->conn_count = b->conns.count;
+}
+
+/* The builder goes on with an empty chunk of the same segment. */
+static void begin_next(chunk_builder *b, const sealed_chunk *sealed)
+{
+    for (uint32_t i = 0; i < b->pending_channel_count; i++)
+        b->channels[b->pending_channels[i]].pending_count = 0;
+    conn_table_sweep(&b->conns);
+    td_buf_clear(&b->raw);
+    b->pending_channel_count = 0;
+    b->pending_new_count = 0;
+    b->pending_schema_count = 0;
+    b->pending_count = 0;
+    b->pending_frames = 0;
+    b->pending_starts_segment = 0;
+    b->segment_chunks++;
+    b->chunk_number++;
+    b->segment_bytes += sealed->bytes.size + MCAP_PREFIX_BYTES + CHAIN_FIXED_BYTES +
+                        (uint64_t)sealed->conn_count * CHAIN_CONN_BYTES + CHAIN_VALUE_BYTES;
+    b->segment_index_entries += sealed->channel_count;
+}
+
+td_result chunk_builder_seal(chunk_builder *builder, sealed_chunk *out, td_err *err)
+{
+    chunk_builder *b = builder;
+    clear(out);
+    if (b->pending_count == 0)
+        return TD_EOF;
+    td_result rc = reserve_all(b, out, err);
+    if (rc == TD_OK)
+        rc = compress(b, out, err);
+    if (rc != TD_OK)
+        return td_err_add(err, rc, "chunk of %zu bytes", b->raw.size);
+    fill_channels(b, out);
+    begin_indexes(b, out, b->cursors);
+    rc = walk_records(b, out, b->cursors, err);
+    if (rc != TD_OK)
+        return td_err_add(err, rc, "chunk of %zu bytes", b->raw.size);
+    TD_ASSERT(out->new_schema_count == b->pending_schema_count);
+    fill_new_channels(b, out);
+    fill_rest(b, out);
+    begin_next(b, out);
+    return TD_OK;
 }

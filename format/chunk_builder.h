@@ -30,12 +30,6 @@ extern "C" {
 
 typedef struct chunk_builder chunk_builder;
 
-/* A channel that the builder knows. Goes stale when a whole segment passes without its use. */
-typedef struct chunk_channel {
-    uint32_t index;
-    uint32_t generation;
-} chunk_channel;
-
 enum {
     CHUNK_LEVEL_DEFAULT = 1, /* zstd 1: on these frames 3 gains nothing over it */
     CHUNK_LEVEL_FAST = -5,   /* for overload: half the time, a third larger */
@@ -54,7 +48,11 @@ typedef struct chunk_builder_options {
 
 /* A frame to append. Events (CHANNEL_EVENT) and HTTP answers have conn 0 and ordinal 0. */
 typedef struct chunk_frame {
-    chunk_channel channel;
+    /* The caller's number of the channel, below LIMIT_SEGMENT_CHANNELS, one for each channel of the
+     * segment; and what it is, looked at where the number is new in the segment. Borrowed until the
+     * segment's last chunk is sealed. */
+    uint32_t channel;
+    const channel_info *info;
     uint32_t conn; /* connection of the channel's slot, from 1, never falling */
     uint64_t
         ordinal; /* on that connection and direction, from 1, rising; a hole = dropped frames */
@@ -130,13 +128,6 @@ TD_MUST_USE td_result chunk_builder_open(const chunk_builder_options *options, c
                                          td_err *err);
 void chunk_builder_close(chunk_builder *builder);
 
-/* The channel for info, found or added (strings and schema are copied). TD_OK; TD_E_LIMIT: no more
- * channels of topics (those of CHANNEL_TOPIC_* have a quarter of the ids to themselves; a
- * channel_router never asks for more of either); TD_E_NOMEM; TD_E_INVALID: a name too long or empty
- * where it must not be. */
-TD_MUST_USE td_result chunk_builder_channel(chunk_builder *builder, const channel_info *info,
-                                            chunk_channel *out, td_err *err);
-
 /* Change the zstd level from the next seal on. */
 void chunk_builder_set_level(chunk_builder *builder, int level);
 
@@ -146,10 +137,12 @@ int chunk_builder_wants_seal(const chunk_builder *builder, uint64_t recv_ns);
 /* 1 if a message of this time would be the first of a segment (nothing is pending, then). */
 int chunk_builder_starts_segment(const chunk_builder *builder, uint64_t recv_ns);
 
-/* Append a frame. TD_OK; TD_E_NOTFOUND: the channel is stale, get it again; TD_E_LIMIT: frame too
- * large, or no channel id left in this segment (as chunk_builder_channel), or it should have been
- * sealed first; TD_E_INVALID: time, connection or ordinal fell; TD_E_NOMEM. On failure nothing
- * changed. */
+/* Append a frame. TD_OK; TD_E_LIMIT: frame too large, or no channel id left in this segment (those
+ * of CHANNEL_TOPIC_* have a quarter of the ids to themselves; a channel_router never asks for more
+ * of either), or it should have been sealed first; TD_E_INVALID: time, connection or ordinal fell,
+ * or a channel's name is too long, or empty where it must not be; TD_E_NOMEM. On failure nothing
+ * changed.
+ */
 TD_MUST_USE td_result chunk_builder_append(chunk_builder *builder, const chunk_frame *frame,
                                            td_err *err);
 
@@ -166,9 +159,8 @@ void chunk_builder_note_closed(chunk_builder *builder, uint32_t line, uint32_t s
 /* The next message starts a segment of its own (asked for, not by the rules). */
 void chunk_builder_end_segment(chunk_builder *builder);
 
-/* Messages pending, and recv_ns of the first of them (0 without any). */
+/* Messages pending. */
 uint64_t chunk_builder_pending_count(const chunk_builder *builder);
-uint64_t chunk_builder_pending_since_ns(const chunk_builder *builder);
 
 /* Make a chunk of what is pending; out's earlier content is forgotten. TD_OK; TD_EOF if nothing is
  * pending; TD_E_NOMEM (still pending; may be tried again). */

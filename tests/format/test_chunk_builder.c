@@ -18,6 +18,7 @@
 #include "format/chunk_builder.h"
 #include "format/codec.h"
 #include "format/mcap_decode.h"
+#include "tests/testing/channel_numbers.h"
 #include "tests/testing/segment_fixture.h"
 
 static const uint64_t HOUR = 3600 * TD_NS_PER_S;
@@ -27,6 +28,7 @@ static const uint64_t START = UINT64_C(1795154400) * TD_NS_PER_S;
 typedef struct bench {
     chunk_builder *builder;
     sealed_chunk *sealed;
+    channel_numbers channels;
     uint64_t ordinal;
 } bench;
 
@@ -42,6 +44,7 @@ static void close_bench(bench *b)
 {
     sealed_chunk_close(b->sealed);
     chunk_builder_close(b->builder);
+    channel_numbers_fini(&b->channels);
 }
 
 static channel_info info_of(const char *topic, const char *symbol)
@@ -57,23 +60,21 @@ static channel_info info_of(const char *topic, const char *symbol)
                           .schema_name = ""};
 }
 
-static chunk_channel channel_of(bench *b, const char *topic, const char *symbol)
+/* A frame of the channel, of connection 1. */
+static chunk_frame channel_of(bench *b, const char *topic, const char *symbol)
 {
     channel_info info = info_of(topic, symbol);
-    chunk_channel channel;
-    assert_int_equal(chunk_builder_channel(b->builder, &info, &channel, NULL), TD_OK);
-    return channel;
+    chunk_frame frame = {.conn = 1};
+    channel_numbers_set(&b->channels, &info, &frame);
+    return frame;
 }
 
-static td_result append(bench *b, chunk_channel channel, uint64_t recv_ns, size_t size)
+static td_result append(bench *b, chunk_frame frame, uint64_t recv_ns, size_t size)
 {
     static const uint8_t payload[4096] = {'{'};
-    chunk_frame frame = {.channel = channel,
-                         .conn = 1,
-                         .ordinal = b->ordinal + 1,
-                         .recv_ns = recv_ns,
-                         .publish_ns = recv_ns,
-                         .bytes = td_bytes_of(payload, size)};
+    frame.ordinal = b->ordinal + 1;
+    frame.recv_ns = frame.publish_ns = recv_ns;
+    frame.bytes = td_bytes_of(payload, size);
     td_result rc = chunk_builder_append(b->builder, &frame, NULL);
     if (rc == TD_OK)
         b->ordinal++;
@@ -92,8 +93,8 @@ static void test_sealed_bytes(void **state)
     bench b = open_bench(NULL);
     fixture_append(b.builder, 0, 100);
     assert_int_equal(chunk_builder_pending_count(b.builder), 100);
-    assert_int_equal(chunk_builder_pending_since_ns(b.builder), FIXTURE_START_NS);
     seal(&b);
+    assert_int_equal(b.sealed->first_ns, FIXTURE_START_NS);
     const sealed_chunk *s = b.sealed;
     assert_int_equal(chunk_builder_pending_count(b.builder), 0);
     assert_int_equal(chunk_builder_seal(b.builder, b.sealed, NULL), TD_EOF);
@@ -177,10 +178,10 @@ static void test_repeated_definitions(void **state)
     channel_info info = info_of("trade", "A");
     info.schema_name = "trade";
     info.schema = td_bytes_str("{}");
-    chunk_channel one, two;
-    assert_int_equal(chunk_builder_channel(b.builder, &info, &one, NULL), TD_OK);
+    chunk_frame one = {.conn = 1}, two = {.conn = 1};
+    channel_numbers_set(&b.channels, &info, &one);
     info.symbol = "B";
-    assert_int_equal(chunk_builder_channel(b.builder, &info, &two, NULL), TD_OK);
+    channel_numbers_set(&b.channels, &info, &two);
     uint64_t now_ns = START;
     for (uint32_t n = 1; n <= 20; n++) {
         uint32_t in_segment = n <= 17 ? n : n - 17;
@@ -222,7 +223,7 @@ static void test_rotation(void **state)
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         bench b = open_bench(&rows[i].options);
-        chunk_channel channel = channel_of(&b, "t", "s");
+        chunk_frame channel = channel_of(&b, "t", "s");
         assert_true(chunk_builder_starts_segment(b.builder, START));
         for (uint32_t k = 0; k < rows[i].frames; k++)
             assert_int_equal(append(&b, channel, START + k, 1000), TD_OK);
@@ -285,14 +286,17 @@ static void test_append_checks(void **state)
 {
     (void)state;
     bench b = open_bench(&(chunk_builder_options){.target_bytes = 5000});
-    chunk_channel channel = channel_of(&b, "t", "s");
+    chunk_frame channel = channel_of(&b, "t", "s");
     assert_int_equal(append(&b, channel, START, 10), TD_OK);
     assert_int_equal(append(&b, channel, START, 10), TD_E_INVALID); /* the same time again */
     assert_int_equal(append(&b, channel, START - 1, 10), TD_E_INVALID);
     assert_int_equal(append(&b, channel, START + HOUR, 10), TD_E_LIMIT);
-    assert_int_equal(append(&b, (chunk_channel){7, 1}, START + 1, 10), TD_E_NOTFOUND);
-    assert_int_equal(append(&b, (chunk_channel){0, 0}, START + 1, 10), TD_E_NOTFOUND);
-    chunk_frame frame = {.channel = channel, .conn = 1, .ordinal = 1, .recv_ns = START + 1};
+    chunk_frame frame = channel;
+    frame.channel = LIMIT_SEGMENT_CHANNELS;
+    assert_int_equal(append(&b, frame, START + 1, 10), TD_E_LIMIT);
+    frame = channel;
+    frame.ordinal = 1;
+    frame.recv_ns = START + 1;
     assert_int_equal(chunk_builder_append(b.builder, &frame, NULL), TD_E_INVALID); /* ordinal */
     frame.ordinal = 2;
     frame.conn = 0;
@@ -316,8 +320,9 @@ static void test_connections(void **state)
 {
     (void)state;
     bench b = open_bench(NULL);
-    chunk_channel channel = channel_of(&b, "t", "s");
-    chunk_frame frame = {.channel = channel, .conn = 1, .ordinal = 1, .recv_ns = START};
+    chunk_frame frame = channel_of(&b, "t", "s");
+    frame.ordinal = 1;
+    frame.recv_ns = START;
     assert_int_equal(chunk_builder_append(b.builder, &frame, NULL), TD_OK);
     frame.ordinal = 5;
     frame.recv_ns++;
@@ -378,19 +383,10 @@ static void test_channel_limit(void **state)
         snprintf(symbol, sizeof symbol, "S%d", i);
         assert_int_equal(append(&b, channel_of(&b, "t", symbol), ++now, 10), TD_OK);
     }
-    chunk_channel extra = channel_of(&b, "t", "extra");
+    chunk_frame extra = channel_of(&b, "t", "extra");
     assert_int_equal(append(&b, extra, ++now, 10), TD_E_LIMIT);
     assert_int_equal(append(&b, channel_of(&b, CHANNEL_TOPIC_UNKNOWN, ""), now, 10), TD_OK);
     assert_int_equal(append(&b, channel_of(&b, CHANNEL_TOPIC_CONTROL, ""), ++now, 10), TD_OK);
-    /* More names than two segments can hold are refused when they are made known. */
-    td_result rc = TD_OK;
-    for (int i = 0; i < 2 * MAX && rc == TD_OK; i++) {
-        snprintf(symbol, sizeof symbol, "T%d", i);
-        channel_info info = info_of("t", symbol);
-        chunk_channel channel;
-        rc = chunk_builder_channel(b.builder, &info, &channel, NULL);
-    }
-    assert_int_equal(rc, TD_E_LIMIT);
     seal(&b);
     assert_int_equal(b.sealed->channel_count, MAX - RESERVED + 2);
     td_buf bitmap;
@@ -402,28 +398,27 @@ static void test_channel_limit(void **state)
     close_bench(&b);
 }
 
-/* A channel that a whole segment does not use is forgotten, and can be had again. */
-static void test_stale_channels(void **state)
+/* Numbers are a segment's: in the next one the same number may be another channel. */
+static void test_numbers_of_a_segment(void **state)
 {
     (void)state;
+    static const char *const SYMBOLS[] = {"first", "second", "first"};
     bench b = open_bench(NULL);
-    chunk_channel first = channel_of(&b, "t", "first");
-    assert_int_equal(append(&b, first, START, 10), TD_OK);
-    seal(&b);
-    for (uint64_t hour = 1; hour <= 2; hour++) {
-        assert_int_equal(append(&b, channel_of(&b, "t", "other"), START + hour * HOUR, 10), TD_OK);
+    for (uint64_t hour = 0; hour < 3; hour++) {
+        const channel_info info = info_of("t", SYMBOLS[hour]);
+        const chunk_frame frame = {.info = &info, .conn = 1};
+        assert_int_equal(append(&b, frame, START + hour * HOUR, 10), TD_OK);
+        assert_int_equal(append(&b, frame, START + hour * HOUR + 1, 10), TD_OK);
         seal(&b);
+        assert_int_equal(b.sealed->channel_count, 1);
         assert_int_equal(b.sealed->new_channel_count, 1);
         assert_int_equal(b.sealed->new_channels[0].id, 1); /* ids begin anew */
-        assert_string_equal(b.sealed->new_channels[0].info.symbol, "other");
+        assert_string_equal(b.sealed->new_channels[0].info.symbol, SYMBOLS[hour]);
     }
-    assert_int_equal(append(&b, first, START + 2 * HOUR + 1, 10), TD_E_NOTFOUND);
-    chunk_channel again = channel_of(&b, "t", "first");
-    assert_int_equal(append(&b, again, START + 2 * HOUR + 1, 10), TD_OK);
-    assert_int_equal(append(&b, first, START + 2 * HOUR + 2, 10), TD_E_NOTFOUND);
     close_bench(&b);
 }
 
+/* A channel that is refused leaves its number free. */
 static void test_bad_channels(void **state)
 {
     (void)state;
@@ -434,9 +429,11 @@ static void test_bad_channels(void **state)
     channel_info rows[] = {info_of("", "s"), info_of("t", longer), info_of("t", "s")};
     rows[2].feed = "";
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        chunk_channel channel;
-        assert_int_equal(chunk_builder_channel(b.builder, &rows[i], &channel, NULL), TD_E_INVALID);
+        const chunk_frame frame = {.info = &rows[i], .conn = 1};
+        assert_int_equal(append(&b, frame, START, 10), TD_E_INVALID);
     }
+    assert_int_equal(chunk_builder_pending_count(b.builder), 0);
+    assert_int_equal(append(&b, channel_of(&b, "t", "s"), START, 10), TD_OK);
     chunk_builder *other;
     assert_int_equal(chunk_builder_open(&(chunk_builder_options){.target_bytes = LIMIT_CHUNK_BYTES},
                                         &other, NULL),
@@ -453,7 +450,7 @@ int main(void)
         cmocka_unit_test(test_sealed_bytes),  cmocka_unit_test(test_repeated_definitions),
         cmocka_unit_test(test_rotation),      cmocka_unit_test(test_segment_limits),
         cmocka_unit_test(test_append_checks), cmocka_unit_test(test_connections),
-        cmocka_unit_test(test_channel_limit), cmocka_unit_test(test_stale_channels),
+        cmocka_unit_test(test_channel_limit), cmocka_unit_test(test_numbers_of_a_segment),
         cmocka_unit_test(test_bad_channels),
     };
     return cmocka_run_group_tests_name("format/chunk_builder", tests, NULL, NULL);

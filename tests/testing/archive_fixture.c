@@ -163,6 +163,7 @@ td_result fixture_feed_open(fixture_feed *feed, archive_writer *writer, const ch
 void fixture_feed_close(fixture_feed *feed)
 {
     chunk_builder_close(feed->builder);
+    channel_numbers_fini(&feed->channels);
     sealed_chunk_close(feed->chunk);
     *feed = (fixture_feed){0};
 }
@@ -189,17 +190,15 @@ static void append_frame(fixture_feed *feed)
                                .message_encoding = "json",
                                .schema_name = "",
                                .schema = td_bytes_of(NULL, 0)};
-    chunk_channel channel;
     td_err err;
-    assert_int_equal(chunk_builder_channel(feed->builder, &info, &channel, NULL), TD_OK);
     int is_event = frame.dir == CHANNEL_EVENT;
     uint64_t *ordinal = &feed->ordinals[frame.dir == CHANNEL_OUT];
-    const chunk_frame in = {.channel = channel,
-                            .conn = is_event ? 0 : 1,
-                            .ordinal = is_event ? 0 : ++*ordinal,
-                            .recv_ns = frame.recv_ns,
-                            .publish_ns = frame.publish_ns,
-                            .bytes = td_bytes_of(frame.text, frame.size)};
+    chunk_frame in = {.conn = is_event ? 0 : 1,
+                      .ordinal = is_event ? 0 : ++*ordinal,
+                      .recv_ns = frame.recv_ns,
+                      .publish_ns = frame.publish_ns,
+                      .bytes = td_bytes_of(frame.text, frame.size)};
+    channel_numbers_set(&feed->channels, &info, &in);
     if (chunk_builder_append(feed->builder, &in, &err) != TD_OK)
         fail_msg("frame %" PRIu64 ": %s", feed->next, err.text);
 }

@@ -6,6 +6,7 @@
 
 #include <stdint.h>
 
+#include "tests/testing/channel_numbers.h"
 #include "tests/testing/clock_sim.h"
 #include "tests/testing/io_fault.h"
 #include "archive/archive.h"
@@ -49,6 +50,7 @@ typedef struct fixture_feed {
     size_t index;
     const char *name;
     chunk_builder *builder;
+    channel_numbers channels;
     sealed_chunk *chunk;
     uint64_t next; /* frame */
     uint32_t step; /* frames go next, next + step, … so that feeds do not share receive times */

@@ -13,6 +13,7 @@
 #include "archive/verify.h"
 #include "replay/player.h"
 #include "tape/tape.h"
+#include "tests/testing/channel_numbers.h"
 #include "tests/testing/fuzz_input.h"
 
 /* 2026-11-20T06:00:00Z; a frame each millisecond. */
@@ -27,6 +28,7 @@ typedef struct maker {
     archive_writer *writer;
     size_t feed;
     chunk_builder *builder;
+    channel_numbers channels;
     sealed_chunk *chunk;
     uint64_t count; /* messages so far */
     uint64_t ordinal;
@@ -44,14 +46,12 @@ static void append(maker *m, channel_dir dir, const char *topic, const char *sym
                                .opcode = OPCODE_TEXT,
                                .message_encoding = "json",
                                .schema_name = ""};
-    chunk_channel channel;
-    fuzz_must(chunk_builder_channel(m->builder, &info, &channel, NULL), NULL);
-    const chunk_frame frame = {.channel = channel,
-                               .conn = dir == CHANNEL_EVENT ? 0 : 1,
-                               .ordinal = dir == CHANNEL_EVENT ? 0 : ++m->ordinal,
-                               .recv_ns = START_NS + STEP_NS * m->count,
-                               .publish_ns = START_NS + STEP_NS * m->count,
-                               .bytes = bytes};
+    chunk_frame frame = {.conn = dir == CHANNEL_EVENT ? 0 : 1,
+                         .ordinal = dir == CHANNEL_EVENT ? 0 : ++m->ordinal,
+                         .recv_ns = START_NS + STEP_NS * m->count,
+                         .publish_ns = START_NS + STEP_NS * m->count,
+                         .bytes = bytes};
+    channel_numbers_set(&m->channels, &info, &frame);
     fuzz_must(chunk_builder_append(m->builder, &frame, NULL), NULL);
     m->count++;
 }
@@ -126,6 +126,7 @@ static void write_session(fuzz_archive *self, writer_end end)
         self->segment[strlen(self->segment) - strlen(".open")] = '\0';
     sealed_chunk_close(m.chunk);
     chunk_builder_close(m.builder);
+    channel_numbers_fini(&m.channels);
     td_result rc = archive_writer_close(m.writer, end, START_NS + STEP_NS * m.count, NULL);
     TD_ASSERT(rc == TD_OK || end == WRITER_ABANDON);
     archive_close(into);

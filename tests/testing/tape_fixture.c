@@ -16,12 +16,14 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/io_posix.h"
+#include "tests/testing/channel_numbers.h"
 
 struct tape_segment {
     char path[LIMIT_PATH_BYTES];
     char feed[LIMIT_NAME_BYTES];
     const char *family;
     chunk_builder *builder;
+    channel_numbers channels;
     sealed_chunk *sealed;
     segment_writer *writer;
     segment_place last;
@@ -121,7 +123,7 @@ void tape_segment_put(tape_segment *segment, const tape_put *put)
                          .recv_ns = TAPE_FIXTURE_NS + put->recv_ns,
                          .publish_ns = TAPE_FIXTURE_NS + put->recv_ns,
                          .bytes = td_bytes_str(put->text)};
-    expect_ok(chunk_builder_channel(segment->builder, &info, &frame.channel, &err), &err);
+    channel_numbers_set(&segment->channels, &info, &frame);
     expect_ok(chunk_builder_append(segment->builder, &frame, &err), &err);
 }
 
@@ -159,6 +161,7 @@ static void free_segment(tape_segment *segment)
     segment_writer_close(segment->writer);
     sealed_chunk_close(segment->sealed);
     chunk_builder_close(segment->builder);
+    channel_numbers_fini(&segment->channels);
     td_free(segment);
 }
 

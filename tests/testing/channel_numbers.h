@@ -1,0 +1,22 @@
+/* Numbers for channels, as chunk_builder wants them of its caller: the same channel, the same
+ * number. Names are copied, a schema's text is borrowed. */
+#ifndef TD_TESTS_TESTING_CHANNEL_NUMBERS_H
+#define TD_TESTS_TESTING_CHANNEL_NUMBERS_H
+
+#include <stddef.h>
+
+#include "format/chunk_builder.h"
+
+/* All zero: none yet. */
+typedef struct channel_numbers {
+    channel_info **infos;
+    size_t count;
+} channel_numbers;
+
+/* Set the frame's number and info. */
+void channel_numbers_set(channel_numbers *self, const channel_info *info, chunk_frame *frame);
+
+/* After the builder is closed. */
+void channel_numbers_fini(channel_numbers *self);
+
+#endif
