@@ -115,9 +115,6 @@ static void fill_info(owned_channel *owned, const mcap_channel *in, const file_s
             schema == NULL ? td_bytes_of(NULL, 0) : td_bytes_of(schema->text, schema->text_bytes)};
     const char *mcap_topic = reader_place_text(&at, in->topic);
     channel->mcap_topic = td_bytes_of(mcap_topic, in->topic.size);
-    if (in->metadata.bytes.size > 0)
-        memcpy(at, in->metadata.bytes.data, in->metadata.bytes.size);
-    channel->metadata.bytes = td_bytes_of(at, in->metadata.bytes.size);
 }
 
 /* Map id to index. */
@@ -169,7 +166,7 @@ td_result reader_add_channel(segment_reader *reader, td_bytes content, td_err *e
         return TD_OK;
     /* Every string comes from the record, the topic perhaps twice; each gets a NUL. */
     size_t text_bytes = 2 * content.size + sizeof SEGMENT_FOREIGN_FEED + 8;
-    owned_channel *owned = td_alloc(sizeof *owned + text_bytes + in.metadata.bytes.size);
+    owned_channel *owned = td_alloc(sizeof *owned + text_bytes);
     if (owned == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a channel");
     owned->channel = (segment_channel){.id = in.id, .message_count = UINT64_MAX};

@@ -66,7 +66,6 @@ typedef struct segment_channel {
     channel_info info; /* from our metadata keys; where these are missing: feed "mcap", topic = the
                           MCAP topic, dir in, the rest empty or 0. Strings valid until close. */
     td_bytes mcap_topic;
-    mcap_packed metadata;
     uint64_t message_count; /* in the file, from the statistics; UINT64_MAX = not known */
 } segment_channel;
 
@@ -92,8 +91,8 @@ void segment_reader_close(segment_reader *reader);
 
 /* Open a finished segment of ours whose index is known, with all of its chunks: nothing is read but
  * what shows that the file is the one that the index describes, its size and its last chain record.
- * TD_E_CORRUPT if it is not; else as segment_reader_open. The channels come without schema text,
- * MCAP topic and metadata. */
+ * TD_E_CORRUPT if it is not; else as segment_reader_open. The channels come without schema text
+ * and MCAP topic. */
 TD_MUST_USE td_result segment_reader_open_known(td_io io, const char *path,
                                                 const segment_index *index, segment_reader **out,
                                                 td_err *err);
