@@ -14,8 +14,7 @@ enum {
     /* Two for each trade of an order, and what an order, a stop, a position and a wallet add. */
     EVENTS_MAX = 2 * MARKET_TRADES_MAX + 8,
     ACT_ONE_IN = 30, /* of the events in its symbols are its own */
-    FEE_RATE = 6,    /* 10^-4 */
-    FEE_RATE_PLACES = 4,
+    FEE_RATE = 6,    /* 10^-4, as the frames say */
     LEVERAGE = 10,
     PRICE_PLACES = 8,
 };
@@ -85,7 +84,7 @@ static int64_t *wallet_of(account *a, const sim_symbol *s)
 
 /* ---- events ---- */
 
-static void add_event(account *a, account_event_kind kind, uint32_t index, const sim_symbol *s,
+static void add_event(account *a, stream_kind kind, uint32_t index, const sim_symbol *s,
                       const account_order *order)
 {
     TD_ASSERT(a->event_count < EVENTS_MAX);
@@ -102,8 +101,7 @@ static void add_order(account *a, uint32_t index, const sim_symbol *s, account_o
                       account_status status)
 {
     order->status = status;
-    add_event(a, status >= ACCOUNT_UNTRIGGERED ? ACCOUNT_EVENT_STOP : ACCOUNT_EVENT_ORDER, index, s,
-              order);
+    add_event(a, status >= ACCOUNT_UNTRIGGERED ? STREAM_STOP_ORDER : STREAM_ORDER, index, s, order);
 }
 
 const account_event *account_next_event(account *a)
@@ -253,14 +251,14 @@ void account_see(account *a, uint32_t index, const sim_symbol *s)
     add_order(a, index, s, order, ACCOUNT_NEW);
     for (size_t i = 0; i < s->trade_count; i++) {
         fill(a, index, s, &s->trades[i]);
-        add_event(a, ACCOUNT_EVENT_FILL, index, s, order);
+        add_event(a, STREAM_EXECUTION, index, s, order);
         add_order(a, index, s, order,
                   order->filled < order->size ? ACCOUNT_PARTLY_FILLED : ACCOUNT_FILLED);
     }
     if (order->filled < order->size)
         add_order(a, index, s, order, ACCOUNT_CANCELLED);
-    add_event(a, ACCOUNT_EVENT_POSITION, index, s, order);
-    add_event(a, ACCOUNT_EVENT_WALLET, index, s, order);
+    add_event(a, STREAM_POSITION, index, s, order);
+    add_event(a, STREAM_WALLET, index, s, order);
 }
 
 const account_holding *account_held(const account *a, uint32_t index)
@@ -356,7 +354,6 @@ static void set_order(const account_order *order, const sim_symbol *s, account_t
     v[SIM_EXEC_QTY] = sim_number(order->last.done.size, lots);
     v[SIM_EXEC_VALUE] = money_value(order->last_money);
     v[SIM_EXEC_FEE] = money_value(order->last_fee);
-    v[SIM_FEE_RATE] = sim_number(FEE_RATE, FEE_RATE_PLACES);
     v[SIM_OPPONENT] = sim_number(order->last.number / 1000, 0);
 }
 
@@ -366,7 +363,6 @@ void account_set_holding(const account_holding *held, const sim_symbol *s, sim_v
     int64_t size = held->lots < 0 ? -held->lots : held->lots;
     const char *side = held->lots > 0 ? "Buy" : held->lots < 0 ? "Sell" : "";
     symbol_set_names(s, v);
-    v[SIM_USER] = sim_number(4437450, 0);
     v[SIM_CATEGORY] = sim_text(category_of(traded));
     int64_t mark = v[SIM_MARK].n > 0 ? v[SIM_MARK].n : 1;
     int64_t now = to_money(traded, instrument_money(traded, mark, size));
@@ -381,14 +377,6 @@ void account_set_holding(const account_holding *held, const sim_symbol *s, sim_v
     v[SIM_REALISED] = money_value(held->realised);
     v[SIM_POSITION_CREATED] = sim_time(held->created_ns);
     v[SIM_POSITION_UPDATED] = sim_time(held->updated_ns);
-    const sim_value_id greeks[][2] = {{SIM_TOTAL_DELTA, SIM_DELTA},
-                                      {SIM_TOTAL_GAMMA, SIM_GAMMA},
-                                      {SIM_TOTAL_VEGA, SIM_VEGA},
-                                      {SIM_TOTAL_THETA, SIM_THETA}};
-    for (size_t i = 0; i < sizeof greeks / sizeof greeks[0]; i++)
-        v[greeks[i][0]] =
-            sim_number(v[greeks[i][1]].n * held->lots / text_power10(traded->size_places),
-                       v[greeks[i][1]].places);
 }
 
 void account_set_event(const account_event *event, const sim_symbol *s, catalog_words words,

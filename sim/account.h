@@ -61,17 +61,9 @@ typedef struct account_holding {
     uint64_t updated_ns;
 } account_holding;
 
-typedef enum account_event_kind {
-    ACCOUNT_EVENT_ORDER,
-    ACCOUNT_EVENT_STOP,
-    ACCOUNT_EVENT_FILL,
-    ACCOUNT_EVENT_POSITION,
-    ACCOUNT_EVENT_WALLET,
-} account_event_kind;
-
 /* Something happened to the account; all its state is that after it. */
 typedef struct account_event {
-    account_event_kind kind;
+    stream_kind kind; /* what it is to be shown in: STREAM_ORDER to STREAM_WALLET */
     uint32_t symbol;
     int64_t seq; /* the matching event behind it */
     uint64_t ns;

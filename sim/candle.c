@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/time_text.h"
 
 #define DAY_NS (86400u * TD_NS_PER_S)
 
@@ -17,31 +18,20 @@ static const uint64_t MINUTES[CANDLE_INTERVALS] = {
     [CANDLE_360] = 360, [CANDLE_720] = 720, [CANDLE_D] = 1440,  [CANDLE_W] = 10080,
 };
 
-/* Days from 1970 to the first of a month counted from March of year 0 (which puts the leap day at
- * a year's end). */
-static int64_t days_to_month(int64_t month)
+/* The first of the month that a moment lies in. */
+static uint64_t month_start(uint64_t ns)
 {
-    int64_t year = month / 12;
-    int64_t in_year = month % 12;
-    return year * 365 + year / 4 - year / 100 + year / 400 + (153 * in_year + 2) / 5 - 719468;
-}
-
-/* The month that a day lies in, counted likewise. */
-static int64_t month_of_day(int64_t day)
-{
-    int64_t month = (day + 719468) * 12 / 366; /* too small by a few months at most */
-    while (days_to_month(month + 1) <= day)
-        month++;
-    return month;
+    unsigned year, month, day;
+    td_time_date(ns, &year, &month, &day);
+    return ns / DAY_NS * DAY_NS - (day - 1) * DAY_NS;
 }
 
 static void set_bounds(candle *c, candle_interval interval, uint64_t ns)
 {
     TD_ASSERT(interval < CANDLE_INTERVALS);
     if (interval == CANDLE_M) {
-        int64_t month = month_of_day((int64_t)(ns / DAY_NS));
-        c->start_ns = (uint64_t)days_to_month(month) * DAY_NS;
-        c->end_ns = (uint64_t)days_to_month(month + 1) * DAY_NS;
+        c->start_ns = month_start(ns);
+        c->end_ns = month_start(c->start_ns + 31 * DAY_NS); /* in the next month, always */
         return;
     }
     /* 1970 began on a Thursday: weeks are counted from the Monday before. */

@@ -2,69 +2,37 @@
 
 #include <string.h>
 
-#define TRADES(...)                                                                                \
-    .products = {__VA_ARGS__}, .product_count = sizeof((product[]){__VA_ARGS__}) / sizeof(product)
+#define OF(...)   {__VA_ARGS__}, sizeof((product[]){__VA_ARGS__}) / sizeof(product)
+#define ACK_FIRST CATALOG_ACK_FIRST
 
+/* The account of v5 trades in all that v5 has. */
+#define V5_PRODUCTS PRODUCT_LINEAR, PRODUCT_INVERSE, PRODUCT_SPOT, PRODUCT_OPTION, PRODUCT_SPREAD
+
+/* clang-format off: one family, one line */
 static const catalog_row CATALOG[] = {
-    {.family = "inverse",
-     TRADES(PRODUCT_INVERSE),
-     .streams = &ROWS_INVERSE,
-     .account = &ACCOUNT_INVERSE},
-    {.family = "linear",
-     TRADES(PRODUCT_LINEAR),
-     .streams = &ROWS_LINEAR,
-     .account = &ACCOUNT_LINEAR},
-    {.family = "copytrade",
-     TRADES(PRODUCT_LINEAR),
-     .words = WORDS_COPY_TRADING,
-     .streams = &ROWS_COPYTRADE,
-     .account = &ACCOUNT_COPYTRADE},
-    {.family = "usdc-perp", TRADES(PRODUCT_USDC_PERP), .streams = &ROWS_USDC_PERP},
-    {.family = "usdc-option",
-     TRADES(PRODUCT_OPTION),
-     .flags = CATALOG_ACK_FIRST,
-     .streams = &ROWS_USDC_OPTION},
-    {.family = "usdc-private",
-     TRADES(PRODUCT_USDC_PERP, PRODUCT_OPTION),
-     .flags = CATALOG_ACK_FIRST,
-     .account = &ACCOUNT_USDC},
-    {.family = "spot-v1",
-     TRADES(PRODUCT_SPOT),
-     .flags = CATALOG_ACK_FIRST,
-     .streams = &ROWS_SPOT_V1},
-    {.family = "spot-v2",
-     TRADES(PRODUCT_SPOT),
-     .flags = CATALOG_ACK_FIRST,
-     .streams = &ROWS_SPOT_V2},
-    {.family = "spot-private",
-     TRADES(PRODUCT_SPOT),
-     .flags = CATALOG_ACK_FIRST,
-     .words = WORDS_SPOT,
-     .account = &ACCOUNT_SPOT},
-    {.family = "contract-v3",
-     TRADES(PRODUCT_LINEAR, PRODUCT_INVERSE),
-     .streams = &ROWS_CONTRACT_V3,
-     .account = &ACCOUNT_CONTRACT_V3},
-    {.family = "v5-linear", TRADES(PRODUCT_LINEAR), .streams = &ROWS_V5_LINEAR},
-    {.family = "v5-inverse", TRADES(PRODUCT_INVERSE), .streams = &ROWS_V5_LINEAR},
-    {.family = "v5-spot",
-     TRADES(PRODUCT_SPOT),
-     .flags = CATALOG_ACK_FIRST,
-     .streams = &ROWS_V5_SPOT},
-    {.family = "v5-option",
-     TRADES(PRODUCT_OPTION),
-     .flags = CATALOG_ACK_FIRST,
-     .streams = &ROWS_V5_OPTION},
-    {.family = "v5-private",
-     TRADES(PRODUCT_LINEAR, PRODUCT_INVERSE, PRODUCT_SPOT, PRODUCT_OPTION, PRODUCT_SPREAD),
-     .flags = CATALOG_ACK_FIRST,
-     .account = &ACCOUNT_V5},
-    {.family = "v5-spread",
-     TRADES(PRODUCT_SPREAD),
-     .flags = CATALOG_ACK_FIRST,
-     .streams = &ROWS_V5_SPREAD},
-    {.family = "v5-misc", TRADES(PRODUCT_NONE), .streams = &ROWS_V5_MISC},
+    /* family         products                                 flags      words               public
+       streams      account */
+    {"inverse", OF(PRODUCT_INVERSE), 0, WORDS_PLAIN, &ROWS_INVERSE, &ACCOUNT_INVERSE},
+    {"linear", OF(PRODUCT_LINEAR), 0, WORDS_PLAIN, &ROWS_LINEAR, &ACCOUNT_LINEAR},
+    {"copytrade", OF(PRODUCT_LINEAR), 0, WORDS_COPY_TRADING, &ROWS_COPYTRADE, &ACCOUNT_COPYTRADE},
+    {"usdc-perp", OF(PRODUCT_USDC_PERP), 0, WORDS_PLAIN, &ROWS_USDC_PERP, NULL},
+    {"usdc-option", OF(PRODUCT_OPTION), ACK_FIRST, WORDS_PLAIN, &ROWS_USDC_OPTION, NULL},
+    {"usdc-private", OF(PRODUCT_USDC_PERP, PRODUCT_OPTION), ACK_FIRST, WORDS_PLAIN, NULL,
+     &ACCOUNT_USDC},
+    {"spot-v1", OF(PRODUCT_SPOT), ACK_FIRST, WORDS_PLAIN, &ROWS_SPOT_V1, NULL},
+    {"spot-v2", OF(PRODUCT_SPOT), ACK_FIRST, WORDS_PLAIN, &ROWS_SPOT_V2, NULL},
+    {"spot-private", OF(PRODUCT_SPOT), ACK_FIRST, WORDS_SPOT, NULL, &ACCOUNT_SPOT},
+    {"contract-v3", OF(PRODUCT_LINEAR, PRODUCT_INVERSE), 0, WORDS_PLAIN, &ROWS_CONTRACT_V3,
+     &ACCOUNT_CONTRACT_V3},
+    {"v5-linear", OF(PRODUCT_LINEAR), 0, WORDS_PLAIN, &ROWS_V5_LINEAR, NULL},
+    {"v5-inverse", OF(PRODUCT_INVERSE), 0, WORDS_PLAIN, &ROWS_V5_LINEAR, NULL},
+    {"v5-spot", OF(PRODUCT_SPOT), ACK_FIRST, WORDS_PLAIN, &ROWS_V5_SPOT, NULL},
+    {"v5-option", OF(PRODUCT_OPTION), ACK_FIRST, WORDS_PLAIN, &ROWS_V5_OPTION, NULL},
+    {"v5-private", OF(V5_PRODUCTS), ACK_FIRST, WORDS_PLAIN, NULL, &ACCOUNT_V5},
+    {"v5-spread", OF(PRODUCT_SPREAD), ACK_FIRST, WORDS_PLAIN, &ROWS_V5_SPREAD, NULL},
+    {"v5-misc", OF(PRODUCT_NONE), 0, WORDS_PLAIN, &ROWS_V5_MISC, NULL},
 };
+/* clang-format on */
 
 const catalog_row *catalog_table(size_t *count)
 {

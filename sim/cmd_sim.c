@@ -23,15 +23,10 @@ typedef struct sim_flags {
     const char *families;
     uint8_t is_list;
     uint64_t symbols;
-    uint64_t rate;
-    uint64_t seed;
     const char *truth;
-    uint64_t frames;
-    uint64_t duration_ns;
     options_time epoch;
-    uint64_t time_scale;
     options_list faults;
-    const char *secret;
+    exchange_options exchange; /* what is used as it is given */
 } sim_flags;
 
 static const option_row SIM_ROWS[] = {
@@ -54,14 +49,14 @@ static const option_row SIM_ROWS[] = {
      .max = INSTRUMENTS_MAX},
     {.long_name = "rate",
      .type = OPTION_UINT,
-     .offset = offsetof(sim_flags, rate),
+     .offset = offsetof(sim_flags, exchange.rate),
      .metavar = "N",
      .help = "data frames a second of each family, over all topics and symbols\n"
              "(default: 100; 0: as fast as clients take them)",
      .max = 10000000},
     {.long_name = "seed",
      .type = OPTION_UINT,
-     .offset = offsetof(sim_flags, seed),
+     .offset = offsetof(sim_flags, exchange.seed),
      .metavar = "N",
      .help = "the same seed gives the same frames (default: 1)"},
     {.long_name = "truth",
@@ -71,12 +66,12 @@ static const option_row SIM_ROWS[] = {
      .help = "write down what is sent, and the books behind it (a new file)"},
     {.long_name = "frames",
      .type = OPTION_UINT,
-     .offset = offsetof(sim_flags, frames),
+     .offset = offsetof(sim_flags, exchange.frames_max),
      .metavar = "N",
      .help = "close a family's clients after N data frames, and end"},
     {.long_name = "duration",
      .type = OPTION_DURATION,
-     .offset = offsetof(sim_flags, duration_ns),
+     .offset = offsetof(sim_flags, exchange.duration_ns),
      .metavar = "DURATION",
      .help = "end this long after the first subscription"},
     {.long_name = "epoch",
@@ -86,7 +81,7 @@ static const option_row SIM_ROWS[] = {
      .help = "exchange time of the first subscription (default: now)"},
     {.long_name = "time-scale",
      .type = OPTION_UINT,
-     .offset = offsetof(sim_flags, time_scale),
+     .offset = offsetof(sim_flags, exchange.time_scale),
      .metavar = "N",
      .help = "exchange time goes N times as fast as the clock (default: 1): minutes,\n"
              "and their candles, pass in seconds",
@@ -100,7 +95,7 @@ static const option_row SIM_ROWS[] = {
              "repeat, silence; or refuse upgrade N (may be repeated)"},
     {.long_name = "secret",
      .type = OPTION_TEXT,
-     .offset = offsetof(sim_flags, secret),
+     .offset = offsetof(sim_flags, exchange.secret),
      .metavar = "TEXT",
      .help = "check the signatures of clients with it (default: let any key in)"},
 };
@@ -111,7 +106,6 @@ typedef struct sim_command {
     listen_options listen;
     json_options json;
     talk_options talk;
-    exchange_options options;
     fault faults[FAULTS_MAX];
     td_log log;
     wire_loop *loop;
@@ -123,7 +117,7 @@ typedef struct sim_command {
 
 static td_result add_family(sim_command *command, td_bytes name, td_err *err)
 {
-    exchange_options *options = &command->options;
+    exchange_options *options = &command->flags.exchange;
     const family *found = family_find(name);
     if (found == NULL)
         return family_refuse(name, err);
@@ -188,22 +182,16 @@ static td_result read_faults(sim_command *command, td_err *err)
             return rc;
     }
     qsort(command->faults, list->count, sizeof command->faults[0], compare_faults);
-    command->options.faults = command->faults;
-    command->options.fault_count = list->count;
+    command->flags.exchange.faults = command->faults;
+    command->flags.exchange.fault_count = list->count;
     return TD_OK;
 }
 
 static td_result read_options(sim_command *command, td_err *err)
 {
     const sim_flags *flags = &command->flags;
-    exchange_options *options = &command->options;
+    exchange_options *options = &command->flags.exchange;
     options->symbol_count = (uint32_t)flags->symbols;
-    options->rate = flags->rate;
-    options->seed = flags->seed;
-    options->time_scale = flags->time_scale;
-    options->frames_max = flags->frames;
-    options->duration_ns = flags->duration_ns;
-    options->secret = flags->secret;
     options->settle_ns = SETTLE_MS * TD_NS_PER_MS;
     options->listen = command->listen.address;
     options->tls_cert = command->listen.tls_cert;
@@ -250,7 +238,7 @@ static td_result run_loop(sim_command *command, td_err *err)
 static td_result serve(sim_command *command, td_err *err)
 {
     stop_signal *signals = NULL;
-    td_result rc = exchange_open(&command->options, command->loop, &command->exchange, err);
+    td_result rc = exchange_open(&command->flags.exchange, command->loop, &command->exchange, err);
     if (rc != TD_OK)
         return rc;
     const wire_server *server = exchange_server(command->exchange);
@@ -261,8 +249,8 @@ static td_result serve(sim_command *command, td_err *err)
     if (rc == TD_OK) {
         report_say(command->report, TD_LOG_INFO, "listening at %s", wire_server_url(server));
         report_say(command->report, TD_LOG_DEBUG,
-                   "seed %" PRIu64 ", %" PRIu64 " frames/s of each family", command->options.seed,
-                   command->options.rate);
+                   "seed %" PRIu64 ", %" PRIu64 " frames/s of each family",
+                   command->flags.exchange.seed, command->flags.exchange.rate);
         rc = run_loop(command, err);
     }
     if (rc == TD_OK && command->listen.ready_file != NULL)
@@ -278,9 +266,9 @@ static td_result run(sim_command *command, td_err *err)
     if (rc == TD_OK && command->listen.ready_file != NULL)
         rc = wire_remove_ready(io_posix(), command->listen.ready_file, err);
     if (rc == TD_OK && command->flags.truth != NULL)
-        rc = truth_open(io_posix(), command->flags.truth, &command->options.truth, err);
+        rc = truth_open(io_posix(), command->flags.truth, &command->flags.exchange.truth, err);
     if (rc == TD_OK)
-        rc = wire_loop_open(command->options.clock, &command->log, &command->loop, err);
+        rc = wire_loop_open(command->flags.exchange.clock, &command->log, &command->loop, err);
     if (rc == TD_OK)
         rc = serve(command, err);
     return rc;
@@ -308,10 +296,11 @@ static td_result print_counts(const sim_command *command, td_err *err)
 
 exit_code cmd_sim(const verb_context *context, int argc, char **argv)
 {
-    sim_command command = {
-        .report = context->report,
-        .flags = {.families = "inverse", .symbols = 5, .rate = 100, .seed = 1, .time_scale = 1},
-        .listen = {.address = "127.0.0.1:0"}};
+    sim_command command = {.report = context->report,
+                           .flags = {.families = "inverse",
+                                     .symbols = 5,
+                                     .exchange = {.rate = 100, .seed = 1, .time_scale = 1}},
+                           .listen = {.address = "127.0.0.1:0"}};
     const option_group groups[] = {
         {"Exchange", SIM_ROWS, sizeof SIM_ROWS / sizeof SIM_ROWS[0], &command.flags},
         option_group_listen(&command.listen),
@@ -349,6 +338,6 @@ exit_code cmd_sim(const verb_context *context, int argc, char **argv)
     status = rc == TD_OK ? EXIT_CODE_DONE : report_error(context->report, &err);
     exchange_close(command.exchange);
     wire_loop_close(command.loop);
-    truth_close(command.options.truth);
+    truth_close(command.flags.exchange.truth);
     return status;
 }

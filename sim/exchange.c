@@ -16,9 +16,8 @@ enum {
     ANSWER_BYTES_MAX = 1 << 20,
     BATCH_FRAMES_MAX = 512,
     BATCH_BYTES_MAX = 1 << 20,
-    BATCH_BUFFER_BYTES = 4 << 20, /* BATCH_BYTES_MAX and one more frame of the largest size */
-    QUEUED_BYTES_HELD = 4 << 20,  /* a client with more than this in its queue is slow */
-    BOOK_MARK_EVERY = 100,        /* updates of a book between two marks in the truth */
+    QUEUED_BYTES_HELD = 4 << 20, /* a client with more than this in its queue is slow */
+    BOOK_MARK_EVERY = 100,       /* updates of a book between two marks in the truth */
     TICK_US = 250,   /* shortest time between two batches: above 4,000 frames a second they go in
                       * groups, which costs less than a wake-up for each */
     UNPACED_US = 10, /* exchange time between two frames at rate 0 */
@@ -62,14 +61,6 @@ typedef struct sim_conn {
     uint8_t *streams; /* subscription of each; NULL before the first one */
 } sim_conn;
 
-/* One frame of a batch; its bytes lie in the family's batch_bytes. */
-typedef struct batch_frame {
-    uint32_t stream;
-    uint8_t copies; /* 0 if it was dropped, 2 if it is repeated: by a fault */
-    size_t offset;
-    size_t size;
-} batch_frame;
-
 /* A family that is served: its venue with a clock, and the clients on its paths. */
 struct sim_family {
     exchange *exchange;
@@ -89,9 +80,6 @@ struct sim_family {
     wire_timer *stall_timer; /* looks at slow clients while they hold others up */
     uint8_t is_held;         /* by a slow client */
     uint8_t is_done;
-    td_buf batch_bytes;
-    batch_frame batch[BATCH_FRAMES_MAX];
-    size_t batch_count;
 };
 
 struct exchange {
@@ -120,14 +108,25 @@ int exchange_can_serve(const family *wanted)
     return catalog_find(wanted->name) != NULL;
 }
 
-/* Stop everything because of err. */
+/* Cut every connection: what is queued is lost. */
+static void cut_all(exchange *x)
+{
+    for (uint32_t i = 0; i < x->options.family_count; i++)
+        for (sim_conn *conn = x->families[i].first_conn; conn != NULL; conn = conn->next) {
+            conn->is_closing = 1;
+            wire_peer_close(conn->wire, 0);
+        }
+}
+
+/* Stop everything because of err: nothing goes out that the truth may not hold. */
 static void fail(exchange *x, td_result rc, const td_err *err)
 {
     if (x->failure != TD_OK)
         return; /* the first one is told */
     x->failure = rc;
     x->failure_err = *err;
-    exchange_stop(x);
+    x->is_stopped = 1;
+    cut_all(x);
 }
 
 /* ---- connections ---- */
@@ -244,13 +243,12 @@ static void note_fault(sim_family *f, fault_kind kind, const venue_frame *frame)
                 &err);
 }
 
-/* Truth first. 1 if what it says may be sent now. */
-static int flush_truth(exchange *x)
+/* Before the loop sends what was queued. */
+static void flush_truth(exchange *x)
 {
     td_err err;
     if (x->options.truth != NULL)
         check_truth(x, truth_flush(x->options.truth, &err), &err);
-    return x->failure == TD_OK;
 }
 
 /* ---- the clock ---- */
@@ -365,24 +363,17 @@ static void go_on(sim_family *f)
         schedule(f, clock_mono_ns(f->exchange->options.clock));
 }
 
-/* ---- batches ---- */
+/* ---- frames ---- */
 
-/* Remember a frame that was just made, and write down who gets it. */
-static void add_to_batch(sim_family *f, const venue_frame *frame, uint8_t copies)
+/* Queue a frame for everybody who gets it, and write down what is sent. Nothing of it goes to a
+ * socket before the loop runs again, and the truth is flushed before that. */
+static void send_frame(sim_family *f, const venue_frame *frame, unsigned copies)
 {
-    td_err err;
-    TD_ASSERT(f->batch_count < BATCH_FRAMES_MAX);
-    f->batch[f->batch_count++] = (batch_frame){.stream = frame->stream,
-                                               .copies = copies,
-                                               .offset = f->batch_bytes.size,
-                                               .size = frame->bytes.size};
-    td_result rc = td_buf_append(&f->batch_bytes, frame->bytes.data, frame->bytes.size, &err);
-    if (rc != TD_OK)
-        fail(f->exchange, rc, &err);
     int is_seen = 0;
     for (sim_conn *conn = f->first_conn; conn != NULL; conn = conn->next) {
-        for (uint8_t copy = 0; copy < copies && is_listening(conn, frame->stream); copy++) {
+        for (unsigned copy = 0; copy < copies && is_listening(conn, frame->stream); copy++) {
             note_frame(conn, frame);
+            conn_send(conn, frame->bytes);
             is_seen = 1;
         }
     }
@@ -390,28 +381,9 @@ static void add_to_batch(sim_family *f, const venue_frame *frame, uint8_t copies
         note_content(f, frame);
 }
 
-/* Send what was made, in the order in which it was written down. */
-static void send_batch(sim_family *f)
-{
-    if (flush_truth(f->exchange)) {
-        for (size_t i = 0; i < f->batch_count; i++) {
-            const batch_frame *frame = &f->batch[i];
-            TD_ASSERT(frame->offset + frame->size <= f->batch_bytes.size);
-            td_bytes bytes = td_bytes_of(f->batch_bytes.data + frame->offset, frame->size);
-            for (sim_conn *conn = f->first_conn; conn != NULL; conn = conn->next)
-                for (uint8_t copy = 0; copy < frame->copies && is_listening(conn, frame->stream);
-                     copy++)
-                    conn_send(conn, bytes);
-        }
-    }
-    f->batch_count = 0;
-    td_buf_clear(&f->batch_bytes);
-}
-
-/* Let a fault happen that is about connections; everything made before it is sent. */
+/* Let a fault happen that is about connections, after everything that was made before it. */
 static void break_connections(sim_family *f, fault_kind kind)
 {
-    send_batch(f);
     for (sim_conn *conn = f->first_conn; conn != NULL; conn = conn->next) {
         if (kind == FAULT_SILENCE)
             conn->is_silent = 1;
@@ -420,47 +392,34 @@ static void break_connections(sim_family *f, fault_kind kind)
     }
 }
 
-/* The faults of the frame that was made: how often it is sent, and which faults follow it. */
-typedef struct frame_faults {
-    uint8_t copies;
-    uint8_t breaks[FAULT_KINDS];
-} frame_faults;
-
-static frame_faults take_faults(sim_family *f, const venue_frame *frame)
-{
-    const exchange_options *options = &f->exchange->options;
-    frame_faults found = {.copies = 1};
-    while (f->next_fault < options->fault_count && options->faults[f->next_fault].at <= f->made) {
-        const fault *due = &options->faults[f->next_fault++];
-        if (due->kind == FAULT_REFUSE)
-            continue; /* counted by upgrades */
-        if (due->kind == FAULT_DROP || due->kind == FAULT_REPEAT) {
-            found.copies = due->kind == FAULT_DROP ? 0 : 2;
-            note_fault(f, due->kind, frame);
-        } else {
-            found.breaks[due->kind] = 1;
-        }
-    }
-    return found;
-}
-
-/* A frame was made: count it, and let the faults happen that are due. */
+/* A frame was made: count it, and let the faults happen that are due: first those that say how
+ * often it is sent, and after it those of connections. */
 static void take_frame(sim_family *f, const venue_frame *frame)
 {
+    const exchange_options *options = &f->exchange->options;
+    size_t next = f->next_fault;
+    unsigned copies = 1;
     f->made++;
     f->exchange->counts.made_frames++;
-    frame_faults faults = take_faults(f, frame);
-    add_to_batch(f, frame, faults.copies);
-    for (int kind = 0; kind < FAULT_KINDS; kind++) {
-        if (faults.breaks[kind]) {
-            note_fault(f, (fault_kind)kind, NULL);
-            break_connections(f, (fault_kind)kind);
-        }
+    for (; next < options->fault_count && options->faults[next].at <= f->made; next++) {
+        fault_kind kind = options->faults[next].kind;
+        if (kind != FAULT_DROP && kind != FAULT_REPEAT)
+            continue;
+        copies = kind == FAULT_DROP ? 0 : 2;
+        note_fault(f, kind, frame);
+    }
+    send_frame(f, frame, copies);
+    for (; f->next_fault < next; f->next_fault++) {
+        fault_kind kind = options->faults[f->next_fault].kind;
+        if (kind != FAULT_DISCONNECT && kind != FAULT_CUT && kind != FAULT_SILENCE)
+            continue;
+        note_fault(f, kind, NULL);
+        break_connections(f, kind);
     }
 }
 
-/* The next slot: one frame or none. */
-static void fill_slot(sim_family *f)
+/* The next slot: one frame or none. Returns its bytes. */
+static size_t fill_slot(sim_family *f)
 {
     venue_frame frame;
     uint64_t scale = f->exchange->options.time_scale > 0 ? f->exchange->options.time_scale : 1;
@@ -471,8 +430,10 @@ static void fill_slot(sim_family *f)
     TD_ASSERT(ts_ns > f->last_ts_ns);
     f->last_ts_ns = ts_ns;
     f->slot++;
-    if (venue_next(f->venue, ts_ns, &frame))
-        take_frame(f, &frame);
+    if (!venue_next(f->venue, ts_ns, &frame))
+        return 0;
+    take_frame(f, &frame);
+    return frame.bytes.size;
 }
 
 static int is_full(const sim_family *f)
@@ -485,12 +446,12 @@ static int is_full(const sim_family *f)
 static void make_batch(sim_family *f, uint64_t due)
 {
     exchange *x = f->exchange;
-    TD_ASSERT(f->batch_count == 0);
-    TD_ASSERT(f->batch_bytes.size == 0);
-    while (f->slot < due && f->batch_count < BATCH_FRAMES_MAX &&
-           f->batch_bytes.size < BATCH_BYTES_MAX && x->failure == TD_OK && !is_full(f))
-        fill_slot(f);
-    send_batch(f);
+    size_t bytes = 0;
+    for (unsigned i = 0; i < BATCH_FRAMES_MAX && bytes < BATCH_BYTES_MAX && f->slot < due &&
+                         x->failure == TD_OK && !is_full(f);
+         i++)
+        bytes += fill_slot(f);
+    flush_truth(x);
     if (is_full(f)) {
         f->is_done = 1;
         close_conns(f, 1000);
@@ -528,11 +489,7 @@ static void on_grace_over(void *user)
 {
     exchange *x = user;
     x->grace_timer = NULL;
-    for (uint32_t i = 0; i < x->options.family_count; i++)
-        for (sim_conn *conn = x->families[i].first_conn; conn != NULL; conn = conn->next) {
-            conn->is_closing = 1;
-            wire_peer_close(conn->wire, 0);
-        }
+    cut_all(x);
 }
 
 /* Nothing more is made; every client is closed, and those that do not take that in time are cut. */
@@ -545,7 +502,6 @@ static void end(exchange *x, unsigned code)
         return;
     uint64_t at_ns = clock_mono_ns(x->options.clock) + STOP_GRACE_NS;
     if (wire_timer_at(x->loop, at_ns, on_grace_over, x, &x->grace_timer, NULL) != TD_OK) {
-        x->grace_timer = NULL;
         on_grace_over(x); /* no memory: at once */
     }
 }
@@ -615,8 +571,7 @@ static void send_snapshot(sim_conn *conn, uint32_t index)
     if (conn->is_silent || !venue_snapshot(conn->of->venue, index, &frame))
         return;
     note_frame(conn, &frame);
-    if (flush_truth(conn->exchange))
-        conn_send(conn, frame.bytes);
+    conn_send(conn, frame.bytes);
 }
 
 /* Send the snapshots that a connection waits for, as far as its queue has room. */
@@ -627,9 +582,10 @@ static void send_snapshots(sim_conn *conn)
         if (conn->streams[i] != SUBSCRIPTION_WAITS)
             continue;
         if (conn->is_closing || wire_peer_queued_bytes(conn->wire) > QUEUED_BYTES_HELD)
-            return; /* more when it is drained */
+            break; /* more when it is drained */
         send_snapshot(conn, i);
     }
+    flush_truth(conn->exchange);
 }
 
 /* ---- paths ---- */
@@ -1083,7 +1039,6 @@ static td_result open_families(exchange *x, td_err *err)
         f->row = catalog_find(of->name);
         f->speech = of->dialect;
         f->path = family_url_path(of->endpoints[0].url);
-        td_buf_init(&f->batch_bytes, BATCH_BUFFER_BYTES);
         TD_ASSERT(f->row != NULL);
     }
     return TD_OK;
@@ -1134,7 +1089,6 @@ void exchange_close(exchange *x)
         wire_timer_cancel(f->timer);
         wire_timer_cancel(f->stall_timer);
         venue_close(f->venue);
-        td_buf_fini(&f->batch_bytes);
     }
     dialect_parser_close(x->requests);
     td_buf_fini(&x->answer);

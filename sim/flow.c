@@ -4,12 +4,13 @@
 
 enum {
     FILL_LEVELS = 300, /* of each side at the start */
-    ORDERS_WANTED = 2200,
     DEPTH_TICKS = 550, /* levels that are missing come back so near the best price; below price_min,
                         * so that there is room for all of them */
     DEEPEN_DRAWS = 16, /* for a price without a level: nearly every other one has none */
-    TAKE_PERMILLE = 45,     /* market orders: with this mix some 7 % of frames are trades */
-    LIQUIDATE_PERMILLE = 8, /* of these, liquidations */
+    TAKE_PERMILLE = 45,      /* market orders: with this mix some 7 % of frames are trades */
+    LIQUIDATE_PERMILLE = 15, /* of these, liquidations */
+    CANCEL_PERMILLE = 410,
+    CANCEL_SHARE = 32, /* of a level, at most one in so many lots goes besides an order */
 };
 
 void flow_init(flow *f, const instrument *traded, uint64_t seed)
@@ -45,8 +46,8 @@ static market_side draw_side(flow *f)
 void flow_fill(flow *f, const instrument *traded, market *m)
 {
     for (int64_t i = 1; i <= FILL_LEVELS; i++) {
-        (void)market_limit(m, MARKET_BUY, traded->first_price - i, draw_size(f));
-        (void)market_limit(m, MARKET_SELL, traded->first_price + i, draw_size(f));
+        market_limit(m, MARKET_BUY, traded->first_price - i, draw_size(f));
+        market_limit(m, MARKET_SELL, traded->first_price + i, draw_size(f));
     }
     TD_ASSERT(market_level_count(m, MARKET_BUY) == FILL_LEVELS);
     TD_ASSERT(market_level_count(m, MARKET_SELL) == FILL_LEVELS);
@@ -64,7 +65,7 @@ static void deepen(flow *f, market *m, market_side side)
         if (price < 1)
             price = 1; /* the grid ends here */
     }
-    (void)market_limit(m, side, price, draw_size(f));
+    market_limit(m, side, price, draw_size(f));
 }
 
 /* A limit order: mostly close to the best price of its side, at times inside or across the spread.
@@ -77,28 +78,38 @@ static void place(flow *f, market *m, market_side side)
     int64_t price = side == MARKET_BUY ? far_best - distance : far_best + distance;
     if (price < f->price_min)
         price = f->price_min + (int64_t)td_random_below(&f->random, 4);
-    (void)market_limit(m, side, price, draw_size(f));
+    market_limit(m, side, price, draw_size(f));
 }
 
-flow_event flow_step(flow *f, market *m)
+/* Take orders out: mostly near the best price, where most are placed, but far levels do not stay
+ * for ever. Of a large level more, so that levels do not grow for ever either. */
+static void cancel(flow *f, market *m, market_side side)
+{
+    int64_t count = (int64_t)market_level_count(m, side);
+    int64_t index = td_random_below(&f->random, 4) == 0
+                        ? (int64_t)td_random_below(&f->random, (uint64_t)count)
+                        : draw_distance(f, 12, count - 1);
+    uint64_t all = (uint64_t)market_level_at(m, side, (size_t)index).size;
+    market_cancel(m, side, (size_t)index,
+                  draw_size(f) + (int64_t)td_random_below(&f->random, all / CANCEL_SHARE + 1));
+}
+
+int flow_step(flow *f, market *m)
 {
     for (int side = MARKET_BUY; side <= MARKET_SELL; side++) {
         if (market_level_count(m, (market_side)side) < FLOW_LEVELS_MIN) {
             deepen(f, m, (market_side)side);
-            return FLOW_LIMIT;
+            return 0;
         }
     }
-    uint32_t orders = market_order_count(m);
     uint64_t what = td_random_below(&f->random, 1000);
-    uint64_t cancels = orders > ORDERS_WANTED ? 520 : 400;
     if (what < TAKE_PERMILLE) {
         market_take(m, draw_side(f), draw_size(f));
-        return what < LIQUIDATE_PERMILLE ? FLOW_LIQUIDATE : FLOW_TAKE;
+        return what < LIQUIDATE_PERMILLE;
     }
-    if (what < TAKE_PERMILLE + cancels) {
-        market_cancel(m, market_order_at(m, (uint32_t)td_random_below(&f->random, orders)));
-        return FLOW_CANCEL;
-    }
-    place(f, m, draw_side(f));
-    return FLOW_LIMIT;
+    if (what < TAKE_PERMILLE + CANCEL_PERMILLE)
+        cancel(f, m, draw_side(f));
+    else
+        place(f, m, draw_side(f));
+    return 0;
 }

@@ -1,7 +1,6 @@
 /* Order flow: what traders do to a market, from a seed. Limit orders near the best prices, market
- * orders, cancels; the mix is steered so that each side keeps about as many orders and well over
- * 200 price levels, as a liquid symbol has. The price wanders. Same seed, same orders. One thread.
- */
+ * orders, cancels; the mix is such that each side keeps well over 200 price levels of much the same
+ * sizes, as a liquid symbol has. The price wanders. Same seed, same orders. One thread. */
 #ifndef TD_SIM_FLOW_H
 #define TD_SIM_FLOW_H
 
@@ -18,7 +17,7 @@ typedef struct flow {
 } flow;
 
 enum {
-    FLOW_LEVELS_MIN = 230, /* of a side, once filled: a 200-level window never runs short */
+    FLOW_LEVELS_MIN = 240, /* of a side, once filled: a 200-level window never runs short */
     FLOW_LEVELS_MAX = 600,
 };
 
@@ -27,14 +26,8 @@ void flow_init(flow *f, const instrument *traded, uint64_t seed);
 /* Fill an empty market around the instrument's first price. */
 void flow_fill(flow *f, const instrument *traded, market *m);
 
-typedef enum flow_event {
-    FLOW_LIMIT,
-    FLOW_CANCEL,
-    FLOW_TAKE,      /* a market order of somebody who wants one */
-    FLOW_LIQUIDATE, /* a market order that closes a position against its owner's will */
-} flow_event;
-
-/* Let one more order or cancel happen: exactly one matching event. */
-flow_event flow_step(flow *f, market *m);
+/* Let one more order or cancel happen: exactly one matching event. 1 if it was a market order that
+ * closes a position against its owner's will. */
+int flow_step(flow *f, market *m);
 
 #endif

@@ -27,7 +27,7 @@ static const stream_row INVERSE[] = {
              ",'timestamp':'$updated:iso3','take_profit':'0','stop_loss':'0'"
              ",'trailing_stop':'0','last_exec_price':'$exec_price:s'}]}")},
     {PRIVATE("stop_order", STREAM_STOP_ORDER,
-             "{'topic':'stop_order','data':[{" ORDER_INVERSE ",'user_id':$user," TERMS_INVERSE
+             "{'topic':'stop_order','data':[{" ORDER_INVERSE ",'user_id':4437450," TERMS_INVERSE
              ",'stop_order_type':'$stop_type','trigger_by':'LastPrice'"
              ",'trigger_price':'$trigger_price:s','close_on_trigger':false"
              ",'timestamp':'$updated:iso3','take_profit':0,'stop_loss':0}]}")},
@@ -39,7 +39,7 @@ static const stream_row INVERSE[] = {
              ",'exec_fee':'$exec_fee:s','leaves_qty':$order_leaves:s"
              ",'is_maker':false,'trade_time':'$trade_time:iso3'}]}")},
     {PRIVATE("position", STREAM_POSITION,
-             "{'topic':'position','data':[{'user_id':$user,'symbol':'$symbol'"
+             "{'topic':'position','data':[{'user_id':4437450,'symbol':'$symbol'"
              ",'size':$position:s,'side':'$position_side_name'"
              ",'position_value':'$position_value:s','entry_price':'$entry_price:s'"
              ",'liq_price':'512','bust_price':'512','leverage':'10','order_margin':'0'"
@@ -53,7 +53,7 @@ static const stream_row INVERSE[] = {
              ",'tp_sl_mode':'Full','tp_order_num':0,'sl_order_num':0"
              ",'tp_free_size_x':$position:s,'sl_free_size_x':$position:s}]}")},
     {PRIVATE("wallet", STREAM_WALLET,
-             "{'topic':'wallet','data':[{'user_id':$user,'coin':'$settle'"
+             "{'topic':'wallet','data':[{'user_id':4437450,'coin':'$settle'"
              ",'available_balance':'$available:s','wallet_balance':'$wallet:s'}]}")},
 };
 
@@ -78,7 +78,7 @@ static const stream_row LINEAR[] = {
              ",'reduce_only':false,'close_on_trigger':false,'position_idx':'1'}]}")},
     {PRIVATE("stop_order", STREAM_STOP_ORDER,
              "{'topic':'stop_order','data':[{'stop_order_id':'$order_id'"
-             ",'order_link_id':'$order_link','user_id':'$user'," TERMS_LINEAR "," HOW_LINEAR
+             ",'order_link_id':'$order_link','user_id':'4437450'," TERMS_LINEAR "," HOW_LINEAR
              ",'stop_order_type':'$stop_type','tp_trigger_by':'UNKNOWN'"
              ",'trigger_price':$trigger_price:s," TIMES_LINEAR
              ",'reduce_only':false,'close_on_trigger':false,'position_idx':'1'"
@@ -91,7 +91,7 @@ static const stream_row LINEAR[] = {
              ",'exec_fee':$exec_fee:s,'leaves_qty':$order_leaves:s"
              ",'is_maker':false,'trade_time':'$trade_time:iso6'}]}")},
     {PRIVATE("position", STREAM_POSITION,
-             "{'topic':'position','action':'update','data':[{'user_id':'$user'"
+             "{'topic':'position','action':'update','data':[{'user_id':'4437450'"
              ",'symbol':'$symbol','size':$position:s,'side':'$position_side_name'"
              ",'position_value':$position_value:s,'entry_price':$entry_price:s"
              ",'liq_price':0.5,'bust_price':0.5,'leverage':10,'order_margin':0"
@@ -194,7 +194,7 @@ static const stream_row COPYTRADE[] = {
 #define FILL_USDC                                                                                  \
     "'orderId':'$order_id','orderLinkId':'$order_link','tradeId':'$exec_id'"                       \
     ",'symbol':'$symbol','side':'$side','execPrice':'$exec_price:s'"                               \
-    ",'execQty':'$exec_qty:s','execFee':'$exec_fee:s','feeRate':'$fee_rate'"                       \
+    ",'execQty':'$exec_qty:s','execFee':'$exec_fee:s','feeRate':'0.0006'"                          \
     ",'tradeTime':$trade_time:ms,'lastLiquidityInd':'TAKER'"
 
 static const stream_row USDC[] = {
@@ -207,8 +207,8 @@ static const stream_row USDC[] = {
                     "@positions(" POSITION_PERP ")", POSITION_PERP),
     {PRIVATE("user.openapi.option.trade", STREAM_EXECUTION,
              HEAD_USDC "{'result':[{" FILL_USDC
-                       ",'execType':'TRADE','iv':'$mark_iv','markIv':'$mark_iv'"
-                       ",'underlyingPrice':'$underlying:f4','markPrice':'$mark:f4'"
+                       ",'execType':'TRADE','iv':'0.6594','markIv':'0.6594'"
+                       ",'underlyingPrice':'60622.5000','markPrice':'$mark:f4'"
                        ",'indexPrice':'$index:f4'}],'version':$u,'baseLine':1}}"),
      ONLY(PRODUCT_OPTION)},
     {PRIVATE("user.openapi.perp.trade", STREAM_EXECUTION,
@@ -225,12 +225,12 @@ static const stream_row USDC[] = {
                        ",'createTimeStamp':'$created:ms','updateTimeStamp':'$updated:ms'"
                        ",'orderLinkId':'$order_link','execType':'newed','iv':'0.0'"
                        ",'version':'$u','placeMode':'basic','placeType':'price'"
-                       ",'userId':'$user'}}"),
+                       ",'userId':'4437450'}}"),
      ONLY(PRODUCT_OPTION)},
     {PRIVATE_WITH("user.openapi.greeks", STREAM_POSITION, STREAM_NO_MARK,
-                  HEAD_USDC "{'result':[{'coin':'$coin','totalDelta':'$total_delta'"
-                            ",'totalGamma':'$total_gamma','totalVega':'$total_vega'"
-                            ",'totalTheta':'$total_theta'}],'version':$u,'baseLine':1}}"),
+                  HEAD_USDC "{'result':[{'coin':'$coin','totalDelta':'1.29646902'"
+                            ",'totalGamma':'0.00006396','totalVega':'58.00752393'"
+                            ",'totalTheta':'-248.17717722'}],'version':$u,'baseLine':1}}"),
      ONLY(PRODUCT_OPTION)},
     {PRIVATE("user.service", STREAM_NOTICE,
              HEAD_USDC "{'pushId':'p$u','serviceType':'PORTFOLIO_MARGIN','operationType':'SELF'"
@@ -265,7 +265,7 @@ static const stream_row SPOT[] = {
         EVENT_SPOT(
             "ticketInfo") "'s':'$symbol','q':'$exec_qty:s','t':'$trade_time:ms'"
                           ",'p':'$exec_price:s','T':'$exec_id','o':'$order_id','c':'$order_link'"
-                          ",'O':'$opponent','a':'$user','A':'$opponent','m':false}]")},
+                          ",'O':'$opponent','a':'4437450','A':'$opponent','m':false}]")},
     {PRIVATE("outboundAccountInfo", STREAM_WALLET,
              EVENT_SPOT("outboundAccountInfo") "'T':true,'W':true,'D':true,'B':[{'a':'$quote'"
                                                ",'f':'$available:s','l':'0'},{'a':'$coin','f':'$"
@@ -291,7 +291,7 @@ static const stream_row CONTRACT_V3[] = {
     {PRIVATE("user.execution.contractAccount", STREAM_EXECUTION,
              "{'topic':'$topic','data':[{'symbol':'$symbol','execFee':'$exec_fee:s'"
              ",'execId':'$exec_id','execPrice':'$exec_price:s','execQty':'$exec_qty:s'"
-             ",'execType':'Trade','execValue':'$exec_value:s','feeRate':'$fee_rate'"
+             ",'execType':'Trade','execValue':'$exec_value:s','feeRate':'0.0006'"
              ",'lastLiquidityInd':'RemovedLiquidity','leavesQty':'$order_leaves:s'"
              ",'orderId':'$order_id','orderLinkId':'$order_link'"
              ",'orderPrice':'$order_price:s','orderQty':'$order_qty:s'"
@@ -319,7 +319,7 @@ static const stream_row CONTRACT_V3[] = {
              ",'unrealisedPnl':'$unrealised:s','cumRealisedPnl':'$realised:s'}]}")},
 };
 
-#define HEAD_V5 "{'id':'$user-$uuid','topic':'$topic','creationTime':$ts:ms,'data':["
+#define HEAD_V5 "{'id':'4437450-$uuid','topic':'$topic','creationTime':$ts:ms,'data':["
 #define ORDER_V5                                                                                   \
     HEAD_V5                                                                                        \
     "{'symbol':'$symbol','orderId':'$order_id','side':'$side'"                                     \
@@ -341,11 +341,11 @@ static const stream_row CONTRACT_V3[] = {
     ",'cumFeeDetail':{'$settle':'$order_cum_fee:s'},'rpiTakerAccess':false"                        \
     ",'rpiMatchedQty':'0'}]}"
 #define EXECUTION_V5                                                                               \
-    "{'topic':'$topic','id':'${user}_${symbol}_$seq','creationTime':$ts:ms"                        \
+    "{'topic':'$topic','id':'4437450_${symbol}_$seq','creationTime':$ts:ms"                        \
     ",'data':[{'category':'$category','symbol':'$symbol','closedSize':''"                          \
     ",'execFee':'$exec_fee:s','execId':'$exec_id','execPrice':'$exec_price:s'"                     \
     ",'execQty':'$exec_qty:s','execType':'Trade','execValue':'$exec_value:s'"                      \
-    ",'feeRate':'$fee_rate','tradeIv':'','markIv':'','blockTradeId':''"                            \
+    ",'feeRate':'0.0006','tradeIv':'','markIv':'','blockTradeId':''"                               \
     ",'markPrice':'$mark:s','indexPrice':'','underlyingPrice':''"                                  \
     ",'leavesQty':'$order_leaves:s','orderId':'$order_id'"                                         \
     ",'orderLinkId':'$order_link','orderPrice':'$order_price:s'"                                   \
@@ -418,9 +418,9 @@ static const stream_row V5_ROWS[] = {
                ",'locked':'0','spotHedgingQty':'0','spotBorrow':'0'}],'accountLTV':'0'"
                ",'accountType':'UNIFIED'}]}"),
     V5("greeks", STREAM_POSITION, STREAM_NO_MARK, OPTION_BIT,
-       HEAD_V5 "{'baseCoin':'$coin','totalDelta':'$total_delta'"
-               ",'totalGamma':'$total_gamma','totalVega':'$total_vega'"
-               ",'totalTheta':'$total_theta'}]}"),
+       HEAD_V5 "{'baseCoin':'$coin','totalDelta':'1.29646902'"
+               ",'totalGamma':'0.00006396','totalVega':'58.00752393'"
+               ",'totalTheta':'-248.17717722'}]}"),
     V5("spread.order", STREAM_ORDER, 0, SPREAD_BIT,
        HEAD_V5 "{'category':'combination','symbol':'$symbol','parentOrderId':''"
                ",'orderId':'$order_id','orderLinkId':'$order_link','side':'$side'"

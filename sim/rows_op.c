@@ -25,6 +25,7 @@
 
 /* A part of a ticker that stays out while it is as it was; numbers are numbers in the inverse
  * family, and text (quote is "'") in the others. */
+#define TEXT(literal)           literal
 #define PART(quote, key, value) "~(,'" key "':" quote "$" value quote ")"
 #define PRICE(quote, key, value)                                                                   \
     "~(,'" key "_e4':" quote "$" value ":e4" quote ",'" key "':'$" value "')"
@@ -50,8 +51,8 @@
     PART("", "volume_24h", "volume_24h:s")
 #define PERPETUAL_INVERSE                                                                          \
     "'id':$number,'symbol':'$symbol'" TICKER_PRICES("") TICKER_SUMS_INVERSE                        \
-        "~(,'funding_rate_e6':$funding_rate:e6)~("                                                 \
-        ",'predicted_funding_rate_e6':$predicted_rate:e6),'cross_seq':$ticker_seq"                 \
+        "~(,'funding_rate_e6':100)~("                                                              \
+        ",'predicted_funding_rate_e6':87),'cross_seq':$ticker_seq"                                 \
         ",'created_at':'2018-11-14T16:33:26Z','updated_at':'$cts:iso0'"
 #define FUTURE_INVERSE                                                                             \
     "'id':$number,'symbol':'$symbol','symbol_name':'BTCUSD1225'"                                   \
@@ -60,7 +61,7 @@
 #define FUTURE_INVERSE_MORE                                                                        \
     ",'start_trading_time_e9':1766649600000000000~("                                               \
     ",'settle_time_e9':$expiry:ns)" TICKER_PRICES("") TICKER_SUMS_INVERSE                          \
-        "~(,'fair_basis_e8':$mark:e8)~(,'fair_basis_rate_e8':$funding_rate:e8)"                    \
+        "~(,'fair_basis_e8':$mark:e8)~(,'fair_basis_rate_e8':10000)"                               \
         ",'cross_seq':$ticker_seq"
 #define DELTA_INVERSE(members)                                                                     \
     "{'topic':'$topic','type':'delta','data':{'delete':[],'update':[{" members                     \
@@ -86,17 +87,16 @@
     ",'side':'$side','trade_id':'$trade_id'})]}"
 
 #define MEMBERS_LINEAR                                                                             \
-    "'id':$number,'symbol':'$symbol'" TICKER_PRICES("'")                                           \
-        PART("'", "open_interest_e8", "open_interest:e8")                                          \
-            PART("'", "total_turnover_e8", "total_turnover:e8")                                    \
-                PART("'", "turnover_24h_e8", "turnover_24h:e8")                                    \
-                    PART("'", "total_volume_e8", "total_volume:e8")                                \
-                        PART("'", "volume_24h_e8", "volume_24h:e8")                                \
-                            PART("'", "funding_rate_e6", "funding_rate:e6")                        \
-                                PART("'", "predicted_funding_rate_e6",                             \
-                                     "predicted_rate:e6") ",'cross_seq':'$ticker_seq','created_"   \
-                                                          "at':'1970-01-01T00:00:00.000Z'"         \
-                                                          ",'updated_at':'$cts:cut3'"
+    TEXT("'id':$number,'symbol':'$symbol'")                                                        \
+    TICKER_PRICES("'")                                                                             \
+    PART("'", "open_interest_e8", "open_interest:e8")                                              \
+    PART("'", "total_turnover_e8", "total_turnover:e8")                                            \
+    PART("'", "turnover_24h_e8", "turnover_24h:e8")                                                \
+    PART("'", "total_volume_e8", "total_volume:e8")                                                \
+    PART("'", "volume_24h_e8", "volume_24h:e8")                                                    \
+    TEXT("~(,'funding_rate_e6':'100')~(,'predicted_funding_rate_e6':'87')")                        \
+    TEXT(",'cross_seq':'$ticker_seq','created_at':'1970-01-01T00:00:00.000Z'")                     \
+    TEXT(",'updated_at':'$cts:cut3'")
 
 /* ---- USDC perpetuals: as linear, in camelCase ---- */
 
@@ -114,27 +114,28 @@
     ",'side':'$side','tradeId':'$trade_id'})]}"
 #define PRICE_USDC(key, value) "~(,'" key "E4':'$" value ":e4','" key "':'$" value "')"
 #define MEMBERS_USDC                                                                               \
-    "'id':$number,'symbol':'$symbol'" PRICE_USDC("lastPrice", "last")                              \
-        PART("'", "lastTickDirection", "direction") PRICE_USDC("prevPrice24h", "prev_24h") PART(   \
-            "'", "price24hPcntE6", "pcnt_24h:e6") PRICE_USDC("highPrice24h", "high_24h")           \
-            PRICE_USDC("lowPrice24h", "low_24h") PRICE_USDC("prevPrice1h", "prev_1h") PART(        \
-                "'", "price1hPcntE6", "pcnt_1h:e6") PRICE_USDC("markPrice", "mark")                \
-                PRICE_USDC("indexPrice", "index") PART("'", "openInterestE8", "open_interest:e8")  \
-                    PART("'", "totalTurnoverE8", "total_turnover:e8") PART("'", "turnover24hE8",   \
-                                                                           "turnover_24h:e8")      \
-                        PART("'", "totalVolumeE8", "total_volume:e8") PART("'", "volume24hE8",     \
-                                                                           "volume_24h:e8")        \
-                            PART("'", "fundingRateE6", "funding_rate:e6") PART(                    \
-                                "'", "predictedFundingRateE6",                                     \
-                                "predicted_rate:e6") ",'crossSeq':'$ticker_seq','createdAt':'"     \
-                                                     "1970-01-01T00:00:00.000Z'"                   \
-                                                     ",'updatedAt':'$cts:cut3'" PART(              \
-                                                         "'", "nextFundingTime",                   \
-                                                         "next_funding:iso0")                      \
-                                                         PART("'", "countDownHour",                \
-                                                              "funding_hours_left")                \
-                                                             PRICE_USDC("bid1Price", "bid1")       \
-                                                                 PRICE_USDC("ask1Price", "ask1")
+    TEXT("'id':$number,'symbol':'$symbol'")                                                        \
+    PRICE_USDC("lastPrice", "last")                                                                \
+    PART("'", "lastTickDirection", "direction")                                                    \
+    PRICE_USDC("prevPrice24h", "prev_24h")                                                         \
+    PART("'", "price24hPcntE6", "pcnt_24h:e6")                                                     \
+    PRICE_USDC("highPrice24h", "high_24h")                                                         \
+    PRICE_USDC("lowPrice24h", "low_24h")                                                           \
+    PRICE_USDC("prevPrice1h", "prev_1h")                                                           \
+    PART("'", "price1hPcntE6", "pcnt_1h:e6")                                                       \
+    PRICE_USDC("markPrice", "mark")                                                                \
+    PRICE_USDC("indexPrice", "index")                                                              \
+    PART("'", "openInterestE8", "open_interest:e8")                                                \
+    PART("'", "totalTurnoverE8", "total_turnover:e8")                                              \
+    PART("'", "turnover24hE8", "turnover_24h:e8")                                                  \
+    PART("'", "totalVolumeE8", "total_volume:e8")                                                  \
+    PART("'", "volume24hE8", "volume_24h:e8")                                                      \
+    TEXT("~(,'fundingRateE6':'100')~(,'predictedFundingRateE6':'87')")                             \
+    TEXT(",'crossSeq':'$ticker_seq','createdAt':'1970-01-01T00:00:00.000Z'")                       \
+    TEXT(",'updatedAt':'$cts:cut3'~(,'nextFundingTime':'$next_funding:iso0')")                     \
+    PART("'", "countDownHour", "funding_hours_left")                                               \
+    PRICE_USDC("bid1Price", "bid1")                                                                \
+    PRICE_USDC("ask1Price", "ask1")
 
 /* ---- rows ---- */
 
@@ -195,7 +196,7 @@ static const char *const ONE_MINUTE_OLD[CANDLE_INTERVALS] = {[CANDLE_1] = "1m"};
         .topic = "insurance", .kind = STREAM_NOTICE, .scope = SCOPE_COIN, EVERY_MS(5000),          \
         .flags = STREAM_NO_INITIAL,                                                                \
         .snapshot = "{'topic':'$topic','data':[{'currency':'$coin','timestamp':'$ts:iso0'"         \
-                    ",'wallet_balance':$insurance:e8}]}"                                           \
+                    ",'wallet_balance':118014486587280}]}"                                         \
     }
 
 static const stream_row INVERSE[] = {

@@ -42,7 +42,7 @@ static const stream_row SPOT_1[] = {
      EVERY_EVENTS(40),
      .snapshot =
          HEAD_1("realtimes", "") "[{'c':'$last:s','e':301,'h':'$high_24h:s','l':'$low_24h:s'"
-                                 ",'m':'$pcnt_24h:s','o':'$open_24h:s','qv':'$turnover_24h:s'"
+                                 ",'m':'$pcnt_24h:s','o':'$prev_24h:s','qv':'$turnover_24h:s'"
                                  ",'s':'$symbol','sn':'$symbol','t':$cts:ms,'v':'$volume_24h:s'"
                                  ",'xp':'$index:s'}]" TAIL_1("true")},
     {.topic = "depth",
@@ -67,11 +67,11 @@ static const stream_row SPOT_1[] = {
     {.topic = "lt",
      .kind = STREAM_NOTICE,
      EVERY_MS(1000),
-     .snapshot =
-         HEAD_1("lt", "") "[{'t':$cts:ms,'s':'$symbol','nav':'$nav','b':'0.000811204417550213'"
-                          ",'l':'3.210417733802260118','loan':'-19.204417755820014903'"
-                          ",'ti':'20143.552016640210733804','n':'12.481000000120550213'}]" TAIL_1(
-                              "'True'")},
+     .snapshot = HEAD_1(
+         "lt",
+         "") "[{'t':$cts:ms,'s':'$symbol','nav':'0.413517419626975053','b':'0.000811204417550213'"
+             ",'l':'3.210417733802260118','loan':'-19.204417755820014903'"
+             ",'ti':'20143.552016640210733804','n':'12.481000000120550213'}]" TAIL_1("'True'")},
 };
 
 /* ---- generation 2 ---- */
@@ -103,7 +103,7 @@ static const stream_row SPOT_2[] = {
      .kind = STREAM_TICKER,
      EVERY_EVENTS(40),
      .snapshot =
-         HEAD_2("realtimes", "") "{'t':$cts:ms,'s':'$symbol','o':'$open_24h:s','h':'$high_24h:s'"
+         HEAD_2("realtimes", "") "{'t':$cts:ms,'s':'$symbol','o':'$prev_24h:s','h':'$high_24h:s'"
                                  ",'l':'$low_24h:s','c':'$last:s','v':'$volume_24h:s'"
                                  ",'qv':'$turnover_24h:s','m':'$pcnt_24h:s'}}"},
     CANDLES("kline", CANDLE_NAMES_SPOT, STREAM_CLOSE_ALONE,

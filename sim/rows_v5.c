@@ -68,7 +68,7 @@
     "{'id':'$topic-$seq-$ts:ms','topic':'$topic','ts':$ts:ms,'data':"                              \
     "[@trades({'p':'$price:s','v':'$size:s','i':'$trade_id'"                                       \
     ",'T':$trade_time:ms,'BT':false,'s':'$symbol','S':'$side','mP':'$mark:s'"                      \
-    ",'iP':'$index:s','mIv':'$mark_iv','iv':'$bid_iv','seq':$seq})]"                               \
+    ",'iP':'$index:s','mIv':'0.6594','iv':'0.6544','seq':$seq})]"                                  \
     ",'type':'snapshot'}"
 #define TRADE_V3                                                                                   \
     "{'topic':'$topic','type':'snapshot','ts':$ts:ms,'data':"                                      \
@@ -105,7 +105,7 @@
     "{'topic':'$topic','type':'$type','data':{" TICKER_PRICES                                      \
     "~(,'fundingIntervalHour':'8','fundingCap':'0.005')~("                                         \
     ",'nextFundingTime':'$next_funding:ms')~("                                                     \
-    ",'fundingRate':'$funding_rate:s')" TICKER_BEST                                                \
+    ",'fundingRate':'0.0001')" TICKER_BEST                                                         \
     "~(,'preOpenPrice':'','preQty':'','curPreListingPhase':'')},'cs':$seq"                         \
     ",'ts':$ts:ms}"
 #define TICKER_FUTURE                                                                              \
@@ -117,7 +117,7 @@
 #define TICKER_V3                                                                                  \
     "{'topic':'$topic','type':'$type','data':{" TICKER_PRICES                                      \
     "~(,'nextFundingTime':'$next_funding:ms')~("                                                   \
-    ",'fundingRate':'$funding_rate:s')" TICKER_BEST "},'cs':$seq,'ts':$ts:ms}"
+    ",'fundingRate':'0.0001')" TICKER_BEST "},'cs':$seq,'ts':$ts:ms}"
 #define TICKER_SPOT                                                                                \
     "{'topic':'$topic','ts':$ts:ms,'type':'snapshot','cs':$seq,'data':"                            \
     "{'symbol':'$symbol','lastPrice':'$last:s','highPrice24h':'$high_24h:s'"                       \
@@ -127,15 +127,15 @@
 #define TICKER_OPTION                                                                              \
     "{'id':'$topic-$seq-$ts:ms','topic':'$topic','ts':$ts:ms,'data':"                              \
     "{'symbol':'$symbol','bidPrice':'$bid1:s','bidSize':'$bid1_size:s'"                            \
-    ",'bidIv':'$bid_iv','askPrice':'$ask1:s','askSize':'$ask1_size:s'"                             \
-    ",'askIv':'$ask_iv','lastPrice':'$last:s','highPrice24h':'$high_24h:s'"                        \
+    ",'bidIv':'0.6544','askPrice':'$ask1:s','askSize':'$ask1_size:s'"                              \
+    ",'askIv':'0.6644','lastPrice':'$last:s','highPrice24h':'$high_24h:s'"                         \
     ",'lowPrice24h':'$low_24h:s','markPrice':'$mark:s'"                                            \
-    ",'indexPrice':'$index:s','markPriceIv':'$mark_iv'"                                            \
-    ",'underlyingPrice':'$underlying:s','openInterest':'$open_interest:s'"                         \
+    ",'indexPrice':'$index:s','markPriceIv':'0.6594'"                                              \
+    ",'underlyingPrice':'60622.5','openInterest':'$open_interest:s'"                               \
     ",'turnover24h':'$turnover_24h:s','volume24h':'$volume_24h:s'"                                 \
     ",'totalVolume':'$total_volume:s','totalTurnover':'$total_turnover:s'"                         \
-    ",'delta':'$delta:s','gamma':'$gamma:s','vega':'$vega:s'"                                      \
-    ",'theta':'$theta:s','predictedDeliveryPrice':'$delivery_price:s'"                             \
+    ",'delta':'0.43215634','gamma':'0.00002132','vega':'19.33584131'"                              \
+    ",'theta':'-82.72572574','predictedDeliveryPrice':'60609.32403847'"                            \
     ",'change24h':'$pcnt_24h:s'},'type':'snapshot'}"
 #define TICKER_SPREAD                                                                              \
     "{'topic':'$topic','ts':$ts:ms,'type':'snapshot','data':"                                      \
@@ -145,8 +145,8 @@
     ",'prevPrice24h':'$prev_24h:s','volume24h':'$volume_24h:s'}}"
 #define TICKER_LEVERAGED                                                                           \
     "{'topic':'$topic','ts':$ts:ms,'type':'snapshot','data':"                                      \
-    "{'symbol':'$symbol','lastPrice':'$nav:s','highPrice24h':'$nav:s'"                             \
-    ",'lowPrice24h':'$nav:s','prevPrice24h':'$nav:s'"                                              \
+    "{'symbol':'$symbol','lastPrice':'0.413517419626975053','highPrice24h':'0.413517419626975053'" \
+    ",'lowPrice24h':'0.413517419626975053','prevPrice24h':'0.413517419626975053'"                  \
     ",'price24hPcnt':'$pcnt_24h:s'}}"
 
 #define TICKER(which, text)                                                                        \
@@ -172,8 +172,9 @@ static const char *const LEVERAGED_INTERVALS[CANDLE_INTERVALS] = {
     [CANDLE_1] = "1", [CANDLE_5] = "5"};
 #define CANDLE_LEVERAGED                                                                           \
     "{'type':'snapshot','topic':'$topic','data':[@candles({'start':$start:ms"                      \
-    ",'end':$last_ms:ms,'interval':'$interval','open':'$nav:s'"                                    \
-    ",'close':'$nav:s','high':'$nav:s','low':'$nav:s','confirm':$confirm:b"                        \
+    ",'end':$last_ms:ms,'interval':'$interval','open':'0.413517419626975053'"                      \
+    ",'close':'0.413517419626975053','high':'0.413517419626975053','low':'0.413517419626975053','" \
+    "confirm':$confirm:b"                                                                          \
     ",'timestamp':$ts:ms})],'ts':$ts:ms}"
 
 /* ---- what else happens ---- */
@@ -196,7 +197,7 @@ static const char *const LEVERAGED_INTERVALS[CANDLE_INTERVALS] = {
     }
 #define POOL                                                                                       \
     "'data':[@symbols({'coin':'$settle','symbols':'$symbol'"                                       \
-    ",'balance':'$insurance:s','updateTime':'$ts:ms'})]"
+    ",'balance':'1180144.8658728','updateTime':'$ts:ms'})]"
 #define INSURANCE                                                                                  \
     {                                                                                              \
         .topic = "insurance", .kind = STREAM_NOTICE, .scope = SCOPE_SETTLE, EVERY_MS(1000),        \
@@ -208,8 +209,8 @@ static const char *const LEVERAGED_INTERVALS[CANDLE_INTERVALS] = {
     {                                                                                              \
         .topic = "adlAlert", .kind = STREAM_NOTICE, .scope = SCOPE_SETTLE, EVERY_MS(1000),         \
         .snapshot = "{'topic':'$topic','type':'snapshot','ts':$ts:ms,'data':"                      \
-                    "[@symbols({'c':'$settle','s':'$symbol','b':$insurance:s"                      \
-                    ",'mb':$insurance:s,'i_pr':-0.3,'pr':$pcnt_24h:s"                              \
+                    "[@symbols({'c':'$settle','s':'$symbol','b':1180144.8658728"                   \
+                    ",'mb':1180144.8658728,'i_pr':-0.3,'pr':$pcnt_24h:s"                           \
                     ",'adl_tt':10000,'adl_sr':-0.25})]}"                                           \
     }
 #define PRICE_LIMIT                                                                                \
@@ -254,7 +255,7 @@ static const stream_row SPOT[] = {
      .kind = STREAM_NOTICE,
      EVERY_MS(300),
      .snapshot = "{'topic':'$topic','ts':$ts:ms,'type':'snapshot','data':"
-                 "{'symbol':'$symbol','time':$cts:ms,'nav':'$nav'"
+                 "{'symbol':'$symbol','time':$cts:ms,'nav':'0.413517419626975053'"
                  ",'basketPosition':'1.204417755820014903'"
                  ",'leverage':'2.510033817440926118','basketLoan':'-0.701152204417830226'"
                  ",'circulation':'81034.552016640210733804'"

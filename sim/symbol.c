@@ -14,9 +14,6 @@ enum {
     WARM_UP_EVENTS =
         4000, /* after the first fill: then sizes and gaps between levels look lived in */
     RATE_PLACES = 6,
-    GREEK_PLACES = 8,
-    IV_PLACES = 4,
-    NAV_PLACES = 18,
     FUNDING_HOURS = 8,
 };
 
@@ -120,18 +117,13 @@ static int64_t change_e6(int64_t from, int64_t to)
     return (int64_t)((wide)(to - from) * 1000000 / (from < 0 ? -from : from));
 }
 
-static void add_to(sim_symbol *s, sim_value_id id, int64_t n)
-{
-    s->values[id].n += n;
-}
-
 static void init_ticker(sim_symbol *s, uint64_t ns)
 {
     sim_value *v = s->values;
     int64_t price = instrument_price(&s->traded, s->traded.first_price);
     int64_t lots = s->traded.lots_typical * 100000;
     v[SIM_LAST] = v[SIM_HIGH_24H] = v[SIM_LOW_24H] = price_value(s, price);
-    v[SIM_PREV_24H] = v[SIM_OPEN_24H] = price_value(s, price - price / 50);
+    v[SIM_PREV_24H] = price_value(s, price - price / 50);
     v[SIM_LOW_24H].n = price - price / 40;
     v[SIM_PREV_1H] = price_value(s, price + price / 300);
     v[SIM_DIRECTION] = sim_text("ZeroPlusTick");
@@ -141,29 +133,7 @@ static void init_ticker(sim_symbol *s, uint64_t ns)
     int64_t money = instrument_money(&s->traded, price, lots);
     v[SIM_TOTAL_TURNOVER] = money_value(s, money * 3);
     v[SIM_TURNOVER_24H] = money_value(s, money);
-    v[SIM_FUNDING_RATE] = sim_number(100, RATE_PLACES);
-    v[SIM_PREDICTED_RATE] = sim_number(87, RATE_PLACES);
-    v[SIM_INSURANCE] = sim_number(118014486587280 + s->traded.id, 8);
-    v[SIM_NAV] = sim_number(413517419626975053 + s->traded.id, NAV_PLACES);
     symbol_update_ticker(s, ns);
-}
-
-/* What an option's price means for its volatilities and greeks: not a model, but each of them moves
- * with the price it is about and has the sign that it must have. */
-static void update_greeks(sim_symbol *s)
-{
-    sim_value *v = s->values;
-    int is_put = s->traded.symbol[strlen(s->traded.symbol) - 1] == 'P';
-    int64_t half = 50000000 - v[SIM_MARK].n % 20000000 / 8;
-    v[SIM_UNDERLYING] = sim_number(6062250 + v[SIM_MARK].n % 97, 2);
-    v[SIM_BID_IV] = sim_number(6544 + v[SIM_BID1].n % 50, IV_PLACES);
-    v[SIM_ASK_IV] = sim_number(6644 + v[SIM_ASK1].n % 50, IV_PLACES);
-    v[SIM_MARK_IV] = sim_number(6594 + v[SIM_MARK].n % 50, IV_PLACES);
-    v[SIM_DELTA] = sim_number(is_put ? -half : half, GREEK_PLACES);
-    v[SIM_GAMMA] = sim_number(2132 + v[SIM_MARK].n % 100, GREEK_PLACES);
-    v[SIM_VEGA] = sim_number(1933584131 + v[SIM_MARK].n, GREEK_PLACES);
-    v[SIM_THETA] = sim_number(-8272572574 - v[SIM_MARK].n, GREEK_PLACES);
-    v[SIM_DELIVERY_PRICE] = sim_number(606093240384700 / 100 + v[SIM_MARK].n, 8);
 }
 
 void symbol_update_ticker(sim_symbol *s, uint64_t ns)
@@ -191,8 +161,6 @@ void symbol_update_ticker(sim_symbol *s, uint64_t ns)
     v[SIM_BUY_LIMIT] = price_value(s, mid + mid / 20);
     v[SIM_SELL_LIMIT] = price_value(s, mid - mid / 20);
     v[SIM_TICKER_SEQ] = sim_number(market_seq(s->market), 0);
-    if (traded->product == PRODUCT_OPTION)
-        update_greeks(s);
 }
 
 /* ---- events ---- */
@@ -224,11 +192,11 @@ static void count_trade(sim_symbol *s, sim_trade *trade)
         v[SIM_HIGH_24H].n = trade->price;
     if (v[SIM_LOW_24H].n > trade->price)
         v[SIM_LOW_24H].n = trade->price;
-    add_to(s, SIM_TOTAL_VOLUME, size);
-    add_to(s, SIM_VOLUME_24H, size);
-    add_to(s, SIM_TOTAL_TURNOVER, trade->money);
-    add_to(s, SIM_TURNOVER_24H, trade->money);
-    add_to(s, SIM_OPEN_INTEREST, size % 3 == 0 ? size : 0); /* some trades open positions */
+    v[SIM_TOTAL_VOLUME].n += size;
+    v[SIM_VOLUME_24H].n += size;
+    v[SIM_TOTAL_TURNOVER].n += trade->money;
+    v[SIM_TURNOVER_24H].n += trade->money;
+    v[SIM_OPEN_INTEREST].n += size % 3 == 0 ? size : 0; /* some trades open positions */
     s->last = *trade;
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/clock.h"
 #include "base/time_text.h"
 
 typedef enum op_kind {
@@ -209,20 +210,6 @@ void template_close(template *t)
 
 /* ---- rendering ---- */
 
-static void put_signed_fixed(text_out *out, int64_t n, unsigned places)
-{
-    if (n < 0)
-        text_puts(out, "-");
-    text_put_fixed(out, n < 0 ? -n : n, places);
-}
-
-static void put_shortest(text_out *out, int64_t n, unsigned places)
-{
-    if (n < 0)
-        text_puts(out, "-");
-    text_put_shortest(out, n < 0 ? -n : n, places);
-}
-
 /* n / 10^from as so many 10^-to, cut. */
 static int64_t rescale(int64_t n, unsigned from, unsigned to)
 {
@@ -233,18 +220,15 @@ static int64_t rescale(int64_t n, unsigned from, unsigned to)
 
 static void put_iso(text_out *out, uint64_t ns, unsigned digits)
 {
-    enum { TO_THE_SECOND = 19, FRACTION_DIGITS = 9 };
-    char text[TD_TIME_TEXT_BYTES];
-    td_time_format(ns, text);
-    text_put(out, text, TO_THE_SECOND);
+    enum { TO_THE_SECOND = 19 };
+    char text[TD_TIME_TEXT_BYTES]; /* with nine digits of the fraction */
     if (digits == CUT_3) {
-        text_puts(out, ".000");
-    } else if (digits > 0) {
-        text_puts(out, ".");
-        text_put_u64(out, ns % 1000000000u / (uint64_t)text_power10(FRACTION_DIGITS - digits),
-                     digits);
+        ns -= ns % TD_NS_PER_S;
+        digits = 3;
     }
-    text_puts(out, "Z");
+    td_time_format(ns, text);
+    text_put(out, text, TO_THE_SECOND + (digits > 0 ? 1 + digits : 0));
+    text_put(out, "Z", 1);
 }
 
 static void put_value(text_out *out, const template_op *op, const sim_value *value)
@@ -256,16 +240,16 @@ static void put_value(text_out *out, const template_op *op, const sim_value *val
     }
     switch ((value_format)op->format) {
     case FORMAT_PLAIN:
-        put_signed_fixed(out, value->n, value->places);
+        text_put_fixed(out, value->n, value->places);
         break;
     case FORMAT_SHORTEST:
-        put_shortest(out, value->n, value->places);
+        text_put_shortest(out, value->n, value->places);
         break;
     case FORMAT_SCALED:
-        text_put_i64(out, rescale(value->n, value->places, op->argument));
+        text_put_fixed(out, rescale(value->n, value->places, op->argument), 0);
         break;
     case FORMAT_FIXED:
-        put_signed_fixed(out, rescale(value->n, value->places, op->argument), op->argument);
+        text_put_fixed(out, rescale(value->n, value->places, op->argument), op->argument);
         break;
     case FORMAT_BOOL:
         text_puts(out, value->n != 0 ? "true" : "false");

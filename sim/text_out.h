@@ -43,14 +43,6 @@ static inline void text_put_u64(text_out *out, uint64_t value, size_t digits_min
     text_put(out, digits + at, sizeof digits - at);
 }
 
-/* Append a whole number. */
-static inline void text_put_i64(text_out *out, int64_t value)
-{
-    if (value < 0)
-        text_put(out, "-", 1);
-    text_put_u64(out, value < 0 ? 0 - (uint64_t)value : (uint64_t)value, 1);
-}
-
 /* 10 to the power of places (0 to 18). */
 static inline int64_t text_power10(unsigned places)
 {
@@ -60,19 +52,21 @@ static inline int64_t text_power10(unsigned places)
     return power;
 }
 
-/* Append mantissa / 10^places with all its places ("29914.50"); mantissa >= 0. */
+/* Append mantissa / 10^places with all its places ("-29914.50"). */
 static inline void text_put_fixed(text_out *out, int64_t mantissa, unsigned places)
 {
-    int64_t power = text_power10(places);
-    TD_ASSERT(mantissa >= 0);
-    text_put_u64(out, (uint64_t)(mantissa / power), 1);
+    uint64_t power = (uint64_t)text_power10(places);
+    uint64_t size = mantissa < 0 ? 0 - (uint64_t)mantissa : (uint64_t)mantissa;
+    if (mantissa < 0)
+        text_put(out, "-", 1);
+    text_put_u64(out, size / power, 1);
     if (places > 0) {
         text_put(out, ".", 1);
-        text_put_u64(out, (uint64_t)(mantissa % power), places);
+        text_put_u64(out, size % power, places);
     }
 }
 
-/* Append mantissa / 10^places in its shortest form ("29914.5"); mantissa >= 0. */
+/* Append mantissa / 10^places in its shortest form ("29914.5"). */
 static inline void text_put_shortest(text_out *out, int64_t mantissa, unsigned places)
 {
     while (places > 0 && mantissa % 10 == 0) {

@@ -200,8 +200,7 @@ static void put_value(json_writer *json, const char *name, truth_form form, cons
         json_write_text(json, value->text);
         break;
     case FORM_DECIMAL:
-        text_puts(&text, n < 0 ? "-" : "");
-        text_put_shortest(&text, n < 0 ? -n : n, value->places);
+        text_put_shortest(&text, n, value->places);
         json_write_bytes(json, td_bytes_of(text.data, text.size));
         break;
     case FORM_TIME:
@@ -264,8 +263,7 @@ static void put_level_line(text_out *text, const char *side, const instrument *t
     if (text->size > 0)
         text_puts(text, "\n");
     text_puts(text, side);
-    text_puts(text, level->price < 0 ? "-" : "");
-    text_put_shortest(text, level->price < 0 ? -level->price : level->price, traded->price_places);
+    text_put_shortest(text, level->price, traded->price_places);
     text_puts(text, " ");
     text_put_shortest(text, level->size, traded->size_places);
 }

@@ -67,7 +67,6 @@ typedef struct sim_value {
     X(PCNT_24H, "pcnt_24h")                                                                        \
     X(HIGH_24H, "high_24h")                                                                        \
     X(LOW_24H, "low_24h")                                                                          \
-    X(OPEN_24H, "open_24h")                                                                        \
     X(PREV_1H, "prev_1h")                                                                          \
     X(PCNT_1H, "pcnt_1h")                                                                          \
     X(MARK, "mark")                                                                                \
@@ -78,28 +77,14 @@ typedef struct sim_value {
     X(TURNOVER_24H, "turnover_24h")                                                                \
     X(TOTAL_VOLUME, "total_volume")                                                                \
     X(VOLUME_24H, "volume_24h")                                                                    \
-    X(FUNDING_RATE, "funding_rate")                                                                \
-    X(PREDICTED_RATE, "predicted_rate")                                                            \
     X(NEXT_FUNDING, "next_funding")                                                                \
     X(FUNDING_HOURS_LEFT, "funding_hours_left")                                                    \
     X(TICKER_SEQ, "ticker_seq") /* of the event that changed the ticker last */                    \
-    X(UNDERLYING, "underlying")                                                                    \
-    X(BID_IV, "bid_iv")                                                                            \
-    X(ASK_IV, "ask_iv")                                                                            \
-    X(MARK_IV, "mark_iv")                                                                          \
-    X(DELTA, "delta")                                                                              \
-    X(GAMMA, "gamma")                                                                              \
-    X(VEGA, "vega")                                                                                \
-    X(THETA, "theta")                                                                              \
-    X(DELIVERY_PRICE, "delivery_price")                                                            \
     X(BUY_LIMIT, "buy_limit")                                                                      \
-    X(SELL_LIMIT, "sell_limit")                                                                    \
-    X(INSURANCE, "insurance") /* balance of the insurance fund */                                  \
-    X(NAV, "nav")             /* of a leveraged token */
+    X(SELL_LIMIT, "sell_limit")
 
 /* What a private frame tells: the order, the fill, the position, the balances behind it. */
 #define SIM_VALUES_PRIVATE(X)                                                                      \
-    X(USER, "user")                                                                                \
     X(CATEGORY, "category")                                                                        \
     X(ORDER_ID, "order_id") /* a UUID; in spot 19 digits */                                        \
     X(ORDER_LINK, "order_link")                                                                    \
@@ -125,7 +110,6 @@ typedef struct sim_value {
     X(EXEC_QTY, "exec_qty")                                                                        \
     X(EXEC_VALUE, "exec_value")                                                                    \
     X(EXEC_FEE, "exec_fee")                                                                        \
-    X(FEE_RATE, "fee_rate")                                                                        \
     X(POSITION, "position")                       /* size without sign */                          \
     X(POSITION_SIDE_NAME, "position_side_name")   /* Buy, Sell, None */                            \
     X(POSITION_SIDE_SHORT, "position_side_short") /* Buy, Sell or "" */                            \
@@ -141,12 +125,8 @@ typedef struct sim_value {
     X(CREATE_TYPE, "create_type")                                                                  \
     X(POSITION_CREATED, "position_created")                                                        \
     X(POSITION_UPDATED, "position_updated")                                                        \
-    X(SPOT_SIDE, "spot_side")     /* BUY, SELL */                                                  \
-    X(OPPONENT, "opponent")       /* the other side's order and account, opaque numbers */         \
-    X(TOTAL_DELTA, "total_delta") /* of an option position */                                      \
-    X(TOTAL_GAMMA, "total_gamma")                                                                  \
-    X(TOTAL_VEGA, "total_vega")                                                                    \
-    X(TOTAL_THETA, "total_theta")
+    X(SPOT_SIDE, "spot_side") /* BUY, SELL */                                                      \
+    X(OPPONENT, "opponent")   /* the other side's order and account, opaque numbers */
 
 #define SIM_VALUES(X)                                                                              \
     SIM_VALUES_FRAME(X)                                                                            \
@@ -158,7 +138,7 @@ typedef struct sim_value {
 typedef enum sim_value_id { SIM_VALUES(SIM_VALUE_ENUM) SIM_COUNT } sim_value_id;
 #undef SIM_VALUE_ENUM
 
-enum { SIM_TICKER_FIRST = SIM_LAST, SIM_TICKER_LAST = SIM_NAV };
+enum { SIM_TICKER_FIRST = SIM_LAST, SIM_TICKER_LAST = SIM_SELL_LIMIT };
 
 /* A list that a template repeats a part for. */
 #define SIM_LISTS(X)                                                                               \

@@ -477,30 +477,14 @@ static show_result show(venue *v, stream *of, uint64_t ts_ns, text_out *out)
     return SHOW_DONE;
 }
 
-static int is_about(const stream_row *row, account_event_kind kind)
-{
-    switch (kind) {
-    case ACCOUNT_EVENT_ORDER:
-        return row->kind == STREAM_ORDER;
-    case ACCOUNT_EVENT_STOP:
-        return row->kind == STREAM_STOP_ORDER || (row->flags & STREAM_WITH_STOPS) != 0;
-    case ACCOUNT_EVENT_FILL:
-        return row->kind == STREAM_EXECUTION;
-    case ACCOUNT_EVENT_POSITION:
-        return row->kind == STREAM_POSITION;
-    case ACCOUNT_EVENT_WALLET:
-        return row->kind == STREAM_WALLET;
-    }
-    return 0;
-}
-
 /* Make the frame of an account's stream about v->telling. 0: it is not about that. */
 static int show_account(venue *v, stream *of, uint64_t ts_ns, text_out *out)
 {
     const account_event *event = v->telling;
     const sim_symbol *s = &v->members[event->symbol].symbol;
-    if (!of->is_private || !of->is_wanted || !is_about(of->row, event->kind) ||
-        !has_row(of->row, &s->traded))
+    int is_stop_too = (of->row->flags & STREAM_WITH_STOPS) != 0 && event->kind == STREAM_STOP_ORDER;
+    if (!of->is_private || !of->is_wanted || !has_row(of->row, &s->traded) ||
+        (of->row->kind != event->kind && !is_stop_too))
         return 0;
     of->seq = event->seq;
     of->ts_ns = ts_ns;
@@ -514,19 +498,6 @@ static int show_account(venue *v, stream *of, uint64_t ts_ns, text_out *out)
 }
 
 /* ---- what a new subscriber gets ---- */
-
-/* The best prices of a book as it was shown last, which can be older than the ticker's. */
-static void set_best(const stream *of, const sim_symbol *s, sim_value *values)
-{
-    const window_level *bid = window_side(of->window, MARKET_BUY);
-    const window_level *ask = window_side(of->window, MARKET_SELL);
-    if (of->window->counts[MARKET_BUY] == 0 || of->window->counts[MARKET_SELL] == 0)
-        return;
-    values[SIM_BID1] = sim_number(bid->price, s->traded.price_places);
-    values[SIM_ASK1] = sim_number(ask->price, s->traded.price_places);
-    values[SIM_BID1_SIZE] = sim_number(bid->size, s->traded.size_places);
-    values[SIM_ASK1_SIZE] = sim_number(ask->size, s->traded.size_places);
-}
 
 static int show_state(venue *v, const stream *of, text_out *out)
 {
@@ -543,8 +514,6 @@ static int show_state(venue *v, const stream *of, text_out *out)
     if (of->shown != NULL)
         memcpy(&v->values[SIM_TICKER_FIRST], &of->shown[SIM_TICKER_FIRST],
                (SIM_TICKER_LAST - SIM_TICKER_FIRST + 1) * sizeof v->values[0]);
-    if (of->window != NULL)
-        set_best(of, s, v->values);
     return render(v, of->text->snapshot, NULL, out);
 }
 
@@ -653,12 +622,12 @@ static void step(venue *v, uint64_t ts_ns)
     uint32_t index = (uint32_t)(first < second ? first : second); /* the first trade most */
     venue_member *member = &v->members[index];
     sim_symbol *s = &member->symbol;
-    flow_event done = FLOW_LIMIT;
+    int is_liquidation = 0;
     symbol_begin_event(s, ts_ns);
     int is_own = index < v->account_symbols && account_act(v->account, index, s);
     if (!is_own)
-        done = flow_step(&s->flow, s->market);
-    symbol_end_event(s, &v->random, &v->next_number, done == FLOW_LIQUIDATE);
+        is_liquidation = flow_step(&s->flow, s->market);
+    symbol_end_event(s, &v->random, &v->next_number, is_liquidation);
     symbol_update_ticker(s, ts_ns);
     if (is_own)
         account_see(v->account, index, s);

@@ -24,7 +24,7 @@ typedef struct ledger {
     int64_t spent;              /* spot: money for coins */
     int64_t filled[ORDERS_MAX]; /* by serial */
     uint8_t has_ended[ORDERS_MAX];
-    uint64_t counts[8]; /* by kind of event */
+    uint64_t counts[STREAM_SILENT]; /* by kind of event */
     uint64_t statuses[8];
 } ledger;
 
@@ -73,13 +73,13 @@ static void check_event(ledger *l, const account_event *event, const sim_symbol 
     int is_spot = s->traded.product == PRODUCT_SPOT;
     l->counts[event->kind]++;
     assert_int_equal(event->ns, s->event_ns);
-    if (event->kind == ACCOUNT_EVENT_FILL)
+    if (event->kind == STREAM_EXECUTION)
         check_fill(l, event, s);
-    if (event->kind == ACCOUNT_EVENT_ORDER || event->kind == ACCOUNT_EVENT_STOP)
+    if (event->kind == STREAM_ORDER || event->kind == STREAM_STOP_ORDER)
         check_order(l, &event->order);
-    if (event->kind == ACCOUNT_EVENT_POSITION)
+    if (event->kind == STREAM_POSITION)
         l->realised[event->symbol] = event->held.realised;
-    if (event->kind != ACCOUNT_EVENT_WALLET)
+    if (event->kind != STREAM_WALLET)
         return;
     assert_int_equal(event->seq, market_seq(s->market));
     assert_int_equal(event->held.lots, l->lots[event->symbol]);
@@ -124,7 +124,7 @@ static void run(product of, uint32_t symbols)
         assert_true((account_held(a, index) != NULL) == (l.lots[index] != 0));
     }
     /* It does everything: all kinds of events, all states of orders. */
-    for (int kind = 0; kind <= ACCOUNT_EVENT_WALLET; kind++)
+    for (int kind = STREAM_ORDER; kind <= STREAM_WALLET; kind++)
         assert_true(l.counts[kind] > 20);
     for (int status = 0; status <= ACCOUNT_DEACTIVATED; status++)
         assert_true(l.statuses[status] > 5);

@@ -1,4 +1,4 @@
-/* sim/market: price-time priority. Expected trades and levels are worked out by hand from the
+/* sim/market: price priority. Expected trades and levels are worked out by hand from the
  * orders of each row, under the rules that market.h states. */
 #include "sim/market.h"
 
@@ -15,7 +15,7 @@ enum { STEPS_MAX = 8, RESULTS_MAX = 6 };
 
 typedef enum act { END, LIMIT, TAKE, CANCEL } act;
 
-/* An order; CANCEL takes out the order that step `price` (from 0) made. */
+/* An order; CANCEL takes size out of the price-th best level (from 0). */
 typedef struct step {
     act what;
     market_side side;
@@ -63,9 +63,9 @@ static const market_row ROWS[] = {
      {{10, 5, BUY}},
      {{10, 3}},
      {{11, 5}}},
-    {"oldest first, across levels",
-     {{LIMIT, SELL, 10, 5}, {LIMIT, SELL, 10, 6}, {LIMIT, SELL, 11, 7}, {TAKE, BUY, 0, 13}},
-     {{10, 5, BUY}, {10, 6, BUY}, {11, 2, BUY}},
+    {"best first, across levels",
+     {{LIMIT, SELL, 11, 7}, {LIMIT, SELL, 10, 5}, {LIMIT, SELL, 10, 6}, {TAKE, BUY, 0, 13}},
+     {{10, 11, BUY}, {11, 2, BUY}},
      {{0, 0}},
      {{11, 5}}},
     {"a market order's rest is dropped",
@@ -73,23 +73,19 @@ static const market_row ROWS[] = {
      {{10, 5, SELL}},
      {{0, 0}},
      {{0, 0}}},
-    {"a cancelled order is out of the queue",
-     {{LIMIT, BUY, 10, 5},
-      {LIMIT, BUY, 10, 6},
-      {LIMIT, BUY, 10, 7},
-      {CANCEL, BUY, 1, 0},
-      {TAKE, SELL, 0, 8}},
-     {{10, 5, SELL}, {10, 3, SELL}},
-     {{10, 4}},
+    {"what is cancelled is out of its level, the trades before it are not its own",
+     {{LIMIT, BUY, 10, 5}, {LIMIT, BUY, 9, 6}, {TAKE, SELL, 0, 1}, {CANCEL, BUY, 1, 2}},
+     {{0, 0, BUY}},
+     {{10, 4}, {9, 4}},
      {{0, 0}}},
-    {"the last order of a level takes it away",
-     {{LIMIT, BUY, 10, 5}, {LIMIT, BUY, 9, 5}, {CANCEL, BUY, 0, 0}},
+    {"a level of which all is cancelled is gone",
+     {{LIMIT, BUY, 10, 5}, {LIMIT, BUY, 9, 5}, {CANCEL, BUY, 0, 7}},
      {{0, 0, BUY}},
      {{9, 5}},
      {{0, 0}}},
-    {"a part-filled order keeps its place",
+    {"what is left of a level is there for the next order",
      {{LIMIT, SELL, 10, 5}, {TAKE, BUY, 0, 2}, {LIMIT, SELL, 10, 4}, {TAKE, BUY, 0, 4}},
-     {{10, 3, BUY}, {10, 1, BUY}},
+     {{10, 4, BUY}},
      {{0, 0}},
      {{10, 3}}},
 };
@@ -114,18 +110,17 @@ static void test_rows(void **state)
     for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
         const market_row *row = &ROWS[i];
         market *m = NULL;
-        int32_t handles[STEPS_MAX] = {0};
         int64_t events = 0;
         print_message("  %s\n", row->name);
         assert_int_equal(market_open(1000, &m, NULL), TD_OK);
         for (size_t n = 0; n < STEPS_MAX && row->steps[n].what != END; n++, events++) {
             const step *s = &row->steps[n];
             if (s->what == LIMIT)
-                handles[n] = market_limit(m, s->side, s->price, s->size);
+                market_limit(m, s->side, s->price, s->size);
             else if (s->what == TAKE)
                 market_take(m, s->side, s->size);
             else
-                market_cancel(m, handles[s->price]);
+                market_cancel(m, s->side, (size_t)s->price, s->size);
         }
         assert_int_equal(market_seq(m), 1000 + events);
         size_t count = 0;
@@ -142,8 +137,8 @@ static void test_rows(void **state)
     }
 }
 
-/* Random orders: sides stay sorted and apart, and every order that is listed can be cancelled down
- * to an empty market. */
+/* Random orders: sides stay sorted and apart, and every level can be cancelled down to an empty
+ * market. */
 static void test_balance(void **state)
 {
     (void)state; /* none */
@@ -156,12 +151,11 @@ static void test_balance(void **state)
         market_side side = td_random_below(&random, 2) ? MARKET_BUY : MARKET_SELL;
         uint64_t what = td_random_below(&random, 10);
         if (what < 6)
-            (void)market_limit(m, side, 1000 + (int64_t)td_random_below(&random, 60), size);
+            market_limit(m, side, 1000 + (int64_t)td_random_below(&random, 60), size);
         else if (what < 8)
             market_take(m, side, size);
-        else if (market_order_count(m) > 0)
-            market_cancel(
-                m, market_order_at(m, (uint32_t)td_random_below(&random, market_order_count(m))));
+        else if (market_level_count(m, side) > 0)
+            market_cancel(m, side, td_random_below(&random, market_level_count(m, side)), size);
         size_t bids = market_level_count(m, MARKET_BUY);
         size_t asks = market_level_count(m, MARKET_SELL);
         for (size_t n = 1; n < bids; n++)
@@ -174,8 +168,9 @@ static void test_balance(void **state)
             assert_true(market_level_at(m, MARKET_BUY, 0).price <
                         market_level_at(m, MARKET_SELL, 0).price);
     }
-    while (market_order_count(m) > 0)
-        market_cancel(m, market_order_at(m, 0));
+    for (int side = MARKET_BUY; side <= MARKET_SELL; side++)
+        while (market_level_count(m, (market_side)side) > 0)
+            market_cancel(m, (market_side)side, 0, INT64_MAX);
     assert_int_equal(market_level_count(m, MARKET_BUY), 0);
     assert_int_equal(market_level_count(m, MARKET_SELL), 0);
     market_close(m);
@@ -189,10 +184,13 @@ static void test_bounds(void **state)
     size_t count = 0;
     assert_int_equal(market_open(0, &m, NULL), TD_OK);
     for (int64_t i = 0; i < MARKET_LEVELS_MAX; i++)
-        assert_int_not_equal(market_limit(m, MARKET_SELL, 5000 + i, 1), MARKET_NO_ORDER);
-    assert_int_equal(market_limit(m, MARKET_SELL, 4999, 1), MARKET_NO_ORDER);
-    assert_int_not_equal(market_limit(m, MARKET_SELL, 5000, 1), MARKET_NO_ORDER);
-    assert_int_equal(market_limit(m, MARKET_BUY, 9000, 2000), MARKET_NO_ORDER);
+        market_limit(m, MARKET_SELL, 5000 + i, 1);
+    assert_int_equal(market_level_count(m, MARKET_SELL), MARKET_LEVELS_MAX);
+    market_limit(m, MARKET_SELL, 4999, 1);
+    assert_int_equal(market_has_level(m, MARKET_SELL, 4999), 0);
+    market_limit(m, MARKET_SELL, 5000, 1);
+    assert_int_equal(market_level_at(m, MARKET_SELL, 0).size, 2);
+    market_limit(m, MARKET_BUY, 9000, 2000);
     (void)market_trades(m, &count);
     assert_int_equal(count, MARKET_TRADES_MAX);
     assert_int_equal(market_level_count(m, MARKET_BUY), 0);

@@ -28,7 +28,7 @@ static void set_values(sim_value *values)
     values[SIM_TOPIC] = sim_text("orderbook.50.BTCUSDT");
     values[SIM_COIN] = sim_text("BTC");
     values[SIM_LAST] = sim_number(6060050, 2);
-    values[SIM_THETA] = sim_number(-5, 8);
+    values[SIM_PCNT_1H] = sim_number(-5, 8);
     values[SIM_U] = sim_number(17, 0);
     values[SIM_CONFIRM] = sim_number(1, 0);
     values[SIM_TS] = sim_time(1795174069042007008u);
@@ -63,7 +63,7 @@ static void test_forms(void **state)
         {"${coin}s", "BTCs"},
         {"$last|$last:s|$last:e4|$last:e0|$last:f4|$last:f1",
          "60600.50|60600.5|606005000|60600|60600.5000|60600.5"},
-        {"$theta|$theta:s|$theta:e8", "-0.00000005|-0.00000005|-5"},
+        {"$pcnt_1h|$pcnt_1h:s|$pcnt_1h:e8", "-0.00000005|-0.00000005|-5"},
         {"$u:$u", "17:17"},
         {"$confirm:b", "true"},
         {"$ts:sec,$ts:ms,$ts:us,$ts:ns",

@@ -36,11 +36,11 @@ static book_window *small_window(uint32_t depth)
     market *m = NULL;
     book_window *window = NULL;
     assert_int_equal(market_open(0, &m, NULL), TD_OK);
-    (void)market_limit(m, MARKET_BUY, 121232, 7);
-    (void)market_limit(m, MARKET_BUY, 121231, 3);
-    (void)market_limit(m, MARKET_BUY, 121000, 9); /* below a window of two levels */
-    (void)market_limit(m, MARKET_SELL, 121235, 1);
-    (void)market_limit(m, MARKET_SELL, 121236, 20);
+    market_limit(m, MARKET_BUY, 121232, 7);
+    market_limit(m, MARKET_BUY, 121231, 3);
+    market_limit(m, MARKET_BUY, 121000, 9); /* below a window of two levels */
+    market_limit(m, MARKET_SELL, 121235, 1);
+    market_limit(m, MARKET_SELL, 121236, 20);
     assert_int_equal(window_open(depth, &window, NULL), TD_OK);
     window_take(window, &BTCUSD, m, 0);
     market_close(m);
@@ -61,8 +61,8 @@ static void test_levels_sha1(void **state)
     assert_int_equal(window_open(25, &window, NULL), TD_OK);
     assert_int_equal(truth_levels_sha1(&BTCUSD, window, sha1, NULL), TD_OK);
     assert_string_equal(sha1, "da39a3ee5e6b4b0d3255bfef95601890afd80709"); /* of no bytes */
-    (void)market_limit(m, MARKET_BUY, 31253, 7);
-    (void)market_limit(m, MARKET_SELL, 31260, 150);
+    market_limit(m, MARKET_BUY, 31253, 7);
+    market_limit(m, MARKET_SELL, 31260, 150);
     window_take(window, &LTCUSDT, m, 0);
     /* Buy 312.53 0.07 | Sell 312.6 1.5 */
     assert_int_equal(truth_levels_sha1(&LTCUSDT, window, sha1, NULL), TD_OK);
