@@ -1,5 +1,7 @@
-/* What clients of several dialects build alike. */
+/* What several dialects have in common: how clients ask, the words of refusals, requests of
+ * {"op","args"}. */
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/assert.h"
