@@ -154,7 +154,8 @@ td_result audit_sit(audit *a, const topic_row *row, uint32_t line, void *user, a
 
 void audit_seat_set_row(audit_seat *seat, const topic_row *row)
 {
-    TD_ASSERT(audit_part_of(row) == seat->part);
+    if (TD_LIKELY(seat->row == row) || audit_part_of(row) != seat->part)
+        return;
     const rule_row *rule = rule_of_part(row, seat->part);
     seat->row = row;
     seat->member = rule == NULL ? MEMBER_NONE : rule->member;

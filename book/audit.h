@@ -72,7 +72,7 @@ TD_MUST_USE td_result audit_sit(audit *a, const topic_row *row, uint32_t line, v
 /* Bytes of memory that the audit holds, with its seats. */
 size_t audit_bytes(const audit *a);
 
-/* The topic changed under its name, as track_set_row. */
+/* The topic changed under its name, as track_set_row; a row of another part changes nothing. */
 void audit_seat_set_row(audit_seat *seat, const topic_row *row);
 
 audit_part audit_seat_part(const audit_seat *seat);

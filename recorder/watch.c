@@ -289,26 +289,14 @@ static watched *find_channel(const watch *self, const watch_record *record)
     return record->channel_index < feed->capacity ? feed->channels[record->channel_index] : NULL;
 }
 
-/* A topic without a row, or without memory for its book, is recorded unchecked. */
+/* A topic without a row is recorded unchecked. */
 static void meet_channel(watch *self, watched *channel, const watch_record *record)
 {
     TD_ASSERT(!channel->is_met);
-    TD_ASSERT(channel->track == NULL);
     channel->is_met = 1;
-    channel->conn = record->conn;
     const family *of = self->options.config->feeds[record->feed_index].family;
-    if (!topic_match_text(of->topics, of->topic_count, td_bytes_str(channel->info.exchange_topic),
-                          record->recv_ns, &channel->topic))
-        return;
-    td_err err;
-    td_result rc = watched_open_track(&self->channels, channel, &err);
-    if (rc == TD_E_LIMIT)
-        note_unchecked(self, record->feed_index);
-    else if (rc != TD_OK)
-        td_log_say(self->options.log, TD_LOG_WARNING, "%s is not checked: %s",
-                   channel->info.exchange_topic, err.text);
-    else if (channel->symbol == NULL)
-        watched_join_symbol(&self->channels, channel);
+    (void)topic_match_text(of->topics, of->topic_count, td_bytes_str(channel->info.exchange_topic),
+                           record->recv_ns, &channel->topic); /* row NULL if there is none */
 }
 
 static void report(watch *self, const watched *channel, uint16_t feed_index, uint64_t to_ns)
@@ -331,7 +319,6 @@ static void report(watch *self, const watched *channel, uint16_t feed_index, uin
  * violations between are counted. */
 static void judge(watch *self, watched *channel, const watch_record *record, const verdict *found)
 {
-    TD_ASSERT(channel->track != NULL);
     const verdict_item *violation = verdict_violation(found);
     if (found->no_memory && !channel->is_short)
         td_log_say(self->options.log, TD_LOG_WARNING,
@@ -347,7 +334,7 @@ static void judge(watch *self, watched *channel, const watch_record *record, con
         count(&self->broken, 1);
         report(self, channel, record->feed_index, 0);
     }
-    if (channel->broken_from_ns != 0 && !track_is_broken(channel->track)) {
+    if (channel->broken_from_ns != 0 && !track_is_broken(channel->follower.track)) {
         report(self, channel, record->feed_index, record->recv_ns);
         channel->broken_from_ns = 0;
         atomic_fetch_sub_explicit(&self->broken, 1, memory_order_relaxed);
@@ -359,10 +346,10 @@ static void forget_all(watch *self, uint64_t recv_ns)
 {
     for (uint32_t i = 0; i < self->channels.count; i++) {
         watched *channel = self->channels.all[i];
-        if (channel->track != NULL)
-            track_skip(channel->track);
-        if (channel->stream != NULL && channel->stream->seat != NULL)
-            audit_skip(channel->symbol->audit, channel->stream->seat, recv_ns);
+        if (channel->follower.track != NULL)
+            track_skip(channel->follower.track);
+        if (channel->stream != NULL && channel->stream->seat.seat != NULL)
+            audit_skip(channel->symbol->audit, channel->stream->seat.seat, recv_ns);
     }
 }
 
@@ -424,26 +411,14 @@ static td_result settled_of(watch *self, const watch_record *record, uint64_t *s
 static void compare(watch *self, watched *channel, const watch_record *record,
                     const follow_answer *of_stream, const message *decoded)
 {
-    audit *of = channel->symbol->audit;
     watched_stream *stream = channel->stream;
-    if (stream->seat == NULL && !stream->has_no_seat &&
-        audit_sit(of, channel->topic.row, record->line, stream, &stream->seat, NULL) != TD_OK)
-        stream->has_no_seat = 1;
-    if (stream->seat == NULL)
-        return;
-    if (decoded == NULL) {
-        audit_skip(of, stream->seat, record->recv_ns);
-        return;
-    }
-    audit_frame place = {.recv_ns = record->recv_ns,
-                         .connection = (uint64_t)record->conn * LIMIT_FEED_SLOTS + record->shard,
-                         .shard = record->shard,
-                         .conn = record->conn};
-    if (settled_of(self, record, &place.settled_ns) != TD_OK)
-        return;
-    place.settled_ns = follow_settled_ns(of_stream, place.settled_ns);
+    uint64_t settled_ns;
     audit_verdict found;
-    audit_take(of, stream->seat, &place, decoded, channel->track, &found);
+    if (settled_of(self, record, &settled_ns) != TD_OK)
+        return;
+    (void)follower_compare(&channel->follower, &stream->seat, channel->symbol->audit, record->line,
+                           stream, record->recv_ns, follow_settled_ns(of_stream, settled_ns),
+                           decoded, &found); /* without a seat nothing is found */
     for (uint32_t i = 0; i < found.count; i++)
         report_item(self, record->feed_index, &found.items[i]);
 }
@@ -459,15 +434,8 @@ static void renew_row(watch *self, watched *channel, const watch_record *record)
         return;
     channel->row_day = day;
     const family *of = self->options.config->feeds[record->feed_index].family;
-    const topic_row *now =
+    channel->topic.row =
         topic_row_at(of->topics, of->topic_count, channel->topic.row, record->recv_ns);
-    if (now == NULL || now->type != channel->topic.row->type ||
-        track_set_row(channel->track, now, NULL) != TD_OK)
-        return;
-    channel->topic.row = now;
-    if (channel->stream != NULL && channel->stream->seat != NULL &&
-        audit_part_of(now) == channel->part)
-        audit_seat_set_row(channel->stream->seat, now);
 }
 
 /* A request or an answer: perhaps the last that was open. Without memory it counts for nothing. */
@@ -482,8 +450,23 @@ static void note_control(watch *self, const watch_record *record, td_bytes bytes
         settling_answered(slot, 0, record->conn, record->recv_ns);
 }
 
-/* The channel's track and topic, ready for a frame of this connection and day. NULL: not checked. A
- * frame of a new connection begins with a new snapshot: books of the old one are forgotten. */
+/* The channel lost its track: what was broken counts no more, and audits do not know what it said.
+ */
+static void give_up(watch *self, watched *channel, const watch_record *record)
+{
+    TD_ASSERT(channel->is_unchecked);
+    note_unchecked(self, record->feed_index);
+    if (channel->broken_from_ns != 0)
+        atomic_fetch_sub_explicit(&self->broken, 1, memory_order_relaxed);
+    channel->broken_from_ns = 0;
+    if (channel->stream != NULL && channel->stream->seat.seat != NULL) {
+        TD_ASSERT(channel->symbol != NULL);
+        audit_skip(channel->symbol->audit, channel->stream->seat.seat, record->recv_ns);
+    }
+}
+
+/* The channel's track and topic, ready for a frame of this connection and day. NULL: not checked.
+ */
 static watched *prepare(watch *self, const watch_record *record)
 {
     watched *channel = find_channel(self, record);
@@ -494,14 +477,23 @@ static watched *prepare(watch *self, const watch_record *record)
     }
     if (channel == NULL || channel->is_unchecked)
         count(&self->skipped, 1);
-    if (channel == NULL || channel->track == NULL)
+    if (channel == NULL || channel->is_unchecked || channel->topic.row == NULL)
         return NULL;
     if (topic_row_is_dated(channel->topic.row))
         renew_row(self, channel, record);
-    if (channel->conn != record->conn) {
-        track_reset(channel->track);
-        channel->conn = record->conn;
+    td_err err;
+    int is_first = channel->follower.track == NULL;
+    td_result rc = watched_meet(&self->channels, channel, record->conn, &err);
+    if (TD_UNLIKELY(rc != TD_OK)) {
+        count(&self->skipped, 1);
+        give_up(self, channel, record);
+        if (rc != TD_E_LIMIT)
+            td_log_say(self->options.log, TD_LOG_WARNING, "%s is not checked: %s",
+                       channel->info.exchange_topic, err.text);
+        return NULL;
     }
+    if (is_first && channel->symbol == NULL)
+        watched_join_symbol(&self->channels, channel);
     return channel;
 }
 
@@ -509,16 +501,8 @@ static watched *prepare(watch *self, const watch_record *record)
 static void charge(watch *self, watched *channel, const watch_record *record)
 {
     watched_symbol *symbol = channel->symbol;
-    if (!watched_charge_track(&self->channels, channel)) {
-        note_unchecked(self, record->feed_index);
-        if (channel->broken_from_ns != 0)
-            atomic_fetch_sub_explicit(&self->broken, 1, memory_order_relaxed);
-        channel->broken_from_ns = 0;
-        if (channel->stream != NULL && channel->stream->seat != NULL) {
-            TD_ASSERT(symbol != NULL);
-            audit_skip(symbol->audit, channel->stream->seat, record->recv_ns);
-        }
-    }
+    if (!watched_charge_track(&self->channels, channel))
+        give_up(self, channel, record);
     if (symbol != NULL && symbol->audit != NULL && !watched_charge_audit(&self->channels, symbol))
         note_unchecked(self, record->feed_index);
 }
@@ -541,13 +525,11 @@ static void check(watch *self, const watch_record *record, td_bytes bytes)
     verdict found;
     int is_decoded =
         decoder_decode(self->decoder, &channel->topic, bytes, DECODE_PATH_HOT, &decoded, &why);
-    if (is_decoded) {
-        track_apply(channel->track, &decoded, &found);
+    count(&self->undecoded, !is_decoded);
+    td_result rc = follower_take(&channel->follower, is_decoded ? &decoded : NULL, &found, NULL);
+    TD_ASSERT(rc == TD_OK || found.no_memory);
+    if (is_decoded)
         judge(self, channel, record, &found);
-    } else {
-        count(&self->undecoded, 1);
-        track_skip(channel->track);
-    }
     follow_answer of_stream;
     if (is_followed(channel, record, &of_stream) && channel->symbol->audit != NULL &&
         (channel->symbol->useful >> channel->part & 1))

@@ -133,35 +133,45 @@ static void close_track(watched_table *table, watched *channel)
     TD_ASSERT(table->used_bytes >= channel->track_bytes);
     table->used_bytes -= channel->track_bytes;
     channel->track_bytes = 0;
-    track_close(channel->track);
-    channel->track = NULL;
+    follower_close(&channel->follower);
+}
+
+/* Its track is given up until memory is free again. */
+static void leave_unchecked(watched_table *table, watched *channel)
+{
+    close_track(table, channel);
+    channel->is_unchecked = 1;
+    table->feeds[channel->feed_index].has_holes = 1;
 }
 
 int watched_charge_track(watched_table *table, watched *channel)
 {
-    TD_ASSERT(channel->track != NULL);
-    size_t bytes = track_bytes(channel->track);
+    TD_ASSERT(channel->follower.track != NULL);
+    size_t bytes = track_bytes(channel->follower.track);
     if (TD_LIKELY(bytes == channel->track_bytes))
         return 1;
     table->used_bytes += bytes - channel->track_bytes; /* modulo 2^64: it may have shrunk */
     channel->track_bytes = bytes;
     if (table->used_bytes <= table->max_bytes)
         return 1;
-    close_track(table, channel);
-    channel->is_unchecked = 1;
-    table->feeds[channel->feed_index].has_holes = 1;
+    leave_unchecked(table, channel);
     return 0;
 }
 
-td_result watched_open_track(watched_table *table, watched *channel, td_err *err)
+td_result watched_meet(watched_table *table, watched *channel, uint32_t conn, td_err *err)
 {
-    TD_ASSERT(channel->track == NULL);
-    td_result rc = track_open(channel->topic.row, &channel->track, err);
-    if (rc != TD_OK)
+    const follower_conn from = {.shard = channel->info.shard, .conn = conn};
+    follower_step step;
+    td_result rc = follower_meet(&channel->follower, &from, channel->topic.row, &step, err);
+    if (rc != TD_OK) {
+        leave_unchecked(table, channel);
         return rc;
+    }
+    if (TD_LIKELY(step != FOLLOWER_BEGINS))
+        return TD_OK;
     /* Without the snapshot that perhaps came before, nothing can be judged until the next one. */
     if (table->feeds[channel->feed_index].has_holes)
-        track_join(channel->track);
+        track_join(channel->follower.track);
     if (watched_charge_track(table, channel))
         return TD_OK;
     return td_err_set(err, TD_E_LIMIT, "the live check's memory is used up");
@@ -211,7 +221,7 @@ int watched_charge_audit(watched_table *table, watched_symbol *symbol)
     close_audit(table, symbol);
     symbol->is_unaudited = 1;
     for (watched_stream *stream = symbol->streams; stream != NULL; stream = stream->next)
-        stream->seat = NULL;
+        stream->seat.seat = NULL;
     return 0;
 }
 
@@ -256,13 +266,14 @@ static int channel_has_ended(void *user, const follow_conn *conn, uint64_t recv_
     (void)user;
     (void)recv_ns;
     const watched *channel = conn->slot;
-    return channel->conn != conn->conn || channel->ended_conn == conn->conn;
+    return channel->follower.from.conn != conn->conn || channel->ended_conn == conn->conn;
 }
 
 td_result watched_follow(watched *channel, uint64_t recv_ns, follow_answer *out, td_err *err)
 {
     TD_ASSERT(channel->stream != NULL);
-    const follow_conn now = {.slot = channel, .conn = channel->conn, .last_ns = recv_ns};
+    const follow_conn now = {
+        .slot = channel, .conn = channel->follower.from.conn, .last_ns = recv_ns};
     return follow_take(&channel->stream->follow, &now, channel_has_ended, NULL, out, err);
 }
 
@@ -308,7 +319,7 @@ static void free_channel(watched_table *table, watched *channel)
     *link = channel->next;
     table->all[channel->place] = table->all[--table->count];
     table->all[channel->place]->place = channel->place;
-    if (channel->track != NULL)
+    if (channel->follower.track != NULL)
         close_track(table, channel);
     table->used_bytes -= channel_bytes(channel);
     td_free(channel->text);
@@ -397,7 +408,7 @@ void watched_table_fini(watched_table *table)
         }
     }
     for (uint32_t i = 0; i < table->count; i++) {
-        track_close(table->all[i]->track);
+        follower_close(&table->all[i]->follower);
         td_free(table->all[i]->text);
         td_free(table->all[i]);
     }

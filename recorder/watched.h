@@ -14,8 +14,7 @@
 #include <stdint.h>
 
 #include "base/limits.h"
-#include "book/audit.h"
-#include "book/continuity.h"
+#include "book/follower.h"
 #include "format/channel.h"
 #include "schema/topic.h"
 #include "tape/follow.h"
@@ -24,8 +23,7 @@
 typedef struct watched_stream {
     const channel_info *info; /* the first channel's, which is freed with this */
     follow follow;            /* its slots are the channels */
-    audit_seat *seat; /* of the connection that is followed; NULL: not yet, or all are taken */
-    uint8_t has_no_seat;
+    follower_seat seat;
     struct watched_stream *next; /* of the same symbol */
 } watched_stream;
 
@@ -48,7 +46,7 @@ typedef struct watched {
     channel_info info; /* strings in text, no schema */
     char *text;
     topic_match topic;
-    track *track;           /* NULL: the topic has no row, or it is unchecked */
+    follower follower;      /* without track: the topic has no row, or it is unchecked */
     size_t track_bytes;     /* as charged */
     watched_symbol *symbol; /* NULL: takes no part in audits */
     watched_stream *stream; /* NULL: as symbol, or there was no memory for it */
@@ -59,8 +57,7 @@ typedef struct watched {
     uint8_t is_unchecked; /* its track was given up */
     uint8_t is_leaving;   /* while a segment begins */
     uint64_t row_day;     /* days since 1970: the row was looked up for it, if it has dates */
-    uint32_t conn;
-    uint32_t ended_conn; /* of the last connection that is known to have ended; 0: none */
+    uint32_t ended_conn;  /* of the last connection that is known to have ended; 0: none */
     uint64_t last_ns;
     uint64_t broken_from_ns; /* 0: not broken */
     uint32_t broken_conn;    /* on which it broke: the snapshot may come on the next one */
@@ -96,8 +93,11 @@ watched *watched_get(watched_table *table, uint16_t feed_index, const channel_in
 /* A frame of the channel came in the feed's present segment. */
 void watched_touch(watched_table *table, watched *channel);
 
-/* Give the channel its track. TD_OK; TD_E_LIMIT: beyond the budget, it is unchecked; TD_E_NOMEM. */
-TD_MUST_USE td_result watched_open_track(watched_table *table, watched *channel, td_err *err);
+/* Make the channel's follower ready for a frame of this connection, under the topic's row of now.
+ * TD_OK; TD_E_LIMIT: its first track would go beyond the budget; TD_E_NOMEM. It is unchecked then.
+ */
+TD_MUST_USE td_result watched_meet(watched_table *table, watched *channel, uint32_t conn,
+                                   td_err *err);
 
 /* Let the channel take part in audits of its symbol, by its topic's row; without memory, or beyond
  * the budget, it does not. */

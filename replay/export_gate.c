@@ -10,11 +10,9 @@ typedef struct gate_slot {
     const char *feed; /* the first channel's, which lives as long as the tape */
     uint32_t line, place;
     size_t gap_next; /* the first that was not looked at */
-    track *track;
-    const topic_row *row;
+    follower follower;
     const channel_info *info; /* of the last frame */
-    uint32_t session, conn;
-    uint64_t trusted_ns; /* recv_ns of the last frame that was trusted */
+    uint64_t trusted_ns;      /* recv_ns of the last frame that was trusted */
     uint8_t is_alive;
 } gate_slot;
 
@@ -53,21 +51,20 @@ void export_gate_close(export_gate *gate)
     if (gate == NULL)
         return;
     for (size_t i = 0; i < gate->slot_count; i++)
-        track_close(gate->slots[i].track);
+        follower_close(&gate->slots[i].follower);
     td_free(gate->slots);
     td_free(gate);
 }
 
 const book *export_gate_book(const export_gate *gate)
 {
-    return gate->has_followed ? track_book(gate->slots[gate->followed].track) : NULL;
+    return gate->has_followed ? track_book(gate->slots[gate->followed].follower.track) : NULL;
 }
 
 /* ---- the book of one connection ---- */
 
 static td_result slot_of(export_gate *gate, const tape_frame *frame, size_t *out, td_err *err)
 {
-    const topic_row *row = frame->row;
     const channel_info *info = &frame->channel->info;
     for (*out = 0; *out < gate->slot_count; ++*out) {
         const gate_slot *slot = &gate->slots[*out];
@@ -79,17 +76,9 @@ static td_result slot_of(export_gate *gate, const tape_frame *frame, size_t *out
     if (slots == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a book");
     gate->slots = slots;
-    gate_slot made = {.feed = info->feed,
-                      .line = info->line,
-                      .place = frame->of_stream.place,
-                      .row = row,
-                      .info = info,
-                      .session = frame->session,
-                      .conn = frame->conn};
-    td_result rc = track_open(row, &made.track, err);
-    if (rc == TD_OK)
-        gate->slots[gate->slot_count++] = made;
-    return rc;
+    gate->slots[gate->slot_count++] = (gate_slot){
+        .feed = info->feed, .line = info->line, .place = frame->of_stream.place, .info = info};
+    return TD_OK;
 }
 
 /* The first cause at a frame counts; a book that was not alive cannot break. */
@@ -104,32 +93,14 @@ static void break_off(gate_slot *slot, gate_answer *out, export_break_cause caus
 /* Another connection than the one before, or another row: everything begins anew. */
 static td_result meet(gate_slot *slot, const tape_frame *frame, gate_answer *out, td_err *err)
 {
-    const topic_row *row = frame->row;
     const channel_info *info = &frame->channel->info;
-    td_result rc = TD_OK;
-    if (strcmp(slot->row->name, row->name) == 0) {
-        rc = track_set_row(slot->track, row, err); /* the same one, most of the time */
-    } else {
-        track *made = NULL;
-        rc = track_open(row, &made, err);
-        if (rc == TD_OK) {
-            track_close(slot->track);
-            slot->track = made;
-            break_off(slot, out, BREAK_CONNECTION);
-        }
-    }
-    if (rc != TD_OK)
-        return rc;
-    if (slot->info->shard != info->shard || slot->session != frame->session ||
-        slot->conn != frame->conn) {
-        track_reset(slot->track);
+    const follower_conn from = {frame->session, info->shard, frame->conn};
+    follower_step step;
+    td_result rc = follower_meet(&slot->follower, &from, frame->row, &step, err);
+    if (rc == TD_OK && (step == FOLLOWER_RECONNECTS || step == FOLLOWER_TURNS))
         break_off(slot, out, BREAK_CONNECTION);
-    }
-    slot->row = row;
     slot->info = info;
-    slot->session = frame->session;
-    slot->conn = frame->conn;
-    return TD_OK;
+    return rc;
 }
 
 static int is_of_slot(const gap_row *gap, const channel_info *info)
@@ -174,19 +145,18 @@ static td_result take_own(gate_slot *slot, uint64_t recv_ns, const message *m,
     if (recv_ns <= damaged_until_ns)
         break_off(slot, out, BREAK_DAMAGE);
     out->was_alive = slot->is_alive;
+    verdict v;
+    td_result rc = follower_take(&slot->follower, m, &v, err);
+    if (rc != TD_OK)
+        return rc;
     if (m == NULL) {
-        track_skip(slot->track);
         break_off(slot, out, BREAK_UNDECODED);
         return TD_OK;
     }
     TD_ASSERT(m->head.type == MSG_BOOK_CHANGE);
-    verdict v;
-    track_apply(slot->track, m, &v);
-    if (TD_UNLIKELY(v.no_memory))
-        return td_err_set(err, TD_E_NOMEM, "no memory for a book's levels");
     out->is_snapshot = v.is_snapshot;
     const verdict_item *violation = verdict_violation(&v);
-    int is_broken = track_is_broken(slot->track);
+    int is_broken = track_is_broken(slot->follower.track);
     if (violation != NULL || is_broken) {
         break_off(slot, out, BREAK_RULE);
         if (out->broke.cause == BREAK_RULE && violation != NULL)
@@ -232,7 +202,9 @@ td_result export_gate_take(export_gate *gate, const tape_frame *frame, const mes
     gate_slot *slot = &gate->slots[at];
     int is_other = !frame->of_stream.is_copy && gate->has_followed && gate->followed != at;
     if (is_other && (gate->copies == GATE_WITHOUT_COPIES || frame->of_stream.is_interleaved)) {
-        track_reset(slot->track); /* what came over it meanwhile is not here, or not in its order */
+        if (slot->follower.track !=
+            NULL) /* what came over it meanwhile is not here, or not in order */
+            track_reset(slot->follower.track);
         slot->is_alive = 0;
     }
     rc = meet(slot, frame, out, err);

@@ -9,8 +9,8 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "book/continuity.h"
 #include "archive/gap.h"
+#include "book/follower.h"
 #include "schema/message.h"
 #include "tape/tape.h"
 

@@ -3,25 +3,22 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/limits.h"
-#include "book/continuity.h"
+#include "book/follower.h"
 
 struct serve_book {
     serve_book *next;
     const tape_channel *channel;
-    const topic_row *row; /* of the last frame */
-    track *track;
-    book *retail;     /* NULL: the topic does not tell retail orders apart */
-    td_buf model;     /* the last recorded snapshot */
-    td_buf last;      /* the last frame */
-    uint32_t session; /* connection of the last frame */
-    uint32_t conn;
+    follower follower;
+    book *retail;         /* NULL: the topic does not tell retail orders apart */
+    td_buf model;         /* the last recorded snapshot */
+    td_buf last;          /* the last frame */
     uint8_t has_snapshot; /* one came over this connection */
     uint8_t is_current;
 };
 
 static void book_free(serve_book *b)
 {
-    track_close(b->track);
+    follower_close(&b->follower);
     book_close(b->retail);
     td_buf_fini(&b->model);
     td_buf_fini(&b->last);
@@ -60,14 +57,6 @@ static td_result book_new(serve_books *books, const tape_frame *frame, serve_boo
     td_buf_init(&b->model, LIMIT_FRAME_BYTES);
     td_buf_init(&b->last, LIMIT_FRAME_BYTES);
     b->channel = frame->channel;
-    b->row = frame->row;
-    b->session = frame->session;
-    b->conn = frame->conn;
-    td_result rc = track_open(b->row, &b->track, err);
-    if (rc != TD_OK) {
-        book_free(b);
-        return rc;
-    }
     *(books->first == NULL ? &books->first : books->end) = b;
     books->end = &b->next;
     books->count++;
@@ -90,26 +79,21 @@ static td_result book_of(serve_books *books, const tape_frame *frame, serve_book
     return TD_OK;
 }
 
-/* A connection begins anew; another row may hold. */
 static td_result begin_frame(serve_book *b, const tape_frame *frame, td_err *err)
 {
-    if (b->session != frame->session || b->conn != frame->conn) {
-        track_reset(b->track);
+    const follower_conn from = {frame->session, frame->channel->info.shard, frame->conn};
+    follower_step step;
+    td_result rc = follower_meet(&b->follower, &from, frame->row, &step, err);
+    if (rc == TD_OK && step == FOLLOWER_RECONNECTS)
         b->has_snapshot = 0;
-        b->session = frame->session;
-        b->conn = frame->conn;
-    }
-    if (frame->row == b->row)
-        return TD_OK;
-    b->row = frame->row;
-    return track_set_row(b->track, b->row, err);
+    return rc;
 }
 
 /* The same levels with the sizes of retail orders, in a book of their own. */
 static td_result take_retail(serve_book *b, const message *m, int is_snapshot, td_err *err)
 {
     if (b->retail == NULL) {
-        td_result rc = book_open(b->row->book_depth, &b->retail, err);
+        td_result rc = book_open(b->follower.row->book_depth, &b->retail, err);
         if (rc != TD_OK)
             return rc;
     }
@@ -150,13 +134,13 @@ static td_result apply(serve_book *b, content_reader *reader, const tape_frame *
     TD_ASSERT(content != NULL);
     const message *m = content->message;
     *is_snapshot = 0;
-    if (m == NULL) {
-        track_skip(b->track);
-        return content_failure(content, err);
-    }
-    track_apply(b->track, m, &found);
+    td_result rc = content_failure(content, err);
+    if (rc == TD_OK)
+        rc = follower_take(&b->follower, m, &found, err);
+    if (rc != TD_OK || m == NULL)
+        return rc;
     *is_snapshot = found.is_snapshot;
-    td_result rc = message_has_rpi(m) ? take_retail(b, m, found.is_snapshot, err) : TD_OK;
+    rc = message_has_rpi(m) ? take_retail(b, m, found.is_snapshot, err) : TD_OK;
     if (rc == TD_OK && found.is_snapshot)
         rc = keep(&b->model, frame->bytes, err);
     if (rc == TD_OK)
@@ -205,10 +189,10 @@ serve_book *serve_books_next_stale(const serve_books *books, const serve_book *b
 td_result serve_book_make(serve_book *b, snapshot_maker *maker, td_buf *out, td_err *err)
 {
     TD_ASSERT(b->has_snapshot);
-    const snapshot_source from = {.row = b->row,
+    const snapshot_source from = {.row = b->follower.row,
                                   .model = td_buf_view(&b->model),
                                   .last = td_buf_view(&b->last),
-                                  .levels = track_book(b->track),
+                                  .levels = track_book(b->follower.track),
                                   .retail = b->retail};
     b->is_current = 1;
     return snapshot_make(maker, &from, out, err);

@@ -7,7 +7,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/hash.h"
-#include "book/continuity.h"
+#include "book/follower.h"
 #include "replay/truth_content.h"
 #include "replay/truth_match.h"
 
@@ -18,15 +18,9 @@ typedef struct recorded_conn {
     truth_match *match;
 } recorded_conn;
 
-/* The book of one of the connections that a stream has at a time (tape/follow.h). */
-typedef struct checked_book {
-    track *track; /* NULL: none yet */
-    uint32_t shard, session, conn;
-} checked_book;
-
 /* A stream's books, by place. */
 typedef struct checked_stream {
-    checked_book *books;
+    follower *books;
     size_t count;
 } checked_stream;
 
@@ -62,7 +56,7 @@ void sink_truth_close(sink_truth *self)
         return;
     for (size_t i = 0; i < self->stream_capacity; i++) {
         for (size_t k = 0; k < self->streams[i].count; k++)
-            track_close(self->streams[i].books[k].track);
+            follower_close(&self->streams[i].books[k]);
         td_free(self->streams[i].books);
     }
     for (size_t i = 0; i < self->conn_count; i++)
@@ -151,49 +145,36 @@ static td_result get_stream(sink_truth *self, uint32_t number, checked_stream **
     return TD_OK;
 }
 
-/* A book lives as long as its connection: a new one begins with its own snapshot. */
-static td_result find_book(sink_truth *self, const tape_frame *frame, checked_book **out,
-                           td_err *err)
+/* The book of the frame's connection; a new one begins with its own snapshot. */
+static td_result find_book(sink_truth *self, const tape_frame *frame, follower **out, td_err *err)
 {
     checked_stream *stream = NULL;
     td_result rc = get_stream(self, frame->channel->stream, &stream, err);
     if (rc != TD_OK)
         return rc;
-    checked_book *books =
+    follower *books =
         td_array_reach(stream->books, &stream->count, frame->of_stream.place, sizeof *books);
     if (books == NULL)
         return td_err_set(err, TD_E_NOMEM, "no memory for a book");
     stream->books = books;
-    checked_book *held = &books[frame->of_stream.place];
-    uint32_t shard = frame->channel->info.shard;
-    if (held->track == NULL) {
-        rc = track_open(frame->channel->topic.row, &held->track, err);
-        if (rc != TD_OK)
-            return rc;
-    } else if (held->session != frame->session || held->conn != frame->conn ||
-               held->shard != shard) {
-        track_reset(held->track);
-    }
-    held->shard = shard;
-    held->session = frame->session;
-    held->conn = frame->conn;
-    *out = held;
-    return TD_OK;
+    *out = &books[frame->of_stream.place];
+    const follower_conn from = {frame->session, frame->channel->info.shard, frame->conn};
+    follower_step step;
+    return follower_meet(*out, &from, frame->row, &step, err);
 }
 
 /* Only frames for which the truth has a mark: one in a hundred. */
 static td_result compare_book(sink_truth *self, const tape_frame *frame, uint64_t xxh64,
                               const message *decoded, td_err *err)
 {
-    checked_book *held = NULL;
+    follower *held = NULL;
     verdict found;
     char sha1[TD_SHA1_HEX_BYTES];
     td_result rc = find_book(self, frame, &held, err);
+    if (rc == TD_OK)
+        rc = follower_take(held, decoded, &found, err);
     if (rc != TD_OK)
         return rc;
-    track_apply(held->track, decoded, &found);
-    if (TD_UNLIKELY(found.no_memory))
-        return td_err_set(err, TD_E_NOMEM, "no memory for a book's levels");
     const char *expected = truth_table_mark(self->table, frame->channel->family, xxh64);
     if (expected == NULL || track_book(held->track) == NULL)
         return TD_OK;

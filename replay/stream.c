@@ -33,7 +33,6 @@ td_result stream_open(const stream_key *key, const topic_row *row, stream **out,
     }
     made->dir = key->dir;
     made->row = row;
-    made->now = row;
     *out = made;
     return TD_OK;
 }
@@ -43,8 +42,9 @@ void stream_close(stream *s)
     if (s == NULL)
         return;
     for (size_t i = 0; i < s->slot_count; i++)
-        track_close(s->slots[i].track);
+        follower_close(&s->slots[i].follower);
     td_free(s->slots);
+    td_free(s->seats);
     td_free(s->gaps);
     digest_fini(&s->digest);
     td_free(s->feed);
@@ -65,59 +65,32 @@ int stream_compare(const stream *a, const stream *b)
 
 /* ---- slots ---- */
 
-static td_result slot_add(stream *s, const stream_frame *frame, stream_slot **out, td_err *err)
-{
-    TD_ASSERT(s->slot_count < (size_t)LIMIT_FEED_SLOTS * LIMIT_FOLLOW_CONNECTIONS);
-    stream_slot *slots = td_array_room(s->slots, s->slot_count, sizeof *slots);
-    if (slots == NULL)
-        return td_err_set(err, TD_E_NOMEM, "%s/%s/%s: no memory for a slot", s->feed, s->topic,
-                          s->symbol);
-    s->slots = slots;
-    stream_slot made = {.line = frame->line,
-                        .place = frame->place,
-                        .shard = frame->shard,
-                        .session = frame->session,
-                        .conn = frame->conn,
-                        .row = s->now};
-    td_result rc = track_open(s->now, &made.track, err);
-    if (rc != TD_OK)
-        return rc;
-    s->slots[s->slot_count] = made;
-    *out = &s->slots[s->slot_count++];
-    return TD_OK;
-}
-
-/* A slot whose track has another row than the stream has by now. */
-static td_result slot_set_row(const stream *s, stream_slot *slot, td_err *err)
-{
-    td_result rc = track_set_row(slot->track, s->now, err);
-    if (rc != TD_OK)
-        return td_err_add(err, rc, "%s/%s/%s", s->feed, s->topic, s->symbol);
-    slot->row = s->now;
-    if (slot->seat != NULL && audit_part_of(s->now) == audit_seat_part(slot->seat))
-        audit_seat_set_row(slot->seat, s->now);
-    return TD_OK;
-}
-
 /* The slot of the frame's connection. Nearly every stream has one: a topic's symbol is on one
- * connection at a time. A frame of another connection than the one before begins anew. */
+ * connection at a time. */
 static td_result slot_of(stream *s, const stream_frame *frame, stream_slot **out, td_err *err)
 {
     for (size_t i = 0; i < s->slot_count; i++) {
-        stream_slot *slot = &s->slots[i];
-        if (slot->line != frame->line || slot->place != frame->place)
-            continue;
-        if (slot->session != frame->session || slot->conn != frame->conn ||
-            slot->shard != frame->shard) {
-            track_reset(slot->track);
-            slot->shard = frame->shard;
-            slot->session = frame->session;
-            slot->conn = frame->conn;
-        }
-        *out = slot;
-        return TD_LIKELY(slot->row == s->now) ? TD_OK : slot_set_row(s, slot, err);
+        *out = &s->slots[i];
+        if ((*out)->line == frame->line && (*out)->place == frame->place)
+            return TD_OK;
     }
-    return slot_add(s, frame, out, err);
+    TD_ASSERT(s->slot_count < (size_t)LIMIT_FEED_SLOTS * LIMIT_FOLLOW_CONNECTIONS);
+    stream_slot *slots = td_array_room(s->slots, s->slot_count, sizeof *slots);
+    if (slots == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a slot");
+    s->slots = slots;
+    *out = &s->slots[s->slot_count++];
+    **out = (stream_slot){.line = frame->line, .place = frame->place};
+    return TD_OK;
+}
+
+/* The slot, ready for the frame. */
+static td_result meet(stream *s, const stream_frame *frame, stream_slot **out, td_err *err)
+{
+    const follower_conn from = {frame->session, frame->shard, frame->conn};
+    follower_step step;
+    td_result rc = slot_of(s, frame, out, err);
+    return rc == TD_OK ? follower_meet(&(*out)->follower, &from, frame->row, &step, err) : rc;
 }
 
 const track *stream_last_track(const stream *s)
@@ -127,7 +100,7 @@ const track *stream_last_track(const stream *s)
         if (last == NULL || s->slots[i].position >= last->position)
             last = &s->slots[i];
     }
-    return last == NULL ? NULL : last->track;
+    return last == NULL ? NULL : last->follower.track;
 }
 
 /* ---- counts ---- */
@@ -201,24 +174,6 @@ static void count_undecoded(stream *s, const stream_frame *frame, const decode_e
 
 /* ---- audits ---- */
 
-/* The seat of the stream's line in its symbol's audit: one after the other, its connections have
- * the same. Without one (all are taken) it is not audited. */
-static audit_seat *seat_of(stream *s, stream_slot *slot, audit *of)
-{
-    if (TD_LIKELY(slot->seat != NULL))
-        return slot->seat;
-    for (size_t i = 0; i < s->slot_count && slot->seat == NULL; i++) {
-        if (s->slots[i].line == slot->line)
-            slot->seat = s->slots[i].seat;
-    }
-    if (slot->seat != NULL)
-        return slot->seat;
-    if (!slot->has_no_seat && audit_sit(of, s->now, slot->line, s, &slot->seat, NULL) != TD_OK)
-        slot->has_no_seat = 1;
-    s->unaudited += slot->has_no_seat;
-    return slot->seat;
-}
-
 static td_result add_gap(stream *s, const audit_item *item, td_err *err)
 {
     if (s->gap_count == LIMIT_STREAM_GAPS)
@@ -259,29 +214,32 @@ td_result stream_note_audit(stream *own, const audit_verdict *found, const strea
     return TD_OK;
 }
 
-static uint64_t connection_key(const stream_frame *frame)
+static td_result seat_of(stream *s, uint32_t line, follower_seat **out, td_err *err)
 {
-    return ((uint64_t)frame->session << 32 | frame->conn) * 256 + frame->shard;
+    for (size_t i = 0; i < s->seat_count; i++) {
+        *out = &s->seats[i].seat;
+        if (s->seats[i].line == line)
+            return TD_OK;
+    }
+    stream_seat *seats = td_array_room(s->seats, s->seat_count, sizeof *seats);
+    if (seats == NULL)
+        return td_err_set(err, TD_E_NOMEM, "no memory for a seat");
+    s->seats = seats;
+    s->seats[s->seat_count] = (stream_seat){.line = line};
+    *out = &s->seats[s->seat_count++].seat;
+    return TD_OK;
 }
 
-/* Let the symbol's audit compare the frame with other topics. m NULL: it was not decodable. */
-static td_result audit_one(stream *s, stream_slot *slot, const stream_frame *frame,
-                           const message *m, td_err *err)
+/* Let the symbol's audit compare the frame with other topics. */
+static td_result audit_one(stream *s, const follower *f, const stream_frame *frame, td_err *err)
 {
-    audit_seat *seat = seat_of(s, slot, frame->audit);
-    if (seat == NULL)
-        return TD_OK;
-    if (m == NULL) {
-        audit_skip(frame->audit, seat, frame->recv_ns);
-        return TD_OK;
-    }
-    const audit_frame place = {.recv_ns = frame->recv_ns,
-                               .connection = connection_key(frame),
-                               .shard = frame->shard,
-                               .conn = frame->conn,
-                               .settled_ns = frame->settled_ns};
+    follower_seat *seat;
     audit_verdict found;
-    audit_take(frame->audit, seat, &place, m, slot->track, &found);
+    td_result rc = seat_of(s, frame->line, &seat, err);
+    if (rc != TD_OK)
+        return rc;
+    s->unaudited += !follower_compare(f, seat, frame->audit, frame->line, s, frame->recv_ns,
+                                      frame->settled_ns, frame->content->message, &found);
     if (TD_LIKELY(found.count == 0) || frame->is_lead_in)
         return TD_OK;
     return stream_note_audit(s, &found, frame, err);
@@ -289,44 +247,32 @@ static td_result audit_one(stream *s, stream_slot *slot, const stream_frame *fra
 
 /* ---- one frame ---- */
 
-static int is_audited(const stream_frame *frame)
-{
-    return frame->audit != NULL && !frame->is_copy;
-}
-
-/* Apply, judge. *t is NULL afterwards if the frame has no track. A frame that is not decodable
- * breaks its book: nobody knows what was in it. A topic without a row has nothing to break. */
+/* Apply, judge. *t is NULL afterwards if the frame has no track: a topic without a row has nothing
+ * that could break. */
 static td_result take_data(stream *s, const stream_frame *frame, track **t, td_err *err)
 {
     const message *m = frame->content->message;
+    stream_slot *slot = NULL;
+    verdict v;
     *t = NULL;
-    s->now = frame->row;
     if (m == NULL && !frame->is_lead_in)
         count_undecoded(s, frame, &frame->content->why);
     if (frame->row == NULL)
         return TD_OK;
-    stream_slot *slot = NULL;
-    td_result rc = slot_of(s, frame, &slot, err);
+    td_result rc = meet(s, frame, &slot, err);
+    if (rc == TD_OK)
+        rc = follower_take(&slot->follower, m, &v, err);
     if (rc != TD_OK)
-        return rc;
-    TD_ASSERT(slot != NULL);
+        return td_err_add(err, rc, "%s/%s/%s", s->feed, s->topic, s->symbol);
     if (!frame->is_copy)
         slot->position = frame->position;
-    *t = slot->track;
-    if (m == NULL) {
-        track_skip(slot->track);
-        return is_audited(frame) ? audit_one(s, slot, frame, NULL, err) : TD_OK;
-    }
-    verdict v;
-    track_apply(slot->track, m, &v);
-    if (TD_UNLIKELY(v.no_memory))
-        return td_err_set(err, TD_E_NOMEM, "%s/%s/%s: no memory for the book's levels", s->feed,
-                          s->topic, s->symbol);
-    if (!frame->is_lead_in) {
+    *t = slot->follower.track;
+    if (m != NULL && !frame->is_lead_in) {
         count_message(s, m);
         count_verdict(s, frame, &m->head, &v);
     }
-    return is_audited(frame) ? audit_one(s, slot, frame, m, err) : TD_OK;
+    int is_audited = frame->audit != NULL && !frame->is_copy;
+    return is_audited ? audit_one(s, &slot->follower, frame, err) : TD_OK;
 }
 
 static int has_payload(frame_role role)

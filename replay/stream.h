@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "book/audit.h"
 #include "book/continuity.h"
+#include "book/follower.h"
 #include "format/channel.h"
 #include "replay/digest.h"
 #include "replay/sink.h"
@@ -103,15 +104,15 @@ typedef struct stream_lane {
 typedef struct stream_slot {
     uint32_t line;
     uint32_t place;
-    uint32_t shard; /* connection of the last frame */
-    uint32_t session;
-    uint32_t conn;
-    uint64_t position;    /* of the last frame that was no copy */
-    const topic_row *row; /* the track's */
-    track *track;
-    audit_seat *seat;    /* NULL: not audited, yet */
-    uint8_t has_no_seat; /* 1: all were taken */
+    uint64_t position; /* of the last frame that was no copy */
+    follower follower;
 } stream_slot;
+
+/* The seat of one of its lines in its symbol's audit. */
+typedef struct stream_seat {
+    uint32_t line;
+    follower_seat seat;
+} stream_seat;
 
 typedef struct stream {
     char *feed;
@@ -129,8 +130,9 @@ typedef struct stream {
     digest digest;
     stream_slot *slots;
     size_t slot_count;
-    const topic_row *now; /* of the last frame that was taken */
-    stream_gap *gaps;     /* up to LIMIT_STREAM_GAPS; more are in the verdicts alone */
+    stream_seat *seats;
+    size_t seat_count;
+    stream_gap *gaps; /* up to LIMIT_STREAM_GAPS; more are in the verdicts alone */
     size_t gap_count;
     uint64_t unaudited; /* frames for which the audit had no seat */
 } stream;

@@ -121,8 +121,8 @@ const topic_row *topic_row_at(const topic_row *rows, size_t row_count, const top
         return row;
     for (size_t i = 0; i < row_count; i++)
         if (strcmp(rows[i].pattern, row->pattern) == 0 && topic_row_is_valid(&rows[i], at_ns))
-            return &rows[i];
-    return NULL;
+            return rows[i].type == row->type ? &rows[i] : row;
+    return row;
 }
 
 int topic_match_text(const topic_row *rows, size_t row_count, td_bytes text, uint64_t at_ns,

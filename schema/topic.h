@@ -250,8 +250,9 @@ int topic_row_is_valid(const topic_row *row, uint64_t at_ns);
 /* Fill the head of a message of a topic whose row is known: everything else is absent. */
 void msg_head_init(msg_head *head, const topic_match *topic);
 
-/* The row of the same pattern that is valid at at_ns, among the family's; NULL if there is none. A
- * stream asks for each frame of a dated row, and goes on with its book. */
+/* The row of the same pattern and type that is valid at at_ns, among the family's; row itself if
+ * there is none: a topic of which none holds then is read as before. A stream asks for each frame
+ * of a dated row, and goes on with its book. */
 const topic_row *topic_row_at(const topic_row *rows, size_t row_count, const topic_row *row,
                               uint64_t at_ns);
 

@@ -74,10 +74,8 @@ static const topic_row *dated_row(content_reader *reader, const tape_channel *ch
     uint64_t day = recv_ns / DAY_NS;
     if (place->channel == channel && place->day == day)
         return place->row;
-    const topic_row *now =
-        topic_row_at(channel->family->topics, channel->family->topic_count, row, recv_ns);
-    *place = (row_place){
-        .channel = channel, .day = day, .row = now != NULL && now->type == row->type ? now : row};
+    row = topic_row_at(channel->family->topics, channel->family->topic_count, row, recv_ns);
+    *place = (row_place){.channel = channel, .day = day, .row = row};
     return place->row;
 }
 

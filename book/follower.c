@@ -1,0 +1,100 @@
+#include "book/follower.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/limits.h"
+
+static int is_same_conn(const follower_conn *a, const follower_conn *b)
+{
+    return a->conn == b->conn && a->shard == b->shard && a->session == b->session;
+}
+
+static td_result begin(follower *f, const follower_conn *from, const topic_row *row, td_err *err)
+{
+    track *made = NULL;
+    td_result rc = track_open(row, &made, err);
+    if (rc != TD_OK)
+        return rc;
+    track_close(f->track);
+    *f = (follower){.track = made, .row = row, .from = *from};
+    return TD_OK;
+}
+
+td_result follower_meet(follower *f, const follower_conn *from, const topic_row *row,
+                        follower_step *out, td_err *err)
+{
+    TD_ASSERT_SLOW(row != NULL);
+    *out = FOLLOWER_GOES_ON;
+    if (TD_LIKELY(f->row == row && is_same_conn(&f->from, from)))
+        return TD_OK;
+    if (f->track == NULL || strcmp(f->row->pattern, row->pattern) != 0) {
+        *out = f->track == NULL ? FOLLOWER_BEGINS : FOLLOWER_TURNS;
+        return begin(f, from, row, err);
+    }
+    if (f->row != row) {
+        td_result rc = track_set_row(f->track, row, err);
+        if (rc != TD_OK)
+            return rc;
+        f->row = row;
+    }
+    if (!is_same_conn(&f->from, from)) {
+        *out = FOLLOWER_RECONNECTS;
+        track_reset(f->track);
+        f->from = *from;
+    }
+    return TD_OK;
+}
+
+td_result follower_take(follower *f, const message *m, verdict *out, td_err *err)
+{
+    TD_ASSERT_SLOW(f->track != NULL);
+    if (TD_UNLIKELY(m == NULL)) {
+        *out = (verdict){0};
+        track_skip(f->track);
+        return TD_OK;
+    }
+    track_apply(f->track, m, out);
+    if (TD_UNLIKELY(out->no_memory))
+        return td_err_set(err, TD_E_NOMEM, "no memory for the book's levels");
+    return TD_OK;
+}
+
+void follower_close(follower *f)
+{
+    track_close(f->track);
+    *f = (follower){0};
+}
+
+/* One after the other, the connections of a topic have the same seat. */
+static audit_seat *take_seat(const follower *f, follower_seat *seat, audit *of, uint32_t line,
+                             void *user)
+{
+    if (seat->seat == NULL && !seat->is_refused &&
+        audit_sit(of, f->row, line, user, &seat->seat, NULL) != TD_OK)
+        seat->is_refused = 1;
+    return seat->seat;
+}
+
+int follower_compare(const follower *f, follower_seat *seat, audit *of, uint32_t line, void *user,
+                     uint64_t recv_ns, uint64_t settled_ns, const message *m, audit_verdict *out)
+{
+    audit_seat *own = take_seat(f, seat, of, line, user);
+    out->count = 0;
+    if (own == NULL)
+        return 0;
+    if (m == NULL) {
+        audit_skip(of, own, recv_ns);
+        return 1;
+    }
+    audit_seat_set_row(own, f->row);
+    const follower_conn *from = &f->from;
+    const audit_frame place = {
+        .recv_ns = recv_ns,
+        .connection = ((uint64_t)from->session << 32 | from->conn) * LIMIT_FEED_SLOTS + from->shard,
+        .shard = from->shard,
+        .conn = from->conn,
+        .settled_ns = settled_ns};
+    audit_take(of, own, &place, m, f->track, out);
+    return 1;
+}

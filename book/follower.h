@@ -1,0 +1,73 @@
+/* One topic of a symbol, followed frame by frame over one connection at a time: its track (book and
+ * rules) begins anew with a connection, goes on under another row, and takes what each frame says.
+ * Replay, exports, the truth's sink, served books and the live check all follow topics by this.
+ *
+ * Several connections may bring a topic at a time (tape/follow.h): then each has a follower. What a
+ * symbol's topics say about each other is the audit's (book/audit.h); a topic takes part in it on
+ * one seat, whichever of its connections is followed. One thread; no I/O. */
+#ifndef TD_BOOK_FOLLOWER_H
+#define TD_BOOK_FOLLOWER_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "book/audit.h"
+#include "book/continuity.h"
+#include "schema/message.h"
+#include "schema/topic.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A connection, as far as followers tell them apart. */
+typedef struct follower_conn {
+    uint32_t session; /* that recorded it; 0 where there is one only */
+    uint32_t shard;   /* of its slot */
+    uint32_t conn;    /* its number there */
+} follower_conn;
+
+/* Zero-initialise; close with follower_close. */
+typedef struct follower {
+    track *track; /* NULL before the first frame */
+    const topic_row *row;
+    follower_conn from;
+} follower;
+
+/* What a frame is to the one before. */
+typedef enum follower_step {
+    FOLLOWER_BEGINS,     /* there was none */
+    FOLLOWER_GOES_ON,    /* same connection and topic */
+    FOLLOWER_RECONNECTS, /* of another connection: nothing that came before binds it */
+    FOLLOWER_TURNS,      /* of another topic: the book is another one */
+} follower_step;
+
+/* Make ready for a frame of this connection, which its row says how to read. TD_OK; TD_E_NOMEM: the
+ * follower can only be closed. */
+TD_MUST_USE td_result follower_meet(follower *f, const follower_conn *from, const topic_row *row,
+                                    follower_step *out, td_err *err);
+
+/* Take what that frame says; NULL: nobody knows, and with a book its next snapshot has to be waited
+ * for. TD_OK: out is the verdict (of NULL an empty one); TD_E_NOMEM as verdict.no_memory: the
+ * follower goes on. */
+TD_MUST_USE td_result follower_take(follower *f, const message *m, verdict *out, td_err *err);
+
+void follower_close(follower *f);
+
+/* A topic's part in the audit of its symbol. Zero-initialise; it is freed with the audit. */
+typedef struct follower_seat {
+    audit_seat *seat;   /* NULL: none yet */
+    uint8_t is_refused; /* 1: all were taken */
+} follower_seat;
+
+/* Let the audit compare the frame that the follower has just taken; m as there. about and user: as
+ * audit_sit, of a seat that is taken at the first frame. settled_ns: as in audit_frame. 1: out is
+ * what was found; 0: nothing could be, for there is no seat. */
+int follower_compare(const follower *f, follower_seat *seat, audit *of, uint32_t line, void *user,
+                     uint64_t recv_ns, uint64_t settled_ns, const message *m, audit_verdict *out);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
