@@ -197,9 +197,12 @@ td_result gap_list_add(gap_list *list, const gap_row *row, td_err *err)
     return TD_OK;
 }
 
-td_result gap_list_emit(void *list, const gap_row *row, td_err *err)
+td_result gap_list_join(gap_list *list, const gap_list *from, td_err *err)
 {
-    return gap_list_add(list, row, err);
+    td_result rc = TD_OK;
+    for (size_t i = 0; i < from->count && rc == TD_OK; i++)
+        rc = gap_list_add(list, &from->rows[i], err);
+    return rc;
 }
 
 const gap_row *gap_list_find(const gap_list *list, const gap_row *key)

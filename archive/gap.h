@@ -66,13 +66,6 @@ int gap_row_compare(const gap_row *a, const gap_row *b);
  * What a selection of globs asks is selection_has_gap (tape/selection.h). */
 int gap_row_is_about(const gap_row *row, const char *topic, const char *symbol);
 
-/* Receives a row, valid during the call. Anything but TD_OK ends what calls it. */
-typedef td_result gap_row_fn(void *user, const gap_row *row, td_err *err);
-
-/* The same, and who tells it: the path of a segment below the archive without ".open", or "" for
- * the journal. */
-typedef td_result told_gap_fn(void *user, const char *told_by, const gap_row *row, td_err *err);
-
 /* Rows collected in memory, merged by key and sorted. */
 typedef struct gap_list {
     gap_row *rows; /* strings owned by the list */
@@ -82,8 +75,8 @@ typedef struct gap_list {
 /* Add a copy of the row, or merge it into the row of the same key. TD_E_NOMEM. */
 TD_MUST_USE td_result gap_list_add(gap_list *list, const gap_row *row, td_err *err);
 
-/* The same as a gap_row_fn; user is the list. */
-td_result gap_list_emit(void *list, const gap_row *row, td_err *err);
+/* Add a copy of each row of another list. TD_E_NOMEM. */
+TD_MUST_USE td_result gap_list_join(gap_list *list, const gap_list *from, td_err *err);
 
 /* The row of the same key, valid until the list changes, or NULL. */
 const gap_row *gap_list_find(const gap_list *list, const gap_row *key);

@@ -261,19 +261,13 @@ td_result archive_sessions(archive *a, session_row_fn *fn, void *user, td_err *e
 
 /* ---- gaps ---- */
 
-typedef struct gap_call {
-    gap_row_fn *fn;
-    void *user;
-} gap_call;
-
-static td_result pass_gap(void *user, const journal_entry *entry, td_err *err)
+static td_result add_journal_gap(void *list, const journal_entry *entry, td_err *err)
 {
-    const gap_call *call = user;
     row_texts texts;
     gap_row row;
     if (!td_bytes_is(entry->act, JOURNAL_GAP) || !read_gap(entry, &texts, &row))
         return TD_OK;
-    return call->fn(call->user, &row, err);
+    return gap_list_add(list, &row, err);
 }
 
 static int has_events(const segment_reader *reader, uint32_t chunk)
@@ -287,43 +281,37 @@ static int has_events(const segment_reader *reader, uint32_t chunk)
     return 0;
 }
 
-/* Where the gaps of one segment go. */
-typedef struct gap_reading {
-    event_reader *events;
-    gap_row_fn *emit;
-    void *user;
-} gap_reading;
-
-static td_result event_gap(const gap_reading *to, const segment_message *message, td_err *err)
+static td_result event_gap(event_reader *events, const segment_message *message, gap_list *into,
+                           td_err *err)
 {
     event found;
     td_err unread;
-    td_result rc = event_decode(to->events, message->data, &found, &unread);
+    td_result rc = event_decode(events, message->data, &found, &unread);
     if (rc == TD_E_NOMEM)
         return td_err_set(err, rc, "%s", unread.text);
     if (rc != TD_OK || found.kind != EVENT_GAP)
         return TD_OK;
     found.gap.feed = message->channel->info.feed;
-    return to->emit(to->user, &found.gap, err);
+    return gap_list_add(into, &found.gap, err);
 }
 
-static td_result chunk_gaps(const segment_reader *reader, td_bytes records, const gap_reading *to,
-                            td_err *err)
+static td_result chunk_gaps(const segment_reader *reader, td_bytes records, event_reader *events,
+                            gap_list *into, td_err *err)
 {
-    TD_ASSERT(to->emit != NULL);
     size_t at = 0;
     td_result rc = TD_OK;
     while (rc == TD_OK) {
         segment_message message;
         rc = segment_reader_message(reader, records, &at, &message, err);
         if (rc == TD_OK && message.channel->info.dir == CHANNEL_EVENT)
-            rc = event_gap(to, &message, err);
+            rc = event_gap(events, &message, into, err);
     }
     /* What is broken inside a chunk is for verify to say: its other events still count. */
     return rc == TD_EOF || rc == TD_E_CORRUPT ? TD_OK : rc;
 }
 
-static td_result reader_gaps(const segment_reader *reader, const gap_reading *to, td_err *err)
+static td_result reader_gaps(const segment_reader *reader, event_reader *events, gap_list *into,
+                             td_err *err)
 {
     td_buf records;
     td_buf_init(&records, LIMIT_CHUNK_BYTES + SEGMENT_PADDING_BYTES);
@@ -335,7 +323,7 @@ static td_result reader_gaps(const segment_reader *reader, const gap_reading *to
             continue;
         rc = segment_reader_read(reader, i, scratch, &records, err);
         if (rc == TD_OK)
-            rc = chunk_gaps(reader, td_buf_view(&records), to, err);
+            rc = chunk_gaps(reader, td_buf_view(&records), events, into, err);
         else if (rc != TD_E_NOMEM && rc != TD_E_IO)
             rc = TD_OK; /* a damaged chunk: for verify */
     }
@@ -344,114 +332,99 @@ static td_result reader_gaps(const segment_reader *reader, const gap_reading *to
     return rc;
 }
 
-td_result segment_gaps(archive *a, const char *path, gap_row_fn *emit, void *user, td_err *err)
+td_result segment_gaps(archive *a, const char *path, gap_list *into, td_err *err)
 {
     segment_reader *reader = NULL;
-    gap_reading to = {.emit = emit, .user = user};
+    event_reader *events = NULL;
     td_result rc = archive_open_segment(a, path, &reader, err);
     if (rc == TD_OK)
-        rc = event_reader_open(&to.events, err);
+        rc = event_reader_open(&events, err);
     if (rc == TD_OK)
-        rc = reader_gaps(reader, &to, err);
-    event_reader_close(to.events);
+        rc = reader_gaps(reader, events, into, err);
+    event_reader_close(events);
     segment_reader_close(reader);
     return rc == TD_OK ? TD_OK : td_err_add(err, rc, "events of segment %s", path);
 }
 
-/* Who a row comes from, for a gap_row_fn that has no room for it. */
-typedef struct teller {
-    const char *told_by;
-    told_gap_fn *fn;
-    void *user;
-} teller;
-
-static td_result pass_told(void *user, const gap_row *row, td_err *err)
+/* A segment that is in the catalog as it is need not be read itself. */
+static td_result known_or_read_gaps(archive *a, known_catalog *known,
+                                    const archive_segment *segment, gap_list *out, td_err *err)
 {
-    const teller *by = user;
-    return by->fn(by->user, by->told_by, row, err);
-}
-
-/* Where gaps are read: segments that are in the catalog as they are need not be read themselves. */
-typedef struct gap_sources {
-    archive *archive;
-    known_catalog known;
-    told_gap_fn *fn;
-    void *user;
-} gap_sources;
-
-static td_result told_by_segment(gap_sources *s, const archive_segment *segment, td_err *err)
-{
-    char path[LIMIT_PATH_BYTES];
-    gap_list known;
-    size_t suffix = segment->name.is_open ? strlen(".open") : 0;
-    (void)snprintf(path, sizeof path, "%.*s", (int)(strlen(segment->path) - suffix), segment->path);
-    td_result rc = known_catalog_has(&s->known, segment)
-                       ? known_catalog_load_gaps(&s->known, segment->path, &known, err)
+    td_err cause;
+    td_err_clear(&cause);
+    td_result rc = known_catalog_has(known, segment)
+                       ? known_catalog_load_gaps(known, segment->path, out, err)
                        : TD_E_NOTFOUND;
-    if (rc == TD_OK) {
-        for (size_t i = 0; i < known.count && rc == TD_OK; i++)
-            rc = s->fn(s->user, path, &known.rows[i], err);
-        gap_list_fini(&known);
-        return rc;
-    }
     if (rc != TD_E_NOTFOUND)
         return rc;
     td_err_clear(err);
-    teller by = {.told_by = path, .fn = s->fn, .user = s->user};
-    td_err cause;
-    td_err_clear(&cause);
-    rc = segment_gaps(s->archive, segment->path, pass_told, &by, &cause);
+    rc = segment_gaps(a, segment->path, out, &cause);
     if (rc == TD_E_NOMEM)
         return td_err_set(err, rc, "%s", cause.text);
     if (rc != TD_OK)
-        td_log_say(archive_log(s->archive), TD_LOG_WARNING, "passed over: %s", cause.text);
+        td_log_say(archive_log(a), TD_LOG_WARNING, "passed over: %s", cause.text);
     return TD_OK;
 }
 
-/* What it told is not known any more. */
+/* The gaps that it had are not known any more. */
 static void say_missing(void *user, const past_segment *segment)
 {
     td_log_say(archive_log(user), TD_LOG_WARNING,
                "missing: %s: the journal knows it, the disk lacks it", segment->path);
 }
 
-td_result archive_each_told_gap(archive *a, told_gap_fn *fn, void *user, td_err *err)
+static td_result each_segment(archive *a, gap_source_fn *fn, void *user, td_err *err)
 {
-    gap_sources s = {.archive = a, .fn = fn, .user = user};
-    teller by_journal = {.told_by = "", .fn = fn, .user = user};
-    gap_call call = {.fn = pass_told, .user = &by_journal};
-    journal_state state;
+    known_catalog known = {0};
     archive_listing listing = {0};
-    td_result rc = journal_read(a, pass_gap, &call, &state, err);
-    if (rc == TD_OK)
-        rc = archive_list(a, &listing, err);
+    td_result rc = archive_list(a, &listing, err);
     if (rc == TD_OK)
         rc = archive_each_missing(a, &listing, say_missing, a, err);
     if (rc == TD_OK)
-        rc = known_catalog_open(a, archive_log(a), TD_LOG_DEBUG, &s.known, err);
-    for (size_t i = 0; i < listing.segment_count && rc == TD_OK; i++)
-        rc = told_by_segment(&s, &listing.segments[i], err);
+        rc = known_catalog_open(a, archive_log(a), TD_LOG_DEBUG, &known, err);
+    for (size_t i = 0; i < listing.segment_count && rc == TD_OK; i++) {
+        const archive_segment *segment = &listing.segments[i];
+        char path[LIMIT_PATH_BYTES];
+        gap_list rows = {0};
+        (void)snprintf(path, sizeof path, "%.*s", (int)segment_final_name(segment->path).size,
+                       segment->path);
+        rc = known_or_read_gaps(a, &known, segment, &rows, err);
+        if (rc == TD_OK && rows.count > 0)
+            rc = fn(user, path, &rows, err);
+        gap_list_fini(&rows);
+    }
     archive_listing_fini(&listing);
-    known_catalog_close(&s.known);
+    known_catalog_close(&known);
     return rc;
 }
 
-/* Gaps by who tells them. */
-typedef struct told_lists {
-    gap_list journal;
-    gap_list segments;
-} told_lists;
-
-static void told_lists_fini(told_lists *told)
+td_result archive_each_gap_source(archive *a, gap_source_fn *fn, void *user, td_err *err)
 {
-    gap_list_fini(&told->journal);
-    gap_list_fini(&told->segments);
+    gap_list rows = {0};
+    journal_state state;
+    td_result rc = journal_read(a, add_journal_gap, &rows, &state, err);
+    if (rc == TD_OK)
+        rc = fn(user, "", &rows, err);
+    gap_list_fini(&rows);
+    return rc == TD_OK ? each_segment(a, fn, user, err) : rc;
 }
 
-static td_result sort_out(void *user, const char *told_by, const gap_row *row, td_err *err)
+/* Gaps by what has them. */
+typedef struct gap_lists {
+    gap_list journal;
+    gap_list segments;
+} gap_lists;
+
+static void gap_lists_fini(gap_lists *by_source)
 {
-    told_lists *told = user;
-    return gap_list_add(told_by[0] == '\0' ? &told->journal : &told->segments, row, err);
+    gap_list_fini(&by_source->journal);
+    gap_list_fini(&by_source->segments);
+}
+
+static td_result sort_out(void *user, const char *source, const gap_list *rows, td_err *err)
+{
+    gap_lists *by_source = user;
+    return gap_list_join(source[0] == '\0' ? &by_source->journal : &by_source->segments, rows, err);
 }
 
 /* What only the journal tells of frames that were pruned, on both sides of it, is nobody's concern
@@ -462,14 +435,14 @@ static int is_pruned_away(const archive_past *past, const gap_row *row)
            archive_past_is_pruned(past, row->feed, row->to_ns);
 }
 
-static td_result join_told(archive *a, told_lists *told, td_err *err)
+static td_result join_sources(archive *a, gap_lists *by_source, td_err *err)
 {
     archive_past past = {0};
-    td_result rc = told->journal.count == 0 ? TD_OK : archive_past_read(a, &past, err);
-    for (size_t i = 0; i < told->journal.count && rc == TD_OK; i++) {
-        const gap_row *row = &told->journal.rows[i];
-        if (gap_list_find(&told->segments, row) != NULL || !is_pruned_away(&past, row))
-            rc = gap_list_add(&told->segments, row, err);
+    td_result rc = by_source->journal.count == 0 ? TD_OK : archive_past_read(a, &past, err);
+    for (size_t i = 0; i < by_source->journal.count && rc == TD_OK; i++) {
+        const gap_row *row = &by_source->journal.rows[i];
+        if (gap_list_find(&by_source->segments, row) != NULL || !is_pruned_away(&past, row))
+            rc = gap_list_add(&by_source->segments, row, err);
     }
     archive_past_fini(&past);
     return rc;
@@ -477,22 +450,22 @@ static td_result join_told(archive *a, told_lists *told, td_err *err)
 
 td_result archive_gaps(archive *a, gap_list *out, td_err *err)
 {
-    told_lists told = {0};
+    gap_lists by_source = {0};
     session_spans spans = {0};
     *out = (gap_list){0};
     /* Read sessions first: if one begins meanwhile, its open gap is read but its frames are not. */
     td_result rc = session_spans_read(a, &spans, err);
     if (rc == TD_OK)
-        rc = archive_each_told_gap(a, sort_out, &told, err);
+        rc = archive_each_gap_source(a, sort_out, &by_source, err);
     if (rc == TD_OK)
-        rc = join_told(a, &told, err);
+        rc = join_sources(a, &by_source, err);
     if (rc == TD_OK)
-        rc = session_spans_add_gaps(&spans, a, &told.segments, err);
+        rc = session_spans_add_gaps(&spans, a, &by_source.segments, err);
     if (rc == TD_OK) {
-        *out = told.segments;
-        told.segments = (gap_list){0};
+        *out = by_source.segments;
+        by_source.segments = (gap_list){0};
     }
     session_spans_fini(&spans);
-    told_lists_fini(&told);
+    gap_lists_fini(&by_source);
     return rc;
 }

@@ -21,15 +21,19 @@ extern "C" {
  * caller's, for gap_list_fini. */
 TD_MUST_USE td_result archive_gaps(archive *archive, gap_list *out, td_err *err);
 
-/* All gaps of the journal and the segments' events, unsorted, with duplicates and with those in
- * pruned time. */
-TD_MUST_USE td_result archive_each_told_gap(archive *archive, told_gap_fn *fn, void *user,
-                                            td_err *err);
+/* The gaps that one source has, merged and in order; source: the path of a segment below the
+ * archive without ".open", or "" for the journal. Valid during the call. Anything but TD_OK ends
+ * what calls it. */
+typedef td_result gap_source_fn(void *user, const char *source, const gap_list *rows, td_err *err);
 
-/* Gaps that the events of one segment open or close, in file order. Events that cannot be read, and
- * damaged chunks, are left out: verify reports them. */
-TD_MUST_USE td_result segment_gaps(archive *archive, const char *path, gap_row_fn *emit, void *user,
-                                   td_err *err);
+/* The journal, and each segment that has gaps, with those in pruned time. */
+TD_MUST_USE td_result archive_each_gap_source(archive *archive, gap_source_fn *fn, void *user,
+                                              td_err *err);
+
+/* Add the gaps that the events of one segment open or close to a list, also after a failure those
+ * that were found. Events that cannot be read, and damaged chunks, are left out: verify reports
+ * them. */
+TD_MUST_USE td_result segment_gaps(archive *archive, const char *path, gap_list *into, td_err *err);
 
 /* Every session of the archive, by start: from the journal, and from segments whose session it does
  * not know. Rows are valid during the call. */

@@ -26,13 +26,13 @@ static const prune_candidate *find_going(const prune_work *w, const char *path)
     return NULL;
 }
 
-static td_result sort_out(void *user, const char *told_by, const gap_row *row, td_err *err)
+static td_result sort_out(void *user, const char *source, const gap_list *rows, td_err *err)
 {
     ledgers *l = user;
-    int leaves = told_by[0] != '\0' && find_going(l->work, told_by) != NULL;
-    td_result rc = gap_list_add(&l->now, row, err);
+    int leaves = source[0] != '\0' && find_going(l->work, source) != NULL;
+    td_result rc = gap_list_join(&l->now, rows, err);
     if (rc == TD_OK)
-        rc = gap_list_add(leaves ? &l->leaving : &l->without, row, err);
+        rc = gap_list_join(leaves ? &l->leaving : &l->without, rows, err);
     return rc;
 }
 
@@ -75,7 +75,7 @@ static td_result hear_all(prune_work *w, ledgers *l, td_err *err)
 {
     td_err cause;
     td_err_clear(&cause);
-    td_result rc = archive_each_told_gap(w->archive, sort_out, l, &cause);
+    td_result rc = archive_each_gap_source(w->archive, sort_out, l, &cause);
     return rc == TD_OK ? TD_OK : td_err_set(err, rc, "gaps of what is to go: %s", cause.text);
 }
 

@@ -270,7 +270,7 @@ static td_result read_segment(rebuild *r, const archive_segment *segment, td_err
     if (has_index)
         rc = archive_read_index(r->archive, segment->path, INDEX_FULL, &index, &cause);
     if (rc == TD_OK && (!has_index || index.chunk_count > 0))
-        rc = segment_gaps(r->archive, segment->path, gap_list_emit, &gaps, &cause);
+        rc = segment_gaps(r->archive, segment->path, &gaps, &cause);
     if (rc == TD_E_NOMEM) {
         rc = td_err_set(err, rc, "%s", cause.text);
     } else if (rc != TD_OK) {

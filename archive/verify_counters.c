@@ -66,7 +66,7 @@ static td_result sum_lost(const verification *v, const checked_segment *last, ui
     for (uint32_t number = 1; number <= last->number && rc == TD_OK; number++) {
         const checked_segment *segment = find_number(v, last, number);
         TD_ASSERT(segment != NULL);
-        rc = segment_gaps(v->archive, segment->listed->path, gap_list_emit, &told, err);
+        rc = segment_gaps(v->archive, segment->listed->path, &told, err);
     }
     *lost = 0;
     for (size_t i = 0; i < told.count; i++) {

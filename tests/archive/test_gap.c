@@ -76,13 +76,22 @@ static void test_rows_are_listed_by_key(void **state)
     rows[4].topic = "trade";
     rows[5].reason = GAP_STALE;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-        assert_int_equal(gap_list_emit(&list, &rows[i], NULL), TD_OK);
+        assert_int_equal(gap_list_add(&list, &rows[i], NULL), TD_OK);
     assert_int_equal(list.count, sizeof rows / sizeof rows[0]);
     for (size_t i = 1; i < list.count; i++)
         assert_true(gap_row_compare(&list.rows[i - 1], &list.rows[i]) < 0);
     assert_string_equal(list.rows[0].feed, "a");
     assert_int_equal(list.rows[0].from_ns, 3);
     assert_string_equal(list.rows[list.count - 1].feed, "b");
+    /* Of two lists with a row in common the row is there once, whichever is joined to which. */
+    gap_list other = {0};
+    gap_row more = make_row("c", 5, 6, "");
+    assert_int_equal(gap_list_add(&other, &rows[0], NULL), TD_OK);
+    assert_int_equal(gap_list_add(&other, &more, NULL), TD_OK);
+    assert_int_equal(gap_list_join(&list, &other, NULL), TD_OK);
+    assert_int_equal(list.count, sizeof rows / sizeof rows[0] + 1);
+    assert_string_equal(list.rows[list.count - 1].feed, "c");
+    gap_list_fini(&other);
     gap_list_fini(&list);
     assert_null(list.rows);
 }

@@ -416,8 +416,8 @@ static void test_renamed_meanwhile(void **state)
     assert_int_equal(archive_list(a, &listing, &err), TD_OK);
     const char *path = listing.segments[0].path;
     (void)snprintf(open_path, sizeof open_path, "%.1000s.open", path);
-    assert_int_equal(segment_gaps(a, path, gap_list_emit, &right, &err), TD_OK);
-    assert_int_equal(segment_gaps(a, open_path, gap_list_emit, &found, &err), TD_OK);
+    assert_int_equal(segment_gaps(a, path, &right, &err), TD_OK);
+    assert_int_equal(segment_gaps(a, open_path, &found, &err), TD_OK);
     assert_true(right.count > 0);
     assert_int_equal(found.count, right.count);
     gap_list_fini(&right);
