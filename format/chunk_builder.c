@@ -637,8 +637,8 @@ static void note_pending(chunk_builder *b, channel_state *channel, const chunk_f
 static void count_frame(chunk_builder *b, const channel_state *channel, conn_state *conn,
                         const chunk_frame *frame)
 {
-    TD_ASSERT(!channel->is_frame || conn != NULL);
-    if (!channel->is_frame) {
+    TD_ASSERT((conn != NULL) == channel->is_frame);
+    if (conn == NULL) {
         b->totals.events_written++;
         return;
     }
@@ -720,8 +720,8 @@ td_result chunk_builder_append(chunk_builder *builder, const chunk_frame *frame,
             return td_err_set(err, TD_E_LIMIT, "the segment is over: seal the chunk first");
         begin_segment(b, frame->recv_ns, cause);
     }
-    channel_state *channel;
-    conn_state *conn;
+    channel_state *channel = NULL;
+    conn_state *conn = NULL;
     size_t before = b->raw.size;
     rc = find_channel(b, frame, &channel, err);
     if (TD_LIKELY(rc == TD_OK))
