@@ -293,7 +293,10 @@ static void a_segment_restates_open_connections(void **state)
         EVENT("\"event\":\"connect\""),
         {CHANNEL_IN, 2, 1, 1, TRADE},
         {CHANNEL_OUT, 2, 1, 1, "{\"op\":\"ping\"}"},
-        EVENT("\"number\":2,\"slots\":[{\"line\":0,\"shard\":0,\"conn\":1,\"in\":1,\"out\":0,"),
+        EVENT("\"number\":2,\"slots\":[{\"line\":0,\"shard\":0,\"conn\":1,\"in\":1,\"out\":0,"
+              "\"since_ns\":1800000000000000000},{\"line\":0,\"shard\":2,\"conn\":1,\"in\":1,"
+              "\"out\":1,"
+              "\"since_ns\":1800000000000000002}]}"),
         {CHANNEL_IN, 0, 1, 2, TRADE},
     };
     scene *s = *state;
