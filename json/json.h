@@ -1,6 +1,6 @@
 /* Reading JSON: frames, requests, events, captures, ready files.
  *
- * simdjson finds the structure of a text (json/json.cc, behind json/json_index.h); values are
+ * simdjson finds the structure of a text (json/json_index.h); values are
  * read from there on demand, when asked for, where they stand. json_parse() checks the whole text
  * against RFC 8259 first, trailing bytes included, so what it gave cannot fail later for being
  * malformed. Beyond the RFC it refuses lone surrogates, nesting beyond LIMIT_JSON_DEPTH, and texts

@@ -1,7 +1,18 @@
 /* The structure of a JSON text as simdjson's first stage finds it: where each token begins. This is
- * the only door to simdjson (json/json.cc is the only C++ of the project); its on-demand front
- * end walks the very same index, but only in C++ and only forwards. Walking it in C costs no call
- * per token, knows the byte offset of everything, and can check what on-demand skips unseen.
+ * the only door to simdjson (json/json_index.cc is the only C++ of the project).
+ *
+ * It calls the stage itself, which is simdjson's internal interface, because its public ones do not
+ * serve. DOM keeps neither a number's digits nor offsets. On-demand walks the very same index, but
+ * forwards and once, where rows read a frame's parts in an order of their own; it leaves numbers,
+ * words and escapes unchecked until they are asked for; and it cannot give the index of a frame
+ * that is not valid, by which such a frame is still filed under its topic. Instructions a frame
+ * (callgrind; frames of 400 bytes of the simulated exchange, inverse and v5-linear):
+ *
+ *   this index                                                    1,650    1,730
+ *   on-demand, all tokens visited                                 4,400    5,400
+ *   on-demand, the same table of tokens made, scalars checked     7,800    9,250
+ *   json_parse(), this index included                             7,900    8,700
+ *   DOM                                                           4,600    4,900
  *
  * A token is one of { } [ ] : , or the first byte of a string, number or word. Tokens lie apart
  * from each other by white space at most, so that a scalar ends at the next token, trimmed. The

@@ -1,7 +1,6 @@
-/* The tokens of a text that simdjson has indexed, for the classifier and the decoders, which read
- * what they need of a frame without checking all of it first (others: json.h), and the parser's
- * parts. Everything here works on an index that was not checked any further: each function says
- * what it makes sure of. One thread per parser. */
+/* Tokens of a text that simdjson has indexed and that was not checked any further, for who looks at
+ * a few members of a frame (schema/classify.c). All others use json.h. Each function says what it
+ * makes sure of. One thread per parser. */
 #ifndef TD_JSON_TOKENS_H
 #define TD_JSON_TOKENS_H
 
@@ -12,32 +11,19 @@
 #include "json/json.h"
 #include "json/json_index.h"
 
-struct json_parser {
-    json_indexer *indexer;
-    json_index index;   /* of the text behind its byte order mark */
-    uint32_t bom_bytes; /* 3 if there was one, else 0 */
-    uint32_t *after;    /* of each token that opens a container: the token behind its end */
-    size_t after_capacity;
-    uint8_t *copy; /* text with padding behind it, of JSON_COPIED */
-    size_t copy_capacity;
-    uint8_t
-        *strings; /* strings with escapes, resolved: each at the offset that it has in the text */
-    size_t strings_capacity;
-    size_t bytes_max;
-    uint8_t has_escapes; /* the text has strings with escapes, and strings has room for it */
-    json_error error;
-};
-
-/* Index a text, unchecked otherwise. Sets parser->error and returns TD_E_* if it is refused. */
+/* Index a text, unchecked otherwise: TD_OK, or TD_E_* as json_parse(). */
 TD_MUST_USE td_result json_parser_index(json_parser *parser, td_bytes text, json_padding padding);
 
-/* Check the indexed text as json_parse() does, and fill parser->after. */
-TD_MUST_USE td_result json_parser_check(json_parser *parser);
+/* The index of the text that was indexed or parsed last, without its byte order mark. The address
+ * stays the same as long as the parser lives. A json_value of that parser is a token of it: its
+ * accessors, but for iteration and json_raw() of containers, need no more of the text than that
+ * the token is its value's first. */
+const json_index *json_parser_tokens(const json_parser *parser);
 
-/* The token behind a value, found by counting brackets only; index->count at the latest. */
+/* The token after a value, found by counting brackets only; index->count at the latest. */
 uint32_t json_skip_value(const json_index *index, uint32_t token);
 
-/* Byte at a token; 0 behind the last one. */
+/* Byte at a token; 0 after the last one. */
 static inline uint8_t json_char(const json_index *index, uint32_t token)
 {
     return token < index->count ? index->bytes[index->starts[token]] : 0;
@@ -48,7 +34,7 @@ static inline int json_is_space(uint8_t byte)
     return byte == ' ' || byte == '\n' || byte == '\r' || byte == '\t';
 }
 
-/* A scalar token's bytes, without the white space behind it. token < index->count. */
+/* A scalar token's bytes, without the white space after it. token < index->count. */
 static inline td_bytes json_token(const json_index *index, uint32_t token)
 {
     uint32_t start = index->starts[token];

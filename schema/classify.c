@@ -56,10 +56,11 @@ typedef struct member {
 enum { MEMBERS_MAX = 64 }; /* an order of spot has some 40; known keys are found after them, too */
 typedef struct members {
     const frame_keys *keys; /* the known ones */
-    json_parser *parser;    /* NULL: the frame is not indexed */
-    uint32_t object;        /* token of the object */
-    const uint8_t *data;    /* the bracket of the entries, of a frame that is not indexed */
-    const uint8_t *end;     /* of that frame */
+    json_parser *parser;
+    const json_index *index; /* the parser's; NULL: the frame is not indexed */
+    uint32_t object;         /* token of the object */
+    const uint8_t *data;     /* the bracket of the entries, of a frame that is not indexed */
+    const uint8_t *end;      /* of that frame */
     uint32_t count;
     /* Token of the first value of each known key; 0: it is absent. That of FRAME_KEY_NONE stays 0.
      */
@@ -74,6 +75,7 @@ typedef struct members {
 typedef struct job {
     classifier *memory;
     json_parser *parser;
+    const json_index *index;
     const family *of;       /* NULL: no topic is matched */
     const frame_keys *keys; /* of its exchange */
     uint64_t at_ns;         /* the moment whose rows hold */
@@ -206,6 +208,7 @@ static void members_init(members *m, const frame_keys *keys, json_parser *parser
 {
     m->keys = keys;
     m->parser = parser;
+    m->index = json_parser_tokens(parser);
     m->object = object;
     m->count = 0;
     memset(m->known, 0, sizeof m->known);
@@ -244,7 +247,7 @@ static int is_scalar_at(const json_index *index, uint32_t token)
 typedef enum stop { STOP_AT_END, STOP_AT_CONTAINER } stop;
 static uint32_t read_forwards(members *m, uint32_t token, stop where)
 {
-    const json_index *index = &m->parser->index;
+    const json_index *index = m->index;
     while (json_char(index, token) == '"' && json_char(index, token + 1) == ':') {
         add_key(m, index, token);
         if (where == STOP_AT_CONTAINER && !is_scalar_at(index, token + 2))
@@ -267,7 +270,7 @@ static void read_object(members *m, const frame_keys *keys, json_parser *parser,
 /* Read members with scalars backwards from the end of the frame: "key" : value , … } */
 static void read_backwards(members *m, uint32_t first)
 {
-    const json_index *index = &m->parser->index;
+    const json_index *index = m->index;
     uint32_t token = index->count - 1;
     while (token > first + 4) {
         uint8_t value = json_char(index, token - 1);
@@ -286,7 +289,7 @@ static void read_backwards(members *m, uint32_t first)
 static void read_frame(members *m, const frame_keys *keys, json_parser *parser)
 {
     enum { SMALL_TOKENS = 96 }; /* the longest control frame known, an ack of ten topics, has 60 */
-    const json_index *index = &parser->index;
+    const json_index *index = json_parser_tokens(parser);
     TD_ASSERT(json_char(index, 0) == '{');
     members_init(m, keys, parser, 0);
     int is_whole = json_char(index, index->count - 1) == '}';
@@ -321,12 +324,12 @@ static void resolve_escapes(members *m, classification *out)
     json_value root;
     json_parser *parser = m->parser;
     uint32_t object = m->object;
-    td_bytes all = td_bytes_of(parser->index.bytes, parser->index.size);
+    td_bytes all = td_bytes_of(m->index->bytes, m->index->size);
     td_result rc = json_parse(parser, all, JSON_PADDED, &root, NULL);
     out->is_starved |= rc == TD_E_NOMEM;
     if (rc != TD_OK)
         return;
-    TD_ASSERT(json_char(&parser->index, object) == '{');
+    TD_ASSERT(json_char(m->index, object) == '{');
     members_init(m, m->keys, parser, object);
     m->is_checked = 1;
     json_value of = {parser, object};
@@ -340,11 +343,11 @@ static void resolve_escapes(members *m, classification *out)
 static td_bytes text_at(const members *m, uint32_t token)
 {
     td_bytes text = td_bytes_of(NULL, 0);
-    if (token == 0 || token >= m->parser->index.count)
+    if (token == 0 || token >= m->index->count)
         return text;
     if (m->is_checked && json_text((json_value){m->parser, token}, &text))
         return text;
-    return json_string_token(&m->parser->index, token);
+    return json_string_token(m->index, token);
 }
 
 /* ---- values of members ---- */
@@ -361,7 +364,7 @@ static const member *find_member(const members *m, td_bytes key)
  * there is none. Of an indexed frame. */
 static uint32_t follow(const members *m, const char *path)
 {
-    const json_index *index = &m->parser->index;
+    const json_index *index = m->index;
     size_t size = strcspn(path, ".");
     const member *found = find_member(m, td_bytes_of(path, size));
     uint32_t token = found == NULL ? 0 : found->token;
@@ -433,7 +436,7 @@ static int scan_field(const field_row *field, td_bytes json, uint64_t *ns)
  */
 static seen read_field(const members *m, const field_row *field, uint32_t token, uint64_t *ns)
 {
-    const json_index *index = &m->parser->index;
+    const json_index *index = m->index;
     msg_value value;
     decode_error why;
     if (token == 0 || token >= index->count || !is_scalar_at(index, token))
@@ -458,7 +461,7 @@ static int is_time(const topic_row *row, const field_row *field)
 /* The time in a field of the envelope. */
 static seen envelope_field(const members *m, const field_row *field, uint64_t *ns)
 {
-    if (m->parser != NULL)
+    if (m->index != NULL)
         return read_field(m, field, follow(m, field->key), ns);
     if (strchr(field->key, '.') != NULL)
         return SEEN_UNSURE;
@@ -473,7 +476,7 @@ static seen entry_field(const members *m, const items_row *items, const field_ro
                         uint64_t *ns)
 {
     td_bytes key = td_bytes_str(field->key);
-    if (m->parser == NULL) {
+    if (m->index == NULL) {
         const uint8_t *p = *m->data == '[' ? m->data + 1 : m->data;
         td_bytes json;
         if (strcmp(items->path, "data") != 0 || *p != '{' ||
@@ -481,7 +484,7 @@ static seen entry_field(const members *m, const items_row *items, const field_ro
             return SEEN_UNSURE;
         return SEEN_FOUND;
     }
-    const json_index *index = &m->parser->index;
+    const json_index *index = m->index;
     int is_own = items->path[0] == '\0';
     uint32_t token = is_own ? m->object : follow(m, items->path);
     if (token == 0 && !is_own)
@@ -520,7 +523,7 @@ static seen exchange_time(const members *m, const topic_row *row, uint64_t *ns)
     for (size_t i = 0; found == SEEN_ABSENT && i < TOPIC_ITEMS_MAX && row->items[i].path != NULL;
          i++)
         found = entry_time(m, row, &row->items[i], ns);
-    return found == SEEN_ABSENT && m->parser == NULL ? SEEN_UNSURE : found;
+    return found == SEEN_ABSENT && m->index == NULL ? SEEN_UNSURE : found;
 }
 
 /* ---- topics ---- */
@@ -595,7 +598,7 @@ static int add_part(topic_text *out, td_bytes part)
 /* A part of a topic that stands elsewhere: a string, or a number as it is written. */
 static int add_part_at(const members *m, const char *path, topic_text *out)
 {
-    const json_index *index = &m->parser->index;
+    const json_index *index = m->index;
     uint32_t token = follow(m, path);
     if (token == 0 || token >= index->count || !is_scalar_at(index, token))
         return 0;
@@ -644,7 +647,7 @@ static int classify_plain(const job *j, td_bytes frame)
     topic_match topic;
     uint64_t exchange_ns;
     m.keys = j->keys;
-    m.parser = NULL;
+    m.index = NULL;
     m.end = frame.data + frame.size;
     m.count = 0;
     const uint8_t *p = j->of == NULL ? NULL : read_topic(&m, frame.data, &wire);
@@ -706,7 +709,7 @@ static void classify_event(const job *j, uint32_t object)
 {
     const frame_keys *keys = j->keys;
     members event;
-    if (json_char(&j->parser->index, object) != '{')
+    if (json_char(j->index, object) != '{')
         return;
     read_object(&event, keys, j->parser, object);
     if (event.has_escapes || json_has_escape(text_at(&event, event.known[keys->event])))
@@ -735,7 +738,7 @@ static td_bytes echoed_op(const members *m, classification *out)
     uint32_t token = m->known[m->keys->request];
     uint8_t op = m->keys->op;
     members inside;
-    if (token == 0 || json_char(&m->parser->index, token) != '{')
+    if (token == 0 || json_char(m->index, token) != '{')
         return td_bytes_of(NULL, 0);
     read_object(&inside, m->keys, m->parser, token);
     if (inside.has_escapes || json_has_escape(text_at(&inside, inside.known[op])))
@@ -746,7 +749,7 @@ static td_bytes echoed_op(const members *m, classification *out)
 /* The exchange's rules over the frame's members; CLASS_UNKNOWN if it is no control frame. */
 static frame_class classify_control(const members *m, classification *out)
 {
-    const json_index *index = &m->parser->index;
+    const json_index *index = m->index;
     frame_words words;
     memset(&words, 0, sizeof words);
     for (uint8_t i = 0; i < m->keys->count; i++) {
@@ -766,7 +769,7 @@ static frame_class classify_control(const members *m, classification *out)
 
 static void classify_indexed(const job *j)
 {
-    uint8_t first = json_char(&j->parser->index, 0);
+    uint8_t first = json_char(j->index, 0);
     if (first == '[') {
         classify_event(j, 1);
         return;
@@ -789,7 +792,7 @@ static void classify_indexed(const job *j)
 void classify_inbound(classifier *c, json_parser *parser, const family *of, td_bytes frame,
                       uint64_t at_ns, classification *out)
 {
-    const job j = {c, parser, of, &exchange_of(of)->frames, at_ns, out};
+    const job j = {c, parser, json_parser_tokens(parser), of, &exchange_of(of)->frames, at_ns, out};
     *out = (classification){.frame_class = CLASS_UNKNOWN, .success = -1};
     if (classify_plain(&j, frame))
         return;
