@@ -177,13 +177,6 @@ static void close_conns(sim_family *f, unsigned code)
 
 /* ---- truth ---- */
 
-/* An error of a line of the truth ends everything: what it does not hold must not be sent. */
-static void check_truth(exchange *x, td_result rc, const td_err *err)
-{
-    if (rc != TD_OK)
-        fail(x, rc, err);
-}
-
 static truth_subject subject_of(const sim_family *f, const venue_frame *frame)
 {
     venue_stream stream = venue_stream_at(f->venue, frame->stream);
@@ -195,60 +188,48 @@ static truth_subject subject_of(const sim_family *f, const venue_frame *frame)
 static void note_frame(sim_conn *conn, const venue_frame *frame)
 {
     exchange *x = conn->exchange;
-    td_err err;
+    truth_subject sent = subject_of(conn->of, frame);
     TD_ASSERT(frame->bytes.size > 0);
     TD_ASSERT(!conn->is_closing);
     conn->sent++;
     x->counts.data_frames++;
-    if (x->options.truth == NULL)
-        return;
-    truth_subject sent = subject_of(conn->of, frame);
     sent.path = conn->path;
-    check_truth(
-        x, truth_put_frame(x->options.truth, &sent, conn->number, conn->sent, frame->ts_ns, &err),
-        &err);
+    truth_put_frame(x->options.truth, &sent, conn->number, conn->sent, frame->ts_ns);
 }
 
 /* Write down what a frame that somebody gets tells of, as the engine knows it. */
 static void note_content(sim_family *f, const venue_frame *frame)
 {
-    exchange *x = f->exchange;
+    truth *t = f->exchange->options.truth;
     const stream_row *row = venue_stream_at(f->venue, frame->stream).row;
     const book_window *book = venue_book(f->venue, frame->stream);
     const sim_value *values;
-    td_err err;
-    td_result rc = TD_OK;
-    if (x->options.truth == NULL || (row->flags & STREAM_NO_MARK) != 0)
+    if (t == NULL || (row->flags & STREAM_NO_MARK) != 0)
         return;
     truth_subject told = subject_of(f, frame);
     if (book != NULL && frame->u % BOOK_MARK_EVERY == 0)
-        rc = truth_put_book(x->options.truth, &told, frame->seq, frame->u,
-                            venue_instrument(f->venue, frame->stream), book, &err);
-    for (size_t i = 0; rc == TD_OK && (values = venue_item(f->venue, i)) != NULL; i++)
-        rc = truth_put_entry(x->options.truth, &told, row->kind, i, values, &err);
-    check_truth(x, rc, &err);
+        truth_put_book(t, &told, frame->seq, frame->u, venue_instrument(f->venue, frame->stream),
+                       book);
+    for (size_t i = 0; (values = venue_item(f->venue, i)) != NULL; i++)
+        truth_put_entry(t, &told, row->kind, i, values);
 }
 
 /* Write down a fault; frame: what was dropped or repeated, or NULL. */
 static void note_fault(sim_family *f, fault_kind kind, const venue_frame *frame)
 {
-    exchange *x = f->exchange;
-    td_err err;
-    if (x->options.truth == NULL)
-        return;
     truth_subject about = {.path = f->path};
     if (frame != NULL)
         about = subject_of(f, frame);
-    check_truth(x, truth_put_fault(x->options.truth, &about, f->made, fault_name(kind), &err),
-                &err);
+    truth_put_fault(f->exchange->options.truth, &about, f->made, fault_name(kind));
 }
 
-/* Before the loop sends what was queued. */
+/* Before the loop sends what was queued: what the truth does not hold must not be sent. */
 static void flush_truth(exchange *x)
 {
     td_err err;
-    if (x->options.truth != NULL)
-        check_truth(x, truth_flush(x->options.truth, &err), &err);
+    td_result rc = truth_flush(x->options.truth, &err);
+    if (rc != TD_OK)
+        fail(x, rc, &err);
 }
 
 /* ---- the clock ---- */

@@ -18,6 +18,8 @@ enum {
 struct truth {
     td_file *file;
     td_buf lines;
+    td_result failure; /* of a line */
+    td_err failure_err;
 };
 
 td_result truth_open(td_io io, const char *path, truth **out, td_err *err)
@@ -44,14 +46,24 @@ void truth_close(truth *t)
     td_free(t);
 }
 
-/* End a line: the object's closing bracket, and LF. */
-static td_result end_line(truth *t, json_writer *json, td_err *err)
+/* The first failure is that of the next flush. */
+static void keep_failure(truth *t, td_result rc, const td_err *err)
 {
+    if (rc == TD_OK || t->failure != TD_OK)
+        return;
+    t->failure = rc;
+    t->failure_err = *err;
+}
+
+/* End a line: the object's closing bracket, and LF. */
+static void end_line(truth *t, json_writer *json)
+{
+    td_err err;
     json_write_object_end(json);
-    td_result rc = json_write_end(json, err);
+    td_result rc = json_write_end(json, &err);
     if (rc == TD_OK)
-        rc = td_buf_append(&t->lines, "\n", 1, err);
-    return rc == TD_OK ? rc : td_err_add(err, rc, "truth file");
+        rc = td_buf_append(&t->lines, "\n", 1, &err);
+    keep_failure(t, rc, &err);
 }
 
 static void begin_line(truth *t, json_writer *json, const char *kind, const char *path)
@@ -77,11 +89,12 @@ static void put_hash(json_writer *json, td_bytes frame)
     json_write_member_text(json, "xxh64", hash);
 }
 
-td_result truth_put_frame(truth *t, const truth_subject *sent, uint64_t conn, uint64_t n,
-                          uint64_t ts_ns, td_err *err)
+void truth_put_frame(truth *t, const truth_subject *sent, uint64_t conn, uint64_t n, uint64_t ts_ns)
 {
     json_writer json;
     TD_ASSERT(conn > 0 && n > 0); /* both count from 1 */
+    if (t == NULL)
+        return;
     begin_line(t, &json, "frame", sent->path);
     json_write_member_u64(&json, "conn", conn);
     json_write_member_u64(&json, "n", n);
@@ -89,24 +102,28 @@ td_result truth_put_frame(truth *t, const truth_subject *sent, uint64_t conn, ui
     json_write_member_u64(&json, "bytes", sent->frame.size);
     put_hash(&json, sent->frame);
     json_write_member_u64(&json, "ts_ns", ts_ns);
-    return end_line(t, &json, err);
+    end_line(t, &json);
 }
 
-td_result truth_put_book(truth *t, const truth_subject *told, int64_t seq, int64_t u,
-                         const instrument *traded, const book_window *shown, td_err *err)
+void truth_put_book(truth *t, const truth_subject *told, int64_t seq, int64_t u,
+                    const instrument *traded, const book_window *shown)
 {
     json_writer json;
     char sha1[TD_SHA1_HEX_BYTES];
-    td_result rc = truth_levels_sha1(traded, shown, sha1, err);
+    td_err err;
+    if (t == NULL)
+        return;
+    td_result rc = truth_levels_sha1(traded, shown, sha1, &err);
+    keep_failure(t, rc, &err);
     if (rc != TD_OK)
-        return rc;
+        return;
     begin_line(t, &json, "book", told->path);
     put_topic(&json, told);
     json_write_member_i64(&json, "seq", seq);
     json_write_member_i64(&json, "u", u);
     put_hash(&json, told->frame);
     json_write_member_text(&json, "levels_sha1", sha1);
-    return end_line(t, &json, err);
+    end_line(t, &json);
 }
 
 /* A value of an entry: the name that messages have for it (docs/topics.md), and what it must be. */
@@ -215,12 +232,12 @@ static void put_value(json_writer *json, const char *name, truth_form form, cons
     }
 }
 
-td_result truth_put_entry(truth *t, const truth_subject *told, stream_kind kind, size_t index,
-                          const sim_value *values, td_err *err)
+void truth_put_entry(truth *t, const truth_subject *told, stream_kind kind, size_t index,
+                     const sim_value *values)
 {
     json_writer json;
-    if (ENTRIES[kind].kind == NULL)
-        return TD_OK;
+    if (t == NULL || ENTRIES[kind].kind == NULL)
+        return;
     begin_line(t, &json, ENTRIES[kind].kind, told->path);
     put_topic(&json, told);
     put_hash(&json, told->frame);
@@ -230,31 +247,33 @@ td_result truth_put_entry(truth *t, const truth_subject *told, stream_kind kind,
     for (const truth_member *member = ENTRIES[kind].members; member->name != NULL; member++)
         put_value(&json, member->name, member->form, &values[member->value]);
     json_write_object_end(&json);
-    return end_line(t, &json, err);
+    end_line(t, &json);
 }
 
-td_result truth_put_fault(truth *t, const truth_subject *told, uint64_t n, const char *what,
-                          td_err *err)
+void truth_put_fault(truth *t, const truth_subject *told, uint64_t n, const char *what)
 {
     json_writer json;
+    if (t == NULL)
+        return;
     begin_line(t, &json, "fault", told->path);
     json_write_member_null(&json, "conn"); /* it is about all of them */
     json_write_member_u64(&json, "n", n);
     json_write_member_text(&json, "what", what);
     put_topic(&json, told);
-    return end_line(t, &json, err);
+    end_line(t, &json);
 }
 
 td_result truth_flush(truth *t, td_err *err)
 {
-    TD_ASSERT(t->file != NULL);
-    if (t->lines.size == 0)
+    if (t == NULL || (t->lines.size == 0 && t->failure == TD_OK))
         return TD_OK;
-    td_result rc = td_io_append(t->file, t->lines.data, t->lines.size, err);
-    if (rc != TD_OK)
-        return td_err_add(err, rc, "truth file");
+    td_result rc = t->failure;
+    if (rc == TD_OK)
+        rc = td_io_append(t->file, t->lines.data, t->lines.size, err);
+    else if (err != NULL)
+        *err = t->failure_err;
     td_buf_clear(&t->lines);
-    return TD_OK;
+    return rc == TD_OK ? rc : td_err_add(err, rc, "truth file");
 }
 
 static void put_level_line(text_out *text, const char *side, const instrument *traded,

@@ -40,29 +40,29 @@ typedef struct truth_subject {
     td_bytes frame;
 } truth_subject;
 
-/* A data frame is about to be sent, as the n-th frame of a connection. Both count from 1. This and
- * those below: TD_E_NOMEM, TD_E_LIMIT (flush more often). */
-TD_MUST_USE td_result truth_put_frame(truth *t, const truth_subject *sent, uint64_t conn,
-                                      uint64_t n, uint64_t ts_ns, td_err *err);
+/* These add a line; without a truth (NULL) they do nothing. What fails, for there is no memory or
+ * too much between two flushes, is the result of the next flush.
+ *
+ * A data frame is about to be sent, as the n-th frame of a connection. Both count from 1. */
+void truth_put_frame(truth *t, const truth_subject *sent, uint64_t conn, uint64_t n,
+                     uint64_t ts_ns);
 
 /* The book after a frame that is about to be sent, as the engine has it; u is the update number of
  * the stream. */
-TD_MUST_USE td_result truth_put_book(truth *t, const truth_subject *told, int64_t seq, int64_t u,
-                                     const instrument *traded, const book_window *shown,
-                                     td_err *err);
+void truth_put_book(truth *t, const truth_subject *told, int64_t seq, int64_t u,
+                    const instrument *traded, const book_window *shown);
 
 /* What the index-th entry of a frame of that kind tells, which is about to be sent: those of the
  * values that messages have names for (docs/topics.md). Entries of one frame follow each other.
  * Kinds whose content is not written down have no line. */
-TD_MUST_USE td_result truth_put_entry(truth *t, const truth_subject *told, stream_kind kind,
-                                      size_t index, const sim_value *values, td_err *err);
+void truth_put_entry(truth *t, const truth_subject *told, stream_kind kind, size_t index,
+                     const sim_value *values);
 
 /* A fault was injected, after n data frames of the family; told: the frame that was dropped or
  * repeated, or no frame. */
-TD_MUST_USE td_result truth_put_fault(truth *t, const truth_subject *told, uint64_t n,
-                                      const char *what, td_err *err);
+void truth_put_fault(truth *t, const truth_subject *told, uint64_t n, const char *what);
 
-/* Hand all lines to the operating system. TD_E_IO, TD_E_NOSPACE. */
+/* Hand all lines to the operating system. TD_E_IO, TD_E_NOSPACE, TD_E_NOMEM, TD_E_LIMIT. */
 TD_MUST_USE td_result truth_flush(truth *t, td_err *err);
 
 /* SHA-1 of levels as reports state it: lines "SIDE PRICE SIZE" joined by LF, Buy then Sell, each by
