@@ -36,7 +36,7 @@ typedef enum event_kind {
                          others and asked again in halves, "refused", "unanswered"), detail */
     EVENT_AUTH,       /* slot, conn, state ("sent", "accepted", "refused", "unanswered"), detail */
     EVENT_DISCONNECT, /* slot, conn, in, out, code, reason, by, cause */
-    EVENT_GAP,        /* gap (feed left out: it is the channel's) */
+    EVENT_GAP,        /* gap, which has the slot (feed left out: it is the channel's) */
     EVENT_CLOCK,      /* step_ns, offset_ns, state, wall_ns. state "seen", "adopted", "withdrawn",
                          "held", "new_session": the wall clock stepped (recorder/session_clock.h);
                          "before_archive_end", at the start, step_ns before archive_end_ns;

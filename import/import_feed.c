@@ -119,8 +119,6 @@ static td_result end_connection(import_feed *f, const feed_slot *slot, uint64_t 
                          .cause = "the capture goes on with another connection"};
     event told = {
         .kind = EVENT_GAP,
-        .shard = shard,
-        .conn = slot->at.conn,
         .gap = gap_row_of(GAP_DISCONNECT, f->options.name, slot->last_ns, recv_ns, ended.cause)};
     told.gap.shard = shard;
     told.gap.conn = slot->at.conn;
@@ -160,11 +158,7 @@ td_result import_feed_connect(import_feed *feed, uint32_t shard, uint32_t conn, 
 
 static td_result close_gap(import_feed *f, const gap_row *open, uint64_t to_ns, td_err *err)
 {
-    event told = {.kind = EVENT_GAP,
-                  .line = open->line,
-                  .shard = open->shard,
-                  .conn = open->conn,
-                  .gap = *open};
+    event told = {.kind = EVENT_GAP, .gap = *open};
     told.gap.to_ns = to_ns;
     return feed_writer_event(f->writer, to_ns, &told, err);
 }

@@ -164,9 +164,6 @@ void findings_say(const watch_finding *finding, intake *into, const td_log *log)
     char detail[160];
     format_detail(finding, detail, sizeof detail);
     event gap = {.kind = EVENT_GAP,
-                 .line = channel->line,
-                 .shard = channel->shard,
-                 .conn = finding->conn,
                  .gap = gap_row_of(finding->reason, channel->feed, finding->from_ns, finding->to_ns,
                                    rule_name(finding->rule))};
     gap.gap.line = channel->line;

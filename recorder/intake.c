@@ -215,23 +215,16 @@ static void end_drop(intake *self)
     uint64_t frames = 0;
     for (size_t i = 0; i < row_count; i++) {
         const drop_row *row = &rows[i];
-        event lost = {.kind = EVENT_GAP,
-                      .line = row->line,
-                      .shard = row->shard,
-                      .conn = row->conn,
-                      .gap = {.reason = GAP_OVERLOAD,
-                              .feed = self->options.config->feeds[row->feed_index].name,
-                              .line = row->line,
-                              .shard = row->shard,
-                              .conn = row->conn,
-                              .topic = row->topic,
-                              .symbol = row->symbol,
-                              .from_ns = row->first_ns,
-                              .to_ns = row->last_ns,
-                              .frames_lost = row->frames,
-                              .covered_by = "",
-                              .cause = "disk too slow",
-                              .detail = ""}};
+        const char *feed = self->options.config->feeds[row->feed_index].name;
+        event lost = {
+            .kind = EVENT_GAP,
+            .gap = gap_row_of(GAP_OVERLOAD, feed, row->first_ns, row->last_ns, "disk too slow")};
+        lost.gap.line = row->line;
+        lost.gap.shard = row->shard;
+        lost.gap.conn = row->conn;
+        lost.gap.topic = row->topic;
+        lost.gap.symbol = row->symbol;
+        lost.gap.frames_lost = row->frames;
         intake_event(self, row->feed_index, &lost);
         frames += row->frames;
     }

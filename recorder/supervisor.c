@@ -244,8 +244,7 @@ static td_result open_feeds(supervisor *self, td_err *err)
 static void on_gap(void *user, const gap_row *row)
 {
     const gap_user *who = user;
-    const event gap_event = {
-        .kind = EVENT_GAP, .line = row->line, .shard = row->shard, .conn = row->conn, .gap = *row};
+    const event gap_event = {.kind = EVENT_GAP, .gap = *row};
     intake_event(who->self->intake, who->feed_index, &gap_event);
 }
 
