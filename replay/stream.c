@@ -233,7 +233,7 @@ static td_result seat_of(stream *s, uint32_t line, follower_seat **out, td_err *
 /* Let the symbol's audit compare the frame with other topics. */
 static td_result audit_one(stream *s, const follower *f, const stream_frame *frame, td_err *err)
 {
-    follower_seat *seat;
+    follower_seat *seat = NULL;
     audit_verdict found;
     td_result rc = seat_of(s, frame->line, &seat, err);
     if (rc != TD_OK)
