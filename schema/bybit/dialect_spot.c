@@ -6,142 +6,6 @@
 #include "base/limits.h"
 #include "schema/bybit/dialects.h"
 
-/* ---- topics ---- */
-
-/* How spot spells topics on the wire, and how they are written everywhere else: "depth.BTCUSDT",
- * "kline.1m.BTCUSDT", "mergedDepth.1.BTCUSDT". Names of the parameters that are part of one. */
-static const struct {
-    const char *topic;
-    const char *parameter;
-} PARAMETERS[] = {
-    {"kline", "klineType"},
-    {"mergedDepth", "dumpScale"},
-};
-
-static const char *parameter_of(td_bytes topic)
-{
-    for (size_t i = 0; i < sizeof PARAMETERS / sizeof *PARAMETERS; i++) {
-        if (td_bytes_is(topic, PARAMETERS[i].topic))
-            return PARAMETERS[i].parameter;
-    }
-    return NULL;
-}
-
-void bybit_spot_read(json_value root, td_bytes parts[SPOT_PARTS])
-{
-    json_value params;
-    td_bytes binary;
-    (void)dialect_text_scalar(root, "topic", &parts[SPOT_TOPIC]); /* what is missing stays empty */
-    (void)dialect_text_scalar(root, "event", &parts[SPOT_EVENT]);
-    int has_symbol = dialect_text_scalar(root, "symbol", &parts[SPOT_SYMBOL]);
-    if (!json_find(root, "params", &params))
-        return;
-    if (!has_symbol)
-        (void)dialect_text_scalar(params, "symbol", &parts[SPOT_SYMBOL]);
-    (void)dialect_text_scalar(params, "klineType", &parts[SPOT_KLINE_TYPE]);
-    (void)dialect_text_scalar(params, "dumpScale", &parts[SPOT_DUMP_SCALE]);
-    if (dialect_text_scalar(params, "binary", &binary) &&
-        (td_bytes_is(binary, "true") || td_bytes_is(binary, "True")))
-        parts[SPOT_BINARY] = td_bytes_str("true");
-}
-
-/* A topic without its symbol: name, and parameter if it has one (which is empty if the client left
- * it out). v1's "kline_1m" has both in one word. Views into the request. */
-typedef struct spot_stem {
-    td_bytes name;
-    td_bytes parameter;
-    uint8_t has_parameter;
-} spot_stem;
-static spot_stem stem_of(const td_bytes parts[SPOT_PARTS])
-{
-    static const char KLINE[] = "kline_"; /* v1: "kline_1m" */
-    const td_bytes topic = parts[SPOT_TOPIC];
-    size_t prefix = sizeof KLINE - 1;
-    TD_ASSERT(topic.size == 0 || topic.data != NULL);
-    if (topic.size >= prefix && memcmp(topic.data, KLINE, prefix) == 0)
-        return (spot_stem){td_bytes_of(topic.data, prefix - 1),
-                           td_bytes_of(topic.data + prefix, topic.size - prefix), 1};
-    if (td_bytes_is(topic, "kline"))
-        return (spot_stem){topic, parts[SPOT_KLINE_TYPE], 1};
-    if (td_bytes_is(topic, "mergedDepth"))
-        return (spot_stem){topic, parts[SPOT_DUMP_SCALE], 1};
-    return (spot_stem){topic, {0}, 0};
-}
-
-static td_result append(td_buf *texts, td_bytes part, td_err *err)
-{
-    return part.size == 0 ? TD_OK : td_buf_append(texts, part.data, part.size, err);
-}
-
-/* name[.parameter].symbol behind what is in texts already. */
-static td_result append_topic(td_buf *texts, const spot_stem *stem, td_bytes symbol, td_err *err)
-{
-    td_result rc = append(texts, stem->name, err);
-    if (rc == TD_OK && stem->has_parameter)
-        rc = td_buf_append(texts, ".", 1, err);
-    if (rc == TD_OK && stem->has_parameter)
-        rc = append(texts, stem->parameter, err);
-    if (rc == TD_OK)
-        rc = td_buf_append(texts, ".", 1, err);
-    return rc == TD_OK ? append(texts, symbol, err) : rc;
-}
-
-/* The next of "A,B"; 0 at the end. One that is empty counts. */
-static int next_symbol(td_bytes *rest, spot_symbols symbols, td_bytes *out)
-{
-    if (rest->data == NULL)
-        return 0;
-    const uint8_t *comma =
-        symbols == SPOT_ONE_SYMBOL || rest->size == 0 ? NULL : memchr(rest->data, ',', rest->size);
-    if (comma == NULL) {
-        *out = *rest;
-        *rest = (td_bytes){0};
-        return 1;
-    }
-    size_t size = (size_t)(comma - rest->data);
-    *out = td_bytes_of(rest->data, size);
-    *rest = td_bytes_of(comma + 1, rest->size - size - 1);
-    return 1;
-}
-
-static size_t count_symbols(td_bytes symbol, spot_symbols symbols)
-{
-    size_t count = 1;
-    for (size_t i = 0; i < symbol.size && symbols == SPOT_SYMBOL_LIST; i++)
-        count += symbol.data[i] == ',';
-    return count;
-}
-
-td_result bybit_spot_topics(dialect_text *text, const td_bytes parts[SPOT_PARTS],
-                            spot_symbols symbols, size_t *count, td_err *err)
-{
-    spot_stem stem = stem_of(parts);
-    size_t wanted = count_symbols(parts[SPOT_SYMBOL], symbols);
-    *count = 0;
-    if (stem.name.size + stem.parameter.size > LIMIT_TOPIC_BYTES)
-        return td_err_set(err, TD_E_LIMIT, "a topic of %zu bytes: at most %u are read",
-                          stem.name.size + stem.parameter.size, LIMIT_TOPIC_BYTES);
-    TD_ASSERT(wanted > 0);
-    TD_ASSERT(text->texts.size == 0); /* else views of an earlier topic would move */
-    /* With its two dots. Symbols share out what the list has; the sum is bounded by the parser's
-     * limit on frames and DIALECT_ARGS_MAX. */
-    size_t stem_bytes = stem.name.size + stem.parameter.size + 2;
-    td_result rc = dialect_text_reserve(text, wanted, err);
-    if (rc == TD_OK) /* at once, so that views into it stay good */
-        rc = td_buf_reserve(&text->texts, wanted * stem_bytes + parts[SPOT_SYMBOL].size, err);
-    td_bytes rest = parts[SPOT_SYMBOL].data == NULL ? td_bytes_str("") : parts[SPOT_SYMBOL];
-    td_bytes symbol;
-    while (rc == TD_OK && next_symbol(&rest, symbols, &symbol)) {
-        size_t begin = text->texts.size;
-        rc = append_topic(&text->texts, &stem, symbol, err);
-        TD_ASSERT(*count < wanted);
-        text->args[*count] = td_bytes_of(text->texts.data + begin, text->texts.size - begin);
-        *count += rc == TD_OK;
-    }
-    TD_ASSERT(rc != TD_OK || *count == wanted);
-    return rc;
-}
-
 /* The two generations. */
 typedef enum generation { GENERATION_V1, GENERATION_V2 } generation;
 
@@ -184,7 +48,7 @@ static td_result split(const char *topic, spot_parts *out, td_err *err)
     if (begins_with(out->name, "kline_"))
         return td_err_set(err, TD_E_INVALID, "topic '%s': write spot's candles as kline.1m.BTCUSDT",
                           topic);
-    const char *parameter = parameter_of(out->name);
+    const char *parameter = bybit_spot_parameter(out->name);
     if (parameter == NULL && stem > name)
         return td_err_set(err, TD_E_INVALID, "topic '%s': %.*s has no parameter in spot", topic,
                           (int)name, topic);
@@ -210,8 +74,8 @@ static int is_number(td_bytes text)
 static void write_parameter(json_writer *writer, const spot_parts *parts)
 {
     TD_ASSERT(parts->parameter.size > 0);
-    TD_ASSERT(parameter_of(parts->name) != NULL); /* split() has seen to it */
-    json_write_key(writer, parameter_of(parts->name));
+    TD_ASSERT(bybit_spot_parameter(parts->name) != NULL); /* split() has seen to it */
+    json_write_key(writer, bybit_spot_parameter(parts->name));
     if (is_number(parts->parameter))
         json_write_raw(writer, parts->parameter);
     else
@@ -423,7 +287,7 @@ static spot_error error_of(const dialect_request *request, const dialect_reply *
 {
     static const spot_error PERIOD = {"-10009", "Invalid period!", 0};
     static const spot_error SYMBOLS = {"-100010", "Invalid Symbols!", 0};
-    const spot_stem stem = stem_of(request->kept);
+    const spot_stem stem = bybit_spot_stem(request->kept);
     TD_ASSERT(reply->refused != REFUSAL_NONE);
     int is_known = is_one_of(stem.name, of == GENERATION_V1 ? TOPICS_V1 : TOPICS_V2);
     if (reply->refused == REFUSAL_UNKNOWN_TOPIC && is_known) {

@@ -41,7 +41,7 @@ TD_MUST_USE td_result bybit_read_answer(dialect_text *text, json_value root, dia
 /* req_id, or else id, of a request. */
 void bybit_read_id(json_value root, dialect_request *out);
 
-/* ---- spot's topics (dialect_spot.c) ---- */
+/* ---- spot's topics (spot_topics.c) ---- */
 
 /* Parts of a request, and of an answer that echoes one; those that are missing are empty. */
 enum spot_part {
@@ -55,6 +55,18 @@ enum spot_part {
 };
 _Static_assert((int)SPOT_PARTS <= (int)DIALECT_KEPT_MAX, "a request keeps them");
 void bybit_spot_read(json_value root, td_bytes parts[SPOT_PARTS]);
+
+/* The name of the parameter that is part of a topic; NULL: it has none. */
+const char *bybit_spot_parameter(td_bytes topic);
+
+/* A topic without its symbol: name, and parameter if it has one (which is empty if the client left
+ * it out). v1's "kline_1m" has both in one word. Views into the request. */
+typedef struct spot_stem {
+    td_bytes name;
+    td_bytes parameter;
+    uint8_t has_parameter;
+} spot_stem;
+spot_stem bybit_spot_stem(const td_bytes parts[SPOT_PARTS]);
 
 /* Topics of a request or an echo, into text: symbols is one, or, with lists, "A,B". *count of them
  * in text->args. */
