@@ -288,15 +288,16 @@ static void send_ping(connection *self)
 {
     td_err err;
     td_buf_clear(&self->out);
-    send_built(self, self->dialect->build_ping(&self->out, now_ms(self), &err), &err);
+    send_built(self, dialect_heartbeat(&self->out, self->dialect->ping, now_ms(self), &err), &err);
 }
 
 static void send_pong(connection *self)
 {
     td_err err;
     td_buf_clear(&self->out);
-    if (self->dialect->build_pong != NULL)
-        send_built(self, self->dialect->build_pong(&self->out, now_ms(self), &err), &err);
+    if (self->dialect->pong != NULL)
+        send_built(self, dialect_heartbeat(&self->out, self->dialect->pong, now_ms(self), &err),
+                   &err);
 }
 
 /* ---- subscriptions ---- */

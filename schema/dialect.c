@@ -195,11 +195,19 @@ int dialect_answer_fits(const dialect_answer *answer, const dialect_ask *ask)
            asks_for(ask, answer->failed, answer->failed_count);
 }
 
-/* ---- topics, credentials, names ---- */
+/* ---- topics, heartbeats, credentials, names ---- */
 
 int dialect_covers_same(td_bytes subscription, td_bytes exchange_topic)
 {
     return subscription.size > 0 && td_bytes_equal(subscription, exchange_topic);
+}
+
+td_result dialect_heartbeat(td_buf *out, const char *text, uint64_t now_ms, td_err *err)
+{
+    td_result rc = TD_OK;
+    for (const char *mark; rc == TD_OK && (mark = strchr(text, '%')) != NULL; text = mark + 1)
+        rc = td_buf_printf(out, err, "%.*s%" PRIu64, (int)(mark - text), text, now_ms);
+    return rc == TD_OK ? td_buf_append(out, text, strlen(text), err) : rc;
 }
 
 refusal dialect_check_query(const dialect *spoken, td_bytes query, const char *secret,

@@ -67,7 +67,7 @@ typedef enum answer_kind {
     ANSWER_TOPICS, /* to subscribe or unsubscribe, or a refusal that does not say to what */
     ANSWER_AUTH,
     ANSWER_PONG,
-    ANSWER_PING, /* the server's own: answer with build_pong */
+    ANSWER_PING, /* the server's own: answer with the dialect's pong */
 } answer_kind;
 
 /* An answer that a client got. Views as of answer_parse(). */
@@ -135,6 +135,10 @@ struct dialect_text; /* what requests and answers are read into: schema/dialect_
 struct dialect {
     const char *name;
     uint64_t ping_interval_ns; /* how often a client should ping */
+    /* Client: the ping, and the answer to the server's own (NULL: its servers do not ping), for
+     * dialect_heartbeat(). */
+    const char *ping;
+    const char *pong;
     /* What all requests of one connection may hold together; 0: no known limit (docs/wire.md 1.3).
      */
     size_t connection_topics_max;
@@ -155,14 +159,11 @@ struct dialect {
      * dialect cannot say ("depth" without a symbol, in spot). This and all others: TD_OK,
      * TD_E_LIMIT, TD_E_NOMEM. */
     td_result (*build_topics)(td_buf *out, const dialect_ask *ask, td_err *err);
-    td_result (*build_ping)(td_buf *out, uint64_t now_ms, td_err *err);
     /* NULL if the dialect has no credentials; likewise sign and check_auth. */
     td_result (*build_auth)(td_buf *out, const dialect_auth *auth, td_err *err);
     /* Client: append "?api_key=..&expires=..&signature=.." to the URL in out ("&api_key" if it has
      * a query already); NULL if the dialect has no such thing. */
     td_result (*build_auth_query)(td_buf *out, const dialect_auth *auth, td_err *err);
-    /* Client: answer to the server's own ping; NULL if its servers do not ping. */
-    td_result (*build_pong)(td_buf *out, uint64_t now_ms, td_err *err);
 
     /* Server: append the answer to a request; nothing is appended where the exchange says nothing.
      */
@@ -226,7 +227,11 @@ int dialect_answer_grants(const dialect_answer *answer, const char *topic);
 /* 1 if the answer speaks of this topic by name, granted or failed. */
 int dialect_answer_names(const dialect_answer *answer, const char *topic);
 
-/* ---- credentials, names ---- */
+/* ---- heartbeats, credentials, names ---- */
+
+/* Append a heartbeat: text with the time in place of each "%". TD_E_LIMIT, TD_E_NOMEM. */
+TD_MUST_USE td_result dialect_heartbeat(td_buf *out, const char *text, uint64_t now_ms,
+                                        td_err *err);
 
 /* Server: check_query, where the dialect has it; else no credentials are there. */
 refusal dialect_check_query(const dialect *spoken, td_bytes query, const char *secret,

@@ -334,7 +334,7 @@ static td_result build_for(td_buf *out, const dialect_request *request, const di
     if (request->kind == REQUEST_PONG)
         return TD_OK; /* to a ping of the server's own */
     if (request->kind == REQUEST_PING)
-        return bybit_ask_spot_pong(out, reply->now_ms, err);
+        return dialect_heartbeat(out, BYBIT_SPOT_PONG, reply->now_ms, err);
     spot_error error = {"0", "Success", 1};
     if (reply->refused != REFUSAL_NONE)
         error = error_of(request, reply, of);
@@ -368,8 +368,8 @@ const dialect BYBIT_SPOT = {
     BYBIT_SHARED,
     .fit = fit_v1,
     .build_topics = build_v1,
-    .build_ping = bybit_ask_spot_ping,
-    .build_pong = bybit_ask_spot_pong,
+    .ping = BYBIT_SPOT_PING,
+    .pong = BYBIT_SPOT_PONG,
     .build_answer = answer_v1,
     .covers = dialect_covers_same,
     .is_possible = is_possible,
@@ -383,8 +383,8 @@ const dialect BYBIT_SPOT_V2 = {
     BYBIT_SHARED,
     .fit = fit_v2,
     .build_topics = build_v2,
-    .build_ping = bybit_ask_spot_ping,
-    .build_pong = bybit_ask_spot_pong,
+    .ping = BYBIT_SPOT_PING,
+    .pong = BYBIT_SPOT_PONG,
     .build_answer = answer_v2,
     .covers = dialect_covers_same,
     .is_possible = is_possible,

@@ -35,7 +35,7 @@ static td_result build_answer(td_buf *out, const dialect_request *request,
                               const dialect_reply *reply, td_err *err)
 {
     if (request->kind == REQUEST_PING)
-        return bybit_ask_spot_pong(out, reply->now_ms, err);
+        return dialect_heartbeat(out, BYBIT_SPOT_PONG, reply->now_ms, err);
     if (request->kind != REQUEST_AUTH)
         return TD_OK;
     return td_buf_printf(out, err, "{\"auth\":\"%s\"}",
@@ -56,8 +56,8 @@ const dialect BYBIT_SPOT_PRIVATE = {
     .subscribes_with_auth = 1,
     .check_query = bybit_check_query,
     .fit = fit,
-    .build_ping = bybit_ask_spot_ping,
-    .build_pong = bybit_ask_spot_pong,
+    .ping = BYBIT_SPOT_PING,
+    .pong = BYBIT_SPOT_PONG,
     .build_answer = build_answer,
     .covers = covers,
     .read_request = read_request,

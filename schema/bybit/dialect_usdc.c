@@ -16,12 +16,6 @@ static td_result build_topics(td_buf *out, const dialect_ask *ask, td_err *err)
     return bybit_ask_op(out, "id", ask, err);
 }
 
-/* {"op":"ping","args":["MS"]}. */
-static td_result build_ping(td_buf *out, uint64_t now_ms, td_err *err)
-{
-    return td_buf_printf(out, err, "{\"op\":\"ping\",\"args\":[\"%" PRIu64 "\"]}", now_ms);
-}
-
 /* ---- the server ---- */
 
 /* {"method":"private/subscribe","id":..,"params":{"channels":[..]}}, the second form on private
@@ -233,7 +227,7 @@ const dialect BYBIT_USDC = {
     .answers_topics = 1,
     .fit = bybit_fit_bytes,
     .build_topics = build_topics,
-    .build_ping = build_ping,
+    .ping = BYBIT_USDC_PING,
     .build_answer = build_answer,
     .covers = dialect_covers_same,
     .read_request = read_request,

@@ -224,7 +224,7 @@ static int covers_private_frame(td_bytes subscription, td_bytes exchange_topic, 
 
 #define V3_REQUESTS                                                                                \
     BYBIT_SHARED, .name = "v3", .refuses_repeats = 1, .build_topics = build_topics,                \
-                  .build_ping = bybit_ask_ping, .read_request = bybit_read_op
+                  .ping = BYBIT_PING, .read_request = bybit_read_op
 
 const dialect BYBIT_V3 = {
     .connection_bytes_max = CONNECTION_ARGS_BYTES_MAX,

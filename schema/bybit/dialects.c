@@ -61,23 +61,6 @@ td_result bybit_ask_auth(td_buf *out, const dialect_auth *auth, td_err *err)
     return json_write_end(&writer, err);
 }
 
-td_result bybit_ask_ping(td_buf *out, uint64_t now_ms, td_err *err)
-{
-    (void)now_ms;
-    static const char TEXT[] = "{\"op\":\"ping\"}";
-    return td_buf_append(out, TEXT, sizeof TEXT - 1, err);
-}
-
-td_result bybit_ask_spot_ping(td_buf *out, uint64_t now_ms, td_err *err)
-{
-    return td_buf_printf(out, err, "{\"ping\":%" PRIu64 "}", now_ms);
-}
-
-td_result bybit_ask_spot_pong(td_buf *out, uint64_t now_ms, td_err *err)
-{
-    return td_buf_printf(out, err, "{\"pong\":%" PRIu64 "}", now_ms);
-}
-
 size_t bybit_fit_bytes(const char *const *topics, size_t count)
 {
     TD_ASSERT(count > 0);

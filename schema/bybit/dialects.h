@@ -81,11 +81,11 @@ TD_MUST_USE td_result bybit_ask_op(td_buf *out, const char *id_key, const dialec
                                    td_err *err);
 /* {"op":"auth","args":[key, expires, signature]}. */
 TD_MUST_USE td_result bybit_ask_auth(td_buf *out, const dialect_auth *auth, td_err *err);
-/* {"op":"ping"}. */
-TD_MUST_USE td_result bybit_ask_ping(td_buf *out, uint64_t now_ms, td_err *err);
-/* {"ping":MS} and {"pong":MS}. */
-TD_MUST_USE td_result bybit_ask_spot_ping(td_buf *out, uint64_t now_ms, td_err *err);
-TD_MUST_USE td_result bybit_ask_spot_pong(td_buf *out, uint64_t now_ms, td_err *err);
+/* Heartbeats (docs/wire.md 1.2). */
+#define BYBIT_PING      "{\"op\":\"ping\"}"
+#define BYBIT_USDC_PING "{\"op\":\"ping\",\"args\":[\"%\"]}"
+#define BYBIT_SPOT_PING "{\"ping\":%}"
+#define BYBIT_SPOT_PONG "{\"pong\":%}"
 /* By DIALECT_REQUEST_BYTES of text. */
 size_t bybit_fit_bytes(const char *const *topics, size_t count);
 

@@ -52,7 +52,7 @@ static void test_requests(void **state)
     assert_int_equal(op->build_topics(&out, &ask, NULL), TD_OK);
     assert_text(&out, "{\"op\":\"unsubscribe\",\"args\":[\"trade.BTCUSD\"]}");
     td_buf_clear(&out);
-    assert_int_equal(op->build_ping(&out, 1, NULL), TD_OK);
+    assert_int_equal(dialect_heartbeat(&out, op->ping, 1, NULL), TD_OK);
     assert_text(&out, "{\"op\":\"ping\"}");
     td_buf_clear(&out);
     assert_int_equal(op->build_auth(&out, &AUTH, NULL), TD_OK);

@@ -137,13 +137,13 @@ static void test_heartbeats(void **state)
     for (size_t i = 0; i < DIALECT_COUNT; i++) {
         const dialect *spoken = dialect_find(ROWS[i].dialect);
         td_buf_clear(&out);
-        assert_int_equal(spoken->build_ping(&out, 1700000000123, NULL), TD_OK);
+        assert_int_equal(dialect_heartbeat(&out, spoken->ping, 1700000000123, NULL), TD_OK);
         assert_text(spoken->name, &out, ROWS[i].ping);
-        assert_int_equal(spoken->build_pong != NULL, ROWS[i].pong != NULL);
+        assert_int_equal(spoken->pong != NULL, ROWS[i].pong != NULL);
         if (ROWS[i].pong == NULL)
             continue;
         td_buf_clear(&out);
-        assert_int_equal(spoken->build_pong(&out, 1700000000123, NULL), TD_OK);
+        assert_int_equal(dialect_heartbeat(&out, spoken->pong, 1700000000123, NULL), TD_OK);
         assert_text(spoken->name, &out, ROWS[i].pong);
     }
     td_buf_fini(&out);
@@ -361,7 +361,7 @@ static void test_auth_and_ping(void **state)
         td_buf_clear(&t.answer);
         if (!is_ping && (spoken == &BYBIT_SPOT || spoken == &BYBIT_SPOT_V2))
             continue; /* public streams only */
-        assert_int_equal(is_ping ? spoken->build_ping(&t.request, 5, NULL)
+        assert_int_equal(is_ping ? dialect_heartbeat(&t.request, spoken->ping, 5, NULL)
                                  : spoken->build_auth(&t.request, &auth, NULL),
                          TD_OK);
         assert_int_equal(request_parse(t.requests, spoken, td_buf_view(&t.request), &read, NULL),

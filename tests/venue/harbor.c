@@ -178,12 +178,6 @@ static td_result build_topics(td_buf *out, const dialect_ask *ask, td_err *err)
     return json_write_end(&writer, err);
 }
 
-static td_result build_ping(td_buf *out, uint64_t now_ms, td_err *err)
-{
-    (void)now_ms;
-    return td_buf_printf(out, err, "{\"method\":\"HEARTBEAT\"}");
-}
-
 static td_result read_answer(dialect_text *text, json_value root, dialect_answer *out, td_err *err)
 {
     td_bytes word = {0};
@@ -259,7 +253,7 @@ static const dialect HARBOR_DIALECT = {
     .ping_interval_ns = UINT64_C(1000000000),
     .fit = fit,
     .build_topics = build_topics,
-    .build_ping = build_ping,
+    .ping = "{\"method\":\"HEARTBEAT\"}",
     .build_answer = build_answer,
     .covers = dialect_covers_same,
     .read_request = read_request,
