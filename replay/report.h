@@ -11,7 +11,7 @@
 #include "replay/absence.h"
 #include "replay/pacer.h"
 #include "replay/player.h"
-#include "replay/sink_truth.h"
+#include "replay/truth_result.h"
 #include "tape/selection.h"
 #include "tape/tape.h"
 

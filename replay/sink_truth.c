@@ -10,6 +10,7 @@
 #include "book/follower.h"
 #include "replay/truth_content.h"
 #include "replay/truth_match.h"
+#include "replay/truth_table.h"
 
 /* A recorded connection, and which of the exchange's it is. */
 typedef struct recorded_conn {
@@ -285,13 +286,4 @@ void sink_truth_result(const sink_truth *self, truth_result *out)
     const truth_item *items = truth_table_all_items(self->table, &count);
     for (size_t i = 0; i < count; i++)
         out->items_away[items[i].kind] += !items[i].is_seen;
-}
-
-int truth_result_is_equal(const truth_result *result)
-{
-    for (int i = 0; i < TRUTH_KINDS; i++)
-        if (result->items_equal[i] != result->items[i])
-            return 0;
-    return result->matched > 0 && result->missing == 0 && result->unexpected == 0 &&
-           result->marks_equal == result->marks;
 }

@@ -14,23 +14,9 @@
 #include "base/err.h"
 #include "base/io.h"
 #include "replay/sink.h"
-#include "replay/truth_table.h"
+#include "replay/truth_result.h"
 
 typedef struct sink_truth sink_truth;
-
-typedef struct truth_result {
-    uint64_t frames;     /* data frames that the exchange sent */
-    uint64_t matched;    /* of these, recorded: same connection, ordinal and bytes */
-    uint64_t missing;    /* before a connection's last recorded frame, and not there */
-    uint64_t after_end;  /* behind it, or on a connection of which nothing is recorded */
-    uint64_t unexpected; /* recorded, and never sent */
-    uint64_t marks;      /* book marks that were reached */
-    uint64_t marks_equal;
-    uint64_t items[TRUTH_KINDS];       /* trades, candles, … in frames that were recorded */
-    uint64_t items_equal[TRUTH_KINDS]; /* of these, decoded to what they are */
-    uint64_t items_away[TRUTH_KINDS];  /* in frames that were not recorded */
-    char first[192];                   /* the first difference, in words; empty: there is none */
-} truth_result;
 
 /* Read the truth file. As truth_table_open. */
 TD_MUST_USE td_result sink_truth_open(td_io io, const char *path, sink_truth **out, td_err *err);
@@ -41,8 +27,5 @@ sink sink_truth_get(sink_truth *self);
 
 /* What came out, after the tape has ended. */
 void sink_truth_result(const sink_truth *self, truth_result *out);
-
-/* 1 if nothing differs and something was compared. */
-int truth_result_is_equal(const truth_result *result);
 
 #endif

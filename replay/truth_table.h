@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/hash.h"
 #include "base/io.h"
+#include "replay/truth_result.h"
 #include "schema/family.h"
 
 /* A truth file of this size has some five million frames. */
@@ -31,15 +32,6 @@ typedef struct truth_conn {
     truth_entry *entries; /* by rising n */
     size_t entry_count;
 } truth_conn;
-
-/* What one entry of a frame tells, as the exchange's engine knows it. */
-typedef enum truth_kind {
-    TRUTH_TRADE, /* a trade, or an execution of the account */
-    TRUTH_CANDLE,
-    TRUTH_ORDER,   /* a state of an order of the account */
-    TRUTH_ACCOUNT, /* its position, its wallet */
-    TRUTH_KINDS,
-} truth_kind;
 
 typedef struct truth_item {
     uint64_t xxh64; /* of the frame */
